@@ -130,10 +130,12 @@ def test_a_run_writes_into_its_folder_and_nowhere_else(tmp_path):
     assert result.exit_code == 0, result.output
     made_here = set(tmp_path.rglob("*")) - before - {out.parent}
     assert all(p.is_relative_to(out) for p in made_here)
-    names = sorted(p.name for p in (out / "figures").iterdir())
+    names = sorted(p.name for p in (out / "data" / "figures").iterdir())
     assert names == ["averted.svg", "fan.svg", "prior_ok.svg"]
     assert "<script" not in (out / "brief.html").read_text(encoding="utf-8")
-    cells = list(csv.reader((out / "exposure.csv").read_text(encoding="utf-8").splitlines()))
+    cells = list(
+        csv.reader((out / "data" / "exposure.csv").read_text(encoding="utf-8").splitlines())
+    )
     assert cells[1][1] == bad  # two points begin no formula
 
 
@@ -243,6 +245,7 @@ def test_a_page_escapes_everything(page):
     keys = {k for _, k, _ in parsed.attributes}
     assert keys <= {
         "lang", "charset", "name", "content", "http-equiv", "class", "alt", "src", "scope", "href",
+        "id",
     }  # fmt: skip
     links = {v for _, k, v in parsed.attributes if k == "href"}
     assert links <= {"brief.html", "brief-annex.html"}

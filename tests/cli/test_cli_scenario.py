@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tomllib
 
 import pandas as pd
@@ -68,30 +69,33 @@ def test_run_writes_everything(tmp_path):
     result = run(out, "--scenario", "cooperation-resumed,supply-shock-2023-like", "--samples", "5")
     assert result.exit_code == 0, result.output
     assert CAVEAT in " ".join(result.output.split())
-    table = pd.read_csv(out / "quantiles.csv", dtype={"location": str}, keep_default_na=False)
+    assert sorted(x.name for x in out.iterdir()) == ["brief-annex.html", "brief.html", "data"]
+    data = out / "data"
+    table = pd.read_csv(data / "quantiles.csv", dtype={"location": str}, keep_default_na=False)
     assert list(table.columns) == [HUB_COLUMNS[0], "scenario_id", *HUB_COLUMNS[1:]]
     assert set(table["scenario_id"]) == {"null", "cooperation-resumed", "supply-shock-2023-like"}
     check_hub(table)
-    samples = read_hub(out / "samples.parquet")
+    samples = read_hub(data / "samples.parquet")
     assert set(samples["output_type"]) == {"sample"}
-    tasks = json.loads((out / "hub-config" / "tasks.json").read_text())
+    tasks = json.loads((data / "hub-config" / "tasks.json").read_text())
     assert "scenario_id" in json.dumps(tasks)
-    waiting = pd.read_csv(out / "cost_of_delay.csv")
-    assert waiting["delay"].tolist() == [0, 3, 6, 0, 3, 6]  # 12 months later it would be over
-    assert (waiting.loc[waiting["delay"] == 0, "cost"] == 0).all()
-    answer = pd.read_csv(out / "answer.csv", keep_default_na=False)
-    assert {"works", "nothing", "backfires", "averted_if_works_q50", "same"} <= set(answer.columns)
-    assert "assumed chance  works 45 %, does nothing 40 %, backfires 15 %" in result.output
+    waiting = pd.read_csv(data / "cost_of_delay.csv")
+    assert waiting["delay"].tolist() == [0, 3, 6] * 4  # 12 months later it would be over
+    assert (waiting.loc[waiting["delay"] == 0, "not_prevented"] == 0).all()
+    answer = pd.read_csv(data / "answer.csv", keep_default_na=False)
+    assert {"works", "nothing", "backfires", "averted_if_works_mean", "same"} <= set(answer.columns)
+    assert "our judgement      works 45%, does nothing 40%, backfires 15%" in result.output
+    assert "chance          none: a what-if" in result.output
     summary = result.output[result.output.index("US: deaths averted") :].splitlines()
     assert max(map(len, summary[:-4])) <= 80
-    draws = pd.read_parquet(out / "draws.parquet")
+    draws = pd.read_parquet(data / "draws.parquet")
     assert len(draws) == 3 * 60 * 2 * 13
-    averted = pd.read_csv(out / "deaths_averted.csv")
+    averted = pd.read_csv(data / "deaths_averted.csv")
     assert {"averted_q05", "averted_q95", "percent_mean"} <= set(averted.columns)
-    for name in ("brief.html", "brief-US.html", "brief-WV.html", "brief-annex.html"):
+    for name in ("brief.html", "brief-annex.html"):
         assert (out / name).read_text().lower().startswith("<!doctype html>")
-    assert len(list((out / "figures").glob("*.svg"))) == 4
-    again = read_scenarios(out / "scenarios.yaml")
+    assert len(list((data / "figures").glob("*.svg"))) == 4
+    again = read_scenarios(data / "scenarios.yaml")
     assert [s.name for s in again] == ["null", "cooperation-resumed", "supply-shock-2023-like"]
     assert str(again[1].interventions[0].onset[0]) == "2026-02"  # the month after the as-of date
 
@@ -107,7 +111,7 @@ def test_null_alone_is_the_baseline_to_the_last_digit(tmp_path, words):
     assert result.exit_code == 0, result.output
     table, expected = (
         pd.read_csv(f, dtype=str, keep_default_na=False)
-        for f in (out / "quantiles.csv", tmp_path / "forecast.csv")
+        for f in (out / "data" / "quantiles.csv", tmp_path / "forecast.csv")
     )
     pd.testing.assert_frame_equal(table.drop(columns="scenario_id"), expected)
     assert list(table.columns)[1] == "scenario_id"
@@ -119,10 +123,10 @@ def test_a_model_of_sums_has_a_null_only(tmp_path):
     words = ("--model", "drift-sums", "--locations", "US", "--draws", "20", "--target", "both")
     result = cli("run", "--scenario", "null", *words, "--out", tmp_path)
     assert result.exit_code == 0, result.output
-    assert "deaths_12mo" in pd.read_parquet(tmp_path / "draws.parquet")
+    assert "deaths_12mo" in pd.read_parquet(tmp_path / "data" / "draws.parquet")
     wrong = cli("run", "--scenario", "tariff-only", *words, "--out", tmp_path, "--replace")
     assert wrong.exit_code == 1
-    assert (tmp_path / "draws.parquet").exists()  # what was there is not lost
+    assert (tmp_path / "data" / "draws.parquet").exists()  # what was there is not lost
     assert "12-month sums only" in wrong.output
 
 
@@ -170,10 +174,18 @@ def test_a_folder_holds_one_run(tmp_path, no_briefs):
     again = run(out, "--scenario", "cooperation-resumed")
     assert again.exit_code == 2
     assert "--replace takes its place" in again.output
-    assert (out / "brief-WV.html").exists()
+    assert (out / "brief.html").exists()
     assert no_briefs(out, "--scenario", "cooperation-resumed", "--replace").exit_code == 0
-    assert not (out / "brief-WV.html").exists()
-    assert not (out / "figures" / "prior_tariff-only.svg").exists()  # nothing of the first is left
+    assert not (out / "brief.html").exists()
+    left = {x.name for x in out.rglob("*")}
+    assert "prior_tariff-only.svg" not in left  # nothing of the first is left
+    old = tmp_path / "old"  # as a run before 0.2 wrote it
+    old.mkdir()
+    for name in ("scenarios.yaml", "answer.csv", "brief-US.html", "brief.html"):
+        (old / name).write_text("")
+    assert no_briefs(old, "--scenario", "cooperation-resumed", "--replace").exit_code == 0
+    assert [x.name for x in old.iterdir()] == ["data"]
+    shutil.rmtree(old)
     assert sorted(x.name for x in tmp_path.iterdir()) == ["out"]
     (out / "notes.txt").write_text("mine")
     kept = no_briefs(out, "--scenario", "tariff-only", "--replace")
@@ -201,11 +213,12 @@ def test_one_number_in_all_places(tmp_path):
         "14",
     )
     both, one = tmp_path / "both", tmp_path / "one"
-    assert cli("run", *words, "--locations", "US,OH", "--out", both).exit_code == 0
-    assert cli("run", *words, "--locations", "US", "--out", one).exit_code == 0
-    a, b = (pd.read_csv(x / "answer.csv").set_index("location") for x in (both, one))
+    assert cli("run", *words, "--locations", "OH", "--out", both).exit_code == 0
+    assert cli("run", *words, "--out", one).exit_code == 0
+    a, b = (pd.read_csv(x / "data" / "answer.csv").set_index("location") for x in (both, one))
+    assert a.index.tolist() == ["US", "OH"]  # the US, and what is asked for
     pd.testing.assert_frame_equal(a.loc[["US"]], b)
-    exposure = pd.read_csv(one / "exposure.csv")
+    exposure = pd.read_csv(one / "data" / "exposure.csv")
     assert (exposure["exposure"] == 1.0).all()
     page = (one / "brief-annex.html").read_text()
     assert "size" in page
@@ -219,9 +232,9 @@ def test_until_indicator_and_against(tmp_path):
         "--scenario", "supply-shock-2023-like", "--against", "precursor-scheduling", "--out", out,
     )  # fmt: skip
     assert result.exit_code == 0, result.output
-    assert "against precursor-scheduling" in result.output
+    assert "compared with deaths under precursor-scheduling" in " ".join(result.output.split())
     assert "onset 2026-02, the month after the as-of date" in result.output
-    table = pd.read_csv(out / "deaths_averted.csv")
+    table = pd.read_csv(out / "data" / "deaths_averted.csv")
     assert set(table["scenario_id"]) == {"supply-shock-2023-like"}
     assert set(table.loc[table["kind"] == "year", "period"]) == {"2025 (Sep–Dec)", "2026", "2027"}
     late = cli("run", *words, "--scenario", "tariff-only", "--onset", "2030-01", "--out", out,
@@ -250,7 +263,9 @@ def test_nothing_given_is_ignored(tmp_path):
     done = run(tmp_path / "out", "--scenario", file, "--exposure", f"fentanyl-share={shares}")
     assert done.exit_code == 0, done.output
     assert "names no mechanism" in done.output
-    table = pd.read_csv(tmp_path / "out" / "exposure.csv").set_index("location")["exposure"]
+    table = pd.read_csv(tmp_path / "out" / "data" / "exposure.csv").set_index("location")[
+        "exposure"
+    ]
     assert table.to_dict() == {"US": 0.5, "WV": 0.8}
     assert "US: deaths averted" in done.output
     assert "WV: deaths averted" in done.output
@@ -285,3 +300,64 @@ def test_validate(tmp_path):
     assert (tmp_path / "placebo-time.csv").exists()
     assert (tmp_path / "placebo-time.svg").exists()
     assert cli("validate", "luck", "--model", "drift").exit_code == 1
+
+
+FAST = ("--model", "drift", "--draws", "60", "--horizon", "13", "--locations", "WV")
+
+
+def test_compare_is_a_grid_of_options(tmp_path):
+    table = tmp_path / "grid.csv"
+    asked = ("--scenario", "cooperation-resumed,supply-shock-2023-like", "--later", "6")
+    result = cli("compare", *FAST, *asked, "--table", table)
+    assert result.exit_code == 0, result.output
+    assert CAVEAT in " ".join(result.output.split())
+    rows = pd.read_csv(table)
+    names = ["cooperation-resumed", "supply-shock-2023-like"]
+    assert rows["scenario_id"].unique().tolist() == names + [f"{n}-6-months-later" for n in names]
+    assert set(rows["location"]) == {"US", "WV"}
+    us = result.output[result.output.index("US: deaths averted by") :]
+    first, shock = us.splitlines()[4:6]
+    row = rows[(rows["scenario_id"] == names[0]) & (rows["location"] == "US")].iloc[0]
+    assert f"{row['averted_mean']:,.0f} (" in first
+    assert "45%" in first
+    assert shock.count("–") == 3  # a what-if: no chance, and nothing over all outcomes
+    said = json.loads(cli("compare", *FAST, *asked, "--json").stdout)
+    assert {"meta", "answer", "outcomes", "averted"} == set(said)
+
+
+def test_sensitivity_and_attribution(tmp_path):
+    result = cli("sensitivity", *FAST, "--scenario", "cooperation-resumed")
+    assert result.exit_code == 0, result.output
+    seen = " ".join(result.output.split())
+    assert "not prevented not prevented" in seen
+    assert "over 480 months" in seen
+    assert "by 2026-09" in seen
+    table = tmp_path / "s.csv"
+    assert cli("sensitivity", *FAST, "--scenario", "tariff-only", "--table", table).exit_code == 0
+    assert {"size", "p_null"} <= set(pd.read_csv(table)["assumption"])
+    shares = cli("attribution", *FAST)
+    assert shares.exit_code == 0, shares.output
+    assert all(x in shares.output for x in ("0 %", "100 %", "Beta(1.5, 4)", "WV: mean deaths"))
+
+
+def test_past_shows_both_courses_and_a_neutral_prior(tmp_path):
+    table = tmp_path / "past.csv"
+    words = ("--model", "drift", "--draws", "60", "--table", table)
+    result = cli("past", "supply-shock-2023", *words)
+    assert result.exit_code == 0, result.output
+    seen = " ".join(result.output.split())
+    assert "not the effect of a policy" in seen
+    assert "neutral prior: size +0.00 (sd 0.40), no effect 50%; after the counts -0.3" in seen
+    rows = pd.read_csv(table)
+    assert rows["period"].unique().tolist() == ["2023", "2024", "2023-07 to 2025-07"]
+    by_way = rows.set_index(["period", "counterfactual"])["averted_mean"]
+    assert set(by_way["2024"].index) == {
+        "effect removed, named prior", "effect removed, neutral prior", "forecast from the eve",
+    }  # fmt: skip
+    assert (
+        by_way[("2024", "effect removed, neutral prior")]
+        < by_way[("2024", "effect removed, named prior")]
+    )
+    wrong = cli("past", "busan")
+    assert wrong.exit_code == 1
+    assert "no past event 'busan'" in wrong.output

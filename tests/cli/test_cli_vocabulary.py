@@ -19,6 +19,7 @@ from odforecast.cli import options as shared
 MAY_DIFFER = {
     "--out": {"help", "metavar", "kind", "required"},
     "--horizon": {"help"},  # its default, which is in the words
+    "--locations": {"help", "default"},  # beside the US, which scenarios always show
     "--by": {"help", "default"},  # the columns there are
     "--all": {"help"},  # of the models, of the checks
     "--joint": {"help"},  # of states and paths, or of any hub's samples

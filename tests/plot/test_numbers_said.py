@@ -113,6 +113,7 @@ def test_deaths_averted_add_up_from_the_first_month():
     made = SimpleNamespace(
         baseline=of(base), ahead=ahead, scenarios=names, against=lambda name: name or "null",
         counted_against=lambda *_: of(base), forecast=lambda _: of(less),
+        counted=lambda _: np.ones(50, dtype=bool),
     )  # fmt: skip
     axes = plot.averted(made, by="month")
     saved = (base - less)[:, 0, 1:]

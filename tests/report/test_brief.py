@@ -120,8 +120,9 @@ def test_a_brief_is_one_closed_file(page, one):
 def test_the_pages_have_their_parts_in_order(page):
     seen = words(page)
     parts = [
-        "What <if>?", "If nothing changes.", "What was assumed", "The answer for Ohio, May 2025",
-        CAVEAT, "Deaths by calendar year", "How sure", "Why believe it: forecasts for Ohio",
+        "What <if>?", "Ohio: deaths prevented by December 2027", CAVEAT, "Deaths by calendar year",
+        "Without the measure.", "How sure", "lie further ahead than forecasts were checked",
+        "What was assumed", "How accurate past forecasts for Ohio were",
         "What the assumptions rest on", "What would change our mind", "What this does not say",
     ]  # fmt: skip
     places = [seen.index(p) for p in parts]
@@ -137,13 +138,30 @@ def test_no_code_words(which, place, request):
     assert "OH " not in seen.replace("--locations OH", "")
 
 
-def test_the_three_numbers_are_those_of_the_table(one, page):
+def test_the_numbers_are_those_of_the_table(one, page, three):
     (a,) = answers(one, "OH")
     seen = words(page)
-    assert f"If it works {a.works} middle value; 90 % interval {a.works_range}" in seen
-    assert "Assumed chance 89 % works does nothing 10 %, backfires 1 %" in seen
-    assert f"All of it together {a.combined} on average ({a.combined_percent}); 90 %" in seen
-    assert f"The chance of fewer is {a.fewer}, of as many {a.same}, of more {a.more}." in seen
+    ((label, p, mean, span),) = a.outcomes
+    assert (label, p) == ("works", "")  # a what-if: no chance, and nothing over all outcomes
+    assert f"If it works: mean and 90% interval {a.title} {mean} {span}" in seen
+    assert "Chance: " not in seen
+    assert "Over all outcomes" not in seen
+    table = words(write_brief(three, location="US"))
+    (_, resumed, _) = answers(three, "US")
+    assert "Chance: our judgement Over all outcomes: mean and 90% interval" in table
+    assert "works 45% does nothing 40% backfires 15%" in table
+    assert f"{resumed.combined} ({resumed.combined_percent}) {resumed.combined_range}" in table
+    assert "a what-if: none" in table
+
+
+def test_of_several_measures_each_works_or_not(forecast):
+    names = ("cooperation-resumed", "supplier-closure")
+    both = Scenario("both", tuple(named_intervention(n, onset="2025-11") for n in names))
+    seen = words(write_brief(project(forecast, both, seed=1), location="US"))
+    for outcome in ("both work", "only cooperation resumed works", "neither works"):
+        assert outcome in seen
+    assert "If it works: " in seen  # the head of the column
+    assert "If it works, " not in seen
 
 
 def test_one_number_in_all_places(one):
@@ -157,7 +175,9 @@ def test_one_number_in_all_places(one):
 def test_years_are_calendar_years(page, three):
     seen = words(page)
     assert re.search(r"2025 \(May–Dec\) 1,\d+0 .* 2026 2,\d+0 .* 2027 2,\d+0 ", seen)
-    assert "0 (0 to 0)" not in seen
+    later = named_intervention("cooperation-resumed", onset="2026-03")
+    late = project(three.baseline, Scenario("late", (later,)), seed=1)
+    assert "2025 (May–Dec)" not in words(write_brief(late))  # nothing changes before it begins
     table = write_brief(three, location="US")
     heads = [scenario_title(s) for s in three.scenarios if not s.is_null]
     assert all(table.count(f'class="n">{h}</th>') == 1 for h in heads)
@@ -184,10 +204,9 @@ def test_the_chance_beside_a_limit_is_that_of_the_limit_shown(forecast):
 
 def test_several_scenarios_stand_in_one_table(three):
     seen = words(write_brief(three, location="US"))
-    assert "What would each of 3 assumptions change in the United States?" in seen
+    assert "What three scenarios could mean for overdose deaths in the United States" in seen
     assert "Each changes drug overdose deaths with synthetic opioids (mostly fentanyl)" in seen
-    assert "none averted by assumption it does not lower deaths" in seen
-    assert "raises deaths 25 %" in seen
+    assert "raises deaths 25% does nothing 75%" in seen
 
 
 def test_a_class_carries_the_warning_of_cdc(page, forecast):
@@ -250,7 +269,7 @@ def test_a_sum_of_places_has_a_brief(forecast):
     cut = Scenario("cut", (Intervention("cut", Normal(-0.1, 0.05), onset="2025-10"),))
     whole = project(forecast.region("Midwest"), cut, seed=1)
     seen = words(write_brief(whole, location="Midwest"))
-    assert "The answer for the Midwest," in seen
+    assert "The Midwest: deaths prevented by December 2027" in seen
     assert "In the Midwest, " in seen
 
 
@@ -279,7 +298,7 @@ def test_other_peoples_texts_are_texts(forecast, tmp_path):
         }  # fmt: skip
         keys = set(re.findall(r' ([a-z-]+)="', re.sub(r"<style>.*?</style>", "", page, flags=re.S)))
         assert keys <= {
-            "lang", "charset", "name", "content", "class", "alt", "src", "href", "scope",
+            "lang", "charset", "name", "content", "class", "alt", "src", "href", "scope", "id",
         }  # fmt: skip
         assert all(
             html.escape(e, quote=True).replace("&#x27;", "&#39;") in page.replace("&#34;", "&quot;")
@@ -318,20 +337,20 @@ def test_one_place_has_the_brief_itself(few, tmp_path):
 
 
 @pytest.mark.slow
-def test_several_places_have_their_own_and_a_list(few, tmp_path):
+def test_several_places_are_one_file(few, tmp_path):
+    (tmp_path / "brief-US.html").write_text(
+        '<meta name="generator" content="odforecast 0.1">', encoding="utf-8"
+    )  # of an earlier run
     written = write_briefs(few, tmp_path, ["US", "Ohio", "OH"], skill={"OH": "Off by 7 %."})
-    names = [p.name for p in written]
-    assert names == ["brief.html", "brief-US.html", "brief-OH.html", "brief-annex.html"]
-    index = read(written[0].read_text(encoding="utf-8"))
-    assert index.links == ["brief-US.html", "brief-OH.html", "brief-annex.html"]
-    seen = words(written[0].read_text(encoding="utf-8"))
-    assert CAVEAT in seen
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["brief-annex.html", "brief.html"]
+    page = written[0].read_text(encoding="utf-8")
+    assert read(page).links == ["#US", "#OH", "brief-annex.html"]
+    seen = words(page)
+    assert "in the United States and Ohio" in seen or "What <if>?" in seen
     for code in ("US", "OH"):
         assert answers(few, code)[0].combined in seen
-    assert "Off by 7 %." in words(written[2].read_text(encoding="utf-8"))
-    assert "Off by 7 %." not in words(written[1].read_text(encoding="utf-8"))
-    everywhere = write_briefs(few.select(["US", "OH"]), tmp_path / "all")
-    assert [p.name for p in everywhere] == names
+        assert page.count(f'<section id="{code}"') == 1
+    assert seen.count("Off by 7 %.") == 1
 
 
 @pytest.mark.slow
@@ -371,7 +390,7 @@ def test_the_annex_holds_what_the_brief_leaves_out(few, tmp_path):
     seen = words((tmp_path / "brief-annex.html").read_text(encoding="utf-8"))
     scenario = few.scenario("shock")
     for part in (
-        CAVEAT, "Normal(-0.45, 0.2)", "works 0.89, nothing 0.10, backfires 0.01", "on T40.4",
+        CAVEAT, "Normal(-0.45, 0.2)", "a what-if: its results hold given", "on T40.4",
         "Sensitivity", "depends most on", "Beta(1.5, 4)", "25 %", scenario.hash,
         "seed", "posterior sd / prior sd = 0.25", "Exposure", "Buprenorphine", "months 1-12",
     ):  # fmt: skip
@@ -404,7 +423,7 @@ def test_the_fan_shows_means_of_the_mixture(one):
     assert counted.get_ydata()[-1] == one.baseline.panel.reported[0, -1]
     ahead = one.baseline.horizons > 0
     for line, name in ((quo, "null"), (shock, "shock")):
-        mean = one.forecast(name).samples()[:, 0].mean(axis=0)
+        mean = one.forecast(name).samples()[one.counted(name), 0].mean(axis=0)
         np.testing.assert_allclose(line.get_ydata()[-ahead.sum() :], mean[ahead])
     assert not any(t.get_text() == "US" for t in axes.get_figure().texts)
 

@@ -178,6 +178,7 @@ def test_answer_in_three_numbers(whole):
     assert works == pytest.approx(0.7 * 0.9878, abs=1e-3)
     saved = projection.averted_draws("mixed")[:, 0, projection.ahead].sum(axis=1)
     good = saved[saved > 0]
+    assert row["averted_if_works_mean"] == pytest.approx(good.mean())
     assert row["averted_if_works_q50"] == pytest.approx(np.median(good))
     assert row["averted_if_works_q05"] == pytest.approx(np.quantile(good, 0.05))
     assert row["averted_mean"] == pytest.approx(saved.mean())
@@ -195,7 +196,10 @@ def test_what_works_is_judged_over_36_months_and_not_over_the_horizon(whole):
     stays = Intervention("x", Fixed(-0.3), ONSET, rebound=Rebound(Fixed(0.5)))
     assert stays.chances() == (1.0, 0.0, 0.0)
     both = Scenario("both", (stays, Intervention("y", Fixed(0.1), ONSET)))
-    assert project(whole, both).answer()["works"].eq(1.0).all()
+    found = project(whole, both).outcomes().set_index(["location", "outcome"])["share"]
+    assert found["US"].to_dict() == {
+        "both work": 0.0, "only x works": 1.0, "only y works": 0.0, "neither works": 0.0,
+    }  # fmt: skip
 
 
 def test_scenarios_against_each_other(whole):
@@ -229,10 +233,18 @@ def test_cost_of_delay(whole):
     scenario = one(Fixed(-0.3))
     table = cost_of_delay(whole, scenario, (0, 6, 12), seed=2)
     assert table["onset"].tolist() == ["2025-05", "2025-11", "2026-05"]
-    assert table["cost"].iloc[0] == 0.0
-    assert (np.diff(table["cost"]) > 0).all()
+    assert table["not_prevented"].iloc[0] == 0.0
+    assert (np.diff(table["not_prevented"]) > 0).all()
+    assert (table["until"] == str(whole.months[-1])).all()
+    # What stays is lost by waiting, in the long run too; what fades is only postponed.
+    np.testing.assert_allclose(table["not_prevented_run_out"], table["not_prevented"])
+    fades = cost_of_delay(whole, one(Fixed(-0.3), half_life=Fixed(6)), (0, 12), seed=2).iloc[1]
+    assert abs(fades["not_prevented_run_out"]) < 0.05 * fades["averted_mean"]
+    assert fades["not_prevented"] > 5 * abs(fades["not_prevented_run_out"])
     us = whole.draws[:, whole.index("US"), whole.months > whole.last_month]
-    assert table["cost"].iloc[1] == pytest.approx(us[:, :6].sum(axis=1).mean() * -np.expm1(-0.3))
+    assert table["not_prevented"].iloc[1] == pytest.approx(
+        us[:, :6].sum(axis=1).mean() * -np.expm1(-0.3)
+    )
     with pytest.raises(ScenarioError, match="after the last month"):
         cost_of_delay(whole, scenario, (0, 60))
 

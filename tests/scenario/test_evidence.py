@@ -51,9 +51,9 @@ PARTS = {
 }
 
 SCENARIO_KEYS = {
-    "name", "scope", "size", "percent", "dose", "p_null", "direction", "backfire", "replaced",
-    "lag", "lag_spread", "ramp", "half_life", "exposure", "fraction", "grade", "source", "note",
-    "references",
+    "name", "scope", "belief", "size", "percent", "dose", "p_null", "direction", "backfire",
+    "replaced", "lag", "lag_spread", "ramp", "half_life", "exposure", "fraction", "grade", "source",
+    "note", "references",
 }  # fmt: skip
 
 

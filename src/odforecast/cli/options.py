@@ -223,6 +223,18 @@ def locations_option(command: Callable[..., Any]) -> Callable[..., Any]:
     )(command)
 
 
+def beside_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--locations PLACES`` where the nation is always there."""
+    return _option(
+        "--locations",
+        type=_Places(),
+        metavar="PLACES",
+        default="US",
+        show_default=True,
+        help="Places beside the US, by any of their names, commas between them: Ohio,NYC; or all.",
+    )(command)
+
+
 def indicator_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--indicator NAME``."""
     return _option(

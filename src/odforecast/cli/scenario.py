@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from odforecast.cli.meant import Group
+from odforecast.cli.scenario_ask import attribution, compare, sensitivity
+from odforecast.cli.scenario_past import past_command
 from odforecast.cli.scenario_run import run
 from odforecast.cli.scenario_validate import validate
 from odforecast.cli.screen import say, wrapped
@@ -25,8 +27,8 @@ def scenario() -> None:
     """
 
 
-scenario.add_command(run)
-scenario.add_command(validate)
+for _command in (run, compare, sensitivity, attribution, past_command, validate):
+    scenario.add_command(_command)
 
 
 @scenario.command("list")
@@ -133,4 +135,6 @@ def _say_parts(interventions: Iterable[Intervention]) -> None:
 
 
 def _chances(x: Intervention) -> str:
+    if x.is_what_if:
+        return "a what-if, without chances"
     return " / ".join(f"{value:.2f}" for value in x.chances())

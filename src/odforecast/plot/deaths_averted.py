@@ -186,7 +186,7 @@ def _by_month(
     for name in names:
         base = projection.counted_against(name, against).samples(TARGET_MONTH)[:, row]
         saved = (base - projection.forecast(name).samples(TARGET_MONTH)[:, row])[:, ahead]
-        summed = saved.cumsum(axis=1)
+        summed = saved[projection.counted(name)].cumsum(axis=1)
         low, high = np.quantile(summed, TAILS, axis=0)
         axes.fill_between(when, low, high, color=colours[name], alpha=0.2, lw=0)
         axes.plot(when, summed.mean(axis=0), color=colours[name], lw=1.8,

@@ -202,7 +202,7 @@ def _paths(
     parts = []
     for name in titles:
         forecast = projection.forecast(name)
-        draws = forecast.samples(TARGET_12MO)[:, row]
+        draws = forecast.samples(TARGET_12MO)[projection.counted(name), row]
         low, high = np.quantile(draws, TAILS, axis=0)
         stamps = forecast.months.astype("datetime64[s]")
         parts.append(

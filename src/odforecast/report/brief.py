@@ -16,44 +16,37 @@ from odforecast.forecast import Forecast
 from odforecast.forecast.tables import of_counties, published_on, refuse_counties
 from odforecast.forecast.text import keep_local, own_counts, place_name, text
 from odforecast.io import replacing
+from odforecast.names import ALL_DRUGS
 from odforecast.panel import Panel
 from odforecast.report.page import picture, render
 from odforecast.report.page.annex import annex
-from odforecast.report.page.answer import (
-    answer_table,
-    assumed,
-    chances,
-    reading,
-    scope_of,
-    sure,
-    years,
-)
+from odforecast.report.page.answer import answer_table, assumed, reading, scope_of, sure, years
 from odforecast.report.page.believe import limits, mind, skill_table, sources_of
 from odforecast.report.page.render import GENERATOR
 from odforecast.report.record import past_record
 from odforecast.report.words import GRADES
-from odforecast.say import day_name
+from odforecast.say import day_name, deaths_of, month_name
 from odforecast.scenario import CAVEAT, Projection, Scenario
 from odforecast.scenario.answer import (
     CLASS_WARNING,
-    NEVER,
     answers,
     begun_text,
     located,
     scenario_title,
+    sentences,
 )
 from odforecast.scenario.intervention import ALL, NATION
 from odforecast.version import __version__
 
-#: The brief of the only place, or the list of the places' briefs.
+#: The brief of all places, and what it leaves out.
 BRIEF = "brief.html"
 ANNEX = "brief-annex.html"
 
 Skill = str | pd.DataFrame
 
 _FIGURE = (
-    "Black: counted. Grey, dashed: if nothing changes. Colour: with what is assumed, from the "
-    "dotted line on. Averages, and bands of 90 %."
+    "Black: counted. Gray, dashed: without the measure. Color: with it, from the dotted line on. "
+    "Means, and 90% intervals."
 )
 
 
@@ -61,15 +54,15 @@ def write_brief(
     projection: Projection,
     *,
     panel: Panel | None = None,
-    location: str = NATION,
-    skill: Skill | None = None,
+    location: str | Iterable[str] = NATION,
+    skill: Skill | Mapping[str, Skill] | None = None,
     stylesheet: str | os.PathLike[str] | None = None,
     paper: str = "letter",
     own: bool = False,
 ) -> str:
-    """HTML of the brief on one place: the answer on a page, and why to believe it on another.
+    """HTML of the brief: the answer for each place on a page, and why to believe it on another.
 
-    Printed, that is two pages for up to three scenarios; more of them make it longer.
+    Printed, that is two pages for one place and up to three scenarios; more of them make it longer.
 
     Parameters
     ----------
@@ -77,10 +70,10 @@ def write_brief(
         With the location in it.
     panel : Panel, optional
         Reported counts, drawn before the fans; default: the forecast's own.
-    location : str
-        Whose numbers the brief gives, by any of its names.
-    skill : str or DataFrame, optional
-        How good the forecasts of this place were so far: a sentence, or a table to be shown as
+    location : str or iterable of str
+        Whose numbers the brief gives, by any of their names.
+    skill : str, DataFrame, or mapping of location to one, optional
+        How good the forecasts of a place were so far: a sentence, or a table to be shown as
         it is. Default: the record of the default model that ships; for another model one line
         says how to find out.
     stylesheet : path, optional
@@ -98,57 +91,73 @@ def write_brief(
     Raises
     ------
     ScenarioError
-        If nothing but the null scenario was projected.
+        If nothing but the null scenario was projected, or no location is named.
     DataError
         If the style sheet or the paper is refused, or the forecast is of counties.
     ForecastError
         If the forecast rests on own counts.
     """
-    from odforecast.report import scenario_figures as draw
-
     refuse_counties(projection.baseline, "briefs")
     keep_local(projection.baseline, "a page", own)
-    chosen = _chosen(projection)
-    code = located(projection, location)
+    chosen, codes = _chosen(projection), _codes(projection, location)
+    sources, references = sources_of(chosen)
+    context = {
+        "title": _question(chosen, codes),
+        "subtitle": f"Data as published by {day_name(published_on(projection.baseline))}.",
+        "scope": scope_of(chosen),
+        "assumptions": [assumed(s, x, chosen) for s in chosen for x in s.interventions],
+        "caveat": CAVEAT,
+        "places": [
+            _place(projection, chosen, code, panel, skill.get(code) if isinstance(skill, Mapping)
+                   else skill)
+            for code in codes
+        ],
+        "sources": sources,
+        "references": references,
+        "grades": GRADES[0].upper() + GRADES[1:],
+        "limits": limits(projection, chosen),
+        "made": made(projection.baseline),
+        "annex": ANNEX,
+    }  # fmt: skip
+    return render("brief", context, stylesheet=stylesheet, paper=paper)
+
+
+def _place(
+    projection: Projection,
+    chosen: Sequence[Scenario],
+    code: str,
+    panel: Panel | None,
+    skill: Skill | None,
+) -> dict[str, object]:
+    """What the brief shows of one place."""
+    from odforecast.report import scenario_figures as draw
+
     one = projection.select([code])
     baseline, place = one.baseline, place_name(code)
     panel = baseline.panel if panel is None else panel
+    deaths = deaths_of(ALL_DRUGS if baseline.panel is None else baseline.panel.indicator)
     found = answers(one, code)
-    title = _question(chosen, place)
-    sources, references = sources_of(chosen)
     said, shown = _skill(skill, baseline, code)
-    context = {
-        "title": title,
-        "subtitle": f"{_capital(place)}. Data as published by {day_name(published_on(baseline))}.",
-        "standing": text(baseline, code, errors=False),  # they have a table below
-        "scope": scope_of(chosen),
-        "assumptions": [assumed(s, x, chosen) for s in chosen for x in s.interventions],
+    return {
+        "key": _slug(code),
         "place": place,
-        "period": found[0].period,
-        "answers": found,
-        "answer_table": answer_table(found),
-        "reading": reading(found) + begun_text(chosen, baseline),
-        "never": NEVER,
-        "caveat": CAVEAT,
+        "until": month_name(baseline.months[-1]),
+        "lead": sentences(found[0], deaths) if len(found) == 1 else "",
+        "answers": answer_table(found),
+        "reading": reading(found, deaths) + begun_text(chosen, baseline),
         "figure": picture(
             partial(draw.fan_figure, one, code, panel),
             f"Deaths in 12 months in {place}, with and without what is assumed",
             _FIGURE,
         ),
         "years": years(one, chosen, code),
-        "sure": sure(baseline, len(chosen)),
+        "standing": text(baseline, code, errors=False),  # they have a table below
+        "sure": sure(baseline, chosen),
         "skill_text": said,
         "skill_table": None if shown is None else skill_table(shown),
         "skill_command": f"odforecast backtest --locations {code} --out results",
-        "sources": sources,
-        "references": references,
-        "grades": GRADES[0].upper() + GRADES[1:],
         "mind": mind(one, chosen),
-        "limits": limits(one, chosen),
-        "made": made(baseline),
-        "annex": ANNEX,
     }
-    return render("brief", context, stylesheet=stylesheet, paper=paper)
 
 
 def _caveat(chosen: Sequence[Scenario]) -> str:
@@ -174,16 +183,16 @@ def write_briefs(
     panel: Panel | None = None,
     exposures: Mapping[str, Mapping[str, float]] | None = None,
     posterior_sds: Mapping[str, float] | None = None,
+    waiting: pd.DataFrame | None = None,
     skill: Skill | Mapping[str, Skill] | None = None,
     stylesheet: str | os.PathLike[str] | None = None,
     paper: str = "letter",
     own: bool = False,
 ) -> list[Path]:
-    """Write the briefs of a projection and their technical annex into a folder.
+    """Write the brief of a projection and its technical annex into a folder.
 
-    Of one place the brief is ``brief.html``. Of several, each has its own, ``brief-OH.html``, and
-    ``brief.html`` lists them with the answer for each. All is computed before anything is
-    written; pages that an earlier run left there and this one does not write are removed.
+    ``brief.html`` holds all places. All is computed before anything is written; pages that an
+    earlier run left there and this one does not write are removed.
 
     Parameters
     ----------
@@ -192,20 +201,21 @@ def write_briefs(
         Made if it is absent.
     locations : str or iterable of str, optional
         Places by any of their names. Default: all of the projection.
-    panel, stylesheet, paper, own
+    panel, stylesheet, paper, own, skill
         As in :func:`write_brief`.
     exposures : mapping, optional
         As given to :func:`odforecast.scenario.project`; for the sensitivity in the annex.
     posterior_sds : mapping of str to float, optional
         Posterior sd of an intervention's size where data were used; without it the size is
         the prior's, and the annex says so.
-    skill : str, DataFrame, or mapping of location to one, optional
-        As in :func:`write_brief`.
+    waiting : DataFrame, optional
+        What waiting costs, by scenario (``scenario_id``) and place, for the annex: rows of
+        :func:`odforecast.scenario.cost_of_delay`.
 
     Returns
     -------
     list of Path
-        The files, ``brief.html`` first and the annex last.
+        ``brief.html`` and the annex.
 
     Raises
     ------
@@ -216,29 +226,14 @@ def write_briefs(
     ForecastError
         If the forecast rests on own counts.
     """
-    refuse_counties(projection.baseline, "briefs")
-    chosen = _chosen(projection)
-    asked = [locations] if isinstance(locations, str) else locations
-    given = projection.baseline.locations if asked is None else asked
-    codes = list(dict.fromkeys(located(projection, s) for s in given))
-    if not codes:
-        raise ScenarioError("no location is named", hint="name one, such as US")
+    asked = projection.baseline.locations if locations is None else locations
     look: dict[str, Any] = {"stylesheet": stylesheet, "paper": paper}
-    keep_local(projection.baseline, "a page", own)
-    names = {code: BRIEF if len(codes) == 1 else f"brief-{_slug(code)}.html" for code in codes}
-    pages: dict[str, str] = {}
-    for code in codes:
-        seen = skill.get(code) if isinstance(skill, Mapping) else skill
-        pages[names[code]] = write_brief(
-            projection, panel=panel, location=code, skill=seen, own=own, **look
-        )
-    if len(codes) > 1:
-        pages = {BRIEF: _index(projection, chosen, names, look), **pages}
-    context = annex(projection, codes, exposures, posterior_sds or {})
-    head = {"title": f"Technical annex: {_question(chosen, place_name(codes[0]))}"}
+    page = write_brief(projection, panel=panel, location=asked, skill=skill, own=own, **look)
+    chosen, codes = _chosen(projection), _codes(projection, asked)
+    context = annex(projection, codes, exposures, posterior_sds or {}, waiting)
+    head = {"title": f"Technical annex: {_question(chosen, codes)}"}
     head |= {"subtitle": made(projection.baseline), "caveat": _caveat(chosen)}
-    pages[ANNEX] = render("annex", {**head, **context}, **look)
-    return _write(Path(folder), pages)
+    return _write(Path(folder), {BRIEF: page, ANNEX: render("annex", {**head, **context}, **look)})
 
 
 def _write(folder: Path, pages: Mapping[str, str]) -> list[Path]:
@@ -253,32 +248,6 @@ def _write(folder: Path, pages: Mapping[str, str]) -> list[Path]:
                 if mark in lines.read(4_000):
                     old.unlink()
     return [folder / name for name in pages]
-
-
-def _index(
-    projection: Projection,
-    chosen: Sequence[Scenario],
-    names: Mapping[str, str],
-    look: Mapping[str, Any],
-) -> str:
-    found = {code: answers(projection.select([code]), code) for code in names}
-    blocks = [
-        (scenario_title(s), [(names[code], found[code][i]) for code in names])
-        for i, s in enumerate(chosen)
-    ]
-    first = found[next(iter(names))][0]
-    context = {
-        "title": _question(chosen, f"{len(names)} places"),
-        "subtitle": f"Deaths from {first.period} against those if nothing changes. Each place has "
-        "its own brief.",
-        "caveat": _caveat(chosen),
-        "blocks": blocks,
-        "lines": chances,
-        "never": NEVER,
-        "made": made(projection.baseline),
-        "annex": ANNEX,
-    }
-    return render("index", context, **look)
 
 
 def made(baseline: Forecast) -> str:
@@ -300,8 +269,13 @@ def _chosen(projection: Projection) -> list[Scenario]:
     return chosen
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _codes(projection: Projection, locations: str | Iterable[str]) -> list[str]:
+    """Codes of the places asked for, each once."""
+    asked = [locations] if isinstance(locations, str) else locations
+    codes = list(dict.fromkeys(located(projection, s) for s in asked))
+    if not codes:
+        raise ScenarioError("no location is named", hint="name one, such as US")
+    return codes
 
 
 def _slug(code: str) -> str:
@@ -309,8 +283,16 @@ def _slug(code: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", code).strip("-") or "place"
 
 
-def _question(chosen: Sequence[Scenario], place: str) -> str:
-    asked = next((s.question for s in chosen if s.question), "")
-    if len(chosen) > 1:
-        return asked or f"What would each of {len(chosen)} assumptions change in {place}?"
-    return asked or f"{scenario_title(chosen[0])}: what would it change in {place}?"
+def _question(chosen: Sequence[Scenario], codes: Sequence[str]) -> str:
+    if asked := next((s.question for s in chosen if s.question), ""):
+        return asked
+    many = len(chosen)
+    what = f"What {_NUMBERS.get(many, many)} scenarios" if many > 1 else scenario_title(chosen[0])
+    places = [place_name(code) for code in codes[:3]]
+    where = " and ".join(filter(None, [", ".join(places[:-1]), places[-1]]))
+    if len(codes) > len(places):
+        where = f"{len(codes)} places"
+    return f"{what}{'' if many > 1 else ': what it'} could mean for overdose deaths in {where}"
+
+
+_NUMBERS = dict(enumerate(("two", "three", "four", "five", "six", "seven", "eight", "nine"), 2))

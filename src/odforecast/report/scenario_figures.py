@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from textwrap import shorten
 from typing import Any
 
@@ -46,7 +47,8 @@ def prior_figure(scenario: Scenario) -> Figure:
         raise ScenarioError("null has no priors to draw")
     n = len(scenario.interventions)
     figure = Figure(figsize=(7.4, 2.3 * n), layout="constrained")
-    for (left, right), x in zip(figure.subplots(n, 2, squeeze=False), scenario.interventions):
+    parts = [replace(x, p_null=0.0) if x.is_what_if else x for x in scenario.interventions]
+    for (left, right), x in zip(figure.subplots(n, 2, squeeze=False), parts):
         for axes in (left, right):
             quiet(axes)
         _size(left, x)
@@ -64,7 +66,8 @@ def _size(axes: Any, x: Intervention) -> None:
     else:
         axes.axvline(size[0], color=BLUE)
     axes.axvline(0.0, color="black", linewidth=0.8)
-    axes.set_title(f"{literal(x.name)}: P(no effect) = {x.p_null:.2f}", fontsize=SMALL, loc="left")
+    nothing = "a what-if" if x.is_what_if else f"P(no effect) = {x.p_null:.2f}"
+    axes.set_title(f"{literal(x.name)}: {nothing}", fontsize=SMALL, loc="left")
     axes.set_xlabel("full effect where there is one, %", fontsize=SMALL)
     axes.set_yticks([])
 

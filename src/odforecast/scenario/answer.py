@@ -1,73 +1,178 @@
-"""The answer of a projection in three numbers, in words.
+"""The answer of a projection in words: if it works, how likely that is, and over all outcomes.
 
-What is averted if it works; how likely that is assumed to be; both together, as a mean with its
-interval and the chance of fewer deaths. A mixture of "works" and "does nothing" has a median that
-says neither, so no median of it is shown.
+Means everywhere. A chance is somebody's judgement, and stands with its owner; a what-if has none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from itertools import product
+from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from odforecast.errors import ScenarioError
 from odforecast.forecast.text import place_name
 from odforecast.names import ALL_DRUGS
 from odforecast.say import about, chance, deaths_of, month_name, percent, rounded, step_of
+from odforecast.scenario import drawing
 from odforecast.scenario.catalogue import CAVEAT, prior_names, prior_title
-from odforecast.scenario.intervention import ALL
+from odforecast.scenario.intervention import ALL, Intervention
 
 if TYPE_CHECKING:
     from odforecast.forecast import Forecast
     from odforecast.scenario.intervention import Scenario
     from odforecast.scenario.projection import Projection
 
-#: Said in place of the first number where there is none.
 #: CDC's warning, on every page about a class.
 CLASS_WARNING = (
     "Counts of a drug class hold only deaths whose certificate names the drug. States differ in "
     "how often that is so: compare a state with its own past, not states with each other."
 )
 
-NEVER = "by assumption it does not lower deaths"
+#: Said of a scenario that nobody believes or doubts.
+WHAT_IF = "This is a what-if: it has no chance."
+
+#: Most interventions of which each combination of working or not is told apart.
+APART = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """One thing that may come of a scenario: in words, its chance, and in which draws, (D,)."""
+
+    label: str
+    chance: float
+    draws: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The three numbers of one scenario in one place, as texts.
+    """The answer of one scenario in one place, as texts.
 
     Attributes
     ----------
     title, place, period : str
-        Which scenario, where, and over which months.
+        Which scenario, where, and over which months: from its onset on.
     baseline : str
-        Deaths of these months if nothing changes.
-    works, works_range : str
-        Deaths averted if it works: median, 90 % interval; of what cannot lower deaths none, "".
-    chances : tuple of (str, str)
-        What may come of it, and the probability assumed.
+        Deaths of these months without it.
+    outcomes : tuple of (str, str, str, str)
+        What may come of it, its chance ("" of a what-if), mean and 90% interval of what it would
+        change. Works, does nothing, backfires; of several interventions, which of them work.
+    owner : str
+        Whose judgement the chances are; "" of a what-if.
     combined, combined_range, combined_percent : str
-        All of it together: mean, 90 % interval, change.
-    fewer, same, more : str
-        Chance of fewer, as many and more deaths than if nothing changes.
+        Over all outcomes: mean, 90% interval, change. Of a what-if, given that it works.
+    given : str
+        The what-ifs that work in all outcomes, beside what somebody judged.
     """
 
     title: str
     place: str
     period: str
     baseline: str
-    works: str
-    works_range: str
-    chances: tuple[tuple[str, str], ...]
+    outcomes: tuple[tuple[str, str, str, str], ...]
+    owner: str
     combined: str
     combined_range: str
     combined_percent: str
-    fewer: str
-    same: str
-    more: str
+
+    given: str = ""
+
+    @property
+    def single(self) -> bool:
+        """Whether one thing is assumed, which works or not."""
+        return self.outcomes[0][0] in ("works", "raises deaths")
+
+    @property
+    def judged(self) -> str:
+        """The chances in one line, with their owner."""
+        said = ", ".join(f"{label} {p}" for label, p, *_ in self.outcomes)
+        return f"{self.owner}: {said}." if self.owner else WHAT_IF
+
+
+def judged(scenario: Scenario) -> list[Intervention]:
+    """The interventions that somebody gives a chance: all but the what-ifs."""
+    return [x for x in scenario.interventions if not x.is_what_if]
+
+
+def acts(x: Intervention, draws: int, seed: int, sign: int = 0) -> NDArray[np.bool_]:
+    """In which draws it lowers the nation's deaths (-1), or raises them (1), over 36 months.
+
+    By default what it is there for: to lower them, unless it cannot.
+    """
+    change = drawing.outcome(x, draws, seed)
+    return np.asarray(np.sign(change) == (sign or (1 if x.direction == "rise" else -1)))
+
+
+def counted(scenario: Scenario, draws: int, seed: int) -> NDArray[np.bool_]:
+    """In which draws its answer holds: all of them, or those where its what-ifs work."""
+    what_ifs = [acts(x, draws, seed) for x in scenario.interventions if x.is_what_if]
+    return np.all([np.ones(draws, dtype=bool), *what_ifs], axis=0)
+
+
+def everything_works(scenario: Scenario, draws: int, seed: int) -> NDArray[np.bool_]:
+    """In which draws each of its interventions lowers deaths."""
+    return np.all([acts(x, draws, seed, -1) for x in scenario.interventions], axis=0)
+
+
+def outcomes_of(scenario: Scenario, draws: int, seed: int) -> list[Outcome]:
+    """What may come of a scenario; every draw that counts is in one of them."""
+    held, parts = counted(scenario, draws, seed), judged(scenario)
+    if not parts:
+        return [Outcome("works", np.nan, held)]
+    doing = [acts(x, draws, seed) & held for x in parts]
+    if len(scenario.interventions) == 1:
+        x, done = parts[0], doing[0]
+        works, nothing, backfires = x.chances()
+        if x.direction == "rise":
+            raised = Outcome("raises deaths", backfires, done)
+            return [raised, Outcome("does nothing", nothing, ~done)]
+        other = acts(x, draws, seed, 1)
+        return [
+            Outcome("works", works, done),
+            Outcome("does nothing", nothing, ~done & ~other),
+            Outcome("backfires", backfires, other),
+        ]
+    sure = [x.chances()[2 if x.direction == "rise" else 0] for x in parts]
+    if len(parts) > APART:
+        many, chances = np.sum(doing, axis=0), np.ones(1)
+        for p in sure:
+            chances = np.convolve(chances, [1 - p, p])
+        return [
+            Outcome(f"{n} of {len(parts)} work", float(chances[n]), held & (many == n))
+            for n in range(len(parts), -1, -1)
+        ]
+    return [
+        Outcome(
+            _combination(parts, on),
+            prod(p if yes else 1 - p for p, yes in zip(sure, on)),
+            held & np.all([d == yes for d, yes in zip(doing, on)], axis=0),
+        )
+        for on in product((True, False), repeat=len(parts))
+    ]
+
+
+def _combination(parts: Sequence[Intervention], on: Sequence[bool]) -> str:
+    """Which of some interventions do what they are there for."""
+    rises = any(x.direction == "rise" for x in parts)
+    if len(on) > 1 and all(on) and not rises:
+        return "both work" if len(on) == 2 else "all work"
+    if len(on) > 1 and not any(on):
+        return f"{'neither' if len(on) == 2 else 'none'} {'acts' if rises else 'works'}"
+    said = [_named(x, rises) for x, yes in zip(parts, on) if yes]
+    if len(on) == 1:
+        return said[0] if said else f"{_named(parts[0], rises).rpartition(' ')[0]} does not"
+    return f"{'' if all(on) else 'only '}{' and '.join(said)}"
+
+
+def _named(x: Intervention, rises: bool) -> str:
+    """What an intervention does, with its name."""
+    verb = "acts" if rises else "works"
+    return f"{x.name.replace('-', ' ')} {verb}"
 
 
 def scenario_title(scenario: Scenario) -> str:
@@ -122,7 +227,7 @@ def fewer_to_more(low: float, high: float, step: float | None = None) -> str:
 
 
 def answers(projection: Projection, location: str | None = None) -> tuple[Answer, ...]:
-    """The three numbers of every scenario in one place.
+    """The answer of every scenario in one place.
 
     Parameters
     ----------
@@ -145,10 +250,48 @@ def answers(projection: Projection, location: str | None = None) -> tuple[Answer
     code = located(projection, location)
     if all(s.is_null for s in projection.scenarios):
         raise ScenarioError("only the status quo was projected: there is nothing to compare")
-    table = projection.answer()
-    rows = table[table["location"] == code].to_dict("records")
-    scenarios = {s.name: s for s in projection.scenarios}
-    return tuple(_answer(scenarios[r["scenario_id"]], r) for r in rows)
+    one = projection.select([code])
+    table, parts = one.answer(), one.outcomes()
+    out = []
+    for row in table.to_dict("records"):
+        scenario = projection.scenario(str(row["scenario_id"]))
+        low, high = row["averted_q05"], row["averted_q95"]
+        step = step_of(low, high)
+        owners = dict.fromkeys(x.owner for x in judged(scenario))
+        out.append(
+            Answer(
+                title=scenario_title(scenario),
+                place=place_name(code),
+                period=f"{month_name(row['first_month'])} to {month_name(row['last_month'])}",
+                baseline=about(row["baseline"]),
+                outcomes=tuple(
+                    (
+                        str(r["outcome"]),
+                        "" if np.isnan(r["chance"]) else assumed(r["chance"]),
+                        *_in_words(r["averted_mean"], r["averted_q05"], r["averted_q95"]),
+                    )
+                    for r in parts[parts["scenario_id"] == scenario.name].to_dict("records")
+                ),
+                owner="; ".join(owners),
+                combined=fewer_or_more(row["averted_mean"], step),
+                combined_range=fewer_to_more(low, high, step),
+                combined_percent=percent(row["percent_mean"]).replace(" %", "%"),
+                given=", ".join(
+                    x.name.replace("-", " ")
+                    for x in scenario.interventions
+                    if x.is_what_if and owners
+                ),
+            )
+        )
+    return tuple(out)
+
+
+def _in_words(mean: float, low: float, high: float) -> tuple[str, str]:
+    """A mean and its interval; where there are too few draws for one, that more are needed."""
+    if np.isnan(low):
+        return "too few draws to say", ""
+    step = step_of(low, high)
+    return fewer_or_more(mean, step), fewer_to_more(low, high, step)
 
 
 def located(projection: Projection, location: str | None = None) -> str:
@@ -159,55 +302,23 @@ def located(projection: Projection, location: str | None = None) -> str:
     return baseline.locations[baseline.index(location)]
 
 
-def _answer(scenario: Scenario, row: Mapping[Any, Any]) -> Answer:
-    low, high = row["averted_q05"], row["averted_q95"]
-    step = step_of(low, high)
-    if_low, if_high = row["averted_if_works_q05"], row["averted_if_works_q95"]
-    works, works_range = "none averted", ""
-    if row["works"] > 0 and not np.isfinite(if_low):
-        works, works_range = "too few draws to say", "more draws are needed"
-    elif np.isfinite(if_low):
-        unit = step_of(if_low, if_high)
-        works = fewer_or_more(row["averted_if_works_q50"], unit)
-        works_range = fewer_to_more(if_low, if_high, unit)
-    rises = all(x.direction == "rise" for x in scenario.interventions)
-    parts = [("works", row["works"]), ("does nothing", row["nothing"])]
-    parts.append(("raises deaths" if rises else "backfires", row["backfires"]))
-    if rises:
-        parts = parts[1:]
-    return Answer(
-        title=scenario_title(scenario),
-        place=place_name(str(row["location"])),
-        period=f"{month_name(row['first_month'])} to {month_name(row['last_month'])}",
-        baseline=about(row["baseline"]),
-        works=works,
-        works_range=works_range,
-        chances=tuple((label, assumed(p)) for label, p in parts),
-        combined=fewer_or_more(row["averted_mean"], step),
-        combined_range=fewer_to_more(low, high, step),
-        combined_percent=percent(row["percent_mean"]),
-        fewer=chance(row["fewer"]),
-        same=chance(row["same"]),
-        more=chance(row["more"]),
-    )
-
-
 def assumed(probability: float) -> str:
-    """An assumed probability in whole percent; 0 and 100 % where that is what was assumed.
+    """A judged probability in whole percent; 0 and 100% where that is what was judged.
 
     Examples
     --------
     >>> assumed(0.0), assumed(0.004), assumed(0.25), assumed(1.0)
-    ('0 %', 'less than 1 %', '25 %', '100 %')
+    ('0%', 'less than 1%', '25%', '100%')
     """
     if probability in (0.0, 1.0):
-        return f"{100 * probability:.0f} %"
+        return f"{100 * probability:.0f}%"
     near = probability <= 0.005 or probability >= 0.995
-    return chance(probability) if near else f"{round(100 * probability)} %"
+    said = chance(probability) if near else f"{round(100 * probability)}%"
+    return said.replace(" %", "%")
 
 
 def text(projection: Projection, location: str | None = None) -> str:
-    """The answer for one place: three sentences for each scenario, and what all of it rests on.
+    """The answer for one place: a few sentences for each scenario, and what all of it rests on.
 
     Parameters
     ----------
@@ -231,7 +342,7 @@ def text(projection: Projection, location: str | None = None) -> str:
     deaths = deaths_of(ALL_DRUGS if panel is None else panel.indicator)
     shown = [s for s in projection.scenarios if not s.is_null]
     lines = [
-        _sentences(a, deaths) + begun_text([s], projection.baseline)
+        sentences(a, deaths) + begun_text([s], projection.baseline)
         for a, s in zip(answers(projection, location), shown)
     ]
     scopes = {x.scope for s in shown for x in s.interventions}
@@ -249,15 +360,28 @@ def begun_text(scenarios: Sequence[Scenario], baseline: Forecast) -> str:
     )
 
 
-def _sentences(a: Answer, deaths: str) -> str:
-    what = f"of about {a.baseline} {deaths} expected in {a.place} from {a.period}"
-    likely = ", ".join(f"{label} {p}" for label, p in a.chances)
-    span = f"90 % interval {a.works_range}" if a.works_range else NEVER
-    span = span.replace("90 % interval more draws", "more draws")
+def sentences(a: Answer, deaths: str) -> str:
+    """The answer of one scenario: what may come of it, how likely that is, and over all of it."""
+    label, _, works, span = a.outcomes[0]
+    without = f"About {a.baseline} are expected in {a.place} from {a.period} without it."
+    if not a.single:
+        given = f"If the what-if ({a.given}) works. " if a.given else ""
+        said = "; ".join(f"{name} {p}: {_ranged(mean, ends)}" for name, p, mean, ends in a.outcomes)
+        first = f"{given}{a.owner}, and the {deaths} in each case: {said}. {without}"
+    else:
+        change = "" if a.owner else f"{a.combined_percent}; "
+        first = (
+            f"If it {label}: {works.replace(' fewer', f' fewer {deaths}', 1)} than without the "
+            f"measure{f', on average ({change}90% interval {span})' if span else ''}. {without} "
+            f"{a.judged}"
+        )
+    if not a.owner:
+        return f"{a.title}. {first}"
     return (
-        f"{a.title}. If it works: {a.works} ({span}), {what}. "
-        f"How likely that is, is assumed: {likely}. "
-        f"Together: {a.combined} on average ({a.combined_percent}; 90 % interval "
-        f"{a.combined_range}); the chance of fewer deaths is {a.fewer}, of as many {a.same}, of "
-        f"more {a.more}."
+        f"{a.title}. {first} Over all outcomes: {a.combined} on average ({a.combined_percent}; 90% "
+        f"interval {a.combined_range})."
     )
+
+
+def _ranged(mean: str, span: str) -> str:
+    return f"{mean} (90% interval {span})" if span else mean

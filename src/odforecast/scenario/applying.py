@@ -24,7 +24,7 @@ from odforecast.months import Months
 from odforecast.names import INDICATOR_NAMES, LOCATION
 from odforecast.panel import Floats
 from odforecast.scenario import drawing
-from odforecast.scenario.exposure import share_name
+from odforecast.scenario.exposure import exposure_vector, share_name
 from odforecast.scenario.intervention import ALL, REST, Intervention, Scenario
 
 Shares = Mapping[str, Mapping[str, float]]
@@ -40,6 +40,7 @@ class Applied:
         self.nation = whole_and_parts(baseline.locations) if sums_to_nation(baseline) else None
         self._own = indicator_of(baseline)
         self._paths: dict[str, Floats] = {}
+        self._deaths: dict[str, dict[str, Floats] | None] = {}
 
     def under(self, scenario: Scenario, exposures: Mapping[str, Floats]) -> Forecast:
         """The forecast under a scenario, with the classes it carries in the same draws.
@@ -64,12 +65,7 @@ class Applied:
         for warn in (self._warn, self._warn_of_scope):
             for x in scenario.interventions:
                 self.notes += [f"{scenario.name}: {note}" for note in warn(x, exposures[x.name])]
-        draws, paths = self.acted(
-            [
-                (x, self.log_effect(x, exposures[x.name]), self.kept(x))
-                for x in scenario.interventions
-            ]
-        )
+        draws, paths = self.acted(self.steps(scenario, exposures))
         known = {**base.provenance, "scenario": scenario.name, "scenario_hash": scenario.hash}
         made = replace(base, draws=draws, provenance=known, beside={})
         parts = {}
@@ -77,6 +73,19 @@ class Applied:
             rows = [base.locations.index(s) for s in part.locations]
             parts[short] = replace(part, draws=paths[short][:, rows], provenance=known)
         return made.with_parts(parts) if parts else made
+
+    def felt(self, scenario: Scenario) -> dict[str, Floats]:
+        """Exposure of the locations to each intervention, shape (L,)."""
+        return {
+            x.name: exposure_vector(x.exposure, self.baseline.locations, self.tables, x.name)
+            for x in scenario.interventions
+        }
+
+    def steps(
+        self, scenario: Scenario, felt: Mapping[str, Floats]
+    ) -> list[tuple[Intervention, Floats, Floats]]:
+        """What :meth:`acted` does one after the other."""
+        return [(x, self.log_effect(x, felt[x.name]), self.kept(x)) for x in scenario.interventions]
 
     def _warn_of_scope(self, x: Intervention, felt: Floats) -> Iterator[str]:
         """What is taken for granted of an effect on all drugs, in a forecast of a class."""
@@ -175,11 +184,13 @@ class Applied:
     def _whole(self, change: Floats, kept: Floats, others: Floats) -> Floats:
         """By how much all deaths change with a class's: no other drug loses more than it has."""
         plain = kept[:, None, None] * change
-        more = np.maximum(change - np.maximum(others, 0.0) - plain, 0.0)
+        d = np.flatnonzero((change > 0).any(axis=(1, 2)))  # only what adds deaths can take too many
+        more = np.maximum(change[d] - np.maximum(others[d], 0.0) - plain[d], 0.0)
         if self.nation is not None:
             us, rows = self.nation
             more[:, us] = more[:, rows].sum(axis=1)
-        return plain + more
+        plain[d] += more
+        return plain
 
     def _path(self, short: str) -> Floats:
         """Monthly deaths of a class in every draw of a forecast of all drugs, shape (D, L, M).
@@ -233,10 +244,16 @@ class Applied:
         Those of the draw itself, over all months ahead; where jurisdictions are not forecast, the
         last counts of the panel.
         """
+        scope = x.scope if x.scope not in (ALL, self._own) else ""
+        if scope not in self._deaths:
+            self._deaths[scope] = self._deaths_of(scope)
+        return self._deaths[scope]
+
+    def _deaths_of(self, scope: str) -> dict[str, Floats] | None:
+        """Deaths of a class, or of what is forecast, in each jurisdiction."""
         base = self.baseline
-        of_class = x.scope not in (ALL, self._own)
         if set(JURISDICTIONS) <= set(base.locations):
-            path = self._path(x.scope) if of_class else base.draws
+            path = self._path(scope) if scope else base.draws
             deaths = path[:, :, self.ahead].sum(axis=2)
             return {s: deaths[:, base.locations.index(s)] for s in JURISDICTIONS}
         panel = base.panel
@@ -244,8 +261,8 @@ class Applied:
             return None
         rows = [panel.locations.index(s) for s in JURISDICTIONS]
         counts = panel.reported[rows, -1].copy()
-        if of_class:
-            shares = self.tables.get(share_name(x.scope), {})
+        if scope:
+            shares = self.tables.get(share_name(scope), {})
             counts *= [shares.get(s, np.nan) for s in JURISDICTIONS]
         return dict(zip(JURISDICTIONS, counts)) if np.isfinite(counts).all() else None
 

@@ -218,6 +218,8 @@ def _intervention(plain: object, where: str) -> Intervention:
         base = _named(given.pop("prior"), where)
         if any(key in given for key in SIZES):
             base = {key: value for key, value in base.items() if key not in SIZES}
+        if "p_null" in given:  # then the chances are no longer the library's
+            base = {**base, "belief": "The judgement of whoever asked"}
         given = {**base, **given}
     if "name" not in given:
         raise ScenarioError(

@@ -529,6 +529,8 @@ class Intervention(msgspec.Struct, forbid_unknown_fields=True):
     dose: Annotated[Any, DOSE.says("In place of size: percent change of a dose times an elasticity "
                                    "of deaths")]  # fmt: skip
     p_null: Annotated[Any, CHANCE.says("Probability of no effect")]
+    belief: Annotated[Any, TEXT.says("Whose judgement the chances are; none: a what-if, which has "
+                                     "no chances")]  # fmt: skip
     direction: Annotated[Any, DIRECTION.says("Which sign of the size counts; the other tail is "
                                              "nothing")]  # fmt: skip
     lag: Annotated[Any, MONTHS.says("Months until the effect begins")]

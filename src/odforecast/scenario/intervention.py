@@ -105,6 +105,9 @@ class Intervention:
         each draw's own deaths of that class change, and all deaths by as many.
     p_null : float
         Probability that it has no effect.
+    belief : str
+        Whose judgement the chances are; ``"none"``: a what-if, whose answer holds given that it
+        works and has no chances.
     direction : {"either", "fall", "rise"}
         With ``"fall"`` or ``"rise"`` the other tail of the size is nothing.
     lag, ramp, plateau : Prior
@@ -168,6 +171,7 @@ class Intervention:
     grade: str = "user"
     note: str = ""
     references: tuple[str, ...] = ()
+    belief: str = ""
 
     def __post_init__(self) -> None:
         grammar.NAME.held(self.name, "intervention: name")
@@ -212,6 +216,17 @@ class Intervention:
         shown, and backfires where it adds some.
         """
         return drawing.chances(self)
+
+    @property
+    def is_what_if(self) -> bool:
+        """Whether nobody holds a belief about it: its answer is given that it works."""
+        return self.belief == "none"
+
+    @property
+    def owner(self) -> str:
+        """Whose judgement its chances are."""
+        return self.belief or ("The judgement of whoever asked" if self.grade == "user" else
+                               "Our judgement")  # fmt: skip
 
     def scaled(self, share: float | Prior) -> Intervention:
         """The same, working only ``share`` as well: 0.5 for half, 0 for not at all."""
@@ -439,10 +454,13 @@ class Scenario:
 
     @property
     def hash(self) -> str:
-        """Hash of all that is assumed, 16 hex digits; titles and questions do not count."""
+        """Hash of all that is assumed, 16 hex digits; what is only for people does not count."""
         plain = {k: v for k, v in self.to_dict().items() if k not in ("title", "question")}
         # Files once had a probability too: that it is sure keeps the hashes they had.
-        plain["interventions"] = [{**x, "probability": 1.0} for x in plain["interventions"]]
+        plain["interventions"] = [
+            {k: v for k, v in x.items() if k != "belief"} | {"probability": 1.0}
+            for x in plain["interventions"]
+        ]
         return content_hash(json.dumps(plain, sort_keys=True))
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,12 +22,12 @@ from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import DEFAULT_SEED, LOCATION, SCENARIO_ID, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Floats, Frozen
 from odforecast.say import card, few, html_table, number_of, steady
-from odforecast.scenario import answer, drawing
+from odforecast.scenario import answer
 from odforecast.scenario.applying import Applied
 from odforecast.scenario.begun import FITTED_AGAIN, TOLD, baseline_without
 from odforecast.scenario.catalogue import CAVEAT
-from odforecast.scenario.exposure import exposure_vector, fentanyl_share, share_name
-from odforecast.scenario.grammar import ALL, SCOPES
+from odforecast.scenario.exposure import fentanyl_share, share_name
+from odforecast.scenario.grammar import SCOPES
 from odforecast.scenario.intervention import NULL, Scenario
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ DRAWS = 1000
 FEWEST = 10
 
 _ENDS = (0.05, 0.95)
+_CHANCES, _TIES = ("works", "nothing", "backfires"), ("fewer", "same", "more")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -149,12 +150,7 @@ def project(
         if horizon is None and until is None:
             horizon = HORIZON
         baseline = source.forecast(horizon, until, DRAWS if draws is None else draws, seed)
-    shares = dict(exposures or {})
-    panel = baseline.panel
-    for short, beside in ({} if panel is None else panel.beside).items():
-        # What the panel itself says of a class's share, as it was known that day.
-        if panel is not None and short in SCOPES and share_name(short) not in shares:
-            shares[share_name(short)] = fentanyl_share(panel, beside, fill="region")
+    shares = share_tables(baseline, exposures)
     applied = Applied(baseline, shares, seed)
     warnings = list(baseline.warnings)
     forecasts: dict[str, Forecast] = {}
@@ -164,11 +160,8 @@ def project(
         if scenario.is_null:
             forecasts[scenario.name] = baseline
             continue
-        _check(baseline, scenario, first_month, warnings, isinstance(source, Fitted))
-        felt[scenario.name] = {
-            x.name: exposure_vector(x.exposure, baseline.locations, shares, x.name)
-            for x in scenario.interventions
-        }
+        check_scenario(baseline, scenario, first_month, warnings, isinstance(source, Fitted))
+        felt[scenario.name] = applied.felt(scenario)
         acting = applied
         if isinstance(source, Fitted):
             without = baseline_without(source, applied, scenario, felt[scenario.name])
@@ -190,13 +183,25 @@ def project(
     )
 
 
-def _check(
+def share_tables(
+    baseline: Forecast, exposures: Mapping[str, Mapping[str, float]] | None
+) -> dict[str, Mapping[str, float]]:
+    """Shares by name and location: as given, or as the panel itself had them that day."""
+    shares, panel = dict(exposures or {}), baseline.panel
+    for short, beside in ({} if panel is None else panel.beside).items():
+        if panel is not None and short in SCOPES and share_name(short) not in shares:
+            shares[share_name(short)] = fentanyl_share(panel, beside, fill="region")
+    return shares
+
+
+def check_scenario(
     baseline: Forecast,
     scenario: Scenario,
     first_month: np.datetime64 | None,
     warnings: list[str],
     refitted: bool,
 ) -> None:
+    """Refuse what cannot be projected on a baseline; warn of what has begun."""
     if TARGET_MONTH not in baseline.targets:
         model = baseline.provenance.get("model", "this model")
         raise ScenarioError(
@@ -446,11 +451,6 @@ class Projection(Frozen):
         """
         return self._each(lambda f: f.region(name), lambda _: np.array([np.nan]))
 
-    def class_share(self, short: str) -> float:
-        """Share of a class in all deaths, of the nation or else the mean of the known shares."""
-        table = self.tables.get(share_name(short), {})
-        return float(table.get(NATION, np.mean(list(table.values())) if table else 1.0))
-
     @property
     def can_add(self) -> bool:
         """Whether US can be had, as a row or as a sum."""
@@ -517,10 +517,10 @@ class Projection(Frozen):
         return pd.concat(parts, ignore_index=True)
 
     def answer(self, against: str | None = None) -> pd.DataFrame:
-        """The answer in three numbers: if it works, the assumed chances, and both together.
+        """One row per scenario and location: if it works, the chances, and over all outcomes.
 
-        All of it holds under the assumptions and no further: the counts cannot identify
-        cooperation.
+        Means everywhere, over the months from the earliest onset on. All of it holds under the
+        assumptions and no further: the counts cannot identify cooperation.
 
         Parameters
         ----------
@@ -530,46 +530,74 @@ class Projection(Frozen):
         Returns
         -------
         DataFrame
-            One row per scenario and location, over all months after the last known one:
             ``scenario_id, against, location, first_month, last_month, baseline`` (mean deaths
-            without it); ``works, nothing, backfires`` (assumed probabilities, over 36 months from
-            the onset and against nothing); ``averted_if_works_q50``, ``_q05``, ``_q95`` (deaths
-            averted in the draws where it works); ``averted_mean, averted_q05, averted_q95,
-            percent_mean`` (all draws together); ``fewer, same, more`` (share of draws with fewer
-            deaths, exactly as many, more).
+            without it); ``works, nothing, backfires`` (chances, as its owner judges them, over 36
+            months from the onset and against nothing); ``averted_if_works_mean``, ``_q05``,
+            ``_q50``, ``_q95`` (deaths averted in the draws where everything in it works);
+            ``averted_mean, averted_q05, averted_q95, percent_mean`` (over all outcomes);
+            ``fewer, same, more`` (share of draws with fewer deaths than without it, exactly as
+            many, more). A what-if has no chances: NaN, and all of its numbers hold given that it
+            works. Of several interventions the chances are in :meth:`outcomes`.
         """
-        other = self.against(against)
-        months, ahead = self.baseline.months[self.ahead], self.ahead
         rows = []
-        for scenario in self._counted(other):
-            base = self.counted_against(scenario.name, against).draws[:, :, ahead].sum(axis=2)
-            path = self.forecast(scenario.name).draws[:, :, ahead].sum(axis=2)
-            saved, percent = base - path, _percent(base, path)
-            outcome = self._outcome(scenario)
-            works = outcome < 0
-            chances = tuple(float(x.mean()) for x in (works, outcome == 0, outcome > 0))
-            if len(scenario.interventions) == 1:  # then as its priors say, without draws
-                chances = scenario.interventions[0].chances()
+        for scenario, saved, base in self._totals(against):
+            judged = answer.judged(scenario)
+            works = answer.everything_works(scenario, *self._drawn)
+            counted = self.counted(scenario.name)
+            chances = judged[0].chances() if len(judged) == len(scenario.interventions) == 1 else ()
+            months = self.baseline.months[self.since_onset(scenario.name, against)]
             for i, place in enumerate(self.baseline.locations):
-                if_works = saved[works, i]
-                few = if_works.size < FEWEST  # an interval of three draws says nothing
-                three = [np.nan] * 3 if few else np.quantile(if_works, [0.5, 0.05, 0.95])
+                all_of_it = saved[counted, i]
                 rows.append(
                     {
                         SCENARIO_ID: scenario.name,
-                        "against": other,
+                        "against": self.against(against),
                         "location": place,
                         "first_month": str(months[0]),
                         "last_month": str(months[-1]),
                         "baseline": base[:, i].mean(),
-                        **dict(zip(("works", "nothing", "backfires"), chances)),
-                        **_spread("averted_if_works", three, (0.5, 0.05, 0.95)),
-                        "averted_mean": saved[:, i].mean(),
-                        **_spread("averted", np.quantile(saved[:, i], _ENDS), _ENDS),
-                        "percent_mean": percent[:, i].mean(),
-                        **_ties(saved[:, i]),
+                        **dict(zip(_CHANCES, chances or (np.nan,) * 3)),
+                        **_summary("averted_if_works", saved[works, i], (0.05, 0.5, 0.95)),
+                        **_summary("averted", all_of_it, _ENDS, fewest=1),
+                        "percent_mean": _percent(base, base - saved)[counted, i].mean(),
+                        **(_ties(all_of_it) if judged else dict.fromkeys(_TIES, np.nan)),
                     }
                 )
+        return pd.DataFrame(rows)
+
+    def outcomes(self, against: str | None = None) -> pd.DataFrame:
+        """What may come of each scenario, how likely that is, and what it would avert.
+
+        Of one intervention: it works, does nothing, or backfires. Of several: each of them works
+        or not. Of a what-if: that it works.
+
+        Returns
+        -------
+        DataFrame
+            ``scenario_id, against, location, outcome`` (in words), ``chance`` (as judged; NaN of a
+            what-if), ``share`` (of the draws), ``averted_mean, averted_q05, averted_q95`` (NaN in
+            fewer than 10 draws but for the mean). The means weighed by the shares add up to
+            ``averted_mean`` of :meth:`answer`.
+        """
+        rows = []
+        for scenario, saved, _ in self._totals(against):
+            counted = self.counted(scenario.name)
+            for outcome in answer.outcomes_of(scenario, *self._drawn):
+                for i, place in enumerate(self.baseline.locations):
+                    there = saved[outcome.draws, i]
+                    mean = there.mean() if there.size else np.nan
+                    rows.append(
+                        {
+                            SCENARIO_ID: scenario.name,
+                            "against": self.against(against),
+                            "location": place,
+                            "outcome": outcome.label,
+                            "chance": outcome.chance,
+                            "share": there.size / counted.sum(),
+                            **_summary("averted", there, _ENDS),
+                            "averted_mean": mean,
+                        }
+                    )
         return pd.DataFrame(rows)
 
     def text(self, location: str | None = None) -> str:
@@ -599,7 +627,8 @@ class Projection(Frozen):
         DataFrame
             ``scenario_id, against, location, kind, period``: kind ``year`` (``2026``, and ``2026
             (May–Dec)`` where the year is not whole), ``since-onset`` (``months 1-12`` from the
-            earliest onset) and ``all``; months up to the last known one never count.
+            earliest onset) and ``all`` (from that onset on, as in :meth:`answer`); months up to
+            the last known one never count. Of a what-if all holds given that it works.
             ``first_month, last_month, baseline`` (mean deaths without it), ``averted_mean``,
             ``averted_q05`` …, ``percent_mean`` (mean of the paired percent changes; below 0:
             fewer deaths), ``percent_q05`` …, ``fewer, same, more`` (shares of the draws).
@@ -609,11 +638,13 @@ class Projection(Frozen):
         months, ahead = self.baseline.months[self.ahead], self.ahead
         rows = []
         for scenario in self._counted(other):
+            counted = self.counted(scenario.name)
             base = self.counted_against(scenario.name, against).draws[:, :, ahead]
             path = self.forecast(scenario.name).draws[:, :, ahead]
-            for kind, label, span in periods(months, scenario):
+            spans = periods(months, scenario, self._first(scenario.name, against))
+            for kind, label, span in spans:
                 a, b = base[:, :, span].sum(axis=2), path[:, :, span].sum(axis=2)
-                saved, percent = a - b, _percent(a, b)
+                saved, percent = (a - b)[counted], _percent(a, b)[counted]
                 q = np.quantile([saved, percent], probs, axis=1)
                 for i, place in enumerate(self.baseline.locations):
                     rows.append(
@@ -630,7 +661,11 @@ class Projection(Frozen):
                             **_spread("averted", q[:, 0, i], probs),
                             "percent_mean": percent[:, i].mean(),
                             **_spread("percent", q[:, 1, i], probs),
-                            **_ties(saved[:, i]),
+                            **(
+                                _ties(saved[:, i])
+                                if answer.judged(scenario)
+                                else dict.fromkeys(_TIES, np.nan)
+                            ),
                         }
                     )
         return pd.DataFrame(rows)
@@ -718,24 +753,42 @@ class Projection(Frozen):
         """The scenarios whose deaths averted are counted against another."""
         return (s for s in self.scenarios if not s.is_null and s.name != other)
 
-    def _outcome(self, scenario: Scenario) -> Floats:
-        """Change of the nation's deaths over 36 months from the onset, shape (D,).
+    def _totals(self, against: str | None) -> Iterator[tuple[Scenario, Floats, Floats]]:
+        """Each scenario with its deaths averted and those without it, from the onset: (D, L)."""
+        for scenario in self._counted(self.against(against)):
+            span = self.since_onset(scenario.name, against)
+            base = self.counted_against(scenario.name, against).draws[:, :, span].sum(axis=2)
+            yield (
+                scenario,
+                base - self.forecast(scenario.name).draws[:, :, span].sum(axis=2),
+                base,
+            )
 
-        Below 0 in the draws where the scenario works, above where it backfires, whatever horizon is
-        shown; in months' worth of deaths, those of a class weighed by its share of all.
-        """
-        total = np.zeros(len(self.baseline.draws))
-        for x in scenario.interventions:
-            weight = 1.0 if x.scope == ALL else self.class_share(x.scope)
-            total += weight * drawing.outcome(x, total.size, self.seed)
-        return total
+    def counted(self, name: str) -> NDArray[np.bool_]:
+        """In which draws the answer of a scenario holds: all, or where its what-ifs work. (D,)."""
+        return answer.counted(self.scenario(name), *self._drawn)
+
+    @property
+    def _drawn(self) -> tuple[int, int]:
+        """How many draws there are, and their seed."""
+        return len(self.baseline.draws), self.seed
+
+    def since_onset(self, name: str, against: str | None = None) -> NDArray[np.bool_]:
+        """Which months its answer counts: those ahead, from the earliest onset on. Shape (M,)."""
+        return np.asarray(self.ahead & (self.baseline.months >= self._first(name, against)))
+
+    def _first(self, name: str, against: str | None) -> np.datetime64:
+        both = [self.scenario(name), *([] if against is None else [self.scenario(against)])]
+        return min(x.onset[0] for s in both for x in s.interventions)
 
 
-def periods(months: Months, scenario: Scenario) -> list[tuple[str, str, NDArray[np.bool_]]]:
+def periods(
+    months: Months, scenario: Scenario, begins: np.datetime64 | None = None
+) -> list[tuple[str, str, NDArray[np.bool_]]]:
     """Kind, label and months of every period over which deaths are added up.
 
     Calendar years (``"2026"``, ``"2026 (May–Dec)"``), twelve months at a time since the earliest
-    onset, and all months.
+    onset, and all months from ``begins`` on.
 
     Examples
     --------
@@ -760,20 +813,25 @@ def periods(months: Months, scenario: Scenario) -> list[tuple[str, str, NDArray[
             inside = since // 12 == block
             span = since[inside]
             out.append(("since-onset", f"months {span[0] + 1}-{span[-1] + 1}", inside))
-    return [*out, ("all", "all", np.ones(months.size, dtype=bool))]
+    return [*out, ("all", "all", months >= (months[0] if begins is None else begins))]
 
 
 def _percent(before: Floats, after: Floats) -> Floats:
     return np.divide(100.0 * (after - before), before, out=np.zeros_like(before), where=before > 0)
 
 
+def _summary(
+    name: str, values: Floats, levels: Sequence[float], fewest: int = FEWEST
+) -> dict[str, float]:
+    """Mean and quantiles by columns; an interval of three draws says nothing, nor does a mean."""
+    few = values.size < fewest
+    ends = np.full(len(levels), np.nan) if few else np.quantile(values, levels)
+    return {f"{name}_mean": np.nan if few else float(values.mean()), **_spread(name, ends, levels)}
+
+
 def _ties(saved: Floats) -> dict[str, float]:
     """Chances of fewer deaths, of the same, and of more."""
-    return {
-        "fewer": float((saved > 0).mean()),
-        "same": float((saved == 0).mean()),
-        "more": float((saved < 0).mean()),
-    }
+    return dict(zip(_TIES, (float(x.mean()) for x in (saved > 0, saved == 0, saved < 0))))
 
 
 def _spread(name: str, values: Iterable[float], levels: Iterable[float]) -> dict[str, float]:

@@ -12,18 +12,24 @@ import pandas as pd
 from odforecast.errors import ScenarioError, proportion
 from odforecast.forecast import Forecast
 from odforecast.months import ONE_MONTH, to_month
+from odforecast.panel import Floats
+from odforecast.scenario.answer import counted, everything_works
+from odforecast.scenario.applying import Applied
 from odforecast.scenario.catalogue import attribution_shares
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.grammar import MOST_EXPOSED
 from odforecast.scenario.intervention import NATION, Intervention, Scenario
 from odforecast.scenario.priors import Beta, Fixed, Prior
-from odforecast.scenario.projection import project
+from odforecast.scenario.projection import check_scenario, share_tables
 
 #: Share of the 2023–24 fall that may be credited to cooperation: a judgement.
 ATTRIBUTION = Beta(1.5, 4)
 
 #: Posterior sd over prior sd above which a result is the prior's.
 PRIOR_DOMINATED = 0.8
+
+#: Months over which what waiting costs is counted in the long run.
+RUN_OUT = 480
 
 Shares = Mapping[str, Mapping[str, float]]
 
@@ -88,7 +94,7 @@ def tornado(
     forecast: Forecast,
     scenario: Scenario,
     *,
-    location: str = NATION,
+    location: str | Sequence[str] = NATION,
     exposures: Shares | None = None,
     seed: int = 1,
     level: float = 0.9,
@@ -97,7 +103,7 @@ def tornado(
 
     One assumption at a time is held at its 5th and 95th percentile (a probability at 0 and 1, an
     exposure at half and one and a half of what it is), the others keep their distributions and
-    their random numbers.
+    their random numbers. Of a what-if the mean is that given that it works.
 
     Parameters
     ----------
@@ -106,7 +112,7 @@ def tornado(
         differ would give the nation another effect.
     scenario : Scenario
         Not null.
-    location : str
+    location : str or sequence of str
         Whose deaths averted, over all months after the last known one.
     exposures, seed
         As in :func:`~odforecast.scenario.project`.
@@ -116,49 +122,74 @@ def tornado(
     Returns
     -------
     DataFrame
-        ``intervention, assumption, low_value, high_value, averted_low, averted_high,
-        averted, swing``, the largest swing first.
+        ``location, intervention, assumption, low_value, high_value, averted_low, averted_high,
+        averted, swing``, of each location the largest swing first.
     """
     proportion("level", level, ScenarioError)
     if scenario.is_null:
         raise ScenarioError("null assumes nothing, so nothing can be varied")
     scenario = _to_come(forecast, scenario)
-
-    def averted(changed: Scenario) -> float:
-        """Mean deaths averted in all months to come."""
-        projection = project(forecast, changed, seed=seed, exposures=exposures)
-        row = projection.baseline.index(location)
-        return float(projection.averted_draws(changed.name)[:, row].sum(axis=1).mean())
-
-    centre = averted(scenario)
+    again = _Again(forecast, location, exposures, seed)
+    centre = again.means(scenario)
     rows = []
     for position, x in enumerate(scenario.interventions):
         for key, low, high in _variations(x, level):
             parts = list(scenario.interventions)
             ends = []
             for parts[position] in (low[1], high[1]):
-                ends.append(averted(replace(scenario, interventions=tuple(parts))))
-            rows.append(
-                {
-                    "intervention": x.name,
-                    "assumption": key,
-                    "low_value": low[0],
-                    "high_value": high[0],
-                    "averted_low": ends[0],
-                    "averted_high": ends[1],
-                    "averted": centre,
-                    "swing": abs(ends[1] - ends[0]),
-                }
-            )
+                ends.append(again.means(replace(scenario, interventions=tuple(parts))))
+            for place, below, above, averted in zip(again.codes, *ends, centre):
+                rows.append(
+                    {
+                        "location": place,
+                        "intervention": x.name,
+                        "assumption": key,
+                        "low_value": low[0],
+                        "high_value": high[0],
+                        "averted_low": below,
+                        "averted_high": above,
+                        "averted": averted,
+                        "swing": abs(above - below),
+                    }
+                )
     table = pd.DataFrame(rows)
-    return table.sort_values("swing", ascending=False, kind="stable", ignore_index=True)
+    order = [table[table["location"] == s].sort_values("swing", ascending=False, kind="stable")
+             for s in again.codes if rows]  # fmt: skip
+    return pd.concat(order, ignore_index=True) if rows else table
+
+
+class _Again:
+    """A baseline on which scenarios are worked out many times, and only the deaths they avert."""
+
+    def __init__(
+        self, forecast: Forecast, location: str | Sequence[str], exposures: Shares | None, seed: int
+    ) -> None:
+        asked = [location] if isinstance(location, str) else list(location)
+        self.rows = [forecast.index(s) for s in asked]
+        self.codes = [forecast.locations[i] for i in self.rows]
+        self.tables = share_tables(forecast, exposures)
+        self.applied = Applied(forecast, self.tables, seed)
+        self.base = forecast.draws[:, self.rows][:, :, self.applied.ahead].sum(axis=2)
+
+    def averted(self, scenario: Scenario) -> Floats:
+        """Deaths averted in all months to come, draw by draw, shape (D, L)."""
+        acting = self.applied
+        check_scenario(acting.baseline, scenario, None, [], False)
+        draws, _ = acting.acted(acting.steps(scenario, acting.felt(scenario)))
+        return np.asarray(self.base - draws[:, self.rows][:, :, acting.ahead].sum(axis=2))
+
+    def means(self, scenario: Scenario) -> Floats:
+        """Mean deaths averted in the draws that count, by location."""
+        held = counted(scenario, len(self.base), self.applied.seed)
+        return np.asarray(self.averted(scenario)[held].mean(axis=0)) if held.any() else (
+            np.zeros(len(self.codes)))  # fmt: skip
 
 
 def attribution(
     forecast: Forecast,
     onset: object,
     *,
-    location: str = NATION,
+    location: str | Sequence[str] = NATION,
     exposures: Shares | None = None,
     seed: int = 1,
     prior: str = "supply-shock-2023-like",
@@ -185,34 +216,36 @@ def attribution(
     Returns
     -------
     DataFrame
-        ``share`` (text), ``averted_mean, averted_q05, averted_q50, averted_q95,
-        percent_mean``, over all months after the last known one.
+        ``location, share`` (text), ``averted_mean, averted_q05, averted_q50, averted_q95,
+        percent_mean``, over the months from the onset on.
     """
     chosen: list[tuple[str, Prior]] = [
         (f"{100 * s:g} %", Fixed(s)) for s in (shares or attribution_shares())
     ]
     chosen.append((f"{ATTRIBUTION}", ATTRIBUTION))
     episode = named_intervention(prior, onset=onset)
-    _to_come(forecast, Scenario("attribution", (episode,)))
+    (whole,) = _to_come(forecast, Scenario("attribution", (episode,))).interventions
+    again = _Again(forecast, location, exposures, seed)
+    since = again.applied.ahead & (forecast.months >= whole.onset[0])
+    base = forecast.draws[:, again.rows][:, :, since].sum(axis=2)
     rows = []
     for label, share in chosen:
-        scenario = Scenario("attribution", (episode.scaled(share),))
-        projection = project(forecast, scenario, seed=seed, exposures=exposures)
-        row = projection.baseline.index(location)
-        saved = projection.averted_draws("attribution")[:, row].sum(axis=1)
-        base = projection.baseline.draws[:, row, projection.ahead].sum(axis=1)
-        low, middle, high = np.quantile(saved, [0.05, 0.5, 0.95])
-        rows.append(
-            {
-                "share": label,
-                "averted_mean": saved.mean(),
-                "averted_q05": low,
-                "averted_q50": middle,
-                "averted_q95": high,
-                "percent_mean": (-100.0 * saved / base).mean(),
-            }
-        )
-    return pd.DataFrame(rows)
+        saved = again.averted(Scenario("attribution", (whole.scaled(share),)))
+        for i, place in enumerate(again.codes):
+            low, middle, high = np.quantile(saved[:, i], [0.05, 0.5, 0.95])
+            rows.append(
+                {
+                    "location": place,
+                    "share": label,
+                    "averted_mean": saved[:, i].mean(),
+                    "averted_q05": low,
+                    "averted_q50": middle,
+                    "averted_q95": high,
+                    "percent_mean": (-100.0 * saved[:, i] / base[:, i]).mean(),
+                }
+            )
+    return pd.DataFrame(rows).sort_values("location", key=lambda x: x.map(again.codes.index),
+                                          kind="stable", ignore_index=True)  # fmt: skip
 
 
 def cost_of_delay(
@@ -220,11 +253,15 @@ def cost_of_delay(
     scenario: Scenario,
     months: Sequence[int] = (0, 3, 6, 12, 18, 24),
     *,
-    location: str = NATION,
+    location: str | Sequence[str] = NATION,
     exposures: Shares | None = None,
     seed: int = 1,
 ) -> pd.DataFrame:
-    """Deaths averted by the end of the forecast, against how much later it all begins.
+    """Deaths not prevented by the end of the forecast, against how much later it all begins.
+
+    An effect that fades is postponed by waiting, and only what falls beyond the last month is
+    missing by then. So the same is given over 480 months, with the deaths of the last twelve
+    months of the forecast carried on.
 
     Parameters
     ----------
@@ -240,8 +277,10 @@ def cost_of_delay(
     Returns
     -------
     DataFrame
-        ``delay`` (months), ``onset`` (the earliest), ``averted_if_works`` (median where it works),
-        ``averted_mean, averted_q05, averted_q95``, ``cost`` (mean deaths that the delay costs).
+        ``location, delay`` (months), ``onset`` (the earliest), ``until`` (the last month counted),
+        ``averted_if_works`` (mean where everything works), ``averted_mean, averted_q05,
+        averted_q95``; ``not_prevented`` (mean deaths that the delay does not prevent by
+        ``until``) and ``not_prevented_run_out`` (the same over 480 months).
 
     Raises
     ------
@@ -253,6 +292,8 @@ def cost_of_delay(
     if len(months) == 0:
         raise ScenarioError("no months of delay are given")
     scenario = _to_come(forecast, scenario)
+    again = _Again(forecast, location, exposures, seed)
+    long_run = _Again(_run_out(forecast, again.codes), again.codes, again.tables, seed)
     rows: list[dict[str, Any]] = []
     for wait in months:
         step = np.timedelta64(wait, "M")
@@ -260,20 +301,45 @@ def cost_of_delay(
             replace(x, onset=(x.onset[0] + step, x.onset[1] + step)) for x in scenario.interventions
         )
         later = replace(scenario, interventions=parts)
-        projection = project(forecast, later, seed=seed, exposures=exposures)
-        row = projection.select([location]).answer().iloc[0]
-        rows.append(
-            {
-                "delay": wait,
-                "onset": str(min(x.onset[0] for x in parts)),
-                "averted_if_works": row["averted_if_works_q50"],
-                "averted_mean": row["averted_mean"],
-                "averted_q05": row["averted_q05"],
-                "averted_q95": row["averted_q95"],
-            }
-        )
-    table = pd.DataFrame(rows)
-    return table.assign(cost=table["averted_mean"].iloc[0] - table["averted_mean"])
+        held = counted(later, len(again.base), seed)
+        works = everything_works(later, len(again.base), seed)
+        saved, in_all = again.averted(later), long_run.means(later)
+        for i, place in enumerate(again.codes):
+            low, high = np.quantile(saved[held, i], [0.05, 0.95])
+            rows.append(
+                {
+                    "location": place,
+                    "delay": wait,
+                    "onset": str(min(x.onset[0] for x in parts)),
+                    "until": str(forecast.months[-1]),
+                    "averted_if_works": saved[works, i].mean() if works.any() else np.nan,
+                    "averted_mean": saved[held, i].mean(),
+                    "averted_q05": low,
+                    "averted_q95": high,
+                    "not_prevented": in_all[i],
+                }
+            )
+    table = pd.DataFrame(rows).sort_values("location", key=lambda x: x.map(again.codes.index),
+                                           kind="stable", ignore_index=True)  # fmt: skip
+    first = table.groupby("location", sort=False)[["averted_mean", "not_prevented"]]
+    by_then, in_the_end = (first.transform("first")[c] - table[c]
+                           for c in ("averted_mean", "not_prevented"))  # fmt: skip
+    return table.assign(not_prevented=by_then, not_prevented_run_out=in_the_end)
+
+
+def _run_out(forecast: Forecast, codes: Sequence[str]) -> Forecast:
+    """The places' forecast with the mean of its last twelve months carried on for long."""
+
+    def longer(f: Forecast) -> Forecast:
+        """All months of one indicator."""
+        flat = f.draws[:, :, -12:].mean(axis=2, keepdims=True)
+        draws = np.concatenate([f.draws, np.repeat(flat, RUN_OUT, axis=2)], axis=2)
+        months = f.months[0] + np.arange(draws.shape[2])
+        return replace(f, draws=draws, months=months, beside={})
+
+    one = forecast.select(codes)
+    parts = {short: longer(part) for short, part in one.beside.items()}
+    return longer(one).with_parts(parts) if parts else longer(one)
 
 
 def _to_come(forecast: Forecast, scenario: Scenario) -> Scenario:
@@ -309,7 +375,7 @@ def _variations(x: Intervention, level: float) -> Iterator[tuple[str, _End, _End
         yield from held(x, key, key, lambda end: end)
     for key in ("fraction", "after", "ramp", "half_life") if x.rebound is not None else ():
         yield from held(x.rebound, key, f"rebound {key}", lambda end: replace(x, rebound=end))
-    if 0.0 < x.p_null < 1.0:
+    if 0.0 < x.p_null < 1.0 and not x.is_what_if:
         yield "p_null", ("0", replace(x, p_null=0.0)), ("1", replace(x, p_null=1.0))
     if x.onset[0] != x.onset[1]:
         first, last = ((str(m), replace(x, onset=(m, m))) for m in x.onset)

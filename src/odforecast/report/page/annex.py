@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,9 +10,10 @@ import pandas as pd
 
 from odforecast.forecast.text import place_name
 from odforecast.report.page.parts import Picture, Table, picture
-from odforecast.say import chance
-from odforecast.scenario import Projection, Scenario, attribution, identifiability, levers, tornado
+from odforecast.say import chance, month_name
+from odforecast.scenario import Projection, attribution, identifiability, levers, tornado
 from odforecast.scenario.intervention import Intervention
+from odforecast.scenario.sensitivity import RUN_OUT
 
 Shares = Mapping[str, Mapping[str, float]]
 
@@ -29,6 +30,7 @@ def annex(
     locations: Sequence[str],
     exposures: Shares | None,
     posterior_sds: Mapping[str, float],
+    waiting: pd.DataFrame | None = None,
 ) -> dict[str, object]:
     """Context of the template ``annex``.
 
@@ -42,20 +44,21 @@ def annex(
         As given to :func:`odforecast.scenario.project`.
     posterior_sds : mapping of str to float
         Posterior sd of an intervention's size where data were used.
+    waiting : DataFrame, optional
+        What waiting costs, by scenario and place.
     """
     from odforecast.report import scenario_figures as draw
 
     chosen = [s for s in projection.scenarios if not s.is_null]
     table = projection.exposure_table()
     table = table[table["location"].isin(list(locations))]
-    tested = list(locations)[:MOST_SENSITIVITIES]
     return {
         "priors": _priors(projection, posterior_sds),
         "prior_pictures": [
             picture(partial(draw.prior_figure, s), f"Priors of {s.name}", f"Priors of {s.name}")
             for s in chosen
         ],
-        "places": [_place(projection, s, exposures, s in tested) for s in locations],
+        "places": list(_places(projection, locations, exposures, waiting)),
         "exposures": Table(
             ["scenario", "intervention", "location", "exposure"],
             [[*map(str, r[:3]), f"{r[3]:.3f}"] for r in table.itertuples(index=False)],
@@ -105,10 +108,14 @@ def _size(x: Intervention) -> str:
 
 
 def _chances(x: Intervention) -> str:
+    if x.is_what_if:
+        return (
+            f"a what-if: its results hold given that it works (P(null) {x.p_null:g} in its draws)"
+        )
     works, nothing, backfires = x.chances()
     way = f" ({x.backfire})" if x.backfire else ""
     return (
-        f"works {works:.2f}, nothing {nothing:.2f}, backfires {backfires:.2f}{way}; "
+        f"{x.owner}: works {works:.2f}, nothing {nothing:.2f}, backfires {backfires:.2f}{way}; "
         f"P(null) {x.p_null:g}; direction {x.direction}"
     )
 
@@ -141,59 +148,85 @@ def _origin(x: Intervention, sds: Mapping[str, float]) -> str:
     return f"{x.grade}. {x.source or 'user'}. {x.note} [{checked}]"
 
 
-def _place(
-    projection: Projection, code: str, exposures: Shares | None, tested: bool
-) -> dict[str, object]:
+def _places(
+    projection: Projection,
+    locations: Sequence[str],
+    exposures: Shares | None,
+    waiting: pd.DataFrame | None,
+) -> Iterator[dict[str, object]]:
+    """Deaths averted, and what they depend on, place by place."""
     from odforecast.report import scenario_figures as draw
 
-    one = projection.select([code])
-    place = place_name(code)
-    out: dict[str, object] = {
-        "place": place,
-        "averted": _averted(one.averted(), code),
-        "figure": picture(partial(draw.averted_figure, one, code), f"Deaths averted in {place}"),
-        "lines": [_ONE_AT_A_TIME],
-        "tornados": [],
-        "attribution": None,
-    }
-    if not tested:
-        out["lines"] = [f"Shown for the first {MOST_SENSITIVITIES} places only."]
-        return out
+    tested = list(locations)[:MOST_SENSITIVITIES]
     # On all places, as the answer was: cut to one, states that differ would move the nation.
+    source = projection.source or projection.baseline
     tables = projection.tables if exposures is None else exposures
-    given: dict[str, Any] = {"location": code, "exposures": tables, "seed": projection.seed}
-    tornados: list[Picture] = []
-    for scenario in projection.scenarios:
-        begun = any(x.onset[0] <= projection.baseline.last_month for x in scenario.interventions)
-        # What has begun has a baseline of its own, fitted without it: not that of the sensitivity.
-        if not scenario.is_null and not begun:
-            tornados += _tornado(projection, scenario, place, given)
-    out["tornados"] = tornados
-    lines, table = _attribution(projection, given)
-    return {**out, "lines": [_ONE_AT_A_TIME, *lines], "attribution": table}
+    given: dict[str, Any] = {"location": tested, "exposures": tables, "seed": projection.seed}
+    # What has begun has a baseline of its own, fitted without it: not that of the sensitivity.
+    fresh = [
+        s
+        for s in projection.scenarios
+        if not s.is_null
+        and all(x.onset[0] > projection.baseline.last_month for x in s.interventions)
+    ]
+    swings = {s.name: tornado(source, s, **given) for s in fresh}
+    onset = min(x.onset[0] for s in projection.scenarios for x in s.interventions)
+    shares, lines = pd.DataFrame(), [_ONE_AT_A_TIME]
+    try:
+        shares = attribution(source, onset, **given)
+    except ValueError as error:
+        lines.append(f"What a share of the 2023–24 fall would do again is not shown: {error}.")
+    for code in locations:
+        one, place = projection.select([code]), place_name(code)
+        found = {name: t[t["location"] == code] for name, t in swings.items() if not t.empty}
+        yield {
+            "place": place,
+            "averted": _averted(one.averted(), code),
+            "figure": picture(
+                partial(draw.averted_figure, one, code), f"Deaths averted in {place}"
+            ),
+            "waiting": None if waiting is None or waiting.empty else _waiting(waiting, code),
+            "lines": lines
+            if code in tested
+            else [f"Shown for the first {MOST_SENSITIVITIES} places only."],
+            "tornados": [_tornado(t, name, place) for name, t in found.items() if code in tested],
+            "attribution": None
+            if shares.empty or code not in tested
+            else _attribution(shares[shares["location"] == code], onset),
+        }
 
 
-def _tornado(
-    projection: Projection, scenario: Scenario, place: str, given: Mapping[str, Any]
-) -> list[Picture]:
+def _tornado(table: pd.DataFrame, name: str, place: str) -> Picture:
     from odforecast.report import scenario_figures as draw
 
-    table = tornado(projection.source or projection.baseline, scenario, **given)
-    if table.empty:
-        return []
-    title = f"{scenario.name}, {place}: depends most on {table['assumption'].iloc[0]}"
-    return [picture(partial(draw.tornado_figure, table), title, title)]
+    title = f"{name}, {place}: depends most on {table['assumption'].iloc[0]}"
+    return picture(partial(draw.tornado_figure, table), title, title)
 
 
-def _attribution(
-    projection: Projection, given: Mapping[str, Any]
-) -> tuple[list[str], Table | None]:
+def _waiting(table: pd.DataFrame, code: str) -> Table:
+    """What waiting costs, with the last month in its name and the long run beside it."""
+    rows = [
+        [
+            str(r["scenario_id"]),
+            str(r["delay"]),
+            str(r["onset"]),
+            *(f"{r[key]:z,.0f}" for key in ("averted_mean", "not_prevented",
+                                            "not_prevented_run_out")),
+        ]
+        for r in table[table["location"] == code].to_dict("records")
+    ]  # fmt: skip
+    until = month_name(table["until"].iloc[0])
+    head = ["scenario", "months of waiting", "onset", f"averted by {until}",
+            f"not prevented by {until}", f"not prevented over {RUN_OUT} months"]  # fmt: skip
+    caption = (
+        "What waiting costs, in mean deaths. An effect that fades is postponed rather than lost: "
+        "in the long run most of what is missing by then is prevented later."
+    )
+    return Table(head, rows, numbers=4, caption=caption)
+
+
+def _attribution(table: pd.DataFrame, onset: object) -> Table:
     """Deaths averted by the share of the 2023–24 fall that is credited to cooperation."""
-    onset = min(x.onset[0] for s in projection.scenarios for x in s.interventions)
-    try:
-        table = attribution(projection.source or projection.baseline, onset, **given)
-    except ValueError as error:
-        return [f"What a share of the 2023–24 fall would do again is not shown: {error}."], None
     rows = [
         [
             str(r["share"]),
@@ -207,8 +240,8 @@ def _attribution(
         f"If cooperation from {onset} did again what a share of the 2023–24 fall was: how large "
         "that share is cannot be known from the counts."
     )
-    head = ["share credited", "averted, mean", "90 % interval", "change"]
-    return [], Table(head, rows, numbers=3, caption=caption)
+    head = ["share credited", "averted, mean", "90% interval", "change"]
+    return Table(head, rows, numbers=3, caption=caption)
 
 
 def _averted(table: pd.DataFrame, code: str) -> Table:
@@ -221,12 +254,14 @@ def _averted(table: pd.DataFrame, code: str) -> Table:
             f"{r['averted_mean']:z,.0f}",
             f"{r['averted_q05']:z,.0f} … {r['averted_q95']:z,.0f}",
             _percent(r["percent_mean"]),
-            " / ".join(chance(r[k], short=True) for k in ("fewer", "same", "more")),
+            "a what-if"
+            if pd.isna(r["fewer"])
+            else " / ".join(chance(r[k], short=True) for k in ("fewer", "same", "more")),
         ]
         for r in table[table["location"] == code].to_dict("records")
     ]
     head = ["scenario", "period", "months", "deaths, status quo, mean", "averted, mean",
-            "90 % interval", "change", "fewer / same / more"]  # fmt: skip
+            "90% interval", "change", "fewer / same / more than without it"]  # fmt: skip
     return Table(head, rows, numbers=5)
 
 

@@ -60,7 +60,9 @@ def mind(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
         step = step_of(low, high)
         low, high = (round(x / step) * step for x in (low, high))
         under, over = (counts < low).mean(), (counts > high).mean()
-        below = [(one.forecast(s.name).samples()[:, 0, j] < low).mean() for s in chosen]
+        below = [
+            (one.forecast(s.name).samples()[one.counted(s.name), 0, j] < low).mean() for s in chosen
+        ]
         if all(abs(p - under) < 0.01 for p in below):
             continue  # a count that cannot tell one from the other
         said = [chance(float(p)) for p in below]
@@ -110,8 +112,8 @@ def limits(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
         "Whether the measure did it: other things change deaths at the same time."
         if on_demand(chosen)
         else "Who changed the supply, or why: deaths bear on supply at most, not on cooperation.",
-        "If the forecast of the status quo is wrong, the changes in percent stand, their numbers "
-        "do not.",
+        "If the baseline forecast is wrong, the percentage changes still hold but the numbers of "
+        "deaths do not.",
     ]
     ways = list(dict.fromkeys(w for s in chosen for w in mechanisms(s)))
     if ways:
