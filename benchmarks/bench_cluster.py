@@ -306,7 +306,7 @@ def costs(models: Sequence[str]) -> None:
 def writing(models: Sequence[str]) -> None:
     """Seconds that the process which gathers the results takes for each origin and model."""
     units = units_of(models[1:3], "2022-06", "2022-06", None, 100)
-    from odforecast.backtesting.store import Finished
+    from odforecast.backtesting.run import Finished
     from odforecast.backtesting.unit import made
 
     answers = {block[0]: made([units[i] for i in block], packed=True)

@@ -302,6 +302,9 @@ class Answered:
     def arguments(self):
         return self._arguments
 
+    def refuse(self, names):
+        assert not list(names)
+
 
 @pytest.fixture
 def task(monkeypatch, setting):

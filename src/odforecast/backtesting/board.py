@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.backtesting.results import BASELINE, Results
-from odforecast.backtesting.task import ALL, SHORT, WORDS, fingerprint_of
+from odforecast.backtesting.task import ALL, SHORT, WORDS, fingerprint_of, months_ahead
 from odforecast.errors import BacktestError, whole
 from odforecast.models import model_names
 from odforecast.models.model import LABEL
@@ -122,9 +122,7 @@ class Entry:
     @cached_property
     def ahead(self) -> list[int]:
         """Months ahead that the task scores."""
-        says = self.manifest
-        asked = says["horizons"]
-        return list(range(1, int(says["horizon"]) + 1)) if asked in (None, ALL) else list(asked)
+        return months_ahead(self.manifest)
 
     def asked(self) -> pd.DataFrame:
         """The forecasts that the task asks for: a row each, with what groups are made of."""

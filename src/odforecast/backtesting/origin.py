@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from odforecast.errors import BacktestError, OdforecastError, one_of
 from odforecast.months import ONE_MONTH, Months, to_month
@@ -83,6 +84,19 @@ def listed(origin: Origin) -> dict[str, Any]:
         "release": None if panel is None else str(panel.release),
         "data_hash": None if panel is None else panel.data_hash,
         "reason": origin.reason,
+    }
+
+
+def labels_of(origin: Origin) -> dict[str, Any]:
+    """What every row of its tables is labelled with."""
+    panel, distance = origin.panel, origin.distance
+    month = None if panel is None else pd.Timestamp(panel.last_month.astype("datetime64[s]"))
+    return {
+        "as_of": pd.Timestamp(origin.as_of),
+        "last_month": month,
+        "vintage": origin.vintage,
+        "donor": origin.donor if panel is None else panel.donor,
+        "donor_distance": np.nan if distance is None else float(distance),
     }
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Meta
 
 from odforecast.backtesting.origin import KINDS, Origin, listed, origins
+from odforecast.backtesting.planning import usual_places
 from odforecast.backtesting.results import Results
 from odforecast.errors import (
     ArchiveError,
@@ -47,6 +48,7 @@ from odforecast.names import (
     VINTAGE_REAL,
     indicator_name,
 )
+from odforecast.panel import Panel
 from odforecast.say import card, number_of, of_path, plain, quoted, steady
 from odforecast.scoring import Truth
 from odforecast.scoring.metrics import METRICS
@@ -452,6 +454,12 @@ def _word(text: str) -> Any:
     return int(text) if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", text) else text
 
 
+def months_ahead(says: Mapping[str, Any]) -> list[int]:
+    """Months ahead that a task scores, by its definition, or by the manifest of a run."""
+    asked = says["horizons"]
+    return list(range(1, int(says["horizon"]) + 1)) if asked in (None, ALL) else list(asked)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Task:
     """A definition, and the archive it is answered from.
@@ -681,12 +689,24 @@ class Task:
         """
         from odforecast.backtesting.run import backtest
 
-        if said := [key for key in how if key in FIXED]:
-            raise BacktestError(
-                f"{said[0]} is said by task {self.name}",
-                hint="leave it out, or write a task file of your own",
-            )
+        self.refuse(how)
         return backtest(models, task=self, **how)
+
+    def refuse(self, names: Iterable[str]) -> None:
+        """Refuse arguments of a backtest that the task says."""
+        for name in names:
+            if name in FIXED:
+                raise BacktestError(
+                    f"{name} is said by task {self.name}",
+                    hint="leave it out, or write a task file of your own",
+                )
+
+    def places(self, panels: Sequence[Panel]) -> tuple[str, ...]:
+        """Places of some of its origins that it asks for."""
+        if self.definition["locations"] == ALL:
+            return usual_places(panels)
+        wanted = set(resolve(self.definition["locations"]))
+        return tuple(dict.fromkeys(s for p in panels for s in p.locations if s in wanted))
 
 
 def fingerprint_of(

@@ -30,7 +30,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from odforecast.backtesting.origin import Origin
+from odforecast.backtesting.origin import Origin, labels_of
 from odforecast.errors import BacktestError, OdforecastError
 from odforecast.forecast import Forecast
 from odforecast.geography import find
@@ -218,17 +218,10 @@ class Unit:
     @property
     def _labels(self) -> dict[str, Any]:
         """What every row of its tables is labelled with."""
-        panel, distance = self.origin.panel, self.origin.distance
-        month = None if panel is None else pd.Timestamp(panel.last_month.astype("datetime64[s]"))
+        spec = self.model.spec
         return {
-            "model": self.model.label,
-            "model_version": self.model.spec.version,
-            "as_of": pd.Timestamp(self.origin.as_of),
-            "last_month": month,
-            "vintage": self.origin.vintage,
-            "donor": self.origin.donor if panel is None else panel.donor,
-            "donor_distance": np.nan if distance is None else float(distance),
-        }
+            "model": self.model.label, "model_version": spec.version, **labels_of(self.origin),
+        }  # fmt: skip
 
     @property
     def _global_seed(self) -> int:
@@ -469,6 +462,25 @@ def _rows(table: pd.DataFrame, key: str) -> pa.Table:
 def same_text(text: str, n: int) -> pa.DictionaryArray:
     """A column of one text."""
     return pa.DictionaryArray.from_arrays(np.zeros(n, dtype=np.int32), pa.array([text]))
+
+
+#: A table of a block, and per unit its first row and the number of its rows.
+type Placed = tuple[pa.Table, dict[str, tuple[int, int]]]
+
+
+def placed(whole: pa.Table) -> Placed:
+    """A table of a block, and where each unit's rows are in it: they follow one another."""
+    units = whole.column("unit")
+    if not pa.types.is_dictionary(units.type):  # as an earlier version wrote it
+        units = units.dictionary_encode()
+    held = units.unify_dictionaries().combine_chunks()
+    codes, keys = held.indices.to_numpy(), held.dictionary.to_pylist()
+    starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
+    lengths = np.diff(np.r_[starts, codes.size])
+    places = {keys[codes[i]]: (int(i), int(n)) for i, n in zip(starts, lengths)}
+    if len(places) < starts.size:
+        raise ValueError("rows of one unit are in two places")
+    return whole.drop_columns("unit"), places
 
 
 def _tables(unit: Unit, forecast: Forecast, targets: Sequence[str]) -> dict[str, Any]:

@@ -13,7 +13,6 @@ once, and every process keeps the latest it has read.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import ctypes
 import hashlib
@@ -115,7 +114,7 @@ class Workers(Executor):
         self._threads: list[threading.Thread] = []
         self._live: set[_Worker] = set()
         self._closed = False
-        _POOLS.add(self)
+        weakref.finalize(self, _kill, self._live)
 
     @classmethod
     def like(cls, executor: Executor) -> Workers:
@@ -151,7 +150,7 @@ class Workers(Executor):
             with contextlib.suppress(Empty):
                 while (task := self._tasks.get_nowait()) is not None:
                     task[0].cancel()
-            self._kill()
+            _kill(self._live)
         for _ in self._threads:
             self._tasks.put(None)
         if wait or cancel_futures:
@@ -190,19 +189,11 @@ class Workers(Executor):
             worker.end()
             self._live.discard(worker)
 
-    def _kill(self) -> None:
-        for worker in list(self._live):
-            worker.process.kill()
 
-
-#: Pools not yet collected: a process is never left behind at the end of the interpreter.
-_POOLS: weakref.WeakSet[Workers] = weakref.WeakSet()
-
-
-@atexit.register
-def _end_all() -> None:
-    for pool in list(_POOLS):
-        pool._kill()
+def _kill(live: set[_Worker]) -> None:
+    """No process is left behind, at the end of the interpreter either."""
+    for worker in list(live):
+        worker.process.kill()
 
 
 #: The environment is one for all threads.
@@ -290,10 +281,9 @@ def _packed(something: object) -> bytes:
 
 def _packed_error(error: BaseException) -> bytes:
     """An error as it can be sent: itself, or its text where it does not survive that."""
-    if isinstance(error, Exception):
-        with contextlib.suppress(Exception):
-            packed = _packed((False, error))
-            pickle.loads(packed)
+    with contextlib.suppress(Exception):
+        packed = _packed((False, error))
+        if isinstance(error, Exception) and pickle.loads(packed):
             return packed
     return _packed((False, BacktestError(f"{type(error).__name__}: {error}")))
 
@@ -550,9 +540,8 @@ def _run(units: list[Unit], packed: bool) -> Made:
 
 
 def _run_packed(data: bytes, places: dict[str, str], packed: bool) -> Made:
-    end_with_parent(at_once=False)
     bound_threads()
-    return made(unpacked(data, places), packed)
+    return _run(unpacked(data, places), packed)
 
 
 def way_to(executor: Any, folder: Path | None = None) -> Way:
