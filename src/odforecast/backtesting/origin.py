@@ -251,26 +251,7 @@ def delays(
     step: int = 1,
     donors: int = DEFAULT_DONORS,
 ) -> list[Origin]:
-    """Pseudo-vintages with delay from one later panel, every ``step`` months, ``donors`` each.
-
-    Parameters
-    ----------
-    panel : Panel
-        The later panel.
-    found : sequence of Donor
-        Donors to draw from.
-    start, end : month
-        First and last last-known month, both included.
-    step : int
-        Months between origins.
-    donors : int
-        Origins per month.
-
-    Raises
-    ------
-    BacktestError
-        If the span is empty or lies outside the panel, or there is no donor.
-    """
+    """Pseudo-vintages with delay from one later panel, every ``step`` months, ``donors`` each."""
     out = []
     for month in _months(panel, start, end, step):
         for donor in drawn(month, found, donors):
@@ -310,30 +291,6 @@ def drawn(month: np.datetime64, found: Sequence[Donor], n: int = DEFAULT_DONORS)
 
     All random numbers come from streams named by the month and the number of the draw, so that
     every model, every run and every span of origins has the same donors at a month.
-
-    Parameters
-    ----------
-    month : datetime64[M]
-        The origin's last month.
-    found : sequence of Donor
-        Donors to draw from.
-    n : int
-        How many.
-
-    Returns
-    -------
-    list of Donor
-
-    Raises
-    ------
-    BacktestError
-        If there is none to draw from, or none is asked for.
-
-    Examples
-    --------
-    >>> from odforecast.vintage.donors import shipped
-    >>> sorted(d.era for d in drawn(np.datetime64("2024-07"), shipped(), 2))
-    ['4.5', '6.5']
     """
     if n < 1:
         raise BacktestError(f"donors must be at least 1, got {n}")

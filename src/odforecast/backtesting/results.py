@@ -618,13 +618,7 @@ class Results:
 
 
 def failed_everywhere(results: Results) -> dict[str, str]:
-    """Models that were run and have no score, with the commonest reason of each.
-
-    Parameters
-    ----------
-    results : Results
-        Of its table of scores the names of the models are read, and no more.
-    """
+    """Models that were run and have no score, with the commonest reason of each."""
     there = results._scored()
     lost = [str(name) for name in results.manifest.get("models", {}) if str(name) not in there]
     if not lost or (results._folder is None and "failures" not in results._tables):

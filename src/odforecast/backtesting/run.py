@@ -453,13 +453,7 @@ class Finished:
             self._done[index] = _Done(outcome.seconds, outcome.warnings, rows)
 
     def results(self, notes: Sequence[str], more: Mapping[str, object]) -> Results:
-        """Write the tables and the manifest, which says ``more``, and look at them.
-
-        Raises
-        ------
-        BacktestError
-            If every unit failed, or the folder cannot be written to.
-        """
+        """Write the tables and the manifest, which says ``more``, and look at them."""
         done = [self._done[i] for i in range(len(self._units))]
         folder = self._folder
         lost = [d.failed for d in done if d.failed is not None]

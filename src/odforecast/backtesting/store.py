@@ -47,11 +47,6 @@ def run_folder(folder: Path, more: Mapping[str, object]) -> Iterator[Path]:
     """Hold the folder of a run; a folder in it, for what only this run needs.
 
     What a killed run left is removed: nobody else writes here now.
-
-    Raises
-    ------
-    BacktestError
-        If another run holds it, it cannot be written to, or it has results of another task.
     """
     with locked(folder):
         _same_task(folder, more)
@@ -95,17 +90,6 @@ def locked(folder: Path, what: str = "backtest") -> Iterator[None]:
 
     A lock whose process is gone (killed, or another one has its number now) is taken over. That
     of another host is respected, for nobody can see from here whether that run is alive.
-
-    Parameters
-    ----------
-    folder : Path
-    what : str
-        What runs, for the message.
-
-    Raises
-    ------
-    BacktestError
-        If another run holds the folder, or it cannot be written to.
     """
     path = folder / NAME
     with _writing(folder):
@@ -291,13 +275,7 @@ class UnitStore:
         return self._there(unit).schemas
 
     def save(self, units: Sequence[Unit], made: Made) -> None:
-        """Store the units of a block, of one model, that did not fail; the marker comes last.
-
-        Raises
-        ------
-        BacktestError
-            If they cannot be written; nothing of the block is left then.
-        """
+        """Store the units of a block, of one model, that did not fail; the marker comes last."""
         pairs = zip(units, made.outcomes, strict=True)
         done = [(u, o) for u, o in pairs if (u.reusable or self._anyone) and not o.failed]
         if not done:

@@ -144,20 +144,7 @@ def _write_all(task: Task, origins: Sequence[tuple[str, Origin]], out: Path) -> 
 
 
 def asked(task: Task, origin: Origin) -> pd.DataFrame:
-    """Forecasts that a task asks for at an origin: a row per place, target and month.
-
-    Parameters
-    ----------
-    task : Task
-    origin : Origin
-        With a panel.
-
-    Returns
-    -------
-    DataFrame
-        The first five of :data:`odforecast.names.HUB_COLUMNS`: ``origin_date`` and
-        ``target_end_date`` as days (str), ``location`` as hub code.
-    """
+    """Forecasts that a task asks for at an origin: a row per place, target and month."""
     says, panel = task.definition, origin.panel
     assert panel is not None
     ahead = months_ahead(says)

@@ -150,42 +150,13 @@ class Definition(msgspec.Struct, kw_only=True):
 
 
 def shipped() -> tuple[str, ...]:
-    """Names of the tasks that ship with the package.
-
-    Examples
-    --------
-    >>> "states-delayed" in shipped()
-    True
-    """
+    """Names of the tasks that ship with the package."""
     folder = resources.files("odforecast") / "tasks"
     return tuple(sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".yaml")))
 
 
 def read(task: str | Path) -> dict[str, Any]:
-    """A checked definition: of a shipped task by its name, or of a file.
-
-    Parameters
-    ----------
-    task : str or Path
-        A name, or a path: what ends in ``.yaml`` or ``.yml``, or has a folder in it.
-
-    Returns
-    -------
-    dict
-        Every key of :class:`Definition`, in their order, with plain values.
-
-    Raises
-    ------
-    UnknownNameError
-        If no task of that name ships.
-    BacktestError
-        If it is neither, the file cannot be read, or a key or value is wrong: with its line.
-
-    Examples
-    --------
-    >>> read("states-delayed")["vintages"]
-    'pseudo-delayed'
-    """
+    """A checked definition: of a shipped task by its name, or of a file."""
     if not isinstance(task, str | Path):
         raise BacktestError(
             f"task is {quoted(repr(task))}, and must be a name, or the path of a task file",
@@ -213,19 +184,7 @@ def read(task: str | Path) -> dict[str, Any]:
 
 
 def parse(data: bytes, source: str) -> dict[str, Any]:
-    """A checked definition from the bytes of a YAML file.
-
-    Parameters
-    ----------
-    data : bytes
-    source : str
-        Name of the file, for messages.
-
-    Raises
-    ------
-    BacktestError
-        With the file, the line and the key of the first thing wrong.
-    """
+    """A checked definition from the bytes of a YAML file."""
     if len(data) > _MAX_BYTES:
         raise BacktestError(f"{source}: more than {_MAX_BYTES:,} bytes, as no task has")
     try:
@@ -646,16 +605,8 @@ class Task:
             "definition": dict(self.definition),
         }
 
-    def arguments(self, archive: Archive | None = None) -> dict[str, Any]:
-        """Arguments for :func:`odforecast.backtest`, all of :data:`FIXED` that are not defaults.
-
-        Parameters
-        ----------
-        archive : Archive, optional
-            Releases to answer the task from, instead of its own.
-        """
-        if archive is not None and archive is not self.archive:
-            return Task.load(self, archive).arguments()
+    def arguments(self) -> dict[str, Any]:
+        """Arguments for :func:`odforecast.backtest`, all of :data:`FIXED` that are not defaults."""
         says = self.definition
         return {
             "origins": self.origins,
@@ -712,16 +663,7 @@ class Task:
 def fingerprint_of(
     definition: Mapping[str, Any], truth: str, found: Sequence[Mapping[str, Any]]
 ) -> str:
-    """A fingerprint from what a manifest says: it can be worked out without the data.
-
-    Parameters
-    ----------
-    definition : mapping
-    truth : str
-        Data hash of the truth.
-    found : sequence of mapping
-        Origins, as the manifest of a run lists them.
-    """
+    """A fingerprint from what a manifest says: it can be worked out without the data."""
     keys = ("as_of", "vintage", "donor", "donor_distance", "data_hash")
     body = {
         "definition": {k: v for k, v in definition.items() if k not in WORDS},

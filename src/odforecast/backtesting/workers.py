@@ -13,6 +13,7 @@ once, and every process keeps the latest it has read.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import ctypes
 import hashlib
@@ -26,7 +27,6 @@ import signal
 import sys
 import tempfile
 import threading
-import weakref
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import (
@@ -114,7 +114,7 @@ class Workers(Executor):
         self._threads: list[threading.Thread] = []
         self._live: set[_Worker] = set()
         self._closed = False
-        weakref.finalize(self, _kill, self._live)
+        atexit.register(_kill, self._live)  # no process is left behind
 
     @classmethod
     def like(cls, executor: Executor) -> Workers:
@@ -191,7 +191,7 @@ class Workers(Executor):
 
 
 def _kill(live: set[_Worker]) -> None:
-    """No process is left behind, at the end of the interpreter either."""
+    """End processes now."""
     for worker in list(live):
         worker.process.kill()
 
@@ -292,13 +292,10 @@ _watched = False
 
 
 def end_with_parent(at_once: bool = True) -> None:
-    """End this process when its parent ends, also where that is killed; does nothing in a parent.
+    """End this process when its parent ends, also where that is killed.
 
-    Parameters
-    ----------
-    at_once : bool
-        Ask the kernel, too, where it is Linux. It takes the end of the parent's *thread* that
-        started this process for the parent's, so this is for processes whose thread stays.
+    ``at_once`` asks the kernel, too, where it is Linux. It takes the end of the parent's *thread*
+    that started this process for the parent's: this is for processes whose thread stays.
     """
     global _watched
     parent = multiprocessing.parent_process()
@@ -323,20 +320,7 @@ def end_with_parent(at_once: bool = True) -> None:
 
 
 class Parcels[Place]:
-    """The panels of a run, each placed once where all processes can get it.
-
-    Parameters
-    ----------
-    put : callable
-        Takes the key and the bytes of a panel, and returns where they were put.
-
-    Attributes
-    ----------
-    sent : int
-        Bytes put, and of the blocks packed, so far.
-    places : dict of str to Place
-        Where each panel is.
-    """
+    """The panels of a run, each placed once where all processes can get it."""
 
     def __init__(self, put: Callable[[str, bytes], Place]) -> None:
         self._put = put
@@ -346,13 +330,7 @@ class Parcels[Place]:
         self.sent = 0
 
     def packed(self, units: Sequence[Unit]) -> tuple[bytes, dict[str, Place]]:
-        """Units as bytes, and where the panels are that they refer to.
-
-        Raises
-        ------
-        Exception
-            Whatever pickling a model raises.
-        """
+        """Units as bytes, and where the panels are that they refer to."""
         buffer = io.BytesIO()
         packer = _Packer(buffer, self._key)
         packer.dump(list(units))
@@ -414,19 +392,7 @@ class _Unpacker(pickle.Unpickler):
 
 
 def unpacked(data: bytes, places: Mapping[str, str | bytes]) -> list[Unit]:
-    """Units out of bytes that :meth:`Parcels.packed` made.
-
-    Parameters
-    ----------
-    data : bytes
-    places : mapping of str to str or bytes
-        Per key of a panel its bytes, or the file that holds them.
-
-    Raises
-    ------
-    BacktestError
-        If a panel is not available, or not what was sent.
-    """
+    """Units out of bytes that :meth:`Parcels.packed` made."""
     units: list[Unit] = _Unpacker(data, places).load()
     return units
 
@@ -445,14 +411,7 @@ def _bytes_of(key: str, place: str | bytes) -> bytes:
 
 
 class Way:
-    """Takes blocks of units to any executor: as they are, for it may be threads of this process.
-
-    Parameters
-    ----------
-    executor : concurrent.futures.Executor
-    packed : bool
-        Whether tables come back as files: they are to be written down.
-    """
+    """Takes blocks of units to any executor: as they are, for it may be threads of this process."""
 
     #: Whether units run in other processes, one at a time in each: what dies or starves there is
     #: run again.
@@ -470,15 +429,7 @@ class Way:
         return _run, list(units), self._packed
 
     def submit(self, units: Sequence[Unit]) -> Future[Made]:
-        """Run a block.
-
-        Raises
-        ------
-        BrokenExecutor
-            If the executor takes nothing any more.
-        Exception
-            Whatever packing a model raises.
-        """
+        """Run a block."""
         future: Future[Made] = self.executor.submit(*self._call(units))
         return future
 
@@ -502,14 +453,7 @@ class Way:
 
 
 class Local(Way):
-    """Processes of this machine: panels are in a folder, and each process reads them once.
-
-    Parameters
-    ----------
-    executor : Workers or ProcessPoolExecutor
-    folder : Path, optional
-        Where that folder is made, with tables as files; default: in the system's own, without.
-    """
+    """Processes of this machine: panels are in a folder, and each process reads them once."""
 
     processes = True
 
@@ -545,13 +489,7 @@ def _run_packed(data: bytes, places: dict[str, str], packed: bool) -> Made:
 
 
 def way_to(executor: Any, folder: Path | None = None) -> Way:
-    """The way to an executor; with a folder, tables come back as files.
-
-    Raises
-    ------
-    BacktestError
-        If it is not an executor.
-    """
+    """The way to an executor; with a folder, tables come back as files."""
     # Dask is recognised by what its client does, and so never imported where there is none.
     client = getattr(executor, "_client", executor)
     if all(hasattr(client, name) for name in ("scatter", "submit", "nthreads", "scheduler")):
@@ -588,22 +526,6 @@ def dispatched(
     - On a Dask cluster the scheduler sends the blocks of a dead worker to others; a block that
       has killed as many as it allows is split as above. A block whose panels were lost with the
       workers that held them is sent again, with the panels.
-
-    Parameters
-    ----------
-    units : sequence of Unit
-    blocks : iterable of list of int
-        Positions of the units that are run together.
-    executor : concurrent.futures.Executor or dask.distributed.Client
-    notes : list of str
-        Gets one line on what was run again.
-    folder : Path, optional
-        Where processes of this machine find the panels; default: the system's own.
-
-    Raises
-    ------
-    BacktestError
-        If an executor that is not made of processes breaks, or no worker process can start.
     """
     waiting = deque(blocks)
     # Per future: its block, and whether the spare workers have it.
@@ -725,11 +647,6 @@ class Cluster(Way):
     were lost with it are scattered again. A block that kills its worker more often than the
     scheduler allows (``distributed.scheduler.allowed-failures``) is one whose worker died. In
     each worker process one unit runs at a time, however many threads it has.
-
-    Raises
-    ------
-    BacktestError
-        If there is no worker, or one runs other code.
     """
 
     processes = True
@@ -834,24 +751,7 @@ def _check_versions(client: Any) -> None:
 
 @contextlib.contextmanager
 def connected(address: str, jobs: int = 1) -> Iterator[Any]:
-    """A client of a scheduler, or of a cluster of this machine made for it.
-
-    Parameters
-    ----------
-    address : str
-        ``"tcp://host:8786"``, or ``"local"``: as many worker processes as ``jobs``, one thread
-        each, which end with the block.
-    jobs : int
-
-    Yields
-    ------
-    dask.distributed.Client
-
-    Raises
-    ------
-    BacktestError
-        If Dask is not installed, or no scheduler answers.
-    """
+    """A client of a scheduler, or of a cluster of this machine made for it."""
     try:
         import distributed
     except ImportError as error:
