@@ -149,8 +149,8 @@ def sent(units: Sequence[Unit]) -> None:
     with Workers(1) as workers:
         way = Local(workers)
         for block in made:
-            way.parcels.packed([units[i] for i in block])
-        after, panels = way.parcels.sent, len(way.parcels.places)
+            way.pack([units[i] for i in block])
+        after, panels = way.sent, len(way.places)
         way.close()
     print(
         f"Bytes handed over in {len(made)} blocks of at most {BLOCK} units: {before / 1e6:,.0f} MB "

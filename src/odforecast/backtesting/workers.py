@@ -319,41 +319,6 @@ def end_with_parent(at_once: bool = True) -> None:
 # -- Panels, each once ----------------------------------------------------------------------------
 
 
-class Parcels[Place]:
-    """The panels of a run, each placed once where all processes can get it."""
-
-    def __init__(self, put: Callable[[str, bytes], Place]) -> None:
-        self._put = put
-        #: By its id, which is a panel's own only while that lives: the panel, and its key.
-        self._known: dict[int, tuple[Panel, str]] = {}
-        self.places: dict[str, Place] = {}
-        self.sent = 0
-
-    def packed(self, units: Sequence[Unit]) -> tuple[bytes, dict[str, Place]]:
-        """Units as bytes, and where the panels are that they refer to."""
-        buffer = io.BytesIO()
-        packer = _Packer(buffer, self._key)
-        packer.dump(list(units))
-        data = buffer.getvalue()
-        self.sent += len(data)
-        return data, {key: self.places[key] for key in packer.used}
-
-    def forget(self) -> None:
-        """What was placed is lost: it is placed again where it is needed."""
-        self.places.clear()
-        self._known.clear()
-
-    def _key(self, panel: Panel) -> str:
-        if id(panel) not in self._known:
-            data = pickle.dumps(panel, protocol=5)
-            key = hashlib.sha256(data).hexdigest()
-            if key not in self.places:
-                self.places[key] = self._put(key, data)
-                self.sent += len(data)
-            self._known[id(panel)] = panel, key
-        return self._known[id(panel)][1]
-
-
 class _Packer(ForkingPickler):
     """Pickles units; a panel becomes its key."""
 
@@ -392,7 +357,7 @@ class _Unpacker(pickle.Unpickler):
 
 
 def unpacked(data: bytes, places: Mapping[str, str | bytes]) -> list[Unit]:
-    """Units out of bytes that :meth:`Parcels.packed` made."""
+    """Units out of bytes that :meth:`Way.pack` made."""
     units: list[Unit] = _Unpacker(data, places).load()
     return units
 
@@ -411,14 +376,24 @@ def _bytes_of(key: str, place: str | bytes) -> bytes:
 
 
 class Way:
-    """Takes blocks of units to any executor: as they are, for it may be threads of this process."""
+    """Takes blocks of units to any executor: as they are, for it may be threads of this process;
+    or, with ``put``, as bytes, with each panel put once where all processes can get it (``put``
+    takes its key and bytes, and returns the place). With ``packed`` tables come back as files.
+    """
 
     #: Whether units run in other processes, one at a time in each: what dies or starves there is
     #: run again.
     processes = False
 
-    def __init__(self, executor: Any, packed: bool = False) -> None:
-        self.executor, self._packed = executor, packed
+    def __init__(
+        self, executor: Any, packed: bool = False, put: Callable[[str, bytes], Any] | None = None
+    ) -> None:
+        self.executor, self._packed, self._put = executor, packed, put
+        #: By its id, which is a panel's own only while that lives: the panel, and its key.
+        self._known: dict[int, tuple[Panel, str]] = {}
+        #: Where each panel is, and bytes that were sent so far.
+        self.places: dict[str, Any] = {}
+        self.sent = 0
 
     def workers(self) -> int:
         """Units that can run at the same time, now; 4 where the executor does not say."""
@@ -443,8 +418,30 @@ class Way:
         made: Made = ours.alone(*self._call([unit]))
         return made
 
+    def pack(self, units: Sequence[Unit]) -> tuple[bytes, dict[str, Any]]:
+        """Units as bytes, and where the panels are that they refer to."""
+        buffer = io.BytesIO()
+        packer = _Packer(buffer, self._key)
+        packer.dump(list(units))
+        data = buffer.getvalue()
+        self.sent += len(data)
+        return data, {key: self.places[key] for key in packer.used}
+
+    def _key(self, panel: Panel) -> str:
+        assert self._put is not None
+        if id(panel) not in self._known:
+            data = pickle.dumps(panel, protocol=5)
+            key = hashlib.sha256(data).hexdigest()
+            if key not in self.places:
+                self.places[key] = self._put(key, data)
+                self.sent += len(data)
+            self._known[id(panel)] = panel, key
+        return self._known[id(panel)][1]
+
     def forget(self) -> None:
-        """What was put for the processes to read is lost."""
+        """What was put is lost: it is put again where it is needed."""
+        self.places.clear()
+        self._known.clear()
 
     def close(self, running: Iterable[Future[Made]] = ()) -> None:
         """Call off what is still under way, and remove what was put for the processes to read."""
@@ -458,16 +455,15 @@ class Local(Way):
     processes = True
 
     def __init__(self, executor: Workers | ProcessPoolExecutor, folder: Path | None = None) -> None:
-        super().__init__(executor, packed=folder is not None)
+        super().__init__(executor, folder is not None, self._write)
         self._folder = tempfile.TemporaryDirectory(
             prefix="odforecast-", dir=folder, ignore_cleanup_errors=True
         )
-        self.parcels: Parcels[str] = Parcels(self._put)
 
     def _call(self, units: Sequence[Unit]) -> tuple[Any, ...]:
-        return _run_packed, *self.parcels.packed(units), self._packed
+        return _run_packed, *self.pack(units), self._packed
 
-    def _put(self, key: str, data: bytes) -> str:
+    def _write(self, key: str, data: bytes) -> str:
         path = Path(self._folder.name) / key
         path.write_bytes(data)
         return str(path)
@@ -652,9 +648,8 @@ class Cluster(Way):
     processes = True
 
     def __init__(self, client: Any, packed: bool = False) -> None:
-        super().__init__(None, packed)
+        super().__init__(None, packed, self._scatter)
         self._client = client
-        self.parcels: Parcels[Any] = Parcels(self._put)
         self._counted = (0, -_FRESH)
         if not client.nthreads():
             try:
@@ -678,9 +673,9 @@ class Cluster(Way):
     def _call(self, units: Sequence[Unit]) -> tuple[Any, ...]:
         if self._client.status != "running":
             raise BrokenExecutor(f"the Dask client is {self._client.status}")
-        return _run_on_worker, *self.parcels.packed(units), code_digest(), self._packed
+        return _run_on_worker, *self.pack(units), code_digest(), self._packed
 
-    def _put(self, key: str, data: bytes) -> Any:
+    def _scatter(self, key: str, data: bytes) -> Any:
         # Every worker gets it now, so that none has to ask another in the middle of its work. Under
         # a name of its own: that of an earlier run may just be on its way to be forgotten.
         name = f"panel-{key[:16]}-{secrets.token_hex(4)}"
@@ -705,10 +700,6 @@ class Cluster(Way):
                 return self.result(self.submit([unit]))
             self.forget()
         return self.result(self.submit([unit]))
-
-    def forget(self) -> None:
-        """Panels were lost with the workers that held them."""
-        self.parcels.forget()
 
     def close(self, running: Iterable[Future[Made]] = ()) -> None:  # noqa: ARG002
         """Call off what is still under way, and give the panels back."""
