@@ -302,9 +302,6 @@ class Answered:
     def arguments(self):
         return self._arguments
 
-    def refuse(self, names):
-        assert not list(names)
-
 
 @pytest.fixture
 def task(monkeypatch, setting):

@@ -199,11 +199,11 @@ def backtest(
     said = dict(locals())
     more: dict[str, object] = {}
     if task is not None:
-        from odforecast.backtesting.task import FIXED, Task
+        from odforecast.backtesting.task import FIXED, Task, refuse
 
         answered = Task.load(task, archive)
         usual = {name: signature(backtest).parameters[name].default for name in FIXED}
-        answered.refuse(n for n, u in usual.items() if said[n] is not u and said[n] != u)
+        refuse(answered, (n for n, u in usual.items() if said[n] is not u and said[n] != u))
         more["task"] = answered.manifest
         said |= answered.arguments()
         origins, truth, dataset = said["origins"], said["truth"], said["dataset"]

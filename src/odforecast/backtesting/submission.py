@@ -31,7 +31,7 @@ import pandas as pd
 from odforecast.backtesting.board import check_label
 from odforecast.backtesting.origin import Origin, labels_of
 from odforecast.backtesting.results import QUANTILE_COLUMNS, Results, manifest_of
-from odforecast.backtesting.task import ALL, Task, months_ahead
+from odforecast.backtesting.task import ALL, Task, months_ahead, places
 from odforecast.backtesting.unit import FAILURE_COLUMNS, QUANTILE_CATEGORIES, failure_row
 from odforecast.errors import BacktestError
 from odforecast.geography.places import lookup
@@ -149,7 +149,7 @@ def asked(task: Task, origin: Origin) -> pd.DataFrame:
     assert panel is not None
     ahead = months_ahead(says)
     ends = [str(month_end(panel.last_month + h * ONE_MONTH)) for h in ahead]
-    keys = [(lookup(s).code, target) for s in task.places([panel]) for target in says["targets"]]
+    keys = [(lookup(s).code, target) for s in places(task, [panel]) for target in says["targets"]]
     return pd.DataFrame(
         {
             "origin_date": str(origin.as_of),
@@ -366,7 +366,7 @@ def score_submission(
         code=None,
         warnings={},
         model_seconds={},
-        locations=list(task.places([o.panel for o in task.origins if o.panel is not None])),
+        locations=list(places(task, [o.panel for o in task.origins if o.panel is not None])),
         targets=list(says["targets"]),
         horizon=says["horizon"],
         horizons=says["horizons"],

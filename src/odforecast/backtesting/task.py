@@ -605,8 +605,16 @@ class Task:
             "definition": dict(self.definition),
         }
 
-    def arguments(self) -> dict[str, Any]:
-        """Arguments for :func:`odforecast.backtest`, all of :data:`FIXED` that are not defaults."""
+    def arguments(self, archive: Archive | None = None) -> dict[str, Any]:
+        """Arguments for :func:`odforecast.backtest`, all of :data:`FIXED` that are not defaults.
+
+        Parameters
+        ----------
+        archive : Archive, optional
+            Releases to answer the task from, instead of its own.
+        """
+        if archive is not None and archive is not self.archive:
+            return Task.load(self, archive).arguments()
         says = self.definition
         return {
             "origins": self.origins,
@@ -640,24 +648,26 @@ class Task:
         """
         from odforecast.backtesting.run import backtest
 
-        self.refuse(how)
+        refuse(self, how)
         return backtest(models, task=self, **how)
 
-    def refuse(self, names: Iterable[str]) -> None:
-        """Refuse arguments of a backtest that the task says."""
-        for name in names:
-            if name in FIXED:
-                raise BacktestError(
-                    f"{name} is said by task {self.name}",
-                    hint="leave it out, or write a task file of your own",
-                )
 
-    def places(self, panels: Sequence[Panel]) -> tuple[str, ...]:
-        """Places of some of its origins that it asks for."""
-        if self.definition["locations"] == ALL:
-            return usual_places(panels)
-        wanted = set(resolve(self.definition["locations"]))
-        return tuple(dict.fromkeys(s for p in panels for s in p.locations if s in wanted))
+def refuse(task: Task, names: Iterable[str]) -> None:
+    """Refuse arguments of a backtest that the task says."""
+    for name in names:
+        if name in FIXED:
+            raise BacktestError(
+                f"{name} is said by task {task.name}",
+                hint="leave it out, or write a task file of your own",
+            )
+
+
+def places(task: Task, panels: Sequence[Panel]) -> tuple[str, ...]:
+    """Places of some of its origins that a task asks for."""
+    if task.definition["locations"] == ALL:
+        return usual_places(panels)
+    wanted = set(resolve(task.definition["locations"]))
+    return tuple(dict.fromkeys(s for p in panels for s in p.locations if s in wanted))
 
 
 def fingerprint_of(
