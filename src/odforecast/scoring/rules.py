@@ -965,6 +965,12 @@ def interval_coverage(
     return np.where(np.isnan(y), np.nan, inside)
 
 
+def coverages(values: Floats, levels: Sequence[float], observed: Floats) -> dict[str, Floats]:
+    """Coverage of each usual interval, by the name of its column in the table of scores."""
+    covered = interval_coverage(values, levels, observed)
+    return {f"cover_{round(100 * c)}": x for c, x in zip(COVERAGE_LEVELS, covered)}
+
+
 def quantile_coverage(
     quantiles: ArrayLike, levels: Sequence[float], observed: ArrayLike
 ) -> pd.DataFrame:
