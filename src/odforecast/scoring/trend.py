@@ -7,16 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import ScoringError
-from odforecast.forecast import Forecast
+from odforecast.forecast import Forecast, trend
 from odforecast.forecast.tables import at_months, layer_of
-from odforecast.forecast.trend import (
-    CATEGORIES,
-    LONGEST,
-    before_at_origin,
-    category,
-    probabilities,
-    thresholds,
-)
+from odforecast.forecast.trend import CATEGORIES, LONGEST, category, thresholds
 from odforecast.geography import NATION
 from odforecast.months import ONE_MONTH, Months
 from odforecast.names import MONTH
@@ -107,13 +100,13 @@ def trend_pair(
     months = np.flatnonzero((forecast.horizons >= 1) & (forecast.horizons <= LONGEST))
     panel = forecast.panel if known is None else known
     if months.size and panel is not None:
-        first = thresholds(before_at_origin(forecast)[:, months])[0]
+        first = thresholds(trend.before_at_origin(forecast)[:, months])[0]
         at = forecast.months[months]
         later, before = (
             truth.observed(forecast.locations, m)[0] for m in (at, at - 12 * ONE_MONTH)
         )
         came = category(later - before, before, first)
-        given = probabilities(forecast, first, list(range(shape[0])), months)
+        given = trend.probabilities(forecast, first, list(range(shape[0])), months)
         pooled = np.broadcast_to(pooled_frequencies(panel), given.shape)
         out[0][:, months] = ranked_probability_score(given, came)
         # Of the same units: where the forecast has no category, nor has the comparison.
