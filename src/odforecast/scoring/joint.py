@@ -148,10 +148,8 @@ def worlds_of(
                   observed, first, later, came, why)  # fmt: skip
     if LOCATION not in forecast.joint or len(places) < 2:
         return [plain]
-    mixed: dict[str, Any] = {
-        name: shuffled(getattr(plain, name), places, streams)
-        for name in ("draws", "first", "later")
-    }
+    names = ("draws", "first", "later")
+    mixed: Row = {name: shuffled(getattr(plain, name), places, streams) for name in names}
     return [plain, replace(plain, control=True, key=(*key, "control"), **mixed)]
 
 
@@ -539,14 +537,11 @@ def _of_all_places(joint: pd.DataFrame) -> pd.DataFrame:
     fewer = known & (joint["n_places"].to_numpy() < most)
     if not fewer.any():
         return joint
-    out = joint.copy()
-    own = joint.loc[fewer, "n_places"].to_numpy()
-    out["reason"] = out["reason"].astype(object)
-    out.loc[fewer, "reason"] = [
-        f"{n} places, where another model has {int(m)}" for n, m in zip(own, most[fewer])
-    ]
-    out.loc[fewer, "scorable"] = False
-    return out
+    reason = joint["reason"].to_numpy(dtype=object, copy=True)
+    for i in np.flatnonzero(fewer):
+        n, other = joint["n_places"].iloc[i], int(most[i])
+        reason[i] = f"{n} places, where another model has {other}"
+    return joint.assign(reason=reason, scorable=known & ~fewer)
 
 
 def _grouped(joint: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

@@ -170,10 +170,8 @@ def _relative(table: pd.DataFrame, baseline: str, groups: list[str]) -> pd.DataF
         return found.assign(rel_wis=np.nan, n_common=0)
     related = relative_to_baseline(table, baseline, by=groups, bootstrap=0)
     related = related.rename(columns={"ratio": "rel_wis"})[[*keys, "rel_wis", "n_common"]]
-    for name in groups:  # categories survive a merge only if both sides have them
-        if isinstance(table[name].dtype, pd.CategoricalDtype):
-            related[name] = related[name].astype(table[name].dtype)
-    return related.assign(model=related["model"].astype(table["model"].dtype))
+    # Categories survive a merge only if both sides have them.
+    return related.astype({name: table[name].dtype for name in keys})
 
 
 #: Model that county scores are related to.

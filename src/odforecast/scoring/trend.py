@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from odforecast.errors import ScoringError
 from odforecast.forecast import Forecast, trend
-from odforecast.forecast.tables import at_months, layer_of
+from odforecast.forecast.tables import frame_of, layer_of, year_before
 from odforecast.forecast.trend import CATEGORIES, LONGEST, category, thresholds
 from odforecast.geography import NATION
 from odforecast.months import ONE_MONTH, Months
@@ -179,17 +179,10 @@ def turning_scores(forecast: Forecast, truth: Truth, known: Panel | None = None)
     if panel is not None:
         pooled = pooled_turns(panel, forecast.horizons[ahead])
     pooled = np.where(np.isnan(chance), np.nan, pooled)  # of the same units
-    return pd.DataFrame(
-        {
-            "location": np.repeat(np.array(places, dtype=object), ahead.size),
-            "month": np.tile(months.astype("datetime64[s]"), len(places)),
-            "horizon": np.tile(forecast.horizons[ahead], len(places)),
-            "chance": chance.ravel(),
-            "turned": came.ravel(),
-            "brier": ((chance - came) ** 2).ravel(),
-            "pooled": pooled.ravel(),
-            "brier_pooled": ((pooled - came) ** 2).ravel(),
-        }
+    told = {"turned": came, "brier": (chance - came) ** 2}
+    told |= {"pooled": pooled, "brier_pooled": (pooled - came) ** 2}
+    return frame_of(forecast, {"chance": chance} | told, months=ahead).drop(
+        columns=["name", "horizon_from_origin"]
     )
 
 
@@ -208,14 +201,11 @@ def drawn_changes(forecast: Forecast, sums: Floats) -> tuple[Floats, Floats]:
     later : ndarray, shape (D, L, M)
         NaN where a count is known to nobody.
     """
-    reported = layer_of(forecast, "reported")
-    before = np.broadcast_to(at_months(forecast, reported, -12), sums.shape).copy()
-    if forecast.months.size > 12:  # once final, where the draws reach that far back
-        before[:, :, 12:] = sums[:, :, :-12]
+    before = year_before(forecast)
     last = int(-forecast.horizons[0])  # position of the last known month
     if last >= 0:
         return (sums - before)[:, :, last], sums - before
-    first = np.full(sums.shape[:2], np.nan)
+    first, reported = np.full(sums.shape[:2], np.nan), layer_of(forecast, "reported")
     if forecast.panel is not None:
         column = int((forecast.last_month - forecast.panel.months[0]).astype(int))
         if 12 <= column < reported.shape[1]:

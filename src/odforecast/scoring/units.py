@@ -26,7 +26,7 @@ from odforecast.scoring.columns import METRIC_COLUMNS
 from odforecast.scoring.metrics import Metric, apply_metric, check_metrics
 from odforecast.scoring.rules import Floats, coverages, quantiles_sorted
 from odforecast.scoring.trend import trend_pair
-from odforecast.scoring.truth import Truth, forecast_and_truth
+from odforecast.scoring.truth import Truth, forecast_and_truth, months_ahead
 from odforecast.seeds import seed_from
 
 #: Values to score against and why the others cannot be: ``Truth.observed`` of the backtest.
@@ -131,27 +131,21 @@ def unit_columns(
     n_draws = len(samples)
     key = (forecast.provenance.get("model", ""), forecast.as_of, target)
     uniforms = _uniforms(key, forecast.locations, forecast.months.size)[:, months]
-    hub = np.empty((len(HUB_QUANTILES), truth.size))
-    kept = np.empty((len(levels), truth.size))
-    parts: dict[str, list[Floats]] = {}
+    blocks: list[dict[str, Floats]] = []
     step = max(1, _BLOCK_VALUES // (n_draws * n_months))
     for start in range(0, n_loc, step):
         block = slice(start, start + step)
-        flat = slice(start * n_months, (start + step) * n_months)
         ordered = in_order(samples[:, block, months].reshape(n_draws, -1))
         y, u = truth[block].ravel(), uniforms[block].ravel()
-        hub[:, flat] = quantiles_sorted(ordered, HUB_QUANTILES)
-        if levels:
-            kept[:, flat] = between(ordered, levels)
         scores = _draw_scores(ordered, y, u)
         if bounds is not None:
             low, high = (np.asarray(x, dtype=float)[block].ravel() for x in bounds)
             scores |= rules.bounded_scores(ordered, low, high, u)
-        for name, values in scores.items():
-            parts.setdefault(name, []).append(values)
-    y = truth.ravel()
-    scores = _quantile_scores(hub, HUB_QUANTILES, y)
-    scores |= {name: np.concatenate(values) for name, values in parts.items()}
+        hub, kept = quantiles_sorted(ordered, HUB_QUANTILES), between(ordered, levels)
+        blocks.append(scores | {"hub": hub, "kept": kept})
+    scores = {name: np.concatenate([x[name] for x in blocks], axis=-1) for name in blocks[0]}
+    hub, kept, y = scores.pop("hub"), scores.pop("kept"), truth.ravel()
+    scores = _quantile_scores(hub, HUB_QUANTILES, y) | scores
     made = _columns(
         scores,
         forecast.as_of,
@@ -167,22 +161,11 @@ def unit_columns(
 
 
 def picked_months(forecast: Forecast, horizons: Sequence[int] | None) -> NDArray[np.intp]:
-    """Positions of the months at these horizons, in order; of all months by default.
-
-    Raises
-    ------
-    ScoringError
-        If none of them is forecast.
-    """
+    """Positions of the months at these horizons, in order; of all months by default."""
     if horizons is None:
         return np.arange(forecast.months.size)
-    found = np.flatnonzero(np.isin(forecast.horizons, list(horizons)))
-    if not found.size:
-        raise ScoringError(
-            f"horizons {list(horizons)}: none of them is forecast",
-            hint=f"the forecast has {forecast.horizons[0]} to {forecast.horizons[-1]}",
-        )
-    return found
+    there = forecast.horizons
+    return np.flatnonzero(np.isin(there, months_ahead(horizons, there.tolist())))
 
 
 def score_hub(table: pd.DataFrame, observe: Observe) -> pd.DataFrame:
