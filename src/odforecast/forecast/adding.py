@@ -46,23 +46,6 @@ def added(known: Floats, draws: Floats) -> Floats:
     Bit for bit :func:`odforecast.monthly.sums.rolling_sums` of the joined months, but in one go
     over all places and draws: the 12 months are added in the order in which numpy adds up 12
     numbers that lie side by side, ``((0+1)+(2+3))+((4+5)+(6+7))``, then 8 to 11 in turn.
-
-    Parameters
-    ----------
-    known : ndarray, shape (L, 11) or (D, L, 11)
-        Months before the first that is drawn.
-    draws : ndarray, shape (D, L, M)
-
-    Returns
-    -------
-    ndarray, shape (D, L, M)
-        NaN where any of the 12 months is NaN.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> added(np.arange(11.0)[None], np.full((1, 1, 2), 100.0)).tolist()
-    [[[155.0, 255.0]]]
     """
     n, places, months = draws.shape
     width = months + 11

@@ -255,13 +255,7 @@ def checksum(record: dict[str, Any]) -> str:
 
 
 def _encode(value: object, where: str) -> Any:
-    """A value as JSON, with a tag where JSON has no such type; refused, where it has no form.
-
-    Examples
-    --------
-    >>> _encode((np.datetime64("2025-04"), "OH"), "pair")
-    {'tuple': [{'month': '2025-04'}, 'OH']}
-    """
+    """A value as JSON, with a tag where JSON has no such type; refused, where it has no form."""
     # numpy's float64 is a float, but only numpy would know it again.
     if value is None or type(value) in (bool, int, float, str):
         return value
@@ -282,13 +276,7 @@ def _encode(value: object, where: str) -> Any:
 
 
 def _decode(value: Any) -> Any:
-    """What :func:`_encode` made, as it was.
-
-    Examples
-    --------
-    >>> _decode(_encode({"seed": "1"}, "provenance"))
-    {'seed': '1'}
-    """
+    """What :func:`_encode` made, as it was."""
     if not isinstance(value, dict):
         return value
     ((tag, held),) = value.items()

@@ -819,10 +819,6 @@ class Forecast(Frozen):
             A backtest of the same model, to take past errors from. Default: those that ship of
             the default model. Where there are none, nothing is said of them.
 
-        Returns
-        -------
-        str
-
         Raises
         ------
         ForecastError
@@ -925,11 +921,6 @@ def load_forecast(path: str | os.PathLike[str]) -> Forecast:
     Parameters
     ----------
     path : path
-        The folder.
-
-    Returns
-    -------
-    Forecast
 
     Raises
     ------

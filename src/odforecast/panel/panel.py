@@ -418,7 +418,6 @@ class Panel(Frozen):
         Parameters
         ----------
         month : month
-            Last month kept.
 
         Raises
         ------
@@ -434,7 +433,6 @@ class Panel(Frozen):
         Parameters
         ----------
         month : month
-            Last month kept.
         donor : Donor
             What a real release missed, and what it said about itself.
 
@@ -624,9 +622,6 @@ class Panel(Frozen):
         **style
             As :func:`odforecast.plot.counts` takes it.
 
-        Returns
-        -------
-        matplotlib Axes
         """
         from odforecast.plot import counts
 

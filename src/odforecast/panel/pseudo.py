@@ -67,13 +67,7 @@ _BLANK = ("predicted", "complete", "pending")
 
 
 def era_of(age: int) -> str:
-    """Era of a release by the days from the end of its last month.
-
-    Examples
-    --------
-    >>> era_of(197), era_of(134)
-    ('6.5', '4.5')
-    """
+    """Era of a release by the days from the end of its last month."""
     return ERAS[0] if age >= _SLOW else ERAS[1]
 
 

@@ -193,22 +193,10 @@ DERIVED: Final = tuple(_GROUPS)
 def with_groups(scores: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
     """The scores with the grouping columns of ``by`` that can be derived, in their order.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        Unit-level scores.
-    by : str or sequence of str
-        Columns to group by; ``horizon_group``, ``regime``, ``level`` (``nation``, the US
-        row, or ``jurisdictions``), ``era`` (``6.5`` or ``4.5``: how many months old the
-        newest month was at the release, or would have been), ``size`` (by the count known at the
-        origin: ``under 500``, ``500-1,999``, ``2,000 or more``, or ``nation``; needs
-        ``last_reported``) and ``region`` (census region, ``nation`` or ``none``) are added if the
-        table lacks them.
-
-    Raises
-    ------
-    ScoringError
-        If a column is missing.
+    Added where the table lacks them: ``horizon_group``; ``regime``; ``level`` (``nation``, the US
+    row, or ``jurisdictions``); ``era`` (``6.5`` or ``4.5``: how many months old the newest month
+    was at the release, or would have been); ``size`` (by the count known at the origin, needs
+    ``last_reported``); ``region`` (census region, ``nation`` or ``none``).
     """
     by, made = [by] if isinstance(by, str) else by, {}
     for name, (needed, order, of) in _GROUPS.items():

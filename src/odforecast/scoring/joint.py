@@ -156,26 +156,7 @@ def worlds_of(
 def shuffled(draws: Floats, places: Sequence[str], streams: Streams) -> Floats:
     """Draws with each place's paths in an order of its own: the control.
 
-    Parameters
-    ----------
-    draws : ndarray, shape (D, L, ...)
-    places : sequence of str
-        The L places: each has its own stream, whichever others are there.
-    streams : Streams
-
-    Returns
-    -------
-    ndarray, shape (D, L, ...)
-        Each place's paths are the same ones, whole; no two places' hang together.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from odforecast.seeds import Streams
-    >>> draws = np.tile(np.arange(4.0)[:, None], (1, 2))
-    >>> made = shuffled(draws, ["OH", "WV"], Streams(1, "states", "all-drugs", "2024-07"))
-    >>> np.array_equal(np.sort(made, axis=0), draws), np.array_equal(made, draws)
-    (True, False)
+    Each place has its own stream, whichever others are there; its paths stay whole.
     """
     out = np.empty_like(draws)
     for i, place in enumerate(places):

@@ -126,25 +126,7 @@ class Metric:
 def apply_metric(metric: Metric, samples: ArrayLike, observed: ArrayLike) -> Floats:
     """Values of a metric, one per location and month, checked.
 
-    Parameters
-    ----------
-    metric : Metric
-    samples : array_like, shape (D, L, M)
-        Draws.
-    observed : array_like, shape (L, M)
-        Truth; NaN where there is none.
-
-    Returns
-    -------
-    ndarray, shape (L, M)
-        NaN where there is no truth.
-
-    Raises
-    ------
-    ScoringError
-        If shapes do not match, the function fails, gives another shape, or is infinite where
-        there is a truth. NaN passes: a unit may have no such score (a log of negative draws), and
-        a mean over it is then NaN.
+    NaN passes where there is a truth: a unit may have no such score, and a mean over it is NaN.
     """
     draws, y = paired(samples, observed, finite=False, form="(D, L, M) against (L, M)")
     # Views that cannot be written: a metric that sorts in place would spoil those after it.
@@ -177,31 +159,7 @@ def apply_metric(metric: Metric, samples: ArrayLike, observed: ArrayLike) -> Flo
 
 
 def check_metrics(metrics: Iterable[Metric | str]) -> tuple[Metric, ...]:
-    """The metrics asked for, by themselves or by name, no two of one name.
-
-    Parameters
-    ----------
-    metrics : iterable of Metric or str
-        A string is the name of one of :data:`METRICS`.
-
-    Returns
-    -------
-    tuple of Metric
-        In the order given.
-
-    Raises
-    ------
-    ScoringError
-        If one is no metric, or two have one name.
-    UnknownNameError
-        If a name is unknown.
-
-    Examples
-    --------
-    >>> from odforecast.scoring.metrics import check_metrics
-    >>> [metric.name for metric in check_metrics(["log_score_binned", "crps_log"])]
-    ['log_score_binned', 'crps_log']
-    """
+    """The metrics asked for, by themselves or by name, no two of one name."""
     if isinstance(metrics, str | Metric):
         metrics = [metrics]
     out: list[Metric] = []

@@ -258,13 +258,7 @@ class Grid:
 
     @classmethod
     def of(cls, scores: pd.DataFrame, metric: str, models: list[str]) -> Grid:
-        """The grid of one score of some models; rows that are not scorable are left out.
-
-        Raises
-        ------
-        ScoringError
-            If a column is missing, or one model has two rows for one unit.
-        """
+        """The grid of one score of some models; rows that are not scorable are left out."""
         keys = [k for k in columns.UNIT_KEYS if k in scores]
         columns.need(scores, ("model", "as_of", "scorable", metric))
         rows = scores.loc[scores["scorable"].astype(bool), [*keys, "model", metric]]
@@ -439,9 +433,7 @@ def relative_skill(
         Neighbouring origins resampled together, for forecasts of neighbouring origins
         overlap. Default: as many as lie within 12 months, but at most a third of them.
     level : float
-        Probability of the interval.
     seed : int
-        Seed of the bootstrap.
 
     Returns
     -------
@@ -717,9 +709,7 @@ def diebold_mariano(
     scores : DataFrame or Results
         Unit-level scores of both models, or the results that hold them.
     model, baseline : str
-        The two models.
     metric : str
-        Which score.
     by : str or sequence of str
         Groups tested separately. Several tests at 5 % find something by luck: count them.
     method : {"auto", "overlap", "cosine", "fixed-b"}

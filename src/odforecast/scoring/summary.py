@@ -44,7 +44,6 @@ def summarise(
     Parameters
     ----------
     scores : DataFrame or Results
-        Unit-level scores.
     by : str or sequence of str
         Columns to group by, besides ``model``: ``horizon_group``, ``regime``, ``level``,
         ``location``, ``target``, ``vintage``, ``horizon``, ``as_of`` …
@@ -195,7 +194,6 @@ def county_leaderboard(
     Parameters
     ----------
     scores : DataFrame
-        Unit-level scores of counties.
     by : str or sequence of str
         Columns to split by: ``horizon``, ``size``, ``urban``, ``visible``, ``as_of`` …
     baseline : str or None
@@ -263,7 +261,6 @@ def county_coverage(
     Parameters
     ----------
     scores : DataFrame
-        Unit-level scores of counties.
     by : str or sequence of str
 
     Returns
@@ -425,36 +422,10 @@ PLAUSIBLE = "plausible"
 def mark_plausible(scores: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
     """Say of every row whether its scenario's assumptions held for it.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        Unit-level scores with ``scenario_id``, as :func:`~odforecast.scoring.score_hub` gives
-        them.
-    held : DataFrame
-        ``scenario_id, first_month, last_month``: months (both included) for which the assumptions
-        of a scenario held. One that is not there held in none.
-
-    Returns
-    -------
-    DataFrame
-        The same with ``plausible``, true where the scenario held in every month that the count
-        adds up and that follows the last known one: the month itself, or of a 12-month count all
-        such months of the twelve. Missing for months up to the last known one: no scenario
-        changes them.
-
-    Raises
-    ------
-    ScoringError
-        If the scores have no ``scenario_id``.
-
-    Examples
-    --------
-    >>> scores = pd.DataFrame({"scenario_id": "shock", "target": "deaths_month", "horizon": [1, 2],
-    ...     "month": pd.to_datetime(["2024-01-01", "2024-02-01"])})
-    >>> held = pd.DataFrame({"scenario_id": ["shock"], "first_month": [pd.Timestamp("2024-02-01")],
-    ...     "last_month": [pd.Timestamp("2024-05-01")]})
-    >>> mark_plausible(scores, held)["plausible"].tolist()
-    [False, True]
+    ``held`` has ``scenario_id, first_month, last_month`` (both included): when the assumptions of
+    a scenario held; one that is not there held in none. ``plausible`` is true where they held in
+    every month that the count adds up and that follows the last known one; missing for months up
+    to that one, which no scenario changes.
     """
     need(scores, [SCENARIO_ID])
     spans: dict[str, set[int]] = {}
@@ -480,30 +451,8 @@ def mark_plausible(scores: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
 def plausibility(scores: pd.DataFrame) -> pd.DataFrame:
     """How long the assumptions of each scenario held, out of the months that are scored.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        As :func:`mark_plausible` gives them.
-
-    Returns
-    -------
-    DataFrame
-        One row per target and scenario: ``target, scenario_id``; ``months`` (target months ahead
-        that are scorable, of every origin), ``plausible`` (those for which it held), ``share``,
-        ``first`` and ``last`` (of these; NaT if there is none).
-
-    Raises
-    ------
-    ScoringError
-        If a column is missing.
-
-    Examples
-    --------
-    >>> scores = pd.DataFrame({"scenario_id": "shock", "target": "deaths_month", "horizon": [1, 2],
-    ...     "month": pd.to_datetime(["2024-01-01", "2024-02-01"]), "scorable": True,
-    ...     "as_of": pd.Timestamp("2024-06-12"), "plausible": [False, True]})
-    >>> plausibility(scores)[["months", "plausible", "share"]].values.tolist()
-    [[2.0, 1.0, 0.5]]
+    One row per ``target`` and ``scenario_id``: ``months`` (target months ahead that are scorable,
+    of every origin), ``plausible`` (those for which it held), ``share``, ``first`` and ``last``.
     """
     need(scores, [SCENARIO_ID, PLAUSIBLE])
     keys = ["target", SCENARIO_ID]
@@ -519,25 +468,8 @@ def plausibility(scores: pd.DataFrame) -> pd.DataFrame:
 def calibration(scores: pd.DataFrame, baseline: str | None = None) -> pd.DataFrame:
     """Coverage and WIS of each scenario: on its plausible months, and on all.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        Unit-level scores with ``scenario_id`` and ``model``; with ``plausible``, if that was
-        judged.
-    baseline : str, optional
-        Model to relate WIS to, scenario by scenario.
-
-    Returns
-    -------
-    DataFrame
-        One row per target, level (``nation``, ``jurisdictions``), scenario, model and ``months``
-        (``plausible``, ``all``; only ``all`` where plausibility was not judged), with the columns
-        of :func:`~odforecast.scoring.summarise`. Months up to the last known one are left out.
-
-    Raises
-    ------
-    ScoringError
-        If a column is missing, or no month ahead is there.
+    One row per target, level, scenario, model and ``months`` (``plausible``, ``all``; only ``all``
+    where plausibility was not judged), with the columns of :func:`~odforecast.scoring.summarise`.
     """
     need(scores, [SCENARIO_ID, "model"])
     rows = scores[scores["horizon"] > 0]
@@ -557,31 +489,10 @@ def calibration(scores: pd.DataFrame, baseline: str | None = None) -> pd.DataFra
 def nearest(scores: pd.DataFrame) -> pd.DataFrame:
     """The pool of scenarios: which one lay nearest to the truth.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        Unit-level scores with ``scenario_id`` and ``model``.
-
-    Returns
-    -------
-    DataFrame
-        One row per target, level, model and scenario, the lowest WIS first: ``wis``, its mean over
-        the scorable units ahead that all scenarios of the model have; ``n_common``, their number;
-        ``nearest``, the share of them where it has the lowest (divided among equals). It says
-        which one came true, not why: assumptions are judged by :func:`plausibility`.
-
-    Raises
-    ------
-    ScoringError
-        If a column is missing.
-
-    Examples
-    --------
-    >>> scores = pd.DataFrame({"scenario_id": ["a", "b"], "model": "m", "target": "deaths_month",
-    ...     "horizon": 1, "month": pd.Timestamp("2024-02-01"), "as_of": pd.Timestamp("2024-06-12"),
-    ...     "location": "US", "scorable": True, "wis": [3.0, 2.0]})
-    >>> nearest(scores)[["scenario_id", "wis", "nearest"]].values.tolist()
-    [['b', 2.0, 1.0], ['a', 3.0, 0.0]]
+    One row per target, level, model and scenario, the lowest WIS first: ``wis``, its mean over the
+    ``n_common`` scorable units ahead that all scenarios of the model have, and ``nearest``, the
+    share of them where it has the lowest (divided among equals). It says which one came true, not
+    why: assumptions are judged by :func:`plausibility`.
     """
     need(scores, [SCENARIO_ID, "model", "wis"])
     groups, parts = ["target", "level", "model"], []

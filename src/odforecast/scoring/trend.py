@@ -189,17 +189,7 @@ def turning_scores(forecast: Forecast, truth: Truth, known: Panel | None = None)
 def drawn_changes(forecast: Forecast, sums: Floats) -> tuple[Floats, Floats]:
     """Changes on a year earlier in every draw, at the last known month and at each forecast one.
 
-    Parameters
-    ----------
-    forecast : Forecast
-    sums : ndarray, shape (D, L, M)
-        Its 12-month counts.
-
-    Returns
-    -------
-    first : ndarray, shape (D, L)
-    later : ndarray, shape (D, L, M)
-        NaN where a count is known to nobody.
+    Shapes (D, L) and (D, L, M), from the 12-month counts; NaN where a count is known to nobody.
     """
     before = year_before(forecast)
     last = int(-forecast.horizons[0])  # position of the last known month
@@ -234,26 +224,13 @@ def turned(first: Floats, later: Floats) -> NDArray[np.bool_]:
 
 
 def turns_of(changes: Floats) -> Floats:
-    """Turns by each month after the first, from changes (L, 1 + M); NaN from a gap on.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> turns_of(np.array([[3.0, 2.0, -1.0, 4.0], [3.0, 2.0, np.nan, 4.0]])).tolist()
-    [[0.0, 1.0, 1.0], [0.0, nan, nan]]
-    """
+    """Turns by each month after the first, from changes (L, 1 + M); NaN from a gap on."""
     lost = np.logical_or.accumulate(np.isnan(changes), axis=-1)[..., 1:]
     return np.where(lost, np.nan, turned(changes[..., 0], changes[..., 1:]).astype(float))
 
 
 def pooled_turns(panel: Panel, horizons: NDArray[np.int64]) -> Floats:
-    """How often places turned within so many months before, as known at the origin.
-
-    Returns
-    -------
-    ndarray, shape (H,)
-        Shares over all jurisdictions and months whose counts were settled; NaN without any.
-    """
+    """How often places turned within so many months before, as known at the origin."""
     counts = _settled(panel)
     changes = counts[:, 12:] - counts[:, :-12]
     out = np.full(len(horizons), np.nan)

@@ -172,9 +172,6 @@ class Truth:
         **style
             As :func:`odforecast.plot.counts` takes it.
 
-        Returns
-        -------
-        matplotlib Axes
         """
         return self.panel.plot(location, axes=axes, **style)
 
@@ -201,7 +198,6 @@ class Truth:
         Parameters
         ----------
         locations : sequence of str
-            CDC codes.
         months : ndarray of datetime64[M], shape (M,)
         target : {"deaths_12mo", "deaths_month"}
             Monthly truth is known up to a constant per calendar month: see
@@ -294,19 +290,7 @@ def forecast_and_truth(forecast: object, truth: object) -> None:
 
 
 def months_ahead(horizons: object, there: Sequence[int]) -> list[int]:
-    """Horizons, of which a forecast has one at least.
-
-    Parameters
-    ----------
-    horizons : sequence of int
-    there : sequence of int
-        Those of the forecast; if none, only the form is looked at.
-
-    Raises
-    ------
-    ScoringError
-        If they are no list of whole numbers, none are given, or none of them is forecast.
-    """
+    """Horizons, of which a forecast has one at least."""
     span = f" within {there[0]} to {there[-1]}" if len(there) else ""
     hint = f"give a list of months ahead{span}, as [1, 6]"
     if isinstance(horizons, str) or not isinstance(horizons, Iterable):

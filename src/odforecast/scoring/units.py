@@ -104,19 +104,7 @@ def unit_columns(
 ) -> tuple[Columns, Floats]:
     """The columns of :func:`score_units`, and quantiles of the same draws, which are sorted once.
 
-    Parameters
-    ----------
-    forecast, observed, target, horizons, bounds
-        As of :func:`score_units`.
-    levels : sequence of float
-        Of the quantiles.
-
-    Returns
-    -------
-    columns : dict of str to array or scalar
-        In their order.
-    quantiles : ndarray, shape (Q, L, M)
-        Those of :meth:`odforecast.Forecast.quantiles`, to the last bit, of the months asked for.
+    The quantiles (Q, L, M) are those of :meth:`odforecast.Forecast.quantiles`, to the last bit.
     """
     months = picked_months(forecast, horizons)
     n_loc, n_months = shape = (len(forecast.locations), months.size)
@@ -395,21 +383,7 @@ def score_columns(
     levels: Sequence[float] = (),
     metrics: Sequence[Metric | str] = (),
 ) -> tuple[Columns, Floats]:
-    """The columns of :func:`score`, and quantiles of the same draws, which are sorted once.
-
-    Parameters
-    ----------
-    forecast, truth, target, known, horizons, metrics
-        As of :func:`score`.
-    levels : sequence of float
-        Of the quantiles.
-
-    Returns
-    -------
-    columns : dict of str to array or scalar
-    quantiles : ndarray, shape (Q, L, M)
-        Of the months asked for.
-    """
+    """The columns of :func:`score`, and quantiles of the same draws, which are sorted once."""
     forecast_and_truth(forecast, truth)
     if forecast.basis != truth.basis:
         raise ScoringError(
@@ -515,7 +489,6 @@ def per_100k(scores: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     scores : DataFrame
-        Unit-level scores.
 
     Returns
     -------
