@@ -249,10 +249,6 @@ class Forecast(Frozen):
         from its own stream, as if independent: adding such draws makes the spread of the sum
         too narrow.
 
-        Parameters
-        ----------
-        forecasts : iterable of Forecast
-
         Returns
         -------
         Forecast
@@ -386,10 +382,6 @@ class Forecast(Frozen):
         Both counts are taken in the same draw and as once final: where the earlier one is not
         final, its nowcast is used, not the incomplete reported count. "Fall" and trend mean
         this and nothing else.
-
-        Parameters
-        ----------
-        month : month
 
         Returns
         -------
@@ -617,11 +609,6 @@ class Forecast(Frozen):
     ) -> pd.DataFrame:
         """Calendar years: the 12-month-ending counts of December.
 
-        Parameters
-        ----------
-        locations : str or iterable of str, optional
-        level : float
-
         Returns
         -------
         DataFrame
@@ -649,10 +636,6 @@ class Forecast(Frozen):
         A change is that of :meth:`change`, relative to the count 12 months before. It is large
         above t₂, stable up to t₁, with t₁ = max(5 %, 1.28 √(2/N)), t₂ = 3 t₁ and N the count 12
         months before *as known at the origin*.
-
-        Parameters
-        ----------
-        locations : str or iterable of str, optional
 
         Returns
         -------
@@ -917,10 +900,6 @@ def a_forecast(value: object, error: type[OdforecastError] = ForecastError) -> F
 
 def load_forecast(path: str | os.PathLike[str]) -> Forecast:
     """A forecast that :meth:`odforecast.Forecast.save` wrote, bit for bit, with its panel.
-
-    Parameters
-    ----------
-    path : path
 
     Raises
     ------

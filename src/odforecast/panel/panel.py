@@ -415,10 +415,6 @@ class Panel(Frozen):
         deaths from all causes end twelve months earlier; there are no earlier releases. It is
         seen from the day CDC would have published the month.
 
-        Parameters
-        ----------
-        month : month
-
         Raises
         ------
         PanelError
@@ -621,7 +617,6 @@ class Panel(Frozen):
             Drawn into; default: those of a new figure.
         **style
             As :func:`odforecast.plot.counts` takes it.
-
         """
         from odforecast.plot import counts
 

@@ -258,11 +258,6 @@ def county_coverage(
 ) -> pd.DataFrame:
     """How often intervals hold the count, and how PIT values are spread, per model and group.
 
-    Parameters
-    ----------
-    scores : DataFrame
-    by : str or sequence of str
-
     Returns
     -------
     DataFrame

@@ -171,7 +171,6 @@ class Truth:
             Drawn into; default: those of a new figure.
         **style
             As :func:`odforecast.plot.counts` takes it.
-
         """
         return self.panel.plot(location, axes=axes, **style)
 

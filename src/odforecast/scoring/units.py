@@ -486,10 +486,6 @@ def per_100k(scores: pd.DataFrame) -> pd.DataFrame:
     scales, but ``log_wis``, which has no meaning for a rate and becomes NaN. Metrics of a user's
     own stay as they are: they are scores of the count.
 
-    Parameters
-    ----------
-    scores : DataFrame
-
     Returns
     -------
     DataFrame
