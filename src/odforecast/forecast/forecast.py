@@ -135,9 +135,7 @@ class Forecast(Frozen):
         # One order in memory, or sums of a selected or loaded forecast differ in the last bit.
         held = (self.draws, self.known)
         ours = [_OURS.get(id(x)) is x and not x.flags.writeable for x in held]
-        draws, known = (
-            x if own else np.array(x, dtype=float, order="C") for x, own in zip(held, ours)
-        )
+        draws, known = (x if own else np.array(x, float, order="C") for x, own in zip(held, ours))
         months = np.array(self.months, dtype="datetime64[M]")
         shape = (len(self.locations), months.size)
         if draws.ndim != 3 or draws.shape[1:] != shape or 0 in draws.shape:
@@ -147,8 +145,7 @@ class Forecast(Frozen):
         known = known.reshape(shape[0], 11) if len(draws) == 1 else known
         if (np.diff(months).astype(int) != 1).any():
             raise ForecastError("months must be consecutive")
-        if not ours[0] and not np.isfinite(draws).all():
-            bad = np.argwhere(~np.isfinite(draws))
+        if not ours[0] and len(bad := np.argwhere(~np.isfinite(draws))):
             d, i, m = bad[0]
             first = f"first at draw {d}, {self.locations[i]}, {months[m]}"
             raise ForecastError(f"{len(bad)} draws are not finite, {first}")
@@ -190,14 +187,14 @@ class Forecast(Frozen):
             table = self.counties() if counties else self.summary()
         except ForecastError:  # paths of single months, not joint
             return html_table(self.to_frame(target=self.target), caption)
-        titles, hidden, more = _OF_STATES, "", ".summary(), .years(), .trend(), .nowcast()"
+        titles = _OF_COUNTIES if counties else _OF_STATES
+        more, hidden = ".summary(), .years(), .trend(), .nowcast()", ""
         if counties:
-            titles, more = _OF_COUNTIES, ".counties(), .ranking()"
-            hidden = "; numbers below 10 left out"
-        shown = table[table["horizon"] == min(12, int(self.horizons[-1]))]
+            more, hidden = ".counties(), .ranking()", "; numbers below 10 left out"
+        shown = table.loc[table["horizon"] == min(12, int(self.horizons[-1])), list(titles)]
         names = {**titles, "last": f"reported {self.last_month}"}
         return html_table(
-            shown[list(titles)].round(_DECIMALS).rename(columns=names),
+            shown.round(_DECIMALS).rename(columns=names),
             f"{caption.lstrip('<')}; 90 % interval{hidden}",
             f"All of it: {more}, .text({titles['name']}), .plot()",
         )

@@ -160,21 +160,17 @@ def apply_metric(metric: Metric, samples: ArrayLike, observed: ArrayLike) -> Flo
 
 def check_metrics(metrics: Iterable[Metric | str]) -> tuple[Metric, ...]:
     """The metrics asked for, by themselves or by name, no two of one name."""
-    if isinstance(metrics, str | Metric):
-        metrics = [metrics]
-    out: list[Metric] = []
-    for metric in metrics:
-        if isinstance(metric, str):
-            metric = get_metric(metric)
+    out: dict[str, Metric] = {}
+    for given in [metrics] if isinstance(metrics, str | Metric) else metrics:
+        metric = get_metric(given) if isinstance(given, str) else given
         if not isinstance(metric, Metric):
-            raise ScoringError(
-                f"{metric!r} is no metric",
-                hint='Metric("name", function), or one of: ' + ", ".join(METRICS),
-            )
-        if any(metric.name == other.name for other in out):
+            known = ", ".join(METRICS)
+            hint = f'Metric("name", function), or one of: {known}'
+            raise ScoringError(f"{metric!r} is no metric", hint=hint)
+        if metric.name in out:
             raise ScoringError(f"metric {metric.name!r} is given twice", hint="rename one of them")
-        out.append(metric)
-    return tuple(out)
+        out[metric.name] = metric
+    return tuple(out.values())
 
 
 def get_metric(name: str) -> Metric:
