@@ -268,12 +268,8 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> 
         raise PanelError(f"own counts are a {type(frame).__name__}, not a DataFrame")
     if "location" not in frame and "state" in frame:
         frame = frame.rename(columns={"state": "location"})
-    whole(
-        frame,
-        _NEEDED,
-        "own counts have no",
-        "they need location, month, deaths, and may have as_of",
-    )
+    hint = "they need location, month, deaths, and may have as_of"
+    whole(frame, _NEEDED, "own counts have no", hint)
     names = [str(c) for c in frame.columns]
     if doubled := sorted({n for n in names if names.count(n) > 1} & set(_COLUMNS)):
         raise PanelError(

@@ -162,7 +162,9 @@ def check_metrics(metrics: Iterable[Metric | str]) -> tuple[Metric, ...]:
     """The metrics asked for, by themselves or by name, no two of one name."""
     out: dict[str, Metric] = {}
     for given in [metrics] if isinstance(metrics, str | Metric) else metrics:
-        metric = get_metric(given) if isinstance(given, str) else given
+        metric: object = given
+        if isinstance(given, str):
+            metric = get_metric(given)
         if not isinstance(metric, Metric):
             known = ", ".join(METRICS)
             hint = f'Metric("name", function), or one of: {known}'
