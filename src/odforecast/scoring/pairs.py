@@ -565,22 +565,12 @@ def pairwise(
 
     Parameters
     ----------
-    scores : DataFrame or Results
-        Unit-level scores of two or more models, or the results that hold them.
-    metric : str
-        A score that is never negative.
-    by : str or sequence of str
-        Compare within groups of these columns; see
-        :func:`~odforecast.scoring.columns.with_groups`.
     scale : {"natural", "log", "per_100k"}
         ``"natural"``: deaths; large states rule the mean. ``"log"``: WIS of log(1 + deaths), each
         place by its relative error (of ``metric="wis"`` only). ``"per_100k"``: rates, of
         states only; New York without the city and the city have no population of their own.
-    missing : {"common", "error"}
-        Compare on the common units of each pair, or refuse where a model lacks some.
-    bootstrap, block, level, seed
-        As of :func:`~odforecast.scoring.relative_skill`: blocks of consecutive origins are drawn,
-        and independently whole donor releases within their era.
+    scores, metric, by, missing, bootstrap, block, level, seed
+        As of :func:`~odforecast.scoring.relative_skill`.
     min_groups : int
         Fewest groups of consecutive origins that an interval may rest on.
 
