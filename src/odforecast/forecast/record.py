@@ -72,9 +72,8 @@ def table_of(scores: pd.DataFrame) -> pd.DataFrame:
         spec_hash=("spec_hash", "first"),
     )
     table = table.reset_index()
-    for key in ("first", "last"):
-        table[key] = table[key].dt.strftime("%Y-%m")
-    table["truth_release"] = table["truth_release"].dt.strftime("%Y-%m-%d")
+    for key, form in (("first", "%Y-%m"), ("last", "%Y-%m"), ("truth_release", "%Y-%m-%d")):
+        table[key] = table[key].dt.strftime(form)
     made: pd.DataFrame = table.assign(error=table["error"].round(1), held=table["held"].round(2))
     return made
 

@@ -267,16 +267,9 @@ class Panel(Frozen):
                 shown = [_shown(cell) for cell in frame[name]]
                 refuse(wrong, f"{{}}: {name} is {{}}, which is not {what}", None, named, shown)
                 layers[name][rows, columns] = values
-        return cls(
-            indicator=indicator_name(indicator),
-            as_of=day,
-            release=day,
-            vintage=VINTAGE_SYNTHETIC,
-            locations=locations,
-            months=months,
-            final_through=months[-1],  # made-up counts are what they are
-            **layers,
-        )
+        name = indicator_name(indicator)
+        layers["final_through"] = months[-1]  # made-up counts are what they are
+        return cls(name, day, day, VINTAGE_SYNTHETIC, locations, months, **layers)
 
     def select(self, locations: str | Iterable[str]) -> Panel:
         """Only these locations, in this order: for looking.
@@ -317,14 +310,10 @@ class Panel(Frozen):
                 beside[name] = panel
             elif there:
                 beside[name] = panel.select(there)
-        return replace(
-            self,
-            locations=states,
-            beside=beside,
-            triangle=None if self.triangle is None else self.triangle.rows(rows),
-            selected=self.selected or not every,
-            **layers,
-        )
+        layers |= {"beside": beside, "selected": self.selected or not every}
+        if self.triangle is not None:
+            layers["triangle"] = self.triangle.rows(rows)
+        return replace(self, locations=states, **layers)
 
     def with_counts(
         self, frame: pd.DataFrame, complete: bool = False, day: dt.date | str | None = None
