@@ -167,17 +167,16 @@ def total(forecast: Forecast, locations: Iterable[str], name: str) -> Forecast:
             f"{name!r} is the name of a place, which is not the sum of {few(places)}",
             hint="give the sum another name",
         )
-    return carrying(
-        forecast,
-        # A class that one of them does not publish has no sum.
-        lambda beside: {
-            n: p.total(places, name) for n, p in beside.items() if set(places) <= set(p.locations)
-        },
-        parts={name: tuple(held)},
-        draws=forecast.draws[:, rows].sum(axis=1, keepdims=True),
-        known=forecast.known[..., rows, :].sum(axis=-2, keepdims=True),
-        locations=(name,),
-    )
+
+    def summed(beside: Mapping[str, Forecast]) -> dict[str, Forecast]:
+        """A class that one of the places does not publish has no sum."""
+        whole = {n: p for n, p in beside.items() if set(places) <= set(p.locations)}
+        return {n: p.total(places, name) for n, p in whole.items()}
+
+    draws = forecast.draws[:, rows].sum(axis=1, keepdims=True)
+    known = forecast.known[..., rows, :].sum(axis=-2, keepdims=True)
+    parts = {name: tuple(held)}
+    return carrying(forecast, summed, parts=parts, draws=draws, known=known, locations=(name,))
 
 
 def _taken(forecast: Forecast, name: str) -> set[str]:
@@ -339,7 +338,7 @@ def concat(forecasts: Sequence[Forecast]) -> Forecast:
         and all(_origin(f) == _origin(first) for f in forecasts)
     )
     panel = first.panel if one else _joined([f.panel for f in forecasts])
-    skipped = {s: why for f in forecasts for s, why in f.skipped.items()}
+    skipped = {s: why for f in forecasts for s, why in f.skipped.items() if one or s not in owner}
     known = [f.known[..., i, :] for f, i in rows]
     if any(x.ndim > 1 for x in known):  # where some draw the months before their own, all do
         known = [np.broadcast_to(x, (len(first.draws), 11)) for x in known]
@@ -351,7 +350,7 @@ def concat(forecasts: Sequence[Forecast]) -> Forecast:
         locations=places,
         joint=joint if one else joint - {LOCATION},
         panel=panel,
-        skipped={s: why for s, why in skipped.items() if one or s not in owner},
+        skipped=skipped,
         provenance=_provenance(forecasts, panel),
         warnings=tuple(dict.fromkeys(w for f in forecasts for w in f.warnings)),
         parts={s: of for f in forecasts for s, of in f.parts.items()},

@@ -134,17 +134,13 @@ def unit_columns(
     scores = {name: np.concatenate([x[name] for x in blocks], axis=-1) for name in blocks[0]}
     hub, kept, y = scores.pop("hub"), scores.pop("kept"), truth.ravel()
     scores = _quantile_scores(hub, HUB_QUANTILES, y) | scores
+    places = np.repeat(np.array(forecast.locations, dtype=object), n_months)
+    ahead, at = (np.tile(x[months], n_loc) for x in (forecast.horizons, forecast.months))
+    why = np.where(np.isnan(y), "no observed value", "").astype(object)
     made = _columns(
-        scores,
-        forecast.as_of,
-        location=np.repeat(np.array(forecast.locations, dtype=object), n_months),
-        target=target,
-        horizon=np.tile(forecast.horizons[months], n_loc),
-        month=np.tile(forecast.months[months], n_loc),
-        observed=y,
-        reason=np.where(np.isnan(y), "no observed value", "").astype(object),
-        n_draws=n_draws,
-    )
+        scores, forecast.as_of, location=places, target=target, horizon=ahead, month=at,
+        observed=y, reason=why, n_draws=n_draws,
+    )  # fmt: skip
     return made, kept.reshape(len(levels), n_loc, n_months)
 
 
@@ -410,18 +406,14 @@ def score_columns(
     if sums and not of_counties:
         rps, rps_pooled = (x[:, picked] for x in trend_pair(forecast, truth, known))
     made |= {
-        "rps": rps.ravel(),
-        "rps_pooled": rps_pooled.ravel(),
-        "truth": truth.kind,
-        "truth_release": pd.Timestamp(truth.release),
-        "reason": reasons.ravel(),
+        "rps": rps.ravel(), "rps_pooled": rps_pooled.ravel(), "truth": truth.kind,
+        "truth_release": pd.Timestamp(truth.release), "reason": reasons.ravel(),
         "last_reported": np.repeat([float(row.get(s, np.nan)) for s in places], months.size),
-        "reported": reported.ravel(),
-        "revised": revised(observed, reported).ravel(),
+        "reported": reported.ravel(), "revised": revised(observed, reported).ravel(),
         "joint_locations": LOCATION in forecast.joint,
         "horizon_from_origin": np.tile(forecast.horizons_from_origin[picked], len(places)),
         "warnings": "; ".join(forecast.warnings),
-    }
+    }  # fmt: skip
     if bounds is not None:
         made = columns.county_columns(made, forecast, *bounds)
     if metrics:

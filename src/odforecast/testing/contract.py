@@ -176,19 +176,18 @@ def _declared(model: Model) -> Iterator[str]:
     texts = isinstance(pairs, tuple) and all(
         isinstance(p, tuple) and len(p) == 2 and all(isinstance(x, str) for x in p) for p in pairs
     )
-    names = {"by": ("location", "state"), "target": TARGETS, "dataset": (STATES, COUNTIES)}
-    for name, good, allowed in (
-        ("model", isinstance(spec.model, str) and spec.model, "a name"),
-        ("version", isinstance(spec.version, str) and spec.version, "a text"),
-        ("by", spec.by in WAYS, ", or None"),
-        ("target", spec.target in TARGETS, ""),
-        ("joint", axes, "a frozenset of 'location' and 'month'"),
-        ("min_months", whole, "a whole number of at least 1"),
-        ("dataset", spec.dataset in (None, STATES, COUNTIES), ", or None"),
-        ("parameters", texts, "pairs of texts, as as_parameters() makes them"),
+    for name, good, known, allowed in (
+        ("model", isinstance(spec.model, str) and spec.model, (), "a name"),
+        ("version", isinstance(spec.version, str) and spec.version, (), "a text"),
+        ("by", spec.by in WAYS, ("location", "state"), ", or None"),
+        ("target", spec.target in TARGETS, TARGETS, ""),
+        ("joint", axes, (), "a frozenset of 'location' and 'month'"),
+        ("min_months", whole, (), "a whole number of at least 1"),
+        ("dataset", spec.dataset in (None, STATES, COUNTIES), (STATES, COUNTIES), ", or None"),
+        ("parameters", texts, (), "pairs of texts, as as_parameters() makes them"),
     ):
         if not good:
-            held, known = getattr(spec, name), names.get(name)
+            held = getattr(spec, name)
             hint = f"; {one_of(held, known)}{allowed}" if known else f", allowed: {allowed}"
             yield f"{name} is {held!r}{hint}"
     if axes and spec.target == TARGET_MONTH and MONTH not in spec.joint:
@@ -516,13 +515,8 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
     checked = _as_model(model)
     panels = dict(all_panels(checked.spec.dataset or STATES) if zoo is None else zoo)
     ordinary = ORDINARY if ORDINARY in panels else next(iter(panels), ORDINARY)
-    function = is_function(checked)
-
-    def breach(rule: str, panel: str, what: str) -> Breach:
-        own = OF_FUNCTIONS.get(rule, "") if function else ""
-        return Breach(rule, panel, what, own or HINTS[rule])
-
-    breaches = [breach("declares", ordinary, what) for what in _declared(checked)]
+    hints = HINTS | (OF_FUNCTIONS if is_function(checked) else {})
+    found = [("declares", ordinary, what) for what in _declared(checked)]
     refused: dict[str, str] = {}
     for name, panel in panels.items():
         for rule, what in _found(checked, panel, ONCE if name == ordinary else {}):
@@ -531,9 +525,9 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
                 continue
             if rule == "refuses":
                 what = f"may not be refused so: {what or 'no reason given'}"
-            breaches.append(breach(rule, name, what))
-    if breaches:
-        raise ContractError(checked.label, breaches)
+            found.append((rule, name, what))
+    if found:
+        raise ContractError(checked.label, [Breach(*each, hints[each[0]]) for each in found])
     return Kept(checked.label, RULES, tuple(panels), refused)
 
 
