@@ -16,7 +16,7 @@ from odforecast.forecast.forecast import a_forecast
 from odforecast.forecast.text import keep_local
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography.places import LOCATIONS, lookup
-from odforecast.hub.cells import check_header, days, file_kind, numbers, read_raw
+from odforecast.hub.cells import check_header, days, file_kind, numbers, read_raw, without_index
 from odforecast.io import replacing
 from odforecast.months import month_end
 from odforecast.names import (
@@ -276,7 +276,9 @@ def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -
     """
     source = Path(path)
     raw = read_raw(source)
-    table = check_hub(raw.cells, levels=levels, source=str(source), rows=raw.rows)
+    table = check_hub(
+        without_index(raw.cells), levels=levels, source=str(source), rows=raw.rows
+    )
     if not raw.ends:
         # Last, because it is the weakest sign: the row may be whole. But 1,345 cut to 13 is a
         # number too, and only the missing line end tells.

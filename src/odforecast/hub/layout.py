@@ -17,11 +17,12 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NoReturn
 
 import msgspec
 
 from odforecast.errors import DataError, one_of
+from odforecast.hub.cells import decoded
 from odforecast.say import quoted
 
 #: Folder of a hub's configuration.
@@ -312,29 +313,38 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _LARGEST:
             raise DataError(f"{path}: more than {_LARGEST // 2**20} MB; no configuration is")
-        text = path.read_text(encoding="utf-8-sig")
-        found = json.loads(text, object_pairs_hook=_once)
+        text = decoded(path.read_bytes(), "line")
+        found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file", hint="a hub needs it") from None
-    except UnicodeDecodeError as error:
-        row = error.object.count(b"\n", 0, error.start) + 1
-        what = f"line {row}: byte {error.object[error.start]:#04x} is no UTF-8"
-        raise DataError(f"{path}, {what}", hint="save the file as UTF-8") from None
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
     except json.JSONDecodeError as error:
         what = f"line {error.lineno}, column {error.colno}: no JSON: {error.msg}"
         raise DataError(f"{path}, {what}", hint="mend the line, or the one before it") from None
-    except _TwiceError as error:
-        what = f"key {quoted(str(error))} is there twice"
-        raise DataError(f"{path}: {what}", hint="keep one") from None
     except RecursionError:
         raise DataError(f"{path}: nested too deep") from None
-    except ValueError as error:  # an integer of 5,000 digits
-        raise DataError(f"{path}: {error}") from None
+    except ValueError as error:  # also an integer of 5,000 digits
+        raise DataError(f"{path}: {error}", hint=getattr(error, "hint", None)) from None
     if not isinstance(found, dict):
-        raise DataError(f"{path}: holds no object", hint="a configuration begins with {")
+        what = f"must hold an object, not {type(found).__name__}"
+        raise DataError(f"{path}: {what}", hint="a configuration begins with {")
     return found
+
+
+def _no_number(text: str) -> NoReturn:
+    """Refuse NaN and infinity, which JSON does not have."""
+    raise ValueError(f"{text} is not a number in JSON")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object each of whose keys is there once: JSON keeps the last and says nothing."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(n for i, n in enumerate(names) if n in names[:i])
+        raise ValueError(f"key {quoted(twice)} is there twice in one object; keep one")
+    return made
 
 
 def _shaped(path: Path, kind: type[msgspec.Struct]) -> dict[str, Any]:
@@ -350,19 +360,6 @@ def _shaped(path: Path, kind: type[msgspec.Struct]) -> dict[str, Any]:
             hint=f"odforecast hub check {path.parent.parent} names every wrong place",
         ) from None
     return found
-
-
-class _TwiceError(ValueError):
-    """A key that is twice in one object: JSON would keep the last and say nothing."""
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object each of whose keys is there once."""
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _TwiceError(next(n for i, n in enumerate(names) if n in names[:i]))
-    return made
 
 
 def _files(folder: Path) -> list[Path]:

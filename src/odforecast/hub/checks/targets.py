@@ -10,7 +10,6 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 import numpy as np
-import pandas as pd
 
 from odforecast.hub.checks.reading import (
     Rows,
@@ -20,6 +19,7 @@ from odforecast.hub.checks.reading import (
     number,
     read_rows,
     row_key,
+    rows_of,
 )
 from odforecast.hub.checks.report import Broken, NotRun, Unreadable, broken
 from odforecast.hub.checks.tasks import Hub, ModelTask
@@ -96,19 +96,15 @@ class TargetSet:
             return Broken()
         if len(tables) == 1:
             return next(iter(tables.values())).repeated(columns, "values")
-        places = [(file, i + t.first) for file, t in tables.items() for i in range(len(t))]
-        codes, words = {}, {}
-        for n in columns:
-            texts = [t.each(n, lambda w: w) if n in t else np.full(len(t), None)
-                     for t in tables.values()]  # fmt: skip
-            codes[n], known = pd.factorize(np.concatenate(texts))
-            words[n] = [*known, None]
+        places = [(file, int(n)) for file, t in tables.items() for n in t.numbers]
+        cells = {n: np.concatenate([t.each(n, lambda w: w) if n in t else np.full(len(t), None)
+                                    for t in tables.values()]) for n in columns}  # fmt: skip
 
         def where(i: int) -> str:
             file, row = places[i]
             return f"row {row:,} of {quoted(file, 200)}"
 
-        found = Rows(pd.DataFrame(codes), words, {}, 0).repeated(columns, "values", where)
+        found = rows_of(cells, {}, np.arange(len(places))).repeated(columns, "values", where)
         for k, x in enumerate(found.findings):
             file, row = places[x.row or 0]
             found.findings[k] = replace(x, message=f"{file}: {x.message}", row=row)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from odforecast.errors import DataError
+from odforecast.hub.cells import text_of
 from odforecast.hub.checks.reading import Word, is_day, read_json, read_yaml
 from odforecast.hub.checks.report import Finding, Unreadable
 from odforecast.hub.layout import CONFIG, MODEL_OUTPUT, TARGET_TYPES, values_of
@@ -143,13 +144,7 @@ def word(value: Any) -> Word:
     >>> word(0.1), word(1.0), word(3), word("US"), word(None), word(True)
     ('0.1', '1', '3', 'US', None, 'true')
     """
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        import pyarrow as pa
-
-        return str(pa.scalar(value).cast(pa.string()))
-    return None if value is None else str(value)
+    return None if value is None else text_of(value)
 
 
 def type_of(values: Iterable[Any]) -> str:
