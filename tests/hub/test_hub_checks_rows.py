@@ -28,7 +28,11 @@ def submission_of(rows: list[tuple[str, ...]], task: ModelTask) -> Submission:
     codes = pd.DataFrame({name: codes for name, (codes, _) in coded.items()})
     words = {name: [*known, None] for name, (_, known) in coded.items()}
     one = Submission(Path("x"), None)  # type: ignore[arg-type]
-    one.__dict__ |= {"rows": Rows(codes, words, {}, np.arange(2, len(codes) + 2)), "tasks": (task,), "columns": COLUMNS}
+    one.__dict__ |= {
+        "rows": Rows(codes, words, {}, np.arange(2, len(codes) + 2)),
+        "tasks": (task,),
+        "columns": COLUMNS,
+    }
     return one
 
 

@@ -276,9 +276,7 @@ def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -
     """
     source = Path(path)
     raw = read_raw(source)
-    table = check_hub(
-        without_index(raw.cells), levels=levels, source=str(source), rows=raw.rows
-    )
+    table = check_hub(without_index(raw.cells), levels=levels, source=str(source), rows=raw.rows)
     if not raw.ends:
         # Last, because it is the weakest sign: the row may be whole. But 1,345 cut to 13 is a
         # number too, and only the missing line end tells.

@@ -427,8 +427,10 @@ def read_rows(path: Path, root: Path, parts: Mapping[str, Word] | None = None) -
     nothing = ["", "NA"] if ending == ".csv" else [""]
     table = {str(n): texts(raw.cells[n]) for n in raw.cells}
     table = {n: column.mask(column.isin(nothing), None) for n, column in table.items()}
-    table |= {n: pd.Series([word] * len(raw.rows), dtype=object) for n, word in (parts or {}).items()}
-    kinds = {n: "text" for n in table} | dict(raw.kinds) | dict.fromkeys(parts or (), "text")
+    table |= {
+        n: pd.Series([word] * len(raw.rows), dtype=object) for n, word in (parts or {}).items()
+    }
+    kinds = dict.fromkeys(table, "text") | dict(raw.kinds) | dict.fromkeys(parts or (), "text")
     return rows_of(table, kinds, raw.rows)
 
 
