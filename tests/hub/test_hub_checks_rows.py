@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from odforecast.hub.checks import check
 from odforecast.hub.checks.reading import Rows, fits
 from odforecast.hub.checks.submission import Submission
-from odforecast.hub.checks.tasks import Choice, ModelTask, OutputType, read_tasks, type_of, word
+from odforecast.hub.tasks import Choice, ModelTask, OutputType, read_tasks, type_of, word
 
 COLUMNS = ["a", "b", "c"]
 NAMES = [*COLUMNS, "output_type", "output_type_id", "value"]

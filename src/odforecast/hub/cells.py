@@ -295,6 +295,17 @@ def day(cell: object) -> np.datetime64:
     return none
 
 
+def is_day(text: str | None) -> bool:
+    """Whether a text is a day of the calendar such as ``2024-07-31``.
+
+    Examples
+    --------
+    >>> is_day("2024-02-29"), is_day("2023-02-29"), is_day("2024-2-9")
+    (True, False, False)
+    """
+    return not np.isnat(day(text))
+
+
 def numbers(column: pd.Series) -> np.ndarray:
     """Numbers of a column; NaN where a cell holds none."""
     kind = column.dtype

@@ -7,7 +7,6 @@ or cut short, and a configuration or metadata made to fill the memory: each is o
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import re
 import stat
@@ -23,8 +22,9 @@ import pandas as pd
 
 from odforecast.errors import DataError
 from odforecast.hub import layout
-from odforecast.hub.cells import decoded, read_raw, texts
+from odforecast.hub.cells import decoded, is_day, read_raw, texts
 from odforecast.hub.checks.report import SHOWN, Broken, Unreadable, broken
+from odforecast.hub.tasks import Word
 from odforecast.say import listed, plain, quoted
 
 #: Most bytes of a YAML file.
@@ -37,9 +37,6 @@ _WHOLE_LIMIT: Final = 2**31
 _CALLED: Final = {"double": "number", "integer": "whole number", "Date": "day such as 2024-07-31"}
 #: How far probabilities may miss a sum of 1: what R's all.equal lets pass.
 _SLACK: Final = 1.5e-8
-
-#: A cell: its text, or None where it is NA.
-type Word = str | None
 
 
 def why_not(path: Path, root: Path) -> str | None:
@@ -188,20 +185,6 @@ def _loader() -> Any:
 
 
 # Tables
-
-
-def is_day(text: Word) -> bool:
-    """Whether a text is a day of the calendar such as ``2024-07-31``.
-
-    Examples
-    --------
-    >>> is_day("2024-02-29"), is_day("2023-02-29"), is_day("2024-2-9")
-    (True, False, False)
-    """
-    try:
-        return text is not None and dt.date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
 
 
 def number(text: Word) -> float:

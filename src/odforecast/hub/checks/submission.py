@@ -22,13 +22,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import pandas as pd
 
+from odforecast.hub.cells import is_day
+from odforecast.hub.checks.config import STANDARD, Hub, by_schema
 from odforecast.hub.checks.reading import (
     Expression,
     Rows,
-    Word,
     exists,
     fits,
-    is_day,
     number,
     read_rows,
     read_yaml,
@@ -36,9 +36,9 @@ from odforecast.hub.checks.reading import (
     values_text,
 )
 from odforecast.hub.checks.report import SHOWN, Broken, Finding, NotRun, Unreadable, broken
-from odforecast.hub.checks.tasks import STANDARD, Hub, ModelTask, OutputType, Round, by_schema
 from odforecast.hub.layout import CONFIG, MODEL_METADATA
 from odforecast.hub.naming import STEM
+from odforecast.hub.tasks import ModelTask, OutputType, Round, Word
 from odforecast.say import listed, plain, quoted
 
 _CODECS: Final = ("snappy", "gzip", "gz", "brotli", "zstd", "lz4", "lzo", "bz2")

@@ -11,9 +11,9 @@ from urllib.parse import unquote
 
 import numpy as np
 
+from odforecast.hub.checks.config import Hub
 from odforecast.hub.checks.reading import (
     Rows,
-    Word,
     exists,
     files_below,
     number,
@@ -22,8 +22,8 @@ from odforecast.hub.checks.reading import (
     rows_of,
 )
 from odforecast.hub.checks.report import Broken, NotRun, Unreadable, broken
-from odforecast.hub.checks.tasks import Hub, ModelTask
 from odforecast.hub.layout import TARGET_DATA
+from odforecast.hub.tasks import ModelTask, Word
 from odforecast.say import listed, quoted
 
 SERIES: Final = "time-series"
