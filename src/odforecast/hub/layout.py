@@ -15,14 +15,17 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
 
 import msgspec
+import numpy as np
 
 from odforecast.errors import DataError, one_of
 from odforecast.hub.cells import decoded
+from odforecast.months import month_end
 from odforecast.say import quoted
 
 #: Folder of a hub's configuration.
@@ -42,6 +45,11 @@ FORMATS: Final = ("csv", "parquet", "arrow")
 _BESIDE: Final = ("README", ".")
 #: A configuration is a page or two; more than this is no configuration.
 _LARGEST: Final = 64 * 2**20
+
+#: What to do about a target month of another horizon.
+HORIZON_HINT: Final = (
+    "horizons count from the last month known on the origin date (last_data_dates in tasks.json)"
+)
 
 type TargetType = Literal["time-series", "oracle-output"]
 type _Scalar = str | int | float | bool | None
@@ -298,14 +306,41 @@ def origins_of(hub: Hub) -> dict[str, tuple[dict[str, Any], str]]:
 
     Hubs of other people do not say the second; it is empty.
     """
+    return _origins(hub.rounds)
+
+
+def _origins(rounds: Iterable[dict[str, Any]]) -> dict[str, tuple[dict[str, Any], str]]:
+    """Origin dates of rounds."""
     found = {}
-    for round_ in hub.rounds:
+    for round_ in rounds:
         ends = (round_.get("additional_metadata") or {}).get("last_data_dates", {})
         for task in round_.get("model_tasks") or ():
             for day in values_of((task.get("task_ids") or {}).get("origin_date")):
                 end = ends.get(day, round_.get("last_data_date", ""))
                 found[str(day)] = (round_, str(end))
     return dict(sorted(found.items()))
+
+
+def last_months(admin: Mapping[str, Any], rounds: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """The last month known by origin date, in hubs that count horizons from it; else nothing."""
+    if "horizon_rule" not in (admin.get("additional_metadata") or {}):
+        return {}
+    return {day: end[:7] for day, (_, end) in _origins(rounds).items()}
+
+
+def wrong_end(last: Mapping[str, str], day: str, horizon: str, end: str) -> str:
+    """What is wrong with the ``target_end_date`` of an origin and a horizon, if anything is.
+
+    ``last`` is as :func:`last_months` gives it. The date is a derived task id: hubValidations does
+    not compare it with the horizon. What names no round or horizon is for others to say.
+    """
+    try:
+        month = np.datetime64(last[day], "M") + np.timedelta64(int(horizon), "M")
+        should = month_end(month).isoformat()
+    except (KeyError, ValueError, OverflowError):
+        return ""
+    said = f"horizon {horizon} of round {day} ends on {should}, and target_end_date is "
+    return "" if end == should else said + quoted(end)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -36,13 +36,14 @@ from odforecast.hub.checks.reading import (
     values_text,
 )
 from odforecast.hub.checks.report import SHOWN, Broken, Finding, NotRun, Unreadable, broken
-from odforecast.hub.layout import CONFIG, MODEL_METADATA
+from odforecast.hub.layout import CONFIG, HORIZON_HINT, MODEL_METADATA, last_months, wrong_end
 from odforecast.hub.naming import STEM
 from odforecast.hub.tasks import ModelTask, OutputType, Round, Word
 from odforecast.say import listed, plain, quoted
 
 _CODECS: Final = ("snappy", "gzip", "gz", "brotli", "zstd", "lz4", "lzo", "bz2")
 _ID: Final = "output_type_id"
+_DAYS: Final = ["origin_date", "horizon", "target_end_date"]
 # Arguments of optional checks: R code, of which two forms are read and none is run.
 _PERIOD: Final = re.compile(r"(?:lubridate::)?(weeks|days)\((\d*)L?\)\Z")
 _LIST: Final = re.compile(r"list\(\s*([\w.]+)\s*=\s*(['\"])([^'\"]*)\2\s*\)\Z")
@@ -320,7 +321,18 @@ class Submission:
             known = {w for t in self.round.tasks for w in t.choice(name).allowed}
             bad = ~self.rows.among(name, known)
             found += self.rows.broken(bad, "is not a value of this derived task ID", name)
-        return found
+        return found if found.findings else self._wrong_months()
+
+    def _wrong_months(self) -> Broken:
+        """Months that are not those of their horizons, in a hub that says how it counts."""
+        last = last_months(self.hub.admin, self.hub.tasks.config["rounds"])
+        if not last or any(n not in self.rows for n in _DAYS):
+            return Broken()
+        key, wrong = row_key(self.rows.codes, _DAYS), {}
+        for i in key.index[~key.duplicated()]:
+            if why := wrong_end(last, *(self.rows.text(n, i) or "" for n in _DAYS)):
+                wrong[key[i]] = f"{why}; {HORIZON_HINT}"
+        return self.rows.broken(key.isin(wrong), lambda i: wrong[key[i]], _DAYS[-1])
 
     def rows_unique(self) -> Broken:
         """No row repeats another but for its value."""
