@@ -27,7 +27,6 @@ from odforecast.forecast.trend import LONGEST
 from odforecast.geography.places import LOCATIONS, called, lookup
 from odforecast.hub.layout import CONFIG, MODEL_METADATA, MODEL_OUTPUT, values_of
 from odforecast.hub.naming import TEAM, model_id
-from odforecast.hub.targets import NOWCAST
 from odforecast.io import replacing
 from odforecast.models import get_model
 from odforecast.months import ONE_MONTH, month_end
@@ -50,6 +49,8 @@ _DESIGNATED: Final = ("dlm", "ensemble")
 _BASELINES: Final = (
     "hub-baseline", "damped-trend", "cdc-predicted", "naive", "drift", "seasonal-naive",
 )  # fmt: skip
+#: Horizons of months that were published already, and are revised.
+NOWCAST: Final = tuple(range(-11, 1))
 _ROUNDS: Final = {
     VINTAGE_REAL: "one per release of CDC's",
     "pseudo-clean": "the past again: one round a month, cut from one later release, complete",

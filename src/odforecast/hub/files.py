@@ -6,9 +6,12 @@ import gzip
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from odforecast.errors import DataError, ForecastError, short
 from odforecast.forecast import Forecast
@@ -41,6 +44,10 @@ _MAX_HORIZON, LONGEST_NAME = 1200, 200
 #: Least step between two quantile levels of a unit.
 _MIN_STEP = 0.0001
 _CODES = frozenset(x.code for x in LOCATIONS)
+_DAY_COLUMNS: Final = ("origin_date", "target_end_date", "as_of")
+_NUMBER_COLUMNS: Final = (
+    "observation", "predicted", "percent_complete", "percent_pending", "oracle_value", "value",
+)  # fmt: skip
 _UNIT = ("origin_date", SCENARIO_ID, "location", "target", "horizon", "target_end_date")
 
 
@@ -246,6 +253,22 @@ def csv_lines(table: pd.DataFrame) -> bytes:
 def id_texts(table: pd.DataFrame) -> list[str]:
     """Levels and numbers of samples as short as they can be; categories as they are."""
     return [x if isinstance(x, str) else f"{x:.12g}" for x in table["output_type_id"]]
+
+
+def write_parquet(table: pd.DataFrame, path: Path) -> None:
+    """Write Parquet with the types that a hub's readers expect: days as days, texts as texts."""
+    columns: dict[str, Any] = {}
+    for name in table.columns:
+        if name in _DAY_COLUMNS:
+            # A timestamp is no day to R: it would be another type there.
+            days = table[name].to_numpy(dtype="datetime64[D]")
+            columns[name] = pa.array(days, type=pa.date32())
+        else:
+            kind = pa.float64() if name in _NUMBER_COLUMNS else pa.string()
+            kind = pa.int32() if name == "horizon" else kind
+            columns[name] = pa.array(table[name], type=kind, from_pandas=True)
+    with replacing(path) as part:
+        pq.write_table(pa.table(columns), part, write_page_checksum=True)
 
 
 def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -> pd.DataFrame:

@@ -15,10 +15,9 @@ from odforecast.errors import DataError, ForecastError, one_of
 from odforecast.forecast import Forecast
 from odforecast.geography.places import LOCATIONS
 from odforecast.hub.config import built_in, write_metadata
-from odforecast.hub.files import OUTPUT_TYPES, check_hub, csv_lines, id_texts, to_hub
+from odforecast.hub.files import OUTPUT_TYPES, check_hub, csv_lines, id_texts, to_hub, write_parquet
 from odforecast.hub.layout import MODEL_METADATA, Hub, origins_of, values_of
 from odforecast.hub.naming import TEAM, label_of, model_id, submission_stem
-from odforecast.hub.targets import write_parquet
 from odforecast.io import replacing
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, LOCATION, MONTH, VINTAGE_REAL
 from odforecast.panel import Panel

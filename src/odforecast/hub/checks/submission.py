@@ -316,12 +316,12 @@ class Submission:
         derived = [n for n in self.round.derived if n in self.round.task_ids]
         if not derived:
             raise NotRun("the round has no derived task IDs")
-        found = Broken()
+        found = self._wrong_months()
         for name in derived:
             known = {w for t in self.round.tasks for w in t.choice(name).allowed}
             bad = ~self.rows.among(name, known)
             found += self.rows.broken(bad, "is not a value of this derived task ID", name)
-        return found if found.findings else self._wrong_months()
+        return found
 
     def _wrong_months(self) -> Broken:
         """Months that are not those of their horizons, in a hub that says how it counts."""
