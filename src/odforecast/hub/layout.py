@@ -15,17 +15,15 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, NoReturn
 
 import msgspec
-import numpy as np
 
 from odforecast.errors import DataError, one_of
 from odforecast.hub.cells import decoded
-from odforecast.months import month_end
+from odforecast.hub.tasks import Tasks, shaped
 from odforecast.say import quoted
 
 #: Folder of a hub's configuration.
@@ -46,87 +44,24 @@ _BESIDE: Final = ("README", ".")
 #: A configuration is a page or two; more than this is no configuration.
 _LARGEST: Final = 64 * 2**20
 
-#: What to do about a target month of another horizon.
-HORIZON_HINT: Final = (
-    "horizons count from the last month known on the origin date (last_data_dates in tasks.json)"
-)
-
 type TargetType = Literal["time-series", "oracle-output"]
-type _Scalar = str | int | float | bool | None
 
 
-# What is read of a configuration. Any part may be missing, as versions of the schema differ; one
-# that is there has this type. ``hub check`` judges the rest.
-
-
-class _Values(msgspec.Struct):
-    """Values that a task id or an output type may have."""
-
-    required: list[_Scalar] | None = None
-    optional: list[_Scalar] | None = None
-
-
-class _Samples(msgspec.Struct):
-    """What is asked of samples."""
-
-    compound_taskid_set: list[str] | None = None
-
-
-class _Output(msgspec.Struct):
-    """One output type."""
-
-    output_type_id: _Values | None = None
-    output_type_id_params: _Samples | None = None
-
-
-class _Target(msgspec.Struct):
-    """One target."""
-
-    target_keys: dict[str, Any] | None = None
-    target_type: str | None = None
-
-
-class _Block(msgspec.Struct):
-    """One entry of ``model_tasks``."""
-
-    task_ids: dict[str, _Values | None] | None = None
-    output_type: dict[str, _Output | None] | None = None
-    target_metadata: list[_Target] | None = None
-
-
-class _Facts(msgspec.Struct):
-    """What a hub made here says of a round."""
-
-    last_data_dates: dict[str, str] = {}
-
-
-class _Round(msgspec.Struct):
-    """One entry of ``rounds``."""
-
-    model_tasks: list[_Block] | None = None
-    derived_task_ids: list[str] | None = None
-    file_format: list[str] | None = None
-    additional_metadata: _Facts | None = None
+# What is read of a configuration besides ``tasks.json``. Any part may be missing, as versions of
+# the schema differ; one that is there has this type. ``hub check`` judges the rest.
 
 
 class _Admin(msgspec.Struct):
     """``admin.json``."""
 
-    additional_metadata: dict[str, Any] | None = None
-
-
-class _Tasks(msgspec.Struct):
-    """``tasks.json``."""
-
-    rounds: list[_Round]
-    derived_task_ids: list[str] | None = None
+    additional_metadata: dict[str, Any] = {}
 
 
 class _DataSet(msgspec.Struct):
     """One kind of target data."""
 
-    observable_unit: list[str] | None = None
-    non_task_id_schema: dict[str, Any] | None = None
+    observable_unit: list[str] = []
+    non_task_id_schema: dict[str, Any] = {}
 
 
 class _TargetData(_DataSet, rename={x.replace("-", "_"): x for x in TARGET_TYPES}):
@@ -204,7 +139,7 @@ class Hub:
                 hint="give the folder above it, or make a hub: odforecast hub init DIR",
             )
         admin = _shaped(root / CONFIG / "admin.json", _Admin)
-        tasks = _shaped(root / CONFIG / "tasks.json", _Tasks)
+        tasks = _shaped(root / CONFIG / "tasks.json", Tasks)
         name, file = admin.get("model_output_dir", MODEL_OUTPUT), root / CONFIG / "admin.json"
         hint = "the name of a folder of the hub"
         if not isinstance(name, str) or not name.strip():
@@ -306,41 +241,8 @@ def origins_of(hub: Hub) -> dict[str, tuple[dict[str, Any], str]]:
 
     Hubs of other people do not say the second; it is empty.
     """
-    return _origins(hub.rounds)
-
-
-def _origins(rounds: Iterable[dict[str, Any]]) -> dict[str, tuple[dict[str, Any], str]]:
-    """Origin dates of rounds."""
-    found = {}
-    for round_ in rounds:
-        ends = (round_.get("additional_metadata") or {}).get("last_data_dates", {})
-        for task in round_.get("model_tasks") or ():
-            for day in values_of((task.get("task_ids") or {}).get("origin_date")):
-                end = ends.get(day, round_.get("last_data_date", ""))
-                found[str(day)] = (round_, str(end))
-    return dict(sorted(found.items()))
-
-
-def last_months(admin: Mapping[str, Any], rounds: Iterable[dict[str, Any]]) -> dict[str, str]:
-    """The last month known by origin date, in hubs that count horizons from it; else nothing."""
-    if "horizon_rule" not in (admin.get("additional_metadata") or {}):
-        return {}
-    return {day: end[:7] for day, (_, end) in _origins(rounds).items()}
-
-
-def wrong_end(last: Mapping[str, str], day: str, horizon: str, end: str) -> str:
-    """What is wrong with the ``target_end_date`` of an origin and a horizon, if anything is.
-
-    ``last`` is as :func:`last_months` gives it. The date is a derived task id: hubValidations does
-    not compare it with the horizon. What names no round or horizon is for others to say.
-    """
-    try:
-        month = np.datetime64(last[day], "M") + np.timedelta64(int(horizon), "M")
-        should = month_end(month).isoformat()
-    except (KeyError, ValueError, OverflowError):
-        return ""
-    said = f"horizon {horizon} of round {day} ends on {should}, and target_end_date is "
-    return "" if end == should else said + quoted(end)
+    found = shaped(hub.tasks, Tasks).origins
+    return {day: (hub.rounds[i], end) for day, (i, end) in found.items()}
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -386,14 +288,10 @@ def _shaped(path: Path, kind: type[msgspec.Struct]) -> dict[str, Any]:
     """A JSON file whose parts have the types that are read of them."""
     found = read_json(path)
     try:
-        msgspec.convert(found, kind)
-    except msgspec.ValidationError as error:
-        what, _, where = str(error).replace("`", "").partition(" - at $")
-        place = f"{where.lstrip('.')}: " if where else ""
-        raise DataError(
-            f"{path}: {place}{what[0].lower()}{what[1:]}",
-            hint=f"odforecast hub check {path.parent.parent} names every wrong place",
-        ) from None
+        shaped(found, kind)
+    except ValueError as error:
+        hint = f"odforecast hub check {path.parent.parent} names every wrong place"
+        raise DataError(f"{path}: {error}", hint) from None
     return found
 
 

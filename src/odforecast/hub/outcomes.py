@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from odforecast.errors import DataError, ScoringError
 from odforecast.hub.cells import number_texts, read_texts
 from odforecast.hub.layout import Hub, TargetType
-from odforecast.hub.tasks import ABSENT, ModelTask, read_tasks
+from odforecast.hub.tasks import ModelTask, Tasks, shaped
 
 OUTPUT_TYPE: Final = "output_type"
 OUTPUT_TYPE_ID: Final = "output_type_id"
@@ -136,7 +136,7 @@ class Observations:
         newest = table.groupby([*keys, *by_id], sort=False)[AS_OF].transform("max")
         table = table[table[AS_OF] == newest].sort_values(AS_OF, kind="stable")
         table = table.drop_duplicates().reset_index(drop=True)
-        tasks = read_tasks(hub.tasks).model_tasks
+        tasks = shaped(hub.tasks, Tasks).model_tasks
         return cls(kind, keys, table, str(said.get("date_col") or ""), tasks)
 
     def check_targets(self, units: pd.DataFrame) -> None:
@@ -155,7 +155,7 @@ class Observations:
         for i, task in enumerate(self.tasks):
             fits = out < (0 if kind in task.outputs else -1)
             for name, choice in task.task_ids.items():
-                if name in units and choice != ABSENT:
+                if name in units and choice.values:
                     fits &= units[name].isin({w or "" for w in choice.allowed}).to_numpy()
             out[fits] = i
         return out

@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 from odforecast.errors import DataError, OdforecastError, ScoringError, one_of
 from odforecast.hub.cells import number_texts, numbers, read_texts
 from odforecast.hub.files import TOTAL
-from odforecast.hub.layout import HORIZON_HINT, Hub, TargetType, last_months, wrong_end
+from odforecast.hub.layout import Hub, TargetType
 from odforecast.hub.outcomes import OUTPUT_TYPE, OUTPUT_TYPE_ID, Observations, Texts
+from odforecast.hub.tasks import HORIZON_HINT, Tasks, shaped, wrong_end
 from odforecast.names import COVERAGE_LEVELS
 from odforecast.say import quoted
 from odforecast.scoring.rules import (
@@ -289,7 +290,7 @@ class Submission:
         # What came is found by the day: a file with wrong days would be scored on other months.
         if set(_DAYS) <= set(ids):
             distinct = table.drop_duplicates(_DAYS)
-            last = last_months(hub.admin, hub.rounds)
+            last = shaped(hub.tasks, Tasks).last_months(hub.admin)
             for *cells, row in zip(*(distinct[c] for c in (*_DAYS, "row"))):
                 if why := wrong_end(last, *cells):
                     raise DataError(f"{path}, row {row}: {why}", hint=HORIZON_HINT)
@@ -454,7 +455,8 @@ class Block:
                 continue
             if set(names) == set(asked):
                 order = np.array([names.index(c) for c in asked])
-                names, ordered = asked, self.truth.tasks[i].ordinal
+                names, kinds = asked, {t.target_type for t in self.truth.tasks[i].targets}
+                ordered = kinds == {"ordinal"}
             place = np.array([names.index(c) if c in names else -1 for c in self.category[where]])
             found = probabilities(self.values[at][:, order], np.maximum(place, 0), ordered)
             for k in np.flatnonzero(place < 0):

@@ -14,7 +14,7 @@ from odforecast.errors import DataError
 from odforecast.hub.checks.reading import read_json, read_yaml
 from odforecast.hub.checks.report import Finding, Unreadable
 from odforecast.hub.layout import CONFIG, MODEL_OUTPUT, TARGET_TYPES, values_of
-from odforecast.hub.tasks import ABSENT, Tasks, read_tasks
+from odforecast.hub.tasks import Tasks, shaped
 from odforecast.say import listed, plain, quoted
 
 #: Columns that every model-output file has beside the task ids.
@@ -138,7 +138,7 @@ def read_hub(root: Path, schemas: Mapping[str, Mapping[str, Any]]) -> Hub | list
     if wrong:
         return wrong
     return Hub(
-        root, found["admin"], read_tasks(found["tasks"]), found.get("target-data"),
+        root, found["admin"], shaped(found["tasks"], Tasks), found.get("target-data"),
         found.get(_METADATA_SCHEMA), no_schema, *_optional(root),
     )  # fmt: skip
 
@@ -276,7 +276,11 @@ def _rules(found: Mapping[str, Any]) -> Iterator[Finding]:
                     yield _at(place, f"lacks the round ID, {column}")
                 elif task["task_ids"][column] != first.get(column):
                     yield _at(f"{place}.{column}", "must be the round IDs of the first model task")
-    tasks = read_tasks(config)
+    try:
+        tasks = shaped(config, Tasks)
+    except ValueError as error:
+        yield Finding(str(error), None, "tasks.json")
+        return
     for i, round_ in enumerate(tasks.rounds):
         for name in round_.ids:
             if not _ROUND_ID.match(name):
@@ -286,7 +290,7 @@ def _rules(found: Mapping[str, Any]) -> Iterator[Finding]:
         if n > 1:
             yield _at(f"{at}rounds", "this round ID is in more than one round", name)
     for name in tasks.task_ids:
-        if all(t.choice(name) == ABSENT for t in tasks.model_tasks):
+        if all(not t.choice(name).values for t in tasks.model_tasks):
             where = f"{at}rounds[*].model_tasks[*].task_ids.{name}"
             yield _at(where, "this task ID has no value in any model task")
     yield from _derived(config, tasks.task_ids, config["rounds"], at)

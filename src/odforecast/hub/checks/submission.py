@@ -36,9 +36,17 @@ from odforecast.hub.checks.reading import (
     values_text,
 )
 from odforecast.hub.checks.report import SHOWN, Broken, Finding, NotRun, Unreadable, broken
-from odforecast.hub.layout import CONFIG, HORIZON_HINT, MODEL_METADATA, last_months, wrong_end
+from odforecast.hub.layout import CONFIG, MODEL_METADATA
 from odforecast.hub.naming import STEM
-from odforecast.hub.tasks import ModelTask, OutputType, Round, Word
+from odforecast.hub.tasks import (
+    HORIZON_HINT,
+    ModelTask,
+    OutputType,
+    Round,
+    Samples,
+    Word,
+    wrong_end,
+)
 from odforecast.say import listed, plain, quoted
 
 _CODECS: Final = ("snappy", "gzip", "gz", "brotli", "zstd", "lz4", "lzo", "bz2")
@@ -82,7 +90,7 @@ def parse_name(name: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Samples:
+class Drawn:
     """The samples of one model task.
 
     Attributes
@@ -91,8 +99,9 @@ class Samples:
         The model task, for messages.
     codes : DataFrame
         Its rows, as in :class:`Rows`.
-    params : dict
-        ``output_type_id_params``.
+    known : list of str
+        ``compound_taskid_set``; all task ids where the hub has none.
+    params : Samples
     names : list of str
         Ids of the samples.
     sets : list of tuple
@@ -104,7 +113,8 @@ class Samples:
 
     task: str
     codes: pd.DataFrame
-    params: Mapping[str, Any]
+    known: list[str]
+    params: Samples
     names: list[str]
     sets: list[tuple[str, ...]]
     usual: tuple[str, ...]
@@ -153,7 +163,7 @@ class Submission:
 
     def file_format(self) -> Broken:
         """The hub accepts the format."""
-        accepted = self.round.config.get("file_format") or self.hub.admin["file_format"]
+        accepted = self.round.file_format or self.hub.admin["file_format"]
         ending = self.path.suffix.removeprefix(".")
         text = f"the hub accepts {', '.join(accepted)}"
         return broken(ending not in accepted, text, value=ending)
@@ -192,7 +202,7 @@ class Submission:
 
     def _window(self) -> tuple[dt.date, dt.date]:
         """First and last day, each of its own or counted from the only day of a column."""
-        due = self.round.config.get("submissions_due") or {}
+        due = self.round.submissions_due or {}
         start, end, column = (due.get(name) for name in ("start", "end", "relative_to"))
         if column is None:
             return dt.date.fromisoformat(str(start)), dt.date.fromisoformat(str(end))
@@ -257,7 +267,7 @@ class Submission:
     # validate_model_data: the rows
 
     @cached_property
-    def tasks(self) -> tuple[ModelTask, ...]:
+    def tasks(self) -> list[ModelTask]:
         """Model tasks of the round."""
         return self.round.fixed(self.round_id)
 
@@ -275,8 +285,8 @@ class Submission:
             for name in self.columns:
                 legal &= self.rows.among(name, task.choice(name).allowed)
             for output in task.outputs.values():
-                mine = legal & self.rows.among("output_type", [output.name])
-                if output.name != "sample":  # whose ids are numbers of their own
+                mine = legal & self.rows.among("output_type", [output.kind])
+                if output.kind != "sample":  # whose ids are numbers of their own
                     mine &= self.rows.among(_ID, output.ids)
                 found.append((task, output, mine))
         return found
@@ -287,21 +297,21 @@ class Submission:
         known: dict[str, list[Word]] = {
             name: [w for t in self.tasks for w in t.choice(name).allowed] for name in self.columns
         }
-        known["output_type"] = [o.name for o in outputs]
-        known[_ID] = [w for o in outputs if o.name != "sample" for w in o.ids]
+        known["output_type"] = [o.kind for o in outputs]
+        known[_ID] = [w for o in outputs if o.kind != "sample" for w in o.ids]
         if "sample" in known["output_type"]:
             mine = self.rows.among("output_type", ["sample"])
             known[_ID] += self.rows.distinct(_ID, mine)
         legal = np.logical_or.reduce([mine for *_, mine in self.parts])
         found = self.rows.illegal(legal, known)
         for _, output, mine in self.parts:
-            if output.name == "sample":
-                found += self._sample_ids(output.params, mine)
+            if output.kind == "sample":
+                found += self._sample_ids(output.output_type_id_params or Samples(), mine)
         return found
 
-    def _sample_ids(self, params: Mapping[str, Any], mine: np.ndarray) -> Broken:
+    def _sample_ids(self, params: Samples, mine: np.ndarray) -> Broken:
         """Ids of samples that are not of the type and length of the configuration."""
-        whole, most = params.get("type") == "integer", params.get("max_length")
+        whole, most = params.type == "integer", params.max_length
         text = "sample IDs are whole numbers"
         if not whole:
             text = "a sample has an ID" if most is None else f"at most {most} characters"
@@ -325,7 +335,7 @@ class Submission:
 
     def _wrong_months(self) -> Broken:
         """Months that are not those of their horizons, in a hub that says how it counts."""
-        last = last_months(self.hub.admin, self.hub.tasks.config["rounds"])
+        last = self.hub.tasks.last_months(self.hub.admin)
         if not last or any(n not in self.rows for n in _DAYS):
             return Broken()
         key, wrong = row_key(self.rows.codes, _DAYS), {}
@@ -342,7 +352,7 @@ class Submission:
         """Every required combination is there, of each output type that is sent or required."""
         sent, found = self.rows.distinct("output_type"), Broken()
         for task, output, mine in self.parts:
-            if output.is_required or output.name in sent:
+            if output.is_required or output.kind in sent:
                 found += self._missing(task, output, mine)
         return found
 
@@ -353,8 +363,8 @@ class Submission:
         others run through their required values, and all these rows must exist. The empty set is
         the grid of required values itself.
         """
-        required = {name: task.choice(name).required for name in self.columns}
-        if output.name != "sample":
+        required = {name: task.choice(name).needed for name in self.columns}
+        if output.kind != "sample":
             required[_ID] = output.ids
         codes = self.rows.codes.loc[mine, list(required)].drop_duplicates()
         optional = pd.DataFrame(
@@ -383,7 +393,7 @@ class Submission:
                 grid = itertools.product(*(required[n] for n in rest))
                 values = dict(zip(rest, next(x for x in grid if x not in there)))
                 values |= {n: self.rows.text(n, rows[0]) for n in kept}
-                first = {n: values[n] for n in self.columns} | {"output_type": output.name}
+                first = {n: values[n] for n in self.columns} | {"output_type": output.kind}
                 text = values_text({**first, _ID: values.get(_ID)})
                 found.findings.append(Finding(f"missing of model task {task.number}: {text}"))
         return found
@@ -403,7 +413,7 @@ class Submission:
             if rule.get("maximum") is not None:
                 tests.append((values > rule["maximum"], f"is more than {rule['maximum']:g}"))
             for bad, text in tests:
-                found += self.rows.broken(mine & bad, f"{text} ({plain(output.name)})", "value")
+                found += self.rows.broken(mine & bad, f"{text} ({plain(output.kind)})", "value")
         return found
 
     def value_col_non_desc(self) -> Broken:
@@ -412,7 +422,7 @@ class Submission:
             raise NotRun("the file holds no quantile or cdf")
         bad = np.zeros(len(self.rows), dtype=bool)
         for _, output, mine in self.parts:
-            if output.name in ("quantile", "cdf"):
+            if output.kind in ("quantile", "cdf"):
                 bad |= self.rows.falling(mine, self.columns, "value", output.ids)
         text = "is below the value of the next lower output_type_id"
         return self.rows.broken(bad, text, "value", [*self.columns, _ID])
@@ -426,25 +436,25 @@ class Submission:
     # validate_model_data: samples
 
     @cached_property
-    def samples(self) -> list[Samples]:
+    def samples(self) -> list[Drawn]:
         """The samples of each model task that has some."""
         found = []
         for task, output, mine in self.parts:
-            if output.name != "sample" or not mine.any():
+            if output.kind != "sample" or not mine.any():
                 continue
             codes = self.rows.codes[mine]
-            configured = output.params.get("compound_taskid_set")
-            known = self.round.task_ids if configured is None else configured
+            params = output.output_type_id_params or Samples()
+            known = params.compound_taskid_set
+            known = self.round.task_ids if known is None else known
             by = codes.groupby(_ID)[self.columns]
             one = by.min() == by.max()
             for name in self.columns:
                 one[name] &= name in known or codes[name].min() < codes[name].max()
             sets = [tuple(itertools.compress(self.columns, row)) for row in one.to_numpy()]
             usual = Counter(sets).most_common(1)[0][0]
-            params = {**output.params, "compound_taskid_set": known}
             text = f"model task {task.number}"
             names = [str(self.rows.words[_ID][code]) for code in one.index]
-            found.append(Samples(text, codes, params, names, sets, usual))
+            found.append(Drawn(text, codes, known, params, names, sets, usual))
         if not found:
             raise NotRun("the file holds no samples")
         return found
@@ -469,7 +479,7 @@ class Submission:
         """
         found = Broken()
         for group in self.samples:
-            known = group.params["compound_taskid_set"]
+            known = group.known
             finer = [n for n in group.usual if n not in known]
             if len(set(group.sets)) > 1:
                 for name, compound in zip(group.names, group.sets):
@@ -516,7 +526,8 @@ class Submission:
         """Every combination of compound task ids has the samples asked for, as many everywhere."""
         found = Broken()
         for group in self.samples:
-            least, most = (group.params[f"{x}_samples_per_task"] for x in ("min", "max"))
+            least = group.params.min_samples_per_task
+            most = group.params.max_samples_per_task
             firsts = group.codes.drop_duplicates(_ID)
             unit = row_key(firsts, group.usual)
             counts = unit.value_counts(sort=False)

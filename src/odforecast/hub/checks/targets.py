@@ -214,8 +214,8 @@ class TargetFile:
         """Targets of a time series are step-ahead and of a type that is a number."""
         if self.kind == ORACLE:
             raise NotRun("not of oracle-output")
-        good = {str(t.get("target_id")): bool(t.get("is_step_ahead"))
-                and t.get("target_type") in _OF_SERIES for t in self.tasks.targets}  # fmt: skip
+        good = {str(t.target_id): bool(t.is_step_ahead) and t.target_type in _OF_SERIES
+                for task in self.tasks.model_tasks for t in task.targets}  # fmt: skip
         column, found = self.tasks.target_column, Broken()
         rule = f"a time series needs a target that is step-ahead and {listed(_OF_SERIES)}"
         if column is None:
