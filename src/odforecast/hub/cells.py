@@ -82,23 +82,7 @@ def file_kind(path: Path) -> str:
 def read_raw(
     path: Path, kind: str = "", limit: int | None = MAX_BYTES, hint: str = _NO_SUBMISSION
 ) -> Raw:
-    """Read a file's cells.
-
-    Parameters
-    ----------
-    path : Path
-    kind : {"csv", "gz", "parquet", "arrow"}, optional
-        Default: by its name.
-    limit : int or None
-        Most bytes it may hold, unpacked, and 64 times as many as it may have rows.
-    hint : str
-        What to say of a file that cannot be read.
-
-    Raises
-    ------
-    DataError
-        If it is absent, larger than ``limit``, damaged, or of another kind.
-    """
+    """Read a file's cells."""
     kind = kind or file_kind(path)
     try:
         if kind in ("parquet", "arrow"):
@@ -248,13 +232,7 @@ def without_index(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def number(cell: object) -> float:
-    """The number a cell holds; NaN if it holds none, or one no double can hold.
-
-    Examples
-    --------
-    >>> number("1345.5"), number("1e3"), number(7), number(True), number("1,345"), number("12 ")
-    (1345.5, 1000.0, 7.0, nan, nan, nan)
-    """
+    """The number a cell holds; NaN if it holds none, or one no double can hold."""
     if isinstance(cell, str):
         if len(cell) > _LONGEST_NUMBER or _NUMBER.fullmatch(cell) is None:
             return math.nan
@@ -270,13 +248,7 @@ def number(cell: object) -> float:
 
 
 def day(cell: object) -> np.datetime64:
-    """The day a cell holds; NaT if it holds none.
-
-    Examples
-    --------
-    >>> day("2024-07-31").item().day, str(day("31.07.2024"))
-    (31, 'NaT')
-    """
+    """The day a cell holds; NaT if it holds none."""
     none = np.datetime64("NaT", "s")
     if isinstance(cell, str):
         if _DAY.fullmatch(cell) is None:
@@ -296,13 +268,7 @@ def day(cell: object) -> np.datetime64:
 
 
 def is_day(text: str | None) -> bool:
-    """Whether a text is a day of the calendar such as ``2024-07-31``.
-
-    Examples
-    --------
-    >>> is_day("2024-02-29"), is_day("2023-02-29"), is_day("2024-2-9")
-    (True, False, False)
-    """
+    """Whether a text is a day of the calendar such as ``2024-07-31``."""
     return not np.isnat(day(text))
 
 
@@ -358,13 +324,7 @@ def read_texts(path: Path, hint: str = _NO_SUBMISSION) -> tuple[pd.DataFrame, np
 
 
 def text_of(cell: object) -> str:
-    """A cell as text; the same for a date, a number or a text that means the same.
-
-    Examples
-    --------
-    >>> text_of(1.0), text_of("01"), text_of(0.25), text_of(None), text_of(dt.date(2024, 1, 6))
-    ('1', '01', '0.25', '', '2024-01-06')
-    """
+    """A cell as text; the same for a date, a number or a text that means the same."""
     if isinstance(cell, str):
         return cell
     if isinstance(cell, np.ndarray | list | dict):

@@ -75,24 +75,7 @@ def template(name: str) -> str:
 def admin_config(
     name: str, maintainer: str, contact: Mapping[str, str], repository: str, more: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What ``admin.json`` holds.
-
-    Parameters
-    ----------
-    name, maintainer : str
-    contact : mapping of str to str
-        ``name`` and ``email`` of a person.
-    repository : str
-        ``OWNER/NAME`` of the repository that the hub will lie in.
-    more : mapping
-        Metadata of this package's: ``indicator`` and the like.
-
-    Examples
-    --------
-    >>> who = {"name": "A", "email": "a@b.org"}
-    >>> admin_config("Overdoses", "Ohio", who, "ohio/hub", {})["repository"]
-    {'host': 'github', 'owner': 'ohio', 'name': 'hub'}
-    """
+    """What ``admin.json`` holds."""
     owner, _, repo = repository.partition("/")
     if not (owner and repo) or "/" in repo or len(repository.split()) != 1:
         raise DataError(f"repository is {repository!r}", hint="OWNER/NAME, as ohio/overdose-hub")
@@ -119,24 +102,6 @@ def tasks_config(
     Every place, target and horizon is optional; what is given has all quantile levels, or all
     categories. ``target_end_date`` follows from the origin and the horizon, so it is a derived
     task id.
-
-    Parameters
-    ----------
-    panels : sequence of Panel
-        What was known at each origin.
-    horizon, samples, joint
-        As of :func:`odforecast.hub.init`. Over both targets a sample always is one course.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> panel = od.bundled().as_of().panel().select(["US", "OH"])
-    >>> (round_,) = tasks_config([panel], 12, (100, 1000), ["location", "month"])["rounds"]
-    >>> round_["additional_metadata"]["last_data_dates"]
-    {'2026-01-14': '2025-08-31'}
-    >>> sample = round_["model_tasks"][0]["output_type"]["sample"]
-    >>> sample["output_type_id_params"]["compound_taskid_set"]
-    ['origin_date']
     """
     if not 1 <= horizon <= 120:
         raise DataError(f"horizon is {horizon}", hint="1 to 120 months")
@@ -207,13 +172,7 @@ def licences() -> tuple[str, ...]:
 
 
 def built_in(label: str) -> bool:
-    """Whether a label is of a model of states that comes with the package.
-
-    Examples
-    --------
-    >>> built_in("auto-ets+delay"), built_in("auto-ets-sums"), built_in("my-model")
-    (True, True, False)
-    """
+    """Whether a label is of a model of states that comes with the package."""
     return _base(label) in _methods()
 
 
@@ -226,14 +185,7 @@ def _base(label: str) -> str:
 
 
 def all_labels() -> tuple[str, ...]:
-    """Labels of all built-in models of states; each with ``+delay`` too where it can have it.
-
-    Examples
-    --------
-    >>> labels = all_labels()
-    >>> "dlm" in labels, "dlm+delay" in labels, "naive+delay" in labels, "county" in labels
-    (True, False, True, False)
-    """
+    """Labels of all built-in models of states; each with ``+delay`` too where it can have it."""
     from odforecast.models import model_names
 
     specs = {name: get_model(name).spec for name in model_names(STATES)}
@@ -246,29 +198,7 @@ def all_labels() -> tuple[str, ...]:
 
 
 def model_metadata(label: str, license: str = "CC-BY-4.0") -> dict[str, Any]:
-    """What a hub is to know of a built-in model.
-
-    Parameters
-    ----------
-    label : str
-        As :func:`odforecast.get_model` takes it; ``+delay`` may stand behind it.
-    license : str
-        Of the model's output.
-
-    Raises
-    ------
-    DataError
-        If the model is not built in, or not of states: what a team says of its own model, it
-        writes itself.
-    UnknownNameError
-        If ``+delay`` is put on a model that knows the delay.
-
-    Examples
-    --------
-    >>> made = model_metadata("auto-ets+delay")
-    >>> made["team_abbr"], made["model_abbr"], made["designated_model"]
-    ('odforecast', 'auto_ets__delay', False)
-    """
+    """What a hub is to know of a built-in model."""
     if not built_in(label):
         raise DataError(
             f"{label!r} is no built-in model of states",

@@ -311,13 +311,7 @@ def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -
 
 
 def is_scenario_name(cell: object) -> bool:
-    """Whether a cell names a scenario: text that a screen shows as it is.
-
-    Examples
-    --------
-    >>> is_scenario_name("null"), is_scenario_name("10 %, $ and é"), is_scenario_name(" x")
-    (True, True, False)
-    """
+    """Whether a cell names a scenario: text that a screen shows as it is."""
     if not isinstance(cell, str) or not 0 < len(cell) <= LONGEST_NAME:
         return False
     return cell.isprintable() and cell == cell.strip()

@@ -382,27 +382,7 @@ def _places(panel: Panel) -> str:
 
 
 def time_series(panel: Panel) -> pd.DataFrame:
-    """Every count that was known on a day, by target, place and month.
-
-    Parameters
-    ----------
-    panel : Panel
-        Of states.
-
-    Returns
-    -------
-    DataFrame
-        Columns :data:`TIME_SERIES`. ``observation`` is never NaN: what is not known has no row.
-        12-month counts have CDC's ``predicted`` count, ``percent_complete`` and
-        ``percent_pending`` (NaN where not published).
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> table = time_series(od.bundled().as_of().panel().select("Ohio"))
-    >>> table.groupby("target").size().to_dict()
-    {'deaths_12mo': 128, 'deaths_month': 139}
-    """
+    """Every count that was known on a day, by target, place and month."""
     blank = np.full(panel.monthly.shape, np.nan)
     parts = []
     for target, months, counts, *more in (
@@ -419,34 +399,7 @@ def time_series(panel: Panel) -> pd.DataFrame:
 
 
 def oracle_output(panels: Iterable[Panel], truth: Truth, horizon: int = 12) -> pd.DataFrame:
-    """The answers of the rounds, as far as they are known.
-
-    Parameters
-    ----------
-    panels : iterable of Panel
-        What was known at each origin.
-    truth : Truth
-        Of the newest release. It says which counts are settled.
-    horizon : int
-        Months ahead that the hub asks for.
-
-    Returns
-    -------
-    DataFrame
-        Columns :data:`ORACLE`. Of each count a row for ``quantile`` and one for ``sample``,
-        without an ``output_type_id`` (None): the answer is the same for all levels. Of each trend
-        five rows ``pmf``, 1 for the category that came and 0 for the others, where the count, that
-        of the year before, and what was known of it at the origin are there. ``as_of`` is the
-        truth's release. Rounds of that day or later have no rows: they could know the answer.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> panel = od.bundled().as_of().panel().select("Ohio")
-    >>> table = oracle_output([panel.cut("2023-01")], od.Truth(panel))
-    >>> table.groupby(["target", "output_type"]).size().to_dict()[("trend_12mo", "pmf")]
-    60
-    """
+    """The answers of the rounds, as far as they are known."""
     parts = [
         part
         for panel in panels

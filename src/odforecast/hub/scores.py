@@ -91,13 +91,6 @@ def quantiles(values: Floats, levels: Sequence[float], came: Floats) -> Scored:
     """Scores of quantiles, rising levels; WIS with its parts, bias, coverage, error of the median.
 
     Coverage of an interval is there where both of its ends are among the levels.
-
-    Examples
-    --------
-    >>> found, why = quantiles(np.array([[90.0, 100.0, 110.0]]), [0.25, 0.5, 0.75],
-    ...                        np.array([120.0]))
-    >>> round(float(found["wis"][0]), 6), float(found["ae_median"][0]), why.tolist()
-    (16.666667, 20.0, [''])
     """
     tau = np.asarray(levels, dtype=float)
     columns, reasons = _blank(len(values))
@@ -139,12 +132,6 @@ def samples(values: Floats, came: Floats) -> Scored:
 
     CRPS is that of the empirical distribution, ``mean |x − y| − ½ mean |x − x'|``. Its
     ``dispersion`` is what it would be had the median come; the rest is over- or underprediction.
-
-    Examples
-    --------
-    >>> found, _ = samples(np.array([[1.0, 2.0, 4.0]]), np.array([3.0]))
-    >>> round(float(found["crps"][0]), 6), float(found["ae_median"][0])
-    (0.666667, 1.0)
     """
     columns, reasons = _blank(len(values))
     ordered = np.sort(values, axis=1)
@@ -171,12 +158,6 @@ def probabilities(values: Floats, came: NDArray[np.intp], ordered: bool) -> Scor
     The log score is ``−log p`` of the category that came, infinite where it had no chance. The
     RPS is the sum of the squared differences of the K − 1 cumulative chances, not their mean.
     ``came`` is the position of the category that came.
-
-    Examples
-    --------
-    >>> found, _ = probabilities(np.array([[0.5, 0.25, 0.25]]), np.array([1]), ordered=True)
-    >>> round(float(found["log_score"][0]), 4), float(found["rps"][0])
-    (1.3863, 0.3125)
     """
     columns, reasons = _blank(len(values))
     off = np.abs(values.sum(axis=1) - 1) > TOTAL
@@ -197,12 +178,6 @@ def cumulative(values: Floats, reached: Floats) -> Scored:
     ``reached`` is 1 where the observed value is at most the threshold, else 0. The RPS is the sum
     over thresholds of squared differences. The log score is that of the bin between neighbouring
     thresholds that holds the observed value; the first and last bin are open.
-
-    Examples
-    --------
-    >>> found, _ = cumulative(np.array([[0.25, 0.75]]), np.array([[0.0, 1.0]]))
-    >>> float(found["rps"][0]), round(float(found["log_score"][0]), 4)
-    (0.125, 0.6931)
     """
     columns, reasons = _blank(len(values))
     reasons[(np.diff(reached, axis=1) < 0).any(axis=1)] = "what came is no step from 0 to 1"
@@ -229,11 +204,6 @@ def energy_score(draws: Floats, came: Floats) -> float:
 
     ``mean ‖x − y‖ − ½ mean ‖x − x'‖``: in one dimension the CRPS. Not
     :func:`odforecast.scoring.energy_score`, whose last digits are others.
-
-    Examples
-    --------
-    >>> energy_score(np.array([[0.0, 0.0], [3.0, 4.0]]), np.array([0.0, 0.0]))
-    1.25
     """
     n = len(draws)
     near = np.linalg.norm(draws - came, axis=1).mean()

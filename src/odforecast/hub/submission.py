@@ -126,37 +126,7 @@ def submit(
 
 
 def panel_of_round(hub: Hub, archive: Archive, day: str) -> Panel:
-    """What was known on an origin date of a hub, as a model takes it.
-
-    Parameters
-    ----------
-    hub : Hub
-        As :func:`odforecast.hub.init` makes it.
-    archive : Archive
-        The releases it was made from.
-    day : str
-        The ``origin_date``.
-
-    Returns
-    -------
-    Panel
-        Of a release; or, where the rounds are of the past again, cut from the newest release as it
-        was when the hub was made.
-
-    Raises
-    ------
-    DataError
-        If the hub has no such round, was not made here, or the archive does not give the round.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import odforecast as od
-    >>> hub = od.hub.init(tempfile.mkdtemp() + "/hub", od.bundled(), kind="pseudo-clean",
-    ...                   start="2024-01", end="2024-02")
-    >>> panel_of_round(hub, od.bundled(), "2024-06-15").last_month
-    np.datetime64('2024-01')
-    """
+    """What was known on an origin date of a hub, as a model takes it."""
     from odforecast.backtesting.origin import origins
 
     facts = hub.admin.get("additional_metadata") or {}

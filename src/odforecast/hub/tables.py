@@ -57,25 +57,7 @@ _NAMES: Final = {
 
 
 def score_levels(table: pd.DataFrame, levels: Mapping[float, str], truth: Truth) -> pd.DataFrame:
-    """Scores of a table of quantiles, one row per unit.
-
-    Parameters
-    ----------
-    table : DataFrame
-        ``location`` (CDC code), ``target``, ``month`` and ``last_month`` (timestamps),
-        ``horizon``, a column per level and, if it has one, ``as_of``; ``reported`` is kept.
-    levels : mapping of float to str
-        Level to column, rising.
-    truth : Truth
-
-    Returns
-    -------
-    DataFrame
-        As :func:`odforecast.scoring.score_hub` gives it, in the table's order. Coverage is there
-        for intervals both of whose ends are levels; CRPS and the like are NaN. ``as_of`` is
-        missing where the table does not say it, and the median where 0.5 is no level. A unit
-        without a number says so.
-    """
+    """Scores of a table of quantiles, one row per unit."""
     n = len(table)
     states = table["location"].astype(str).to_numpy(dtype=object)
     months = table["month"].to_numpy().astype("datetime64[M]")
@@ -124,30 +106,6 @@ def score_trend(table: pd.DataFrame, truth: Truth, known: Known) -> pd.DataFrame
     on the count of a year before *as known at the origin* (:mod:`odforecast.forecast.trend`). They
     are read off the release that was known on the origin's day; where there is none, off the
     truth's own release, cut where the file's panel ended.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As :func:`odforecast.hub.read_hub` gives it; only its ``pmf`` rows are taken.
-    truth : Truth
-        Must hold both counts: that of the month and that of 12 months before.
-    known : callable
-        The panel of the release known on a day.
-
-    Returns
-    -------
-    DataFrame
-        A row per unit, as :func:`odforecast.scoring.score_hub` gives it, with target
-        ``trend_12mo``, ``rps`` (its mean over the 4 steps, as :func:`odforecast.score` has it),
-        ``rps_pooled``, ``category`` (the observed one) and ``known_release`` (what the thresholds
-        and the pooled frequencies rest on). All other scores are NaN. Chances are rounded in
-        files; they are divided by their sum. As there, months that were published at the origin
-        or lie more than 12 months ahead have no score; they have a reason.
-
-    Raises
-    ------
-    ScoringError
-        If it has no such rows.
     """
     table = table[table["output_type"] == "pmf"]
     if table.empty:
@@ -290,37 +248,6 @@ def forecast_of_samples(
     What belongs together is what has one ``output_type_id``: where all units of an origin have the
     same numbers, draws are joint over places and months; where the months of a place have, over
     months only. Nothing else is taken as joint.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As :func:`odforecast.hub.read_hub` gives it, of one origin (and scenario).
-    target : str
-        ``"deaths_12mo"`` or ``"deaths_month"``.
-    panel : Panel, optional
-        What was known at the origin.
-    model : str
-
-    Returns
-    -------
-    Forecast
-        Draws of that target, of the places and months of the file; what was known before them
-        is not in a file, so sums over months before the first are not known.
-
-    Raises
-    ------
-    ScoringError
-        If there are no samples, several origins, or units with other numbers of samples or
-        months.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> panel = od.bundled().as_of().panel().select(["US", "OH"])
-    >>> made = od.get_model("drift").fit(panel).forecast(horizon=3, draws=50)
-    >>> again = forecast_of_samples(od.to_hub(made, output_type="sample"), "deaths_12mo")
-    >>> again.draws.shape, again.joint == made.joint
-    ((50, 2, 3), True)
     """
     rows = table[(table["output_type"] == "sample") & (table["target"] == target)]
     if rows.empty or target == TARGET_TREND:

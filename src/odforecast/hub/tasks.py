@@ -258,24 +258,12 @@ def wrong_end(last: Mapping[str, str], day: str, horizon: str, end: str) -> str:
 
 
 def word(value: Any) -> Word:
-    """A value of a configuration as a file holds it.
-
-    Examples
-    --------
-    >>> word(0.1), word(1.0), word(3), word("US"), word(None), word(True)
-    ('0.1', '1', '3', 'US', None, 'true')
-    """
+    """A value of a configuration as a file holds it."""
     return None if value is None else text_of(value)
 
 
 def type_of(values: Iterable[Any]) -> str:
-    """The R type of a column of such values: the widest of them.
-
-    Examples
-    --------
-    >>> type_of([1, 2]), type_of([0.5, 1]), type_of(["US", 1]), type_of(["2024-01-31"])
-    ('integer', 'double', 'character', 'Date')
-    """
+    """The R type of a column of such values: the widest of them."""
     known = [v for v in values if v is not None]
     if any(isinstance(v, str) for v in known):
         days = all(isinstance(v, str) and is_day(v) for v in known)
@@ -288,13 +276,7 @@ def type_of(values: Iterable[Any]) -> str:
 
 
 def shaped[T: msgspec.Struct](config: Mapping[str, Any], kind: type[T]) -> T:
-    """A configuration by its parts; what is null is left out.
-
-    Raises
-    ------
-    ValueError
-        With the place of a part of another type.
-    """
+    """A configuration by its parts; what is null is left out."""
     try:
         return msgspec.convert(_bare(config), kind)
     except msgspec.ValidationError as error:

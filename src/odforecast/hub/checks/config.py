@@ -31,27 +31,7 @@ _RESERVED: Final = ("as_of", "output_type", "output_type_id", "observation", "or
 
 @dataclass(frozen=True)
 class Hub:
-    """A hub whose configuration is in order.
-
-    Attributes
-    ----------
-    root : Path
-        Its folder.
-    admin : dict
-        ``admin.json``.
-    tasks : Tasks
-        ``tasks.json``, read.
-    target : dict or None
-        ``target-data.json``.
-    metadata_schema : dict or None
-        ``model-metadata-schema.json``.
-    no_schema : str
-        Why the hubverse's schemas have not judged; empty if they have.
-    optional : dict
-        What ``validations.yml`` asks for: arguments by function of hubValidations.
-    no_optional : str
-        Why it asks for nothing, where the file cannot be read.
-    """
+    """A hub whose configuration is in order."""
 
     root: Path
     admin: dict[str, Any]
@@ -73,13 +53,7 @@ class Hub:
 
 
 def read_schemas(folder: Path | None) -> dict[str, dict[str, Any]]:
-    """The hubverse's schemas of a folder, by name; empty without a folder.
-
-    Raises
-    ------
-    DataError
-        If a schema is missing or cannot be read.
-    """
+    """The hubverse's schemas of a folder, by name; empty without a folder."""
     found = {}
     for name in FILES if folder is not None else ():
         assert folder is not None
@@ -164,13 +138,7 @@ def _version_differs(
 
 
 def version_of(config: Mapping[str, Any]) -> str:
-    """The version a configuration says it is written for; v6.0.0 if it says none.
-
-    Examples
-    --------
-    >>> version_of({"schema_version": "https://x/schemas/main/v5.0.1/tasks-schema.json"})
-    'v5.0.1'
-    """
+    """The version a configuration says it is written for; v6.0.0 if it says none."""
     found = _VERSION.search(str(config.get("schema_version", "")))
     return found[0] if found else "v6.0.0"
 
@@ -178,17 +146,7 @@ def version_of(config: Mapping[str, Any]) -> str:
 def by_schema(
     found: Mapping[str, Any], schema: Mapping[str, Any], before: str = ""
 ) -> list[Finding]:
-    """What a JSON schema says is wrong, one finding a place; nothing is fetched for it.
-
-    Parameters
-    ----------
-    found : mapping
-        What is judged.
-    schema : mapping
-        By which.
-    before : str
-        Before the place in the file.
-    """
+    """What a JSON schema says is wrong, one finding a place; nothing is fetched for it."""
     from jsonschema import FormatChecker
     from jsonschema.exceptions import best_match
     from referencing import Registry

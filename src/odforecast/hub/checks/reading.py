@@ -40,13 +40,7 @@ _SLACK: Final = 1.5e-8
 
 
 def why_not(path: Path, root: Path) -> str | None:
-    """Why nothing is read from a path; None where all is well.
-
-    Examples
-    --------
-    >>> why_not(Path("nowhere/x.csv"), Path("nowhere"))
-    'no such file'
-    """
+    """Why nothing is read from a path; None where all is well."""
     try:
         status = path.stat()
         real, top = path.resolve(), root.resolve()
@@ -109,14 +103,7 @@ class Expression(str):
 
 
 def read_yaml(path: Path, root: Path) -> dict[str, Any]:
-    """Read a YAML mapping as JSON would hold it: days are text, ``!expr`` an :class:`Expression`.
-
-    Raises
-    ------
-    Unreadable
-        For an alias (a few lines of them fill any memory), deep nesting, a name that is there
-        twice, or what is not YAML.
-    """
+    """Read a YAML mapping as JSON would hold it: days are text, and so is ``!expr``."""
     import yaml
 
     if reason := why_not(path, root):
@@ -196,13 +183,7 @@ def number(text: Word) -> float:
 
 
 def fits(text: Word, kind: str) -> bool:
-    """Whether a text can be read as an R type.
-
-    Examples
-    --------
-    >>> fits("3", "integer"), fits("3.0", "integer"), fits("x", "double"), fits(None, "Date")
-    (True, False, False, True)
-    """
+    """Whether a text can be read as an R type."""
     if text is None or kind == "character":
         return True
     if kind == "Date":
@@ -233,17 +214,6 @@ class Rows:
 
     A submission of 500,000 rows has a few hundred distinct texts: each is looked at once, and
     rows are compared as whole numbers.
-
-    Attributes
-    ----------
-    codes : DataFrame of int
-        The number of each cell's text, by row from 0 on.
-    words : dict of str to list
-        The texts of each column by number; the last is None, which -1 stands for: NA.
-    kinds : dict of str to str
-        The R type of each column in the file; of a CSV file, ``text``.
-    numbers : ndarray of int
-        Number of each row in messages: its line in a CSV file, whose header is line 1.
     """
 
     codes: pd.DataFrame
@@ -283,19 +253,7 @@ class Rows:
         self, at: Any, message: str | Callable[[int], str], column: str | None = None,
         names: Sequence[str] = (),
     ) -> Broken:  # fmt: skip
-        """Rows that are broken: the first few, and how many there are.
-
-        Parameters
-        ----------
-        at : mask or positions
-            The rows.
-        message : str or callable
-            What is wrong with each cell, or with all that belongs to the row at a position.
-        column : str, optional
-            The column to blame; its first rows of distinct texts are named.
-        names : sequence of str
-            Columns whose values say which row it is; each row is then named.
-        """
+        """Rows that are broken: the first few, and how many there are."""
         rows = self.codes.loc[at]
         found = Broken(count=len(rows))
         named = rows if names or column is None else rows.drop_duplicates(column)

@@ -58,22 +58,7 @@ _LIST: Final = re.compile(r"list\(\s*([\w.]+)\s*=\s*(['\"])([^'\"]*)\2\s*\)\Z")
 
 
 def parse_name(name: str) -> tuple[str, str]:
-    """Round id and model id of a file's name.
-
-    Raises
-    ------
-    ValueError
-        With what is wrong with it.
-
-    Examples
-    --------
-    >>> parse_name("2024-07-31-cdc-base_line.csv")
-    ('2024-07-31', 'cdc-base_line')
-    >>> parse_name("2024-07-31-cdc-base+delay.csv")
-    Traceback (most recent call last):
-        ...
-    ValueError: '+' is not allowed in a file's name: letters, digits, _ and - only
-    """
+    """Round id and model id of a file's name."""
     stem = name.rpartition(".")[0] or name
     head, dot, codec = stem.rpartition(".")
     if dot and codec not in _CODECS:
@@ -91,25 +76,7 @@ def parse_name(name: str) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Drawn:
-    """The samples of one model task.
-
-    Attributes
-    ----------
-    task : str
-        The model task, for messages.
-    codes : DataFrame
-        Its rows, as in :class:`Rows`.
-    known : list of str
-        ``compound_taskid_set``; all task ids where the hub has none.
-    params : Samples
-    names : list of str
-        Ids of the samples.
-    sets : list of tuple
-        The task ids that have one value within each sample, as far as the rows tell: one that has
-        one value in all rows counts only if it is in ``compound_taskid_set``.
-    usual : tuple of str
-        The set of most samples.
-    """
+    """The samples of one model task."""
 
     task: str
     codes: pd.DataFrame
@@ -121,15 +88,7 @@ class Drawn:
 
 
 class Submission:
-    """A file of model-output.
-
-    Parameters
-    ----------
-    path : Path
-    hub : Hub
-    now : date or datetime, optional
-        The day or moment for which the submission window is judged.
-    """
+    """A file of model-output."""
 
     def __init__(self, path: Path, hub: Hub, now: dt.date | None = None) -> None:
         self.path, self.hub, self.now = path, hub, now

@@ -112,16 +112,7 @@ class TargetSet:
 
 
 class TargetFile:
-    """A file of target data: ``validate_target_file`` and ``validate_target_data``.
-
-    Parameters
-    ----------
-    path : Path
-    kind : {"time-series", "oracle-output"}
-    hub : Hub
-    extra_dates : bool
-        Whether a time series may have days that are not a value of a task id.
-    """
+    """A file of target data: ``validate_target_file`` and ``validate_target_data``."""
 
     def __init__(self, path: Path, kind: str, hub: Hub, extra_dates: bool = True) -> None:
         self.path, self.kind, self.hub, self.extra_dates = path, kind, hub, extra_dates
