@@ -58,12 +58,13 @@ _NAMES: Final = {
 
 def score_levels(table: pd.DataFrame, levels: Mapping[float, str], truth: Truth) -> pd.DataFrame:
     """Scores of a table of quantiles, one row per unit."""
-    n = len(table)
-    states = table["location"].astype(str).to_numpy(dtype=object)
-    months = table["month"].to_numpy().astype("datetime64[M]")
-    y, reasons = np.full(n, np.nan), np.full(n, "", dtype=object)
-    for target in table["target"].unique():
-        at = np.flatnonzero(table["target"] == target)
+    units = table[["last_month", "location", "target", "horizon", "month"]].copy()
+    units.insert(0, "as_of", table["as_of"] if "as_of" in table else np.datetime64("NaT", "s"))
+    states, targets = (units[x].astype(str).to_numpy(dtype=object) for x in ("location", "target"))
+    months = units["month"].to_numpy().astype("datetime64[M]")
+    y, reasons = np.full(len(table), np.nan), np.full(len(table), "", dtype=object)
+    for target in np.unique(targets):
+        at = np.flatnonzero(targets == target)
         y[at], reasons[at] = observed_units(truth.observed, states[at], months[at], str(target))
     q: Floats = table[list(levels.values())].to_numpy(dtype=float)
     for bad, why in (
@@ -71,30 +72,22 @@ def score_levels(table: pd.DataFrame, levels: Mapping[float, str], truth: Truth)
         (q < 0, "deaths cannot be negative"),
     ):
         reasons[bad.any(axis=1) & (reasons == "")] = why
-    tau = list(levels)
-    scores = {name: np.full(n, np.nan) for name in METRIC_COLUMNS}
+    tau, scores = list(levels), {}
     good = np.flatnonzero(reasons == "")
     if good.size:
         found, reasons[good] = quantiles(q[good], tau, y[good])
-        for name, theirs in _NAMES.items():
-            scores[name][good] = found[theirs]
+        scores = {ours: (good, found[theirs]) for ours, theirs in _NAMES.items()}
         good = np.flatnonzero(reasons == "")
     if good.size:
         logs = weighted_interval_score(np.log1p(q[good].T), tau, np.log1p(y[good]))
-        scores["log_wis"][good] = logs.total
-        scores["ape"][good] = absolute_percentage_error(q[good, len(tau) // 2], y[good])
+        apes = absolute_percentage_error(q[good, len(tau) // 2], y[good])
+        scores |= {"log_wis": (good, logs.total), "ape": (good, apes)}
     median = np.flatnonzero(np.isclose(tau, 0.5, rtol=0, atol=1e-9))
-    as_of = table["as_of"].to_numpy() if "as_of" in table else np.full(n, "NaT", "M8[s]")
-    last = table["last_month"].to_numpy().astype("datetime64[s]")
-    targets = table["target"].to_numpy(dtype=object)
-    out = _frame(
-        as_of.astype("datetime64[s]"), last, states, targets,
-        table["horizon"].to_numpy(), months, y, reasons,
-        q[:, median[0]] if median.size else np.nan, scores,
-    )  # fmt: skip
+    out = _frame(units, y, reasons).assign(median=q[:, median[0]] if median.size else np.nan)
+    for name, (where, values) in scores.items():
+        out.loc[where, name] = values
     if "reported" in table:
-        was = table["reported"].to_numpy(dtype=float)
-        was = np.where(targets == TARGET_12MO, was, np.nan)
+        was = np.where(targets == TARGET_12MO, table["reported"].to_numpy(dtype=float), np.nan)
         out = out.assign(reported=was, revised=revised(out["observed"].to_numpy(), was))
     return out
 
@@ -149,8 +142,9 @@ def _of_origin(rows: pd.DataFrame, day: pd.Timestamp, truth: Truth, known: Known
     often = np.full(len(CATEGORIES), np.nan) if panel is None else pooled_frequencies(panel)
     pooled = np.broadcast_to(often, chances.shape)
     scorable = reasons == ""
-    out = _frame(day, last.astype("datetime64[s]"), states, TARGET_TREND, ahead, months, later,
-                 reasons, np.nan, dict.fromkeys(METRIC_COLUMNS, np.nan))  # fmt: skip
+    units = {"as_of": day, "last_month": last, "location": states, "target": TARGET_TREND,
+             "horizon": ahead, "month": months}  # fmt: skip
+    out = _frame(pd.DataFrame(units), later, reasons)
     scores = {
         name: np.where(scorable, ranked_probability_score(x, came), np.nan)
         for name, x in (("rps", chances), ("rps_pooled", pooled))
@@ -203,41 +197,27 @@ def _at(panel: Panel, states: Texts, months: Months) -> Floats:
     return out
 
 
-def _frame(
-    as_of: object,
-    last: np.ndarray,
-    states: Texts,
-    target: object,
-    horizons: np.ndarray,
-    months: Months,
-    observed: Floats,
-    reasons: Texts,
-    median: object,
-    scores: Mapping[str, object],
-) -> pd.DataFrame:
-    """The columns that all tables of scores have."""
+def _frame(units: pd.DataFrame, observed: Floats, reasons: Texts) -> pd.DataFrame:
+    """The columns that all tables of scores have, from those that say what is forecast."""
+    months = units["month"].to_numpy().astype("datetime64[M]")
+    start = units["as_of"].to_numpy().astype("datetime64[M]")
+    ahead = np.where(np.isnat(start), np.nan, (months - start).astype(float))
+    days = dict.fromkeys(("as_of", "last_month", "month"), "datetime64[s]")
     scorable = reasons == ""
-    out = pd.DataFrame(
-        {
-            "as_of": as_of,
-            "last_month": last,
-            "location": states,
-            "target": target,
-            "horizon": horizons.astype(np.int64),
-            "month": months.astype("datetime64[s]"),
-            "horizon_from_origin": np.nan,
-            "regime": regimes(months),
-            "observed": np.where(scorable, observed, np.nan),
-            "scorable": scorable,
-            "reason": reasons,
-            "n_draws": 0,
-            "median": median,
-            **scores,
-        }
+    return (
+        units.reset_index(drop=True)
+        .astype(days | {"horizon": np.int64})
+        .assign(
+            horizon_from_origin=ahead,
+            regime=regimes(months),
+            observed=np.where(scorable, observed, np.nan),
+            scorable=scorable,
+            reason=reasons,
+            n_draws=0,
+            median=np.nan,
+            **dict.fromkeys(METRIC_COLUMNS, np.nan),
+        )
     )
-    start = out["as_of"].to_numpy().astype("datetime64[M]")
-    out["horizon_from_origin"] = np.where(np.isnat(start), np.nan, (months - start).astype(float))
-    return out
 
 
 def forecast_of_samples(
