@@ -278,27 +278,41 @@ def write_pages(admin: Mapping[str, Any], tasks: Mapping[str, Any], labels: Sequ
     ids, sample = counts["task_ids"], counts["output_type"]["sample"]["output_type_id_params"]
     over = [f" and all {what}" for what, column in (("places", "location"), ("months", "horizon"))
             if column not in sample["compound_taskid_set"]]  # fmt: skip
+
+    def model(*wanted: str) -> str:
+        """The first of these models that the hub knows; else its first model."""
+        return model_id(next((x for x in (*wanted, *labels) if x in labels), wanted[0]))
+
     day, last = list(round_["additional_metadata"]["last_data_dates"].items())[-1]
-    example = labels[-1] if labels else "auto-ets"
-    text = template("README.md").format(
-        title=admin["name"],
-        made_with=facts["made_with"],
-        indicator=facts["indicator"],
-        made=_ROUNDS[facts["rounds"]],
-        rule=HORIZON_RULE,
-        day=day,
-        last=last,
-        first=next(x for x in ids["target_end_date"]["optional"] if x > last),
-        horizon=ids["horizon"]["optional"][-1],
-        columns=", ".join(f"`{c}`" for c in HUB_COLUMNS),
-        least=sample["min_samples_per_task"],
-        most=sample["max_samples_per_task"],
-        course="both targets" + "".join(over),
-        start=due["start"],
-        end=due["end"],
-        example=example,
-        example_id=model_id(example),
-    )
+    example, codes = labels[-1] if labels else "auto-ets", ids["location"]["optional"]
+    nation = ["US"] if "US" in codes else codes[:1]
+    words = {
+        "title": admin["name"],
+        "made_with": facts["made_with"],
+        "indicator": facts["indicator"],
+        "made": _ROUNDS[facts["rounds"]],
+        "rule": HORIZON_RULE,
+        "day": day,
+        "last": last,
+        "first": next(x for x in ids["target_end_date"]["optional"] if x > last),
+        "horizon": ids["horizon"]["optional"][-1],
+        "columns": ", ".join(f"`{c}`" for c in HUB_COLUMNS),
+        "least": sample["min_samples_per_task"],
+        "most": sample["max_samples_per_task"],
+        "course": "both targets" + "".join(over),
+        "start": due["start"],
+        "end": due["end"],
+        "example": example,
+        "example_id": model_id(example),
+        "repository": f"{admin['repository']['owner']}/{admin['repository']['name']}",
+        "baseline": model("hub-baseline"),
+        "monthly_baseline": model("naive+delay", "naive"),
+        "checked": json.dumps(list(dict.fromkeys([model("dlm"), model("hub-baseline")]))),
+        "nation": json.dumps(nation),
+        "states": json.dumps([x for x in codes if x not in nation] or codes),
+        "places": "\n".join(f'    "{x.code}": "{called(x.state)}"' for x in LOCATIONS),
+    }
+    text = template("README.md").format(**words)
     blocks = [
         x if x[0] in "|#" else textwrap.fill(x, 100, break_long_words=False, break_on_hyphens=False)
         for x in text.strip().split("\n\n")
@@ -309,23 +323,6 @@ def write_pages(admin: Mapping[str, Any], tasks: Mapping[str, Any], labels: Sequ
     write_text(template("model-metadata-schema.json"), hub / CONFIG / "model-metadata-schema.json")
     workflow = "validate-submission.yaml"
     write_text(template(workflow), hub / ".github" / "workflows" / workflow)
-
-    def model(*wanted: str) -> str:
-        """The first of these models that the hub knows; else its first model."""
-        return model_id(next((x for x in (*wanted, *labels) if x in labels), wanted[0]))
-
-    codes = ids["location"]["optional"]
-    nation = ["US"] if "US" in codes else codes[:1]
-    words = {
-        "repository": f"{admin['repository']['owner']}/{admin['repository']['name']}",
-        "title": json.dumps(admin["name"], ensure_ascii=False),
-        "indicator": facts["indicator"],
-        "baseline": model("hub-baseline"),
-        "monthly_baseline": model("naive+delay", "naive"),
-        "checked": json.dumps(list(dict.fromkeys([model("dlm"), model("hub-baseline")]))),
-        "nation": json.dumps(nation),
-        "states": json.dumps([x for x in codes if x not in nation] or codes),
-        "places": "\n".join(f'    "{x.code}": "{called(x.state)}"' for x in LOCATIONS),
-    }
+    words["title"] = json.dumps(admin["name"], ensure_ascii=False)
     for name in ("site-config.yml", "predtimechart-config.yml", "predevals-config.yml"):
         write_text(template(f"dashboard/{name}").format(**words), hub / "dashboard" / name)

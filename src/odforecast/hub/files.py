@@ -145,12 +145,13 @@ def _target_rows(
             f"{values[k, i, m]:g}",
             hint="deaths cannot be negative; this model's draws need a floor",
         )
-    return _frame(
-        forecast, target, output_type,
-        np.repeat(list(forecast.locations), n_months), np.tile(forecast.horizons, n_loc),
-        np.tile(forecast.months, n_loc),
-        ids.transpose(1, 2, 0).ravel(), values.transpose(1, 2, 0).ravel(),
-    )  # fmt: skip
+    units = {
+        "location": np.repeat(list(forecast.locations), n_months),
+        "horizon": np.tile(forecast.horizons, n_loc),
+        "month": np.tile(forecast.months, n_loc),
+    }
+    flat = (x.transpose(1, 2, 0).ravel() for x in (ids, values))
+    return _frame(forecast, target, output_type, pd.DataFrame(units), *flat)
 
 
 def _trend_rows(forecast: Forecast) -> pd.DataFrame:
@@ -167,36 +168,27 @@ def _trend_rows(forecast: Forecast) -> pd.DataFrame:
     parts = np.floor(chances * _MILLION + 1e-6)
     left = (_MILLION - parts.sum(axis=1)).astype(int)
     rank = np.argsort(np.argsort(parts - chances * _MILLION, axis=1, kind="stable"), axis=1)
-    return _frame(
-        forecast, TARGET_TREND, "pmf",
-        table["location"].to_numpy(), table["horizon"].to_numpy(), table["month"].to_numpy(),
-        np.tile(np.array(CATEGORIES, dtype=object), len(table)),
-        ((parts + (rank < left[:, None])) / _MILLION).ravel(),
-    )  # fmt: skip
+    ids = np.tile(np.array(CATEGORIES, dtype=object), len(table))
+    shares = ((parts + (rank < left[:, None])) / _MILLION).ravel()
+    return _frame(forecast, TARGET_TREND, "pmf", table, ids, shares)
 
 
 def _frame(
-    forecast: Forecast,
-    target: str,
-    output_type: str,
-    places: np.ndarray,
-    horizons: np.ndarray,
-    months: np.ndarray,
-    ids: np.ndarray,
-    values: np.ndarray,
+    forecast: Forecast, target: str, kind: str, units: pd.DataFrame, ids: object, values: np.ndarray
 ) -> pd.DataFrame:
     """Rows of units, each with as many ids as there are values of it."""
-    n = len(values) // len(places)
+    n = len(values) // len(units)
     codes = {s: lookup(s).code for s in forecast.locations}
-    ends = [month_end(m) for m in months.astype("datetime64[M]")]
+    ends = {m: month_end(np.datetime64(m, "M")) for m in units["month"].unique()}
+    days = np.array([ends[m] for m in units["month"]], dtype="datetime64[s]")
     return pd.DataFrame(
         {
             "origin_date": pd.Timestamp(forecast.as_of).as_unit("s"),
-            "location": np.repeat([codes[str(s)] for s in places], n),
+            "location": np.repeat([codes[str(s)] for s in units["location"]], n),
             "target": target,
-            "horizon": np.repeat(horizons, n),
-            "target_end_date": np.repeat(np.array(ends, dtype="datetime64[s]"), n),
-            "output_type": output_type,
+            "horizon": np.repeat(units["horizon"].to_numpy(), n),
+            "target_end_date": np.repeat(days, n),
+            "output_type": kind,
             "output_type_id": ids,
             "value": values,
         }

@@ -12,8 +12,6 @@ Counts that were withheld or suppressed are absent in both.
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import os
 import secrets
 import shutil
@@ -370,15 +368,14 @@ def _panels(found: Sequence[Origin]) -> list[Panel]:
 
 def _places(panel: Panel) -> str:
     """Places as hubs list them: code, name, people (blank where they are not counted)."""
-    out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(["abbreviation", "location", "location_name", "population"])
-    year = int(str(panel.last_month)[:4])
-    for state in panel.locations:
-        people = population(state, year)
-        shown = "" if np.isnan(people) else round(people)
-        rows.writerow([state, lookup(state).code, called(state), shown])
-    return out.getvalue()
+    people = [population(s, int(str(panel.last_month)[:4])) for s in panel.locations]
+    columns = {
+        "abbreviation": panel.locations,
+        "location": [lookup(s).code for s in panel.locations],
+        "location_name": [called(s) for s in panel.locations],
+        "population": pd.array(np.round(people), dtype="Int64"),
+    }
+    return pd.DataFrame(columns).to_csv(index=False, lineterminator="\n")
 
 
 def time_series(panel: Panel) -> pd.DataFrame:
