@@ -39,8 +39,8 @@ TARGET_TYPES: Final = ("time-series", "oracle-output")
 #: File formats that a hub may accept, by the hubverse's schema.
 FORMATS: Final = ("csv", "parquet", "arrow")
 
-#: Files that lie among submissions and are none.
-_BESIDE: Final = ("README", ".")
+#: Endings of files; a folder that has one was meant as a file.
+_DATA: Final = (".csv", ".parquet", ".arrow", ".yml", ".yaml")
 #: A configuration is a page or two; more than this is no configuration.
 _LARGEST: Final = 64 * 2**20
 
@@ -295,13 +295,23 @@ def _shaped(path: Path, kind: type[msgspec.Struct]) -> dict[str, Any]:
     return found
 
 
+def files_below(folder: Path) -> list[Path]:
+    """Files below a folder, in order of name, without README and hidden ones.
+
+    A link to a folder counts as a file, so that it is looked at and refused, not entered. So does
+    a folder that is named like a data file.
+    """
+    found: list[Path] = []
+    for where, folders, files in os.walk(folder):
+        at = Path(where)
+        folders[:] = [f for f in folders if not f.startswith(".")]
+        named = [f for f in folders if (at / f).is_symlink() or f.endswith(_DATA)]
+        folders[:] = [f for f in folders if f not in named]
+        found += [at / f for f in named]
+        found += [at / f for f in files if not f.startswith((".", "README"))]
+    return sorted(found)
+
+
 def _files(folder: Path) -> list[Path]:
-    """Files below a folder, in order: no hidden ones, nothing in hidden folders, no README."""
-    if not folder.is_dir():
-        return []
-    found = {path.relative_to(folder).parts: path for path in folder.rglob("*") if path.is_file()}
-    return [
-        found[parts]
-        for parts in sorted(found)
-        if not parts[-1].startswith(_BESIDE) and not any(x.startswith(".") for x in parts)
-    ]
+    """Regular files below a folder, in order; README and hidden ones not."""
+    return [path for path in files_below(folder) if path.is_file()]

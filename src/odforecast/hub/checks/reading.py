@@ -7,7 +7,6 @@ or cut short, and a configuration or metadata made to fill the memory: each is o
 
 from __future__ import annotations
 
-import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,7 +30,6 @@ from odforecast.say import listed, plain, quoted
 _LARGEST: Final = 2**20
 #: Deepest nesting of a YAML file.
 _DEEPEST: Final = 60
-_DATA: Final = (".csv", ".parquet", ".arrow", ".yml", ".yaml")
 _WHOLE_LIMIT: Final = 2**31
 #: How an R type is called in a message.
 _CALLED: Final = {"double": "number", "integer": "whole number", "Date": "day such as 2024-07-31"}
@@ -61,23 +59,6 @@ def exists(path: Path, root: Path) -> Broken:
     return broken(reason, reason or "")
 
 
-def files_below(folder: Path) -> list[Path]:
-    """Files below a folder, in order of name, without README and hidden ones.
-
-    A link to a folder counts as a file, so that it is looked at and refused, not entered. So does
-    a folder that is named like a data file.
-    """
-    found: list[Path] = []
-    for where, folders, files in os.walk(folder):
-        at = Path(where)
-        folders[:] = [f for f in folders if not f.startswith(".")]
-        named = [f for f in folders if (at / f).is_symlink() or f.endswith(_DATA)]
-        folders[:] = [f for f in folders if f not in named]
-        found += [at / f for f in named]
-        found += [at / f for f in files if not f.startswith((".", "README"))]
-    return sorted(found)
-
-
 # Configuration and metadata
 
 
@@ -90,6 +71,8 @@ def _unreadable(path: Path, root: Path) -> Iterator[None]:
         yield
     except DataError as error:
         raise Unreadable(error.message.removeprefix(str(path)).lstrip(":, ")) from None
+    except (OSError, ValueError) as error:
+        raise Unreadable(plain(error)) from None
 
 
 def read_json(path: Path, root: Path) -> dict[str, Any]:
@@ -106,19 +89,16 @@ def read_yaml(path: Path, root: Path) -> dict[str, Any]:
     """Read a YAML mapping as JSON would hold it: days are text, and so is ``!expr``."""
     import yaml
 
-    if reason := why_not(path, root):
-        raise Unreadable(reason)
-    if path.stat().st_size > _LARGEST:
-        raise Unreadable(f"larger than {_LARGEST // 2**20} MB")
-    try:
-        found = yaml.load(decoded(path.read_bytes(), "line"), Loader=_loader())
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise Unreadable(f"line {line}: {plain(error.problem or error)}") from None
-    except yaml.YAMLError as error:
-        raise Unreadable(plain(" ".join(str(error).split()), 200)) from None
-    except (OSError, ValueError) as error:
-        raise Unreadable(plain(error)) from None
+    with _unreadable(path, root):
+        if path.stat().st_size > _LARGEST:
+            raise Unreadable(f"larger than {_LARGEST // 2**20} MB")
+        try:
+            found = yaml.load(decoded(path.read_bytes(), "line"), Loader=_loader())
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f"line {mark.line + 1}: " if mark else ""
+            said = getattr(error, "problem", None) or " ".join(str(error).split())
+            raise Unreadable(f"{where}{plain(said, 200)}") from None
     if not isinstance(found, dict):
         raise Unreadable("must hold names with values")
     return found

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import msgspec
 import pandas as pd
 
 from odforecast.say import plain, quoted
@@ -56,12 +57,11 @@ class Known:
 
 
 def _read() -> Iterator[Known]:
+    """The table of checks."""
     with Path(__file__).with_name("checks.csv").open(encoding="utf-8", newline="") as file:
-        for x in csv.DictReader(file):
-            stops, optional = x["stops"] == "TRUE", x["optional"] == "TRUE"
-            yield Known(
-                x["name"], x["check"], stops, x["applies_to"], x["function"], optional, x["fix"]
-            )
+        for row in csv.DictReader(file):
+            flags = {name: row[name] == "TRUE" for name in ("stops", "optional")}
+            yield msgspec.convert(row | flags, Known)
 
 
 #: All checks, in hubValidations' order, which is that in which they are run.

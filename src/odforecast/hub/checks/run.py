@@ -9,7 +9,6 @@ from pathlib import Path
 
 from odforecast.errors import DataError
 from odforecast.hub.checks.config import Hub, read_hub, read_schemas
-from odforecast.hub.checks.reading import files_below
 from odforecast.hub.checks.report import (
     CHECKS,
     FAILED,
@@ -28,7 +27,7 @@ from odforecast.hub.checks.report import (
 )
 from odforecast.hub.checks.submission import Metadata, Submission
 from odforecast.hub.checks.targets import TargetFile, TargetSet, data_sets, files_of
-from odforecast.hub.layout import CONFIG, MODEL_METADATA, TARGET_TYPES
+from odforecast.hub.layout import CONFIG, MODEL_METADATA, TARGET_TYPES, files_below
 from odforecast.hub.layout import TARGET_DATA as TARGETS
 from odforecast.say import plain
 

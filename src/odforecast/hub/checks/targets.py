@@ -12,17 +12,9 @@ from urllib.parse import unquote
 import numpy as np
 
 from odforecast.hub.checks.config import Hub
-from odforecast.hub.checks.reading import (
-    Rows,
-    exists,
-    files_below,
-    number,
-    read_rows,
-    row_key,
-    rows_of,
-)
+from odforecast.hub.checks.reading import Rows, exists, number, read_rows, row_key, rows_of
 from odforecast.hub.checks.report import Broken, NotRun, Unreadable, broken
-from odforecast.hub.layout import TARGET_DATA
+from odforecast.hub.layout import TARGET_DATA, files_below
 from odforecast.hub.tasks import ModelTask, Word
 from odforecast.say import listed, quoted
 
