@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pandas.api.types import infer_dtype
 from pyarrow import feather
 
 from odforecast.errors import DataError
@@ -53,13 +54,15 @@ _R_TYPES: Final = {
 @dataclass(frozen=True)
 class Raw:
     """Cells of a file, the line of CSV or row of Parquet (from 1) that each row is, whether the
-    last line is ended, as a file that was cut off rarely is, and the R types of Parquet's columns.
+    last line is ended, as a file that was cut off rarely is, the R types of Parquet's columns, and
+    of CSV's the number of each cell's text and the texts.
     """
 
     cells: pd.DataFrame
     rows: np.ndarray
     ends: bool = True
     kinds: Mapping[str, str] = field(default_factory=dict)
+    coded: Mapping[str, tuple[np.ndarray, list[str]]] = field(default_factory=dict)
 
 
 def file_kind(path: Path) -> str:
@@ -153,8 +156,10 @@ def _text(path: Path, data: bytes) -> Raw:
         _keep(found, batch)
     except csv.Error as error:
         raise ValueError(f"row {reader.line_num}: {error}") from None
-    table = pd.DataFrame({n: c.values() for n, c in zip(header, found)}, columns=header)
-    return Raw(table, np.array(rows), data.endswith((b"\n", b"\r")))
+    coded = {n: (np.array(c.codes, dtype=np.intp), [*c.known]) for n, c in zip(header, found)}
+    whole = {n: np.array([*words, ""], dtype=object)[at] for n, (at, words) in coded.items()}
+    ends = data.endswith((b"\n", b"\r"))
+    return Raw(pd.DataFrame(whole, columns=header), np.array(rows), ends, coded=coded)
 
 
 class _Column:
@@ -164,10 +169,6 @@ class _Column:
         self.known: defaultdict[str, int] = defaultdict()
         self.known.default_factory = self.known.__len__  # a new text gets the next number
         self.codes = array("i")
-
-    def values(self) -> np.ndarray:
-        """The texts, row by row."""
-        return np.array([*self.known, ""], dtype=object)[np.array(self.codes, dtype=np.intp)]
 
 
 def _keep(found: list[_Column], batch: list[list[str]]) -> None:
@@ -344,12 +345,20 @@ def text_of(cell: object) -> str:
     return str(cell)
 
 
+def coded_texts(column: pd.Series) -> tuple[np.ndarray, list[str]]:
+    """The number of each cell's text (-1: it is empty), and the texts, each written once."""
+    different: Iterable[Any]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        at, different = column.cat.codes.to_numpy(), column.cat.categories
+    elif getattr(column.dtype, "kind", "O") in "fiumM" or infer_dtype(column) == "date":
+        at, found = pd.factorize(column, use_na_sentinel=False)
+        different = map(pd.Timestamp, found) if column.dtype.kind == "M" else found.tolist()
+    else:
+        at, different = pd.factorize(np.array([text_of(x) for x in column], dtype=object))
+    return at, [text_of(x) for x in different]
+
+
 def texts(column: pd.Series) -> pd.Series:
-    """A column as text; of numbers and days each different one is written once."""
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiumM":
-        codes, different = pd.factorize(column, use_na_sentinel=False)
-        stamps = column.dtype.kind == "M"
-        cells = [pd.Timestamp(x) for x in different] if stamps else different.tolist()
-        known = np.array([text_of(x) for x in cells], dtype=object)
-        return pd.Series(known[codes] if len(known) else [], dtype=object)
-    return pd.Series([text_of(x) for x in column.astype(object)], dtype=object)
+    """A column as text."""
+    at, words = coded_texts(column)
+    return pd.Series(np.array([*words, ""], dtype=object)[at], dtype=object)

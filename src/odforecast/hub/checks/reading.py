@@ -21,7 +21,7 @@ import pandas as pd
 
 from odforecast.errors import DataError
 from odforecast.hub import layout
-from odforecast.hub.cells import decoded, is_day, read_raw, texts
+from odforecast.hub.cells import coded_texts, decoded, is_day, read_raw
 from odforecast.hub.checks.report import SHOWN, Broken, Unreadable, broken
 from odforecast.hub.tasks import Word
 from odforecast.say import listed, plain, quoted
@@ -35,6 +35,9 @@ _WHOLE_LIMIT: Final = 2**31
 _CALLED: Final = {"double": "number", "integer": "whole number", "Date": "day such as 2024-07-31"}
 #: How far probabilities may miss a sum of 1: what R's all.equal lets pass.
 _SLACK: Final = 1.5e-8
+
+#: The number of each cell's text (-1: none), and the texts.
+type Coded = tuple[np.ndarray, Iterable[Word]]
 
 
 def why_not(path: Path, root: Path) -> str | None:
@@ -345,18 +348,24 @@ def read_rows(path: Path, root: Path, parts: Mapping[str, Word] | None = None) -
         if path.stat().st_size == 0:
             raise Unreadable("an empty file")
         raw = read_raw(path, ending[1:], limit=None)
-    nothing = ["", "NA"] if ending == ".csv" else [""]
-    table = {str(n): texts(raw.cells[n]) for n in raw.cells}
-    table = {n: column.mask(column.isin(nothing), None) for n, column in table.items()}
-    table |= {
-        n: pd.Series([word] * len(raw.rows), dtype=object) for n, word in (parts or {}).items()
-    }
-    kinds = dict.fromkeys(table, "text") | dict(raw.kinds) | dict.fromkeys(parts or (), "text")
-    return rows_of(table, kinds, raw.rows)
+    coded: dict[str, Coded] = dict(raw.coded)
+    coded = coded or {str(n): coded_texts(raw.cells[n]) for n in raw.cells}
+    for name, word in (parts or {}).items():
+        coded[name] = np.zeros(len(raw.rows), dtype=np.intp), [word]
+    kinds = dict.fromkeys(coded, "text") | dict(raw.kinds) | dict.fromkeys(parts or (), "text")
+    return rows_of(coded, kinds, raw.rows, ("", "NA") if raw.coded else ("",))
 
 
-def rows_of(table: Mapping[str, Any], kinds: dict[str, str], numbers: np.ndarray) -> Rows:
-    """Columns of texts, each text once."""
-    coded = {name: pd.factorize(np.asarray(column, dtype=object)) for name, column in table.items()}
-    codes = pd.DataFrame({n: at for n, (at, _) in coded.items()}, index=range(len(numbers)))
-    return Rows(codes, {n: [*known, None] for n, (_, known) in coded.items()}, kinds, numbers)
+def rows_of(
+    coded: Mapping[str, Coded],
+    kinds: dict[str, str],
+    numbers: np.ndarray,
+    nothing: Sequence[str] = ("",),
+) -> Rows:
+    """Columns of coded texts, some of which stand for NA."""
+    codes = {}
+    for name, (at, known) in coded.items():
+        none = np.array([*(w is None or w in nothing for w in known), True])
+        codes[name] = np.where(none[at], -1, at)
+    table = pd.DataFrame(codes, index=range(len(numbers)))
+    return Rows(table, {n: [*known, None] for n, (_, known) in coded.items()}, kinds, numbers)

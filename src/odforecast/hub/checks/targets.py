@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 import numpy as np
+import pandas as pd
 
 from odforecast.hub.checks.config import Hub
 from odforecast.hub.checks.reading import Rows, exists, number, read_rows, row_key, rows_of
@@ -89,14 +90,17 @@ class TargetSet:
         if len(tables) == 1:
             return next(iter(tables.values())).repeated(columns, "values")
         places = [(file, int(n)) for file, t in tables.items() for n in t.numbers]
-        cells = {n: np.concatenate([t.each(n, lambda w: w) if n in t else np.full(len(t), None)
-                                    for t in tables.values()]) for n in columns}  # fmt: skip
+        coded = {}
+        for n in columns:
+            cells = [t.each(n, lambda w: w) if n in t else np.full(len(t), None)
+                     for t in tables.values()]  # fmt: skip
+            coded[n] = pd.factorize(np.concatenate(cells))
 
         def where(i: int) -> str:
             file, row = places[i]
             return f"row {row:,} of {quoted(file, 200)}"
 
-        found = rows_of(cells, {}, np.arange(len(places))).repeated(columns, "values", where)
+        found = rows_of(coded, {}, np.arange(len(places))).repeated(columns, "values", where)
         for k, x in enumerate(found.findings):
             file, row = places[x.row or 0]
             found.findings[k] = replace(x, message=f"{file}: {x.message}", row=row)
