@@ -95,11 +95,11 @@ def test_plumbing_is_no_evidence(panel, setting):
 
 def test_leave_this_episode_out(panel, setting):
     mean, sd, names = prior_from_episodes("2023-01")
-    effects = np.array([-0.693, -0.916, -0.042, 0.0, 0.0])
-    assert len(names) == 5
+    effects = np.array([-0.693, -0.916, -0.128, -0.654, -0.042, 0.0, 0.0])
+    assert len(names) == 7
     assert not any("Supply" in n for n in names)
     assert mean == pytest.approx(effects.mean(), abs=0.01)
-    assert sd == pytest.approx(effects.std(ddof=1) * np.sqrt(1.2), abs=0.01)
+    assert sd == pytest.approx(effects.std(ddof=1) * np.sqrt(8 / 7), abs=0.01)
     one = check_leave_this_out(panel, setting.model, draws=200, seeds=5)
     other = check_leave_this_out(panel, setting.model, draws=200, seeds=5, seed=100)
     assert one.passed is other.passed is True
@@ -123,7 +123,7 @@ def test_hindcasts_use_nothing_after_their_origin(panel, setting):
 
 def test_leave_one_episode_out():
     result = check_leave_one_out()
-    assert len(result.table) == 6
+    assert len(result.table) == 8
     assert result.table["mean_shift"].abs().max() > 0.05
     with pytest.raises(ScenarioError, match="4 or more"):
         predict_each(["a"], np.zeros(1))
