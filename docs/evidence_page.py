@@ -57,17 +57,18 @@ its log. Where a prior has a *share*, the size is multiplied by it in every draw
 
 SIZES_HEAD = """### What each size was read from
 
-A size is the effect **at full strength**. What is measured is the change between two windows, and an
-effect may still be growing in one of them or already fading. So each size is solved: with the prior's
-own lag, ramp and half-life, from the date of the event, the median course gives the change that was
-measured. A test repeats this on the bundled counts. Studies that give the change at full strength
-need no solving. "5%" means that the measured change is the strong end of the prior's 90% interval."""
+A size is the effect **at full strength**. What is measured is the change between two windows, and
+an effect may still be growing in one of them or already fading. So each size is solved: with the
+prior's own lag, ramp and half-life, from the date of the event, the median course gives the change
+that was measured. A test repeats this on the bundled counts. Studies that give the change at full
+strength need no solving. "5%" means that the measured change is the strong end of the prior's 90%
+interval."""
 
 #: What version 3 of the library changed: prior, before, after, why.
 CHANGES = (
     ("`supply-shock-2023-like`", "−0.45 (0.20)", "−0.65 (0.29)",
-     "−0.45 was the change from 2023 to 2024, and both years lie on the ramp: it gave −0.29 for the "
-     "−0.42 that was counted. The spread grows in proportion.", "16,800 → 22,400"),
+     "−0.45 was the change from 2023 to 2024, and both years lie on the ramp: it gave −0.29 for "
+     "the −0.42 that was counted. The spread grows in proportion.", "16,800 → 22,400"),
     ("`analogue-scheduling`", "−0.12 (0.08)", "−0.22 (0.15)",
      "The same slip: it gave −0.02 for the −0.04 that was counted.", "2,390 → 4,310"),
     ("`cooperation-resumed`", "−0.08 (0.12); works 45%, backfires 15%",
@@ -92,8 +93,8 @@ CHANGES_HEAD = """### What changed in version 3
 
 Timings did not change. The last column is the mean number of deaths averted in the United States
 from January 2026 to December 2028, the chance of nothing included, in the example of the README
-(release of 14 January 2026). For Ohio, the example itself went from 60 to 140 fewer deaths on average
-with `cooperation-resumed`, and from 116 to 140 if it works."""
+(release of 14 January 2026). For Ohio, the example itself went from 60 to 140 fewer deaths on
+average with `cooperation-resumed`, and from 116 to 140 if it works."""
 
 DEMAND_HEAD = """## Demand-side levers, for comparison
 

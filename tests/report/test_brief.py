@@ -294,7 +294,7 @@ def test_an_assumption_in_plain_words():
     shock = named_intervention("supply-shock-2023-like", onset={"between": ["2026-01", "2026-03"]})
     said = assumption(shock)
     assert said.startswith("It begins some time from January 2026 to March 2026.")
-    assert "change by −48 % (90 % range −68 to −16 %) at full strength" in said
+    assert "change by −48 % (90 % range −67 to −16 %) at full strength" in said
     assert "half of that is gone 30 months later" in said
     assert "come all the same, from another drug" in said
     half = assumption_in_short(shock.scaled(0.5))

@@ -64,7 +64,7 @@ def test_the_fall_to_april_2025_asks_for_a_little_more():
 
 def test_a_change_that_no_size_gives_is_refused():
     x = named_intervention("supply-shock-2023-like", onset="2025-01")
-    with pytest.raises(ScenarioError, match="no size gives a log change of -0.420"):
+    with pytest.raises(ScenarioError, match=r"no size gives a log change of -0\.420"):
         full_strength(x, -0.42, "2023-12", "2024-12")
 
 

@@ -124,7 +124,7 @@ def quantities() -> pd.DataFrame:
             continue
         told = event["quantity"]
         since, until = told.get("windows", ("", ""))
-        # Where no windows are compared, when it began does not matter: some began before the counts.
+        # Without windows the onset does not matter, and some lie before the first count.
         x = named_intervention(told["prior"], onset=event["dates"][0][:7] if since else "2020-01")
         log_rr, level = event["effect"]["log_rr"], told.get("level", 0.5)
         rows.append(
