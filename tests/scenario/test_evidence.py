@@ -388,3 +388,12 @@ def test_no_table_of_the_page_is_too_wide():
     heads = re.findall(r"^\|.*\|\n\|---", to_markdown(), re.M)
     assert heads
     assert max(head.count("|") for head in heads) <= 11
+
+
+@pytest.mark.parametrize(
+    "page", ["article.md", "concepts/scenarios.md", "concepts/not-a-scenario.md",
+             "reference/evidence.md"],
+)  # fmt: skip
+def test_pages_that_use_the_calendar_say_what_its_dates_are(page):
+    text = " ".join((PAGE.parents[1] / page).read_text(encoding="utf-8").split())
+    assert library()["calendar"]["note"] in text
