@@ -62,7 +62,8 @@ an effect may still be growing in one of them or already fading. So each size is
 prior's own lag, ramp and half-life, from the date of the event, the median course gives the change
 that was measured. A test repeats this on the bundled counts. Studies that give the change at full
 strength need no solving. "5%" means that the measured change is the strong end of the prior's 90%
-interval."""
+interval. The prior's size is rounded: the fall to April 2025, not yet final, would ask for −0.72 of
+the shock, and calendar years for −0.63."""
 
 #: What version 3 of the library changed: prior, before, after, why.
 CHANGES = (

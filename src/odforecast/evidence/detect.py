@@ -132,6 +132,7 @@ def power(
     Examples
     --------
     >>> import odforecast as od
+    >>> from odforecast.evidence.detect import power
     >>> forecast = od.get_model("drift").fit(od.bundled().as_of().panel()).forecast(18)
     >>> shock = od.scenario.named("supply-shock-2023-like", onset="2025-09")
     >>> 0.05 < power(od.project(forecast, [shock]), "supply-shock-2023-like") < 0.5

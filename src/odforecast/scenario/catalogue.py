@@ -150,7 +150,7 @@ def prior_parts(name: str) -> dict[str, float]:
     Examples
     --------
     >>> prior_parts("cooperation-resumed")
-    {'works': 0.45, 'nothing': 0.4, 'backfires': 0.15}
+    {'works': 0.59, 'nothing': 0.4, 'backfires': 0.01}
     >>> prior_parts("cooperation-suspended")
     {'rises': 0.25, 'nothing': 0.75}
     """

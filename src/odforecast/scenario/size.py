@@ -83,9 +83,10 @@ def full_strength(x: Intervention, change: float, since: object, until: object) 
     Examples
     --------
     >>> import odforecast as od
+    >>> from odforecast.scenario.size import full_strength
     >>> shock = od.scenario.named_intervention("supply-shock-2023-like", onset="2023-07")
     >>> round(full_strength(shock, -0.420, "2023-12", "2024-12"), 2)
-    -0.65
+    -0.63
     """
 
     def gap(size: float) -> float:
@@ -113,10 +114,10 @@ def quantities() -> pd.DataFrame:
 
     Examples
     --------
-    >>> import odforecast as od
-    >>> table = od.scenario.size.quantities().set_index("event")
-    >>> table.loc["supply-shock-2023", ["log_rr", "shipped"]].tolist()
-    [-0.42, -0.65]
+    >>> from odforecast.scenario.size import quantities
+    >>> table = quantities().set_index("event")[["log_rr", "size", "shipped"]]
+    >>> print(*table.loc["supply-shock-2023"].map("{:.2f}".format))
+    -0.42 -0.63 -0.65
     """
     rows = []
     for event in library()["events"]:
