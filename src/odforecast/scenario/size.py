@@ -52,7 +52,7 @@ def course_change(x: Intervention, size: Floats | float, since: object, until: o
     months = np.arange(first, last + ONE_MONTH)
     felt = x.exposure.get(REST, 1.0) if hasattr(x.exposure, "get") else x.exposure
     unit = replace(
-        x, size=Fixed(1.0), share=Fixed(1.0), spread=Fixed(0.0), p_null=0.0, probability=1.0,
+        x, size=Fixed(1.0), share=Fixed(1.0), spread=Fixed(0.0), p_null=0.0,
         direction="either", rebound=None,
     )  # fmt: skip
     course = unit.draw(months, [NATION], np.array([float(felt)]), DRAWS, 1)[:, 0]
