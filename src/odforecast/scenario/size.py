@@ -7,6 +7,7 @@ so that the prior's own course reproduces it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -50,7 +51,8 @@ def course_change(x: Intervention, size: Floats | float, since: object, until: o
     """
     first, last = to_month(since) - 11 * ONE_MONTH, to_month(until)
     months = np.arange(first, last + ONE_MONTH)
-    felt = x.exposure.get(REST, 1.0) if hasattr(x.exposure, "get") else x.exposure
+    felt = x.exposure.get(REST, 1.0) if isinstance(x.exposure, Mapping) else x.exposure
+    felt = 1.0 if isinstance(felt, str) else felt  # shares from data differ by place
     unit = replace(
         x, size=Fixed(1.0), share=Fixed(1.0), spread=Fixed(0.0), p_null=0.0,
         direction="either", rebound=None,
