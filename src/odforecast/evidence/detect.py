@@ -17,11 +17,17 @@ from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS
 from odforecast.panel import Floats, Panel
 from odforecast.scenario.effects import Estimator, EventPosterior, EventSummary
-from odforecast.scenario.effects.counts import MANY, PRIOR_OF, past_event, posterior_of
-from odforecast.scenario.exposure import exposure_vector
-from odforecast.scenario.growth import growth_changes, settled_through
 from odforecast.scenario.intervention import NATION, Intervention
 from odforecast.scenario.limits import ALL
+from odforecast.scenario.past import (
+    MANY,
+    PRIOR_OF,
+    felt_by,
+    growth_changes,
+    past_event,
+    posterior_of,
+    settled_through,
+)
 from odforecast.scenario.priors import Fixed, Normal
 
 if TYPE_CHECKING:
@@ -125,10 +131,8 @@ def past_effect(
     timings, seed : int
         Draws of the timing.
     """
-    x = intervention
-    felt = exposure_vector(x.exposure, panel.locations, exposures or {}, x.name)
-    table = dict(zip(panel.locations, felt.tolist()))
-    _, posterior = posterior_of(panel, (x,), (table,), timings=timings, seed=seed)
+    felt = felt_by(intervention, panel, exposures or {})
+    _, posterior = posterior_of(panel, (intervention,), (felt,), timings=timings, seed=seed)
     return posterior, posterior.summary()
 
 

@@ -5,10 +5,10 @@ date: the counts cannot identify cooperation.
 """
 
 from odforecast.scenario.catalogue import CAVEAT, events, levers, prior_names
-from odforecast.scenario.counterfactual import Past, past
 from odforecast.scenario.exposure import fentanyl_share, read_exposure
 from odforecast.scenario.intervention import Intervention, Rebound
 from odforecast.scenario.json_schema import json_schema
+from odforecast.scenario.past import Past, past
 from odforecast.scenario.percent import Dose, Percent
 from odforecast.scenario.priors import Beta, Fixed, LogNormal, Normal, Prior, SpikeSlab, Uniform
 from odforecast.scenario.project import project
