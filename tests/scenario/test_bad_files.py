@@ -131,6 +131,7 @@ BAD = [
     (ONE % "size: {percent: -30}", IN + "size: unknown distribution 'percent'; it stands", True),
     (ONE % "size: -0.3, percent: -30", IN + "size and percent are given, allowed: one", True),
     (ONE % "percent: -0.3", IN + "percent is -0.3, less than 1 %; write -30 for 30 %,", True),
+    (ONE % "percent: -0.9", IN + "percent is -0.9, less than 1 %; write -90 for 90 %,", True),
     (ONE % "percent: -130", IN + "percent is -130 %, allowed: above -100", True),
     (
         ONE % "percent: {quantiles: {5 %: -10 %, 50 %: -30 %}}",

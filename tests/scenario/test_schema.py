@@ -103,6 +103,22 @@ def test_unquoted_null_is_the_null_scenario():
     assert (found.name, found.hash) == (NULL.name, NULL.hash)
 
 
+@pytest.mark.parametrize(
+    ("assumed", "hashed"),
+    [
+        ("[{name: cut, onset: 2026-03, percent: -30}]", "f557eb55dfe620b7"),
+        (
+            "[{name: cut, size: {normal: [-0.1, 0.1]}, half_life: 6, rebound: {fraction: 0.3}}]",
+            "2aef9e72cf4a06e6",
+        ),
+    ],
+)
+def test_hashes_are_those_that_stored_results_hold(assumed, hashed):
+    for sure in ("", ", probability: 1"):
+        text = f"name: s\ninterventions: {assumed}".replace("}]", f"{sure}}}]")
+        assert parse_scenarios(text)[0].hash == hashed
+
+
 def test_hash_sees_assumptions_and_not_words():
     x = named_intervention("cooperation-resumed", onset="2026-03")
     base = Scenario("s", (x,))
