@@ -23,7 +23,6 @@ from odforecast.names import INDICATOR_NAMES
 from odforecast.say import plain
 from odforecast.scenario.catalogue import prior_names, prior_table
 from odforecast.scenario.priors import (
-    LARGEST,
     LEAST,
     MOST_DOSE,
     PARAMETERS,
@@ -54,6 +53,9 @@ MOST_EXPOSED = 5.0
 
 #: Log rate ratios whose middle lies outside are taken for a slip: 80 % fewer, five times as many.
 LARGEST_SIZE = 1.61
+
+#: Range of a distribution's parameters: outside it, its percentiles are no numbers any more.
+SMALLEST, LARGEST = 1e-6, 1e6
 
 #: Keys that give the size; one of them.
 SIZES = ("size", "percent", "dose")
@@ -162,6 +164,11 @@ def _numbers(kind: str, given: object, where: str, read: Reader) -> list[float]:
     if len(held) != len(keys) or len(numbers) != len(keys):
         raise ScenarioError(
             f"{where}: {kind} is {shown(given)}, allowed: {len(keys)} numbers ({', '.join(keys)})"
+        )
+    if any(x and not SMALLEST <= abs(x) <= LARGEST for x in numbers):
+        raise ScenarioError(
+            f"{where}: {kind} is {shown(given)}, allowed: numbers from {SMALLEST:g} to "
+            f"{LARGEST:g} in size, and 0"
         )
     return numbers
 

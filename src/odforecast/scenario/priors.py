@@ -36,9 +36,6 @@ PARAMETERS = {
     "uniform": ("low", "high"),
     "beta": ("a", "b"),
 }
-#: Range of a distribution's parameters: outside it, its percentiles are no numbers any more.
-SMALLEST, LARGEST = 1e-6, 1e6
-
 #: Parameters that are above 0.
 POSITIVE = ("sd", "median", "sigma", "a", "b")
 
@@ -109,11 +106,6 @@ class Prior:
                 raise ScenarioError(f"{self.kind}: {key} is {value!r}, allowed: a finite number")
             if key in POSITIVE and not value > 0:
                 raise ScenarioError(f"{self.kind}: {key} is {value:g}, allowed: above 0")
-            if value and not SMALLEST <= abs(value) <= LARGEST and self.kind != "fixed":
-                raise ScenarioError(
-                    f"{self.kind}: {key} is {value:g}, allowed: {SMALLEST:g} to {LARGEST:g} in "
-                    "size, or 0"
-                )
 
     def _given(self) -> dict[str, float]:
         return {k: getattr(self, f.name) for k, f in zip(PARAMETERS[self.kind], fields(self))}
