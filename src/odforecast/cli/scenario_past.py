@@ -64,7 +64,7 @@ def past_command(
     from odforecast.geography import resolve
     from odforecast.models import get_model
     from odforecast.scenario import Normal, past
-    from odforecast.scenario.counterfactual import WHATEVER
+    from odforecast.scenario.past import WHATEVER
 
     check_outputs(("--table", table, TABLES), read=(source,))
     releases = open_source(archive, source)

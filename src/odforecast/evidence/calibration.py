@@ -9,8 +9,7 @@ that is wrong fails here, whatever its intervals hold elsewhere.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
@@ -20,14 +19,11 @@ from odforecast.errors import ScenarioError
 from odforecast.evidence.check import CheckResult
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Floats
-from odforecast.scenario.effects import Estimator, Grid, random_timing
-from odforecast.scenario.effects.series import geometric, rotation
+from odforecast.plot import checks
+from odforecast.scenario.effects import Estimator, Grid, geometric, random_timing, rotation
 from odforecast.scenario.intervention import Intervention
 from odforecast.scenario.priors import LogNormal, Normal, Uniform
 from odforecast.seeds import seed_from
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 #: Points at which an empirical distribution is compared.
 POINTS = 100
@@ -103,8 +99,8 @@ LOCATIONS = 8
 
 #: What the mean of a simulated panel does by itself: fewer nodes than for real counts.
 GRID = Grid(
-    geometric(0.004, 0.064, 5), geometric(0.004, 0.064, 5), (0.0, 0.002, 0.004, 0.008),
-    (0.04, 0.04, 0.01),
+    geometric(0.004, 0.064, 5), geometric(0.004, 0.064, 5), (0.003, 0.01, 0.03),
+    (0.04, 0.04, 0.02), (6.0, 24.0), (None, 0),
 )  # fmt: skip
 
 #: An event like those of the catalogue, with everything open.
@@ -122,10 +118,20 @@ EVENT = Intervention(
 #: Level of the bands: of all quantities together about 95 %.
 LEVEL = 0.99
 
+#: Transforms that are compared, and draws of the timing.
+QUANTITIES, DRAWS = ("size", "size_or_none", "lag", "last"), 600
+
 
 def simulated_months() -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
     """Months of a simulated panel."""
     return np.arange(FIRST, FIRST + SPAN * ONE_MONTH)
+
+
+@lru_cache(maxsize=1)
+def _roots() -> Floats:
+    """Cholesky factors of what the mean does by itself, at every node."""
+    onset = int((EVENT.onset[0] - FIRST) / ONE_MONTH)
+    return np.linalg.cholesky(GRID.covariances(SPAN, onset))
 
 
 def simulate_own(
@@ -145,11 +151,10 @@ def simulate_own(
     z = rng.standard_normal(n_loc)
     own = np.exp(tau * z - 0.5 * tau**2) if skewed else 1.0 + tau * z
     shape = timing.shape(months)[0]
-    node = rng.choice(len(GRID.sds), p=np.exp(GRID.log_prior))
-    walk, noise, slope = GRID.sds[node] * np.sqrt(n_loc)
-    drift = np.cumsum(rng.normal(0.0, 1.0, SPAN)) * slope
+    roots = _roots()
     rows = np.empty((n_loc, SPAN))
-    rows[0] = np.cumsum(rng.normal(0.0, walk, SPAN) + drift) + rng.normal(0.0, noise, SPAN)
+    rows[0] = roots[rng.choice(len(roots), p=np.exp(GRID.log_prior))] @ rng.standard_normal(SPAN)
+    rows[0] *= np.sqrt(n_loc)
     own_walk, own_noise = np.exp(rng.uniform(np.log(0.005), np.log(0.05), 2))
     rows[1:] = np.cumsum(rng.normal(0.0, own_walk, (n_loc - 1, SPAN)), axis=1)
     rows[1:] += rng.normal(0.0, own_noise, (n_loc - 1, SPAN))
@@ -167,21 +172,9 @@ def transforms(
     simulations: int,
     seed: int = 1,
     exposed: bool = False,
-    draws: int = 600,
     skewed: bool = False,
 ) -> pd.DataFrame:
     """Place of what was drawn in its posterior, one row per simulation.
-
-    Parameters
-    ----------
-    simulations : int
-    seed : int
-    exposed : bool
-        Locations differ in exposure, from 0.3 to 1; else all have 1.
-    draws : int
-        Draws of the timing.
-    skewed : bool
-        Locations' own factors are lognormal, and not normal as the estimator takes them.
 
     Returns
     -------
@@ -191,33 +184,22 @@ def transforms(
         last month); NaN where there is none.
     """
     felt = np.linspace(0.3, 1.0, LOCATIONS) if exposed else np.ones(LOCATIONS)
-    estimator = Estimator(simulated_months(), [EVENT], felt, draws=draws, grid=GRID, seed=seed)
+    months = simulated_months()
+    estimator = Estimator(months, [EVENT], felt, draws=DRAWS, grid=GRID, seed=seed)
     rows = []
     for i in range(simulations):
         rng = np.random.default_rng(seed_from("calibration", seed, i, exposed))
         panel, truth = simulate_own(rng, felt, EVENT, skewed)
         found = estimator.posterior(panel)
-        none, u = found.p_null(), rng.random()
-        works = truth["works"] > 0
-        if works:
-            below = (1.0 - none) * found.cdf(truth["size"]) + none * (truth["size"] > 0)
-        else:
-            below = (1.0 - none) * found.cdf(0.0) + none * u
-        weights, lags = found.timing_weights(), found.timings[0].lag
-        drawn = found.draws(1000, seed=i)
-        last = found.delta(simulated_months()[-1:], drawn)[:, 0]
-        ties = float((last == truth["last"]).mean())
-        rows.append(
-            {
-                "works": works,
-                "p_null": none,
-                "size": found.cdf(truth["size"]) if works else np.nan,
-                "size_or_none": below,
-                "lag": float(weights @ (lags < truth["lag"])) if works else np.nan,
-                "last": float((last < truth["last"]).mean()) + u * ties,
-            }
-        )
-    return pd.DataFrame(rows)
+        works, none, u = truth["works"] > 0, found.p_null(), rng.random()
+        size = found.cdf(truth["size"])
+        below = none * (truth["size"] > 0) if works else none * u
+        lag = found.timing_weights() @ (found.timings[0].lag < truth["lag"])
+        last = found.delta(months[-1:], found.draws(1000, seed=i))[:, 0]
+        at = float((last < truth["last"]).mean()) + u * float((last == truth["last"]).mean())
+        given = (size, float(lag)) if works else (np.nan, np.nan)
+        rows.append((works, none, given[0], (1.0 - none) * size + below, given[1], at))
+    return pd.DataFrame(rows, columns=["works", "p_null", *QUANTITIES])
 
 
 def check_calibration(
@@ -234,33 +216,20 @@ def check_calibration(
     last month's effect lie within simultaneous 99 % bands, and the mean posterior probability
     of no effect is the share of simulations without one, within three standard errors.
     """
-    found = transforms(simulations, seed, exposed, skewed=skewed)
-    rows = []
-    for name in ("size", "size_or_none", "lag", "last"):
+    found = transforms(simulations, seed, exposed, skewed)
+    rows, drawn = [], {}
+    for name in QUANTITIES:
         values = found[name].dropna().to_numpy(dtype=float)
         limits = bands(values.size, LEVEL)
         inside = float(((values >= 0.05) & (values <= 0.95)).mean())
-        rows.append(
-            {
-                "quantity": name,
-                "simulations": values.size,
-                "outside_bands": limits.outside(values),
-                "coverage_90": inside,
-                "mean_transform": float(values.mean()),
-            }
-        )
+        rows.append((name, values.size, limits.outside(values), inside, float(values.mean())))
+        drawn[name] = (limits.points, shares(values, limits.points), limits.low, limits.high)
     gap = found["p_null"].to_numpy() - 1.0 + found["works"].to_numpy(dtype=float)
     error = float(gap.std(ddof=1) / np.sqrt(len(gap)))
-    rows.append(
-        {
-            "quantity": "p_null",
-            "simulations": len(gap),
-            "outside_bands": max(abs(float(gap.mean())) - 3.0 * error, 0.0),
-            "coverage_90": np.nan,
-            "mean_transform": float(found["p_null"].mean()),
-        }
-    )
-    table = pd.DataFrame(rows)
+    off = max(abs(float(gap.mean())) - 3.0 * error, 0.0)
+    rows.append(("p_null", len(gap), off, np.nan, float(found["p_null"].mean())))
+    columns = ["quantity", "simulations", "outside_bands", "coverage_90", "mean_transform"]
+    table = pd.DataFrame(rows, columns=columns)
     out = table.loc[table["outside_bands"] > 0, "quantity"].tolist()
     text = (
         f"{simulations:,} panels of {LOCATIONS} locations drawn from the estimator's own prior"
@@ -270,26 +239,5 @@ def check_calibration(
         f"{100 * table['coverage_90'].iloc[0]:.1f} %; mean posterior probability of no effect "
         f"{found['p_null'].mean():.3f}, simulated {1 - found['works'].mean():.3f}."
     )
-    return CheckResult("calibration", not out, table, text, {"calibration": lambda: _figure(found)})
-
-
-def _figure(found: pd.DataFrame) -> Figure:
-    from odforecast.plot.style import BLUE, GREY, ORANGE, canvas
-
-    figure, axes = canvas()
-    shown = {"size": BLUE, "size_or_none": ORANGE, "lag": "#3c7d3c", "last": "#7a4fa3"}
-    for name, colour in shown.items():
-        values = found[name].dropna().to_numpy(dtype=float)
-        limits = bands(values.size, LEVEL)
-        if name == "size_or_none":
-            axes.fill_between(
-                limits.points, limits.low - limits.points, limits.high - limits.points,
-                color=GREY, alpha=0.25, linewidth=0, label="99 % bands",
-            )  # fmt: skip
-        gap = shares(values, limits.points) - limits.points
-        axes.plot(limits.points, gap, color=colour, label=name.replace("_", " "))
-    axes.axhline(0.0, color="black", linewidth=0.6)
-    axes.set_xlabel("transform")
-    axes.set_ylabel("share at or below, less the transform")
-    axes.legend(frameon=False, fontsize=8, ncols=3)
-    return figure
+    figures = {"calibration": partial(checks.transforms, drawn)}
+    return CheckResult("calibration", not out, table, text, figures)
