@@ -43,7 +43,7 @@ def main() -> None:
         with_it = projection.forecast(str(name)).draws[:, 2, ahead]
         ratio = with_it[west > 1] / west[west > 1]
         saved[name] = [us["averted_mean"], us["averted_q05"], us["averted_q95"]]
-        low, middle, high = (us[f"averted_if_works_q{q}"] for q in ("05", "50", "95"))
+        low, middle, high = (us[f"averted_if_works_{q}"] for q in ("q05", "mean", "q95"))
         works = "–" if us["works"] == 0 else f"{middle:z,.0f} ({low:z,.0f}…{high:z,.0f})"
         print(
             f"| {name} | {us['works']:.2f} / {us['nothing']:.2f} / {us['backfires']:.2f} "

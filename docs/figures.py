@@ -149,11 +149,11 @@ def brief() -> None:
     example = STATIC.parents[1] / "src" / "odforecast" / "examples" / "cooperation-2026.yaml"
     with TemporaryDirectory() as folder:
         out = Path(folder, "cooperation-2026")
-        command = f"scenario run --scenario null,{example} --source bundled --locations US,OH"
+        command = f"scenario run --scenario null,{example} --source bundled"
         cli([*command.split(), "--until", "2028-12", "--out", str(out)], standalone_mode=False)
-        shutil.copy(out / "brief-US.html", STATIC / "brief-cooperation-2026.html")
+        shutil.copy(out / "brief.html", STATIC / "brief-cooperation-2026.html")
         shutil.copy(out / "brief-annex.html", STATIC / "brief-annex.html")
-        shutil.copy(out / "figures" / "fan.svg", STATIC / "brief-fan.svg")
+        shutil.copy(out / "data" / "figures" / "fan.svg", STATIC / "brief-fan.svg")
 
 
 def past(event: str) -> Figure:
