@@ -201,7 +201,7 @@ def test_every_column_of_a_scenario_folder_is_explained(tmp_path: Path) -> None:
         main, [*args.split(), "--draws", "20", "--samples", "2", "--out", str(out)]
     )
     assert done.exit_code == 0, done.output
-    tables = [*out.glob("*.csv"), *out.glob("*.parquet")]
+    tables = [*out.glob("data/*.csv"), *out.glob("data/*.parquet")]
     assert len(tables) > 5
     for path in tables:
         assert f"`{path.name}`" in FILES

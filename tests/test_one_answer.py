@@ -62,7 +62,7 @@ def collected(folder: Path) -> tuple[pd.DataFrame, dict[str, str]]:
             "update, hub file": _hub(pd.read_parquet(next(update.glob("*.parquet")))),
             # One of its scenarios is called null.
             "scenario, status quo": _hub(
-                pd.read_csv("brief/quantiles.csv", dtype=str, keep_default_na=False)
+                pd.read_csv("brief/data/quantiles.csv", dtype=str, keep_default_na=False)
             ),
         }
         pages = {
@@ -70,8 +70,8 @@ def collected(folder: Path) -> tuple[pd.DataFrame, dict[str, str]]:
             "site, US": Path("site/united-states.html"),
             "site, OH": Path("site/ohio.html"),
             "update": update / "index.html",
-            "brief, US": Path("brief/brief-US.html"),
-            "brief, OH": Path("brief/brief-OH.html"),
+            "brief, US": Path("brief/brief.html"),
+            "brief, OH": Path("brief/brief.html"),
         }
         texts = {name: _plain(path.read_text()) for name, path in pages.items()}
     texts["forecast"] = " ".join(said["forecast"].split())

@@ -154,7 +154,7 @@ def test_scenarios_as_json_and_a_picture(tmp_path):
         "--plot", tmp_path / "o.svg",
     )  # fmt: skip
     said = json.loads(done.stdout)
-    want = pd.read_csv(out / "answer.csv", keep_default_na=False)
+    want = pd.read_csv(out / "data" / "answer.csv", keep_default_na=False)
     assert [r["location"] for r in said["answer"]] == want["location"].tolist()
     assert [r["works"] for r in said["answer"]] == pytest.approx(want["works"].tolist())
     assert said["meta"]["scenarios"] == ["null", "cooperation-resumed"]

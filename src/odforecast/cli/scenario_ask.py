@@ -248,14 +248,14 @@ def json_of(projection: Projection, against: str | None, meta: dict[str, Any]) -
 def show_answer(projection: Projection, against: str | None) -> None:
     """The answer, and by calendar year, of the first locations."""
     if all(s.is_null for s in projection.scenarios):
-        click.echo("the status quo alone: its forecast is in quantiles.csv, there is no brief")
+        click.echo("the status quo alone: its forecast is in data/quantiles.csv, there is no brief")
         return
     places = projection.baseline.locations
     for where in places[:SHOWN]:
         _show_place(projection.select([where]), against, where)
     click.echo("(means; 90% intervals in brackets)")
     if len(places) > SHOWN:
-        click.echo(f"{len(places) - SHOWN} more places are in answer.csv")
+        click.echo(f"{len(places) - SHOWN} more places are in data/answer.csv")
     last = projection.baseline.last_month
     if any(x.onset[0] <= last for s in projection.scenarios for x in s.interventions):
         say(
