@@ -20,7 +20,7 @@ from odforecast.plot.style import (
     legend,
     of_time,
 )
-from odforecast.plot.words import capital, deaths_of, joined, literal, month_name
+from odforecast.plot.words import capital, deaths_of, literal, month_name
 from odforecast.say import chance
 
 if TYPE_CHECKING:
@@ -99,10 +99,10 @@ def chances(track: Track, *, axes: Axes | None = None) -> Axes:
     of_time(drawn)
     title = f"{called(track.location)}: has {track.scenario} worked?"
     deaths = capital(deaths_of(track.indicator))
-    heading(drawn, literal(title), literal(joined(
-        f"{deaths}; any change after {month_name(track.onset)} counts, whatever its cause",
-        "bands: 80% of simulated worlds",
-    )))  # fmt: skip
+    heading(drawn, literal(title), literal(
+        f"{deaths}; any change after {month_name(track.onset)} counts, whatever its cause; bands: "
+        "80% of simulated worlds"
+    ))  # fmt: skip
     legend(drawn)
     describe(drawn, f"Chances that {track.scenario} works: {'; '.join(said)}.")
     axes_out: Axes = drawn

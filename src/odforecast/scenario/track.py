@@ -88,7 +88,7 @@ class Track:
         return card(
             f"Track: {self.scenario} ({self.onset}) in {called(self.location)}, {self.indicator}",
             _three(self.now),
-            f"80% sure whether it works: {_when(self.sure_month)}",
+            f"we would {_when(self.sure_month)}",
             WHATEVER,
             "next: print(track), .chances, .expected, .value_of_information",
         )
@@ -157,7 +157,7 @@ class Track:
         lines = [
             f"{self.scenario} (onset {month_name(self.onset)}), {called(self.location)}, "
             f"{deaths_of(self.indicator)}. {counts}",
-            f"Chances now: {_three(now)}. Before any counts: {_three(first)}.",
+            f"The chances now: {_three(now)}. Before any counts: {_three(first)}.",
             *self._ahead(),
             *self._helps(),
             *self.notes,
@@ -167,10 +167,11 @@ class Track:
 
     def brief_line(self) -> str:
         """One line for a brief."""
-        when = "before any counts, by assumption" if self._assumed else _when(self.sure_month)
+        who = "Somebody who began with even odds" if self._assumed else "We"
+        month = self.sure_from_even_odds if self._assumed else self.sure_month
         return (
             f"{self.scenario}: {_three(self.now)} (counts through "
-            f"{month_name(self.now['month'])}). 80% sure whether it works: {when}. {WHATEVER}"
+            f"{month_name(self.now['month'])}). {who} would {_when(month)}. {WHATEVER}"
         )
 
     def _ahead(self) -> list[str]:
@@ -191,11 +192,11 @@ class Track:
             )
         if self._assumed:
             lines.append(
-                "The prior is 80% sure before any counts, so when we are is no finding. Somebody "
-                f"who began with even odds would be 80% sure {_when(self.sure_from_even_odds)}."
+                "The prior is 80% sure before any counts, so that is no finding. Somebody who "
+                f"began with even odds would {_when(self.sure_from_even_odds)}."
             )
         else:
-            lines.append(f"We expect to be 80% sure whether it works {_when(self.sure_month)}.")
+            lines.append(f"We would {_when(self.sure_month)}.")
         return [*lines, BEYOND]
 
     @property
@@ -209,10 +210,13 @@ class Track:
         if table.empty:
             return []
         rows = table.to_dict("records")
-        parts = [f"{r['series']}: {r['sure']:.0%} sure, and 80% sure {_when(r['sure_month'])}"
-                 for r in rows]  # fmt: skip
+        parts = []
+        for row in rows:
+            month = row["sure_month"]
+            sure = "80% not within five years" if month == NOT_WITHIN else f"80% by {month}"
+            parts.append(f"{row['series']}: {row['sure']:.0%} ({sure})")
         return [
-            f"What is read, and how sure it leaves somebody who began with even odds after "
+            f"How sure other counts would leave somebody who began with even odds, after "
             f"{rows[0]['at']} months: {'; '.join(parts)}."
         ]
 
@@ -304,16 +308,19 @@ def _listed(series: Series | Sequence[Series] | None, onset: np.datetime64) -> t
 def _three(row: Mapping[str, Any]) -> str:
     """The three chances in words."""
     return (
-        f"it works {chance(row['works'])}, does nothing {chance(row['nothing'])}, backfires "
-        f"{chance(row['backfires'])}"
+        f"{chance(row['works'])} that it works, {chance(row['nothing'])} that it does nothing, "
+        f"{chance(row['backfires'])} that it backfires"
     )
 
 
-def _when(month: object) -> str:
-    """When we expect to be sure, in words."""
-    if month is None or month == NOT_WITHIN:
-        return NOT_WITHIN
-    return f"with counts to {month_name(month)}"
+def _when(month: np.datetime64 | None) -> str:
+    """When somebody would be sure, after "would"."""
+    if month is None:
+        return "not be 80% sure whether it works within five years of the onset"
+    return (
+        f"be 80% sure whether it works with counts to {month_name(month)}, which are published "
+        "about five months later"
+    )
 
 
 def _month(month: np.datetime64 | None) -> str | None:

@@ -18,6 +18,7 @@ import pandas as pd
 from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS, called
 from odforecast.models import Model
+from odforecast.models.delay.layer import Delayed
 from odforecast.months import ONE_MONTH, Months
 from odforecast.panel import Floats, Panel
 from odforecast.scenario.applying import Applied
@@ -90,7 +91,10 @@ class Worlds:
         model: Model,
         draws: int,
     ) -> None:
-        self.clock, self.vintage, self.model, self.draws = clock, vintage, model, draws
+        self.clock, self.vintage, self.draws = clock, vintage, draws
+        # The last months are completed in what is read, so they must be in what is to come.
+        late = f"{model.label}+delay"
+        self.model = model if model.spec.corrects_delay else Model(Delayed(model), late)
         self.x, self.posteriors = clock.x, posteriors
         self.end = clock.x.onset[0] + (READS - 1) * ONE_MONTH
         self.panel, self.prior = vintage.panel(), clock.before[0]

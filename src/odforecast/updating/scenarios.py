@@ -150,6 +150,18 @@ def tracked(
     return made
 
 
+def lacking(file: Path, out: Path, release: dt.date) -> bool:
+    """Whether a clock of a file's scenarios was not read with a release yet.
+
+    Parameters
+    ----------
+    file, out : Path
+    release : datetime.date
+    """
+    names = [s.name for s in read_scenarios(file) if not s.is_null]
+    return not all((out / FOLDER / name / f"{release}.json").exists() for name in names)
+
+
 def _write(found: Track, folder: Path, name: str) -> None:
     """The clock as JSON, as a table and as a figure."""
     from odforecast import plot
