@@ -34,9 +34,11 @@ import odforecast as od
 from odforecast.backtesting.origin import Origin
 from odforecast.models import Model
 from odforecast.models.constants import all_constants
+from odforecast.models.delay import constants as learning
 from odforecast.models.delay.layer import Delayed
-from odforecast.models.statespace import kalman, model
+from odforecast.models.statespace import kalman
 from odforecast.models.statespace.kalman import Scales
+from odforecast.models.statespace.model import Dlm
 from odforecast.scoring import relative_to_baseline
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "reference"))
@@ -71,7 +73,7 @@ def _patched(target: object, name: str, value: object) -> Iterator[None]:
 def as_estimated() -> Model:
     """The default with the nation's scales as they were estimated."""
     scales = Scales(*all_constants()[0].scales())
-    return Model(model.Dlm(scales=scales), "dlm")
+    return Model(Dlm(scales=scales), "dlm")
 
 
 def beside_the_filter() -> Model:
@@ -81,16 +83,12 @@ def beside_the_filter() -> Model:
 
 def no_cut(panel: od.Panel) -> object:
     """Constants without the cut of a closed year."""
-    from odforecast.models.delay.constants import delays_for
-
-    return replace(delays_for(panel), closing_share=0.0)
+    return replace(learning.learned_delays(panel).constants, closing_share=0.0)
 
 
 def all_young(panel: od.Panel) -> object:
     """Constants that know no months more than a year old."""
-    from odforecast.models.delay.constants import delays_for
-
-    return replace(delays_for(panel), kappa_old=1.0, old_error=0.0)
+    return replace(learning.learned_delays(panel).constants, kappa_old=1.0, old_error=0.0)
 
 
 #: Name -> model, and what is patched while it runs.
@@ -100,11 +98,11 @@ ABLATIONS: dict[str, tuple[Callable[[], Model], list[tuple[object, str, object]]
     "no delay": (lambda: od.get_model("dlm", delay=False), []),
     "a closed year is never cut": (
         lambda: od.get_model("dlm"),
-        [(model, "delays_for", no_cut)],
+        [(learning, "delays_for", no_cut)],
     ),
     "old months as young ones": (
         lambda: od.get_model("dlm"),
-        [(model, "delays_for", all_young)],
+        [(learning, "delays_for", all_young)],
     ),
     "months of one length": (
         lambda: od.get_model("dlm"),

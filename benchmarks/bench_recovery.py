@@ -25,8 +25,8 @@ import numpy as np
 from scipy.stats import t as student
 
 import odforecast as od
+from odforecast.models.delay import constants as learning
 from odforecast.models.delay.constants import Delays, Seen, estimate
-from odforecast.models.statespace import model as statespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "factories"))
 from delay_factory import DELAYS, simulated_release, simulated_seen
@@ -109,7 +109,7 @@ def main() -> None:
     parser.add_argument("--sets", type=int, default=12, help="sets of releases to estimate from")
     parser.add_argument("--releases", type=int, default=12, help="releases in a set")
     given = parser.parse_args()
-    with mock.patch.object(statespace, "delays_for", return_value=STILL):
+    with mock.patch.object(learning, "delays_for", return_value=STILL):
         for newest in LASTS:
             print_transforms(newest, given.fits)
     print_constants(given.sets, given.releases)

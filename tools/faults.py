@@ -22,7 +22,7 @@ LIKELY = {
     "models/delay": ("tests/models/test_delay.py",),
     "models/dlm": ("tests/models/test_dlm.py",),
     "models/ensemble": ("tests/models/test_ensemble.py",),
-    "models/hierarch": ("tests/models/test_hierarchical.py", "tests/models/test_diagnostics.py"),
+    "models/hierarch": ("tests/models/test_hierarchical.py",),
     "models/statespace": ("tests/models/test_dlm.py",),
     "models": ("tests/models",),
     "panel": ("tests/test_panel.py", "tests/panel"),

@@ -29,7 +29,6 @@ from odforecast.models.adapters.foreign import (
     LEVELS,
     NEEDED,
     Foreign,
-    Identity,
     Marginals,
     PastErrors,
     adapted,
@@ -39,6 +38,7 @@ from odforecast.models.adapters.foreign import (
     steadied,
     title,
 )
+from odforecast.models.content import Contents
 from odforecast.models.paths import said
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
@@ -207,10 +207,10 @@ def test_a_decorated_function_is_known_by_what_it_holds_too() -> None:
 def test_parameters_have_a_text_that_hangs_on_content(value: Any) -> None:
     import copy
 
-    first, second = Identity(Thing(value)), Identity(Thing(copy.deepcopy(value)))
-    assert first.parameters == second.parameters
-    assert " at 0x" not in first.parameters["a"]
-    assert set(first.parameters) == {"a", "b"}, "nothing learned, nothing private"
+    first, second = (Contents().text(Thing(v)) for v in (value, copy.deepcopy(value)))
+    assert first == second
+    assert " at 0x" not in first
+    assert set(Contents().estimator(Thing(value))) == {"a", "b"}, "nothing learned, nothing private"
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_parameters_have_a_text_that_hangs_on_content(value: Any) -> None:
     ],
 )
 def test_other_parameters_have_another_text(one: Any, other: Any) -> None:
-    assert Identity(Thing(one)).parameters != Identity(Thing(other)).parameters
+    assert Contents().text(Thing(one)) != Contents().text(Thing(other))
 
 
 def test_a_set_in_the_code_has_one_text_in_every_process() -> None:
@@ -258,24 +258,30 @@ print(Contents().text(made["keep"]), Contents().text({"OH", "WV", "PA", "NY"}))
     assert len(texts) == 1
 
 
+def origin(item: object) -> str:
+    contents = Contents()
+    contents.text(item)
+    return contents.origin
+
+
 def test_where_code_comes_from_is_known_or_nothing_is_reused() -> None:
     from sklearn.linear_model import Ridge
     from statsforecast.models import SeasonalNaive, SklearnModel
 
-    assert Identity(SeasonalNaive(12)).origin.startswith("statsforecast==")
-    both = Identity(SklearnModel(model=Ridge())).origin
+    assert origin(SeasonalNaive(12)).startswith("statsforecast==")
+    both = origin(SklearnModel(model=Ridge()))
     assert [s.partition("==")[0] for s in both.split(", ")] == ["scikit-learn", "statsforecast"]
-    assert Identity(Thing()).origin == "", "this file is of no distribution"
+    assert origin(Thing()) == "", "this file is of no distribution"
     mine = SeasonalNaive(12)
     mine.alias = Sealed()  # nothing says what it is
-    assert Identity(mine).origin == ""
+    assert origin(mine) == ""
     mine.alias = double  # a function of a file of one's own
-    assert Identity(mine).origin == ""
+    assert origin(mine) == ""
     mine.alias = inner = []
     for _ in range(30):
         inner.append([])
         inner = inner[0]
-    assert Identity(mine).origin == ""
+    assert origin(mine) == ""
 
 
 def test_titles_are_labels() -> None:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from factories.panel_factory import bundled_panel
 from odforecast.errors import PanelError
-from odforecast.models.baselines import shuffled_levels
 from odforecast.models.county.baselines import CountyBaseline, counts_of, enough
 from odforecast.models.model import Model
+from odforecast.models.paths import shuffled_levels
 from odforecast.names import ALL_DRUGS, COUNTIES, RESIDENCE, VINTAGE_CLEAN
 from odforecast.panel import Panel
 from odforecast.seeds import Streams

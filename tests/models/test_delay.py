@@ -23,6 +23,7 @@ import odforecast as od
 from odforecast.errors import PanelError
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import Fitted, Model, get_model
+from odforecast.models.delay import constants as learning
 from odforecast.models.delay import layer
 from odforecast.models.delay.constants import (
     PRIORS,
@@ -47,6 +48,7 @@ from odforecast.models.delay.deficit import (
     Factors,
     arriving_late,
     deficit,
+    is_final,
     late_draws,
     of_open,
     open_months,
@@ -98,8 +100,7 @@ def streams(panel: Panel, seed: int = 1) -> Streams:
 
 def use(monkeypatch: pytest.MonkeyPatch, constants: Delays) -> None:
     """Make these the constants of every panel."""
-    for module in (layer, statespace):
-        monkeypatch.setattr(module, "delays_for", lambda _: constants)
+    monkeypatch.setattr(learning, "delays_for", lambda _: constants)
 
 
 def release_of(day: str) -> Panel:
@@ -620,7 +621,7 @@ def test_months_stand_on_one_recovery(name: str, extra: float, monkeypatch) -> N
     monkeypatch.setattr(layer, "late_draws", lambda missing, rows, *_: np.broadcast_to(
         missing.months[rows], (50, len(rows), SPAN)))  # fmt: skip
     panel = of_day(pending_panel(extra), "2026-03-11")
-    assert not layer.is_final(panel)
+    assert not is_final(panel)
     complete = corrected(panel, deficit(panel, CERTAIN))
     if extra:
         shift = complete.monthly[:, -AGES:] - panel.monthly[:, -AGES:]

@@ -24,14 +24,13 @@ from odforecast.errors import ForecastError, OdforecastError, PanelError, Unknow
 from odforecast.forecast import Forecast
 from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
 from odforecast.models import Drawer, Fitted, Model, Spec, get_model, register
-from odforecast.models.delay import layer
+from odforecast.models.delay import constants as learning
 from odforecast.models.delay.constants import Delays, delays_for
 from odforecast.models.delay.deficit import SHARED_DF, deficit
 from odforecast.models.delay.layer import AGES, corrected
 from odforecast.models.ensemble.model import LEVELS, Pool
 from odforecast.models.hierarchy.laplace import future
 from odforecast.models.registry import _REGISTERED
-from odforecast.models.statespace import model as statespace
 from odforecast.models.statespace.kalman import TAIL_DF, Scales
 from odforecast.months import ONE_MONTH, month_lengths
 from odforecast.names import ALL_DEATHS, LOCATION, MONTH, TARGET_12MO, TARGET_MONTH
@@ -258,8 +257,7 @@ def constants(monkeypatch: pytest.MonkeyPatch) -> Callable[[Delays], None]:
     """Puts other constants of the delay in the place of those that ship."""
 
     def put(other: Delays) -> None:
-        for module in (layer, statespace):
-            monkeypatch.setattr(module, "delays_for", lambda _: other)
+        monkeypatch.setattr(learning, "delays_for", lambda _: other)
 
     return put
 

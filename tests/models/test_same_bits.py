@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits
 
 import odforecast as od
 from odforecast.geography import JURISDICTIONS, NATION
-from odforecast.models.baselines import past_errors, persistence, symmetric_quantiles
+from odforecast.models.baselines import past_errors, persistence
 from odforecast.models.classical import _FITTERS
 from odforecast.models.delay.constants import delays_for
 from odforecast.models.delay.deficit import (
@@ -28,7 +28,7 @@ from odforecast.models.delay.deficit import (
 from odforecast.models.ensemble.model import LEVELS, MAX_HORIZON, Past, learn_weights
 from odforecast.models.innovations import Innovations, Paths, ThetaPaths, drawn
 from odforecast.models.kernels import quantiles_at
-from odforecast.models.paths import months_from_sums, trailing_months
+from odforecast.models.paths import months_from_sums, symmetric_quantiles, trailing_months
 from odforecast.monthly.sums import rolling_sums
 from odforecast.seeds import Streams
 
@@ -166,7 +166,8 @@ def test_quantiles_are_numpy_s(seed, n, levels, factor) -> None:
 
 @pytest.mark.parametrize("name", ["hub-baseline", "damped-trend"])
 def test_a_baseline_s_spread_is_that_of_each_place_and_horizon(name: str) -> None:
-    from odforecast.models.baselines import damped_trend, shuffled_levels
+    from odforecast.models.baselines import damped_trend
+    from odforecast.models.paths import shuffled_levels
 
     panel = bundled_panel()
     forecast = od.get_model(name).fit(panel).forecast(draws=50)

@@ -18,9 +18,12 @@ from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.models.kernels import quantiles_at
 from odforecast.models.paths import (
+    MIN_ERRORS,
     floor_at_zero,
     require_some,
+    shuffled_levels,
     since_last_gap,
+    symmetric_quantiles,
     trailing_months,
     usable_locations,
 )
@@ -31,8 +34,6 @@ from odforecast.names import MONTH, TARGET_12MO
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
 
-#: Fewest past errors a spread is read from.
-MIN_ERRORS = 8
 #: Last months that ``cdc-predicted`` revises.
 REVISED_MONTHS = 6
 #: Sums this old are taken as settled when CDC's predicted values are compared with them.
@@ -47,31 +48,21 @@ def persistence(sums: Floats, horizon: int) -> Floats:
 
 
 def damped_trend(sums: Floats, horizon: int, damping: float = 0.85) -> Floats:
-    """Point forecasts from every month: the last quarter's mean change, dying away.
-
-    ``S[t] + d (φ + φ² + … + φʰ)`` with ``d = (S[t] - S[t-3]) / 3``; NaN for the first three
-    months.
-
-    Examples
-    --------
-    >>> damped_trend(np.array([0.0, 1.0, 2.0, 3.0]), 2, damping=0.5)[-1].tolist()
-    [3.5, 3.75]
-    """
+    """Point forecasts from every month: the last quarter's mean change, dying away."""
+    # `S[t] + d (φ + φ² + … + φʰ)` with `d = (S[t] - S[t-3]) / 3`; NaN for the first three
+    # months.
     slope = np.full(sums.shape, np.nan)
     slope[..., 3:] = (sums[..., 3:] - sums[..., :-3]) / 3.0
     weight = np.cumsum(damping ** np.arange(1, horizon + 1))
-    points: Floats = sums[..., None] + slope[..., None] * weight
-    return points
+    return np.asarray(sums[..., None] + slope[..., None] * weight)
 
 
 def past_errors(sums: Floats, points: Floats, horizon: int) -> tuple[Floats, float]:
-    """Errors a rule made at one horizon, within the series, or within each of some as long.
-
-    Where the series is too short for :data:`MIN_ERRORS` errors at that horizon, the errors of
-    the longest horizon that has them are returned, with the factor ``sqrt(h / h0)`` (as for a
-    random walk) to stretch them by. ``points`` (..., n, H) are point forecasts from every month,
-    NaN in the same months of all series.
-    """
+    """Errors a rule made at one horizon, within the series, or within each of some as long."""
+    # Where the series is too short for `MIN_ERRORS` errors at that horizon, the errors of the
+    # longest horizon that has them are returned, with the factor `sqrt(h / h0)` (as for a random
+    # walk) to stretch them by. `points` (..., n, H) are point forecasts from every month, NaN in
+    # the same months of all series.
     for h in range(horizon, 0, -1):
         errors = sums[..., h:] - points[..., : sums.shape[-1] - h, h - 1]
         missing = np.isnan(errors).any(axis=tuple(range(errors.ndim - 1)))
@@ -81,29 +72,10 @@ def past_errors(sums: Floats, points: Floats, horizon: int) -> tuple[Floats, flo
     raise PanelError(f"{sums.shape[-1]} sums are too few for {MIN_ERRORS} past errors")
 
 
-def symmetric_quantiles(errors: Floats, levels: Floats) -> Floats:
-    """Quantiles of the errors and their mirror images: zero at 0.5, odd around it.
-
-    Examples
-    --------
-    >>> symmetric_quantiles(np.array([1.0, -3.0]), np.array([0.0, 0.5, 1.0])).tolist()
-    [-3.0, 0.0, 3.0]
-    """
-    return np.asarray(np.quantile(np.concatenate([errors, -errors]), levels))
-
-
-def shuffled_levels(draws: int, rng: np.random.Generator) -> Floats:
-    """One level in the middle of each of ``draws`` equal strata of (0, 1), in random order."""
-    levels: Floats = (rng.permutation(draws) + 0.5) / draws
-    return levels
-
-
 def spreads(sums: Floats, points: Floats, levels: Floats) -> tuple[Floats, int]:
-    """Errors of G series as long at the levels (G, D) of each, shape (D, G, H), and the first
-    stretched horizon (0: none).
-
-    Each is :func:`symmetric_quantiles` of :func:`past_errors`, bit for bit.
-    """
+    """Errors of G series as long at the levels (G, D) of each; and the first stretched horizon."""
+    # (D, G, H); 0 where none is stretched.
+    # Each is `symmetric_quantiles` of `past_errors`, bit for bit.
     horizon, stretched = points.shape[-1], 0
     n_series, n = sums.shape
     ordered, stretch = np.empty((horizon, n_series, 2 * n)), np.empty(horizon)
@@ -121,42 +93,24 @@ def spreads(sums: Floats, points: Floats, levels: Floats) -> tuple[Floats, int]:
 
 
 def settled_gaps(panel: Panel, state: str) -> Floats:
-    """Relative distance of CDC's predicted from reported counts that have settled.
-
-    Of the :data:`SETTLED_MONTHS` months that are at least :data:`SETTLED_AFTER` months old; months
-    without either, or without deaths, left out.
-    """
+    """Relative distance of CDC's predicted from reported counts that have settled."""
+    # Of the `SETTLED_MONTHS` months that are at least `SETTLED_AFTER` months old;
+    # months without either, or without deaths, left out.
     old = slice(-SETTLED_AFTER - SETTLED_MONTHS, -SETTLED_AFTER)
     row = panel.index(state)
     reported, predicted = panel.reported[row, old], panel.predicted[row, old]
     known = (reported > 0) & ~np.isnan(predicted)
-    gaps: Floats = predicted[known] / reported[known] - 1.0
-    return gaps
+    return np.asarray(predicted[known] / reported[known] - 1.0)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FittedBaseline:
-    """A baseline bound to a panel. There is nothing to estimate before the horizon is known.
-
-    Attributes
-    ----------
-    spec : Spec
-    panel : Panel
-        What it forecasts from.
-    locations : tuple of str
-        Usable locations.
-    skipped : mapping of str to str
-        The others, and why.
-    """
+    """A baseline bound to a panel. There is nothing to estimate before the horizon is known."""
 
     spec: Spec
-    panel: Panel
-    locations: tuple[str, ...]
-    skipped: Mapping[str, str]
-
-    def __repr__(self) -> str:
-        n, last = len(self.locations), self.panel.last_month
-        return f"<Fitted {self.spec.model}: {n} locations to {last}>"
+    panel: Panel  # What it forecasts from
+    locations: tuple[str, ...]  # Usable locations
+    skipped: Mapping[str, str]  # The others, and why
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths of 12-month counts; see :class:`odforecast.models.model.Drawer`."""
@@ -253,13 +207,7 @@ class Baseline:
         )
 
     def fit(self, panel: Panel) -> FittedBaseline:
-        """Bind to a panel.
-
-        Raises
-        ------
-        PanelError
-            If no location can be used.
-        """
+        """Bind to a panel."""
         states, skipped = usable_locations(panel, self.name)
         if self.spec.corrects_delay:
             for state in states:

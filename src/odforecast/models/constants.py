@@ -18,24 +18,13 @@ SCALES = ("level_own", "level_region", "level_us", "slope_us", "damp_us", "noise
 
 @dataclass(frozen=True)
 class Constants:
-    """One dated set.
+    """One dated set."""
 
-    Attributes
-    ----------
-    cutoff : datetime.date
-        The set rests on months published by this day.
-    last_month : str
-        The last of those months; ``"2018-05"``.
-    data_hash : str
-        Hash of the counts it was estimated from.
-    values : mapping of str to float
-        Name to value. Those of the delay stand in :mod:`odforecast.models.delay.constants`, those
-        of the drug classes in :mod:`odforecast.models.statespace.share`.
-    """
-
-    cutoff: dt.date
-    last_month: str
-    data_hash: str
+    cutoff: dt.date  # The set rests on months published by this day
+    last_month: str  # The last of those months; `"2018-05"`
+    data_hash: str  # Hash of the counts it was estimated from
+    # Name to value. Those of the delay stand in `odforecast.models.delay.constants`, those of
+    # the drug classes in `odforecast.models.statespace.share`.
     values: Mapping[str, float]
 
     def scales(self) -> tuple[float, ...]:
@@ -49,31 +38,26 @@ def read_rows(text: str) -> list[dict[str, str]]:
     return list(csv.DictReader(lines))
 
 
+def dated_sets(file: str, *columns: str) -> dict[tuple[str, ...], dict[str, float]]:
+    """Sets of a table that ships: what some columns say of a set to its values by name."""
+    sets: dict[tuple[str, ...], dict[str, float]] = {}
+    for row in read_rows(resources.files("odforecast.models").joinpath(file).read_text("utf-8")):
+        key = tuple(row[column] for column in columns)
+        sets.setdefault(key, {})[row["name"]] = float(row["value"])
+    return sets
+
+
 @cache
 def all_constants() -> tuple[Constants, ...]:
     """Every set that ships, the earliest cut-off first."""
-    text = resources.files("odforecast.models").joinpath("constants.csv").read_text("utf-8")
-    sets: dict[dt.date, list[dict[str, str]]] = {}
-    for row in read_rows(text):
-        sets.setdefault(dt.date.fromisoformat(row["cutoff"]), []).append(row)
+    sets = sorted(dated_sets("constants.csv", "cutoff", "last_month", "data_hash").items())
     return tuple(
-        Constants(
-            cutoff,
-            rows[0]["last_month"],
-            rows[0]["data_hash"],
-            {row["name"]: float(row["value"]) for row in rows},
-        )
-        for cutoff, rows in sorted(sets.items())
+        Constants(dt.date.fromisoformat(day), month, data, values)
+        for (day, month, data), values in sets
     )
 
 
 def constants_for(as_of: dt.date) -> Constants:
-    """The newest set whose cut-off is not later than the day of a forecast, or else the first.
-
-    Examples
-    --------
-    >>> constants_for(dt.date(2021, 6, 1)).cutoff
-    datetime.date(2020, 12, 31)
-    """
+    """The newest set whose cut-off is not later than the day of a forecast, or else the first."""
     known = [each for each in all_constants() if each.cutoff <= as_of]
     return (known or all_constants()[:1])[-1]

@@ -6,7 +6,7 @@ import functools
 import inspect
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions
 from importlib.metadata import version as installed_version
@@ -22,14 +22,7 @@ _PLAIN = (type(None), bool, int, float, complex, str, bytes, range, slice)
 
 
 def distribution_of(module: str) -> str:
-    """Distribution and version a module comes from; empty if that is unknown.
-
-    Examples
-    --------
-    >>> from odforecast.models.content import distribution_of
-    >>> distribution_of("numpy.random").partition("==")[0], distribution_of("__main__")
-    ('numpy', '')
-    """
+    """Distribution and version a module comes from; empty if that is unknown."""
     names = _distributions(tuple(sys.path)).get(module.partition(".")[0], [])
     return installed(names[0]) if names else ""
 
@@ -49,25 +42,11 @@ def _distributions(_path: tuple[str, ...]) -> Mapping[str, list[str]]:
 
 
 class Contents:
-    """Texts of values, and what was met in making them.
+    """Texts of values, and what was met in making them."""
 
-    Attributes
-    ----------
-    modules : set of str
-        Packages of all classes and functions met.
-    needed : set of str
-        Distributions that estimators of sktime say they run on.
-    unknown : bool
-        Whether something was met of which nothing says what it is.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from odforecast.models.content import Contents
-    >>> contents = Contents()
-    >>> contents.text({"a": [1, 2.5]}), contents.text(np.log1p), sorted(contents.modules)
-    ("{'a': [1, 2.5]}", 'numpy.log1p', ['numpy'])
-    """
+    # modules: Packages of all classes and functions met.
+    # needed: Distributions that estimators of sktime say they run on.
+    # unknown: Whether something was met of which nothing says what it is.
 
     def __init__(self) -> None:
         self.modules: set[str] = set()
@@ -136,10 +115,8 @@ class Contents:
         return self.named(type(value)) + _listed("()", inside)
 
     def function(self, function: Any, depth: int = 0) -> str:
-        """A function's text, with the values that it holds; empty of one that is not Python's.
-
-        Two functions of one text differ in what they close over, and in defaults.
-        """
+        """A function's text, with the values that it holds; empty of one that is not Python's."""
+        # Two functions of one text differ in what they close over, and in defaults.
         code = getattr(inspect.unwrap(function), "__code__", None)
         if code is None:
             return ""
@@ -149,20 +126,15 @@ class Contents:
             [_cell(cell) for cell in getattr(function, "__closure__", None) or ()],
         ]
         said = "" if held == [None, None, []] else self.text(held, depth + 1)
-        source = source_of(function)
+        try:
+            source = inspect.getsource(function)
+        except (OSError, TypeError):  # it cannot be found
+            source = None
         # Two lambdas in one line have one text.
         steps = steps_of(code) if source is None or code.co_name == "<lambda>" else ""
         if source is not None and not said and not steps:
             return content_hash(source)
         return content_hash(source, steps, said)
-
-
-def source_of(function: Callable[..., object]) -> str | None:
-    """A function's text; None where it cannot be found."""
-    try:
-        return inspect.getsource(function)
-    except (OSError, TypeError):
-        return None
 
 
 def _cell(cell: Any) -> Any:

@@ -179,29 +179,24 @@ class _Function:
 
     def fit(self, panel: Panel) -> _Fitted:
         states, skipped = usable_locations(panel, self.spec.model, self.spec.min_months)
-        return _Fitted(self, self.spec, panel, tuple(states), skipped)
+        return _Fitted(self, panel, tuple(states), skipped)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class _Fitted:
     model: _Function
-    spec: Spec
     panel: Panel
     locations: tuple[str, ...]
     skipped: dict[str, str]
-
-    def __repr__(self) -> str:
-        n, last = len(self.locations), self.panel.last_month
-        return f"<Fitted {self.spec.model}: {n} locations to {last}>"
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths; see :class:`odforecast.models.model.Drawer`."""
         # The random numbers of each group of places, and which they are.
         groups: dict[tuple[str, str], list[int]] = {}
-        by, key = self.spec.by, ("model", "")
+        spec, key = self.model.spec, ("model", "")
         for i, place in enumerate(self.locations):
-            if by is not None:
-                key = (by, find(place).state if by == "state" else place)
+            if spec.by is not None:
+                key = (spec.by, find(place).state if spec.by == "state" else place)
             groups.setdefault(key, []).append(i)
         paths = np.empty((draws, len(self.locations), horizon))
         for key, rows in groups.items():
@@ -211,8 +206,8 @@ class _Fitted:
             self.panel,
             paths,
             self.locations,
-            target=self.spec.target,
-            joint=self.spec.joint,
+            target=spec.target,
+            joint=spec.joint,
             skipped=self.skipped,
         )
 
@@ -235,5 +230,6 @@ class _Fitted:
                 return paths
             what = f"an array of shape {paths.shape}"
         raise ForecastError(
-            f"{self.spec.model} returned {what}, expected {expected}", hint="the model is at fault"
+            f"{self.model.spec.model} returned {what}, expected {expected}",
+            hint="the model is at fault",
         )

@@ -33,35 +33,25 @@ class Paths(Protocol):
 
     def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
         """Paths on the scale of the fit, shape (draws, horizon)."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
 class Innovations:
-    """Linear innovations state space: ``y = w·x + e``, then ``x <- F x + g e``.
+    """Linear innovations state space: ``y = w·x + e``, then ``x <- F x + g e``."""
 
-    Random walks, additive ETS, CES and ARIMA are all of this form.
+    # Random walks, additive ETS, CES and ARIMA are all of this form.
 
-    Attributes
-    ----------
-    transition, observe, gain, state : ndarray, shapes (K, K), (K,), (K,), (K,)
-        F, w, g, and x after the last observation.
-    sigma : float
-        Standard deviation of e (normal).
-    level, slope : float
-        Known line added to the path, ``level + slope * h``.
-    slope_sd : float
-        Standard error of the slope: one draw per path.
-    """
-
+    # transition, observe, gain, state: (K, K), (K,), (K,), (K,): F, w, g, and x after the last
+    # observation
     transition: Floats
     observe: Floats
     gain: Floats
     state: Floats
-    sigma: float
+    sigma: float  # Standard deviation of e (normal)
+    # level, slope: Known line added to the path, `level + slope * h`
     level: float = 0.0
     slope: float = 0.0
-    slope_sd: float = 0.0
+    slope_sd: float = 0.0  # Standard error of the slope: one draw per path
 
     def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
         """Paths, shape (draws, horizon)."""
@@ -70,28 +60,20 @@ class Innovations:
 
 @dataclass(frozen=True, eq=False)
 class ThetaPaths:
-    """The Theta model: a smoothed level plus a share of a line that may keep learning.
+    """The Theta model: a smoothed level plus a share of a line that may keep learning."""
 
-    Attributes
-    ----------
-    level, mean, intercept, slope : float
-        Smoothed level, mean of the series, and the fitted line, after ``n`` observations.
-    alpha, theta, sigma : float
-        Smoothing, weight and error scale.
-    n : int
-        Observations.
-    dynamic : bool
-        Whether the line is refitted as (simulated) observations come in: the dynamic models.
-    """
-
+    # level, mean, intercept, slope: Smoothed level, mean of the series, and the fitted line, after
+    # `n` observations
     level: float
     mean: float
     intercept: float
     slope: float
+    # alpha, theta, sigma: Smoothing, weight and error scale
     alpha: float
     theta: float
     sigma: float
-    n: int
+    n: int  # Observations
+    # Whether the line is refitted as (simulated) observations come in: the dynamic models
     dynamic: bool
 
     def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
@@ -102,18 +84,9 @@ class ThetaPaths:
 def drawn(
     series: Sequence[Paths], horizon: int, draws: int, generators: Sequence[np.random.Generator]
 ) -> Floats:
-    """Paths of many fitted series (S, draws, horizon), each from its own generator.
-
-    Those of one form and size are drawn together; row s is ``series[s].draw(horizon, draws,
-    generators[s])``.
-
-    Examples
-    --------
-    >>> one = np.ones(1)
-    >>> walk = Innovations(np.eye(1), one, one, np.array([5.0]), sigma=0.0)
-    >>> drawn([walk, walk], 3, 2, [np.random.default_rng(i) for i in (1, 2)])[1].tolist()
-    [[5.0, 5.0, 5.0], [5.0, 5.0, 5.0]]
-    """
+    """Paths of many fitted series (S, draws, horizon), each from its own generator."""
+    # Those of one form and size are drawn together; row s is `series[s].draw(horizon, draws,
+    # generators[s])`.
     alike: dict[tuple[type, int], list[int]] = {}
     for i, one in enumerate(series):
         size = one.state.size if isinstance(one, Innovations) else 0
@@ -133,10 +106,8 @@ def drawn(
 def _errors(
     sigmas: Sequence[float], horizon: int, draws: int, rngs: Sequence[np.random.Generator]
 ) -> Floats:
-    """Normal errors, shape (S, draws, horizon), each series' from its own generator.
-
-    Month by month, so that a shorter path is the beginning of a longer one.
-    """
+    """Normal errors, shape (S, draws, horizon), each series' from its own generator."""
+    # Month by month, so that a shorter path is the beginning of a longer one.
     out = np.empty((len(rngs), draws, horizon))
     for i, rng in enumerate(rngs):
         out[i] = rng.standard_normal((horizon, draws)).T
@@ -201,41 +172,18 @@ def _theta(
     return out
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FittedSeries:
-    """The locations of a panel, each with a fitted series of its own.
-
-    Attributes
-    ----------
-    spec : Spec
-    panel : Panel
-        What it was fitted to.
-    series : mapping of str to Paths
-        Fitted series by location.
-    skipped : mapping of str to str
-        Locations left out, and why.
-    log : bool
-        Whether the series are of log(1 + deaths).
-    """
+    """The locations of a panel, each with a fitted series of its own."""
 
     spec: Spec
-    panel: Panel
-    series: Mapping[str, Paths]
-    skipped: Mapping[str, str]
-    log: bool = True
-
-    def __repr__(self) -> str:
-        n, last = len(self.series), self.panel.last_month
-        return f"<Fitted {self.spec.model}: {n} locations to {last}>"
+    panel: Panel  # What it was fitted to
+    series: Mapping[str, Paths]  # Fitted series by location
+    skipped: Mapping[str, str]  # Locations left out, and why
+    log: bool = True  # Whether the series are of log(1 + deaths)
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
-        """Sample paths; see :class:`odforecast.models.model.Drawer`.
-
-        Raises
-        ------
-        PanelError
-            If no location can be forecast.
-        """
+        """Sample paths; see :class:`odforecast.models.model.Drawer`."""
         model, skipped = self.spec.model, dict(self.skipped)
         paths: dict[str, Floats] = {}
         # What another library draws is drawn alone: where it fails, the others are drawn.
@@ -273,16 +221,9 @@ class FittedSeries:
 def fit_series(
     spec: Spec, panel: Panel, fit: Callable[[str, Floats], Paths], log: bool = True
 ) -> FittedSeries:
-    """Fit every usable location of a panel: ``fit`` takes its code and its deaths.
-
-    These are months, or 12-month sums where the spec's paths are; ``log`` says whether ``fit``
-    takes the log of them.
-
-    Raises
-    ------
-    PanelError
-        If no location can be used.
-    """
+    """Fit every usable location of a panel: ``fit`` takes its code and its deaths."""
+    # These are months, or 12-month sums where the spec's paths are; `log` says whether `fit`
+    # takes the log of them.
     states, skipped = usable_locations(panel, spec.model, spec.min_months)
     series = {}
     for state in states:

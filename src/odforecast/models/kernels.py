@@ -18,12 +18,10 @@ def theta_paths(
     power: Floats,
     out: Floats,
 ) -> None:
-    """Paths of Theta models: the recursions of Fiorucci et al. (2016), section 3.
-
-    ``start`` (S, 6) holds level, mean, intercept and slope after the last observation, alpha and
-    theta; ``power`` (S, H + 1) is ``(1 - alpha)`` to the power of ``length`` and on. ``out``
-    (S, D, H) holds errors, and is overwritten with the paths.
-    """
+    """Paths of Theta models: the recursions of Fiorucci et al. (2016), section 3."""
+    # `start` (S, 6) holds level, mean, intercept and slope after the last observation, alpha and
+    # theta; `power` (S, H + 1) is `(1 - alpha)` to the power of `length` and on. `out` (S,
+    # D, H) holds errors, and is overwritten with the paths.
     n_series, n_draws, horizon = out.shape
     for s in range(n_series):
         alpha, theta = start[s, 4], start[s, 5]
@@ -53,11 +51,9 @@ def walk_paths(
     gain: Floats,
     out: Floats,
 ) -> None:
-    """Paths of linear innovations state spaces whose state is one number: random walks.
-
-    ``slope`` is (S, D), the others (S,); ``out`` (S, D, H) holds errors, and is overwritten with
-    the paths.
-    """
+    """Paths of linear innovations state spaces whose state is one number: random walks."""
+    # `slope` is (S, D), the others (S,); `out` (S, D, H) holds errors, and is overwritten with
+    # the paths.
     n_series, n_draws, horizon = out.shape
     for s in range(n_series):
         for d in range(n_draws):
@@ -73,11 +69,9 @@ def walk_paths(
 def linear_step(
     state: Floats, gain: Floats, observe: Floats, errors: Floats, h: int, out: Floats
 ) -> None:
-    """Step ``h`` of linear innovations state spaces of two numbers, after the transition.
-
-    The last error is added to ``state`` (S, D, 2) in place, and what is observed to ``out``
-    (S, D, H); ``gain`` and ``observe`` are (S, 2).
-    """
+    """Step ``h`` of linear innovations state spaces of two numbers, after the transition."""
+    # The last error is added to `state` (S, D, 2) in place, and what is observed to `out` (S,
+    # D, H); `gain` and `observe` are (S, 2).
     n_series, n_draws, _ = state.shape
     for s in range(n_series):
         for d in range(n_draws):
@@ -92,11 +86,9 @@ def linear_step(
 def quantiles_at(
     ordered: Floats, size: NDArray[np.int64], factor: Floats, levels: Floats, out: Floats
 ) -> None:
-    """Quantiles of sorted values, interpolated as ``numpy.quantile`` does, times a factor.
-
-    The first ``size[h]`` of each row of ``ordered`` (H, G, N) are values in order; ``levels`` are
-    (G, D), ``out`` (D, G, H).
-    """
+    """Quantiles of sorted values, interpolated as ``numpy.quantile`` does, times a factor."""
+    # The first `size[h]` of each row of `ordered` (H, G, N) are values in order; `levels` are
+    # (G, D), `out` (D, G, H).
     n_draws, n_series, horizon = out.shape
     for d in range(n_draws):
         for g in range(n_series):

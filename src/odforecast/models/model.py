@@ -435,10 +435,15 @@ class Fitted:
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """As :meth:`forecast`, from given streams: what a model made of models calls."""
-        made = self.inner.draw(horizon, draws, streams)
-        _check(made, self.model, _published(self.panel), horizon, draws)
-        own = self.panel.own
-        return made if own is None else conditioned(made, self.panel, streams, self.inner)
+        made: object = self.inner.draw(horizon, draws, streams)
+        what = f"a {type(made).__name__}, not a Forecast"
+        if isinstance(made, Forecast):
+            found = faults(made, _published(self.panel), self.model.spec, horizon, draws)
+            what = next((what for _, what in found), "")
+            if not what:
+                own = self.panel.own
+                return made if own is None else conditioned(made, self.panel, streams, self.inner)
+        raise ForecastError(f"{self.model.label} returned {what}", hint="the model is at fault")
 
 
 def _said(spec: Spec) -> str:
@@ -450,23 +455,11 @@ def _said(spec: Spec) -> str:
     return f"{by}; paths of {paths}; {delay} the last months{how}"
 
 
-def _check(made: object, model: Model, panel: Panel, horizon: int, draws: int) -> None:
-    """Refuse a forecast that is not what was asked for, or not what the spec declares."""
-    if isinstance(made, Forecast):
-        what = next((what for _, what in faults(made, panel, model.spec, horizon, draws)), "")
-    else:
-        what = f"a {type(made).__name__}, not a Forecast"
-    if what:
-        raise ForecastError(f"{model.label} returned {what}", hint="the model is at fault")
-
-
 def faults(
     made: Forecast, panel: Panel, spec: Spec, horizon: int, draws: int
 ) -> Iterator[tuple[str, str]]:
-    """What of a forecast is not what was asked for, or not what the spec declares.
-
-    Each with the rule of :mod:`odforecast.testing` that it breaks.
-    """
+    """What of a forecast is not what was asked for, or not what the spec declares."""
+    # Each with the rule of `odforecast.testing` that it breaks.
     last, first, until = panel.last_month + np.array([0, 1, horizon]) * ONE_MONTH
     if made.last_month != last:
         yield "origin", f"last month {made.last_month}, the panel's is {last}"
@@ -514,11 +507,9 @@ def _of_spec(spec: Spec, member: str = "") -> Iterator[Row]:
 
 
 def _learned(inner: object) -> Iterator[Row]:
-    """What a fitted model says of itself, or else what it holds in the open.
-
-    A model that knows better has a method ``described()``, which gives such rows. Of others the
-    single numbers and words are taken, and of a posterior sample its single parameters.
-    """
+    """What a fitted model says of itself, or else what it holds in the open."""
+    # A model that knows better has a method `described()`, which gives such rows. Of others the
+    # single numbers and words are taken, and of a posterior sample its single parameters.
     held = dict(getattr(inner, "__dict__", {}))
     if "skipped" in held and isinstance(held["skipped"], Mapping):
         yield "locations left out", str(len(held.pop("skipped"))), "fit"
@@ -550,18 +541,7 @@ def _text(value: object) -> str:
 
 
 def default_place(locations: Sequence[str]) -> str:
-    """The place that is looked at where none is named: the only one, or else the US.
-
-    Raises
-    ------
-    ForecastError
-        If there are several and no US among them.
-
-    Examples
-    --------
-    >>> default_place(["OH"]), default_place(["WV", "US"])
-    ('OH', 'US')
-    """
+    """The place that is looked at where none is named: the only one, or else the US."""
     if len(locations) == 1:
         return locations[0]
     if "US" in locations:
@@ -580,21 +560,7 @@ _WATCHER: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 @contextmanager
 def watching(tell: Watcher) -> Iterator[None]:
-    """Report how far the long fits in this block are; no number depends on it.
-
-    Parameters
-    ----------
-    tell : callable
-        Gets what is done, steps done, and steps in all; from another thread, perhaps.
-
-    Examples
-    --------
-    >>> seen = []
-    >>> with watching(lambda *step: seen.append(step)):
-    ...     watcher()("sampling", 5, 10)
-    >>> seen, watcher() is None
-    ([('sampling', 5, 10)], True)
-    """
+    """Report how far the long fits in this block are; no number depends on it."""
     token = _WATCHER.set(tell)
     try:
         yield

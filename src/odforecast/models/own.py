@@ -120,28 +120,10 @@ _FAR = 4.0
 
 
 def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: object = None) -> Forecast:
-    """A forecast given the own counts of its panel.
-
-    Places that have some are moved; those that have none, too, where the model knows how their
-    months hang together (:class:`Linear`). So is what is added up from them: the nation where it
-    is the sum of its parts, and drug classes, which keep their share of every month.
-
-    Parameters
-    ----------
-    made : Forecast
-        Of months, drawn without own counts.
-    panel : Panel
-        Its panel, with own counts.
-    streams : Streams
-        Those it was drawn from.
-    fitted : object, optional
-        What drew it.
-
-    Raises
-    ------
-    ForecastError
-        If there are too few draws.
-    """
+    """A forecast given the own counts of its panel."""
+    # Places that have some are moved; those that have none, too, where the model knows how their
+    # months hang together (`Linear`). So is what is added up from them: the nation where it
+    # is the sum of its parts, and drug classes, which keep their share of every month.
     own = panel.own
     if own is None:
         return made
@@ -286,12 +268,11 @@ def _nation_beside(
     files: Mapping[str, Told],
     linear: bool,
 ) -> Floats | None:
-    """Months of a nation that is not the sum of its places, moved as those are; None if it stays.
-
-    A drug class's nation is in every draw its places and a rest: that one stays. The months of a
-    nation modelled on its own are other draws than its places'. Their logs take on the change of
-    the mean and of the variance of its places and a rest, which moves as those without a file do.
-    """
+    """Months of a nation that is not the sum of its places, moved as those are."""
+    # None if it stays.
+    # A drug class's nation is in every draw its places and a rest: that one stays. The months of a
+    # nation modelled on its own are other draws than its places'. Their logs take on the change of
+    # the mean and of the variance of its places and a rest, which moves as those without a file do.
     units = [s for s in made.locations if s in JURISDICTIONS]
     if LOCATION not in made.joint or NATION not in made.locations or not units:
         return None
@@ -385,11 +366,9 @@ def _nation_of(
     paths: Mapping[str, Floats],
     moved: Mapping[str, Floats],
 ) -> Floats:
-    """Months of the nation's part where not all places have one, the whole being a sum.
-
-    It is the sum of those that have one and of a rest, which keeps its share of the deaths of the
-    others; or, where it is not, it keeps its own share of the nation's.
-    """
+    """Months of the nation's part where not all places have one, the whole being a sum."""
+    # It is the sum of those that have one and of a rest, which keeps its share of the deaths of the
+    # others; or, where it is not, it keeps its own share of the nation's.
     out = mine[NATION].copy()
     last = out[:, -min(out.shape[1], paths[NATION].shape[1]) :]
     units = [s for s in mine if s in JURISDICTIONS]
@@ -406,8 +385,7 @@ def _nation_of(
 
 def _inside(part: Floats, whole: Floats, before: Floats, whole_before: Floats) -> Floats:
     """A part no larger than its whole, where it was not: rounding of a product is no death."""
-    kept: Floats = np.where(before <= whole_before, np.minimum(part, whole), part)
-    return kept
+    return np.asarray(np.where(before <= whole_before, np.minimum(part, whole), part))
 
 
 def _placed(made: Forecast, moved: Mapping[str, Floats]) -> tuple[Floats, Floats]:
@@ -427,30 +405,15 @@ def _placed(made: Forecast, moved: Mapping[str, Floats]) -> tuple[Floats, Floats
 
 @dataclass(frozen=True, eq=False)
 class Told:
-    """What is observed of a place's months, those that are used.
+    """What is observed of a place's months, those that are used."""
 
-    Attributes
-    ----------
-    at : ndarray of int, shape (k,)
-        Which of its n months, in order.
-    observed : ndarray, shape (k,)
-        Logs of their deaths and a half.
-    noise : ndarray, shape (k, k)
-        Covariance of the errors of those.
-    common : ndarray, shape (k,)
-        Sd of what other places have of those errors, too; between months as :func:`near` says.
-    errors : ndarray, shape (D, k)
-        Draws of those errors.
-    far : float
-        How many standard deviations the observed months lie from the draws, at most.
-    """
-
-    at: NDArray[np.int_]
-    observed: Floats
-    noise: Floats
+    at: NDArray[np.int_]  # (k,): Which of its n months, in order
+    observed: Floats  # (k,): Logs of their deaths and a half
+    noise: Floats  # (k, k): Covariance of the errors of those
+    # (k,): Sd of what other places have of those errors, too; between months as `near` says
     common: Floats
-    errors: Floats
-    far: float
+    errors: Floats  # (D, k): Draws of those errors
+    far: float  # How many standard deviations the observed months lie from the draws, at most
 
 
 def told(
@@ -462,31 +425,8 @@ def told(
     common: Floats | None = None,
     shared: Floats | None = None,
 ) -> tuple[Told, int]:
-    """What observed months tell, those left out that have hardly begun to come in.
-
-    Parameters
-    ----------
-    paths : ndarray, shape (D, n)
-        Monthly deaths as they are drawn without.
-    at : ndarray of int, shape (k,)
-        Which of the n months are observed.
-    observed : ndarray, shape (k,)
-        Logs of their deaths and a half.
-    noise : ndarray, shape (k, k)
-        Covariance of the errors of those; infinite where nothing is known.
-    rng : Generator
-    common : ndarray, shape (k,), optional
-        Sd of what other places have of those errors, too; none without it.
-    shared : ndarray, shape (D, n), optional
-        Draws of that for all months, at an sd of 1: see :func:`shared_errors`.
-
-    Returns
-    -------
-    told : Told
-        Without months of which nothing is known.
-    whole : int
-        How many of the observed months have come in, the first ones: see :func:`filled_until`.
-    """
+    """What observed months tell, those left out that have hardly begun to come in."""
+    # paths (D, n); at (k,); observed (k,); noise (k, k); common (k,); shared (D, n)
     useful = np.isfinite(np.diag(noise))
     n, k = len(paths), int(useful.sum())
     common = np.zeros(at.size) if common is None else common
@@ -511,15 +451,8 @@ def told(
 
 
 def near(months: Floats | NDArray[np.int_]) -> Floats:
-    """Correlation of the errors of late arrivals of months, given their numbers; shape (k, k).
-
-    Examples
-    --------
-    >>> near(np.array([0, 1, 3])).round(2)[0].tolist()
-    [1.0, 0.8, 0.51]
-    """
-    found: Floats = _NEXT ** np.abs(np.subtract.outer(months, months)).astype(float)
-    return found
+    """Correlation of the errors of late arrivals of months, given their numbers; shape (k, k)."""
+    return np.asarray(_NEXT ** np.abs(np.subtract.outer(months, months)).astype(float))
 
 
 def shared_errors(n_draws: int, n: int, rng: np.random.Generator) -> Floats:
@@ -532,19 +465,8 @@ def shared_errors(n_draws: int, n: int, rng: np.random.Generator) -> Floats:
 
 
 def move(paths: Floats, seen: Told) -> Floats:
-    """The months of each draw, once some of them are observed, by the covariance of the draws.
-
-    Parameters
-    ----------
-    paths : ndarray, shape (D, n)
-        Monthly deaths; NaN where hidden: those stay.
-    seen : Told
-
-    Returns
-    -------
-    ndarray, shape (D, n)
-        Monthly deaths; exactly those given where nothing is learned. A month of none may get some.
-    """
+    """The months of each draw, once some of them are observed, by the covariance of the draws."""
+    # paths (D, n) -> (D, n)
     if seen.at.size == 0:
         return paths
     logs = logs_of(paths)
@@ -556,44 +478,21 @@ def move(paths: Floats, seen: Told) -> Floats:
 
 def logs_of(paths: Floats) -> Floats:
     """Logs of months' deaths and a half; hidden ones are taken for none."""
-    logs: Floats = np.log(np.maximum(np.nan_to_num(paths), 0.0) + HALF)
-    return logs
+    return np.asarray(np.log(np.maximum(np.nan_to_num(paths), 0.0) + HALF))
 
 
 def moved_by(shift: Floats, logs: Floats, paths: Floats) -> Floats:
-    """Months whose logs are shifted: those of no shift, and hidden ones, are exactly as they were.
-
-    Parameters
-    ----------
-    shift, logs, paths : ndarray, shape (D, ..., n)
-        What is added to the logs, the logs (:func:`logs_of`), and the months.
-    """
+    """Months whose logs are shifted; where the shift is 0, or hidden, exactly as they were."""
+    # shift, logs, paths (D, ..., n)
     still = (shift == 0) | np.isnan(paths).any(axis=0)
-    moved: Floats = np.where(still, paths, np.maximum(np.exp(logs + shift) - HALF, 0.0))
-    return moved
+    return np.asarray(np.where(still, paths, np.maximum(np.exp(logs + shift) - HALF, 0.0)))
 
 
 def filled_until(away: Floats, usual: Floats) -> int:
-    """How many of the observed months, from the first on, have come in at all.
-
-    Compared are the likelihoods that all have, and that from some month on the counts hold only
-    what has begun to come in: any lower number is about as likely.
-
-    Parameters
-    ----------
-    away : ndarray, shape (k,)
-        Logs of the counts less the mean of the draws, in order of months.
-    usual : ndarray, shape (k, k)
-        Covariance of that where months have come in.
-
-    Examples
-    --------
-    >>> usual = 0.01 * np.eye(3)
-    >>> filled_until(np.array([0.0, -0.1, -0.2]), usual)
-    3
-    >>> filled_until(np.array([0.0, -0.1, -1.9]), usual)
-    2
-    """
+    """How many of the observed months, from the first on, have come in at all."""
+    # Compared are the likelihoods that all have, and that from some month on the counts hold only
+    # what has begun to come in: any lower number is about as likely.
+    # away (k,); usual (k, k)
     k = away.size
     best, found = -np.inf, k
     for stop in range(k, -1, -1):
@@ -611,23 +510,13 @@ def filled_until(away: Floats, usual: Floats) -> int:
 def _root(covariance: Floats) -> Floats:
     """A square root of a covariance that may be singular."""
     values, vectors = np.linalg.eigh(covariance)
-    root: Floats = vectors * np.sqrt(np.maximum(values, 0.0))
-    return root
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)))
 
 
 def shrunk(logs: Floats, told: int) -> Floats:
-    """Covariance of draws, its correlations shrunk towards none by their own sampling error.
-
-    Schäfer & Strimmer (2005). By how much, the first ``told`` months say, whatever stands after
-    them. Months that do not vary have no correlation.
-
-    Examples
-    --------
-    >>> same = np.random.default_rng(1).standard_normal((500, 1))
-    >>> covariance = shrunk(np.concatenate([same, same], axis=1), 2)
-    >>> bool(covariance[0, 1] > 0.99 * covariance[0, 0])
-    True
-    """
+    """Covariance of draws, its correlations shrunk towards none by their own sampling error."""
+    # Schäfer & Strimmer (2005). By how much, the first `told` months say, whatever stands after
+    # them. Months that do not vary have no correlation.
     n, size = logs.shape
     sd = logs.std(axis=0, ddof=1)
     varies = sd > 1e-9
@@ -641,36 +530,20 @@ def shrunk(logs: Floats, told: int) -> Floats:
     weight = min(float(spread[first].sum()) / total, 1.0) if total > 0 else 0.0
     r[off] *= 1.0 - weight
     sd = np.where(varies, sd, 0.0)
-    found: Floats = r * np.outer(sd, sd)
-    return found
+    return np.asarray(r * np.outer(sd, sd))
 
 
 @dataclass(frozen=True, eq=False)
 class LogMonths:
-    """How the logs of the months of some places (deaths and a half) hang together in a model.
+    """How the logs of the months of some places (deaths and a half) hang together in a model."""
 
-    Attributes
-    ----------
-    locations : tuple of str
-        CDC codes, L of them.
-    shared : ndarray, shape (L, n, K)
-        What each month takes of K standard normals that places may share.
-    own : ndarray, shape (L, n, n)
-        Covariance of what is in no other place's months.
-    nation : ndarray, shape (L, n, H)
-        What each month takes of the nation's innovations, H standard normals, at scale 1.
-    scale : ndarray, shape (D,)
-        Scale of those in each draw.
-    usual : float
-        Root of the mean square of that scale.
-    """
-
-    locations: tuple[str, ...]
-    shared: Floats
-    own: Floats
+    locations: tuple[str, ...]  # CDC codes, L of them
+    shared: Floats  # (L, n, K): What each month takes of K standard normals that places may share
+    own: Floats  # (L, n, n): Covariance of what is in no other place's months
+    # (L, n, H): What each month takes of the nation's innovations, H standard normals, at scale 1
     nation: Floats
-    scale: Floats
-    usual: float
+    scale: Floats  # (D,): Scale of those in each draw
+    usual: float  # Root of the mean square of that scale
 
 
 @runtime_checkable
@@ -678,16 +551,7 @@ class Linear(Protocol):
     """A fitted model that knows how its log months hang together."""
 
     def log_months(self, made: Forecast, streams: Streams) -> Sequence[LogMonths]:
-        """Of the places that hang together, one each; months as the forecast holds draws of them.
-
-        Parameters
-        ----------
-        made : Forecast
-            As its ``draw`` returned it.
-        streams : Streams
-            Those it was drawn from.
-        """
-        ...
+        """Of the places that hang together, one each; months as the forecast holds them."""
 
 
 def move_together(
@@ -696,23 +560,8 @@ def move_together(
     told: Mapping[str, Told],
     alone: Sequence[str] = (),
 ) -> Floats:
-    """The months of all places in each draw, once some of them are observed.
-
-    Parameters
-    ----------
-    paths : ndarray, shape (D, L, n)
-        Monthly deaths, in the order of the model's locations; NaN where hidden: those stay.
-    model : LogMonths
-    told : mapping of str to Told
-        By location.
-    alone : sequence of str
-        Of those, the ones that tell of no place but their own.
-
-    Returns
-    -------
-    ndarray, shape (D, L, n)
-        Monthly deaths; exactly those given where nothing is learned.
-    """
+    """The months of all places in each draw, once some of them are observed."""
+    # paths (D, L, n) -> (D, L, n)
     logs = logs_of(paths)
     trusted = {s: t for s, t in told.items() if s not in alone}
     shift = _shift(logs, model, trusted)
@@ -754,23 +603,10 @@ def _observed(model: LogMonths, told: Mapping[str, Told]) -> _Observed:
 
 
 def apart(paths: Floats, model: LogMonths, told: Mapping[str, Told]) -> dict[str, float]:
-    """Files that lie far from what the forecast and all the other files say of their months.
-
-    They are found one after the other, the farthest first: one that is wrong makes others look so.
-
-    Parameters
-    ----------
-    paths : ndarray, shape (D, L, n)
-        Monthly deaths, as they are drawn without.
-    model : LogMonths
-    told : mapping of str to Told
-        By location.
-
-    Returns
-    -------
-    dict of str to float
-        How many standard deviations, more than ``APART``, at the month that is farthest off.
-    """
+    """Files that lie far from what the forecast and all the other files say of their months."""
+    # They are found one after the other, the farthest first: one that is wrong makes others look
+    # so.
+    # paths (D, L, n)
     logs, left, found = logs_of(paths), dict(told), {}
     while left:
         far = _distances(logs, model, left)
@@ -820,54 +656,25 @@ def _shift(logs: Floats, model: LogMonths, told: Mapping[str, Told]) -> Floats:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a place's own counts say of its months, on CDC's scale.
+    """What a place's own counts say of its months, on CDC's scale."""
 
-    Attributes
-    ----------
-    months : ndarray of datetime64[M], shape (k,)
-        Months that CDC's counts do not settle.
-    deaths : ndarray, shape (k,)
-        Deaths expected of them.
-    noise : ndarray, shape (k, k)
-        Covariance of the errors of their logs.
-    factor, factor_sd : float
-        Own over CDC's counts of the last common 12 months, and the relative sd at the last month.
-    shared : int
-        Months that it was learned on.
-    common : ndarray, shape (k,)
-        Sd of what other places have of those errors, too: late arrivals, where files are taken to
-        fill up as CDC's counts do.
-    """
-
-    months: Months
-    deaths: Floats
-    noise: Floats
+    months: Months  # (k,): Months that CDC's counts do not settle
+    deaths: Floats  # (k,): Deaths expected of them
+    noise: Floats  # (k, k): Covariance of the errors of their logs
+    # factor, factor_sd: Own over CDC's counts of the last common 12 months, and the relative sd at
+    # the last month
     factor: float
     factor_sd: float
-    shared: int
+    shared: int  # Months that it was learned on
+    # (k,): Sd of what other places have of those errors, too: late arrivals, where files are taken
+    # to fill up as CDC's counts do
     common: Floats
 
 
 def seen_months(
     panel: Panel, own: Own, state: str, late: Late, drawn: dict[object, Floats]
 ) -> Seen | None:
-    """What a place's own counts say of months that CDC's do not settle.
-
-    Parameters
-    ----------
-    panel : Panel
-    own : Own
-    state : str
-    late : Late
-    drawn : dict
-        Months to their draws, where a model completes CDC's counts. Used where CDC's settled
-        counts share too few months with the state's.
-
-    Returns
-    -------
-    Seen or None
-        None if there are too few common months.
-    """
+    """What a place's own counts say of months that CDC's do not settle."""
     months, _, days = own.of(state)
     both, mine, cdc = common_months(panel, own, state)
     end, extra = panel.final_through, 0.0
@@ -929,39 +736,24 @@ def seen_months(
 
 @dataclass(frozen=True)
 class Late:
-    """Late arrivals of months by their age: the share still to come is ``alpha exp(-delta age)``.
-
-    Attributes
-    ----------
-    alpha, delta : float
-    spread : float
-        Relative error of the odds of arriving late, the same for all months of a place.
-    noise : float
-        Relative error of a single month's.
-    how : str
-        What it rests on.
-    common : float
-        Share of the variance of the error that all places have in common whose counts are taken to
-        fill up as CDC's do.
-    """
+    """Late arrivals of months by age: ``alpha exp(-delta age)`` is still to come."""
 
     alpha: float
     delta: float
-    spread: float
-    noise: float
-    how: str
+    spread: float  # Relative error of the odds of arriving late, the same for all months of a place
+    noise: float  # Relative error of a single month's
+    how: str  # What it rests on
+    # Share of the variance of the error that all places have in common whose counts are taken to
+    # fill up as CDC's do
     common: float = 0.0
 
     def share(self, ages: Floats) -> Floats:
         """Share of a month's deaths that is still to come."""
-        found: Floats = np.minimum(self.alpha * np.exp(-self.delta * ages), _MOST)
-        return found
+        return np.asarray(np.minimum(self.alpha * np.exp(-self.delta * ages), _MOST))
 
     def missing(self, ages: Floats) -> tuple[Floats, Floats]:
-        """Mean and sd of the log of a month once complete over the month as counted.
-
-        The odds of arriving late are lognormal, so that less than nothing never arrives.
-        """
+        """Mean and sd of the log of a month once complete over the month as counted."""
+        # The odds of arriving late are lognormal, so that less than nothing never arrives.
         share = self.share(ages)
         odds = share / (1.0 - share)
         spread = np.sqrt(np.log1p(self.spread**2))
@@ -974,10 +766,8 @@ class Late:
 
 
 def late_arrivals(own: Own, state: str, constants: Delays) -> Late:
-    """How far a place's counts are filled up by age: from its own days, else as CDC's are.
-
-    Ages are months from the end of a month to the day on which it was counted.
-    """
+    """How far a place's counts are filled up by age: from its own days, else as CDC's are."""
+    # Ages are months from the end of a month to the day on which it was counted.
     spread = float(np.hypot(constants.late_own, constants.late_shared))
     if own.complete:
         return Late(0.0, 1.0, 0.0, 0.0, "taken as complete")

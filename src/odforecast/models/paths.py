@@ -1,4 +1,4 @@
-"""What the simple forecasters share: checks, trailing months, sums back to months, labels."""
+"""What the simple forecasters share: checks, trailing months, sums back to months, quantiles."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ import numpy as np
 from odforecast.errors import OdforecastError, PanelError
 from odforecast.models.spec import MIN_MONTHS
 from odforecast.panel import Floats, Panel
+
+#: Fewest past errors a spread is read from.
+MIN_ERRORS = 8
 
 
 def usable_locations(
@@ -48,28 +51,15 @@ def trailing_months(panel: Panel, state: str) -> Floats:
 
 
 def since_last_gap(row: Floats) -> Floats:
-    """The end of a row after its last NaN, shape (n,).
-
-    Examples
-    --------
-    >>> since_last_gap(np.array([1.0, np.nan, 2.0, 3.0])).tolist()
-    [2.0, 3.0]
-    """
+    """The end of a row after its last NaN, shape (n,)."""
     gaps = np.flatnonzero(np.isnan(row))
     return row[gaps[-1] + 1 :] if gaps.size else row
 
 
 def months_from_sums(sums: Floats, last_sum: float | Floats, months: Floats) -> Floats:
-    """Monthly paths whose 12-month-ending sums are the given paths, (D, H) or (D, L, H).
-
-    ``m[T+h] = S[T+h] - S[T+h-1] + m[T+h-12]``: exact, whatever the months before. ``last_sum`` is
-    the sum just before, and ``months`` those up to then: the last 12 add up to it.
-
-    Examples
-    --------
-    >>> months_from_sums(np.array([[13.0, 15.0]]), 12.0, np.ones(12)).tolist()
-    [[2.0, 3.0]]
-    """
+    """Monthly paths whose 12-month-ending sums are the given paths, (D, H) or (D, L, H)."""
+    # `m[T+h] = S[T+h] - S[T+h-1] + m[T+h-12]`: exact, whatever the months before. `last_sum` is
+    # the sum just before, and `months` those up to then: the last 12 add up to it.
     horizon = sums.shape[-1]
     out = np.empty((*sums.shape[:-1], 12 + horizon))
     out[..., :12] = months[..., -12:]
@@ -77,22 +67,29 @@ def months_from_sums(sums: Floats, last_sum: float | Floats, months: Floats) -> 
     np.subtract(sums[..., 1:], sums[..., :-1], out=out[..., 13:])
     for h in range(12, 12 + horizon):
         out[..., h] += out[..., h - 12]
-    paths: Floats = out[..., 12:]
-    return paths
+    return np.asarray(out[..., 12:])
+
+
+def below_zero(count: int, size: int, what: str = "months") -> list[str]:
+    """What to say of draws below zero; nothing where there were none."""
+    return [f"{count:,} of {size:,} drawn {what} were below zero and set to 0"] if count else []
 
 
 def floor_at_zero(draws: Floats, states: list[str], what: str) -> tuple[Floats, tuple[str, ...]]:
-    """Set negative draws (D, L, M) to zero, and say of ``what`` and where there were some.
-
-    Examples
-    --------
-    >>> floor_at_zero(np.array([[[-1.0, 2.0]]]), ["WY"], "months")[1]
-    ('1 of 2 drawn months were below zero and set to 0 (WY)',)
-    """
+    """Set negative draws (D, L, M) to zero, and say of ``what`` and where there were some."""
     below = draws < 0
-    count = int(below.sum())
-    if count == 0:
+    if not below.any():
         return draws, ()
     where = ", ".join(s for s, hit in zip(states, below.any(axis=(0, 2))) if hit)
-    text = f"{count:,} of {draws.size:,} drawn {what} were below zero and set to 0 ({where})"
-    return np.where(below, 0.0, draws), (text,)
+    (text,) = below_zero(int(below.sum()), draws.size, what)
+    return np.where(below, 0.0, draws), (f"{text} ({where})",)
+
+
+def symmetric_quantiles(errors: Floats, levels: Floats) -> Floats:
+    """Quantiles of the errors and their mirror images: zero at 0.5, odd around it."""
+    return np.asarray(np.quantile(np.concatenate([errors, -errors]), levels))
+
+
+def shuffled_levels(draws: int, rng: np.random.Generator) -> Floats:
+    """One level in the middle of each of ``draws`` equal strata of (0, 1), in random order."""
+    return np.asarray((rng.permutation(draws) + 0.5) / draws)

@@ -413,18 +413,10 @@ def _edited(point: EntryPoint) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class Owned:
-    """A forecaster whose author did not say where its code comes from.
+    """A forecaster whose author did not say where its code comes from."""
 
-    Attributes
-    ----------
-    inner : Forecaster
-        What its author wrote.
-    origin : str
-        Distribution and version; empty where unknown.
-    """
-
-    inner: Forecaster
-    origin: str
+    inner: Forecaster  # What its author wrote
+    origin: str  # Distribution and version; empty where unknown
 
     def __post_init__(self) -> None:
         # Its first line is what lists of models say.

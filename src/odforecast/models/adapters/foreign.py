@@ -38,66 +38,19 @@ from odforecast.seeds import seed_from
 _LONGEST = 60
 
 
-class Identity:
-    """Class and parameters of a forecaster, and of all objects that are parameters of it.
-
-    Parameters
-    ----------
-    item : object
-        An estimator: with ``get_params``, or with its parameters as attributes.
-
-    Attributes
-    ----------
-    name : str
-        Module and name of its class.
-    parameters : dict of str to str
-        Each as text that hangs on its content, never on where it lies in memory.
-    origin : str
-        The distributions that all the classes and functions in it come from, with versions;
-        empty where one is unknown, or a parameter has no text: then nothing is reused.
-
-    Examples
-    --------
-    >>> from statsforecast.models import SeasonalNaive
-    >>> from odforecast.models.adapters.foreign import Identity
-    >>> found = Identity(SeasonalNaive(season_length=12))
-    >>> found.name, found.parameters["season_length"]
-    ('statsforecast.models.SeasonalNaive', '12')
-    """
-
-    def __init__(self, item: object) -> None:
-        contents = Contents()
-        self.name = contents.named(type(item))
-        held = contents.estimator(item)
-        self.parameters = {k: contents.text(v) for k, v in sorted(held.items())}
-        self.origin = contents.origin
-
-
 def title(item: Any) -> str:
-    """A label for an object: its class, and the parameters that are not as always.
-
-    Examples
-    --------
-    >>> from statsforecast.models import AutoCES
-    >>> from odforecast.models.adapters.foreign import title
-    >>> title(AutoCES(season_length=12)), title(AutoCES())
-    ('AutoCES(season_length=12)', 'AutoCES')
-    """
+    """A label for an object: its class, and the parameters that are not as always."""
     name = type(item).__name__
     usual = inspect.signature(type(item).__init__).parameters
     given = [
         f"{k}={v!r}"
         for k, v in Contents().estimator(item).items()
-        if k in usual and not _same(v, usual[k].default)
+        if k in usual and (type(v), repr(v)) != (type(usual[k].default), repr(usual[k].default))
     ]
     text = f"{name}({', '.join(given)})" if given else name
     if len(text) <= _LONGEST and LABEL.fullmatch(text):
         return text
     return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-") or "model"
-
-
-def _same(a: object, b: object) -> bool:
-    return type(a) is type(b) and repr(a) == repr(b)
 
 
 #: Months of one path of errors.
@@ -113,42 +66,13 @@ NEEDED = LEAST + LENGTH + STEP * (FEWEST - 1)
 
 
 def cutoffs(n: int, windows: int) -> list[int]:
-    """How many months each of the earlier fits has, the latest first.
-
-    Parameters
-    ----------
-    n : int
-        Months of the series.
-    windows : int
-        Fits at most.
-
-    Examples
-    --------
-    >>> from odforecast.models.adapters.foreign import cutoffs
-    >>> cutoffs(60, 12)
-    [48, 45, 42, 39, 36, 33, 30, 27, 24]
-    >>> cutoffs(35, 12)
-    []
-    """
+    """How many months each of the earlier fits has, the latest first."""
     return list(range(n - LENGTH, LEAST - 1, -STEP))[:windows]
 
 
 def past_errors(y: Floats, forecast: Callable[[Floats], Floats], windows: int) -> Floats:
-    """Errors of earlier forecasts, shape (windows, 12).
-
-    Parameters
-    ----------
-    y : ndarray, shape (n,)
-    forecast : callable
-        Takes the first months of the series, returns the point forecasts of the next twelve.
-    windows : int
-        Earlier fits at most.
-
-    Raises
-    ------
-    PanelError
-        If the series is too short, or a point forecast is no number.
-    """
+    """Errors of earlier forecasts, shape (windows, 12)."""
+    # y (n,)
     ends = cutoffs(y.size, windows)
     if len(ends) < FEWEST:
         raise PanelError(
@@ -163,18 +87,10 @@ def past_errors(y: Floats, forecast: Callable[[Floats], Floats], windows: int) -
 
 @dataclass(frozen=True, eq=False)
 class PastErrors:
-    """Paths: point forecasts, and errors as in the past.
+    """Paths: point forecasts, and errors as in the past."""
 
-    Attributes
-    ----------
-    mean : callable
-        Takes a horizon, returns point forecasts, shape (H,).
-    errors : ndarray, shape (W, 12)
-        Of earlier forecasts.
-    """
-
-    mean: Callable[[int], Floats]
-    errors: Floats
+    mean: Callable[[int], Floats]  # Takes a horizon, returns point forecasts, shape (H,)
+    errors: Floats  # (W, 12): Of earlier forecasts
 
     def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
         """Paths, shape (draws, horizon)."""
@@ -196,17 +112,12 @@ LEVELS = (*((100 - i) / 200 for i in INTERVALS[::-1]), *((100 + i) / 200 for i i
 
 @dataclass(frozen=True, eq=False)
 class Marginals:
-    """Draws with given quantiles, of each month ahead by itself.
+    """Draws with given quantiles, of each month ahead by itself."""
 
-    Between the levels and beyond them, quantiles are straight lines over those of a standard
-    normal distribution: of normal quantiles, the draws are normal.
+    # Between the levels and beyond them, quantiles are straight lines over those of a standard
+    # normal distribution: of normal quantiles, the draws are normal.
 
-    Attributes
-    ----------
-    quantiles : callable
-        Takes a horizon, returns quantiles at :data:`LEVELS`, shape (16, H).
-    """
-
+    # Takes a horizon, returns quantiles at `LEVELS`, shape (16, H)
     quantiles: Callable[[int], Floats]
 
     def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
@@ -239,15 +150,12 @@ class OneSeries(Protocol):
 
     def mean(self, horizon: int) -> Floats:
         """Point forecasts, shape (H,)."""
-        ...
 
     def quantiles(self, horizon: int) -> Floats:
         """Quantiles at :data:`odforecast.models.adapters.foreign.LEVELS`, shape (16, H)."""
-        ...
 
     def paths(self) -> Paths:
         """What draws its own paths."""
-        ...
 
 
 class Library(Protocol):
@@ -255,15 +163,12 @@ class Library(Protocol):
 
     def fit(self, y: Floats, first: np.datetime64, seed: int) -> OneSeries:
         """Fit a copy to a series whose first month is ``first``."""
-        ...
 
 
 @contextmanager
 def steadied(seed: int) -> Iterator[None]:
-    """Foreign code runs with the process's random numbers at a given start, and leaves no trace.
-
-    What libraries say of their own coming versions is not shown.
-    """
+    """Foreign code runs with the process's random numbers at a given start, and leaves no trace."""
+    # What libraries say of their own coming versions is not shown.
     state, other = np.random.get_state(), random.getstate()  # noqa: NPY002
     np.random.seed(seed % 2**32)  # noqa: NPY002
     random.seed(seed)
@@ -280,7 +185,6 @@ def steadied(seed: int) -> Iterator[None]:
 def adapted(
     library: Library,
     item: object,
-    *,
     on: str,
     name: str | None,
     paths: str,
@@ -288,23 +192,7 @@ def adapted(
     windows: int,
     beside: str,
 ) -> Model:
-    """A model made of a forecaster of another library.
-
-    Parameters
-    ----------
-    library : Library
-    item : object
-        The forecaster itself: its class, parameters and distribution are the model's identity.
-    on, name, paths, log, windows
-        As the public functions take them.
-    beside : str
-        Distribution and version of what the adapter itself calls.
-
-    Raises
-    ------
-    ForecastError
-        If a setting is none of those allowed, or asks for sums of months that are not joint.
-    """
+    """A model made of a forecaster of another library."""
     if on not in ON:
         raise ForecastError(f"on is {on!r}, unknown", hint=one_of(on, ON))
     windows = whole("windows", windows, 4)
@@ -317,11 +205,14 @@ def adapted(
             "month by itself, and months that are not joint cannot be added to 12-month counts",
             hint="use on='sums', or paths='errors', which are joint over months",
         )
-    found = Identity(item)
-    settings = {"class": found.name, "on": on, "paths": paths, "log": str(log)}
+    contents = Contents()
+    settings = {"class": contents.named(type(item)), "on": on, "paths": paths, "log": str(log)}
     if paths == FROM_ERRORS:
         settings["windows"] = str(windows)
-    settings |= {f"{type(item).__name__}.{k}": v for k, v in found.parameters.items()}
+    for key, value in contents.estimator(item).items():
+        settings[f"{type(item).__name__}.{key}"] = contents.text(value)
+    # Where a parameter has no text, or code is of no distribution, nothing is reused.
+    origin = dict.fromkeys([beside, *contents.origin.split(", ")]) if contents.origin else ()
     needed = NEEDED + 3 if paths == FROM_ERRORS else MIN_MONTHS
     spec = Spec(
         model=label,
@@ -331,9 +222,7 @@ def adapted(
         joint=frozenset() if paths == FROM_QUANTILES else frozenset({MONTH}),
         min_months=needed + (LENGTH if on == "sums" and paths == FROM_ERRORS else 0),
         parameters=tuple(sorted(settings.items())),
-        origin=", ".join(dict.fromkeys([beside, *found.origin.split(", ")]))
-        if found.origin
-        else "",
+        origin=", ".join(origin),
         dataset=STATES,
     )
     return Model(Foreign(library, spec, paths, log, windows), label)
@@ -341,34 +230,16 @@ def adapted(
 
 @dataclass(frozen=True, eq=False)
 class Foreign:
-    """A forecaster of another library, fitted to one place at a time.
-
-    Attributes
-    ----------
-    library : Library
-    spec : Spec
-    paths : str
-        Where paths come from: the model, its past errors, or its quantiles.
-    log : bool
-        Whether it is fitted to log(1 + deaths).
-    windows : int
-        Earlier fits at most, where paths come from past errors.
-    """
+    """A forecaster of another library, fitted to one place at a time."""
 
     library: Library
     spec: Spec
-    paths: str
-    log: bool
-    windows: int
+    paths: str  # Where paths come from: the model, its past errors, or its quantiles
+    log: bool  # Whether it is fitted to log(1 + deaths)
+    windows: int  # Earlier fits at most, where paths come from past errors
 
     def fit(self, panel: Panel) -> FittedSeries:
-        """Fit every usable location of a panel.
-
-        Raises
-        ------
-        PanelError
-            If no location can be used.
-        """
+        """Fit every usable location of a panel."""
 
         def fit(state: str, deaths: Floats) -> Paths:
             # The library's own numbers hang on what is forecast, and never on the counts.
@@ -396,13 +267,7 @@ class Foreign:
 
 
 def point(values: Any, horizon: int) -> Floats:
-    """Point forecasts as an array of the right length.
-
-    Raises
-    ------
-    PanelError
-        If they are not as many as asked for.
-    """
+    """Point forecasts as an array of the right length."""
     made = np.asarray(values, dtype=float).ravel()
     if made.size != horizon:
         raise PanelError(f"{made.size} point forecasts, asked for {horizon}")

@@ -114,16 +114,7 @@ def from_sktime(
         )
     with steadied(0):
         copy = forecaster.clone()
-    return adapted(
-        _Sktime(copy),
-        forecaster,
-        on=on,
-        name=name,
-        paths=paths,
-        log=log,
-        windows=windows,
-        beside=installed("sktime"),
-    )
+    return adapted(_Sktime(copy), forecaster, on, name, paths, log, windows, installed("sktime"))
 
 
 @dataclass(frozen=True, eq=False)

@@ -36,31 +36,19 @@ from odforecast.panel import Floats
 
 @dataclass(frozen=True, eq=False)
 class Smoothing:
-    """Exponential smoothing of any form: error, trend and season additive or multiplicative.
+    """Exponential smoothing of any form: error, trend and season additive or multiplicative."""
 
-    Attributes
-    ----------
-    form : str
-        Three letters, of error (A, M), trend and season (N, A, M).
-    alpha, beta, gamma, phi : float
-        Smoothing of level, slope and season; damping (1: none).
-    level, slope : float
-        After the last observation.
-    season : ndarray, shape (m,)
-        The season's terms, the most recent first.
-    sigma : float
-        Standard deviation of the one-step errors; of relative errors where these are
-        multiplicative.
-    """
-
-    form: str
+    form: str  # Three letters, of error (A, M), trend and season (N, A, M)
+    # alpha, beta, gamma, phi: Smoothing of level, slope and season; damping (1: none)
     alpha: float
     beta: float
     gamma: float
     phi: float
+    # level, slope: After the last observation
     level: float
     slope: float
-    season: Floats
+    season: Floats  # (m,): The season's terms, the most recent first
+    # Standard deviation of the one-step errors; of relative errors where these are multiplicative
     sigma: float
 
     def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
@@ -90,21 +78,11 @@ class Smoothing:
 
 @dataclass(frozen=True, eq=False)
 class Seasoned:
-    """Paths of a series without its season, and the season put back.
+    """Paths of a series without its season, and the season put back."""
 
-    Attributes
-    ----------
-    plain : Paths
-        Of the series without season.
-    season : ndarray, shape (m,)
-        Terms of the months to come; repeated.
-    multiplied : bool
-        Whether the terms are factors.
-    """
-
-    plain: Paths
-    season: Floats
-    multiplied: bool
+    plain: Paths  # Of the series without season
+    season: Floats  # (m,): Terms of the months to come; repeated
+    multiplied: bool  # Whether the terms are factors
 
     def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
         """Paths, shape (draws, horizon)."""
@@ -342,16 +320,8 @@ def from_statsforecast(
             f"{type(model).__name__} gives no intervals of its own",
             hint="give it prediction_intervals=ConformalIntervals(...), or use paths='errors'",
         )
-    return adapted(
-        _StatsForecast(model),
-        model,
-        on=on,
-        name=name,
-        paths=paths,
-        log=log,
-        windows=windows,
-        beside=installed("statsforecast"),
-    )
+    beside = installed("statsforecast")
+    return adapted(_StatsForecast(model), model, on, name, paths, log, windows, beside)
 
 
 def _short(item: object) -> str:

@@ -50,8 +50,7 @@ from numpy.typing import NDArray
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips, counties_of, edition_held
-from odforecast.models.baselines import MIN_ERRORS, shuffled_levels, symmetric_quantiles
-from odforecast.models.paths import require_some
+from odforecast.models.paths import MIN_ERRORS, require_some, shuffled_levels, symmetric_quantiles
 from odforecast.models.spec import Spec
 from odforecast.months import ONE_MONTH
 from odforecast.names import COUNTIES, MONTH, STATES, TARGET_12MO
@@ -74,30 +73,16 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Counts of the counties of a panel, and which of them are hidden or lost.
+    """Counts of the counties of a panel, and which of them are hidden or lost."""
 
-    Attributes
-    ----------
-    panel : Panel
-        Where they are from.
-    locations : tuple of str
-        The counties with a count, hidden or lost one, length L.
-    skipped : dict of str to str
-        The others, and why.
-    known : ndarray, shape (L, T)
-        Counts shown; NaN where hidden or lost.
-    hidden, lost : ndarray of bool, shape (L, T)
-    stale : tuple of str
-        Counties without a count in the last month: an earlier one stands in.
-    """
-
-    panel: Panel
-    locations: tuple[str, ...]
-    skipped: dict[str, str]
-    known: Floats
+    panel: Panel  # Where they are from
+    locations: tuple[str, ...]  # The counties with a count, hidden or lost one, length L
+    skipped: dict[str, str]  # The others, and why
+    known: Floats  # (L, T): Counts shown; NaN where hidden or lost
+    # hidden, lost: (L, T)
     hidden: Bools
     lost: Bools
-    stale: tuple[str, ...]
+    stale: tuple[str, ...]  # Counties without a count in the last month: an earlier one stands in
 
     @cached_property
     def states(self) -> NDArray[np.str_]:
@@ -121,10 +106,9 @@ class Counts:
         return tuple(said)
 
     def drawn_hidden(self, draws: int, streams: Streams) -> Whole:
-        """What each county's hidden counts are in each draw, shape (L, D); 1 to 9, as often each.
-
-        0 in counties that were never hidden.
-        """
+        """What each county's hidden counts are in each draw, shape (L, D)."""
+        # 1 to 9, as often each.
+        # 0 in counties that were never hidden.
         out = np.zeros((len(self.locations), draws), dtype=np.int32)
         for i in np.flatnonzero(self.hidden.any(axis=1)):
             rng = streams.generator("hidden", self.locations[i])
@@ -132,13 +116,8 @@ class Counts:
         return out
 
     def drawn_last(self, hidden: Whole) -> Whole:
-        """The counts of the last month in each draw, shape (L, D).
-
-        Parameters
-        ----------
-        hidden : ndarray, shape (L, D)
-            As :meth:`drawn_hidden` gives it.
-        """
+        """The counts of the last month in each draw, shape (L, D)."""
+        # hidden (L, D)
         shown = np.nan_to_num(self.known[:, -1]).astype(np.int32)
         out = np.where(self.hidden[:, [-1]], hidden, shown[:, None])
         for i in np.flatnonzero(self.lost[:, -1]):
@@ -151,10 +130,8 @@ class Counts:
         return np.where(self.lost[row], self.drawn_lost(row, hidden), shown)
 
     def drawn_lost(self, row: int, hidden: Whole) -> Floats:
-        """What the state leaves for a county that lost counts, shape (D, T), whole numbers.
-
-        NaN in months where it lost none.
-        """
+        """What the state leaves for a county that lost counts, shape (D, T), whole numbers."""
+        # NaN in months where it lost none.
         rest, whole = self._remainders
         state = np.flatnonzero(self.states == self.states[row])
         shared = state[self.lost[state].any(axis=1)]
@@ -179,9 +156,8 @@ class Counts:
 
     @cached_property
     def _remainders(self) -> tuple[Floats, Bools]:
-        """State less its counties shown, (L, T), only where one lost a count; and whether the
-        state's count is known and all of its counties are here, (L,).
-        """
+        """State less its counties shown, where one lost a count; and whether all of it is known."""
+        # (L, T), (L,): its count is known and all of its counties are here.
         rest, whole = np.full(self.lost.shape, np.nan), np.zeros(len(self.locations), dtype=bool)
         beside = self.panel.beside.get(STATES)
         if beside is None or not self.lost.any():
@@ -201,20 +177,7 @@ class Counts:
 
 
 def counts_of(panel: Panel, model: str) -> Counts:
-    """The counties of a panel that can be forecast, and their counts.
-
-    Parameters
-    ----------
-    panel : Panel
-        Of counties.
-    model : str
-        Name, for messages.
-
-    Raises
-    ------
-    PanelError
-        If the panel is shorter than 13 months, or has no county with a count.
-    """
+    """The counties of a panel that can be forecast, and their counts."""
     if panel.months.size < MIN_MONTHS:
         raise PanelError(
             f"{model} needs {MIN_MONTHS} months of counties' counts, and this panel has "
@@ -239,53 +202,25 @@ def counts_of(panel: Panel, model: str) -> Counts:
 
 
 def enough(n_months: int, horizon: int, needed: int) -> tuple[int, float]:
-    """The longest horizon up to this one with enough differences, and what to stretch them by.
-
-    Parameters
-    ----------
-    n_months : int
-        Months in the history.
-    horizon : int
-    needed : int
-        Differences needed.
-
-    Examples
-    --------
-    >>> enough(39, 12, 8), enough(18, 12, 8)
-    ((12, 1.0), (10, 1.0954451150103321))
-    """
+    """The longest horizon up to this one with enough differences, and what to stretch them by."""
     own = max(1, min(horizon, n_months - needed))
     return own, float(np.sqrt(horizon / own))
 
 
 def sorted_changes(history: Floats, steps: int) -> Floats:
-    """Differences over some months and their mirror images, in order, shape (N, 2 (T - steps)).
-
-    Examples
-    --------
-    >>> sorted_changes(np.array([[3.0, 4.0, 2.0]]), 1).tolist()
-    [[-2.0, -1.0, 1.0, 2.0]]
-    """
+    """Differences over some months and their mirror images, in order, shape (N, 2 (T - steps))."""
     gaps = history[:, steps:] - history[:, :-steps]
     return np.sort(np.concatenate([gaps, -gaps], axis=1), axis=1)
 
 
 def at_levels(ordered: Floats, rows: NDArray[np.intp], levels: Floats) -> Floats:
-    """Quantiles, linear between the values as numpy's default, of rows in order.
-
-    Parameters
-    ----------
-    ordered : ndarray, shape (N, K)
-    rows : ndarray of int
-        Which row each quantile is of.
-    levels : ndarray, of the same shape
-    """
+    """Quantiles, linear between the values as numpy's default, of rows in order."""
+    # ordered (N, K)
     position = levels * (ordered.shape[1] - 1)
     below = position.astype(np.intp)
     above = np.minimum(below + 1, ordered.shape[1] - 1)
     left = ordered[rows, below]
-    out: Floats = left + (ordered[rows, above] - left) * (position - below)
-    return out
+    return np.asarray(left + (ordered[rows, above] - left) * (position - below))
 
 
 def shown_roots(known: Floats) -> Floats:
@@ -295,25 +230,11 @@ def shown_roots(known: Floats) -> Floats:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FittedCountyBaseline:
-    """A county baseline bound to a panel.
+    """A county baseline bound to a panel."""
 
-    Attributes
-    ----------
-    model : str
-        Name in the registry.
-    panel : Panel
-        What it forecasts from.
-    counts : Counts
-        Of its counties, and what is hidden or lost.
-    """
-
-    model: str
-    panel: Panel
-    counts: Counts
-
-    def __repr__(self) -> str:
-        n, last = len(self.counts.locations), self.panel.last_month
-        return f"<{type(self).__name__} {self.model}: {n} counties to {last}>"
+    model: str  # Name in the registry
+    panel: Panel  # What it forecasts from
+    counts: Counts  # Of its counties, and what is hidden or lost
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Sample paths of 12-month counts; see :class:`odforecast.models.model.Drawer`."""
@@ -420,14 +341,7 @@ class CountyBaseline:
         )
 
     def fit(self, panel: Panel) -> FittedCountyBaseline:
-        """Bind to a panel.
-
-        Raises
-        ------
-        PanelError
-            If the panel has fewer than 13 months; for
-            ``county-last`` if no county has two counts of 10 and more, one after the other.
-        """
+        """Bind to a panel."""
         counts = counts_of(panel, self.name)
         if self.name == LAST and np.isnan(np.diff(shown_roots(counts.known))).all():
             raise PanelError(

@@ -83,26 +83,8 @@ UNKNOWN = "5"
 def levels(
     urban: list[str], people: Floats, low: Floats, high: Floats
 ) -> tuple[Floats, Floats, float]:
-    """Gamma prior of the levels of a state's counties.
-
-    Parameters
-    ----------
-    urban : list of str
-        How urban each county is, ``"1"`` to ``"6"``.
-    people : ndarray, shape (n,)
-        Residents; NaN where not given.
-    low, high : ndarray, shape (n,)
-        What the last 12-month count lies between; NaN where nothing is known.
-
-    Returns
-    -------
-    mean : ndarray, shape (n,)
-        Deaths a year.
-    shape : ndarray, shape (n,)
-        Shape of the gamma distribution.
-    factor : float
-        That of the state.
-    """
+    """Gamma prior of the levels of a state's counties."""
+    # people (n,); low, high (n,) -> mean (n,), shape : ndarray, shape (n,)
     known = [u if u in LEVELS else UNKNOWN for u in urban]
     mean = np.array([LEVELS[u][0] for u in known])
     shape = np.array([LEVELS[u][1] for u in known])
@@ -122,25 +104,8 @@ def levels(
 
 
 def log_likelihood(mean: Floats, shape: Floats, low: Floats, high: Floats) -> Floats:
-    """Log likelihood of each county's count: negative binomial, between two where it was hidden.
-
-    Parameters
-    ----------
-    mean, shape : ndarray, shape (n, F)
-        Of the levels, under each of F assumptions.
-    low, high : ndarray, shape (n,)
-        What the count lies between. A count without an upper end tells nothing here.
-
-    Returns
-    -------
-    ndarray, shape (n, F)
-
-    Examples
-    --------
-    >>> one = np.ones((1, 1))
-    >>> np.exp(log_likelihood(2 * one, one, np.array([1.0]), np.array([9.0]))).round(3).tolist()
-    [[0.649]]
-    """
+    """Log likelihood of each county's count: negative binomial, between two where it was hidden."""
+    # mean, shape (n, F); low, high (n,) -> (n, F)
     p = mean / (mean + shape)
     start = shape * np.log1p(-p)
 
@@ -174,58 +139,30 @@ LOST_SHAPE = 4.0
 
 @dataclass(frozen=True)
 class CountyState:
-    """What the counts up to the last say of the counties of a state.
+    """What the counts up to the last say of the counties of a state."""
 
-    Attributes
-    ----------
-    kind : ndarray of int, shape (n,)
-        What is known of the last count: nothing, all, or what it lies between.
-    low, high : ndarray, shape (n,)
-        What it lies between.
-    mean, cov : ndarray, shape (n, 13), (n, 13, 13)
-        Of the last twelve months, oldest first, and of the level, in deaths (a year).
-    site : ndarray, shape (n, 4)
-        See :func:`filtered_state`.
-    rho : tuple of float
-        Residence over occurrence: mean and variance.
-    loglik : float
-    """
-
+    # (n,): What is known of the last count: nothing, all, or what it lies between
     kind: NDArray[np.int64]
+    # low, high: (n,): What it lies between
     low: Floats
     high: Floats
+    # mean, cov: (n, 13), (n, 13, 13): Of the last twelve months, oldest first, and of the level, in
+    # deaths (a year)
     mean: Floats
     cov: Floats
-    site: Floats
-    rho: tuple[float, float]
+    site: Floats  # (n, 4): See `filtered_state`
+    rho: tuple[float, float]  # Residence over occurrence: mean and variance
     loglik: float
 
 
 def taken(
     between: NDArray[np.bool_], exact: NDArray[np.bool_], window: int = WINDOW
 ) -> NDArray[np.bool_]:
-    """Which hidden counts are used.
-
-    Going back from the last, those a third of a window apart; and every one that follows a count
-    that is known, for that one says nearly all of these deaths: what the hidden one adds is about
-    the month that came and the one that went.
-
-    Parameters
-    ----------
-    between, exact : ndarray of bool, shape (n, T)
-    window : int
-        Months of a sum.
-
-    Returns
-    -------
-    ndarray of bool, shape (n, T)
-
-    Examples
-    --------
-    >>> between = np.array([[False, True, True, True, True, False, False]])
-    >>> taken(between, ~between, window=9).astype(int).tolist()
-    [[0, 1, 0, 0, 1, 0, 0]]
-    """
+    """Which hidden counts are used."""
+    # Going back from the last, those a third of a window apart; and every one that follows a count
+    # that is known, for that one says nearly all of these deaths: what the hidden one adds is about
+    # the month that came and the one that went.
+    # between, exact (n, T) -> (n, T)
     out = np.zeros_like(between)
     free = np.full(len(between), between.shape[1])
     for t in range(between.shape[1] - 1, -1, -1):
@@ -236,32 +173,20 @@ def taken(
 
 
 def filtered(
+    # low, high: (n, T): What each 12-month count lies between: equal where it is known, NaN where
+    # nothing is
     low: Floats,
     high: Floats,
+    # level, shape: (n,): Gamma prior of the levels; see `levels`
     level: Floats,
     shape: Floats,
-    months: Floats,
-    total: Floats,
+    months: Floats,  # (T + 11,): The state's months; NaN where unknown
+    total: Floats,  # (T,): The state's 12-month counts, by occurrence; NaN where unknown
     phi: float = PHI,
     step: float = STEP,
-    window: int = WINDOW,
+    window: int = WINDOW,  # Months of a sum
 ) -> CountyState:
-    """Filter the counties of one state.
-
-    Parameters
-    ----------
-    low, high : ndarray, shape (n, T)
-        What each 12-month count lies between: equal where it is known, NaN where nothing is.
-    level, shape : ndarray, shape (n,)
-        Gamma prior of the levels; see :func:`levels`.
-    months : ndarray, shape (T + 11,)
-        The state's months; NaN where unknown.
-    total : ndarray, shape (T,)
-        The state's 12-month counts, by occurrence; NaN where unknown.
-    phi, step : float
-    window : int
-        Months of a sum.
-    """
+    """Filter the counties of one state."""
     n, n_time = low.shape
     kind = np.where(low == high, EXACT, np.where(np.isnan(low), MISSING, BETWEEN)).astype(np.int64)
     closing = np.zeros(n_time, dtype=bool)
@@ -290,17 +215,10 @@ def filtered(
 
 
 def per_year(months: Floats, window: int = WINDOW) -> Floats:
-    """Deaths a month of a county that has one in the last twelve months, as the state goes.
-
-    Months of the state that are unknown are taken as the average of the last twelve, and none is
-    taken as less than a twentieth of that: small states have months without any death, and their
-    counties have deaths by residence in these all the same.
-
-    Examples
-    --------
-    >>> per_year(np.array([1.0, np.nan, 3.0]), window=2).round(2).tolist()
-    [0.17, 0.5, 0.5]
-    """
+    """Deaths a month of a county that has one in the last twelve months, as the state goes."""
+    # Months of the state that are unknown are taken as the average of the last twelve, and none is
+    # taken as less than a twentieth of that: small states have months without any death, and their
+    # counties have deaths by residence in these all the same.
     filled = _filled(months, window)
     return np.asarray(filled / filled[-window:].sum())
 
@@ -320,12 +238,10 @@ def _filled(months: Floats, window: int) -> Floats:
 
 @nb.njit(cache=True)
 def counts_between(mean: float, var: float, low: float, high: float) -> Floats:
-    """Probabilities of the whole numbers ``low`` to ``high`` given that it is one of them.
-
-    The count is of Panjer's family with this mean and variance before: negative binomial where
-    the variance is above the mean, Poisson where it is as large, binomial below; where much is
-    known of it (variance below half the mean), normal.
-    """
+    """Probabilities of the whole numbers ``low`` to ``high`` given that it is one of them."""
+    # The count is of Panjer's family with this mean and variance before: negative binomial where
+    # the variance is above the mean, Poisson where it is as large, binomial below; where much is
+    # known of it (variance below half the mean), normal.
     n = int(high - low) + 1
     log = np.zeros(n)
     mean = max(mean, LEAST)
@@ -346,11 +262,9 @@ def counts_between(mean: float, var: float, low: float, high: float) -> Floats:
 
 @nb.njit(cache=True)
 def moments_between(mean: float, var: float, low: float, high: float) -> tuple[float, float]:
-    """Mean and variance of a count that is known to lie between two, both included.
-
-    A few whole numbers are gone through. Of many, and where there is no upper end, a normal is
-    cut at ``low``.
-    """
+    """Mean and variance of a count that is known to lie between two, both included."""
+    # A few whole numbers are gone through. Of many, and where there is no upper end, a normal is
+    # cut at `low`.
     if high - low < MANY:
         p = counts_between(mean, var, low, high)
         first = second = 0.0
@@ -374,11 +288,9 @@ def moments_between(mean: float, var: float, low: float, high: float) -> tuple[f
 def begun(
     mean: Floats, cov: Floats, level: float, shape: float, e: Floats, count: float, spread: float
 ) -> None:
-    """State after its first sum, whose mean and variance are given; overwrites mean and cov.
-
-    The level is gamma before (mean ``level``, ``shape``), the months are Poisson: given the sum,
-    they are a multinomial and the level is gamma again. Exact.
-    """
+    """State after its first sum, whose mean and variance are given; overwrites mean and cov."""
+    # The level is gamma before (mean `level`, `shape`), the months are Poisson: given the sum,
+    # they are a multinomial and the level is gamma again. Exact.
     w = e.size
     exposure = e.sum()
     rate = shape / level
@@ -454,55 +366,30 @@ def learned(mean: Floats, cov: Floats, count: float, spread: float) -> None:
 
 @nb.njit(cache=True)
 def filtered_state(
-    kind: Ints,
+    kind: Ints,  # (n, T): `MISSING`, `EXACT` or `BETWEEN`
+    # low, high: (n, T): What the sum lies between; both are the sum where it is exact
     low: Floats,
     high: Floats,
-    used: Bools,
-    e: Floats,
+    used: Bools,  # (n, T): Which of the sums that lie between two are taken: see `taken`
+    e: Floats,  # (T + w - 1,): Deaths a month of a county that has one a year now
+    # level, shape: (n,): Gamma prior of the levels: mean, in deaths a year, and shape
     level: Floats,
     shape: Floats,
-    total: Floats,
+    total: Floats,  # (T,): The state's 12-month counts; NaN where unknown
+    # (T,): Sums at which what is left of the state is taken in; no two of them share a month
     closing: Bools,
+    # phi, q: Variance of a month over its mean; variance of the relative step of the level
     phi: float,
     q: float,
-    rho: Floats,
+    rho: Floats,  # (3,): Residence over occurrence: mean, variance, variance of a month's step
+    # mean, cov: (n, w + 1), (n, w + 1, w + 1)
     mean: Floats,
     cov: Floats,
+    # (n, 4): Of the last sum, where it lies between two: mean and variance without it, and
+    # precision and shift of what is left of the state
     site: Floats,
 ) -> float:
-    """Filter the counties of a state; overwrites ``rho``, ``mean``, ``cov`` and ``site``.
-
-    Parameters
-    ----------
-    kind : ndarray of int, shape (n, T)
-        ``MISSING``, ``EXACT`` or ``BETWEEN``.
-    low, high : ndarray, shape (n, T)
-        What the sum lies between; both are the sum where it is exact.
-    used : ndarray of bool, shape (n, T)
-        Which of the sums that lie between two are taken: see
-        :func:`taken`.
-    e : ndarray, shape (T + w - 1,)
-        Deaths a month of a county that has one a year now.
-    level, shape : ndarray, shape (n,)
-        Gamma prior of the levels: mean, in deaths a year, and shape.
-    total : ndarray, shape (T,)
-        The state's 12-month counts; NaN where unknown.
-    closing : ndarray of bool, shape (T,)
-        Sums at which what is left of the state is taken in; no two of them share a month.
-    phi, q : float
-        Variance of a month over its mean; variance of the relative step of the level.
-    rho : ndarray, shape (3,)
-        Residence over occurrence: mean, variance, variance of a month's step.
-    mean, cov : ndarray, shape (n, w + 1), (n, w + 1, w + 1)
-    site : ndarray, shape (n, 4)
-        Of the last sum, where it lies between two: mean and variance without it, and precision
-        and shift of what is left of the state.
-
-    Returns
-    -------
-    float
-        Log likelihood of the exact sums after the first, of counties that began with enough.
-    """
+    """Filter the counties of a state; overwrites ``rho``, ``mean``, ``cov`` and ``site``."""
     n, n_time = kind.shape
     w = mean.shape[1] - 1
     loglik = 0.0
@@ -589,11 +476,9 @@ def root_of(cov: Floats) -> Floats:
 
 @nb.njit(cache=True)
 def skewed(x: float, mean: float, var: float) -> float:
-    """A normal draw of a month turned into one of a gamma of the same mean and variance.
-
-    By Wilson and Hilferty's cube: deaths of a month are none and more, and many are less rare than
-    under a normal.
-    """
+    """A normal draw of a month turned into one of a gamma of the same mean and variance."""
+    # By Wilson and Hilferty's cube: deaths of a month are none and more, and many are less rare
+    # than under a normal.
     if var < NONE or mean < LEAST:
         return max(x, 0.0)
     shape = mean * mean / var
@@ -603,39 +488,24 @@ def skewed(x: float, mean: float, var: float) -> float:
 
 @nb.njit(cache=True)
 def drawn_county(
-    rng: np.random.Generator,
+    rng: np.random.Generator,  # The county's own
+    # kind, low, high: What is known of the last sum
     kind: int,
     low: float,
     high: float,
+    # mean, cov, site: As `filtered_state` leaves them
     mean: Floats,
     cov: Floats,
     site: Floats,
-    ahead: Floats,
+    ahead: Floats,  # (D, H): Deaths a month, after the last, of a county that has one a year
+    # (D, w): The same of deaths that the last months still miss; of length 0 where they miss none
     late: Floats,
     q: float,
-    last: Floats,
+    last: Floats,  # (D,): The last sum in every draw, as it is known
+    # (D, 1 + H): 12-month sums: the last once complete, and those after it; not whole numbers yet
     out: Floats,
 ) -> None:
-    """Draw the state of one county, and its sums; overwrites ``last`` and ``out``.
-
-    Parameters
-    ----------
-    rng : Generator
-        The county's own.
-    kind, low, high
-        What is known of the last sum.
-    mean, cov, site
-        As :func:`filtered_state` leaves them.
-    ahead : ndarray, shape (D, H)
-        Deaths a month, after the last, of a county that has one a year.
-    late : ndarray, shape (D, w)
-        The same of deaths that the last months still miss; of length 0 where they miss none.
-    q : float
-    last : ndarray, shape (D,)
-        The last sum in every draw, as it is known.
-    out : ndarray, shape (D, 1 + H)
-        12-month sums: the last once complete, and those after it; not whole numbers yet.
-    """
+    """Draw the state of one county, and its sums; overwrites ``last`` and ``out``."""
     draws, horizon = ahead.shape
     w = mean.size - 1
     step = np.sqrt(q)
@@ -726,25 +596,10 @@ def drawn_county(
 def raked(
     sums: Floats, expected: Floats, target: Floats, at: Floats, rows: Ints, out: NDArray[np.int32]
 ) -> None:
-    """Whole numbers in proportion to ``sums`` that add up to ``target``; overwrites ``out``.
-
-    Rounded by a systematic sample: every number is one of the two whole ones next to it, and
-    right on average.
-
-    Parameters
-    ----------
-    sums : ndarray, shape (n, D, H)
-        Sums of the counties of a state.
-    expected : ndarray, shape (n,)
-        What the total is shared out by where no county has any.
-    target : ndarray, shape (D, H)
-        The state's total, whole numbers.
-    at : ndarray, shape (D,)
-        Where the sample of a draw begins, from 0 to 1.
-    rows : ndarray of int, shape (n,)
-        Rows of ``out`` that the counties have.
-    out : ndarray of int, shape (D, L, H)
-    """
+    """Whole numbers in proportion to ``sums`` that add up to ``target``; overwrites ``out``."""
+    # Rounded by a systematic sample: every number is one of the two whole ones next to it, and
+    # right on average.
+    # sums (n, D, H); expected (n,); target (D, H); at (D,); rows (n,); out (D, L, H)
     n, draws, horizon = sums.shape
     for d in range(draws):
         for h in range(horizon):

@@ -68,26 +68,13 @@ KEPT = 2
 
 @dataclass(frozen=True)
 class StatePath:
-    """Draws of one state, by occurrence.
+    """Draws of one state, by occurrence."""
 
-    Attributes
-    ----------
-    last : ndarray, shape (D,)
-        12-month count of the counties' last month, as it will be once complete.
-    late : ndarray, shape (D, 12)
-        What each of those twelve months still misses.
-    months : ndarray, shape (D, H)
-        Deaths in the months after it.
-    sums : ndarray, shape (D, H)
-        12-month counts of these.
-    delay_said : str
-        What its model learned the delay from beside the dated set; empty where from nothing.
-    """
-
-    last: Floats
-    late: Floats
-    months: Floats
-    sums: Floats
+    last: Floats  # (D,): 12-month count of the counties' last month, as it will be once complete
+    late: Floats  # (D, 12): What each of those twelve months still misses
+    months: Floats  # (D, H): Deaths in the months after it
+    sums: Floats  # (D, H): 12-month counts of these
+    # What its model learned the delay from beside the dated set; empty where from nothing
     delay_said: str = ""
 
 
@@ -97,13 +84,11 @@ class StatePaths(Protocol):
     @property
     def key(self) -> str:
         """What it is, as text."""
-        ...
 
     def draw(
         self, states: Panel, last_month: np.datetime64, horizon: int, draws: int, streams: Streams
     ) -> Mapping[str, StatePath]:
         """Paths of all states after ``last_month``."""
-        ...
 
 
 _cache: OrderedDict[tuple[object, ...], Mapping[str, StatePath]] = OrderedDict()
@@ -187,22 +172,14 @@ def _from_forecast(
 
 @dataclass(frozen=True)
 class Delay:
-    """How far a state's counties are behind.
+    """How far a state's counties are behind."""
 
-    Attributes
-    ----------
-    total : float
-        The state's reported last count; NaN where counts are final: then nothing is missing.
-    behind : float
-        Logarithm of the counties' last count over what it would be if they were as complete as
-        their state; negative where they are less complete.
-    spread : float
-        Its standard deviation.
-    """
-
+    # The state's reported last count; NaN where counts are final: then nothing is missing
     total: float = float("nan")
+    # Logarithm of the counties' last count over what it would be if they were as complete as their
+    # state; negative where they are less complete
     behind: float = 0.0
-    spread: float = 0.0
+    spread: float = 0.0  # Its standard deviation
 
     @property
     def as_complete(self) -> float:
@@ -212,26 +189,8 @@ class Delay:
     def drawn(
         self, path: StatePath, state: str, streams: Streams, known: float, level: float
     ) -> tuple[Floats, Floats]:
-        """What the last counts of the state's counties miss, in every draw.
-
-        Parameters
-        ----------
-        path : StatePath
-        state : str
-        streams : Streams
-        known : float
-            The last count of all counties of the state together.
-        level : float
-            Their levels together, in deaths a year.
-
-        Returns
-        -------
-        factor : ndarray, shape (D,)
-            The counties' complete last count over the known one.
-        late : ndarray, shape (D, 12)
-            Deaths missing in each of the last twelve months of a county that has one a year;
-            (0, 12) where nothing is missing.
-        """
+        """What the last counts of the state's counties miss, in every draw."""
+        # -> factor (D,), late (D, 12)
         draws = path.last.size
         if np.isnan(self.total):
             return np.ones(draws), np.zeros((0, WINDOW))
@@ -246,27 +205,8 @@ class Delay:
 
 
 def delay_of(low: Floats, high: Floats, total: Floats) -> Delay:
-    """How far the counties of a state are behind it, from its counts of a year.
-
-    Parameters
-    ----------
-    low, high : ndarray, shape (n, T)
-        What the counties' counts lie between.
-    total : ndarray, shape (T,)
-        The state's reported counts; NaN where unknown.
-
-    Returns
-    -------
-    Delay
-
-    Examples
-    --------
-    >>> total = np.full(13, 1000.0)
-    >>> counts = np.concatenate([np.full((1, 12), 1000.0), np.full((1, 1), 900.0)], axis=1)
-    >>> found = delay_of(counts, counts, total)
-    >>> round(found.behind, 3), round(found.spread, 3)
-    (-0.077, 0.015)
-    """
+    """How far the counties of a state are behind it, from its counts of a year."""
+    # low, high (n, T); total (T,)
     ends = np.array([max(total.size - 1 - WINDOW, 0), total.size - 1])
     if np.isnan(total[-1]):
         return Delay()
@@ -335,13 +275,7 @@ class County:
         )
 
     def fit(self, panel: Panel) -> FittedCounty:
-        """Filter the counts, state by state.
-
-        Raises
-        ------
-        PanelError
-            If no states' panel stands beside, or no state can be used.
-        """
+        """Filter the counts, state by state."""
         states = self.states
         beside = panel.beside.get(STATES)
         if beside is None:
@@ -394,29 +328,16 @@ def _on(grid: Months, own: Months, values: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class FittedState:
-    """The counties of a state, filtered.
+    """The counties of a state, filtered."""
 
-    Attributes
-    ----------
-    names : list of str
-        FIPS codes, sorted.
-    known : CountyState
-    months : ndarray, shape (T + 11,)
-        The state's months.
-    factor : float
-        Of its levels.
-    delay : Delay
-        What its counties' last counts miss.
-    """
-
-    names: list[str]
+    names: list[str]  # FIPS codes, sorted
     known: CountyState
-    months: Floats
-    factor: float
-    delay: Delay
+    months: Floats  # (T + 11,): The state's months
+    factor: float  # Of its levels
+    delay: Delay  # What its counties' last counts miss
 
 
-@dataclass
+@dataclass(repr=False)
 class FittedCounty:
     """Filtered counties of one panel."""
 
@@ -425,10 +346,6 @@ class FittedCounty:
     states: dict[str, FittedState]
     skipped: dict[str, str]
     step: float
-
-    def __repr__(self) -> str:
-        n = sum(len(s.names) for s in self.states.values())
-        return f"<FittedCounty: {n} counties of {len(self.states)} states>"
 
     def described(self) -> list[tuple[str, object, str]]:
         """What was learned, for a table."""
@@ -490,9 +407,8 @@ class FittedCounty:
         )
 
     def _drawn(self, state: str, path: StatePath, streams: Streams) -> tuple[Floats, Floats]:
-        """Sums of the counties before they are raked (n, D, 1 + H), and what they are raked to:
-        the state's deaths by residence, whole numbers, (D, 1 + H).
-        """
+        """Sums of the counties before they are raked, and the state's deaths they are raked to."""
+        # (n, D, 1 + H); by residence, whole numbers, (D, 1 + H).
         fitted = self.states[state]
         known = fitted.known
         draws, horizon = path.sums.shape

@@ -41,18 +41,20 @@ from importlib import resources
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from odforecast.errors import PanelError
 from odforecast.geography import JURISDICTIONS
-from odforecast.models.constants import read_rows
+from odforecast.models.constants import dated_sets, read_rows
 from odforecast.models.delay.deficit import (
     EARLY,
     NAMES,
     OLD,
     SHARED_DF,
     SPAN,
+    Deficit,
     Delays,
+    deficit,
+    is_final,
     months_between,
     of_age,
     of_open,
@@ -102,18 +104,13 @@ _WHOLE = 0.25
 @cache
 def all_delays() -> dict[tuple[dt.date, str], Delays]:
     """Every set that ships, by cut-off and release left out."""
-    text = resources.files("odforecast.models.delay").joinpath("delay.csv").read_text("utf-8")
-    sets: dict[tuple[dt.date, str], dict[str, float]] = {}
-    for row in read_rows(text):
-        key = (dt.date.fromisoformat(row["cutoff"]), row["without"])
-        sets.setdefault(key, {})[row["name"]] = float(row["value"])
-    return {key: Delays(**values) for key, values in sets.items()}
+    sets = dated_sets("delay/delay.csv", "cutoff", "without").items()
+    return {(dt.date.fromisoformat(day), out): Delays(**values) for (day, out), values in sets}
 
 
 def dated_key(panel: Panel) -> tuple[dt.date, str]:
-    """Cut-off of the newest set that was known on the panel's day, and the release to leave out:
-    its own or its donor's. Before the first cut-off, the first is taken.
-    """
+    """Cut-off of the newest set known on the panel's day, and the release to leave out."""
+    # That is its own or its donor's. Before the first cut-off, the first is taken.
     cutoffs = sorted({cutoff for cutoff, _ in all_delays()})
     known = [c for c in cutoffs if c <= panel.as_of] or cutoffs[:1]
     return known[-1], panel.donor.partition("/")[0] or panel.release.isoformat()
@@ -121,39 +118,20 @@ def dated_key(panel: Panel) -> tuple[dt.date, str]:
 
 @dataclass(frozen=True)
 class Seen:
-    """A release, and what its months turned out to miss.
-
-    Attributes
-    ----------
-    release : str
-    n_open : int
-        Months after its last closed December.
-    closing : float
-        See :func:`odforecast.publication.not_final`.
-    pending, predicted : ndarray, shape (52, n_open)
-        What the release said is missing from its last sums, the last first; NaN where it did not.
-    late : ndarray, shape (52, SPAN)
-        Deaths that arrived late, by month of death, the last month first.
-    months : ndarray, shape (52, SPAN)
-        Settled deaths of those months.
-    last : ndarray, shape (52,)
-        The last reported count.
-    year : ndarray, shape (52,)
-        The reported count of the last closed year.
-    newest : int
-        Months from the end of the last month to the release.
-    """
+    """A release, and what its months turned out to miss."""
 
     release: str
-    n_open: int
-    closing: float
+    n_open: int  # Months after its last closed December
+    closing: float  # See `odforecast.publication.not_final`
+    # pending, predicted: (52, n_open): What the release said is missing from its last sums, the
+    # last first; NaN where it did not
     pending: Floats
     predicted: Floats
-    late: Floats
-    months: Floats
-    last: Floats
-    year: Floats
-    newest: int
+    late: Floats  # (52, SPAN): Deaths that arrived late, by month of death, the last month first
+    months: Floats  # (52, SPAN): Settled deaths of those months
+    last: Floats  # (52,): The last reported count
+    year: Floats  # (52,): The reported count of the last closed year
+    newest: int  # Months from the end of the last month to the release
 
     @property
     def ages(self) -> Floats:
@@ -167,11 +145,9 @@ class Seen:
 
 
 def seen(panel: Panel, truth: Panel) -> Seen | None:
-    """What a release turned out to miss, by later counts on the same locations.
-
-    ``panel`` is a release, or a delayed panel at its donor's own last month. None where a
-    jurisdiction, or an open month, is missing.
-    """
+    """What a release turned out to miss, by later counts on the same locations."""
+    # `panel` is a release, or a delayed panel at its donor's own last month. None where a
+    # jurisdiction, or an open month, is missing.
     n_open = open_months(panel)
     span = min(SPAN, panel.months.size)
     held = [s for s in JURISDICTIONS if s in panel.locations and s in truth.locations]
@@ -210,14 +186,7 @@ def seen(panel: Panel, truth: Panel) -> Seen | None:
 
 @cache
 def shipped_seen() -> tuple[Seen, ...]:
-    """Every release that ships, oldest first.
-
-    Examples
-    --------
-    >>> found = shipped_seen()
-    >>> len(found), found[0].release, found[-1].release
-    (17, '2017-09-13', '2024-12-11')
-    """
+    """Every release that ships, oldest first."""
     file = resources.files("odforecast.models.delay") / SHIPPED
     return parsed(gzip.decompress(file.read_bytes()).decode())
 
@@ -260,13 +229,7 @@ def known_by(cutoff: str | dt.date, found: Sequence[Seen]) -> tuple[Seen, ...]:
 
 
 def estimate(found: Sequence[Seen]) -> tuple[Delays, dict[str, str]]:
-    """All of the delay's constants, and of each whether it is ``"estimated"`` or ``"assumed"``.
-
-    Raises
-    ------
-    PanelError
-        With fewer than two releases that say how many records are pending.
-    """
+    """All of the delay's constants, and of each whether it is ``"estimated"`` or ``"assumed"``."""
     told = [s for s in found if np.isfinite(s.pending).all()]
     if len(told) < 2:
         raise PanelError("two settled releases with records pending are needed for the delay")
@@ -302,9 +265,8 @@ def _slope(found: Sequence[Seen], name: str, old: float = 1.0) -> float:
 
 
 def _old(found: Sequence[Seen], own: dict[str, float]) -> dict[str, float]:
-    """What arrives of the nation's months more than a year old, over what is expected of younger
-    ones, and how far single releases are from that.
-    """
+    """What arrives of the nation's months of over a year ago, and how far releases differ in it."""
+    # Over what is expected of younger months.
     rows = []
     for s in found:
         expected, profile, _ = _parts(s, own | {"kappa_old": 1.0}, own["revision_decay"])
@@ -366,7 +328,15 @@ def _spreads(found: Sequence[Seen], given: dict[str, float]) -> dict[str, float]
     """Spreads of a jurisdiction's errors, by the likelihood of its months."""
     names = ("sd_own", "noise", "revision_own", "revision_noise")
 
-    expected, profiled, left, held = _stacked(found, given)
+    # Releases side by side, shape (R, 52, n), all 0 where a release has no open month.
+    width = max(min(s.n_open, 12) for s in found)
+    expected, profiled, left = np.zeros((3, len(found), len(JURISDICTIONS), width))
+    held = np.zeros(left.shape, dtype=bool)
+    for r, s in enumerate(found):
+        late, _, rest = _parts(s, given, 0.0)
+        n = late.shape[1]
+        expected[r, :, :n], profiled[r, :, :n], left[r, :, :n] = late, s.last[:, None], rest
+        held[r, :, :n] = True
     back = np.arange(held.shape[-1])
 
     def unpacked(theta: Floats) -> tuple[dict[str, float], Floats, float]:
@@ -387,23 +357,6 @@ def _spreads(found: Sequence[Seen], given: dict[str, float]) -> dict[str, float]
     return own | {"revision_decay": decay}
 
 
-def _stacked(
-    found: Sequence[Seen], given: dict[str, float]
-) -> tuple[Floats, Floats, Floats, NDArray[Any]]:
-    """Releases side by side: expected late arrivals, last counts, and what is left, shape
-    (R, 52, n), all 0 where a release has no open month; and where it has one.
-    """
-    width = max(min(s.n_open, 12) for s in found)
-    out = np.zeros((3, len(found), len(JURISDICTIONS), width))
-    held = np.zeros(out.shape[1:], dtype=bool)
-    for r, s in enumerate(found):
-        expected, _, left = _parts(s, given, 0.0)
-        n = expected.shape[1]
-        out[0, r, :, :n], out[1, r, :, :n], out[2, r, :, :n] = expected, s.last[:, None], left
-        held[r, :, :n] = True
-    return out[0], out[1], out[2], held
-
-
 def normal_loss(
     left: Floats,
     variance: Floats,
@@ -412,13 +365,11 @@ def normal_loss(
     mine: tuple[float, float],
     ours: Floats,
 ) -> Floats:
-    """Minus the log density of R tables (L, n) of normal values of mean 0, but for a constant.
-
-    Each row has two factors, with loadings ``mine[0] * expected`` and ``mine[1] * profile``, and
-    the whole table two more, ``ours[0] * expected`` and ``ours[1] * profile``; all independent, as
-    are the values otherwise, each with its ``variance``. All that is needed are products of the
-    three columns. A cell that is not there has value and columns 0 and variance 1.
-    """
+    """Minus the log density of R tables (L, n) of normal values of mean 0, but for a constant."""
+    # Each row has two factors, with loadings `mine[0] * expected` and `mine[1] * profile`, and
+    # the whole table two more, `ours[0] * expected` and `ours[1] * profile`; all independent,
+    # as are the values otherwise, each with its `variance`. All that is needed are products of
+    # the three columns. A cell that is not there has value and columns 0 and variance 1.
     weight = 1.0 / variance
 
     def product(x: Floats, y: Floats) -> Floats:
@@ -521,41 +472,27 @@ def _by_age(found: Sequence[Seen]) -> dict[str, float]:
         national.append(s.missed.sum() / expected.sum() - 1.0)
         own += list(s.missed / np.maximum(expected, 1.0) - s.missed.sum() / expected.sum())
     n = len(national)
+    low, high = np.quantile(np.array(own), [0.05, 0.95])
     median, _ = PRIORS["late_shared"]
     # As if two releases more had been seen, as far off as the prior's median.
     shared = np.sqrt((np.square(national).sum() + 2 * median**2) / (n + 2))
     return {
         "late": float(np.exp(theta[0])),
         "late_decay": float(np.exp(theta[1])),
-        "late_own": float(_robust(np.array(own))),
+        # By the central 90 % of the errors: a few backlogs do not set it.
+        "late_own": float((high - low) / (2 * 1.6448536269514722)),
         "late_shared": float(shared),
     }
 
 
-def _robust(values: NDArray[np.float64]) -> float:
-    """Sd by the central 90 % of the values: a few backlogs do not set it."""
-    low, high = np.quantile(values, [0.05, 0.95])
-    return float((high - low) / (2 * 1.6448536269514722))
-
-
 @dataclass(frozen=True)
 class Learned:
-    """Constants of the delay, and what they rest on beside the dated set.
-
-    Attributes
-    ----------
-    constants : Delays
-    shipped : int
-        Releases that ship, of those that they were estimated from.
-    own : tuple of str
-        Release dates of the archive's own, oldest first.
-    left_out : dict of str to str
-        Release date to why it could not be used.
-    """
+    """Constants of the delay, and what they rest on beside the dated set."""
 
     constants: Delays
-    shipped: int = 0
-    own: tuple[str, ...] = ()
+    shipped: int = 0  # Releases that ship, of those that they were estimated from
+    own: tuple[str, ...] = ()  # Release dates of the archive's own, oldest first
+    # Release date to why it could not be used
     left_out: dict[str, str] = field(default_factory=dict)
 
     def said(self) -> str:
@@ -573,10 +510,8 @@ _kept: OrderedDict[str, Learned] = OrderedDict()
 
 
 def learned_delays(panel: Panel) -> Learned:
-    """A panel's constants, and what they rest on.
-
-    The same for the same content, whatever the order in which releases came to the archive.
-    """
+    """A panel's constants, and what they rest on."""
+    # The same for the same content, whatever the order in which releases came to the archive.
     (cutoff, without), sets = dated_key(panel), all_delays()
     dated = sets.get((cutoff, without), sets[cutoff, ""])
     further = further_releases(panel)
@@ -608,22 +543,18 @@ def learned_delays(panel: Panel) -> Learned:
 
 
 def delays_for(panel: Panel) -> Delays:
-    """A panel's constants: :func:`learned_delays` says what they rest on.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> delays_for(od.bundled().as_of().panel()).kappa
-    0.475
-    """
+    """A panel's constants: :func:`learned_delays` says what they rest on."""
     return learned_delays(panel).constants
 
 
-def said_of(panel: Panel) -> str:
-    """What a panel's own constants rest on beside the dated set, in one line; else empty.
+def missing_from(panel: Panel) -> Deficit | None:
+    """What the last counts of a panel miss by its constants; None where all are final."""
+    return None if is_final(panel) else deficit(panel, delays_for(panel))
 
-    For fitted models: each says it (``delay_said``) of the panel whose constants it took.
-    """
+
+def said_of(panel: Panel) -> str:
+    """What a panel's own constants rest on beside the dated set, in one line; else empty."""
+    # For fitted models: each says it (`delay_said`) of the panel whose constants it took.
     return learned_delays(panel).said()
 
 
@@ -645,13 +576,11 @@ def described_delays(panel: Panel) -> list[tuple[str, float, str]]:
 
 
 def further_releases(panel: Panel) -> tuple[int, ...]:
-    """Places in a panel's triangle of releases whose last counts have settled, those apart that the
-    panel's dated set rests on. CDC has one a month.
-
-    Only releases that a vintage read with what they said of themselves, of all drugs. Settled is a
-    count of twelve months ago; but while the year that closed last still holds what its final file
-    will drop (November to January), none of its months: they would teach too much.
-    """
+    """Places in a panel's triangle of settled releases that its dated set does not rest on."""
+    # CDC has one release a month.
+    # Only releases that a vintage read with what they said of themselves, of all drugs. Settled is
+    # a count of twelve months ago; but while the year that closed last still holds what its final
+    # file will drop (November to January), none of its months: they would teach too much.
     triangle = panel.triangle
     of_all_drugs = (panel.indicator, panel.dataset) == (ALL_DRUGS, STATES)
     if triangle is None or triangle.pending is None or not of_all_drugs:
@@ -690,14 +619,7 @@ def _told(panel: Panel, further: tuple[int, ...]) -> Iterator[tuple[str, Seen | 
 
 
 def seen_since(panel: Panel, i: int) -> Seen:
-    """What one of the triangle's releases turned out to miss, by the panel's own counts.
-
-    Raises
-    ------
-    PanelError
-        If the release is not whole, says nothing of records pending, or is no release of these
-        places.
-    """
+    """What one of the triangle's releases turned out to miss, by the panel's own counts."""
     release = as_released(panel, i)
     found = seen(release, panel)
     if found is None:

@@ -70,61 +70,37 @@ _ALONE = 0.2
 
 @dataclass(frozen=True)
 class Delays:
-    """How much of what is pending arrives, and how far that is known; spreads are sd.
+    """How much of what is pending arrives, and how far that is known; spreads are sd."""
 
-    Attributes
-    ----------
-    kappa : float
-        Share of the records pending beyond what stays pending that end as overdose deaths.
-    kappa_error : float
-        Relative error of ``kappa``.
-    kappa_old, old_error : float
-        What of that arrives of months more than a year old, over that of the younger ones, and by
-        how much single releases differ in it.
-    kappa_predicted : float
-        Share of the excess of CDC's predicted count that arrives.
-    sd_own, sd_shared : float
-        Relative error of the late arrivals of a jurisdiction, and what a release shares.
-    noise : float
-        Relative error of a single month's late arrivals.
-    revision_own, revision_shared : float
-        Arrivals that nothing announced, as a share of the last count.
-    revision_decay : float
-        Share of them that goes on to the month before, month by month.
-    revision_noise : float
-        The same for a single month.
-    closing_share : float
-        Share of jurisdictions whose closed year is cut by its final file.
-    closing_size : float
-        Mean cut of those, as a share of the year's count, in December.
-    closing_own, closing_shared : float
-        Other changes of a year whose file has closed, in either direction, as a share of its
-        count: a jurisdiction's own, and what all share.
-    late, late_decay : float
-        Late share of a month's deaths six months after its end, and its log decline a month:
-        where a release says nothing on how incomplete it is.
-    late_own, late_shared : float
-        Relative error of that.
-    """
-
+    # Share of the records pending beyond what stays pending that end as overdose deaths
     kappa: float
-    kappa_error: float
+    kappa_error: float  # Relative error of `kappa`
+    # kappa_old, old_error: What of that arrives of months more than a year old, over that of the
+    # younger ones, and by how much single releases differ in it
     kappa_old: float
     old_error: float
-    kappa_predicted: float
+    kappa_predicted: float  # Share of the excess of CDC's predicted count that arrives
+    # sd_own, sd_shared: Relative error of the late arrivals of a jurisdiction, and what a release
+    # shares
     sd_own: float
     sd_shared: float
-    noise: float
+    noise: float  # Relative error of a single month's late arrivals
+    # revision_own, revision_shared: Arrivals that nothing announced, as a share of the last count
     revision_own: float
     revision_shared: float
-    revision_decay: float
-    revision_noise: float
-    closing_share: float
-    closing_size: float
+    revision_decay: float  # Share of them that goes on to the month before, month by month
+    revision_noise: float  # The same for a single month
+    closing_share: float  # Share of jurisdictions whose closed year is cut by its final file
+    closing_size: float  # Mean cut of those, as a share of the year's count, in December
+    # closing_own, closing_shared: Other changes of a year whose file has closed, in either
+    # direction, as a share of its count: a jurisdiction's own, and what all share
     closing_own: float
     closing_shared: float
+    # late, late_decay: Late share of a month's deaths six months after its end, and its log decline
+    # a month: where a release says nothing on how incomplete it is
     late: float
     late_decay: float
+    # late_own, late_shared: Relative error of that
     late_own: float
     late_shared: float
 
@@ -135,53 +111,32 @@ NAMES = tuple(f.name for f in fields(Delays))
 
 @dataclass(frozen=True)
 class Deficit:
-    """Late arrivals that a panel still misses, and how far they are known.
+    """Late arrivals that a panel still misses, and how far they are known."""
 
-    Attributes
-    ----------
-    late : ndarray, shape (L, SPAN)
-        Expected deaths that arrive late, by month of death, the last month at the end.
-    own, shared : ndarray, shape (L,)
-        Relative errors of ``late``: a location's own (sd) and that of the release (scale).
-    noise : ndarray, shape (L, SPAN)
-        Sd of a single month's error, in deaths.
-    old : ndarray, shape (L, SPAN)
-        Sd of the error that a release shares of its months more than a year old, in deaths.
-    revised : ndarray, shape (L, SPAN)
-        Deaths by which one unit of a revision changes a month.
-    revision_own : ndarray, shape (L,)
-        Sd of a location's own revision.
-    revision_shared : float
-        Scale of the release's.
-    cut : ndarray, shape (L, SPAN)
-        Deaths that the closed year loses if it is cut, on average; never negative.
-    cut_share : ndarray, shape (L,)
-        Probability that it is cut; 1 where a release of about its closing says by how much.
-    year : ndarray, shape (L, SPAN)
-        Deaths by which other changes of the closed year, as a share of its count, change a month.
-    year_own, year_shared : float
-        Sd of those changes.
-    adds_up : bool
-        Whether the US is the sum of its parts: all have a count in the last month.
-    how : dict of str to str
-        Location to what ``late`` rests on: ``"pending"``, ``"predicted"``, ``"age"``, or
-        ``"final"``.
-    """
-
+    # (L, SPAN): Expected deaths that arrive late, by month of death, the last month at the end
     late: Floats
+    # own, shared: (L,): Relative errors of `late`: a location's own (sd) and that of the release
+    # (scale)
     own: Floats
     shared: Floats
-    noise: Floats
+    noise: Floats  # (L, SPAN): Sd of a single month's error, in deaths
+    # (L, SPAN): Sd of the error that a release shares of its months more than a year old, in deaths
     old: Floats
-    revised: Floats
-    revision_own: Floats
-    revision_shared: float
+    revised: Floats  # (L, SPAN): Deaths by which one unit of a revision changes a month
+    revision_own: Floats  # (L,): Sd of a location's own revision
+    revision_shared: float  # Scale of the release's
+    # (L, SPAN): Deaths that the closed year loses if it is cut, on average; never negative
     cut: Floats
+    # (L,): Probability that it is cut; 1 where a release of about its closing says by how much
     cut_share: Floats
+    # (L, SPAN): Deaths by which other changes of the closed year, as a share of its count, change a
+    # month
     year: Floats
+    # year_own, year_shared: Sd of those changes
     year_own: float
     year_shared: float
-    adds_up: bool
+    adds_up: bool  # Whether the US is the sum of its parts: all have a count in the last month
+    # Location to what `late` rests on: `"pending"`, `"predicted"`, `"age"`, or `"final"`
     how: dict[str, str]
 
     @property
@@ -302,19 +257,16 @@ def open_months(panel: Panel) -> int:
 
 
 def of_open(decay: float, n_open: int) -> float:
-    """Share of the geometric weights ``w`` that falls on the open months; 1 where there are none.
-
-    What a release shares is divided by it: a release with two open months, of September, is as
-    uncertain as a whole as one with ten.
-    """
+    """Share of the geometric weights ``w`` that falls on the open months."""
+    # 1 where there are none.
+    # What a release shares is divided by it: a release with two open months, of September, is as
+    # uncertain as a whole as one with ten.
     return 1.0 - decay**n_open if n_open else 1.0
 
 
 def arriving_late(panel: Panel, row: int, n_open: int, constants: Delays) -> tuple[Floats, str]:
-    """Late arrivals expected of a location's open months, the last first, and what tells them.
-
-    NaN and ``"age"`` where nothing does.
-    """
+    """Late arrivals expected of a location's open months, the last first, and what tells them."""
+    # NaN and `"age"` where nothing does.
     sums = pending_deaths(panel, row, n_open)
     if sums is not None:
         months = months_between(constants.kappa * sums)
@@ -331,13 +283,7 @@ def of_age(ages: Floats, share: float) -> Floats:
 
 
 def months_between(sums: Floats) -> Floats:
-    """Months whose 12-month sums these are, the last first; shape (..., n). Before them: none.
-
-    Examples
-    --------
-    >>> months_between(np.array([6.0, 3.0, 1.0]))
-    array([3., 2., 1.])
-    """
+    """Months whose 12-month sums these are, the last first; shape (..., n). Before them: none."""
     months: Floats = -np.diff(sums, append=0.0)
     # Of more than twelve, a sum less the next lacks the month that left it.
     for k in range(months.shape[-1] - 13, -1, -1):
@@ -346,23 +292,18 @@ def months_between(sums: Floats) -> Floats:
 
 
 def pending_deaths(panel: Panel, row: int, n_open: int) -> Floats | None:
-    """Deaths whose records are pending beyond those that stay so, in the last sums.
-
-    Shape (n_open,), the last sum first, never negative; None where the release does not say.
-    """
+    """Deaths whose records are pending beyond those that stay so, in the last sums."""
+    # Shape (n_open,), the last sum first, never negative; None where the release does not say.
     everyone = panel.all_deaths[row]
     pending = panel.pending[row, -n_open - 1 :][::-1]
     if not (np.isfinite(pending).all() and np.isfinite(everyone)):
         return None
-    beyond: Floats = np.maximum(pending[:-1] - pending[-1], 0.0) / 100.0 * everyone
-    return beyond
+    return np.asarray(np.maximum(pending[:-1] - pending[-1], 0.0) / 100.0 * everyone)
 
 
 def predicted_excess(panel: Panel, row: int, n_open: int) -> Floats | None:
-    """Deaths that CDC's predicted counts have more than the reported, beyond what stays so.
-
-    Shape (n_open,), the last sum first, never negative; None where the release does not say.
-    """
+    """Deaths that CDC's predicted counts have more than the reported, beyond what stays so."""
+    # Shape (n_open,), the last sum first, never negative; None where the release does not say.
     reported = panel.reported[row, -n_open - 1 :][::-1]
     predicted = panel.predicted[row, -n_open - 1 :][::-1]
     if not np.isfinite(reported + predicted).all() or (reported <= 0).any():
@@ -370,8 +311,7 @@ def predicted_excess(panel: Panel, row: int, n_open: int) -> Floats | None:
     ratio = predicted / reported
     if ratio[-1] <= 0:
         return None
-    excess: Floats = reported[:-1] * np.maximum(ratio[:-1] / ratio[-1] - 1.0, 0.0)
-    return excess
+    return np.asarray(reported[:-1] * np.maximum(ratio[:-1] / ratio[-1] - 1.0, 0.0))
 
 
 def seen_in(panel: Panel) -> np.datetime64:
@@ -387,10 +327,8 @@ def _ages(panel: Panel, n_open: int) -> Floats:
 
 
 def _gained_since_closing(panel: Panel, n_open: int) -> Floats | None:
-    """Deaths the closed year has gained since a release of about its closing, shape (L,).
-
-    The final file will not hold them. None without such a release; never negative.
-    """
+    """Deaths the closed year has gained since a release of about its closing, shape (L,)."""
+    # The final file will not hold them. None without such a release; never negative.
     triangle = panel.triangle
     if triangle is None:
         return None
@@ -415,11 +353,10 @@ def _adds_up(panel: Panel) -> bool:
 
 @dataclass(frozen=True)
 class Factors:
-    """The errors that a location's months have in common, in every draw; shape (D, L).
+    """The errors that a location's months have in common, in every draw; shape (D, L)."""
 
-    ``late`` is the relative error of the late arrivals, ``revision`` the arrivals that nothing
-    announced, as a share of the last count.
-    """
+    # `late` is the relative error of the late arrivals, `revision` the arrivals that nothing
+    # announced, as a share of the last count.
 
     late: Floats
     revision: Floats
@@ -457,10 +394,8 @@ def late_draws(
     factors: Factors,
     streams: Streams,
 ) -> Floats:
-    """Deaths that arrive late of some rows of a panel, by month of death; shape (D, L, SPAN).
-
-    Whole deaths, the last month at the end; negative where a closed year loses deaths.
-    """
+    """Deaths that arrive late of some rows of a panel, by month of death; shape (D, L, SPAN)."""
+    # Whole deaths, the last month at the end; negative where a closed year loses deaths.
     draws, n = len(factors.late), len(rows)
     us_cut, us_year = streams.generator("cut").standard_normal((2, draws))
     us_old = streams.generator("old").standard_normal(draws)
@@ -493,10 +428,8 @@ def late_draws(
 
 
 def with_nowcast(counted: Floats, late: Floats, ahead: Floats) -> tuple[Floats, int]:
-    """The last of those counted (L, T) with what arrives late (D, L, SPAN), and those ahead.
-
-    None of them below zero, shape (D, L, AGES + H); and how many were.
-    """
+    """The last of those counted (L, T) with what arrives late (D, L, SPAN), and those ahead."""
+    # None of them below zero, shape (D, L, AGES + H); and how many were.
     out = np.empty((*ahead.shape[:2], AGES + ahead.shape[2]))
     np.add(counted[:, -AGES:], late[..., -AGES:], out=out[..., :AGES])
     out[..., AGES:] = ahead
@@ -523,13 +456,11 @@ def _late_arrivals(
     chance: Floats,
     out: Floats,
 ) -> None:
-    """Deaths that arrive late in every draw, month by month, into ``out`` (D, L, SPAN).
-
-    Deaths are whole: their running sum is raised by ``chance`` (L, D) and rounded down, so that
-    every sum of months is right on average. ``single`` (L, D, OPEN) are errors of the last months,
-    ``changed`` and ``size`` (L, D) the change of the closed year, as a share of its count, and how
-    often its average cut it loses.
-    """
+    """Deaths that arrive late in every draw, month by month, into ``out`` (D, L, SPAN)."""
+    # Deaths are whole: their running sum is raised by `chance` (L, D) and rounded down, so that
+    # every sum of months is right on average. `single` (L, D, OPEN) are errors of the last
+    # months, `changed` and `size` (L, D) the change of the closed year, as a share of its
+    # count, and how often its average cut it loses.
     n_draws, n_loc, span = out.shape
     begin = span - single.shape[2]
     for d in range(n_draws):

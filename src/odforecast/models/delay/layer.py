@@ -13,20 +13,19 @@ import numpy as np
 
 from odforecast.forecast import Forecast
 from odforecast.geography import closed
-from odforecast.models.delay.constants import delays_for, said_of, source_of
+from odforecast.models.delay.constants import missing_from, said_of, source_of
 from odforecast.models.delay.deficit import (
     AGES,
     LEVEL,
     Deficit,
     corrected,
-    deficit,
     how_warnings,
-    is_final,
     late_draws,
     prior_factors,
     with_nowcast,
 )
 from odforecast.models.model import Fitted, Model
+from odforecast.models.paths import below_zero
 from odforecast.models.spec import Spec
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
@@ -83,21 +82,13 @@ class Delayed:
 
     def fit(self, panel: Panel) -> FittedDelayed:
         """Complete the last months and fit the model to the result."""
-        missing, complete, source = _completed(panel)
+        complete, source = panel, "counts are final"
+        if (missing := missing_from(panel)) is not None:
+            complete, source = corrected(panel, missing), source_of(panel)
         return FittedDelayed(panel, self.model.fit(complete), missing, complete, source)
 
 
-def _completed(panel: Panel) -> tuple[Deficit | None, Panel, str]:
-    """What a panel still misses, the panel with it, and where the constants behind that are from;
-    a final panel misses nothing.
-    """
-    if is_final(panel):
-        return None, panel, "counts are final"
-    missing = deficit(panel, delays_for(panel))
-    return missing, corrected(panel, missing), source_of(panel)
-
-
-@dataclass
+@dataclass(repr=False)
 class FittedDelayed:
     """A model fitted to a completed panel."""
 
@@ -107,18 +98,13 @@ class FittedDelayed:
     complete: Panel
     delay: str = ""
 
-    def __repr__(self) -> str:
-        return f"<FittedDelayed: {self.fitted.model.label} to {self.panel.last_month}>"
-
     @property
     def delay_said(self) -> str:
         """What the delay was learned from beside the dated set; empty where nothing was."""
         return "" if self.missing is None else said_of(self.panel)
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
-        """Sample paths of the last twelve months and the ``horizon`` months after them; see
-        :class:`odforecast.models.model.Drawer`.
-        """
+        """Sample paths of the last twelve months and of those ahead."""
         inner = self.fitted.draw(horizon, draws, streams)
         if self.missing is None:
             return replace(inner, panel=self.panel)
@@ -141,10 +127,7 @@ class FittedDelayed:
             what, counted, arriving = "counts", panel.reported, rolling_sums(late)
             future = inner.draws[..., -horizon:] * np.exp(relative)[..., None]
         paths, below = with_nowcast(counted[rows], arriving, future)
-        if below:
-            warnings.append(
-                f"{below:,} of {paths.size:,} drawn {what} were below zero and set to 0"
-            )
+        warnings += below_zero(below, paths.size, what)
         if LOCATION in inner.joint:
             paths = closed(paths, inner.locations, axis=1)
         if far.any():
@@ -165,11 +148,9 @@ class FittedDelayed:
         )
 
     def _shift(self, rows: list[int], horizon: int) -> Floats:
-        """What puts months drawn on the completed panel's pins on those of the panel as released.
-
-        The completed panel's months are recovered afresh, and so differ from the released ones
-        with the late arrivals added by a constant for each calendar month; shape (L, horizon).
-        """
+        """What puts months drawn on the completed panel's pins on those of the panel."""
+        # The completed panel's months are recovered afresh, and so differ from the released ones
+        # with the late arrivals added by a constant for each calendar month; shape (L, horizon).
         assert self.missing is not None
         added = self.panel.monthly[rows, -AGES:] + self.missing.months[rows, -AGES:]
         shift: Floats = added - self.complete.monthly[rows, -AGES:]

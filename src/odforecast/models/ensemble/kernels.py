@@ -14,19 +14,8 @@ from odforecast.panel import Floats
 def score_slopes(
     values: Floats, pooled: Floats, truth: Floats, levels: Floats, out: Floats
 ) -> None:
-    """Sums of ``slope * values`` over units and levels, by member.
-
-    Parameters
-    ----------
-    values : ndarray, shape (N, M, Q)
-        Quantiles of the members in each unit.
-    pooled : ndarray, shape (N, Q)
-    truth : ndarray, shape (N,)
-    levels : ndarray, shape (Q,), Q from 8 to 128
-    out : ndarray, shape (M,)
-        Overwritten. The slope is 1 less the level where the truth is below the pooled quantile,
-        else minus the level.
-    """
+    """Sums of ``slope * values`` over units and levels, by member."""
+    # values (N, M, Q); pooled (N, Q); truth (N,); levels (Q,), Q from 8 to 128; out (M,)
     n_units, n_members, n_levels = values.shape
     whole = n_levels - n_levels % 8
     slope = np.empty(n_levels)

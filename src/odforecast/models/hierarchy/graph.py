@@ -19,15 +19,17 @@ import pytensor.tensor
 from numpy.typing import NDArray
 
 from odforecast.models.delay.deficit import SPAN
-from odforecast.models.hierarchy.inputs import (
-    Inputs,
+from odforecast.models.hierarchy.inputs import Inputs, between_knots
+from odforecast.models.hierarchy.laplace import (
+    LEVEL_SD,
+    SLOPE_RATIO,
+    Approximation,
     Level,
-    between_knots,
+    Nation,
     path_basis,
     slope_filter,
     whiten,
 )
-from odforecast.models.hierarchy.laplace import LEVEL_SD, SLOPE_RATIO, Approximation, Nation
 from odforecast.models.hierarchy.prior import DAMPING, HALF_NORMAL, LOG_NORMAL, SIZE_SD, TAIL
 from odforecast.panel import Floats
 
@@ -47,9 +49,8 @@ def log_gamma(a: Any) -> Any:
 
 
 def negative_binomial(y: Any, eta: Any, alpha: Any) -> Any:
-    """Log probability of counts with log mean ``eta`` and variance mu + mu²/alpha, up to
-    ``log y!``, which does not depend on parameters.
-    """
+    """Log probability of counts with log mean ``eta`` and variance mu + mu²/alpha."""
+    # Up to `log y!`, which does not depend on parameters.
     mu = pt.exp(eta)
     return (
         log_gamma(y + alpha)
@@ -61,14 +62,8 @@ def negative_binomial(y: Any, eta: Any, alpha: Any) -> Any:
 
 
 def window_chance(counts: Any, mean: Any, alpha: Any) -> Any:
-    """Log probability that a count is one of ``counts``, shape (C,).
-
-    Parameters
-    ----------
-    counts : shape (C, n)
-        Below zero: none.
-    mean, alpha : shape (C,)
-    """
+    """Log probability that a count is one of ``counts``, shape (C,)."""
+    # counts (C, n); mean, alpha (C,)
     there = counts >= 0
     y = pt.switch(there, counts, 0.0)
     terms = negative_binomial(y, pt.log(mean)[:, None], alpha[:, None]) - pt.gammaln(y + 1.0)
@@ -82,17 +77,8 @@ def student_t(square: Any, scale: Any, tail: Any) -> Any:
 
 
 def likelihood(d: dict[str, Any], eta: Any, extra: Any) -> None:
-    """Counts; those of the last months completed by late arrivals that are not known.
-
-    Parameters
-    ----------
-    d : dict
-        Data of the graph, within its model.
-    eta : shape (S, T)
-        Log means.
-    extra : shape (S,)
-        Extra coefficient of variation.
-    """
+    """Counts; those of the last months completed by late arrivals that are not known."""
+    # eta (S, T); extra (S,)
     n_states, n_time = d["counts"].get_value().shape
     known = d["seen"] > 0
     log_mean = pt.switch(known, eta, 0.0)
@@ -185,11 +171,9 @@ def graph_data(inputs: Inputs, guide: Approximation) -> dict[str, Floats]:
 def _map(
     name: str, level: Level, scale: Floats, used: NDArray[np.int64], size: int
 ) -> dict[str, Floats]:
-    """The whitening map of a level, padded to ``size`` coordinates.
-
-    ``bend`` is the prior precision in each direction as a polynomial of the damping: with it
-    one map serves all dampings. What it bends besides is left to the sampler.
-    """
+    """The whitening map of a level, padded to ``size`` coordinates."""
+    # `bend` is the prior precision in each direction as a polynomial of the damping: with it one
+    # map serves all dampings. What it bends besides is left to the sampler.
     forward, backward, strength, info = whiten(level)
     n_nodes = len(info)
     everywhere = np.ix_(np.arange(n_nodes), used, used)
@@ -263,11 +247,9 @@ def _log_normal(name: str, **keywords: Any) -> Any:
 
 
 def _by_state(name: str, pooled: Any, spread: str, n_states: int, more: Any = 0.0) -> Any:
-    """A positive parameter of each state around a pooled one, shape (S,).
-
-    The spread of its logs is symmetric: sampled with a sign, which changes nothing else. So zero
-    is no edge; on the log scale a chain stays long in the flat part below.
-    """
+    """A positive parameter of each state around a pooled one, shape (S,)."""
+    # The spread of its logs is symmetric: sampled with a sign, which changes nothing else. So zero
+    # is no edge; on the log scale a chain stays long in the flat part below.
     if n_states <= 2:
         return pm.Deterministic(name, pooled * pt.ones(n_states))
     signed = HALF_NORMAL[spread] * pm.Normal(f"{spread}_raw", 0.0, 1.0)
@@ -281,12 +263,10 @@ def _multiply(matrices: Any, vectors: Any) -> Any:
 
 
 def build(data: dict[str, Floats], *, tail: float | None, season_state: bool) -> pm.Model:
-    """The PyMC model of some data; what is not among these is not in it.
-
-    Priors (log scales are per knot step, the nation's per month): see
-    ``docs/models/hierarchical.md``. ``tail`` are the degrees of freedom of the innovations, None
-    to estimate them.
-    """
+    """The PyMC model of some data; what is not among these is not in it."""
+    # Priors (log scales are per knot step, the nation's per month): see
+    # `docs/models/hierarchical.md`. `tail` are the degrees of freedom of the innovations, None
+    # to estimate them.
     (n_states, n_time), n_knots = data["counts"].shape, data["live"].size + 1
     with pm.Model() as model:
         d = {name: pm.Data(name, value) for name, value in data.items()}
@@ -332,11 +312,9 @@ def build(data: dict[str, Floats], *, tail: float | None, season_state: bool) ->
 
 
 def _nation(d: dict[str, Any], n_time: int, tail: Any) -> Any:
-    """The nation's steps from month to month, shape (T - 1,).
-
-    The steps first, the slope integrated out; then the slope given them. The other way round
-    the slope is a funnel of its own where it explains much of a rise.
-    """
+    """The nation's steps from month to month, shape (T - 1,)."""
+    # The steps first, the slope integrated out; then the slope given them. The other way round the
+    # slope is a funnel of its own where it explains much of a rise.
     scale = _log_normal("scale_nation")
     ratio = _log_normal("slope_ratio")
     prior = (scale / d["reference_nation"][:, None]) ** 2
@@ -369,11 +347,9 @@ def _month(d: dict[str, Any], n_time: int, bridge: Any) -> Any:
 
 
 def _placed(d: dict[str, Any], name: str, shrink: Any, expected: Any, alive: Any) -> Any:
-    """Vectors of a level from their coordinates, shape (N, n); the Jacobian enters the density.
-
-    ``shrink`` is the precision of the prior in each direction, ``expected`` its mean there;
-    coordinates that are not ``alive`` are standard normal.
-    """
+    """Vectors of a level from their coordinates, shape (N, n); the Jacobian enters the density."""
+    # `shrink` is the precision of the prior in each direction, `expected` its mean there;
+    # coordinates that are not `alive` are standard normal.
     z = pm.Flat(f"z_{name}", shape=d[f"info_{name}"].get_value().shape)
     precision = d[f"strength_{name}"] + shrink
     white = (d[f"info_{name}"] + shrink * expected) / precision + z / pt.sqrt(precision)
@@ -385,10 +361,8 @@ def _placed(d: dict[str, Any], name: str, shrink: Any, expected: Any, alive: Any
 def _node(
     d: dict[str, Any], name: str, scale: Any, damping: Any, tail: Any, parent: Any, skip: int
 ) -> tuple[Any, Any, Any]:
-    """Nodes of one level: (vector, deviations of increments from the parent, increments).
-
-    ``skip`` is 1 where a level stands before the increments.
-    """
+    """Nodes of one level: (vector, deviations of increments from the parent, increments)."""
+    # `skip` is 1 where a level stands before the increments.
     live, start = d["live"], d["start"]
     alive = pt.concatenate([pt.ones(skip), live]) if skip else live
     bent = d[f"bend_{name}"]

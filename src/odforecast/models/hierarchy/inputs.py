@@ -1,4 +1,4 @@
-"""What the hierarchy is fitted to, and the Gaussian trees of paths that it is made of."""
+"""What the hierarchy is fitted to: the padded arrays of a panel."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 
 from odforecast.errors import DataError
 from odforecast.geography import JURISDICTIONS, NATION, lookup
@@ -62,53 +61,31 @@ class Effect:
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """Padded arrays of one panel. S jurisdictions, T months, K knots, R regions, J effects.
+    """Padded arrays of one panel. S jurisdictions, T months, K knots, R regions, J effects."""
 
-    Time ends at the origin and is padded on the left; knots stand every ``every`` months,
-    counted back from the last month, the first of them at month 0.
+    # Time ends at the origin and is padded on the left; knots stand every `every` months, counted
+    # back from the last month, the first of them at month 0.
 
-    Attributes
-    ----------
-    locations : tuple of str
-        Length S, sorted, so that the order of a panel's rows does not matter.
-    months : ndarray of datetime64[M], shape (T,)
-    counts : ndarray, shape (S, T)
-        Deaths, completed by what is expected to arrive late; 0 where not seen.
-    seen : ndarray of bool, shape (S, T)
-    weights : ndarray, shape (T, K)
-        Linear interpolation between knots.
-    first : int
-        First knot in use.
-    region : ndarray, shape (S, R)
-        Region of a state, one-hot; R is 0 where there are none.
-    regions : tuple of str
-    exposure : ndarray, shape (J, S, T)
-    effect_mean, effect_scale : ndarray, shape (J,)
-    windows : ndarray, shape (C, T)
-        Months of the 12-month counts that stand before a location's first month, one after the
-        other: of the location's suppressed counts those that share no month.
-    window_row : ndarray of int, shape (C,)
-    window_counts : ndarray, shape (C, 9)
-        What such a count may be; NaN in the places left over.
-    missing : Deficit or None
-        What the counts of each row miss, in the order of ``locations``; None if nothing.
-    """
-
+    # Length S, sorted, so that the order of a panel's rows does not matter
     locations: tuple[str, ...]
-    months: Months
-    counts: Floats
-    seen: Bools
-    weights: Floats
-    first: int
+    months: Months  # (T,)
+    counts: Floats  # (S, T): Deaths, completed by what is expected to arrive late; 0 where not seen
+    seen: Bools  # (S, T)
+    weights: Floats  # (T, K): Linear interpolation between knots
+    first: int  # First knot in use
     every: int
-    region: Floats
+    region: Floats  # (S, R): Region of a state, one-hot; R is 0 where there are none
     regions: tuple[str, ...]
-    exposure: Floats
+    exposure: Floats  # (J, S, T)
+    # effect_mean, effect_scale: (J,)
     effect_mean: Floats
     effect_scale: Floats
+    # (C, T): Months of the 12-month counts that stand before a location's first month, one after
+    # the other: of the location's suppressed counts those that share no month
     windows: Floats
-    window_row: NDArray[np.int64]
-    window_counts: Floats
+    window_row: NDArray[np.int64]  # (C,)
+    window_counts: Floats  # (C, 9): What such a count may be; NaN in the places left over
+    # What the counts of each row miss, in the order of `locations`; None if nothing
     missing: Deficit | None = None
 
     @property
@@ -151,15 +128,8 @@ def month_one_hot(months: Months) -> Floats:
 
 
 def interpolation(n_months: int, every: int) -> tuple[Floats, NDArray[np.int64]]:
-    """Weights (T, K) of linear interpolation, and the months at which the K knots stand.
-
-    The last knot stands at the last month; the first at or before month 0.
-
-    Examples
-    --------
-    >>> interpolation(5, 2)[1].tolist()
-    [0, 2, 4]
-    """
+    """Weights (T, K) of linear interpolation, and the months at which the K knots stand."""
+    # The last knot stands at the last month; the first at or before month 0.
     n_knots = -(-(n_months - 1) // every) + 1
     position = n_months - 1 - every * np.arange(n_knots - 1, -1, -1)
     month = np.arange(n_months)
@@ -172,23 +142,8 @@ def interpolation(n_months: int, every: int) -> tuple[Floats, NDArray[np.int64]]
 
 
 def between_knots(n_months: int, every: int) -> tuple[Floats, Floats]:
-    """What monthly steps of the nation add up to.
-
-    Returns
-    -------
-    quarter : ndarray, shape (K - 1, T - 1)
-        Steps from month to month to steps from knot to knot.
-    bridge : ndarray, shape (T, T - 1)
-        Steps to the distance of a month from the line between its knots.
-
-    Examples
-    --------
-    >>> quarter, bridge = between_knots(7, 3)
-    >>> quarter.astype(int).tolist()
-    [[1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1]]
-    >>> bridge[5].round(2).tolist()
-    [0.0, 0.0, 0.0, 0.33, 0.33, -0.67]
-    """
+    """What monthly steps of the nation add up to."""
+    # -> quarter (K - 1, T - 1), bridge (T, T - 1)
     weights, position = interpolation(n_months, every)
     path = -np.triu(np.ones((n_months, n_months - 1)))
     quarter = np.diff(path[position], axis=0)
@@ -205,30 +160,9 @@ def from_panel(
     effects: Sequence[Effect] = (),
     missing: Deficit | None = None,
 ) -> tuple[Inputs, dict[str, str]]:
-    """Arrays of a panel, and the locations that cannot be used with the reason.
-
-    A nation shown together with some of its jurisdictions is modelled as those and the rest,
-    so that it is their sum. Months that are missing stay missing.
-
-    Parameters
-    ----------
-    panel : Panel
-        Completed by what is expected to arrive late.
-    model : str
-        For messages.
-    every : int
-        Months between knots.
-    window : int, optional
-        Use only the last so many months.
-    effects : sequence of Effect
-    missing : Deficit, optional
-        What the panel missed, by its rows.
-
-    Raises
-    ------
-    PanelError
-        If no location can be used.
-    """
+    """Arrays of a panel, and the locations that cannot be used with the reason."""
+    # A nation shown together with some of its jurisdictions is modelled as those and the rest, so
+    # that it is their sum. Months that are missing stay missing.
     states, skipped = usable_locations(panel, model, MIN_MONTHS)
     parts = sorted(s for s in states if s in JURISDICTIONS or s == "PR")
     rows = {s: panel.monthly[panel.index(s)] for s in parts}
@@ -283,9 +217,8 @@ def from_panel(
 
 
 def _before(panel: Panel, state: str, row: int, months: Floats) -> list[tuple[int, int, Floats]]:
-    """Counts before a location's first known month, each of the 12 months before the next:
-    (row, first month on the panel's grid, what it may be).
-    """
+    """Counts before a location's first known month, each of the 12 months before the next."""
+    # (row, first month on the panel's grid, what it may be).
     i = panel.index(state)
     if not panel.hidden[i].any():
         return []
@@ -335,161 +268,3 @@ def _tree(names: Sequence[str]) -> tuple[Floats, tuple[str, ...]]:
     if sum(own.count(r) >= 2 for r in regions) < 2:
         return np.zeros((len(names), 0)), ()
     return np.array([[float(r == o) for r in regions] for o in own]), tuple(regions)
-
-
-#: Damping of the nation's slope, a month.
-SLOPE_DAMP = 0.98
-
-
-@dataclass(frozen=True)
-class Level:
-    """Nodes of one level: Gaussian prior around the parent, quadratic likelihood.
-
-    ``prior`` and ``data`` are precisions, shape (N, n, n); ``info`` is data precision times
-    what the data say, shape (N, n); ``inverse`` is (data + prior)^-1. ``by_damping``,
-    shape (3, N, n, n), is the prior as a polynomial of the damping, None where there is none.
-    """
-
-    prior: Floats
-    data: Floats
-    info: Floats
-    inverse: Floats
-    by_damping: Floats | None = None
-
-
-@dataclass(frozen=True)
-class Marginal:
-    """Mean and covariance of nodes, and of their deviations from the parent."""
-
-    mean: Floats
-    cov: Floats
-    dev: Floats
-    dev_cov: Floats
-
-
-def path_basis(n_knots: int) -> Floats:
-    """Matrix (n, n): path at the knots = level at the last knot - increments still to come."""
-    ahead = np.triu(np.ones((n_knots, n_knots - 1)))
-    return np.concatenate([np.ones((n_knots, 1)), -ahead], axis=1)
-
-
-def innovation_operator(n: int, damping: float) -> Floats:
-    """F, so that F @ increments = innovations; the first increment stays as it is."""
-    return np.asarray(np.eye(n) - damping * np.eye(n, k=-1))
-
-
-def slope_filter(n: int) -> Floats:
-    """Standard normal innovations to slopes of unit innovation scale, settled from the start."""
-    lag = np.subtract.outer(np.arange(n), np.arange(n))
-    out = np.where(lag >= 0, SLOPE_DAMP ** np.maximum(lag, 0), 0.0)
-    out[:, 0] /= np.sqrt(1.0 - SLOPE_DAMP**2)
-    return np.asarray(out)
-
-
-def increment_precision(weights: Floats, scale: Floats) -> Floats:
-    """Prior precision of increments from the weights of their innovations, as a polynomial of
-    the damping: shape (3, N, n, n).
-
-    Examples
-    --------
-    >>> by_damping = increment_precision(np.ones((1, 1)), np.array([0.5]))
-    >>> at_damping(by_damping, 0.5)[0].tolist()
-    [[4.0, -2.0], [-2.0, 4.0]]
-    """
-    n = weights.shape[1] + 1
-    out = np.zeros((3, len(weights), n, n))
-    i = np.arange(n)
-    # The process is stationary: the first innovation has 1 - damping² of the precision.
-    precision = np.concatenate([np.ones((len(weights), 1)), weights], axis=1) / scale[:, None] ** 2
-    out[0][:, i, i] = precision
-    out[1][:, i[1:], i[:-1]] = out[1][:, i[:-1], i[1:]] = -precision[:, 1:]
-    out[2][:, i[:-1], i[:-1]] = precision[:, 1:]
-    out[2][:, 0, 0] -= precision[:, 0]
-    return out
-
-
-def at_damping(by_damping: Floats, damping: float) -> Floats:
-    """The precision at a damping, shape (N, n, n)."""
-    return np.asarray(by_damping[0] + damping * (by_damping[1] + damping * by_damping[2]))
-
-
-def upward(
-    data: Floats,
-    info: Floats,
-    priors: Sequence[Floats],
-    members: Sequence[Floats],
-    prior_mean: Floats,
-) -> tuple[list[Level], Floats, Floats]:
-    """Levels, and what they say of the increments above them all: precision, and times mean."""
-    levels = []
-    for g, prior in enumerate(priors):
-        inverse = np.linalg.inv(data + prior)
-        inverse = (inverse + inverse.transpose(0, 2, 1)) / 2
-        levels.append(Level(prior, data, info, inverse))
-        # What a level says about its parents' increments once it is integrated out.
-        pull = data @ inverse
-        known = info + np.einsum("skl,sl->sk", prior, prior_mean) if g == 0 else info
-        message = info - np.einsum("skl,sl->sk", pull, known)
-        precision = data - pull @ data
-        skip = 1 if g == 0 else 0
-        link = members[g] if g < len(members) else np.ones((len(prior), 1))
-        data = np.einsum("sn,skl->nkl", link, precision[:, skip:, skip:], optimize=True)
-        info = link.T @ message[:, skip:]
-    return levels, data[0], info[0]
-
-
-def downward(
-    levels: Sequence[Level],
-    members: Sequence[Floats],
-    prior_mean: Floats,
-    parent: tuple[Floats, Floats],
-) -> list[Marginal]:
-    """Marginals of every level, from mean and covariance of the increments above them all."""
-    mean, cov = parent
-    out = []
-    for g in reversed(range(len(levels))):
-        level = levels[g]
-        link = members[g] if g < len(members) else np.ones((level.info.shape[0], 1))
-        mean, cov = link @ mean, np.einsum("nm,mkl->nkl", link, cov)
-        if g == 0:
-            mean = np.concatenate([prior_mean[:, :1], mean], axis=1)
-            cov = np.pad(cov, ((0, 0), (1, 0), (1, 0)))
-        follow, resist = level.inverse @ level.prior, level.inverse @ level.data
-        value = np.einsum(
-            "skl,sl->sk", level.inverse, level.info + np.einsum("skl,sl->sk", level.prior, mean)
-        )
-        out.append(
-            Marginal(
-                mean=value,
-                cov=level.inverse + follow @ cov @ follow.transpose(0, 2, 1),
-                dev=value - mean,
-                dev_cov=level.inverse + resist @ cov @ resist.transpose(0, 2, 1),
-            )
-        )
-        mean, cov = out[-1].mean, out[-1].cov
-    return out[::-1]
-
-
-def increments(marginals: Sequence[Marginal]) -> list[tuple[Floats, Floats]]:
-    """Mean and covariance of the deviations of increments, level by level."""
-    state, *groups = marginals
-    return [(state.dev[:, 1:], state.dev_cov[:, 1:, 1:]), *((m.dev, m.dev_cov) for m in groups)]
-
-
-def whiten(level: Level) -> tuple[Floats, Floats, Floats, Floats]:
-    """Coordinates in which prior and data of a level are both diagonal.
-
-    Returns
-    -------
-    forward, backward : ndarray, shape (N, n, n)
-        V and its inverse: ``V' prior V = 1``, ``V' data V = diag(strength)``.
-    strength : ndarray, shape (N, n)
-        Data precision relative to the prior's.
-    info : ndarray, shape (N, n)
-        ``V' info``.
-    """
-    pairs = [eigh(a, q) for a, q in zip(level.data, level.prior)]
-    strength = np.maximum(np.stack([p[0] for p in pairs]), 0.0)
-    forward = np.stack([p[1] for p in pairs])
-    backward = forward.transpose(0, 2, 1) @ level.prior
-    return forward, backward, strength, np.einsum("skl,sk->sl", forward, level.info)

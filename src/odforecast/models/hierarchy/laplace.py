@@ -14,25 +14,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.linalg import eigh
 
-from odforecast.models.hierarchy.inputs import (
-    SLOPE_DAMP,
-    Bools,
-    Effect,
-    Inputs,
-    Level,
-    Marginal,
-    at_damping,
-    between_knots,
-    downward,
-    increment_precision,
-    increments,
-    innovation_operator,
-    month_one_hot,
-    path_basis,
-    slope_filter,
-    upward,
-)
+from odforecast.models.hierarchy.inputs import Bools, Effect, Inputs, between_knots, month_one_hot
 from odforecast.panel import Floats
 from odforecast.seeds import Streams
 
@@ -42,35 +26,26 @@ LEVEL_SD = 2.0
 HIDDEN_MONTH = 0.3
 #: Scale of the slope's innovations as a share of the nation's (here; NUTS samples it).
 SLOPE_RATIO = 0.12
+#: Rounds of expectation-maximisation.
+ROUNDS = 25
+
+#: Damping of the nation's slope, a month.
+SLOPE_DAMP = 0.98
 
 
 @dataclass(frozen=True)
 class Scales:
-    """Scales of the hierarchy.
+    """Scales of the hierarchy."""
 
-    Attributes
-    ----------
-    nation : float
-        Innovation scale of the nation, a month.
-    region, damp_region : float
-        Innovation scale and damping of the regions, a knot.
-    state : ndarray, shape (S,)
-    damp_state : float
-    tail : float
-        Degrees of freedom of the innovations.
-    noise : ndarray, shape (S,)
-        Extra coefficient of variation of the counts.
-    shock, season : float
-        Scale of the common month shock, and of the season.
-    """
-
-    nation: float
+    nation: float  # Innovation scale of the nation, a month
+    # region, damp_region: Innovation scale and damping of the regions, a knot
     region: float
     damp_region: float
-    state: Floats
+    state: Floats  # (S,)
     damp_state: float
-    tail: float
-    noise: Floats
+    tail: float  # Degrees of freedom of the innovations
+    noise: Floats  # (S,): Extra coefficient of variation of the counts
+    # shock, season: Scale of the common month shock, and of the season
     shock: float
     season: float
 
@@ -82,13 +57,12 @@ class Scales:
 
 @dataclass(frozen=True)
 class Nation:
-    """The nation's steps from month to month, those in use, and what they are made of.
+    """The nation's steps from month to month, those in use, and what they are made of."""
 
-    ``level`` has the prior given the slope. ``mean`` and ``cov`` are those of the steps, slope
-    included; ``slope`` (n, n) is the covariance of the slope beforehand. ``strength`` and
-    ``left`` (T,): precision, and that times the mean, of what the counts say is common to a month
-    beside path and season.
-    """
+    # `level` has the prior given the slope. `mean` and `cov` are those of the steps, slope
+    # included; `slope` (n, n) is the covariance of the slope beforehand. `strength` and
+    # `left` (T,): precision, and that times the mean, of what the counts say is common to a month
+    # beside path and season.
 
     level: Level
     mean: Floats
@@ -100,11 +74,10 @@ class Nation:
 
 @dataclass(frozen=True)
 class Approximation:
-    """Result of :func:`approximate`; only knots in use (n of them, n - 1 increments).
+    """Result of :func:`approximate`; only knots in use (n of them, n - 1 increments)."""
 
-    ``levels`` are the states and, where there are any, the regions. ``center`` is the prior mean
-    of the states' levels; ``basis`` (n, n) turns a level and increments into a path.
-    """
+    # `levels` are the states and, where there are any, the regions. `center` is the prior mean
+    # of the states' levels; `basis` (n, n) turns a level and increments into a path.
 
     scales: Scales
     levels: tuple[Level, ...]
@@ -115,33 +88,24 @@ class Approximation:
     shock: Floats
 
 
-def approximate(
-    inputs: Inputs, tail: float, *, rounds: int = 25, scales: Scales | None = None
-) -> Approximation:
-    """Mode, curvature and (unless given) scales.
-
-    Parameters
-    ----------
-    inputs : Inputs
-    tail : float
-        Degrees of freedom of the innovations.
-    rounds : int
-        Rounds of expectation-maximisation.
-    scales : Scales, optional
-        Keep these instead of estimating them.
-    """
+def approximate(inputs: Inputs, tail: float) -> Approximation:
+    """Mode, curvature and scales."""
     n_states, n_time, _ = inputs.shape
     members = [inputs.region] if inputs.regions else []
     hot = inputs.month_hot
     basis = path_basis(inputs.shape[2] - inputs.first)
     design = inputs.weights[:, inputs.first :] @ basis
     n = basis.shape[0]
-    y, seen = _guessed(inputs)
+    # Suppressed 12-month counts have a guess for their months.
+    guess = np.zeros(inputs.counts.shape)
+    np.add.at(guess, inputs.window_row, inputs.windows)
+    dark = (guess > 0) & ~inputs.seen
+    y, seen = np.where(dark, HIDDEN_MONTH, inputs.counts), inputs.seen | dark
     extra = inputs.slack + _factor_variance(inputs)
     center = level_center(y, seen)
     prior_mean = np.zeros((n_states, n))
     prior_mean[:, 0] = center
-    h = scales or Scales(
+    h = Scales(
         nation=0.025,
         region=0.03,
         damp_region=0.2,
@@ -165,7 +129,7 @@ def approximate(
     # Where the counts are linearised: at themselves first, then at the fit, in short steps
     # (Newton's own steps can run away from sudden rises).
     path = np.where(seen, np.log(np.maximum(y, 0.0) + 0.5), center[:, None])
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         alpha = 1.0 / (h.noise[:, None] ** 2 + extra)
         common = shock + hot @ season + bridged
         mu = np.exp(np.clip(path + common, -15, 16))
@@ -218,38 +182,30 @@ def approximate(
         if nation is not None:
             square = _national_squares(nation)
             heavy = (h.tail + 1) / (h.tail + square / h.nation**2)
-        if scales is None:
-            variance = np.einsum("tk,skl,tl->st", design, marginals[0].cov, design, optimize=True)
-            mu = np.exp(np.clip(path_new + shock + hot @ season + bridged, -15, 16))
+        variance = np.einsum("tk,skl,tl->st", design, marginals[0].cov, design, optimize=True)
+        mu = np.exp(np.clip(path_new + shock + hot @ season + bridged, -15, 16))
+        h = replace(
+            _update(h, marginals, weights, second),
+            noise=_update_noise(h.noise, y, mu, variance - extra, seen),
+            season=float(np.sqrt((season @ season + 3 * 0.02**2) / 14)),
+        )
+        if nation is not None:
+            own = (heavy * square).sum() + 8 * 0.025**2
+            used = seen.any(axis=0)
+            expected = (shock**2 + 1.0 / (total + h.shock**-2))[used].sum()
             h = replace(
-                _update(h, marginals, weights, second),
-                noise=_update_noise(h.noise, y, mu, variance - extra, seen),
-                season=float(np.sqrt((season @ season + 3 * 0.02**2) / 14)),
+                h,
+                nation=float(np.sqrt(own / (square.size + 8))),
+                shock=float(np.sqrt((expected + 5 * 0.012**2) / (used.sum() + 5))),
             )
-            if nation is not None:
-                own = (heavy * square).sum() + 8 * 0.025**2
-                h = replace(
-                    h,
-                    nation=float(np.sqrt(own / (square.size + 8))),
-                    shock=_update_shock(h.shock, shock, total, seen),
-                )
         path = path + np.clip(path_new - path, -1.0, 1.0)
     levels = [replace(v, by_damping=p) for v, p in zip(levels, by_damping)]
     return Approximation(h, tuple(levels), nation, center, basis, season, shock)
 
 
-def _guessed(inputs: Inputs) -> tuple[Floats, Bools]:
-    """Counts and which are seen, with a guess for the months of suppressed 12-month counts."""
-    guess = np.zeros(inputs.counts.shape)
-    np.add.at(guess, inputs.window_row, inputs.windows)
-    dark = (guess > 0) & ~inputs.seen
-    return np.where(dark, HIDDEN_MONTH, inputs.counts), inputs.seen | dark
-
-
 def _factor_variance(inputs: Inputs) -> Floats:
-    """Variance of a month's completion that its location's months share, as a share of its
-    square: here as if each month had its own.
-    """
+    """Variance of a month's completion that its location's months share."""
+    # As a share of its square: here as if each month had its own.
     missing = inputs.missing
     if missing is None:
         return np.zeros(inputs.counts.shape)
@@ -325,31 +281,13 @@ def _update_noise(noise: Floats, y: Floats, mu: Floats, variance: Floats, seen: 
     return np.asarray(np.sqrt(np.maximum(shrunk, 0.015**2)))
 
 
-def _update_shock(scale: float, shock: Floats, total: Floats, seen: Bools) -> float:
-    used = seen.any(axis=0)
-    square = (shock**2 + 1.0 / (total + scale**-2))[used].sum()
-    return float(np.sqrt((square + 5 * 0.012**2) / (used.sum() + 5)))
-
-
 #: Log of the deaths a month at which a path is stopped, with a warning (9 million).
 MAX_LOG_MEAN = 16.0
 
 
 def past(guide: Approximation, inputs: Inputs, draws: int, streams: Streams) -> dict[str, Floats]:
-    """Draws of the approximate posterior at fixed scales, by variable of the graph.
-
-    Parameters
-    ----------
-    guide : Approximation
-    inputs : Inputs
-    draws : int
-    streams : Streams
-
-    Returns
-    -------
-    dict of str to ndarray, shape (draws, ...)
-        The variables of :data:`odforecast.models.hierarchy.graph.KEPT`, knots in use only.
-    """
+    """Draws of the approximate posterior at fixed scales, by variable of the graph."""
+    # -> (draws, ...)
     h = guide.scales
     n = guide.basis.shape[0]
     out: dict[str, Floats] = {}
@@ -360,8 +298,17 @@ def past(guide: Approximation, inputs: Inputs, draws: int, streams: Streams) -> 
         "extra": h.noise,
         "season": guide.season,
     }
-    if guide.nation is not None:
-        parent = _national_steps(out, guide.nation, inputs, draws, streams)[:, None]
+    if (nation := guide.nation) is not None:
+        quarter, bridge = between_knots(inputs.counts.shape[1], inputs.every)
+        start = inputs.first * inputs.every
+        size = nation.mean.size
+        rng = streams.generator("posterior-nation")
+        steps = nation.mean + rng.standard_normal((draws, size)) @ np.linalg.cholesky(nation.cov).T
+        follow = nation.slope @ np.linalg.inv(nation.slope + np.linalg.inv(nation.level.prior[0]))
+        spread = nation.slope[-1, -1] - follow[-1] @ nation.slope[:, -1]
+        out["slope"] = steps @ follow[-1] + np.sqrt(max(spread, 0.0)) * rng.standard_normal(draws)
+        out["common"] = steps @ bridge[inputs.begin :, start:].T
+        parent = (steps @ quarter[inputs.first :, start:].T)[:, None]
         fixed |= {
             "scale_nation": h.nation,
             "slope_ratio": SLOPE_RATIO,
@@ -409,22 +356,6 @@ def past(guide: Approximation, inputs: Inputs, draws: int, streams: Streams) -> 
     return out
 
 
-def _national_steps(
-    out: dict[str, Floats], nation: Nation, inputs: Inputs, draws: int, streams: Streams
-) -> Floats:
-    """The nation's steps from knot to knot, (draws, n - 1); ``out`` gets the rest of it."""
-    quarter, bridge = between_knots(inputs.counts.shape[1], inputs.every)
-    start = inputs.first * inputs.every
-    size = nation.mean.size
-    rng = streams.generator("posterior-nation")
-    steps = nation.mean + rng.standard_normal((draws, size)) @ np.linalg.cholesky(nation.cov).T
-    follow = nation.slope @ np.linalg.inv(nation.slope + np.linalg.inv(nation.level.prior[0]))
-    spread = nation.slope[-1, -1] - follow[-1] @ nation.slope[:, -1]
-    out["slope"] = steps @ follow[-1] + np.sqrt(max(spread, 0.0)) * rng.standard_normal(draws)
-    out["common"] = steps @ bridge[inputs.begin :, start:].T
-    return np.asarray(steps @ quarter[inputs.first :, start:].T)
-
-
 def future(
     posterior: Mapping[str, Floats],
     inputs: Inputs,
@@ -433,30 +364,11 @@ def future(
     horizon: int,
     streams: Streams,
 ) -> tuple[Floats, float]:
-    """Monthly deaths after the origin, joint over locations and months.
-
-    New innovations and shocks are drawn for the nation in every month to come, new innovations
-    for the regions and the states at every knot; those paths are interpolated between knots as
-    they were in the past.
-
-    Parameters
-    ----------
-    posterior : mapping of str to ndarray, shape (D, ...)
-        One row per path.
-    inputs : Inputs
-    effects : sequence of Effect
-    tail : float or None
-        Degrees of freedom; None where ``posterior["tail"]`` holds them.
-    horizon : int
-    streams : Streams
-        Every location, region and the nation draw from streams of their own.
-
-    Returns
-    -------
-    counts : ndarray, shape (D, S, horizon)
-    stopped : float
-        Share of cells whose mean was stopped at :data:`MAX_LOG_MEAN`.
-    """
+    """Monthly deaths after the origin, joint over locations and months."""
+    # New innovations and shocks are drawn for the nation in every month to come, new innovations
+    # for the regions and the states at every knot; those paths are interpolated between knots as
+    # they were in the past.
+    # posterior (D, ...) -> counts (D, S, horizon)
     n_draws = len(posterior["level"])
     freedom = posterior["tail"] if tail is None else tail
     steps = -(-horizon // inputs.every)
@@ -511,9 +423,8 @@ def _national_path(
     horizon: int,
     rng: np.random.Generator,
 ) -> tuple[Floats, Floats]:
-    """The nation's log level in the months to come less the last, and standard normals of its
-    shocks; each of shape (D, horizon).
-    """
+    """Change of the nation's log level in the months to come, and normals of its shocks."""
+    # Each of shape (D, horizon).
     scale = posterior["scale_nation"]
     slope, last = posterior["slope"], np.zeros(scale.size)
     out, shocks = np.empty((2, scale.size, horizon))
@@ -550,3 +461,140 @@ def counts(eta: Floats, extra: Floats, rng: np.random.Generator) -> Floats:
         rate = rng.gamma(alpha, 1.0 / alpha) * np.exp(eta[..., m].copy())
         out[..., m] = rng.poisson(rate)
     return out
+
+
+@dataclass(frozen=True)
+class Level:
+    """Nodes of one level: Gaussian prior around the parent, quadratic likelihood."""
+
+    # `prior` and `data` are precisions, shape (N, n, n); `info` is data precision times what
+    # the data say, shape (N, n); `inverse` is (data + prior)^-1. `by_damping`, shape (3, N, n,
+    # n), is the prior as a polynomial of the damping, None where there is none.
+
+    prior: Floats
+    data: Floats
+    info: Floats
+    inverse: Floats
+    by_damping: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Marginal:
+    """Mean and covariance of nodes, and of their deviations from the parent."""
+
+    mean: Floats
+    cov: Floats
+    dev: Floats
+    dev_cov: Floats
+
+
+def path_basis(n_knots: int) -> Floats:
+    """Matrix (n, n): path at the knots = level at the last knot - increments still to come."""
+    ahead = np.triu(np.ones((n_knots, n_knots - 1)))
+    return np.concatenate([np.ones((n_knots, 1)), -ahead], axis=1)
+
+
+def innovation_operator(n: int, damping: float) -> Floats:
+    """F, so that F @ increments = innovations; the first increment stays as it is."""
+    return np.asarray(np.eye(n) - damping * np.eye(n, k=-1))
+
+
+def slope_filter(n: int) -> Floats:
+    """Standard normal innovations to slopes of unit innovation scale, settled from the start."""
+    lag = np.subtract.outer(np.arange(n), np.arange(n))
+    out = np.where(lag >= 0, SLOPE_DAMP ** np.maximum(lag, 0), 0.0)
+    out[:, 0] /= np.sqrt(1.0 - SLOPE_DAMP**2)
+    return np.asarray(out)
+
+
+def increment_precision(weights: Floats, scale: Floats) -> Floats:
+    """Prior precision of increments, as a polynomial of the damping; shape (3, N, n, n)."""
+    # From the weights of their innovations.
+    n = weights.shape[1] + 1
+    out = np.zeros((3, len(weights), n, n))
+    i = np.arange(n)
+    # The process is stationary: the first innovation has 1 - damping² of the precision.
+    precision = np.concatenate([np.ones((len(weights), 1)), weights], axis=1) / scale[:, None] ** 2
+    out[0][:, i, i] = precision
+    out[1][:, i[1:], i[:-1]] = out[1][:, i[:-1], i[1:]] = -precision[:, 1:]
+    out[2][:, i[:-1], i[:-1]] = precision[:, 1:]
+    out[2][:, 0, 0] -= precision[:, 0]
+    return out
+
+
+def at_damping(by_damping: Floats, damping: float) -> Floats:
+    """The precision at a damping, shape (N, n, n)."""
+    return np.asarray(by_damping[0] + damping * (by_damping[1] + damping * by_damping[2]))
+
+
+def upward(
+    data: Floats,
+    info: Floats,
+    priors: Sequence[Floats],
+    members: Sequence[Floats],
+    prior_mean: Floats,
+) -> tuple[list[Level], Floats, Floats]:
+    """Levels, and what they say of the increments above them all: precision, and times mean."""
+    levels = []
+    for g, prior in enumerate(priors):
+        inverse = np.linalg.inv(data + prior)
+        inverse = (inverse + inverse.transpose(0, 2, 1)) / 2
+        levels.append(Level(prior, data, info, inverse))
+        # What a level says about its parents' increments once it is integrated out.
+        pull = data @ inverse
+        known = info + np.einsum("skl,sl->sk", prior, prior_mean) if g == 0 else info
+        message = info - np.einsum("skl,sl->sk", pull, known)
+        precision = data - pull @ data
+        skip = 1 if g == 0 else 0
+        link = members[g] if g < len(members) else np.ones((len(prior), 1))
+        data = np.einsum("sn,skl->nkl", link, precision[:, skip:, skip:], optimize=True)
+        info = link.T @ message[:, skip:]
+    return levels, data[0], info[0]
+
+
+def downward(
+    levels: Sequence[Level],
+    members: Sequence[Floats],
+    prior_mean: Floats,
+    parent: tuple[Floats, Floats],
+) -> list[Marginal]:
+    """Marginals of every level, from mean and covariance of the increments above them all."""
+    mean, cov = parent
+    out = []
+    for g in reversed(range(len(levels))):
+        level = levels[g]
+        link = members[g] if g < len(members) else np.ones((level.info.shape[0], 1))
+        mean, cov = link @ mean, np.einsum("nm,mkl->nkl", link, cov)
+        if g == 0:
+            mean = np.concatenate([prior_mean[:, :1], mean], axis=1)
+            cov = np.pad(cov, ((0, 0), (1, 0), (1, 0)))
+        follow, resist = level.inverse @ level.prior, level.inverse @ level.data
+        value = np.einsum(
+            "skl,sl->sk", level.inverse, level.info + np.einsum("skl,sl->sk", level.prior, mean)
+        )
+        out.append(
+            Marginal(
+                mean=value,
+                cov=level.inverse + follow @ cov @ follow.transpose(0, 2, 1),
+                dev=value - mean,
+                dev_cov=level.inverse + resist @ cov @ resist.transpose(0, 2, 1),
+            )
+        )
+        mean, cov = out[-1].mean, out[-1].cov
+    return out[::-1]
+
+
+def increments(marginals: Sequence[Marginal]) -> list[tuple[Floats, Floats]]:
+    """Mean and covariance of the deviations of increments, level by level."""
+    state, *groups = marginals
+    return [(state.dev[:, 1:], state.dev_cov[:, 1:, 1:]), *((m.dev, m.dev_cov) for m in groups)]
+
+
+def whiten(level: Level) -> tuple[Floats, Floats, Floats, Floats]:
+    """Coordinates in which prior and data of a level are both diagonal."""
+    # -> forward, backward (N, n, n), strength (N, n), info (N, n)
+    pairs = [eigh(a, q) for a, q in zip(level.data, level.prior)]
+    strength = np.maximum(np.stack([p[0] for p in pairs]), 0.0)
+    forward = np.stack([p[1] for p in pairs])
+    backward = forward.transpose(0, 2, 1) @ level.prior
+    return forward, backward, strength, np.einsum("skl,sk->sl", forward, level.info)

@@ -18,14 +18,12 @@ from numpy.typing import NDArray
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS, NATION
-from odforecast.models.delay.constants import delays_for, said_of
+from odforecast.models.delay.constants import missing_from, said_of
 from odforecast.models.delay.deficit import (
     AGES,
     Factors,
     corrected,
-    deficit,
     how_warnings,
-    is_final,
     late_draws,
     with_nowcast,
 )
@@ -39,6 +37,7 @@ from odforecast.models.hierarchy.laplace import (
     past,
 )
 from odforecast.models.model import watcher
+from odforecast.models.paths import below_zero
 from odforecast.models.spec import Spec, as_parameters
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Floats, Panel
@@ -70,20 +69,11 @@ class Limits:
 
 @dataclass(frozen=True, eq=False)
 class Convergence:
-    """Outcome of :func:`convergence`.
+    """Outcome of :func:`convergence`."""
 
-    Attributes
-    ----------
-    table : DataFrame
-        One row per variable: its worst ``r_hat``, ``ess_bulk``, ``ess_tail``.
-    divergences : int
-    warnings : tuple of str
-        One sentence per failed check; empty when all passed.
-    """
-
-    table: pd.DataFrame
+    table: pd.DataFrame  # One row per variable: its worst `r_hat`, `ess_bulk`, `ess_tail`
     divergences: int
-    warnings: tuple[str, ...]
+    warnings: tuple[str, ...]  # One sentence per failed check; empty when all passed
 
     @property
     def passed(self) -> bool:
@@ -92,24 +82,8 @@ class Convergence:
 
 
 def convergence(idata: xr.DataTree, limits: Limits | None = None) -> Convergence:
-    """Check a posterior sample against limits.
-
-    A quantity that never changes (or is not finite) in the sample fails: nothing was sampled.
-
-    Parameters
-    ----------
-    idata : DataTree
-        With ``posterior`` (at least two chains) and ``sample_stats``.
-    limits : Limits, optional
-
-    Examples
-    --------
-    >>> import arviz_base as az
-    >>> rng = np.random.default_rng(0)
-    >>> good = az.from_dict({"posterior": {"x": rng.normal(size=(4, 1000))}})
-    >>> convergence(good).passed
-    True
-    """
+    """Check a posterior sample against limits."""
+    # A quantity that never changes (or is not finite) in the sample fails: nothing was sampled.
     import arviz_stats
 
     az: Any = arviz_stats
@@ -148,33 +122,8 @@ def convergence(idata: xr.DataTree, limits: Limits | None = None) -> Convergence
 def predictive_table(
     observed: Floats, seen: NDArray[np.bool_], replicated: Floats, locations: tuple[str, ...]
 ) -> pd.DataFrame:
-    """Statistics of the observed months against those of replicated ones.
-
-    Parameters
-    ----------
-    observed : ndarray, shape (S, n)
-        Monthly deaths.
-    seen : ndarray of bool, shape (S, n)
-        Which of them count.
-    replicated : ndarray, shape (D, S, n)
-        The same months drawn from the model.
-    locations : tuple of str
-
-    Returns
-    -------
-    DataFrame
-        One row per location and statistic: ``observed``, the predictive ``q05``, ``q50``,
-        ``q95``, and ``p``, the share of draws above the observed (ties count half). A ``p``
-        near 0 or 1 says that the model does not produce data like these.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(1)
-    >>> y = rng.poisson(50.0, size=(201, 1, 40)).astype(float)
-    >>> table = predictive_table(y[0], np.ones((1, 40), bool), y[1:], ("OH",))
-    >>> table["p"].between(0.01, 0.99).all()
-    np.True_
-    """
+    """Statistics of the observed months against those of replicated ones."""
+    # observed (S, n); seen (S, n); replicated (D, S, n)
     rows = []
     for i, state in enumerate(locations):
         keep = np.asarray(seen[i], dtype=bool)
@@ -224,34 +173,18 @@ DIMS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class FittedHierarchical:
-    """A fitted hierarchy.
-
-    Attributes
-    ----------
-    model : str
-    panel : Panel
-    inputs : Inputs
-        The padded arrays it was fitted to.
-    idata : xarray.DataTree
-        ArviZ's container: ``posterior``, ``sample_stats``, ``observed_data``.
-    checks : Convergence or None
-        R-hat, effective sample sizes, divergences; None for the approximation.
-    skipped : mapping of str to str
-        Locations left out, and why.
-    warnings : tuple of str
-        Failed checks, or that this is an approximation. Repeated in every forecast.
-    tail : float or None
-    effects : tuple of Effect
-    """
+    """A fitted hierarchy."""
 
     model: str
     panel: Panel
-    inputs: Inputs
-    idata: xr.DataTree
+    inputs: Inputs  # The padded arrays it was fitted to
+    idata: xr.DataTree  # ArviZ's container: `posterior`, `sample_stats`, `observed_data`
+    # R-hat, effective sample sizes, divergences; None for the approximation
     checks: Convergence | None
-    skipped: Mapping[str, str]
+    skipped: Mapping[str, str]  # Locations left out, and why
+    # Failed checks, or that this is an approximation. Repeated in every forecast.
     warnings: tuple[str, ...]
     tail: float | None
     effects: tuple[Effect, ...] = ()
@@ -265,23 +198,15 @@ class FittedHierarchical:
         arrays = {str(k): np.asarray(v.values) for k, v in posterior.data_vars.items()}
         return {k: v.reshape(size, *v.shape[2:])[rows] for k, v in arrays.items()}
 
-    def __repr__(self) -> str:
-        passed = "approximate" if self.checks is None else f"{len(self.warnings)} failed checks"
-        return (
-            f"<FittedHierarchical {self.model}: {len(self.inputs.locations)} locations to "
-            f"{self.panel.last_month}, {passed}>"
-        )
-
     @property
     def delay_said(self) -> str:
         """What the delay was learned from beside the dated set; empty where nothing was."""
         return "" if self.inputs.missing is None else said_of(self.panel)
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
-        """Sample paths, joint over locations and months; see
-        :class:`odforecast.models.model.Drawer`. The nation, if the panel has it, is the sum of
-        its parts. Where counts are not final, the last twelve months are drawn, too.
-        """
+        """Sample paths, joint over locations and months."""
+        # The nation, if the panel has it, is the sum of its parts. Where counts are not final, the
+        # last twelve months are drawn, too.
         panel, missing, names = self.panel, self.inputs.missing, self.inputs.locations
         rows = self._rows(draws, streams.generator("posterior"))
         paths, stopped = future(rows, self.inputs, self.effects, self.tail, horizon, streams)
@@ -300,10 +225,7 @@ class FittedHierarchical:
             shift = reported + missing.months[:, -AGES:] - self.inputs.counts[:, -AGES:]
             paths = paths + shift[:, np.arange(horizon) % AGES]
             paths, below = with_nowcast(reported, late, paths)
-            if below:
-                warnings += (
-                    f"{below:,} of {paths.size:,} drawn months were below zero and set to 0",
-                )
+            warnings += tuple(below_zero(below, paths.size))
             first = first - AGES * ONE_MONTH
             earlier = late[..., -2 * AGES + 1 : -AGES]
             warnings += tuple(how_warnings(missing.how, tuple(states)))
@@ -358,13 +280,7 @@ class FittedHierarchical:
         return [i for i, s in enumerate(self.inputs.locations) if s != "PR"]
 
     def posterior_predictive(self, draws: int = 500, seed: int = 0) -> pd.DataFrame:
-        """Statistics of the months fitted, observed and replicated.
-
-        Returns
-        -------
-        DataFrame
-            See :func:`odforecast.models.hierarchy.model.predictive_table`.
-        """
+        """Statistics of the months fitted, observed and replicated."""
         rng = fit_streams(self.panel, seed).generator("replicated")
         rows = self._rows(draws, rng)
         fake = counts(fitted_log_mean(rows, self.inputs), rows["extra"], rng)
@@ -384,15 +300,8 @@ def container(
     posterior: Mapping[str, Floats],
     stats: Mapping[str, Floats] | None,
 ) -> xr.DataTree:
-    """ArviZ's container, with names on every dimension.
-
-    Parameters
-    ----------
-    inputs : Inputs
-    effects : sequence of Effect
-    posterior : mapping of str to ndarray, shape (chain, draw, ...)
-    stats : mapping of str to ndarray, shape (chain, draw), optional
-    """
+    """ArviZ's container, with names on every dimension."""
+    # posterior (chain, draw, ...); stats (chain, draw)
     import xarray as xr
 
     begin = inputs.begin
@@ -506,8 +415,7 @@ class Hierarchical:
     def inputs(self, panel: Panel) -> tuple[Inputs, dict[str, str]]:
         """Arrays the model would be fitted to, and the locations left out with the reason."""
         missing = None
-        if self.delay and not self._quick and not is_final(panel):
-            missing = deficit(panel, delays_for(panel))
+        if self.delay and not self._quick and (missing := missing_from(panel)) is not None:
             panel = corrected(panel, missing)
         return from_panel(
             panel,
@@ -519,26 +427,13 @@ class Hierarchical:
         )
 
     def prior_predictive(self, panel: Panel, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
-        """What the priors say about data like the panel's, next to the data.
-
-        Returns
-        -------
-        DataFrame
-            See :func:`odforecast.models.hierarchy.prior.prior_predictive`.
-        """
+        """What the priors say about data like the panel's, next to the data."""
         from odforecast.models.hierarchy.prior import prior_predictive
 
         return prior_predictive(self.inputs(panel)[0], draws, seed, tail=self.tail)
 
     def fit(self, panel: Panel) -> FittedHierarchical:
-        """Sample the posterior (or approximate it).
-
-        Raises
-        ------
-        PanelError
-            If no location can be used, the approximation cannot do what is asked, or the sampler
-            finds no place to start.
-        """
+        """Sample the posterior (or approximate it)."""
         inputs, skipped = self.inputs(panel)
         streams = fit_streams(panel)
         guide = approximate(inputs, self.tail or 6.0)
@@ -559,16 +454,9 @@ class Hierarchical:
         if stats is not None:
             checks = convergence(idata, self.limits)
             warnings = checks.warnings
+        tail = self.tail or (guide.scales.tail if checks is None else None)
         return FittedHierarchical(
-            self.name,
-            panel,
-            inputs,
-            idata,
-            checks,
-            skipped,
-            warnings,
-            self.tail or (guide.scales.tail if checks is None else None),
-            self.effects,
+            self.name, panel, inputs, idata, checks, skipped, warnings, tail, self.effects
         )
 
     def _sample(

@@ -6,20 +6,21 @@ checked (simulation-based calibration), and what the prior says about data.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 import pandas as pd
 
 from odforecast.models.delay.deficit import Deficit
-from odforecast.models.hierarchy.inputs import Inputs, between_knots, path_basis, slope_filter
+from odforecast.models.hierarchy.inputs import Inputs, between_knots
 from odforecast.models.hierarchy.laplace import (
     LEVEL_SD,
     MAX_LOG_MEAN,
     counts,
     fitted_log_mean,
     level_center,
+    path_basis,
+    slope_filter,
 )
 from odforecast.panel import Floats
 
@@ -50,38 +51,18 @@ def simulate(
     rng: np.random.Generator,
     *,
     tail: float | None = 5.0,
-    season_state: bool = False,
     center: Floats | None = None,
 ) -> dict[str, Floats]:
-    """Parameters and data from the prior, on the months and places of ``inputs``.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        Only its labels and masks are used, and its counts for ``center``.
-    draws : int
-    rng : Generator
-    tail : float or None
-    season_state : bool
-    center : ndarray, shape (S,), optional
-        Prior mean of the log levels; default: log mean of the last 12 months seen.
-
-    Returns
-    -------
-    dict of str to ndarray, shape (draws, ...)
-        The variables of the graph, and ``deaths``, shape (draws, S, n), without padding.
-        Means above :data:`~odforecast.models.hierarchy.laplace.MAX_LOG_MEAN` are stopped
-        there. Where the inputs miss late arrivals, ``deaths`` are completed by what is
-        expected of them, as the inputs' counts are.
-    """
+    """Parameters and data from the prior, on the months and places of ``inputs``."""
+    # center (S,) -> (draws, ...)
     n_states = inputs.shape[0]
     n = inputs.shape[2] - inputs.first
     if center is None:
         center = level_center(inputs.counts, inputs.seen)
 
-    def log_normal(name: str, *shape: int) -> Floats:
+    def log_normal(name: str) -> Floats:
         median, sd = LOG_NORMAL[name]
-        return np.asarray(median * np.exp(sd * rng.standard_normal((draws, *shape))))
+        return np.asarray(median * np.exp(sd * rng.standard_normal(draws)))
 
     def zero_sum(*shape: int) -> Floats:
         z = rng.standard_normal((draws, *shape))
@@ -104,7 +85,18 @@ def simulate(
         p["tail"] = freedom
     parent = np.zeros((draws, n_states, n - 1))
     if inputs.pooled:
-        parent = _nation(p, inputs, draws, rng, freedom, log_normal)[:, None]
+        n_time = inputs.counts.shape[1]
+        p["scale_nation"], p["slope_ratio"] = log_normal("scale_nation"), log_normal("slope_ratio")
+        scale = p["scale_nation"][:, None]
+        quarter, bridge = between_knots(n_time, inputs.every)
+        start = inputs.first * inputs.every
+        size = n_time - 1 - start
+        slope = rng.standard_normal((draws, size)) @ slope_filter(size).T
+        slope *= scale * p["slope_ratio"][:, None]
+        p["slope"] = slope[:, -1]
+        steps = slope + scale * rng.standard_t(freedom[:, None], (draws, size))
+        p["common"] = steps @ bridge[inputs.begin :, start:].T
+        parent = (steps @ quarter[inputs.first :, start:].T)[:, None]
     if inputs.regions:
         p["scale_region"] = log_normal("scale_region")
         p["damping_region"] = rng.beta(*DAMPING, draws)
@@ -130,9 +122,6 @@ def simulate(
     p["path"] = vector @ path_basis(n).T
     p["season_scale"] = log_normal("season_scale")
     p["season"] = p["season_scale"][:, None] * zero_sum(12)
-    if season_state:
-        p["season_spread"] = log_normal("season_spread")
-        p["season_state"] = p["season_spread"][:, None, None] * zero_sum(n_states, 12)
     if inputs.pooled:
         used = inputs.counts.shape[1] - inputs.begin
         p["shock_scale"] = log_normal("shock_scale")
@@ -164,49 +153,11 @@ def _late(
     )
 
 
-def _nation(
-    p: dict[str, Floats],
-    inputs: Inputs,
-    draws: int,
-    rng: np.random.Generator,
-    freedom: Floats,
-    log_normal: Callable[[str], Floats],
-) -> Floats:
-    """The nation's steps from knot to knot, shape (draws, n - 1); ``p`` gets what it is made of."""
-    n_time = inputs.counts.shape[1]
-    p["scale_nation"], p["slope_ratio"] = log_normal("scale_nation"), log_normal("slope_ratio")
-    scale = p["scale_nation"][:, None]
-    quarter, bridge = between_knots(n_time, inputs.every)
-    start = inputs.first * inputs.every
-    size = n_time - 1 - start
-    slope = rng.standard_normal((draws, size)) @ slope_filter(size).T
-    slope *= scale * p["slope_ratio"][:, None]
-    p["slope"] = slope[:, -1]
-    steps = slope + scale * rng.standard_t(freedom[:, None], (draws, size))
-    p["common"] = steps @ bridge[inputs.begin :, start:].T
-    return np.asarray(steps @ quarter[inputs.first :, start:].T)
-
-
 def prior_predictive(
     inputs: Inputs, draws: int = 1000, seed: int = 0, *, tail: float | None = 5.0
 ) -> pd.DataFrame:
-    """What the priors say about data, next to the data.
-
-    Levels have a wide prior by design and say nothing, so the statistics are relative.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        From :meth:`odforecast.models.hierarchy.model.Hierarchical.inputs`.
-    draws, seed : int
-    tail : float or None
-
-    Returns
-    -------
-    DataFrame
-        One row per statistic: prior ``q05``, ``q50``, ``q95``, and the same quantiles of the
-        data over locations (and years).
-    """
+    """What the priors say about data, next to the data."""
+    # Levels have a wide prior by design and say nothing, so the statistics are relative.
     rng = np.random.default_rng(seed)
     drawn = simulate(inputs, draws, rng, tail=tail)["deaths"]
     n = drawn.shape[2]

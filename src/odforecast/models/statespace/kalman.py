@@ -43,11 +43,10 @@ COMPLETE = np.empty((0, 0))
 
 @dataclass(frozen=True)
 class Scales:
-    """Standard deviations a month on the log scale, the damping of the nation's slope, noise.
+    """Standard deviations a month on the log scale, the damping of the nation's slope, noise."""
 
-    A model without scales of its own takes them from the table that ``make constants`` writes
-    (:mod:`odforecast.models.constants`).
-    """
+    # A model without scales of its own takes them from the table that `make constants` writes
+    # (`odforecast.models.constants`).
 
     level_own: float
     level_region: float
@@ -71,31 +70,17 @@ class Scales:
 
 @dataclass(frozen=True)
 class State:
-    """What the filter knows at the origin about some locations.
-
-    Attributes
-    ----------
-    locations : tuple of str
-    mean, cov : ndarray, shapes (K,) and (K, K)
-    scales : Scales
-    shift : ndarray, shape (L, 12)
-        By calendar column of the panel: from the model's pins to the panel's.
-    years : ndarray, shape (L,)
-        Years averaged in a pin.
-    region : ndarray of int, shape (L,)
-        Row of ``REGIONS``.
-    incomplete : bool
-        Whether the errors of the late arrivals are in the state.
-    """
+    """What the filter knows at the origin about some locations."""
 
     locations: tuple[str, ...]
+    # mean, cov: (K,) and (K, K)
     mean: Floats
     cov: Floats
     scales: Scales
-    shift: Floats
-    years: Floats
-    region: NDArray[np.int64]
-    incomplete: bool = False
+    shift: Floats  # (L, 12): By calendar column of the panel: from the model's pins to the panel's
+    years: Floats  # (L,): Years averaged in a pin
+    region: NDArray[np.int64]  # (L,): Row of `REGIONS`
+    incomplete: bool = False  # Whether the errors of the late arrivals are in the state
 
     @property
     def size(self) -> int:
@@ -116,15 +101,8 @@ class State:
 def filtered(
     panel: Panel, states: tuple[str, ...], scales: Scales, missing: Deficit | None = None
 ) -> State:
-    """Filter the months of some locations together, up to the panel's last.
-
-    Without what the last months miss, they are taken as they are.
-
-    Raises
-    ------
-    PanelError
-        If a location has too few months.
-    """
+    """Filter the months of some locations together, up to the panel's last."""
+    # Without what the last months miss, they are taken as they are.
     rows = [panel.locations.index(s) for s in states]
     recovered = panel.monthly[rows].copy()
     n = recovered.shape[1]
@@ -143,7 +121,9 @@ def filtered(
     lengths = month_lengths(panel.month_grid)
     constants = repin(recovered, rough_level(recovered), lengths)
     months = np.maximum(recovered + constants[:, np.arange(n) % 12], 0.0) / lengths
-    region = np.array([_region(s) for s in states], dtype=np.int64)
+    # The US and Puerto Rico have no region; alone in their filter, any index will do.
+    names = [lookup(find(s).state).region or REGIONS[0] for s in states]  # a county's: its state's
+    region = np.array([REGIONS.index(name) for name in names], dtype=np.int64)
     theta = np.array(astuple(scales))
     years = years_averaged(used)
     mean, cov = prior(months, theta)
@@ -178,12 +158,6 @@ def filtered(
     return State(states, mean, cov, scales, -constants, years, region, begin < n)
 
 
-def _region(state: str) -> int:
-    name = lookup(find(state).state).region  # a county's is its state's
-    # The US and Puerto Rico have no region; alone in their filter, any index will do.
-    return 0 if name is None else REGIONS.index(name)
-
-
 def prior(months: Floats, theta: Floats) -> tuple[Floats, Floats]:
     """Mean and covariance of the state before the first month."""
     first = np.array([row[~np.isnan(row)][:12].mean() for row in months])
@@ -197,44 +171,22 @@ def prior(months: Floats, theta: Floats) -> tuple[Floats, Floats]:
 
 @nb.njit(cache=True, fastmath=FAST)
 def kalman(
-    months: Floats,
-    region: NDArray[np.int64],
-    scales: Floats,
+    months: Floats,  # (L, T): Deaths, completed by what is expected to arrive late; NaN is skipped
+    region: NDArray[np.int64],  # (L,)
+    scales: Floats,  # (7,): `Scales` in order
+    # mean, cov: (K,) and (K, K)
     mean: Floats,
     cov: Floats,
-    share: Floats,
-    first: int,
+    share: Floats,  # (L,): Share of the count noise left after the pins took up theirs
+    first: int,  # The first of `months` that is filtered; those before it have been
+    # late, revised: (L, T): Deaths by which one unit of an error, or of a revision, changes a
+    # month. Read where the state is the long one
     late: Floats,
     revised: Floats,
-    noise: Floats,
+    noise: Floats,  # (L, T): Variance of what arrives late in a single month, in deaths squared
 ) -> float:
-    """Exact coupled filter, one count at a time; ``mean`` and ``cov`` are overwritten.
-
-    Counts enter through the log link, linearised at the prediction.
-
-    Parameters
-    ----------
-    months : ndarray, shape (L, T)
-        Deaths, completed by what is expected to arrive late; NaN is skipped.
-    region : ndarray of int, shape (L,)
-    scales : ndarray, shape (7,)
-        :class:`Scales` in order.
-    mean, cov : ndarray, shapes (K,) and (K, K)
-    share : ndarray, shape (L,)
-        Share of the count noise left after the pins took up theirs.
-    first : int
-        The first of ``months`` that is filtered; those before it have been.
-    late, revised : ndarray, shape (L, T)
-        Deaths by which one unit of an error, or of a revision, changes a month. Read where the
-        state is the long one.
-    noise : ndarray, shape (L, T)
-        Variance of what arrives late in a single month, in deaths squared.
-
-    Returns
-    -------
-    float
-        Log likelihood after the burn-in, up to a constant.
-    """
+    """Exact coupled filter, one count at a time; ``mean`` and ``cov`` are overwritten."""
+    # Counts enter through the log link, linearised at the prediction.
     n_loc, n_time = months.shape
     own, regional, nation, slope, damp, extra, shocks = scales
     us = n_loc
@@ -329,18 +281,9 @@ def repin(
     level_variance: float = LEVEL_VARIANCE,
     forget: float = FORGET,
 ) -> Floats:
-    """Constants to add to each calendar month, shape (L, 12), adding up to zero.
-
-    ``months`` (L, n) are on any pins, NaN where unknown; ``trend`` (L, n) is their rough level,
-    above zero, which scales the noise. Column k belongs to months k, k + 12, … of ``months``.
-
-    Examples
-    --------
-    >>> wave = np.tile([-2.0, 2.0], 24)[None] + 50.0
-    >>> found = repin(wave, np.full((1, 48), 50.0), np.ones(48))
-    >>> bool(np.allclose(found, np.tile([2.0, -2.0], 6)))
-    True
-    """
+    """Constants to add to each calendar month, shape (L, 12), adding up to zero."""
+    # `months` (L, n) are on any pins, NaN where unknown; `trend` (L, n) is their rough level,
+    # above zero, which scales the noise. Column k belongs to months k, k + 12, … of `months`.
     walk = level_variance * trend * trend
     unsure = 1e4 * trend[:, 0] ** 2 * level_variance + 1e6 * trend[:, 0]
     walk[:, 0] = 0.0
@@ -357,12 +300,10 @@ def constants_of(
     unsure: Floats,
     forget: float = FORGET,
 ) -> Floats:
-    """Constants of the calendar months under which a series most looks like a slow level.
-
-    Generalised least squares, the whitening done by the filter of a local-level model:
-    ``values + constant * loads = level + noise``, the level with steps of variance ``walk``,
-    ``start`` its first value and ``unsure`` the variance of that; all (L, n), the last two (L,).
-    """
+    """Constants of the calendar months under which a series most looks like a slow level."""
+    # Generalised least squares, the whitening done by the filter of a local-level model: `values +
+    # constant * loads = level + noise`, the level with steps of variance `walk`, `start` its
+    # first value and `unsure` the variance of that; all (L, n), the last two (L,).
     # Of one kind, or it is compiled again for a place alone.
     values, loads, walk, noise = (np.array(a, order="C") for a in (values, loads, walk, noise))
     left, right = _normal_equations(
@@ -373,8 +314,7 @@ def constants_of(
     kkt[:, :12, :12] = left + 1e-12 * np.eye(12)
     kkt[:, 12, :12] = kkt[:, :12, 12] = 1.0
     target = np.concatenate([right, np.zeros((len(right), 1))], axis=1)
-    constants: Floats = np.linalg.solve(kkt, target[..., None])[:, :12, 0]
-    return constants
+    return np.asarray(np.linalg.solve(kkt, target[..., None])[:, :12, 0])
 
 
 @nb.njit(cache=True)
@@ -387,11 +327,9 @@ def _normal_equations(
     unsure: Floats,
     forget: float,
 ) -> tuple[Floats, Floats]:
-    """Whitened normal equations, (L, 12, 12) and (L, 12).
-
-    The filter is run on the values and, with the same gains, on the twelve calendar-month dummies:
-    the innovations are the whitened rows of the regression.
-    """
+    """Whitened normal equations, (L, 12, 12) and (L, 12)."""
+    # The filter is run on the values and, with the same gains, on the twelve calendar-month
+    # dummies: the innovations are the whitened rows of the regression.
     n_loc, n = values.shape
     left = np.zeros((n_loc, 12, 12))
     right = np.zeros((n_loc, 12))
@@ -423,10 +361,8 @@ def _normal_equations(
 
 
 def rough_level(months: Floats) -> Floats:
-    """Centred 12-month means of the months, ends repeated, at least 1; shape (L, n).
-
-    Missing months take the nearest mean.
-    """
+    """Centred 12-month means of the months, ends repeated, at least 1; shape (L, n)."""
+    # Missing months take the nearest mean.
     n = months.shape[1]
     window = np.lib.stride_tricks.sliding_window_view(months, 12, axis=1).mean(axis=2)
     padded = np.concatenate(
@@ -450,12 +386,11 @@ def years_averaged(n_months: Floats, *, forget: float = FORGET) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Nation:
-    """Random numbers of the nation, one column a draw.
+    """Random numbers of the nation, one column a draw."""
 
-    ``start`` (D,) are standard normals of its slope at the origin, ``squared`` (D,) chi-squared:
-    the scale of its innovations is ``sqrt(TAIL_DF / squared)``. ``ahead`` (H, 3, D) are standard
-    normals of the innovations of its level and slope, and of its shocks.
-    """
+    # `start` (D,) are standard normals of its slope at the origin, `squared` (D,) chi-squared:
+    # the scale of its innovations is `sqrt(TAIL_DF / squared)`. `ahead` (H, 3, D) are standard
+    # normals of the innovations of its level and slope, and of its shocks.
 
     start: Singles
     squared: Floats
@@ -472,11 +407,9 @@ def of_the_nation(state: State, horizon: int, draws: int, streams: Streams) -> N
 
 
 def level_path(jumps: Singles, turns: Singles, slope: Singles, damp: float) -> Singles:
-    """Change of a level whose damped slope changes too, month by month; shape (H, D).
-
-    ``jumps`` and ``turns`` (H, D) are the innovations of the two, ``slope`` (D,) is that at the
-    origin.
-    """
+    """Change of a level whose damped slope changes too, month by month; shape (H, D)."""
+    # `jumps` and `turns` (H, D) are the innovations of the two, `slope` (D,) is that at the
+    # origin.
     out = np.empty_like(jumps)
     level = np.zeros_like(slope)
     for h in range(len(jumps)):
@@ -489,24 +422,11 @@ def level_path(jumps: Singles, turns: Singles, slope: Singles, damp: float) -> S
 def drawn(
     state: State, panel: Panel, horizon: int, draws: int, streams: Streams
 ) -> tuple[Floats, Factors | None, int, Singles]:
-    """Joint draws of the months after the panel's last.
-
-    Every location, region and the nation draw from streams of their own, one month after the
-    other, so that a shorter forecast is the beginning of a longer one. A location filtered
-    alone (the US without its parts, Puerto Rico) has a nation of its own, too.
-
-    Returns
-    -------
-    paths : ndarray, shape (D, L, H)
-        Monthly deaths on the panel's pins.
-    factors : Factors or None
-        The locations' own errors of the late arrivals in the same draws; None where the filter
-        had none. What a release shares is not in them.
-    below : int
-        How many drawn months were below zero and set to zero.
-    rise : ndarray, shape (D, L, H)
-        Change of the log level since the origin.
-    """
+    """Joint draws of the months after the panel's last."""
+    # Every location, region and the nation draw from streams of their own, one month after the
+    # other, so that a shorter forecast is the beginning of a longer one. A location filtered alone
+    # (the US without its parts, Puerto Rico) has a nation of its own, too.
+    # -> paths (D, L, H), rise (D, L, H)
     f32 = np.float32
     scales, n_loc, size, kept = state.scales, len(state.locations), state.size, state.kept
     nation = of_the_nation(state, horizon, draws, streams)
@@ -564,39 +484,18 @@ def drawn(
 
 @nb.njit(cache=True, fastmath=FAST)
 def draw_counts(
-    now: Singles,
-    rise: Singles,
-    lengths: Singles,
-    noise: float,
-    pin: Floats,
-    shift: Floats,
+    now: Singles,  # (D, L): Log deaths a day at the origin
+    rise: Singles,  # (D, L, H): Their change since then
+    lengths: Singles,  # (H,): Logs of the months' lengths
+    noise: float,  # Sd of the extra noise on the log scale
+    pin: Floats,  # (L,): Variance of the error of a pin, as a share of a month's mean
+    shift: Floats,  # (L, H): From the model's pins to those of the panel
+    # normal, uniform: (D, L, H)
     normal: Singles,
     uniform: Singles,
     out: Floats,
 ) -> int:
-    """Deaths from log means into ``out`` (D, L, H); below a mean of 12 the Poisson is exact.
-
-    Parameters
-    ----------
-    now : ndarray, shape (D, L)
-        Log deaths a day at the origin.
-    rise : ndarray, shape (D, L, H)
-        Their change since then.
-    lengths : ndarray, shape (H,)
-        Logs of the months' lengths.
-    noise : float
-        Sd of the extra noise on the log scale.
-    pin : ndarray, shape (L,)
-        Variance of the error of a pin, as a share of a month's mean.
-    shift : ndarray, shape (L, H)
-        From the model's pins to those of the panel.
-    normal, uniform : ndarray, shape (D, L, H)
-
-    Returns
-    -------
-    int
-        Draws that came out below zero and were set to zero.
-    """
+    """Deaths from log means into ``out`` (D, L, H); below a mean of 12 the Poisson is exact."""
     n_draws, n_loc, horizon = rise.shape
     below = 0
     for d in range(n_draws):

@@ -34,7 +34,7 @@ from odforecast.forecast import Forecast
 from odforecast.forecast.adding import with_later_parts
 from odforecast.geography import JURISDICTIONS, NATION, REGIONS
 from odforecast.models.constants import Constants, all_constants, constants_for
-from odforecast.models.delay.constants import delays_for, described_delays, said_of
+from odforecast.models.delay.constants import described_delays, missing_from, said_of
 from odforecast.models.delay.deficit import (
     AGES,
     CUT_SHARED,
@@ -44,15 +44,13 @@ from odforecast.models.delay.deficit import (
     SPAN,
     Deficit,
     Factors,
-    deficit,
     how_warnings,
-    is_final,
     late_draws,
     prior_factors,
     shared_factors,
     with_nowcast,
 )
-from odforecast.models.paths import usable_locations
+from odforecast.models.paths import below_zero, usable_locations
 from odforecast.models.spec import Spec, as_parameters
 from odforecast.models.statespace.kalman import (
     TAIL_DF,
@@ -102,10 +100,8 @@ def classes_beside(panel: Panel) -> list[str]:
 
 
 def whole_of(panel: Panel) -> tuple[Panel, str] | None:
-    """The panel of all drugs with a drug class beside it, from that of the class, and its name.
-
-    It is as the vintage itself gives it: with deaths of all causes beside it, and its triangle.
-    """
+    """The panel of all drugs with a drug class beside it, from that of the class, and its name."""
+    # It is as the vintage itself gives it: with deaths of all causes beside it, and its triangle.
     short = next((s for s, name in INDICATOR_NAMES.items() if name == panel.indicator), "")
     whole = panel.beside.get(WHOLE)
     if whole is None or whole.indicator != ALL_DRUGS or whole.last_month != panel.last_month:
@@ -117,12 +113,10 @@ def whole_of(panel: Panel) -> tuple[Panel, str] | None:
 
 
 def of_the_constants(constants: Constants) -> Scales:
-    """The scales of a dated set, the nation's damped faster and wider than estimated.
-
-    Estimated, a national slope lasts for years and the nation's level hardly moves beside it: the
-    months known by 2018-12 hold one rise. Forecasts of the years up to 2020 were better with less
-    of both.
-    """
+    """The scales of a dated set, the nation's damped faster and wider than estimated."""
+    # Estimated, a national slope lasts for years and the nation's level hardly moves beside it: the
+    # months known by 2018-12 hold one rise. Forecasts of the years up to 2020 were better with less
+    # of both.
     scales = Scales(*constants.scales())
     return replace(scales, damp_us=NATION_DAMP, level_us=NATION_WIDTH * scales.level_us)
 
@@ -173,16 +167,9 @@ class Dlm:
         return Spec(self.name, "5", parameters=parameters, corrects_delay=self.delay)
 
     def fit(self, panel: Panel) -> FittedDlm | FittedClass:
-        """Filter the months up to the panel's last.
-
-        A panel of a drug class with all drugs of the same last month beside it is fitted as a
-        part of those.
-
-        Raises
-        ------
-        PanelError
-            If no location has enough months.
-        """
+        """Filter the months up to the panel's last."""
+        # A panel of a drug class with all drugs of the same last month beside it is fitted as a
+        # part of those.
         if (found := whole_of(panel)) is not None:
             whole = self._fit(found[0])
             if found[1] in whole.classes:
@@ -195,24 +182,22 @@ class Dlm:
         # rise of 2020: taking the newest known cost 2 to 9 % of WIS (benchmarks/RESULTS.md).
         found = constants_for(panel.as_of) if self.dated else all_constants()[0]
         known = of_the_constants(found) if self.scales is None else self.scales
-        missing = deficit(panel, delays_for(panel)) if self.delay and not is_final(panel) else None
+        missing = missing_from(panel) if self.delay else None
         # A fixed order, whatever the panel's: the same draws for the same data.
         parts = tuple(s for s in JURISDICTIONS if s in usable)
         others = tuple(s for s in panel.locations if s in usable and s not in JURISDICTIONS)
         adds_up = "US" in others and len(parts) == len(JURISDICTIONS)
         states = [filtered(panel, parts, known, missing)] if parts else []
         for state in others:
-            if state == "US":
-                if not adds_up:
-                    scales = known.of_the_nation()
-                    states.append(filtered(panel, (state,), scales, missing))
-            else:
+            if state != "US":
                 states.append(filtered(panel, (state,), known, missing))
+            elif not adds_up:
+                states.append(filtered(panel, (state,), known.of_the_nation(), missing))
         growth = growth_of(panel) if adds_up else {}
         return FittedDlm(panel, states, skipped, adds_up, missing, growth)
 
 
-@dataclass
+@dataclass(repr=False)
 class FittedDlm:
     """Filtered states of one panel."""
 
@@ -222,10 +207,6 @@ class FittedDlm:
     adds_up: bool
     missing: Deficit | None = None
     growth: dict[str, float] = field(default_factory=dict)
-
-    def __repr__(self) -> str:
-        n = sum(len(s.locations) for s in self.states)
-        return f"<FittedDlm: {n} locations filtered to {self.panel.last_month}>"
 
     @cached_property
     def classes(self) -> dict[str, Part]:
@@ -308,10 +289,7 @@ class FittedDlm:
         warnings = []
         if "US" in given and not self.adds_up and len(locations) > 1:
             warnings.append("US is modelled on its own: not all 52 jurisdictions are there to add")
-        if below:
-            warnings.append(
-                f"{below:,} of {drawn_months:,} drawn months were below zero and set to 0"
-            )
+        warnings += below_zero(below, drawn_months)
         first = self.panel.last_month + ONE_MONTH
         if self.missing is not None:
             warnings += how_warnings(self.missing.how, tuple(locations))
@@ -336,11 +314,8 @@ class FittedDlm:
         return with_later_parts(made, classes)
 
     def log_months(self, made: Forecast, streams: Streams) -> list[LogMonths]:
-        """How the logs of the months of its places hang together; see
-        :class:`odforecast.models.own.Linear`.
-
-        A nation that is the sum of its parts is none of the places.
-        """
+        """How the logs of the months of its places hang together."""
+        # A nation that is the sum of its parts is none of the places.
         found = []
         horizon = int((made.horizons > 0).sum())
         for state in self.states:
@@ -354,25 +329,13 @@ class FittedDlm:
         return found
 
 
-@dataclass
+@dataclass(repr=False)
 class FittedClass:
-    """A drug class, fitted as a part of all drugs.
+    """A drug class, fitted as a part of all drugs."""
 
-    Attributes
-    ----------
-    panel : Panel
-        That of the class.
-    whole : FittedDlm
-    short : str
-        Name of the class beside the whole.
-    """
-
-    panel: Panel
+    panel: Panel  # That of the class
     whole: FittedDlm
-    short: str
-
-    def __repr__(self) -> str:
-        return f"<FittedClass: {self.short} in {self.whole!r}>"
+    short: str  # Name of the class beside the whole
 
     @property
     def delay_said(self) -> str:
@@ -391,11 +354,9 @@ class FittedClass:
 
 
 def relative_growth(deaths: Floats, nation: Floats, part: Floats, part_nation: Floats) -> Floats:
-    """Expected log growth of each location's count over twelve months relative to the nation's.
-
-    From 12-month-ending deaths of all drugs and of the class up to the origin, (L, T) and (T,),
-    NaN where hidden; 0 where the class is not known, or too little is known at all.
-    """
+    """Expected log growth of each location's count over twelve months relative to the nation's."""
+    # From 12-month-ending deaths of all drugs and of the class up to the origin, (L, T) and (T,),
+    # NaN where hidden; 0 where the class is not known, or too little is known at all.
     share = part / deaths - part_nation / nation
     change = np.full_like(share, np.nan)
     change[:, 12:] = share[:, 12:] - share[:, :-12]
@@ -410,15 +371,12 @@ def relative_growth(deaths: Floats, nation: Floats, part: Floats, part_nation: F
     weight = np.minimum(deaths[known], MOST) / (12.0 * 1000.0)
     weighted = x[known] * weight[:, None]
     beta = np.linalg.solve(weighted.T @ x[known] + RIDGE * np.eye(2), weighted.T @ growth[known])
-    expected: Floats = np.nan_to_num(x[:, -1] @ beta)
-    return expected
+    return np.asarray(np.nan_to_num(x[:, -1] @ beta))
 
 
 def growth_of(panel: Panel) -> dict[str, float]:
-    """:func:`relative_growth` of the jurisdictions of a panel, by CDC code.
-
-    Empty where the panel has no T40.4 of the same last month beside it, or not all jurisdictions.
-    """
+    """:func:`relative_growth` of the jurisdictions of a panel, by CDC code."""
+    # Empty where the panel has no T40.4 of the same last month beside it, or not all jurisdictions.
     beside = panel.beside.get(CLASS)
     whole = [NATION, *JURISDICTIONS]
     if beside is None or beside.last_month != panel.last_month:
@@ -437,23 +395,20 @@ def growth_of(panel: Panel) -> dict[str, float]:
 
 
 def tilted(paths: Floats, growth: Floats) -> Floats:
-    """Months of the parts (D, L, H) moved by the growth expected of each (L,), their sum unchanged
-    in each draw.
-    """
+    """Months of the parts moved by the growth expected of each."""
+    # paths (D, L, H), growth (L,)
+    # Their sum in each draw stays.
     # Months that grow by g/6.5 each make 12-month counts that have grown by g after twelve.
     ahead = np.minimum(np.arange(1, paths.shape[2] + 1), 12) / 6.5
     moved = paths * np.exp(growth[:, None] * ahead)
     total = total_of(moved)
     scale = np.divide(total_of(paths), total, out=np.ones_like(total), where=total > 0)
-    out: Floats = moved * scale[:, None]
-    return out
+    return np.asarray(moved * scale[:, None])
 
 
 def total_of(paths: Floats) -> Floats:
-    """Sum of the parts (D, L, H) in each draw and month, one part after the other; shape (D, H).
-
-    numpy would add the parts of a single month up in pairs: another last digit.
-    """
+    """Sum of the parts (D, L, H) in each draw and month, one part after the other; shape (D, H)."""
+    # numpy would add the parts of a single month up in pairs: another last digit.
     total = paths[:, 0].copy()
     for i in range(1, paths.shape[1]):
         total += paths[:, i]
@@ -466,8 +421,7 @@ def path_root(level: float, slope: float, damp: float, horizon: int) -> Floats:
     steps = np.where(lag >= 0, 1.0, 0.0)
     carried = np.where(lag > 0, (1.0 - damp ** np.maximum(lag, 0)) / (1.0 - damp), 0.0)
     cov = level**2 * steps @ steps.T + slope**2 * carried @ carried.T
-    root: Floats = np.linalg.cholesky(cov + 1e-12 * np.eye(horizon))
-    return root
+    return np.asarray(np.linalg.cholesky(cov + 1e-12 * np.eye(horizon)))
 
 
 def log_months(
@@ -479,28 +433,24 @@ def log_months(
     draws: int,
     streams: Streams,
 ) -> LogMonths:
-    """How the logs of the months of a filter's places hang together: what own counts move.
-
-    ``mean`` (L, n) is that of the draws of each month, the ``horizon`` months ahead at the end;
-    ``missing`` what the panel's last months miss, ``streams`` those that the months were drawn
-    from.
-
-    Every month that is drawn is linear in normals, on the log scale. A month ahead takes the level
-    of its place and the nation's slope at the origin, the innovations since then of the place, its
-    region and the nation, the nation's shock of the month, and what a release shares of the errors
-    of the late arrivals. One that CDC has counted takes the errors of its late arrivals, those of
-    its place as the filter left them: correlated with the levels. So what is observed of a place's
-    months tells of its other months, of its region's places and of the nation's, as far as the
-    filter says.
-
-    The log of a count is taken at the mean of the draws: exact to first order. Of a place with few
-    deaths a month the drawn logs are wider, in Wyoming and South Dakota by a quarter or so. In a
-    panel of December, whose closed year is still open, the log of what a year's closing changes is
-    farther off; no own counts of those months are observed (:mod:`odforecast.models.own`),
-    and no other month hangs together with them: they do not move. What arrives late after the
-    closing of a year is no normal: its first two moments are used. That relative growth moves
-    between places (:func:`tilted`) changes no covariance here.
-    """
+    """How the logs of the months of a filter's places hang together: what own counts move."""
+    # `mean` (L, n) is that of the draws of each month, the `horizon` months ahead at the end;
+    # `missing` what the panel's last months miss, `streams` those that the months were drawn
+    # from.
+    # Every month that is drawn is linear in normals, on the log scale. A month ahead takes the
+    # level of its place and the nation's slope at the origin, the innovations since then of the
+    # place, its region and the nation, the nation's shock of the month, and what a release shares
+    # of the errors of the late arrivals. One that CDC has counted takes the errors of its late
+    # arrivals, those of its place as the filter left them: correlated with the levels. So what is
+    # observed of a place's months tells of its other months, of its region's places and of the
+    # nation's, as far as the filter says.
+    # The log of a count is taken at the mean of the draws: exact to first order. Of a place with
+    # few deaths a month the drawn logs are wider, in Wyoming and South Dakota by a quarter or so.
+    # In a panel of December, whose closed year is still open, the log of what a year's closing
+    # changes is farther off; no own counts of those months are observed
+    # (`odforecast.models.own`), and no other month hangs together with them: they do not move.
+    # What arrives late after the closing of a year is no normal: its first two moments are used.
+    # That relative growth moves between places (`tilted`) changes no covariance here.
     from odforecast.models.own import HALF, LogMonths
 
     n_loc, n = mean.shape
@@ -536,7 +486,43 @@ def log_months(
             scales.level_own**2 * walk @ walk.T + np.diag(counting)
         )
     if missing is not None:
-        _late(state, panel, missing, rows, mean, before, loads, own, release)
+        # What arrives late, of months that CDC has counted and of the level ahead.
+        size = state.size
+        late, revised = missing.late[rows], missing.revised[rows]
+        common = float(np.exp(CUT_SHARED**2))
+        for k, i in enumerate(rows):
+            over = mean[k, :before] + HALF
+            cut_share = missing.cut_share[i]
+
+            def logs(deaths: Floats, over: Floats = over) -> Floats:
+                """Of the months up to CDC's last, as a share of them."""
+                return np.asarray(deaths[SPAN - before :] / over)
+
+            if state.incomplete:
+                loads[k, :before, size + k] = logs(late[k])
+                loads[k, :before, size + n_loc + k] = logs(revised[k])
+            heavy = np.sqrt(SHARED_DF / (SHARED_DF - 2.0))
+            shared = heavy * missing.shared[i], heavy * missing.revision_shared
+            # An earlier release says how much is cut; else some places are, and all more or less.
+            told = cut_share == 1.0
+            loads[k, :before, release] = shared[0] * logs(late[k])
+            loads[k, :before, release + 1] = shared[1] * logs(revised[k])
+            lost = 0.0 if told else float(cut_share * np.sqrt(common - 1.0))
+            loads[k, :before, release + 2] = -lost * logs(missing.cut[i])
+            loads[k, :before, release + 3] = missing.year_shared * logs(missing.year[i])
+            loads[k, :before, release + 4] = logs(missing.old[i])
+            if state.incomplete:
+                last = panel.reported[i, -1] + missing.months[i, -12:].sum()
+                share = LEVEL * mean[k, before:] / (mean[k, before:] + HALF) / max(last, 1.0)
+                loads[k, before:, release] = share * shared[0] * late[k, -12:].sum()
+                loads[k, before:, release + 1] = share * shared[1] * revised[k, -12:].sum()
+            single = logs(np.where(np.arange(SPAN) >= SPAN - OPEN, missing.noise[i], 0.0))
+            alone = np.diag(single**2)
+            if state.locations[k] != NATION:
+                alone += missing.year_own**2 * np.outer(*[logs(missing.year[i])] * 2)
+                by_chance = 0.0 if told else common * (2.0 * cut_share - cut_share**2)
+                alone += by_chance * np.outer(*[logs(missing.cut[i])] * 2)
+            own[k, :before, :before] += alone
     root = np.zeros((loads.shape[2],) * 2)
     root[:release, :release] = np.linalg.cholesky(
         state.cov[np.ix_(kept, kept)] + 1e-10 * np.eye(kept.size)
@@ -545,55 +531,3 @@ def log_months(
     scale = np.sqrt(TAIL_DF / of_the_nation(state, horizon, draws, streams).squared)
     usual = float(np.sqrt(TAIL_DF / (TAIL_DF - 2.0)))
     return LogMonths(state.locations, loads @ root, own, nation, scale, usual)
-
-
-def _late(
-    state: State,
-    panel: Panel,
-    missing: Deficit,
-    rows: list[int],
-    mean: Floats,
-    before: int,
-    loads: Floats,
-    own: Floats,
-    release: int,
-) -> None:
-    """Put in what arrives late, of months that CDC has counted and of the level ahead."""
-    from odforecast.models.own import HALF
-
-    n_loc, size = len(rows), state.size
-    late, revised = missing.late[rows], missing.revised[rows]
-    common = float(np.exp(CUT_SHARED**2))
-    for k, i in enumerate(rows):
-        over = mean[k, :before] + HALF
-        cut_share = missing.cut_share[i]
-
-        def logs(deaths: Floats, over: Floats = over) -> Floats:
-            """Of the months up to CDC's last, as a share of them."""
-            return np.asarray(deaths[SPAN - before :] / over)
-
-        if state.incomplete:
-            loads[k, :before, size + k] = logs(late[k])
-            loads[k, :before, size + n_loc + k] = logs(revised[k])
-        heavy = np.sqrt(SHARED_DF / (SHARED_DF - 2.0))
-        shared = heavy * missing.shared[i], heavy * missing.revision_shared
-        # An earlier release says how much is cut; else some places are, and all more or less.
-        told = cut_share == 1.0
-        loads[k, :before, release] = shared[0] * logs(late[k])
-        loads[k, :before, release + 1] = shared[1] * logs(revised[k])
-        lost = 0.0 if told else float(cut_share * np.sqrt(common - 1.0))
-        loads[k, :before, release + 2] = -lost * logs(missing.cut[i])
-        loads[k, :before, release + 3] = missing.year_shared * logs(missing.year[i])
-        loads[k, :before, release + 4] = logs(missing.old[i])
-        if state.incomplete:
-            last = panel.reported[i, -1] + missing.months[i, -12:].sum()
-            share = LEVEL * mean[k, before:] / (mean[k, before:] + HALF) / max(last, 1.0)
-            loads[k, before:, release] = share * shared[0] * late[k, -12:].sum()
-            loads[k, before:, release + 1] = share * shared[1] * revised[k, -12:].sum()
-        single = logs(np.where(np.arange(SPAN) >= SPAN - OPEN, missing.noise[i], 0.0))
-        alone = np.diag(single**2)
-        if state.locations[k] != NATION:
-            alone += missing.year_own**2 * np.outer(*[logs(missing.year[i])] * 2)
-            by_chance = 0.0 if told else common * (2.0 * cut_share - cut_share**2)
-            alone += by_chance * np.outer(*[logs(missing.cut[i])] * 2)
-        own[k, :before, :before] += alone

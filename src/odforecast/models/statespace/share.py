@@ -26,8 +26,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib import resources
-from types import MappingProxyType
 from typing import Any
 
 import numba as nb
@@ -36,7 +34,7 @@ from numpy.typing import NDArray
 
 from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS, NATION, closed
-from odforecast.models.constants import read_rows
+from odforecast.models.constants import dated_sets
 from odforecast.models.delay.deficit import SPAN, Deficit
 from odforecast.models.statespace.kalman import (
     FAST,
@@ -66,92 +64,50 @@ _ALONE = 0.19
 
 @dataclass(frozen=True)
 class ShareScales:
-    """Innovations of the log-odds a month, and what is known of late arrivals.
+    """Innovations of the log-odds a month, and what is known of late arrivals."""
 
-    Attributes
-    ----------
-    own, us : float
-        Sd of a location's own and of the shared innovation.
-    slope, damp : float
-        Sd of the innovation of the shared slope, and its damping.
-    noise : float
-        Sd of a single month's noise beyond the binomial.
-    pull : float
-        Change of the log-odds with that of the log level of all drugs.
-    late, late_shared : float
-        Late share of the class over that of all drugs, and its sd from release to release.
-    late_own : float
-        Relative error of a location's own.
-    """
-
+    # own, us: Sd of a location's own and of the shared innovation
     own: float
     us: float
+    # slope, damp: Sd of the innovation of the shared slope, and its damping
     slope: float
     damp: float
-    noise: float
-    pull: float
+    noise: float  # Sd of a single month's noise beyond the binomial
+    pull: float  # Change of the log-odds with that of the log level of all drugs
+    # late, late_shared: Late share of the class over that of all drugs, and its sd from release to
+    # release
     late: float
     late_shared: float
-    late_own: float
+    late_own: float  # Relative error of a location's own
 
 
 @cache
-def all_shares() -> Mapping[tuple[dt.date, str], ShareScales]:
-    """Every set that ships, by cut-off and short name of the class; `make constants` writes them.
-
-    Examples
-    --------
-    >>> sets = all_shares()
-    >>> first = dt.date(2018, 12, 31)
-    >>> sets[first, "T40.4"].pull > 1 > sets[first, "cocaine"].pull
-    True
-    """
-    text = resources.files("odforecast.models.statespace").joinpath("shares.csv")
-    sets: dict[tuple[dt.date, str], dict[str, float]] = {}
-    for row in read_rows(text.read_text("utf-8")):
-        key = (dt.date.fromisoformat(row["cutoff"]), row["class"])
-        sets.setdefault(key, {})[row["name"]] = float(row["value"])
-    return MappingProxyType({key: ShareScales(**values) for key, values in sets.items()})
+def all_shares() -> dict[tuple[dt.date, str], ShareScales]:
+    """Every set that ships, by cut-off and short name of the class."""
+    sets = dated_sets("statespace/shares.csv", "cutoff", "class").items()
+    return {(dt.date.fromisoformat(day), of): ShareScales(**values) for (day, of), values in sets}
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the filter of a class's share is given, the scales apart.
+    """What the filter of a class's share is given, the scales apart."""
 
-    Attributes
-    ----------
-    panel : Panel
-        That of the class.
-    units : tuple of str
-        Locations with a share, the US at the end where it has one or stands for the rest.
-    others : tuple of str
-        Jurisdictions of that rest.
-    adds_up : bool
-        Whether the US is the sum of the units.
-    skipped : dict of str to str
-    parts, wholes, rise : ndarray, shape (L, T)
-        Completed months of the class on its pins and of all drugs, and the change of the smoothed
-        log level of those.
-    late : ndarray, shape (L, T)
-        Deaths of the class expected to arrive late.
-    share, years : ndarray, shape (L,)
-        Share of the last twelve months, and the years averaged in a pin.
-    shown : ndarray, shape (L, 23)
-        The last months of the class as reported, on its pins.
-    """
-
-    panel: Panel
+    panel: Panel  # That of the class
+    # Locations with a share, the US at the end where it has one or stands for the rest
     units: tuple[str, ...]
-    others: tuple[str, ...]
-    adds_up: bool
+    others: tuple[str, ...]  # Jurisdictions of that rest
+    adds_up: bool  # Whether the US is the sum of the units
     skipped: dict[str, str]
+    # parts, wholes, rise: (L, T): Completed months of the class on its pins and of all drugs, and
+    # the change of the smoothed log level of those
     parts: Floats
     wholes: Floats
     rise: Floats
-    late: Floats
+    late: Floats  # (L, T): Deaths of the class expected to arrive late
+    # share, years: (L,): Share of the last twelve months, and the years averaged in a pin
     share: Floats
     years: Floats
-    shown: Floats
+    shown: Floats  # (L, 23): The last months of the class as reported, on its pins
 
     @property
     def inside(self) -> NDArray[np.bool_]:
@@ -205,11 +161,9 @@ def fitted_part(
     missing: Deficit | None,
     scales: ShareScales,
 ) -> Part | None:
-    """Filter the share of a class beside all drugs; None where no location can be used.
-
-    ``states`` and ``missing`` are the filtered months of all drugs and what they miss; ``adds_up``
-    says whether the US is the sum of its parts in the draws of those.
-    """
+    """Filter the share of a class beside all drugs; None where no location can be used."""
+    # `states` and `missing` are the filtered months of all drugs and what they miss;
+    # `adds_up` says whether the US is the sum of its parts in the draws of those.
     inputs = share_inputs(short, panel, states, adds_up, missing, scales.late)
     return None if inputs is None else Part(inputs, scales, *inputs.filtered(scales)[:2])
 
@@ -335,11 +289,9 @@ def _usable(part: Panel, counts: Floats) -> tuple[list[str], dict[str, str]]:
 
 
 def months_of_sums(sums: Floats) -> Floats:
-    """Months of 12-month sums on the pins that come first: others are chosen later.
-
-    The first twelve are a twelfth of the first count, to the whole death; all that is fixed is
-    that they add up to the counts.
-    """
+    """Months of 12-month sums on the pins that come first: others are chosen later."""
+    # The first twelve are a twelfth of the first count, to the whole death; all that is fixed is
+    # that they add up to the counts.
     n_loc, n = sums.shape
     out = np.full((n_loc, n + 11), np.nan)
     known = ~np.isnan(sums)
@@ -416,13 +368,7 @@ def within_bounds(values: Floats, low: Floats, high: Floats) -> Floats:
 
 
 def rounded(values: Floats) -> Floats:
-    """Whole numbers next to values that add up to zero, which do so too.
-
-    Examples
-    --------
-    >>> rounded(np.array([[0.4, 0.4, -0.8]])).tolist()
-    [[1.0, 0.0, -1.0]]
-    """
+    """Whole numbers next to values that add up to zero, which do so too."""
     near = np.round(values)
     values = np.where(np.abs(values - near) < 1e-6, near, values)
     floor = np.floor(values)
@@ -468,43 +414,24 @@ def smooth_rise(months: Floats, level: float, noise: float) -> Floats:
 
 @nb.njit(cache=True, fastmath=FAST)
 def share_filter(
+    # parts, wholes: (L, T): Deaths of the part and of the whole, completed; parts of NaN are
+    # skipped
     parts: Floats,
     wholes: Floats,
-    rise: Floats,
-    first: NDArray[np.int64],
-    own: Floats,
-    scales: Floats,
+    rise: Floats,  # (L, T): Change of the whole's log level from the month before
+    first: NDArray[np.int64],  # (L,): Month of each location's first count: it starts there afresh
+    own: Floats,  # (L,): Sd of a location's own innovation
+    scales: Floats,  # (5,): Shared innovation, slope, damping, noise, pull
+    # mean, cov: (L + 2,) and (L + 2, L + 2)
     mean: Floats,
     cov: Floats,
-    left: Floats,
-    late: Floats,
-    noise: Floats,
+    left: Floats,  # (L,): Share of the count noise left after the pins took up theirs
+    late: Floats,  # (L, T): Deaths of the part that are expected to arrive late
+    noise: Floats,  # (L, T): Variance of a single month's late arrivals, in deaths squared
 ) -> float:
-    """Filter of the log-odds of a part in a whole; ``mean`` and ``cov`` are overwritten.
-
-    Counts enter through the logistic link, linearised at the prediction. The log likelihood, up to
-    a constant, leaves out a location's first 12 months.
-
-    Parameters
-    ----------
-    parts, wholes : ndarray, shape (L, T)
-        Deaths of the part and of the whole, completed; parts of NaN are skipped.
-    rise : ndarray, shape (L, T)
-        Change of the whole's log level from the month before.
-    first : ndarray of int, shape (L,)
-        Month of each location's first count: it starts there afresh.
-    own : ndarray, shape (L,)
-        Sd of a location's own innovation.
-    scales : ndarray, shape (5,)
-        Shared innovation, slope, damping, noise, pull.
-    mean, cov : ndarray, shapes (L + 2,) and (L + 2, L + 2)
-    left : ndarray, shape (L,)
-        Share of the count noise left after the pins took up theirs.
-    late : ndarray, shape (L, T)
-        Deaths of the part that are expected to arrive late.
-    noise : ndarray, shape (L, T)
-        Variance of a single month's late arrivals, in deaths squared.
-    """
+    """Filter of the log-odds of a part in a whole; ``mean`` and ``cov`` are overwritten."""
+    # Counts enter through the logistic link, linearised at the prediction. The log likelihood, up
+    # to a constant, leaves out a location's first 12 months.
     n_loc, n_time = parts.shape
     us, slope, damp, extra, pull = scales
     start = mean[:n_loc].copy()
@@ -555,12 +482,10 @@ def share_filter(
 def drawn_part(
     part: Part, whole: Forecast, rise: Mapping[str, Singles], streams: Streams
 ) -> Forecast:
-    """A drug class in the draws of all drugs: between none and all of them in every month.
-
-    The shared innovations come from the stream ``share`` of the class, each location's from its
-    own; nothing is taken from the streams of the whole. ``rise`` (D, H) is the change of the log
-    level of all drugs since the origin, by location.
-    """
+    """A drug class in the draws of all drugs: between none and all of them in every month."""
+    # The shared innovations come from the stream `share` of the class, each location's from its
+    # own; nothing is taken from the streams of the whole. `rise` (D, H) is the change of the log
+    # level of all drugs since the origin, by location.
     assert whole.panel is not None
     f32 = np.float32
     inputs, scales, n_loc = part.inputs, part.scales, len(part.inputs.units)
@@ -652,10 +577,8 @@ def rise_of_units(
 
 @nb.njit(cache=True, fastmath=FAST)
 def part_of(x: float, p: float, noise: float, pin: float, z: float) -> float:
-    """Deaths of a part out of ``x`` at a share ``p``; where few, the binomial is exact.
-
-    ``pin`` is the variance of the error of a pin as a share of a month's, ``z`` standard normal.
-    """
+    """Deaths of a part out of ``x`` at a share ``p``; where few, the binomial is exact."""
+    # `pin` is the variance of the error of a pin as a share of a month's, `z` standard normal.
     v = x * p * (1.0 - p)
     if v < 4.0:
         few = min(p, 1.0 - p)
@@ -680,56 +603,29 @@ def part_of(x: float, p: float, noise: float, pin: float, z: float) -> float:
 
 @nb.njit(cache=True, fastmath=FAST)
 def draw_parts(
-    logit: Singles,
-    common: Singles,
-    rise: Singles,
-    ratio: Singles,
+    logit: Singles,  # (D, L): Log-odds of the share at the origin
+    common: Singles,  # (D, H): Their change in all units
+    rise: Singles,  # (D, L, H): Change of the log level of the whole
+    ratio: Singles,  # (D, L): Late share of the part over that of the whole
+    # (D, L, A + 2 H): Standard normals: A late months, and H innovations and H months
     normal: Singles,
-    numbers: Floats,
+    numbers: Floats,  # (2,): Pull, noise
+    # own, pin: (L,): Sd of own innovations; variance of the error of a pin as a share of a month's
     own: Floats,
     pin: Floats,
+    # (D, W, 11 + A + H): All drugs: 11 months before those that are drawn, and these
     whole: Floats,
-    row: NDArray[np.int64],
+    row: NDArray[np.int64],  # (L,): Row of each unit in `whole`
+    # reported, shown: (L, 11 + A): Months of the whole and of the part as reported, the last at the
+    # end
     reported: Floats,
     shown: Floats,
-    place: NDArray[np.int64],
-    us: int,
-    inside: NDArray[np.bool_],
-    out: Floats,
+    place: NDArray[np.int64],  # (L,): Row of each unit in `out`; -1 if it has none
+    us: int,  # Row of the sum of the units in `out`; -1 if it is none
+    inside: NDArray[np.bool_],  # (L,): Units that the sum holds: Puerto Rico is none
+    out: Floats,  # (D, P, 11 + A + H): Overwritten, that of `us` added to
 ) -> None:
-    """Months of a drug class, out of those of all drugs: between none and all of them.
-
-    Parameters
-    ----------
-    logit : ndarray, shape (D, L)
-        Log-odds of the share at the origin.
-    common : ndarray, shape (D, H)
-        Their change in all units.
-    rise : ndarray, shape (D, L, H)
-        Change of the log level of the whole.
-    ratio : ndarray, shape (D, L)
-        Late share of the part over that of the whole.
-    normal : ndarray, shape (D, L, A + 2 H)
-        Standard normals: A late months, and H innovations and H months.
-    numbers : ndarray, shape (2,)
-        Pull, noise.
-    own, pin : ndarray, shape (L,)
-        Sd of own innovations; variance of the error of a pin as a share of a month's.
-    whole : ndarray, shape (D, W, 11 + A + H)
-        All drugs: 11 months before those that are drawn, and these.
-    row : ndarray of int, shape (L,)
-        Row of each unit in ``whole``.
-    reported, shown : ndarray, shape (L, 11 + A)
-        Months of the whole and of the part as reported, the last at the end.
-    place : ndarray of int, shape (L,)
-        Row of each unit in ``out``; -1 if it has none.
-    us : int
-        Row of the sum of the units in ``out``; -1 if it is none.
-    inside : ndarray of bool, shape (L,)
-        Units that the sum holds: Puerto Rico is none.
-    out : ndarray, shape (D, P, 11 + A + H)
-        Overwritten, that of ``us`` added to.
-    """
+    """Months of a drug class, out of those of all drugs: between none and all of them."""
     n_draws, n_loc, horizon = rise.shape
     now = whole.shape[2] - horizon
     pull, noise = numbers
