@@ -26,10 +26,8 @@ from odforecast.say import chance
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from odforecast.scenario import Track
 
-
-def chances(track: Track, *, axes: Axes | None = None) -> Axes:
+def chances(track: Any, *, axes: Axes | None = None) -> Axes:
     """The chance that a scenario works: so far, and as expected if it does and if it does not.
 
     Parameters
@@ -57,8 +55,7 @@ def chances(track: Track, *, axes: Axes | None = None) -> Axes:
     >>> od.plot.chances(found).get_title(loc="left")
     'United States: has cooperation-resumed worked?'
     """
-    given: Any = track
-    if not all(hasattr(given, name) for name in ("chances", "expected", "sure_month")):
+    if not all(hasattr(track, name) for name in ("chances", "expected", "sure_month")):
         raise DataError("a figure of chances needs a track", hint="od.scenario.track(...)")
     drawn = drawn_on(axes)
     so_far, said = track.chances, []
