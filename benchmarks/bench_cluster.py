@@ -149,8 +149,8 @@ def sent(units: Sequence[Unit]) -> None:
     with Workers(1) as workers:
         way = Local(workers)
         for block in made:
-            way.parcels.packed([units[i] for i in block])
-        after, panels = way.parcels.sent, len(way.parcels.places)
+            way.pack([units[i] for i in block])
+        after, panels = way.sent, len(way.places)
         way.close()
     print(
         f"Bytes handed over in {len(made)} blocks of at most {BLOCK} units: {before / 1e6:,.0f} MB "
@@ -306,7 +306,7 @@ def costs(models: Sequence[str]) -> None:
 def writing(models: Sequence[str]) -> None:
     """Seconds that the process which gathers the results takes for each origin and model."""
     units = units_of(models[1:3], "2022-06", "2022-06", None, 100)
-    from odforecast.backtesting.store import Finished
+    from odforecast.backtesting.run import Finished
     from odforecast.backtesting.unit import made
 
     answers = {block[0]: made([units[i] for i in block], packed=True)

@@ -28,7 +28,6 @@ import odforecast as od
 from county_truth import GivenPaths
 from odforecast.panel import Panel
 from odforecast.scoring.columns import COUNTY_SIZES as SIZES
-from odforecast.scoring.columns import URBAN_CLASSES
 from odforecast.scoring.rules import pit_histogram
 from odforecast.scoring.summary import (
     COUNTY_BASELINE,
@@ -55,6 +54,12 @@ KEPT = (
     "observed_low", "observed_high", "bounded", "twcrps", "twwis", "rps_bands",
     "p_zero", "p_hidden", "p_ten", "size", "visible", "urban",
 )  # fmt: skip
+
+#: What the file's codes of urban-rural classes mean (NCHS 2013).
+URBAN_CLASSES = {
+    "1": "large central metro", "2": "large fringe metro", "3": "medium metro",
+    "4": "small metro", "5": "micropolitan", "6": "noncore",
+}  # fmt: skip
 
 
 def whole_panel() -> Panel:

@@ -9,8 +9,7 @@ from typing import Any
 import pandas as pd
 
 from odforecast.scenario import events, prior_names, references
-from odforecast.scenario.catalogue import CAVEAT
-from odforecast.scenario.references import library, numbered
+from odforecast.scenario.catalogue import CAVEAT, library, numbered
 
 PAGE = Path(__file__).parent / "reference" / "evidence.md"
 #: The named parts of a prior; "rises" where the other tail is nothing.

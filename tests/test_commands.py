@@ -34,7 +34,7 @@ from socrata_server import FakeSocrata, release_rows
 
 import odforecast as od
 from odforecast.backtesting import Task
-from odforecast.backtesting.export import export
+from odforecast.backtesting.submission import export
 from odforecast.backtesting.workers import connected
 from odforecast.cli import main
 from odforecast.geography import lookup

@@ -134,16 +134,16 @@ def test_structures_that_are_no_hub_file(tmp_path, text):
     twice = refusal(tmp_path, put(*(f"{x},{x.rsplit(',', 1)[1]}" for x in lines)))
     assert "two columns are named 'value'" in twice
     short = refusal(tmp_path, put(*lines[:7], lines[7].rsplit(",", 1)[0], *lines[8:]))
-    assert "row 8 has 7 cells, and the header 8" in short
+    assert "row 8: 7 cells, and the header has 8" in short
     long = refusal(tmp_path, put(*lines[:7], lines[7] + ",", *lines[8:]))
-    assert "row 8 has 9 cells" in long
+    assert "row 8: 9 cells" in long
     again = refusal(tmp_path, put(*lines, lines[0]))
     assert "row 25, column origin_date: 'origin_date' is no date" in again
     assert "repeats a row" in refusal(tmp_path, put(*lines, lines[4]))
     european = refusal(tmp_path, put(*(x.replace(",", ";") for x in lines)))
     assert "no column" in european
-    assert "no UTF-8" in refusal(tmp_path, put(*lines).replace(b"US", b"U\xe9", 1))
-    assert "no UTF-8" in refusal(tmp_path, put(*lines).decode().encode("utf-16"))
+    assert "not UTF-8" in refusal(tmp_path, put(*lines).replace(b"US", b"U\xe9", 1))
+    assert "not UTF-8" in refusal(tmp_path, put(*lines).decode().encode("utf-16"))
     assert "row 2: unexpected end of data" in refusal(
         tmp_path, put(lines[0], lines[1].replace("US", '"US')).rstrip(b"\n")
     )

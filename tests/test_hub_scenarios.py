@@ -280,7 +280,7 @@ def test_months_that_held(tmp_path):
         ([HEAD, "null,2024-02,2024-01"], "column last_month: '2024-01' lies before first_month"),
         ([HEAD, "null,2024-01,2024-03", "null,2024-03,2024-04"],
          "row 3, column first_month: '2024-03' begins months that row 2 has too (2024-03)"),
-        ([HEAD, "null,2024-01"], "row 2 has 2 cells, and the header 3; a CSV file with columns"),
+        ([HEAD, "null,2024-01"], "row 2: 2 cells, and the header has 3; a CSV file with columns"),
     ],
 )  # fmt: skip
 def test_months_that_cannot_be_read(tmp_path, lines, message):

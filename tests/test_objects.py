@@ -430,10 +430,8 @@ def test_a_mock_of_the_sampler_gives_what_arviz_takes():
     import pymc as pm
     from pymc.testing import mock_sample
 
-    from odforecast.scenario.priors import Normal
-
     with pm.Model():
-        Normal(-0.4, 0.2).to_pymc("size")
+        pm.Normal("size", -0.4, 0.2)
         trace = mock_sample(draws=20, chains=2, tune=1, random_seed=1)
     assert list(arviz_stats.summary(trace).index) == ["size"]
 

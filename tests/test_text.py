@@ -15,7 +15,7 @@ from odforecast.geography import LOCATIONS
 from odforecast.months import ONE_MONTH
 from odforecast.say import between, chance, step_of
 from odforecast.scenario import CAVEAT, NULL, Scenario, named_intervention, project
-from odforecast.scenario.text import answers, scenario_title, text
+from odforecast.scenario.answer import answers, scenario_title, text
 
 DAY = "2025-09-17"
 

@@ -11,7 +11,7 @@ import pytest
 from forecast_factory import made
 
 import odforecast as od
-from odforecast.backtesting.export import A_YEAR, KNOWN_COLUMNS, _known
+from odforecast.backtesting.submission import A_YEAR, KNOWN_COLUMNS, _known
 from odforecast.backtesting.unit import contained
 from odforecast.errors import ForecastError, PanelError
 from odforecast.panel import Panel, Triangle

@@ -323,7 +323,7 @@ def scenarios() -> Values:
     few, event = made.select(["US", "OH"]), "supply-shock-2023"
     return found | tables(
         averted=few.averted(), answer=few.answer(), exposure=few.exposure_table(),
-        recovery=few.recovery_table(), tornado=s.tornado(forecast, named[0]),
+        tornado=s.tornado(forecast, named[0]),
         delay=s.cost_of_delay(forecast, named[0], (0, 6, 12)),
         attribution=s.attribution(forecast, onset),
         past=s.past(event, od.bundled(), draws=60, timings=64).to_frame().iloc[::3],

@@ -47,8 +47,7 @@ from releases import read_releases
 import odforecast as od
 from odforecast.backtesting import Results, Workers
 from odforecast.backtesting.board import leaderboard
-from odforecast.backtesting.export import export
-from odforecast.backtesting.submission import score_submission
+from odforecast.backtesting.submission import export, score_submission
 from odforecast.backtesting.task import Task
 from odforecast.errors import ArchiveError, BacktestError, OdforecastError
 from odforecast.io import replacing

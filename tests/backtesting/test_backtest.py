@@ -245,13 +245,6 @@ def test_seed_and_draws_matter(panel, found):
     assert not base["value"].equals(other["value"])
 
 
-def test_both_targets(panel, found):
-    results = backtest(
-        ["drift"], found, truth=Truth(panel), draws=30, targets=(TARGET_12MO, TARGET_MONTH)
-    )
-    assert set(results.scores["target"]) == {TARGET_12MO, TARGET_MONTH}
-
-
 def test_publication_dates_follow_the_lag():
     assert publication_date("2018-02") == dt.date(2018, 9, 15)
     assert publication_date("2024-07") == dt.date(2024, 12, 15)
@@ -282,9 +275,6 @@ def test_both_dates_are_counted_from(panel, found):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"horizon": 0}, "horizon is 0"),
-        ({"draws": 1}, "draws"),
-        ({"targets": ("deaths_week",)}, "unknown target"),
         ({"models": []}, "nothing to do"),
         ({"models": ["naive", "naive"]}, "two models labelled naive"),
     ],
@@ -347,14 +337,6 @@ def test_what_the_model_gets_holds_no_truth(panel, found):
         unit.origin.panel.reported.base.shape[1] == unit.origin.panel.months.size
     )
     assert run_unit(unit).seconds > 0
-
-
-def test_a_model_without_the_target_fails_its_rows_not_the_run(panel, found):
-    results = backtest(
-        ["naive", "hub-baseline"], found, truth=Truth(panel), draws=30, targets=(TARGET_MONTH,)
-    )
-    assert set(results.scores["model"]) == {"naive"}
-    assert set(results.failures["reason"]) == {"does not forecast deaths_month"}
 
 
 def test_targets_are_never_averaged_together(panel, found):

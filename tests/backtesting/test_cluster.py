@@ -77,10 +77,10 @@ def test_equal_bit_for_bit_and_panels_go_once(truth, found, client, tmp_path):
     units = plan(models, found, truth, draws=20)
     way = Cluster(client)
     way.submit(units[:8]).result()
-    once = way.parcels.sent
+    once = way.sent
     way.submit(units[:8]).result()
-    assert way.parcels.sent - once < once / 20
-    names = {future.key for future in way.parcels.places.values()}
+    assert way.sent - once < once / 20
+    names = {future.key for future in way.places.values()}
     held = client.run(lambda dask_worker: set(dask_worker.data))
     assert len(names) == 9
     assert all(names <= keys for keys in held.values())

@@ -405,7 +405,8 @@ def test_a_function_that_returns_too_few_months_fails_its_rows(truth, found):
 def test_an_origin_given_twice(truth, found):
     """Its rows were doubled without a word."""
     again = replace(found[0], panel=replace(found[0].panel))
-    for origins in ([found[0], found[0]], [found[0], found[1], again]):
+    hole = Origin(dt.date(2023, 4, 12), "real", None, "no reported counts")
+    for origins in ([found[0], found[0]], [found[0], found[1], again], [hole, *found, hole]):
         with pytest.raises(BacktestError, match=r"the origin of .* is given twice"):
             backtest(["naive"], origins, truth=truth, draws=20)
 

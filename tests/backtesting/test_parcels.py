@@ -15,7 +15,7 @@ import toys
 
 from odforecast.backtesting import Workers, cuts, plan, run_unit, workers
 from odforecast.backtesting.unit import bound_threads, contained, sole
-from odforecast.backtesting.workers import Local, Parcels, unpacked
+from odforecast.backtesting.workers import Local, Way, unpacked
 from odforecast.errors import BacktestError
 from odforecast.scoring import Truth
 from odforecast.vintage import bundled
@@ -30,12 +30,12 @@ def units():
 
 def test_each_panel_once_and_units_as_they_were(units):
     put: dict[str, bytes] = {}
-    parcels_ = Parcels(lambda key, data: put.setdefault(key, data))
-    first, places = parcels_.packed(units[:3])
+    way = Way(None, put=lambda key, data: put.setdefault(key, data))
+    first, places = way.pack(units[:3])
     panels = sum(len(data) for data in put.values())
     assert len(put) == len(places) == 4  # three origins, and the truth
-    assert parcels_.sent == panels + len(first)
-    second, _ = parcels_.packed(units[3:])
+    assert way.sent == panels + len(first)
+    second, _ = way.pack(units[3:])
     assert len(put) == 4
     # What was sent with each block is a hundredth of what it was.
     assert len(second) < len(pickle.dumps(units[3:])) / 100
@@ -52,7 +52,7 @@ def test_only_so_many_panels_are_kept(units, monkeypatch):
     monkeypatch.setattr(workers, "_HELD", OrderedDict())
     monkeypatch.setattr(workers, "BUDGET", 1)
     put: dict[str, bytes] = {}
-    data, _ = Parcels(lambda key, data: put.setdefault(key, data)).packed(units[:3])
+    data, _ = Way(None, put=lambda key, data: put.setdefault(key, data)).pack(units[:3])
     unpacked(data, put)
     assert len(workers._HELD) == 1
 
@@ -64,10 +64,10 @@ def test_places_that_were_lost_are_filled_again(units):
         puts.append(key)
         return len(puts)
 
-    parcels_ = Parcels(put)
-    parcels_.packed(units[:3])
-    parcels_.forget()
-    _, places = parcels_.packed(units[:1])  # one origin, and the truth
+    way = Way(None, put=put)
+    way.pack(units[:3])
+    way.forget()
+    _, places = way.pack(units[:1])  # one origin, and the truth
     assert len(puts) == 6
     assert sorted(places.values()) == [5, 6]
 
@@ -80,7 +80,7 @@ def test_another_panel_is_not_taken(units, monkeypatch, tmp_path, what, said):
         (tmp_path / key).write_bytes(data[:-1] if what == "changed" else data)
         return str(tmp_path / (f"{key}.gone" if what == "gone" else key))
 
-    data, places = Parcels(put).packed(units[:1])
+    data, places = Way(None, put=put).pack(units[:1])
     with pytest.raises(BacktestError, match=said):
         unpacked(data, places)
 

@@ -16,8 +16,14 @@ import pytest
 import odforecast as od
 from odforecast.backtesting import Results
 from odforecast.backtesting.board import leaderboard
-from odforecast.backtesting.export import ASKED_COLUMNS, KNOWN_COLUMNS, asked, export
-from odforecast.backtesting.submission import CLAIM, score_submission
+from odforecast.backtesting.submission import (
+    ASKED_COLUMNS,
+    CLAIM,
+    KNOWN_COLUMNS,
+    asked,
+    export,
+    score_submission,
+)
 from odforecast.backtesting.task import Task
 from odforecast.errors import BacktestError
 from odforecast.geography.places import lookup

@@ -129,12 +129,12 @@ def test_a_model_of_sums_has_a_null_only(tmp_path):
 def test_scenario_file_and_exposure_table(tmp_path, no_briefs):
     file, shares = tmp_path / "s.toml", tmp_path / "shares.csv"
     file.write_text(
-        'name = "s"\n[[interventions]]\nprior = "precursor-scheduling"\nonset = "2025-06"\n'
-        'exposure = "nflis-share"\n'
+        'name = "s"\n[[interventions]]\nprior = "analogue-scheduling"\nonset = "2025-06"\n'
+        'exposure = "fentanyl-share"\n'
     )
     shares.write_text("location,exposure\nWV,0.6\n")
     out = tmp_path / "out"
-    given = ("--exposure", f"nflis-share={shares}")
+    given = ("--exposure", f"fentanyl-share={shares}")
     missing = run(out, "--scenario", file, *given)
     assert missing.exit_code == 1
     assert "no exposure for" in missing.output
@@ -242,12 +242,12 @@ def test_nothing_given_is_ignored(tmp_path):
     assert "all scenarios given have their own" in late.output
     unused = run(tmp_path / "out", "--scenario", file, "--exposure", f"typo={shares}")
     assert unused.exit_code == 2
-    assert "no scenario asks for it" in unused.output
+    assert "only fentanyl-share can be given" in unused.output
     file.write_text(
-        "name: s\ninterventions: [{name: cut, onset: 2026-03, exposure: nflis-share, "
+        "name: s\ninterventions: [{name: cut, onset: 2026-03, exposure: fentanyl-share, "
         "size: {normal: [-0.1, 0.1]}}]\n"
     )
-    done = run(tmp_path / "out", "--scenario", file, "--exposure", f"nflis-share={shares}")
+    done = run(tmp_path / "out", "--scenario", file, "--exposure", f"fentanyl-share={shares}")
     assert done.exit_code == 0, done.output
     assert "names no mechanism" in done.output
     table = pd.read_csv(tmp_path / "out" / "exposure.csv").set_index("location")["exposure"]

@@ -19,8 +19,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import OdforecastError
-from odforecast.scenario import Scenario, dump_scenarios, read_scenarios
-from odforecast.scenario.keys import INTERVENTION_KEYS, REBOUND_KEYS, SCENARIO_KEYS
+from odforecast.scenario import Scenario, dump_scenarios, json_schema, read_scenarios
 
 CASES = int(os.environ.get("ODFORECAST_FUZZ", "300"))
 FIRST = int(os.environ.get("ODFORECAST_FUZZ_SEED", "0"))
@@ -36,7 +35,6 @@ interventions:
   - name: supply
     onset: 2026-03
     scope: T40.4
-    probability: 0.8
     size: {normal: [-0.45, 0.2]}
     p_null: 0.1
     direction: fall
@@ -78,7 +76,6 @@ question = "What if?"
 name = "supply"
 onset = "2026-03"
 scope = "T40.4"
-probability = 0.8
 p_null = 0.1
 direction = "fall"
 lag = 2
@@ -130,7 +127,9 @@ VALUES = (
     "{lognormal: [1.0e+200, 1.0e+200]}", "{uniform: [1, 0]}", "{normal: {mean: 0.0, sd: 0.1}}",
     "{between: [2026-06, 2026-01]}", "{between: [1]}", "2026-12", "none", "-0.0", "1.", ".5", "+1",
 )  # fmt: skip
-KEYS = (*SCENARIO_KEYS, *INTERVENTION_KEYS, *REBOUND_KEYS, "scenarios", "sise", "1", "true",
+DEFS = json_schema()["$defs"]
+KEYS = (*(key for each in ("Scenario", "Intervention", "Rebound") for key in
+          DEFS[each]["properties"]), "probability", "scenarios", "sise", "1", "true",
         "k" * 600, "a b", "[a]", "? x", "name ", "{}", "__class__", "2026-03-01")  # fmt: skip
 
 BOMB = "a: &a [x, x]\n" + "".join(
@@ -249,7 +248,7 @@ def invented(found: tuple[Scenario, ...], text: str) -> str:
                 if re.search(r"prior\W", text.split("interventions", 1)[-1].split("tariff-only")[0]
                              .rsplit("\n", 1)[0]):  # fmt: skip
                     continue
-            written = [x.probability, x.p_null]
+            written = [x.p_null]
             for prior in (x.size, x.lag, x.lag_spread, x.ramp, x.plateau, x.half_life, x.residue,
                           x.spread, x.share, x.replaced):  # fmt: skip
                 written += [] if prior is None else list(prior.parameters().values())

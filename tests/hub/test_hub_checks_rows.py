@@ -15,7 +15,16 @@ from hypothesis import strategies as st
 from odforecast.hub.checks import check
 from odforecast.hub.checks.reading import Rows, fits
 from odforecast.hub.checks.submission import Submission
-from odforecast.hub.checks.tasks import Choice, ModelTask, OutputType, read_tasks, type_of, word
+from odforecast.hub.tasks import (
+    Choice,
+    ModelTask,
+    OutputType,
+    Samples,
+    Tasks,
+    shaped,
+    type_of,
+    word,
+)
 
 COLUMNS = ["a", "b", "c"]
 NAMES = [*COLUMNS, "output_type", "output_type_id", "value"]
@@ -28,7 +37,11 @@ def submission_of(rows: list[tuple[str, ...]], task: ModelTask) -> Submission:
     codes = pd.DataFrame({name: codes for name, (codes, _) in coded.items()})
     words = {name: [*known, None] for name, (_, known) in coded.items()}
     one = Submission(Path("x"), None)  # type: ignore[arg-type]
-    one.__dict__ |= {"rows": Rows(codes, words, {}, 2), "tasks": (task,), "columns": COLUMNS}
+    one.__dict__ |= {
+        "rows": Rows(codes, words, {}, np.arange(2, len(codes) + 2)),
+        "tasks": (task,),
+        "columns": COLUMNS,
+    }
     return one
 
 
@@ -67,7 +80,9 @@ def hubs(draw: st.DrawFn) -> tuple[list[Choice], dict[str, OutputType], list[tup
     for letter in "abc":
         required = texts(letter)
         choices.append(Choice(required, texts(letter.upper(), not required)))
-    outputs = {n: OutputType(n, texts(n[0], 1), draw(st.booleans())) for n in ("quantile", "pmf")}
+    outputs = {
+        n: OutputType(n, Choice(texts(n[0], 1)), draw(st.booleans())) for n in ("quantile", "pmf")
+    }
     pairs = [(name, i) for name, output in outputs.items() for i in output.ids]
     grid = list(itertools.product(*(c.allowed for c in choices), pairs))
     return choices, outputs, draw(st.lists(st.sampled_from(grid), max_size=12, unique=True))
@@ -76,7 +91,7 @@ def hubs(draw: st.DrawFn) -> tuple[list[Choice], dict[str, OutputType], list[tup
 @given(hubs())
 def test_what_is_required_is_what_hub_validations_requires(hub: tuple) -> None:
     choices, outputs, rows = hub
-    task = ModelTask(1, dict(zip(COLUMNS, choices)), outputs)
+    task = ModelTask(dict(zip(COLUMNS, choices)), outputs)
     found = submission_of([(*r[:3], *r[3], "1") for r in rows], task).req_vals()
     missing: set[tuple] = set()
     for name, output in outputs.items():
@@ -99,10 +114,10 @@ def test_what_is_required_is_what_hub_validations_requires(hub: tuple) -> None:
 )  # fmt: skip
 def test_a_set_that_was_found_in_the_rows_holds_in_them(rows: list, configured: set) -> None:
     """Why no file breaks spl_compound_tid alone: it is asked of the set that was found."""
-    params = {"compound_taskid_set": sorted(configured), "type": "integer"}
+    params = Samples(sorted(configured), "integer")
     choices = [Choice((), ("x", "y")), Choice((), ("u", "v")), Choice((), ("1", "2", "3"))]
-    task = ModelTask(1, dict(zip(COLUMNS, choices)),
-                     {"sample": OutputType("sample", (None,), False, {}, params)})  # fmt: skip
+    task = ModelTask(dict(zip(COLUMNS, choices)),
+                     {"sample": OutputType(output_type_id_params=params)})  # fmt: skip
     one = submission_of([(*r[:3], "sample", r[3], "1") for r in rows], task)
     if not one.spl_compound_taskid_set().findings:
         (group,) = one.samples
@@ -153,11 +168,11 @@ def test_words_types_and_fits() -> None:
     assert [fits(w, "double") for w in ("1", "1e3", "1_0", " 1", "nan", "x")] == [
         True, True, False, False, True, False,
     ]  # fmt: skip
-    found = read_tasks(tasks())
+    found = shaped(tasks(), Tasks)
     assert found.types == {
         "origin_date": "Date", "target": "character", "horizon": "integer",
         "location": "character", "target_end_date": "Date", "output_type": "character",
         "output_type_id": "character", "value": "double",
     }  # fmt: skip
     assert found.target_column == "target"
-    assert found.round_ids == ("2024-01-10", "2024-02-14")
+    assert found.round_ids == ["2024-01-10", "2024-02-14"]

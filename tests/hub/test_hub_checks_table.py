@@ -234,7 +234,7 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "a derived task id that a task lacks": (no_target_date, "target_tbl_values", ""),
     # A submission's file
     "an empty file": (write(SUBMISSION, ""), "file_read", "an empty file"),
-    "an empty line": (write(SUBMISSION, "\n"), "file_read", "line 1 holds no column names"),
+    "an empty line": (write(SUBMISSION, "\n"), "file_read", "row 1 holds no column names"),
     "a NUL byte": (write(SUBMISSION, "a,b\n\0,1\n"), "file_read", "a NUL byte"),
     "a header not UTF-8": (write(SUBMISSION, b"a,\xff\n1,2\n"), "file_read",
                            "row 1: byte 0xff is not UTF-8"),
@@ -243,7 +243,7 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "a row too long": (write(SUBMISSION, LINES + "1,2,3\n"), "file_read",
                        "row 3: 3 cells, and the header has 2"),
     "a column twice": (write(SUBMISSION, "a,b,a\n1,2,3\n"), "file_read",
-                       "more than one column is named a"),
+                       "two columns are named 'a'"),
     "a header without rows": (write(SUBMISSION, ",".join(COLUMNS)), "unique_round_id",
                               "holds 0 round IDs"),
     "Parquet": (parquet(lambda t: t), "", ""),

@@ -84,11 +84,11 @@ def submission(folder: Path) -> Path:
     return path
 
 
-def shifted(path: Path) -> None:
-    """Every day of a submission one month later."""
+def shifted(path: Path, by: int = 1) -> None:
+    """Every day of a submission one month later, or earlier."""
     table = pd.read_csv(path, dtype=str)
     later = {
-        day: month_end(np.datetime64(day[:7], "M") + np.timedelta64(1, "M")).isoformat()
+        day: month_end(np.datetime64(day[:7], "M") + np.timedelta64(by, "M")).isoformat()
         for day in set(table["target_end_date"])
     }
     ends = table["target_end_date"].map(later)
@@ -108,6 +108,29 @@ def test_wrong_months_are_refused(hub: Path) -> None:
         od.hub.score(hub, path, target_data="time-series")
 
 
+def test_wrong_months_fail_a_check(hub: Path) -> None:
+    """The months of another round are among the hub's values, and not those of the horizons."""
+    path = submission(hub)
+    assert od.hub.check(hub).ok
+    shifted(path, -1)
+    found = od.hub.check(hub)
+    assert found.failed == ("derived_task_id_vals",)
+    (outcome,) = (x for x in found.of("derived_task_id_vals") if x.status == "failed")
+    assert outcome.findings[0].row == 2
+    assert "horizon 1 of round 2025-09-17 ends on 2025-05-31" in outcome.findings[0].message
+    assert outcome.count == len(pd.read_csv(path))
+    other_rule(hub)
+    assert od.hub.check(hub).ok
+
+
+def other_rule(hub: Path) -> None:
+    """A hub that does not say how it counts horizons."""
+    admin = hub / "hub-config" / "admin.json"
+    config = json.loads(admin.read_text())
+    del config["additional_metadata"]["horizon_rule"]
+    admin.write_text(json.dumps(config))
+
+
 def test_right_months_are_scored(hub: Path) -> None:
     found = od.hub.score(hub, target_data="time-series")
     assert found.failures.empty
@@ -124,10 +147,7 @@ def test_one_wrong_row_is_enough(hub: Path) -> None:
 
 
 def test_other_hubs_may_count_as_they_like(hub: Path) -> None:
-    admin = hub / "hub-config" / "admin.json"
-    config = json.loads(admin.read_text())
-    del config["additional_metadata"]["horizon_rule"]
-    admin.write_text(json.dumps(config))
+    other_rule(hub)
     shifted(submission(hub))
     assert od.hub.score(hub, target_data="time-series").failures.empty
 

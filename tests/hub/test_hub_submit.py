@@ -201,6 +201,21 @@ def test_what_the_hub_does_not_take(hub: Hub, shared: Path, drift: od.Forecast) 
     assert files(hub) == []
 
 
+def test_a_hub_need_not_say_how_many_samples_it_takes(hub: Hub, dlm: od.Forecast) -> None:
+    path = hub.root / CONFIG / "tasks.json"
+    tasks = json.loads(path.read_text())
+    sample = tasks["rounds"][0]["model_tasks"][0]["output_type"]["sample"]
+    for name in ("min_samples_per_task", "max_samples_per_task"):
+        del sample["output_type_id_params"][name]
+    path.write_text(json.dumps(tasks))
+    with pytest.raises(ForecastError, match="does not say how many samples it takes"):
+        submit(dlm, Hub.open(hub.root), output_types=["sample"])
+    made = od.hub.read(submit(dlm, Hub.open(hub.root)))
+    assert set(made["output_type"]) == {"quantile", "pmf"}
+    made = od.hub.read(submit(dlm, Hub.open(hub.root), samples=20))
+    assert made.loc[made["output_type"] == "sample", "output_type_id"].max() == 19
+
+
 def test_a_round_may_ask_for_less(hub: Hub, drift: od.Forecast) -> None:
     path = hub.root / CONFIG / "tasks.json"
     tasks = json.loads(path.read_text())

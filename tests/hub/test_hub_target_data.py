@@ -19,7 +19,7 @@ from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import called, lookup
 from odforecast.hub import init
 from odforecast.hub.layout import Hub, origins_of
-from odforecast.hub.targets import ORACLE, TIME_SERIES, oracle_output, time_series
+from odforecast.hub.making import ORACLE, TIME_SERIES, oracle_output, time_series
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import TARGET_12MO, TARGET_MONTH, TARGET_TREND
 from odforecast.scoring.trend import trend_scores

@@ -24,8 +24,8 @@ from odforecast.scenario import (
     tornado,
 )
 from odforecast.scenario.applying import Applied
-from odforecast.scenario.classes import share_name
 from odforecast.scenario.drawing import _beta, uniforms
+from odforecast.scenario.exposure import share_name
 from odforecast.scenario.sensitivity import attribution
 
 ONSET = "2025-05"

@@ -14,16 +14,17 @@ from odforecast.errors import UnknownNameError
 from odforecast.scenario import named_intervention
 from odforecast.scenario.catalogue import (
     attribution_shares,
+    cite,
     events,
     levers,
+    library,
     prior_kind,
     prior_names,
     prior_parts,
     prior_table,
     prior_title,
+    references,
 )
-from odforecast.scenario.priors_file import parse_prior
-from odforecast.scenario.references import cite, library, references
 
 #: The starting priors, as the evidence prints them: size, P(null), lag, ramp, half-life.
 SIZES = {
@@ -131,11 +132,7 @@ def test_every_prior_is_in_the_form_of_a_scenario_file(name):
     assert sum(key in table for key in ("size", "percent", "dose")) == 1
     assert table["scope"] in ("all-drugs", "T40.4")
     assert table["direction"] in ("either", "fall", "rise")
-    for key, low, high in (("size", -5, 5), ("percent", -100, 400), ("fraction", 0, 1),
-                           ("replaced", 0, 1), ("lag", 0, np.inf), ("lag_spread", 0, 1.5),
-                           ("ramp", 0, np.inf)):  # fmt: skip
-        if key in table:
-            parse_prior(table[key], f"{name}: {key}", low, high)
+    named_intervention(name, onset="2026-03")  # every distribution fits its range
     # A class-scoped effect says how much of it comes all the same, and is its own exposure.
     assert (table["scope"] == "T40.4") == ("replaced" in table)
     assert table["scope"] == "all-drugs" or table["exposure"] == 1.0
@@ -157,8 +154,8 @@ def test_analogues_are_a_third_as_strong_in_the_nation_as_in_exposed_states():
 
 
 def test_a_rebound_takes_back_about_a_tenth_of_a_shock_of_45():
-    fraction = parse_prior(prior_table("substitution-rebound")["fraction"], "fraction", 0, 1)
-    assert fraction.mean == pytest.approx(0.10 / 0.45, abs=0.001)
+    x = named_intervention("tariff-only", "2026-03", rebound={"prior": "substitution-rebound"})
+    assert x.rebound.fraction.mean == pytest.approx(0.10 / 0.45, abs=0.001)
 
 
 def test_a_changed_table_does_not_change_the_library():
@@ -181,7 +178,7 @@ def test_unknown_prior_names_the_known(ask):
 )
 def test_treatment_is_the_share_treated_times_one_less_the_hazard_ratio(name, ratio, low, high):
     hazard = lognorm(np.log(high / low) / (2 * 1.96), scale=ratio)
-    percent = parse_prior(prior_table(name)["percent"], name)
+    percent = named_intervention(name, onset="2026-03").size.change
     assert percent.mean == pytest.approx(-10 * (1 - hazard.mean()), abs=0.05)
     assert percent.sd == pytest.approx(10 * hazard.std(), abs=0.05)
     assert f"{ratio} ({low:.2f}–{high:.2f})" in levers().set_index("prior").loc[name, "effect"]

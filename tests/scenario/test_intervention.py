@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from odforecast.errors import ScenarioError
 from odforecast.geography import JURISDICTIONS, lookup
 from odforecast.scenario import (
     Beta,
@@ -17,14 +16,14 @@ from odforecast.scenario import (
     Intervention,
     LogNormal,
     Normal,
+    Percent,
     Rebound,
     Uniform,
     drawing,
     named_intervention,
     prior_names,
 )
-from odforecast.scenario.percent import Percent
-from odforecast.scenario.shape import nation_factor, rise_and_fade
+from odforecast.scenario.drawing import nation_factor, rise_and_fade
 
 MONTHS = np.arange("2026-01", "2030-01", dtype="datetime64[M]")
 STATES = tuple(JURISDICTIONS)
@@ -198,10 +197,10 @@ def test_without_a_spread_all_regions_turn_together():
 
 
 def test_no_effect_means_none_in_any_state():
-    x = cut(Normal(-0.3, 0.1), p_null=0.5, probability=0.8, spread=0.3)
+    x = cut(Normal(-0.3, 0.1), p_null=0.6, spread=0.3)
     drawn = effect(x, ("OH", "WV"), draws=4000)
     none = (drawn == 0).all(axis=(1, 2))
-    assert none.mean() == pytest.approx(1 - 0.8 * 0.5, abs=0.03)
+    assert none.mean() == pytest.approx(0.6, abs=0.03)
     assert ((drawn[:, 0, -1] == 0) == (drawn[:, 1, -1] == 0)).all()
 
 
@@ -236,7 +235,7 @@ def test_chances_are_those_of_the_evidence(name):
 
 @pytest.mark.parametrize("name", prior_names())
 def test_chances_are_those_of_the_draws(name):
-    x = named_intervention(name, onset="2026-03", probability=0.9)
+    x = named_intervention(name, onset="2026-03")
     change = drawing.outcome(x, 20_000, 1)
     drawn = ((change < 0).mean(), (change == 0).mean(), (change > 0).mean())
     assert x.chances() == pytest.approx(drawn, abs=0.012)
@@ -334,38 +333,3 @@ def test_pickles_and_hashes_with_a_table():
     assert again == x
     assert hash(again) == hash(x)
     assert dict(x.exposure) == {"OH": 1.0, "default": 0.3}
-
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"probability": 1.2}, "probability is 1.2, allowed: 0 to 1"),
-        ({"p_null": -0.1}, "p_null is -0.1, allowed: 0 to 1"),
-        ({"half_life": Fixed(-6)}, "half_life is -6, allowed: 0 to 1,200"),
-        ({"spread": 9.0}, "spread is 9, allowed: 0 to 1"),
-        ({"onset": "2001-01"}, "allowed: 2014-02"),
-        ({"onset": ("2026-05", "2026-01")}, "the first not after the last"),
-        ({"grade": "superb"}, "allowed: high"),
-        ({"direction": "down"}, "allowed: either, fall, rise"),
-        ({"exposure": "moon"}, "allowed: a number"),
-        ({"exposure": {"OH": -1}}, "exposure of OH is -1"),
-    ],
-)
-def test_mistakes(changes, words):
-    with pytest.raises(ScenarioError) as caught:
-        Intervention(**({"name": "x", "size": Fixed(-0.1), "onset": "2026-01"} | changes))
-    assert words in str(caught.value)
-
-
-def test_enters_a_likelihood():
-    import pymc as pm
-
-    x = Intervention(
-        "shock", Fixed(-0.4), onset="2026-03", ramp=Fixed(6), half_life=Fixed(12), lag=Fixed(1)
-    )
-    with pm.Model():
-        drawn = pm.draw(x.to_pymc(MONTHS))
-    assert np.allclose(drawn, -0.4 * x.curve(MONTHS))
-    wide = Intervention("w", Uniform(-0.4, 0), onset=("2026-03", "2026-06"))
-    with pytest.raises(ScenarioError, match="onset is open or a range"), pm.Model():
-        wide.to_pymc(MONTHS)

@@ -229,12 +229,14 @@ def test_mistakes():
         project(forecast(), scenario(exposure="fentanyl-share"))
     with pytest.raises(ScenarioError, match="no exposure for WV"):
         project(
-            forecast(), scenario(exposure="nflis-share"), exposures={"nflis-share": {"OH": 0.5}}
+            forecast(),
+            scenario(exposure="fentanyl-share"),
+            exposures={"fentanyl-share": {"OH": 0.5}},
         )
     with pytest.raises(ScenarioError, match="needs the share of US"):
         project(
-            forecast(), scenario(exposure="nflis-share-relative"),
-            exposures={"nflis-share": {"OH": 0.5}},
+            forecast(), scenario(exposure="fentanyl-share-relative"),
+            exposures={"fentanyl-share": {"OH": 0.5}},
         )  # fmt: skip
     with pytest.raises(UnknownNameError, match="it has: null, s"):
         project(forecast(), scenario()).forecast("t")
@@ -311,21 +313,6 @@ def test_tables():
     assert last["s"] >= last["null"] >= last["up"]
     with pytest.raises(ScenarioError, match=r"a quantile level is .*above 0 and below 1"):
         projection.averted([0.0])
-
-
-def test_time_to_recover_by_hand():
-    x = scenario(
-        size=-0.3, spread=0.0, ramp=Fixed(0), half_life=Fixed(2), onset="2025-06"
-    ).interventions[0]
-    exact = Intervention("x", Fixed(-0.3), x.onset, half_life=Fixed(2), spread=0.0)
-    table = project(forecast(), Scenario("s", (exact,))).recovery_table()
-    # 0.3 · 2^(-m/2) falls below 1 % of deaths after 9.8 months.
-    assert table["median_months"].tolist() == [10.0, 10.0]
-    assert (table["recovered"] == 1.0).all()
-    stays = Intervention("x", Fixed(-0.3), "2025-06", spread=0.0)
-    table = project(forecast(), Scenario("s", (stays,))).recovery_table()
-    assert table["median_months"].isna().all()
-    assert (table["recovered"] == 0.0).all()
 
 
 def test_parquet_is_paired_and_complete(tmp_path):

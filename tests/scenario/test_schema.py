@@ -13,10 +13,13 @@ from odforecast.errors import ScenarioError
 from odforecast.scenario import (
     NULL,
     Beta,
+    Dose,
     Fixed,
     Intervention,
     LogNormal,
     Normal,
+    Percent,
+    Quantiles,
     Rebound,
     Scenario,
     Uniform,
@@ -30,8 +33,6 @@ from odforecast.scenario import (
     read_scenarios,
     write_scenarios,
 )
-from odforecast.scenario.percent import Dose, Percent
-from odforecast.scenario.quantiles import Quantiles
 
 
 def rounded(low, high):
@@ -63,7 +64,6 @@ interventions = st.builds(
     replaced=st.sampled_from([Fixed(0.0), Uniform(0, 0.5)]),
     backfire=st.sampled_from(["", "more potent substitutes"]),
     references=st.sampled_from([(), ("A. 2020. T. J.", "B. 2021. U. K.")]),
-    probability=st.floats(0, 1),
     p_null=st.floats(0, 1),
     lag=months,
     ramp=months,

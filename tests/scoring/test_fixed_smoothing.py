@@ -94,7 +94,7 @@ def test_the_size_under_overlap(n_months, most):
     """
     months = np.arange(n_months)
     x = overlapping(np.random.default_rng(5), 1000, n_months)
-    usual = [_overlapping(row, months, 12, 12)["statistic"] for row in x[:400]]
+    usual = [_overlapping(row, months, 12, 12).statistic for row in x[:400]]
     usual = np.mean(np.abs(usual) > 1.96)
     fixed = np.mean([cosine_test(row, months, 12).p_value < 0.05 for row in x])
     assert fixed < most

@@ -10,7 +10,7 @@ import pytest
 from score_tables import counts_panel
 
 import odforecast as od
-from odforecast.geography import JURISDICTIONS, parts_of
+from odforecast.geography import JURISDICTIONS, REGIONS, parts_of
 from odforecast.months import ONE_MONTH
 from odforecast.names import LOCATION, MONTH
 from odforecast.scoring import Truth, energy_score, joint_scores, joint_summary
@@ -158,6 +158,19 @@ def test_statistics_of_paths_by_hand():
     below = np.array([(peak <= k).mean() for k in range(11)])
     want = ((below - (came <= np.arange(11))) ** 2).sum() / 11
     assert mine.loc["peak_month", "score"] == pytest.approx(want)
+
+
+def test_a_count_that_the_year_before_lacks_costs_its_own_rows_alone():
+    rng = np.random.default_rng(4)
+    draws, truth, known = world(rng, 1.0, 1.0, n=30)
+    whole = joint_scores(forecast_of(draws, known), Truth(truth))
+    known[0, -8] = np.nan
+    lost = joint_scores(forecast_of(draws, known), Truth(truth))
+    of_change = lost["statistic"].isin(["largest_rise", "largest_fall", "turn"])
+    why = lost.loc[of_change & (lost["place"] == PLACES[0]), "reason"].tolist()
+    assert why == ["a count of the year before is not known"] * 2 + [""] + why[:1] * 2
+    others = ~of_change | ~lost["place"].isin([PLACES[0], "US", *REGIONS])
+    pd.testing.assert_frame_equal(lost[others], whole[others])
 
 
 def test_a_month_of_the_peak_that_no_draw_names_costs_ten():

@@ -102,7 +102,7 @@ OF_SEVERAL: list[tuple[tuple[str, ...], Callable[..., Any], str]] = [
     (("score", "joint_scores", "turning_scores"), lambda w, f: f(w.made, w.panel),
      "truth is a Panel; make it one: od.Truth(panel)"),
     (COUNTY, lambda w, f: f(w.counties.drop(columns="twcrps")), "no scores of counties"),
-    (COUNTY, lambda w, f: f(pd.concat([w.counties] * 2)), "two rows of one unit"),
+    (COUNTY, lambda w, f: f(pd.concat([w.counties] * 2)), "rows repeat a unit"),
     (COUNTY, lambda w, f: f(w.counties, by=["sise"]), "no column 'sise'"),
     (COUNTY, lambda w, f: f(w.counties[:0]), "empty"),
     (("crps_from_draws", "log_score_from_draws", "binned_log_score"),

@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.backtesting.results import BASELINE, Results
-from odforecast.backtesting.task import ALL, SHORT, WORDS, fingerprint_of
+from odforecast.backtesting.task import ALL, SHORT, WORDS, fingerprint_of, months_ahead
 from odforecast.errors import BacktestError, whole
 from odforecast.models import model_names
 from odforecast.models.model import LABEL
@@ -60,27 +60,17 @@ COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A model of a folder of results.
-
-    Attributes
-    ----------
-    model : str
-        Its label.
-    where : str
-        The folder.
-    manifest : mapping
-        Of the run.
-    scores : DataFrame
-        The model's rows of months that were not known at the origin, columns :data:`KEPT`.
-    failures : DataFrame
-        The model's rows.
-    """
+    """A model of a folder of results."""
 
     model: str
     where: str
     manifest: Mapping[str, Any]
     scores: pd.DataFrame
     failures: pd.DataFrame
+    version: str
+    spec: str
+    submitted: bool
+    code: str | None
 
     @property
     def task(self) -> Mapping[str, Any]:
@@ -89,42 +79,14 @@ class Entry:
         return found
 
     @property
-    def version(self) -> str:
-        """Of the model."""
-        return str(self.manifest["models"][self.model])
-
-    @property
-    def spec(self) -> str:
-        """Hash of the model's spec; of forecasts made elsewhere, of their files."""
-        return str(self.manifest.get("specs", {}).get(self.model, ""))
-
-    @property
-    def code(self) -> str | None:
-        """Digest of the code that made the forecasts; None where it is not known."""
-        return None if self.submitted else self.manifest.get("code")
-
-    @property
-    def submitted(self) -> bool:
-        """Whether the forecasts were made elsewhere."""
-        return self.model in self.manifest.get("submitted", {})
-
-    @property
     def origins(self) -> list[Mapping[str, Any]]:
         """Origins that something was known at."""
         return [o for o in self.manifest["origins"] if o["data_hash"] is not None]
 
-    @property
-    def seconds_per_origin(self) -> float:
-        """Time to fit and forecast, per origin; NaN where it is not known."""
-        seconds, n = self.manifest.get("model_seconds", {}).get(self.model), len(self.origins)
-        return np.nan if seconds is None or not n else float(seconds) / n
-
     @cached_property
     def ahead(self) -> list[int]:
         """Months ahead that the task scores."""
-        says = self.manifest
-        asked = says["horizons"]
-        return list(range(1, int(says["horizon"]) + 1)) if asked in (None, ALL) else list(asked)
+        return months_ahead(self.manifest)
 
     def asked(self) -> pd.DataFrame:
         """The forecasts that the task asks for: a row each, with what groups are made of."""
@@ -169,26 +131,13 @@ def reserved(label: str) -> str | None:
 
     Forecasts that were made elsewhere may not be called so: the models that all others are
     compared with are found by their labels.
-
-    Examples
-    --------
-    >>> reserved("naive+delay"), reserved("Hub-Baseline"), reserved("dlm(delay=False)")
-    ('naive+delay', 'hub-baseline', 'dlm')
-    >>> reserved("my-naive") is None
-    True
     """
     name = label.partition("(")[0].strip().casefold()
     return name if name.removesuffix("+delay") in model_names() else None
 
 
 def check_label(label: str) -> None:
-    """Refuse a label that no model may have, or that one has which runs here.
-
-    Raises
-    ------
-    BacktestError
-        With what a label is.
-    """
+    """Refuse a label that no model may have, or that one has which runs here."""
     if taken := reserved(label) if isinstance(label, str) else None:
         raise BacktestError(
             f"{quoted(label)} is what {taken} is called, a model that runs here",
@@ -202,20 +151,7 @@ def check_label(label: str) -> None:
 
 
 def entries_of(results: Results, where: str) -> list[Entry]:
-    """The models of a folder of results.
-
-    Parameters
-    ----------
-    results : Results
-    where : str
-        Its folder, for messages.
-
-    Raises
-    ------
-    BacktestError
-        If it was run without a task, is of counties, its manifest contradicts itself, or
-        forecasts made elsewhere are called as a model that runs here.
-    """
+    """The models of a folder of results."""
     says: Mapping[str, Any] = results.manifest
     task = says.get("task")
     if not task:
@@ -247,26 +183,25 @@ def entries_of(results: Results, where: str) -> list[Entry]:
         )
     scores = scores.loc[scores["horizon"] >= 1, [c for c in KEPT if c in scores]]
     of, failed = scores["model"].astype(str), failures["model"].astype(str)
+    submitted = says.get("submitted", {})
     return [
         Entry(
-            str(m),
+            label,
             where,
             says,
-            scores[of == str(m)].reset_index(drop=True),
-            failures[failed == str(m)].reset_index(drop=True),
+            scores[of == label].reset_index(drop=True),
+            failures[failed == label].reset_index(drop=True),
+            str(version),
+            str(says.get("specs", {}).get(label, "")),
+            label in submitted,
+            None if label in submitted else says.get("code"),
         )
-        for m in says["models"]
+        for label, version in says["models"].items()
     ]
 
 
 def merged(entries: Sequence[Entry]) -> list[Entry]:
-    """The entries of one task, each model once.
-
-    Raises
-    ------
-    BacktestError
-        If two tasks are among them, or a model is there twice and differs.
-    """
+    """The entries of one task, each model once."""
     first = entries[0]
     out: dict[str, Entry] = {}
     for entry in entries:
@@ -293,7 +228,7 @@ def _called(entry: Entry) -> str:
 
 def _difference(one: Entry, other: Entry) -> str:
     """What differs between two tasks: keys of the definition, else the data."""
-    a, b = one.task["definition"], other.task["definition"]
+    a, b = (e.task["definition"] for e in (one, other))
     said = [
         f"{key} is {_short(a.get(key))} and {_short(b.get(key))}"
         for key in dict.fromkeys([*a, *b])
@@ -301,25 +236,20 @@ def _difference(one: Entry, other: Entry) -> str:
     ]
     if said:
         return "; ".join(said)
-    truths = [e.manifest["truth"] for e in (one, other)]
-    if truths[0]["data_hash"] != truths[1]["data_hash"]:
-        return (
-            f"the definition is the same, the truth is not: release {truths[0]['release']} "
-            f"({truths[0]['data_hash']}) and {truths[1]['release']} ({truths[1]['data_hash']})"
-        )
+    first, second = (e.manifest["truth"] for e in (one, other))
+    same = "the definition is the same,"
+    if first["data_hash"] != second["data_hash"]:
+        truths = [f"{x['release']} ({x['data_hash']})" for x in (first, second)]
+        return f"{same} the truth is not: release {' and '.join(truths)}"
     pairs = zip(one.manifest["origins"], other.manifest["origins"])
-    for x, y in pairs:
-        if x != y:
-            return (
-                "the definition is the same, what was known is not: the first origin that differs "
-                f"is {_origin(x)} and {_origin(y)}"
-            )
-    return "the definition is the same, the number of origins is not"
-
-
-def _origin(o: Mapping[str, Any]) -> str:
-    donor = f" by {o['donor']}" if o["donor"] else ""
-    return f"{o['as_of']}{donor} ({o['data_hash']})"
+    for pair in (p for p in pairs if p[0] != p[1]):
+        found = [
+            f"{o['as_of']}{f' by {d}' if (d := o['donor']) else ''} ({o['data_hash']})"
+            for o in pair
+        ]
+        what = "what was known is not: the first origin that differs is"
+        return f"{same} {what} {' and '.join(found)}"
+    return f"{same} the number of origins is not"
 
 
 def _short(value: object) -> str:
@@ -350,11 +280,6 @@ def grid_of(entries: Sequence[Entry]) -> Grid:
     """The grid of models of one task: its units are the forecasts that the task asks for.
 
     Its values are :data:`METRICS`, and ``made``: 1 where a model made the forecast.
-
-    Raises
-    ------
-    BacktestError
-        If a model has two rows of one forecast, or one of another task.
     """
     units, places = entries[0].asked(), [*_KEYS[:4], "last_reported"]
     told = [
@@ -534,6 +459,7 @@ class Board:
         rows = []
         for p in self.parts:
             reasons = p.failures["reason"].astype(str).value_counts()
+            seconds, n = p.manifest.get("model_seconds", {}).get(p.model), len(p.origins)
             rows.append(
                 {
                     "model": p.model,
@@ -543,7 +469,7 @@ class Board:
                     "n_missing": p.n_missing,
                     "n_failures": len(p.failures),
                     "failure": str(reasons.index[0]) if len(reasons) else "",
-                    "seconds_per_origin": p.seconds_per_origin,
+                    "seconds_per_origin": np.nan if seconds is None or not n else seconds / n,
                     "spec_hash": p.spec,
                     "code": p.code or "",
                     "where": p.where,

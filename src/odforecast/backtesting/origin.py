@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from odforecast.errors import BacktestError, OdforecastError, one_of
 from odforecast.months import ONE_MONTH, Months, to_month
@@ -83,6 +84,19 @@ def listed(origin: Origin) -> dict[str, Any]:
         "release": None if panel is None else str(panel.release),
         "data_hash": None if panel is None else panel.data_hash,
         "reason": origin.reason,
+    }
+
+
+def labels_of(origin: Origin) -> dict[str, Any]:
+    """What every row of its tables is labelled with."""
+    panel, distance = origin.panel, origin.distance
+    month = None if panel is None else pd.Timestamp(panel.last_month.astype("datetime64[s]"))
+    return {
+        "as_of": pd.Timestamp(origin.as_of),
+        "last_month": month,
+        "vintage": origin.vintage,
+        "donor": origin.donor if panel is None else panel.donor,
+        "donor_distance": np.nan if distance is None else float(distance),
     }
 
 
@@ -237,26 +251,7 @@ def delays(
     step: int = 1,
     donors: int = DEFAULT_DONORS,
 ) -> list[Origin]:
-    """Pseudo-vintages with delay from one later panel, every ``step`` months, ``donors`` each.
-
-    Parameters
-    ----------
-    panel : Panel
-        The later panel.
-    found : sequence of Donor
-        Donors to draw from.
-    start, end : month
-        First and last last-known month, both included.
-    step : int
-        Months between origins.
-    donors : int
-        Origins per month.
-
-    Raises
-    ------
-    BacktestError
-        If the span is empty or lies outside the panel, or there is no donor.
-    """
+    """Pseudo-vintages with delay from one later panel, every ``step`` months, ``donors`` each."""
     out = []
     for month in _months(panel, start, end, step):
         for donor in drawn(month, found, donors):
@@ -296,30 +291,6 @@ def drawn(month: np.datetime64, found: Sequence[Donor], n: int = DEFAULT_DONORS)
 
     All random numbers come from streams named by the month and the number of the draw, so that
     every model, every run and every span of origins has the same donors at a month.
-
-    Parameters
-    ----------
-    month : datetime64[M]
-        The origin's last month.
-    found : sequence of Donor
-        Donors to draw from.
-    n : int
-        How many.
-
-    Returns
-    -------
-    list of Donor
-
-    Raises
-    ------
-    BacktestError
-        If there is none to draw from, or none is asked for.
-
-    Examples
-    --------
-    >>> from odforecast.vintage.donors import shipped
-    >>> sorted(d.era for d in drawn(np.datetime64("2024-07"), shipped(), 2))
-    ['4.5', '6.5']
     """
     if n < 1:
         raise BacktestError(f"donors must be at least 1, got {n}")

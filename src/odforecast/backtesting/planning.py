@@ -138,8 +138,9 @@ def plan(
                             f"{truth.panel.dataset}")  # fmt: skip
     if other := [p.indicator for p in panels if p.indicator != truth.panel.indicator]:
         raise BacktestError(f"origins count {other[0]!r}, the truth {truth.panel.indicator!r}")
-    given = Counter((o.panel.data_hash, o.donor, o.distance) for o in found if o.panel is not None)
-    if again := [o for o in found if o.panel and given[o.panel.data_hash, o.donor, o.distance] > 1]:
+    keys = [(o.panel.data_hash if o.panel else o.as_of, o.donor, o.distance) for o in found]
+    given = Counter(keys)
+    if again := [o for o, key in zip(found, keys) if given[key] > 1]:
         raise BacktestError(
             f"the origin of {again[0].as_of} is given twice", hint="give each origin once"
         )

@@ -6,48 +6,40 @@ import contextlib
 import hashlib
 import json
 import platform
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
-from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from odforecast.backtesting.origin import listed
+from odforecast.backtesting.origin import Origin, listed
 from odforecast.backtesting.unit import (
     FAILURE_COLUMNS,
     JOINT_LABELS,
     QUANTILE_CATEGORIES,
-    Unit,
-    code_digest,
     on_screen,
     with_few_values,
 )
 from odforecast.errors import BacktestError, one_of
 from odforecast.geography import pick
 from odforecast.io import replacing
-from odforecast.models.spec import Spec
 from odforecast.names import COUNTIES
 from odforecast.say import card, few, html_table, number_of, steady
-from odforecast.scoring import county_leaderboard, horizon_group, summarise
+from odforecast.scoring import Truth, county_leaderboard, horizon_group, summarise
 from odforecast.scoring.joint import JOINT_COLUMNS
 from odforecast.scoring.summary import COUNTY_BASELINE, is_of_counties
-from odforecast.seeds import content_hash
 from odforecast.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Files of a folder, without their ending.
+#: Files of a folder, without their ending; and one more, where a run was asked for it.
 TABLES = ("scores", "quantiles", "failures")
-#: One more, where a run was asked for it.
 JOINT = "joint"
 #: Of the long table of quantiles.
 QUANTILE_COLUMNS = (
@@ -56,6 +48,21 @@ QUANTILE_COLUMNS = (
 )  # fmt: skip
 #: Rows that are gathered before they are written: what a streamed table takes of memory.
 ROWS = 1 << 15
+BASELINE = "hub-baseline"
+#: Figures of results; see :meth:`Results.plot`.
+KINDS = ("said", "skill", "errors", "coverage", "pit", "reliability")
+#: What a backtest of counties says of its files, on the screen and in the manifest.
+SMALL_COUNTS = (
+    "files of a backtest of counties hold the model's own numbers, below 10 too: not for "
+    "publication"
+)
+_UNFINISHED = "its run did not finish writing, or every unit of it failed"
+_UNVERIFIED = (
+    "these results were written by an earlier version, without checksums: whether their tables "
+    "are as they were written cannot be verified"
+)
+
+# -- Tables ---------------------------------------------------------------------------------------
 
 
 def empty(name: str) -> pd.DataFrame:
@@ -64,116 +71,51 @@ def empty(name: str) -> pd.DataFrame:
         "quantiles": QUANTILE_COLUMNS,
         "failures": FAILURE_COLUMNS,
         JOINT: (*JOINT_COLUMNS, *JOINT_LABELS),
-    }.get(name, ())
-    return pd.DataFrame(columns=list(columns))
+    }
+    return pd.DataFrame(columns=list(columns.get(name, ())))
 
 
-def all_failed(reasons: pd.Series[str]) -> BacktestError:
-    """The error of a run without any score."""
-    first = reasons.astype(str).value_counts().index[0]
-    return BacktestError(
-        f"every unit failed; most often: {on_screen(first)}",
-        hint="run one unit in Python to see its traceback",
-    )
-
-
-@contextlib.contextmanager
-def written(
-    folder: Path, manifest: Mapping[str, object], names: Sequence[str] = TABLES
-) -> Iterator[dict[str, Path]]:
-    """Where to write each table; they, and then the manifest, take their places at the end.
-
-    The manifest names the SHA-256 of each table. It is written last, and that of earlier
-    results is removed first, so that it never describes other tables than those there.
-
-    Parameters
-    ----------
-    folder : Path
-    manifest : mapping
-    names : sequence of str
-        Of the tables.
-
-    Raises
-    ------
-    BacktestError
-        If something cannot be written; earlier results stay as they were.
-    """
-    try:
-        # All are written before the first takes its place, the manifest takes its place last: a
-        # full disk leaves an earlier run's files as they were.
-        with contextlib.ExitStack() as stack:
-            last = stack.enter_context(replacing(folder / "manifest.json"))
-            paths = {n: stack.enter_context(replacing(folder / f"{n}.parquet")) for n in names}
-            yield paths
-            files = {name: sha256(part) for name, part in paths.items()}
-            last.write_text(json.dumps({**manifest, "files": files}, indent=1) + "\n")
-            (folder / "manifest.json").unlink(missing_ok=True)
-            if JOINT not in names:  # of an earlier run
-                (folder / f"{JOINT}.parquet").unlink(missing_ok=True)
-    except OSError as error:
-        raise BacktestError(
-            f"cannot write to {folder}: {error.strerror or error}",
-            hint="finished units are kept: run again into the same folder to go on",
-        ) from error
-
-
-def sha256(path: Path) -> str:
-    """Checksum of a file, read in pieces."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def stream(
-    paths: Mapping[str, Path],
+def put_together(
     origins: Iterable[Mapping[str, Sequence[pa.Table]]],
     schemas: Mapping[str, Iterable[pa.Schema]],
-) -> None:
-    """Write tables piece by piece, without ever holding them all.
-
-    Parameters
-    ----------
-    paths : mapping of str to Path
-        Where each table goes.
-    origins : iterable of mapping of str to sequence of pyarrow.Table
-        Rows of each table, in their order.
-    schemas : mapping of str to iterable of pyarrow.Schema
-        Of what will come, per table: a Parquet file has one for all of its rows.
+    paths: Mapping[str, Path] | None = None,
+) -> dict[str, pd.DataFrame]:
+    """Tables of rows that come origin by origin; with paths they are written piece by piece,
+    without ever holding them all, and nothing comes back. Schemas are of all that will come.
     """
     with contextlib.ExitStack() as stack:
-        tables = {n: stack.enter_context(_Table(p, schemas[n])) for n, p in paths.items()}
+        tables = {
+            name: stack.enter_context(_Table(name, found, (paths or {}).get(name)))
+            for name, found in schemas.items()
+        }
         for origin in origins:
             for name, table in tables.items():
                 table.add(origin[name])
-    for name, table in tables.items():
-        if not table.begun:
-            empty(name).to_parquet(paths[name], index=False)
+    return {} if paths else {name: table.to_frame() for name, table in tables.items()}
 
 
 class _Table:
-    """One table being written, in groups of rows."""
+    """One table being put together: in memory or, in groups of rows, in a file."""
 
-    def __init__(self, path: Path, schemas: Iterable[pa.Schema]) -> None:
-        self._path = path
-        self._schema = _common(schemas)
+    def __init__(self, name: str, schemas: Iterable[pa.Schema], path: Path | None) -> None:
+        self._name, self._path = name, path
+        self._schema = _common(schemas, QUANTILE_CATEGORIES if name == "quantiles" else ())
         self._waiting: list[pa.Table] = []
-        self._rows = 0
         self._writer: pq.ParquetWriter | None = None
         self._thread = ThreadPoolExecutor(1)
         self._writing: Future[None] | None = None
-
-    @property
-    def begun(self) -> bool:
-        """Whether a row has been written."""
-        return self._writer is not None
 
     def __enter__(self) -> _Table:
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
         try:
-            if kind is None:
+            if kind is None and self._path is not None:
                 self._flush()
-                self._written()
+                if self._writing is not None:
+                    self._writing.result()
+                else:
+                    empty(self._name).to_parquet(self._path, index=False)
         finally:
             self._thread.shutdown()
             if self._writer is not None:
@@ -183,49 +125,30 @@ class _Table:
         """Take the rows of an origin; written when there are enough."""
         if not pieces:
             return
-        self._waiting.append(_typed(pieces, self._schema))
-        self._rows += len(self._waiting[-1])
-        if self._rows >= ROWS:
+        rows = pa.concat_tables(pieces, promote_options="permissive")
+        typed = [_as(rows.column(f.name), f.type) for f in self._schema]
+        self._waiting.append(pa.table(typed, self._schema))
+        if self._path is not None and sum(map(len, self._waiting)) >= ROWS:
             self._flush()
+
+    def to_frame(self) -> pd.DataFrame:
+        """The rows, as they would be read from the file."""
+        return self._whole().to_pandas() if self._waiting else empty(self._name)
+
+    def _whole(self) -> pa.Table:
+        return pa.concat_tables(self._waiting).unify_dictionaries()
 
     def _flush(self) -> None:
         if not self._waiting:
             return
-        rows = pa.concat_tables(self._waiting).unify_dictionaries()
-        self._waiting, self._rows = [], 0
+        rows, self._waiting = self._whole(), []
         if self._writer is None:
             few = with_few_values(self._schema)
             self._writer = pq.ParquetWriter(self._path, self._schema, use_dictionary=few)
-        self._written()
-        # While it is written, the next rows are read.
-        self._writing = self._thread.submit(self._writer.write_table, rows, len(rows))
-
-    def _written(self) -> None:
-        """Wait for what is being written."""
         if self._writing is not None:
             self._writing.result()
-
-
-def gathered(
-    origins: Iterable[Mapping[str, Sequence[pa.Table]]], schemas: Mapping[str, Iterable[pa.Schema]]
-) -> dict[str, pd.DataFrame]:
-    """The tables in memory, with the rows and types that :func:`stream` writes."""
-    wanted = {name: _common(found) for name, found in schemas.items()}
-    parts: dict[str, list[pa.Table]] = {name: [] for name in wanted}
-    for origin in origins:
-        for name, pieces in origin.items():
-            if pieces:
-                parts[name].append(_typed(pieces, wanted[name]))
-    return {
-        name: pa.concat_tables(found).unify_dictionaries().to_pandas() if found else empty(name)
-        for name, found in parts.items()
-    }
-
-
-def _typed(pieces: Sequence[pa.Table], schema: pa.Schema) -> pa.Table:
-    """The rows of an origin with the columns and types of their table."""
-    rows = pa.concat_tables(pieces, promote_options="permissive")
-    return pa.table([_as(rows.column(f.name), f.type) for f in schema], schema)
+        # While it is written, the next rows are read.
+        self._writing = self._thread.submit(self._writer.write_table, rows, len(rows))
 
 
 def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
@@ -245,72 +168,53 @@ def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     return pa.chunked_array([pa.DictionaryArray.from_arrays(place[codes], values[order])])
 
 
-def in_order(rows: pa.Table, targets: Sequence[str]) -> pa.Table:
-    """Rows of states, put together, in the order that an undivided unit has them."""
-    place = pc.index_in(rows.column("target").cast(pa.string()), pa.array(list(targets)))
-    keys = [place.to_numpy()]
-    if "level" in rows.column_names:
-        keys.insert(0, rows.column("level").to_numpy())
-    return rows.take(np.lexsort(keys))
+def _common(schemas: Iterable[pa.Schema], categories: Sequence[str]) -> pa.Schema:
+    """One schema for all: Parquet has no seconds, and few texts are numbers."""
+    distinct = {
+        pa.schema([(f.name, _kind(f, categories)) for f in schema]): None
+        for schema in dict.fromkeys(s.remove_metadata() for s in schemas)
+    }
+    return pa.unify_schemas([*distinct, pa.schema([])], promote_options="permissive")
 
 
-def _common(schemas: Iterable[pa.Schema]) -> pa.Schema:
-    """One schema for all: times in milliseconds, as Parquet has no seconds."""
-    fields = []
-    distinct = {s.remove_metadata(): None for s in schemas}
-    if not distinct:
-        return pa.schema([])
-    for field in pa.unify_schemas(list(distinct), promote_options="permissive"):
-        kind = field.type
-        if pa.types.is_timestamp(kind):
-            kind = pa.timestamp("ms")
-        fields.append(pa.field(field.name, kind))
-    return pa.schema(fields)
+def _kind(field: pa.Field, categories: Sequence[str]) -> pa.DataType:
+    if field.name in categories:
+        return pa.dictionary(pa.int32(), pa.string())
+    return pa.timestamp("ms") if pa.types.is_timestamp(field.type) else field.type
 
 
-def as_categories(schemas: Iterable[pa.Schema]) -> Iterator[pa.Schema]:
-    """The same with the columns that the table of quantiles keeps as categories."""
-    kind = pa.dictionary(pa.int32(), pa.string())
-    for schema in schemas:
-        names = [(f.name, kind if f.name in QUANTILE_CATEGORIES else f.type) for f in schema]
-        yield pa.schema(names)
+# -- Files ----------------------------------------------------------------------------------------
 
 
-_UNFINISHED = "its run did not finish writing, or every unit of it failed"
-_UNVERIFIED = (
-    "these results were written by an earlier version, without checksums: whether their tables "
-    "are as they were written cannot be verified"
-)
+@contextlib.contextmanager
+def written(
+    folder: Path, manifest: Mapping[str, object], names: Sequence[str]
+) -> Iterator[dict[str, Path]]:
+    """Where to write each table; they, and then the manifest, take their places at the end.
 
-
-def opened(folder: Path) -> tuple[dict[str, Any], dict[str, str] | None]:
-    """The manifest of a folder of results, and the SHA-256 of each table where it names them.
-
-    Raises
-    ------
-    BacktestError
-        If a file is missing or broken.
+    The manifest names the SHA-256 of each table. It is written last, and that of earlier results is
+    removed first: it never describes other tables than those there.
     """
     try:
-        manifest = dict(json.loads((folder / "manifest.json").read_text()))
-        files = manifest.pop("files", None)
-        if files is not None and (
-            not isinstance(files, dict) or set(files) - {JOINT} != set(TABLES)
-        ):
-            raise ValueError("its manifest does not name the checksums of its tables")
-    except FileNotFoundError as error:
-        if any((folder / n).exists() for n in ("units", *(f"{t}.parquet" for t in TABLES))):
-            raise _broken(folder, _UNFINISHED) from error
-        raise _broken(folder, error) from error
-    except (OSError, ValueError, TypeError) as error:
-        raise _broken(folder, error) from error
-    needed = ("scores", "failures") if files is None else files
-    if absent := [n for n in needed if not (folder / f"{n}.parquet").exists()]:
-        raise _broken(folder, f"no {', '.join(absent)}")
-    if files is None:
-        notes = [n for n in manifest.get("notes", ()) if n != _UNVERIFIED]
-        manifest["notes"] = [*notes, _UNVERIFIED]
-    return manifest, files
+        # All are written before the first takes its place, the manifest takes its place last: a
+        # full disk leaves an earlier run's files as they were.
+        with contextlib.ExitStack() as stack:
+            last = stack.enter_context(replacing(folder / "manifest.json"))
+            paths = {n: stack.enter_context(replacing(folder / f"{n}.parquet")) for n in names}
+            yield paths
+            files = {}
+            for name, part in paths.items():
+                with part.open("rb") as file:  # read in pieces
+                    files[name] = hashlib.file_digest(file, "sha256").hexdigest()
+            last.write_text(json.dumps({**manifest, "files": files}, indent=1) + "\n")
+            (folder / "manifest.json").unlink(missing_ok=True)
+            if JOINT not in names:  # of an earlier run
+                (folder / f"{JOINT}.parquet").unlink(missing_ok=True)
+    except OSError as error:
+        raise BacktestError(
+            f"cannot write to {folder}: {error.strerror or error}",
+            hint="finished units are kept: run again into the same folder to go on",
+        ) from error
 
 
 def _broken(folder: Path, error: object) -> BacktestError:
@@ -320,134 +224,32 @@ def _broken(folder: Path, error: object) -> BacktestError:
     )
 
 
-#: Warnings kept per model.
-_WARNINGS = 10
-
-
-def units_by_origin(units: Sequence[Unit]) -> Iterator[list[int]]:
-    """Positions of the units of one model at one origin, in the plan's order."""
-    numbered = groupby(
-        enumerate(units), key=lambda p: (id(p[1].model), id(p[1].origin), bool(p[1].state))
-    )
-    for _, group in numbered:
-        yield [i for i, _ in group]
-
-
-def joined(parts: list[pd.DataFrame]) -> pd.DataFrame:
-    """Concatenate; categorical columns take the union of their categories, dates one unit."""
-    joined = {}
-    for column in parts[0].columns:
-        pieces = [p[column] for p in parts]
-        if isinstance(pieces[0].dtype, pd.CategoricalDtype):
-            joined[column] = pd.Series(pd.api.types.union_categoricals(pieces))
-        else:
-            joined[column] = pd.concat(pieces, ignore_index=True)
-        if pd.api.types.is_datetime64_any_dtype(joined[column]):
-            # Parquet has no seconds: keep what a stored and a fresh unit can share.
-            joined[column] = joined[column].astype("datetime64[ms]")
-    return pd.DataFrame(joined)
-
-
-#: What a backtest of counties says of its files, on the screen and in the manifest.
-SMALL_COUNTS = (
-    "files of a backtest of counties hold the model's own numbers, below 10 too: not for "
-    "publication"
-)
-
-
-class Told(Protocol):
-    """What a manifest says of a unit: an :class:`Outcome` says it, and much more."""
-
-    @property
-    def seconds(self) -> float:
-        """Time to fit and forecast."""
-        ...
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What the model warned of."""
-        ...
-
-
-def _source(spec: Spec) -> str:
-    """Distributions of a model's code, its members' too; empty where one of them is unknown."""
-    origins = [spec.origin, *(_source(member) for member in spec.members)]
-    return ", ".join(dict.fromkeys(origins)) if all(origins) else ""
-
-
 def manifest_of(
-    units: Sequence[Unit],
-    outcomes: Sequence[Told],
-    notes: Sequence[str] = (),
-    more: Mapping[str, object] | None = None,
+    truth: Truth, origins: Sequence[Origin], notes: Sequence[str], **more: object
 ) -> dict[str, object]:
-    """What was run; see :attr:`odforecast.backtesting.results.Results.manifest`.
-
-    Parameters
-    ----------
-    units, outcomes
-        One outcome per unit.
-    notes : sequence of str
-        What to know of the run.
-    more : mapping, optional
-        What else it says: the task that was answered.
-    """
-    first = units[0]
-    seconds: dict[str, float] = {}
-    said: dict[str, Counter[str]] = {}
-    for unit, outcome in zip(units, outcomes):
-        seconds[unit.model.label] = seconds.get(unit.model.label, 0.0) + outcome.seconds
-        said.setdefault(unit.model.label, Counter()).update(outcome.warnings)
-    origins = list(dict.fromkeys(id(u.origin) for u in units))
-    by_id = {id(u.origin): u.origin for u in units}
-    panels = [o.panel for o in by_id.values() if o.panel is not None]
-    data_notes = dict.fromkeys(n for p in (*panels, first.truth.panel) for n in p.notes)
+    """What every manifest says: the versions, the data, and what is to be known of them."""
+    panels = [o.panel for o in origins if o.panel is not None]
     return {
         "odforecast": __version__,
         "python": platform.python_version(),
-        "run": content_hash(*(u.key for u in units)),
-        "models": {u.model.label: u.model.spec.version for u in units},
-        "specs": {u.model.label: u.model.spec.hash for u in units},
-        # Distributions that the models' code comes from; empty: unknown, and never reused.
-        "sources": {u.model.label: _source(u.model.spec) for u in units},
-        "code": code_digest(),
-        # The commonest, each with the number of units it came up in.
-        "warnings": {
-            name: [f"{text} ({n} units)" for text, n in texts.most_common(_WARNINGS)]
-            for name, texts in said.items()
-            if texts
-        },
-        "model_seconds": {name: round(s, 3) for name, s in seconds.items()},
-        "origins": [listed(by_id[i]) for i in origins],
+        **more,
+        "origins": [listed(o) for o in origins],
         "truth": {
-            "name": first.truth.kind,
-            "release": str(first.truth.release),
-            "min_age": first.truth.min_age,
-            "data_hash": first.truth.data_hash,
+            "name": truth.kind,
+            "release": str(truth.release),
+            "min_age": truth.min_age,
+            "data_hash": truth.data_hash,
         },
-        "locations": list(dict.fromkeys(s for u in units for s in u.locations)),
-        "indicator": first.truth.panel.indicator,
-        "dataset": first.truth.panel.dataset,
-        "basis": first.truth.panel.basis,
-        "targets": list(first.targets),
-        "horizon": first.horizon,
-        "horizons": list(first.horizons) or "all",
-        "levels": list(first.levels),
-        # Named only where there are some, as in the units' keys.
-        **({"metrics": [m.name for m in first.metrics]} if first.metrics else {}),
-        **({"joint": True} if first.joint else {}),
-        **(more or {}),
-        "draws": first.draws,
-        "seed": first.seed,
+        "indicator": truth.panel.indicator,
+        "dataset": truth.panel.dataset,
+        "basis": truth.panel.basis,
         "notes": list(notes),
-        "data_notes": list(data_notes),
-        **({"publication": SMALL_COUNTS} if first.truth.panel.dataset == COUNTIES else {}),
+        "data_notes": list(dict.fromkeys(n for p in (*panels, truth.panel) for n in p.notes)),
+        **({"publication": SMALL_COUNTS} if truth.panel.dataset == COUNTIES else {}),
     }
 
 
-BASELINE = "hub-baseline"
-#: Figures of results; see :meth:`Results.plot`.
-KINDS = ("said", "skill", "errors", "coverage", "pit", "reliability")
+# -- Results --------------------------------------------------------------------------------------
 
 
 class Results:
@@ -754,8 +556,8 @@ class Results:
         board = board.assign(model=board["model"].astype(object))
         heads = board[groups].drop_duplicates() if groups else pd.DataFrame(index=[0])
         names = [str(name) for name in board if name not in (*groups, "model")]
-        none = {name: 0 if name.startswith("n_") else np.nan for name in names}
-        rows = [heads.assign(**none, model=model)[list(board.columns)] for model in lost]
+        none: dict[str, Any] = {name: 0 if name.startswith("n_") else np.nan for name in names}
+        rows = [heads.assign(**none, model=model)[list(board)] for model in lost]
         whole = pd.concat([board, *rows], ignore_index=True)
         if groups:  # in the order of the groups; within one, the rows without scores are last
             at = whole.groupby(groups, sort=False, observed=True, dropna=False).ngroup()
@@ -794,18 +596,29 @@ class Results:
             :attr:`notes` says so.
         """
         folder = Path(directory)
-        manifest, files = opened(folder)
+        try:
+            manifest = dict(json.loads((folder / "manifest.json").read_text()))
+            files = manifest.pop("files", None)
+            if files is not None and (
+                not isinstance(files, dict) or set(files) - {JOINT} != set(TABLES)
+            ):
+                raise ValueError("its manifest does not name the checksums of its tables")
+        except (OSError, ValueError, TypeError) as error:
+            there = ("units", *(f"{t}.parquet" for t in TABLES))
+            begun = any((folder / n).exists() for n in there)
+            unfinished = begun and isinstance(error, FileNotFoundError)
+            raise _broken(folder, _UNFINISHED if unfinished else error) from error
+        needed = ("scores", "failures") if files is None else files
+        if absent := [n for n in needed if not (folder / f"{n}.parquet").exists()]:
+            raise _broken(folder, f"no {', '.join(absent)}")
+        if files is None:
+            notes = [n for n in manifest.get("notes", ()) if n != _UNVERIFIED]
+            manifest["notes"] = [*notes, _UNVERIFIED]
         return cls({}, manifest, folder, files)
 
 
 def failed_everywhere(results: Results) -> dict[str, str]:
-    """Models that were run and have no score, with the commonest reason of each.
-
-    Parameters
-    ----------
-    results : Results
-        Of its table of scores the names of the models are read, and no more.
-    """
+    """Models that were run and have no score, with the commonest reason of each."""
     there = results._scored()
     lost = [str(name) for name in results.manifest.get("models", {}) if str(name) not in there]
     if not lost or (results._folder is None and "failures" not in results._tables):

@@ -1,25 +1,54 @@
-"""Run models over origins: what is asked for, planned, run and looked at."""
+"""Run models over origins: what is asked for, planned, run, put together and looked at."""
 
 from __future__ import annotations
 
 import pickle
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from inspect import signature
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from odforecast.backtesting.origin import Origin, origins
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from odforecast.backtesting.origin import Origin
+from odforecast.backtesting.origin import origins as origins_of
 from odforecast.backtesting.planning import blocks, default_models, plan
-from odforecast.backtesting.results import Results, failed_everywhere
-from odforecast.backtesting.store import Finished, run_folder
-from odforecast.backtesting.unit import Made, Outcome, Unit, code_digest, made, on_screen
+from odforecast.backtesting.results import (
+    JOINT,
+    ROWS,
+    TABLES,
+    Results,
+    failed_everywhere,
+    manifest_of,
+    put_together,
+    written,
+)
+from odforecast.backtesting.unit import (
+    Made,
+    Outcome,
+    Placed,
+    Unit,
+    code_digest,
+    made,
+    on_screen,
+    placed,
+    same_text,
+    stored_as,
+)
 from odforecast.errors import BacktestError, whole
+from odforecast.io import replacing
 from odforecast.models import Model
+from odforecast.models.spec import Spec
 from odforecast.names import (
     DEFAULT_DONORS,
     DEFAULT_DRAWS,
@@ -29,153 +58,23 @@ from odforecast.names import (
     TARGET_12MO,
 )
 from odforecast.scoring import Truth
+from odforecast.seeds import content_hash
 from odforecast.vintage import Archive
 from odforecast.vintage import archive as default_archive
 
 if TYPE_CHECKING:
+    from odforecast.backtesting.store import UnitStore
     from odforecast.backtesting.task import Task
     from odforecast.scoring.metrics import Metric
 
+#: Warnings kept per model.
+_WARNINGS = 10
+#: Arguments that the plan takes as they are.
+_PLANNED = (
+    "locations", "horizon", "draws", "seed", "targets", "horizons", "metrics", "joint",
+)  # fmt: skip
 
-@dataclass(frozen=True)
-class Progress:
-    """What a progress callback is told after each unit.
-
-    Attributes
-    ----------
-    done, total : int
-        Units.
-    label : str
-        The unit just finished.
-    seconds : float
-        Time it took; 0 where it was read back.
-    reused : bool
-        Whether it was stored by an earlier run.
-    failure : str
-        Why it failed; empty if it did not.
-    """
-
-    done: int
-    total: int
-    label: str
-    seconds: float
-    reused: bool
-    failure: str
-
-
-@contextmanager
-def bar(
-    total: int, quiet: bool = False, said: Collection[str] = ()
-) -> Iterator[Callable[[Progress], None]]:
-    """A progress callback that draws a bar.
-
-    Parameters
-    ----------
-    total : int
-        Units.
-    quiet : bool
-        Draw nothing, but still name failures.
-    said : collection of str
-        Failures already told.
-    """
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bar
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Bar(*columns, console=Console(stderr=True), disable=quiet) as drawn:
-        task = drawn.add_task("starting", total=total)
-
-        def report(step: Progress) -> None:
-            drawn.update(task, completed=step.done, description=step.label)
-            if step.failure and step.failure not in said:
-                # A reason is somebody else's text: no markup, no emoji, no control characters.
-                line = f"failed: {step.label}: {on_screen(step.failure)}"
-                drawn.console.print(line, highlight=False, markup=False, emoji=False)
-
-        yield report
-
-
-def run_units(
-    units: Sequence[Unit],
-    *,
-    out: str | Path | None = None,
-    executor: Executor | None = None,
-    progress: Callable[[Progress], None] | None = None,
-    quantiles: bool = True,
-    more: Mapping[str, object] | None = None,
-) -> Results:
-    """Run the units of one plan; see :func:`backtest` for the parameters.
-
-    What ``more`` says is put into the manifest.
-
-    Without ``out`` and with ``quantiles=False`` the results have no quantiles, which are most of
-    the memory: of 650 units, two gigabytes.
-    """
-    if executor is not None and not isinstance(executor, ThreadPoolExecutor):
-        for metric in units[0].metrics if units else ():
-            try:
-                pickle.dumps(metric)
-            except Exception as error:
-                raise BacktestError(
-                    f"metric {metric.name!r} cannot be sent to other processes: {error}",
-                    hint="define its function with def in a module, or run in one process",
-                ) from error
-    more = more or {}
-    # A model may change the working directory.
-    folder = None if out is None else Path(out).absolute()
-    with nullcontext() if folder is None else run_folder(folder, more) as scratch:
-        finished = Finished(units, folder, scratch)
-        notes: list[str] = []
-
-        def tell(index: int, done: int, outcome: Outcome | None = None) -> None:
-            """Say that a unit is finished; without an outcome, by an earlier run."""
-            if progress is not None:
-                seconds, failure = (outcome.seconds, outcome.failed) if outcome else (0.0, "")
-                progress(
-                    Progress(
-                        done, len(units), units[index].label, seconds, outcome is None, failure
-                    )
-                )
-
-        todo = []
-        for index in range(len(units)):
-            if finished.stored(index):
-                tell(index, len(finished))
-            else:
-                todo.append(index)
-        computed: Iterator[tuple[list[int], Made]]
-        if executor is None:
-            computed = (
-                (block, made([units[i] for i in block], packed=folder is not None))
-                for block in blocks(units, todo)
-            )
-        else:
-            from odforecast.backtesting.workers import dispatched
-
-            computed = dispatched(units, blocks(units, todo), executor, notes, scratch)
-        for indices, answer in computed:
-            if folder is not None and answer.code not in ("", code_digest()):
-                # Its numbers, and the keys of its rows, are of that code.
-                raise BacktestError(
-                    "a worker process runs other code than this one: the package, or a library, "
-                    "was changed on the disk while the run was going on",
-                    hint="run again; finished units are kept, and used where the code is the same",
-                )
-            if folder is None and not quantiles:
-                tables = {n: t for n, t in answer.tables.items() if n != "quantiles"}
-                answer = replace(answer, tables=tables)
-            before = len(finished)
-            finished.add(indices, answer)
-            for i, (index, outcome) in enumerate(zip(indices, answer.outcomes, strict=True), 1):
-                tell(index, before + i, outcome)
-        # Put together in the order of the plan, whatever order the executor finished in.
-        return finished.results(notes, more)
+# -- A backtest -----------------------------------------------------------------------------------
 
 
 def backtest(
@@ -297,44 +196,17 @@ def backtest(
     >>> len(results.scores)  # 2 models, 3 months by 3 donors each, 2 places, 12 horizons
     432
     """
-    asked = dict(locals())
-    del asked["task"]
+    said = dict(locals())
     more: dict[str, object] = {}
     if task is not None:
-        from odforecast.backtesting.task import FIXED, Task
+        from odforecast.backtesting.task import FIXED, Task, refuse
 
         answered = Task.load(task, archive)
-        usual = {name: p.default for name, p in signature(backtest).parameters.items()}
-        for name in FIXED:
-            if asked[name] is not usual[name] and asked[name] != usual[name]:
-                raise BacktestError(
-                    f"{name} is said by task {answered.name}",
-                    hint="leave it out, or write a task file of your own",
-                )
+        usual = {name: signature(backtest).parameters[name].default for name in FIXED}
+        refuse(answered, (n for n, u in usual.items() if said[n] is not u and said[n] != u))
         more["task"] = answered.manifest
-        asked |= answered.arguments()
-    return _run(more, **asked)
-
-
-def _run(
-    more: Mapping[str, object],
-    *,
-    models: str | Model | Sequence[str | Model] | None,
-    origins: str | Sequence[Origin] | None,
-    archive: Archive | None,
-    indicator: str,
-    dataset: str,
-    truth: Truth | None,
-    start: object | None,
-    end: object | None,
-    step: int | None,
-    donors: int,
-    out: str | Path | None,
-    executor: Executor | Any | None,
-    progress: bool | Callable[[Progress], None],
-    **request: Any,
-) -> Results:
-    """A backtest whose arguments are complete; see :func:`backtest`."""
+        said |= answered.arguments()
+        origins, truth, dataset = said["origins"], said["truth"], said["dataset"]
     for name, number in (("step", step), ("donors", donors)):
         if number is not None:
             whole(name, number, 1, BacktestError)
@@ -342,7 +214,7 @@ def _run(
         archive = default_archive()
     if origins is None or isinstance(origins, str):
         assert archive is not None
-        found = _origins(archive, origins, start, end, step, donors, indicator, dataset)
+        found = origins_of(archive, origins, start, end, step, donors, indicator, dataset)
     else:
         found = list(origins) if isinstance(origins, Iterable) else [origins]
         for each in found:
@@ -355,6 +227,7 @@ def _run(
     if truth is None:
         assert archive is not None
         truth = Truth(archive.as_of(dataset=dataset).panel(indicator, dataset))
+    request = {name: said[name] for name in _PLANNED}
     units = plan(default_models(found) if models is None else models, found, truth, **request)
     told = progress if callable(progress) else None
     # Without a terminal there is no bar.
@@ -362,7 +235,7 @@ def _run(
     with bar(len(units)) if drawn else nullcontext(told) as report:
         results = run_units(units, out=out, executor=executor, progress=report, more=more)
     for note in results.notes:
-        warnings.warn(note, stacklevel=3)
+        warnings.warn(note, stacklevel=2)
     # A function that is told of each unit has heard of the failures.
     if progress and told is None and (lost := failed_everywhere(results)):
         text = f"no forecast at all of {', '.join(lost)}: {next(iter(lost.values()))}"
@@ -371,4 +244,352 @@ def _run(
     return results
 
 
-_origins = origins
+def run_units(
+    units: Sequence[Unit],
+    *,
+    out: str | Path | None = None,
+    executor: Executor | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    quantiles: bool = True,
+    more: Mapping[str, object] | None = None,
+) -> Results:
+    """Run the units of one plan; see :func:`backtest` for the parameters.
+
+    What ``more`` says is put into the manifest.
+
+    Without ``out`` and with ``quantiles=False`` the results have no quantiles, which are most of
+    the memory: of 650 units, two gigabytes.
+    """
+    if executor is not None and not isinstance(executor, ThreadPoolExecutor):
+        for metric in units[0].metrics if units else ():
+            try:
+                pickle.dumps(metric)
+            except Exception as error:
+                raise BacktestError(
+                    f"metric {metric.name!r} cannot be sent to other processes: {error}",
+                    hint="define its function with def in a module, or run in one process",
+                ) from error
+    more, folder, notes = more or {}, None, list[str]()
+    own: AbstractContextManager[Path | None] = nullcontext()
+    if out is not None:
+        from odforecast.backtesting.store import run_folder
+
+        folder = Path(out).absolute()  # a model may change the working directory
+        own = run_folder(folder, more)
+    with own as scratch:
+        finished = Finished(units, folder, scratch)
+
+        def tell(index: int, done: int, outcome: Outcome | None = None) -> None:
+            """Say that a unit is finished; without an outcome, by an earlier run."""
+            if progress is not None:
+                seconds, failure = (outcome.seconds, outcome.failed) if outcome else (0.0, "")
+                step = (done, len(units), units[index].label, seconds, outcome is None, failure)
+                progress(Progress(*step))
+
+        todo = []
+        for index in range(len(units)):
+            if finished.stored(index):
+                tell(index, len(finished))
+            else:
+                todo.append(index)
+        computed: Iterator[tuple[list[int], Made]]
+        if executor is None:
+            computed = (
+                (block, made([units[i] for i in block], packed=folder is not None))
+                for block in blocks(units, todo)
+            )
+        else:
+            from odforecast.backtesting.workers import dispatched
+
+            computed = dispatched(units, blocks(units, todo), executor, notes, scratch)
+        for indices, answer in computed:
+            if folder is not None and answer.code not in ("", code_digest()):
+                # Its numbers, and the keys of its rows, are of that code.
+                raise BacktestError(
+                    "a worker process runs other code than this one: the package, or a library, "
+                    "was changed on the disk while the run was going on",
+                    hint="run again; finished units are kept, and used where the code is the same",
+                )
+            if folder is None and not quantiles:
+                tables = {n: t for n, t in answer.tables.items() if n != "quantiles"}
+                answer = replace(answer, tables=tables)
+            before = len(finished)
+            finished.add(indices, answer)
+            for i, (index, outcome) in enumerate(zip(indices, answer.outcomes, strict=True), 1):
+                tell(index, before + i, outcome)
+        # Put together in the order of the plan, whatever order the executor finished in.
+        return finished.results(notes, more)
+
+
+# -- Progress -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a progress callback is told after each unit.
+
+    Attributes
+    ----------
+    done, total : int
+        Units.
+    label : str
+        The unit just finished.
+    seconds : float
+        Time it took; 0 where it was read back.
+    reused : bool
+        Whether it was stored by an earlier run.
+    failure : str
+        Why it failed; empty if it did not.
+    """
+
+    done: int
+    total: int
+    label: str
+    seconds: float
+    reused: bool
+    failure: str
+
+
+@contextmanager
+def bar(
+    total: int, quiet: bool = False, said: Collection[str] = ()
+) -> Iterator[Callable[[Progress], None]]:
+    """A progress callback that draws a bar, or if ``quiet`` only names failures, but none that was
+    ``said`` already.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    text = TextColumn("{task.description}", markup=False)
+    columns = (text, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Bar(*columns, console=Console(stderr=True), disable=quiet) as drawn:
+        task = drawn.add_task("starting", total=total)
+
+        def report(step: Progress) -> None:
+            drawn.update(task, completed=step.done, description=step.label)
+            if step.failure and step.failure not in said:
+                # A reason is somebody else's text: no markup, no emoji, no control characters.
+                line = f"failed: {step.label}: {on_screen(step.failure)}"
+                drawn.console.print(line, highlight=False, markup=False, emoji=False)
+
+        yield report
+
+
+# -- Finished units, put together -----------------------------------------------------------------
+
+
+class Memory:
+    """Finished units of a run that has no folder, and so none of an earlier one."""
+
+    notes: tuple[str, ...] = ()
+
+    def __init__(self) -> None:
+        self._tables: dict[str, dict[str, Placed]] = {}
+
+    def save(self, units: Sequence[Unit], made: Made) -> None:
+        """Keep the units of a block that did not fail."""
+        tables = {name: placed(table) for name, table in made.tables.items()}
+        self._tables |= {stored_as(u): tables for u in units}
+
+    def told(self, unit: Unit) -> None:
+        """What an earlier run has of a unit."""
+
+    def tables(self, unit: Unit) -> dict[str, Placed]:
+        """The tables of the unit's block that have rows."""
+        return self._tables[stored_as(unit)]
+
+    def schemas(self, unit: Unit) -> dict[str, pa.Schema]:
+        """Their columns."""
+        return {name: table.schema for name, (table, _) in self.tables(unit).items()}
+
+
+@dataclass(frozen=True)
+class _Done:
+    """A finished unit: what the manifest says of it, and its rows if it failed."""
+
+    seconds: float
+    warnings: tuple[str, ...]
+    failed: pd.DataFrame | None = None
+
+
+class Finished:
+    """The finished units of one plan: in memory, or in a folder, where those that may not be reused
+    go into a scratch folder that the caller removes.
+    """
+
+    def __init__(
+        self, units: Sequence[Unit], folder: Path | None = None, scratch: Path | None = None
+    ) -> None:
+        self._units, self._folder = units, folder
+        self._done: dict[int, _Done] = {}
+        self._store: UnitStore | Memory = Memory()
+        self._own: UnitStore | Memory = self._store
+        if folder is not None and scratch is not None:
+            from odforecast.backtesting.store import UnitStore
+
+            self._store = UnitStore(folder / "units")
+            self._own = UnitStore(scratch / "units", anyone=True)
+
+    def __len__(self) -> int:
+        return len(self._done)
+
+    def stored(self, index: int) -> bool:
+        """Whether an earlier run has stored a unit, of which note is taken."""
+        told = self._store.told(self._units[index])
+        if told is not None:
+            self._done[index] = _Done(*told)
+        return told is not None
+
+    def add(self, indices: Sequence[int], made: Made) -> None:
+        """Put a block of one model away."""
+        units = [self._units[i] for i in indices]
+        self._store_of(units[0]).save(units, made)
+        for index, outcome in zip(indices, made.outcomes):
+            rows = outcome.failures if outcome.failed else None
+            if rows is not None:  # Parquet has no seconds: as a stored unit's
+                dates = rows.select_dtypes("datetime")
+                rows = rows.astype(dict.fromkeys(dates, "datetime64[ms]"))
+            self._done[index] = _Done(outcome.seconds, outcome.warnings, rows)
+
+    def results(self, notes: Sequence[str], more: Mapping[str, object]) -> Results:
+        """Write the tables and the manifest, which says ``more``, and look at them."""
+        done = [self._done[i] for i in range(len(self._units))]
+        folder = self._folder
+        lost = [d.failed for d in done if d.failed is not None]
+        if len(lost) == len(done):
+            failures = pd.concat(lost, ignore_index=True)
+            if folder is not None and not (folder / "manifest.json").exists():
+                # Not beside the manifest of earlier results, which stay.
+                with replacing(folder / "failures.parquet") as part:
+                    failures.to_parquet(part, index=False)
+            first = failures["reason"].astype(str).value_counts().index[0]
+            raise BacktestError(
+                f"every unit failed; most often: {on_screen(first)}",
+                hint="run one unit in Python to see its traceback",
+            )
+        names = (*TABLES, *((JOINT,) if self._units[0].joint else ()))
+        manifest = self._manifest(done, [*notes, *self._store.notes], more)
+        origins, schemas = self._origins(names), self._schemas(names)
+        if folder is None:
+            return Results(put_together(origins, schemas), manifest)
+        with written(folder, manifest, names) as paths:
+            put_together(origins, schemas, paths)
+        results = Results.load(folder)
+        # What is small is read now: another run into the folder changes nothing of it.
+        results.read(at_most=ROWS)
+        return results
+
+    def _store_of(self, unit: Unit) -> UnitStore | Memory:
+        return self._store if unit.reusable else self._own
+
+    def _origins(self, names: Sequence[str]) -> Iterator[dict[str, list[pa.Table]]]:
+        """Rows of whole origins, states put together in the order that an undivided unit has them;
+        each origin is read in its turn.
+        """
+        together = groupby(
+            enumerate(self._units),
+            key=lambda p: (id(p[1].model), id(p[1].origin), bool(p[1].state)),
+        )
+        for _, group in together:
+            members = dict(group)
+            first = next(iter(members.values()))
+            out = {}
+            for name in names:
+                pieces = [p for i in members if (p := self._rows(i, name)) is not None]
+                if pieces and first.state:
+                    rows = pa.concat_tables(pieces, promote_options="permissive")
+                    if name == "failures":
+                        once = rows.to_pandas().drop_duplicates(ignore_index=True)
+                        pieces = [pa.Table.from_pandas(once, rows.schema, preserve_index=False)]
+                    else:
+                        pieces = [_in_order(rows, first.targets)]
+                out[name] = pieces
+            yield out
+
+    def _rows(self, index: int, name: str) -> pa.Table | None:
+        """Rows of a unit, under the label it has now; None if it has none."""
+        unit, failed = self._units[index], self._done[index].failed
+        if failed is not None:
+            return _arrow(failed) if name == "failures" else None
+        whole, places = self._store_of(unit).tables(unit).get(name, (None, {}))
+        if whole is None or stored_as(unit) not in places:
+            return None
+        found = whole.slice(*places[stored_as(unit)])
+        at = found.column_names.index("model")
+        few = pa.types.is_dictionary(found.schema.field(at).type)
+        label = (same_text if few else pa.repeat)(unit.model.label, len(found))
+        return found.set_column(at, "model", label)
+
+    def _schemas(self, names: Sequence[str]) -> dict[str, list[pa.Schema]]:
+        """What will come, per table: a Parquet file has one schema for all of its rows."""
+        found: dict[str, list[pa.Schema]] = {name: [] for name in names}
+        for index, unit in enumerate(self._units):
+            failed = self._done[index].failed
+            if failed is not None:
+                schemas = {"failures": _arrow(failed).schema}
+            else:
+                schemas = self._store_of(unit).schemas(unit)
+            for name in found.keys() & schemas.keys():
+                found[name].append(schemas[name])
+        return found
+
+    def _manifest(
+        self, done: Sequence[_Done], notes: Sequence[str], more: Mapping[str, object]
+    ) -> dict[str, object]:
+        """What was run; see :attr:`Results.manifest`."""
+        units, first = self._units, self._units[0]
+        models = {u.model.label: u.model.spec for u in units}
+        seconds = dict.fromkeys(models, 0.0)
+        said: dict[str, Counter[str]] = {name: Counter() for name in models}
+        for unit, one in zip(units, done):
+            seconds[unit.model.label] += one.seconds
+            said[unit.model.label].update(one.warnings)
+        return manifest_of(
+            first.truth,
+            list({id(u.origin): u.origin for u in units}.values()),
+            notes,
+            run=content_hash(*(u.key for u in units)),
+            models={name: spec.version for name, spec in models.items()},
+            specs={name: spec.hash for name, spec in models.items()},
+            # Distributions that the models' code comes from; empty: unknown, and never reused.
+            sources={name: _source(spec) for name, spec in models.items()},
+            code=code_digest(),
+            # The commonest, each with the number of units it came up in.
+            warnings={
+                name: [f"{text} ({n} units)" for text, n in texts.most_common(_WARNINGS)]
+                for name, texts in said.items()
+                if texts
+            },
+            model_seconds={name: round(s, 3) for name, s in seconds.items()},
+            locations=list(dict.fromkeys(s for u in units for s in u.locations)),
+            targets=list(first.targets),
+            horizon=first.horizon,
+            horizons=list(first.horizons) or "all",
+            levels=list(first.levels),
+            draws=first.draws,
+            seed=first.seed,
+            # Named only where there are some, as in the units' keys.
+            **({"metrics": [m.name for m in first.metrics]} if first.metrics else {}),
+            **({"joint": True} if first.joint else {}),
+            **more,
+        )
+
+
+def _arrow(rows: pd.DataFrame) -> pa.Table:
+    return pa.Table.from_pandas(rows, preserve_index=False)
+
+
+def _in_order(rows: pa.Table, targets: Sequence[str]) -> pa.Table:
+    """Rows of states, put together, in the order that an undivided unit has them."""
+    place = pc.index_in(rows.column("target").cast(pa.string()), pa.array(list(targets)))
+    keys = [place.to_numpy()]
+    if "level" in rows.column_names:
+        keys.insert(0, rows.column("level").to_numpy())
+    return rows.take(np.lexsort(keys))
+
+
+def _source(spec: Spec) -> str:
+    """Distributions of a model's code, its members' too; empty where one of them is unknown."""
+    origins = [spec.origin, *(_source(member) for member in spec.members)]
+    return ", ".join(dict.fromkeys(origins)) if all(origins) else ""

@@ -1,4 +1,4 @@
-"""The folder of a run: one run at a time, finished units in it, and the tables made of them."""
+"""The folder of a run: one run at a time, and the finished units in it."""
 
 from __future__ import annotations
 
@@ -18,27 +18,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from odforecast.backtesting.results import (
-    JOINT,
-    ROWS,
-    TABLES,
-    Results,
-    all_failed,
-    as_categories,
-    gathered,
-    in_order,
-    joined,
-    manifest_of,
-    stream,
-    units_by_origin,
-    written,
-)
-from odforecast.backtesting.unit import UNIT_TABLES, Made, Unit, same_text, stored_as
+from odforecast.backtesting.unit import UNIT_TABLES, Made, Placed, Unit, placed, stored_as
 from odforecast.errors import BacktestError
 from odforecast.io import replacing
 from odforecast.seeds import content_hash
@@ -47,12 +30,16 @@ from odforecast.seeds import content_hash
 
 #: How the name of a run's own folder begins, and the file that says who is at work.
 _SCRATCH, NAME = ".run-", "run.lock"
-#: Windows alone has it: no translation of line ends.
-_BINARY = getattr(os, "O_BINARY", 0)
 
 
-def _unwritable(folder: Path, error: OSError, hint: str | None = None) -> BacktestError:
-    return BacktestError(f"cannot write to {folder}: {error.strerror or error}", hint=hint)
+@contextlib.contextmanager
+def _writing(folder: Path, hint: str | None = None) -> Iterator[None]:
+    """Say which folder cannot be written to, and why."""
+    try:
+        yield
+    except OSError as error:
+        why = error.strerror or error
+        raise BacktestError(f"cannot write to {folder}: {why}", hint=hint) from error
 
 
 @contextlib.contextmanager
@@ -60,11 +47,6 @@ def run_folder(folder: Path, more: Mapping[str, object]) -> Iterator[Path]:
     """Hold the folder of a run; a folder in it, for what only this run needs.
 
     What a killed run left is removed: nobody else writes here now.
-
-    Raises
-    ------
-    BacktestError
-        If another run holds it, it cannot be written to, or it has results of another task.
     """
     with locked(folder):
         _same_task(folder, more)
@@ -73,12 +55,10 @@ def run_folder(folder: Path, more: Mapping[str, object]) -> Iterator[Path]:
                 part.unlink(missing_ok=True)
         for left in folder.glob(f"{_SCRATCH}*/"):
             shutil.rmtree(left, ignore_errors=True)
-        try:
+        with _writing(folder):
             scratch = tempfile.TemporaryDirectory(
                 prefix=_SCRATCH, dir=folder, ignore_cleanup_errors=True
             )
-        except OSError as error:
-            raise _unwritable(folder, error) from error
         with scratch as path:
             yield Path(path)
 
@@ -110,25 +90,14 @@ def locked(folder: Path, what: str = "backtest") -> Iterator[None]:
 
     A lock whose process is gone (killed, or another one has its number now) is taken over. That
     of another host is respected, for nobody can see from here whether that run is alive.
-
-    Parameters
-    ----------
-    folder : Path
-    what : str
-        What runs, for the message.
-
-    Raises
-    ------
-    BacktestError
-        If another run holds the folder, or it cannot be written to.
     """
-    path, left = folder / NAME, False
-    try:
+    path = folder / NAME
+    with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         held = _opened(path)
-    except OSError as error:
-        raise _unwritable(folder, error) from error
-    try:
+    with contextlib.ExitStack() as stack:
+        if held is not None:
+            stack.callback(os.close, held)
         if held is None or (holder := _holder(held)) is not None:
             holder = _named(path.read_bytes()) if held is None else holder
             who = f" (process {holder['pid']} on {holder['host']})" if holder else ""
@@ -138,26 +107,20 @@ def locked(folder: Path, what: str = "backtest") -> Iterator[None]:
             )
         pid = os.getpid()
         me = {"pid": pid, "host": socket.gethostname(), "started": _started(pid)}
-        try:
+        with _writing(folder):
             os.ftruncate(held, 0)
             os.lseek(held, 0, os.SEEK_SET)
             os.write(held, json.dumps(me).encode())
-        except OSError as error:
-            raise _unwritable(folder, error) from error
         try:
             yield
         finally:
             try:
                 path.unlink(missing_ok=True)
             except PermissionError:  # Windows: not while it is open
-                left = True
-    finally:
-        if held is not None:
-            os.close(held)
-        if left:
-            # Should it stay, it names a process that is gone, and is taken over.
-            with contextlib.suppress(OSError):
-                path.unlink()
+                stack.close()
+                # Should it stay, it names a process that is gone, and is taken over.
+                with contextlib.suppress(OSError):
+                    path.unlink()
 
 
 def _opened(path: Path) -> int | None:
@@ -166,17 +129,15 @@ def _opened(path: Path) -> int | None:
     The kernel's lock keeps two runs from taking over one stale file at the same moment.
     """
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             import fcntl
-        except ImportError:  # no such locks on Windows: the names in the file must do
-            return descriptor
-        try:
+
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             os.close(descriptor)
             return None
-        except OSError:  # a file system without locks
+        except (ImportError, OSError):  # Windows, or a file system without locks: the names must do
             return descriptor
         with contextlib.suppress(OSError):
             if os.fstat(descriptor).st_ino == path.stat().st_ino:
@@ -209,10 +170,8 @@ def _alive(pid: int) -> bool:
         return False  # asking would end it; there, a lock is only as good as its removal
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
     return True
 
 
@@ -229,49 +188,6 @@ def _started(pid: int) -> str:
 #: Version of the markers; those of the first version have no checksums.
 FORMAT = 2
 _KEPT = "units finished before are kept: run again into the same folder to go on"
-
-#: A table of a block, and per unit its first row and the number of its rows.
-_Table = tuple[pa.Table, dict[str, tuple[int, int]]]
-
-
-def _placed(whole: pa.Table) -> _Table:
-    """A table of a block, and where each unit's rows are in it: they follow one another."""
-    units = whole.column("unit")
-    if not pa.types.is_dictionary(units.type):  # as an earlier version wrote it
-        units = units.dictionary_encode()
-    held = units.unify_dictionaries().combine_chunks()
-    codes, keys = held.indices.to_numpy(), held.dictionary.to_pylist()
-    starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
-    lengths = np.diff(np.r_[starts, codes.size])
-    places = {keys[codes[i]]: (int(i), int(n)) for i, n in zip(starts, lengths)}
-    if len(places) < starts.size:
-        raise ValueError("rows of one unit are in two places")
-    return whole.drop_columns("unit"), places
-
-
-class Memory:
-    """Finished units of a run that has no folder, and so none of an earlier one."""
-
-    notes: tuple[str, ...] = ()
-
-    def __init__(self) -> None:
-        self._tables: dict[str, dict[str, _Table]] = {}
-
-    def save(self, units: Sequence[Unit], made: Made) -> None:
-        """Keep the units of a block that did not fail."""
-        tables = {name: _placed(table) for name, table in made.tables.items()}
-        self._tables |= {stored_as(u): tables for u in units}
-
-    def told(self, unit: Unit) -> None:
-        """What an earlier run has of a unit."""
-
-    def tables(self, unit: Unit) -> dict[str, _Table]:
-        """The tables of the unit's block that have rows."""
-        return self._tables[stored_as(unit)]
-
-    def schemas(self, unit: Unit) -> dict[str, pa.Schema]:
-        """Their columns."""
-        return {name: table.schema for name, (table, _) in self.tables(unit).items()}
 
 
 @dataclass(frozen=True)
@@ -312,29 +228,17 @@ class UnitStore:
     are blocks of earlier versions, which have no checksums. A unit that failed as a whole is not
     stored, and so tried again; neither is one that may not be reused. Labels are never paths.
 
-    Parameters
-    ----------
-    directory : path
-        Made if absent.
-    anyone : bool
-        Keep units that may not be reused, too: for a run's own scratch folder.
-
-    Raises
-    ------
-    BacktestError
-        If the directory cannot be made.
+    With ``anyone`` units that may not be reused are kept, too: for a run's own scratch folder.
     """
 
     def __init__(self, directory: str | Path, anyone: bool = False) -> None:
         self.directory, self._anyone = Path(directory), anyone
-        try:
+        with _writing(self.directory, _KEPT):
             self.directory.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise _unwritable(self.directory, error, _KEPT) from error
         self._blocks: dict[str, list[_Block]] = {}
         self._sound: set[Path] = set()
         self._damaged: dict[Path, str] = {}
-        self._read: OrderedDict[Path, dict[str, _Table]] = OrderedDict()
+        self._read: OrderedDict[Path, dict[str, Placed]] = OrderedDict()
         for marker in sorted(self.directory.glob("model=*/block-*.json")):
             try:
                 block = _read_marker(marker)
@@ -347,15 +251,16 @@ class UnitStore:
     @property
     def notes(self) -> tuple[str, ...]:
         """What to tell people: one line if stored blocks could not be trusted."""
-        for marker, reason in self._damaged.items():
-            n = len(self._damaged)
-            blocks = "1 stored block was" if n == 1 else f"{n} stored blocks were"
-            first = "" if n == 1 else "first: "
-            return (
-                f"{blocks} damaged and not used, so that what is missing was computed again "
-                f"({first}{marker.parent.name}/{marker.name}: {reason})",
-            )
-        return ()
+        if not self._damaged:
+            return ()
+        (marker, reason), n = next(iter(self._damaged.items())), len(self._damaged)
+        blocks, first = ("1 stored block was", "") if n == 1 else (
+            f"{n} stored blocks were", "first: "
+        )  # fmt: skip
+        return (
+            f"{blocks} damaged and not used, so that what is missing was computed again "
+            f"({first}{marker.parent.name}/{marker.name}: {reason})",
+        )
 
     def has(self, unit: Unit) -> bool:
         """Whether a unit is finished, undamaged, and may be reused."""
@@ -370,57 +275,48 @@ class UnitStore:
         return self._there(unit).schemas
 
     def save(self, units: Sequence[Unit], made: Made) -> None:
-        """Store the units of a block, of one model, that did not fail; the marker comes last.
-
-        Raises
-        ------
-        BacktestError
-            If they cannot be written; nothing of the block is left then.
-        """
+        """Store the units of a block, of one model, that did not fail; the marker comes last."""
         pairs = zip(units, made.outcomes, strict=True)
         done = [(u, o) for u, o in pairs if (u.reusable or self._anyone) and not o.failed]
         if not done:
             return
         folder = self.directory / f"model={units[0].model.spec.hash}"
         said = {stored_as(u): (o.seconds, o.warnings) for u, o in done}
-        block = _Block(folder / f"{_name(said)}.json", said, dict.fromkeys(UNIT_TABLES))
+        block = _Block(
+            folder / f"block-{content_hash(*said)}.json", said, dict.fromkeys(UNIT_TABLES)
+        )
         try:
-            for table, data in made.tables.items():
-                with replacing(block.path(table)) as part:
-                    part.write_bytes(data)
-                block.files[table] = hashlib.sha256(data).hexdigest()
-            body = {
-                "format": FORMAT,
-                "label": units[0].model.label,
-                "units": {k: {"seconds": s, "warnings": w} for k, (s, w) in said.items()},
-                "files": block.files,
-            }
-            with replacing(block.marker) as part:
-                part.write_text(json.dumps(body | {"checksum": _checksum(body)}))
-        except OSError as error:
+            with _writing(folder, _KEPT):
+                for table, data in made.tables.items():
+                    with replacing(block.path(table)) as part:
+                        part.write_bytes(data)
+                    block.files[table] = hashlib.sha256(data).hexdigest()
+                body = {
+                    "format": FORMAT,
+                    "label": units[0].model.label,
+                    "units": {k: {"seconds": s, "warnings": w} for k, (s, w) in said.items()},
+                    "files": block.files,
+                }
+                with replacing(block.marker) as part:
+                    part.write_text(json.dumps(body | {"checksum": _checksum(body)}))
+        except BacktestError:
             for table in UNIT_TABLES:
                 with contextlib.suppress(OSError):
                     block.path(table).unlink()
-            raise _unwritable(folder, error, _KEPT) from error
+            raise
         self._sound.add(block.marker)
         for key in said:
             self._blocks.setdefault(key, []).insert(0, block)
 
-    def tables(self, unit: Unit) -> dict[str, _Table]:
-        """The tables of the unit's block that have rows, under the labels they had.
-
-        Those of the latest two blocks stay, for the units of a block are asked for in turn.
-
-        Raises
-        ------
-        BacktestError
-            If a unit is not there, or its files were changed since :meth:`has` was asked.
+    def tables(self, unit: Unit) -> dict[str, Placed]:
+        """The tables of the unit's block that have rows, under the labels they had. Those of the
+        latest two blocks stay, for the units of a block are asked for in turn.
         """
         block = self._there(unit)
         if block.marker not in self._read:
             try:
                 self._read[block.marker] = {
-                    name: _placed(pq.read_table(pa.BufferReader(data)))
+                    name: placed(pq.read_table(pa.BufferReader(data)))
                     for name, data in block.data().items()
                 }
             except (OSError, ValueError) as error:
@@ -453,7 +349,7 @@ class UnitStore:
         if isinstance(error, OSError):
             why = f"{Path(error.filename or '?').name}: {error.strerror or error}"
         self._damaged[marker] = why
-        try:
+        with _writing(marker.parent, _KEPT):
             # The marker goes first: without it the others are nothing.
             for name in (marker.name, *(f"{marker.stem}.{t}.parquet" for t in UNIT_TABLES)):
                 aside = marker.with_name(f"{name}.damaged")
@@ -461,8 +357,6 @@ class UnitStore:
                     shutil.rmtree(aside)
                 with contextlib.suppress(FileNotFoundError):
                     marker.with_name(name).replace(aside)
-        except OSError as failed:
-            raise _unwritable(marker.parent, failed, _KEPT) from failed
 
 
 def _read_marker(marker: Path) -> _Block:
@@ -482,155 +376,15 @@ def _read_marker(marker: Path) -> _Block:
             for k, u in body["units"].items()
         }
         # Those of earlier versions know of no joint scores.
-        files = {t: body["files"].get(t) if t == JOINT else body["files"][t] for t in UNIT_TABLES}
+        files = {t: body["files"].get(t) if t == "joint" else body["files"][t] for t in UNIT_TABLES}
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"the marker lacks {error}") from error
     if not all(math.isfinite(s) and s >= 0 for s, _ in units.values()):
         raise ValueError("the marker has impossible times")
-    if marker.stem != _name(units):
+    if marker.stem != f"block-{content_hash(*units)}":
         raise ValueError("the marker names other units than its file name")
     return _Block(marker, units, files)
 
 
-def _name(units: dict[str, Any]) -> str:
-    return f"block-{content_hash(*units)}"
-
-
 def _checksum(body: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-
-
-# -- Tables of them -------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Done:
-    """A finished unit: what the manifest says of it, and its rows if it failed."""
-
-    seconds: float
-    warnings: tuple[str, ...]
-    failed: pd.DataFrame | None = None
-
-
-class Finished:
-    """The finished units of one plan, and their tables.
-
-    Parameters
-    ----------
-    units : sequence of Unit
-    folder : Path, optional
-        Where units are stored and results are written; default: all stays in memory.
-    scratch : Path, optional
-        For units that may not be reused; removed by the caller.
-    """
-
-    def __init__(
-        self, units: Sequence[Unit], folder: Path | None = None, scratch: Path | None = None
-    ) -> None:
-        self._units, self._folder = units, folder
-        self._done: dict[int, _Done] = {}
-        self._store: UnitStore | Memory = Memory()
-        self._own: UnitStore | Memory = self._store
-        if folder is not None and scratch is not None:
-            self._store = UnitStore(folder / "units")
-            self._own = UnitStore(scratch / "units", anyone=True)
-
-    def __len__(self) -> int:
-        return len(self._done)
-
-    def stored(self, index: int) -> bool:
-        """Whether an earlier run has stored a unit, of which note is taken."""
-        told = self._store.told(self._units[index])
-        if told is not None:
-            self._done[index] = _Done(*told)
-        return told is not None
-
-    def add(self, indices: Sequence[int], made: Made) -> None:
-        """Put a block of one model away."""
-        units = [self._units[i] for i in indices]
-        self._store_of(units[0]).save(units, made)
-        for index, outcome in zip(indices, made.outcomes):
-            rows = joined([outcome.failures]) if outcome.failed else None
-            self._done[index] = _Done(outcome.seconds, outcome.warnings, rows)
-
-    def results(self, notes: Sequence[str], more: Mapping[str, object]) -> Results:
-        """Write the tables and the manifest, which says ``more``, and look at them.
-
-        Raises
-        ------
-        BacktestError
-            If every unit failed, or the folder cannot be written to.
-        """
-        done = [self._done[i] for i in range(len(self._units))]
-        folder = self._folder
-        notes = [*notes, *self._store.notes]
-        if all(d.failed is not None for d in done):
-            failures = joined([d.failed for d in done if d.failed is not None])
-            if folder is not None and not (folder / "manifest.json").exists():
-                # Not beside the manifest of earlier results, which stay.
-                with replacing(folder / "failures.parquet") as part:
-                    failures.to_parquet(part, index=False)
-            raise all_failed(failures["reason"])
-        names = (*TABLES, *((JOINT,) if self._units[0].joint else ()))
-        manifest = manifest_of(self._units, done, notes, more)
-        schemas = self._schemas(names)
-        if folder is None:
-            return Results(gathered(self._origins(names), schemas), manifest)
-        with written(folder, manifest, names) as paths:
-            stream(paths, self._origins(names), schemas)
-        results = Results.load(folder)
-        # What is small is read now: another run into the folder changes nothing of it.
-        results.read(at_most=ROWS)
-        return results
-
-    def _store_of(self, unit: Unit) -> UnitStore | Memory:
-        return self._store if unit.reusable else self._own
-
-    def _origins(self, names: Sequence[str]) -> Iterator[dict[str, list[pa.Table]]]:
-        """Rows of whole origins, states put together in the order that an undivided unit has them;
-        each origin is read in its turn.
-        """
-        for members in units_by_origin(self._units):
-            first = self._units[members[0]]
-            out = {}
-            for name in names:
-                pieces = [p for i in members if (p := self._rows(i, name)) is not None]
-                if pieces and first.state:
-                    rows = pa.concat_tables(pieces, promote_options="permissive")
-                    if name == "failures":
-                        once = rows.to_pandas().drop_duplicates(ignore_index=True)
-                        pieces = [pa.Table.from_pandas(once, rows.schema, preserve_index=False)]
-                    else:
-                        pieces = [in_order(rows, first.targets)]
-                out[name] = pieces
-            yield out
-
-    def _rows(self, index: int, name: str) -> pa.Table | None:
-        """Rows of a unit, under the label it has now; None if it has none."""
-        unit, failed = self._units[index], self._done[index].failed
-        if failed is not None:
-            return (
-                pa.Table.from_pandas(failed, preserve_index=False) if name == "failures" else None
-            )
-        whole, places = self._store_of(unit).tables(unit).get(name, (None, {}))
-        if whole is None or stored_as(unit) not in places:
-            return None
-        found = whole.slice(*places[stored_as(unit)])
-        at = found.column_names.index("model")
-        few = pa.types.is_dictionary(found.schema.field(at).type)
-        label = (same_text if few else pa.repeat)(unit.model.label, len(found))
-        return found.set_column(at, "model", label)
-
-    def _schemas(self, names: Sequence[str]) -> dict[str, list[pa.Schema]]:
-        """What will come, per table: a Parquet file has one schema for all of its rows."""
-        found: dict[str, list[pa.Schema]] = {name: [] for name in names}
-        for index, unit in enumerate(self._units):
-            failed = self._done[index].failed
-            if failed is not None:
-                schemas = {"failures": pa.Schema.from_pandas(failed, preserve_index=False)}
-            else:
-                schemas = self._store_of(unit).schemas(unit)
-            for name in found.keys() & schemas.keys():
-                found[name].append(schemas[name])
-        found["quantiles"] = list(as_categories(found["quantiles"]))
-        return found

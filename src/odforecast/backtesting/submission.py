@@ -1,35 +1,48 @@
-"""Forecasts that were made elsewhere, as results of a task: scored as those made here are.
+"""A task for a model that lives elsewhere: as files, what was known at each origin and what is
+asked for; and as results, scored as those made here, the forecasts that came back.
 
-That each was made from what was known on its origin's day is what the submitter says. Nothing
+::
+
+    DIR/
+      task.json           the definition and the fingerprint
+      origins.csv         a row per origin: its id, its day, its files
+      levels.csv          the quantile levels that every forecast is given at
+      template.csv        rows of a hub file for the first origin, values left empty
+      known/ORIGIN.csv    what was known: a row per release, place, indicator and month
+      asked/ORIGIN.csv    what is asked for: a row per place and month
+
+Nothing of what came later is in it. Places have hub codes (``54``), as the forecasts must. That
+each forecast was made from what was known on its origin's day is what the submitter says. Nothing
 here can check it, and the manifest and every board say so.
 """
 
 from __future__ import annotations
 
-import platform
-from collections.abc import Iterable, Mapping
+import datetime as dt
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from odforecast.backtesting.board import check_label
-from odforecast.backtesting.export import asked
-from odforecast.backtesting.origin import Origin
-from odforecast.backtesting.planning import usual_places
-from odforecast.backtesting.results import QUANTILE_COLUMNS, Results
-from odforecast.backtesting.task import ALL, Task
+from odforecast.backtesting.origin import Origin, labels_of
+from odforecast.backtesting.results import QUANTILE_COLUMNS, Results, manifest_of
+from odforecast.backtesting.task import ALL, Task, months_ahead, places
 from odforecast.backtesting.unit import FAILURE_COLUMNS, QUANTILE_CATEGORIES, failure_row
 from odforecast.errors import BacktestError
 from odforecast.geography.places import lookup
-from odforecast.names import COUNTIES, HUB_QUANTILES, TARGET_12MO
-from odforecast.panel import Panel
+from odforecast.months import ONE_MONTH, month_end
+from odforecast.names import ALL_DRUGS, COUNTIES, HUB_COLUMNS, HUB_QUANTILES, TARGET_12MO
+from odforecast.panel import Floats, Panel
 from odforecast.say import quoted
 from odforecast.scoring import score_hub
 from odforecast.scoring.columns import SCORE_COLUMNS
 from odforecast.scoring.units import revised
 from odforecast.seeds import content_hash
-from odforecast.version import __version__
 
 #: What a submission is taken to be.
 CLAIM = (
@@ -38,6 +51,217 @@ CLAIM = (
 )
 #: Months before the last known one that may be completed: the nowcast.
 _BACK = 11
+#: By this file a folder is known to hold an exported task.
+MARK = "task.json"
+KNOWN, ASKED = "known", "asked"
+#: Columns of the files of what was known.
+KNOWN_COLUMNS = (
+    "origin_id", "as_of", "release", "location", "abbreviation", "indicator", "month", "reported",
+    "predicted", "percent_complete", "percent_pending",
+)  # fmt: skip
+#: Indicator of what an earlier release knew of deaths from all causes, at its last month.
+A_YEAR = "Deaths from all causes in a year"
+#: Columns of the files of what is asked for, the key of a forecast in a hub file among them.
+ASKED_COLUMNS = ("origin_id", *HUB_COLUMNS[:5])
+
+# -- The task as files ----------------------------------------------------------------------------
+
+
+def export(task: Task, folder: str | Path) -> Path:
+    """Write what each origin knew, and what is asked for, as CSV files.
+
+    Parameters
+    ----------
+    task : Task
+    folder : path
+        Made; an exported task that it holds is replaced.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    BacktestError
+        If the task is of counties, for which hubs have no codes; if the folder holds something
+        else, or cannot be written to: then it stays as it was.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from odforecast.backtesting import Task
+    >>> folder = export(Task.load("quick"), tempfile.mkdtemp())
+    >>> sorted(p.name for p in folder.iterdir())
+    ['asked', 'known', 'levels.csv', 'origins.csv', 'task.json', 'template.csv']
+    """
+    if task.definition["dataset"] == COUNTIES:
+        raise BacktestError(
+            f"task {task.name} is of counties, and hub files have codes of jurisdictions only",
+            hint="write a model in Python (od.models), or take a task of states",
+        )
+    out = Path(folder)
+    _check_room(out)
+    origins = list(zip(task.origin_ids, task.origins))  # or why they cannot be had
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        # The folder appears when all of it is written; what was there stays until then.
+        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as beside:
+            made = Path(beside) / "task"
+            _write_all(task, origins, made)
+            old = Path(beside) / "old"
+            if out.exists():
+                out.rename(old)
+            try:
+                made.rename(out)
+            except OSError:
+                if old.exists():  # else it would go with the folder beside
+                    old.rename(out)
+                raise
+    except OSError as error:
+        raise BacktestError(f"cannot write to {out}: {error.strerror or error}") from error
+    return out
+
+
+def _write_all(task: Task, origins: Sequence[tuple[str, Origin]], out: Path) -> None:
+    for name in (KNOWN, ASKED):
+        (out / name).mkdir(parents=True)
+    rows, first = [], True
+    for key, origin in origins:
+        rows.append(_about(key, origin))
+        if origin.panel is None:
+            continue
+        wanted = asked(task, origin).assign(origin_id=key)
+        _write(_known(key, origin.panel), out / KNOWN / f"{key}.csv")
+        _write(wanted[list(ASKED_COLUMNS)], out / ASKED / f"{key}.csv")
+        if first:
+            _write(_template(wanted), out / "template.csv")
+            first = False
+    _write(pd.DataFrame(rows), out / "origins.csv")
+    _write(pd.DataFrame({"output_type_id": HUB_QUANTILES}), out / "levels.csv")
+    text = json.dumps(task.manifest, indent=1, ensure_ascii=False)
+    (out / MARK).write_text(text + "\n", encoding="utf-8")
+
+
+def asked(task: Task, origin: Origin) -> pd.DataFrame:
+    """Forecasts that a task asks for at an origin: a row per place, target and month."""
+    says, panel = task.definition, origin.panel
+    assert panel is not None
+    ahead = months_ahead(says)
+    ends = [str(month_end(panel.last_month + h * ONE_MONTH)) for h in ahead]
+    keys = [(lookup(s).code, target) for s in places(task, [panel]) for target in says["targets"]]
+    return pd.DataFrame(
+        {
+            "origin_date": str(origin.as_of),
+            "location": np.repeat([code for code, _ in keys], len(ahead)),
+            "target": np.repeat([target for _, target in keys], len(ahead)),
+            "horizon": np.tile(ahead, len(keys)),
+            "target_end_date": np.tile(ends, len(keys)),
+        }
+    )
+
+
+def _check_room(out: Path) -> None:
+    """Refuse a folder that holds something else than an exported task."""
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise BacktestError(f"{out} is a file", hint="give a folder")
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    ours = {MARK, "origins.csv", "levels.csv", "template.csv", KNOWN, ASKED}
+    others = sorted(p.name for p in out.iterdir() if p.name not in ours)
+    if others or not (out / MARK).exists():
+        named = f" ({others[0]})" if others else ""
+        raise BacktestError(f"{out} holds other files{named}", hint="give a folder of its own")
+
+
+def _about(key: str, origin: Origin) -> dict[str, Any]:
+    panel = origin.panel
+    return {
+        "origin_id": key,
+        "as_of": str(origin.as_of),
+        "last_month": "" if panel is None else str(panel.last_month),
+        "final_through": "" if panel is None else str(panel.final_through),
+        "vintage": origin.vintage,
+        "donor": origin.donor,
+        "known": "" if panel is None else f"{KNOWN}/{key}.csv",
+        "asked": "" if panel is None else f"{ASKED}/{key}.csv",
+        "reason": origin.reason,
+    }
+
+
+def _known(key: str, panel: Panel) -> pd.DataFrame:
+    """All that a model of ours is handed: the panel, what stands beside it, earlier releases."""
+    parts = [_layers(panel), *(_layers(p) for _, p in sorted(panel.beside.items()))]
+    parts += list(_earlier(panel))
+    table = pd.concat(parts, ignore_index=True).assign(origin_id=key, as_of=str(panel.as_of))
+    return table[list(KNOWN_COLUMNS)]
+
+
+def _layers(panel: Panel) -> pd.DataFrame:
+    """The cells of one indicator that hold anything."""
+    table = _cells(panel, str(panel.as_of)).assign(
+        reported=panel.reported.ravel(),
+        predicted=panel.predicted.ravel(),
+        percent_complete=panel.complete.ravel(),
+        percent_pending=panel.pending.ravel(),
+    )
+    values = list(KNOWN_COLUMNS[-4:])
+    return table[table[values].notna().any(axis=1)]
+
+
+def _earlier(panel: Panel) -> Iterator[pd.DataFrame]:
+    """What earlier releases said of the same cells."""
+    if panel.triangle is None:
+        return
+    names = {"predicted": "predicted", "pending": "percent_pending"}
+    for i, date in enumerate(panel.triangle.releases):
+        layers = panel.triangle.layers
+        said = {column: layers[n][i].ravel() for n, column in names.items() if n in layers}
+        table = _cells(panel, str(date)).assign(reported=layers["reported"][i].ravel(), **said)
+        yield table[table[["reported", *said]].notna().any(axis=1)]
+        if (everyone := layers.get("all_deaths")) is not None and np.isfinite(everyone[i]).any():
+            yield _a_year(panel, date, everyone[i])
+
+
+def _a_year(panel: Panel, date: dt.date, deaths: Floats) -> pd.DataFrame:
+    """Deaths of all causes in a year as an earlier release had them, at its last month."""
+    assert panel.triangle is not None
+    counts = panel.triangle.reported[panel.triangle.releases.index(date)]
+    last = int(np.flatnonzero(np.isfinite(counts).any(axis=0))[-1])
+    cells = np.full(panel.reported.shape, np.nan)
+    cells[:, last] = deaths
+    table = _cells(panel, str(date)).assign(indicator=A_YEAR, reported=cells.ravel())
+    return table[table["reported"].notna()]
+
+
+def _cells(panel: Panel, release: str) -> pd.DataFrame:
+    n_loc, n_time = panel.reported.shape
+    return pd.DataFrame(
+        {
+            "release": release,
+            "location": np.repeat([lookup(s).code for s in panel.locations], n_time),
+            "abbreviation": np.repeat(panel.locations, n_time),
+            "indicator": "all-drugs" if panel.indicator == ALL_DRUGS else panel.indicator,
+            "month": np.tile([str(m) for m in panel.months], n_loc),
+        }
+    )
+
+
+def _template(wanted: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a hub file, a row per level, values left empty."""
+    n = len(HUB_QUANTILES)
+    rows = wanted.loc[wanted.index.repeat(n)].reset_index(drop=True)
+    rows["output_type"] = "quantile"
+    rows["output_type_id"] = np.tile(HUB_QUANTILES, len(wanted))
+    rows["value"] = ""
+    return rows[list(HUB_COLUMNS)]
+
+
+def _write(table: pd.DataFrame, path: Path) -> None:
+    table.to_csv(path, index=False, lineterminator="\n", float_format="%.10g")
+
+
+# -- Forecasts that were made elsewhere -----------------------------------------------------------
 
 
 def score_submission(
@@ -107,23 +331,19 @@ def score_submission(
     keys = {"model": label, "model_version": version}
     scores, quantiles, failures, left_out, chances = [], [], [], 0, 0
     for key, origin in known.items():
-        told = keys | _of_origin(origin)
-        if origin.panel is None:
-            failures.append(failure_row(told, "*", "*", origin.reason))
-            continue
-        if key not in tables:
-            failures.append(failure_row(told, "*", "*", "no file of this origin was submitted"))
+        told = keys | labels_of(origin)
+        if origin.panel is None or key not in tables:
+            reason = origin.reason or "no file of this origin was submitted"
+            failures.append(failure_row(told, "*", "*", reason))
             continue
         chances += int((tables[key]["output_type"] == "pmf").sum())
-        file = (files or {}).get(key)
-        where = f"origin {key}" if file is None else f"{file}, origin {key}"
+        where = ", ".join([*([files[key]] if files and key in files else []), f"origin {key}"])
         rows, extra = _wanted(task, where, origin, tables[key])
         left_out += extra
         failures += _missing(task, origin, rows, told)
-        if rows.empty:
-            continue
-        scores.append(_scores(task, origin.panel, rows, told, spec))
-        quantiles.append(_quantiles(origin.panel, rows, told))
+        if not rows.empty:
+            scores.append(_scores(task, origin.panel, rows, told, spec))
+            quantiles.append(_quantiles(origin.panel, rows, told))
     if not scores:
         raise BacktestError("no forecast that the task asks for was submitted")
     said = list(notes)
@@ -131,12 +351,31 @@ def score_submission(
         said.append(f"{left_out:,} forecasts that the task does not ask for were left out")
     if chances:
         said.append(f"{chances:,} rows of chances of a trend (pmf) were left out: not scored here")
-    more = task.definition["scores"]
-    if more["joint"]:
+    says = task.definition
+    if says["scores"]["joint"]:
         said.append("joint scores were not made: they need draws of a forecast that is made here")
-    if more["metrics"]:
-        named = ", ".join(more["metrics"])
+    if named := ", ".join(says["scores"]["metrics"]):
         said.append(f"metrics of the task were not made ({named}): they need a forecast made here")
+    manifest = manifest_of(
+        task.truth,
+        task.origins,
+        said,
+        run=content_hash(task.fingerprint, spec),
+        models={label: version},
+        specs={label: spec},
+        code=None,
+        warnings={},
+        model_seconds={},
+        locations=list(places(task, [o.panel for o in task.origins if o.panel is not None])),
+        targets=list(says["targets"]),
+        horizon=says["horizon"],
+        horizons=says["horizons"],
+        levels=list(HUB_QUANTILES),
+        draws=says["draws"],
+        seed=says["seed"],
+        task=task.manifest,
+        submitted={label: {"files": len(tables), "claim": CLAIM}},
+    )
     table = pd.concat(quantiles, ignore_index=True)
     return Results(
         {
@@ -144,7 +383,7 @@ def score_submission(
             "quantiles": table.astype(dict.fromkeys(QUANTILE_CATEGORIES, "category")),
             "failures": pd.DataFrame(failures, columns=list(FAILURE_COLUMNS)),
         },
-        _manifest(task, label, version, spec, len(tables), said),
+        manifest,
     )
 
 
@@ -278,58 +517,3 @@ def _quantiles(panel: Panel, rows: pd.DataFrame, told: Mapping[str, Any]) -> pd.
         donor=told["donor"],
     )
     return table[list(QUANTILE_COLUMNS)]
-
-
-def _of_origin(origin: Origin) -> dict[str, Any]:
-    panel = origin.panel
-    last = None if panel is None else pd.Timestamp(panel.last_month.astype("datetime64[s]"))
-    return {
-        "as_of": pd.Timestamp(origin.as_of),
-        "last_month": last,
-        "vintage": origin.vintage,
-        "donor": origin.donor if panel is None else panel.donor,
-        "donor_distance": np.nan if origin.distance is None else float(origin.distance),
-    }
-
-
-def _manifest(
-    task: Task, label: str, version: str, spec: str, n_files: int, notes: list[str]
-) -> dict[str, object]:
-    """As the manifest of a run, with what is known of forecasts that were made elsewhere."""
-    panels = [o.panel for o in task.origins if o.panel is not None]
-    says, truth = task.definition, task.truth
-    locations = list(usual_places(panels))
-    if says["locations"] != ALL:
-        known = dict.fromkeys(s for p in panels for s in p.locations)
-        locations = [s for s in known if s in says["locations"]]
-    return {
-        "odforecast": __version__,
-        "python": platform.python_version(),
-        "run": content_hash(task.fingerprint, spec),
-        "models": {label: version},
-        "specs": {label: spec},
-        "code": None,
-        "warnings": {},
-        "model_seconds": {},
-        "origins": task.origins_listed,
-        "truth": {
-            "name": truth.kind,
-            "release": str(truth.release),
-            "min_age": truth.min_age,
-            "data_hash": truth.data_hash,
-        },
-        "locations": locations,
-        "indicator": truth.panel.indicator,
-        "dataset": truth.panel.dataset,
-        "basis": truth.panel.basis,
-        "targets": list(says["targets"]),
-        "horizon": says["horizon"],
-        "horizons": says["horizons"],
-        "levels": list(HUB_QUANTILES),
-        "draws": says["draws"],
-        "seed": says["seed"],
-        "notes": notes,
-        "data_notes": list(dict.fromkeys(n for p in (*panels, truth.panel) for n in p.notes)),
-        "task": task.manifest,
-        "submitted": {label: {"files": n_files, "claim": CLAIM}},
-    }

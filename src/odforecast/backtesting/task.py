@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
@@ -21,6 +21,7 @@ import msgspec
 from msgspec import Meta
 
 from odforecast.backtesting.origin import KINDS, Origin, listed, origins
+from odforecast.backtesting.planning import usual_places
 from odforecast.backtesting.results import Results
 from odforecast.errors import (
     ArchiveError,
@@ -47,6 +48,7 @@ from odforecast.names import (
     VINTAGE_REAL,
     indicator_name,
 )
+from odforecast.panel import Panel
 from odforecast.say import card, number_of, of_path, plain, quoted, steady
 from odforecast.scoring import Truth
 from odforecast.scoring.metrics import METRICS
@@ -148,42 +150,13 @@ class Definition(msgspec.Struct, kw_only=True):
 
 
 def shipped() -> tuple[str, ...]:
-    """Names of the tasks that ship with the package.
-
-    Examples
-    --------
-    >>> "states-delayed" in shipped()
-    True
-    """
+    """Names of the tasks that ship with the package."""
     folder = resources.files("odforecast") / "tasks"
     return tuple(sorted(f.name[:-5] for f in folder.iterdir() if f.name.endswith(".yaml")))
 
 
 def read(task: str | Path) -> dict[str, Any]:
-    """A checked definition: of a shipped task by its name, or of a file.
-
-    Parameters
-    ----------
-    task : str or Path
-        A name, or a path: what ends in ``.yaml`` or ``.yml``, or has a folder in it.
-
-    Returns
-    -------
-    dict
-        Every key of :class:`Definition`, in their order, with plain values.
-
-    Raises
-    ------
-    UnknownNameError
-        If no task of that name ships.
-    BacktestError
-        If it is neither, the file cannot be read, or a key or value is wrong: with its line.
-
-    Examples
-    --------
-    >>> read("states-delayed")["vintages"]
-    'pseudo-delayed'
-    """
+    """A checked definition: of a shipped task by its name, or of a file."""
     if not isinstance(task, str | Path):
         raise BacktestError(
             f"task is {quoted(repr(task))}, and must be a name, or the path of a task file",
@@ -211,19 +184,7 @@ def read(task: str | Path) -> dict[str, Any]:
 
 
 def parse(data: bytes, source: str) -> dict[str, Any]:
-    """A checked definition from the bytes of a YAML file.
-
-    Parameters
-    ----------
-    data : bytes
-    source : str
-        Name of the file, for messages.
-
-    Raises
-    ------
-    BacktestError
-        With the file, the line and the key of the first thing wrong.
-    """
+    """A checked definition from the bytes of a YAML file."""
     if len(data) > _MAX_BYTES:
         raise BacktestError(f"{source}: more than {_MAX_BYTES:,} bytes, as no task has")
     try:
@@ -450,6 +411,12 @@ def _word(text: str) -> Any:
     if text in ("true", "false"):
         return text == "true"
     return int(text) if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", text) else text
+
+
+def months_ahead(says: Mapping[str, Any]) -> list[int]:
+    """Months ahead that a task scores, by its definition, or by the manifest of a run."""
+    asked = says["horizons"]
+    return list(range(1, int(says["horizon"]) + 1)) if asked in (None, ALL) else list(asked)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -681,27 +648,32 @@ class Task:
         """
         from odforecast.backtesting.run import backtest
 
-        if said := [key for key in how if key in FIXED]:
+        refuse(self, how)
+        return backtest(models, task=self, **how)
+
+
+def refuse(task: Task, names: Iterable[str]) -> None:
+    """Refuse arguments of a backtest that the task says."""
+    for name in names:
+        if name in FIXED:
             raise BacktestError(
-                f"{said[0]} is said by task {self.name}",
+                f"{name} is said by task {task.name}",
                 hint="leave it out, or write a task file of your own",
             )
-        return backtest(models, task=self, **how)
+
+
+def places(task: Task, panels: Sequence[Panel]) -> tuple[str, ...]:
+    """Places of some of its origins that a task asks for."""
+    if task.definition["locations"] == ALL:
+        return usual_places(panels)
+    wanted = set(resolve(task.definition["locations"]))
+    return tuple(dict.fromkeys(s for p in panels for s in p.locations if s in wanted))
 
 
 def fingerprint_of(
     definition: Mapping[str, Any], truth: str, found: Sequence[Mapping[str, Any]]
 ) -> str:
-    """A fingerprint from what a manifest says: it can be worked out without the data.
-
-    Parameters
-    ----------
-    definition : mapping
-    truth : str
-        Data hash of the truth.
-    found : sequence of mapping
-        Origins, as the manifest of a run lists them.
-    """
+    """A fingerprint from what a manifest says: it can be worked out without the data."""
     keys = ("as_of", "vintage", "donor", "donor_distance", "data_hash")
     body = {
         "definition": {k: v for k, v in definition.items() if k not in WORDS},

@@ -12,7 +12,7 @@ import threading
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from threadpoolctl import ThreadpoolController
 
-from odforecast.backtesting.origin import Origin
+from odforecast.backtesting.origin import Origin, labels_of
 from odforecast.errors import BacktestError, OdforecastError
 from odforecast.forecast import Forecast
 from odforecast.geography import find
@@ -218,24 +218,10 @@ class Unit:
     @property
     def _labels(self) -> dict[str, Any]:
         """What every row of its tables is labelled with."""
-        panel, distance = self.origin.panel, self.origin.distance
-        month = None if panel is None else pd.Timestamp(panel.last_month.astype("datetime64[s]"))
+        spec = self.model.spec
         return {
-            "model": self.model.label,
-            "model_version": self.model.spec.version,
-            "as_of": pd.Timestamp(self.origin.as_of),
-            "last_month": month,
-            "vintage": self.origin.vintage,
-            "donor": self.origin.donor if panel is None else panel.donor,
-            "donor_distance": np.nan if distance is None else float(distance),
-        }
-
-    @property
-    def _global_seed(self) -> int:
-        """For random numbers that a model draws from the process's own states."""
-        panel = self._panel
-        streams = Streams(self.seed, panel.dataset, panel.indicator, str(panel.last_month))
-        return streams.number("global", self.state)
+            "model": self.model.label, "model_version": spec.version, **labels_of(self.origin),
+        }  # fmt: skip
 
 
 # -- What comes of it -----------------------------------------------------------------------------
@@ -301,14 +287,14 @@ def failed_unit(
 ) -> Outcome:
     """The outcome of a unit without any forecast: one row, or one for each place it names."""
     reasons = {unit.state or "*": reason} if isinstance(reason, str) else reason
-    failures = _failures(unit, [(s, "*", r) for s, r in reasons.items()], detail)
+    failures = _failures(unit, [(s, "*", r, detail) for s, r in reasons.items()])
     return Outcome(pd.DataFrame(), pd.DataFrame(), failures, seconds, warned)
 
 
-def _failures(unit: Unit, gaps: Sequence[tuple[str, str, str]], detail: str = "") -> pd.DataFrame:
+def _failures(unit: Unit, gaps: Iterable[tuple[str, ...]]) -> pd.DataFrame:
     """A row for each location and target without a forecast, and why."""
     keys = unit._labels
-    rows = [failure_row(keys, *gap, detail) for gap in gaps]
+    rows = [failure_row(keys, *gap) for gap in gaps]
     return pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
 
 
@@ -354,7 +340,8 @@ def run_unit(unit: Unit) -> Outcome:
             usable, why = seen.usable(unit.model.spec.min_months)
             if not usable:
                 return stopped(_nowhere(unit, absent | why))
-        with contained([seen], unit._global_seed) as said:
+        streams = Streams(unit.seed, panel.dataset, panel.indicator, str(panel.last_month))
+        with contained([seen], streams.number("global", unit.state)) as said:
             fitted = unit.model.fit(seen)
             forecast = fitted.forecast(unit.horizon, draws=unit.draws, seed=unit.seed)
         seconds = perf_counter() - started
@@ -393,18 +380,7 @@ def _nowhere(unit: Unit, reasons: Mapping[str, str]) -> str | dict[str, str]:
 
 @dataclass(frozen=True)
 class Made:
-    """The outcome of a block.
-
-    Attributes
-    ----------
-    outcomes : list of Outcome
-        One per unit; those that did not fail are without their tables.
-    tables : mapping of str to pyarrow.Table or bytes
-        Of the units that did not fail, each row with its unit's key; as Parquet files where they
-        are to be written down. Those without rows are not there.
-    code : str
-        Digest of the code that made them; empty: that of this process.
-    """
+    """The outcome of a block."""
 
     outcomes: list[Outcome]
     tables: Mapping[str, Any] = field(default_factory=dict)
@@ -471,6 +447,25 @@ def same_text(text: str, n: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(np.zeros(n, dtype=np.int32), pa.array([text]))
 
 
+#: A table of a block, and per unit its first row and the number of its rows.
+type Placed = tuple[pa.Table, dict[str, tuple[int, int]]]
+
+
+def placed(whole: pa.Table) -> Placed:
+    """A table of a block, and where each unit's rows are in it: they follow one another."""
+    units = whole.column("unit")
+    if not pa.types.is_dictionary(units.type):  # as an earlier version wrote it
+        units = units.dictionary_encode()
+    held = units.unify_dictionaries().combine_chunks()
+    codes, keys = held.indices.to_numpy(), held.dictionary.to_pylist()
+    starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
+    lengths = np.diff(np.r_[starts, codes.size])
+    places = {keys[codes[i]]: (int(i), int(n)) for i, n in zip(starts, lengths)}
+    if len(places) < starts.size:
+        raise ValueError("rows of one unit are in two places")
+    return whole.drop_columns("unit"), places
+
+
 def _tables(unit: Unit, forecast: Forecast, targets: Sequence[str]) -> dict[str, Any]:
     """Scores, quantiles and joint scores: per target, places as they stand, months fastest.
 
@@ -497,10 +492,10 @@ def _tables(unit: Unit, forecast: Forecast, targets: Sequence[str]) -> dict[str,
                 forecast, unit.truth, seed=unit.seed, target=target, horizons=horizons
             )
             made["joint"].append(rows.assign(**{name: labels[name] for name in JOINT_LABELS}))
-    tables = {name: pd.DataFrame() for name in made}
-    for name, parts in made.items():
-        if parts:
-            tables[name] = pd.concat(parts, ignore_index=True) if len(parts) > 1 else parts[0]
+    tables = {
+        name: pd.concat(parts, ignore_index=True) if len(parts) > 1 else [*parts, pd.DataFrame()][0]
+        for name, parts in made.items()
+    }
     if len(targets) > 1:  # whose categories differ
         tables["quantiles"] = tables["quantiles"].astype(
             dict.fromkeys(QUANTILE_CATEGORIES, "category")
@@ -558,17 +553,11 @@ _ONCE = threading.Lock()
 _RECOVERED = "_recovered"
 
 
-@dataclass
 class Said:
-    """What a model said while it was contained.
+    """What a model said while it was contained: warnings, by text."""
 
-    Attributes
-    ----------
-    counts : Counter of str
-        Warnings, by text.
-    """
-
-    counts: Counter[str] = field(default_factory=Counter)
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -578,9 +567,7 @@ class Said:
         rest = len(self.counts) - _WARNINGS
         return (*lines, f"and {rest} other warnings") if rest > 0 else tuple(lines)
 
-    def count(
-        self, message: Warning | str, category: type[Warning], *_: object, **__: object
-    ) -> None:
+    def count(self, message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
         """Take the place of :func:`warnings.showwarning`."""
         text = f"{category.__name__}: {' '.join(str(message).split())}"[:_LENGTH]
         # Ten thousand different texts would be as bad as ten thousand lines.
@@ -610,19 +597,6 @@ def contained(panels: Sequence[Panel], seed: int) -> Iterator[Said]:
     are contained where the unit runs in the main thread, or in the only one at work
     (:func:`sole`): in this process, and in every process of a pool or a cluster; not on an
     executor of threads.
-
-    Parameters
-    ----------
-    panels : sequence of Panel
-        What the model is given; their arrays are read-only.
-    seed : int
-        For the global random states.
-
-    Raises
-    ------
-    BacktestError
-        If the model changed a panel all the same: its numbers, or what its attributes are. All
-        is put back first.
     """
     said = Said()
     with ExitStack() as stack:

@@ -27,7 +27,6 @@ import signal
 import sys
 import tempfile
 import threading
-import weakref
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import (
@@ -115,7 +114,7 @@ class Workers(Executor):
         self._threads: list[threading.Thread] = []
         self._live: set[_Worker] = set()
         self._closed = False
-        _POOLS.add(self)
+        atexit.register(_kill, self._live)  # no process is left behind
 
     @classmethod
     def like(cls, executor: Executor) -> Workers:
@@ -151,7 +150,7 @@ class Workers(Executor):
             with contextlib.suppress(Empty):
                 while (task := self._tasks.get_nowait()) is not None:
                     task[0].cancel()
-            self._kill()
+            _kill(self._live)
         for _ in self._threads:
             self._tasks.put(None)
         if wait or cancel_futures:
@@ -190,19 +189,11 @@ class Workers(Executor):
             worker.end()
             self._live.discard(worker)
 
-    def _kill(self) -> None:
-        for worker in list(self._live):
-            worker.process.kill()
 
-
-#: Pools not yet collected: a process is never left behind at the end of the interpreter.
-_POOLS: weakref.WeakSet[Workers] = weakref.WeakSet()
-
-
-@atexit.register
-def _end_all() -> None:
-    for pool in list(_POOLS):
-        pool._kill()
+def _kill(live: set[_Worker]) -> None:
+    """End processes now."""
+    for worker in list(live):
+        worker.process.kill()
 
 
 #: The environment is one for all threads.
@@ -290,10 +281,9 @@ def _packed(something: object) -> bytes:
 
 def _packed_error(error: BaseException) -> bytes:
     """An error as it can be sent: itself, or its text where it does not survive that."""
-    if isinstance(error, Exception):
-        with contextlib.suppress(Exception):
-            packed = _packed((False, error))
-            pickle.loads(packed)
+    with contextlib.suppress(Exception):
+        packed = _packed((False, error))
+        if isinstance(error, Exception) and pickle.loads(packed):
             return packed
     return _packed((False, BacktestError(f"{type(error).__name__}: {error}")))
 
@@ -302,13 +292,10 @@ _watched = False
 
 
 def end_with_parent(at_once: bool = True) -> None:
-    """End this process when its parent ends, also where that is killed; does nothing in a parent.
+    """End this process when its parent ends, also where that is killed.
 
-    Parameters
-    ----------
-    at_once : bool
-        Ask the kernel, too, where it is Linux. It takes the end of the parent's *thread* that
-        started this process for the parent's, so this is for processes whose thread stays.
+    ``at_once`` asks the kernel, too, where it is Linux. It takes the end of the parent's *thread*
+    that started this process for the parent's: this is for processes whose thread stays.
     """
     global _watched
     parent = multiprocessing.parent_process()
@@ -330,60 +317,6 @@ def end_with_parent(at_once: bool = True) -> None:
 
 
 # -- Panels, each once ----------------------------------------------------------------------------
-
-
-class Parcels[Place]:
-    """The panels of a run, each placed once where all processes can get it.
-
-    Parameters
-    ----------
-    put : callable
-        Takes the key and the bytes of a panel, and returns where they were put.
-
-    Attributes
-    ----------
-    sent : int
-        Bytes put, and of the blocks packed, so far.
-    places : dict of str to Place
-        Where each panel is.
-    """
-
-    def __init__(self, put: Callable[[str, bytes], Place]) -> None:
-        self._put = put
-        #: By its id, which is a panel's own only while that lives: the panel, and its key.
-        self._known: dict[int, tuple[Panel, str]] = {}
-        self.places: dict[str, Place] = {}
-        self.sent = 0
-
-    def packed(self, units: Sequence[Unit]) -> tuple[bytes, dict[str, Place]]:
-        """Units as bytes, and where the panels are that they refer to.
-
-        Raises
-        ------
-        Exception
-            Whatever pickling a model raises.
-        """
-        buffer = io.BytesIO()
-        packer = _Packer(buffer, self._key)
-        packer.dump(list(units))
-        data = buffer.getvalue()
-        self.sent += len(data)
-        return data, {key: self.places[key] for key in packer.used}
-
-    def forget(self) -> None:
-        """What was placed is lost: it is placed again where it is needed."""
-        self.places.clear()
-        self._known.clear()
-
-    def _key(self, panel: Panel) -> str:
-        if id(panel) not in self._known:
-            data = pickle.dumps(panel, protocol=5)
-            key = hashlib.sha256(data).hexdigest()
-            if key not in self.places:
-                self.places[key] = self._put(key, data)
-                self.sent += len(data)
-            self._known[id(panel)] = panel, key
-        return self._known[id(panel)][1]
 
 
 class _Packer(ForkingPickler):
@@ -424,19 +357,7 @@ class _Unpacker(pickle.Unpickler):
 
 
 def unpacked(data: bytes, places: Mapping[str, str | bytes]) -> list[Unit]:
-    """Units out of bytes that :meth:`Parcels.packed` made.
-
-    Parameters
-    ----------
-    data : bytes
-    places : mapping of str to str or bytes
-        Per key of a panel its bytes, or the file that holds them.
-
-    Raises
-    ------
-    BacktestError
-        If a panel is not available, or not what was sent.
-    """
+    """Units out of bytes that :meth:`Way.pack` made."""
     units: list[Unit] = _Unpacker(data, places).load()
     return units
 
@@ -455,21 +376,24 @@ def _bytes_of(key: str, place: str | bytes) -> bytes:
 
 
 class Way:
-    """Takes blocks of units to any executor: as they are, for it may be threads of this process.
-
-    Parameters
-    ----------
-    executor : concurrent.futures.Executor
-    packed : bool
-        Whether tables come back as files: they are to be written down.
+    """Takes blocks of units to any executor: as they are, for it may be threads of this process;
+    or, with ``put``, as bytes, with each panel put once where all processes can get it (``put``
+    takes its key and bytes, and returns the place). With ``packed`` tables come back as files.
     """
 
     #: Whether units run in other processes, one at a time in each: what dies or starves there is
     #: run again.
     processes = False
 
-    def __init__(self, executor: Any, packed: bool = False) -> None:
-        self.executor, self._packed = executor, packed
+    def __init__(
+        self, executor: Any, packed: bool = False, put: Callable[[str, bytes], Any] | None = None
+    ) -> None:
+        self.executor, self._packed, self._put = executor, packed, put
+        #: By its id, which is a panel's own only while that lives: the panel, and its key.
+        self._known: dict[int, tuple[Panel, str]] = {}
+        #: Where each panel is, and bytes that were sent so far.
+        self.places: dict[str, Any] = {}
+        self.sent = 0
 
     def workers(self) -> int:
         """Units that can run at the same time, now; 4 where the executor does not say."""
@@ -480,15 +404,7 @@ class Way:
         return _run, list(units), self._packed
 
     def submit(self, units: Sequence[Unit]) -> Future[Made]:
-        """Run a block.
-
-        Raises
-        ------
-        BrokenExecutor
-            If the executor takes nothing any more.
-        Exception
-            Whatever packing a model raises.
-        """
+        """Run a block."""
         future: Future[Made] = self.executor.submit(*self._call(units))
         return future
 
@@ -502,8 +418,30 @@ class Way:
         made: Made = ours.alone(*self._call([unit]))
         return made
 
+    def pack(self, units: Sequence[Unit]) -> tuple[bytes, dict[str, Any]]:
+        """Units as bytes, and where the panels are that they refer to."""
+        buffer = io.BytesIO()
+        packer = _Packer(buffer, self._key)
+        packer.dump(list(units))
+        data = buffer.getvalue()
+        self.sent += len(data)
+        return data, {key: self.places[key] for key in packer.used}
+
+    def _key(self, panel: Panel) -> str:
+        assert self._put is not None
+        if id(panel) not in self._known:
+            data = pickle.dumps(panel, protocol=5)
+            key = hashlib.sha256(data).hexdigest()
+            if key not in self.places:
+                self.places[key] = self._put(key, data)
+                self.sent += len(data)
+            self._known[id(panel)] = panel, key
+        return self._known[id(panel)][1]
+
     def forget(self) -> None:
-        """What was put for the processes to read is lost."""
+        """What was put is lost: it is put again where it is needed."""
+        self.places.clear()
+        self._known.clear()
 
     def close(self, running: Iterable[Future[Made]] = ()) -> None:
         """Call off what is still under way, and remove what was put for the processes to read."""
@@ -512,28 +450,20 @@ class Way:
 
 
 class Local(Way):
-    """Processes of this machine: panels are in a folder, and each process reads them once.
-
-    Parameters
-    ----------
-    executor : Workers or ProcessPoolExecutor
-    folder : Path, optional
-        Where that folder is made, with tables as files; default: in the system's own, without.
-    """
+    """Processes of this machine: panels are in a folder, and each process reads them once."""
 
     processes = True
 
     def __init__(self, executor: Workers | ProcessPoolExecutor, folder: Path | None = None) -> None:
-        super().__init__(executor, packed=folder is not None)
+        super().__init__(executor, folder is not None, self._write)
         self._folder = tempfile.TemporaryDirectory(
             prefix="odforecast-", dir=folder, ignore_cleanup_errors=True
         )
-        self.parcels: Parcels[str] = Parcels(self._put)
 
     def _call(self, units: Sequence[Unit]) -> tuple[Any, ...]:
-        return _run_packed, *self.parcels.packed(units), self._packed
+        return _run_packed, *self.pack(units), self._packed
 
-    def _put(self, key: str, data: bytes) -> str:
+    def _write(self, key: str, data: bytes) -> str:
         path = Path(self._folder.name) / key
         path.write_bytes(data)
         return str(path)
@@ -550,19 +480,12 @@ def _run(units: list[Unit], packed: bool) -> Made:
 
 
 def _run_packed(data: bytes, places: dict[str, str], packed: bool) -> Made:
-    end_with_parent(at_once=False)
     bound_threads()
-    return made(unpacked(data, places), packed)
+    return _run(unpacked(data, places), packed)
 
 
 def way_to(executor: Any, folder: Path | None = None) -> Way:
-    """The way to an executor; with a folder, tables come back as files.
-
-    Raises
-    ------
-    BacktestError
-        If it is not an executor.
-    """
+    """The way to an executor; with a folder, tables come back as files."""
     # Dask is recognised by what its client does, and so never imported where there is none.
     client = getattr(executor, "_client", executor)
     if all(hasattr(client, name) for name in ("scatter", "submit", "nthreads", "scheduler")):
@@ -599,22 +522,6 @@ def dispatched(
     - On a Dask cluster the scheduler sends the blocks of a dead worker to others; a block that
       has killed as many as it allows is split as above. A block whose panels were lost with the
       workers that held them is sent again, with the panels.
-
-    Parameters
-    ----------
-    units : sequence of Unit
-    blocks : iterable of list of int
-        Positions of the units that are run together.
-    executor : concurrent.futures.Executor or dask.distributed.Client
-    notes : list of str
-        Gets one line on what was run again.
-    folder : Path, optional
-        Where processes of this machine find the panels; default: the system's own.
-
-    Raises
-    ------
-    BacktestError
-        If an executor that is not made of processes breaks, or no worker process can start.
     """
     waiting = deque(blocks)
     # Per future: its block, and whether the spare workers have it.
@@ -736,19 +643,13 @@ class Cluster(Way):
     were lost with it are scattered again. A block that kills its worker more often than the
     scheduler allows (``distributed.scheduler.allowed-failures``) is one whose worker died. In
     each worker process one unit runs at a time, however many threads it has.
-
-    Raises
-    ------
-    BacktestError
-        If there is no worker, or one runs other code.
     """
 
     processes = True
 
     def __init__(self, client: Any, packed: bool = False) -> None:
-        super().__init__(None, packed)
+        super().__init__(None, packed, self._scatter)
         self._client = client
-        self.parcels: Parcels[Any] = Parcels(self._put)
         self._counted = (0, -_FRESH)
         if not client.nthreads():
             try:
@@ -772,9 +673,9 @@ class Cluster(Way):
     def _call(self, units: Sequence[Unit]) -> tuple[Any, ...]:
         if self._client.status != "running":
             raise BrokenExecutor(f"the Dask client is {self._client.status}")
-        return _run_on_worker, *self.parcels.packed(units), code_digest(), self._packed
+        return _run_on_worker, *self.pack(units), code_digest(), self._packed
 
-    def _put(self, key: str, data: bytes) -> Any:
+    def _scatter(self, key: str, data: bytes) -> Any:
         # Every worker gets it now, so that none has to ask another in the middle of its work. Under
         # a name of its own: that of an earlier run may just be on its way to be forgotten.
         name = f"panel-{key[:16]}-{secrets.token_hex(4)}"
@@ -799,10 +700,6 @@ class Cluster(Way):
                 return self.result(self.submit([unit]))
             self.forget()
         return self.result(self.submit([unit]))
-
-    def forget(self) -> None:
-        """Panels were lost with the workers that held them."""
-        self.parcels.forget()
 
     def close(self, running: Iterable[Future[Made]] = ()) -> None:  # noqa: ARG002
         """Call off what is still under way, and give the panels back."""
@@ -845,24 +742,7 @@ def _check_versions(client: Any) -> None:
 
 @contextlib.contextmanager
 def connected(address: str, jobs: int = 1) -> Iterator[Any]:
-    """A client of a scheduler, or of a cluster of this machine made for it.
-
-    Parameters
-    ----------
-    address : str
-        ``"tcp://host:8786"``, or ``"local"``: as many worker processes as ``jobs``, one thread
-        each, which end with the block.
-    jobs : int
-
-    Yields
-    ------
-    dask.distributed.Client
-
-    Raises
-    ------
-    BacktestError
-        If Dask is not installed, or no scheduler answers.
-    """
+    """A client of a scheduler, or of a cluster of this machine made for it."""
     try:
         import distributed
     except ImportError as error:

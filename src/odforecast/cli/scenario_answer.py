@@ -50,7 +50,7 @@ def show_answer(projection: Projection, against: str | None) -> None:
 
 
 def _summary_of(projection: Projection, against: str | None, where: str) -> None:
-    from odforecast.scenario.text import assumed
+    from odforecast.scenario.answer import assumed
 
     answers = projection.answer(against)
     answers = answers[answers["location"] == where]

@@ -63,7 +63,7 @@ DELAYS = (0, 3, 6, 12)
 @target_option
 @click.option(
     "--exposure", "tables", multiple=True, metavar="NAME=FILE",
-    help="Exposure by location (CSV: location,exposure), e.g. nflis-share=table.csv.",
+    help="Your own shares by location (CSV: location,exposure): fentanyl-share=table.csv.",
 )  # fmt: skip
 @click.option("--samples", metavar="N", default=100, show_default=True, type=click.IntRange(min=1),
               help="Draws in the hub sample rows.")  # fmt: skip
@@ -107,8 +107,8 @@ def run(
     from odforecast.forecast.text import beyond_validated
     from odforecast.models import get_model
     from odforecast.scenario import project
-    from odforecast.scenario.limits import ALL
-    from odforecast.scenario.text import CLASS_WARNING
+    from odforecast.scenario.answer import CLASS_WARNING
+    from odforecast.scenario.intervention import ALL
 
     if horizon is not None and until is not None:
         raise click.UsageError("give --horizon or --until, not both")
@@ -121,10 +121,12 @@ def run(
     panel, states = open_panel(releases, as_of, indicator, locations)
     chosen = _scenarios(scenarios, onset, panel)
     shares = _exposures(tables)
-    wanted = {x.exposure for s in chosen for x in s.interventions if isinstance(x.exposure, str)}
     for name in shares:
-        if name not in {w.removesuffix("-relative") for w in wanted} | {"fentanyl-share"}:
-            raise click.UsageError(f"--exposure {name}: no scenario asks for it")
+        if name != "fentanyl-share":
+            raise click.UsageError(
+                f"--exposure {name}: only fentanyl-share can be given; write other tables into the "
+                "scenario file, such as exposure: {OH: 0.5, default: 0.2}"
+            )
     for x in dict.fromkeys(x for s in chosen for x in s.interventions):
         if not x.backfire and x.chances()[2] >= 0.005:
             note(
@@ -269,7 +271,6 @@ def _write(
         return
     _csv(projection.answer(against), out / "answer.csv")
     _csv(projection.averted(against=against), out / "deaths_averted.csv")
-    _csv(projection.recovery_table(), out / "time_to_recover.csv")
     _csv(projection.exposure_table(), out / "exposure.csv")
     where = "US" if "US" in projection.baseline.locations else projection.baseline.locations[0]
     waiting = _cost_of_delay(projection, where)

@@ -92,7 +92,7 @@ def export(name: str, folder: Path, archive: Path | None, as_json: bool) -> None
     DIR gets a file per origin of what was known, a file per origin of what is asked for, and the
     list of origins. An exported task that is there is replaced.
     """
-    from odforecast.backtesting.export import export as write
+    from odforecast.backtesting.submission import export as write
 
     found = _task(name, archive)
     out = write(found, folder)

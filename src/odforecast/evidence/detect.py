@@ -20,8 +20,7 @@ from odforecast.scenario.effects import Estimator, EventPosterior, EventSummary
 from odforecast.scenario.effects.counts import MANY, PRIOR_OF, past_event, posterior_of
 from odforecast.scenario.exposure import exposure_vector
 from odforecast.scenario.growth import growth_changes, settled_through
-from odforecast.scenario.intervention import NATION, Intervention
-from odforecast.scenario.limits import ALL
+from odforecast.scenario.intervention import ALL, NATION, Intervention
 from odforecast.scenario.priors import Fixed, Normal
 
 if TYPE_CHECKING:

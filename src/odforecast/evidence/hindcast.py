@@ -21,11 +21,10 @@ from odforecast.models import Model
 from odforecast.months import to_month
 from odforecast.names import TARGET_12MO
 from odforecast.panel import Floats, Panel
-from odforecast.scenario.intervention import NATION, Intervention
+from odforecast.scenario.file import named_intervention
+from odforecast.scenario.intervention import NATION, NULL, Intervention, Scenario
 from odforecast.scenario.priors import LogNormal, Normal, Uniform
-from odforecast.scenario.project import project
-from odforecast.scenario.scenario import NULL, Scenario
-from odforecast.scenario.schema import named_intervention
+from odforecast.scenario.projection import project
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,10 +15,10 @@ import pandas as pd
 
 from odforecast.evidence.check import CheckResult
 from odforecast.panel import Floats
+from odforecast.scenario.drawing import rise_and_fade
 from odforecast.scenario.effects import Estimator
 from odforecast.scenario.intervention import Intervention
 from odforecast.scenario.priors import Fixed, Normal
-from odforecast.scenario.shape import rise_and_fade
 from odforecast.seeds import seed_from
 
 if TYPE_CHECKING:

@@ -19,10 +19,9 @@ from odforecast.evidence.placebo import (
 )
 from odforecast.evidence.recovery import check_recovery
 from odforecast.geography.places import JURISDICTIONS
-from odforecast.scenario.intervention import NATION
-from odforecast.scenario.project import project
-from odforecast.scenario.scenario import NULL, Scenario
-from odforecast.scenario.schema import named_intervention
+from odforecast.scenario.file import named_intervention
+from odforecast.scenario.intervention import NATION, NULL, Scenario
+from odforecast.scenario.projection import project
 from odforecast.scenario.wording import nearest
 
 STIMULANTS = "Psychostimulants with abuse potential (T43.6)"

@@ -46,23 +46,6 @@ def added(known: Floats, draws: Floats) -> Floats:
     Bit for bit :func:`odforecast.monthly.sums.rolling_sums` of the joined months, but in one go
     over all places and draws: the 12 months are added in the order in which numpy adds up 12
     numbers that lie side by side, ``((0+1)+(2+3))+((4+5)+(6+7))``, then 8 to 11 in turn.
-
-    Parameters
-    ----------
-    known : ndarray, shape (L, 11) or (D, L, 11)
-        Months before the first that is drawn.
-    draws : ndarray, shape (D, L, M)
-
-    Returns
-    -------
-    ndarray, shape (D, L, M)
-        NaN where any of the 12 months is NaN.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> added(np.arange(11.0)[None], np.full((1, 1, 2), 100.0)).tolist()
-    [[[155.0, 255.0]]]
     """
     n, places, months = draws.shape
     width = months + 11
@@ -184,17 +167,16 @@ def total(forecast: Forecast, locations: Iterable[str], name: str) -> Forecast:
             f"{name!r} is the name of a place, which is not the sum of {few(places)}",
             hint="give the sum another name",
         )
-    return carrying(
-        forecast,
-        # A class that one of them does not publish has no sum.
-        lambda beside: {
-            n: p.total(places, name) for n, p in beside.items() if set(places) <= set(p.locations)
-        },
-        parts={name: tuple(held)},
-        draws=forecast.draws[:, rows].sum(axis=1, keepdims=True),
-        known=forecast.known[..., rows, :].sum(axis=-2, keepdims=True),
-        locations=(name,),
-    )
+
+    def summed(beside: Mapping[str, Forecast]) -> dict[str, Forecast]:
+        """A class that one of the places does not publish has no sum."""
+        whole = {n: p for n, p in beside.items() if set(places) <= set(p.locations)}
+        return {n: p.total(places, name) for n, p in whole.items()}
+
+    draws = forecast.draws[:, rows].sum(axis=1, keepdims=True)
+    known = forecast.known[..., rows, :].sum(axis=-2, keepdims=True)
+    parts = {name: tuple(held)}
+    return carrying(forecast, summed, parts=parts, draws=draws, known=known, locations=(name,))
 
 
 def _taken(forecast: Forecast, name: str) -> set[str]:
@@ -340,10 +322,7 @@ def concat(forecasts: Sequence[Forecast]) -> Forecast:
         raise ForecastError("there are no forecasts to join")
     first = forecasts[0]
     owner: dict[str, tuple[Forecast, int]] = {}
-    for f in forecasts:
-        for (what, one), (_, other) in zip(_common(first), _common(f)):
-            if one != other:
-                raise ForecastError(f"the forecasts have different {what}: {one} and {other}")
+    _alike("the forecasts have", map(_common, forecasts))
     for f in forecasts:
         if again := owner.keys() & set(f.locations):
             raise ForecastError(
@@ -359,7 +338,7 @@ def concat(forecasts: Sequence[Forecast]) -> Forecast:
         and all(_origin(f) == _origin(first) for f in forecasts)
     )
     panel = first.panel if one else _joined([f.panel for f in forecasts])
-    skipped = {s: why for f in forecasts for s, why in f.skipped.items()}
+    skipped = {s: why for f in forecasts for s, why in f.skipped.items() if one or s not in owner}
     known = [f.known[..., i, :] for f, i in rows]
     if any(x.ndim > 1 for x in known):  # where some draw the months before their own, all do
         known = [np.broadcast_to(x, (len(first.draws), 11)) for x in known]
@@ -371,7 +350,7 @@ def concat(forecasts: Sequence[Forecast]) -> Forecast:
         locations=places,
         joint=joint if one else joint - {LOCATION},
         panel=panel,
-        skipped={s: why for s, why in skipped.items() if one or s not in owner},
+        skipped=skipped,
         provenance=_provenance(forecasts, panel),
         warnings=tuple(dict.fromkeys(w for f in forecasts for w in f.warnings)),
         parts={s: of for f in forecasts for s, of in f.parts.items()},
@@ -386,21 +365,28 @@ def _order(place: str) -> tuple[int, str]:
     return _RANK.get(place, len(_RANK) + (not place.isdigit())), place
 
 
-def _common(f: Forecast) -> list[tuple[str, object]]:
+def _alike(lead: str, facts: Iterable[dict[str, object]]) -> None:
+    """Refuse what differs in any fact."""
+    first, *others = facts
+    for other in others:
+        for what, one in first.items():
+            if one != other[what]:
+                said = f"{one!s:.100} and {other[what]!s:.100}"
+                raise ForecastError(f"{lead} different {what}: {said}")
+
+
+def _common(f: Forecast) -> dict[str, object]:
     """What all forecasts that are joined must have in common."""
-    return [
-        ("as-of dates", f.as_of),
-        ("last months", f.last_month),
-        ("targets", f.target),
-        ("ways to count deaths", f.basis),
-        ("numbers of draws", len(f.draws)),
-        ("seeds", f.provenance.get("seed")),
-        ("scenarios", f.provenance.get("scenario")),
-        ("months", f"{f.months[0]}..{f.months[-1]}"),
-    ]
+    return {
+        "as-of dates": f.as_of, "last months": f.last_month, "targets": f.target,
+        "ways to count deaths": f.basis, "numbers of draws": len(f.draws),
+        "seeds": f.provenance.get("seed"), "scenarios": f.provenance.get("scenario"),
+        "months": f"{f.months[0]}..{f.months[-1]}",
+    }  # fmt: skip
 
 
 def _origin(f: Forecast) -> tuple[object, ...]:
+    """The run that a forecast is a piece of."""
     return dict(f.provenance), f.panel and f.panel.data_hash
 
 
@@ -428,16 +414,7 @@ def _joined(panels: Sequence[Panel | None]) -> Panel | None:
         return first
     equal = partial(np.array_equal, equal_nan=True)
     owner: dict[str, tuple[Panel, int]] = {}
-    for panel in held:
-        for name in _SHARED:
-            one, other = getattr(first, name), getattr(panel, name)
-            if one != other:
-                said = f"the forecasts come from different panels: {name} is {one} and {other}"
-                raise ForecastError(said)
-        if not np.array_equal(panel.months, first.months):
-            raise ForecastError("the forecasts come from panels of different months")
-        if _releases(panel) != _releases(first):
-            raise ForecastError("the forecasts come from panels with different earlier releases")
+    _alike("the forecasts come from panels of", map(_shared, held))
     for panel in held:
         for i, place in enumerate(panel.locations):
             mine = owner.setdefault(place, (panel, i))
@@ -454,20 +431,17 @@ def _joined(panels: Sequence[Panel | None]) -> Panel | None:
         layers[name] = {s: of for p in held for s, of in getattr(p, name).items()}
     names = dict.fromkeys(name for p in held for name in p.beside)
     layers["beside"] = {n: _joined([p.beside[n] for p in held if n in p.beside]) for n in names}
-    return replace(
-        first,
-        locations=places,
-        own=_own([p.own for p in held if p.own is not None]),
-        notes=tuple(dict.fromkeys(note for p in held for note in p.notes)),
-        selected=all(p.selected for p in held),
-        **layers,
-    )
+    layers["own"] = _own([p.own for p in held if p.own is not None])
+    layers["notes"] = tuple(dict.fromkeys(note for p in held for note in p.notes))
+    selected = all(p.selected for p in held)
+    return replace(first, locations=places, selected=selected, **layers)
 
 
-def _releases(panel: Panel) -> object:
-    """Earlier releases of a panel, and what is known of each."""
-    triangle = panel.triangle
-    return None if triangle is None else (triangle.releases, tuple(triangle.layers))
+def _shared(panel: Panel) -> dict[str, object]:
+    """What panels that are joined must have in common."""
+    held, triangle = {name: getattr(panel, name) for name in _SHARED}, panel.triangle
+    earlier = () if triangle is None else (*map(str, triangle.releases), *triangle.layers)
+    return held | {"months": panel.months.tolist(), "earlier releases": earlier}
 
 
 def _cells(panel: Panel, i: int) -> list[Floats]:

@@ -129,11 +129,8 @@ def _paths(
     draws = forecast.draws.transpose(1, 0, 2).reshape(n_loc * n_draws, n_months)
     # Without draws of its own a month is known: one row per location, else one per draw, too.
     known = forecast.known.swapaxes(0, -2).reshape(-1, 11)
-    labels = {
-        "location": np.repeat(places, n_draws),
-        "draw": np.tile(np.arange(n_draws, dtype=np.int32), n_loc),
-    }
-    months = forecast.months
+    numbers, months = np.tile(np.arange(n_draws, dtype=np.int32), n_loc), forecast.months
+    labels = {"location": np.repeat(places, n_draws), "draw": numbers}
     tables[f"{prefix}draws"] = pa.table(labels | dict(zip(months.astype(str), draws.T)))
     labels = {"location": np.repeat(places, len(known) // n_loc)}
     before = (months[0] - _BACK).astype(str)
@@ -255,13 +252,7 @@ def checksum(record: dict[str, Any]) -> str:
 
 
 def _encode(value: object, where: str) -> Any:
-    """A value as JSON, with a tag where JSON has no such type; refused, where it has no form.
-
-    Examples
-    --------
-    >>> _encode((np.datetime64("2025-04"), "OH"), "pair")
-    {'tuple': [{'month': '2025-04'}, 'OH']}
-    """
+    """A value as JSON, with a tag where JSON has no such type; refused, where it has no form."""
     # numpy's float64 is a float, but only numpy would know it again.
     if value is None or type(value) in (bool, int, float, str):
         return value
@@ -282,13 +273,7 @@ def _encode(value: object, where: str) -> Any:
 
 
 def _decode(value: Any) -> Any:
-    """What :func:`_encode` made, as it was.
-
-    Examples
-    --------
-    >>> _decode(_encode({"seed": "1"}, "provenance"))
-    {'seed': '1'}
-    """
+    """What :func:`_encode` made, as it was."""
     if not isinstance(value, dict):
         return value
     ((tag, held),) = value.items()
@@ -319,15 +304,10 @@ def _to_bytes(table: pa.Table) -> bytes:
     import pyarrow.parquet as pq
 
     numbers = [name for name in table.column_names if name not in _KEYS]
+    # A dictionary may join values that compare equal, 0.0 and -0.0; bytes do not.
+    how: Any = {"column_encoding": dict.fromkeys(numbers, "BYTE_STREAM_SPLIT")}
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        table,
-        sink,
-        compression="zstd",
-        # A dictionary may join values that compare equal, 0.0 and -0.0; bytes do not.
-        use_dictionary=["location"],
-        column_encoding=dict.fromkeys(numbers, "BYTE_STREAM_SPLIT"),
-    )
+    pq.write_table(table, sink, compression="zstd", use_dictionary=["location"], **how)
     held: bytes = sink.getvalue().to_pybytes()
     return held
 
@@ -372,9 +352,8 @@ def _panel_record(panel: Panel, tables: dict[str, pa.Table], name: str) -> dict[
     }
     if own is not None:  # a file without any is what it was
         arrays = {key: np.asarray(getattr(own, key)) for key in _OWN}
-        record["own"] = {
-            key: (x.astype(str) if x.dtype.kind == "M" else x).tolist() for key, x in arrays.items()
-        }
+        arrays |= {key: arrays[key].astype(str) for key in ("months", "as_of")}
+        record["own"] = {key: array.tolist() for key, array in arrays.items()}
     return record
 
 
@@ -386,8 +365,7 @@ def _panel_from(record: dict[str, Any], tables: Mapping[str, pa.Table]) -> Panel
     table = tables[record["table"]]
     triangle = None
     if record["triangle"] is not None:
-        releases = _decode(record["triangle"])
-        layers = {}
+        releases, layers = _decode(record["triangle"]), {}
         for name in ("reported", *SAID, "all_deaths"):
             columns = [f"{name} {day}" for day in releases]
             if name == "reported" or {*columns[:1]} & {*table.column_names}:

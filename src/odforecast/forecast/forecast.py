@@ -135,9 +135,7 @@ class Forecast(Frozen):
         # One order in memory, or sums of a selected or loaded forecast differ in the last bit.
         held = (self.draws, self.known)
         ours = [_OURS.get(id(x)) is x and not x.flags.writeable for x in held]
-        draws, known = (
-            x if own else np.array(x, dtype=float, order="C") for x, own in zip(held, ours)
-        )
+        draws, known = (x if own else np.array(x, float, order="C") for x, own in zip(held, ours))
         months = np.array(self.months, dtype="datetime64[M]")
         shape = (len(self.locations), months.size)
         if draws.ndim != 3 or draws.shape[1:] != shape or 0 in draws.shape:
@@ -147,8 +145,7 @@ class Forecast(Frozen):
         known = known.reshape(shape[0], 11) if len(draws) == 1 else known
         if (np.diff(months).astype(int) != 1).any():
             raise ForecastError("months must be consecutive")
-        if not ours[0] and not np.isfinite(draws).all():
-            bad = np.argwhere(~np.isfinite(draws))
+        if not ours[0] and len(bad := np.argwhere(~np.isfinite(draws))):
             d, i, m = bad[0]
             first = f"first at draw {d}, {self.locations[i]}, {months[m]}"
             raise ForecastError(f"{len(bad)} draws are not finite, {first}")
@@ -190,14 +187,14 @@ class Forecast(Frozen):
             table = self.counties() if counties else self.summary()
         except ForecastError:  # paths of single months, not joint
             return html_table(self.to_frame(target=self.target), caption)
-        titles, hidden, more = _OF_STATES, "", ".summary(), .years(), .trend(), .nowcast()"
+        titles = _OF_COUNTIES if counties else _OF_STATES
+        more, hidden = ".summary(), .years(), .trend(), .nowcast()", ""
         if counties:
-            titles, more = _OF_COUNTIES, ".counties(), .ranking()"
-            hidden = "; numbers below 10 left out"
-        shown = table[table["horizon"] == min(12, int(self.horizons[-1]))]
+            more, hidden = ".counties(), .ranking()", "; numbers below 10 left out"
+        shown = table.loc[table["horizon"] == min(12, int(self.horizons[-1])), list(titles)]
         names = {**titles, "last": f"reported {self.last_month}"}
         return html_table(
-            shown[list(titles)].round(_DECIMALS).rename(columns=names),
+            shown.round(_DECIMALS).rename(columns=names),
             f"{caption.lstrip('<')}; 90 % interval{hidden}",
             f"All of it: {more}, .text({titles['name']}), .plot()",
         )
@@ -248,10 +245,6 @@ class Forecast(Frozen):
         says, so that draw d is one world in all of them. Fitted apart, places are drawn each
         from its own stream, as if independent: adding such draws makes the spread of the sum
         too narrow.
-
-        Parameters
-        ----------
-        forecasts : iterable of Forecast
 
         Returns
         -------
@@ -386,10 +379,6 @@ class Forecast(Frozen):
         Both counts are taken in the same draw and as once final: where the earlier one is not
         final, its nowcast is used, not the incomplete reported count. "Fall" and trend mean
         this and nothing else.
-
-        Parameters
-        ----------
-        month : month
 
         Returns
         -------
@@ -617,11 +606,6 @@ class Forecast(Frozen):
     ) -> pd.DataFrame:
         """Calendar years: the 12-month-ending counts of December.
 
-        Parameters
-        ----------
-        locations : str or iterable of str, optional
-        level : float
-
         Returns
         -------
         DataFrame
@@ -649,10 +633,6 @@ class Forecast(Frozen):
         A change is that of :meth:`change`, relative to the count 12 months before. It is large
         above t₂, stable up to t₁, with t₁ = max(5 %, 1.28 √(2/N)), t₂ = 3 t₁ and N the count 12
         months before *as known at the origin*.
-
-        Parameters
-        ----------
-        locations : str or iterable of str, optional
 
         Returns
         -------
@@ -819,10 +799,6 @@ class Forecast(Frozen):
             A backtest of the same model, to take past errors from. Default: those that ship of
             the default model. Where there are none, nothing is said of them.
 
-        Returns
-        -------
-        str
-
         Raises
         ------
         ForecastError
@@ -921,15 +897,6 @@ def a_forecast(value: object, error: type[OdforecastError] = ForecastError) -> F
 
 def load_forecast(path: str | os.PathLike[str]) -> Forecast:
     """A forecast that :meth:`odforecast.Forecast.save` wrote, bit for bit, with its panel.
-
-    Parameters
-    ----------
-    path : path
-        The folder.
-
-    Returns
-    -------
-    Forecast
 
     Raises
     ------

@@ -48,20 +48,11 @@ def _shipped() -> pd.DataFrame:
 def table_of(scores: pd.DataFrame) -> pd.DataFrame:
     """Past errors of 12-month-ending counts, from scores of one model.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        Unit-level scores; only rows that are scorable and ahead of the last known month count,
-        and of several kinds of vintage only those of the one that a claim rests on
-        (:data:`odforecast.names.DECIDING`): they have no common mean.
-
-    Returns
-    -------
-    DataFrame
-        One row per ``location`` and ``horizon``: ``forecasts`` (how many), ``error`` (median of
-        the absolute error, in percent of the count), ``held`` (share of counts inside the 90 %
-        interval), ``first`` and ``last`` (months forecast), ``vintage``, ``truth_release`` (of
-        the counts scored against), ``spec_hash``.
+    A row per ``location`` and ``horizon``: ``forecasts`` (how many), ``error`` (median of the
+    absolute error, in percent of the count), ``held`` (share of counts inside the 90 % interval),
+    ``first`` and ``last`` (months forecast), ``vintage``, ``truth_release``, ``spec_hash``. Only
+    rows that are scorable and ahead of the last known month count, and of several kinds of vintage
+    only those of the one that a claim rests on: they have no common mean.
     """
     kind = deciding_kind(scores["vintage"].astype(str).unique())
     kept = scores[
@@ -81,9 +72,8 @@ def table_of(scores: pd.DataFrame) -> pd.DataFrame:
         spec_hash=("spec_hash", "first"),
     )
     table = table.reset_index()
-    for key in ("first", "last"):
-        table[key] = table[key].dt.strftime("%Y-%m")
-    table["truth_release"] = table["truth_release"].dt.strftime("%Y-%m-%d")
+    for key, form in (("first", "%Y-%m"), ("last", "%Y-%m"), ("truth_release", "%Y-%m-%d")):
+        table[key] = table[key].dt.strftime(form)
     made: pd.DataFrame = table.assign(error=table["error"].round(1), held=table["held"].round(2))
     return made
 
@@ -97,7 +87,6 @@ def past_errors(
     ----------
     forecast : Forecast
     location : str
-        CDC code.
     record : Results, optional
         A backtest of the same model and the same deaths; counts that were not settled on the day
         of the forecast are left out. Default: the table that ships, which is of the default

@@ -56,16 +56,8 @@ def published_on(forecast: Forecast) -> dt.date:
 def published(forecast: Forecast, layer: str = "reported") -> Floats:
     """A layer of the panel at the forecast's months, shape (L, M).
 
-    Parameters
-    ----------
-    forecast : Forecast
-    layer : {"reported", "predicted", "complete", "pending"}
-
-    Returns
-    -------
-    ndarray, shape (L, M)
-        Deaths, or percent. A sum of locations has the sum of its parts; of percentages there
-        is none. NaN where nothing is published, after the last month too.
+    A sum of locations has the sum of its parts; of percentages there is none. NaN where nothing
+    is published, after the last month too.
     """
     return at_months(forecast, layer_of(forecast, layer))
 
@@ -91,12 +83,7 @@ def layer_of(forecast: Forecast, layer: str) -> Floats:
 def at_months(forecast: Forecast, rows: Floats, shift: int = 0) -> Floats:
     """Columns of a panel's rows (L, T) at the months of a forecast, shape (L, M).
 
-    Parameters
-    ----------
-    forecast : Forecast
-    rows : ndarray, shape (L, T)
-    shift : int
-        Months by which each is later: −12 for the counts a year earlier.
+    Each is ``shift`` months later: −12 for the counts a year earlier.
     """
     out = np.full((len(rows), forecast.months.size), np.nan)
     if forecast.panel is not None:
@@ -165,16 +152,7 @@ def _share(holds: Flags, known: Flags) -> Floats:
 def residents(parts: Sequence[str], year: int) -> float:
     """Residents of some places together on July 1 of a year; NaN where nobody counts them.
 
-    Parameters
-    ----------
-    parts : sequence of str
-        CDC codes. New York with New York City is known, either alone is not.
-    year : int
-
-    Examples
-    --------
-    >>> residents(["NY", "YC"], 2024) > residents(["OH"], 2024), residents(["NY"], 2024)
-    (True, nan)
+    New York with New York City is known, either alone is not.
     """
     held = set(parts)
     if set(NEW_YORK) <= held:
@@ -206,10 +184,7 @@ def year_before(forecast: Forecast, months: Positions = slice(None)) -> Floats:
     Where the draws reach that far back, in every draw; before them as reported, and for a sum
     of places the sum of what was reported of its parts.
 
-    Returns
-    -------
-    ndarray, shape (D, L, M)
-        NaN where no count is known, or where it is drawn and the draws are not joint over months.
+    NaN where no count is known, or where it is drawn and the draws are not joint over months.
     """
     at = np.arange(forecast.months.size)[months]
     reported = at_months(forecast, layer_of(forecast, "reported"), -12)[:, at]
@@ -383,19 +358,7 @@ def of_counties(forecast: Forecast) -> bool:
 
 
 def refuse_counties(forecast: Forecast, what: str) -> None:
-    """Refuse what is made of states alone, and would show counts below 10.
-
-    Parameters
-    ----------
-    forecast : Forecast
-    what : str
-        What is refused, in the plural: ``"reports"``.
-
-    Raises
-    ------
-    DataError
-        If the forecast is of counties; says what shows them.
-    """
+    """Refuse what is made of states alone, and would show counts below 10."""
     if of_counties(forecast):
         raise DataError(
             f"this forecast is of counties, and {what} are of states: they would show counts "
@@ -451,20 +414,7 @@ def among_highest(values: Floats, k: int) -> Floats:
 
     Places that tie for the last rank share what is left of it: no order of names decides.
 
-    Parameters
-    ----------
-    values : ndarray, shape (D, L)
-        Minus infinity for what has no rank in a draw: it is never among them, and the chances
-        add up to less.
-    k : int
-        At least 1; L and more gives 1 to all.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from odforecast.forecast.tables import among_highest
-    >>> among_highest(np.array([[9.0, 5.0, 5.0, 1.0], [9.0, 5.0, 4.0, 9.0]]), 2).tolist()
-    [1.0, 0.25, 0.25, 0.5]
+    What has no rank in a draw is minus infinity there: the chances add up to less.
     """
     places = values.shape[1]
     at = max(places - k, 0)

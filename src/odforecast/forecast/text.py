@@ -54,73 +54,31 @@ _IN_A_SENTENCE = {
 def place_name(code: str) -> str:
     """Full name of a place, as it stands within a sentence.
 
-    Parameters
-    ----------
-    code : str
-        Code or name of a jurisdiction or county; the name of a region, or of a sum of places,
-        which stays as it is.
-
-    Examples
-    --------
-    >>> place_name("US"), place_name("OH"), place_name("39061"), place_name("Midwest")
-    ('the United States', 'Ohio', 'Hamilton County, Ohio', 'the Midwest')
-    >>> place_name("NY"), place_name("the valley")
-    ('New York State without New York City', 'the valley')
+    A name that is no place's stays as it is.
     """
-    if code in _IN_A_SENTENCE:
-        return _IN_A_SENTENCE[code]
     try:
         found = find(code)
-    except LookupError:
-        return code
-    if isinstance(found, County):
-        return found.label
-    return _IN_A_SENTENCE.get(found.state, found.name)
+    except LookupError:  # a region, or a sum
+        return _IN_A_SENTENCE.get(code, code)
+    known = found.fips if isinstance(found, County) else found.state
+    return _IN_A_SENTENCE.get(known, found.label if isinstance(found, County) else found.name)
 
 
 def beyond_validated(forecast: Forecast) -> str:
     """One line on the months that lie further ahead than any that was ever scored.
 
     It is said beside a forecast and is no part of it, so nothing about the forecast hangs on it.
-
-    Parameters
-    ----------
-    forecast : Forecast
-
-    Returns
-    -------
-    str
-        Empty if all months lie within :data:`VALIDATED` months of the last published one.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> panel = od.bundled().as_of().panel().select(["US"])
-    >>> fitted = od.get_model("naive").fit(panel)
-    >>> beyond_validated(fitted.forecast(12, draws=2))
-    ''
-    >>> beyond_validated(fitted.forecast(13, draws=2)).partition(":")[0]
-    'months after 2026-08 lie further ahead than forecasts were checked'
     """
     last = to_month(forecast.last_month) + VALIDATED * ONE_MONTH
-    if forecast.months[-1] <= last:
-        return ""
-    return (
+    said = (
         f"months after {last} lie further ahead than forecasts were checked: {VALIDATED} months "
         "after the last published one; their intervals follow from the model alone"
     )
+    return said if forecast.months[-1] > last else ""
 
 
 def own_counts(forecast: Forecast) -> str:
-    """What own counts a forecast rests on, in words; empty where none.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> panel = od.bundled().as_of().panel()
-    >>> own_counts(od.get_model("naive").fit(panel).forecast(draws=50))
-    ''
-    """
+    """What own counts a forecast rests on, in words; empty where none."""
     return forecast.provenance.get(OWN_COUNTS, "")
 
 
@@ -136,20 +94,7 @@ def _own_of(one: Forecast) -> str:
 
 
 def keep_local(forecast: Forecast, where: str, own: bool) -> None:
-    """Refuse to publish what rests on own counts, unless it is asked for.
-
-    Parameters
-    ----------
-    forecast : Forecast
-    where : str
-        What would hold it: ``"a hub file"``.
-    own : bool
-        Whether it was asked for.
-
-    Raises
-    ------
-    ForecastError
-    """
+    """Refuse to publish what rests on own counts, unless it is asked for."""
     if not own and (said := own_counts(forecast)):
         raise ForecastError(
             f"this forecast rests on own counts ({said.partition(', hash')[0]}), which are not "
@@ -214,10 +159,8 @@ def _off(one: Forecast, month: np.datetime64, record: Scored | None) -> str:
         return ""
     horizon = int((month - one.last_month).astype(int))
     rows = rows[(rows["horizon"] == horizon) & np.isfinite(rows["error"])]
-    for error, n in zip(rows["error"], rows["forecasts"]):
-        past = f"(the middle of {n:,} past ones)"
-        return f"; such forecasts have been off by {error:.0f} % here {past}"
-    return ""
+    said = "; such forecasts have been off by {:.0f} % here (the middle of {:,} past ones)"
+    return next(map(said.format, rows["error"], rows["forecasts"]), "")
 
 
 def _one(forecast: Forecast, location: str | None) -> Forecast:

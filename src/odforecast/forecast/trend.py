@@ -129,14 +129,6 @@ def probabilities(
 ) -> Floats:
     """Share of draws in each category, shape (rows, months, 5); NaN without a threshold, and where
     the year before is drawn by a model that is not joint over months.
-
-    Parameters
-    ----------
-    forecast : Forecast
-    first : ndarray, shape (rows, months)
-        t₁ in percent.
-    rows, months : sequence of int
-        Positions of locations and months in the forecast.
     """
     sums, known = forecast.samples(), before_at_origin(forecast)
     n, chosen = len(sums), np.asarray(months)

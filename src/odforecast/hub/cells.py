@@ -15,24 +15,24 @@ import re
 import zlib
 from array import array
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pandas.api.types import infer_dtype
+from pyarrow import feather
 
 from odforecast.errors import DataError
 from odforecast.say import plain, quoted
 
 #: Most bytes of a file, unpacked: a file of 2,000 sample paths has a quarter of it.
 MAX_BYTES: Final = 256 * 2**20
-#: Most rows of a file.
-MAX_ROWS: Final = 4_000_000
 #: Most characters of a cell of text, and of the longest number; a double needs 25.
 _LONGEST, _LONGEST_NUMBER = 100_000, 60
 #: Rows that are lists of cells at one time.
@@ -43,26 +43,26 @@ _NO_SUBMISSION: Final = "is it a hubverse model-output file?"
 # ASCII digits only: other scripts' digits are digits to float() and to \d as well.
 _NUMBER: Final = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+#: R types, and the tests of :mod:`pyarrow.types` that an Arrow type must pass for each.
+_R_TYPES: Final = {
+    "factor": ("dictionary",), "integer": ("integer",), "double": ("floating",), "Date": ("date",),
+    "logical": ("boolean",), "POSIXct": ("timestamp",),
+    "character": ("string", "large_string", "string_view"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Raw:
-    """Cells of a file.
-
-    Attributes
-    ----------
-    cells : DataFrame
-        A column of texts for each name in the header; of Parquet, of whatever it holds.
-    rows : ndarray of int
-        Where each row is: the line of a CSV file (the header is line 1), the row of a Parquet
-        file (from 1).
-    ends : bool
-        Whether the last line of a CSV file is ended, as a file that was cut off rarely is.
+    """Cells of a file, the line of CSV or row of Parquet (from 1) that each row is, whether the
+    last line is ended, as a file that was cut off rarely is, the R types of Parquet's columns, and
+    of CSV's the number of each cell's text and the texts.
     """
 
     cells: pd.DataFrame
     rows: np.ndarray
     ends: bool = True
+    kinds: Mapping[str, str] = field(default_factory=dict)
+    coded: Mapping[str, tuple[np.ndarray, list[str]]] = field(default_factory=dict)
 
 
 def file_kind(path: Path) -> str:
@@ -82,74 +82,63 @@ def file_kind(path: Path) -> str:
     )
 
 
-def read_raw(path: Path, kind: str = "", limit: int = MAX_BYTES, hint: str = _NO_SUBMISSION) -> Raw:
-    """Read a file's cells.
-
-    Parameters
-    ----------
-    path : Path
-    kind : {"csv", "gz", "parquet"}, optional
-        Default: by its name.
-    limit : int
-        Most bytes it may hold, unpacked.
-    hint : str
-        What to say of a file that cannot be read.
-
-    Raises
-    ------
-    DataError
-        If it is absent, larger than ``limit``, damaged, or of another kind.
-    """
+def read_raw(
+    path: Path, kind: str = "", limit: int | None = MAX_BYTES, hint: str = _NO_SUBMISSION
+) -> Raw:
+    """Read a file's cells."""
     kind = kind or file_kind(path)
     try:
-        if kind == "parquet":
-            return _parquet(path, limit, hint)
+        if kind in ("parquet", "arrow"):
+            return _typed(path, kind, limit, hint)
         with path.open("rb") if kind == "csv" else gzip.open(path, "rb") as handle:
-            data = handle.read(limit + 1)
+            data = handle.read(-1 if limit is None else limit + 1)
+        if limit is not None and len(data) > limit:
+            raise DataError(
+                f"{path}: more than {limit / 2**20:,.0f} MB unpacked",
+                hint="no hub file is that large; write samples as Parquet, or split the file",
+            )
+        return _text(path, data)
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file") from error
     except (OSError, EOFError, zlib.error, pa.ArrowException, ValueError, OverflowError,
-            TypeError) as error:  # fmt: skip
+            TypeError, csv.Error) as error:  # fmt: skip
         if isinstance(error, DataError):
             raise
-        _damaged(path, kind, error, hint)
-    if len(data) > limit:
-        raise DataError(
-            f"{path}: more than {limit / 2**20:,.0f} MB unpacked",
-            hint="no hub file is that large; write samples as Parquet, or split the file",
-        )
-    return _text(path, data, hint)
+        said = plain(" ".join(str(error).split()), 300)
+        hint = getattr(error, "hint", hint)
+        raise DataError(f"{path}: cannot be read as {kind}: {said}", hint=hint) from error
 
 
-def _damaged(path: Path, kind: str, why: object, hint: str) -> NoReturn:
-    """Refuse a file that is not what its name says."""
-    said = plain(" ".join(str(why).split()), 300)
-    cause = why if isinstance(why, BaseException) else None
-    raise DataError(f"{path}: cannot be read as {kind}: {said}", hint=hint) from cause
+class _BadTextError(ValueError):
+    """What is wrong with a text, and what to do."""
+
+    def __init__(self, why: str, hint: str) -> None:
+        super().__init__(why)
+        self.hint = hint
 
 
-def _text(path: Path, data: bytes, hint: str) -> Raw:
-    """Cells of CSV, read by the rules to the letter: a stray quote is refused, not repaired."""
-
-    def refuse(why: str, hint: str = hint) -> NoReturn:
-        """Say what is wrong."""
-        _damaged(path, "csv", why, hint)
-
+def decoded(data: bytes, line: str = "row") -> str:
+    """UTF-8 as text; what is not is named by its line."""
     try:
-        data.decode("utf-8")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        row = data.count(b"\n", 0, error.start) + 1
-        byte = data[error.start]
-        refuse(f"row {row}: byte {byte:#04x} is no UTF-8", "save the file as UTF-8")
+        row, byte = data.count(b"\n", 0, error.start) + 1, data[error.start]
+        why = f"{line} {row}: byte {byte:#04x} is not UTF-8"
+        raise _BadTextError(why, "save the file as UTF-8") from None
+
+
+def _text(path: Path, data: bytes) -> Raw:
+    """Cells of CSV, read by the rules to the letter: a stray quote is refused, not repaired."""
+    decoded(data)
+    lines = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
     if (at := data.find(b"\0")) >= 0:
         row = data.count(b"\n", 0, at) + 1
-        refuse(f"row {row}: a NUL byte, as no text has", "write the file again")
-    lines = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
+        raise _BadTextError(f"row {row}: a NUL byte, as no text has", "write the file again")
     reader = csv.reader(lines, strict=True)
     try:
         header = next(reader, [])
         if not header:
-            refuse("row 1 holds no column names")
+            raise ValueError("row 1 holds no column names")
         check_header(header, str(path))
         found = [_Column() for _ in header]
         rows = array("q")
@@ -158,17 +147,19 @@ def _text(path: Path, data: bytes, hint: str) -> Raw:
             if len(cells) != len(header):
                 if not cells:
                     continue  # an empty line holds nothing that could be lost
-                refuse(f"row {reader.line_num} has {len(cells)} cells, and the header "
-                       f"{len(header)}")  # fmt: skip
+                raise ValueError(f"row {reader.line_num}: {len(cells)} cells, and the header has "
+                                 f"{len(header)}")  # fmt: skip
             rows.append(reader.line_num)
             batch.append(cells)
             if len(batch) == _BATCH:
                 _keep(found, batch)
         _keep(found, batch)
     except csv.Error as error:
-        refuse(f"row {reader.line_num}: {error}")
-    table = pd.DataFrame({n: c.values() for n, c in zip(header, found)}, columns=header)
-    return Raw(table, np.array(rows), data.endswith((b"\n", b"\r")))
+        raise ValueError(f"row {reader.line_num}: {error}") from None
+    coded = {n: (np.array(c.codes, dtype=np.intp), [*c.known]) for n, c in zip(header, found)}
+    whole = {n: np.array([*words, ""], dtype=object)[at] for n, (at, words) in coded.items()}
+    ends = data.endswith((b"\n", b"\r"))
+    return Raw(pd.DataFrame(whole, columns=header), np.array(rows), ends, coded=coded)
 
 
 class _Column:
@@ -178,10 +169,6 @@ class _Column:
         self.known: defaultdict[str, int] = defaultdict()
         self.known.default_factory = self.known.__len__  # a new text gets the next number
         self.codes = array("i")
-
-    def values(self) -> np.ndarray:
-        """The texts, row by row."""
-        return np.array([*self.known, ""], dtype=object)[np.array(self.codes, dtype=np.intp)]
 
 
 def _keep(found: list[_Column], batch: list[list[str]]) -> None:
@@ -199,44 +186,54 @@ def check_header(header: Sequence[object], source: str) -> None:
         raise DataError(f"{source}: two columns are named {quoted(twice)}", hint="keep one")
 
 
-def _parquet(path: Path, limit: int, hint: str) -> Raw:
-    """Cells of Parquet; files of ours have page checksums, so a flipped bit is an error."""
-    with pq.ParquetFile(path, page_checksum_verification=True) as file:
-        meta, schema = file.metadata, file.schema_arrow
-    size = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
-    if size > limit or meta.num_rows > MAX_ROWS:
-        raise DataError(
-            f"{path}: {meta.num_rows:,} rows, {size / 2**20:,.0f} MB unpacked",
-            hint=f"at most {MAX_ROWS:,} rows and {limit / 2**20:,.0f} MB; split the file",
+def _typed(path: Path, kind: str, limit: int | None, hint: str) -> Raw:
+    """Cells of Parquet or Arrow; our Parquet has page checksums, so a flipped bit is an error."""
+    if kind == "arrow":
+        table = feather.read_table(path, memory_map=False)
+        schema = table.schema
+    else:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            meta, schema = file.metadata, file.schema_arrow
+        size = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
+        if limit is not None and (size > limit or meta.num_rows > limit // 64):
+            raise DataError(
+                f"{path}: {meta.num_rows:,} rows, {size / 2**20:,.0f} MB unpacked",
+                hint=f"at most {limit // 64:,} rows and {limit / 2**20:,.0f} MB; split the file",
+            )
+        # Texts stay coded: a long one that is in every row is kept once.
+        texts = [f.name for f in schema if f.type in (pa.string(), pa.large_string())]
+        table = pq.read_table(
+            path, read_dictionary=texts, page_checksum_verification=True, partitioning=None
         )
     check_header(schema.names, str(path))
-    # Texts stay coded: a long one that is in every row is kept once.
-    texts = [f.name for f in schema if f.type in (pa.string(), pa.large_string())]
-    table = pq.read_table(
-        path, read_dictionary=texts, page_checksum_verification=True, partitioning=None
-    )
     columns: dict[str, Any] = {}
     for name, column in zip(table.column_names, table.columns):
-        if re.fullmatch(r"__index_level_\d+__", name):
-            continue  # a pandas index that somebody left in the table
         coded = column.chunks if pa.types.is_dictionary(column.type) else []
-        texts = [x for chunk in coded for x in chunk.dictionary.to_pylist() if isinstance(x, str)]
-        if any(len(x) > _LONGEST for x in texts):
+        known = [x for chunk in coded for x in chunk.dictionary.to_pylist() if isinstance(x, str)]
+        if any(len(x) > _LONGEST for x in known):
             what = f"holds a text of more than {_LONGEST:,} characters"
             raise DataError(f"{path}: column {quoted(name)} {what}", hint=hint)
         columns[name] = column.to_pandas(ignore_metadata=True).reset_index(drop=True)
     cells = pd.DataFrame(columns)
-    return Raw(cells, np.arange(1, len(cells) + 1))
+    kinds = {f.name: _r_type(f.type) for f in schema}
+    return Raw(cells, np.arange(1, len(cells) + 1), kinds=kinds)
+
+
+def _r_type(kind: pa.DataType) -> str:
+    """The R type of an Arrow type, as hubValidations names it."""
+    for name, tests in _R_TYPES.items():
+        if any(getattr(pa.types, f"is_{test}")(kind) for test in tests):
+            return name
+    return str(kind)
+
+
+def without_index(cells: pd.DataFrame) -> pd.DataFrame:
+    """Cells without the pandas index that somebody left in the table."""
+    return cells[[c for c in cells if not re.fullmatch(r"__index_level_\d+__", str(c))]]
 
 
 def number(cell: object) -> float:
-    """The number a cell holds; NaN if it holds none, or one no double can hold.
-
-    Examples
-    --------
-    >>> number("1345.5"), number("1e3"), number(7), number(True), number("1,345"), number("12 ")
-    (1345.5, 1000.0, 7.0, nan, nan, nan)
-    """
+    """The number a cell holds; NaN if it holds none, or one no double can hold."""
     if isinstance(cell, str):
         if len(cell) > _LONGEST_NUMBER or _NUMBER.fullmatch(cell) is None:
             return math.nan
@@ -252,13 +249,7 @@ def number(cell: object) -> float:
 
 
 def day(cell: object) -> np.datetime64:
-    """The day a cell holds; NaT if it holds none.
-
-    Examples
-    --------
-    >>> day("2024-07-31").item().day, str(day("31.07.2024"))
-    (31, 'NaT')
-    """
+    """The day a cell holds; NaT if it holds none."""
     none = np.datetime64("NaT", "s")
     if isinstance(cell, str):
         if _DAY.fullmatch(cell) is None:
@@ -275,6 +266,11 @@ def day(cell: object) -> np.datetime64:
     if isinstance(cell, dt.date) and 1900 <= cell.year <= 2200:
         return np.datetime64(cell, "s")
     return none
+
+
+def is_day(text: str | None) -> bool:
+    """Whether a text is a day of the calendar such as ``2024-07-31``."""
+    return not np.isnat(day(text))
 
 
 def numbers(column: pd.Series) -> np.ndarray:
@@ -324,19 +320,16 @@ def read_texts(path: Path, hint: str = _NO_SUBMISSION) -> tuple[pd.DataFrame, np
     so that a CSV file and a Parquet file of the same table give the same.
     """
     raw = read_raw(path, hint=hint)
-    return pd.DataFrame({str(c): _texts(raw.cells[c]) for c in raw.cells}), raw.rows
+    cells = without_index(raw.cells)
+    return pd.DataFrame({str(c): texts(cells[c]) for c in cells}), raw.rows
 
 
 def text_of(cell: object) -> str:
-    """A cell as text; the same for a date, a number or a text that means the same.
-
-    Examples
-    --------
-    >>> text_of(1.0), text_of("01"), text_of(0.25), text_of(None), text_of(dt.date(2024, 1, 6))
-    ('1', '01', '0.25', '', '2024-01-06')
-    """
+    """A cell as text; the same for a date, a number or a text that means the same."""
     if isinstance(cell, str):
         return cell
+    if isinstance(cell, np.ndarray | list | dict):
+        return str(cell)
     if cell is None or cell is pd.NA or cell is pd.NaT or cell != cell:
         return ""
     if isinstance(cell, dt.datetime):
@@ -352,12 +345,20 @@ def text_of(cell: object) -> str:
     return str(cell)
 
 
-def _texts(column: pd.Series) -> pd.Series:
-    """A column as text; of numbers and days each different one is written once."""
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiumM":
-        codes, different = pd.factorize(column, use_na_sentinel=False)
-        stamps = column.dtype.kind == "M"
-        cells = [pd.Timestamp(x) for x in different] if stamps else different.tolist()
-        texts = np.array([text_of(x) for x in cells], dtype=object)
-        return pd.Series(texts[codes] if len(texts) else [], dtype=object)
-    return pd.Series([text_of(x) for x in column.astype(object)], dtype=object)
+def coded_texts(column: pd.Series) -> tuple[np.ndarray, list[str]]:
+    """The number of each cell's text (-1: it is empty), and the texts, each written once."""
+    different: Iterable[Any]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        at, different = column.cat.codes.to_numpy(), column.cat.categories
+    elif getattr(column.dtype, "kind", "O") in "fiumM" or infer_dtype(column) == "date":
+        at, found = pd.factorize(column, use_na_sentinel=False)
+        different = map(pd.Timestamp, found) if column.dtype.kind == "M" else found.tolist()
+    else:
+        at, different = pd.factorize(np.array([text_of(x) for x in column], dtype=object))
+    return at, [text_of(x) for x in different]
+
+
+def texts(column: pd.Series) -> pd.Series:
+    """A column as text."""
+    at, words = coded_texts(column)
+    return pd.Series(np.array([*words, ""], dtype=object)[at], dtype=object)

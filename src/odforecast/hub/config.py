@@ -27,7 +27,6 @@ from odforecast.forecast.trend import LONGEST
 from odforecast.geography.places import LOCATIONS, called, lookup
 from odforecast.hub.layout import CONFIG, MODEL_METADATA, MODEL_OUTPUT, values_of
 from odforecast.hub.naming import TEAM, model_id
-from odforecast.hub.targets import NOWCAST
 from odforecast.io import replacing
 from odforecast.models import get_model
 from odforecast.months import ONE_MONTH, month_end
@@ -50,6 +49,8 @@ _DESIGNATED: Final = ("dlm", "ensemble")
 _BASELINES: Final = (
     "hub-baseline", "damped-trend", "cdc-predicted", "naive", "drift", "seasonal-naive",
 )  # fmt: skip
+#: Horizons of months that were published already, and are revised.
+NOWCAST: Final = tuple(range(-11, 1))
 _ROUNDS: Final = {
     VINTAGE_REAL: "one per release of CDC's",
     "pseudo-clean": "the past again: one round a month, cut from one later release, complete",
@@ -74,24 +75,7 @@ def template(name: str) -> str:
 def admin_config(
     name: str, maintainer: str, contact: Mapping[str, str], repository: str, more: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What ``admin.json`` holds.
-
-    Parameters
-    ----------
-    name, maintainer : str
-    contact : mapping of str to str
-        ``name`` and ``email`` of a person.
-    repository : str
-        ``OWNER/NAME`` of the repository that the hub will lie in.
-    more : mapping
-        Metadata of this package's: ``indicator`` and the like.
-
-    Examples
-    --------
-    >>> who = {"name": "A", "email": "a@b.org"}
-    >>> admin_config("Overdoses", "Ohio", who, "ohio/hub", {})["repository"]
-    {'host': 'github', 'owner': 'ohio', 'name': 'hub'}
-    """
+    """What ``admin.json`` holds."""
     owner, _, repo = repository.partition("/")
     if not (owner and repo) or "/" in repo or len(repository.split()) != 1:
         raise DataError(f"repository is {repository!r}", hint="OWNER/NAME, as ohio/overdose-hub")
@@ -118,24 +102,6 @@ def tasks_config(
     Every place, target and horizon is optional; what is given has all quantile levels, or all
     categories. ``target_end_date`` follows from the origin and the horizon, so it is a derived
     task id.
-
-    Parameters
-    ----------
-    panels : sequence of Panel
-        What was known at each origin.
-    horizon, samples, joint
-        As of :func:`odforecast.hub.init`. Over both targets a sample always is one course.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> panel = od.bundled().as_of().panel().select(["US", "OH"])
-    >>> (round_,) = tasks_config([panel], 12, (100, 1000), ["location", "month"])["rounds"]
-    >>> round_["additional_metadata"]["last_data_dates"]
-    {'2026-01-14': '2025-08-31'}
-    >>> sample = round_["model_tasks"][0]["output_type"]["sample"]
-    >>> sample["output_type_id_params"]["compound_taskid_set"]
-    ['origin_date']
     """
     if not 1 <= horizon <= 120:
         raise DataError(f"horizon is {horizon}", hint="1 to 120 months")
@@ -206,13 +172,7 @@ def licences() -> tuple[str, ...]:
 
 
 def built_in(label: str) -> bool:
-    """Whether a label is of a model of states that comes with the package.
-
-    Examples
-    --------
-    >>> built_in("auto-ets+delay"), built_in("auto-ets-sums"), built_in("my-model")
-    (True, True, False)
-    """
+    """Whether a label is of a model of states that comes with the package."""
     return _base(label) in _methods()
 
 
@@ -225,14 +185,7 @@ def _base(label: str) -> str:
 
 
 def all_labels() -> tuple[str, ...]:
-    """Labels of all built-in models of states; each with ``+delay`` too where it can have it.
-
-    Examples
-    --------
-    >>> labels = all_labels()
-    >>> "dlm" in labels, "dlm+delay" in labels, "naive+delay" in labels, "county" in labels
-    (True, False, True, False)
-    """
+    """Labels of all built-in models of states; each with ``+delay`` too where it can have it."""
     from odforecast.models import model_names
 
     specs = {name: get_model(name).spec for name in model_names(STATES)}
@@ -245,29 +198,7 @@ def all_labels() -> tuple[str, ...]:
 
 
 def model_metadata(label: str, license: str = "CC-BY-4.0") -> dict[str, Any]:
-    """What a hub is to know of a built-in model.
-
-    Parameters
-    ----------
-    label : str
-        As :func:`odforecast.get_model` takes it; ``+delay`` may stand behind it.
-    license : str
-        Of the model's output.
-
-    Raises
-    ------
-    DataError
-        If the model is not built in, or not of states: what a team says of its own model, it
-        writes itself.
-    UnknownNameError
-        If ``+delay`` is put on a model that knows the delay.
-
-    Examples
-    --------
-    >>> made = model_metadata("auto-ets+delay")
-    >>> made["team_abbr"], made["model_abbr"], made["designated_model"]
-    ('odforecast', 'auto_ets__delay', False)
-    """
+    """What a hub is to know of a built-in model."""
     if not built_in(label):
         raise DataError(
             f"{label!r} is no built-in model of states",
@@ -347,27 +278,41 @@ def write_pages(admin: Mapping[str, Any], tasks: Mapping[str, Any], labels: Sequ
     ids, sample = counts["task_ids"], counts["output_type"]["sample"]["output_type_id_params"]
     over = [f" and all {what}" for what, column in (("places", "location"), ("months", "horizon"))
             if column not in sample["compound_taskid_set"]]  # fmt: skip
+
+    def model(*wanted: str) -> str:
+        """The first of these models that the hub knows; else its first model."""
+        return model_id(next((x for x in (*wanted, *labels) if x in labels), wanted[0]))
+
     day, last = list(round_["additional_metadata"]["last_data_dates"].items())[-1]
-    example = labels[-1] if labels else "auto-ets"
-    text = template("README.md").format(
-        title=admin["name"],
-        made_with=facts["made_with"],
-        indicator=facts["indicator"],
-        made=_ROUNDS[facts["rounds"]],
-        rule=HORIZON_RULE,
-        day=day,
-        last=last,
-        first=next(x for x in ids["target_end_date"]["optional"] if x > last),
-        horizon=ids["horizon"]["optional"][-1],
-        columns=", ".join(f"`{c}`" for c in HUB_COLUMNS),
-        least=sample["min_samples_per_task"],
-        most=sample["max_samples_per_task"],
-        course="both targets" + "".join(over),
-        start=due["start"],
-        end=due["end"],
-        example=example,
-        example_id=model_id(example),
-    )
+    example, codes = labels[-1] if labels else "auto-ets", ids["location"]["optional"]
+    nation = ["US"] if "US" in codes else codes[:1]
+    words = {
+        "title": admin["name"],
+        "made_with": facts["made_with"],
+        "indicator": facts["indicator"],
+        "made": _ROUNDS[facts["rounds"]],
+        "rule": HORIZON_RULE,
+        "day": day,
+        "last": last,
+        "first": next(x for x in ids["target_end_date"]["optional"] if x > last),
+        "horizon": ids["horizon"]["optional"][-1],
+        "columns": ", ".join(f"`{c}`" for c in HUB_COLUMNS),
+        "least": sample["min_samples_per_task"],
+        "most": sample["max_samples_per_task"],
+        "course": "both targets" + "".join(over),
+        "start": due["start"],
+        "end": due["end"],
+        "example": example,
+        "example_id": model_id(example),
+        "repository": f"{admin['repository']['owner']}/{admin['repository']['name']}",
+        "baseline": model("hub-baseline"),
+        "monthly_baseline": model("naive+delay", "naive"),
+        "checked": json.dumps(list(dict.fromkeys([model("dlm"), model("hub-baseline")]))),
+        "nation": json.dumps(nation),
+        "states": json.dumps([x for x in codes if x not in nation] or codes),
+        "places": "\n".join(f'    "{x.code}": "{called(x.state)}"' for x in LOCATIONS),
+    }
+    text = template("README.md").format(**words)
     blocks = [
         x if x[0] in "|#" else textwrap.fill(x, 100, break_long_words=False, break_on_hyphens=False)
         for x in text.strip().split("\n\n")
@@ -378,23 +323,6 @@ def write_pages(admin: Mapping[str, Any], tasks: Mapping[str, Any], labels: Sequ
     write_text(template("model-metadata-schema.json"), hub / CONFIG / "model-metadata-schema.json")
     workflow = "validate-submission.yaml"
     write_text(template(workflow), hub / ".github" / "workflows" / workflow)
-
-    def model(*wanted: str) -> str:
-        """The first of these models that the hub knows; else its first model."""
-        return model_id(next((x for x in (*wanted, *labels) if x in labels), wanted[0]))
-
-    codes = ids["location"]["optional"]
-    nation = ["US"] if "US" in codes else codes[:1]
-    words = {
-        "repository": f"{admin['repository']['owner']}/{admin['repository']['name']}",
-        "title": json.dumps(admin["name"], ensure_ascii=False),
-        "indicator": facts["indicator"],
-        "baseline": model("hub-baseline"),
-        "monthly_baseline": model("naive+delay", "naive"),
-        "checked": json.dumps(list(dict.fromkeys([model("dlm"), model("hub-baseline")]))),
-        "nation": json.dumps(nation),
-        "states": json.dumps([x for x in codes if x not in nation] or codes),
-        "places": "\n".join(f'    "{x.code}": "{called(x.state)}"' for x in LOCATIONS),
-    }
+    words["title"] = json.dumps(admin["name"], ensure_ascii=False)
     for name in ("site-config.yml", "predtimechart-config.yml", "predevals-config.yml"):
         write_text(template(f"dashboard/{name}").format(**words), hub / "dashboard" / name)

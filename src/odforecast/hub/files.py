@@ -6,9 +6,12 @@ import gzip
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from odforecast.errors import DataError, ForecastError, short
 from odforecast.forecast import Forecast
@@ -16,7 +19,7 @@ from odforecast.forecast.forecast import a_forecast
 from odforecast.forecast.text import keep_local
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography.places import LOCATIONS, lookup
-from odforecast.hub.cells import check_header, days, file_kind, numbers, read_raw
+from odforecast.hub.cells import check_header, days, file_kind, numbers, read_raw, without_index
 from odforecast.io import replacing
 from odforecast.months import month_end
 from odforecast.names import (
@@ -41,6 +44,10 @@ _MAX_HORIZON, LONGEST_NAME = 1200, 200
 #: Least step between two quantile levels of a unit.
 _MIN_STEP = 0.0001
 _CODES = frozenset(x.code for x in LOCATIONS)
+_DAY_COLUMNS: Final = ("origin_date", "target_end_date", "as_of")
+_NUMBER_COLUMNS: Final = (
+    "observation", "predicted", "percent_complete", "percent_pending", "oracle_value", "value",
+)  # fmt: skip
 _UNIT = ("origin_date", SCENARIO_ID, "location", "target", "horizon", "target_end_date")
 
 
@@ -138,12 +145,13 @@ def _target_rows(
             f"{values[k, i, m]:g}",
             hint="deaths cannot be negative; this model's draws need a floor",
         )
-    return _frame(
-        forecast, target, output_type,
-        np.repeat(list(forecast.locations), n_months), np.tile(forecast.horizons, n_loc),
-        np.tile(forecast.months, n_loc),
-        ids.transpose(1, 2, 0).ravel(), values.transpose(1, 2, 0).ravel(),
-    )  # fmt: skip
+    units = {
+        "location": np.repeat(list(forecast.locations), n_months),
+        "horizon": np.tile(forecast.horizons, n_loc),
+        "month": np.tile(forecast.months, n_loc),
+    }
+    flat = (x.transpose(1, 2, 0).ravel() for x in (ids, values))
+    return _frame(forecast, target, output_type, pd.DataFrame(units), *flat)
 
 
 def _trend_rows(forecast: Forecast) -> pd.DataFrame:
@@ -160,36 +168,27 @@ def _trend_rows(forecast: Forecast) -> pd.DataFrame:
     parts = np.floor(chances * _MILLION + 1e-6)
     left = (_MILLION - parts.sum(axis=1)).astype(int)
     rank = np.argsort(np.argsort(parts - chances * _MILLION, axis=1, kind="stable"), axis=1)
-    return _frame(
-        forecast, TARGET_TREND, "pmf",
-        table["location"].to_numpy(), table["horizon"].to_numpy(), table["month"].to_numpy(),
-        np.tile(np.array(CATEGORIES, dtype=object), len(table)),
-        ((parts + (rank < left[:, None])) / _MILLION).ravel(),
-    )  # fmt: skip
+    ids = np.tile(np.array(CATEGORIES, dtype=object), len(table))
+    shares = ((parts + (rank < left[:, None])) / _MILLION).ravel()
+    return _frame(forecast, TARGET_TREND, "pmf", table, ids, shares)
 
 
 def _frame(
-    forecast: Forecast,
-    target: str,
-    output_type: str,
-    places: np.ndarray,
-    horizons: np.ndarray,
-    months: np.ndarray,
-    ids: np.ndarray,
-    values: np.ndarray,
+    forecast: Forecast, target: str, kind: str, units: pd.DataFrame, ids: object, values: np.ndarray
 ) -> pd.DataFrame:
     """Rows of units, each with as many ids as there are values of it."""
-    n = len(values) // len(places)
+    n = len(values) // len(units)
     codes = {s: lookup(s).code for s in forecast.locations}
-    ends = [month_end(m) for m in months.astype("datetime64[M]")]
+    ends = {m: month_end(np.datetime64(m, "M")) for m in units["month"].unique()}
+    days = np.array([ends[m] for m in units["month"]], dtype="datetime64[s]")
     return pd.DataFrame(
         {
             "origin_date": pd.Timestamp(forecast.as_of).as_unit("s"),
-            "location": np.repeat([codes[str(s)] for s in places], n),
+            "location": np.repeat([codes[str(s)] for s in units["location"]], n),
             "target": target,
-            "horizon": np.repeat(horizons, n),
-            "target_end_date": np.repeat(np.array(ends, dtype="datetime64[s]"), n),
-            "output_type": output_type,
+            "horizon": np.repeat(units["horizon"].to_numpy(), n),
+            "target_end_date": np.repeat(days, n),
+            "output_type": kind,
             "output_type_id": ids,
             "value": values,
         }
@@ -248,6 +247,22 @@ def id_texts(table: pd.DataFrame) -> list[str]:
     return [x if isinstance(x, str) else f"{x:.12g}" for x in table["output_type_id"]]
 
 
+def write_parquet(table: pd.DataFrame, path: Path) -> None:
+    """Write Parquet with the types that a hub's readers expect: days as days, texts as texts."""
+    columns: dict[str, Any] = {}
+    for name in table.columns:
+        if name in _DAY_COLUMNS:
+            # A timestamp is no day to R: it would be another type there.
+            days = table[name].to_numpy(dtype="datetime64[D]")
+            columns[name] = pa.array(days, type=pa.date32())
+        else:
+            kind = pa.float64() if name in _NUMBER_COLUMNS else pa.string()
+            kind = pa.int32() if name == "horizon" else kind
+            columns[name] = pa.array(table[name], type=kind, from_pandas=True)
+    with replacing(path) as part:
+        pq.write_table(pa.table(columns), part, write_page_checksum=True)
+
+
 def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -> pd.DataFrame:
     """Read a hubverse model-output file and check every row.
 
@@ -276,7 +291,7 @@ def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -
     """
     source = Path(path)
     raw = read_raw(source)
-    table = check_hub(raw.cells, levels=levels, source=str(source), rows=raw.rows)
+    table = check_hub(without_index(raw.cells), levels=levels, source=str(source), rows=raw.rows)
     if not raw.ends:
         # Last, because it is the weakest sign: the row may be whole. But 1,345 cut to 13 is a
         # number too, and only the missing line end tells.
@@ -288,13 +303,7 @@ def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -
 
 
 def is_scenario_name(cell: object) -> bool:
-    """Whether a cell names a scenario: text that a screen shows as it is.
-
-    Examples
-    --------
-    >>> is_scenario_name("null"), is_scenario_name("10 %, $ and é"), is_scenario_name(" x")
-    (True, True, False)
-    """
+    """Whether a cell names a scenario: text that a screen shows as it is."""
     if not isinstance(cell, str) or not 0 < len(cell) <= LONGEST_NAME:
         return False
     return cell.isprintable() and cell == cell.strip()

@@ -17,11 +17,13 @@ import json
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NoReturn
 
 import msgspec
 
 from odforecast.errors import DataError, one_of
+from odforecast.hub.cells import decoded
+from odforecast.hub.tasks import Tasks, shaped
 from odforecast.say import quoted
 
 #: Folder of a hub's configuration.
@@ -37,87 +39,29 @@ TARGET_TYPES: Final = ("time-series", "oracle-output")
 #: File formats that a hub may accept, by the hubverse's schema.
 FORMATS: Final = ("csv", "parquet", "arrow")
 
-#: Files that lie among submissions and are none.
-_BESIDE: Final = ("README", ".")
+#: Endings of files; a folder that has one was meant as a file.
+_DATA: Final = (".csv", ".parquet", ".arrow", ".yml", ".yaml")
 #: A configuration is a page or two; more than this is no configuration.
 _LARGEST: Final = 64 * 2**20
 
 type TargetType = Literal["time-series", "oracle-output"]
-type _Scalar = str | int | float | bool | None
 
 
-# What is read of a configuration. Any part may be missing, as versions of the schema differ; one
-# that is there has this type. ``hub check`` judges the rest.
-
-
-class _Values(msgspec.Struct):
-    """Values that a task id or an output type may have."""
-
-    required: list[_Scalar] | None = None
-    optional: list[_Scalar] | None = None
-
-
-class _Samples(msgspec.Struct):
-    """What is asked of samples."""
-
-    compound_taskid_set: list[str] | None = None
-
-
-class _Output(msgspec.Struct):
-    """One output type."""
-
-    output_type_id: _Values | None = None
-    output_type_id_params: _Samples | None = None
-
-
-class _Target(msgspec.Struct):
-    """One target."""
-
-    target_keys: dict[str, Any] | None = None
-    target_type: str | None = None
-
-
-class _Block(msgspec.Struct):
-    """One entry of ``model_tasks``."""
-
-    task_ids: dict[str, _Values | None] | None = None
-    output_type: dict[str, _Output | None] | None = None
-    target_metadata: list[_Target] | None = None
-
-
-class _Facts(msgspec.Struct):
-    """What a hub made here says of a round."""
-
-    last_data_dates: dict[str, str] = {}
-
-
-class _Round(msgspec.Struct):
-    """One entry of ``rounds``."""
-
-    model_tasks: list[_Block] | None = None
-    derived_task_ids: list[str] | None = None
-    file_format: list[str] | None = None
-    additional_metadata: _Facts | None = None
+# What is read of a configuration besides ``tasks.json``. Any part may be missing, as versions of
+# the schema differ; one that is there has this type. ``hub check`` judges the rest.
 
 
 class _Admin(msgspec.Struct):
     """``admin.json``."""
 
-    additional_metadata: dict[str, Any] | None = None
-
-
-class _Tasks(msgspec.Struct):
-    """``tasks.json``."""
-
-    rounds: list[_Round]
-    derived_task_ids: list[str] | None = None
+    additional_metadata: dict[str, Any] = {}
 
 
 class _DataSet(msgspec.Struct):
     """One kind of target data."""
 
-    observable_unit: list[str] | None = None
-    non_task_id_schema: dict[str, Any] | None = None
+    observable_unit: list[str] = []
+    non_task_id_schema: dict[str, Any] = {}
 
 
 class _TargetData(_DataSet, rename={x.replace("-", "_"): x for x in TARGET_TYPES}):
@@ -195,7 +139,7 @@ class Hub:
                 hint="give the folder above it, or make a hub: odforecast hub init DIR",
             )
         admin = _shaped(root / CONFIG / "admin.json", _Admin)
-        tasks = _shaped(root / CONFIG / "tasks.json", _Tasks)
+        tasks = _shaped(root / CONFIG / "tasks.json", Tasks)
         name, file = admin.get("model_output_dir", MODEL_OUTPUT), root / CONFIG / "admin.json"
         hint = "the name of a folder of the hub"
         if not isinstance(name, str) or not name.strip():
@@ -297,14 +241,8 @@ def origins_of(hub: Hub) -> dict[str, tuple[dict[str, Any], str]]:
 
     Hubs of other people do not say the second; it is empty.
     """
-    found = {}
-    for round_ in hub.rounds:
-        ends = (round_.get("additional_metadata") or {}).get("last_data_dates", {})
-        for task in round_.get("model_tasks") or ():
-            for day in values_of((task.get("task_ids") or {}).get("origin_date")):
-                end = ends.get(day, round_.get("last_data_date", ""))
-                found[str(day)] = (round_, str(end))
-    return dict(sorted(found.items()))
+    found = shaped(hub.tasks, Tasks).origins
+    return {day: (hub.rounds[i], end) for day, (i, end) in found.items()}
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -312,66 +250,68 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > _LARGEST:
             raise DataError(f"{path}: more than {_LARGEST // 2**20} MB; no configuration is")
-        text = path.read_text(encoding="utf-8-sig")
-        found = json.loads(text, object_pairs_hook=_once)
+        text = decoded(path.read_bytes(), "line")
+        found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file", hint="a hub needs it") from None
-    except UnicodeDecodeError as error:
-        row = error.object.count(b"\n", 0, error.start) + 1
-        what = f"line {row}: byte {error.object[error.start]:#04x} is no UTF-8"
-        raise DataError(f"{path}, {what}", hint="save the file as UTF-8") from None
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
     except json.JSONDecodeError as error:
         what = f"line {error.lineno}, column {error.colno}: no JSON: {error.msg}"
         raise DataError(f"{path}, {what}", hint="mend the line, or the one before it") from None
-    except _TwiceError as error:
-        what = f"key {quoted(str(error))} is there twice"
-        raise DataError(f"{path}: {what}", hint="keep one") from None
     except RecursionError:
         raise DataError(f"{path}: nested too deep") from None
-    except ValueError as error:  # an integer of 5,000 digits
-        raise DataError(f"{path}: {error}") from None
+    except ValueError as error:  # also an integer of 5,000 digits
+        raise DataError(f"{path}: {error}", hint=getattr(error, "hint", None)) from None
     if not isinstance(found, dict):
-        raise DataError(f"{path}: holds no object", hint="a configuration begins with {")
+        what = f"must hold an object, not {type(found).__name__}"
+        raise DataError(f"{path}: {what}", hint="a configuration begins with {")
     return found
+
+
+def _no_number(text: str) -> NoReturn:
+    """Refuse NaN and infinity, which JSON does not have."""
+    raise ValueError(f"{text} is not a number in JSON")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object each of whose keys is there once: JSON keeps the last and says nothing."""
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(n for i, n in enumerate(names) if n in names[:i])
+        raise ValueError(f"key {quoted(twice)} is there twice in one object; keep one")
+    return made
 
 
 def _shaped(path: Path, kind: type[msgspec.Struct]) -> dict[str, Any]:
     """A JSON file whose parts have the types that are read of them."""
     found = read_json(path)
     try:
-        msgspec.convert(found, kind)
-    except msgspec.ValidationError as error:
-        what, _, where = str(error).replace("`", "").partition(" - at $")
-        place = f"{where.lstrip('.')}: " if where else ""
-        raise DataError(
-            f"{path}: {place}{what[0].lower()}{what[1:]}",
-            hint=f"odforecast hub check {path.parent.parent} names every wrong place",
-        ) from None
+        shaped(found, kind)
+    except ValueError as error:
+        hint = f"odforecast hub check {path.parent.parent} names every wrong place"
+        raise DataError(f"{path}: {error}", hint) from None
     return found
 
 
-class _TwiceError(ValueError):
-    """A key that is twice in one object: JSON would keep the last and say nothing."""
+def files_below(folder: Path) -> list[Path]:
+    """Files below a folder, in order of name, without README and hidden ones.
 
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object each of whose keys is there once."""
-    made = dict(pairs)
-    if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _TwiceError(next(n for i, n in enumerate(names) if n in names[:i]))
-    return made
+    A link to a folder counts as a file, so that it is looked at and refused, not entered. So does
+    a folder that is named like a data file.
+    """
+    found: list[Path] = []
+    for where, folders, files in os.walk(folder):
+        at = Path(where)
+        folders[:] = [f for f in folders if not f.startswith(".")]
+        named = [f for f in folders if (at / f).is_symlink() or f.endswith(_DATA)]
+        folders[:] = [f for f in folders if f not in named]
+        found += [at / f for f in named]
+        found += [at / f for f in files if not f.startswith((".", "README"))]
+    return sorted(found)
 
 
 def _files(folder: Path) -> list[Path]:
-    """Files below a folder, in order: no hidden ones, nothing in hidden folders, no README."""
-    if not folder.is_dir():
-        return []
-    found = {path.relative_to(folder).parts: path for path in folder.rglob("*") if path.is_file()}
-    return [
-        found[parts]
-        for parts in sorted(found)
-        if not parts[-1].startswith(_BESIDE) and not any(x.startswith(".") for x in parts)
-    ]
+    """Regular files below a folder, in order; README and hidden ones not."""
+    return [path for path in files_below(folder) if path.is_file()]

@@ -2,29 +2,53 @@
 
 A new hub's folder appears whole or not at all. It holds no submission:
 :func:`odforecast.hub.submit`, or somebody else, puts them there.
+
+Of its target data, ``time-series`` has every count that a release (or a pseudo-vintage) held, under
+its day as ``as_of``. ``oracle-output`` has what a forecaster who knew the truth would have
+submitted, from the newest release: settled counts only, and only for rounds before that release.
+Counts that were withheld or suppressed are absent in both.
 """
 
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pandas as pd
 
 from odforecast.errors import DataError, one_of
+from odforecast.forecast.trend import CATEGORIES, LONGEST, category, thresholds
 from odforecast.geography.places import called, lookup, population
 from odforecast.hub import config
-from odforecast.hub.layout import CONFIG, MODEL_METADATA, MODEL_OUTPUT, Hub, origins_of, values_of
-from odforecast.hub.targets import write_targets
-from odforecast.names import ALL_DRUGS, LOCATION, MONTH, VINTAGE_REAL
-from odforecast.panel import Panel
+from odforecast.hub.config import NOWCAST
+from odforecast.hub.files import DECIMALS, write_parquet
+from odforecast.hub.layout import (
+    CONFIG,
+    MODEL_METADATA,
+    MODEL_OUTPUT,
+    TARGET_DATA,
+    Hub,
+    origins_of,
+    values_of,
+)
+from odforecast.months import ONE_MONTH, Months, month_end
+from odforecast.names import (
+    ALL_DRUGS,
+    LOCATION,
+    MONTH,
+    TARGET_12MO,
+    TARGET_MONTH,
+    TARGET_TREND,
+    TARGETS,
+    VINTAGE_REAL,
+)
+from odforecast.panel import Floats, Panel
 from odforecast.say import quoted
 from odforecast.version import __version__
 from odforecast.vintage import Archive
@@ -32,10 +56,21 @@ from odforecast.vintage import archive as own_archive
 
 if TYPE_CHECKING:
     from odforecast.backtesting.origin import Origin
+    from odforecast.scoring import Truth
 
 #: What stands in the configuration until somebody says better.
 CONTACT: Final[Mapping[str, str]] = {"name": "The hub's maintainer", "email": "hub@example.org"}
 REPOSITORY: Final = "example/overdose-hub"
+#: Columns of the time series, without ``as_of``, which its folder says.
+TIME_SERIES: Final = (
+    "target_end_date", "location", "target", "location_name", "observation", "predicted",
+    "percent_complete", "percent_pending",
+)  # fmt: skip
+#: Columns of the answers.
+ORACLE: Final = (
+    "origin_date", "target_end_date", "location", "target", "output_type", "output_type_id",
+    "oracle_value", "as_of",
+)  # fmt: skip
 
 
 def init(
@@ -333,12 +368,113 @@ def _panels(found: Sequence[Origin]) -> list[Panel]:
 
 def _places(panel: Panel) -> str:
     """Places as hubs list them: code, name, people (blank where they are not counted)."""
-    out = io.StringIO()
-    rows = csv.writer(out, lineterminator="\n")
-    rows.writerow(["abbreviation", "location", "location_name", "population"])
-    year = int(str(panel.last_month)[:4])
-    for state in panel.locations:
-        people = population(state, year)
-        shown = "" if np.isnan(people) else round(people)
-        rows.writerow([state, lookup(state).code, called(state), shown])
-    return out.getvalue()
+    people = [population(s, int(str(panel.last_month)[:4])) for s in panel.locations]
+    columns = {
+        "abbreviation": panel.locations,
+        "location": [lookup(s).code for s in panel.locations],
+        "location_name": [called(s) for s in panel.locations],
+        "population": pd.array(np.round(people), dtype="Int64"),
+    }
+    return pd.DataFrame(columns).to_csv(index=False, lineterminator="\n")
+
+
+def time_series(panel: Panel) -> pd.DataFrame:
+    """Every count that was known on a day, by target, place and month."""
+    blank = np.full(panel.monthly.shape, np.nan)
+    parts = []
+    for target, months, counts, *more in (
+        (TARGET_12MO, panel.months, panel.reported, panel.predicted, panel.complete, panel.pending),
+        (TARGET_MONTH, panel.month_grid, np.round(panel.monthly, DECIMALS), blank, blank, blank),
+    ):
+        table = _units(panel, target, months)
+        names = np.array([called(s) for s in panel.locations], dtype=object)
+        table["location_name"] = np.repeat(names, months.size)
+        for name, values in zip(TIME_SERIES[4:], (counts, *more)):
+            table[name] = values.ravel()
+        parts.append(table[table["observation"].notna()])
+    return pd.concat(parts, ignore_index=True)[list(TIME_SERIES)]
+
+
+def oracle_output(panels: Iterable[Panel], truth: Truth, horizon: int = 12) -> pd.DataFrame:
+    """The answers of the rounds, as far as they are known."""
+    parts = [
+        part
+        for panel in panels
+        if panel.as_of < truth.release
+        for part in (
+            *(_counts(panel, truth, target, horizon) for target in TARGETS),
+            _trends(panel, truth, min(horizon, LONGEST)),
+        )
+        if len(part)
+    ]
+    if not parts:
+        return pd.DataFrame(columns=list(ORACLE))
+    return pd.concat(parts, ignore_index=True)[list(ORACLE)]
+
+
+def _counts(panel: Panel, truth: Truth, target: str, horizon: int) -> pd.DataFrame:
+    """Answers of quantiles and samples: the count itself, whatever the level or number."""
+    months = panel.last_month + np.arange(NOWCAST[0], horizon + 1) * ONE_MONTH
+    values, _ = truth.observed(panel.locations, months, target)
+    table = _answers(panel, truth, target, months)
+    table["oracle_value"] = np.round(values, DECIMALS).ravel()
+    table = table[table["oracle_value"].notna()]
+    if table.empty:
+        return table
+    given = [table.assign(output_type=x, output_type_id=None) for x in ("quantile", "sample")]
+    return pd.concat(given, ignore_index=True)
+
+
+def _trends(panel: Panel, truth: Truth, horizon: int) -> pd.DataFrame:
+    """The category that came: as :func:`odforecast.scoring.trend_scores` works it out."""
+    months = panel.last_month + np.arange(1, horizon + 1) * ONE_MONTH
+    known: Floats = np.full((len(panel.locations), months.size), np.nan)
+    at = (months - 12 * ONE_MONTH - panel.months[0]).astype(int)
+    inside = (at >= 0) & (at < panel.months.size)
+    known[:, inside] = panel.reported[:, at[inside]]
+    later, _ = truth.observed(panel.locations, months)
+    before, _ = truth.observed(panel.locations, months - 12 * ONE_MONTH)
+    came = category(later - before, before, thresholds(known)[0]).ravel()
+    table = _answers(panel, truth, TARGET_TREND, months).assign(output_type="pmf")
+    table = table.loc[np.repeat(np.flatnonzero(came >= 0), len(CATEGORIES))]
+    k = np.arange(len(table)) % len(CATEGORIES)
+    table["output_type_id"] = np.array(CATEGORIES, dtype=object)[k]
+    table["oracle_value"] = (came[table.index] == k).astype(float)
+    return table
+
+
+def _answers(panel: Panel, truth: Truth, target: str, months: Months) -> pd.DataFrame:
+    """Units of an origin, and what their answers are from."""
+    table = _units(panel, target, months)
+    table["origin_date"] = np.datetime64(panel.as_of, "s")
+    table["as_of"] = np.datetime64(truth.release, "s")
+    return table
+
+
+def _units(panel: Panel, target: str, months: Months) -> pd.DataFrame:
+    """A row per place and month."""
+    ends = np.array([month_end(m) for m in months], dtype="datetime64[s]")
+    codes = np.array([lookup(s).code for s in panel.locations], dtype=object)
+    return pd.DataFrame(
+        {
+            "target_end_date": np.tile(ends, len(codes)),
+            "location": np.repeat(codes, months.size),
+            "target": target,
+        }
+    )
+
+
+def write_targets(
+    hub: Path, new: Iterable[Panel], panels: Iterable[Panel], truth: Truth, horizon: int
+) -> None:
+    """Write versions of the time series, and the answers.
+
+    ``target-data/time-series/as_of=DATE/part-0.parquet``: the folder's name says the version, and
+    the file does not hold it again. ``target-data/oracle-output.parquet``, without rows too.
+    """
+    for panel in new:
+        name = f"as_of={panel.as_of}"
+        path = hub / TARGET_DATA / "time-series" / name / "part-0.parquet"
+        write_parquet(time_series(panel), path)
+    answers = oracle_output(panels, truth, horizon)
+    write_parquet(answers, hub / TARGET_DATA / "oracle-output.parquet")

@@ -44,7 +44,7 @@ STEM: Final = re.compile(
 
 _PLAIN: Final = {"-": "_", "+": "__"}
 _SIGN: Final = {run: sign for sign, run in _PLAIN.items()}
-_RUN: Final = re.compile(r"_+")
+_RUN: Final = re.compile(r"___([2-7][0-9a-f])|__|_")
 
 
 def model_id(label: str, team: str = TEAM) -> str:
@@ -138,8 +138,12 @@ def label_of(name: str, team: str = TEAM) -> str:
         )
     if match[1] != team:
         return name
-    label = _undone(match[2])
-    if label is None or model_id(label, team) != name:
+    try:
+        label = _RUN.sub(lambda x: _SIGN.get(x[0]) or chr(int(x[1], 16)), match[2])
+        undone = model_id(label, team) == name
+    except ForecastError:
+        undone = False
+    if not undone:
         raise DataError(
             f"{quoted(name)}: no label of {team} has that name",
             hint="names of this team are made by odforecast.hub.model_id",
@@ -192,22 +196,3 @@ def submission_stem(round_id: object, name: str) -> str:
             hint="DATE-TEAM-MODEL, team and model of letters, digits and _",
         )
     return stem
-
-
-def _undone(name: str) -> str | None:
-    """A label from the model's part of a name; None if no label gives it."""
-    parts, at = [], 0
-    for run in _RUN.finditer(name):
-        if run.start() < at:
-            return None
-        parts.append(name[at : run.start()])
-        at = run.end()
-        if run[0] in _SIGN:
-            parts.append(_SIGN[run[0]])
-            continue
-        code = name[at : at + 2]
-        if len(run[0]) != 3 or not re.fullmatch(r"[2-7][0-9a-f]", code):
-            return None
-        parts.append(chr(int(code, 16)))
-        at += 2
-    return "".join([*parts, name[at:]])

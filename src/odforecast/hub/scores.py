@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,17 +24,9 @@ from numpy.typing import NDArray
 from odforecast.errors import DataError, OdforecastError, ScoringError, one_of
 from odforecast.hub.cells import number_texts, numbers, read_texts
 from odforecast.hub.files import TOTAL
-from odforecast.hub.layout import Hub, TargetType, origins_of
-from odforecast.hub.outcomes import (
-    OUTPUT_TYPE,
-    OUTPUT_TYPE_ID,
-    Observations,
-    Task,
-    Texts,
-    find_tasks,
-    tasks_of,
-)
-from odforecast.months import month_end
+from odforecast.hub.layout import Hub, TargetType
+from odforecast.hub.outcomes import OUTPUT_TYPE, OUTPUT_TYPE_ID, Observations, Texts
+from odforecast.hub.tasks import HORIZON_HINT, Tasks, shaped, wrong_end
 from odforecast.names import COVERAGE_LEVELS
 from odforecast.say import quoted
 from odforecast.scoring.rules import (
@@ -76,6 +69,9 @@ _JOINT: Final = (
 )  # fmt: skip
 _DATED: Final = re.compile(r"^\d{4}-\d{2}-\d{2}-(?=.)")
 _ENDING: Final = re.compile(r"\.(csv|csv\.gz|parquet)$", re.IGNORECASE)
+#: Columns of a hub made here that must agree.
+_DAYS: Final = ["origin_date", "horizon", "target_end_date"]
+_NEGATIVE: Final = "a log scale needs values of 0 or more"
 #: As in :func:`odforecast.scoring.rules.check_quantiles`.
 _SLACK: Final = 1e-9
 
@@ -95,13 +91,6 @@ def quantiles(values: Floats, levels: Sequence[float], came: Floats) -> Scored:
     """Scores of quantiles, rising levels; WIS with its parts, bias, coverage, error of the median.
 
     Coverage of an interval is there where both of its ends are among the levels.
-
-    Examples
-    --------
-    >>> found, why = quantiles(np.array([[90.0, 100.0, 110.0]]), [0.25, 0.5, 0.75],
-    ...                        np.array([120.0]))
-    >>> round(float(found["wis"][0]), 6), float(found["ae_median"][0]), why.tolist()
-    (16.666667, 20.0, [''])
     """
     tau = np.asarray(levels, dtype=float)
     columns, reasons = _blank(len(values))
@@ -143,12 +132,6 @@ def samples(values: Floats, came: Floats) -> Scored:
 
     CRPS is that of the empirical distribution, ``mean |x − y| − ½ mean |x − x'|``. Its
     ``dispersion`` is what it would be had the median come; the rest is over- or underprediction.
-
-    Examples
-    --------
-    >>> found, _ = samples(np.array([[1.0, 2.0, 4.0]]), np.array([3.0]))
-    >>> round(float(found["crps"][0]), 6), float(found["ae_median"][0])
-    (0.666667, 1.0)
     """
     columns, reasons = _blank(len(values))
     ordered = np.sort(values, axis=1)
@@ -169,29 +152,12 @@ def samples(values: Floats, came: Floats) -> Scored:
     return columns, reasons
 
 
-def points(values: Floats, came: Floats, kind: str) -> Scored:
-    """The absolute error of a median, the squared error of a mean: what each is best at."""
-    columns, reasons = _blank(len(values))
-    if values.shape[1] != 1:
-        reasons[:] = f"{values.shape[1]} rows of output type {kind}"
-        return columns, reasons
-    gap = values[:, 0] - came
-    columns[HEADLINE[kind]] = np.abs(gap) if kind == "median" else gap**2
-    return columns, reasons
-
-
 def probabilities(values: Floats, came: NDArray[np.intp], ordered: bool) -> Scored:
     """Scores of chances of K categories: the log score, and the RPS where they have an order.
 
     The log score is ``−log p`` of the category that came, infinite where it had no chance. The
     RPS is the sum of the squared differences of the K − 1 cumulative chances, not their mean.
     ``came`` is the position of the category that came.
-
-    Examples
-    --------
-    >>> found, _ = probabilities(np.array([[0.5, 0.25, 0.25]]), np.array([1]), ordered=True)
-    >>> round(float(found["log_score"][0]), 4), float(found["rps"][0])
-    (1.3863, 0.3125)
     """
     columns, reasons = _blank(len(values))
     off = np.abs(values.sum(axis=1) - 1) > TOTAL
@@ -212,12 +178,6 @@ def cumulative(values: Floats, reached: Floats) -> Scored:
     ``reached`` is 1 where the observed value is at most the threshold, else 0. The RPS is the sum
     over thresholds of squared differences. The log score is that of the bin between neighbouring
     thresholds that holds the observed value; the first and last bin are open.
-
-    Examples
-    --------
-    >>> found, _ = cumulative(np.array([[0.25, 0.75]]), np.array([[0.0, 1.0]]))
-    >>> float(found["rps"][0]), round(float(found["log_score"][0]), 4)
-    (0.125, 0.6931)
     """
     columns, reasons = _blank(len(values))
     reasons[(np.diff(reached, axis=1) < 0).any(axis=1)] = "what came is no step from 0 to 1"
@@ -244,11 +204,6 @@ def energy_score(draws: Floats, came: Floats) -> float:
 
     ``mean ‖x − y‖ − ½ mean ‖x − x'‖``: in one dimension the CRPS. Not
     :func:`odforecast.scoring.energy_score`, whose last digits are others.
-
-    Examples
-    --------
-    >>> energy_score(np.array([[0.0, 0.0], [3.0, 4.0]]), np.array([0.0, 0.0]))
-    1.25
     """
     n = len(draws)
     near = np.linalg.norm(draws - came, axis=1).mean()
@@ -271,17 +226,10 @@ def _coverage(share: float) -> str:
 class Submission:
     """One file of one model, its cells as text.
 
-    Attributes
-    ----------
-    path : Path
-    model_id : str
-        Its folder where the name ends in that, else its name without the date.
-    table : DataFrame
-        Task ids, ``output_type`` and ``output_type_id`` as text (empty where there is none),
-        ``value`` as a number (NaN where a cell holds none), ``cell``, that cell as text, and
-        ``row``, where it is.
-    task_ids : list of str
-        Its columns that say what is forecast.
+    The model is its folder where the file's name ends in that, else its name without the date.
+    ``table`` has the task ids, ``output_type`` and ``output_type_id`` as text (empty where there is
+    none), ``value`` as a number (NaN where a cell holds none), ``cell``, that cell as text, and
+    ``row``, where it is.
     """
 
     path: Path
@@ -299,103 +247,94 @@ class Submission:
                 f"{path}: no column {', '.join(missing)}",
                 hint=f"a submission has task ids and {', '.join(needed)}",
             )
+        ids = [str(c) for c in table if c not in {*needed, MODEL_ID, "cell", "row"}]
         if table.empty:
             raise DataError(f"{path}: no rows")
-        if set(table) == set(needed):
+        if not ids:
             raise DataError(f"{path}: no task ids", hint="columns that say what is forecast")
         # What R writes where there is nothing.
         nothing = table[OUTPUT_TYPE_ID].isin(["NA", "NaN", "nan"])
         table.loc[nothing, OUTPUT_TYPE_ID] = ""
         table["cell"], table["row"] = table["value"], rows
         table["value"] = numbers(table["cell"])
-        beside = {*needed, MODEL_ID, "cell", "row"}
-        ids = [str(c) for c in table if c not in beside]
+        # What came is found by the day: a file with wrong days would be scored on other months.
+        if set(_DAYS) <= set(ids):
+            distinct = table.drop_duplicates(_DAYS)
+            last = shaped(hub.tasks, Tasks).last_months(hub.admin)
+            for *cells, row in zip(*(distinct[c] for c in (*_DAYS, "row"))):
+                if why := wrong_end(last, *cells):
+                    raise DataError(f"{path}, row {row}: {why}", hint=HORIZON_HINT)
         stem, folder = _ENDING.sub("", path.name), path.absolute().parent.name
         model = folder if folder and stem.endswith(f"-{folder}") else _DATED.sub("", stem)
-        made = cls(path, model, table, ids)
-        made.check_days(hub)
-        return made
-
-    def check_days(self, hub: Hub) -> None:
-        """Refuse a file whose days contradict its horizons, in a hub made here.
-
-        ``target_end_date`` is a derived task id, so the hubverse's checks do not compare it with
-        the horizon. What came is found by it: a file with wrong days would be scored on other
-        months than its horizons say.
-        """
-        needed = ["origin_date", "horizon", "target_end_date"]
-        rule = "horizon_rule" in (hub.admin.get("additional_metadata") or {})
-        if not rule or any(name not in self.table for name in needed):
-            return
-        ends = {day: end for day, (_, end) in origins_of(hub).items()}
-        rows = self.table.drop_duplicates(needed)
-        for day, horizon, said, row in zip(*(rows[c] for c in (*needed, "row"))):
-            try:
-                last = np.datetime64(ends[day][:7], "M")
-                should = month_end(last + np.timedelta64(int(horizon), "M")).isoformat()
-            except (KeyError, ValueError, OverflowError):
-                continue  # no such round, or no number: scores say so row by row
-            if said != should:
-                raise DataError(
-                    f"{self.path}, row {row}: horizon {horizon} of round {day} ends on "
-                    f"{should}, and target_end_date is {quoted(said)}",
-                    hint="horizons count from the last month known on the origin date "
-                    "(last_data_dates in tasks.json)",
-                )
+        return cls(path, model, table, ids)
 
 
 class Block:
-    """Units of one output type of a submission, and their values, unit by unit, in one array."""
+    """Units of one output type of a submission, their values unit by unit in one array, and the
+    model task of each.
+    """
 
-    def __init__(
-        self,
-        kind: str,
-        one: Submission,
-        observations: Observations,
-        tasks: Sequence[Task],
-        scale: str,
-    ) -> None:
+    def __init__(self, kind: str, one: Submission, truth: Observations) -> None:
         rows = one.table[one.table[OUTPUT_TYPE] == kind]
         number = rows.groupby(one.task_ids, sort=False).ngroup().to_numpy().astype(np.intp)
-        first = ~pd.Series(number, index=rows.index).duplicated()
+        first = ~pd.Series(number).duplicated().to_numpy()
         self.units = rows.loc[first, one.task_ids].reset_index(drop=True)
-        n = len(self.units)
-        self.kind, self.scale, self.observations = kind, scale, observations
-        self.found = find_tasks(self.units, kind, tasks)
-        self.tasks = [None if i < 0 else tasks[i] for i in self.found]
-        self.columns, self.reasons = _blank(n)
-        self.observed = np.full(n, np.nan)
-        self.category, self.as_of = (np.full(n, "", dtype=object) for _ in range(2))
+        self.kind, self.truth = kind, truth
+        self.found = truth.find(self.units, kind)
         ids = rows[OUTPUT_TYPE_ID].to_numpy()
         self.numeric = kind in ("quantile", "cdf")
         order = np.lexsort((number_texts(ids) if self.numeric else np.arange(len(rows)), number))
-        self.number, self.ids = number[order], ids[order]
-        self.values, self.cells, self.rows = (
-            rows[name].to_numpy()[order] for name in ("value", "cell", "row")
-        )
-        self.sizes = np.bincount(number, minlength=n)
+        self.number, self.ids, self.rows = number[order], ids[order], rows.iloc[order]
+        self.values: Floats = self.rows["value"].to_numpy()
+        self.sizes = np.bincount(number, minlength=len(self.units))
         self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
 
-    def scored(self) -> pd.DataFrame:
+    @cached_property
+    def wanted(self) -> pd.DataFrame:
+        """The keys by which what came is found."""
+        return self.truth.keyed(self.units, self.found)
+
+    @cached_property
+    def known(self) -> pd.DataFrame:
+        """What came, as numbers; why it is not known."""
+        return self.truth.numbers(self.wanted, self.kind)
+
+    @cached_property
+    def broken(self) -> Texts:
+        """Why units have no values: a cell that is no number, or a level none or there twice."""
+        reasons = np.full(len(self.units), "", dtype=object)
+        tests = [(np.isnan(self.values), "value", "cell", "is no number")]
+        if self.numeric:
+            none = np.isnan(number_texts(self.ids))
+            tests.append((none, OUTPUT_TYPE_ID, OUTPUT_TYPE_ID, "is no number"))
+        if self.kind not in ("median", "mean"):
+            twice = pd.DataFrame({"n": self.number, "id": self.ids}).duplicated().to_numpy()
+            tests.append((twice, OUTPUT_TYPE_ID, OUTPUT_TYPE_ID, "is there twice"))
+        for bad, column, cells, what in tests:
+            # Of each unit its first bad row.
+            for i in np.flatnonzero(bad)[::-1]:
+                row = self.rows.iloc[i]
+                reasons[self.number[i]] = f"row {row['row']}: {column} {quoted(row[cells])} {what}"
+        return reasons
+
+    def scored(self, scale: str) -> pd.DataFrame:
         """A row per unit: task ids, :data:`_SAID`, scores, and levels."""
+        n = len(self.units)
+        self.columns, self.reasons = _blank(n)
+        self.observed = np.full(n, np.nan)
+        self.category, self.as_of = (np.full(n, "", dtype=object) for _ in range(2))
         if self.kind not in HEADLINE:
             self.reasons[:] = f"output type {quoted(self.kind)} is none that can be scored"
-        elif self.scale == "log" and self.kind in ("pmf", "cdf"):
+        elif scale == "log" and self.kind in ("pmf", "cdf"):
             self.reasons[:] = f"{self.kind} has no log scale"
         else:
-            self.no_numbers()
-            rule = {"pmf": self._pmf, "cdf": self._cdf}.get(self.kind, self._numbers)
-            rule()
+            self.reasons = self.broken.copy()
+            {"pmf": self._pmf, "cdf": self._cdf}.get(self.kind, partial(self._numbers, scale))()
         scorable = self.reasons == ""
-        said: dict[str, Any] = dict(
-            zip(
-                _SAID,
-                (self.kind, self.scale, self.sizes, self.observed, self.category,
-                 self.observations.kind, self.as_of, scorable, self.reasons),
-            )
-        )  # fmt: skip
+        said: list[Any] = [self.kind, scale, self.sizes, self.observed, self.category,
+                           self.truth.kind, self.as_of, scorable, self.reasons]  # fmt: skip
         scores = {name: np.where(scorable, column, np.nan) for name, column in self.columns.items()}
-        rest = pd.DataFrame(said | scores | {"levels": self._levels()})
+        rest = pd.DataFrame(dict(zip(_SAID, said)) | scores | {"levels": self._levels()})
         return pd.concat([self.units, rest], axis=1)
 
     def _levels(self) -> list[str]:
@@ -411,47 +350,37 @@ class Block:
         each = [named[t] for t in self.ids]
         return ["|".join(each[i : i + n]) for i, n in zip(self.starts, self.sizes)]
 
-    def no_numbers(self) -> None:
-        """Units with a cell that is no number, or a level that is none or is there twice."""
+    def _refuse(self, why: Any) -> None:
+        """Give units a reason, one for all or one each, where they have none."""
+        self.reasons = np.where(self.reasons == "", why, self.reasons).astype(object)
 
-        def refuse(bad: NDArray[np.bool_], column: str, texts: Texts, what: str) -> None:
-            """Of each unit its first bad row."""
-            for i in np.flatnonzero(bad)[::-1]:
-                self.reasons[self.number[i]] = (
-                    f"row {self.rows[i]}: {column} {quoted(texts[i])} {what}"
-                )
+    def _find_known(self) -> None:
+        """Take over what came, as numbers."""
+        self.observed = self.known["came"].to_numpy(dtype=float)
+        self.as_of = self.known["as_of"].to_numpy(dtype=object)
+        self._refuse(self.known["reason"].to_numpy())
 
-        refuse(np.isnan(self.values), "value", self.cells, "is no number")
-        if self.numeric:
-            refuse(np.isnan(number_texts(self.ids)), OUTPUT_TYPE_ID, self.ids, "is no number")
-        if self.kind not in ("median", "mean"):
-            pairs = pd.DataFrame({"n": self.number, "id": self.ids})
-            twice = pairs.duplicated().to_numpy()
-            refuse(twice, OUTPUT_TYPE_ID, self.ids, "is there twice")
-
-    def find_known(self) -> None:
-        """What came, as numbers; why it is not known."""
-        found = self.observations.numbers(self.units, self.kind, self.tasks)
-        self.observed = found["came"].to_numpy().astype(float)
-        self.as_of = found["as_of"].to_numpy()
-        self.reasons = np.where(self.reasons == "", found["reason"].to_numpy(), self.reasons)
-
-    def _numbers(self) -> None:
+    def _numbers(self, scale: str) -> None:
         """Quantiles, samples, medians and means."""
-        self.find_known()
+        self._find_known()
         values, came = self.values, self.observed
-        if self.scale == "log":
+        if scale == "log":
             low = np.bincount(self.number[values < 0], minlength=len(self.units)) > 0
-            self.reasons[low & (self.reasons == "")] = "a log scale needs values of 0 or more"
+            self._refuse(np.where(low, _NEGATIVE, ""))
             values, came = np.log1p(np.maximum(values, 0)), np.log1p(np.maximum(came, 0))
         for where, at in self._alike():
             if self.kind == "quantile":
-                levels = number_texts(self.ids[at[0]]).tolist()
-                self._put(where, quantiles(values[at], levels, came[where]))
+                found = quantiles(values[at], number_texts(self.ids[at[0]]).tolist(), came[where])
             elif self.kind == "sample":
-                self._put(where, samples(values[at], came[where]))
+                found = samples(values[at], came[where])
             else:
-                self._put(where, points(values[at], came[where], self.kind))
+                # The absolute error of a median, the squared one of a mean: what each is best at.
+                found = _blank(len(where))
+                gap = values[at[:, 0]] - came[where]
+                found[0][HEADLINE[self.kind]] = np.abs(gap) if self.kind == "median" else gap**2
+                if at.shape[1] != 1:
+                    found[1][:] = f"{at.shape[1]} rows of output type {self.kind}"
+            self._put(where, found)
 
     def _alike(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """Scorable units of one task with as many rows and the same ids: which, and their rows."""
@@ -474,79 +403,70 @@ class Block:
 
     def _pmf(self) -> None:
         """Chances of categories; the observed one is in the oracle or a text of the series."""
-        oracle = self.observations.by_id(self.units, self.kind, self.tasks)
+        oracle = self.truth.by_id(self.wanted, self.kind)
         if oracle is None:
-            found = self.observations.numbers(self.units, self.kind, self.tasks)
-            self.category = found["text"].to_numpy(dtype=object)
-            self.as_of = found["as_of"].to_numpy()
-            text = found["reason"].str.contains("holds no number") | found["came"].notna()
-            why = found["reason"].mask(text, "").to_numpy()
-            self.reasons = np.where(self.reasons == "", why, self.reasons)
+            self.category = self.known["text"].to_numpy(dtype=object)
+            self.as_of = self.known["as_of"].to_numpy(dtype=object)
+            why = self.known["reason"]
+            self._refuse(why.mask(why.str.contains("holds no number"), "").to_numpy())
         else:
             for i, (held, day) in enumerate(oracle):
                 came = next((name for name, value in held.items() if value == 1), "")
                 self.category[i], self.as_of[i] = came, day
-                if self.reasons[i] == "" and not came:
-                    what = "no category came" if held else "no value"
-                    self.reasons[i] = f"{what} in the {self.observations.kind}"
+            lacking = ["no category came" if held else "no value" for held, _ in oracle]
+            said = [f"{x} in the {self.truth.kind}" for x in lacking]
+            self._refuse(np.where(self.category == "", said, ""))
         for where, at in self._alike():
-            names, task, ordered = list(self.ids[at[0]]), self.tasks[where[0]], False
-            order = list(range(len(names)))
-            if task is not None and task.categories:
-                if lacking := [c for c in task.categories if c not in names]:
-                    self.reasons[where] = f"it lacks category {quoted(lacking[0])}"
-                    continue
-                if set(names) == set(task.categories):
-                    order = [names.index(c) for c in task.categories]
-                    names, ordered = list(task.categories), task.ordinal
-            position = {name: k for k, name in enumerate(names)}
-            place = np.array([position.get(str(self.category[i]), -1) for i in where])
-            columns, reasons = probabilities(
-                self.values[at][:, order], np.maximum(place, 0), ordered
-            )
-            lost = place < 0
-            reasons[lost] = [
-                f"{quoted(self.category[i])} came, which is none of its categories"
-                for i in where[lost]
-            ]
-            self._put(where, (columns, reasons))
+            names, ordered, order = list(self.ids[at[0]]), False, np.arange(at.shape[1])
+            i = self.found[where[0]]
+            asked = self.truth.tasks[i].categories if i >= 0 else []
+            if lacking := [c for c in asked if c not in names]:
+                self.reasons[where] = f"it lacks category {quoted(lacking[0])}"
+                continue
+            if set(names) == set(asked):
+                order = np.array([names.index(c) for c in asked])
+                names, kinds = asked, {t.target_type for t in self.truth.tasks[i].targets}
+                ordered = kinds == {"ordinal"}
+            place = np.array([names.index(c) if c in names else -1 for c in self.category[where]])
+            found = probabilities(self.values[at][:, order], np.maximum(place, 0), ordered)
+            for k in np.flatnonzero(place < 0):
+                came = quoted(self.category[where[k]])
+                found[1][k] = f"{came} came, which is none of its categories"
+            self._put(where, found)
 
     def _cdf(self) -> None:
         """A distribution function; observed is a number, or a step in the oracle."""
-        oracle = self.observations.by_id(self.units, self.kind, self.tasks)
+        oracle = self.truth.by_id(self.wanted, self.kind)
         if oracle is None:
-            self.find_known()
+            self._find_known()
         for where, at in self._alike():
-            thresholds = number_texts(self.ids[at[0]])
+            names = self.ids[at[0]]
+            thresholds = number_texts(names)
             reached = (self.observed[where][:, None] <= thresholds).astype(float)
             for k, i in enumerate(where if oracle else ()):
                 held, self.as_of[i] = oracle[i]  # type: ignore[index]
-                by_number = dict(zip(number_texts(held), held.values()))
-                reached[k] = [held.get(name, by_number.get(x, np.nan))
-                              for name, x in zip(self.ids[at[0]], thresholds)]  # fmt: skip
-            columns, reasons = cumulative(self.values[at], reached)
+                held |= dict(zip(number_texts(held), held.values()))
+                reached[k] = [held.get(name, held.get(x, np.nan))
+                              for name, x in zip(names, thresholds)]  # fmt: skip
+            found = cumulative(self.values[at], reached)
             lost = np.isnan(reached).any(axis=1)
-            reasons[lost] = f"no value of a threshold in the {self.observations.kind}"
-            self._put(where, (columns, reasons))
+            found[1][lost] = f"no value of a threshold in the {self.truth.kind}"
+            self._put(where, found)
 
-    def energies(self, tasks: Sequence[Task]) -> pd.DataFrame:
+    def energies(self, scale: str) -> pd.DataFrame:
         """Energy scores of joint samples: a row per compound unit, by the hub's configuration.
 
         ``n_known`` of ``n_units`` values of one sample came: the score is of them. ``units`` is a
         digest of which values these are: months 1 and 2 are no months 2 and 3.
         """
-        ids, units = list(map(str, self.units)), self.units
-        self.no_numbers()
-        broken = self.reasons.copy()
-        self.find_known()
-        out = []
+        ids, units, out = list(map(str, self.units)), self.units, []
         for which in dict.fromkeys(self.found[self.found >= 0].tolist()):
-            task = tasks[which]
+            task = self.truth.tasks[which]
+            mine = units[self.found == which]
             if task.compound is None:
                 continue
-            mine = units[self.found == which]
             same = [c for c in ids if c in task.compound]
-            joint = [c for c in ids if c not in task.compound and c not in task.derived]
+            joint = [c for c in ids if c not in (*task.compound, *task.derived)]
             joint = [c for c in joint if len(set(mine[c])) > 1]
             if not joint:
                 continue
@@ -554,48 +474,43 @@ class Block:
                 values = sorted(map(tuple, part[joint].to_numpy(dtype=object).tolist()))
                 out.append(
                     {c: part[c].iloc[0] if c in same else "" for c in ids}
-                    | {"scale": self.scale, "joint_over": ", ".join(joint)}
-                    | {"truth": self.observations.kind}
-                    | self._energy(part.index.to_numpy(), broken)
+                    | {"scale": scale, "joint_over": ", ".join(joint), "truth": self.truth.kind}
+                    | self._energy(part.index.to_numpy(), scale)
                     | {"units": hashlib.sha256(repr(values).encode()).hexdigest()[:12]}
                 )
         return pd.DataFrame(out, columns=[*ids, *_JOINT])
 
-    def _energy(self, where: NDArray[np.intp], broken: Texts) -> dict[str, object]:
+    def _energy(self, where: NDArray[np.intp], scale: str) -> dict[str, object]:
         """The energy score of one compound unit."""
-        came = ~np.isnan(self.observed[where])
-        known = where[came]
-        row: dict[str, object] = {
-            "n_samples": int(self.sizes[where].max()),
-            "n_units": len(where),
-            "n_known": len(known),
-            "truth_as_of": max((str(self.as_of[i]) for i in known), default=""),
-            "energy_score": np.nan,
-        }
-        reason, draws, first = "", [], None
-        for i in where:
-            span = slice(self.starts[i], self.starts[i] + self.sizes[i])
-            order = np.argsort(self.ids[span], kind="stable")
-            here = self.ids[span][order].tolist()
-            first = here if first is None else first
-            reason = str(broken[i])
-            if not reason and here != first:
-                reason = "its samples do not belong together: their ids differ from unit to unit"
-            if reason:
-                break
-            draws.append(self.values[span][order])
-        if not reason and not len(known):
-            reason = str(self.reasons[where[0]])
-        if not reason and row["n_samples"] == 1:
+        known = self.known.iloc[where]
+        came = known["came"].notna().to_numpy()
+        spans = [slice(self.starts[i], self.starts[i] + self.sizes[i]) for i in where]
+        orders = [np.argsort(self.ids[span], kind="stable") for span in spans]
+        ids = [self.ids[span][order].tolist() for span, order in zip(spans, orders)]
+        n, score = int(self.sizes[where].max()), np.nan
+        reason = next((x for x in self.broken[where] if x), "")
+        if not reason and any(x != ids[0] for x in ids):
+            reason = "its samples do not belong together: their ids differ from unit to unit"
+        if not reason and not came.any():
+            reason = str(known["reason"].iloc[0])
+        if not reason and n == 1:
             reason = "one sample is no distribution"
         if not reason:
-            x, y = np.stack(draws, axis=1)[:, came], self.observed[known]
-            if self.scale == "log" and (x < 0).any():
-                reason = "a log scale needs values of 0 or more"
+            draws = [self.values[span][order] for span, order in zip(spans, orders)]
+            x, y = np.stack(draws, axis=1)[:, came], known["came"].to_numpy(dtype=float)[came]
+            if scale == "log" and (x < 0).any():
+                reason = _NEGATIVE
             else:
-                x, y = (np.log1p(x), np.log1p(y)) if self.scale == "log" else (x, y)
-                row["energy_score"] = energy_score(x, y)
-        return row | {"scorable": reason == "", "reason": reason}
+                score = energy_score(*(np.log1p(x), np.log1p(y)) if scale == "log" else (x, y))
+        return {
+            "n_samples": n,
+            "n_units": len(where),
+            "n_known": int(came.sum()),
+            "truth_as_of": max(known["as_of"][came], default=""),
+            "energy_score": score,
+            "scorable": reason == "",
+            "reason": reason,
+        }
 
 
 @dataclass(frozen=True, eq=False)
@@ -771,55 +686,43 @@ def score(
     if scale not in _ASKED:
         raise ScoringError(f"scale is {scale!r}", hint=one_of(scale, list(_ASKED)))
     opened = hub if isinstance(hub, Hub) else Hub.open(hub)
-    observations = Observations.of(opened, _day(as_of), target_data)
-    tasks = tasks_of(opened)
-    held: list[Submission] = []
-    failures: list[dict[str, str]] = []
-    if files is None:
-        for path in opened.submissions():
-            try:
-                held.append(Submission.read(path, opened))
-            except OdforecastError as error:
-                failures.append({"file": opened.relative(path), "reason": str(error)})
-        if not held and not failures:
-            raise DataError(f"{opened.model_output_dir}: no submissions", hint="give files")
-    else:
-        given = [files] if isinstance(files, str | os.PathLike) else files
-        held = [Submission.read(Path(path), opened) for path in given]
+    truth = Observations.of(opened, _day(as_of), target_data)
+    given = [files] if isinstance(files, str | os.PathLike) else files
+    paths = opened.submissions() if given is None else list(map(Path, given))
+    if given is None and not paths:
+        raise DataError(f"{opened.model_output_dir}: no submissions", hint="give files")
     units: list[pd.DataFrame] = []
     joint: list[pd.DataFrame] = []
-    scored: list[Submission] = []
-    other: ScoringError | None = None
-    for one in held:
-        observations.check_targets(one.table, tasks)
-        kinds = one.table[OUTPUT_TYPE].unique()
-        asked = [(each, kind) for each in _ASKED[scale] for kind in kinds]
+    ids: list[str] = []
+    failures: list[dict[str, str]] = []
+    refused: list[ScoringError] = []
+    for path in paths:
         try:
-            rows = [Block(kind, one, observations, tasks, each).scored() for each, kind in asked]
-            drawn = [
-                Block(kind, one, observations, tasks, each).energies(tasks)
-                for each, kind in asked
-                if kind == "sample"
-            ]
-        except ScoringError as error:
-            if files is not None:
+            one = Submission.read(path, opened)
+            truth.check_targets(one.table)
+            blocks = [Block(kind, one, truth) for kind in one.table[OUTPUT_TYPE].unique()]
+            rows = [block.scored(each) for each in _ASKED[scale] for block in blocks]
+            drawn = [block.energies(each) for each in _ASKED[scale] for block in blocks
+                     if block.kind == "sample"]  # fmt: skip
+        except OdforecastError as error:
+            if given is not None:
                 raise
-            other = other or error
-            failures.append({"file": opened.relative(one.path), "reason": str(error)})
+            refused += [error] if isinstance(error, ScoringError) else []
+            failures.append({"file": opened.relative(path), "reason": str(error)})
             continue
-        scored.append(one)
+        ids += one.task_ids
         empty = pd.DataFrame(columns=[*one.task_ids, *_JOINT])
         for tables, parts in ((rows, units), (drawn or [empty], joint)):
             for table in tables:
                 table.insert(0, MODEL_ID, one.model_id)
-                table.insert(1, "file", opened.relative(one.path))
+                table.insert(1, "file", opened.relative(path))
                 parts.append(table)
-    if other is not None and not scored:
-        raise other
-    task_ids = tuple(dict.fromkeys(c for one in scored for c in one.task_ids))
+    if refused and not units:
+        raise refused[0]
+    task_ids = tuple(dict.fromkeys(ids))
     whole = _together(units, task_ids)
     _mark_repeats(whole, [*task_ids, OUTPUT_TYPE, "scale"])
-    targets = tuple(dict.fromkeys(k for task in tasks for k in task.keys))
+    targets = tuple(dict.fromkeys(k for task in truth.tasks for k in task.keys))
     problems = pd.DataFrame(failures, columns=["file", "reason"])
     return HubScores(whole, _together(joint, task_ids), problems, task_ids, targets)
 

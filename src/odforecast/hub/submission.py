@@ -15,10 +15,9 @@ from odforecast.errors import DataError, ForecastError, one_of
 from odforecast.forecast import Forecast
 from odforecast.geography.places import LOCATIONS
 from odforecast.hub.config import built_in, write_metadata
-from odforecast.hub.files import OUTPUT_TYPES, check_hub, csv_lines, id_texts, to_hub
+from odforecast.hub.files import OUTPUT_TYPES, check_hub, csv_lines, id_texts, to_hub, write_parquet
 from odforecast.hub.layout import MODEL_METADATA, Hub, origins_of, values_of
 from odforecast.hub.naming import TEAM, label_of, model_id, submission_stem
-from odforecast.hub.targets import write_parquet
 from odforecast.io import replacing
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, LOCATION, MONTH, VINTAGE_REAL
 from odforecast.panel import Panel
@@ -29,6 +28,14 @@ from odforecast.vintage import Archive
 FORMATS: Final = ("parquet", "csv")
 #: Codes of places; regions have none.
 _CODES: Final = {x.state: x.code for x in LOCATIONS}
+
+
+class _NoSamplesError(ForecastError):
+    """Samples that are not as the hub wants them."""
+
+
+#: What may be left out where it was not asked for, by output type.
+_LEFT_OUT: Final[dict[str, type[Exception]]] = {"sample": _NoSamplesError, "pmf": ForecastError}
 
 
 def submit(
@@ -127,37 +134,7 @@ def submit(
 
 
 def panel_of_round(hub: Hub, archive: Archive, day: str) -> Panel:
-    """What was known on an origin date of a hub, as a model takes it.
-
-    Parameters
-    ----------
-    hub : Hub
-        As :func:`odforecast.hub.init` makes it.
-    archive : Archive
-        The releases it was made from.
-    day : str
-        The ``origin_date``.
-
-    Returns
-    -------
-    Panel
-        Of a release; or, where the rounds are of the past again, cut from the newest release as it
-        was when the hub was made.
-
-    Raises
-    ------
-    DataError
-        If the hub has no such round, was not made here, or the archive does not give the round.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import odforecast as od
-    >>> hub = od.hub.init(tempfile.mkdtemp() + "/hub", od.bundled(), kind="pseudo-clean",
-    ...                   start="2024-01", end="2024-02")
-    >>> panel_of_round(hub, od.bundled(), "2024-06-15").last_month
-    np.datetime64('2024-01')
-    """
+    """What was known on an origin date of a hub, as a model takes it."""
     from odforecast.backtesting.origin import origins
 
     facts = hub.admin.get("additional_metadata") or {}
@@ -251,15 +228,24 @@ def _rows(
             values_of(task["task_ids"][name]) for name in ("location", "target", "horizon")
         )
         places = [s for s in forecast.locations if _CODES.get(s) in codes]
-        if not places:
-            continue
-        seen = forecast if tuple(places) == forecast.locations else forecast.select(places)
-        for kind, asked in task["output_type"].items():
-            if kind in kinds:
-                insist = output_types is not None
-                found = _of_kind(seen, kind, asked, targets, samples, own, insist=insist)
-                # A count that needs a hidden month has no forecast, so no row.
-                parts.append(found[found["horizon"].isin(horizons) & found["value"].notna()])
+        seen = forecast.select(places) if 0 < len(places) < len(forecast.locations) else forecast
+        wanted = [t for t in targets if t in forecast.targets]
+        for kind, asked in task["output_type"].items() if places else ():
+            if kind not in kinds or not (wanted or kind == "pmf"):
+                continue
+            try:
+                if kind == "sample":
+                    params = asked.get("output_type_id_params") or {}
+                    table = _samples(seen, params, wanted, samples, own)
+                else:
+                    table = to_hub(seen, HUB_QUANTILES, wanted, kind, own)
+            except _LEFT_OUT.get(kind, ()):
+                # What the forecast cannot give is left out, unless it was asked for.
+                if output_types is not None or (kind == "pmf" and own):
+                    raise
+                continue
+            # A count that needs a hidden month has no forecast, so no row.
+            parts.append(table[table["horizon"].isin(horizons) & table["value"].notna()])
     table = pd.concat([p for p in parts if len(p)] or [pd.DataFrame(columns=list(HUB_COLUMNS))])
     missing = set(output_types or ()) - set(table["output_type"])
     if table.empty or missing:
@@ -268,48 +254,30 @@ def _rows(
     return check_hub(table.reset_index(drop=True), levels=HUB_QUANTILES, source="submission")
 
 
-def _of_kind(
+def _samples(
     forecast: Forecast,
-    kind: str,
-    asked: Mapping[str, Any],
+    params: Mapping[str, Any],
     targets: Sequence[str],
     samples: int | None,
     own: bool,
-    *,
-    insist: bool,
 ) -> pd.DataFrame:
-    """Rows of one output type of one set of tasks; none where the forecast cannot give it."""
-    none = pd.DataFrame(columns=list(HUB_COLUMNS))
-    wanted = [t for t in targets if t in forecast.targets]
-    if kind == "pmf":
-        try:
-            return to_hub(forecast, output_type="pmf", own=own)
-        except ForecastError:
-            if insist or own:
-                raise
-            return none
-    if not wanted:
-        return none
-    if kind == "quantile":
-        return to_hub(forecast, HUB_QUANTILES, wanted, own=own)
-    params = asked["output_type_id_params"]
-    lowest, highest = params["min_samples_per_task"], params["max_samples_per_task"]
-    n, have = lowest if samples is None else samples, len(forecast.draws)
-    single = set(params.get("compound_taskid_set", ("location", "horizon")))
-    reason = ""
-    if have < n:
+    """Samples as a set of tasks wants them; refused where the draws are not."""
+    lowest, highest = (params.get(f"{x}_samples_per_task") for x in ("min", "max"))
+    n, have, reason = lowest if samples is None else samples, len(forecast.draws), ""
+    if n is None:
+        reason = "the hub does not say how many samples it takes (min_samples_per_task)"
+    elif not (lowest or 1) <= n <= (highest or n):
+        reason = f"the hub takes {lowest or 1} to {highest or 'any'} samples, not {n}"
+    elif have < n:
         reason = f"the forecast has {have} draws, and {n} samples are asked for"
-    if not lowest <= n <= highest:
-        reason = f"the hub takes {lowest} to {highest} samples, not {n}"
+    single = set(params.get("compound_taskid_set", ("location", "horizon")))
     for axis, column in ((MONTH, "horizon"), (LOCATION, "location")):
         if column not in single and axis not in forecast.joint:
             reason = f"the hub's samples are one course over {axis}s, the forecast's draws are not"
-    if reason and insist:
-        raise ForecastError(reason, hint="submit quantiles: output_types=['quantile']")
-    if reason:
-        return none
+    if reason or n is None:
+        raise _NoSamplesError(reason, hint="submit quantiles: output_types=['quantile']")
     # Evenly over the draws: members of a mixture stand one behind the other.
     kept = np.arange(n) * have // n
     known = forecast.known if forecast.known.ndim == 2 else forecast.known[kept]
     fewer = replace(forecast, draws=forecast.draws[kept], known=known, beside={})
-    return to_hub(fewer, targets=wanted, output_type="sample", own=own)
+    return to_hub(fewer, targets=targets, output_type="sample", own=own)

@@ -57,31 +57,14 @@ _NAMES: Final = {
 
 
 def score_levels(table: pd.DataFrame, levels: Mapping[float, str], truth: Truth) -> pd.DataFrame:
-    """Scores of a table of quantiles, one row per unit.
-
-    Parameters
-    ----------
-    table : DataFrame
-        ``location`` (CDC code), ``target``, ``month`` and ``last_month`` (timestamps),
-        ``horizon``, a column per level and, if it has one, ``as_of``; ``reported`` is kept.
-    levels : mapping of float to str
-        Level to column, rising.
-    truth : Truth
-
-    Returns
-    -------
-    DataFrame
-        As :func:`odforecast.scoring.score_hub` gives it, in the table's order. Coverage is there
-        for intervals both of whose ends are levels; CRPS and the like are NaN. ``as_of`` is
-        missing where the table does not say it, and the median where 0.5 is no level. A unit
-        without a number says so.
-    """
-    n = len(table)
-    states = table["location"].astype(str).to_numpy(dtype=object)
-    months = table["month"].to_numpy().astype("datetime64[M]")
-    y, reasons = np.full(n, np.nan), np.full(n, "", dtype=object)
-    for target in table["target"].unique():
-        at = np.flatnonzero(table["target"] == target)
+    """Scores of a table of quantiles, one row per unit."""
+    units = table[["last_month", "location", "target", "horizon", "month"]].copy()
+    units.insert(0, "as_of", table["as_of"] if "as_of" in table else np.datetime64("NaT", "s"))
+    states, targets = (units[x].astype(str).to_numpy(dtype=object) for x in ("location", "target"))
+    months = units["month"].to_numpy().astype("datetime64[M]")
+    y, reasons = np.full(len(table), np.nan), np.full(len(table), "", dtype=object)
+    for target in np.unique(targets):
+        at = np.flatnonzero(targets == target)
         y[at], reasons[at] = observed_units(truth.observed, states[at], months[at], str(target))
     q: Floats = table[list(levels.values())].to_numpy(dtype=float)
     for bad, why in (
@@ -89,30 +72,22 @@ def score_levels(table: pd.DataFrame, levels: Mapping[float, str], truth: Truth)
         (q < 0, "deaths cannot be negative"),
     ):
         reasons[bad.any(axis=1) & (reasons == "")] = why
-    tau = list(levels)
-    scores = {name: np.full(n, np.nan) for name in METRIC_COLUMNS}
+    tau, scores = list(levels), {}
     good = np.flatnonzero(reasons == "")
     if good.size:
         found, reasons[good] = quantiles(q[good], tau, y[good])
-        for name, theirs in _NAMES.items():
-            scores[name][good] = found[theirs]
+        scores = {ours: (good, found[theirs]) for ours, theirs in _NAMES.items()}
         good = np.flatnonzero(reasons == "")
     if good.size:
         logs = weighted_interval_score(np.log1p(q[good].T), tau, np.log1p(y[good]))
-        scores["log_wis"][good] = logs.total
-        scores["ape"][good] = absolute_percentage_error(q[good, len(tau) // 2], y[good])
+        apes = absolute_percentage_error(q[good, len(tau) // 2], y[good])
+        scores |= {"log_wis": (good, logs.total), "ape": (good, apes)}
     median = np.flatnonzero(np.isclose(tau, 0.5, rtol=0, atol=1e-9))
-    as_of = table["as_of"].to_numpy() if "as_of" in table else np.full(n, "NaT", "M8[s]")
-    last = table["last_month"].to_numpy().astype("datetime64[s]")
-    targets = table["target"].to_numpy(dtype=object)
-    out = _frame(
-        as_of.astype("datetime64[s]"), last, states, targets,
-        table["horizon"].to_numpy(), months, y, reasons,
-        q[:, median[0]] if median.size else np.nan, scores,
-    )  # fmt: skip
+    out = _frame(units, y, reasons).assign(median=q[:, median[0]] if median.size else np.nan)
+    for name, (where, values) in scores.items():
+        out.loc[where, name] = values
     if "reported" in table:
-        was = table["reported"].to_numpy(dtype=float)
-        was = np.where(targets == TARGET_12MO, was, np.nan)
+        was = np.where(targets == TARGET_12MO, table["reported"].to_numpy(dtype=float), np.nan)
         out = out.assign(reported=was, revised=revised(out["observed"].to_numpy(), was))
     return out
 
@@ -124,30 +99,6 @@ def score_trend(table: pd.DataFrame, truth: Truth, known: Known) -> pd.DataFrame
     on the count of a year before *as known at the origin* (:mod:`odforecast.forecast.trend`). They
     are read off the release that was known on the origin's day; where there is none, off the
     truth's own release, cut where the file's panel ended.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As :func:`odforecast.hub.read_hub` gives it; only its ``pmf`` rows are taken.
-    truth : Truth
-        Must hold both counts: that of the month and that of 12 months before.
-    known : callable
-        The panel of the release known on a day.
-
-    Returns
-    -------
-    DataFrame
-        A row per unit, as :func:`odforecast.scoring.score_hub` gives it, with target
-        ``trend_12mo``, ``rps`` (its mean over the 4 steps, as :func:`odforecast.score` has it),
-        ``rps_pooled``, ``category`` (the observed one) and ``known_release`` (what the thresholds
-        and the pooled frequencies rest on). All other scores are NaN. Chances are rounded in
-        files; they are divided by their sum. As there, months that were published at the origin
-        or lie more than 12 months ahead have no score; they have a reason.
-
-    Raises
-    ------
-    ScoringError
-        If it has no such rows.
     """
     table = table[table["output_type"] == "pmf"]
     if table.empty:
@@ -191,8 +142,9 @@ def _of_origin(rows: pd.DataFrame, day: pd.Timestamp, truth: Truth, known: Known
     often = np.full(len(CATEGORIES), np.nan) if panel is None else pooled_frequencies(panel)
     pooled = np.broadcast_to(often, chances.shape)
     scorable = reasons == ""
-    out = _frame(day, last.astype("datetime64[s]"), states, TARGET_TREND, ahead, months, later,
-                 reasons, np.nan, dict.fromkeys(METRIC_COLUMNS, np.nan))  # fmt: skip
+    units = {"as_of": day, "last_month": last, "location": states, "target": TARGET_TREND,
+             "horizon": ahead, "month": months}  # fmt: skip
+    out = _frame(pd.DataFrame(units), later, reasons)
     scores = {
         name: np.where(scorable, ranked_probability_score(x, came), np.nan)
         for name, x in (("rps", chances), ("rps_pooled", pooled))
@@ -245,41 +197,27 @@ def _at(panel: Panel, states: Texts, months: Months) -> Floats:
     return out
 
 
-def _frame(
-    as_of: object,
-    last: np.ndarray,
-    states: Texts,
-    target: object,
-    horizons: np.ndarray,
-    months: Months,
-    observed: Floats,
-    reasons: Texts,
-    median: object,
-    scores: Mapping[str, object],
-) -> pd.DataFrame:
-    """The columns that all tables of scores have."""
+def _frame(units: pd.DataFrame, observed: Floats, reasons: Texts) -> pd.DataFrame:
+    """The columns that all tables of scores have, from those that say what is forecast."""
+    months = units["month"].to_numpy().astype("datetime64[M]")
+    start = units["as_of"].to_numpy().astype("datetime64[M]")
+    ahead = np.where(np.isnat(start), np.nan, (months - start).astype(float))
+    days = dict.fromkeys(("as_of", "last_month", "month"), "datetime64[s]")
     scorable = reasons == ""
-    out = pd.DataFrame(
-        {
-            "as_of": as_of,
-            "last_month": last,
-            "location": states,
-            "target": target,
-            "horizon": horizons.astype(np.int64),
-            "month": months.astype("datetime64[s]"),
-            "horizon_from_origin": np.nan,
-            "regime": regimes(months),
-            "observed": np.where(scorable, observed, np.nan),
-            "scorable": scorable,
-            "reason": reasons,
-            "n_draws": 0,
-            "median": median,
-            **scores,
-        }
+    return (
+        units.reset_index(drop=True)
+        .astype(days | {"horizon": np.int64})
+        .assign(
+            horizon_from_origin=ahead,
+            regime=regimes(months),
+            observed=np.where(scorable, observed, np.nan),
+            scorable=scorable,
+            reason=reasons,
+            n_draws=0,
+            median=np.nan,
+            **dict.fromkeys(METRIC_COLUMNS, np.nan),
+        )
     )
-    start = out["as_of"].to_numpy().astype("datetime64[M]")
-    out["horizon_from_origin"] = np.where(np.isnat(start), np.nan, (months - start).astype(float))
-    return out
 
 
 def forecast_of_samples(
@@ -290,37 +228,6 @@ def forecast_of_samples(
     What belongs together is what has one ``output_type_id``: where all units of an origin have the
     same numbers, draws are joint over places and months; where the months of a place have, over
     months only. Nothing else is taken as joint.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As :func:`odforecast.hub.read_hub` gives it, of one origin (and scenario).
-    target : str
-        ``"deaths_12mo"`` or ``"deaths_month"``.
-    panel : Panel, optional
-        What was known at the origin.
-    model : str
-
-    Returns
-    -------
-    Forecast
-        Draws of that target, of the places and months of the file; what was known before them
-        is not in a file, so sums over months before the first are not known.
-
-    Raises
-    ------
-    ScoringError
-        If there are no samples, several origins, or units with other numbers of samples or
-        months.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> panel = od.bundled().as_of().panel().select(["US", "OH"])
-    >>> made = od.get_model("drift").fit(panel).forecast(horizon=3, draws=50)
-    >>> again = forecast_of_samples(od.to_hub(made, output_type="sample"), "deaths_12mo")
-    >>> again.draws.shape, again.joint == made.joint
-    ((50, 2, 3), True)
     """
     rows = table[(table["output_type"] == "sample") & (table["target"] == target)]
     if rows.empty or target == TARGET_TREND:

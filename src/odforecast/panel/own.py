@@ -95,14 +95,14 @@ class Own:
 
     def __post_init__(self) -> None:
         kinds = {"months": "datetime64[M]", "deaths": "float", "as_of": "datetime64[D]"}
-        held = {name: fixed(getattr(self, name), kind) for name, kind in kinds.items()}
+        held = {name: np.asarray(getattr(self, name), kind) for name, kind in kinds.items()}
         places = np.array(self.locations, dtype=str)
         if {array.size for array in held.values()} != {places.size}:
             raise PanelError("own counts need a location, month, day and number in every row")
         order = np.lexsort((held["as_of"], held["months"], places))
         object.__setattr__(self, "locations", tuple(places[order].tolist()))
-        for name, kind in kinds.items():
-            object.__setattr__(self, name, fixed(held[name][order], kind))
+        for name, array in held.items():
+            object.__setattr__(self, name, fixed(array[order], array.dtype.str))
 
     @property
     def places(self) -> tuple[str, ...]:
@@ -124,9 +124,7 @@ class Own:
 
     def known(self, day: dt.date, locations: Iterable[str]) -> Own | None:
         """The rows of some locations that were known on a day; None where there are none."""
-        wanted = set(locations)
-        keep = np.array([s in wanted for s in self.locations], dtype=bool)
-        keep &= self.as_of <= np.datetime64(day, "D")
+        keep = np.isin(self.locations, list(locations)) & (self.as_of <= np.datetime64(day, "D"))
         if keep.all() or not keep.any():
             return self if keep.any() else None
         rows = {name: getattr(self, name)[keep] for name in ("months", "deaths", "as_of")}
@@ -134,7 +132,7 @@ class Own:
 
     def rows(self, location: str) -> tuple[Months, Floats, Days]:
         """All rows of a location: months, deaths and days, by month and day."""
-        at = np.array([s == location for s in self.locations], dtype=bool)
+        at = np.array(self.locations, dtype=str) == location
         return self.months[at], self.deaths[at], self.as_of[at]
 
     def of(self, location: str) -> tuple[Months, Floats, Days]:
@@ -242,6 +240,14 @@ def dated[T](what: str, value: object, read: Callable[[Any], T]) -> T:
         raise PanelError(f"{what}: {error.message}", hint=error.hint) from None
 
 
+def whole(frame: pd.DataFrame, columns: Iterable[str], said: str, hint: str) -> None:
+    """Refuse a frame without some columns, or without rows."""
+    lacking = [c for c in columns if c not in frame]
+    if lacking or frame.empty:
+        there = f"; the columns are {', '.join(map(str, frame.columns))}" if lacking else ""
+        raise PanelError(f"{said} {', '.join(lacking) or 'rows'}{there}", hint=hint)
+
+
 def months_in(frame: pd.DataFrame) -> Months:
     """The months of a frame; one that cannot be read is refused with its row."""
     found = [dated(f"row {i}, month", x, to_month) for i, x in enumerate(frame["month"])]
@@ -262,14 +268,9 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> 
         raise PanelError(f"own counts are a {type(frame).__name__}, not a DataFrame")
     if "location" not in frame and "state" in frame:
         frame = frame.rename(columns={"state": "location"})
+    hint = "they need location, month, deaths, and may have as_of"
+    whole(frame, _NEEDED, "own counts have no", hint)
     names = [str(c) for c in frame.columns]
-    lacking = [c for c in _NEEDED if c not in names]
-    if lacking or frame.empty:
-        raise PanelError(
-            f"own counts have no {', '.join(lacking) or 'rows'}"
-            + (f"; the columns are {', '.join(names)}" if lacking else ""),
-            hint="they need location, month, deaths, and may have as_of",
-        )
     if doubled := sorted({n for n in names if names.count(n) > 1} & set(_COLUMNS)):
         raise PanelError(
             f"own counts have two columns of one name: {', '.join(doubled)}",
@@ -282,21 +283,18 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> 
     refuse(blank, said, hint, range(len(frame)))
     names = [str(x).strip() for x in frame["location"]]
     codes = {name: code_of(name) for name in dict.fromkeys(names)}
-    if NATION in codes.values():
+    places = [codes[name] for name in names]
+    if NATION in places:
         raise PanelError(
             "own counts of the US: the nation is added up from its jurisdictions",
             hint="give the jurisdictions' own counts, and leave the US out",
         )
-    absent(list(dict.fromkeys(codes.values())), panel.locations, "the panel", PanelError)
-    places = [codes[name] for name in names]
+    absent(list(dict.fromkeys(places)), panel.locations, "the panel", PanelError)
     months = months_in(frame)
     labels = [f"{s} {m}" for s, m in zip(places, months)]
     deaths = _counts(frame["deaths"], labels)
-    said_days = list(frame["as_of"]) if "as_of" in frame else [None] * len(labels)
-    dates = [
-        known if _blank(cell) else dated(f"{label}: as_of", cell, to_day)
-        for label, cell in zip(labels, said_days)
-    ]
+    said_days = list(zip(labels, frame["as_of"] if "as_of" in frame else [None] * len(labels)))
+    dates = [known if _blank(x) else dated(f"{s}: as_of", x, to_day) for s, x in said_days]
     days = np.array(dates, dtype="datetime64[D]")
     rows = pd.DataFrame({"label": labels, "day": dates, "deaths": deaths})
     keys, said = ["label", "day"], "{} is given twice as of {}: {:,.0f} and {:,.0f}"
@@ -306,7 +304,7 @@ def _read(panel: Panel, frame: pd.DataFrame, complete: bool, known: dt.date) -> 
     said = "{} had not ended on {}, the day on which it is said to be known"
     hint = "leave it out; a later --as-of moves the day of rows without an as_of"
     refuse(months >= days.astype("datetime64[M]"), said, hint, labels, days)
-    taken = known if any(map(_blank, said_days)) else None
+    taken = known if any(_blank(x) for _, x in said_days) else None
     return Own(tuple(places), months, deaths, days, complete, basis, taken)
 
 

@@ -23,7 +23,7 @@ from odforecast.geography.places import SPLIT, by_fips, edition_of
 from odforecast.monthly.sums import recover_months
 from odforecast.months import ONE_MONTH, Months, to_day
 from odforecast.names import COUNTIES, OCCURRENCE, STATES, VINTAGE_SYNTHETIC, indicator_name
-from odforecast.panel.own import Own, dated, months_in, numbers, refuse, with_counts
+from odforecast.panel.own import Own, dated, months_in, numbers, refuse, whole, with_counts
 from odforecast.panel.pseudo import Donor, clean, delayed, settled
 from odforecast.panel.triangle import Floats, Triangle, fix_arrays, fixed, rows_for
 from odforecast.publication import SETTLED
@@ -204,12 +204,9 @@ class Panel(Frozen):
         change = 100 * (now / np.where(before > 0, before, np.nan) - 1)
         columns = {
             "place": [called(s) for s in self.locations],
-            "reported": now,
-            "predicted": self.predicted[:, -1].round(),
-            "a year earlier": before,
-            "change, %": change.round(1),
-            "complete, %": self.complete[:, -1],
-        }
+            "reported": now, "predicted": self.predicted[:, -1].round(), "a year earlier": before,
+            "change, %": change.round(1), "complete, %": self.complete[:, -1],
+        }  # fmt: skip
         return html_table(
             pd.DataFrame(columns),
             f"{self.indicator}, as of {self.as_of} (release {self.release}, {self.vintage})",
@@ -246,12 +243,9 @@ class Panel(Frozen):
         >>> od.Panel.from_frame(frame, as_of="2024-06-01").locations
         ('OH',)
         """
-        lacking = [c for c in ("location", "month", "reported") if c not in frame]
-        if lacking or frame.empty:
-            raise PanelError(
-                f"the frame has no {', '.join(lacking) or 'rows'}",
-                hint="it needs location, month, reported: one row per location and month",
-            )
+        needed = ("location", "month", "reported")
+        hint = "it needs location, month, reported: one row per location and month"
+        whole(frame, needed, "the frame has no", hint)
         day = dated("as_of", as_of, to_day)
         states = [lookup(str(s)).state for s in frame["location"]]
         stamps = months_in(frame)
@@ -273,16 +267,9 @@ class Panel(Frozen):
                 shown = [_shown(cell) for cell in frame[name]]
                 refuse(wrong, f"{{}}: {name} is {{}}, which is not {what}", None, named, shown)
                 layers[name][rows, columns] = values
-        return cls(
-            indicator=indicator_name(indicator),
-            as_of=day,
-            release=day,
-            vintage=VINTAGE_SYNTHETIC,
-            locations=locations,
-            months=months,
-            final_through=months[-1],  # made-up counts are what they are
-            **layers,
-        )
+        name = indicator_name(indicator)
+        layers["final_through"] = months[-1]  # made-up counts are what they are
+        return cls(name, day, day, VINTAGE_SYNTHETIC, locations, months, **layers)
 
     def select(self, locations: str | Iterable[str]) -> Panel:
         """Only these locations, in this order: for looking.
@@ -310,28 +297,23 @@ class Panel(Frozen):
         """
         states = pick(locations, self.locations, "the panel", PanelError)
         rows = [self.locations.index(s) for s in states]
-        layers = {name: getattr(self, name)[rows] for name in LAYERS}
+        layers: dict[str, Any] = {name: getattr(self, name)[rows] for name in LAYERS}
+        for name in ("problems", "urban", "residents"):
+            layers[name] = {s: of for s, of in getattr(self, name).items() if s in states}
         beside = {}
-        whole = set(states) == set(self.locations)
+        every = set(states) == set(self.locations)
         for name, panel in self.beside.items():
             there = [s for s in states if s in panel.locations]
-            if whole or (self.dataset == COUNTIES and name == STATES):
+            if every or (self.dataset == COUNTIES and name == STATES):
                 # Only put in another order, or counties, whose states hang on all of the nation:
                 # what stands beside may have places that this has not.
                 beside[name] = panel
             elif there:
                 beside[name] = panel.select(there)
-        return replace(
-            self,
-            locations=states,
-            problems={s: r for s, r in self.problems.items() if s in states},
-            urban={s: u for s, u in self.urban.items() if s in states},
-            residents={s: n for s, n in self.residents.items() if s in states},
-            beside=beside,
-            triangle=None if self.triangle is None else self.triangle.rows(rows),
-            selected=self.selected or set(states) != set(self.locations),
-            **layers,
-        )
+        layers |= {"beside": beside, "selected": self.selected or not every}
+        if self.triangle is not None:
+            layers["triangle"] = self.triangle.rows(rows)
+        return replace(self, locations=states, **layers)
 
     def with_counts(
         self, frame: pd.DataFrame, complete: bool = False, day: dt.date | str | None = None
@@ -415,11 +397,6 @@ class Panel(Frozen):
         deaths from all causes end twelve months earlier; there are no earlier releases. It is
         seen from the day CDC would have published the month.
 
-        Parameters
-        ----------
-        month : month
-            Last month kept.
-
         Raises
         ------
         PanelError
@@ -434,7 +411,6 @@ class Panel(Frozen):
         Parameters
         ----------
         month : month
-            Last month kept.
         donor : Donor
             What a real release missed, and what it said about itself.
 
@@ -571,19 +547,15 @@ class Panel(Frozen):
         """Hash of all the panel holds: labels, dates and numbers, in any row order."""
         order = np.argsort(self.locations)
         triangle = () if self.triangle is None else self.triangle.content(order)
-        # Named only where there are any: panels without them keep the hash they had.
-        traits: list[tuple[str, object]] = [
-            (n, sorted(d.items())) for n in ("urban", "residents") if (d := getattr(self, n))
-        ]
-        if self.own is not None:
-            traits.append(("own", self.own.data_hash))
         labels = ("indicator", "as_of", "release", "vintage", "dataset", "basis", "donor")
         held = [getattr(self, name) for name in (*labels, "final_through")]
         held += [[self.locations[i] for i in order], self.months]
         held += [getattr(self, name)[order] for name in LAYERS] + [*triangle]
         for name in sorted(self.beside):
             held += [name, self.beside[name].data_hash]
-        return content_hash(*held, *traits)
+        # Named only where there are any: panels without them keep the hash they had.
+        held += [(n, sorted(d.items())) for n in ("urban", "residents") if (d := getattr(self, n))]
+        return content_hash(*held, *([("own", self.own.data_hash)] if self.own else []))
 
     def to_frame(self) -> pd.DataFrame:
         """All cells, tidy: one row per location and month.
@@ -623,10 +595,6 @@ class Panel(Frozen):
             Drawn into; default: those of a new figure.
         **style
             As :func:`odforecast.plot.counts` takes it.
-
-        Returns
-        -------
-        matplotlib Axes
         """
         from odforecast.plot import counts
 

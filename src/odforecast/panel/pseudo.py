@@ -67,13 +67,7 @@ _BLANK = ("predicted", "complete", "pending")
 
 
 def era_of(age: int) -> str:
-    """Era of a release by the days from the end of its last month.
-
-    Examples
-    --------
-    >>> era_of(197), era_of(134)
-    ('6.5', '4.5')
-    """
+    """Era of a release by the days from the end of its last month."""
     return ERAS[0] if age >= _SLOW else ERAS[1]
 
 
@@ -133,9 +127,9 @@ class Donor:
     @property
     def data_hash(self) -> str:
         """Hash of all the donor holds."""
-        labels = (self.release, self.locations, self.age, self.final_back)
-        tables = [getattr(self, name) for name in (*_TABLES, "deaths")]
-        return content_hash(*labels, *tables, *(p.data_hash for p in self.predecessors))
+        names = ("release", "locations", "age", "final_back", *_TABLES, "deaths")
+        held = [getattr(self, name) for name in names]
+        return content_hash(*held, *(p.data_hash for p in self.predecessors))
 
     def row(self, location: str) -> int | None:
         """Row of a location; None where the donor has none."""
@@ -260,7 +254,6 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
     final = donor.final_at(month)
     donor = donor.moved(month)
     reported = _incomplete(base, donor)
-    grid = base.locations, base.months.size
     notes = base.notes
     # No donor has Puerto Rico: it is said once, whichever the donor.
     whole = [s for s in base.locations if s not in (*parts, NATION)]
@@ -268,19 +261,13 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
         notes += ("no release tells what arrives late of PR: complete there",)
     if whole := [s for s in whole if s != "PR"]:
         notes += (f"the donor of {donor.release} has no {', '.join(whole)}: complete there",)
-    return replace(
-        base,
-        reported=reported,
-        predicted=np.round(reported * _laid(donor, "ratio", *grid)),
-        pending=_laid(donor, "pending", *grid),
-        complete=_laid(donor, "complete", *grid),
-        # A class has late arrivals of its own, which the donor does not hold.
-        beside=_all_deaths(base, donor, reported[:, -1]),
-        triangle=triangle,
-        final_through=final,
-        donor=label,
-        notes=notes,
-    )
+    names, n = ("ratio", "pending", "complete"), base.months.size
+    ratio, pending, complete = (_laid(donor, name, base.locations, n) for name in names)
+    # A class has late arrivals of its own, which the donor does not hold.
+    beside = _all_deaths(base, donor, reported[:, -1])
+    return replace(base, reported=reported, predicted=np.round(reported * ratio), pending=pending,
+                   complete=complete, beside=beside, triangle=triangle, final_through=final,
+                   donor=label, notes=notes)  # fmt: skip
 
 
 def _all_deaths(base: Panel, donor: Donor, last: Floats) -> dict[str, Panel]:
@@ -313,17 +300,8 @@ def _cut(panel: Panel, month: np.datetime64, as_of: dt.date, vintage: str) -> Pa
         last = month - 12 * ONE_MONTH if name == "all-deaths" else month
         if other.months[0] <= last:
             beside[name] = _cut(other, min(last, other.last_month), as_of, vintage)
-    return replace(
-        panel,
-        as_of=as_of,
-        vintage=vintage,
-        months=panel.months[:stop],
-        beside=beside,
-        triangle=None,
-        final_through=month,
-        donor="",
-        **layers,
-    )
+    return replace(panel, as_of=as_of, vintage=vintage, months=panel.months[:stop], beside=beside,
+                   triangle=None, final_through=month, donor="", **layers)  # fmt: skip
 
 
 def _incomplete(base: Panel, donor: Donor) -> Floats:

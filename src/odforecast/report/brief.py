@@ -34,8 +34,7 @@ from odforecast.report.record import past_record
 from odforecast.report.words import GRADES
 from odforecast.say import day_name
 from odforecast.scenario import CAVEAT, Projection, Scenario
-from odforecast.scenario.limits import ALL, NATION
-from odforecast.scenario.text import (
+from odforecast.scenario.answer import (
     CLASS_WARNING,
     NEVER,
     answers,
@@ -43,6 +42,7 @@ from odforecast.scenario.text import (
     located,
     scenario_title,
 )
+from odforecast.scenario.intervention import ALL, NATION
 from odforecast.version import __version__
 
 #: The brief of the only place, or the list of the places' briefs.

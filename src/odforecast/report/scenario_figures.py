@@ -15,8 +15,8 @@ from odforecast.plot.scenarios import colours_of, overlay
 from odforecast.plot.style import BLUE, ORANGE, SMALL, canvas, quiet, thousands
 from odforecast.plot.words import literal
 from odforecast.scenario import Projection, Scenario
+from odforecast.scenario.answer import scenario_title
 from odforecast.scenario.intervention import NATION, Intervention
-from odforecast.scenario.text import scenario_title
 from odforecast.seeds import seed_from
 
 #: Draws behind a prior figure.
@@ -64,8 +64,7 @@ def _size(axes: Any, x: Intervention) -> None:
     else:
         axes.axvline(size[0], color=BLUE)
     axes.axvline(0.0, color="black", linewidth=0.8)
-    nothing = 1 - x.probability * (1 - x.p_null)
-    axes.set_title(f"{literal(x.name)}: P(no effect) = {nothing:.2f}", fontsize=SMALL, loc="left")
+    axes.set_title(f"{literal(x.name)}: P(no effect) = {x.p_null:.2f}", fontsize=SMALL, loc="left")
     axes.set_xlabel("full effect where there is one, %", fontsize=SMALL)
     axes.set_yticks([])
 

@@ -10,9 +10,9 @@ from odforecast.forecast.text import place_name
 from odforecast.panel import Floats
 from odforecast.say import deaths_of, month_name, percent
 from odforecast.scenario import Scenario
+from odforecast.scenario.answer import assumed
 from odforecast.scenario.intervention import Intervention
 from odforecast.scenario.priors import Prior
-from odforecast.scenario.text import assumed
 
 #: What a grade says.
 GRADES = (
@@ -87,10 +87,7 @@ def assumption_in_short(x: Intervention, of_class: bool = True) -> str:
 
 def _onset(x: Intervention) -> str:
     first, last = map(month_name, x.onset)
-    when = f"in {first}" if first == last else f"some time from {first} to {last}"
-    return (
-        when if x.probability == 1 else f"{when} (if at all: probability {assumed(x.probability)})"
-    )
+    return f"in {first}" if first == last else f"some time from {first} to {last}"
 
 
 def _size(x: Intervention) -> str:

@@ -4,19 +4,10 @@ Effects are assumptions with a source and a grade, never estimates from a step a
 date: the counts cannot identify cooperation.
 """
 
-from odforecast.scenario.catalogue import CAVEAT, events, levers, prior_names
+from odforecast.scenario.catalogue import CAVEAT, cite, events, levers, prior_names, references
 from odforecast.scenario.counterfactual import Past, past
 from odforecast.scenario.exposure import fentanyl_share, read_exposure
-from odforecast.scenario.intervention import Intervention, Rebound
-from odforecast.scenario.json_schema import json_schema
-from odforecast.scenario.percent import Dose, Percent
-from odforecast.scenario.priors import Beta, Fixed, LogNormal, Normal, Prior, SpikeSlab, Uniform
-from odforecast.scenario.project import project
-from odforecast.scenario.projection import Projection
-from odforecast.scenario.quantiles import Quantiles
-from odforecast.scenario.references import cite, references
-from odforecast.scenario.scenario import NULL, Scenario, grid
-from odforecast.scenario.schema import (
+from odforecast.scenario.file import (
     dump_scenarios,
     named,
     named_intervention,
@@ -24,6 +15,21 @@ from odforecast.scenario.schema import (
     read_scenarios,
     write_scenarios,
 )
+from odforecast.scenario.grammar import json_schema
+from odforecast.scenario.intervention import NULL, Intervention, Rebound, Scenario, grid
+from odforecast.scenario.priors import (
+    Beta,
+    Dose,
+    Fixed,
+    LogNormal,
+    Normal,
+    Percent,
+    Prior,
+    Quantiles,
+    SpikeSlab,
+    Uniform,
+)
+from odforecast.scenario.projection import Projection, project
 from odforecast.scenario.sensitivity import (
     Identifiability,
     attribution,

@@ -11,7 +11,7 @@ adds deaths of it takes no more from other drugs than they have.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -24,54 +24,29 @@ from odforecast.months import Months
 from odforecast.names import INDICATOR_NAMES, LOCATION
 from odforecast.panel import Floats
 from odforecast.scenario import drawing
-from odforecast.scenario.classes import class_path, share_name
-from odforecast.scenario.intervention import Intervention
-from odforecast.scenario.limits import ALL
-from odforecast.scenario.scenario import Scenario
+from odforecast.scenario.exposure import share_name
+from odforecast.scenario.intervention import ALL, REST, Intervention, Scenario
 
 Shares = Mapping[str, Mapping[str, float]]
 
 
 class Applied:
-    """A baseline, ready for scenarios to act on.
-
-    Parameters
-    ----------
-    baseline : Forecast
-        Of months.
-    tables : mapping of str to (mapping of str to float)
-        Shares by name and location, as in :func:`odforecast.scenario.project`.
-    seed : int
-        Of the scenarios' draws.
-
-    Attributes
-    ----------
-    notes : list of str
-        What a reader must know.
-    """
+    """A baseline of months, ready for scenarios to act on; ``notes`` are for its reader."""
 
     def __init__(self, baseline: Forecast, tables: Shares, seed: int) -> None:
         self.baseline, self.tables, self.seed = baseline, tables, seed
         self.notes: list[str] = []
         self.ahead = baseline.months > baseline.last_month
         self.nation = whole_and_parts(baseline.locations) if sums_to_nation(baseline) else None
+        self._own = indicator_of(baseline)
         self._paths: dict[str, Floats] = {}
 
     def under(self, scenario: Scenario, exposures: Mapping[str, Floats]) -> Forecast:
         """The forecast under a scenario, with the classes it carries in the same draws.
 
-        Parameters
-        ----------
-        scenario : Scenario
-        exposures : mapping of str to ndarray, shape (L,)
-            Exposure of the locations to each intervention.
-
-        Raises
-        ------
-        ScenarioError
-            If an intervention's scope is not in the forecast.
+        ``exposures`` are those of the locations to each intervention, shape (L,).
         """
-        own = indicator_of(self.baseline)
+        own, base = self._own, self.baseline
         classes = {x.scope for x in scenario.interventions} - {ALL, own}
         if own == ALL and len(classes) > 1:
             # Classes overlap, and a death with both would be averted twice.
@@ -80,87 +55,80 @@ class Applied:
                 f"and {ALL}",
                 hint="put them into scenarios of their own",
             )
-        self._warn(scenario, exposures)
         for x in scenario.interventions:
             if own != ALL and x.scope not in (ALL, own):
                 raise ScenarioError(
                     f"{scenario.name}: scope of {x.name} is {x.scope}, and the forecast is of "
                     f"{own}, allowed: {own} or {ALL}"
                 )
-            if x.scope != own and x.scope == ALL:
-                self.notes.append(
-                    f"{scenario.name}: {x.name} is on all drugs, and {own} is taken to change in "
-                    "the same ratio"
-                )
-        steps = [
-            (x, self.log_effect(x, exposures[x.name]), self.kept(x)) for x in scenario.interventions
-        ]
-        return self._made(scenario, *self.acted(steps))
+        for warn in (self._warn, self._warn_of_scope):
+            for x in scenario.interventions:
+                self.notes += [f"{scenario.name}: {note}" for note in warn(x, exposures[x.name])]
+        draws, paths = self.acted(
+            [
+                (x, self.log_effect(x, exposures[x.name]), self.kept(x))
+                for x in scenario.interventions
+            ]
+        )
+        known = {**base.provenance, "scenario": scenario.name, "scenario_hash": scenario.hash}
+        made = replace(base, draws=draws, provenance=known, beside={})
+        parts = {}
+        for short, part in base.beside.items():
+            rows = [base.locations.index(s) for s in part.locations]
+            parts[short] = replace(part, draws=paths[short][:, rows], provenance=known)
+        return made.with_parts(parts) if parts else made
 
-    def _warn(self, scenario: Scenario, exposures: Mapping[str, Floats]) -> None:
-        """Say what a projection of these places cannot know."""
-        base = self.baseline
-        sums = [s for s in base.locations if s not in JURISDICTIONS and s != NATION]
-        sums = [s for s in sums if s in base.parts]
-        for x in scenario.interventions:
-            differ = float(x.spread.ppf(np.array([0.5]))[0]) > 0
-            if differ and x.national and self._weights(x) is None and sums == []:
-                self.notes.append(
-                    f"{scenario.name}: not all 52 jurisdictions are known here, so what {x.name} "
-                    "does differs between states without their sum being held at the stated effect"
-                )
-            if differ and sums:
-                self.notes.append(
-                    f"{scenario.name}: {', '.join(sums)} has the nation's effect, without what "
-                    "differs between states; project the states and add with .region()"
-                )
-            if isinstance(x.exposure, Mapping):
-                absent = [s for s in x.exposure if s not in (*base.locations, "default", NATION)]
-                if absent:
-                    self.notes.append(
-                        f"{scenario.name}: {x.name} names {', '.join(absent)}, which "
-                        f"{'is' if len(absent) == 1 else 'are'} not forecast"
-                    )
-            weights = None if x.national else self._weights(x)
-            if weights is not None:
-                felt = exposures[x.name]
-                rows = [base.locations.index(s) for s in weights if s in base.locations]
-                if len(rows) == len(weights):
-                    deaths = np.array([float(np.mean(w)) for w in weights.values()])
-                    beta = x.size.mean * x.share.mean
-                    change = float((deaths * np.exp(beta * felt[rows])).sum() / deaths.sum()) - 1.0
-                    self.notes.append(
-                        f"{scenario.name}: with its exposures, {x.name} changes the nation's "
-                        f"deaths of {x.scope} by {100 * change:+.1f} % at full strength and its "
-                        "mean size"
-                    )
+    def _warn_of_scope(self, x: Intervention, felt: Floats) -> Iterator[str]:
+        """What is taken for granted of an effect on all drugs, in a forecast of a class."""
+        del felt
+        if x.scope == ALL != self._own:
+            yield f"{x.name} is on all drugs, and {self._own} is taken to change in the same ratio"
+
+    def _warn(self, x: Intervention, felt: Floats) -> Iterator[str]:
+        """What a projection of these places cannot know."""
+        base, weights = self.baseline, self._weights(x)
+        sums = [s for s in base.parts if s in base.locations and s not in (*JURISDICTIONS, NATION)]
+        differ = float(x.spread.ppf(np.array(0.5))) > 0
+        if differ and x.national and weights is None and not sums:
+            yield (
+                f"not all 52 jurisdictions are known here, so what {x.name} does differs between "
+                "states without their sum being held at the stated effect"
+            )
+        if differ and sums:
+            yield (
+                f"{', '.join(sums)} has the nation's effect, without what differs between states; "
+                "project the states and add with .region()"
+            )
+        if isinstance(x.exposure, Mapping):
+            absent = [s for s in x.exposure if s not in (*base.locations, REST, NATION)]
+            if absent:
+                verb = "is" if len(absent) == 1 else "are"
+                yield f"{x.name} names {', '.join(absent)}, which {verb} not forecast"
+        if not x.national and weights is not None and set(weights) <= set(base.locations):
+            rows = [base.locations.index(s) for s in weights]
+            deaths = np.array([float(np.mean(w)) for w in weights.values()])
+            beta = x.size.mean * x.share.mean
+            change = float((deaths * np.exp(beta * felt[rows])).sum() / deaths.sum()) - 1.0
+            yield (
+                f"with its exposures, {x.name} changes the nation's deaths of {x.scope} by "
+                f"{100 * change:+.1f} % at full strength and its mean size"
+            )
 
     def acted(
         self, steps: Sequence[tuple[Intervention, Floats, Floats]]
     ) -> tuple[Floats, dict[str, Floats]]:
-        """Paths after effects, one after the other.
+        """Paths after effects, one after the other: all deaths, and the classes there are.
 
-        Parameters
-        ----------
-        steps : sequence of (Intervention, ndarray, ndarray)
-            With its log rate ratios, broadcastable to (D, L, M), and the part of a class's averted
-            deaths that does not come all the same, broadcastable to (D,).
-
-        Returns
-        -------
-        draws : ndarray, shape (D, L, M)
-        paths : dict of str to ndarray, shape (D, L, M)
-            Of the classes that the baseline carries or an effect is on.
+        A step is an intervention, its log rate ratios, and the part of a class's averted deaths
+        that does not come all the same; both broadcast to (D, L, M) and (D,).
         """
-        own = indicator_of(self.baseline)
         draws = self.baseline.draws.copy()
-        scopes = {x.scope for x, _, _ in steps} - {ALL, own}
-        paths = {
-            short: self._path(short).copy() for short in sorted({*self.baseline.beside, *scopes})
-        }
+        classes = {x.scope for x, _, _ in steps} - {ALL, self._own}
+        names = sorted({*self.baseline.beside, *classes})
+        paths = {short: self._path(short).copy() for short in names}
         for x, log_effect, kept in steps:
             effect = np.exp(log_effect)
-            if x.scope not in (ALL, own):
+            if x.scope in classes:
                 change = self._change(paths[x.scope], effect)
                 draws += self._whole(change, kept, draws - paths[x.scope])
                 paths[x.scope] += change
@@ -214,13 +182,50 @@ class Applied:
         return plain + more
 
     def _path(self, short: str) -> Floats:
-        if short not in self._paths:
-            path, notes = class_path(
-                self.baseline, short, self.tables.get(share_name(short), {}), self.nation
+        """Monthly deaths of a class in every draw of a forecast of all drugs, shape (D, L, M).
+
+        Where the model carries the class (``dlm`` and T40.4), its own draws; elsewhere the last
+        known share of the place, or of its census region, of the draw's deaths. Where the nation is
+        the sum of its jurisdictions, those places get what the others leave of its own path.
+        """
+        if short in self._paths:
+            return self._paths[short]
+        base, nation, shares = self.baseline, self.nation, self.tables.get(share_name(short), {})
+        carried = base.beside.get(short)
+        there = [s for s in base.locations if carried is not None and s in carried.locations]
+        missing = [s for s in base.locations if s not in there]
+        if lacking := [s for s in missing if s not in shares]:
+            raise ScenarioError(
+                f"no deaths of {short} for {', '.join(lacking[:8])}: the forecast does not carry "
+                "them, and the release has no recent count",
+                hint=f"project the default model's forecast from a release with {short} beside all "
+                f"drugs, or give exposures={{{share_name(short)!r}: {{location: share}}}}",
             )
-            self._paths[short] = path
-            self.notes.extend(notes)
-        return self._paths[short]
+        path = np.empty(base.draws.shape)
+        if carried is not None:
+            rows = [base.locations.index(s) for s in there]
+            path[:, rows] = carried.draws[:, [carried.index(s) for s in there]]
+        rest = [base.locations.index(s) for s in missing]
+        path[:, rest] = np.array([shares[s] for s in missing])[None, :, None] * base.draws[:, rest]
+        if nation is not None and rest and nation[0] not in rest:
+            left = path[:, nation[0]] - path[:, [i for i in nation[1] if i not in rest]].sum(axis=1)
+            guess = path[:, rest].sum(axis=1)
+            factor = np.divide(left, guess, out=np.ones_like(left), where=guess > 0)
+            path[:, rest] = np.clip(path[:, rest] * factor[:, None], 0.0, base.draws[:, rest])
+        if nation is not None and nation[0] in rest:
+            path[:, nation[0]] = path[:, nation[1]].sum(axis=1)
+        if missing and carried is None:
+            self.notes.append(
+                f"the model does not forecast {short}: each place's last known share of it is "
+                "taken to stay"
+            )
+        elif missing:
+            self.notes.append(
+                f"no draws of {short} for {', '.join(missing)}: their last known share, or that of "
+                "their census region, is used"
+            )
+        self._paths[short] = path
+        return path
 
     def _weights(self, x: Intervention) -> dict[str, Floats] | None:
         """Deaths of the scope in each jurisdiction, where they are all known: () or (D,) each.
@@ -229,7 +234,7 @@ class Applied:
         last counts of the panel.
         """
         base = self.baseline
-        of_class = x.scope not in (ALL, indicator_of(base))
+        of_class = x.scope not in (ALL, self._own)
         if set(JURISDICTIONS) <= set(base.locations):
             path = self._path(x.scope) if of_class else base.draws
             deaths = path[:, :, self.ahead].sum(axis=2)
@@ -243,18 +248,6 @@ class Applied:
             shares = self.tables.get(share_name(x.scope), {})
             counts *= [shares.get(s, np.nan) for s in JURISDICTIONS]
         return dict(zip(JURISDICTIONS, counts)) if np.isfinite(counts).all() else None
-
-    def _made(self, scenario: Scenario, draws: Floats, paths: Mapping[str, Floats]) -> Forecast:
-        base = self.baseline
-        provenance = {
-            **base.provenance, "scenario": scenario.name, "scenario_hash": scenario.hash
-        }  # fmt: skip
-        made = replace(base, draws=draws, provenance=provenance, beside={})
-        parts = {}
-        for short, part in base.beside.items():
-            rows = [base.locations.index(s) for s in part.locations]
-            parts[short] = replace(part, draws=paths[short][:, rows], provenance=provenance)
-        return made.with_parts(parts) if parts else made
 
 
 def indicator_of(forecast: Forecast) -> str:

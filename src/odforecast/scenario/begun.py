@@ -34,10 +34,8 @@ from odforecast.months import Months
 from odforecast.names import ALL_DEATHS, INDICATOR_NAMES, VINTAGE_SYNTHETIC
 from odforecast.panel import Floats, Panel
 from odforecast.scenario.applying import Applied, Shares
-from odforecast.scenario.classes import share_name
-from odforecast.scenario.intervention import Intervention
-from odforecast.scenario.limits import ALL
-from odforecast.scenario.scenario import Scenario
+from odforecast.scenario.exposure import share_name
+from odforecast.scenario.intervention import ALL, Intervention, Scenario
 
 #: What a reader must know, after "only what changes after it is projected, ". The figures are those
 #: of ``python benchmarks/bench_begun.py``.

@@ -7,14 +7,16 @@ source and a grade. The counts cannot identify "cooperation".
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import UnknownNameError
-from odforecast.scenario.references import cite, library
+from odforecast.errors import UnknownNameError, one_of
 from odforecast.scenario.wording import nearest, shown
 
 #: Said wherever a result of this layer is shown.
@@ -48,32 +50,27 @@ def events() -> pd.DataFrame:
     ('2019-05-01', '2026-02-20')
     """
     rows = []
-    for item in library()["events"]:
-        effect = item["effect"]
-        months = [_month(d) for d in item["dates"]]
+    for x in library()["events"]:
+        months = [_month(d) for d in x["dates"]]
         rows.append(
             {
-                "id": item["id"],
-                "event": item["event"],
-                "kind": item["kind"],
-                "date": item["date_text"],
+                **{key: x[key] for key in ("id", "event", "kind")},
+                "date": x["date_text"],
                 "month": months[0],
                 "last_month": months[-1],
-                "ended": item.get("ended", ""),
-                "end_month": _month(item["end"]) if "end" in item else np.datetime64("NaT", "s"),
-                "changed": item["changed"],
-                "effect": effect["text"],
-                "log_rr": effect.get("log_rr", float("nan")),
-                "outcome": effect.get("outcome", ""),
-                "lag": item["lag"],
-                "source": item["source"],
-                "reference": "; ".join(map(cite, item["references"])),
-                "grade": item.get("grade_text", item["grade"]),
-                "concludes": item.get("concludes", ""),
-                "differs": item.get("differs", ""),
-                "tags": ", ".join(item["tags"]),
-                "episode": bool(item.get("episode", False)),
-                "placebo_month": item.get("placebo_month", ""),
+                "ended": x.get("ended", ""),
+                "end_month": _month(x["end"]) if "end" in x else np.datetime64("NaT", "s"),
+                "changed": x["changed"],
+                "effect": x["effect"]["text"],
+                "log_rr": x["effect"].get("log_rr", float("nan")),
+                "outcome": x["effect"].get("outcome", ""),
+                **{key: x[key] for key in ("lag", "source")},
+                "reference": "; ".join(map(cite, x["references"])),
+                "grade": x.get("grade_text", x["grade"]),
+                **{key: x.get(key, "") for key in ("concludes", "differs")},
+                "tags": ", ".join(x["tags"]),
+                "episode": bool(x.get("episode", False)),
+                "placebo_month": x.get("placebo_month", ""),
             }
         )
     return pd.DataFrame(rows).sort_values("month", kind="stable", ignore_index=True)
@@ -98,32 +95,7 @@ def prior_names(*kinds: str) -> tuple[str, ...]:
 
 
 def prior_table(name: str, where: str = "prior") -> dict[str, Any]:
-    """Keys of a named prior, as a scenario file would give them.
-
-    Parameters
-    ----------
-    name : str
-        One of :func:`prior_names`.
-    where : str
-        What asks, for the message.
-
-    Returns
-    -------
-    dict
-        ``name`` included; ``references`` are one-line citations.
-
-    Raises
-    ------
-    UnknownNameError
-        If the library has no such prior.
-
-    Examples
-    --------
-    >>> prior_table("tariff-only")["p_null"]
-    0.8
-    >>> prior_table("naloxone-source")["references"][0][:31]
-    'Stringfellow EJ, Lim TY, Humphr'
-    """
+    """Keys of a named prior, as a scenario file would give them; references as lines."""
     item = _prior(name, where)
     table = copy.deepcopy({k: v for k, v in item.items() if k not in _OWN_KEYS})
     return {"name": name, **table, "references": [cite(key) for key in item["references"]]}
@@ -140,20 +112,7 @@ def prior_kind(name: str) -> str:
 
 
 def prior_parts(name: str) -> dict[str, float]:
-    """The three named parts of a prior, with their probabilities.
-
-    Returns
-    -------
-    dict of str to float
-        ``works, nothing, backfires``; ``rises, nothing`` where the other tail is nothing.
-
-    Examples
-    --------
-    >>> prior_parts("cooperation-resumed")
-    {'works': 0.45, 'nothing': 0.4, 'backfires': 0.15}
-    >>> prior_parts("cooperation-suspended")
-    {'rises': 0.25, 'nothing': 0.75}
-    """
+    """The named parts of a prior: works, nothing, backfires; or rises, nothing."""
     return dict(_prior(name)["parts"])
 
 
@@ -185,3 +144,81 @@ def _prior(name: str, where: str = "prior") -> Mapping[str, Any]:
 
 def _month(text: str) -> np.datetime64:
     return np.datetime64(f"{text[:7]}-01", "s")
+
+
+@cache
+def library() -> dict[str, Any]:
+    """The whole library, as ``evidence.toml`` has it; not to be changed."""
+    path = resources.files("odforecast.scenario") / "evidence.toml"
+    return tomllib.loads(path.read_text(encoding="utf-8"))
+
+
+def references() -> pd.DataFrame:
+    """All works cited, in order of authors and year.
+
+    Returns
+    -------
+    DataFrame
+        One row per work: ``id, authors, year, title, journal`` (or the kind of notice), ``doi``
+        ("" where it has none, or none that is certain) and ``citation``, one line.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> table = od.scenario.references().set_index("id")
+    >>> table.loc["larochelle-2018", "doi"]
+    '10.7326/M17-3107'
+    """
+    columns = ("authors", "year", "title", "journal")
+    rows = [
+        {"id": key} | {c: x[c] for c in columns} | {"doi": x.get("doi", ""), "citation": cite(key)}
+        for key, x in sorted(library()["references"].items(), key=_order)
+    ]
+    return pd.DataFrame(rows)
+
+
+def cite(key: str) -> str:
+    """One line on a work: authors, year, title, journal, DOI.
+
+    Parameters
+    ----------
+    key : str
+        Its id, such as ``"mcketin-2011"``.
+
+    Raises
+    ------
+    UnknownNameError
+        If the library has no such work.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> od.scenario.cite("degenhardt-2006")
+    'Degenhardt L, Day C, Gilmour S, Hall W (2006). The “lessons” of the Australian “heroin
+    shortage”. Substance Abuse Treatment, Prevention, and Policy 1:11. doi:10.1186/1747-597X-1-11'
+    """
+    works = library()["references"]
+    if key not in works:
+        raise UnknownNameError(f"unknown reference {shown(key)}", hint=one_of(key, works))
+    item = works[key]
+    title = item["title"] if item["title"].endswith("?") else f"{item['title']}."
+    line = f"{item['authors']} ({item['year']}). {title} {item['journal']}."
+    return f"{line} doi:{item['doi']}" if "doi" in item else line
+
+
+def numbered(keys: Sequence[str]) -> str:
+    """Their numbers in the list of :func:`references`, as a page prints them.
+
+    Examples
+    --------
+    >>> first, third = references()["id"][[0, 2]]
+    >>> numbered([third, first])
+    '[1, 3]'
+    """
+    place = {key: i for i, key in enumerate(references()["id"], start=1)}
+    return f"[{', '.join(map(str, sorted(place[key] for key in keys)))}]"
+
+
+def _order(pair: tuple[str, dict[str, Any]]) -> tuple[str, int, str]:
+    item = pair[1]
+    return str(item["authors"]).casefold(), int(item["year"]), str(item["title"])

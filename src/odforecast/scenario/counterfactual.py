@@ -37,8 +37,7 @@ from odforecast.scenario.effects.counts import (
 from odforecast.scenario.effects.posterior import EffectDraws, EventPosterior
 from odforecast.scenario.effects.prior import EventSummary
 from odforecast.scenario.exposure import exposure_vector, fentanyl_share
-from odforecast.scenario.intervention import NATION, Intervention
-from odforecast.scenario.limits import ALL
+from odforecast.scenario.intervention import ALL, NATION, Intervention
 
 if TYPE_CHECKING:
     from odforecast.vintage.archive import Archive

@@ -15,14 +15,13 @@ from odforecast.errors import ScenarioError, whole
 from odforecast.geography import JURISDICTIONS, lookup
 from odforecast.months import ONE_MONTH, Months
 from odforecast.panel import Floats
-from odforecast.scenario.shape import nation_factor, rise_and_fade
 from odforecast.seeds import seed_from
 
 if TYPE_CHECKING:
     from odforecast.scenario.intervention import Intervention, Rebound
 
 STREAMS = (
-    "probability", "p_null", "size", "share", "onset", "lag", "lag_spread", "ramp", "plateau",
+    "p_null", "size", "share", "onset", "lag", "lag_spread", "ramp", "plateau",
     "half_life", "residue", "spread", "replaced", "rebound.p_null", "rebound.fraction",
     "rebound.after", "rebound.ramp", "rebound.half_life",
 )  # fmt: skip
@@ -104,8 +103,7 @@ def chances(x: Intervention) -> tuple[float, float, float]:
         u = uniforms(x, 0, POINTS)
         x = x.at("2020-01")  # when does not matter here
         sign = np.sign(_judged(x, _size(x, u["size"]) * x.share.ppf(u["share"]), u))
-    there = x.probability * (1.0 - x.p_null)
-    works, backfires = (there * float((sign == s).mean()) for s in (-1, 1))
+    works, backfires = ((1.0 - x.p_null) * float((sign == s).mean()) for s in (-1, 1))
     return works, max(1.0 - works - backfires, 0.0), backfires
 
 
@@ -134,8 +132,7 @@ def _size(x: Intervention, u: Floats) -> Floats:
 
 def _beta(x: Intervention, u: Numbers) -> Floats:
     """The nation's effect at full strength and exposure 1, shape (D,)."""
-    works = (u["probability"] < x.probability) & (u["p_null"] >= x.p_null)
-    return np.where(works, _size(x, u["size"]) * x.share.ppf(u["share"]), 0.0)
+    return np.where(u["p_null"] >= x.p_null, _size(x, u["size"]) * x.share.ppf(u["share"]), 0.0)
 
 
 def _own_factors(x: Intervention, locations: Sequence[str], u: Numbers, seed: int) -> Floats:
@@ -210,3 +207,58 @@ def _rebound_shape(
 def _region(location: str) -> str:
     """The census region whose lag a location has; none for the nation and other sums."""
     return (lookup(location).region or "") if location in _STATES else ""
+
+
+def rise_and_fade(
+    since: Floats,
+    ramp: Floats,
+    plateau: Floats,
+    half_life: Floats | None,
+    residue: Floats | None = None,
+) -> Floats:
+    """Share of the full effect: a straight rise, a plateau, an exponential fade to a residue.
+
+    ``since`` are months since the effect began, (D, M), below 0 before; a ramp of 0 is a step at
+    ``since >= 0``; without a half-life all of it stays. The others have shape (D,).
+    """
+    step = ramp[:, None] <= 0
+    safe = np.where(step, 1.0, ramp[:, None])
+    risen = np.where(step, since >= 0, np.clip(since / safe, 0.0, 1.0)).astype(float)
+    if half_life is None:
+        return risen
+    faded = np.maximum(since - (ramp + plateau)[:, None], 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = np.exp2(-faded / half_life[:, None])
+    # A half-life of exactly 0 is gone at once.
+    left = np.where(faded > 0, left, 1.0)
+    if residue is not None:
+        left = residue[:, None] + (1.0 - residue[:, None]) * left
+    return np.asarray(risen * left)
+
+
+def nation_factor(effect: Floats, factors: Floats, weights: Floats) -> Floats:
+    """The factor c for which the nation's deaths change by exactly ``exp(effect)``, shape (D,).
+
+    Solves ``sum_s F_s exp(c effect u_s) = exp(effect) sum_s F_s`` in every draw: without it,
+    states that differ would give the nation another effect than the one that was stated. The
+    states' own factors u are above 0, (D, S); the weights F their deaths, (S,) or (D, S).
+    """
+    there = effect != 0.0
+    share = np.broadcast_to(weights / weights.sum(axis=-1, keepdims=True), factors.shape)[there]
+    c = np.ones(effect.size)
+    if not there.any():
+        return c
+    loads = effect[there, None] * factors[there]
+    goal, found = effect[there], np.ones(int(there.sum()))
+    # log sum exp is convex in c, so Newton's steps from one side of the root never pass it.
+    for _ in range(60):
+        grown = share * np.expm1(found[:, None] * loads)
+        # log1p and expm1: of an effect of next to nothing the plain logarithm loses the sign.
+        gap = np.log1p(grown.sum(axis=1)) - goal
+        weighted = (share + grown) * loads
+        step = gap * (1.0 + grown.sum(axis=1)) / weighted.sum(axis=1)
+        found = found - step
+        if np.abs(step).max() < 1e-14:
+            break
+    c[there] = found
+    return c

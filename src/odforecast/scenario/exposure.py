@@ -13,12 +13,17 @@ from odforecast.errors import DataError, ScenarioError, UnknownNameError
 from odforecast.geography.places import code_of, lookup
 from odforecast.months import Months, to_month
 from odforecast.panel import Floats, Panel
-from odforecast.scenario.intervention import NATION, Exposure
+from odforecast.scenario.intervention import NATION, REST, Exposure
 from odforecast.sources.columns import BadCell, Column, Table
 from odforecast.sources.read import read_raw
 
 #: A share older than this many months says nothing about today's supply.
 MAX_AGE = 24
+
+
+def share_name(short: str) -> str:
+    """Name of the table of a class's shares in all overdose deaths."""
+    return "fentanyl-share" if short == "T40.4" else f"{short}-share"
 
 
 def fentanyl_share(
@@ -158,26 +163,10 @@ def exposure_vector(
     tables: Mapping[str, Mapping[str, float]],
     name: str,
 ) -> Floats:
-    """Exposure of each location, shape (L,).
-
-    Parameters
-    ----------
-    exposure : float, str or mapping
-        As in :class:`~odforecast.scenario.Intervention`.
-    locations : sequence of str
-        CDC codes.
-    tables : mapping of str to (mapping of str to float)
-        Shares by name: ``{"fentanyl-share": {...}}``.
-    name : str
-        The intervention, for messages.
-
-    Raises
-    ------
-    ScenarioError
-        If a location has no value.
-    """
+    """Exposure of each location to an intervention of this name, shape (L,)."""
     if isinstance(exposure, int | float):
         return np.full(len(locations), float(exposure))
+    table: Mapping[str, float] = {} if isinstance(exposure, str) else exposure
     scale = 1.0
     if isinstance(exposure, str):
         base = exposure.removesuffix("-relative")
@@ -191,13 +180,10 @@ def exposure_vector(
             if not table.get(NATION, 0.0) > 0:
                 raise ScenarioError(f"{name}: exposure {exposure!r} needs the share of US")
             scale = 1.0 / table[NATION]
-    else:
-        table = {key if key == "default" else lookup(key).state: v for key, v in exposure.items()}
-    default = table.get("default")
-    values = [table.get(s, default) for s in locations]
-    if missing := [s for s, v in zip(locations, values) if v is None or not np.isfinite(v)]:
+    values = np.array([table.get(s, table.get(REST, np.nan)) for s in locations], dtype=float)
+    if missing := [s for s, v in zip(locations, values) if not np.isfinite(v)]:
         raise ScenarioError(
             f"{name}: no exposure for {', '.join(missing)}",
             hint="give a table with these locations, or with a default",
         )
-    return scale * np.array(values, dtype=float)
+    return scale * values

@@ -16,23 +16,41 @@ date.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from odforecast.errors import ScenarioError
-from odforecast.months import Months
+from odforecast.errors import OdforecastError, ScenarioError, UnknownNameError
+from odforecast.geography import NATION as NATION
+from odforecast.geography.places import lookup
+from odforecast.months import Months, to_month
+from odforecast.names import SCENARIO_ID
 from odforecast.panel import Floats
-from odforecast.scenario import drawing, limits
-from odforecast.scenario.limits import ALL
-from odforecast.scenario.limits import NATION as NATION
-from odforecast.scenario.priors import Beta, Fixed, Prior, SpikeSlab
-from odforecast.scenario.shape import rise_and_fade as rise_and_fade
+from odforecast.say import card, html_table, steady
+from odforecast.scenario import drawing, grammar
+from odforecast.scenario.grammar import ALL as ALL
+from odforecast.scenario.grammar import FORMS
+from odforecast.scenario.priors import Fixed, Prior, SpikeSlab, Uniform, is_number
+from odforecast.scenario.wording import nearest, shown
+from odforecast.seeds import content_hash
 
 Exposure = float | str | Mapping[str, float]
+
+#: First month behind CDC's counts, and the last month an onset may have.
+FIRST_MONTH = np.datetime64("2014-02", "M")
+LAST_MONTH = np.datetime64("2099-12", "M")
+
+#: Key of the rest in a table of exposures.
+REST = "default"
+
+#: Differences between states: at most half the effect's size (sd of the log, drawn once a draw).
+SPREAD = Uniform(0, 0.5)
 
 _ZERO, _ONE, _HALF_YEAR, _YEAR = Fixed(0), Fixed(1), Fixed(6), Fixed(12)
 
@@ -64,10 +82,7 @@ class Rebound:
     half_life: Prior | None = None
 
     def __post_init__(self) -> None:
-        SpikeSlab(self.fraction, self.p_null)
-        limits.within("rebound.fraction", self.fraction, 0.0, 1.0)
-        for key in ("after", "ramp", "half_life"):
-            limits.within(f"rebound.{key}", getattr(self, key))
+        _hold(self, grammar.Rebound, "rebound.")
 
 
 @dataclass(frozen=True)
@@ -88,10 +103,8 @@ class Intervention:
     scope : str
         Whose deaths it changes: ``"all-drugs"``, or a class such as ``"T40.4"``. Of a class,
         each draw's own deaths of that class change, and all deaths by as many.
-    probability : float
-        Probability that it happens at all.
     p_null : float
-        Probability that it does nothing although it happens.
+        Probability that it has no effect.
     direction : {"either", "fall", "rise"}
         With ``"fall"`` or ``"rise"`` the other tail of the size is nothing.
     lag, ramp, plateau : Prior
@@ -105,7 +118,7 @@ class Intervention:
     rebound : Rebound or None
         Substitution after a success.
     exposure : float, str or mapping
-        Share of the effect a location feels: one number, one of :data:`NAMED_EXPOSURES`, or
+        Share of the effect a location feels: one number, ``"fentanyl-share"``, or
         location to number, with ``"default"`` for the rest.
     spread : Prior, optional
         Sd of the log of a state's own factor. Default: Uniform(0, 0.5); 0 for a fixed size.
@@ -137,7 +150,6 @@ class Intervention:
     size: Prior
     onset: Any = None
     scope: str = ALL
-    probability: float = 1.0
     p_null: float = 0.0
     direction: str = "either"
     lag: Prior = _ZERO
@@ -158,25 +170,26 @@ class Intervention:
     references: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        limits.fill(self)
-        limits.check(self)
+        grammar.NAME.held(self.name, "intervention: name")
+        where = f"{self.name}: "
+        if self.spread is None:
+            size = grammar.SIZE.held(self.size, f"{where}size")
+            # A size without uncertainty is a what-if for every state alike.
+            object.__setattr__(self, "spread", SPREAD if size.sd > 0 else Fixed(0))
+        _hold(self, grammar.Intervention, where)
+        object.__setattr__(self, "onset", _months(self))
+        object.__setattr__(self, "exposure", _exposure(self))
 
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(self.__dict__)
-        if isinstance(self.exposure, Mapping):
-            state["exposure"] = dict(self.exposure)  # a mapping proxy does not pickle
-        return state
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        if isinstance(self.exposure, Mapping):
-            object.__setattr__(self, "exposure", MappingProxyType(dict(self.exposure)))
+    def __reduce__(self) -> tuple[type[Intervention], tuple[object, ...]]:
+        # A mapping proxy does not pickle.
+        values = vars(self).values()
+        return type(self), tuple(dict(v) if isinstance(v, Mapping) else v for v in values)
 
     def __hash__(self) -> int:
-        held = {**self.__dict__}
-        if isinstance(self.exposure, Mapping):
-            held["exposure"] = tuple(sorted(self.exposure.items()))
-        return hash(tuple(held.values()))
+        values = vars(self).values()
+        return hash(
+            tuple(tuple(sorted(v.items())) if isinstance(v, Mapping) else v for v in values)
+        )
 
     def at(self, onset: object) -> Intervention:
         """The same, beginning then, if it was left open."""
@@ -243,44 +256,322 @@ class Intervention:
         """
         return drawing.draw(self, months, locations, exposure, draws, seed, weights)
 
-    def to_pymc(self, months: Months) -> Any:
-        """The national log rate ratio as a term of a PyMC model, shape (M,).
 
-        Call it inside a model context, for a **past** event whose onset is one known month.
-        Variables are named ``<name>.size``, ``<name>.lag`` and so on. The slab alone enters:
-        samplers of continuous parameters cannot switch an effect off, so weigh the result by
-        the evidence for no effect, and report :func:`odforecast.scenario.identifiability`.
+def _hold(x: Intervention | Rebound, keys: type[Any], where: str) -> None:
+    """Bring every value into its own form; refuse what it cannot be."""
+    for key, form in FORMS[keys].items():
+        if key in vars(x):
+            object.__setattr__(x, key, form.held(getattr(x, key), f"{where}{key}"))
 
-        Raises
-        ------
-        ScenarioError
-            If the onset is open or a range, one tail counts for nothing, or there is a rebound.
-        """
-        import pymc as pm  # type: ignore[import-untyped,unused-ignore]
 
-        if self.onset is None or self.onset[0] != self.onset[1]:
-            raise ScenarioError(
-                f"{self.name}: onset is open or a range, allowed in a likelihood: one month"
-            )
-        if self.rebound is not None or self.direction != "either":
-            raise ScenarioError(
-                f"{self.name}: a rebound, or a direction other than either, cannot enter a "
-                "likelihood"
-            )
-        size, share, lag, ramp, plateau = (
-            getattr(self, key).to_pymc(f"{self.name}.{key}")
-            for key in ("size", "share", "lag", "ramp", "plateau")
+def _months(x: Intervention) -> tuple[np.datetime64, np.datetime64] | None:
+    if x.onset is None:
+        return None
+    pair = x.onset if isinstance(x.onset, tuple | list) else (x.onset, x.onset)
+    if len(pair) != 2:
+        raise ScenarioError(f"{x.name}: onset is {shown(x.onset)}, allowed: one or two months")
+    try:
+        first, last = map(to_month, pair)
+    except OdforecastError as error:
+        raise ScenarioError(
+            f"{x.name}: onset: {error.message}, allowed: a month such as 2026-03"
+        ) from error
+    if not FIRST_MONTH <= first <= last <= LAST_MONTH:
+        raise ScenarioError(
+            f"{x.name}: onset is {first}..{last}, allowed: {FIRST_MONTH} (where the data begin) to "
+            f"{LAST_MONTH}, the first not after the last"
         )
-        since = (months - self.onset[0]).astype(float) - lag
-        risen = pm.math.clip(since / pm.math.maximum(ramp, 1e-6), 0.0, 1.0)
-        if self.half_life is not None:
-            half = self.half_life.to_pymc(f"{self.name}.half_life")
-            faded = pm.math.maximum(since - ramp - plateau, 0.0)
-            left = pm.math.exp(-np.log(2.0) * faded / half)
-            residue = self.residue.to_pymc(f"{self.name}.residue")
-            risen = risen * (residue + (1.0 - residue) * left)
-        return pm.Deterministic(f"{self.name}.effect", size * share * risen)
+    return first, last
 
 
-#: Share of the 2023–24 fall that may be credited to cooperation: a judgement.
-ATTRIBUTION = Beta(1.5, 4)
+def _exposure(x: Intervention) -> Exposure:
+    """An exposure of known places or of a known name, nowhere twice."""
+    value, where = x.exposure, f"{x.name}: exposure"
+    if isinstance(value, str):
+        if value not in (named := grammar.NAMED_EXPOSURES):
+            gone = value.startswith("nflis-share")
+            meant = ", which is no longer a name" if gone else nearest(value, named)
+            raise ScenarioError(
+                f"{where} is {shown(value)}{meant}",
+                hint=f"allowed: a number, a table by location, or {', '.join(named)}",
+            )
+        if x.scope != ALL:
+            raise ScenarioError(
+                f"{where} is {value!r} and scope {x.scope!r}, allowed: one of them",
+                hint="deaths of the class are the exposure already; with both the share of the "
+                "class counts twice",
+            )
+        return value
+    if not isinstance(value, Mapping):
+        return _felt(where, value)
+    if not value:
+        raise ScenarioError(f"{where} is an empty table, allowed: one location or more")
+    table: dict[str, float] = {}
+    names: dict[str, object] = {}
+    for key, number in value.items():
+        try:
+            code = REST if key == REST else lookup(str(key)).state
+        except UnknownNameError as error:
+            raise ScenarioError(
+                f"{where} of {shown(key)}: {shown(key)} is no place{nearest(key, (REST,))}",
+                hint=f"allowed: states as OH or Ohio, US, NYC, and {REST}",
+            ) from error
+        if code in table:
+            raise ScenarioError(
+                f"{where} has {shown(names[code])} and {shown(key)}, one place, "
+                "allowed: each place once"
+            )
+        table[code], names[code] = _felt(f"{where} of {code}", number), key
+    return MappingProxyType(table)
+
+
+def _felt(where: str, value: Any) -> float:
+    """An exposure: a number from 0 to 5."""
+    most = grammar.MOST_EXPOSED
+    if not is_number(value) or not 0.0 <= value <= most:
+        got = f"{value:g}" if is_number(value) else shown(value)
+        raise ScenarioError(f"{where} is {got}, allowed: a number from 0 to {most:g}")
+    return float(value)
+
+
+@dataclass(frozen=True, repr=False)
+class Scenario:
+    """What is assumed to happen.
+
+    Attributes
+    ----------
+    name : str
+        Lower case, words joined by hyphens; the ``scenario_id`` of every table.
+    interventions : tuple of Intervention
+        Effects add up on the log scale.
+    version : int
+        Raise it when an assumption changes.
+    title, question : str
+        For people.
+
+    Examples
+    --------
+    >>> from odforecast.scenario import NULL
+    >>> NULL.name, NULL.is_null
+    ('null', True)
+    """
+
+    name: str
+    interventions: tuple[Intervention, ...] = ()
+    version: int = 1
+    title: str = ""
+    question: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "interventions", tuple(self.interventions))
+        for key, form in FORMS[grammar.Scenario].items():
+            form.held(getattr(self, key), key if key == "name" else f"{self.name}: {key}")
+        names = [x.name for x in self.interventions]
+        if twice := sorted({n for n in names if names.count(n) > 1}):
+            raise ScenarioError(
+                f"{self.name}: two interventions are named {shown(twice[0])}, "
+                "allowed: distinct names",
+                hint="interventions of one name share their random numbers",
+            )
+        if self.name == "null" and self.interventions:
+            raise ScenarioError("null has interventions, allowed: none; give it another name")
+
+    @steady
+    def __repr__(self) -> str:
+        parts = [
+            f"{x.name}: {_size(x.size)}, from {_when(x.onset)}, grade {x.grade}"
+            for x in self.interventions[:4]
+        ]
+        left = len(self.interventions) - len(parts)
+        return card(
+            f"Scenario {self.name}" + (f": {self.title}" if self.title else ""),
+            *(parts or ["nothing is assumed beyond the baseline"]),
+            f"and {left} more" if left > 0 else "",
+            "next: od.project(forecast, [scenario]), .to_frame()",
+        )
+
+    @steady
+    def _repr_html_(self) -> str:
+        table = self.to_frame().drop(columns=["scenario_id", "source"])
+        return html_table(
+            table,
+            f"Scenario {self.name}" + (f": {self.title}" if self.title else ""),
+            "assumptions with a source and a grade, not estimates" if len(table) else "",
+            rows=30,
+        )
+
+    def to_frame(self) -> pd.DataFrame:
+        """All that is assumed, tidy: one row per intervention and quantity.
+
+        Returns
+        -------
+        DataFrame
+            ``scenario_id``, ``intervention``, ``quantity`` (as in a scenario file) and ``unit``
+            (str); ``q05``, ``q50``, ``q95`` (its quantiles, float; a fixed one has three alike,
+            NaN for words; a size is in percent of the monthly deaths of its scope, given that
+            there is an effect); ``prior`` (in words), ``source`` and ``grade`` (str). No rows for
+            the status quo.
+
+        Examples
+        --------
+        >>> import odforecast as od
+        >>> shock = od.scenario.named("supply-shock-2023-like", onset="2026-01")
+        >>> table = shock.to_frame().set_index("quantity")
+        >>> table.loc["size", "unit"], bool(table.loc["size", "q50"] < 0)
+        ('percent', True)
+        """
+        rows = [row for x in self.interventions for row in _assumed(self.name, x)]
+        return pd.DataFrame(rows, columns=list(_COLUMNS))
+
+    @property
+    def is_null(self) -> bool:
+        """Whether nothing is assumed to happen: the baseline itself."""
+        return not self.interventions
+
+    @property
+    def is_open(self) -> bool:
+        """Whether an intervention's onset is left open until it is projected."""
+        return any(x.onset is None for x in self.interventions)
+
+    def at(self, onset: object) -> Scenario:
+        """The same, with what was left open beginning then."""
+        return replace(self, interventions=tuple(x.at(onset) for x in self.interventions))
+
+    @property
+    def hash(self) -> str:
+        """Hash of all that is assumed, 16 hex digits; titles and questions do not count."""
+        plain = {k: v for k, v in self.to_dict().items() if k not in ("title", "question")}
+        # Files once had a probability too: that it is sure keeps the hashes they had.
+        plain["interventions"] = [{**x, "probability": 1.0} for x in plain["interventions"]]
+        return content_hash(json.dumps(plain, sort_keys=True))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain form, as written to files."""
+        out: dict[str, Any] = {"name": self.name, "version": self.version}
+        out |= {key: text for key in ("title", "question") if (text := getattr(self, key))}
+        return out | {"interventions": [_plain(x) for x in self.interventions]}
+
+
+_COLUMNS = (
+    SCENARIO_ID, "intervention", "quantity", "unit", "q05", "q50", "q95", "prior", "source",
+    "grade",
+)  # fmt: skip
+_LEVELS = np.array([0.05, 0.5, 0.95])
+
+
+def _assumed(scenario: str, x: Intervention) -> Iterator[tuple[object, ...]]:
+    """Rows of one intervention for :meth:`Scenario.to_frame`."""
+
+    def row(quantity: str, unit: str, values: Iterable[float], words: str) -> tuple[object, ...]:
+        """A row."""
+        return (scenario, x.name, quantity, unit, *map(float, values), words, x.source, x.grade)
+
+    def quantities(owner: Intervention | Rebound, keys: type[Any], of: str) -> Iterator[Any]:
+        """Rows of all that has a prior, but for the size."""
+        for key, form in FORMS[keys].items():
+            if form.unit and key != "size":
+                prior: Prior | None = getattr(owner, key)
+                values = nothing if prior is None else prior.ppf(_LEVELS)
+                words = "none: it stays" if prior is None else str(prior)
+                yield row(f"{of}{key}", form.unit, values, words)
+
+    nothing = (np.nan,) * 3
+    yield row("size", "percent", 100 * np.expm1(x.size.ppf(_LEVELS)), str(x.size))
+    yield row("onset", "month", nothing, _when(x.onset))
+    yield row("scope", "deaths of", nothing, x.scope)
+    yield row("p_null", "probability", (x.p_null,) * 3, "that it does nothing")
+    yield row("direction", "", nothing, x.direction)
+    yield from quantities(x, grammar.Intervention, "")
+    if isinstance(x.exposure, int | float):
+        yield row("exposure", "share", (x.exposure,) * 3, "everywhere alike")
+    else:
+        words = x.exposure if isinstance(x.exposure, str) else f"{len(x.exposure)} places given"
+        yield row("exposure", "share", nothing, words)
+    if x.rebound is not None:
+        yield row("rebound.p_null", "probability", (x.rebound.p_null,) * 3, "of no rebound")
+        yield from quantities(x.rebound, grammar.Rebound, "rebound.")
+
+
+def _size(size: Prior) -> str:
+    """A size as people say it, with its 90 % interval."""
+    low, middle, high = 100 * np.expm1(size.ppf(_LEVELS))
+    spread = f" (90 % {low:+.0f} to {high:+.0f})" if low != high else ""
+    return f"{middle:+.0f} % of deaths{spread}"
+
+
+def _when(onset: Any) -> str:
+    if onset is None:
+        return "the month after the as-of date"
+    first, last = onset
+    return str(first) if first == last else f"{first} to {last}"
+
+
+#: The status quo: nothing is assumed beyond the baseline.
+NULL = Scenario("null", title="Status quo")
+
+
+def grid(
+    axes: Mapping[str, Mapping[str, Intervention | Iterable[Intervention] | None]],
+) -> tuple[Scenario, ...]:
+    """All combinations of what may happen along each axis: two axes of two make a 2 × 2.
+
+    Parameters
+    ----------
+    axes : mapping of axis to (mapping of level to interventions)
+        None, or an empty list, for nothing. Level names become parts of scenario names.
+
+    Returns
+    -------
+    tuple of Scenario
+        In the order of the axes; a combination without any intervention stays in, under its
+        own name.
+
+    Examples
+    --------
+    >>> from odforecast.scenario import grid, named_intervention
+    >>> resumes = named_intervention("cooperation-resumed", onset="2026-03")
+    >>> shock = named_intervention("supply-shock-2023-like", onset="2026-03")
+    >>> [s.name for s in grid({
+    ...     "cooperation": {"resumes": resumes, "stays-off": None},
+    ...     "supply": {"shock": shock, "calm": None},
+    ... })]
+    ['resumes.shock', 'resumes.calm', 'stays-off.shock', 'stays-off.calm']
+    """
+    if not axes or not all(axes.values()):
+        raise ScenarioError("grid has an axis without levels, allowed: at least one level each")
+    out = []
+    for combination in itertools.product(*(levels.items() for levels in axes.values())):
+        parts: list[Intervention] = []
+        for _, what in combination:
+            if isinstance(what, Intervention):
+                parts.append(what)
+            elif what is not None:
+                parts.extend(what)
+        title = ", ".join(f"{axis}: {level}" for axis, (level, _) in zip(axes, combination))
+        out.append(Scenario(".".join(level for level, _ in combination), tuple(parts), title=title))
+    return tuple(out)
+
+
+def _plain(x: Intervention | Rebound) -> dict[str, Any]:
+    """Plain form, its keys in the order of the grammar; what says nothing is left out."""
+    keys = grammar.Rebound if isinstance(x, Rebound) else grammar.Intervention
+    out: dict[str, Any] = {}
+    for key in FORMS[keys]:
+        value = vars(x).get(key)
+        if isinstance(value, Prior):
+            plain = value.to_dict()
+            said = isinstance(plain, dict) and set(plain) <= set(grammar.SIZES)
+            # A size as it was said: a log rate ratio, a percent, or a dose.
+            out |= plain if said else {key: plain}  # type: ignore[arg-type]
+        elif key == "half_life":
+            out[key] = "none"
+        elif key == "onset" and value is not None:
+            first, last = map(str, value)
+            out[key] = first if first == last else {"between": [first, last]}
+        elif isinstance(value, Rebound):
+            out[key] = _plain(value)
+        elif isinstance(value, Mapping | tuple) and value:
+            out[key] = dict(value) if isinstance(value, Mapping) else list(value)
+        elif value not in (None, "", ()):
+            out[key] = value
+    return out

@@ -2,26 +2,90 @@
 
 Every draw is ``ppf(u)`` of a uniform number ``u``. Two scenarios that share the uniforms are
 therefore paired: the worse half of one is the worse half of the other.
+
+Quantiles as somebody says them are met by a distribution: two fix a normal; three or more may lean
+to one side, and are met by a shifted lognormal (Tukey's *g*), ``m + s (e^(g z) - 1) / g`` of a
+standard normal number ``z``, whose quantiles rise whatever ``g`` is. Times are fitted as logarithms
+and shares as logits, so that none falls below 0 or passes 1.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
-from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cache
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
+from scipy import optimize, special
 
 from odforecast.errors import ScenarioError, proportion
 from odforecast.panel import Floats
+from odforecast.scenario.wording import shown
 
 #: A prior as a scenario file holds it.
 Plain = float | str | dict[str, Any]
 
+#: Names of the parameters, in the order of a list and of the fields.
+PARAMETERS = {
+    "fixed": ("value",),
+    "normal": ("mean", "sd"),
+    "lognormal": ("median", "sigma"),
+    "uniform": ("low", "high"),
+    "beta": ("a", "b"),
+}
+#: Parameters that are above 0.
+POSITIVE = ("sd", "median", "sigma", "a", "b")
+
+
+class Scale(NamedTuple):
+    """What a number may be, and the scale on which its quantiles are fitted."""
+
+    words: str
+    low: float
+    high: float
+    to: Callable[[Floats], Floats]
+    back: Callable[[Floats], Floats]
+    fitted: str
+
+
+SCALES = {
+    "real": Scale("any number", -np.inf, np.inf, np.asarray, np.asarray, "shifted lognormal"),
+    "positive": Scale("above 0", 0.0, np.inf, np.log, np.exp, "leaning lognormal"),
+    "unit": Scale("above 0 and below 1", 0.0, 1.0, special.logit, special.expit, "logit-normal"),
+}
+
+#: A fitted quantile may miss what was said by this part of the range of what was said.
+TOLERANCE = 0.05
+
+#: Most lean of a fit, to either side.
+_MOST = 4.0
+
+#: A change below this is drawn as this: −100 % leaves nobody, and no logarithm.
+LEAST = -99.0
+
+_GRID = (np.arange(20_000) + 0.5) / 20_000
+
+
+def is_number(value: object) -> bool:
+    """Whether a value is a finite number; true and false are none."""
+    real = isinstance(value, int | float | np.integer | np.floating)
+    return real and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+def as_prior(value: object, where: str) -> Prior:
+    """A prior; a number is fixed."""
+    if not isinstance(value, Prior) and not is_number(value):
+        raise ScenarioError(
+            f"{where} is {shown(value)}, allowed: a number or a prior, such as Normal(-0.1, 0.1)"
+        )
+    return value if isinstance(value, Prior) else Fixed(float(value))  # type: ignore[arg-type]
+
 
 @dataclass(frozen=True)
-class Prior(ABC):
+class Prior:
     """Base of the priors; use one of the subclasses.
 
     Subclasses name their parameters as dataclass fields, in the order in which a scenario
@@ -30,9 +94,19 @@ class Prior(ABC):
 
     kind: ClassVar[str] = ""
 
-    @abstractmethod
+    def __post_init__(self) -> None:
+        for key, value in self._given().items():
+            if not is_number(value):
+                raise ScenarioError(f"{self.kind}: {key} is {value!r}, allowed: a finite number")
+            if key in POSITIVE and not value > 0:
+                raise ScenarioError(f"{self.kind}: {key} is {value:g}, allowed: above 0")
+
+    def _given(self) -> dict[str, float]:
+        return {k: getattr(self, f.name) for k, f in zip(PARAMETERS[self.kind], fields(self))}
+
     def _frozen(self) -> Any:
-        """The scipy distribution."""
+        """The scipy distribution, where there is one."""
+        raise NotImplementedError
 
     def ppf(self, u: Floats) -> Floats:
         """Quantile function: values at the probabilities ``u``, same shape."""
@@ -65,17 +139,9 @@ class Prior(ABC):
         low, high = self.ppf(np.array([(1 - level) / 2, (1 + level) / 2]))
         return float(low), float(high)
 
-    def pdf(self, x: Floats) -> Floats:
-        """Density."""
-        return np.asarray(self._frozen().pdf(x), dtype=float)
-
-    @abstractmethod
-    def to_pymc(self, name: str) -> Any:
-        """The same distribution as a PyMC variable, inside a model context."""
-
     def parameters(self) -> dict[str, float]:
         """Parameters by name."""
-        return {key: float(getattr(self, key)) for key in PARAMETERS[self.kind]}
+        return {key: float(value) for key, value in self._given().items()}
 
     def to_dict(self) -> Plain:
         """Plain form for files, which reads back as the same prior."""
@@ -100,19 +166,9 @@ class Fixed(Prior):
     value: float
     kind: ClassVar[str] = "fixed"
 
-    def __post_init__(self) -> None:
-        _finite(self.kind, "value", self.value)
-
-    def _frozen(self) -> Any:
-        raise ScenarioError("a fixed value has no distribution", hint="use its value")
-
     def ppf(self, u: Floats) -> Floats:
         """The value, whatever the probability."""
         return np.full(np.shape(u), float(self.value))
-
-    def pdf(self, x: Floats) -> Floats:  # noqa: ARG002
-        """A fixed value has no density."""
-        raise ScenarioError("a fixed value has no density", hint="draw a line at its value")
 
     @property
     def mean(self) -> float:
@@ -123,12 +179,6 @@ class Fixed(Prior):
     def sd(self) -> float:
         """Zero."""
         return 0.0
-
-    def to_pymc(self, name: str) -> Any:
-        """A named constant of the model."""
-        import pymc as pm  # type: ignore[import-untyped,unused-ignore]
-
-        return pm.Deterministic(name, pm.math.constant(float(self.value)))
 
     def to_dict(self) -> Plain:
         """The bare number."""
@@ -152,24 +202,10 @@ class Normal(Prior):
     sd_: float
     kind: ClassVar[str] = "normal"
 
-    def __post_init__(self) -> None:
-        _finite(self.kind, "mean", self.mean_)
-        _positive(self.kind, "sd", self.sd_)
-
     def _frozen(self) -> Any:
         from scipy.stats import norm
 
         return norm(self.mean_, self.sd_)
-
-    def to_pymc(self, name: str) -> Any:
-        """``pm.Normal``."""
-        import pymc as pm  # type: ignore[import-untyped,unused-ignore]
-
-        return pm.Normal(name, self.mean_, self.sd_)
-
-    def parameters(self) -> dict[str, float]:
-        """Mean and sd."""
-        return {"mean": float(self.mean_), "sd": float(self.sd_)}
 
 
 @dataclass(frozen=True)
@@ -193,20 +229,10 @@ class LogNormal(Prior):
     sigma: float
     kind: ClassVar[str] = "lognormal"
 
-    def __post_init__(self) -> None:
-        _positive(self.kind, "median", self.median)
-        _positive(self.kind, "sigma", self.sigma)
-
     def _frozen(self) -> Any:
         from scipy.stats import lognorm
 
         return lognorm(self.sigma, scale=self.median)
-
-    def to_pymc(self, name: str) -> Any:
-        """``pm.LogNormal``."""
-        import pymc as pm  # type: ignore[import-untyped,unused-ignore]
-
-        return pm.LogNormal(name, math.log(self.median), self.sigma)
 
 
 @dataclass(frozen=True)
@@ -218,8 +244,7 @@ class Uniform(Prior):
     kind: ClassVar[str] = "uniform"
 
     def __post_init__(self) -> None:
-        for key in ("low", "high"):
-            _finite(self.kind, key, getattr(self, key))
+        super().__post_init__()
         if not self.low < self.high:
             raise ScenarioError(f"uniform: low {self.low:g} must lie below high {self.high:g}")
 
@@ -227,12 +252,6 @@ class Uniform(Prior):
         from scipy.stats import uniform
 
         return uniform(self.low, self.high - self.low)
-
-    def to_pymc(self, name: str) -> Any:
-        """``pm.Uniform``."""
-        import pymc as pm  # type: ignore[import-untyped,unused-ignore]
-
-        return pm.Uniform(name, self.low, self.high)
 
 
 @dataclass(frozen=True)
@@ -250,50 +269,14 @@ class Beta(Prior):
     b: float
     kind: ClassVar[str] = "beta"
 
-    def __post_init__(self) -> None:
-        _positive(self.kind, "a", self.a)
-        _positive(self.kind, "b", self.b)
-
     def _frozen(self) -> Any:
         from scipy.stats import beta
 
         return beta(self.a, self.b)
 
-    def to_pymc(self, name: str) -> Any:
-        """``pm.Beta``."""
-        import pymc as pm  # type: ignore[import-untyped,unused-ignore]
-
-        return pm.Beta(name, self.a, self.b)
-
-
-def is_number(value: object) -> bool:
-    """Whether a value is a finite number; true and false are none."""
-    real = isinstance(value, int | float | np.integer | np.floating)
-    return real and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
-
-
-def _finite(kind: str, key: str, value: float) -> None:
-    if not is_number(value):
-        raise ScenarioError(f"{kind}: {key} is {value!r}, allowed: a finite number")
-
-
-def _positive(kind: str, key: str, value: float) -> None:
-    _finite(kind, key, value)
-    if not value > 0:
-        raise ScenarioError(f"{kind}: {key} is {value:g}, allowed: above 0")
-
 
 PRIORS: dict[str, type[Prior]] = {
     cls.kind: cls for cls in (Fixed, Normal, LogNormal, Uniform, Beta)
-}
-
-#: Names of the parameters, in the order of a list.
-PARAMETERS = {
-    "fixed": ("value",),
-    "normal": ("mean", "sd"),
-    "lognormal": ("median", "sigma"),
-    "uniform": ("low", "high"),
-    "beta": ("a", "b"),
 }
 
 
@@ -340,3 +323,287 @@ class SpikeSlab:
 
     def __str__(self) -> str:
         return f"{self.slab}, no effect with probability {self.p_null:g}"
+
+
+class ByQuantiles(Prior):
+    """A prior that is known by its quantile function alone."""
+
+    @property
+    def mean(self) -> float:
+        """Expected value, of 20,000 quantiles."""
+        return _moments(self)[0]
+
+    @property
+    def sd(self) -> float:
+        """Standard deviation, of 20,000 quantiles."""
+        return _moments(self)[1]
+
+
+@cache
+def _moments(prior: ByQuantiles) -> tuple[float, float]:
+    values = prior.ppf(_GRID)
+    # The same number 20,000 times has an sd of rounding errors.
+    return float(values.mean()), 0.0 if np.ptp(values) == 0.0 else float(values.std())
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A shifted lognormal: median, scale and lean; a normal where the lean is 0."""
+
+    median: float
+    scale: float
+    lean: float = 0.0
+
+    def at(self, z: Floats) -> Floats:
+        """Values at standard normal numbers."""
+        lean = self.lean
+        bent = z if lean == 0.0 else np.expm1(lean * z) / lean
+        return np.asarray(self.median + self.scale * bent)
+
+
+@dataclass(frozen=True)
+class Quantiles(ByQuantiles):
+    """Quantiles as they were said, and the distribution fitted to them.
+
+    They are those of the quantity **given that there is an effect**: a chance of nothing is
+    ``p_null``'s alone.
+
+    Parameters
+    ----------
+    points : mapping of float to float, or tuple of pairs
+        Probability (0 to 1, both excluded) to value; two or more, and the values rise.
+    scale : {"real", "positive", "unit"}
+        What the quantity may be; a time is positive, a share lies in the unit interval.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import odforecast as od
+    >>> said = od.scenario.Quantiles({0.05: -30, 0.5: -10})
+    >>> print(said)
+    5 %: -30, 50 %: -10; fitted Normal(-10, 12.16)
+    >>> round(float(said.ppf(np.array(0.05))), 9)
+    -30.0
+    """
+
+    points: Any
+    scale: str = "real"
+    kind: ClassVar[str] = "quantiles"
+
+    def __post_init__(self) -> None:
+        pairs = self.points.items() if isinstance(self.points, Mapping) else self.points
+        points = tuple(sorted((round(float(p), 12), float(v)) for p, v in pairs))
+        object.__setattr__(self, "points", points)
+        _check(points, self.scale)
+        _ = self.fitted
+
+    @property
+    def fitted(self) -> Fit:
+        """The distribution on the scale of the fit: itself, logarithms or logits."""
+        return _fit(self.points, self.scale)
+
+    def ppf(self, u: Floats) -> Floats:
+        """Quantile function of the fitted distribution."""
+        return SCALES[self.scale].back(self.fitted.at(special.ndtri(np.asarray(u, dtype=float))))
+
+    def parameters(self) -> dict[str, float]:
+        """What was said: ``"5 %"`` to value."""
+        return {_percent(p): v for p, v in self.points}
+
+    def to_dict(self) -> Plain:
+        """Plain form for files: what was said, not what was fitted."""
+        return {"quantiles": self.parameters()}
+
+    def words(self, unit: str = "") -> str:
+        """What was said and what was fitted, every value with a unit."""
+        said = ", ".join(f"{_percent(p)}: {v:g}{unit}" for p, v in self.points)
+        fit = self.fitted
+        if fit.lean == 0.0 and self.scale == "real":
+            return f"{said}; fitted Normal({fit.median:.4g}{unit}, {fit.scale:.4g}{unit})"
+        if fit.lean == 0.0 and self.scale == "positive":
+            return f"{said}; fitted LogNormal({np.exp(fit.median):.4g}, {fit.scale:.4g})"
+        got = self.ppf(np.array([p for p, _ in self.points]))
+        pairs = ", ".join(f"{_percent(p)}: {v:.3g}{unit}" for (p, _), v in zip(self.points, got))
+        return f"{said}; fitted {SCALES[self.scale].fitted} with {pairs}"
+
+    def __str__(self) -> str:
+        return self.words()
+
+
+def _check(points: Sequence[tuple[float, float]], scale: str) -> None:
+    said = ", ".join(f"{_percent(p)}: {v:g}" for p, v in points)
+    if scale not in SCALES:
+        raise ScenarioError(f"scale is {scale!r}, allowed: {', '.join(SCALES)}")
+    if len(points) < 2:
+        raise ScenarioError(f"quantiles are {said or 'none'}, allowed: two or more")
+    if not all(0.0 < p < 1.0 for p, _ in points):
+        raise ScenarioError(f"quantiles are {said}, allowed: from above 0 % to below 100 %")
+    for (p, v), (q, w) in itertools.pairwise(points):
+        if p == q:
+            raise ScenarioError(f"quantile {_percent(p)} is given twice, allowed: once")
+        if not v < w:
+            raise ScenarioError(
+                f"quantile {_percent(q)} is {w:g} and {_percent(p)} is {v:g}, allowed: values that "
+                "rise with the percentage",
+                hint="of falls, the largest stands first: 5 %: -30, 50 %: -10",
+            )
+    low, high = SCALES[scale].low, SCALES[scale].high
+    if not all(np.isfinite(v) and low < v < high for _, v in points):
+        raise ScenarioError(f"quantiles are {said}, allowed: values {SCALES[scale].words}")
+
+
+@cache
+def _fit(points: tuple[tuple[float, float], ...], scale: str) -> Fit:
+    z = special.ndtri([p for p, _ in points])
+    said = np.array([v for _, v in points])
+    y = SCALES[scale].to(said)
+    slope, middle = np.polyfit(z, y, 1)
+    if len(points) == 2:
+        return Fit(float(middle), float(slope))
+    wide = float(np.ptp(y))
+
+    def misses(x: Floats) -> Floats:
+        return (Fit(x[0], wide * np.exp(x[1]), x[2]).at(z) - y) / wide
+
+    best = min(
+        (
+            optimize.least_squares(
+                misses, [middle, np.log(slope / wide), lean], xtol=1e-15, ftol=1e-15, gtol=1e-15,
+                bounds=([-np.inf, -30, -_MOST], [np.inf, 30, _MOST]),
+            )
+            for lean in (-1.0, 1e-3, 1.0)
+        ),
+        key=lambda found: float(found.cost),
+    )  # fmt: skip
+    median, log_scale, lean = map(float, best.x)
+    # A lean nobody can see is rounding.
+    fit = Fit(median, wide * float(np.exp(log_scale)), lean if abs(lean) > 1e-6 else 0.0)
+    got = SCALES[scale].back(fit.at(z))
+    if np.abs(got - said).max() > TOLERANCE * np.ptp(said):
+        pairs = [", ".join(f"{_percent(p)}: {v:.3g}" for (p, _), v in zip(points, values))
+                 for values in (said, got)]  # fmt: skip
+        raise ScenarioError(
+            f"quantiles are {pairs[0]}, and no smooth distribution meets them: the nearest has "
+            f"{pairs[1]}",
+            hint="allowed: two or three quantiles, or more that fit together",
+        )
+    return fit
+
+
+def _percent(p: float) -> str:
+    return f"{100 * p:.12g} %"
+
+
+@dataclass(frozen=True)
+class Percent(ByQuantiles):
+    """Percent change of deaths at full strength, as a prior of the log rate ratio.
+
+    Parameters
+    ----------
+    change : Prior or float
+        Percent: −30 for 30 % fewer; above −100.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import odforecast as od
+    >>> cut = od.scenario.Percent(-30)
+    >>> print(cut, round(cut.mean, 4), cut.sd)
+    -30 % -0.3567 0.0
+    >>> trial = od.scenario.Percent(od.scenario.Normal(-9, 5))
+    >>> print(trial, round(float(np.expm1(trial.ppf(np.array(0.5)))), 6))
+    Normal(-9 %, 5 %) -0.09
+    """
+
+    change: Any
+    kind: ClassVar[str] = "percent"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "change", as_prior(self.change, "percent"))
+        low = self.change.interval(0.99)[0]
+        if low < LEAST:
+            raise ScenarioError(
+                f"percent is {self}, allowed: above -100 (99 % of it from {LEAST:g} on)"
+            )
+
+    def ppf(self, u: Floats) -> Floats:
+        """Log rate ratios at the probabilities ``u``."""
+        return np.asarray(np.log1p(np.maximum(self.change.ppf(u), LEAST) / 100))
+
+    def parameters(self) -> dict[str, float]:
+        """Parameters of the change."""
+        return dict(self.change.parameters())
+
+    def to_dict(self) -> Plain:
+        """Plain form for files, under the key ``percent`` in place of ``size``."""
+        held = self.change.to_dict()
+        if np.abs(self.change.interval(0.99)).max() < 1:
+            # So small a bare number would be taken for a fraction.
+            held = signed(held)
+        return {"percent": held}
+
+    def __str__(self) -> str:
+        if isinstance(self.change, Quantiles):
+            return self.change.words(" %")
+        values = ", ".join(f"{v:g} %" for v in self.change.parameters().values())
+        fixed = isinstance(self.change, Fixed)
+        return values if fixed else f"{type(self.change).__name__}({values})"
+
+
+@dataclass(frozen=True)
+class Dose(ByQuantiles):
+    """A change of dose times an elasticity: ``log(1 + change / 100) * elasticity``.
+
+    Parameters
+    ----------
+    change : float
+        Percent change of the dose, such as purity: −40; above −100.
+    elasticity : Prior or float
+        Percent by which deaths change for one percent of dose, on the log scale.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> purity = od.scenario.Dose(-40, od.scenario.Uniform(0, 0.84))
+    >>> print(purity, [round(x, 3) for x in purity.interval(0.9)])
+    change -40 % x elasticity Uniform(0, 0.84) [-0.408, -0.021]
+    """
+
+    change: float
+    elasticity: Any
+    kind: ClassVar[str] = "dose"
+
+    def __post_init__(self) -> None:
+        if not is_number(self.change) or not LEAST <= self.change <= 1e4:
+            raise ScenarioError(f"dose: change is {self.change}, allowed: above -100 to 10000 (%)")
+        object.__setattr__(self, "change", float(self.change))
+        object.__setattr__(self, "elasticity", as_prior(self.elasticity, "dose: elasticity"))
+
+    @property
+    def log_change(self) -> float:
+        """Change of the log of the dose."""
+        return float(np.log1p(self.change / 100))
+
+    def ppf(self, u: Floats) -> Floats:
+        """Log rate ratios at the probabilities ``u``."""
+        # The quantiles of a fall rise as those of the elasticity fall.
+        u = 1.0 - np.asarray(u) if self.change < 0 else u
+        return np.asarray(self.log_change * self.elasticity.ppf(u))
+
+    def parameters(self) -> dict[str, float]:
+        """The change, and parameters of the elasticity."""
+        return {"change": self.change, **self.elasticity.parameters()}
+
+    def to_dict(self) -> Plain:
+        """Plain form for files, under the key ``dose`` in place of ``size``."""
+        return {"dose": {"change": signed(self.change), "elasticity": self.elasticity.to_dict()}}
+
+    def __str__(self) -> str:
+        return f"change {self.change:g} % x elasticity {self.elasticity}"
+
+
+def signed(held: Any) -> Any:
+    """The same plain form, every number a text with a percent sign."""
+    if isinstance(held, dict):
+        return {key: signed(value) for key, value in held.items()}
+    return f"{repr(float(held)).removesuffix('.0')} %" if is_number(held) else held

@@ -1,34 +1,231 @@
-"""Projection: what scenarios would change, as paired draws and as tables."""
+"""Projection: any forecaster's sample paths under scenarios, with common random numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import ForecastError, ScenarioError, UnknownNameError, near, one_of
+from odforecast.errors import ForecastError, ScenarioError, UnknownNameError, near, one_of, whole
+from odforecast.errors import short as said
 from odforecast.forecast import Forecast
-from odforecast.geography import JURISDICTIONS, called, pick
+from odforecast.forecast.adding import quantile_levels
+from odforecast.geography import JURISDICTIONS, NATION, called, pick
+from odforecast.models import Fitted
 from odforecast.models.model import default_place
-from odforecast.names import LOCATION, TARGET_MONTH
+from odforecast.months import ONE_MONTH, Months, to_month
+from odforecast.names import DEFAULT_SEED, LOCATION, SCENARIO_ID, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Floats, Frozen
 from odforecast.say import card, few, html_table, number_of, steady
-from odforecast.scenario.answers import Answers
+from odforecast.scenario import answer, drawing
+from odforecast.scenario.applying import Applied
+from odforecast.scenario.begun import FITTED_AGAIN, TOLD, baseline_without
 from odforecast.scenario.catalogue import CAVEAT
-from odforecast.scenario.classes import share_name
-from odforecast.scenario.limits import NATION
-from odforecast.scenario.scenario import Scenario
+from odforecast.scenario.exposure import exposure_vector, fentanyl_share, share_name
+from odforecast.scenario.grammar import ALL, SCOPES
+from odforecast.scenario.intervention import NULL, Scenario
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+HORIZON = 24
+DRAWS = 1000
+
+#: Fewest draws in which a scenario works of which quantiles are given.
+FEWEST = 10
+
+_ENDS = (0.05, 0.95)
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def project(
+    source: Forecast | Fitted,
+    scenarios: Scenario | Iterable[Scenario],
+    horizon: int | None = None,
+    draws: int | None = None,
+    seed: int | None = None,
+    *,
+    until: object | None = None,
+    exposures: Mapping[str, Mapping[str, float]] | None = None,
+    first_month: np.datetime64 | None = None,
+) -> Projection:
+    """Project a forecast under scenarios.
+
+    Every scenario acts on the **same** baseline draws, and interventions of one name share their
+    random numbers, so differences are paired draw by draw. The null scenario is the baseline
+    itself, draw for draw; it is always there.
+
+    An effect on all drugs multiplies monthly deaths by ``exp(delta)``. One on a class acts on that
+    draw's own deaths of the class, and all deaths change by as many; both are there afterwards
+    (:meth:`Projection.part`).
+
+    An intervention that began before the last known month has already left its mark on the
+    data: only what changes **after** that month counts, ``delta(t) - delta(last month)``. Of a
+    fitted model the baseline is fitted again without it, so that its part of the trend does not
+    count twice (:mod:`odforecast.scenario.begun`); a forecast has that part in it.
+
+    Where the draws are joint and US is the sum of its 52 jurisdictions, it stays their sum;
+    elsewhere US is scaled with its own exposure.
+
+    Parameters
+    ----------
+    source : Forecast or Fitted
+        What to project: a forecast, or a fitted model to forecast with.
+    scenarios : Scenario or iterable of Scenario
+        One named without an onset begins in the month after the as-of date.
+        ``null`` is put first if it is not among them.
+    horizon, draws : int, optional
+        For a fitted model; 24 months and 1,000 draws.
+    until : month, optional
+        For a fitted model: the last month, instead of a horizon.
+    seed : int, optional
+        Seed of the model's draws and of the scenarios'; default: the forecast's own, or 1.
+    exposures : mapping of str to (mapping of str to float), optional
+        Shares by location for named exposures: ``{"fentanyl-share": {"OH": 0.62, …}}``.
+        Default for ``fentanyl-share``: from the forecast's panel, where T40.4 stands beside it.
+    first_month : month, optional
+        First month of the data: an onset before it is refused.
+
+    Returns
+    -------
+    Projection
+
+    Raises
+    ------
+    ScenarioError
+        If names repeat; if an exposure is missing; if the draws do not mean monthly deaths
+        and a scenario is not null; if an onset lies before the data.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of().panel().select(["US"])
+    >>> fitted = od.get_model("drift").fit(panel)
+    >>> again = od.scenario.named_intervention("cooperation-resumed", onset="2025-10")
+    >>> resumes = od.Scenario("resumes", (again,))
+    >>> projection = od.project(fitted, [od.scenario.NULL, resumes], horizon=24, draws=200, seed=1)
+    >>> projection.forecasts["null"].draws is projection.baseline.draws
+    True
+    """
+    if not isinstance(source, Forecast | Fitted):
+        raise ScenarioError(
+            f"source is {said(source)}, neither a forecast nor a fitted model",
+            hint="od.get_model().fit(panel) makes one of a panel",
+        )
+    listed: object = scenarios
+    alone = isinstance(listed, str) or not isinstance(listed, Iterable)
+    given: list[Any] = [listed] if alone else list(scenarios)  # type: ignore[arg-type]
+    if wrong := [s for s in given if not isinstance(s, Scenario)]:
+        raise ScenarioError(
+            f"scenarios has {wrong[0]!r}, which is no Scenario",
+            hint="od.scenario.named(name) makes one of a named prior",
+        )
+    as_of = source.as_of if isinstance(source, Forecast) else source.panel.as_of
+    # The default onset is the month after the as-of date, never the clock's.
+    onset = str(to_month(as_of) + ONE_MONTH)
+    chosen = [s.at(onset) for s in given]
+    if not any(s.is_null for s in chosen):
+        chosen.insert(0, NULL)
+    names = [s.name for s in chosen]
+    if len(set(names)) != len(names):
+        raise ScenarioError(f"scenario names repeat: {', '.join(names)}", hint="rename one")
+    if seed is None:
+        own = source.provenance.get("seed") if isinstance(source, Forecast) else None
+        seed = DEFAULT_SEED if own is None else int(own)
+    seed = whole("seed", seed, 0, ScenarioError)
+    if isinstance(source, Forecast):
+        if horizon is not None or draws is not None or until is not None:
+            raise ScenarioError(
+                "horizon, until and draws belong to a fitted model; a forecast has its own",
+                hint="leave them out, or give the fitted model",
+            )
+        baseline = source
+    else:
+        if horizon is None and until is None:
+            horizon = HORIZON
+        baseline = source.forecast(horizon, until, DRAWS if draws is None else draws, seed)
+    shares = dict(exposures or {})
+    panel = baseline.panel
+    for short, beside in ({} if panel is None else panel.beside).items():
+        # What the panel itself says of a class's share, as it was known that day.
+        if panel is not None and short in SCOPES and share_name(short) not in shares:
+            shares[share_name(short)] = fentanyl_share(panel, beside, fill="region")
+    applied = Applied(baseline, shares, seed)
+    warnings = list(baseline.warnings)
+    forecasts: dict[str, Forecast] = {}
+    bases: dict[str, Forecast] = {}
+    felt: dict[str, dict[str, Floats]] = {}
+    for scenario in chosen:
+        if scenario.is_null:
+            forecasts[scenario.name] = baseline
+            continue
+        _check(baseline, scenario, first_month, warnings, isinstance(source, Fitted))
+        felt[scenario.name] = {
+            x.name: exposure_vector(x.exposure, baseline.locations, shares, x.name)
+            for x in scenario.interventions
+        }
+        acting = applied
+        if isinstance(source, Fitted):
+            without = baseline_without(source, applied, scenario, felt[scenario.name])
+            if without is not baseline:
+                acting = Applied(without, shares, seed)
+                bases[scenario.name] = without
+        forecasts[scenario.name] = acting.under(scenario, felt[scenario.name])
+        warnings += acting.notes
+    return Projection(
+        baseline=baseline,
+        scenarios=tuple(chosen),
+        forecasts=forecasts,
+        exposures=felt,
+        seed=seed,
+        warnings=tuple(dict.fromkeys(warnings)),
+        source=baseline,
+        tables=shares,
+        bases=bases,
+    )
+
+
+def _check(
+    baseline: Forecast,
+    scenario: Scenario,
+    first_month: np.datetime64 | None,
+    warnings: list[str],
+    refitted: bool,
+) -> None:
+    if TARGET_MONTH not in baseline.targets:
+        model = baseline.provenance.get("model", "this model")
+        raise ScenarioError(
+            f"{scenario.name}: {model} forecasts 12-month sums only, so an effect on months "
+            "cannot be applied to it",
+            hint="project a model of months (dlm, auto-ets, drift), or the null scenario",
+        )
+    for x in scenario.interventions:
+        if first_month is not None and x.onset[0] < first_month:
+            raise ScenarioError(
+                f"{scenario.name}: onset of {x.name} is {x.onset[0]}, allowed: {first_month} "
+                "(first month of the data) or later"
+            )
+        if x.onset[0] <= baseline.last_month:
+            warnings.append(
+                f"{scenario.name}: {x.name} begins {x.onset[0]}, before the last known month "
+                f"{baseline.last_month}: only what changes after it is projected, "
+                + (FITTED_AGAIN if refitted else TOLD)
+            )
+        if x.onset[1] > baseline.months[-1]:
+            raise ScenarioError(
+                f"{scenario.name}: {x.name} may begin {x.onset[1]}, after the last month "
+                f"projected ({baseline.months[-1]})",
+                hint=f"forecast further: until={str(x.onset[1])!r} or later (--until)",
+            )
+
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Projection(Answers, Frozen):
+class Projection(Frozen):
     """A forecast under scenarios; made by :func:`odforecast.scenario.project`.
 
     Attributes
@@ -291,3 +488,295 @@ class Projection(Answers, Frozen):
         if against is None and name in self.bases:
             return self.bases[name]
         return self.forecast(self.against(against))
+
+    def to_frame(self, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> pd.DataFrame:
+        """Quantiles of the 12-month counts under every scenario, tidy.
+
+        Returns
+        -------
+        DataFrame
+            One row per scenario, location, month and level: ``scenario_id`` and ``location``
+            (CDC code or FIPS), ``month`` (end of the 12 months, as text: ``2026-03``), all str;
+            ``level`` (of the quantile, float), ``value`` (deaths in the 12 months, float).
+        """
+        parts = []
+        for name, forecast in self.forecasts.items():
+            values = forecast.quantiles(levels)
+            n_levels, n_loc, n_months = values.shape
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "scenario_id": name,
+                        "location": np.tile(np.repeat(forecast.locations, n_months), n_levels),
+                        "month": np.tile(forecast.months.astype(str), n_levels * n_loc),
+                        "level": np.repeat(levels, n_loc * n_months),
+                        "value": values.ravel(),
+                    }
+                )
+            )
+        return pd.concat(parts, ignore_index=True)
+
+    def answer(self, against: str | None = None) -> pd.DataFrame:
+        """The answer in three numbers: if it works, the assumed chances, and both together.
+
+        All of it holds under the assumptions and no further: the counts cannot identify
+        cooperation.
+
+        Parameters
+        ----------
+        against : str, optional
+            Another scenario; default: the status quo.
+
+        Returns
+        -------
+        DataFrame
+            One row per scenario and location, over all months after the last known one:
+            ``scenario_id, against, location, first_month, last_month, baseline`` (mean deaths
+            without it); ``works, nothing, backfires`` (assumed probabilities, over 36 months from
+            the onset and against nothing); ``averted_if_works_q50``, ``_q05``, ``_q95`` (deaths
+            averted in the draws where it works); ``averted_mean, averted_q05, averted_q95,
+            percent_mean`` (all draws together); ``fewer, same, more`` (share of draws with fewer
+            deaths, exactly as many, more).
+        """
+        other = self.against(against)
+        months, ahead = self.baseline.months[self.ahead], self.ahead
+        rows = []
+        for scenario in self._counted(other):
+            base = self.counted_against(scenario.name, against).draws[:, :, ahead].sum(axis=2)
+            path = self.forecast(scenario.name).draws[:, :, ahead].sum(axis=2)
+            saved, percent = base - path, _percent(base, path)
+            outcome = self._outcome(scenario)
+            works = outcome < 0
+            chances = tuple(float(x.mean()) for x in (works, outcome == 0, outcome > 0))
+            if len(scenario.interventions) == 1:  # then as its priors say, without draws
+                chances = scenario.interventions[0].chances()
+            for i, place in enumerate(self.baseline.locations):
+                if_works = saved[works, i]
+                few = if_works.size < FEWEST  # an interval of three draws says nothing
+                three = [np.nan] * 3 if few else np.quantile(if_works, [0.5, 0.05, 0.95])
+                rows.append(
+                    {
+                        SCENARIO_ID: scenario.name,
+                        "against": other,
+                        "location": place,
+                        "first_month": str(months[0]),
+                        "last_month": str(months[-1]),
+                        "baseline": base[:, i].mean(),
+                        **dict(zip(("works", "nothing", "backfires"), chances)),
+                        **_spread("averted_if_works", three, (0.5, 0.05, 0.95)),
+                        "averted_mean": saved[:, i].mean(),
+                        **_spread("averted", np.quantile(saved[:, i], _ENDS), _ENDS),
+                        "percent_mean": percent[:, i].mean(),
+                        **_ties(saved[:, i]),
+                    }
+                )
+        return pd.DataFrame(rows)
+
+    def text(self, location: str | None = None) -> str:
+        """The answer for one place, in plain sentences, for people.
+
+        Parameters
+        ----------
+        location : str, optional
+            Any of its names. Default: the only location there is, or else the US.
+        """
+        return answer.text(self, location)
+
+    def averted(
+        self, levels: Sequence[float] = (0.05, 0.5, 0.95), against: str | None = None
+    ) -> pd.DataFrame:
+        """Deaths averted and percent change, by scenario, location and period.
+
+        Parameters
+        ----------
+        levels : sequence of float
+            Quantile levels in (0, 1).
+        against : str, optional
+            Another scenario; default: the status quo.
+
+        Returns
+        -------
+        DataFrame
+            ``scenario_id, against, location, kind, period``: kind ``year`` (``2026``, and ``2026
+            (May–Dec)`` where the year is not whole), ``since-onset`` (``months 1-12`` from the
+            earliest onset) and ``all``; months up to the last known one never count.
+            ``first_month, last_month, baseline`` (mean deaths without it), ``averted_mean``,
+            ``averted_q05`` …, ``percent_mean`` (mean of the paired percent changes; below 0:
+            fewer deaths), ``percent_q05`` …, ``fewer, same, more`` (shares of the draws).
+        """
+        probs = quantile_levels(levels, ScenarioError)
+        other = self.against(against)
+        months, ahead = self.baseline.months[self.ahead], self.ahead
+        rows = []
+        for scenario in self._counted(other):
+            base = self.counted_against(scenario.name, against).draws[:, :, ahead]
+            path = self.forecast(scenario.name).draws[:, :, ahead]
+            for kind, label, span in periods(months, scenario):
+                a, b = base[:, :, span].sum(axis=2), path[:, :, span].sum(axis=2)
+                saved, percent = a - b, _percent(a, b)
+                q = np.quantile([saved, percent], probs, axis=1)
+                for i, place in enumerate(self.baseline.locations):
+                    rows.append(
+                        {
+                            SCENARIO_ID: scenario.name,
+                            "against": other,
+                            "location": place,
+                            "kind": kind,
+                            "period": label,
+                            "first_month": str(months[span][0]),
+                            "last_month": str(months[span][-1]),
+                            "baseline": a[:, i].mean(),
+                            "averted_mean": saved[:, i].mean(),
+                            **_spread("averted", q[:, 0, i], probs),
+                            "percent_mean": percent[:, i].mean(),
+                            **_spread("percent", q[:, 1, i], probs),
+                            **_ties(saved[:, i]),
+                        }
+                    )
+        return pd.DataFrame(rows)
+
+    def probability_fewer_than(
+        self, value: float, location: str = NATION, target: str = TARGET_12MO
+    ) -> pd.DataFrame:
+        """Probability of fewer than ``value`` deaths, month by month, for each scenario.
+
+        Returns
+        -------
+        DataFrame
+            ``scenario_id, location, month, value, probability``.
+        """
+        i = self.baseline.index(location)
+        frames = [
+            pd.DataFrame(
+                {
+                    SCENARIO_ID: name,
+                    "location": self.baseline.locations[i],
+                    "month": forecast.months.astype(str),
+                    "value": float(value),
+                    "probability": forecast.probability_below(value, target)[i],
+                }
+            )
+            for name, forecast in self.forecasts.items()
+        ]
+        return pd.concat(frames, ignore_index=True)
+
+    def exposure_table(self) -> pd.DataFrame:
+        """Exposure of every location to every intervention."""
+        rows = [
+            {
+                SCENARIO_ID: name,
+                "intervention": key,
+                "location": state,
+                "exposure": float(value),
+            }
+            for name, table in self.exposures.items()
+            for key, values in table.items()
+            for state, value in zip(self.baseline.locations, values)
+        ]
+        return pd.DataFrame(rows, columns=[SCENARIO_ID, "intervention", "location", "exposure"])
+
+    def to_parquet(self, path: str | Path) -> Path:
+        """Write all draws: ``scenario_id, draw, location, month, deaths_month``.
+
+        Draws of one number are paired across scenarios. The baseline is the null scenario.
+        A model that forecasts 12-month sums only has ``deaths_12mo`` instead.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        base, writer = self.baseline, None
+        n_draws, n_loc, n_months = base.draws.shape
+        target = TARGET_MONTH if TARGET_MONTH in base.targets else TARGET_12MO
+        meta = {"model": base.provenance.get("model", ""), "seed": str(self.seed), "caveat": CAVEAT}
+        draw = np.repeat(np.arange(n_draws, dtype=np.int32), n_loc * n_months)
+        place = np.tile(np.repeat(np.arange(n_loc, dtype=np.int32), n_months), n_draws)
+        month = np.tile(np.arange(n_months, dtype=np.int32), n_draws * n_loc)
+
+        def words(codes: NDArray[np.int32], names: Iterable[str]) -> Any:
+            """A column of few words."""
+            return pa.DictionaryArray.from_arrays(codes, list(names))
+
+        try:
+            for name, forecast in self.forecasts.items():
+                table = pa.table(
+                    {
+                        SCENARIO_ID: words(np.zeros(draw.size, dtype=np.int32), [name]),
+                        "draw": draw,
+                        "location": words(place, base.locations),
+                        "month": words(month, base.months.astype(str)),
+                        target: forecast.samples(target).reshape(-1),
+                    }
+                ).replace_schema_metadata(meta)
+                writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
+                writer.write_table(table)
+        finally:
+            if writer is not None:
+                writer.close()
+        return Path(path)
+
+    def _counted(self, other: str) -> Iterable[Scenario]:
+        """The scenarios whose deaths averted are counted against another."""
+        return (s for s in self.scenarios if not s.is_null and s.name != other)
+
+    def _outcome(self, scenario: Scenario) -> Floats:
+        """Change of the nation's deaths over 36 months from the onset, shape (D,).
+
+        Below 0 in the draws where the scenario works, above where it backfires, whatever horizon is
+        shown; in months' worth of deaths, those of a class weighed by its share of all.
+        """
+        total = np.zeros(len(self.baseline.draws))
+        for x in scenario.interventions:
+            weight = 1.0 if x.scope == ALL else self.class_share(x.scope)
+            total += weight * drawing.outcome(x, total.size, self.seed)
+        return total
+
+
+def periods(months: Months, scenario: Scenario) -> list[tuple[str, str, NDArray[np.bool_]]]:
+    """Kind, label and months of every period over which deaths are added up.
+
+    Calendar years (``"2026"``, ``"2026 (May–Dec)"``), twelve months at a time since the earliest
+    onset, and all months.
+
+    Examples
+    --------
+    >>> from odforecast.scenario import NULL
+    >>> ahead = np.arange("2026-11", "2028-01", dtype="datetime64[M]")
+    >>> [label for _, label, _ in periods(ahead, NULL)]
+    ['2026 (Nov–Dec)', '2027', 'all']
+    """
+    out = []
+    years = months.astype("datetime64[Y]").astype(int) + 1970
+    for year in np.unique(years):
+        inside = years == year
+        span = months[inside]
+        label = str(year)
+        if inside.sum() < 12:
+            first, last = (_MONTHS[int(str(m)[5:7]) - 1] for m in (span[0], span[-1]))
+            label += f" ({first})" if first == last else f" ({first}–{last})"
+        out.append(("year", label, inside))
+    if scenario.interventions:
+        since = (months - min(x.onset[0] for x in scenario.interventions)).astype(int)
+        for block in np.unique(since[since >= 0] // 12):
+            inside = since // 12 == block
+            span = since[inside]
+            out.append(("since-onset", f"months {span[0] + 1}-{span[-1] + 1}", inside))
+    return [*out, ("all", "all", np.ones(months.size, dtype=bool))]
+
+
+def _percent(before: Floats, after: Floats) -> Floats:
+    return np.divide(100.0 * (after - before), before, out=np.zeros_like(before), where=before > 0)
+
+
+def _ties(saved: Floats) -> dict[str, float]:
+    """Chances of fewer deaths, of the same, and of more."""
+    return {
+        "fewer": float((saved > 0).mean()),
+        "same": float((saved == 0).mean()),
+        "more": float((saved < 0).mean()),
+    }
+
+
+def _spread(name: str, values: Iterable[float], levels: Iterable[float]) -> dict[str, float]:
+    """Values by columns such as ``averted_q05`` and ``averted_q97.5``."""
+    tags = (f"{100 * p:g}" for p in levels)
+    return {f"{name}_q{t if '.' in t else t.zfill(2)}": v for t, v in zip(tags, values)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,12 +13,14 @@ from odforecast.errors import ScenarioError, proportion
 from odforecast.forecast import Forecast
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.scenario.catalogue import attribution_shares
-from odforecast.scenario.intervention import ATTRIBUTION, Intervention
-from odforecast.scenario.limits import NATION
-from odforecast.scenario.priors import Fixed, Prior
-from odforecast.scenario.project import project
-from odforecast.scenario.scenario import Scenario
-from odforecast.scenario.schema import named_intervention
+from odforecast.scenario.file import named_intervention
+from odforecast.scenario.grammar import MOST_EXPOSED
+from odforecast.scenario.intervention import NATION, Intervention, Scenario
+from odforecast.scenario.priors import Beta, Fixed, Prior
+from odforecast.scenario.projection import project
+
+#: Share of the 2023–24 fall that may be credited to cooperation: a judgement.
+ATTRIBUTION = Beta(1.5, 4)
 
 #: Posterior sd over prior sd above which a result is the prior's.
 PRIOR_DOMINATED = 0.8
@@ -122,8 +124,9 @@ def tornado(
         raise ScenarioError("null assumes nothing, so nothing can be varied")
     scenario = _to_come(forecast, scenario)
 
-    def averted(changed: Scenario, tables: Shares | None = exposures) -> float:
-        projection = project(forecast, changed, seed=seed, exposures=tables)
+    def averted(changed: Scenario) -> float:
+        """Mean deaths averted in all months to come."""
+        projection = project(forecast, changed, seed=seed, exposures=exposures)
         row = projection.baseline.index(location)
         return float(projection.averted_draws(changed.name)[:, row].sum(axis=1).mean())
 
@@ -131,10 +134,10 @@ def tornado(
     rows = []
     for position, x in enumerate(scenario.interventions):
         for key, low, high in _variations(x, level):
-            ends = [
-                averted(replace(scenario, interventions=_swap(scenario, position, value[1])))
-                for value in (low, high)
-            ]
+            parts = list(scenario.interventions)
+            ends = []
+            for parts[position] in (low[1], high[1]):
+                ends.append(averted(replace(scenario, interventions=tuple(parts))))
             rows.append(
                 {
                     "intervention": x.name,
@@ -286,63 +289,41 @@ def _to_come(forecast: Forecast, scenario: Scenario) -> Scenario:
     return closed
 
 
-_Variation = tuple[str, tuple[str, Intervention], tuple[str, Intervention]]
+_End = tuple[str, Intervention]
 
 
-def _variations(x: Intervention, level: float) -> list[_Variation]:
-    """(assumption, (low value, changed), (high value, changed)) for all that is uncertain."""
-    out: list[_Variation] = []
+def _variations(x: Intervention, level: float) -> Iterator[tuple[str, _End, _End]]:
+    """Assumption, and both ends of all that is uncertain: what it is, and the changed whole."""
 
-    def add(key: str, values: tuple[float, float], change: Callable[[float], Any]) -> None:
-        low, high = ((f"{v:.3g}", change(v)) for v in values)
-        out.append((key, low, high))
-
-    def held(owner: Any, key: str) -> Callable[[float], Any]:
-        return lambda v: replace(owner, **{key: Fixed(v)})
-
-    for key in ("size", "share", "spread", "replaced", "lag", "lag_spread", "ramp", "plateau",
-                "half_life", "residue"):  # fmt: skip
-        prior = getattr(x, key)
+    def held(owner: Any, key: str, label: str, change: Callable[[Any], Intervention]) -> Any:
+        """One with a prior, at the ends of its interval."""
+        prior = getattr(owner, key)
         if prior is not None and prior.sd > 0:
             low, high = prior.interval(level)
             # That nothing is replaced is the bound, and always shown.
-            add(key, (0.0 if key == "replaced" else low, high), held(x, key))
-    if x.rebound is not None:
-        rebound = x.rebound
-        for key in ("fraction", "after", "ramp", "half_life"):
-            prior = getattr(rebound, key)
-            if prior is not None and prior.sd > 0:
-                values = prior.interval(level)
-                add(
-                    f"rebound {key}",
-                    values,
-                    lambda v, key=key: replace(x, rebound=held(rebound, key)(v)),  # type: ignore[misc]
-                )
-    for key in ("probability", "p_null"):
-        if 0.0 < getattr(x, key) < 1.0:
-            add(key, (0.0, 1.0), lambda v, key=key: replace(x, **{key: v}))  # type: ignore[misc]
+            ends = (0.0 if key == "replaced" else low, high)
+            yield label, *((f"{v:.3g}", change(replace(owner, **{key: Fixed(v)}))) for v in ends)
+
+    for key in ("size", "share", "spread", "replaced", "lag", "lag_spread", "ramp", "plateau",
+                "half_life", "residue"):  # fmt: skip
+        yield from held(x, key, key, lambda end: end)
+    for key in ("fraction", "after", "ramp", "half_life") if x.rebound is not None else ():
+        yield from held(x.rebound, key, f"rebound {key}", lambda end: replace(x, rebound=end))
+    if 0.0 < x.p_null < 1.0:
+        yield "p_null", ("0", replace(x, p_null=0.0)), ("1", replace(x, p_null=1.0))
     if x.onset[0] != x.onset[1]:
-        first, last = x.onset
-        out.append(
-            (
-                "onset",
-                (str(first), replace(x, onset=(first, first))),
-                (str(last), replace(x, onset=(last, last))),
-            )
-        )
+        first, last = ((str(m), replace(x, onset=(m, m))) for m in x.onset)
+        yield "onset", first, last
     if not isinstance(x.exposure, str):
-        felt = x.exposure
-        add("exposure", (0.5, 1.5), lambda v: replace(x, exposure=_times(felt, v)))
-    return out
+        low, high = (
+            (f"{factor:g}", replace(x, exposure=_times(x.exposure, factor)))
+            for factor in (0.5, 1.5)
+        )
+        yield "exposure", low, high
 
 
 def _times(exposure: float | Mapping[str, float], factor: float) -> float | dict[str, float]:
+    """An exposure times a factor, at most the largest there is."""
     if isinstance(exposure, Mapping):
-        return {s: min(factor * v, 5.0) for s, v in exposure.items()}
-    return min(factor * exposure, 5.0)
-
-
-def _swap(scenario: Scenario, position: int, x: Intervention) -> tuple[Intervention, ...]:
-    parts = list(scenario.interventions)
-    parts[position] = x
-    return tuple(parts)
+        return {s: min(factor * v, MOST_EXPOSED) for s, v in exposure.items()}
+    return min(factor * exposure, MOST_EXPOSED)

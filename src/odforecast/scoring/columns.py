@@ -6,7 +6,7 @@ they are a file format.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -65,8 +65,8 @@ REGIMES: Final = ("rise", "fall", "other")
 #: The US row, and all others.
 LEVELS: Final = ("nation", "jurisdictions")
 
-#: Columns that :func:`with_groups` adds.
-DERIVED: Final = ("horizon_group", "regime", "level", "era", "size", "region")
+#: Last horizon of each group but the last.
+_LAST_OF: Final = (0, 3, 6, 12)
 
 
 def horizon_group(horizon: int) -> str:
@@ -83,10 +83,7 @@ def horizon_group(horizon: int) -> str:
     >>> [od.scoring.horizon_group(h) for h in (-2, 1, 6, 7, 24)]
     ['nowcast', '1-3', '4-6', '7-12', '13+']
     """
-    for name, last in zip(HORIZON_GROUPS, (0, 3, 6, 12)):
-        if horizon <= last:
-            return name
-    return HORIZON_GROUPS[-1]
+    return HORIZON_GROUPS[int(np.searchsorted(_LAST_OF, horizon))]
 
 
 def regimes(months: NDArray[np.datetime64]) -> NDArray[np.object_]:
@@ -105,61 +102,11 @@ def regimes(months: NDArray[np.datetime64]) -> NDArray[np.object_]:
 
 
 def eras(as_of: NDArray[np.datetime64], last_month: NDArray[np.datetime64]) -> NDArray[np.object_]:
-    """Era of each origin by the days from the end of its last month: see :func:`era_of`.
-
-    Examples
-    --------
-    >>> eras(np.array(["2019-08-14", "2024-12-11"], "M8[s]"),
-    ...      np.array(["2019-01-01", "2024-07-01"], "M8[s]")).tolist()
-    ['6.5', '4.5']
-    """
+    """Era of each origin by the days from the end of its last month: see :func:`era_of`."""
     ends = (last_month.astype("datetime64[M]") + ONE_MONTH).astype("datetime64[D]")
     ages = (as_of.astype("datetime64[D]") - ends).astype(int) + 1
     different, which = np.unique(ages, return_inverse=True)
     return np.array([era_of(int(age)) for age in different], dtype=object)[which]
-
-
-def with_groups(scores: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
-    """The scores with the grouping columns of ``by`` that can be derived, in their order.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        Unit-level scores.
-    by : str or sequence of str
-        Columns to group by; ``horizon_group``, ``regime``, ``level`` (``nation``, the US
-        row, or ``jurisdictions``), ``era`` (``6.5`` or ``4.5``: how many months old the
-        newest month was at the release, or would have been), ``size`` (by the count known at the
-        origin: ``under 500``, ``500-1,999``, ``2,000 or more``, or ``nation``; needs
-        ``last_reported``) and ``region`` (census region, ``nation`` or ``none``) are added if the
-        table lacks them.
-
-    Raises
-    ------
-    ScoringError
-        If a column is missing.
-    """
-    out, by = scores, [by] if isinstance(by, str) else by
-    made: dict[str, tuple[Any, Any]] = {}
-    if "horizon_group" in by:
-        group = out["horizon"].map({h: horizon_group(h) for h in out["horizon"].unique()})
-        made["horizon_group"] = group, HORIZON_GROUPS
-    if "regime" in by:
-        made["regime"] = regimes(out["month"].to_numpy()), REGIMES
-    if "level" in by:
-        level = np.where(out["location"].astype(str) == "US", *LEVELS)
-        made["level"] = level, LEVELS
-    if "era" in by and {"as_of", "last_month"} <= set(out.columns):
-        made["era"] = eras(out["as_of"].to_numpy(), out["last_month"].to_numpy()), ERAS
-    if "size" in by and "size" not in out and "last_reported" in out:  # counties have their own
-        size = size_classes(out["last_reported"].to_numpy(), out["location"].astype(str))
-        made["size"] = size, SIZES
-    if "region" in by and "region" not in out:
-        made["region"] = regions(out["location"].astype(str)), REGION_GROUPS
-    if made:
-        out = out.assign(**{k: pd.Categorical(x, c, ordered=True) for k, (x, c) in made.items()})
-    need(out, by)
-    return out
 
 
 def need(scores: pd.DataFrame, names: Iterable[str]) -> None:
@@ -170,6 +117,18 @@ def need(scores: pd.DataFrame, names: Iterable[str]) -> None:
         raise ScoringError(
             f"the score table has no column {missing[0]!r}",
             hint=(f"did you mean {meant[0]!r}? " if meant else "") + f"it has: {', '.join(there)}",
+        )
+
+
+def refuse_twice(scores: pd.DataFrame, keys: Sequence[str]) -> None:
+    """Refuse a table in which a model has two rows of one unit."""
+    twice = scores.duplicated([*keys, "model"])
+    if twice.any():
+        first = scores.loc[twice, [*keys, "model"]].iloc[0]
+        raise ScoringError(
+            f"{int(twice.sum())} rows repeat a unit, for example "
+            + ", ".join(f"{k}={v}" for k, v in first.items()),
+            hint="score each forecast once, or compare one model version at a time",
         )
 
 
@@ -191,27 +150,10 @@ REGION_GROUPS: Final = (*REGIONS, "nation", "none")
 
 
 def size_classes(counts: ArrayLike, locations: ArrayLike) -> NDArray[np.object_]:
-    """Class of each place by its 12-month count **as known at the origin**.
+    """Class of each place by its 12-month count **as known at the origin**: of :data:`SIZES`.
 
     A class that looked at the outcome would put the places that rose into the class of large
-    ones. So a state may change its class from one origin to another.
-
-    Parameters
-    ----------
-    counts : array_like, shape (N,)
-        The last reported count at the origin: ``last_reported`` of the score table.
-    locations : array_like of str, shape (N,)
-        CDC codes.
-
-    Returns
-    -------
-    ndarray of str, shape (N,)
-        One of :data:`SIZES`; None where no count is known.
-
-    Examples
-    --------
-    >>> size_classes([120.0, 500.0, 5000.0, 9e4, np.nan], ["WY", "NE", "OH", "US", "PR"]).tolist()
-    ['under 500', '500-1,999', '2,000 or more', 'nation', None]
+    ones. So a state may change its class from one origin to another; None where no count is known.
     """
     n, place = np.asarray(counts, dtype=float), np.asarray(locations, dtype=str)
     which = np.searchsorted([500.0, 2000.0], n, side="right")
@@ -221,23 +163,7 @@ def size_classes(counts: ArrayLike, locations: ArrayLike) -> NDArray[np.object_]
 
 
 def regions(locations: ArrayLike) -> NDArray[np.object_]:
-    """Census region of each place: a state's, or that of the state a county lies in.
-
-    Parameters
-    ----------
-    locations : array_like of str, shape (N,)
-        CDC codes or FIPS of counties.
-
-    Returns
-    -------
-    ndarray of str, shape (N,)
-        One of :data:`REGION_GROUPS`.
-
-    Examples
-    --------
-    >>> regions(["OH", "US", "YC", "39035"]).tolist()
-    ['Midwest', 'nation', 'Northeast', 'Midwest']
-    """
+    """Census region of each place: a state's, or that of the state a county lies in."""
     codes, which = np.unique(np.asarray(locations, dtype=str), return_inverse=True)
     found = {NATION: "nation"} | {name: name for name in REGIONS}  # sums of states' draws
     for code in map(str, codes):
@@ -246,6 +172,41 @@ def regions(locations: ArrayLike) -> NDArray[np.object_]:
             region = getattr(place, "region", None) or getattr(find(place.state), "region", None)
             found[code] = region or "none"
     return np.array([found[str(code)] for code in codes], dtype=object)[which]
+
+
+#: Groups that follow from other columns: these, the groups in their order, and how they follow.
+_GROUPS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...], Callable[..., Any]]]] = {
+    "horizon_group": (
+        ("horizon",), HORIZON_GROUPS,
+        lambda h: np.array(HORIZON_GROUPS)[np.searchsorted(_LAST_OF, h)],
+    ),
+    "regime": (("month",), REGIMES, regimes),
+    "level": (("location",), LEVELS, lambda s: np.where(s.astype(str) == NATION, *LEVELS)),
+    "era": (("as_of", "last_month"), ERAS, eras),
+    "size": (("last_reported", "location"), SIZES, size_classes),
+    "region": (("location",), REGION_GROUPS, regions),
+}  # fmt: skip
+#: Columns that :func:`with_groups` adds.
+DERIVED: Final = tuple(_GROUPS)
+
+
+def with_groups(scores: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
+    """The scores with the grouping columns of ``by`` that can be derived, in their order.
+
+    Added where the table lacks them: ``horizon_group``; ``regime``; ``level`` (``nation``, the US
+    row, or ``jurisdictions``); ``era`` (``6.5`` or ``4.5``: how many months old the newest month
+    was at the release, or would have been); ``size`` (by the count known at the origin, needs
+    ``last_reported``); ``region`` (census region, ``nation`` or ``none``).
+    """
+    by, made = [by] if isinstance(by, str) else by, {}
+    for name, (needed, order, of) in _GROUPS.items():
+        own = name in ("size", "region") and name in scores  # counties have their own
+        if name in by and not own and set(needed) <= set(scores):
+            values = of(*(scores[column].to_numpy() for column in needed))
+            made[name] = pd.Categorical(values, order, ordered=True)
+    out = scores.assign(**made) if made else scores
+    need(out, by)
+    return out
 
 
 #: Columns that the score table of counties has beside those of every score table.
@@ -257,16 +218,6 @@ COUNTY_COLUMNS: Final = (
 #: Classes of size, by the count of the last month known at the origin.
 COUNTY_SIZES: Final = ("hidden", "0", "10-19", "20-49", "50-199", "200+")
 _FIRST_OF = (10, 20, 50, 200)
-
-#: What the file's codes of urban-rural classes mean (NCHS 2013).
-URBAN_CLASSES: Final = {
-    "1": "large central metro",
-    "2": "large fringe metro",
-    "3": "medium metro",
-    "4": "small metro",
-    "5": "micropolitan",
-    "6": "noncore",
-}
 
 
 def county_size_classes(panel: Panel) -> NDArray[np.object_]:
@@ -309,19 +260,7 @@ def county_columns(
 
 
 def table_of(scores: Any, name: str = "scores") -> pd.DataFrame:
-    """A table of scores: itself, or that of a backtest's results.
-
-    Parameters
-    ----------
-    scores : DataFrame or Results
-    name : str
-        The table's name among the results.
-
-    Raises
-    ------
-    ScoringError
-        If it is neither.
-    """
+    """A table of scores: itself, or, by its name, that of a backtest's results."""
     held = scores if isinstance(scores, pd.DataFrame) else getattr(scores, name, None)
     if isinstance(held, pd.DataFrame):
         return held
@@ -331,14 +270,7 @@ def table_of(scores: Any, name: str = "scores") -> pd.DataFrame:
 
 
 def columns_of(by: str | Iterable[str], name: str = "by") -> list[str]:
-    """Names of columns; a string is one name, not its letters.
-
-    Examples
-    --------
-    >>> from odforecast.scoring.columns import columns_of
-    >>> columns_of("level"), columns_of(("level", "era"))
-    (['level'], ['level', 'era'])
-    """
+    """Names of columns; a string is one name, not its letters."""
     if isinstance(by, str):
         return [by]
     found = list(by) if isinstance(by, Iterable) else [None]

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -22,31 +22,12 @@ from odforecast.errors import ScoringError, one_of, whole
 from odforecast.forecast import Forecast
 from odforecast.geography import NATION, REGIONS, parts_of
 from odforecast.months import ONE_MONTH
-from odforecast.names import COVERAGE_LEVELS, HUB_QUANTILES, LOCATION, MONTH, STATES, TARGET_12MO
-from odforecast.scoring.columns import (
-    HORIZON_GROUPS,
-    UNIT_KEYS,
-    columns_of,
-    eras,
-    horizon_group,
-    table_of,
-)
-from odforecast.scoring.rules import (
-    FLOOR,
-    Floats,
-    interval_coverage,
-    miss_distances,
-    pair_distances,
-    ranked_probability_score,
-    weighted_interval_score,
-)
+from odforecast.names import HUB_QUANTILES, LOCATION, MONTH, STATES, TARGET_12MO
+from odforecast.scoring import columns, rules
+from odforecast.scoring.rules import FLOOR, Floats
 from odforecast.scoring.trend import chances, drawn_changes, turns_of
-from odforecast.scoring.truth import forecast_and_truth, months_ahead
+from odforecast.scoring.truth import Truth, forecast_and_truth, months_ahead
 from odforecast.seeds import Streams, seed_from
-
-if TYPE_CHECKING:
-    from odforecast.scoring.truth import Truth
-
 
 #: Columns of the table of joint scores; the backtest puts its own before them.
 JOINT_COLUMNS: Final = (
@@ -77,10 +58,11 @@ _USUAL: Final[Row] = {
 def joint_table(rows: Sequence[Row], target: str) -> pd.DataFrame:
     """Rows as the table, with the right columns and types where there are none."""
     whole = [_USUAL | {"target": target, "scorable": not row.get("reason")} | row for row in rows]
-    kinds = {"horizon": "i8", "n_places": "i8", "n_months": "i8", "n_draws": "i8", "control": "?"}
-    kinds |= {"scorable": "?", "month": "M8[M]"} | dict.fromkeys(JOINT_COLUMNS[9:18], "f8")
-    columns = {n: np.array([r[n] for r in whole], kinds.get(n, object)) for n in JOINT_COLUMNS}
-    return pd.DataFrame(columns | {"month": columns["month"].astype("M8[s]")})
+    kinds = {"control": "?", "scorable": "?", "month": "M8[M]"}
+    kinds |= dict.fromkeys(("horizon", "n_places", "n_months", "n_draws"), "i8")
+    kinds |= dict.fromkeys(JOINT_COLUMNS[9:18], "f8")
+    made = {n: np.array([r[n] for r in whole], kinds.get(n, object)) for n in JOINT_COLUMNS}
+    return pd.DataFrame(made | {"month": made["month"].astype("M8[s]")})
 
 
 def counted(
@@ -91,7 +73,6 @@ def counted(
     The PIT's ties are broken by a number that hangs on each count's own labels.
     """
     quantiles = np.quantile(draws, HUB_QUANTILES, axis=0)
-    covered = interval_coverage(quantiles, HUB_QUANTILES, observed, COVERAGE_LEVELS)
     below = (draws < observed).sum(axis=0)
     ties = (draws == observed).sum(axis=0)
     uniform = np.array([seed_from("joint-pit", *label) / 2.0**63 for label in labels])
@@ -99,9 +80,10 @@ def counted(
     return {
         "observed": observed,
         "median": quantiles[len(HUB_QUANTILES) // 2],
-        "score": weighted_interval_score(quantiles, HUB_QUANTILES, observed).total,
+        "score": rules.weighted_interval_score(quantiles, HUB_QUANTILES, observed).total,
         "pit": np.where(np.isnan(observed), np.nan, pit),
-    } | {f"cover_{round(100 * c)}": covered[i] for i, c in enumerate(COVERAGE_LEVELS)}
+        **rules.coverages(quantiles, HUB_QUANTILES, observed),
+    }
 
 
 @dataclass(frozen=True)
@@ -166,36 +148,15 @@ def worlds_of(
                   observed, first, later, came, why)  # fmt: skip
     if LOCATION not in forecast.joint or len(places) < 2:
         return [plain]
-    mixed: dict[str, Any] = {
-        name: shuffled(getattr(plain, name), places, streams)
-        for name in ("draws", "first", "later")
-    }
+    names = ("draws", "first", "later")
+    mixed: Row = {name: shuffled(getattr(plain, name), places, streams) for name in names}
     return [plain, replace(plain, control=True, key=(*key, "control"), **mixed)]
 
 
 def shuffled(draws: Floats, places: Sequence[str], streams: Streams) -> Floats:
     """Draws with each place's paths in an order of its own: the control.
 
-    Parameters
-    ----------
-    draws : ndarray, shape (D, L, ...)
-    places : sequence of str
-        The L places: each has its own stream, whichever others are there.
-    streams : Streams
-
-    Returns
-    -------
-    ndarray, shape (D, L, ...)
-        Each place's paths are the same ones, whole; no two places' hang together.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from odforecast.seeds import Streams
-    >>> draws = np.tile(np.arange(4.0)[:, None], (1, 2))
-    >>> made = shuffled(draws, ["OH", "WV"], Streams(1, "states", "all-drugs", "2024-07"))
-    >>> np.array_equal(np.sort(made, axis=0), draws), np.array_equal(made, draws)
-    (True, False)
+    Each place has its own stream, whichever others are there; its paths stay whole.
     """
     out = np.empty_like(draws)
     for i, place in enumerate(places):
@@ -325,8 +286,7 @@ def joint_scores(
         )
     out: list[Row] = []
     for world in worlds_of(forecast, truth, seed, target, rows, months):
-        out += _energies(world)
-        out += _sums(world)
+        out += _energies(world) + _sums(world)
         if target == TARGET_12MO:
             out += _paths(world)
     return joint_table(out, target)
@@ -341,8 +301,11 @@ def _energies(world: World) -> list[Row]:
     below = usable & ~logged
     logs = np.log1p(np.where(usable & logged, world.draws, 0.0))[world.order]
     y = np.log1p(np.where(usable, world.observed, 0.0))
-    miss, apart = miss_distances(logs, y, whole), pair_distances(logs, whole)
-    n_months = world.horizons.size
+    miss, apart = rules.miss_distances(logs, y, whole), rules.pair_distances(logs, whole)
+
+    def row(place: str, why: str, missed: float, between: float, **about: object) -> Row:
+        """A row of the score: the mean distance from what came, less half of that of draws."""
+        return world.row("energy", place, why, {"score": float(missed - between / 2)}, **about)
 
     def no_log(lost: NDArray[np.bool_]) -> str:
         """Why there is no score on the log scale, where places (L,) have a draw below zero."""
@@ -357,23 +320,20 @@ def _energies(world: World) -> list[Row]:
         if not why and n < 2:
             lost = first_reason(world.why[:, m])
             why = f"fewer than two places can be scored{f': {lost}' if lost else ''}"
-        score = {"score": float(miss.by_month[m] - apart.by_month[m] / 2)}
         about = {"horizon": int(h), "month": world.months[m], "n_places": n}
-        out.append(world.row("energy", ALL, why or no_log(below[:, m]), score, **about))
-    why = world.apart(LOCATION, MONTH)
-    if not why and whole.sum() < 2:
+        why = why or no_log(below[:, m])
+        out.append(row(ALL, why, miss.by_month[m], apart.by_month[m], **about))
+    why, n, months = world.apart(LOCATION, MONTH), int(whole.sum()), {"n_months": len(world.months)}
+    if not why and n < 2:
         why = "fewer than two places can be scored in all months"
     why = why or no_log(whole & below.any(axis=1))
-    about = {"n_places": int(whole.sum()), "n_months": n_months}
-    score = {"score": float(miss.both - apart.both / 2)}
-    out.append(world.row("energy", ALL, why, score, **about))
+    out.append(row(ALL, why, miss.both, apart.both, n_places=n, **months))
     if world.control:  # a place's own path is the same one
         return out
     for i, place in enumerate(world.places):
         why = world.apart(MONTH) or first_reason(world.why[i])
         why = why or ("" if logged[i].all() else NO_LOG)
-        score = {"score": float(miss.by_place[i] - apart.by_place[i] / 2)}
-        out.append(world.row("energy", place, why, score, n_months=n_months))
+        out.append(row(place, why, miss.by_place[i], apart.by_place[i], **months))
     return out
 
 
@@ -412,39 +372,33 @@ def _paths(world: World) -> list[Row]:
     asked = [replace(made, reason=made.reason or why) for made in sums_of(world)]
     if not world.control:
         asked = [*(Sum(s, [i], 1, why) for i, s in enumerate(world.places)), *asked]
-    drawn, out = [made for made in asked if not made.reason], []
-    for made in asked:
-        if made.reason:
-            for name in ("largest_rise", "largest_fall", "peak_month"):
-                out.append(row(made, name, made.reason, {}))
-            out += [row(made, "turn", made.reason, {}, m) for m in turns]
-    if not drawn:
-        return out
+    asked.sort(key=lambda made: not made.reason)  # those without scores come first
     # All of them at once, (D, U, M): a loop over sixty places took most of the time.
     draws, first, later = (
-        np.stack([x[:, made.parts].sum(axis=1) for made in drawn], axis=1)
+        np.stack([x[:, made.parts].sum(axis=1) for made in asked], axis=1)
         for x in (world.draws, world.first, world.later)
     )
     observed, came = (
-        np.stack([x[made.parts].sum(axis=0) for made in drawn])
+        np.stack([x[made.parts].sum(axis=0) for made in asked])
         for x in (world.observed, world.came)
     )
     largest = np.concatenate([later.max(axis=2), later.min(axis=2)], axis=1)
     seen = np.concatenate([came[:, 1:].max(axis=1), came[:, 1:].min(axis=1)])
-    labels = [(*world.key, name, made.name) for name in ("rise", "fall") for made in drawn]
-    scores = counted(largest, seen, labels)
+    labels = [(*world.key, name, made.name) for name in ("rise", "fall") for made in asked]
+    scores = counted(np.nan_to_num(largest), seen, labels)  # a change not known has no row
     chance, happened = chances(first, later), turns_of(came)
-    for u, made in enumerate(drawn):
-        lost = first_reason(world.why[made.parts])
+    out: list[Row] = []
+    for u, made in enumerate(asked):
+        lost = made.reason or first_reason(world.why[made.parts])
         known = np.isfinite(later[:, u]).all() and np.isfinite(came[u, 1:]).all()
-        for name, j in (("largest_rise", u), ("largest_fall", len(drawn) + u)):
+        for name, j in (("largest_rise", u), ("largest_fall", len(asked) + u)):
             found = {k: v[j] for k, v in scores.items()}
             out.append(row(made, name, lost or ("" if known else _NO_YEAR), found))
         peak = {} if lost else _peak(draws[:, u], observed[u], world.horizons)
         out.append(row(made, "peak_month", lost, peak))
         for m in turns:
             said, fact = float(chance[u, m]), float(happened[u, m])
-            why = (lost or _NO_YEAR) if np.isnan(said + fact) else ""
+            why = made.reason or ((lost or _NO_YEAR) if np.isnan(said + fact) else "")
             turn = {"observed": fact, "median": said, "score": (said - fact) ** 2}
             out.append(row(made, "turn", why, turn, m))
     return out
@@ -460,7 +414,7 @@ def _peak(draws: Floats, observed: Floats, horizons: NDArray[np.int64]) -> dict[
     return {
         "observed": float(horizons[came]),
         "median": float(np.median(horizons[found])),
-        "score": float(ranked_probability_score(share, came)) if n > 1 else 0.0,
+        "score": float(rules.ranked_probability_score(share, came)) if n > 1 else 0.0,
         "log_score": -log_share,
     }
 
@@ -470,13 +424,8 @@ EXTENTS: Final = ("nation", "regions", "places", "all", "both")
 #: What a row of one forecast is of, beside the forecast's own keys.
 _UNIT: Final = ("target", "statistic", "place", "horizon", "month", "control")
 #: Means: column of the table -> column here; those of the control have ``control_`` before them.
-_MEANS: Final = {
-    "score": "score",
-    "log_score": "log_score",
-    "cover_50": "coverage_50",
-    "cover_90": "coverage_90",
-    "pit": "pit",
-}
+_MEANS: Final = {name: name.replace("cover_", "coverage_")
+                 for name in ("score", "log_score", "cover_50", "cover_90", "pit")}  # fmt: skip
 
 
 def joint_summary(joint: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataFrame:
@@ -526,7 +475,7 @@ def joint_summary(joint: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataF
     >>> table.loc[table["statistic"] == "sum", ["extent", "n_scorable"]].to_numpy().tolist()
     [['nation', 12], ['regions', 48]]
     """
-    joint, by = table_of(joint, "joint"), columns_of(by)
+    joint, by = columns.table_of(joint, "joint"), columns.columns_of(by)
     if lacking := [name for name in JOINT_COLUMNS if name not in joint]:
         raise ScoringError(
             f"the table has no column {lacking[0]!r}",
@@ -547,9 +496,8 @@ def joint_summary(joint: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataF
     out: pd.DataFrame = grouped(plain).size().to_frame("n_units")
     out["n_scorable"] = scored.size().reindex(out.index, fill_value=0)
     out["n_places"] = grouped(plain)["n_places"].min()
-    columns = list(_MEANS)
-    shuffled = grouped(control)[columns].mean().rename(columns=_MEANS).add_prefix("control_")
-    out = out.join(scored[columns].mean().rename(columns=_MEANS)).join(shuffled)
+    for rows, lead in ((scored, ""), (grouped(control), "control_")):
+        out = out.join(rows[list(_MEANS)].mean().rename(columns=_MEANS).add_prefix(lead))
     out["ratio"] = out["score"] / out["control_score"]
     reason = grouped(plain[plain["reason"].astype(str) != ""])["reason"].agg(
         lambda x: str(x.value_counts().index[0])
@@ -562,7 +510,7 @@ def _of_all_places(joint: pd.DataFrame) -> pd.DataFrame:
     """Rows on fewer places than another model's, of the same unit, without their scores."""
     if "model" not in joint or joint["model"].nunique() < 2:
         return joint
-    unit = [k for k in (*UNIT_KEYS, *_UNIT) if k in joint and k != "location"]
+    unit = [k for k in (*columns.UNIT_KEYS, *_UNIT) if k in joint and k != "location"]
     known = joint["scorable"].to_numpy(dtype=bool)
     held = joint.assign(n_places=joint["n_places"].where(known))
     groups = held.groupby(list(dict.fromkeys(unit)), observed=True, sort=False, dropna=False)
@@ -570,14 +518,11 @@ def _of_all_places(joint: pd.DataFrame) -> pd.DataFrame:
     fewer = known & (joint["n_places"].to_numpy() < most)
     if not fewer.any():
         return joint
-    out = joint.copy()
-    own = joint.loc[fewer, "n_places"].to_numpy()
-    out["reason"] = out["reason"].astype(object)
-    out.loc[fewer, "reason"] = [
-        f"{n} places, where another model has {int(m)}" for n, m in zip(own, most[fewer])
-    ]
-    out.loc[fewer, "scorable"] = False
-    return out
+    reason = joint["reason"].to_numpy(dtype=object, copy=True)
+    for i in np.flatnonzero(fewer):
+        n, other = joint["n_places"].iloc[i], int(most[i])
+        reason[i] = f"{n} places, where another model has {other}"
+    return joint.assign(reason=reason, scorable=known & ~fewer)
 
 
 def _grouped(joint: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
@@ -588,12 +533,11 @@ def _grouped(joint: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
     extent = np.select(picks, ["nation", "regions", "both", "all"], "places")
     out = joint.assign(extent=pd.Categorical(extent, EXTENTS, ordered=True))
     if "horizon_group" in by:
-        names = [horizon_group(int(h)) if h > 0 else "path" for h in out["horizon"]]
-        out = out.assign(
-            horizon_group=pd.Categorical(names, (*HORIZON_GROUPS, "path"), ordered=True)
-        )
+        names = [columns.horizon_group(int(h)) if h > 0 else "path" for h in out["horizon"]]
+        groups = (*columns.HORIZON_GROUPS, "path")
+        out = out.assign(horizon_group=pd.Categorical(names, groups, ordered=True))
     if "era" in by and {"as_of", "last_month"} <= set(out.columns):
-        out = out.assign(era=eras(out["as_of"].to_numpy(), out["last_month"].to_numpy()))
+        out = out.assign(era=columns.eras(out["as_of"].to_numpy(), out["last_month"].to_numpy()))
     if lacking := [name for name in by if name not in out]:
         raise ScoringError(
             f"the table of joint scores has no column {lacking[0]!r}",

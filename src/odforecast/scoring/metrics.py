@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ScoringError, UnknownNameError, one_of
 from odforecast.names import TARGETS
 from odforecast.scoring.columns import COUNTY_COLUMNS, DERIVED, SCORE_COLUMNS, UNIT_KEYS
-from odforecast.scoring.rules import Floats, binned_log_score, crps_from_draws
+from odforecast.scoring.rules import Floats, binned_log_score, crps_from_draws, paired
 from odforecast.seeds import content_hash, steps_of
 
 #: ``(samples (D, L, M), observed (L, M)) -> (L, M)``; NaN where nothing was observed.
@@ -114,8 +114,11 @@ class Metric:
                     f"metric {self.name!r}: {what} is {value!r}",
                     hint=one_of(value, (x for x in allowed if x)),
                 )
-        text = _text_of(self.function)
-        object.__setattr__(self, "reusable", text is not None)
+        try:
+            text = _text_of(self.function)
+        except (OSError, TypeError, ValueError):  # nobody can say whether it is the same again
+            text = ""
+        object.__setattr__(self, "reusable", bool(text))
         said = ("metric", self.name, str(self.version), str(self.target))
         object.__setattr__(self, "key", content_hash(*said, text or secrets.token_hex(8)))
 
@@ -123,32 +126,9 @@ class Metric:
 def apply_metric(metric: Metric, samples: ArrayLike, observed: ArrayLike) -> Floats:
     """Values of a metric, one per location and month, checked.
 
-    Parameters
-    ----------
-    metric : Metric
-    samples : array_like, shape (D, L, M)
-        Draws.
-    observed : array_like, shape (L, M)
-        Truth; NaN where there is none.
-
-    Returns
-    -------
-    ndarray, shape (L, M)
-        NaN where there is no truth.
-
-    Raises
-    ------
-    ScoringError
-        If shapes do not match, the function fails, gives another shape, or is infinite where
-        there is a truth. NaN passes: a unit may have no such score (a log of negative draws), and
-        a mean over it is then NaN.
+    NaN passes where there is a truth: a unit may have no such score, and a mean over it is NaN.
     """
-    draws, y = np.asarray(samples, dtype=float), np.asarray(observed, dtype=float)
-    if draws.ndim != 3 or draws.shape[1:] != y.shape:
-        raise ScoringError(
-            f"draws of shape {draws.shape} do not match observations of shape {y.shape}",
-            hint="draws come first: (D, L, M) against (L, M)",
-        )
+    draws, y = paired(samples, observed, finite=False, form="(D, L, M) against (L, M)")
     # Views that cannot be written: a metric that sorts in place would spoil those after it.
     given, truth = draws.view(), y.view()
     given.flags.writeable = truth.flags.writeable = False
@@ -179,46 +159,20 @@ def apply_metric(metric: Metric, samples: ArrayLike, observed: ArrayLike) -> Flo
 
 
 def check_metrics(metrics: Iterable[Metric | str]) -> tuple[Metric, ...]:
-    """The metrics asked for, by themselves or by name, no two of one name.
-
-    Parameters
-    ----------
-    metrics : iterable of Metric or str
-        A string is the name of one of :data:`METRICS`.
-
-    Returns
-    -------
-    tuple of Metric
-        In the order given.
-
-    Raises
-    ------
-    ScoringError
-        If one is no metric, or two have one name.
-    UnknownNameError
-        If a name is unknown.
-
-    Examples
-    --------
-    >>> from odforecast.scoring.metrics import check_metrics
-    >>> [metric.name for metric in check_metrics(["log_score_binned", "crps_log"])]
-    ['log_score_binned', 'crps_log']
-    """
-    if isinstance(metrics, str | Metric):
-        metrics = [metrics]
-    out: list[Metric] = []
-    for metric in metrics:
-        if isinstance(metric, str):
-            metric = get_metric(metric)
+    """The metrics asked for, by themselves or by name, no two of one name."""
+    out: dict[str, Metric] = {}
+    for given in [metrics] if isinstance(metrics, str | Metric) else metrics:
+        metric: object = given
+        if isinstance(given, str):
+            metric = get_metric(given)
         if not isinstance(metric, Metric):
-            raise ScoringError(
-                f"{metric!r} is no metric",
-                hint='Metric("name", function), or one of: ' + ", ".join(METRICS),
-            )
-        if any(metric.name == other.name for other in out):
+            known = ", ".join(METRICS)
+            hint = f'Metric("name", function), or one of: {known}'
+            raise ScoringError(f"{metric!r} is no metric", hint=hint)
+        if metric.name in out:
             raise ScoringError(f"metric {metric.name!r} is given twice", hint="rename one of them")
-        out.append(metric)
-    return tuple(out)
+        out[metric.name] = metric
+    return tuple(out.values())
 
 
 def get_metric(name: str) -> Metric:
@@ -240,17 +194,21 @@ def get_metric(name: str) -> Metric:
     return METRICS[name]
 
 
+def _logs(samples: Floats) -> tuple[NDArray[np.bool_], Floats]:
+    """Where no draw is below zero, and the logs of the draws there."""
+    counts = (samples >= 0).all(axis=0)
+    return counts, np.log1p(np.where(counts, samples, 0.0))
+
+
 def _crps_log(samples: Floats, observed: Floats) -> Floats:
     """CRPS of log(1 + deaths): how far off in per cent, nearly, so large and small count alike."""
-    counts = (samples >= 0).all(axis=0)
-    logs = np.log1p(np.where(counts, samples, 0.0))
+    counts, logs = _logs(samples)
     return np.where(counts, crps_from_draws(logs, np.log1p(observed)), np.nan)
 
 
 def _dss_log(samples: Floats, observed: Floats) -> Floats:
     """Dawid-Sebastiani score of log(1 + deaths): ``log v + (log(1 + y) - m)**2 / v``."""
-    counts = (samples >= 0).all(axis=0)
-    logs = np.log1p(np.where(counts, samples, 0.0))
+    counts, logs = _logs(samples)
     middle = np.where(counts, np.median(samples, axis=0), 0.0)
     # As in the lognormal log score: no count is known finer than to a death.
     variance = logs.var(axis=0, ddof=1) + 1.0 / 12.0 / (1.0 + middle) ** 2
@@ -263,27 +221,21 @@ def _squared_error(samples: Floats, observed: Floats) -> Floats:
     return np.asarray((samples.mean(axis=0) - observed) ** 2)
 
 
-def _text_of(function: object) -> str | None:
-    """What makes a function itself: its text and the plain values it holds; None if unknown."""
+def _text_of(function: object) -> str:
+    """What makes a function itself: its text and the plain values it holds.
+
+    OSError without a text, TypeError if it holds something else, ValueError if a cell is empty.
+    """
     if isinstance(function, functools.partial):
-        inner = _text_of(function.func)
         held = [*function.args, *_flat(function.keywords)]
-        return None if inner is None or (kept := _plain(held)) is None else f"{inner}\n{kept}"
+        return f"{_text_of(function.func)}\n{_plain(held)}"
     if not inspect.isfunction(function):
-        return None
-    try:
-        text = inspect.getsource(function)
-    except (OSError, TypeError):
-        return None
+        raise TypeError("no function with a text")
     held = [*(function.__defaults__ or ()), *_flat(function.__kwdefaults__ or {})]
-    try:
-        held += [cell.cell_contents for cell in function.__closure__ or ()]
-    except ValueError:  # a cell that is not filled yet
-        return None
-    kept = _plain(held)
+    held += [cell.cell_contents for cell in function.__closure__ or ()]
     # Two lambdas in one line have one text.
     steps = steps_of(function.__code__) if function.__code__.co_name == "<lambda>" else ""
-    return None if kept is None else f"{text}\n{steps}\n{kept}"
+    return f"{inspect.getsource(function)}\n{steps}\n{_plain(held)}"
 
 
 def _flat(named: Mapping[str, object]) -> list[object]:
@@ -291,8 +243,8 @@ def _flat(named: Mapping[str, object]) -> list[object]:
     return [x for pair in sorted(named.items()) for x in pair]
 
 
-def _plain(values: Iterable[object]) -> str | None:
-    """Plain values as text; None if one is something else."""
+def _plain(values: Iterable[object]) -> str:
+    """Plain values as text; TypeError if one is something else."""
     out = []
     for value in values:
         if isinstance(value, np.ndarray) and value.dtype != object:
@@ -300,12 +252,9 @@ def _plain(values: Iterable[object]) -> str | None:
         elif value is None or isinstance(value, bool | int | float | str | bytes | np.generic):
             out.append(f"{type(value).__name__}:{value!r}")
         elif isinstance(value, tuple | list):
-            inner = _plain(value)
-            if inner is None:
-                return None
-            out.append(f"[{inner}]")
+            out.append(f"[{_plain(value)}]")
         else:
-            return None
+            raise TypeError(f"{type(value).__name__} is no plain value")
     return "|".join(out)
 
 

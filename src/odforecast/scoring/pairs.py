@@ -20,7 +20,6 @@ forecasts Coroneo and Iacone 2020).
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -33,15 +32,8 @@ from scipy.special import stdtr, stdtrit
 
 from odforecast.errors import ScoringError, one_of, proportion, whole
 from odforecast.geography import NATION
-from odforecast.scoring.columns import (
-    UNIT_KEYS,
-    columns_of,
-    eras,
-    groups_of,
-    need,
-    table_of,
-    with_groups,
-)
+from odforecast.scoring import columns
+from odforecast.scoring.columns import table_of, with_groups
 from odforecast.scoring.rules import Floats
 from odforecast.scoring.units import per_100k
 
@@ -56,28 +48,22 @@ MIN_DONORS = 3
 MIN_GROUPS: Final = 4
 #: Scales on which models are compared.
 SCALES: Final = ("natural", "log", "per_100k")
-_NOTHING: Final = (
-    "no unit is scorable, so there is nothing to compare",
-    "use an older origin or a later truth; the reasons are in the column 'reason'",
-)
-
-
-def _in_a_year(origins: NDArray[np.datetime64]) -> int:
-    """Neighbouring origins within 12 months; of two or more."""
-    days = [int((b - a) / np.timedelta64(1, "D")) for a, b in itertools.pairwise(origins)]
-    return round(365.25 / max(1.0, float(np.median(days))))
 
 
 def default_block(origins: NDArray[np.datetime64]) -> int:
     """Neighbouring origins that lie within 12 months, at most a third of them, at least 1."""
-    if origins.size < 2:
-        return 1
-    return int(max(1, min(_in_a_year(origins), origins.size // 3)))
+    return max(1, min(_in_a_year(origins), origins.size // 3))
 
 
-def origin_of(columns: object) -> str:
+def _in_a_year(origins: NDArray[np.datetime64]) -> int:
+    """Neighbouring origins within 12 months; 1 where there are no neighbours."""
+    days = np.diff(origins) // np.timedelta64(1, "D")
+    return round(365.25 / max(1.0, float(np.median(days)))) if days.size else 1
+
+
+def origin_of(names: object) -> str:
     """Column that tells origins apart: the last known month, where the table has it."""
-    return "last_month" if "last_month" in columns else "as_of"  # type: ignore[operator]
+    return "last_month" if "last_month" in names else "as_of"  # type: ignore[operator]
 
 
 @dataclass(frozen=True)
@@ -106,15 +92,6 @@ class Cells:
         What is left after the last whole block belongs to that block: a month or two by
         themselves are no group. Where a block is a third of the origins and no year, there are
         three.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from odforecast.scoring.pairs import Cells
-        >>> months = np.arange("2024-01", "2024-08", dtype="M8[M]").astype("M8[s]")
-        >>> none = np.zeros(0, dtype=np.intp)
-        >>> Cells(months, [], [], none, none).groups().tolist()
-        [0, 0, 1, 1, 2, 2, 2]
         """
         n, size = self.origins.size, default_block(self.origins) if block is None else block
         most = n // size
@@ -188,21 +165,19 @@ class Pairs:
         there, cells, groups = self.counts > 0, self.cells, self.cells.groups()
 
         def seen(which: NDArray[np.intp], n: int) -> NDArray[np.bool_]:
+            """Whether a pair shares a unit of each origin, block or donor; -1 is none."""
             out = np.zeros((n, *there.shape[1:]), dtype=bool)
-            known = which >= 0  # a cell without a donor has none
-            np.logical_or.at(out, which[known], there[known])
+            np.logical_or.at(out, which[which >= 0], there[which >= 0])
             return out
 
-        donors = seen(cells.by, len(cells.donors))
-        few = np.zeros(there.shape[1:], dtype=bool)
-        for era in set(cells.eras):
-            own = donors[np.array(cells.eras, dtype=object) == era].sum(axis=0)
-            few |= (own > 0) & (own < MIN_DONORS)
+        donors, eras = seen(cells.by, len(cells.donors)), np.array(cells.eras, dtype=object)
+        of_eras = [donors[eras == era].sum(axis=0) for era in set(cells.eras)]
+        few = [(own > 0) & (own < MIN_DONORS) for own in of_eras]
         return Base(
             seen(cells.at, cells.origins.size).sum(axis=0),
             seen(groups[cells.at], int(groups[-1]) + 1).sum(axis=0),
             donors.sum(axis=0),
-            few,
+            np.logical_or.reduce([np.zeros(there.shape[1:], dtype=bool), *few]),
         )
 
     def related(
@@ -283,25 +258,12 @@ class Grid:
 
     @classmethod
     def of(cls, scores: pd.DataFrame, metric: str, models: list[str]) -> Grid:
-        """The grid of one score of some models; rows that are not scorable are left out.
-
-        Raises
-        ------
-        ScoringError
-            If a column is missing, or one model has two rows for one unit.
-        """
-        keys = [k for k in UNIT_KEYS if k in scores]
-        need(scores, ("model", "as_of", "scorable", metric))
+        """The grid of one score of some models; rows that are not scorable are left out."""
+        keys = [k for k in columns.UNIT_KEYS if k in scores]
+        columns.need(scores, ("model", "as_of", "scorable", metric))
         rows = scores.loc[scores["scorable"].astype(bool), [*keys, "model", metric]]
         rows = rows.assign(model=rows["model"].astype(str))
-        twice = rows.duplicated([*keys, "model"])
-        if twice.any():
-            first = rows.loc[twice, [*keys, "model"]].iloc[0]
-            raise ScoringError(
-                f"{int(twice.sum())} rows repeat a unit, for example "
-                + ", ".join(f"{k}={v}" for k, v in first.items()),
-                hint="score each forecast once, or compare one model version at a time",
-            )
+        columns.refuse_twice(rows, keys)
         for key in keys:  # unobserved categories would be multiplied out
             if isinstance(rows[key].dtype, pd.CategoricalDtype):
                 rows[key] = rows[key].astype(str)
@@ -309,10 +271,10 @@ class Grid:
         units = wide.index.to_frame(index=False)
         return cls(units, models, {metric: wide.to_numpy(dtype=float)})
 
-    def rows(self, mask: NDArray[np.bool_]) -> Grid:
+    def rows(self, at: NDArray[np.bool_] | NDArray[np.intp]) -> Grid:
         """Some of the units."""
-        values = {name: table[mask] for name, table in self.values.items()}
-        return replace(self, units=self.units[mask].reset_index(drop=True), values=values)
+        values = {name: table[at] for name, table in self.values.items()}
+        return replace(self, units=self.units.iloc[at].reset_index(drop=True), values=values)
 
     def groups(self, keys: Sequence[str]) -> Iterator[tuple[dict[str, Any], Grid]]:
         """The units by the values of columns, or of groups that follow from them, in order."""
@@ -322,10 +284,8 @@ class Grid:
         grouped = replace(self, units=with_groups(self.units, keys))
         found = grouped.units.groupby(list(keys), observed=True, sort=True).indices
         for value, at in found.items():
-            mask = np.zeros(len(self.units), dtype=bool)
-            mask[at] = True
             named = value if isinstance(value, tuple) else (value,)
-            yield dict(zip(keys, named, strict=True)), grouped.rows(mask)
+            yield dict(zip(keys, named, strict=True)), grouped.rows(np.asarray(at))
 
     def scored(self, metric: str = "wis") -> NDArray[np.bool_]:
         """Which forecasts have a score, shape (U, M)."""
@@ -338,15 +298,24 @@ class Grid:
             total = np.where(there, self.values[metric], 0.0).sum(axis=0)
             return np.asarray(total / there.sum(axis=0))
 
-    def cells(self) -> tuple[Cells, list[NDArray[np.intp]]]:
-        """What is resampled, and the units of each cell."""
+    def pairs(self, metric: str) -> Pairs:
+        """Sums over the common units of each pair of models, by cell."""
         days = pd.DatetimeIndex(self.units[origin_of(self.units)])
         origins, at = np.unique(days.to_numpy(), return_inverse=True)
-        donors, donor_eras, by = self._donors()
-        pairs, which = np.unique(np.stack([at, by], axis=1), axis=0, return_inverse=True)
+        donors, eras, by = self._donors()
+        places, which = np.unique(np.stack([at, by], axis=1), axis=0, return_inverse=True)
         order = np.argsort(which.ravel(), kind="stable")
-        rows = np.split(order, np.cumsum(np.bincount(which.ravel()))[:-1])
-        return Cells(origins, donors, donor_eras, pairs[:, 0], pairs[:, 1]), rows
+        rows_of = np.split(order, np.cumsum(np.bincount(which.ravel()))[:-1])
+        values = self.values[metric]
+        seen = ~np.isnan(values)
+        filled = np.where(seen, values, 0.0)
+        sums = np.empty((len(rows_of), values.shape[1], values.shape[1]))
+        counts = np.empty(sums.shape, dtype=np.int64)
+        for c, rows in enumerate(rows_of):
+            there = seen[rows].astype(float)
+            sums[c], counts[c] = filled[rows].T @ there, there.T @ there
+        cells = Cells(origins, donors, eras, places[:, 0], places[:, 1])
+        return Pairs(self.models, cells, sums, counts)
 
     def _donors(self) -> tuple[list[str], list[str], NDArray[np.intp]]:
         """Donor releases, the era of each, and which is each unit's (-1: none).
@@ -356,30 +325,28 @@ class Grid:
         units = self.units
         if "donor" not in units:
             return [], [], np.full(len(units), -1)
-        names = units["donor"].map(
-            lambda name: str(name).partition("/")[0] if pd.notna(name) else ""
-        )
+        names = units["donor"].astype(object).fillna("").astype(str).str.partition("/")[0]
         donors, first, by = np.unique(names.to_numpy(str), return_index=True, return_inverse=True)
         era = np.full(len(units), "", dtype=object)
         if {"as_of", "last_month"} <= set(units):
             days = (pd.DatetimeIndex(units[k]).to_numpy() for k in ("as_of", "last_month"))
-            era = eras(*days)
+            era = columns.eras(*days)
         none = int(donors[0] == "")  # sorted first
-        found = [str(d) for d in donors[none:]]
-        return found, [str(era[f]) for f in first[none:]], by - none
+        return list(map(str, donors[none:])), list(map(str, era[first[none:]])), by - none
 
-    def pairs(self, metric: str) -> Pairs:
-        """Sums over the common units of each pair of models, by cell."""
-        cells, rows_of = self.cells()
-        values = self.values[metric]
-        seen = ~np.isnan(values)
-        filled = np.where(seen, values, 0.0)
-        sums = np.empty((len(rows_of), values.shape[1], values.shape[1]))
-        counts = np.empty(sums.shape, dtype=np.int64)
-        for c, rows in enumerate(rows_of):
-            there = seen[rows].astype(float)
-            sums[c], counts[c] = filled[rows].T @ there, there.T @ there
-        return Pairs(self.models, cells, sums, counts)
+
+def _compared(
+    table: Callable[[dict[str, object], Grid], pd.DataFrame], scores: pd.DataFrame, baseline: str,
+    metric: str, by: str | Sequence[str], missing: str,
+) -> pd.DataFrame:  # fmt: skip
+    """The tables of the groups of ``by``, one below the other."""
+    frames = [table(*group) for group in grids(scores, baseline, metric, by, missing)]
+    if not frames:
+        raise ScoringError(
+            "no unit is scorable, so there is nothing to compare",
+            hint="use an older origin or a later truth; the reasons are in the column 'reason'",
+        )
+    return pd.concat(frames, ignore_index=True)
 
 
 def grids(
@@ -390,7 +357,7 @@ def grids(
         raise ScoringError(
             f"unknown policy missing={missing!r}", hint=one_of(missing, ("common", "error"))
         )
-    scores, keys = table_of(scores), columns_of(by)
+    scores, keys = table_of(scores), columns.columns_of(by)
     if "model" in keys:
         raise ScoringError("by names 'model', and models are what is compared", hint="leave it out")
     scores = with_groups(scores, ["model", *keys])
@@ -400,7 +367,7 @@ def grids(
             f"the baseline {baseline!r} is not among the models",
             hint=one_of(baseline, models),
         )
-    for labels, part in groups_of(scores, keys):
+    for labels, part in columns.groups_of(scores, keys):
         grid = Grid.of(part, metric, models)
         values = grid.values[metric]
         if not len(values):
@@ -466,9 +433,7 @@ def relative_skill(
         Neighbouring origins resampled together, for forecasts of neighbouring origins
         overlap. Default: as many as lie within 12 months, but at most a third of them.
     level : float
-        Probability of the interval.
     seed : int
-        Seed of the bootstrap.
 
     Returns
     -------
@@ -545,8 +510,9 @@ def _relative(
 ) -> pd.DataFrame:  # fmt: skip
     """One row per model and group, ``order`` the column that says which is better."""
     _check_sampling(bootstrap, block, level, seed)
-    frames = []
-    for labels, grid in grids(scores, baseline, metric, by, missing):
+
+    def table(labels: dict[str, object], grid: Grid) -> pd.DataFrame:
+        """A row per model, the best first."""
         pairs, base = grid.pairs(metric), grid.models.index(baseline)
         common, rests_on = pairs.common, pairs.base
         n_units = common.diagonal()
@@ -559,23 +525,15 @@ def _relative(
                 there = bool((np.delete(common[base], base) > 0).any())
             n_common = others.min(axis=1)
         often = pairs.cells.weights(bootstrap, block, seed)
-        ratio, lower, upper = pairs.related(statistic, base, often, level, there)
-        columns = labels | {
-            "model": grid.models,
-            "n_units": n_units,
-            "n_common": n_common,
-            "n_origins": rests_on.n_origins[:, base],
-            "n_blocks": rests_on.n_blocks[:, base],
-            "n_donors": rests_on.n_donors[:, base],
-            metric: np.divide(own, n_units, out=np.full(own.shape, np.nan), where=n_units > 0),
-            order: ratio,
-            "lower": lower,
-            "upper": upper,
-        }
-        frames.append(pd.DataFrame(columns).sort_values(order, kind="stable"))
-    if not frames:
-        raise ScoringError(_NOTHING[0], hint=_NOTHING[1])
-    return pd.concat(frames, ignore_index=True)
+        found = pairs.related(statistic, base, often, level, there)
+        made = labels | {"model": grid.models, "n_units": n_units, "n_common": n_common}
+        for name in ("n_origins", "n_blocks", "n_donors"):
+            made[name] = getattr(rests_on, name)[:, base]
+        mean = np.divide(own, n_units, out=np.full(own.shape, np.nan), where=n_units > 0)
+        made |= {metric: mean} | dict(zip((order, "lower", "upper"), found))
+        return pd.DataFrame(made).sort_values(order, kind="stable")
+
+    return _compared(table, scores, baseline, metric, by, missing)
 
 
 def _check_sampling(bootstrap: object, block: object, level: object, seed: object) -> None:
@@ -607,22 +565,12 @@ def pairwise(
 
     Parameters
     ----------
-    scores : DataFrame or Results
-        Unit-level scores of two or more models, or the results that hold them.
-    metric : str
-        A score that is never negative.
-    by : str or sequence of str
-        Compare within groups of these columns; see
-        :func:`~odforecast.scoring.columns.with_groups`.
     scale : {"natural", "log", "per_100k"}
         ``"natural"``: deaths; large states rule the mean. ``"log"``: WIS of log(1 + deaths), each
         place by its relative error (of ``metric="wis"`` only). ``"per_100k"``: rates, of
         states only; New York without the city and the city have no population of their own.
-    missing : {"common", "error"}
-        Compare on the common units of each pair, or refuse where a model lacks some.
-    bootstrap, block, level, seed
-        As of :func:`~odforecast.scoring.relative_skill`: blocks of consecutive origins are drawn,
-        and independently whole donor releases within their era.
+    scores, metric, by, missing, bootstrap, block, level, seed
+        As of :func:`~odforecast.scoring.relative_skill`.
     min_groups : int
         Fewest groups of consecutive origins that an interval may rest on.
 
@@ -677,21 +625,20 @@ def pairwise(
         raise ScoringError(
             f"{len(models)} model cannot be compared with another", hint="score two or more"
         )
-    frames = []
-    for labels, grid in grids(table, models[0], column, by, missing):
-        rows = _each_pair(grid.pairs(column), bootstrap, block, level, min_groups, seed)
-        for at, (name, value) in enumerate({**labels, "scale": scale, "metric": metric}.items()):
-            rows.insert(at, name, np.full(len(rows), value))
-        frames.append(rows)
-    if not frames:
-        raise ScoringError(_NOTHING[0], hint=_NOTHING[1])
-    return pd.concat(frames, ignore_index=True)
+    how = (bootstrap, block, level, min_groups, seed)
+
+    def rows(labels: dict[str, object], grid: Grid) -> pd.DataFrame:
+        """A row per ordered pair."""
+        named = {**labels, "scale": scale, "metric": metric}
+        return pd.DataFrame(named | _each_pair(grid.pairs(column), *how))
+
+    return _compared(rows, table, models[0], column, by, missing)
 
 
 def _each_pair(
     pairs: Pairs, bootstrap: int, block: int | None, level: float, min_groups: int, seed: int
-) -> pd.DataFrame:
-    """All ordered pairs of one group of units."""
+) -> dict[str, Any]:
+    """All ordered pairs of one group of units, as columns."""
     n, base = len(pairs.models), pairs.base
     group = pairs.cells.groups(block)
     by_group = np.zeros((int(group[-1]) + 1, n, n))
@@ -709,19 +656,10 @@ def _each_pair(
     )
     i, j = np.nonzero(~np.eye(n, dtype=bool))
     names = np.array(pairs.models, dtype=object)
-    columns = {
-        "n_common": pairs.common,
-        "n_origins": base.n_origins,
-        "n_groups": n_groups,
-        "n_donors": base.n_donors,
-        "ratio": ratios_of(pairs.sums.sum(axis=0)[None])[0],
-        "lower": lower,
-        "upper": upper,
-        "n_better": better,
-    }
-    return pd.DataFrame(
-        {"model": names[i], "other": names[j]} | {k: v[i, j] for k, v in columns.items()}
-    )
+    ratio, known = ratios_of(pairs.sums.sum(axis=0)[None])[0], {"n_common": pairs.common}
+    known |= {"n_origins": base.n_origins, "n_groups": n_groups, "n_donors": base.n_donors}
+    known |= {"ratio": ratio, "lower": lower, "upper": upper, "n_better": better}
+    return {"model": names[i], "other": names[j]} | {k: v[i, j] for k, v in known.items()}
 
 
 #: How the variance of a mean difference is estimated.
@@ -761,9 +699,7 @@ def diebold_mariano(
     scores : DataFrame or Results
         Unit-level scores of both models, or the results that hold them.
     model, baseline : str
-        The two models.
     metric : str
-        Which score.
     by : str or sequence of str
         Groups tested separately. Several tests at 5 % find something by luck: count them.
     method : {"auto", "overlap", "cosine", "fixed-b"}
@@ -797,7 +733,8 @@ def diebold_mariano(
     """
     if method not in METHODS:
         raise ScoringError(f"unknown method {method!r}", hint=one_of(method, METHODS))
-    b, keys, scores = proportion("b", b, ScoringError, most=True), columns_of(by), table_of(scores)
+    b, keys = proportion("b", b, ScoringError, most=True), columns.columns_of(by)
+    scores = table_of(scores)
     models = set(scores["model"].astype(str)) if "model" in scores else set()
     for name in (model, baseline):
         if name not in models:
@@ -811,7 +748,7 @@ def diebold_mariano(
     table = with_groups(scores, [*keys, "horizon"])
     table = table[table["model"].astype(str).isin([model, baseline])]
     rows = []
-    for labels, part in groups_of(table, keys):
+    for labels, part in columns.groups_of(table, keys):
         grid = Grid.of(part, metric, [model, baseline])
         grid = grid.rows(~np.isnan(grid.values[metric]).any(axis=1))
         if grid.units.empty:
@@ -827,56 +764,60 @@ def diebold_mariano(
     return pd.DataFrame(rows)
 
 
+class MeanTest(NamedTuple):
+    """A test that a mean is 0: statistic, two-sided p-value, degrees of freedom, 5 % critical
+    value, and what to note. What is not known is NaN.
+    """
+
+    statistic: float = float("nan")
+    p_value: float = float("nan")
+    df: float = float("nan")
+    critical: float = float("nan")
+    note: str = ""
+
+
+def _student(statistic: float, df: int, note: str = "") -> MeanTest:
+    """A test by Student's t."""
+    p_value = float(2.0 * stdtr(df, -abs(statistic)))
+    return MeanTest(float(statistic), p_value, float(df), float(stdtrit(df, 0.975)), note)
+
+
 def _test(
     gap: Floats, months: NDArray[np.int64], horizon: int, method: str, b: float
 ) -> dict[str, object]:
     """The test of one series of differences, one per origin, at these months."""
-    n = gap.size
     if method == "auto":
         method = "overlap" if horizon < _LONG else "cosine"
     overlap = 1 + int((horizon - 1) // max(_spacing(months), 1.0))
-    out: dict[str, object] = {
-        "n_origins": n,
-        "overlap": overlap,
-        "difference": float(gap.mean()),
-        "statistic": np.nan,
-        "p_value": np.nan,
-        "method": method,
-        "df": np.nan,
-        "critical": np.nan,
-        "note": "",
-    }
     if few := _too_few(months, overlap, horizon, method):
-        return out | {"note": few}
-    if np.abs(gap - gap.mean()).max() <= 1e-12 * max(1.0, abs(float(gap.mean()))):
-        return out | {"note": "the difference is the same at every origin"}
-    if method == "overlap":
-        return out | _overlapping(gap, months, horizon, overlap)
-    test = cosine_test(gap, months, horizon) if method == "cosine" else fixed_b_test(gap, months, b)
-    return out | test._asdict()
+        found = MeanTest(note=few)
+    elif np.abs(gap - gap.mean()).max() <= 1e-12 * max(1.0, abs(float(gap.mean()))):
+        found = MeanTest(note="the difference is the same at every origin")
+    elif method == "overlap":
+        found = _overlapping(gap, months, horizon, overlap)
+    elif method == "cosine":
+        found = cosine_test(gap, months, horizon)
+    else:
+        found = fixed_b_test(gap, months, b)
+    about = {"n_origins": gap.size, "overlap": overlap, "difference": float(gap.mean())}
+    of_test = {"statistic": found.statistic, "p_value": found.p_value, "method": method}
+    return about | of_test | found._asdict()
 
 
 def _too_few(months: NDArray[np.int64], overlap: int, horizon: int, method: str) -> str:
     """Why there is no test of so many origins; empty if there is."""
-    n = months.size
-    correction = n + 1 - 2 * overlap + overlap * (overlap - 1) / n
+    n, stretch = months.size, int(months[-1] - months[0]) + 1
     if method == "overlap":
-        few = n < 2 * overlap + 1 or correction <= 0
-        return f"{n} origins are too few: {2 * overlap + 1} needed" if few else ""
+        least, correction = 2 * overlap + 1, n + 1 - 2 * overlap + overlap * (overlap - 1) / n
+        return f"{n} origins are too few: {least} needed" if n < least or correction <= 0 else ""
     needed = int(np.ceil(SHORTEST * horizon))
-    stretch = int(months[-1] - months[0]) + 1
     if n < _FEWEST:
         return f"{n} origins are too few: {_FEWEST} needed"
-    return (
-        f"{n} origins within {stretch} months are too few: {needed} months needed"
-        if stretch < needed
-        else ""
-    )
+    short = f"{n} origins within {stretch} months are too few: {needed} months needed"
+    return short if stretch < needed else ""
 
 
-def _overlapping(
-    gap: Floats, months: NDArray[np.int64], horizon: int, overlap: int
-) -> dict[str, object]:
+def _overlapping(gap: Floats, months: NDArray[np.int64], horizon: int, overlap: int) -> MeanTest:
     """Harvey, Leybourne and Newbold's test."""
     n, mean = gap.size, float(gap.mean())
     apart = np.abs(months[:, None] - months[None, :])
@@ -886,16 +827,9 @@ def _overlapping(
         variance = float((products * np.maximum(1.0 - apart / horizon, 0.0)).sum()) / n**2
         note = "bartlett"
         if variance <= 0:
-            return {"note": "no positive variance"}
+            return MeanTest(note="no positive variance")
     correction = (n + 1 - 2 * overlap + overlap * (overlap - 1) / n) / n
-    statistic = mean / np.sqrt(variance) * np.sqrt(correction)
-    return {
-        "statistic": float(statistic),
-        "p_value": float(2.0 * stdtr(n - 1, -abs(statistic))),
-        "df": float(n - 1),
-        "critical": float(stdtrit(n - 1, 0.975)),
-        "note": note,
-    }
+    return _student(mean / np.sqrt(variance) * np.sqrt(correction), n - 1, note)
 
 
 #: Critical values of the t statistic with a Bartlett kernel of bandwidth b times the sample,
@@ -911,63 +845,28 @@ SHORTEST: Final = 2.5
 _PER_HORIZON: Final = 0.8
 
 
-class MeanTest(NamedTuple):
-    """A test that a mean is 0: statistic, two-sided p-value, degrees of freedom, 5 % critical
-    value. What is not known is NaN.
-    """
-
-    statistic: float
-    p_value: float
-    df: float
-    critical: float
-
-
 def bartlett_critical(b: float, level: float = 0.05) -> float:
     """Fixed-b critical value of a two-sided t test with the Bartlett kernel, at level .05 or .10.
 
     ``b`` is the bandwidth as a share of the sample, in (0, 1]; towards 0 the value is that of the
     normal distribution.
-
-    Examples
-    --------
-    >>> [round(bartlett_critical(b), 2) for b in (0.001, 0.125, 0.5, 1.0)]
-    [1.96, 2.34, 3.48, 4.81]
     """
     return float(sum(a * b**k for k, a in enumerate(_KIEFER_VOGELSANG[level])))
 
 
 def fixed_b_test(series: ArrayLike, months: NDArray[np.int64], b: float = 1.0) -> MeanTest:
-    """Test of a zero mean with a Bartlett kernel of fixed bandwidth.
+    """Test of a zero mean with a Bartlett kernel of fixed bandwidth, without a p-value.
 
-    Parameters
-    ----------
-    series : array_like, shape (n,)
-    months : ndarray of int, shape (n,)
-        When each value is of, rising.
-    b : float
-        Bandwidth as a share of the stretch of months, in (0, 1]. 1 is the safest and has the
-        least power (Kiefer, Vogelsang and Bunzel 2000).
-
-    Returns
-    -------
-    MeanTest
-        With the critical value, and no p-value: the table has two levels. With months missing
-        from the series, the value of a whole series is taken.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> test = fixed_b_test([1.0, 2.0, 0.5, 1.5, 1.0, 2.0], np.arange(6))
-    >>> round(test.statistic, 3), round(test.critical, 3)
-    (13.668, 4.813)
+    ``b`` is the bandwidth as a share of the stretch of months; 1 is the safest and has the least
+    power (Kiefer, Vogelsang and Bunzel 2000). With months missing from the series, the critical
+    value of a whole series is taken.
     """
     x = np.asarray(series, dtype=float)
     stretch = int(months[-1] - months[0]) + max(1, round(_spacing(months)))
     weight = np.maximum(1.0 - np.abs(months[:, None] - months) / (b * stretch), 0.0)
     centred = x - x.mean()
     variance = float(centred @ weight @ centred) / x.size**2
-    statistic = float(x.mean() / np.sqrt(variance)) if variance > 0 else float("nan")
-    return MeanTest(statistic, float("nan"), float("nan"), bartlett_critical(b))
+    return MeanTest(_over_error(x, variance), critical=bartlett_critical(b))
 
 
 def cosine_test(series: ArrayLike, months: NDArray[np.int64], horizon: int) -> MeanTest:
@@ -978,27 +877,9 @@ def cosine_test(series: ArrayLike, months: NDArray[np.int64], horizon: int) -> M
     Under the hypothesis the statistic is t with B degrees of freedom; for white noise exactly,
     at any sample size and with months missing.
 
-    Parameters
-    ----------
-    series : array_like, shape (n,)
-    months : ndarray of int, shape (n,)
-        When each value is of, rising.
-    horizon : int
-        Months over which values overlap. B is 0.8 times the stretch of the series in units of
-        the horizon, at least 2, at most 0.4 n^(2/3): faster cosines would lie where overlap has
-        smoothed the series away, and find too small a variance.
-
-    Returns
-    -------
-    MeanTest
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> wave = np.sin(np.arange(64) / 9) + 0.4
-    >>> test = cosine_test(wave, np.arange(64), horizon=12)
-    >>> test.df, round(test.statistic, 2), round(test.p_value, 2)
-    (4.0, 1.31, 0.26)
+    B is 0.8 times the stretch of the series in units of the ``horizon`` (months over which values
+    overlap), at least 2, at most 0.4 n^(2/3): faster cosines would lie where overlap has smoothed
+    the series away, and find too small a variance.
     """
     x = np.asarray(series, dtype=float)
     spacing = _spacing(months)
@@ -1009,10 +890,12 @@ def cosine_test(series: ArrayLike, months: NDArray[np.int64], horizon: int) -> M
     waves = np.cos(np.pi * np.outer(place, np.arange(1, df + 1)))
     # Orthogonal to the mean and to each other also where months are missing.
     basis = np.linalg.qr(np.column_stack([np.ones(x.size), waves]))[0][:, 1:]
-    variance = float(((x @ basis) ** 2).mean()) / x.size
-    statistic = float(x.mean() / np.sqrt(variance)) if variance > 0 else float("nan")
-    p_value = float(2.0 * stdtr(df, -abs(statistic)))
-    return MeanTest(statistic, p_value, float(df), float(stdtrit(df, 0.975)))
+    return _student(_over_error(x, float(((x @ basis) ** 2).mean()) / x.size), df)
+
+
+def _over_error(x: Floats, variance: float) -> float:
+    """The mean over its standard error; NaN without a positive variance."""
+    return float(x.mean() / np.sqrt(variance)) if variance > 0 else float("nan")
 
 
 def _spacing(months: NDArray[np.int64]) -> float:

@@ -20,37 +20,17 @@ from numpy.typing import NDArray
 
 from odforecast.errors import ScoringError
 from odforecast.names import SCENARIO_ID, TARGET_12MO
-from odforecast.scoring.columns import (
-    COUNTY_SIZES,
-    UNIT_KEYS,
-    columns_of,
-    groups_of,
-    need,
-    table_of,
-    with_groups,
-)
+from odforecast.scoring import columns
+from odforecast.scoring.columns import UNIT_KEYS, columns_of, groups_of, need, with_groups
 from odforecast.scoring.metrics import Metric
 from odforecast.scoring.pairs import relative_to_baseline
 from odforecast.scoring.rules import Floats
 from odforecast.scoring.units import LOG_SCORES, revised
 
 #: Means in a summary: column of the summary -> column of the unit-level table.
-MEANS = {
-    "wis": "wis",
-    "wis_spread": "wis_spread",
-    "wis_over": "wis_over",
-    "wis_under": "wis_under",
-    "log_wis": "log_wis",
-    "crps": "crps",
-    "log_score_lognormal": "log_score",
-    "mae": "ae",
-    "mape": "ape",
-    "bias": "bias",
-    "coverage_50": "cover_50",
-    "coverage_80": "cover_80",
-    "coverage_90": "cover_90",
-    "coverage_95": "cover_95",
-}
+MEANS = {name: name for name in ("wis", "wis_spread", "wis_over", "wis_under", "log_wis", "crps")}
+MEANS |= {"log_score_lognormal": "log_score", "mae": "ae", "mape": "ape", "bias": "bias"}
+MEANS |= {f"coverage_{k}": f"cover_{k}" for k in (50, 80, 90, 95)}
 
 
 def summarise(
@@ -64,7 +44,6 @@ def summarise(
     Parameters
     ----------
     scores : DataFrame or Results
-        Unit-level scores.
     by : str or sequence of str
         Columns to group by, besides ``model``: ``horizon_group``, ``regime``, ``level``,
         ``location``, ``target``, ``vintage``, ``horizon``, ``as_of`` …
@@ -111,7 +90,7 @@ def summarise(
       model  n_units  n_not_scorable  wis
     0     a        3               1  2.0
     """
-    scores = table_of(scores)
+    scores = columns.table_of(scores)
     groups = [name for name in columns_of(by) if name != "model"]
     keys = [*groups, "model"]
     named = [metrics] if isinstance(metrics, (str, Metric)) else list(metrics)
@@ -140,18 +119,17 @@ def summarise(
     scored = grouped(table[table["scorable"].astype(bool)])
     out["n_scorable"] = scored.size().reindex(out.index, fill_value=0)
     out["n_not_scorable"] = out["n_units"] - out["n_scorable"]
-    columns = list(means.values())
-    whole = scored[columns].count().eq(scored.size(), axis=0)
-    found = scored[columns].mean().where(whole).reindex(out.index)
+    found = scored[list(means.values())]
+    whole = found.count().eq(scored.size(), axis=0)
+    found = found.mean().where(whole).reindex(out.index)
     for name, column in means.items():
         out[name] = found[column]
     if nowcast:
         moves = grouped(_revisions(table))
         out["n_revised"] = moves["moved"].sum().reindex(out.index).fillna(0).astype(int)
         mean = moves[["revision", "covered", "wis"]].mean().reindex(out.index)
-        out["mae_reported"] = mean["revision"]
-        share = mean["wis"] / mean["revision"]
-        out["rel_wis_reported"] = share.where(mean["revision"] > 0)
+        share = (mean["wis"] / mean["revision"]).where(mean["revision"] > 0)
+        out["mae_reported"], out["rel_wis_reported"] = mean["revision"], share
         out["coverage_90_revised"] = mean["covered"]
     apart = {"horizon", "horizon_group"} & set(groups)  # half of the near months is counted already
     if apart and {"rps", "rps_pooled"} <= set(table) and table["rps"].notna().any():
@@ -191,10 +169,8 @@ def _relative(table: pd.DataFrame, baseline: str, groups: list[str]) -> pd.DataF
         return found.assign(rel_wis=np.nan, n_common=0)
     related = relative_to_baseline(table, baseline, by=groups, bootstrap=0)
     related = related.rename(columns={"ratio": "rel_wis"})[[*keys, "rel_wis", "n_common"]]
-    for name in groups:  # categories survive a merge only if both sides have them
-        if isinstance(table[name].dtype, pd.CategoricalDtype):
-            related[name] = related[name].astype(table[name].dtype)
-    return related.assign(model=related["model"].astype(table["model"].dtype))
+    # Categories survive a merge only if both sides have them.
+    return related.astype({name: table[name].dtype for name in keys})
 
 
 #: Model that county scores are related to.
@@ -218,7 +194,6 @@ def county_leaderboard(
     Parameters
     ----------
     scores : DataFrame
-        Unit-level scores of counties.
     by : str or sequence of str
         Columns to split by: ``horizon``, ``size``, ``urban``, ``visible``, ``as_of`` …
     baseline : str or None
@@ -262,22 +237,16 @@ def county_leaderboard(
         bounded = rows[rows["bounded"]]
         seen = bounded[bounded["visible"]]
         exact = seen[seen["scorable"]]
-        yield (
-            {
-                "n_units": len(bounded),
-                "n_counties": bounded["location"].nunique(),
-                "n_states": len(set(_states(bounded))),
-                "n_unknown": len(rows) - len(bounded),
-            }
-            | _related("twcrps", "twcrps", bounded, base)
-            | _related("rps", "rps_bands", bounded, base)
-            | {"n_visible": len(seen)}
-            | _related("twwis", "twwis", seen, base)
-            | {"n_wis": len(exact)}
-            | _related("wis", "wis", exact, base)
-            | {f"coverage_{k}": exact[f"cover_{k}"].mean() for k in (50, 90)}
-            | {"se_coverage_90": _mean_error(exact["cover_90"], exact)}
-        )
+        yield {
+            "n_units": len(bounded), "n_counties": bounded["location"].nunique(),
+            "n_states": len(set(_states(bounded))), "n_unknown": len(rows) - len(bounded),
+            **_related("twcrps", "twcrps", bounded, base),
+            **_related("rps", "rps_bands", bounded, base),
+            "n_visible": len(seen), **_related("twwis", "twwis", seen, base),
+            "n_wis": len(exact), **_related("wis", "wis", exact, base),
+            **{f"coverage_{k}": exact[f"cover_{k}"].mean() for k in (50, 90)},
+            "se_coverage_90": _mean_error(exact["cover_90"], exact),
+        }  # fmt: skip
 
     groups = [name for name in columns_of(by) if name != "model"]
     order = [*groups, "twcrps", "model"]
@@ -288,12 +257,6 @@ def county_coverage(
     scores: pd.DataFrame, by: str | Sequence[str] = ("horizon", "size")
 ) -> pd.DataFrame:
     """How often intervals hold the count, and how PIT values are spread, per model and group.
-
-    Parameters
-    ----------
-    scores : DataFrame
-        Unit-level scores of counties.
-    by : str or sequence of str
 
     Returns
     -------
@@ -385,18 +348,11 @@ def _by_model(
     if "size" in by:
         scores = _sized(scores)
     keys = [k for k in UNIT_KEYS if k in scores]
+    columns.refuse_twice(scores, keys)
     for labels, part in groups_of(scores, by):
         unit = part.groupby(keys, observed=True, dropna=False, sort=False).ngroup()
         names = part["model"].astype(str).to_numpy()
         whole = {str(model): rows for model, rows in part.set_index(unit).groupby(names)}
-        for model, rows in whole.items():
-            if rows.index.has_duplicates:
-                first = rows[rows.index.duplicated()].iloc[0]
-                raise ScoringError(
-                    f"{model} has two rows of one unit, for example "
-                    + ", ".join(f"{k}={first[k]}" for k in keys),
-                    hint="score each forecast once, or compare one model version at a time",
-                )
         for model, rows in whole.items():
             out += [labels | {"model": model} | line for line in lines(rows, whole)]
     table = pd.DataFrame(out)
@@ -408,7 +364,7 @@ def _by_model(
 
 def _sized(table: pd.DataFrame) -> pd.DataFrame:
     """The table, its classes of size in their order."""
-    classes = (*COUNTY_SIZES, "")
+    classes = (*columns.COUNTY_SIZES, "")
     return table.assign(size=pd.Categorical(table["size"].astype(str), classes, ordered=True))
 
 
@@ -428,26 +384,8 @@ def _related(
 def ratio_error(mine: Floats, theirs: Floats, clusters: NDArray[np.object_]) -> tuple[float, float]:
     """A ratio of sums and its standard error, clusters drawn as wholes (linearised).
 
-    ``G/(G-1) sum_g (a_g - r b_g)^2 / (sum b)^2`` with a_g, b_g the sums in cluster g of G.
-
-    Parameters
-    ----------
-    mine, theirs : ndarray, shape (n,)
-        Scores of the same units.
-    clusters : ndarray, shape (n,)
-        What each unit belongs to.
-
-    Returns
-    -------
-    ratio, error : float
-        NaN without units; the error with fewer than two clusters.
-
-    Examples
-    --------
-    >>> a, b = np.array([1.0, 2.0, 3.0]), np.array([2.0, 2.0, 2.0])
-    >>> ratio, error = ratio_error(a, b, np.array(["x", "y", "z"], dtype=object))
-    >>> ratio, round(error, 4)
-    (1.0, 0.2887)
+    ``G/(G-1) sum_g (a_g - r b_g)^2 / (sum b)^2`` with a_g, b_g the sums in cluster g of G. NaN
+    without units; the error with fewer than two clusters.
     """
     total = float(theirs.sum())
     if not mine.size or total == 0.0:
@@ -479,59 +417,28 @@ PLAUSIBLE = "plausible"
 def mark_plausible(scores: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
     """Say of every row whether its scenario's assumptions held for it.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        Unit-level scores with ``scenario_id``, as :func:`~odforecast.scoring.score_hub` gives
-        them.
-    held : DataFrame
-        ``scenario_id, first_month, last_month``: months (both included) for which the assumptions
-        of a scenario held. One that is not there held in none.
-
-    Returns
-    -------
-    DataFrame
-        The same with ``plausible``, true where the scenario held in every month that the count
-        adds up and that follows the last known one: the month itself, or of a 12-month count all
-        such months of the twelve. Missing for months up to the last known one: no scenario
-        changes them.
-
-    Raises
-    ------
-    ScoringError
-        If the scores have no ``scenario_id``.
-
-    Examples
-    --------
-    >>> scores = pd.DataFrame({"scenario_id": "shock", "target": "deaths_month", "horizon": [1, 2],
-    ...     "month": pd.to_datetime(["2024-01-01", "2024-02-01"])})
-    >>> held = pd.DataFrame({"scenario_id": ["shock"], "first_month": [pd.Timestamp("2024-02-01")],
-    ...     "last_month": [pd.Timestamp("2024-05-01")]})
-    >>> mark_plausible(scores, held)["plausible"].tolist()
-    [False, True]
+    ``held`` has ``scenario_id, first_month, last_month`` (both included): when the assumptions of
+    a scenario held; one that is not there held in none. ``plausible`` is true where they held in
+    every month that the count adds up and that follows the last known one; missing for months up
+    to that one, which no scenario changes.
     """
     need(scores, [SCENARIO_ID])
     spans: dict[str, set[int]] = {}
     first, last = (_numbers(held[c]) for c in ("first_month", "last_month"))
     for name, start, stop in zip(held[SCENARIO_ID].astype(str), first, last):
         spans.setdefault(name, set()).update(range(start, stop + 1))
-    keys = pd.DataFrame(
-        {
-            "name": scores[SCENARIO_ID].astype(str),
-            "sums": scores["target"].astype(str) == TARGET_12MO,
-            "month": _numbers(scores["month"]),
-            "horizon": scores["horizon"].astype(int),
-        }
-    )
-    codes, different = pd.factorize(pd.MultiIndex.from_frame(keys))
+    sums, months = scores["target"].astype(str) == TARGET_12MO, _numbers(scores["month"])
+    names, horizons = scores[SCENARIO_ID].astype(str), scores["horizon"].astype(int)
+    keys: list[Any] = [names, sums, months, horizons]
+    codes, different = pd.factorize(pd.MultiIndex.from_arrays(keys))
     answers = [
         None
         if horizon <= 0
         else spans.get(name, set()).issuperset(
             # The last `horizon` months follow the last known one.
-            range(month - (min(horizon, 12) - 1 if sums else 0), month + 1)
+            range(month - (min(horizon, 12) - 1 if of_year else 0), month + 1)
         )
-        for name, sums, month, horizon in different
+        for name, of_year, month, horizon in different
     ]
     return scores.assign(**{PLAUSIBLE: pd.array(answers, dtype="boolean").take(codes)})
 
@@ -539,30 +446,8 @@ def mark_plausible(scores: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
 def plausibility(scores: pd.DataFrame) -> pd.DataFrame:
     """How long the assumptions of each scenario held, out of the months that are scored.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        As :func:`mark_plausible` gives them.
-
-    Returns
-    -------
-    DataFrame
-        One row per target and scenario: ``target, scenario_id``; ``months`` (target months ahead
-        that are scorable, of every origin), ``plausible`` (those for which it held), ``share``,
-        ``first`` and ``last`` (of these; NaT if there is none).
-
-    Raises
-    ------
-    ScoringError
-        If a column is missing.
-
-    Examples
-    --------
-    >>> scores = pd.DataFrame({"scenario_id": "shock", "target": "deaths_month", "horizon": [1, 2],
-    ...     "month": pd.to_datetime(["2024-01-01", "2024-02-01"]), "scorable": True,
-    ...     "as_of": pd.Timestamp("2024-06-12"), "plausible": [False, True]})
-    >>> plausibility(scores)[["months", "plausible", "share"]].values.tolist()
-    [[2.0, 1.0, 0.5]]
+    One row per ``target`` and ``scenario_id``: ``months`` (target months ahead that are scorable,
+    of every origin), ``plausible`` (those for which it held), ``share``, ``first`` and ``last``.
     """
     need(scores, [SCENARIO_ID, PLAUSIBLE])
     keys = ["target", SCENARIO_ID]
@@ -578,25 +463,8 @@ def plausibility(scores: pd.DataFrame) -> pd.DataFrame:
 def calibration(scores: pd.DataFrame, baseline: str | None = None) -> pd.DataFrame:
     """Coverage and WIS of each scenario: on its plausible months, and on all.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        Unit-level scores with ``scenario_id`` and ``model``; with ``plausible``, if that was
-        judged.
-    baseline : str, optional
-        Model to relate WIS to, scenario by scenario.
-
-    Returns
-    -------
-    DataFrame
-        One row per target, level (``nation``, ``jurisdictions``), scenario, model and ``months``
-        (``plausible``, ``all``; only ``all`` where plausibility was not judged), with the columns
-        of :func:`~odforecast.scoring.summarise`. Months up to the last known one are left out.
-
-    Raises
-    ------
-    ScoringError
-        If a column is missing, or no month ahead is there.
+    One row per target, level, scenario, model and ``months`` (``plausible``, ``all``; only ``all``
+    where plausibility was not judged), with the columns of :func:`~odforecast.scoring.summarise`.
     """
     need(scores, [SCENARIO_ID, "model"])
     rows = scores[scores["horizon"] > 0]
@@ -616,53 +484,27 @@ def calibration(scores: pd.DataFrame, baseline: str | None = None) -> pd.DataFra
 def nearest(scores: pd.DataFrame) -> pd.DataFrame:
     """The pool of scenarios: which one lay nearest to the truth.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        Unit-level scores with ``scenario_id`` and ``model``.
-
-    Returns
-    -------
-    DataFrame
-        One row per target, level, model and scenario, the lowest WIS first: ``wis``, its mean over
-        the scorable units ahead that all scenarios of the model have; ``n_common``, their number;
-        ``nearest``, the share of them where it has the lowest (divided among equals). It says
-        which one came true, not why: assumptions are judged by :func:`plausibility`.
-
-    Raises
-    ------
-    ScoringError
-        If a column is missing.
-
-    Examples
-    --------
-    >>> scores = pd.DataFrame({"scenario_id": ["a", "b"], "model": "m", "target": "deaths_month",
-    ...     "horizon": 1, "month": pd.Timestamp("2024-02-01"), "as_of": pd.Timestamp("2024-06-12"),
-    ...     "location": "US", "scorable": True, "wis": [3.0, 2.0]})
-    >>> nearest(scores)[["scenario_id", "wis", "nearest"]].values.tolist()
-    [['b', 2.0, 1.0], ['a', 3.0, 0.0]]
+    One row per target, level, model and scenario, the lowest WIS first: ``wis``, its mean over the
+    ``n_common`` scorable units ahead that all scenarios of the model have, and ``nearest``, the
+    share of them where it has the lowest (divided among equals). It says which one came true, not
+    why: assumptions are judged by :func:`plausibility`.
     """
     need(scores, [SCENARIO_ID, "model", "wis"])
-    groups = ["target", "level", "model"]
-    parts = []
-    rows = with_groups(scores[_ahead(scores)], groups)
-    for labels, part in rows.groupby(groups, observed=True, sort=True, dropna=False):
+    groups, parts = ["target", "level", "model"], []
+    for labels, part in groups_of(with_groups(scores[_ahead(scores)], groups), groups):
         keys = [k for k in UNIT_KEYS if k in part and k not in (*groups, SCENARIO_ID)]
         wide = part.set_index([*keys, SCENARIO_ID])["wis"]
         values = wide.unstack(SCENARIO_ID).dropna()
         lowest = values.eq(values.min(axis=1), axis=0)
-        out = pd.DataFrame(
-            {
-                **dict(zip(groups, labels)),
-                SCENARIO_ID: values.columns.to_numpy(),
-                "wis": values.mean().to_numpy(),
-                "n_common": len(values),
-                "nearest": lowest.div(lowest.sum(axis=1), axis=0).mean().to_numpy(),
-            }
-        )
-        parts.append(out.sort_values(["wis", SCENARIO_ID], kind="stable"))
-    columns = [*groups, SCENARIO_ID, "wis", "n_common", "nearest"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+        found = labels | {
+            SCENARIO_ID: values.columns.to_numpy(),
+            "wis": values.mean().to_numpy(),
+            "n_common": len(values),
+            "nearest": lowest.div(lowest.sum(axis=1), axis=0).mean().to_numpy(),
+        }
+        parts.append(pd.DataFrame(found).sort_values(["wis", SCENARIO_ID], kind="stable"))
+    names = [*groups, SCENARIO_ID, "wis", "n_common", "nearest"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
 
 
 def _numbers(months: pd.Series) -> np.ndarray:

@@ -7,16 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import ScoringError
-from odforecast.forecast import Forecast
-from odforecast.forecast.tables import at_months, layer_of
-from odforecast.forecast.trend import (
-    CATEGORIES,
-    LONGEST,
-    before_at_origin,
-    category,
-    probabilities,
-    thresholds,
-)
+from odforecast.forecast import Forecast, trend
+from odforecast.forecast.tables import frame_of, layer_of, year_before
+from odforecast.forecast.trend import CATEGORIES, LONGEST, category, thresholds
 from odforecast.geography import NATION
 from odforecast.months import ONE_MONTH, Months
 from odforecast.names import MONTH
@@ -107,13 +100,13 @@ def trend_pair(
     months = np.flatnonzero((forecast.horizons >= 1) & (forecast.horizons <= LONGEST))
     panel = forecast.panel if known is None else known
     if months.size and panel is not None:
-        first = thresholds(before_at_origin(forecast)[:, months])[0]
+        first = thresholds(trend.before_at_origin(forecast)[:, months])[0]
         at = forecast.months[months]
         later, before = (
             truth.observed(forecast.locations, m)[0] for m in (at, at - 12 * ONE_MONTH)
         )
         came = category(later - before, before, first)
-        given = probabilities(forecast, first, list(range(shape[0])), months)
+        given = trend.probabilities(forecast, first, list(range(shape[0])), months)
         pooled = np.broadcast_to(pooled_frequencies(panel), given.shape)
         out[0][:, months] = ranked_probability_score(given, came)
         # Of the same units: where the forecast has no category, nor has the comparison.
@@ -186,43 +179,23 @@ def turning_scores(forecast: Forecast, truth: Truth, known: Panel | None = None)
     if panel is not None:
         pooled = pooled_turns(panel, forecast.horizons[ahead])
     pooled = np.where(np.isnan(chance), np.nan, pooled)  # of the same units
-    return pd.DataFrame(
-        {
-            "location": np.repeat(np.array(places, dtype=object), ahead.size),
-            "month": np.tile(months.astype("datetime64[s]"), len(places)),
-            "horizon": np.tile(forecast.horizons[ahead], len(places)),
-            "chance": chance.ravel(),
-            "turned": came.ravel(),
-            "brier": ((chance - came) ** 2).ravel(),
-            "pooled": pooled.ravel(),
-            "brier_pooled": ((pooled - came) ** 2).ravel(),
-        }
+    told = {"turned": came, "brier": (chance - came) ** 2}
+    told |= {"pooled": pooled, "brier_pooled": (pooled - came) ** 2}
+    return frame_of(forecast, {"chance": chance} | told, months=ahead).drop(
+        columns=["name", "horizon_from_origin"]
     )
 
 
 def drawn_changes(forecast: Forecast, sums: Floats) -> tuple[Floats, Floats]:
     """Changes on a year earlier in every draw, at the last known month and at each forecast one.
 
-    Parameters
-    ----------
-    forecast : Forecast
-    sums : ndarray, shape (D, L, M)
-        Its 12-month counts.
-
-    Returns
-    -------
-    first : ndarray, shape (D, L)
-    later : ndarray, shape (D, L, M)
-        NaN where a count is known to nobody.
+    Shapes (D, L) and (D, L, M), from the 12-month counts; NaN where a count is known to nobody.
     """
-    reported = layer_of(forecast, "reported")
-    before = np.broadcast_to(at_months(forecast, reported, -12), sums.shape).copy()
-    if forecast.months.size > 12:  # once final, where the draws reach that far back
-        before[:, :, 12:] = sums[:, :, :-12]
+    before = year_before(forecast)
     last = int(-forecast.horizons[0])  # position of the last known month
     if last >= 0:
         return (sums - before)[:, :, last], sums - before
-    first = np.full(sums.shape[:2], np.nan)
+    first, reported = np.full(sums.shape[:2], np.nan), layer_of(forecast, "reported")
     if forecast.panel is not None:
         column = int((forecast.last_month - forecast.panel.months[0]).astype(int))
         if 12 <= column < reported.shape[1]:
@@ -251,26 +224,13 @@ def turned(first: Floats, later: Floats) -> NDArray[np.bool_]:
 
 
 def turns_of(changes: Floats) -> Floats:
-    """Turns by each month after the first, from changes (L, 1 + M); NaN from a gap on.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> turns_of(np.array([[3.0, 2.0, -1.0, 4.0], [3.0, 2.0, np.nan, 4.0]])).tolist()
-    [[0.0, 1.0, 1.0], [0.0, nan, nan]]
-    """
+    """Turns by each month after the first, from changes (L, 1 + M); NaN from a gap on."""
     lost = np.logical_or.accumulate(np.isnan(changes), axis=-1)[..., 1:]
     return np.where(lost, np.nan, turned(changes[..., 0], changes[..., 1:]).astype(float))
 
 
 def pooled_turns(panel: Panel, horizons: NDArray[np.int64]) -> Floats:
-    """How often places turned within so many months before, as known at the origin.
-
-    Returns
-    -------
-    ndarray, shape (H,)
-        Shares over all jurisdictions and months whose counts were settled; NaN without any.
-    """
+    """How often places turned within so many months before, as known at the origin."""
     counts = _settled(panel)
     changes = counts[:, 12:] - counts[:, :-12]
     out = np.full(len(horizons), np.nan)

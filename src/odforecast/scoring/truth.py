@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 MIN_AGE = SETTLED
 #: The files of counties are short: their counts are scored sooner, as provisional truth.
 COUNTY_MIN_AGE = 6
+_KINDS = ("reported", "predicted")
 #: What is known of a count that is not shown.
 _BETWEEN = {"suppressed": "1 to 9", "lost": "1,000 or more"}
 
@@ -73,11 +74,9 @@ class Truth:
         object.__setattr__(self, "min_age", age)
         # What stands beside the counts is no truth, and is not sent to workers.
         object.__setattr__(self, "panel", replace(self.panel, beside={}, triangle=None))
-        if not isinstance(self.kind, str) or self.kind not in ("reported", "predicted"):
-            raise ScoringError(
-                f"kind is {self.kind!r}, an unknown truth",
-                hint=one_of(self.kind, ("reported", "predicted")),
-            )
+        if not isinstance(self.kind, str) or self.kind not in _KINDS:
+            hint = one_of(self.kind, _KINDS)
+            raise ScoringError(f"kind is {self.kind!r}, an unknown truth", hint=hint)
         if self.panel.vintage == VINTAGE_SYNTHETIC or self.panel.donor:
             kind = "delayed" if self.panel.donor else "made-up"
             raise ScoringError(f"a {kind} panel is no truth", hint="take one from an archive")
@@ -99,13 +98,11 @@ class Truth:
         if self.provisional:
             because += f", and is taken as provisional truth from {self.min_age}"
         facts = {
-            "counts": f"{self.kind}, {self.panel.indicator}",
-            "release": str(self.release),
+            "counts": f"{self.kind}, {self.panel.indicator}", "release": str(self.release),
             "places": len(self.panel.locations),
             "months": f"{self.panel.months[0]} to {self.panel.last_month}",
-            "scorable to": str(self._youngest),
-            "because": because,
-        }
+            "scorable to": str(self._youngest), "because": because,
+        }  # fmt: skip
         title = "Provisional truth" if self.provisional else "Truth"
         return html_facts(facts, f"{title} that forecasts are scored against", "next: .to_frame()")
 
@@ -140,18 +137,15 @@ class Truth:
         """
         places, months = self.panel.locations, self.panel.months
         values, reasons = self.observed(places, months)
-        return pd.DataFrame(
-            {
-                "location": np.repeat(places, months.size),
-                "name": np.repeat([called(s) for s in places], months.size),
-                "month": np.tile(months.astype("datetime64[s]"), len(places)),
-                "observed": values.ravel(),
-                "scorable": reasons.ravel() == "",
-                "reason": reasons.ravel(),
-                "truth": self.kind,
-                "truth_release": np.datetime64(self.release, "s"),
-            }
-        )
+        columns = {
+            "location": np.repeat(places, months.size),
+            "name": np.repeat([called(s) for s in places], months.size),
+            "month": np.tile(months.astype("datetime64[s]"), len(places)),
+            "observed": values.ravel(), "scorable": reasons.ravel() == "",
+            "reason": reasons.ravel(), "truth": self.kind,
+            "truth_release": np.datetime64(self.release, "s"),
+        }  # fmt: skip
+        return pd.DataFrame(columns)
 
     def select(self, locations: str | Iterable[str]) -> Truth:
         """Only these locations, by any of their names, in this order.
@@ -177,10 +171,6 @@ class Truth:
             Drawn into; default: those of a new figure.
         **style
             As :func:`odforecast.plot.counts` takes it.
-
-        Returns
-        -------
-        matplotlib Axes
         """
         return self.panel.plot(location, axes=axes, **style)
 
@@ -207,7 +197,6 @@ class Truth:
         Parameters
         ----------
         locations : sequence of str
-            CDC codes.
         months : ndarray of datetime64[M], shape (M,)
         target : {"deaths_12mo", "deaths_month"}
             Monthly truth is known up to a constant per calendar month: see
@@ -232,7 +221,6 @@ class Truth:
                 if layer.any():
                     there = self._read(layer.astype(float), grid, locations, months)[0] == 1.0
                     reasons[there] = f"{why} in release {self.release}: {_BETWEEN[why]}"
-        self._too_young(reasons, months)
         values[reasons != ""] = np.nan
         return values, reasons
 
@@ -261,18 +249,15 @@ class Truth:
         (True, True)
         """
         names = ("low", "high") if self.kind == "reported" else (self.kind, self.kind)
-        out = []
-        for name in names:
-            layer = getattr(self.panel, name)
-            values, reasons = self._read(layer, self.panel.months, locations, months)
-            self._too_young(reasons, months)
-            out.append(np.where(reasons == "", values, np.nan))
-        return out[0], out[1]
+        layers = (getattr(self.panel, name) for name in names)
+        read = (self._read(x, self.panel.months, locations, months) for x in layers)
+        low, high = (np.where(reasons == "", values, np.nan) for values, reasons in read)
+        return low, high
 
     def _read(
         self, layer: Floats, grid: Months, locations: Sequence[str], months: Months
     ) -> tuple[Floats, NDArray[np.object_]]:
-        """A layer at places and months, NaN where it has none, and why."""
+        """A layer at places and months, NaN where it has none, and why it is not scored."""
         values = np.full((len(locations), months.size), np.nan)
         reasons = np.full(values.shape, "", dtype=object)
         column = (months - grid[0]).astype(int)
@@ -285,17 +270,13 @@ class Truth:
         reasons[:, column >= grid.size] = f"after the last month of release {self.release}"
         for i in np.flatnonzero(~there):
             reasons[i] = f"release {self.release} has no {locations[int(i)]}"
-        return values, reasons
-
-    def _too_young(self, reasons: NDArray[np.object_], months: Months) -> None:
-        """Why counts that are there are not scored yet."""
         age = (np.datetime64(self.release, "M") - months.astype("datetime64[M]")).astype(int)
         for j in np.flatnonzero(age < self.min_age):
-            open_rows = reasons[:, j] == ""
-            reasons[open_rows, j] = (
+            reasons[reasons[:, j] == "", j] = (
                 f"too young: release {self.release} is {age[j]} months after the month, "
                 f"{self.min_age} needed"
             )
+        return values, reasons
 
 
 def forecast_and_truth(forecast: object, truth: object) -> None:
@@ -308,19 +289,7 @@ def forecast_and_truth(forecast: object, truth: object) -> None:
 
 
 def months_ahead(horizons: object, there: Sequence[int]) -> list[int]:
-    """Horizons, of which a forecast has one at least.
-
-    Parameters
-    ----------
-    horizons : sequence of int
-    there : sequence of int
-        Those of the forecast; if none, only the form is looked at.
-
-    Raises
-    ------
-    ScoringError
-        If they are no list of whole numbers, none are given, or none of them is forecast.
-    """
+    """Horizons, of which a forecast has one at least."""
     span = f" within {there[0]} to {there[-1]}" if len(there) else ""
     hint = f"give a list of months ahead{span}, as [1, 6]"
     if isinstance(horizons, str) or not isinstance(horizons, Iterable):

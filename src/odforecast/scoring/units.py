@@ -8,7 +8,7 @@ the score beside that of leaving the count as it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -19,42 +19,15 @@ from odforecast.forecast import Forecast
 from odforecast.forecast.adding import between, in_order
 from odforecast.forecast.tables import published
 from odforecast.geography.places import LOCATIONS, lookup, population
-from odforecast.names import (
-    COUNTIES,
-    COVERAGE_LEVELS,
-    HUB_QUANTILES,
-    LOCATION,
-    SCENARIO_ID,
-    TARGET_12MO,
-)
+from odforecast.names import COUNTIES, HUB_QUANTILES, LOCATION, SCENARIO_ID, TARGET_12MO
 from odforecast.panel import Panel
-from odforecast.scoring.columns import (
-    COUNT_COLUMNS,
-    METRIC_COLUMNS,
-    UNIT_COLUMNS,
-    county_columns,
-    regimes,
-)
-from odforecast.scoring.rules import (
-    Floats,
-    absolute_error,
-    absolute_percentage_error,
-    bias_from_quantiles,
-    bias_of_ranks,
-    bounded_scores,
-    crps_sorted,
-    interval_coverage,
-    log_score_sorted,
-    quantiles_sorted,
-    ranks_sorted,
-    weighted_interval_score,
-)
+from odforecast.scoring import columns, rules
+from odforecast.scoring.columns import METRIC_COLUMNS
+from odforecast.scoring.metrics import Metric, apply_metric, check_metrics
+from odforecast.scoring.rules import Floats, coverages, quantiles_sorted
 from odforecast.scoring.trend import trend_pair
-from odforecast.scoring.truth import Truth, forecast_and_truth
+from odforecast.scoring.truth import Truth, forecast_and_truth, months_ahead
 from odforecast.seeds import seed_from
-
-if TYPE_CHECKING:
-    from odforecast.scoring.metrics import Metric
 
 #: Values to score against and why the others cannot be: ``Truth.observed`` of the backtest.
 Observe = Callable[[Sequence[str], NDArray[np.datetime64], str], tuple[Floats, NDArray[np.object_]]]
@@ -131,19 +104,7 @@ def unit_columns(
 ) -> tuple[Columns, Floats]:
     """The columns of :func:`score_units`, and quantiles of the same draws, which are sorted once.
 
-    Parameters
-    ----------
-    forecast, observed, target, horizons, bounds
-        As of :func:`score_units`.
-    levels : sequence of float
-        Of the quantiles.
-
-    Returns
-    -------
-    columns : dict of str to array or scalar
-        In their order.
-    quantiles : ndarray, shape (Q, L, M)
-        Those of :meth:`odforecast.Forecast.quantiles`, to the last bit, of the months asked for.
+    The quantiles (Q, L, M) are those of :meth:`odforecast.Forecast.quantiles`, to the last bit.
     """
     months = picked_months(forecast, horizons)
     n_loc, n_months = shape = (len(forecast.locations), months.size)
@@ -158,58 +119,37 @@ def unit_columns(
     n_draws = len(samples)
     key = (forecast.provenance.get("model", ""), forecast.as_of, target)
     uniforms = _uniforms(key, forecast.locations, forecast.months.size)[:, months]
-    hub = np.empty((len(HUB_QUANTILES), truth.size))
-    kept = np.empty((len(levels), truth.size))
-    parts: dict[str, list[Floats]] = {}
+    blocks: list[dict[str, Floats]] = []
     step = max(1, _BLOCK_VALUES // (n_draws * n_months))
     for start in range(0, n_loc, step):
         block = slice(start, start + step)
-        flat = slice(start * n_months, (start + step) * n_months)
         ordered = in_order(samples[:, block, months].reshape(n_draws, -1))
         y, u = truth[block].ravel(), uniforms[block].ravel()
-        hub[:, flat] = quantiles_sorted(ordered, HUB_QUANTILES)
-        if levels:
-            kept[:, flat] = between(ordered, levels)
         scores = _draw_scores(ordered, y, u)
         if bounds is not None:
             low, high = (np.asarray(x, dtype=float)[block].ravel() for x in bounds)
-            scores |= bounded_scores(ordered, low, high, u)
-        for name, values in scores.items():
-            parts.setdefault(name, []).append(values)
-    y = truth.ravel()
-    scores = _quantile_scores(hub, HUB_QUANTILES, y)
-    scores |= {name: np.concatenate(values) for name, values in parts.items()}
+            scores |= rules.bounded_scores(ordered, low, high, u)
+        hub, kept = quantiles_sorted(ordered, HUB_QUANTILES), between(ordered, levels)
+        blocks.append(scores | {"hub": hub, "kept": kept})
+    scores = {name: np.concatenate([x[name] for x in blocks], axis=-1) for name in blocks[0]}
+    hub, kept, y = scores.pop("hub"), scores.pop("kept"), truth.ravel()
+    scores = _quantile_scores(hub, HUB_QUANTILES, y) | scores
+    places = np.repeat(np.array(forecast.locations, dtype=object), n_months)
+    ahead, at = (np.tile(x[months], n_loc) for x in (forecast.horizons, forecast.months))
+    why = np.where(np.isnan(y), "no observed value", "").astype(object)
     made = _columns(
-        scores,
-        forecast.as_of,
-        location=np.repeat(np.array(forecast.locations, dtype=object), n_months),
-        target=target,
-        horizon=np.tile(forecast.horizons[months], n_loc),
-        month=np.tile(forecast.months[months], n_loc),
-        observed=y,
-        reason=np.where(np.isnan(y), "no observed value", "").astype(object),
-        n_draws=n_draws,
-    )
+        scores, forecast.as_of, location=places, target=target, horizon=ahead, month=at,
+        observed=y, reason=why, n_draws=n_draws,
+    )  # fmt: skip
     return made, kept.reshape(len(levels), n_loc, n_months)
 
 
 def picked_months(forecast: Forecast, horizons: Sequence[int] | None) -> NDArray[np.intp]:
-    """Positions of the months at these horizons, in order; of all months by default.
-
-    Raises
-    ------
-    ScoringError
-        If none of them is forecast.
-    """
+    """Positions of the months at these horizons, in order; of all months by default."""
     if horizons is None:
         return np.arange(forecast.months.size)
-    found = np.flatnonzero(np.isin(forecast.horizons, list(horizons)))
-    if not found.size:
-        raise ScoringError(
-            f"horizons {list(horizons)}: none of them is forecast",
-            hint=f"the forecast has {forecast.horizons[0]} to {forecast.horizons[-1]}",
-        )
-    return found
+    there = forecast.horizons
+    return np.flatnonzero(np.isin(there, months_ahead(horizons, there.tolist())))
 
 
 def score_hub(table: pd.DataFrame, observe: Observe) -> pd.DataFrame:
@@ -254,44 +194,37 @@ def score_hub(table: pd.DataFrame, observe: Observe) -> pd.DataFrame:
     for (origin, *named, target), rows in table.groupby(["origin_date", *scenario, "target"]):
         day = pd.Timestamp(str(origin))
         part = _score_origin(rows, day, str(target), observe)
-        last = part["month"].to_numpy().astype("datetime64[M]") - part["horizon"].to_numpy().astype(
-            "timedelta64[M]"
-        )
+        last = part["month"].astype("datetime64[M]") - part["horizon"].astype("timedelta64[M]")
         first = {"as_of": day, "last_month": last.astype("datetime64[s]")}
-        first |= dict(zip(scenario, map(str, named)))
-        for at, (name, column) in enumerate(first.items()):
-            part.insert(at, name, column)
-        parts.append(part)
+        parts.append(pd.DataFrame(first | dict(zip(scenario, map(str, named))) | part))
     return pd.concat(parts, ignore_index=True)
 
 
 def _quantile_scores(values: Floats, levels: Sequence[float], y: Floats) -> dict[str, Floats]:
     """Scores from quantiles (Q, U) and observations (U,)."""
-    wis = weighted_interval_score(values, levels, y)
-    median = values[len(levels) // 2]
-    counts = (values >= 0).all(axis=0)  # a log scale needs counts
-    logs = weighted_interval_score(np.log1p(np.where(counts, values, 0.0)), levels, np.log1p(y))
-    covered = interval_coverage(values, levels, y, COVERAGE_LEVELS)
+    median, counts = values[len(levels) // 2], (values >= 0).all(axis=0)
+    # A log scale needs counts.
+    logs = np.log1p(np.where(counts, values, 0.0))
+    log_wis = rules.weighted_interval_score(logs, levels, np.log1p(y)).total
+    names = ("wis", "wis_spread", "wis_over", "wis_under")
     return {
         "median": median,
-        "wis": wis.total,
-        "wis_spread": wis.spread,
-        "wis_over": wis.over,
-        "wis_under": wis.under,
-        "log_wis": np.where(counts, logs.total, np.nan),
-        "ae": absolute_error(median, y),
-        "ape": absolute_percentage_error(median, y),
-    } | {f"cover_{round(100 * c)}": covered[i] for i, c in enumerate(COVERAGE_LEVELS)}
+        **dict(zip(names, rules.weighted_interval_score(values, levels, y))),
+        "log_wis": np.where(counts, log_wis, np.nan),
+        "ae": rules.absolute_error(median, y),
+        "ape": rules.absolute_percentage_error(median, y),
+        **coverages(values, levels, y),
+    }
 
 
 def _draw_scores(ordered: Floats, y: Floats, uniforms: Floats) -> dict[str, Floats]:
     """Scores that need draws, sorted (U, D); ``uniforms`` (U,) break the ties of the PIT."""
-    below, within = ranks_sorted(ordered, y)
+    below, within = rules.ranks_sorted(ordered, y)
     pit = (below + uniforms * (1 + (within - below))) / (ordered.shape[1] + 1)
     return {
-        "crps": crps_sorted(ordered, y),
-        "log_score": log_score_sorted(ordered, y),
-        "bias": bias_of_ranks(below, within, ordered.shape[1], y),
+        "crps": rules.crps_sorted(ordered, y),
+        "log_score": rules.log_score_sorted(ordered, y),
+        "bias": rules.bias_of_ranks(below, within, ordered.shape[1], y),
         "pit": np.where(np.isnan(y), np.nan, pit),
     }
 
@@ -317,8 +250,8 @@ def observed_units(
 
 def _score_origin(
     rows: pd.DataFrame, origin: pd.Timestamp, target: str, observe: Observe
-) -> pd.DataFrame:
-    """Scores of the rows of one origin and target of a hub table."""
+) -> Columns:
+    """Columns of scores of the rows of one origin and target of a hub table."""
     keys = ["location", "target_end_date", "horizon"]
     units = pd.MultiIndex.from_frame(rows[keys].drop_duplicates()).sort_values()
     states = np.array([lookup(code).state for code in units.get_level_values(0)], dtype=object)
@@ -357,28 +290,26 @@ def _score_origin(
                 )
             tau = levels[0].tolist()
             part = _quantile_scores(values.T, tau, y[where])
-            part["bias"] = bias_from_quantiles(values.T, tau, y[where])
+            part["bias"] = rules.bias_from_quantiles(values.T, tau, y[where])
         for name, found in part.items():
             scores[name][where] = found
     horizon = units.get_level_values(2).to_numpy().astype(np.int64)
-    return pd.DataFrame(
-        _columns(
-            scores, origin, location=states, target=target, horizon=horizon, month=months,
-            observed=y, reason=reasons, n_draws=n_draws,
-        )
+    return _columns(
+        scores, origin, location=states, target=target, horizon=horizon, month=months,
+        observed=y, reason=reasons, n_draws=n_draws,
     )  # fmt: skip
 
 
 def _columns(scores: dict[str, Floats], as_of: Any, **units: Any) -> Columns:
     """The columns of the unit-level table, in their order."""
     months = units["month"]
-    columns = units | scores
-    columns["month"] = months.astype("datetime64[s]")
-    columns["horizon_from_origin"] = (months - np.datetime64(as_of, "M")).astype(np.int64)
-    columns["regime"] = regimes(months)
-    columns["scorable"] = ~np.isnan(units["observed"])
-    names = (*UNIT_COLUMNS, "median", *METRIC_COLUMNS)
-    return {n: columns[n] for n in (*names, *(name for name in scores if name not in names))}
+    made = units | scores
+    made["month"] = months.astype("datetime64[s]")
+    made["horizon_from_origin"] = (months - np.datetime64(as_of, "M")).astype(np.int64)
+    made["regime"] = columns.regimes(months)
+    made["scorable"] = ~np.isnan(units["observed"])
+    names = dict.fromkeys((*columns.UNIT_COLUMNS, "median", *METRIC_COLUMNS, *scores))
+    return {name: made[name] for name in names}
 
 
 def score(
@@ -448,21 +379,7 @@ def score_columns(
     levels: Sequence[float] = (),
     metrics: Sequence[Metric | str] = (),
 ) -> tuple[Columns, Floats]:
-    """The columns of :func:`score`, and quantiles of the same draws, which are sorted once.
-
-    Parameters
-    ----------
-    forecast, truth, target, known, horizons, metrics
-        As of :func:`score`.
-    levels : sequence of float
-        Of the quantiles.
-
-    Returns
-    -------
-    columns : dict of str to array or scalar
-    quantiles : ndarray, shape (Q, L, M)
-        Of the months asked for.
-    """
+    """The columns of :func:`score`, and quantiles of the same draws, which are sorted once."""
     forecast_and_truth(forecast, truth)
     if forecast.basis != truth.basis:
         raise ScoringError(
@@ -481,44 +398,37 @@ def score_columns(
     sums = target == TARGET_12MO
     of_counties = sums and truth.panel.dataset == COUNTIES
     bounds = truth.bounds(places, months) if of_counties else None
-    columns, quantiles = unit_columns(forecast, observed, target, horizons, bounds, levels)
+    made, quantiles = unit_columns(forecast, observed, target, horizons, bounds, levels)
     row = {} if panel is None else dict(zip(panel.locations, panel.reported[:, -1]))
-    reported = rps = rps_pooled = np.full(observed.shape, np.nan)
+    none = reported = rps = rps_pooled = np.full(observed.shape, np.nan)
     if sums:
         reported = published(forecast)[:, picked]
     if sums and not of_counties:
         rps, rps_pooled = (x[:, picked] for x in trend_pair(forecast, truth, known))
-    columns |= {
-        "rps": rps.ravel(),
-        "rps_pooled": rps_pooled.ravel(),
-        "truth": truth.kind,
-        "truth_release": pd.Timestamp(truth.release),
-        "reason": reasons.ravel(),
+    made |= {
+        "rps": rps.ravel(), "rps_pooled": rps_pooled.ravel(), "truth": truth.kind,
+        "truth_release": pd.Timestamp(truth.release), "reason": reasons.ravel(),
         "last_reported": np.repeat([float(row.get(s, np.nan)) for s in places], months.size),
-        "reported": reported.ravel(),
-        "revised": revised(observed, reported).ravel(),
+        "reported": reported.ravel(), "revised": revised(observed, reported).ravel(),
         "joint_locations": LOCATION in forecast.joint,
         "horizon_from_origin": np.tile(forecast.horizons_from_origin[picked], len(places)),
         "warnings": "; ".join(forecast.warnings),
-    }
+    }  # fmt: skip
     if bounds is not None:
-        columns = county_columns(columns, forecast, *bounds)
+        made = columns.county_columns(made, forecast, *bounds)
     if metrics:
-        from odforecast.scoring.metrics import apply_metric, check_metrics
-
         samples = forecast.samples(target)[:, :, picked]
-        none = np.full(observed.shape, np.nan)
         own = {
             m.name: apply_metric(m, samples, observed) if m.target in (None, target) else none
             for m in check_metrics(metrics)
         }
-        if taken := [name for name in own if name in columns]:
+        if taken := [name for name in own if name in made]:
             raise ScoringError(
                 f"metric {taken[0]!r} has the name of a column of the score table",
                 hint="give it another",
             )
-        columns |= {name: values.ravel() for name, values in own.items()}
-    return columns, quantiles
+        made |= {name: values.ravel() for name, values in own.items()}
+    return made, quantiles
 
 
 #: A count was revised if it moved by more than this: deaths, or a share of it.
@@ -568,11 +478,6 @@ def per_100k(scores: pd.DataFrame) -> pd.DataFrame:
     scales, but ``log_wis``, which has no meaning for a rate and becomes NaN. Metrics of a user's
     own stay as they are: they are scores of the count.
 
-    Parameters
-    ----------
-    scores : DataFrame
-        Unit-level scores.
-
     Returns
     -------
     DataFrame
@@ -585,7 +490,7 @@ def per_100k(scores: pd.DataFrame) -> pd.DataFrame:
     pairs = list(zip(out["location"].astype(str), years))
     residents = {(s, y): population(s, y) if s in _STATES else np.nan for s, y in set(pairs)}
     factor = 1e5 / np.array([residents[pair] for pair in pairs])
-    for name in (*COUNT_COLUMNS, *({"reported", "last_reported"} & set(out.columns))):
+    for name in (*columns.COUNT_COLUMNS, *({"reported", "last_reported"} & set(out.columns))):
         out[name] = out[name] * factor
     for name in LOG_SCORES:  # whichever name the table has for it
         if name in out:

@@ -27,6 +27,7 @@ from odforecast.models.spec import WAYS
 from odforecast.months import ONE_MONTH
 from odforecast.names import COUNTIES, LOCATION, MONTH, STATES, TARGET_MONTH, TARGETS
 from odforecast.panel import Panel
+from odforecast.say import number_of
 from odforecast.seeds import Streams
 from odforecast.testing.zoo import ORDINARY, rows, scrambled, until
 from odforecast.testing.zoo import zoo as all_panels
@@ -117,7 +118,6 @@ class ContractError(AssertionError):
     Attributes
     ----------
     label : str
-        The model.
     breaches : tuple of Breach
 
     Examples
@@ -135,8 +135,7 @@ class ContractError(AssertionError):
         for b in breaches:
             panels.setdefault(b.rule, {}).setdefault(b.what, []).append(b.panel)
         hints = {b.rule: b.hint for b in breaches}
-        n = len(panels)
-        lines = [f"{label} breaks {n} rule{'s' if n != 1 else ''}:"]
+        lines = [f"{label} breaks {number_of(len(panels), 'rule')}:"]
         for rule, found in panels.items():
             lines += [f"  {rule} ({', '.join(on)}): {what}" for what, on in found.items()]
             lines += [f"    hint: {hints[rule]}"] if hints[rule] else []
@@ -153,7 +152,6 @@ class Kept:
     Attributes
     ----------
     label : str
-        The model.
     rules, panels : tuple of str
         What was checked, and on which panels of the zoo.
     refused : mapping of str to str
@@ -174,23 +172,22 @@ def _declared(model: Model) -> Iterator[str]:
     """What is wrong with a model's spec; asked once, of no panel."""
     spec, pairs, least = model.spec, model.spec.parameters, model.spec.min_months
     axes = isinstance(spec.joint, frozenset) and spec.joint <= {LOCATION, MONTH}
-    whole = isinstance(least, int) and not isinstance(least, bool)
+    whole = isinstance(least, int) and not isinstance(least, bool) and least >= 1
     texts = isinstance(pairs, tuple) and all(
         isinstance(p, tuple) and len(p) == 2 and all(isinstance(x, str) for x in p) for p in pairs
     )
-    names = {"by": ("location", "state"), "target": TARGETS, "dataset": (STATES, COUNTIES)}
-    for name, good, allowed in (
-        ("model", isinstance(spec.model, str) and spec.model, "a name"),
-        ("version", isinstance(spec.version, str) and spec.version, "a text"),
-        ("by", spec.by in WAYS, ", or None"),
-        ("target", spec.target in TARGETS, ""),
-        ("joint", axes, "a frozenset of 'location' and 'month'"),
-        ("min_months", whole and least >= 1, "a whole number of at least 1"),
-        ("dataset", spec.dataset in (None, STATES, COUNTIES), ", or None"),
-        ("parameters", texts, "pairs of texts, as as_parameters() makes them"),
+    for name, good, known, allowed in (
+        ("model", isinstance(spec.model, str) and spec.model, (), "a name"),
+        ("version", isinstance(spec.version, str) and spec.version, (), "a text"),
+        ("by", spec.by in WAYS, ("location", "state"), ", or None"),
+        ("target", spec.target in TARGETS, TARGETS, ""),
+        ("joint", axes, (), "a frozenset of 'location' and 'month'"),
+        ("min_months", whole, (), "a whole number of at least 1"),
+        ("dataset", spec.dataset in (None, STATES, COUNTIES), (STATES, COUNTIES), ", or None"),
+        ("parameters", texts, (), "pairs of texts, as as_parameters() makes them"),
     ):
         if not good:
-            held, known = getattr(spec, name), names.get(name)
+            held = getattr(spec, name)
             hint = f"; {one_of(held, known)}{allowed}" if known else f", allowed: {allowed}"
             yield f"{name} is {held!r}{hint}"
     if axes and spec.target == TARGET_MONTH and MONTH not in spec.joint:
@@ -267,15 +264,13 @@ def _answered(case: Case) -> Iterator[tuple[str, str]]:
     if both := sorted(set(made.locations) & set(made.skipped)):
         yield "places", f"{', '.join(both)} is forecast and skipped"
     yield from (("joint", what) for what in _not_joint(case) if LOCATION in spec.joint)
-    if panel.dataset == COUNTIES:
-        # A county whose count is hidden, lost or missing is forecast all the same.
-        months = panel.months.size + 11
-        short = [(s, f"only {months} months") for s in made.locations if months < spec.min_months]
-    else:
-        able, why = panel.usable(spec.min_months)
-        bold = [s for s in made.locations if s in panel.locations and s not in able]
-        short = [(s, why[s]) for s in bold]
-    yield from (("min-months", f"forecasts {s} ({reason})") for s, reason in short[:1])
+    months, why = panel.months.size + 11, {}
+    if panel.dataset != COUNTIES:
+        why = panel.usable(spec.min_months)[1]
+    elif months < spec.min_months:  # a hidden, lost or missing count is forecast all the same
+        why = dict.fromkeys(panel.locations, f"only {months} months")
+    if short := [s for s in made.locations if s in why]:
+        yield "min-months", f"forecasts {short[0]} ({why[short[0]]})"
 
 
 def _not_joint(case: Case) -> Iterator[str]:
@@ -333,10 +328,9 @@ def _saves(case: Case) -> Iterator[str]:
 
 def _panel_stays(case: Case) -> Iterator[str]:
     """A model changes nothing in its panel; asked last, of the panel that all others used."""
-    fresh = replace(case.panel)  # computes hash and months anew
-    if fresh.data_hash != case.panel.data_hash or not np.array_equal(
-        fresh.monthly, case.panel.monthly, equal_nan=True
-    ):
+    fresh, held = replace(case.panel), case.panel  # the first computes hash and months anew
+    same = np.array_equal(fresh.monthly, held.monthly, equal_nan=True)
+    if fresh.data_hash != held.data_hash or not same:
         yield "the panel is not what it was before"
 
 
@@ -357,15 +351,15 @@ def _refit(case: Case) -> Iterator[str]:
 @_rule(ONCE)
 def _global_random(case: Case) -> Iterator[str]:
     """Random numbers come from the streams alone; the process's own are left alone."""
-    mine, other = np.random.get_state(), random.getstate()  # noqa: NPY002
+    mine, other = _global_state()
     try:
         made = []
         for number in (5, 5, 6):
             np.random.seed(number)  # noqa: NPY002
             random.seed(number)
-            before = _global_state()
+            before = pickle.dumps(_global_state())
             made.append(case.again().draws)
-            if before != _global_state():
+            if before != pickle.dumps(_global_state()):
                 yield "takes numbers from the process's random state, or sets it"
                 return
         if np.array_equal(made[0], made[1]) and not np.array_equal(made[0], made[2]):
@@ -375,8 +369,9 @@ def _global_random(case: Case) -> Iterator[str]:
         random.setstate(other)
 
 
-def _global_state() -> bytes:
-    return pickle.dumps((np.random.get_state(), random.getstate()))  # noqa: NPY002
+def _global_state() -> tuple[Any, Any]:
+    """The random state of numpy and of Python."""
+    return np.random.get_state(), random.getstate()  # noqa: NPY002
 
 
 @_rule(ONCE)
@@ -520,25 +515,19 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
     checked = _as_model(model)
     panels = dict(all_panels(checked.spec.dataset or STATES) if zoo is None else zoo)
     ordinary = ORDINARY if ORDINARY in panels else next(iter(panels), ORDINARY)
-    function = is_function(checked)
-
-    def breach(rule: str, panel: str, what: str) -> Breach:
-        own = OF_FUNCTIONS.get(rule, "") if function else ""
-        return Breach(rule, panel, what, own or HINTS[rule])
-
-    breaches = [breach("declares", ordinary, what) for what in _declared(checked)]
+    hints = HINTS | (OF_FUNCTIONS if is_function(checked) else {})
+    found = [("declares", ordinary, what) for what in _declared(checked)]
     refused: dict[str, str] = {}
     for name, panel in panels.items():
         for rule, what in _found(checked, panel, ONCE if name == ordinary else {}):
             if rule == "refuses" and name != ordinary and what:
                 refused[name] = what
-            elif rule == "refuses":
-                why = what or "no reason given"
-                breaches.append(breach(rule, name, f"may not be refused so: {why}"))
-            else:
-                breaches.append(breach(rule, name, what))
-    if breaches:
-        raise ContractError(checked.label, breaches)
+                continue
+            if rule == "refuses":
+                what = f"may not be refused so: {what or 'no reason given'}"
+            found.append((rule, name, what))
+    if found:
+        raise ContractError(checked.label, [Breach(*each, hints[each[0]]) for each in found])
     return Kept(checked.label, RULES, tuple(panels), refused)
 
 
@@ -579,16 +568,11 @@ def _found(model: Model, panel: Panel, once: Mapping[str, Rule]) -> Iterator[tup
         return
     try:
         made: object = case.raw
+        wrong = f"returned a {type(made).__name__}, not a Forecast"
+        fine = isinstance(made, Forecast)
+        answers = list(_answered(case)) if fine else [("forecasts", wrong)]
     except Exception as error:
-        yield "finite" if "not finite" in str(error) else "forecasts", _said(error)
-        return
-    if not isinstance(made, Forecast):
-        yield "forecasts", f"returned a {type(made).__name__}, not a Forecast"
-        return
-    try:
-        answers = list(_answered(case))
-    except Exception as error:  # nor is it a forecast as others are
-        answers = [("forecasts", _said(error))]
+        answers = [("finite" if "not finite" in str(error) else "forecasts", _said(error))]
     yield from answers
     if answers:  # the wrapper refuses what is not the answer, and so would every other rule
         return

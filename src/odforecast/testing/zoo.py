@@ -119,19 +119,7 @@ def _of_counties() -> dict[str, Panel]:
 def made(
     places: Mapping[str, float], n_sums: int = 70, growth: float = 0.006, spread: float = 0.05
 ) -> Panel:
-    """Counts with trend, seasons and noise, all final, and nothing else.
-
-    Parameters
-    ----------
-    places : mapping of str to float
-        Deaths a month in the middle of the series.
-    n_sums : int
-        Counts per place.
-    growth : float
-        Growth a month.
-    spread : float
-        Noise beyond Poisson's, as a share of the mean.
-    """
+    """Counts with trend, seasons and noise, all final, and nothing else."""
     n = n_sums + 11
     t = np.arange(n) - n / 2
     months = []
@@ -172,16 +160,12 @@ def ordinary(places: Mapping[str, float] = PLACES) -> Panel:
     days = tuple(true.release - dt.timedelta(days=30 * k) for k in (3, 2, 1))
     all_deaths = np.round(35 * np.broadcast_to(sums[:, -13], (3, len(sums))))
     triangle = Triangle(days, earlier, said, np.round(earlier * 1.01), all_deaths)
-    everyone = _with_reported(true, np.round(35 * reported))
-    return replace(
-        _with_reported(true, reported),
-        predicted=predicted,
-        pending=pending,
-        complete=100.0 - lacking * 100 + np.zeros(sums.shape),
-        beside={"all-deaths": replace(everyone, indicator=ALL_DEATHS, final_through=FINAL)},
-        triangle=triangle,
-        final_through=FINAL,
-    )
+    everyone = replace(_with_reported(true, np.round(35 * reported)), final_through=FINAL)
+    beside = {"all-deaths": replace(everyone, indicator=ALL_DEATHS)}
+    complete = 100.0 - lacking * 100 + np.zeros(sums.shape)
+    return replace(_with_reported(true, reported), predicted=predicted, pending=pending,
+                   complete=complete, beside=beside, triangle=triangle,
+                   final_through=FINAL)  # fmt: skip
 
 
 def nation() -> Panel:
@@ -201,23 +185,15 @@ def ordinary_counties(n_sums: int = 30) -> Panel:
         rank = group.index(by_fips()[county.fips])
         whole = sum(np.exp(-0.9 * k) for k in range(len(group)))
         months = np.maximum(states.monthly[states.index(county.state), -(n_sums + 11) :], 0.0)
-        sums.append(
-            rolling_sums(rng.poisson(np.maximum(months, 0.0) * np.exp(-0.9 * rank) / whole))
-        )
+        sums.append(rolling_sums(rng.poisson(months * np.exp(-0.9 * rank) / whole)))
         urban[county.fips] = str(min(2 + rank, 6))
     counts = np.array(sums)
     few, lost = (counts >= 1) & (counts <= 9), counts >= 1000
-    return _panel(
-        tuple(c.fips for c in places),
-        np.where(few | lost, np.nan, counts),
-        low=np.select([few, lost], [1.0, 1000.0], counts),
-        high=np.select([few, lost], [9.0, np.inf], counts),
-        dataset=COUNTIES,
-        basis=RESIDENCE,
-        beside={STATES: states},
-        final_through=FINAL,
-        urban=urban,
-    )
+    bounds = {"low": np.select([few, lost], [1.0, 1000.0], counts),
+              "high": np.select([few, lost], [9.0, np.inf], counts)}  # fmt: skip
+    shown, fips = np.where(few | lost, np.nan, counts), tuple(c.fips for c in places)
+    return _panel(fips, shown, dataset=COUNTIES, basis=RESIDENCE, beside={STATES: states},
+                  final_through=FINAL, urban=urban, **bounds)  # fmt: skip
 
 
 def rows(panel: Panel, places: Sequence[str]) -> Panel:

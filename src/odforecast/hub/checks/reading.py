@@ -7,13 +7,10 @@ or cut short, and a configuration or metadata made to fill the memory: each is o
 
 from __future__ import annotations
 
-import csv
-import datetime as dt
-import json
-import os
 import re
 import stat
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -22,33 +19,29 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
+from odforecast.errors import DataError
+from odforecast.hub import layout
+from odforecast.hub.cells import coded_texts, decoded, is_day, read_raw
 from odforecast.hub.checks.report import SHOWN, Broken, Unreadable, broken
+from odforecast.hub.tasks import Word
 from odforecast.say import listed, plain, quoted
 
-#: Most bytes of a configuration, and of a YAML file.
-_LARGEST: Final = {".json": 64 * 2**20}
-_LARGEST_YAML: Final = 2**20
+#: Most bytes of a YAML file.
+_LARGEST: Final = 2**20
 #: Deepest nesting of a YAML file.
 _DEEPEST: Final = 60
-_DATA: Final = (".csv", ".parquet", ".arrow", ".yml", ".yaml")
 _WHOLE_LIMIT: Final = 2**31
 #: How an R type is called in a message.
 _CALLED: Final = {"double": "number", "integer": "whole number", "Date": "day such as 2024-07-31"}
 #: How far probabilities may miss a sum of 1: what R's all.equal lets pass.
 _SLACK: Final = 1.5e-8
 
-#: A cell: its text, or None where it is NA.
-type Word = str | None
+#: The number of each cell's text (-1: none), and the texts.
+type Coded = tuple[np.ndarray, Iterable[Word]]
 
 
 def why_not(path: Path, root: Path) -> str | None:
-    """Why nothing is read from a path; None where all is well.
-
-    Examples
-    --------
-    >>> why_not(Path("nowhere/x.csv"), Path("nowhere"))
-    'no such file'
-    """
+    """Why nothing is read from a path; None where all is well."""
     try:
         status = path.stat()
         real, top = path.resolve(), root.resolve()
@@ -69,84 +62,26 @@ def exists(path: Path, root: Path) -> Broken:
     return broken(reason, reason or "")
 
 
-def files_below(folder: Path) -> list[Path]:
-    """Files below a folder, in order of name, without README and hidden ones.
-
-    A link to a folder counts as a file, so that it is looked at and refused, not entered. So does
-    a folder that is named like a data file.
-    """
-    found: list[Path] = []
-    for where, folders, files in os.walk(folder):
-        at = Path(where)
-        folders[:] = [f for f in folders if not f.startswith(".")]
-        named = [f for f in folders if (at / f).is_symlink() or f.endswith(_DATA)]
-        folders[:] = [f for f in folders if f not in named]
-        found += [at / f for f in named]
-        found += [at / f for f in files if not f.startswith((".", "README"))]
-    return sorted(found)
-
-
 # Configuration and metadata
 
 
-def _text(path: Path, root: Path) -> str:
-    """The text of a small file."""
+@contextmanager
+def _unreadable(path: Path, root: Path) -> Iterator[None]:
+    """Say why a file cannot be read, without its name."""
     if reason := why_not(path, root):
         raise Unreadable(reason)
-    most = _LARGEST.get(path.suffix.lower(), _LARGEST_YAML)
     try:
-        with path.open("rb") as file:
-            data = file.read(most + 1)
-    except OSError as error:
-        raise Unreadable(plain(error.strerror or error)) from None
-    if len(data) > most:
-        raise Unreadable(f"larger than {most // 2**20} MB")
-    return _decoded(data, "line")
-
-
-def _decoded(data: bytes, line: str) -> str:
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        row = data.count(b"\n", 0, error.start) + 1
-        raise Unreadable(f"{line} {row}: byte {data[error.start]:#04x} is not UTF-8") from None
+        yield
+    except DataError as error:
+        raise Unreadable(error.message.removeprefix(str(path)).lstrip(":, ")) from None
+    except (OSError, ValueError) as error:
+        raise Unreadable(plain(error)) from None
 
 
 def read_json(path: Path, root: Path) -> dict[str, Any]:
-    """Read a JSON object; a name that is there twice in an object is refused.
-
-    Raises
-    ------
-    Unreadable
-        With the line where it breaks off or goes wrong.
-    """
-    text = _text(path, root)
-    try:
-        found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
-    except json.JSONDecodeError as error:
-        cut = "; is the file cut short?" if error.pos >= len(text.rstrip()) else ""
-        said = f"{error.msg[0].lower()}{error.msg[1:]}{cut}"
-        raise Unreadable(f"line {error.lineno}: {said}") from None
-    except RecursionError:
-        raise Unreadable("nested too deep") from None
-    except ValueError as error:  # an integer of 5,000 digits
-        raise Unreadable(plain(error)) from None
-    if not isinstance(found, dict):
-        raise Unreadable(f"must hold an object, not {type(found).__name__}")
-    return found
-
-
-def _no_number(text: str) -> None:
-    raise Unreadable(f"{text} is not a number in JSON")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in found:
-            raise Unreadable(f"{quoted(name)} is there twice in one object")
-        found[name] = value
-    return found
+    """Read a JSON object; :class:`Unreadable` names the line where it goes wrong."""
+    with _unreadable(path, root):
+        return layout.read_json(path)
 
 
 class Expression(str):
@@ -154,23 +89,19 @@ class Expression(str):
 
 
 def read_yaml(path: Path, root: Path) -> dict[str, Any]:
-    """Read a YAML mapping as JSON would hold it: days are text, ``!expr`` an :class:`Expression`.
-
-    Raises
-    ------
-    Unreadable
-        For an alias (a few lines of them fill any memory), deep nesting, a name that is there
-        twice, or what is not YAML.
-    """
+    """Read a YAML mapping as JSON would hold it: days are text, and so is ``!expr``."""
     import yaml
 
-    try:
-        found = yaml.load(_text(path, root), Loader=_loader())
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise Unreadable(f"line {line}: {plain(error.problem or error)}") from None
-    except yaml.YAMLError as error:
-        raise Unreadable(plain(" ".join(str(error).split()), 200)) from None
+    with _unreadable(path, root):
+        if path.stat().st_size > _LARGEST:
+            raise Unreadable(f"larger than {_LARGEST // 2**20} MB")
+        try:
+            found = yaml.load(decoded(path.read_bytes(), "line"), Loader=_loader())
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f"line {mark.line + 1}: " if mark else ""
+            said = getattr(error, "problem", None) or " ".join(str(error).split())
+            raise Unreadable(f"{where}{plain(said, 200)}") from None
     if not isinstance(found, dict):
         raise Unreadable("must hold names with values")
     return found
@@ -226,20 +157,6 @@ def _loader() -> Any:
 # Tables
 
 
-def is_day(text: Word) -> bool:
-    """Whether a text is a day of the calendar such as ``2024-07-31``.
-
-    Examples
-    --------
-    >>> is_day("2024-02-29"), is_day("2023-02-29"), is_day("2024-2-9")
-    (True, False, False)
-    """
-    try:
-        return text is not None and dt.date.fromisoformat(text).isoformat() == text
-    except ValueError:
-        return False
-
-
 def number(text: Word) -> float:
     """A text as a number; NaN where it is not one."""
     try:
@@ -249,13 +166,7 @@ def number(text: Word) -> float:
 
 
 def fits(text: Word, kind: str) -> bool:
-    """Whether a text can be read as an R type.
-
-    Examples
-    --------
-    >>> fits("3", "integer"), fits("3.0", "integer"), fits("x", "double"), fits(None, "Date")
-    (True, False, False, True)
-    """
+    """Whether a text can be read as an R type."""
     if text is None or kind == "character":
         return True
     if kind == "Date":
@@ -286,23 +197,12 @@ class Rows:
 
     A submission of 500,000 rows has a few hundred distinct texts: each is looked at once, and
     rows are compared as whole numbers.
-
-    Attributes
-    ----------
-    codes : DataFrame of int
-        The number of each cell's text, by row from 0 on.
-    words : dict of str to list
-        The texts of each column by number; the last is None, which -1 stands for: NA.
-    kinds : dict of str to str
-        The R type of each column in the file; of a CSV file, ``text``.
-    first : int
-        Number of the first row in messages: 2 in a CSV file, whose header is line 1.
     """
 
     codes: pd.DataFrame
     words: dict[str, list[Word]]
     kinds: dict[str, str]
-    first: int
+    numbers: np.ndarray
 
     def __contains__(self, name: object) -> bool:
         return name in self.words
@@ -336,19 +236,7 @@ class Rows:
         self, at: Any, message: str | Callable[[int], str], column: str | None = None,
         names: Sequence[str] = (),
     ) -> Broken:  # fmt: skip
-        """Rows that are broken: the first few, and how many there are.
-
-        Parameters
-        ----------
-        at : mask or positions
-            The rows.
-        message : str or callable
-            What is wrong with each cell, or with all that belongs to the row at a position.
-        column : str, optional
-            The column to blame; its first rows of distinct texts are named.
-        names : sequence of str
-            Columns whose values say which row it is; each row is then named.
-        """
+        """Rows that are broken: the first few, and how many there are."""
         rows = self.codes.loc[at]
         found = Broken(count=len(rows))
         named = rows if names or column is None else rows.drop_duplicates(column)
@@ -359,7 +247,7 @@ class Rows:
             elif column is not None:
                 value = self.text(column, i) or "NA"
             text += f": {self.row_text(names, i)}" if names else ""
-            found.place(text, i + self.first, column, value)
+            found.place(text, int(self.numbers[i]), column, value)
         return found
 
     def bad_cells(self, types: Mapping[str, str]) -> Broken:
@@ -418,7 +306,7 @@ class Rows:
 
         def message(i: int) -> str:
             first = int((key == key[i]).idxmax())
-            row = where(first) if where is not None else f"row {first + self.first:,}"
+            row = where(first) if where is not None else f"row {self.numbers[first]:,}"
             return f"repeats the {what} of {row}"
 
         return self.broken(again, message, names=names)
@@ -447,120 +335,37 @@ class Rows:
         )
 
 
-def read_rows(path: Path, root: Path, parts: dict[str, Word] | None = None) -> Rows:
-    """Read a CSV, Parquet or Arrow file; nothing is interpreted but NA (empty, or ``NA``).
+def read_rows(path: Path, root: Path, parts: Mapping[str, Word] | None = None) -> Rows:
+    """Read a CSV, Parquet or Arrow file as texts; an empty cell, and ``NA`` in CSV, is NA.
 
-    Parameters
-    ----------
-    path : Path
-    root : Path
-        The hub's folder, out of which nothing is read.
-    parts : dict of str to str, optional
-        Columns that the names of folders give (``as_of=2024-01-31``).
-
-    Raises
-    ------
-    Unreadable
-        For a file that is empty, cut, not UTF-8, or has a column twice.
+    ``parts`` are columns that the names of folders give (``as_of=2024-01-31``). A file that is
+    empty, cut, not UTF-8, has a column twice or lies outside the hub is :class:`Unreadable`.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    from pyarrow import feather
-
-    if reason := why_not(path, root):
-        raise Unreadable(reason)
-    if path.stat().st_size == 0:
-        raise Unreadable("an empty file")
     ending = path.suffix.lower()
-    try:
-        if ending == ".csv":
-            table = _csv(path.read_bytes())
-        elif ending == ".parquet":
-            with pq.ParquetFile(path) as file:
-                table = file.read()
-        elif ending == ".arrow":
-            table = feather.read_table(path, memory_map=False)
-        else:
+    with _unreadable(path, root):
+        if ending not in (".csv", ".parquet", ".arrow"):
             raise Unreadable(f"ends in {quoted(ending)}; .csv, .parquet and .arrow are read")
-        names = [str(x) for x in table.column_names]
-        if twice := [n for n in dict.fromkeys(names) if names.count(n) > 1]:
-            raise Unreadable(f"more than one column is named {listed(twice, 3)}")
-        coded = {name: _coded(table.column(i)) for i, name in enumerate(names)}
-    except (pa.ArrowException, OSError, UnicodeError, csv.Error) as error:
-        raise Unreadable(plain((str(error) or "unreadable").splitlines()[0], 200)) from None
-    is_text = ending == ".csv"
-    kinds = {n: "text" if is_text else r_type(table.field(i).type) for i, n in enumerate(names)}
-    for name, value in (parts or {}).items():
-        coded[name] = np.full(table.num_rows, -1 if value is None else 0), [value, None]
-        kinds[name] = "text"
-    codes = {name: found for name, (found, _) in coded.items()}
-    words = {name: known for name, (_, known) in coded.items()}
-    index = pd.RangeIndex(table.num_rows)
-    return Rows(pd.DataFrame(codes, index=index), words, kinds, 2 if is_text else 1)
+        if path.stat().st_size == 0:
+            raise Unreadable("an empty file")
+        raw = read_raw(path, ending[1:], limit=None)
+    coded: dict[str, Coded] = dict(raw.coded)
+    coded = coded or {str(n): coded_texts(raw.cells[n]) for n in raw.cells}
+    for name, word in (parts or {}).items():
+        coded[name] = np.zeros(len(raw.rows), dtype=np.intp), [word]
+    kinds = dict.fromkeys(coded, "text") | dict(raw.kinds) | dict.fromkeys(parts or (), "text")
+    return rows_of(coded, kinds, raw.rows, ("", "NA") if raw.coded else ("",))
 
 
-def _csv(data: bytes) -> Any:
-    """A CSV file's cells as text; where it goes wrong, with the row."""
-    import pyarrow as pa
-    from pyarrow import csv as pacsv
-
-    text = _decoded(data, "row")
-    if "\0" in text:
-        raise Unreadable("a NUL byte, which no text has")
-    names = next(csv.reader(re.split("\r|\n", text, maxsplit=1)[:1]), [])
-    if not any(names):
-        raise Unreadable("line 1 holds no column names")
-    try:
-        return pacsv.read_csv(
-            # A header that no line break ends is not seen.
-            pa.BufferReader(data if data.endswith(b"\n") else data + b"\n"),
-            # Rows have numbers in errors only where one thread reads them.
-            read_options=pacsv.ReadOptions(use_threads=False),
-            convert_options=pacsv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()),
-                null_values=["", "NA"],
-                strings_can_be_null=True,
-                quoted_strings_can_be_null=True,
-            ),
-        )
-    except pa.ArrowException as error:
-        found = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+)", str(error))
-        if not found:
-            raise
-        text = f"row {found[1]}: {found[3]} cells, and the header has {found[2]}"
-        raise Unreadable(text) from None
-
-
-def _coded(column: Any) -> tuple[np.ndarray, list[Word]]:
-    """A column of any type as numbers of texts, and the texts."""
-    import pyarrow as pa
-
-    kind = column.type
-    if pa.types.is_nested(kind):
-        return np.zeros(len(column), dtype=int), [f"({kind})", None]
-    if pa.types.is_dictionary(kind):
-        column = column.cast(kind.value_type)
-    coded = pa.concat_arrays(column.cast(pa.string()).chunks or [pa.array([], pa.string())])
-    coded = coded.dictionary_encode()
-    codes = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return codes, [*coded.dictionary.to_pylist(), None]
-
-
-def r_type(kind: Any) -> str:
-    """The R type of an Arrow type, as hubValidations names it."""
-    from pyarrow import types
-
-    for test, name in (
-        (types.is_dictionary, "factor"),
-        (types.is_integer, "integer"),
-        (types.is_floating, "double"),
-        (types.is_date, "Date"),
-        (types.is_boolean, "logical"),
-        (types.is_timestamp, "POSIXct"),
-        (types.is_string, "character"),
-        (types.is_large_string, "character"),
-        (types.is_string_view, "character"),
-    ):
-        if test(kind):
-            return name
-    return str(kind)
+def rows_of(
+    coded: Mapping[str, Coded],
+    kinds: dict[str, str],
+    numbers: np.ndarray,
+    nothing: Sequence[str] = ("",),
+) -> Rows:
+    """Columns of coded texts, some of which stand for NA."""
+    codes = {}
+    for name, (at, known) in coded.items():
+        none = np.array([*(w is None or w in nothing for w in known), True])
+        codes[name] = np.where(none[at], -1, at)
+    table = pd.DataFrame(codes, index=range(len(numbers)))
+    return Rows(table, {n: [*known, None] for n, (_, known) in coded.items()}, kinds, numbers)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import msgspec
 import pandas as pd
 
 from odforecast.say import plain, quoted
@@ -56,12 +57,11 @@ class Known:
 
 
 def _read() -> Iterator[Known]:
+    """The table of checks."""
     with Path(__file__).with_name("checks.csv").open(encoding="utf-8", newline="") as file:
-        for x in csv.DictReader(file):
-            stops, optional = x["stops"] == "TRUE", x["optional"] == "TRUE"
-            yield Known(
-                x["name"], x["check"], stops, x["applies_to"], x["function"], optional, x["fix"]
-            )
+        for row in csv.DictReader(file):
+            flags = {name: row[name] == "TRUE" for name in ("stops", "optional")}
+            yield msgspec.convert(row | flags, Known)
 
 
 #: All checks, in hubValidations' order, which is that in which they are run.
@@ -345,72 +345,3 @@ def _wrapped(line: str, indent: int) -> list[str]:
         line, _WIDTH, subsequent_indent=" " * indent, break_long_words=False,
         break_on_hyphens=False, drop_whitespace=True, replace_whitespace=False,
     ) or [line]  # fmt: skip
-
-
-class Ledger:
-    """Outcomes as they come in, of one file after the other."""
-
-    def __init__(self) -> None:
-        self.outcomes: list[Outcome] = []
-        self.reasons: dict[str, str] = {}
-
-    def run(self, subject: object, checks: Iterable[Known], file: str, stop: str = "") -> str:
-        """Run checks in order: each is a method of the subject, by its name.
-
-        Parameters
-        ----------
-        subject : object
-        checks : iterable of Known
-        file : str
-            The subject, from the hub's folder on.
-        stop : str
-            The check that failed before, and stops these.
-
-        Returns
-        -------
-        str
-            The check that stops whatever would come next; empty if nothing does.
-        """
-        for known in checks:
-            name = known.name
-            # The place of a metadata file is looked at whatever its ending is.
-            if stop and (stop, name) != ("metadata_file_ext", "metadata_file_location"):
-                self.not_run(name, file, f"stopped by {stop}, which failed")
-                continue
-            try:
-                found = getattr(subject, name)()
-            except Unreadable as error:
-                found = broken(True, str(error))
-            except NotRun as error:
-                self.not_run(name, file, str(error))
-                continue
-            failed, note = bool(found.findings), found.note
-            self.outcomes.append(
-                Outcome(
-                    name, FAILED if failed else PASSED, file, "" if failed else note,
-                    tuple(found.findings[:SHOWN]), found.count,
-                )
-            )  # fmt: skip
-            # hubValidations says of a missing column of round ids twice that it is missing.
-            if failed and (known.stops or name == "valid_round_id_col"):
-                stop = name
-        return stop
-
-    def config(self, found: list[Finding] | str) -> None:
-        """What ``valid_config`` found, or why it was not run; a failure stops all others."""
-        name, wrong = "valid_config", found if isinstance(found, list) else []
-        if wrong:
-            one = Outcome(name, FAILED, "hub-config", "", tuple(wrong[:SHOWN]), len(wrong))
-            self.never(CHECKS[1:], "stopped by valid_config, which failed")
-        else:
-            one = Outcome(name, NOT_RUN if found else PASSED, "hub-config", str(found))
-        self.outcomes.append(one)
-
-    def not_run(self, name: str, file: str, reason: str) -> None:
-        """A check was not run in this file."""
-        self.outcomes.append(Outcome(name, NOT_RUN, file, reason))
-
-    def never(self, checks: Iterable[Known], reason: str) -> None:
-        """Checks are run in no file."""
-        for known in checks:
-            self.reasons.setdefault(known.name, reason)

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from odforecast.errors import DataError
-from odforecast.hub.checks.reading import files_below
-from odforecast.hub.checks.report import CHECKS, GROUPS, Checks, Ledger
+from odforecast.hub.checks.config import Hub, read_hub, read_schemas
+from odforecast.hub.checks.report import (
+    CHECKS,
+    FAILED,
+    GROUPS,
+    NOT_RUN,
+    PASSED,
+    SHOWN,
+    Checks,
+    Finding,
+    Known,
+    NotRun,
+    Outcome,
+    Status,
+    Unreadable,
+    broken,
+)
 from odforecast.hub.checks.submission import Metadata, Submission
 from odforecast.hub.checks.targets import TargetFile, TargetSet, data_sets, files_of
-from odforecast.hub.checks.tasks import Hub, read_hub, read_schemas
-from odforecast.hub.layout import CONFIG, MODEL_METADATA, TARGET_TYPES
+from odforecast.hub.layout import CONFIG, MODEL_METADATA, TARGET_TYPES, files_below
 from odforecast.hub.layout import TARGET_DATA as TARGETS
 from odforecast.say import plain
 
@@ -99,12 +113,12 @@ def check(
         )
     judges = read_schemas(None if schemas is None else Path(schemas))
     now = _moment(submission_time, clock)
-    ledger = Ledger()
     hub = read_hub(root, judges)
-    ledger.config(hub if isinstance(hub, list) else hub.no_schema)
+    run = _Run(now, extra_dates)
+    run.config(hub if isinstance(hub, list) else hub.no_schema)
     if isinstance(hub, Hub):
-        _Run(hub, ledger, now, extra_dates).path(whole)
-    return Checks(str(path), tuple(ledger.outcomes), ledger.reasons)
+        run.path(hub, whole)
+    return Checks(str(path), tuple(run.outcomes), run.reasons)
 
 
 def _moment(asked: bool | str | dt.datetime, clock: Clock) -> dt.date | None:
@@ -126,15 +140,66 @@ def _moment(asked: bool | str | dt.datetime, clock: Clock) -> dt.date | None:
 
 
 class _Run:
-    """The checks of one hub, as they are run."""
+    """Outcomes of the checks of one hub as they come in, of one file after the other."""
 
-    def __init__(self, hub: Hub, ledger: Ledger, now: dt.date | None, extra_dates: bool) -> None:
-        self.hub, self.ledger, self.now, self.extra_dates = hub, ledger, now, extra_dates
-        self.asked = [c for c in _OPTIONAL if c.function in hub.optional]
+    hub: Hub
 
-    def path(self, path: Path) -> None:
+    def __init__(self, now: dt.date | None, extra_dates: bool) -> None:
+        self.now, self.extra_dates = now, extra_dates
+        self.outcomes: list[Outcome] = []
+        self.reasons: dict[str, str] = {}
+        self.asked: list[Known] = []
+
+    def config(self, found: list[Finding] | str) -> None:
+        """What ``valid_config`` found, or why it was not run; a failure stops all others."""
+        wrong = found if isinstance(found, list) else []
+        if wrong:
+            one = Outcome("valid_config", FAILED, "hub-config", "", tuple(wrong[:SHOWN]),
+                          len(wrong))  # fmt: skip
+            self.never(CHECKS[1:], "stopped by valid_config, which failed")
+        else:
+            one = Outcome("valid_config", NOT_RUN if found else PASSED, "hub-config", str(found))
+        self.outcomes.append(one)
+
+    def never(self, checks: Iterable[Known], reason: str) -> None:
+        """Checks are run in no file."""
+        for known in checks:
+            self.reasons.setdefault(known.name, reason)
+
+    def run(self, subject: object, checks: Iterable[Known], file: str, stop: str = "") -> str:
+        """Run checks, each a method of the subject, in order.
+
+        ``stop`` is the check that failed before, and stops these. Returned is the one that stops
+        whatever comes next.
+        """
+        for known in checks:
+            name, reason = known.name, ""
+            # The place of a metadata file is looked at whatever its ending is.
+            if stop and (stop, name) != ("metadata_file_ext", "metadata_file_location"):
+                reason = f"stopped by {stop}, which failed"
+            else:
+                try:
+                    found = getattr(subject, name)()
+                except Unreadable as error:
+                    found = broken(True, str(error))
+                except NotRun as error:
+                    reason = str(error)
+            if reason:
+                self.outcomes.append(Outcome(name, NOT_RUN, file, reason))
+                continue
+            places = tuple(found.findings[:SHOWN])
+            status: Status = FAILED if places else PASSED
+            note = "" if places else found.note
+            self.outcomes.append(Outcome(name, status, file, note, places, found.count))
+            # hubValidations says of a missing column of round ids twice that it is missing.
+            if places and (known.stops or name == "valid_round_id_col"):
+                stop = name
+        return stop
+
+    def path(self, hub: Hub, path: Path) -> None:
         """Run the checks of a path, which need not exist."""
-        hub, never = self.hub, self.ledger.never
+        self.hub, never = hub, self.never
+        self.asked = [c for c in _OPTIONAL if c.function in hub.optional]
         metadata, targets = hub.root / MODEL_METADATA, hub.root / TARGETS
         other = f"{plain(hub.relative(path), 200)} is"
         if self.now is None:
@@ -166,18 +231,18 @@ class _Run:
         """Run the checks of submissions."""
         for path in files:
             one, file = Submission(path, self.hub, self.now), self.hub.relative(path)
-            stop = self.ledger.run(one, _FILE, file)
+            stop = self.run(one, _FILE, file)
             if self.now is not None:
-                self.ledger.run(one, _TIME, file, stop)
-            self.ledger.run(one, (*_DATA, *self.asked), file, stop)
-        self.ledger.never((*_SUBMISSION, *_TIME), "the hub holds no submissions")
-        self.ledger.never(self.asked, "no file in which it could be run")
+                self.run(one, _TIME, file, stop)
+            self.run(one, (*_DATA, *self.asked), file, stop)
+        self.never((*_SUBMISSION, *_TIME), "the hub holds no submissions")
+        self.never(self.asked, "no file in which it could be run")
 
     def metadata(self, files: Sequence[Path]) -> None:
         """Run the checks of models' metadata."""
         for path in files:
-            self.ledger.run(Metadata(path, self.hub), _METADATA, self.hub.relative(path))
-        self.ledger.never(_METADATA, "the hub holds no metadata of models")
+            self.run(Metadata(path, self.hub), _METADATA, self.hub.relative(path))
+        self.never(_METADATA, "the hub holds no metadata of models")
 
     def target_data(self, kinds: Sequence[str]) -> None:
         """Run the checks of target data: of what is there, or that nothing is named as it must."""
@@ -186,17 +251,17 @@ class _Run:
             there = [kinds[0]]
         stop = ""
         for kind in there:
-            stop = self.ledger.run(TargetSet(kind, self.hub), _TARGET_SET, f"{TARGETS}/{kind}")
+            stop = self.run(TargetSet(kind, self.hub), _TARGET_SET, f"{TARGETS}/{kind}")
             for path in (p for one in data_sets(self.hub, kind) for p in files_of(one)):
                 self.target_file(path, kind)
         reason = f"stopped by {stop}, which failed" if stop else "the hub holds no target data"
-        self.ledger.never(_TARGET, reason)
+        self.never(_TARGET, reason)
 
     def target_file(self, path: Path, kind: str) -> None:
         """Run the checks of one file of target data."""
         one, file = TargetFile(path, kind, self.hub, self.extra_dates), self.hub.relative(path)
-        stop = self.ledger.run(one, _TARGET_FILE, file)
-        self.ledger.run(one, _TARGET_DATA, file, stop)
+        stop = self.run(one, _TARGET_FILE, file)
+        self.run(one, _TARGET_DATA, file, stop)
 
     def target_path(self, path: Path) -> None:
         """Run the checks of a file of target data, or of a data set of one kind."""
@@ -212,7 +277,7 @@ class _Run:
             )
         for one in _files(path):
             self.target_file(one, kind)
-        self.ledger.never(_TARGET_SET, "one file, and not the data set")
+        self.never(_TARGET_SET, "one file, and not the data set")
 
 
 def _files(path: Path) -> list[Path]:

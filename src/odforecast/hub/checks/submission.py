@@ -22,13 +22,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import pandas as pd
 
+from odforecast.hub.cells import is_day
+from odforecast.hub.checks.config import STANDARD, Hub, by_schema
 from odforecast.hub.checks.reading import (
     Expression,
     Rows,
-    Word,
     exists,
     fits,
-    is_day,
     number,
     read_rows,
     read_yaml,
@@ -36,35 +36,29 @@ from odforecast.hub.checks.reading import (
     values_text,
 )
 from odforecast.hub.checks.report import SHOWN, Broken, Finding, NotRun, Unreadable, broken
-from odforecast.hub.checks.tasks import STANDARD, Hub, ModelTask, OutputType, Round, by_schema
 from odforecast.hub.layout import CONFIG, MODEL_METADATA
 from odforecast.hub.naming import STEM
+from odforecast.hub.tasks import (
+    HORIZON_HINT,
+    ModelTask,
+    OutputType,
+    Round,
+    Samples,
+    Word,
+    wrong_end,
+)
 from odforecast.say import listed, plain, quoted
 
 _CODECS: Final = ("snappy", "gzip", "gz", "brotli", "zstd", "lz4", "lzo", "bz2")
 _ID: Final = "output_type_id"
+_DAYS: Final = ["origin_date", "horizon", "target_end_date"]
 # Arguments of optional checks: R code, of which two forms are read and none is run.
 _PERIOD: Final = re.compile(r"(?:lubridate::)?(weeks|days)\((\d*)L?\)\Z")
 _LIST: Final = re.compile(r"list\(\s*([\w.]+)\s*=\s*(['\"])([^'\"]*)\2\s*\)\Z")
 
 
 def parse_name(name: str) -> tuple[str, str]:
-    """Round id and model id of a file's name.
-
-    Raises
-    ------
-    ValueError
-        With what is wrong with it.
-
-    Examples
-    --------
-    >>> parse_name("2024-07-31-cdc-base_line.csv")
-    ('2024-07-31', 'cdc-base_line')
-    >>> parse_name("2024-07-31-cdc-base+delay.csv")
-    Traceback (most recent call last):
-        ...
-    ValueError: '+' is not allowed in a file's name: letters, digits, _ and - only
-    """
+    """Round id and model id of a file's name."""
     stem = name.rpartition(".")[0] or name
     head, dot, codec = stem.rpartition(".")
     if dot and codec not in _CODECS:
@@ -81,44 +75,20 @@ def parse_name(name: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True)
-class Samples:
-    """The samples of one model task.
-
-    Attributes
-    ----------
-    task : str
-        The model task, for messages.
-    codes : DataFrame
-        Its rows, as in :class:`Rows`.
-    params : dict
-        ``output_type_id_params``.
-    names : list of str
-        Ids of the samples.
-    sets : list of tuple
-        The task ids that have one value within each sample, as far as the rows tell: one that has
-        one value in all rows counts only if it is in ``compound_taskid_set``.
-    usual : tuple of str
-        The set of most samples.
-    """
+class Drawn:
+    """The samples of one model task."""
 
     task: str
     codes: pd.DataFrame
-    params: Mapping[str, Any]
+    known: list[str]
+    params: Samples
     names: list[str]
     sets: list[tuple[str, ...]]
     usual: tuple[str, ...]
 
 
 class Submission:
-    """A file of model-output.
-
-    Parameters
-    ----------
-    path : Path
-    hub : Hub
-    now : date or datetime, optional
-        The day or moment for which the submission window is judged.
-    """
+    """A file of model-output."""
 
     def __init__(self, path: Path, hub: Hub, now: dt.date | None = None) -> None:
         self.path, self.hub, self.now = path, hub, now
@@ -152,7 +122,7 @@ class Submission:
 
     def file_format(self) -> Broken:
         """The hub accepts the format."""
-        accepted = self.round.config.get("file_format") or self.hub.admin["file_format"]
+        accepted = self.round.file_format or self.hub.admin["file_format"]
         ending = self.path.suffix.removeprefix(".")
         text = f"the hub accepts {', '.join(accepted)}"
         return broken(ending not in accepted, text, value=ending)
@@ -191,7 +161,7 @@ class Submission:
 
     def _window(self) -> tuple[dt.date, dt.date]:
         """First and last day, each of its own or counted from the only day of a column."""
-        due = self.round.config.get("submissions_due") or {}
+        due = self.round.submissions_due or {}
         start, end, column = (due.get(name) for name in ("start", "end", "relative_to"))
         if column is None:
             return dt.date.fromisoformat(str(start)), dt.date.fromisoformat(str(end))
@@ -256,7 +226,7 @@ class Submission:
     # validate_model_data: the rows
 
     @cached_property
-    def tasks(self) -> tuple[ModelTask, ...]:
+    def tasks(self) -> list[ModelTask]:
         """Model tasks of the round."""
         return self.round.fixed(self.round_id)
 
@@ -274,8 +244,8 @@ class Submission:
             for name in self.columns:
                 legal &= self.rows.among(name, task.choice(name).allowed)
             for output in task.outputs.values():
-                mine = legal & self.rows.among("output_type", [output.name])
-                if output.name != "sample":  # whose ids are numbers of their own
+                mine = legal & self.rows.among("output_type", [output.kind])
+                if output.kind != "sample":  # whose ids are numbers of their own
                     mine &= self.rows.among(_ID, output.ids)
                 found.append((task, output, mine))
         return found
@@ -286,21 +256,21 @@ class Submission:
         known: dict[str, list[Word]] = {
             name: [w for t in self.tasks for w in t.choice(name).allowed] for name in self.columns
         }
-        known["output_type"] = [o.name for o in outputs]
-        known[_ID] = [w for o in outputs if o.name != "sample" for w in o.ids]
+        known["output_type"] = [o.kind for o in outputs]
+        known[_ID] = [w for o in outputs if o.kind != "sample" for w in o.ids]
         if "sample" in known["output_type"]:
             mine = self.rows.among("output_type", ["sample"])
             known[_ID] += self.rows.distinct(_ID, mine)
         legal = np.logical_or.reduce([mine for *_, mine in self.parts])
         found = self.rows.illegal(legal, known)
         for _, output, mine in self.parts:
-            if output.name == "sample":
-                found += self._sample_ids(output.params, mine)
+            if output.kind == "sample":
+                found += self._sample_ids(output.output_type_id_params or Samples(), mine)
         return found
 
-    def _sample_ids(self, params: Mapping[str, Any], mine: np.ndarray) -> Broken:
+    def _sample_ids(self, params: Samples, mine: np.ndarray) -> Broken:
         """Ids of samples that are not of the type and length of the configuration."""
-        whole, most = params.get("type") == "integer", params.get("max_length")
+        whole, most = params.type == "integer", params.max_length
         text = "sample IDs are whole numbers"
         if not whole:
             text = "a sample has an ID" if most is None else f"at most {most} characters"
@@ -315,12 +285,23 @@ class Submission:
         derived = [n for n in self.round.derived if n in self.round.task_ids]
         if not derived:
             raise NotRun("the round has no derived task IDs")
-        found = Broken()
+        found = self._wrong_months()
         for name in derived:
             known = {w for t in self.round.tasks for w in t.choice(name).allowed}
             bad = ~self.rows.among(name, known)
             found += self.rows.broken(bad, "is not a value of this derived task ID", name)
         return found
+
+    def _wrong_months(self) -> Broken:
+        """Months that are not those of their horizons, in a hub that says how it counts."""
+        last = self.hub.tasks.last_months(self.hub.admin)
+        if not last or any(n not in self.rows for n in _DAYS):
+            return Broken()
+        key, wrong = row_key(self.rows.codes, _DAYS), {}
+        for i in key.index[~key.duplicated()]:
+            if why := wrong_end(last, *(self.rows.text(n, i) or "" for n in _DAYS)):
+                wrong[key[i]] = f"{why}; {HORIZON_HINT}"
+        return self.rows.broken(key.isin(wrong), lambda i: wrong[key[i]], _DAYS[-1])
 
     def rows_unique(self) -> Broken:
         """No row repeats another but for its value."""
@@ -330,7 +311,7 @@ class Submission:
         """Every required combination is there, of each output type that is sent or required."""
         sent, found = self.rows.distinct("output_type"), Broken()
         for task, output, mine in self.parts:
-            if output.is_required or output.name in sent:
+            if output.is_required or output.kind in sent:
                 found += self._missing(task, output, mine)
         return found
 
@@ -341,8 +322,8 @@ class Submission:
         others run through their required values, and all these rows must exist. The empty set is
         the grid of required values itself.
         """
-        required = {name: task.choice(name).required for name in self.columns}
-        if output.name != "sample":
+        required = {name: task.choice(name).needed for name in self.columns}
+        if output.kind != "sample":
             required[_ID] = output.ids
         codes = self.rows.codes.loc[mine, list(required)].drop_duplicates()
         optional = pd.DataFrame(
@@ -371,7 +352,7 @@ class Submission:
                 grid = itertools.product(*(required[n] for n in rest))
                 values = dict(zip(rest, next(x for x in grid if x not in there)))
                 values |= {n: self.rows.text(n, rows[0]) for n in kept}
-                first = {n: values[n] for n in self.columns} | {"output_type": output.name}
+                first = {n: values[n] for n in self.columns} | {"output_type": output.kind}
                 text = values_text({**first, _ID: values.get(_ID)})
                 found.findings.append(Finding(f"missing of model task {task.number}: {text}"))
         return found
@@ -391,7 +372,7 @@ class Submission:
             if rule.get("maximum") is not None:
                 tests.append((values > rule["maximum"], f"is more than {rule['maximum']:g}"))
             for bad, text in tests:
-                found += self.rows.broken(mine & bad, f"{text} ({plain(output.name)})", "value")
+                found += self.rows.broken(mine & bad, f"{text} ({plain(output.kind)})", "value")
         return found
 
     def value_col_non_desc(self) -> Broken:
@@ -400,7 +381,7 @@ class Submission:
             raise NotRun("the file holds no quantile or cdf")
         bad = np.zeros(len(self.rows), dtype=bool)
         for _, output, mine in self.parts:
-            if output.name in ("quantile", "cdf"):
+            if output.kind in ("quantile", "cdf"):
                 bad |= self.rows.falling(mine, self.columns, "value", output.ids)
         text = "is below the value of the next lower output_type_id"
         return self.rows.broken(bad, text, "value", [*self.columns, _ID])
@@ -414,25 +395,25 @@ class Submission:
     # validate_model_data: samples
 
     @cached_property
-    def samples(self) -> list[Samples]:
+    def samples(self) -> list[Drawn]:
         """The samples of each model task that has some."""
         found = []
         for task, output, mine in self.parts:
-            if output.name != "sample" or not mine.any():
+            if output.kind != "sample" or not mine.any():
                 continue
             codes = self.rows.codes[mine]
-            configured = output.params.get("compound_taskid_set")
-            known = self.round.task_ids if configured is None else configured
+            params = output.output_type_id_params or Samples()
+            known = params.compound_taskid_set
+            known = self.round.task_ids if known is None else known
             by = codes.groupby(_ID)[self.columns]
             one = by.min() == by.max()
             for name in self.columns:
                 one[name] &= name in known or codes[name].min() < codes[name].max()
             sets = [tuple(itertools.compress(self.columns, row)) for row in one.to_numpy()]
             usual = Counter(sets).most_common(1)[0][0]
-            params = {**output.params, "compound_taskid_set": known}
             text = f"model task {task.number}"
             names = [str(self.rows.words[_ID][code]) for code in one.index]
-            found.append(Samples(text, codes, params, names, sets, usual))
+            found.append(Drawn(text, codes, known, params, names, sets, usual))
         if not found:
             raise NotRun("the file holds no samples")
         return found
@@ -457,7 +438,7 @@ class Submission:
         """
         found = Broken()
         for group in self.samples:
-            known = group.params["compound_taskid_set"]
+            known = group.known
             finer = [n for n in group.usual if n not in known]
             if len(set(group.sets)) > 1:
                 for name, compound in zip(group.names, group.sets):
@@ -504,7 +485,8 @@ class Submission:
         """Every combination of compound task ids has the samples asked for, as many everywhere."""
         found = Broken()
         for group in self.samples:
-            least, most = (group.params[f"{x}_samples_per_task"] for x in ("min", "max"))
+            least = group.params.min_samples_per_task
+            most = group.params.max_samples_per_task
             firsts = group.codes.drop_duplicates(_ID)
             unit = row_key(firsts, group.usual)
             counts = unit.value_counts(sort=False)

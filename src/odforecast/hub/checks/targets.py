@@ -12,18 +12,11 @@ from urllib.parse import unquote
 import numpy as np
 import pandas as pd
 
-from odforecast.hub.checks.reading import (
-    Rows,
-    Word,
-    exists,
-    files_below,
-    number,
-    read_rows,
-    row_key,
-)
+from odforecast.hub.checks.config import Hub
+from odforecast.hub.checks.reading import Rows, exists, number, read_rows, row_key, rows_of
 from odforecast.hub.checks.report import Broken, NotRun, Unreadable, broken
-from odforecast.hub.checks.tasks import Hub, ModelTask
-from odforecast.hub.layout import TARGET_DATA
+from odforecast.hub.layout import TARGET_DATA, files_below
+from odforecast.hub.tasks import ModelTask, Word
 from odforecast.say import listed, quoted
 
 SERIES: Final = "time-series"
@@ -96,19 +89,18 @@ class TargetSet:
             return Broken()
         if len(tables) == 1:
             return next(iter(tables.values())).repeated(columns, "values")
-        places = [(file, i + t.first) for file, t in tables.items() for i in range(len(t))]
-        codes, words = {}, {}
+        places = [(file, int(n)) for file, t in tables.items() for n in t.numbers]
+        coded = {}
         for n in columns:
-            texts = [t.each(n, lambda w: w) if n in t else np.full(len(t), None)
+            cells = [t.each(n, lambda w: w) if n in t else np.full(len(t), None)
                      for t in tables.values()]  # fmt: skip
-            codes[n], known = pd.factorize(np.concatenate(texts))
-            words[n] = [*known, None]
+            coded[n] = pd.factorize(np.concatenate(cells))
 
         def where(i: int) -> str:
             file, row = places[i]
             return f"row {row:,} of {quoted(file, 200)}"
 
-        found = Rows(pd.DataFrame(codes), words, {}, 0).repeated(columns, "values", where)
+        found = rows_of(coded, {}, np.arange(len(places))).repeated(columns, "values", where)
         for k, x in enumerate(found.findings):
             file, row = places[x.row or 0]
             found.findings[k] = replace(x, message=f"{file}: {x.message}", row=row)
@@ -116,16 +108,7 @@ class TargetSet:
 
 
 class TargetFile:
-    """A file of target data: ``validate_target_file`` and ``validate_target_data``.
-
-    Parameters
-    ----------
-    path : Path
-    kind : {"time-series", "oracle-output"}
-    hub : Hub
-    extra_dates : bool
-        Whether a time series may have days that are not a value of a task id.
-    """
+    """A file of target data: ``validate_target_file`` and ``validate_target_data``."""
 
     def __init__(self, path: Path, kind: str, hub: Hub, extra_dates: bool = True) -> None:
         self.path, self.kind, self.hub, self.extra_dates = path, kind, hub, extra_dates
@@ -218,8 +201,8 @@ class TargetFile:
         """Targets of a time series are step-ahead and of a type that is a number."""
         if self.kind == ORACLE:
             raise NotRun("not of oracle-output")
-        good = {str(t.get("target_id")): bool(t.get("is_step_ahead"))
-                and t.get("target_type") in _OF_SERIES for t in self.tasks.targets}  # fmt: skip
+        good = {str(t.target_id): bool(t.is_step_ahead) and t.target_type in _OF_SERIES
+                for task in self.tasks.model_tasks for t in task.targets}  # fmt: skip
         column, found = self.tasks.target_column, Broken()
         rule = f"a time series needs a target that is step-ahead and {listed(_OF_SERIES)}"
         if column is None:

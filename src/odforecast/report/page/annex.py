@@ -108,8 +108,8 @@ def _chances(x: Intervention) -> str:
     works, nothing, backfires = x.chances()
     way = f" ({x.backfire})" if x.backfire else ""
     return (
-        f"works {works:.2f}, nothing {nothing:.2f}, backfires {backfires:.2f}{way}; happens with "
-        f"probability {x.probability:g}; P(null) {x.p_null:g}; direction {x.direction}"
+        f"works {works:.2f}, nothing {nothing:.2f}, backfires {backfires:.2f}{way}; "
+        f"P(null) {x.p_null:g}; direction {x.direction}"
     )
 
 
@@ -152,7 +152,6 @@ def _place(
         "place": place,
         "averted": _averted(one.averted(), code),
         "figure": picture(partial(draw.averted_figure, one, code), f"Deaths averted in {place}"),
-        "recovery": _recovery(one, code),
         "lines": [_ONE_AT_A_TIME],
         "tornados": [],
         "attribution": None,
@@ -234,20 +233,6 @@ def _averted(table: pd.DataFrame, code: str) -> Table:
 def _percent(value: float) -> str:
     """A change with its sign; what rounds to nothing has none."""
     return f"{value:+.1f} %" if round(value, 1) else "0.0 %"
-
-
-def _recovery(one: Projection, code: str) -> str:
-    table = one.recovery_table()
-    rows = []
-    for r in table[table["location"] == code].to_dict("records"):
-        wait = f"{r['median_months']:.0f} months"
-        if pd.isna(r["median_months"]):
-            wait = "not within the horizon"
-        rows.append(
-            f"{r['scenario_id']}: {wait} ({100 * r['affected']:.0f} % of draws leave the baseline "
-            "by more than 1 %)"
-        )
-    return f"Time to recover, from the largest change until within 1 %: {'; '.join(rows)}."
 
 
 def _facts(projection: Projection) -> Table:

@@ -11,8 +11,8 @@ from odforecast.report.page.parts import Table
 from odforecast.report.words import assumption, assumption_in_short
 from odforecast.say import about, between, deaths_of, month_name, percent, rounded, step_of
 from odforecast.scenario import Projection, Scenario
+from odforecast.scenario.answer import NEVER, Answer, fewer_or_more, fewer_to_more, scenario_title
 from odforecast.scenario.intervention import Intervention
-from odforecast.scenario.text import NEVER, Answer, fewer_or_more, fewer_to_more, scenario_title
 
 
 def scope_of(chosen: Sequence[Scenario]) -> str:

@@ -11,8 +11,8 @@ from odforecast.report.page.parts import Table
 from odforecast.report.words import mechanisms
 from odforecast.say import chance, month_name, rounded, step_of
 from odforecast.scenario import Projection, Scenario
+from odforecast.scenario.answer import CLASS_WARNING, scenario_title
 from odforecast.scenario.catalogue import prior_names, prior_table
-from odforecast.scenario.text import CLASS_WARNING, scenario_title
 
 
 def skill_table(skill: pd.DataFrame) -> Table:

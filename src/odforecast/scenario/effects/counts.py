@@ -14,9 +14,9 @@ from odforecast.panel import Floats, Panel
 from odforecast.scenario.catalogue import events
 from odforecast.scenario.effects.estimator import Estimator
 from odforecast.scenario.effects.posterior import EventPosterior
+from odforecast.scenario.file import named_intervention
 from odforecast.scenario.intervention import NATION, Intervention
 from odforecast.scenario.priors import Fixed, Normal
-from odforecast.scenario.schema import named_intervention
 from odforecast.scenario.wording import nearest
 
 #: Events of the catalogue, and the named prior each is an instance of.

@@ -9,8 +9,8 @@ from scipy.special import ndtr, ndtri
 
 from odforecast.months import Months
 from odforecast.panel import Floats
+from odforecast.scenario.drawing import rise_and_fade
 from odforecast.scenario.intervention import Intervention
-from odforecast.scenario.shape import rise_and_fade
 from odforecast.seeds import seed_from
 
 #: What is drawn of each event.

@@ -1,8 +1,4 @@
-"""A hub's configuration: its schemas and rules (``valid_config``), and what the checks need of it.
-
-Values are compared as text, as hubValidations does: 0.1 of the configuration is ``0.1`` in a
-file, and ``0.10`` is another value.
-"""
+"""A hub's configuration: its schemas and rules (``valid_config``)."""
 
 from __future__ import annotations
 
@@ -10,14 +6,15 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from odforecast.errors import DataError
-from odforecast.hub.checks.reading import Word, is_day, read_json, read_yaml
+from odforecast.hub.checks.reading import read_json, read_yaml
 from odforecast.hub.checks.report import Finding, Unreadable
 from odforecast.hub.layout import CONFIG, MODEL_OUTPUT, TARGET_TYPES, values_of
+from odforecast.hub.tasks import Tasks, shaped
 from odforecast.say import listed, plain, quoted
 
 #: Columns that every model-output file has beside the task ids.
@@ -32,224 +29,9 @@ _ROUND_ID: Final = re.compile(r"(\d{4}-\d{2}-\d{2}|[A-Za-z0-9_]+)\Z")
 _RESERVED: Final = ("as_of", "output_type", "output_type_id", "observation", "oracle_value")
 
 
-# tasks.json, read
-
-
-@dataclass(frozen=True)
-class Choice:
-    """Values a column may have: those that must be there, and those that may."""
-
-    required: tuple[Word, ...] = ()
-    optional: tuple[Word, ...] = ()
-
-    @property
-    def allowed(self) -> tuple[Word, ...]:
-        """All of them, in the order of the configuration."""
-        return (*self.required, *self.optional)
-
-
-#: The cells of a task id that a model task does not have.
-ABSENT: Final = Choice((None,))
-
-
-@dataclass(frozen=True)
-class OutputType:
-    """One output type of a model task."""
-
-    name: str
-    ids: tuple[Word, ...]
-    is_required: bool = False
-    value: Mapping[str, Any] = field(default_factory=dict)
-    #: ``output_type_id_params`` of samples.
-    params: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class ModelTask:
-    """One model task of a round, and its number there."""
-
-    number: int
-    task_ids: Mapping[str, Choice]
-    outputs: Mapping[str, OutputType]
-    targets: Sequence[Mapping[str, Any]] = ()
-
-    def choice(self, name: str) -> Choice:
-        """Values of a task id."""
-        return self.task_ids.get(name, ABSENT)
-
-
-@dataclass(frozen=True)
-class Round:
-    """One entry of ``rounds``; where round ids are a column's values, it is many rounds."""
-
-    ids: tuple[str, ...]
-    #: Column whose value is the round's id; None if the id is the configuration's.
-    column: str | None
-    tasks: tuple[ModelTask, ...]
-    derived: Sequence[str]
-    config: Mapping[str, Any]
-
-    @property
-    def task_ids(self) -> tuple[str, ...]:
-        """Names of all task ids of its model tasks."""
-        return tuple(dict.fromkeys(name for task in self.tasks for name in task.task_ids))
-
-    def fixed(self, round_id: str) -> tuple[ModelTask, ...]:
-        """Its model tasks for one round: in the round's column, that id and no other."""
-        if self.column is None:
-            return self.tasks
-        only = {self.column: Choice((round_id,))}
-        return tuple(replace(t, task_ids={**t.task_ids, **only}) for t in self.tasks)
-
-
-@dataclass(frozen=True)
-class Tasks:
-    """All rounds of a hub, and the R types of its columns."""
-
-    rounds: tuple[Round, ...]
-    types: dict[str, str]
-
-    @property
-    def round_ids(self) -> tuple[str, ...]:
-        """All round ids."""
-        return tuple(x for r in self.rounds for x in r.ids)
-
-    @property
-    def task_ids(self) -> tuple[str, ...]:
-        """Names of all task ids."""
-        return tuple(dict.fromkeys(name for r in self.rounds for name in r.task_ids))
-
-    @property
-    def model_tasks(self) -> list[ModelTask]:
-        """Model tasks of all rounds."""
-        return [task for r in self.rounds for task in r.tasks]
-
-    @property
-    def targets(self) -> list[Mapping[str, Any]]:
-        """``target_metadata`` of all model tasks."""
-        return [target for task in self.model_tasks for target in task.targets]
-
-    @property
-    def target_column(self) -> str | None:
-        """The task id that names the target; None if there is none."""
-        return next((name for x in self.targets for name in x.get("target_keys") or ()), None)
-
-
-def word(value: Any) -> Word:
-    """A value of a configuration as a file holds it.
-
-    Examples
-    --------
-    >>> word(0.1), word(1.0), word(3), word("US"), word(None), word(True)
-    ('0.1', '1', '3', 'US', None, 'true')
-    """
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, float):
-        import pyarrow as pa
-
-        return str(pa.scalar(value).cast(pa.string()))
-    return None if value is None else str(value)
-
-
-def type_of(values: Iterable[Any]) -> str:
-    """The R type of a column of such values: the widest of them.
-
-    Examples
-    --------
-    >>> type_of([1, 2]), type_of([0.5, 1]), type_of(["US", 1]), type_of(["2024-01-31"])
-    ('integer', 'double', 'character', 'Date')
-    """
-    known = [v for v in values if v is not None]
-    if any(isinstance(v, str) for v in known):
-        days = all(isinstance(v, str) and is_day(v) for v in known)
-        return "Date" if days else "character"
-    if any(isinstance(v, float) and not v.is_integer() for v in known):
-        return "double"
-    if any(not isinstance(v, bool) for v in known):
-        return "integer"
-    return "logical" if known else "character"
-
-
-def read_tasks(config: Mapping[str, Any]) -> Tasks:
-    """What a ``tasks.json`` of the right shape says."""
-    rounds = tuple(_round(r, config.get("derived_task_ids")) for r in config["rounds"])
-    return Tasks(rounds, _types(config))
-
-
-def _round(config: Mapping[str, Any], derived: Any) -> Round:
-    tasks = tuple(_task(n, t) for n, t in enumerate(config["model_tasks"], 1))
-    column = config["round_id"] if config["round_id_from_variable"] else None
-    ids: tuple[Word, ...] = (config["round_id"],)
-    if column is not None:
-        ids = tuple(dict.fromkeys(x for t in tasks for x in t.choice(column).allowed))
-    known = tuple(x for x in ids if x is not None)
-    return Round(known, column, tasks, config.get("derived_task_ids") or derived or (), config)
-
-
-def _task(n: int, config: Mapping[str, Any]) -> ModelTask:
-    task_ids = {}
-    for name, values in config["task_ids"].items():
-        parts = (tuple(map(word, values.get(k) or ())) for k in ("required", "optional"))
-        found = Choice(*parts)
-        # Neither has a value: the model task does not have this task id, and its cells are NA.
-        task_ids[name] = found if found.allowed else ABSENT
-    outputs = {}
-    for name, x in config["output_type"].items():
-        ids = tuple(map(word, x.get("output_type_id", {}).get("required") or ())) or (None,)
-        params = x.get("output_type_id_params") or {}
-        outputs[name] = OutputType(name, ids, x.get("is_required", False), x["value"], params)
-    return ModelTask(n, task_ids, outputs, config["target_metadata"])
-
-
-def _types(config: Mapping[str, Any]) -> dict[str, str]:
-    """R types of all columns, as hubData derives them from all rounds together."""
-    tasks = [t for r in config["rounds"] for t in r["model_tasks"]]
-    found: dict[str, list[Any]] = {}
-    for task in tasks:
-        for name, values in task["task_ids"].items():
-            found.setdefault(name, []).extend(values_of(values))
-    types = {name: type_of(values) for name, values in found.items()}
-    outputs = [o for t in tasks for o in t["output_type"].values()]
-    asked = config.get("output_type_id_datatype") or "auto"
-    if asked == "auto":
-        ids = [x for o in outputs for x in values_of(o.get("output_type_id", {}))]
-        samples = [o["output_type_id_params"] for o in outputs if "output_type_id_params" in o]
-        ids += ["" if x.get("type") == "character" else 1 for x in samples]
-        asked = type_of(ids)
-        asked = "character" if asked in ("Date", "logical") else asked
-    kinds = {str(o["value"].get("type")) for o in outputs}
-    order = ("character", "double", "integer", "logical")
-    value = next((k for k in order if k in kinds), "double")
-    return types | {"output_type": "character", "output_type_id": str(asked), "value": value}
-
-
-# valid_config
-
-
 @dataclass(frozen=True)
 class Hub:
-    """A hub whose configuration is in order.
-
-    Attributes
-    ----------
-    root : Path
-        Its folder.
-    admin : dict
-        ``admin.json``.
-    tasks : Tasks
-        ``tasks.json``, read.
-    target : dict or None
-        ``target-data.json``.
-    metadata_schema : dict or None
-        ``model-metadata-schema.json``.
-    no_schema : str
-        Why the hubverse's schemas have not judged; empty if they have.
-    optional : dict
-        What ``validations.yml`` asks for: arguments by function of hubValidations.
-    no_optional : str
-        Why it asks for nothing, where the file cannot be read.
-    """
+    """A hub whose configuration is in order."""
 
     root: Path
     admin: dict[str, Any]
@@ -271,13 +53,7 @@ class Hub:
 
 
 def read_schemas(folder: Path | None) -> dict[str, dict[str, Any]]:
-    """The hubverse's schemas of a folder, by name; empty without a folder.
-
-    Raises
-    ------
-    DataError
-        If a schema is missing or cannot be read.
-    """
+    """The hubverse's schemas of a folder, by name; empty without a folder."""
     found = {}
     for name in FILES if folder is not None else ():
         assert folder is not None
@@ -336,7 +112,7 @@ def read_hub(root: Path, schemas: Mapping[str, Mapping[str, Any]]) -> Hub | list
     if wrong:
         return wrong
     return Hub(
-        root, found["admin"], read_tasks(found["tasks"]), found.get("target-data"),
+        root, found["admin"], shaped(found["tasks"], Tasks), found.get("target-data"),
         found.get(_METADATA_SCHEMA), no_schema, *_optional(root),
     )  # fmt: skip
 
@@ -362,13 +138,7 @@ def _version_differs(
 
 
 def version_of(config: Mapping[str, Any]) -> str:
-    """The version a configuration says it is written for; v6.0.0 if it says none.
-
-    Examples
-    --------
-    >>> version_of({"schema_version": "https://x/schemas/main/v5.0.1/tasks-schema.json"})
-    'v5.0.1'
-    """
+    """The version a configuration says it is written for; v6.0.0 if it says none."""
     found = _VERSION.search(str(config.get("schema_version", "")))
     return found[0] if found else "v6.0.0"
 
@@ -376,17 +146,7 @@ def version_of(config: Mapping[str, Any]) -> str:
 def by_schema(
     found: Mapping[str, Any], schema: Mapping[str, Any], before: str = ""
 ) -> list[Finding]:
-    """What a JSON schema says is wrong, one finding a place; nothing is fetched for it.
-
-    Parameters
-    ----------
-    found : mapping
-        What is judged.
-    schema : mapping
-        By which.
-    before : str
-        Before the place in the file.
-    """
+    """What a JSON schema says is wrong, one finding a place; nothing is fetched for it."""
     from jsonschema import FormatChecker
     from jsonschema.exceptions import best_match
     from referencing import Registry
@@ -474,7 +234,11 @@ def _rules(found: Mapping[str, Any]) -> Iterator[Finding]:
                     yield _at(place, f"lacks the round ID, {column}")
                 elif task["task_ids"][column] != first.get(column):
                     yield _at(f"{place}.{column}", "must be the round IDs of the first model task")
-    tasks = read_tasks(config)
+    try:
+        tasks = shaped(config, Tasks)
+    except ValueError as error:
+        yield Finding(str(error), None, "tasks.json")
+        return
     for i, round_ in enumerate(tasks.rounds):
         for name in round_.ids:
             if not _ROUND_ID.match(name):
@@ -484,7 +248,7 @@ def _rules(found: Mapping[str, Any]) -> Iterator[Finding]:
         if n > 1:
             yield _at(f"{at}rounds", "this round ID is in more than one round", name)
     for name in tasks.task_ids:
-        if all(t.choice(name) == ABSENT for t in tasks.model_tasks):
+        if all(not t.choice(name).values for t in tasks.model_tasks):
             where = f"{at}rounds[*].model_tasks[*].task_ids.{name}"
             yield _at(where, "this task ID has no value in any model task")
     yield from _derived(config, tasks.task_ids, config["rounds"], at)

@@ -18,12 +18,12 @@ from odforecast.forecast.text import place_name
 from odforecast.names import ALL_DRUGS
 from odforecast.say import about, chance, deaths_of, month_name, percent, rounded, step_of
 from odforecast.scenario.catalogue import CAVEAT, prior_names, prior_title
-from odforecast.scenario.limits import ALL
+from odforecast.scenario.intervention import ALL
 
 if TYPE_CHECKING:
     from odforecast.forecast import Forecast
+    from odforecast.scenario.intervention import Scenario
     from odforecast.scenario.projection import Projection
-    from odforecast.scenario.scenario import Scenario
 
 #: Said in place of the first number where there is none.
 #: CDC's warning, on every page about a class.

@@ -1,0 +1,446 @@
+"""Scenario files: YAML and TOML, checked key by key.
+
+A file is data of strangers. It may not repeat itself into a billion values, ask for an object,
+nest without end, or name a key twice; and a value is what it looks like: ``yes`` is a word. A
+mistake gives one line that names the file, the scenario, the key, what it is and what is allowed.
+A file holds one scenario, or several under ``scenarios``.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from odforecast.errors import OdforecastError, ScenarioError, UnknownNameError
+from odforecast.say import of_path, quoted
+from odforecast.say import plain as plain_text
+from odforecast.scenario import grammar
+from odforecast.scenario.catalogue import prior_table
+from odforecast.scenario.grammar import CHANCE, FORMS, SIZES, check_keys
+from odforecast.scenario.intervention import NULL, Intervention, Rebound, Scenario
+from odforecast.scenario.wording import shown
+
+#: What a file says in place of interventions where nothing is assumed.
+NOTHING = "none"
+
+#: Most bytes of a scenario file, levels of nesting, and largest number in it.
+MAX_BYTES = 200_000
+MAX_DEPTH = 12
+MAX_NUMBER = 10**15
+#: Characters of what a parser says that a message repeats.
+_SAID = 200
+
+
+def read_scenarios(path: str | Path) -> tuple[Scenario, ...]:
+    """Scenarios of a ``.yaml``, ``.yml`` or ``.toml`` file.
+
+    Raises
+    ------
+    ScenarioError
+        One line that names the file and the key.
+    """
+    path = Path(path)
+    words = _text_of(path)
+    try:
+        return parse_scenarios(words, path.suffix)
+    except OdforecastError as error:
+        raise ScenarioError(f"{path}: {error.message}", hint=error.hint) from error
+
+
+def parse_scenarios(text: str, suffix: str = ".yaml") -> tuple[Scenario, ...]:
+    """Scenarios from text.
+
+    Parameters
+    ----------
+    text : str
+        YAML or TOML.
+    suffix : {".yaml", ".yml", ".toml"}
+        Which.
+
+    Examples
+    --------
+    >>> from odforecast.scenario import parse_scenarios
+    >>> parse_scenarios("name: x\\ninterventions: [{prior: tariff-only, onset: 2026-03, spred: 1}]")
+    Traceback (most recent call last):
+    odforecast.errors.ScenarioError: x, intervention 1: unknown key 'spred', did you mean
+    'spread'?; allowed: prior, name, onset, ...
+    """
+    loaded = load(text, suffix)
+    if not isinstance(loaded, Mapping):
+        raise ScenarioError(
+            "a scenario file is a table of keys",
+            hint=f"allowed: {', '.join(FORMS[grammar.Scenario])}",
+        )
+    if "scenarios" not in loaded:
+        return (_stated(loaded),)
+    check_keys(loaded, ("scenarios",), "a file of several scenarios")
+    items = loaded["scenarios"]
+    if not isinstance(items, list) or not items:
+        raise ScenarioError(f"scenarios is {shown(items)}, allowed: a list of one or more")
+    found = tuple(map(_stated, items))
+    names = [s.name for s in found]
+    if twice := sorted({n for n in names if names.count(n) > 1}):
+        raise ScenarioError(f"name {shown(twice[0])} is given twice, allowed: distinct names")
+    return found
+
+
+def dump_scenarios(scenarios: Scenario | Sequence[Scenario], suffix: str = ".yaml") -> str:
+    """Text of a scenario file; :func:`parse_scenarios` gives equal scenarios back.
+
+    Parameters
+    ----------
+    scenarios : Scenario or sequence of Scenario
+        One, or several for one file.
+    suffix : {".yaml", ".yml", ".toml"}
+        Which.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> print(od.scenario.dump_scenarios(od.scenario.NULL))
+    name: 'null'
+    version: 1
+    title: Status quo
+    interventions: none
+    <BLANKLINE>
+    """
+    _check_suffix(suffix)
+    plain: dict[str, Any]
+    if isinstance(scenarios, Scenario):
+        plain = _written(scenarios)
+    else:
+        plain = {"scenarios": list(map(_written, scenarios))}
+    if suffix == ".toml":
+        import tomli_w
+
+        return tomli_w.dumps(plain)
+    import yaml
+
+    return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=96))
+
+
+def write_scenarios(path: str | Path, scenarios: Scenario | Sequence[Scenario]) -> Path:
+    """Write a scenario file; the suffix decides between YAML and TOML."""
+    path = Path(path)
+    _check_suffix(path.suffix)
+    path.write_text(dump_scenarios(scenarios, path.suffix), encoding="utf-8")
+    return path
+
+
+def named_intervention(name: str, onset: object, **changes: object) -> Intervention:
+    """A named prior of the evidence library as an intervention.
+
+    Parameters
+    ----------
+    name : str
+        For example ``"cooperation-resumed"``; see :func:`odforecast.scenario.prior_names`.
+    onset : month, or mapping
+        ``"2026-03"`` or ``{"between": ["2026-01", "2026-06"]}``.
+    **changes
+        Any other key of a scenario file: ``p_null=0.5``, ``exposure={"OH": 1.0}``.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> od.scenario.named_intervention("cooperation-resumed", onset="2026-03").prior.p_null
+    0.4
+    """
+    return _intervention({"prior": name, "onset": onset, **changes}, name)
+
+
+def named(name: str, onset: object | None = None, **changes: object) -> Scenario:
+    """A named prior of the evidence library as a scenario of that name.
+
+    Parameters
+    ----------
+    name : str
+        For example ``"supply-shock-2023-like"``; see :func:`odforecast.scenario.prior_names`.
+    onset : month, optional
+        ``"2026-03"``. Default: open, and the month after the as-of date where it is projected.
+    **changes
+        Any other key of a scenario file: ``p_null=0.5``.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> od.scenario.named("supply-shock-2023-like", onset="2026-01").name
+    'supply-shock-2023-like'
+    >>> od.scenario.named("supply-shock-2023-like").is_open
+    True
+    """
+    given = changes if onset is None else {"onset": onset, **changes}
+    return Scenario(name, (_intervention({"prior": name, **given}, name),))
+
+
+def _stated(plain: object) -> Scenario:
+    """A scenario of a file, which says so where it assumes nothing."""
+    if not isinstance(plain, Mapping):
+        raise ScenarioError(f"a scenario is a table of keys, got {shown(plain)}")
+    check_keys(plain, FORMS[grammar.Scenario], plain_text(plain.get("name", "scenario"), 40))
+    if "name" not in plain:
+        raise ScenarioError("key 'name' is missing, allowed: a name such as cooperation-2026")
+    # An unquoted null in YAML is no text, but what it means is plain.
+    name = NULL.name if plain["name"] is None else grammar.SCENARIO_NAME.held(plain["name"], "name")
+    items = plain.get("interventions", [] if name == NULL.name else None)
+    if items is None and "interventions" not in plain:
+        raise ScenarioError(
+            f"{name}: key 'interventions' is missing, allowed: a list, or none for the status quo"
+        )
+    if items == [] and name != NULL.name:
+        raise ScenarioError(
+            f"{name}: interventions is [], allowed: one or more, or none for the status quo"
+        )
+    items = [] if items == NOTHING else items
+    if not isinstance(items, list):
+        raise ScenarioError(f"{name}: interventions is {shown(items)}, allowed: a list, or none")
+    parts = [_intervention(x, f"{name}, intervention {i}") for i, x in enumerate(items, 1)]
+    others = {key: plain[key] for key in ("version", "title", "question") if key in plain}
+    return Scenario(name, tuple(parts), **others)
+
+
+def _written(scenario: Scenario) -> dict[str, Any]:
+    plain = scenario.to_dict()
+    return plain if scenario.interventions else {**plain, "interventions": NOTHING}
+
+
+def _intervention(plain: object, where: str) -> Intervention:
+    """An intervention from its plain form; ``prior`` fills in what is not given."""
+    if not isinstance(plain, Mapping):
+        raise ScenarioError(f"{where}: an intervention is a table of keys, got {shown(plain)}")
+    given = dict(plain)
+    sure = given.pop("probability", 1)
+    check_keys(given, FORMS[grammar.Intervention], where)
+    if "prior" in given:
+        base = _named(given.pop("prior"), where)
+        if any(key in given for key in SIZES):
+            base = {key: value for key, value in base.items() if key not in SIZES}
+        given = {**base, **given}
+    if "name" not in given:
+        raise ScenarioError(
+            f"{where}: key 'name' is missing", hint="give it, or name a prior with prior ="
+        )
+    name = grammar.NAME.held(given["name"], f"{where}: name")
+    sizes = [key for key in SIZES if key in given]
+    if len(sizes) > 1:
+        raise ScenarioError(f"{where}: {' and '.join(sizes)} are given, allowed: one of them")
+    if not sizes:
+        raise ScenarioError(
+            f"{where}: key 'size' is missing",
+            hint="give size, percent or dose, or name a prior with prior =",
+        )
+    rebound = given.pop("rebound", None)
+    values = _read(given, grammar.Intervention, where)
+    _check_sure(sure, values.get("p_null", 0.0), where)
+    values["size"] = values.pop(sizes[0])
+    values["rebound"] = _rebound(rebound, f"{where}: rebound")
+    try:
+        return Intervention(**values)
+    except OdforecastError as error:
+        # The class names the intervention, the file says where it stands.
+        said = error.message.removeprefix(f"{name}: ")
+        raise ScenarioError(f"{where}: {said}", hint=error.hint) from error
+
+
+def _check_sure(probability: object, p_null: Any, where: str) -> None:
+    """Refuse the ``probability`` of earlier files where it says what ``p_null`` says now."""
+    at = f"{where}: probability"
+    chance = CHANCE.held(CHANCE.read(probability, at), at)
+    if chance != 1:
+        nothing = 1 - chance * (1 - CHANCE.held(p_null, f"{where}: p_null"))
+        raise ScenarioError(
+            f"{where}: key 'probability' is {chance:g}, and is no longer taken",
+            hint=f"write p_null: {nothing:.6g} in its place, the probability of no effect",
+        )
+
+
+def _rebound(value: object, where: str) -> Rebound | None:
+    if value is None or value == "none" or isinstance(value, Rebound):
+        return value if isinstance(value, Rebound) else None
+    if not isinstance(value, Mapping):
+        raise ScenarioError(f"{where} is {shown(value)}, allowed: a table of keys, or none")
+    check_keys(value, FORMS[grammar.Rebound], where)
+    given = dict(value)
+    if "prior" in given:
+        base = _named(given.pop("prior"), where)
+        if "lag" in base:
+            base["after"] = base["lag"]
+        given = {**base, **given}
+    if "fraction" not in given:
+        raise ScenarioError(
+            f"{where}: key 'fraction' is missing", hint="or write {prior: substitution-rebound}"
+        )
+    try:
+        return Rebound(**_read(given, grammar.Rebound, where))
+    except OdforecastError as error:
+        said = error.message.removeprefix("rebound.").removeprefix(f"{where}: ")
+        raise ScenarioError(f"{where}: {said}", hint=error.hint) from error
+
+
+def _named(name: object, where: str) -> dict[str, Any]:
+    """Keys of a named prior."""
+    try:
+        return prior_table(grammar.TEXT.held(name, f"{where}: prior"), where)
+    except UnknownNameError as error:
+        raise ScenarioError(error.message, error.hint) from error
+
+
+def _read(given: Mapping[str, Any], keys: type[Any], where: str) -> dict[str, Any]:
+    """Values of keys, each in its form; a named prior may have others."""
+    forms = FORMS[keys]
+    return {k: forms[k].read(given[k], f"{where}: {k}") for k in given if k in forms}
+
+
+def _text_of(path: Path) -> str:
+    """Text of a scenario file."""
+    try:
+        with path.open("rb") as handle:
+            data = handle.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
+        why = getattr(error, "strerror", None) or error
+        raise ScenarioError(f"cannot read {of_path(path)}: {why}") from error
+    if len(data) > MAX_BYTES:
+        raise ScenarioError(f"{of_path(path)}: more than {MAX_BYTES:,} bytes, as no scenario has")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ScenarioError(
+            f"cannot read {of_path(path)}: byte {error.start} is no UTF-8",
+            hint="save the file as UTF-8",
+        ) from error
+
+
+def load(text: str, suffix: str) -> object:
+    """Plain values of YAML or TOML text, none of them beyond reason."""
+    _check_suffix(suffix)
+    try:
+        return _checked(_toml(text) if suffix == ".toml" else _yaml(text))
+    except RecursionError as error:
+        # A thousand brackets end a parser before anybody sees how deep they go.
+        raise ScenarioError(f"nested more than {MAX_DEPTH} deep") from error
+
+
+def _toml(text: str) -> object:
+    try:
+        return tomllib.loads(text)
+    except ValueError as error:  # TOMLDecodeError, and integers of 5,000 digits
+        said = " ".join(str(error).split())
+        # The parser says neither what it is that it will not overwrite, nor that it is a key.
+        if found := re.match(r"Cannot (?:overwrite|declare|mutate).*\(at (?:line (\d+)|end)", said):
+            lines = text.rstrip().splitlines()
+            at = int(found[1] or len(lines))
+            key = lines[at - 1].partition("=")[0].strip().strip("[]").strip()
+            raise ScenarioError(f"line {at}: key {quoted(key)} is given twice") from error
+        raise ScenarioError(f"not TOML: {plain_text(said, _SAID)}") from error
+
+
+def _yaml(text: str) -> object:
+    import yaml
+
+    try:
+        depth = 0
+        for event in yaml.parse(text, Loader=yaml.SafeLoader):
+            line = event.start_mark.line + 1 if event.start_mark else 0
+            # An alias repeats what it names: nine lines of nine of them are a billion values.
+            if isinstance(event, yaml.AliasEvent):
+                raise ScenarioError(f"line {line}: alias {quoted(f'*{event.anchor}')}, allowed: "
+                                    "none; write the value out")  # fmt: skip
+            # A tag asks for another kind of value than stands there, or for an object.
+            if tag := getattr(event, "tag", None):
+                raise ScenarioError(f"line {line}: tag {quoted(tag)}, allowed: none")
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            if depth > MAX_DEPTH:
+                raise ScenarioError(f"line {line}: nested more than {MAX_DEPTH} deep")
+        return yaml.load(text, Loader=_loader())
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        if isinstance(error, OdforecastError):
+            raise
+        said, where = str(error), ""
+        if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
+            said, where = error.problem, f"line {error.problem_mark.line + 1}: "
+        said = where + plain_text(" ".join(said.split()), _SAID)
+        ours = isinstance(error, yaml.constructor.ConstructorError)
+        raise ScenarioError(said if ours else f"not YAML: {said}") from error
+
+
+@cache
+def _loader() -> Any:
+    """PyYAML's safe loader, which makes nothing but plain values, without its kindnesses."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Refuses keys given twice; reads numbers and words as YAML 1.2 and TOML do."""
+
+        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+            del deep  # always: what is held is checked before anybody uses it
+            seen: set[str] = set()
+            for key, _ in node.value:
+                name = str(getattr(key, "value", key))
+                if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"key {quoted(name)} is no text", key.start_mark
+                    )
+                # The second one would win, and nobody would see which.
+                if name in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"key {quoted(name)} is given twice", key.start_mark
+                    )
+                seen.add(name)
+            return dict(super().construct_mapping(node, deep=True))
+
+    # 1:30 is ninety, 0777 is 511 and yes is true in YAML 1.1 alone: here they stay words, and so
+    # do dates and numbers too long to be one.
+    kinds = ("int", "float", "bool", "timestamp")
+    plain_words = {
+        first: [(tag, rule) for tag, rule in rules if tag.rpartition(":")[2] not in kinds]
+        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    Loader.yaml_implicit_resolvers = plain_words
+    for kind, rule, first in (
+        ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+        ("int", r"[-+]?(0|[1-9][0-9]{0,40})", "-+0123456789"),
+        (
+            "float",
+            r"[-+]?((\.[0-9]+|[0-9]+\.[0-9]*)([eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+)"
+            r"|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+            "-+0123456789.",
+        ),
+    ):
+        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", re.compile(f"(?:{rule})$"), first)
+    return Loader
+
+
+def _checked(value: object, where: str = "", depth: int = 0) -> object:
+    """The same values, if no key, number or text among them is beyond reason."""
+    name = where or "a scenario file"
+    if depth > MAX_DEPTH:
+        raise ScenarioError(f"{name}: nested more than {MAX_DEPTH} deep")
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise ScenarioError(f"{name}: key {shown(key)} is no text", hint="put it in quotes")
+            _checked(item, f"{where}.{plain_text(key, 30)}".lstrip("."), depth + 1)
+    elif isinstance(value, list):
+        for i, item in enumerate(value, 1):
+            _checked(item, f"{where}[{i}]", depth + 1)
+    elif isinstance(value, int):
+        if abs(value) > MAX_NUMBER:
+            raise ScenarioError(f"{name} is {shown(value)}, allowed: numbers up to 10^15")
+    elif isinstance(value, str):
+        if len(value) > grammar.MAX_TEXT:
+            raise ScenarioError(
+                f"{name} is {shown(value)}, allowed: {grammar.MAX_TEXT:,} characters"
+            )
+        if not all(c.isprintable() or c in "\n\t" for c in value):
+            raise ScenarioError(f"{name} is {shown(value)}, allowed: text without control codes")
+    return value
+
+
+def _check_suffix(suffix: str) -> None:
+    """Refuse a file of another kind."""
+    if suffix not in (".yaml", ".yml", ".toml"):
+        raise ScenarioError(f"file type is {shown(suffix)}, allowed: .yaml, .yml or .toml")
