@@ -37,8 +37,7 @@ from odforecast.evidence.calibration import GRID as OWN_GRID
 from odforecast.evidence.calibration import LOCATIONS, ONSET, simulate_own, simulated_months
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Floats
-from odforecast.scenario import Intervention, LogNormal, Normal, Uniform
-from odforecast.scenario import clock
+from odforecast.scenario import Intervention, LogNormal, Normal, Uniform, clock
 from odforecast.scenario.effects import Estimator
 from odforecast.scenario.worlds import COARSE, LIGHT, Worlds
 from odforecast.seeds import seed_from
@@ -58,7 +57,7 @@ MONTHS = (6, 12, 24, 36, 60)
 
 
 def calibrated(works: Floats, other: Floats) -> None:
-    """Print how often what the clock said was so; chances (months, worlds) in worlds of each kind."""
+    """Print how often what the clock said was so; chances of shape (months, worlds)."""
     print("| chance given to what is likelier | cases | mean chance | so | Monte Carlo error |")
     print("|---|---:|---:|---:|---:|")
     edges = (0.5, 0.6, 0.7, 0.75, 0.85, 0.95, 1.01)
@@ -86,8 +85,9 @@ def alarms(works: Floats, other: Floats, none: Floats, months: tuple[int, ...]) 
     for i, k in enumerate(months):
         right, wrong = (works[i] >= 0.8).sum(), (other[i] >= 0.8).sum()
         both = np.concatenate([works[i], other[i]])
-        print(f"| {k} | {works[i].mean():.3f} | {other[i].mean():.3f} | {right} of {right + wrong} | "
-              f"{both[both >= 0.8].sum():.1f} | {(none[i] >= 0.8).sum()} of {none.shape[1]} |")  # fmt: skip
+        alarm = f"{(none[i] >= 0.8).sum()} of {none.shape[1]}"
+        print(f"| {k} | {works[i].mean():.3f} | {other[i].mean():.3f} | {right} of "
+              f"{right + wrong} | {both[both >= 0.8].sum():.1f} | {alarm} |")  # fmt: skip
 
 
 def own(n: int) -> None:
@@ -220,15 +220,19 @@ def late(archive: od.Archive) -> None:
                 continue
             x = replace(NEUTRAL, onset=str(onset), scope="all-drugs", size=Normal(0.0, 0.3))
             reader = clock.Clock(x, "US", archive, (), 1)
+            try:
+                final = newest.cut(panel.last_month)
+            except OdforecastError:  # not settled yet
+                continue
             said = []
-            for p in (replace(panel, final_through=panel.last_month), panel,
-                      newest.cut(panel.last_month)):  # fmt: skip
+            for p in (replace(panel, final_through=panel.last_month), panel, final):
                 found = reader.posteriors(reader.reading(p), np.datetime64(day, "M"))
                 said.append(np.mean([clock.chances_of(f) for f in found], axis=0))
             rows.append((back, *(value for three in said for value in three[:2])))
     table = np.array(rows)
     print("\n| months since the onset | works: as released | completed | as final | nothing: as "
-          "released | completed | as final | n |\n|---|---:|---:|---:|---:|---:|---:|---:|")  # fmt: skip
+          "released | completed | as final | n |\n"
+          "|---|---:|---:|---:|---:|---:|---:|---:|")  # fmt: skip
     for back in (6, 9, 12, 18):
         at = table[table[:, 0] == back][:, 1:]
         mean = at.mean(axis=0)[[0, 2, 4, 1, 3, 5]]

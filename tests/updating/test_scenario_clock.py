@@ -68,7 +68,7 @@ def test_clocks_are_written_and_put_on_the_page(tmp_path):
     file = tmp_path / "file.yaml"
     file.write_text(TEXT.format(onset="onset: 2025-03", none=0.4))
     (found,) = tracked(
-        file, tmp_path, od.bundled(), on=DAY, location="Ohio", model=od.get_model("drift"), seed=1
+        file, tmp_path, od.bundled(), on=DAY, location="Ohio", model=od.get_model("drift"), draws=2
     )
     folder = tmp_path / FOLDER / "resumed"
     names = {FROZEN, "2026-01-14.json", "2026-01-14.csv", "2026-01-14.svg"}

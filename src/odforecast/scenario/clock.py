@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ import pandas as pd
 from scipy.special import ndtr
 
 from odforecast.errors import PanelError
-from odforecast.geography import JURISDICTIONS, called, closed
+from odforecast.geography import JURISDICTIONS, NATION, called, closed
 from odforecast.models.delay.constants import delays_for
 from odforecast.models.delay.deficit import SPAN, deficit, is_final, late_draws, prior_factors
 from odforecast.months import ONE_MONTH, Months
@@ -31,8 +31,8 @@ from odforecast.scenario.effects import Estimator, EventPosterior, EventPrior, G
 from odforecast.scenario.effects.counts import BEFORE, FEWEST
 from odforecast.scenario.effects.series import GRID, geometric
 from odforecast.scenario.exposure import exposure_vector, fentanyl_share
-from odforecast.scenario.intervention import NATION, Intervention
-from odforecast.scenario.limits import ALL
+from odforecast.scenario.grammar import ALL
+from odforecast.scenario.intervention import Intervention
 from odforecast.scenario.series import Series, with_series
 from odforecast.seeds import Streams
 
@@ -72,9 +72,7 @@ class Clock:
         self, x: Intervention, code: str, archive: Archive, series: tuple[Series, ...], seed: int
     ) -> None:
         self.x, self.code, self.archive, self.series, self.seed = x, code, archive, series, seed
-        # That it happens at all is a part of the chance that it does something.
-        self.event = replace(x, probability=1.0, p_null=1.0 - x.probability * (1.0 - x.p_null))
-        self.prior = EventPrior.of(self.event)
+        self.prior = EventPrior.of(x)
         self.indicator = ALL_DRUGS if x.scope == ALL else x.scope
         self.notes: list[str] = []
 
@@ -160,7 +158,7 @@ class Clock:
     ) -> Estimator:
         """The estimator of counts of these places; with the nation's own counts, or without."""
         return Estimator(
-            months, [self.event], np.array([[self.felt[s]] for s in states]), weights,
+            months, [self.x], np.array([[self.felt[s]] for s in states]), weights,
             nation=np.array([self.felt[NATION]]) if nation else None,
             draws=LIGHT if light else TIMINGS, grid=COARSE if light else GRID, seed=self.seed,
         )  # fmt: skip

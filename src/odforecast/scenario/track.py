@@ -15,14 +15,13 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import ScenarioError, whole
-from odforecast.geography import called, code_of
+from odforecast.geography import NATION, called, code_of
 from odforecast.models import Model, get_model
 from odforecast.months import ONE_MONTH
 from odforecast.say import card, chance, day_name, deaths_of, month_name, steady
 from odforecast.scenario.clock import THREE, Clock
 from odforecast.scenario.counterfactual import WHATEVER
-from odforecast.scenario.intervention import NATION, Intervention
-from odforecast.scenario.scenario import Scenario
+from odforecast.scenario.intervention import Intervention, Scenario
 from odforecast.scenario.series import Series
 from odforecast.scenario.worlds import NOT_WITHIN, SURE, WORLDS, Worlds
 

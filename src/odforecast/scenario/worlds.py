@@ -16,20 +16,18 @@ import numpy as np
 import pandas as pd
 
 from odforecast.forecast import Forecast
-from odforecast.geography import JURISDICTIONS, called
+from odforecast.geography import JURISDICTIONS, NATION, called
 from odforecast.models import Model
 from odforecast.models.delay.layer import Delayed
 from odforecast.months import ONE_MONTH, Months
 from odforecast.panel import Floats, Panel
 from odforecast.scenario.applying import Applied
 from odforecast.scenario.begun import Past, panel_without
-from odforecast.scenario.classes import share_name
 from odforecast.scenario.clock import COARSE, LIGHT, READS, THREE, YOUNGEST, Clock, chances_of
 from odforecast.scenario.effects import Estimator, EventPosterior, Timings, timings
 from odforecast.scenario.effects.counts import BEFORE, FEWEST
-from odforecast.scenario.exposure import fentanyl_share
-from odforecast.scenario.intervention import NATION
-from odforecast.scenario.limits import ALL, SCOPES
+from odforecast.scenario.exposure import fentanyl_share, share_name
+from odforecast.scenario.grammar import ALL, SCOPES
 from odforecast.scenario.series import Series, with_series
 from odforecast.seeds import seed_from
 
@@ -130,7 +128,7 @@ class Worlds:
         if counts.felt is None:
             made = clock.estimator(months, counts.states, weights, nation is not None, light=True)
         else:
-            made = Estimator(months, [clock.event], np.array([[counts.felt]]), weights,
+            made = Estimator(months, [clock.x], np.array([[counts.felt]]), weights,
                              draws=LIGHT, grid=COARSE, seed=clock.seed)  # fmt: skip
         alone, beside = [], []
         for w in range(worlds):
@@ -221,13 +219,13 @@ class Worlds:
 
     def _pool(self) -> tuple[Floats, Timings]:
         """Sizes, 0 for nothing, and timings, as likely as they are today."""
-        event, prior, n = self.clock.event, self.clock.prior, POOL
+        prior, n = self.clock.prior, POOL
         if not self.posteriors:
             beta = self.rng.normal(prior.mean, prior.sd, 20 * n)
             beta = beta[(beta > prior.low) & (beta < prior.high)]
             beta = np.resize(beta, n) if beta.size else np.zeros(n)
             beta = np.where(self.rng.random(n) < prior.p_null, 0.0, beta)
-            return beta, timings(event, n, self.clock.seed)
+            return beta, timings(self.x, n, self.clock.seed)
         each = n // len(self.posteriors)
         sizes, times = [], []
         for k, posterior in enumerate(self.posteriors):

@@ -27,6 +27,7 @@ from odforecast.report.page.parts import Table
 from odforecast.say import chance
 from odforecast.scenario import Scenario, Series, Track, read_scenarios, track
 from odforecast.scenario.track import only
+from odforecast.scenario.worlds import WORLDS
 from odforecast.seeds import content_hash
 
 if TYPE_CHECKING:
@@ -81,12 +82,14 @@ def freeze(scenario: Scenario, out: Path, on: dt.date, onset: object) -> Frozen:
     held = _read(path)
     if held is None:
         closed = scenario.at(onset)
+        stated = closed.to_dict()
         plain = {
             "on": str(on),
             "hash": closed.hash,
             "onset": {x.name: [str(m) for m in x.onset] for x in closed.interventions},
             "chances": {x.name: _chances(closed, x.name) for x in closed.interventions},
-            "scenario": closed.to_dict(),
+            "scenario": stated,
+            "check": _check(str(on), closed.hash, stated),
         }
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -116,6 +119,7 @@ def tracked(
     location: str,
     model: Model | None = None,
     series: Sequence[Series] = (),
+    draws: int = WORLDS,
     seed: int = 1,
 ) -> list[Track]:
     """The clocks of all scenarios of a file, frozen where they are not yet, and written.
@@ -131,7 +135,7 @@ def tracked(
         Today.
     location : str
         One location, by any of its names.
-    model, series, seed
+    model, series, draws, seed
         As in :func:`odforecast.scenario.track`.
     """
     newest = archive.as_of(archive.last_seen).date
@@ -143,8 +147,9 @@ def tracked(
     made = []
     for each in frozen:
         found = track(
-            each.scenario, archive, location=location, model=model, series=series, seed=seed
-        )
+            each.scenario, archive, location=location, model=model, series=series, draws=draws,
+            seed=seed,
+        )  # fmt: skip
         _write(found, each.path.parent, str(newest))
         made.append(found)
     return made
@@ -244,13 +249,17 @@ def _read(path: Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"cannot read {path}: {error}", hint="restore it from a copy") from error
-    keys = ("on", "hash", "onset", "scenario")
+    keys = ("on", "hash", "onset", "scenario", "check")
     if not isinstance(held, dict) or not all(key in held for key in keys):
         raise DataError(f"{path} is not a frozen scenario", hint="restore it from a copy")
-    plain = {k: v for k, v in dict(held["scenario"]).items() if k not in _SAID}
-    if content_hash(json.dumps(plain, sort_keys=True)) != held["hash"]:
-        raise DataError(f"{path} was edited: its hash is another", hint="restore it from a copy")
+    if _check(held["on"], held["hash"], held["scenario"]) != held["check"]:
+        raise DataError(f"{path} was edited: its check does not fit", hint="restore it from a copy")
     return held
+
+
+def _check(on: str, digits: str, stated: dict[str, Any]) -> str:
+    """Digits of what is frozen."""
+    return content_hash(on, digits, json.dumps(stated, sort_keys=True))
 
 
 def _differences(before: Any, now: Any, key: str = "") -> Iterator[str]:
