@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ import odforecast as od
 from odforecast.errors import ScenarioError
 from odforecast.geography import JURISDICTIONS
 from odforecast.months import ONE_MONTH
+from odforecast.report.brief import write_brief
 from odforecast.scenario import Fixed, Intervention, LogNormal, Normal, Series, Uniform, read_series
 from odforecast.scenario.clock import YOUNGEST, Clock, chances_of, completed
 from odforecast.scenario.effects import Estimator, Grid
@@ -266,3 +268,11 @@ def test_the_figure_says_its_numbers(found):
     axes = od.plot.chances(found)
     assert "cooperation-resumed works" in od.plot.alt_text(axes)
     assert len(axes.get_lines()) >= 5
+
+
+def test_a_brief_has_a_line_of_the_clock(found):
+    again = od.scenario.named("cooperation-resumed", onset="2025-10")
+    panel = od.bundled().as_of().panel()
+    forecast = od.get_model("drift").fit(panel).forecast(until="2027-12", draws=50)
+    page = write_brief(od.project(forecast, [again]), clocks=[found])
+    assert found.brief_line() in " ".join(html.unescape(page).split())

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import odforecast as od
+from odforecast.cli import main
 from odforecast.errors import DataError, ScenarioError
-from odforecast.updating.scenarios import FOLDER, FROZEN, freeze, sections, tracked
+from odforecast.updating.scenarios import FOLDER, FROZEN, freeze, lacking, sections, tracked
 
 DAY = dt.date(2026, 2, 1)
 TEXT = """name: resumed
@@ -64,13 +67,21 @@ def test_a_damaged_file_is_refused(tmp_path, damage):
         freeze(parsed(), tmp_path, DAY, "2026-02")
 
 
-def test_clocks_are_written_and_put_on_the_page(tmp_path):
-    file = tmp_path / "file.yaml"
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A folder of updates with one clock, the file of its scenario, and the clock."""
+    out = tmp_path_factory.mktemp("updates")
+    file = out / "file.yaml"
     file.write_text(TEXT.format(onset="onset: 2025-03", none=0.4))
     (found,) = tracked(
-        file, tmp_path, od.bundled(), on=DAY, location="Ohio", model=od.get_model("drift"), draws=2
+        file, out, od.bundled(), on=DAY, location="Ohio", model=od.get_model("drift"), draws=2
     )
-    folder = tmp_path / FOLDER / "resumed"
+    return out, file, found
+
+
+def test_clocks_are_written_and_put_on_the_page(kept):
+    out, _, found = kept
+    folder = out / FOLDER / "resumed"
     names = {FROZEN, "2026-01-14.json", "2026-01-14.csv", "2026-01-14.svg"}
     assert {p.name for p in folder.iterdir()} == names
     assert json.loads((folder / "2026-01-14.json").read_text())["location"] == "OH"
@@ -78,6 +89,25 @@ def test_clocks_are_written_and_put_on_the_page(tmp_path):
     assert section.title == "Has it worked? resumed"
     assert any("whatever its cause" in text for text in section.paragraphs)
     assert len(section.tables) == 2
+
+
+def test_a_clock_that_was_read_is_not_read_again(kept):
+    out, file, _ = kept
+    assert not lacking(file, out, dt.date(2026, 1, 14))
+    assert lacking(file, out, dt.date(2026, 2, 11))
+
+
+def test_an_update_shows_its_clocks(kept, tmp_path, monkeypatch):
+    _, file, found = kept
+    monkeypatch.setattr("odforecast.updating.run.tracked", lambda *_, **__: [found])
+    options = ["update", "--no-fetch", "--out", str(tmp_path), "--model", "drift", "--draws", "50"]
+    said = CliRunner().invoke(main, [*options, "--scenario", str(file), "--json"])
+    done = json.loads(said.stdout)
+    assert done["clocks"][0]["scenario"] == "resumed"
+    assert "Has it worked? resumed" in Path(done["page"]).read_text()
+    wrong = CliRunner().invoke(main, [*options, "--series", str(file)])
+    assert wrong.exit_code == 2
+    assert "add --scenario FILE" in wrong.output
 
 
 def test_two_interventions_are_refused_before_anything_is_frozen(tmp_path):

@@ -33,7 +33,7 @@ from odforecast.report.page.render import GENERATOR
 from odforecast.report.record import past_record
 from odforecast.report.words import GRADES
 from odforecast.say import day_name
-from odforecast.scenario import CAVEAT, Projection, Scenario
+from odforecast.scenario import CAVEAT, Projection, Scenario, Track
 from odforecast.scenario.answer import (
     CLASS_WARNING,
     NEVER,
@@ -63,6 +63,7 @@ def write_brief(
     panel: Panel | None = None,
     location: str = NATION,
     skill: Skill | None = None,
+    clocks: Sequence[Track] = (),
     stylesheet: str | os.PathLike[str] | None = None,
     paper: str = "letter",
     own: bool = False,
@@ -127,7 +128,9 @@ def write_brief(
         "period": found[0].period,
         "answers": found,
         "answer_table": answer_table(found),
-        "reading": reading(found) + begun_text(chosen, baseline),
+        "reading": reading(found)
+        + begun_text(chosen, baseline)
+        + "".join(f" {t.brief_line()}" for t in clocks if t.location == code),
         "never": NEVER,
         "caveat": CAVEAT,
         "figure": picture(
@@ -175,6 +178,7 @@ def write_briefs(
     exposures: Mapping[str, Mapping[str, float]] | None = None,
     posterior_sds: Mapping[str, float] | None = None,
     skill: Skill | Mapping[str, Skill] | None = None,
+    clocks: Sequence[Track] = (),
     stylesheet: str | os.PathLike[str] | None = None,
     paper: str = "letter",
     own: bool = False,
@@ -192,7 +196,7 @@ def write_briefs(
         Made if it is absent.
     locations : str or iterable of str, optional
         Places by any of their names. Default: all of the projection.
-    panel, stylesheet, paper, own
+    panel, clocks, stylesheet, paper, own
         As in :func:`write_brief`.
     exposures : mapping, optional
         As given to :func:`odforecast.scenario.project`; for the sensitivity in the annex.
@@ -230,7 +234,7 @@ def write_briefs(
     for code in codes:
         seen = skill.get(code) if isinstance(skill, Mapping) else skill
         pages[names[code]] = write_brief(
-            projection, panel=panel, location=code, skill=seen, own=own, **look
+            projection, panel=panel, location=code, skill=seen, clocks=clocks, own=own, **look
         )
     if len(codes) > 1:
         pages = {BRIEF: _index(projection, chosen, names, look), **pages}
