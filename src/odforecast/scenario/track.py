@@ -87,7 +87,7 @@ class Track:
         return card(
             f"Track: {self.scenario} ({self.onset}) in {called(self.location)}, {self.indicator}",
             _three(self.now),
-            f"we would {_when(self.sure_month)}",
+            self._sure,
             WHATEVER,
             "next: print(track), .chances, .expected, .value_of_information",
         )
@@ -166,11 +166,9 @@ class Track:
 
     def brief_line(self) -> str:
         """One line for a brief."""
-        who = "Somebody who began with even odds" if self._assumed else "We"
-        month = self.sure_from_even_odds if self._assumed else self.sure_month
         return (
             f"{self.scenario}: {_three(self.now)} (counts through "
-            f"{month_name(self.now['month'])}). {who} would {_when(month)}. {WHATEVER}"
+            f"{month_name(self.now['month'])}). {self._sure} {WHATEVER}"
         )
 
     def _ahead(self) -> list[str]:
@@ -190,18 +188,28 @@ class Track:
                 f"counts to {month_name(end['month'])}."
             )
         if self._assumed:
-            lines.append(
-                "The prior is 80% sure before any counts, so that is no finding. Somebody who "
-                f"began with even odds would {_when(self.sure_from_even_odds)}."
-            )
-        else:
-            lines.append(f"We would {_when(self.sure_month)}.")
+            lines.append("The prior is 80% sure before any counts, so that is no finding.")
+        lines.append(self._sure)
         return [*lines, BEYOND]
 
     @property
     def _assumed(self) -> bool:
         works = float(self.chances["works"].iloc[0])
         return max(works, 1.0 - works) >= SURE
+
+    @property
+    def _sure(self) -> str:
+        """When we expect to be sure; where the prior is, somebody who began with even odds."""
+        who, never, month = "We expect to", "We do not expect to", self.sure_month
+        if self._assumed:
+            who = "Somebody who began with even odds would"
+            never, month = f"{who} not", self.sure_from_even_odds
+        if month is None:
+            return f"{never} be 80% sure whether it works within five years of the onset."
+        return (
+            f"{who} be 80% sure whether it works with counts to {month_name(month)}, which are "
+            "published about five months later."
+        )
 
     def _helps(self) -> list[str]:
         """Which series would bring that month forward."""
@@ -309,16 +317,6 @@ def _three(row: Mapping[str, Any]) -> str:
     return (
         f"{chance(row['works'])} that it works, {chance(row['nothing'])} that it does nothing, "
         f"{chance(row['backfires'])} that it backfires"
-    )
-
-
-def _when(month: np.datetime64 | None) -> str:
-    """When somebody would be sure, after "would"."""
-    if month is None:
-        return "not be 80% sure whether it works within five years of the onset"
-    return (
-        f"be 80% sure whether it works with counts to {month_name(month)}, which are published "
-        "about five months later"
     )
 
 
