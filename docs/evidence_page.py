@@ -10,6 +10,7 @@ import pandas as pd
 
 from odforecast.scenario import events, prior_names, references
 from odforecast.scenario.catalogue import CAVEAT, library, numbered
+from odforecast.scenario.size import quantities
 
 PAGE = Path(__file__).parent / "reference" / "evidence.md"
 #: The named parts of a prior; "rises" where the other tail is nothing.
@@ -29,9 +30,12 @@ the end.
 
 ## Event calendar
 
-Kinds: *supply* is what happened to it, *control* a law on substances, *cooperation* what
-governments did together or for each other, *pressure* tariffs and orders, *check* an outcome that
-shares the supply and not the policies."""
+**{library()["calendar"]["note"]}**
+
+Kinds: *supply* is what happened to the drug supply, *control* a law on substances, *cooperation*
+what governments did together or for each other, *enforcement* arrests, indictments, closures and
+sanctions on suppliers, *pressure* tariffs, orders and export lists, *check* an outcome that shares
+the supply and not the policies."""
 
 RIVAL_HEAD = """## Rival explanations
 
@@ -48,7 +52,49 @@ distribution. P(null) is the probability that nothing happens. *Replaced* is the
 deaths of a class that come all the same, from another drug. Between states the size varies by a
 factor whose log has an sd of 0 … 0.5, drawn once a draw; every state keeps the sign. Where one tail
 counts, the effect in the other is nothing. LogNormal(ln 2, 0.6) has the median 2 and the sd 0.6 of
-its log."""
+its log. Where a prior has a *share*, the size is multiplied by it in every draw."""
+
+SIZES_HEAD = """### What each size was read from
+
+A size is the effect **at full strength**. What is measured is the change between two windows, and
+an effect may still be growing in one of them or already fading. So each size is solved: with the
+prior's own lag, ramp and half-life, from the date of the event, the median course gives the change
+that was measured. A test repeats this on the bundled counts. Studies that give the change at full
+strength need no solving. "5%" means that the measured change is the strong end of the prior's 90%
+interval. The prior's size is rounded: the fall to April 2025, not yet final, would ask for −0.72 of
+the shock, and calendar years for −0.63."""
+
+#: What version 3 of the library changed: prior, before, after, why.
+CHANGES = (
+    ("`supply-shock-2023-like`", "−0.45 (0.20)", "−0.65 (0.29)",
+     "−0.45 was the change from 2023 to 2024, and both years lie on the ramp: it gave −0.29 for "
+     "the −0.42 that was counted. The spread grows in proportion.", "16,800 → 22,400"),
+    ("`analogue-scheduling`", "−0.12 (0.08)", "−0.22 (0.15)",
+     "The same slip: it gave −0.02 for the −0.04 that was counted.", "2,390 → 4,310"),
+    ("`cooperation-resumed`", "−0.08 (0.12); works 45%, backfires 15%",
+     "−0.65 (0.29) × Beta(1.5, 4); works 59%, backfires 1%",
+     "Derived from the shock and the share of it credited to cooperation, over its own timing. The "
+     "chance of nothing stays 40%, our judgement. The share has no negative values, so only the "
+     "shock's own chance of raising deaths is left.", "1,670 → 3,820"),
+    ("`precursor-scheduling`", "−0.15 (0.15), P(null) 0.50", "−0.13 (0.13), P(null) 0.60",
+     "Controls are small and passing: Mexico 2005; 8 of 13 regulations did nothing.",
+     "2,130 → 1,340"),
+    ("`supplier-closure`", "−0.10 (0.12), all of it fades",
+     "−0.25 (0.25), a share Beta(0.5, 0.5) stays",
+     "Closures are larger, and half of them lasted: Mexico 2007.", "1,730 → 4,980"),
+    ("`substitution-rebound`", "fraction 0.22", "fraction 0.15",
+     "The same rise of 0.10, as a fraction of 0.65 and not of 0.45.", "–"),
+    ("`class-scheduling`", "grade medium", "grade low", "Its window holds the pandemic.", "–"),
+    ("`cooperation-suspended`", "grade medium", "grade none",
+     "The counts say nothing about it: Bayes factor 1.1.", "–"),
+)  # fmt: skip
+
+CHANGES_HEAD = """### What changed in version 3
+
+Timings did not change. The last column is the mean number of deaths averted in the United States
+from January 2026 to December 2028, the chance of nothing included, in the example of the README
+(release of 14 January 2026). For Ohio, the example itself went from 60 to 140 fewer deaths on
+average with `cooperation-resumed`, and from 116 to 140 if it works."""
 
 DEMAND_HEAD = """## Demand-side levers, for comparison
 
@@ -91,6 +137,10 @@ def to_markdown() -> str:
         _table(read.loc[rival, ["date", "event", "what changed", "effect found", "source"]]),
         PRIORS_HEAD,
         *_tables([n for n in prior_names() if n not in demand], "The"),
+        SIZES_HEAD,
+        _table(_read_from()),
+        CHANGES_HEAD,
+        _table(pd.DataFrame(CHANGES, columns=["prior", "before", "now", "why", "deaths averted"])),
         DEMAND_HEAD,
         *_tables(demand, "Their"),
         DEFINITIONS,
@@ -110,12 +160,14 @@ def _tables(names: Sequence[str], which: str) -> list[str]:
         row = first | {"what": item["title"], "deaths of": item["scope"], "full effect": size}
         row |= {"P(null)": f"{item['p_null']:.2f}", "tail that counts": item["direction"]}
         row |= {"replaced": _text(item.get("replaced", "none"))}
+        row |= {"share": _text(item.get("share", "none"))}
         sizes.append(row | {"exposure": _text(item["exposure"])})
         said = {key: f"{x:.2f}" for key, x in item["parts"].items()}
         row = first | {key: said.get(key, "–") for key in PARTS}
         parts.append(row | {"how it would backfire, or rise": item.get("backfire", "–")})
         row = first | {"lag": _text(item["lag"]), "ramp": _text(item["ramp"])}
         row |= {"half-life": _text(item["half_life"])}
+        row |= {"share that stays": _text(item.get("residue", "none"))}
         times.append(row | {"sd of a region's lag": _text(item.get("lag_spread", "none"))})
         note = f"{item['finding']}. {item['note']}" if "finding" in item else item["note"]
         source = f"{item['source']} {numbered(item['references'])}"
@@ -126,6 +178,27 @@ def _tables(names: Sequence[str], which: str) -> list[str]:
         table = pd.DataFrame(rows)
         blocks += [f"### {which} {title}", _table(table.loc[:, (table != "–").any()])]
     return blocks
+
+
+def _read_from() -> pd.DataFrame:
+    """The quantity behind each size, as the page prints it."""
+    rows = []
+    for row in quantities().to_dict("records"):
+        windows = f"12 months to {row['since']} and to {row['until']}"
+        at = "" if row["level"] == 0.5 else f" ({100 * row['level']:.0f}%)"
+        rows.append(
+            {
+                "prior": f"`{row['prior']}`",
+                "episode": f"`{row['event']}`",
+                "count": row["count"],
+                "windows": windows if row["since"] else "at full strength",
+                "release or work": row["release"],
+                "log change": f"{row['log_rr']:.3f}".replace("-", "−"),
+                "solved size": f"{row['size']:.2f}".replace("-", "−"),
+                "prior's size": f"{row['shipped']:.2f}{at}".replace("-", "−"),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def _table(frame: pd.DataFrame) -> str:

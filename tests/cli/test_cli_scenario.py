@@ -81,7 +81,7 @@ def test_run_writes_everything(tmp_path):
     assert (waiting.loc[waiting["delay"] == 0, "cost"] == 0).all()
     answer = pd.read_csv(out / "answer.csv", keep_default_na=False)
     assert {"works", "nothing", "backfires", "averted_if_works_q50", "same"} <= set(answer.columns)
-    assert "assumed chance  works 45 %, does nothing 40 %, backfires 15 %" in result.output
+    assert "assumed chance  works 59 %, does nothing 40 %, backfires 1 %" in result.output
     summary = result.output[result.output.index("US: deaths averted") :].splitlines()
     assert max(map(len, summary[:-4])) <= 80
     draws = pd.read_parquet(out / "draws.parquet")

@@ -11,14 +11,20 @@ import pytest
 import odforecast as od
 from odforecast.errors import ScenarioError
 from odforecast.evidence.check import Check, CheckResult, Rung
-from odforecast.evidence.detect import check_detectable, check_identifiability, past_effect
+from odforecast.evidence.detect import (
+    check_detectable,
+    check_identifiability,
+    past_effect,
+    power,
+    power_text,
+)
 from odforecast.evidence.episodes import check_leave_one_out, predict_each, prior_from_episodes
 from odforecast.evidence.hindcast import check_hindcast, check_leave_this_out, coverage_summary
 from odforecast.evidence.placebo import check_placebo_outcome, check_placebo_units, growth_changes
 from odforecast.evidence.recovery import check_recovery
 from odforecast.evidence.validate import CHECKS, Setting, run_checks
 from odforecast.names import SYNTHETIC_OPIOIDS
-from odforecast.scenario import named_intervention
+from odforecast.scenario import Scenario, named_intervention
 from odforecast.scenario.effects.counts import past_event
 
 
@@ -95,11 +101,11 @@ def test_plumbing_is_no_evidence(panel, setting):
 
 def test_leave_this_episode_out(panel, setting):
     mean, sd, names = prior_from_episodes("2023-01")
-    effects = np.array([-0.693, -0.916, -0.042, 0.0, 0.0])
-    assert len(names) == 5
+    effects = np.array([-0.693, -0.916, -0.128, -0.654, -0.042, 0.0, 0.0])
+    assert len(names) == 7
     assert not any("Supply" in n for n in names)
     assert mean == pytest.approx(effects.mean(), abs=0.01)
-    assert sd == pytest.approx(effects.std(ddof=1) * np.sqrt(1.2), abs=0.01)
+    assert sd == pytest.approx(effects.std(ddof=1) * np.sqrt(8 / 7), abs=0.01)
     one = check_leave_this_out(panel, setting.model, draws=200, seeds=5)
     other = check_leave_this_out(panel, setting.model, draws=200, seeds=5, seed=100)
     assert one.passed is other.passed is True
@@ -123,7 +129,7 @@ def test_hindcasts_use_nothing_after_their_origin(panel, setting):
 
 def test_leave_one_episode_out():
     result = check_leave_one_out()
-    assert len(result.table) == 6
+    assert len(result.table) == 8
     assert result.table["mean_shift"].abs().max() > 0.05
     with pytest.raises(ScenarioError, match="4 or more"):
         predict_each(["a"], np.zeros(1))
@@ -227,3 +233,19 @@ def test_identifiability_takes_the_exposure_of_the_eve_of_each_event(setting, mo
     table = check_identifiability(setting.panel, shares, timings=16).table
     eve = [str(np.datetime64(m, "M") - np.timedelta64(1, "M")) for m in table["month"]]
     assert asked == eve
+
+
+def test_deaths_alone_do_not_tell_cooperation_from_nothing():
+    """At a false-alarm rate of 5 %, 18 months on: the release of 2026-01-14, default model."""
+    forecast = od.get_model().fit(od.bundled().as_of().panel()).forecast(18, draws=2000)
+    nothing = Scenario("zero", (named_intervention("tariff-only", onset="2025-09", size=0.0),))
+    names = ("supply-shock-2023-like", "cooperation-resumed")
+    both = od.project(forecast, [*(od.scenario.named(n, onset="2025-09") for n in names), nothing])
+    apart = both.part("T40.4")
+    found = [power(p, n) for n in (*names, "zero") for p in (both, apart)]
+    assert found == pytest.approx([0.20, 0.40, 0.065, 0.08, 0.05, 0.05], abs=0.025)
+    assert power(both, names[0], 99) == power(both, names[0])
+    text = power_text(both)
+    assert f"{100 * found[0]:.0f}% on all overdose deaths and {100 * found[1]:.0f}% on" in text
+    assert "deaths alone will not tell; the purity of fentanyl" in text
+    assert "synthetic opioids" not in power_text(both.part("T40.4"))

@@ -119,7 +119,7 @@ def test_the_eve_takes_the_release_of_that_day(model, vsrr):
 def test_text_says_what_must_be_said(shock):
     text = shock.text()
     assert WHATEVER in text
-    assert "Prior, given an effect: -0.45 (sd 0.20)" in text
+    assert "Prior, given an effect: -0.65 (sd 0.29)" in text
     assert "no effect with probability 0.10" in text
     assert "cut at the eve, more complete than any release was that day" in text
     assert "Effect removed:" in text

@@ -217,10 +217,10 @@ def test_the_other_tail_is_nothing():
 EVIDENCE = {
     "supply-shock-2023-like": (0.89, 0.10, 0.01),
     "analogue-scheduling": (0.70, 0.25, 0.05),
-    "precursor-scheduling": (0.42, 0.50, 0.08),
+    "precursor-scheduling": (0.34, 0.60, 0.06),
     "class-scheduling": (0.25, 0.50, 0.25),
-    "cooperation-resumed": (0.45, 0.40, 0.15),
-    "supplier-closure": (0.40, 0.50, 0.10),
+    "cooperation-resumed": (0.59, 0.40, 0.01),
+    "supplier-closure": (0.42, 0.50, 0.08),
     "tariff-only": (0.10, 0.80, 0.10),
     "cooperation-suspended": (0.00, 0.75, 0.25),
 }

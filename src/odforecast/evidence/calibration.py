@@ -9,8 +9,7 @@ that is wrong fails here, whatever its intervals hold elsewhere.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING
+from functools import lru_cache, partial
 
 import numpy as np
 import pandas as pd
@@ -20,14 +19,12 @@ from odforecast.errors import ScenarioError
 from odforecast.evidence.check import CheckResult
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Floats
+from odforecast.plot import checks
 from odforecast.scenario.effects import Estimator, Grid, random_timing
 from odforecast.scenario.effects.series import geometric, rotation
 from odforecast.scenario.intervention import Intervention
 from odforecast.scenario.priors import LogNormal, Normal, Uniform
 from odforecast.seeds import seed_from
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 #: Points at which an empirical distribution is compared.
 POINTS = 100
@@ -122,6 +119,9 @@ EVENT = Intervention(
 #: Level of the bands: of all quantities together about 95 %.
 LEVEL = 0.99
 
+#: Transforms that are compared, and draws of the timing.
+QUANTITIES, DRAWS = ("size", "size_or_none", "lag", "last"), 600
+
 
 def simulated_months() -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
     """Months of a simulated panel."""
@@ -167,21 +167,9 @@ def transforms(
     simulations: int,
     seed: int = 1,
     exposed: bool = False,
-    draws: int = 600,
     skewed: bool = False,
 ) -> pd.DataFrame:
     """Place of what was drawn in its posterior, one row per simulation.
-
-    Parameters
-    ----------
-    simulations : int
-    seed : int
-    exposed : bool
-        Locations differ in exposure, from 0.3 to 1; else all have 1.
-    draws : int
-        Draws of the timing.
-    skewed : bool
-        Locations' own factors are lognormal, and not normal as the estimator takes them.
 
     Returns
     -------
@@ -191,33 +179,22 @@ def transforms(
         last month); NaN where there is none.
     """
     felt = np.linspace(0.3, 1.0, LOCATIONS) if exposed else np.ones(LOCATIONS)
-    estimator = Estimator(simulated_months(), [EVENT], felt, draws=draws, grid=GRID, seed=seed)
+    months = simulated_months()
+    estimator = Estimator(months, [EVENT], felt, draws=DRAWS, grid=GRID, seed=seed)
     rows = []
     for i in range(simulations):
         rng = np.random.default_rng(seed_from("calibration", seed, i, exposed))
         panel, truth = simulate_own(rng, felt, EVENT, skewed)
         found = estimator.posterior(panel)
-        none, u = found.p_null(), rng.random()
-        works = truth["works"] > 0
-        if works:
-            below = (1.0 - none) * found.cdf(truth["size"]) + none * (truth["size"] > 0)
-        else:
-            below = (1.0 - none) * found.cdf(0.0) + none * u
-        weights, lags = found.timing_weights(), found.timings[0].lag
-        drawn = found.draws(1000, seed=i)
-        last = found.delta(simulated_months()[-1:], drawn)[:, 0]
-        ties = float((last == truth["last"]).mean())
-        rows.append(
-            {
-                "works": works,
-                "p_null": none,
-                "size": found.cdf(truth["size"]) if works else np.nan,
-                "size_or_none": below,
-                "lag": float(weights @ (lags < truth["lag"])) if works else np.nan,
-                "last": float((last < truth["last"]).mean()) + u * ties,
-            }
-        )
-    return pd.DataFrame(rows)
+        works, none, u = truth["works"] > 0, found.p_null(), rng.random()
+        size = found.cdf(truth["size"])
+        below = none * (truth["size"] > 0) if works else none * u
+        lag = found.timing_weights() @ (found.timings[0].lag < truth["lag"])
+        last = found.delta(months[-1:], found.draws(1000, seed=i))[:, 0]
+        at = float((last < truth["last"]).mean()) + u * float((last == truth["last"]).mean())
+        given = (size, float(lag)) if works else (np.nan, np.nan)
+        rows.append((works, none, given[0], (1.0 - none) * size + below, given[1], at))
+    return pd.DataFrame(rows, columns=["works", "p_null", *QUANTITIES])
 
 
 def check_calibration(
@@ -234,33 +211,20 @@ def check_calibration(
     last month's effect lie within simultaneous 99 % bands, and the mean posterior probability
     of no effect is the share of simulations without one, within three standard errors.
     """
-    found = transforms(simulations, seed, exposed, skewed=skewed)
-    rows = []
-    for name in ("size", "size_or_none", "lag", "last"):
+    found = transforms(simulations, seed, exposed, skewed)
+    rows, drawn = [], {}
+    for name in QUANTITIES:
         values = found[name].dropna().to_numpy(dtype=float)
         limits = bands(values.size, LEVEL)
         inside = float(((values >= 0.05) & (values <= 0.95)).mean())
-        rows.append(
-            {
-                "quantity": name,
-                "simulations": values.size,
-                "outside_bands": limits.outside(values),
-                "coverage_90": inside,
-                "mean_transform": float(values.mean()),
-            }
-        )
+        rows.append((name, values.size, limits.outside(values), inside, float(values.mean())))
+        drawn[name] = (limits.points, shares(values, limits.points), limits.low, limits.high)
     gap = found["p_null"].to_numpy() - 1.0 + found["works"].to_numpy(dtype=float)
     error = float(gap.std(ddof=1) / np.sqrt(len(gap)))
-    rows.append(
-        {
-            "quantity": "p_null",
-            "simulations": len(gap),
-            "outside_bands": max(abs(float(gap.mean())) - 3.0 * error, 0.0),
-            "coverage_90": np.nan,
-            "mean_transform": float(found["p_null"].mean()),
-        }
-    )
-    table = pd.DataFrame(rows)
+    off = max(abs(float(gap.mean())) - 3.0 * error, 0.0)
+    rows.append(("p_null", len(gap), off, np.nan, float(found["p_null"].mean())))
+    columns = ["quantity", "simulations", "outside_bands", "coverage_90", "mean_transform"]
+    table = pd.DataFrame(rows, columns=columns)
     out = table.loc[table["outside_bands"] > 0, "quantity"].tolist()
     text = (
         f"{simulations:,} panels of {LOCATIONS} locations drawn from the estimator's own prior"
@@ -270,26 +234,5 @@ def check_calibration(
         f"{100 * table['coverage_90'].iloc[0]:.1f} %; mean posterior probability of no effect "
         f"{found['p_null'].mean():.3f}, simulated {1 - found['works'].mean():.3f}."
     )
-    return CheckResult("calibration", not out, table, text, {"calibration": lambda: _figure(found)})
-
-
-def _figure(found: pd.DataFrame) -> Figure:
-    from odforecast.plot.style import BLUE, GREY, ORANGE, canvas
-
-    figure, axes = canvas()
-    shown = {"size": BLUE, "size_or_none": ORANGE, "lag": "#3c7d3c", "last": "#7a4fa3"}
-    for name, colour in shown.items():
-        values = found[name].dropna().to_numpy(dtype=float)
-        limits = bands(values.size, LEVEL)
-        if name == "size_or_none":
-            axes.fill_between(
-                limits.points, limits.low - limits.points, limits.high - limits.points,
-                color=GREY, alpha=0.25, linewidth=0, label="99 % bands",
-            )  # fmt: skip
-        gap = shares(values, limits.points) - limits.points
-        axes.plot(limits.points, gap, color=colour, label=name.replace("_", " "))
-    axes.axhline(0.0, color="black", linewidth=0.6)
-    axes.set_xlabel("transform")
-    axes.set_ylabel("share at or below, less the transform")
-    axes.legend(frameon=False, fontsize=8, ncols=3)
-    return figure
+    figures = {"calibration": partial(checks.transforms, drawn)}
+    return CheckResult("calibration", not out, table, text, figures)

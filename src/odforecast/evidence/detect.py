@@ -1,9 +1,9 @@
-"""Power: the smallest effect that could be seen, by months of data after it begins."""
+"""Power: what deaths can tell of an effect, and how soon."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -16,15 +16,15 @@ from odforecast.geography.places import JURISDICTIONS
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS
 from odforecast.panel import Floats, Panel
+from odforecast.plot import checks
+from odforecast.scenario.answer import scenario_title
 from odforecast.scenario.effects import Estimator, EventPosterior, EventSummary
 from odforecast.scenario.effects.counts import MANY, PRIOR_OF, past_event, posterior_of
 from odforecast.scenario.exposure import exposure_vector
 from odforecast.scenario.growth import growth_changes, settled_through
 from odforecast.scenario.intervention import ALL, NATION, Intervention
 from odforecast.scenario.priors import Fixed, Normal
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from odforecast.scenario.projection import Projection
 
 #: The widest prior of a size that is allowed; what it says is taken off again.
 WIDE = Normal(0.0, 1.5)
@@ -96,7 +96,77 @@ def check_detectable(
         f"onset, only an effect of {year['minimum_percent']:.0f} % or more would be seen with "
         f"{100 * power:g} % power, if nothing else happened."
     )
-    return CheckResult("detectable", None, table, text, {"detectable": lambda: _figure(table)})
+    return CheckResult(
+        "detectable", None, table, text, {"detectable": partial(checks.detectable, table)}
+    )
+
+
+def power(
+    projection: Projection,
+    scenario: str,
+    after: int = 18,
+    *,
+    false_alarms: float = 0.05,
+    location: str = NATION,
+) -> float:
+    """Chance that deaths alone tell a scenario from the status quo.
+
+    The test watches one count, the deaths of the 12 months that end ``after`` months past the last
+    known month, and raises an alarm where it falls below a quantile of the baseline forecast. All
+    that the scenario assumes is in the answer, the chance of nothing included.
+
+    Parameters
+    ----------
+    projection : Projection
+        Of all drugs, or of a class: ``projection.part("T40.4")``.
+    scenario : str
+        Its name.
+    after : int
+        Months; the projection's last month where it is shorter.
+    false_alarms : float
+        Chance of an alarm if nothing changes.
+    location : str
+        Place whose deaths are watched.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> from odforecast.evidence.detect import power
+    >>> forecast = od.get_model("drift").fit(od.bundled().as_of().panel()).forecast(18)
+    >>> shock = od.scenario.named("supply-shock-2023-like", onset="2025-09")
+    >>> 0.05 < power(od.project(forecast, [shock]), "supply-shock-2023-like") < 0.5
+    True
+    """
+    i = projection.baseline.index(location)
+    j = int(np.flatnonzero(projection.baseline.horizons <= after)[-1])
+    limit = np.quantile(projection.baseline.samples()[:, i, j], false_alarms)
+    return float((projection.forecast(scenario).samples()[:, i, j] < limit).mean())
+
+
+def power_text(projection: Projection, after: int = 18, location: str = NATION) -> str:
+    """What watching deaths will tell of the scenarios of a projection, as sentences to print.
+
+    Deaths of the class are watched apart where the forecast carries them.
+    """
+    watched = {"all overdose deaths": projection}
+    if "T40.4" in projection.baseline.beside:
+        part = projection.part("T40.4")
+        if location in part.baseline.locations:
+            watched["deaths with synthetic opioids alone"] = part
+    after = int(min(after, projection.baseline.horizons[-1]))
+    lines = []
+    for s in projection.scenarios:
+        if not s.is_null:
+            found = [
+                f"{100 * power(p, s.name, after, location=location):.0f}% on {name}"
+                for name, p in watched.items()
+            ]
+            lines.append(f"{scenario_title(s)}: {' and '.join(found)}.")
+    return (
+        f"The chance that the count of the 12 months ending {after} months ahead shows the change, "
+        f"if one false alarm in 20 is accepted. {' '.join(lines)} Without any change it is 5%. So "
+        "deaths alone will not tell; the purity of fentanyl and the prices of precursors would."
+    )
 
 
 def past_effect(
@@ -228,9 +298,3 @@ def _gapless(panel: Panel) -> tuple[list[str], Floats]:
     if not whole.any():
         raise ScenarioError("no location has months without a gap")
     return [s for s, good in zip(states, whole) if good], months[whole]
-
-
-def _figure(table: pd.DataFrame) -> Figure:
-    from odforecast.plot.checks import detectable
-
-    return detectable(table)

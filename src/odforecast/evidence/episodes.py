@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,9 @@ from scipy.stats import t as student
 from odforecast.errors import ScenarioError
 from odforecast.evidence.check import CheckResult
 from odforecast.panel import Floats, Panel
+from odforecast.plot import checks
 from odforecast.scenario.catalogue import events
 from odforecast.scenario.intervention import NATION
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 #: The episode of which the user's own counts tell, and the years whose change it was.
 OWN, OWN_YEARS = "supply-shock-2023", ("2023-12", "2024-12")
@@ -61,13 +58,8 @@ def check_leave_one_out(level: float = 0.9, panel: Panel | None = None) -> Check
     )
     if panel is not None:
         text += _own(panel, chosen, table)
-    return CheckResult(
-        "leave-one-episode-out",
-        len(missed) <= 1,
-        table,
-        text,
-        {"leave-one-episode-out": lambda: _figure(table)},
-    )
+    name = "leave-one-episode-out"
+    return CheckResult(name, len(missed) <= 1, table, text, {name: partial(checks.episodes, table)})
 
 
 def _own(panel: Panel, chosen: pd.DataFrame, table: pd.DataFrame) -> str:
@@ -130,28 +122,18 @@ def predict_each(names: list[str], effects: Floats, level: float = 0.9) -> pd.Da
         raise ScenarioError(
             f"{len(effects)} episodes, some without an effect: allowed are 4 or more, all measured"
         )
-    rows = []
-    for i, name in enumerate(names):
-        others = np.delete(effects, i)
-        n = others.size
-        width = others.std(ddof=1) * np.sqrt(1.0 + 1.0 / n)
-        half = float(student.ppf(0.5 + level / 2, n - 1)) * width
-        middle = float(others.mean())
-        rows.append(
-            {
-                "episode": name,
-                "log_rr": effects[i],
-                "predicted": middle,
-                "low": middle - half,
-                "high": middle + half,
-                "covered": bool(abs(effects[i] - middle) <= half),
-                "mean_shift": middle - float(effects.mean()),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _figure(table: pd.DataFrame) -> Figure:
-    from odforecast.plot.checks import episodes
-
-    return episodes(table)
+    n = effects.size - 1
+    others = np.stack([np.delete(effects, i) for i in range(effects.size)])
+    middle = others.mean(axis=1)
+    half = student.ppf(0.5 + level / 2, n - 1) * others.std(axis=1, ddof=1) * np.sqrt(1.0 + 1.0 / n)
+    return pd.DataFrame(
+        {
+            "episode": names,
+            "log_rr": effects,
+            "predicted": middle,
+            "low": middle - half,
+            "high": middle + half,
+            "covered": np.abs(effects - middle) <= half,
+            "mean_shift": middle - effects.mean(),
+        }
+    )

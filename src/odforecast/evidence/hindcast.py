@@ -8,8 +8,7 @@ Draws of several seeds are put together, so that no verdict hangs on one draw of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -21,13 +20,11 @@ from odforecast.models import Model
 from odforecast.months import to_month
 from odforecast.names import TARGET_12MO
 from odforecast.panel import Floats, Panel
+from odforecast.plot import checks
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.intervention import NATION, NULL, Intervention, Scenario
 from odforecast.scenario.priors import LogNormal, Normal, Uniform
 from odforecast.scenario.projection import project
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 SHOCK = "supply-shock-2023-like"
 
@@ -40,37 +37,20 @@ SEEDS = 5
 #: Last known month, and the 12-month-ending counts that are looked at.
 ORIGIN, SCORED = "2022-12", ("2024-01", "2024-12")
 
+#: Of the intervals.
+LEVEL = 0.9
+
 
 def check_leave_this_out(
-    panel: Panel,
-    model: Model,
-    *,
-    origin: object = ORIGIN,
-    scored: tuple[str, str] = SCORED,
-    draws: int = 1000,
-    seed: int = 1,
-    seeds: int = SEEDS,
-    level: float = 0.9,
+    panel: Panel, model: Model, *, draws: int = 1000, seed: int = 1, seeds: int = SEEDS
 ) -> CheckResult:
     """Project from December 2022 with what earlier episodes taught, and look at 2024.
 
     The size is the normal predictive of the episodes before 2023, on deaths with fentanyl; it
     begins in some month of 2023, each as likely; lag up to 9 months, ramp up to 12, half-life
     LogNormal(12, 0.7): what those episodes showed. That something happened in 2023 is still
-    hindsight.
-
-    Parameters
-    ----------
-    panel, model, origin, scored, draws, level
-        As in :func:`check_hindcast`.
-    seed, seeds : int
-        First seed, and how many are put together.
-
-    Returns
-    -------
-    CheckResult
-        As of :func:`check_hindcast`. Passed when the interval holds the nation's last count,
-        all seeds put together.
+    hindsight. Parameters and result are those of :func:`check_hindcast`; passed when the interval
+    holds the nation's last count, all seeds put together.
     """
     mean, sd, names = prior_from_episodes("2023-01")
     shock = Intervention(
@@ -78,33 +58,28 @@ def check_leave_this_out(
         lag=Uniform(0, 9), ramp=Uniform(0, 12), half_life=LogNormal(12, 0.7),
         source=f"episodes of the catalogue before 2023: {', '.join(names)}",
     )  # fmt: skip
-    table, by_seed = _project(
-        panel, model, Scenario(EARLIER, (shock,)), origin, scored, draws, seed, seeds, level
-    )
-    inside = _nation(table, scored)
+    table, by_seed = _project(panel, model, shock, draws, seed, seeds)
+    last = table[(table["location"] == NATION) & (table["month"] == SCORED[1])]
+    inside = last.loc[last["scenario_id"] == EARLIER, "covered"]
     text = (
-        f"{model.label}, last known month {to_month(origin)}. The prior, from {len(names)} "
+        f"{model.label}, last known month {ORIGIN}. The prior, from {len(names)} "
         f"episodes before 2023: {mean:+.2f} (sd {sd:.2f}) on deaths with fentanyl. "
-        f"{_told(table, level, scored)} Over {seeds} seeds the nation's share inside was "
+        f"{_told(table)} Over {seeds} seeds the nation's share inside was "
         f"{_range(by_seed, EARLIER)}. That something happened in 2023 is hindsight; its size is "
         "not."
     )
-    passed = bool(inside[EARLIER]) if EARLIER in inside.index else None
-    name = "leave-this-episode-out"
-    return CheckResult(name, passed, table, text, {name: lambda: _figure(table, panel)})
+    passed = bool(inside.item()) if inside.size else None
+    return _result("leave-this-episode-out", passed, table, text, panel)
 
 
 def check_hindcast(
     panel: Panel,
     model: Model,
     *,
-    origin: object = ORIGIN,
     onset: object = "2023-07",
-    scored: tuple[str, str] = SCORED,
     draws: int = 1000,
     seed: int = 1,
     seeds: int = SEEDS,
-    level: float = 0.9,
 ) -> CheckResult:
     """Plumbing: forecast from December 2022 under a shock of the size of the fall.
 
@@ -114,122 +89,97 @@ def check_hindcast(
     Parameters
     ----------
     panel : Panel
-        A later release; cut at ``origin`` for the model (a pseudo-vintage without thinning).
+        A later release; cut at December 2022 for the model (a pseudo-vintage without thinning).
     model : Model
         Any model of months.
-    origin, onset : month
-        Last known month; month in which the shock begins.
-    scored : pair of months
-        First and last 12-month-ending count scored.
+    onset : month
+        In which the shock begins.
     draws : int
         Of each seed.
     seed, seeds : int
         First seed, and how many are put together.
-    level : float
-        Central interval.
 
     Returns
     -------
     CheckResult
         One row per scenario, location and month: ``observed, low, median, high, covered``.
     """
-    shock = Scenario(SHOCK, (named_intervention(SHOCK, onset=str(to_month(onset))),))
-    table, by_seed = _project(panel, model, shock, origin, scored, draws, seed, seeds, level)
+    shock = named_intervention(SHOCK, onset=str(to_month(onset)))
+    table, by_seed = _project(panel, model, shock, draws, seed, seeds)
     text = (
         f"Plumbing, not evidence: the prior has the size of what it explains. {model.label}, last "
-        f"known month {to_month(origin)}, shock from {to_month(onset)}. "
-        f"{_told(table, level, scored)} Over {seeds} seeds the nation's share inside was "
+        f"known month {ORIGIN}, shock from {to_month(onset)}. "
+        f"{_told(table)} Over {seeds} seeds the nation's share inside was "
         f"{_range(by_seed, SHOCK)} under the shock, {_range(by_seed, 'null')} without."
     )
-    name = "hindcast-plumbing"
-    return CheckResult(name, None, table, text, {name: lambda: _figure(table, panel)})
+    return _result("hindcast-plumbing", None, table, text, panel)
+
+
+def _result(
+    name: str, passed: bool | None, table: pd.DataFrame, text: str, panel: Panel
+) -> CheckResult:
+    """The result of a hindcast, with its figure."""
+    us, nation = table[table["location"] == NATION], panel.reported[panel.index(NATION)]
+    figures = {name: partial(checks.hindcast, us, panel.months, nation)}
+    return CheckResult(name, passed, table, text, figures)
 
 
 def _project(
-    panel: Panel,
-    model: Model,
-    scenario: Scenario,
-    origin: object,
-    scored: tuple[str, str],
-    draws: int,
-    seed: int,
-    seeds: int,
-    level: float,
+    panel: Panel, model: Model, shock: Intervention, draws: int, seed: int, seeds: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Intervals of all seeds' draws together, and coverage of each seed's own."""
-    first, last = map(to_month, scored)
-    end = to_month(origin)
+    first, last, end = map(to_month, (*SCORED, ORIGIN))
     if last > panel.last_month:
         raise ScenarioError(
             f"the panel ends {panel.last_month}, allowed: a release that holds {last}"
         )
     fitted = model.fit(panel.cut(end))
     horizon = int((last - end).astype(int))
-    probs = ((1 - level) / 2, 0.5, (1 + level) / 2)
-    pooled: dict[str, list[Floats]] = {NULL.name: [], scenario.name: []}
+    probs = ((1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2)
+    pooled: dict[str, list[Floats]] = {NULL.name: [], shock.name: []}
     rows = []
     for s in range(seed, seed + seeds):
-        projection = project(fitted, [NULL, scenario], horizon, draws, s)
+        projection = project(fitted, [NULL, Scenario(shock.name, (shock,))], horizon, draws, s)
         if projection.can_add:
             projection = projection.with_nation()
-        months = projection.baseline.months
+        months, locations = projection.baseline.months, projection.baseline.locations
         span = (months >= first) & (months <= last)
         columns = np.searchsorted(panel.months, months[span])
-        locations = projection.baseline.locations
-        observed = np.stack([panel.reported[panel.index(x)][columns] for x in locations])
+        observed = panel.reported[[panel.index(x) for x in locations]][:, columns]
+        us = np.array([x == NATION for x in locations])
         for name, kept in pooled.items():
-            samples = projection.forecast(name).samples(TARGET_12MO)[:, :, span]
-            kept.append(samples)
-            low, _, high = np.quantile(samples, probs, axis=0)
-            inside = (observed >= low) & (observed <= high)
-            us = [i for i, x in enumerate(locations) if x == NATION]
-            rows.append({"seed": s, "scenario_id": name, "nation": inside[us].mean()
-                         if us else np.nan})  # fmt: skip
-    frames = []
-    for name, kept in pooled.items():
-        low, middle, high = np.quantile(np.concatenate(kept), probs, axis=0)
-        for i, x in enumerate(locations):
-            frames.append(
-                pd.DataFrame(
-                    {
-                        "scenario_id": name,
-                        "location": x,
-                        "month": months[span].astype(str),
-                        "observed": observed[i],
-                        "low": low[i],
-                        "median": middle[i],
-                        "high": high[i],
-                        "covered": (observed[i] >= low[i]) & (observed[i] <= high[i]),
-                    }
-                )
-            )
-    table = pd.concat(frames, ignore_index=True)
-    return table[np.isfinite(table["observed"])].reset_index(drop=True), pd.DataFrame(rows)
+            kept.append(projection.forecast(name).samples(TARGET_12MO)[:, :, span])
+            low, _, high = np.quantile(kept[-1], probs, axis=0)
+            inside = ((observed >= low) & (observed <= high))[us]
+            rows.append((s, name, inside.mean() if us.any() else np.nan))
+    keys = pd.MultiIndex.from_product(
+        [pooled, locations, months[span].astype(str)], names=["scenario_id", "location", "month"]
+    )
+    bounds = [np.quantile(np.concatenate(kept), probs, axis=0) for kept in pooled.values()]
+    held = dict(zip(("low", "median", "high"), np.stack(bounds, axis=1).reshape(3, -1)))
+    table = pd.DataFrame({"observed": np.tile(observed.ravel(), 2), **held}, keys).reset_index()
+    table["covered"] = table["observed"].between(table["low"], table["high"])
+    by_seed = pd.DataFrame(rows, columns=["seed", "scenario_id", "nation"])
+    return table[np.isfinite(table["observed"])].reset_index(drop=True), by_seed
 
 
-def _nation(table: pd.DataFrame, scored: Sequence[str]) -> pd.Series[bool]:
-    """Whether the nation's last count is inside, by scenario."""
-    here = table[(table["location"] == NATION) & (table["month"] == scored[1])]
-    return here.set_index("scenario_id")["covered"]
-
-
-def _told(table: pd.DataFrame, level: float, scored: Sequence[str]) -> str:
-    summary = coverage_summary(table)
-    columns = (summary[c] for c in ("scenario_id", "nation", "jurisdictions"))
+def _told(table: pd.DataFrame) -> str:
     told = "; ".join(
-        f"{name}: nation {100 * nation:.0f} %, jurisdictions {100 * rest:.0f} %"
-        for name, nation, rest in zip(*columns)
+        f"{r['scenario_id']}: nation {100 * r['nation']:.0f} %, jurisdictions "
+        f"{100 * r['jurisdictions']:.0f} %"
+        for r in coverage_summary(table).to_dict("records")
     )
     out = (
-        f"Share of 12-month-ending counts {scored[0]}..{scored[1]} inside the {100 * level:g} % "
+        f"Share of 12-month-ending counts {SCORED[0]}..{SCORED[1]} inside the {100 * LEVEL:g} % "
         f"interval: {told}."
     )
-    last = table[(table["location"] == NATION) & (table["month"] == scored[1])]
+    last = table[(table["location"] == NATION) & (table["month"] == SCORED[1])]
     if last.empty:
         return out
-    rows = (last[c] for c in ("scenario_id", "low", "high"))
-    wide = "; ".join(f"{name} {low:,.0f} to {high:,.0f}" for name, low, high in zip(*rows))
-    return f"{out} Observed to {scored[1]}: {last['observed'].iloc[0]:,.0f}; {wide}."
+    wide = "; ".join(
+        f"{r['scenario_id']} {r['low']:,.0f} to {r['high']:,.0f}" for r in last.to_dict("records")
+    )
+    return f"{out} Observed to {SCORED[1]}: {last['observed'].iloc[0]:,.0f}; {wide}."
 
 
 def _range(by_seed: pd.DataFrame, name: str) -> str:
@@ -253,10 +203,3 @@ def coverage_summary(table: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
-
-
-def _figure(table: pd.DataFrame, panel: Panel) -> Figure:
-    from odforecast.plot.checks import hindcast
-
-    nation = panel.reported[panel.index(NATION)]
-    return hindcast(table[table["location"] == NATION], panel.months, nation)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,14 +15,10 @@ from odforecast.evidence.check import CheckResult
 from odforecast.geography import JURISDICTIONS, lookup
 from odforecast.months import to_month
 from odforecast.panel import Floats, Panel
+from odforecast.plot import checks
 from odforecast.scenario.catalogue import events
 from odforecast.scenario.growth import YEAR, growth_changes, settled_through
 from odforecast.scenario.intervention import NATION
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from matplotlib.figure import Figure
 
 #: The year of the fall.
 FALL = ("2023-08", "2024-08")
@@ -204,24 +202,12 @@ def placebo_folds(changes: pd.DataFrame, window: int = WINDOW) -> pd.DataFrame:
     {4: 23, 5: 1}
     """
     number = _numbers(changes["month"])
-    rows = []
-    for phase in range(window):
-        fold = changes[(number - number[0]) % window == phase]
-        if fold.empty:
-            continue
-        rows.append(
-            {
-                "first": fold["month"].iloc[0],
-                "last": fold["month"].iloc[-1],
-                "windows": len(fold),
-                "lowest_rank": 100.0 / len(fold),
-                "mean": fold["change"].mean(),
-                "sd": fold["change"].std(ddof=1),
-                "lowest": fold["change"].min(),
-                "highest": fold["change"].max(),
-            }
-        )
-    return pd.DataFrame(rows)
+    folds = changes.groupby((number - number[0]) % window)
+    change = folds["change"]
+    table = folds["month"].agg(first="first", last="last", windows="size")
+    table["lowest_rank"] = 100.0 / table["windows"]
+    moments = change.agg(mean="mean", sd="std", lowest="min", highest="max")
+    return pd.concat([table, moments], axis=1).reset_index(drop=True)
 
 
 def event_ranks(changes: pd.DataFrame) -> pd.DataFrame:
@@ -248,33 +234,23 @@ def event_ranks(changes: pd.DataFrame) -> pd.DataFrame:
     number = _numbers(changes["month"])
     values = changes["change"].to_numpy()
     rows = []
-    flags = calendar["chosen"] if "chosen" in calendar else calendar["id"].isin(CHOSEN)
-    columns = (calendar[c] for c in ("id", "event", "placebo_month"))
-    for event, name, month, chosen in zip(*columns, flags.astype(bool)):
-        row = {"id": event, "event": name, "month": month, "chosen": chosen}
-        found = np.flatnonzero(changes["month"] == month)
-        if found.size:
-            row["change"] = values[found[0]]
-        if found.size and not chosen:
-            at = number[found[0]]
-            away = np.abs(number - at) >= WINDOW
-            low = values <= values[found[0]]
-            phase = (number - at) % WINDOW
-            own = phase == 0
-            apart = [away & (phase == k) for k in range(WINDOW)]
-            shares = [(1 + (low & a).sum()) / (1 + a.sum()) for a in apart]
-            row |= {
-                "percentile": changes["percentile"].iloc[found[0]],
-                "place": int((low & own).sum()),
-                "windows": int(own.sum()),
-                "lowest_rank": 100.0 / own.sum(),
-                "p_low": min(shares),
-                "p_high": max(shares),
-            }
-        rows.append(row)
-    named = ["id", "event", "month", "chosen", "change", "percentile", "months", "place",
-             "windows", "lowest_rank", "p_low", "p_high"]  # fmt: skip
-    table = pd.DataFrame(rows).assign(months=len(changes)).reindex(columns=named)
+    for event, name, month in calendar[["id", "event", "placebo_month"]].itertuples(index=False):
+        chosen, row = event in CHOSEN, [np.nan] * 7
+        for i in np.flatnonzero(changes["month"] == month):
+            row[0] = values[i]
+            if not chosen:
+                gap, low = number - number[i], values <= values[i]
+                phase, away = gap % WINDOW, np.abs(gap) >= WINDOW
+                own = phase == 0
+                apart = [away & (phase == k) for k in range(WINDOW)]
+                shares = [(1 + (low & a).sum()) / (1 + a.sum()) for a in apart]
+                row[1:] = (changes["percentile"][i], (low & own).sum(), own.sum(),
+                           100.0 / own.sum(), min(shares), max(shares))  # fmt: skip
+        rows.append((event, name, month, chosen, *row))
+    named = ["id", "event", "month", "chosen", "change", "percentile", "place", "windows",
+             "lowest_rank", "p_low", "p_high"]  # fmt: skip
+    table = pd.DataFrame(rows, columns=named)
+    table.insert(6, "months", len(changes))
     return table.sort_values("month", kind="stable", ignore_index=True)
 
 
@@ -319,10 +295,8 @@ def check_placebo_time(panel: Panel, until: object | None = None) -> CheckResult
             text.append(spreads_text(panel))
         except ScenarioError as error:
             text.append(f"Spread between jurisdictions: {error}.")
-    return CheckResult(
-        "placebo-time", None, table, "\n".join(text),
-        {"placebo-time": lambda: _ranks_figure(changes, table, paragraphs[0])},
-    )  # fmt: skip
+    figures = {"placebo-time": partial(checks.ranks, changes, table, paragraphs[0])}
+    return CheckResult("placebo-time", None, table, "\n".join(text), figures)
 
 
 def _line(row: Mapping[Any, Any]) -> str:
@@ -387,10 +361,8 @@ def check_placebo_outcome(panel: Panel, placebo: Panel) -> CheckResult:
         f"Unusual falls (10th percentile or lower) in both alike: {names}. Where both fall, "
         "fentanyl supply alone does not explain it, though many deaths involve both."
     )
-    return CheckResult(
-        "placebo-outcome", None, table, "\n".join(lines),
-        {"placebo-outcome": lambda: _pairs_figure(table)},
-    )  # fmt: skip
+    figures = {"placebo-outcome": partial(checks.rank_pairs, table)}
+    return CheckResult("placebo-outcome", None, table, "\n".join(lines), figures)
 
 
 def check_placebo_units(
@@ -446,49 +418,9 @@ def check_placebo_units(
         "that the exposed fell more). A fall in the least exposed is what anything but "
         "fentanyl supply would leave too."
     )
-    return CheckResult(
-        "placebo-units", None, table, text, {"placebo-units": lambda: _units_figure(table)}
-    )
+    figures = {"placebo-units": partial(checks.exposure_scatter, table)}
+    return CheckResult("placebo-units", None, table, text, figures)
 
 
 def _gap(change: Floats, third: int) -> float:
     return float(change[change.size - third :].mean() - change[:third].mean())
-
-
-def _ranks_figure(changes: pd.DataFrame, ranks: pd.DataFrame, title: str) -> Figure:
-    from odforecast.plot.style import BLUE, GREY, ORANGE, canvas, days
-
-    figure, axes = canvas(height=4.6)
-    axes.plot(days(changes["month"].to_numpy(dtype=str)), changes["change"], color=GREY)
-    axes.axhline(0.0, color="black", linewidth=0.6)
-    listed = []
-    for number, row in enumerate(ranks.dropna(subset="change").to_dict("records"), start=1):
-        when = days([row["month"]])[0]
-        colour = BLUE if row["chosen"] else ORANGE
-        axes.scatter([when], [row["change"]], color=colour, zorder=3, s=22)
-        axes.annotate(
-            str(number), (when, row["change"]), xytext=(5, 4), textcoords="offset points",
-            fontsize=8,
-        )  # fmt: skip
-        said = "chosen, no rank" if row["chosen"] else f"{row['percentile']:.0f}"
-        listed.append(f"{number}  {row['month']}  {row['event']}: {said}")
-    axes.set_title(title, loc="left", fontsize=8)
-    axes.set_ylabel("change in 12-month growth")
-    axes.set_xlabel(
-        f"after the colon: percentile among {len(changes)} overlapping dates, low = large fall\n\n"
-        + "\n".join(listed),
-        loc="left", fontsize=8,
-    )  # fmt: skip
-    return figure
-
-
-def _pairs_figure(table: pd.DataFrame) -> Figure:
-    from odforecast.plot.checks import rank_pairs
-
-    return rank_pairs(table)
-
-
-def _units_figure(table: pd.DataFrame) -> Figure:
-    from odforecast.plot.checks import exposure_scatter
-
-    return exposure_scatter(table)

@@ -1,4 +1,4 @@
-"""Figures of the validation checks: recovery, hindcast, episodes, placebo, what can be seen."""
+"""Figures of the validation checks: calibration, recovery, hindcast, episodes, placebos, power."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.months import Months
-from odforecast.plot.style import BLUE, GREY, ORANGE, canvas, days
+from odforecast.plot.style import BLUE, GREY, ORANGE, PALETTE, canvas, days
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,6 +28,45 @@ def intervals(table: pd.DataFrame, truth: float) -> Figure:
     axes.set_xlabel("simulation, sorted by estimate (orange: the interval misses)")
     axes.set_ylabel("log rate ratio")
     axes.legend(frameon=False, fontsize=9)
+    return figure
+
+
+def transforms(places: dict[str, tuple[Floats, Floats, Floats, Floats]]) -> Figure:
+    """How far each quantity's transforms leave the diagonal: points, shares, low and high."""
+    figure, axes = canvas()
+    for (name, (points, found, low, high)), colour in zip(places.items(), PALETTE):
+        if name == "size_or_none":
+            axes.fill_between(points, low - points, high - points, color=GREY, alpha=0.25,
+                              linewidth=0, label="99 % bands")  # fmt: skip
+        axes.plot(points, found - points, color=colour, label=name.replace("_", " "))
+    axes.axhline(0.0, color="black", linewidth=0.6)
+    axes.set_xlabel("transform")
+    axes.set_ylabel("share at or below, less the transform")
+    axes.legend(frameon=False, fontsize=8, ncols=3)
+    return figure
+
+
+def ranks(changes: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure:
+    """The change in growth after every month, and the events among them."""
+    figure, axes = canvas(height=4.6)
+    axes.plot(days(changes["month"].to_numpy(dtype=str)), changes["change"], color=GREY)
+    axes.axhline(0.0, color="black", linewidth=0.6)
+    listed = []
+    for number, row in enumerate(table.dropna(subset="change").to_dict("records"), start=1):
+        when = days([row["month"]])[0]
+        colour = BLUE if row["chosen"] else ORANGE
+        axes.scatter([when], [row["change"]], color=colour, zorder=3, s=22)
+        axes.annotate(str(number), (when, row["change"]), xytext=(5, 4), fontsize=8,
+                      textcoords="offset points")  # fmt: skip
+        said = "chosen, no rank" if row["chosen"] else f"{row['percentile']:.0f}"
+        listed.append(f"{number}  {row['month']}  {row['event']}: {said}")
+    axes.set_title(title, loc="left", fontsize=8)
+    axes.set_ylabel("change in 12-month growth")
+    axes.set_xlabel(
+        f"after the colon: percentile among {len(changes)} overlapping dates, low = large fall\n\n"
+        + "\n".join(listed),
+        loc="left", fontsize=8,
+    )  # fmt: skip
     return figure
 
 
