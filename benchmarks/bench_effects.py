@@ -24,7 +24,7 @@ from odforecast.months import ONE_MONTH, Months
 from odforecast.panel import Floats
 from odforecast.scenario import Fixed, Intervention, LogNormal, Normal, Uniform
 from odforecast.scenario.effects import Estimator, random_timing
-from odforecast.scenario.effects.counts import anything_else
+from odforecast.scenario.past import anything_else
 from odforecast.seeds import seed_from
 
 MONTHS = np.arange("2015-01", "2022-07", dtype="datetime64[M]")

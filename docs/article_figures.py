@@ -21,7 +21,7 @@ from odforecast.evidence.placebo import regional_peaks
 from odforecast.geography import JURISDICTIONS, lookup
 from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
 from odforecast.plot.style import BLUE, GREY, ORANGE
-from odforecast.scenario.growth import settled_through
+from odforecast.scenario.past import settled_through
 from odforecast.sources.vsrr import read_vsrr
 
 ROOT = Path(__file__).resolve().parents[1]

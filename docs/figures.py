@@ -41,7 +41,7 @@ from odforecast.plot.style import (
     thousands,
 )
 from odforecast.plot.words import literal
-from odforecast.scenario.counterfactual import WHATEVER, Past
+from odforecast.scenario.past import WHATEVER, Past
 from odforecast.vintage.bundle import BUNDLED_RELEASE
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "benchmarks"))

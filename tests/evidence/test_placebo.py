@@ -24,7 +24,7 @@ from odforecast.evidence.placebo import (
     state_spreads,
 )
 from odforecast.names import SYNTHETIC_OPIOIDS
-from odforecast.scenario.growth import growth_changes, settled_through
+from odforecast.scenario.past import growth_changes, settled_through
 
 # Release of 2025-09-17, settled counts to 2024-09: change, percentile, place.
 GOLDEN = {

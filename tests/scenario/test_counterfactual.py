@@ -9,15 +9,19 @@ import pytest
 
 import odforecast as od
 from odforecast.errors import ScenarioError, UnknownNameError
+from odforecast.geography import JURISDICTIONS
 from odforecast.names import TARGET_12MO
 from odforecast.scenario import Fixed, named_intervention
-from odforecast.scenario.counterfactual import WHATEVER, past, removed
-from odforecast.scenario.effects.counts import (
+from odforecast.scenario.past import (
     ANYTHING,
     PRIOR_OF,
+    WHATEVER,
     anything_else,
+    felt_by,
+    past,
     past_event,
     posterior_of,
+    removed,
     seen_counts,
 )
 
@@ -212,6 +216,20 @@ def test_counts_that_are_seen(archive):
     assert alone.nation is None
     early = seen_counts(panel, past_event("class-scheduled"))
     assert early.months[-1] == np.datetime64("2021-05")
+
+
+def test_a_table_of_states_gives_the_nation_what_its_deaths_feel(archive):
+    x = replace(past_event("cooperation-resumed"), exposure={"WV": 1.0, "OH": 1.0, "default": 0.0})
+    panel = archive.as_of().panel(x.scope)
+    felt = felt_by(x, panel, {})
+    year = (panel.month_grid < x.onset[0]) & (
+        panel.month_grid >= x.onset[0] - np.timedelta64(12, "M")
+    )
+    states = [s for s in panel.locations if s in JURISDICTIONS]
+    deaths = {s: np.nansum(panel.monthly[panel.index(s), year]) for s in states}
+    assert felt["US"] == pytest.approx((deaths["WV"] + deaths["OH"]) / sum(deaths.values()))
+    given = replace(x, exposure={"US": 0.5, "default": 0.0})
+    assert felt_by(given, panel, {})["US"] == 0.5
 
 
 def test_onsets_outside_the_counts(archive, model):

@@ -14,12 +14,13 @@ from odforecast.scenario.effects import (
     Estimator,
     EventPrior,
     Grid,
-    estimate,
-    median_timing,
-    timings,
+    Timings,
+    closer,
+    condition,
+    machine,
+    rotation,
+    stratified,
 )
-from odforecast.scenario.effects.series import condition, machine, rotation
-from odforecast.scenario.effects.timing import closer
 
 MONTHS = np.arange("2016-01", "2021-01", dtype="datetime64[M]")
 EVENT = Intervention(
@@ -32,29 +33,36 @@ OPEN = replace(
 )  # fmt: skip
 
 
+def estimate(deaths, months, events, **options):
+    """Posterior of all locations at exposure 1."""
+    return Estimator(months, events, locations=len(deaths), **options).posterior(deaths)
+
+
 def panel(seed=1, locations=6, beta=-0.3, felt=1.0):
     rng = np.random.default_rng(seed)
     logs = np.log(400) + np.cumsum(rng.normal(0, 0.01, (locations, MONTHS.size)), axis=1)
     return rng.poisson(np.exp(logs + beta * felt * EVENT.curve(MONTHS))).astype(float)
 
 
-def covariance(walk, noise, slope, n):
-    """Written out cell by cell."""
+def covariance(walk, noise, growth, n, half_life=12.0, burst=()):
+    """Written out cell by cell: sums over the steps of both months."""
     out = np.zeros((n, n))
+    size = [4.0 if k in burst else 1.0 for k in range(n)]
+    alike = [[size[k] * size[m] * 0.5 ** (abs(k - m) / half_life) for m in range(n)]
+             for k in range(n)]  # fmt: skip
     for i in range(n):
         for j in range(n):
-            m = min(i, j) + 1
-            out[i, j] = walk * m + noise * (i == j)
-            # Sum over shocks k of (i - k + 1)(j - k + 1).
-            out[i, j] += slope * sum((i - k + 1) * (j - k + 1) for k in range(1, m + 1))
+            out[i, j] = walk * (min(i, j) + 1) + noise * (i == j)
+            out[i, j] += growth * sum(alike[k][m] for k in range(i + 1) for m in range(j + 1))
     return out
 
 
-@pytest.mark.parametrize("deviation", [0.0, 0.03])
-def test_evidence_and_posterior_are_those_of_the_joint_normal(deviation):
+@pytest.mark.parametrize(("deviation", "start"), [(0.0, None), (0.03, None), (0.03, -6)])
+def test_evidence_and_posterior_are_those_of_the_joint_normal(deviation, start):
     """One node, two events, unequal exposures: density of all rows at once, by scipy."""
     sd_w, sd_n, sd_s = 0.02, 0.03, 0.004
-    grid = Grid((sd_w,), (sd_n,), (sd_s,))
+    grid = Grid((sd_w,), (sd_n,), (sd_s,), half_lives=(8.0,), bursts=(start,))
+    burst = () if start is None else range(36 + start, 48 + start)
     second = replace(EVENT, name="second", onset="2019-08", size=Normal(0.05, 0.1))
     felt = np.array([[1.0, 0.2], [0.5, 1.0], [0.3, 0.6]])
     est = Estimator(MONTHS, [EVENT, second], felt, draws=1, grid=grid)
@@ -66,14 +74,15 @@ def test_evidence_and_posterior_are_those_of_the_joint_normal(deviation):
     n, basis = MONTHS.size, est._machine.basis
     x = [basis @ e.curve(MONTHS) for e in (EVENT, second)]
     turn = rotation(np.ones(3))
+    turn[0] /= np.sqrt(3)  # the mean itself
     loads = turn @ felt
-    first = basis @ covariance(3 * sd_w**2, 3 * sd_n**2, 3 * sd_s**2, n) @ basis.T
+    first = basis @ covariance(sd_w**2, sd_n**2, sd_s**2, n, 8.0, burst) @ basis.T
     rest = basis @ covariance(own[0], own[1], 0.0, n) @ basis.T
-    blocks, data, design = np.zeros((3 * (n - 2),) * 2), z.ravel(), []
+    blocks, data = np.zeros((3 * (n - 13),) * 2), z.ravel()
     share0 = [(turn[0] ** 2 * felt[:, e] ** 2).sum() for e in range(2)]
-    share1 = [((felt[:, e] ** 2).sum() - share0[e]) / 2 for e in range(2)]
+    share1 = [((felt[:, e] ** 2).sum() - 3 * share0[e]) / 2 for e in range(2)]
     for r in range(3):
-        cells = slice(r * (n - 2), (r + 1) * (n - 2))
+        cells = slice(r * (n - 13), (r + 1) * (n - 13))
         blocks[cells, cells] = first if r == 0 else rest
         for e in range(2):
             part = share0[e] if r == 0 else share1[e]
@@ -87,9 +96,9 @@ def test_evidence_and_posterior_are_those_of_the_joint_normal(deviation):
     # The machine's basis is orthonormal, so densities are those of the projected rows.
     assert found.log_evidence[0, 0] == pytest.approx(density + constant, abs=1e-6)
     gain = np.diag(sd**2) @ design.T @ np.linalg.inv(whole)
-    np.testing.assert_allclose(found.mean[0, 0], mean + gain @ (data - design @ mean), rtol=1e-7)
+    np.testing.assert_allclose(found.means[0, 0], mean + gain @ (data - design @ mean), rtol=1e-7)
     cov = np.diag(sd**2) - gain @ design @ np.diag(sd**2)
-    np.testing.assert_allclose(found.cov[0, 0], cov, rtol=1e-6)
+    np.testing.assert_allclose(found.covs[0, 0], cov, rtol=1e-6)
 
 
 def test_nothing_is_the_density_without_an_effect():
@@ -100,7 +109,7 @@ def test_nothing_is_the_density_without_an_effect():
     basis, n = est._machine.basis, MONTHS.size
     z, x = basis @ np.log(y[0] + 0.5), basis @ EVENT.curve(MONTHS)
     cov = basis @ covariance(0.02**2, 0.03**2, 0.0, n) @ basis.T
-    none = multivariate_normal(np.zeros(n - 2), cov).logpdf(z)
+    none = multivariate_normal(np.zeros(n - 13), cov).logpdf(z)
     some = multivariate_normal(-0.1 * x, cov + 0.2**2 * np.outer(x, x)).logpdf(z)
     assert found.bayes_factor() == pytest.approx(np.exp(none - some), rel=1e-6)
     odds = 0.4 / 0.6 * np.exp(none - some)
@@ -253,13 +262,13 @@ def test_closer_draws_count_for_the_prior():
 
 def test_timings_have_the_prior():
     x = replace(OPEN, onset=("2019-01", "2019-04"), residue=Beta(2, 2))
-    drawn = timings(x, 2000)
+    drawn = Timings.of(x, stratified(x, 2000, 1))
     assert np.log(drawn.lag).mean() == pytest.approx(np.log(3), abs=0.01)
     assert np.log(drawn.lag).std() == pytest.approx(0.6, abs=0.01)
     offset = np.round(drawn.begin - drawn.lag)
     assert set(offset) == {0, 1, 2, 3}
     assert drawn.spread.max() <= 0.5
-    np.testing.assert_allclose(median_timing(x).shape(MONTHS)[0], x.curve(MONTHS))
+    np.testing.assert_allclose(Timings.of(x, stratified(x, 1, 1)).shape(MONTHS)[0], x.curve(MONTHS))
 
 
 def test_rotation_puts_the_weighted_mean_first():
@@ -275,11 +284,13 @@ def test_grid_priors_add_up():
     grid = Grid((0.01, 0.02, 0.04), (0.01, 0.02), (0.0, 0.01, 0.02), (0.03, 0.03, 0.01))
     assert np.exp(grid.log_prior).sum() == pytest.approx(1.0)
     half = Grid((0.01, 0.02, 0.04), (1.0,), (0.0,), (0.02, 1.0, 1.0))
-    by_hand = np.array([1, 2, 4]) * np.exp(-0.5 * np.array([0.5, 1.0, 2.0]) ** 2)
+    by_hand = np.array([1, 2, 4]) * (1 + np.array([0.5, 1.0, 2.0]) ** 2 / 3) ** -2
     np.testing.assert_allclose(np.exp(half.log_prior), by_hand / by_hand.sum())
     flat = Grid((0.01, 0.02, 0.04), (1.0,), (0.0,))
     np.testing.assert_allclose(np.exp(flat.log_prior), np.array([1, 2, 4]) / 7)
-    assert machine(30, flat, 1.0).precision.shape == (3, 28, 28)
+    assert machine(30, flat).precision.shape == (3, 17, 17)
+    more = Grid((0.01,), (0.02,), half_lives=(6.0, 24.0), bursts=(None, 0, 6))
+    np.testing.assert_allclose(np.exp(more.log_prior), [0.25, 0.125, 0.125] * 2)
 
 
 def test_nation_takes_the_place_of_the_mean():

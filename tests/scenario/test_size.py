@@ -9,7 +9,7 @@ import odforecast as od
 from odforecast.errors import ScenarioError
 from odforecast.scenario import named_intervention
 from odforecast.scenario.catalogue import library
-from odforecast.scenario.effects.prior import EventPrior
+from odforecast.scenario.effects import EventPrior
 from odforecast.scenario.size import course_change, full_strength, quantities
 
 TABLE = quantities().set_index("event")

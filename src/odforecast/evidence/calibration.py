@@ -20,8 +20,7 @@ from odforecast.evidence.check import CheckResult
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Floats
 from odforecast.plot import checks
-from odforecast.scenario.effects import Estimator, Grid, random_timing
-from odforecast.scenario.effects.series import geometric, rotation
+from odforecast.scenario.effects import Estimator, Grid, geometric, random_timing, rotation
 from odforecast.scenario.intervention import Intervention
 from odforecast.scenario.priors import LogNormal, Normal, Uniform
 from odforecast.seeds import seed_from
@@ -100,8 +99,8 @@ LOCATIONS = 8
 
 #: What the mean of a simulated panel does by itself: fewer nodes than for real counts.
 GRID = Grid(
-    geometric(0.004, 0.064, 5), geometric(0.004, 0.064, 5), (0.0, 0.002, 0.004, 0.008),
-    (0.04, 0.04, 0.01),
+    geometric(0.004, 0.064, 5), geometric(0.004, 0.064, 5), (0.003, 0.01, 0.03),
+    (0.04, 0.04, 0.02), (6.0, 24.0), (None, 0),
 )  # fmt: skip
 
 #: An event like those of the catalogue, with everything open.
@@ -128,6 +127,13 @@ def simulated_months() -> np.ndarray[tuple[int], np.dtype[np.datetime64]]:
     return np.arange(FIRST, FIRST + SPAN * ONE_MONTH)
 
 
+@lru_cache(maxsize=1)
+def _roots() -> Floats:
+    """Cholesky factors of what the mean does by itself, at every node."""
+    onset = int((EVENT.onset[0] - FIRST) / ONE_MONTH)
+    return np.linalg.cholesky(GRID.covariances(SPAN, onset))
+
+
 def simulate_own(
     rng: np.random.Generator, felt: Floats, event: Intervention = EVENT, skewed: bool = False
 ) -> tuple[Floats, dict[str, float]]:
@@ -145,11 +151,10 @@ def simulate_own(
     z = rng.standard_normal(n_loc)
     own = np.exp(tau * z - 0.5 * tau**2) if skewed else 1.0 + tau * z
     shape = timing.shape(months)[0]
-    node = rng.choice(len(GRID.sds), p=np.exp(GRID.log_prior))
-    walk, noise, slope = GRID.sds[node] * np.sqrt(n_loc)
-    drift = np.cumsum(rng.normal(0.0, 1.0, SPAN)) * slope
+    roots = _roots()
     rows = np.empty((n_loc, SPAN))
-    rows[0] = np.cumsum(rng.normal(0.0, walk, SPAN) + drift) + rng.normal(0.0, noise, SPAN)
+    rows[0] = roots[rng.choice(len(roots), p=np.exp(GRID.log_prior))] @ rng.standard_normal(SPAN)
+    rows[0] *= np.sqrt(n_loc)
     own_walk, own_noise = np.exp(rng.uniform(np.log(0.005), np.log(0.05), 2))
     rows[1:] = np.cumsum(rng.normal(0.0, own_walk, (n_loc - 1, SPAN)), axis=1)
     rows[1:] += rng.normal(0.0, own_noise, (n_loc - 1, SPAN))

@@ -19,10 +19,16 @@ from odforecast.panel import Floats, Panel
 from odforecast.plot import checks
 from odforecast.scenario.answer import scenario_title
 from odforecast.scenario.effects import Estimator, EventPosterior, EventSummary
-from odforecast.scenario.effects.counts import MANY, PRIOR_OF, past_event, posterior_of
-from odforecast.scenario.exposure import exposure_vector
-from odforecast.scenario.growth import growth_changes, settled_through
 from odforecast.scenario.intervention import ALL, NATION, Intervention
+from odforecast.scenario.past import (
+    MANY,
+    PRIOR_OF,
+    felt_by,
+    growth_changes,
+    past_event,
+    posterior_of,
+    settled_through,
+)
 from odforecast.scenario.priors import Fixed, Normal
 from odforecast.scenario.projection import Projection
 
@@ -194,10 +200,8 @@ def past_effect(
     timings, seed : int
         Draws of the timing.
     """
-    x = intervention
-    felt = exposure_vector(x.exposure, panel.locations, exposures or {}, x.name)
-    table = dict(zip(panel.locations, felt.tolist()))
-    _, posterior = posterior_of(panel, (x,), (table,), timings=timings, seed=seed)
+    felt = felt_by(intervention, panel, exposures or {})
+    _, posterior = posterior_of(panel, (intervention,), (felt,), timings=timings, seed=seed)
     return posterior, posterior.summary()
 
 

@@ -17,8 +17,8 @@ from odforecast.months import to_month
 from odforecast.panel import Floats, Panel
 from odforecast.plot import checks
 from odforecast.scenario.catalogue import events
-from odforecast.scenario.growth import YEAR, growth_changes, settled_through
 from odforecast.scenario.intervention import NATION
+from odforecast.scenario.past import YEAR, growth_changes, settled_through
 
 #: The year of the fall.
 FALL = ("2023-08", "2024-08")
@@ -195,7 +195,7 @@ def placebo_folds(changes: pd.DataFrame, window: int = WINDOW) -> pd.DataFrame:
     --------
     >>> import odforecast as od
     >>> from odforecast.evidence.placebo import placebo_folds
-    >>> from odforecast.scenario.growth import growth_changes, settled_through
+    >>> from odforecast.scenario.past import growth_changes, settled_through
     >>> panel = od.bundled().as_of().panel()
     >>> changes = growth_changes(panel, until=settled_through(panel))
     >>> placebo_folds(changes)["windows"].value_counts().to_dict()

@@ -5,7 +5,6 @@ date: the counts cannot identify cooperation.
 """
 
 from odforecast.scenario.catalogue import CAVEAT, cite, events, levers, prior_names, references
-from odforecast.scenario.counterfactual import Past, past
 from odforecast.scenario.exposure import fentanyl_share, read_exposure
 from odforecast.scenario.file import (
     dump_scenarios,
@@ -17,6 +16,7 @@ from odforecast.scenario.file import (
 )
 from odforecast.scenario.grammar import json_schema
 from odforecast.scenario.intervention import NULL, Intervention, Rebound, Scenario, grid
+from odforecast.scenario.past import Past, past
 from odforecast.scenario.priors import (
     Beta,
     Dose,

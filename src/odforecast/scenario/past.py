@@ -9,38 +9,63 @@ the effect of a policy: both show a change after this date, whatever its cause.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import ScenarioError, whole
+from odforecast.errors import ScenarioError, UnknownNameError, whole
 from odforecast.forecast import Forecast
 from odforecast.forecast.adding import quantile_levels
-from odforecast.geography import called, code_of
+from odforecast.geography import JURISDICTIONS, called, code_of
+from odforecast.geography.places import lookup
 from odforecast.models import Model, get_model
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS, TARGET_12MO
 from odforecast.panel import Floats, Panel
 from odforecast.say import card, html_table, steady
-from odforecast.scenario.effects.counts import (
-    ANYTHING,
-    MANY,
-    WINDOW,
-    anything_else,
-    past_event,
-    posterior_of,
-)
-from odforecast.scenario.effects.posterior import EffectDraws, EventPosterior
-from odforecast.scenario.effects.prior import EventSummary
+from odforecast.scenario.catalogue import events
+from odforecast.scenario.effects import EffectDraws, Estimator, EventPosterior, EventSummary
 from odforecast.scenario.exposure import exposure_vector, fentanyl_share
+from odforecast.scenario.file import named_intervention
 from odforecast.scenario.intervention import ALL, NATION, Intervention
+from odforecast.scenario.priors import Fixed, Normal
+from odforecast.scenario.wording import nearest
+from odforecast.scoring.truth import MIN_AGE
 
 if TYPE_CHECKING:
     from odforecast.vintage.archive import Archive
+
+#: Events of the catalogue, and the named prior each is an instance of.
+PRIOR_OF = {
+    "carfentanil-scheduled": "analogue-scheduling",
+    "npp-4anpp-controlled": "precursor-scheduling",
+    "class-scheduled": "class-scheduling",
+    "cooperation-suspended": "cooperation-suspended",
+    "supply-shock-2023": "supply-shock-2023-like",
+    "cooperation-resumed": "cooperation-resumed",
+}
+
+#: Months after an onset that bear on it: later turns are another story.
+WINDOW = 24
+
+#: Months before an onset that say what is usual.
+BEFORE = 48
+
+#: Draws of the timing: so many that a verdict hangs on no seed.
+MANY = 1024
+
+#: Sd of the size of another change near an event, of which nobody has told us: a judgement.
+ELSE_SD = 0.15
+
+#: Fewest deaths in every month of a state that is looked at.
+FEWEST = 3.0
+
+#: Asks for :func:`anything_else`.
+ANYTHING = "anything else"
 
 #: What must be said of every change after a date.
 WHATEVER = "This is the change after this date, whatever its cause: not the effect of a policy."
@@ -50,6 +75,129 @@ FEW = 30
 
 #: A vintage whose newest month is older than this on the eve says too little.
 STALE = 12
+
+#: Months of a period.
+YEAR = 12
+
+
+def past_event(event: str | Intervention) -> Intervention:
+    """An event of the catalogue with its prior.
+
+    Raises
+    ------
+    UnknownNameError
+        If the catalogue has no prior for it.
+
+    Examples
+    --------
+    >>> past_event("class-scheduled").onset[0]
+    np.datetime64('2019-05')
+    """
+    if isinstance(event, Intervention):
+        return event
+    if event not in PRIOR_OF:
+        raise UnknownNameError(
+            f"no past event {event!r} with a prior{nearest(event, PRIOR_OF)}",
+            hint=f"allowed: {', '.join(PRIOR_OF)}",
+        )
+    calendar = events()
+    month = calendar.loc[calendar["id"] == event, "month"].to_numpy(dtype="datetime64[M]")[0]
+    return named_intervention(PRIOR_OF[event], onset=str(month))
+
+
+def anything_else(x: Intervention) -> Intervention:
+    """Another change within half a year of an event, of which nobody has told us.
+
+    Taken together with the event it widens what can be said of it: with even odds there was
+    nothing else, or something of either sign, of the same course.
+    """
+    half = 6 * ONE_MONTH
+    return replace(
+        x, name=ANYTHING, size=Normal(0.0, ELSE_SD), share=Fixed(1.0), p_null=0.5,
+        direction="either", onset=(str(x.onset[0] - half), str(x.onset[1] + half)),
+        rebound=None,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """The counts behind a posterior.
+
+    Attributes
+    ----------
+    months : ndarray of datetime64[M], shape (T,)
+    states : list of str
+        Jurisdictions whose months all hold some deaths; or US, where there are none.
+    deaths : ndarray, shape (S, T)
+    nation : ndarray, shape (T,), or None
+        The nation's own months, where the panel has them beside states.
+    """
+
+    months: Months
+    states: list[str]
+    deaths: Floats
+    nation: Floats | None
+
+
+def seen_counts(panel: Panel, x: Intervention) -> Seen:
+    """Four years before the onset to two years after it, final where a year after it is.
+
+    Raises
+    ------
+    ScenarioError
+        If no location has months without a gap.
+    """
+    last = min(x.onset[1] + WINDOW * ONE_MONTH, panel.last_month)
+    if panel.final_through >= x.onset[1] + 12 * ONE_MONTH:
+        last = min(last, panel.final_through)
+    grid = panel.month_grid
+    span = (grid >= x.onset[0] - BEFORE * ONE_MONTH) & (grid <= last)
+    rows = {s: panel.monthly[panel.index(s)][span] for s in panel.locations}
+    whole = {s: row for s, row in rows.items() if np.isfinite(row).all()}
+    # Months next to none are not smooth on the log scale, and recovered ones not certain there.
+    states = [s for s in whole if s in JURISDICTIONS and whole[s].min() >= FEWEST]
+    nation = whole.get(NATION)
+    if not states:
+        if nation is None:
+            raise ScenarioError("no location has months without a gap")
+        return Seen(grid[span], [NATION], nation[None], None)
+    return Seen(grid[span], states, np.stack([whole[s] for s in states]), nation)
+
+
+def posterior_of(
+    panel: Panel,
+    both: Sequence[Intervention],
+    felt: Sequence[Mapping[str, float]],
+    *,
+    timings: int = MANY,
+    seed: int = 1,
+) -> tuple[Seen, EventPosterior]:
+    """Posterior of one event, or two, from a panel of their scope.
+
+    The nation's own counts say what the mean did, the states how they differ from it.
+
+    Parameters
+    ----------
+    panel : Panel
+    both : sequence of Intervention
+        The window is that of the first.
+    felt : sequence of mapping of str to float
+        Exposure of each location to each event.
+    timings, seed : int
+        Draws of the timing; of two events together four times as many.
+    """
+    seen = seen_counts(panel, both[0])
+    nation = None if seen.nation is None else np.array([f[NATION] for f in felt])
+    estimator = Estimator(
+        seen.months,
+        both,
+        np.array([[f[s] for f in felt] for s in seen.states]),
+        seen.deaths.mean(axis=1),
+        nation=nation,
+        draws=timings if len(both) == 1 else 4 * timings,
+        seed=seed,
+    )
+    return seen, estimator.posterior(seen.deaths, seen.nation)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -344,6 +492,26 @@ def removed(months: Floats, observed: Floats, delta: Floats) -> Floats:
     return np.asarray(observed + rolling_sums(change))
 
 
+def felt_by(
+    x: Intervention, panel: Panel, tables: Mapping[str, Mapping[str, float]]
+) -> dict[str, float]:
+    """Exposure of each location of a panel to an event.
+
+    A table that names no US gives the nation what its jurisdictions feel on average, weighted by
+    their deaths in the year before the event.
+    """
+    felt = exposure_vector(x.exposure, panel.locations, tables, x.name)
+    out = dict(zip(panel.locations, felt.tolist()))
+    states = [s for s in panel.locations if s in JURISDICTIONS]
+    table = x.exposure if isinstance(x.exposure, Mapping) else {NATION: 1.0}
+    named = {lookup(key).state for key in table if key != "default"}
+    if states and NATION in out and NATION not in named:
+        at = np.flatnonzero(panel.month_grid < x.onset[0])[-YEAR:]
+        deaths = {s: float(np.nansum(panel.monthly[panel.index(s), at])) for s in states}
+        out[NATION] = sum(deaths[s] * out[s] for s in states) / sum(deaths.values())
+    return out
+
+
 def _felt(archive: Archive, both: Sequence[Intervention], panel: Panel) -> list[dict[str, float]]:
     """Exposure of all locations to each event, as it was on its eve."""
     out = []
@@ -354,8 +522,7 @@ def _felt(archive: Archive, both: Sequence[Intervention], panel: Panel) -> list[
             newest = archive.as_of()
             every, synthetic = (newest.panel(i) for i in (ALL_DRUGS, SYNTHETIC_OPIOIDS))
             shares = {"fentanyl-share": fentanyl_share(every, synthetic, fill="region", month=eve)}
-        felt = exposure_vector(x.exposure, panel.locations, shares, x.name)
-        out.append(dict(zip(panel.locations, felt.tolist())))
+        out.append(felt_by(x, panel, shares))
     return out
 
 
@@ -384,3 +551,72 @@ def _eve(
     fitted = (model or get_model()).fit(known)
     forecast = fitted.forecast(until=str(last), draws=draws, seed=seed)
     return forecast.select(location), kind
+
+
+def settled_through(panel: Panel) -> np.datetime64:
+    """Last month whose count is settled: at least 12 months old in the panel's release.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> settled_through(od.bundled().as_of().panel())
+    np.datetime64('2025-01')
+    """
+    old_enough = np.datetime64(panel.release, "M") - MIN_AGE * ONE_MONTH
+    return np.datetime64(min(old_enough, panel.last_month), "M")
+
+
+def growth_changes(panel: Panel, state: str = NATION, until: object | None = None) -> pd.DataFrame:
+    """Change in 12-month growth after every month, and its rank among all months.
+
+    With S the 12-month-ending count: ``log S(t+12)/S(t) - log S(t)/S(t-12)``. Low ranks are
+    unusually large falls in growth.
+
+    Parameters
+    ----------
+    panel : Panel
+        Counts of one release.
+    state : str
+        Location.
+    until : month, optional
+        Use counts up to this month only: ranks depend on which months there are. Ranks that are
+        printed use :func:`settled_through`.
+
+    Returns
+    -------
+    DataFrame
+        ``month, before, after, change`` and ``percentile`` (share of months whose change is
+        as low or lower, in percent), one row per month with a year of counts on either side.
+
+    Raises
+    ------
+    ScenarioError
+        If there are fewer than 37 months of counts.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of().panel().select(["US"])
+    >>> len(growth_changes(panel)), len(growth_changes(panel, until=settled_through(panel)))
+    (104, 97)
+    """
+    keep = panel.months <= (panel.last_month if until is None else to_month(until))
+    counts = panel.reported[panel.index(state)][keep]
+    months = panel.months[keep]
+    if months.size < 3 * YEAR + 1:
+        raise ScenarioError(
+            f"{months.size} months of counts are too few for placebo ranks, allowed: 37 or more"
+        )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logs = np.log(counts)
+    growth = logs[YEAR:] - logs[:-YEAR]
+    table = pd.DataFrame(
+        {
+            "month": months[YEAR:-YEAR].astype(str),
+            "before": growth[:-YEAR],
+            "after": growth[YEAR:],
+            "change": growth[YEAR:] - growth[:-YEAR],
+        }
+    )
+    table = table.dropna(subset="change").reset_index(drop=True)
+    return table.assign(percentile=100.0 * table["change"].rank(method="max") / len(table))
