@@ -198,7 +198,7 @@ def replay(archive: od.Archive) -> None:
         for month in ("2024-03", "2024-06", "2024-09", "2024-12"):
             cut = panel.cut(np.datetime64(month) + clock.YOUNGEST * ONE_MONTH)
             found = reader.posteriors(reader.reading(cut), np.datetime64(month))
-            works, nothing, backfires = np.mean([clock.chances_of(p) for p in found], axis=0)
+            works, nothing, backfires = np.mean([reader.chances(p) for p in found], axis=0)
             print(f"| {scope}, newest release cut | {month} | {works:.2f} | {nothing:.2f} | "
                   f"{backfires:.2f} | |")  # fmt: skip
 

@@ -21,6 +21,7 @@ MAY_DIFFER = {
     "--horizon": {"help"},  # its default, which is in the words
     "--by": {"help", "default"},  # the columns there are
     "--all": {"help"},  # of the models, of the checks
+    "--scenario": {"help", "required"},  # what it is for
     "--joint": {"help"},  # of states and paths, or of any hub's samples
 }
 

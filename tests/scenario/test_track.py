@@ -46,12 +46,10 @@ def a_series(fall=0.0, elasticity=1.0, n=60, seed=1, noise=0.02):
     return Series("purity", MONTHS[:n], np.exp(logs), elasticity)
 
 
-def bare(n, walk, error, since):
-    """Basis without level and drift, and the covariance there."""
-    trend = np.stack([np.ones(n), since], axis=1)
-    basis = np.linalg.qr(trend, mode="complete")[0][:, 2:].T
-    cov = walk * np.minimum.outer(since, since) + error * np.eye(n)
-    return basis, basis @ cov @ basis.T
+def bare(basis, walk, error, since):
+    """The covariance of a walk with errors, as a basis sees it."""
+    cov = walk * np.minimum.outer(since, since) + error * np.eye(since.size)
+    return basis @ cov @ basis.T
 
 
 def test_a_series_beside_the_counts_is_the_joint_normal():
@@ -62,14 +60,16 @@ def test_a_series_beside_the_counts_is_the_joint_normal():
     seen = a_series(-0.1, elasticity=1.3)
     seen = replace(seen, months=seen.months[::2], values=seen.values[::2], noise=(3e-4, 5e-4))
     got = with_series(est.posterior(deaths.astype(float)), [seen])
-    n, one = MONTHS.size, np.arange(1.0, MONTHS.size + 1)
-    basis, cov = bare(n, 0.02**2, 0.03**2, one)
+    basis = est._machine.basis
+    cov = bare(basis, 0.02**2, 0.03**2, np.arange(1.0, MONTHS.size + 1))
     since = (seen.months - seen.months[0]).astype(float)
-    own, own_cov = bare(since.size, *seen.noise, since)
+    trend = np.stack([np.ones(since.size), since], axis=1)
+    own = np.linalg.qr(trend, mode="complete")[0][:, 2:].T
+    own_cov, n = bare(own, *seen.noise, since), len(basis)
     z = np.concatenate([basis @ np.log(deaths[0] + 0.5), own @ np.log(seen.values)])
     x = np.concatenate([basis @ KNOWN.curve(MONTHS), own @ (1.3 * KNOWN.curve(seen.months))])
     whole = np.zeros((z.size, z.size))
-    whole[: n - 2, : n - 2], whole[n - 2 :, n - 2 :] = cov, own_cov
+    whole[:n, :n], whole[n:, n:] = cov, own_cov
     none = multivariate_normal(np.zeros(z.size), whole).logpdf(z)
     some = multivariate_normal(-0.1 * x, whole + 0.04 * np.outer(x, x)).logpdf(z)
     assert got.bayes_factor() == pytest.approx(np.exp(none - some), rel=1e-5)

@@ -74,7 +74,13 @@ def kept(tmp_path_factory):
     file = out / "file.yaml"
     file.write_text(TEXT.format(onset="onset: 2025-03", none=0.4))
     (found,) = tracked(
-        file, out, od.bundled(), on=DAY, location="Ohio", model=od.get_model("drift"), draws=2
+        od.scenario.read_scenarios(file),
+        out,
+        od.bundled(),
+        on=DAY,
+        location="Ohio",
+        model=od.get_model("drift"),
+        draws=2,
     )
     return out, file, found
 
@@ -93,8 +99,9 @@ def test_clocks_are_written_and_put_on_the_page(kept):
 
 def test_a_clock_that_was_read_is_not_read_again(kept):
     out, file, _ = kept
-    assert not lacking(file, out, dt.date(2026, 1, 14))
-    assert lacking(file, out, dt.date(2026, 2, 11))
+    read = od.scenario.read_scenarios(file)
+    assert not lacking(read, out, dt.date(2026, 1, 14))
+    assert lacking(read, out, dt.date(2026, 2, 11))
 
 
 def test_an_update_shows_its_clocks(kept, tmp_path, monkeypatch):
@@ -111,11 +118,10 @@ def test_an_update_shows_its_clocks(kept, tmp_path, monkeypatch):
 
 
 def test_two_interventions_are_refused_before_anything_is_frozen(tmp_path):
-    file = tmp_path / "file.yaml"
-    file.write_text(
+    two = od.scenario.parse_scenarios(
         "name: two\ninterventions:\n  - {prior: cooperation-resumed, onset: 2025-11}\n"
         "  - {prior: tariff-only, onset: 2025-11}\n"
     )
     with pytest.raises(ScenarioError, match="2 interventions"):
-        tracked(file, tmp_path, od.bundled(), on=DAY, location="US")
+        tracked(two, tmp_path, od.bundled(), on=DAY, location="US")
     assert not (tmp_path / FOLDER).exists()

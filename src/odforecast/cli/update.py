@@ -24,6 +24,7 @@ from odforecast.cli.progress import working
 from odforecast.cli.screen import grid, note, say, warn
 
 if TYPE_CHECKING:
+    from odforecast.scenario import Scenario
     from odforecast.updating import Change, Update
 
 
@@ -46,9 +47,10 @@ if TYPE_CHECKING:
     "anew, and the record keeps both forecasts.",
 )
 @click.option(
-    "--scenario", metavar="FILE", type=FILE,
-    help="Keep a clock of these scenarios: the chances that each works, with this release. Each is "
-    "frozen on its first day.",
+    "--scenario", "scenarios", multiple=True, metavar="FILE|NAME",
+    help="Keep a clock of a scenario file, or of a named prior: the chances that each scenario "
+    "works, with this release. Each is frozen on its first day. May be repeated or "
+    "comma-separated.",
 )  # fmt: skip
 @click.option(
     "--series", "series", metavar="FILE", type=FILE, multiple=True,
@@ -66,7 +68,7 @@ def update(
     draws: int,
     seed: int,
     again: bool,
-    scenario: Path | None,
+    scenarios: tuple[str, ...],
     series: tuple[Path, ...],
     url: str | None,
     as_json: bool,
@@ -86,16 +88,16 @@ def update(
 
     if no_fetch and url is not None:
         raise click.UsageError("--url is a server to fetch from: not with --no-fetch")
-    if series and scenario is None:
+    if series and not scenarios:
         raise click.UsageError("--series is read by the clock of a scenario: add --scenario FILE")
-    beside = [read_series(path) for path in series]
+    chosen, beside = _scenarios(scenarios), [read_series(path) for path in series]
     with (
         Socrata(url or CDC, notify=note) as client,
         working(f"updating with {model}", quiet),
     ):
         done = run(
             archive, out, fetch=not no_fetch, model=model, locations=locations, draws=draws,
-            seed=seed, again=again, scenario=scenario, series=beside, client=client,
+            seed=seed, again=again, scenarios=chosen, series=beside, client=client,
         )  # fmt: skip
         if as_json:
             from odforecast.cli.written import print_json
@@ -103,6 +105,17 @@ def update(
             print_json(_plain(done))
             return
         _show(done)
+
+
+def _scenarios(words: tuple[str, ...]) -> list[Scenario]:
+    """Scenarios of files, and named priors, whose onset is left open."""
+    from odforecast.scenario import named, read_scenarios
+
+    found: list[Scenario] = []
+    for word in (w.strip() for text in words for w in text.split(",")):
+        is_file = Path(word).suffix in (".yaml", ".yml", ".toml")
+        found.extend(read_scenarios(word) if is_file else [named(word)])
+    return found
 
 
 def _show(done: Update) -> None:

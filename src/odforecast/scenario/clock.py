@@ -11,7 +11,7 @@ clock cannot stop there: it reads on for five years.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -27,12 +27,11 @@ from odforecast.models.delay.deficit import SPAN, deficit, is_final, late_draws,
 from odforecast.months import ONE_MONTH, Months
 from odforecast.names import ALL_DRUGS, STATES
 from odforecast.panel import Floats, Panel
-from odforecast.scenario.effects import Estimator, EventPosterior, EventPrior, Grid
-from odforecast.scenario.effects.counts import BEFORE, FEWEST
-from odforecast.scenario.effects.series import GRID, geometric
-from odforecast.scenario.exposure import exposure_vector, fentanyl_share
+from odforecast.scenario.effects import GRID, Estimator, EventPosterior, EventPrior, Grid, geometric
+from odforecast.scenario.exposure import fentanyl_share
 from odforecast.scenario.grammar import ALL
 from odforecast.scenario.intervention import Intervention
+from odforecast.scenario.past import BEFORE, FEWEST, felt_by
 from odforecast.scenario.series import Series, with_series
 from odforecast.seeds import Streams
 
@@ -48,8 +47,8 @@ IMPUTED, TIMINGS = 12, 256
 #: Draws of the timing, and what the mean does by itself, where thousands of worlds are read.
 LIGHT = 64
 COARSE = Grid(
-    geometric(0.003, 0.08, 7), geometric(0.004, 0.08, 5), (0.0, 0.0015, 0.003, 0.006, 0.012),
-    (0.04, 0.04, 0.01),
+    geometric(0.003, 0.3, 6), geometric(0.003, 0.3, 5), (0.0, 0.008, 0.03), (0.04, 0.04, 0.02),
+    (12.0,), (None, 0),
 )  # fmt: skip
 
 THREE = ("works", "nothing", "backfires")
@@ -80,36 +79,41 @@ class Clock:
     def felt(self) -> dict[str, float]:
         """Exposure of every location, as it was on the eve of the onset."""
         newest = self.archive.as_of(self.archive.last_seen)
-        panel, x = newest.panel(), self.x
-        shares = {}
-        if isinstance(x.exposure, str):
-            eve = min(x.onset[0] - ONE_MONTH, panel.last_month)
+        panel, shares = newest.panel(), {}
+        if isinstance(self.x.exposure, str):
+            eve = min(self.x.onset[0] - ONE_MONTH, panel.last_month)
             synthetic = newest.panel("T40.4")
             shares = {"fentanyl-share": fentanyl_share(panel, synthetic, fill="region", month=eve)}
-        felt = exposure_vector(x.exposure, panel.locations, shares, x.name)
-        out = dict(zip(panel.locations, felt.tolist()))
-        if isinstance(x.exposure, Mapping) and NATION not in x.exposure:
-            states = [s for s in JURISDICTIONS if s in out]
-            deaths = np.array([panel.reported[panel.index(s), -1] for s in states])
-            there = np.isfinite(deaths)
-            weights = deaths[there] / deaths[there].sum()
-            out[NATION] = float(weights @ np.array([out[s] for s in states])[there])
-        return out
+        return felt_by(self.x, panel, shares)
 
-    @property
+    @cached_property
     def before(self) -> tuple[float, float, float]:
         """The three chances before there are any counts."""
-        prior = self.prior
-        falls = float(ndtr(-prior.mean / prior.sd))
-        if prior.one_sided:
-            falls = float(prior.high == 0.0)
-        effect = 1.0 - prior.p_null
-        return effect * falls, prior.p_null, effect * (1.0 - falls)
+        return self.x.chances()
+
+    @cached_property
+    def weights(self) -> Floats:
+        """What the estimator's chances are multiplied by, for it takes the size for normal.
+
+        A share of a size is not: that it works, does nothing or backfires keeps the chances that
+        the prior gives them, and within each the size is the estimator's.
+        """
+        falls = float(ndtr(-self.prior.mean / self.prior.sd))
+        if self.prior.one_sided:
+            falls = float(self.prior.high == 0.0)
+        effect = 1.0 - self.prior.p_null
+        own = np.array([effect * falls, self.prior.p_null, effect * (1.0 - falls)])
+        out: Floats = np.divide(np.array(self.before), own, out=np.zeros(3), where=own > 0.0)
+        return out
+
+    def chances(self, posterior: EventPosterior) -> Floats:
+        """Probability that it works, does nothing, and backfires, by the sign of its size."""
+        weighed = np.array(chances_of(posterior)) * self.weights
+        return np.asarray(weighed / weighed.sum())
 
     def so_far(self) -> tuple[list[dict[str, Any]], list[EventPosterior]]:
         """Rows of the chances, and the newest posteriors; none before there are counts."""
-        prior = self.before
-        rows = [_row(None, self.x.onset[0] - ONE_MONTH, prior, 0.0)]
+        rows = [_row(None, self.x.onset[0] - ONE_MONTH, self.before, 0.0)]
         last: list[EventPosterior] = []
         for day in self.archive.releases():
             if np.datetime64(day, "M") < self.x.onset[0]:
@@ -123,7 +127,7 @@ class Clock:
             if reading is None:
                 continue
             last = list(self.posteriors(reading, until=np.datetime64(day, "M") - ONE_MONTH))
-            each = np.array([chances_of(p) for p in last])
+            each = np.array([self.chances(p) for p in last])
             sd = float(each[:, 0].std())
             rows.append(_row(day, reading.months[-1], tuple(each.mean(axis=0)), sd))
         return rows, last
@@ -196,7 +200,7 @@ def completed(panel: Panel, draws: int, seed: int) -> Floats:
 
 
 def chances_of(posterior: EventPosterior) -> tuple[float, float, float]:
-    """Probability that it works, does nothing, and backfires, by the sign of its size."""
+    """Chances of a size below 0, of none, and of one above, as the estimator has them."""
     nothing = posterior.p_null()
     if nothing >= 1.0:
         return 0.0, 1.0, 0.0

@@ -21,8 +21,7 @@ from scipy.optimize import minimize
 from odforecast.errors import DataError, ScenarioError
 from odforecast.months import Months, to_month
 from odforecast.panel import Floats
-from odforecast.scenario.effects import EventPosterior
-from odforecast.scenario.effects.posterior import Component
+from odforecast.scenario.effects import Component, EventPosterior
 from odforecast.sources.columns import Column, Table, needed, number
 from odforecast.sources.read import read_raw
 
@@ -133,7 +132,7 @@ def with_series(posterior: EventPosterior, series: Sequence[Series]) -> EventPos
 
 def _updated(component: Component, precision: Floats, pull: Floats) -> Component:
     """A component times a normal likelihood of its size; nothing has no size."""
-    if component.means is None or component.covs is None:
+    if not component.active:
         return component
     mean, variance = component.means[..., 0], component.covs[..., 0, 0]
     narrowed = 1.0 / (1.0 / variance + precision)

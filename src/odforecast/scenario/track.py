@@ -20,8 +20,8 @@ from odforecast.models import Model, get_model
 from odforecast.months import ONE_MONTH
 from odforecast.say import card, chance, day_name, deaths_of, month_name, steady
 from odforecast.scenario.clock import THREE, Clock
-from odforecast.scenario.counterfactual import WHATEVER
 from odforecast.scenario.intervention import Intervention, Scenario
+from odforecast.scenario.past import WHATEVER
 from odforecast.scenario.series import Series
 from odforecast.scenario.worlds import NOT_WITHIN, SURE, WORLDS, Worlds
 

@@ -23,11 +23,11 @@ from odforecast.months import ONE_MONTH, Months
 from odforecast.panel import Floats, Panel
 from odforecast.scenario.applying import Applied
 from odforecast.scenario.begun import Past, panel_without
-from odforecast.scenario.clock import COARSE, LIGHT, READS, THREE, YOUNGEST, Clock, chances_of
-from odforecast.scenario.effects import Estimator, EventPosterior, Timings, timings
-from odforecast.scenario.effects.counts import BEFORE, FEWEST
+from odforecast.scenario.clock import COARSE, LIGHT, READS, THREE, YOUNGEST, Clock
+from odforecast.scenario.effects import Estimator, EventPosterior, Timings, stratified
 from odforecast.scenario.exposure import fentanyl_share, share_name
 from odforecast.scenario.grammar import ALL, SCOPES
+from odforecast.scenario.past import BEFORE, FEWEST
 from odforecast.scenario.series import Series, with_series
 from odforecast.seeds import seed_from
 
@@ -134,10 +134,10 @@ class Worlds:
         for w in range(worlds):
             rows = counts.deaths[w, :, :n]
             found = made.posterior(rows, None if nation is None else nation[w, :n])
-            alone.append(chances_of(found))
+            alone.append(clock.chances(found))
             known = [s.until(months[-1]) for s in arm.series[w]] if arm.series else []
             if known and name == self.own:
-                beside.append(chances_of(with_series(found, known)))
+                beside.append(clock.chances(with_series(found, known)))
         out = {name: np.array(alone)}
         if beside:
             out[self._with] = np.array(beside)
@@ -225,7 +225,7 @@ class Worlds:
             beta = beta[(beta > prior.low) & (beta < prior.high)]
             beta = np.resize(beta, n) if beta.size else np.zeros(n)
             beta = np.where(self.rng.random(n) < prior.p_null, 0.0, beta)
-            return beta, timings(self.x, n, self.clock.seed)
+            return beta, Timings.of(self.x, stratified(self.x, n, self.clock.seed))
         each = n // len(self.posteriors)
         sizes, times = [], []
         for k, posterior in enumerate(self.posteriors):
@@ -238,16 +238,31 @@ class Worlds:
     def arms(self) -> tuple[dict[str, Arm], dict[str, float]]:
         """Both kinds of worlds, and how likely each is today."""
         beta, timed = self._pool()
-        arms, weights = {}, {}
+        now = np.mean(
+            [self.clock.chances(p) for p in self.posteriors] or [self.clock.before], axis=0
+        )
+        weights = {"works": float(now[0]), "does not work": 1.0 - float(now[0])}
         fitted = self.model.fit(self.panel)
         ahead = fitted.forecast(until=str(self.end), draws=self.draws, seed=self.clock.seed)
-        for world, chosen in (("works", beta < 0), ("does not work", beta >= 0)):
-            at = np.flatnonzero(chosen)
-            weights[world] = at.size / beta.size
-            if at.size:
-                at = np.resize(at, self.draws)
+        none = self.rng.random(self.draws) * max(now[1] + now[2], 1e-9) < now[1]
+        sign = {"works": np.full(self.draws, -1.0), "does not work": np.where(none, 0.0, 1.0)}
+        arms = {}
+        for world, signs in sign.items():
+            if weights[world] > 1.0 / POOL:
+                at = self._of_signs(beta, signs)
                 arms[world] = self._arm(world, ahead, beta[at], _rows_of(timed, at))
         return arms, weights
+
+    @staticmethod
+    def _of_signs(beta: Floats, signs: Floats) -> Any:
+        """Places of sizes with the signs asked for, in turn; where there is none, of others."""
+        out = np.zeros(signs.size, dtype=int)
+        for sign in np.unique(signs):
+            there = np.flatnonzero(np.sign(beta) == sign)
+            rows = np.flatnonzero(signs == sign)
+            others = np.flatnonzero(beta >= 0.0) if sign >= 0.0 else np.arange(beta.size)
+            out[rows] = np.resize(there if there.size else others, rows.size)
+        return out
 
     def _arm(self, world: str, ahead: Forecast, beta: Floats, timed: Timings) -> Arm:
         x, clock, panel = self.x, self.clock, self.panel

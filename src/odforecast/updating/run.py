@@ -23,7 +23,7 @@ from odforecast.months import today
 from odforecast.names import DEFAULT_DRAWS, DEFAULT_HORIZON, DEFAULT_SEED, STATES
 from odforecast.panel import Panel
 from odforecast.say import old_data
-from odforecast.scenario import Series, Track
+from odforecast.scenario import Scenario, Series, Track
 from odforecast.updating import record as records
 from odforecast.updating.changes import Change, chosen, compared, whole_forecast
 from odforecast.updating.folder import (
@@ -163,8 +163,8 @@ class Settings:
     locations : str or tuple of str
         ``"all"``, or places by any of their names.
     draws, seed : int
-    scenario : Path, optional
-        A file of scenarios that a clock is kept of.
+    scenarios : tuple of Scenario
+        What a clock is kept of.
     series : tuple of Series
         What the clocks read beside the counts.
     """
@@ -173,7 +173,7 @@ class Settings:
     locations: str | tuple[str, ...] = "all"
     draws: int = DEFAULT_DRAWS
     seed: int = DEFAULT_SEED
-    scenario: Path | None = None
+    scenarios: tuple[Scenario, ...] = ()
     series: tuple[Series, ...] = ()
 
 
@@ -237,11 +237,11 @@ class Work:
     def clocks(self, on: dt.date, *, again: bool) -> list[Track]:
         """The clocks of the scenarios, written; with ``again`` also those that are there."""
         s = self.settings
-        if s.scenario is None or not (again or lacking(s.scenario, self.out, self.vintage.date)):
+        if not (again or lacking(s.scenarios, self.out, self.vintage.date)):
             return []
         place = NATION if NATION in self.locations else self.locations[0]
         return tracked(
-            s.scenario, self.out, self.archive, on=on, location=place, model=self.model,
+            s.scenarios, self.out, self.archive, on=on, location=place, model=self.model,
             series=s.series, seed=s.seed,
         )  # fmt: skip
 
@@ -467,7 +467,7 @@ def update(
     draws: int = DEFAULT_DRAWS,
     seed: int = DEFAULT_SEED,
     again: bool = False,
-    scenario: str | os.PathLike[str] | None = None,
+    scenarios: Scenario | Iterable[Scenario] = (),
     series: Series | Iterable[Series] = (),
     client: Socrata | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -493,9 +493,9 @@ def update(
     again : bool
         Forecast a release that was forecast before, with other settings: its folder is written
         anew, and the record keeps both forecasts.
-    scenario : path, optional
-        A file of scenarios, each with one intervention: each is frozen on its first day, and its
-        clock (:func:`odforecast.scenario.track`) is read with the release.
+    scenarios : Scenario or iterable of Scenario
+        Each with one intervention: it is frozen on its first day, and its clock
+        (:func:`odforecast.scenario.track`) is read with the release.
     series : Series or iterable of Series
         What the clocks read beside the counts.
     client : Socrata, optional
@@ -536,7 +536,7 @@ def update(
     asked = locations if isinstance(locations, str) else tuple(locations)
     settings = Settings(
         model, asked, whole("draws", draws, 1), whole("seed", seed, 0),
-        None if scenario is None else Path(scenario),
+        (scenarios,) if isinstance(scenarios, Scenario) else tuple(scenarios),
         (series,) if isinstance(series, Series) else tuple(series),
     )  # fmt: skip
     get_model(model)  # a wrong name before the work, not after it

@@ -25,7 +25,7 @@ from odforecast.models import Model
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.report.page.parts import Table
 from odforecast.say import chance
-from odforecast.scenario import Scenario, Series, Track, read_scenarios, track
+from odforecast.scenario import Scenario, Series, Track, track
 from odforecast.scenario.track import only
 from odforecast.scenario.worlds import WORLDS
 from odforecast.seeds import content_hash
@@ -111,7 +111,7 @@ def freeze(scenario: Scenario, out: Path, on: dt.date, onset: object) -> Frozen:
 
 
 def tracked(
-    file: Path,
+    scenarios: Sequence[Scenario],
     out: Path,
     archive: Archive,
     *,
@@ -122,12 +122,12 @@ def tracked(
     draws: int = WORLDS,
     seed: int = 1,
 ) -> list[Track]:
-    """The clocks of all scenarios of a file, frozen where they are not yet, and written.
+    """The clocks of scenarios, frozen where they are not yet, and written.
 
     Parameters
     ----------
-    file : Path
-        Scenarios, each with one intervention; the status quo is passed over.
+    scenarios : sequence of Scenario
+        Each with one intervention; the status quo is passed over.
     out : Path
         Folder of updates.
     archive : Archive
@@ -140,7 +140,7 @@ def tracked(
     """
     newest = archive.as_of(archive.last_seen).date
     onset = str(to_month(newest) + ONE_MONTH)
-    given = [s for s in read_scenarios(file) if not s.is_null]
+    given = [s for s in scenarios if not s.is_null]
     for scenario in given:
         only(scenario)
     frozen = [freeze(scenario, out, on, onset) for scenario in given]
@@ -155,15 +155,16 @@ def tracked(
     return made
 
 
-def lacking(file: Path, out: Path, release: dt.date) -> bool:
-    """Whether a clock of a file's scenarios was not read with a release yet.
+def lacking(scenarios: Sequence[Scenario], out: Path, release: dt.date) -> bool:
+    """Whether a clock was not read with a release yet.
 
     Parameters
     ----------
-    file, out : Path
+    scenarios : sequence of Scenario
+    out : Path
     release : datetime.date
     """
-    names = [s.name for s in read_scenarios(file) if not s.is_null]
+    names = [s.name for s in scenarios if not s.is_null]
     return not all((out / FOLDER / name / f"{release}.json").exists() for name in names)
 
 
