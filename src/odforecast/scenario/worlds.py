@@ -238,9 +238,9 @@ class Worlds:
     def arms(self) -> tuple[dict[str, Arm], dict[str, float]]:
         """Both kinds of worlds, and how likely each is today."""
         beta, timed = self._pool()
-        now = np.mean(
-            [self.clock.chances(p) for p in self.posteriors] or [self.clock.before], axis=0
-        )
+        now = np.array(self.clock.before)
+        if self.posteriors:
+            now = np.mean([self.clock.chances(p) for p in self.posteriors], axis=0)
         weights = {"works": float(now[0]), "does not work": 1.0 - float(now[0])}
         fitted = self.model.fit(self.panel)
         ahead = fitted.forecast(until=str(self.end), draws=self.draws, seed=self.clock.seed)
