@@ -244,7 +244,8 @@ class Worlds:
         weights = {"works": float(now[0]), "does not work": 1.0 - float(now[0])}
         fitted = self.model.fit(self.panel)
         ahead = fitted.forecast(until=str(self.end), draws=self.draws, seed=self.clock.seed)
-        none = self.rng.random(self.draws) * max(now[1] + now[2], 1e-9) < now[1]
+        evenly = self.rng.permutation((np.arange(self.draws) + 0.5) / self.draws)
+        none = evenly * (now[1] + now[2]) < now[1]
         sign = {"works": np.full(self.draws, -1.0), "does not work": np.where(none, 0.0, 1.0)}
         arms = {}
         for world, signs in sign.items():
