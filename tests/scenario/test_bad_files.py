@@ -17,9 +17,11 @@ import odforecast as od
 from odforecast.cli import main
 from odforecast.errors import OdforecastError, ScenarioError
 from odforecast.scenario import (
+    Dose,
     Fixed,
     Intervention,
     Normal,
+    Percent,
     Rebound,
     Scenario,
     dump_scenarios,
@@ -103,9 +105,12 @@ BAD = [
     # What earlier files said: cooperation-resumed does nothing with probability 0.4.
     (
         ONE % "probability: 80 %",
-        IN + "key 'probability' is 0.8, and is no longer taken; write p_null: 0.52 in its place",
+        IN + "key 'probability' is 0.8, and is no longer taken; leave it out, and "
+        "write p_null: 0.52, the probability",
         True,
     ),
+    (ONE % "probability: 1e-9", IN + "key 'probability' is 1e-09, and is no longer taken; leave it "
+     "out, and write p_null: 0.9999999994, the", True),
     (ONE % "probability: 50", IN + "probability is 50, allowed: 0 to 1" + SHARE, True),
     (ONE % "p_null: true", IN + "p_null is True, allowed: a number from 0", True),
     (ONE % "share: 50", IN + "share is 50, allowed: 0 to 1" + SHARE, True),
@@ -126,10 +131,23 @@ BAD = [
     (ONE % "size: {percent: -30}", IN + "size: unknown distribution 'percent'; it stands", True),
     (ONE % "size: -0.3, percent: -30", IN + "size and percent are given, allowed: one", True),
     (ONE % "percent: -0.3", IN + "percent is -0.3, less than 1 %; write -30 for 30 %,", True),
+    (ONE % "percent: -0.9", IN + "percent is -0.9, less than 1 %; write -90 for 90 %,", True),
     (ONE % "percent: -130", IN + "percent is -130 %, allowed: above -100", True),
     (
         ONE % "percent: {quantiles: {5 %: -10 %, 50 %: -30 %}}",
         IN + "percent.quantiles: quantile 50 % is -30 and 5 % is -10, allowed: values that rise",
+        False,
+    ),
+    (
+        ONE % "dose: {change: 20000, elasticity: 0.05}",
+        IN + "dose.change is 20000, allowed: percent from -99 to 10000",
+        True,
+    ),
+    (ONE % "dose: {change: -99.5, elasticity: 1}", IN + "dose.change is -99.5, allowed: pe", True),
+    (ONE % "lag: {quantiles: {1 %: 1, 1.2.3 %: 2}}", IN + "lag.quantiles: '1.2.3 %' is no", True),
+    (
+        ONE % "lag: {quantiles: {1 %: 1, 50 %: 2e6}}",
+        IN + "lag.quantiles: 50 % is 2000000.0, allowed: a number up to 1e+06",
         False,
     ),
     (ONE % "dose: {change: -40 %}", IN + "dose is {'change': '-40 %'}, allowed: exactly", True),
@@ -158,8 +176,11 @@ BAD = [
     (ONE % "note: 3", IN + "note is 3, allowed: text", True),
     (ONE % "references: a book", IN + "references is 'a book', allowed: a list of texts", True),
     (ONE % "references: [3]", IN + "references is [3], allowed: a list of texts", True),
-    ("name: s\ninterventions: [{prior: tarif, onset: 2026-03}]", IN + "unknown prior 'tarif', did "
-     "you mean 'tariff-only'?", True),
+    ("name: s\ninterventions: [{prior: tarif, onset: 2026-03}]", IN + "prior is 'tarif', did "
+     "you mean 'tariff-only'?; allowed: supply-shock", True),
+    ("name: s\ninterventions: [{prior: 0, onset: 2026-03}]", IN + "prior is 0; allowed: supply-sh",
+     True),
+    (ONE % "rebound: {prior: tariff-only}", IN + "rebound: key 'fraction' is missing; or", True),
     # Names.
     (ONE % "name: saves $5", IN + "name is 'saves $5', allowed: 1 to 100 printable", True),
     (ONE % "name: ../x", IN + "name is '../x', allowed: 1 to 100 printable", True),
@@ -282,6 +303,16 @@ def test_what_a_file_refuses_the_class_refuses(key, value):
         ({"onset": "2001-01"}, "onset is 2001-01..2001-01, allowed: 2014-02"),
         ({"onset": ("2026-05", "2026-01")}, "the first not after the last"),
         ({"direction": "down"}, "direction is 'down'; allowed: either, fall, rise"),
+        ({"rebound": {"fraction": 0.3}}, "rebound is {'fraction': 0.3}, allowed: a Rebound, or"),
+        (
+            {"lag": Percent(50)},
+            "lag is 50 %, a size in percent, allowed: a number or another prior",
+        ),
+        ({"half_life": Dose(40, 1)}, "half_life is change 40 % x elasticity 1, a size in dose"),
+        ({"size": Dose(-40, 6)}, "x: size: elasticity is 6, allowed: 0 to 5"),
+        ({"note": "\x1b[2J"}, "note is '\\x1b[2J', allowed: text of up to 5,000 characters, with"),
+        ({"references": ("a\u2028",)}, "allowed: a list of texts, without control codes"),
+        ({"note": "\ud800"}, "note is '\\ud800', allowed: text of up to 5,000 characters"),
         ({"exposure": "nflis-share"}, "exposure is 'nflis-share', which is no longer a name"),
         ({"references": "a book"}, "references is 'a book', allowed: a list of texts"),
         ({"size": "much"}, "size is 'much', allowed: a number or a prior"),
@@ -357,6 +388,9 @@ def test_what_is_written_fits_the_schema():
     assert good("name: null")
     assert good("name: s\ninterventions: [{prior: tariff-only}]")  # open: after the as-of date
     assert good(OWN % "percent: {quantiles: {5 %: -30 %, 50 %: -10 %}}, exposure: {OH: 40 %}")
+    assert good(ONE % "probability: 1")
+    assert good(ONE % "probability: ' 100.0 %'")
+    assert good(OWN % "size: {quantiles: {1e1 %: -0.1, +50 %: 0.1}}")
     assert good(OWN % "dose: {change: -40 %, elasticity: {uniform: [0, 0.84]}}, share: '50 %'")
 
 

@@ -235,7 +235,7 @@ def test_a_dose_is_its_change_times_the_elasticity():
         ({"change": -40}, "exactly change and elasticity"),
         (-40, "exactly change and elasticity"),
         ({"change": -0.4, "elasticity": 1}, "dose.change is -0.4, less than 1 %; write -40"),
-        ({"change": -100, "elasticity": 1}, "dose.change is -100, allowed: percent above -100"),
+        ({"change": -100, "elasticity": 1}, "dose.change is -100, allowed: percent from -99 to"),
         ({"change": "much", "elasticity": 1}, "dose.change is 'much'"),
         ({"change": -40, "elasticity": -1}, "dose.elasticity is -1, allowed: 0 to 5"),
     ],

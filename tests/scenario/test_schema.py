@@ -47,7 +47,7 @@ months = st.one_of(
 )
 interventions = st.builds(
     Intervention,
-    name=st.sampled_from(["a", "b-c"]),
+    name=st.sampled_from(["a", "b-c", "1e5", "=1"]),
     size=st.one_of(
         st.builds(Normal, st.floats(-0.5, 0.5).map(lambda x: round(x, 3)), st.just(0.2)),
         st.builds(Fixed, st.just(-0.2)),
@@ -56,11 +56,13 @@ interventions = st.builds(
         st.builds(lambda x, y: Percent(Quantiles({0.05: x, 0.4: x + y})), rounded(-60, 9), numbers),
         st.builds(lambda x, y: Quantiles({0.1: x, 1 / 3: x + y}), rounded(-1, 0.5), st.just(0.1)),
         st.builds(lambda x, y: Dose(x, Uniform(0, y)), rounded(-60, 60), numbers),
+        st.builds(Dose, rounded(-60, 60), st.just(Quantiles({0.1: 0.3, 0.5: 0.4}))),
     ),
     onset=st.sampled_from(["2026-03", ("2026-01", "2026-06")]),
     direction=st.sampled_from(["either", "fall", "rise"]),
     lag_spread=st.sampled_from([Fixed(0.0), Fixed(0.5), Uniform(0, 1)]),
-    residue=st.sampled_from([Fixed(0.0), Beta(1, 3)]),
+    # Of whatever scale: what is held, and what a file gives back, is the quantity's own.
+    residue=st.sampled_from([Fixed(0.0), Beta(1, 3), Quantiles({0.1: 0.45, 0.5: 0.5})]),
     replaced=st.sampled_from([Fixed(0.0), Uniform(0, 0.5)]),
     backfire=st.sampled_from(["", "more potent substitutes"]),
     references=st.sampled_from([(), ("A. 2020. T. J.", "B. 2021. U. K.")]),
@@ -73,7 +75,7 @@ interventions = st.builds(
     exposure=st.one_of(st.just("fentanyl-share"), numbers, st.just({"OH": 1.0, "default": 0.3})),
     spread=st.one_of(st.floats(0, 1), st.just(Uniform(0, 0.5)), st.none()),
     rebound=st.one_of(st.none(), st.builds(Rebound, st.just(Beta(1.5, 5.25)), after=months)),
-    source=st.sampled_from(["", "a: source – with # signs"]),
+    source=st.sampled_from(["", "a: source – with # signs", "1e5", "yes", "1:30", "0777"]),
     grade=st.sampled_from(["low", "high", "user"]),
 )
 
@@ -99,6 +101,22 @@ def test_several_on_disk(tmp_path, suffix):
 def test_unquoted_null_is_the_null_scenario():
     (found,) = parse_scenarios("name: null")
     assert (found.name, found.hash) == (NULL.name, NULL.hash)
+
+
+@pytest.mark.parametrize(
+    ("assumed", "hashed"),
+    [
+        ("[{name: cut, onset: 2026-03, percent: -30}]", "f557eb55dfe620b7"),
+        (
+            "[{name: cut, size: {normal: [-0.1, 0.1]}, half_life: 6, rebound: {fraction: 0.3}}]",
+            "2aef9e72cf4a06e6",
+        ),
+    ],
+)
+def test_hashes_are_those_that_stored_results_hold(assumed, hashed):
+    for sure in ("", ", probability: 1"):
+        text = f"name: s\ninterventions: {assumed}".replace("}]", f"{sure}}}]")
+        assert parse_scenarios(text)[0].hash == hashed
 
 
 def test_hash_sees_assumptions_and_not_words():
@@ -144,7 +162,10 @@ LAUGHS = "a: &a [x, x]\n" + "".join(
         (ONE % "lag: 0x10", "lag is '0x10'"),
         (ONE % "lag: 6 months", "lag is '6 months'"),
         (ONE % "p_null: 20 percent", "p_null is '20 percent'"),
-        (ONE % "lag: {lognormal: [1.0e300, 1e300]}", "lag: lognormal is [1e+300, 1e+300]"),
+        (
+            ONE % "lag: {lognormal: [1.0e300, 1e300]}",
+            "lag: lognormal is [1e+300, 1e+300]",
+        ),
         (ONE % ("lag: " + 5_000 * "9"), "(5,000 characters), allowed: a number"),
         (ONE % ("lag: " + 30 * "9"), "interventions[1].lag is 99999"),
         ("name: s\nversion: 99999999999999999999", "version is 99999999999999999999"),
@@ -235,6 +256,10 @@ def test_files_that_are_not_there_or_of_another_kind(tmp_path):
         parse_scenarios("", ".json")
     with pytest.raises(ScenarioError, match="not TOML"):
         parse_scenarios("name = ", ".toml")
+    for several, said in (((), "no scenario is given"), ((NULL, NULL), "'null' is given twice")):
+        with pytest.raises(ScenarioError, match=said):
+            write_scenarios(tmp_path / "unreadable.yaml", several)
+    assert not list(tmp_path.iterdir())
 
 
 def test_null_assumes_nothing_and_names_are_distinct():
@@ -243,6 +268,9 @@ def test_null_assumes_nothing_and_names_are_distinct():
         Scenario("null", (x,))
     with pytest.raises(ScenarioError, match="two interventions are named"):
         Scenario("s", (x, x))
+    for odd in (x, None, (3,)):
+        with pytest.raises(ScenarioError, match=r"s: interventions is .*a list of Intervention"):
+            Scenario("s", odd)
 
 
 def test_grid_is_two_by_two():
@@ -264,6 +292,14 @@ def test_a_percent_takes_the_place_of_a_named_priors_size():
     y = named_intervention("naloxone-source", onset="2026-03", size=Fixed(-0.1))
     assert y.size == Fixed(-0.1)
     assert isinstance(named_intervention("naloxone-source", onset="2026-03").size, Percent)
+    for key, size in (("percent", Percent(-30)), ("dose", Dose(-40, 1))):
+        z = named_intervention("naloxone-source", onset="2026-03", **{key: size})
+        assert z.size == size
+    for nested in (lambda: Percent(Percent(-30)), lambda: Dose(-40, Dose(-40, 1))):
+        with pytest.raises(ScenarioError, match="a size in"):
+            nested()
+    with pytest.raises(ScenarioError, match=r"allowed: numbers, such as \{0.05: -30, 0.5: -10\}"):
+        Quantiles({"5 %": -30, "50 %": -10})
 
 
 def test_a_rebound_takes_its_keys_from_the_named_prior():

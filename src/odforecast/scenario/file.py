@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from odforecast.errors import OdforecastError, ScenarioError, UnknownNameError
+from odforecast.errors import OdforecastError, ScenarioError
 from odforecast.say import of_path, quoted
 from odforecast.say import plain as plain_text
 from odforecast.scenario import grammar
@@ -81,7 +81,11 @@ def parse_scenarios(text: str, suffix: str = ".yaml") -> tuple[Scenario, ...]:
     items = loaded["scenarios"]
     if not isinstance(items, list) or not items:
         raise ScenarioError(f"scenarios is {shown(items)}, allowed: a list of one or more")
-    found = tuple(map(_stated, items))
+    return _distinct(tuple(map(_stated, items)))
+
+
+def _distinct(found: tuple[Scenario, ...]) -> tuple[Scenario, ...]:
+    """The scenarios of one file, no two of one name."""
     names = [s.name for s in found]
     if twice := sorted({n for n in names if names.count(n) > 1}):
         raise ScenarioError(f"name {shown(twice[0])} is given twice, allowed: distinct names")
@@ -113,14 +117,20 @@ def dump_scenarios(scenarios: Scenario | Sequence[Scenario], suffix: str = ".yam
     if isinstance(scenarios, Scenario):
         plain = _written(scenarios)
     else:
-        plain = {"scenarios": list(map(_written, scenarios))}
+        if not scenarios:
+            raise ScenarioError("no scenario is given, allowed: one or more")
+        plain = {"scenarios": list(map(_written, _distinct(tuple(scenarios))))}
     if suffix == ".toml":
         import tomli_w
 
         return tomli_w.dumps(plain)
     import yaml
 
-    return str(yaml.safe_dump(plain, sort_keys=False, allow_unicode=True, width=96))
+    class Dumper(yaml.SafeDumper):
+        """Quotes what either YAML takes for another value than a text, such as 1e5."""
+
+    _add_numbers(Dumper)
+    return str(yaml.dump(plain, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=96))
 
 
 def write_scenarios(path: str | Path, scenarios: Scenario | Sequence[Scenario]) -> Path:
@@ -253,7 +263,7 @@ def _check_sure(probability: object, p_null: Any, where: str) -> None:
         nothing = 1 - chance * (1 - CHANCE.held(p_null, f"{where}: p_null"))
         raise ScenarioError(
             f"{where}: key 'probability' is {chance:g}, and is no longer taken",
-            hint=f"write p_null: {nothing:.6g} in its place, the probability of no effect",
+            hint=f"leave it out, and write p_null: {nothing:.12g}, the probability of no effect",
         )
 
 
@@ -282,10 +292,7 @@ def _rebound(value: object, where: str) -> Rebound | None:
 
 def _named(name: object, where: str) -> dict[str, Any]:
     """Keys of a named prior."""
-    try:
-        return prior_table(grammar.TEXT.held(name, f"{where}: prior"), where)
-    except UnknownNameError as error:
-        raise ScenarioError(error.message, error.hint) from error
+    return prior_table(grammar.PRIOR.held(name, f"{where}: prior"))
 
 
 def _read(given: Mapping[str, Any], keys: type[Any], where: str) -> dict[str, Any]:
@@ -400,6 +407,12 @@ def _loader() -> Any:
         for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
     Loader.yaml_implicit_resolvers = plain_words
+    _add_numbers(Loader)
+    return Loader
+
+
+def _add_numbers(kind_of_yaml: Any) -> None:
+    """Numbers and truths of YAML 1.2."""
     for kind, rule, first in (
         ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
         ("int", r"[-+]?(0|[1-9][0-9]{0,40})", "-+0123456789"),
@@ -410,8 +423,8 @@ def _loader() -> Any:
             "-+0123456789.",
         ),
     ):
-        Loader.add_implicit_resolver(f"tag:yaml.org,2002:{kind}", re.compile(f"(?:{rule})$"), first)
-    return Loader
+        tag = f"tag:yaml.org,2002:{kind}"
+        kind_of_yaml.add_implicit_resolver(tag, re.compile(f"(?:{rule})$"), first)
 
 
 def _checked(value: object, where: str = "", depth: int = 0) -> object:
@@ -435,7 +448,7 @@ def _checked(value: object, where: str = "", depth: int = 0) -> object:
             raise ScenarioError(
                 f"{name} is {shown(value)}, allowed: {grammar.MAX_TEXT:,} characters"
             )
-        if not all(c.isprintable() or c in "\n\t" for c in value):
+        if not grammar.is_plain(value):
             raise ScenarioError(f"{name} is {shown(value)}, allowed: text without control codes")
     return value
 

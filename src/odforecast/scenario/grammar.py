@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, get_type_hints
 
 import msgspec
@@ -21,8 +21,10 @@ from msgspec import Meta
 from odforecast.errors import ScenarioError
 from odforecast.names import INDICATOR_NAMES
 from odforecast.say import plain
-from odforecast.scenario.catalogue import prior_names
+from odforecast.scenario.catalogue import prior_names, prior_table
 from odforecast.scenario.priors import (
+    LEAST,
+    MOST_DOSE,
     PARAMETERS,
     POSITIVE,
     PRIORS,
@@ -65,7 +67,7 @@ _PERCENT = re.compile(
 )
 #: The end of a text, not that of a line, in Python and in JSON Schema alike.
 _END = r"(?![\s\S])"
-_MONTH = r"^[0-9]{4}-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?$"
+_MONTH = rf"^[0-9]{{4}}-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?{_END}"
 
 Schema = dict[str, Any]
 #: A number as a file gives it, or None.
@@ -186,7 +188,9 @@ def _points(given: object, where: str, read: Reader) -> list[tuple[float, float]
                 "such as 5 %"
             )
         if number is None or abs(number) > LARGEST:
-            raise ScenarioError(f"{where}: {plain(key, 30)} is {shown(value)}, allowed: a number")
+            raise ScenarioError(
+                f"{where}: {plain(key, 30)} is {shown(value)}, allowed: a number up to {LARGEST:g}"
+            )
         points.append((level, number))
     return points
 
@@ -274,11 +278,13 @@ def _quantity(low: float, high: float, unit: str, none: bool = False) -> Form:
             return None
         return read_prior(value, where, share if unit_scale else bare, scale)
 
-    def held(value: object, where: str) -> Prior | None:
+    def held(value: Any, where: str) -> Prior | None:
         """The prior that a value is, if it lies in the range."""
         if none and value is None:
             return None
-        prior = as_prior(value, where)
+        # A size in percent, or in doses, is one of deaths alone.
+        sized = low < 0 and isinstance(value, Percent | Dose)
+        prior: Prior = value if sized else _scaled(as_prior(value, where), scale, where)
         with np.errstate(all="ignore"):
             bottom, top = prior.interval(0.99)
         if not (np.isfinite(bottom) and np.isfinite(top)):
@@ -311,6 +317,16 @@ _ELASTICITY = _quantity(0.0, 5.0, "")
 _LOG_RATIO = _quantity(-5.0, 5.0, "percent")
 
 
+def _scaled(prior: Prior, scale: str, where: str) -> Prior:
+    """The same, its quantiles fitted on the scale of the quantity: a file says no other."""
+    if not isinstance(prior, Quantiles) or prior.scale == scale:
+        return prior
+    try:
+        return replace(prior, scale=scale)
+    except ScenarioError as error:
+        raise ScenarioError(f"{where}: {error.message}", hint=error.hint) from error
+
+
 def _read_size(value: object, where: str) -> Prior:
     if (number := percent_of(value)) is not None:
         raise ScenarioError(
@@ -321,6 +337,12 @@ def _read_size(value: object, where: str) -> Prior:
 
 
 def _size(value: object, where: str) -> Prior:
+    if isinstance(value, Dose):
+        value = replace(
+            value, elasticity=_ELASTICITY.held(value.elasticity, f"{where}: elasticity")
+        )
+    elif isinstance(value, Percent):
+        value = replace(value, change=_scaled(value.change, "real", where))
     prior: Prior = _LOG_RATIO.held(value, where)
     middle = float(prior.ppf(np.array(0.5)))
     if abs(middle) > LARGEST_SIZE:
@@ -332,6 +354,8 @@ def _size(value: object, where: str) -> Prior:
 
 
 def _read_percent(value: object, where: str) -> Percent:
+    if isinstance(value, Percent):
+        return value
     prior = read_prior(value, where, _either, such="such as -30 or {normal: [-9, 5]}")
     if 0 < float(np.abs(prior.interval(0.99)).max()) < 1 and _bare_inside(value):
         hint = "write the numbers in percent, or with % signs"
@@ -348,14 +372,18 @@ def _read_percent(value: object, where: str) -> Percent:
 
 
 def _read_dose(value: object, where: str) -> Dose:
+    if isinstance(value, Dose):
+        return value
     if not isinstance(value, Mapping) or set(value) != {"change", "elasticity"}:
         raise ScenarioError(
             f"{where} is {shown(value)}, allowed: exactly change and elasticity",
             hint="such as {change: -40 %, elasticity: {uniform: [0, 0.84]}}",
         )
     given, change = value["change"], _either(value["change"])
-    if change is None or not -99.0 <= change <= LARGEST:
-        raise ScenarioError(f"{where}.change is {shown(given)}, allowed: percent above -100")
+    if change is None or not LEAST <= change <= MOST_DOSE:
+        raise ScenarioError(
+            f"{where}.change is {shown(given)}, allowed: percent from {LEAST:g} to {MOST_DOSE:g}"
+        )
     if 0 < abs(change) < 1 and percent_of(given) is None:
         raise ScenarioError(
             f"{where}.change is {change:g}, less than 1 %",
@@ -403,17 +431,26 @@ def _choice(*words: str) -> Form:
     return Form({"type": "string", "enum": list(words)}, held=held)
 
 
-def _native(kind: Any, allowed: str, printable: bool = False) -> Form:
+def is_plain(text: str) -> bool:
+    """Whether nothing in a text acts on a screen, or is lost in a file."""
+    return all(c.isprintable() or c in "\n\t" for c in text)
+
+
+def _native(kind: Any, allowed: str, printable: Callable[[str], bool] = is_plain) -> Form:
     """What msgspec has a type for."""
 
     def held(value: Any, where: str) -> Any:
         """The value, if it is of that type."""
         try:
-            if printable and isinstance(value, str) and not value.isprintable():
-                raise msgspec.ValidationError
-            return msgspec.convert(value, kind)
-        except msgspec.ValidationError:
+            found = msgspec.convert(value, kind)
+        except (msgspec.ValidationError, UnicodeError):
             raise ScenarioError(f"{where} is {shown(value)}, allowed: {allowed}") from None
+        for text in found if isinstance(found, tuple) else (found,):
+            if isinstance(text, str) and not printable(text):
+                raise ScenarioError(
+                    f"{where} is {shown(value)}, allowed: {allowed}, without control codes"
+                )
+        return found
 
     return Form(msgspec.json.schema(kind), held=held)
 
@@ -452,9 +489,9 @@ def _read_exposure(value: object, where: str) -> object:
 _FELT = [{"type": "number", "minimum": 0, "maximum": MOST_EXPOSED}, _PERCENT_TEXT]
 #: Percents; what lies between −1 and 1 looks like a fraction, and needs its sign.
 _PERCENTS = (
-    {"type": "number", "exclusiveMinimum": -100, "maximum": -1},
+    {"type": "number", "minimum": LEAST, "maximum": -1},
     {"const": 0},
-    {"type": "number", "minimum": 1, "maximum": LARGEST},
+    {"type": "number", "minimum": 1, "maximum": MOST_DOSE},
     _PERCENT_TEXT,
 )
 _BETWEEN = {"type": "array", "items": _ref("month"), "minItems": 2, "maxItems": 2}
@@ -483,13 +520,15 @@ EXPOSURE = Form(
 NAME = _native(
     Annotated[str, Meta(pattern=rf"^[^\s$/\\]([^$/\\]*[^\s$/\\])?{_END}", max_length=MAX_NAME)],
     f"1 to {MAX_NAME} printable characters, none of $ / \\, no blanks around them",
-    printable=True,
+    str.isprintable,
 )
 PRIOR = _choice(*prior_names())
 SCOPE = _choice(*SCOPES)
 DIRECTION = _choice("either", "fall", "rise")
 GRADE = _choice("high", "medium", "low–medium", "low", "very low", "none", "user")
-REFERENCES = _native(tuple[Annotated[str, Meta(min_length=1)], ...], "a list of texts")
+REFERENCES = _native(
+    tuple[Annotated[str, Meta(min_length=1, max_length=MAX_TEXT)], ...], "a list of texts"
+)
 SCENARIO_NAME = _native(
     Annotated[
         str, Meta(pattern=rf"^[a-z0-9][a-z0-9.+_-]{{0,199}}{_END}")
@@ -637,7 +676,15 @@ def json_schema() -> Schema:
             },
         ),
     }
-    defs["Rebound"]["anyOf"] = [{"required": ["fraction"]}, {"required": ["prior"]}]
+    defs["Intervention"]["properties"]["probability"] = {
+        "description": "Of earlier files, that it is sure; p_null says how likely no effect is",
+        "anyOf": [{"const": 1}, {"type": "string", "pattern": rf"^\s*\+?100(\.0*)?\s*%\s*{_END}"}],
+    }
+    full = [name for name in prior_names() if "fraction" in prior_table(name)]
+    defs["Rebound"]["anyOf"] = [
+        {"required": ["fraction"]},
+        {"required": ["prior"], "properties": {"prior": {"enum": full}}},
+    ]
     number = {"type": "number"}
     several = {"type": "array", "minItems": 1, "items": _ref("Scenario")}
     return {
@@ -670,7 +717,7 @@ def _distribution(number: Schema) -> Schema:
     said = {
         "type": "object",
         "minProperties": 2,
-        "propertyNames": {"pattern": r"^\s*([0-9.]+\s*%|0?\.[0-9]+)\s*$"},
+        "propertyNames": {"pattern": rf"^({_PERCENT.pattern}|\s*0?\.[0-9]{{1,12}}\s*){_END}"},
         "additionalProperties": number,
     }
     return _any(*kinds, _exactly({"quantiles": said}))

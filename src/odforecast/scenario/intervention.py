@@ -177,6 +177,10 @@ class Intervention:
             # A size without uncertainty is a what-if for every state alike.
             object.__setattr__(self, "spread", SPREAD if size.sd > 0 else Fixed(0))
         _hold(self, grammar.Intervention, where)
+        if not isinstance(self.rebound, Rebound | None):
+            raise ScenarioError(
+                f"{where}rebound is {shown(self.rebound)}, allowed: a Rebound, or None"
+            )
         object.__setattr__(self, "onset", _months(self))
         object.__setattr__(self, "exposure", _exposure(self))
 
@@ -363,7 +367,13 @@ class Scenario:
     question: str = ""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "interventions", tuple(self.interventions))
+        given = self.interventions
+        parts = tuple(given) if isinstance(given, Iterable) else (None,)
+        if not all(isinstance(x, Intervention) for x in parts):
+            raise ScenarioError(
+                f"{self.name}: interventions is {shown(given)}, allowed: a list of Intervention"
+            )
+        object.__setattr__(self, "interventions", parts)
         for key, form in FORMS[grammar.Scenario].items():
             form.held(getattr(self, key), key if key == "name" else f"{self.name}: {key}")
         names = [x.name for x in self.interventions]

@@ -65,6 +65,8 @@ _MOST = 4.0
 
 #: A change below this is drawn as this: −100 % leaves nobody, and no logarithm.
 LEAST = -99.0
+#: The largest change of a dose, in percent.
+MOST_DOSE = 1e4
 
 _GRID = (np.arange(20_000) + 0.5) / 20_000
 
@@ -76,7 +78,11 @@ def is_number(value: object) -> bool:
 
 
 def as_prior(value: object, where: str) -> Prior:
-    """A prior; a number is fixed."""
+    """A prior, and no size; a number is fixed."""
+    if isinstance(value, Percent | Dose):
+        raise ScenarioError(
+            f"{where} is {value}, a size in {value.kind}, allowed: a number or another prior"
+        )
     if not isinstance(value, Prior) and not is_number(value):
         raise ScenarioError(
             f"{where} is {shown(value)}, allowed: a number or a prior, such as Normal(-0.1, 0.1)"
@@ -398,7 +404,13 @@ class Quantiles(ByQuantiles):
 
     def __post_init__(self) -> None:
         pairs = self.points.items() if isinstance(self.points, Mapping) else self.points
-        points = tuple(sorted((round(float(p), 12), float(v)) for p, v in pairs))
+        try:
+            points = tuple(sorted((round(float(p), 12), float(v)) for p, v in pairs))
+        except (TypeError, ValueError) as error:
+            raise ScenarioError(
+                f"quantiles are {shown(self.points)}, allowed: numbers, such as {{0.05: -30, "
+                "0.5: -10}"
+            ) from error
         object.__setattr__(self, "points", points)
         _check(points, self.scale)
         _ = self.fitted
@@ -580,8 +592,11 @@ class Dose(ByQuantiles):
     kind: ClassVar[str] = "dose"
 
     def __post_init__(self) -> None:
-        if not is_number(self.change) or not LEAST <= self.change <= 1e4:
-            raise ScenarioError(f"dose: change is {self.change}, allowed: above -100 to 10000 (%)")
+        if not is_number(self.change) or not LEAST <= self.change <= MOST_DOSE:
+            raise ScenarioError(
+                f"dose: change is {shown(self.change)}, allowed: percent from {LEAST:g} to "
+                f"{MOST_DOSE:g}"
+            )
         object.__setattr__(self, "change", float(self.change))
         object.__setattr__(self, "elasticity", as_prior(self.elasticity, "dose: elasticity"))
 
