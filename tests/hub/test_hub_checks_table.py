@@ -245,6 +245,9 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "a row short of cells below empty lines": (
         write(SUBMISSION, "a,b\r\n\r\n1,2\r\n\r\n1\r\n"), "file_read",
         "row 5: 1 cells, and the header has 2"),
+    "a wrong cell below an empty line": (
+        write(SUBMISSION, f"{','.join(COLUMNS)}\n\n2024-01-10,deaths,x,US,2024-01-17,mean,NA,5\n"),
+        "file_read", "row 3, column horizon, value 'x'"),
     "a stray quote": (write(SUBMISSION, 'a,b\n"1"2,3\n'), "file_read", "row 2: "),
     "a long text": (write(SUBMISSION, f"a,b\n1,{'x' * 140_000}\n"), "file_read",
                     "row 2: field larger than field limit (131072)"),
@@ -260,6 +263,9 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "Parquet with empty texts, which are not NA": (
         parquet(lambda t: t.assign(output_type_id=t["output_type_id"].fillna(""))), "valid_vals",
         "column output_type_id, value 'NA': is not a value of this hub's output_type_id"),
+    "Parquet without one output type ID": (
+        parquet(lambda t: t[t["output_type"] == "mean"]), "col_types req_vals",
+        "column output_type_id: is of type null; character is needed"),
     "Parquet with moments": (
         parquet(lambda t: t.assign(origin_date=pd.to_datetime(t["origin_date"]))), "col_types",
         "column origin_date: is of type POSIXct; Date is needed"),
