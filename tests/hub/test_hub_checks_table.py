@@ -248,6 +248,8 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "a wrong cell below an empty line": (
         write(SUBMISSION, f"{','.join(COLUMNS)}\n\n2024-01-10,deaths,x,US,2024-01-17,mean,NA,5\n"),
         "file_read", "row 3, column horizon, value 'x'"),
+    "a text of two lines": (write(SUBMISSION, 'a,b\n"1\n2",3\n'), "valid_round_id_col",
+                            "the column of round IDs is missing"),
     "a stray quote": (write(SUBMISSION, 'a,b\n"1"2,3\n'), "file_read", "row 2: "),
     "a long text": (write(SUBMISSION, f"a,b\n1,{'x' * 140_000}\n"), "file_read",
                     "row 2: field larger than field limit (131072)"),
