@@ -22,6 +22,7 @@ MAY_DIFFER = {
     "--locations": {"help", "default"},  # beside the US, which scenarios always show
     "--by": {"help", "default"},  # the columns there are
     "--all": {"help"},  # of the models, of the checks
+    "--scenario": {"help", "required"},  # what it is for
     "--joint": {"help"},  # of states and paths, or of any hub's samples
 }
 

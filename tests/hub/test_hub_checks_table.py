@@ -242,6 +242,17 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
                         "row 3: byte 0xe9 is not UTF-8"),
     "a row too long": (write(SUBMISSION, LINES + "1,2,3\n"), "file_read",
                        "row 3: 3 cells, and the header has 2"),
+    "a row short of cells below empty lines": (
+        write(SUBMISSION, "a,b\r\n\r\n1,2\r\n\r\n1\r\n"), "file_read",
+        "row 5: 1 cells, and the header has 2"),
+    "a wrong cell below an empty line": (
+        write(SUBMISSION, f"{','.join(COLUMNS)}\n\n2024-01-10,deaths,x,US,2024-01-17,mean,NA,5\n"),
+        "file_read", "row 3, column horizon, value 'x'"),
+    "a text of two lines": (write(SUBMISSION, 'a,b\n"1\n2",3\n'), "valid_round_id_col",
+                            "the column of round IDs is missing"),
+    "a stray quote": (write(SUBMISSION, 'a,b\n"1"2,3\n'), "file_read", "row 2: "),
+    "a long text": (write(SUBMISSION, f"a,b\n1,{'x' * 140_000}\n"), "file_read",
+                    "row 2: field larger than field limit (131072)"),
     "a column twice": (write(SUBMISSION, "a,b,a\n1,2,3\n"), "file_read",
                        "two columns are named 'a'"),
     "a header without rows": (write(SUBMISSION, ",".join(COLUMNS)), "unique_round_id",
@@ -251,6 +262,15 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "Parquet with a factor": (
         parquet(lambda t: t.assign(location=t["location"].astype("category"))), "col_types",
         "column location: is of type factor; character is needed"),
+    "Parquet with empty texts, which are not NA": (
+        parquet(lambda t: t.assign(output_type_id=t["output_type_id"].fillna(""))), "valid_vals",
+        "column output_type_id, value 'NA': is not a value of this hub's output_type_id"),
+    "Parquet without one output type ID": (
+        parquet(lambda t: t[t["output_type"] == "mean"]), "col_types req_vals",
+        "column output_type_id: is of type null; character is needed"),
+    "Parquet with moments": (
+        parquet(lambda t: t.assign(origin_date=pd.to_datetime(t["origin_date"]))), "col_types",
+        "column origin_date: is of type POSIXct; Date is needed"),
     "Parquet with lists": (parquet(lambda t: t.assign(location=[["US"]] * len(t))),
                            "col_types valid_vals", "is of type list<"),
     "Parquet, a third of it": (parquet(lambda t: t, lambda d: d[: len(d) // 3]), "file_read",

@@ -370,6 +370,21 @@ def test_joint_samples_are_scored_on_what_came(hub, known):
     assert row["energy_score"] == pytest.approx(float(want))
 
 
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({k: v[:1] for k, v in JOINT.items()}, "one sample is no distribution"),
+        (JOINT | {("B", 1): [3.0, "x", 9.0]}, "value 'x' is no number"),
+    ],
+)
+def test_joint_samples_that_have_no_score(hub, values, said):
+    submit(hub, "team-one", samples(values))
+    series(hub, [("A", 1, "count", 2), ("B", 1, "count", 4), ("A", 2, "count", 5)])
+    (row,) = score(hub).joint.to_dict("records")
+    assert np.isnan(row["energy_score"])
+    assert said in row["reason"]
+
+
 def test_samples_whose_ids_differ_are_not_joint(hub):
     submit(hub, "team-one", samples(JOINT, {"B": "t"}))
     series(hub, [("A", 1, "count", 2), ("B", 1, "count", 4), ("A", 2, "count", 5)])

@@ -275,7 +275,7 @@ def test_pit_of_an_exact_count_is_as_for_states():
 def test_only_the_horizons_asked_for():
     forecast = forecast_of()
     whole = od.score(forecast, Truth(AFTER))
-    some = od.score(forecast, Truth(AFTER), horizons=[2, 5])
+    some = od.score(forecast, Truth(AFTER), horizons=[2, 5.0])
     pd.testing.assert_frame_equal(
         some, whole[whole["horizon"] == 2].reset_index(drop=True), check_exact=True
     )

@@ -140,6 +140,7 @@ ONE: list[tuple[Callable[[Any], Any], str]] = [
         for h, said in (
             (3, "horizons is 3, no list; give a list of months ahead within 1 to 12, as [1, 6]"),
             ("3", "horizons is '3', no list"), (["3"], "horizon '3' is no whole number"),
+            ([1.5], "horizon 1.5 is no whole number"),
             ([99], "horizons [99]: none of them is forecast"), ([], "horizons is empty"),
         )
     ),

@@ -287,6 +287,12 @@ def test_the_other_groups_and_tables_without_reported_stay(scores):
     assert "mae_reported" not in summarise(ahead, by=["horizon_group"])
 
 
+@pytest.mark.parametrize("own", ["size", "region"])
+def test_a_group_that_the_table_has_is_its_own(scores, own):
+    board = summarise(scores.assign(**{own: "ours", "last_reported": 900.0}), by=[own])
+    assert board[own].unique().tolist() == ["ours"]
+
+
 def test_what_is_not_scorable_is_left_out(scores):
     some = scores.copy()
     lost = some["horizon"] == 0

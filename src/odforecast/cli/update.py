@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import click
 
 from odforecast.cli.options import (
     CDC,
+    FILE,
     archive_option,
     draws_option,
     json_option,
@@ -22,6 +24,7 @@ from odforecast.cli.progress import working
 from odforecast.cli.screen import grid, note, say, warn
 
 if TYPE_CHECKING:
+    from odforecast.scenario import Scenario
     from odforecast.updating import Change, Update
 
 
@@ -43,6 +46,16 @@ if TYPE_CHECKING:
     help="Forecast a release that was forecast before, with other settings: its page is written "
     "anew, and the record keeps both forecasts.",
 )
+@click.option(
+    "--scenario", "scenarios", multiple=True, metavar="FILE|NAME",
+    help="Keep a clock of a scenario file, or of a named prior: the chances that each scenario "
+    "works, with this release. Each is frozen on its first day. May be repeated or "
+    "comma-separated.",
+)  # fmt: skip
+@click.option(
+    "--series", "series", metavar="FILE", type=FILE, multiple=True,
+    help="A series that the clocks read beside the counts (CSV: month,value,elasticity).",
+)  # fmt: skip
 @click.option("--url", metavar="URL", help=f"Server to fetch from.  [default: {CDC}]")
 @json_option
 @quiet_option
@@ -55,6 +68,8 @@ def update(
     draws: int,
     seed: int,
     again: bool,
+    scenarios: tuple[str, ...],
+    series: tuple[Path, ...],
     url: str | None,
     as_json: bool,
     quiet: bool,
@@ -67,18 +82,22 @@ def update(
     run every day. One that contradicts itself is stored apart; then the exit status is 1, and
     nothing is forecast.
     """
+    from odforecast.scenario import read_series
     from odforecast.updating import update as run
     from odforecast.vintage.socrata import Socrata
 
     if no_fetch and url is not None:
         raise click.UsageError("--url is a server to fetch from: not with --no-fetch")
+    if series and not scenarios:
+        raise click.UsageError("--series is read by the clock of a scenario: add --scenario FILE")
+    chosen, beside = _scenarios(scenarios), [read_series(path) for path in series]
     with (
         Socrata(url or CDC, notify=note) as client,
         working(f"updating with {model}", quiet),
     ):
         done = run(
             archive, out, fetch=not no_fetch, model=model, locations=locations, draws=draws,
-            seed=seed, again=again, client=client,
+            seed=seed, again=again, scenarios=chosen, series=beside, client=client,
         )  # fmt: skip
         if as_json:
             from odforecast.cli.written import print_json
@@ -88,6 +107,17 @@ def update(
         _show(done)
 
 
+def _scenarios(words: tuple[str, ...]) -> list[Scenario]:
+    """Scenarios of files, and named priors, whose onset is left open."""
+    from odforecast.scenario import named, read_scenarios
+
+    found: list[Scenario] = []
+    for word in (w.strip() for text in words for w in text.split(",")):
+        is_file = Path(word).suffix in (".yaml", ".yml", ".toml")
+        found.extend(read_scenarios(word) if is_file else [named(word)])
+    return found
+
+
 def _show(done: Update) -> None:
     from odforecast.forecast.text import beyond_validated
     from odforecast.updating.folder import checked
@@ -95,6 +125,10 @@ def _show(done: Update) -> None:
 
     for text in done.notes:
         note(text)
+    for found in done.tracks:
+        for text in found.text().splitlines():
+            say(text)
+        click.echo()
     if not done.new and done.added:
         say(f"Nothing new: {done.folder} stays as it is.")
         click.echo(f"record: {done.record_file}, {done.added:,} lines more")
@@ -165,6 +199,7 @@ def _plain(done: Update) -> dict[str, Any]:
         "counts": change.counts,
         "settings": list(change.settings),
         "lost": list(change.lost),
+        "clocks": [json.loads(found.to_json()) for found in done.tracks],
         "what_changed": sentences(change, done.place),
         "changes": records(change.table),
     }

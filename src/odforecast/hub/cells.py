@@ -14,18 +14,20 @@ import math
 import re
 import zlib
 from array import array
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pandas.api.types import infer_dtype
+from pyarrow import csv as pacsv
 from pyarrow import feather
 
 from odforecast.errors import DataError
@@ -35,8 +37,9 @@ from odforecast.say import plain, quoted
 MAX_BYTES: Final = 256 * 2**20
 #: Most characters of a cell of text, and of the longest number; a double needs 25.
 _LONGEST, _LONGEST_NUMBER = 100_000, 60
-#: Rows that are lists of cells at one time.
-_BATCH: Final = 10_000
+#: Bytes of CSV that are parsed at one time; no row is longer.
+_BLOCK: Final = 2**24
+_CODED: Final = pa.dictionary(pa.int32(), pa.string())
 #: Above it a double skips whole numbers.
 EXACT: Final = 2.0**53
 _NO_SUBMISSION: Final = "is it a hubverse model-output file?"
@@ -54,15 +57,13 @@ _R_TYPES: Final = {
 @dataclass(frozen=True)
 class Raw:
     """Cells of a file, the line of CSV or row of Parquet (from 1) that each row is, whether the
-    last line is ended, as a file that was cut off rarely is, the R types of Parquet's columns, and
-    of CSV's the number of each cell's text and the texts.
+    last line is ended, as a file that was cut off rarely is, and the R types of Parquet's columns.
     """
 
     cells: pd.DataFrame
     rows: np.ndarray
     ends: bool = True
     kinds: Mapping[str, str] = field(default_factory=dict)
-    coded: Mapping[str, tuple[np.ndarray, list[str]]] = field(default_factory=dict)
 
 
 def file_kind(path: Path) -> str:
@@ -130,52 +131,49 @@ def decoded(data: bytes, line: str = "row") -> str:
 def _text(path: Path, data: bytes) -> Raw:
     """Cells of CSV, read by the rules to the letter: a stray quote is refused, not repaired."""
     decoded(data)
-    lines = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
     if (at := data.find(b"\0")) >= 0:
         row = data.count(b"\n", 0, at) + 1
         raise _BadTextError(f"row {row}: a NUL byte, as no text has", "write the file again")
-    reader = csv.reader(lines, strict=True)
+    _, header = _lines(data, 1)
+    check_header(header, str(path))
+    ends, quotes = data.endswith((b"\n", b"\r")), b'"' in data
+    lines, _ = _lines(data) if quotes else (np.array([]), header)
+    try:
+        table = pacsv.read_csv(
+            pa.BufferReader(data if ends else data + b"\n"),  # else a header alone is not seen
+            pacsv.ReadOptions(use_threads=False, block_size=_BLOCK),
+            pacsv.ParseOptions(newlines_in_values=quotes),
+            pacsv.ConvertOptions(column_types=dict.fromkeys(header, _CODED)),
+        )
+    except pa.ArrowException:
+        _lines(data)  # says in which row
+        raise
+    if not quotes:
+        count = data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n") + (not ends)
+        words = [chunk.dictionary for column in table.columns for chunk in column.chunks]
+        most = max((pc.max(pc.binary_length(x)).as_py() or 0 for x in words), default=0)
+        simple = count == len(table) + 1 and most <= csv.field_size_limit()
+        lines = np.arange(2, len(table) + 2) if simple else _lines(data)[0]
+    return Raw(_columns(table), lines, ends)
+
+
+def _lines(data: bytes, most: int | None = None) -> tuple[np.ndarray, list[str]]:
+    """The line on which each row of CSV ends, and the header; what breaks the rules is refused."""
+    reader = csv.reader(io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline=""), strict=True)
+    rows = array("q")
     try:
         header = next(reader, [])
         if not header:
             raise ValueError("row 1 holds no column names")
-        check_header(header, str(path))
-        found = [_Column() for _ in header]
-        rows = array("q")
-        batch: list[list[str]] = []
-        for cells in reader:
-            if len(cells) != len(header):
-                if not cells:
-                    continue  # an empty line holds nothing that could be lost
+        for cells in islice(reader, most and most - 1):
+            if len(cells) == len(header):
+                rows.append(reader.line_num)
+            elif cells:  # an empty line holds nothing that could be lost
                 raise ValueError(f"row {reader.line_num}: {len(cells)} cells, and the header has "
                                  f"{len(header)}")  # fmt: skip
-            rows.append(reader.line_num)
-            batch.append(cells)
-            if len(batch) == _BATCH:
-                _keep(found, batch)
-        _keep(found, batch)
     except csv.Error as error:
         raise ValueError(f"row {reader.line_num}: {error}") from None
-    coded = {n: (np.array(c.codes, dtype=np.intp), [*c.known]) for n, c in zip(header, found)}
-    whole = {n: np.array([*words, ""], dtype=object)[at] for n, (at, words) in coded.items()}
-    ends = data.endswith((b"\n", b"\r"))
-    return Raw(pd.DataFrame(whole, columns=header), np.array(rows), ends, coded=coded)
-
-
-class _Column:
-    """Cells of a column; equal ones are kept once."""
-
-    def __init__(self) -> None:
-        self.known: defaultdict[str, int] = defaultdict()
-        self.known.default_factory = self.known.__len__  # a new text gets the next number
-        self.codes = array("i")
-
-
-def _keep(found: list[_Column], batch: list[list[str]]) -> None:
-    """Move rows into columns, and forget them."""
-    for column, cells in zip(found, zip(*batch)):
-        column.codes.extend(map(column.known.__getitem__, cells))
-    batch.clear()
+    return np.array(rows, dtype=np.int64), header
 
 
 def check_header(header: Sequence[object], source: str) -> None:
@@ -206,17 +204,20 @@ def _typed(path: Path, kind: str, limit: int | None, hint: str) -> Raw:
             path, read_dictionary=texts, page_checksum_verification=True, partitioning=None
         )
     check_header(schema.names, str(path))
-    columns: dict[str, Any] = {}
     for name, column in zip(table.column_names, table.columns):
         coded = column.chunks if pa.types.is_dictionary(column.type) else []
         known = [x for chunk in coded for x in chunk.dictionary.to_pylist() if isinstance(x, str)]
         if any(len(x) > _LONGEST for x in known):
             what = f"holds a text of more than {_LONGEST:,} characters"
             raise DataError(f"{path}: column {quoted(name)} {what}", hint=hint)
-        columns[name] = column.to_pandas(ignore_metadata=True).reset_index(drop=True)
-    cells = pd.DataFrame(columns)
     kinds = {f.name: _r_type(f.type) for f in schema}
-    return Raw(cells, np.arange(1, len(cells) + 1), kinds=kinds)
+    return Raw(_columns(table), np.arange(1, len(table) + 1), kinds=kinds)
+
+
+def _columns(table: pa.Table) -> pd.DataFrame:
+    """Cells as pandas has them; texts stay coded."""
+    found = (x.to_pandas(ignore_metadata=True).reset_index(drop=True) for x in table.columns)
+    return pd.DataFrame(dict(zip(table.column_names, found)), index=range(len(table)))
 
 
 def _r_type(kind: pa.DataType) -> str:
@@ -346,15 +347,16 @@ def text_of(cell: object) -> str:
 
 
 def coded_texts(column: pd.Series) -> tuple[np.ndarray, list[str]]:
-    """The number of each cell's text (-1: it is empty), and the texts, each written once."""
+    """The number of each cell's text (-1: there is none), and the texts, each written once."""
     different: Iterable[Any]
     if isinstance(column.dtype, pd.CategoricalDtype):
         at, different = column.cat.codes.to_numpy(), column.cat.categories
     elif getattr(column.dtype, "kind", "O") in "fiumM" or infer_dtype(column) == "date":
-        at, found = pd.factorize(column, use_na_sentinel=False)
+        at, found = pd.factorize(column)
         different = map(pd.Timestamp, found) if column.dtype.kind == "M" else found.tolist()
     else:
         at, different = pd.factorize(np.array([text_of(x) for x in column], dtype=object))
+        at = np.where(column.isna(), -1, at)
     return at, [text_of(x) for x in different]
 
 

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from odforecast.plot.calibration import coverage, pit, reliability
+    from odforecast.plot.clock import chances
     from odforecast.plot.comparison import skill
     from odforecast.plot.county_map import map
     from odforecast.plot.deaths_averted import averted
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 _HOME = {
     "alt_text": "output",
     "averted": "deaths_averted",
+    "chances": "clock",
     "counts": "published",
     "coverage": "calibration",
     "errors": "past",
@@ -63,6 +65,7 @@ _HOME = {
 __all__ = [
     "alt_text",
     "averted",
+    "chances",
     "counts",
     "coverage",
     "errors",

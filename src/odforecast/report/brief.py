@@ -26,7 +26,7 @@ from odforecast.report.page.render import GENERATOR
 from odforecast.report.record import past_record
 from odforecast.report.words import GRADES
 from odforecast.say import day_name, deaths_of, month_name
-from odforecast.scenario import CAVEAT, Projection, Scenario
+from odforecast.scenario import CAVEAT, Projection, Scenario, Track
 from odforecast.scenario.answer import (
     CLASS_WARNING,
     answers,
@@ -56,6 +56,7 @@ def write_brief(
     panel: Panel | None = None,
     location: str | Iterable[str] = NATION,
     skill: Skill | Mapping[str, Skill] | None = None,
+    clocks: Sequence[Track] = (),
     stylesheet: str | os.PathLike[str] | None = None,
     paper: str = "letter",
     own: bool = False,
@@ -76,6 +77,8 @@ def write_brief(
         How good the forecasts of a place were so far: a sentence, or a table to be shown as
         it is. Default: the record of the default model that ships; for another model one line
         says how to find out.
+    clocks : sequence of Track
+        Of scenarios that have begun: a line each, on the page of their location.
     stylesheet : path, optional
         A style sheet instead of the library's own.
     paper : {"letter", "a4"}
@@ -109,7 +112,7 @@ def write_brief(
         "caveat": CAVEAT,
         "places": [
             _place(projection, chosen, code, panel, skill.get(code) if isinstance(skill, Mapping)
-                   else skill)
+                   else skill, clocks)
             for code in codes
         ],
         "sources": sources,
@@ -128,6 +131,7 @@ def _place(
     code: str,
     panel: Panel | None,
     skill: Skill | None,
+    clocks: Sequence[Track],
 ) -> dict[str, object]:
     """What the brief shows of one place."""
     from odforecast.report import scenario_figures as draw
@@ -144,7 +148,9 @@ def _place(
         "until": month_name(baseline.months[-1]),
         "lead": sentences(found[0], deaths) if len(found) == 1 else "",
         "answers": answer_table(found),
-        "reading": reading(found, deaths) + begun_text(chosen, baseline),
+        "reading": reading(found, deaths)
+        + begun_text(chosen, baseline)
+        + "".join(f" {t.brief_line()}" for t in clocks if t.location == code),
         "figure": picture(
             partial(draw.fan_figure, one, code, panel),
             f"Deaths in 12 months in {place}, with and without what is assumed",
@@ -185,6 +191,7 @@ def write_briefs(
     posterior_sds: Mapping[str, float] | None = None,
     waiting: pd.DataFrame | None = None,
     skill: Skill | Mapping[str, Skill] | None = None,
+    clocks: Sequence[Track] = (),
     stylesheet: str | os.PathLike[str] | None = None,
     paper: str = "letter",
     own: bool = False,
@@ -201,7 +208,7 @@ def write_briefs(
         Made if it is absent.
     locations : str or iterable of str, optional
         Places by any of their names. Default: all of the projection.
-    panel, stylesheet, paper, own, skill
+    panel, clocks, stylesheet, paper, own, skill
         As in :func:`write_brief`.
     exposures : mapping, optional
         As given to :func:`odforecast.scenario.project`; for the sensitivity in the annex.
@@ -228,7 +235,9 @@ def write_briefs(
     """
     asked = projection.baseline.locations if locations is None else locations
     look: dict[str, Any] = {"stylesheet": stylesheet, "paper": paper}
-    page = write_brief(projection, panel=panel, location=asked, skill=skill, own=own, **look)
+    page = write_brief(
+        projection, panel=panel, location=asked, skill=skill, clocks=clocks, own=own, **look
+    )
     chosen, codes = _chosen(projection), _codes(projection, asked)
     context = annex(projection, codes, exposures, posterior_sds or {}, waiting)
     head = {"title": f"Technical annex: {_question(chosen, codes)}"}

@@ -37,6 +37,8 @@ from odforecast.scenario.sensitivity import (
     identifiability,
     tornado,
 )
+from odforecast.scenario.series import Series, read_series
+from odforecast.scenario.track import Track, track
 
 __all__ = [
     "CAVEAT",
@@ -55,7 +57,9 @@ __all__ = [
     "Quantiles",
     "Rebound",
     "Scenario",
+    "Series",
     "SpikeSlab",
+    "Track",
     "Uniform",
     "attribution",
     "cite",
@@ -75,7 +79,9 @@ __all__ = [
     "project",
     "read_exposure",
     "read_scenarios",
+    "read_series",
     "references",
     "tornado",
+    "track",
     "write_scenarios",
 ]

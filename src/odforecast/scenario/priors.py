@@ -90,6 +90,12 @@ def as_prior(value: object, where: str) -> Prior:
     return value if isinstance(value, Prior) else Fixed(float(value))  # type: ignore[arg-type]
 
 
+@lru_cache(maxsize=256)
+def _distribution(prior: Prior) -> Any:
+    """The scipy distribution of a prior: making one takes a millisecond."""
+    return prior._frozen()
+
+
 @dataclass(frozen=True)
 class Prior:
     """Base of the priors; use one of the subclasses.
@@ -279,12 +285,6 @@ class Beta(Prior):
         from scipy.stats import beta
 
         return beta(self.a, self.b)
-
-
-@lru_cache(maxsize=512)
-def _distribution(prior: Prior) -> Any:
-    """The scipy distribution of a prior: making one takes longer than a thousand quantiles."""
-    return prior._frozen()
 
 
 PRIORS: dict[str, type[Prior]] = {

@@ -298,7 +298,7 @@ def months_ahead(horizons: object, there: Sequence[int]) -> list[int]:
     if not found:
         raise ScoringError("horizons is empty", hint=hint)
     for h in found:
-        if isinstance(h, bool) or not isinstance(h, numbers.Integral):
+        if isinstance(h, bool) or not isinstance(h, numbers.Real) or h % 1 != 0:
             raise ScoringError(f"horizon {short(h)} is no whole number", hint=hint)
     if len(there) and not set(found) & {int(h) for h in there}:
         raise ScoringError(f"horizons {short(found)}: none of them is forecast", hint=hint)

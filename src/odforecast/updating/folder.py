@@ -24,11 +24,13 @@ from odforecast.names import TARGET_12MO
 from odforecast.report.page.parts import Table
 from odforecast.updating import words
 from odforecast.updating.changes import Change
+from odforecast.updating.scenarios import sections as clocks
 from odforecast.updating.words import RECORD_HEAD, coverage_sentence, said_and_came
 from odforecast.vintage.quality import SEVERITIES, Flag
 
 if TYPE_CHECKING:
     from odforecast.report.site import Section
+    from odforecast.scenario import Track
 
 PAGE, CHANGES, MANIFEST = "index.html", "changes.csv", "update.json"
 #: Places in the page's table of changes, besides the first; the file has them all.
@@ -57,6 +59,7 @@ def write_folder(
     flags: Sequence[Flag],
     record: pd.DataFrame,
     manifest: dict[str, Any],
+    tracks: Sequence[Track] = (),
 ) -> Path:
     """Write the folder of a release; one that is there is replaced.
 
@@ -74,6 +77,8 @@ def write_folder(
         The record with this update's lines.
     manifest : dict
         What goes into ``update.json``.
+    tracks : sequence of Track
+        Clocks of scenarios, shown after what changed.
 
     Returns
     -------
@@ -93,6 +98,7 @@ def write_folder(
         place = NATION if NATION in forecast.locations else forecast.locations[0]
         model = str(forecast.provenance["label"])
         said = sections(change, flags, record, place, model)
+        said[1:1] = clocks(tracks)
         write_page(part / PAGE, whole, forecast.locations, said)
         write_hub(hub_rows(forecast), part / hub_name(forecast))
         _write_changes(change, part / CHANGES)

@@ -23,6 +23,7 @@ from odforecast.months import today
 from odforecast.names import DEFAULT_DRAWS, DEFAULT_HORIZON, DEFAULT_SEED, STATES
 from odforecast.panel import Panel
 from odforecast.say import old_data
+from odforecast.scenario import Scenario, Series, Track
 from odforecast.updating import record as records
 from odforecast.updating.changes import Change, chosen, compared, whole_forecast
 from odforecast.updating.folder import (
@@ -34,6 +35,7 @@ from odforecast.updating.folder import (
     write_folder,
 )
 from odforecast.updating.record import CAME, FORECAST, WITHDRAWN
+from odforecast.updating.scenarios import lacking, tracked
 from odforecast.version import __version__
 from odforecast.vintage import Archive, Vintage, ledger
 from odforecast.vintage import archive as own_archive
@@ -161,12 +163,18 @@ class Settings:
     locations : str or tuple of str
         ``"all"``, or places by any of their names.
     draws, seed : int
+    scenarios : tuple of Scenario
+        What a clock is kept of.
+    series : tuple of Series
+        What the clocks read beside the counts.
     """
 
     model: str | None = None
     locations: str | tuple[str, ...] = "all"
     draws: int = DEFAULT_DRAWS
     seed: int = DEFAULT_SEED
+    scenarios: tuple[Scenario, ...] = ()
+    series: tuple[Series, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,6 +233,17 @@ class Work:
         """The place that numbers are said of: the nation where it is forecast, else the first."""
         there = self.forecast.locations
         return NATION if NATION in there else there[0]
+
+    def clocks(self, on: dt.date, *, again: bool) -> list[Track]:
+        """The clocks of the scenarios, written; with ``again`` also those that are there."""
+        s = self.settings
+        if not (again or lacking(s.scenarios, self.out, self.vintage.date)):
+            return []
+        place = NATION if NATION in self.locations else self.locations[0]
+        return tracked(
+            s.scenarios, self.out, self.archive, on=on, location=place, model=self.model,
+            series=s.series, seed=s.seed,
+        )  # fmt: skip
 
     @cached_property
     def standing(self) -> pd.DataFrame:
@@ -359,6 +378,8 @@ class Update:
     added : int
         Lines written into the record: also of a release that is not new, where the record had to
         take something back.
+    tracks : tuple of Track
+        Clocks of scenarios that were read now.
 
     Examples
     --------
@@ -377,6 +398,7 @@ class Update:
     notes: tuple[str, ...]
     added: int
     _work: Work = field(repr=False)
+    tracks: tuple[Track, ...] = ()
 
     @property
     def forecast(self) -> Forecast:
@@ -445,6 +467,8 @@ def update(
     draws: int = DEFAULT_DRAWS,
     seed: int = DEFAULT_SEED,
     again: bool = False,
+    scenarios: Scenario | Iterable[Scenario] = (),
+    series: Series | Iterable[Series] = (),
     client: Socrata | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Update:
@@ -469,6 +493,11 @@ def update(
     again : bool
         Forecast a release that was forecast before, with other settings: its folder is written
         anew, and the record keeps both forecasts.
+    scenarios : Scenario or iterable of Scenario
+        Each with one intervention: it is frozen on its first day, and its clock
+        (:func:`odforecast.scenario.track`) is read with the release.
+    series : Series or iterable of Series
+        What the clocks read beside the counts.
     client : Socrata, optional
         Where to download from. Default: data.cdc.gov.
     progress : callable, optional
@@ -488,6 +517,8 @@ def update(
     DataError
         If the record was edited, the clock is before the release, another update is running, the
         folder cannot be written to, or that of the release holds what no update wrote.
+    ScenarioError
+        If a scenario is not what was frozen under its name.
 
     Examples
     --------
@@ -503,7 +534,11 @@ def update(
     releases = default_folder() if archive is None else Path(archive)
     target = default_out() if out is None else Path(out)
     asked = locations if isinstance(locations, str) else tuple(locations)
-    settings = Settings(model, asked, whole("draws", draws, 1), whole("seed", seed, 0))
+    settings = Settings(
+        model, asked, whole("draws", draws, 1), whole("seed", seed, 0),
+        (scenarios,) if isinstance(scenarios, Scenario) else tuple(scenarios),
+        (series,) if isinstance(series, Series) else tuple(series),
+    )  # fmt: skip
     get_model(model)  # a wrong name before the work, not after it
     with _held(target):
         clear(target)
@@ -541,7 +576,8 @@ def _updated(work: Work, notes: list[str], again: bool, fetched: bool = False) -
         notes.append(f"release {vintage.date} was forecast on {made:%Y-%m-%d}: nothing new")
         if other := work.otherwise():
             notes.append(f"it was made with {'; '.join(other)}: --again makes another")
-        return Update(vintage.date, False, folder, file, tuple(notes), taken, work)
+        tracks = tuple(work.clocks(on, again=again))
+        return Update(vintage.date, False, folder, file, tuple(notes), taken, work, tracks)
     newest = work.standing["release"].max()
     if not work.standing.empty and newest > pd.Timestamp(vintage.date):
         raise ArchiveError(
@@ -551,14 +587,16 @@ def _updated(work: Work, notes: list[str], again: bool, fetched: bool = False) -
         )
     _refuse_clock(work, on)
     check_folder(folder)
+    tracks = tuple(work.clocks(on, again=True))
     new = records.lines_of(work.lines, work.forecast, work.panel, on)
     whole = records.joined([lines for lines in (work.lines, new) if len(lines)] or [new])
     # The page first: killed between the two, the next run finds lines missing and writes them.
     write_folder(
-        work.out, work.whole, work.forecast, work.change, work.flags, whole, work.manifest(on)
-    )
+        work.out, work.whole, work.forecast, work.change, work.flags, whole, work.manifest(on),
+        tracks,
+    )  # fmt: skip
     records.append(file, new)
-    return Update(vintage.date, True, folder, file, tuple(notes), taken + len(new), work)
+    return Update(vintage.date, True, folder, file, tuple(notes), taken + len(new), work, tracks)
 
 
 def _corrected(work: Work, notes: list[str], on: dt.date) -> int:

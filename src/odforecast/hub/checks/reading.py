@@ -348,19 +348,18 @@ def read_rows(path: Path, root: Path, parts: Mapping[str, Word] | None = None) -
         if path.stat().st_size == 0:
             raise Unreadable("an empty file")
         raw = read_raw(path, ending[1:], limit=None)
-    coded: dict[str, Coded] = dict(raw.coded)
-    coded = coded or {str(n): coded_texts(raw.cells[n]) for n in raw.cells}
+    coded: dict[str, Coded] = {str(n): coded_texts(raw.cells[n]) for n in raw.cells}
     for name, word in (parts or {}).items():
         coded[name] = np.zeros(len(raw.rows), dtype=np.intp), [word]
     kinds = dict.fromkeys(coded, "text") | dict(raw.kinds) | dict.fromkeys(parts or (), "text")
-    return rows_of(coded, kinds, raw.rows, ("", "NA") if raw.coded else ("",))
+    return rows_of(coded, kinds, raw.rows, ("", "NA") if ending == ".csv" else ())
 
 
 def rows_of(
     coded: Mapping[str, Coded],
     kinds: dict[str, str],
     numbers: np.ndarray,
-    nothing: Sequence[str] = ("",),
+    nothing: Sequence[str] = (),
 ) -> Rows:
     """Columns of coded texts, some of which stand for NA."""
     codes = {}

@@ -1,0 +1,278 @@
+"""The clock of a scenario: what it reads, what it expects, and series of one's own."""
+
+from __future__ import annotations
+
+import html
+import json
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import multivariate_normal
+
+import odforecast as od
+from odforecast.errors import ScenarioError
+from odforecast.geography import JURISDICTIONS
+from odforecast.months import ONE_MONTH
+from odforecast.report.brief import write_brief
+from odforecast.scenario import Fixed, Intervention, LogNormal, Normal, Series, Uniform, read_series
+from odforecast.scenario.clock import YOUNGEST, Clock, chances_of, completed
+from odforecast.scenario.effects import Estimator, Grid
+from odforecast.scenario.series import with_series
+from odforecast.scenario.worlds import _first, _moved
+
+MONTHS = np.arange("2016-01", "2021-01", dtype="datetime64[M]")
+KNOWN = Intervention(
+    "known", Normal(-0.1, 0.2), onset="2019-01", lag=Fixed(1), ramp=Fixed(5), half_life=Fixed(12),
+    p_null=0.4, spread=Fixed(0),
+)  # fmt: skip
+OPEN = Intervention(
+    "open", Normal(0.0, 0.4), onset="2025-02", p_null=0.5, lag=LogNormal(1, 0.5),
+    ramp=Uniform(2, 6), half_life=LogNormal(24, 0.5),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def found():
+    again = od.scenario.named("cooperation-resumed", onset="2025-03")
+    return od.scenario.track(again, od.bundled(), model=od.get_model("drift"), draws=2)
+
+
+def a_series(fall=0.0, elasticity=1.0, n=60, seed=1, noise=0.02):
+    rng = np.random.default_rng(seed)
+    logs = 3.0 + np.cumsum(rng.normal(0, noise, n)) + rng.normal(0, noise, n)
+    logs += elasticity * fall * KNOWN.curve(MONTHS[:n])
+    return Series("purity", MONTHS[:n], np.exp(logs), elasticity)
+
+
+def bare(basis, walk, error, since):
+    """The covariance of a walk with errors, as a basis sees it."""
+    cov = walk * np.minimum.outer(since, since) + error * np.eye(since.size)
+    return basis @ cov @ basis.T
+
+
+def test_a_series_beside_the_counts_is_the_joint_normal():
+    """One node, one timing: density of deaths and series at once, by scipy."""
+    grid = Grid((0.02,), (0.03,), (0.0,))
+    est = Estimator(MONTHS, [KNOWN], np.ones((1, 1)), draws=1, grid=grid)
+    deaths = np.random.default_rng(2).poisson(500 * np.exp(-0.1 * KNOWN.curve(MONTHS)))[None]
+    seen = a_series(-0.1, elasticity=1.3)
+    seen = replace(seen, months=seen.months[::2], values=seen.values[::2], noise=(3e-4, 5e-4))
+    got = with_series(est.posterior(deaths.astype(float)), [seen])
+    basis = est._machine.basis
+    cov = bare(basis, 0.02**2, 0.03**2, np.arange(1.0, MONTHS.size + 1))
+    since = (seen.months - seen.months[0]).astype(float)
+    trend = np.stack([np.ones(since.size), since], axis=1)
+    own = np.linalg.qr(trend, mode="complete")[0][:, 2:].T
+    own_cov, n = bare(own, *seen.noise, since), len(basis)
+    z = np.concatenate([basis @ np.log(deaths[0] + 0.5), own @ np.log(seen.values)])
+    x = np.concatenate([basis @ KNOWN.curve(MONTHS), own @ (1.3 * KNOWN.curve(seen.months))])
+    whole = np.zeros((z.size, z.size))
+    whole[:n, :n], whole[n:, n:] = cov, own_cov
+    none = multivariate_normal(np.zeros(z.size), whole).logpdf(z)
+    some = multivariate_normal(-0.1 * x, whole + 0.04 * np.outer(x, x)).logpdf(z)
+    assert got.bayes_factor() == pytest.approx(np.exp(none - some), rel=1e-5)
+    solved = np.linalg.solve(whole, x)
+    precision = 1 / 0.04 + x @ solved
+    assert got.mean() == pytest.approx((-0.1 / 0.04 + z @ solved) / precision, rel=1e-6)
+    assert got.sd() == pytest.approx(precision**-0.5, rel=1e-6)
+
+
+def test_a_series_says_nothing_with_elasticity_0_or_before_the_onset():
+    est = Estimator(MONTHS, [replace(OPEN, onset="2019-01")], locations=3, draws=16)
+    deaths = np.random.default_rng(3).poisson(300.0, (3, 60)).astype(float)
+    plain = est.posterior(deaths)
+    for one in (a_series(elasticity=0.0), a_series(-0.3).until("2018-12")):
+        assert chances_of(with_series(plain, [one])) == pytest.approx(chances_of(plain))
+
+
+def test_a_series_that_falls_moves_the_chances():
+    est = Estimator(MONTHS, [replace(OPEN, onset="2019-01")], locations=3, draws=64)
+    deaths = np.random.default_rng(3).poisson(300.0, (3, 60)).astype(float)
+    less = with_series(est.posterior(deaths), [a_series(-0.6)])
+    more = with_series(est.posterior(deaths), [a_series(0.6)])
+    assert less.p_null() < 0.2
+    assert chances_of(less)[0] > 0.8 > 0.2 > chances_of(more)[0]
+
+
+def test_the_noise_is_that_from_before_the_onset():
+    walk, error = a_series(-0.5, seed=4, noise=0.05).measured(np.datetime64("2019-01")).noise
+    assert 0.02**2 < walk + error < 0.15**2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("month,value\n2024-01,3\n", "no column elasticity"),
+        ("month,value,elasticity\n2024-01,0,1\n", "above 0"),
+        ("month,value,elasticity\n2024-01,,1\n", "above 0"),
+        ("month,value,elasticity\n2024-13,3,1\n", "is not a month"),
+        ("month,value,elasticity\n2024-01,3,1\n2024-02,3,2\n", "elasticity is 1, 2"),
+        ("month,value,elasticity\n2024-01,3,1\n2024-01,4,1\n", "a month is given twice"),
+    ],
+)
+def test_a_file_of_a_series_is_refused_with_its_row(tmp_path, text, said):
+    path = tmp_path / "purity.csv"
+    path.write_text(text)
+    with pytest.raises(ScenarioError, match=said):
+        read_series(path)
+
+
+def test_a_file_of_a_series_is_read(tmp_path):
+    path = tmp_path / "purity.csv"
+    path.write_text("Month,Value,Elasticity\n2024-02,9.5,1.2\n2024-01,10,1.2\n")
+    one = read_series(path)
+    assert one.name == "purity"
+    assert one.months.astype(str).tolist() == ["2024-01", "2024-02"]
+    assert (one.values.tolist(), one.elasticity) == ([10.0, 9.5], 1.2)
+    assert read_series(path, elasticity=-2.0).elasticity == -2.0
+
+
+def test_what_is_late_does_not_pass_for_a_fall():
+    archive = od.bundled()
+    panel = archive.as_of().panel()
+    clock = Clock(replace(OPEN, onset="2024-12"), "US", archive, (), 1)
+
+    def works(p):
+        each = clock.posteriors(clock.reading(p), panel.last_month)
+        return float(np.mean([chances_of(q)[0] for q in each]))
+
+    raw = works(replace(panel, final_through=panel.last_month))
+    assert raw > works(panel) + 0.05
+
+
+def test_final_counts_are_not_completed_and_others_grow():
+    panel = od.bundled().as_of().panel()
+    final = replace(panel, final_through=panel.last_month)
+    np.testing.assert_array_equal(completed(final, 2, 1)[1], panel.monthly)
+    late = completed(panel, 8, 1) - panel.monthly
+    us, states = panel.index("US"), [panel.index(s) for s in JURISDICTIONS]
+    assert (late[:, us, -6:].mean(axis=0) > 0).all()
+    np.testing.assert_allclose(late[:, us, -6:], late[:, states, -6:].sum(axis=1), atol=1e-6)
+
+
+def test_the_last_month_is_left_out(found):
+    archive = od.bundled()
+    last = [archive.as_of(day).panel(found.indicator).last_month for day in archive.releases()]
+    read = found.chances["month"].tolist()[1:]
+    assert read == [str(m - YOUNGEST * ONE_MONTH) for m in last[-len(read) :]]
+
+
+def test_the_first_row_is_the_prior(found):
+    first = found.chances.iloc[0]
+    np.testing.assert_allclose(
+        first[["works", "nothing", "backfires"]].astype(float),
+        found.intervention.chances(),
+        atol=0.01,
+    )
+    assert pd.isna(first["release"])
+
+
+def test_chances_add_up_to_one(found):
+    for table in (found.chances, found.expected):
+        np.testing.assert_allclose(table[["works", "nothing", "backfires"]].sum(axis=1), 1.0)
+    assert set(found.expected["world"]) == {"works", "does not work"}
+    assert (found.expected["month"] > found.chances["month"].iloc[-1]).all()
+
+
+def test_the_same_seed_gives_the_same_clock(found):
+    again = od.scenario.track(
+        od.scenario.named("cooperation-resumed", onset="2025-03"), od.bundled(),
+        model=od.get_model("drift"), draws=2,
+    )  # fmt: skip
+    assert again.to_json() == found.to_json()
+
+
+def test_tables_and_texts(found):
+    plain = json.loads(found.to_json())
+    assert plain["chances"][-1]["works"] == pytest.approx(found.now["works"], abs=1e-5)
+    assert set(found.to_frame()["kind"]) == {"so far", "if it works", "if it does not"}
+    for text in (found.text(), found.brief_line(), repr(found)):
+        assert "whatever its cause: not the effect of a policy" in text
+    assert "not been tested" in found.text()
+    value = found.value_of_information
+    assert value["read"].sum() == 1
+    assert value["series"].iloc[0].startswith("all drugs, nation")
+
+
+def test_a_class_is_read_apart_and_a_series_beside(tmp_path):
+    months = np.arange("2022-01", "2025-09", dtype="datetime64[M]")
+    values = np.exp(np.random.default_rng(1).normal(2.0, 0.05, months.size))
+    shock = replace(od.scenario.named("supply-shock-2023-like", onset="2025-06").interventions[0])
+    found = od.scenario.track(
+        shock, od.bundled(), series=Series("purity", months, values, 1.2),
+        model=od.get_model("drift"), draws=2,
+    )  # fmt: skip
+    names = found.value_of_information["series"].tolist()
+    assert names == ["all drugs, nation", "T40.4, nation", "T40.4, nation and states",
+                     "T40.4, nation and states, with purity"]  # fmt: skip
+    assert found.value_of_information.set_index("series").loc[names[-1], "read"]
+
+
+def test_a_state_is_read_by_itself():
+    found = od.scenario.track(
+        OPEN, od.bundled(), location="Ohio", model=od.get_model("drift"), draws=2
+    )
+    assert found.location == "OH"
+    assert found.value_of_information["series"].tolist() == ["all drugs, Ohio"]
+
+
+def test_an_exposure_by_place_gives_the_nation_its_mean():
+    pilot = replace(OPEN, exposure={"OH": 1.0, "WV": 1.0, "default": 0.0})
+    felt = Clock(pilot, "US", od.bundled(), (), 1).felt
+    assert felt["OH"] == 1.0
+    assert 0.02 < felt["US"] < 0.08
+
+
+def test_an_onset_to_come_has_the_prior_only():
+    later = replace(OPEN, onset="2026-03")
+    found = od.scenario.track(later, od.bundled(), model=od.get_model("drift"), draws=2)
+    assert len(found.chances) == 1
+    assert "No counts since the onset" in found.text()
+
+
+def test_when_we_are_sure_lies_on_the_line():
+    assert _first((6, 12, 18), (0.6, 0.7, 0.9)) == 16
+    assert _first((6, 12), (0.85, 0.9)) == 6
+    assert _first((6, 12), (0.5, 0.6)) is None
+
+
+def test_a_chance_moved_to_even_odds_keeps_its_evidence():
+    assert _moved(0.9, 0.9, 0.5) == pytest.approx(0.5)
+    assert _moved(0.8, 0.5, 0.5) == pytest.approx(0.8)
+    assert _moved(0.9, 1.0, 0.5) == 0.9
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (od.scenario.NULL, "has 0 interventions"),
+        (od.Scenario("two", (OPEN, replace(OPEN, name="other"))), "has 2 interventions"),
+    ],
+)
+def test_one_intervention_is_tracked(given, said):
+    with pytest.raises(ScenarioError, match=said):
+        od.scenario.track(given, od.bundled())
+
+
+def test_a_short_series_and_no_archive_are_refused():
+    short = Series("price", MONTHS[-5:], np.ones(5), 1.0)
+    with pytest.raises(ScenarioError, match="price has 5 values before"):
+        od.scenario.track(OPEN, od.bundled(), series=short)
+    with pytest.raises(ScenarioError, match="takes an archive"):
+        od.scenario.track(OPEN, od.bundled().as_of())
+
+
+def test_the_figure_says_its_numbers(found):
+    axes = od.plot.chances(found)
+    assert "cooperation-resumed works" in od.plot.alt_text(axes)
+    assert len(axes.get_lines()) >= 5
+
+
+def test_a_brief_has_a_line_of_the_clock(found):
+    again = od.scenario.named("cooperation-resumed", onset="2025-10")
+    panel = od.bundled().as_of().panel()
+    forecast = od.get_model("drift").fit(panel).forecast(until="2027-12", draws=50)
+    page = write_brief(od.project(forecast, [again]), clocks=[found])
+    assert found.brief_line() in " ".join(html.unescape(page).split())

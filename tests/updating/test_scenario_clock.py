@@ -1,0 +1,127 @@
+"""Scenarios frozen in a folder of updates, and their clocks."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import odforecast as od
+from odforecast.cli import main
+from odforecast.errors import DataError, ScenarioError
+from odforecast.updating.scenarios import FOLDER, FROZEN, freeze, lacking, sections, tracked
+
+DAY = dt.date(2026, 2, 1)
+TEXT = """name: resumed
+interventions:
+  - prior: cooperation-resumed
+    {onset}
+    p_null: {none}
+"""
+
+
+def parsed(onset="onset: 2025-11", none=0.4):
+    return od.scenario.parse_scenarios(TEXT.format(onset=onset, none=none))[0]
+
+
+def test_a_scenario_is_frozen_once(tmp_path):
+    first = freeze(parsed(), tmp_path, DAY, "2026-02")
+    again = freeze(parsed(), tmp_path, dt.date(2026, 3, 1), "2026-03")
+    assert again.on == first.on == DAY
+    assert again.scenario == first.scenario
+    held = json.loads((tmp_path / FOLDER / "resumed" / FROZEN).read_text())
+    assert held["hash"] == first.scenario.hash
+    assert held["onset"] == {"cooperation-resumed": ["2025-11", "2025-11"]}
+    assert sum(held["chances"]["cooperation-resumed"].values()) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_an_open_onset_is_closed_on_the_day_and_stays(tmp_path):
+    first = freeze(parsed(onset="lag: 3"), tmp_path, DAY, "2026-02")
+    again = freeze(parsed(onset="lag: 3"), tmp_path, DAY, "2026-09")
+    assert str(again.scenario.interventions[0].onset[0]) == "2026-02"
+    assert again.scenario == first.scenario
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"none": 0.3}, "p_null was 0.4, and is 0.3"),
+        ({"onset": "onset: 2025-10"}, 'onset was "2025-11", and is "2025-10"'),
+    ],
+)
+def test_a_changed_scenario_is_refused_with_what_differs(tmp_path, changed, said):
+    freeze(parsed(), tmp_path, DAY, "2026-02")
+    with pytest.raises(ScenarioError, match="was frozen on 2026-02-01") as error:
+        freeze(parsed(**changed), tmp_path, DAY, "2026-02")
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize("damage", ["{", "[]", "edited"])
+def test_a_damaged_file_is_refused(tmp_path, damage):
+    path = freeze(parsed(), tmp_path, DAY, "2026-02").path
+    path.write_text(path.read_text().replace("0.4", "0.5") if damage == "edited" else damage)
+    with pytest.raises(DataError):
+        freeze(parsed(), tmp_path, DAY, "2026-02")
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A folder of updates with one clock, the file of its scenario, and the clock."""
+    out = tmp_path_factory.mktemp("updates")
+    file = out / "file.yaml"
+    file.write_text(TEXT.format(onset="onset: 2025-03", none=0.4))
+    (found,) = tracked(
+        od.scenario.read_scenarios(file),
+        out,
+        od.bundled(),
+        on=DAY,
+        location="Ohio",
+        model=od.get_model("drift"),
+        draws=2,
+    )
+    return out, file, found
+
+
+def test_clocks_are_written_and_put_on_the_page(kept):
+    out, _, found = kept
+    folder = out / FOLDER / "resumed"
+    names = {FROZEN, "2026-01-14.json", "2026-01-14.csv", "2026-01-14.svg"}
+    assert {p.name for p in folder.iterdir()} == names
+    assert json.loads((folder / "2026-01-14.json").read_text())["location"] == "OH"
+    (section,) = sections([found])
+    assert section.title == "Has it worked? resumed"
+    assert any("whatever its cause" in text for text in section.paragraphs)
+    assert len(section.tables) == 2
+
+
+def test_a_clock_that_was_read_is_not_read_again(kept):
+    out, file, _ = kept
+    read = od.scenario.read_scenarios(file)
+    assert not lacking(read, out, dt.date(2026, 1, 14))
+    assert lacking(read, out, dt.date(2026, 2, 11))
+
+
+def test_an_update_shows_its_clocks(kept, tmp_path, monkeypatch):
+    _, file, found = kept
+    monkeypatch.setattr("odforecast.updating.run.tracked", lambda *_, **__: [found])
+    options = ["update", "--no-fetch", "--out", str(tmp_path), "--model", "drift", "--draws", "50"]
+    said = CliRunner().invoke(main, [*options, "--scenario", str(file), "--json"])
+    done = json.loads(said.stdout)
+    assert done["clocks"][0]["scenario"] == "resumed"
+    assert "Has it worked? resumed" in Path(done["page"]).read_text()
+    wrong = CliRunner().invoke(main, [*options, "--series", str(file)])
+    assert wrong.exit_code == 2
+    assert "add --scenario FILE" in wrong.output
+
+
+def test_two_interventions_are_refused_before_anything_is_frozen(tmp_path):
+    two = od.scenario.parse_scenarios(
+        "name: two\ninterventions:\n  - {prior: cooperation-resumed, onset: 2025-11}\n"
+        "  - {prior: tariff-only, onset: 2025-11}\n"
+    )
+    with pytest.raises(ScenarioError, match="2 interventions"):
+        tracked(two, tmp_path, od.bundled(), on=DAY, location="US")
+    assert not (tmp_path / FOLDER).exists()
