@@ -336,6 +336,21 @@ def test_same_seed_same_draws_and_pickle():
     assert "cannot identify cooperation" in repr(one)
 
 
+@pytest.mark.parametrize("model", ["drift", "dlm"])
+def test_a_table_without_the_nation_gives_it_what_its_parts_feel(panels, model):
+    cut = Intervention(
+        "x", Fixed(-0.01), onset="2025-10", exposure={"WV": 1, "OH": 1, "default": 0}
+    )
+    projection = project(od.get_model(model).fit(panels[0]), Scenario("a", (cut,)), 12, 100)
+    deaths = projection.baseline.draws[..., projection.ahead].mean(axis=(0, 2))
+    parts = [i for i, s in enumerate(projection.baseline.locations) if s in JURISDICTIONS]
+    share = deaths[[projection.baseline.index(s) for s in ("WV", "OH")]].sum() / deaths[parts].sum()
+    felt = projection.exposure_table().set_index("location")["exposure"]
+    assert felt["US"] == pytest.approx(share)
+    averted = projection.averted().query("period == 'all'").set_index("location")["percent_mean"]
+    assert averted["US"] == pytest.approx(share * averted["OH"], rel=0.1)
+
+
 def test_evidence_prior_runs_with_shares(panels):
     shares = fentanyl_share(*panels, fill="region")
     fitted = od.get_model("drift").fit(panels[0].select(["US", "HI", "WV"]))

@@ -75,11 +75,22 @@ class Applied:
         return made.with_parts(parts) if parts else made
 
     def felt(self, scenario: Scenario) -> dict[str, Floats]:
-        """Exposure of the locations to each intervention, shape (L,)."""
-        return {
-            x.name: exposure_vector(x.exposure, self.baseline.locations, self.tables, x.name)
-            for x in scenario.interventions
-        }
+        """Exposure of the locations to each intervention, shape (L,).
+
+        A table that names no US gives the nation what its jurisdictions feel, weighted by deaths.
+        """
+        base, out = self.baseline, {}
+        whole = whole_and_parts(base.locations)
+        for x in scenario.interventions:
+            felt = exposure_vector(x.exposure, base.locations, self.tables, x.name)
+            if whole is not None and isinstance(x.exposure, Mapping) and NATION not in x.exposure:
+                us, rows = whole
+                of_class = x.scope not in (ALL, self._own)
+                path = self._path(x.scope) if of_class else base.draws
+                deaths = path[:, rows][..., self.ahead].mean(axis=(0, 2))
+                felt[us] = (deaths * felt[rows]).sum() / deaths.sum()
+            out[x.name] = felt
+        return out
 
     def steps(
         self, scenario: Scenario, felt: Mapping[str, Floats]
