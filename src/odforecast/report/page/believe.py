@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from odforecast.evidence.detect import power_text
 from odforecast.report.page.parts import Table
 from odforecast.report.words import mechanisms
 from odforecast.say import chance, month_name, rounded, step_of
@@ -94,6 +95,7 @@ def mind(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
         "for its supply as the cause; a fall in both would not.",
         "A fall in stimulant deaths without fentanyl at the same time would speak against it.",
         "Purity and seizures that move before deaths do, by as long as was assumed.",
+        power_text(one, location=base.locations[0]),
     ]
 
 
