@@ -256,8 +256,8 @@ WRONG: dict[str, tuple[Callable[[SimpleNamespace], object], tuple[str, ...]]] = 
         lambda _: od.scenario.named("cooperation-resumd"),
         ("'cooperation-resumd'", "did you mean 'cooperation-resumed'?")),
     "key of a prior": (
-        lambda _: od.scenario.named("tariff-only", probabilty=1.0),
-        ("'probabilty'", "did you mean 'probability'?")),
+        lambda _: od.scenario.named("tariff-only", half_lif=1.0),
+        ("'half_lif'", "did you mean 'half_life'?")),
     "event": (
         lambda m: od.scenario.past("class-schedule", m.archive),
         ("'class-schedule'", "did you mean 'class-scheduled'?")),
