@@ -123,7 +123,8 @@ def test_the_pages_have_their_parts_in_order(page):
         "What <if>?", "Ohio: deaths prevented by December 2027", CAVEAT, "Deaths by calendar year",
         "Without the measure.", "How sure", "lie further ahead than forecasts were checked",
         "What was assumed", "How accurate past forecasts for Ohio were",
-        "What the assumptions rest on", "What would change our mind", "if one false alarm in 20 is accepted",
+        "What the assumptions rest on", "What would change our mind",
+        "if one false alarm in 20 is accepted",
         "What this does not say",
     ]  # fmt: skip
     places = [seen.index(p) for p in parts]
