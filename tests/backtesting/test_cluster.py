@@ -45,8 +45,13 @@ def two():
     import distributed  # noqa: F401
     import dask.config  # isort: skip
 
+    # Dask drops spare copies of data every few seconds: perhaps before a test counts them.
+    settings = {
+        "distributed.scheduler.allowed-failures": 0,
+        "distributed.scheduler.active-memory-manager.start": False,
+    }
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        dask.config.set(settings),
         connected("local", 2) as client,
     ):
         yield client

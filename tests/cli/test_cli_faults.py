@@ -252,7 +252,7 @@ def test_the_null_scenario_differed_from_the_forecast(vsrr, tmp_path):
     assert made.exit_code == 0, made.output
     null, forecast = (
         pd.read_csv(f, dtype=str, keep_default_na=False)
-        for f in (tmp_path / "s" / "quantiles.csv", tmp_path / "f.csv")
+        for f in (tmp_path / "s" / "data" / "quantiles.csv", tmp_path / "f.csv")
     )
     pd.testing.assert_frame_equal(null.drop(columns="scenario_id"), forecast)
 

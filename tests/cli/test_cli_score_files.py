@@ -295,8 +295,8 @@ def test_scenarios(archive, truth, tmp_path):
     ok("scenario", "run", *asked(archive), "--scenario", "null", "--horizon", 12, "--samples", 50,
        "--out", folder)  # fmt: skip
     whole = scored(folder, archive)
-    quantiles = scored(folder / "quantiles.csv", archive)
-    drawn = scored(folder / "samples.parquet", archive)
+    quantiles = scored(folder / "data" / "quantiles.csv", archive)
+    drawn = scored(folder / "data" / "samples.parquet", archive)
     keys = ["scenario_id", *UNIT, "target"]
     whole, quantiles, drawn = (t.set_index(keys) for t in (whole, quantiles, drawn))
     assert set(whole["model"]) == {"run"}
@@ -307,7 +307,7 @@ def test_scenarios(archive, truth, tmp_path):
     made = base.forecast(12, draws=100, seed=1)
     rows = whole.xs("null").reset_index()
     check(rows[rows["target"] == "deaths_12mo"], direct(made, truth), QUANTILES)
-    result = run("score", folder / "draws.parquet", "--archive", archive)
+    result = run("score", folder / "data" / "draws.parquet", "--archive", archive)
     assert result.exit_code == 1
     assert "score the folder of the run" in result.stderr
 

@@ -190,8 +190,10 @@ def _folder(path: Path) -> list[Held]:
     there = {p.name for p in path.iterdir()}
     if "forecast.json" in there:
         return [_saved(path)]
-    if "scenarios.yaml" in there:
-        parts = [_hub(path / n) for n in ("quantiles.csv", "samples.parquet") if n in there]
+    run = path / "data" if (path / "data" / "scenarios.yaml").is_file() else path
+    if (run / "scenarios.yaml").is_file():
+        names = ("quantiles.csv", "samples.parquet")
+        parts = [_hub(run / n) for n in names if (run / n).is_file()]
         if not parts:
             raise DataError(f"{path}: a run of scenarios without quantiles.csv")
         return [Held(model_name(path), path, hub=pd.concat(parts, ignore_index=True))]

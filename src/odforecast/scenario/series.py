@@ -50,6 +50,7 @@ class Series:
     Examples
     --------
     >>> import numpy as np
+    >>> from odforecast.scenario import Series
     >>> months = np.arange("2022-01", "2024-01", dtype="datetime64[M]")
     >>> purity = Series("purity", months, np.full(24, 15.0), elasticity=1.2)
     >>> purity.until("2022-03").values.tolist()
