@@ -117,7 +117,7 @@ def main() -> None:
     level = [given.level] if given.level else None
     rows: dict[str, Callable[[], object]] = {
         "StatsForecast.cross_validation: points"
-        + (f" and {given.level} % intervals" if level else ""): lambda: statsforecast(
+        + (f" and {given.level}% intervals" if level else ""): lambda: statsforecast(
             whole, given.windows, level
         ),
         f"auto-ets here: {given.draws:,} paths": lambda: drawn(cuts, given.draws),

@@ -186,7 +186,7 @@ def print_wrong(bench: Bench) -> None:
         "nothing": (0.0, 0, ramp),
     }
     print(f"\n{bench.model.label}, months 1–12, where another effect is assumed than the one put "
-          "in: -20 %, ramp 12, begun 6 months before the last\n")  # fmt: skip
+          "in: -20%, ramp 12, begun 6 months before the last\n")  # fmt: skip
     print_head("assumed")
     for name, (assumed, later, over) in cases.items():
         runs = [

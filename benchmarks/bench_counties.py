@@ -174,7 +174,7 @@ def tables(scores: pd.DataFrame) -> None:
             show(f"rel_twcrps by {words}", wide(parts, "rel_twcrps", [name, "model"]))
             show(f"se of rel_twcrps by {words}", wide(parts, "se_twcrps", [name, "model"]))
         held = county_coverage(scores, ["horizon", name])
-        show(f"90 % intervals hold, exact truths, by {words}",
+        show(f"90% intervals hold, exact truths, by {words}",
              wide(held, "coverage_90", [name, "model"]))  # fmt: skip
         show(f"PIT of all bounded truths in .05–.95, by {words}",
              wide(held, "pit_90", [name, "model"]))  # fmt: skip

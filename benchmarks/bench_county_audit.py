@@ -217,8 +217,8 @@ def main(folder: Path, state: str, month: str) -> None:
             q = np.quantile(theirs[..., h - 1], [0.05, 0.5, 0.95], axis=0)
             mine = np.quantile(sums[..., h - 1], [0.05, 0.5, 0.95], axis=1)
             width = np.maximum(q[2] - q[0], 1.0)
-            for level_of, a, b in zip(("5 %", "median", "95 %"), mine, q):
-                line(f"{h} months ahead, {level_of}: difference, of NUTS's 90 % interval",
+            for level_of, a, b in zip(("5%", "median", "95%"), mine, q):
+                line(f"{h} months ahead, {level_of}: difference, of NUTS's 90% interval",
                      (a - b) / width, signed)  # fmt: skip
 
 

@@ -196,7 +196,7 @@ def table(scores: pd.DataFrame, title: str, base: str = "hub-baseline") -> None:
 
 def against(scores: pd.DataFrame, base: str, title: str, names: tuple[str, ...] = ("dlm",)) -> None:
     """Ratios to a model with their intervals."""
-    print(f"\n**{title}: WIS over that of `{base}`, 90 % interval**\n")
+    print(f"\n**{title}: WIS over that of `{base}`, 90% interval**\n")
     print("| model | level | 1-3 | 4-6 | 7-12 | 0 | −11..−1 |\n|---|---|---|---|---|---|---|")
     part = scores[scores["model"].isin([base, *names])]
     found = relative_to_baseline(part, base, by=["level", "group"])
@@ -297,8 +297,8 @@ def over_seeds(runs: list[pd.DataFrame], base: str, title: str, names: tuple[str
 
 def by_horizon(scores: pd.DataFrame, name: str) -> None:
     """Coverage of the nowcast by month, of all counts and of those that were revised."""
-    print(f"\n**{name}: coverage of the 90 % interval of the nowcast, by horizon** "
-          "(in brackets: counts revised by more than max(1, 0.2 %))\n")  # fmt: skip
+    print(f"\n**{name}: coverage of the 90% interval of the nowcast, by horizon** "
+          "(in brackets: counts revised by more than max(1, 0.2%))\n")  # fmt: skip
     now = scores[(scores["model"] == name) & (scores["horizon"] <= 0)]
     print("| | " + " | ".join(str(h) for h in range(-11, 1)) + " |\n|" + "---|" * 13)
     for level in ("JU", "US"):

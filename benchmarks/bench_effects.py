@@ -1,8 +1,8 @@
 """Do the intervals of past effects hold, on epidemics that their model does not know?
 
 Panels of 20 locations and 90 months with an effect of Normal(-0.2, 0.2) are simulated from
-generators other than the estimator's own; the 90 % interval of the size, given an effect, should
-hold it in 85 to 95 % of them. Timing is known (all shapes fixed), unknown (lag, ramp and half-life
+generators other than the estimator's own; the 90% interval of the size, given an effect, should
+hold it in 85 to 95% of them. Timing is known (all shapes fixed), unknown (lag, ramp and half-life
 from their priors) or the onset is a range; two known events that overlap are estimated together.
 Then the estimator's own generator: transforms within simultaneous bands.
 
@@ -124,7 +124,7 @@ GENERATORS: dict[str, Epidemic] = {
 def measured(
     truth: Intervention, assumed: tuple[Intervention, ...], epidemic: Epidemic, n: int, label: str
 ) -> tuple[float, float, float, float]:
-    """Coverage of 90 %, mean width, mean posterior sd over prior sd, mean error in sds."""
+    """Coverage of 90%, mean width, mean posterior sd over prior sd, mean error in sds."""
     estimator = Estimator(MONTHS, assumed, locations=LOCATIONS, draws=200)
     inside, widths, kept, errors = [], [], [], []
     for i in range(n):
@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--own", type=int, default=1000, help="panels of the own generator")
     given = parser.parse_args()
     n = given.simulations
-    print("| generator | timing | 90 % holds | error | width | sd kept | mean error, sds | n |")
+    print("| generator | timing | 90% holds | error | width | sd kept | mean error, sds | n |")
     print("|---|---|---|---|---|---|---|---|")
     for name, epidemic in GENERATORS.items():
         ways: list[tuple[str, Intervention, tuple[Intervention, ...]]] = [

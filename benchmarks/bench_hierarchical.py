@@ -205,7 +205,7 @@ def tables(found: dict[str, dict[str, Any]]) -> str:
         gap = (np.array(ours["mean"]) - np.array(theirs["mean"])) / np.array(theirs["sd"])
         lines.append(f"| {name} | " + " | ".join(_cell(gap, h, "+.2f") for h in shown) + " |")
     lines += [
-        "\nInnovation scales, the nation's a month, the others' three (medians; 5–95 %). A t "
+        "\nInnovation scales, the nation's a month, the others' three (medians; 5–95%). A t "
         "with five degrees of freedom has 1.29 times its scale as sd:\n",
         "| origin | nation | its sd | sd in `dlm` | slope ratio | shock | region | state | noise |",
         "|---" * 9 + "|",

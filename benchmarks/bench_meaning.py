@@ -31,8 +31,8 @@ def main() -> None:
     projection = project(forecast, [NULL, *scenarios], seed=1).select(["US", "OH", "WV"])
     table = projection.answer()
     print(
-        "| prior | works / nothing / backfires | US: if it works | US: mean (90 %) | US: fewer / "
-        "same / more | OH: mean (90 %) | WV: largest fall and rise of a month |"
+        "| prior | works / nothing / backfires | US: if it works | US: mean (90%) | US: fewer / "
+        "same / more | OH: mean (90%) | WV: largest fall and rise of a month |"
     )
     print("|---|---|---|---|---|---|---|")
     saved = {}
@@ -49,14 +49,14 @@ def main() -> None:
             f"| {name} | {us['works']:.2f} / {us['nothing']:.2f} / {us['backfires']:.2f} "
             f"| {works} | {span(us)} | {us['fewer']:.2f} / {us['same']:.2f} / {us['more']:.2f} "
             f"| {span(oh)} | "
-            f"{100 * (ratio.min() - 1):+z.0f} %, {100 * (ratio.max() - 1):+z.0f} % |"
+            f"{100 * (ratio.min() - 1):+z.0f}%, {100 * (ratio.max() - 1):+z.0f}% |"
         )
     if given.save:
         given.save.write_text(json.dumps(saved))
 
 
 def span(row: object) -> str:
-    """Mean and 90 % interval of deaths averted."""
+    """Mean and 90% interval of deaths averted."""
     low, high = row["averted_q05"], row["averted_q95"]  # type: ignore[index]
     return f"{row['averted_mean']:z,.0f} ({low:z,.0f}…{high:z,.0f})"  # type: ignore[index]
 

@@ -56,7 +56,7 @@ def table(results: od.Results, by: list[str], *, best: bool = False) -> None:
     board = results.leaderboard(by=[*by, "horizon_group"])
     for head, part in board.groupby(by, observed=True, sort=False):
         print(f"\n**{', '.join(map(str, head))}**\n")
-        print("| model | rel. WIS 1–3 | 4–6 | 7–12 | cov. 90 % 1–3 | 4–6 | 7–12 |")
+        print("| model | rel. WIS 1–3 | 4–6 | 7–12 | cov. 90% 1–3 | 4–6 | 7–12 |")
         print("|---|---|---|---|---|---|---|")
         rows = {m: r.set_index("horizon_group") for m, r in part.groupby("model", sort=False)}
         order = sorted(rows, key=lambda m: rows[m]["rel_wis"].reindex(GROUPS).mean())
@@ -155,7 +155,7 @@ def main() -> None:
     raw = now[now["model"] == "dlm"]
     error = (raw["last_reported"] - raw["observed"]).abs()
     print("\n**Nowcast of the last 12-month-ending count: mean absolute error, deaths**\n")
-    print("| estimate | nation | jurisdictions | cov. 90 %, jurisdictions |\n|---|---|---|---|")
+    print("| estimate | nation | jurisdictions | cov. 90%, jurisdictions |\n|---|---|---|---|")
     by_level = error.groupby(raw["level"]).mean()
     print(f"| as reported | {by_level['nation']:.0f} | {by_level['jurisdictions']:.1f} | – |")
     for model in ("cdc-predicted", "dlm", "ensemble"):

@@ -70,7 +70,7 @@ def main(folder: Path) -> None:
     print("## Months from 12-month-ending counts, against CDC WONDER 2019-2023\n")
     print("Release 2025-09-17, all drugs; MAPE in % after one level ratio per location. States:")
     print("the 50 states and DC with at least 48 of 60 months shown, New York whole.\n")
-    print("| pinned by | US | median state | 90 % of states below | worst state |")
+    print("| pinned by | US | median state | 90% of states below | worst state |")
     print("|---|---|---|---|---|")
     rows = {
         "smoothest months (`recover_months`)": first_method(table),
@@ -92,7 +92,7 @@ def main(folder: Path) -> None:
           f"({level.idxmin()}) to {level.max():.3f} ({level.idxmax()}).\n")  # fmt: skip
     print("(In 2022 and 2023 the gap is larger because of California, which alone has 809 of the")
     print("1,522 and 991 of the 1,916 deaths between the two counts; 165 of 500 in 2019.)\n")
-    print("Do the intervals hold? Share of WONDER's months, times the level, inside the 90 %")
+    print("Do the intervals hold? Share of WONDER's months, times the level, inside the 90%")
     print(
         "interval of the draws, which are of months by *occurrence*: for states the noise between"
     )

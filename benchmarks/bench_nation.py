@@ -5,7 +5,7 @@
 
 Clean pseudo-vintages. **Development**: origins 2017-01..2020-12, on which NATION_DAMP and
 NATION_WIDTH were chosen; **claim**: 2021-01..2024-04. WIS over that of ``hub-baseline`` at
-1-3 / 4-6 / 7-12 months, and the coverage of the 90 % interval.
+1-3 / 4-6 / 7-12 months, and the coverage of the 90% interval.
 
 **The bound**: the nation's months known two and four months further, as newer counts of states
 would give them. The nation's forecast is then that of a later origin, and the states' draws are
@@ -40,7 +40,7 @@ def sums(model: Model, panel: Panel, draws: int) -> Floats:
 
 
 def scored(found: Floats, truth: Floats) -> tuple[Floats, Floats]:
-    """WIS and whether the 90 % interval holds, shape (53, 12)."""
+    """WIS and whether the 90% interval holds, shape (53, 12)."""
     quantiles = np.quantile(found, LEVELS, axis=0)
     held = (quantiles[2] <= truth) & (truth <= quantiles[-3])
     wis = weighted_interval_score(quantiles, LEVELS.tolist(), truth).total

@@ -12,8 +12,8 @@ jurisdictions:
   the units that have all four;
 - mean WIS of the model over the mean absolute revision: below 1 is better than leaving the count
   as it is;
-- coverage of the 90 % interval: over all counts, and over those that were revised by more than the
-  larger of 1 death and 0.2 %.
+- coverage of the 90% interval: over all counts, and over those that were revised by more than the
+  larger of 1 death and 0.2%.
 
 ``tables`` takes the scores of any backtest; ``with_predicted`` adds CDC's values to them.
 """
@@ -121,7 +121,7 @@ def _summary(units: pd.DataFrame) -> dict[str, object]:
 def show(board: pd.DataFrame) -> None:
     """Print one table per model and level, as markdown."""
     points = [name for name in POINTS if name in board]
-    titles = [*(f"MAE {name}" for name in points), "WIS / revision", "cov. 90 %", "revised only"]
+    titles = [*(f"MAE {name}" for name in points), "WIS / revision", "cov. 90%", "revised only"]
     for (model, level), part in board.groupby(["model", "level"], sort=False):
         print(f"\n**{model}, {level}**\n")
         print("| horizon | counts | with all values | " + " | ".join(titles) + " |")
@@ -130,9 +130,9 @@ def show(board: pd.DataFrame) -> None:
             cells = [row["horizon"], f"{row['n']:,}", f"{row['n_common']:,}"]
             cells += ["–" if np.isnan(row[name]) else f"{row[name]:,.1f}" for name in points]
             cells.append("–" if np.isnan(row["rel_wis"]) else f"{row['rel_wis']:.2f}")
-            cells.append(f"{100 * row['coverage_90']:.0f} %")
+            cells.append(f"{100 * row['coverage_90']:.0f}%")
             share = row["coverage_90_revised"]
-            cells.append("–" if np.isnan(share) else f"{100 * share:.0f} % of {row['n_revised']:,}")
+            cells.append("–" if np.isnan(share) else f"{100 * share:.0f}% of {row['n_revised']:,}")
             print("| " + " | ".join(cells) + " |")
 
 

@@ -17,7 +17,7 @@ origins, drawn again in blocks of four (in few origins there are hardly more tha
 says little).
 
 **For real**: the exports as the states' own files, thinned as they were on the day: WONDER counts
-by residence, and the first file by multiple causes, some 7 % above CDC's. The file that ends with
+by residence, and the first file by multiple causes, some 7% above CDC's. The file that ends with
 2020 and the provisional one of 2022-03-30 on the release of 2021-10-13; the file of 2025-01-07 on
 the releases of 2024-12-11 and 2024-04-17. Truth: the release of 2025-09-17, counts 12 months old or
 more. New York is left out, for WONDER's holds the city. North Carolina's file of 2023 misses over
@@ -65,7 +65,7 @@ BLOCK = 4
 
 
 def scores(made: od.Forecast, truth: Panel) -> dict[str, Floats]:
-    """WIS, whether the 90 % interval holds, and horizons; (L, M), NaN without a settled truth."""
+    """WIS, whether the 90% interval holds, and horizons; (L, M), NaN without a settled truth."""
     settled = np.datetime64(truth.release, "M") - np.timedelta64(12, "M")
     column = (made.months - truth.months[0]).astype(int)
     there = (made.months <= settled) & (column >= 0)
@@ -244,7 +244,7 @@ def real(release: str, names: tuple[str, ...], draws: int) -> None:
         f"from the forecast, {apart} from all else; refused: {len(refused)}\n"
     )
     print("| places | months ahead | way | WIS without | with | ratio (se) | without NC | "
-          "better in | 90 % coverage without, with |")  # fmt: skip
+          "better in | 90% coverage without, with |")  # fmt: skip
     print("|" + "---|" * 9)
     base = scores(made["without"].select(states), truth)
     usual = np.array([s != "NC" for s in states])
@@ -317,16 +317,16 @@ def wrong(draws: int) -> None:
     n = full.size
     faults = {
         "none": np.ones(n),
-        "all months 30 % low": np.full(n, 0.7),
-        "last month 50 % low": np.where(np.arange(n) == n - 1, 0.5, 1.0),
-        "last month 90 % low": np.where(np.arange(n) == n - 1, 0.1, 1.0),
-        "last three months 15 % low": np.where(np.arange(n) >= n - 3, 0.85, 1.0),
-        "last three months 30 % low": np.where(np.arange(n) >= n - 3, 0.7, 1.0),
-        "last three months 50 % low": np.where(np.arange(n) >= n - 3, 0.5, 1.0),
-        "last three months 40 % low": np.where(np.arange(n) >= n - 3, 0.6, 1.0),
-        "last three months 60 % high": np.where(np.arange(n) >= n - 3, 1.6, 1.0),
-        "last three months 30 % high": np.where(np.arange(n) >= n - 3, 1.3, 1.0),
-        "last six months 30 % low": np.where(np.arange(n) >= n - 6, 0.7, 1.0),
+        "all months 30% low": np.full(n, 0.7),
+        "last month 50% low": np.where(np.arange(n) == n - 1, 0.5, 1.0),
+        "last month 90% low": np.where(np.arange(n) == n - 1, 0.1, 1.0),
+        "last three months 15% low": np.where(np.arange(n) >= n - 3, 0.85, 1.0),
+        "last three months 30% low": np.where(np.arange(n) >= n - 3, 0.7, 1.0),
+        "last three months 50% low": np.where(np.arange(n) >= n - 3, 0.5, 1.0),
+        "last three months 40% low": np.where(np.arange(n) >= n - 3, 0.6, 1.0),
+        "last three months 60% high": np.where(np.arange(n) >= n - 3, 1.6, 1.0),
+        "last three months 30% high": np.where(np.arange(n) >= n - 3, 1.3, 1.0),
+        "last six months 30% low": np.where(np.arange(n) >= n - 6, 0.7, 1.0),
     }
     for complete in (False, True):
         said = "said to be complete" if complete else "of one day, not said to be complete"
@@ -344,7 +344,7 @@ def wrong(draws: int) -> None:
                 old, new = (f.select(place).samples()[:, 0].mean(axis=0) for f in (plain, given))
                 change = 100 * (new / old - 1)
                 at = [int(np.flatnonzero(plain.horizons == h)[0]) for h in (6, 12)]
-                cells.append(" / ".join(f"{change[i]:+.1f} %" for i in at))
+                cells.append(" / ".join(f"{change[i]:+.1f}%" for i in at))
             lines = " ".join(given.warnings)
             apart = "yes" if "they move no other place" in lines else ""
             used = lines.split(" used)")[0].split(" ")[-1]

@@ -8,7 +8,7 @@ Clean pseudo-vintages every third month from 2019-01 to 2024-04, and every real 
 ../shared/data (or where ODFORECAST_SHARED points) that has the class. T40.4 is cut from the bundled
 release, which is its truth, too; the other classes, which that does not hold, from the newest real
 release. Targets: 12-month counts of the class at horizons 1 to 12, truth at least 12 months old.
-Mean WIS relative to ``hub-baseline``, coverage of the 90 % interval in brackets; each row on the
+Mean WIS relative to ``hub-baseline``, coverage of the 90% interval in brackets; each row on the
 units that all models forecast. ``T40.4's numbers``: the part as it was before each class had its
 own. Then the last count of the real releases itself, by WIS over that of the class alone. Origins
 up to 2020-12 are those anything was chosen on.
@@ -175,7 +175,7 @@ def printed(rows: pd.DataFrame, bands: list[str], against: str) -> None:
                 for band in bands:
                     key = (drug, name, level, band)
                     ratio = wis.get(key, np.nan) / wis.get((drug, against, level, band), np.nan)
-                    cells.append(f"{ratio:.2f} ({100 * cover.get(key, np.nan):.0f} %)")
+                    cells.append(f"{ratio:.2f} ({100 * cover.get(key, np.nan):.0f}%)")
             same = drug == "T40.4" and name == BORROWED
             if not same:
                 print(f"| {drug} | {name} | " + " | ".join(cells) + " |")

@@ -6,7 +6,7 @@ The nation's draws of ``dlm`` and of ``naive`` (``naive+delay`` on delayed origi
 linear pool) or their quantiles averaged; and the states' draws of ``dlm`` scaled, rank by rank and
 month by month, to the linear pool. Clean origins 2017-01..2024-04, and delayed ones
 2019-01..2024-04 by three donors each; **development** to 2020-12, **claim** from 2021-01. WIS over
-that of ``hub-baseline`` at 1-3 / 4-6 / 7-12 months, coverage of the 90 % interval; truth: counts of
+that of ``hub-baseline`` at 1-3 / 4-6 / 7-12 months, coverage of the 90% interval; truth: counts of
 the bundled release that are at least 12 months old there.
 """
 
@@ -56,7 +56,7 @@ def sums(name: str, panel: Panel) -> Floats:
 
 
 def scored(found: Floats, truth: Floats) -> tuple[Floats, Floats]:
-    """WIS and whether the 90 % interval holds, shape (L, 12)."""
+    """WIS and whether the 90% interval holds, shape (L, 12)."""
     quantiles = np.quantile(found, LEVELS, axis=0)
     held = (quantiles[2] <= truth) & (truth <= quantiles[-3])
     return weighted_interval_score(quantiles, LEVELS.tolist(), truth).total, held.astype(float)

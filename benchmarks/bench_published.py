@@ -100,10 +100,10 @@ def published(
         the same day, or a release), ``settled`` (whether the release that ``came`` is from came
         out 12 months or more after the last month; True for printed years), ``error``
         (deaths, said less came), ``error_percent``, ``held`` (1 or 0; NaN without an interval),
-        ``interval_score`` and ``wis`` (of the median and that one interval; at 95 % where no level
+        ``interval_score`` and ``wis`` (of the median and that one interval; at 95% where no level
         is printed); then ``origin`` (which panel the models saw), ``beside`` (``"same count"``,
         ``"all drugs, same years"``, or why there is nothing), ``beside_came``, and for each model,
-        with ``_`` behind its label, ``median``, ``low``, ``high`` (95 %), ``error_percent``,
+        with ``_`` behind its label, ``median``, ``low``, ``high`` (95%), ``error_percent``,
         ``held`` and ``wis``, of the nation. ``hub-baseline`` forecasts no month that is
         published: of those its median is the reported count, without an interval.
 
@@ -410,7 +410,7 @@ def listing(table: pd.DataFrame) -> str:
         error = settled["error_percent"]
         out.append(
             f"CDC, {abs(ahead):.0f} months before the last known: {len(settled)} values, "
-            f"{error.min():+.1f} to {error.max():+.1f} %, mean {error.mean():+.1f} %"
+            f"{error.min():+.1f} to {error.max():+.1f}%, mean {error.mean():+.1f}%"
         )
     return "\n".join(out)
 
@@ -430,11 +430,11 @@ def markdown(table: pd.DataFrame) -> str:
                 if kind == "projection"
                 else f"{row['published']}, 12 months to {row['last']}"
             )
-            cells = [f"{what}: {row['error_percent']:+.1f} %"]
+            cells = [f"{what}: {row['error_percent']:+.1f}%"]
             for model in MODELS:
                 off, held = row[f"{model}_error_percent"], row[f"{model}_held"]
                 inside = "" if pd.isna(held) else ", held" if held else ", missed"
-                cells.append(f"{number(off, '+.1f')} %{inside}")
+                cells.append(f"{number(off, '+.1f')}%{inside}")
             rows.append(f"| {' | '.join(cells)} |")
         text.append("\n".join(rows))
     return "\n\n".join(text)

@@ -47,7 +47,7 @@ NAMES = (
 
 
 def transforms(newest: int, fits: int) -> tuple[np.ndarray, np.ndarray]:
-    """Transforms and whether the 90 % interval covers; shape (fits, 8, horizons)."""
+    """Transforms and whether the 90% interval covers; shape (fits, 8, horizons)."""
     pit, inside = [], []
     column = [h + 11 for h in HORIZONS]
     for r in range(fits):
@@ -64,7 +64,7 @@ def transforms(newest: int, fits: int) -> tuple[np.ndarray, np.ndarray]:
 def print_transforms(newest: int, fits: int) -> None:
     pit, inside = transforms(newest, fits)
     print(f"\nnewest month {newest}.5 months old: {fits} releases of 8 states")
-    print("| horizon | 90 % interval covers | error | mean | sd x sqrt(12) | tenths, % |")
+    print("| horizon | 90% interval covers | error | mean | sd x sqrt(12) | tenths, % |")
     print("|---|---|---|---|---|---|")
     for k, h in enumerate(HORIZONS):
         x, covered = pit[..., k], inside[..., k].mean(axis=1)
@@ -76,7 +76,7 @@ def print_transforms(newest: int, fits: int) -> None:
 
 
 def jackknife(found: list[Seen]) -> tuple[Delays, dict[str, tuple[float, float]]]:
-    """The constants and their 90 % intervals, as ``make constants`` makes them."""
+    """The constants and their 90% intervals, as ``make constants`` makes them."""
     whole = estimate(found)[0]
     others = [estimate([s for s in found if s is not each])[0] for each in found]
     n, out = len(found), {}
@@ -91,7 +91,7 @@ def jackknife(found: list[Seen]) -> tuple[Delays, dict[str, tuple[float, float]]
 def print_constants(sets: int, releases: int) -> None:
     found = [jackknife(simulated_seen(seed, releases)) for seed in range(sets)]
     print(f"\n{sets} sets of {releases} releases, half of either age")
-    print("| constant | true | mean found | error | sd | jackknife 90 % covers |")
+    print("| constant | true | mean found | error | sd | jackknife 90% covers |")
     print("|---|---|---|---|---|---|")
     for name in NAMES:
         true = getattr(DELAYS, name)

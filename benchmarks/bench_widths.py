@@ -30,7 +30,7 @@ AHEAD = (1, 3, 6, 9, 12)
 T_SD = float(np.sqrt(5.0 / 3.0))
 #: Degrees of freedom that make the innovations of the future normal.
 NORMAL = 1e6
-#: Half a 90 % interval in sds, of a normal.
+#: Half a 90% interval in sds, of a normal.
 HALF = 1.645
 
 

@@ -107,7 +107,7 @@ def sentence() -> Figure:
     below.axhline(25, color=ORANGE, lw=0.8, ls=":")
     claim = {"color": ORANGE, "mfc": "white"}
     say(above, "2020-05", 73_000, "the sentence:\nover 73,000", (-8, -13), ha="right", **claim)
-    say(below, "2020-05", 25, "the sentence: 25 %", (5, -12), **claim)
+    say(below, "2020-05", 25, "the sentence: 25%", (5, -12), **claim)
     placed = (
         ("2020-05", "May 2020", {"shift": (9, -3)}, {"shift": (-9, 3), "ha": "right"}),
         ("2021-12", "December 2021", {"shift": (4, -14)}, {"shift": (8, 8)}),
@@ -116,7 +116,7 @@ def sentence() -> Figure:
     for month, name, up, down in placed:
         count, rate = series[pd.Timestamp(month)], growth[pd.Timestamp(month)]
         say(above, month, count, f"{name}: {count:,.0f}", **up)
-        say(below, month, rate, f"{name}: {rate:+.1f} %", **down)
+        say(below, month, rate, f"{name}: {rate:+.1f}%", **down)
     above.set_title("Deaths with synthetic opioids (T40.4), 12 months ending", loc="left", size=10)
     below.set_title("Change over a year, percent", loc="left", size=10)
     above.set_ylim(0, 92_000)
@@ -214,7 +214,7 @@ def main() -> None:
             row = shown.loc[(indicator, pd.Timestamp(month))]
             print(
                 f"{indicator[:45]:<45} {month} {kind:<9} {row[kind]:>9,.0f} "
-                f"({row[f'{kind}_growth']:+.1f} %)"
+                f"({row[f'{kind}_growth']:+.1f}%)"
             )
         for name in (ALL_DRUGS, SYNTHETIC_OPIOIDS):
             years = [np.datetime64(f"{y}-12", "s") for y in range(2015, 2022)]

@@ -106,7 +106,7 @@ a trial disagree: all three are shown. An effect lasts as long as the effort doe
 DEFINITIONS = """## Two more definitions
 
 The share of the 2023–24 fall that is credited to cooperation has the prior Beta(1.5, 4), mean 0.27
-(tag J), and is always shown with the sensitivity at 0, 25, 50, 75 and 100 %.
+(tag J), and is always shown with the sensitivity at 0, 25, 50, 75 and 100%.
 
 A result is printed as *prior-dominated* where P(null) moves by a Bayes factor within 1/3 … 3
 **and** the sd given an effect keeps more than 0.8 of its prior: then the data said little, and what
@@ -210,8 +210,8 @@ def _table(frame: pd.DataFrame) -> str:
 
 def _said_size(item: Mapping[str, Any]) -> str:
     if "dose" in item:
-        return f"{item['dose']['change']} % × elasticity {_text(item['dose']['elasticity'])}"
-    return f"{_text(item['percent'])} %" if "percent" in item else _text(item["size"])
+        return f"{item['dose']['change']}% × elasticity {_text(item['dose']['elasticity'])}"
+    return f"{_text(item['percent'])}%" if "percent" in item else _text(item["size"])
 
 
 def _text(value: object) -> str:

@@ -215,7 +215,7 @@ def origins_figure(
 
 
 def coverage_figure(results: od.Results, models: Sequence[str], level: str) -> Figure:
-    """Coverage of the 50/80/90/95 % intervals by horizon, a panel per model."""
+    """Coverage of the 50/80/90/95% intervals by horizon, a panel per model."""
     figure = Figure(figsize=(4.2 * len(models), 4.0), layout="constrained")
     row = figure.subplots(1, len(models), squeeze=False, sharey=True)[0]
     for axes, model in zip(row, models):
@@ -239,9 +239,9 @@ def past_figure(past: Past) -> Figure:
     s = past.summary
     left.set_title(
         "Effect removed: observed, less the estimated change\n"
-        f"no effect {100 * s.p_null:.0f} % (before {100 * s.prior_p_null:.0f} %); else "
-        f"{100 * np.expm1(s.mean):+.0f} % ({100 * np.expm1(s.low):+.0f} to "
-        f"{100 * np.expm1(s.high):+.0f} %)",
+        f"no effect {100 * s.p_null:.0f}% (before {100 * s.prior_p_null:.0f}%); else "
+        f"{100 * np.expm1(s.mean):+.0f}% ({100 * np.expm1(s.low):+.0f} to "
+        f"{100 * np.expm1(s.high):+.0f}%)",
         fontsize=SMALL, loc="left",
     )  # fmt: skip
     ahead = past.eve.months > past.eve.last_month
@@ -261,7 +261,7 @@ def past_figure(past: Past) -> Figure:
     figure.suptitle(f"{name}: {literal(past.event.name)}, {past.onset}", fontsize=TEXT, x=0.01,
                     ha="left")  # fmt: skip
     dominated = " Prior-dominated: the result is the assumption." if s.prior_dominated else ""
-    figure.supxlabel(f"{WHATEVER}{dominated} Bands: 90 %.", fontsize=SMALL, x=0.01, ha="left")
+    figure.supxlabel(f"{WHATEVER}{dominated} Bands: 90%.", fontsize=SMALL, x=0.01, ha="left")
     return figure
 
 
@@ -346,13 +346,13 @@ def _points(axes: Axes, table: pd.DataFrame, labels: list[str], model: str) -> N
                   color=colour, label=label)  # fmt: skip
     axes.set_yticks(place, labels)
     axes.set_ylim(len(table) - 0.5, -0.5)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:+g} %" if value else "0")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:+g}%" if value else "0")
 
 
 def _said(upper: Axes, lower: Axes, years: pd.DataFrame, values: pd.DataFrame, model: str) -> None:
     said = "; ".join(
         f"{row['forecast']} ({_years(row)}, {row['counts']}) "
-        f"{_percent(row['said'], row['came']):+.0f} %"
+        f"{_percent(row['said'], row['came']):+.0f}%"
         for row in rows_of(years)
     )
     held = years[["low", "high", "came"]].dropna()
@@ -361,17 +361,17 @@ def _said(upper: Axes, lower: Axes, years: pd.DataFrame, values: pd.DataFrame, m
     if f"{model}_median" in years:
         there = years[years["beside_came"].notna()]
         off = _percent(there[f"{model}_median"], there["beside_came"])
-        shown = ", ".join(f"{x:+.0f} %" for x in off)
+        shown = ", ".join(f"{x:+.0f}%" for x in off)
         beside = f" {model} on all drugs in the same years: {shown}."
     held_words = f"{inside} of {len(held)} printed intervals held."
     describe(upper, f"Projections and what came: {said}. {held_words}{beside}")
     off = _percent(values["said"], values["came"])
-    text = f"CDC's predicted values, {len(values)} releases: {off.min():+.1f} to {off.max():+.1f} %"
+    text = f"CDC's predicted values, {len(values)} releases: {off.min():+.1f} to {off.max():+.1f}%"
     if f"{model}_median" in values:
         ours = _percent(values[f"{model}_median"], values["beside_came"])
         ours = ours[~np.isnan(ours)]
         if ours.size:
-            text += f"; {model}: {ours.min():+.1f} to {ours.max():+.1f} %"
+            text += f"; {model}: {ours.min():+.1f} to {ours.max():+.1f}%"
     describe(lower, text + ".")
 
 

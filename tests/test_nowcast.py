@@ -201,7 +201,7 @@ def test_figure(n):
     assert titles == ["Ohio", "Arizona", "West Virginia", "Wyoming", "United States"][:n]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels[:4] == [
-        "reported", "once final: median", "once final: 80 % interval", "CDC's predicted value",
+        "reported", "once final: median", "once final: 80% interval", "CDC's predicted value",
     ]  # fmt: skip
     top = figure.axes[0]
     (dots,) = (line for line in top.lines if line.get_label() == "reported")
@@ -213,7 +213,7 @@ def test_figure_of_a_sum_and_without_predicted_values(panel):
     table = made(bare).total(["OH", "WV"], "two for $1, $2").nowcast()
     figure = nowcast_figure(table, bare.to_frame())
     assert [t.get_text() for t in figure.legends[0].get_texts()] == [
-        "reported", "once final: median", "once final: 90 % interval",
+        "reported", "once final: median", "once final: 90% interval",
     ]  # fmt: skip
     assert figure.axes[0].get_title() == r"two for \$1, \$2"
     figure.canvas.draw()

@@ -89,7 +89,7 @@ def move(
 
 @pytest.fixture(scope="module")
 def given(panel: Panel, without: od.Forecast) -> od.Forecast:
-    """Ohio 15 % above what was forecast, four months on, complete."""
+    """Ohio 15% above what was forecast, four months on, complete."""
     frame = own_file(panel, further(without, 4, 1.15))
     return od.get_model().fit(panel.with_counts(frame, complete=True)).forecast(draws=400)
 

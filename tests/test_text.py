@@ -44,9 +44,9 @@ def test_three_sentences_with_the_nowcast(forecast):
         "In Ohio, 2,830 drug overdose deaths were reported for the 12 months ending in April 2025, "
         "as published by September 17, 2025; once final, the count will be about 2,8"
     )
-    assert "(90 % interval 2," in first
+    assert "(90% interval 2," in first
     assert second.startswith("For the 12 months ending in April 2026 the forecast is about ")
-    assert "(90 % interval " in second
+    assert "(90% interval " in second
     assert "than 12 months before" in third
     assert "; the probability of a fall is " in third
 
@@ -115,17 +115,17 @@ def test_ties_and_certainty():
         last_month=PANEL.last_month,
     )
     said = flat.text("WV")
-    assert "the forecast is about 120 deaths (90 % interval 120 to 120)" in said
-    assert said.endswith("; the probability of a fall is more than 99 %.")
+    assert "the forecast is about 120 deaths (90% interval 120 to 120)" in said
+    assert said.endswith("; the probability of a fall is more than 99%.")
     assert "nan" not in said
 
 
 @pytest.mark.parametrize(
     ("share", "said"),
     [
-        (0.0, "less than 1 %"), (0.005, "less than 1 %"), (0.0051, "1 %"), (0.5, "50 %"),
-        (0.774, "75 %"), (0.776, "80 %"), (0.123, "10 %"), (0.093, "9 %"), (0.907, "91 %"),
-        (0.96, "96 %"), (0.9949, "99 %"), (0.995, "more than 99 %"), (1.0, "more than 99 %"),
+        (0.0, "less than 1%"), (0.005, "less than 1%"), (0.0051, "1%"), (0.5, "50%"),
+        (0.774, "75%"), (0.776, "80%"), (0.123, "10%"), (0.093, "9%"), (0.907, "91%"),
+        (0.96, "96%"), (0.9949, "99%"), (0.995, "more than 99%"), (1.0, "more than 99%"),
     ],
 )  # fmt: skip
 def test_no_chance_is_0_or_100(share, said):

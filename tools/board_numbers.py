@@ -481,7 +481,7 @@ def _table(
     ahead = " / ".join(g.replace("-", "–") for g in held)
     counts = " / ".join(f"{groups[order[0]][g]['n_all']:,}" for g in held)
     second = second_of(task) or "naive+delay"
-    head = ["model", "WIS / `hub-baseline`", f"WIS / `{second}`", "90 % held", "missing"]
+    head = ["model", "WIS / `hub-baseline`", f"WIS / `{second}`", "90% held", "missing"]
     head += ["seconds"] if costs else []
     lines = [
         f"**{_LEVELS[level][0].upper()}{_LEVELS[level][1:]}{about}**, {ahead} months ahead; counts "

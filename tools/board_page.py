@@ -115,7 +115,7 @@ def _lead(run: Sequence[Mapping[str, Any]]) -> list[str]:
     )
     if best["rel_naive"] is not None:
         text += f" and {best['rel_naive']:.2f} of that of naive+delay"
-    text += f", on {best['n_common']:,} counts; its 90 % intervals held {_percent(best)}."
+    text += f", on {best['n_common']:,} counts; its 90% intervals held {_percent(best)}."
     out = [text]
     today = [r for r in task["tables"].get("today", ()) if r["model"] == best["model"]]
     today = [r for r in today if r["level"] == "jurisdictions" and r["rel_wis"] is not None]
@@ -134,7 +134,7 @@ def _dashed(group: str) -> str:
 
 def _percent(row: Mapping[str, Any]) -> str:
     value = row["coverage_90"]
-    return NONE if value is None else f"{100 * value:.0f} %"
+    return NONE if value is None else f"{100 * value:.0f}%"
 
 
 def _about(summary: Mapping[str, Any]) -> Block:
@@ -214,7 +214,7 @@ def _picture(task: Mapping[str, Any]) -> Drawing | None:
     said = "; ".join(f"{r['model']} {r['rel_wis']:.2f}" for r in rows)
     return intervals(
         bars, f"WIS as a share of hub-baseline's, task {task['name']}", f"{said}.",
-        "States, DC and New York City, all months ahead; left of the line is better. Bars: 90 % "
+        "States, DC and New York City, all months ahead; left of the line is better. Bars: 90% "
         f"intervals. The best {len(rows)} of {len(task['models'])} models.",
         unit="share of the WIS of hub-baseline", reference=1.0, log=True,
         key=f"{task['name']}-picture",
@@ -317,11 +317,11 @@ def overall(task: Mapping[str, Any], level: str, costs: Costs) -> SortTable | No
     columns = [
         Column("Model", numbers=False),
         Column("WIS", "deaths"),
-        Column("/ hub", "90 % interval"),
-        *([Column("/ naive", "90 % interval")] if second else []),
+        Column("/ hub", "90% interval"),
+        *([Column("/ naive", "90% interval")] if second else []),
         Column("log / hub", "of log WIS"),
-        Column("90 %", "held"),
-        Column("50 %", "held"),
+        Column("90%", "held"),
+        Column("50%", "held"),
         Column("Missing"),
         *([Column("Seconds", "per origin")] if costs else []),
         Column("Made", numbers=False),
@@ -374,7 +374,7 @@ def by_group(
     some = {g: next(r for r in rows if r[key] == g) for g in held}
     for base in ("hub", *(["naive"] if second else [])):
         head += [Column(_group(g), f"/ {base}") for g in held]
-    head += [Column(_group(g), "90 % held") for g in held]
+    head += [Column(_group(g), "90% held") for g in held]
     cells = []
     order = sorted(by_model, key=lambda m: _order(by_model[m], held))
     for model in order:
@@ -400,7 +400,7 @@ def coverage_table(task: Mapping[str, Any], level: str) -> SortTable | None:
     if not found:
         return None
     columns = [Column("Model", numbers=False)]
-    columns += [Column(f"{round(100 * c)} % interval") for c in COVERAGE_LEVELS]
+    columns += [Column(f"{round(100 * c)}% interval") for c in COVERAGE_LEVELS]
     ranked = [r["model"] for r in task["tables"]["all"] if r["level"] == level]
     cells = [[Cell(model), *map(share, found[model])] for model in ranked if model in found]
     caption = (
@@ -430,7 +430,7 @@ def pairwise_table(task: Mapping[str, Any]) -> SortTable | None:
     counts = f"{n[0]:,}" if len(n) == 1 else f"{n[0]:,} to {n[-1]:,}"
     caption = (
         f"States, DC and New York City: the model of the row over that of the column, on {counts} "
-        f"counts; 90 % intervals from {some['n_groups']} groups of consecutive origins."
+        f"counts; 90% intervals from {some['n_groups']} groups of consecutive origins."
     )
     return SortTable(f"{task['name']}-pairwise", caption, columns, cells, (), -1)
 
@@ -455,8 +455,8 @@ def joint_table(rows: Rows) -> SortTable | None:
         Column("Score"),
         Column("Shuffled", "score of the control"),
         Column("Share", "score / control"),
-        Column("90 % held"),
-        Column("Shuffled", "90 % held"),
+        Column("90% held"),
+        Column("Shuffled", "90% held"),
         Column("Scored"),
         Column("Places", "in each", numbers=False),
     ]
@@ -565,7 +565,7 @@ def ratio(r: Mapping[str, Any], name: str, low: str = "", high: str = "") -> Cel
 
 def share(value: float | None) -> Cell:
     """A share in percent."""
-    return Cell(NONE) if value is None else Cell(f"{100 * value:.0f} %", value)
+    return Cell(NONE) if value is None else Cell(f"{100 * value:.0f}%", value)
 
 
 def _ratio_alone(value: float | None) -> Cell:
@@ -621,7 +621,7 @@ def _rests(rows: Sequence[Mapping[str, Any]]) -> str:
     if not any(r["rel_wis_low"] is not None for r in rows):
         return f"{what} are too few for intervals"
     less = [f"{r['model']} {_based_on(r)}" for r in rows if _based_on(r) != what]
-    return f"90 % intervals rest on {what}" + (f" ({'; '.join(less)})" if less else "")
+    return f"90% intervals rest on {what}" + (f" ({'; '.join(less)})" if less else "")
 
 
 def _based_on(row: Mapping[str, Any]) -> str:

@@ -143,7 +143,7 @@ def told(part: pd.DataFrame, seed: int = 1) -> dict[str, Any]:
     -------
     dict
         Units (``n``), releases, groups of releases; mean WIS, its ratio to each baseline's,
-        coverage, errors; ``interval``: 90 % of the ratio to the hub baseline over resampled groups,
+        coverage, errors; ``interval``: 90% of the ratio to the hub baseline over resampled groups,
         None where there are fewer than :data:`MIN_GROUPS`.
     """
     total = part[list(_SUMS)].sum()

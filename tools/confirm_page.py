@@ -128,7 +128,7 @@ def _pooled(own: Sequence[dict[str, Any]], frozen: dict[str, Any]) -> Iterator[s
     groups = table["block"].nunique()
     few = (f"There is no interval: they make up {groups} group{'s' * (groups != 1)}, and an "
            f"interval takes at least {MIN_GROUPS}." if groups < MIN_GROUPS else
-           "Interval: 90 %, whole groups resampled.")  # fmt: skip
+           "Interval: 90%, whole groups resampled.")  # fmt: skip
     yield (f"**All releases together, confirmatory**: {table['release'].nunique()} releases. "
            "Releases whose last months lie within a year of one another share their errors and "
            f"are one group. {few}")  # fmt: skip
@@ -140,8 +140,8 @@ def _pooled(own: Sequence[dict[str, Any]], frozen: dict[str, Any]) -> Iterator[s
             continue
         what = f", months after {seen} only" if only_new else ""
         yield from ["", f"*Forecasts{what}.*", ""]
-        yield from _head("places", "horizons", "model", "WIS", "to `hub-baseline`", "90 % interval",
-                         "to `naive+delay`", "coverage 90 %", "units", f"of months after {seen}",
+        yield from _head("places", "horizons", "model", "WIS", "to `hub-baseline`", "90% interval",
+                         "to `naive+delay`", "coverage 90%", "units", f"of months after {seen}",
                          "releases", "groups")  # fmt: skip
         for level, group, model, of in _parts(part, _AHEAD):
             x = told(of)
@@ -156,7 +156,7 @@ def _pooled(own: Sequence[dict[str, Any]], frozen: dict[str, Any]) -> Iterator[s
 
 def _nowcast(table: pd.DataFrame) -> Iterator[str]:
     yield from _head("places", "model", "mean absolute error", "of the count as reported", "ratio",
-                     "coverage 90 %", "units", "releases", "groups")  # fmt: skip
+                     "coverage 90%", "units", "releases", "groups")  # fmt: skip
     for level, _, model, of in _parts(table, ["nowcast"]):
         x = told(of)
         yield _row(level, f"`{cell(model)}`", _1(x["ae"]), _1(x["ae_reported"]),
@@ -171,7 +171,7 @@ def _single(own: Sequence[dict[str, Any]]) -> Iterator[str]:
     for release, part in table.groupby("release", sort=True):
         yield from [f"**Release {release}, confirmatory**; horizons {names}", ""]
         yield from _head("places", "model", "to `hub-baseline`", "to `naive+delay`",
-                         "coverage 90 %", "units", "nowcast: error", "as reported")  # fmt: skip
+                         "coverage 90%", "units", "nowcast: error", "as reported")  # fmt: skip
         for level in LEVELS:
             for model in _models(part):
                 of = part[(part["level"] == level) & (part["model"] == model)]

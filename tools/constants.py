@@ -45,7 +45,7 @@ NOTE = f"""\
 # last_month is the last month CDC had published by the cut-off. The counts up to it are those
 # of the release of {BUNDLED_RELEASE}, as revised since: only the span is what was known. The newest
 # set ends with the last month whose count was a year old in that release.
-# low and high are a 90 % interval; inf: as far as a normal.
+# low and high are a 90% interval; inf: as far as a normal.
 """
 #: Columns of the table.
 COLUMNS = (

@@ -39,7 +39,7 @@ NOTE = f"""\
 # A set rests on the releases whose last count was a year old by the cut-off. What they missed is
 # that of the release of {BUNDLED_RELEASE}: only the span is what was known.
 # without: a release left out, for panels that are delayed by it.
-# low and high are a 90 % interval by the jackknife over releases, which overlap: rather too narrow.
+# low and high are a 90% interval by the jackknife over releases, which overlap: rather too narrow.
 """
 #: Columns of the table: ``without`` is the release left out, or empty.
 COLUMNS = ("cutoff", "without", "name", "value", "low", "high", "how", "method")

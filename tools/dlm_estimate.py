@@ -67,13 +67,13 @@ TAIL_GRID = np.geomspace(1.5, 200.0, 80)
 #: Kept where the data cannot tell.
 ASSUMED = {"tail_df": 5.0}
 
-#: A 90 % interval is this many sd either way.
+#: A 90% interval is this many sd either way.
 Z90 = 1.6448536269514722
 
 
 @dataclass(frozen=True)
 class Number:
-    """One constant: its value, its 90 % interval, and how it was come by.
+    """One constant: its value, its 90% interval, and how it was come by.
 
     Attributes
     ----------
@@ -213,7 +213,7 @@ def estimate_scales(
     Returns
     -------
     theta, low, high : ndarray, shape (7,)
-        In the order of :data:`NAMES`; 90 % intervals from the curvature at the maximum.
+        In the order of :data:`NAMES`; 90% intervals from the curvature at the maximum.
     """
     value = penalised(counts, pins)
     u = to_line(_CENTRE if start is None else start)
@@ -324,7 +324,7 @@ def national_innovations(months: Floats, region: NDArray[np.int64], theta: Float
 
 
 def estimate_tail(innovations: Floats) -> Number:
-    """Degrees of freedom of a Student-t with free scale; 90 % interval from its profile.
+    """Degrees of freedom of a Student-t with free scale; 90% interval from its profile.
 
     Where the interval reaches the normal, the data cannot tell, and the assumption stays.
     """

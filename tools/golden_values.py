@@ -47,7 +47,7 @@ Values = dict[str, Any]
 def numbers(text: str) -> list[Any]:
     """Numbers, months and days in a text, in order, whatever words stand between.
 
-    >>> numbers("−12 % (90 % interval 1,800–3,100) for the 12 months to April 2026, T40.4")
+    >>> numbers("−12% (90% interval 1,800–3,100) for the 12 months to April 2026, T40.4")
     [-12, 90, 1800, 3100, 12, '2026-04']
     """
     for old, new in passing():

@@ -5,7 +5,7 @@
 
 The default backtest of the default model (pseudo-vintages with delay, three donors a month, the
 bundled release as truth): for each place and horizon the number of forecasts, the median error in
-percent, and the share of counts inside the 90 % interval.
+percent, and the share of counts inside the 90% interval.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ NOTE = f"""\
 # the release of {BUNDLED_RELEASE}, which the counts are from. As revised since: only the span is
 # what was known. late, late_shared and late_own rest on real releases whose last count was a year
 # old by the cut-off.
-# low and high are a 90 % interval. pooled: a mean over the classes. assumed: that of the others.
+# low and high are a 90% interval. pooled: a mean over the classes. assumed: that of the others.
 """
 #: Columns of the table.
 COLUMNS = (

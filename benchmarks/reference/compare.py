@@ -5,7 +5,7 @@ release, on the release of 2024-12-11 (from ``shared/data``) and on a clean cut 
 
 * what is deterministic of the default of that day: missing deaths, filter means and covariances.
   ``dlm-2026-11``, that default kept in ``dlm_2026_11``, must give them to 1e-9;
-* quantiles (5, 25, 50, 75, 95 %) of 12-month counts of every model, 20 blocks of 1,000 draws, with
+* quantiles (5, 25, 50, 75, 95%) of 12-month counts of every model, 20 blocks of 1,000 draws, with
   their Monte Carlo standard error: the difference over its standard error must look like noise.
   The ``dlm`` of then is compared with ``dlm-2026-11``, and so are the ensembles with that member:
   today's is another model. So is today's hierarchy: ``hierarchical-quick`` is left out.

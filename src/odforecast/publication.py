@@ -98,8 +98,8 @@ def not_final(release: object, december: object) -> float:
     float
         0.05 in August and September, growing with the square of the months since to 1 in December
         and January; 0 from February on. The shape is a judgement: in the releases in hand next
-        to nothing is cut of what stood in September or October, 0.3 % of November's counts, 0.3
-        to 0.7 % of December's, and nothing of February's.
+        to nothing is cut of what stood in September or October, 0.3% of November's counts, 0.3
+        to 0.7% of December's, and nothing of February's.
 
     Examples
     --------

@@ -175,10 +175,10 @@ def percent(value: float) -> str:
     Examples
     --------
     >>> percent(-14.2), percent(0.3), percent(3)
-    ('−14 %', '0 %', '+3 %')
+    ('−14%', '0%', '+3%')
     """
     whole = round(value)
-    return f"{whole:+d} %".replace("-", "−") if whole else "0 %"
+    return f"{whole:+d}%".replace("-", "−") if whole else "0%"
 
 
 def chance(share: float, *, short: bool = False) -> str:
@@ -195,16 +195,16 @@ def chance(share: float, *, short: bool = False) -> str:
     Examples
     --------
     >>> chance(0.914), chance(0.774), chance(0.005), chance(0.995), chance(0.06)
-    ('91 %', '75 %', 'less than 1 %', 'more than 99 %', '6 %')
+    ('91%', '75%', 'less than 1%', 'more than 99%', '6%')
     >>> chance(0.005, short=True), chance(0.995, short=True)
-    ('<1 %', '>99 %')
+    ('<1%', '>99%')
     """
     if share <= 0.005:
-        return "<1 %" if short else "less than 1 %"
+        return "<1%" if short else "less than 1%"
     if share >= 0.995:
-        return ">99 %" if short else "more than 99 %"
+        return ">99%" if short else "more than 99%"
     unit = 5 if 0.1 <= share <= 0.9 else 1
-    return f"{unit * round(100 * share / unit)} %"
+    return f"{unit * round(100 * share / unit)}%"
 
 
 def between(low: float, high: float, step: float | None = None) -> str:

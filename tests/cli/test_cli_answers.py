@@ -46,7 +46,7 @@ def table_of(text: str, head: str) -> dict[str, str]:
 def test_the_four_columns_are_those_of_the_whole_forecast(asked, whole):
     result = run(*asked)
     assert result.exit_code == 0, result.output
-    shown = table_of(result.stdout, "12-month-ending deaths: median and 90 % interval")
+    shown = table_of(result.stdout, "12-month-ending deaths: median and 90% interval")
     table = whole.summary(locations=PLACES.split(","))
     last = table[table["month"] == table["month"].max()].set_index("location")
     assert list(shown) == ["US", "NY", "YC", "OH"]

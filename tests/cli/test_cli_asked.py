@@ -104,7 +104,7 @@ def test_other_commands_say_their_target_too(tmp_path):
          "--output-type pmf is of 12-month counts"),
         (["--target", "both", "--table", "t.csv"], "--table holds one target"),
         (["--output-type", "sample"], "--output-type sample is about --out FILE"),
-        (["--level", "0.8", "--html", "p.html"], "--html has intervals of 90 % only"),
+        (["--level", "0.8", "--html", "p.html"], "--html has intervals of 90% only"),
     ],
 )  # fmt: skip
 def test_what_would_show_something_else_is_refused(words, says, tmp_path, monkeypatch):
@@ -148,8 +148,8 @@ def test_the_level_reaches_the_picture(places, level, tmp_path):
     path = tmp_path / "p.svg"
     ok(*FORECAST, "--locations", places, "--level", level, "--plot", path)
     text = path.read_text(encoding="utf-8")
-    assert f"{100 * float(level):g} % interval" in text
-    assert "90 % interval" not in text
+    assert f"{100 * float(level):g}% interval" in text
+    assert "90% interval" not in text
 
 
 # --- files ----------------------------------------------------------------------------------
@@ -234,7 +234,7 @@ def test_a_folder_without_the_city_is_said_to_lack_the_rate(tmp_path):
 def test_a_chance_is_said_by_one_rule(n):
     words = {"<": "less than ", ">": "more than "}
     said = share(n / 1000)
-    assert words.get(said[0], said[0]) + said[1:] + " %" == chance(n / 1000)
+    assert words.get(said[0], said[0]) + said[1:] + "%" == chance(n / 1000)
     assert said not in ("0", "100")
 
 

@@ -130,7 +130,7 @@ def test_people_of_other_states_are_not_spoken_of(file: Path, people: Path, tmp_
     done = run(file, "--locations", "39035", "--population", str(people), "--html", str(page))
     assert done.exit_code == 0, done.output
     assert "No population of" not in page.read_text(encoding="utf-8")
-    assert "the 50 % interval stands in --table and --json" in " ".join(done.stdout.split())
+    assert "the 50% interval stands in --table and --json" in " ".join(done.stdout.split())
 
 
 def test_report_is_of_states(tmp_path: Path) -> None:

@@ -292,7 +292,7 @@ def test_check_counties(store, counties):
     done = data("check", "--archive", store, "--dataset", "counties")
     assert done.exit_code == 0
     assert f"release {COUNTY_DAY} of counties, 168 rows, against that of 2025-06-08" in said(done)
-    assert "county-suppressed: 14 % of the counts are 1 to 9" in said(done)
+    assert "county-suppressed: 14% of the counts are 1 to 9" in said(done)
     of_file = json.loads(data("check", "--source", counties, "--json").stdout)
     assert {flag["code"] for flag in of_file} == {"county-absent", "county-suppressed"}
     rows = county_cells(COUNTY_DAY)

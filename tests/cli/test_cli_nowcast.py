@@ -107,7 +107,7 @@ def test_level(tmp_path):
     out = tmp_path / "n.csv"
     result = run(*QUICK, "--locations", "US", "--level", "0.5", "--out", str(out))
     assert result.exit_code == 0, result.output
-    assert "50 %" in result.stdout
+    assert "50%" in result.stdout
     assert (pd.read_csv(out)["level"] == 0.5).all()
 
 

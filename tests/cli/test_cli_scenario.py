@@ -249,7 +249,7 @@ def test_until_indicator_and_against(tmp_path):
 def test_nothing_given_is_ignored(tmp_path):
     file, shares = tmp_path / "s.yaml", tmp_path / "shares.csv"
     file.write_text("name: s\ninterventions: [{prior: tariff-only, onset: 2026-03}]\n")
-    shares.write_text("location,exposure\nWV,80 %\ndefault,.5\n")
+    shares.write_text("location,exposure\nWV,80%\ndefault,.5\n")
     late = run(tmp_path / "out", "--scenario", file, "--onset", "2027-01")
     assert late.exit_code == 2
     assert "all scenarios given have their own" in late.output
@@ -337,7 +337,7 @@ def test_sensitivity_and_attribution(tmp_path):
     assert {"size", "p_null"} <= set(pd.read_csv(table)["assumption"])
     shares = cli("attribution", *FAST)
     assert shares.exit_code == 0, shares.output
-    assert all(x in shares.output for x in ("0 %", "100 %", "Beta(1.5, 4)", "WV: mean deaths"))
+    assert all(x in shares.output for x in ("0%", "100%", "Beta(1.5, 4)", "WV: mean deaths"))
 
 
 def test_past_shows_both_courses_and_a_neutral_prior(tmp_path):

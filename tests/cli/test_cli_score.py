@@ -256,7 +256,7 @@ def test_plausibility_first_calibration_second(projected, spans, tmp_path):
     assert after[1] == "12"
     assert ["cooperation-resumed", "held", "0", *"–––––"] in lines
     few = scores[(scores["target"] == "deaths_12mo") & scores["plausible"]]
-    assert f"hold {100 * few['cover_95'].mean():.0f} % of {len(few)} truths" in text
+    assert f"hold {100 * few['cover_95'].mean():.0f}% of {len(few)} truths" in text
 
 
 def test_nothing_was_plausible(projected, tmp_path):

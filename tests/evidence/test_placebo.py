@@ -133,13 +133,13 @@ def test_the_command_prints_what_the_functions_compute(panel, ranks):
     assert "US, release 2025-09-17, settled counts 2015-01 to 2024-09. " in flat
     assert "after each of 93 dates, 2016-01 to 2023-09" in flat
     assert "3 or 4 windows of 24 months are disjoint" in flat
-    assert "so the lowest rank they can give is 25 %" in flat
+    assert "so the lowest rank they can give is 25%" in flat
     lines = said.splitlines()
     for month, row in ranks.iterrows():
         line = lines[lines.index(f"  {month}  {row['event']}") + 1]
         if month in GOLDEN:
             assert f"percentile {row['percentile']:.0f}, place {row['place']:.0f} of 4" in line
-            assert "(lowest rank 25 %)" in line
+            assert "(lowest rank 25%)" in line
         else:
             assert "no rank: " in line
             assert "percentile" not in line
@@ -206,7 +206,7 @@ def test_placebo_outcome_ranks_no_chosen_date(panel):
     rows = result.table.set_index("month")
     assert rows.loc["2023-07", ["percentile", "percentile_placebo"]].isna().all()
     assert np.isfinite(rows.at["2023-07", "change_placebo"])
-    assert "settled counts to 2024-09 (4 disjoint windows, lowest rank 25 %)" in result.text
+    assert "settled counts to 2024-09 (4 disjoint windows, lowest rank 25%)" in result.text
     assert "no rank, the date was chosen" in result.text
 
 
@@ -230,7 +230,7 @@ def test_what_the_article_quotes_of_an_old_release_is_in_that_release(vsrr):
         row = rows.loc[(indicator, pd.Timestamp(month))]
         assert row[kind] == count
         assert row[f"{kind}_growth"] == pytest.approx(growth, abs=0.05)
-        assert f"| {kind} | {count:,} | {growth:+.1f} % |" in page
+        assert f"| {kind} | {count:,} | {growth:+.1f}% |" in page
     near = []
     for kind in ("reported", "predicted"):
         seen = rows[rows[kind].between(73_000, 74_000)]

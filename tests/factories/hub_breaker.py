@@ -435,7 +435,7 @@ BREAKS: dict[str, Break] = {
     ),
     "req_vals": Break("no median of a place", drop(output_type_id="0.5", location="01")),
     "value_col_valid": Break("a mean below zero", cells("value", "-1", output_type="mean")),
-    "value_col_non_desc": Break("a median above the 90 % quantile",
+    "value_col_non_desc": Break("a median above the 90% quantile",
                                 cells("value", "70", output_type_id="0.5", location="01")),
     "value_col_sum1": Break("probabilities that add up to 1.25",
                             cells("value", "0.5", output_type_id="down", location="01")),

@@ -142,7 +142,7 @@ def test_what_lies_below_ten_makes_no_difference(forecast, table, tmp_path):
         (VINTON, "is fewer than 10 deaths: the probability of none is"),
         (VINTON, "no change can be given"),
         (FRANKLIN, "1,000 or more drug overdose deaths of residents"),
-        (ADAMS, "90 % interval fewer than 10 to"),
+        (ADAMS, "90% interval fewer than 10 to"),
         (NONE, "0 drug overdose deaths of residents were reported"),
         (NONE, "in the release of October 8, 2023"),
         (CUYAHOGA, "the forecast is about"),
@@ -161,7 +161,7 @@ def test_a_change_of_few_deaths_has_no_percent(forecast):
     assert re.search(r"about \d+ fewer than 12 months before; the", few.text(CUYAHOGA))
     assert re.search(r"about \d+ fewer than 12 months before \(−\d+ %\)", many.text(CUYAHOGA))
     less = replace(forecast, draws=np.full_like(forecast.draws, 9.0)).text(CUYAHOGA)
-    assert "The probability of fewer than 12 months before is more than 99 %" in less
+    assert "The probability of fewer than 12 months before is more than 99%" in less
     assert "about" not in less
     before = replace(many, panel=with_before(forecast.panel, 19.0))
     assert "about 281 more than 12 months before; the" in before.text(CUYAHOGA)
@@ -397,9 +397,9 @@ def test_past_errors_say_no_median_below_ten():
     )  # fmt: skip
     axes = plot.errors(scores, CUYAHOGA)
     assert "without medians below 10" in " ".join(axes.texts[-1].get_text().split())
-    assert "the middle error was −50 %" in plot.alt_text(axes)
+    assert "the middle error was −50%" in plot.alt_text(axes)
     said = plot.alt_text(plot.said_and_came(scores, CUYAHOGA))
-    assert "half of the medians were within 50.0 % of it" in said
+    assert "half of the medians were within 50.0% of it" in said
     assert "the last said <10 for September 2022" in said
     with pytest.raises(DataError, match="no forecast of Cuyahoga County, Ohio says 10 or more"):
         plot.errors(scores.assign(median=7.0), CUYAHOGA)

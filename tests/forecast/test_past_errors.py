@@ -70,7 +70,7 @@ def test_a_backtest_of_ones_own_is_taken(panel, results):
     assert last["error"] == round(mine["ape"].median(), 1)
     assert last["forecasts"] == len(mine)
     said = made.text("Ohio", record=results)
-    assert f"off by {last['error']:.0f} % here (the middle of {len(mine)} past ones)" in said
+    assert f"off by {last['error']:.0f}% here (the middle of {len(mine)} past ones)" in said
     # A place that was not scored has none.
     assert "off by" not in made.text("Maine", record=results)
 

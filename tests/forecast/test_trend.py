@@ -22,7 +22,7 @@ def forecast():
 
 
 def test_thresholds_by_hand():
-    # 1.28 √(2/N) is 5 % at N = 2 (1.28 / .05)² = 1,310.72.
+    # 1.28 √(2/N) is 5% at N = 2 (1.28 / .05)² = 1,310.72.
     first, large = thresholds([1310.0, 1311.0, 200.0, 2.0])
     assert first[0] > 5
     assert first[1] == 5

@@ -64,7 +64,7 @@ interventions:
     name: tariffs
   - name: said
     onset: 2026-05
-    percent: {quantiles: {5 %: -31.5 %, 50 %: -12}}
+    percent: {quantiles: {5%: -31.5%, 50%: -12}}
 """
 TOML = """\
 name = "shock-2026"
@@ -110,7 +110,7 @@ name = "tariffs"
 [[interventions]]
 name = "said"
 onset = "2026-05"
-percent = {quantiles = {"5 %" = "-31.5 %", "50 %" = -12}}
+percent = {quantiles = {"5%" = "-31.5%", "50%" = -12}}
 """
 VALUES = (
     ".nan", "nan", ".inf", "-.inf", "inf", "1e999", "1.0e+308", "-1", "0", "1", "9", "99", "true",
@@ -120,9 +120,9 @@ VALUES = (
     "{a: " * 400, "[[[[[[[[[[[[[[1]]]]]]]]]]]]]]", "&a [1]", "*a", "!!python/object:os.system x",
     "!!binary aGk=", "!!float 1", "!x 1", "<<", "| \n  a", "../../etc/passwd", "con", "<script>",
     "=1+1", "[red]x", "\x1b[2J", "\u202e", "é", "0.25", "0.5", "1.5", "3", "US", "fentanyl-share",
-    "tariff-only", "20 %", "'-0.4 %'", "-30 %", "T40.4", "saves $5", "{percent: -30}",
-    "{OH: 1, Ohio: 1}", "{quantiles: {5 %: -30, 50 %: -10}}", "{5 %: 1, 50 %: 2}",
-    "{change: -40 %, elasticity: 0.5}",
+    "tariff-only", "20%", "'-0.4%'", "-30%", "T40.4", "saves $5", "{percent: -30}",
+    "{OH: 1, Ohio: 1}", "{quantiles: {5%: -30, 50%: -10}}", "{5%: 1, 50%: 2}",
+    "{change: -40%, elasticity: 0.5}",
     "{normal: [0, 1]}", "{normal: [0, -1]}", "{beta: [1.0e+300, 1.0e-300]}",
     "{lognormal: [1.0e+200, 1.0e+200]}", "{uniform: [1, 0]}", "{normal: {mean: 0.0, sd: 0.1}}",
     "{between: [2026-06, 2026-01]}", "{between: [1]}", "2026-12", "none", "-0.0", "1.", ".5", "+1",

@@ -695,7 +695,7 @@ STILL = replace(DELAYS, closing_share=0.0, closing_own=0.0, closing_shared=0.0)
 
 
 def recovered(newest: int, fits: int, fitted: Delays, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Probability integral transforms and 90 % coverage at horizons 0 to 3; (fits, 8, 4)."""
+    """Probability integral transforms and 90% coverage at horizons 0 to 3; (fits, 8, 4)."""
     pit, inside = [], []
     for r in range(fits):
         panel, truth = simulated_release(1000 * seed + r, HAND, STILL, OPEN[newest][r % 3], newest)

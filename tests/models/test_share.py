@@ -320,7 +320,7 @@ def test_puerto_rico_is_no_part_of_the_nations_part(released):
         known = [f.known[..., f.locations.index("US"), :].reshape(-1, 11) for f in (one, two)]
         assert np.allclose(*(months.mean(axis=0) for months in known), rtol=1e-3)
         ahead = [f.select("US").samples()[:, 0, -1].mean() for f in (one, two)]
-        assert ahead[1] == pytest.approx(ahead[0], rel=0.004)  # West Virginia's are 1.6 %
+        assert ahead[1] == pytest.approx(ahead[0], rel=0.004)  # West Virginia's are 1.6%
 
 
 def test_suppressed_and_missing_cells(released):
@@ -417,7 +417,7 @@ def test_simulated_scales_aremonths_of_sums():
     found = estimate_share(simulated(truth))
     for name in ("own", "us", "noise", "pull"):
         number = found[name]
-        wide = number.high - number.low  # of a 90 % interval: one simulation may miss it
+        wide = number.high - number.low  # of a 90% interval: one simulation may miss it
         assert number.low - 0.5 * wide <= getattr(truth, name) <= number.high + 0.5 * wide, name
     assert found["own"].value == pytest.approx(0.07, rel=0.15)
     assert found["pull"].value == pytest.approx(1.4, abs=0.4)

@@ -46,7 +46,7 @@ def test_kinds_of_vintage_are_not_pooled(mixed, asked):
 
     coverage = plot.coverage(mixed, **made)
     share = 100 * mine.groupby("horizon")["cover_50"].mean()
-    np.testing.assert_allclose(line(coverage, "50 % interval").get_ydata(), share)
+    np.testing.assert_allclose(line(coverage, "50% interval").get_ydata(), share)
     pit = plot.pit(mixed, **made, bins=4)
     n = np.histogram(ahead["pit"], bins=4, range=(0, 1))[0]
     np.testing.assert_allclose([b.get_height() for b in pit.patches], 4 * n / len(ahead))
@@ -95,7 +95,7 @@ def test_two_kinds_with_the_same_days_have_no_bar(results):
         results.manifest,
     )
     axes = plot.said_and_came(twice, "OH", model="drift")
-    assert "90 % intervals held" not in plot.alt_text(axes)
+    assert "90% intervals held" not in plot.alt_text(axes)
 
 
 # Skill

@@ -57,9 +57,9 @@ def test_areas_are_in_proportion_and_small_counts_have_one_size():
     [
         ("median", "most in Cuyahoga County, Ohio (600) and Hamilton County, Ohio (300)"),
         ("rate", "highest rates per 100,000 in Cuyahoga County, Ohio (48)"),
-        ("rising", "most likely more than a year earlier in Hamilton County, Ohio (95 %)"),
-        ("ten", "most likely 10 or more in Cuyahoga County, Ohio (>99 %)"),
-        ("among", "most likely among the 10 highest: Cuyahoga County, Ohio (90 %)"),
+        ("rising", "most likely more than a year earlier in Hamilton County, Ohio (95%)"),
+        ("ten", "most likely 10 or more in Cuyahoga County, Ohio (>99%)"),
+        ("among", "most likely among the 10 highest: Cuyahoga County, Ohio (90%)"),
     ],
 )
 def test_each_value_says_its_numbers(value, said):
@@ -69,7 +69,7 @@ def test_each_value_says_its_numbers(value, said):
     assert "fewer than 10 in 2 of 4 counties" in words
     assert words.startswith("Drug overdose deaths of residents by county")
     assert "fewer than 10" in labels(axes)
-    assert ("over 90 %" in labels(axes)) == (value in ("rising", "ten", "among"))
+    assert ("over 90%" in labels(axes)) == (value in ("rising", "ten", "among"))
 
 
 def test_colours_are_those_of_the_classes():

@@ -186,7 +186,7 @@ def test_years_are_calendar_years(page, three):
 
 
 def test_the_chance_beside_a_limit_is_that_of_the_limit_shown(forecast):
-    """5 % limits were rounded to 40,000 and 120,000, below which lay 8 % of the draws."""
+    """5% limits were rounded to 40,000 and 120,000, below which lay 8% of the draws."""
     worse = Scenario("worse", (Intervention("worse", Fixed(0.3), onset="2025-10"),))
     made = project(forecast.select("US"), worse, seed=1)
     said = [x for x in mind(made, [worse]) if x.startswith("A final count")]
@@ -248,13 +248,13 @@ def newest():
 def test_skill_is_a_command_a_sentence_or_a_table(one, newest):
     page = words(write_brief(newest, location="Ohio"))
     assert "The same model, given only what was known on each day" in page
-    assert "90 % interval held" in page
+    assert "90% interval held" in page
     other = replace(one.baseline, provenance={**one.baseline.provenance, "spec_hash": "another"})
     seen = words(write_brief(project(other, one.scenarios[-1], seed=1), location="OH"))
     assert "were not scored for this brief" in seen
     assert "odforecast backtest --locations OH --out results" in seen
-    said = words(write_brief(one, location="OH", skill="Off by 7 % <so far>."))
-    assert "Off by 7 % <so far>." in said
+    said = words(write_brief(one, location="OH", skill="Off by 7% <so far>."))
+    assert "Off by 7% <so far>." in said
     assert "not scored" not in said
     table = pd.DataFrame({"Months": ["1–3"], "n": [1200], "Off by": [0.031], "x": [np.nan]})
     assert "1–3 1,200 0.03 –" in words(write_brief(one, location="OH", skill=table))
@@ -315,15 +315,15 @@ def test_an_assumption_in_plain_words():
     shock = named_intervention("supply-shock-2023-like", onset={"between": ["2026-01", "2026-03"]})
     said = assumption(shock)
     assert said.startswith("It begins some time from January 2026 to March 2026.")
-    assert "change by −48 % (90 % range −67 to −16 %) at full strength" in said
+    assert "change by −48% (90% range −67 to −16%) at full strength" in said
     assert "half of that is gone 30 months later" in said
     assert "come all the same, from another drug" in said
     half = assumption_in_short(shock.scaled(0.5))
-    assert "−28 % (90 % range −43 to −8 %)" in half
+    assert "−28% (90% range −43 to −8%)" in half
     felt = Intervention("felt", Fixed(-0.1), onset="2026-03", exposure=0.5)
-    assert "of which 50 % is felt" in assumption(felt)
+    assert "of which 50% is felt" in assumption(felt)
     table = Intervention("felt", Fixed(-0.1), onset="2026-03", exposure={"OH": 1, "default": 0})
-    assert "of which is felt 100 % in Ohio, 0 % elsewhere" in assumption(table)
+    assert "of which is felt 100% in Ohio, 0% elsewhere" in assumption(table)
 
 
 # The folder
@@ -343,7 +343,7 @@ def test_several_places_are_one_file(few, tmp_path):
     (tmp_path / "brief-US.html").write_text(
         '<meta name="generator" content="odforecast 0.1">', encoding="utf-8"
     )  # of an earlier run
-    written = write_briefs(few, tmp_path, ["US", "Ohio", "OH"], skill={"OH": "Off by 7 %."})
+    written = write_briefs(few, tmp_path, ["US", "Ohio", "OH"], skill={"OH": "Off by 7%."})
     assert sorted(p.name for p in tmp_path.iterdir()) == ["brief-annex.html", "brief.html"]
     page = written[0].read_text(encoding="utf-8")
     assert read(page).links == ["#US", "#OH", "brief-annex.html"]
@@ -352,7 +352,7 @@ def test_several_places_are_one_file(few, tmp_path):
     for code in ("US", "OH"):
         assert answers(few, code)[0].combined in seen
         assert page.count(f'<section id="{code}"') == 1
-    assert seen.count("Off by 7 %.") == 1
+    assert seen.count("Off by 7%.") == 1
 
 
 @pytest.mark.slow
@@ -393,7 +393,7 @@ def test_the_annex_holds_what_the_brief_leaves_out(few, tmp_path):
     scenario = few.scenario("shock")
     for part in (
         CAVEAT, "Normal(-0.65, 0.29)", "a what-if: its results hold given", "on T40.4",
-        "Sensitivity", "depends most on", "Beta(1.5, 4)", "25 %", scenario.hash,
+        "Sensitivity", "depends most on", "Beta(1.5, 4)", "25%", scenario.hash,
         "seed", "posterior sd / prior sd = 0.17", "Exposure", "Buprenorphine", "months 1-12",
     ):  # fmt: skip
         assert part in seen, part

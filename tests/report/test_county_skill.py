@@ -42,7 +42,7 @@ def test_a_page_of_county_results_begins_with_all_counties(results, tmp_path):
     row = board.loc[(3, "county-last")]
     assert f"{row['twcrps']:.2f} {row['rel_twcrps']:.2f} ± {row['se_twcrps']:.3f}" in said
     # A county that is hidden at the origin has a row of its own, with PIT alone.
-    assert re.search(r"county-last 1 to 9 – – 0 \d+ % 9 ", said)
+    assert re.search(r"county-last 1 to 9 – – 0 \d+% 9 ", said)
 
 
 def test_a_page_of_states_refuses_counties(tmp_path):

@@ -50,10 +50,6 @@ def test_what_cannot_be_seen_is_shown():
     assert "x\ny\tz" in page
 
 
-def test_a_number_stays_with_its_sign():
-    assert "<p>90\u00a0% of them</p>" in plain(paragraphs=["90 % of them"])
-
-
 def test_the_policy_lets_only_this_style_in():
     page = plain()
     digest = base64.b64encode(hashlib.sha256(style_of(page).encode()).digest()).decode()

@@ -244,7 +244,7 @@ def test_a_page_of_a_place_has_its_parts(site, forecast):
         assert title in page.words
     summary = forecast.summary()
     r = summary[(summary["location"] == "OH") & (summary["horizon"] == 12)].iloc[0]
-    assert f"90 % interval {between_text(r)}" in page.words
+    assert f"90% interval {between_text(r)}" in page.words
 
 
 def between_text(r) -> str:

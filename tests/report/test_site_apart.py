@@ -117,7 +117,7 @@ def test_coverage_and_pit_keep_the_nation_apart(report, deciding):
         said = [value(c) for c in rows_of(report, f"pit-table-{level}")[MODEL][1:]]
         assert said == pytest.approx((n / n.sum()).tolist(), rel=1e-5)
     far = rows[(rows["location"] != "US") & (rows["horizon"] >= 7)]["cover_90"].mean()
-    assert f"7–12 months ahead the 90 % interval held {100 * far:.0f} %." in report.words
+    assert f"7–12 months ahead the 90% interval held {100 * far:.0f}%." in report.words
     assert "Coverage of naive+delay, 4 of 52 jurisdictions" in report.words
     assert "in the forecasts (PIT), 4 of 52 jurisdictions" in report.words
 
@@ -218,7 +218,7 @@ def test_what_is_shown_is_twelve_months_ahead(site, report, forecast):
         assert page.all("h1")
         assert f"{called(code)}: 12 months to April 2026" in page.words
         step = step_of(r["low"], r["high"])
-        assert f"Forecast{rounded(r['median'], step)}90 % interval" in page.words
+        assert f"Forecast{rounded(r['median'], step)}90% interval" in page.words
         tile = f"{called(code)}: chance of a fall {chance(r['fall'])}"
         assert tile in report.words
     assert (ahead["fall"].map(chance) != far["fall"].map(chance)).any()
@@ -234,7 +234,7 @@ def test_a_fan_says_the_ends_of_its_90_percent(forecast):
         step = step_of(low, high)
         assert (
             f"about {rounded(middle, step)} forecast for those to {month_name(one.months[k])} "
-            f"(90 % interval {between(low, high, step)})"
+            f"(90% interval {between(low, high, step)})"
         ) in said
         assert between(*narrow, step) != between(low, high, step)
 
@@ -339,7 +339,7 @@ def test_where_no_percentage_exists_there_is_a_dash(forecast, results):
     scores = results.scores.assign(ape=np.where(results.scores["horizon"] == 6, np.nan, 3.0))
     record = type(results)({"scores": scores}, results.manifest)
     said, table = past_record(forecast, "OH", record)
-    assert table["Middle error"].tolist() == ["3.0 %", "–", "3.0 %"]
+    assert table["Middle error"].tolist() == ["3.0%", "–", "3.0%"]
     assert "nan" not in f"{said} {table.to_string()}"
 
 

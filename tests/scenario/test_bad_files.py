@@ -39,7 +39,7 @@ ONE = "name: s\ninterventions: [{prior: cooperation-resumed, onset: 2026-03, %s}
 OWN = "name: s\ninterventions: [{name: cut, onset: 2026-03, %s}]"
 AT = "name: s\ninterventions: [{prior: tariff-only, onset: %s}]"
 IN = "s, intervention 1: "
-SHARE = "; write 0.5 or '50 %'"
+SHARE = "; write 0.5 or '50%'"
 
 #: Text, what the line says after the file's name, and whether the schema refuses it too.
 BAD = [
@@ -90,21 +90,21 @@ BAD = [
     (AT % "{from: 2026-06}", IN + "onset: unknown key 'from'; allowed: between", True),
     (ONE % "lag: -3", IN + "lag is -3, allowed: 0 to 1,200", True),
     (ONE % "lag: 6 months", IN + "lag is '6 months', allowed: a number", True),
-    (ONE % "lag: {normal: [1, 1]}", IN + "lag is Normal(1, 1) (99 % in -1.58..3.58), allow", False),
+    (ONE % "lag: {normal: [1, 1]}", IN + "lag is Normal(1, 1) (99% in -1.58..3.58), allow", False),
     (ONE % "ramp: 1e5", IN + "ramp is 100000, allowed: 0 to 1,200", True),
     (ONE % "lag: .inf", IN + "lag is inf, allowed: a number", True),
     (ONE % "half_life: 0", IN + "half_life is 0, allowed: above 0, or none", True),
     (ONE % "half_life: never", IN + "half_life is 'never', allowed: a number", True),
     # Probabilities and shares.
     (ONE % "p_null: 50", IN + "p_null is 50, allowed: 0 to 1" + SHARE, True),
-    (ONE % "p_null: 10", IN + "p_null is 10, allowed: 0 to 1; write 0.1 or '10 %'", True),
-    (ONE % "p_null: '110 %'", IN + "p_null is 1.1, allowed: 0 to 1", False),
+    (ONE % "p_null: 10", IN + "p_null is 10, allowed: 0 to 1; write 0.1 or '10%'", True),
+    (ONE % "p_null: '110%'", IN + "p_null is 1.1, allowed: 0 to 1", False),
     (ONE % "p_null: often", IN + "p_null is 'often', allowed: a number from 0", True),
     # JSON knows no NaN, and so no schema can refuse it.
     (ONE % "p_null: .nan", IN + "p_null is nan, allowed: a number from 0", False),
     # What earlier files said: cooperation-resumed does nothing with probability 0.4.
     (
-        ONE % "probability: 80 %",
+        ONE % "probability: 80%",
         IN + "key 'probability' is 0.8, and is no longer taken; leave it out, and "
         "write p_null: 0.52, the probability",
         True,
@@ -114,28 +114,28 @@ BAD = [
     (ONE % "probability: 50", IN + "probability is 50, allowed: 0 to 1" + SHARE, True),
     (ONE % "p_null: true", IN + "p_null is True, allowed: a number from 0", True),
     (ONE % "share: 50", IN + "share is 50, allowed: 0 to 1" + SHARE, True),
-    (ONE % "share: {uniform: [20, 50]}", IN + "share is Uniform(20, 50) (99 % in 20.1", False),
+    (ONE % "share: {uniform: [20, 50]}", IN + "share is Uniform(20, 50) (99% in 20.1", False),
     (ONE % "residue: 1.5", IN + "residue is 1.5, allowed: 0 to 1", True),
     (ONE % "replaced: -0.1", IN + "replaced is -0.1, allowed: 0 to 1", True),
     (ONE % "spread: 3", IN + "spread is 3, allowed: 0 to 1", True),
     (ONE % "lag_spread: 3", IN + "lag_spread is 3, allowed: 0 to 1.5", True),
     (ONE % "rebound: {fraction: 2}", IN + "rebound: fraction is 2, allowed: 0 to 1", True),
     # Sizes.
-    (ONE % "size: -3", IN + "size is -3, -95 % deaths at full effect; size is a log rate", True),
+    (ONE % "size: -3", IN + "size is -3, -95% deaths at full effect; size is a log rate", True),
     (ONE % "size: 9", IN + "size is 9, allowed: -5 to 5", True),
-    (ONE % "size: -30 %", IN + "size is '-30 %', allowed: a log rate ratio, -0.36", True),
+    (ONE % "size: -30%", IN + "size is '-30%', allowed: a log rate ratio, -0.36", True),
     (ONE % "size: .inf", IN + "size is inf, allowed: a number", True),
     (ONE % "size: {gamma: [1, 2]}", IN + "size: unknown distribution 'gamma'", True),
     (ONE % "size: {normal: [0, -1]}", IN + "size: normal: sd is -1, allowed: above 0", True),
     (ONE % "size: {normal: [0]}", IN + "size: normal is [0], allowed: 2 numbers (mean", True),
     (ONE % "size: {percent: -30}", IN + "size: unknown distribution 'percent'; it stands", True),
     (ONE % "size: -0.3, percent: -30", IN + "size and percent are given, allowed: one", True),
-    (ONE % "percent: -0.3", IN + "percent is -0.3, less than 1 %; write -30 for 30 %,", True),
-    (ONE % "percent: -0.9", IN + "percent is -0.9, less than 1 %; write -90 for 90 %,", True),
-    (ONE % "percent: -130", IN + "percent is -130 %, allowed: above -100", True),
+    (ONE % "percent: -0.3", IN + "percent is -0.3, less than 1%; write -30 for 30%,", True),
+    (ONE % "percent: -0.9", IN + "percent is -0.9, less than 1%; write -90 for 90%,", True),
+    (ONE % "percent: -130", IN + "percent is -130%, allowed: above -100", True),
     (
-        ONE % "percent: {quantiles: {5 %: -10 %, 50 %: -30 %}}",
-        IN + "percent.quantiles: quantile 50 % is -30 and 5 % is -10, allowed: values that rise",
+        ONE % "percent: {quantiles: {5%: -10%, 50%: -30%}}",
+        IN + "percent.quantiles: quantile 50% is -30 and 5% is -10, allowed: values that rise",
         False,
     ),
     (
@@ -144,13 +144,13 @@ BAD = [
         True,
     ),
     (ONE % "dose: {change: -99.5, elasticity: 1}", IN + "dose.change is -99.5, allowed: pe", True),
-    (ONE % "lag: {quantiles: {1 %: 1, 1.2.3 %: 2}}", IN + "lag.quantiles: '1.2.3 %' is no", True),
+    (ONE % "lag: {quantiles: {1%: 1, 1.2.3%: 2}}", IN + "lag.quantiles: '1.2.3%' is no", True),
     (
-        ONE % "lag: {quantiles: {1 %: 1, 50 %: 2e6}}",
-        IN + "lag.quantiles: 50 % is 2000000.0, allowed: a number up to 1e+06",
+        ONE % "lag: {quantiles: {1%: 1, 50%: 2e6}}",
+        IN + "lag.quantiles: 50% is 2000000.0, allowed: a number up to 1e+06",
         False,
     ),
-    (ONE % "dose: {change: -40 %}", IN + "dose is {'change': '-40 %'}, allowed: exactly", True),
+    (ONE % "dose: {change: -40%}", IN + "dose is {'change': '-40%'}, allowed: exactly", True),
     # Places.
     (ONE % "exposure: {OH: 1, Ohio: 0.5}", IN + "exposure has 'OH' and 'Ohio', one place", False),
     (ONE % "exposure: {Atlantis: 1}", IN + "exposure of 'Atlantis': 'Atlantis' is no place", False),
@@ -306,9 +306,9 @@ def test_what_a_file_refuses_the_class_refuses(key, value):
         ({"rebound": {"fraction": 0.3}}, "rebound is {'fraction': 0.3}, allowed: a Rebound, or"),
         (
             {"lag": Percent(50)},
-            "lag is 50 %, a size in percent, allowed: a number or another prior",
+            "lag is 50%, a size in percent, allowed: a number or another prior",
         ),
-        ({"half_life": Dose(40, 1)}, "half_life is change 40 % x elasticity 1, a size in dose"),
+        ({"half_life": Dose(40, 1)}, "half_life is change 40% x elasticity 1, a size in dose"),
         ({"size": Dose(-40, 6)}, "x: size: elasticity is 6, allowed: 0 to 5"),
         ({"note": "\x1b[2J"}, "note is '\\x1b[2J', allowed: text of up to 5,000 characters, with"),
         ({"references": ("a\u2028",)}, "allowed: a list of texts, without control codes"),
@@ -387,11 +387,11 @@ def test_what_is_written_fits_the_schema():
         assert good(dump_scenarios((Scenario("s", (x,)), Scenario("null")), ".toml"), ".toml")
     assert good("name: null")
     assert good("name: s\ninterventions: [{prior: tariff-only}]")  # open: after the as-of date
-    assert good(OWN % "percent: {quantiles: {5 %: -30 %, 50 %: -10 %}}, exposure: {OH: 40 %}")
+    assert good(OWN % "percent: {quantiles: {5%: -30%, 50%: -10%}}, exposure: {OH: 40%}")
     assert good(ONE % "probability: 1")
-    assert good(ONE % "probability: ' 100.0 %'")
-    assert good(OWN % "size: {quantiles: {1e1 %: -0.1, +50 %: 0.1}}")
-    assert good(OWN % "dose: {change: -40 %, elasticity: {uniform: [0, 0.84]}}, share: '50 %'")
+    assert good(ONE % "probability: ' 100.0%'")
+    assert good(OWN % "size: {quantiles: {1e1%: -0.1, +50%: 0.1}}")
+    assert good(OWN % "dose: {change: -40%, elasticity: {uniform: [0, 0.84]}}, share: '50%'")
 
 
 def test_the_schema_refuses_what_it_can_see():
@@ -403,11 +403,11 @@ def test_the_schema_refuses_what_it_can_see():
 def test_a_file_of_every_key_is_read():
     (found,) = parse_scenarios(
         "name: s\nversion: 2\ntitle: t\nquestion: q\ninterventions:\n"
-        "  - {name: cut, onset: {between: [2026-03, 2026-05]}, scope: T40.4, probability: 100 %,\n"
-        "     percent: {normal: [-9, 5]}, p_null: 10 %, direction: fall, lag: 2, lag_spread: 0.2,\n"
-        "     ramp: {quantiles: {5 %: 3, 95 %: 12}}, plateau: 6, half_life: 18, residue: 20 %,\n"
+        "  - {name: cut, onset: {between: [2026-03, 2026-05]}, scope: T40.4, probability: 100%,\n"
+        "     percent: {normal: [-9, 5]}, p_null: 10%, direction: fall, lag: 2, lag_spread: 0.2,\n"
+        "     ramp: {quantiles: {5%: 3, 95%: 12}}, plateau: 6, half_life: 18, residue: 20%,\n"
         "     rebound: {fraction: 0.3, p_null: 0.5, after: 9, ramp: 6, half_life: none},\n"
-        "     exposure: {Ohio: 1, default: 30 %}, spread: {uniform: [0, 0.4]}, share: 50 %,\n"
+        "     exposure: {Ohio: 1, default: 30%}, spread: {uniform: [0, 0.4]}, share: 50%,\n"
         "     replaced: {beta: [1, 4]}, backfire: b, source: s, grade: low, note: n,\n"
         "     references: [A 2020. T. J.]}"
     )

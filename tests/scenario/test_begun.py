@@ -344,7 +344,7 @@ def test_warnings_say_which(fitted):
     told = [next(w for w in p.warnings if "before the last known" in w) for p in (again, relative)]
     assert "fitted again without it" in told[0]
     assert "goes on with a part of it" in told[1]
-    assert "10 % in months 13-24" in told[1]
+    assert "10% in months 13-24" in told[1]
 
 
 def test_what_is_still_to_come_is_counted_against_the_course_without_it(fitted):

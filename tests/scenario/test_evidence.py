@@ -178,9 +178,9 @@ def test_all_naloxone_figures_are_shown_and_runnable():
     table = levers().set_index("prior")
     found = {k: v for k, v in table["effect"].items() if k.startswith("naloxone")}
     assert found == {
-        "naloxone-stanford-lancet": "+30 % naloxone → −25 % deaths",
-        "naloxone-source": "+20 % naloxone → −2.7 % deaths",
-        "naloxone-healing": "−9 % deaths, not significant",
+        "naloxone-stanford-lancet": "+30% naloxone → −25% deaths",
+        "naloxone-source": "+20% naloxone → −2.7% deaths",
+        "naloxone-healing": "−9% deaths, not significant",
     }
     middles = [prior_table(n)["percent"]["normal"][0] for n in found]
     assert middles == [-25, -2.7, -9]
@@ -241,7 +241,7 @@ def test_events_have_an_end_where_they_ended():
 
 def test_the_new_rows_are_there():
     table = _by_id()
-    assert "8,623 → 7,146 (−17 %)" in table.loc["canada-2023-24", "effect"]
+    assert "8,623 → 7,146 (−17%)" in table.loc["canada-2023-24", "effect"]
     assert round(7_146 / 8_623 - 1, 2) == -0.17
     assert table.loc["canada-2023-24", ["kind", "tags"]].tolist() == ["check", "S"]
     assert "286 firms" in table.loc["supplier-closures", "changed"]

@@ -327,7 +327,7 @@ def test_a_percent_is_that_of_the_nation():
 def test_pickles_and_hashes_with_a_table():
     x = named_intervention(
         "analogue-scheduling", onset="2026-03", exposure={"Ohio": 1.0, "default": 0.3},
-        percent={"quantiles": {"5 %": -30, "50 %": -10}}, rebound=Rebound(Beta(2, 6)),
+        percent={"quantiles": {"5%": -30, "50%": -10}}, rebound=Rebound(Beta(2, 6)),
     )  # fmt: skip
     again = pickle.loads(pickle.dumps(x))
     assert again == x

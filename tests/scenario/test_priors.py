@@ -96,8 +96,8 @@ def test_two_quantiles_are_met_exactly_by_a_normal():
     sd = 20 / 1.6448536269514722
     u = np.linspace(0.01, 0.99, 99)
     assert said.ppf(u) == pytest.approx(Normal(-10, sd).ppf(u), abs=1e-9)
-    assert str(said) == "5 %: -30, 50 %: -10; fitted Normal(-10, 12.16)"
-    assert str(Percent(said)) == "5 %: -30 %, 50 %: -10 %; fitted Normal(-10 %, 12.16 %)"
+    assert str(said) == "5%: -30, 50%: -10; fitted Normal(-10, 12.16)"
+    assert str(Percent(said)) == "5%: -30%, 50%: -10%; fitted Normal(-10%, 12.16%)"
 
 
 levels = st.tuples(st.floats(0.01, 0.3), st.floats(0.35, 0.65), st.floats(0.7, 0.99))
@@ -118,9 +118,9 @@ def test_four_quantiles_are_met_or_refused():
     said = Quantiles(near)
     miss = said.ppf(np.array(list(near))) - np.array(list(near.values()))
     assert np.abs(miss).max() < TOLERANCE * 33
-    assert "5 %: -30, 25 %: -15" in str(said)
-    assert "with 5 %: -29.6, 25 %: -16.4" in str(said)
-    with pytest.raises(ScenarioError, match=r"no smooth .* the nearest has 5 %: -33, 25 %: -16"):
+    assert "5%: -30, 25%: -15" in str(said)
+    assert "with 5%: -29.6, 25%: -16.4" in str(said)
+    with pytest.raises(ScenarioError, match=r"no smooth .* the nearest has 5%: -33, 25%: -16"):
         Quantiles({0.05: -30, 0.25: -29, 0.5: 5, 0.95: 6})
 
 
@@ -128,13 +128,13 @@ def test_times_stay_above_zero_and_shares_within_one():
     u = np.array([1e-9, 0.05, 0.5, 0.95, 1 - 1e-9])
     assert (TIMES.ppf(u) > 0).all()
     assert TIMES.ppf(u)[[1, 3]] == pytest.approx([1, 12])
-    assert str(TIMES) == "5 %: 1, 95 %: 12; fitted LogNormal(3.464, 0.7554)"
+    assert str(TIMES) == "5%: 1, 95%: 12; fitted LogNormal(3.464, 0.7554)"
     assert ((SHARES.ppf(u) > 0) & (SHARES.ppf(u) < 1)).all()
     assert SHARES.ppf(np.array([0.1, 0.5, 0.9])) == pytest.approx([0.05, 0.2, 0.6])
 
 
 def test_a_chance_of_nothing_is_p_nulls_alone():
-    said = of_file(percent={"quantiles": {"5 %": "-30 %", "50 %": "-10 %"}}).size
+    said = of_file(percent={"quantiles": {"5%": "-30%", "50%": "-10%"}}).size
     sure = Intervention("x", said, onset="2026-03", spread=0.0)
     half = Intervention("x", said, onset="2026-03", spread=0.0, p_null=0.5)
     assert sure.chances()[1] == pytest.approx(0.0, abs=1e-12)
@@ -153,9 +153,9 @@ def test_a_chance_of_nothing_is_p_nulls_alone():
         ({}, "quantiles are none"),
         ({0.05: -10, 0.5: -30}, "allowed: values that rise"),
         ({0.05: -10, 0.5: -10}, "allowed: values that rise"),
-        (((0.05, 1), (0.05, 2)), "5 % is given twice"),
-        ({0: 1, 0.5: 2}, "from above 0 %"),
-        ({0.5: 1, 1: 2}, "below 100 %"),
+        (((0.05, 1), (0.05, 2)), "5% is given twice"),
+        ({0: 1, 0.5: 2}, "from above 0%"),
+        ({0.5: 1, 1: 2}, "below 100%"),
         ({0.05: -math.inf, 0.5: 1}, "allowed: values any number"),
     ],
 )
@@ -180,14 +180,14 @@ def test_a_percent_is_of_deaths_at_full_strength():
     ("value", "same"),
     [
         (-30, Percent(-30)),
-        ("-30 %", Percent(-30)),
+        ("-30%", Percent(-30)),
         ("−30%", Percent(-30)),
-        ("-0.3 %", Percent(-0.3)),
+        ("-0.3%", Percent(-0.3)),
         (0, Percent(0)),
         ({"normal": [-9, 5]}, Percent(Normal(-9, 5))),
-        ({"normal": ["-9 %", "5 %"]}, Percent(Normal(-9, 5))),
-        ({"normal": {"mean": "-0.09 %", "sd": "0.05 %"}}, Percent(Normal(-0.09, 0.05))),
-        ({"quantiles": {"5 %": "-30 %", "50 %": -10}}, Percent(Quantiles({0.05: -30, 0.5: -10}))),
+        ({"normal": ["-9%", "5%"]}, Percent(Normal(-9, 5))),
+        ({"normal": {"mean": "-0.09%", "sd": "0.05%"}}, Percent(Normal(-0.09, 0.05))),
+        ({"quantiles": {"5%": "-30%", "50%": -10}}, Percent(Quantiles({0.05: -30, 0.5: -10}))),
         ({"quantiles": {"0.05": -30, "0.5": -10}}, Percent(Quantiles({0.05: -30, 0.5: -10}))),
     ],
 )
@@ -198,19 +198,19 @@ def test_ways_to_say_a_percent(value, same):
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (-0.3, "percent is -0.3, less than 1 %; write -30 for 30 %, or '-0.3 %' if so little"),
-        ({"normal": [-0.09, 0.05]}, "less than 1 %; write the numbers in percent"),
-        ({"quantiles": {"5 %": -0.3, "50 %": -0.1}}, "less than 1 %; write the numbers in percent"),
-        (-130, "percent is -130 %, allowed: above -100"),
-        ("-100 %", "allowed: above -100"),
-        ({"normal": [-80, 20]}, "Normal(-80 %, 20 %), allowed: above -100"),
+        (-0.3, "percent is -0.3, less than 1%; write -30 for 30%, or '-0.3%' if so little"),
+        ({"normal": [-0.09, 0.05]}, "less than 1%; write the numbers in percent"),
+        ({"quantiles": {"5%": -0.3, "50%": -0.1}}, "less than 1%; write the numbers in percent"),
+        (-130, "percent is -130%, allowed: above -100"),
+        ("-100%", "allowed: above -100"),
+        ({"normal": [-80, 20]}, "Normal(-80%, 20%), allowed: above -100"),
         ("thirty", "percent is 'thirty', allowed: a number or one distribution"),
         (None, "percent is nothing"),
-        ({"5 %": -30, "50 %": -10}, "write {quantiles: {…}}"),
-        ({"quantiles": {"5 %": "-30 %"}}, "two or more"),
+        ({"5%": -30, "50%": -10}, "write {quantiles: {…}}"),
+        ({"quantiles": {"5%": "-30%"}}, "two or more"),
         ({"quantiles": {"5": 1, "50": 2}}, "'5' is no quantile"),
-        ({"quantiles": {"5 %": -10, "50 %": -30}}, "values that rise with the percentage"),
-        ({"quantiles": {"5 %": "low", "50 %": 1}}, "5 % is 'low', allowed: a number"),
+        ({"quantiles": {"5%": -10, "50%": -30}}, "values that rise with the percentage"),
+        ({"quantiles": {"5%": "low", "50%": 1}}, "5% is 'low', allowed: a number"),
     ],
 )
 def test_percents_that_are_asked_about(value, words):
@@ -234,7 +234,7 @@ def test_a_dose_is_its_change_times_the_elasticity():
     [
         ({"change": -40}, "exactly change and elasticity"),
         (-40, "exactly change and elasticity"),
-        ({"change": -0.4, "elasticity": 1}, "dose.change is -0.4, less than 1 %; write -40"),
+        ({"change": -0.4, "elasticity": 1}, "dose.change is -0.4, less than 1%; write -40"),
         ({"change": -100, "elasticity": 1}, "dose.change is -100, allowed: percent from -99 to"),
         ({"change": "much", "elasticity": 1}, "dose.change is 'much'"),
         ({"change": -40, "elasticity": -1}, "dose.elasticity is -1, allowed: 0 to 5"),
@@ -258,10 +258,10 @@ def test_doses_nobody_can_mean(value, words):
         ({"normal": [0]}, "allowed: 2 numbers (mean, sd)"),
         ({"normal": [0, -1]}, "sd is -1, allowed: above 0"),
         ({"normal": [None, 1]}, "allowed: 2 numbers"),
-        ({"normal": ["5 %", "1 %"]}, "allowed: 2 numbers"),
+        ({"normal": ["5%", "1%"]}, "allowed: 2 numbers"),
         ({"uniform": [3, 2]}, "must lie below"),
         ({"normal": {"mean": 0, "sigma": 1}}, "allowed: exactly mean, sd"),
-        ({"quantiles": {"5 %": 0, "50 %": 3}}, "allowed: values above 0"),
+        ({"quantiles": {"5%": 0, "50%": 3}}, "allowed: values above 0"),
         ("six", "allowed: a number or one distribution"),
         ({}, "allowed: a number or one distribution"),
         (None, "lag is nothing, allowed: a number or one distribution"),
@@ -280,15 +280,15 @@ def test_mistakes_name_the_key(value, words):
 
 
 def test_shares_may_be_percents():
-    assert of_file(size=-0.1, share="40 %").share == Fixed(0.4)
-    assert of_file(size=-0.1, share={"uniform": ["20 %", "60 %"]}).share == Uniform(0.2, 0.6)
-    assert of_file(size=-0.1, share={"quantiles": {"5 %": "10 %", "95 %": "60 %"}}).share.scale == (
+    assert of_file(size=-0.1, share="40%").share == Fixed(0.4)
+    assert of_file(size=-0.1, share={"uniform": ["20%", "60%"]}).share == Uniform(0.2, 0.6)
+    assert of_file(size=-0.1, share={"quantiles": {"5%": "10%", "95%": "60%"}}).share.scale == (
         "unit"
     )
-    with pytest.raises(ScenarioError, match=r"share is 50, allowed: 0 to 1; write 0\.5 or '50 %'"):
+    with pytest.raises(ScenarioError, match=r"share is 50, allowed: 0 to 1; write 0\.5 or '50%'"):
         of_file(size=-0.1, share=50)
-    with pytest.raises(ScenarioError, match="lag is '40 %'"):
-        of_file(size=-0.1, lag="40 %")
+    with pytest.raises(ScenarioError, match="lag is '40%'"):
+        of_file(size=-0.1, lag="40%")
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_every_uncertain_assumption_is_varied(baseline):
 
 def test_attribution_shows_all_shares(baseline):
     table = attribution(baseline, "2025-06", exposures=SHARES)
-    assert table["share"].tolist() == ["0 %", "25 %", "50 %", "75 %", "100 %", "Beta(1.5, 4)"]
+    assert table["share"].tolist() == ["0%", "25%", "50%", "75%", "100%", "Beta(1.5, 4)"]
     mean = table["averted_mean"].to_numpy()
     assert mean[0] == 0.0
     assert (np.diff(mean[:5]) > 0).all()

@@ -90,7 +90,7 @@ def test_the_error_of_a_mean_does_not_depend_on_the_mean():
 def test_the_size_under_overlap(n_months, most):
     """Errors of 12-month-ahead forecasts, equal on average: how often is a difference found?
 
-    Nominal 5 %. The test with normal critical values finds one in a fifth of the cases and more.
+    Nominal 5%. The test with normal critical values finds one in a fifth of the cases and more.
     """
     months = np.arange(n_months)
     x = overlapping(np.random.default_rng(5), 1000, n_months)

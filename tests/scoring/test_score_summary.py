@@ -186,7 +186,7 @@ PLACES = ("US", "OH", "AZ", "WV", "WY")
 
 @pytest.fixture(scope="module")
 def release():
-    """A release whose last three counts lack 5, 2 and 1 %, and Wyoming's nothing."""
+    """A release whose last three counts lack 5, 2 and 1%, and Wyoming's nothing."""
     whole = release_panel()
     reported = whole.reported.copy()
     reported[:-1, -3:] = np.round(reported[:-1, -3:] * [0.99, 0.98, 0.95])
@@ -225,7 +225,7 @@ def test_months_have_no_reported_count(release):
 
 
 def test_what_counts_as_revised():
-    # More than one death, and more than 0.2 %, up or down.
+    # More than one death, and more than 0.2%, up or down.
     assert revised([11, 12, 8, 9], [10.0] * 4).tolist() == [False, True, True, False]
     assert revised([100_200, 100_201, 99_799], [1e5] * 3).tolist() == [False, True, True]
     assert revised([np.nan, 5, 0], [5, np.nan, 0]).tolist() == [False, False, False]

@@ -282,7 +282,7 @@ def test_inside_is_the_new_median_in_the_earlier_interval(
     row = dict(zip(("before_low", "before", "before_high"), earlier, strict=True))
     row |= {"location": "OH", "name": "Ohio", "low": low, "now": now, "high": high}
     text = " ".join(sentences(crafted([row]), "OH"))
-    assert f"It lies {said} the 90 % interval of the forecast before" in text
+    assert f"It lies {said} the 90% interval of the forecast before" in text
 
 
 def test_the_largest_change_is_that_beside_its_interval() -> None:

@@ -342,7 +342,7 @@ def test_a_release_forecast_several_times_counts_once(repeats: int, tmp_path: Pa
     mine = outcomes(table)
     mine = mine[(mine["seed"] == repeats) & (mine["came_status"] == "settled")]
     inside = int(mine["inside_90"].sum())
-    assert f": {inside} ({inside / 4:.0%}) lay in the 90 % interval" in said
+    assert f": {inside} ({inside / 4:.0%}) lay in the 90% interval" in said
     row = mine[mine["location"] == "OH"].sort_values("month").iloc[0]
     shown = next(r for r in said_and_came(table, "OH") if r[1] == "2021-04")
     step = step_of(row["low_90"], row["high_90"])

@@ -119,7 +119,7 @@ def test_pending_and_complete() -> None:
     flags = {f.location: f for f in found(table, "long-pending")}
     assert {k: f.severity for k, f in flags.items()} == {"OK": "warning", "NC": "note"}
     assert "about 500 records" in flags["OK"].message
-    assert "0.40 % still are" in flags["NC"].message
+    assert "0.40% still are" in flags["NC"].message
     known = table["indicator"] != ALL_DEATHS
     blank = table.assign(
         reported=table["reported"].where(known), status=table["status"].where(known, "missing")
@@ -217,7 +217,7 @@ def test_a_clean_release_of_counties_is_quiet(table):
     (absent,) = flags(table(), "county-absent")
     assert "no rows for 3,135 of 3,142 counties (Baldwin County, Alabama" in absent.message
     (hidden,) = flags(table(), "county-suppressed")
-    assert "14 % of the counts are 1 to 9" in hidden.message
+    assert "14% of the counts are 1 to 9" in hidden.message
     assert "those of 1 county, beside 1 that had none" in hidden.message
 
 
@@ -260,8 +260,8 @@ CONNECTICUT = in_county(
         (in_county("Kent", **{DEATHS: ""}), "county-missing", ["US"],
          "24 cells of 1 county have no count and no footnote (Kent County, Delaware 24)"),
         (in_county("Kent", **{DEATHS: ""}), "county-lost-counts", [], ""),
-        (PENDING_IN, "county-pending", ["DE", "US"], "3 of 3 counties have 1 % or more of their "
-         "death records pending, up to 2.5 %"),
+        (PENDING_IN, "county-pending", ["DE", "US"], "3 of 3 counties have 1% or more of their "
+         "death records pending, up to 2.5%"),
         (in_county("New Castle", (2024, 6), **{DEATHS: "320"}), "county-jump", ["10003"],
          "New Castle County, Delaware: 241 to 320 in a month, 11 times what chance"),
         (in_county("New Castle", (2024, 6), **{DEATHS: "320"}), "contradiction", [], ""),

@@ -48,7 +48,7 @@ DEFAULT_MODELS = (
 
 #: The same for counties.
 COUNTY_MODELS = ("county", "county-hub-baseline", "county-last")
-#: Quantile levels stored for counties: the middle, and the 50 and 90 % intervals.
+#: Quantile levels stored for counties: the middle, and the 50 and 90% intervals.
 COUNTY_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 

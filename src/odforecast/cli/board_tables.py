@@ -37,7 +37,7 @@ def print_board(console: Console, board: Board) -> None:
     for level, part in table.groupby("level", observed=True, sort=True):
         _print_level(console, str(level), part, board.second)
     console.print(
-        "WIS and cov90: mean weighted interval score, deaths, and truths inside the 90 % "
+        "WIS and cov90: mean weighted interval score, deaths, and truths inside the 90% "
         "interval, over the counts that all models have (–: not among all)"
         + (
             f"; rel: as a share of {BASELINE}'s on the counts both have (n)"

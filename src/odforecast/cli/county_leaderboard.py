@@ -65,7 +65,7 @@ def county_leaderboard(screen: Console, results: Results, extra: list[str]) -> N
     screen.print(
         "twCRPS: mean CRPS of max(deaths, 9), over all counties, whose hidden counts are 9 or less;"
         f"{rel} bands: ranked probability score of 0, 1 to 9, 10 and more; WIS, cov90 (share of "
-        "truths inside the 90 % interval): counties visible at the origin with a known count. "
+        "truths inside the 90% interval): counties visible at the origin with a known count. "
         "Lower is better.",
         highlight=False,
     )

@@ -108,7 +108,7 @@ def county_table(
             line[-1] += " " * (marked and not line[-1].endswith("*"))
     heads = [
         "", f"reported\n{panel.last_month}", f"{few['month'].max():%Y-%m}\nmedian",
-        *([] if rates else ["50 %"]), f"{100 * level:g} %", "more\n%", "0\n%", "1–9\n%",
+        *([] if rates else ["50%"]), f"{100 * level:g}%", "more\n%", "0\n%", "1–9\n%",
         "10+\n%", *(["per\n100,000"] if rates else []),
     ]  # fmt: skip
     room = WIDTH - sum(
@@ -133,7 +133,7 @@ def notes(table: pd.DataFrame, exact: bool, rates: bool) -> str:
     else:
         said.append(f"--exact: numbers below {SMALL} are the model's, and not for publication")
     if rates:
-        said.append("the 50 % interval stands in --table and --json")
+        said.append("the 50% interval stands in --table and --json")
     if rates and table["few"].any():
         said.append("*: a rate of fewer than 20 deaths, mostly chance")
     return "; ".join(said)

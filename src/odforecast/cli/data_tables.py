@@ -389,7 +389,7 @@ def show_donors(store: Archive, as_json: bool) -> None:
 
 
 def _percent(key: str) -> Callable[[Row], str]:
-    return lambda row: "-" if row[key] is None else f"{100 * row[key]:.1f} %"
+    return lambda row: "-" if row[key] is None else f"{100 * row[key]:.1f}%"
 
 
 _SHORT = {"predicted": "CDC", "pending": "pending", "all deaths": "deaths"}
@@ -540,7 +540,7 @@ def show_revisions(
         [f"{age:.0f}", f"{n:.0f}", *(f"{100 * x:.1f}" for x in shares)]
         for age, n, *shares in curve[["age", "n", "low", "median", "high"]].to_numpy().tolist()
     ]
-    click.echo(grid(["age", "counts", "5 %", "median", "95 %"], ages, left=0))
+    click.echo(grid(["age", "counts", "5%", "median", "95%"], ages, left=0))
 
 
 def _revision_cells(row: Mapping[Any, Any]) -> tuple[str, ...]:

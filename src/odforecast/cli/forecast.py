@@ -156,7 +156,7 @@ def forecast(
     _check_target(target, output_type, table, out)
     if html is not None and level != LEVEL:
         raise click.UsageError(
-            f"--html has intervals of {100 * LEVEL:g} % only: leave --level {level:g} out, or make "
+            f"--html has intervals of {100 * LEVEL:g}% only: leave --level {level:g} out, or make "
             "the page in a run of its own"
         )
     forecaster = get_model(model)
@@ -189,7 +189,7 @@ def forecast(
         _show_months(made, panel, months, level, rows)
     if not forecaster.spec.corrects_delay:
         note(
-            "the last months are incomplete when published (nationally 0.3 to 3.3 % too low "
+            "the last months are incomplete when published (nationally 0.3 to 3.3% too low "
             f"at first); {model} takes them as reported, so it leans low"
         )
     say_how(made, forecaster, seed, err=as_json)
@@ -333,7 +333,7 @@ def _show(
     first = "US" if "US" in made.locations else made.locations[0]
     # With own counts the year ahead may end later than twelve months after CDC's last.
     say(whole.text(first) if panel.own is None else text(whole, first, month=made.months[-1]))
-    click.echo(f"\n12-month-ending deaths: median and {100 * level:g} % interval\n")
+    click.echo(f"\n12-month-ending deaths: median and {100 * level:g}% interval\n")
     click.echo(tables.main_table(summary, panel, rows))
     if (more := len(made.locations) - rows) > 0 and rows:
         say(f"… and {more} more locations (--rows 0 shows all)")
@@ -358,7 +358,7 @@ def _show_months(
 ) -> None:
     """Single months at two horizons."""
     say(f"{said_of(made, panel)}, in the month shown:")
-    click.echo(f"median and {100 * level:g} % interval\n")
+    click.echo(f"median and {100 * level:g}% interval\n")
     click.echo(months_grid(table, rows))
     if (more := len(made.locations) - rows) > 0 and rows:
         say(f"… and {more} more locations (--rows 0 shows all)")

@@ -43,7 +43,7 @@ def signed(value: float) -> str:
     >>> signed(-8.2), signed(0.2), signed(9.4)
     ('−8', '0', '+9')
     """
-    return percent(value).removesuffix(" %")
+    return percent(value).removesuffix("%")
 
 
 def change(low: float, middle: float, high: float) -> str:
@@ -67,7 +67,7 @@ def share(value: float) -> str:
     """
     if value != value:
         return "–"
-    return chance(value, short=True).removesuffix(" %")
+    return chance(value, short=True).removesuffix("%")
 
 
 def main_table(table: pd.DataFrame, panel: Panel, rows: int) -> str:
@@ -182,7 +182,7 @@ def trend_table(table: pd.DataFrame, rows: int, names: Sequence[str]) -> str:
     cells = [
         [
             str(row["location"]),
-            *("–" if row[t] != row[t] else f"{row[t]:.0f} %" for t in ("t1", "t2")),
+            *("–" if row[t] != row[t] else f"{row[t]:.0f}%" for t in ("t1", "t2")),
             *(share(row[name]) for name in names),
         ]
         for row in ahead.to_dict("records")

@@ -148,7 +148,7 @@ def _print(
         click.echo(grid(heads, lines, left=3))
     click.echo()
     kinds = set(table["output_type"])
-    words = ["Lower is better but for coverage: cov. 90 is the share of values inside the 90 % "
+    words = ["Lower is better but for coverage: cov. 90 is the share of values inside the 90% "
              "interval, 0.90 is right"]  # fmt: skip
     if kinds & {"cdf", "pmf"}:
         words.append("RPS: the sum over categories or thresholds")

@@ -106,7 +106,7 @@ def leaderboard(screen: Console, results: Results, extra: list[str]) -> None:
     screen.print(
         f"WIS: mean weighted interval score, deaths, lower is better;"
         f"{related if board['rel_wis'].notna().any() else ''} "
-        "cov90: share of truths inside the 90 % interval.",
+        "cov90: share of truths inside the 90% interval.",
         highlight=False,
     )
     print_lacking(screen, results)
@@ -155,7 +155,7 @@ def _nowcasts(screen: Console, board: pd.DataFrame, keys: list[str]) -> None:
         screen.print(
             "nowcast: counts published when the forecast was made, completed; of the revision: WIS "
             "over the mean absolute revision, below 1 is better than leaving them; revised: those "
-            "that changed by more than 1 death and 0.2 %.",
+            "that changed by more than 1 death and 0.2%.",
             highlight=False,
         )
 
@@ -223,7 +223,7 @@ def _intervals(screen: Console, results: Results, model: str) -> None:
             if not rows.empty:
                 table.add_row(name, *(_span(rows, g) for g in groups), _rests(rows))
         if table.row_count:
-            share = f"share of another's WIS, {_LEVEL * 100:.0f} % interval"
+            share = f"share of another's WIS, {_LEVEL * 100:.0f}% interval"
             _put(screen, f"{model}, {level}: {share}", table)
     screen.print(
         "Intervals: blocks of origins drawn again and, where the delay comes from donors, whole "

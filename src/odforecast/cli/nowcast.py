@@ -129,7 +129,7 @@ def _shown(table: pd.DataFrame, rows: int) -> str:
     heads = [
         "reported" if many else f"reported\n{table['month'].iloc[0]:%Y-%m}",
         "once\nfinal",
-        f"{100 * level:g} %\ninterval",
+        f"{100 * level:g}%\ninterval",
         "revised\nby",
     ]
     extra = {"predicted": "CDC", "predicted_unbiased": "CDC,\ncleared"}

@@ -31,12 +31,12 @@ _CALIBRATION = {
     "n_scorable": ("scored", "{:,.0f}"),
     "wis": ("WIS", ""),
     "rel_wis": ("rel.", "{:.2f}"),
-    **{f"coverage_{p}": (f"{p} %", "{:.2f}") for p in (50, 80, 90, 95)},
+    **{f"coverage_{p}": (f"{p}%", "{:.2f}") for p in (50, 80, 90, 95)},
 }
 _PLAUSIBILITY = {
     "months": ("scored", "{:,.0f}"),
     "plausible": ("held", "{:,.0f}"),
-    "share": ("share", "{:.0f} %"),
+    "share": ("share", "{:.0f}%"),
     "first": ("from", "{:%Y-%m}"),
     "last": ("to", "{:%Y-%m}"),
 }
@@ -56,7 +56,7 @@ def explain(console: Console, baseline: str | None) -> None:
     rel = "" if baseline is None else f"; rel.: WIS over {baseline}'s on the same forecasts"
     console.print(
         f"WIS: mean weighted interval score, deaths, lower is better{rel}; bias: -1 too low "
-        "to +1 too high; cov. 90: share of truths inside the 90 % interval, 0.90 is right.",
+        "to +1 too high; cov. 90: share of truths inside the 90% interval, 0.90 is right.",
         highlight=False,
     )
 
@@ -116,13 +116,13 @@ def print_scenarios(
                 say(f"{target}: no scored month was held, so no interval can be judged")
             else:
                 share = 100 * few["cover_95"].mean()
-                say(f"{target}: 95 % intervals hold {share:.0f} % of {len(few):,} truths in months "
+                say(f"{target}: 95% intervals hold {share:.0f}% of {len(few):,} truths in months "
                     "that were held")  # fmt: skip
     if TARGET_MONTH in set(ahead["target"]):
         say(MONTHS_ARE_RECOVERED)
     rel = "" if baseline is None else f"; rel.: WIS over {baseline}'s on the same forecasts"
-    say(f"WIS: mean weighted interval score, deaths, lower is better{rel}; 90 %: share of truths "
-        "inside the 90 % interval, 0.90 is right.")  # fmt: skip
+    say(f"WIS: mean weighted interval score, deaths, lower is better{rel}; 90%: share of truths "
+        "inside the 90% interval, 0.90 is right.")  # fmt: skip
 
 
 def by_horizon(table: pd.DataFrame, *, trend: bool = False) -> Table:

@@ -115,7 +115,7 @@ EVENT = Intervention(
     spread=Uniform(0, 0.5),
 )
 
-#: Level of the bands: of all quantities together about 95 %.
+#: Level of the bands: of all quantities together about 95%.
 LEVEL = 0.99
 
 #: Transforms that are compared, and draws of the timing.
@@ -213,7 +213,7 @@ def check_calibration(
     listen; its intervals hold as they should.
 
     Passed when the transforms of the size, with and without "nothing", of the lag and of the
-    last month's effect lie within simultaneous 99 % bands, and the mean posterior probability
+    last month's effect lie within simultaneous 99% bands, and the mean posterior probability
     of no effect is the share of simulations without one, within three standard errors.
     """
     found = transforms(simulations, seed, exposed, skewed)
@@ -234,9 +234,9 @@ def check_calibration(
     text = (
         f"{simulations:,} panels of {LOCATIONS} locations drawn from the estimator's own prior"
         f"{', states skewed as they are meant' if skewed else ''}: "
-        f"transforms {'within' if not out else 'outside'} simultaneous {100 * LEVEL:g} % bands"
-        f"{' for ' + ', '.join(out) if out else ''}; 90 % intervals of the size hold "
-        f"{100 * table['coverage_90'].iloc[0]:.1f} %; mean posterior probability of no effect "
+        f"transforms {'within' if not out else 'outside'} simultaneous {100 * LEVEL:g}% bands"
+        f"{' for ' + ', '.join(out) if out else ''}; 90% intervals of the size hold "
+        f"{100 * table['coverage_90'].iloc[0]:.1f}%; mean posterior probability of no effect "
         f"{found['p_null'].mean():.3f}, simulated {1 - found['works'].mean():.3f}."
     )
     figures = {"calibration": partial(checks.transforms, drawn)}

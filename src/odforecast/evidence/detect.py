@@ -99,8 +99,8 @@ def check_detectable(
     year = table.iloc[int((table["months_after"] - 12).abs().to_numpy().argmin())]
     text = (
         f"With {len(counts)} location(s) and {year['months_after']:.0f} months after a known "
-        f"onset, only an effect of {year['minimum_percent']:.0f} % or more would be seen with "
-        f"{100 * power:g} % power, if nothing else happened."
+        f"onset, only an effect of {year['minimum_percent']:.0f}% or more would be seen with "
+        f"{100 * power:g}% power, if nothing else happened."
     )
     return CheckResult(
         "detectable", None, table, text, {"detectable": partial(checks.detectable, table)}

@@ -50,7 +50,7 @@ def check_leave_one_out(level: float = 0.9, panel: Panel | None = None) -> Check
     leading = table.iloc[int(table["mean_shift"].abs().to_numpy().argmax())]
     text = (
         f"Of {len(table)} measured episodes, {int(table['covered'].sum())} lie inside the "
-        f"{100 * level:g} % prediction from the others"
+        f"{100 * level:g}% prediction from the others"
         f"{' (outside: ' + ', '.join(missed) + ')' if missed else ''}. Mean log rate ratio "
         f"{effects.mean():+.2f}; leaving out {leading['episode']!r} moves it most, by "
         f"{leading['mean_shift']:+.2f}. Episodes were not chosen at random: large ones are "

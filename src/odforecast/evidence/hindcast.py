@@ -165,12 +165,12 @@ def _project(
 
 def _told(table: pd.DataFrame) -> str:
     told = "; ".join(
-        f"{r['scenario_id']}: nation {100 * r['nation']:.0f} %, jurisdictions "
-        f"{100 * r['jurisdictions']:.0f} %"
+        f"{r['scenario_id']}: nation {100 * r['nation']:.0f}%, jurisdictions "
+        f"{100 * r['jurisdictions']:.0f}%"
         for r in coverage_summary(table).to_dict("records")
     )
     out = (
-        f"Share of 12-month-ending counts {SCORED[0]}..{SCORED[1]} inside the {100 * LEVEL:g} % "
+        f"Share of 12-month-ending counts {SCORED[0]}..{SCORED[1]} inside the {100 * LEVEL:g}% "
         f"interval: {told}."
     )
     last = table[(table["location"] == NATION) & (table["month"] == SCORED[1])]
@@ -184,7 +184,7 @@ def _told(table: pd.DataFrame) -> str:
 
 def _range(by_seed: pd.DataFrame, name: str) -> str:
     values = by_seed.loc[by_seed["scenario_id"] == name, "nation"]
-    return f"{100 * values.min():.0f} to {100 * values.max():.0f} %"
+    return f"{100 * values.min():.0f} to {100 * values.max():.0f}%"
 
 
 def coverage_summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -279,7 +279,7 @@ def check_placebo_time(panel: Panel, until: object | None = None) -> CheckResult
         f"{changes['month'].iloc[0]} to {changes['month'].iloc[-1]}, and its rank among them. "
         f"Their windows overlap: by the month they start from, {_range(folds['windows'])} windows "
         f"of {WINDOW} months are disjoint ({_range(apart['windows'])} where no death may be in "
-        f"two), so the lowest rank they can give is {folds['lowest_rank'].min():.0f} %, and no p "
+        f"two), so the lowest rank they can give is {folds['lowest_rank'].min():.0f}%, and no p "
         f"is lower. The sd of the change over them is {folds['sd'].min():.2f} to "
         f"{folds['sd'].max():.2f}.",
     )
@@ -308,7 +308,7 @@ def _line(row: Mapping[Any, Any]) -> str:
         said = (
             f"{row['change']:+.2f}  percentile {row['percentile']:.0f}, place "
             f"{row['place']:.0f} of {row['windows']:.0f} (lowest rank "
-            f"{row['lowest_rank']:.0f} %), p {row['p_low']:.2f} to {row['p_high']:.2f}"
+            f"{row['lowest_rank']:.0f}%), p {row['p_low']:.2f} to {row['p_high']:.2f}"
         )
     return f"  {row['month']}  {row['event']}\n           {said}"
 
@@ -344,7 +344,7 @@ def check_placebo_outcome(panel: Panel, placebo: Panel) -> CheckResult:
     lines = [
         f"Change in 12-month growth after each event, all drugs and {placebo.indicator}, release "
         f"{panel.release}, settled counts to {last} ({table['windows'].max():.0f} disjoint "
-        f"windows, lowest rank {table['lowest_rank'].min():.0f} %):"
+        f"windows, lowest rank {table['lowest_rank'].min():.0f}%):"
     ]
     for row in table.dropna(subset=["change", "change_placebo"]).to_dict("records"):
         ranks = (

@@ -60,7 +60,7 @@ def check_recovery(
     """Inject an effect of known timing into simulated panels and estimate it again.
 
     By an :class:`~odforecast.scenario.effects.Estimator` with a prior so wide that the counts say
-    it all. Passed when the 90 % intervals cover the injected size in 85–95 % of the simulations
+    it all. Passed when the 90% intervals cover the injected size in 85–95% of the simulations
     (widened by two standard errors of that share when there are fewer than 200), and the mean
     estimate is within a quarter of a posterior sd of it. With an epidemic whose slope wanders
     (``slope_change`` above 0) it is reported, never passed.
@@ -88,9 +88,9 @@ def check_recovery(
     allowed = 0.25 * sd + (2.0 * sd / np.sqrt(simulations) if few else 0.0)
     good = 0.85 - slack <= coverage <= 0.95 + slack and abs(bias) <= allowed
     text = (
-        f"{percent:g} % with a {ramp:g}-month ramp and a {half_life:g}-month half-life in "
-        f"{simulations} simulated panels: 90 % intervals cover it in {100 * coverage:.1f} %; mean "
-        f"estimate {100 * np.expm1(beta + bias):.1f} %, mean posterior sd {sd:.3f}."
+        f"{percent:g}% with a {ramp:g}-month ramp and a {half_life:g}-month half-life in "
+        f"{simulations} simulated panels: 90% intervals cover it in {100 * coverage:.1f}%; mean "
+        f"estimate {100 * np.expm1(beta + bias):.1f}%, mean posterior sd {sd:.3f}."
     )
     name = "recovery"
     if slope_change:

@@ -195,7 +195,7 @@ class Forecast(Frozen):
         names = {**titles, "last": f"reported {self.last_month}"}
         return html_table(
             shown.round(_DECIMALS).rename(columns=names),
-            f"{caption.lstrip('<')}; 90 % interval{hidden}",
+            f"{caption.lstrip('<')}; 90% interval{hidden}",
             f"All of it: {more}, .text({titles['name']}), .plot()",
         )
 
@@ -631,7 +631,7 @@ class Forecast(Frozen):
         """Five categories of the change on a year earlier, as probabilities.
 
         A change is that of :meth:`change`, relative to the count 12 months before. It is large
-        above t₂, stable up to t₁, with t₁ = max(5 %, 1.28 √(2/N)), t₂ = 3 t₁ and N the count 12
+        above t₂, stable up to t₁, with t₁ = max(5%, 1.28 √(2/N)), t₂ = 3 t₁ and N the count 12
         months before *as known at the origin*.
 
         Returns
@@ -787,7 +787,7 @@ class Forecast(Frozen):
         """The forecast of one place in three sentences, for people.
 
         The last known count, and what it will be once final where the draws say so; the count
-        12 months ahead (or the last one forecast) with its 90 % interval, and how far such
+        12 months ahead (or the last one forecast) with its 90% interval, and how far such
         forecasts have been off here; the change on the count 12 months before, and the
         probability of a fall.
 

@@ -49,7 +49,7 @@ def table_of(scores: pd.DataFrame) -> pd.DataFrame:
     """Past errors of 12-month-ending counts, from scores of one model.
 
     A row per ``location`` and ``horizon``: ``forecasts`` (how many), ``error`` (median of the
-    absolute error, in percent of the count), ``held`` (share of counts inside the 90 % interval),
+    absolute error, in percent of the count), ``held`` (share of counts inside the 90% interval),
     ``first`` and ``last`` (months forecast), ``vintage``, ``truth_release``, ``spec_hash``. Only
     rows that are scorable and ahead of the last known month count, and of several kinds of vintage
     only those of the one that a claim rests on: they have no common mean.

@@ -290,7 +290,7 @@ def usual_ratio(reported: Floats, predicted: Floats) -> Floats:
 def unbiased(reported: Floats, predicted: Floats) -> Floats:
     """CDC's predicted values divided by their :func:`usual_ratio`, shape (L, T).
 
-    The predicted value lies 1 to 3 % above the final count for good in many jurisdictions; what
+    The predicted value lies 1 to 3% above the final count for good in many jurisdictions; what
     remains after the division says what is missing *now*.
 
     Examples

@@ -1,7 +1,7 @@
 """A forecast in three sentences, and what is said beside it.
 
 Places by their full names, months by their names, numbers no finer than their intervals, and
-no chance of 0 or 100 %.
+no chance of 0 or 100%.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ def text(
             off = f"; the probability of {SMALL} or more is {ten}{off}"
         second = (
             f"{lead} the forecast{given} is about {rounded(middle, step)} deaths "
-            f"(90 % interval {ends}){off}."
+            f"(90% interval {ends}){off}."
         )
     return f"{first} {second} {_change(one, when, step)}".rstrip()
 
@@ -159,7 +159,7 @@ def _off(one: Forecast, month: np.datetime64, record: Scored | None) -> str:
         return ""
     horizon = int((month - one.last_month).astype(int))
     rows = rows[(rows["horizon"] == horizon) & np.isfinite(rows["error"])]
-    said = "; such forecasts have been off by {:.0f} % here (the middle of {:,} past ones)"
+    said = "; such forecasts have been off by {:.0f}% here (the middle of {:,} past ones)"
     return next(map(said.format, rows["error"], rows["forecasts"]), "")
 
 
@@ -211,7 +211,7 @@ def _last_known(one: Forecast) -> str:
             step = step_of(ends[0], ends[2])
             return (
                 f"{known}; once final, the count will be about {rounded(ends[1], step)} "
-                f"(90 % interval {between(ends[0], ends[2], step)})."
+                f"(90% interval {between(ends[0], ends[2], step)})."
             )
     if why or not count:
         return f"{known}."

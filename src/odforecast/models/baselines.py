@@ -236,7 +236,7 @@ class Predicted(Baseline):
     uncertainty. The spread of a revised month is how far predicted values lie from reported
     ones where those have settled (12 to 36 months back), in both directions; at horizon h
     the predicted series' past changes over h months come on top. The median is CDC's number as
-    it stands: its lasting excess of 1 to 3 % over final counts is not corrected.
+    it stands: its lasting excess of 1 to 3% over final counts is not corrected.
 
     A clean pseudo-vintage holds no predicted values, for what CDC would have said is not known.
     Locations without predicted values are skipped.

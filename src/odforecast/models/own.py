@@ -168,7 +168,7 @@ def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: object =
             percent = round(100.0 * float(now / then - 1.0), 1) + 0.0  # no minus none
             how = (
                 "learn of them through the region and the nation, together by "
-                f"{percent:+.1f} % in {made.months[-1]}"
+                f"{percent:+.1f}% in {made.months[-1]}"
             )
             again = again and f",{again}"
         warnings.append(f"other places {how}{again}")
@@ -256,7 +256,7 @@ def _files(
         warnings.append(
             f"{name} is given its own counts up to {newest} ({further} CDC's last, {n} used): "
             f"{seen.factor:.3f} times CDC's on {number_of(seen.shared, 'common month')}, sd "
-            f"{100 * seen.factor_sd:.1f} % at the end; {late.how}{known}"
+            f"{100 * seen.factor_sd:.1f}% at the end; {late.how}{known}"
         )
     return files, warnings, used
 

@@ -53,7 +53,7 @@ WALKS = (0.005, 0.01, 0.02, 0.03, 0.045, 0.07)
 SEASONS = (0.005, 0.01, 0.02, 0.03, 0.045, 0.07)
 DEVIATIONS = (0.002, 0.01, 0.02, 0.04, 0.07)
 #: Prior scale (half-normal) of the seasonal pattern's standard deviation: overdose deaths vary
-#: by a few per cent over the year (3 % in WONDER's US months 2015-2018).
+#: by a few per cent over the year (3% in WONDER's US months 2015-2018).
 SEASON_PRIOR = 0.03
 #: Relative noise between a month by residence and the same month by occurrence, after the level
 #: ratio: a floor, and the share of deaths that one count has and the other has not. 0.10 is the

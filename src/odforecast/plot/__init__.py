@@ -14,7 +14,7 @@ Examples
 >>> axes = od.plot.fan(forecast, "Ohio")
 >>> print(od.plot.alt_text(axes))
 Drug overdose deaths in Ohio, 12 months ending, as of January 14, 2026: 2,539 reported for
-August 2025; forecast for August 2026 ..., 90 % interval ... to ...
+August 2025; forecast for August 2026 ..., 90% interval ... to ...
 """
 
 from __future__ import annotations

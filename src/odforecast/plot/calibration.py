@@ -52,7 +52,7 @@ def coverage(
     vintage: str | None = None,
     axes: Axes | None = None,
 ) -> Axes:
-    """How often the 50, 80, 90 and 95 % intervals held what came, by months ahead.
+    """How often the 50, 80, 90 and 95% intervals held what came, by months ahead.
 
     Parameters
     ----------
@@ -97,9 +97,9 @@ def coverage(
         share = 100 * rows.groupby("horizon")[columns[nominal]].mean()
         drawn.axhline(100 * nominal, color=colour, lw=1, ls=":")
         drawn.plot(share.index, share, color=colour, lw=1.8, marker=marker, ms=4,
-                   label=f"{100 * nominal:.0f} % interval")  # fmt: skip
+                   label=f"{100 * nominal:.0f}% interval")  # fmt: skip
         held = 100 * _ahead(rows)[columns[nominal]].mean()
-        said.append(f"{100 * nominal:.0f} % intervals held {held:.0f} %")
+        said.append(f"{100 * nominal:.0f}% intervals held {held:.0f}%")
     of_horizons(drawn, rows["horizon"].to_numpy())
     drawn.set_ylim(0, 102)
     drawn.set_yticks([0, *(100 * n for n in COVERAGE_LEVELS if n < 0.95)])  # 95 is too near to 90
@@ -181,8 +181,8 @@ def pit(
     describe(
         drawn,
         f"PIT histogram of {name}, {whose}{group}, {many_in(rows)} in {bins} bins: "
-        f"{100 * share[0]:.0f} % of the counts in the lowest bin, {100 * share[-1]:.0f} % in the "
-        f"highest; {100 / bins:.0f} % each if the forecasts are calibrated.",
+        f"{100 * share[0]:.0f}% of the counts in the lowest bin, {100 * share[-1]:.0f}% in the "
+        f"highest; {100 / bins:.0f}% each if the forecasts are calibrated.",
     )
     axes_out: Axes = drawn
     return axes_out
@@ -213,7 +213,7 @@ def reliability(
     Returns
     -------
     Axes
-        A line per model; on the diagonal is right. Bands are 90 %, from how the share differs
+        A line per model; on the diagonal is right. Bands are 90%, from how the share differs
         between blocks of twelve months of origins; with fewer than four there are none, and of
         more than two models only the first has one.
 
@@ -250,8 +250,8 @@ def reliability(
                    label=literal(name))  # fmt: skip
         low, high = 100 * share[[0, -1]]
         said.append(
-            f"{name} has {low:.0f} % of the counts below its 5 % quantile and {high:.0f} % below "
-            "its 95 % quantile"
+            f"{name} has {low:.0f}% of the counts below its 5% quantile and {high:.0f}% below "
+            "its 95% quantile"
         )
     drawn.set_xlim(0, 100)
     drawn.set_ylim(0, 100)
@@ -260,7 +260,7 @@ def reliability(
     drawn.set_ylabel("counts below it, %")
     group = "" if horizon_group is None else f", months {horizon_group}"
     whose_band = f"band of {names[0]}" if len(names) > 2 else "bands"
-    band_note = f"{whose_band}: 90 %, {blocks} blocks of origins" if blocks >= _FEWEST else (
+    band_note = f"{whose_band}: 90%, {blocks} blocks of origins" if blocks >= _FEWEST else (
         "no bands: too few blocks of origins"
     )  # fmt: skip
     kind = vintages_in(rows)

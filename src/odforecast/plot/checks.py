@@ -37,7 +37,7 @@ def transforms(places: dict[str, tuple[Floats, Floats, Floats, Floats]]) -> Figu
     for (name, (points, found, low, high)), colour in zip(places.items(), PALETTE):
         if name == "size_or_none":
             axes.fill_between(points, low - points, high - points, color=GREY, alpha=0.25,
-                              linewidth=0, label="99 % bands")  # fmt: skip
+                              linewidth=0, label="99% bands")  # fmt: skip
         axes.plot(points, found - points, color=colour, label=name.replace("_", " "))
     axes.axhline(0.0, color="black", linewidth=0.6)
     axes.set_xlabel("transform")

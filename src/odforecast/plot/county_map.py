@@ -61,7 +61,7 @@ COLUMNS: Final = {
 _NAMED = 6
 _HIDDEN = f"fewer than {TEN}"
 _CHANCES = (0.1, 1 / 3, 2 / 3, 0.9)
-_SAID_CHANCES = ("under 10 %", "10 to 33 %", "33 to 67 %", "67 to 90 %", "over 90 %")
+_SAID_CHANCES = ("under 10%", "10 to 33%", "33 to 67%", "67 to 90%", "over 90%")
 #: Pale to deep, and from fewer to more.
 _RAMP = ("#cfe1f0", "#93bfdd", "#4f97c6", "#0072b2", "#003a5d")
 _BOTH_WAYS = (BLUE, "#86b9d9", "#d4d4d4", "#eaa97c", ORANGE)

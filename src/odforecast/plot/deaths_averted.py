@@ -74,7 +74,7 @@ def averted(
     Returns
     -------
     Axes
-        Means, and 90 % of the draws; below zero: more deaths.
+        Means, and 90% of the draws; below zero: more deaths.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def averted(
         place, said = _by_year(drawn, projection, location, titles, against)
     seen = as_of_words(as_of_in(baseline))
     what = f"{capital(deaths_of(indicator_in(baseline)))} averted"
-    below = joined(what, seen, "means and 90 % of the draws")
+    below = joined(what, seen, "means and 90% of the draws")
     heading(drawn, literal(f"{called(place)}: deaths averted"), literal(below))
     if by == "month" or len(titles) > 1:
         legend(drawn)
@@ -146,7 +146,7 @@ def _by_year(
         low, high = float(last["averted_q05"]), float(last["averted_q95"])
         said.append(
             f"{titles.get(name, name)}, {mine.index[-1]}: mean "
-            f"{rounded(float(last['averted_mean']), step_of(low, high))}, 90 % of the draws "
+            f"{rounded(float(last['averted_mean']), step_of(low, high))}, 90% of the draws "
             f"{between(low, high)}"
         )
     axes.axhline(0, color=BLACK, lw=0.8)
@@ -194,7 +194,7 @@ def _by_month(
         step = step_of(low[-1], high[-1])
         said.append(
             f"{titles[name]}, up to {month_name(baseline.months[-1])}: mean "
-            f"{rounded(float(summed[:, -1].mean()), step)}, 90 % of the draws "
+            f"{rounded(float(summed[:, -1].mean()), step)}, 90% of the draws "
             f"{between(low[-1], high[-1])}"
         )
     axes.axhline(0, color=BLACK, lw=0.8)

@@ -69,7 +69,7 @@ def said_and_came(
     """What past forecasts said of one place, and what came.
 
     Each arrow goes from the last count known on a day to the median forecast from that day; the
-    bar at its head is the 90 % interval. Black is what was known then, grey what is known now.
+    bar at its head is the 90% interval. Black is what was known then, grey what is known now.
 
     Parameters
     ----------
@@ -151,7 +151,7 @@ def errors(
     level: str | None = None,
     vintage: str | None = None,
 ) -> Axes:
-    """How far off the medians were, by months ahead: the middle half and 90 % of the errors.
+    """How far off the medians were, by months ahead: the middle half and 90% of the errors.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ def errors(
     bands = off.groupby(rows["horizon"]).quantile(np.array([0.05, 0.25, 0.5, 0.75, 0.95])).unstack()
     drawn = drawn_on(axes)
     x = bands.index.to_numpy()
-    for low, high, label in ((0.05, 0.95, "90 % of the errors"), (0.25, 0.75, "half of them")):
+    for low, high, label in ((0.05, 0.95, "90% of the errors"), (0.25, 0.75, "half of them")):
         drawn.fill_between(x, bands[low], bands[high], color=BLUE, lw=0, label=label,
                            alpha=0.2 if low < 0.1 else 0.35)  # fmt: skip
     drawn.plot(x, bands[0.5], color=BLUE, lw=2, marker="o", ms=4, label="middle error")
@@ -224,7 +224,7 @@ def errors(
     describe(
         drawn,
         f"{lead}: {x[-1]} months ahead the middle error was {percent(last[0.5])}, half lay between "
-        f"{percent(last[0.25])} and {percent(last[0.75])}, 90 % between {percent(last[0.05])} and "
+        f"{percent(last[0.25])} and {percent(last[0.75])}, 90% between {percent(last[0.05])} and "
         f"{percent(last[0.95])}.",
     )
     axes_out: Axes = drawn
@@ -232,7 +232,7 @@ def errors(
 
 
 def _with_ends(results: Any, rows: pd.DataFrame) -> pd.DataFrame:
-    """Ends of the 90 % intervals: columns of the table, or from the quantiles of results."""
+    """Ends of the 90% intervals: columns of the table, or from the quantiles of results."""
     if {"low", "high"} <= set(rows.columns):
         return rows
     quantiles = getattr(results, "quantiles", None)
@@ -308,7 +308,7 @@ def _arrows(axes: Any, rows: pd.DataFrame) -> None:
     when = days(months_in(rows))
     if rows["low"].notna().any():
         axes.vlines(when, rows["low"], rows["high"], color=BLUE, lw=2.4, alpha=0.3,
-                    label="90 % interval", zorder=2)  # fmt: skip
+                    label="90% interval", zorder=2)  # fmt: skip
     axes.plot(when, rows["median"], "o", color=BLUE, ms=4.5, label="forecast: median", zorder=4)
     if "last_reported" not in rows:
         return
@@ -332,11 +332,11 @@ def _sentence(at: pd.DataFrame, place: str, name: str, ahead: int, deaths: str) 
     held = at.dropna(subset=["low", "high"])
     if len(held):
         inside = int(((held["low"] <= held["observed"]) & (held["observed"] <= held["high"])).sum())
-        parts.append(f"{inside} of {len(held)} 90 % intervals held the count that came")
+        parts.append(f"{inside} of {len(held)} 90% intervals held the count that came")
     some = _sayable(at[at["observed"] > 0], place)
     if len(some):
         off = float((100 * (some["median"] / some["observed"] - 1).abs()).median())
-        parts.append(f"half of the medians were within {off:.1f} % of it")
+        parts.append(f"half of the medians were within {off:.1f}% of it")
     last = at.iloc[-1]
     number: Callable[[float], str] = ranged if is_county(place) else "{:,.0f}".format
     parts.append(

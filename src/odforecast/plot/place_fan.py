@@ -153,7 +153,7 @@ class PlaceFan:
             of = "" if own else f", {label}"
             plural = "s" if len(self.seen.bands) > 1 else ""
             axes.fill_between([], [], [], color=color, alpha=0.35, lw=0,
-                              label=literal(f"{names} % interval{plural}{of}"))  # fmt: skip
+                              label=literal(f"{names}% interval{plural}{of}"))  # fmt: skip
         if not plain and len(ahead) and np.isfinite(ahead[-1, middle]):
             axes.annotate(
                 self._number(ahead[-1, middle], *self._ends()),
@@ -245,7 +245,7 @@ class PlaceFan:
         else:
             said = f"{who} for {end} {self._number(last_value, *ends)}"
             if self.seen.bands:
-                said += f", {100 * self.seen.bands[-1]:g} % interval {self._interval(*ends)}"
+                said += f", {100 * self.seen.bands[-1]:g}% interval {self._interval(*ends)}"
             parts.append(said)
         return f"{joined(lead, seen, self.seen.own(self.place))}: {'; '.join(parts)}."
 

@@ -254,7 +254,7 @@ def _revisions(axes: Any, rows: pd.DataFrame) -> None:
 def _band(axes: Any, when: Any, rows: pd.DataFrame, what: str) -> None:
     axes.fill_between(
         when, rows[f"{what}low"], rows[f"{what}high"], color=BLUE, alpha=0.3, lw=0,
-        label=f"once final: {100 * float(rows['level'].iloc[0]):g} % interval",
+        label=f"once final: {100 * float(rows['level'].iloc[0]):g}% interval",
     )  # fmt: skip
 
 
@@ -281,7 +281,7 @@ def _sentence(rows: pd.DataFrame, place: str, deaths: str, seen: str = "") -> st
     if np.isfinite([low, high]).all():
         parts.append(
             f"once final {rounded(float(last['median']), step_of(low, high))}, "
-            f"{100 * float(last['level']):g} % interval {between(low, high)}"
+            f"{100 * float(last['level']):g}% interval {between(low, high)}"
         )
     if "predicted" in rows and np.isfinite(last["predicted"]):
         parts.append(f"CDC's predicted value {last['predicted']:,.0f}")

@@ -91,7 +91,7 @@ def overlay(
     Returns
     -------
     Axes
-        A mean and a band of 90 % of the draws for each; the status quo is grey and dashed, an
+        A mean and a band of 90% of the draws for each; the status quo is grey and dashed, an
         onset dotted.
 
     Raises
@@ -139,7 +139,7 @@ def overlay(
                    ls="--" if name == null else "-")  # fmt: skip
         end = rows.iloc[-1]
         said.append(
-            f"{titles[name]} {rounded(end['mean'], step_of(end['low'], end['high']))} (90 % of the "
+            f"{titles[name]} {rounded(end['mean'], step_of(end['low'], end['high']))} (90% of the "
             f"draws {between(end['low'], end['high'])})"
         )
     for name in named:
@@ -148,7 +148,7 @@ def overlay(
     of_counts(drawn)
     of_time(drawn)
     what, seen = deaths_of(indicator_in(baseline)), as_of_words(as_of_in(baseline))
-    below = joined(capital(what), "12 months ending", seen, "means and 90 % of the draws")
+    below = joined(capital(what), "12 months ending", seen, "means and 90% of the draws")
     heading(drawn, literal(f"{called(place)}: what if?"), literal(below))
     legend(drawn)
     lead = joined(f"{capital(what)} in {in_place(place)}", "12 months ending", seen)
@@ -190,7 +190,7 @@ def titles_of(projection: Any) -> dict[str, str]:
 def _paths(
     projection: Any, location: str | None
 ) -> tuple[pd.DataFrame, str | None, dict[str, str], dict[str, list[np.datetime64]]]:
-    """Means and ends of 90 % of the draws; the null's name, titles and onsets."""
+    """Means and ends of 90% of the draws; the null's name, titles and onsets."""
     titles = titles_of(projection)
     if isinstance(projection, pd.DataFrame):
         table = table_of(projection, _PATHS, "the projection")

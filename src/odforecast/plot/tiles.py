@@ -129,8 +129,8 @@ def tile_map(
     >>> import odforecast as od
     >>> axes = od.plot.tile_map({"Ohio": -12.4, "WV": -20.1, "NYC": 3.2}, indicator="all-drugs")
     >>> print(od.plot.alt_text(axes))
-    Change of drug overdose deaths in a year by state: a fall in 2 of 3 places, from −20 % (West
-    Virginia) to +3 % (New York City). No value: ...
+    Change of drug overdose deaths in a year by state: a fall in 2 of 3 places, from −20% (West
+    Virginia) to +3% (New York City). No value: ...
     """
     if kind.lower() in (*_COUNTS, "rate", "rates"):
         raise DataError(f"kind is {kind!r}: {_WHY}", hint="use kind='change' or kind='fall'")

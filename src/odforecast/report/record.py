@@ -32,7 +32,7 @@ def past_record(
     -------
     (str, DataFrame) or None
         A sentence on what was scored, and ``Months ahead``, ``Middle error`` (in percent of the
-        count; a dash where all counts were zero), ``90 % interval held`` (share of the counts),
+        count; a dash where all counts were zero), ``90% interval held`` (share of the counts),
         ``Forecasts``.
 
     Examples
@@ -55,9 +55,9 @@ def past_record(
     shown = pd.DataFrame(
         {
             "Months ahead": rows["horizon"].to_numpy(),
-            "Middle error": [f"{x:.1f} %" if np.isfinite(x) else _NONE for x in rows["error"]],
-            "90 % interval held": [
-                f"{100 * x:.0f} % of the counts" if np.isfinite(x) else _NONE for x in rows["held"]
+            "Middle error": [f"{x:.1f}%" if np.isfinite(x) else _NONE for x in rows["error"]],
+            "90% interval held": [
+                f"{100 * x:.0f}% of the counts" if np.isfinite(x) else _NONE for x in rows["held"]
             ],
             "Forecasts": rows["forecasts"].to_numpy(),
         }

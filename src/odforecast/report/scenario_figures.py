@@ -82,7 +82,7 @@ def _course(axes: Any, x: Intervention) -> None:
     axes.fill_between(since, percent[1], percent[3], color=BLUE, alpha=0.30, linewidth=0)
     axes.plot(since, 100 * np.expm1(drawn).mean(axis=0), color=BLUE)
     axes.axhline(0.0, color="black", linewidth=0.8)
-    axes.set_xlabel(f"months after {x.onset[0]} (mean, 50 and 90 %)", fontsize=SMALL)
+    axes.set_xlabel(f"months after {x.onset[0]} (mean, 50 and 90%)", fontsize=SMALL)
     axes.set_ylabel("change of deaths, %", fontsize=SMALL)
 
 
@@ -92,7 +92,7 @@ def fan_figure(
     """12-month-ending deaths, one fan per scenario beside the status quo's.
 
     Lines are means: what a scenario changes is a mixture of working and doing nothing, and its
-    median would say neither. Bands hold 90 % of the draws.
+    median would say neither. Bands hold 90% of the draws.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def fan_figure(
 
 
 def averted_figure(projection: Projection, location: str = NATION) -> Figure:
-    """Deaths averted by scenario and calendar year, and in all: mean and 90 % interval."""
+    """Deaths averted by scenario and calendar year, and in all: mean and 90% interval."""
     titles = {
         s.name: shorten(scenario_title(s), 60, placeholder=" …") for s in projection.scenarios
     }

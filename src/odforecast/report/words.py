@@ -26,7 +26,7 @@ _GRID = (np.arange(400) + 0.5) / 400
 
 
 def size_quantiles(x: Intervention) -> Floats:
-    """Change of deaths at full strength if there is an effect, in percent: 5, 50 and 95 %."""
+    """Change of deaths at full strength if there is an effect, in percent: 5, 50 and 95%."""
     size = x.size.ppf(_GRID)
     if x.direction != "either":
         # The other tail is nothing, not an effect.
@@ -46,8 +46,8 @@ def assumption(x: Intervention) -> str:
     >>> from odforecast.scenario.priors import Fixed, Normal, Uniform
     >>> shock = Intervention("shock", Normal(-0.45, 0.2), onset="2026-03", ramp=Uniform(9, 15))
     >>> print(assumption(shock))
-    It begins in March 2026. If there is an effect, drug overdose deaths change by −36 % (90 %
-    range −54 to −12 %) at full strength, reached after about 12 months, and for good.
+    It begins in March 2026. If there is an effect, drug overdose deaths change by −36% (90%
+    range −54 to −12%) at full strength, reached after about 12 months, and for good.
     """
     parts = [
         f"It begins {_onset(x)}. If there is an effect, {deaths_of(x.scope)} change by {_size(x)} "
@@ -73,7 +73,7 @@ def assumption_in_short(x: Intervention, of_class: bool = True) -> str:
     >>> from odforecast.scenario.priors import Fixed
     >>> fall = Intervention("fall", Fixed(-0.1), onset="2026-03")
     >>> print(assumption_in_short(fall, of_class=False))
-    From March 2026 on −10 % at full strength, reached at once, and for good.
+    From March 2026 on −10% at full strength, reached at once, and for good.
     """
     whose = f" of {deaths_of(x.scope)}" if of_class else ""
     onset = _onset(x).removeprefix("in ")
@@ -94,7 +94,7 @@ def _size(x: Intervention) -> str:
     low, middle, high = size_quantiles(x)
     if high - low < 1:
         return percent(middle)
-    return f"{percent(middle)} (90 % range {percent(low).removesuffix(' %')} to {percent(high)})"
+    return f"{percent(middle)} (90% range {percent(low).removesuffix('%')} to {percent(high)})"
 
 
 def _felt(x: Intervention) -> str:
@@ -104,13 +104,13 @@ def _felt(x: Intervention) -> str:
         table = dict(x.exposure)
         rest = table.pop("default", None)
         if not table:
-            return f", of which {100 * float(rest or 0):.0f} % is felt everywhere"
-        named = [f"{100 * v:.0f} % in {place_name(s)}" for s, v in table.items()]
+            return f", of which {100 * float(rest or 0):.0f}% is felt everywhere"
+        named = [f"{100 * v:.0f}% in {place_name(s)}" for s, v in table.items()]
         if len(named) > 4:
             return ", scaled state by state by a table"
-        elsewhere = "" if rest is None else f", {100 * rest:.0f} % elsewhere"
+        elsewhere = "" if rest is None else f", {100 * rest:.0f}% elsewhere"
         return f", of which is felt {', '.join(named)}{elsewhere}"
-    return "" if x.exposure == 1 else f", of which {100 * x.exposure:.0f} % is felt"
+    return "" if x.exposure == 1 else f", of which {100 * x.exposure:.0f}% is felt"
 
 
 def _course(x: Intervention) -> str:
@@ -145,4 +145,4 @@ def _months(value: float) -> str:
 def _share(prior: Prior) -> str:
     """A share between 0 and 1 in percent, with its range."""
     low, high = (100 * v for v in prior.interval(0.9))
-    return f"{low:.0f} %" if high - low < 1 else f"{low:.0f}–{high:.0f} %"
+    return f"{low:.0f}%" if high - low < 1 else f"{low:.0f}–{high:.0f}%"

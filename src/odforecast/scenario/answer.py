@@ -275,7 +275,7 @@ def answers(projection: Projection, location: str | None = None) -> tuple[Answer
                 owner="; ".join(owners),
                 combined=fewer_or_more(row["averted_mean"], step),
                 combined_range=fewer_to_more(low, high, step),
-                combined_percent=percent(row["percent_mean"]).replace(" %", "%"),
+                combined_percent=percent(row["percent_mean"]),
                 given=", ".join(
                     x.name.replace("-", " ")
                     for x in scenario.interventions
@@ -313,8 +313,7 @@ def assumed(probability: float) -> str:
     if probability in (0.0, 1.0):
         return f"{100 * probability:.0f}%"
     near = probability <= 0.005 or probability >= 0.995
-    said = chance(probability) if near else f"{round(100 * probability)}%"
-    return said.replace(" %", "%")
+    return chance(probability) if near else f"{round(100 * probability)}%"
 
 
 def text(projection: Projection, location: str | None = None) -> str:

@@ -131,7 +131,7 @@ class Applied:
             change = float((deaths * np.exp(beta * felt[rows])).sum() / deaths.sum()) - 1.0
             yield (
                 f"with its exposures, {x.name} changes the nation's deaths of {x.scope} by "
-                f"{100 * change:+.1f} % at full strength and its mean size"
+                f"{100 * change:+.1f}% at full strength and its mean size"
             )
 
     def acted(

@@ -41,8 +41,8 @@ from odforecast.scenario.intervention import ALL, Intervention, Scenario
 #: of ``python benchmarks/bench_begun.py``.
 FITTED_AGAIN = "on a baseline fitted again without it"
 TOLD = (
-    "on a baseline whose trend goes on with a part of it (measured with dlm: for -30 % up to 5 % "
-    "too few deaths in months 1-12 and 10 % in months 13-24, for -10 % up to 1.5 and 3 %); "
+    "on a baseline whose trend goes on with a part of it (measured with dlm: for -30% up to 5% "
+    "too few deaths in months 1-12 and 10% in months 13-24, for -10% up to 1.5 and 3%); "
     "od.project(fitted, ...), the fitted model in place of its forecast, fits the baseline "
     "without it"
 )

@@ -51,7 +51,7 @@ NAMED_EXPOSURES = ("fentanyl-share", "fentanyl-share-relative")
 #: The largest exposure.
 MOST_EXPOSED = 5.0
 
-#: Log rate ratios whose middle lies outside are taken for a slip: 80 % fewer, five times as many.
+#: Log rate ratios whose middle lies outside are taken for a slip: 80% fewer, five times as many.
 LARGEST_SIZE = 1.61
 
 #: Range of a distribution's parameters: outside it, its percentiles are no numbers any more.
@@ -82,7 +82,7 @@ def percent_of(value: object) -> float | None:
 
     Examples
     --------
-    >>> percent_of("-30 %"), percent_of("−2.5%"), percent_of("30"), percent_of(30)
+    >>> percent_of("-30%"), percent_of("−2.5%"), percent_of("30"), percent_of(30)
     (-30.0, -2.5, None, None)
     """
     found = _PERCENT.fullmatch(value) if isinstance(value, str) else None
@@ -101,7 +101,7 @@ def share(value: object) -> float | None:
 
     Examples
     --------
-    >>> share(0.5), share("40 %"), share("forty")
+    >>> share(0.5), share("40%"), share("forty")
     (0.5, 0.4, None)
     """
     number = percent_of(value)
@@ -117,7 +117,7 @@ def _either(value: object) -> float | None:
 def read_prior(
     value: object, where: str, read: Reader, scale: str = "real", such: str = _EXAMPLES
 ) -> Prior:
-    """A prior from a number, ``{normal: [mean, sd]}`` or ``{quantiles: {5 %: …, 50 %: …}}``."""
+    """A prior from a number, ``{normal: [mean, sd]}`` or ``{quantiles: {5%: …, 50%: …}}``."""
     if isinstance(value, Prior):
         return value
     if (number := read(value)) is not None:
@@ -177,15 +177,15 @@ def _points(given: object, where: str, read: Reader) -> list[tuple[float, float]
     """Quantiles by their levels."""
     if not isinstance(given, Mapping) or len(given) < 2:
         raise ScenarioError(
-            f"{where} is {shown(given)}, allowed: two or more, such as {{5 %: …, 50 %: …}}"
+            f"{where} is {shown(given)}, allowed: two or more, such as {{5%: …, 50%: …}}"
         )
     points = []
     for key, value in given.items():
         level, number = _level(key), read(value)
         if level is None:
             raise ScenarioError(
-                f"{where}: {shown(key)} is no quantile, allowed: above 0 % and below 100 %, "
-                "such as 5 %"
+                f"{where}: {shown(key)} is no quantile, allowed: above 0% and below 100%, "
+                "such as 5%"
             )
         if number is None or abs(number) > LARGEST:
             raise ScenarioError(
@@ -196,7 +196,7 @@ def _points(given: object, where: str, read: Reader) -> list[tuple[float, float]
 
 
 def _level(key: object) -> float | None:
-    """Probability of a quantile's name: ``"5 %"``, ``"0.05"`` or 0.05."""
+    """Probability of a quantile's name: ``"5%"``, ``"0.05"`` or 0.05."""
     if isinstance(key, str) and re.fullmatch(r"0?\.[0-9]{1,12}", key.strip()):
         key = float(key)
     level = share(key)
@@ -267,7 +267,7 @@ class Form:
 
 
 def _quantity(low: float, high: float, unit: str, none: bool = False) -> Form:
-    """A quantity with a prior, of which 99 % must lie in a range; or none."""
+    """A quantity with a prior, of which 99% must lie in a range; or none."""
     # Quantiles of shares are fitted as logits, and numbers may be percents.
     unit_scale = (low, high) == (0.0, 1.0)
     scale = "unit" if unit_scale else "real" if low < 0 else "positive"
@@ -292,7 +292,7 @@ def _quantity(low: float, high: float, unit: str, none: bool = False) -> Form:
                 f"{where} is {prior}, allowed: a distribution with finite percentiles"
             )
         if not low <= bottom <= top <= high:
-            got = f"{prior}" if bottom == top else f"{prior} (99 % in {bottom:.3g}..{top:.3g})"
+            got = f"{prior}" if bottom == top else f"{prior} (99% in {bottom:.3g}..{top:.3g})"
             raise ScenarioError(
                 f"{where} is {got}, allowed: {low:g} to {high:,g}",
                 hint=_hundredth(top) if unit_scale else None,
@@ -330,7 +330,7 @@ def _scaled(prior: Prior, scale: str, where: str) -> Prior:
 def _read_size(value: object, where: str) -> Prior:
     if (number := percent_of(value)) is not None:
         raise ScenarioError(
-            f"{where} is {shown(value)}, allowed: a log rate ratio, -0.36 for 30 % fewer",
+            f"{where} is {shown(value)}, allowed: a log rate ratio, -0.36 for 30% fewer",
             hint=f"or write percent: {number:g}",
         )
     return read_prior(value, where, bare)
@@ -347,8 +347,8 @@ def _size(value: object, where: str) -> Prior:
     middle = float(prior.ppf(np.array(0.5)))
     if abs(middle) > LARGEST_SIZE:
         raise ScenarioError(
-            f"{where} is {prior}, {100 * np.expm1(middle):+,.0f} % deaths at full effect",
-            hint="size is a log rate ratio, -0.36 for 30 % fewer; or write percent: -30",
+            f"{where} is {prior}, {100 * np.expm1(middle):+,.0f}% deaths at full effect",
+            hint="size is a log rate ratio, -0.36 for 30% fewer; or write percent: -30",
         )
     return prior
 
@@ -361,9 +361,9 @@ def _read_percent(value: object, where: str) -> Percent:
         hint = "write the numbers in percent, or with % signs"
         if isinstance(prior, Fixed):
             much = f"{100 * prior.value:g}"
-            hint = f"write {much} for {much.lstrip('-')} %, or '{prior.value:g} %'"
+            hint = f"write {much} for {much.lstrip('-')}%, or '{prior.value:g}%'"
         raise ScenarioError(
-            f"{where} is {shown(value)}, less than 1 %", hint=f"{hint} if so little is meant"
+            f"{where} is {shown(value)}, less than 1%", hint=f"{hint} if so little is meant"
         )
     try:
         return Percent(prior)
@@ -377,7 +377,7 @@ def _read_dose(value: object, where: str) -> Dose:
     if not isinstance(value, Mapping) or set(value) != {"change", "elasticity"}:
         raise ScenarioError(
             f"{where} is {shown(value)}, allowed: exactly change and elasticity",
-            hint="such as {change: -40 %, elasticity: {uniform: [0, 0.84]}}",
+            hint="such as {change: -40%, elasticity: {uniform: [0, 0.84]}}",
         )
     given, change = value["change"], _either(value["change"])
     if change is None or not LEAST <= change <= MOST_DOSE:
@@ -386,8 +386,8 @@ def _read_dose(value: object, where: str) -> Dose:
         )
     if 0 < abs(change) < 1 and percent_of(given) is None:
         raise ScenarioError(
-            f"{where}.change is {change:g}, less than 1 %",
-            hint=f"write {100 * change:g}, or '{change:g} %' if so little is meant",
+            f"{where}.change is {change:g}, less than 1%",
+            hint=f"write {100 * change:g}, or '{change:g}%' if so little is meant",
         )
     at = f"{where}.elasticity"
     return Dose(change, _ELASTICITY.held(_ELASTICITY.read(value["elasticity"], at), at))
@@ -411,7 +411,7 @@ def _chance(value: object, where: str) -> float:
 
 def _hundredth(value: float) -> str | None:
     """What to write for a percent that was given as a number; None where it is none."""
-    return f"write {value / 100:g} or '{value:g} %'" if 1 < value <= 100 else None
+    return f"write {value / 100:g} or '{value:g}%'" if 1 < value <= 100 else None
 
 
 def _choice(*words: str) -> Form:
@@ -562,7 +562,7 @@ class Intervention(msgspec.Struct, forbid_unknown_fields=True):
                                      "the month after the as-of date")]  # fmt: skip
     scope: Annotated[Any, SCOPE.says("Whose deaths change: all-drugs, or a class such as T40.4")]
     size: Annotated[Any, SIZE.says("Log rate ratio at full strength if there is an effect: -0.36 "
-                                   "for 30 % fewer")]  # fmt: skip
+                                   "for 30% fewer")]  # fmt: skip
     percent: Annotated[Any, PERCENT.says("In place of size: percent change of the deaths of the "
                                          "scope at full strength")]  # fmt: skip
     dose: Annotated[Any, DOSE.says("In place of size: percent change of a dose times an elasticity "

@@ -521,10 +521,10 @@ def _assumed(scenario: str, x: Intervention) -> Iterator[tuple[object, ...]]:
 
 
 def _size(size: Prior) -> str:
-    """A size as people say it, with its 90 % interval."""
+    """A size as people say it, with its 90% interval."""
     low, middle, high = 100 * np.expm1(size.ppf(_LEVELS))
-    spread = f" (90 % {low:+.0f} to {high:+.0f})" if low != high else ""
-    return f"{middle:+.0f} % of deaths{spread}"
+    spread = f" (90% {low:+.0f} to {high:+.0f})" if low != high else ""
+    return f"{middle:+.0f}% of deaths{spread}"
 
 
 def _when(onset: Any) -> str:

@@ -254,7 +254,7 @@ class Past:
         s = self.summary
         return card(
             f"Past: {self.event.name} ({self.onset}) in {called(self.location)}, {self.indicator}",
-            f"size {s.mean:+.2f} on the log scale (90 % {s.low:+.2f} to {s.high:+.2f}) given an "
+            f"size {s.mean:+.2f} on the log scale (90% {s.low:+.2f} to {s.high:+.2f}) given an "
             f"effect; none with probability {s.p_null:.2f}",
             f"forecast from the eve by {self.eve.provenance.get('label', '?')} ({self.eve_kind})",
             *(f"note: {text}" for text in self.notes[:2]),
@@ -345,13 +345,13 @@ class Past:
             f"{self.event.name} ({self.onset}), {self.location}, {self.indicator}. {WHATEVER}",
             f"Prior, given an effect: {s.prior_mean:+.2f} (sd {s.prior_sd:.2f}) on the log scale; "
             f"no effect with probability {s.prior_p_null:.2f}.",
-            f"Posterior, counts to {self.last_used}: {s.mean:+.2f} (sd {s.sd:.2f}; 90 % "
+            f"Posterior, counts to {self.last_used}: {s.mean:+.2f} (sd {s.sd:.2f}; 90% "
             f"{s.low:+.2f} to {s.high:+.2f}); no effect with probability {s.p_null:.2f} (Bayes "
             f"factor {s.bayes_factor:.2g})."
             + (" Prior-dominated: the result is the assumption." if s.prior_dominated else ""),
             f"In the 12 months to {month} {observed:,.0f} deaths were observed. Effect removed: "
-            f"{observed + middle:,.0f} (90 % {observed + low:,.0f} to {observed + high:,.0f}). "
-            f"Forecast from the eve ({_EVE[self.eve_kind]}): {forecast[1]:,.0f} (90 % "
+            f"{observed + middle:,.0f} (90% {observed + low:,.0f} to {observed + high:,.0f}). "
+            f"Forecast from the eve ({_EVE[self.eve_kind]}): {forecast[1]:,.0f} (90% "
             f"{forecast[0]:,.0f} to {forecast[2]:,.0f}).",
             *self.notes,
         ]

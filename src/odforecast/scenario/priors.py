@@ -63,7 +63,7 @@ TOLERANCE = 0.05
 #: Most lean of a fit, to either side.
 _MOST = 4.0
 
-#: A change below this is drawn as this: −100 % leaves nobody, and no logarithm.
+#: A change below this is drawn as this: −100% leaves nobody, and no logarithm.
 LEAST = -99.0
 #: The largest change of a dose, in percent.
 MOST_DOSE = 1e4
@@ -393,7 +393,7 @@ class Quantiles(ByQuantiles):
     >>> import odforecast as od
     >>> said = od.scenario.Quantiles({0.05: -30, 0.5: -10})
     >>> print(said)
-    5 %: -30, 50 %: -10; fitted Normal(-10, 12.16)
+    5%: -30, 50%: -10; fitted Normal(-10, 12.16)
     >>> round(float(said.ppf(np.array(0.05))), 9)
     -30.0
     """
@@ -426,7 +426,8 @@ class Quantiles(ByQuantiles):
 
     def parameters(self) -> dict[str, float]:
         """What was said: ``"5 %"`` to value."""
-        return {_percent(p): v for p, v in self.points}
+        # The space is part of every scenario's hash.
+        return {f"{100 * p:.12g} %": v for p, v in self.points}
 
     def to_dict(self) -> Plain:
         """Plain form for files: what was said, not what was fitted."""
@@ -455,7 +456,7 @@ def _check(points: Sequence[tuple[float, float]], scale: str) -> None:
     if len(points) < 2:
         raise ScenarioError(f"quantiles are {said or 'none'}, allowed: two or more")
     if not all(0.0 < p < 1.0 for p, _ in points):
-        raise ScenarioError(f"quantiles are {said}, allowed: from above 0 % to below 100 %")
+        raise ScenarioError(f"quantiles are {said}, allowed: from above 0% to below 100%")
     for (p, v), (q, w) in itertools.pairwise(points):
         if p == q:
             raise ScenarioError(f"quantile {_percent(p)} is given twice, allowed: once")
@@ -463,7 +464,7 @@ def _check(points: Sequence[tuple[float, float]], scale: str) -> None:
             raise ScenarioError(
                 f"quantile {_percent(q)} is {w:g} and {_percent(p)} is {v:g}, allowed: values that "
                 "rise with the percentage",
-                hint="of falls, the largest stands first: 5 %: -30, 50 %: -10",
+                hint="of falls, the largest stands first: 5%: -30, 50%: -10",
             )
     low, high = SCALES[scale].low, SCALES[scale].high
     if not all(np.isfinite(v) and low < v < high for _, v in points):
@@ -509,7 +510,7 @@ def _fit(points: tuple[tuple[float, float], ...], scale: str) -> Fit:
 
 
 def _percent(p: float) -> str:
-    return f"{100 * p:.12g} %"
+    return f"{100 * p:.12g}%"
 
 
 @dataclass(frozen=True)
@@ -519,7 +520,7 @@ class Percent(ByQuantiles):
     Parameters
     ----------
     change : Prior or float
-        Percent: −30 for 30 % fewer; above −100.
+        Percent: −30 for 30% fewer; above −100.
 
     Examples
     --------
@@ -527,10 +528,10 @@ class Percent(ByQuantiles):
     >>> import odforecast as od
     >>> cut = od.scenario.Percent(-30)
     >>> print(cut, round(cut.mean, 4), cut.sd)
-    -30 % -0.3567 0.0
+    -30% -0.3567 0.0
     >>> trial = od.scenario.Percent(od.scenario.Normal(-9, 5))
     >>> print(trial, round(float(np.expm1(trial.ppf(np.array(0.5)))), 6))
-    Normal(-9 %, 5 %) -0.09
+    Normal(-9%, 5%) -0.09
     """
 
     change: Any
@@ -541,7 +542,7 @@ class Percent(ByQuantiles):
         low = self.change.interval(0.99)[0]
         if low < LEAST:
             raise ScenarioError(
-                f"percent is {self}, allowed: above -100 (99 % of it from {LEAST:g} on)"
+                f"percent is {self}, allowed: above -100 (99% of it from {LEAST:g} on)"
             )
 
     def ppf(self, u: Floats) -> Floats:
@@ -562,8 +563,8 @@ class Percent(ByQuantiles):
 
     def __str__(self) -> str:
         if isinstance(self.change, Quantiles):
-            return self.change.words(" %")
-        values = ", ".join(f"{v:g} %" for v in self.change.parameters().values())
+            return self.change.words("%")
+        values = ", ".join(f"{v:g}%" for v in self.change.parameters().values())
         fixed = isinstance(self.change, Fixed)
         return values if fixed else f"{type(self.change).__name__}({values})"
 
@@ -584,7 +585,7 @@ class Dose(ByQuantiles):
     >>> import odforecast as od
     >>> purity = od.scenario.Dose(-40, od.scenario.Uniform(0, 0.84))
     >>> print(purity, [round(x, 3) for x in purity.interval(0.9)])
-    change -40 % x elasticity Uniform(0, 0.84) [-0.408, -0.021]
+    change -40% x elasticity Uniform(0, 0.84) [-0.408, -0.021]
     """
 
     change: float
@@ -620,11 +621,12 @@ class Dose(ByQuantiles):
         return {"dose": {"change": signed(self.change), "elasticity": self.elasticity.to_dict()}}
 
     def __str__(self) -> str:
-        return f"change {self.change:g} % x elasticity {self.elasticity}"
+        return f"change {self.change:g}% x elasticity {self.elasticity}"
 
 
 def signed(held: Any) -> Any:
     """The same plain form, every number a text with a percent sign."""
     if isinstance(held, dict):
         return {key: signed(value) for key, value in held.items()}
+    # The space is part of every scenario's hash.
     return f"{repr(float(held)).removesuffix('.0')} %" if is_number(held) else held

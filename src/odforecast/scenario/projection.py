@@ -297,7 +297,7 @@ class Projection(Frozen):
             low, median, high = forecast.quantiles([0.05, 0.5, 0.95])[:, 0, -1].round()
             rows.append((scenario.name, scenario.title, median, low, high))
         return html_table(
-            pd.DataFrame(rows, columns=["scenario", "title", "median", "5 %", "95 %"]),
+            pd.DataFrame(rows, columns=["scenario", "title", "median", "5%", "95%"]),
             f"{called(place)}: deaths in the 12 months ending in {self.baseline.months[-1]}",
             CAVEAT,
         )

@@ -198,7 +198,7 @@ def attribution(
     """Deaths averted if cooperation does again what a share of the 2023–24 fall was.
 
     The share that was cooperation's doing cannot be estimated; it has the prior
-    Beta(1.5, 4) and is always shown with 0, 25, 50, 75 and 100 %.
+    Beta(1.5, 4) and is always shown with 0, 25, 50, 75 and 100%.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def attribution(
         percent_mean``, over the months from the onset on.
     """
     chosen: list[tuple[str, Prior]] = [
-        (f"{100 * s:g} %", Fixed(s)) for s in (shares or attribution_shares())
+        (f"{100 * s:g}%", Fixed(s)) for s in (shares or attribution_shares())
     ]
     chosen.append((f"{ATTRIBUTION}", ATTRIBUTION))
     episode = named_intervention(prior, onset=onset)

@@ -701,7 +701,7 @@ def diebold_mariano(
     model, baseline : str
     metric : str
     by : str or sequence of str
-        Groups tested separately. Several tests at 5 % find something by luck: count them.
+        Groups tested separately. Several tests at 5% find something by luck: count them.
     method : {"auto", "overlap", "cosine", "fixed-b"}
         How the variance of the mean is estimated, and with which critical values; ``"auto"`` is
         ``"overlap"`` up to a horizon of six months and ``"cosine"`` from seven on.
@@ -715,7 +715,7 @@ def diebold_mariano(
         origin itself included), ``difference`` (mean score difference; negative: the model
         is better), ``statistic``, ``p_value`` (two-sided; of ``"fixed-b"`` there is none),
         ``method``, ``df`` (degrees of freedom of the t distribution), ``critical`` (the
-        difference is significant at 5 % where the statistic lies beyond it) and ``note`` (why
+        difference is significant at 5% where the statistic lies beyond it) and ``note`` (why
         there is no test, or ``bartlett`` where tapered weights were needed for a positive
         variance).
 
@@ -765,7 +765,7 @@ def diebold_mariano(
 
 
 class MeanTest(NamedTuple):
-    """A test that a mean is 0: statistic, two-sided p-value, degrees of freedom, 5 % critical
+    """A test that a mean is 0: statistic, two-sided p-value, degrees of freedom, 5% critical
     value, and what to note. What is not known is NaN.
     """
 

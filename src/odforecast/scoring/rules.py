@@ -630,7 +630,7 @@ def _checked(low: ArrayLike, high: ArrayLike) -> tuple[Floats, Floats]:
     return lower, upper
 
 
-#: Width of a bin on the log scale: a bin reaches 5 % above its lower end.
+#: Width of a bin on the log scale: a bin reaches 5% above its lower end.
 WIDTH = 0.05
 #: A log score is not allowed to fall below this; FluSight's rule, in natural logs.
 FLOOR = -10.0
@@ -639,9 +639,9 @@ FLOOR = -10.0
 def bins_of(values: ArrayLike) -> NDArray[np.int64]:
     """Which bin each count lies in.
 
-    Bin k holds ``k <= log(1 + y) / log(1.05) < k + 1``: bins are 5 % wide, so one rule serves a
+    Bin k holds ``k <= log(1 + y) / log(1.05) < k + 1``: bins are 5% wide, so one rule serves a
     state with 100 deaths and one with 10,000. They are fixed before anything is observed. Where
-    5 % is less than one death, some bins hold no count; that does no harm, for both sides are
+    5% is less than one death, some bins hold no count; that does no harm, for both sides are
     binned alike.
 
     A fraction (a draw) is rounded to whole deaths first. NaN and negatives give -1.

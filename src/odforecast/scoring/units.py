@@ -1,6 +1,6 @@
 """Score every unit of a forecast: one row per (location, month), nothing dropped.
 
-A nowcast is scored on counts of which 95 % and more are known. WIS of the count is WIS of the
+A nowcast is scored on counts of which 95% and more are known. WIS of the count is WIS of the
 revision (final less reported), for the reported count is a constant; what tells nowcasts apart is
 the score beside that of leaving the count as it is.
 """
@@ -436,7 +436,7 @@ MOVED_DEATHS, MOVED_SHARE = 1.0, 0.002
 
 
 def revised(observed: ArrayLike, reported: ArrayLike) -> NDArray[np.bool_]:
-    """Whether counts became others by more than the larger of 1 death and 0.2 %.
+    """Whether counts became others by more than the larger of 1 death and 0.2%.
 
     The interval of a count that never changes holds it whatever its width: coverage of a
     nowcast is told by those that do.

@@ -206,7 +206,7 @@ class Change:
     table : DataFrame
         One row per location and month that both forecast: ``location``, ``name``, ``month``,
         ``horizon`` (from the new release's last month), ``before``, ``before_low``,
-        ``before_high``, ``now``, ``low``, ``high`` (deaths in the 12 months: median and 90 %
+        ``before_high``, ``now``, ``low``, ``high`` (deaths in the 12 months: median and 90%
         interval), ``change`` (of the median), ``change_error``, and its parts ``model``,
         ``revisions``, ``revisions_error``, ``new_months``, ``new_months_error``. Errors are
         standard errors from the number of draws. NaN where a part cannot be told.

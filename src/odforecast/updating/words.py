@@ -28,7 +28,7 @@ def said_and_came(
 ) -> list[list[str]]:
     """The record of one place as rows of texts, the newest first.
 
-    Columns: forecast on, 12 months to, months ahead, median and 90 % interval, came, inside. Of
+    Columns: forecast on, 12 months to, months ahead, median and 90% interval, came, inside. Of
     each month known by now, the forecast from the first release that is in the record; the rows
     left over are those of what is not known yet, from the last release.
 
@@ -72,7 +72,7 @@ def said_and_came(
     return out
 
 
-RECORD_HEAD = ("Forecast on", "12 months to", "Ahead", "Median (90 %)", "Came", "90 % interval")
+RECORD_HEAD = ("Forecast on", "12 months to", "Ahead", "Median (90%)", "Came", "90% interval")
 
 
 def coverage_sentence(table: pd.DataFrame, model: str | None = None) -> str:
@@ -101,8 +101,8 @@ def coverage_sentence(table: pd.DataFrame, model: str | None = None) -> str:
         )
     return (
         f"{len(made):,} forecasts{by} are in the record, {n:,} of them of counts that are settled "
-        f"by now: {inside:,} ({inside / n:.0%}) lay in the 90 % interval, {half:,} "
-        f"({half / n:.0%}) in the 50 % interval. Forecasts of neighbouring months and of one "
+        f"by now: {inside:,} ({inside / n:.0%}) lay in the 90% interval, {half:,} "
+        f"({half / n:.0%}) in the 50% interval. Forecasts of neighbouring months and of one "
         f"release share their errors: these are far fewer trials than forecasts.{left}"
     )
 
@@ -260,7 +260,7 @@ def _moved(row: pd.Series) -> str:
     return (
         f"For the 12 months ending in {month_name(row['month'])} in {place_name(row['location'])}, "
         f"the median was about {rounded(row['before'], step)} and is about "
-        f"{rounded(row['now'], step)}: {way}. It lies {'within' if inside else 'outside'} the 90 % "
+        f"{rounded(row['now'], step)}: {way}. It lies {'within' if inside else 'outside'} the 90% "
         f"interval of the forecast before, {between(row['before_low'], row['before_high'])}."
     )
 

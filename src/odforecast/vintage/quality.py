@@ -598,12 +598,12 @@ def _long_pending(seen: Release) -> Found:
         now, old, overdose = grid.pending[i, -1], before[i], grid.reported[i, -1]
         if state == NATION or not (now >= _PENDING_NOW or old >= _PENDING_OLD):
             continue
-        text = f"{now:.2f} % of the death records are pending investigation"
+        text = f"{now:.2f}% of the death records are pending investigation"
         if np.isfinite(deaths[i]) and overdose > 0:
             text += f": about {now / 100 * deaths[i]:,.0f} records beside {overdose:,.0f} overdose "
             text += "deaths"
         if old >= _PENDING_OLD:
-            text += f"; of the period that ended a year before, {old:.2f} % still are"
+            text += f"; of the period that ended a year before, {old:.2f}% still are"
         if now >= _PENDING_NOW:
             text += ". Its last months are too low, and will rise more than elsewhere"
         yield state, last[0], text, "warning" if now >= _PENDING_NOW else "note"
@@ -617,8 +617,8 @@ def _complete_low(seen: Release) -> Found:
         if low.size:
             worst = low[np.argmin(row[low])]
             yield state, months[low[0]], (
-                f"{row[worst]:g} % complete in {months[worst]} ({low.size} of the last "
-                f"{months.size} periods below {_COMPLETE} %): death records are still to come, "
+                f"{row[worst]:g}% complete in {months[worst]} ({low.size} of the last "
+                f"{months.size} periods below {_COMPLETE}%): death records are still to come, "
                 "besides those pending"
             ), "warning" if row[worst] < 95 else "note"  # fmt: skip
 
@@ -664,8 +664,8 @@ def _drugs_unspecified(seen: Release) -> Found:
     for state, percent in zip(share.places, share.reported[:, -1], strict=True):
         if percent < _SPECIFIED and state in states:
             yield state, last, (
-                f"a drug is named on {percent:.1f} % of the certificates only (below "
-                f"{_SPECIFIED:g} %): counts of drug classes are too low"
+                f"a drug is named on {percent:.1f}% of the certificates only (below "
+                f"{_SPECIFIED:g}%): counts of drug classes are too low"
             )  # fmt: skip
 
 
@@ -723,12 +723,12 @@ def _county_pending(seen: Release) -> Found:
             continue
         worst = rows[np.argmax(last[rows])]
         yield state, grid.months[-1], (
-            f"{len(rows)} of {of} counties have {_COUNTY_PENDING:g} % or more of their death "
-            f"records pending, up to {last[worst]:.1f} % ({_label(grid.places[worst])}): their "
+            f"{len(rows)} of {of} counties have {_COUNTY_PENDING:g}% or more of their death "
+            f"records pending, up to {last[worst]:.1f}% ({_label(grid.places[worst])}): their "
             "last counts are too low"
         )  # fmt: skip
     if others:
-        said = f"elsewhere with {_COUNTY_PENDING:g} % or more of the records pending"
+        said = f"elsewhere with {_COUNTY_PENDING:g}% or more of the records pending"
         yield NATION, grid.months[-1], f"{_counties(others)} {said}", "note"
 
 
@@ -764,7 +764,7 @@ def _county_suppressed(seen: Release) -> Found:
         zero = (grid.reported[:, -1] == 0).sum()
         known = (~np.isnan(grid.low) | hidden).sum()
         yield NATION, grid.months[-1], (
-            f"{100 * hidden.sum() / known:.0f} % of the counts are 1 to 9 and not shown; in the "
+            f"{100 * hidden.sum() / known:.0f}% of the counts are 1 to 9 and not shown; in the "
             f"last month those of {_counties(int(hidden[:, -1].sum()))}, beside {zero:,} that had "
             "none. A hidden count is small, not missing: leave none of them out"
         )  # fmt: skip

@@ -4,7 +4,7 @@ A count's **age** in a release is the number of months from the month that ends 
 period to the month of the release. Its **final** value is the reported count of the newest
 release of the archive, and only where that release is old enough to be one: at least 12 months
 (``settled``) after the end of the period. Completeness is the reported count divided by the
-final one; it may be above 100 %, as revisions can be negative.
+final one; it may be above 100%, as revisions can be negative.
 """
 
 from __future__ import annotations
@@ -409,7 +409,7 @@ def completeness(units: pd.DataFrame, by: Iterable[str] = ("location",)) -> pd.D
     -------
     DataFrame
         Columns ``*by``, ``age``, ``n`` (counts behind it), ``median``, ``low`` and ``high``
-        (5 and 95 %) of reported / final.
+        (5 and 95%) of reported / final.
     """
     grouped = units.groupby([*by, "age"], sort=True)["completeness"]
     curve = grouped.agg(

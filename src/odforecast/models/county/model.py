@@ -383,7 +383,7 @@ class FittedCounty:
             raked(sums[..., first:], expected, total[:, first:], at, rows, out)
         said = dict.fromkeys(paths[s].delay_said for s in self.states if paths[s].delay_said)
         far = [
-            f"{state} about {100 * (1.0 - fitted.delay.as_complete):.0f} %"
+            f"{state} about {100 * (1.0 - fitted.delay.as_complete):.0f}%"
             for state, fitted in self.states.items()
             if fitted.delay.as_complete < 1.0 - BEHIND
         ]

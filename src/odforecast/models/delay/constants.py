@@ -479,7 +479,7 @@ def _by_age(found: Sequence[Seen]) -> dict[str, float]:
     return {
         "late": float(np.exp(theta[0])),
         "late_decay": float(np.exp(theta[1])),
-        # By the central 90 % of the errors: a few backlogs do not set it.
+        # By the central 90% of the errors: a few backlogs do not set it.
         "late_own": float((high - low) / (2 * 1.6448536269514722)),
         "late_shared": float(shared),
     }

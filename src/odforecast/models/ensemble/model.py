@@ -198,7 +198,7 @@ def learn_width(
     Returns
     -------
     ndarray, shape (12 horizons, 11 intervals)
-        Widest interval (98 %) first.
+        Widest interval (98%) first.
     """
     n_pairs = LEVELS.size // 2
     factors = np.ones((MAX_HORIZON, n_pairs))
@@ -356,7 +356,7 @@ class FittedEnsemble:
     weights : ndarray, shape (members, 12)
         Weight of each member at horizons 1..12.
     width : ndarray, shape (12, 11)
-        Factor on the distance from the median, by horizon and central interval (98 % first).
+        Factor on the distance from the median, by horizon and central interval (98% first).
     """
 
     model: Pool

@@ -179,7 +179,7 @@ class Dlm:
     def _fit(self, panel: Panel) -> FittedDlm:
         usable, skipped = usable_locations(panel, self.name)
         # The set of 2018-12 was known at every origin that is reported. The later ones lean on the
-        # rise of 2020: taking the newest known cost 2 to 9 % of WIS (benchmarks/RESULTS.md).
+        # rise of 2020: taking the newest known cost 2 to 9% of WIS (benchmarks/RESULTS.md).
         found = constants_for(panel.as_of) if self.dated else all_constants()[0]
         known = of_the_constants(found) if self.scales is None else self.scales
         missing = missing_from(panel) if self.delay else None

@@ -104,7 +104,7 @@ def _size(x: Intervention) -> str:
     tail = "" if x.direction == "either" else f", {x.direction}s alone"
     share = "" if x.share.mean == 1 and x.share.sd == 0 else f" × share {x.share}"
     replaced = "" if x.replaced.mean == 0 else f"; {x.replaced} of it replaced by another drug"
-    return f"{x.size}{share}, 90 % {low:+.2f} … {high:+.2f}{tail}, on {x.scope}{replaced}"
+    return f"{x.size}{share}, 90% {low:+.2f} … {high:+.2f}{tail}, on {x.scope}{replaced}"
 
 
 def _chances(x: Intervention) -> str:
@@ -267,7 +267,7 @@ def _averted(table: pd.DataFrame, code: str) -> Table:
 
 def _percent(value: float) -> str:
     """A change with its sign; what rounds to nothing has none."""
-    return f"{value:+.1f} %" if round(value, 1) else "0.0 %"
+    return f"{value:+.1f}%" if round(value, 1) else "0.0%"
 
 
 def _facts(projection: Projection) -> Table:

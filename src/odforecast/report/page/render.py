@@ -107,8 +107,7 @@ def _environment() -> Environment:
 
 def _shown(value: object) -> object:
     r"""What is printed: control characters, halves of a character and turns of the writing
-    direction are made visible, for they would hide or reorder what stands beside them; a
-    percent sign stays with its number.
+    direction are made visible, for they would hide or reorder what stands beside them.
 
     Examples
     --------
@@ -117,8 +116,7 @@ def _shown(value: object) -> object:
     """
     if not isinstance(value, str) or hasattr(value, "__html__"):
         return value  # what a template made is clean
-    seen = "".join(repr(c)[1:-1] if _unseen(c) else c for c in value)
-    return seen.replace(" %", "\u00a0%")  # a number and its sign stay on one line
+    return "".join(repr(c)[1:-1] if _unseen(c) else c for c in value)
 
 
 def _unseen(char: str) -> bool:

@@ -250,7 +250,7 @@ def _trend_block(rows: pd.DataFrame | None, location: str) -> Block:
     )  # fmt: skip
     text = (
         f"12 months to {end} against the 12 months before, both as once final: a change of up to "
-        f"{r['t1']:.1f} % either way is called stable, one of more than {r['t2']:.1f} % large. The "
+        f"{r['t1']:.1f}% either way is called stable, one of more than {r['t2']:.1f}% large. The "
         f"limits follow from the {r['before']:,.0f} deaths reported a year before, so far."
     )
     return Block("trend", "Kind of change", (text,), [picture])

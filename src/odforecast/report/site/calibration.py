@@ -58,7 +58,7 @@ def coverage_tables(skill: Skill) -> list[SortTable]:
     """Shares of counts inside the intervals, by model and months ahead; a table per level."""
     names = [f"coverage_{round(100 * c)}" for c in COVERAGE_LEVELS]
     columns = [Column("Model", numbers=False), Column("Months ahead", numbers=False)]
-    columns += [Column(f"{round(100 * c)} % interval") for c in COVERAGE_LEVELS]
+    columns += [Column(f"{round(100 * c)}% interval") for c in COVERAGE_LEVELS]
     columns.append(Column("Counts"))
     out = []
     for level, rows in skill.levels:
@@ -90,10 +90,10 @@ def coverage_picture(skill: Skill) -> Drawing | None:
     for r in board.to_dict("records"):
         bars.append(Bar(f"{str(r['horizon_group']).replace('-', '–')} months ahead", head=True))
         for c in COVERAGE_LEVELS:
-            name = f"{round(100 * c)} % interval"
+            name = f"{round(100 * c)}% interval"
             bars.append(Bar(name, plain_float(r[f"coverage_{round(100 * c)}"]), mark=c))
     said = "; ".join(
-        f"{str(r['horizon_group']).replace('-', '–')} months ahead the 90 % interval held "
+        f"{str(r['horizon_group']).replace('-', '–')} months ahead the 90% interval held "
         f"{share_of(r['coverage_90'])}"
         for r in board.to_dict("records")
     )
@@ -131,9 +131,9 @@ def pit_tables(skill: Skill) -> list[SortTable]:
             table = pit_histogram(rows.loc[rows["model"] == model, "pit"].to_numpy())
             if total := table["n"].sum():
                 shares = table["n"].to_numpy() / total
-                cells.append([Cell(model), *(Cell(f"{100 * s:.0f} %", float(s)) for s in shares)])
+                cells.append([Cell(model), *(Cell(f"{100 * s:.0f}%", float(s)) for s in shares)])
         caption = (
-            f"{level_name(skill, level)}: share of the counts in each tenth of the forecast; 10 % "
+            f"{level_name(skill, level)}: share of the counts in each tenth of the forecast; 10% "
             "in each is right."
         )
         if cells:
@@ -154,8 +154,8 @@ def nowcast_skill(skill: Skill) -> SortTable | None:
         Column("Where", numbers=False),
         Column("WIS", "deaths"),
         Column("Share of the revision", "below 1 is better than leaving the counts"),
-        Column("90 % interval held"),
-        Column("90 % interval held", "of counts that were revised"),
+        Column("90% interval held"),
+        Column("90% interval held", "of counts that were revised"),
         Column("Counts"),
     ]
     cells = [

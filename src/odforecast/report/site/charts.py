@@ -89,7 +89,7 @@ def intervals(
     shapes: list[Shape] = []
     marks = [t for t in _RATIOS if low <= t <= high] if log else ticks(low, high, 5)
     for t in marks:
-        text = f"{100 * t:.0f} %" if percent else f"{t:g}"
+        text = f"{100 * t:.0f}%" if percent else f"{t:g}"
         shapes.append(shape("line", "grid", x1=x(t), x2=x(t), y1=4, y2=bottom))
         shapes.append(shape("text", "tick middle", text, x=x(t), y=bottom + 20))
     if reference is not None:
@@ -159,8 +159,8 @@ def histograms(
         shapes.append(shape("text", "tick", "0", x=x0, y=y0 + tall + 19))
         shapes.append(shape("text", "tick end", "1", x=end, y=y0 + tall + 19))
     said = "; ".join(
-        f"{name}: lowest tenth {100 * t['n'].iloc[0] / t['n'].sum():.0f} %, highest tenth "
-        f"{100 * t['n'].iloc[-1] / t['n'].sum():.0f} %"
+        f"{name}: lowest tenth {100 * t['n'].iloc[0] / t['n'].sum():.0f}%, highest tenth "
+        f"{100 * t['n'].iloc[-1] / t['n'].sum():.0f}%"
         for name, t in shown
     )
     height = 20 + (tall + 48) * (-(-len(shown) // columns))

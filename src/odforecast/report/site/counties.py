@@ -193,7 +193,7 @@ def _table(forecast: Forecast, ahead: pd.DataFrame) -> SortTable:
         Column("County", numbers=False),
         Column("Reported", f"to {month_name(forecast.last_month)}"),
         Column("Expected", f"to {month}"),
-        Column("Interval", "90 %"),
+        Column("Interval", "90%"),
         Column("More", "than a year before"),
         Column("0", "chance"),
         Column("1–9", "chance"),

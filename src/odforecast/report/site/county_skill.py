@@ -86,7 +86,7 @@ def _boards(scores: pd.DataFrame) -> list[SortTable]:
         Column("CRPS / baseline", "± standard error"),
         Column("Bands / baseline"),
         Column("WIS / baseline", "± standard error"),
-        Column("90 %", "interval held"),
+        Column("90%", "interval held"),
     ]
     out = []
     for ahead, part in board.groupby("horizon", sort=True):
@@ -123,10 +123,10 @@ def _coverage(scores: pd.DataFrame, models: Sequence[str]) -> SortTable:
     columns = [
         Column("Model", numbers=False),
         Column("Deaths", "in the last count known", numbers=False),
-        Column("90 %", "interval held"),
-        Column("50 %", "interval held"),
+        Column("90%", "interval held"),
+        Column("50%", "interval held"),
         Column("Counts known"),
-        Column("Middle 90 %", "of PIT, hidden counts too"),
+        Column("Middle 90%", "of PIT, hidden counts too"),
         Column("Counts", "known or hidden"),
     ]
 
@@ -142,7 +142,7 @@ def _coverage(scores: pd.DataFrame, models: Sequence[str]) -> SortTable:
 
     caption = (
         "All months ahead together: share of the known counts inside the interval; and, right "
-        "whatever is hidden, the share of all counts in the middle 90 % of the forecast."
+        "whatever is hidden, the share of all counts in the middle 90% of the forecast."
     )
     return SortTable("coverage", caption, columns, _of_models(table, models, cells), (), -1)
 
@@ -159,7 +159,7 @@ def _chances(scores: pd.DataFrame, models: Sequence[str]) -> SortTable:
 
     def cells(r: Row) -> list[Cell]:
         return [
-            Cell(f"{100 * r['left']:.0f}–{100 * r['right']:.0f} %"),
+            Cell(f"{100 * r['left']:.0f}–{100 * r['right']:.0f}%"),
             Cell(share_of(r["given"]), float(r["given"])),
             Cell(share_of(r["came"]), float(r["came"])),
             Cell(f"{int(r['n']):,}", float(r["n"])),

@@ -33,7 +33,7 @@ class Arrow:
         The 12-month count of that month as it was known then.
     months : ndarray of datetime64[M], shape (H,)
     low, median, high : ndarray, shape (H,)
-        90 % interval and middle value, deaths in 12 months.
+        90% interval and middle value, deaths in 12 months.
     """
 
     last_month: np.datetime64

@@ -52,7 +52,7 @@ def fan(forecast: Forecast, location: str, later: Panel | None = None) -> Drawin
     nowcast = bool((one.horizons <= 0).any())
     caption = (
         f"Black: as published by {day_name(published_on(one))}. Blue: the forecast, its middle "
-        "value and intervals of 50 % and 90 %"
+        "value and intervals of 50% and 90%"
         + (", and what the last published counts will be once final." if nowcast else ".")
     )
     if later is not None:
@@ -80,7 +80,7 @@ def _said(one: Forecast, months: Months, known: Floats) -> str:
             step = step_of(low, high)
             parts.append(
                 f"about {rounded(middle, step)} forecast for those to {month_name(one.months[k])} "
-                f"(90 % interval {between(low, high, step)})"
+                f"(90% interval {between(low, high, step)})"
             )
     return f"{'; '.join(parts)}." if parts else "No count is known."
 
@@ -139,7 +139,7 @@ def past(location: str, made: PastForecasts, now: Panel) -> Drawing | None:
         )
     caption = (
         f"Black dots: the last count as it was known then. Blue: what {made.model} said from "
-        f"there, with the 90 % interval at its end. Grey: the counts as known in the release of "
+        f"there, with the 90% interval at its end. Grey: the counts as known in the release of "
         f"{day_name(now.release)}. {made.note}"
     )
     return Drawing(
@@ -183,14 +183,14 @@ def nowcast(forecast: Forecast, location: str) -> Drawing | None:
         description += f"{predicted[-1]:,.0f} predicted by CDC, "
     if np.isfinite([low[-1], high[-1]]).all():
         description += (
-            f"once final about {rounded(middle[-1], step)} (90 % interval "
+            f"once final about {rounded(middle[-1], step)} (90% interval "
             f"{between(low[-1], high[-1], step)})"
         )
     return Drawing(
         f"{called(location)}: the last counts, as published and once final",
         f"{description.removesuffix(', ')}.",
         shapes,
-        "Black: as published. Blue: what they will be once final, with an interval of 90 %. "
+        "Black: as published. Blue: what they will be once final, with an interval of 90%. "
         "Orange, dashed: CDC's own predicted values. The axis does not begin at zero.",
         key=f"nowcast-{_word(location)}",
     )

@@ -105,7 +105,7 @@ class Skill:
         return deaths_of(str(indicator)) if indicator else "deaths"
 
     def related(self, by: Sequence[str], baseline: str, metric: str = "wis") -> pd.DataFrame:
-        """Ratios to a baseline with 90 % intervals; empty where nothing can be compared."""
+        """Ratios to a baseline with 90% intervals; empty where nothing can be compared."""
         rows = self.ahead
         if baseline not in set(rows["model"]) or rows[metric].isna().all():
             return pd.DataFrame(columns=[*by, "model", "ratio", "lower", "upper"])
@@ -150,7 +150,7 @@ def _board(skill: Skill, rows: pd.DataFrame, level: str) -> SortTable:
     related: dict[str, pd.DataFrame] = {}
     for base in (b for b in (BASELINE, SECOND) if b in skill.models):
         related[base] = relative_to_baseline(rows, base, level=0.9).set_index("model")
-        columns.append(Column(f"WIS / {base}", "90 % interval"))
+        columns.append(Column(f"WIS / {base}", "90% interval"))
     logs = None
     if skill.baseline and rows["log_wis"].notna().any():
         logs = relative_to_baseline(rows, skill.baseline, "log_wis", bootstrap=0)
@@ -160,8 +160,8 @@ def _board(skill: Skill, rows: pd.DataFrame, level: str) -> SortTable:
     if better is not None:
         columns.append(Column("Places better", f"than {skill.baseline}"))
     columns += [
-        Column("90 %", "interval held"),
-        Column("50 %", "interval held"),
+        Column("90%", "interval held"),
+        Column("50%", "interval held"),
         Column("Counts", "scored"),
     ]
     cells = []
@@ -222,7 +222,7 @@ def skill_tables(skill: Skill, key: str) -> list[SortTable]:
             cells.append([Cell(model), *(ratio_cell(mine, g) for g in held)])
         caption = (
             f"Share of the WIS of {skill.baseline} {_HOW[key]}, {skill.where(level)}; below 1 is "
-            "better, 90 % intervals."
+            "better, 90% intervals."
         )
         out.append(SortTable(f"{key.split('_')[0]}-{level}", caption, columns, cells, (), -1))
     return out
@@ -259,7 +259,7 @@ def skill_picture(skill: Skill, key: str) -> Drawing | None:
         bars, f"Skill {_HOW[key]}",
         f"{skill.model} as a share of {skill.baseline}: {'; '.join(said)}.",
         f"Share of the WIS of {skill.baseline} in {skill.where('jurisdictions')}; left of the line "
-        "is better. Bars: 90 % intervals, where there are groups enough.",
+        "is better. Bars: 90% intervals, where there are groups enough.",
         unit=f"share of the WIS of {skill.baseline}", reference=1.0, log=True,
         key=f"skill-{key.split('_')[0]}",
     )  # fmt: skip
@@ -299,7 +299,7 @@ def deaths(value: float) -> str:
 
 def share_of(value: float) -> str:
     """A share in percent."""
-    return f"{100 * value:.0f} %" if np.isfinite(value) else NONE
+    return f"{100 * value:.0f}%" if np.isfinite(value) else NONE
 
 
 def plain_float(value: object) -> float:

@@ -100,7 +100,7 @@ def forecast_table(
         ]
     what = "deaths" if forecast.panel is None else deaths_of(forecast.panel.indicator)
     caption = (
-        f"{what[:1].upper()}{what[1:]} by place: forecast for the 12 months to {end}, with 90 % "
+        f"{what[:1].upper()}{what[1:]} by place: forecast for the 12 months to {end}, with 90% "
         "intervals."
     )
     if any(r["rate_of"] == NEW_YORK_TOGETHER for r in ahead):
@@ -121,8 +121,8 @@ def nowcast_table(forecast: Forecast, links: Links) -> SortTable | None:
         Column("Place", numbers=False),
         Column("Reported"),
         Column("CDC predicts"),
-        Column("Once final", "90 % interval"),
-        Column("Still to come", "90 % interval"),
+        Column("Once final", "90% interval"),
+        Column("Still to come", "90% interval"),
         Column("Complete", "CDC's percentage"),
     ]
     cells = {}
@@ -134,7 +134,7 @@ def nowcast_table(forecast: Forecast, links: Links) -> SortTable | None:
             count_cell(r["predicted"]),
             interval_cell(r, "low", "median", "high"),
             interval_cell(r, "revision_low", "revision", "revision_high"),
-            Cell(NONE if not np.isfinite(complete) else f"{complete:.1f} %", float(complete)),
+            Cell(NONE if not np.isfinite(complete) else f"{complete:.1f}%", float(complete)),
         ]
     month = month_name(forecast.last_month)
     caption = f"Counts of the 12 months to {month}: as published, and once late reports are in."
@@ -151,7 +151,7 @@ def years_table(years: pd.DataFrame, links: Links) -> SortTable:
         row = cells.setdefault(r["location"], [place_cell(r["location"], links)])
         row.append(interval_cell(r, "low", "median", "high"))
     order = list(dict.fromkeys(years["location"]))
-    caption = "Deaths by calendar year, with 90 % intervals: the part that is known is in them."
+    caption = "Deaths by calendar year, with 90% intervals: the part that is known is in them."
     return _split("years", caption, columns, {s: cells[s] for s in order})
 
 
@@ -184,7 +184,7 @@ def trend_table(trend: pd.DataFrame, links: Links) -> SortTable:
             count_cell(r["before"]),
             *(chance_cell(r[c]) for c in CATEGORIES),
             *(
-                Cell(f"±{r[t]:.1f} %" if np.isfinite(r[t]) else NONE, float(r[t]))
+                Cell(f"±{r[t]:.1f}%" if np.isfinite(r[t]) else NONE, float(r[t]))
                 for t in ("t1", "t2")
             ),
         ]
@@ -221,7 +221,7 @@ def place_years(years: pd.DataFrame) -> Table:
         for r in years.to_dict("records")
     ]
     head = ["Year", "Known", "Deaths", "Change on the year before", "Rate per 100,000"]
-    return Table(head, rows, numbers=3, caption="Calendar years, with 90 % intervals.")
+    return Table(head, rows, numbers=3, caption="Calendar years, with 90% intervals.")
 
 
 def place_numbers(row: Mapping[Any, Any], said: Mapping[Any, Any]) -> list[tuple[str, str, str]]:
@@ -234,7 +234,7 @@ def place_numbers(row: Mapping[Any, Any], said: Mapping[Any, Any]) -> list[tuple
         ("Rate per 100,000", rate_cell(row)),
     ):
         value, _, ends = cell.text.partition("\n")
-        out.append((name, value, f"90 % interval {ends}" if ends else ""))
+        out.append((name, value, f"90% interval {ends}" if ends else ""))
     if row["rate_of"] == NEW_YORK_TOGETHER:
         name, value, ends = out[-1]
         out[-1] = (name, value, f"{ends}; {TOGETHER} New York and New York City together")
@@ -276,7 +276,7 @@ def change_cell(row: Mapping[Any, Any]) -> Cell:
     """A change in percent."""
     if not np.isfinite([row["change_low"], row["change"], row["change_high"]]).all():
         return Cell(NONE)
-    low = percent(row["change_low"]).removesuffix(" %")
+    low = percent(row["change_low"]).removesuffix("%")
     return Cell(
         f"{percent(row['change'])}\n{low} to {percent(row['change_high'])}", float(row["change"])
     )

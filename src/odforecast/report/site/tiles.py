@@ -19,9 +19,9 @@ _TILE = 58.0
 #: From a likely fall to a likely rise: classes of the style sheet, in this order.
 LOOKS = ("fall3", "fall2", "fall1", "even", "rise1", "rise2", "rise3")
 _FALL_EDGES = (0.9, 0.75, 0.6, 0.4, 0.25, 0.1)
-_FALL_NAMES = ("≥90 %", "75–90", "60–75", "40–60", "25–40", "10–25", "<10 %")
+_FALL_NAMES = ("≥90%", "75–90", "60–75", "40–60", "25–40", "10–25", "<10%")
 _CHANGE_EDGES = (-20.0, -10.0, -5.0, 5.0, 10.0, 20.0)
-_CHANGE_NAMES = ("<−20 %", "−20…−10", "−10…−5", "±5", "+5…+10", "+10…+20", ">+20 %")
+_CHANGE_NAMES = ("<−20%", "−20…−10", "−10…−5", "±5", "+5…+10", "+10…+20", ">+20%")
 
 
 def fall_look(share: float) -> str:
@@ -73,14 +73,14 @@ def fall_map(rows: pd.DataFrame, links: Mapping[str, str] | None = None) -> Draw
 def change_map(rows: pd.DataFrame, links: Mapping[str, str] | None = None) -> Drawing | None:
     """Expected change on a map; see :func:`fall_map`."""
     return _map(
-        rows, "change", change_look, lambda v: percent(v).removesuffix(" %"),
+        rows, "change", change_look, lambda v: percent(v).removesuffix("%"),
         lambda v: f"expected change {percent(v)}", "Expected change of deaths, in percent",
         "Middle values; how wide the intervals are stands in the table.", _CHANGE_NAMES, links,
     )  # fmt: skip
 
 
 def _bare_chance(share: float) -> str:
-    return chance(share, short=True).removesuffix(" %")
+    return chance(share, short=True).removesuffix("%")
 
 
 def _map(
