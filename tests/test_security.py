@@ -29,7 +29,7 @@ from socrata_server import FakeSocrata, release_rows
 
 import odforecast as od
 from odforecast.cli import main
-from odforecast.cli.score import model_name
+from odforecast.cli.score_files import model_name
 from odforecast.cli.spreadsheet import for_spreadsheets, harmless
 from odforecast.errors import (
     DataError,
