@@ -161,4 +161,4 @@ def test_the_command(store: od.Archive, tmp_path: Path) -> None:
     assert (said["rounds"], said["truth_release"]) == (3, "2021-10-13")
     assert said["new_rounds"] == ["2021-10-13, known to 2021-03"]
     again = run(hub.root, "--archive", store.path)
-    assert "no new round; 3 in all" in " ".join(again.stdout.split())
+    assert "no new round; 3 in total" in " ".join(again.stdout.split())

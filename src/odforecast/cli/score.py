@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -11,25 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from odforecast.cli.answer import Answer, records
 from odforecast.cli.options import (
-    FIGURES,
-    archive_option,
-    formerly,
-    indicator_option,
-    json_option,
-    min_truth_age_option,
-    out_option,
-    plot_option,
-    source_option,
+    ARCHIVE,
+    INDICATOR,
+    JSON,
+    MIN_TRUTH_AGE,
+    OUTPUT,
+    PLOT,
+    SOURCE,
+    TRUTH_AS_OF,
+    WHAT,
+    command,
+    option,
+    out,
     together,
-    truth_as_of_option,
 )
-from odforecast.cli.outputs import check_outputs
 from odforecast.cli.screen import note, say
-from odforecast.cli.source import accept_option, open_source, say_age
-from odforecast.cli.spreadsheet import for_spreadsheets
-from odforecast.cli.tables import WHAT_90_IS, WHAT_WIS_IS, WORDS, Column, lay
-from odforecast.cli.written import print_json, records
+from odforecast.cli.source import ACCEPT, open_source, say_age
+from odforecast.cli.tables import WHAT_90_IS, WHAT_WIS_IS, WORDS, Column, lay, title, words
 from odforecast.errors import ScoringError, one_of
 from odforecast.io import replacing
 from odforecast.names import (
@@ -40,6 +40,7 @@ from odforecast.names import (
     TARGET_TREND,
     TARGETS,
 )
+from odforecast.report.spreadsheet import for_spreadsheets
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +52,8 @@ if TYPE_CHECKING:
     from odforecast.scoring import Truth
 
 
+#: Endings of the files it writes.
+ENDINGS = (".csv", ".parquet")
 #: Levels of quantiles, rising.
 type Levels = tuple[float, ...]
 
@@ -89,23 +92,30 @@ _PLAUSIBILITY = (
     Column("scored", "months"), Column("true", "plausible"), Column("share", "share", "{:.0%}"),
     Column("from", "first", "{:%Y-%m}"), Column("to", "last", "{:%Y-%m}"),
 )  # fmt: skip
-#: What is left out first on a narrow terminal.
-_SPARE = (("bias",), ("crps",), ("coverage_50",), ("mape",), ("coverage_80",), ("coverage_95",))
 
 
-@click.command()
+def _source(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--source``, which its former name ``--truth`` sets too."""
+    command = SOURCE(command)
+    made = command.__click_params__[-1]  # type: ignore[attr-defined]
+    made.former, made.opts = ("--truth",), [*made.opts, "--truth"]
+    return command
+
+
+@command()
 @click.argument("forecasts", nargs=-1, required=True, type=click.Path(path_type=Path))
-@together(archive_option, formerly(source_option, "--truth"), accept_option, truth_as_of_option,
-          min_truth_age_option, indicator_option)  # fmt: skip
-@click.option("--baseline", metavar="MODEL", help="Model (file) to compare WIS with.")
-@click.option("--held", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="For scenarios: the months in which the assumptions of each were true (CSV: "
-              "scenario_id,first_month,last_month[,note]).")  # fmt: skip
-@together(json_option, plot_option)
-@click.option("--joint", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="Also score draws jointly (energy score, sums of states, paths), from samples "
-              "and saved forecasts: .csv or .parquet.")  # fmt: skip
-@out_option("One row per forecast: .csv or .parquet.")
+@together(
+    option("--baseline", metavar="MODEL", group=WHAT, help="Model (file) to compare WIS with."),
+    INDICATOR,
+    option("--held", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", group=WHAT,
+           reads=True, help="For scenarios: the months in which the assumptions of each were true "
+           "(CSV: scenario_id,first_month,last_month[,note])."),
+    TRUTH_AS_OF, MIN_TRUTH_AGE, ARCHIVE, _source, ACCEPT, JSON, PLOT,
+    option("--joint", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+           group=OUTPUT, writes=ENDINGS, help="Also score draws jointly (energy score, sums of "
+           "states, paths), from samples and saved forecasts: .csv or .parquet."),
+    out("One row per forecast: .csv or .parquet.", ENDINGS),
+)  # fmt: skip
 def score(
     forecasts: tuple[Path, ...],
     archive: Path | None,
@@ -115,11 +125,11 @@ def score(
     min_truth_age: int,
     baseline: str | None,
     held: Path | None,
-    as_json: bool,
+    as_json: bool,  # noqa: ARG001
     plot: Path | None,
     joint: Path | None,
     out: Path | None,
-) -> None:
+) -> Answer:
     """Score forecasts in your files against the counts of a later release.
 
     FORECASTS are files and folders that odforecast wrote: hub files of quantiles, samples or the
@@ -139,15 +149,13 @@ def score(
     """
     import pandas as pd
 
+    from odforecast.cli.options import check_outputs
     from odforecast.cli.score_files import read_any
     from odforecast.hub import read_held
     from odforecast.scoring import Truth
     from odforecast.scoring.summary import mark_plausible
 
-    check_outputs(
-        ("--out", out, (".csv", ".parquet")), ("--joint", joint, (".csv", ".parquet")),
-        ("--plot", plot, FIGURES), read=(*forecasts, source, held),
-    )  # fmt: skip
+    check_outputs(("--out", out, ENDINGS), ("--joint", joint, ENDINGS), read=forecasts)
     files = read_any(forecasts)
     scenarios = _scenarios(files, held)
     if plot is not None and not any(map(_has_years, files)):
@@ -183,19 +191,24 @@ def score(
         tables.append((joint, _joint_table(files, against, known)))
     for path, table in tables:
         _write(table, path)
-    (_print_json if as_json else _print)(scores, against, baseline, scenarios)
-    for path, table in tables:
-        click.echo(f"{len(table):,} rows: {path}", err=as_json)
-    if not scores["scorable"].any():
-        raise ScoringError(
-            "no forecast can be scored yet",
-            hint=f"use a release at least {min_truth_age} months after the months forecast",
-        )
-    if plot is not None:
+
+    def figure() -> Any:
+        """The coverage of the intervals."""
         import odforecast.plot as plots
 
-        plots.save(plots.coverage(scores[scores["target"] != TARGET_TREND]), plot)
-        click.echo(f"picture: {plot}", err=as_json)
+        return plots.coverage(scores[scores["target"] != TARGET_TREND])
+
+    failure = ScoringError(
+        "no forecast can be scored yet",
+        hint=f"use a release at least {min_truth_age} months after the months forecast",
+    )
+    return Answer(
+        text=lambda: _print(scores, against, baseline, scenarios),
+        data=lambda: _data(scores, against, baseline, scenarios),
+        figure=figure,
+        files=[(lambda: None, f"{len(table):,} rows: {path}") for path, table in tables],
+        failure=None if scores["scorable"].any() else failure,
+    )
 
 
 def _has_years(one: Forecasts) -> bool:
@@ -377,9 +390,9 @@ def _drawn(
             yield dict(zip(named, map(str, key[2:]))), replace(made, panel=panel), str(key[1])
 
 
-def _print_json(
+def _data(
     scores: pd.DataFrame, truth: Truth, baseline: str | None, scenarios: list[str]
-) -> None:
+) -> dict[str, Any]:
     """What the screen shows, as JSON: by horizon, and by location or scenario."""
     from odforecast.scoring import summarise
     from odforecast.scoring.columns import with_groups
@@ -411,7 +424,7 @@ def _print_json(
                 if name == "horizons" or target != TARGET_TREND
                 for row in records(summarise(part, by=keys, baseline=_related(part, baseline)))
             ]
-    print_json(said)
+    return said
 
 
 def _origins(scores: pd.DataFrame) -> list[str]:
@@ -453,28 +466,23 @@ def _print(scores: pd.DataFrame, truth: Truth, baseline: str | None, scenarios: 
     for target, part in scores.groupby("target", sort=True):
         related = _related(part, baseline)
         if baseline is not None and related is None and target != TARGET_TREND:
-            say(f"{baseline} does not forecast {WORDS[str(target)]}: no ratio there")
+            say(f"{baseline} does not forecast {words(target)}: no ratio there")
         for level, rows in with_groups(part, ["level"]).groupby("level", observed=True):
             ahead = summarise(rows, by=["horizon_group"], baseline=related)
             models = list(dict.fromkeys(ahead["model"]))
             named = f": {models[0]}" if len(models) == 1 else ""
-            _title(f"{WORDS[str(target)]}, {WORDS[str(level)]}, by months ahead{named}")
+            title(f"{words(target)}, {words(level)}, by months ahead{named}")
             labels = {"horizon_group": "ahead"} | ({"model": "model"} if len(models) > 1 else {})
-            click.echo(lay(ahead, labels, _COLUMNS, _SPARE))
+            click.echo(lay(ahead, labels, _COLUMNS))
         if target == TARGET_TREND:
             _say_trend(part)
             continue
         states = part[part["location"] != "US"]
         if len(set(states["location"])) > 1 and states["scorable"].any():
-            _print_states(summarise(states, by=["location"]), WORDS[str(target)])
+            _print_states(summarise(states, by=["location"]), words(target))
         if target == TARGET_MONTH:
             say(_MONTHS_ARE_RECOVERED)
     _explain(baseline, "; error: mean absolute error in percent; bias: -1 too low to +1 too high")
-
-
-def _title(text: str) -> None:
-    """The title of a table."""
-    click.secho(f"\n{text}\n", bold=True)
 
 
 def _related(part: pd.DataFrame, baseline: str | None) -> str | None:
@@ -497,7 +505,7 @@ def _print_states(table: pd.DataFrame, target: str) -> None:
     worst = wide[models].mean(axis=1).nlargest(MAX_ROWS).index
     which = "every state" if len(worst) == len(wide) else f"highest {len(worst)} of {len(wide)}"
     more = f", best {MAX_MODELS} models" if len(models) < wide.shape[1] else ""
-    _title(f"{target}, WIS by state: {which}{more}")
+    title(f"{target}, WIS by state: {which}{more}")
     columns = [Column(str(m), str(m), deaths) for m in models]
     click.echo(lay(wide.loc[worst].reset_index(), {"location": ""}, columns))
 
@@ -526,7 +534,7 @@ def _print_scenarios(scores: pd.DataFrame, baseline: str | None, scenarios: list
         return
     judged = PLAUSIBLE in ahead
     if judged:
-        _title("Plausibility: months in which the assumptions were true")
+        title("Plausibility: months in which the assumptions were true")
         table = ordered(plausibility(ahead)).sort_values("target", kind="stable")
         labels = {"words": "", SCENARIO_ID: "scenario"}
         click.echo(lay(table.assign(words=table["target"].map(WORDS)), labels, _PLAUSIBILITY))
@@ -536,13 +544,13 @@ def _print_scenarios(scores: pd.DataFrame, baseline: str | None, scenarios: list
                 "months after the last known one.")  # fmt: skip
         for target, part in table.groupby("target", sort=True):
             true, months = part[PLAUSIBLE].mean(), part["months"].mean()
-            say(f"{WORDS[str(target)]}: a scenario was true in {true:.1f} of {months:.1f} months "
+            say(f"{words(target)}: a scenario was true in {true:.1f} of {months:.1f} months "
                 "on average")  # fmt: skip
     else:
         say("Plausibility was not judged (no --held): all months are scored as if every scenario "
             "had come true.")  # fmt: skip
     for target, part in ahead.groupby("target", sort=True):
-        name, related = WORDS[str(target)], _related(part, baseline)
+        name, related = words(target), _related(part, baseline)
         if baseline is not None and related is None:
             say(f"{baseline} does not forecast {name}: no ratio there")
         several = len(set(part["model"])) > 1
@@ -551,8 +559,8 @@ def _print_scenarios(scores: pd.DataFrame, baseline: str | None, scenarios: list
         pool = nearest(part)
         table = ordered(calibration(part, related)).replace({"months": {PLAUSIBLE: "true"}})
         for level, rows in table.groupby("level", observed=True):
-            _title(f"Calibration: {name}, {WORDS[str(level)]}")
-            click.echo(lay(rows, labels, _CALIBRATION, _SPARE))
+            title(f"Calibration: {name}, {words(level)}")
+            click.echo(lay(rows, labels, _CALIBRATION))
             for model, best in pool[pool["level"] == level].groupby("model", sort=True):
                 who = f" ({model})" if several else ""
                 first, *rest = [f"{n} {deaths(w)}" for n, w in zip(best[SCENARIO_ID], best["wis"])]

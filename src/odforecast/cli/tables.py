@@ -1,26 +1,39 @@
-"""Tables on a screen, each from a list of columns: what is above them, what is in them, and how."""
+"""Tables on a screen, each from a list of columns: the head, the name in the data, and the form."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from odforecast.cli.screen import grid
-from odforecast.names import TARGET_12MO, TARGET_MONTH, TARGET_TREND
+import click
+
+from odforecast.cli.screen import grid, wrapped
+from odforecast.names import (
+    TARGET_12MO,
+    TARGET_MONTH,
+    TARGET_TREND,
+    VINTAGE_CLEAN,
+    VINTAGE_DELAYED,
+    VINTAGE_REAL,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Targets and groups of places, as people call them.
+#: Targets, groups of places and kinds of vintage, as people call them.
 WORDS: Final = {
     TARGET_12MO: "12-month deaths", TARGET_MONTH: "monthly deaths", TARGET_TREND: "trend",
-    "nation": "US", "jurisdictions": "states", "nowcast": "completed counts",
-    "pseudo-delayed": "recent months incomplete", "pseudo-clean": "recent months complete",
-    "real": "real releases",
+    "nation": "US", "jurisdictions": "states", VINTAGE_REAL: "real releases",
+    VINTAGE_DELAYED: "past months, with reporting delay",
+    VINTAGE_CLEAN: "past months, without reporting delay",
 }  # fmt: skip
 WHAT_90_IS: Final = "90%: how often the 90% interval contained the final count"
 WHAT_WIS_IS: Final = "WIS: mean weighted interval score in deaths, lower is better"
+
+
+def words(value: object) -> str:
+    """What people call a target, a group of places or a kind of vintage."""
+    return WORDS.get(str(value), str(value))
 
 
 class Column(NamedTuple):
@@ -37,72 +50,41 @@ class Column(NamedTuple):
         return self.form(value) if callable(self.form) else self.form.format(value)
 
 
-def width() -> int:
-    """Columns of the terminal; 80 in a pipe."""
-    return shutil.get_terminal_size((80, 24)).columns
+def title(text: str) -> None:
+    """The title of a table."""
+    click.secho(f"\n{wrapped(text)}\n", bold=True)
 
 
-def lay(
-    table: pd.DataFrame,
-    labels: Mapping[str, str],
-    columns: Iterable[Column],
-    spare: Sequence[Sequence[str]] = (),
-) -> str:
-    """A row per row: labels, the first where it changes, then the columns that hold something.
-
-    Columns named in ``spare`` are left out, the first ones first, until the rest fits the terminal.
-    """
+def lay(table: pd.DataFrame, labels: Mapping[str, str], columns: Iterable[Column]) -> str:
+    """A row per row: labels, the first where it changes, then the columns that hold something."""
     shown = [c for c in columns if c.name in table and table[c.name].notna().any()]
-    return _fitting(shown, spare, lambda shown: _rows(table, labels, shown))
-
-
-def _rows(table: pd.DataFrame, labels: Mapping[str, str], columns: Sequence[Column]) -> str:
-    """A table of these columns."""
     rows, before = [], None
     for row in table.to_dict("records"):
-        first, *others = (str(row[name]) for name in labels)
-        same = first == before and len(labels) > 1
-        rows.append(["" if same else first, *others, *(c.text(row[c.name]) for c in columns)])
-        before = first
-    return grid([*labels.values(), *(c.head for c in columns)], rows, left=len(labels))
+        names = [str(row[name]) for name in labels]
+        again = len(names) > 1 and names[0] == before
+        before = names[0] if names else None
+        rows.append([*([""] * again + names[again:]), *(c.text(row[c.name]) for c in shown)])
+    return grid([*labels.values(), *(c.head for c in shown)], rows, left=len(labels))
 
 
 def lay_groups(
-    sections: Sequence[tuple[str, Sequence[tuple[str, pd.DataFrame]]]],
+    sections: Iterable[tuple[str, Sequence[tuple[str, pd.DataFrame]]]],
     columns: Iterable[Column],
     groups: Sequence[str],
-    spare: Sequence[Sequence[str]] = (),
 ) -> str:
-    """A row per model under the title of its section, a column per score and group of horizons.
+    """A row per model under the title of its section, a column per score and months ahead.
 
-    A section holds models, and each one's rows by ``horizon_group``.
+    A section holds models, and of each the rows by ``horizon_group``.
     """
+    sections = list(sections)
     found = [rows for _, models in sections for _, rows in models]
     shown = [c for c in columns if any(c.name in r and r[c.name].notna().any() for r in found)]
-
-    def made(columns: Sequence[Column]) -> str:
-        """A table of these scores."""
-        heads = [f"{c.head}\n{group}" for c in columns for group in groups]
-        lines: list[list[str]] = []
-        for title, models in sections:
-            lines += [[title, *[""] * len(heads)]] if title else []
-            for model, rows in models:
-                at = [c.text(rows[c.name].get(g)) if c.name in rows else "–"
-                      for c in columns for g in groups]  # fmt: skip
-                lines.append([f"{'  ' * bool(title)}{model}", *at])
-        return grid(["months ahead", *heads], lines)
-
-    return _fitting(shown, spare, made)
-
-
-def _fitting(
-    columns: list[Column], spare: Sequence[Sequence[str]], made: Callable[[list[Column]], str]
-) -> str:
-    """What is made of the columns, without as many of the spare ones as do not fit."""
-    text = made(columns)
-    for names in spare:
-        if max(map(len, text.splitlines())) <= width():
-            break
-        columns = [c for c in columns if c.name not in names]
-        text = made(columns)
-    return text
+    heads = [f"{c.head}\n{group}" for c in shown for group in groups]
+    lines: list[list[str]] = []
+    for name, models in sections:
+        lines += [[name, *[""] * len(heads)]] if name else []
+        for model, rows in models:
+            cells = [c.text(rows[c.name].get(g)) if c.name in rows else "–"
+                     for c in shown for g in groups]  # fmt: skip
+            lines.append([f"{'  ' * bool(name)}{model}", *cells])
+    return grid(["months ahead", *heads], lines) if shown else ""
