@@ -27,7 +27,7 @@ def test_leaderboard_and_files(tmp_path):
     assert "3 origins (pseudo-clean), known through 2021-01 to 2021-03; 2 places" in said
     assert "Scored against reported counts of release" in said
     _, title = said.split("Leaderboard on ")  # one table
-    assert "(pseudo-delayed); 432 forecasts per model" in title
+    assert "(pseudo-delayed); 216 forecasts per model" in title
     assert {"US", "states"} <= set(result.output.splitlines())
     assert "Every model made all forecasts: 216 (pseudo-delayed), 72 (pseudo-clean)." in said
     results = Results.load(tmp_path)

@@ -11,9 +11,9 @@ import pandas as pd
 
 from odforecast.backtesting.results import BASELINE
 from odforecast.backtesting.unit import on_screen
+from odforecast.cli.answer import form_of
 from odforecast.cli.screen import say
 from odforecast.cli.tables import WHAT_90_IS, WHAT_WIS_IS, Column, lay, lay_groups, title, words
-from odforecast.cli.written import form_of
 from odforecast.names import DECIDING, VINTAGE_DELAYED, deciding_kind
 from odforecast.panel import ERAS
 from odforecast.say import number_of
@@ -330,7 +330,7 @@ def _print_counties(results: Results, extra: Sequence[str]) -> None:
 def _of_county(key: str, value: object) -> str:
     """What a section of counties is of."""
     if key == "visible":
-        return f"{'visible' if value else 'hidden'} when the forecast was made"
+        return f"{'visible' if value else 'hidden'} at the origin"
     if isinstance(value, pd.Timestamp):
         return f"{value:{form_of(key)}}"
     return f"{key} {value}" if key in ("size", "urban") else words(value)

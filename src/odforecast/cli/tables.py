@@ -63,7 +63,9 @@ def lay(table: pd.DataFrame, labels: Mapping[str, str], columns: Iterable[Column
         names = [str(row[name]) for name in labels]
         again = len(names) > 1 and names[0] == before
         before = names[0] if names else None
-        rows.append([*([""] * again + names[again:]), *(c.text(row[c.name]) for c in shown)])
+        cells = [c.text(row[c.name]) for c in shown]
+        blank = cells and set(cells) == {"–"}  # a row that is a title
+        rows.append([*([""] * again + names[again:]), *([""] * len(cells) if blank else cells)])
     return grid([*labels.values(), *(c.head for c in shown)], rows, left=len(labels))
 
 
