@@ -25,7 +25,7 @@ def test_leaderboard_and_files(tmp_path):
     assert "9 origins (pseudo-delayed: 3 months by" in result.output
     said = " ".join(result.output.split())
     assert "3 origins (pseudo-clean), known through 2021-01 to 2021-03; 2 places" in said
-    assert "Scored against reported counts of release" in said
+    assert "Final counts: reported in release" in said
     _, title = said.split("Leaderboard on ")  # one table
     assert "(pseudo-delayed); 216 forecasts per model" in title
     assert {"US", "states"} <= set(result.output.splitlines())

@@ -66,6 +66,7 @@ from odforecast.names import (
     deciding_kind,
     indicator_name,
 )
+from odforecast.say import number_of
 
 if TYPE_CHECKING:
     from odforecast.backtesting import Origin, Results, Task, Unit
@@ -125,7 +126,7 @@ _DRY_RUN = (
     option("--by", metavar="NAMES", default="", group=OUTPUT,
            help="Split the leaderboard further: regime, era."),
     option("--all", "every", is_flag=True, group=OUTPUT, help="Print every table of the run."),
-    JSON, PLOT, HTML, out("Folder of results. What it already contains is not computed again."),
+    JSON, PLOT, HTML, out("Folder of results. What it already contains is not computed again.", ()),
     option("--dry-run", is_flag=True, group=MORE,
            help="Count the fits, time one of each, and stop."),
     option("--jobs", metavar="N", default=os.cpu_count() or 1, show_default="processors",
@@ -174,7 +175,7 @@ def backtest(
     from odforecast.cli.leaderboard import print_leaderboard
 
     if asked["target"] == TARGET_MONTH:
-        refuse(ctx, f"shows 12-month deaths: leave out --target {TARGET_MONTH}, or use both",
+        refuse(ctx, f"shows 12-month counts: leave out --target {TARGET_MONTH}, or ask for both",
                "plot", "html")  # fmt: skip
     task = None if task_name is None else _task(ctx, task_name, archive)
     dataset = dataset if task is None else task.definition["dataset"]
@@ -190,8 +191,7 @@ def backtest(
         for unit in plan(_named(models, found, dataset), found, **arguments)
     ]
     truth = arguments["truth"]
-    for found in groups:
-        _announce(found, truth, len({s for u in units for s in u.locations}), as_json)
+    _announce(groups, units, truth, as_json)
     if task is not None:
         say(f"task {task.name} ({task.short})", err=as_json)
     if dry_run:
@@ -218,7 +218,8 @@ def backtest(
                       "leaderboard": results.leaderboard(by=["vintage", *split])},
         figure=lambda: _picture(results),
         page=page,
-        notes=_closing(results, perf_counter() - started, out),
+        notes=_closing(results, perf_counter() - started),
+        files=[] if out is None else [(lambda: None, f"results: {out}{os.sep}")],
     )  # fmt: skip
     if not results.scores["bounded" if dataset == COUNTIES else "scorable"].any():
         answer.failure = BacktestError(
@@ -346,23 +347,23 @@ def _truth_panel(releases: Archive, as_of: str | None, indicator: str, dataset: 
     return panel
 
 
-def _announce(found: list[Origin], truth: Truth, n_places: int, err: bool) -> None:
+def _announce(groups: list[list[Origin]], units: list[Unit], truth: Truth, err: bool) -> None:
     """What will be forecast from, and scored against."""
-    usable = [o.panel for o in found if o.panel is not None]
-    kinds = ", ".join(sorted({o.vintage for o in found}))
-    span = "no months"
-    if usable:
-        span = f"known through {usable[0].last_month} to {usable[-1].last_month}"
-    if truth.panel.indicator != ALL_DRUGS:
-        say(truth.panel.indicator, err=err)
-    say(f"{len(usable)} origins ({kinds}{_by(found)}), {span}; {n_places} places. Scored against "
-        f"{'provisional ' if truth.provisional else ''}{truth.kind} counts of release "
-        f"{truth.release}, at least {truth.min_age} months old", err=err)  # fmt: skip
     from odforecast.backtesting.unit import on_screen
 
-    for origin in found:
-        if origin.panel is None:
-            say(f"  no origin {origin.as_of}: {on_screen(origin.reason)}", err=err, indent="    ")
+    if truth.panel.indicator != ALL_DRUGS:
+        say(truth.panel.indicator, err=err)
+    places = number_of(len({s for unit in units for s in unit.locations}), "place")
+    for found in groups:
+        usable = [o.panel for o in found if o.panel is not None]
+        kinds = ", ".join(sorted({o.vintage for o in found}))
+        span = " to ".join(dict.fromkeys(str(p.last_month) for p in (*usable[:1], *usable[-1:])))
+        say(f"{number_of(len(usable), 'origin')} ({kinds}{_by(found)}), known through "
+            f"{span or 'no month'}; {places}", err=err)  # fmt: skip
+    say(f"Final counts: {'provisional, ' if truth.provisional else ''}{truth.kind} in release "
+        f"{truth.release}, at least {truth.min_age} months after the month", err=err)  # fmt: skip
+    for origin in (o for found in groups for o in found if o.panel is None):
+        say(f"  no origin {origin.as_of}: {on_screen(origin.reason)}", err=err, indent="    ")
 
 
 def _by(found: list[Origin]) -> str:
@@ -484,8 +485,8 @@ def _picture(results: Results) -> Any:
     return plots.skill(board.drop(columns=["vintage", "target"]))
 
 
-def _closing(results: Results, seconds: float, folder: Path | None) -> list[str]:
-    """How much was done, what was not, and where it is."""
+def _closing(results: Results, seconds: float) -> list[str]:
+    """How much was done, and what was not."""
     from odforecast.backtesting.unit import on_screen
 
     scores, failures = results.scores, results.failures
@@ -501,7 +502,4 @@ def _closing(results: Results, seconds: float, folder: Path | None) -> list[str]
         said.append(f"{len(failures)} failures, the most common reasons:")
         common = failures["reason"].value_counts().head(3)
         said += [f"{n} × {on_screen(str(reason))}" for reason, n in common.items()]
-    if folder is not None:
-        said.append(f"results: {folder}{os.sep}")
-        said += [str(x)] if (x := results.manifest.get("publication")) else []
-    return said
+    return said + ([str(x)] if (x := results.manifest.get("publication")) else [])

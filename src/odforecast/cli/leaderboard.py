@@ -70,10 +70,8 @@ def print_leaderboard(results: Results, extra: Sequence[str] = (), every: bool =
     for kind in kinds if every else [deciding_kind(board["vintage"])]:
         _print_kind(ahead[ahead["vintage"] == kind], kind, keys, first, today)
     if every:
-        for kind in kinds:
-            _print_trend(ahead[ahead["vintage"] == kind], kind, keys)
-        for kind in kinds:
-            _print_completed(completed[completed["vintage"] == kind], kind, keys)
+        _print_trend(ahead, kinds, keys)
+        _print_completed(completed, kinds, keys)
     ratio = f"ratio: WIS divided by {BASELINE}'s on the same forecasts, below 1 is better; "
     click.echo()
     say(f"{WHAT_WIS_IS}; {ratio if board['rel_wis'].notna().any() else ''}{WHAT_90_IS}.")
@@ -123,30 +121,34 @@ def _named(keys: Sequence[str], head: Sequence[object]) -> str:
     )
 
 
-def _print_trend(board: pd.DataFrame, kind: str, keys: list[str]) -> None:
-    """How good the chances of the five kinds of change were."""
+def _print_trend(board: pd.DataFrame, kinds: Sequence[str], keys: list[str]) -> None:
+    """How good the chances of the five kinds of change were, on each kind of vintage."""
     if "rps" not in board or not board["rps"].notna().any():
         return
-    title(f"Trend on {words(kind)} ({kind})")
-    board = board[board.groupby(keys, observed=True)["rps"].transform("count") > 0]
-    found = _sections(board, keys, "rps")
-    sections = ((_named(keys, head), models) for head, models in found)
-    click.echo(lay_groups(sections, _TREND, _groups(board)))
+    scored = board.groupby(["vintage", *keys], observed=True)["rps"].transform("count") > 0
+    for kind in kinds:
+        part = board[scored & (board["vintage"] == kind)]
+        title(f"Trend on {words(kind)} ({kind})")
+        found = _sections(part, keys, "rps")
+        sections = ((_named(keys, head), models) for head, models in found)
+        click.echo(lay_groups(sections, _TREND, _groups(part)))
     click.echo()
     say("Five kinds of change from a year earlier. RPS: mean ranked probability score, lower is "
         "better; ratio: divided by the RPS of the frequencies known when the forecast was made. Up "
         "to 6 months ahead, half or more of the change has already been counted.")  # fmt: skip
 
 
-def _print_completed(board: pd.DataFrame, kind: str, keys: list[str]) -> None:
-    """Counts published before the forecast was made, and completed by the model."""
+def _print_completed(board: pd.DataFrame, kinds: Sequence[str], keys: list[str]) -> None:
+    """Counts published before the forecast was made and completed by it, by kind of vintage."""
     board = board[board["n_scorable"] > 0]
     if board.empty:
         return
-    title(f"Completed counts (nowcast, horizons -11 to 0) on {words(kind)} ({kind})")
-    sorted_ = board.sort_values("wis", kind="stable").sort_values(keys, kind="stable")
-    heads = [_named(keys, row) for row in sorted_[keys].to_numpy().tolist()]
-    click.echo(lay(sorted_.assign(of=heads), {"of": "", "model": "model"}, _COMPLETED))
+    for kind in kinds:
+        part = board[board["vintage"] == kind].sort_values("wis", kind="stable")
+        part = part.sort_values(keys, kind="stable")
+        title(f"Completed counts (nowcast, horizons -11 to 0) on {words(kind)} ({kind})")
+        heads = [_named(keys, row) for row in part[keys].to_numpy().tolist()]
+        click.echo(lay(part.assign(of=heads), {"of": "", "model": "model"}, _COMPLETED))
     click.echo()
     say("Counts that were published when the forecast was made, completed by the model. Of the "
         "revision: WIS divided by the mean revision; below 1 is better than the published count. "

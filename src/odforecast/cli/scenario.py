@@ -404,7 +404,7 @@ def _show_past(event: str, named: Past, neutral: Past, found: pd.DataFrame) -> N
     AS_OF, MODEL, SOURCES, SEED,
     option("--simulations", metavar="N", default=200, show_default=True, group=MORE,
            help="Number of simulations in the recovery checks."),
-    out("Folder for tables and figures."),
+    out("Folder for tables and figures.", ()),
 )  # fmt: skip
 def validate(
     checks: tuple[str, ...],

@@ -91,7 +91,7 @@ ASKED = together(
     option("--against", metavar="NAME", group=WHAT, help="Count deaths prevented against this "
            "scenario.  [default: the status quo]"),
     TARGET, JSON, PLOT,
-    out("Folder to write: a brief, tables, draws and figures.", required=True), REPLACE,
+    out("Folder to write: a brief, tables, draws and figures.", (), required=True), REPLACE,
     option("--paper", type=Choice(["letter", "a4"]), default="letter", show_default=True,
            group=OUTPUT, more=True, help="Paper size of the brief."),
     option("--style", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",

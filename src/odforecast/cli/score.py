@@ -159,7 +159,7 @@ def score(
     files = read_any(forecasts)
     scenarios = _scenarios(files, held)
     if plot is not None and not any(map(_has_years, files)):
-        raise ScoringError("--plot shows 12-month deaths, and the files contain none")
+        raise ScoringError("--plot shows 12-month counts, and the files contain none")
     spans = None if held is None else read_held(held, scenarios)
     releases = open_source(archive, source)
     seen = releases.as_of(truth_as_of)

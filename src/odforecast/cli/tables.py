@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -88,5 +89,7 @@ def lay_groups(
         for model, rows in models:
             cells = [c.text(rows[c.name].get(g)) if c.name in rows else "–"
                      for c in shown for g in groups]  # fmt: skip
-            lines.append([f"{'  ' * bool(name)}{model}", *cells])
+            *first, last = textwrap.wrap(model, 44)
+            lines += [[f"{'  ' * bool(name)}{text}", *[""] * len(heads)] for text in first]
+            lines.append([f"{'  ' * bool(name)}{last}", *cells])
     return grid(["months ahead", *heads], lines) if shown else ""

@@ -120,7 +120,7 @@ def export(name: str, folder: Path, archive: Path | None, as_json: bool) -> Answ
            help="Name of the model on a leaderboard."),
     option("--model-version", metavar="TEXT", default="submitted", show_default=True, group=WHAT,
            help="Version of the model, for readers."),
-    ARCHIVE, out("Folder of results.", required=True), REPLACE, JSON,
+    ARCHIVE, out("Folder of results.", (), required=True), REPLACE, JSON,
 )  # fmt: skip
 def submit(
     name: str,
