@@ -75,12 +75,13 @@ def columns(rows: Sequence[Sequence[str]], indent: str = "  ", whole: bool = Fal
     """
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     room = width() - len(indent) - sum(widths) - 2 * len(widths)
+    below = room < 20 and max(len(row[-1]) for row in rows) > room
     lines = []
     for row in rows:
         head = indent + "".join(f"{cell.ljust(w)}  " for cell, w in zip(row, widths))
         if whole and not fitted():
             lines.append((head + row[-1]).rstrip())
-        elif room < 20 and row[-1]:
+        elif below and row[-1]:
             lines.append(head.rstrip())
             lines.append(textwrap.indent(wrapped(row[-1], width() - 4), "    "))
         else:
