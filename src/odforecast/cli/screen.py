@@ -184,13 +184,40 @@ def more_places(places: int, rows: int, what: str = "states") -> str:
 
 
 @contextmanager
+def _compiling() -> Iterator[None]:
+    """Say, before the first compilation on a machine, that it happens once."""
+    if "numba" not in sys.modules:  # then the model has nothing to compile
+        yield
+        return
+    from numba.core import event
+
+    class Said(event.Listener):  # type: ignore[misc]
+        """Says it at the first start."""
+
+        done = False
+
+        def on_start(self, _: object) -> None:
+            """A function is compiled, for none was stored."""
+            if not self.done:
+                self.done = True
+                note("compiling the model for this machine; it happens once, and takes seconds")
+
+        def on_end(self, _: object) -> None:
+            """Nothing is said."""
+
+    with event.install_listener("numba:compile", Said()):
+        yield
+
+
+@contextmanager
 def working(what: str, quiet: bool = False, patience: float = PATIENCE) -> Iterator[None]:
     """Say on a terminal's standard error what is being done, if it takes longer than a moment.
 
     A model that counts its steps (PyMC's sampler does) has a bar, any other a clock.
     """
     if quiet or not sys.stderr.isatty():
-        yield
+        with _compiling():
+            yield
         return
     from rich.console import Console
     from rich.progress import (
@@ -220,7 +247,7 @@ def working(what: str, quiet: bool = False, patience: float = PATIENCE) -> Itera
 
     timer.start()
     try:
-        with watching(tell):
+        with watching(tell), _compiling():
             yield
     finally:
         timer.cancel()
