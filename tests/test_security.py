@@ -143,7 +143,7 @@ def test_names_of_hub_files_become_names_of_models_only(tmp_path):
     for name in ("..", "a b", "=x", "~"):
         assert model_name(Path(f"2024-12-11-{name}.csv")) == name
     for name in ("a\x1b[2J", "a\nb", "\udcff", "a\u202eb"):
-        with pytest.raises(DataError, match="names no model: it holds control codes"):
+        with pytest.raises(DataError, match="cannot name a model: it contains control characters"):
             model_name(Path(f"2024-12-11-{name}.csv"))
 
 

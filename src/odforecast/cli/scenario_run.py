@@ -120,7 +120,7 @@ def run(
     the class itself.
 
     \b
-    odforecast scenario run --scenario cooperation-resumed --locations Ohio --out brief
+    odforecast scenario run --scenario cooperation-resumed --out brief
     """
     check_apart("--out", out, ("--plot", plot))
     _check_folder(out, replace)
@@ -175,7 +175,7 @@ def compare(
     It draws no figures and writes no folder: odforecast scenario run does.
 
     \b
-    odforecast scenario compare --scenario cooperation-resumed,tariff-only --later 6
+    odforecast scenario compare --scenario cooperation-resumed,tariff-only
     """
     projection, _, meta = projected(archive, source, **asked, err=as_json)
 

@@ -98,7 +98,7 @@ def _source(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--source``, which its former name ``--truth`` sets too."""
     command = SOURCE(command)
     made = command.__click_params__[-1]  # type: ignore[attr-defined]
-    made.former, made.opts = ("--truth",), [*made.opts, "--truth"]
+    made.former, made.opts, made.more = ("--truth",), [*made.opts, "--truth"], False
     return command
 
 
