@@ -13,36 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
-from odforecast.cli.options import (
-    DATA,
-    DATASET,
-    DRAWS,
-    END,
-    HTML,
-    INDICATOR,
-    JSON,
-    LOCATIONS,
-    MIN_TRUTH_AGE,
-    MORE,
-    OUTPUT,
-    PLOT,
-    QUIET,
-    SEED,
-    START,
-    TARGET,
-    TRUTH_AS_OF,
-    WHAT,
-    Choice,
-    command,
-    given,
-    horizon,
-    option,
-    out,
-    refuse,
-    together,
-    was_given,
-)
 from odforecast.cli.screen import note, say
 from odforecast.cli.source import SOURCES, open_source, say_age
 from odforecast.cli.tables import Column, lay
@@ -56,7 +28,6 @@ from odforecast.names import (
     COUNTY_STEP,
     DEFAULT_DONORS,
     DEFAULT_HORIZON,
-    STATES,
     TARGET_12MO,
     TARGET_MONTH,
     TARGETS,
@@ -71,9 +42,7 @@ from odforecast.say import number_of
 if TYPE_CHECKING:
     from odforecast.backtesting import Origin, Results, Task, Unit
     from odforecast.models import Model
-    from odforecast.panel import Panel
     from odforecast.scoring import Truth
-    from odforecast.vintage import Archive
 
 #: Months between the pseudo-vintages of a run of states that does not say. With the default
 #: models every month takes a quarter of an hour on two cores. What is missing from a release
@@ -98,65 +67,51 @@ _DRY_RUN = (
 )  # fmt: skip
 
 
-@command()
-@together(
-    option("--models", metavar="NAMES", group=WHAT,
-           help="Models, with commas; 'all' for every one.  [default: dlm, ensemble, the hub "
-           "baseline and classical ones; for counties: county and its baselines]"),
-    option("--task", "task_name", metavar="NAME|FILE", group=WHAT,
-           help="Run a benchmark, which sets everything but the models: odforecast task list."),
-    LOCATIONS, START, END,
-    option("--step", metavar="MONTHS", type=click.IntRange(min=1), group=WHAT,
-           help=f"Months between origins.  [default: {DEFAULT_STEP}; for counties {COUNTY_STEP}]"),
-    option("--vintages", type=Choice(["auto", "real", "pseudo", "delayed", "clean"]),
-           default="auto", show_default=True, group=WHAT, more=True,
-           help="Past data to forecast from: real releases, or one release cut at each month, with "
-           "the reporting delay of other releases (delayed), without delay (clean), or both "
-           "(pseudo). auto: real with --archive, otherwise pseudo; for counties clean."),
-    DATASET, INDICATOR, TARGET, horizon(),
-    option("--horizons", metavar="LIST", group=WHAT, more=True,
-           help="Months ahead to score and keep: 3,6,9,12.  [default: all; for counties "
-           f"{','.join(map(str, COUNTY_HORIZONS))}]"),
-    option("--donors", metavar="N", default=DEFAULT_DONORS, show_default=True, group=WHAT,
-           more=True, help="Number of releases from which each month's delay is taken."),
+@opt.command()
+@opt.together(
+    opt.what("--models", metavar="NAMES",
+             help="Models, with commas; 'all' for every one.  [default: dlm, ensemble, the hub "
+             "baseline and classical ones; for counties: county and its baselines]"),
+    opt.what("--task", "task_name", metavar="NAME|FILE",
+             help="Run a benchmark, which sets everything but the models: odforecast task list."),
+    opt.LOCATIONS, opt.START, opt.END,
+    opt.what("--step", metavar="MONTHS", type=click.IntRange(min=1),
+             help=f"Months between origins.  [default: {DEFAULT_STEP}; for counties "
+             f"{COUNTY_STEP}]"),
+    opt.what("--vintages", type=opt.Choice(["auto", *_KINDS]), default="auto", show_default=True,
+             more=True, help="Past data to forecast from: real releases, or one release cut at "
+             "each month, with the reporting delay of other releases (delayed), without delay "
+             "(clean), or both (pseudo). auto: real with --archive, otherwise pseudo; for counties "
+             "clean."),
+    opt.DATASET, opt.INDICATOR, opt.TARGET, opt.horizon(),
+    opt.what("--horizons", metavar="LIST", more=True,
+             help="Months ahead to score and keep: 3,6,9,12.  [default: all; for counties "
+             f"{','.join(map(str, COUNTY_HORIZONS))}]"),
+    opt.what("--donors", metavar="N", default=DEFAULT_DONORS, show_default=True, more=True,
+             help="Number of releases from which each month's delay is taken."),
     SOURCES,
-    option("--truth", "truth_name", type=Choice(["reported", "predicted"]), default="reported",
-           show_default=True, group=DATA, more=True, help="Counts to score against."),
-    TRUTH_AS_OF, MIN_TRUTH_AGE,
-    option("--by", metavar="NAMES", default="", group=OUTPUT,
-           help="Split the leaderboard further: regime, era."),
-    option("--all", "every", is_flag=True, group=OUTPUT, help="Print every table of the run."),
-    JSON, PLOT, HTML, out("Folder of results. What it already contains is not computed again.", ()),
-    option("--dry-run", is_flag=True, group=MORE,
-           help="Count the fits, time one of each, and stop."),
-    option("--jobs", metavar="N", default=os.cpu_count() or 1, show_default="processors",
-           group=MORE, help="Number of processes."),
-    option("--dask", metavar="ADDRESS", group=MORE, more=True,
-           help="Run on a Dask cluster: its scheduler's address, tcp://HOST:8786; or local, for "
-           "one with --jobs processes on this machine."),
-    DRAWS, SEED, QUIET,
+    opt.data("--truth", "truth_name", type=opt.Choice(["reported", "predicted"]), more=True,
+             default="reported", show_default=True, help="Counts to score against."),
+    opt.TRUTH_AS_OF, opt.MIN_TRUTH_AGE,
+    opt.output("--by", metavar="NAMES", default="",
+               help="Split the leaderboard further: regime, era."),
+    opt.output("--all", "every", is_flag=True, help="Print every table of the run."),
+    opt.JSON, opt.PLOT, opt.HTML,
+    opt.out("Folder of results. What it already contains is not computed again.", ()),
+    opt.details("--dry-run", is_flag=True, help="Count the fits, time one of each, and stop."),
+    opt.details("--jobs", metavar="N", default=os.cpu_count() or 1, show_default="processors",
+                help="Number of processes."),
+    opt.details("--dask", metavar="ADDRESS", more=True,
+                help="Run on a Dask cluster: its scheduler's address, tcp://HOST:8786; or local, "
+                "for one with --jobs processes on this machine."),
+    opt.DRAWS, opt.SEED, opt.QUIET,
 )  # fmt: skip
 @click.pass_context
 def backtest(
-    ctx: click.Context,
-    /,
-    archive: Path | None,
-    source: str | None,
-    models: str | None,
-    task_name: str | None,
-    dataset: str,
-    by: str,
-    every: bool,
-    horizons: str | None,
-    indicator: str,
-    jobs: int,
-    dask: str | None,
-    as_json: bool,
-    out: Path | None,
-    dry_run: bool,
-    quiet: bool,
-    **asked: Any,
-) -> Answer | None:
+    ctx: click.Context, /, archive: Path | None, source: str | None, models: str | None,
+    task_name: str | None, dataset: str, by: str, every: bool, jobs: int, dask: str | None,
+    as_json: bool, out: Path | None, dry_run: bool, quiet: bool, **asked: Any,
+) -> Answer | None:  # fmt: skip
     """Forecast again from past dates, using only the data available then, and score the results.
 
     Without --archive, one release is cut at each past month, and recent months are made as
@@ -171,24 +126,30 @@ def backtest(
     odforecast backtest --models dlm,naive --locations Ohio --start 2023
     """
     # What a misspelled place or a wrong option need not wait for.
-    from odforecast.backtesting import plan
+    from odforecast.backtesting import Task, plan
     from odforecast.cli.leaderboard import print_leaderboard
+    from odforecast.vintage import archive as opened
 
     if asked["target"] == TARGET_MONTH:
-        refuse(ctx, f"shows 12-month counts: leave out --target {TARGET_MONTH}, or ask for both",
-               "plot", "html")  # fmt: skip
-    task = None if task_name is None else _task(ctx, task_name, archive)
-    dataset = dataset if task is None else task.definition["dataset"]
-    extra = _splits(by, COUNTY_SPLITS if dataset == COUNTIES else SPLITS)
-    if task is None:
-        groups, arguments = _origins(ctx, archive, source, dataset, indicator, horizons, **asked)
+        opt.refuse(ctx, f"shows 12-month counts: leave out --target {TARGET_MONTH}, or ask for "
+                   "both", "plot", "html")  # fmt: skip
+    if task_name is None:
+        task, counties = None, dataset == COUNTIES
+        extra = _splits(by, counties)
+        groups, arguments = _origins(ctx, archive, source, dataset, **asked)
     else:
-        groups, whole = [task.origins], task.arguments()
-        arguments = {key: whole[key] for key in _PLANNED}
+        if twice := opt.given(ctx, *_OF_TASK):
+            raise click.UsageError(
+                f"{twice[0]} is set by the task: leave it out, or write your own task"
+            )
+        task = Task.load(task_name, None if archive is None else opened(archive))
+        dataset = task.definition["dataset"]
+        counties = dataset == COUNTIES
+        extra = _splits(by, counties)
+        whole = task.arguments()
+        groups, arguments = [task.origins], {key: whole[key] for key in _PLANNED}
     units = [
-        unit
-        for found in groups
-        for unit in plan(_named(models, found, dataset), found, **arguments)
+        u for found in groups for u in plan(_named(models, found, dataset), found, **arguments)
     ]
     truth = arguments["truth"]
     _announce(groups, units, truth, as_json)
@@ -198,13 +159,12 @@ def backtest(
         _estimate(units, jobs)
         return None
     started, before = perf_counter(), _before(out)
-    with _executor(jobs, dask) as executor:
-        results = _run(units, task, groups, executor, out, quiet)
+    results = _run(units, task, groups, jobs, dask, out, quiet)
     _say_notes(results, out, before)
-    split = [*extra, "horizon"] if dataset == COUNTIES else ["level", *extra, "horizon_group"]
     if out is not None:
         with replacing(out / "leaderboard.csv") as part:
             results.leaderboard().to_csv(part, index=False)
+    split = [*extra, "horizon"] if counties else ["level", *extra, "horizon_group"]
 
     def page(path: Path) -> None:
         """Write the page."""
@@ -212,7 +172,12 @@ def backtest(
 
         write_report(path, results=results, replace=True)
 
-    answer = Answer(
+    failure = BacktestError(
+        "no forecast can be scored yet",
+        hint=f"the truth must be published {truth.min_age} months after the months forecast: "
+        "start earlier (--start), or use a later release",
+    )
+    return Answer(
         text=lambda: print_leaderboard(results, extra, every),
         data=lambda: {"meta": dict(results.manifest),
                       "leaderboard": results.leaderboard(by=["vintage", *split])},
@@ -220,89 +185,67 @@ def backtest(
         page=page,
         notes=_closing(results, perf_counter() - started),
         files=[] if out is None else [(lambda: None, f"results: {out}{os.sep}")],
+        failure=None if results.scores["bounded" if counties else "scorable"].any() else failure,
     )  # fmt: skip
-    if not results.scores["bounded" if dataset == COUNTIES else "scorable"].any():
-        answer.failure = BacktestError(
-            "no forecast can be scored yet",
-            hint=f"the truth must be published {truth.min_age} months after the months forecast: "
-            "start earlier (--start), or use a later release",
-        )
-    return answer
 
 
-def _task(ctx: click.Context, name: str, archive: Path | None) -> Task:
-    """The task of that name, or of that file."""
-    from odforecast.backtesting import Task
-    from odforecast.vintage import archive as opened
-
-    if twice := given(ctx, *_OF_TASK):
-        raise click.UsageError(
-            f"{twice[0]} is set by the task: leave it out, or write your own task"
-        )
-    return Task.load(name, None if archive is None else opened(archive))
-
-
-def _splits(by: str, allowed: Sequence[str]) -> list[str]:
+def _splits(by: str, counties: bool) -> list[str]:
     """What the leaderboard is split by, checked before the work and not after it."""
-    names = [name.strip() for name in by.split(",") if name.strip()]
+    names, allowed = _words(by), COUNTY_SPLITS if counties else SPLITS
     for name in names:
         if name not in allowed:
             raise BacktestError(f"--by cannot be {name!r}", hint=one_of(name, allowed))
     return names
 
 
+def _words(text: str | None) -> list[str]:
+    """The words of a list with commas."""
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
+
+
 def _origins(
-    ctx: click.Context,
-    archive: Path | None,
-    source: str | None,
-    dataset: str,
-    indicator: str,
-    horizons: str | None,
-    *,
-    truth_name: Any,
-    truth_as_of: str | None,
-    min_truth_age: int,
-    vintages: str,
-    start: str | None,
-    end: str | None,
-    step: int | None,
-    donors: int,
-    target: str,
-    horizon: int | None,
-    **same: Any,
+    ctx: click.Context, archive: Path | None, source: str | None, dataset: str, **asked: Any
 ) -> tuple[list[list[Origin]], dict[str, Any]]:
     """Origins by kind of vintage, and what the plan takes."""
     from odforecast.backtesting import origins
     from odforecast.scoring import Truth
 
-    names = [name.strip() for name in (horizons or "").split(",") if name.strip()]
+    names = _words(asked["horizons"])
     if wrong := [name for name in names if not name.isascii() or not name.isdigit()]:
         raise BacktestError(
             f"--horizons has {wrong[0]!r}, which is not a number of months", hint="3,6,9,12"
         )
-    counties = dataset == COUNTIES
+    counties, indicator, day = dataset == COUNTIES, asked["indicator"], asked["truth_as_of"]
     releases = open_source(archive, source)
-    panel = _truth_panel(releases, truth_as_of, indicator, dataset)
-    age = None if counties and not was_given(ctx, "min_truth_age") else min_truth_age
-    truth = Truth(panel, truth_name, age)  # type: ignore[arg-type]
+    panel = releases.as_of(day, dataset).panel(indicator, dataset)
+    say_age(panel.release, day, dataset)
+    if not counties and "US" not in panel.locations:
+        raise BacktestError(
+            f"release {panel.release} has no US row, so it cannot be scored against",
+            hint="name a better one with --truth-as-of",
+        )
+    usual = counties and not opt.was_given(ctx, "min_truth_age")
+    truth = Truth(panel, asked["truth_name"], None if usual else asked["min_truth_age"])  # type: ignore[arg-type]
+    step = asked["step"] or (None if counties else DEFAULT_STEP)
     groups = []
-    for kind in _kinds(vintages, archive is not None, indicator, counties):
+    for kind in _kinds(asked["vintages"], archive is not None, indicator, counties):
         seen = releases
         if kind != VINTAGE_REAL and not counties:
             seen = releases.until(truth.release)
-        elif truth_as_of is not None and counties:
+        elif day is not None and counties:
             # The states beside the counties are those of the day: a later release is none.
-            seen = releases.until(truth_as_of)
+            seen = releases.until(day)
         groups.append(
-            origins(seen, kind, start, end, step or (None if counties else DEFAULT_STEP), donors,
+            origins(seen, kind, asked["start"], asked["end"], step, asked["donors"],
                     indicator=indicator, dataset=dataset)
         )  # fmt: skip
+    target = asked["target"]
     return groups, {
         "truth": truth,
         "targets": TARGETS if target == "both" else (target,),
-        "horizon": horizon or DEFAULT_HORIZON,
-        "horizons": None if horizons is None else tuple(map(int, names)),
-        **{key: same[key] for key in ("locations", "draws", "seed")},
+        "horizon": asked["horizon"] or DEFAULT_HORIZON,
+        "horizons": None if asked["horizons"] is None else tuple(map(int, names)),
+        **{key: asked[key] for key in ("locations", "draws", "seed")},
     }
 
 
@@ -311,12 +254,11 @@ def _named(models: str | None, found: list[Origin], dataset: str) -> list[Model]
     from odforecast.backtesting import default_models
     from odforecast.models import get_model, model_names
 
+    names: Sequence[str] = _words(models)
     if models is None:
-        names: Sequence[str] = default_models(found)
+        names = default_models(found)
     elif models == "all":
         names = model_names(dataset)
-    else:
-        names = [m.strip() for m in models.split(",") if m.strip()]
     return [get_model(name) for name in names]
 
 
@@ -333,18 +275,6 @@ def _kinds(vintages: str, real: bool, indicator: str, counties: bool) -> tuple[s
     if unknown:
         note(f"the reporting delay of {unknown} is not known: clean pseudo-vintages only")
     return _KINDS[vintages]
-
-
-def _truth_panel(releases: Archive, as_of: str | None, indicator: str, dataset: str) -> Panel:
-    """The counts to score against."""
-    panel = releases.as_of(as_of, dataset).panel(indicator, dataset)
-    say_age(panel.release, as_of, dataset)
-    if dataset == STATES and "US" not in panel.locations:
-        raise BacktestError(
-            f"release {panel.release} has no US row, so it cannot be scored against",
-            hint="name a better one with --truth-as-of",
-        )
-    return panel
 
 
 def _announce(groups: list[list[Origin]], units: list[Unit], truth: Truth, err: bool) -> None:
@@ -405,39 +335,33 @@ def _estimate(units: list[Unit], jobs: int) -> None:
         "nothing written")  # fmt: skip
 
 
-def _executor(jobs: int, dask: str | None) -> AbstractContextManager[Any]:
-    """Processes, a cluster, or None for one job: the same numbers every way."""
-    if dask is not None:
-        from odforecast.backtesting.workers import connected
-
-        return connected(dask, jobs)
-    from odforecast.backtesting import Workers
-
-    return nullcontext() if jobs <= 1 else Workers(jobs)
-
-
 def _run(
-    units: list[Unit],
-    task: Task | None,
-    groups: list[list[Origin]],
-    executor: Any,
-    folder: Path | None,
-    quiet: bool,
-) -> Results:
-    """The results, with a bar on a terminal."""
-    from odforecast.backtesting import backtest as run_backtest
-    from odforecast.backtesting import run_units
-    from odforecast.backtesting.run import bar
 
+    units: list[Unit], task: Task | None, groups: list[list[Origin]], jobs: int, dask: str | None,
+    folder: Path | None, quiet: bool,
+) -> Results:  # fmt: skip
+    """The results, with a bar on a terminal; the same numbers with processes and on a cluster."""
+    from odforecast.backtesting import Workers, run_units
+    from odforecast.backtesting import backtest as run_backtest
+    from odforecast.backtesting.run import bar
+    from odforecast.backtesting.workers import connected
+
+    processes: AbstractContextManager[Any] = nullcontext()
+    if dask is not None:
+        processes = connected(dask, jobs)
+    elif jobs > 1:
+        processes = Workers(jobs)
     said = {o.reason for found in groups for o in found}
-    with bar(len(units), quiet or not sys.stderr.isatty(), said) as report:
+    with (
+        processes as executor,
+        bar(len(units), quiet or not sys.stderr.isatty(), said) as report,
+    ):
         how: dict[str, Any] = {"out": folder, "executor": executor, "progress": report}
         if task is None:
             return run_units(units, quantiles=folder is not None, **how)
-        made = list(dict.fromkeys(u.model for u in units))
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # its notes, which are said below
-            return run_backtest(made, task=task, **how)
+            warnings.simplefilter("ignore")  # its notes, which are said later
+            return run_backtest(list(dict.fromkeys(u.model for u in units)), task=task, **how)
 
 
 def _before(folder: Path | None) -> Mapping[str, Any]:

@@ -9,32 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from odforecast.cli.answer import Answer
+from odforecast.cli import options as opt
+from odforecast.cli.answer import Answer, write_table
 from odforecast.cli.app import Group
-from odforecast.cli.options import (
-    ARCHIVE,
-    DATA,
-    DRAWS,
-    END,
-    FOLDER,
-    INDICATOR,
-    JSON,
-    LOCATIONS,
-    MODEL,
-    OUTPUT,
-    QUIET,
-    SEED,
-    START,
-    TABLES,
-    TRUTH_AS_OF,
-    WHAT,
-    Choice,
-    Date,
-    horizon,
-    option,
-    out,
-    together,
-)
 from odforecast.cli.screen import note, say, working
 from odforecast.cli.source import SOURCES, open_source
 from odforecast.cli.tables import WHAT_90_IS, Column, lay, title
@@ -61,32 +38,24 @@ def hub() -> None:
 
 
 @hub.command()
-@click.argument("folder", metavar="DIR", type=FOLDER)
-@together(
-    option("--rounds", type=Choice(list(_KINDS)), default="real", show_default=True, group=WHAT,
-           help="One round per release; or one per past month, cut from the last release: complete "
-           "(clean), or as incomplete as another release was (delayed)."),
-    START, END, INDICATOR, horizon(),
-    option("--all", "every", is_flag=True, group=WHAT,
-           help="Metadata of all built-in models.  [default: those that a backtest runs]"),
-    option("--name", metavar="TEXT", group=OUTPUT, help="Name of the hub."),
-    option("--maintainer", metavar="TEXT", group=OUTPUT, help="Who runs the hub."),
-    option("--contact", metavar="TEXT", group=OUTPUT, help="A person: 'Jo Doe <jo@example.org>'."),
-    option("--repository", metavar="OWNER/NAME", group=OUTPUT, help="The hub's GitHub repository."),
-    SOURCES, JSON,
+@click.argument("folder", metavar="DIR", type=opt.FOLDER)
+@opt.together(
+    opt.what("--rounds", type=opt.Choice(list(_KINDS)), default="real", show_default=True,
+             help="One round per release; or one per past month, cut from the last release: "
+             "complete (clean), or as incomplete as another release was (delayed)."),
+    opt.START, opt.END, opt.INDICATOR, opt.horizon(),
+    opt.what("--all", "every", is_flag=True,
+             help="Metadata of all built-in models.  [default: those that a backtest runs]"),
+    opt.output("--name", metavar="TEXT", help="Name of the hub."),
+    opt.output("--maintainer", metavar="TEXT", help="Who runs the hub."),
+    opt.output("--contact", metavar="TEXT", help="A person: 'Jo Doe <jo@example.org>'."),
+    opt.output("--repository", metavar="OWNER/NAME", help="The hub's GitHub repository."),
+    SOURCES, opt.JSON,
 )  # fmt: skip
 def init(
-    folder: Path,
-    archive: Path | None,
-    source: str | None,
-    indicator: str,
-    rounds: str,
-    every: bool,
-    horizon: int | None,
-    as_json: bool,  # noqa: ARG001
-    contact: str | None,
-    **given: Any,
-) -> Answer:
+    folder: Path, archive: Path | None, source: str | None, indicator: str, rounds: str,
+    every: bool, horizon: int | None, contact: str | None, **given: Any,
+) -> Answer:  # fmt: skip
     """Create a hubverse hub in DIR, which must be new or empty.
 
     The hub asks for quantiles, samples and trend probabilities. It contains each release and its
@@ -101,6 +70,7 @@ def init(
     from odforecast.hub.making import init as make
 
     check_room(folder)
+    given.pop("as_json")
     given |= {
         "contact": None if contact is None else _person(contact),
         "models": "all" if every else None,
@@ -156,29 +126,20 @@ def _person(text: str) -> dict[str, str]:
 
 
 @hub.command()
-@click.argument("folder", metavar="DIR", type=FOLDER)
-@together(
-    MODEL,
-    option("--round", "day", metavar="DATE", type=Date("day", also="all".__eq__), group=WHAT,
-           help="Round, by its origin_date; 'all' for each.  [default: the last]"),
-    LOCATIONS, SOURCES, DRAWS, SEED, QUIET,
-    option("--format", "ending", type=Choice(["parquet", "csv"]), default="parquet", group=OUTPUT,
-           show_default=True, help="Format of the file."),
-    JSON,
+@click.argument("folder", metavar="DIR", type=opt.FOLDER)
+@opt.together(
+    opt.MODEL,
+    opt.what("--round", "day", metavar="DATE", type=opt.Date("day", also="all".__eq__),
+             help="Round, by its origin_date; 'all' for each.  [default: the last]"),
+    opt.LOCATIONS, SOURCES, opt.DRAWS, opt.SEED, opt.QUIET,
+    opt.output("--format", "ending", type=opt.Choice(["parquet", "csv"]), default="parquet",
+               show_default=True, help="Format of the file."),
+    opt.JSON,
 )  # fmt: skip
 def submit(
-    folder: Path,
-    archive: Path | None,
-    source: str | None,
-    model: str,
-    day: str | None,
-    locations: str,
-    draws: int,
-    seed: int,
-    quiet: bool,
-    ending: str,
-    as_json: bool,
-) -> Answer:
+    folder: Path, archive: Path | None, source: str | None, model: str, day: str | None,
+    locations: str, draws: int, seed: int, quiet: bool, ending: str, as_json: bool,
+) -> Answer:  # fmt: skip
     """Forecast a round of the hub in DIR with a model of ours, and submit it.
 
     The model sees only what was known at the round. The file holds everything that the round asks
@@ -215,9 +176,9 @@ def submit(
 
 
 @hub.command()
-@click.argument("folder", metavar="DIR", type=FOLDER)
-@together(ARCHIVE, JSON)
-def update(folder: Path, archive: Path | None, as_json: bool) -> Answer:  # noqa: ARG001
+@click.argument("folder", metavar="DIR", type=opt.FOLDER)
+@opt.together(opt.ARCHIVE, opt.JSON)
+def update(folder: Path, archive: Path | None, **_: Any) -> Answer:
     """Add a round for each new release to the hub in DIR, and the counts that are final now.
 
     Existing rounds, submissions, metadata and README.md are kept. The archive must contain the
@@ -242,32 +203,25 @@ def update(folder: Path, archive: Path | None, as_json: bool) -> Answer:  # noqa
 
 @hub.command()
 @click.argument("path", metavar="DIR|FILE", type=click.Path(path_type=Path))
-@together(
-    option("--submission-time", is_flag=True, group=WHAT,
-           help="Also check that the submission window is open now."),
-    option("--at", type=Date("day", also=lambda x: bool(re.search("[0-9][T ][0-9]", x))),
-           metavar="DATE", group=WHAT,
-           help="Also check the submission window on a day, or at a time such as "
-           "2026-01-14T12:00."),
-    option("--schemas", metavar="DIR", group=WHAT,
-           type=click.Path(path_type=Path, exists=True, file_okay=False),
-           help="Folder with the hubverse's schemas, for valid_config: admin-schema.json, "
-           "tasks-schema.json, target-data-schema.json."),
-    option("--no-extra-dates", is_flag=True, group=WHAT,
-           help="Refuse a time series with days that no round asks for."),
-    option("--all", "every", is_flag=True, group=OUTPUT,
-           help="List all 52 checks, not only failures."),
-    JSON,
+@opt.together(
+    opt.what("--submission-time", is_flag=True,
+             help="Also check that the submission window is open now."),
+    opt.what("--at", type=opt.Date("day", also=lambda x: bool(re.search("[0-9][T ][0-9]", x))),
+             metavar="DATE", help="Also check the submission window on a day, or at a time such as "
+             "2026-01-14T12:00."),
+    opt.what("--schemas", metavar="DIR",
+             type=click.Path(path_type=Path, exists=True, file_okay=False),
+             help="Folder with the hubverse's schemas, for valid_config: admin-schema.json, "
+             "tasks-schema.json, target-data-schema.json."),
+    opt.what("--no-extra-dates", is_flag=True,
+             help="Refuse a time series with days that no round asks for."),
+    opt.output("--all", "every", is_flag=True, help="List all 52 checks, not only failures."),
+    opt.JSON,
 )  # fmt: skip
 def check(
-    path: Path,
-    submission_time: bool,
-    at: str | None,
-    schemas: Path | None,
-    no_extra_dates: bool,
-    every: bool,
-    as_json: bool,  # noqa: ARG001
-) -> Answer:
+    path: Path, submission_time: bool, at: str | None, schemas: Path | None, no_extra_dates: bool,
+    every: bool, **_: Any,
+) -> Answer:  # fmt: skip
     """Check a hubverse hub, or one submission, metadata or target data file in it.
 
     The checks and their names are those of the R package hubValidations, for hubs of schema v5 and
@@ -331,35 +285,26 @@ _ENERGY: Final = (Column("scored", "n_scorable"), Column("energy", "energy_score
 @hub.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
-@together(
-    option("--by", metavar="NAMES", default="horizon", show_default=True, group=WHAT,
-           help="Task ids to show separately, with commas; none: only targets."),
-    option("--baseline", metavar="MODEL", group=WHAT, help="Model (file) to compare WIS with."),
-    option("--common", is_flag=True, group=WHAT, help="Only units that every model forecasts."),
-    option("--scale", type=Choice(["natural", "log", "both"]), default="natural", group=WHAT,
-           show_default=True, help="log: scores of log(1 + x)."),
-    TRUTH_AS_OF,
-    option("--target-data", type=Choice(["oracle-output", "time-series"]), group=DATA,
-           help="Which of the hub's target data to score against.  [default: oracle-output, if "
-           "there is any]"),
-    JSON,
-    option("--joint", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-           group=OUTPUT, writes=TABLES, help="Also write the energy scores of joint samples."),
-    out(f"One row per forecast unit: {', '.join(TABLES)}.", TABLES),
+@opt.together(
+    opt.what("--by", metavar="NAMES", default="horizon", show_default=True,
+             help="Task ids to show separately, with commas; none: only targets."),
+    opt.what("--baseline", metavar="MODEL", help="Model (file) to compare WIS with."),
+    opt.what("--common", is_flag=True, help="Only units that every model forecasts."),
+    opt.what("--scale", type=opt.Choice(["natural", "log", "both"]), default="natural",
+             show_default=True, help="log: scores of log(1 + x)."),
+    opt.TRUTH_AS_OF,
+    opt.data("--target-data", type=opt.Choice(["oracle-output", "time-series"]),
+             help="Which of the hub's target data to score against.  [default: oracle-output, if "
+             "there is any]"),
+    opt.JSON,
+    opt.output("--joint", type=opt.FILE, metavar="FILE", writes=opt.TABLES,
+               help="Also write the energy scores of joint samples."),
+    opt.out(f"One row per forecast unit: {', '.join(opt.TABLES)}.", opt.TABLES),
 )  # fmt: skip
 def score(
-    folder: Path,
-    files: tuple[Path, ...],
-    truth_as_of: str | None,
-    target_data: Any,
-    scale: str,
-    by: str,
-    baseline: str | None,
-    common: bool,
-    as_json: bool,  # noqa: ARG001
-    joint: Path | None,
-    out: Path | None,
-) -> Answer:
+    folder: Path, files: tuple[Path, ...], truth_as_of: str | None, target_data: Any, scale: str,
+    by: str, baseline: str | None, common: bool, joint: Path | None, out: Path | None, **_: Any,
+) -> Answer:  # fmt: skip
     """Score the submissions of a hub against its own target data.
 
     DIR is any hubverse hub. FILES are submissions; by default, all of them. Final counts come from
@@ -367,11 +312,9 @@ def score(
     version is used, or that of --truth-as-of. Scores are those of hubEvals, with its names in
     --out. Nothing is left out: --out has a reason for every unit that cannot be scored.
     """
-    from odforecast.cli.answer import write_table
-    from odforecast.cli.options import check_outputs
     from odforecast.hub import score as run
 
-    check_outputs(("--out", out, TABLES), ("--joint", joint, TABLES), read=files)
+    opt.check_outputs(("--out", out, opt.TABLES), ("--joint", joint, opt.TABLES), read=files)
     whole = run(folder, list(files) or None, as_of=truth_as_of, scale=scale,
                 target_data=target_data)  # fmt: skip
     found, units = whole.common() if common else whole, whole.units

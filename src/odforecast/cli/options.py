@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,10 @@ class Option(click.Option):
 def option(*names: str, **how: Any) -> Decorator:
     """An :class:`Option` as a decorator."""
     return click.option(*names, cls=Option, **how)
+
+
+#: An option of one group.
+what, data, output, details = (partial(option, group=group) for group in (WHAT, DATA, OUTPUT, MORE))
 
 
 def together(*options: Decorator) -> Decorator:

@@ -8,23 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
 from odforecast.cli.app import Group
-from odforecast.cli.options import (
-    AS_OF,
-    BESIDE,
-    DRAWS,
-    JSON,
-    MODEL,
-    MORE,
-    OUTPUT,
-    QUIET,
-    SEED,
-    TABLE,
-    option,
-    out,
-    together,
-)
 from odforecast.cli.scenario_run import (
     ASKED,
     FILES,
@@ -60,7 +46,7 @@ def scenario() -> None:
 
 
 @scenario.command("list")
-@option("--events", is_flag=True, group=OUTPUT, help="List the events of the evidence library.")
+@opt.output("--events", is_flag=True, help="List the events of the evidence library.")
 def list_(events: bool) -> None:
     """List the named scenarios: title, chance that each works, grade of the evidence."""
     from odforecast.scenario import NULL, catalogue, named_intervention
@@ -97,7 +83,7 @@ def list_(events: bool) -> None:
 
 @scenario.command()
 @click.argument("name", metavar="NAME|FILE")
-@option("--toml", is_flag=True, group=OUTPUT, help="Print as TOML instead of YAML.")
+@opt.output("--toml", is_flag=True, help="Print as TOML instead of YAML.")
 def show(name: str, toml: bool) -> None:
     """Show a scenario, an event, or a scenario file of yours, with source and grade."""
     from odforecast.errors import UnknownNameError, one_of
@@ -181,14 +167,8 @@ for _command in (run, compare):
 
 
 @scenario.command()
-@together(ASKED, JSON, TABLE)
-def sensitivity(
-    archive: Path | None,
-    source: str | None,
-    as_json: bool,
-    table: Path | None,  # noqa: ARG001
-    **asked: Any,
-) -> Answer:
+@opt.together(ASKED, opt.TABLE)
+def sensitivity(**asked: Any) -> Answer:
     """Show which assumption matters most, and what waiting costs.
 
     Each assumption in turn is set to its 5th and 95th percentile while the others stay uncertain.
@@ -197,7 +177,7 @@ def sensitivity(
 
     from odforecast.scenario import tornado
 
-    projection, _, meta = projected(archive, source, **asked, err=as_json)
+    projection, _, meta = projected(**asked)
     given: dict[str, Any] = {"location": list(projection.baseline.locations),
                              "exposures": projection.tables, "seed": projection.seed}  # fmt: skip
     base = projection.source or projection.baseline
@@ -237,14 +217,8 @@ def sensitivity(
 
 
 @scenario.command()
-@together(ONSET, FORECAST, JSON, TABLE)
-def attribution(
-    archive: Path | None,
-    source: str | None,
-    as_json: bool,
-    table: Path | None,  # noqa: ARG001
-    **asked: Any,
-) -> Answer:
+@opt.together(ONSET, FORECAST, opt.TABLE)
+def attribution(**asked: Any) -> Answer:
     """Show deaths prevented by the share of the 2023-24 fall that is credited to cooperation.
 
     The counts cannot say how large that share is, so every share is shown.
@@ -252,7 +226,7 @@ def attribution(
     from odforecast.scenario import attribution as shares_of
 
     shock = "supply-shock-2023-like"
-    projection, _, meta = projected(archive, source, scenarios=[shock], **asked, err=as_json)
+    projection, _, meta = projected(scenarios=[shock], **asked)
     begins = projection.scenario(shock).interventions[0].onset[0]
     found = shares_of(
         projection.source or projection.baseline, begins, exposures=projection.tables,
@@ -281,19 +255,11 @@ def attribution(
 
 @scenario.command("past")
 @click.argument("event", metavar="EVENT")
-@together(BESIDE, MODEL, SOURCES, DRAWS, SEED, QUIET, JSON, TABLE)
+@opt.together(opt.BESIDE, opt.MODEL, SOURCES, opt.DRAWS, opt.SEED, opt.QUIET, opt.JSON, opt.TABLE)
 def past_command(
-    event: str,
-    archive: Path | None,
-    source: str | None,
-    model: str,
-    locations: str,
-    draws: int,
-    seed: int,
-    quiet: bool,
-    as_json: bool,  # noqa: ARG001
-    table: Path | None,  # noqa: ARG001
-) -> Answer:
+    event: str, archive: Path | None, source: str | None, model: str, locations: str, draws: int,
+    seed: int, quiet: bool, **_: Any,
+) -> Answer:  # fmt: skip
     """Show what followed a past event, and two estimates of what would have happened without it.
 
     "Effect removed" takes the estimated change after the date out of the counts. "Forecast from
@@ -400,22 +366,16 @@ def _show_past(event: str, named: Past, neutral: Past, found: pd.DataFrame) -> N
 
 @scenario.command()
 @click.argument("checks", nargs=-1, metavar="[CHECK]...")
-@together(
-    AS_OF, MODEL, SOURCES, SEED,
-    option("--simulations", metavar="N", default=200, show_default=True, group=MORE,
-           help="Number of simulations in the recovery checks."),
-    out("Folder for tables and figures.", ()),
+@opt.together(
+    opt.AS_OF, opt.MODEL, SOURCES, opt.SEED,
+    opt.details("--simulations", metavar="N", default=200, show_default=True,
+                help="Number of simulations in the recovery checks."),
+    opt.out("Folder for tables and figures.", ()),
 )  # fmt: skip
 def validate(
-    checks: tuple[str, ...],
-    archive: Path | None,
-    source: str | None,
-    as_of: str | None,
-    model: str,
-    seed: int,
-    simulations: int,
-    out: Path | None,
-) -> None:
+    checks: tuple[str, ...], archive: Path | None, source: str | None, as_of: str | None,
+    model: str, seed: int, simulations: int, out: Path | None,
+) -> None:  # fmt: skip
     """Run the validation checks: null, recovery, placebos, hindcast, episodes, power.
 
     The exit status is 1 if a check fails. Some checks only report and cannot fail. A check that

@@ -12,34 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
-from odforecast.cli.options import (
-    AS_OF,
-    BESIDE,
-    DATA,
-    DRAWS,
-    INDICATOR,
-    JSON,
-    MODEL,
-    MORE,
-    OUTPUT,
-    PLOT,
-    QUIET,
-    REPLACE,
-    SEED,
-    START_MONTH,
-    TABLE,
-    TARGET,
-    UNTIL,
-    WHAT,
-    Choice,
-    check_apart,
-    command,
-    horizon,
-    option,
-    out,
-    together,
-)
 from odforecast.cli.screen import grid, note, say, warn, working, wrapped
 from odforecast.cli.source import SOURCES, about, fit, keep, open_panel, open_source
 from odforecast.cli.tables import title
@@ -67,52 +41,44 @@ _ONCE = (
 )  # fmt: skip
 FILES = (".yaml", ".yml", ".toml")
 
-ONSET = option(
-    "--onset", metavar="MONTH", type=START_MONTH, group=WHAT,
+ONSET = opt.what(
+    "--onset", metavar="MONTH", type=opt.START_MONTH,
     help="First month of named scenarios.  [default: the month after the as-of date]",
 )  # fmt: skip
 #: What every forecast under scenarios is made of.
-FORECAST = together(
-    BESIDE, horizon(HORIZON), UNTIL, MODEL, INDICATOR, SOURCES, AS_OF, DRAWS, SEED, QUIET
-)
-ASKED = together(
-    option("--scenario", "scenarios", multiple=True, required=True, metavar="FILE|NAME",
-           group=WHAT, help="A name from odforecast scenario list, a scenario file of yours, or "
-           "null; with commas, or repeated."),
+FORECAST = opt.together(
+    opt.BESIDE, opt.horizon(HORIZON), opt.UNTIL, opt.MODEL, opt.INDICATOR, SOURCES, opt.AS_OF,
+    opt.DRAWS, opt.SEED, opt.QUIET, opt.JSON,
+)  # fmt: skip
+ASKED = opt.together(
+    opt.what("--scenario", "scenarios", multiple=True, required=True, metavar="FILE|NAME",
+             help="A name from odforecast scenario list, a scenario file of yours, or null; with "
+             "commas, or repeated."),
     ONSET, FORECAST,
-    option("--exposure", "tables", multiple=True, metavar="NAME=FILE", group=DATA, more=True,
-           help="Your own shares by place (CSV: location,exposure): fentanyl-share=table.csv."),
+    opt.data("--exposure", "tables", multiple=True, metavar="NAME=FILE", more=True,
+             help="Your own shares by place (CSV: location,exposure): fentanyl-share=table.csv."),
 )  # fmt: skip
 
 
-@command()
-@together(
+@opt.command()
+@opt.together(
     ASKED,
-    option("--against", metavar="NAME", group=WHAT, help="Count deaths prevented against this "
-           "scenario.  [default: the status quo]"),
-    TARGET, JSON, PLOT,
-    out("Folder to write: a brief, tables, draws and figures.", (), required=True), REPLACE,
-    option("--paper", type=Choice(["letter", "a4"]), default="letter", show_default=True,
-           group=OUTPUT, more=True, help="Paper size of the brief."),
-    option("--style", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
-           group=OUTPUT, more=True, reads=True, help="Your own style sheet for the brief."),
-    option("--samples", metavar="N", default=100, show_default=True, type=click.IntRange(min=1),
-           group=MORE, more=True, help="Number of draws in the hub file of samples."),
+    opt.what("--against", metavar="NAME",
+             help="Count deaths prevented against this scenario.  [default: the status quo]"),
+    opt.TARGET, opt.PLOT,
+    opt.out("Folder to write: a brief, tables, draws and figures.", (), required=True), opt.REPLACE,
+    opt.output("--paper", type=opt.Choice(["letter", "a4"]), default="letter", show_default=True,
+               more=True, help="Paper size of the brief."),
+    opt.output("--style", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+               metavar="FILE", more=True, reads=True, help="Your own style sheet for the brief."),
+    opt.details("--samples", metavar="N", default=100, show_default=True,
+                type=click.IntRange(min=1), more=True,
+                help="Number of draws in the hub file of samples."),
 )  # fmt: skip
 def run(
-    archive: Path | None,
-    source: str | None,
-    against: str | None,
-    target: str,
-    samples: int,
-    paper: str,
-    style: Path | None,
-    as_json: bool,
-    plot: Path | None,
-    replace: bool,
-    out: Path,
-    **asked: Any,
-) -> Answer:
+    against: str | None, target: str, samples: int, paper: str, style: Path | None,
+    plot: Path | None, replace: bool, out: Path, **asked: Any,
+) -> Answer:  # fmt: skip
     """Project a forecast under scenarios, print the answer, and write a brief for decision-makers.
 
     The brief is one file with a section for each place: the US, and those of --locations. An
@@ -122,9 +88,9 @@ def run(
     \b
     odforecast scenario run --scenario cooperation-resumed --out brief
     """
-    check_apart("--out", out, ("--plot", plot))
+    opt.check_apart("--out", out, ("--plot", plot))
     _check_folder(out, replace)
-    projection, panel, meta = projected(archive, source, **asked, err=as_json)
+    projection, panel, meta = projected(**asked)
     projection.against(against)  # an unknown name is refused before anything is written
     if against is not None:
         note("the brief and figures compare with the status quo")
@@ -156,20 +122,14 @@ def run(
     )
 
 
-@command()
-@together(
+@opt.command()
+@opt.together(
     ASKED,
-    option("--later", multiple=True, metavar="MONTHS", type=click.IntRange(1, 240), group=WHAT,
-           help="Also start every scenario that many months later; may be repeated."),
-    JSON, TABLE,
+    opt.what("--later", multiple=True, metavar="MONTHS", type=click.IntRange(1, 240),
+             help="Also start every scenario that many months later; may be repeated."),
+    opt.TABLE,
 )  # fmt: skip
-def compare(
-    archive: Path | None,
-    source: str | None,
-    as_json: bool,
-    table: Path | None,  # noqa: ARG001
-    **asked: Any,
-) -> Answer:
+def compare(**asked: Any) -> Answer:
     """Compare options in one table: deaths prevented if each works, its chance, and on average.
 
     It draws no figures and writes no folder: odforecast scenario run does.
@@ -177,7 +137,7 @@ def compare(
     \b
     odforecast scenario compare --scenario cooperation-resumed,tariff-only
     """
-    projection, _, meta = projected(archive, source, **asked, err=as_json)
+    projection, _, meta = projected(**asked)
 
     def show() -> None:
         """Print a table for each place."""
@@ -205,24 +165,11 @@ def _compare_place(one: Projection, where: str) -> None:
 
 
 def projected(
-    archive: Path | None,
-    source: str | None,
-    *,
-    scenarios: Iterable[str],
-    onset: str | None,
-    as_of: str | None,
-    model: str,
-    locations: str,
-    indicator: str,
-    draws: int,
-    seed: int,
-    quiet: bool,
-    horizon: int | None,
-    until: str | None,
-    tables: Sequence[str] = (),
-    later: Sequence[int] = (),
-    err: bool = False,
-) -> tuple[Projection, Panel, dict[str, Any]]:
+    archive: Path | None, source: str | None, *, scenarios: Iterable[str], onset: str | None,
+    as_of: str | None, model: str, locations: str, indicator: str, draws: int, seed: int,
+    quiet: bool, horizon: int | None, until: str | None, as_json: bool,
+    tables: Sequence[str] = (), later: Sequence[int] = (), **_: Any,
+) -> tuple[Projection, Panel, dict[str, Any]]:  # fmt: skip
     """The projection that was asked for, its panel, and what JSON says of it; notes are said."""
     from odforecast.forecast.text import beyond_validated
     from odforecast.models import get_model
@@ -243,7 +190,7 @@ def projected(
         if not x.backfire and x.chances()[2] >= 0.005:
             note(f"{x.name} may raise deaths (probability {x.chances()[2]:.2f}) and names no "
                  "mechanism: describe one under backfire")  # fmt: skip
-    say(f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}", err=err)
+    say(f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}", err=as_json)
     ahead = HORIZON if horizon is None and until is None else horizon
     with working(f"fitting {forecaster.label}", quiet):
         projection = project(
@@ -439,13 +386,9 @@ def waiting_costs(projection: Projection) -> pd.DataFrame:
 
 
 def _write(
-    projection: Projection,
-    panel: Panel,
-    targets: list[str],
-    samples: int,
-    against: str | None,
+    projection: Projection, panel: Panel, targets: list[str], samples: int, against: str | None,
     out: Path,
-) -> pd.DataFrame:
+) -> pd.DataFrame:  # fmt: skip
     """Tables, draws and figures of a run; what waiting costs is given back."""
     import pandas as pd
 
@@ -491,13 +434,9 @@ def _write(
 
 
 def _write_briefs(
-    projection: Projection,
-    panel: Panel,
-    waiting: pd.DataFrame,
-    paper: str,
-    style: Path | None,
+    projection: Projection, panel: Panel, waiting: pd.DataFrame, paper: str, style: Path | None,
     out: Path,
-) -> None:
+) -> None:  # fmt: skip
     """Write the brief and its annex."""
     from odforecast.report.brief import write_briefs
 

@@ -11,22 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer, records
-from odforecast.cli.options import (
-    ARCHIVE,
-    INDICATOR,
-    JSON,
-    MIN_TRUTH_AGE,
-    OUTPUT,
-    PLOT,
-    SOURCE,
-    TRUTH_AS_OF,
-    WHAT,
-    command,
-    option,
-    out,
-    together,
-)
 from odforecast.cli.screen import note, say
 from odforecast.cli.source import ACCEPT, open_source, say_age
 from odforecast.cli.tables import WHAT_90_IS, WHAT_WIS_IS, WORDS, Column, lay, title, words
@@ -96,40 +82,31 @@ _PLAUSIBILITY = (
 
 def _source(command: Callable[..., Any]) -> Callable[..., Any]:
     """``--source``, which its former name ``--truth`` sets too."""
-    command = SOURCE(command)
+    command = opt.SOURCE(command)
     made = command.__click_params__[-1]  # type: ignore[attr-defined]
     made.former, made.opts, made.more = ("--truth",), [*made.opts, "--truth"], False
     return command
 
 
-@command()
+@opt.command()
 @click.argument("forecasts", nargs=-1, required=True, type=click.Path(path_type=Path))
-@together(
-    option("--baseline", metavar="MODEL", group=WHAT, help="Model (file) to compare WIS with."),
-    INDICATOR,
-    option("--held", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", group=WHAT,
-           reads=True, help="For scenarios: the months in which the assumptions of each were true "
-           "(CSV: scenario_id,first_month,last_month[,note])."),
-    TRUTH_AS_OF, MIN_TRUTH_AGE, ARCHIVE, _source, ACCEPT, JSON, PLOT,
-    option("--joint", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-           group=OUTPUT, writes=ENDINGS, help="Also score draws jointly (energy score, sums of "
-           "states, paths), from samples and saved forecasts: .csv or .parquet."),
-    out("One row per forecast: .csv or .parquet.", ENDINGS),
+@opt.together(
+    opt.what("--baseline", metavar="MODEL", help="Model (file) to compare WIS with."),
+    opt.INDICATOR,
+    opt.what("--held", type=opt.FILE, metavar="FILE", reads=True,
+             help="For scenarios: the months in which the assumptions of each were true (CSV: "
+             "scenario_id,first_month,last_month[,note])."),
+    opt.TRUTH_AS_OF, opt.MIN_TRUTH_AGE, opt.ARCHIVE, _source, ACCEPT, opt.JSON, opt.PLOT,
+    opt.output("--joint", type=opt.FILE, metavar="FILE", writes=ENDINGS,
+               help="Also score draws jointly (energy score, sums of states, paths), from samples "
+               "and saved forecasts: .csv or .parquet."),
+    opt.out("One row per forecast: .csv or .parquet.", ENDINGS),
 )  # fmt: skip
 def score(
-    forecasts: tuple[Path, ...],
-    archive: Path | None,
-    source: str | None,
-    truth_as_of: str | None,
-    indicator: str,
-    min_truth_age: int,
-    baseline: str | None,
-    held: Path | None,
-    as_json: bool,  # noqa: ARG001
-    plot: Path | None,
-    joint: Path | None,
-    out: Path | None,
-) -> Answer:
+    forecasts: tuple[Path, ...], archive: Path | None, source: str | None, truth_as_of: str | None,
+    indicator: str, min_truth_age: int, baseline: str | None, held: Path | None, plot: Path | None,
+    joint: Path | None, out: Path | None, **_: Any,
+) -> Answer:  # fmt: skip
     """Score forecasts in your files against the counts of a later release.
 
     FORECASTS are files and folders that odforecast wrote: hub files of quantiles, samples or the
@@ -149,13 +126,12 @@ def score(
     """
     import pandas as pd
 
-    from odforecast.cli.options import check_outputs
     from odforecast.cli.score_files import read_any
     from odforecast.hub import read_held
     from odforecast.scoring import Truth
     from odforecast.scoring.summary import mark_plausible
 
-    check_outputs(("--out", out, ENDINGS), ("--joint", joint, ENDINGS), read=forecasts)
+    opt.check_outputs(("--out", out, ENDINGS), ("--joint", joint, ENDINGS), read=forecasts)
     files = read_any(forecasts)
     scenarios = _scenarios(files, held)
     if plot is not None and not any(map(_has_years, files)):

@@ -72,9 +72,8 @@ def lay(table: pd.DataFrame, labels: Mapping[str, str], columns: Iterable[Column
 
 def lay_groups(
     sections: Iterable[tuple[str, Sequence[tuple[str, pd.DataFrame]]]],
-    columns: Iterable[Column],
-    groups: Sequence[str],
-) -> str:
+    columns: Iterable[Column], groups: Sequence[str],
+) -> str:  # fmt: skip
     """A row per model under the title of its section, a column per score and months ahead.
 
     A section holds models, and of each the rows by ``horizon_group``.

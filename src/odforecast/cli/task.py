@@ -7,19 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
 from odforecast.cli.app import Group
-from odforecast.cli.options import (
-    ARCHIVE,
-    FOLDER,
-    HUB_FILES,
-    JSON,
-    REPLACE,
-    WHAT,
-    option,
-    out,
-    together,
-)
 from odforecast.cli.screen import columns, note, say
 from odforecast.errors import ArchiveError, BacktestError
 from odforecast.say import number_of, of_path, quoted
@@ -40,8 +30,8 @@ def task() -> None:
 
 
 @task.command("list")
-@JSON
-def list_(as_json: bool) -> Answer:  # noqa: ARG001
+@opt.JSON
+def list_(**_: Any) -> Answer:
     """List the tasks that come with the package."""
     from odforecast.backtesting.task import read, shipped
 
@@ -54,8 +44,8 @@ def list_(as_json: bool) -> Answer:  # noqa: ARG001
 
 @task.command()
 @_NAME
-@together(ARCHIVE, JSON)
-def show(name: str, archive: Path | None, as_json: bool) -> Answer:  # noqa: ARG001
+@opt.together(opt.ARCHIVE, opt.JSON)
+def show(name: str, archive: Path | None, **_: Any) -> Answer:
     """Show the definition of a task and its fingerprint.
 
     The fingerprint is a hash of the definition and of the data: the final counts, and what was
@@ -85,9 +75,9 @@ def show(name: str, archive: Path | None, as_json: bool) -> Answer:  # noqa: ARG
 
 @task.command()
 @_NAME
-@click.argument("folder", metavar="DIR", type=FOLDER)
-@together(ARCHIVE, JSON)
-def export(name: str, folder: Path, archive: Path | None, as_json: bool) -> Answer:  # noqa: ARG001
+@click.argument("folder", metavar="DIR", type=opt.FOLDER)
+@opt.together(opt.ARCHIVE, opt.JSON)
+def export(name: str, folder: Path, archive: Path | None, **_: Any) -> Answer:
     """Write the data known at each origin as CSV, for a model in another program.
 
     DIR gets two files per origin, with the data known then and the forecasts asked for, and the
@@ -115,23 +105,17 @@ def export(name: str, folder: Path, archive: Path | None, as_json: bool) -> Answ
 @_NAME
 @click.argument("files", nargs=-1, required=True, metavar="FILE|DIR...",
                 type=click.Path(path_type=Path))  # fmt: skip
-@together(
-    option("--label", metavar="LABEL", required=True, group=WHAT,
-           help="Name of the model on a leaderboard."),
-    option("--model-version", metavar="TEXT", default="submitted", show_default=True, group=WHAT,
-           help="Version of the model, for readers."),
-    ARCHIVE, out("Folder of results.", (), required=True), REPLACE, JSON,
+@opt.together(
+    opt.what("--label", metavar="LABEL", required=True,
+             help="Name of the model on a leaderboard."),
+    opt.what("--model-version", metavar="TEXT", default="submitted", show_default=True,
+             help="Version of the model, for readers."),
+    opt.ARCHIVE, opt.out("Folder of results.", (), required=True), opt.REPLACE, opt.JSON,
 )  # fmt: skip
 def submit(
-    name: str,
-    files: tuple[Path, ...],
-    label: str,
-    model_version: str,
-    archive: Path | None,
-    out: Path,
-    replace: bool,
-    as_json: bool,  # noqa: ARG001
-) -> Answer:
+    name: str, files: tuple[Path, ...], label: str, model_version: str, archive: Path | None,
+    out: Path, replace: bool, **_: Any,
+) -> Answer:  # fmt: skip
     """Check and score hub files that another program made for a task.
 
     Each file holds the forecasts of one origin. Its name is the origin's id from odforecast task
@@ -165,9 +149,9 @@ def submit(
 
 
 @task.command("leaderboard")
-@click.argument("folders", nargs=-1, required=True, metavar="RESULTS...", type=FOLDER)
-@JSON
-def leaderboard_(folders: tuple[Path, ...], as_json: bool) -> Answer:  # noqa: ARG001
+@click.argument("folders", nargs=-1, required=True, metavar="RESULTS...", type=opt.FOLDER)
+@opt.JSON
+def leaderboard_(folders: tuple[Path, ...], **_: Any) -> Answer:
     """Compare results of one task, from your own folders, on the counts they have in common.
 
     RESULTS are folders written by odforecast backtest --task ... --out, or by odforecast task
@@ -218,14 +202,14 @@ def _by_origin(task: Task, given: tuple[Path, ...]) -> dict[str, Path]:
             )
         inside = [path]
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.name.lower().endswith(HUB_FILES))
+            inside = sorted(p for p in path.iterdir() if p.name.lower().endswith(opt.HUB_FILES))
         if not inside:
-            raise BacktestError(f"{path} contains no forecasts", hint=", ".join(HUB_FILES))
+            raise BacktestError(f"{path} contains no forecasts", hint=", ".join(opt.HUB_FILES))
         files += inside
     ids = sorted(task.origin_ids, key=len, reverse=True)
     found: dict[str, Path] = {}
     for path in files:
-        endings = (x for x in sorted(HUB_FILES, key=len) if path.name.lower().endswith(x))
+        endings = (x for x in sorted(opt.HUB_FILES, key=len) if path.name.lower().endswith(x))
         stem = path.name[: -len(next(endings, "")) or None]
         key = next((i for i in ids if stem == i or stem.startswith(f"{i}-")), None)
         if key is None:
