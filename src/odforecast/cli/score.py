@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -283,16 +283,13 @@ def _check_levels(files: Sequence[Forecasts], baseline: str | None) -> None:
     for one in files:
         for levels in _level_sets(one):
             found.setdefault((one.model, levels), one.path)
-    if len({levels for _, levels in found}) < 2:
+    least = min(found, key=lambda x: len(x[1]), default=("", ()))
+    others = [x for x in found if x[1] != least[1]]
+    if not others:
         return
-    least, most = (pick(found, key=lambda x: len(x[1])) for pick in (min, max))
-    alike = len(least[1]) == len(most[1])
-    if alike:
-        most = next(x for x in found if x[1] != least[1])
+    most = max(others, key=lambda x: len(x[1]))
     names = [f"{m} ({found[m, x].name})" if least[0] == most[0] else m for m, x in (least, most)]
-    said = [f"{len(x)} levels" for x in (least[1], most[1])]
-    if alike:
-        said = [_shown(least[1], most[1]), _shown(most[1], least[1])]
+    said = [_shown(least[1], most[1]), _shown(most[1], least[1])]
     text = f"WIS of {names[0]} is over {said[0]}, of {names[1]} over {said[1]}"
     if baseline is not None:
         raise ScoringError(text, hint="only scores over the same levels can be compared")
@@ -301,30 +298,21 @@ def _check_levels(files: Sequence[Forecasts], baseline: str | None) -> None:
 
 def _level_sets(one: Forecasts) -> set[Levels]:
     """Levels that the WIS of a file is over, by origin; of draws, those of hubs."""
-    if one.table is not None:
-        return {_rounded(one.levels or ())}
-    if one.hub is None:
-        return {_rounded(HUB_QUANTILES)}
-    rows = one.hub[one.hub["output_type"] == "quantile"]
-    drawn = (one.hub["output_type"] == "sample").all()
-    # All units of one origin have the same: other files were refused.
-    return ({_rounded(HUB_QUANTILES)} if drawn else set()) | {
-        _rounded(part["output_type_id"].unique())
-        for _, part in rows.groupby("origin_date", sort=False)
-    }
-
-
-def _rounded(levels: Iterable[Any]) -> Levels:
-    """Levels as they are compared."""
-    return tuple(sorted(round(float(x), 9) for x in levels))
+    found: list[Any] = [one.levels or HUB_QUANTILES]
+    if one.hub is not None and not (one.hub["output_type"] == "sample").all():
+        rows = one.hub[one.hub["output_type"] == "quantile"]
+        # All units of one origin have the same: other files were refused.
+        found = list(rows.groupby("origin_date", sort=False)["output_type_id"].unique())
+    return {tuple(sorted(round(float(x), 9) for x in levels)) for levels in found}
 
 
 def _shown(levels: Levels, beside: Levels) -> str:
-    """Levels, or of many one that the others lack."""
+    """How many levels there are; of as many as the others, which, or one that the others lack."""
+    if len(levels) != len(beside):
+        return f"{len(levels)} levels"
     if len(levels) <= 5:
         return f"levels {', '.join(f'{x:g}' for x in levels)}"
-    own = next(x for x in levels if x not in beside)
-    return f"{len(levels)} levels with {own:g}"
+    return f"{len(levels)} levels with {next(x for x in levels if x not in beside):g}"
 
 
 def _joint_table(files: list[Forecasts], truth: Truth, known: Known) -> pd.DataFrame:
@@ -559,7 +547,6 @@ def _write(scores: pd.DataFrame, out: Path) -> None:
     with replacing(out) as part:
         if out.suffix == ".parquet":
             scores.to_parquet(part, index=False)
-        else:
-            # Models and files are named by whoever made them: "=cmd|..." is a name too.
+        else:  # models and files are named by whoever made them: "=cmd|..." is a name too
             safe = for_spreadsheets(scores)
             safe.to_csv(part, index=False, lineterminator="\n", date_format="%Y-%m-%d")
