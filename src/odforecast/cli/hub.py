@@ -70,7 +70,6 @@ def init(
     from odforecast.hub.making import init as make
 
     check_room(folder)
-    given.pop("as_json")
     given |= {
         "contact": None if contact is None else _person(contact),
         "models": "all" if every else None,
@@ -178,7 +177,7 @@ def submit(
 @hub.command()
 @click.argument("folder", metavar="DIR", type=opt.FOLDER)
 @opt.together(opt.ARCHIVE, opt.JSON)
-def update(folder: Path, archive: Path | None, **_: Any) -> Answer:
+def update(folder: Path, archive: Path | None) -> Answer:
     """Add a round for each new release to the hub in DIR, and the counts that are final now.
 
     Existing rounds, submissions, metadata and README.md are kept. The archive must contain the
@@ -220,7 +219,7 @@ def update(folder: Path, archive: Path | None, **_: Any) -> Answer:
 )  # fmt: skip
 def check(
     path: Path, submission_time: bool, at: str | None, schemas: Path | None, no_extra_dates: bool,
-    every: bool, **_: Any,
+    every: bool,
 ) -> Answer:  # fmt: skip
     """Check a hubverse hub, or one submission, metadata or target data file in it.
 
@@ -303,7 +302,7 @@ _ENERGY: Final = (Column("scored", "n_scorable"), Column("energy", "energy_score
 )  # fmt: skip
 def score(
     folder: Path, files: tuple[Path, ...], truth_as_of: str | None, target_data: Any, scale: str,
-    by: str, baseline: str | None, common: bool, joint: Path | None, out: Path | None, **_: Any,
+    by: str, baseline: str | None, common: bool, joint: Path | None, out: Path | None,
 ) -> Answer:  # fmt: skip
     """Score the submissions of a hub against its own target data.
 

@@ -258,7 +258,7 @@ def attribution(**asked: Any) -> Answer:
 @opt.together(opt.BESIDE, opt.MODEL, SOURCES, opt.DRAWS, opt.SEED, opt.QUIET, opt.JSON, opt.TABLE)
 def past_command(
     event: str, archive: Path | None, source: str | None, model: str, locations: str, draws: int,
-    seed: int, quiet: bool, **_: Any,
+    seed: int, quiet: bool,
 ) -> Answer:  # fmt: skip
     """Show what followed a past event, and two estimates of what would have happened without it.
 

@@ -167,8 +167,8 @@ def _compare_place(one: Projection, where: str) -> None:
 def projected(
     archive: Path | None, source: str | None, *, scenarios: Iterable[str], onset: str | None,
     as_of: str | None, model: str, locations: str, indicator: str, draws: int, seed: int,
-    quiet: bool, horizon: int | None, until: str | None, as_json: bool,
-    tables: Sequence[str] = (), later: Sequence[int] = (), **_: Any,
+    quiet: bool, horizon: int | None, until: str | None,
+    tables: Sequence[str] = (), later: Sequence[int] = (),
 ) -> tuple[Projection, Panel, dict[str, Any]]:  # fmt: skip
     """The projection that was asked for, its panel, and what JSON says of it; notes are said."""
     from odforecast.forecast.text import beyond_validated
@@ -190,7 +190,10 @@ def projected(
         if not x.backfire and x.chances()[2] >= 0.005:
             note(f"{x.name} may raise deaths (probability {x.chances()[2]:.2f}) and names no "
                  "mechanism: describe one under backfire")  # fmt: skip
-    say(f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}", err=as_json)
+    say(
+        f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}",
+        err=bool(click.get_current_context().params.get("as_json")),
+    )
     ahead = HORIZON if horizon is None and until is None else horizon
     with working(f"fitting {forecaster.label}", quiet):
         projection = project(

@@ -105,7 +105,7 @@ def _source(command: Callable[..., Any]) -> Callable[..., Any]:
 def score(
     forecasts: tuple[Path, ...], archive: Path | None, source: str | None, truth_as_of: str | None,
     indicator: str, min_truth_age: int, baseline: str | None, held: Path | None, plot: Path | None,
-    joint: Path | None, out: Path | None, **_: Any,
+    joint: Path | None, out: Path | None,
 ) -> Answer:  # fmt: skip
     """Score forecasts in your files against the counts of a later release.
 

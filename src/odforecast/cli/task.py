@@ -31,7 +31,7 @@ def task() -> None:
 
 @task.command("list")
 @opt.JSON
-def list_(**_: Any) -> Answer:
+def list_() -> Answer:
     """List the tasks that come with the package."""
     from odforecast.backtesting.task import read, shipped
 
@@ -45,7 +45,7 @@ def list_(**_: Any) -> Answer:
 @task.command()
 @_NAME
 @opt.together(opt.ARCHIVE, opt.JSON)
-def show(name: str, archive: Path | None, **_: Any) -> Answer:
+def show(name: str, archive: Path | None) -> Answer:
     """Show the definition of a task and its fingerprint.
 
     The fingerprint is a hash of the definition and of the data: the final counts, and what was
@@ -77,7 +77,7 @@ def show(name: str, archive: Path | None, **_: Any) -> Answer:
 @_NAME
 @click.argument("folder", metavar="DIR", type=opt.FOLDER)
 @opt.together(opt.ARCHIVE, opt.JSON)
-def export(name: str, folder: Path, archive: Path | None, **_: Any) -> Answer:
+def export(name: str, folder: Path, archive: Path | None) -> Answer:
     """Write the data known at each origin as CSV, for a model in another program.
 
     DIR gets two files per origin, with the data known then and the forecasts asked for, and the
@@ -114,7 +114,7 @@ def export(name: str, folder: Path, archive: Path | None, **_: Any) -> Answer:
 )  # fmt: skip
 def submit(
     name: str, files: tuple[Path, ...], label: str, model_version: str, archive: Path | None,
-    out: Path, replace: bool, **_: Any,
+    out: Path, replace: bool,
 ) -> Answer:  # fmt: skip
     """Check and score hub files that another program made for a task.
 
@@ -151,7 +151,7 @@ def submit(
 @task.command("leaderboard")
 @click.argument("folders", nargs=-1, required=True, metavar="RESULTS...", type=opt.FOLDER)
 @opt.JSON
-def leaderboard_(folders: tuple[Path, ...], **_: Any) -> Answer:
+def leaderboard_(folders: tuple[Path, ...]) -> Answer:
     """Compare results of one task, from your own folders, on the counts they have in common.
 
     RESULTS are folders written by odforecast backtest --task ... --out, or by odforecast task
