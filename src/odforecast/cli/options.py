@@ -532,37 +532,3 @@ def out(
         "--out", type=FILE if writes else FOLDER, metavar="FILE" if writes else "DIR",
         required=required, writes=writes, group=OUTPUT, more=more, help=words,
     )  # fmt: skip
-
-
-# Names that the other commands use until they have moved.
-
-archive_option, source_option, release_option = ARCHIVE, SOURCE, RELEASE
-as_of_option, truth_as_of_option, min_truth_age_option = AS_OF, TRUTH_AS_OF, MIN_TRUTH_AGE
-model_option, dataset_option, population_option = MODEL, DATASET, POPULATION
-locations_option, beside_option, indicator_option = LOCATIONS, BESIDE, INDICATOR
-draws_option, seed_option, quiet_option = DRAWS, SEED, QUIET
-horizon_option, until_option, start_option, end_option = horizon, UNTIL, START, END
-target_option, level_option, rows_option = TARGET, LEVEL, ROWS_SHOWN
-plot_option, html_option, table_option, json_option = PLOT, HTML, TABLE, JSON
-replace_option = REPLACE
-
-
-def out_option(words: str, *, folder: bool = False, required: bool = False) -> Decorator:
-    """:func:`out`, whose file the command checks itself."""
-    return option(
-        "--out", type=FOLDER if folder else FILE, metavar="DIR" if folder else "FILE",
-        required=required, group=OUTPUT, help=words,
-    )  # fmt: skip
-
-
-def formerly(one: Decorator, *old: str) -> Decorator:
-    """The same option under former names too."""
-
-    def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        """Add it, and its former names."""
-        command = one(command)
-        made = command.__click_params__[-1]  # type: ignore[attr-defined]
-        made.former, made.opts = (*made.former, *old), [*made.opts, *old]
-        return command
-
-    return add
