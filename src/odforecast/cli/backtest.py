@@ -183,7 +183,7 @@ def backtest(
                       "leaderboard": results.leaderboard(by=["vintage", *split])},
         figure=lambda: _picture(results),
         page=page,
-        notes=_closing(results, perf_counter() - started),
+        notes=_closing(results, perf_counter() - started, out is not None),
         files=[] if out is None else [(lambda: None, f"results: {out}{os.sep}")],
         failure=None if results.scores["bounded" if counties else "scorable"].any() else failure,
     )  # fmt: skip
@@ -409,7 +409,7 @@ def _picture(results: Results) -> Any:
     return plots.skill(board.drop(columns=["vintage", "target"]))
 
 
-def _closing(results: Results, seconds: float) -> list[str]:
+def _closing(results: Results, seconds: float, kept: bool) -> list[str]:
     """How much was done, and what was not."""
     from odforecast.backtesting.unit import on_screen
 
@@ -426,4 +426,5 @@ def _closing(results: Results, seconds: float) -> list[str]:
         said.append(f"{len(failures)} failures, the most common reasons:")
         common = failures["reason"].value_counts().head(3)
         said += [f"{n} × {on_screen(str(reason))}" for reason, n in common.items()]
-    return said + ([str(x)] if (x := results.manifest.get("publication")) else [])
+    publication = results.manifest.get("publication") if kept else None
+    return said + ([str(publication)] if publication else [])
