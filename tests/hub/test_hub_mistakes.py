@@ -157,7 +157,7 @@ def test_other_hubs_may_count_as_they_like(hub: Path) -> None:
         (lambda hub, _: od.hub.init(hub.root / "new", "bundled"), r"pass od.bundled\(\)"),
         (lambda hub, _: od.hub.update(hub, "bundled"), r"pass od.bundled\(\)"),
         (lambda _, __: od.hub.init(3, od.bundled()), "folder is '3'; give the path"),
-        (lambda hub, _: od.hub.submit("x", hub), "forecast is 'x', and no Forecast"),
+        (lambda hub, _: od.hub.submit("x", hub), "forecast is 'x', not a Forecast"),
         (lambda _, f: od.hub.submit(f, 3), "hub is '3'; give the folder of a hub"),
         (lambda _, __: od.hub.score(3), "hub is '3'; give the folder of a hub"),
         (lambda _, __: od.hub.update(None), "hub is 'None'; give the folder of a hub"),

@@ -140,7 +140,7 @@ def test_what_cannot_go_on_is_refused(store: od.Archive, shared: Path, tmp_path:
     with pytest.raises(DataError, match="was not made by odforecast hub init"):
         update(shared / "hubverse" / "example_hub", store)
     past = init(tmp_path / "past", od.bundled(), kind="pseudo-clean", start="2024-01")
-    with pytest.raises(DataError, match=r"of the past again \(pseudo-clean\)"):
+    with pytest.raises(DataError, match=r"replays past months \(pseudo-clean\)"):
         update(past, od.bundled())
     hub = init(tmp_path / "hub", store)
     with pytest.raises(DataError, match="no release 2018-09-12, which is a round"):

@@ -46,17 +46,18 @@ def hub() -> None:
     opt.START, opt.END, opt.INDICATOR, opt.horizon(),
     opt.what("--all", "every", is_flag=True,
              help="Metadata of all built-in models.  [default: those that a backtest runs]"),
+    SOURCES,
     opt.output("--name", metavar="TEXT", help="Name of the hub."),
     opt.output("--maintainer", metavar="TEXT", help="Who runs the hub."),
     opt.output("--contact", metavar="TEXT", help="A person: 'Jo Doe <jo@example.org>'."),
     opt.output("--repository", metavar="OWNER/NAME", help="The hub's GitHub repository."),
-    SOURCES, opt.JSON,
+    opt.JSON,
 )  # fmt: skip
 def init(
     folder: Path, archive: Path | None, source: str | None, indicator: str, rounds: str,
     every: bool, horizon: int | None, contact: str | None, **given: Any,
 ) -> Answer:  # fmt: skip
-    """Create a hubverse hub in DIR, which must be new or empty.
+    """Create a hubverse hub in a new or empty folder.
 
     The hub asks for quantiles, samples and trend probabilities. It contains each release and its
     final counts, and knows the built-in models. Its README.md explains how horizons are counted
@@ -95,7 +96,7 @@ def init(
     lacking = [f"--{key}" for key in ("contact", "repository") if not given[key]]
     if lacking:
         note(f"{' and '.join(lacking)} not given: add your own to hub-config/admin.json")
-    span = names[0] if len(names) == 1 else f"{names[0]} to {names[-1]}"
+    span = names[0] if len(names) == 1 else f"{names[0]}; last {names[-1]}"
     text = (f"{folder}: {number_of(len(names), 'round')} ({span}), {facts['models']} models, "
             f"{facts['answers']:,} final counts")  # fmt: skip
     return Answer(text=lambda: say(text), data=facts)
@@ -139,9 +140,9 @@ def submit(
     folder: Path, archive: Path | None, source: str | None, model: str, day: str | None,
     locations: str, draws: int, seed: int, quiet: bool, ending: str, as_json: bool,
 ) -> Answer:  # fmt: skip
-    """Forecast a round of the hub in DIR with a model of ours, and submit it.
+    """Forecast a round of a hub with one of our models, and submit it.
 
-    The model sees only what was known at the round. The file holds everything that the round asks
+    DIR is the hub. The model sees only what was known at the round. The file holds everything that the round asks
     for and the model can give: quantiles, trend probabilities, and samples where the model's draws
     are joint as the hub requires.
 
@@ -178,9 +179,9 @@ def submit(
 @click.argument("folder", metavar="DIR", type=opt.FOLDER)
 @opt.together(opt.ARCHIVE, opt.JSON)
 def update(folder: Path, archive: Path | None) -> Answer:
-    """Add a round for each new release to the hub in DIR, and the counts that are final now.
+    """Add the rounds of new releases, and counts that are now final.
 
-    Existing rounds, submissions, metadata and README.md are kept. The archive must contain the
+    DIR is the hub. Existing rounds, submissions, metadata and README.md are kept. The archive must contain the
     releases of the existing rounds. Fetch the new release first: odforecast data fetch.
     """
     from odforecast.hub import update as grow
@@ -221,9 +222,9 @@ def check(
     path: Path, submission_time: bool, at: str | None, schemas: Path | None, no_extra_dates: bool,
     every: bool,
 ) -> Answer:  # fmt: skip
-    """Check a hubverse hub, or one submission, metadata or target data file in it.
+    """Check a hubverse hub, or one file in it.
 
-    The checks and their names are those of the R package hubValidations, for hubs of schema v5 and
+    FILE is a submission, or a metadata or target data file. The checks and their names are those of the R package hubValidations, for hubs of schema v5 and
     v6. Each failure is listed with where it is and how to fix it. The exit status is 1 if a check
     failed.
 

@@ -48,7 +48,7 @@ def scenario() -> None:
 @scenario.command("list")
 @opt.output("--events", is_flag=True, help="List the events of the evidence library.")
 def list_(events: bool) -> None:
-    """List the named scenarios: title, chance that each works, grade of the evidence."""
+    """List the named scenarios, their chances and grades."""
     from odforecast.scenario import NULL, catalogue, named_intervention
 
     if events:
@@ -85,7 +85,7 @@ def list_(events: bool) -> None:
 @click.argument("name", metavar="NAME|FILE")
 @opt.output("--toml", is_flag=True, help="Print as TOML instead of YAML.")
 def show(name: str, toml: bool) -> None:
-    """Show a scenario, an event, or a scenario file of yours, with source and grade."""
+    """Show a scenario, an event or your own scenario file."""
     from odforecast.errors import UnknownNameError, one_of
     from odforecast.scenario import (
         NULL,
@@ -219,9 +219,9 @@ def sensitivity(**asked: Any) -> Answer:
 @scenario.command()
 @opt.together(ONSET, FORECAST, opt.TABLE)
 def attribution(**asked: Any) -> Answer:
-    """Show deaths prevented by the share of the 2023-24 fall that is credited to cooperation.
+    """Credit cooperation with a share of the 2023-24 fall.
 
-    The counts cannot say how large that share is, so every share is shown.
+    Shows the deaths prevented if cooperation repeated that share of the fall. The counts cannot say how large that share is, so every share is shown.
     """
     from odforecast.scenario import attribution as shares_of
 
@@ -260,8 +260,9 @@ def past_command(
     event: str, archive: Path | None, source: str | None, model: str, locations: str, draws: int,
     seed: int, quiet: bool,
 ) -> Answer:  # fmt: skip
-    """Show what followed a past event, and two estimates of what would have happened without it.
+    """Estimate deaths if a past event had not happened.
 
+    EVENT is a name from odforecast scenario list --events. There are two estimates.
     "Effect removed" takes the estimated change after the date out of the counts. "Forecast from
     the eve" is the model's forecast from the last release before it. Both are shown by calendar
     year and in total, with the event's prior and with one that favors neither side. Neither is the
@@ -376,10 +377,12 @@ def validate(
     checks: tuple[str, ...], archive: Path | None, source: str | None, as_of: str | None,
     model: str, seed: int, simulations: int, out: Path | None,
 ) -> None:  # fmt: skip
-    """Run the validation checks: null, recovery, placebos, hindcast, episodes, power.
+    """Run the checks of the scenario method.
 
-    The exit status is 1 if a check fails. Some checks only report and cannot fail. A check that
-    the data do not allow is named.
+    CHECK is null, calibration, recovery, recovery-wandering-slope, placebo-time, placebo-outcome,
+    placebo-units, leave-this-episode-out, leave-one-episode-out, identifiability, detectable or
+    hindcast-plumbing; by default, all of them. The exit status is 1 if a check fails. Some checks
+    only report and cannot fail. A check that the data do not allow is named.
     """
     from odforecast.errors import ScenarioError
     from odforecast.evidence.check import Setting

@@ -79,11 +79,11 @@ def run(
     against: str | None, target: str, samples: int, paper: str, style: Path | None,
     plot: Path | None, replace: bool, out: Path, **asked: Any,
 ) -> Answer:  # fmt: skip
-    """Project a forecast under scenarios, print the answer, and write a brief for decision-makers.
+    """Project a forecast under scenarios, and write a brief.
 
-    The brief is one file with a section for each place: the US, and those of --locations. An
-    effect on a drug class acts on the forecast deaths of that class. --indicator T40.4 projects
-    the class itself.
+    The brief is for decision-makers, one file with a section for each place: the US, and those of
+    --locations. An effect on a drug class acts on the forecast deaths of that class. --indicator
+    T40.4 projects the class itself.
 
     \b
     odforecast scenario run --scenario cooperation-resumed --out brief
@@ -130,7 +130,7 @@ def run(
     opt.TABLE,
 )  # fmt: skip
 def compare(**asked: Any) -> Answer:
-    """Compare options in one table: deaths prevented if each works, its chance, and on average.
+    """Compare options: if each works, its chance, on average.
 
     It draws no figures and writes no folder: odforecast scenario run does.
 

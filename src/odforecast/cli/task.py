@@ -78,9 +78,9 @@ def show(name: str, archive: Path | None) -> Answer:
 @click.argument("folder", metavar="DIR", type=opt.FOLDER)
 @opt.together(opt.ARCHIVE, opt.JSON)
 def export(name: str, folder: Path, archive: Path | None) -> Answer:
-    """Write the data known at each origin as CSV, for a model in another program.
+    """Write the data known at each origin, for another program.
 
-    DIR gets two files per origin, with the data known then and the forecasts asked for, and the
+    The files are CSV. DIR gets two files per origin, with the data known then and the forecasts asked for, and the
     list of origins. A task that was exported there before is replaced.
     """
     from odforecast.backtesting.submission import export as write
@@ -116,9 +116,9 @@ def submit(
     name: str, files: tuple[Path, ...], label: str, model_version: str, archive: Path | None,
     out: Path, replace: bool,
 ) -> Answer:  # fmt: skip
-    """Check and score hub files that another program made for a task.
+    """Check and score forecasts that another program made.
 
-    Each file holds the forecasts of one origin. Its name is the origin's id from odforecast task
+    FILE is a hub file, DIR a folder of them. Each file holds the forecasts of one origin. Its name is the origin's id from odforecast task
     export, or starts with it. Missing forecasts are listed, and counted on every leaderboard. We
     cannot check that a forecast used only the data known on its day: that is the submitter's word.
     """
@@ -152,9 +152,9 @@ def submit(
 @click.argument("folders", nargs=-1, required=True, metavar="RESULTS...", type=opt.FOLDER)
 @opt.JSON
 def leaderboard_(folders: tuple[Path, ...]) -> Answer:
-    """Compare results of one task, from your own folders, on the counts they have in common.
+    """Compare results of one task on the counts in common.
 
-    RESULTS are folders written by odforecast backtest --task ... --out, or by odforecast task
+    RESULTS are your own folders, written by odforecast backtest --task ... --out, or by odforecast task
     submit. Folders with different fingerprints are refused, with the difference.
     """
     from odforecast.backtesting import leaderboard
