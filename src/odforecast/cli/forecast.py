@@ -13,7 +13,7 @@ import numpy as np
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
 from odforecast.cli.options import command, flag, horizon, option, out, together, was_given
-from odforecast.cli.screen import change, count, grid, more_places, note, share, wrapped
+from odforecast.cli.screen import change, code, count, grid, more_places, note, share, wrapped
 from odforecast.cli.source import (
     BUNDLED,
     COUNTS,
@@ -318,7 +318,7 @@ def main_table(table: pd.DataFrame, panel: Panel, rows: int) -> str:
               f"CDC's\nestimate\n{panel.last_month}": panel.predicted}  # fmt: skip
     published = {head: [_published(panel, layer, row["location"]) for row in records]
                  for head, layer in layers.items()}  # fmt: skip
-    cells = {"": [str(row["location"]) for row in records]}
+    cells = {"": [code(row["location"]) for row in records]}
     cells |= {head: column for head, column in published.items() if set(column) != {"–"}}
     return _table(cells, records, f"deaths in the 12\nmonths to {last:%Y-%m}")
 
@@ -359,7 +359,7 @@ def _wide(table: pd.DataFrame, by: str, values: Sequence[Any], rows: int) -> lis
     """A row for each place, and a count for each value of a column."""
     indexed = table.set_index(["location", by])[["low", "median", "high"]]
     places = _first(table["location"], rows)
-    return [[p, *(count(*map(float, indexed.loc[(p, v)])) for v in values)] for p in places]
+    return [[code(p), *(count(*map(float, indexed.loc[(p, v)])) for v in values)] for p in places]
 
 
 def years_tables(table: pd.DataFrame, rows: int) -> Iterator[str]:
@@ -384,7 +384,7 @@ def trend_table(table: pd.DataFrame, rows: int, names: Sequence[str]) -> str:
     ]  # fmt: skip
     cells = [
         [
-            str(row["location"]),
+            code(row["location"]),
             *("–" if row[t] != row[t] else f"{row[t]:.0f}%" for t in ("t1", "t2")),
             *(share(row[name]) for name in names),
         ]
