@@ -172,6 +172,17 @@ def share(value: float) -> str:
     return "–" if value != value else chance(value, short=True).removesuffix("%")
 
 
+def code(place: str) -> str:
+    """The code of a place as people know it: CDC's YC is New York City.
+
+    Examples
+    --------
+    >>> code("YC"), code("OH")
+    ('NYC', 'OH')
+    """
+    return "NYC" if place == "YC" else place
+
+
 def more_places(places: int, rows: int, what: str = "states") -> str:
     """How many places a table leaves out; empty if none."""
     left = places - rows if rows else 0
@@ -186,7 +197,7 @@ def _compiling() -> Iterator[None]:
         return
     from numba.core import event
 
-    class Said(event.Listener):  # type: ignore[misc]
+    class Said(event.Listener):
         """Says it at the first start."""
 
         done = False
