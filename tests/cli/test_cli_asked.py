@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,8 @@ from click.testing import CliRunner
 
 import odforecast as od
 from odforecast.cli import main
-from odforecast.cli.forecast_tables import count, share
-from odforecast.cli.leaderboard import in_order
-from odforecast.cli.written import plain
+from odforecast.cli.answer import plain
+from odforecast.cli.screen import count, share
 from odforecast.names import DECIDING
 from odforecast.say import chance
 
@@ -101,7 +101,7 @@ def test_other_commands_say_their_target_too(tmp_path):
         (["--target", "deaths_month", "--html", "p.html"], "--html shows 12-month counts"),
         (["--target", "deaths_month", "--trend"], "--trend shows 12-month counts"),
         (["--target", "deaths_month", "--output-type", "pmf", "--out", "h.csv"],
-         "--output-type pmf is of 12-month counts"),
+         "--output-type pmf is for 12-month counts"),
         (["--target", "both", "--table", "t.csv"], "--table holds one target"),
         (["--output-type", "sample"], "--output-type sample is about --out FILE"),
         (["--level", "0.8", "--html", "p.html"], "--html has intervals of 90% only"),
@@ -121,7 +121,7 @@ def test_months_alone_are_not_drawn(tmp_path):
         "score", tmp_path / "m.csv", "--plot", tmp_path / "p.svg", "--out", tmp_path / "s.csv"
     )
     assert done.exit_code == 1
-    assert "--plot shows 12-month counts, and the files hold none" in done.stderr
+    assert "--plot shows 12-month counts, and the files contain none" in done.stderr
     assert [p.name for p in tmp_path.iterdir()] == ["m.csv"]
 
 
@@ -181,8 +181,8 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["report", "--out", "mine.html"], "mine.html is no page of odforecast"),
         (["report", "--out", "r.csv"], "must end in .html"),
         ([*FORECAST, "--save", "mine", "--replace"], "--save mine holds other things (notes.txt)"),
-        ([*FORECAST, "--save", "s", "--plot", "s/p.svg"], "lies in the folder of --save"),
-        ([*FORECAST, "--out", "a.csv", "--table", "./a.csv"], "a.csv is what --out writes"),
+        ([*FORECAST, "--save", "s", "--plot", "s/p.svg"], "is inside the folder of --save"),
+        ([*FORECAST, "--out", "a.csv", "--table", "./a.csv"], "a.csv is what --table writes"),
         ([*FORECAST, "--table", "file/t.csv"], "file is a file, so nothing can be put into it"),
         (["forecast", "--source", "f.csv", "--out", "f.csv"], "f.csv is read"),
         (["nowcast", "--plot", "p.gif"], "must end in .png"),
@@ -194,7 +194,7 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["data", "revisions", "--out", "file/x.csv"], "nothing can be put into it"),
         ([*BACKTEST, "--out", "file/x"], "nothing can be put into it"),
         (["scenario", "run", "--scenario", "null", "--out", "r", "--plot", "r/p.svg"],
-         "lies in the folder of --out"),
+         "is inside the folder of --out"),
         (["scenario", "run", "--scenario", "null", "--out", "r", "--style", "no.css"],
          "'no.css' does not exist"),
     ],
@@ -212,8 +212,8 @@ def test_a_backtest_of_which_nothing_can_be_scored_says_so(tmp_path):
     words = [*BACKTEST, "--vintages", "clean", "--min-truth-age", "900", "--out", tmp_path / "r"]
     done = run(*words, "--plot", tmp_path / "p.svg")
     assert done.exit_code == 1
-    assert "error: no forecast is scorable" in done.stderr
-    assert "96 not scorable" in done.stdout
+    assert "error: no forecast can be scored yet" in done.stderr
+    assert "96 cannot be scored" in done.stdout
     assert (tmp_path / "r" / "leaderboard.csv").exists()
     one = run(*words, "--json")
     assert one.exit_code == 1
@@ -253,17 +253,16 @@ def test_a_leaderboard_by_day_has_days():
     assert {len(r["as_of"]) for r in rows} == {10}
     words = [*BACKTEST, "--locations", "US", "--vintages", "clean", "--by", "as_of,last_month"]
     shown = ok(*words).stdout
-    assert f"nation, {rows[0]['as_of']}, 2021-01 (" in shown
+    assert f"US, {rows[0]['as_of']}, 2021-01\n" in shown
     assert "00:00" not in shown
 
 
 def test_kinds_of_vintage_stand_in_the_order_in_which_they_decide():
-    assert in_order(reversed(DECIDING)) == list(DECIDING)
-    text = ok(*BACKTEST).stdout
-    for words in ("nowcast, horizons", "trend"):
-        heads = [x for x in text.splitlines() if words in x and x.startswith("pseudo-")]
-        kinds = [x.partition(",")[0] for x in heads]
+    text = " ".join(ok(*BACKTEST, "--all").stdout.split())
+    for words in ("Leaderboard", "Completed counts", "Trend"):
+        kinds = re.findall(rf"{words} .*?\((pseudo-\w+)\)", text)
         assert kinds == sorted(kinds, key=DECIDING.index)
+    assert text.count("Leaderboard on") == 2
 
 
 def test_the_page_of_new_york_has_the_rate_of_state_and_city(tmp_path):

@@ -216,7 +216,7 @@ def test_every_built_in_model_of_states_is_described() -> None:
     drawn = {x for x in DEFAULT_MODELS if model_metadata(x)["designated_model"]}
     assert drawn == {"dlm", "ensemble", "hub-baseline", "cdc-predicted", "naive+delay",
                      "drift+delay"}  # fmt: skip
-    with pytest.raises(DataError, match="'mine' is no built-in model"):
+    with pytest.raises(DataError, match="'mine' is not a built-in model"):
         model_metadata("mine")
 
 
@@ -333,9 +333,12 @@ def test_a_folder_that_was_filled_meanwhile_is_left(tmp_path: Path) -> None:
     [
         ({"kind": "reel"}, "unknown kind of rounds 'reel'; did you mean 'real'"),
         ({"license": "MIT"}, "unknown licence 'MIT'"),
-        ({"models": ["drifft"]}, "'drifft' is no built-in model of states; did you mean 'drift'"),
+        (
+            {"models": ["drifft"]},
+            "'drifft' is not a built-in model of states; did you mean 'drift'",
+        ),
         ({"models": "drift"}, "a list of labels, or 'all'"),
-        ({"models": ["county"]}, "'county' is no built-in model of states"),
+        ({"models": ["county"]}, "'county' is not a built-in model of states"),
         ({"horizon": 0}, "horizon is 0"),
         ({"horizon": 121}, "horizon is 121"),
         ({"samples": (0, 5)}, "samples are 0 to 5"),
@@ -377,12 +380,12 @@ def test_the_command(tmp_path: Path) -> None:
 def test_the_command_says_what_is_lacking(tmp_path: Path) -> None:
     done = run(tmp_path / "hub", "--source", "bundled")
     assert done.exit_code == 0, done.output
-    assert "1 round (2025-09-17, known to 2025-04), 9 models, 0 answers" in " ".join(
+    assert "1 round (2025-09-17, known to 2025-04), 9 models, 0 final counts" in " ".join(
         done.stdout.split()
     )
     words = " ".join(done.stderr.split())
-    assert "no answers yet: no round is older than the last release" in words
-    assert "--contact and --repository: not given" in words
+    assert "no final counts yet: no round is older than the last release" in words
+    assert "--contact and --repository not given" in words
     wrong = run(tmp_path / "other", "--source", "bundled", "--contact", "Jo")
     assert wrong.exit_code == 2
     assert "give a name and an address" in wrong.stderr

@@ -98,7 +98,7 @@ def test_what_is_no_hub_is_refused(tmp_path: Path, folder: Path) -> None:
     for path, words in (
         (tmp_path / "nowhere", "no such folder"),
         (put(tmp_path / "file.csv"), "is a file"),
-        (tmp_path / "empty", "no folder hub-config, so this is no hub"),
+        (tmp_path / "empty", "no folder hub-config, so this is not a hub"),
         (folder, r"tasks\.json: no such file"),
     ):
         with pytest.raises(DataError, match=words):
@@ -155,7 +155,7 @@ def test_what_a_hub_leaves_out_or_sets_to_null_opens(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (b'{\n  "a": 1,\n  "b" 2\n}', r"line 3, column 7: no JSON"),
+        (b'{\n  "a": 1,\n  "b" 2\n}', r"line 3, column 7: not JSON"),
         (b'{"a": [1, 2', "line 1"),
         (b"", "line 1"),
         (b"[1]", "must hold an object, not list"),

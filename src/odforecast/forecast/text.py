@@ -71,8 +71,8 @@ def beyond_validated(forecast: Forecast) -> str:
     """
     last = to_month(forecast.last_month) + VALIDATED * ONE_MONTH
     said = (
-        f"months after {last} lie further ahead than forecasts were checked: {VALIDATED} months "
-        "after the last published one; their intervals follow from the model alone"
+        f"forecasts beyond {month_name(last)} (more than {VALIDATED} months ahead) have not been "
+        "tested against real outcomes"
     )
     return said if forecast.months[-1] > last else ""
 
@@ -116,6 +116,17 @@ def text(
     Without ``errors`` nothing is said of past ones: for a page that shows them in a table. With a
     ``month`` they are of that one, where a table beside them is.
     """
+    return " ".join(filter(None, sentences(forecast, location, record, errors, month)))
+
+
+def sentences(
+    forecast: Forecast,
+    location: str | None = None,
+    record: Scored | None = None,
+    errors: bool = True,
+    month: object = None,
+) -> tuple[str, str, str]:
+    """The last count, the forecast, and the change on a year before, each in a sentence."""
     if record is not None and not hasattr(record, "scores"):
         raise ForecastError(
             f"record is {record!r}, no results of a backtest",
@@ -129,7 +140,7 @@ def text(
     low, middle, high = np.quantile(draws, _SIDES)
     lead = f"For the 12 months ending in {month_name(when)}"
     if not np.isfinite([low, high]).all():
-        return f"{first} {lead} there is no forecast: a count is hidden."
+        return first, f"{lead} there is no forecast: a count is hidden.", ""
     step = step_of(low, high)
     # Past forecasts had no own counts: their errors are none of this one's.
     off = _off(one, when, record) if errors and not own else ""
@@ -149,7 +160,7 @@ def text(
             f"{lead} the forecast{given} is about {rounded(middle, step)} deaths "
             f"(90% interval {ends}){off}."
         )
-    return f"{first} {second} {_change(one, when, step)}".rstrip()
+    return first, second, _change(one, when, step)
 
 
 def _off(one: Forecast, month: np.datetime64, record: Scored | None) -> str:
@@ -159,7 +170,7 @@ def _off(one: Forecast, month: np.datetime64, record: Scored | None) -> str:
         return ""
     horizon = int((month - one.last_month).astype(int))
     rows = rows[(rows["horizon"] == horizon) & np.isfinite(rows["error"])]
-    said = "; such forecasts have been off by {:.0f}% here (the middle of {:,} past ones)"
+    said = "; in {1:,} past tests, the typical (median) error here was {0:.0f}%"
     return next(map(said.format, rows["error"], rows["forecasts"]), "")
 
 
@@ -210,7 +221,7 @@ def _last_known(one: Forecast) -> str:
         if np.isfinite(ends).all():
             step = step_of(ends[0], ends[2])
             return (
-                f"{known}; once final, the count will be about {rounded(ends[1], step)} "
+                f"{known}; the final count will be about {rounded(ends[1], step)} "
                 f"(90% interval {between(ends[0], ends[2], step)})."
             )
     if why or not count:

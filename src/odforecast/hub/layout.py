@@ -135,8 +135,8 @@ class Hub:
             raise DataError(f"{root}: {what}", hint=hint)
         if not (root / CONFIG).is_dir():
             raise DataError(
-                f"{root}: no folder {CONFIG}, so this is no hub",
-                hint="give the folder above it, or make a hub: odforecast hub init DIR",
+                f"{root}: no folder {CONFIG}, so this is not a hub",
+                hint="give the folder above it, or create a hub: odforecast hub init DIR",
             )
         admin = _shaped(root / CONFIG / "admin.json", _Admin)
         tasks = _shaped(root / CONFIG / "tasks.json", Tasks)
@@ -145,7 +145,7 @@ class Hub:
         if not isinstance(name, str) or not name.strip():
             raise DataError(f"{file}: model_output_dir is {quoted(name)}", hint=hint)
         if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise DataError(f"{file}: model_output_dir {quoted(name)} leads out of the hub", hint)
+            raise DataError(f"{file}: model_output_dir {quoted(name)} points outside the hub", hint)
         target = root / CONFIG / "target-data.json"
         return cls(
             root,
@@ -249,7 +249,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """An object of a JSON file; what is wrong is refused with file, line and column."""
     try:
         if path.stat().st_size > _LARGEST:
-            raise DataError(f"{path}: more than {_LARGEST // 2**20} MB; no configuration is")
+            raise DataError(f"{path}: more than {_LARGEST // 2**20} MB, too large")
         text = decoded(path.read_bytes(), "line")
         found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except FileNotFoundError:
@@ -257,8 +257,8 @@ def read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
     except json.JSONDecodeError as error:
-        what = f"line {error.lineno}, column {error.colno}: no JSON: {error.msg}"
-        raise DataError(f"{path}, {what}", hint="mend the line, or the one before it") from None
+        what = f"line {error.lineno}, column {error.colno}: not JSON: {error.msg}"
+        raise DataError(f"{path}, {what}", hint="correct the line, or the one before it") from None
     except RecursionError:
         raise DataError(f"{path}: nested too deep") from None
     except ValueError as error:  # also an integer of 5,000 digits
