@@ -170,7 +170,7 @@ FILES = (DOCS / "reference" / "files.md").read_text()
         ((*RECORD_COLUMNS, "check"), "reference/files.md"),
         (FAILURE_COLUMNS, "reference/files.md"),
         (SCORE_COLUMNS, "reference/scores.md"),
-        (TABLE_COLUMNS, "how-to/add-releases.md"),
+        (TABLE_COLUMNS, "how-to/get-releases.md"),
     ],
     ids=["hub", "trend", "record", "failures", "scores", "table"],
 )
