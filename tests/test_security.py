@@ -30,7 +30,6 @@ from socrata_server import FakeSocrata, release_rows
 import odforecast as od
 from odforecast.cli import main
 from odforecast.cli.score import model_name
-from odforecast.cli.spreadsheet import for_spreadsheets, harmless
 from odforecast.errors import (
     DataError,
     DownloadError,
@@ -40,6 +39,7 @@ from odforecast.errors import (
 )
 from odforecast.hub import read_hub, to_hub, write_hub
 from odforecast.models import registry
+from odforecast.report.spreadsheet import for_spreadsheets, harmless
 from odforecast.scenario import Scenario, named_intervention, project, read_scenarios
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.socrata import Socrata

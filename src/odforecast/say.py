@@ -15,7 +15,7 @@ import datetime as dt
 import math
 import re
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
 from html import escape
 from pathlib import Path
@@ -41,6 +41,8 @@ LONGEST = 80
 
 # What rich reads as markup; a backslash before it makes it text.
 _MARKUP = re.compile(r"(\\*)(\[[a-zA-Z#/@][^\[]*?\])")
+#: How a model says that it set draws to zero.
+_BELOW_ZERO = re.compile(r"([\d,]+) of ([\d,]+) drawn [\w ]+ were below zero")
 #: Counts of a county below this are shown as a range: CDC hides 1 to 9, and what stands for them
 #: is not printed either.
 SMALL: Final = 10
@@ -103,6 +105,23 @@ def old_data(release: dt.date, day: dt.date, dataset: str = STATES) -> str:
         f"These data are {int(days / MEAN_DAYS)} months old. CDC has published newer ones: "
         f"odforecast data fetch{counties}."
     )
+
+
+def shown_warnings(warnings: Iterable[str]) -> list[str]:
+    """Warnings that people are shown; that a few draws were set to zero is in the files alone.
+
+    Examples
+    --------
+    >>> shown_warnings(["7 of 1,000 drawn months were below zero and set to 0", "it is old"])
+    ['it is old']
+    """
+    shown = []
+    for text in warnings:
+        found = _BELOW_ZERO.match(text)
+        few, of = (int(n.replace(",", "")) for n in found.groups()) if found else (1, 1)
+        if few >= 0.01 * of:
+            shown.append(text)
+    return shown
 
 
 def deaths_of(indicator: str | None) -> str:

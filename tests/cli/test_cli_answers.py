@@ -13,9 +13,9 @@ from click.testing import CliRunner
 
 import odforecast as od
 from odforecast.cli import main
-from odforecast.cli.forecast_tables import change, count, share
+from odforecast.cli.screen import change, count, share
 from odforecast.forecast import Forecast
-from odforecast.forecast.text import VALIDATED, beyond_validated
+from odforecast.forecast.text import VALIDATED, beyond_validated, place_name, sentences
 
 QUICK = ("--source", "bundled", "--draws", "60")
 PLACES = "US,NY,NYC,Ohio"
@@ -46,7 +46,7 @@ def table_of(text: str, head: str) -> dict[str, str]:
 def test_the_four_columns_are_those_of_the_whole_forecast(asked, whole):
     result = run(*asked)
     assert result.exit_code == 0, result.output
-    shown = table_of(result.stdout, "12-month-ending deaths: median and 90% interval")
+    shown = table_of(result.stdout, "per")
     table = whole.summary(locations=PLACES.split(","))
     last = table[table["month"] == table["month"].max()].set_index("location")
     assert list(shown) == ["US", "NY", "YC", "OH"]
@@ -65,16 +65,16 @@ def test_the_four_columns_are_those_of_the_whole_forecast(asked, whole):
             ]
         )
     assert last.loc["NY", "rate"] == last.loc["YC", "rate"]
-    assert "*: New York and New York City together" in " ".join(result.stdout.split())
+    assert "*: rate of New York and New York City together" in " ".join(result.stdout.split())
 
 
 def test_one_place_alone_has_the_same_numbers_and_rate(asked):
     """Places are chosen last: New York's rate needs the city, which was not asked for."""
     alone = run(*QUICK, "--until", "2026-12", "--locations", "New York")
     every = run(*asked)
-    head = "12-month-ending deaths"
-    assert table_of(alone.stdout, head)["NY"] == table_of(every.stdout, head)["NY"]
-    assert table_of(alone.stdout, head)["NY"].endswith("*")
+    (last,) = re.findall(r"^2026-12 +(.*)$", alone.stdout, re.M)
+    assert table_of(every.stdout, "per")["NY"].endswith(" ".join(last.split()))
+    assert last.endswith("*")
 
 
 def test_calendar_years_say_what_is_known_of_them(asked, whole):
@@ -88,7 +88,7 @@ def test_calendar_years_say_what_is_known_of_them(asked, whole):
 
 def test_the_trend_is_shown_when_asked_for(asked, whole):
     assert "large" not in run(*asked).stdout
-    shown = table_of(run(*asked, "--trend").stdout, "Trend: chances in percent")
+    shown = table_of(run(*asked, "--trend").stdout, "Probability of each trend, %")
     rows = whole.trend("Ohio")
     row = rows.iloc[-1]
     assert row["horizon"] == 12
@@ -97,9 +97,12 @@ def test_the_trend_is_shown_when_asked_for(asked, whole):
 
 
 def test_the_text_of_the_nation_or_of_the_first_place_comes_first(asked, whole):
-    assert whole.text("US") in " ".join(run(*asked).stdout.split())
-    ohio = run(*QUICK, "--until", "2026-12", "--locations", "Ohio,WV")
-    assert whole.text("Ohio") in " ".join(ohio.stdout.split())
+    for places, name in ((PLACES, "US"), ("Ohio,WV", "Ohio")):
+        done = run(*QUICK, "--until", "2026-12", "--locations", places)
+        text = " ".join(done.stdout.split())
+        known, ahead, moved = sentences(whole, name)
+        place = place_name(name).replace("the", "The")
+        assert text.startswith(f"{place}: {ahead[:1].lower()}{ahead[1:]} {moved} {known}")
 
 
 def test_json_is_all_of_standard_output(asked, whole):
@@ -130,7 +133,7 @@ def test_the_table_is_the_summary(asked, whole, tmp_path):
         path = tmp_path / f"t.{ending}"
         result = run(*asked, "--table", str(path))
         assert result.exit_code == 0, result.output
-        assert f"rows: {path}" in result.stdout
+        assert f"table: {path} (" in result.stdout
         want = whole.summary(locations=PLACES.split(","))
         got = pd.read_parquet(path) if ending == "parquet" else pd.read_csv(path)
         got["rate_of"] = got["rate_of"].fillna("")
@@ -146,7 +149,7 @@ def test_what_is_saved_is_the_forecast_of_the_places(asked, whole, tmp_path):
     np.testing.assert_array_equal(kept.draws, whole.select(kept.locations).draws)
     again = run(*asked, "--save", str(folder))
     assert again.exit_code == 2
-    assert f"--save {folder} holds a forecast already; --replace takes its place" in again.stderr
+    assert f"--save {folder} holds a forecast already; add --replace" in again.stderr
     assert run(*asked, "--save", str(folder), "--replace").exit_code == 0
     foreign = tmp_path / "mine"
     foreign.mkdir()
@@ -163,7 +166,7 @@ def test_a_picture_of_one_place_or_several(tmp_path, ending, begins, places):
     for path in made:
         result = run(*QUICK, "--locations", places, "--plot", str(path))
         assert result.exit_code == 0, result.output
-        assert f"picture: {path}" in result.stdout
+        assert f"figure: {path}" in result.stdout
     assert made[0].read_bytes().startswith(begins)
     assert made[0].read_bytes() == made[1].read_bytes()
     if ending == "svg":
@@ -210,7 +213,7 @@ def test_nothing_is_written_where_the_model_fails(tmp_path):
 def test_a_model_without_draws_of_past_months_still_shows_what_is_published():
     result = run("--model", "hub-baseline", *QUICK, "--locations", "US")
     assert result.exit_code == 0, result.output
-    assert table_of(result.stdout, "12-month-ending deaths")["US"].startswith("69,172 72,836 ")
+    assert "69,172 drug overdose deaths were reported" in " ".join(result.stdout.split())
 
 
 def test_the_level_is_that_of_the_interval(whole):
@@ -221,10 +224,10 @@ def test_the_level_is_that_of_the_interval(whole):
 
 
 def test_models_are_listed(tmp_path):
-    result = CliRunner().invoke(main, ["models"])
+    result = CliRunner().invoke(main, ["models", "--all"])
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[1].split()[:3] == ["dlm", "*", "knows"]
+    assert lines[1].split()[:3] == ["dlm", "*", "yes"]
     rows = json.loads(CliRunner().invoke(main, ["models", "--json"]).stdout)
     names = [r["model"] for r in rows]
     assert names == list(od.models.model_names())
@@ -234,7 +237,7 @@ def test_models_are_listed(tmp_path):
         assert (row["knows_delay"], row["spec_hash"]) == (spec.corrects_delay, spec.hash)
         assert row["what"], f"{row['model']} is not described"
         if not row["model"].endswith("-sums"):
-            (one,) = (x for x in lines if x.split()[0] == row["model"])
+            (one,) = (x for x in lines if x.split()[:1] == [row["model"]])
             assert row["what"] in one  # on one line
 
 
@@ -257,7 +260,7 @@ def test_a_model_of_ones_own_is_listed_with_where_it_comes_from():
     finally:
         registry._REGISTERED.clear()
         registry._REGISTERED.update(before)
-    (line,) = (x for x in text.splitlines() if x.split()[0] == "mine")
+    (line,) = (x for x in text.splitlines() if x.split()[:1] == ["mine"])
     assert "A model of mine. With more to say" in line
     assert "[my-models 1.2]" in " ".join(text.split())
 
@@ -277,7 +280,7 @@ def test_examples_are_listed_copied_and_never_overwritten(tmp_path, monkeypatch)
     Path("cooperation-2026.yaml").write_text("mine")
     again = examples("pilot-two-states.yaml", "cooperation-2026")
     assert again.exit_code == 1
-    assert "error: cooperation-2026.yaml is there already; copy into another folder" in again.stderr
+    assert "error: cooperation-2026.yaml exists already; copy into another folder" in again.stderr
     assert not Path("pilot-two-states.yaml").exists()
     assert Path("cooperation-2026.yaml").read_text() == "mine"
     assert examples("--out", "all").exit_code == 0

@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 import odforecast as od
 from odforecast.cli import main
-from odforecast.cli.forecast_tables import count, share
+from odforecast.cli.answer import plain
 from odforecast.cli.leaderboard import in_order
-from odforecast.cli.written import plain
+from odforecast.cli.screen import count, share
 from odforecast.names import DECIDING
 from odforecast.say import chance
 
@@ -101,7 +101,7 @@ def test_other_commands_say_their_target_too(tmp_path):
         (["--target", "deaths_month", "--html", "p.html"], "--html shows 12-month counts"),
         (["--target", "deaths_month", "--trend"], "--trend shows 12-month counts"),
         (["--target", "deaths_month", "--output-type", "pmf", "--out", "h.csv"],
-         "--output-type pmf is of 12-month counts"),
+         "--output-type pmf is for 12-month counts"),
         (["--target", "both", "--table", "t.csv"], "--table holds one target"),
         (["--output-type", "sample"], "--output-type sample is about --out FILE"),
         (["--level", "0.8", "--html", "p.html"], "--html has intervals of 90% only"),
@@ -181,8 +181,8 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["report", "--out", "mine.html"], "mine.html is no page of odforecast"),
         (["report", "--out", "r.csv"], "must end in .html"),
         ([*FORECAST, "--save", "mine", "--replace"], "--save mine holds other things (notes.txt)"),
-        ([*FORECAST, "--save", "s", "--plot", "s/p.svg"], "lies in the folder of --save"),
-        ([*FORECAST, "--out", "a.csv", "--table", "./a.csv"], "a.csv is what --out writes"),
+        ([*FORECAST, "--save", "s", "--plot", "s/p.svg"], "is inside the folder of --save"),
+        ([*FORECAST, "--out", "a.csv", "--table", "./a.csv"], "a.csv is what --table writes"),
         ([*FORECAST, "--table", "file/t.csv"], "file is a file, so nothing can be put into it"),
         (["forecast", "--source", "f.csv", "--out", "f.csv"], "f.csv is read"),
         (["nowcast", "--plot", "p.gif"], "must end in .png"),
@@ -194,7 +194,7 @@ def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["data", "revisions", "--out", "file/x.csv"], "nothing can be put into it"),
         ([*BACKTEST, "--out", "file/x"], "nothing can be put into it"),
         (["scenario", "run", "--scenario", "null", "--out", "r", "--plot", "r/p.svg"],
-         "lies in the folder of --out"),
+         "is inside the folder of --out"),
         (["scenario", "run", "--scenario", "null", "--out", "r", "--style", "no.css"],
          "'no.css' does not exist"),
     ],

@@ -41,7 +41,8 @@ def test_a_states_counties_are_a_table(file: Path) -> None:
     text = done.stdout
     assert max(map(len, text.splitlines())) <= 80
     assert "by county of residence" in " ".join(text.split())
-    known = "the states' counts are known to 2025-08 (release 2026-01-14), and counties follow them"
+    known = "the states' counts are known to 2025-08 (release 2026-01-14), and the counties' "
+    known += "forecasts follow them"
     assert known in " ".join(done.stderr.split())
     lines = {m[1].strip(): m[2] for m in re.finditer(r"^(\w[\w. ]*?)  +(.*)$", text, re.M)}
     assert {"Franklin", "Cuyahoga", "Vinton", "Adams", "Van Wert"} <= set(lines)
@@ -80,7 +81,7 @@ def test_files_hold_no_number_below_ten_unless_exact(file: Path, tmp_path: Path)
         out = tmp_path / f"{name}.csv"
         done = run(file, "--table", str(out), "--locations", "Ohio/*", *more)
         assert done.exit_code == 0, done.output
-        assert f"1,044 rows: {out}" in done.stdout
+        assert f"table: {out} (1,044 rows)" in done.stdout
     plain, exact = (pd.read_csv(tmp_path / f"{n}.csv", dtype={"location": str}) for n in "ab")
     counts = ["low", "low_50", "median", "high_50", "high"]
     assert list(plain) == list(made_forecast().counties())
@@ -99,7 +100,7 @@ def test_text_table_files_are_of_one_month(file: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.exit_code == 0, done.output
     said = " ".join(done.stdout.split())
-    assert "For the 12 months ending in April 2025 the forecast is" in said
+    assert "for the 12 months ending in April 2025 the forecast is" in said
     assert "reported 2025-04" in said
     assert "highest counts, 12 months to 2025-04" in said
     assert "2024-03" not in said
@@ -109,13 +110,11 @@ def test_text_table_files_are_of_one_month(file: Path, tmp_path: Path) -> None:
 
 def test_the_screen_says_the_release_once_and_why_this_county(file: Path) -> None:
     said = " ".join(run(file, "--locations", "Ohio/*").stdout.split())
-    assert said.startswith(
-        "Drug overdose deaths by county of residence, release of October 8, 2023 Of 87 counties, "
-    )
-    assert "has the highest forecast. In " in said
+    assert said.startswith("Cuyahoga County, Ohio, the highest of 87 counties: for the 12 months")
+    assert said.count("October 8, 2023") == 2
     assert "as of" not in said
     one = " ".join(run(file, "--locations", "39035").stdout.split())
-    assert "highest forecast" not in one
+    assert one.startswith("Cuyahoga County, Ohio: for the 12 months")
 
 
 def test_cities_that_are_counties_are_told_from_counties() -> None:
@@ -182,10 +181,10 @@ def test_map_page_rates_and_hot_spots(file: Path, people: Path, tmp_path: Path) 
         (["--locations", "Puerto Rico/*"], "counts by county have none of Puerto Rico"),
         (["--locations", "Midwest"], "its counties are Midwest/*"),
         (["--indicator", "T40.4"], "for all drugs together"),
-        (["--target", "both"], "leave --target"),
-        (["--trend"], "--trend is of states"),
+        (["--target", "both"], "leave out --target"),
+        (["--trend"], "--trend is for states"),
         (["--out", "x.csv"], "hub files hold states"),
-        (["--model", "dlm"], "--model dlm is not of counties"),
+        (["--model", "dlm"], "--model dlm is not for counties"),
         (["--horizon", "3", "--until", "2023-09"], "not both"),
     ],
 )
@@ -219,9 +218,9 @@ def test_a_county_among_states_is_told_where_it_is() -> None:
 
 def test_the_list_of_models_says_which_are_of_counties() -> None:
     text = CliRunner().invoke(main, ["models"]).stdout
-    states, counties = text.split("Of counties, with --dataset counties:")
+    states, counties = text.split("For counties, with --dataset counties:")
     assert "county" not in states
-    assert re.search(r"^  county \* +", counties, re.M)
+    assert re.search(r"^county \* +", counties, re.M)
     listed = json.loads(CliRunner().invoke(main, ["models", "--json"]).stdout)
     assert {m["dataset"] for m in listed if m["model"].startswith("county")} == {"counties"}
     assert {m["model"] for m in listed if m["default"]} == {"dlm", "county"}

@@ -16,8 +16,8 @@ from socrata_server import FakeSocrata, release_rows
 import odforecast as od
 from odforecast.backtesting import Results, backtest, cuts
 from odforecast.cli import main
-from odforecast.cli.forecast_tables import share
 from odforecast.cli.leaderboard import leaderboard
+from odforecast.cli.screen import share
 from odforecast.errors import BacktestError
 from odforecast.forecast import Forecast
 from odforecast.hub import read_hub

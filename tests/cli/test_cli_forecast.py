@@ -63,15 +63,15 @@ def test_table_and_file(tmp_path):
     result = run(*QUICK, "--locations", "US,WV,NYC", "--out", str(out))
     assert result.exit_code == 0, result.output
     text = result.stdout
-    assert "Number of Drug Overdose Deaths as of 2026-01-14" in text
+    assert "Number of Drug Overdose Deaths, as of 2026-01-14" in text
     assert "months to 2026-08" in text
-    assert "fall: chance" in text
+    assert "lower than a year earlier" in " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 80
     assert not re.search(r"[\x1b]| $", text, re.M)
     table = read_hub(out)
     assert len(table) == 3 * 12 * 23
     assert table["location"].unique().tolist() == ["US", "54", "NYC"]
-    assert f"828 rows: {out}" in text
+    assert f"hub file: {out} (828 rows)" in text
 
 
 def test_the_default_seed_is_fixed_and_locations_do_not_matter(tmp_path):
@@ -157,11 +157,11 @@ def test_single_months_on_the_screen():
 def test_all_locations_do_not_flood_the_screen():
     result = run(*QUICK, "--horizon", "2")
     assert result.exit_code == 0
-    assert "… and 42 more locations (--rows 0 shows all)" in result.output
+    assert "… and 42 more states (--rows 0 shows all)" in result.output
     assert len(re.findall(r"^[A-Z]{2}  ", result.stdout, re.M)) == 12
     every = run(*QUICK, "--horizon", "2", "--rows", "0").stdout
     assert len(re.findall(r"^[A-Z]{2}  ", every, re.M)) == 54
-    assert "nothing written" in result.output
+    assert "To save it: --table" in result.output
 
 
 def test_a_file_of_cdcs_as_it_was(vsrr, tmp_path):
@@ -198,7 +198,7 @@ def test_puerto_rico_on_request(vsrr):
         ),
         (["--indicator", "Moonshine"], 1, "no indicator 'Moonshine'; it has: Cocaine (T40.5)"),
         (["--out", "f.xlsx"], 2, "for --out: 'f.xlsx' must end in .csv, .csv.gz, .parquet"),
-        (["--table", "f.xlsx"], 2, "for --table: 'f.xlsx' must end in .csv, .csv.gz, .json"),
+        (["--table", "f.xls"], 2, "for --table: 'f.xls' must end in .csv, .csv.gz, .json"),
         (["--plot", "f.gif"], 2, "for --plot: 'f.gif' must end in .png, .svg, .pdf"),
         (["--html", "f.txt"], 2, "for --html: 'f.txt' must end in .html"),
         (["--horizon", "3", "--until", "2026-01"], 2, "give --horizon or --until, not both"),

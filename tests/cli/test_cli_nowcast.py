@@ -32,14 +32,18 @@ def test_a_stranger_reads_the_answer_first(table):
     result = run(*QUICK)
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0].startswith("Number of Drug Overdose Deaths as of 2026-01-14")
     us = table[(table["location"] == "US") & (table["horizon"] == 0)].iloc[0]
     step = step_of(us["low"], us["high"])
-    said = "{} ({} to {})".format(*(rounded(us[x], step) for x in ("median", "low", "high")))
-    assert lines[1] == f"US 2025-08: 69,172 reported, {said} once final"
+    said = "{} deaths (90% interval {} to {})".format(
+        *(rounded(us[x], step) for x in ("median", "low", "high"))
+    )
+    text = " ".join(lines)
+    assert text.startswith("The United States: the final count for the 12 months ending in August")
+    assert f"will be about {said}. Reported so far: 69,172." in text
+    assert "Number of Drug Overdose Deaths, as of 2026-01-14" in text
     rows = [line.split()[0] for line in lines if re.match(r"[A-Z]{2}  ", line)]
     assert rows == list(dict.fromkeys(table["location"]))[:12]
-    assert "… and 42 more locations (--rows 0 shows all)" in lines
+    assert "… and 42 more states (--rows 0 shows all)" in lines
     every = run(*QUICK, "--rows", "0").stdout.splitlines()
     rows = [line.split()[0] for line in every if re.match(r"[A-Z]{2}  ", line)]
     assert rows == list(dict.fromkeys(table["location"]))
@@ -52,7 +56,7 @@ def test_all_twelve_counts_of_some_places(table):
     result = run(*QUICK, "--locations", "WV,Ohio", "--months", "12")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[1].startswith("WV 2025-08: 671 reported, ")
+    assert "Reported so far: 671." in " ".join(lines)
     assert sum(bool(re.search(r"20\d\d-\d\d  ", line)) for line in lines) == 24
     assert max(map(len, lines)) <= 80
     first = table[(table["location"] == "OH") & (table["horizon"] == -11)].iloc[0]
@@ -85,7 +89,7 @@ def test_the_file_holds_all_twelve_counts_of_the_places(ending, tmp_path, table)
     out = tmp_path / f"n.{ending}"
     result = run(*QUICK, "--locations", "US,WV", "--out", str(out))
     assert result.exit_code == 0, result.output
-    assert f"24 rows: {out}" in result.stdout
+    assert f"table: {out} (24 rows)" in result.stdout
     want = table[table["location"].isin(["US", "WV"])].reset_index(drop=True)
     if ending == "json":
         rows = json.loads(out.read_text())
@@ -117,7 +121,7 @@ def test_figure(tmp_path, ending, begins):
     for path in drawn:
         result = run(*QUICK, "--locations", "US", "--plot", str(path))
         assert result.exit_code == 0, result.output
-        assert f"picture: {path}" in result.stdout
+        assert f"figure: {path}" in result.stdout
     assert drawn[0].read_bytes().startswith(begins)
     assert sorted(p.name for p in tmp_path.iterdir()) == [f"a.{ending}", f"b.{ending}"]
 
@@ -125,7 +129,7 @@ def test_figure(tmp_path, ending, begins):
 def test_a_release_that_says_how_complete_it_is(vsrr):
     result = run("--source", str(vsrr / "2024-12-11.csv.gz"), "--locations", "US,OH", *QUICK[2:])
     assert result.exit_code == 0, result.output
-    assert "US 2024-07: 90,157 reported, " in result.stdout
+    assert "Reported so far: 90,157." in " ".join(result.stdout.split())
     assert "complete" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
 
@@ -144,7 +148,7 @@ def test_only_what_a_model_revises_is_shown():
         (["--model", "oracle"], 1, "error: unknown model 'oracle'"),
         (["--locations", "US,Narnia"], 1, "error: unknown location 'Narnia'"),
         (["--as-of", "2019-01-01"], 1, "nothing was known on 2019-01-01"),
-        (["--out", "n.xlsx"], 2, "for --out: 'n.xlsx' must end in .csv, .csv.gz, .json, .parquet"),
+        (["--out", "n.xls"], 2, "for --table: 'n.xls' must end in .csv, .csv.gz, .json, .parquet"),
         (["--plot", "n.gif"], 2, "for --plot: 'n.gif' must end in .png, .svg, .pdf"),
         (["--months", "13"], 2, "--months"),
         (["--level", "1"], 2, "--level"),
@@ -164,4 +168,4 @@ def test_mistakes_are_one_line(arguments, code, message):
 
 def test_it_is_listed():
     result = CliRunner().invoke(main, ["--help"])
-    assert "What the last published counts will be once final." in result.stdout
+    assert "Estimate the final value of recent counts." in result.stdout

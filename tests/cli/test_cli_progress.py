@@ -9,13 +9,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from odforecast.cli.progress import working
+from odforecast.cli.screen import working
 from odforecast.models.hierarchy.model import _told
 from odforecast.models.model import watcher, watching
 
 SCRIPT = """
 import time
-from odforecast.cli.progress import working
+from odforecast.cli.screen import working
 from odforecast.models.model import watcher
 with working("fitting dlm", {quiet}, patience={patience}):
     tell = watcher()

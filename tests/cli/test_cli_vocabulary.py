@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 from collections import defaultdict
@@ -82,14 +83,15 @@ def test_the_same_option_means_the_same_everywhere() -> None:
     assert not different, "\n".join(different)
 
 
-def test_a_word_has_one_meaning() -> None:
-    """Options that are shared are made in one module, so that they cannot come apart."""
+def test_an_option_that_two_commands_have_is_made_once() -> None:
+    """So that its meaning cannot come apart."""
     made = {
-        option.name
-        for name in dir(shared)
-        if name.endswith("_option") and not name.startswith("_")
-        for option in options(_one(name))
+        one.name
+        for name, add in vars(shared).items()
+        if name.isupper() and inspect.isfunction(add)
+        for one in options(click.command()(add(lambda: None)))
     }
+    made |= {"out", "horizon"}
     assert {"archive", "source", "as_of", "locations", "draws", "seed", "quiet"} <= made
     outside = defaultdict(set)
     for path, command in EVERY.items():
@@ -97,19 +99,6 @@ def test_a_word_has_one_meaning() -> None:
             if type(option) is click.Option and option.name in made:
                 outside[option.name].add(" ".join(path))
     assert not outside, f"make these with odforecast.cli.options: {dict(outside)}"
-
-
-def _one(name: str) -> click.Command:
-    made = getattr(shared, name)
-    if name == "out_option":
-        made = made("words")
-    elif name == "horizon_option":
-        made = made()
-
-    def nothing() -> None:
-        pass
-
-    return click.command()(made(nothing))
 
 
 def test_every_option_says_what_it_is() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from odforecast.cli.forecast_tables import share
-from odforecast.cli.screen import WIDTH, grid
+from odforecast.cli.screen import WIDTH, grid, share
 from odforecast.geography.places import by_fips
 from odforecast.say import SMALL, ranged, rounded, step_of
 

@@ -14,7 +14,7 @@ import click
 from odforecast.cli import data_tables as tables
 from odforecast.cli.meant import Choice, Group
 from odforecast.cli.options import (
-    ACCEPT,
+    ACCEPTS,
     CDC,
     FIGURES,
     archive_option,
@@ -129,7 +129,7 @@ def _own(archive: Path | None) -> Archive:
     help="With --git: the file, from the top of the repository; repeatable.",
 )  # fmt: skip
 @json_option
-@click.option("--url", metavar="URL", help=f"Server to fetch from.  [default: {CDC}]")
+@click.option("--url", metavar="URL", help=f"Server to download from.  [default: {CDC}]")
 @click.option("--soda3", is_flag=True, help="Use the newer API, which needs a token.")
 @click.option(
     "--page-size",
@@ -340,7 +340,7 @@ _FILES = click.argument(
 @_FILES
 @archive_option
 @release_option
-@click.option("--accept", metavar="REASON", help=ACCEPT)
+@click.option("--accept", metavar="REASON", help=ACCEPTS)
 def add(
     files: tuple[Path, ...], archive: Path | None, release: str | None, accept: str | None
 ) -> None:
@@ -725,7 +725,7 @@ def accept(date: str, archive: Path | None, dataset: str, reason: str) -> None:
 @click.argument("file", type=click.Path(path_type=Path))
 @archive_option
 @release_option
-@click.option("--accept", metavar="REASON", help=ACCEPT)
+@click.option("--accept", metavar="REASON", help=ACCEPTS)
 @_REASON
 def replace(
     file: Path, archive: Path | None, release: str | None, accept: str | None, reason: str

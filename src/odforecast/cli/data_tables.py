@@ -15,7 +15,8 @@ import click
 import numpy as np
 import pandas as pd
 
-from odforecast.cli.screen import grid, note, print_lines, say, wrapped
+from odforecast.cli.screen import columns as in_columns
+from odforecast.cli.screen import grid, note, say, wrapped
 from odforecast.cli.source import BUNDLED, open_source
 from odforecast.errors import ArchiveError, DataError
 from odforecast.geography import NATION, resolve
@@ -66,10 +67,13 @@ def show_rows(rows: Sequence[Row], columns: Sequence[Column], as_json: bool = Fa
         click.echo(json.dumps(rows, indent=2))
         return
     cells = [[row[of] if isinstance(of, str) else of(row) for *_, of in columns] for row in rows]
-    form = "  ".join(
-        f"{{:{'>' if width < 0 else '<'}{abs(width)}}}" for _, width, _ in columns[:-1]
-    )
-    print_lines([[head for head, *_ in columns], *cells], form)
+    every = [[head for head, *_ in columns], *cells]
+    for i, (_, width, _) in enumerate(columns):
+        if width < 0:
+            most = max(len(row[i]) for row in every)
+            for row in every:
+                row[i] = row[i].rjust(most)
+    click.echo(in_columns(every, "", whole=True))
 
 
 # One release to look at

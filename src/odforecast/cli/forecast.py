@@ -1,364 +1,607 @@
-"""``odforecast forecast``: from what was known on a day to tables, files and pictures."""
+"""``odforecast forecast``: states or counties, to a screen, tables, figures and files."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace as with_
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+import numpy as np
 
-from odforecast.cli.counties import Asked, forecast_counties, model_of
-from odforecast.cli.forecast_months import months_grid, months_table
-from odforecast.cli.made import (
+from odforecast.cli.answer import Answer
+from odforecast.cli.options import (
+    DATASET,
+    FOLDER,
+    HTML,
+    HUB_FILES,
+    JSON,
+    LEVEL,
+    OUTPUT,
+    PLOT,
+    POPULATION,
+    REPLACE,
+    ROWS_SHOWN,
+    TABLE,
+    TARGET,
+    WHAT,
+    Choice,
+    check_apart,
+    check_room,
+    command,
+    horizon,
+    option,
+    out,
+    together,
+    was_given,
+)
+from odforecast.cli.screen import change, count, grid, more_places, note, share, wrapped
+from odforecast.cli.source import (
+    BUNDLED,
+    COUNTS,
+    PUBLISH,
+    Request,
     about,
-    fit,
-    forecast_of,
-    keep,
-    made_options,
-    open_panel,
-    said_of,
-    say_how,
+    check_local,
+    how,
+    open_source,
+    request_options,
+    say_age,
+    say_release,
     there,
 )
-from odforecast.cli.meant import Choice
-from odforecast.cli.options import (
-    FIGURES,
-    HUB_FILES,
-    PAGES,
-    TABLES,
-    dataset_option,
-    horizon_option,
-    html_option,
-    json_option,
-    level_option,
-    out_option,
-    plot_option,
-    population_option,
-    replace_option,
-    rows_option,
-    table_option,
-    target_option,
-    together,
-    until_option,
+from odforecast.names import (
+    ALL_DRUGS,
+    COUNTIES,
+    DEFAULT_COUNTY_MODEL,
+    STATES,
+    TARGET_12MO,
+    TARGET_MONTH,
+    TARGETS,
+    indicator_name,
 )
-from odforecast.cli.outputs import check_apart, check_outputs, check_save, check_yearly
-from odforecast.cli.own_counts import (
-    check_local,
-    counts_option,
-    file_of,
-    months_ahead,
-    publish_option,
-    with_counts,
-)
-from odforecast.cli.screen import note, say
-from odforecast.cli.source import open_source
-from odforecast.names import ALL_DRUGS, COUNTIES, TARGET_12MO, TARGET_MONTH, TARGETS, indicator_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from odforecast.forecast import Forecast
-    from odforecast.panel import Panel
+    from odforecast.forecast.tables import By
+    from odforecast.models import Model
+    from odforecast.panel import Floats, Panel
 
-__all__ = ["fit", "forecast", "keep", "made_options", "open_panel", "said_of", "say_how"]
+#: Calendar years beside one another, and rows of the table of a single place.
+YEARS, MONTHS = 3, 8
+#: What to do with a forecast.
+_KEEP = "To save it: --table FILE.csv, --plot FILE.png or --html FILE.html. More: --help-all"
 
 
-@click.command()
-@made_options
-@dataset_option
-@counts_option
-@together(horizon_option(), until_option, level_option, rows_option)
-@click.option("--trend", is_flag=True, help="Also the chances of five kinds of change.")
-@population_option
-@click.option("--rank", metavar="K", type=click.IntRange(min=1),
-              help="Of counties, also the chance of being among the K highest: counts, or rates "
-              "with --population.")  # fmt: skip
-@click.option("--exact", is_flag=True,
-              help="Of counties, numbers below 10 too: not for publication.")  # fmt: skip
-@together(json_option, table_option, plot_option, html_option)
-@click.option("--save", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-              help="Folder for all of it, draws too: od.load_forecast reads it.")  # fmt: skip
-@replace_option
-@out_option(f"Hub file to write: {', '.join(HUB_FILES)}.")
-@publish_option
-@target_option
-@click.option("--output-type", type=Choice(["quantile", "sample", "pmf"]), default="quantile",
-              show_default=True, help="Of the hub file: 23 quantiles, the draws, or the chances of "
-              "the trend.")  # fmt: skip
+@command()
+@request_options()
+@together(DATASET, COUNTS, horizon(), LEVEL, TARGET)
+@option("--trend", is_flag=True, group=WHAT, more=True,
+        help="Add the probabilities of five kinds of trend.")  # fmt: skip
+@POPULATION
+@option("--rank", metavar="K", type=click.IntRange(min=1), group=WHAT, more=True,
+        help="For counties, add the probability of being among the K highest: by count, or by "
+        "rate with --population.")  # fmt: skip
+@option("--exact", is_flag=True, group=OUTPUT, more=True,
+        help="For counties, show numbers below 10 too. Not for publication.")  # fmt: skip
+@together(TABLE, PLOT, HTML, JSON, ROWS_SHOWN)
+@out(f"Write a hub file: {', '.join(HUB_FILES)}.", HUB_FILES, more=True)
+@option("--output-type", type=Choice(["quantile", "sample", "pmf"]), default="quantile",
+        show_default=True, group=OUTPUT, more=True, help="What the hub file holds: 23 quantiles, "
+        "sample paths, or the probabilities of the trend.")  # fmt: skip
+@option("--save", type=FOLDER, metavar="DIR", group=OUTPUT, more=True,
+        help="Save the forecast with its draws, for od.load_forecast.")  # fmt: skip
+@together(REPLACE, PUBLISH)
 @click.pass_context
 def forecast(
     ctx: click.Context,
-    archive: Path | None,
-    source: str | None,
-    as_of: str | None,
-    model: str,
-    horizon: int | None,
-    until: str | None,
-    locations: str,
-    indicator: str,
-    target: str,
-    output_type: str,
-    draws: int,
-    seed: int,
+    request: Request,
+    dataset: str,
     level: float,
     rows: int,
+    target: str,
     trend: bool,
-    as_json: bool,
-    table: Path | None,
-    plot: Path | None,
-    html: Path | None,
-    save: Path | None,
-    replace: bool,
-    out: Path | None,
-    quiet: bool,
-    counts: Path | None,
-    publish: bool,
-    dataset: str,
     population: Path | None,
     rank: int | None,
     exact: bool,
-) -> None:
-    """Forecast from what CDC had published by a day.
+    out: Path | None,
+    output_type: str,
+    save: Path | None,
+    replace: bool,
+    table: Path | None,
+    plot: Path | None,
+    html: Path | None,
+    as_json: bool,
+    publish: bool,
+) -> Answer:
+    """Forecast overdose deaths from the data known on a date.
 
-    Places are chosen on the forecast: a model of the whole panel is fitted to all of it. The
-    screen shows 12-month-ending deaths: the median and, in brackets, the interval. Of counties
-    (--dataset counties) it shows counts below 10 as ranges.
+    PLACE is a state, the US, New York City or a region by any of its names; without one, all
+    states are shown. For counties: --dataset counties "Ohio/*".
+
+    The first line is the answer: the forecast, its 90% interval, and the probability of a fall.
     """
-    from odforecast.forecast.text import LEVEL
     from odforecast.models import get_model
 
-    if dataset == COUNTIES:
-        _check_counties(indicator, target, output_type, trend=trend, out=out, counts=counts)
-        forecast_counties(
-            Asked(
-                archive, source, as_of, model_of(ctx, model), horizon, until, locations, draws,
-                seed, level, rows, population, rank, exact, as_json, table, plot, html, save,
-                replace, quiet,
-            )
-        )  # fmt: skip
-        return
-    for name, given in (("population", population), ("rank", rank), ("exact", exact)):
-        if given not in (None, False):
-            raise click.UsageError(f"--{name} is about counties: add --dataset counties")
-    # Before the work, not after it.
-    files = (
-        ("--out", out, HUB_FILES), ("--table", table, TABLES), ("--plot", plot, FIGURES),
-        ("--html", html, PAGES),
-    )  # fmt: skip
-    check_outputs(*files, read=(source, counts and file_of(counts)))
-    check_local(counts, publish, ("--out", out), ("--html", html))
-    if save is not None:
-        check_save(save, replace)
-        check_apart(("--save", save), *((name, path) for name, path, _ in files))
-    elif replace:
-        raise click.UsageError("--replace is about --save DIR")
-    check_yearly(target, trend=trend, plot=plot, html=html)
-    _check_target(target, output_type, table, out)
-    if html is not None and level != LEVEL:
+    if dataset == COUNTIES and not was_given(ctx, "model"):
+        request = with_(request, model=DEFAULT_COUNTY_MODEL)
+    _check(ctx, request, level, save)
+    _check_save(save, replace, ("--out", out), ("--table", table), ("--plot", plot),
+                ("--html", html))  # fmt: skip
+    check_local(request.counts, publish, ("--out", out), ("--html", html))
+    model = get_model(request.model)
+    if (model.spec.dataset == COUNTIES) != (dataset == COUNTIES):
         raise click.UsageError(
-            f"--html has intervals of {100 * LEVEL:g}% only: leave --level {level:g} out, or make "
-            "the page in a run of its own"
+            f"--model {request.model} is not for counties: odforecast models --all lists those "
+            "that are"
+            if dataset == COUNTIES
+            else f"--model {request.model} is about counties: add --dataset counties"
         )
-    forecaster = get_model(model)
-    if forecaster.spec.dataset == COUNTIES:
-        raise click.UsageError(f"--model {model} is about counties: add --dataset counties")
-    panel, states = open_panel(open_source(archive, source), as_of, indicator, locations)
-    panel = with_counts(panel, counts)
-    horizon = months_ahead(panel, horizon, until)
-    whole = forecast_of(forecaster, panel, states, horizon, until, draws, seed, quiet)
+    if dataset == COUNTIES:
+        answer, made = _counties(request, model, level, rows, population, rank, exact)
+    else:
+        answer, made = _states(
+            request, model, level, rows, target, trend, output_type, out, publish
+        )
+    answer.notes = [*answer.notes, how(made, model, request.seed)]
+    if save is not None:
+        answer.files.insert(0, (lambda: made.save(save, overwrite=replace), f"forecast: {save}/"))
+    if not (save or out or table or plot or html or as_json):
+        answer.notes = [*answer.notes, _KEEP]
+    return answer
+
+
+def _check(ctx: click.Context, request: Request, level: float, save: Path | None) -> None:
+    """Refuse options that do not go together, with what to do instead."""
+    from odforecast.forecast.text import LEVEL as OF_PAGES
+
+    asked = ctx.params
+    target, kind = asked["target"], asked["output_type"]
+    yearly = [x for x in ("trend", "plot", "html") if asked[x] not in (None, False)]
+    only = next((x for x in ("population", "rank", "exact") if asked[x] not in (None, False)), "")
+    if asked["dataset"] == COUNTIES:
+        rules = [
+            (indicator_name(request.indicator) != ALL_DRUGS,
+             "county counts are for all drugs together: leave out --indicator"),
+            (target != TARGET_12MO or kind != "quantile",
+             "counties have 12-month counts only, and no hub file: leave out --target and "
+             "--output-type"),
+            (asked["trend"], "--trend is for states; --dataset counties shows the probability of "
+             "more deaths"),
+            (asked["out"] is not None, "hub files hold states; --table FILE keeps counties"),
+            (request.counts is not None, "--counts is for states"),
+            (save is not None and not asked["exact"],
+             "--save keeps the draws, and with them numbers below 10, which are not for "
+             "publication: add --exact if the folder stays with you"),
+        ]  # fmt: skip
+    else:
+        rules = [
+            (only, f"--{only} is about counties: add --dataset counties"),
+            (target == TARGET_MONTH and yearly,
+             f"--{''.join(yearly[:1])} shows 12-month counts: leave out --target {target}, or ask "
+             "for both"),
+            (target == TARGET_MONTH and kind == "pmf",
+             f"--output-type pmf is for 12-month counts: leave out --target {target}"),
+            (target == "both" and asked["table"] is not None,
+             "--table holds one target: leave out --target both, or ask for deaths_month in "
+             "another run; --json and --out hold both"),
+            (kind != "quantile" and asked["out"] is None,
+             f"--output-type {kind} is about --out FILE"),
+            (asked["html"] is not None and level != OF_PAGES,
+             f"--html has intervals of {100 * OF_PAGES:g}% only: leave out --level {level:g}, or "
+             "write the page in another run"),
+        ]  # fmt: skip
+    for wrong, text in rules:
+        if wrong:
+            raise click.UsageError(text)
+
+
+def _check_save(folder: Path | None, replace: bool, *files: tuple[str, Path | None]) -> None:
+    """Refuse a folder for a forecast that holds one already, or something else."""
+    from odforecast.forecast import file
+
+    if folder is None:
+        if replace:
+            raise click.UsageError("--replace is about --save DIR")
+        return
+    check_room(folder, "--save", folder=True)
+    found = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    # As Forecast.save looks at it: hidden files are those of a writer that was killed.
+    known = [x for x in found if x == file.INDEX or x[0] == "." or file.DATA.fullmatch(x)]
+    if foreign := [x for x in found if x not in known]:
+        raise click.UsageError(
+            f"--save {folder} holds other things ({foreign[0]}); choose a folder of its own"
+        )
+    if file.INDEX in found and not replace:
+        raise click.UsageError(f"--save {folder} holds a forecast already; add --replace")
+    check_apart("--save", folder, *files)
+
+
+# States
+
+
+def _states(
+    request: Request, model: Model, level: float, rows: int, target: str, trend: bool,
+    output_type: str, out: Path | None, publish: bool,
+) -> tuple[Answer, Forecast]:  # fmt: skip
+    """The answer for states, and the forecast of the places asked for."""
+    panel, states = request.panel()
+    whole = request.forecast(model, panel, states, request.ahead(panel))
     kept = there(whole, states) or list(states)
     made = whole.select(kept)
     chosen = [t for t in TARGETS if t in made.targets] if target == "both" else [target]
+    for missing in set(TARGETS) - set(chosen) if target == "both" else ():
+        note(f"{model.label} does not forecast {missing}")
+    # A rate of New York needs the city's draws: tables are of the whole, places chosen last.
+    summary = whole.summary(kept, level) if TARGET_12MO in chosen else None
+    months = months_table(made, level) if TARGET_MONTH in chosen else None
+    said = chosen[0] if len(chosen) == 1 else "both"
+    data: dict[str, Any] = {"meta": about(made, panel, model, request.seed, said)}
+    data["meta"]["level"] = level
+    frame = months if summary is None else summary
+    if summary is not None:
+        # Where a December lies in the forecast, and a month within a year of the last count.
+        december = (whole.months.astype(int) % 12 == 11).any()
+        years = whole.years(kept, level) if december else None
+        kinds = whole.trend(kept) if (whole.horizons <= 12).any() else None
+        data |= {"summary": summary, "years": [] if years is None else years,
+                 "trend": [] if kinds is None else kinds}  # fmt: skip
+    if months is not None:
+        data["months"] = months
+
+    def text() -> str:
+        """The screen: 12-month counts, or single months."""
+        if summary is None:
+            assert months is not None
+            return _months_screen(made, panel, months, level, rows)
+        return "\n\n".join(
+            _screen(whole, made, panel, summary, level, rows, years, kinds if trend else None)
+        )
+
+    answer = Answer(text, data, frame)
+    if not model.spec.corrects_delay:
+        note(
+            "the last months are incomplete when published (nationally 0.3 to 3.3% too low "
+            f"at first); {model.label} takes them as reported, so it leans low"
+        )
+
+    def page(path: Path) -> None:
+        """The page of the places asked for."""
+        from odforecast.report.site import write_report
+
+        places = None if request.locations == "all" else kept
+        write_report(path, forecast=whole, locations=places, replace=True, own=publish)
+
+    bands = (0.5, level) if level > 0.5 else (level,)
+    answer.page, answer.figure = page, lambda: made.plot(bands=bands)
     if out is not None:
         from odforecast.hub import to_hub, write_hub
 
         hub = to_hub(made, targets=chosen, output_type=output_type, own=True)
-    for lacking in set(TARGETS) - set(chosen) if target == "both" else ():
-        note(f"{model} does not forecast {lacking}")
-    # A rate of New York needs the city's draws: tables are of the whole, places chosen last.
-    summary = whole.summary(kept, level) if TARGET_12MO in chosen else None
-    months = months_table(made, level) if TARGET_MONTH in chosen else None
-    if as_json:
-        said = chosen[0] if len(chosen) == 1 else "both"
-        meta = about(made, panel, forecaster, seed, said) | {"level": level}
-        _print_json(whole, kept, level, summary, months, meta)
-    elif summary is not None:
-        _show(whole, made, panel, summary, level, rows, trend)
-    else:
-        assert months is not None
-        _show_months(made, panel, months, level, rows)
-    if not forecaster.spec.corrects_delay:
+        words = f"hub file: {out} ({len(hub):,} rows)"
+        answer.files.append((lambda: write_hub(hub, out), words))
+    of = set() if summary is None else set(summary["rate_of"]) - set(made.summary()["rate_of"])
+    ctx = click.get_current_context()
+    if of and (save := ctx.params.get("save")) is not None:
         note(
-            "the last months are incomplete when published (nationally 0.3 to 3.3% too low "
-            f"at first); {model} takes them as reported, so it leans low"
+            f"{save} holds only the places asked for: the rate of New York and New York City "
+            "together cannot be made from it; for that, save both (--locations NY,NYC)"
         )
-    say_how(made, forecaster, seed, err=as_json)
-    written = []
-    if table is not None:
-        from odforecast.cli.written import write_table
-
-        shown = months if summary is None else summary
-        assert shown is not None
-        write_table(shown, table)
-        written.append(f"{len(shown):,} rows: {table}")
-    if plot is not None:
-        import odforecast.plot as plots
-
-        plots.save(made.plot(bands=(0.5, level) if level > 0.5 else (level,)), plot)
-        written.append(f"picture: {plot}")
-    if html is not None:
-        from odforecast.report.site import write_report
-
-        write_report(
-            html,
-            forecast=whole,
-            locations=None if locations == "all" else kept,
-            replace=True,
-            own=publish,
-        )
-        written.append(f"page: {html}")
-    if save is not None:
-        made.save(save, overwrite=replace)
-        if summary is not None and set(made.summary()["rate_of"]) != set(summary["rate_of"]):
-            note(
-                f"{save} holds the places asked for alone: the rate of New York and New York City "
-                "together cannot be made from it; for that, save both (--locations NY,NYC)"
-            )
-        written.append(f"forecast: {save}/")
-    if out is not None:
-        write_hub(hub, out)
-        written.append(f"{len(hub):,} rows: {out}")
-    for line in written:
-        click.echo(line, err=as_json)
-    if not written and not as_json:
-        say(
-            "nothing written; --out forecasts.csv keeps all locations, months and quantiles, "
-            "--table, --plot, --html and --save other things"
-        )
+    return answer, made
 
 
-def _check_counties(indicator: str, target: str, output_type: str, **given: object) -> None:
-    """Refuse what there is of states alone.
-
-    Raises
-    ------
-    click.UsageError
-        With what to do instead.
-    """
-    if indicator_name(indicator) != ALL_DRUGS:
-        raise click.UsageError("counties are counted for all drugs together: leave --indicator out")
-    if target != TARGET_12MO or output_type != "quantile":
-        raise click.UsageError(
-            "counties have 12-month counts alone, and no hub file: leave --target and "
-            "--output-type out"
-        )
-    why = {
-        "trend": "--trend is of states; --dataset counties shows the chance of more deaths",
-        "out": "hub files hold states; --table FILE keeps counties",
-        "counts": "--counts is about states",
-    }
-    for name, value in given.items():
-        if value not in (None, False):
-            raise click.UsageError(why[name])
-
-
-def _check_target(target: str, output_type: str, table: Path | None, out: Path | None) -> None:
-    """Refuse a file that would hold another target than the one asked for, or nothing.
-
-    Raises
-    ------
-    click.UsageError
-        With what to do instead.
-    """
-    other = f"leave --target {target} out"
-    if target == TARGET_MONTH and output_type == "pmf":
-        raise click.UsageError(f"--output-type pmf is of 12-month counts: {other}")
-    if target == "both" and table is not None:
-        raise click.UsageError(
-            f"--table holds one target: {other}, or ask for {TARGET_MONTH} in a run of its own; "
-            "--json and --out hold both"
-        )
-    if output_type != "quantile" and out is None:
-        raise click.UsageError(f"--output-type {output_type} is about --out FILE")
-
-
-def _print_json(
-    whole: Forecast,
-    kept: list[str],
-    level: float,
-    summary: pd.DataFrame | None,
-    months: pd.DataFrame | None,
-    meta: dict[str, object],
-) -> None:
-    from odforecast.cli.written import print_json, records
-
-    said: dict[str, object] = {"meta": meta}
-    if summary is not None:
-        years, trend = _years(whole, kept, level), _trend(whole, kept)
-        said["summary"] = records(summary)
-        said["years"] = [] if years is None else records(years)
-        said["trend"] = [] if trend is None else records(trend)
-    if months is not None:
-        said["months"] = records(months)
-    print_json(said)
-
-
-def _years(whole: Forecast, kept: list[str], level: float) -> pd.DataFrame | None:
-    """Calendar years, where a December lies in the forecast."""
-    if not (whole.months.astype(int) % 12 == 11).any():
-        return None
-    return whole.years(kept, level)
-
-
-def _trend(whole: Forecast, kept: list[str]) -> pd.DataFrame | None:
-    """The trend, where a month lies within a year of the last count."""
-    return whole.trend(kept) if (whole.horizons <= 12).any() else None
-
-
-def _show(
-    whole: Forecast,
-    made: Forecast,
-    panel: Panel,
-    summary: pd.DataFrame,
-    level: float,
-    rows: int,
-    trend: bool,
-) -> None:
-    """Text of the nation or the first place, the four columns, calendar years, the trend."""
-    from odforecast.cli import forecast_tables as tables
-    from odforecast.forecast.text import text
+def _screen(
+    whole: Forecast, made: Forecast, panel: Panel, summary: pd.DataFrame, level: float, rows: int,
+    years: pd.DataFrame | None, kinds: pd.DataFrame | None,
+) -> Iterator[str]:  # fmt: skip
+    """The answer for the nation or the first place, the table, calendar years, the trend."""
+    from odforecast.forecast.text import place_name, sentences
     from odforecast.forecast.trend import CATEGORIES
 
-    say(said_of(made, panel))
     first = "US" if "US" in made.locations else made.locations[0]
     # With own counts the year ahead may end later than twelve months after CDC's last.
-    say(whole.text(first) if panel.own is None else text(whole, first, month=made.months[-1]))
-    click.echo(f"\n12-month-ending deaths: median and {100 * level:g}% interval\n")
-    click.echo(tables.main_table(summary, panel, rows))
-    if (more := len(made.locations) - rows) > 0 and rows:
-        say(f"… and {more} more locations (--rows 0 shows all)")
-    notes = ["change: of the 12-month count on that of 12 months before, both as once final",
-             "fall: chance that it is lower"]  # fmt: skip
+    month = None if panel.own is None else made.months[-1]
+    known, ahead, moved = sentences(whole, first, month=month)
+    name = place_name(first)
+    yield wrapped(f"{name[:1].upper()}{name[1:]}: {ahead[:1].lower()}{ahead[1:]} {moved}".strip())
+    yield wrapped(known)
+    single = len(made.locations) == 1
+    table = single_table(summary) if single else main_table(summary, panel, rows)
+    each = "month" if single else "place"
+    notes = [
+        f"{panel.indicator}, as of {_day(made, panel)}. Each row is the death total for 12 months, "
+        f"with a {100 * level:g}% interval, and the probability that it is lower than a year "
+        "earlier. All forecasts are of final counts."
+    ]
     if summary["rate_of"].str.contains("+", regex=False).any():
-        notes.append("*: New York and New York City together, in the rate alone")
-    say("; ".join(notes))
-    years = _years(whole, list(made.locations), level)
+        notes.append("*: rate of New York and New York City together.")
+    more = more_places(len(made.locations), rows)
+    yield "\n".join(
+        [table, *([more] if more and each == "place" else []), wrapped(" ".join(notes))]
+    )
     if years is not None:
-        click.echo("\nCalendar years\n")
-        click.echo("\n\n".join(tables.years_tables(years, rows)))
-    kinds = _trend(whole, list(made.locations)) if trend else None
+        yield "Calendar years"
+        yield from years_tables(years, rows)
     if kinds is not None:
-        click.echo("\nTrend: chances in percent\n")
-        click.echo(tables.trend_table(kinds, rows, CATEGORIES))
-    click.echo()
+        yield "Probability of each trend, %"
+        yield trend_table(kinds, rows, CATEGORIES)
 
 
-def _show_months(
+def _day(made: Forecast, panel: Panel) -> str:
+    """The date the data are seen from."""
+    if panel.release == made.as_of:
+        return str(made.as_of)
+    return f"{made.as_of} (release {panel.release})"
+
+
+_CELLS: dict[str, Callable[[Any], str]] = {
+    "deaths": lambda row: count(row["low"], row["median"], row["high"]),
+    "change on a\nyear before, %": lambda row: change(
+        row["change_low"], row["change"], row["change_high"]
+    ),
+    "fall\n%": lambda row: share(row["fall"]),
+    "per\n100,000": lambda row: (
+        "–" if row["rate"] != row["rate"] else f"{row['rate']:.1f}{'*' * ('+' in row['rate_of'])}"
+    ),
+}
+
+
+def main_table(table: pd.DataFrame, panel: Panel, rows: int) -> str:
+    """The last month by place: CDC's counts, deaths, change on a year, chance of a fall, rate."""
+    last = table["month"].max()
+    ahead = table[table["month"] == last]
+    ahead = ahead[ahead["location"].isin(_first(ahead["location"], rows))]
+    records = ahead.to_dict("records")
+    layers = {f"reported\n{panel.last_month}": panel.reported,
+              f"CDC's\nestimate\n{panel.last_month}": panel.predicted}  # fmt: skip
+    published = {head: [_published(panel, layer, row["location"]) for row in records]
+                 for head, layer in layers.items()}  # fmt: skip
+    cells = {"": [str(row["location"]) for row in records]}
+    cells |= {head: column for head, column in published.items() if set(column) != {"–"}}
+    return _table(cells, records, f"deaths in the 12\nmonths to {last:%Y-%m}")
+
+
+def single_table(table: pd.DataFrame) -> str:
+    """One place: the forecast of every third month, or of fewer where there are many."""
+    ahead = table[table["horizon"] >= 1]
+    step = next((x for x in (3, 6, 12) if len(ahead) <= x * MONTHS), 24)
+    last = ahead["horizon"].max()
+    records = ahead[(ahead["horizon"] % step == 0) | (ahead["horizon"] == last)].to_dict("records")
+    return _table(
+        {"12 months\nto": [f"{row['month']:%Y-%m}" for row in records]}, records, "deaths"
+    )
+
+
+def _table(cells: dict[str, list[str]], records: Sequence[Any], deaths: str) -> str:
+    """The columns that every table of a forecast ends with."""
+    for head, cell in _CELLS.items():
+        cells[deaths if head == "deaths" else head] = [cell(row) for row in records]
+    *_, rates = cells.values()
+    if any(rate.endswith("*") for rate in rates):  # a star has the room of a digit
+        cells["per\n100,000"] = [x if x.endswith("*") else f"{x} " for x in rates]
+    return grid(list(cells), list(zip(*cells.values(), strict=True)))
+
+
+def _published(panel: Panel, layer: Floats, place: str) -> str:
+    """The last count of a layer, or a dash where nothing is published, or of a sum."""
+    value = float(layer[panel.index(place), -1]) if place in panel.locations else float("nan")
+    return "–" if value != value else f"{value:,.0f}"
+
+
+def _first(places: pd.Series[str], rows: int) -> list[str]:
+    every = list(dict.fromkeys(places))
+    return every[:rows] if rows else every
+
+
+def _wide(table: pd.DataFrame, by: str, values: Sequence[Any], rows: int) -> list[list[str]]:
+    """A row for each place, and a count for each value of a column."""
+    indexed = table.set_index(["location", by])[["low", "median", "high"]]
+    places = _first(table["location"], rows)
+    return [[p, *(count(*map(float, indexed.loc[(p, v)])) for v in values)] for p in places]
+
+
+def years_tables(table: pd.DataFrame, rows: int) -> Iterator[str]:
+    """Calendar years beside one another, three in a table."""
+    known = dict(zip(table["year"], table["known"], strict=True))
+    words = {0: "all forecast", 12: "all published"}
+    every = list(known)
+    for start in range(0, len(every), YEARS):
+        some = every[start : start + YEARS]
+        heads = [f"{y}\n{words.get(known[y], f'{known[y]} months published')}" for y in some]
+        yield grid(["", *heads], _wide(table, "year", some, rows))
+
+
+def trend_table(table: pd.DataFrame, rows: int, names: Sequence[str]) -> str:
+    """Five categories of the last month that has them."""
+    last = table["month"].max()
+    ahead = table[table["month"] == last]
+    ahead = ahead[ahead["location"].isin(_first(ahead["location"], rows))]
+    heads = [
+        f"change to\n{last:%Y-%m}, %", "stable\nup to", "large\nabove",
+        *(name.replace("_", "\n") for name in names),
+    ]  # fmt: skip
+    cells = [
+        [
+            str(row["location"]),
+            *("–" if row[t] != row[t] else f"{row[t]:.0f}%" for t in ("t1", "t2")),
+            *(share(row[name]) for name in names),
+        ]
+        for row in ahead.to_dict("records")
+    ]
+    return grid(heads, cells)
+
+
+def months_table(made: Forecast, level: float) -> pd.DataFrame:
+    """Deaths in single months, one row per location and month: quantiles of the draws."""
+    import pandas as pd
+
+    from odforecast.geography import called
+
+    low, middle, high = made.quantiles([(1 - level) / 2, 0.5, (1 + level) / 2], TARGET_MONTH)
+    n, places = made.months.size, len(made.locations)
+    return pd.DataFrame(
+        {
+            "location": np.repeat(np.array(made.locations, dtype=object), n),
+            "name": np.repeat(np.array([called(s) for s in made.locations], dtype=object), n),
+            "month": np.tile(made.months.astype("datetime64[s]"), places),
+            "horizon": np.tile(made.horizons, places),
+            "horizon_from_origin": np.tile(made.horizons_from_origin, places),
+            "target": TARGET_MONTH,
+            "level": level,
+            "low": low.ravel(),
+            "median": middle.ravel(),
+            "high": high.ravel(),
+        }
+    )
+
+
+def _months_screen(
     made: Forecast, panel: Panel, table: pd.DataFrame, level: float, rows: int
-) -> None:
-    """Single months at two horizons."""
-    say(f"{said_of(made, panel)}, in the month shown:")
-    click.echo(f"median and {100 * level:g}% interval\n")
-    click.echo(months_grid(table, rows))
-    if (more := len(made.locations) - rows) > 0 and rows:
-        say(f"… and {more} more locations (--rows 0 shows all)")
+) -> str:
+    """Two single months beside one another: the middle of the months ahead, and the last."""
+    ahead = sorted(set(table.loc[table["horizon"] >= 1, "horizon"]))
+    picks = sorted({ahead[max(1, len(ahead) // 2) - 1], ahead[-1]})
+    month = dict(zip(table["horizon"], table["month"], strict=True))
+    heads = [f"{far} month{'s' * (far > 1)} ahead\n{month[far]:%Y-%m}" for far in picks]
+    title = wrapped(
+        f"{panel.indicator} as of {_day(made, panel)}, in the month shown: median and "
+        f"{100 * level:g}% interval"
+    )
+    shown = f"{title}\n\n{grid(['', *heads], _wide(table, 'horizon', picks, rows))}"
+    return "\n".join(filter(None, [shown, more_places(len(made.locations), rows)]))
+
+
+# Counties
+
+
+def _counties(
+    request: Request, model: Model, level: float, rows: int, population: Path | None,
+    rank: int | None, exact: bool,
+) -> tuple[Answer, Forecast]:  # fmt: skip
+    """The answer for counties, and the forecast of those asked for."""
+    from odforecast.sources.census import read_population
+
+    panel, places = _open_counties(request)
+    part = _to_fit(model, panel, places)
+    if population is not None:
+        # Of those that are fitted: nobody asked for whom the others lack.
+        part = part.with_population(read_population(population))
+    whole = request.forecast(model, part)
+    made = whole.select(there(whole, places) or list(places))
+    table = made.counties(level=level, exact=exact)
+    by: By = "deaths" if population is None else "rate"
+    last = made.months[-1]
+    hot = None if rank is None else made.ranking(rank, by=by, month=last, exact=exact)
+    meta = about(made, part, model, request.seed, TARGET_12MO)
+    meta |= {"dataset": COUNTIES, "level": level, "exact": exact}
+    data = {"meta": meta, "counties": table} | ({} if hot is None else {"ranking": hot})
+
+    def page(path: Path) -> None:
+        """The page of these counties."""
+        from odforecast.report.site.counties import write_county_page
+
+        write_county_page(path, made, k=rank or 10, month=last, replace=True)
+
+    # Of the month that the table shows, however far ahead.
+    of: dict[str, Any] = {"month": last} if len(made.locations) > 1 else {}
+    answer = Answer(
+        lambda: "\n\n".join(_county_screen(made, part, table, hot, level, rows, exact, rank or 0)),
+        data, table, lambda: made.plot(**of), page,
+    )  # fmt: skip
+    return answer, made
+
+
+def _open_counties(request: Request) -> tuple[Panel, tuple[str, ...]]:
+    """The panel of counties of a day, and the counties asked for.
+
+    A file of counties has no states in it: those of the day come from the reader's own releases,
+    with the bundled ones beneath.
+    """
+    from odforecast.geography import resolve
+
+    if request.source in (None, BUNDLED):
+        panel = request.releases.as_of(request.as_of, COUNTIES).panel(dataset=COUNTIES)
+        click.echo(f"release {panel.release} of counties, through {panel.last_month}", err=True)
+        say_age(panel.release, request.as_of, COUNTIES)
+        for text in panel.notes:
+            note(text)
+    else:
+        panel = _county_file(request, request.source)
+    states = panel.beside[STATES]
+    if states.last_month > panel.last_month:
+        note(
+            f"the states' counts are known to {states.last_month} (release {states.release}), and "
+            "the counties' forecasts follow them"
+        )
+    return panel, resolve(request.locations, panel.locations)
+
+
+def _county_file(request: Request, source: str) -> Panel:
+    """The panel of a file of counties."""
+    from odforecast.errors import DataError
+    from odforecast.sources.county import read_county
+    from odforecast.vintage.vintage import county_panel
+
+    if request.archive is not None:
+        raise click.UsageError("give --archive or --source, not both")
+    loaded = read_county(source)
+    releases = open_source()
+    last = max(releases.last_seen or loaded.release, loaded.release)
+    vintage = releases.as_of(request.as_of or last)
+    if loaded.release > vintage.as_of:
+        raise DataError(
+            f"{source} was released on {loaded.release}, after {vintage.as_of}",
+            hint="give a later --as-of, or an earlier file",
+        )
+    say_release(vintage, request.as_of)
+    click.echo(f"release {loaded.release} of counties, from {source}", err=True)
+    for text in loaded.notes:
+        note(text)
+    return county_panel(loaded.table, vintage.as_of, vintage.panel())
+
+
+def _to_fit(model: Model, panel: Panel, places: Sequence[str]) -> Panel:
+    """What a model is fitted to: all counties, the states asked for whole, or those asked for."""
+    from odforecast.geography.places import by_fips
+
+    if model.spec.by is None or set(places) == set(panel.locations):
+        return panel
+    if model.spec.by == "state":
+        states = {by_fips()[s].state for s in places}
+        places = [s for s in panel.locations if by_fips()[s].state in states]
+    return panel.select(places)
+
+
+def _county_screen(
+    made: Forecast, panel: Panel, table: pd.DataFrame, hot: pd.DataFrame | None, level: float,
+    rows: int, exact: bool, rank: int,
+) -> Iterator[str]:  # fmt: skip
+    """The answer for the county with the most deaths, the table, and the ranking."""
+    from odforecast.cli import county_tables as tables
+    from odforecast.forecast.tables import published_on
+    from odforecast.forecast.text import place_name, sentences
+    from odforecast.say import day_name, deaths_of
+
+    rates = bool(table["rate"].notna().any())
+    shown = tables.largest_first(table)
+    first = str(shown["location"].iloc[0])
+    known, ahead, moved = sentences(made, first, month=shown["month"].iloc[0])
+    of = f", the highest of {len(shown):,} counties" if len(shown) > 1 else ""
+    yield wrapped(f"{place_name(first)}{of}: {ahead[:1].lower()}{ahead[1:]} {moved}".strip())
+    yield wrapped(known)
+    what = deaths_of(panel.indicator)
+    yield "\n".join(
+        filter(None, [
+            wrapped(f"{what[:1].upper()}{what[1:]} by county of residence, release of "
+                    f"{day_name(published_on(made))}") + "\n",
+            tables.county_table(shown, panel, rows, level, rates, exact),
+            more_places(len(shown), rows, "counties"),
+            wrapped(tables.notes(shown.head(rows or len(shown)), exact, rates)),
+        ])
+    )  # fmt: skip
+    if hot is not None:
+        yield tables.ranking_title(hot)
+        yield tables.ranking_table(hot, rank)

@@ -1,18 +1,21 @@
-"""One vocabulary: every option that two commands share is made here, and nowhere else.
+"""Options that commands share: the same name has the same type, default and help everywhere.
 
-The same word means the same thing in all of them: same metavar, type, default and help. A test
-walks every command and compares.
+A command is ``@command(...)`` and these constants. It checks what its options write and read
+before it works, lists them in groups, and shows the :class:`~odforecast.cli.answer.Answer` that it
+returns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from odforecast.cli.meant import Choice
+from odforecast.errors import DataError, UnknownNameError, near
 from odforecast.names import (
     DATASETS,
     DEFAULT_COUNTY_MODEL,
@@ -26,41 +29,63 @@ from odforecast.names import (
 )
 
 type Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+#: An option, what was given with it, and the endings it may have; none for a folder.
+type Output = tuple[str, Path | None, tuple[str, ...]]
 
-
-def _option(*names: str, **how: Any) -> Decorator:
-    return click.option(*names, cls=_Option, **how)
-
-
-#: Endings of pictures, of tables, of hub files, of pages.
+#: Endings of figures, tables, hub files and pages.
 FIGURES = (".png", ".svg", ".pdf")
-TABLES = (".csv", ".csv.gz", ".json", ".parquet")
+TABLES = (".csv", ".csv.gz", ".json", ".parquet", ".xlsx")
 HUB_FILES = (".csv", ".csv.gz", ".parquet")
 PAGES = (".html", ".htm")
-
 #: CDC's server.
 CDC = "https://data.cdc.gov"
-#: What ``--accept`` is for.
-ACCEPT = "Use a file that contradicts itself all the same; the reason stays with it."
-
-#: Places on a screen.
+#: Rows of a table on the screen.
 ROWS = 12
-
+#: Groups in which ``--help`` lists options.
+WHAT, DATA, OUTPUT, MORE = "What", "Data", "Output", "Details"
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
+_HELP_ALL = f"{__name__}.help_all"
+_PLACES = f"{__name__}.places"
+
+
+# Types
+
+
+def question(value: object, known: Any) -> str:
+    """What may have been meant, as a question; empty if nothing is near.
+
+    Examples
+    --------
+    >>> question("forcast", ["forecast", "score"]), question("x", ["forecast"])
+    (" Did you mean 'forecast'?", '')
+    """
+    meant = near(value, known)
+    return f" Did you mean {meant[0]!r}?" if meant else ""
+
+
+class Choice(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on only
+    """One of several words, or the former name of one."""
+
+    def __init__(self, words: Sequence[str], former: Mapping[str, str] | None = None) -> None:
+        super().__init__(words)
+        self.former = dict(former or {})
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The word; another one is refused with what may have been meant."""
+        known = [str(word) for word in self.choices]
+        value = self.former.get(str(value), value)
+        if str(value) not in known:
+            guess = question(value, known)
+            self.fail(f"{str(value)!r} is not one of {', '.join(known)}.{guess}", param, ctx)
+        return str(super().convert(value, param, ctx))
 
 
 class Date(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
-    """A day or a month, in any form that people write; commands get ``2025-09-17`` or ``2025-09``.
+    """A day or a month in any form people write; commands get ``2025-09-17`` or ``2025-09``.
 
-    Parameters
-    ----------
-    what : {"day", "month"}
-    of_year : int, optional
-        The month that a year alone stands for; for a day, the last day of that month.
-        Default: a year alone is refused, and for a day a month too.
-    also : callable, optional
-        Other texts that are taken as they are.
+    ``of_year`` is the month that a year alone stands for (for a day: its last day); without it, a
+    year alone is refused, and for a day a month too. ``also`` lets other texts pass.
     """
 
     name = "date"
@@ -85,7 +110,7 @@ class Date(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4
             self.fail(str(error), param, ctx)
 
 
-#: Of a year alone, a start is its January, an end its December.
+#: A year alone is its January at a start, and its December at an end.
 DAY, END_DAY = Date("day"), Date("day", of_year=12)
 START_MONTH, END_MONTH = Date("month", of_year=1), Date("month", of_year=12)
 
@@ -103,230 +128,6 @@ class _Places(click.ParamType):  # type: ignore[type-arg]
         return str(value)
 
 
-def archive_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--archive DIR``."""
-    return _option(
-        "--archive",
-        type=click.Path(path_type=Path),
-        metavar="DIR",
-        help="Folder of releases.  [default: your own, with the bundled ones beneath]",
-    )(command)
-
-
-def source_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--source FILE``, which stands in place of an archive."""
-    return _option(
-        "--source",
-        metavar="FILE",
-        help="Instead of an archive, one of CDC's files, or 'bundled'.",
-    )(command)
-
-
-def release_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--release DATE``."""
-    return _option(
-        "--release",
-        type=DAY,
-        metavar="DATE",
-        help="Release date of a file, where its name does not begin with it: 2024-12-11.",
-    )(command)
-
-
-def as_of_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--as-of DATE``."""
-    return _option(
-        "--as-of",
-        type=END_DAY,
-        metavar="DATE",
-        help="Day the data are seen from: nothing published later is used.  "
-        "[default: the last release]",
-    )(command)
-
-
-def truth_as_of_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--truth-as-of DATE``."""
-    return _option(
-        "--truth-as-of",
-        type=END_DAY,
-        metavar="DATE",
-        help="Score against the release known that day.  [default: the last release]",
-    )(command)
-
-
-def min_truth_age_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--min-truth-age MONTHS``."""
-    return _option(
-        "--min-truth-age",
-        default=12,
-        show_default=True,
-        metavar="MONTHS",
-        type=click.IntRange(min=0),
-        help="Months between a month and the truth's release; younger is not scorable.",
-    )(command)
-
-
-def model_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--model NAME``."""
-    return _option(
-        "--model",
-        metavar="NAME",
-        default=DEFAULT_MODEL,
-        show_default=f"{DEFAULT_MODEL}, of counties {DEFAULT_COUNTY_MODEL}",
-        help="Model, see odforecast models; NAME+delay completes the last months first.",
-    )(command)
-
-
-def dataset_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--dataset``."""
-    command = _option(
-        "--dataset",
-        type=Choice(list(DATASETS)),
-        default=STATES,
-        show_default=True,
-        help="What places are: jurisdictions, or counties by where people lived.",
-    )(command)
-    county = _option(
-        "--county", metavar="NAME", hidden=True, expose_value=False, callback=_no_county_option
-    )
-    return formerly(county, "--counties")(command)
-
-
-def _no_county_option(ctx: click.Context, option: click.Parameter, value: str | None) -> None:
-    """Tell who asks for a county with an option of that name how it is asked for."""
-    if value is not None:
-        raise click.UsageError(
-            f"No such option: {option.opts[0]}. For counties: --dataset counties "
-            f"--locations '{value}'",
-            ctx,
-        )
-
-
-def population_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--population FILE``."""
-    return _option(
-        "--population",
-        type=click.Path(path_type=Path, dir_okay=False, exists=True),
-        metavar="FILE",
-        help="People by county, the Census Bureau's file: adds deaths per 100,000.",
-    )(command)
-
-
-def locations_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--locations PLACES``."""
-    return _option(
-        "--locations",
-        type=_Places(),
-        metavar="PLACES",
-        default="all",
-        show_default=True,
-        help="By any of their names, commas between them: US,Ohio,NYC; Ohio/* for its counties.",
-    )(command)
-
-
-def beside_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--locations PLACES`` where the nation is always there."""
-    return _option(
-        "--locations",
-        type=_Places(),
-        metavar="PLACES",
-        default="US",
-        show_default=True,
-        help="Places beside the US, by any of their names, commas between them: Ohio,NYC; or all.",
-    )(command)
-
-
-def indicator_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--indicator NAME``."""
-    return _option(
-        "--indicator",
-        metavar="NAME",
-        default="all-drugs",
-        show_default=True,
-        help="CDC's name of the count, or a short one: T40.4, cocaine.",
-    )(command)
-
-
-def draws_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--draws N``."""
-    return _option(
-        "--draws",
-        metavar="N",
-        default=DEFAULT_DRAWS,
-        show_default=True,
-        type=click.IntRange(min=2),
-        help="Sample paths.",
-    )(command)
-
-
-def seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--seed N``."""
-    return _option(
-        "--seed",
-        metavar="N",
-        default=DEFAULT_SEED,
-        show_default=True,
-        type=click.IntRange(min=0),
-        help="Seed of all random numbers: the same seed gives the same draws.",
-    )(command)
-
-
-def horizon_option(default: int | str = DEFAULT_HORIZON) -> Decorator:
-    """``--horizon N``; its default is the command's, put in where neither it nor --until is given.
-
-    Parameters
-    ----------
-    default : int or str
-        Months, or what stands for them, as ``--help`` says it.
-    """
-    return _option(
-        "--horizon",
-        metavar="N",
-        type=click.IntRange(min=1),
-        help=f"Months ahead.  [default: {default}]",
-    )
-
-
-def until_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--until MONTH``, instead of a horizon."""
-    return _option(
-        "--until",
-        type=END_MONTH,
-        metavar="MONTH",
-        help="Instead of --horizon, the last month: 2028-12.",
-    )(command)
-
-
-def start_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--start MONTH``."""
-    return _option(
-        "--start",
-        type=START_MONTH,
-        metavar="MONTH",
-        help="First origin, as the last known month: 2019-01.",
-    )(command)
-
-
-def end_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--end MONTH``."""
-    return _option(
-        "--end",
-        type=END_MONTH,
-        metavar="MONTH",
-        help="Last origin, as the last known month: 2024-04.",
-    )(command)
-
-
-def target_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--target``."""
-    return _option(
-        "--target",
-        type=Choice([*TARGETS, "both"]),
-        default=TARGET_12MO,
-        show_default=True,
-        help="12-month sums, single months, or both.",
-    )(command)
-
-
 class _Level(click.FloatRange):
     """A number in a range, which ``nan`` is not."""
 
@@ -337,98 +138,26 @@ class _Level(click.FloatRange):
         return number
 
 
-def level_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--level P``."""
-    return _option(
-        "--level",
-        metavar="P",
-        default=0.9,
-        show_default=True,
-        type=_Level(0, 1, min_open=True, max_open=True),
-        help="Probability of the intervals.",
-    )(command)
+# Options and commands
 
 
-def rows_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--rows N``."""
-    return _option(
-        "--rows",
-        metavar="N",
-        default=ROWS,
-        show_default=True,
-        type=click.IntRange(min=0),
-        help="Places on the screen; 0 for all.",
-    )(command)
+class Option(click.Option):
+    """An option that says where ``--help`` lists it, and which file it writes or reads.
 
-
-def plot_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--plot FILE``."""
-    return _option(
-        "--plot", type=FILE, metavar="FILE", help=f"Picture to write: {', '.join(FIGURES)}."
-    )(command)
-
-
-def html_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--html FILE``."""
-    return _option("--html", type=FILE, metavar="FILE", help="Page to write, whole in one file.")(
-        command
-    )
-
-
-def table_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--table FILE``."""
-    return _option(
-        "--table",
-        type=FILE,
-        metavar="FILE",
-        help=f"Table to write, as on the screen but all of it: {', '.join(TABLES)}.",
-    )(command)
-
-
-def json_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--json``."""
-    return _option(
-        "--json", "as_json", is_flag=True, help="Print JSON, and all else on standard error."
-    )(command)
-
-
-def out_option(words: str, *, folder: bool = False, required: bool = False) -> Decorator:
-    """``--out FILE`` or ``--out DIR``: what a command is there to write.
-
-    Parameters
-    ----------
-    words : str
-        What it writes.
-    folder : bool
-        Whether it is a folder.
-    required : bool
-        Whether it has to be given.
+    ``more``: listed by ``--help-all`` only. ``writes``: endings of the file it writes; none for a
+    folder. ``reads``: it names a file to read. ``about``: the option without which it does nothing.
+    ``former``: names that work too and are not listed.
     """
-    return _option(
-        "--out",
-        type=FOLDER if folder else FILE,
-        metavar="DIR" if folder else "FILE",
-        required=required,
-        help=words,
-    )
 
-
-def replace_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--replace``, for folders: files are always replaced whole."""
-    return _option(
-        "--replace", is_flag=True, help="Replace what an earlier run wrote into the folder."
-    )(command)
-
-
-def quiet_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--quiet``."""
-    return _option("--quiet", is_flag=True, help="Show no progress.")(command)
-
-
-class _Option(click.Option):
-    """An option that keeps its former names, and does not list them."""
-
-    former: tuple[str, ...] = ()
+    def __init__(
+        self, *args: Any, group: str = "Options", more: bool = False,
+        writes: tuple[str, ...] | None = None, reads: bool = False, about: str = "",
+        former: Sequence[str] = (), **how: Any,
+    ) -> None:  # fmt: skip
+        super().__init__(*args, **how)
+        self.group, self.more, self.former = group, more, tuple(former)
+        self.writes, self.reads, self.about = writes, reads, about
+        self.opts = [*self.opts, *self.former]
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """What ``--help`` says: without former names."""
@@ -440,33 +169,391 @@ class _Option(click.Option):
             self.opts = every
 
 
-def formerly(option: Decorator, *old: str) -> Decorator:
-    """The same option, which its former names still set.
-
-    Parameters
-    ----------
-    option : decorator
-        One of this module's.
-    *old : str
-        Former names, with their hyphens.
-    """
-
-    def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        command = option(command)
-        made = command.__click_params__[-1]  # type: ignore[attr-defined]
-        made.former = old
-        made.opts = [*made.opts, *old]
-        return command
-
-    return add
+def option(*names: str, **how: Any) -> Decorator:
+    """An :class:`Option` as a decorator."""
+    return click.option(*names, cls=Option, **how)
 
 
 def together(*options: Decorator) -> Decorator:
     """Several options as one, in the order in which ``--help`` lists them."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        for option in reversed(options):
-            command = option(command)
+        """Add them, the last first."""
+        for one in reversed(options):
+            command = one(command)
+        return command
+
+    return add
+
+
+def given(ctx: click.Context, *names: str) -> list[str]:
+    """Those of some parameters that somebody typed, as they are typed."""
+    typed = (p for p in ctx.command.params if p.name in names and was_given(ctx, p.name))
+    return [param.opts[0] for param in typed]
+
+
+def was_given(ctx: click.Context, name: str | None) -> bool:
+    """Whether somebody typed this parameter."""
+    return ctx.get_parameter_source(name or "") == ParameterSource.COMMANDLINE
+
+
+def refuse(ctx: click.Context, why: str, *names: str) -> None:
+    """Refuse options that do not go with what else was asked for."""
+    if wrong := given(ctx, *names):
+        raise click.UsageError(f"{wrong[0]} {why}")
+
+
+class Command(click.Command):
+    """A command with grouped options, whose files are checked before it works."""
+
+    def get_params(self, ctx: click.Context) -> list[click.Parameter]:
+        """The options, with ``--help-all`` where ``--help`` does not list all."""
+        found = super().get_params(ctx)
+        if any(getattr(param, "more", False) for param in self.params):
+            found.append(
+                click.Option(["--help-all"], is_flag=True, is_eager=True, expose_value=False,
+                             callback=_show_all, help="Show every option and exit.")
+            )  # fmt: skip
+        return found
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the options under their groups; those for special cases with ``--help-all``."""
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
+            if record and (_HELP_ALL in ctx.meta or not getattr(param, "more", False)):
+                groups.setdefault(getattr(param, "group", "Options"), []).append(record)
+        last = groups.pop("Options", [])
+        for title, rows in [*groups.items(), ("Options", last)]:
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Check the files, do the work, and show its answer."""
+        read, outputs = [], []
+        for param in self.params:
+            value = ctx.params.get(param.name or "")
+            if not isinstance(param, Option):
+                continue
+            about = param.about and next(p for p in self.params if p.name == param.about)
+            if about and was_given(ctx, param.name) and not ctx.params.get(param.about):
+                raise click.UsageError(
+                    f"{param.opts[0]} is about {about.opts[0]} {about.make_metavar(ctx)}"
+                )
+            if value is not None and param.reads:
+                read += [file_of(one) for one in (value if param.multiple else [value])]
+            if value is not None and param.writes is not None:
+                outputs.append((param.opts[0], value, param.writes))
+        check_outputs(*outputs, read=read)
+        answer = super().invoke(ctx)
+        if answer is not None:
+            from odforecast.cli.answer import Answer
+
+            if isinstance(answer, Answer):
+                answer.give(ctx.params)
+        return answer
+
+
+def _show_all(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.meta[_HELP_ALL] = True
+        click.echo(ctx.get_help())
+        ctx.exit()
+
+
+def command(**how: Any) -> Callable[[Callable[..., Any]], Command]:
+    """A function as a :class:`Command`."""
+    return click.command(cls=Command, **how)
+
+
+# Outputs
+
+
+def file_of(path: Path | str) -> Path:
+    """The file of ``FILE.xlsx:Sheet``, or of a file without a sheet.
+
+    Examples
+    --------
+    >>> file_of(Path("data/ohio.xlsx:2025 deaths")).name, file_of(Path("a.csv")).name
+    ('ohio.xlsx', 'a.csv')
+    """
+    file, colon, _ = str(path).rpartition(":")
+    return Path(file if colon and file.lower().endswith((".xlsx", ".xlsm")) else path)
+
+
+def check_outputs(*outputs: Output, read: Sequence[Path | str | None] = ()) -> None:
+    """Refuse what could not be written, or would be written over a file that is read.
+
+    Raises
+    ------
+    click.UsageError
+        If a name has another ending, or names a folder, a file that is read, or another output.
+    DataError
+        If nothing can be written there, or a page would replace a file that is not one of ours.
+
+    Examples
+    --------
+    >>> check_outputs(("--plot", Path("fan.png"), (".png",)), ("--table", None, (".csv",)))
+    """
+    taken = {_whole(path): f"{path} is read" for path in read if path is not None}
+    for name, path, endings in outputs:
+        if path is None:
+            continue
+        if endings and not path.name.lower().endswith(endings):
+            words = f"{str(path)!r} must end in {', '.join(endings)}"
+            raise click.BadParameter(words, param_hint=name)
+        check_room(path, name, folder=not endings)
+        whole = _whole(path)
+        if endings and whole in taken:
+            raise click.UsageError(f"{name} {path}: {taken[whole]}; give another name")
+        taken[whole] = f"{path} is what {name} writes"
+        if endings == PAGES:
+            from odforecast.report.site.folder import check_page
+
+            check_page(path, replace=True)
+
+
+def check_apart(name: str, folder: Path | None, *files: tuple[str, Path | None]) -> None:
+    """Refuse files inside a folder that is replaced as a whole."""
+    for other, path in files:
+        if folder is not None and path is not None and _whole(folder) in _whole(path).parents:
+            raise click.UsageError(
+                f"{other} {path} is inside the folder of {name}, which is replaced as a whole; "
+                "choose another place"
+            )
+
+
+def check_room(path: Path, name: str, folder: bool) -> None:
+    """Refuse a file or folder that cannot be made."""
+    if path.exists() and path.is_dir() != folder:
+        what = "file; give a folder" if folder else "folder; give a file"
+        raise click.UsageError(f"{name} {path} is a {what}")
+    inside = path.absolute()
+    above = next(p for p in ([inside] if folder else []) + list(inside.parents) if p.exists())
+    if not above.is_dir():
+        raise DataError(f"{name} {path}: {above} is a file, so nothing can be put into it")
+    if not os.access(above, os.W_OK | os.X_OK):
+        raise DataError(f"{name} {path}: nothing can be written into {above}")
+
+
+def _whole(path: Path | str) -> Path:
+    return Path(path).resolve()
+
+
+# What is forecast
+
+
+def _keep_places(ctx: click.Context, _: click.Parameter, words: tuple[str, ...]) -> None:
+    """Keep the places, for ``--locations``; New York needs no quotes."""
+    from odforecast.geography.places import check_names
+
+    places, rest = [], list(words)
+    while rest:
+        for n in range(len(rest), 0, -1):
+            name = " ".join(rest[:n])
+            try:
+                check_names(name)
+            except UnknownNameError:
+                if n == 1:
+                    raise
+            else:
+                break
+        places.append(name)
+        rest = rest[n:]
+    ctx.meta[_PLACES] = tuple(places)
+
+
+def _locations(default: str, words: str, more: bool = False) -> Decorator:
+    """``--locations PLACES``, or the places that a command takes as words."""
+
+    def join(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> str:
+        """One text of all places."""
+        places = ctx.meta.get(_PLACES, ())
+        if places and value:
+            raise click.UsageError(f"give places as words or with {param.opts[0]}, not both")
+        return ",".join(places or value) or default
+
+    return option(
+        "--locations", metavar="PLACES", type=_Places(), multiple=True, callback=join, group=WHAT,
+        former=("--state",), more=more, help=f"{words}  [default: {default}]",
+    )  # fmt: skip
+
+
+def _no_county_option(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
+    """Say how to ask for a county."""
+    if value is not None:
+        raise click.UsageError(
+            f"No such option: {param.opts[0]}. For counties: --dataset counties "
+            f"--locations '{value}'",
+            ctx,
+        )
+
+
+LOCATIONS = _locations(
+    "all", "Places by any of their names, with commas: US,Ohio,NYC. Ohio/* means its counties."
+)
+#: Places as words, or with --locations.
+PLACES = together(
+    click.argument("places", nargs=-1, metavar="[PLACE]...", is_eager=True, expose_value=False,
+                   callback=_keep_places),
+    _locations("all", "Places, as an option: US,Ohio,NYC.", more=True),
+)  # fmt: skip
+BESIDE = _locations("US", "Places shown beside the US, with commas: Ohio,NYC. Or all.")
+DATASET = together(
+    option("--dataset", type=Choice(list(DATASETS)), default=STATES, show_default=True, group=WHAT,
+           help="Deaths by state, or by county of residence."),
+    option("--county", metavar="NAME", hidden=True, expose_value=False, former=("--counties",),
+           callback=_no_county_option),
+)  # fmt: skip
+INDICATOR = option(
+    "--indicator", metavar="NAME", default="all-drugs", show_default=True, group=WHAT,
+    help="Deaths to count: CDC's name, or a short one such as T40.4 or cocaine.",
+)  # fmt: skip
+MODEL = option(
+    "--model", metavar="NAME", default=DEFAULT_MODEL, group=WHAT,
+    help="Forecast model (see odforecast models). NAME+delay first completes the recent months.  "
+    f"[default: {DEFAULT_MODEL}; for counties {DEFAULT_COUNTY_MODEL}]",
+)  # fmt: skip
+UNTIL = option(
+    "--until", type=END_MONTH, metavar="MONTH", group=WHAT,
+    help="Last month to forecast, instead of --horizon: 2028-12.",
+)  # fmt: skip
+START = option(
+    "--start", type=START_MONTH, metavar="MONTH", group=WHAT,
+    help="First origin, by its last known month: 2019-01.",
+)  # fmt: skip
+END = option(
+    "--end", type=END_MONTH, metavar="MONTH", group=WHAT,
+    help="Last origin, by its last known month: 2024-04.",
+)  # fmt: skip
+TARGET = option(
+    "--target", type=Choice([*TARGETS, "both"]), default=TARGET_12MO, show_default=True,
+    group=WHAT, more=True, help="12-month totals, single months, or both.",
+)  # fmt: skip
+LEVEL = option(
+    "--level", metavar="P", default=0.9, show_default=True, group=WHAT, more=True,
+    type=_Level(0, 1, min_open=True, max_open=True), help="Probability of the intervals.",
+)  # fmt: skip
+DRAWS = option(
+    "--draws", metavar="N", default=DEFAULT_DRAWS, show_default=True, type=click.IntRange(min=2),
+    group=MORE, more=True, help="Number of sample paths.",
+)  # fmt: skip
+SEED = option(
+    "--seed", metavar="N", default=DEFAULT_SEED, show_default=True, type=click.IntRange(min=0),
+    group=MORE, more=True, help="Random seed. The same seed gives the same draws.",
+)  # fmt: skip
+QUIET = option("--quiet", is_flag=True, group=MORE, more=True, help="Show no progress.")
+
+
+def horizon(default: int | str = DEFAULT_HORIZON) -> Decorator:
+    """``--horizon N``; the command puts in its default where neither it nor --until is given."""
+    return option(
+        "--horizon", metavar="N", type=click.IntRange(min=1), group=WHAT, more=True,
+        help=f"Months to forecast.  [default: {default}]",
+    )  # fmt: skip
+
+
+# Data
+
+ARCHIVE = option(
+    "--archive", type=click.Path(path_type=Path), metavar="DIR", group=DATA,
+    help="Folder of releases.  [default: your own releases, then the bundled ones]",
+)  # fmt: skip
+SOURCE = option(
+    "--source", metavar="FILE", group=DATA, reads=True, more=True,
+    help="A file from CDC instead of an archive, or 'bundled'.",
+)  # fmt: skip
+RELEASE = option(
+    "--release", type=DAY, metavar="DATE", group=DATA,
+    help="Release date of the file, if its name does not start with it: 2024-12-11.",
+)  # fmt: skip
+AS_OF = option(
+    "--as-of", type=END_DAY, metavar="DATE", group=DATA,
+    help="Use only data published by this date.  [default: the latest release]",
+)  # fmt: skip
+TRUTH_AS_OF = option(
+    "--truth-as-of", type=END_DAY, metavar="DATE", group=DATA,
+    help="Score against the release known on this date.  [default: the latest release]",
+)  # fmt: skip
+MIN_TRUTH_AGE = option(
+    "--min-truth-age", default=12, show_default=True, metavar="MONTHS", group=DATA,
+    type=click.IntRange(min=0), help="Score only counts that were at least this old in the release "
+    "scored against.",
+)  # fmt: skip
+POPULATION = option(
+    "--population", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
+    group=DATA, more=True, reads=True,
+    help="County populations from the Census Bureau. Adds deaths per 100,000 people.",
+)  # fmt: skip
+
+# Output
+
+ACCEPTS = "Use a file that contradicts itself. The reason stays with every result."
+JSON = option(
+    "--json", "as_json", is_flag=True, group=OUTPUT,
+    help="Print JSON. Everything else goes to standard error.",
+)  # fmt: skip
+TABLE = option(
+    "--table", type=FILE, metavar="FILE", writes=TABLES, group=OUTPUT,
+    help=f"Write the whole table: {', '.join(TABLES)}.",
+)  # fmt: skip
+PLOT = option(
+    "--plot", type=FILE, metavar="FILE", writes=FIGURES, group=OUTPUT,
+    help=f"Write a figure: {', '.join(FIGURES)}.",
+)  # fmt: skip
+HTML = option(
+    "--html", type=FILE, metavar="FILE", writes=PAGES, group=OUTPUT,
+    help="Write a web page in one file.",
+)  # fmt: skip
+ROWS_SHOWN = option(
+    "--rows", metavar="N", default=ROWS, show_default=True, type=click.IntRange(min=0),
+    group=OUTPUT, more=True, help="Number of places on the screen; 0 for all.",
+)  # fmt: skip
+REPLACE = option(
+    "--replace", is_flag=True, group=OUTPUT, more=True,
+    help="Replace what an earlier run wrote into the folder.",
+)  # fmt: skip
+
+
+def out(
+    words: str, writes: tuple[str, ...] | None = None, *, required: bool = False, more: bool = False
+) -> Decorator:
+    """``--out FILE``, or ``--out DIR`` where ``writes`` is empty."""
+    return option(
+        "--out", type=FILE if writes else FOLDER, metavar="FILE" if writes else "DIR",
+        required=required, writes=writes, group=OUTPUT, more=more, help=words,
+    )  # fmt: skip
+
+
+# Names that the other commands use until they have moved.
+
+archive_option, source_option, release_option = ARCHIVE, SOURCE, RELEASE
+as_of_option, truth_as_of_option, min_truth_age_option = AS_OF, TRUTH_AS_OF, MIN_TRUTH_AGE
+model_option, dataset_option, population_option = MODEL, DATASET, POPULATION
+locations_option, beside_option, indicator_option = LOCATIONS, BESIDE, INDICATOR
+draws_option, seed_option, quiet_option = DRAWS, SEED, QUIET
+horizon_option, until_option, start_option, end_option = horizon, UNTIL, START, END
+target_option, level_option, rows_option = TARGET, LEVEL, ROWS_SHOWN
+plot_option, html_option, table_option, json_option = PLOT, HTML, TABLE, JSON
+replace_option = REPLACE
+
+
+def out_option(words: str, *, folder: bool = False, required: bool = False) -> Decorator:
+    """:func:`out`, whose file the command checks itself."""
+    return option(
+        "--out", type=FOLDER if folder else FILE, metavar="DIR" if folder else "FILE",
+        required=required, group=OUTPUT, help=words,
+    )  # fmt: skip
+
+
+def formerly(one: Decorator, *old: str) -> Decorator:
+    """The same option under former names too."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        """Add it, and its former names."""
+        command = one(command)
+        made = command.__click_params__[-1]  # type: ignore[attr-defined]
+        made.former, made.opts = (*made.former, *old), [*made.opts, *old]
         return command
 
     return add

@@ -4,153 +4,110 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from odforecast.cli.made import forecast_of, made_options, open_panel, say_how, there
+from odforecast.cli.answer import Answer
 from odforecast.cli.options import (
+    FOLDER,
+    LOCATIONS,
+    OUTPUT,
     PAGES,
-    horizon_option,
-    out_option,
-    replace_option,
-    together,
-    until_option,
+    REPLACE,
+    WHAT,
+    check_outputs,
+    command,
+    horizon,
+    option,
+    out,
+    refuse,
 )
-from odforecast.cli.outputs import check_outputs
-from odforecast.cli.own_counts import (
-    check_local,
-    counts_option,
-    file_of,
-    publish_option,
-    with_counts,
-)
-from odforecast.cli.screen import say
-from odforecast.cli.source import open_source
+from odforecast.cli.source import COUNTS, PUBLISH, Request, check_local, how, request_options, there
 
 if TYPE_CHECKING:
     from odforecast.backtesting import Results
     from odforecast.forecast import Forecast
     from odforecast.panel import Panel
-    from odforecast.vintage import Archive, Vintage
+    from odforecast.vintage import Vintage
 
 #: Options that say how a forecast is made: of no use where one is given.
 _MAKING = ("as_of", "model", "indicator", "draws", "seed", "horizon", "until", "counts")
+_WHY = "says how to make a forecast, and this report makes none"
 _FOLDER = click.Path(path_type=Path)
 
 
-@click.command()
+@command()
 @click.argument("folders", nargs=-1, type=_FOLDER, metavar="[FORECAST|RESULTS]...")
-@out_option("Page to write, whole in one file: report.html.")
-@click.option("--site", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
-              help="Instead of a page, a folder of pages: one for each place.")  # fmt: skip
-@replace_option
-@click.option("--results", type=_FOLDER, metavar="DIR",
-              help="A backtest, shown beside the forecast that is made.")  # fmt: skip
-@together(
-    made_options,
-    counts_option,
-    publish_option,
-    horizon_option("to the end of the year after next"),
-    until_option,
-)
+@request_options(LOCATIONS)
+@COUNTS
+@horizon("to the end of the year after next")
+@option("--results", type=_FOLDER, metavar="DIR", group=WHAT,
+        help="Show this backtest beside the new forecast.")  # fmt: skip
+@out("Page to write, in one file.  [default: report.html]", PAGES)
+@option("--site", type=FOLDER, metavar="DIR", writes=(), group=OUTPUT,
+        help="Write a folder of pages instead: one for each place.")  # fmt: skip
+@REPLACE
+@PUBLISH
 @click.pass_context
 def report(
-    ctx: click.Context,
-    folders: tuple[Path, ...],
-    out: Path | None,
-    site: Path | None,
-    replace: bool,
-    results: Path | None,
-    archive: Path | None,
-    source: str | None,
-    as_of: str | None,
-    model: str,
-    horizon: int | None,
-    until: str | None,
-    locations: str,
-    indicator: str,
-    draws: int,
-    seed: int,
-    quiet: bool,
-    counts: Path | None,
-    publish: bool,
-) -> None:
-    """Write a page of a forecast, of a backtest, or of both; or a site with a page per place.
+    ctx: click.Context, folders: tuple[Path, ...], request: Request, results: Path | None,
+    out: Path | None, site: Path | None, replace: bool, publish: bool,
+) -> Answer:  # fmt: skip
+    """Write a web page of a forecast, of a backtest, or of both; or a site with a page per place.
 
-    A folder is a forecast that `odforecast forecast --save` wrote, or results of `odforecast
-    backtest --out`. Without a forecast one is made, from the last release by the default model,
-    unless a page of results alone is asked for. Forecasts of counties have a page of their own:
-    `odforecast forecast --dataset counties --html FILE`.
+    A folder is a forecast from `odforecast forecast --save`, or results from `odforecast backtest
+    --out`. Without a saved forecast, a new one is made with the default model, unless the page is
+    only about results. For counties: `odforecast forecast --dataset counties --html FILE`.
     """
     from odforecast.forecast.tables import refuse_counties
+    from odforecast.geography import resolve
     from odforecast.report.site import write_report, write_site
     from odforecast.report.site.folder import check_folder
 
-    target = _target(out, site, replace)
-    # Before the work, not after it.
-    check_outputs(
-        ("--out", out, PAGES), ("--site", site, ()), read=(source, counts and file_of(counts))
-    )
-    if counts is not None:
-        check_local(counts, publish, ("--out", out), ("--site", site))
-    if site is not None:
+    if out is not None and site is not None:
+        raise click.UsageError("give --out FILE for a page, or --site DIR for a site of pages")
+    if site is None and replace:
+        raise click.UsageError("--replace is about --site DIR; a page is replaced as a whole")
+    page = out or Path("report.html")
+    check_local(request.counts, publish, ("--out", None if site else page), ("--site", site))
+    if site is None:
+        check_outputs(("--out", page, PAGES))
+    else:
         check_folder(site, replace)
     forecast, scored = _open(folders, results)
+    places: Sequence[str] | None = None
+    later = None
+    notes = []
     if forecast is not None:
         refuse_counties(forecast, "reports")
-    places: Sequence[str] | None = None
-    if forecast is not None:
-        _refuse(ctx, _MAKING)
-        releases = None if archive is None and source is None else open_source(archive, source)
-        later = None if releases is None else _later(forecast, releases.as_of())
-        if locations != "all":
-            from odforecast.geography import resolve
-
-            places = resolve(locations, forecast.locations)
+        refuse(ctx, _WHY, *_MAKING)
+        if request.archive is not None or request.source is not None:
+            later = _later(forecast, request.releases.as_of())
+        if request.locations != "all":
+            places = resolve(request.locations, forecast.locations)
     elif site is None and scored is not None and results is None:
-        later = None
-        _refuse(ctx, (*_MAKING, "archive", "source"))
-        if locations != "all":
-            from odforecast.geography import resolve
-
-            scored = scored.select(resolve(locations, sorted(set(scored.scores["location"]))))
+        refuse(ctx, _WHY, *_MAKING, "archive", "source")
+        if request.locations != "all":
+            scored = scored.select(
+                resolve(request.locations, sorted(set(scored.scores["location"])))
+            )
     else:
-        releases = open_source(archive, source)
-        forecast, places = _made(
-            releases, as_of, model, indicator, locations, horizon, until, draws, seed, quiet, counts
-        )
-        later = _later(forecast, releases.as_of())
-    if site is not None:
-        assert forecast is not None
-        files = write_site(
-            site, forecast, results=scored, later=later, locations=places, replace=replace,
-            own=publish,
-        )  # fmt: skip
-        say(f"{len(files)} files, the first of them {files[0]}")
-        return
-    write_report(
-        target, forecast=forecast, results=scored, later=later, locations=places, replace=True,
-        own=publish,
-    )  # fmt: skip
-    say(f"page: {target}")
-
-
-def _target(out: Path | None, site: Path | None, replace: bool) -> Path:
-    """What is written.
-
-    Raises
-    ------
-    click.UsageError
-        If it is not one thing.
-    """
-    if (out is None) == (site is None):
-        raise click.UsageError("give --out FILE for a page, or --site DIR for a site of pages")
-    if out is not None and replace:
-        raise click.UsageError("--replace is about --site DIR; a page is replaced whole")
-    target = site if out is None else out
-    assert target is not None
-    return target
+        forecast, places, note = _made(request)
+        notes = [note]
+        later = _later(forecast, request.releases.as_of())
+    common: dict[str, Any] = {
+        "results": scored,
+        "later": later,
+        "locations": places,
+        "own": publish,
+    }
+    if site is None:
+        write_report(page, forecast=forecast, replace=True, **common)
+        return Answer(f"page: {page}", notes=notes)
+    assert forecast is not None
+    files = write_site(site, forecast, replace=replace, **common)
+    return Answer(f"site: {files[0]} ({len(files)} files)", notes=notes)
 
 
 def _open(folders: Sequence[Path], results: Path | None) -> tuple[Forecast | None, Results | None]:
@@ -198,37 +155,17 @@ def _is_backtest(folder: Path) -> bool:
     return folder.is_dir() and any((folder / name).exists() for name in names)
 
 
-def _refuse(ctx: click.Context, names: Sequence[str]) -> None:
-    """Options that would change nothing are an error, not ignored.
-
-    Raises
-    ------
-    click.UsageError
-        If one of them was given.
-    """
-    for name in names:
-        if ctx.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE:
-            raise click.UsageError(
-                f"--{name.replace('_', '-')} says how a forecast is made, and none is made here"
-            )
-
-
-def _made(
-    releases: Archive, as_of: str | None, model: str, indicator: str, locations: str,
-    horizon: int | None, until: str | None, draws: int, seed: int, quiet: bool, counts: Path | None,
-) -> tuple[Forecast, Sequence[str]]:  # fmt: skip
-    """A forecast, up to the end of the year after next where no end is given."""
+def _made(request: Request) -> tuple[Forecast, Sequence[str], str]:
+    """A forecast, up to the end of the year after next where no end is given; and how."""
     from odforecast.models import get_model
 
-    forecaster = get_model(model)
-    panel, states = open_panel(releases, as_of, indicator, locations)
-    panel = with_counts(panel, counts)
-    if horizon is None and until is None:
+    model = get_model(request.model)
+    panel, states = request.panel()
+    until = None
+    if request.horizon is None and request.until is None:
         until = f"{panel.last_month.astype(object).year + 2}-12"
-    made = forecast_of(forecaster, panel, states, horizon, until, draws, seed, quiet)
-    kept = there(made, states) or list(states)
-    say_how(made, forecaster, seed, err=True)
-    return made, kept
+    made = request.forecast(model, panel, states, until=until)
+    return made, there(made, states) or list(states), how(made, model, request.seed)
 
 
 def _later(forecast: Forecast, newest: Vintage) -> Panel | None:

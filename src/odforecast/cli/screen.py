@@ -1,37 +1,41 @@
-"""What goes to a screen: at most 80 columns, and no number without its end."""
+"""What goes to a screen: sentences, tables and progress that follow the terminal's width."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import textwrap
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
-#: Columns of a screen, and of what goes into a pipe.
-WIDTH = 80
+from odforecast.say import chance, percent, rounded, step_of
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
-def say(text: str, err: bool = False, indent: str = "") -> None:
-    """A sentence, in lines that fit a screen.
-
-    Parameters
-    ----------
-    text : str
-        Spaces and line ends count as one space.
-    err : bool
-        On standard error, where JSON goes to standard output.
-    indent : str
-        Before every line but the first.
-    """
-    click.echo(wrapped(text, indent=indent), err=err)
+#: Columns of text that goes into a pipe, and the least and the most that lines are fitted to.
+WIDTH, NARROWEST, WIDEST = 80, 40, 100
+#: Seconds after which a person wants to know what takes so long.
+PATIENCE = 1.0
 
 
-def wrapped(text: str, width: int = WIDTH, indent: str = "") -> str:
+def width() -> int:
+    """Columns that lines are fitted to: the terminal's, at most 100."""
+    return max(NARROWEST, min(shutil.get_terminal_size((WIDTH, 24)).columns, WIDEST))
+
+
+def fitted() -> bool:
+    """Whether somebody looks at a screen of a known width; in a pipe, rows stay whole."""
+    return "COLUMNS" in os.environ or sys.stdout.isatty()
+
+
+def wrapped(text: str, columns: int | None = None, indent: str = "") -> str:
     """Text in lines of a width; a word longer than that, such as a path, stays whole.
 
     Examples
@@ -42,13 +46,19 @@ def wrapped(text: str, width: int = WIDTH, indent: str = "") -> str:
     """
     return "\n".join(
         textwrap.wrap(
-            text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+            text, columns or width(), subsequent_indent=indent, break_long_words=False,
+            break_on_hyphens=False,
         )
-    )
+    )  # fmt: skip
+
+
+def say(text: str, err: bool = False, indent: str = "") -> None:
+    """A paragraph, in lines that fit; on standard error where JSON goes to standard output."""
+    click.echo(wrapped(text, indent=indent), err=err)
 
 
 def note(text: str, kind: str = "note") -> None:
-    """A sentence on standard error, its kind before it; its lines fit a screen."""
+    """A sentence on standard error, its kind before it."""
     click.echo(wrapped(f"{kind}: {text}", indent="  "), err=True)
 
 
@@ -57,74 +67,33 @@ def warn(text: str) -> None:
     note(text, "warning")
 
 
-def plain_table() -> Table:
-    """An empty table as all commands print them."""
-    return Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+def columns(rows: Sequence[Sequence[str]], indent: str = "  ", whole: bool = False) -> str:
+    """Rows of words in columns; the last cell is broken between words and goes on under itself.
 
-
-def print_whole(console: Console, table: Table) -> None:
-    """Print a table as wide as it needs to be.
-
-    In a pipe, or on a screen too narrow for it, lines get longer: a terminal breaks them, but no
-    number loses its end.
-    """
-    options = console.options.update(max_width=10_000)
-    width = console.measure(table, options=options).maximum
-    if width <= console.width:
-        console.print(table)
-        return
-    was, console.width = console.width, width
-    try:
-        console.print(table, soft_wrap=True)
-    finally:
-        console.width = was
-
-
-def columns(rows: Sequence[Sequence[str]], width: int = WIDTH) -> str:
-    """Rows of words under each other, each column as wide as its longest word.
-
-    The last cells are broken between words, and go on under themselves.
+    ``whole`` keeps a row in one line where nobody looks at a screen. Where the other columns leave
+    no room, the last cell has lines of its own.
     """
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
+    room = width() - len(indent) - sum(widths) - 2 * len(widths)
     lines = []
     for row in rows:
-        head = "  " + "".join(f"{cell.ljust(w)}  " for cell, w in zip(row, widths))
-        room = max(width - len(head), 20)
-        first, *rest = textwrap.wrap(row[-1], room, break_long_words=False) or [""]
-        lines += [(head + first).rstrip(), *(" " * len(head) + text for text in rest)]
+        head = indent + "".join(f"{cell.ljust(w)}  " for cell, w in zip(row, widths))
+        if whole and not fitted():
+            lines.append((head + row[-1]).rstrip())
+        elif room < 20 and row[-1]:
+            lines.append(head.rstrip())
+            lines.append(textwrap.indent(wrapped(row[-1], width() - 4), "    "))
+        else:
+            first, *rest = wrapped(row[-1], max(room, 20)).split("\n")
+            lines += [(head + first).rstrip(), *(" " * len(head) + text for text in rest)]
     return "\n".join(lines)
 
 
-def print_lines(rows: Sequence[Sequence[object]], form: str) -> None:
-    """Print a header and rows whose last cell may be of any length.
-
-    In a pipe a row is one line. On a terminal too narrow for a row, the last cells stand on lines
-    of their own, so nothing is cut and the columns stay columns.
-
-    Parameters
-    ----------
-    rows : sequence of sequence
-        The header first.
-    form : str
-        Of all cells but the last.
-    """
-    heads = [form.format(*row[:-1]) for row in rows]
-    width = max(len(f"{head}  {row[-1]}") for head, row in zip(heads, rows, strict=True))
-    narrow = sys.stdout.isatty() and width > shutil.get_terminal_size().columns
-    for head, row in zip(heads, rows, strict=True):
-        click.echo(f"{head.rstrip()}\n    {row[-1]}" if narrow else f"{head}  {row[-1]}")
-
-
 def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """Rows under their heads, with a rule between; no space at the ends of lines.
+    """A table of numbers under their heads, whose first ``left`` columns are names.
 
-    Parameters
-    ----------
-    heads : sequence of str
-        Of one line or several.
-    rows : sequence of sequence of str
-    left : int
-        As many columns stand at the left, the others at the right.
+    Heads may have several lines. On a screen too narrow for all columns, those that do not fit
+    follow in a table below, with the names again.
 
     Examples
     --------
@@ -140,11 +109,144 @@ def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> 
     tops = [[""] * (deep - len(title)) + title for title in titles]
     above = [[top[i] for top in tops] for i in range(deep)]
     widths = [max(len(row[i]) for row in [*above, *rows]) for i in range(len(heads))]
+    parts: list[list[int]] = [[]]
+    names = sum(widths[:left]) + 2 * (left - 1)
+    used = names
+    for i in range(left, len(heads)):
+        if fitted() and parts[-1] and used + 2 + widths[i] > width():
+            parts.append([])
+            used = names
+        parts[-1].append(i)
+        used += 2 + widths[i]
+    tables = []
+    for part in parts:
+        shown = [*range(left), *part]
 
-    def line(cells: Sequence[str]) -> str:
-        pairs = enumerate(zip(cells, widths))
-        put = (cell.ljust(w) if i < left else cell.rjust(w) for i, (cell, w) in pairs)
-        return "  ".join(put).rstrip()
+        def line(cells: Sequence[str], shown: Sequence[int] = shown) -> str:
+            """A row: names at the left, numbers at the right."""
+            pairs = ((cells[i], widths[i], i < left) for i in shown)
+            put = (cell.ljust(w) if name else cell.rjust(w) for cell, w, name in pairs)
+            return "  ".join(put).rstrip()
 
-    rule = "─" * (sum(widths) + 2 * (len(widths) - 1))
-    return "\n".join([*map(line, above), rule, *map(line, rows)])
+        rule = "─" * (sum(widths[i] for i in shown) + 2 * (len(shown) - 1))
+        top = [text for text in map(line, above) if text or len(parts) == 1]
+        tables.append("\n".join([*top, rule, *map(line, rows)]))
+    return "\n\n".join(tables)
+
+
+# Cells
+
+
+def count(low: float, middle: float, high: float) -> str:
+    """A count with its interval, both no finer than the interval.
+
+    Examples
+    --------
+    >>> count(58_612.0, 70_118.0, 84_093.0), count(float("nan"), 1.0, 2.0)
+    ('70,000 (59,000–84,000)', '–')
+    """
+    if not low <= high:
+        return "–"
+    step = step_of(low, high)
+    ends = [rounded(low, step), rounded(high, step)]
+    # A count that is as good as known has no interval to speak of.
+    return ends[0] if ends[0] == ends[1] else f"{rounded(middle, step)} ({ends[0]}–{ends[1]})"
+
+
+def change(low: float, middle: float, high: float) -> str:
+    """A change in percent with its interval.
+
+    Examples
+    --------
+    >>> change(-21.8, -8.2, 9.4)
+    '−8 (−22 to +9)'
+    """
+    low_text, text, high_text = (percent(x).removesuffix("%") for x in (low, middle, high))
+    return f"{text} ({low_text} to {high_text})" if low <= high else "–"
+
+
+def share(value: float) -> str:
+    """A probability in percent, as sentences say it, in signs for the words.
+
+    Examples
+    --------
+    >>> share(0.914), share(0.77), share(0.005), share(0.995), share(float("nan"))
+    ('91', '75', '<1', '>99', '–')
+    """
+    return "–" if value != value else chance(value, short=True).removesuffix("%")
+
+
+def more_places(places: int, rows: int, what: str = "states") -> str:
+    """How many places a table leaves out; empty if none."""
+    left = places - rows if rows else 0
+    return f"… and {left:,} more {what} (--rows 0 shows all)" if left > 0 else ""
+
+
+@contextmanager
+def working(what: str, quiet: bool = False, patience: float = PATIENCE) -> Iterator[None]:
+    """Say on a terminal's standard error what is being done, if it takes longer than a moment.
+
+    A model that counts its steps (PyMC's sampler does) has a bar, any other a clock.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+
+    from odforecast.models.model import watching
+
+    shown = Progress(
+        SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(),
+        MofNCompleteColumn(), TimeElapsedColumn(),
+        console=Console(stderr=True, markup=False), transient=True,
+        redirect_stdout=False, redirect_stderr=False,
+    )  # fmt: skip
+    task = shown.add_task(what, total=None)
+    timer = threading.Timer(patience, shown.start)
+    timer.daemon = True
+
+    def tell(text: str, done: int, total: int) -> None:
+        """Move the bar."""
+        shown.update(task, description=text, completed=done, total=total)
+
+    timer.start()
+    try:
+        with watching(tell):
+            yield
+    finally:
+        timer.cancel()
+        timer.join()
+        shown.stop()
+
+
+# Until the other commands have moved to grids of their own.
+
+
+def plain_table() -> Table:
+    """An empty table of rich's."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    return Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+
+
+def print_whole(console: Console, table: Table) -> None:
+    """Print a table as wide as it needs to be: no number loses its end."""
+    options = console.options.update(max_width=10_000)
+    width = console.measure(table, options=options).maximum
+    if width <= console.width:
+        console.print(table)
+        return
+    was, console.width = console.width, width
+    try:
+        console.print(table, soft_wrap=True)
+    finally:
+        console.width = was

@@ -1,25 +1,52 @@
-"""Where a command takes its releases from: an archive, one file, or the bundled releases."""
+"""Where a command takes its data from, and the forecast that it makes from them."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+import functools
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from odforecast.cli.options import ACCEPT, archive_option, source_option, together
-from odforecast.cli.screen import note
+from odforecast.cli.options import (
+    ACCEPTS,
+    ARCHIVE,
+    AS_OF,
+    DATA,
+    DRAWS,
+    INDICATOR,
+    MODEL,
+    OUTPUT,
+    PLACES,
+    QUIET,
+    SEED,
+    SOURCE,
+    UNTIL,
+    Decorator,
+    file_of,
+    option,
+    together,
+)
+from odforecast.cli.screen import note, warn, working
 from odforecast.months import today
-from odforecast.names import STATES
-from odforecast.say import old_data
+from odforecast.names import DEFAULT_HORIZON, STATES, TARGET_12MO
+from odforecast.say import old_data, shown_warnings
 
 if TYPE_CHECKING:
+    from odforecast.forecast import Forecast
+    from odforecast.models import Fitted, Model
+    from odforecast.panel import Panel
     from odforecast.vintage import Archive, Vintage
 
 BUNDLED = "bundled"
 _ACCEPT = f"{__name__}.accept"
+
+
+# Releases
 
 
 def open_source(
@@ -28,19 +55,10 @@ def open_source(
     release: str | None = None,
     look: bool = False,
 ) -> Archive:
-    """Releases a command works on.
+    """The releases of an archive, or of one file; by default your own, then the bundled ones.
 
-    Parameters
-    ----------
-    archive : path, optional
-        Archive folder; it must exist.
-    source : path, optional
-        One file of CDC's, or ``"bundled"``. Default: your own releases with the bundled ones
-        beneath.
-    release : str, optional
-        Release date of the file, where its name does not say it.
-    look : bool
-        For commands that show what is in a file: one that contradicts itself is shown too.
+    With ``look``, for commands that show what is in a file, one that contradicts itself is shown
+    too.
 
     Raises
     ------
@@ -62,7 +80,8 @@ def open_source(
         raise click.UsageError("give --archive or --source, not both")
     if release is not None and source is None:
         raise click.UsageError(
-            "--release is the date of a --source FILE; to see a day of an archive: --as-of"
+            "--release is the date of a --source FILE; to use an earlier date of an archive: "
+            "--as-of"
         )
     if source is None:
         return own(archive)
@@ -85,27 +104,261 @@ def say_release(vintage: Vintage, as_of: str | None) -> None:
 
 
 def say_age(release: dt.date, as_of: str | None, dataset: str = STATES) -> None:
-    """That the newest data are old; nothing to somebody who named a day."""
+    """Say that the newest data are old, unless somebody named a date."""
     if as_of is None and (text := old_data(release, today(), dataset)):
         note(text)
 
 
-def source_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--archive``, ``--source`` and ``--accept`` to a command."""
-    return together(archive_option, source_option, accept_option)(command)
+def _keep_reason(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        ctx.meta[_ACCEPT] = value
 
 
-def accept_option[F: Callable[..., object]](command: F) -> F:
-    """Add ``--accept``, which :func:`open_source` finds by itself."""
+#: :func:`open_source` finds the reason by itself.
+ACCEPT = option(
+    "--accept", metavar="REASON", expose_value=False, callback=_keep_reason, group=DATA, more=True,
+    help=ACCEPTS,
+)  # fmt: skip
+SOURCES = together(ARCHIVE, SOURCE, ACCEPT)
 
-    def keep(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
-        if value is not None:
-            ctx.meta[_ACCEPT] = value
 
-    return click.option(
-        "--accept",
-        metavar="REASON",
-        expose_value=False,
-        callback=keep,
-        help=ACCEPT,
-    )(command)
+# Own counts
+
+
+class _CountsFile(click.Path):
+    """A file, or ``FILE.xlsx:Sheet``: a sheet of a workbook."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path, dir_okay=False, exists=True)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path, its sheet with it; the file must be there."""
+        whole = Path(value)
+        super().convert(whole if whole.exists() else file_of(whole), param, ctx)
+        return whole
+
+
+class _Complete(click.Option):
+    """A flag that is about ``--counts``."""
+
+    group, more = DATA, True
+
+    def handle_parse_result(
+        self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
+    ) -> tuple[Any, list[str]]:
+        if opts.get("complete") is not None and not opts.get("counts"):
+            flag = "--complete" if opts["complete"] else "--not-complete"
+            raise click.UsageError(f"{flag} is about --counts FILE", ctx)
+        return super().handle_parse_result(ctx, opts, args)
+
+
+COUNTS = together(
+    option("--counts", type=_CountsFile(), metavar="FILE", group=DATA, more=True, reads=True,
+           help="A state's own, newer monthly counts: location, month, deaths[, as_of]."),
+    click.option("--complete/--not-complete", cls=_Complete, default=None,
+                 help="Whether the counts of the last months are complete.  [default: asked on a "
+                 "terminal; otherwise not complete]"),
+)  # fmt: skip
+PUBLISH = option(
+    "--with-own-counts", "publish", is_flag=True, about="counts", group=OUTPUT, more=True,
+    help="Allow pages and hub files that use a state's own counts.",
+)  # fmt: skip
+
+
+def check_local(counts: Path | None, publish: bool, *files: tuple[str, Path | None]) -> None:
+    """Refuse, before the work, a file for others that would use own counts unasked."""
+    for name, path in files:
+        if counts is not None and path is not None and not publish:
+            raise click.UsageError(
+                f"{name} {path} would use your own counts ({counts}), which stay with you: leave "
+                f"out {name} or --counts, or add --with-own-counts"
+            )
+
+
+def on_terminal() -> bool:
+    """Whether somebody is there to be asked."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+# The forecast
+
+
+@dataclass(frozen=True)
+class Request:
+    """Which forecast is asked for: the options of :func:`request_options`."""
+
+    archive: Path | None
+    source: str | None
+    as_of: str | None
+    model: str
+    locations: str
+    indicator: str
+    draws: int
+    seed: int
+    quiet: bool
+    counts: Path | None = None
+    complete: bool | None = None
+    horizon: int | None = None
+    until: str | None = None
+
+    @functools.cached_property
+    def releases(self) -> Archive:
+        """The releases it is made from."""
+        return open_source(self.archive, self.source)
+
+    def panel(self) -> tuple[Panel, tuple[str, ...]]:
+        """The panel of the day, with own counts, and the locations asked for."""
+        panel, states = open_panel(self.releases, self.as_of, self.indicator, self.locations)
+        if self.counts is None:
+            return panel, states
+        from odforecast.sources.own import read_own_counts
+
+        frame, complete = read_own_counts(self.counts), self.complete
+        if complete is None and on_terminal():
+            complete = not click.confirm(
+                f"Could more deaths still be added to the last months in {self.counts}?",
+                default=True,
+                err=True,
+            )
+        # Rows without a day were known today, or on the day that the forecast is made for.
+        made = panel.with_counts(frame, bool(complete), self.as_of)
+        for text in made.notes[len(panel.notes) :]:
+            note(text)
+        return made, states
+
+    def ahead(self, panel: Panel, said: bool = True) -> int | None:
+        """The horizon: with own counts and no other wish, a year after their last month."""
+        from odforecast.say import month_name
+
+        if panel.own is None or self.horizon is not None or self.until is not None:
+            return self.horizon
+        more = max(int((panel.own.last_month - panel.last_month).astype(int)), 0)
+        if more and said:
+            note(
+                f"the {DEFAULT_HORIZON} months ahead are counted from "
+                f"{month_name(panel.own.last_month)}, the last month of your own counts"
+            )
+        return DEFAULT_HORIZON + more
+
+    def forecast(
+        self, model: Model, panel: Panel, states: Sequence[str] | None = None,
+        horizon: int | None = None, until: str | None = None,
+    ) -> Forecast:  # fmt: skip
+        """The whole forecast, with its progress on a terminal; ``states`` None: of the panel."""
+        if self.horizon is not None and self.until is not None:
+            raise click.UsageError("give --horizon or --until, not both")
+        with working(f"fitting {model.label}", self.quiet):
+            fitted = model.fit(panel) if states is None else fit(model, panel, states)
+            return fitted.forecast(
+                horizon or self.horizon, until=until or self.until, draws=self.draws, seed=self.seed
+            )
+
+
+def request_options(places: Decorator = PLACES) -> Decorator:
+    """Add the options of a :class:`Request`; the command gets them as ``request``.
+
+    ``--horizon`` and own counts are part of it where the command has them: give their options
+    below this one. Places are words and an option, or with ``LOCATIONS`` the option alone.
+    """
+    names = [field.name for field in fields(Request)]
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        """Add them."""
+
+        @functools.wraps(command)
+        def run(*args: Any, **given: Any) -> Any:
+            """The command, its options gathered."""
+            request = Request(**{name: given.pop(name) for name in names if name in given})
+            return command(*args, request=request, **given)
+
+        return together(places, INDICATOR, MODEL, UNTIL, AS_OF, SOURCES, DRAWS, SEED, QUIET)(run)
+
+    return add
+
+
+def open_panel(
+    releases: Archive, as_of: str | None, indicator: str, locations: str
+) -> tuple[Panel, tuple[str, ...]]:
+    """The panel of a day, and the locations asked for."""
+    from odforecast.errors import UnknownNameError
+    from odforecast.geography import resolve
+
+    vintage = releases.as_of(as_of)
+    say_release(vintage, as_of)
+    panel = vintage.panel(indicator)
+    for text in panel.notes:
+        if text != vintage.note:
+            note(text)
+    try:
+        return panel, resolve(locations, panel.locations)
+    except UnknownNameError as error:
+        try:
+            counties = any(code.isdigit() for code in resolve(locations))
+        except UnknownNameError:  # no place at all
+            counties = False
+        if not counties:
+            raise
+        hint = f"{error.hint}; for counties: odforecast forecast --dataset counties"
+        raise UnknownNameError(error.message, hint=hint) from None
+
+
+def fit(model: Model, panel: Panel, states: Sequence[str]) -> Fitted:
+    """Fit to the whole panel, or to the locations asked for where each stands by itself."""
+    return model.fit(panel if model.spec.by is None else panel.select(states))
+
+
+def there(made: Forecast, states: Sequence[str]) -> list[str]:
+    """The locations asked for that are forecast; the others are named on standard error."""
+    for state in states:
+        if state not in made.locations:
+            reason = made.skipped.get(state, "the model does not forecast it")
+            note(reason, f"skipped {state}")
+    return [s for s in states if s in made.locations]
+
+
+def keep(made: Forecast, states: Sequence[str]) -> Forecast:
+    """The locations asked for; those the model left out are named on standard error."""
+    return made.select(there(made, states) or states)  # without any, the error says why
+
+
+def how(made: Forecast, model: Model, seed: int) -> str:
+    """Which model made a forecast; its warnings go to standard error now."""
+    from odforecast.forecast.text import beyond_validated
+
+    for text in (*shown_warnings(made.warnings), beyond_validated(made)):
+        if text:
+            warn(text)
+    return f"model {model.label} (spec {model.spec.hash}), {len(made.draws)} draws, seed {seed}"
+
+
+def about(
+    made: Forecast, panel: Panel, model: Model, seed: int, target: str = TARGET_12MO
+) -> dict[str, Any]:
+    """What JSON says of how a forecast was made."""
+    from odforecast.forecast.text import beyond_validated
+    from odforecast.version import __version__
+
+    far = beyond_validated(made)
+    return {
+        "indicator": panel.indicator,
+        "target": target,
+        "basis": panel.basis,
+        "as_of": str(made.as_of),
+        "release": str(panel.release),
+        "data_hash": panel.data_hash,
+        "last_month": str(panel.last_month),
+        "end": str(made.months[-1]),
+        "locations": list(made.locations),
+        "skipped": dict(made.skipped),
+        "model": model.label,
+        "spec_hash": model.spec.hash,
+        "draws": len(made.draws),
+        "seed": seed,
+        "odforecast": __version__,
+        "warnings": [*made.warnings, *([far] if far else [])],
+        "notes": list(panel.notes),
+    }
+
+
+# Until the other commands have moved.
+source_options, accept_option = SOURCES, ACCEPT

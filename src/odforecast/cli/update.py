@@ -3,93 +3,79 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from odforecast.cli.answer import Answer
 from odforecast.cli.options import (
+    ARCHIVE,
     CDC,
+    DATA,
+    DRAWS,
     FILE,
-    archive_option,
-    draws_option,
-    json_option,
-    locations_option,
-    model_option,
-    out_option,
-    quiet_option,
-    seed_option,
+    JSON,
+    LOCATIONS,
+    MODEL,
+    MORE,
+    QUIET,
+    SEED,
+    WHAT,
+    command,
+    option,
+    out,
+    together,
 )
-from odforecast.cli.progress import working
-from odforecast.cli.screen import grid, note, say, warn
+from odforecast.cli.screen import grid, note, warn, working, wrapped
+from odforecast.say import shown_warnings
 
 if TYPE_CHECKING:
     from odforecast.scenario import Scenario
     from odforecast.updating import Change, Update
 
 
-@click.command()
-@archive_option
-@out_option(
+@command()
+@together(ARCHIVE, LOCATIONS, MODEL)
+@option("--no-fetch", is_flag=True, group=DATA, help="Use the releases you have; do not download.")
+@out(
     "Folder of updates: the record, and a folder for each release.  [default: updates, beside "
     "your own archive]",
-    folder=True,
+    (),
 )
-@click.option("--no-fetch", is_flag=True, help="Take the releases in hand; ask no server.")
-@model_option
-@locations_option
-@draws_option
-@seed_option
-@click.option(
-    "--again",
-    is_flag=True,
-    help="Forecast a release that was forecast before, with other settings: its page is written "
-    "anew, and the record keeps both forecasts.",
-)
-@click.option(
-    "--scenario", "scenarios", multiple=True, metavar="FILE|NAME",
-    help="Keep a clock of a scenario file, or of a named prior: the chances that each scenario "
-    "works, with this release. Each is frozen on its first day. May be repeated or "
-    "comma-separated.",
-)  # fmt: skip
-@click.option(
-    "--series", "series", metavar="FILE", type=FILE, multiple=True,
-    help="A series that the clocks read beside the counts (CSV: month,value,elasticity).",
-)  # fmt: skip
-@click.option("--url", metavar="URL", help=f"Server to fetch from.  [default: {CDC}]")
-@json_option
-@quiet_option
+@JSON
+@option("--again", is_flag=True, group=MORE, more=True, help="Forecast a release again with other "
+        "settings. Its page is rewritten, and the record keeps both forecasts.")  # fmt: skip
+@option("--scenario", "scenarios", multiple=True, metavar="FILE|NAME", group=WHAT, more=True,
+        help="Also update the probability that scenarios work: those of a file, or a named prior. "
+        "Each prior is frozen on its first day. Repeat, or use commas.")  # fmt: skip
+@option("--series", "series", metavar="FILE", type=FILE, multiple=True, group=WHAT, more=True,
+        about="scenarios", help="Another series to learn from, with --scenario (CSV: "
+        "month,value,elasticity).")  # fmt: skip
+@together(DRAWS, SEED)
+@option("--url", metavar="URL", group=DATA, more=True,
+        help=f"Server to download from.  [default: {CDC}]")  # fmt: skip
+@QUIET
 def update(
-    archive: Path | None,
-    out: Path | None,
-    no_fetch: bool,
-    model: str,
-    locations: str,
-    draws: int,
-    seed: int,
-    again: bool,
-    scenarios: tuple[str, ...],
-    series: tuple[Path, ...],
-    url: str | None,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Fetch the present release, check it, forecast, and say what changed since the last one.
+    archive: Path | None, locations: str, model: str, no_fetch: bool, out: Path | None,
+    as_json: bool, again: bool, scenarios: tuple[str, ...], series: tuple[Path, ...], draws: int,
+    seed: int, url: str | None, quiet: bool,
+) -> Answer:  # fmt: skip
+    """Fetch the newest release, forecast, and report what changed since last month.
 
-    Written are a page, a hub file and a list of settings into a folder named by the release, and
-    what was forecast, and what came of earlier forecasts, at the end of record.csv, whose lines
-    nobody changes. A release that was forecast before is not forecast again, so the command can
-    run every day. One that contradicts itself is stored apart; then the exit status is 1, and
-    nothing is forecast.
+    A folder named by the release gets a page, a hub file and the settings. The forecast, and the
+    counts that earlier forecasts were of, are added to record.csv, where no line ever changes. A
+    release is forecast only once, so the command can run every day. A release that contradicts
+    itself is set aside: then nothing is forecast, and the exit status is 1.
     """
     from odforecast.scenario import read_series
     from odforecast.updating import update as run
     from odforecast.vintage.socrata import Socrata
 
     if no_fetch and url is not None:
-        raise click.UsageError("--url is a server to fetch from: not with --no-fetch")
-    if series and not scenarios:
-        raise click.UsageError("--series is read by the clock of a scenario: add --scenario FILE")
+        raise click.UsageError("--url is a server to download from: leave it out with --no-fetch")
     chosen, beside = _scenarios(scenarios), [read_series(path) for path in series]
     with (
         Socrata(url or CDC, notify=note) as client,
@@ -100,11 +86,8 @@ def update(
             seed=seed, again=again, scenarios=chosen, series=beside, client=client,
         )  # fmt: skip
         if as_json:
-            from odforecast.cli.written import print_json
-
-            print_json(_plain(done))
-            return
-        _show(done)
+            return Answer(data=_plain(done))
+        return Answer("\n\n".join(_screen(done)))
 
 
 def _scenarios(words: tuple[str, ...]) -> list[Scenario]:
@@ -118,7 +101,8 @@ def _scenarios(words: tuple[str, ...]) -> list[Scenario]:
     return found
 
 
-def _show(done: Update) -> None:
+def _screen(done: Update) -> Iterator[str]:
+    """What is new and what changed, then the forecast, then the files."""
     from odforecast.forecast.text import beyond_validated
     from odforecast.updating.folder import checked
     from odforecast.updating.words import sentences
@@ -126,36 +110,30 @@ def _show(done: Update) -> None:
     for text in done.notes:
         note(text)
     for found in done.tracks:
-        for text in found.text().splitlines():
-            say(text)
-        click.echo()
-    if not done.new and done.added:
-        say(f"Nothing new: {done.folder} stays as it is.")
-        click.echo(f"record: {done.record_file}, {done.added:,} lines more")
-        return
+        yield "\n".join(map(wrapped, found.text().splitlines()))
+    record = f"record: {done.record_file} ({done.added:,} new lines)"
     if not done.new:
-        say(f"Nothing new: {done.folder} and the record stay as they are.")
+        and_record = "is unchanged" if done.added else "and the record are unchanged"
+        text = wrapped(f"Nothing new: {done.folder} {and_record}.")
+        yield f"{text}\n{record}" if done.added else text
         return
-    forecast = done.forecast
-    for text in (*forecast.warnings, beyond_validated(forecast)):
+    forecast, place = done.forecast, done.place
+    for text in (*shown_warnings(forecast.warnings), beyond_validated(forecast)):
         if text:
             warn(text)
     for state, reason in forecast.skipped.items():
         note(f"{state}: {reason}", "skipped")
-    place = done.place
-    say(checked(done.flags))
-    click.echo()
-    say(forecast.text(place))
-    click.echo("\nWhat changed\n")
-    for text in sentences(done.change, place):
-        say(text)
-        click.echo()
-    _table(done.change, place)
-    click.echo(f"page: {done.page}\nhub file: {done.hub_file}")
-    click.echo(f"record: {done.record_file}, {done.added:,} lines more")
+    yield "What changed"
+    yield from map(wrapped, sentences(done.change, place))
+    yield from _table(done.change, place)
+    yield "Forecast"
+    yield wrapped(forecast.text(place))
+    yield "\n".join(
+        [checked(done.flags), f"page: {done.page}", f"hub file: {done.hub_file}", record]
+    )
 
 
-def _table(change: Change, place: str) -> None:
+def _table(change: Change, place: str) -> Iterator[str]:
     """The changes at the first place and at those where they are largest."""
     from odforecast.updating import words
 
@@ -170,17 +148,14 @@ def _table(change: Change, place: str) -> None:
         cells, heads = [row[:4] for row in cells], heads[:4]
     elif all(row[6] in ("–", "0") for row in cells):
         cells, heads = [row[:6] for row in cells], heads[:6]
-    month = words.month_of(change)
-    say(f"Medians for the 12 months to {month:%Y-%m}, the largest changes beside their intervals:")
-    click.echo(grid(heads, cells))
-    say(words.NOTE)
-    click.echo()
+    title = (
+        f"Medians for the 12 months ending in {words.month_of(change):%Y-%m}, at the places where "
+        "they changed most for their interval:"
+    )
+    yield f"{wrapped(title)}\n\n{grid(heads, cells)}\n{wrapped(words.NOTE)}"
 
 
 def _plain(done: Update) -> dict[str, Any]:
-    from collections import Counter
-
-    from odforecast.cli.written import records
     from odforecast.updating.words import sentences
 
     change = done.change
@@ -201,5 +176,5 @@ def _plain(done: Update) -> dict[str, Any]:
         "lost": list(change.lost),
         "clocks": [json.loads(found.to_json()) for found in done.tracks],
         "what_changed": sentences(change, done.place),
-        "changes": records(change.table),
+        "changes": change.table,
     }

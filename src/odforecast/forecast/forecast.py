@@ -33,7 +33,7 @@ from odforecast.names import (
     TARGETS,
 )
 from odforecast.panel import Floats, Frozen, Panel
-from odforecast.say import card, few, html_table, number_of, steady
+from odforecast.say import card, few, html_table, number_of, shown_warnings, steady
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -173,7 +173,7 @@ class Forecast(Frozen):
             f"places  {few(self.locations)}",
             f"horizons  {first} to {last}, months after {self.last_month}",
             f"parts  {', '.join(self.beside)}" if self.beside else "",
-            *(f"warning  {said}" for said in self.warnings),
+            *(f"warning  {said}" for said in shown_warnings(self.warnings)),
             "next: .select('Ohio/*'), .counties(), .ranking(), .text('39035'), .plot()"
             if of_counties(self)
             else "next: .select('Ohio'), .summary(), .years(), .trend(), .nowcast(), .text(), "

@@ -116,6 +116,17 @@ def text(
     Without ``errors`` nothing is said of past ones: for a page that shows them in a table. With a
     ``month`` they are of that one, where a table beside them is.
     """
+    return " ".join(filter(None, sentences(forecast, location, record, errors, month)))
+
+
+def sentences(
+    forecast: Forecast,
+    location: str | None = None,
+    record: Scored | None = None,
+    errors: bool = True,
+    month: object = None,
+) -> tuple[str, str, str]:
+    """The last count, the forecast, and the change on a year before, each in a sentence."""
     if record is not None and not hasattr(record, "scores"):
         raise ForecastError(
             f"record is {record!r}, no results of a backtest",
@@ -129,7 +140,7 @@ def text(
     low, middle, high = np.quantile(draws, _SIDES)
     lead = f"For the 12 months ending in {month_name(when)}"
     if not np.isfinite([low, high]).all():
-        return f"{first} {lead} there is no forecast: a count is hidden."
+        return first, f"{lead} there is no forecast: a count is hidden.", ""
     step = step_of(low, high)
     # Past forecasts had no own counts: their errors are none of this one's.
     off = _off(one, when, record) if errors and not own else ""
@@ -149,7 +160,7 @@ def text(
             f"{lead} the forecast{given} is about {rounded(middle, step)} deaths "
             f"(90% interval {ends}){off}."
         )
-    return f"{first} {second} {_change(one, when, step)}".rstrip()
+    return first, second, _change(one, when, step)
 
 
 def _off(one: Forecast, month: np.datetime64, record: Scored | None) -> str:

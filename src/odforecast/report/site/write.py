@@ -41,7 +41,7 @@ from odforecast.report.site.past import PastForecasts, by_place, past_forecasts
 from odforecast.report.site.skill import Skill
 from odforecast.report.site.tables import place_numbers
 from odforecast.report.spreadsheet import for_spreadsheets
-from odforecast.say import day_name, deaths_of, month_name
+from odforecast.say import day_name, deaths_of, month_name, shown_warnings
 from odforecast.scoring.summary import is_of_counties
 from odforecast.version import __version__
 
@@ -361,7 +361,7 @@ def _subtitle(forecast: Forecast) -> str:
 def _warnings(forecast: Forecast | None) -> list[str]:
     if forecast is None:
         return []
-    said = [*forecast.warnings, beyond_validated(forecast)]
+    said = [*shown_warnings(forecast.warnings), beyond_validated(forecast)]
     if forecast.panel is not None:
         said += forecast.panel.notes
     return [f"{t[:1].upper()}{t[1:].rstrip('.')}." for t in said if t]

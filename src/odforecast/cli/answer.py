@@ -1,0 +1,185 @@
+"""What a command answers, and the one function that shows and writes it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from odforecast.cli.screen import say
+from odforecast.io import replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Columns of months, beside those whose names end in ``_month``; every other date is a day.
+MONTHS = ("month", "first", "last")
+
+
+@dataclass
+class Answer:
+    """What a command found: a screen for people, JSON for programs, and files.
+
+    Parameters
+    ----------
+    text : str or callable
+        What the screen shows, in lines that fit; made only if it is shown.
+    data : dict, list or DataFrame
+        What ``--json`` prints; tables in it become lists of rows.
+    frame : DataFrame, optional
+        What ``--table`` writes.
+    figure, page : callable, optional
+        What makes the figure of ``--plot``, and writes the page of ``--html`` to a path.
+    notes : sequence of str
+        How it was made, under the answer; on standard error beside JSON.
+    files : list of (callable, str)
+        Other files: what writes one, and what is said of it.
+    """
+
+    text: str | Callable[[], str] = ""
+    data: Any = None
+    frame: pd.DataFrame | None = None
+    figure: Callable[[], Any] | None = None
+    page: Callable[[Path], object] | None = None
+    notes: Sequence[str] = ()
+    files: list[tuple[Callable[[], object], str]] = field(default_factory=list)
+
+    def give(self, asked: Mapping[str, Any]) -> None:
+        """Print the answer, then write the files asked for, and say which."""
+        as_json = bool(asked.get("as_json"))
+        if as_json:
+            print_json(_jsonable(self.data))
+        elif shown := self.text if isinstance(self.text, str) else self.text():
+            click.echo(shown)
+        for text in self.notes:
+            say(text, err=as_json)
+        writers = list(self.files)
+        table, plot, html = (asked.get(name) for name in ("table", "plot", "html"))
+        if html is not None and self.page is not None:
+            writers.insert(0, (lambda: self.page and self.page(html), f"page: {html}"))
+        if plot is not None and self.figure is not None:
+            writers.insert(0, (lambda: _draw(self.figure, plot), f"figure: {plot}"))
+        if table is not None and (frame := self.frame) is not None:
+            words = f"table: {table} ({len(frame):,} rows)"
+            writers.insert(0, (lambda: write_table(frame, table), words))
+        for write, words in writers:
+            write()
+            click.echo(words, err=as_json)
+
+
+def _draw(figure: Callable[[], Any] | None, path: Path) -> None:
+    import odforecast.plot as plots
+
+    if figure is not None:
+        plots.save(figure(), path)
+
+
+def _jsonable(value: Any) -> Any:
+    """A value whose tables are lists of rows."""
+    if isinstance(value, Mapping):
+        return {key: _jsonable(item) for key, item in value.items()}
+    return records(value) if hasattr(value, "to_json") and hasattr(value, "columns") else value
+
+
+def plain(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with its months as text, 2026-04, and days as 2025-09-17.
+
+    The name of a column tells which, not its values: a release may come out on the first of a
+    month.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> day = pd.Timestamp("2025-10-01")
+    >>> plain(pd.DataFrame({"as_of": [day], "last_month": [day]})).to_dict("records")
+    [{'as_of': '2025-10-01', 'last_month': '2025-10'}]
+    """
+    out = table.copy(deep=False)
+    for name in table.select_dtypes("datetime").columns:
+        out[name] = table[name].dt.strftime(form_of(str(name)))
+    return out
+
+
+def form_of(name: str) -> str:
+    """How dates of a column are written: as months, or as days.
+
+    Examples
+    --------
+    >>> form_of("last_month"), form_of("as_of")
+    ('%Y-%m', '%Y-%m-%d')
+    """
+    return "%Y-%m" if name in MONTHS or name.endswith("_month") else "%Y-%m-%d"
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows for JSON: months as text, nothing where nothing is known, six decimals.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> records(pd.DataFrame({"month": [pd.Timestamp("2026-04-01")], "rate": [float("nan")]}))
+    [{'month': '2026-04', 'rate': None}]
+    """
+    text = plain(table).to_json(orient="records", double_precision=6)
+    rows: list[dict[str, Any]] = json.loads(text)
+    return rows
+
+
+def print_json(value: Mapping[str, Any] | list[Any]) -> None:
+    """Print JSON, and nothing else, on standard output."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table by the ending of its name: CSV (packed, too), JSON, Parquet or a workbook."""
+    from odforecast.report.spreadsheet import for_spreadsheets
+
+    name = path.name.lower()
+    with replacing(path) as part:
+        if name.endswith(".parquet"):
+            table.to_parquet(part, index=False)
+        elif name.endswith(".json"):
+            plain(table).to_json(part, orient="records", indent=1, double_precision=6)
+        elif name.endswith(".xlsx"):
+            _write_workbook(for_spreadsheets(plain(table)), part)
+        else:
+            rows = for_spreadsheets(plain(table))
+            data = rows.to_csv(index=False, float_format="%.10g", lineterminator="\n").encode()
+            part.write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
+
+
+def _write_workbook(table: pd.DataFrame, path: Path) -> None:
+    """One sheet: bold heads that stay in view, columns as wide as their texts, no formulas."""
+    from openpyxl import Workbook
+    from openpyxl.styles import Font
+
+    book = Workbook()
+    sheet = book.active
+    sheet.title, sheet.freeze_panes = "odforecast", "A2"
+    for cells in [tuple(table.columns), *table.itertuples(index=False, name=None)]:
+        sheet.append([_cell(cell) for cell in cells])
+    for cell in sheet[1]:
+        cell.font = Font(bold=True)
+    for column in sheet.columns:
+        longest = max(len(str(cell.value)) for cell in column[:100])
+        sheet.column_dimensions[column[0].column_letter].width = min(longest + 2, 60)
+    with path.open("wb") as file:
+        book.save(file)
+
+
+def _cell(value: Any) -> Any:
+    """What a workbook can hold: a number, a truth value or a text, else nothing."""
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
+    value = value.item() if hasattr(value, "item") else value
+    if isinstance(value, float):
+        return float(f"{value:.10g}") if math.isfinite(value) else None
+    if isinstance(value, bool | int):
+        return value
+    return None if value is None else ILLEGAL_CHARACTERS_RE.sub("", str(value))

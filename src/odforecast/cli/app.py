@@ -1,0 +1,189 @@
+"""The command line: ``odforecast forecast | update | report | data | …``.
+
+Commands are imported when they are used, so ``odforecast --help`` is quick. Errors are handled
+here and nowhere else: a mistake in data or arguments is one line, exit 1 (2 for usage); a traceback
+is shown only with ``--debug``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from typing import Any, NoReturn, TextIO
+
+import click
+
+from odforecast.cli.options import Command, question
+from odforecast.errors import OdforecastError
+from odforecast.version import __version__
+
+#: Command -> where it lives, and what ``--help`` says about it.
+COMMANDS = {
+    "forecast": ("odforecast.cli.forecast:forecast", "Forecast deaths in states or counties."),
+    "nowcast": ("odforecast.cli.nowcast:nowcast", "Estimate the final value of recent counts."),
+    "update": (
+        "odforecast.cli.update:update",
+        "Fetch the newest release, forecast, and report what changed.",
+    ),
+    "report": ("odforecast.cli.report:report", "Write a web page, or a site with a page a state."),
+    "scenario": (
+        "odforecast.cli.scenario:scenario",
+        "What could cooperation, or a supply shock, change?",
+    ),
+    "backtest": ("odforecast.cli.backtest:backtest", "Forecast past dates again, and score."),
+    "score": ("odforecast.cli.score:score", "Score forecasts against a later release."),
+    "task": ("odforecast.cli.task:task", "List, show, enter and run benchmark tasks."),
+    "hub": ("odforecast.cli.hub:hub", "Create, check and score a forecast hub."),
+    "models": ("odforecast.cli.catalog:models", "List the forecast models."),
+    "data": ("odforecast.cli.data:data", "Download, store, check and export CDC's releases."),
+    "examples": ("odforecast.cli.catalog:examples", "List the example files, or copy them."),
+}
+
+
+class Group(click.Group):
+    """A group of our commands that guesses what an unknown one was to be."""
+
+    command_class = Command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names."""
+        name = args[0] if args else ""
+        known = self.list_commands(ctx)
+        if not name.startswith("-") and name not in known:
+            guess = question(name, known) or f" There are: {', '.join(known)}."
+            raise click.UsageError(f"No such command {name!r}.{guess}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+class LazyGroup(Group):
+    """A group that imports a command when it is called, so that ``--help`` is quick."""
+
+    def __init__(self, *args: Any, homes: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.homes = dict(homes)
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names of the commands."""
+        return list(self.homes)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of that name, imported now."""
+        if cmd_name not in self.homes:
+            return None
+        module, attribute = self.homes[cmd_name][0].split(":")
+        command = getattr(import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in self.homes.items()])
+
+
+class _Main(LazyGroup):
+    """All commands; what goes wrong becomes one line here."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run, and report what goes wrong in one place."""
+        try:
+            with lasting():
+                return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise  # click's own: usage errors exit with 2
+        except OdforecastError as error:
+            _fail(ctx, str(error))
+        except KeyboardInterrupt:
+            click.echo("interrupted", err=True)
+            ctx.exit(130)
+        except OSError as error:
+            file = f": {error.filename}" if error.filename else ""
+            _fail(ctx, f"{error.strerror or error}{file}")
+        except Exception as error:
+            text = str(error) or "no message"
+            _fail(
+                ctx,
+                f"unexpected {type(error).__name__}: {text}. This is a bug in odforecast; please "
+                "report it with the output of odforecast --debug ...",
+            )
+
+
+def _fail(ctx: click.Context, message: str) -> NoReturn:
+    """Print one line (and with ``--debug`` the traceback before it) and exit with 1."""
+    if ctx.params.get("debug"):
+        traceback.print_exception(sys.exception())
+    click.echo(f"error: {' '.join(message.split())}", err=True)
+    ctx.exit(1)
+
+
+class Lasting:
+    """A text stream that drops what is written once its reader is gone: ``odforecast … | head``.
+
+    A command goes on to its end, so the files it writes are not lost.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        """Write, or drop."""
+        try:
+            return self._stream.write(text)
+        except BrokenPipeError:
+            self._drop()
+            return len(text)
+
+    def flush(self) -> None:
+        """Hand on what was written, or drop it."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            self._drop()
+
+    def _drop(self) -> None:
+        """From now on into nothing: what is still in a buffer, too."""
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        try:
+            os.dup2(nothing, self._stream.fileno())
+        finally:
+            os.close(nothing)
+
+
+@contextmanager
+def lasting() -> Iterator[None]:
+    """Standard output and error, so that a reader who goes away ends nothing."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = Lasting(before[0]), Lasting(before[1])
+    try:
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(ValueError):  # closed meanwhile
+                stream.flush()
+        sys.stdout, sys.stderr = before
+
+
+@click.group(cls=_Main, homes=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="odforecast")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def main(debug: bool) -> None:
+    """Forecast US drug-overdose deaths from CDC's provisional counts, and score every forecast
+    on the data known at the time.
+
+    Start with: odforecast forecast Ohio
+
+    Commands use your own releases, then those that come with the package (the newest: 2026-01-14).
+    odforecast data fetch downloads the latest one.
+
+    Write dates and months as 2025-09-17, 9/17/2025, 2026-12, 12/2026, Dec 2026 or 2026. A year
+    alone means January for a start and December for an end.
+    """
