@@ -168,14 +168,14 @@ def test_who_is_not_among_all_is_named_and_does_not_lead(results: Any) -> None:
     )  # fmt: skip
     said = summary_of([task_summary(leaderboard(few))])
     page = board_page(said)
-    assert "Not among all, for fewer than half of the counts were forecast: dlm." in page
+    assert "Listed separately, with fewer than half of the counts: dlm." in page
     assert "On quick, naive+delay has the lowest score of 2 models" in page
     assert [r[0] for r in tables(page)["quick-all-jurisdictions"]][-1] == "dlm"
-    assert "Not among all, for fewer than half of the counts were forecast: `dlm`." in markdown(
+    assert "Listed separately, with fewer than half of the counts: `dlm`." in markdown(
         said
     )
     whole = board_page(summary_of([task_summary(leaderboard(results))]))
-    assert "Not among all" not in whole
+    assert "Listed separately" not in whole
 
 
 # The tool

@@ -106,7 +106,7 @@ def test_every_name_of_the_reference_exists() -> None:
 
 
 def test_every_package_has_a_table() -> None:
-    text = (DOCS / "reference" / "names.md").read_text()
+    text = (DOCS / "reference" / "index.md").read_text()
     tables = re.findall(r"^\.\. names-table:: (\S+)$", text, re.M)
     assert set(tables) == {"commands", *names_table.PUBLIC}
     public = [v for _, v in names_table.public_names("odforecast") if inspect.ismodule(v)]
