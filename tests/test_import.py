@@ -92,7 +92,7 @@ def test_table_type_checking_imports_and_all_agree() -> None:
     tree = ast.parse(Path(od.__file__).read_text())
     block = next(node for node in tree.body if isinstance(node, ast.If))
     typed = {
-        alias.name: node.module
+        alias.asname or alias.name: node.module
         for node in block.body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
@@ -106,6 +106,8 @@ def test_table_type_checking_imports_and_all_agree() -> None:
         if alias.name == f"odforecast.{alias.asname}"
     }
     homes = {name: home or "odforecast" for name, home in od._HOME.items()}
+    # The package odforecast.forecast, which can be called, is its function to type checkers.
+    homes["forecast"] = "odforecast.forecast"
     assert typed == homes
     assert set(od.__all__) == {*od._HOME, "OdforecastError"}
     assert od.__all__ == sorted(od.__all__)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from odforecast.backtesting import origins as origins
     from odforecast.forecast import Forecast as Forecast
     from odforecast.forecast import load_forecast as load_forecast
+    from odforecast.forecast import make as forecast  # noqa: F401  # the package can be called
     from odforecast.hub import read_hub as read_hub
     from odforecast.hub import to_hub as to_hub
     from odforecast.hub import write_hub as write_hub
@@ -69,7 +70,7 @@ _NAMES = {
     "vintage": ("Archive", "Vintage", "archive", "bundled", "read"),
 }
 #: Packages that are public themselves.
-_PACKAGES = ("evidence", "hub", "models", "plot", "scenario", "scoring", "testing")
+_PACKAGES = ("evidence", "forecast", "hub", "models", "plot", "scenario", "scoring", "testing")
 #: Each public name and its home; a bare package is itself.
 _HOME = {name: f"odforecast.{home}" for home, names in _NAMES.items() for name in names}
 _HOME |= dict.fromkeys(_PACKAGES, "")

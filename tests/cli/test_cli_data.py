@@ -17,7 +17,6 @@ from socrata_server import UPDATED, FakeSocrata, release_rows
 
 from odforecast import __version__
 from odforecast.cli import COMMANDS, main
-from odforecast.cli.data import MOVED
 from odforecast.names import ALL_DRUGS, TABLE_COLUMNS
 from odforecast.sources.county import read_county
 from odforecast.sources.table import COUNTY_COLUMNS
@@ -87,12 +86,6 @@ def test_version_and_unknown_commands():
         lost = run(*args.split())
         assert lost.exit_code == 2
         assert words in lost.stderr
-    shown = data("--help").stdout
-    for old, new in MOVED.items():
-        moved = data(old, "anything", "--reason", "x")
-        assert (moved.exit_code, moved.output) == (2, f"error: `data {old}` is now `{new}`\n")
-        assert f"\n  {old} " not in shown
-    assert data("log").stderr == "error: `data log` is now `data releases --log`\n"
 
 
 def test_a_broken_pipe_is_quiet():
@@ -233,8 +226,8 @@ def test_add_and_list(request, tmp_path, name, of):
         ("fetch --since 2024", 2, "--since goes with --out"),
         ("fetch --out x.json.gz --archive {empty}", 2, "not both"),
         ("fetch --page-size 0", 2, "--page-size"),
-        ("fetch --archive {file}", 2, "is a file, give a folder"),
-        ("fetch --past --dataset county", 2, "goes with --past only if --git"),
+        ("fetch --archive {file}", 2, "is a file; give a folder"),
+        ("fetch --past --dataset counties", 2, "goes with --past only if --git"),
         ("fetch --past --since 2024", 2, "--since does not go with --past"),
         ("fetch --past --out x.json.gz", 2, "--out does not go with --past"),
         ("fetch --past --soda3", 2, "--soda3 does not go with --past"),
@@ -309,7 +302,7 @@ def test_check_counties(store, counties):
     early = data("check", "--archive", store, "--dataset", "counties", "--as-of", "2025-06-07")
     assert early.exit_code == 1
     assert "of counties of 2025-06-07 or before: the first is 2025-06-08" in early.stderr
-    assert "release 2023-10-08 of counties" in said(data("check", "--dataset", "county"))
+    assert "release 2023-10-08 of counties" in said(data("check", "--dataset", "counties"))
 
 
 def test_fix_counties(store, counties):

@@ -88,7 +88,7 @@ def test_with_a_reason_it_is_used_and_says_so(wrong, right):
     assert markup.exit_code == 0, markup.output
     assert "[red]see the note[/red]" in run(*FORECAST).stderr
     # It contradicts itself: no structure was found right.
-    assert f"given       accepted   {wrong.name[:16]}" in run("data", "releases").stdout
+    assert f"given  accepted   {wrong.name[:16]}" in run("data", "releases").stdout
 
 
 def test_apart_accepted_replaced_retracted_and_back(wrong, right):
@@ -108,7 +108,7 @@ def test_apart_accepted_replaced_retracted_and_back(wrong, right):
     assert "replace FILE --reason TEXT" in again.stderr
     assert fix("replace", right, reason="a digit too many") == f"release {DAY} replaced\n"
     gone = fix("retract", DAY, reason="not CDC's file")
-    assert gone == f"release {DAY} is used no more: not CDC's file\n"
+    assert gone == f"release {DAY} is no longer used: not CDC's file\n"
     assert events() == ["quarantined", "accepted", "replaced", "retracted"]
     assert "were retracted: not CDC's file" in run("data", "add", right).stderr
     assert run("data", "add", right, "--accept", "it was").exit_code == 0

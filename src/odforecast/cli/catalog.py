@@ -50,7 +50,7 @@ _ENDINGS = (".yaml", ".toml")
 @JSON
 @option("--check", "checked", metavar="NAME",
         help="Check that a model keeps the rules of every forecaster.")  # fmt: skip
-def models(every: bool, as_json: bool, checked: str | None) -> Answer:
+def models(every: bool, checked: str | None) -> Answer:
     """List the forecast models.
 
     Use one with --model NAME. Recent months are too low when published: a model marked "yes"
@@ -58,7 +58,6 @@ def models(every: bool, as_json: bool, checked: str | None) -> Answer:
     """
     from odforecast.models import get_model, model_names, plugin_problems
 
-    del as_json
     if checked is not None:
         return Answer(wrapped(_check(checked)))
     for text in plugin_problems():
@@ -143,12 +142,11 @@ def _line(name: str, inner: object, origin: str) -> str:
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @out("Folder to copy the files into.  [default: this folder, if names are given]", ())
 @JSON
-def examples(names: tuple[str, ...], out: Path | None, as_json: bool) -> Answer:
+def examples(names: tuple[str, ...], out: Path | None) -> Answer:
     """List the example scenario files, or copy them.
 
     With a NAME or --out, the files are copied. A file that exists is never replaced.
     """
-    del as_json
     found = example_files()
     for name in names:
         if name not in found and f"{name}.yaml" not in found:

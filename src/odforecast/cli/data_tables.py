@@ -15,8 +15,9 @@ import click
 import numpy as np
 import pandas as pd
 
+from odforecast.cli.answer import Answer
 from odforecast.cli.screen import columns as in_columns
-from odforecast.cli.screen import grid, note, say, wrapped
+from odforecast.cli.screen import grid, note, wrapped
 from odforecast.cli.source import BUNDLED, open_source
 from odforecast.errors import ArchiveError, DataError
 from odforecast.geography import NATION, resolve
@@ -36,8 +37,8 @@ if TYPE_CHECKING:
     from odforecast.vintage.revisions import Revisions
 
 type Row = dict[str, Any]
-#: Head, width (below zero: at the right), and the cell: a key of the row, or made from it.
-type Column = tuple[str, int, str | Callable[[Row], str]]
+#: Head, whether at the right, and the cell: a key of the row, or made from it.
+type Column = tuple[str, bool, str | Callable[[Row], str]]
 
 #: Ages of counts, in months, whose completeness is shown.
 AGES = 24
@@ -61,19 +62,20 @@ _STATUS_WORDS = {
 _REASON, _NAME, _FROM = 160, 24, 17
 
 
-def show_rows(rows: Sequence[Row], columns: Sequence[Column], as_json: bool = False) -> None:
-    """Rows as JSON, or some of their columns, the last of any length."""
-    if as_json:
-        click.echo(json.dumps(rows, indent=2))
-        return
+def rows_text(rows: Sequence[Row], columns: Sequence[Column]) -> str:
+    """Some columns of rows, the last of any length."""
     cells = [[row[of] if isinstance(of, str) else of(row) for *_, of in columns] for row in rows]
     every = [[head for head, *_ in columns], *cells]
-    for i, (_, width, _) in enumerate(columns):
-        if width < 0:
-            most = max(len(row[i]) for row in every)
-            for row in every:
-                row[i] = row[i].rjust(most)
-    click.echo(in_columns(every, "", whole=True))
+    for i, (_, right, _) in enumerate(columns):
+        most = max(len(row[i]) for row in every)
+        for row in every if right else ():
+            row[i] = row[i].rjust(most)
+    return in_columns(every, "", whole=True)
+
+
+def rows_answer(rows: list[Row], columns: Sequence[Column]) -> Answer:
+    """Rows as JSON, or some of their columns on the screen."""
+    return Answer(lambda: rows_text(rows, columns), rows)
 
 
 # One release to look at
@@ -328,49 +330,48 @@ def _came_from(row: Row) -> str:
     return said if len(said) <= _FROM else f"{said[: _FROM - 1]}…"
 
 
-_ENDS: list[Column] = [("date", 10, "basis"), ("checked", 9, _checked), ("from", 0, _came_from)]
+_ENDS: list[Column] = [
+    ("date", False, "basis"), ("checked", False, _checked), ("from", False, _came_from),
+]  # fmt: skip
 _STARTS: list[Column] = [
-    ("release", 10, "release"),
-    ("months", 16, lambda row: f"{row['first_month']}..{row['last_month']}"),
+    ("release", False, "release"),
+    ("months", False, lambda row: f"{row['first_month']}..{row['last_month']}"),
 ]
 #: Columns of the releases of each data set.
 RELEASES: dict[str, list[Column]] = {
     STATES: [
         *_STARTS,
-        ("US, last", -8, lambda row: "-" if row["us_last"] is None else f"{row['us_last']:,.0f}"),
+        ("US, last", True, lambda row: "-" if row["us_last"] is None else f"{row['us_last']:,.0f}"),
         *_ENDS,
     ],
     COUNTIES: [
         *_STARTS,
-        ("counties", -8, lambda row: f"{row['counties']:,}"),
-        ("hidden", -6, lambda row: f"{row['hidden_last']:,}"),
+        ("counties", True, lambda row: f"{row['counties']:,}"),
+        ("hidden", True, lambda row: f"{row['hidden_last']:,}"),
         *_ENDS,
     ],
 }
 
 
-def show_log(store: Archive, as_json: bool) -> None:
+def log_answer(store: Archive) -> Answer:
     """What happened to the releases of an archive."""
     found = store.log
-    if as_json:
-        rows = found.assign(release=found["release"].astype(str)).to_dict("records")
-        click.echo(json.dumps(rows, indent=2))
-        return
-    for row in found.to_dict("records"):
+    rows = found.assign(release=found["release"].astype(str)).to_dict("records")
+    lines = []
+    for row in rows:
         of = "" if row["dataset"] == STATES else f"  {row['dataset']}"
-        at, event = row["at"] or "-", row["event"]
-        click.echo(f"{at:<20}  {event:<11}  {row['release']}  {row['data_hash']}{of}")
+        head = f"{row['at'] or '-':<20}  {row['event']:<11}  {row['release']}"
+        lines.append(f"{head}  {row['data_hash']}{of}")
         why = str(row["reason"])
         if len(why) > _REASON:
             why = f"{why[:_REASON]}… (whole with --json)"
-        for text in (row["file"], why):
-            if text:
-                click.echo(wrapped(f"    {text}", indent="    "))
+        lines += [wrapped(f"    {text}", indent="    ") for text in (row["file"], why) if text]
     if found.empty:
-        click.echo("nothing happened yet: the archive is empty", err=True)
+        click.echo("nothing has happened yet: the archive is empty", err=True)
+    return Answer("\n".join(lines), rows)
 
 
-def show_donors(store: Archive, as_json: bool) -> None:
+def donors_answer(store: Archive, as_json: bool) -> Answer:
     """The releases that a delay can be taken from: the archive's, and those that ship."""
     from odforecast.panel import ERAS
     from odforecast.vintage.donors import gathered, linked, shipped
@@ -379,17 +380,21 @@ def show_donors(store: Archive, as_json: bool) -> None:
     held = {d.release for d in own}
     found = linked([*own, *(d for d in shipped() if d.release not in held)])
     rows = [_donor_row(d, "archive" if d.release in held else "shipped") for d in found]
-    show_rows(rows, _DONORS, as_json)
     if as_json:
-        return
-    click.echo("\ndonors by calendar month of their last month:")
-    click.echo("era    " + "".join(f"{m:>4}" for m in range(1, 13)) + "   all")
+        return Answer(data=rows)
+    cells = []
     for era in ERAS:
         months = [int(str(d.last_month)[5:7]) for d in found if d.era == era]
-        counts = "".join(f"{months.count(m) or '-':>4}" for m in range(1, 13))
-        click.echo(f"{era:<7}{counts}{len(months):>6}")
-    for day, why in left_out.items():
-        say(f"no donor: {day}: {why}", indent="  ")
+        counts = [str(months.count(m) or "-") for m in range(1, 13)]
+        cells.append([era, *counts, str(len(months))])
+    return Answer(
+        "\n".join([
+            rows_text(rows, _DONORS),
+            "\nReleases by the calendar month of their last month:",
+            grid(["era", *map(str, range(1, 13)), "all"], cells),
+            *(wrapped(f"left out: {day}: {why}", indent="  ") for day, why in left_out.items()),
+        ])
+    )  # fmt: skip
 
 
 def _percent(key: str) -> Callable[[Row], str]:
@@ -398,11 +403,11 @@ def _percent(key: str) -> Callable[[Row], str]:
 
 _SHORT = {"predicted": "CDC", "pending": "pending", "all deaths": "deaths"}
 _DONORS: list[Column] = [
-    ("release", 10, "release"), ("era", 3, "era"), ("to", 7, "last_month"),
-    ("open", -4, lambda row: str(row["open_months"])), ("missing", -7, _percent("missing")),
-    ("in last", -7, _percent("missing_last_month")),
-    ("says", 20, lambda row: ", ".join(_SHORT[x] for x in row["says"]) or "nothing"),
-    ("from", 0, "from"),
+    ("release", False, "release"), ("era", False, "era"), ("to", False, "last_month"),
+    ("open", True, lambda row: str(row["open_months"])), ("missing", True, _percent("missing")),
+    ("in last", True, _percent("missing_last_month")),
+    ("says", False, lambda row: ", ".join(_SHORT[x] for x in row["says"]) or "nothing"),
+    ("from", False, "from"),
 ]  # fmt: skip
 
 
@@ -460,14 +465,14 @@ def version_row(outcome: Outcome) -> Row:
             "result": result}  # fmt: skip
 
 
-_COMMIT: list[Column] = [("commit", 10, lambda row: row["commit"][:10]), ("day", 10, "day")]
+_COMMIT: list[Column] = [("commit", False, lambda row: row["commit"][:10]), ("day", False, "day")]
 COPIES: list[Column] = [
-    ("release", 10, "release"), ("last month", 10, "last_month"), ("date", 8, "basis"),
-    ("check", 9, "check"), ("here", 5, "here"),
-    ("copy", 0, lambda row: plain(f"{row['repository']}: {row['path']}", 160)),
+    ("release", False, "release"), ("last month", False, "last_month"), ("date", False, "basis"),
+    ("check", False, "check"), ("here", False, "here"),
+    ("copy", False, lambda row: plain(f"{row['repository']}: {row['path']}", 160)),
 ]  # fmt: skip
-VERSIONS: list[Column] = [*_COMMIT, ("here", 5, "here"), ("file", 0, "path")]
-TRIED: list[Column] = [*_COMMIT, ("release", 10, "release"), ("result", 0, "result")]
+VERSIONS: list[Column] = [*_COMMIT, ("here", False, "here"), ("file", False, "path")]
+TRIED: list[Column] = [*_COMMIT, ("release", False, "release"), ("result", False, "result")]
 
 
 # Flags
@@ -527,24 +532,25 @@ def first_and_newest(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def show_revisions(
-    found: Revisions, place: str, table: pd.DataFrame, curve: pd.DataFrame, last: int
-) -> None:
+def revisions_text(
+    found: Revisions, place: str, months: pd.DataFrame, curve: pd.DataFrame, last: int
+) -> str:
     """A row per month, and one per age."""
-    say(f"{place}, {found.indicator}, 12 months ending, as reported")
-    say(f"{len(found.releases)} releases, {found.releases[0]} to {found.releases[-1]}")
     heads = ["month", "first in", "age", "count", "newest in", "count", "change", "%", "n"]
-    rows = first_and_newest(table.iloc[:, -last if last else 0 :]).to_dict("records")
-    click.echo("\n" + grid(heads, [_revision_cells(row) for row in rows]))
+    rows = months.iloc[-last if last else 0 :].to_dict("records")
+    lines = [
+        wrapped(f"{place}, {found.indicator}, 12 months ending, as reported"),
+        wrapped(f"{len(found.releases)} releases, {found.releases[0]} to {found.releases[-1]}"),
+        "\n" + grid(heads, [_revision_cells(row) for row in rows]),
+    ]
     if curve.empty:
-        click.echo("\nno count has a later release to compare with")
-        return
-    click.echo(f"\ncompleteness, % of what {found.releases[-1]} reports\n")
+        return "\n".join([*lines, "\nno count has a later release to compare with"])
     ages = [
         [f"{age:.0f}", f"{n:.0f}", *(f"{100 * x:.1f}" for x in shares)]
         for age, n, *shares in curve[["age", "n", "low", "median", "high"]].to_numpy().tolist()
     ]
-    click.echo(grid(["age", "counts", "5%", "median", "95%"], ages, left=0))
+    title = f"\nCompleteness: % of the count in release {found.releases[-1]}\n"
+    return "\n".join([*lines, title, grid(["age", "counts", "5%", "median", "95%"], ages, left=0)])
 
 
 def _revision_cells(row: Mapping[Any, Any]) -> tuple[str, ...]:
@@ -561,33 +567,28 @@ def _revision_cells(row: Mapping[Any, Any]) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def show_differences(found: pd.DataFrame, a: str, b: str, last: int) -> None:
+def differences_text(found: pd.DataFrame, a: str, b: str, last: int) -> str:
     """What release B reports differently from release A: counted, and the newest changes."""
     kinds = found["kind"].value_counts()
     counts = ", ".join(f"{kinds[k]:,} counts {k}" for k in kinds.index)
-    click.echo(f"{b} against {a}: {counts or 'no difference'}")
+    text = f"{b} against {a}: {counts or 'no difference'}"
     changed = found[found["kind"] == "changed"].dropna(subset=["change"])
     if changed.empty:
-        return
+        return text
     down = int((changed["change"] < 0).sum())
-    click.echo(f"{len(changed) - down:,} changed upwards, {down:,} downwards\n")
     shown = changed.sort_values("month", kind="stable").iloc[-last if last else 0 :]
     several = len(set(shown["indicator"])) > 1
-    lines = [
-        [
-            str(row["state"]),
-            f"{row['month']:%Y-%m}",
-            f"{row['reported_a']:,.0f}",
-            f"{row['reported_b']:,.0f}",
-            f"{row['change']:+,.0f}",
-            f"{row['percent']:+.2f}",
-            *([str(row["indicator"])[:_NAME]] if several else []),
-        ]
+    rows = [
+        [str(row["state"]), f"{row['month']:%Y-%m}", f"{row['reported_a']:,.0f}",
+         f"{row['reported_b']:,.0f}", f"{row['change']:+,.0f}", f"{row['percent']:+.2f}",
+         *([str(row["indicator"])[:_NAME]] if several else [])]
         for row in shown.to_dict("records")
-    ]
+    ]  # fmt: skip
+    lines = [text, f"{len(changed) - down:,} went up, {down:,} went down\n"]
     if not several:
-        click.echo(f"{shown['indicator'].iloc[0]}\n")
+        lines.append(f"{shown['indicator'].iloc[0]}\n")
     heads = ["", "month", a, b, "change", "%", *(["indicator"] if several else [])]
-    click.echo(grid(heads, lines, left=2))
+    lines.append(grid(heads, rows, left=2))
     if len(shown) < len(changed):
-        click.echo(f"... and {len(changed) - len(shown):,} more (--last 0, --out, --json)")
+        lines.append(f"... and {len(changed) - len(shown):,} more (--last 0, --out, --json)")
+    return "\n".join(lines)

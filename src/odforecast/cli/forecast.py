@@ -111,10 +111,6 @@ def forecast(
     output_type: str,
     save: Path | None,
     replace: bool,
-    table: Path | None,
-    plot: Path | None,
-    html: Path | None,
-    as_json: bool,
     publish: bool,
 ) -> Answer:
     """Forecast overdose deaths from the data known on a date.
@@ -129,9 +125,9 @@ def forecast(
     if dataset == COUNTIES and not was_given(ctx, "model"):
         request = with_(request, model=DEFAULT_COUNTY_MODEL)
     _check(ctx, request, level, save)
-    _check_save(save, replace, ("--out", out), ("--table", table), ("--plot", plot),
-                ("--html", html))  # fmt: skip
-    check_local(request.counts, publish, ("--out", out), ("--html", html))
+    asked = {x: ctx.params[x] for x in ("out", "table", "plot", "html")}
+    _check_save(save, replace, *((f"--{name}", path) for name, path in asked.items()))
+    check_local(request.counts, publish, ("--out", out), ("--html", asked["html"]))
     model = get_model(request.model)
     if (model.spec.dataset == COUNTIES) != (dataset == COUNTIES):
         raise click.UsageError(
@@ -149,7 +145,7 @@ def forecast(
     answer.notes = [*answer.notes, how(made, model, request.seed)]
     if save is not None:
         answer.files.insert(0, (lambda: made.save(save, overwrite=replace), f"forecast: {save}/"))
-    if not (save or out or table or plot or html or as_json):
+    if not (save or any(asked.values()) or ctx.params["as_json"]):
         answer.notes = [*answer.notes, _KEEP]
     return answer
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,10 +38,7 @@ if TYPE_CHECKING:
 @option("--table", type=FILE, metavar="FILE", writes=TABLES, group=OUTPUT, former=("--out",),
         help=f"Write the whole table: {', '.join(TABLES)}.")  # fmt: skip
 @together(PLOT, JSON, ROWS_SHOWN)
-def nowcast(
-    request: Request, level: float, months: int, rows: int, table: Path | None, plot: Path | None,
-    as_json: bool,
-) -> Answer:  # fmt: skip
+def nowcast(request: Request, level: float, months: int, rows: int) -> Answer:
     """Estimate the final value of the most recent counts.
 
     The last counts of a release are too low because deaths are still being reported. The table
@@ -52,7 +48,6 @@ def nowcast(
     from odforecast.forecast.text import place_name
     from odforecast.models import get_model
 
-    del table, plot, as_json
     model = get_model(request.model)
     panel, states = request.panel()
     # As far ahead as the forecast command: the same draws, so both say the same of these months.

@@ -7,6 +7,7 @@ returns.
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -45,6 +46,8 @@ ROWS = 12
 WHAT, DATA, OUTPUT, MORE = "What", "Data", "Output", "Details"
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
+#: What an answer is asked for; a command that does not look at them need not take them.
+ANSWERED = ("as_json", "table", "plot", "html")
 _HELP_ALL = f"{__name__}.help_all"
 _PLACES = f"{__name__}.places"
 
@@ -245,12 +248,12 @@ class Command(click.Command):
             if value is not None and param.writes is not None:
                 outputs.append((param.opts[0], value, param.writes))
         check_outputs(*outputs, read=read)
-        answer = super().invoke(ctx)
-        if answer is not None:
-            from odforecast.cli.answer import Answer
-
-            if isinstance(answer, Answer):
-                answer.give(ctx.params)
+        assert self.callback is not None
+        names = inspect.signature(self.callback).parameters
+        kept = {k: v for k, v in ctx.params.items() if k in names or k not in ANSWERED}
+        answer = ctx.invoke(self.callback, **kept)
+        if hasattr(answer, "give"):
+            answer.give(ctx.params)
         return answer
 
 

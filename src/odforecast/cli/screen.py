@@ -75,12 +75,13 @@ def columns(rows: Sequence[Sequence[str]], indent: str = "  ", whole: bool = Fal
     """
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
     room = width() - len(indent) - sum(widths) - 2 * len(widths)
+    below = room < 20 and max(len(row[-1]) for row in rows) > room
     lines = []
     for row in rows:
         head = indent + "".join(f"{cell.ljust(w)}  " for cell, w in zip(row, widths))
         if whole and not fitted():
             lines.append((head + row[-1]).rstrip())
-        elif room < 20 and row[-1]:
+        elif below and row[-1]:
             lines.append(head.rstrip())
             lines.append(textwrap.indent(wrapped(row[-1], width() - 4), "    "))
         else:
@@ -183,13 +184,40 @@ def more_places(places: int, rows: int, what: str = "states") -> str:
 
 
 @contextmanager
+def _compiling() -> Iterator[None]:
+    """Say, before the first compilation on a machine, that it happens once."""
+    if "numba" not in sys.modules:  # then the model has nothing to compile
+        yield
+        return
+    from numba.core import event
+
+    class Said(event.Listener):  # type: ignore[misc]
+        """Says it at the first start."""
+
+        done = False
+
+        def on_start(self, _: object) -> None:
+            """A function is compiled, for none was stored."""
+            if not self.done:
+                self.done = True
+                note("compiling the model for this machine; it happens once, and takes seconds")
+
+        def on_end(self, _: object) -> None:
+            """Nothing is said."""
+
+    with event.install_listener("numba:compile", Said()):
+        yield
+
+
+@contextmanager
 def working(what: str, quiet: bool = False, patience: float = PATIENCE) -> Iterator[None]:
     """Say on a terminal's standard error what is being done, if it takes longer than a moment.
 
     A model that counts its steps (PyMC's sampler does) has a bar, any other a clock.
     """
     if quiet or not sys.stderr.isatty():
-        yield
+        with _compiling():
+            yield
         return
     from rich.console import Console
     from rich.progress import (
@@ -219,7 +247,7 @@ def working(what: str, quiet: bool = False, patience: float = PATIENCE) -> Itera
 
     timer.start()
     try:
-        with watching(tell):
+        with watching(tell), _compiling():
             yield
     finally:
         timer.cancel()
