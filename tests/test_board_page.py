@@ -270,4 +270,4 @@ def test_nothing_in_common_is_said_on_the_page_and_in_the_docs(results: Any) -> 
     assert {r["coverage_90"] for r in task["tables"]["all"]} == {None}
     assert task["coverage"]["nation"]["dlm"] == [None] * 4
     for text in (board_page(said), markdown(said)):
-        assert "Where all have no count in common there is no WIS and no coverage" in text
+        assert "No count was forecast by all models, so there is no common WIS or coverage" in text

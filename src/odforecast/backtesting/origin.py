@@ -280,18 +280,7 @@ FAR = 3
 
 
 def drawn(month: np.datetime64, found: Sequence[Donor], n: int = DEFAULT_DONORS) -> list[Donor]:
-    """The donors of an origin: eras alternate, within an era the nearest in the calendar.
-
-    The eras (newest month 6.5 months old at release, until January 2022; 4.5 since) weigh alike,
-    though far fewer releases of the second are in hand: draws alternate between them, and a coin
-    says which comes first. Within its era a draw takes the donor whose last closed December lies
-    as many months back as the month's own, or the nearest to that; among equally near ones it
-    draws. No donor is taken twice while there is another: first of its era, then of the other;
-    one that is more than three months away only where there is nothing nearer.
-
-    All random numbers come from streams named by the month and the number of the draw, so that
-    every model, every run and every span of origins has the same donors at a month.
-    """
+    """The donors of an origin: eras alternate, within an era the nearest in the calendar."""
     if n < 1:
         raise BacktestError(f"donors must be at least 1, got {n}")
     if not found:

@@ -175,10 +175,7 @@ def plan(
 
 
 def usual_places(panels: Iterable[Panel]) -> tuple[str, ...]:
-    """Places that are scored where none are named: all but Puerto Rico.
-
-    It is no part of the nation, and no donor tells what arrives late of it.
-    """
+    """Places that are scored where none are named: all but Puerto Rico."""
     return tuple(dict.fromkeys(s for p in panels for s in p.locations if s != "PR"))
 
 
@@ -250,12 +247,7 @@ NEAR = 8
 
 
 def blocks(units: Sequence[Unit], todo: Iterable[int]) -> list[list[int]]:
-    """Indices of what is submitted together: up to :data:`BLOCK` units of one model.
-
-    All models of some origins come before the next origins. What models share of an origin (series
-    that several of them fit, the states' paths that models of counties rest on) is worked out once
-    in a process and need not be kept for long.
-    """
+    """Indices of what is submitted together: up to :data:`BLOCK` units of one model."""
     near = 1 if units and units[0].truth.panel.dataset == COUNTIES else NEAR
     rank = {o: i // near for i, o in enumerate(dict.fromkeys(id(u.origin) for u in units))}
     apart = {i: (rank[id(units[i].origin)], id(units[i].model)) for i in todo}

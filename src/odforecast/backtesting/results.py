@@ -80,9 +80,7 @@ def put_together(
     schemas: Mapping[str, Iterable[pa.Schema]],
     paths: Mapping[str, Path] | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Tables of rows that come origin by origin; with paths they are written piece by piece,
-    without ever holding them all, and nothing comes back. Schemas are of all that will come.
-    """
+    """Tables of rows that come origin by origin."""
     with contextlib.ExitStack() as stack:
         tables = {
             name: stack.enter_context(_Table(name, found, (paths or {}).get(name)))
@@ -190,11 +188,7 @@ def _kind(field: pa.Field, categories: Sequence[str]) -> pa.DataType:
 def written(
     folder: Path, manifest: Mapping[str, object], names: Sequence[str]
 ) -> Iterator[dict[str, Path]]:
-    """Where to write each table; they, and then the manifest, take their places at the end.
-
-    The manifest names the SHA-256 of each table. It is written last, and that of earlier results is
-    removed first: it never describes other tables than those there.
-    """
+    """Where to write each table; they, and then the manifest, take their places at the end."""
     try:
         # All are written before the first takes its place, the manifest takes its place last: a
         # full disk leaves an earlier run's files as they were.

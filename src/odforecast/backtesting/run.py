@@ -414,9 +414,7 @@ class _Done:
 
 
 class Finished:
-    """The finished units of one plan: in memory, or in a folder, where those that may not be reused
-    go into a scratch folder that the caller removes.
-    """
+    """The finished units of one plan."""
 
     def __init__(
         self, units: Sequence[Unit], folder: Path | None = None, scratch: Path | None = None

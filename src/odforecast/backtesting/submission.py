@@ -1,20 +1,4 @@
-"""A task for a model that lives elsewhere: as files, what was known at each origin and what is
-asked for; and as results, scored as those made here, the forecasts that came back.
-
-::
-
-    DIR/
-      task.json           the definition and the fingerprint
-      origins.csv         a row per origin: its id, its day, its files
-      levels.csv          the quantile levels that every forecast is given at
-      template.csv        rows of a hub file for the first origin, values left empty
-      known/ORIGIN.csv    what was known: a row per release, place, indicator and month
-      asked/ORIGIN.csv    what is asked for: a row per place and month
-
-Nothing of what came later is in it. Places have hub codes (``54``), as the forecasts must. That
-each forecast was made from what was known on its origin's day is what the submitter says. Nothing
-here can check it, and the manifest and every board say so.
-"""
+"""A task for a model that lives elsewhere."""
 
 from __future__ import annotations
 

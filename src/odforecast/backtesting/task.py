@@ -1,9 +1,4 @@
-"""A task: what everybody who takes part in a benchmark forecasts, from what, against what.
-
-Its :class:`Definition` says so in a file, plain YAML and no more of it. Its **fingerprint** is a
-hash of that and of the data behind it: the truth, and what was known at every origin, the releases
-that delays are taken from included. Scores of two fingerprints have no common table.
-"""
+"""A task: what everybody who takes part in a benchmark forecasts, from what, against what."""
 
 from __future__ import annotations
 
@@ -104,13 +99,7 @@ class MoreScores(msgspec.Struct):
 
 
 class Definition(msgspec.Struct, kw_only=True):
-    """What a task says: its keys, in the order they are written in, and their values.
-
-    ``indicator`` is what is counted (all-drugs, T40.4, …); ``archive`` the bundled releases, or a
-    date and its data hash each; ``start`` and ``end`` the first and last last-known month of the
-    origins, ``step`` months apart; ``donors`` the releases that each month's delay is taken from;
-    ``horizon`` the months ahead that are forecast, ``horizons`` those that are scored.
-    """
+    """What a task says: its keys, in the order they are written in, and their values."""
 
     name: Text
     title: Text = ""

@@ -1,19 +1,4 @@
-"""A forecast in a folder: JSON for what it is, Parquet for its numbers.
-
-::
-
-    ohio/
-      forecast.json            what it is, and names and SHA-256 of the files below
-      draws-HASH.parquet       a row per location and draw, a column per month
-      known-HASH.parquet       a row per location, a column per month before the draws
-      panel-HASH.parquet       a row per location and month, a column per layer
-      beside-0-HASH.parquet    the same of panels beside it
-      part-0-draws-HASH.parquet  the same of a drug class that it carries, and part-0-known
-
-``forecast.json`` is written last and takes the old one's place at once, so that a folder holds a
-whole forecast, the old or the new one, at every moment.
-Nothing is pickled: a file from somebody else can hold wrong numbers, but it can run no code.
-"""
+"""A forecast in a folder: JSON for what it is, Parquet for its numbers."""
 
 from __future__ import annotations
 
@@ -319,11 +304,7 @@ def _numbers(table: pa.Table, names: Iterable[object]) -> Floats:
 
 
 def _panel_record(panel: Panel, tables: dict[str, pa.Table], name: str) -> dict[str, Any]:
-    """A panel as JSON, its numbers put into ``tables`` under a name, those of panels beside it too.
-
-    A table has a row per location and month, a column per layer and per earlier release; what is
-    one number a place of a release stands in every month.
-    """
+    """A panel as JSON; its numbers, and those of panels beside it, go into ``tables``."""
     import pyarrow as pa
 
     columns: dict[str, Any] = {

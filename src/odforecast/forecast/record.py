@@ -1,8 +1,4 @@
-"""How far off past forecasts of a model were, by place and horizon.
-
-Those of the default are measured by ``make record`` and ship with the package; those of any
-other model come from a backtest.
-"""
+"""How far off past forecasts of a model were, by place and horizon."""
 
 from __future__ import annotations
 
@@ -46,14 +42,7 @@ def _shipped() -> pd.DataFrame:
 
 
 def table_of(scores: pd.DataFrame) -> pd.DataFrame:
-    """Past errors of 12-month-ending counts, from scores of one model.
-
-    A row per ``location`` and ``horizon``: ``forecasts`` (how many), ``error`` (median of the
-    absolute error, in percent of the count), ``held`` (share of counts inside the 90% interval),
-    ``first`` and ``last`` (months forecast), ``vintage``, ``truth_release``, ``spec_hash``. Only
-    rows that are scorable and ahead of the last known month count, and of several kinds of vintage
-    only those of the one that a claim rests on: they have no common mean.
-    """
+    """Past errors of 12-month-ending counts, from scores of one model."""
     kind = deciding_kind(scores["vintage"].astype(str).unique())
     kept = scores[
         (scores["vintage"] == kind)

@@ -1,16 +1,4 @@
-"""Places: jurisdictions and counties by any name that people write, and populations.
-
-CDC's ``NY`` **excludes** New York City, which is its own row (``YC``; ``NYC`` in hub files).
-The 50 states, DC and YC add up to the US row exactly, in reported counts; Puerto Rico is
-outside the US total. Every place where a nation is put together from its parts goes through here
-(:func:`closed`).
-
-Counties are the 3,142 counties and equivalents of the 2016 boundaries, with centroid, land area and
-neighbours, from the Census Bureau's cartographic boundary file (``tools/make_counties.py``). New
-York City's five counties belong to ``YC``, the other 57 of the state to ``NY``. Two former cities
-of Virginia, which some files still list, are none. Connecticut has two editions that do not nest,
-eight counties (until 2021) and nine planning regions (from 2022): no request holds both.
-"""
+"""Places: jurisdictions and counties by any name that people write, and populations."""
 
 from __future__ import annotations
 
@@ -712,15 +700,7 @@ def resolve(
 
 
 def check_names(text: str) -> None:
-    """Refuse a text that names a place there is not, whatever data there are.
-
-    Regions pass: what to write instead of one hangs on the data.
-
-    Raises
-    ------
-    UnknownNameError
-        As :func:`resolve`.
-    """
+    """Refuse a text that names a place there is not, whatever data there are."""
     for key in _split(text):
         if key.title() not in REGIONS and key.lower() != "all":
             _codes(key)

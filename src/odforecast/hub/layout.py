@@ -1,15 +1,4 @@
-"""A hub as a folder: its configuration, and where its files lie. Any hubverse hub, not only ours.
-
-    hub-config/       admin.json, tasks.json, target-data.json, model-metadata-schema.json
-    model-output/     TEAM-MODEL/DATE-TEAM-MODEL.csv or .parquet
-    model-metadata/   TEAM-MODEL.yml
-    target-data/      time-series.csv, or .parquet, or a folder of parts; oracle-output likewise
-
-``tasks.json`` of a hub made here has one entry, whose ``origin_date`` lists every round. Older
-versions wrote an entry per round: :func:`origins_of` reads both.
-
-Nothing here says whether a file is right: it says which files there are.
-"""
+"""A hub as a folder: its configuration, and where its files lie."""
 
 from __future__ import annotations
 
@@ -237,10 +226,7 @@ def values_of(said: object) -> list[Any]:
 
 
 def origins_of(hub: Hub) -> dict[str, tuple[dict[str, Any], str]]:
-    """Origin dates in order: the round of each, and the end of the last month known then.
-
-    Hubs of other people do not say the second; it is empty.
-    """
+    """Origin dates in order: the round of each, and the end of the last month known then."""
     found = shaped(hub.tasks, Tasks).origins
     return {day: (hub.rounds[i], end) for day, (i, end) in found.items()}
 
@@ -296,11 +282,7 @@ def _shaped(path: Path, kind: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Files below a folder, in order of name, without README and hidden ones.
-
-    A link to a folder counts as a file, so that it is looked at and refused, not entered. So does
-    a folder that is named like a data file.
-    """
+    """Files below a folder, in order of name, without README and hidden ones."""
     found: list[Path] = []
     for where, folders, files in os.walk(folder):
         at = Path(where)

@@ -1,13 +1,4 @@
-"""A hub made from an archive, and one that goes on with new releases.
-
-A new hub's folder appears whole or not at all. It holds no submission:
-:func:`odforecast.hub.submit`, or somebody else, puts them there.
-
-Of its target data, ``time-series`` has every count that a release (or a pseudo-vintage) held, under
-its day as ``as_of``. ``oracle-output`` has what a forecaster who knew the truth would have
-submitted, from the newest release: settled counts only, and only for rounds before that release.
-Counts that were withheld or suppressed are absent in both.
-"""
+"""A hub made from an archive, and one that goes on with new releases."""
 
 from __future__ import annotations
 
@@ -467,11 +458,7 @@ def _units(panel: Panel, target: str, months: Months) -> pd.DataFrame:
 def write_targets(
     hub: Path, new: Iterable[Panel], panels: Iterable[Panel], truth: Truth, horizon: int
 ) -> None:
-    """Write versions of the time series, and the answers.
-
-    ``target-data/time-series/as_of=DATE/part-0.parquet``: the folder's name says the version, and
-    the file does not hold it again. ``target-data/oracle-output.parquet``, without rows too.
-    """
+    """Write versions of the time series, and the answers."""
     for panel in new:
         name = f"as_of={panel.as_of}"
         path = hub / TARGET_DATA / "time-series" / name / "part-0.parquet"

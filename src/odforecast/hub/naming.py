@@ -1,23 +1,4 @@
-"""Names of models in a hub: letters, digits and ``_``, and the way back to our labels.
-
-A hub names a model ``TEAM-MODEL`` and a submission ``DATE-TEAM-MODEL``; both parts may hold
-letters, digits and ``_`` only, so that the hyphens say where a part ends. Our labels hold more:
-``auto-ets``, ``naive+delay``, ``dlm(delay=False)``. The mapping, of one label at a time:
-
-=====================  ==============================  =================================
-in the label           in the hub                      example
-=====================  ==============================  =================================
-letters and digits     as they are                     ``dlm``
-``-``                  ``_``                           ``auto-ets`` → ``auto_ets``
-``+``                  ``__``                          ``naive+delay`` → ``naive__delay``
-anything else, and a   ``___`` and two hexadecimal     ``my_model`` → ``my___5fmodel``
-``-`` or ``+`` before  digits, its number in ASCII
-another sign
-=====================  ==============================  =================================
-
-No two labels have one name, and every label comes back. Names of other teams are left as they are:
-``Flusight-baseline`` is the label of ``Flusight-baseline``.
-"""
+"""Names of models in a hub: letters, digits and ``_``, and the way back to our labels."""
 
 from __future__ import annotations
 

@@ -1,10 +1,4 @@
-"""Forecasts under scenarios, as scenario hubs have them: one table, the hub's configuration, and
-for which months the assumptions held.
-
-``scenario_id`` is a task variable. Samples are paired across scenarios: one ``output_type_id`` is
-one draw under every one of them, so that what a scenario changes can be worked out sample by
-sample.
-"""
+"""Forecasts under scenarios, as scenario hubs have them."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""Scores of other people's forecasts, in any hubverse hub, against the hub's own target data.
-
-Unit by unit first, means after. Names and definitions are those of hubEvals. Files are read by
-:mod:`odforecast.hub.cells`, not by ``hubdata``: that refuses a whole hub for one bad cell, and
-reads neither files outside a hub nor its ``.csv.gz``.
-"""
+"""Scores of other people's forecasts, in any hubverse hub, against the hub's own target data."""
 
 from __future__ import annotations
 
@@ -88,10 +83,7 @@ def _blank(n: int) -> Scored:
 
 
 def quantiles(values: Floats, levels: Sequence[float], came: Floats) -> Scored:
-    """Scores of quantiles, rising levels; WIS with its parts, bias, coverage, error of the median.
-
-    Coverage of an interval is there where both of its ends are among the levels.
-    """
+    """Scores of quantiles, rising levels."""
     tau = np.asarray(levels, dtype=float)
     columns, reasons = _blank(len(values))
     if not ((tau > 0) & (tau < 1)).all():
@@ -128,11 +120,7 @@ def quantiles(values: Floats, levels: Sequence[float], came: Floats) -> Scored:
 
 
 def samples(values: Floats, came: Floats) -> Scored:
-    """Scores of samples, each unit by itself: CRPS with its parts, bias, errors, coverage.
-
-    CRPS is that of the empirical distribution, ``mean |x − y| − ½ mean |x − x'|``. Its
-    ``dispersion`` is what it would be had the median come; the rest is over- or underprediction.
-    """
+    """Scores of samples, each unit by itself: CRPS with its parts, bias, errors, coverage."""
     columns, reasons = _blank(len(values))
     ordered = np.sort(values, axis=1)
     median = quantiles_sorted(ordered, [0.5])[0]
@@ -153,12 +141,7 @@ def samples(values: Floats, came: Floats) -> Scored:
 
 
 def probabilities(values: Floats, came: NDArray[np.intp], ordered: bool) -> Scored:
-    """Scores of chances of K categories: the log score, and the RPS where they have an order.
-
-    The log score is ``−log p`` of the category that came, infinite where it had no chance. The
-    RPS is the sum of the squared differences of the K − 1 cumulative chances, not their mean.
-    ``came`` is the position of the category that came.
-    """
+    """Scores of chances of K categories: the log score, and the RPS where they have an order."""
     columns, reasons = _blank(len(values))
     off = np.abs(values.sum(axis=1) - 1) > TOTAL
     reasons[off] = [f"its chances add up to {x:.6g}" for x in values[off].sum(axis=1)]
@@ -173,12 +156,7 @@ def probabilities(values: Floats, came: NDArray[np.intp], ordered: bool) -> Scor
 
 
 def cumulative(values: Floats, reached: Floats) -> Scored:
-    """Scores of a distribution function at K rising thresholds: RPS, and the binned log score.
-
-    ``reached`` is 1 where the observed value is at most the threshold, else 0. The RPS is the sum
-    over thresholds of squared differences. The log score is that of the bin between neighbouring
-    thresholds that holds the observed value; the first and last bin are open.
-    """
+    """Scores of a distribution function at K rising thresholds: RPS, and the binned log score."""
     columns, reasons = _blank(len(values))
     reasons[(np.diff(reached, axis=1) < 0).any(axis=1)] = "what came is no step from 0 to 1"
     reasons[(np.diff(values, axis=1) < -_SLACK).any(axis=1)] = "its chances fall with the threshold"
@@ -200,11 +178,7 @@ def _log_score(chance: Floats) -> Floats:
 
 
 def energy_score(draws: Floats, came: Floats) -> float:
-    """Energy score of draws (n, d) of several values at once (Gneiting and Raftery 2007).
-
-    ``mean ‖x − y‖ − ½ mean ‖x − x'‖``: in one dimension the CRPS. Not
-    :func:`odforecast.scoring.energy_score`, whose last digits are others.
-    """
+    """Energy score of draws (n, d) of several values at once (Gneiting and Raftery 2007)."""
     n = len(draws)
     near = np.linalg.norm(draws - came, axis=1).mean()
     total = 0.0
@@ -224,13 +198,7 @@ def _coverage(share: float) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Submission:
-    """One file of one model, its cells as text.
-
-    The model is its folder where the file's name ends in that, else its name without the date.
-    ``table`` has the task ids, ``output_type`` and ``output_type_id`` as text (empty where there is
-    none), ``value`` as a number (NaN where a cell holds none), ``cell``, that cell as text, and
-    ``row``, where it is.
-    """
+    """One file of one model, its cells as text."""
 
     path: Path
     model_id: str
@@ -338,10 +306,7 @@ class Block:
         return pd.concat([self.units, rest], axis=1)
 
     def _levels(self) -> list[str]:
-        """Levels or thresholds of each unit, rising: ``0.25|0.5|0.75``; else empty.
-
-        Scores over other levels are other scores, however many there are.
-        """
+        """Levels or thresholds of each unit, rising: ``0.25|0.5|0.75``; else empty."""
         if not self.numeric:
             return [""] * len(self.units)
         # 0.50 and 0.5 are one level, and so are 0.15 and the sum that a computer made of it.
@@ -454,11 +419,7 @@ class Block:
             self._put(where, found)
 
     def energies(self, scale: str) -> pd.DataFrame:
-        """Energy scores of joint samples: a row per compound unit, by the hub's configuration.
-
-        ``n_known`` of ``n_units`` values of one sample came: the score is of them. ``units`` is a
-        digest of which values these are: months 1 and 2 are no months 2 and 3.
-        """
+        """Energy scores of joint samples: a row per compound unit, by the hub's configuration."""
         ids, units, out = list(map(str, self.units)), self.units, []
         for which in dict.fromkeys(self.found[self.found >= 0].tolist()):
             task = self.truth.tasks[which]

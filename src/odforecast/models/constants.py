@@ -1,7 +1,4 @@
-"""The constants that ship, in dated sets: each estimated from what was published by its cut-off.
-
-``make constants`` writes the table; nothing else does.
-"""
+"""The constants that ship, in dated sets: each estimated from what was published by its cut-off."""
 
 from __future__ import annotations
 

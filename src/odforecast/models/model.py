@@ -1,8 +1,4 @@
-"""Model: the one wrapper round every forecaster. It seeds, calls, and checks what comes back.
-
-API, command line, backtest, scenarios and evidence all go through it, so a model that returns
-the wrong months, places or number of draws is refused in all of them.
-"""
+"""Model: the one wrapper round every forecaster. It seeds, calls, and checks what comes back."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""A state's own monthly counts, newer than CDC's: a layer of a panel.
-
-They change no count of CDC's: its last month and the horizons stay. A forecast of months takes
-them into account once it is drawn (:mod:`odforecast.models.own`); no model sees them before.
-What cannot be trusted is refused here, with what was found.
-"""
+"""A state's own monthly counts, newer than CDC's: a layer of a panel."""
 
 from __future__ import annotations
 
@@ -423,10 +418,7 @@ def _check(panel: Panel, own: Own, state: str) -> None:
 
 
 def _slip(now: Floats, usual: Floats) -> int | None:
-    """The first month that is ten times, or a tenth of, what is usual; None where none is.
-
-    The last months may be low: they may have hardly begun to come in.
-    """
+    """The first month that is ten times, or a tenth of, what is usual; None where none is."""
     high = (now > _SLIP * usual) & (now - usual > _FEW)
     low = (usual > _SLIP * now) & (usual - now > _FEW)
     begun = np.flatnonzero(~low)

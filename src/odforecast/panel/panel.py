@@ -1,7 +1,4 @@
-"""Panel: one target seen at one date, months × locations.
-
-A panel is all a forecaster is given. It has no path back to the archive or to the truth.
-"""
+"""Panel: one target seen at one date, months × locations."""
 
 from __future__ import annotations
 

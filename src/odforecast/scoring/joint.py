@@ -1,12 +1,4 @@
-"""Scores of a forecast as a whole: its draws over places and months at once.
-
-Scores of single units see no dependence: draws shuffled between places have the same. The energy
-score is one number for the whole vector, and hardly sees it either. What depends on it is what
-people add up and read off a path: regional and national sums of states' draws, the largest change
-on the way, the month of the peak, the turn. They are scored here, each beside a **control**: the
-same draws, shuffled between places, so that every place's own distribution is unchanged and all
-dependence between places is gone.
-"""
+"""Scores of a forecast as a whole: its draws over places and months at once."""
 
 from __future__ import annotations
 
@@ -68,10 +60,7 @@ def joint_table(rows: Sequence[Row], target: str) -> pd.DataFrame:
 def counted(
     draws: Floats, observed: Floats, labels: Sequence[tuple[object, ...]]
 ) -> dict[str, Floats]:
-    """Scores of drawn counts: WIS, coverage and PIT, of draws (D, U) against (U,).
-
-    The PIT's ties are broken by a number that hangs on each count's own labels.
-    """
+    """Scores of drawn counts: WIS, coverage and PIT, of draws (D, U) against (U,)."""
     quantiles = np.quantile(draws, HUB_QUANTILES, axis=0)
     below = (draws < observed).sum(axis=0)
     ties = (draws == observed).sum(axis=0)
@@ -88,10 +77,7 @@ def counted(
 
 @dataclass(frozen=True)
 class World:
-    """One set of draws, of places but the nation, with what came; the control is another.
-
-    ``first`` and ``later`` are changes on a year earlier, at the last known month and after it.
-    """
+    """One set of draws, of places but the nation, with what came; the control is another."""
 
     axes: frozenset[str]
     control: bool
@@ -154,10 +140,7 @@ def worlds_of(
 
 
 def shuffled(draws: Floats, places: Sequence[str], streams: Streams) -> Floats:
-    """Draws with each place's paths in an order of its own: the control.
-
-    Each place has its own stream, whichever others are there; its paths stay whole.
-    """
+    """Draws with each place's paths in an order of its own: the control."""
     out = np.empty_like(draws)
     for i, place in enumerate(places):
         out[:, i] = draws[streams.generator("control", place).permutation(len(draws)), i]

@@ -1,9 +1,4 @@
-"""Metrics as a list that a user can extend: a name, and a function of draws and truth.
-
-A metric takes the draws of a forecast, (D, L, M), and the truth, (L, M), and gives one number
-per unit. It becomes a column of the score table, after those that are always there, and is
-resumed, joined and compared as they are; ``summarise(metrics=...)`` averages it.
-"""
+"""Metrics as a list that a user can extend: a name, and a function of draws and truth."""
 
 from __future__ import annotations
 
@@ -124,10 +119,7 @@ class Metric:
 
 
 def apply_metric(metric: Metric, samples: ArrayLike, observed: ArrayLike) -> Floats:
-    """Values of a metric, one per location and month, checked.
-
-    NaN passes where there is a truth: a unit may have no such score, and a mean over it is NaN.
-    """
+    """Values of a metric, one per location and month, checked."""
     draws, y = paired(samples, observed, finite=False, form="(D, L, M) against (L, M)")
     # Views that cannot be written: a metric that sorts in place would spoil those after it.
     given, truth = draws.view(), y.view()
@@ -222,10 +214,7 @@ def _squared_error(samples: Floats, observed: Floats) -> Floats:
 
 
 def _text_of(function: object) -> str:
-    """What makes a function itself: its text and the plain values it holds.
-
-    OSError without a text, TypeError if it holds something else, ValueError if a cell is empty.
-    """
+    """What makes a function itself: its text and the plain values it holds."""
     if isinstance(function, functools.partial):
         held = [*function.args, *_flat(function.keywords)]
         return f"{_text_of(function.func)}\n{_plain(held)}"

@@ -1,22 +1,4 @@
-"""A grid of units by models, and what follows from it: ratios, skill, pairs, Diebold-Mariano.
-
-A mean score says nothing beside another unless both are over the same units. So scores are summed
-pair by pair, cell by cell (an origin, by one donor where there are donors).
-
-Forecasts of neighbouring origins overlap and share their errors, so blocks of origins are drawn.
-Pseudo-vintages with delay share a second thing: all origins that took their delay from one release
-share its noise, and the releases are few. So whole donor releases are drawn as well, within their
-era and independently of the origins; an origin's forecast by a donor counts as often as the origin
-was drawn times as often as the donor was (Owen 2007, Annals of Applied Statistics 1:386: somewhat
-too wide, never too narrow by treating 64 × 3 as 192).
-
-The Diebold-Mariano test is over origins. Twelve-month-ahead errors of neighbouring months share
-eleven of their twelve months. The usual test divides the mean by an estimated standard error and
-takes the estimate for the truth; with five years of such errors there are five that do not overlap,
-and it rejects a true hypothesis two to four times too often. Fixed-smoothing asymptotics take the
-estimate as the random number that it is: critical values are wider (Kiefer and Vogelsang 2005; for
-forecasts Coroneo and Iacone 2020).
-"""
+"""A grid of units by models, and what follows from it: ratios, skill, pairs, Diebold-Mariano."""
 
 from __future__ import annotations
 
@@ -68,17 +50,7 @@ def origin_of(names: object) -> str:
 
 @dataclass(frozen=True)
 class Cells:
-    """Origins, by one donor each where there are donors: what is resampled.
-
-    Attributes
-    ----------
-    origins : ndarray of datetime64, shape (O,)
-        Different origins, in order.
-    donors, eras : list of str
-        Different donor releases, and the era of each.
-    at, by : ndarray of int, shape (C,)
-        Place of each cell among the origins, and among the donors (-1: by none).
-    """
+    """Origins, by one donor each where there are donors: what is resampled."""
 
     origins: NDArray[np.datetime64]
     donors: list[str]
@@ -87,12 +59,7 @@ class Cells:
     by: NDArray[np.intp]
 
     def groups(self, block: int | None = None) -> NDArray[np.intp]:
-        """Which group of consecutive origins each origin lies in, shape (O,).
-
-        What is left after the last whole block belongs to that block: a month or two by
-        themselves are no group. Where a block is a third of the origins and no year, there are
-        three.
-        """
+        """Which group of consecutive origins each origin lies in, shape (O,)."""
         n, size = self.origins.size, default_block(self.origins) if block is None else block
         most = n // size
         if block is None and n > 2 and n // 3 < _in_a_year(self.origins):
@@ -100,9 +67,7 @@ class Cells:
         return np.minimum(np.arange(n) // size, max(most - 1, 0))
 
     def weights(self, samples: int, block: int | None = None, seed: int = 0) -> Floats:
-        """How often each cell is drawn, shape (B, C): a circular block bootstrap of the origins,
-        times a bootstrap of the donors of each era.
-        """
+        """How often each cell is drawn, shape (B, C)."""
         n = self.origins.size
         few = any(self.eras.count(era) < MIN_DONORS for era in set(self.eras))
         if samples == 0 or n < MIN_ORIGINS or few:
@@ -142,12 +107,7 @@ class Base:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Sums of scores over common units, per cell: all that comparisons need.
-
-    ``sums[c, i, j]`` is the sum of model i's scores in cell c (an origin, by one donor where
-    there are donors) over the units that model j has as well; ``counts[c, i, j]`` the number of
-    such units.
-    """
+    """Sums of scores over common units, per cell: all that comparisons need."""
 
     models: list[str]
     cells: Cells
@@ -183,10 +143,7 @@ class Pairs:
     def related(
         self, statistic: Statistic, base: int, often: Floats, level: float, there: bool = True
     ) -> tuple[Floats, Floats, Floats]:
-        """A statistic for each model, and its interval; ``often`` as :meth:`Cells.weights` has it.
-
-        The baseline is 1 to itself, also where its mean is 0; if it is ``there``.
-        """
+        """A statistic for each model, and its interval."""
         found = []
         for sums in (self.sums.sum(axis=0)[None], np.tensordot(often, self.sums, axes=1)):
             values = statistic(sums, base)
@@ -241,16 +198,7 @@ def percentile_interval(samples: Floats, level: float) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Scores of U units by M models: what every comparison of models is made of.
-
-    Attributes
-    ----------
-    units : DataFrame
-        A row per unit: what tells it apart, and what groups are made of.
-    models : list of str
-    values : mapping of str to ndarray, shape (U, M)
-        By score; NaN where the forecast is missing, or cannot be scored.
-    """
+    """Scores of U units by M models: what every comparison of models is made of."""
 
     units: pd.DataFrame
     models: list[str]
@@ -318,10 +266,7 @@ class Grid:
         return Pairs(self.models, cells, sums, counts)
 
     def _donors(self) -> tuple[list[str], list[str], NDArray[np.intp]]:
-        """Donor releases, the era of each, and which is each unit's (-1: none).
-
-        The column holds a release and a hash of its data; one release is one donor.
-        """
+        """Donor releases, the era of each, and which is each unit's (-1: none)."""
         units = self.units
         if "donor" not in units:
             return [], [], np.full(len(units), -1)
@@ -765,9 +710,8 @@ def diebold_mariano(
 
 
 class MeanTest(NamedTuple):
-    """A test that a mean is 0: statistic, two-sided p-value, degrees of freedom, 5% critical
-    value, and what to note. What is not known is NaN.
-    """
+    """A test that a mean is 0: statistic, two-sided p-value, degrees of freedom, 5% critical value,
+    and what to note."""
 
     statistic: float = float("nan")
     p_value: float = float("nan")
@@ -846,21 +790,12 @@ _PER_HORIZON: Final = 0.8
 
 
 def bartlett_critical(b: float, level: float = 0.05) -> float:
-    """Fixed-b critical value of a two-sided t test with the Bartlett kernel, at level .05 or .10.
-
-    ``b`` is the bandwidth as a share of the sample, in (0, 1]; towards 0 the value is that of the
-    normal distribution.
-    """
+    """Critical value of a two-sided fixed-b t test (Bartlett kernel), at level .05 or .10."""
     return float(sum(a * b**k for k, a in enumerate(_KIEFER_VOGELSANG[level])))
 
 
 def fixed_b_test(series: ArrayLike, months: NDArray[np.int64], b: float = 1.0) -> MeanTest:
-    """Test of a zero mean with a Bartlett kernel of fixed bandwidth, without a p-value.
-
-    ``b`` is the bandwidth as a share of the stretch of months; 1 is the safest and has the least
-    power (Kiefer, Vogelsang and Bunzel 2000). With months missing from the series, the critical
-    value of a whole series is taken.
-    """
+    """Test of a zero mean with a Bartlett kernel of fixed bandwidth, without a p-value."""
     x = np.asarray(series, dtype=float)
     stretch = int(months[-1] - months[0]) + max(1, round(_spacing(months)))
     weight = np.maximum(1.0 - np.abs(months[:, None] - months) / (b * stretch), 0.0)
@@ -870,17 +805,7 @@ def fixed_b_test(series: ArrayLike, months: NDArray[np.int64], b: float = 1.0) -
 
 
 def cosine_test(series: ArrayLike, months: NDArray[np.int64], horizon: int) -> MeanTest:
-    """Test of a zero mean with equally weighted cosines, and Student's t.
-
-    The variance of the mean is estimated by the mean square of B weighted averages of the
-    series, with slow cosines as weights (Müller 2007; Lazarus, Lewis, Stock and Watson 2018).
-    Under the hypothesis the statistic is t with B degrees of freedom; for white noise exactly,
-    at any sample size and with months missing.
-
-    B is 0.8 times the stretch of the series in units of the ``horizon`` (months over which values
-    overlap), at least 2, at most 0.4 n^(2/3): faster cosines would lie where overlap has smoothed
-    the series away, and find too small a variance.
-    """
+    """Test of a zero mean with equally weighted cosines, and Student's t."""
     x = np.asarray(series, dtype=float)
     spacing = _spacing(months)
     stretch = float(months[-1] - months[0]) + spacing

@@ -1,9 +1,4 @@
-"""Scoring rules of quantiles, draws, vectors and counts between two numbers; calibration.
-
-All scores are negatively oriented (smaller is better) except biases, which are best at zero. The
-axis of quantiles or draws comes first; the other axes are forecast units. A missing observation
-(NaN) gives a NaN score: the caller decides what is scorable.
-"""
+"""Scoring rules of quantiles, draws, vectors and counts between two numbers; calibration."""
 
 from __future__ import annotations
 
@@ -417,10 +412,7 @@ def bias_sorted(ordered: Floats, observed: Floats) -> Floats:
 
 
 def ranks_sorted(ordered: Floats, observed: Floats) -> tuple[Counts, Counts]:
-    """How many of the sorted draws (U, D) lie below the observation (U,), and how many not above.
-
-    Of a missing observation both are 0.
-    """
+    """How many sorted draws (U, D) are below the observation (U,), and how many not above."""
     y = observed[:, None]
     return count_last(ordered < y), count_last(ordered <= y)
 
@@ -590,10 +582,7 @@ def interval_pit(draws: ArrayLike, low: ArrayLike, high: ArrayLike, seed: int) -
 def bounded_scores(
     ordered: Floats, low: Floats, high: Floats, uniforms: Floats
 ) -> dict[str, Floats]:
-    """Scores of sorted draws (U, D) against bounds (U,); ``uniforms`` (U,) break ties of the PIT.
-
-    ``twwis`` is WIS of the 23 hub quantiles and of the count, each at least 9.
-    """
+    """Scores of sorted draws (U, D) against bounds (U,)."""
     y = _above(low, high, HIDDEN_MOST)
     quantiles = np.maximum(quantiles_sorted(ordered, HUB_QUANTILES), HIDDEN_MOST)
     n = ordered.shape[1]
@@ -637,15 +626,7 @@ FLOOR = -10.0
 
 
 def bins_of(values: ArrayLike) -> NDArray[np.int64]:
-    """Which bin each count lies in.
-
-    Bin k holds ``k <= log(1 + y) / log(1.05) < k + 1``: bins are 5% wide, so one rule serves a
-    state with 100 deaths and one with 10,000. They are fixed before anything is observed. Where
-    5% is less than one death, some bins hold no count; that does no harm, for both sides are
-    binned alike.
-
-    A fraction (a draw) is rounded to whole deaths first. NaN and negatives give -1.
-    """
+    """Which bin each count lies in."""
     counts = np.rint(np.asarray(values, dtype=float))
     known = counts >= 0
     place = np.floor(np.log1p(np.where(known, counts, 0.0)) / np.log1p(WIDTH))
@@ -780,17 +761,7 @@ class Distances(NamedTuple):
 
 
 def pair_distances(draws: Floats, whole: NDArray[np.bool_], steps: int = STEPS) -> Distances:
-    """Mean distance between two different draws, for every part of an array at once.
-
-    Draw d is paired with the draws 1, 2, … ``steps`` after it, round in a circle: each draw takes
-    part equally often, and every pair that is d and d + s is drawn for what all others are. All
-    pairs are taken where twice the steps reach round. Give draws in random order.
-
-    ``draws`` (D, L, M) are 0 in cells that do not count; places (L,) that are ``whole`` enter
-    ``both``. With 64 steps the energy score of 52 places, 12 months and 1,000 draws is off by one
-    part in 1,000 (that of a single place's path by up to nine), where another 1,000 draws would
-    move it by six; in 10 ms instead of 160.
-    """
+    """Mean distance between two different draws, for every part of an array at once."""
     n = draws.shape[0]
     if n < 2:
         raise ScoringError(f"{n} draw has no distance to another", hint="two draws or more")

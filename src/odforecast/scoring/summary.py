@@ -1,13 +1,4 @@
-"""Summaries of unit-level scores: models and groups, counties, scenarios.
-
-The headline of counties is the threshold-weighted CRPS over **all** of them. Standard errors are
-over counties, clustered by state: counties of a state share its path. Nothing is claimed of other
-times: there is one plateau in the file, one release, and provisional truth.
-
-A scenario is a forecast of what follows *if* its assumptions hold. Where they did not, a miss says
-nothing about the forecast; so somebody says first for which months they held (plausibility), and
-intervals are judged on those (calibration).
-"""
+"""Summaries of unit-level scores: models and groups, counties, scenarios."""
 
 from __future__ import annotations
 
@@ -382,11 +373,7 @@ def _related(
 
 
 def ratio_error(mine: Floats, theirs: Floats, clusters: NDArray[np.object_]) -> tuple[float, float]:
-    """A ratio of sums and its standard error, clusters drawn as wholes (linearised).
-
-    ``G/(G-1) sum_g (a_g - r b_g)^2 / (sum b)^2`` with a_g, b_g the sums in cluster g of G. NaN
-    without units; the error with fewer than two clusters.
-    """
+    """A ratio of sums and its standard error, clusters drawn as wholes (linearised)."""
     total = float(theirs.sum())
     if not mine.size or total == 0.0:
         return float("nan"), float("nan")
@@ -415,13 +402,7 @@ PLAUSIBLE = "plausible"
 
 
 def mark_plausible(scores: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
-    """Say of every row whether its scenario's assumptions held for it.
-
-    ``held`` has ``scenario_id, first_month, last_month`` (both included): when the assumptions of
-    a scenario held; one that is not there held in none. ``plausible`` is true where they held in
-    every month that the count adds up and that follows the last known one; missing for months up
-    to that one, which no scenario changes.
-    """
+    """Say of every row whether its scenario's assumptions held for it."""
     need(scores, [SCENARIO_ID])
     spans: dict[str, set[int]] = {}
     first, last = (_numbers(held[c]) for c in ("first_month", "last_month"))
@@ -444,11 +425,7 @@ def mark_plausible(scores: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
 
 
 def plausibility(scores: pd.DataFrame) -> pd.DataFrame:
-    """How long the assumptions of each scenario held, out of the months that are scored.
-
-    One row per ``target`` and ``scenario_id``: ``months`` (target months ahead that are scorable,
-    of every origin), ``plausible`` (those for which it held), ``share``, ``first`` and ``last``.
-    """
+    """How long the assumptions of each scenario held, out of the months that are scored."""
     need(scores, [SCENARIO_ID, PLAUSIBLE])
     keys = ["target", SCENARIO_ID]
     units = scores.loc[_ahead(scores), [*keys, "as_of", "month", PLAUSIBLE]].drop_duplicates()
@@ -461,11 +438,7 @@ def plausibility(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def calibration(scores: pd.DataFrame, baseline: str | None = None) -> pd.DataFrame:
-    """Coverage and WIS of each scenario: on its plausible months, and on all.
-
-    One row per target, level, scenario, model and ``months`` (``plausible``, ``all``; only ``all``
-    where plausibility was not judged), with the columns of :func:`~odforecast.scoring.summarise`.
-    """
+    """Coverage and WIS of each scenario: on its plausible months, and on all."""
     need(scores, [SCENARIO_ID, "model"])
     rows = scores[scores["horizon"] > 0]
     if rows.empty:
@@ -482,13 +455,7 @@ def calibration(scores: pd.DataFrame, baseline: str | None = None) -> pd.DataFra
 
 
 def nearest(scores: pd.DataFrame) -> pd.DataFrame:
-    """The pool of scenarios: which one lay nearest to the truth.
-
-    One row per target, level, model and scenario, the lowest WIS first: ``wis``, its mean over the
-    ``n_common`` scorable units ahead that all scenarios of the model have, and ``nearest``, the
-    share of them where it has the lowest (divided among equals). It says which one came true, not
-    why: assumptions are judged by :func:`plausibility`.
-    """
+    """The pool of scenarios: which one lay nearest to the truth."""
     need(scores, [SCENARIO_ID, "model", "wis"])
     groups, parts = ["target", "level", "model"], []
     for labels, part in groups_of(with_groups(scores[_ahead(scores)], groups), groups):

@@ -187,10 +187,7 @@ def turning_scores(forecast: Forecast, truth: Truth, known: Panel | None = None)
 
 
 def drawn_changes(forecast: Forecast, sums: Floats) -> tuple[Floats, Floats]:
-    """Changes on a year earlier in every draw, at the last known month and at each forecast one.
-
-    Shapes (D, L) and (D, L, M), from the 12-month counts; NaN where a count is known to nobody.
-    """
+    """Changes on a year earlier in every draw, at the last known month and at each forecast one."""
     before = year_before(forecast)
     last = int(-forecast.horizons[0])  # position of the last known month
     if last >= 0:

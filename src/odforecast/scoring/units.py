@@ -1,9 +1,4 @@
-"""Score every unit of a forecast: one row per (location, month), nothing dropped.
-
-A nowcast is scored on counts of which 95% and more are known. WIS of the count is WIS of the
-revision (final less reported), for the reported count is a constant; what tells nowcasts apart is
-the score beside that of leaving the count as it is.
-"""
+"""Score every unit of a forecast: one row per (location, month), nothing dropped."""
 
 from __future__ import annotations
 
@@ -102,10 +97,7 @@ def unit_columns(
     bounds: tuple[Floats, Floats] | None = None,
     levels: Sequence[float] = (),
 ) -> tuple[Columns, Floats]:
-    """The columns of :func:`score_units`, and quantiles of the same draws, which are sorted once.
-
-    The quantiles (Q, L, M) are those of :meth:`odforecast.Forecast.quantiles`, to the last bit.
-    """
+    """Columns of :func:`score_units` and quantiles of the same draws, sorted once."""
     months = picked_months(forecast, horizons)
     n_loc, n_months = shape = (len(forecast.locations), months.size)
     truth = np.asarray(observed, dtype=float)

@@ -294,13 +294,7 @@ def _repeats(case: Case) -> Iterator[str]:
 
 @_rule(EVERYWHERE)
 def _known(case: Case) -> Iterator[str]:
-    """12-month counts are the panel's months and the drawn ones, added.
-
-    The months before the draws are the panel's. Where they are drawn, too, they may be others
-    where counts can still change: in the open months, and in the year that closed last, which
-    stands in provisional counts until its final file. A coherent nation's months are its parts',
-    which have constants of their own: it is left out.
-    """
+    """12-month counts are the panel's months and the drawn ones, added."""
     made, panel = case.first, case.panel
     if made.target != TARGET_MONTH:
         return

@@ -1,11 +1,4 @@
-"""How counts were revised: releases × months, what changed between two releases, completeness.
-
-A count's **age** in a release is the number of months from the month that ends its 12-month
-period to the month of the release. Its **final** value is the reported count of the newest
-release of the archive, and only where that release is old enough to be one: at least 12 months
-(``settled``) after the end of the period. Completeness is the reported count divided by the
-final one; it may be above 100%, as revisions can be negative.
-"""
+"""How counts were revised: releases × months, what changed between two releases, completeness."""
 
 from __future__ import annotations
 

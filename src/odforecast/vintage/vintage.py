@@ -416,28 +416,7 @@ def county_panel(
     notes: tuple[str, ...] = (),
     earlier: Sequence[pd.DataFrame] = (),
 ) -> Panel:
-    """A panel of one release of counties.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As :attr:`odforecast.sources.county.Counties.table` has it.
-    as_of : datetime.date
-        The day it is seen from.
-    states : Panel, optional
-        The states' panel of that day. Its file is newer as a rule, and what it says of the months
-        after the counties' last is known: it stays.
-    notes : tuple of str
-    earlier : sequence of DataFrame
-        Earlier releases of counties, oldest first.
-
-    Returns
-    -------
-    Panel
-        By residence. A suppressed count is the interval 1 to 9. A blank without that footnote is
-        missing; where the release lost its large counts, it is 1,000 and more: see
-        :func:`odforecast.sources.county.lost_counts`.
-    """
+    """A panel of one release of counties."""
     grid = Grid.of(table)
     release = table["release"].iloc[0].date()
     if np.isposinf(grid.high).any():

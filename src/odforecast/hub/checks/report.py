@@ -115,10 +115,7 @@ class Finding:
 
 @dataclass
 class Broken:
-    """What one check found in one file: the first broken places, and how many there are.
-
-    Without any, ``note`` is what there is to say of a check that passes.
-    """
+    """What one check found in one file: the first broken places, and how many there are."""
 
     findings: list[Finding] = field(default_factory=list)
     count: int = 0

@@ -167,11 +167,7 @@ class _Run:
             self.reasons.setdefault(known.name, reason)
 
     def run(self, subject: object, checks: Iterable[Known], file: str, stop: str = "") -> str:
-        """Run checks, each a method of the subject, in order.
-
-        ``stop`` is the check that failed before, and stops these. Returned is the one that stops
-        whatever comes next.
-        """
+        """Run checks, each a method of the subject, in order."""
         for known in checks:
             name, reason = known.name, ""
             # The place of a metadata file is looked at whatever its ending is.

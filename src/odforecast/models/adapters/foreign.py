@@ -1,14 +1,4 @@
-"""A forecaster of another library as one of ours: which series it gets, and what comes of it.
-
-The forecaster is fitted again to the series as it was at up to ``windows`` earlier months, every
-third one, and forecasts the twelve months after each: its past errors, one path of twelve months
-for each. A drawn path is the point forecast plus a sum of all these error paths, each weighted by
-a standard normal number over the root of how many there are. So drawn errors are normal, with
-mean zero; their spread in each month ahead is the root mean square of the past errors (a bias
-counts as spread, and is not corrected), and from month to month they go together as the past ones
-did. That makes them joint over months. Beyond twelve months a further path of errors goes on
-where the first ended.
-"""
+"""A forecaster of another library as one of ours: which series it gets, and what comes of it."""
 
 from __future__ import annotations
 

@@ -1,11 +1,4 @@
-"""A model of StatsForecast as one of ours: :func:`from_statsforecast`.
-
-statsforecast 2.1 draws some of them wrongly (see :mod:`odforecast.models.classical`), so each is
-written here as the recursion that its authors give, with normal errors: the innovations form for
-exponential smoothing (Hyndman et al. 2008, chapter 2; Svetunkov et al. 2022 for the complex one)
-and ARIMA, the recursion of Fiorucci et al. (2016) for Theta. Without errors each gives the point
-forecasts of statsforecast, but for a damped trend, where those are wrong.
-"""
+"""A model of StatsForecast as one of ours: :func:`from_statsforecast`."""
 
 from __future__ import annotations
 

@@ -1,12 +1,4 @@
-"""Gaussian approximation of the hierarchy, in numpy, and draws from it.
-
-The hierarchy is a tree: nation, regions, states. A region or a state is a vector of increments
-between knots (a state has a level, too), the nation one of steps from month to month. Once heavy
-tails are replaced by their weights and counts by a quadratic, one pass up the tree and one down
-give mode and covariance, and a few rounds of expectation-maximisation give the scales. Two things
-are made of it: the map that whitens the posterior for NUTS (it changes the coordinates, not the
-model), and the quick, approximate fit.
-"""
+"""Gaussian approximation of the hierarchy, in numpy, and draws from it."""
 
 from __future__ import annotations
 

@@ -1,26 +1,4 @@
-"""The default model: a hierarchical state space of monthly deaths, filtered exactly.
-
-Log monthly deaths of a jurisdiction are a level that moves with its own, its census region's
-and the nation's innovations, and with a damped slope of the nation::
-
-    deaths[s,t]   ~ mean mu[s,t], variance mu + noise² mu²,   log mu[s,t] = level[s,t] + shock[t]
-    level[s,t+1]  = level[s,t] + slope[t] + e[s] + e[r(s)] + e[US]
-    slope[t+1]    = phi slope[t] + z
-
-The filter is exact and coupled over all jurisdictions; draws are joint over jurisdictions and
-months, so that they add up to the nation. Innovations of the nation after the origin are
-Student-t: regimes turn.
-
-The last months are incomplete. What they miss (:mod:`odforecast.models.delay.deficit`) is a part
-of the state: what is observed is the month less the deaths that are still to arrive, so that a
-month with a large deficit weighs less, and one draw of levels and late arrivals gives the nowcast
-and the forecast together.
-
-Where few deaths are with fentanyl there is room for more; where its share rises, deaths have risen
-faster than the nation's. A pooled ridge regression, on all that is known at the origin, of the
-12-month growth of a state's count relative to the nation's on the share of T40.4 less the nation's
-and on its change in twelve months moves the months of the states and leaves the nation's.
-"""
+"""The default model: a hierarchical state space of monthly deaths, filtered exactly."""
 
 from __future__ import annotations
 
