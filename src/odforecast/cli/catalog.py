@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from odforecast.cli.answer import Answer
-from odforecast.cli.options import JSON, command, option, out
+from odforecast.cli.options import JSON, command, flag, option, out
 from odforecast.cli.screen import columns, note, wrapped
 from odforecast.errors import DataError, ForecastError, OdforecastError, UnknownNameError, one_of
 from odforecast.io import replacing
@@ -46,7 +46,7 @@ _ENDINGS = (".yaml", ".toml")
 
 
 @command()
-@option("--all", "every", is_flag=True, help="List every model.")
+@flag("--all every", "List every model.")
 @JSON
 @option("--check", "checked", metavar="NAME",
         help="Check that a model keeps the rules of every forecaster.")  # fmt: skip
@@ -156,7 +156,7 @@ def examples(names: tuple[str, ...], out: Path | None) -> Answer:
     if not names and out is None:
         said = {name: about(file.read_text(encoding="utf-8")) for name, file in found.items()}
         text = columns([[name, what] for name, what in said.items()], "")
-        text += "\n\nTo copy one here: odforecast examples NAME. All of them: --out DIR"
+        text += f"\n\n{wrapped('To copy one here: odforecast examples NAME. All: --out DIR')}"
         return Answer(text, [{"name": name, "what": what} for name, what in said.items()])
     chosen = [n if n in found else f"{n}.yaml" for n in names] or list(found)
     folder = Path() if out is None else out

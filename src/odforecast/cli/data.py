@@ -12,32 +12,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from odforecast.cli import data_tables as tables
+from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
 from odforecast.cli.app import Group
-from odforecast.cli.options import (
-    ACCEPTS,
-    ARCHIVE,
-    AS_OF,
-    CDC,
-    DATA,
-    DATASET,
-    DRAWS,
-    INDICATOR,
-    JSON,
-    LOCATIONS,
-    MORE,
-    OUTPUT,
-    PLOT,
-    RELEASE,
-    SEED,
-    WHAT,
-    check_outputs,
-    option,
-    out,
-    refuse,
-    together,
-    was_given,
-)
+from odforecast.cli.options import check_outputs, flag, option, out, refuse, together, was_given
 from odforecast.cli.screen import note, wrapped
 from odforecast.cli.source import SOURCES, open_source
 from odforecast.errors import ArchiveError, DataError, DownloadError
@@ -53,7 +31,7 @@ if TYPE_CHECKING:
 
 GITHUB = "https://raw.githubusercontent.com"
 _PATH = click.Path(path_type=Path)
-_ACCEPT = option("--accept", metavar="REASON", group=DATA, help=ACCEPTS)
+_ACCEPT = option("--accept", metavar="REASON", group=opt.DATA, help=opt.ACCEPTS)
 _REASON = option("--reason", required=True, metavar="TEXT",
                  help="Why. It goes into the archive's log and into every result.")  # fmt: skip
 
@@ -92,27 +70,26 @@ def _end(failed: object, message: str = "") -> None:
 
 
 @data.command(short_help="Download the latest release, or past ones.")
-@together(DATASET, ARCHIVE)
-@option("--since", type=int, metavar="YEAR", group=WHAT, more=True,
+@together(opt.DATASET, opt.ARCHIVE)
+@option("--since", type=int, metavar="YEAR", group=opt.WHAT, more=True,
         help="Only this year and later; with --out.")  # fmt: skip
-@option("--past", is_flag=True, group=WHAT, help="Past releases, from public copies. See --list.")
-@option("--list", "only_list", is_flag=True, group=WHAT,
-        help="With --past: list the copies and stop.")  # fmt: skip
-@RELEASE
-@option("--copies", type=_PATH, metavar="FILE", group=DATA, more=True,
+@flag("--past", "Past releases, from public copies. See --list.", group=opt.WHAT)
+@flag("--list only_list", "With --past: list the copies and stop.", group=opt.WHAT)
+@opt.RELEASE
+@option("--copies", type=_PATH, metavar="FILE", group=opt.DATA, more=True,
         help="With --past: a list of your own, a CSV with the columns of --list.")  # fmt: skip
-@option("--git", metavar="URL", group=DATA, more=True,
+@option("--git", metavar="URL", group=opt.DATA, more=True,
         help="With --past: a git repository that replaces a --file with each release.")  # fmt: skip
-@option("--file", "files", multiple=True, metavar="PATH", group=DATA, more=True,
+@option("--file", "files", multiple=True, metavar="PATH", group=opt.DATA, more=True,
         help="With --git: the file's path in the repository. Can be repeated.")  # fmt: skip
 @out("Write the rows to a .json.gz file instead of an archive.", (".json.gz",))
-@JSON
-@option("--url", metavar="URL", group=DATA, more=True,
-        help=f"Server to download from.  [default: {CDC}]")  # fmt: skip
-@option("--soda3", is_flag=True, group=MORE, more=True, help="Use CDC's newer API, with a token.")
+@opt.JSON
+@option("--url", metavar="URL", group=opt.DATA, more=True,
+        help=f"Server to download from.  [default: {opt.CDC}]")  # fmt: skip
+@flag("--soda3", "Use CDC's newer API, with a token.", group=opt.MORE, more=True)
 @option("--page-size", default=20_000, show_default=True, metavar="N", type=click.IntRange(min=1),
-        group=MORE, more=True, help="Rows to a page.")  # fmt: skip
-@option("--timeout", default=60.0, show_default=True, metavar="SECONDS", group=MORE, more=True,
+        group=opt.MORE, more=True, help="Rows to a page.")  # fmt: skip
+@option("--timeout", default=60.0, show_default=True, metavar="SECONDS", group=opt.MORE, more=True,
         help="Longest wait for each part of an answer.")  # fmt: skip
 @click.pass_context
 def fetch(
@@ -150,7 +127,7 @@ def fetch(
             raise click.UsageError("give --archive or --out, not both")
         if out is None:
             check_outputs(("--archive", folder, ()))
-        _fetch_latest(dataset, folder, out, since, url or CDC,
+        _fetch_latest(dataset, folder, out, since, url or opt.CDC,
                       soda3=soda3, page_size=page_size, timeout=timeout)  # fmt: skip
         return None
     refuse(ctx, "does not go with --past", "since", "out", "soda3", "page_size")
@@ -276,7 +253,7 @@ def _fetch_history(
 
 @data.command(short_help="Add releases to an archive.")
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=_PATH)
-@together(ARCHIVE, RELEASE, _ACCEPT)
+@together(opt.ARCHIVE, opt.RELEASE, _ACCEPT)
 def add(
     files: tuple[Path, ...], archive: Path | None, release: str | None, accept: str | None
 ) -> None:
@@ -329,10 +306,10 @@ def add(
 
 
 @data.command(short_help="List the releases of an archive, or what happened to them.")
-@together(ARCHIVE, DATASET)
-@option("--log", is_flag=True, group=WHAT, help="Show what happened to releases, oldest first.")
-@option("--delays", is_flag=True, group=WHAT, help="Show the releases with known reporting delays.")
-@JSON
+@together(opt.ARCHIVE, opt.DATASET)
+@flag("--log", "Show what happened to releases, oldest first.", group=opt.WHAT)
+@flag("--delays", "Show the releases with known reporting delays.", group=opt.WHAT)
+@opt.JSON
 @click.pass_context
 def releases(
     ctx: click.Context, archive: Path | None, dataset: str, log: bool, delays: bool, as_json: bool
@@ -374,7 +351,7 @@ def releases(
 
 @data.command(short_help="Check a release, or a file, for what could mislead.")
 @click.argument("files", nargs=-1, metavar="[FILE...]", type=_PATH)
-@together(SOURCES, AS_OF, DATASET, RELEASE, LOCATIONS, JSON)
+@together(SOURCES, opt.AS_OF, opt.DATASET, opt.RELEASE, opt.LOCATIONS, opt.JSON)
 @click.pass_context
 def check(
     ctx: click.Context, files: tuple[Path, ...], archive: Path | None, source: str | None,
@@ -408,13 +385,15 @@ def check(
 
 @data.command(short_help="Show how counts changed from release to release.")
 @click.argument("location", required=False, metavar="[PLACE]")
-@together(ARCHIVE, INDICATOR)
-@option("--between", nargs=2, metavar="A B", group=WHAT, help="Compare two releases: 2024-12-11.")
-@option("--last", default=24, show_default=True, metavar="N", group=OUTPUT,
+@together(opt.ARCHIVE, opt.INDICATOR)
+@option(
+    "--between", nargs=2, metavar="A B", group=opt.WHAT, help="Compare two releases: 2024-12-11."
+)
+@option("--last", default=24, show_default=True, metavar="N", group=opt.OUTPUT,
         help="Show the last N rows; 0 for all.")  # fmt: skip
-@option("--settled", default=12, show_default=True, metavar="MONTHS", group=WHAT,
+@option("--settled", default=12, show_default=True, metavar="MONTHS", group=opt.WHAT,
         help="Age from which a count is final.")  # fmt: skip
-@together(JSON, PLOT)
+@together(opt.JSON, opt.PLOT)
 @out("A row for each release and a column for each month, or all differences: .csv.", (".csv",))
 @click.pass_context
 def revisions(
@@ -495,15 +474,15 @@ def _csv(out: Path, table: pd.DataFrame, words: str, **how: Any) -> tuple[Callab
 
 
 @data.command(short_help="Write one release, or its monthly deaths, as a table.")
-@together(SOURCES, AS_OF, DATASET, RELEASE)
+@together(SOURCES, opt.AS_OF, opt.DATASET, opt.RELEASE)
 @out("A .csv or .parquet file, or - for CSV on standard output.", (".csv", ".parquet", "-"),
      required=True)  # fmt: skip
-@option("--monthly", metavar="PLACES", group=WHAT,
+@option("--monthly", metavar="PLACES", group=opt.WHAT,
         help="Monthly deaths of these places instead: US,WV or all.")  # fmt: skip
-@INDICATOR
-@option("--wonder", multiple=True, metavar="FILE", type=_PATH, reads=True, group=DATA, more=True,
-        help="CDC WONDER export with the true months (all drugs). Can be repeated.")  # fmt: skip
-@together(DRAWS, SEED)
+@opt.INDICATOR
+@option("--wonder", multiple=True, metavar="FILE", type=_PATH, reads=True, group=opt.DATA,
+        more=True, help="CDC WONDER export with the true months. Can be repeated.")  # fmt: skip
+@together(opt.DRAWS, opt.SEED)
 @click.pass_context
 def export(
     ctx: click.Context, archive: Path | None, source: str | None, as_of: str | None, dataset: str,
@@ -576,7 +555,7 @@ def fix() -> None:
 
 @fix.command(short_help="Use a release that was set aside.")
 @click.argument("date")
-@together(ARCHIVE, DATASET, _REASON)
+@together(opt.ARCHIVE, opt.DATASET, _REASON)
 def accept(date: str, archive: Path | None, dataset: str, reason: str) -> None:
     """Use the release of DATE that was set aside, although it contradicts itself.
 
@@ -589,7 +568,7 @@ def accept(date: str, archive: Path | None, dataset: str, reason: str) -> None:
 
 @fix.command(short_help="Replace a wrong file with the right one.")
 @click.argument("file", type=_PATH)
-@together(ARCHIVE, RELEASE, _ACCEPT, _REASON)
+@together(opt.ARCHIVE, opt.RELEASE, _ACCEPT, _REASON)
 def replace(
     file: Path, archive: Path | None, release: str | None, accept: str | None, reason: str
 ) -> None:
@@ -608,7 +587,7 @@ def replace(
 
 @fix.command(short_help="Stop using a release.")
 @click.argument("date")
-@together(ARCHIVE, DATASET, _REASON)
+@together(opt.ARCHIVE, opt.DATASET, _REASON)
 def retract(date: str, archive: Path | None, dataset: str, reason: str) -> None:
     """Stop using the release of DATE; its numbers stay in the archive."""
     _own(archive).retract(date, reason, dataset)

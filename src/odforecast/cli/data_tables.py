@@ -62,10 +62,16 @@ _STATUS_WORDS = {
 _REASON, _NAME, _FROM = 160, 24, 17
 
 
+def cells_of(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[list[str], list[list[str]]]:
+    """The heads and the cells of some columns."""
+    cells = [[row[of] if isinstance(of, str) else of(row) for *_, of in columns] for row in rows]
+    return [head for head, *_ in columns], cells
+
+
 def rows_text(rows: Sequence[Row], columns: Sequence[Column]) -> str:
     """Some columns of rows, the last of any length."""
-    cells = [[row[of] if isinstance(of, str) else of(row) for *_, of in columns] for row in rows]
-    every = [[head for head, *_ in columns], *cells]
+    heads, cells = cells_of(rows, columns)
+    every = [heads, *cells]
     for i, (_, right, _) in enumerate(columns):
         most = max(len(row[i]) for row in every)
         for row in every if right else ():
@@ -389,7 +395,7 @@ def donors_answer(store: Archive, as_json: bool) -> Answer:
         cells.append([era, *counts, str(len(months))])
     return Answer(
         "\n".join([
-            rows_text(rows, _DONORS),
+            grid(*cells_of(rows, _DONORS)),
             "\nReleases by the calendar month of their last month:",
             grid(["era", *map(str, range(1, 13)), "all"], cells),
             *(wrapped(f"left out: {day}: {why}", indent="  ") for day, why in left_out.items()),

@@ -10,32 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
-from odforecast.cli.options import (
-    DATASET,
-    FOLDER,
-    HTML,
-    HUB_FILES,
-    JSON,
-    LEVEL,
-    OUTPUT,
-    PLOT,
-    POPULATION,
-    REPLACE,
-    ROWS_SHOWN,
-    TABLE,
-    TARGET,
-    WHAT,
-    Choice,
-    check_apart,
-    check_room,
-    command,
-    horizon,
-    option,
-    out,
-    together,
-    was_given,
-)
+from odforecast.cli.options import command, flag, horizon, option, out, together, was_given
 from odforecast.cli.screen import change, count, grid, more_places, note, share, wrapped
 from odforecast.cli.source import (
     BUNDLED,
@@ -78,23 +55,22 @@ _KEEP = "To save it: --table FILE.csv, --plot FILE.png or --html FILE.html. More
 
 @command()
 @request_options()
-@together(DATASET, COUNTS, horizon(), LEVEL, TARGET)
-@option("--trend", is_flag=True, group=WHAT, more=True,
-        help="Add the probabilities of five kinds of trend.")  # fmt: skip
-@POPULATION
-@option("--rank", metavar="K", type=click.IntRange(min=1), group=WHAT, more=True,
+@together(opt.DATASET, COUNTS, horizon(), opt.LEVEL, opt.TARGET)
+@flag("--trend", "Add the probabilities of five kinds of trend.", group=opt.WHAT, more=True)
+@opt.POPULATION
+@option("--rank", metavar="K", type=click.IntRange(min=1), group=opt.WHAT, more=True,
         help="For counties, add the probability of being among the K highest: by count, or by "
         "rate with --population.")  # fmt: skip
-@option("--exact", is_flag=True, group=OUTPUT, more=True,
-        help="For counties, show numbers below 10 too. Not for publication.")  # fmt: skip
-@together(TABLE, PLOT, HTML, JSON, ROWS_SHOWN)
-@out(f"Write a hub file: {', '.join(HUB_FILES)}.", HUB_FILES, more=True)
-@option("--output-type", type=Choice(["quantile", "sample", "pmf"]), default="quantile",
-        show_default=True, group=OUTPUT, more=True, help="What the hub file holds: 23 quantiles, "
-        "sample paths, or the probabilities of the trend.")  # fmt: skip
-@option("--save", type=FOLDER, metavar="DIR", group=OUTPUT, more=True,
+@flag("--exact", "For counties, show numbers below 10 too. Not for publication.",
+      group=opt.OUTPUT, more=True)  # fmt: skip
+@together(opt.TABLE, opt.PLOT, opt.HTML, opt.JSON, opt.ROWS_SHOWN)
+@out(f"Write a hub file: {', '.join(opt.HUB_FILES)}.", opt.HUB_FILES, more=True)
+@option("--output-type", type=opt.Choice(["quantile", "sample", "pmf"]), default="quantile",
+        show_default=True, group=opt.OUTPUT, more=True,
+        help="What the hub file holds: quantiles, draws, or the trend.")  # fmt: skip
+@option("--save", type=opt.FOLDER, metavar="DIR", group=opt.OUTPUT, more=True,
         help="Save the forecast with its draws, for od.load_forecast.")  # fmt: skip
-@together(REPLACE, PUBLISH)
+@together(opt.REPLACE, PUBLISH)
 @click.pass_context
 def forecast(
     ctx: click.Context,
@@ -203,7 +179,7 @@ def _check_save(folder: Path | None, replace: bool, *files: tuple[str, Path | No
         if replace:
             raise click.UsageError("--replace is about --save DIR")
         return
-    check_room(folder, "--save", folder=True)
+    opt.check_room(folder, "--save", folder=True)
     found = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
     # As Forecast.save looks at it: hidden files are those of a writer that was killed.
     known = [x for x in found if x == file.INDEX or x[0] == "." or file.DATA.fullmatch(x)]
@@ -213,7 +189,7 @@ def _check_save(folder: Path | None, replace: bool, *files: tuple[str, Path | No
         )
     if file.INDEX in found and not replace:
         raise click.UsageError(f"--save {folder} holds a forecast already; add --replace")
-    check_apart("--save", folder, *files)
+    opt.check_apart("--save", folder, *files)
 
 
 # States
@@ -599,5 +575,5 @@ def _county_screen(
         ])
     )  # fmt: skip
     if hot is not None:
-        yield tables.ranking_title(hot)
+        yield wrapped(tables.ranking_title(hot))
         yield tables.ranking_table(hot, rank)

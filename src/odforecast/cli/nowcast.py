@@ -6,20 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
-from odforecast.cli.options import (
-    FILE,
-    JSON,
-    LEVEL,
-    OUTPUT,
-    PLOT,
-    ROWS_SHOWN,
-    TABLES,
-    WHAT,
-    command,
-    option,
-    together,
-)
+from odforecast.cli.options import command, option, together
 from odforecast.cli.screen import grid, more_places, wrapped
 from odforecast.cli.source import COUNTS, Request, about, how, keep, request_options
 from odforecast.names import DEFAULT_HORIZON
@@ -33,11 +22,11 @@ if TYPE_CHECKING:
 @request_options()
 @COUNTS
 @option("--months", metavar="N", default=1, show_default=True, type=click.IntRange(1, 12),
-        group=WHAT, help="How many of the last twelve counts to show.")  # fmt: skip
-@LEVEL
-@option("--table", type=FILE, metavar="FILE", writes=TABLES, group=OUTPUT, former=("--out",),
-        help=f"Write the whole table: {', '.join(TABLES)}.")  # fmt: skip
-@together(PLOT, JSON, ROWS_SHOWN)
+        group=opt.WHAT, help="How many of the last twelve counts to show.")  # fmt: skip
+@opt.LEVEL
+@option("--table", type=opt.FILE, metavar="FILE", writes=opt.TABLES, group=opt.OUTPUT,
+        former=("--out",), help=f"Write the whole table: {', '.join(opt.TABLES)}.")  # fmt: skip
+@together(opt.PLOT, opt.JSON, opt.ROWS_SHOWN)
 def nowcast(request: Request, level: float, months: int, rows: int) -> Answer:
     """Estimate the final value of the most recent counts.
 

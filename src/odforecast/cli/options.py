@@ -177,6 +177,11 @@ def option(*names: str, **how: Any) -> Decorator:
     return click.option(*names, cls=Option, **how)
 
 
+def flag(name: str, words: str, **how: Any) -> Decorator:
+    """An option without a value."""
+    return option(*name.split(), is_flag=True, help=words, **how)
+
+
 def together(*options: Decorator) -> Decorator:
     """Several options as one, in the order in which ``--help`` lists them."""
 
@@ -378,7 +383,7 @@ def _locations(default: str, words: str, more: bool = False) -> Decorator:
 
     return option(
         "--locations", metavar="PLACES", type=_Places(), multiple=True, callback=join, group=WHAT,
-        former=("--state",), more=more, help=f"{words}  [default: {default}]",
+        former=("--state", "--location"), more=more, help=f"{words}  [default: {default}]",
     )  # fmt: skip
 
 
@@ -445,7 +450,7 @@ SEED = option(
     "--seed", metavar="N", default=DEFAULT_SEED, show_default=True, type=click.IntRange(min=0),
     group=MORE, more=True, help="Random seed. The same seed gives the same draws.",
 )  # fmt: skip
-QUIET = option("--quiet", is_flag=True, group=MORE, more=True, help="Show no progress.")
+QUIET = flag("--quiet", "Show no progress.", group=MORE, more=True)
 
 
 def horizon(default: int | str = DEFAULT_HORIZON) -> Decorator:
@@ -492,10 +497,7 @@ POPULATION = option(
 # Output
 
 ACCEPTS = "Use a file that contradicts itself. The reason stays with every result."
-JSON = option(
-    "--json", "as_json", is_flag=True, group=OUTPUT,
-    help="Print JSON. Everything else goes to standard error.",
-)  # fmt: skip
+JSON = flag("--json as_json", "Print JSON. Everything else goes to standard error.", group=OUTPUT)
 TABLE = option(
     "--table", type=FILE, metavar="FILE", writes=TABLES, group=OUTPUT,
     help=f"Write the whole table: {', '.join(TABLES)}.",
@@ -512,10 +514,9 @@ ROWS_SHOWN = option(
     "--rows", metavar="N", default=ROWS, show_default=True, type=click.IntRange(min=0),
     group=OUTPUT, more=True, help="Number of places on the screen; 0 for all.",
 )  # fmt: skip
-REPLACE = option(
-    "--replace", is_flag=True, group=OUTPUT, more=True,
-    help="Replace what an earlier run wrote into the folder.",
-)  # fmt: skip
+REPLACE = flag(
+    "--replace", "Replace what an earlier run wrote into the folder.", group=OUTPUT, more=True
+)
 
 
 def out(

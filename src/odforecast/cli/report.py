@@ -8,21 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
-from odforecast.cli.options import (
-    FOLDER,
-    LOCATIONS,
-    OUTPUT,
-    PAGES,
-    REPLACE,
-    WHAT,
-    check_outputs,
-    command,
-    horizon,
-    option,
-    out,
-    refuse,
-)
+from odforecast.cli.options import check_outputs, command, horizon, option, out, refuse
 from odforecast.cli.source import COUNTS, PUBLISH, Request, check_local, how, request_options, there
 
 if TYPE_CHECKING:
@@ -39,15 +27,15 @@ _FOLDER = click.Path(path_type=Path)
 
 @command()
 @click.argument("folders", nargs=-1, type=_FOLDER, metavar="[FORECAST|RESULTS]...")
-@request_options(LOCATIONS)
+@request_options(opt.LOCATIONS)
 @COUNTS
 @horizon("to the end of the year after next")
-@option("--results", type=_FOLDER, metavar="DIR", group=WHAT,
+@option("--results", type=_FOLDER, metavar="DIR", group=opt.WHAT,
         help="Show this backtest beside the new forecast.")  # fmt: skip
-@out("Page to write, in one file.  [default: report.html]", PAGES)
-@option("--site", type=FOLDER, metavar="DIR", writes=(), group=OUTPUT,
+@out("Page to write, in one file.  [default: report.html]", opt.PAGES)
+@option("--site", type=opt.FOLDER, metavar="DIR", writes=(), group=opt.OUTPUT,
         help="Write a folder of pages instead: one for each place.")  # fmt: skip
-@REPLACE
+@opt.REPLACE
 @PUBLISH
 @click.pass_context
 def report(
@@ -72,7 +60,7 @@ def report(
     page = out or Path("report.html")
     check_local(request.counts, publish, ("--out", None if site else page), ("--site", site))
     if site is None:
-        check_outputs(("--out", page, PAGES))
+        check_outputs(("--out", page, opt.PAGES))
     else:
         check_folder(site, replace)
     forecast, scored = _open(folders, results)

@@ -28,6 +28,7 @@ from odforecast.cli.options import (
     UNTIL,
     Decorator,
     file_of,
+    flag,
     option,
     together,
 )
@@ -159,9 +160,9 @@ COUNTS = together(
                  help="Whether the counts of the last months are complete.  [default: asked on a "
                  "terminal; otherwise not complete]"),
 )  # fmt: skip
-PUBLISH = option(
-    "--with-own-counts", "publish", is_flag=True, about="counts", group=OUTPUT, more=True,
-    help="Allow pages and hub files that use a state's own counts.",
+PUBLISH = flag(
+    "--with-own-counts publish", "Allow pages and hub files that use own counts.", about="counts",
+    group=OUTPUT, more=True,
 )  # fmt: skip
 
 

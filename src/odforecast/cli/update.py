@@ -10,25 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
-from odforecast.cli.options import (
-    ARCHIVE,
-    CDC,
-    DATA,
-    DRAWS,
-    FILE,
-    JSON,
-    LOCATIONS,
-    MODEL,
-    MORE,
-    QUIET,
-    SEED,
-    WHAT,
-    command,
-    option,
-    out,
-    together,
-)
+from odforecast.cli.options import command, flag, option, out, together
 from odforecast.cli.screen import grid, note, warn, working, wrapped
 from odforecast.say import shown_warnings
 
@@ -38,26 +22,26 @@ if TYPE_CHECKING:
 
 
 @command()
-@together(ARCHIVE, LOCATIONS, MODEL)
-@option("--no-fetch", is_flag=True, group=DATA, help="Use the releases you have; do not download.")
+@together(opt.ARCHIVE, opt.LOCATIONS, opt.MODEL)
+@flag("--no-fetch", "Use the releases you have; do not download.", group=opt.DATA)
 @out(
     "Folder of updates: the record, and a folder for each release.  [default: updates, beside "
     "your own archive]",
     (),
 )
-@JSON
-@option("--again", is_flag=True, group=MORE, more=True, help="Forecast a release again with other "
-        "settings. Its page is rewritten, and the record keeps both forecasts.")  # fmt: skip
-@option("--scenario", "scenarios", multiple=True, metavar="FILE|NAME", group=WHAT, more=True,
+@opt.JSON
+@flag("--again", "Forecast a release again with other settings. Its page is rewritten, and the "
+      "record keeps both forecasts.", group=opt.MORE, more=True)  # fmt: skip
+@option("--scenario", "scenarios", multiple=True, metavar="FILE|NAME", group=opt.WHAT, more=True,
         help="Also update the probability that scenarios work: those of a file, or a named prior. "
         "Each prior is frozen on its first day. Repeat, or use commas.")  # fmt: skip
-@option("--series", "series", metavar="FILE", type=FILE, multiple=True, group=WHAT, more=True,
-        about="scenarios", help="Another series to learn from, with --scenario (CSV: "
+@option("--series", "series", metavar="FILE", type=opt.FILE, multiple=True, group=opt.WHAT,
+        more=True, about="scenarios", help="Another series to learn from, with --scenario (CSV: "
         "month,value,elasticity).")  # fmt: skip
-@together(DRAWS, SEED)
-@option("--url", metavar="URL", group=DATA, more=True,
-        help=f"Server to download from.  [default: {CDC}]")  # fmt: skip
-@QUIET
+@together(opt.DRAWS, opt.SEED)
+@option("--url", metavar="URL", group=opt.DATA, more=True,
+        help=f"Server to download from.  [default: {opt.CDC}]")  # fmt: skip
+@opt.QUIET
 def update(
     archive: Path | None, locations: str, model: str, no_fetch: bool, out: Path | None,
     as_json: bool, again: bool, scenarios: tuple[str, ...], series: tuple[Path, ...], draws: int,
@@ -78,7 +62,7 @@ def update(
         raise click.UsageError("--url is a server to download from: leave it out with --no-fetch")
     chosen, beside = _scenarios(scenarios), [read_series(path) for path in series]
     with (
-        Socrata(url or CDC, notify=note) as client,
+        Socrata(url or opt.CDC, notify=note) as client,
         working(f"updating with {model}", quiet),
     ):
         done = run(
