@@ -206,7 +206,7 @@ def _prepare(args: list[str]) -> None:
     if own and "--archive" not in args:
         _archive(default_folder())
     if args[:3] == ["data", "fix", "accept"]:
-        od.Archive(default_folder()).retract(args[3], "stored apart for this test")
+        od.Archive(default_folder()).retract(args[3], "set aside for this test")
     adds = args[:2] == ["data", "add"]
     for word in args[1:] if args[0] == "score" else ():
         if word.endswith((".csv", ".parquet")) and not Path(word).exists():

@@ -19,6 +19,7 @@ from click.testing import CliRunner
 
 import odforecast as od
 from odforecast.cli import main
+from odforecast.forecast.text import sentences
 from odforecast.geography import lookup
 from odforecast.say import about
 from odforecast.updating import read
@@ -186,11 +187,13 @@ def test_a_brief_shows_the_years_of_the_forecast(products) -> None:
 
 def test_all_pages_say_the_same_sentences(products, made) -> None:
     # A brief tells past errors in a section of their own.
-    past = re.compile(r"; such forecasts have been off by [^)]*\)")
+    past = re.compile(r"; in \d+ past tests, the typical \(median\) error here was \d+%")
     for name, text in products[1].items():
-        said = " ".join(made.text("OH" if name.endswith("OH") else "US").split())
-        assert past.search(said)
-        assert (past.sub("", said) if name.startswith("brief") else said) in text, name
+        said = sentences(made, "OH" if name.endswith("OH") else "US")
+        assert past.search(said[1])
+        for part in said:  # the command says the forecast first, after the place
+            part = past.sub("", part) if name.startswith("brief") else part
+            assert part.removeprefix("F") in text, name
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 import odforecast as od
-from odforecast.cli import main, own_counts
+from odforecast.cli import main, source
 from odforecast.errors import DataError, ForecastError, OdforecastError, PanelError
 from odforecast.panel import Own, Panel
 from odforecast.panel.own import common
@@ -361,8 +361,8 @@ def test_texts_and_figures_say_that_they_rest_on_own_counts(panel: Panel, model:
             assert ("own counts" in words) is bool(there)
             assert there in words
     # The errors of past forecasts, which had none, are not this one's.
-    assert "have been off" not in made.text("OH")
-    assert "have been off" not in made.text("PA")
+    assert "past tests" not in made.text("OH")
+    assert "past tests" not in made.text("PA")
     grid = od.plot.small_multiples(made, ["OH", "PA"])
     assert one in grid[0].get_figure().get_suptitle()
     # Where nothing is added up, the nation is what it was.
@@ -417,7 +417,7 @@ def test_the_commands_take_a_file(ohio: Path, command: str) -> None:
 def test_on_a_terminal_one_question_says_whether_counts_are_complete(
     ohio: Path, monkeypatch: pytest.MonkeyPatch, answer: str, flags: tuple[str, ...], said: str
 ) -> None:
-    monkeypatch.setattr(own_counts, "on_terminal", lambda: True)
+    monkeypatch.setattr(source, "on_terminal", lambda: True)
     code, shown = run("forecast", "--counts", ohio.name, *flags, answer=answer)
     assert code == 0, shown
     question = "Could more deaths still be added to the last months in ohio.csv? [Y/n]"
@@ -430,12 +430,12 @@ def test_the_year_ahead_begins_after_the_last_own_month(ohio: Path) -> None:
     code, said = run("forecast", "--counts", ohio.name)
     assert code == 0, said
     assert from_there in said
-    assert "For the 12 months ending in July 2026 the forecast" in said
+    assert "for the 12 months ending in July 2026 the forecast" in said
     for words, end in ((("--horizon", "6"), "October 2025"), (("--until", "2026-02"), "February")):
         code, said = run("forecast", "--counts", ohio.name, *words)
         assert code == 0, said
         assert from_there not in said
-        assert f"For the 12 months ending in {end}" in said
+        assert f"or the 12 months ending in {end}" in said
 
 
 def test_a_file_that_ends_last_month_is_taken_today(
@@ -448,7 +448,7 @@ def test_a_file_that_ends_last_month_is_taken_today(
     code, said = run("forecast", "--counts", ohio.name, common=without_day)
     assert code == 0, said
     assert "as of 2026-06-02 (release 2026-01-14)" in said
-    assert "For the 12 months ending in May 2027" in said
+    assert "for the 12 months ending in May 2027" in said
     code, said = run("forecast", "--counts", ohio.name, "--as-of", "2026-01-14", common=without_day)
     assert code == 1
     assert "OH 2026-01 had not ended on 2026-01-14" in said
@@ -500,7 +500,7 @@ def test_the_command_keeps_them_from_files_for_others(
     until = ("--until", "2025-12")
     code, said = run(command, "--counts", ohio.name, option, name, *until)
     assert code == 2
-    assert "would rest on your own counts" in said
+    assert "would use your own counts" in said
     assert not Path(name).exists()
     code, said = run(command, "--counts", ohio.name, option, name, "--with-own-counts", *until)
     assert code == 0, said

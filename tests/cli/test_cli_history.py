@@ -150,16 +150,16 @@ def test_bad_versions_do_not_stop_the_good(repo):
     ]  # fmt: skip
     for row, words in zip(
         rows,
-        ("added", "contradicts itself and was stored apart: WV 2024-08", "large-file storage",
+        ("added", "contradicts itself and was set aside: WV 2024-08", "large-file storage",
          "refused: ", "of 180 reported counts differ, e.g. WV 2024-07", "added", "refused: "),
         strict=True,
     ):  # fmt: skip
         assert words in row[2], row
     assert done.stdout.splitlines()[-2] == (
-        "2 added, 1 compared and different, 1 stored apart, 3 refused"
+        "2 added, 1 compared and different, 1 set aside, 3 refused"
     )
     again = fetch(repo)
-    assert "2 there already, 1 compared and different, 1 stored apart, 3 refused" in again.stdout
+    assert "2 there already, 1 compared and different, 1 set aside, 3 refused" in again.stdout
     assert [kind for kind, _ in events(repo)] == ["added", "quarantined", "added"]
 
 

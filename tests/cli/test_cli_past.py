@@ -84,7 +84,7 @@ def test_without_a_copy_that_can_be_used_it_fails_in_one_line(made: Made, tmp_pa
     gone = Made(made.rows[:1], {})
     for copies, words in (
         (gone, "not available"),
-        (Made.of((row("2024-12-11", "2024-07", wrong), wrong)), "stored apart: WV 2024-07"),
+        (Made.of((row("2024-12-11", "2024-07", wrong), wrong)), "set aside: WV 2024-07"),
     ):
         done = fetch(copies, tmp_path)
         assert done.exit_code == 1

@@ -99,7 +99,7 @@ def test_apart_accepted_replaced_retracted_and_back(wrong, right):
     assert (empty.exit_code, empty.stdout) == (0, "")
     assert "the archive is empty" in empty.stderr
     assert json.loads(run("data", "releases", "--log", "--json").stdout) == []
-    assert "was stored apart" in refused(run("data", "add", wrong))
+    assert "was set aside" in refused(run("data", "add", wrong))
     assert "release 2025-09-17" in run(*FORECAST).stderr
     assert fix("accept", DAY, reason=REASON) == f"release {DAY} is used from now on: {REASON}\n"
     assert f"was accepted: {REASON}" in run(*FORECAST).stderr

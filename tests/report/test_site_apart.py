@@ -352,7 +352,7 @@ def test_a_place_that_was_not_scored_shows_what_ships(tmp_path):
     )  # fmt: skip
     write_site(tmp_path / "site", forecast, results=results)
     words = {p.stem: p.read_text(encoding="utf-8") for p in (tmp_path / "site").glob("*.html")}
-    said = {name: text for name, text in words.items() if "such forecasts have been off by" in text}
+    said = {name: text for name, text in words.items() if "past tests, the typical" in text}
     assert {"ohio", "west-virginia", "united-states"} <= set(said)
-    assert "the middle of 2 past ones" in said["ohio"]
-    assert "the middle of 2 past ones" not in said["west-virginia"]
+    assert "in 2 past tests" in said["ohio"]
+    assert "in 2 past tests" not in said["west-virginia"]

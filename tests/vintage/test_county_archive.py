@@ -145,7 +145,7 @@ def test_a_release_that_contradicts_itself_is_stored_apart(tmp_path, county, cou
     row[DEATHS], row["Footnote"] = count, ""
     store = od.Archive(tmp_path / "archive")
     with pytest.raises(QuarantineError, match=f"release {DAYS[0]} of counties contradicts itself "
-                       f"and was stored apart: {said}"):  # fmt: skip
+                       f"and was set aside: {said}"):  # fmt: skip
         store.add(write(tmp_path, DAYS[0], rows))
     assert store.releases("counties") == ()
     assert list(store.quarantined()["dataset"]) == [COUNTIES]

@@ -140,7 +140,7 @@ def test_what_came_before_decides_what_is_downloaded_and_added(tmp_path, name):
     ("later", "error", "words", "log"),
     [
         (3600, ArchiveError, "other numbers for release 2025-09-17", ["added"]),
-        (28 * DAY, QuarantineError, "contradicts itself and was stored apart",
+        (28 * DAY, QuarantineError, "contradicts itself and was set aside",
          ["added", "quarantined"]),
     ],
 )  # fmt: skip

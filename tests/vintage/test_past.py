@@ -295,7 +295,7 @@ def test_a_release_that_contradicts_itself_lies_apart(run: Run) -> None:
     made = Made.of((row(DAY, LAST, wrong), wrong), later())
     apart, added = run(made)
     assert (apart.status, added.status) == ("quarantined", "added")
-    assert "contradicts itself and was stored apart: WV 2024-07" in apart.words
+    assert "contradicts itself and was set aside: WV 2024-07" in apart.words
     assert "\n" not in apart.words
     assert missing((apart, added)) == (dt.date(2024, 12, 11),)
     assert list(run.archive.quarantined()["place"]) == [apart.copy.place]

@@ -1,4 +1,4 @@
-"""A wrong release is stored apart, named, and taken or replaced with a reason that travels."""
+"""A wrong release is set aside, named, and taken or replaced with a reason that travels."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def events(store):
 
 def test_a_wrong_release_is_invisible_and_leaves_its_place_free(archive, wrong, right):
     with pytest.raises(QuarantineError, match=r"release 2025-10-15 contradicts itself and was "
-                       r"stored apart: WV 2025-04, Number of Drug.*--accept REASON"):  # fmt: skip
+                       r"set aside: WV 2025-04, Number of Drug.*--accept REASON"):  # fmt: skip
         archive.add(wrong)
     assert archive.as_of().date == dt.date(2025, 9, 17)
     assert [str(d) for d in archive.releases()] == ["2025-09-17"]

@@ -29,7 +29,10 @@ COMMANDS = {
         "odforecast.cli.update:update",
         "Fetch the newest release, forecast, and report what changed.",
     ),
-    "report": ("odforecast.cli.report:report", "Write a web page, or a site with a page a state."),
+    "report": (
+        "odforecast.cli.report:report",
+        "Write a web page, or a site with a page for each state.",
+    ),
     "scenario": (
         "odforecast.cli.scenario:scenario",
         "What could cooperation, or a supply shock, change?",

@@ -50,7 +50,7 @@ KINDS = {
 #: What can become of a copy or version, in the order in which it is counted.
 _COUNTED = {
     "added": "added", "there": "there already", "equal": "compared and equal",
-    "differs": "compared and different", "quarantined": "stored apart", "retracted": "retracted",
+    "differs": "compared and different", "quarantined": "set aside", "retracted": "retracted",
     "gone": "not available", "refused": "refused",
 }  # fmt: skip
 _STATUS_WORDS = {
@@ -185,7 +185,8 @@ def show_files(files: Sequence[Path], release: str | None, as_json: bool) -> int
             text = f"{file.name}\n  REFUSED      {message}\n  what to do   {error.hint}"
         else:
             if isinstance(loaded, Counties):
-                facts, text = _county_facts(loaded), _county_words(loaded)
+                facts = _county_facts(loaded)
+                text = _county_words(loaded, facts)
             else:
                 facts, text = loaded.report.to_dict(), _state_words(loaded.report)
             answers.append(facts)
@@ -196,42 +197,40 @@ def show_files(files: Sequence[Path], release: str | None, as_json: bool) -> int
     return refused
 
 
-def _facts(name: str, rows: list[tuple[str, str]]) -> str:
-    """What is in a file, one fact a line."""
-    lines = (wrapped(f"  {fact:<12} {text}", indent=" " * 15) for fact, text in rows)
+def _facts(name: str, rows: list[tuple[str, Any]], notes: Iterable[str]) -> str:
+    """What is in a file, one fact a line; those without a text are left out."""
+    said = [*rows, *(("note", text) for text in notes)]
+    lines = (wrapped(f"  {fact:<12} {text}", indent=" " * 15) for fact, text in said if text)
     return "\n".join([name, *lines])
 
 
 def _state_words(report: LoadReport) -> str:
     blank = {k: report.statuses[k] for k in _STATUS_WORDS if report.statuses[k]}
+    places = [s for s in report.jurisdictions if s != NATION]
+    us = "no count" if report.us_last is None else f"{report.us_last:,.0f} overdose deaths"
+    of = f"{report.sums.checked:,}"
+    adds_up = {
+        True: f"jurisdictions add up to US exactly, in all {of} checked",
+        False: f"jurisdictions do NOT add up to US: {report.sums.failed:,} of {of} differ",
+        None: "not checked: US or a jurisdiction is not in the file",
+    }[report.sums.adds_up]
+    twice, empty, bounds = report.exact_duplicates, report.blank_rows, report.lower_bounds
     rows = [
         ("release", f"{report.release} ({report.kind}, sha256 {report.sha256[:16]})"),
         ("months", f"{report.first_month} to {report.last_month}"),
         ("rows read", f"{report.rows_read:,}"),
         ("rows kept", f"{report.rows_kept:,}"),
+        ("", twice and f"{twice:,} left out: repeat an earlier row exactly"),
+        ("", empty and f"{empty:,} empty lines skipped"),
+        ("reported", f"{report.statuses['ok']:,} values; {sum(blank.values()):,} blank"),
+        *(("", f"{count:,} {_STATUS_WORDS[status]}") for status, count in blank.items()),
+        ("places", f"{'US and ' * (NATION in report.jurisdictions)}{len(places)} jurisdictions"),
+        *(("" if i else "indicators", name) for i, name in enumerate(report.indicators)),
+        ("US reported", f"{us} in the 12 months ending {report.last_month}"),
+        ("sums", adds_up),
+        ("bounds", bounds and f"{bounds:,} percents like '99.5+' read as the bound"),
     ]
-    if report.exact_duplicates:
-        rows.append(("", f"{report.exact_duplicates:,} left out: repeat an earlier row exactly"))
-    if report.blank_rows:
-        rows.append(("", f"{report.blank_rows:,} empty lines skipped"))
-    rows.append(("reported", f"{report.statuses['ok']:,} values; {sum(blank.values()):,} blank"))
-    rows += [("", f"{count:,} {_STATUS_WORDS[status]}") for status, count in blank.items()]
-    places = [s for s in report.jurisdictions if s != NATION]
-    us = "US and " if NATION in report.jurisdictions else ""
-    rows.append(("places", f"{us}{len(places)} jurisdictions"))
-    rows += [("indicators" if i == 0 else "", name) for i, name in enumerate(report.indicators)]
-    us = "no count" if report.us_last is None else f"{report.us_last:,.0f} overdose deaths"
-    rows.append(("US reported", f"{us} in the 12 months ending {report.last_month}"))
-    adds_up = {
-        True: f"jurisdictions add up to US exactly, in all {report.sums.checked:,} checked",
-        False: f"jurisdictions do NOT add up to US: {report.sums.failed:,} of "
-        f"{report.sums.checked:,} differ",
-        None: "not checked: US or a jurisdiction is not in the file",
-    }[report.sums.adds_up]
-    rows.append(("sums", adds_up))
-    if report.lower_bounds:
-        rows.append(("bounds", f"{report.lower_bounds:,} percents like '99.5+' read as the bound"))
-    return _facts(report.file, rows + [("note", text) for text in report.notes])
+    return _facts(report.file, rows, report.notes)
 
 
 def _county_facts(loaded: Counties) -> dict[str, Any]:
@@ -257,23 +256,20 @@ def _county_facts(loaded: Counties) -> dict[str, Any]:
     }
 
 
-def _county_words(loaded: Counties) -> str:
-    found = _county_facts(loaded)
+def _county_words(loaded: Counties, found: dict[str, Any]) -> str:
     release = f"{loaded.release} (data as of {loaded.data_as_of}, sha256 {loaded.sha256[:16]})"
+    twice = loaded.duplicates
     rows = [
         ("release", release),
         ("months", f"{found['first_month']} to {found['last_month']}"),
         ("rows kept", f"{found['rows_kept']:,}"),
-    ]
-    if loaded.duplicates:
-        rows.append(("", f"{loaded.duplicates:,} left out: repeat another row"))
-    rows += [
+        ("", twice and f"{twice:,} left out: repeat another row"),
         ("places", f"{found['counties']:,} counties, by residence"),
         ("deaths", f"{found['shown']:,} counts, {found['zero']:,} of them zero"),
         ("", f"{loaded.suppressed:,} suppressed (1 to 9 deaths)"),
         ("", f"{loaded.missing:,} blank, no reason given"),
     ]
-    return _facts(loaded.file, rows + [("note", text) for text in loaded.notes])
+    return _facts(loaded.file, rows, loaded.notes)
 
 
 # Releases of an archive

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 #: Calendar years beside one another, and rows of the table of a single place.
 YEARS, MONTHS = 3, 8
 #: What to do with a forecast.
-_KEEP = "To save it: --table FILE.csv, --plot FILE.png or --html FILE.html. More: --help-all"
+_KEEP = "To save it: --table FILE.csv, --plot FILE.png or --html FILE.html"
 
 
 @command()
@@ -73,22 +73,10 @@ _KEEP = "To save it: --table FILE.csv, --plot FILE.png or --html FILE.html. More
 @together(opt.REPLACE, PUBLISH)
 @click.pass_context
 def forecast(
-    ctx: click.Context,
-    request: Request,
-    dataset: str,
-    level: float,
-    rows: int,
-    target: str,
-    trend: bool,
-    population: Path | None,
-    rank: int | None,
-    exact: bool,
-    out: Path | None,
-    output_type: str,
-    save: Path | None,
-    replace: bool,
-    publish: bool,
-) -> Answer:
+    ctx: click.Context, request: Request, dataset: str, level: float, rows: int, target: str,
+    trend: bool, population: Path | None, rank: int | None, exact: bool, out: Path | None,
+    output_type: str, save: Path | None, replace: bool, publish: bool,
+) -> Answer:  # fmt: skip
     """Forecast overdose deaths from the data known on a date.
 
     PLACE is a state, the US, New York City or a region by any of its names; without one, all
@@ -166,6 +154,8 @@ def _check(ctx: click.Context, request: Request, level: float, save: Path | None
              f"--html has intervals of {100 * OF_PAGES:g}% only: leave out --level {level:g}, or "
              "write the page in another run"),
         ]  # fmt: skip
+    rules.append((asked["publish"] and request.counts is None,
+                  "--with-own-counts is about --counts FILE"))  # fmt: skip
     for wrong, text in rules:
         if wrong:
             raise click.UsageError(text)
@@ -282,18 +272,15 @@ def _screen(
     yield wrapped(known)
     single = len(made.locations) == 1
     table = single_table(summary) if single else main_table(summary, panel, rows)
-    each = "month" if single else "place"
     notes = [
         f"{panel.indicator}, as of {_day(made, panel)}. Each row is the death total for 12 months, "
         f"with a {100 * level:g}% interval, and the probability that it is lower than a year "
         "earlier. All forecasts are of final counts."
     ]
-    if summary["rate_of"].str.contains("+", regex=False).any():
+    if "*" in table:
         notes.append("*: rate of New York and New York City together.")
-    more = more_places(len(made.locations), rows)
-    yield "\n".join(
-        [table, *([more] if more and each == "place" else []), wrapped(" ".join(notes))]
-    )
+    more = "" if single else more_places(len(made.locations), rows)
+    yield "\n".join(filter(None, [table, more, wrapped(" ".join(notes))]))
     if years is not None:
         yield "Calendar years"
         yield from years_tables(years, rows)

@@ -226,15 +226,16 @@ class Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the options under their groups; those for special cases with ``--help-all``."""
-        groups: dict[str, list[tuple[str, str]]] = {}
+        groups: dict[str, list[tuple[str, str]]] = {x: [] for x in (WHAT, DATA, OUTPUT, MORE)}
         for param in self.get_params(ctx):
             record = param.get_help_record(ctx) if isinstance(param, click.Option) else None
             if record and (_HELP_ALL in ctx.meta or not getattr(param, "more", False)):
                 groups.setdefault(getattr(param, "group", "Options"), []).append(record)
         last = groups.pop("Options", [])
         for title, rows in [*groups.items(), ("Options", last)]:
-            with formatter.section(title):
-                formatter.write_dl(rows)
+            if rows:
+                with formatter.section(title):
+                    formatter.write_dl(rows)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Check the files, do the work, and show its answer."""

@@ -99,48 +99,36 @@ def report(
 
 
 def _open(folders: Sequence[Path], results: Path | None) -> tuple[Forecast | None, Results | None]:
-    """The forecast and the backtest among some folders, each known by what is in it.
-
-    Raises
-    ------
-    click.UsageError
-        If a folder is neither, or there are two of a kind.
-    """
+    """The forecast and the backtest among some folders, each known by what is in it."""
     from odforecast.backtesting import Results
     from odforecast.forecast import load_forecast
     from odforecast.forecast.file import INDEX
 
-    forecast: tuple[Path, Forecast] | None = None
-    scored: tuple[Path, Results] | None = None
+    found: dict[str, Path] = {}
     for folder in (*folders, *([] if results is None else [results])):
-        if (folder / INDEX).is_file() and folder is not results:
-            if forecast is not None:
-                raise click.UsageError(f"two forecasts: {forecast[0]} and {folder}; give one")
-            forecast = (folder, load_forecast(folder))
-        elif _is_backtest(folder):
-            if scored is not None:
-                raise click.UsageError(f"two backtests: {scored[0]} and {folder}; give one")
-            scored = (folder, Results.load(folder))
-        elif not folder.is_dir():
-            what = "is a file, give the folder" if folder.exists() else "is not there"
-            raise click.UsageError(f"{folder} {what}")
-        elif folder is results:
+        # A backtest was begun here; one that did not end says so when it is opened.
+        begun = any(
+            (folder / name).exists() for name in ("manifest.json", "units", "scores.parquet")
+        )
+        saved = (folder / INDEX).is_file() and folder is not results
+        kind = "forecast" if saved else "backtest" if begun else ""
+        if not folder.is_dir():
+            what = "is a file; give the folder" if folder.exists() else "is not a folder"
+            raise click.UsageError(f"{folder} {what}. For a page of one place: --state PLACE")
+        if not kind:
+            neither = "no backtest" if folder is results else "neither a forecast nor a backtest"
+            index = "" if folder is results else f"no {INDEX} from odforecast forecast --save, and "
             raise click.UsageError(
-                f"{folder} holds no backtest: there is no manifest.json of odforecast "
+                f"{folder} holds {neither}: there is {index}no manifest.json from odforecast "
                 "backtest --out"
             )
-        else:
-            raise click.UsageError(
-                f"{folder} holds neither a forecast nor a backtest: there is no {INDEX} of "
-                "odforecast forecast --save, and no manifest.json of odforecast backtest --out"
-            )
-    return (None if forecast is None else forecast[1]), (None if scored is None else scored[1])
-
-
-def _is_backtest(folder: Path) -> bool:
-    """Whether a backtest was begun here; one that did not end says so when it is opened."""
-    names = ("manifest.json", "units", "scores.parquet")
-    return folder.is_dir() and any((folder / name).exists() for name in names)
+        if kind in found:
+            raise click.UsageError(f"two {kind}s: {found[kind]} and {folder}; give one")
+        found[kind] = folder
+    return (
+        load_forecast(found["forecast"]) if "forecast" in found else None,
+        Results.load(found["backtest"]) if "backtest" in found else None,
+    )
 
 
 def _made(request: Request) -> tuple[Forecast, Sequence[str], str]:

@@ -161,8 +161,8 @@ COUNTS = together(
                  "terminal; otherwise not complete]"),
 )  # fmt: skip
 PUBLISH = flag(
-    "--with-own-counts publish", "Allow pages and hub files that use own counts.", about="counts",
-    group=OUTPUT, more=True,
+    "--with-own-counts publish", "Allow pages and hub files that use own counts.", group=OUTPUT,
+    more=True,
 )  # fmt: skip
 
 

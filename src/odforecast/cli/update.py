@@ -112,9 +112,9 @@ def _screen(done: Update) -> Iterator[str]:
     yield from _table(done.change, place)
     yield "Forecast"
     yield wrapped(forecast.text(place))
-    yield "\n".join(
-        [checked(done.flags), f"page: {done.page}", f"hub file: {done.hub_file}", record]
-    )
+    where = f"written to {done.folder.parent} (--out writes to another folder)"
+    files = [f"page: {done.page}", f"hub file: {done.hub_file}", record]
+    yield "\n".join([checked(done.flags), where, *files])
 
 
 def _table(change: Change, place: str) -> Iterator[str]:

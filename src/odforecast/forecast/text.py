@@ -61,8 +61,8 @@ def beyond_validated(forecast: Forecast) -> str:
     """One line on the months that lie further ahead than any that was ever scored."""
     last = to_month(forecast.last_month) + VALIDATED * ONE_MONTH
     said = (
-        f"months after {last} lie further ahead than forecasts were checked: {VALIDATED} months "
-        "after the last published one; their intervals follow from the model alone"
+        f"forecasts beyond {month_name(last)} (more than {VALIDATED} months ahead) have not been "
+        "tested against real outcomes"
     )
     return said if forecast.months[-1] > last else ""
 
@@ -156,7 +156,7 @@ def _off(one: Forecast, month: np.datetime64, record: Scored | None) -> str:
         return ""
     horizon = int((month - one.last_month).astype(int))
     rows = rows[(rows["horizon"] == horizon) & np.isfinite(rows["error"])]
-    said = "; such forecasts have been off by {:.0f}% here (the middle of {:,} past ones)"
+    said = "; in {1:,} past tests, the typical (median) error here was {0:.0f}%"
     return next(map(said.format, rows["error"], rows["forecasts"]), "")
 
 
@@ -207,7 +207,7 @@ def _last_known(one: Forecast) -> str:
         if np.isfinite(ends).all():
             step = step_of(ends[0], ends[2])
             return (
-                f"{known}; once final, the count will be about {rounded(ends[1], step)} "
+                f"{known}; the final count will be about {rounded(ends[1], step)} "
                 f"(90% interval {between(ends[0], ends[2], step)})."
             )
     if why or not count:

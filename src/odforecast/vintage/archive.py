@@ -572,7 +572,7 @@ class Archive:
                 cells = listed(wrong, _KEPT)
                 store.append(replace(event, event=ledger.QUARANTINED, reason=cells))
             raise QuarantineError(
-                f"{called} contradicts itself and was stored apart: {listed(wrong)}",
+                f"{called} contradicts itself and was set aside: {listed(wrong)}",
                 hint="get the file again; if CDC did publish these figures, --accept REASON",
             )
         taken = accept if accept and (wrong or retracted) else ""
