@@ -42,7 +42,7 @@ def test_three_sentences_with_the_nowcast(forecast):
     first, second, third = sentences(forecast.text("Ohio"))
     assert first.startswith(
         "In Ohio, 2,830 drug overdose deaths were reported for the 12 months ending in April 2025, "
-        "as published by September 17, 2025; once final, the count will be about 2,8"
+        "as published by September 17, 2025; the final count will be about 2,8"
     )
     assert "(90% interval 2," in first
     assert second.startswith("For the 12 months ending in April 2026 the forecast is about ")

@@ -121,7 +121,7 @@ def test_json_is_all_of_standard_output(asked, whole):
         )
     assert said["summary"][-1]["month"] == "2026-12"
     assert said["summary"][-1]["reported"] is None
-    assert any("further ahead than forecasts were checked" in w for w in said["meta"]["warnings"])
+    assert any("not been tested against real outcomes" in w for w in said["meta"]["warnings"])
     assert "model dlm" in result.stderr
 
 
@@ -186,8 +186,8 @@ def test_a_horizon_beyond_what_was_validated_is_said(whole):
     assert not beyond_validated(near.forecast(VALIDATED, draws=2))
     words = ["--model", "naive", *QUICK, "--locations", "US"]
     far = " ".join(run(*words, "--horizon", str(VALIDATED + 1)).stderr.split())
-    assert far.count("further ahead than forecasts were checked: 12 months") == 1
-    assert "further ahead" not in run(*words, "--horizon", str(VALIDATED)).stderr
+    assert far.count("more than 12 months ahead") == 1
+    assert "months ahead)" not in run(*words, "--horizon", str(VALIDATED)).stderr
 
 
 def test_saying_it_changes_nothing_of_the_forecast(tmp_path):

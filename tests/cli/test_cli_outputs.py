@@ -158,7 +158,7 @@ def test_scenarios_as_json_and_a_picture(tmp_path):
     assert [r["location"] for r in said["answer"]] == want["location"].tolist()
     assert [r["works"] for r in said["answer"]] == pytest.approx(want["works"].tolist())
     assert said["meta"]["scenarios"] == ["null", "cooperation-resumed"]
-    assert "further ahead than forecasts were checked" in " ".join(done.stderr.split())
+    assert "not been tested against real outcomes" in " ".join(done.stderr.split())
     picture(tmp_path / "o.svg")
 
 

@@ -121,7 +121,7 @@ def test_the_pages_have_their_parts_in_order(page):
     seen = words(page)
     parts = [
         "What <if>?", "Ohio: deaths prevented by December 2027", CAVEAT, "Deaths by calendar year",
-        "Without the measure.", "How sure", "lie further ahead than forecasts were checked",
+        "Without the measure.", "How sure", "have not been tested against real outcomes",
         "What was assumed", "How accurate past forecasts for Ohio were",
         "What the assumptions rest on", "What would change our mind",
         "if one false alarm in 20 is accepted",

@@ -136,7 +136,7 @@ def check_label(label: str) -> None:
         )
     if not isinstance(label, str) or not LABEL.fullmatch(label) or len(label) > 100:
         raise BacktestError(
-            f"{quoted(str(label))} is no label of a model",
+            f"{quoted(str(label))} is not a model's label",
             hint="at most 100 letters, digits, spaces and _.,+=()[]'-, a letter or digit first",
         )
 
@@ -147,7 +147,7 @@ def entries_of(results: Results, where: str) -> list[Entry]:
     task = says.get("task")
     if not task:
         raise BacktestError(
-            f"{where} was run without a task, so nobody can say whether it was asked the same",
+            f"{where} was run without a task, so it cannot be compared",
             hint="run it with --task NAME (task= in Python)",
         )
     try:

@@ -426,7 +426,7 @@ class Results:
         Raises
         ------
         UnknownNameError
-            If a name is no place's, a place is named twice, or none is named.
+            If a name is not a place's, a place is named twice, or none is named.
         BacktestError
             If one of them was not scored.
         """

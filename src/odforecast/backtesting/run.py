@@ -220,7 +220,7 @@ def backtest(
         for each in found:
             if not isinstance(each, Origin):
                 raise BacktestError(
-                    f"origins has a {type(each).__name__}, which is no Origin",
+                    f"origins has a {type(each).__name__}, which is not an Origin",
                     hint="od.origins(...) makes them",
                 )
         dataset = next((o.panel.dataset for o in found if o.panel is not None), dataset)

@@ -283,8 +283,8 @@ def score_submission(
     Raises
     ------
     BacktestError
-        If an id is no origin's, a table is of another day or counts horizons from another month,
-        quantiles are not all of :data:`odforecast.names.HUB_QUANTILES`, a value is no number, the
+        If an id is not an origin's, a table is of another day or counts horizons from another month,
+        quantiles are not all of :data:`odforecast.names.HUB_QUANTILES`, a value is not a number, the
         label is that of a model of the registry, or nothing is left to score.
 
     Examples
@@ -302,7 +302,7 @@ def score_submission(
     known = dict(zip(task.origin_ids, task.origins))
     if wrong := [key for key in tables if key not in known]:
         raise BacktestError(
-            f"{quoted(wrong[0])} is no origin of task {task.name}",
+            f"{quoted(wrong[0])} is not an origin of task {task.name}",
             hint=f"its {len(known)} origins are {', '.join(list(known)[:2])}, …",
         )
     check_label(label)
@@ -420,7 +420,7 @@ def _refuse_holes(where: str, rows: pd.DataFrame) -> None:
         row = bad.iloc[0]
         raise BacktestError(
             f"{where}: a value of location {row['location']}, {row['target_end_date']:%Y-%m}, "
-            f"{row['target']} is no number",
+            f"{row['target']} is not a number",
             hint="leave a forecast out as a whole: what is missing is counted",
         )
     levels = rows[rows["output_type"] == "quantile"]

@@ -585,7 +585,7 @@ class Forecast(Frozen):
         Raises
         ------
         ForecastError
-            If the level is no probability, a place is not forecast, or the draws are not joint
+            If the level is not a probability, a place is not forecast, or the draws are not joint
             over months.
 
         Examples
@@ -732,7 +732,7 @@ class Forecast(Frozen):
         Raises
         ------
         ForecastError
-            If the forecast is not of counties, or the level is no probability.
+            If the forecast is not of counties, or the level is not a probability.
         """
         return tables.counties(self, locations, level, exact)
 

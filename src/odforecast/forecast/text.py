@@ -58,11 +58,11 @@ def place_name(code: str) -> str:
 
 
 def beyond_validated(forecast: Forecast) -> str:
-    """One line on the months that lie further ahead than any that was ever scored."""
+    """One line on months beyond those ever scored; empty if the forecast has none."""
     last = to_month(forecast.last_month) + VALIDATED * ONE_MONTH
     said = (
-        f"months after {last} lie further ahead than forecasts were checked: {VALIDATED} months "
-        "after the last published one; their intervals follow from the model alone"
+        f"forecasts beyond {month_name(last)} (more than {VALIDATED} months ahead) have not been "
+        "tested against real outcomes"
     )
     return said if forecast.months[-1] > last else ""
 
@@ -196,7 +196,7 @@ def _last_known(one: Forecast) -> str:
         if np.isfinite(ends).all():
             step = step_of(ends[0], ends[2])
             return (
-                f"{known}; once final, the count will be about {rounded(ends[1], step)} "
+                f"{known}; the final count will be about {rounded(ends[1], step)} "
                 f"(90% interval {between(ends[0], ends[2], step)})."
             )
     if why or not count:

@@ -648,7 +648,7 @@ def resolve(
 ) -> tuple[str, ...]:
     """Turn what a person typed (``"US,WV"``, ``"Ohio/*"``, ``"all"``) into codes, in that order.
 
-    In a text, commas separate; ``"Hamilton, Ohio"`` is one county, because the first is no state.
+    In a text, commas separate; ``"Hamilton, Ohio"`` is one county, because the first is not a state.
 
     Parameters
     ----------
@@ -667,7 +667,7 @@ def resolve(
     Raises
     ------
     UnknownNameError
-        If a key is no place, or one that ``available`` lacks; if both of Connecticut's
+        If a key is not a place, or one that ``available`` lacks; if both of Connecticut's
         editions are asked for.
 
     Examples
@@ -731,7 +731,7 @@ def pick(
     Raises
     ------
     UnknownNameError
-        If a name is no place's, or nothing is named, or a place is named twice.
+        If a name is not a place's, or nothing is named, or a place is named twice.
     OdforecastError
         Of the class given, if the object has not got a place.
 
@@ -832,7 +832,7 @@ def _few(codes: Sequence[str]) -> str:
 
 
 def _split(text: str) -> list[str]:
-    """Places of a text; a name that is no place on its own goes with the state after it."""
+    """Places of a text; a name that is not a place on its own goes with the state after it."""
     out: list[str] = []
     parts = [p.strip() for p in text.split(",") if p.strip()]
     while parts:

@@ -285,7 +285,7 @@ def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -
     DataError
         With file, row, column and value: a file that cannot be read or is cut off, missing or
         doubled columns, lost leading zeros, unknown locations or targets, bad dates, values
-        that are no finite number or negative, duplicates, quantiles out of order, missing
+        that are not finite numbers or are negative, duplicates, quantiles out of order, missing
         levels, horizons that contradict the dates. Rows are numbered as a text editor
         numbers lines in a CSV file (the header is line 1), from 1 in Parquet.
     """
@@ -412,7 +412,7 @@ def _day_rules(raw: pd.DataFrame, out: pd.DataFrame, column: str) -> Iterator[Ru
     """A column of days."""
     out[column] = days(raw[column])
     hint = "write days as 2024-07-31, without time or zone"
-    yield out[column].isna(), column, "is no date", hint
+    yield out[column].isna(), column, "is not a date", hint
 
 
 def _choice_rules(
@@ -426,7 +426,7 @@ def _choice_rules(
 def _number_rules(raw: pd.DataFrame, out: pd.DataFrame, column: str) -> Iterator[Rule]:
     """A column of numbers."""
     out[column] = numbers(raw[column])
-    yield out[column].isna(), column, "is no finite number", "give a finite number such as 1345.5"
+    yield out[column].isna(), column, "is not a finite number", "give a finite number such as 1345.5"
 
 
 def _place_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
@@ -439,7 +439,7 @@ def _place_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
         hint = "a leading zero was lost (by a spreadsheet?); write FIPS codes as text: 01, not 1"
         yield lost, "location", "", hint
     hint = "use two-digit FIPS codes (54 for West Virginia), US, or NYC"
-    yield unknown, "location", "is no location", hint
+    yield unknown, "location", "is not a location", hint
 
 
 def _scenario_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
@@ -448,10 +448,10 @@ def _scenario_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
     hint = "every row names its scenario (null is a name), or the file has no such column"
     yield cells.map(_is_none).astype(bool), SCENARIO_ID, "names no scenario", hint
     texts = pd.Series([isinstance(cell, str) for cell in cells])
-    yield ~texts, SCENARIO_ID, "is no text", "write names of scenarios as text"
+    yield ~texts, SCENARIO_ID, "is not text", "write names of scenarios as text"
     hint = f"1 to {LONGEST_NAME} printable characters, no space before or after them"
     good = {name: is_scenario_name(name) for name in cells.unique()}
-    yield ~cells.map(good).astype(bool), SCENARIO_ID, "is no name of a scenario", hint
+    yield ~cells.map(good).astype(bool), SCENARIO_ID, "is not a scenario name", hint
     out[SCENARIO_ID] = cells.astype(str)
 
 
@@ -465,7 +465,7 @@ def _id_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
     names, given = _texts(raw[column]), raw[column]
     yield pmf & ~names.isin(CATEGORIES), column, "", f"one of {', '.join(CATEGORIES)}"
     ids = pd.Series(numbers(given.astype(object).where(~pmf, 0) if pmf.any() else given))
-    yield ids.isna(), column, "is no finite number", "give a finite number such as 0.5"
+    yield ids.isna(), column, "is not a finite number", "give a finite number such as 0.5"
     outside = (kind == "quantile") & ((ids <= 0) | (ids >= 1))
     yield outside, column, "", "quantile levels lie between 0 and 1"
     uncounted = (kind == "sample") & ((ids < 0) | (ids != ids.round()))

@@ -338,7 +338,7 @@ def _labels(models: Sequence[str] | str | None) -> tuple[str, ...]:
     labels = tuple(dict.fromkeys(models))
     if wrong := [label for label in labels if not config.built_in(label)]:
         raise DataError(
-            f"{wrong[0]!r} is no built-in model of states",
+            f"{wrong[0]!r} is not a built-in model of states",
             hint=one_of(wrong[0], config.all_labels()),
         )
     return labels

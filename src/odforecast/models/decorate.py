@@ -66,9 +66,9 @@ def forecaster(
     ------
     ForecastError
         If ``by``, ``joint``, ``target`` or ``min_months`` is none of the above, or what is
-        decorated is no function of these four.
+        decorated is not a function of these four.
     UnknownNameError
-        If the label is no label.
+        If the label is not valid.
 
     Examples
     --------

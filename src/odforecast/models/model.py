@@ -283,7 +283,7 @@ class Fitted:
         Raises
         ------
         AttributeError
-            If the model is no sample of a posterior; says which are.
+            If the model is not a sample of a posterior; says which are.
 
         Examples
         --------

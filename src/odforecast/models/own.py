@@ -332,7 +332,7 @@ def _nation_of(
 
 
 def _inside(part: Floats, whole: Floats, before: Floats, whole_before: Floats) -> Floats:
-    """A part no larger than its whole, where it was not: rounding of a product is no death."""
+    """A part no larger than its whole, where it was not: rounding of a product is not a death."""
     return np.asarray(np.where(before <= whole_before, np.minimum(part, whole), part))
 
 

@@ -220,7 +220,7 @@ def get_model(name: str | None = None, label: str | None = None, **parameters: A
     Raises
     ------
     UnknownNameError
-        If no model has that name or parameter, a label is no label, or ``+delay`` is put on a
+        If no model has that name or parameter, a label is not valid, or ``+delay`` is put on a
         model that corrects the delay itself.
 
     Examples

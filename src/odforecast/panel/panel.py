@@ -228,7 +228,7 @@ class Panel(Frozen):
         Raises
         ------
         PanelError
-            If a column is missing, a cell is given twice, or a value is no count.
+            If a column is missing, a cell is given twice, or a value is not a count.
 
         Examples
         --------
@@ -282,7 +282,7 @@ class Panel(Frozen):
         Raises
         ------
         UnknownNameError
-            If a name is no place's, a place is named twice, or none is named.
+            If a name is not a place's, a place is named twice, or none is named.
         PanelError
             If the panel does not hold a place.
 
@@ -344,12 +344,12 @@ class Panel(Frozen):
         Raises
         ------
         PanelError
-            If the panel is of counties; a column is missing, a number is no count, a month is
+            If the panel is of counties; a column is missing, a number is not a count, a month is
             given twice, missing in between or not yet over; definitions are mixed; the panel is of
             a drug class and ``indicator`` does not name it in every row; the counts are
             three times CDC's or a third of them; or fewer than twelve months are in both.
         UnknownNameError
-            If a name is no place's.
+            If a name is not a place's.
 
         Examples
         --------

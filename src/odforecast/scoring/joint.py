@@ -235,7 +235,7 @@ def joint_scores(
     ForecastError
         If the forecast does not have the target.
     ScoringError
-        If it has fewer than two draws, is no forecast, the truth is no
+        If it has fewer than two draws, is not a forecast, the truth is no
         :class:`~odforecast.scoring.Truth`, or horizons are none that it has.
 
     Examples

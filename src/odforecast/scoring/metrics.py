@@ -160,7 +160,7 @@ def check_metrics(metrics: Iterable[Metric | str]) -> tuple[Metric, ...]:
         if not isinstance(metric, Metric):
             known = ", ".join(METRICS)
             hint = f'Metric("name", function), or one of: {known}'
-            raise ScoringError(f"{metric!r} is no metric", hint=hint)
+            raise ScoringError(f"{metric!r} is not a metric", hint=hint)
         if metric.name in out:
             raise ScoringError(f"metric {metric.name!r} is given twice", hint="rename one of them")
         out[metric.name] = metric
@@ -243,7 +243,7 @@ def _plain(values: Iterable[object]) -> str:
         elif isinstance(value, tuple | list):
             out.append(f"[{_plain(value)}]")
         else:
-            raise TypeError(f"{type(value).__name__} is no plain value")
+            raise TypeError(f"{type(value).__name__} is not a plain value")
     return "|".join(out)
 
 

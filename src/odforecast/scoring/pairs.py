@@ -319,7 +319,7 @@ def grids(
             continue
         if (values < 0).any():
             raise ScoringError(
-                f"{metric} has negative values, and a ratio of them means nothing",
+                f"{metric} has negative values, so ratios are not defined",
                 hint="compare wis, crps, ae, ape or log_wis",
             )
         lacking = np.isnan(values)

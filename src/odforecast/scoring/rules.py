@@ -53,7 +53,7 @@ def interval_score(lower: ArrayLike, upper: ArrayLike, observed: ArrayLike, alph
     Raises
     ------
     ScoringError
-        If ``alpha`` is no probability or an interval is upside down.
+        If ``alpha`` is not a probability or an interval is upside down.
 
     Examples
     --------
@@ -454,7 +454,7 @@ def _numbers(name: str, given: ArrayLike) -> Floats:
         return np.asarray(given, dtype=float)
     except (TypeError, ValueError) as error:
         raise ScoringError(
-            f"{name} are no array of numbers: {' '.join(str(error).split())[:100]}",
+            f"{name} are not an array of numbers: {' '.join(str(error).split())[:100]}",
             hint="draws (D, ...) against observations (...)",
         ) from error
 
@@ -525,7 +525,7 @@ def band_chances(draws: ArrayLike) -> Floats:
     Parameters
     ----------
     draws : array_like, shape (D, ...)
-        A draw that is no whole number is in the band of the nearest one.
+        A draw that is not a whole number is in the band of the nearest one.
 
     Examples
     --------
@@ -607,7 +607,7 @@ def _above(low: Floats, high: Floats, threshold: float) -> Floats:
 
 
 def _checked(low: ArrayLike, high: ArrayLike) -> tuple[Floats, Floats]:
-    """Bounds as floats; refused where they are no bounds of one number."""
+    """Bounds as floats; refused where they are not bounds of one number."""
     lower, upper = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
     if lower.shape != upper.shape:
         raise ScoringError(f"bounds have shapes {lower.shape} and {upper.shape}")
@@ -707,7 +707,7 @@ def energy_score(draws: ArrayLike, observed: ArrayLike, fair: bool = True) -> Fl
     Raises
     ------
     ScoringError
-        If shapes do not match, there are fewer than two draws, or one is no finite number.
+        If shapes do not match, there are fewer than two draws, or one is not a finite number.
 
     Notes
     -----

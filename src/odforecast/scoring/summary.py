@@ -206,7 +206,7 @@ def county_leaderboard(
     Raises
     ------
     ScoringError
-        If these are no scores of counties, a column is missing, or two rows are the same unit.
+        If these are not scores of counties, a column is missing, or two rows are the same unit.
 
     Examples
     --------
@@ -331,7 +331,7 @@ def _by_model(
     """Lines of each model in each group; models are compared on the same units."""
     if not is_of_counties(scores):
         raise ScoringError(
-            "these are no scores of counties", hint="od.score of a forecast of counties makes them"
+            "these are not scores of counties", hint="od.score of a forecast of counties makes them"
         )
     if scores.empty:
         raise ScoringError("the score table is empty", hint="did every forecast fail?")

@@ -141,11 +141,11 @@ def turning_scores(forecast: Forecast, truth: Truth, known: Panel | None = None)
     Raises
     ------
     ScoringError
-        If the draws are not joint over months, or what is given is no forecast or no truth.
+        If the draws are not joint over months, or what is given is not a forecast or no truth.
 
     Notes
     -----
-    A change of 0 is no rise. Near 0 the direction flickers, and what counts as a turn there is
+    A change of 0 is not a rise. Near 0 the direction flickers, and what counts as a turn there is
     chance: a good forecast says about one half. Where counts are incomplete at the origin and the
     model does not complete them, the last known month looks like a fall, and the model is wrong
     about the direction before it forecasts anything; that is scored too.

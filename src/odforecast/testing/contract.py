@@ -372,7 +372,7 @@ def _global_state() -> tuple[Any, Any]:
 def _order(case: Case) -> Iterator[str]:
     """The order of places does not matter."""
     back = case.again(rows(case.panel, case.panel.locations[::-1]))
-    yield from _differs(case, back, case.first.locations, "when places stand in another order")
+    yield from _differs(case, back, case.first.locations, "when places are in another order")
 
 
 @_rule(ONCE)
@@ -489,7 +489,7 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
         to do about it. A rule that cannot be asked because another one is broken (an answer of
         the wrong shape has no seed) is not listed.
     TypeError
-        If it is no forecaster at all.
+        If it is not a forecaster at all.
 
     Examples
     --------
@@ -532,7 +532,7 @@ def _as_model(model: object) -> Model:
     lacking = [name for name in ("spec", "fit") if not hasattr(inner, name)]
     if lacking:
         raise TypeError(
-            f"{inner!r} is no forecaster: it has no {' and no '.join(lacking)}; a function becomes "
+            f"{inner!r} is not a forecaster: it has no {' and no '.join(lacking)}; a function becomes "
             "one by @od.forecaster, a class is given as an object"
         )
     if not isinstance(inner.spec, Spec):

@@ -132,7 +132,7 @@ class Revisions:
         Raises
         ------
         UnknownNameError
-            If a name is no place's, a place is named twice or not there, or none is named.
+            If a name is not a place's, a place is named twice or not there, or none is named.
         """
         rows = [self.locations.index(s) for s in pick(locations, self.locations, _OF)]
         return replace(

@@ -156,7 +156,7 @@ class Vintage:
         PanelError
             If the release lacks the indicator, or a place.
         UnknownNameError
-            If a name is no place's, or a place is named twice.
+            If a name is not a place's, or a place is named twice.
 
         Examples
         --------

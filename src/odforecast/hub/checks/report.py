@@ -162,7 +162,7 @@ class Outcome:
     status : str
         ``passed``, ``failed`` or ``not run``.
     file : str
-        The file, from the hub's folder on; empty for what is no file's.
+        The file, from the hub's folder on; empty for what is not a file's.
     reason : str
         Why it was not run, or what a passed check has to say; empty else.
     findings : tuple of Finding

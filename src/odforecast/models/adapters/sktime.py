@@ -69,7 +69,7 @@ def from_sktime(
     Raises
     ------
     ForecastError
-        If sktime is not installed, it is no forecaster of it, a setting is unknown, it has no
+        If sktime is not installed, it is not a forecaster of it, a setting is unknown, it has no
         quantiles, or quantiles are asked for on months.
 
     Notes

@@ -251,7 +251,7 @@ def from_statsforecast(
     Raises
     ------
     ForecastError
-        If it is no model of StatsForecast, it needs regressors, a setting is unknown, or it has
+        If it is not a model of StatsForecast, it needs regressors, a setting is unknown, or it has
         no such paths.
 
     Notes
