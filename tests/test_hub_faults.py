@@ -243,7 +243,7 @@ VALUES = [float(x) for x in range(1000, 1023)]
     ("origin_date", lambda: swapped("origin_date", [None] * 23), "row 1, column origin_date"),
     ("origin_date", lambda: swapped("origin_date", [2**55] * 23, pa.timestamp("us")), "not a date"),
     ("origin_date", lambda: swapped("origin_date", [2**30] * 23, pa.date32()), "bad.parquet"),
-    ("location", lambda: swapped("location", [None] * 23), "column location: None is not a location"),
+    ("location", lambda: swapped("location", [None] * 23), "location: None is not a location"),
     ("location", lambda: swapped("location", [1] * 23), "column location: 1"),
     ("location", lambda: swapped("location", [["US"]] * 23), "is not a location"),
     ("target", lambda: swapped("target", ["a" * 50_000] * 23), "50,000 characters"),

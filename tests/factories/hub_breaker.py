@@ -409,7 +409,7 @@ BREAKS: dict[str, Break] = {
             root / SUBMISSION.replace(".csv", ".parquet"), index=False),
     ),
     "metadata_exists": Break("no metadata of the model", lambda root: (root / METADATA).unlink()),
-    "file_read": Break("a horizon that is not a whole number", cells("horizon", "1.5", horizon="1")),
+    "file_read": Break("a horizon not a whole number", cells("horizon", "1.5", horizon="1")),
     "valid_round_id_col": Break(
         "no column `origin_date`", rows(lambda t: t.drop(columns="origin_date"))
     ),

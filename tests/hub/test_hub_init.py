@@ -333,7 +333,10 @@ def test_a_folder_that_was_filled_meanwhile_is_left(tmp_path: Path) -> None:
     [
         ({"kind": "reel"}, "unknown kind of rounds 'reel'; did you mean 'real'"),
         ({"license": "MIT"}, "unknown licence 'MIT'"),
-        ({"models": ["drifft"]}, "'drifft' is not a built-in model of states; did you mean 'drift'"),
+        (
+            {"models": ["drifft"]},
+            "'drifft' is not a built-in model of states; did you mean 'drift'",
+        ),
         ({"models": "drift"}, "a list of labels, or 'all'"),
         ({"models": ["county"]}, "'county' is not a built-in model of states"),
         ({"horizon": 0}, "horizon is 0"),

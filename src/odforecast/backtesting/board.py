@@ -494,7 +494,7 @@ class Board:
             ``by`` and :data:`COLUMNS`: forecasts asked for and missing, counts scored, and those
             that *all* models have (``n_all``); mean WIS over a model's own counts and over those
             (``wis_all``). A model that has fewer than half of the counts that can be scored is
-            not among all (``in_all``), and stands last. Its ratio to the hub baseline and to
+            not among all (``in_all``), and is listed last. Its ratio to the hub baseline and to
             ``naive+delay`` on the counts both have (``n_common``, ``n_common_naive``), with
             intervals from blocks of origins and whole donor releases drawn again; the ratio of
             WIS on logs; coverage over the counts that all have, as ``wis_all``; and the origins,

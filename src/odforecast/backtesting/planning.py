@@ -129,7 +129,7 @@ def plan(
         raise BacktestError(f"unknown target {unknown[0]!r}", hint=one_of(unknown[0], TARGETS))
     panels = [o.panel for o in found if o.panel is not None]
     if any(p.vintage == VINTAGE_SYNTHETIC for p in panels):
-        raise BacktestError("a made-up panel cannot be an origin", hint="take panels from an archive")
+        raise BacktestError("made-up panels are not origins", hint="take panels from an archive")
     if any(p.basis != truth.basis for p in panels):
         raise BacktestError(f"origins and truth count deaths in different ways: truth by "
                             f"{truth.basis}")  # fmt: skip

@@ -587,7 +587,7 @@ class Task:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What the manifest of a run says of its task."""
+        """What the manifest of a run says about its task."""
         return {
             "name": self.name,
             "fingerprint": self.fingerprint,

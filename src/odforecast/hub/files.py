@@ -63,29 +63,21 @@ def to_hub(
     Parameters
     ----------
     forecast : Forecast
-        L locations, M months, D draws.
     levels : sequence of float
-        Quantile levels (for ``output_type="quantile"``).
+        Quantile levels.
     targets : sequence of str, optional
         ``"deaths_12mo"``, ``"deaths_month"``; default: those the forecast has.
     output_type : {"quantile", "sample", "pmf"}
-        Quantiles, the draws themselves, or the probabilities of the trend
-        (:meth:`odforecast.Forecast.trend`), target ``"trend_12mo"``, of the months up to 12
-        ahead whose count a year before was known at the origin. Samples with one
-        ``output_type_id`` belong together: over all locations and months if the draws are joint
-        over both, over the months of one location if they are joint over months only, else
-        each unit has its own.
+        Quantiles, draws, or probabilities of the trend (target ``"trend_12mo"``). Samples with one
+        ``output_type_id`` are one path over the axes on which the draws are joint.
     own : bool
-        Also where the forecast rests on a state's own counts
-        (:meth:`odforecast.panel.Panel.with_counts`), which are not passed on unasked.
+        Allow a forecast that rests on a state's own counts.
 
     Returns
     -------
     DataFrame
-        Columns :data:`odforecast.names.HUB_COLUMNS`: ``origin_date`` and
-        ``target_end_date`` as timestamps, ``location`` as hub code (``"54"``, ``"US"``,
-        ``"NYC"``), ``output_type_id`` as a number (level, or number of the sample) or, of a
-        trend, the category, ``value`` in deaths, rounded to a thousandth, or a probability.
+        :data:`odforecast.names.HUB_COLUMNS`: dates as timestamps, ``location`` as hub code
+        (``"54"``, ``"US"``, ``"NYC"``), ``value`` in deaths (to a thousandth) or as probability.
 
     Raises
     ------
@@ -426,7 +418,7 @@ def _choice_rules(
 def _number_rules(raw: pd.DataFrame, out: pd.DataFrame, column: str) -> Iterator[Rule]:
     """A column of numbers."""
     out[column] = numbers(raw[column])
-    yield out[column].isna(), column, "is not a finite number", "give a finite number such as 1345.5"
+    yield out[column].isna(), column, "is not a finite number", "give a number such as 1345.5"
 
 
 def _place_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:

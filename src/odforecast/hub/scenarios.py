@@ -89,30 +89,27 @@ def scenario_tasks(
     Parameters
     ----------
     names : iterable of str
-        The scenarios; every one is required.
+        The scenarios, all required.
     forecast : Forecast
-        Any of the forecasts: it says origin, locations, months, and how far draws are joint.
+        Gives origin, locations, months, and joint axes.
     levels : sequence of float
-        Quantile levels; required.
+        Required quantile levels.
     targets : sequence of str, optional
-        Default: those the forecast has.
     samples : int
-        Samples of each task; they may be left out.
+        Samples of each task, optional for submitters.
     due : tuple of int
         First and last day of submission, in days after the origin.
 
     Returns
     -------
     dict
-        What ``tasks.json`` holds, by version 6.0.0 of the hubverse's schema. ``scenario_id`` is a
-        task variable and not in ``compound_taskid_set``: samples of one number belong together
-        over all scenarios, and over both targets; also over locations and months, as far as the
-        draws are joint. ``target_end_date`` follows from origin and horizon.
+        ``tasks.json`` by version 6.0.0 of the hubverse's schema. Samples of one number belong
+        together over scenarios and targets, and over places and months as far as draws are joint.
 
     Raises
     ------
     ForecastError
-        If a name is none or stands there twice, or ``samples`` is below 1.
+        If a name is invalid or appears twice, or ``samples`` is below 1.
 
     Examples
     --------

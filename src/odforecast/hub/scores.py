@@ -158,8 +158,10 @@ def probabilities(values: Floats, came: NDArray[np.intp], ordered: bool) -> Scor
 def cumulative(values: Floats, reached: Floats) -> Scored:
     """Scores of a distribution function at K rising thresholds: RPS, and the binned log score."""
     columns, reasons = _blank(len(values))
-    reasons[(np.diff(reached, axis=1) < 0).any(axis=1)] = "the observed values are not a step from 0 to 1"
-    reasons[(np.diff(values, axis=1) < -_SLACK).any(axis=1)] = "its probabilities fall with the threshold"
+    reasons[(np.diff(reached, axis=1) < 0).any(axis=1)] = "the truth is not a step from 0 to 1"
+    reasons[(np.diff(values, axis=1) < -_SLACK).any(axis=1)] = (
+        "probabilities fall with the threshold"
+    )
     reasons[((values < 0) | (values > 1)).any(axis=1)] = "a probability is outside 0 to 1"
     good = reasons == ""
     f, h = values[good], reached[good]
@@ -259,7 +261,7 @@ class Block:
 
     @cached_property
     def wanted(self) -> pd.DataFrame:
-        """The keys by which what came is found."""
+        """The keys by which observed values are found."""
         return self.truth.keyed(self.units, self.found)
 
     @cached_property
@@ -320,7 +322,7 @@ class Block:
         self.reasons = np.where(self.reasons == "", why, self.reasons).astype(object)
 
     def _find_known(self) -> None:
-        """Take over what came, as numbers."""
+        """Take over the observed values, as numbers."""
         self.observed = self.known["came"].to_numpy(dtype=float)
         self.as_of = self.known["as_of"].to_numpy(dtype=object)
         self._refuse(self.known["reason"].to_numpy())
@@ -610,31 +612,27 @@ def score(
     Parameters
     ----------
     hub : path or Hub
-        The hub's folder.
     files : path or sequence of path, optional
-        Submissions, inside the hub or not. Default: all that the hub holds.
+        Default: all submissions in the hub.
     as_of : date or str, optional
-        Score against what was known on that day, by the target data's ``as_of``. Default: the
-        newest version.
+        Version of the target data; default: the newest.
     scale : {"natural", "log", "both"}
-        ``log``: ``log(1 + x)`` of forecast and observed values, hubEvals' ``transform``; of
-        quantiles, samples, medians and means.
+        ``log``: of ``log(1 + x)``, hubEvals' ``transform``.
     target_data : {"oracle-output", "time-series"}, optional
         Default: oracle output, if the hub has it.
 
     Returns
     -------
     HubScores
-        Nothing is left out: what cannot be scored has a reason.
+        What cannot be scored has a reason.
 
     Raises
     ------
     DataError
-        If the hub or its target data cannot be read, or a file that was asked for; or, in a hub
-        made here, its ``target_end_date`` is not the month of its horizon.
+        If the hub, its target data or a requested file cannot be read; or, in a hub made here, a
+        ``target_end_date`` is not the month of its horizon.
     ScoringError
-        If target data and submissions cannot be told to be of the same thing: the file that was
-        asked for, or all that the hub holds. One of many goes to ``failures``.
+        If no requested submission matches the target data.
 
     Examples
     --------

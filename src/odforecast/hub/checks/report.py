@@ -34,7 +34,7 @@ class Known:
     name : str
         Its name; that of its function where hubValidations gives it none (the four optional).
     says : str
-        What it says of a file that passes.
+        What it says about a file that passes.
     stops : bool
         Whether the checks after it are not run once it failed.
     applies_to : str
