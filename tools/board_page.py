@@ -406,8 +406,8 @@ def coverage_table(task: Mapping[str, Any], level: str) -> SortTable | None:
     ranked = [r["model"] for r in task["tables"]["all"] if r["level"] == level]
     cells = [[Cell(model), *map(share, found[model])] for model in ranked if model in found]
     caption = (
-        f"{LEVEL_NAMES[level]}: share inside the interval, of the counts that all have; it should be what the name "
-        "says."
+        f"{LEVEL_NAMES[level]}: share inside the interval, of the counts that all have. "
+        "It should be what the name says."
     )
     return SortTable(f"{task['name']}-coverage-{level}", caption, columns, cells, (), -1)
 
