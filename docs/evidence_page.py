@@ -22,10 +22,10 @@ HEAD = f"""# The evidence
 This page is made from `evidence.toml`, which ships with the package;
 `odforecast scenario list` and `odforecast scenario show NAME` print it.
 
-Tags: **V** read in the cited source; **S** press or trade reports that agree, primary text not seen;
-**C** computed from the published counts; **J** a judgement. A grade says how well the evidence
-supports a claim: *high, medium, low–medium, low, very low, none*. Effects without a unit are log
-rate ratios. Numbers in brackets refer to the list at the end.
+Tags: **V** read in the cited source; **S** press or trade reports that agree (primary text not
+seen); **C** computed from the published counts; **J** a judgement. A grade says how well the
+evidence supports a claim: *high, medium, low–medium, low, very low, none*. Effects without a unit
+are log rate ratios. Numbers in brackets refer to the list at the end.
 
 ## Event calendar
 
@@ -46,9 +46,9 @@ PRIORS_HEAD = """## Named priors
 
 All priors are judgements (tag J) based on the tables above. The full effect is the log rate ratio
 of monthly deaths of the scope at full strength and exposure 1: mean (sd), or the ends of a uniform
-distribution. P(null) is the probability of no effect. *Replaced* is the share of averted deaths of a
-class that other drugs replace. Between states the size varies by a factor whose log has an sd of
-0 … 0.5, drawn once per draw; every state keeps the sign. Where one tail counts, the other tail means
+distribution. P(null) is the probability of no effect. *Replaced* is the share of averted deaths of
+a class that other drugs replace. Between states the size varies by a factor whose log has an sd of
+0 … 0.5, drawn once per draw; every state keeps the sign. Where one tail counts, the other means
 no effect. LogNormal(ln 2, 0.6) has median 2 and an sd of 0.6 on the log scale. Where a prior has a
 *share*, the size is multiplied by it in every draw."""
 
@@ -90,7 +90,7 @@ CHANGES_HEAD = """### What changed in version 3
 
 Timings did not change. The last column is the mean number of deaths averted in the United States
 from January 2026 to December 2028, over all outcomes (release of January 14, 2026). For Ohio,
-`cooperation-resumed` went from 60 to 140 fewer deaths on average, and from 116 to 140 if it works."""
+`cooperation-resumed` went from 60 to 140 fewer deaths on average, from 116 to 140 if it works."""
 
 DEMAND_HEAD = """## Demand-side levers, for comparison
 
@@ -104,8 +104,8 @@ DEFINITIONS = """## Two more definitions
 The share of the 2023–24 fall credited to cooperation has the prior Beta(1.5, 4), mean 0.27 (tag J).
 It is always shown with its sensitivity at 0, 25, 50, 75 and 100%.
 
-A result is *prior-dominated* where P(null) moves by a Bayes factor within 1/3 … 3 **and** the sd given
-an effect keeps more than 0.8 of its prior. Then the result is the assumption."""
+A result is *prior-dominated* where P(null) moves by a Bayes factor within 1/3 … 3 **and** the sd
+given an effect keeps more than 0.8 of its prior. Then the result is the assumption."""
 
 
 def to_markdown() -> str:

@@ -171,9 +171,7 @@ def test_who_is_not_among_all_is_named_and_does_not_lead(results: Any) -> None:
     assert "Listed separately, with fewer than half of the counts: dlm." in page
     assert "On quick, naive+delay has the lowest score of 2 models" in page
     assert [r[0] for r in tables(page)["quick-all-jurisdictions"]][-1] == "dlm"
-    assert "Listed separately, with fewer than half of the counts: `dlm`." in markdown(
-        said
-    )
+    assert "Listed separately, with fewer than half of the counts: `dlm`." in markdown(said)
     whole = board_page(summary_of([task_summary(leaderboard(results))]))
     assert "Listed separately" not in whole
 

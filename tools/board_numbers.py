@@ -46,8 +46,8 @@ _LEVELS = {"jurisdictions": "states, DC and New York City", "nation": "United St
 #: Models that a table of the docs shows, the best first; the page has all.
 _SHOWN = 12
 NOTHING_COMMON = (
-    "No count was forecast by all models, so there is no common WIS or coverage: either no model has "
-    "half of the counts, or each count was forecast by some models only."
+    "No count was forecast by all models, so there is no common WIS or coverage: either no model "
+    "has half of the counts, or each count was forecast by some models only."
 )
 
 Rows = list[dict[str, Any]]

@@ -28,15 +28,15 @@ _KINDS = {
     "pseudo-clean": "Complete counts",
 }
 _SAYS = {
-    VINTAGE_DELAYED: "This task decides. A later release is cut at each month and made as incomplete "
-    "as real releases were, so a model sees what it would have seen that day.",
+    VINTAGE_DELAYED: "This task decides. A later release is cut at each month and made as "
+    "incomplete as real releases were, so a model sees what it would have seen that day.",
     "real": "A check: releases as published. They are few, so intervals are wide.",
     "pseudo-clean": "The model alone: counts that are complete to the last month, which nobody has "
     "in real time. An upper bound.",
 }
 WORDS = (
-    "WIS is the weighted interval score, in deaths. Narrower intervals lower it; counts outside the "
-    "intervals raise it. Models are compared on the counts that both have. Two baselines are shown: "
+    "WIS is the weighted interval score, in deaths. Narrower intervals lower it; counts outside "
+    "them raise it. Models are compared on the counts that both have. Two baselines are shown: "
     "hub-baseline repeats the last published count, which is too low; naive+delay completes the "
     "last months first and is harder to beat. Intervals of ratios come from resampling blocks of "
     "origins and, where the delay comes from real releases, whole releases."
@@ -114,15 +114,18 @@ def _lead(run: Sequence[Mapping[str, Any]]) -> list[str]:
     )
     if best["rel_naive"] is not None:
         text += f" and {best['rel_naive']:.2f} of that of naive+delay"
-    text += f", on {best['n_common']:,} counts; its 90% intervals contained {_percent(best)} of the final counts."
+    text += (
+        f", on {best['n_common']:,} counts; its 90% intervals contained {_percent(best)} of the "
+    )
+    text += "final counts."
     out = [text]
     today = [r for r in task["tables"].get("today", ()) if r["model"] == best["model"]]
     today = [r for r in today if r["level"] == "jurisdictions" and r["rel_wis"] is not None]
     if today:
         each = ", ".join(f"{r['rel_wis']:.2f} ({_dashed(r['horizon_group'])})" for r in today)
         out.append(
-            f"With releases as they come today, {ERAS[1]} months after the last month: {each} of the "
-            "hub baseline's, by months ahead."
+            f"With releases as they come today, {ERAS[1]} months after the last month: {each} of "
+            "the hub baseline's, by months ahead."
         )
     return out
 
@@ -233,8 +236,8 @@ def _histograms(task: Mapping[str, Any]) -> Drawing | None:
     drawn = histograms(
         parts,
         f"States, DC and New York City, task {task['name']}",
-        "A hump in the middle means intervals are too wide, a U too narrow; high at the right means "
-        "forecasts are too low. Calibrated forecasts follow the line.",
+        "A hump in the middle means intervals are too wide, a U too narrow; high at the right "
+        "means forecasts are too low. Calibrated forecasts follow the line.",
     )
     if drawn is None:
         return None
@@ -403,8 +406,8 @@ def coverage_table(task: Mapping[str, Any], level: str) -> SortTable | None:
     ranked = [r["model"] for r in task["tables"]["all"] if r["level"] == level]
     cells = [[Cell(model), *map(share, found[model])] for model in ranked if model in found]
     caption = (
-        f"{LEVEL_NAMES[level]}: share of the counts that all have inside the interval; it should be what the name "
-        "says."
+        f"{LEVEL_NAMES[level]}: share inside the interval, of the counts that all have. "
+        "It should be what the name says."
     )
     return SortTable(f"{task['name']}-coverage-{level}", caption, columns, cells, (), -1)
 
@@ -486,14 +489,12 @@ def joint_table(rows: Rows) -> SortTable | None:
         ]
         cells.append(row)
     caption = (
-        "Sums and paths. Shuffled: the same draws in another order for each place. Each place's own "
-        "forecast is unchanged, but places no longer move together."
+        "Sums and paths. Shuffled: the same draws in another order for each place. Each place's "
+        "own forecast is unchanged, but places no longer move together."
     )
     caption += "".join(f" {name} has no row: {why}." for name, why in without.items())
     if any(str(row[-1].text).endswith(_OTHERS) for row in cells):
-        caption += (
-            " Rows of different places or origins cannot be compared."
-        )
+        caption += " Rows of different places or origins cannot be compared."
     return SortTable("joint", caption, columns, cells, (), -1)
 
 
@@ -598,9 +599,7 @@ def _apart(rows: Rows) -> str:
     names = list(dict.fromkeys(str(r["model"]) for r in rows if not in_all(r)))
     out = "" if all(r["n_all"] for r in rows) else f" {NOTHING_COMMON}"
     if names:
-        out += (
-            f" Listed separately, with fewer than half of the counts: {', '.join(names)}."
-        )
+        out += f" Listed separately, with fewer than half of the counts: {', '.join(names)}."
     return out
 
 

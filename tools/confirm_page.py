@@ -140,8 +140,9 @@ def _pooled(own: Sequence[dict[str, Any]], frozen: dict[str, Any]) -> Iterator[s
             continue
         what = f", months after {seen} only" if only_new else ""
         yield from ["", f"*Forecasts{what}.*", ""]
-        yield from _head("places", "horizons", "model", "WIS", "over `hub-baseline`", "90% interval",
-                         "over `naive+delay`", "coverage 90%", "units", f"of months after {seen}",
+        yield from _head("places", "horizons", "model", "WIS", "over `hub-baseline`",
+                         "90% interval", "over `naive+delay`",
+                         "coverage 90%", "units", f"of months after {seen}",
                          "releases", "groups")  # fmt: skip
         for level, group, model, of in _parts(part, _AHEAD):
             x = told(of)

@@ -216,7 +216,7 @@ def test_every_built_in_model_of_states_is_described() -> None:
     drawn = {x for x in DEFAULT_MODELS if model_metadata(x)["designated_model"]}
     assert drawn == {"dlm", "ensemble", "hub-baseline", "cdc-predicted", "naive+delay",
                      "drift+delay"}  # fmt: skip
-    with pytest.raises(DataError, match="'mine' is no built-in model"):
+    with pytest.raises(DataError, match="'mine' is not a built-in model"):
         model_metadata("mine")
 
 
@@ -333,9 +333,12 @@ def test_a_folder_that_was_filled_meanwhile_is_left(tmp_path: Path) -> None:
     [
         ({"kind": "reel"}, "unknown kind of rounds 'reel'; did you mean 'real'"),
         ({"license": "MIT"}, "unknown licence 'MIT'"),
-        ({"models": ["drifft"]}, "'drifft' is no built-in model of states; did you mean 'drift'"),
+        (
+            {"models": ["drifft"]},
+            "'drifft' is not a built-in model of states; did you mean 'drift'",
+        ),
         ({"models": "drift"}, "a list of labels, or 'all'"),
-        ({"models": ["county"]}, "'county' is no built-in model of states"),
+        ({"models": ["county"]}, "'county' is not a built-in model of states"),
         ({"horizon": 0}, "horizon is 0"),
         ({"horizon": 121}, "horizon is 121"),
         ({"samples": (0, 5)}, "samples are 0 to 5"),

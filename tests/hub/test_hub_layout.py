@@ -98,7 +98,7 @@ def test_what_is_no_hub_is_refused(tmp_path: Path, folder: Path) -> None:
     for path, words in (
         (tmp_path / "nowhere", "no such folder"),
         (put(tmp_path / "file.csv"), "is a file"),
-        (tmp_path / "empty", "no folder hub-config, so this is no hub"),
+        (tmp_path / "empty", "no folder hub-config, so this is not a hub"),
         (folder, r"tasks\.json: no such file"),
     ):
         with pytest.raises(DataError, match=words):

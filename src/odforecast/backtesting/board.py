@@ -136,7 +136,7 @@ def check_label(label: str) -> None:
         )
     if not isinstance(label, str) or not LABEL.fullmatch(label) or len(label) > 100:
         raise BacktestError(
-            f"{quoted(str(label))} is no label of a model",
+            f"{quoted(str(label))} is not a model's label",
             hint="at most 100 letters, digits, spaces and _.,+=()[]'-, a letter or digit first",
         )
 
@@ -147,7 +147,7 @@ def entries_of(results: Results, where: str) -> list[Entry]:
     task = says.get("task")
     if not task:
         raise BacktestError(
-            f"{where} was run without a task, so nobody can say whether it was asked the same",
+            f"{where} was run without a task, so it cannot be compared",
             hint="run it with --task NAME (task= in Python)",
         )
     try:
@@ -494,7 +494,7 @@ class Board:
             ``by`` and :data:`COLUMNS`: forecasts asked for and missing, counts scored, and those
             that *all* models have (``n_all``); mean WIS over a model's own counts and over those
             (``wis_all``). A model that has fewer than half of the counts that can be scored is
-            not among all (``in_all``), and stands last. Its ratio to the hub baseline and to
+            not among all (``in_all``), and is listed last. Its ratio to the hub baseline and to
             ``naive+delay`` on the counts both have (``n_common``, ``n_common_naive``), with
             intervals from blocks of origins and whole donor releases drawn again; the ratio of
             WIS on logs; coverage over the counts that all have, as ``wis_all``; and the origins,

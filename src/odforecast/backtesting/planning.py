@@ -86,7 +86,7 @@ def plan(
     """The units of a backtest, model by model, origins in order.
 
     A unit is a model at an origin; for a model by state, in one state. A jurisdiction (New York
-    City is one) is its own state, a county belongs to its state. The nation is no sum of states
+    City is one) is its own state, a county belongs to its state. The nation is not a sum of states
     there: where it is asked for it is a unit of its own, forecast from its own row. Regions are
     no rows of a panel, and so no units. Of counties, models by location are divided by state too,
     and the counties of a state stand together, whatever order they were asked for in.
@@ -129,7 +129,7 @@ def plan(
         raise BacktestError(f"unknown target {unknown[0]!r}", hint=one_of(unknown[0], TARGETS))
     panels = [o.panel for o in found if o.panel is not None]
     if any(p.vintage == VINTAGE_SYNTHETIC for p in panels):
-        raise BacktestError("a made-up panel is no origin", hint="take panels from an archive")
+        raise BacktestError("made-up panels are not origins", hint="take panels from an archive")
     if any(p.basis != truth.basis for p in panels):
         raise BacktestError(f"origins and truth count deaths in different ways: truth by "
                             f"{truth.basis}")  # fmt: skip
@@ -196,7 +196,7 @@ def _model(given: object) -> Model:
         hint = "@od.forecaster(...) makes a model of a function"
     else:
         hint = "give names (od.models() lists them), or what od.get_model returns"
-    raise BacktestError(f"models has a {kind}, which is no model", hint=hint)
+    raise BacktestError(f"models has a {kind}, which is not a model", hint=hint)
 
 
 def _check_kinds(truth: object, locations: object, targets: object, joint: object) -> None:

@@ -341,7 +341,7 @@ def _read_marker(marker: Path) -> _Block:
     """A marker, checked; ValueError says what is wrong with it."""
     body = json.loads(marker.read_bytes())
     if not isinstance(body, dict):
-        raise ValueError("the marker is no mapping")
+        raise ValueError("the marker is not a mapping")
     if "checksum" not in body:
         raise ValueError("without a checksum, as earlier versions wrote it")
     if body.pop("checksum") != _checksum(body):

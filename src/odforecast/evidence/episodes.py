@@ -42,7 +42,7 @@ def check_leave_one_out(level: float = 0.9, panel: Panel | None = None) -> Check
 
 
 def _own(panel: Panel, chosen: pd.DataFrame, table: pd.DataFrame) -> str:
-    """What the data at hand say of the last episode."""
+    """What the data at hand say about the last episode."""
     here = np.flatnonzero(chosen["id"] == OWN)
     months = panel.months.astype(str).tolist()
     if not here.size or NATION not in panel.locations or not set(OWN_YEARS) <= set(months):

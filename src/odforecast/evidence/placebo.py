@@ -271,8 +271,8 @@ def check_placebo_time(panel: Panel, until: object | None = None) -> CheckResult
         *paragraphs,
         *(_line(row) for row in table.to_dict("records")),
         "p: share of disjoint windows that fell as much, over their 24 phases. A date inside "
-        "a fall that had begun ranks low whatever happened that day, so a low rank is no "
-        "evidence for its event; a middling or high one says that nothing visible followed.",
+        "a fall that had begun ranks low whatever happened that day, so a low rank is not "
+        "evidence for its event; a middling or high rank says that nothing visible followed.",
     ]
     if any(s in JURISDICTIONS for s in panel.locations):
         try:

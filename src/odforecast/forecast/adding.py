@@ -430,7 +430,7 @@ def _shared(panel: Panel) -> dict[str, object]:
 
 
 def _cells(panel: Panel, i: int) -> list[Floats]:
-    """All that a panel, and its earlier releases, say of the counts of a place."""
+    """All that a panel, and its earlier releases, say about the counts of a place."""
     earlier = {} if panel.triangle is None else panel.triangle.layers
     return [getattr(panel, name)[i] for name in LAYERS] + [x[:, i] for x in earlier.values()]
 

@@ -190,9 +190,9 @@ def _index(folder: Path) -> dict[str, Any]:
     try:
         record = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise ForecastError(f"{index} is no JSON ({error})", hint=damaged) from error
+        raise ForecastError(f"{index} is not valid JSON ({error})", hint=damaged) from error
     if not isinstance(record, dict) or record.get("kind") != KIND:
-        raise ForecastError(f"{index} is no saved forecast", hint=given)
+        raise ForecastError(f"{index} is not a saved forecast", hint=given)
     version = record.get("version")
     # The version comes before the checksum: a newer format may count it in another way.
     if type(version) is not int or not 1 <= version <= VERSION:
@@ -213,7 +213,7 @@ def _table(folder: Path, entry: dict[str, str]) -> pa.Table:
     path, name = folder / entry["file"], entry["file"]
     missing = "copy the whole folder, or make the forecast again"
     if not DATA.fullmatch(name):
-        raise ForecastError(f"{folder / INDEX} names {name!r}, which is none of its files")
+        raise ForecastError(f"{folder / INDEX} names {name!r}, which is not one of its files")
     content = _read(path, f"{path} is missing", missing)
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
         raise ForecastError(f"{path} is not what was saved: its checksum differs", hint=missing)

@@ -77,20 +77,19 @@ def past_errors(
     forecast : Forecast
     location : str
     record : Results, optional
-        A backtest of the same model and the same deaths; counts that were not settled on the day
-        of the forecast are left out. Default: the table that ships, which is of the default
-        model on all drugs with its own parameters, on delayed pseudo-vintages from 2021-01.
+        A backtest of the same model and deaths. Default: the shipped table of the default model
+        (delayed pseudo-vintages from 2021-01). Counts not settled on the forecast's day are left
+        out.
 
     Returns
     -------
     DataFrame or None
-        Rows of :func:`table_of`; None where there is no record: of another model, of a drug
-        class, or of a forecast made before the release that the record was scored against.
+        Rows of :func:`table_of`; None where no record applies.
 
     Raises
     ------
     ForecastError
-        If ``record`` is given and holds no scores of the model, or is of other deaths.
+        If ``record`` has no scores of the model, or is of other deaths.
 
     Examples
     --------

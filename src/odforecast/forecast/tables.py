@@ -158,7 +158,7 @@ def residents_of(forecast: Forecast, together: bool = False) -> Floats:
 
 
 def year_before(forecast: Forecast, months: Positions = slice(None)) -> Floats:
-    """12-month-ending deaths a year before each month of a forecast, once final."""
+    """Final 12-month-ending deaths a year before each month of a forecast."""
     at = np.arange(forecast.months.size)[months]
     reported = at_months(forecast, layer_of(forecast, "reported"), -12)[:, at]
     out = np.broadcast_to(reported, (len(forecast.draws), *reported.shape)).copy()
@@ -279,7 +279,7 @@ def unbiased(reported: Floats, predicted: Floats) -> Floats:
 
 
 def nowcast(forecast: Forecast, locations: Places, level: float) -> pd.DataFrame:
-    """Counts once final; see :meth:`odforecast.Forecast.nowcast`."""
+    """Estimates of final counts; see :meth:`odforecast.Forecast.nowcast`."""
     forecast = chosen(forecast, locations)
     proportion("level", level)
     if forecast.panel is None:

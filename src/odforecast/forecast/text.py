@@ -58,7 +58,7 @@ def place_name(code: str) -> str:
 
 
 def beyond_validated(forecast: Forecast) -> str:
-    """One line on the months that lie further ahead than any that was ever scored."""
+    """One line on months beyond those ever scored; empty if the forecast has none."""
     last = to_month(forecast.last_month) + VALIDATED * ONE_MONTH
     said = (
         f"forecasts beyond {month_name(last)} (more than {VALIDATED} months ahead) have not been "

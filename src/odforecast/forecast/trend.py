@@ -70,7 +70,7 @@ def category(change: ArrayLike, before: ArrayLike, first: ArrayLike) -> NDArray[
     change : array_like
         Deaths in 12 months less those of the 12 months a year before.
     before : array_like
-        Deaths of the 12 months a year before, once final; broadcast with ``change``.
+        Final deaths of the 12 months a year before; broadcast with ``change``.
     first : array_like
         t₁ in percent, see :func:`thresholds`. A change of exactly t₁ is stable, one of exactly
         t₂ is not large.

@@ -188,7 +188,7 @@ def model_metadata(label: str, license: str = "CC-BY-4.0") -> dict[str, Any]:
     """What a hub is to know of a built-in model."""
     if not built_in(label):
         raise DataError(
-            f"{label!r} is no built-in model of states",
+            f"{label!r} is not a built-in model of states",
             hint=f"write its metadata by hand into {MODEL_METADATA}/TEAM-MODEL.yml",
         )
     spec, base = get_model(label).spec, _base(label)

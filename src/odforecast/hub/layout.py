@@ -124,7 +124,7 @@ class Hub:
             raise DataError(f"{root}: {what}", hint=hint)
         if not (root / CONFIG).is_dir():
             raise DataError(
-                f"{root}: no folder {CONFIG}, so this is no hub",
+                f"{root}: no folder {CONFIG}, so this is not a hub",
                 hint="give the folder above it, or make a hub: odforecast hub init DIR",
             )
         admin = _shaped(root / CONFIG / "admin.json", _Admin)

@@ -86,7 +86,7 @@ class Observations:
                     part[unquote(name)] = unquote(value)
             if column not in part:
                 raise DataError(
-                    f"{path}: no column {column}", hint=f"{kind} of a hub holds what came there"
+                    f"{path}: no column {column}", hint=f"{kind} has the observed value there"
                 )
             parts.append(part)
         table = pd.concat(parts, ignore_index=True).fillna("")

@@ -145,7 +145,7 @@ def probabilities(values: Floats, came: NDArray[np.intp], ordered: bool) -> Scor
     columns, reasons = _blank(len(values))
     off = np.abs(values.sum(axis=1) - 1) > TOTAL
     reasons[off] = [f"its chances add up to {x:.6g}" for x in values[off].sum(axis=1)]
-    reasons[((values < 0) | (values > 1)).any(axis=1)] = "a chance lies outside 0 to 1"
+    reasons[((values < 0) | (values > 1)).any(axis=1)] = "a probability is outside 0 to 1"
     good = reasons == ""
     p = values[good]
     columns["log_score"][good] = _log_score(p[np.arange(len(p)), came[good]])
@@ -158,9 +158,11 @@ def probabilities(values: Floats, came: NDArray[np.intp], ordered: bool) -> Scor
 def cumulative(values: Floats, reached: Floats) -> Scored:
     """Scores of a distribution function at K rising thresholds: RPS, and the binned log score."""
     columns, reasons = _blank(len(values))
-    reasons[(np.diff(reached, axis=1) < 0).any(axis=1)] = "what came is no step from 0 to 1"
-    reasons[(np.diff(values, axis=1) < -_SLACK).any(axis=1)] = "its chances fall with the threshold"
-    reasons[((values < 0) | (values > 1)).any(axis=1)] = "a chance lies outside 0 to 1"
+    reasons[(np.diff(reached, axis=1) < 0).any(axis=1)] = "the truth is not a step from 0 to 1"
+    reasons[(np.diff(values, axis=1) < -_SLACK).any(axis=1)] = (
+        "probabilities fall with the threshold"
+    )
+    reasons[((values < 0) | (values > 1)).any(axis=1)] = "a probability is outside 0 to 1"
     good = reasons == ""
     f, h = values[good], reached[good]
     columns["rps"][good] = ((f - h) ** 2).sum(axis=1)
@@ -259,7 +261,7 @@ class Block:
 
     @cached_property
     def wanted(self) -> pd.DataFrame:
-        """The keys by which what came is found."""
+        """The keys by which observed values are found."""
         return self.truth.keyed(self.units, self.found)
 
     @cached_property
@@ -269,12 +271,12 @@ class Block:
 
     @cached_property
     def broken(self) -> Texts:
-        """Why units have no values: a cell that is no number, or a level none or there twice."""
+        """Why units have no values: a cell that is not a number, or a level none or there twice."""
         reasons = np.full(len(self.units), "", dtype=object)
-        tests = [(np.isnan(self.values), "value", "cell", "is no number")]
+        tests = [(np.isnan(self.values), "value", "cell", "is not a number")]
         if self.numeric:
             none = np.isnan(number_texts(self.ids))
-            tests.append((none, OUTPUT_TYPE_ID, OUTPUT_TYPE_ID, "is no number"))
+            tests.append((none, OUTPUT_TYPE_ID, OUTPUT_TYPE_ID, "is not a number"))
         if self.kind not in ("median", "mean"):
             twice = pd.DataFrame({"n": self.number, "id": self.ids}).duplicated().to_numpy()
             tests.append((twice, OUTPUT_TYPE_ID, OUTPUT_TYPE_ID, "is there twice"))
@@ -292,7 +294,7 @@ class Block:
         self.observed = np.full(n, np.nan)
         self.category, self.as_of = (np.full(n, "", dtype=object) for _ in range(2))
         if self.kind not in HEADLINE:
-            self.reasons[:] = f"output type {quoted(self.kind)} is none that can be scored"
+            self.reasons[:] = f"output type {quoted(self.kind)} cannot be scored"
         elif scale == "log" and self.kind in ("pmf", "cdf"):
             self.reasons[:] = f"{self.kind} has no log scale"
         else:
@@ -320,7 +322,7 @@ class Block:
         self.reasons = np.where(self.reasons == "", why, self.reasons).astype(object)
 
     def _find_known(self) -> None:
-        """Take over what came, as numbers."""
+        """Take over the observed values, as numbers."""
         self.observed = self.known["came"].to_numpy(dtype=float)
         self.as_of = self.known["as_of"].to_numpy(dtype=object)
         self._refuse(self.known["reason"].to_numpy())
@@ -396,7 +398,7 @@ class Block:
             found = probabilities(self.values[at][:, order], np.maximum(place, 0), ordered)
             for k in np.flatnonzero(place < 0):
                 came = quoted(self.category[where[k]])
-                found[1][k] = f"{came} came, which is none of its categories"
+                found[1][k] = f"{came} was observed, which is not one of its categories"
             self._put(where, found)
 
     def _cdf(self) -> None:
@@ -455,7 +457,7 @@ class Block:
         if not reason and not came.any():
             reason = str(known["reason"].iloc[0])
         if not reason and n == 1:
-            reason = "one sample is no distribution"
+            reason = "one sample is not a distribution"
         if not reason:
             draws = [self.values[span][order] for span, order in zip(spans, orders)]
             x, y = np.stack(draws, axis=1)[:, came], known["came"].to_numpy(dtype=float)[came]
@@ -610,31 +612,27 @@ def score(
     Parameters
     ----------
     hub : path or Hub
-        The hub's folder.
     files : path or sequence of path, optional
-        Submissions, inside the hub or not. Default: all that the hub holds.
+        Default: all submissions in the hub.
     as_of : date or str, optional
-        Score against what was known on that day, by the target data's ``as_of``. Default: the
-        newest version.
+        Version of the target data; default: the newest.
     scale : {"natural", "log", "both"}
-        ``log``: ``log(1 + x)`` of forecast and observed values, hubEvals' ``transform``; of
-        quantiles, samples, medians and means.
+        ``log``: of ``log(1 + x)``, hubEvals' ``transform``.
     target_data : {"oracle-output", "time-series"}, optional
         Default: oracle output, if the hub has it.
 
     Returns
     -------
     HubScores
-        Nothing is left out: what cannot be scored has a reason.
+        What cannot be scored has a reason.
 
     Raises
     ------
     DataError
-        If the hub or its target data cannot be read, or a file that was asked for; or, in a hub
-        made here, its ``target_end_date`` is not the month of its horizon.
+        If the hub, its target data or a requested file cannot be read; or, in a hub made here, a
+        ``target_end_date`` is not the month of its horizon.
     ScoringError
-        If target data and submissions cannot be told to be of the same thing: the file that was
-        asked for, or all that the hub holds. One of many goes to ``failures``.
+        If no requested submission matches the target data.
 
     Examples
     --------
@@ -739,4 +737,4 @@ def _day(as_of: dt.date | str | None) -> dt.date | None:
     try:
         return dt.date.fromisoformat(as_of)
     except ValueError:
-        raise ScoringError(f"{as_of!r} is no day", hint="as 2024-01-31") from None
+        raise ScoringError(f"{as_of!r} is not a day", hint="as 2024-01-31") from None

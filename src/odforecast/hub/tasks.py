@@ -126,7 +126,7 @@ class ModelTask(msgspec.Struct, rename={"outputs": "output_type", "targets": "ta
 
 
 class _Facts(msgspec.Struct):
-    """What a hub made here says of a round."""
+    """What a hub made here says about a round."""
 
     last_data_dates: dict[str, str] = {}
 

@@ -332,7 +332,7 @@ def _nation_of(
 
 
 def _inside(part: Floats, whole: Floats, before: Floats, whole_before: Floats) -> Floats:
-    """A part no larger than its whole, where it was not: rounding of a product is no death."""
+    """A part no larger than its whole, where it was not: rounding of a product is not a death."""
     return np.asarray(np.where(before <= whole_before, np.minimum(part, whole), part))
 
 
@@ -551,7 +551,7 @@ def _observed(model: LogMonths, told: Mapping[str, Told]) -> _Observed:
 
 
 def apart(paths: Floats, model: LogMonths, told: Mapping[str, Told]) -> dict[str, float]:
-    """Files that lie far from what the forecast and all the other files say of their months."""
+    """Files that lie far from what the forecast and all the other files say about their months."""
     # They are found one after the other, the farthest first: one that is wrong makes others look
     # so.
     # paths (D, L, n)
@@ -604,7 +604,7 @@ def _shift(logs: Floats, model: LogMonths, told: Mapping[str, Told]) -> Floats:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a place's own counts say of its months, on CDC's scale."""
+    """What a place's own counts say about its months, on CDC's scale."""
 
     months: Months  # (k,): Months that CDC's counts do not settle
     deaths: Floats  # (k,): Deaths expected of them
@@ -622,7 +622,7 @@ class Seen:
 def seen_months(
     panel: Panel, own: Own, state: str, late: Late, drawn: dict[object, Floats]
 ) -> Seen | None:
-    """What a place's own counts say of months that CDC's do not settle."""
+    """What a place's own counts say about months that CDC's do not settle."""
     months, _, days = own.of(state)
     both, mine, cdc = common_months(panel, own, state)
     end, extra = panel.final_through, 0.0

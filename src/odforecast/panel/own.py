@@ -57,18 +57,16 @@ class Own:
     ----------
     locations : tuple of str
         CDC codes, length N.
-    months : ndarray of datetime64[M], shape (N,)
-        Months of death.
+    months, as_of : ndarray of datetime64, shape (N,)
+        Month of death; day of the report.
     deaths : ndarray, shape (N,)
-        Deaths of that one month, by the state's own definition.
-    as_of : ndarray of datetime64[D], shape (N,)
-        The day on which the state said so.
+        Deaths of that month, by the state's definition.
     complete : bool
-        Whether the counts miss nothing any more; else late arrivals are expected.
+        Whether the counts are complete; else late arrivals are expected.
     basis : str
-        What the file says of its basis; empty if nothing.
+        As the file says; empty if it does not.
     undated : datetime.date or None
-        The day that rows without one were taken to be known on; None if all had one.
+        The day assumed for rows without one.
 
     Examples
     --------

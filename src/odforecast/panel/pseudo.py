@@ -53,7 +53,7 @@ class Donor:
     release : datetime.date
         The release.
     locations : tuple of str
-        CDC codes, length L. Of the US only what the release said of it is used: its counts are
+        CDC codes, length L. Of the US only what the release said about it is used: its counts are
         the sum of its parts.
     age : int
         Days from the end of the release's last month to the release.

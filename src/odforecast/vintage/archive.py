@@ -706,7 +706,7 @@ def _checked(table: pd.DataFrame, date: dt.date) -> pd.DataFrame:
 
 
 def _other(held: Kept, table: pd.DataFrame, digest: str) -> ArchiveError:
-    """What to say of figures that are not those there."""
+    """What to say about figures that are not those there."""
     return ArchiveError(
         f"the archive holds other numbers for {of_table(table).called(held.release)}: "
         f"{len(held.read()):,} rows (hash {held.data_hash}) there, {len(table):,} rows (hash "

@@ -231,7 +231,7 @@ def append(path: Path, event: Event) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> ArchiveError:
-    """What to say of a file that cannot be written."""
+    """What to say about a file that cannot be written."""
     return ArchiveError(
         f"cannot write {path}: {error.strerror or error}", hint="is the folder writable?"
     )

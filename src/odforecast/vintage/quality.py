@@ -594,7 +594,7 @@ def _tail_incomplete(seen: Release) -> Found:
         for t in np.flatnonzero(~np.isnan(reported) & ~np.isnan(predicted))[-1:]:
             yield NATION, seen.grid.months[t], (
                 f"reported {reported[t]:,.0f}, CDC predicts {predicted[t]:,.0f}: the last months "
-                "rise in later releases. A fall at the end of a reported series is no fall yet"
+                "rise in later releases. A fall at the end of a reported series is not yet a fall"
             )  # fmt: skip
 
 

@@ -230,7 +230,7 @@ def _retry_after(text: str | None) -> float | None:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What the catalogue says of a data set."""
+    """What the catalogue says about a data set."""
 
     updated: int
     columns: tuple[str, ...]
@@ -302,7 +302,7 @@ class Socrata(Client):
         return f"<Socrata {self.url}, {token} token, {self.page_size:,} rows a page>"
 
     def metadata(self, dataset: str) -> Metadata:
-        """What the catalogue says of a data set.
+        """What the catalogue says about a data set.
 
         Parameters
         ----------

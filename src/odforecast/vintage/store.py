@@ -51,7 +51,7 @@ class Kept:
         return {} if self.file is None else dict(self._meta().get("source", {}))
 
     def _meta(self) -> dict[str, Any]:
-        """What a file says of itself: ``data_hash``, ``source``, and ``parts``."""
+        """What a file says about itself: ``data_hash``, ``source``, and ``parts``."""
         import pyarrow.parquet as pq
 
         assert self.file is not None

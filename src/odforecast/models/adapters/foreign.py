@@ -71,7 +71,7 @@ def past_errors(y: Floats, forecast: Callable[[Floats], Floats], windows: int) -
         )
     errors = np.stack([y[end : end + LENGTH] - forecast(y[:end]) for end in ends])
     if not np.isfinite(errors).all():
-        raise PanelError("a past point forecast is no finite number")
+        raise PanelError("a past point forecast is not a finite number")
     return errors
 
 
@@ -114,7 +114,7 @@ class Marginals:
         """Draws, shape (draws, horizon), independent from month to month."""
         at = np.sort(np.asarray(self.quantiles(horizon), dtype=float), axis=0)
         if at.shape != (len(LEVELS), horizon) or not np.isfinite(at).all():
-            raise PanelError("its quantiles are no finite numbers")
+            raise PanelError("its quantiles are not finite numbers")
         score = np.asarray(ndtri(LEVELS))
         normal = rng.standard_normal((horizon, draws)).T
         piece = np.clip(np.searchsorted(score, normal) - 1, 0, score.size - 2)

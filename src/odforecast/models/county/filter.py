@@ -123,7 +123,7 @@ LOST_SHAPE = 4.0
 
 @dataclass(frozen=True)
 class CountyState:
-    """What the counts up to the last say of the counties of a state."""
+    """What the counts up to the last say about the counties of a state."""
 
     # (n,): What is known of the last count: nothing, all, or what it lies between
     kind: NDArray[np.int64]

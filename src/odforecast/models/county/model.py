@@ -247,7 +247,7 @@ class County:
         beside = panel.beside.get(STATES)
         if beside is None:
             raise PanelError(
-                f"{self.name} follows the states, and no states' panel stands beside this one",
+                f"{self.name} follows the states, and this panel has no states' panel beside it",
                 hint="vintage.panel(dataset='counties') gives both",
             )
         members: dict[str, list[int]] = {}

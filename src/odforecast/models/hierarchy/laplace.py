@@ -208,7 +208,7 @@ def _factor_variance(inputs: Inputs) -> Floats:
 
 
 def _nation(level: Level, slope: Floats, strength: Floats, left: Floats) -> Nation:
-    """The nation's steps given what the tree says of them; the slope is integrated out."""
+    """The nation's steps given what the tree says about them; the slope is integrated out."""
     precision = np.linalg.inv(np.linalg.inv(level.prior[0]) + slope)
     cov = np.linalg.inv(precision + level.data[0])
     cov = (cov + cov.T) / 2
@@ -526,7 +526,7 @@ def upward(
     members: Sequence[Floats],
     prior_mean: Floats,
 ) -> tuple[list[Level], Floats, Floats]:
-    """Levels, and what they say of the increments above them all: precision, and times mean."""
+    """Levels, and what they say about the increments above them all: precision, and times mean."""
     levels = []
     for g, prior in enumerate(priors):
         inverse = np.linalg.inv(data + prior)

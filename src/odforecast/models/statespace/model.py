@@ -101,25 +101,22 @@ def of_the_constants(constants: Constants) -> Scales:
 
 @dataclass(eq=False, repr=False)
 class Dlm:
-    """The default: hierarchical state space of monthly deaths, filtered exactly, drawn jointly.
+    """The default model: hierarchical state space of monthly deaths, filtered and drawn jointly.
 
     Parameters
     ----------
     name : str
-        Name in the registry.
     scales : Scales, optional
-        Innovation scales; default: those estimated from what was published by 2018-12.
+        Innovation scales; default: those known by 2018-12.
     delay : bool
-        Let the filter know what the last months still miss. False is for the ablation: it leans
-        low on real releases.
+        Correct the reporting delay. False is for comparison: it is too low on real releases.
     dated : bool
-        Take the newest set of scales that was known on the panel's as-of date instead.
+        Use the newest scales known on the panel's as-of date.
 
     Notes
     -----
-    The 52 jurisdictions are modelled and the US row is their sum. Where some of them are
-    missing, the US is modelled on its own, and the forecast's ``warnings`` say so. Where T40.4
-    stands beside the panel, the forecast carries it as a part of the whole
+    The US row is the sum of the 52 jurisdictions; where some are missing, the US is modeled on its
+    own, with a warning. Where the panel has T40.4 beside it, the forecast carries it
     (:meth:`odforecast.Forecast.part`).
 
     Examples
