@@ -2,7 +2,7 @@
 
     python benchmarks/bench_published.py                     the bundled releases alone; 10 seconds
     python benchmarks/bench_published.py --vsrr DIR          also releases in a folder of files
-    python benchmarks/bench_published.py --markdown          as docs/published-forecasts.md has it
+    python benchmarks/bench_published.py --markdown          as docs/published.md has it
 
 The printed figures are in ``published.csv``, each with its source; nothing of a source is worked
 out again here. What came is read off a release for 12-month counts, and is the printed one for
@@ -403,13 +403,16 @@ def listing(table: pd.DataFrame) -> str:
     """The figures of the page, as text."""
     kinds = table["kind"].isin(["projection", "study"])
     shown = ["forecast", "counts", "said", "came", "error_percent", "held", "interval_score"]
-    out = [table.loc[kinds, shown].round(1).fillna("–").to_string(index=False)]
+    names = {"said": "projected", "came": "final", "error_percent": "error_%"}
+    names |= {"held": "inside_interval"}
+    projections = table.loc[kinds, shown].rename(columns=names)
+    out = [projections.round(1).fillna("–").to_string(index=False)]
     us = table[(table["kind"] == "predicted value") & (table["counts"] == "all drugs")]
     for ahead, part in us.groupby("ahead"):
         settled = part[part["settled"]]
         error = settled["error_percent"]
         out.append(
-            f"CDC, {abs(ahead):.0f} months before the last known: {len(settled)} values, "
+            f"CDC, {abs(ahead):.0f} months before the last month: {len(settled)} values, "
             f"{error.min():+.1f} to {error.max():+.1f}%, mean {error.mean():+.1f}%"
         )
     return "\n".join(out)
@@ -433,7 +436,7 @@ def markdown(table: pd.DataFrame) -> str:
             cells = [f"{what}: {row['error_percent']:+.1f}%"]
             for model in MODELS:
                 off, held = row[f"{model}_error_percent"], row[f"{model}_held"]
-                inside = "" if pd.isna(held) else ", held" if held else ", missed"
+                inside = "" if pd.isna(held) else ", inside" if held else ", outside"
                 cells.append(f"{number(off, '+.1f')}%{inside}")
             rows.append(f"| {' | '.join(cells)} |")
         text.append("\n".join(rows))

@@ -183,10 +183,16 @@ def _look(app: Sphinx, error: Exception | None) -> None:
             logging.getLogger(__name__).warning(fault)
 
 
+def _plain(app: Sphinx, context: object, lines: list[str]) -> None:
+    """A star in a command's help is a star, not the start of emphasis."""
+    lines[:] = [line.replace("*", r"\*") for line in lines]
+
+
 def setup(app: Sphinx) -> None:
     app.add_html_math_renderer("mathml", (_inline, None), (_block, None))
     app.add_directive("checks-table", checks_table.ChecksTable)
     app.add_directive("names-table", names_table.NamesTable)
     app.add_directive("evidence-references", names_table.Bibliography)
     app.connect("doctree-read", notebooks.put_words)
+    app.connect("sphinx-click-process-description", _plain)
     app.connect("build-finished", _look)

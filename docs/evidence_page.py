@@ -22,62 +22,59 @@ HEAD = f"""# The evidence
 This page is made from `evidence.toml`, which ships with the package;
 `odforecast scenario list` and `odforecast scenario show NAME` print it.
 
-Tags: **V** read in the cited source; **S** press or trade reports that agree with each other, the
-primary text not seen; **C** computed from the published counts; **J** a judgement. A grade says how
-well the evidence bears what it names: *high, medium, low–medium, low, very low, none*. Effects are
-log rate ratios where a number is given without a unit. Numbers in brackets are the references at
-the end.
+Tags: **V** read in the cited source; **S** press or trade reports that agree (primary text not
+seen); **C** computed from the published counts; **J** a judgement. A grade says how well the
+evidence supports a claim: *high, medium, low–medium, low, very low, none*. Effects without a unit
+are log rate ratios. Numbers in brackets refer to the list at the end.
 
 ## Event calendar
 
 **{library()["calendar"]["note"]}**
 
-Kinds: *supply* is what happened to the drug supply, *control* a law on substances, *cooperation*
-what governments did together or for each other, *enforcement* arrests, indictments, closures and
-sanctions on suppliers, *pressure* tariffs, orders and export lists, *check* an outcome that shares
-the supply and not the policies."""
+Kinds: *supply* is a change of the drug supply; *control* a law on substances; *cooperation* what
+governments did together or for each other; *enforcement* arrests, indictments, closures and
+sanctions; *pressure* tariffs, orders and export lists; *check* an outcome with the same supply but
+other policies."""
 
 RIVAL_HEAD = """## Rival explanations
 
-What else fell into the same years, by our judgement (tag J, no grade): a fall that begins in these
-months is no evidence for any one of them, nor for cooperation. How unusual the change after each
-date is among all possible months, `odforecast scenario validate placebo-time` computes; no such
-rank is printed here."""
+These explanations fell into the same years, in our judgement (tag J, no grade). A fall that begins
+in these months is not evidence for any one of them, nor for cooperation.
+`odforecast scenario validate placebo-time` computes how unusual the change after each date is."""
 
 PRIORS_HEAD = """## Named priors
 
-All are judgements (tag J) built on the tables above. The full effect is the log rate ratio of
-monthly deaths of the scope at full strength and exposure 1: mean (sd), or the ends of a uniform
-distribution. P(null) is the probability that nothing happens. *Replaced* is the part of the averted
-deaths of a class that come all the same, from another drug. Between states the size varies by a
-factor whose log has an sd of 0 … 0.5, drawn once a draw; every state keeps the sign. Where one tail
-counts, the effect in the other is nothing. LogNormal(ln 2, 0.6) has the median 2 and the sd 0.6 of
-its log. Where a prior has a *share*, the size is multiplied by it in every draw."""
+All priors are judgements (tag J) based on the tables above. The full effect is the log rate ratio
+of monthly deaths of the scope at full strength and exposure 1: mean (sd), or the ends of a uniform
+distribution. P(null) is the probability of no effect. *Replaced* is the share of averted deaths of
+a class that other drugs replace. Between states the size varies by a factor whose log has an sd of
+0 … 0.5, drawn once per draw; every state keeps the sign. Where one tail counts, the other means
+no effect. LogNormal(ln 2, 0.6) has median 2 and an sd of 0.6 on the log scale. Where a prior has a
+*share*, the size is multiplied by it in every draw."""
 
 SIZES_HEAD = """### What each size was read from
 
-A size is the effect **at full strength**. What is measured is the change between two windows, and
-an effect may still be growing in one of them or already fading. So each size is solved: with the
-prior's own lag, ramp and half-life, from the date of the event, the median course gives the change
-that was measured. A test repeats this on the bundled counts. Studies that give the change at full
-strength need no solving. "5%" means that the measured change is the strong end of the prior's 90%
-interval. The prior's size is rounded: the fall to April 2025, not yet final, would ask for −0.72 of
-the shock, and calendar years for −0.63."""
+A size is the effect **at full strength**. Measured is the change between two windows, in which an
+effect may still grow or already fade. So each size is solved: with the prior's own lag, ramp and
+half-life, the median course must give the measured change. A test repeats this on the bundled
+counts. Studies that give the change at full strength need no solving. "5%" means that the measured
+change is the strong end of the prior's 90% interval. Sizes are rounded: the fall to April 2025, not
+yet final, would give −0.72 for the shock, and calendar years −0.63."""
 
 #: What version 3 of the library changed: prior, before, after, why.
 CHANGES = (
     ("`supply-shock-2023-like`", "−0.45 (0.20)", "−0.65 (0.29)",
-     "−0.45 was the change from 2023 to 2024, and both years lie on the ramp: it gave −0.29 for "
-     "the −0.42 that was counted. The spread grows in proportion.", "16,800 → 22,400"),
+     "−0.45 was the change from 2023 to 2024, but both years are on the ramp: it gave −0.29 where "
+     "−0.42 was counted. The spread grows in proportion.", "16,800 → 22,400"),
     ("`analogue-scheduling`", "−0.12 (0.08)", "−0.22 (0.15)",
-     "The same slip: it gave −0.02 for the −0.04 that was counted.", "2,390 → 4,310"),
+     "The same error: it gave −0.02 where −0.04 was counted.", "2,390 → 4,310"),
     ("`cooperation-resumed`", "−0.08 (0.12); works 45%, backfires 15%",
      "−0.65 (0.29) × Beta(1.5, 4); works 59%, backfires 1%",
      "Derived from the shock and the share of it credited to cooperation, over its own timing. The "
      "chance of nothing stays 40%, our judgement. The share has no negative values, so only the "
      "shock's own chance of raising deaths is left.", "1,670 → 3,820"),
     ("`precursor-scheduling`", "−0.15 (0.15), P(null) 0.50", "−0.13 (0.13), P(null) 0.60",
-     "Controls are small and passing: Mexico 2005; 8 of 13 regulations did nothing.",
+     "Controls have small and temporary effects: Mexico 2005; 8 of 13 regulations had none.",
      "2,130 → 1,340"),
     ("`supplier-closure`", "−0.10 (0.12), all of it fades",
      "−0.25 (0.25), a share Beta(0.5, 0.5) stays",
@@ -86,31 +83,29 @@ CHANGES = (
      "The same rise of 0.10, as a fraction of 0.65 and not of 0.45.", "–"),
     ("`class-scheduling`", "grade medium", "grade low", "Its window holds the pandemic.", "–"),
     ("`cooperation-suspended`", "grade medium", "grade none",
-     "The counts say nothing about it: Bayes factor 1.1.", "–"),
+     "The counts contain no information: Bayes factor 1.1.", "–"),
 )  # fmt: skip
 
 CHANGES_HEAD = """### What changed in version 3
 
 Timings did not change. The last column is the mean number of deaths averted in the United States
-from January 2026 to December 2028, the chance of nothing included, in the example of the README
-(release of 14 January 2026). For Ohio, the example itself went from 60 to 140 fewer deaths on
-average with `cooperation-resumed`, and from 116 to 140 if it works."""
+from January 2026 to December 2028, over all outcomes (release of January 14, 2026). For Ohio,
+`cooperation-resumed` went from 60 to 140 fewer deaths on average, from 116 to 140 if it works."""
 
 DEMAND_HEAD = """## Demand-side levers, for comparison
 
-Priors like those above, which run beside them. What the studies found is read there (tag V), the
-rest is judgement (J). The full effect is in percent of the deaths of the scope, mean (sd); the
-studies count opioid deaths, and T40.4 is the nearest class. The naloxone figures of two models and
-a trial disagree: all three are shown. An effect lasts as long as the effort does."""
+These priors have the same form. Findings are from the studies (tag V), the rest is judgement (J).
+The full effect is in percent of the deaths of the scope, mean (sd). The studies count opioid
+deaths, and T40.4 is the nearest class. Two models and a trial disagree about naloxone, so all three
+are shown. An effect lasts as long as the effort does."""
 
 DEFINITIONS = """## Two more definitions
 
-The share of the 2023–24 fall that is credited to cooperation has the prior Beta(1.5, 4), mean 0.27
-(tag J), and is always shown with the sensitivity at 0, 25, 50, 75 and 100%.
+The share of the 2023–24 fall credited to cooperation has the prior Beta(1.5, 4), mean 0.27 (tag J).
+It is always shown with its sensitivity at 0, 25, 50, 75 and 100%.
 
-A result is printed as *prior-dominated* where P(null) moves by a Bayes factor within 1/3 … 3
-**and** the sd given an effect keeps more than 0.8 of its prior: then the data said little, and what
-is shown is the assumption."""
+A result is *prior-dominated* where P(null) moves by a Bayes factor within 1/3 … 3 **and** the sd
+given an effect keeps more than 0.8 of its prior. Then the result is the assumption."""
 
 
 def to_markdown() -> str:

@@ -51,7 +51,7 @@ def run(models="naive", **more):
         ({"targets": 12}, "targets is 12"),
         ({"targets": ("deaths",)}, "unknown target"),
         ({"horizons": "6"}, "horizons has '6'"),
-        ({"origins": 5}, "origins has a int, which is no Origin"),
+        ({"origins": 5}, "origins has a int, which is not an Origin"),
         ({"origins": [5]}, "origins has a int"),
         ({"truth": "reported"}, "truth is a str, no Truth"),
     ],

@@ -168,14 +168,12 @@ def test_who_is_not_among_all_is_named_and_does_not_lead(results: Any) -> None:
     )  # fmt: skip
     said = summary_of([task_summary(leaderboard(few))])
     page = board_page(said)
-    assert "Not among all, for fewer than half of the counts were forecast: dlm." in page
+    assert "Listed separately, with fewer than half of the counts: dlm." in page
     assert "On quick, naive+delay has the lowest score of 2 models" in page
     assert [r[0] for r in tables(page)["quick-all-jurisdictions"]][-1] == "dlm"
-    assert "Not among all, for fewer than half of the counts were forecast: `dlm`." in markdown(
-        said
-    )
+    assert "Listed separately, with fewer than half of the counts: `dlm`." in markdown(said)
     whole = board_page(summary_of([task_summary(leaderboard(results))]))
-    assert "Not among all" not in whole
+    assert "Listed separately" not in whole
 
 
 # The tool
@@ -270,4 +268,4 @@ def test_nothing_in_common_is_said_on_the_page_and_in_the_docs(results: Any) -> 
     assert {r["coverage_90"] for r in task["tables"]["all"]} == {None}
     assert task["coverage"]["nation"]["dlm"] == [None] * 4
     for text in (board_page(said), markdown(said)):
-        assert "Where all have no count in common there is no WIS and no coverage" in text
+        assert "No count was forecast by all models, so there is no common WIS or coverage" in text

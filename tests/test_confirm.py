@@ -331,7 +331,7 @@ def test_freezing_anew_takes_nothing_away(place: Place, monkeypatch: pytest.Monk
     assert {r["release"] for r in new["read"]} == {"2020-01-15", NEW, "2025-09-17"}
     page = place.page.read_text()
     assert "Nothing has been confirmed yet" in page
-    assert "Of an earlier default: default-2026-11" in page
+    assert "Earlier default: default-2026-11" in page
     assert f"release {NEW} was read" in refused(place, model="drift")
 
 

@@ -153,7 +153,7 @@ def repeat(table: pd.DataFrame) -> pd.DataFrame:
     ("change", "message"),
     [
         (lose_zeros, "FILE, row 71, column location: '1' (69 such rows); a leading zero was lost"),
-        (put(2, "location", "WV"), "FILE, row 4, column location: 'WV' is no location"),
+        (put(2, "location", "WV"), "FILE, row 4, column location: 'WV' is not a location"),
         (put(2, "target", "deaths"), "FILE, row 4, column target: 'deaths'; one of"),
         (put(2, "output_type", "mean"), "FILE, row 4, column output_type: 'mean'"),
         (put(0, "target_end_date", "2023-12-30"), "'2023-12-30' is not the last day of its month"),

@@ -83,7 +83,7 @@ def test_what_is_a_number_is_read_as_it_stands(tmp_path, text, cell):
 def test_no_day_is_taken_for_one(tmp_path, text, column, cell):
     message = refusal(tmp_path, with_cell(text, 5, column, cell))
     assert f"row 5, column {column}: " in message
-    assert "is no date" in message
+    assert "is not a date" in message
 
 
 def test_a_file_cut_inside_its_last_number_is_refused(tmp_path, text):
@@ -138,7 +138,7 @@ def test_structures_that_are_no_hub_file(tmp_path, text):
     long = refusal(tmp_path, put(*lines[:7], lines[7] + ",", *lines[8:]))
     assert "row 8: 9 cells" in long
     again = refusal(tmp_path, put(*lines, lines[0]))
-    assert "row 25, column origin_date: 'origin_date' is no date" in again
+    assert "row 25, column origin_date: 'origin_date' is not a date" in again
     assert "repeats a row" in refusal(tmp_path, put(*lines, lines[4]))
     european = refusal(tmp_path, put(*(x.replace(",", ";") for x in lines)))
     assert "no column" in european
@@ -223,7 +223,7 @@ VALUES = [float(x) for x in range(1000, 1023)]
 
 
 @pytest.mark.parametrize(("column", "table", "message"), [
-    ("value", lambda: swapped("value", [True] * 23), "row 1, column value: True is no finite"),
+    ("value", lambda: swapped("value", [True] * 23), "row 1, column value: True is not a finite"),
     ("value", lambda: swapped("value", [None, *VALUES[1:]]), "row 1, column value: nan is no"),
     ("value", lambda: swapped("value", [*VALUES[:3], np.inf, *VALUES[4:]]), "row 4, column value"),
     ("value", lambda: swapped("value", [[x] for x in VALUES]), "row 1, column value: [1000.]"),
@@ -238,14 +238,14 @@ VALUES = [float(x) for x in range(1000, 1023)]
     ("horizon", lambda: swapped("horizon", [1.5] * 23), "give a whole number"),
     ("horizon", lambda: swapped("horizon", [True] * 23), "row 1, column horizon: True"),
     ("origin_date", lambda: swapped("origin_date", ZONED), "row 1, column origin_date: 2024-04-17"),
-    ("origin_date", lambda: swapped("origin_date", [day.replace(hour=12)] * 23), "is no date"),
-    ("origin_date", lambda: swapped("origin_date", [19830] * 23), "19830 is no date"),
+    ("origin_date", lambda: swapped("origin_date", [day.replace(hour=12)] * 23), "is not a date"),
+    ("origin_date", lambda: swapped("origin_date", [19830] * 23), "19830 is not a date"),
     ("origin_date", lambda: swapped("origin_date", [None] * 23), "row 1, column origin_date"),
-    ("origin_date", lambda: swapped("origin_date", [2**55] * 23, pa.timestamp("us")), "no date"),
+    ("origin_date", lambda: swapped("origin_date", [2**55] * 23, pa.timestamp("us")), "not a date"),
     ("origin_date", lambda: swapped("origin_date", [2**30] * 23, pa.date32()), "bad.parquet"),
-    ("location", lambda: swapped("location", [None] * 23), "column location: None is no location"),
+    ("location", lambda: swapped("location", [None] * 23), "location: None is not a location"),
     ("location", lambda: swapped("location", [1] * 23), "column location: 1"),
-    ("location", lambda: swapped("location", [["US"]] * 23), "is no location"),
+    ("location", lambda: swapped("location", [["US"]] * 23), "is not a location"),
     ("target", lambda: swapped("target", ["a" * 50_000] * 23), "50,000 characters"),
 ])  # fmt: skip
 def test_parquet_that_holds_something_else(tmp_path, column, table, message):

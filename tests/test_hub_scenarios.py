@@ -125,8 +125,8 @@ def swap(table: pd.DataFrame) -> pd.DataFrame:
     [
         (put(7, ""), "FILE, row 9, column scenario_id: '' names no scenario; every row names"),
         (lambda t: t.assign(scenario_id=""), "row 2, column scenario_id: '' names no scenario"),
-        (put(7, " less"), "row 9, column scenario_id: ' less' is no name of a scenario; 1 to 200"),
-        (put(7, "a\tb"), r"row 9, column scenario_id: 'a\tb' is no name of a scenario"),
+        (put(7, " less"), "row 9, column scenario_id: ' less' is not a scenario name; 1 to 200"),
+        (put(7, "a\tb"), r"row 9, column scenario_id: 'a\tb' is not a scenario name"),
         (put(7, "a" * 201), "row 9, column scenario_id: 'aaa"),
         (put(7, "other"), "FILE, row 2, origin 2024-04-17, scenario 'null', location US"),
         (put(69, "null"), "FILE, row 71, column output_type_id: '0.01' repeats a row"),
@@ -147,10 +147,10 @@ def test_every_broken_rule_is_named(tmp_path, change, message):
             lambda n: ["null"] * (n - 1) + [None],
             "row 138, column scenario_id: nan names no scenario",
         ),
-        (lambda n: [1] * n, "row 1, column scenario_id: 1 is no text (138 such rows); write"),
+        (lambda n: [1] * n, "row 1, column scenario_id: 1 is not text (138 such rows); write"),
         (lambda n: [float("nan")] * n, "row 1, column scenario_id: nan names no scenario"),
-        (lambda n: [["null"]] * n, "is no text"),
-        (lambda n: [b"null"] * n, "row 1, column scenario_id: b'null' is no text"),
+        (lambda n: [["null"]] * n, "is not text"),
+        (lambda n: [b"null"] * n, "row 1, column scenario_id: b'null' is not text"),
     ],
 )
 def test_parquet_that_holds_something_else(tmp_path, cells, message):
@@ -179,7 +179,7 @@ def test_forecasts_that_are_no_scenarios_of_one_another():
     assert len(scenarios_to_hub({"a": base, "b": made(draws=41)})) == 2 * len(to_hub(base))
     with pytest.raises(ForecastError, match="no scenarios"):
         scenarios_to_hub({})
-    with pytest.raises(ForecastError, match=r"' ' is no name of a scenario"):
+    with pytest.raises(ForecastError, match=r"' ' is not a scenario name"):
         scenarios_to_hub({" ": base})
 
 
@@ -236,7 +236,7 @@ def test_samples_are_coupled_as_the_configuration_says(joint, own):
 def test_a_configuration_that_cannot_be():
     with pytest.raises(ForecastError, match="scenario 'a' is there twice"):
         scenario_tasks(["a", "a"], made())
-    with pytest.raises(ForecastError, match=r"'a\\n' is no name"):
+    with pytest.raises(ForecastError, match=r"'a\\n' is not a scenario name"):
         scenario_tasks(["a\n"], made())
     with pytest.raises(ForecastError, match="no scenarios"):
         scenario_tasks([], made())
@@ -272,11 +272,11 @@ def test_months_that_held(tmp_path):
         ([], "row 1 holds no column names; a CSV file with columns scenario_id, first_month"),
         (["scenario_id,first_month"], "held.csv: no column last_month; columns: scenario_id"),
         ([HEAD + ",why"], "held.csv: unknown column 'why'; columns: scenario_id, first_month"),
-        ([HEAD, "x,2024-01,2024-02"], "row 2, column scenario_id: 'x' is no scenario of the fore"),
-        ([HEAD, ",2024-01,2024-02"], "row 2, column scenario_id: '' is no name of a scenario"),
-        ([HEAD, "null,2024-13,2024-02"], "row 2, column first_month: '2024-13' is no month; wri"),
-        ([HEAD, "null,2024-01,"], "row 2, column last_month: '' is no month; write months as 2024"),
-        ([HEAD, "null,2024-01-01,2024-02"], "column first_month: '2024-01-01' is no month"),
+        ([HEAD, "x,2024-01,2024-02"], "row 2, column scenario_id: 'x' is not a scenario"),
+        ([HEAD, ",2024-01,2024-02"], "row 2, column scenario_id: '' is not a scenario name"),
+        ([HEAD, "null,2024-13,2024-02"], "row 2, column first_month: '2024-13' is not a month"),
+        ([HEAD, "null,2024-01,"], "row 2, column last_month: '' is not a month; write months"),
+        ([HEAD, "null,2024-01-01,2024-02"], "column first_month: '2024-01-01' is not a month"),
         ([HEAD, "null,2024-02,2024-01"], "column last_month: '2024-01' lies before first_month"),
         ([HEAD, "null,2024-01,2024-03", "null,2024-03,2024-04"],
          "row 3, column first_month: '2024-03' begins months that row 2 has too (2024-03)"),

@@ -46,8 +46,8 @@ _LEVELS = {"jurisdictions": "states, DC and New York City", "nation": "United St
 #: Models that a table of the docs shows, the best first; the page has all.
 _SHOWN = 12
 NOTHING_COMMON = (
-    "Where all have no count in common there is no WIS and no coverage: either no model has half "
-    "of the counts, or each count was forecast by some and not by others."
+    "No count was forecast by all models, so there is no common WIS or coverage: either no model "
+    "has half of the counts, or each count was forecast by some models only."
 )
 
 Rows = list[dict[str, Any]]
@@ -423,7 +423,7 @@ def read_summary(path: str | Path) -> dict[str, Any]:
     except DataError:
         raise
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{source} holds no numbers of a leaderboard: {error}") from error
+        raise DataError(f"{source} is not a leaderboard file: {error}") from error
     return unpacked(found)
 
 
@@ -436,7 +436,7 @@ def read_timings(path: str | Path) -> dict[str, Any] | None:
         found = json.loads(source.read_text(encoding="utf-8"))
         return {"machine": str(found["machine"]), "tasks": dict(found["tasks"])}
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{source} holds no seconds of a leaderboard: {error}") from error
+        raise DataError(f"{source} is not a file of leaderboard timings: {error}") from error
 
 
 def markdown(summary: Mapping[str, Any], timings: Mapping[str, Any] | None = None) -> str:
@@ -481,7 +481,7 @@ def _table(
     ahead = " / ".join(g.replace("-", "–") for g in held)
     counts = " / ".join(f"{groups[order[0]][g]['n_all']:,}" for g in held)
     second = second_of(task) or "naive+delay"
-    head = ["model", "WIS / `hub-baseline`", f"WIS / `{second}`", "90% held", "missing"]
+    head = ["model", "WIS / `hub-baseline`", f"WIS / `{second}`", "90% coverage", "missing"]
     head += ["seconds"] if costs else []
     lines = [
         f"**{_LEVELS[level][0].upper()}{_LEVELS[level][1:]}{about}**, {ahead} months ahead; counts "
@@ -506,7 +506,7 @@ def _table(
         lines.append(f"| {' | '.join(cells)} |")
     if apart:
         named = ", ".join(f"`{m}`" for m in sorted(apart))
-        lines += ["", f"Not among all, for fewer than half of the counts were forecast: {named}."]
+        lines += ["", f"Listed separately, with fewer than half of the counts: {named}."]
     if len(order) > _SHOWN:
         lines += ["", f"{len(order) - _SHOWN} more models are on the page."]
     return [*lines, ""]

@@ -28,23 +28,22 @@ _KINDS = {
     "pseudo-clean": "Complete counts",
 }
 _SAYS = {
-    VINTAGE_DELAYED: "This decides. A later release is cut at each month and made as incomplete as "
-    "real releases were: what a forecaster was given on such a day.",
-    "real": "The guard: releases as they were published. They are few, and their intervals wide.",
-    "pseudo-clean": "The forecaster alone: counts that are complete to the last month, as nobody "
-    "was ever given them. An upper bound.",
+    VINTAGE_DELAYED: "This task decides. A later release is cut at each month and made as "
+    "incomplete as real releases were, so a model sees what it would have seen that day.",
+    "real": "A check: releases as published. They are few, so intervals are wide.",
+    "pseudo-clean": "The model alone: counts that are complete to the last month, which nobody has "
+    "in real time. An upper bound.",
 }
 WORDS = (
-    "WIS: weighted interval score, in deaths; it falls as intervals get narrower and rises as "
-    "counts lie outside them. Models are compared on the counts that both have, and the number of "
-    "counts stands beside. There are two denominators, for one alone is easy to beat: the hub "
-    "baseline (the last count, as wide as its past errors) takes the last months as they were "
-    "published, too low; naive+delay completes them first. Intervals of ratios: blocks of origins "
-    "drawn again and, where the delay comes from real releases, whole releases."
+    "WIS is the weighted interval score, in deaths. Narrower intervals lower it; counts outside "
+    "them raise it. Models are compared on the counts that both have. Two baselines are shown: "
+    "hub-baseline repeats the last published count, which is too low; naive+delay completes the "
+    "last months first and is harder to beat. Intervals of ratios come from resampling blocks of "
+    "origins and, where the delay comes from real releases, whole releases."
 )
 EXPLORATORY = (
-    "All of this is exploratory: the people who built the models had seen these releases. Origins "
-    "of 2019–20 were used in their development, and those of 2021 for the nation's settings."
+    "All results are exploratory: the developers had seen these releases. They used origins of "
+    "2019–20 to build the models, and those of 2021 to choose the nation's settings."
 )
 Rows = Sequence[Mapping[str, Any]]
 #: Seconds per origin, by model; empty where they were not measured.
@@ -88,8 +87,8 @@ def board_page(
     blocks.append(_lacking(summary))
     blocks.append(_manifest(summary, timings))
     context: dict[str, object] = {
-        "title": "The benchmark: forecasts of overdose deaths, side by side",
-        "subtitle": "Everybody is asked the same, from what was known on the same days.",
+        "title": "Leaderboard: forecasts of overdose deaths",
+        "subtitle": "Every model forecasts the same counts from what was known on the same days.",
         "lead": _lead(run),
         "warnings": [EXPLORATORY],
         "numbers": (), "sections": (), "files": (), "links": (), "places": (), "contents": True,
@@ -115,15 +114,18 @@ def _lead(run: Sequence[Mapping[str, Any]]) -> list[str]:
     )
     if best["rel_naive"] is not None:
         text += f" and {best['rel_naive']:.2f} of that of naive+delay"
-    text += f", on {best['n_common']:,} counts; its 90% intervals held {_percent(best)}."
+    text += (
+        f", on {best['n_common']:,} counts; its 90% intervals contained {_percent(best)} of the "
+    )
+    text += "final counts."
     out = [text]
     today = [r for r in task["tables"].get("today", ()) if r["model"] == best["model"]]
     today = [r for r in today if r["level"] == "jurisdictions" and r["rel_wis"] is not None]
     if today:
         each = ", ".join(f"{r['rel_wis']:.2f} ({_dashed(r['horizon_group'])})" for r in today)
         out.append(
-            f"As releases come today, {ERAS[1]} months after the last month: {each} of the hub "
-            "baseline's, by months ahead."
+            f"With releases as they come today, {ERAS[1]} months after the last month: {each} of "
+            "the hub baseline's, by months ahead."
         )
     return out
 
@@ -157,7 +159,7 @@ def _about(summary: Mapping[str, Any]) -> Block:
     head = ["Task", "What", "Fingerprint", "Origins", "Truth"]
     return Block(
         "tasks", "What is asked", (WORDS,), (), (),
-        [Table(head, rows, caption="A fingerprint is a hash of the definition and of the data.")],
+        [Table(head, rows, caption="A fingerprint is a hash of the definition and the data.")],
     )  # fmt: skip
 
 
@@ -194,8 +196,8 @@ def _task(task: Mapping[str, Any], costs: Mapping[str, float]) -> list[Block]:
             ),
             Block(f"{name}-horizons", f"{title}: by months ahead", (), (), by("horizons")),
             Block(f"{name}-regimes", f"{title}: rise and fall", (), (), regimes),
-            Block(f"{name}-pairs", f"{title}: each against each", (), (), pairs),
-            Block(f"{name}-calibration", f"{title}: did intervals hold", (), pit, held),
+            Block(f"{name}-pairs", f"{title}: pairs of models", (), (), pairs),
+            Block(f"{name}-calibration", f"{title}: coverage of intervals", (), pit, held),
         ]  # fmt: skip
     return [b for b in blocks if b.tables or b.drawings]
 
@@ -214,7 +216,7 @@ def _picture(task: Mapping[str, Any]) -> Drawing | None:
     said = "; ".join(f"{r['model']} {r['rel_wis']:.2f}" for r in rows)
     return intervals(
         bars, f"WIS as a share of hub-baseline's, task {task['name']}", f"{said}.",
-        "States, DC and New York City, all months ahead; left of the line is better. Bars: 90% "
+        "States, DC and New York City, all months ahead. Left of the line is better. Bars: 90% "
         f"intervals. The best {len(rows)} of {len(task['models'])} models.",
         unit="share of the WIS of hub-baseline", reference=1.0, log=True,
         key=f"{task['name']}-picture",
@@ -234,8 +236,8 @@ def _histograms(task: Mapping[str, Any]) -> Drawing | None:
     drawn = histograms(
         parts,
         f"States, DC and New York City, task {task['name']}",
-        "A hump in the middle: intervals too wide; a U: too narrow; high at the right: forecasts "
-        "too low. The line is where all bars would be.",
+        "A hump in the middle means intervals are too wide, a U too narrow; high at the right "
+        "means forecasts are too low. Calibrated forecasts follow the line.",
     )
     if drawn is None:
         return None
@@ -250,7 +252,7 @@ def _joint(joint: Mapping[str, Any] | None) -> Block:
         return Block("joint-of", "Sums of the states' draws")
     text = (
         f"Task {joint['task']} ({joint['fingerprint'][:12]}), {joint['origins']} origins. Scores "
-        "of single places see nothing of what places have in common, and the energy score hardly; "
+        "of single places do not show whether places move together, and the energy score hardly; "
         "sums and paths do."
     )
     return Block(
@@ -261,10 +263,10 @@ def _joint(joint: Mapping[str, Any] | None) -> Block:
 def _lacking(summary: Mapping[str, Any]) -> Block:
     found = lacking_table(summary["tasks"], summary["left_out"])
     said = "No model lacks a forecast." if found is None else (
-        "A model that leaves out what is hard has a better mean: what is missing is counted, and "
-        "comparisons are of counts that both models have."
+        "A model that skips difficult counts has a better mean. So missing counts are shown, and "
+        "comparisons use only counts that both models have."
     )  # fmt: skip
-    return Block("missing", "What is missing, and who is not here", (said,), (), _tables(found))
+    return Block("missing", "Missing forecasts and models", (said,), (), _tables(found))
 
 
 def _manifest(summary: Mapping[str, Any], timings: Mapping[str, Any] | None) -> Block:
@@ -320,8 +322,8 @@ def overall(task: Mapping[str, Any], level: str, costs: Costs) -> SortTable | No
         Column("/ hub", "90% interval"),
         *([Column("/ naive", "90% interval")] if second else []),
         Column("log / hub", "of log WIS"),
-        Column("90%", "held"),
-        Column("50%", "held"),
+        Column("90%", "coverage"),
+        Column("50%", "coverage"),
         Column("Missing"),
         *([Column("Seconds", "per origin")] if costs else []),
         Column("Made", numbers=False),
@@ -344,7 +346,7 @@ def overall(task: Mapping[str, Any], level: str, costs: Costs) -> SortTable | No
         cells.append([*row, Cell(kinds.get(name, ""))])
     first = rows[0]
     caption = (
-        f"{LEVEL_NAMES[level]}, all months ahead. WIS and what is held: over the "
+        f"{LEVEL_NAMES[level]}, all months ahead. WIS and coverage use the "
         f"{first['n_all']:,} counts that all models have; WIS {_denominators(second)} on the "
         f"counts both have. Missing: forecasts that were asked for ({first['n_asked']:,}) and not "
         f"made; {_rests(rows)}.{_apart(rows)}"
@@ -374,7 +376,7 @@ def by_group(
     some = {g: next(r for r in rows if r[key] == g) for g in held}
     for base in ("hub", *(["naive"] if second else [])):
         head += [Column(_group(g), f"/ {base}") for g in held]
-    head += [Column(_group(g), "90% held") for g in held]
+    head += [Column(_group(g), "90% coverage") for g in held]
     cells = []
     order = sorted(by_model, key=lambda m: _order(by_model[m], held))
     for model in order:
@@ -389,7 +391,7 @@ def by_group(
     few = _apart([r for r in rows if r[key] in held])
     caption = (
         f"{LEVEL_NAMES[level]}{about}: WIS {_denominators(second)} on the counts both have, below "
-        f"1 is better; what is held, of the counts that all have: {counts}; {_rests(last)}.{few}"
+        f"1 is better; coverage of the counts that all have: {counts}; {_rests(last)}.{few}"
     )
     return SortTable(f"{task['name']}-{table}-{level}", caption, head, cells, (), -1)
 
@@ -404,8 +406,8 @@ def coverage_table(task: Mapping[str, Any], level: str) -> SortTable | None:
     ranked = [r["model"] for r in task["tables"]["all"] if r["level"] == level]
     cells = [[Cell(model), *map(share, found[model])] for model in ranked if model in found]
     caption = (
-        f"{LEVEL_NAMES[level]}: share of the counts that all have inside; right is what the name "
-        "says."
+        f"{LEVEL_NAMES[level]}: share inside the interval, of the counts that all have. "
+        "It should be what the name says."
     )
     return SortTable(f"{task['name']}-coverage-{level}", caption, columns, cells, (), -1)
 
@@ -455,8 +457,8 @@ def joint_table(rows: Rows) -> SortTable | None:
         Column("Score"),
         Column("Shuffled", "score of the control"),
         Column("Share", "score / control"),
-        Column("90% held"),
-        Column("Shuffled", "90% held"),
+        Column("90% coverage"),
+        Column("Shuffled", "90% coverage"),
         Column("Scored"),
         Column("Places", "in each", numbers=False),
     ]
@@ -487,15 +489,12 @@ def joint_table(rows: Rows) -> SortTable | None:
         ]
         cells.append(row)
     caption = (
-        "What people add up. Shuffled: the same draws, put together anew between places, so that "
-        "every place's own forecast is unchanged and what places have in common is gone."
+        "Sums and paths. Shuffled: the same draws in another order for each place. Each place's "
+        "own forecast is unchanged, but places no longer move together."
     )
     caption += "".join(f" {name} has no row: {why}." for name, why in without.items())
     if any(str(row[-1].text).endswith(_OTHERS) for row in cells):
-        caption += (
-            " Of other counts: added up over other places than another model's row of the same, or "
-            "scored at other origins; the two are not to be compared."
-        )
+        caption += " Rows of different places or origins cannot be compared."
     return SortTable("joint", caption, columns, cells, (), -1)
 
 
@@ -547,7 +546,7 @@ def lacking_table(tasks: Sequence[Mapping[str, Any]], left_out: Rows) -> SortTab
         cells.append([Cell(r["model"]), Cell(r["task"]), *nothing, Cell(_folded(r["reason"]))])
     if not cells:
         return None
-    caption = "What is missing, and what is on no board."
+    caption = "Missing forecasts, and models that are not on the board."
     return SortTable("lacking", caption, columns, cells, (), -1)
 
 
@@ -600,9 +599,7 @@ def _apart(rows: Rows) -> str:
     names = list(dict.fromkeys(str(r["model"]) for r in rows if not in_all(r)))
     out = "" if all(r["n_all"] for r in rows) else f" {NOTHING_COMMON}"
     if names:
-        out += (
-            f" Not among all, for fewer than half of the counts were forecast: {', '.join(names)}."
-        )
+        out += f" Listed separately, with fewer than half of the counts: {', '.join(names)}."
     return out
 
 

@@ -29,7 +29,7 @@ def written(page: str, record: dict[str, Any]) -> str:
     head, begin, rest = page.partition(BEGIN)
     _, end, tail = rest.partition(END)
     if not (begin and end):
-        raise ConfirmError("the page lacks the marks between which its tables stand")
+        raise ConfirmError("the page lacks the two marks around its tables")
     return f"{head}{BEGIN}\n\n{block(record)}\n\n{END}{tail}"
 
 
@@ -41,14 +41,14 @@ def block(record: dict[str, Any]) -> str:
         f"**The frozen default**: `{cell(frozen['model'])}`, spec hash `{frozen['spec_hash']}`, "
         f"code digest `{frozen['code_digest']}`, odforecast {frozen['version']}, git tag "
         f"`{cell(frozen['tag'])}`, frozen on {frozen['frozen_on']}; seed {frozen['seed']}, "
-        f"{frozen['draws']:,} draws, {frozen['horizon']} months. While it was built, "
-        f"{len({r['release'] for r in record['read']})} releases were read, with counts of the "
-        f"months to {frozen['months_seen']}.",
+        f"{frozen['draws']:,} draws, {frozen['horizon']} months. Its developers had read "
+        f"{len({r['release'] for r in record['read']})} releases, with counts to "
+        f"{frozen['months_seen']}.",
         "",
     ]
     if not own:
-        lines.append("**Nothing has been confirmed yet.** There is no figure of this default on a "
-                     "release that nobody had read.")  # fmt: skip
+        lines.append("**Nothing has been confirmed yet.** This default has not been scored on an "
+                     "unread release.")  # fmt: skip
     else:
         lines += ["**Confirmatory.** Each release was scored once.", "", *_runs(own, frozen), "",
                   *_lacks(own), *_pooled(own, frozen), "", *_ages(own, frozen), "",
@@ -56,8 +56,8 @@ def block(record: dict[str, Any]) -> str:
     for old in record["earlier"]:
         mine = [c for c in made if c["spec_hash"] == old["spec_hash"]]
         about = f"`{cell(old['model'])}`, spec hash `{old['spec_hash']}`, tag `{cell(old['tag'])}`"
-        lines += ["", f"## Of an earlier default: {cell(old['tag'])}", "",
-                  f"Confirmatory for {about}, and not for today's default.", "",
+        lines += ["", f"## Earlier default: {cell(old['tag'])}", "",
+                  f"These results are confirmatory for {about}, not for today's default.", "",
                   *_runs(mine, old), "", *_lacks(mine), *_pooled(mine, old), "",
                   *_ages(mine, old), "", *_single(mine), "", *_lost(mine)]  # fmt: skip
     return "\n".join(lines).rstrip()
@@ -96,7 +96,7 @@ def _lacks(own: Sequence[dict[str, Any]]) -> Iterator[str]:
     for c in own:
         if absent := c.get("lacks"):
             yield (f"Release {c['release']} has no counts of {', '.join(absent)}: it is scored on "
-                   "the jurisdictions it has, and the nation is left out.")  # fmt: skip
+                   "the other jurisdictions, and the nation is left out.")  # fmt: skip
             yield ""
 
 
@@ -126,12 +126,12 @@ def _ages(own: Sequence[dict[str, Any]], frozen: dict[str, Any]) -> Iterator[str
 def _pooled(own: Sequence[dict[str, Any]], frozen: dict[str, Any]) -> Iterator[str]:
     table = table_of(own)
     groups = table["block"].nunique()
-    few = (f"There is no interval: they make up {groups} group{'s' * (groups != 1)}, and an "
-           f"interval takes at least {MIN_GROUPS}." if groups < MIN_GROUPS else
+    few = (f"There is no interval: the releases form {groups} group{'s' * (groups != 1)}, and an "
+           f"interval needs at least {MIN_GROUPS}." if groups < MIN_GROUPS else
            "Interval: 90%, whole groups resampled.")  # fmt: skip
     yield (f"**All releases together, confirmatory**: {table['release'].nunique()} releases. "
-           "Releases whose last months lie within a year of one another share their errors and "
-           f"are one group. {few}")  # fmt: skip
+           "Releases whose last months are within a year of one another share errors and count "
+           f"as one group. {few}")  # fmt: skip
     seen = frozen["months_seen"]
     ahead = table[table["group"] != "nowcast"]
     for only_new in (False, True):
@@ -140,8 +140,9 @@ def _pooled(own: Sequence[dict[str, Any]], frozen: dict[str, Any]) -> Iterator[s
             continue
         what = f", months after {seen} only" if only_new else ""
         yield from ["", f"*Forecasts{what}.*", ""]
-        yield from _head("places", "horizons", "model", "WIS", "to `hub-baseline`", "90% interval",
-                         "to `naive+delay`", "coverage 90%", "units", f"of months after {seen}",
+        yield from _head("places", "horizons", "model", "WIS", "over `hub-baseline`",
+                         "90% interval", "over `naive+delay`",
+                         "coverage 90%", "units", f"of months after {seen}",
                          "releases", "groups")  # fmt: skip
         for level, group, model, of in _parts(part, _AHEAD):
             x = told(of)
@@ -170,7 +171,7 @@ def _single(own: Sequence[dict[str, Any]]) -> Iterator[str]:
     names = " / ".join(_AHEAD)
     for release, part in table.groupby("release", sort=True):
         yield from [f"**Release {release}, confirmatory**; horizons {names}", ""]
-        yield from _head("places", "model", "to `hub-baseline`", "to `naive+delay`",
+        yield from _head("places", "model", "over `hub-baseline`", "over `naive+delay`",
                          "coverage 90%", "units", "nowcast: error", "as reported")  # fmt: skip
         for level in LEVELS:
             for model in _models(part):

@@ -43,12 +43,12 @@ CARRIED = {
     "libquadmath": "libquadmath, LGPL-2.1",
     "libgomp": "GNU OpenMP, GPL-3.0 with the GCC runtime exception",
 }
-HEAD = """# Licences
+HEAD = """# Licenses
 
-odforecast is under the Apache License 2.0. `pip install odforecast` brings these along; the last
-group only `odforecast[cluster]` does. Licences are as each package's own metadata says (SPDX
-names), versions those of `constraints.txt`. Written by `make licences`; a test fails when it no
-longer agrees, and when a licence is not known.
+odforecast has the Apache License 2.0. `pip install odforecast` also installs the packages below.
+The last group comes only with `odforecast[cluster]`. Licenses are from each package's own metadata
+(SPDX names), and versions from `constraints.txt`. `make licences` writes this page, and a test
+compares it with what is installed.
 """
 
 
@@ -137,7 +137,7 @@ def rows(names: set[str]) -> list[tuple[str, str, str]]:
 
 
 def _table(found: list[tuple[str, str, str]]) -> str:
-    lines = ["| package | version | licence |", "|---|---|---|"]
+    lines = ["| package | version | license |", "|---|---|---|"]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in found)]) + "\n"
 
 
@@ -151,13 +151,13 @@ def page() -> str:
         for name in sorted(core)
         if (found := carried(distribution(name)))
     ]
-    verb = "is" if len(weak) == 1 else "are"
+    verb = "has" if len(weak) == 1 else "have"
     said = (
-        f"None is under a licence that reaches what uses it (GPL, AGPL). {_and(weak)} {verb} under "
-        "the Mozilla Public License 2.0: whoever changes one of their files and passes it on must "
-        "publish that file. Some wheels carry compiled libraries of others; under a GNU licence, "
-        f"on Linux: {_and(inside) or 'none'}. All that are GPL have the exception for what GCC "
-        "compiles. On Windows, colorama (BSD-3-Clause) comes too."
+        f"No package has a license that extends to programs that use it (GPL, AGPL). {_and(weak)} "
+        f"{verb} the Mozilla Public License 2.0: if you change one of their files and pass it on, "
+        "you must publish that file. Some wheels contain compiled libraries with a GNU license, on "
+        f"Linux: {_and(inside) or 'none'}. Each GPL library has the exception for programs that GCC "
+        "compiles. On Windows, colorama (BSD-3-Clause) is also installed."
     )
     parts = (
         HEAD,

@@ -67,10 +67,10 @@ _SLOW_REASON = (
 )
 _HIERARCHY = ("hierarchical", "hierarchical-quick")
 _HIERARCHY_REASON = (
-    "sampled by PyMC, minutes an origin: it is the audit of dlm, on few origins, and stands in "
-    "benchmarks/RESULTS.md"
+    "sampling takes minutes per origin: it audits dlm on few origins, see "
+    "docs/models/hierarchical.md"
 )
-_NO_DELAY = "clean counts lack nothing: with the layer it is the same model"
+_NO_DELAY = "clean counts are complete, so +delay changes nothing"
 #: Models whose draws are tried for what places have in common.
 JOINT_MODELS = ("dlm", "ensemble", "naive+delay")
 OUTSIDE, SCRIPT = "outside", ROOT / "docs" / "how-to" / "outside_model.py"

@@ -1,8 +1,4 @@
-"""One family of errors: each says what is wrong, where, and what to do.
-
-Every class also inherits the builtin a Python user would expect (``ValueError``,
-``LookupError`` …), so both ``except OdforecastError`` and ``except ValueError`` work.
-"""
+"""One family of errors: each says what is wrong, where, and what to do."""
 
 from __future__ import annotations
 

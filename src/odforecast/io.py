@@ -48,11 +48,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def find_room() -> None:
-    """Give numba a temporary folder where it has no other.
-
-    It takes ``NUMBA_CACHE_DIR``, the package's own folder or the home's. A service user and a
-    container often may write to none of them.
-    """
+    """Give numba a temporary folder where it has no other."""
     package = os.path.join(os.path.dirname(__file__), "__pycache__")
     home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
     usual = (os.environ.get("NUMBA_CACHE_DIR"), package, os.path.join(home, "numba"))

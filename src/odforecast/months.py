@@ -173,13 +173,7 @@ def _month_in(date: np.datetime64, of_year: int) -> np.datetime64:
 
 
 def _only(value: object, found: Mapping[Any, np.datetime64]) -> np.datetime64:
-    """The one thing that a text can mean.
-
-    Raises
-    ------
-    PanelError
-        If there are two, with both.
-    """
+    """The one thing that a text can mean."""
     if len(found) == 1:
         return np.datetime64(next(iter(found)))
     days = [date.astype(object) for date in found.values()]

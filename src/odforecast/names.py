@@ -1,7 +1,4 @@
-"""Names of columns, dimensions, indicators and targets, in one place.
-
-A test locks these: they are the library's file formats.
-"""
+"""Names of columns, dimensions, indicators and targets, in one place."""
 
 from __future__ import annotations
 

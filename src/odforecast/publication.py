@@ -1,7 +1,4 @@
-"""CDC's calendar: when a month comes out, and when a year's file closes.
-
-Both are read by every kind of vintage, so they stand in one place.
-"""
+"""CDC's calendar: when a month comes out, and when a year's file closes."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def day_name(day: dt.date) -> str:
 
 
 def old_data(release: dt.date, day: dt.date, dataset: str = STATES) -> str:
-    """What to say of data that are more than 60 days old on a day; empty if they are not.
+    """What to say about data that are more than 60 days old on a day; empty if they are not.
 
     Examples
     --------

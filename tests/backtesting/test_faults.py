@@ -295,27 +295,29 @@ def made_up(panel: Panel) -> Panel:
 def test_a_made_up_panel_was_taken_as_origin_and_as_truth(panel, truth, found):
     synthetic = made_up(panel)
     origin = Origin(synthetic.as_of, synthetic.vintage, synthetic)
-    with pytest.raises(BacktestError, match="a made-up panel is no origin"):
+    with pytest.raises(BacktestError, match="made-up panels are not origins"):
         backtest(["naive"], [*found, origin], truth=truth, draws=20)
-    with pytest.raises(ScoringError, match="a made-up panel is no truth"):
+    with pytest.raises(ScoringError, match="a made-up panel cannot be a truth"):
         Truth(synthetic)
     relabelled = Origin(synthetic.as_of, "real", synthetic)
-    with pytest.raises(BacktestError, match="a made-up panel is no origin"):
+    with pytest.raises(BacktestError, match="made-up panels are not origins"):
         plan(["naive"], [relabelled], truth)
 
 
 def test_a_cut_of_a_made_up_panel_passed_as_a_pseudo_vintage(panel, truth):
     cut = made_up(panel).cut("2021-03")
-    with pytest.raises(BacktestError, match="a made-up panel is no origin"):
+    with pytest.raises(BacktestError, match="made-up panels are not origins"):
         plan(["naive"], [Origin(cut.as_of, cut.vintage, cut)], truth)
-    with pytest.raises(ScoringError, match="a made-up panel is no truth"):
+    with pytest.raises(ScoringError, match="a made-up panel cannot be a truth"):
         Truth(cut)
 
 
 def test_a_delayed_panel_was_taken_as_truth():
     """106,744 deaths where 111,466 were reported."""
     whole = bundled().as_of().panel()
-    with pytest.raises(ScoringError, match="a delayed panel is no truth; take one from an archive"):
+    with pytest.raises(
+        ScoringError, match="a delayed panel cannot be a truth; take one from an archive"
+    ):
         Truth(whole.delayed("2023-01", shipped()[0]))
 
 

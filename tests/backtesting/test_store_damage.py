@@ -198,8 +198,8 @@ DAMAGE = {
     "block under another name": renamed,
     "the marker is a list": edit(lambda body: [body]),
     "the marker is a number": lambda mark: mark.write_text("1"),
-    "the marker is no JSON": lambda mark: mark.write_text("units"),
-    "the marker is no text": lambda mark: mark.write_bytes(b"\xff\xfe\x00"),
+    "the marker is not valid JSON": lambda mark: mark.write_text("units"),
+    "the marker is not text": lambda mark: mark.write_bytes(b"\xff\xfe\x00"),
     "an extra unit": edit(lambda b: b["units"].update(x={"seconds": 1.0, "warnings": []})),
     "an extra unit, signed": edit_signed(
         lambda b: b["units"].update(x={"seconds": 1.0, "warnings": []})

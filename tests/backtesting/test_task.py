@@ -271,7 +271,7 @@ def test_counties_stand_beside_the_bundled_states(named: bool) -> None:
     ("text", "said"),
     [
         ("", "line 1: holds nothing"),
-        ("- a\n", "line 1: the file is no mapping"),
+        ("- a\n", "line 1: the file is not a mapping"),
         ("name: x\n", "no key 'vintages'"),
         ("vintages: real\n", "no key 'name'"),
         ("name: x\nvintages: real\ndrawz: 3\n", "unknown key 'drawz'; did you mean 'draws'"),
@@ -281,12 +281,12 @@ def test_counties_stand_beside_the_bundled_states(named: bool) -> None:
         ("name: x\nvintages:\n", "line 2: vintages says nothing"),
         ("name: X y\nvintages: real\n", "line 1: name is 'X y'"),
         ("name: x\nname: y\nvintages: real\n", "line 2: key 'name' is given twice"),
-        ("name: x\nvintages: real\nstep: 2\n", "line 3: step means nothing for real vintages"),
-        ("name: x\nvintages: pseudo-clean\ndonors: 2\n", "line 3: donors means nothing for"),
+        ("name: x\nvintages: real\nstep: 2\n", "line 3: step has no meaning for real vintages"),
+        ("name: x\nvintages: pseudo-clean\ndonors: 2\n", "line 3: donors has no meaning for"),
         ("name: x\nvintages: pseudo-clean\nstep: 0\n", "line 3: step is '0'; a whole number"),
         ("name: x\nvintages: real\nseed: true\n", "line 3: seed is 'True'"),
         ("name: x\nvintages: real\nseed: 1.5\n", "line 3: seed is '1.5'"),
-        ("name: x\nvintages: real\nstart: May\n", "line 3: start is 'May', which is no month"),
+        ("name: x\nvintages: real\nstart: May\n", "line 3: start is 'May', which is not a month"),
         ("name: x\nvintages: real\nstart: 2021-02\nend: 2021-01\n", "line 3: start 2021-02 lies"),
         ("name: x\nvintages: real\nhorizon: 6\nhorizons: [3, 7]\n", "line 4: horizons is '7'"),
         ("name: x\nvintages: real\nhorizons: []\n", "line 3: horizons is empty"),
@@ -329,7 +329,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         read(tmp_path / "absent.yaml")
     with pytest.raises(BacktestError, match="cannot read"):
         read(tmp_path)
-    with pytest.raises(BacktestError, match="no UTF-8"):
+    with pytest.raises(BacktestError, match="not UTF-8"):
         parse(b"name: \xff", "x")
     with pytest.raises(BacktestError, match="bytes"):
         parse(b"#" * 200_000, "x")

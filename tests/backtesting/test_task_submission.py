@@ -401,7 +401,7 @@ def holed(rows: pd.DataFrame) -> pd.DataFrame:
         (lambda t: t[t["output_type_id"].between(0.3, 0.7)], "has 9 of the 23 quantile levels;"),
         (without, "location 54, 2021-06, deaths_12mo has 22 of the 23 quantile levels;"),
         (lambda t: without(t, again=True), "has 22 of the 23 quantile levels (23 rows);"),
-        (holed, "is no number;"),  # it would count as made, and not be scored
+        (holed, "is not a number;"),  # it would count as made, and not be scored
         (lambda t: t.assign(origin_date=t["origin_date"] + dt.timedelta(1)), "say origin_date"),
         (lambda t: t.assign(horizon=t["horizon"] + 1), "does not fit"),
         (lambda t: t.assign(scenario_id="x"), "have scenarios"),
@@ -420,10 +420,10 @@ def test_forecasts_that_are_refused(task, tables, change, said) -> None:
     ("label", "said"),
     [*((x, "a model that runs here") for x in ("hub-baseline", "naive+delay", "naive", "dlm",
                                                "drift+delay", "dlm(delay=False)", " Hub-Baseline")),
-     ("a\nb", "is no label"), ("", "is no label")],
+     ("a\nb", "is not a"), ("", "is not a")],
 )  # fmt: skip
 def test_labels_that_are_refused(task, tables, label, said) -> None:
     with pytest.raises(BacktestError, match=said):
         score_submission(task, tables, label)
-    with pytest.raises(BacktestError, match="is no origin of task quick"):
+    with pytest.raises(BacktestError, match="is not an origin of task quick"):
         score_submission(task, {"2020-01-01": tables[task.origin_ids[0]]}, "theirs")

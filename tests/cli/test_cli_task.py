@@ -277,7 +277,7 @@ def test_labels_are_those_of_models(folder: Path, tmp_path: Path, label: str) ->
         "--out", tmp_path / "out",
     )  # fmt: skip
     assert done.exit_code == 1
-    assert "is no label of a model; at most 100 letters" in said(done)
+    assert "is not a model's label; at most 100 letters" in said(done)
     assert not (tmp_path / "out").exists()
 
 

@@ -409,7 +409,7 @@ BREAKS: dict[str, Break] = {
             root / SUBMISSION.replace(".csv", ".parquet"), index=False),
     ),
     "metadata_exists": Break("no metadata of the model", lambda root: (root / METADATA).unlink()),
-    "file_read": Break("a horizon that is no whole number", cells("horizon", "1.5", horizon="1")),
+    "file_read": Break("a horizon not a whole number", cells("horizon", "1.5", horizon="1")),
     "valid_round_id_col": Break(
         "no column `origin_date`", rows(lambda t: t.drop(columns="origin_date"))
     ),
@@ -484,7 +484,7 @@ BREAKS: dict[str, Break] = {
     "target_dataset_file_ext_unique": Break("parts in CSV and in Parquet", _two_formats),
     "target_dataset_rows_unique": Break("one row in two parts", _overlap),
     "target_file_read": Break(
-        "an observation that is no number", cells("observation", "n/a", SERIES, location="01")
+        "an observation that is not a number", cells("observation", "n/a", SERIES, location="01")
     ),
     "target_tbl_colnames": Break(
         "a column too much", rows(lambda t: t.assign(note="x"), SERIES)

@@ -90,12 +90,12 @@ def test_what_is_no_name_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     ("label", "team", "words"),
     [
-        ("", "odforecast", "no label"),
-        ("naïve", "odforecast", "no label"),
-        ("a\nb", "odforecast", "no label"),
-        ("drift", "my-team", "no name of a team"),
-        ("drift", "", "no name of a team"),
-        ("drift", "t" * 33, "no name of a team"),
+        ("", "odforecast", "not a valid model label"),
+        ("naïve", "odforecast", "not a valid model label"),
+        ("a\nb", "odforecast", "not a valid model label"),
+        ("drift", "my-team", "not a valid team name"),
+        ("drift", "", "not a valid team name"),
+        ("drift", "t" * 33, "not a valid team name"),
         ("a" * 129, "odforecast", "shorter label"),
     ],
 )

@@ -280,7 +280,7 @@ def test_a_table_without_the_target_is_no_truth_of_two_targets(hub):
 
 BROKEN = {
     "quantiles cross: 9 at level 0.5 lies below 10 at level 0.25": quantiles((10, 9, 12)),
-    "row 3: value 'many' is no number": quantiles((8, "many", 12)),
+    "row 3: value 'many' is not a number": quantiles((8, "many", 12)),
     "row 3: output_type_id '0.25' is there twice": [*quantiles()[:1], *quantiles()],
     "WIS needs levels symmetric about a median; there are 0.25, 0.5": quantiles()[:2],
     "a level does not lie between 0 and 1": [
@@ -288,7 +288,7 @@ BROKEN = {
     ],
     "no place 'Z' in the time-series": quantiles(place="Z"),
     "no value in the time-series": quantiles(place="B", step=1),
-    "output type 'guess' is none that can be scored": [
+    "output type 'guess' cannot be scored": [
         ("2024-01-06", "A", 1, "count", "guess", "", 1)
     ],
     "2 rows of output type median": [("2024-01-06", "A", 1, "count", "median", "", 1)] * 2,
@@ -373,8 +373,8 @@ def test_joint_samples_are_scored_on_what_came(hub, known):
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({k: v[:1] for k, v in JOINT.items()}, "one sample is no distribution"),
-        (JOINT | {("B", 1): [3.0, "x", 9.0]}, "value 'x' is no number"),
+        ({k: v[:1] for k, v in JOINT.items()}, "one sample is not a distribution"),
+        (JOINT | {("B", 1): [3.0, "x", 9.0]}, "value 'x' is not a number"),
     ],
 )
 def test_joint_samples_that_have_no_score(hub, values, said):

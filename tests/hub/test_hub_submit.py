@@ -149,9 +149,9 @@ def test_another_team_needs_metadata(hub: Hub, drift: od.Forecast) -> None:
     mine = dataclasses.replace(drift, provenance={"label": "my model"})
     with pytest.raises(DataError, match=r"odforecast-my___20model\.yml"):
         submit(mine, hub)
-    with pytest.raises(DataError, match="no name of a submission"):
+    with pytest.raises(DataError, match="not a valid submission name"):
         submit(drift, hub, name="Ohio-my-model")
-    with pytest.raises(ForecastError, match="no label of a model"):
+    with pytest.raises(ForecastError, match="not a valid model label"):
         submit(dataclasses.replace(drift, provenance={}), hub)
 
 

@@ -77,7 +77,7 @@ def test_errors_are_truth_less_forecast_of_what_came_before() -> None:
 def test_too_few_earlier_fits_and_forecasts_that_are_no_numbers() -> None:
     with pytest.raises(PanelError, match=r"only 44 values.* need 45"):
         past_errors(np.arange(44.0), lambda start: np.zeros(LENGTH), 12)
-    with pytest.raises(PanelError, match="no finite number"):
+    with pytest.raises(PanelError, match="not a finite number"):
         past_errors(np.arange(60.0), lambda start: np.full(LENGTH, np.nan), 12)
 
 
@@ -135,7 +135,7 @@ def test_crossing_quantiles_are_put_in_order_and_others_are_refused() -> None:
     ordered = Marginals(lambda horizon: np.sort(crossed, axis=0)).draw(1, 50, RNG(1))
     np.testing.assert_array_equal(Marginals(lambda horizon: crossed).draw(1, 50, RNG(1)), ordered)
     for bad in (crossed * np.nan, crossed[1:]):
-        with pytest.raises(PanelError, match="no finite numbers"):
+        with pytest.raises(PanelError, match="not finite numbers"):
             Marginals(lambda horizon, bad=bad: bad).draw(1, 50, RNG(1))
 
 
@@ -413,7 +413,7 @@ def test_sums_of_what_is_not_joint_are_refused() -> None:
     [
         ("fit", "flat could not be fitted: RuntimeError: no luck"),
         ("mean", "flat could not be fitted: RuntimeError: no luck"),
-        ("finite", "flat could not be fitted: a past point forecast is no finite number"),
+        ("finite", "flat could not be fitted: a past point forecast is not a finite number"),
     ],
 )
 def test_one_series_that_fails_does_not_end_the_others(broken: str, words: str) -> None:

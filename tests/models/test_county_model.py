@@ -289,7 +289,7 @@ def test_what_comes_later_changes_nothing():
 
 
 def test_without_the_states_it_is_refused_and_without_a_state_its_counties_are_skipped():
-    with pytest.raises(PanelError, match="no states' panel stands beside") as caught:
+    with pytest.raises(PanelError, match="has no states' panel beside it") as caught:
         get_model("county").fit(replace(PANEL, beside={}))
     assert "dataset='counties'" in caught.value.hint
     beside = PANEL.beside[STATES]

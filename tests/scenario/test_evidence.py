@@ -388,7 +388,7 @@ def test_no_table_of_the_page_is_too_wide():
 
 
 @pytest.mark.parametrize(
-    "page", ["article.md", "concepts/scenarios.md", "concepts/not-a-scenario.md",
+    "page", ["article.md", "concepts/scenarios.md",
              "reference/evidence.md"],
 )  # fmt: skip
 def test_pages_that_use_the_calendar_say_what_its_dates_are(page):

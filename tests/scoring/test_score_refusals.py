@@ -101,7 +101,7 @@ OF_SEVERAL: list[tuple[tuple[str, ...], Callable[..., Any], str]] = [
      "truth is 2, no Truth; give od.Truth(panel)"),
     (("score", "joint_scores", "turning_scores"), lambda w, f: f(w.made, w.panel),
      "truth is a Panel; make it one: od.Truth(panel)"),
-    (COUNTY, lambda w, f: f(w.counties.drop(columns="twcrps")), "no scores of counties"),
+    (COUNTY, lambda w, f: f(w.counties.drop(columns="twcrps")), "not scores of counties"),
     (COUNTY, lambda w, f: f(pd.concat([w.counties] * 2)), "rows repeat a unit"),
     (COUNTY, lambda w, f: f(w.counties, by=["sise"]), "no column 'sise'"),
     (COUNTY, lambda w, f: f(w.counties[:0]), "empty"),
@@ -139,8 +139,8 @@ ONE: list[tuple[Callable[[Any], Any], str]] = [
         (lambda w, h=h: s.joint_scores(w.made, w.truth, horizons=h), said)
         for h, said in (
             (3, "horizons is 3, no list; give a list of months ahead within 1 to 12, as [1, 6]"),
-            ("3", "horizons is '3', no list"), (["3"], "horizon '3' is no whole number"),
-            ([1.5], "horizon 1.5 is no whole number"),
+            ("3", "horizons is '3', no list"), (["3"], "horizon '3' is not a whole number"),
+            ([1.5], "horizon 1.5 is not a whole number"),
             ([99], "horizons [99]: none of them is forecast"), ([], "horizons is empty"),
         )
     ),
@@ -154,9 +154,9 @@ ONE: list[tuple[Callable[[Any], Any], str]] = [
     *(
         (lambda w, x=x: s.energy_score(*x), said)
         for x, said in (
-            ((([["a", "b"], ["c", "d"]]), [1, 2]), "draws are no array of numbers: could not"),
-            (([[1], [2]], "x"), "observed are no array of numbers: could not"),
-            (([[1.0, 2.0], [3.0]], [1, 2]), "draws are no array of numbers"),
+            ((([["a", "b"], ["c", "d"]]), [1, 2]), "draws are not an array of numbers: could not"),
+            (([[1], [2]], "x"), "observed are not an array of numbers: could not"),
+            (([[1.0, 2.0], [3.0]], [1, 2]), "draws are not an array of numbers"),
             ((np.ones((1, 3)), np.ones(3)), "two or more"),
         )
     ),
@@ -207,7 +207,7 @@ ONE: list[tuple[Callable[[Any], Any], str]] = [
     (lambda w: metric(target="deaths"), "target is 'deaths'"),
     (lambda w: metric(function=3), "no function"),
     (lambda w: check_metrics([metric(), metric(version="2")]), "given twice"),
-    (lambda w: check_metrics([mean_error]), "is no metric"),
+    (lambda w: check_metrics([mean_error]), "is not a metric"),
     (lambda w: applied(lambda x, _: x.mean()), "gave shape (), expected (3, 2)"),
     (lambda w: applied(lambda x, _: x[0, 0]), "gave shape (2,)"),
     (lambda w: applied(lambda _, y: y + np.inf), "infinite in 3 units"),

@@ -1,9 +1,4 @@
-"""A leaderboard: results of one task, from several folders, side by side on common units.
-
-What is compared must have been asked the same: results whose tasks have two fingerprints are
-refused. The scores of all models are one grid, units × models, and every table is worked out from
-it.
-"""
+"""A leaderboard: results of one task, from several folders, side by side on common units."""
 
 from __future__ import annotations
 
@@ -127,11 +122,7 @@ class Entry:
 
 
 def reserved(label: str) -> str | None:
-    """The model of the registry that a label belongs to, if it belongs to one.
-
-    Forecasts that were made elsewhere may not be called so: the models that all others are
-    compared with are found by their labels.
-    """
+    """The model of the registry that a label belongs to, if it belongs to one."""
     name = label.partition("(")[0].strip().casefold()
     return name if name.removesuffix("+delay") in model_names() else None
 
@@ -145,7 +136,7 @@ def check_label(label: str) -> None:
         )
     if not isinstance(label, str) or not LABEL.fullmatch(label) or len(label) > 100:
         raise BacktestError(
-            f"{quoted(str(label))} is no label of a model",
+            f"{quoted(str(label))} is not a model's label",
             hint="at most 100 letters, digits, spaces and _.,+=()[]'-, a letter or digit first",
         )
 
@@ -156,7 +147,7 @@ def entries_of(results: Results, where: str) -> list[Entry]:
     task = says.get("task")
     if not task:
         raise BacktestError(
-            f"{where} was run without a task, so nobody can say whether it was asked the same",
+            f"{where} was run without a task, so it cannot be compared",
             hint="run it with --task NAME (task= in Python)",
         )
     try:
@@ -277,10 +268,7 @@ def _apart(one: Entry, other: Entry) -> str:
 
 
 def grid_of(entries: Sequence[Entry]) -> Grid:
-    """The grid of models of one task: its units are the forecasts that the task asks for.
-
-    Its values are :data:`METRICS`, and ``made``: 1 where a model made the forecast.
-    """
+    """The grid of models of one task: its units are the forecasts that the task asks for."""
     units, places = entries[0].asked(), [*_KEYS[:4], "last_reported"]
     told = [
         e.keyed(e.scores, places).dropna(subset="last_reported").drop_duplicates(places[:4])
@@ -312,12 +300,7 @@ def grid_of(entries: Sequence[Entry]) -> Grid:
 
 def on_all(grid: Grid, metric: str = "wis") -> tuple[NDArray[np.bool_], int, Floats]:
     """Which models count where units of *all* are meant, the number of units that these all have a
-    WIS of, and each model's mean over them.
-
-    Those count that have :data:`ENOUGH` of the units that any model has a score of; the others do
-    not decide which units are meant, and have no mean (NaN). The units are the same whatever the
-    score: numbers that stand side by side are of the same ones.
-    """
+    WIS of, and each model's mean over them."""
     there, means = grid.scored(), np.full(len(grid.models), np.nan)
     counts = there.sum(axis=0) >= ENOUGH * there.any(axis=1).sum()
     counts &= there.any(axis=0)
@@ -511,7 +494,7 @@ class Board:
             ``by`` and :data:`COLUMNS`: forecasts asked for and missing, counts scored, and those
             that *all* models have (``n_all``); mean WIS over a model's own counts and over those
             (``wis_all``). A model that has fewer than half of the counts that can be scored is
-            not among all (``in_all``), and stands last. Its ratio to the hub baseline and to
+            not among all (``in_all``), and is listed last. Its ratio to the hub baseline and to
             ``naive+delay`` on the counts both have (``n_common``, ``n_common_naive``), with
             intervals from blocks of origins and whole donor releases drawn again; the ratio of
             WIS on logs; coverage over the counts that all have, as ``wis_all``; and the origins,

@@ -51,13 +51,13 @@ class Origin:
     vintage : str
         ``real``, ``pseudo-clean`` or ``pseudo-delayed``.
     panel : Panel or None
-        What was known; None where no panel can be had.
+        What was known; None with a ``reason``.
     reason : str
         Why there is no panel.
     donor : str
-        Release that a pseudo-delayed origin is as incomplete as; else empty.
+        Donor release of a pseudo-delayed origin; else empty.
     distance : int or None
-        Months by which the donor's last closed December had to be moved.
+        Months by which the donor's last closed December was shifted.
     """
 
     as_of: dt.date
@@ -115,35 +115,30 @@ def origins(
     Parameters
     ----------
     archive : Archive
-        Releases.
     kind : {"pseudo-delayed", "pseudo-clean", "real"}, optional
-        A few origins per month, cut from the newest release and made as incomplete as other
-        releases were; one per month, cut and complete; or one per release. Default: delayed for
-        states, clean for counties, of whose delay no donor tells.
+        Months of the newest release made as incomplete as other releases were, months complete to
+        the end, or one origin per release. Default: delayed for states, clean for counties.
     start, end : month, optional
-        First and last **last known month**. Pseudo-vintages: 2019-01, and 12 months before the
-        end of the newest release; of counties the first with 18 months known, and 3 months before
-        the end, or the last settled one. Real ones: all.
+        First and last **last known month**. Default for pseudo-vintages: 2019-01 to 12 months
+        before the end of the newest release; for real ones: all.
     step : int, optional
-        Months between pseudo-vintages. Default: 1, of counties 3.
+        Months between pseudo-vintages; default 1, for counties 3.
     donors : int
-        Releases that each month's delay is taken from; each makes an origin. They come from the
-        archive, where its releases have settled, and from those that ship with the package. How
-        they are drawn: :func:`odforecast.backtesting.origin.drawn`.
+        Donor releases per month, each of which makes an origin
+        (:func:`odforecast.backtesting.origin.drawn`).
     indicator : str
     dataset : str
 
     Returns
     -------
     list of Origin
-        In order. Releases without usable counts are there, without a panel, with the reason.
+        Releases without usable counts have no panel, with the reason.
 
     Raises
     ------
     BacktestError
-        If the kind is unknown, there is no origin in the span, or a delay is asked for of
-        something else than overdose deaths of all drugs in the states, or of counts that have
-        not settled themselves.
+        If the kind is unknown, no origin is in the span, or a delay is requested for anything but
+        overdose deaths of all drugs in the states.
 
     Examples
     --------
@@ -280,18 +275,7 @@ FAR = 3
 
 
 def drawn(month: np.datetime64, found: Sequence[Donor], n: int = DEFAULT_DONORS) -> list[Donor]:
-    """The donors of an origin: eras alternate, within an era the nearest in the calendar.
-
-    The eras (newest month 6.5 months old at release, until January 2022; 4.5 since) weigh alike,
-    though far fewer releases of the second are in hand: draws alternate between them, and a coin
-    says which comes first. Within its era a draw takes the donor whose last closed December lies
-    as many months back as the month's own, or the nearest to that; among equally near ones it
-    draws. No donor is taken twice while there is another: first of its era, then of the other;
-    one that is more than three months away only where there is nothing nearer.
-
-    All random numbers come from streams named by the month and the number of the draw, so that
-    every model, every run and every span of origins has the same donors at a month.
-    """
+    """The donors of an origin: eras alternate, within an era the nearest in the calendar."""
     if n < 1:
         raise BacktestError(f"donors must be at least 1, got {n}")
     if not found:

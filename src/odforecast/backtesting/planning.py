@@ -86,7 +86,7 @@ def plan(
     """The units of a backtest, model by model, origins in order.
 
     A unit is a model at an origin; for a model by state, in one state. A jurisdiction (New York
-    City is one) is its own state, a county belongs to its state. The nation is no sum of states
+    City is one) is its own state, a county belongs to its state. The nation is not a sum of states
     there: where it is asked for it is a unit of its own, forecast from its own row. Regions are
     no rows of a panel, and so no units. Of counties, models by location are divided by state too,
     and the counties of a state stand together, whatever order they were asked for in.
@@ -129,7 +129,7 @@ def plan(
         raise BacktestError(f"unknown target {unknown[0]!r}", hint=one_of(unknown[0], TARGETS))
     panels = [o.panel for o in found if o.panel is not None]
     if any(p.vintage == VINTAGE_SYNTHETIC for p in panels):
-        raise BacktestError("a made-up panel is no origin", hint="take panels from an archive")
+        raise BacktestError("made-up panels are not origins", hint="take panels from an archive")
     if any(p.basis != truth.basis for p in panels):
         raise BacktestError(f"origins and truth count deaths in different ways: truth by "
                             f"{truth.basis}")  # fmt: skip
@@ -175,10 +175,7 @@ def plan(
 
 
 def usual_places(panels: Iterable[Panel]) -> tuple[str, ...]:
-    """Places that are scored where none are named: all but Puerto Rico.
-
-    It is no part of the nation, and no donor tells what arrives late of it.
-    """
+    """Places that are scored where none are named: all but Puerto Rico."""
     return tuple(dict.fromkeys(s for p in panels for s in p.locations if s != "PR"))
 
 
@@ -199,7 +196,7 @@ def _model(given: object) -> Model:
         hint = "@od.forecaster(...) makes a model of a function"
     else:
         hint = "give names (od.models() lists them), or what od.get_model returns"
-    raise BacktestError(f"models has a {kind}, which is no model", hint=hint)
+    raise BacktestError(f"models has a {kind}, which is not a model", hint=hint)
 
 
 def _check_kinds(truth: object, locations: object, targets: object, joint: object) -> None:
@@ -250,12 +247,7 @@ NEAR = 8
 
 
 def blocks(units: Sequence[Unit], todo: Iterable[int]) -> list[list[int]]:
-    """Indices of what is submitted together: up to :data:`BLOCK` units of one model.
-
-    All models of some origins come before the next origins. What models share of an origin (series
-    that several of them fit, the states' paths that models of counties rest on) is worked out once
-    in a process and need not be kept for long.
-    """
+    """Indices of what is submitted together: up to :data:`BLOCK` units of one model."""
     near = 1 if units and units[0].truth.panel.dataset == COUNTIES else NEAR
     rank = {o: i // near for i, o in enumerate(dict.fromkeys(id(u.origin) for u in units))}
     apart = {i: (rank[id(units[i].origin)], id(units[i].model)) for i in todo}

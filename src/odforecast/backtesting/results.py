@@ -80,9 +80,7 @@ def put_together(
     schemas: Mapping[str, Iterable[pa.Schema]],
     paths: Mapping[str, Path] | None = None,
 ) -> dict[str, pd.DataFrame]:
-    """Tables of rows that come origin by origin; with paths they are written piece by piece,
-    without ever holding them all, and nothing comes back. Schemas are of all that will come.
-    """
+    """Tables of rows that come origin by origin."""
     with contextlib.ExitStack() as stack:
         tables = {
             name: stack.enter_context(_Table(name, found, (paths or {}).get(name)))
@@ -190,11 +188,7 @@ def _kind(field: pa.Field, categories: Sequence[str]) -> pa.DataType:
 def written(
     folder: Path, manifest: Mapping[str, object], names: Sequence[str]
 ) -> Iterator[dict[str, Path]]:
-    """Where to write each table; they, and then the manifest, take their places at the end.
-
-    The manifest names the SHA-256 of each table. It is written last, and that of earlier results is
-    removed first: it never describes other tables than those there.
-    """
+    """Where to write each table; they, and then the manifest, take their places at the end."""
     try:
         # All are written before the first takes its place, the manifest takes its place last: a
         # full disk leaves an earlier run's files as they were.
@@ -335,7 +329,7 @@ class Results:
         return (*TABLES, *((JOINT,) if JOINT in {*self._files, *self._tables} else ()))
 
     def _rows(self, name: str) -> str:
-        """Rows of a table: of one on disk, what the file says of itself; it is not read."""
+        """Rows of a table: of one on disk, what the file says about itself; it is not read."""
         if name in self._tables:
             return f"{len(self._tables[name]):,}"
         try:
@@ -432,7 +426,7 @@ class Results:
         Raises
         ------
         UnknownNameError
-            If a name is no place's, a place is named twice, or none is named.
+            If a name is not a place's, a place is named twice, or none is named.
         BacktestError
             If one of them was not scored.
         """
@@ -455,21 +449,19 @@ class Results:
         axes: Axes | None = None,
         **style: Any,
     ) -> Axes:
-        """What was said against what came, or how good it was.
+        """Plot past forecasts against final counts, or how accurate they were.
 
         Parameters
         ----------
         location : str, optional
-            One place, by any of its names. Default: all of them.
+            One place; default: all of them.
         kind : {"said", "skill", "errors", "coverage", "pit", "reliability"}, optional
-            ``"said"``: past medians and intervals against what came, of one place. ``"skill"``:
-            relative WIS by horizon and model. ``"errors"``: past errors by horizon.
-            ``"coverage"``, ``"pit"``, ``"reliability"``: calibration. Default: ``"said"`` of
-            one place, else ``"skill"``, or ``"coverage"`` where there is nothing to relate to.
+            ``"said"``: past medians and intervals with final counts, for one place. ``"skill"``:
+            relative WIS by horizon. ``"errors"``: past errors by horizon. Others: calibration.
+            Default: ``"said"`` for one place, else ``"skill"`` or ``"coverage"``.
         axes : matplotlib Axes, optional
-            Drawn into; default: those of a new figure.
         **style
-            As the function of that name in :mod:`odforecast.plot` takes it.
+            For the function of that name in :mod:`odforecast.plot`.
 
         Returns
         -------
@@ -497,33 +489,28 @@ class Results:
         by: str | Sequence[str] = ("level", "horizon_group"),
         baseline: str | None = BASELINE,
     ) -> pd.DataFrame:
-        """Summary per model and group, best WIS first within each group.
+        """Mean scores per model and group, best WIS first.
 
         Parameters
         ----------
         by : str or sequence of str
-            Columns to split by: ``level`` (nation or jurisdictions), ``horizon_group``,
-            ``regime``, ``location``, ``target``, ``vintage``, ``donor``, ``era``, ``horizon``,
-            ``as_of``. Where there are several targets or kinds of vintage, they are split as
-            well: months and 12-month sums have no common mean.
+            ``level``, ``horizon_group``, ``regime``, ``location``, ``target``, ``vintage``,
+            ``donor``, ``era``, ``horizon``, ``as_of``. Targets and vintage kinds are always
+            separated.
         baseline : str or None
-            Model to which WIS is related (``rel_wis``, on the units both have). Where the
-            default one was not run, ``rel_wis`` is NaN. Of counties the default is
-            ``county-hub-baseline``.
+            Model for ``rel_wis``; NaN where it was not run.
 
         Returns
         -------
         DataFrame
-            Number of units scored and not scorable, mean WIS and its parts, relative WIS,
-            CRPS, MAE, MAPE, bias, coverage. Of counties:
-            :func:`odforecast.scoring.county_leaderboard`, by default by ``horizon``. A model
-            without any forecast (:attr:`failures` says why) has a row of no units, last in each
-            group.
+            Units scored and not scorable, WIS and its parts, relative WIS, CRPS, MAE, MAPE, bias,
+            coverage; for counties :func:`odforecast.scoring.county_leaderboard`. A model without
+            forecasts is listed last, with no units.
 
         Raises
         ------
         ScoringError
-            If there is no such column.
+            If a column does not exist.
         BacktestError
             If a baseline is named that was not run.
         """

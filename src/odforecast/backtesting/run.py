@@ -106,56 +106,45 @@ def backtest(
     Parameters
     ----------
     models : str, Model or sequence of them, optional
-        Names, or what :func:`odforecast.get_model` makes; default: see :func:`default_models`.
+        Default: :func:`default_models`.
     origins : {"pseudo-delayed", "pseudo-clean", "real"} or sequence of Origin, optional
-        What to forecast from; see :func:`odforecast.origins`. Default: pseudo-delayed for
-        states, pseudo-clean for counties.
+        See :func:`odforecast.origins`. Default: pseudo-delayed for states, pseudo-clean for
+        counties.
     archive : Archive, optional
-        Releases; default: :func:`odforecast.archive`.
+        Default: :func:`odforecast.archive`.
     indicator, dataset : str
-        What is forecast: of ``"states"``, or of ``"counties"``, 12-month counts by residence.
+        What is forecast, for ``"states"`` or ``"counties"``.
     truth : Truth, optional
-        Counts to score against; default: reported in the newest release, at least 12 months
-        after the month; of counties at least 6, which is provisional.
+        Default: reported counts of the newest release, at least 12 months old (counties: 6).
     start, end : month, optional
         First and last last-known month of the origins.
     step : int, optional
-        Months between pseudo-vintages; default: 1, of counties 3.
+        Months between pseudo-vintages; default 1, for counties 3.
     donors : int
-        Releases that each month's delay is taken from, for pseudo-delayed origins.
+        Donor releases per month, for pseudo-delayed origins.
     locations : str or iterable of str, optional
-        Any names of places; default: all that any origin has but Puerto Rico, which is no part of
-        the nation. Models of the whole panel are fitted to all of it all the same.
+        Default: all except Puerto Rico.
     horizon : int
-        Months ahead, counted from the panel's last month.
+        Months ahead of the panel's last month.
     draws : int
-        Sample paths per forecast.
     seed : int
-        The run's seed; random numbers hang on it, the month and the place alone, so serial and
-        parallel runs agree.
     targets : sequence of str
         ``"deaths_12mo"``, ``"deaths_month"``, or both.
     out : path, optional
-        Folder to store finished units in (``units/``) and, at the end, the results, which are
-        read from there: memory does not grow with their number. A run started again with the
-        same folder computes only what is missing or had failed.
+        Folder for finished units and results. A repeated run computes only what is missing or
+        failed, and memory stays flat.
     executor : concurrent.futures.Executor or dask.distributed.Client, optional
-        Where to run: :class:`odforecast.backtesting.Workers`, another process pool, or a Dask
-        client. Default: this process.
+        For example :class:`odforecast.backtesting.Workers`. Default: this process.
     progress : bool or callable
-        A bar on a terminal; or a function told :class:`Progress` after each unit. Unless
-        it is a function or False, a line on standard error names models without any forecast.
+        A bar on a terminal, or a function that receives :class:`Progress`.
     horizons : iterable of int, optional
-        Months ahead that are scored and stored, out of 1 to ``horizon``. Default: all, with the
-        nowcast; of counties 3, 6, 9 and 12, and five quantiles of each.
+        Months ahead to score. Default: all and the nowcast; counties 3, 6, 9 and 12.
     metrics : sequence of Metric or str
-        More scores, each a column of its name: see :class:`odforecast.scoring.metrics.Metric`.
+        More scores, each a column (:class:`odforecast.scoring.metrics.Metric`).
     joint : bool
-        Score the draws of places and months together, too
-        (:func:`odforecast.scoring.joint.joint_scores`): the table ``joint`` of the results.
+        Also run :func:`odforecast.scoring.joint.joint_scores`, into ``Results.joint``.
     task : Task, str or path, optional
-        A task, its name, or its file: it says what is forecast from what, and how it is scored,
-        and nothing of that may be given beside it.
+        A task that sets origins, targets and scores; none of these may be given beside it.
 
     Returns
     -------
@@ -165,26 +154,14 @@ def backtest(
     Raises
     ------
     BacktestError
-        If there is nothing to do, every unit failed, the folder cannot be written to or another
-        run holds it or it holds the results of another task, an executor broke that is not made
-        of processes, something is given that the task says, an origin is given twice, or an
-        argument is not what it must be.
+        If there is nothing to do, every unit failed, the folder cannot be used, an executor broke,
+        something is given that the task sets, an origin is given twice, or an argument is wrong.
 
     Notes
     -----
-    A model may be anybody's: whatever it raises (an exit, too), returns, prints or warns of,
-    its units end as scores or as a failure row with the reason, and change no other unit. What
-    it warns of is counted in ``manifest["warnings"]``; what it prints is dropped.
-
-    In processes (``executor=Workers(jobs)``, or a ``ProcessPoolExecutor``) that holds for models
-    that kill their process as well: a unit whose process dies, or that runs out of memory, is
-    run once more, alone, and fails if that happens again. **In this process** it cannot be: a
-    model that calls ``os._exit``, crashes the interpreter or takes all memory ends the run
-    (finished units are in ``out``), and ``KeyboardInterrupt`` is taken for yours. Nothing ends a
-    model that loops for ever, here or there, but you.
-
-    Stored units that were damaged are computed again. One line about that, or about units that
-    were run again, is in ``manifest["notes"]`` and issued as a warning.
+    A failing model fails only its own units, with the reason. With processes, a unit whose
+    process dies is run once more, alone. In this process, ``os._exit``, a crash or lack of memory
+    ends the run; finished units stay in ``out``. Nothing stops an endless loop.
 
     Examples
     --------
@@ -220,7 +197,7 @@ def backtest(
         for each in found:
             if not isinstance(each, Origin):
                 raise BacktestError(
-                    f"origins has a {type(each).__name__}, which is no Origin",
+                    f"origins has a {type(each).__name__}, which is not an Origin",
                     hint="od.origins(...) makes them",
                 )
         dataset = next((o.panel.dataset for o in found if o.panel is not None), dataset)
@@ -406,7 +383,7 @@ class Memory:
 
 @dataclass(frozen=True)
 class _Done:
-    """A finished unit: what the manifest says of it, and its rows if it failed."""
+    """A finished unit: what the manifest says about it, and its rows if it failed."""
 
     seconds: float
     warnings: tuple[str, ...]
@@ -414,9 +391,7 @@ class _Done:
 
 
 class Finished:
-    """The finished units of one plan: in memory, or in a folder, where those that may not be reused
-    go into a scratch folder that the caller removes.
-    """
+    """The finished units of one plan."""
 
     def __init__(
         self, units: Sequence[Unit], folder: Path | None = None, scratch: Path | None = None

@@ -44,10 +44,7 @@ def _writing(folder: Path, hint: str | None = None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def run_folder(folder: Path, more: Mapping[str, object]) -> Iterator[Path]:
-    """Hold the folder of a run; a folder in it, for what only this run needs.
-
-    What a killed run left is removed: nobody else writes here now.
-    """
+    """Hold the folder of a run; a folder in it, for what only this run needs."""
     with locked(folder):
         _same_task(folder, more)
         for pattern in (".*.parquet.*.tmp", ".*.json.*.tmp", ".*.csv.*.tmp"):
@@ -86,11 +83,7 @@ def _same_task(folder: Path, more: Mapping[str, object]) -> None:
 
 @contextlib.contextmanager
 def locked(folder: Path, what: str = "backtest") -> Iterator[None]:
-    """Hold a folder: a file in it names this process, its host and when it started.
-
-    A lock whose process is gone (killed, or another one has its number now) is taken over. That
-    of another host is respected, for nobody can see from here whether that run is alive.
-    """
+    """Hold a folder: a file in it names this process, its host and when it started."""
     path = folder / NAME
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -124,10 +117,7 @@ def locked(folder: Path, what: str = "backtest") -> Iterator[None]:
 
 
 def _opened(path: Path) -> int | None:
-    """The lock file, held by the kernel for us while we live; None if another has it.
-
-    The kernel's lock keeps two runs from taking over one stale file at the same moment.
-    """
+    """The lock file, held by the kernel for us while we live; None if another has it."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -219,17 +209,7 @@ class _Block:
 
 
 class UnitStore:
-    """Finished units, in blocks: one Parquet file per table and block, under the model's spec.
-
-    ``model=<spec hash>/block-<hash>.json`` names the units of a block and is written last: what
-    it does not name is not there. It holds a SHA-256 of each table's file and one of itself, so
-    a block that was changed in any way is noticed: it is set aside (``.damaged`` is added to the
-    names of its files), its units count as not finished, and :attr:`notes` says so in one line. So
-    are blocks of earlier versions, which have no checksums. A unit that failed as a whole is not
-    stored, and so tried again; neither is one that may not be reused. Labels are never paths.
-
-    With ``anyone`` units that may not be reused are kept, too: for a run's own scratch folder.
-    """
+    """Finished units, in blocks: one Parquet file per table and block, under the model's spec."""
 
     def __init__(self, directory: str | Path, anyone: bool = False) -> None:
         self.directory, self._anyone = Path(directory), anyone
@@ -309,9 +289,7 @@ class UnitStore:
             self._blocks.setdefault(key, []).insert(0, block)
 
     def tables(self, unit: Unit) -> dict[str, Placed]:
-        """The tables of the unit's block that have rows, under the labels they had. Those of the
-        latest two blocks stay, for the units of a block are asked for in turn.
-        """
+        """The tables of the unit's block that have rows, under the labels they had."""
         block = self._there(unit)
         if block.marker not in self._read:
             try:
@@ -363,7 +341,7 @@ def _read_marker(marker: Path) -> _Block:
     """A marker, checked; ValueError says what is wrong with it."""
     body = json.loads(marker.read_bytes())
     if not isinstance(body, dict):
-        raise ValueError("the marker is no mapping")
+        raise ValueError("the marker is not a mapping")
     if "checksum" not in body:
         raise ValueError("without a checksum, as earlier versions wrote it")
     if body.pop("checksum") != _checksum(body):

@@ -1,20 +1,4 @@
-"""A task for a model that lives elsewhere: as files, what was known at each origin and what is
-asked for; and as results, scored as those made here, the forecasts that came back.
-
-::
-
-    DIR/
-      task.json           the definition and the fingerprint
-      origins.csv         a row per origin: its id, its day, its files
-      levels.csv          the quantile levels that every forecast is given at
-      template.csv        rows of a hub file for the first origin, values left empty
-      known/ORIGIN.csv    what was known: a row per release, place, indicator and month
-      asked/ORIGIN.csv    what is asked for: a row per place and month
-
-Nothing of what came later is in it. Places have hub codes (``54``), as the forecasts must. That
-each forecast was made from what was known on its origin's day is what the submitter says. Nothing
-here can check it, and the manifest and every board say so.
-"""
+"""A task for a model that lives elsewhere."""
 
 from __future__ import annotations
 
@@ -210,7 +194,7 @@ def _layers(panel: Panel) -> pd.DataFrame:
 
 
 def _earlier(panel: Panel) -> Iterator[pd.DataFrame]:
-    """What earlier releases said of the same cells."""
+    """What earlier releases said about the same cells."""
     if panel.triangle is None:
         return
     names = {"predicted": "predicted", "pending": "percent_pending"}
@@ -278,30 +262,27 @@ def score_submission(
     ----------
     task : Task
     tables : mapping of str to DataFrame
-        By origin id (:attr:`Task.origin_ids`), tables as :func:`odforecast.read_hub` gives them.
+        By origin id (:attr:`Task.origin_ids`), as :func:`odforecast.read_hub` returns them.
     label : str
-        Name of the model on a leaderboard; not that of a model that can be run here.
+        Name on the leaderboard; not that of a model that can be run here.
     version : str
-        Of the model; for people.
     notes : iterable of str
-        Put into the manifest.
+        For the manifest.
     files : mapping of str to str, optional
-        By origin id, the file that its table is from, for messages.
+        File of each table, for messages.
 
     Returns
     -------
     Results
-        With the task's fingerprint. An origin without a table, a place without forecasts and
-        months that are missing are rows of :attr:`Results.failures`. Forecasts that the task does
-        not ask for are left out, with a note; so are chances of a trend, and the task's joint
-        scores and metrics, which are worked out of whole forecasts.
+        With the task's fingerprint. Missing origins, places and months are rows of
+        :attr:`Results.failures`; forecasts not requested are left out, with a note.
 
     Raises
     ------
     BacktestError
-        If an id is no origin's, a table is of another day or counts horizons from another month,
-        quantiles are not all of :data:`odforecast.names.HUB_QUANTILES`, a value is no number, the
-        label is that of a model of the registry, or nothing is left to score.
+        If an origin id is unknown, a table is of another day or horizon count, quantile levels
+        differ from :data:`odforecast.names.HUB_QUANTILES`, a value is not a number, the label is
+        taken, or nothing is left to score.
 
     Examples
     --------
@@ -318,7 +299,7 @@ def score_submission(
     known = dict(zip(task.origin_ids, task.origins))
     if wrong := [key for key in tables if key not in known]:
         raise BacktestError(
-            f"{quoted(wrong[0])} is no origin of task {task.name}",
+            f"{quoted(wrong[0])} is not an origin of task {task.name}",
             hint=f"its {len(known)} origins are {', '.join(list(known)[:2])}, …",
         )
     check_label(label)
@@ -436,7 +417,7 @@ def _refuse_holes(where: str, rows: pd.DataFrame) -> None:
         row = bad.iloc[0]
         raise BacktestError(
             f"{where}: a value of location {row['location']}, {row['target_end_date']:%Y-%m}, "
-            f"{row['target']} is no number",
+            f"{row['target']} is not a number",
             hint="leave a forecast out as a whole: what is missing is counted",
         )
     levels = rows[rows["output_type"] == "quantile"]

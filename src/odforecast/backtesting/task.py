@@ -1,9 +1,4 @@
-"""A task: what everybody who takes part in a benchmark forecasts, from what, against what.
-
-Its :class:`Definition` says so in a file, plain YAML and no more of it. Its **fingerprint** is a
-hash of that and of the data behind it: the truth, and what was known at every origin, the releases
-that delays are taken from included. Scores of two fingerprints have no common table.
-"""
+"""A task: what everybody who takes part in a benchmark forecasts, from what, against what."""
 
 from __future__ import annotations
 
@@ -104,13 +99,7 @@ class MoreScores(msgspec.Struct):
 
 
 class Definition(msgspec.Struct, kw_only=True):
-    """What a task says: its keys, in the order they are written in, and their values.
-
-    ``indicator`` is what is counted (all-drugs, T40.4, …); ``archive`` the bundled releases, or a
-    date and its data hash each; ``start`` and ``end`` the first and last last-known month of the
-    origins, ``step`` months apart; ``donors`` the releases that each month's delay is taken from;
-    ``horizon`` the months ahead that are forecast, ``horizons`` those that are scored.
-    """
+    """What a task says: its keys, in the order they are written in, and their values."""
 
     name: Text
     title: Text = ""
@@ -190,7 +179,7 @@ def parse(data: bytes, source: str) -> dict[str, Any]:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise BacktestError(f"{source}: byte {error.start} is no UTF-8") from error
+        raise BacktestError(f"{source}: byte {error.start} is not UTF-8") from error
     return _File(source, text).definition().to_dict()
 
 
@@ -268,7 +257,7 @@ class _File:
                         f"take {VINTAGE_CLEAN}, or {VINTAGE_REAL}")  # fmt: skip
         for key, kinds in (("step", KINDS[:2]), ("donors", KINDS[:1])):
             if given.get(key) is not None and kind not in kinds:
-                self.refuse((key,), f"{key} means nothing for {kind} vintages", "leave it out")
+                self.refuse((key,), f"{key} has no meaning for {kind} vintages", "leave it out")
         out |= self._values(Definition, (), given, ("horizon",))
         self.horizon = out.get("horizon", DEFAULT_HORIZON)
         rest = [key for key in Definition.__struct_fields__ if key not in out]
@@ -284,7 +273,7 @@ class _File:
         """The keys of a mapping; one that is not known is refused, with the nearest."""
         keys = kind.__struct_fields__
         if not isinstance(value, dict):
-            self.refuse(at, f"{what} is no mapping", f"give {', '.join(keys)}")
+            self.refuse(at, f"{what} is not a mapping", f"give {', '.join(keys)}")
         for name in value:
             if name not in keys:
                 meant = near(name, keys)
@@ -328,7 +317,7 @@ class _File:
             try:
                 return str(to_month(value))
             except OdforecastError:
-                self.refuse(at, f"{key} is {_said(value)}, which is no month",
+                self.refuse(at, f"{key} is {_said(value)}, which is not a month",
                             "write it as 2024-07")  # fmt: skip
         found = self._one(at, value, kind)
         if kind is Text:
@@ -357,7 +346,7 @@ class _File:
             self.refuse(at, f"{at[-1]} is empty", "leave the key out, or name one")
         for where, x in held:
             if isinstance(x, list | dict) or x is None:
-                self.refuse(where, f"{at[-1]} is no list of plain values")
+                self.refuse(where, f"{at[-1]} is not a list of plain values")
         return held
 
     def _several(self, at: At, value: Any) -> list[str]:
@@ -598,7 +587,7 @@ class Task:
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What the manifest of a run says of its task."""
+        """What the manifest of a run says about its task."""
         return {
             "name": self.name,
             "fingerprint": self.fingerprint,

@@ -467,10 +467,7 @@ def placed(whole: pa.Table) -> Placed:
 
 
 def _tables(unit: Unit, forecast: Forecast, targets: Sequence[str]) -> dict[str, Any]:
-    """Scores, quantiles and joint scores: per target, places as they stand, months fastest.
-
-    The draws of a target are added up and sorted once for all of them.
-    """
+    """Scores, quantiles and joint scores: per target, places as they stand, months fastest."""
     horizons, donor = unit.horizons or None, unit._panel.donor
     labels = unit._labels | {
         "data_hash": unit._panel.data_hash,
@@ -587,17 +584,7 @@ class _Sink(io.TextIOBase):
 
 @contextmanager
 def contained(panels: Sequence[Panel], seed: int) -> Iterator[Said]:
-    """Run somebody's model inside; what it says is in the result, what it changed is put back.
-
-    Warnings are counted, not shown. What is printed is dropped. numpy's and Python's global
-    random states begin at ``seed``, so that a model that uses them gives the same numbers in
-    every order of units, and are put back afterwards, like numpy's error settings.
-
-    Printing, warnings and global random states belong to the process, not to a thread, so they
-    are contained where the unit runs in the main thread, or in the only one at work
-    (:func:`sole`): in this process, and in every process of a pool or a cluster; not on an
-    executor of threads.
-    """
+    """Run somebody's model inside; what it says is in the result, what it changed is put back."""
     said = Said()
     with ExitStack() as stack:
         # One BLAS thread: sums in another order differ in their last digits, and a unit must
@@ -627,17 +614,13 @@ def contained(panels: Sequence[Panel], seed: int) -> Iterator[Said]:
 
 @lru_cache(maxsize=1)
 def _libraries(modules: int) -> ThreadpoolController:  # noqa: ARG001
-    """The numerical libraries of this process. To look for them takes longer than to score a
-    forecast, and there are others only after something was imported.
-    """
+    """The numerical libraries of this process."""
     return ThreadpoolController()
 
 
 @contextmanager
 def sole() -> Iterator[None]:
-    """One thread at a time in this process: what a cluster's worker needs, whose tasks run in
-    threads beside its own.
-    """
+    """One thread at a time in this process."""
     with _AT_WORK:
         token = _SOLE.set(True)
         try:
@@ -647,10 +630,7 @@ def sole() -> Iterator[None]:
 
 
 def bound_threads() -> None:
-    """One thread for numba's parallel loops in this process, which others share the cores with.
-
-    BLAS is bound in :func:`contained`. Sums in another order differ in their last digits, too.
-    """
+    """One thread for numba's parallel loops in this process, which others share the cores with."""
     numba = sys.modules.get("numba")
     if numba is None:
         os.environ.setdefault("NUMBA_NUM_THREADS", "1")
@@ -664,11 +644,7 @@ def _must_stop(error: BaseException) -> bool:
 
 
 def _parts(panel: Panel, months: bool = True) -> Iterator[Panel | Triangle]:
-    """A panel and all that hangs on it, with what it caches.
-
-    Months are recovered beforehand, once for all units: of the panel, and of the states beside
-    counties. Of the other panels beside no model here reads them.
-    """
+    """A panel and all that hangs on it, with what it caches."""
     with _ONCE:
         _ = panel.data_hash, panel.all_deaths
         if months:

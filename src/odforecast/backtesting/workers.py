@@ -1,15 +1,4 @@
-"""Where units run: processes of this machine, any executor, or a Dask cluster.
-
-The death of a process costs one unit at most. ``concurrent.futures.ProcessPoolExecutor`` fails
-everything in flight when one process dies, does not say how it died, and waits at the end of the
-interpreter for work that never ends. So each process of :class:`Workers` has its own pipe, and its
-own thread to look after it: a death costs the call that the process was at, and the next call gets
-a fresh process.
-
-A panel of counties is 5 MB, and hundreds of units are made from it. A block of units travels as a
-pickle in which every panel is a reference, the hash of its bytes; the panels travel apart, each
-once, and every process keeps the latest it has read.
-"""
+"""Where units run: processes of this machine, any executor, or a Dask cluster."""
 
 from __future__ import annotations
 
@@ -292,11 +281,7 @@ _watched = False
 
 
 def end_with_parent(at_once: bool = True) -> None:
-    """End this process when its parent ends, also where that is killed.
-
-    ``at_once`` asks the kernel, too, where it is Linux. It takes the end of the parent's *thread*
-    that started this process for the parent's: this is for processes whose thread stays.
-    """
+    """End this process when its parent ends, also where that is killed."""
     global _watched
     parent = multiprocessing.parent_process()
     if parent is None or _watched:
@@ -376,10 +361,7 @@ def _bytes_of(key: str, place: str | bytes) -> bytes:
 
 
 class Way:
-    """Takes blocks of units to any executor: as they are, for it may be threads of this process;
-    or, with ``put``, as bytes, with each panel put once where all processes can get it (``put``
-    takes its key and bytes, and returns the place). With ``packed`` tables come back as files.
-    """
+    """Takes blocks of units to any executor."""
 
     #: Whether units run in other processes, one at a time in each: what dies or starves there is
     #: run again.
@@ -512,17 +494,7 @@ def dispatched(
     notes: list[str],
     folder: Path | None = None,
 ) -> Iterator[tuple[list[int], Made]]:
-    """Indices and outcomes of blocks, as they finish.
-
-    - A block whose worker process dies is split: each of its units is run once more, alone, in a
-      fresh process, when nothing else is running. A unit that kills that one as well fails with
-      the reason. So does a unit that runs out of memory twice.
-    - A ``ProcessPoolExecutor`` that breaks cannot be mended, and does not say which block broke
-      it: its blocks, and those still waiting, go to as many :class:`Workers` of our own.
-    - On a Dask cluster the scheduler sends the blocks of a dead worker to others; a block that
-      has killed as many as it allows is split as above. A block whose panels were lost with the
-      workers that held them is sent again, with the panels.
-    """
+    """Indices and outcomes of blocks, as they finish."""
     waiting = deque(blocks)
     # Per future: its block, and whether the spare workers have it.
     running: dict[Future[Made], tuple[list[int], bool]] = {}
@@ -637,13 +609,7 @@ class OtherCodeError(BrokenExecutor):
 
 
 class Cluster(Way):
-    """A Dask client as a way for units: panels are scattered once, blocks refer to them.
-
-    A worker that dies costs nothing: the scheduler sends its blocks to others, and panels that
-    were lost with it are scattered again. A block that kills its worker more often than the
-    scheduler allows (``distributed.scheduler.allowed-failures``) is one whose worker died. In
-    each worker process one unit runs at a time, however many threads it has.
-    """
+    """A Dask client as a way for units: panels are scattered once, blocks refer to them."""
 
     processes = True
 

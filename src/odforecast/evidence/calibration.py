@@ -1,10 +1,4 @@
-"""Calibration: does the posterior of a past event mean what it says?
-
-On the estimator's **own** generator everything is drawn from the prior (whether there is an
-effect, its size, timing, spread between states, the variances), a panel is simulated, and the
-place of what was drawn in its posterior must be uniform, within simultaneous bands. A sampler
-that is wrong fails here, whatever its intervals hold elsewhere.
-"""
+"""Calibration: does the posterior of a past event mean what it says?"""
 
 from __future__ import annotations
 
@@ -31,16 +25,7 @@ POINTS = 100
 
 @dataclass(frozen=True, eq=False)
 class Bands:
-    """Where the empirical distribution of n uniform numbers lies, all points at once.
-
-    Attributes
-    ----------
-    points : ndarray, shape (P,)
-    low, high : ndarray, shape (P,)
-        Shares of numbers at or below each point.
-    level : float
-        Probability that all points lie within.
-    """
+    """Where the empirical distribution of n uniform numbers lies, all points at once."""
 
     points: Floats
     low: Floats
@@ -137,11 +122,7 @@ def _roots() -> Floats:
 def simulate_own(
     rng: np.random.Generator, felt: Floats, event: Intervention = EVENT, skewed: bool = False
 ) -> tuple[Floats, dict[str, float]]:
-    """A panel from the estimator's own prior, shape (S, T), and what was drawn.
-
-    The states' own factors are normal, as the estimator takes them; ``skewed`` makes them
-    lognormal, as they are meant.
-    """
+    """A panel from the estimator's own prior, shape (S, T), and what was drawn."""
     months = simulated_months()
     n_loc = felt.size
     timing = random_timing(event, rng)
@@ -174,15 +155,7 @@ def transforms(
     exposed: bool = False,
     skewed: bool = False,
 ) -> pd.DataFrame:
-    """Place of what was drawn in its posterior, one row per simulation.
-
-    Returns
-    -------
-    DataFrame
-        ``works, p_null``; transforms ``size`` (given an effect), ``size_or_none`` (the point
-        mass broken at random), ``lag`` (given an effect), ``last`` (the log rate ratio of the
-        last month); NaN where there is none.
-    """
+    """Place of what was drawn in its posterior, one row per simulation."""
     felt = np.linspace(0.3, 1.0, LOCATIONS) if exposed else np.ones(LOCATIONS)
     months = simulated_months()
     estimator = Estimator(months, [EVENT], felt, draws=DRAWS, grid=GRID, seed=seed)
@@ -205,17 +178,7 @@ def transforms(
 def check_calibration(
     *, simulations: int = 1000, seed: int = 1, exposed: bool = False, skewed: bool = False
 ) -> CheckResult:
-    """Simulation-based calibration of the posterior of a past event.
-
-    Locations have equal exposures, as for every event of the catalogue. Where exposures differ
-    (``exposed``) the size is a little off, its transforms at the edge of the bands: that states
-    differ more where the effect is larger says something of the size, and the estimator does not
-    listen; its intervals hold as they should.
-
-    Passed when the transforms of the size, with and without "nothing", of the lag and of the
-    last month's effect lie within simultaneous 99% bands, and the mean posterior probability
-    of no effect is the share of simulations without one, within three standard errors.
-    """
+    """Simulation-based calibration of the posterior of a past event."""
     found = transforms(simulations, seed, exposed, skewed)
     rows, drawn = [], {}
     for name in QUANTITIES:

@@ -48,31 +48,7 @@ def check_detectable(
     power: float = 0.8,
     size: float = 0.05,
 ) -> CheckResult:
-    """Minimum detectable effect against months of data.
-
-    The panel's own months are taken as they are, an onset is put k months before their end,
-    and the posterior sd of the size (:class:`~odforecast.scenario.effects.Estimator`, with a prior
-    that is next to flat) gives the effect that a two-sided test of the given size finds with the
-    given power: ``(z(1 - size/2) + z(power)) sd``. It is what could be seen if onset and shape
-    were **known** and nothing else happened: a lower bound.
-
-    Parameters
-    ----------
-    panel : Panel
-        Jurisdictions (all that have gapless months are used), or US alone.
-    after : sequence of int
-        Months after the onset.
-    ramp, half_life : float
-        Shape of the effect, months.
-    power, size : float
-        Of the test.
-
-    Returns
-    -------
-    CheckResult
-        ``months_after, sd, minimum_log_rr, minimum_percent`` (deaths must change by at least
-        this much, at full effect, to be seen).
-    """
+    """Minimum detectable effect against months of data."""
     counts = _gapless(panel)[1]
     months = panel.last_month - np.arange(counts.shape[1])[::-1] * ONE_MONTH
     factor = float(norm.ppf(1 - size / 2) + norm.ppf(power))
@@ -183,23 +159,7 @@ def past_effect(
     timings: int = MANY,
     seed: int = 1,
 ) -> tuple[EventPosterior, EventSummary]:
-    """Posterior against prior for an intervention in the past.
-
-    Timing, spread between states and the possibility of no effect are parameters; see
-    :mod:`odforecast.scenario.effects`. The answer is "how large, if something of this kind
-    happened then and nothing else did", not "who did it".
-
-    Parameters
-    ----------
-    panel : Panel
-        Of the intervention's scope.
-    intervention : Intervention
-        With an onset inside the panel.
-    exposures : mapping, optional
-        Shares by name, as in :func:`odforecast.scenario.project`.
-    timings, seed : int
-        Draws of the timing.
-    """
+    """Posterior against prior for an intervention in the past."""
     felt = felt_by(intervention, panel, exposures or {})
     _, posterior = posterior_of(panel, (intervention,), (felt,), timings=timings, seed=seed)
     return posterior, posterior.summary()
@@ -219,30 +179,7 @@ def check_identifiability(
     timings: int = MANY,
     seed: int = 1,
 ) -> CheckResult:
-    """Posterior against prior for every past event, with its placebo rank.
-
-    One event at a time, and those that overlap in pairs too, with counts of its scope from four
-    years before to two years after it, as if nothing else had happened.
-
-    Parameters
-    ----------
-    panels : callable
-        Takes an indicator, returns the panel of US and jurisdictions.
-    shares : callable
-        Takes a month, returns fentanyl shares by location as they were then.
-    timings, seed : int
-        Draws of the timing.
-
-    Returns
-    -------
-    CheckResult
-        ``event, month, prior, scope``; ``prior_mean, prior_sd, posterior_mean, posterior_sd,
-        low, high`` given an effect; ``ratio`` of the sds; ``prior_p_null, p_null,
-        bayes_factor, prior_dominated``; for events that overlap ``together_with,
-        together_mean, together_p_null`` (alone, each is credited with what both were followed
-        by); ``percentile`` (placebo rank among all months of
-        settled counts of all drugs; none for a date chosen because of the fall).
-    """
+    """Posterior against prior for every past event, with its placebo rank."""
     overall = panels(ALL_DRUGS)
     ranks = event_ranks(growth_changes(overall, until=settled_through(overall)))
     rank = ranks.set_index("id")["percentile"]

@@ -20,28 +20,7 @@ OWN, OWN_YEARS = "supply-shock-2023", ("2023-12", "2024-12")
 
 
 def check_leave_one_out(level: float = 0.9, panel: Panel | None = None) -> CheckResult:
-    """Predict each measured episode from the others alone.
-
-    Parameters
-    ----------
-    level : float
-        Of the prediction intervals.
-    panel : Panel, optional
-        Of all drugs: the raw log change of its nation from 2023 to 2024 is set beside the
-        prediction of that episode.
-
-    The prediction is the Student interval for one more draw from a normal population of
-    effects. Outcomes differ (deaths of one drug, of all, hospital admissions), so the
-    population is wide by nature: that is the point.
-
-    Returns
-    -------
-    CheckResult
-        One row per episode: ``log_rr``, mean, low and high of the prediction from the
-        others, ``covered``, ``mean_shift`` (what leaving it out does to the mean), and
-        ``largest_shift`` marks the most influential. Passed when the intervals cover at
-        least all but one episode.
-    """
+    """Predict each measured episode from the others alone."""
     library = events()
     chosen = library[library["episode"]].reset_index(drop=True)
     effects = chosen["log_rr"].to_numpy(dtype=float)
@@ -63,7 +42,7 @@ def check_leave_one_out(level: float = 0.9, panel: Panel | None = None) -> Check
 
 
 def _own(panel: Panel, chosen: pd.DataFrame, table: pd.DataFrame) -> str:
-    """What the data at hand say of the last episode."""
+    """What the data at hand say about the last episode."""
     here = np.flatnonzero(chosen["id"] == OWN)
     months = panel.months.astype(str).tolist()
     if not here.size or NATION not in panel.locations or not set(OWN_YEARS) <= set(months):
@@ -79,21 +58,7 @@ def _own(panel: Panel, chosen: pd.DataFrame, table: pd.DataFrame) -> str:
 
 
 def prior_from_episodes(before: str = "2023-01") -> tuple[float, float, list[str]]:
-    """Mean and sd of one more effect, from the episodes that ended before a month.
-
-    A normal predictive: the mean of their log rate ratios, and their sd with the uncertainty of
-    the mean. Outcomes differ, so it is wide.
-
-    Returns
-    -------
-    mean, sd : float
-    names : list of str
-
-    Raises
-    ------
-    ScenarioError
-        If fewer than 4 episodes ended before.
-    """
+    """Mean and sd of one more effect, from the episodes that ended before a month."""
     library = events()
     old = library["episode"] & (library["last_month"] < np.datetime64(before, "s"))
     chosen = library[old & library["log_rr"].notna()]

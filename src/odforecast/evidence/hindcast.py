@@ -1,10 +1,4 @@
-"""Hindcasts: standing in December 2022, were the 2024 counts inside the scenarios?
-
-Two, which must not be mixed up. *Leave this episode out*: the prior comes from episodes before
-2023 alone; that is the rung that counts. *Plumbing*: the prior has the size of the fall that it
-explains, so that its intervals hold says that the pipes are connected, and is no evidence.
-Draws of several seeds are put together, so that no verdict hangs on one draw of luck.
-"""
+"""Hindcasts: standing in December 2022, were the 2024 counts inside the scenarios?"""
 
 from __future__ import annotations
 
@@ -44,14 +38,7 @@ LEVEL = 0.9
 def check_leave_this_out(
     panel: Panel, model: Model, *, draws: int = 1000, seed: int = 1, seeds: int = SEEDS
 ) -> CheckResult:
-    """Project from December 2022 with what earlier episodes taught, and look at 2024.
-
-    The size is the normal predictive of the episodes before 2023, on deaths with fentanyl; it
-    begins in some month of 2023, each as likely; lag up to 9 months, ramp up to 12, half-life
-    LogNormal(12, 0.7): what those episodes showed. That something happened in 2023 is still
-    hindsight. Parameters and result are those of :func:`check_hindcast`; passed when the interval
-    holds the nation's last count, all seeds put together.
-    """
+    """Project from December 2022 with what earlier episodes taught, and look at 2024."""
     mean, sd, names = prior_from_episodes("2023-01")
     shock = Intervention(
         EARLIER, Normal(mean, sd), onset=("2023-01", "2023-12"), scope="T40.4",
@@ -81,29 +68,7 @@ def check_hindcast(
     seed: int = 1,
     seeds: int = SEEDS,
 ) -> CheckResult:
-    """Plumbing: forecast from December 2022 under a shock of the size of the fall.
-
-    Size and onset of the shock are those of the fall itself: that its intervals hold is no
-    evidence for it. Reported, never passed or failed.
-
-    Parameters
-    ----------
-    panel : Panel
-        A later release; cut at December 2022 for the model (a pseudo-vintage without thinning).
-    model : Model
-        Any model of months.
-    onset : month
-        In which the shock begins.
-    draws : int
-        Of each seed.
-    seed, seeds : int
-        First seed, and how many are put together.
-
-    Returns
-    -------
-    CheckResult
-        One row per scenario, location and month: ``observed, low, median, high, covered``.
-    """
+    """Plumbing: forecast from December 2022 under a shock of the size of the fall."""
     shock = named_intervention(SHOCK, onset=str(to_month(onset)))
     table, by_seed = _project(panel, model, shock, draws, seed, seeds)
     text = (

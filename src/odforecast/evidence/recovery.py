@@ -1,10 +1,4 @@
-"""Recovery: is an effect of known onset and shape found again, with honest intervals?
-
-Panels with an injected effect are simulated, and the estimator of
-:mod:`odforecast.scenario.effects` is asked for it. It answers "how large is an effect of this
-shape at this date, **if** one happened and nothing else did". It cannot say who caused it: the
-counts cannot identify cooperation.
-"""
+"""Recovery: is an effect of known onset and shape found again, with honest intervals?"""
 
 from __future__ import annotations
 
@@ -33,11 +27,7 @@ BEFORE, AFTER, SPREAD = 60, 30, 0.15
 def simulate_panel(
     rng: np.random.Generator, shape: Floats, beta: float, slope_change: float = 0.0
 ) -> Floats:
-    """A panel of monthly counts with an injected effect of size ``beta``, shape (S, T).
-
-    ``slope_change``, the monthly sd of a random walk in the common slope, makes the estimator's
-    model wrong where it is above 0, as it is for real epidemics, whose turns look like effects.
-    """
+    """A panel of monthly counts with an injected effect of size ``beta``, shape (S, T)."""
     n_time = shape.size
     start = rng.uniform(*np.log((30.0, 400.0)), size=(LOCATIONS, 1))
     drift = rng.normal(0.0, 0.004, size=(LOCATIONS, 1)) * np.arange(n_time)
@@ -57,14 +47,7 @@ def check_recovery(
     seed: int = 1,
     slope_change: float = 0.0,
 ) -> CheckResult:
-    """Inject an effect of known timing into simulated panels and estimate it again.
-
-    By an :class:`~odforecast.scenario.effects.Estimator` with a prior so wide that the counts say
-    it all. Passed when the 90% intervals cover the injected size in 85–95% of the simulations
-    (widened by two standard errors of that share when there are fewer than 200), and the mean
-    estimate is within a quarter of a posterior sd of it. With an epidemic whose slope wanders
-    (``slope_change`` above 0) it is reported, never passed.
-    """
+    """Inject an effect of known timing into simulated panels and estimate it again."""
     beta = float(np.log1p(percent / 100.0))
     since = np.arange(BEFORE + AFTER, dtype=float)[None] - BEFORE
     shape = rise_and_fade(since, np.array([ramp]), np.zeros(1), np.array([half_life]))[0]

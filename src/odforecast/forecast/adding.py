@@ -41,12 +41,7 @@ _IDENTITY = ("spec_hash", "seed", "data_hash")
 
 
 def added(known: Floats, draws: Floats) -> Floats:
-    """12-month-ending sums of months, those known put before those drawn.
-
-    Bit for bit :func:`odforecast.monthly.sums.rolling_sums` of the joined months, but in one go
-    over all places and draws: the 12 months are added in the order in which numpy adds up 12
-    numbers that lie side by side, ``((0+1)+(2+3))+((4+5)+(6+7))``, then 8 to 11 in turn.
-    """
+    """12-month-ending sums of months, those known put before those drawn."""
     n, places, months = draws.shape
     width = months + 11
     out = np.empty((n, places, months))
@@ -75,11 +70,7 @@ _latest: WeakKeyDictionary[Forecast, Floats] = WeakKeyDictionary()
 
 
 def sums_of(forecast: Forecast) -> Floats:
-    """12-month-ending counts of a forecast of months, joint over them; (D, L, M), read-only.
-
-    Those of the forecast asked for last are kept until another is asked for or it is gone. They
-    belong to that very object: whatever is made from it has its own.
-    """
+    """12-month-ending counts of a forecast of months, joint over them; (D, L, M), read-only."""
     if (held := _latest.get(forecast)) is not None:
         return held
     made = added(forecast.known, forecast.draws)
@@ -211,10 +202,7 @@ def carrying(
     change: Callable[[Mapping[str, Forecast]], Mapping[str, Forecast]],
     **fields: Any,
 ) -> Forecast:
-    """A forecast with other draws, and with what a change makes of its drug classes.
-
-    Classes that are not drawn yet stay so.
-    """
+    """A forecast with other draws, and with what a change makes of its drug classes."""
     beside, made = forecast.beside, replace(forecast, beside={}, **fields)
     if isinstance(beside, Later):
         return with_later_parts(made, lambda: change(beside))
@@ -402,10 +390,7 @@ def _provenance(parts: Sequence[Forecast], panel: Panel | None) -> dict[str, str
 
 
 def _joined(panels: Sequence[Panel | None]) -> Panel | None:
-    """One panel with the rows of all, which must be rows of one and the same panel.
-
-    None where a forecast has none.
-    """
+    """One panel with the rows of all, which must be rows of one and the same panel."""
     held = [p for p in panels if p is not None]
     if len(held) < len(panels):
         return None
@@ -445,7 +430,7 @@ def _shared(panel: Panel) -> dict[str, object]:
 
 
 def _cells(panel: Panel, i: int) -> list[Floats]:
-    """All that a panel, and its earlier releases, say of the counts of a place."""
+    """All that a panel, and its earlier releases, say about the counts of a place."""
     earlier = {} if panel.triangle is None else panel.triangle.layers
     return [getattr(panel, name)[i] for name in LAYERS] + [x[:, i] for x in earlier.values()]
 

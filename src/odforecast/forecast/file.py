@@ -1,19 +1,4 @@
-"""A forecast in a folder: JSON for what it is, Parquet for its numbers.
-
-::
-
-    ohio/
-      forecast.json            what it is, and names and SHA-256 of the files below
-      draws-HASH.parquet       a row per location and draw, a column per month
-      known-HASH.parquet       a row per location, a column per month before the draws
-      panel-HASH.parquet       a row per location and month, a column per layer
-      beside-0-HASH.parquet    the same of panels beside it
-      part-0-draws-HASH.parquet  the same of a drug class that it carries, and part-0-known
-
-``forecast.json`` is written last and takes the old one's place at once, so that a folder holds a
-whole forecast, the old or the new one, at every moment.
-Nothing is pickled: a file from somebody else can hold wrong numbers, but it can run no code.
-"""
+"""A forecast in a folder: JSON for what it is, Parquet for its numbers."""
 
 from __future__ import annotations
 
@@ -205,9 +190,9 @@ def _index(folder: Path) -> dict[str, Any]:
     try:
         record = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise ForecastError(f"{index} is no JSON ({error})", hint=damaged) from error
+        raise ForecastError(f"{index} is not valid JSON ({error})", hint=damaged) from error
     if not isinstance(record, dict) or record.get("kind") != KIND:
-        raise ForecastError(f"{index} is no saved forecast", hint=given)
+        raise ForecastError(f"{index} is not a saved forecast", hint=given)
     version = record.get("version")
     # The version comes before the checksum: a newer format may count it in another way.
     if type(version) is not int or not 1 <= version <= VERSION:
@@ -228,7 +213,7 @@ def _table(folder: Path, entry: dict[str, str]) -> pa.Table:
     path, name = folder / entry["file"], entry["file"]
     missing = "copy the whole folder, or make the forecast again"
     if not DATA.fullmatch(name):
-        raise ForecastError(f"{folder / INDEX} names {name!r}, which is none of its files")
+        raise ForecastError(f"{folder / INDEX} names {name!r}, which is not one of its files")
     content = _read(path, f"{path} is missing", missing)
     if hashlib.sha256(content).hexdigest() != entry["sha256"]:
         raise ForecastError(f"{path} is not what was saved: its checksum differs", hint=missing)
@@ -319,11 +304,7 @@ def _numbers(table: pa.Table, names: Iterable[object]) -> Floats:
 
 
 def _panel_record(panel: Panel, tables: dict[str, pa.Table], name: str) -> dict[str, Any]:
-    """A panel as JSON, its numbers put into ``tables`` under a name, those of panels beside it too.
-
-    A table has a row per location and month, a column per layer and per earlier release; what is
-    one number a place of a release stands in every month.
-    """
+    """A panel as JSON; its numbers, and those of panels beside it, go into ``tables``."""
     import pyarrow as pa
 
     columns: dict[str, Any] = {

@@ -61,47 +61,39 @@ _OURS: WeakValueDictionary[int, Floats] = WeakValueDictionary()
 class Forecast(Frozen):
     """Sample paths, draws × locations × months.
 
-    A model of months keeps paths of **monthly deaths**, and everything else is derived by
-    adding. A model of 12-month counts keeps paths of *those*: differences of them can be
-    negative, so months are refused, not clipped.
+    A model of months keeps paths of **monthly deaths**, and everything else is a sum. A model of
+    12-month counts keeps paths of *those*, and refuses months.
 
     Attributes
     ----------
     draws : ndarray, shape (D, L, M)
-        Monthly deaths, or 12-month-ending deaths: see ``target``.
+        Monthly or 12-month-ending deaths: see ``target``.
     locations : tuple of str
-        CDC codes, length L.
+        CDC codes.
     months : ndarray of datetime64[M], shape (M,)
-        Consecutive months. Months up to ``last_month`` appear where a model revises what is
-        known (a nowcast); the rest are forecasts.
+        Consecutive. Months up to ``last_month`` are the nowcast.
     known : ndarray, shape (L, 11) or (D, L, 11)
-        Months of death before ``months[0]``, as known: with them draws of months add up to
-        12-month-ending counts. In every draw, where they can still change. NaN where they are
-        hidden; counts that need them are NaN.
+        Monthly deaths before ``months[0]``; NaN where hidden.
     as_of : datetime.date
-        The origin: the day the forecast could have been made.
+        The day the forecast could have been made.
     last_month : datetime64[M]
         Last month of the panel; horizon h is the h-th month after it.
     target : {"deaths_month", "deaths_12mo"}
-        What the draws are.
     joint : frozenset of str
-        Axes over which the draws are joint, out of ``"location"`` and ``"month"``.
-        Adding over another axis is an error.
+        Axes over which draws may be added, of ``"location"`` and ``"month"``.
     basis : {"occurrence", "residence"}
-        How deaths are counted.
     panel : Panel or None
         The panel it was made from.
     skipped : mapping of str to str
-        Locations asked for and not forecast, and why.
+        Locations without a forecast, and why.
     provenance : mapping of str to str
         Model, label, spec hash, seed, panel hash, vintage kind, library version.
     warnings : tuple of str
-        What a reader must know before using the numbers (failed diagnostics, clips).
+        Read these before using the numbers.
     parts : mapping of str to tuple of str
-        What each sum of locations is made of.
+        Parts of each sum of locations.
     beside : mapping of str to Forecast
-        Drug classes in the same draws, by short name: see :meth:`part`. Only those of these very
-        draws: with other draws they are left out.
+        Drug classes in the same draws: see :meth:`part`.
 
     Examples
     --------
@@ -274,29 +266,25 @@ class Forecast(Frozen):
         )
 
     def save(self, path: str | os.PathLike[str], overwrite: bool = False) -> Path:
-        """Write all of it, its panel too, into a folder: JSON and Parquet, no pickle.
+        """Write the forecast and its panel into a folder: JSON and Parquet, no pickle.
 
-        At every moment the folder holds a whole forecast or none;
-        :func:`odforecast.load_forecast` reads it, bit for bit. Of counties the draws below 10 are
-        in it, too: such a folder is for its owner, and not for publication.
+        :func:`odforecast.load_forecast` reads it bit for bit. The folder is complete or absent at
+        every moment. A county forecast contains draws below 10: do not publish the folder.
 
         Parameters
         ----------
         path : path
-            The folder. It is made if it is absent.
         overwrite : bool
-            Take the place of a forecast that is there.
+            Replace a forecast that is there.
 
         Returns
         -------
         Path
-            The folder.
 
         Raises
         ------
         ForecastError
-            If a forecast or something else is there, it cannot be written, or the forecast
-            holds values that have no form in the file.
+            If something is there already, or the forecast cannot be written.
 
         Examples
         --------
@@ -376,7 +364,7 @@ class Forecast(Frozen):
     def change(self, month: object) -> Floats:
         """Change of the 12-month-ending count at a month on the count 12 months earlier.
 
-        Both counts are taken in the same draw and as once final: where the earlier one is not
+        Both counts are taken in the same draw and as final counts: where the earlier one is not
         final, its nowcast is used, not the incomplete reported count. "Fall" and trend mean
         this and nothing else.
 
@@ -555,37 +543,30 @@ class Forecast(Frozen):
     def summary(
         self, locations: str | Iterable[str] | None = None, level: float = 0.9
     ) -> pd.DataFrame:
-        """What people ask: the count, its change on a year earlier, its rate, and what CDC says.
-
-        All of it is of 12-month-ending counts as once final, from the same joint draws.
+        """12-month-ending counts, their change on a year earlier and their rate, as final counts.
 
         Parameters
         ----------
         locations : str or iterable of str, optional
-            Places whose rows are given, by any of their names. They are chosen last: New York
-            has a rate only where New York City is forecast with it.
+            Places by any of their names. New York has a rate only together with New York City.
         level : float
-            Probability of the central intervals, between 0 and 1.
+            Probability of the intervals.
 
         Returns
         -------
         DataFrame
-            One row per location and month: ``location`` (code), ``name``, ``month`` (end of the
-            12 months), ``horizon`` (months after the last published one; 0 and below were
-            published, and are completed), ``horizon_from_origin``; ``reported`` and
-            ``predicted`` (CDC's, deaths; NaN where nothing is published); ``level``; ``low``,
-            ``median``, ``high`` (deaths); ``change_low``, ``change``, ``change_high`` (percent of
-            the count 12 months before, in the same draw); ``fall`` (probability of a lower count
-            than 12 months before); ``rate_low``, ``rate``, ``rate_high`` (deaths per 100,000
-            residents on July 1 of the month's year, or of the last year the census has) and
-            ``rate_of`` (whose rate it is: the place, ``NY+YC`` for New York and New York City,
-            which the census does not tell apart; empty where there is none). NaN where a count is
-            hidden or unknown.
+            One row per location and month: ``location``, ``name``, ``month`` (end of the 12
+            months), ``horizon`` (0 and below: nowcast), ``horizon_from_origin``; ``reported`` and
+            ``predicted`` by CDC; ``level``; ``low``, ``median``, ``high`` (deaths); ``change_low``,
+            ``change``, ``change_high`` (percent of the count 12 months before, same draw); ``fall``
+            (probability of a lower count than 12 months before); ``rate_low``, ``rate``,
+            ``rate_high`` (per 100,000 people) and ``rate_of`` (whose rate: the place, or
+            ``NY+YC``). NaN where a count is hidden or unknown.
 
         Raises
         ------
         ForecastError
-            If the level is no probability, a place is not forecast, or the draws are not joint
+            If the level is not a probability, a place is not forecast, or the draws are not joint
             over months.
 
         Examples
@@ -661,32 +642,27 @@ class Forecast(Frozen):
     def nowcast(
         self, locations: str | Iterable[str] | None = None, level: float = 0.9
     ) -> pd.DataFrame:
-        """What the last published counts will be once final, beside what is published of them.
+        """Estimates of the final counts of published months.
 
         Parameters
         ----------
         locations : str or iterable of str, optional
-            Places whose rows are given, by any of their names.
         level : float
-            Probability of the central interval, between 0 and 1.
+            Probability of the interval.
 
         Returns
         -------
         DataFrame
-            One row per location and month with a horizon of 0 or below, in the forecast's
-            order: ``location``, ``month`` (end of the 12 months), ``horizon``, ``level``; in
-            deaths of the 12 months ``reported`` (as released), ``low``, ``median`` and
-            ``high`` of the count once final, ``revision_low``, ``revision`` and
-            ``revision_high`` (final less reported), ``predicted`` (CDC's own estimate),
-            ``predicted_unbiased`` (that over the mean of predicted / reported of the location's
-            counts 12 to 23 months old); ``complete`` (CDC's percentage). NaN where nothing is
-            published. A region or total is the sum of its parts, draw by draw.
+            One row per location and month with a horizon of 0 or below: ``location``, ``month``,
+            ``horizon``, ``level``; ``reported``; ``low``, ``median``, ``high`` of the final count;
+            ``revision_low``, ``revision``, ``revision_high`` (final minus reported); ``predicted``
+            (CDC's estimate), ``predicted_unbiased`` (without its usual excess in this place);
+            ``complete`` (CDC's percentage). NaN where nothing is published.
 
         Raises
         ------
         ForecastError
-            If the model takes published counts as they are, or they are all final: then
-            nothing is left to nowcast.
+            If the model takes published counts as they are, or they are all final.
 
         Examples
         --------
@@ -701,38 +677,32 @@ class Forecast(Frozen):
     def counties(
         self, locations: str | Iterable[str] | None = None, level: float = 0.9, exact: bool = False
     ) -> pd.DataFrame:
-        """Counts of counties as they may be published: a number below 10 is left out.
-
-        CDC hides counts of 1 to 9, and a median of 4 would stand for one. What is shown in its
-        place are the chances of 0, of 1 to 9, and of 10 and more.
+        """County counts in publishable form: numbers below 10 are left out.
 
         Parameters
         ----------
         locations : str or iterable of str, optional
-            Counties whose rows are given, by any of their names; ``"Ohio/*"`` for a state's.
+            ``"Ohio/*"`` for all counties of a state.
         level : float
-            Probability of the wide interval, between 0 and 1; the narrow one has 0.5.
+            Probability of the wide interval; the narrow one has 0.5.
         exact : bool
-            Numbers below 10 too: for work with them, not for publication.
+            Include numbers below 10: for analysis, not for publication.
 
         Returns
         -------
         DataFrame
-            One row per county and month: ``location`` (FIPS), ``name``, ``month`` (end of the 12
-            months), ``horizon``, ``horizon_from_origin``; ``last`` (the last published count as
-            its release shows it, str: ``"594"``, ``"0"``, ``"1–9"``; empty where it is missing);
-            ``level``; ``low``, ``low_50``, ``median``, ``high_50``, ``high`` (deaths of
-            residents; NaN below 10 unless ``exact``); ``fall``, ``rise`` (probability of a lower
-            or higher count than 12 months before; NaN where that one is hidden); ``p_zero``,
-            ``p_hidden``, ``p_ten`` (probability of 0, of 1 to 9, of 10 and more); ``rate_low``,
-            ``rate``, ``rate_high`` (deaths per 100,000 residents; NaN without a population, and
-            where the count is left out); ``few`` (whether the median is below 20: a rate of so
-            few deaths is mostly chance).
+            One row per county and month: ``location`` (FIPS), ``name``, ``month``, ``horizon``,
+            ``horizon_from_origin``; ``last`` (last published count as text: ``"594"``, ``"1–9"``);
+            ``level``; ``low``, ``low_50``, ``median``, ``high_50``, ``high`` (NaN below 10 unless
+            ``exact``); ``fall``, ``rise`` (probabilities against 12 months before); ``p_zero``,
+            ``p_hidden``, ``p_ten`` (probability of 0, of 1 to 9, of 10 or more); ``rate_low``,
+            ``rate``, ``rate_high`` (per 100,000 people); ``few`` (median below 20: the rate is
+            mostly chance).
 
         Raises
         ------
         ForecastError
-            If the forecast is not of counties, or the level is no probability.
+            If the forecast is not of counties, or the level is not a probability.
         """
         return tables.counties(self, locations, level, exact)
 
@@ -741,36 +711,31 @@ class Forecast(Frozen):
     ) -> pd.DataFrame:
         """Hot spots: how likely each place is among the k highest, and whether its count rises.
 
-        Ranks are taken draw by draw. Places that tie for the last rank share it, so the chances
-        of all places add up to k. The nation and sums of places are left out. A county has no rank
-        in a draw in which it has fewer than 10 deaths: what is not shown would show in its rank.
+        Ranks are taken draw by draw, so the probabilities add up to k. The nation and sums are left
+        out. A county with fewer than 10 deaths in a draw has no rank in it.
 
         Parameters
         ----------
         k : int
-            How many are the highest.
         by : {"deaths", "rate"}
-            What is ranked: deaths in 12 months, or those per 100,000 residents.
+            Deaths in 12 months, or per 100,000 people.
         month : month, optional
-            End of the 12 months. Default: 12 months ahead, or the last.
+            Default: 12 months ahead, or the last.
         exact : bool
-            Of counties, numbers below 10 too, which then have a rank: not for publication.
+            Rank county numbers below 10 too: not for publication.
 
         Returns
         -------
         DataFrame
-            Most likely first; ties by the median, then by the code: ``location``, ``name``,
-            ``month``, ``horizon``, ``by``, ``k``; ``among`` (probability of being among the k
-            highest; NaN where there is no rate); ``deaths``, ``rate`` (medians; of a county NaN
-            below 10 deaths); ``few`` (whether the median is below 20 deaths: such a rate is
-            mostly chance); ``rising`` (probability of a higher count than 12 months before, as
-            :meth:`change` has it) and ``above_last`` (than the last published one); NaN where
-            that count is hidden, or drawn too and the draws are not joint over months.
+            Most likely first: ``location``, ``name``, ``month``, ``horizon``, ``by``, ``k``;
+            ``among`` (probability of being among the k highest); ``deaths``, ``rate`` (medians);
+            ``few`` (median below 20 deaths); ``rising`` (probability of a higher count than 12
+            months before) and ``above_last`` (than the last published count).
 
         Raises
         ------
         ForecastError
-            If the draws are not joint over locations, ``by`` or ``k`` is none, a month is not
+            If the draws are not joint over locations, ``by`` or ``k`` is invalid, a month is not
             forecast, or no place has a population.
 
         Examples
@@ -784,26 +749,23 @@ class Forecast(Frozen):
         return tables.ranking(self, k, by, month, exact)
 
     def text(self, location: str | None = None, record: Scored | None = None) -> str:
-        """The forecast of one place in three sentences, for people.
+        """The forecast of one place in three sentences.
 
-        The last known count, and what it will be once final where the draws say so; the count
-        12 months ahead (or the last one forecast) with its 90% interval, and how far such
-        forecasts have been off here; the change on the count 12 months before, and the
-        probability of a fall.
+        They give the last count and its nowcast; the count 12 months ahead with its 90% interval
+        and past errors; and the change on a year earlier with the probability of a fall.
 
         Parameters
         ----------
         location : str, optional
-            Any of its names. Default: the only location there is, or else the US.
+            Default: the only location, or else the US.
         record : Results, optional
-            A backtest of the same model, to take past errors from. Default: those that ship of
-            the default model. Where there are none, nothing is said of them.
+            A backtest of the same model for past errors. Default: the record that ships with the
+            default model.
 
         Raises
         ------
         ForecastError
-            If there are several locations, none of them is named, and they hold no US; or the
-            record has no scores of this model.
+            If no location is named and there is no US, or the record has no scores of this model.
 
         Examples
         --------

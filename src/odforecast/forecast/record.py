@@ -1,8 +1,4 @@
-"""How far off past forecasts of a model were, by place and horizon.
-
-Those of the default are measured by ``make record`` and ship with the package; those of any
-other model come from a backtest.
-"""
+"""How far off past forecasts of a model were, by place and horizon."""
 
 from __future__ import annotations
 
@@ -46,14 +42,7 @@ def _shipped() -> pd.DataFrame:
 
 
 def table_of(scores: pd.DataFrame) -> pd.DataFrame:
-    """Past errors of 12-month-ending counts, from scores of one model.
-
-    A row per ``location`` and ``horizon``: ``forecasts`` (how many), ``error`` (median of the
-    absolute error, in percent of the count), ``held`` (share of counts inside the 90% interval),
-    ``first`` and ``last`` (months forecast), ``vintage``, ``truth_release``, ``spec_hash``. Only
-    rows that are scorable and ahead of the last known month count, and of several kinds of vintage
-    only those of the one that a claim rests on: they have no common mean.
-    """
+    """Past errors of 12-month-ending counts, from scores of one model."""
     kind = deciding_kind(scores["vintage"].astype(str).unique())
     kept = scores[
         (scores["vintage"] == kind)
@@ -88,20 +77,19 @@ def past_errors(
     forecast : Forecast
     location : str
     record : Results, optional
-        A backtest of the same model and the same deaths; counts that were not settled on the day
-        of the forecast are left out. Default: the table that ships, which is of the default
-        model on all drugs with its own parameters, on delayed pseudo-vintages from 2021-01.
+        A backtest of the same model and deaths. Default: the shipped table of the default model
+        (delayed pseudo-vintages from 2021-01). Counts not settled on the forecast's day are left
+        out.
 
     Returns
     -------
     DataFrame or None
-        Rows of :func:`table_of`; None where there is no record: of another model, of a drug
-        class, or of a forecast made before the release that the record was scored against.
+        Rows of :func:`table_of`; None where no record applies.
 
     Raises
     ------
     ForecastError
-        If ``record`` is given and holds no scores of the model, or is of other deaths.
+        If ``record`` has no scores of the model, or is of other deaths.
 
     Examples
     --------

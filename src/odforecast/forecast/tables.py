@@ -1,8 +1,4 @@
-"""Tables of a forecast: counts and rates, calendar years, the nowcast, counties, hot spots.
-
-Screens, pages and files all take their numbers from here. What CDC published at the forecast's
-places and months is read here, too; a sum of places has the sum of its parts.
-"""
+"""Tables of a forecast: counts and rates, calendar years, the nowcast, counties, hot spots."""
 
 from __future__ import annotations
 
@@ -45,20 +41,13 @@ _USUAL = slice(-24, -12)
 
 
 def published_on(forecast: Forecast) -> dt.date:
-    """The day of the release that a forecast rests on; of a pseudo-vintage, its as-of date.
-
-    A forecast made as of a day on which nothing was published says when what it knows was.
-    """
+    """The day of the release that a forecast rests on; of a pseudo-vintage, its as-of date."""
     panel = forecast.panel
     return panel.release if panel is not None and panel.vintage == VINTAGE_REAL else forecast.as_of
 
 
 def published(forecast: Forecast, layer: str = "reported") -> Floats:
-    """A layer of the panel at the forecast's months, shape (L, M).
-
-    A sum of locations has the sum of its parts; of percentages there is none. NaN where nothing
-    is published, after the last month too.
-    """
+    """A layer of the panel at the forecast's months, shape (L, M)."""
     return at_months(forecast, layer_of(forecast, layer))
 
 
@@ -81,10 +70,7 @@ def layer_of(forecast: Forecast, layer: str) -> Floats:
 
 
 def at_months(forecast: Forecast, rows: Floats, shift: int = 0) -> Floats:
-    """Columns of a panel's rows (L, T) at the months of a forecast, shape (L, M).
-
-    Each is ``shift`` months later: −12 for the counts a year earlier.
-    """
+    """Columns of a panel's rows (L, T) at the months of a forecast, shape (L, M)."""
     out = np.full((len(rows), forecast.months.size), np.nan)
     if forecast.panel is not None:
         column = (forecast.months - forecast.panel.months[0]).astype(int) + shift
@@ -150,10 +136,7 @@ def _share(holds: Flags, known: Flags) -> Floats:
 
 
 def residents(parts: Sequence[str], year: int) -> float:
-    """Residents of some places together on July 1 of a year; NaN where nobody counts them.
-
-    New York with New York City is known, either alone is not.
-    """
+    """Residents of some places together on July 1 of a year; NaN where nobody counts them."""
     held = set(parts)
     if set(NEW_YORK) <= held:
         held = held - set(NEW_YORK) | {NEW_YORK_TOGETHER}
@@ -161,11 +144,7 @@ def residents(parts: Sequence[str], year: int) -> float:
 
 
 def residents_of(forecast: Forecast, together: bool = False) -> Floats:
-    """Residents of each location of a forecast in each month's year, shape (L, M); NaN unknown.
-
-    Of counties those of the panel, the same in every month: a population file is of one year.
-    ``together``: of New York and of the city those of both.
-    """
+    """Residents of each location of a forecast in each month's year, shape (L, M); NaN unknown."""
     parts = [forecast.parts.get(s, (s,)) for s in forecast.locations]
     panel = forecast.panel
     if panel is not None and panel.dataset == COUNTIES:
@@ -179,13 +158,7 @@ def residents_of(forecast: Forecast, together: bool = False) -> Floats:
 
 
 def year_before(forecast: Forecast, months: Positions = slice(None)) -> Floats:
-    """12-month-ending deaths a year before each month of a forecast, once final.
-
-    Where the draws reach that far back, in every draw; before them as reported, and for a sum
-    of places the sum of what was reported of its parts.
-
-    NaN where no count is known, or where it is drawn and the draws are not joint over months.
-    """
+    """Final 12-month-ending deaths a year before each month of a forecast."""
     at = np.arange(forecast.months.size)[months]
     reported = at_months(forecast, layer_of(forecast, "reported"), -12)[:, at]
     out = np.broadcast_to(reported, (len(forecast.draws), *reported.shape)).copy()
@@ -306,7 +279,7 @@ def unbiased(reported: Floats, predicted: Floats) -> Floats:
 
 
 def nowcast(forecast: Forecast, locations: Places, level: float) -> pd.DataFrame:
-    """Counts once final; see :meth:`odforecast.Forecast.nowcast`."""
+    """Estimates of final counts; see :meth:`odforecast.Forecast.nowcast`."""
     forecast = chosen(forecast, locations)
     proportion("level", level)
     if forecast.panel is None:
@@ -410,12 +383,7 @@ def counties(forecast: Forecast, locations: Places, level: float, exact: bool) -
 
 
 def among_highest(values: Floats, k: int) -> Floats:
-    """Chance of each column to be among the k highest of its row, shape (L,); they add up to k.
-
-    Places that tie for the last rank share what is left of it: no order of names decides.
-
-    What has no rank in a draw is minus infinity there: the chances add up to less.
-    """
+    """Chance of each column to be among the k highest of its row, shape (L,); they add up to k."""
     places = values.shape[1]
     at = max(places - k, 0)
     last = np.partition(values, at, axis=1)[:, at, None]

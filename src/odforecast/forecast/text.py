@@ -1,8 +1,4 @@
-"""A forecast in three sentences, and what is said beside it.
-
-Places by their full names, months by their names, numbers no finer than their intervals, and
-no chance of 0 or 100%.
-"""
+"""A forecast in three sentences, and what is said beside it."""
 
 from __future__ import annotations
 
@@ -52,10 +48,7 @@ _IN_A_SENTENCE = {
 
 
 def place_name(code: str) -> str:
-    """Full name of a place, as it stands within a sentence.
-
-    A name that is no place's stays as it is.
-    """
+    """Full name of a place, as it stands within a sentence."""
     try:
         found = find(code)
     except LookupError:  # a region, or a sum
@@ -65,10 +58,7 @@ def place_name(code: str) -> str:
 
 
 def beyond_validated(forecast: Forecast) -> str:
-    """One line on the months that lie further ahead than any that was ever scored.
-
-    It is said beside a forecast and is no part of it, so nothing about the forecast hangs on it.
-    """
+    """One line on months beyond those ever scored; empty if the forecast has none."""
     last = to_month(forecast.last_month) + VALIDATED * ONE_MONTH
     said = (
         f"forecasts beyond {month_name(last)} (more than {VALIDATED} months ahead) have not been "
@@ -111,11 +101,7 @@ def text(
     errors: bool = True,
     month: object = None,
 ) -> str:
-    """Three sentences; see :meth:`odforecast.Forecast.text`.
-
-    Without ``errors`` nothing is said of past ones: for a page that shows them in a table. With a
-    ``month`` they are of that one, where a table beside them is.
-    """
+    """Three sentences; see :meth:`odforecast.Forecast.text`."""
     return " ".join(filter(None, sentences(forecast, location, record, errors, month)))
 
 
@@ -234,12 +220,7 @@ def _last_known(one: Forecast) -> str:
 
 
 def _change(one: Forecast, month: np.datetime64, step: float) -> str:
-    """The change on the count 12 months before, and how likely a fall is.
-
-    No size is given where a county's count is below 10 at either end: with the other count it
-    would tell that one. Where nobody died a year before there is no fall to speak of; a percentage
-    of few deaths is mostly chance, and left out.
-    """
+    """The change on the count 12 months before, and how likely a fall is."""
     counties, later = of_counties(one), one.count_at(month)[:, 0]
     try:
         moved = one.change(month)[:, 0]

@@ -1,9 +1,4 @@
-"""Trend: five categories of the change on a year earlier, as probabilities.
-
-The change is that of :meth:`odforecast.Forecast.change`: both counts as once final, in one draw.
-What counts as stable depends on the size of the place: with few deaths a year, chance alone moves
-a count by more than five per cent.
-"""
+"""Trend: five categories of the change on a year earlier, as probabilities."""
 
 from __future__ import annotations
 
@@ -75,7 +70,7 @@ def category(change: ArrayLike, before: ArrayLike, first: ArrayLike) -> NDArray[
     change : array_like
         Deaths in 12 months less those of the 12 months a year before.
     before : array_like
-        Deaths of the 12 months a year before, once final; broadcast with ``change``.
+        Final deaths of the 12 months a year before; broadcast with ``change``.
     first : array_like
         t₁ in percent, see :func:`thresholds`. A change of exactly t₁ is stable, one of exactly
         t₂ is not large.
@@ -127,9 +122,7 @@ def before_at_origin(forecast: Forecast) -> Floats:
 def probabilities(
     forecast: Forecast, first: Floats, rows: Sequence[int], months: NDArray[np.intp]
 ) -> Floats:
-    """Share of draws in each category, shape (rows, months, 5); NaN without a threshold, and where
-    the year before is drawn by a model that is not joint over months.
-    """
+    """Share of draws in each category, shape (rows, months, 5)."""
     sums, known = forecast.samples(), before_at_origin(forecast)
     n, chosen = len(sums), np.asarray(months)
     # A place at a time, draws side by side: what is worked on stays in a core's own memory.

@@ -1,16 +1,4 @@
-"""Places: jurisdictions and counties by any name that people write, and populations.
-
-CDC's ``NY`` **excludes** New York City, which is its own row (``YC``; ``NYC`` in hub files).
-The 50 states, DC and YC add up to the US row exactly, in reported counts; Puerto Rico is
-outside the US total. Every place where a nation is put together from its parts goes through here
-(:func:`closed`).
-
-Counties are the 3,142 counties and equivalents of the 2016 boundaries, with centroid, land area and
-neighbours, from the Census Bureau's cartographic boundary file (``tools/make_counties.py``). New
-York City's five counties belong to ``YC``, the other 57 of the state to ``NY``. Two former cities
-of Virginia, which some files still list, are none. Connecticut has two editions that do not nest,
-eight counties (until 2021) and nine planning regions (from 2022): no request holds both.
-"""
+"""Places: jurisdictions and counties by any name that people write, and populations."""
 
 from __future__ import annotations
 
@@ -658,29 +646,28 @@ def resolve(
     available: Sequence[str] | None = None,
     edition: Edition | None = None,
 ) -> tuple[str, ...]:
-    """Turn what a person typed (``"US,WV"``, ``"Ohio/*"``, ``"all"``) into codes, in that order.
+    """Codes of places as a person typed them: ``"US,WV"``, ``"Ohio/*"``, ``"all"``.
 
-    In a text, commas separate; ``"Hamilton, Ohio"`` is one county, because the first is no state.
+    Commas separate places; ``"Hamilton, Ohio"`` is one county, because the first is not a state.
 
     Parameters
     ----------
     keys : str or iterable of str
-        Places, as :func:`find` takes them, or ``"WHOLE/*"``: every county of that whole.
+        Places as :func:`find` takes them, or ``"WHOLE/*"`` for its counties.
     available : sequence of str, optional
-        Codes there are data for; a place that is not among them is refused.
+        Codes with data; others are refused.
     edition : {"counties", "planning-regions"}, optional
-        What Connecticut is made of; by default what ``available`` holds, or else counties.
+        Geography of Connecticut; default: that of ``available``, or counties.
 
     Returns
     -------
     tuple of str
-        CDC codes of jurisdictions and FIPS codes of counties, each once.
+        CDC codes and FIPS codes, each once.
 
     Raises
     ------
     UnknownNameError
-        If a key is no place, or one that ``available`` lacks; if both of Connecticut's
-        editions are asked for.
+        If a key is not a place or not available, or both geographies of Connecticut are named.
 
     Examples
     --------
@@ -712,15 +699,7 @@ def resolve(
 
 
 def check_names(text: str) -> None:
-    """Refuse a text that names a place there is not, whatever data there are.
-
-    Regions pass: what to write instead of one hangs on the data.
-
-    Raises
-    ------
-    UnknownNameError
-        As :func:`resolve`.
-    """
+    """Refuse a text that names a place there is not, whatever data there are."""
     for key in _split(text):
         if key.title() not in REGIONS and key.lower() != "all":
             _codes(key)
@@ -733,27 +712,27 @@ def pick(
     error: type[OdforecastError] = UnknownNameError,
     reasons: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
-    """Places of an object by any of their names, in the order asked: what ``select`` means.
+    """Places of an object by any of their names, in the order asked.
 
     Parameters
     ----------
     locations : str or iterable of str
-        One place, several with commas between, ``"all"``, or a list; ``"Ohio/*"`` for counties.
+        One place, several with commas, ``"all"``, or a list; ``"Ohio/*"`` for counties.
     available : sequence of str
-        Codes that the object has, and names of sums of its own.
+        Codes and names of sums that the object has.
     of : str
-        What the object is called in a message: ``"the panel"``.
+        The object's name in messages, such as ``"the panel"``.
     error : type of OdforecastError
-        What is raised for a place that exists and is not there.
+        Raised for a known place that the object lacks.
     reasons : mapping of str to str, optional
-        Why a code is not there.
+        Why a code is missing.
 
     Raises
     ------
     UnknownNameError
-        If a name is no place's, or nothing is named, or a place is named twice.
+        If a name is not a place's, nothing is named, or a place is named twice.
     OdforecastError
-        Of the class given, if the object has not got a place.
+        Of the given class, if the object lacks a place.
 
     Examples
     --------
@@ -852,7 +831,7 @@ def _few(codes: Sequence[str]) -> str:
 
 
 def _split(text: str) -> list[str]:
-    """Places of a text; a name that is no place on its own goes with the state after it."""
+    """Places of a text; a name that is not a place on its own goes with the state after it."""
     out: list[str] = []
     parts = [p.strip() for p in text.split(",") if p.strip()]
     while parts:

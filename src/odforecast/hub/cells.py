@@ -1,8 +1,4 @@
-"""Cells of hub files, with the row each is in: nothing skipped, nothing repaired, nothing guessed.
-
-CSV gives text, Parquet whatever it holds. As a number or a day a cell is exactly what it says:
-``true``, ``" 12"`` and ``"1,345"`` are not numbers, and a moment with a time zone is not a day.
-"""
+"""Cells of hub files, with the row each is in."""
 
 from __future__ import annotations
 
@@ -315,11 +311,7 @@ def _each[T](column: pd.Series, parse: Callable[[object], T]) -> list[T]:
 
 
 def read_texts(path: Path, hint: str = _NO_SUBMISSION) -> tuple[pd.DataFrame, np.ndarray]:
-    """Cells of a file as text, and the row each is in.
-
-    Dates are written as 2024-01-06, whole numbers without a point, and nothing as an empty text,
-    so that a CSV file and a Parquet file of the same table give the same.
-    """
+    """Cells of a file as text, and the row each is in."""
     raw = read_raw(path, hint=hint)
     cells = without_index(raw.cells)
     return pd.DataFrame({str(c): texts(cells[c]) for c in cells}), raw.rows

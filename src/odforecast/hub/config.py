@@ -1,12 +1,4 @@
-"""A hub's configuration, its models' metadata, its pages, its dashboard and its workflow: all that
-:func:`odforecast.hub.init` writes but data. Texts that are the same in every hub are in
-``templates/``.
-
-``tasks.json`` has one entry, whose ``origin_date`` lists every round: the hubverse's dashboard
-draws one entry only. ``last_data_dates`` in its ``additional_metadata`` says of each round which
-month was the last known, and horizon h is the h-th month after it: so a validator need not know
-CDC's calendar.
-"""
+"""A hub's configuration, its models' metadata, its pages, its dashboard and its workflow."""
 
 from __future__ import annotations
 
@@ -97,12 +89,7 @@ def admin_config(
 def tasks_config(
     panels: Sequence[Panel], horizon: int, samples: tuple[int, int], joint: Iterable[str]
 ) -> dict[str, Any]:
-    """What ``tasks.json`` holds, by version 6.0.0 of the hubverse's schema.
-
-    Every place, target and horizon is optional; what is given has all quantile levels, or all
-    categories. ``target_end_date`` follows from the origin and the horizon, so it is a derived
-    task id.
-    """
+    """What ``tasks.json`` holds, by version 6.0.0 of the hubverse's schema."""
     if not 1 <= horizon <= 120:
         raise DataError(f"horizon is {horizon}", hint="1 to 120 months")
     if not 1 <= samples[0] <= samples[1]:
@@ -268,11 +255,7 @@ def write_text(text: str, path: Path) -> None:
 
 def write_pages(admin: Mapping[str, Any], tasks: Mapping[str, Any], labels: Sequence[str],
                 hub: Path) -> None:  # fmt: skip
-    """Write what a hub says to people and to others' machines.
-
-    ``README.md`` for those who submit, the dashboard's three files, and the workflow by which
-    GitHub runs hubValidations on what is submitted.
-    """
+    """Write what a hub says to people and to others' machines."""
     facts, (round_,) = admin["additional_metadata"], tasks["rounds"]
     counts, due = round_["model_tasks"][0], round_["submissions_due"]
     ids, sample = counts["task_ids"], counts["output_type"]["sample"]["output_type_id_params"]

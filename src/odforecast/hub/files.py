@@ -63,29 +63,21 @@ def to_hub(
     Parameters
     ----------
     forecast : Forecast
-        L locations, M months, D draws.
     levels : sequence of float
-        Quantile levels (for ``output_type="quantile"``).
+        Quantile levels.
     targets : sequence of str, optional
         ``"deaths_12mo"``, ``"deaths_month"``; default: those the forecast has.
     output_type : {"quantile", "sample", "pmf"}
-        Quantiles, the draws themselves, or the probabilities of the trend
-        (:meth:`odforecast.Forecast.trend`), target ``"trend_12mo"``, of the months up to 12
-        ahead whose count a year before was known at the origin. Samples with one
-        ``output_type_id`` belong together: over all locations and months if the draws are joint
-        over both, over the months of one location if they are joint over months only, else
-        each unit has its own.
+        Quantiles, draws, or probabilities of the trend (target ``"trend_12mo"``). Samples with one
+        ``output_type_id`` are one path over the axes on which the draws are joint.
     own : bool
-        Also where the forecast rests on a state's own counts
-        (:meth:`odforecast.panel.Panel.with_counts`), which are not passed on unasked.
+        Allow a forecast that rests on a state's own counts.
 
     Returns
     -------
     DataFrame
-        Columns :data:`odforecast.names.HUB_COLUMNS`: ``origin_date`` and
-        ``target_end_date`` as timestamps, ``location`` as hub code (``"54"``, ``"US"``,
-        ``"NYC"``), ``output_type_id`` as a number (level, or number of the sample) or, of a
-        trend, the category, ``value`` in deaths, rounded to a thousandth, or a probability.
+        :data:`odforecast.names.HUB_COLUMNS`: dates as timestamps, ``location`` as hub code
+        (``"54"``, ``"US"``, ``"NYC"``), ``value`` in deaths (to a thousandth) or as probability.
 
     Raises
     ------
@@ -285,7 +277,7 @@ def read_hub(path: str | Path, levels: Sequence[float] | None = HUB_QUANTILES) -
     DataError
         With file, row, column and value: a file that cannot be read or is cut off, missing or
         doubled columns, lost leading zeros, unknown locations or targets, bad dates, values
-        that are no finite number or negative, duplicates, quantiles out of order, missing
+        that are not finite numbers or are negative, duplicates, quantiles out of order, missing
         levels, horizons that contradict the dates. Rows are numbered as a text editor
         numbers lines in a CSV file (the header is line 1), from 1 in Parquet.
     """
@@ -412,7 +404,7 @@ def _day_rules(raw: pd.DataFrame, out: pd.DataFrame, column: str) -> Iterator[Ru
     """A column of days."""
     out[column] = days(raw[column])
     hint = "write days as 2024-07-31, without time or zone"
-    yield out[column].isna(), column, "is no date", hint
+    yield out[column].isna(), column, "is not a date", hint
 
 
 def _choice_rules(
@@ -426,7 +418,7 @@ def _choice_rules(
 def _number_rules(raw: pd.DataFrame, out: pd.DataFrame, column: str) -> Iterator[Rule]:
     """A column of numbers."""
     out[column] = numbers(raw[column])
-    yield out[column].isna(), column, "is no finite number", "give a finite number such as 1345.5"
+    yield out[column].isna(), column, "is not a finite number", "give a number such as 1345.5"
 
 
 def _place_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
@@ -439,7 +431,7 @@ def _place_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
         hint = "a leading zero was lost (by a spreadsheet?); write FIPS codes as text: 01, not 1"
         yield lost, "location", "", hint
     hint = "use two-digit FIPS codes (54 for West Virginia), US, or NYC"
-    yield unknown, "location", "is no location", hint
+    yield unknown, "location", "is not a location", hint
 
 
 def _scenario_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
@@ -448,10 +440,10 @@ def _scenario_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
     hint = "every row names its scenario (null is a name), or the file has no such column"
     yield cells.map(_is_none).astype(bool), SCENARIO_ID, "names no scenario", hint
     texts = pd.Series([isinstance(cell, str) for cell in cells])
-    yield ~texts, SCENARIO_ID, "is no text", "write names of scenarios as text"
+    yield ~texts, SCENARIO_ID, "is not text", "write names of scenarios as text"
     hint = f"1 to {LONGEST_NAME} printable characters, no space before or after them"
     good = {name: is_scenario_name(name) for name in cells.unique()}
-    yield ~cells.map(good).astype(bool), SCENARIO_ID, "is no name of a scenario", hint
+    yield ~cells.map(good).astype(bool), SCENARIO_ID, "is not a scenario name", hint
     out[SCENARIO_ID] = cells.astype(str)
 
 
@@ -465,7 +457,7 @@ def _id_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
     names, given = _texts(raw[column]), raw[column]
     yield pmf & ~names.isin(CATEGORIES), column, "", f"one of {', '.join(CATEGORIES)}"
     ids = pd.Series(numbers(given.astype(object).where(~pmf, 0) if pmf.any() else given))
-    yield ids.isna(), column, "is no finite number", "give a finite number such as 0.5"
+    yield ids.isna(), column, "is not a finite number", "give a finite number such as 0.5"
     outside = (kind == "quantile") & ((ids <= 0) | (ids >= 1))
     yield outside, column, "", "quantile levels lie between 0 and 1"
     uncounted = (kind == "sample") & ((ids < 0) | (ids != ids.round()))

@@ -1,13 +1,4 @@
-"""A hub made from an archive, and one that goes on with new releases.
-
-A new hub's folder appears whole or not at all. It holds no submission:
-:func:`odforecast.hub.submit`, or somebody else, puts them there.
-
-Of its target data, ``time-series`` has every count that a release (or a pseudo-vintage) held, under
-its day as ``as_of``. ``oracle-output`` has what a forecaster who knew the truth would have
-submitted, from the newest release: settled counts only, and only for rounds before that release.
-Counts that were withheld or suppressed are absent in both.
-"""
+"""A hub made from an archive, and one that goes on with new releases."""
 
 from __future__ import annotations
 
@@ -96,45 +87,40 @@ def init(
     Parameters
     ----------
     folder : path
-        Where; it must not be there yet, or be empty.
+        Absent or empty.
     archive : Archive, optional
-        Releases. Default: your own, with the bundled ones beneath.
+        Default: your own releases with the bundled ones.
     indicator : str
-        What is counted: CDC's name or a short one.
+        CDC's name or a short one.
     kind : {"real", "pseudo-clean", "pseudo-delayed"}
-        The rounds: one per release; or, of the past again, one per month, cut from the newest
-        release, complete or as incomplete as another release was. Origins of one day are one
-        round, that with the latest months.
+        One round per release, or one per past month, complete or as incomplete as a release was.
     start, end : month, optional
-        First and last *last known month* of the rounds, as for :func:`odforecast.origins`.
+        First and last *last known month* of the rounds.
     models : sequence of str, or "all", optional
         Built-in models whose metadata are written. Default: those of a backtest.
     horizon : int
-        Months ahead that are asked for.
+        Months ahead.
     samples : tuple of int
-        Samples of a task, at least and at most.
+        Fewest and most samples of a task.
     joint : sequence of str
-        Over what a sample is one course at least: ``"location"``, ``"month"``. A model whose draws
-        are not, submits quantiles only.
+        Axes over which a sample must be one path: ``"location"``, ``"month"``.
     name, maintainer : str
-        Of the hub.
     contact : mapping of str to str
-        ``name`` and ``email`` of a person.
+        ``name`` and ``email``.
     repository : str
-        ``OWNER/NAME`` of the repository the hub will lie in.
+        ``OWNER/NAME``.
     license : str
-        Of the output of the built-in models.
+        Of the built-in models' output.
 
     Returns
     -------
     Hub
-        Opened. It is valid by version 6.0.0 of the hubverse's schemas, and the hubverse's
-        dashboard shows it: ``dashboard/`` has the three files for that.
+        Valid by version 6.0.0 of the hubverse's schemas, with the dashboard's files.
 
     Raises
     ------
     DataError
-        If the folder is there and not empty, or an argument is wrong.
+        If the folder is not empty, or an argument is wrong.
     BacktestError
         If there is no origin.
 
@@ -191,30 +177,27 @@ def init(
 
 
 def update(hub: str | os.PathLike[str] | Hub, archive: Archive | None = None) -> Hub:
-    """Add the rounds of releases that came since, and the answers that are settled by now.
+    """Add the rounds of new releases, and the counts that have settled.
 
-    Rounds that are there stay as they are, and so do submissions, metadata and pages. A round is
-    in ``tasks.json`` only once its data are there. A hub of an older version, whose ``tasks.json``
-    has an entry per release, gets one more entry for all that follow.
+    Existing rounds, submissions, metadata and pages stay. A round is in ``tasks.json`` only once
+    its data are there.
 
     Parameters
     ----------
     hub : path or Hub
-        A hub as :func:`odforecast.hub.init` makes it, one round per release.
+        Made by :func:`odforecast.hub.init`, one round per release.
     archive : Archive, optional
-        Releases, those of the hub's rounds among them. Default: your own, with the bundled ones
-        beneath.
+        Default: your own releases with the bundled ones.
 
     Returns
     -------
     Hub
-        Opened again.
 
     Raises
     ------
     DataError
-        If the hub was not made here, its rounds are of the past again, or the archive lacks a
-        release that is a round, or ends before the hub's truth.
+        If the hub was not made here, its rounds are past months, or the archive lacks a release of
+        the hub.
 
     Examples
     --------
@@ -466,11 +449,7 @@ def _units(panel: Panel, target: str, months: Months) -> pd.DataFrame:
 def write_targets(
     hub: Path, new: Iterable[Panel], panels: Iterable[Panel], truth: Truth, horizon: int
 ) -> None:
-    """Write versions of the time series, and the answers.
-
-    ``target-data/time-series/as_of=DATE/part-0.parquet``: the folder's name says the version, and
-    the file does not hold it again. ``target-data/oracle-output.parquet``, without rows too.
-    """
+    """Write versions of the time series, and the answers."""
     for panel in new:
         name = f"as_of={panel.as_of}"
         path = hub / TARGET_DATA / "time-series" / name / "part-0.parquet"

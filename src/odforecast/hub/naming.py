@@ -1,23 +1,4 @@
-"""Names of models in a hub: letters, digits and ``_``, and the way back to our labels.
-
-A hub names a model ``TEAM-MODEL`` and a submission ``DATE-TEAM-MODEL``; both parts may hold
-letters, digits and ``_`` only, so that the hyphens say where a part ends. Our labels hold more:
-``auto-ets``, ``naive+delay``, ``dlm(delay=False)``. The mapping, of one label at a time:
-
-=====================  ==============================  =================================
-in the label           in the hub                      example
-=====================  ==============================  =================================
-letters and digits     as they are                     ``dlm``
-``-``                  ``_``                           ``auto-ets`` → ``auto_ets``
-``+``                  ``__``                          ``naive+delay`` → ``naive__delay``
-anything else, and a   ``___`` and two hexadecimal     ``my_model`` → ``my___5fmodel``
-``-`` or ``+`` before  digits, its number in ASCII
-another sign
-=====================  ==============================  =================================
-
-No two labels have one name, and every label comes back. Names of other teams are left as they are:
-``Flusight-baseline`` is the label of ``Flusight-baseline``.
-"""
+"""Names of models in a hub: letters, digits and ``_``, and the way back to our labels."""
 
 from __future__ import annotations
 
@@ -78,12 +59,12 @@ def model_id(label: str, team: str = TEAM) -> str:
     """
     if not isinstance(team, str) or not PART.fullmatch(team) or len(team) > LONGEST_TEAM:
         raise ForecastError(
-            f"{quoted(team)} is no name of a team",
+            f"{quoted(team)} is not a valid team name",
             hint=f"1 to {LONGEST_TEAM} letters, digits and _",
         )
     if not isinstance(label, str) or not label or not (label.isascii() and label.isprintable()):
         raise ForecastError(
-            f"{quoted(label)} is no label of a model", hint="printable ASCII; give it label=..."
+            f"{quoted(label)} is not a valid model label", hint="printable ASCII; give it label=..."
         )
     parts = []
     for sign, after in zip(label, [*label[1:], ""]):
@@ -133,7 +114,7 @@ def label_of(name: str, team: str = TEAM) -> str:
     match = MODEL_ID.fullmatch(name)
     if not match:
         raise DataError(
-            f"{quoted(name)} is no name of a model in a hub",
+            f"{quoted(name)} is not a valid model name in a hub",
             hint="TEAM-MODEL, both of letters, digits and _",
         )
     if match[1] != team:
@@ -192,7 +173,7 @@ def submission_stem(round_id: object, name: str) -> str:
     stem = f"{round_id}-{name}"
     if not STEM.fullmatch(stem):
         raise DataError(
-            f"{quoted(stem)} is no name of a submission",
+            f"{quoted(stem)} is not a valid submission name",
             hint="DATE-TEAM-MODEL, team and model of letters, digits and _",
         )
     return stem

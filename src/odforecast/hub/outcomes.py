@@ -1,8 +1,4 @@
-"""What any hub asked for and what was observed, by its own configuration and target data.
-
-Oracle output where there is some, else the time series. Versioned target data say on which day each
-value was known (``as_of``): of every value the newest version by a day is taken.
-"""
+"""What any hub asked for and what was observed, by its own configuration and target data."""
 
 from __future__ import annotations
 
@@ -47,12 +43,7 @@ class _UnversionedError(DataError):
 
 @dataclass(frozen=True, eq=False)
 class Observations:
-    """Values that came, by their keys, and the model tasks that they are asked for in.
-
-    ``keys`` are the columns by which values are found: all task ids but a date that may follow
-    from others, which ``date`` names. ``table`` has them, ``came`` and ``as_of`` (text; empty
-    where versions are not kept) and, of oracle output, ``output_type`` and ``output_type_id``.
-    """
+    """Values that came, by their keys, and the model tasks that they are asked for in."""
 
     kind: str
     keys: list[str]
@@ -64,9 +55,7 @@ class Observations:
     def of(
         cls, hub: Hub, as_of: dt.date | None = None, kind: TargetType | None = None
     ) -> Observations:
-        """Read a hub's target data as known on a day: oracle output if there is some (with
-        ``as_of``, if it keeps versions), else the time series.
-        """
+        """Read a hub's target data as known on a day."""
         kinds: list[TargetType] = list(_KINDS) if kind is None else [kind]
         unversioned: list[_UnversionedError] = []
         for name in kinds:
@@ -97,7 +86,7 @@ class Observations:
                     part[unquote(name)] = unquote(value)
             if column not in part:
                 raise DataError(
-                    f"{path}: no column {column}", hint=f"{kind} of a hub holds what came there"
+                    f"{path}: no column {column}", hint=f"{kind} has the observed value there"
                 )
             parts.append(part)
         table = pd.concat(parts, ignore_index=True).fillna("")
@@ -175,10 +164,7 @@ class Observations:
         return units[self.keys]
 
     def numbers(self, wanted: pd.DataFrame, kind: str) -> pd.DataFrame:
-        """The number that came of each unit of an output type, by its keys.
-
-        ``text`` (as it stands there), ``as_of``, ``reason`` (empty where known) and ``came``.
-        """
+        """The number that came of each unit of an output type, by its keys."""
         rows = self.table
         if OUTPUT_TYPE in rows:
             # For categories: rows of other types hold the number itself, where there are some.
@@ -219,10 +205,7 @@ class Observations:
         return out
 
     def by_id(self, wanted: pd.DataFrame, kind: str) -> list[tuple[dict[str, float], str]] | None:
-        """Oracle values of each unit by ``output_type_id``, and when they were known.
-
-        None where the oracle has no such rows.
-        """
+        """Oracle values of each unit by ``output_type_id``, and when they were known."""
         rows = self.table
         if OUTPUT_TYPE in rows:
             rows = rows[rows[OUTPUT_TYPE] == kind]

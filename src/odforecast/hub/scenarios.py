@@ -1,10 +1,4 @@
-"""Forecasts under scenarios, as scenario hubs have them: one table, the hub's configuration, and
-for which months the assumptions held.
-
-``scenario_id`` is a task variable. Samples are paired across scenarios: one ``output_type_id`` is
-one draw under every one of them, so that what a scenario changes can be worked out sample by
-sample.
-"""
+"""Forecasts under scenarios, as scenario hubs have them."""
 
 from __future__ import annotations
 
@@ -95,30 +89,27 @@ def scenario_tasks(
     Parameters
     ----------
     names : iterable of str
-        The scenarios; every one is required.
+        The scenarios, all required.
     forecast : Forecast
-        Any of the forecasts: it says origin, locations, months, and how far draws are joint.
+        Gives origin, locations, months, and joint axes.
     levels : sequence of float
-        Quantile levels; required.
+        Required quantile levels.
     targets : sequence of str, optional
-        Default: those the forecast has.
     samples : int
-        Samples of each task; they may be left out.
+        Samples of each task, optional for submitters.
     due : tuple of int
         First and last day of submission, in days after the origin.
 
     Returns
     -------
     dict
-        What ``tasks.json`` holds, by version 6.0.0 of the hubverse's schema. ``scenario_id`` is a
-        task variable and not in ``compound_taskid_set``: samples of one number belong together
-        over all scenarios, and over both targets; also over locations and months, as far as the
-        draws are joint. ``target_end_date`` follows from origin and horizon.
+        ``tasks.json`` by version 6.0.0 of the hubverse's schema. Samples of one number belong
+        together over scenarios and targets, and over places and months as far as draws are joint.
 
     Raises
     ------
     ForecastError
-        If a name is none or stands there twice, or ``samples`` is below 1.
+        If a name is invalid or appears twice, or ``samples`` is below 1.
 
     Examples
     --------
@@ -209,13 +200,13 @@ def write_tasks(tasks: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
 
 
 def _check_names(names: Sequence[object]) -> None:
-    """Refuse none, and what is no name."""
+    """Refuse none, and what is not a name."""
     if not names:
         raise ForecastError("no scenarios", hint="give one or more")
     for name in names:
         if not is_scenario_name(name):
             raise ForecastError(
-                f"{quoted(name)} is no name of a scenario",
+                f"{quoted(name)} is not a scenario name",
                 hint=f"1 to {LONGEST_NAME} printable characters, no space before or after them",
             )
 
@@ -299,15 +290,15 @@ def read_held(path: str | Path, scenarios: Collection[str] | None = None) -> pd.
     months: dict[tuple[str, str], int] = {}
     for i, name in enumerate(table[SCENARIO_ID]):
         if not is_scenario_name(name):
-            refuse(i, SCENARIO_ID, "is no name of a scenario", "name it as the forecasts do")
+            refuse(i, SCENARIO_ID, "is not a scenario name", "name it as the forecasts do")
         if scenarios is not None and name not in scenarios:
             allowed = f"they have: {listed(scenarios)}"
-            refuse(i, SCENARIO_ID, "is no scenario of the forecasts", allowed)
+            refuse(i, SCENARIO_ID, "is not a scenario of the forecasts", allowed)
         span = []
         for column in HELD_COLUMNS[1:3]:
             cell = table[column].iloc[i]
             if _MONTH.fullmatch(cell) is None:
-                refuse(i, column, "is no month", "write months as 2024-03")
+                refuse(i, column, "is not a month", "write months as 2024-03")
             span.append(np.datetime64(cell, "M"))
         if span[0] > span[1]:
             refuse(i, "last_month", "lies before first_month", "the last month it held, included")

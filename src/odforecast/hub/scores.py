@@ -1,9 +1,4 @@
-"""Scores of other people's forecasts, in any hubverse hub, against the hub's own target data.
-
-Unit by unit first, means after. Names and definitions are those of hubEvals. Files are read by
-:mod:`odforecast.hub.cells`, not by ``hubdata``: that refuses a whole hub for one bad cell, and
-reads neither files outside a hub nor its ``.csv.gz``.
-"""
+"""Scores of other people's forecasts, in any hubverse hub, against the hub's own target data."""
 
 from __future__ import annotations
 
@@ -88,10 +83,7 @@ def _blank(n: int) -> Scored:
 
 
 def quantiles(values: Floats, levels: Sequence[float], came: Floats) -> Scored:
-    """Scores of quantiles, rising levels; WIS with its parts, bias, coverage, error of the median.
-
-    Coverage of an interval is there where both of its ends are among the levels.
-    """
+    """Scores of quantiles, rising levels."""
     tau = np.asarray(levels, dtype=float)
     columns, reasons = _blank(len(values))
     if not ((tau > 0) & (tau < 1)).all():
@@ -128,11 +120,7 @@ def quantiles(values: Floats, levels: Sequence[float], came: Floats) -> Scored:
 
 
 def samples(values: Floats, came: Floats) -> Scored:
-    """Scores of samples, each unit by itself: CRPS with its parts, bias, errors, coverage.
-
-    CRPS is that of the empirical distribution, ``mean |x − y| − ½ mean |x − x'|``. Its
-    ``dispersion`` is what it would be had the median come; the rest is over- or underprediction.
-    """
+    """Scores of samples, each unit by itself: CRPS with its parts, bias, errors, coverage."""
     columns, reasons = _blank(len(values))
     ordered = np.sort(values, axis=1)
     median = quantiles_sorted(ordered, [0.5])[0]
@@ -153,16 +141,11 @@ def samples(values: Floats, came: Floats) -> Scored:
 
 
 def probabilities(values: Floats, came: NDArray[np.intp], ordered: bool) -> Scored:
-    """Scores of chances of K categories: the log score, and the RPS where they have an order.
-
-    The log score is ``−log p`` of the category that came, infinite where it had no chance. The
-    RPS is the sum of the squared differences of the K − 1 cumulative chances, not their mean.
-    ``came`` is the position of the category that came.
-    """
+    """Scores of chances of K categories: the log score, and the RPS where they have an order."""
     columns, reasons = _blank(len(values))
     off = np.abs(values.sum(axis=1) - 1) > TOTAL
     reasons[off] = [f"its chances add up to {x:.6g}" for x in values[off].sum(axis=1)]
-    reasons[((values < 0) | (values > 1)).any(axis=1)] = "a chance lies outside 0 to 1"
+    reasons[((values < 0) | (values > 1)).any(axis=1)] = "a probability is outside 0 to 1"
     good = reasons == ""
     p = values[good]
     columns["log_score"][good] = _log_score(p[np.arange(len(p)), came[good]])
@@ -173,16 +156,13 @@ def probabilities(values: Floats, came: NDArray[np.intp], ordered: bool) -> Scor
 
 
 def cumulative(values: Floats, reached: Floats) -> Scored:
-    """Scores of a distribution function at K rising thresholds: RPS, and the binned log score.
-
-    ``reached`` is 1 where the observed value is at most the threshold, else 0. The RPS is the sum
-    over thresholds of squared differences. The log score is that of the bin between neighbouring
-    thresholds that holds the observed value; the first and last bin are open.
-    """
+    """Scores of a distribution function at K rising thresholds: RPS, and the binned log score."""
     columns, reasons = _blank(len(values))
-    reasons[(np.diff(reached, axis=1) < 0).any(axis=1)] = "what came is no step from 0 to 1"
-    reasons[(np.diff(values, axis=1) < -_SLACK).any(axis=1)] = "its chances fall with the threshold"
-    reasons[((values < 0) | (values > 1)).any(axis=1)] = "a chance lies outside 0 to 1"
+    reasons[(np.diff(reached, axis=1) < 0).any(axis=1)] = "the truth is not a step from 0 to 1"
+    reasons[(np.diff(values, axis=1) < -_SLACK).any(axis=1)] = (
+        "probabilities fall with the threshold"
+    )
+    reasons[((values < 0) | (values > 1)).any(axis=1)] = "a probability is outside 0 to 1"
     good = reasons == ""
     f, h = values[good], reached[good]
     columns["rps"][good] = ((f - h) ** 2).sum(axis=1)
@@ -200,11 +180,7 @@ def _log_score(chance: Floats) -> Floats:
 
 
 def energy_score(draws: Floats, came: Floats) -> float:
-    """Energy score of draws (n, d) of several values at once (Gneiting and Raftery 2007).
-
-    ``mean ‖x − y‖ − ½ mean ‖x − x'‖``: in one dimension the CRPS. Not
-    :func:`odforecast.scoring.energy_score`, whose last digits are others.
-    """
+    """Energy score of draws (n, d) of several values at once (Gneiting and Raftery 2007)."""
     n = len(draws)
     near = np.linalg.norm(draws - came, axis=1).mean()
     total = 0.0
@@ -224,13 +200,7 @@ def _coverage(share: float) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Submission:
-    """One file of one model, its cells as text.
-
-    The model is its folder where the file's name ends in that, else its name without the date.
-    ``table`` has the task ids, ``output_type`` and ``output_type_id`` as text (empty where there is
-    none), ``value`` as a number (NaN where a cell holds none), ``cell``, that cell as text, and
-    ``row``, where it is.
-    """
+    """One file of one model, its cells as text."""
 
     path: Path
     model_id: str
@@ -291,7 +261,7 @@ class Block:
 
     @cached_property
     def wanted(self) -> pd.DataFrame:
-        """The keys by which what came is found."""
+        """The keys by which observed values are found."""
         return self.truth.keyed(self.units, self.found)
 
     @cached_property
@@ -301,12 +271,12 @@ class Block:
 
     @cached_property
     def broken(self) -> Texts:
-        """Why units have no values: a cell that is no number, or a level none or there twice."""
+        """Why units have no values: a cell that is not a number, or a level none or there twice."""
         reasons = np.full(len(self.units), "", dtype=object)
-        tests = [(np.isnan(self.values), "value", "cell", "is no number")]
+        tests = [(np.isnan(self.values), "value", "cell", "is not a number")]
         if self.numeric:
             none = np.isnan(number_texts(self.ids))
-            tests.append((none, OUTPUT_TYPE_ID, OUTPUT_TYPE_ID, "is no number"))
+            tests.append((none, OUTPUT_TYPE_ID, OUTPUT_TYPE_ID, "is not a number"))
         if self.kind not in ("median", "mean"):
             twice = pd.DataFrame({"n": self.number, "id": self.ids}).duplicated().to_numpy()
             tests.append((twice, OUTPUT_TYPE_ID, OUTPUT_TYPE_ID, "is there twice"))
@@ -324,7 +294,7 @@ class Block:
         self.observed = np.full(n, np.nan)
         self.category, self.as_of = (np.full(n, "", dtype=object) for _ in range(2))
         if self.kind not in HEADLINE:
-            self.reasons[:] = f"output type {quoted(self.kind)} is none that can be scored"
+            self.reasons[:] = f"output type {quoted(self.kind)} cannot be scored"
         elif scale == "log" and self.kind in ("pmf", "cdf"):
             self.reasons[:] = f"{self.kind} has no log scale"
         else:
@@ -338,10 +308,7 @@ class Block:
         return pd.concat([self.units, rest], axis=1)
 
     def _levels(self) -> list[str]:
-        """Levels or thresholds of each unit, rising: ``0.25|0.5|0.75``; else empty.
-
-        Scores over other levels are other scores, however many there are.
-        """
+        """Levels or thresholds of each unit, rising: ``0.25|0.5|0.75``; else empty."""
         if not self.numeric:
             return [""] * len(self.units)
         # 0.50 and 0.5 are one level, and so are 0.15 and the sum that a computer made of it.
@@ -355,7 +322,7 @@ class Block:
         self.reasons = np.where(self.reasons == "", why, self.reasons).astype(object)
 
     def _find_known(self) -> None:
-        """Take over what came, as numbers."""
+        """Take over the observed values, as numbers."""
         self.observed = self.known["came"].to_numpy(dtype=float)
         self.as_of = self.known["as_of"].to_numpy(dtype=object)
         self._refuse(self.known["reason"].to_numpy())
@@ -431,7 +398,7 @@ class Block:
             found = probabilities(self.values[at][:, order], np.maximum(place, 0), ordered)
             for k in np.flatnonzero(place < 0):
                 came = quoted(self.category[where[k]])
-                found[1][k] = f"{came} came, which is none of its categories"
+                found[1][k] = f"{came} was observed, which is not one of its categories"
             self._put(where, found)
 
     def _cdf(self) -> None:
@@ -454,11 +421,7 @@ class Block:
             self._put(where, found)
 
     def energies(self, scale: str) -> pd.DataFrame:
-        """Energy scores of joint samples: a row per compound unit, by the hub's configuration.
-
-        ``n_known`` of ``n_units`` values of one sample came: the score is of them. ``units`` is a
-        digest of which values these are: months 1 and 2 are no months 2 and 3.
-        """
+        """Energy scores of joint samples: a row per compound unit, by the hub's configuration."""
         ids, units, out = list(map(str, self.units)), self.units, []
         for which in dict.fromkeys(self.found[self.found >= 0].tolist()):
             task = self.truth.tasks[which]
@@ -494,7 +457,7 @@ class Block:
         if not reason and not came.any():
             reason = str(known["reason"].iloc[0])
         if not reason and n == 1:
-            reason = "one sample is no distribution"
+            reason = "one sample is not a distribution"
         if not reason:
             draws = [self.values[span][order] for span, order in zip(spans, orders)]
             x, y = np.stack(draws, axis=1)[:, came], known["came"].to_numpy(dtype=float)[came]
@@ -649,31 +612,27 @@ def score(
     Parameters
     ----------
     hub : path or Hub
-        The hub's folder.
     files : path or sequence of path, optional
-        Submissions, inside the hub or not. Default: all that the hub holds.
+        Default: all submissions in the hub.
     as_of : date or str, optional
-        Score against what was known on that day, by the target data's ``as_of``. Default: the
-        newest version.
+        Version of the target data; default: the newest.
     scale : {"natural", "log", "both"}
-        ``log``: ``log(1 + x)`` of forecast and observed values, hubEvals' ``transform``; of
-        quantiles, samples, medians and means.
+        ``log``: of ``log(1 + x)``, hubEvals' ``transform``.
     target_data : {"oracle-output", "time-series"}, optional
         Default: oracle output, if the hub has it.
 
     Returns
     -------
     HubScores
-        Nothing is left out: what cannot be scored has a reason.
+        What cannot be scored has a reason.
 
     Raises
     ------
     DataError
-        If the hub or its target data cannot be read, or a file that was asked for; or, in a hub
-        made here, its ``target_end_date`` is not the month of its horizon.
+        If the hub, its target data or a requested file cannot be read; or, in a hub made here, a
+        ``target_end_date`` is not the month of its horizon.
     ScoringError
-        If target data and submissions cannot be told to be of the same thing: the file that was
-        asked for, or all that the hub holds. One of many goes to ``failures``.
+        If no requested submission matches the target data.
 
     Examples
     --------
@@ -778,4 +737,4 @@ def _day(as_of: dt.date | str | None) -> dt.date | None:
     try:
         return dt.date.fromisoformat(as_of)
     except ValueError:
-        raise ScoringError(f"{as_of!r} is no day", hint="as 2024-01-31") from None
+        raise ScoringError(f"{as_of!r} is not a day", hint="as 2024-01-31") from None

@@ -55,15 +55,14 @@ def submit(
     forecast : Forecast
         Its as-of date must be an ``origin_date`` of the hub.
     hub : path or Hub
-        A hub as :func:`odforecast.hub.init` makes it.
     name : str, optional
-        ``TEAM-MODEL``. Default: team ``odforecast``, and the model's label by the mapping of
-        :func:`odforecast.hub.model_id`.
+        ``TEAM-MODEL``. Default: ``odforecast`` and the model's label
+        (:func:`odforecast.hub.model_id`).
     output_types : sequence of str, optional
-        ``"quantile"``, ``"sample"``, ``"pmf"``. Default: those that the hub asks for and the
-        forecast can give.
+        ``"quantile"``, ``"sample"``, ``"pmf"``. Default: those the hub asks for and the forecast
+        can give.
     samples : int, optional
-        Default: as many as the hub asks for at least.
+        Default: the fewest the hub asks for.
     format : {"parquet", "csv"}
     own : bool
         As for :func:`odforecast.to_hub`.
@@ -71,19 +70,16 @@ def submit(
     Returns
     -------
     Path
-        ``model-output/TEAM-MODEL/DATE-TEAM-MODEL.FORMAT``: whole, or not there. An earlier one
-        is replaced. Of a built-in model whose metadata are lacking they are written too. Only
-        places, targets and months that the round asks for are in it.
+        ``model-output/TEAM-MODEL/DATE-TEAM-MODEL.FORMAT``, whole or absent. An earlier one is
+        replaced; missing metadata of a built-in model are written.
 
     Raises
     ------
     DataError
-        If the hub has no such round, counts something else, asks for other columns or refuses the
-        format; the model is somebody's own and has no metadata there; or the round was submitted
-        in another format.
+        If the hub has no such round, counts something else, or refuses the format; a model of your
+        own has no metadata; or the round was submitted in another format.
     ForecastError
-        If ``forecast`` is none, or an output type was asked for that it cannot give: samples that
-        are not joint as the hub wants them are refused, not faked.
+        If ``forecast`` is not a forecast, or it cannot give a requested output type.
 
     Examples
     --------

@@ -1,9 +1,4 @@
-"""Scores of this package's own tables in files: medians and intervals, and chances of the trend;
-and samples put together again as draws.
-
-``forecast --table``, ``nowcast --out`` and the record of ``update`` keep no draws and no 23
-quantiles. Their WIS is over the levels they have, and is another score than that of hub files.
-"""
+"""Scores of this package's own tables in files."""
 
 from __future__ import annotations
 
@@ -93,13 +88,7 @@ def score_levels(table: pd.DataFrame, levels: Mapping[float, str], truth: Truth)
 
 
 def score_trend(table: pd.DataFrame, truth: Truth, known: Known) -> pd.DataFrame:
-    """Scores of the trend in a hub table, by the very rule of forecasts in hand.
-
-    A file says how likely each of the five categories is, not what they are: the thresholds rest
-    on the count of a year before *as known at the origin* (:mod:`odforecast.forecast.trend`). They
-    are read off the release that was known on the origin's day; where there is none, off the
-    truth's own release, cut where the file's panel ended.
-    """
+    """Scores of the trend in a hub table, by the very rule of forecasts in hand."""
     table = table[table["output_type"] == "pmf"]
     if table.empty:
         raise ScoringError("the table holds no chances of the trend", hint="output type pmf")
@@ -169,11 +158,7 @@ def _unfit(chances: Floats, ahead: NDArray[np.int64]) -> Texts:
 def known_panel(
     known: Known, truth: Truth, day: dt.date, last: np.datetime64
 ) -> tuple[Panel | None, str]:
-    """The panel that an origin's thresholds rest on, and which it is.
-
-    None where the truth begins later than the forecast's panel ended, in ``last``: all that it says
-    came after the origin.
-    """
+    """The panel that an origin's thresholds rest on, and which it is."""
     try:
         panel = known(day)
     except ArchiveError:
@@ -223,12 +208,7 @@ def _frame(units: pd.DataFrame, observed: Floats, reasons: Texts) -> pd.DataFram
 def forecast_of_samples(
     table: pd.DataFrame, target: str, panel: Panel | None = None, model: str = ""
 ) -> Forecast:
-    """The forecast that sample rows of one origin and target are of.
-
-    What belongs together is what has one ``output_type_id``: where all units of an origin have the
-    same numbers, draws are joint over places and months; where the months of a place have, over
-    months only. Nothing else is taken as joint.
-    """
+    """The forecast that sample rows of one origin and target are of."""
     rows = table[(table["output_type"] == "sample") & (table["target"] == target)]
     if rows.empty or target == TARGET_TREND:
         raise ScoringError(f"no samples of {target} there")

@@ -1,9 +1,4 @@
-"""What a hub asks for: rounds, their model tasks, and the values that each column may have.
-
-Any part of ``tasks.json`` may be missing, as versions of the hubverse's schema differ; one that is
-there has the type that it has here. Values are compared as text, as hubValidations does: 0.1 of the
-configuration is ``0.1`` in a file, and ``0.10`` is another value.
-"""
+"""What a hub asks for: rounds, their model tasks, and the values that each column may have."""
 
 from __future__ import annotations
 
@@ -131,7 +126,7 @@ class ModelTask(msgspec.Struct, rename={"outputs": "output_type", "targets": "ta
 
 
 class _Facts(msgspec.Struct):
-    """What a hub made here says of a round."""
+    """What a hub made here says about a round."""
 
     last_data_dates: dict[str, str] = {}
 
@@ -243,11 +238,7 @@ class Tasks(msgspec.Struct):
 
 
 def wrong_end(last: Mapping[str, str], day: str, horizon: str, end: str) -> str:
-    """What is wrong with the ``target_end_date`` of an origin and a horizon, if anything is.
-
-    ``last`` is as :meth:`Tasks.last_months` gives it. The date is a derived task id, which
-    hubValidations does not compare. What names no round or horizon is for others to say.
-    """
+    """What is wrong with the ``target_end_date`` of an origin and a horizon, if anything is."""
     try:
         month = np.datetime64(last[day], "M") + np.timedelta64(int(horizon), "M")
         should = month_end(month).isoformat()

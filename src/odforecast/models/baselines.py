@@ -1,11 +1,4 @@
-"""Baselines on 12-month sums: the hub baseline, a damped trend, and CDC's predicted value.
-
-They share one idea: a point forecast, and around it the spread that the same rule's errors had **at
-that horizon** in the location's own past (direct-horizon errors), made symmetric so that the median
-is the point forecast. Paths are comonotone: one draw takes the same quantile at every horizon. They
-describe each 12-month-ending count well, and say nothing about single months, so months are not a
-target.
-"""
+"""Baselines on 12-month sums: the hub baseline, a damped trend, and CDC's predicted value."""
 
 from __future__ import annotations
 
@@ -229,17 +222,6 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Predicted(Baseline):
-    """``cdc-predicted``: CDC's own nowcast as a competitor.
-
-    The 12-month-ending counts of the panel's last six months are revised to CDC's predicted
-    values (horizons -5..0 of the forecast), and the last of them persists. CDC publishes no
-    uncertainty. The spread of a revised month is how far predicted values lie from reported
-    ones where those have settled (12 to 36 months back), in both directions; at horizon h
-    the predicted series' past changes over h months come on top. The median is CDC's number as
-    it stands: its lasting excess of 1 to 3% over final counts is not corrected.
-
-    A clean pseudo-vintage holds no predicted values, for what CDC would have said is not known.
-    Locations without predicted values are skipped.
-    """
+    """``cdc-predicted``: CDC's own nowcast as a competitor."""
 
     name: str = "cdc-predicted"

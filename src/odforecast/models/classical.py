@@ -1,22 +1,4 @@
-"""Time-series baselines: random walks, ETS, Theta, ARIMA and CES, one series at a time.
-
-Each is fitted to the **months** behind CDC's sums (log scale) and its paths are added to the
-known months; the ``-sums`` variant is the same model fitted to the 12-month sums themselves,
-which is what most people do and throws away that 12 - h of the 12 months are known.
-
-statsforecast estimates the parameters. The paths are drawn here, from the fitted state-space
-form, because statsforecast 2.1 draws some of them wrongly: ``AutoETS.simulate`` drops an
-undamped trend; ``AutoCES.simulate`` perturbs the last state only, so that its spread does not
-grow with the horizon; ``AutoTheta.simulate`` lets the line of the static models learn too.
-Drawing here also leaves numpy's global random state alone.
-
-Scale and form were set once, and are not tuned on the years they are scored on. No model has
-a season: sums show the months only up to one constant per calendar month, and
-:mod:`odforecast.monthly.sums` picks the smoothest series, so a constant season cannot be
-seen. (On the twelve origins of 2017, all with truth before 2019, a season in ETS lowered the
-jurisdictions' WIS at 7-12 months by a tenth and raised the nation's by a third; log and square
-root took turns. Those origins hold three to four years of months each: too few to choose by.)
-"""
+"""Time-series baselines: random walks, ETS, Theta, ARIMA and CES, one series at a time."""
 
 from __future__ import annotations
 
@@ -141,13 +123,7 @@ class Classical:
         )
 
     def fit(self, panel: Panel) -> FittedSeries:
-        """Fit every usable location of a panel.
-
-        Raises
-        ------
-        PanelError
-            If no location can be used.
-        """
+        """Fit every usable location of a panel."""
         base = self.name.removesuffix("-sums")
 
         def fit(_: str, deaths: Floats) -> Paths:

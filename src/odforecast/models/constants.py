@@ -1,7 +1,4 @@
-"""The constants that ship, in dated sets: each estimated from what was published by its cut-off.
-
-``make constants`` writes the table; nothing else does.
-"""
+"""The constants that ship, in dated sets: each estimated from what was published by its cut-off."""
 
 from __future__ import annotations
 
@@ -39,7 +36,7 @@ def read_rows(text: str) -> list[dict[str, str]]:
 
 
 def dated_sets(file: str, *columns: str) -> dict[tuple[str, ...], dict[str, float]]:
-    """Sets of a table that ships: what some columns say of a set to its values by name."""
+    """Sets of a table that ships: what some columns say about a set to its values by name."""
     sets: dict[tuple[str, ...], dict[str, float]] = {}
     for row in read_rows(resources.files("odforecast.models").joinpath(file).read_text("utf-8")):
         key = tuple(row[column] for column in columns)

@@ -36,19 +36,16 @@ def forecaster(
     corrects_delay: bool = False,
     label: str | None = None,
 ) -> Callable[[Function], Model]:
-    """Make a model of a function.
+    """Make a model from a function.
 
     Parameters
     ----------
     by : {"location", "state", None}
-        ``"location"``: the function gets one place at a time, and its own random numbers.
-        ``"state"``: the places of one state at a time (a jurisdiction is its own, and so is the
-        nation). None: the whole panel at once.
+        The function receives one place at a time, the places of one state, or the whole panel.
     joint : str or collection of str
-        Axes over which its paths are joint: ``"month"``, ``"location"``. Paths of single months
-        must be joint over months: they are added to 12-month counts.
+        Axes over which its paths may be added: ``"month"``, ``"location"``. Paths of single months
+        must be joint over months.
     target : {"deaths_month", "deaths_12mo"}
-        What its paths are.
     min_months : int
         Months a location needs; others are skipped with the reason.
     corrects_delay : bool
@@ -59,16 +56,15 @@ def forecaster(
     Returns
     -------
     callable
-        Decorator. The function takes ``(panel, horizon, draws, rng)`` and returns an array
-        (draws, locations of the panel, horizon), deaths, none below zero.
+        Decorator. The function takes ``(panel, horizon, draws, rng)`` and returns nonnegative
+        deaths as an array (draws, locations, horizon).
 
     Raises
     ------
     ForecastError
-        If ``by``, ``joint``, ``target`` or ``min_months`` is none of the above, or what is
-        decorated is no function of these four.
+        If an option is invalid, or the decorated object is not a function of these four.
     UnknownNameError
-        If the label is no label.
+        If the label is not valid.
 
     Examples
     --------

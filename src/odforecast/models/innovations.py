@@ -1,9 +1,4 @@
-"""Fitted series that draw their future: linear innovations state spaces and the Theta model.
-
-The paths of many series are drawn in one pass over arrays. Each series keeps its own stream of
-random numbers, and each number comes out of the same operations in the same order as if its
-series were alone, so that a batch equals one at a time, bit for bit.
-"""
+"""Fitted series that draw their future: linear innovations state spaces and the Theta model."""
 
 from __future__ import annotations
 

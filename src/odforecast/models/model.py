@@ -1,8 +1,4 @@
-"""Model: the one wrapper round every forecaster. It seeds, calls, and checks what comes back.
-
-API, command line, backtest, scenarios and evidence all go through it, so a model that returns
-the wrong months, places or number of draws is refused in all of them.
-"""
+"""Model: the one wrapper round every forecaster. It seeds, calls, and checks what comes back."""
 
 from __future__ import annotations
 
@@ -287,7 +283,7 @@ class Fitted:
         Raises
         ------
         AttributeError
-            If the model is no sample of a posterior; says which are.
+            If the model is not a sample of a posterior; says which are.
 
         Examples
         --------
@@ -507,7 +503,7 @@ def _of_spec(spec: Spec, member: str = "") -> Iterator[Row]:
 
 
 def _learned(inner: object) -> Iterator[Row]:
-    """What a fitted model says of itself, or else what it holds in the open."""
+    """What a fitted model says about itself, or else what it holds in the open."""
     # A model that knows better has a method `described()`, which gives such rows. Of others the
     # single numbers and words are taken, and of a posterior sample its single parameters.
     held = dict(getattr(inner, "__dict__", {}))
@@ -569,5 +565,5 @@ def watching(tell: Watcher) -> Iterator[None]:
 
 
 def watcher() -> Watcher | None:
-    """Who is told, if anybody is; a model asks before it samples."""
+    """Who is notified, if anybody is; a model asks before it samples."""
     return _WATCHER.get()

@@ -1,56 +1,4 @@
-"""States' own counts in a forecast of months: its draws conditioned on them, whatever the model.
-
-The months ``x`` of a draw, on the log scale (those that complete CDC's last counts, and those
-ahead), are moved by Matheron's rule to ``y``, the logs of the months that states have counted, on
-CDC's scale::
-
-    x + C[:, o] (C[o, o] + R)^-1 (y - x_o - e),   e ~ N(0, R)
-
-``o`` are the months counted, ``C`` the covariance of the months and ``R`` that of the errors.
-
-**A model that knows its covariance** (:class:`Linear`) is conditioned
-on all files at once, all of its places together. In ``dlm`` the log months are linear in normals:
-what the filter knows of levels, slopes and late arrivals, and what is drawn after it
-(:func:`odforecast.models.statespace.model.log_months`). So other places move through their region
-and the nation, as far as the filter says, and the own counts of open months tell of late arrivals
-elsewhere, too. A file that lies far from what the forecast and all the other files say of its
-months moves its own place alone, and that is said.
-
-**Any other model** is moved place by place, by the covariance of its draws; places without own
-counts stay. In a sample of D draws a covariance that is zero comes out as about ``1/sqrt(D)``:
-correlations are shrunk towards none by what their own sampling error calls for (Schäfer &
-Strimmer 2005), so that few draws move less, not wildly.
-
-**The scale.** Months are known from CDC's sums up to a constant for each calendar month. So the
-state's counts, divided by the ratio of its 12-month sums to CDC's, are compared calendar month by
-calendar month, and what is left gives the constant: a new month is CDC's of a year before and what
-the state's count changed since. ``R`` has
-
-- the drift of that ratio since the months that both have: a random walk whose step is learned from
-  its changes over the years (of 12-month means, whose differences have two thirds of the walk's
-  variance: the rest is given back), with the usual change of counts by residence over those by
-  occurrence as its prior; months far ahead share it;
-- counting in two systems: the variance of a month is ``phi`` times its deaths, ``phi`` from what is
-  left over, with a year of Poisson noise as its prior; and the constant's own error;
-- late arrivals: how far the state's counts are filled up; months of nearly one age share the
-  error, and files that are taken to fill up as CDC's counts do share what CDC's releases share.
-
-**Late arrivals.** Of a month ``a`` months old the share ``alpha exp(-delta a)`` is still to come.
-Where the file has several days for its months, both numbers are fitted to those; else they are what
-CDC's counts showed, and its spread is doubled, for nothing says that the state is as quick. Many
-files end in a month of which a tenth is there. Where such an end is likelier than that a place's
-deaths fell as far, those months are not used, and that is said.
-
-**All files at once.** Given the scale ``t`` of the nation's
-innovations in a draw, ``C = F F' + own + t² W W'``. Of many draws each has another ``t``; in the
-directions that diagonalise ``W' A^-1 W``, ``A`` the rest of ``C[o, o] + R``, that is a factor each.
-
-Every draw keeps the scale that it has. What is observed would tell of that, too; but only the
-nation has heavy tails in the model, so that whatever is unusual in a single file would be put
-down to the nation. Reweighted, forecasts of origins to 2020-12 were no better (US 7-12 months
-ahead, ten files: .573 of the error without, .537 as it is), and a fault of one file moved the
-others further.
-"""
+"""States' own counts in a forecast of months: its draws conditioned on them, whatever the model."""
 
 from __future__ import annotations
 
@@ -384,7 +332,7 @@ def _nation_of(
 
 
 def _inside(part: Floats, whole: Floats, before: Floats, whole_before: Floats) -> Floats:
-    """A part no larger than its whole, where it was not: rounding of a product is no death."""
+    """A part no larger than its whole, where it was not: rounding of a product is not a death."""
     return np.asarray(np.where(before <= whole_before, np.minimum(part, whole), part))
 
 
@@ -603,7 +551,7 @@ def _observed(model: LogMonths, told: Mapping[str, Told]) -> _Observed:
 
 
 def apart(paths: Floats, model: LogMonths, told: Mapping[str, Told]) -> dict[str, float]:
-    """Files that lie far from what the forecast and all the other files say of their months."""
+    """Files that lie far from what the forecast and all the other files say about their months."""
     # They are found one after the other, the farthest first: one that is wrong makes others look
     # so.
     # paths (D, L, n)
@@ -656,7 +604,7 @@ def _shift(logs: Floats, model: LogMonths, told: Mapping[str, Told]) -> Floats:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a place's own counts say of its months, on CDC's scale."""
+    """What a place's own counts say about its months, on CDC's scale."""
 
     months: Months  # (k,): Months that CDC's counts do not settle
     deaths: Floats  # (k,): Deaths expected of them
@@ -674,7 +622,7 @@ class Seen:
 def seen_months(
     panel: Panel, own: Own, state: str, late: Late, drawn: dict[object, Floats]
 ) -> Seen | None:
-    """What a place's own counts say of months that CDC's do not settle."""
+    """What a place's own counts say about months that CDC's do not settle."""
     months, _, days = own.of(state)
     both, mine, cdc = common_months(panel, own, state)
     end, extra = panel.final_through, 0.0

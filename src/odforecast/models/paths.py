@@ -71,12 +71,12 @@ def months_from_sums(sums: Floats, last_sum: float | Floats, months: Floats) -> 
 
 
 def below_zero(count: int, size: int, what: str = "months") -> list[str]:
-    """What to say of draws below zero; nothing where there were none."""
+    """What to say about draws below zero; nothing where there were none."""
     return [f"{count:,} of {size:,} drawn {what} were below zero and set to 0"] if count else []
 
 
 def floor_at_zero(draws: Floats, states: list[str], what: str) -> tuple[Floats, tuple[str, ...]]:
-    """Set negative draws (D, L, M) to zero, and say of ``what`` and where there were some."""
+    """Set negative draws (D, L, M) to zero, and say about ``what`` and where there were some."""
     below = draws < 0
     if not below.any():
         return draws, ()

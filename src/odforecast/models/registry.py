@@ -115,7 +115,7 @@ def model_names(dataset: str | None = None) -> tuple[str, ...]:
     Parameters
     ----------
     dataset : {"states", "counties"}, optional
-        Only those that are about this data set; a model that says nothing of it is about states.
+        Only those that are about this data set; a model that says nothing about it is about states.
         Plug-ins that cannot be used are left out: :func:`plugin_problems` says why.
 
     Examples
@@ -220,7 +220,7 @@ def get_model(name: str | None = None, label: str | None = None, **parameters: A
     Raises
     ------
     UnknownNameError
-        If no model has that name or parameter, a label is no label, or ``+delay`` is put on a
+        If no model has that name or parameter, a label is not valid, or ``+delay`` is put on a
         model that corrects the delay itself.
 
     Examples

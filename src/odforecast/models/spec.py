@@ -16,7 +16,7 @@ WAYS = (None, "state", "location")
 
 @dataclass(frozen=True)
 class Spec:
-    """One identity of a model: all that its numbers hang on, and what its draws mean.
+    """What identifies a model: everything its numbers depend on, and what its draws mean.
 
     Attributes
     ----------
@@ -26,22 +26,18 @@ class Spec:
         Changes whenever the model's numbers may change.
     by : {None, "state", "location"}
         None: the whole panel is fitted at once, and places are chosen on the forecast.
-        Otherwise each place is forecast by itself, and only what is asked for is computed.
     target : {"deaths_month", "deaths_12mo"}
-        What the paths are: single months, or 12-month-ending counts.
     joint : frozenset of str
-        Axes over which the draws are joint, out of ``"location"`` and ``"month"``.
+        Axes over which draws may be added.
     min_months : int
         Months a location needs.
     corrects_delay : bool
-        Whether the model completes the last months itself.
     parameters : tuple of (str, str)
-        The others, as text, sorted by name.
+        Other settings as text, sorted by name.
     members : tuple of Spec
-        Models it is made of.
     origin : str
-        Where the code comes from: ``odforecast``, or distribution and version of a plug-in;
-        empty where that is unknown (its results are never reused).
+        ``odforecast``, or distribution and version of a plug-in; results of an unknown origin are
+        never reused.
     dataset : {None, "states", "counties"}
         The only data set it can be fitted to; None: any.
 

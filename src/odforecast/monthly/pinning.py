@@ -1,23 +1,4 @@
-"""Months behind 12-month-ending sums, with what the sums leave open kept as uncertainty.
-
-Sums of one vintage fix the months up to 11 numbers (see :mod:`odforecast.monthly.sums`). Here
-those numbers, and any sums that were not published, get a posterior instead of one value:
-
-* deaths per day are a smooth level (a random walk on the log scale) times a seasonal pattern,
-  with Poisson noise: months of 31 days count more deaths, and so do rising years;
-* the seasonal pattern is smooth over the year; a pattern that is *multiplicative* leaves its
-  mark on the sums, because it grows and shrinks with the level, which the sums do fix;
-* the scales of walk and season are not chosen: a grid of them is weighted by the likelihood
-  of the sums, and their uncertainty is part of the spread;
-* months known from CDC WONDER, where given, pin the numbers to within the noise between the
-  two counts. WONDER counts residents, the sums count deaths that occurred in a place, so the
-  ratio of the two levels is free, one number per location, and reported.
-
-The posterior of the open numbers given the scales is Gaussian around a Poisson working
-response (a Laplace approximation), cut to non-negative months and to the range of suppressed
-sums. Draws of whole sums are whole months, and their rolling sums give back every published
-sum exactly.
-"""
+"""Months behind 12-month-ending sums, with what the sums leave open kept as uncertainty."""
 
 from __future__ import annotations
 
@@ -85,18 +66,7 @@ class _Row:
 
 @dataclass(frozen=True)
 class Pinned:
-    """Months recovered from 12-month-ending sums, and their uncertainty.
-
-    Attributes
-    ----------
-    months : ndarray, shape (L, T + 11)
-        Posterior mean, in whole deaths where the sums are whole; rolling sums give back the
-        published sums exactly. NaN before the first and after the last published sum.
-    sd : ndarray, shape (L, T + 11)
-        Posterior standard deviation.
-    level : ndarray, shape (L,)
-        Deaths by the sums' count per death of the known months; NaN where none are known.
-    """
+    """Months recovered from 12-month-ending sums, and their uncertainty."""
 
     months: Floats
     sd: Floats
@@ -104,21 +74,7 @@ class Pinned:
     _rows: Mapping[int, _Row] = field(repr=False)
 
     def draws(self, n: int, seed: int) -> Floats:
-        """Draw months; the same seed gives the same draws, row by row.
-
-        Parameters
-        ----------
-        n : int
-            Number of draws.
-        seed : int
-            Seed.
-
-        Returns
-        -------
-        ndarray, shape (n, L, T + 11)
-            Months; each draw's rolling sums are the published sums. Draws are independent
-            between locations: do not add them up over locations.
-        """
+        """Draw months; the same seed gives the same draws, row by row."""
         out = np.full((n, *self.months.shape), np.nan)
         for i, row in self._rows.items():
             draws = row.draws(n, np.random.default_rng([seed, i]))
@@ -229,11 +185,7 @@ def _fit(
     pins = np.flatnonzero(~np.isnan(known))
 
     def solve(level: Floats, step: float, amplitude: float) -> tuple[Any, ...]:
-        """Generalised least squares for the open numbers, with flat priors on them.
-
-        The working response of month t is ``log(level / days) + (month - level) / level``; its
-        covariance is that of walk and season, plus the Poisson variance ``1 / level``.
-        """
+        """Generalised least squares for the open numbers, with flat priors on them."""
         smooth = step**2 * walk + amplitude**2 * season
         root = np.linalg.cholesky(smooth + np.diag(1.0 / level))
         response = np.log(level / days) + (base - level) / level - offset
@@ -363,20 +315,7 @@ def _cut_normal(low: Floats, high: Floats, rng: np.random.Generator) -> Floats:
 
 
 def whole_months(months: Floats, sums: Floats) -> Floats:
-    """Whole deaths close to real months, with rolling sums exactly as published.
-
-    Parameters
-    ----------
-    months : ndarray, shape (n, T + 11)
-        Non-negative months whose rolling sums are ``sums``, but for rounding.
-    sums : ndarray, shape (T,)
-        Published sums; NaN where not published.
-
-    Returns
-    -------
-    ndarray, shape (n, T + 11)
-        Whole, non-negative months; the input where published sums are not whole.
-    """
+    """Whole deaths close to real months, with rolling sums exactly as published."""
     seen = ~np.isnan(sums)
     if (sums[seen] != np.round(sums[seen])).any():
         return months

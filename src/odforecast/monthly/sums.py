@@ -1,16 +1,4 @@
-"""Rolling 12-month sums to months, and back.
-
-With ``S[t]`` the 12-month-ending count and ``m[t]`` the month,
-``S[t] - S[t-1] = m[t] - m[t-12]``. Within one vintage the months are therefore known **up to
-one additive constant per calendar month**; the twelve constants add up to the first sum, so
-11 degrees of freedom remain, the same in every year. Every sum over 12 consecutive months is
-unaffected by them. They are pinned here by non-negativity and by the smoothest series (least
-squared month-to-month change); everything stays in whole deaths, so the rolling sums of the
-recovered months give back the input exactly.
-
-Sums that are missing inside a series (suppressed, or lost by the publisher) are further
-unknowns, pinned in the same way. Differences are only meaningful **within** a vintage.
-"""
+"""Rolling 12-month sums to months, and back."""
 
 from __future__ import annotations
 
@@ -176,11 +164,7 @@ def round_to_sum(values: Floats, total: Floats) -> Floats:
 
 
 def _fill_gaps(sums: Floats) -> Floats:
-    """Fill missing sums inside a row so that the months are smooth and non-negative.
-
-    Solves non-negative least squares for the months (smooth, and adding up to the sums that
-    were published), then reads the missing sums off the solution, in whole deaths.
-    """
+    """Fill missing sums inside a row so that the months are smooth and non-negative."""
     from scipy.optimize import nnls
 
     seen = ~np.isnan(sums)

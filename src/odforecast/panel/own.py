@@ -1,9 +1,4 @@
-"""A state's own monthly counts, newer than CDC's: a layer of a panel.
-
-They change no count of CDC's: its last month and the horizons stay. A forecast of months takes
-them into account once it is drawn (:mod:`odforecast.models.own`); no model sees them before.
-What cannot be trusted is refused here, with what was found.
-"""
+"""A state's own monthly counts, newer than CDC's: a layer of a panel."""
 
 from __future__ import annotations
 
@@ -62,18 +57,16 @@ class Own:
     ----------
     locations : tuple of str
         CDC codes, length N.
-    months : ndarray of datetime64[M], shape (N,)
-        Months of death.
+    months, as_of : ndarray of datetime64, shape (N,)
+        Month of death; day of the report.
     deaths : ndarray, shape (N,)
-        Deaths of that one month, by the state's own definition.
-    as_of : ndarray of datetime64[D], shape (N,)
-        The day on which the state said so.
+        Deaths of that month, by the state's definition.
     complete : bool
-        Whether the counts miss nothing any more; else late arrivals are expected.
+        Whether the counts are complete; else late arrivals are expected.
     basis : str
-        What the file says of its basis; empty if nothing.
+        As the file says; empty if it does not.
     undated : datetime.date or None
-        The day that rows without one were taken to be known on; None if all had one.
+        The day assumed for rows without one.
 
     Examples
     --------
@@ -423,10 +416,7 @@ def _check(panel: Panel, own: Own, state: str) -> None:
 
 
 def _slip(now: Floats, usual: Floats) -> int | None:
-    """The first month that is ten times, or a tenth of, what is usual; None where none is.
-
-    The last months may be low: they may have hardly begun to come in.
-    """
+    """The first month that is ten times, or a tenth of, what is usual; None where none is."""
     high = (now > _SLIP * usual) & (now - usual > _FEW)
     low = (usual > _SLIP * now) & (usual - now > _FEW)
     begun = np.flatnonzero(~low)

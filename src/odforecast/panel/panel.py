@@ -1,7 +1,4 @@
-"""Panel: one target seen at one date, months × locations.
-
-A panel is all a forecaster is given. It has no path back to the archive or to the truth.
-"""
+"""Panel: one target seen at one date, months × locations."""
 
 from __future__ import annotations
 
@@ -62,61 +59,52 @@ class Frozen:
 
 @dataclass(frozen=True, eq=False)
 class Panel(Frozen):
-    """One target as it was known on a day. Immutable; arrays are read-only.
+    """One indicator as it was known on one day. Immutable; arrays are read-only.
 
-    A panel comes from ``vintage.panel(indicator)``, from :meth:`cut` or :meth:`delayed`, or, made
-    up, from :meth:`from_frame`.
+    Make panels with ``vintage.panel(indicator)``, :meth:`cut`, :meth:`delayed`, or, for made-up
+    counts, :meth:`from_frame`.
 
     Attributes
     ----------
     indicator : str
-        CDC's indicator, for example ``"Number of Drug Overdose Deaths"``.
+        CDC's indicator, such as ``"Number of Drug Overdose Deaths"``.
     as_of : datetime.date
-        The day the panel is seen from. Nothing published later is in it.
+        Nothing published after this day is in the panel.
     release : datetime.date
-        Release the numbers come from. For a pseudo-vintage this is the later release that
-        was cut.
+        Release of the numbers; for a pseudo-vintage the later release that was cut.
     vintage : {"real", "pseudo-clean", "pseudo-delayed", "synthetic"}
-        How the panel came to be.
     locations : tuple of str
-        CDC codes, length L (``US``, ``AL`` …, ``YC``).
+        CDC codes, length L.
     months : ndarray of datetime64[M], shape (T,)
-        Ends of the 12-month periods, consecutive.
+        Ends of the 12-month periods.
     reported, predicted : ndarray, shape (L, T)
         12-month-ending deaths; NaN where not published.
     complete, pending : ndarray, shape (L, T)
-        CDC's data-quality figures, in percent; NaN where not published.
+        CDC's data-quality figures in percent.
     low, high : ndarray, shape (L, T)
-        What the reported count lies between: itself where it was published, 1 and 9 where it
-        was suppressed, 1,000 and infinity where a release lost its large counts, NaN where it is
-        missing.
+        Bounds of the reported count: equal where published, 1 and 9 where suppressed, 1,000 and
+        infinity where a release lost its large counts.
     dataset : {"states", "counties"}
     basis : {"occurrence", "residence"}
-        Whether deaths are counted where they occurred or where people lived.
     beside : mapping of str to Panel
-        Panels of the same day that a model may want, by short name: ``"all-deaths"`` (deaths
-        from all causes), ``"T40.4"``; for counties ``"states"``, newer months and all, with what
-        stands beside that. Otherwise one level deep; absent where there is none.
+        Panels of the same day: ``"all-deaths"``, ``"T40.4"``; for counties ``"states"``.
     triangle : Triangle or None
-        What earlier releases said of the same cells.
+        What earlier releases said about the same cells.
     final_through : datetime64[M]
-        Last month whose counts are final. Models read it and never work it out themselves.
+        Last month whose counts are final.
     donor : str
-        The release that a pseudo-delayed panel takes its delay from; else empty.
+        Release that a pseudo-delayed panel takes its delay from; else empty.
     notes : tuple of str
-        What to know of the data: an old release, a US row added up from its parts.
     problems : mapping of str to str
         Locations without usable months, and why.
     selected : bool
-        Whether locations were left out by :meth:`select`.
+        Whether :meth:`select` left locations out.
     urban : mapping of str to str
-        Of counties: the release's own code of how urban each is, ``"1"`` (large central metro) to
-        ``"6"`` (noncore); empty for states.
+        Counties: urban–rural code, ``"1"`` to ``"6"``.
     residents : mapping of str to float
-        Of counties: people, where a population file was given; else empty.
+        Counties: people, where a population file was given.
     own : Own or None
-        A state's own monthly counts, newer than CDC's: see :meth:`with_counts`. Only what was known
-        on the panel's day, of its locations.
+        A state's own newer counts: see :meth:`with_counts`.
 
     Examples
     --------
@@ -231,7 +219,7 @@ class Panel(Frozen):
         Raises
         ------
         PanelError
-            If a column is missing, a cell is given twice, or a value is no count.
+            If a column is missing, a cell is given twice, or a value is not a count.
 
         Examples
         --------
@@ -285,7 +273,7 @@ class Panel(Frozen):
         Raises
         ------
         UnknownNameError
-            If a name is no place's, a place is named twice, or none is named.
+            If a name is not a place's, a place is named twice, or none is named.
         PanelError
             If the panel does not hold a place.
 
@@ -318,41 +306,38 @@ class Panel(Frozen):
     def with_counts(
         self, frame: pd.DataFrame, complete: bool = False, day: dt.date | str | None = None
     ) -> Panel:
-        """The same panel with a state's own monthly counts, newer than CDC's, beside them.
+        """Add a state's own monthly counts, newer than CDC's.
 
-        CDC's counts, its last month and the horizons stay. A forecast of months is drawn as it
-        would be without them, and then conditioned on them: see :doc:`/how-to/own-counts`.
+        CDC's counts and the horizons stay. The forecast is conditioned on the own counts
+        (:doc:`/how-to/own-counts`).
 
         Parameters
         ----------
         frame : DataFrame
-            ``location`` (by any of its names), ``month`` (of death), ``deaths`` (of that one month,
-            whole numbers) and optionally ``as_of`` (the day on which the state said so; several
-            days for one month show how counts fill up), ``basis`` and ``indicator`` (one value
-            each). Give every month from a location's first to its last, at least twelve of which
-            CDC has too.
+            ``location``, ``month`` (of death), ``deaths`` (whole numbers), optionally ``as_of``
+            (day of the report; several days show how counts grow), ``basis`` and ``indicator``.
+            Every month of a location, at least twelve of which CDC has too.
         complete : bool
-            The counts miss nothing any more. Default: late arrivals are expected, as the file's own
-            days show them, else as CDC's counts have them, with twice the spread.
+            The counts are complete. Default: late arrivals are expected, as the file's days show,
+            or as CDC's with doubled uncertainty.
         day : date or str, optional
-            The day on which rows without ``as_of`` were known. Rows of a later ``as_of`` are left
-            out and counted in the notes. Default: today; for a panel that is not a real release,
-            its own day. For a release of the past, give that day.
+            Day on which rows without ``as_of`` were known; later rows are left out with a note.
+            Default: today, or the panel's day if it is not a real release.
 
         Returns
         -------
         Panel
-            Seen from the day of the newest count in it, if that is after this panel's own day.
+            Seen from the day of its newest count, if that is later.
 
         Raises
         ------
         PanelError
-            If the panel is of counties; a column is missing, a number is no count, a month is
-            given twice, missing in between or not yet over; definitions are mixed; the panel is of
-            a drug class and ``indicator`` does not name it in every row; the counts are
-            three times CDC's or a third of them; or fewer than twelve months are in both.
+            If the panel is of counties; a column is missing, a number is not a count, a month is
+            given twice, missing or not yet over; definitions are mixed; a drug class is not named
+            in every row; counts are three times CDC's or a third; or fewer than twelve months
+            overlap.
         UnknownNameError
-            If a name is no place's.
+            If a name is not a place's.
 
         Examples
         --------

@@ -1,31 +1,4 @@
-"""Pseudo-vintages: a later panel as it might have been known earlier.
-
-What each kind holds is decided here and nowhere else:
-
-====================  =========================  =============================================
-layer                 clean, cut at month e      delayed, by a donor
-====================  =========================  =============================================
-reported              to e                       to e, less the donor's late arrivals
-predicted             blank                      the donor's ratio to reported
-pending, complete     blank                      the donor's percentages
-deaths, all causes    to e - 12 months           the donor's ratio to reported, at e - 12 months
-T40.4 beside it       to e                       none: the donor does not hold its late arrivals
-triangle              none                       the donor's predecessors within three months
-final_through         e                          calendar of annual files, that day; never after e
-as-of date            publication calendar       end of e + the donor's age
-====================  =========================  =============================================
-
-**Deaths of all causes go with the donor.** A percentage pending is one of all deaths. What it
-says of overdose deaths hangs on how many deaths there were for each of those: with 40 for each
-in 2017 and 31 in 2022, the same percentage of the base's own deaths would tell of another number
-of missing overdose deaths than the donor missed, and a rule for the delay would be scored on a
-release that contradicts itself. So the deaths pending stand in the same ratio to the overdose
-deaths as they did in the donor, and it does not matter whether the base has deaths of all causes.
-
-**The calendar is that of the day.** Where the donor's last closed December lies as many months
-back as that of the day, its tables are laid on as they are; else they are moved, by
-:meth:`Donor.moved`; :meth:`Donor.distance` says by how much.
-"""
+"""Pseudo-vintages: a later panel as it might have been known earlier."""
 
 from __future__ import annotations
 
@@ -80,7 +53,7 @@ class Donor:
     release : datetime.date
         The release.
     locations : tuple of str
-        CDC codes, length L. Of the US only what the release said of it is used: its counts are
+        CDC codes, length L. Of the US only what the release said about it is used: its counts are
         the sum of its parts.
     age : int
         Days from the end of the release's last month to the release.

@@ -1,4 +1,4 @@
-"""The reporting triangle: what earlier releases said of a panel's cells, and of themselves."""
+"""The reporting triangle: what earlier releases said about a panel's cells, and of themselves."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def rows_for(
 class Triangle:
     """Counts of earlier releases, on the grid of the panel they belong to.
 
-    What the releases said of themselves is there only where a vintage read it: a panel that was
+    What the releases said about themselves is there only where a vintage read it: a panel that was
     cut, delayed by a donor, or made by hand has none.
 
     Attributes

@@ -1,8 +1,4 @@
-"""The unit-level score table: its columns, and the groups its rows are summarised by.
-
-A forecast unit is one (model, origin, location, target, month). A test locks the columns:
-they are a file format.
-"""
+"""The unit-level score table: its columns, and the groups its rows are summarised by."""
 
 from __future__ import annotations
 
@@ -150,11 +146,7 @@ REGION_GROUPS: Final = (*REGIONS, "nation", "none")
 
 
 def size_classes(counts: ArrayLike, locations: ArrayLike) -> NDArray[np.object_]:
-    """Class of each place by its 12-month count **as known at the origin**: of :data:`SIZES`.
-
-    A class that looked at the outcome would put the places that rose into the class of large
-    ones. So a state may change its class from one origin to another; None where no count is known.
-    """
+    """Class of each place by its 12-month count **as known at the origin**: of :data:`SIZES`."""
     n, place = np.asarray(counts, dtype=float), np.asarray(locations, dtype=str)
     which = np.searchsorted([500.0, 2000.0], n, side="right")
     out = np.array(SIZES, dtype=object)[np.where(place == NATION, 3, which)]
@@ -191,13 +183,7 @@ DERIVED: Final = tuple(_GROUPS)
 
 
 def with_groups(scores: pd.DataFrame, by: str | Sequence[str]) -> pd.DataFrame:
-    """The scores with the grouping columns of ``by`` that can be derived, in their order.
-
-    Added where the table lacks them: ``horizon_group``; ``regime``; ``level`` (``nation``, the US
-    row, or ``jurisdictions``); ``era`` (``6.5`` or ``4.5``: how many months old the newest month
-    was at the release, or would have been); ``size`` (by the count known at the origin, needs
-    ``last_reported``); ``region`` (census region, ``nation`` or ``none``).
-    """
+    """The scores with the grouping columns of ``by`` that can be derived, in their order."""
     by, made = [by] if isinstance(by, str) else by, {}
     for name, (needed, order, of) in _GROUPS.items():
         own = name in ("size", "region") and name in scores  # counties have their own
@@ -221,11 +207,7 @@ _FIRST_OF = (10, 20, 50, 200)
 
 
 def county_size_classes(panel: Panel) -> NDArray[np.object_]:
-    """Class of size of each location by its last count, shape (L,): one of :data:`COUNTY_SIZES`.
-
-    A count that the release lost is 1,000 or more, so ``200+``; empty where nothing is known of
-    the last month. A file that shows counts of 1 to 9 has them among ``hidden``.
-    """
+    """Class of size of each location by its last count, shape (L,): one of :data:`COUNTY_SIZES`."""
     low = panel.low[:, -1]
     shown = np.array(COUNTY_SIZES[2:], dtype=object)
     at = np.clip(np.searchsorted(_FIRST_OF, low, side="right") - 1, 0, len(shown) - 1)
@@ -236,12 +218,7 @@ def county_size_classes(panel: Panel) -> NDArray[np.object_]:
 def county_columns(
     columns: dict[str, Any], forecast: Forecast, low: Floats, high: Floats
 ) -> dict[str, Any]:
-    """Columns of scores with those that depend on bounds and on what was known at the origin.
-
-    ``low`` and ``high`` (L, M) are as :meth:`odforecast.scoring.Truth.bounds` gives them. All of
-    :data:`COUNTY_COLUMNS` come last. ``bounded``: whether the count is known, or to be 9 or
-    less; ``visible``: whether the count of the last month known at the origin was 10 or more.
-    """
+    """Columns of scores with those that depend on bounds and on what was known at the origin."""
     panel, (n_loc, n_months) = forecast.panel, low.shape
     size, urban = np.full((2, n_loc), "", dtype=object)
     if panel is not None:

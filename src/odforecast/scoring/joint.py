@@ -1,12 +1,4 @@
-"""Scores of a forecast as a whole: its draws over places and months at once.
-
-Scores of single units see no dependence: draws shuffled between places have the same. The energy
-score is one number for the whole vector, and hardly sees it either. What depends on it is what
-people add up and read off a path: regional and national sums of states' draws, the largest change
-on the way, the month of the peak, the turn. They are scored here, each beside a **control**: the
-same draws, shuffled between places, so that every place's own distribution is unchanged and all
-dependence between places is gone.
-"""
+"""Scores of a forecast as a whole: its draws over places and months at once."""
 
 from __future__ import annotations
 
@@ -68,10 +60,7 @@ def joint_table(rows: Sequence[Row], target: str) -> pd.DataFrame:
 def counted(
     draws: Floats, observed: Floats, labels: Sequence[tuple[object, ...]]
 ) -> dict[str, Floats]:
-    """Scores of drawn counts: WIS, coverage and PIT, of draws (D, U) against (U,).
-
-    The PIT's ties are broken by a number that hangs on each count's own labels.
-    """
+    """Scores of drawn counts: WIS, coverage and PIT, of draws (D, U) against (U,)."""
     quantiles = np.quantile(draws, HUB_QUANTILES, axis=0)
     below = (draws < observed).sum(axis=0)
     ties = (draws == observed).sum(axis=0)
@@ -88,10 +77,7 @@ def counted(
 
 @dataclass(frozen=True)
 class World:
-    """One set of draws, of places but the nation, with what came; the control is another.
-
-    ``first`` and ``later`` are changes on a year earlier, at the last known month and after it.
-    """
+    """One set of draws of places without the nation, with the observed values."""
 
     axes: frozenset[str]
     control: bool
@@ -154,10 +140,7 @@ def worlds_of(
 
 
 def shuffled(draws: Floats, places: Sequence[str], streams: Streams) -> Floats:
-    """Draws with each place's paths in an order of its own: the control.
-
-    Each place has its own stream, whichever others are there; its paths stay whole.
-    """
+    """Draws with each place's paths in an order of its own: the control."""
     out = np.empty_like(draws)
     for i, place in enumerate(places):
         out[:, i] = draws[streams.generator("control", place).permutation(len(draws)), i]
@@ -199,7 +182,7 @@ def joint_scores(
     target: str = TARGET_12MO,
     horizons: Sequence[int] | None = None,
 ) -> pd.DataFrame:
-    """Scores of one forecast that depend on what its draws are joint over.
+    """Score what depends on the draws moving together over places or months.
 
     Parameters
     ----------
@@ -207,53 +190,40 @@ def joint_scores(
         Of states; months up to the last known one are left out.
     truth : Truth
     seed : int
-        Of the control's shuffles and of what breaks the PIT's ties. Places keep their own streams.
+        For the control's shuffles and the ties of the PIT.
     target : {"deaths_12mo", "deaths_month"}
-        Statistics of paths (``largest_rise``, ``largest_fall``, ``peak_month``, ``turn``) are of
-        12-month counts only.
+        Statistics of paths need 12-month counts.
     horizons : sequence of int, optional
-        Only these months after the panel's last; default: all. Paths run over these.
+        Months after the panel's last month; default: all.
 
     Returns
     -------
     DataFrame
-        One row per statistic, place and horizon, and once more with ``control`` True where
-        places are joined. Columns :data:`JOINT_COLUMNS`; ``statistic`` is
+        One row per statistic, place and horizon, and again with ``control`` True (draws shuffled
+        between places) where places are joined. Columns :data:`JOINT_COLUMNS`; ``statistic`` is
 
         ``energy``
-            The fair energy score (:func:`odforecast.scoring.energy_score`) of **log(1 + deaths)**
-            of all places but the nation: at each horizon over places (``place`` ``"all"``),
-            at each place over horizons (``horizon`` -1, ``month`` missing), and over both. On
-            deaths, California would be the score; on logs each place counts by its relative error.
-            The mean distance between draws is taken over 64,000 pairs (of 1,000 draws), not all.
-            Places are those whose count is known; where a draw of one of them is below zero, it
-            has no log and the vector no score.
+            Fair energy score of log(1 + deaths) of all places but the nation, over places
+            (``place`` ``"all"``), over horizons (``horizon`` -1), and over both. It uses 64,000
+            pairs of 1,000 draws.
         ``sum``
-            The sum of states' draws: each census region and ``US``, at each horizon. ``score``
-            is WIS, in deaths. The truth is the sum of the parts' counts, where all can be scored.
+            WIS in deaths of the sum for each census region and ``US``.
         ``largest_rise``, ``largest_fall``
-            The largest (smallest) change of the 12-month count on a year earlier in the months
-            forecast. ``score`` is WIS, in deaths.
+            WIS of the largest and smallest change on a year earlier.
         ``peak_month``
-            Horizon at which the 12-month count is highest, the first of several. ``score`` is
-            the ranked probability score over the horizons, ``log_score`` minus the log of the
-            share of draws that name it (at most 10).
+            Ranked probability score and log score of the horizon with the highest count.
         ``turn``
-            Whether the direction has changed within 3, 6 and 12 months
-            (:func:`odforecast.scoring.turning_scores`): ``median`` is the chance, ``observed`` 1 or
-            0, ``score`` the Brier score.
+            Brier score of a change of direction within 3, 6 and 12 months.
 
-        Paths are scored for each place, and for each sum. ``scorable`` is False, with the
-        ``reason``, where a count is not known, a part is not forecast, or **the draws are not
-        joint over the axis**: nothing is faked there. A forecast of counties has no rows.
+        ``scorable`` is False, with a ``reason``, where a count is unknown, a part is not forecast,
+        or **the draws are not joint over the axis**. A forecast of counties has no rows.
 
     Raises
     ------
     ForecastError
         If the forecast does not have the target.
     ScoringError
-        If it has fewer than two draws, is no forecast, the truth is no
-        :class:`~odforecast.scoring.Truth`, or horizons are none that it has.
+        If it has fewer than two draws, or an argument is not of its type.
 
     Examples
     --------
@@ -304,7 +274,7 @@ def _energies(world: World) -> list[Row]:
     miss, apart = rules.miss_distances(logs, y, whole), rules.pair_distances(logs, whole)
 
     def row(place: str, why: str, missed: float, between: float, **about: object) -> Row:
-        """A row of the score: the mean distance from what came, less half of that of draws."""
+        """A row of the score: mean distance from the observed values, minus half that of draws."""
         return world.row("energy", place, why, {"score": float(missed - between / 2)}, **about)
 
     def no_log(lost: NDArray[np.bool_]) -> str:
@@ -429,37 +399,28 @@ _MEANS: Final = {name: name.replace("cover_", "coverage_")
 
 
 def joint_summary(joint: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataFrame:
-    """Mean joint scores per model and statistic, beside those of the control.
+    """Mean joint scores per model and statistic, beside those of the shuffled control.
 
     Parameters
     ----------
     joint : DataFrame or Results
-        Rows of :func:`odforecast.scoring.joint_scores`, of one or more forecasts;
-        ``Results.joint`` of a backtest.
+        Rows of :func:`odforecast.scoring.joint_scores`, or ``Results.joint``.
     by : str or sequence of str
-        Columns to group by, besides model, statistic and extent: ``horizon_group``, ``era``,
-        ``vintage``, ``place`` …
+        Columns to group by: ``horizon_group``, ``era``, ``vintage``, ``place`` …
 
     Returns
     -------
     DataFrame
-        ``by``, ``model`` where there is one, ``statistic``, ``extent`` (``nation``, ``regions``,
-        ``places``; ``all`` places as one vector; ``both``, places and months as one),
-        ``n_units``, ``n_scorable``, ``n_places`` (fewest in a sum or vector); ``score``,
-        ``log_score``, ``coverage_50``, ``coverage_90`` and mean ``pit`` over scorable rows, the
-        same of the control (``control_score`` …; NaN where the control is the same draws), and
-        ``ratio``, score over ``control_score``: below 1 where the dependence between places is
-        worth something. A ratio near 1 and two coverages far apart: what the energy score does not
-        see.
-        ``reason`` is the commonest one of rows without a score.
+        ``by``, ``model``, ``statistic``, ``extent`` (``nation``, ``regions``, ``places``, ``all``,
+        ``both``), ``n_units``, ``n_scorable``, ``n_places``; means of ``score``, ``log_score``,
+        ``coverage_50``, ``coverage_90`` and ``pit``, the same of the control
+        (``control_score`` …), ``ratio`` (score over control: below 1 where dependence between
+        places helps), and the most common ``reason`` of rows without a score.
 
     Notes
     -----
-    Fewer places give a smaller energy score, from the very same draws. So where models stand side
-    by side and one is scored on fewer places than another, its row counts as one without a score,
-    and the ``reason`` says how many each had. Select the places that all have
-    (:meth:`odforecast.Forecast.select`), score again, and they can be compared. Means are still
-    over the rows that each model has: see that ``n_scorable`` is the same.
+    Fewer places give a smaller energy score. A model scored on fewer places than another gets no
+    score, with a ``reason``: select the places that all have and score again.
 
     Raises
     ------

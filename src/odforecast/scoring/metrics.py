@@ -1,9 +1,4 @@
-"""Metrics as a list that a user can extend: a name, and a function of draws and truth.
-
-A metric takes the draws of a forecast, (D, L, M), and the truth, (L, M), and gives one number
-per unit. It becomes a column of the score table, after those that are always there, and is
-resumed, joined and compared as they are; ``summarise(metrics=...)`` averages it.
-"""
+"""Metrics as a list that a user can extend: a name, and a function of draws and truth."""
 
 from __future__ import annotations
 
@@ -40,26 +35,25 @@ _BETTER = ("low", "high", "none")
 
 @dataclass(frozen=True)
 class Metric:
-    """A score of a user's own: its name, its function, and what makes it the same again.
+    """A score of your own: its name and its function.
 
     Attributes
     ----------
     name : str
-        Column of the score table: small letters, digits and ``_``, a letter first.
+        Column of the score table: lower-case letters, digits and ``_``, a letter first.
     function : callable
-        ``(samples, observed) -> values``: floats of shapes (D, L, M) and (L, M), to (L, M).
-        NaN where ``observed`` is NaN. It may not change what it is given.
+        ``(samples, observed) -> values``: floats of shapes (D, L, M) and (L, M), to (L, M). NaN
+        where ``observed`` is NaN. It must not change its arguments.
     unit : str
         ``"deaths"``, ``"percent"`` …; empty for a pure number.
     better : {"low", "high", "none"}
-        Which way is better; ``"none"`` for what has an aim (a coverage, a bias).
     target : {"deaths_12mo", "deaths_month"}, optional
-        Scored for this target only (NaN elsewhere). Default: for every target.
+        Scored for this target only; default: for every target.
     version : str
         Raise it when something changes that the function's own text does not show.
     key : str
-        Hash of name, target, version, the function's text and the plain values it holds (defaults,
-        closure, arguments of a partial). Results stored under another key are not used again.
+        Hash of name, target, version, the function's text and its plain values. Stored results
+        under another key are not reused.
 
     Raises
     ------
@@ -68,13 +62,9 @@ class Metric:
 
     Notes
     -----
-    **When stored results are used again.** Python gives the text of a function that lies in a file
-    or a notebook cell; of a lambda, the lines it stands on, and its compiled steps tell those of
-    one line apart. Where it gives none (typed at the
-    plain prompt, made by ``exec``, a compiled function), or the function holds something that is no
-    plain value, nobody can say whether it is the same function again: ``reusable`` is False, the
-    ``key`` differs from run to run, and units are scored anew. Functions that it *calls* are not
-    looked into: raise ``version`` when they change.
+    If Python does not know the function's text (typed at a prompt, compiled) or it holds values
+    that cannot be compared, ``reusable`` is False and units are scored anew. Functions that it
+    calls are not checked.
 
     Examples
     --------
@@ -124,10 +114,7 @@ class Metric:
 
 
 def apply_metric(metric: Metric, samples: ArrayLike, observed: ArrayLike) -> Floats:
-    """Values of a metric, one per location and month, checked.
-
-    NaN passes where there is a truth: a unit may have no such score, and a mean over it is NaN.
-    """
+    """Values of a metric, one per location and month, checked."""
     draws, y = paired(samples, observed, finite=False, form="(D, L, M) against (L, M)")
     # Views that cannot be written: a metric that sorts in place would spoil those after it.
     given, truth = draws.view(), y.view()
@@ -168,7 +155,7 @@ def check_metrics(metrics: Iterable[Metric | str]) -> tuple[Metric, ...]:
         if not isinstance(metric, Metric):
             known = ", ".join(METRICS)
             hint = f'Metric("name", function), or one of: {known}'
-            raise ScoringError(f"{metric!r} is no metric", hint=hint)
+            raise ScoringError(f"{metric!r} is not a metric", hint=hint)
         if metric.name in out:
             raise ScoringError(f"metric {metric.name!r} is given twice", hint="rename one of them")
         out[metric.name] = metric
@@ -222,10 +209,7 @@ def _squared_error(samples: Floats, observed: Floats) -> Floats:
 
 
 def _text_of(function: object) -> str:
-    """What makes a function itself: its text and the plain values it holds.
-
-    OSError without a text, TypeError if it holds something else, ValueError if a cell is empty.
-    """
+    """What makes a function itself: its text and the plain values it holds."""
     if isinstance(function, functools.partial):
         held = [*function.args, *_flat(function.keywords)]
         return f"{_text_of(function.func)}\n{_plain(held)}"
@@ -254,7 +238,7 @@ def _plain(values: Iterable[object]) -> str:
         elif isinstance(value, tuple | list):
             out.append(f"[{_plain(value)}]")
         else:
-            raise TypeError(f"{type(value).__name__} is no plain value")
+            raise TypeError(f"{type(value).__name__} is not a plain value")
     return "|".join(out)
 
 

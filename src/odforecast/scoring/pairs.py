@@ -1,22 +1,4 @@
-"""A grid of units by models, and what follows from it: ratios, skill, pairs, Diebold-Mariano.
-
-A mean score says nothing beside another unless both are over the same units. So scores are summed
-pair by pair, cell by cell (an origin, by one donor where there are donors).
-
-Forecasts of neighbouring origins overlap and share their errors, so blocks of origins are drawn.
-Pseudo-vintages with delay share a second thing: all origins that took their delay from one release
-share its noise, and the releases are few. So whole donor releases are drawn as well, within their
-era and independently of the origins; an origin's forecast by a donor counts as often as the origin
-was drawn times as often as the donor was (Owen 2007, Annals of Applied Statistics 1:386: somewhat
-too wide, never too narrow by treating 64 × 3 as 192).
-
-The Diebold-Mariano test is over origins. Twelve-month-ahead errors of neighbouring months share
-eleven of their twelve months. The usual test divides the mean by an estimated standard error and
-takes the estimate for the truth; with five years of such errors there are five that do not overlap,
-and it rejects a true hypothesis two to four times too often. Fixed-smoothing asymptotics take the
-estimate as the random number that it is: critical values are wider (Kiefer and Vogelsang 2005; for
-forecasts Coroneo and Iacone 2020).
-"""
+"""A grid of units by models, and what follows from it: ratios, skill, pairs, Diebold-Mariano."""
 
 from __future__ import annotations
 
@@ -68,17 +50,7 @@ def origin_of(names: object) -> str:
 
 @dataclass(frozen=True)
 class Cells:
-    """Origins, by one donor each where there are donors: what is resampled.
-
-    Attributes
-    ----------
-    origins : ndarray of datetime64, shape (O,)
-        Different origins, in order.
-    donors, eras : list of str
-        Different donor releases, and the era of each.
-    at, by : ndarray of int, shape (C,)
-        Place of each cell among the origins, and among the donors (-1: by none).
-    """
+    """Origins, by one donor each where there are donors: what is resampled."""
 
     origins: NDArray[np.datetime64]
     donors: list[str]
@@ -87,12 +59,7 @@ class Cells:
     by: NDArray[np.intp]
 
     def groups(self, block: int | None = None) -> NDArray[np.intp]:
-        """Which group of consecutive origins each origin lies in, shape (O,).
-
-        What is left after the last whole block belongs to that block: a month or two by
-        themselves are no group. Where a block is a third of the origins and no year, there are
-        three.
-        """
+        """Which group of consecutive origins each origin lies in, shape (O,)."""
         n, size = self.origins.size, default_block(self.origins) if block is None else block
         most = n // size
         if block is None and n > 2 and n // 3 < _in_a_year(self.origins):
@@ -100,9 +67,7 @@ class Cells:
         return np.minimum(np.arange(n) // size, max(most - 1, 0))
 
     def weights(self, samples: int, block: int | None = None, seed: int = 0) -> Floats:
-        """How often each cell is drawn, shape (B, C): a circular block bootstrap of the origins,
-        times a bootstrap of the donors of each era.
-        """
+        """How often each cell is drawn, shape (B, C)."""
         n = self.origins.size
         few = any(self.eras.count(era) < MIN_DONORS for era in set(self.eras))
         if samples == 0 or n < MIN_ORIGINS or few:
@@ -142,12 +107,7 @@ class Base:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Sums of scores over common units, per cell: all that comparisons need.
-
-    ``sums[c, i, j]`` is the sum of model i's scores in cell c (an origin, by one donor where
-    there are donors) over the units that model j has as well; ``counts[c, i, j]`` the number of
-    such units.
-    """
+    """Sums of scores over common units, per cell: all that comparisons need."""
 
     models: list[str]
     cells: Cells
@@ -183,10 +143,7 @@ class Pairs:
     def related(
         self, statistic: Statistic, base: int, often: Floats, level: float, there: bool = True
     ) -> tuple[Floats, Floats, Floats]:
-        """A statistic for each model, and its interval; ``often`` as :meth:`Cells.weights` has it.
-
-        The baseline is 1 to itself, also where its mean is 0; if it is ``there``.
-        """
+        """A statistic for each model, and its interval."""
         found = []
         for sums in (self.sums.sum(axis=0)[None], np.tensordot(often, self.sums, axes=1)):
             values = statistic(sums, base)
@@ -241,16 +198,7 @@ def percentile_interval(samples: Floats, level: float) -> tuple[Floats, Floats]:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Scores of U units by M models: what every comparison of models is made of.
-
-    Attributes
-    ----------
-    units : DataFrame
-        A row per unit: what tells it apart, and what groups are made of.
-    models : list of str
-    values : mapping of str to ndarray, shape (U, M)
-        By score; NaN where the forecast is missing, or cannot be scored.
-    """
+    """Scores of U units by M models: what every comparison of models is made of."""
 
     units: pd.DataFrame
     models: list[str]
@@ -318,10 +266,7 @@ class Grid:
         return Pairs(self.models, cells, sums, counts)
 
     def _donors(self) -> tuple[list[str], list[str], NDArray[np.intp]]:
-        """Donor releases, the era of each, and which is each unit's (-1: none).
-
-        The column holds a release and a hash of its data; one release is one donor.
-        """
+        """Donor releases, the era of each, and which is each unit's (-1: none)."""
         units = self.units
         if "donor" not in units:
             return [], [], np.full(len(units), -1)
@@ -374,7 +319,7 @@ def grids(
             continue
         if (values < 0).any():
             raise ScoringError(
-                f"{metric} has negative values, and a ratio of them means nothing",
+                f"{metric} has negative values, so ratios are not defined",
                 hint="compare wis, crps, ae, ape or log_wis",
             )
         lacking = np.isnan(values)
@@ -402,60 +347,46 @@ def relative_skill(
     level: float = 0.9,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Relative skill by pairwise comparison, scaled to a baseline.
+    """Skill of each model from pairwise comparisons, relative to a baseline.
 
-    For models i and j, the ratio of their mean scores on the units both have; for model i,
-    the geometric mean of its ratios to all models (itself included); divided by the same for
-    the baseline. This is the hubs' convention (Cramer et al. 2022; scoringutils, hubEvals).
-    With all units shared it is the plain ratio of mean scores; adding or leaving out a
-    *third* model changes it only where units are missing. Below 1 is better than the
-    baseline.
+    For each pair of models, take the ratio of mean scores on the units both have. A model's skill
+    is the geometric mean of its ratios, divided by that of the baseline, as forecast hubs do
+    (Cramer et al. 2022). Below 1 is better than the baseline.
 
     Parameters
     ----------
     scores : DataFrame or Results
-        Unit-level scores of two or more models, or the results that hold them.
     baseline : str
         Model with relative skill 1.
     metric : str
-        A score that is never negative: ``wis``, ``crps``, ``ae``, ``ape``, ``log_wis`` …
+        A nonnegative score: ``wis``, ``crps``, ``ae``, ``ape``, ``log_wis`` …
     by : str or sequence of str
-        Compare within groups of these columns; see
-        :func:`~odforecast.scoring.columns.with_groups`.
+        Compare within groups of these columns
+        (:func:`~odforecast.scoring.columns.with_groups`).
     missing : {"common", "error"}
-        Where a model lacks units others have: compare on the common units of each pair, or
-        refuse.
+        Use the common units of each pair, or refuse if units are missing.
     bootstrap : int
-        Bootstrap samples of **origins** for the interval, and independently of **donor
-        releases** within their era where the delay was taken from some; 0 for none. Units of
-        one origin, or of one donor, are resampled together: they share their errors.
+        Bootstrap samples of **origins**, and independently of **donors** within their era; 0 for
+        no interval.
     block : int, optional
-        Neighbouring origins resampled together, for forecasts of neighbouring origins
-        overlap. Default: as many as lie within 12 months, but at most a third of them.
+        Neighboring origins resampled together. Default: 12 months, at most a third of them.
     level : float
     seed : int
 
     Returns
     -------
     DataFrame
-        ``by``, ``model``, ``n_units`` (scored), ``n_common`` (fewest units shared with any
-        other model), ``n_origins``, ``n_blocks`` (of origins that do not overlap) and
-        ``n_donors`` (0 where the delay was taken from none) of the units shared with the
-        baseline, mean ``metric`` over the model's own units, ``rel_skill``, ``lower``,
-        ``upper``; best first. NaN where there is nothing in common; no interval where fewer than 5
-        origins, 3 blocks, or 3 donors of an era are shared with the baseline.
-
-    Notes
-    -----
-    Where the baseline's mean is 0, nothing can be a ratio of it: a model with a mean above 0 is
-    ``inf``, one whose mean is 0 as well is NaN, and the baseline itself stays 1. Where the mean of
-    a *third* model is 0, its own skill is 0 and that of the others NaN: leave it out.
+        ``by``, ``model``, ``n_units`` (scored), ``n_common`` (fewest units shared with another
+        model), ``n_origins``, ``n_blocks`` and ``n_donors`` shared with the baseline, mean
+        ``metric`` over the model's own units, ``rel_skill``, ``lower``, ``upper``; best first. No
+        interval below 5 origins, 3 blocks, or 3 donors of an era. If the baseline's mean is 0, a
+        ratio is ``inf``, or NaN for another mean of 0.
 
     Raises
     ------
     ScoringError
-        If the baseline is not there, a score is negative, two rows are the same unit, a setting
-        means nothing, ``by`` names the model, or ``missing="error"`` and units are missing.
+        If the baseline is missing, a score is negative, a unit appears twice, ``by`` names the
+        model, or ``missing="error"`` and units are missing.
 
     Examples
     --------
@@ -558,38 +489,33 @@ def pairwise(
     min_groups: int = MIN_GROUPS,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Ratio of mean scores of each pair of models, with an interval over groups of origins.
+    """Ratio of mean scores for each pair of models, with an interval over groups of origins.
 
-    The table behind :func:`~odforecast.scoring.relative_skill`, which is the geometric mean of a
-    model's row, scaled to a baseline (Cramer et al. 2022; Bracher et al. 2021).
+    :func:`~odforecast.scoring.relative_skill` is the geometric mean of a model's row, scaled to a
+    baseline (Cramer et al. 2022; Bracher et al. 2021).
 
     Parameters
     ----------
     scale : {"natural", "log", "per_100k"}
-        ``"natural"``: deaths; large states rule the mean. ``"log"``: WIS of log(1 + deaths), each
-        place by its relative error (of ``metric="wis"`` only). ``"per_100k"``: rates, of
-        states only; New York without the city and the city have no population of their own.
+        Deaths (large states dominate), WIS of log(1 + deaths), or rates (states only).
     scores, metric, by, missing, bootstrap, block, level, seed
-        As of :func:`~odforecast.scoring.relative_skill`.
+        As for :func:`~odforecast.scoring.relative_skill`.
     min_groups : int
-        Fewest groups of consecutive origins that an interval may rest on.
+        Fewest groups of consecutive origins for an interval.
 
     Returns
     -------
     DataFrame
         One row per ordered pair: ``by``, ``scale``, ``metric``, ``model``, ``other``,
-        ``n_common`` (units both have), ``n_origins``, ``n_groups`` (groups of consecutive origins,
-        a year each where there are enough; what is left over is part of the last one),
+        ``n_common``, ``n_origins``, ``n_groups`` (groups of consecutive origins, one year each),
         ``n_donors``, ``ratio`` (below 1: ``model`` is better), ``lower``, ``upper``, and
-        ``n_better``: in how many of the groups the model was better. All of the pair's common
-        units. NaN where nothing is common; no interval from fewer groups than ``min_groups``, or
-        fewer than 3 donors of an era.
+        ``n_better`` (groups in which the model was better).
 
     Raises
     ------
     ScoringError
-        If there is one model only, the scale or a column is unknown, a setting means nothing,
-        ``by`` names the model, or a score is negative.
+        If there is only one model, the scale or a column is unknown, ``by`` names the model, or a
+        score is negative.
 
     Examples
     --------
@@ -679,51 +605,38 @@ def diebold_mariano(
     method: str = "auto",
     b: float = 1.0,
 ) -> pd.DataFrame:
-    """Diebold-Mariano test of equal mean scores, with the small-sample correction.
+    """Diebold-Mariano test of equal mean scores.
 
-    The score differences (model minus baseline) on common units are averaged within each
-    origin, for errors of one origin move together; the series over origins is what is
-    tested. Forecasts h months ahead overlap when their origins lie less than h months
-    apart (h is the longest horizon of the group).
-
-    **Up to six months ahead** (``"overlap"``) pairs of origins that overlap enter the variance of
-    the mean; Harvey, Leybourne and Newbold's correction and a t distribution with n - 1 degrees of
-    freedom follow. **From seven months on** that test rejects too often: with 64 monthly
-    origins and 12-month-ahead errors a true hypothesis 13 times in a hundred where 5 were
-    asked for, 20 times with normal critical values. There the variance is estimated from slow
-    cosines and its uncertainty is in the critical value (``"cosine"``, 7 in a hundred); or a
-    Bartlett kernel with fixed-b critical values is taken (``"fixed-b"``, 10).
+    Score differences (model minus baseline) on common units are averaged per origin, and the
+    series over origins is tested. Up to six months ahead, Harvey, Leybourne and Newbold's
+    correction is used (``"overlap"``). From seven months on that test rejects a true hypothesis in
+    13% of cases at a nominal 5% (64 monthly origins), so slow cosines estimate the variance
+    (``"cosine"``, 7%); ``"fixed-b"`` (10%) uses a Bartlett kernel.
 
     Parameters
     ----------
     scores : DataFrame or Results
-        Unit-level scores of both models, or the results that hold them.
     model, baseline : str
     metric : str
     by : str or sequence of str
-        Groups tested separately. Several tests at 5% find something by luck: count them.
+        Groups tested separately. Of several tests at 5%, some are significant by chance.
     method : {"auto", "overlap", "cosine", "fixed-b"}
-        How the variance of the mean is estimated, and with which critical values; ``"auto"`` is
-        ``"overlap"`` up to a horizon of six months and ``"cosine"`` from seven on.
     b : float
         Bandwidth of ``"fixed-b"`` as a share of the sample, in (0, 1].
 
     Returns
     -------
     DataFrame
-        ``by``, ``n_units``, ``n_origins``, ``overlap`` (origins within one horizon, the
-        origin itself included), ``difference`` (mean score difference; negative: the model
-        is better), ``statistic``, ``p_value`` (two-sided; of ``"fixed-b"`` there is none),
-        ``method``, ``df`` (degrees of freedom of the t distribution), ``critical`` (the
-        difference is significant at 5% where the statistic lies beyond it) and ``note`` (why
-        there is no test, or ``bartlett`` where tapered weights were needed for a positive
-        variance).
+        ``by``, ``n_units``, ``n_origins``, ``overlap`` (origins within one horizon),
+        ``difference`` (negative: the model is better), ``statistic``, ``p_value`` (two-sided; none
+        for ``"fixed-b"``), ``method``, ``df``, ``critical`` (at 5%) and ``note`` (why there is no
+        test, or ``bartlett`` where tapered weights were needed).
 
     Raises
     ------
     ScoringError
-        If a model or column is missing, both models are one, no unit is common, or the method or
-        ``b`` is none of those allowed.
+        If a model or column is missing, both models are the same, no unit is common, or a setting
+        is not allowed.
 
     References
     ----------
@@ -765,9 +678,8 @@ def diebold_mariano(
 
 
 class MeanTest(NamedTuple):
-    """A test that a mean is 0: statistic, two-sided p-value, degrees of freedom, 5% critical
-    value, and what to note. What is not known is NaN.
-    """
+    """A test that a mean is 0: statistic, two-sided p-value, degrees of freedom, 5% critical value,
+    and what to note."""
 
     statistic: float = float("nan")
     p_value: float = float("nan")
@@ -846,21 +758,12 @@ _PER_HORIZON: Final = 0.8
 
 
 def bartlett_critical(b: float, level: float = 0.05) -> float:
-    """Fixed-b critical value of a two-sided t test with the Bartlett kernel, at level .05 or .10.
-
-    ``b`` is the bandwidth as a share of the sample, in (0, 1]; towards 0 the value is that of the
-    normal distribution.
-    """
+    """Critical value of a two-sided fixed-b t test (Bartlett kernel), at level .05 or .10."""
     return float(sum(a * b**k for k, a in enumerate(_KIEFER_VOGELSANG[level])))
 
 
 def fixed_b_test(series: ArrayLike, months: NDArray[np.int64], b: float = 1.0) -> MeanTest:
-    """Test of a zero mean with a Bartlett kernel of fixed bandwidth, without a p-value.
-
-    ``b`` is the bandwidth as a share of the stretch of months; 1 is the safest and has the least
-    power (Kiefer, Vogelsang and Bunzel 2000). With months missing from the series, the critical
-    value of a whole series is taken.
-    """
+    """Test of a zero mean with a Bartlett kernel of fixed bandwidth, without a p-value."""
     x = np.asarray(series, dtype=float)
     stretch = int(months[-1] - months[0]) + max(1, round(_spacing(months)))
     weight = np.maximum(1.0 - np.abs(months[:, None] - months) / (b * stretch), 0.0)
@@ -870,17 +773,7 @@ def fixed_b_test(series: ArrayLike, months: NDArray[np.int64], b: float = 1.0) -
 
 
 def cosine_test(series: ArrayLike, months: NDArray[np.int64], horizon: int) -> MeanTest:
-    """Test of a zero mean with equally weighted cosines, and Student's t.
-
-    The variance of the mean is estimated by the mean square of B weighted averages of the
-    series, with slow cosines as weights (Müller 2007; Lazarus, Lewis, Stock and Watson 2018).
-    Under the hypothesis the statistic is t with B degrees of freedom; for white noise exactly,
-    at any sample size and with months missing.
-
-    B is 0.8 times the stretch of the series in units of the ``horizon`` (months over which values
-    overlap), at least 2, at most 0.4 n^(2/3): faster cosines would lie where overlap has smoothed
-    the series away, and find too small a variance.
-    """
+    """Test of a zero mean with equally weighted cosines, and Student's t."""
     x = np.asarray(series, dtype=float)
     spacing = _spacing(months)
     stretch = float(months[-1] - months[0]) + spacing

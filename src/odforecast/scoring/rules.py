@@ -1,9 +1,4 @@
-"""Scoring rules of quantiles, draws, vectors and counts between two numbers; calibration.
-
-All scores are negatively oriented (smaller is better) except biases, which are best at zero. The
-axis of quantiles or draws comes first; the other axes are forecast units. A missing observation
-(NaN) gives a NaN score: the caller decides what is scorable.
-"""
+"""Scoring rules of quantiles, draws, vectors and counts between two numbers; calibration."""
 
 from __future__ import annotations
 
@@ -58,7 +53,7 @@ def interval_score(lower: ArrayLike, upper: ArrayLike, observed: ArrayLike, alph
     Raises
     ------
     ScoringError
-        If ``alpha`` is no probability or an interval is upside down.
+        If ``alpha`` is not a probability or an interval is upside down.
 
     Examples
     --------
@@ -325,26 +320,21 @@ def crps_from_draws(draws: ArrayLike, observed: ArrayLike) -> Floats:
 
 
 def log_score_from_draws(draws: ArrayLike, observed: ArrayLike) -> Floats:
-    """Log score of the log-normal that has the draws' mean and variance on the log1p scale.
+    """Log score of the log-normal with the draws' mean and variance on the log1p scale.
 
-    The density is ``y -> N(log(1 + y); m, v) / (1 + y)`` with m and v the mean and variance
-    of ``log(1 + draws)``, v widened by the variance of rounding to whole deaths
-    (``1/12 / (1 + median)**2``). It looks at two moments only: up to constants it is the
-    Dawid-Sebastiani score on the log scale, which is proper, but it does not see two-humped
-    or heavy-tailed shapes. A kernel estimate would see them, and would be ruled by its
-    bandwidth as soon as the observation leaves the draws.
+    The variance is widened by rounding to whole deaths. Up to constants this is the
+    Dawid-Sebastiani score on the log scale: proper, but it sees only two moments.
 
     Parameters
     ----------
     draws : array_like, shape (D, ...)
-        Draws of a count, at least two.
+        At least two draws of a count.
     observed : array_like, shape (...)
 
     Returns
     -------
     ndarray, shape (...)
-        Minus the log density, per death. NaN also where a draw or an observation is
-        negative: a log score of a count does not exist there.
+        Minus the log density, per death; NaN where a draw or an observation is negative.
 
     Raises
     ------
@@ -417,10 +407,7 @@ def bias_sorted(ordered: Floats, observed: Floats) -> Floats:
 
 
 def ranks_sorted(ordered: Floats, observed: Floats) -> tuple[Counts, Counts]:
-    """How many of the sorted draws (U, D) lie below the observation (U,), and how many not above.
-
-    Of a missing observation both are 0.
-    """
+    """How many sorted draws (U, D) are below the observation (U,), and how many not above."""
     y = observed[:, None]
     return count_last(ordered < y), count_last(ordered <= y)
 
@@ -462,7 +449,7 @@ def _numbers(name: str, given: ArrayLike) -> Floats:
         return np.asarray(given, dtype=float)
     except (TypeError, ValueError) as error:
         raise ScoringError(
-            f"{name} are no array of numbers: {' '.join(str(error).split())[:100]}",
+            f"{name} are not an array of numbers: {' '.join(str(error).split())[:100]}",
             hint="draws (D, ...) against observations (...)",
         ) from error
 
@@ -490,30 +477,28 @@ _NONE, _SHOWN = 0.5, HIDDEN_MOST + 0.5
 def threshold_weighted_crps(
     draws: ArrayLike, low: ArrayLike, high: ArrayLike, threshold: float = HIDDEN_MOST
 ) -> Floats:
-    """CRPS that looks at counts above a threshold only: of ``max(x, threshold)``.
+    """CRPS of counts above a threshold: that of ``max(x, threshold)``.
 
-    The CRPS of the transformed draws against the transformed count, which is the CRPS with the
-    weight ``1{x > threshold}`` (Allen, Ginsbourger and Ziegel 2023, SIAM/ASA Journal on
-    Uncertainty Quantification 11:906). It is proper, and a count that is known to lie at or below
-    the threshold needs no value.
+    It is proper (Allen, Ginsbourger and Ziegel 2023, SIAM/ASA Journal on Uncertainty
+    Quantification 11:906), and a count at or below the threshold needs no exact value.
 
     Parameters
     ----------
     draws : array_like, shape (D, ...)
     low, high : array_like, shape (...)
-        What the count lies between: the same where it is known, NaN where nothing is.
+        Bounds of the count; equal where it is known, NaN where nothing is.
     threshold : float
-        9, what is hidden at most.
+        Default 9, the largest hidden count.
 
     Returns
     -------
     ndarray, shape (...)
-        In deaths. NaN where the count is not known and may lie above the threshold.
+        In deaths; NaN where the count is unknown and may be above the threshold.
 
     Raises
     ------
     ScoringError
-        If shapes differ, a draw is not finite, or a lower bound lies above its upper one.
+        If shapes differ, a draw is not finite, or a lower bound is above its upper one.
 
     Examples
     --------
@@ -533,7 +518,7 @@ def band_chances(draws: ArrayLike) -> Floats:
     Parameters
     ----------
     draws : array_like, shape (D, ...)
-        A draw that is no whole number is in the band of the nearest one.
+        A draw that is not a whole number is in the band of the nearest one.
 
     Examples
     --------
@@ -590,10 +575,7 @@ def interval_pit(draws: ArrayLike, low: ArrayLike, high: ArrayLike, seed: int) -
 def bounded_scores(
     ordered: Floats, low: Floats, high: Floats, uniforms: Floats
 ) -> dict[str, Floats]:
-    """Scores of sorted draws (U, D) against bounds (U,); ``uniforms`` (U,) break ties of the PIT.
-
-    ``twwis`` is WIS of the 23 hub quantiles and of the count, each at least 9.
-    """
+    """Scores of sorted draws (U, D) against bounds (U,)."""
     y = _above(low, high, HIDDEN_MOST)
     quantiles = np.maximum(quantiles_sorted(ordered, HUB_QUANTILES), HIDDEN_MOST)
     n = ordered.shape[1]
@@ -618,7 +600,7 @@ def _above(low: Floats, high: Floats, threshold: float) -> Floats:
 
 
 def _checked(low: ArrayLike, high: ArrayLike) -> tuple[Floats, Floats]:
-    """Bounds as floats; refused where they are no bounds of one number."""
+    """Bounds as floats; refused where they are not bounds of one number."""
     lower, upper = np.asarray(low, dtype=float), np.asarray(high, dtype=float)
     if lower.shape != upper.shape:
         raise ScoringError(f"bounds have shapes {lower.shape} and {upper.shape}")
@@ -637,15 +619,7 @@ FLOOR = -10.0
 
 
 def bins_of(values: ArrayLike) -> NDArray[np.int64]:
-    """Which bin each count lies in.
-
-    Bin k holds ``k <= log(1 + y) / log(1.05) < k + 1``: bins are 5% wide, so one rule serves a
-    state with 100 deaths and one with 10,000. They are fixed before anything is observed. Where
-    5% is less than one death, some bins hold no count; that does no harm, for both sides are
-    binned alike.
-
-    A fraction (a draw) is rounded to whole deaths first. NaN and negatives give -1.
-    """
+    """Which bin each count lies in."""
     counts = np.rint(np.asarray(values, dtype=float))
     known = counts >= 0
     place = np.floor(np.log1p(np.where(known, counts, 0.0)) / np.log1p(WIDTH))
@@ -653,20 +627,19 @@ def bins_of(values: ArrayLike) -> NDArray[np.int64]:
 
 
 def binned_log_score(samples: ArrayLike, observed: ArrayLike) -> Floats:
-    """Minus the log of the probability of the bin that came, at most 10; lower is better.
+    """Minus the log probability of the observed bin, at most 10; lower is better.
+
+    A bin is 5% wide. With D draws the score is 10 where none is in the bin, else at most
+    ``log D``: compare models at the same number of draws.
 
     Parameters
     ----------
     samples : array_like, shape (D, ...)
-        Draws of a count.
     observed : array_like, shape (...)
 
     Returns
     -------
     ndarray, shape (...)
-        ``-max(log p, -10)`` with p the share of draws in the bin of the observation: a draw or an
-        observation below zero is in no bin. With D draws the score is 10 where none of them hit,
-        else at most ``log D``: compare models at the same number of draws.
 
     Raises
     ------
@@ -675,8 +648,8 @@ def binned_log_score(samples: ArrayLike, observed: ArrayLike) -> Floats:
 
     Notes
     -----
-    FluSight of 2015 to 2019 counted neighbouring bins as hits too (its *multibin* score). That is
-    not proper (Bracher 2019, PNAS 116:20809), so this is the single-bin score, which is.
+    FluSight until 2019 counted neighboring bins as hits, which is not proper (Bracher 2019, PNAS
+    116:20809). This score does not.
 
     Examples
     --------
@@ -703,20 +676,16 @@ STEPS = 64
 def energy_score(draws: ArrayLike, observed: ArrayLike, fair: bool = True) -> Floats:
     """Energy score of draws of a vector (Gneiting and Raftery 2007).
 
-    ``E||X - y|| - E||X - X'|| / 2`` with the Euclidean norm; the CRPS if the vector has one
-    element. The second mean is taken over all pairs of draws, exactly.
+    ``E||X - y|| - E||X - X'|| / 2`` with the Euclidean norm, over all pairs of draws.
 
     Parameters
     ----------
     draws : array_like, shape (D, ..., K)
-        Draws of vectors of K elements.
     observed : array_like, shape (..., K)
-        Observations; NaN in any element gives NaN.
+        NaN in any element gives NaN.
     fair : bool
-        Mean over the D (D - 1) pairs of *different* draws: its expectation does not depend on D
-        (Ferro 2014), so models with different numbers of draws can be compared. False: over all
-        D² pairs, each draw with itself too, the score of the empirical distribution of the draws,
-        as ``crps`` of the score table is; it lies above the fair one by E||X - X'|| / (2 D).
+        Use the D (D - 1) pairs of *different* draws, so that the expectation does not depend on D
+        (Ferro 2014). False uses all D² pairs and is larger by E||X - X'|| / (2 D).
 
     Returns
     -------
@@ -726,13 +695,12 @@ def energy_score(draws: ArrayLike, observed: ArrayLike, fair: bool = True) -> Fl
     Raises
     ------
     ScoringError
-        If shapes do not match, there are fewer than two draws, or one is no finite number.
+        If shapes do not match, there are fewer than two draws, or one is not a finite number.
 
     Notes
     -----
-    The unit decides who is heard: on deaths, California is. The score is also known to see a
-    wrong mean well and a wrong dependence hardly (Pinson and Tastu 2013): read the coverage of
-    sums beside it, :func:`odforecast.scoring.joint.joint_scores`.
+    It sees a wrong mean well and a wrong dependence hardly (Pinson and Tastu 2013). Read the
+    coverage of sums beside it (:func:`odforecast.scoring.joint.joint_scores`).
 
     Examples
     --------
@@ -780,17 +748,7 @@ class Distances(NamedTuple):
 
 
 def pair_distances(draws: Floats, whole: NDArray[np.bool_], steps: int = STEPS) -> Distances:
-    """Mean distance between two different draws, for every part of an array at once.
-
-    Draw d is paired with the draws 1, 2, … ``steps`` after it, round in a circle: each draw takes
-    part equally often, and every pair that is d and d + s is drawn for what all others are. All
-    pairs are taken where twice the steps reach round. Give draws in random order.
-
-    ``draws`` (D, L, M) are 0 in cells that do not count; places (L,) that are ``whole`` enter
-    ``both``. With 64 steps the energy score of 52 places, 12 months and 1,000 draws is off by one
-    part in 1,000 (that of a single place's path by up to nine), where another 1,000 draws would
-    move it by six; in 10 ms instead of 160.
-    """
+    """Mean distance between two different draws, for every part of an array at once."""
     n = draws.shape[0]
     if n < 2:
         raise ScoringError(f"{n} draw has no distance to another", hint="two draws or more")

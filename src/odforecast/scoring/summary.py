@@ -1,13 +1,4 @@
-"""Summaries of unit-level scores: models and groups, counties, scenarios.
-
-The headline of counties is the threshold-weighted CRPS over **all** of them. Standard errors are
-over counties, clustered by state: counties of a state share its path. Nothing is claimed of other
-times: there is one plateau in the file, one release, and provisional truth.
-
-A scenario is a forecast of what follows *if* its assumptions hold. Where they did not, a miss says
-nothing about the forecast; so somebody says first for which months they held (plausibility), and
-intervals are judged on those (calibration).
-"""
+"""Summaries of unit-level scores: models and groups, counties, scenarios."""
 
 from __future__ import annotations
 
@@ -39,44 +30,35 @@ def summarise(
     baseline: str | None = None,
     metrics: str | Sequence[str | Metric] = (),
 ) -> pd.DataFrame:
-    """Mean scores per model and group, best WIS first within each group.
+    """Mean scores per model and group, best WIS first.
 
     Parameters
     ----------
     scores : DataFrame or Results
     by : str or sequence of str
-        Columns to group by, besides ``model``: ``horizon_group``, ``regime``, ``level``,
+        Columns to group by besides ``model``: ``horizon_group``, ``regime``, ``level``,
         ``location``, ``target``, ``vintage``, ``horizon``, ``as_of`` …
     baseline : str, optional
-        Model to relate WIS to.
+        Model for relative WIS.
     metrics : sequence of str or Metric
-        Further columns to average: those of metrics of a user's own.
+        More columns to average.
 
     Returns
     -------
     DataFrame
-        ``by``, ``model``, ``n_units``, ``n_scorable``, ``n_not_scorable``; means over the
-        scorable units of WIS, its parts, WIS on the log scale, CRPS, the log score of a lognormal
-        approximation (``log_score_lognormal``), absolute error (``mae``), absolute percentage
-        error (``mape``), bias and coverage at 50/80/90/95. With a baseline: ``rel_wis``, the ratio
-        of mean WIS on the units both have, and ``n_common``, their number. With a column
-        ``last_reported``: ``direction``, the share of units where the median rightly says whether
-        the 12-month count will be above the last reported one. With a column ``reported``, where a
-        unit has one (the nowcast of published counts): ``mae_reported``, ``rel_wis_reported``,
-        ``n_revised`` and ``coverage_90_revised``: mean absolute revision (the error of the reported
-        count, as it would be if nobody completed it), mean WIS over that (below 1 is better than
-        the reported count), the units that were revised, and coverage over those. With columns
-        ``rps`` and ``rps_pooled``: ``rps``, the mean ranked probability score of the trend, and
-        ``rel_rps``, its ratio to that of the pooled frequencies on the same units, where ``by``
-        keeps horizons apart: up to six months ahead half or more is counted already.
-        A mean is NaN, rather than a mean over fewer units, where a scorable unit lacks that
-        score (no draws; a percentage of zero deaths).
+        ``by``, ``model``, ``n_units``, ``n_scorable``, ``n_not_scorable``; means of WIS and its
+        parts, ``log_wis``, CRPS, ``log_score_lognormal``, ``mae``, ``mape``, bias and coverage at
+        50/80/90/95. With a baseline: ``rel_wis`` on the ``n_common`` units both have. With
+        ``last_reported``: ``direction``, the share of medians on the right side of the last
+        reported count. For the nowcast: ``mae_reported`` (mean absolute revision),
+        ``rel_wis_reported`` (mean WIS over it), ``n_revised`` and ``coverage_90_revised``. With
+        ``rps``: ``rps`` and ``rel_rps`` (over past frequencies) where ``by`` separates horizons.
+        A mean is NaN where a scorable unit lacks the score.
 
     Raises
     ------
     ScoringError
-        If a column is missing, the baseline is not there, or ``metrics`` names a column that every
-        summary has under another name.
+        If a column or the baseline is missing, or ``metrics`` repeats a column of every summary.
 
     Examples
     --------
@@ -195,27 +177,23 @@ def county_leaderboard(
     ----------
     scores : DataFrame
     by : str or sequence of str
-        Columns to split by: ``horizon``, ``size``, ``urban``, ``visible``, ``as_of`` …
+        ``horizon``, ``size``, ``urban``, ``visible``, ``as_of`` …
     baseline : str or None
-        Model to relate scores to, on the units both have; if it was not scored, ratios are NaN.
+        Model for relative scores.
 
     Returns
     -------
     DataFrame
-        ``by``, ``model``; ``n_units`` of which the count is known or known to be 9 or less,
-        ``n_counties``, ``n_states``, ``n_unknown`` (no count, or lost by the release). Over
-        **all** of these ``twcrps``, ``rel_twcrps`` and ``se_twcrps`` (standard error of the ratio,
-        over states), ``rps``, ``rel_rps``, ``se_rps`` (0, 1 to 9, 10 and more). Over counties
-        **visible at the origin**: ``n_visible``; ``twwis``, ``rel_twwis``, ``se_twwis`` (WIS of
-        counts and quantiles of at least 9: all of them, also those that have become hidden
-        since); ``n_wis`` with an exact count, ``wis``, ``rel_wis``, ``se_wis``, ``coverage_50``,
-        ``coverage_90`` and ``se_coverage_90``. In ``attrs["title"]`` what the table must be
-        called with.
+        ``by``, ``model``; ``n_units``, ``n_counties``, ``n_states``, ``n_unknown``. Over **all**
+        counties ``twcrps`` and ``rps`` with ratios (``rel_``) and standard errors over states
+        (``se_``). Over counties **visible at the origin** ``n_visible``, ``twwis``, and for exact
+        counts ``n_wis``, ``wis``, ``coverage_50``, ``coverage_90``, with ratios and standard
+        errors. ``attrs["title"]`` names what the truth is.
 
     Raises
     ------
     ScoringError
-        If these are no scores of counties, a column is missing, or two rows are the same unit.
+        If these are not scores of counties, a column is missing, or a unit appears twice.
 
     Examples
     --------
@@ -340,7 +318,7 @@ def _by_model(
     """Lines of each model in each group; models are compared on the same units."""
     if not is_of_counties(scores):
         raise ScoringError(
-            "these are no scores of counties", hint="od.score of a forecast of counties makes them"
+            "these are not scores of counties", hint="od.score of a forecast of counties makes them"
         )
     if scores.empty:
         raise ScoringError("the score table is empty", hint="did every forecast fail?")
@@ -382,11 +360,7 @@ def _related(
 
 
 def ratio_error(mine: Floats, theirs: Floats, clusters: NDArray[np.object_]) -> tuple[float, float]:
-    """A ratio of sums and its standard error, clusters drawn as wholes (linearised).
-
-    ``G/(G-1) sum_g (a_g - r b_g)^2 / (sum b)^2`` with a_g, b_g the sums in cluster g of G. NaN
-    without units; the error with fewer than two clusters.
-    """
+    """A ratio of sums and its standard error, clusters drawn as wholes (linearised)."""
     total = float(theirs.sum())
     if not mine.size or total == 0.0:
         return float("nan"), float("nan")
@@ -415,13 +389,7 @@ PLAUSIBLE = "plausible"
 
 
 def mark_plausible(scores: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
-    """Say of every row whether its scenario's assumptions held for it.
-
-    ``held`` has ``scenario_id, first_month, last_month`` (both included): when the assumptions of
-    a scenario held; one that is not there held in none. ``plausible`` is true where they held in
-    every month that the count adds up and that follows the last known one; missing for months up
-    to that one, which no scenario changes.
-    """
+    """Say of every row whether its scenario's assumptions held for it."""
     need(scores, [SCENARIO_ID])
     spans: dict[str, set[int]] = {}
     first, last = (_numbers(held[c]) for c in ("first_month", "last_month"))
@@ -444,11 +412,7 @@ def mark_plausible(scores: pd.DataFrame, held: pd.DataFrame) -> pd.DataFrame:
 
 
 def plausibility(scores: pd.DataFrame) -> pd.DataFrame:
-    """How long the assumptions of each scenario held, out of the months that are scored.
-
-    One row per ``target`` and ``scenario_id``: ``months`` (target months ahead that are scorable,
-    of every origin), ``plausible`` (those for which it held), ``share``, ``first`` and ``last``.
-    """
+    """How long the assumptions of each scenario held, out of the months that are scored."""
     need(scores, [SCENARIO_ID, PLAUSIBLE])
     keys = ["target", SCENARIO_ID]
     units = scores.loc[_ahead(scores), [*keys, "as_of", "month", PLAUSIBLE]].drop_duplicates()
@@ -461,11 +425,7 @@ def plausibility(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def calibration(scores: pd.DataFrame, baseline: str | None = None) -> pd.DataFrame:
-    """Coverage and WIS of each scenario: on its plausible months, and on all.
-
-    One row per target, level, scenario, model and ``months`` (``plausible``, ``all``; only ``all``
-    where plausibility was not judged), with the columns of :func:`~odforecast.scoring.summarise`.
-    """
+    """Coverage and WIS of each scenario: on its plausible months, and on all."""
     need(scores, [SCENARIO_ID, "model"])
     rows = scores[scores["horizon"] > 0]
     if rows.empty:
@@ -482,13 +442,7 @@ def calibration(scores: pd.DataFrame, baseline: str | None = None) -> pd.DataFra
 
 
 def nearest(scores: pd.DataFrame) -> pd.DataFrame:
-    """The pool of scenarios: which one lay nearest to the truth.
-
-    One row per target, level, model and scenario, the lowest WIS first: ``wis``, its mean over the
-    ``n_common`` scorable units ahead that all scenarios of the model have, and ``nearest``, the
-    share of them where it has the lowest (divided among equals). It says which one came true, not
-    why: assumptions are judged by :func:`plausibility`.
-    """
+    """The pool of scenarios: which one lay nearest to the truth."""
     need(scores, [SCENARIO_ID, "model", "wis"])
     groups, parts = ["target", "level", "model"], []
     for labels, part in groups_of(with_groups(scores[_ahead(scores)], groups), groups):

@@ -55,27 +55,21 @@ def _settled(panel: Panel) -> Floats:
 
 
 def trend_scores(forecast: Forecast, truth: Truth, known: Panel | None = None) -> pd.DataFrame:
-    """Scores of the trend, one row per location and month, in the forecast's order.
+    """Scores of the trend: one row per location and month, in the forecast's order.
 
     Parameters
     ----------
     forecast : Forecast
     truth : Truth
-        Must hold both counts: that of the month and that of 12 months before.
+        Needs the count of the month and that of 12 months before.
     known : Panel, optional
-        The whole panel of the origin, for the pooled frequencies. Default: the forecast's.
+        The whole panel of the origin, for past frequencies.
 
     Returns
     -------
     DataFrame
-        ``rps`` of the forecast and ``rps_pooled`` of :func:`pooled_frequencies`, NaN where
-        there is no truth, no count of the year before was known at the origin, or the month is
-        no forecast (published already) or more than 12 months ahead.
-
-    Notes
-    -----
-    Up to six months ahead half or more of the 12 months are known: such scores stand apart from
-    those of later months.
+        ``rps`` and ``rps_pooled`` (:func:`pooled_frequencies`); NaN where a count is unknown, the
+        month is published already, or it is more than 12 months ahead.
 
     Examples
     --------
@@ -116,39 +110,33 @@ def trend_pair(
 
 
 def turning_scores(forecast: Forecast, truth: Truth, known: Panel | None = None) -> pd.DataFrame:
-    """Chances of a turn and what came, one row per location and month 1 to 12 ahead.
+    """Probability of a turn and whether it happened, for 1 to 12 months ahead.
 
     Parameters
     ----------
     forecast : Forecast
         Its draws must be joint over months.
     truth : Truth
-        Must hold the counts of the months ahead, of the last known month, and those of a year
-        before each.
+        Needs the counts ahead, of the last known month, and a year before each.
     known : Panel, optional
-        The whole panel of the origin, for how often places turned before. Default: the
-        forecast's.
+        The whole panel of the origin, for past frequencies.
 
     Returns
     -------
     DataFrame
-        ``location``, ``month`` (datetime64[s]), ``horizon``; ``chance`` (share of draws that have
-        turned by then), ``turned`` (1 or 0: what came), ``brier`` ((chance - turned)²; lower is
-        better, 0.25 for a chance of one half); ``pooled`` (share of all pairs of months and
-        jurisdictions in which a place had turned so many months later, as known and settled at
-        the origin) and ``brier_pooled``. NaN where a count is not known.
+        ``location``, ``month``, ``horizon``; ``chance`` (share of draws that have turned),
+        ``turned`` (1 or 0, observed), ``brier``; ``pooled`` (past share of turns, as known at the
+        origin) and ``brier_pooled``. NaN where a count is unknown.
 
     Raises
     ------
     ScoringError
-        If the draws are not joint over months, or what is given is no forecast or no truth.
+        If the draws are not joint over months, or an argument is not of its type.
 
     Notes
     -----
-    A change of 0 is no rise. Near 0 the direction flickers, and what counts as a turn there is
-    chance: a good forecast says about one half. Where counts are incomplete at the origin and the
-    model does not complete them, the last known month looks like a fall, and the model is wrong
-    about the direction before it forecasts anything; that is scored too.
+    A change of 0 is not a rise. Where counts are incomplete and the model does not complete them,
+    the last known month looks like a fall, and the forecast starts with the wrong direction.
 
     Examples
     --------
@@ -187,10 +175,7 @@ def turning_scores(forecast: Forecast, truth: Truth, known: Panel | None = None)
 
 
 def drawn_changes(forecast: Forecast, sums: Floats) -> tuple[Floats, Floats]:
-    """Changes on a year earlier in every draw, at the last known month and at each forecast one.
-
-    Shapes (D, L) and (D, L, M), from the 12-month counts; NaN where a count is known to nobody.
-    """
+    """Changes on a year earlier in every draw, at the last known month and at each forecast one."""
     before = year_before(forecast)
     last = int(-forecast.horizons[0])  # position of the last known month
     if last >= 0:

@@ -79,7 +79,7 @@ class Truth:
             raise ScoringError(f"kind is {self.kind!r}, an unknown truth", hint=hint)
         if self.panel.vintage == VINTAGE_SYNTHETIC or self.panel.donor:
             kind = "delayed" if self.panel.donor else "made-up"
-            raise ScoringError(f"a {kind} panel is no truth", hint="take one from an archive")
+            raise ScoringError(f"a {kind} panel cannot be a truth", hint="take one from an archive")
 
     @steady
     def __repr__(self) -> str:
@@ -153,7 +153,7 @@ class Truth:
         Raises
         ------
         UnknownNameError
-            If a name is no place's, a place is named twice, or none is named.
+            If a name is not a place's, a place is named twice, or none is named.
         ScoringError
             If the release does not hold a place.
         """
@@ -280,7 +280,7 @@ class Truth:
 
 
 def forecast_and_truth(forecast: object, truth: object) -> None:
-    """Refuse what is no forecast, or no truth."""
+    """Refuse what is not a forecast, or no truth."""
     a_forecast(forecast, ScoringError)
     if isinstance(truth, Panel):
         raise ScoringError("truth is a Panel", hint="make it one: od.Truth(panel)")
@@ -299,7 +299,7 @@ def months_ahead(horizons: object, there: Sequence[int]) -> list[int]:
         raise ScoringError("horizons is empty", hint=hint)
     for h in found:
         if isinstance(h, bool) or not isinstance(h, numbers.Real) or h % 1 != 0:
-            raise ScoringError(f"horizon {short(h)} is no whole number", hint=hint)
+            raise ScoringError(f"horizon {short(h)} is not a whole number", hint=hint)
     if len(there) and not set(found) & {int(h) for h in there}:
         raise ScoringError(f"horizons {short(found)}: none of them is forecast", hint=hint)
     return [int(h) for h in found]

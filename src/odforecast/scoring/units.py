@@ -1,9 +1,4 @@
-"""Score every unit of a forecast: one row per (location, month), nothing dropped.
-
-A nowcast is scored on counts of which 95% and more are known. WIS of the count is WIS of the
-revision (final less reported), for the reported count is a constant; what tells nowcasts apart is
-the score beside that of leaving the count as it is.
-"""
+"""Score every unit of a forecast: one row per (location, month), nothing dropped."""
 
 from __future__ import annotations
 
@@ -47,31 +42,25 @@ def score_units(
     horizons: Sequence[int] | None = None,
     bounds: tuple[Floats, Floats] | None = None,
 ) -> pd.DataFrame:
-    """Scores of every unit of a forecast.
+    """Score every unit of a forecast against an array of counts.
 
     Parameters
     ----------
     forecast : Forecast
-        D draws of L locations and M months.
     observed : array_like, shape (L, M)
-        Truth, in the order of ``forecast.locations`` and ``forecast.months`` (those of the
-        ``horizons`` asked for); NaN where there is none that counts.
+        Truth in the order of ``forecast.locations`` and months; NaN where unknown.
     target : {"deaths_12mo", "deaths_month"}
-        What is scored.
     horizons : sequence of int, optional
-        Only these months after the panel's last; default: all.
+        Months after the panel's last month; default: all.
     bounds : pair of ndarray, shape (L, M), optional
-        What each count lies between: adds the columns of
-        :func:`odforecast.scoring.rules.bounded_scores`, and ``pit`` wherever there are bounds.
+        Lower and upper bounds of counts that are not known exactly; adds the columns of
+        :func:`odforecast.scoring.rules.bounded_scores`.
 
     Returns
     -------
     DataFrame
-        L × M rows, months fastest; the columns of
-        :data:`~odforecast.scoring.columns.UNIT_COLUMNS`, ``median`` and
-        :data:`~odforecast.scoring.columns.METRIC_COLUMNS`. WIS on the 23 hub quantiles;
-        ``log_wis`` is WIS of ``log(1 + deaths)``; NaN if a quantile is negative. ``pit`` is
-        randomised with a seed from the forecast's labels and the location.
+        L × M rows, months fastest: :data:`~odforecast.scoring.columns.UNIT_COLUMNS`, ``median``
+        and :data:`~odforecast.scoring.columns.METRIC_COLUMNS`. WIS uses the 23 hub quantiles.
         Units without truth have ``scorable`` False, a reason, and NaN scores.
 
     Raises
@@ -102,10 +91,7 @@ def unit_columns(
     bounds: tuple[Floats, Floats] | None = None,
     levels: Sequence[float] = (),
 ) -> tuple[Columns, Floats]:
-    """The columns of :func:`score_units`, and quantiles of the same draws, which are sorted once.
-
-    The quantiles (Q, L, M) are those of :meth:`odforecast.Forecast.quantiles`, to the last bit.
-    """
+    """Columns of :func:`score_units` and quantiles of the same draws, sorted once."""
     months = picked_months(forecast, horizons)
     n_loc, n_months = shape = (len(forecast.locations), months.size)
     truth = np.asarray(observed, dtype=float)
@@ -320,39 +306,29 @@ def score(
     horizons: Sequence[int] | None = None,
     metrics: Sequence[Metric | str] = (),
 ) -> pd.DataFrame:
-    """Scores of a forecast, one row per location and month.
+    """Score a forecast against a later release: one row per location and month.
 
     Parameters
     ----------
     forecast : Forecast
     truth : Truth
-        Counts of a later release. A count too young is *not scorable*, with the reason.
+        A count that is too young is *not scorable*, with the reason.
     target : {"deaths_12mo", "deaths_month"}
     known : Panel, optional
-        The whole panel of the origin, for what the trend is compared with. Default: the
-        forecast's.
+        The whole panel of the origin, for past frequencies of the trend.
     horizons : sequence of int, optional
-        Only these months after the panel's last; default: all.
+        Months after the panel's last month; default: all.
     metrics : sequence of Metric or str
-        More scores, each a column of its name after the others: see
-        :class:`odforecast.scoring.metrics.Metric`.
+        More scores, each a column (:class:`odforecast.scoring.metrics.Metric`).
 
     Returns
     -------
     DataFrame
-        The score table (see :func:`odforecast.scoring.score_units`) with ``truth``,
-        ``truth_release``, ``reason``, ``last_reported``, ``reported``, ``revised``,
-        ``joint_locations``, ``horizon_from_origin``, ``warnings``, ``rps`` and ``rps_pooled``
-        (:func:`odforecast.scoring.trend.trend_scores`; NaN for months). ``reported`` is the
-        12-month count that the release of the forecast itself had of a month (the nowcast's;
-        NaN after its last month), ``revised`` whether that became another one
-        (:func:`odforecast.scoring.units.revised`).
-        Counties have the columns of :data:`odforecast.scoring.columns.COUNTY_COLUMNS` too:
-        ``observed_low`` and ``observed_high``, whether they say enough for the threshold-weighted
-        CRPS (``bounded``), ``twcrps`` and ``twwis`` over counts of at least 9, ``rps_bands`` of
-        0, 1 to 9, 10 and more, the chances of these (``p_zero``, ``p_hidden``, ``p_ten``),
-        ``mean``, and class of ``size``, ``visible`` and ``urban`` at the origin. Their ``pit`` is
-        there for hidden counts too; their trend is not scored (``rps`` NaN).
+        The columns of :func:`odforecast.scoring.score_units` with ``truth``, ``truth_release``,
+        ``reason``, ``last_reported``, ``reported`` (the count in the forecast's own release),
+        ``revised`` (whether it changed), ``joint_locations``, ``horizon_from_origin``,
+        ``warnings``, ``rps`` and ``rps_pooled``. Counties have
+        :data:`odforecast.scoring.columns.COUNTY_COLUMNS` too, and no trend scores.
 
     Raises
     ------

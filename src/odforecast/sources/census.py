@@ -1,12 +1,4 @@
-"""People by county: the Census Bureau's file, or a plain table.
-
-The Bureau's file of population estimates (``co-est2024-alldata.csv``, public domain) has a row for
-each county (``SUMLEV`` 050) and state (040), codes in ``STATE`` and ``COUNTY``, an estimate for the
-first of July of each year in ``POPESTIMATE2020`` … ``POPESTIMATE2024``, and is written in
-Latin-1. From the edition of 2022 on, Connecticut is given by its nine planning regions there. The
-plain table has ``fips``, ``population`` and, if you like, ``year``; a county with a blank
-population is left out.
-"""
+"""People by county: the Census Bureau's file, or a plain table."""
 
 from __future__ import annotations
 

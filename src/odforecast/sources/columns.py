@@ -1,9 +1,4 @@
-"""Columns of a table under one set of names, their cells as values, and the words to refuse them.
-
-Each kind of file declares its columns once (:class:`Column`); a :class:`Table` finds them whatever
-their headers look like, parses every distinct text once, and names file, row, key and column of
-the first cell that cannot be trusted, and how many more there are.
-"""
+"""Columns of a table: known names, how cells are parsed, and the messages that refuse them."""
 
 from __future__ import annotations
 
@@ -155,19 +150,7 @@ def month_cell(text: str) -> tuple[float, int] | BadCell:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a kind of file.
-
-    Attributes
-    ----------
-    name : str
-        As this package calls it; also one of its headers.
-    title : str
-        As its publisher heads it.
-    parse : callable
-        Text of a cell to its value.
-    headers : tuple of str
-        Other headers, letters only.
-    """
+    """One column of a kind of file."""
 
     name: str
     title: str
@@ -185,35 +168,7 @@ def letters(header: str) -> str:
 
 
 class Table:
-    """Text cells of a file, by column.
-
-    Parameters
-    ----------
-    raw : RawFile
-        Cells as the file gives them.
-    columns : sequence of Column
-        Those it may have.
-    needs : sequence of str or tuple of str
-        Those that it must have, and of each tuple one.
-    key : sequence of str
-        Columns that a message repeats beside the row.
-    what : str
-        Which table is expected, for hints.
-    others : bool
-        Whether columns that are not declared are left out; otherwise they are refused.
-
-    Attributes
-    ----------
-    cells : DataFrame of str
-        Columns under their names.
-    rows : ndarray of int
-        Where each row stands in the file.
-
-    Raises
-    ------
-    DataError
-        If a column is unknown, there twice, or missing.
-    """
+    """Text cells of a file, by column."""
 
     def __init__(
         self,
@@ -267,10 +222,7 @@ class Table:
     def values(
         self, name: str, parse: Parser | None = None, dtype: Any = float, only: Bools | None = None
     ) -> NDArray[Any]:
-        """Values of a column, by its parser or another; a column that is not there is blank.
-
-        ``only`` are the rows that the parser is for; what the others get means nothing.
-        """
+        """Values of a column, by its parser or another; a column that is not there is blank."""
         if name not in self._codes:
             blank = np.full(len(self), "", dtype=object)
             self._codes[name] = pd.factorize(self.cells[name].to_numpy() if name in self else blank)
@@ -337,10 +289,7 @@ class Table:
         return f"{self.name} {self.raw.row_word} {self.rows[i]}{f' ({key})' if key else ''}"
 
     def refuse(self, bad: Any, name: str, why: str, hint: str = "") -> None:
-        """Refuse the file if any cell of a column is bad (a mask, or positions), naming the first.
-
-        ``why`` is what is wrong with the cell, and ``hint`` what to do.
-        """
+        """Refuse the file if any cell of a column is bad (a mask or positions); name the first."""
         bad = np.asarray(bad)
         at = np.flatnonzero(bad) if bad.dtype == bool else np.sort(bad)
         if at.size:

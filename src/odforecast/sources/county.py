@@ -1,25 +1,4 @@
-"""County-level provisional counts (CDC, data set ``gb4e-yj24``): 12-month-ending, by residence.
-
-One reader for every release and both of its forms: the site's CSV and the rows of the API, whose
-names are in lower case and cut off. It was built on the release of 2023-10-08 (122,616 rows, read
-in about a second and 90 MB). Facts the reader rests on:
-
-* FIPS codes are numbers (``1001``) and lose their leading zero: they come out as five digits, and
-  must agree with state and county parts.
-* A blank count is 1 to 9 deaths (suppressed) where the footnote says so; a blank without that
-  footnote is ``missing``. The release of 2023-10-08 lost every count of 1,000 and more (185 cells
-  of 7 counties): the largest number in it is 999. **Zero is published as 0.**
-* Deaths are counted by county of **residence**; the state counts (``xkb8-kh2a``) by occurrence.
-  Counties of a state do not add up to the state row.
-* Two former cities of Virginia, Bedford and Clifton Forge, repeat the FIPS code and the count of
-  the county that took them in: one of the two listings is kept where they agree.
-* Connecticut: until 2021 eight counties (09001-09015), from 2022 nine planning regions
-  (09110-09190). They do not nest, so the two are separate series, and a 12-month sum that
-  mixes both cannot be.
-* ``Data as of`` is the day the counts were drawn up, some days before CDC publishes them; CDC
-  refreshes the whole table once a quarter. A file whose name begins with a date, as that of a
-  download does, was published that day.
-"""
+"""County-level provisional counts (CDC, data set ``gb4e-yj24``): 12-month-ending, by residence."""
 
 from __future__ import annotations
 
@@ -127,24 +106,7 @@ _NEEDS = ("year", "month", "state", "county", "fips", "deaths", "footnote", "as_
 
 @dataclass(frozen=True)
 class Counties:
-    """County counts of one release.
-
-    Attributes
-    ----------
-    table : DataFrame
-        Canonical, see :mod:`odforecast.sources.table`; FIPS is text.
-    release : datetime.date
-        Release date: as asked for, as the file's name begins, or else CDC's "data as of".
-    data_as_of : datetime.date
-        CDC's "data as of"; not after ``release``.
-    suppressed, missing, duplicates : int
-        Cells of 1 to 9; blanks without a reason; rows left out that repeat another, those of the
-        two former cities of Virginia included.
-    notes : tuple of str
-        What a reader should know.
-    file, sha256 : str
-        Name of the file, and the hash of its bytes.
-    """
+    """County counts of one release."""
 
     table: pd.DataFrame
     release: dt.date
@@ -320,11 +282,7 @@ def _urban_codes(table: Table, fips: NDArray[np.object_]) -> pd.Series:
 
 
 def _merged(table: Table, counts: pd.DataFrame, kept: pd.Series) -> tuple[pd.Series, list[str]]:
-    """Rows without those of former cities that repeat the county that took them in.
-
-    A release lists both under one code. They must agree in count and footnote; the county's row is
-    kept, with its percentage pending.
-    """
+    """Rows without those of former cities that repeat the county that took them in."""
     kept, notes = kept.copy(), []
     for fips in sorted(_CITIES):
         rows = counts[kept & (counts["fips"] == fips)].assign(at=lambda r: r.index)
@@ -375,12 +333,7 @@ def _geographies(name: str, table: pd.DataFrame) -> list[str]:
 
 
 def lost_counts(table: pd.DataFrame) -> pd.Series:
-    """Rows whose count the release lost because it has four digits.
-
-    A release lost them all where its largest count lies just below 1,000 and counties have blanks
-    without a footnote. Such a blank is 1,000 or more where its county shows nothing at all, or no
-    less than 700 in the months nearest to it; elsewhere nobody can tell.
-    """
+    """Rows whose count the release lost because it has four digits."""
     missing = table["status"] == "missing"
     largest = table["deaths"].max()
     if not (missing.any() and _CAPPED[0] <= largest <= _CAPPED[1]):
@@ -416,11 +369,7 @@ def listed_with(there: Collection[str]) -> set[str]:
 
 
 def absent(table: pd.DataFrame) -> list[str]:
-    """What a whole release has and this one has not, as one that was cut off.
-
-    CDC lists every county in every month, hidden counts too. A state whose counties are only
-    partly there does not add up, and nothing else shows it.
-    """
+    """What a whole release has and this one has not, as one that was cut off."""
     there = set(map(str, table["fips"]))
     wanted = listed_with(there)
     whole, lacking = (Counter(by_fips()[f].state for f in s) for s in (wanted, wanted - there))

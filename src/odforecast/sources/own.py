@@ -1,14 +1,4 @@
-"""A state's own monthly counts: a small table of the health department's, CSV or Excel.
-
-::
-
-    location,month,deaths,as_of
-    Ohio,2025-05,182,2025-09-01
-    Ohio,2025-06,171,2025-09-01
-
-``as_of`` may be left out. Cells are checked here, row by row; what the counts mean beside CDC's is
-checked where they are put beside them (:meth:`odforecast.panel.Panel.with_counts`).
-"""
+"""A state's own monthly counts: a small table of the health department's, CSV or Excel."""
 
 from __future__ import annotations
 
@@ -124,13 +114,7 @@ def _of_counts(error: DataError) -> DataError:
 
 
 def _dates(table: Table, name: str) -> Parser:
-    """Parser of the months or days of a column, whose cells together tell month from day.
-
-    ``31/05/2025`` says that the day comes first, ``05/31/2025`` that the month does; in a column
-    of months ``05/01/2025`` is the first of May where all that could be either have 01 there. A
-    day of a column of months must be the first or the last of its month. A column of days may
-    have blank cells; days are written as ``2025-09-01``.
-    """
+    """Parser of the months or days of a column, whose cells together tell month from day."""
     texts, of_months = table.cells[name].unique(), name == "month"
     numbers = [re.match(r"([0-9]{1,2})[/-]([0-9]{1,2})[/-]", text) for text in texts]
     day_first = any(found and int(found[1]) > 12 for found in numbers)

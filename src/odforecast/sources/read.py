@@ -1,9 +1,4 @@
-"""A file of any kind read as cells of text: CSV, Excel, Parquet and JSON, told by their content.
-
-Nothing is interpreted here. A file that is cut off, undecodable, of another kind, or larger than
-any release is refused. A gzip file or workbook of a few megabytes can unpack to gigabytes, and a
-device or pipe never ends, so nothing is read beyond a limit.
-"""
+"""A file of any kind read as cells of text: CSV, Excel, Parquet and JSON, told by their content."""
 
 from __future__ import annotations
 
@@ -50,18 +45,7 @@ IsHeader = Callable[[list[str]], bool]
 
 @dataclass(frozen=True)
 class Limits:
-    """How large a file may be.
-
-    The largest file of CDC's known today (county counts) is below 30 MB unpacked and has two
-    million cells; a process reading one stays below 1 GB of memory within the defaults.
-
-    Attributes
-    ----------
-    size : int
-        Bytes, as read and once more when unpacked.
-    cells : int
-        Cells of a table, blank ones included.
-    """
+    """How large a file may be."""
 
     size: int = 200_000_000
     cells: int = 5_000_000
@@ -83,32 +67,7 @@ class Limits:
 
 @dataclass
 class RawFile:
-    """Cells of a file before anybody has interpreted them.
-
-    Attributes
-    ----------
-    name : str
-        File name, for messages.
-    cells : DataFrame of str
-        Columns as the file names them; a blank cell is ``""``.
-    rows : ndarray of int
-        Where each record stands in the file (see ``row_word``).
-    row_word : str
-        ``"row"`` (1-based, titles and header counted) or ``"record"`` (1-based, no header).
-    kind : str
-        csv, xlsx, parquet or json.
-    separator : str
-        Of a delimited text.
-    file, sha256 : str
-        File name as it is, and the hash of the file's bytes.
-    blank_rows : int
-        Entirely empty rows left out.
-    open_end : bool
-        Whether the last row ends in a blank cell without a line end, so that nobody can tell
-        whether a value is cut off there.
-    notes : list of str
-        What a reader should know.
-    """
+    """Cells of a file before anybody has interpreted them."""
 
     name: str
     cells: pd.DataFrame
@@ -130,26 +89,7 @@ def read_raw(
     header: IsHeader | None = None,
     latin: bool = False,
 ) -> RawFile:
-    """Read the cells of a file, whatever its format.
-
-    Parameters
-    ----------
-    path : path
-        The kind is told from the first bytes, not from the name.
-    limits : Limits, optional
-        How large a file may be, packed and unpacked; default: beyond any release.
-    header : callable, optional
-        Whether a row is the header: then titles may stand above it and semicolons between
-        columns, and ``FILE.xlsx:Sheet`` is one sheet of a workbook. Default: the header is the
-        first row, and only one sheet may hold data.
-    latin : bool
-        Whether a text that is not UTF-8 is read as Latin-1.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, decoded or recognised, is cut off or too large.
-    """
+    """Read the cells of a file, whatever its format."""
     limits = limits or Limits()
     sheet = None
     named = re.fullmatch(r"(.+\.xls[xm]):(.+)", str(path), re.IGNORECASE)
@@ -330,10 +270,7 @@ def _records(name: str, cells: pd.DataFrame, kind: str) -> RawFile:
 
 
 def delimited(name: str, data: bytes, separator: str) -> Iterator[list[str]]:
-    """Rows of a UTF-8 text with columns between separators, quoted as in CSV.
-
-    Not pandas' parser, which fills the end of a row that is too short and takes a cut last line.
-    """
+    """Rows of a UTF-8 text with columns between separators, quoted as in CSV."""
     handle = io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="")
     number = length = 0
 
@@ -436,10 +373,7 @@ class NoRowsError(DataError):
 
 
 def _parsed(name: str, data: bytes, limits: Limits, row: Callable[[Pairs], Any]) -> Any:
-    """A JSON text as objects, each made of its pairs by ``row``.
-
-    Lists of nothing take far more memory than text: their commas are counted before.
-    """
+    """A JSON text as objects, each made of its pairs by ``row``."""
     if data.count(b",") > 3 * limits.cells or data.count(b"[") > 1_000_000:
         limits.check_cells(name, limits.cells + 1, 1)
     limits.check_size(name, len(data) / (2 if data.isascii() else 0.5), "holds text of")
@@ -565,11 +499,7 @@ def _parquet(name: str, data: bytes, limits: Limits) -> pd.DataFrame:
 
 
 def _check_parquet(name: str, data: bytes, file: Any, limits: Limits) -> list[str]:
-    """Refuse what is too large or not a plain table; the names of the columns of texts.
-
-    What a footer says of sizes may be wrong, and Arrow reserves what the pages' headers say: both
-    are added up before anything is unpacked.
-    """
+    """Refuse what is too large or not a plain table; the names of the columns of texts."""
     import pyarrow as pa
 
     meta, known = file.metadata, pa.types

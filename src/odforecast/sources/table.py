@@ -1,31 +1,4 @@
-"""The canonical tables of states and of counties: columns, order, types, hash, and text form.
-
-A table of states has one row per (release, location, month, indicator), columns
-:data:`odforecast.names.TABLE_COLUMNS` in that order, rows sorted by indicator, location
-(US first, then CDC codes alphabetically, NYC and Puerto Rico last) and month. A table of counties
-has one row per county and month of one release, columns :data:`COUNTY_COLUMNS`, rows sorted by
-FIPS and month:
-
-=================  ==================  ======================================================
-column             type                meaning
-=================  ==================  ======================================================
-release            datetime64[ns]      release date; one per table
-location           str                 hub code: two-digit FIPS, ``US`` or ``NYC``
-fips               str                 of counties: five digits, leading zero kept
-state              str                 CDC code: postal abbreviation, ``US`` or ``YC``
-county             str                 name as CDC writes it
-month              datetime64[ns]      first day of the month that ends the 12-month period
-indicator          str                 CDC's text
-reported, deaths   float64             12-month-ending deaths (percent for one indicator)
-predicted          float64             CDC's completeness-adjusted value; NaN if blank
-percent_complete   float64             percent; ``99.5+`` is 99.5, a lower bound
-percent_pending    float64             percent of death records pending investigation
-completeness_note  str                 CDC's words on how complete earlier data were
-urban              str                 ``1`` (large central metro) to ``6`` (noncore), or blank
-status             str                 one of :data:`odforecast.names.STATUSES`; of counties
-                                       ``ok``, ``suppressed`` (1 to 9) or ``missing``
-=================  ==================  ======================================================
-"""
+"""The canonical tables of states and of counties: columns, order, types, hash, and text form."""
 
 from __future__ import annotations
 
@@ -132,24 +105,7 @@ def location_codes(states: NDArray[np.object_]) -> NDArray[np.object_]:
 
 
 def canonical(table: pd.DataFrame) -> pd.DataFrame:
-    """Check a table of states or of counties, fix its types, and sort it.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns of :data:`odforecast.names.TABLE_COLUMNS` or :data:`COUNTY_COLUMNS`, in any order.
-
-    Returns
-    -------
-    DataFrame
-        A sorted copy; equal tables in any row order give the same result.
-
-    Raises
-    ------
-    DataError
-        If a column is missing or unknown, a value is outside its column's domain, a row
-        appears twice, or more than one release is in it.
-    """
+    """Check a table of states or of counties, fix its types, and sort it."""
     layout = _layout("fips" in table)
     names = [str(c) for c in table.columns]
     if sorted(names) != sorted(layout.columns):
@@ -232,10 +188,7 @@ def table_hash(table: pd.DataFrame) -> str:
 
 
 def to_text(table: pd.DataFrame) -> pd.DataFrame:
-    """The table as people read it, all text: months ``2024-07``, counts ``126``, blanks.
-
-    :func:`odforecast.sources.vsrr.read_vsrr` reads the CSV of a table of states back to the same.
-    """
+    """The table as people read it, all text: months ``2024-07``, counts ``126``, blanks."""
     layout = _layout("fips" in table)
     out: dict[str, object] = {}
     for name in layout.columns:

@@ -1,21 +1,4 @@
-"""CDC's provisional drug-overdose counts (VSRR, data set ``xkb8-kh2a``): every era, one table.
-
-:func:`read_vsrr` reads any published form of a release into the canonical long table (see
-:mod:`odforecast.sources.table`) or refuses it, naming the file, the row, the key and the value.
-What it decides, so that nobody has to guess:
-
-* Headers match whatever their case, spaces, dots and underscores (``Data Value``,
-  ``DataValue``, ``data_value``, ``Data.Value``); an unknown column is refused.
-* Indicators match whatever their case, spacing and punctuation, and ``and`` for ``&``, and
-  come out in CDC's present spelling.
-* A blank count is ``suppressed`` if its footnote says so (1 to 9 deaths), else
-  ``low_quality`` if the footnote says so, else ``missing``. Where a footnote says both, the
-  count is known to be below 10, so ``suppressed`` is the more useful. ``no data`` is blank.
-* ``99.5+`` percent complete is 99.5, a lower bound.
-* Rows that repeat an earlier row exactly are left out and counted; rows that give one key
-  two different values are refused.
-* The table written by ``odforecast data export`` reads back to itself.
-"""
+"""CDC's provisional drug-overdose counts (VSRR, data set ``xkb8-kh2a``): every era, one table."""
 
 from __future__ import annotations
 
@@ -85,19 +68,7 @@ _NEEDS = (("state", "name", "location"), "month", "indicator", ("reported", "pre
 
 @dataclass(frozen=True)
 class SumCheck:
-    """Do the 50 states, DC and New York City add up to the US row, in reported counts?
-
-    They do, exactly, in every release known; where they do not, a cell has been changed.
-
-    Attributes
-    ----------
-    checked : int
-        (Indicator, month) pairs with a US count and all 52 jurisdictions' counts.
-    failed : int
-        Pairs that do not add up.
-    example : str or None
-        The first that does not.
-    """
+    """Do the 50 states, DC and New York City add up to the US row, in reported counts?"""
 
     checked: int
     failed: int
@@ -111,35 +82,7 @@ class SumCheck:
 
 @dataclass(frozen=True)
 class LoadReport:
-    """What was in a file, what was kept, and what was not, with the reasons.
-
-    Attributes
-    ----------
-    file, sha256, kind : str
-        Name, hash of its bytes, and format.
-    release : datetime.date
-        Release date of the numbers.
-    rows_read, rows_kept : int
-        Rows of the file, without header and blank lines; rows of the table.
-    exact_duplicates : int
-        Rows left out because the file holds the very same row before.
-    blank_rows : int
-        Empty rows left out; not in ``rows_read``.
-    statuses : dict of str to int
-        Rows by status: ok, suppressed, low_quality, missing.
-    lower_bounds : int
-        Cells such as ``99.5+`` of percent complete, read as 99.5.
-    first_month, last_month : str
-        ``"2015-01"``.
-    jurisdictions, indicators : tuple of str
-        CDC codes (``US`` first) and CDC's indicators.
-    us_last : float or None
-        Reported US 12-month count of drug-overdose deaths in the last month.
-    sums : SumCheck
-        Whether the jurisdictions add up to the US.
-    notes : tuple of str
-        What a reader of the numbers should know.
-    """
+    """What was in a file, what was kept, and what was not, with the reasons."""
 
     file: str
     sha256: str
@@ -182,15 +125,7 @@ def check_sums(table: pd.DataFrame) -> SumCheck:
 
 @dataclass(frozen=True)
 class Loaded:
-    """A release read from a file.
-
-    Attributes
-    ----------
-    table : DataFrame
-        Canonical long table; see :mod:`odforecast.sources.table`.
-    report : LoadReport
-        What was found, kept and left out.
-    """
+    """A release read from a file."""
 
     table: pd.DataFrame
     report: LoadReport
@@ -297,11 +232,7 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Loaded:
 
 
 def _check_headers(table: Table, values: dict[str, Floats]) -> None:
-    """Refuse a release whose values show that two headers are swapped.
-
-    Percent complete is near 100 and percent pending near 0, and the predicted value, which adds
-    what is missing, is rarely below the reported one.
-    """
+    """Refuse a release whose values show that two headers are swapped."""
     complete, pending = values["percent_complete"], values["percent_pending"]
     for lower, upper, fewest, said, hint in (
         (complete, pending, 0, "Percent Complete is below Percent Pending Investigation",
@@ -322,11 +253,7 @@ def _check_headers(table: Table, values: dict[str, Floats]) -> None:
 def _check_open_end(
     table: Table, values: dict[str, Floats], states: Texts, indicators: Texts
 ) -> None:
-    """Refuse a blank at the end of a file that may be a value cut off.
-
-    A file of CDC's whose last line has no line end exists, and ends in a blank value. That
-    blank is believed where every other month of the same series is blank too.
-    """
+    """Refuse a blank at the end of a file that may be a value cut off."""
     if table.raw.open_end:
         last = values.get(list(table.headers)[-1])
         same = (states == states[-1]) & (indicators == indicators[-1])
@@ -401,11 +328,7 @@ def _check_conflicts(table: Table, rows: pd.DataFrame, repeats: int) -> None:
 
 
 def _release_note(release: dt.date, last_month: np.datetime64) -> list[str]:
-    """Whether a release date is implausible, given the last month of data.
-
-    CDC publishes mid-month, about 7 months after the last data month until January 2022 and
-    about 5 since.
-    """
+    """Whether a release date is implausible, given the last month of data."""
     published = np.datetime64(release, "M")
     lag = int((published - last_month).astype(int))
     usual = 7 if published < np.datetime64("2022-02") else 5

@@ -1,20 +1,4 @@
-"""CDC WONDER exports of monthly deaths: text or CSV, whatever was ticked when it was queried.
-
-:func:`read_wonder` reads one export or refuses it, naming the file, the row and the value.
-What it decides, so that nobody has to guess:
-
-* ``Total`` rows are not data: they are taken out, counted, checked against the rows they add
-  up, and kept apart (they hold the suppressed deaths too, so they are the best monthly totals).
-* ``Suppressed`` is NaN with status ``suppressed`` (1 to 9 deaths). A count of 1 to 9 beside a
-  place is refused: WONDER never shows one.
-* Cells that the query left out (zero or suppressed rows hidden) have no row; they are counted.
-* New York is the whole state: ``NY+YC``, never CDC's ``NY``, which excludes New York City.
-* Counts are by **residence**; provisional releases (VSRR) count where deaths occurred.
-* The cause is read from the footer. Underlying cause X40-X44, X60-X64, X85, Y10-Y14 is the
-  official definition; multiple-cause queries of the same codes run about 7% higher.
-* Text exports end with a footer; without one the file is cut off and refused. CSV copies have
-  none: their cause is what their own columns say, and they have no query date.
-"""
+"""CDC WONDER exports of monthly deaths: text or CSV, whatever was ticked when it was queried."""
 
 from __future__ import annotations
 
@@ -89,21 +73,7 @@ NEW_YORK = ("NY+YC", "36+NYC")
 
 
 class Footer(NamedTuple):
-    """What the footer of an export says.
-
-    Attributes
-    ----------
-    definition : str
-        The cause in words: underlying or multiple, and the ICD-10 codes.
-    official : bool
-        Whether it is the official definition: underlying cause, no further condition.
-    group_by : str
-        What rows stand for.
-    query_date : datetime.date
-        Day of the query.
-    data_as_of : datetime.date or None
-        Day of the data, where provisional data sets say it.
-    """
+    """What the footer of an export says."""
 
     definition: str
     official: bool
@@ -114,29 +84,7 @@ class Footer(NamedTuple):
 
 @dataclass(frozen=True)
 class WonderReport:
-    """What was in an export.
-
-    Attributes
-    ----------
-    file : str
-        Its name.
-    total_rows, duplicates : int
-        ``Total`` rows taken out; rows that repeat an earlier one exactly.
-    hidden : int
-        Cells (place by month) that have no row: zero or suppressed.
-    places : tuple of str
-        CDC codes, ``("US",)`` for a national export, ``NY+YC`` for New York.
-    counted_by : str
-        ``residence`` or ``occurrence``.
-    footer : Footer or None
-        Cause and query date; None for CSV copies.
-    definition : str
-        The cause, in words.
-    official : bool
-        Whether it is the official definition of drug-overdose deaths.
-    notes : tuple of str
-        What a reader should know.
-    """
+    """What was in an export."""
 
     file: str
     total_rows: int
@@ -152,19 +100,7 @@ class WonderReport:
 
 @dataclass(frozen=True)
 class Wonder:
-    """A CDC WONDER export.
-
-    Attributes
-    ----------
-    table : DataFrame
-        Columns location, state, month, deaths, status, provisional, partial, definition,
-        query_date; sorted by state and month; month is datetime64.
-    totals : Series
-        Deaths of all places by month, from the ``Total`` rows, suppressed deaths included;
-        empty where the export has none.
-    report : WonderReport
-        What was found and left out.
-    """
+    """A CDC WONDER export."""
 
     table: pd.DataFrame
     totals: pd.Series
@@ -172,25 +108,7 @@ class Wonder:
 
 
 def us_months(export: Wonder) -> pd.DataFrame:
-    """US deaths by month, with the range that hidden and suppressed cells leave open.
-
-    Parameters
-    ----------
-    export : Wonder
-        A national export, or one of all 51 states and DC.
-
-    Returns
-    -------
-    DataFrame
-        Index month; ``deaths``, ``low``, ``high``. National rows and ``Total`` rows are exact;
-        elsewhere each of the 51 places without a count has between 0 (1 if suppressed) and 9
-        deaths, and ``deaths`` is the middle.
-
-    Raises
-    ------
-    DataError
-        If the export has neither totals nor all places.
-    """
+    """US deaths by month, with the range that hidden and suppressed cells leave open."""
     table = export.table
     if export.report.places == ("US",):
         seen = table.set_index("month")["deaths"]

@@ -294,13 +294,7 @@ def _repeats(case: Case) -> Iterator[str]:
 
 @_rule(EVERYWHERE)
 def _known(case: Case) -> Iterator[str]:
-    """12-month counts are the panel's months and the drawn ones, added.
-
-    The months before the draws are the panel's. Where they are drawn, too, they may be others
-    where counts can still change: in the open months, and in the year that closed last, which
-    stands in provisional counts until its final file. A coherent nation's months are its parts',
-    which have constants of their own: it is left out.
-    """
+    """12-month counts are the panel's months and the drawn ones, added."""
     made, panel = case.first, case.panel
     if made.target != TARGET_MONTH:
         return
@@ -378,7 +372,7 @@ def _global_state() -> tuple[Any, Any]:
 def _order(case: Case) -> Iterator[str]:
     """The order of places does not matter."""
     back = case.again(rows(case.panel, case.panel.locations[::-1]))
-    yield from _differs(case, back, case.first.locations, "when places stand in another order")
+    yield from _differs(case, back, case.first.locations, "when places are in another order")
 
 
 @_rule(ONCE)
@@ -469,19 +463,16 @@ RULES = (*BEFORE, *ANSWERS, *EVERYWHERE, *ONCE, "panel-stays")
 
 
 def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | None = None) -> Kept:
-    """Check that a model does what every forecaster must do.
+    """Check that a model keeps the contract of every forecaster.
 
-    A model may refuse a panel with a :class:`~odforecast.errors.PanelError` that says why, but
-    not the ordinary one.
+    A model may refuse a panel with a :class:`~odforecast.errors.PanelError` that gives the reason,
+    but not the ordinary panel.
 
     Parameters
     ----------
     model : Model, str or forecaster
-        What ``od.get_model`` or ``@od.forecaster`` returns, a name, or an object with ``spec``
-        and ``fit``.
     zoo : mapping of str to Panel, optional
-        Panels by name, the ordinary one first; default: :func:`odforecast.testing.zoo`, of
-        counties for a model that forecasts only these.
+        Panels by name, the ordinary one first; default: :func:`odforecast.testing.zoo`.
 
     Returns
     -------
@@ -491,11 +482,9 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
     Raises
     ------
     ContractError
-        An AssertionError that lists every broken rule, on which panels, what was found, and what
-        to do about it. A rule that cannot be asked because another one is broken (an answer of
-        the wrong shape has no seed) is not listed.
+        An AssertionError that lists every broken rule, on which panels, and how to fix it.
     TypeError
-        If it is no forecaster at all.
+        If it is not a forecaster.
 
     Examples
     --------
@@ -538,8 +527,8 @@ def _as_model(model: object) -> Model:
     lacking = [name for name in ("spec", "fit") if not hasattr(inner, name)]
     if lacking:
         raise TypeError(
-            f"{inner!r} is no forecaster: it has no {' and no '.join(lacking)}; a function becomes "
-            "one by @od.forecaster, a class is given as an object"
+            f"{inner!r} is not a forecaster: it has no {' and no '.join(lacking)}; "
+            "decorate a function with @od.forecaster, or give an object of the class"
         )
     if not isinstance(inner.spec, Spec):
         kind = type(inner.spec).__name__

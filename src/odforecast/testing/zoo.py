@@ -142,7 +142,7 @@ def _panel(places: tuple[str, ...], sums: Floats, **more: Any) -> Panel:
 
 
 def ordinary(places: Mapping[str, float] = PLACES) -> Panel:
-    """A panel as a release would be: the last counts incomplete, with all CDC says of them."""
+    """A panel as a release would be: the last counts incomplete, with all CDC says about them."""
     true = made(places)
     sums, n_time = true.reported, true.months.size
     # A sum lacks what its own newest months lack.
@@ -204,7 +204,7 @@ def rows(panel: Panel, places: Sequence[str]) -> Panel:
 
 
 def until(panel: Panel, month: np.datetime64) -> Panel:
-    """A panel as far as ``month``, with all it says of the months kept, predicted counts too."""
+    """A panel as far as ``month``, with all it says about the months kept, predicted counts too."""
     day = publication_date(month)
     beside = {name: until(other, month) for name, other in panel.beside.items()}
     kept = _months(panel, slice(int((month - panel.months[0]).astype(int)) + 1))

@@ -1,17 +1,4 @@
-"""Archive: every release ever loaded, and what was known on a day.
-
-On disk an archive is a folder::
-
-    dataset=states/release=2024-12-11.4f0c…parquet    figures, named by date and content hash
-    dataset=counties/release=2023-10-08.b2c3…parquet  the same, of counties
-    ledger.jsonl                                      what happened to them, one line an event
-
-Files are written once and never changed; the ledger only grows. What counts for a date is what
-the events add up to (:mod:`odforecast.vintage.ledger`): the first figures added, unless they
-were retracted or replaced. A release that contradicts itself is stored apart (*quarantined*) and
-invisible until somebody accepts it with a reason. Archives from before the ledger, with files
-``release=2024-12-11.parquet`` in the folder itself, are read as they are.
-"""
+"""Archive: every release ever loaded, and what was known on a day."""
 
 from __future__ import annotations
 
@@ -719,7 +706,7 @@ def _checked(table: pd.DataFrame, date: dt.date) -> pd.DataFrame:
 
 
 def _other(held: Kept, table: pd.DataFrame, digest: str) -> ArchiveError:
-    """What to say of figures that are not those there."""
+    """What to say about figures that are not those there."""
     return ArchiveError(
         f"the archive holds other numbers for {of_table(table).called(held.release)}: "
         f"{len(held.read()):,} rows (hash {held.data_hash}) there, {len(table):,} rows (hash "

@@ -1,10 +1,4 @@
-"""The releases that ship with the package, an archive like any other: ``vintage/bundled/``.
-
-2026-01-14, the default, is CDC's whole file. 2025-09-17, before it, has reported and predicted
-counts of all drug-overdose deaths and of synthetic opioids (T40.4) for the US, 50 states, DC and
-New York City: its percentages are NaN, and a blank count has status ``missing``, whatever the
-reason was. The counties' release of 2023-10-08 is CDC's whole file.
-"""
+"""The releases that ship with the package, an archive like any other: ``vintage/bundled/``."""
 
 from __future__ import annotations
 

@@ -1,9 +1,4 @@
-"""The two data sets, states and counties: their columns, places, and how a table becomes a grid.
-
-The archive, its files, the checks and the panels ask here what a data set is like, and treat both
-alike. A count that CDC hides is the interval 1 to 9; one that a release of counties lost, for it
-had no room for a comma, is 1,000 or more.
-"""
+"""The two data sets, states and counties: their columns, places, and how a table becomes a grid."""
 
 from __future__ import annotations
 
@@ -29,26 +24,7 @@ LOST = 1000.0
 
 @dataclass(frozen=True)
 class Dataset:
-    """One data set.
-
-    Attributes
-    ----------
-    name, short, id : str
-        ``"states"``, its short name ``"vsrr"``, and its identifier at data.cdc.gov.
-    place, counts : str
-        Columns of the places and of the counts.
-    part : str
-        Column whose values are read one without the others; empty if there is none.
-    basis : str
-        Where deaths are counted.
-    stale : int
-        Days after which CDC must have published another release.
-    texts : tuple of str
-        Columns of text, whose types a file does not keep.
-    needs, knows : tuple of str
-        Fields of the download without which its rows mean nothing, and all it is known to have;
-        empty if that is not checked.
-    """
+    """One data set."""
 
     name: str
     short: str
@@ -156,19 +132,7 @@ def columns(rows: pd.DataFrame, *names: str) -> dict[str, Floats]:
 
 @dataclass(frozen=True, eq=False)
 class Grid:
-    """Rows of one release and indicator as places × months.
-
-    Attributes
-    ----------
-    places : tuple of str
-        CDC's codes of states, or FIPS codes of counties, in order.
-    months : ndarray of datetime64[M]
-        Ends of the 12-month periods, consecutive.
-    reported, predicted, complete, pending : ndarray, shape (places, months)
-        NaN where not shown.
-    low, high : ndarray, shape (places, months)
-        What a count lies between; NaN where it is missing.
-    """
+    """Rows of one release and indicator as places × months."""
 
     places: tuple[str, ...]
     months: Months

@@ -1,14 +1,4 @@
-"""Donors: what the real releases whose counts have settled missed, month of death by month.
-
-A release's **late arrivals** by month of death follow from the deficit of its 12-month-ending
-counts, D(t) = settled(t) − reported(t): D(t) − D(t−1) is what came in late of month t less the
-same of month t − 12. A share of a month's count can be laid on another month, in a rise or a
-fall; a share of the 12-month sum cannot. The closing corrections of an annual file, which remove
-deaths, are negative shares of the months of the year that was closed.
-
-A table of them ships (``bundled/donors.csv.gz``, made by ``make donors``), so that the benchmark
-with delay runs without the releases.
-"""
+"""Donors: what the real releases whose counts have settled missed, month of death by month."""
 
 from __future__ import annotations
 
@@ -75,14 +65,7 @@ def donors(archive: Archive, truth: Panel | None = None) -> tuple[Donor, ...]:
 def gathered(
     archive: Archive, truth: Panel | None = None
 ) -> tuple[tuple[Donor, ...], dict[dt.date, str]]:
-    """The donors of an archive, and the releases that gave none with the reason.
-
-    Parameters
-    ----------
-    archive : Archive
-    truth : Panel, optional
-        As for :func:`donors`.
-    """
+    """The donors of an archive, and the releases that gave none with the reason."""
     if truth is None:
         try:
             truth = archive.as_of().panel()
@@ -109,20 +92,7 @@ def gathered(
 
 
 def donor_of(panel: Panel, truth: Panel) -> Donor:
-    """The donor that a release is, without predecessors.
-
-    Parameters
-    ----------
-    panel : Panel
-        The release, seen on its own day.
-    truth : Panel
-        A later release.
-
-    Raises
-    ------
-    DataError
-        If the counts of the last month have not settled, or none can be compared.
-    """
+    """The donor that a release is, without predecessors."""
     last = panel.last_month
     old = int((np.datetime64(truth.release, "M") - last).astype(int))
     if old < SETTLED or not truth.months[0] <= last <= truth.last_month:
@@ -150,11 +120,7 @@ def donor_of(panel: Panel, truth: Panel) -> Donor:
 
 
 def _aligned(panel: Panel, settled: Panel) -> tuple[Floats, Floats, tuple[str, ...]]:
-    """What a release's counts lack of the settled ones, the settled months, and the places.
-
-    A count missing inside the series, one of a state or two in an early release, is taken to
-    lack what its neighbours lack. A place without its last counts is left out.
-    """
+    """What a release's counts lack of the settled ones, the settled months, and the places."""
     offset = int((panel.months[0] - settled.months[0]).astype(int))
     at = np.arange(settled.months.size) - offset
     deficits, months, places = [], [], []
@@ -178,15 +144,7 @@ def _aligned(panel: Panel, settled: Panel) -> tuple[Floats, Floats, tuple[str, .
 
 
 def _late(deficit: Floats, months: Floats) -> Floats:
-    """Shares of the months not yet in a release, shape (L, BACK), the last month first.
-
-    The recursion late(t) = D(t) − D(t−1) + late(t−12) needs a year to start from. It starts 36
-    months back, or where the release begins, with the year whose count is D's first. Were that
-    year's late taken as 0 while D is not (the publisher restated old years), the whole of it
-    would come back every twelve months with the other sign, and no later count would be met. So
-    the first D is spread over its year as the deaths are: then all later counts come back
-    exactly, whatever month was restated. In all releases so far the first D is 0.
-    """
+    """Shares of the months not yet in a release, shape (L, BACK), the last month first."""
     late = np.zeros_like(months)
     for out, lacks, deaths in zip(late, deficit, months):
         start = max(int(np.flatnonzero(~np.isnan(lacks))[0]), lacks.size - 1 - _START)
@@ -199,11 +157,7 @@ def _late(deficit: Floats, months: Floats) -> Floats:
 
 
 def _shares(late: Floats, months: Floats) -> Floats:
-    """Late deaths over the months' deaths, within limits, the last month first.
-
-    What is beyond the limits goes to the month before: all counts but that month's own hold
-    both, and stay as they were.
-    """
+    """Late deaths over the months' deaths, within limits, the last month first."""
     out = np.zeros((len(months), BACK))
     carried = np.zeros(len(months))
     for back in range(min(BACK, months.shape[1])):

@@ -1,12 +1,4 @@
-"""Download a release of CDC's, and keep it: resumable, checked, never half written.
-
-A folder holds, besides the archive's own files:
-
-* ``downloads/2025-07-16_vsrr_1752674192.json.gz``: the rows as CDC answered them, one file per
-  release and data set, named by release date and the moment the rows last changed;
-* ``.partial/``: pages of a download that was cut off. They are used only while CDC's table is
-  still the one they were cut from, and removed when it is complete.
-"""
+"""Download a release of CDC's, and keep it: resumable, checked, never half written."""
 
 from __future__ import annotations
 
@@ -43,27 +35,7 @@ _TRIES = 4
 
 @dataclass(frozen=True)
 class Fetched:
-    """What a fetch found and did.
-
-    Attributes
-    ----------
-    release : datetime.date
-        Day in Washington when CDC last changed the rows.
-    file : path
-        Rows as CDC answered them, unless somebody deleted them.
-    sha256 : str
-        Of the file's bytes.
-    rows : int
-        Rows downloaded, or read from the pages of an earlier try.
-    resumed : int
-        How many of them were here from an earlier try.
-    added : bool
-        Whether there is a new release now.
-    why : str
-        What was done, in words.
-    loaded : Loaded, Counties or None
-        The release, read; None where nothing had to be read.
-    """
+    """What a fetch found and did."""
 
     release: dt.date
     file: Path
@@ -145,19 +117,7 @@ def fetch(
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Download:
-    """All rows of a data set at one moment.
-
-    Attributes
-    ----------
-    meta : Metadata
-        Of the table they are from.
-    rows : list of dict
-        As CDC answered them.
-    resumed : int
-        How many were here from an earlier try.
-    folder : path
-        Where their pages are.
-    """
+    """All rows of a data set at one moment."""
 
     meta: Metadata
     rows: Rows
@@ -252,13 +212,7 @@ def download(
 
 
 def write_rows(path: Path, rows: Rows) -> str:
-    """Write rows as gzipped JSON, whole or not at all; the same rows give the same bytes.
-
-    Returns
-    -------
-    str
-        SHA-256 of the file.
-    """
+    """Write rows as gzipped JSON, whole or not at all; the same rows give the same bytes."""
     lines = ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     content = gzip.compress(f"[{lines}]\n".encode(), compresslevel=6, mtime=0)
     with replacing(path) as part, part.open("wb") as handle:

@@ -1,10 +1,4 @@
-"""Past releases from the history of a file in a git repository.
-
-Some repositories overwrite one file each time CDC publishes. Every version of it is a copy of a
-past release. The history is cloned without contents into a temporary folder; contents are fetched
-one by one. :func:`odforecast.vintage.past.fetch_past` checks, dates, adds and keeps each like any
-other copy: the day of the commit only says that it was published by then.
-"""
+"""Past releases from the history of a file in a git repository."""
 
 from __future__ import annotations
 
@@ -48,47 +42,7 @@ _HINT = f"give the folder of a repository, or an address that begins with {', '.
 
 
 class History:
-    """Clone of a git repository without contents; use it as a context manager.
-
-    Parameters
-    ----------
-    url : str
-        Address (``https``, ``http``, ``ssh``, ``git`` or ``file``) or folder of the repository.
-    timeout : float
-        Seconds without any answer after which a server is given up.
-    limit : float
-        Seconds that one call of git may take.
-    most_bytes : int
-        Largest content of a file.
-    most_clone : int
-        Largest clone, in bytes.
-
-    Attributes
-    ----------
-    name : str
-        The repository, for messages and the archive's log.
-    heard : bool
-        Whether a content was ever fetched.
-
-    Raises
-    ------
-    DataError
-        If this is not an address that git is asked for.
-    DownloadError
-        If git is not installed, or cannot clone the repository.
-
-    Examples
-    --------
-    ::
-
-        from odforecast.vintage.history import History
-        from odforecast.vintage.past import fetch_past
-
-        with History("https://github.com/PopHIVE/Ingest") as history:
-            versions = history.versions("data/nchs_mortality/raw/xkb8-kh2a.parquet")
-            for outcome in fetch_past("releases", history, copies=versions):
-                print(outcome.copy.commit, outcome)
-    """
+    """Clone of a git repository without contents; use it as a context manager."""
 
     def __init__(
         self,
@@ -127,15 +81,7 @@ class History:
         self._open.close()
 
     def versions(self, path: str) -> tuple[Copy, ...]:
-        """The contents that a file has had, each once, oldest first.
-
-        Those of the default branch come before those that only other branches and tags have.
-
-        Raises
-        ------
-        DataError
-            If there is no such file in the history.
-        """
+        """The contents that a file has had, each once, oldest first."""
         unsafe = path.startswith("-") or re.search(r"[\x00-\x1f]", path)
         if unsafe or {"", ".", ".."} & set(path.split("/")):
             raise DataError(
@@ -166,13 +112,7 @@ class History:
         return tuple(found.values())
 
     def get(self, copy: Copy) -> bytes:
-        """The bytes of a version, unchecked.
-
-        Raises
-        ------
-        DownloadError
-            If they cannot be fetched, or are more than any release.
-        """
+        """The bytes of a version, unchecked."""
         content = self._git("cat-file", "blob", copy.git_blob, most=self._most_bytes)
         self.heard = True
         return content
@@ -260,10 +200,7 @@ def _day(seconds: str) -> dt.date:
 
 
 def _environment(local: bool) -> dict[str, str]:
-    """Variables for git: those of a surrounding repository, and programs that ask, are left out.
-
-    A clone needs the user's proxies, keys and certificates; reading it needs none of them.
-    """
+    """Variables for git: those of a surrounding repository, and programs that ask, are left out."""
     kept = () if local else ("GIT_SSH", "GIT_SSL", "GIT_PROXY", "GIT_CONFIG")
     env = {k: v for k, v in os.environ.items() if not k.startswith("GIT_") or k.startswith(kept)}
     env.pop("SSH_ASKPASS", None)

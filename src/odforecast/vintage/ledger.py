@@ -1,9 +1,4 @@
-"""Ledger: what happened to the releases of an archive, one line an event, never rewritten.
-
-``ledger.jsonl`` only grows: each event is one line, appended in one write, so processes may
-append at the same time. What an archive holds is what the events add up to (:func:`fold`); the
-first of two that disagree wins, and the same events give the same answer to everybody.
-"""
+"""Ledger: what happened to the releases of an archive, one line an event, never rewritten."""
 
 from __future__ import annotations
 
@@ -88,28 +83,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened to one release.
-
-    Attributes
-    ----------
-    event : str
-        One of :data:`EVENTS`.
-    dataset : str
-    release : datetime.date
-    data_hash : str
-        Content hash of the figures it is about; for a replacement, of the new ones. Empty for a
-        file of an archive that had no ledger yet.
-    reason : str
-        Why: a user's words, or what the release contradicts itself in.
-    replaces : str
-        Hash of the figures that a replacement puts aside.
-    source : dict of str to str
-        ``file`` and ``sha256`` of CDC's file, and what else :class:`Origin` says of it.
-    at : str
-        When, in UTC.
-    id : str
-        Tells two processes that did the same thing at the same time apart.
-    """
+    """One thing that happened to one release."""
 
     event: str
     dataset: str
@@ -133,10 +107,7 @@ class Event:
 
 
 class Current(NamedTuple):
-    """The figures that count for one release: what made them count, and why if they need a reason.
-
-    The hash is empty for a file older than the ledger.
-    """
+    """The figures that count for one release."""
 
     event: Event
     reason: str
@@ -145,16 +116,7 @@ class Current(NamedTuple):
 
 @dataclass
 class State:
-    """What events add up to.
-
-    Attributes
-    ----------
-    current : dict
-        Data set and date to the figures that count.
-    apart : dict
-        Data set and date to figures that are kept and not used, by hash: quarantined or
-        retracted, with the event that put them there.
-    """
+    """What events add up to."""
 
     current: dict[Key, Current] = field(default_factory=dict)
     apart: dict[Key, dict[str, Event]] = field(default_factory=dict)
@@ -225,16 +187,7 @@ def fold(events: Iterable[Event]) -> State:
 
 
 def read(path: Path) -> list[Event]:
-    """Events of a ledger, oldest first; none if there is no such file.
-
-    A last line that an append left unfinished (a full disk, a power cut) is passed over: what
-    it was to say never happened.
-
-    Raises
-    ------
-    ArchiveError
-        If a line was changed after it was written, or says what this version does not know.
-    """
+    """Events of a ledger, oldest first; none if there is no such file."""
     try:
         lines = path.read_bytes().decode("utf-8", errors="replace").split("\n")
     except FileNotFoundError:
@@ -249,13 +202,7 @@ def read(path: Path) -> list[Event]:
 
 
 def begin(path: Path) -> None:
-    """Make an empty ledger, unless there is one.
-
-    Raises
-    ------
-    ArchiveError
-        If it cannot be made.
-    """
+    """Make an empty ledger, unless there is one."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -264,13 +211,7 @@ def begin(path: Path) -> None:
 
 
 def append(path: Path, event: Event) -> None:
-    """Write an event at the end of a ledger, in one piece.
-
-    Raises
-    ------
-    ArchiveError
-        If it cannot be written.
-    """
+    """Write an event at the end of a ledger, in one piece."""
     line = _line(_plain(event))
     try:
         descriptor = os.open(path, _APPEND, 0o666)
@@ -290,7 +231,7 @@ def append(path: Path, event: Event) -> None:
 
 
 def unwritable(path: Path, error: OSError) -> ArchiveError:
-    """What to say of a file that cannot be written."""
+    """What to say about a file that cannot be written."""
     return ArchiveError(
         f"cannot write {path}: {error.strerror or error}", hint="is the folder writable?"
     )

@@ -1,14 +1,4 @@
-"""Past releases: public copies of them, and how they are downloaded, checked, dated and kept.
-
-CDC overwrites its table every month. What it said before survives where somebody put a file into
-a public repository; ``bundled/past_releases.csv`` lists such copies, each pinned by a commit. The
-copies of one release are listed in the order in which they are tried: whole and verifiable ones
-first. :mod:`odforecast.vintage.history` finds others in the history of a repository.
-
-A copy is checked by its hash where one is known, read like any file, and added like any file: one
-that contradicts itself is stored apart. Bytes that were downloaded are in ``downloads/past/`` of
-the archive's folder, named by place and hash, and are not asked for again.
-"""
+"""Past releases: public copies of them, and how they are downloaded, checked, dated and kept."""
 
 from __future__ import annotations
 
@@ -65,26 +55,7 @@ _SILENT = 3
 
 @dataclass(frozen=True)
 class Copy:
-    """A public copy of a past release: a file at one commit of a repository.
-
-    Attributes
-    ----------
-    release : datetime.date
-        Release date; a guess where ``settled`` is false. Of a version in a history, which nobody
-        listed: the day of the commit, in Washington; the release is not later.
-    repository, commit, path : str
-        Where it is, on GitHub unless a client says otherwise.
-    basis : {"known", "inferred", ""}
-        Whether CDC's date is known, or inferred from the last month by CDC's calendar.
-    last_month : str
-        ``"2024-07"``, the last month in the file; empty for a version in a history.
-    settled : bool
-        Whether the list was made from the file's contents.
-    sha256, git_blob : str
-        Of its bytes; empty where unknown. Git's is the SHA-1 of ``blob LENGTH\\0`` and the bytes.
-    note : str
-        What to know of it.
-    """
+    """A public copy of a past release: a file at one commit of a repository."""
 
     release: dt.date
     repository: str
@@ -116,13 +87,7 @@ class Copy:
         return "sha256" if self.sha256 else "git blob" if self.git_blob else ""
 
     def verify(self, content: bytes) -> None:
-        """Refuse bytes that are not those listed.
-
-        Raises
-        ------
-        DataError
-            If their hash is another, or they are only a pointer to the file.
-        """
+        """Refuse bytes that are not those listed."""
         if content.startswith(_POINTER):
             raise DataError("a pointer to large-file storage (git LFS), not the file", _UNUSED)
         name, listed, found = "SHA-256", self.sha256, sha256(content)
@@ -201,23 +166,7 @@ def past_copies() -> tuple[Copy, ...]:
 
 
 def read_copies(file: str | os.PathLike[str]) -> tuple[Copy, ...]:
-    """Copies of a list in the columns of odforecast's own, :data:`COLUMNS`.
-
-    Parameters
-    ----------
-    file : path
-        CSV. The copies of one release are tried in the order in which they are listed.
-
-    Returns
-    -------
-    tuple of Copy
-        Oldest release first.
-
-    Raises
-    ------
-    DataError
-        If a row cannot be understood; it is named.
-    """
+    """Copies of a list in the columns of odforecast's own, :data:`COLUMNS`."""
     columns = [Column(name, name, parse) for name, parse in _COLUMNS.items()]
     what = "a list of copies of past releases"
     columns.append(Column("note", "note"))
@@ -234,22 +183,7 @@ def read_copies(file: str | os.PathLike[str]) -> tuple[Copy, ...]:
 def settle(
     copy: Copy, read: Callable[[dt.date | None], Release], listed: Sequence[Copy]
 ) -> tuple[Release, str]:
-    """The release in a copy under its own date, and how that is known.
-
-    Parameters
-    ----------
-    copy : Copy
-    read : callable
-        Reads the file as the release of a day; given None, as that which the file says it is.
-    listed : sequence of Copy
-        Copies with dates: a release has one date, whichever copy it is read from.
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read as any release that was published by then, or the list was
-        made from the contents and the file ends elsewhere.
-    """
+    """The release in a copy under its own date, and how that is known."""
     today = dt.date.today()
     # Whatever was guessed: a release cannot hold a month that has not ended.
     bound = today if copy.last_month else min(today, copy.release)
@@ -346,34 +280,14 @@ class RawFiles(Client):
         self.name = plain(urlsplit(self.url).netloc.rpartition("@")[2] or self.url)
 
     def get(self, copy: Copy) -> bytes:
-        """The bytes of a copy, unchecked.
-
-        Raises
-        ------
-        DownloadError
-            If the server does not answer, or has no such file.
-        """
+        """The bytes of a copy, unchecked."""
         url = f"{self.url}/{copy.repository}/{copy.commit}/{quote(copy.path)}"
         return self._ask("GET", url, self.name, bytes)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one copy; as text, a line.
-
-    Attributes
-    ----------
-    copy : Copy
-    status : str
-        ``"added"``; ``"there"``, added from this very copy before; ``"equal"`` or ``"differs"``,
-        a second copy, compared with the figures that count; ``"quarantined"``, stored apart;
-        ``"retracted"``, stored apart by the user; ``"gone"``, not available; ``"refused"``, not
-        what was listed or not a release.
-    release : datetime.date or None
-        Its date; where the file was not read, as listed, or None for a version in a history.
-    words : str
-        The same for people.
-    """
+    """What became of one copy; as text, a line."""
 
     copy: Copy
     status: str
@@ -394,53 +308,7 @@ def fetch_past(
     tell: Callable[[Outcome], None] = lambda _: None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Outcome, ...]:
-    """Download copies of past releases, check them, and add them to an archive.
-
-    States are dated as listed, or by their last month as CDC's calendar has it; versions of
-    counties by the day that the data are of. A version is never dated later than its commit. Two
-    copies of one release are compared, and the first is kept.
-
-    Parameters
-    ----------
-    archive : Archive or path
-        Where to; a folder is made if it does not exist.
-    client : RawFiles or History
-        Where from.
-    copies : sequence of Copy, optional
-        Of a list or of a history; default: those odforecast knows of, :func:`past_copies`.
-    release : date or str, optional
-        Only copies that are listed for this release.
-    dataset : {"states", "counties"}, optional
-        Refuse the other one; None takes both.
-    tell : callable, optional
-        Told of each copy when it is done.
-    progress : callable, optional
-        Called as ``progress(copies_done, copies_in_all)``.
-
-    Returns
-    -------
-    tuple of Outcome
-        One for each copy. A copy that is gone, refused or stored apart does not stop the others.
-
-    Raises
-    ------
-    DownloadError
-        If the server never answers at all.
-    DataError
-        If no copy is listed for the release.
-    ArchiveError
-        If the archive is in memory, or is damaged.
-
-    Examples
-    --------
-    ::
-
-        from odforecast.vintage.past import RawFiles, fetch_past
-
-        with RawFiles() as client:
-            for outcome in fetch_past("releases", client, release="2024-12-11"):
-                print(outcome)
-    """
+    """Download copies of past releases, check them, and add them to an archive."""
     asked = wanted(past_copies() if copies is None else copies, release)
     run = _Intake(archive, client, (*(copies or ()), *past_copies()), dataset)
     done: list[Outcome] = []
@@ -460,13 +328,7 @@ def fetch_past(
 
 
 def wanted(copies: Sequence[Copy], release: str | dt.date | None) -> tuple[Copy, ...]:
-    """The copies of one release, or all.
-
-    Raises
-    ------
-    DataError
-        If there is none of that release.
-    """
+    """The copies of one release, or all."""
     date = None if release is None else to_date(release)
     found = tuple(c for c in copies if date in (None, c.release))
     if date is not None and not found:
@@ -501,19 +363,7 @@ def _unpacked(file: Path) -> bytes:
 
 
 class _Intake:
-    """One pass of copies into an archive's folder.
-
-    Attributes
-    ----------
-    own : Archive
-        The user's own releases: what is bundled beneath is no reason not to add the whole.
-    folder : Path
-        Where downloaded bytes are kept.
-    seen : dict
-        Status and release date of what was added or quarantined before, by place.
-    retracted : dict
-        What the user did, and why, by date and hash of the figures.
-    """
+    """One pass of copies into an archive's folder."""
 
     def __init__(
         self,

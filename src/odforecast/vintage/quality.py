@@ -1,20 +1,4 @@
-"""What a release gives away without knowing the truth: contradictions, and what to take care of.
-
-:func:`contradictions` are cells that cannot be right: CDC's reported counts always add up, a death
-in a drug class is in the total too, and a 12-month sum moves slowly. A digit too many, two digits
-swapped or a row of another table break one of these; in the real releases of 2017-2025 nothing
-does. A release with one is quarantined.
-
-:func:`check` returns flags: what a careful epidemiologist would look for before using a release.
-Each has a code of :data:`CHECKS`, explained in ``docs/reference/quality.md`` under that code, a
-severity, the place and month it is about, and a message that says what was found and what it
-means. Nothing is changed or left out because of a flag.
-
-Counts are intervals (:class:`odforecast.vintage.dataset.Grid`): two cells contradict each other
-where no two numbers in their intervals go together. Counties are counted by residence and their
-states' rows by occurrence, which differ by a quarter at most in the real releases (DC .77, South
-Dakota 1.24).
-"""
+"""What a release gives away without knowing the truth: contradictions, and what to take care of."""
 
 from __future__ import annotations
 
@@ -65,22 +49,7 @@ OF_STATE = 1.5
 
 @dataclass(frozen=True)
 class Contradiction:
-    """A cell that cannot be right, or that cannot be beside another.
-
-    Attributes
-    ----------
-    location : str
-        CDC code, or the FIPS code of a county.
-    month : str
-        ``"2024-07"``, which ends the 12-month period.
-    indicator : str
-    value : float
-        What the release says.
-    message : str
-        What it cannot be beside.
-    kind : {"sum", "move", "class", "predicted", "revision"}
-        What it breaks.
-    """
+    """A cell that cannot be right, or that cannot be beside another."""
 
     location: str
     month: str
@@ -269,10 +238,7 @@ def _predicted(name: str, grid: Grid) -> Iterator[Contradiction]:
 
 
 def state_sums(grid: Grid, states: pd.DataFrame) -> tuple[tuple[str, ...], Floats, Floats, Floats]:
-    """States, the least and the most that their counties add up to, and the states' own rows.
-
-    A missing count counts for nothing at least, and for any number at most.
-    """
+    """States, the least and the most that their counties add up to, and the states' own rows."""
     names = tuple(sorted(set(grid.states)))
     code = np.array([names.index(s) for s in grid.states])
     sums = []
@@ -303,10 +269,7 @@ def _beyond_state(grid: Grid, states: pd.DataFrame) -> Iterator[Contradiction]:
 
 
 def _vanished(now: Grid, before: Grid) -> Iterator[Contradiction]:
-    """Counties that have no row any more, as in a file that was cut off: one line a state.
-
-    Connecticut's editions and a county that was split come and go.
-    """
+    """Counties that have no row any more, as in a file that was cut off: one line a state."""
     there = {*now.places, *SPLIT, *(part for parts in SPLIT.values() for part in parts)}
     gone = [i for i, f in enumerate(before.places) if f not in there and edition_of(f) is None]
     for state in sorted({before.states[i] for i in gone}):
@@ -631,7 +594,7 @@ def _tail_incomplete(seen: Release) -> Found:
         for t in np.flatnonzero(~np.isnan(reported) & ~np.isnan(predicted))[-1:]:
             yield NATION, seen.grid.months[t], (
                 f"reported {reported[t]:,.0f}, CDC predicts {predicted[t]:,.0f}: the last months "
-                "rise in later releases. A fall at the end of a reported series is no fall yet"
+                "rise in later releases. A fall at the end of a reported series is not yet a fall"
             )  # fmt: skip
 
 

@@ -19,19 +19,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 @dataclass(frozen=True)
 class RecoveredMonths:
-    """Months behind one release's 12-month-ending counts.
-
-    Attributes
-    ----------
-    table : DataFrame
-        One row per location and month: state, month, deaths (whole; rolling sums are the
-        published counts), sd, q05 … q95, pinned (``season`` or ``wonder``).
-    level : Series
-        By state: deaths counted where they occurred per death of WONDER's residents; NaN where
-        WONDER pins nothing.
-    notes : tuple of str
-        What a reader should know.
-    """
+    """Months behind one release's 12-month-ending counts."""
 
     table: pd.DataFrame
     level: pd.Series

@@ -1,11 +1,4 @@
-"""How counts were revised: releases × months, what changed between two releases, completeness.
-
-A count's **age** in a release is the number of months from the month that ends its 12-month
-period to the month of the release. Its **final** value is the reported count of the newest
-release of the archive, and only where that release is old enough to be one: at least 12 months
-(``settled``) after the end of the period. Completeness is the reported count divided by the
-final one; it may be above 100%, as revisions can be negative.
-"""
+"""How counts were revised: releases × months, what changed between two releases, completeness."""
 
 from __future__ import annotations
 
@@ -139,7 +132,7 @@ class Revisions:
         Raises
         ------
         UnknownNameError
-            If a name is no place's, a place is named twice or not there, or none is named.
+            If a name is not a place's, a place is named twice or not there, or none is named.
         """
         rows = [self.locations.index(s) for s in pick(locations, self.locations, _OF)]
         return replace(
@@ -150,7 +143,7 @@ class Revisions:
         )
 
     def plot(self, location: str | None = None, axes: Axes | None = None, **style: Any) -> Axes:
-        """What each release said of each month of one place: the reporting triangle.
+        """What each release said about each month of one place: the reporting triangle.
 
         Parameters
         ----------
@@ -269,19 +262,16 @@ class Revisions:
 def revisions(
     archive: Archive, locations: str | Iterable[str] = "US", indicator: str = ALL_DRUGS
 ) -> Revisions:
-    """What every release of an archive said.
-
-    One release is in memory at a time, and only its rows of the indicator.
+    """What every release of an archive said about the same months.
 
     Parameters
     ----------
     archive : Archive
     locations : str or iterable of str
-        Codes or names; ``"all"`` for the US and every jurisdiction. Counties (``"39035"``,
-        ``"Ohio/*"``) are looked up in the releases of counties; states and counties have
-        releases of their own, and are not asked for together.
+        ``"all"`` for the US and every jurisdiction; counties (``"39035"``, ``"Ohio/*"``) are not
+        combined with states.
     indicator : str
-        CDC's name, or a short one; of counties all drugs together.
+        CDC's name, or a short one; for counties all drugs.
 
     Returns
     -------
@@ -290,7 +280,7 @@ def revisions(
     Raises
     ------
     ArchiveError
-        If no release has a reported count of the indicator at any of the locations.
+        If no release has a reported count of the indicator there.
     UnknownNameError
         If a location or the indicator is unknown.
 

@@ -1,10 +1,4 @@
-"""Careful clients of servers: :class:`Client`, and of data.cdc.gov (Socrata) in particular.
-
-Every request has a time limit for each piece of an answer and one for the whole, and no redirect is
-followed. An answer that is late, cut off, not JSON, ``408``, ``429`` or ``5xx`` is asked for again,
-after a wait that grows or that the server names (``Retry-After``); anything else is an error at
-once.
-"""
+"""Careful clients of servers: :class:`Client`, and of data.cdc.gov (Socrata) in particular."""
 
 from __future__ import annotations
 
@@ -123,10 +117,7 @@ class Client:
     def _ask[T](
         self, method: str, url: str, shown: str, read: Callable[[bytes], T], **sent: Any
     ) -> T:
-        """What ``read`` makes of an answer, asked for until it is whole.
-
-        ``shown`` stands for the address in messages.
-        """
+        """What ``read`` makes of an answer, asked for until it is whole."""
         attempt = 0
         while True:
             attempt += 1
@@ -202,11 +193,7 @@ class Client:
         return f" ({self._plain(message)})" if message else ""
 
     def _body(self, answer: requests.Response, shown: str) -> bytes:
-        """Body of an answer, unpacked, within the limits of time and size.
-
-        A server may send it byte by byte, without end, or gigabytes packed into megabytes. Only
-        gzip is unpacked, because only gzip is asked for.
-        """
+        """Body of an answer, unpacked, within the limits of time and size."""
         end = time.monotonic() + self._limit
         packed = answer.headers.get("Content-Encoding", "").strip().lower() in ("gzip", "x-gzip")
         unpack = zlib.decompressobj(wbits=31) if packed else None
@@ -243,15 +230,7 @@ def _retry_after(text: str | None) -> float | None:
 
 @dataclass(frozen=True)
 class Metadata:
-    """What the catalogue says of a data set.
-
-    Attributes
-    ----------
-    updated : int
-        When the rows last changed, in seconds since 1970 (UTC).
-    columns : tuple of str
-        Field names, without the server's own fields.
-    """
+    """What the catalogue says about a data set."""
 
     updated: int
     columns: tuple[str, ...]
@@ -323,7 +302,7 @@ class Socrata(Client):
         return f"<Socrata {self.url}, {token} token, {self.page_size:,} rows a page>"
 
     def metadata(self, dataset: str) -> Metadata:
-        """What the catalogue says of a data set.
+        """What the catalogue says about a data set.
 
         Parameters
         ----------

@@ -1,13 +1,4 @@
-"""Where the releases of an archive lie: in a folder or in memory.
-
-A folder says which figures count (``kept``) and what happened to them (``events``), and keeps new
-ones. It decides nothing: what the events add up to is :mod:`odforecast.vintage.ledger`'s, what may
-be added is the archive's, and so is what lies above or beneath it.
-
-A release on disk is a Parquet file that is written once, whole or not at all. A file of states has
-one row group per indicator, so that one is read without the others, and a hash of the table and of
-each indicator's rows, checked whenever they are read. A file of counties is one part.
-"""
+"""Where the releases of an archive lie: in a folder or in memory."""
 
 from __future__ import annotations
 
@@ -39,18 +30,7 @@ _META = b"odforecast"
 
 @dataclass(frozen=True)
 class Kept:
-    """The figures of one release: a file, or a table in memory.
-
-    Attributes
-    ----------
-    release : datetime.date
-    reason : str
-        Why they count although they contradict themselves or replaced others; else empty.
-    file : path or None
-    table : DataFrame or None
-    digest : str
-        Content hash, where the file's name says it.
-    """
+    """The figures of one release: a file, or a table in memory."""
 
     release: dt.date
     reason: str = ""
@@ -71,7 +51,7 @@ class Kept:
         return {} if self.file is None else dict(self._meta().get("source", {}))
 
     def _meta(self) -> dict[str, Any]:
-        """What a file says of itself: ``data_hash``, ``source``, and ``parts``."""
+        """What a file says about itself: ``data_hash``, ``source``, and ``parts``."""
         import pyarrow.parquet as pq
 
         assert self.file is not None
@@ -143,12 +123,7 @@ def _readable(file: Path) -> Iterator[None]:
 
 
 def _write(file: Path, table: pd.DataFrame, meta: Mapping[str, Any]) -> bool:
-    """Write a file, whole or not at all; false if it is there.
-
-    The content goes to a hidden file beside it, which is then linked to the final name: linking
-    fails if another process was first, so nothing is ever written over, and a process that dies
-    half way leaves no release behind.
-    """
+    """Write a file, whole or not at all; false if it is there."""
     if file.exists():
         return False
     temp = file.parent / f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp"
@@ -216,12 +191,7 @@ def _write_parquet(handle: Any, table: pd.DataFrame, meta: dict[str, Any]) -> No
 
 @dataclass
 class Folder:
-    """Files in a folder, and its ledger; without a folder, tables in memory.
-
-    Attributes
-    ----------
-    path : path or None
-    """
+    """Files in a folder, and its ledger; without a folder, tables in memory."""
 
     path: Path | None = None
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict)

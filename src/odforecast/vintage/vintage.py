@@ -131,32 +131,30 @@ class Vintage:
         locations: str | Iterable[str] | None = None,
         dataset: str = STATES,
     ) -> pd.DataFrame:
-        """The release as it was published, tidy: one row per indicator, location and month.
+        """The release as published: one row per indicator, location and month.
 
         Parameters
         ----------
         indicator : str, optional
-            CDC's name, or a short one; default: all.
+            Default: all.
         locations : str or iterable of str, optional
-            Places by any of their names; default: all.
+            Default: all.
         dataset : {"states", "counties"}
 
         Returns
         -------
         DataFrame
-            Of counties, the columns of :mod:`odforecast.sources.table`. Of states:
-            ``release`` and ``month`` (end of the 12 months, both datetime64), ``location`` (hub
-            code, str), ``state`` (CDC's code, str), ``indicator`` (str); ``reported`` and
-            ``predicted`` (12-month-ending deaths, float, NaN where not published),
-            ``percent_complete`` and ``percent_pending`` (percent, float), ``status`` (``ok``,
-            ``suppressed``, ``low_quality`` or ``missing``).
+            States: ``release``, ``month`` (datetime64), ``location`` (hub code), ``state`` (CDC's
+            code), ``indicator``, ``reported``, ``predicted`` (NaN where not published),
+            ``percent_complete``, ``percent_pending``, ``status`` (``ok``, ``suppressed``,
+            ``low_quality`` or ``missing``). Counties: see :mod:`odforecast.sources.table`.
 
         Raises
         ------
         PanelError
-            If the release lacks the indicator, or a place.
+            If the release lacks the indicator or a place.
         UnknownNameError
-            If a name is no place's, or a place is named twice.
+            If a name is not a place's, or a place is named twice.
 
         Examples
         --------
@@ -281,7 +279,7 @@ class Vintage:
             panel of the day beside it (``beside["states"]``), newer months and all.
             Of states: US first where the release has it or all of its parts, then the
             jurisdictions; with deaths of all causes and T40.4 of the same day beside it (beside
-            a class: all drugs), and what earlier releases said of the same cells.
+            a class: all drugs), and what earlier releases said about the same cells.
 
         Raises
         ------
@@ -346,7 +344,7 @@ class Vintage:
         return {*self._archive.copies(ends, dataset), *(d for d in ends if ends[d] == last)}
 
     def _triangle(self, panel: Panel) -> Triangle | None:
-        """What earlier releases said of a panel's cells; None where none has any of them."""
+        """What earlier releases said about a panel's cells; None where none has any of them."""
         learning = panel.indicator == ALL_DRUGS
         span = LEARNING_MONTHS if learning else TRIANGLE_MONTHS
         first = np.datetime64(panel.release, "M") - span * ONE_MONTH
@@ -416,28 +414,7 @@ def county_panel(
     notes: tuple[str, ...] = (),
     earlier: Sequence[pd.DataFrame] = (),
 ) -> Panel:
-    """A panel of one release of counties.
-
-    Parameters
-    ----------
-    table : DataFrame
-        As :attr:`odforecast.sources.county.Counties.table` has it.
-    as_of : datetime.date
-        The day it is seen from.
-    states : Panel, optional
-        The states' panel of that day. Its file is newer as a rule, and what it says of the months
-        after the counties' last is known: it stays.
-    notes : tuple of str
-    earlier : sequence of DataFrame
-        Earlier releases of counties, oldest first.
-
-    Returns
-    -------
-    Panel
-        By residence. A suppressed count is the interval 1 to 9. A blank without that footnote is
-        missing; where the release lost its large counts, it is 1,000 and more: see
-        :func:`odforecast.sources.county.lost_counts`.
-    """
+    """A panel of one release of counties."""
     grid = Grid.of(table)
     release = table["release"].iloc[0].date()
     if np.isposinf(grid.high).any():

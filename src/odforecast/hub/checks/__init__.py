@@ -1,7 +1,4 @@
-"""The checks of hubValidations on a hub, by their own names.
-
-:func:`check` runs them; :class:`Checks` is what they found; :data:`CHECKS` lists all 52.
-"""
+"""The checks of hubValidations on a hub, by their own names."""
 
 from odforecast.hub.checks.report import BY_NAME, CHECKS, Checks, Finding, Known, Outcome
 from odforecast.hub.checks.run import check

@@ -69,20 +69,7 @@ def read_schemas(folder: Path | None) -> dict[str, dict[str, Any]]:
 
 
 def read_hub(root: Path, schemas: Mapping[str, Mapping[str, Any]]) -> Hub | list[Finding]:
-    """Read a hub's configuration, or say what is wrong with it.
-
-    Parameters
-    ----------
-    root : Path
-        The hub's folder.
-    schemas : mapping
-        As :func:`read_schemas` gives them; without any, only what they do not say is judged.
-
-    Raises
-    ------
-    DataError
-        If the hub is written for a schema version whose rules are not known here.
-    """
+    """Read a hub's configuration, or say what is wrong with it."""
     found, wrong = {}, []
     for name in (*FILES, _METADATA_SCHEMA):
         path = root / CONFIG / f"{name}.json"

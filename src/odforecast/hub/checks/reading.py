@@ -1,9 +1,4 @@
-"""A hub's files, read with care: paths, JSON, YAML, and tables of text cells.
-
-A hub is somebody else's folder. A file may be a link out of it, a pipe that never ends, not UTF-8
-or cut short, and a configuration or metadata made to fill the memory: each is one
-:class:`Unreadable` with one line.
-"""
+"""A hub's files, read with care: paths, JSON, YAML, and tables of text cells."""
 
 from __future__ import annotations
 
@@ -193,11 +188,7 @@ def values_text(values: Mapping[str, Word]) -> str:
 
 @dataclass(frozen=True)
 class Rows:
-    """A table of texts, and the tests that several checks make of one.
-
-    A submission of 500,000 rows has a few hundred distinct texts: each is looked at once, and
-    rows are compared as whole numbers.
-    """
+    """A table of texts, and the tests that several checks make of one."""
 
     codes: pd.DataFrame
     words: dict[str, list[Word]]
@@ -336,11 +327,7 @@ class Rows:
 
 
 def read_rows(path: Path, root: Path, parts: Mapping[str, Word] | None = None) -> Rows:
-    """Read a CSV, Parquet or Arrow file as texts; an empty cell, and ``NA`` in CSV, is NA.
-
-    ``parts`` are columns that the names of folders give (``as_of=2024-01-31``). A file that is
-    empty, cut, not UTF-8, has a column twice or lies outside the hub is :class:`Unreadable`.
-    """
+    """Read a CSV, Parquet or Arrow file as texts; an empty cell, and ``NA`` in CSV, is NA."""
     ending = path.suffix.lower()
     with _unreadable(path, root):
         if ending not in (".csv", ".parquet", ".arrow"):

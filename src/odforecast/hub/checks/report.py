@@ -34,7 +34,7 @@ class Known:
     name : str
         Its name; that of its function where hubValidations gives it none (the four optional).
     says : str
-        What it says of a file that passes.
+        What it says about a file that passes.
     stops : bool
         Whether the checks after it are not run once it failed.
     applies_to : str
@@ -115,10 +115,7 @@ class Finding:
 
 @dataclass
 class Broken:
-    """What one check found in one file: the first broken places, and how many there are.
-
-    Without any, ``note`` is what there is to say of a check that passes.
-    """
+    """What one check found in one file: the first broken places, and how many there are."""
 
     findings: list[Finding] = field(default_factory=list)
     count: int = 0
@@ -165,7 +162,7 @@ class Outcome:
     status : str
         ``passed``, ``failed`` or ``not run``.
     file : str
-        The file, from the hub's folder on; empty for what is no file's.
+        The file, from the hub's folder on; empty for what is not a file's.
     reason : str
         Why it was not run, or what a passed check has to say; empty else.
     findings : tuple of Finding

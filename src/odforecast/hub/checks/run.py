@@ -53,23 +53,19 @@ def check(
     extra_dates: bool = True,
     clock: Clock = _now,
 ) -> Checks:
-    """Run hubValidations' checks, by their own names, on a hub or on one file of it.
+    """Run hubValidations' checks on a hub or on one file of it.
 
     Parameters
     ----------
     path : path
-        A hub's folder; or a submission, a metadata file, a file or data set of target data, which
-        need not exist; or a folder of a hub, for the files in it.
+        A hub, a submission, a metadata file, target data, or a folder of a hub.
     submission_time : bool, str or datetime
-        Whether the submission window is judged: now, on a day (``2022-10-19``, of the hub's own
-        time zone), or at a moment (``2022-10-19T12:00``, UTC where it names no zone).
+        Check the submission window: now, on a day in the hub's time zone, or at a moment.
     schemas : path, optional
-        Folder with the hubverse's ``admin-schema.json``, ``tasks-schema.json`` and
-        ``target-data-schema.json``. Without, ``valid_config`` judges only what no schema says.
+        Folder with the hubverse's JSON schemas, for ``valid_config``.
     extra_dates : bool
-        Whether the days of a time series may be others than those to be forecast: hubValidations'
-        ``allow_extra_dates``, which is false there; but a series that helps to forecast begins
-        before the first round.
+        Allow days in a time series that are not forecast (hubValidations'
+        ``allow_extra_dates``).
     clock : callable
         Gives the present moment.
 
@@ -81,8 +77,8 @@ def check(
     Raises
     ------
     DataError
-        If the path is not part of a hub, or is its configuration, if the hub is written for a
-        schema before v5, or if a schema or moment cannot be read.
+        If the path is not part of a hub or is its configuration, the hub's schema is older than
+        v5, or a schema or moment cannot be read.
 
     Examples
     --------
@@ -167,11 +163,7 @@ class _Run:
             self.reasons.setdefault(known.name, reason)
 
     def run(self, subject: object, checks: Iterable[Known], file: str, stop: str = "") -> str:
-        """Run checks, each a method of the subject, in order.
-
-        ``stop`` is the check that failed before, and stops these. Returned is the one that stops
-        whatever comes next.
-        """
+        """Run checks, each a method of the subject, in order."""
         for known in checks:
             name, reason = known.name, ""
             # The place of a metadata file is looked at whatever its ending is.

@@ -1,8 +1,4 @@
-"""The checks of a submission and of a model's metadata: a method for each, by hubValidations' name.
-
-A row belongs to a model task if each of its task ids, its output type and its output type id is
-legal there. That is membership of a grid; the grid itself is never written out.
-"""
+"""The checks of a submission and of a model's metadata."""
 
 from __future__ import annotations
 
@@ -316,12 +312,7 @@ class Submission:
         return found
 
     def _missing(self, task: ModelTask, output: OutputType, mine: np.ndarray) -> Broken:
-        """Rows that one output type of a model task lacks.
-
-        For each row, and each set of its columns whose value is optional: keep those, let the
-        others run through their required values, and all these rows must exist. The empty set is
-        the grid of required values itself.
-        """
+        """Rows that one output type of a model task lacks."""
         required = {name: task.choice(name).needed for name in self.columns}
         if output.kind != "sample":
             required[_ID] = output.ids
@@ -431,11 +422,7 @@ class Submission:
         return found
 
     def spl_compound_taskid_set(self) -> Broken:
-        """All samples of a model task have one set of compound task ids: the hub's or coarser.
-
-        The compound task ids are those with one value within a sample. Over the others it is
-        joint. A set that is joint over more than ``compound_taskid_set`` is accepted.
-        """
+        """All samples of a model task have one set of compound task ids: the hub's or coarser."""
         found = Broken()
         for group in self.samples:
             known = group.known
@@ -453,11 +440,7 @@ class Submission:
         return found
 
     def spl_compound_tid(self) -> Broken:
-        """Each sample has one value of each compound task id.
-
-        hubValidations asks this of the set that ``spl_compound_taskid_set`` found in the same
-        rows, for which it holds.
-        """
+        """Each sample has one value of each compound task id."""
         assert self.samples
         return Broken()
 

@@ -1,14 +1,4 @@
-"""A forecaster of another library as one of ours: which series it gets, and what comes of it.
-
-The forecaster is fitted again to the series as it was at up to ``windows`` earlier months, every
-third one, and forecasts the twelve months after each: its past errors, one path of twelve months
-for each. A drawn path is the point forecast plus a sum of all these error paths, each weighted by
-a standard normal number over the root of how many there are. So drawn errors are normal, with
-mean zero; their spread in each month ahead is the root mean square of the past errors (a bias
-counts as spread, and is not corrected), and from month to month they go together as the past ones
-did. That makes them joint over months. Beyond twelve months a further path of errors goes on
-where the first ended.
-"""
+"""A forecaster of another library as one of ours: which series it gets, and what comes of it."""
 
 from __future__ import annotations
 
@@ -81,7 +71,7 @@ def past_errors(y: Floats, forecast: Callable[[Floats], Floats], windows: int) -
         )
     errors = np.stack([y[end : end + LENGTH] - forecast(y[:end]) for end in ends])
     if not np.isfinite(errors).all():
-        raise PanelError("a past point forecast is no finite number")
+        raise PanelError("a past point forecast is not a finite number")
     return errors
 
 
@@ -124,7 +114,7 @@ class Marginals:
         """Draws, shape (draws, horizon), independent from month to month."""
         at = np.sort(np.asarray(self.quantiles(horizon), dtype=float), axis=0)
         if at.shape != (len(LEVELS), horizon) or not np.isfinite(at).all():
-            raise PanelError("its quantiles are no finite numbers")
+            raise PanelError("its quantiles are not finite numbers")
         score = np.asarray(ndtri(LEVELS))
         normal = rng.standard_normal((horizon, draws)).T
         piece = np.clip(np.searchsorted(score, normal) - 1, 0, score.size - 2)

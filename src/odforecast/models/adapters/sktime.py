@@ -31,54 +31,44 @@ def from_sktime(
     log: bool = True,
     windows: int = WINDOWS,
 ) -> Model:
-    """A forecaster of sktime as a model of this library.
+    """Use a forecaster of sktime as a model of this library.
 
-    It is fitted to one place at a time, a clone for each; the one given is left as it is. It gets
-    a series of monthly periods without gaps.
+    A clone is fitted to each place, on monthly periods without gaps.
 
     Parameters
     ----------
     forecaster : sktime forecaster
-        For example ``ThetaForecaster(sp=12)``: any that forecasts one series without other ones,
-        pipelines and reductions of regressions too.
+        For example ``ThetaForecaster(sp=12)``: any that forecasts one series.
     on : {"months", "sums"}
-        What it is fitted to. ``"months"``: the months behind CDC's sums, and drawn months are
-        added to the known ones, for 12-month counts. ``"sums"``: the 12-month sums themselves,
-        as most people do, which forgets that 12 − h of the twelve months are known.
+        Fit the months behind CDC's counts (then added), or the 12-month counts themselves.
     name : str, optional
-        What tables call it; default: its class and parameters. Two adapters of one forecaster,
-        with other ``paths`` or ``log``, need one each to stand in one backtest.
+        Default: its class and parameters.
     paths : {"errors", "quantiles"}
-        Where sample paths come from: sktime's forecasters have none that are joint over months.
-        ``"errors"``: its point forecasts, and the errors of its own earlier forecasts
-        (:func:`odforecast.models.adapters.foreign.past_errors`), joint over months; it is fitted
-        ``windows`` times more. ``"quantiles"``: ``predict_quantiles``, of each month by itself:
-        joint over nothing, so only on sums.
+        Draw paths from point forecasts and past errors
+        (:func:`odforecast.models.adapters.foreign.past_errors`), with ``windows`` more fits; or
+        from ``predict_quantiles`` (only on sums).
     log : bool
-        Fit to log(1 + deaths), as the built-in models; else to deaths.
+        Fit to log(1 + deaths).
     windows : int
-        With ``paths="errors"``: earlier forecasts at most, each three months before the last.
+        Earlier forecasts for ``paths="errors"``, three months apart.
 
     Returns
     -------
     Model
-        Joint over months or over nothing; never over places: the nation is a series of its own,
-        and sums of places are refused. Negative draws are set to zero, and the forecast's
-        warnings say how many.
+        Joint over months or over nothing, never over places. Negative draws become zero, with a
+        warning.
 
     Raises
     ------
     ForecastError
-        If sktime is not installed, it is no forecaster of it, a setting is unknown, it has no
-        quantiles, or quantiles are asked for on months.
+        If sktime is not installed, it is not an sktime forecaster, a setting is unknown, or
+        quantiles are missing or requested on months.
 
     Notes
     -----
-    Each ``random_state`` that is not set gets a number that hangs on what is forecast, so that
-    one seed gives one forecast. Needs ``pip install 'odforecast[sktime]'``.
-
-    CDC publishes sums, and the months behind them are known up to one constant per calendar
-    month: a season of 12 that is fitted to them is partly that of the recovery.
+    A ``random_state`` that is not set gets a seed from what is forecast. Needs
+    ``pip install 'odforecast[sktime]'``. A season of 12 fitted to recovered months is partly that
+    of the recovery.
 
     Examples
     --------

@@ -1,11 +1,4 @@
-"""A model of StatsForecast as one of ours: :func:`from_statsforecast`.
-
-statsforecast 2.1 draws some of them wrongly (see :mod:`odforecast.models.classical`), so each is
-written here as the recursion that its authors give, with normal errors: the innovations form for
-exponential smoothing (Hyndman et al. 2008, chapter 2; Svetunkov et al. 2022 for the complex one)
-and ARIMA, the recursion of Fiorucci et al. (2016) for Theta. Without errors each gives the point
-forecasts of statsforecast, but for a damped trend, where those are wrong.
-"""
+"""A model of StatsForecast as one of ours: :func:`from_statsforecast`."""
 
 from __future__ import annotations
 
@@ -219,59 +212,46 @@ def from_statsforecast(
     log: bool = True,
     windows: int = WINDOWS,
 ) -> Model:
-    """A model of StatsForecast as a model of this library.
+    """Use a model of StatsForecast as a model of this library.
 
-    It is fitted to one place at a time, a copy for each; the one given is left as it is, and what
-    is done to it afterwards changes nothing here.
+    A copy is fitted to each place; the object given is not changed.
 
     Parameters
     ----------
     model : statsforecast model
-        For example ``AutoCES(season_length=12)``: one of ``statsforecast.models``, or an object
-        with the same ``fit(y)`` and ``predict(h)``.
+        For example ``AutoCES(season_length=12)``, or an object with ``fit(y)`` and ``predict(h)``.
     on : {"months", "sums"}
-        What it is fitted to. ``"months"``: the months behind CDC's sums, and drawn months are
-        added to the known ones, for 12-month counts. ``"sums"``: the 12-month sums themselves,
-        as most people do, which forgets that 12 − h of the twelve months are known.
+        Fit the months behind CDC's counts (then added), or the 12-month counts themselves.
     name : str, optional
-        What tables call it; default: its class and parameters. Two adapters of one model, with
-        other ``paths`` or ``log``, need one each to stand in one backtest.
+        Default: its class and parameters.
     paths : {"model", "errors", "quantiles"}, optional
-        Where sample paths come from. ``"model"``: from its own equations, joint over months.
-        ``"errors"``: its point forecasts, and the errors of its own earlier forecasts
-        (:func:`odforecast.models.adapters.foreign.past_errors`), joint over months; it is fitted
-        ``windows`` times more. ``"quantiles"``: its prediction intervals of each month, joint
-        over nothing, so only on sums. Default: ``"model"`` where the equations are known,
-        ``"errors"`` for all others (MFLES, MSTL, TBATS, regressions, …).
+        Draw paths from its own equations; from its point forecasts and past errors
+        (:func:`odforecast.models.adapters.foreign.past_errors`), with ``windows`` more fits; or
+        from its intervals (only on sums). Default: ``"model"`` where the equations are known, else
+        ``"errors"``.
     log : bool
-        Fit to log(1 + deaths), as the built-in models; else to deaths.
+        Fit to log(1 + deaths).
     windows : int
-        With ``paths="errors"``: earlier forecasts at most, each three months before the last.
+        Earlier forecasts for ``paths="errors"``, three months apart.
 
     Returns
     -------
     Model
-        Joint over months or over nothing; never over places: the nation is a series of its own,
-        and sums of places are refused. Negative draws are set to zero, and the forecast's
-        warnings say how many.
+        Joint over months or over nothing, never over places. Negative draws become zero, with a
+        warning.
 
     Raises
     ------
     ForecastError
-        If it is no model of StatsForecast, it needs regressors, a setting is unknown, or it has
+        If it is not a model of StatsForecast, it needs regressors, a setting is unknown, or it has
         no such paths.
 
     Notes
     -----
     AutoETS, Holt, HoltWinters, AutoCES, AutoTheta and its four models, AutoARIMA, ARIMA and
-    AutoRegressive are drawn here, from their fitted equations with normal errors, for
-    statsforecast 2.1 draws some of them wrongly. Naive, RandomWalkWithDrift, SeasonalNaive,
-    HistoricAverage and the four of simple and seasonal exponential smoothing are drawn by their
-    own ``simulate``. Other errors than normal ones, or a Box–Cox parameter, take
-    ``paths="errors"``.
-
-    CDC publishes sums, and the months behind them are known up to one constant per calendar
-    month: a season of 12 that is fitted to them is partly that of the recovery.
+    AutoRegressive are drawn here from their fitted equations, because statsforecast 2.1 draws some
+    of them wrongly. Box–Cox or errors that are not normal need ``paths="errors"``. A season of 12
+    fitted to recovered months is partly that of the recovery.
 
     Examples
     --------

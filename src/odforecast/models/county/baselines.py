@@ -1,42 +1,4 @@
-"""The simplest forecasts of counties: the last count, with past changes round it.
-
-Both take the last 12-month-ending count as the median at every horizon, and differ in the spread.
-Draws are whole numbers, at least 0, and comonotone over horizons: one draw takes the same
-quantile at each. They describe each 12-month-ending count, and say nothing of single months.
-
-``county-hub-baseline``, what county scores are related to
-    *Last value, symmetrised past h-step differences of the county.* In each draw the county's
-    history is completed: a count shown is itself; the hidden counts are one number u from 1 to 9,
-    the same in all hidden months of the county (and the last count is u, if that is hidden); a
-    lost count is what the state leaves in that draw. The errors at horizon h are the differences
-    between all counts h months apart **in that completed history**, whichever of the two were
-    hidden or lost, and their mirror images. One quantile of these, linear between them, is added
-    to the last count of the draw, and rounded. A county always hidden is 1 to 9 for ever; one
-    always 0 stays at 0. Where there are fewer than eight differences at a horizon (a short
-    release), those of the longest horizon with eight are stretched by the square root of time.
-
-``county-last``
-    The last value, and **one spread pooled over counties** on the square-root scale, on which
-    counts of any size vary alike: the differences of square roots h months apart of all counties
-    and months where both counts are shown and are 10 or more, and their mirror images. Needs the
-    whole panel.
-
-What a release hides or lost is filled in, draw by draw:
-
-A **hidden** count is one whole number from 1 to 9, in every draw another, each as likely: never
-NaN, never 5. In one draw it is the same in all months in which the county is hidden, for most of
-the twelve months behind neighbouring counts are the same deaths; so a county that was always
-hidden has never changed, and one that came out of hiding rose by the count shown less that number.
-
-A **lost** count (1,000 and more, see :attr:`odforecast.Panel.lost`) is what the state leaves: the
-state's count of that month less all other counties of the state, hidden ones as drawn, at least
-1,000. Where a state lost several, one that is shown in another month, so below 1,000 there, is
-1,000, and those never shown share the rest alike; if all are shown at times, they share it. The
-state counts deaths where they occurred and its counties where people lived: they are taken as
-equal here. Without a states' panel beside, or without all counties of the state, it is 1,000.
-
-A **missing** count is the last one before it that is known, or else the first after it.
-"""
+"""The simplest forecasts of counties: the last count, with past changes round it."""
 
 from __future__ import annotations
 

@@ -1,20 +1,4 @@
-"""The months and the level of each county of a state, from its 12-month counts.
-
-::
-
-    level[i,t+1]  = level[i,t] (1 + step z)
-    month[i,t]    ~ Poisson(level[i,t] e[t]),     e[t]: the state's month over its last twelve
-
-What is observed is every 12-month count: the sum of the twelve newest months, exactly. Counts that
-were hidden lie between 1 and 9. Counts of neighbouring months are nearly the same deaths, and the
-knowledge that such a sum lies between 1 and 9 must not be used twelve times: see :func:`taken`.
-
-A gamma distribution for each class of how urban a county is, times a factor of the state, which is
-learned from the state's own counts of the last month, hidden ones as intervals, and shrunk. Where
-people are given, of rates; otherwise of deaths.
-
-``python benchmarks/bench_county_model.py --constants`` estimates them again.
-"""
+"""The months and the level of each county of a state, from its 12-month counts."""
 
 from __future__ import annotations
 
@@ -139,7 +123,7 @@ LOST_SHAPE = 4.0
 
 @dataclass(frozen=True)
 class CountyState:
-    """What the counts up to the last say of the counties of a state."""
+    """What the counts up to the last say about the counties of a state."""
 
     # (n,): What is known of the last count: nothing, all, or what it lies between
     kind: NDArray[np.int64]

@@ -1,25 +1,4 @@
-"""The ``county`` model: a filter of each county's months and level, times the state's paths.
-
-A county's level follows its share of the state; its months are Poisson. 12-month counts one month
-apart tell the months one by one, so what a later count keeps of the last twelve months is nearly
-known, and only the new months are uncertain: those are drawn around the county's level times the
-state's month in the same draw::
-
-    sum[i,T+h] = months kept of the last twelve + Poisson(level[i] e[T+1]) + .. + Poisson(.. e[T+h])
-
-In every draw the counties add up to the state's deaths by residence, which are the state's own
-draw times the ratio of residence to occurrence, a slow random walk.
-
-The states' paths are by default those of the default model, fitted to the states' panel that
-stands beside the counties', with the draws that a forecast of the states itself has. They are kept
-in the process: however many counties are forecast, one origin's states are fitted once.
-
-A state's own counts are completed by the model of the states. If its counties are as complete as
-it is, their ratio to the state's **reported** count is the ratio of a year before, up to the drift
-of residence over occurrence. Where the ratio fell further (North Carolina's by an eighth in nine
-months), part is drift and most is delay: the drift has a standard deviation of .018 a year, the
-completeness of counties against their state another.
-"""
+"""The ``county`` model: a filter of each county's months and level, times the state's paths."""
 
 from __future__ import annotations
 
@@ -230,19 +209,7 @@ def delay_of(low: Floats, high: Floats, total: Floats) -> Delay:
 
 @dataclass(eq=False, repr=False)
 class County:
-    """The default for counties.
-
-    Parameters
-    ----------
-    name : str
-        Name in the registry.
-    paths : str or StatePaths
-        The model of the states whose draws the counties follow.
-    phi : float
-        Variance of a county's month over its mean.
-    step : float
-        Standard deviation of the relative monthly step of a county's level.
-    """
+    """The default for counties."""
 
     name: str = "county"
     paths: str | StatePaths = DEFAULT_MODEL
@@ -280,7 +247,7 @@ class County:
         beside = panel.beside.get(STATES)
         if beside is None:
             raise PanelError(
-                f"{self.name} follows the states, and no states' panel stands beside this one",
+                f"{self.name} follows the states, and this panel has no states' panel beside it",
                 hint="vintage.panel(dataset='counties') gives both",
             )
         members: dict[str, list[int]] = {}

@@ -1,33 +1,4 @@
-"""The constants of a panel's delay: a dated set that ships, refined by the archive's own releases.
-
-``make constants`` writes the dated sets, and each again without one release. A panel takes the
-newest that was known on its day, without its own or its donor's release.
-
-A panel carries what earlier releases said of themselves (:class:`odforecast.panel.Triangle`). Those
-whose counts have settled since tell how much of what was pending arrived, as the releases behind
-the dated sets do (``seen.csv.gz``, which ``make constants`` writes): the same estimate is made
-again from the releases of the dated set and these. What the own releases missed is read off the
-panel itself, so it was published by the panel's day; what those that ship missed was measured on
-the newest bundled release. Without such a release the dated set is taken as it ships, digit by
-digit.
-
-The estimate takes arrays and gives numbers: it opens no archive, and sees no forecast score. The
-model is that of :mod:`odforecast.models.delay.deficit`; each number comes from the counts that
-tell it:
-
-* ``kappa`` from a regression through the origin of what the last counts missed on the deaths
-  pending, counts weighing by one over their size;
-* ``kappa_old`` and its error from what the nation's months of more than a year ago turned out to
-  miss, given ``kappa``: few releases have such months open, and both have a log-normal prior;
-* the errors of single months and their spreads from the likelihood of the late arrivals by month
-  of death, given ``kappa``, with what a release shares left free;
-* what a release shares from the likelihood of the nation's last counts, given those;
-* the closed year from the counts that end with its December;
-* the late share by age from the sums over jurisdictions.
-
-Few releases tell little of what a release shares. Such spreads have a log-normal prior
-(:data:`PRIORS`), an assumption.
-"""
+"""The constants of a panel's delay."""
 
 from __future__ import annotations
 

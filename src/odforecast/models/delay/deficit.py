@@ -1,33 +1,4 @@
-"""What is missing from the last counts of a release, month of death by month of death.
-
-A death whose cause is pending is not yet an overdose death. NCHS closes the file of a year about
-September of the next: what is pending in it then stays pending for good. So what a count of the
-12 months ending ``k`` months before the last still misses is told by the records pending beyond
-those of the count that ends with the last closed December::
-
-    D[s,k] = kappa · max(pending[s,k] − pending[s,December], 0) / 100 · all_deaths[s]
-
-after that December, and nothing from it on. Of months more than a year old less arrives than that
-says: the share ``kappa_old`` of it. Where the percentage or the deaths from all causes are not
-published, CDC's predicted over reported count, over that of December, takes its place; where
-neither is there, the late arrivals that months of the same age had in earlier releases.
-A month's late arrivals are the difference of two such sums.
-
-The months of the closed year itself lose deaths again: records that came after closing are in
-the provisional counts until the final file replaces them, about six months after closing. An
-earlier release of about the closing, where the panel's triangle has one, says which they are.
-
-What is uncertain (standard normal, but for the cut of a closed year and what a release shares)::
-
-    late[s,j] = d[s,j] (1 + sd_own f[s] + sd_shared f[US] + noise e[s,j] + old[j] old_error f_old)
-              + w[j] R[s] (revision_own r[s] + revision_shared r[US] / W + revision_noise g[s,j])
-
-``d`` the late arrivals expected of month j, ``R`` the last reported count, ``w`` falling
-geometrically from the last month to the last closed December, ``W`` the sum of ``w`` over the open
-months, and ``old`` 1 for months more than a year old and 0 for others. ``f[US]`` and ``r[US]`` are
-Student-t with :data:`SHARED_DF` degrees of freedom: few releases have been seen, and some were
-far off.
-"""
+"""What is missing from the last counts of a release, month of death by month of death."""
 
 from __future__ import annotations
 

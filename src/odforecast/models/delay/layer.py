@@ -1,9 +1,4 @@
-"""Reporting delay: what the last months of a release still miss, as a wrapper for any model.
-
-The last counts are completed by what they are expected to miss
-(:mod:`odforecast.models.delay.deficit`), the model is fitted to the result, and its draws carry
-what is uncertain in the completion. ``dlm`` does without the wrapper: its filter knows the delay.
-"""
+"""Reporting delay: what the last months of a release still miss, as a wrapper for any model."""
 
 from __future__ import annotations
 

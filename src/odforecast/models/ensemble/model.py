@@ -1,13 +1,4 @@
-"""Ensembles: members' distributions pooled, recalibrated, and joined again over locations.
-
-Marginal distributions are pooled for each location and horizon; the dependence between
-locations and months is taken over from a member whose draws are joint (its ranks: the Schaake
-shuffle). So draws stay joint, and the nation stays the sum of its parts.
-
-Everything is learned inside one panel: it is cut at earlier months, the members forecast from
-the cuts, and the panel itself says what became of it. Nothing later than the panel's as-of
-date can be reached, so what is learned at an origin was known at that origin.
-"""
+"""Ensembles: members' distributions pooled, recalibrated, and joined again over locations."""
 
 from __future__ import annotations
 
@@ -50,15 +41,7 @@ _CACHE_LOCK = threading.Lock()  # a backtest may run on threads
 
 @dataclass(frozen=True)
 class Past:
-    """Members' past quantiles of 12-month-ending deaths, and what was reported since.
-
-    Attributes
-    ----------
-    quantiles : ndarray, shape (members, cuts, 23, L, 12)
-        NaN where a member had no forecast.
-    observed : ndarray, shape (cuts, L, 12)
-        Reported in the panel; NaN where the month lies after its end.
-    """
+    """Members' past quantiles of 12-month-ending deaths, and what was reported since."""
 
     quantiles: Floats
     observed: Floats
@@ -70,20 +53,7 @@ class Past:
 
 
 def past_forecasts(members: Sequence[Model], panel: Panel, locations: Sequence[str]) -> Past:
-    """Forecast from earlier cuts of a panel.
-
-    Parameters
-    ----------
-    members : sequence of Model
-    panel : Panel
-    locations : sequence of str
-        Locations learned from, length L.
-
-    Returns
-    -------
-    Past
-        Without cuts where the panel is too short to have any.
-    """
+    """Forecast from earlier cuts of a panel."""
     n_time = panel.months.size
     newest = n_time - 2  # one month, at least, must have become known since
     oldest = max(MIN_SUMS - 1, n_time - 1 - PAST_SPAN)
@@ -130,25 +100,7 @@ def _quantiles(member: Model, cut: Panel, locations: Sequence[str]) -> Floats:
 
 
 def learn_weights(past: Past, rows: NDArray[np.intp], steps: int = 200) -> Floats:
-    """Weights of the members' quantiles that would have given the least WIS so far.
-
-    Convex: the quantile score of a weighted mean of quantiles, minimised over the simplex by
-    exponentiated gradient from equal weights, then drawn half way back to equal ones, since
-    few past origins are independent.
-
-    Parameters
-    ----------
-    past : Past
-    rows : ndarray of int
-        Locations learned from.
-    steps : int
-        Gradient steps.
-
-    Returns
-    -------
-    ndarray, shape (members, 12)
-        Each column adds up to 1; equal where nothing is known.
-    """
+    """Weights of the members' quantiles that would have given the least WIS so far."""
     from odforecast.models.ensemble.kernels import score_slopes
 
     n_members = past.quantiles.shape[0]
@@ -179,27 +131,7 @@ def learn_weights(past: Past, rows: NDArray[np.intp], steps: int = 200) -> Float
 def learn_width(
     pooled: Floats, observed: Floats, rows: NDArray[np.intp], prior_cuts: float = 12.0
 ) -> Floats:
-    """Factors on the distance from the median that would have made past intervals right.
-
-    For each horizon and each central interval, the factor at which the past share of truths
-    inside equals the nominal one (split conformal, pooled over locations), drawn towards 1
-    by ``prior_cuts`` imaginary past origins.
-
-    Parameters
-    ----------
-    pooled : ndarray, shape (cuts, 23, L, 12)
-        Past quantiles of the ensemble.
-    observed : ndarray, shape (cuts, L, 12)
-    rows : ndarray of int
-        Locations learned from.
-    prior_cuts : float
-        Weight of "no change", in past origins.
-
-    Returns
-    -------
-    ndarray, shape (12 horizons, 11 intervals)
-        Widest interval (98%) first.
-    """
+    """Factors on the distance from the median that would have made past intervals right."""
     n_pairs = LEVELS.size // 2
     factors = np.ones((MAX_HORIZON, n_pairs))
     nominal = 1.0 - 2.0 * LEVELS[:n_pairs]
@@ -228,10 +160,7 @@ MEMBERS = ("dlm", "auto-ets", "auto-theta")
 
 
 class Pool:
-    """Pool several models, without a view on the reporting delay.
-
-    See :class:`Ensemble` for the parameters.
-    """
+    """Pool several models, without a view on the reporting delay."""
 
     def __init__(self, name: str, members: Sequence[Model]) -> None:
         self.name = name
@@ -251,13 +180,7 @@ class Pool:
         )
 
     def fit(self, panel: Panel) -> FittedEnsemble:
-        """Fit every member, and learn from earlier cuts of the panel.
-
-        Raises
-        ------
-        PanelError
-            If a member can use none of the locations.
-        """
+        """Fit every member, and learn from earlier cuts of the panel."""
         asked = panel.locations
         # One order of locations, whatever the caller's, so that the numbers do not depend on it.
         panel = panel.select(sorted(asked))
@@ -331,13 +254,7 @@ class Ensemble:
         return replace(self.model.spec, model=self.name, version="4")
 
     def fit(self, panel: Panel) -> Drawer:
-        """Fit every member, and learn from earlier cuts of the panel.
-
-        Raises
-        ------
-        PanelError
-            If a member can use none of the locations.
-        """
+        """Fit every member, and learn from earlier cuts of the panel."""
         return self.model.fit(panel)
 
 
@@ -349,15 +266,7 @@ def _member(member: str | Model) -> Model:
 
 @dataclass
 class FittedEnsemble:
-    """Fitted members with what was learned.
-
-    Attributes
-    ----------
-    weights : ndarray, shape (members, 12)
-        Weight of each member at horizons 1..12.
-    width : ndarray, shape (12, 11)
-        Factor on the distance from the median, by horizon and central interval (98% first).
-    """
+    """Fitted members with what was learned."""
 
     model: Pool
     panel: Panel
@@ -442,11 +351,7 @@ class FittedEnsemble:
 
 
 def _reconciled(sums: Floats, states: list[str]) -> Floats:
-    """Scale the parts, draw by draw, to the nation's pooled distribution.
-
-    The nation has its own pooled distribution and ranks; the parts are scaled by one factor
-    per draw and month, so that they add up to it exactly.
-    """
+    """Scale the parts, draw by draw, to the nation's pooled distribution."""
     rows = whole_and_parts(states)
     assert rows is not None
     us, parts = rows

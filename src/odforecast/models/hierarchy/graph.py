@@ -1,12 +1,4 @@
-"""The hierarchy as a PyMC model, compiled once per shape: its density, and its data.
-
-The latent paths are sampled in whitened coordinates: along the directions in which prior and
-data are both diagonal (from :mod:`odforecast.models.hierarchy.laplace`), centred and
-scaled by what the approximation expects **at the current scales and dampings**. That removes
-the funnels between scales and paths, and the Jacobian makes the density exactly that of the
-model. The map is data of the graph, like the counts, so one compiled graph serves every
-origin.
-"""
+"""The hierarchy as a PyMC model, compiled once per shape: its density, and its data."""
 
 from __future__ import annotations
 

@@ -1,12 +1,4 @@
-"""Gaussian approximation of the hierarchy, in numpy, and draws from it.
-
-The hierarchy is a tree: nation, regions, states. A region or a state is a vector of increments
-between knots (a state has a level, too), the nation one of steps from month to month. Once heavy
-tails are replaced by their weights and counts by a quadratic, one pass up the tree and one down
-give mode and covariance, and a few rounds of expectation-maximisation give the scales. Two things
-are made of it: the map that whitens the posterior for NUTS (it changes the coordinates, not the
-model), and the quick, approximate fit.
-"""
+"""Gaussian approximation of the hierarchy, in numpy, and draws from it."""
 
 from __future__ import annotations
 
@@ -216,7 +208,7 @@ def _factor_variance(inputs: Inputs) -> Floats:
 
 
 def _nation(level: Level, slope: Floats, strength: Floats, left: Floats) -> Nation:
-    """The nation's steps given what the tree says of them; the slope is integrated out."""
+    """The nation's steps given what the tree says about them; the slope is integrated out."""
     precision = np.linalg.inv(np.linalg.inv(level.prior[0]) + slope)
     cov = np.linalg.inv(precision + level.data[0])
     cov = (cov + cov.T) / 2
@@ -534,7 +526,7 @@ def upward(
     members: Sequence[Floats],
     prior_mean: Floats,
 ) -> tuple[list[Level], Floats, Floats]:
-    """Levels, and what they say of the increments above them all: precision, and times mean."""
+    """Levels, and what they say about the increments above them all: precision, and times mean."""
     levels = []
     for g, prior in enumerate(priors):
         inverse = np.linalg.inv(data + prior)

@@ -1,8 +1,4 @@
-"""The full Bayesian hierarchy: nation, census regions, states; sampled with NUTS.
-
-``hierarchical`` is the audited reference; ``hierarchical-quick`` replaces NUTS by a Gaussian
-approximation at estimated scales and says so in every forecast.
-"""
+"""The full Bayesian hierarchy: nation, census regions, states; sampled with NUTS."""
 
 from __future__ import annotations
 
@@ -49,17 +45,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a sample of a posterior must reach.
-
-    Attributes
-    ----------
-    r_hat : float
-        Largest rank-normalised split R-hat of any quantity kept.
-    ess_bulk, ess_tail : float
-        Smallest effective sample sizes.
-    divergences : int
-        Divergent transitions after tuning.
-    """
+    """What a sample of a posterior must reach."""
 
     r_hat: float = 1.01
     ess_bulk: float = 400.0

@@ -1,8 +1,4 @@
-"""Priors of the hierarchy, and data drawn from them.
-
-The simulation is written in numpy on its own: it is the reference against which the graph is
-checked (simulation-based calibration), and what the prior says about data.
-"""
+"""Priors of the hierarchy, and data drawn from them."""
 
 from __future__ import annotations
 

@@ -1,12 +1,4 @@
-"""Months of some locations: filtered up to the last, and drawn after it.
-
-The state is [L levels | US slope | US shock], and where the last months are incomplete [L errors of
-what arrives late | L revisions] after it. Months recovered from rolling sums are known up to one
-constant per calendar month (:mod:`odforecast.monthly.sums`): the model takes those under which
-deaths **per day** look most like a slowly moving level plus count noise. February has fewer deaths
-for it has fewer days, and the more so the more deaths there are: a constant cannot say that. Older
-years weigh less, since the seasonal pattern drifts.
-"""
+"""Months of some locations: filtered up to the last, and drawn after it."""
 
 from __future__ import annotations
 

@@ -1,26 +1,4 @@
-"""The default model: a hierarchical state space of monthly deaths, filtered exactly.
-
-Log monthly deaths of a jurisdiction are a level that moves with its own, its census region's
-and the nation's innovations, and with a damped slope of the nation::
-
-    deaths[s,t]   ~ mean mu[s,t], variance mu + noise² mu²,   log mu[s,t] = level[s,t] + shock[t]
-    level[s,t+1]  = level[s,t] + slope[t] + e[s] + e[r(s)] + e[US]
-    slope[t+1]    = phi slope[t] + z
-
-The filter is exact and coupled over all jurisdictions; draws are joint over jurisdictions and
-months, so that they add up to the nation. Innovations of the nation after the origin are
-Student-t: regimes turn.
-
-The last months are incomplete. What they miss (:mod:`odforecast.models.delay.deficit`) is a part
-of the state: what is observed is the month less the deaths that are still to arrive, so that a
-month with a large deficit weighs less, and one draw of levels and late arrivals gives the nowcast
-and the forecast together.
-
-Where few deaths are with fentanyl there is room for more; where its share rises, deaths have risen
-faster than the nation's. A pooled ridge regression, on all that is known at the origin, of the
-12-month growth of a state's count relative to the nation's on the share of T40.4 less the nation's
-and on its change in twelve months moves the months of the states and leaves the nation's.
-"""
+"""The default model: a hierarchical state space of monthly deaths, filtered exactly."""
 
 from __future__ import annotations
 
@@ -123,25 +101,22 @@ def of_the_constants(constants: Constants) -> Scales:
 
 @dataclass(eq=False, repr=False)
 class Dlm:
-    """The default: hierarchical state space of monthly deaths, filtered exactly, drawn jointly.
+    """The default model: hierarchical state space of monthly deaths, filtered and drawn jointly.
 
     Parameters
     ----------
     name : str
-        Name in the registry.
     scales : Scales, optional
-        Innovation scales; default: those estimated from what was published by 2018-12.
+        Innovation scales; default: those known by 2018-12.
     delay : bool
-        Let the filter know what the last months still miss. False is for the ablation: it leans
-        low on real releases.
+        Correct the reporting delay. False is for comparison: it is too low on real releases.
     dated : bool
-        Take the newest set of scales that was known on the panel's as-of date instead.
+        Use the newest scales known on the panel's as-of date.
 
     Notes
     -----
-    The 52 jurisdictions are modelled and the US row is their sum. Where some of them are
-    missing, the US is modelled on its own, and the forecast's ``warnings`` say so. Where T40.4
-    stands beside the panel, the forecast carries it as a part of the whole
+    The US row is the sum of the 52 jurisdictions; where some are missing, the US is modeled on its
+    own, with a warning. Where the panel has T40.4 beside it, the forecast carries it
     (:meth:`odforecast.Forecast.part`).
 
     Examples

@@ -1,23 +1,4 @@
-"""A drug class as a part of all drugs: the share of its deaths, filtered over all locations.
-
-Deaths of the class in month t, given those of all drugs, are binomial but for some noise; the
-log-odds of the share move with the nation and with the deaths of all drugs themselves::
-
-    part[s,t]   ~ mean p[s,t] whole[s,t], variance v (1 + noise² v),  v = whole p (1 − p)
-    logit p[s,t+1] = logit p[s,t] + pull (level[s,t+1] − level[s,t]) + b[t] + e[s,t] + e[US,t]
-    b[t+1] = damp b[t] + z[t]
-
-``level`` is the log level of all drugs: where deaths rise, it has been the class that rose. In a
-draw it is that of the draw, so that a draw of many deaths is one of a large share.
-
-The part of the US is the sum of the locations that publish the class and of a rest, whose whole is
-the other jurisdictions. Where that cannot be told apart, the US has a share of its own.
-
-Months of both are known up to a constant per calendar month. Those of the part are chosen such
-that its months follow the share of the whole's months, whole deaths between none and all of them;
-12-month counts do not change. Of the deaths of all drugs that arrive late in a draw, the part
-takes its share times a ratio: toxicology had its own delay.
-"""
+"""A drug class as a part of all drugs: the share of its deaths, filtered over all locations."""
 
 from __future__ import annotations
 
