@@ -30,11 +30,13 @@ if TYPE_CHECKING:
     from odforecast.plot.deaths_averted import averted
     from odforecast.plot.fans import fan, small_multiples
     from odforecast.plot.output import alt_text, save
+    from odforecast.plot.page import inline
     from odforecast.plot.pairs import pairwise
     from odforecast.plot.past import errors, said_and_came
     from odforecast.plot.published import counts
     from odforecast.plot.revised import nowcast
     from odforecast.plot.scenarios import overlay
+    from odforecast.plot.style import sheet
     from odforecast.plot.tiles import tile_map
     from odforecast.plot.triangle import revision_triangle
 
@@ -48,6 +50,7 @@ _HOME = {
     "coverage": "calibration",
     "errors": "past",
     "fan": "fans",
+    "inline": "page",
     "map": "county_map",
     "nowcast": "revised",
     "overlay": "scenarios",
@@ -57,6 +60,7 @@ _HOME = {
     "revision_triangle": "triangle",
     "said_and_came": "past",
     "save": "output",
+    "sheet": "style",
     "skill": "comparison",
     "small_multiples": "fans",
     "tile_map": "tiles",
@@ -70,6 +74,7 @@ __all__ = [
     "coverage",
     "errors",
     "fan",
+    "inline",
     "map",
     "nowcast",
     "overlay",
@@ -79,6 +84,7 @@ __all__ = [
     "revision_triangle",
     "said_and_came",
     "save",
+    "sheet",
     "skill",
     "small_multiples",
     "tile_map",

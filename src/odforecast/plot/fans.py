@@ -11,21 +11,25 @@ from odforecast.errors import DataError
 from odforecast.geography import called
 from odforecast.plot.inputs import place_of
 from odforecast.plot.output import describe, grid_of
-from odforecast.plot.place_fan import PlaceFan, read
+from odforecast.plot.place_fan import End, PlaceFan, read
 from odforecast.plot.style import (
-    BLACK,
     BLUE,
+    CAPTION,
+    INK,
+    MUTED,
     TEXT,
-    TITLE,
+    Line,
+    beside,
     canvas,
+    days,
     drawn_on,
     heading,
-    legend,
     of_counts,
     of_time,
-    shared_legend,
+    reserve,
+    width_of,
 )
-from odforecast.plot.words import capital, joined, literal
+from odforecast.plot.words import capital, literal, month_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
 
 #: Months of history before the forecast.
 MONTHS = 60
+_ENDS = "_odforecast_ends"
 
 
 def fan(
@@ -99,16 +104,69 @@ def fan(
     seen = read(forecast, bands, history)
     place = place_of(seen.table["location"], location, "this forecast")
     drawn = drawn_on(axes)
-    again = bool(drawn.lines)
     fan_of = PlaceFan(seen, place, months)
-    fan_of.draw(drawn, color, label or "forecast", again)
+    fan_of.draw(drawn, color, label or "forecast")
+    reserve(drawn, right=105 if width_of(drawn) < 480 else 150)
     _finish(drawn, from_zero)
-    below = joined(capital(seen.deaths), "12 months ending", seen.when, seen.own(place))
-    heading(drawn, literal(called(place)), literal(below))
-    legend(drawn)
+    title = f"{capital(seen.deaths)} in the 12 months ending each month, {called(place)}"
+    heading(drawn, literal(title), literal(fan_of.marks()), literal(seen.source()))
+    ends = [*getattr(drawn, _ENDS, ()), (fan_of.end(), color, label or "forecast")]
+    setattr(drawn, _ENDS, ends)
+    if len(ends) == 1:
+        fan_of.mark(drawn)
+    known = [(end, *more) for end, *more in ends if end is not None]
+    if len(ends) == 1 and known:
+        _bracket(drawn, *known[0])
+    else:
+        _names(drawn, known)
     describe(drawn, fan_of.sentence(label))
     axes_out: Axes = drawn
     return axes_out
+
+
+def _bracket(axes: Any, end: End, color: str, name: str) -> None:
+    """The last forecast in bold, between both ends of its interval."""
+    from matplotlib.transforms import ScaledTranslation
+
+    narrow = width_of(axes) < 480
+    beyond = axes.transData + ScaledTranslation(
+        7 / 72, 0, axes.get_figure(root=True).dpi_scale_trans
+    )
+    at = days([end.month, end.month])
+    for i, sides in enumerate(end.sides[::-1]):
+        axes.plot(at, sides, color=color, lw=3.5 if i else 1.5, transform=beyond, clip_on=False,
+                  gid=f".bracket{i}", solid_capstyle="butt")  # fmt: skip
+    for value in end.sides[-1] if end.sides else ():
+        axes.plot(at[:1], [value], "_", color=color, ms=7, mew=1.5, transform=beyond, clip_on=False,
+                  gid=".bracket")  # fmt: skip
+    axes.plot(at[:1], [end.value], "o", color=color, ms=8, transform=beyond, clip_on=False,
+              gid=".bracket")  # fmt: skip
+    what = name.capitalize() if name == "forecast" else name
+    ahead = f", {end.horizon} months" if not narrow and name == "forecast" else ""
+    when = f"{end.month.item():%b %Y}" if narrow else month_name(end.month)
+    head = [Line(literal(f"{what}{ahead}"), color, True), Line(f"to {when}", color)]
+    middle = Line(end.texts[0], color, True, 17 if narrow else 20)
+    if end.sides:
+        said = [(end.sides[-1][1], [*head, Line(end.texts[2])], 2), (end.value, [middle], 0),
+                (end.sides[-1][0], [Line(end.texts[1]), Line(f"{100 * end.bands[-1]:g}% interval", MUTED)],
+                 0)]  # fmt: skip
+        beside(axes, said, fixed=1, gap=16)
+    else:
+        beside(axes, [(end.value, [*head, middle], 2)], gap=16)
+
+
+def _names(axes: Any, ends: list[Any]) -> None:
+    """Of several forecasts on the same axes, the name and the number of each."""
+    for old in [x for x in axes.lines if str(x.get_gid()).startswith(".bracket")]:
+        old.remove()
+    said = []
+    for end, color, name in sorted(ends, key=lambda each: -each[0].value):
+        lines = [Line(literal(capital(name)), color, True), Line(end.texts[0], color, True)]
+        if end.sides:
+            lines.append(Line(f"{end.texts[1]} to {end.texts[2]}", MUTED))
+        said.append((end.value, lines, 1))
+    if said:
+        beside(axes, said, gap=12)
 
 
 def small_multiples(
@@ -173,23 +231,23 @@ def small_multiples(
     for one, place in zip(grid, places):
         drawn_on(one)
         fan_of = PlaceFan(seen, place, months)
-        fan_of.draw(one, BLUE, "forecast", True)
+        fan_of.draw(one, BLUE, "forecast")
         _finish(one, True)
-        one.yaxis.get_major_locator().set_params(nbins=3)
-        one.set_title(literal(called(place)), fontsize=TEXT, color=BLACK, wrap=True)
+        end = fan_of.end()
+        name = called(place) if end is None else f"{called(place)}  {end.texts[0]}"
+        one.set_title(literal(name), fontsize=TEXT, color=INK, pad=TEXT + 8, loc="left")
         describe(one, fan_of.sentence(None))
     if axes is None:
         figure = grid[0].get_figure()
-        head = joined(capital(seen.deaths), "12 months ending", seen.when, seen.own(*places))
-        figure.suptitle(literal(head), fontsize=TITLE, x=0.01, ha="left", color=BLACK, wrap=True)
-        shared_legend(figure, grid)
+        head = f"{capital(seen.deaths)} in the 12 months ending each month\n{seen.marks(*places)}"
+        figure.suptitle(literal(head), fontsize=CAPTION, x=0.01, ha="left", color=INK, wrap=True)
     return grid_of(grid[: len(places)])
 
 
 def _grid(n: int, columns: int) -> NDArray[Any]:
     across = min(n, columns)
     down = -(-n // across)
-    figure, first = canvas(max(2.35 * across, 3.9), 1.75 * down + 0.9)
+    figure, first = canvas(max(3.2 * across, 5.4), 2.3 * down + 0.9)
     first.remove()
     grid: NDArray[Any] = figure.subplots(down, across, squeeze=False).ravel()
     for spare in grid[n:]:

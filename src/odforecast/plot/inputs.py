@@ -155,6 +155,19 @@ def seen_words(thing: Any, table: pd.DataFrame | None = None) -> str:
     return as_of_words(as_of_in(thing, table))
 
 
+def source_of(thing: Any, table: pd.DataFrame | None = None) -> str:
+    """Where counts are from and when they were published, and the model of a forecast."""
+    panel = thing if hasattr(thing, "vintage") else getattr(thing, "panel", None)
+    day = getattr(panel, "release", None)
+    if isinstance(day, dt.date) and getattr(panel, "vintage", "") == VINTAGE_REAL:
+        said = f"Data: CDC/NCHS, published {day_name(day)}."
+    else:
+        words = as_of_words(as_of_in(thing, table))
+        said = f"Data {words}." if words else ""
+    model = getattr(thing, "provenance", {}).get("model") if thing is not panel else None
+    return f"{said} Forecast: odforecast {model}.".strip() if model else said
+
+
 def indicator_in(thing: Any, table: pd.DataFrame | None = None) -> str | None:
     """Which deaths something counts: its own indicator, that of its panel, or of a run's manifest.
 

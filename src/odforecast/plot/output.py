@@ -14,6 +14,7 @@ import numpy as np
 
 from odforecast.errors import DataError
 from odforecast.io import replacing
+from odforecast.plot.style import head_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,9 +116,9 @@ def save(
     inside = _axes_in(axes)
     if not inside:
         raise DataError("there are no axes, so there is no figure to write")
-    figure: Any = inside[0].get_figure(root=True)
+    figure = figure_of(axes)
     about = dict(_WRITTEN[kind])
-    title, said = _title(figure), " ".join(_sentences(figure))
+    title, said = title_of(figure), " ".join(_sentences(figure))
     if kind == "svg":
         about["Title"] = title
     elif kind == "pdf":
@@ -183,11 +184,16 @@ def _sentences(figure: Any) -> dict[str, None]:
     return dict.fromkeys(s for one in figure.axes for s in getattr(one, _SAID, ()))
 
 
-def _title(figure: Any) -> str:
+def figure_of(axes: Any) -> Any:
+    """The figure of some axes."""
+    return _axes_in(axes)[0].get_figure(root=True)
+
+
+def title_of(figure: Any) -> str:
     """The title of the figure, or those of its axes."""
     if over := figure.get_suptitle():
         return _plain(over)
-    titles = (one.get_title(loc=at) for one in figure.axes for at in ("left", "center"))
+    titles = [t for x in figure.axes for t in (head_of(x).title, x.get_title(loc="center"))]
     return "; ".join(dict.fromkeys(_plain(t) for t in titles if t)) or "Figure"
 
 

@@ -23,16 +23,27 @@ from odforecast.plot.scored import (
     vintages_in,
 )
 from odforecast.plot.style import (
+    BAND50,
     BLACK,
     BLUE,
-    GREY,
+    CLASSES,
+    INK,
+    MUTED,
+    ORANGE,
+    TEXT,
+    Line,
+    beside,
     days,
     drawn_on,
     heading,
+    label,
     legend,
     of_counts,
     of_horizons,
     of_time,
+    reserve,
+    text_width,
+    width_of,
 )
 from odforecast.plot.words import (
     capital,
@@ -49,8 +60,8 @@ from odforecast.say import SMALL, ranged
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: As many arrows as can be told apart.
-_MOST = 30
+#: As many bars as can be told apart.
+_MOST = 60
 _TAILS = (0.05, 0.95)
 
 
@@ -66,17 +77,17 @@ def said_and_came(
     every: int | None = None,
     from_zero: bool = True,
 ) -> Axes:
-    """What past forecasts said of one place, and what came.
+    """Past forecasts of one place with their 90% intervals, against the final count.
 
-    Each arrow goes from the last count known on a day to the median forecast from that day; the
-    bar at its head is the 90% interval. Black is what was known then, grey what is known now.
+    Each bar is the 90% interval of a forecast for that month, each dot its median; those whose
+    interval missed the count that came are orange.
 
     Parameters
     ----------
     results : Results or DataFrame
         Results of a backtest; or a score table (``model``, ``location``, ``target``, ``horizon``,
         ``month``, ``scorable``, ``observed``, ``median``, ``last_month``), with ``low`` and
-        ``high`` for bars and ``last_reported`` for arrows.
+        ``high`` for bars.
     location : str, optional
         Any name of a place. Default: the only one there is, or else the US.
     axes : Axes, optional
@@ -91,7 +102,7 @@ def said_and_came(
     horizon : int, optional
         How many months ahead; default: 12, or the longest.
     every : int, optional
-        Every which origin is drawn; default: so many that arrows can be told apart. The numbers
+        Every which origin is drawn; default: so many that bars can be told apart. The numbers
         of the alt text are of all of them.
     from_zero : bool
         Whether the vertical axis begins at zero.
@@ -114,7 +125,7 @@ def said_and_came(
     ...                       end="2022-03", locations=["Ohio"], draws=50, progress=False)
     >>> axes = od.plot.said_and_came(results, "Ohio")
     >>> axes.get_title(loc="left")
-    'Ohio: what forecasts said 12 months ahead, and what came'
+    'Drug overdose deaths forecast 12 months ahead and the final count, Ohio'
     """
     scores = scores_of(results, ("observed", "median", "last_month"), vintage)
     rows, place = of_place(scores, location)
@@ -125,18 +136,21 @@ def said_and_came(
     if step < 1:
         raise DataError(f"every is {step}: draw every origin with 1, or fewer with more")
     drawn = drawn_on(axes)
-    _truth(drawn, rows, place, history)
-    _arrows(drawn, _shown(at.iloc[::step], place))
+    reserve(drawn, right=100)
+    known = _truth(drawn, rows, place, history, ahead)
+    shown = _shown(at.iloc[::step], place)
+    _intervals(drawn, shown)
     of_counts(drawn, from_zero)
-    of_time(drawn)
-    title = f"{called(place)}: what forecasts said {ahead} months ahead, and what came"
-    told = f" (one in {step} shown)" if step > 1 else ""
+    of_time(drawn, margin=15)
     deaths = deaths_of(indicator_in(results))
-    about = f"{deaths}, 12 months ending; {name}, {many_in(at)}{told}; {origins_in(at)}"
+    title = f"{capital(deaths)} forecast {ahead} months ahead and the final count, {called(place)}"
+    told = f", one in {step} shown" if step > 1 else ""
+    bars = "Bars: 90% intervals, orange where they missed. " if shown["low"].notna().any() else ""
+    about = f"{bars}Dots: medians. {name}, {many_in(at)}{told}, {origins_in(at)}."
     if is_county(place):
-        about += f"; below {SMALL}: not shown"
-    heading(drawn, literal(title), literal(capital(about)))
-    legend(drawn)
+        about += f" Counts below {SMALL} are not shown."
+    heading(drawn, literal(title), literal(about))
+    _labels(drawn, known, shown, at)
     describe(drawn, _sentence(at, place, name, ahead, deaths))
     axes_out: Axes = drawn
     return axes_out
@@ -275,15 +289,15 @@ def _shown(rows: pd.DataFrame, place: str) -> pd.DataFrame:
     """Numbers as they are drawn: of a county, none below 10, for a file of curves holds them."""
     if not is_county(place):
         return rows
-    names = ("observed", "reported", "median", "last_reported", "high")
+    names = ("observed", "reported", "median", "high")
     out = rows.assign(**{c: rows[c].where(rows[c] >= SMALL) for c in names if c in rows})
     if {"low", "high"} <= set(rows.columns):
         out["low"] = rows["low"].clip(lower=SMALL).where(out["high"].notna())
     return out
 
 
-def _truth(axes: Any, rows: pd.DataFrame, place: str, history: Any) -> None:
-    """What is known now, in grey; what was the last count on each day, in black."""
+def _truth(axes: Any, rows: pd.DataFrame, place: str, history: Any, ahead: int) -> pd.DataFrame:
+    """The counts that are known now, as a line."""
     known = None if history is None else reported_of(history, place)
     if history is not None and known is None:
         raise DataError(
@@ -292,34 +306,57 @@ def _truth(axes: Any, rows: pd.DataFrame, place: str, history: Any) -> None:
     if known is None:
         known = rows.drop_duplicates("month").sort_values("month")
         known = known.assign(reported=known["observed"])
-    else:
-        start = rows["last_month"].to_numpy(dtype="datetime64[M]").min() - np.timedelta64(12, "M")
-        known = known[months_in(known) >= start]
-    known = _shown(known, place)
-    axes.plot(days(months_in(known)), known["reported"], color=GREY, lw=3, alpha=0.55,
-              solid_capstyle="round", label="as known now", zorder=1.5)  # fmt: skip
-    if "last_reported" in rows:
-        first = _shown(_one_each(rows), place)
-        axes.plot(days(months_in(first, "last_month")), first["last_reported"], color=BLACK, lw=1.4,
-                  label="last count known then", zorder=3)  # fmt: skip
+    first = rows["last_month"].to_numpy(dtype="datetime64[M]").min() + np.timedelta64(
+        ahead - 2, "M"
+    )
+    known = _shown(known[months_in(known) >= first], place)
+    axes.plot(days(months_in(known)), known["reported"], color=INK, lw=2, label="as known now",
+              zorder=3)  # fmt: skip
+    return known
 
 
-def _arrows(axes: Any, rows: pd.DataFrame) -> None:
-    when = days(months_in(rows))
-    if rows["low"].notna().any():
-        axes.vlines(when, rows["low"], rows["high"], color=BLUE, lw=2.4, alpha=0.3,
-                    label="90% interval", zorder=2)  # fmt: skip
-    axes.plot(when, rows["median"], "o", color=BLUE, ms=4.5, label="forecast: median", zorder=4)
-    if "last_reported" not in rows:
-        return
-    start = days(months_in(rows, "last_month"))
-    for begin, known, end, said in zip(start, rows["last_reported"], when, rows["median"]):
-        if np.isfinite(known) and np.isfinite(said):
-            axes.annotate(
-                "", (end, said), (begin, known),
-                arrowprops={"arrowstyle": "-|>", "color": BLUE, "lw": 0.8, "alpha": 0.55,
-                            "shrinkA": 1, "shrinkB": 1, "mutation_scale": 8},
-            )  # fmt: skip
+def _missed(rows: pd.DataFrame) -> Any:
+    """Which 90% intervals left out the count that came."""
+    return ((rows["observed"] < rows["low"]) | (rows["observed"] > rows["high"])).to_numpy()
+
+
+def _intervals(axes: Any, rows: pd.DataFrame) -> None:
+    """A bar and a dot for each forecast; orange where the bar missed."""
+    when, missed = days(months_in(rows)), _missed(rows)
+    wide = float(np.clip(0.55 * width_of(axes, inner=True) / max(len(rows), 1), 1.5, 7))
+    edge = CLASSES[3]
+    for one, bar, dot, label in (
+        (~missed, BAND50, BLUE, "90% interval"), (missed, edge, ORANGE, "90% interval missed"),
+    ):  # fmt: skip
+        part = rows[one]
+        if part["low"].notna().any():
+            axes.vlines(when[one], part["low"], part["high"], color=bar, lw=wide, label=label,
+                        zorder=2)  # fmt: skip
+        axes.plot(when[one], part["median"], "o", color=dot, ms=5, zorder=2.5,
+                  label="forecast: median" if dot == BLUE else "forecast: median, missed")  # fmt: skip
+
+
+def _labels(axes: Any, known: pd.DataFrame, rows: pd.DataFrame, at: pd.DataFrame) -> None:
+    """Names beside the line and the bars, and how many of them missed."""
+    ends = [
+        (float(known["reported"].dropna().iloc[-1]), [Line("Final count", bold=True)], 0),
+        (float(rows["median"].dropna().iloc[-1]),
+         [Line("Forecasts", BLUE, True), Line("and intervals", MUTED)], 0),
+    ]  # fmt: skip
+    beside(axes, sorted(ends, key=lambda end: -end[0]), gap=6)
+    held = at.dropna(subset=["low", "high"])
+    missed = rows[_missed(rows)]
+    if len(missed):
+        last, many = missed.iloc[-1], int(_missed(held).sum())
+        said = f"{many} of {len(held)} intervals missed"
+        room = text_width(said, TEXT) / width_of(axes, inner=True) * np.ptp(axes.get_xlim())
+        near = (
+            np.abs((months_in(rows) - np.datetime64(last["month"], "M")).astype(int) * 30.4) < room
+        )
+        low = float(rows.loc[near, "low"].min())
+        axes.vlines([days(last["month"])], low, last["low"], color=ORANGE, lw=1, zorder=1.9)
+        label(axes, said, (days(last["month"]), low), (4, -4), ORANGE, bold=True, ha="right",
+              va="top")  # fmt: skip
 
 
 def _sentence(at: pd.DataFrame, place: str, name: str, ahead: int, deaths: str) -> str:

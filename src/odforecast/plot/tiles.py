@@ -16,18 +16,20 @@ import pandas as pd
 from odforecast.errors import DataError, UnknownNameError
 from odforecast.geography import JURISDICTIONS, NATION, called, lookup
 from odforecast.months import to_month
-from odforecast.plot.inputs import as_of_in, at_month, indicator_in, one_of
+from odforecast.plot.inputs import as_of_in, at_month, indicator_in, one_of, source_of
 from odforecast.plot.output import describe
 from odforecast.plot.style import (
-    BLACK,
-    BLUE,
-    GREY,
-    ORANGE,
+    CLASSES,
+    INK,
+    LINKS,
+    MUTED,
+    PALE,
+    PAPER,
     SMALL,
+    TEXT,
     canvas,
     heading,
     width_of,
-    wrapped,
 )
 from odforecast.plot.words import (
     as_of_words,
@@ -46,10 +48,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: The layout that newspapers made known, row by row; New York City stands above New York, and
-#: the nation and Puerto Rico in corners that are free.
+#: Puerto Rico in a corner that is free.
 LAYOUT: Final = (
     "AK .  .  .  .  .  .  .  .  .  ME",
-    ".  .  US .  .  .  .  .  YC VT NH",
+    ".  .  .  .  .  .  .  .  YC VT NH",
     "WA ID MT ND MN IL WI MI NY RI MA",
     "OR NV WY SD IA IN OH PA NJ CT . ",
     "CA UT CO NE MO KY WV VA MD DE . ",
@@ -64,11 +66,16 @@ GRID: Final[Mapping[str, tuple[int, int]]] = {
     for column, code in enumerate(line.split())
     if code != "."
 }
+_COLUMNS: Final = 1 + max(column for column, _ in GRID.values())
 #: What may be drawn, and what a column with it is called.
 KINDS: Final = ("change", "fall")
 _COUNTS = ("reported", "predicted", "median", "low", "high", "value", "deaths", "count", "counts")
 _WHY = "a map of counts shows where many people live, not where more of them die"
 _SHOWN_AS = {"YC": "NYC"}
+#: Least value of each class but the last, from a likely fall to a likely rise, and what it is
+#: called: of the chance of a fall to the nearest 5%, and of a change with its sign turned.
+_CHANCES: Final = ((90, 75, 25.1, 10.1), ("90–100%", "75–90%", "25–75%", "10–25%", "0–10%"))
+_CHANGES: Final = ((15, 5, -4.9, -14.9), ("−15% or less", "−5%", "0%", "+5%", "+15% or more"))
 
 
 @dataclass(frozen=True)
@@ -76,9 +83,11 @@ class _Values:
     """A number per place, and what is known about them."""
 
     by_place: Mapping[str, float]
+    chance: Mapping[str, float] | None = None
     month: np.datetime64 | None = None
     as_of: dt.date | np.datetime64 | None = None
     deaths: str = deaths_of(None)
+    source: str = ""
 
 
 def tile_map(
@@ -89,11 +98,13 @@ def tile_map(
     month: object = None,
     title: str | None = None,
     indicator: str | None = None,
+    links: Mapping[str, str] | None = None,
 ) -> Axes:
-    """States as tiles: the change expected in a year, or how likely a fall is.
+    """States as equal tiles: color is the chance of a fall in five classes.
 
-    The number stands in each tile; its shade says the same. A tile without a value is grey and
-    hatched.
+    The number in a tile is the expected change, or the chance itself. Where chances are not known
+    the color has classes of the change. A tile without a value is gray and hatched. The nation is
+    no tile; its number is in the alt text.
 
     Parameters
     ----------
@@ -111,6 +122,8 @@ def tile_map(
     indicator : str, optional
         Which deaths they are of, where ``values`` do not say it: ``"all-drugs"``, ``"T40.4"`` …
         Default: a forecast's own; of a table or mapping, ``deaths`` is all that is said.
+    links : mapping of str to str, optional
+        Where each tile leads in a page, by code of the place; see :func:`inline`.
 
     Returns
     -------
@@ -137,35 +150,71 @@ def tile_map(
     one_of(kind, KINDS, "kind")
     found = _values(values, kind, month, indicator)
     _check(found.by_place, kind)
-    drawn = canvas(7.6, 6.6)[1] if axes is None else axes
-    shade = _shade(found.by_place, kind)
-    lacking = []
+    drawn = canvas(10.5, 10.6)[1] if axes is None else axes
+    classes = _classes(found)
+    lacking, names = [], {}
     for code, (column, row) in GRID.items():
         value = found.by_place.get(code, float("nan"))
         if not np.isfinite(value) and code not in JURISDICTIONS:
-            continue  # the nation and Puerto Rico are shown where they are known
+            continue  # Puerto Rico is shown where it is known
         if not np.isfinite(value):
             lacking.append(code)
-        _tile(drawn, code, column, row, value, shade, kind)
+        address = (links or {}).get(code, "")
+        _tile(drawn, code, column, row, value, classes.get(code), kind, address)
+        if address and np.isfinite(value):
+            names[address] = _named(code, found, kind)
+    setattr(drawn, LINKS, names)
     _frame(drawn)
-    when = "" if found.month is None else f", 12 months ending {month_name(found.month)}"
-    seen = as_of_words(found.as_of)
-    what = {
-        "change": f"{capital(found.deaths)}{when}: change on a year earlier",
-        "fall": f"{capital(found.deaths)}{when}: chance that they are fewer than a year earlier",
-    }[kind]
-    head = title or {"change": "Expected change", "fall": "Chance of a fall"}[kind]
-    heading(drawn, literal(head), literal(joined(what, seen)))
-    _note(drawn, lacking, kind)
+    _key(drawn, found.chance is not None)
+    when = "" if found.month is None else f", 12 months to {month_name(found.month)}"
+    color = "chance of a fall" if found.chance is not None else "expected change"
+    number = "expected change on a year earlier" if kind == "change" else "the same"
+    below = f"{capital(found.deaths)}{when}. Color: {color}. Number: {number}."
+    heading(drawn, literal(title or _finding(found, classes)), literal(below),
+            literal(f"{found.source} {_note(lacking)}".strip()))  # fmt: skip
     describe(drawn, _sentence(found, lacking, kind))
     axes_out: Axes = drawn
     return axes_out
 
 
+def _classes(found: _Values) -> dict[str, int]:
+    """The class of each place: by its rounded chance of a fall, or else by its change."""
+    if found.chance is None:
+        values, least = {s: -round(v) for s, v in _known(found.by_place)}, _CHANGES[0]
+    else:
+        values, least = {s: 5 * round(20 * v) for s, v in _known(found.chance)}, _CHANCES[0]
+    return {s: sum(v < x for x in least) for s, v in values.items() if s in GRID}
+
+
+def _known(values: Mapping[str, float]) -> list[tuple[str, float]]:
+    return [(s, v) for s, v in values.items() if np.isfinite(v)]
+
+
+def _finding(found: _Values, classes: Mapping[str, int]) -> str:
+    """What the map shows, in a sentence."""
+    here = [classes[s] for s, _ in _known(found.by_place) if s in classes]
+    falls, rises = sum(c < 2 for c in here), sum(c > 2 for c in here)
+    if found.chance is None:
+        return f"Expected change: a fall of 5% or more in {falls} of {len(here)}, a rise in {rises}"
+    return (
+        f"Deaths are likely to fall in {falls} of {len(here)} jurisdictions and to rise in {rises}"
+    )
+
+
+def _named(code: str, found: _Values, kind: str) -> str:
+    """What a tile's link is called."""
+    said = [f"{_SHOWN_AS.get(code, code)} {_plain(found.by_place[code], kind)}: {called(code)}"]
+    if found.chance is not None and np.isfinite(likely := found.chance.get(code, np.nan)):
+        said.append(f"chance of a fall {chance(likely)}")
+    if kind == "change":
+        said.append(f"expected change {_plain(found.by_place[code], kind)}")
+    return ", ".join(said)
+
+
 def _values(values: Any, kind: str, month: object, indicator: str | None) -> _Values:
     """A number per place out of whatever was given."""
     deaths = deaths_of(indicator or indicator_in(values))
-    day = as_of_in(values)
+    day, source = as_of_in(values), source_of(values)
     if any(is_county(str(s)) for s in getattr(values, "locations", ())):
         raise DataError("these are counties, and tiles are states", hint="use od.plot.map")
     if callable(getattr(values, "summary", None)):
@@ -184,7 +233,9 @@ def _values(values: Any, kind: str, month: object, indicator: str | None) -> _Va
         numbers = dict(zip(rows["location"].astype(str), rows[kind].astype(float)))
         if len(numbers) < len(rows):
             raise DataError("a location has several rows", hint="give one row per location")
-        return _Values(_by_code(numbers), when, day, deaths)
+        likely = dict(zip(numbers, rows["fall"].astype(float))) if "fall" in rows else None
+        likely = None if likely is None else _by_code(likely)
+        return _Values(_by_code(numbers), likely, when, day, deaths, source)
     if isinstance(values, pd.Series):
         if str(values.name) in _COUNTS:
             raise DataError(f"these are {values.name!r}: {_WHY}", hint="give changes in percent")
@@ -192,7 +243,8 @@ def _values(values: Any, kind: str, month: object, indicator: str | None) -> _Va
     if isinstance(values, Mapping):
         numbers = {str(k): float(v) for k, v in values.items()}
         when = None if month is None else to_month(month)
-        return _Values(_by_code(numbers), when, None, deaths)
+        by_code = _by_code(numbers)
+        return _Values(by_code, by_code if kind == "fall" else None, when, None, deaths)
     raise DataError(
         f"values is a {type(values).__name__}",
         hint="give a forecast, its summary(), or a number per location",
@@ -230,45 +282,43 @@ def _check(values: Mapping[str, float], kind: str) -> None:
         raise DataError(f"{called(code)} has {value:,.6g}, and kind={kind!r} {rule}", hint=hint)
 
 
-def _shade(values: Mapping[str, float], kind: str) -> Any:
-    """A colour for a value: blue where deaths fall, orange where they rise, pale between."""
-    from matplotlib.colors import LinearSegmentedColormap, Normalize
-
-    known = np.array([v for v in values.values() if np.isfinite(v)])
-    if kind == "fall":
-        scale, ramp = Normalize(0.0, 1.0), [ORANGE, "#f5f5f5", BLUE]
-    else:
-        # One place far out must not make all others pale.
-        reach = max(10.0, float(np.quantile(np.abs(known), 0.95)))
-        scale, ramp = Normalize(-reach, reach, clip=True), [BLUE, "#f5f5f5", ORANGE]
-    colours = LinearSegmentedColormap.from_list("odforecast", ramp)
-    return lambda value: colours(scale(value))
-
-
-def _tile(axes: Any, code: str, column: int, row: int, value: float, shade: Any, kind: str) -> None:
+def _tile(
+    axes: Any, code: str, column: int, row: int, value: float, which: int | None, kind: str,
+    address: str,
+) -> None:  # fmt: skip
     from matplotlib.patches import Rectangle
 
-    known = bool(np.isfinite(value))
-    face = shade(value) if known else "#e5e7eb"
-    nation = code == NATION
-    axes.add_patch(
-        Rectangle(
-            (column + 0.03, row + 0.03), 0.94, 0.94, facecolor=face, lw=1.6 if nation else 0,
-            edgecolor=BLACK if nation else "#b4bac4", hatch=None if known else "////",
-        )
+    known = which is not None and bool(np.isfinite(value))
+    face = CLASSES[which] if which is not None else PALE
+    tile = Rectangle(
+        (column + 0.025, row + 0.025), 0.95, 0.95, facecolor=face if known else PALE, lw=0,
+        edgecolor="#b4bac4", hatch=None if known else "////",
     )  # fmt: skip
-    ink = BLACK if not known or _luminance(face) > 0.18 else "white"
-    axes.text(column + 0.5, row + 0.33, _SHOWN_AS.get(code, code), ha="center", va="center",
-              color=ink, fontsize=10, fontweight="bold")  # fmt: skip
-    axes.text(column + 0.5, row + 0.70, _number(value, kind), ha="center", va="center",
-              color=ink, fontsize=SMALL)  # fmt: skip
+    ink = PAPER if known and which in (0, 4) else INK
+    small = width_of(axes) / _COLUMNS < 50
+    parts = [axes.add_patch(tile)]
+    for text, y, size, bold in (
+        (_SHOWN_AS.get(code, code), 0.35, TEXT if small else 15, True),
+        (_number(value, kind), 0.72, SMALL if small else 13, False),
+    ):
+        parts.append(axes.text(column + 0.5, row + y, text, ha="center", va="center", color=ink,
+                               fontsize=size, fontweight="bold" if bold else "normal"))  # fmt: skip
+    for part in parts:  # one after another, so that they are one link
+        part.set(url=address or None, zorder=2)
 
 
-def _luminance(colour: Any) -> float:
-    """Relative luminance, 0 to 1; at 0.18 black and white letters are equally legible."""
-    rgb = np.asarray(colour[:3], dtype=float)
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return float(linear @ [0.2126, 0.7152, 0.0722])
+def _key(axes: Any, chances: bool) -> None:
+    """What the five colors mean, below the tiles."""
+    from matplotlib.patches import Rectangle
+
+    wide, top = _COLUMNS / 5, 1.15 + max(r for _, r in GRID.values())
+    said = (_CHANCES if chances else _CHANGES)[1]
+    for i, (color, text) in enumerate(zip(CLASSES, said)):
+        axes.add_patch(Rectangle((i * wide + 0.025, top), wide - 0.05, 0.25, facecolor=color, lw=0))
+        axes.text(i * wide + 0.025, top + 0.32, text, fontsize=SMALL, color=INK, va="top")
+    ends = ("Chance of a fall: high", "low (a rise is likely)") if chances else ("Fall", "Rise")
+    for text, x, ha in zip(ends, (0.025, _COLUMNS), ("left", "right")):
+        axes.text(x, top + 0.72, text, fontsize=SMALL, color=MUTED, va="top", ha=ha)
 
 
 def _number(value: float, kind: str) -> str:
@@ -279,25 +329,19 @@ def _number(value: float, kind: str) -> str:
 
 
 def _frame(axes: Any) -> None:
-    axes.set_xlim(0, 1 + max(c for c, _ in GRID.values()))
-    axes.set_ylim(1 + max(r for _, r in GRID.values()), 0)
-    axes.set_aspect("equal", anchor="W")
+    axes.set_xlim(0, _COLUMNS)
+    axes.set_ylim(2.3 + max(r for _, r in GRID.values()), 0)
+    axes.set_aspect("equal", anchor="NW")
     axes.spines[:].set_visible(False)
     axes.set_xticks([])
     axes.set_yticks([])
 
 
-def _note(axes: Any, lacking: list[str], kind: str) -> None:
-    parts = ["blue: fewer deaths than a year earlier, orange: more" if kind == "change"
-             else "blue: a fall is likely, orange: a rise"]  # fmt: skip
-    parts.append("NY leaves out New York City (NYC)")
+def _note(lacking: list[str]) -> str:
+    note = "NY leaves out New York City (NYC)."
     if lacking:
-        parts.append(f"hatched: no value ({listed([_SHOWN_AS.get(s, s) for s in lacking], 12)})")
-    axes.annotate(
-        wrapped("; ".join(parts), width_of(axes), SMALL), (0, 0), (0, -4),
-        xycoords="axes fraction", textcoords="offset points", va="top", fontsize=SMALL, color=GREY,
-        annotation_clip=False,
-    )  # fmt: skip
+        note += f" Hatched: no value ({listed([_SHOWN_AS.get(s, s) for s in lacking], 12)})."
+    return note
 
 
 def _sentence(found: _Values, lacking: list[str], kind: str) -> str:
