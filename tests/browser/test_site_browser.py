@@ -6,10 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
+from odforecast.report.site.tiles import LOOKS
 from site_factory import small_forecast, small_results
 
 from odforecast.report.site import write_report, write_site
-from odforecast.report.site.tiles import LOOKS
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
