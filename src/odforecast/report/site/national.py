@@ -21,6 +21,7 @@ from odforecast.report.page import Table
 from odforecast.report.record import past_record
 from odforecast.report.site import drawings
 from odforecast.report.site.blocks import Block, File, months_of, present, source_of, untested
+from odforecast.report.site.numbers import WHOLE_STATE, Numbers, direction, row_key
 from odforecast.report.site.table import (
     NONE,
     Cell,
