@@ -380,7 +380,7 @@ def test_a_page_needs_nothing_and_lets_nothing_in(site, report):
         )
         assert " style=" not in page.text
         assert "http://" not in page.text.replace("http://www.w3.org/2000/svg", "")
-        assert page.text.count("https://") == page.text.count(CDC) == 1
+        assert page.text.count("https://") == page.text.count(CDC) > 0
         assert not [k for _, at in page.elements for k in at if k.startswith("on")]
 
 

@@ -16,7 +16,7 @@ from odforecast.forecast.text import VALIDATED
 from odforecast.geography import NATION, called
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Panel
-from odforecast.report.site.blocks import Figure, File, source_of
+from odforecast.report.site.blocks import CDC, Figure, File, source_of
 from odforecast.report.site.numbers import Numbers, direction, row_key
 from odforecast.report.site.table import Row
 from odforecast.say import day_name, percent
@@ -83,7 +83,10 @@ def fan(numbers: Numbers, code: str, later: Panel | None, sizes: Sequence[Size])
     stem = _stem(code)
     return figure_of(
         f"{stem}-forecast", draw, sizes, source_of(made), months="table-months", caption=caption,
-        files=(File.csv(f"{stem}-forecast.csv", _fan_table(numbers, code)),),
+        files=(
+            File("", "CDC’s page", CDC),
+            File.csv(f"{stem}-forecast.csv", _fan_table(numbers, code)),
+        ),
     )  # fmt: skip
 
 

@@ -123,7 +123,7 @@ def _years(numbers: Numbers, code: str) -> Block:
         Column("Year", "", lambda r: Cell(str(r["year"]), small=known_of(r, tested)),
                numbers=False, first=""),
         Column("Deaths", "90% interval", both("low", "median", "high"), first=""),
-        Column("", "", bar, numbers=False, first="", look="bar", wide=_BARS, marks=[
+        Column("Range", "", bar, numbers=False, first="", look="bar", wide=_BARS, marks=[
             (at(x), f"{x:,.0f}", "middle" if x else "start") for x in named]),
         Column("Change", "", number("change", percent), first=""),
         Column("Rate", "per 100,000", number("rate", rate_text), first="", look="rate"),
