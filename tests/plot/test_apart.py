@@ -56,7 +56,7 @@ def test_kinds_of_vintage_are_not_pooled(mixed, asked):
     errors = plot.errors(mixed, **made)
     off = 100 * (mine["median"] / mine["observed"] - 1)
     middle = off.groupby(mine["horizon"]).median()
-    np.testing.assert_allclose(line(errors, "middle error").get_ydata(), middle)
+    np.testing.assert_allclose(line(errors, "median error").get_ydata(), middle)
     said = plot.said_and_came(mixed, "OH", **made, every=1)
     ends = mine[(mine["location"] == "OH") & (mine["horizon"] == 12)]
     dots = [x.get_ydata() for x in said.lines if str(x.get_label()).startswith("forecast: median")]
@@ -96,7 +96,7 @@ def test_two_kinds_with_the_same_days_have_no_bar(results):
         results.manifest,
     )
     axes = plot.said_and_came(twice, "OH", model="drift")
-    assert "90% intervals held" not in plot.alt_text(axes)
+    assert "90% intervals contained" not in plot.alt_text(axes)
 
 
 # Skill

@@ -96,7 +96,7 @@ def nowcast(
     say_how(made, forecaster, seed, err=as_json)
     if plot is not None:
         import odforecast.plot as plots
-        from odforecast.plot.revised import nowcast_figure
+        from odforecast.plot.revisions import nowcast_figure
 
         plots.save(nowcast_figure(table, panel.to_frame(), indicator=panel.indicator), plot)
         click.echo(f"picture: {plot}", err=as_json)

@@ -17,16 +17,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-_NAMES = {light: f"var(--{name}, {light})" for name, (light, _) in COLORS.items()}
+_NAMES = {"#000000": "currentColor"} | {
+    light: f"var(--{name}, {light})" for name, (light, _) in COLORS.items()
+}
 _NUMBER = re.compile(r"-?\d+\.\d+(?:e-?\d+)?")
 #: What matplotlib says of every line or text though it is the rule.
 _USUAL = {
     ("stroke-linejoin", "round"), ("stroke-linejoin", "miter"), ("stroke-linecap", "square"),
-    ("stroke-linecap", "butt"), ("text-anchor", "start"), ("fill-opacity", "1"), ("fill", "#000000"),
+    ("stroke-linecap", "butt"), ("text-anchor", "start"), ("fill-opacity", "1"),
     ("stroke-width", "1"), ("fill-rule", "nonzero"), ("font-weight", "400"),
 }  # fmt: skip
 #: Letters of pages are narrower than those that matplotlib makes room for.
-_NARROWER = 0.86
+_NARROWER = 0.92
 #: Texts over data, and the edge of the paper's color around their letters.
 _HALO = "halo:"
 _EDGE = f' paint-order="stroke" stroke="var(--paper, {COLORS["paper"][0]})" stroke-width="3"'
@@ -114,8 +116,8 @@ def inline(
     role = "group" if made.links else "img"
     return (
         f'<svg viewBox="0 0 {width:g} {height:g}" class="figure" id="{escape(key)}" role="{role}" '
-        f'aria-label="{escape(said)}" stroke-linejoin="round"{_scales(figure, width, height)}>'
-        f"{body}</svg>"
+        f'aria-label="{escape(said)}" fill="currentColor" stroke-linejoin="round"'
+        f"{_scales(figure, width, height)}>{body}</svg>"
     )
 
 
@@ -179,10 +181,8 @@ class _Cleaner:
             name = self._id(gid) if gid in self.gids else ""
             return link, f"<g{name}{kept}>{inside}</g>" if inside and (name or kept) else inside
         if tag == "text":
-            return (
-                "",
-                f"<text{self._attributes(at)}>{escape(''.join(element.itertext()), quote=False)}</text>",
-            )
+            text = escape("".join(element.itertext()), quote=False)
+            return "", f"<text{self._attributes(at)}>{text}</text>"
         inside = "".join(self.children(element))
         name = self._id(at["id"]) if "id" in at else ""
         return "", f"<{tag}{name}{self._attributes(at)}" + (
@@ -209,7 +209,7 @@ class _Cleaner:
             **{k: v for k, v in at.items() if k not in ("style", "id")},
             **style,
         }.items():
-            value = _short(name, value)
+            value = _short(name, value, 2 if "id" in at else 1)
             if value and (name, value) not in _USUAL:
                 if name == "href" and value.startswith("#"):
                     value = f"#{self.key}-{value[1:]}"
@@ -218,7 +218,7 @@ class _Cleaner:
         return "".join(out)
 
 
-def _short(name: str, value: str) -> str:
+def _short(name: str, value: str, decimals: int) -> str:
     """A value without what does not matter."""
     if value in _NAMES:
         return _NAMES[value]
@@ -226,7 +226,7 @@ def _short(name: str, value: str) -> str:
         return ""
     if name.startswith(("data-", "href", "clip-path")):
         return value
-    value = _NUMBER.sub(lambda m: f"{float(m[0]):z.1f}".removesuffix(".0"), value)
+    value = _NUMBER.sub(lambda m: f"{float(m[0]):z.{decimals}f}".rstrip("0").rstrip("."), value)
     if name == "d":
         value = re.sub(r"\s*([A-Za-z])\s*", r"\1", value).strip()
     return value.removesuffix("px")
