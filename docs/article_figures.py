@@ -20,7 +20,7 @@ import odforecast as od
 from odforecast.evidence.placebo import regional_peaks
 from odforecast.geography import JURISDICTIONS, lookup
 from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
-from odforecast.plot.style import BLUE, GREY, ORANGE
+from odforecast.plot.style import BLUE, MUTED, ORANGE
 from odforecast.scenario.past import settled_through
 from odforecast.sources.vsrr import read_vsrr
 
@@ -101,8 +101,8 @@ def sentence() -> Figure:
     growth = 100 * (series / series.shift(12) - 1)
     figure = Figure(figsize=(8, 5.6), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
-    above.plot(series.index, series, color=GREY, lw=1.8)
-    below.plot(growth.index, growth, color=GREY, lw=1.8)
+    above.plot(series.index, series, color=MUTED, lw=1.8)
+    below.plot(growth.index, growth, color=MUTED, lw=1.8)
     above.axhline(73_000, color=ORANGE, lw=0.8, ls=":")
     below.axhline(25, color=ORANGE, lw=0.8, ls=":")
     claim = {"color": ORANGE, "mfc": "white"}
@@ -135,7 +135,7 @@ def calendar(then: pd.DataFrame) -> Figure:
         pd.Timestamp("2022-08-01"), pd.Timestamp("2023-11-15"), color=ORANGE, alpha=0.12, lw=0
     )
     for indicator, name, colour in (
-        (ALL_DRUGS, "all drugs", GREY),
+        (ALL_DRUGS, "all drugs", MUTED),
         (SYNTHETIC_OPIOIDS, "synthetic opioids (T40.4)", BLUE),
     ):
         series = counts(indicator)
@@ -175,7 +175,7 @@ def regions() -> Figure:
     kept = panel.months <= settled_through(panel)
     figure = Figure(figsize=(8, 3.8), layout="constrained")
     axes = figure.subplots()
-    colours = dict(zip(peaks.index, (ORANGE, BLUE, GREY, "#009e73")))
+    colours = dict(zip(peaks.index, (ORANGE, BLUE, MUTED, "#009e73")))
     index = panel.months[kept].astype("datetime64[s]")
     for place, (region, row) in enumerate(peaks.iterrows()):
         states = [s for s in panel.locations if s in JURISDICTIONS and lookup(s).region == region]

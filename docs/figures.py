@@ -25,22 +25,23 @@ from odforecast.geography import called, lookup
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS, TARGET_12MO
 from odforecast.plot.output import describe
-from odforecast.plot.revised import nowcast_figure
+from odforecast.plot.revisions import nowcast_figure
 from odforecast.plot.style import (
-    BLACK,
     BLUE,
-    GREY,
+    GRID,
+    INK,
+    MUTED,
     ORANGE,
-    PALE,
     SMALL,
     TEXT,
     days,
     heading,
+    legend,
+    levels,
+    literal,
+    of_time,
     quiet,
-    shared_legend,
-    thousands,
 )
-from odforecast.plot.words import literal
 from odforecast.scenario.past import WHATEVER, Past
 from odforecast.vintage.bundle import BUNDLED_RELEASE
 
@@ -73,11 +74,10 @@ def fan(panel: od.Panel) -> Figure:
 def delay(panel: od.Panel) -> Figure:
     """The same release taken as it is, and with its last months completed."""
     raw, completed = forecast("dlm", panel, delay=False), forecast("dlm", panel)
-    figure = Figure(figsize=(9, 4), layout="constrained")
-    for axes, state in zip(figure.subplots(1, 2), ("US", "WV")):
-        od.plot.fan(completed, state, axes=axes, months=80)
+    figure = Figure(figsize=(10.5, 9.4), layout="constrained")
+    for axes, state in zip(figure.subplots(2, 1), ("US", "WV")):
+        od.plot.fan(completed, state, axes=axes, months=80, label="completed")
         od.plot.fan(raw, state, axes=axes, months=80, color=ORANGE, label="as reported")
-    shared_legend(figure, figure.axes)
     return figure
 
 
@@ -125,7 +125,7 @@ def calibration() -> Figure:
         ["dlm"], "pseudo-delayed", archive=od.bundled(), step=3, draws=500, progress=False
     )
     board = results.leaderboard(by=["level", "era", "horizon"])
-    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    figure = Figure(figsize=(10.5, 4.6), layout="constrained")
     for axes, level in zip(figure.subplots(1, 2, sharey=True), ("jurisdictions", "nation")):
         for era, colour in (("6.5", BLUE), ("4.5", ORANGE)):
             rows = board[(board["level"] == level) & (board["era"] == era)].sort_values("horizon")
@@ -135,12 +135,12 @@ def calibration() -> Figure:
         for nominal in (50, 90):
             axes.axhline(nominal, color="0.6", linewidth=0.8, linestyle=":")
         axes.axvline(0.5, color="0.8", linewidth=0.8)
-        axes.set_title(level, fontsize=10)
+        axes.set_title(level.capitalize(), fontsize=TEXT, loc="left")
         axes.set_xlabel("months after the last known one; to 0: nowcast")
-        axes.spines[["top", "right"]].set_visible(False)
-    figure.axes[0].set_ylabel("truths inside the interval, %")
+        quiet(axes)
+    figure.axes[0].set_ylabel("final counts inside the interval, %")
     figure.axes[0].set_ylim(0, 102)
-    figure.axes[1].legend(title="newest month at release", frameon=False, fontsize=8)
+    figure.axes[1].legend(title="newest month at release", frameon=False, fontsize=SMALL)
     return figure
 
 
@@ -188,46 +188,44 @@ def origins_figure(
 ) -> Figure:
     """Fans at several origins (columns) of some places (rows), over what became known."""
     shape = (len(locations), len(forecasts))
-    figure = Figure(figsize=(3.7 * shape[1], 2.8 * shape[0] + 0.4), layout="constrained")
+    figure = Figure(figsize=(4.0 * shape[1], 3.4 * shape[0] + 0.6), layout="constrained")
     grid = figure.subplots(*shape, squeeze=False, sharey="row")
     for i, state in enumerate(locations):
         for j, (forecast, panel) in enumerate(zip(forecasts, panels)):
             axes = grid[i, j]
             months = np.unique(np.concatenate([panel.months[-12 * years :], forecast.months]))
             later, _ = od.Truth(truth.panel, truth.kind, 0).observed([state], months)
-            axes.plot(days(months), later[0], color=GREY, lw=3, alpha=0.55,
+            axes.plot(days(months), later[0], color=MUTED, lw=3, alpha=0.55,
                       label=f"became known ({truth.release})")  # fmt: skip
             label = str(baselines[j].provenance["model"])
             od.plot.fan(baselines[j], state, axes=axes, history=panel, bands=(0.9,), color=ORANGE,
                       label=label, months=12 * years)  # fmt: skip
             label = str(forecast.provenance["model"])
             od.plot.fan(forecast, state, axes=axes, history=panel, label=label, months=12 * years)
-            axes.axvline(np.datetime64(panel.as_of), color=GREY, lw=0.8, ls=":")
-            for text in list(axes.texts):
-                text.remove()
-            axes.set_title("", loc="left")
-            if i == 0:
-                axes.set_title(f"as of {panel.as_of}", fontsize=TEXT, color=BLACK)
-            if j == 0:
-                axes.set_ylabel(f"{called(state)}\n12-month-ending deaths", fontsize=TEXT)
-    shared_legend(figure, grid.flat)
+            axes.axvline(np.datetime64(panel.as_of), color=MUTED, lw=0.8, ls=":")
+            for mark in (*axes.texts, *(x for x in axes.lines if x.get_gid())):
+                mark.remove()
+            axes.set_title(f"{called(state)}, as of {panel.as_of}", fontsize=TEXT, color=INK,
+                           fontweight="normal", loc="left", pad=TEXT + 8)  # fmt: skip
+    for axes in grid.flat:
+        levels(axes)
+        of_time(axes)
+    legend(*grid.flat)
     return figure
 
 
 def coverage_figure(results: od.Results, models: Sequence[str], level: str) -> Figure:
     """Coverage of the 50/80/90/95% intervals by horizon, a panel per model."""
-    figure = Figure(figsize=(4.2 * len(models), 4.0), layout="constrained")
+    figure = Figure(figsize=(6.4 * len(models), 5.2), layout="constrained")
     row = figure.subplots(1, len(models), squeeze=False, sharey=True)[0]
     for axes, model in zip(row, models):
         od.plot.coverage(results, model, level=level, axes=axes)
-        if axes is not row[0]:
-            axes.set_ylabel("")
     return figure
 
 
 def past_figure(past: Past) -> Figure:
     """12-month-ending deaths as observed, with the effect removed, and forecast from the eve."""
-    figure = Figure(figsize=(9.0, 3.9), layout="constrained")
+    figure = Figure(figsize=(11.4, 5.4), layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     start = past.onset - BEFORE * ONE_MONTH
     for axes in (left, right):
@@ -242,7 +240,7 @@ def past_figure(past: Past) -> Figure:
         f"no effect {100 * s.p_null:.0f}% (before {100 * s.prior_p_null:.0f}%); else "
         f"{100 * np.expm1(s.mean):+.0f}% ({100 * np.expm1(s.low):+.0f} to "
         f"{100 * np.expm1(s.high):+.0f}%)",
-        fontsize=SMALL, loc="left",
+        fontsize=SMALL, loc="left", pad=TEXT + 8,
     )  # fmt: skip
     ahead = past.eve.months > past.eve.last_month
     eve = past.eve.quantiles([0.05, 0.5, 0.95], TARGET_12MO)[:, 0, ahead]
@@ -250,15 +248,17 @@ def past_figure(past: Past) -> Figure:
     right.set_title(
         "Forecast from the eve: knows nothing of what followed\n"
         f"{KNEW[past.eve_kind]}; last month known {past.eve.last_month}",
-        fontsize=SMALL, loc="left",
+        fontsize=SMALL, loc="left", pad=TEXT + 8,
     )  # fmt: skip
     top = 1.35 * float(np.nanmax([band[2].max(), eve[2].max(), np.nanmax(past.observed)]))
-    left.set_ylim(0, top)
-    thousands(left.yaxis)
+    for axes in (left, right):
+        levels(axes, unit="deaths in 12 months")
+        axes.set_ylim(0, top)
+        of_time(axes)
     what = "all drugs" if past.indicator == ALL_DRUGS else past.indicator
-    left.set_ylabel(f"12-month-ending deaths, {what}", fontsize=SMALL)
     name = lookup(past.location).name
-    figure.suptitle(f"{name}: {literal(past.event.name)}, {past.onset}", fontsize=TEXT, x=0.01,
+    title = f"{name}: {literal(past.event.name)}, {past.onset}, {what}"
+    figure.suptitle(title, fontsize=TEXT, x=0.01,
                     ha="left")  # fmt: skip
     dominated = " Prior-dominated: the result is the assumption." if s.prior_dominated else ""
     figure.supxlabel(f"{WHATEVER}{dominated} Bands: 90%.", fontsize=SMALL, x=0.01, ha="left")
@@ -267,12 +267,12 @@ def past_figure(past: Past) -> Figure:
 
 def _observed(axes: Any, past: Past, start: np.datetime64) -> None:
     recent = (past.months >= start) & (past.months <= past.onset + AFTER * ONE_MONTH)
-    axes.plot(days(past.months[recent]), past.observed[recent], color=BLACK, label="observed")
-    axes.axvline(days(past.onset), color=GREY, linestyle="--", linewidth=1.0)
+    axes.plot(days(past.months[recent]), past.observed[recent], color=INK, label="observed")
+    axes.axvline(days(past.onset), color=MUTED, linestyle="--", linewidth=1.0)
     quiet(axes)
     axes.text(
         days(past.onset), 0.02, " event", transform=axes.get_xaxis_transform(), fontsize=SMALL,
-        color=GREY,
+        color=MUTED,
     )  # fmt: skip
 
 
@@ -297,18 +297,18 @@ def published_figure(table: pd.DataFrame, model: str = "dlm") -> Figure:
         & (table["counts"] == "all drugs")
         & table["came"].notna()
     ]
-    tall = 1.9 + 0.44 * len(years) + 0.24 * len(values)
-    figure = Figure(figsize=(7.6, tall), layout="constrained")
+    tall = 2.6 + 0.6 * len(years) + 0.34 * len(values)
+    figure = Figure(figsize=(10.5, tall), layout="constrained")
     ratios = [1.1 * len(years) + 1.2, 0.6 * len(values) + 1.2]
     upper, lower = figure.subplots(2, 1, height_ratios=ratios)
     labels = [f"{row['forecast']}\n{row['counts']}, {_years(row)}" for row in rows_of(years)]
     _points(upper, years, labels, model)
     beside = [f"; {model}: of {what}" if f"{model}_median" in table else ""
               for what in ("all drugs in the same years", "the same count")]  # fmt: skip
-    heading(upper, "Projections for years ahead", f"percent off what came{beside[0]}")
+    heading(upper, "Projections for years ahead", f"percent off the final count{beside[0]}")
     _points(lower, values, [_period(row) for row in rows_of(values)], model)
-    heading(lower, "CDC's predicted values", f"percent off what came{beside[1]}")
-    shared_legend(figure, figure.axes)
+    heading(lower, "CDC's predicted values", f"percent off the final count{beside[1]}")
+    legend(*figure.axes)
     _said(upper, lower, years, values, model)
     return figure
 
@@ -332,8 +332,8 @@ def _points(axes: Axes, table: pd.DataFrame, labels: list[str], model: str) -> N
     """Points and bars, first row at the top."""
     quiet(axes)
     place = np.arange(len(table))
-    axes.axvline(0.0, color=GREY, lw=1.0)
-    axes.hlines(place, 0, 1, colors=PALE, lw=0.6, zorder=0, transform=axes.get_yaxis_transform())
+    axes.axvline(0.0, color=MUTED, lw=1.0)
+    axes.hlines(place, 0, 1, colors=GRID, lw=0.6, zorder=0, transform=axes.get_yaxis_transform())
     pairs = [("", "came", "said", -APART, ORANGE, "o", "as published")]
     if f"{model}_median" in table:
         label = f"{model}, made today from what might have been known"
@@ -363,8 +363,8 @@ def _said(upper: Axes, lower: Axes, years: pd.DataFrame, values: pd.DataFrame, m
         off = _percent(there[f"{model}_median"], there["beside_came"])
         shown = ", ".join(f"{x:+.0f}%" for x in off)
         beside = f" {model} on all drugs in the same years: {shown}."
-    held_words = f"{inside} of {len(held)} printed intervals held."
-    describe(upper, f"Projections and what came: {said}. {held_words}{beside}")
+    held_words = f"{inside} of {len(held)} printed intervals contained the final count."
+    describe(upper, f"Projections and the final count: {said}. {held_words}{beside}")
     off = _percent(values["said"], values["came"])
     text = f"CDC's predicted values, {len(values)} releases: {off.min():+.1f} to {off.max():+.1f}%"
     if f"{model}_median" in values:

@@ -17,7 +17,7 @@ from odforecast.geography import JURISDICTIONS, parts_of
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
-from odforecast.plot.revised import nowcast_figure
+from odforecast.plot.revisions import nowcast_figure
 
 PLACES = ("OH", "AZ", "WV", "WY")
 

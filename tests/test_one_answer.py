@@ -121,7 +121,7 @@ def _cells(path: Path) -> pd.Series:
     for place in PLACES:
         row = body[body.index(f">{lookup(place).name}<") :]
         values = re.findall(r'data-v="([^"]*)"', row[: row.index("</tr>")])
-        out[place, "", "median"], out[place, "", "fall"] = float(values[0]), float(values[2])
+        out[place, "", "median"], out[place, "", "fall"] = float(values[1]), float(values[4])
     made = pd.Series(out)
     made.index.names = ["location", "month", "quantity"]
     return made

@@ -8,16 +8,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from board_numbers import NOTHING_COMMON, costs_of, in_all, second_of
 
 from odforecast.names import COVERAGE_LEVELS, VINTAGE_DELAYED
 from odforecast.panel import ERAS
-from odforecast.report.page import Table, render
-from odforecast.report.site.blocks import Block
-from odforecast.report.site.charts import Bar, histograms, intervals
-from odforecast.report.site.drawing import Drawing
-from odforecast.report.site.parts import Cell, Column, SortTable
+from odforecast.plot.output import describe
+from odforecast.plot.style import BAND50, BLUE, INK, MUTED, heading
+from odforecast.plot.words import literal
+from odforecast.report.page import Table
+from odforecast.report.site.blocks import Block, Figure
+from odforecast.report.site.blocks import page as page_of
+from odforecast.report.site.drawings import PHONE, figure_of
+from odforecast.report.site.table import Cell, Column, SortTable
 from odforecast.scoring.columns import HORIZON_GROUPS
 
 #: Models whose bars and histograms are drawn.
@@ -86,16 +88,14 @@ def board_page(
     blocks.append(_joint(summary["joint"]))
     blocks.append(_lacking(summary))
     blocks.append(_manifest(summary, timings))
-    context: dict[str, object] = {
-        "title": "Leaderboard: forecasts of overdose deaths",
-        "subtitle": "Every model forecasts the same counts from what was known on the same days.",
-        "lead": _lead(run),
-        "warnings": [EXPLORATORY],
-        "numbers": (), "sections": (), "files": (), "links": (), "places": (), "contents": True,
-        "blocks": [b for b in blocks if not b.empty],
-        "made": f"Made with odforecast {summary['odforecast']} from CDC's provisional counts.",
-    }  # fmt: skip
-    return render("site-page", context, paper=paper, script="sort")
+    return page_of(
+        paper,
+        title="Leaderboard: forecasts of overdose deaths",
+        subtitle="Every model forecasts the same counts from what was known on the same days.",
+        lead=_lead(run), warnings=[EXPLORATORY], contents=True,
+        blocks=[b for b in blocks if not b.empty],
+        made=f"Made with odforecast {summary['odforecast']} from CDC's provisional counts.",
+    )  # fmt: skip
 
 
 def _lead(run: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -199,10 +199,10 @@ def _task(task: Mapping[str, Any], costs: Mapping[str, float]) -> list[Block]:
             Block(f"{name}-pairs", f"{title}: pairs of models", (), (), pairs),
             Block(f"{name}-calibration", f"{title}: coverage of intervals", (), pit, held),
         ]  # fmt: skip
-    return [b for b in blocks if b.tables or b.drawings]
+    return [b for b in blocks if b.tables or b.figures]
 
 
-def _picture(task: Mapping[str, Any]) -> Drawing | None:
+def _picture(task: Mapping[str, Any]) -> Figure | None:
     """Ratios to the hub baseline with intervals, the best models first."""
     rows = [r for r in task["tables"]["all"] if r["level"] == "jurisdictions"]
     rows = [r for r in rows if r["rel_wis"] is not None and r["model"] != "hub-baseline"]
@@ -210,41 +210,62 @@ def _picture(task: Mapping[str, Any]) -> Drawing | None:
     rows = sorted(rows, key=lambda r: r["rel_wis"])[:_DRAWN]
     if not rows:
         return None
-    bars = [
-        Bar(r["model"], r["rel_wis"], _nan(r["rel_wis_low"]), _nan(r["rel_wis_high"])) for r in rows
-    ]
     said = "; ".join(f"{r['model']} {r['rel_wis']:.2f}" for r in rows)
-    return intervals(
-        bars, f"WIS as a share of hub-baseline's, task {task['name']}", f"{said}.",
-        "States, DC and New York City, all months ahead. Left of the line is better. Bars: 90% "
-        f"intervals. The best {len(rows)} of {len(task['models'])} models.",
-        unit="share of the WIS of hub-baseline", reference=1.0, log=True,
-        key=f"{task['name']}-picture",
-    )  # fmt: skip
+
+    def draw(axes: Any) -> Any:
+        """A row for each model."""
+        for y, r in enumerate(rows[::-1]):
+            low, high = r["rel_wis_low"], r["rel_wis_high"]
+            if low is not None and high is not None:
+                axes.plot([low, high], [y, y], color=BAND50, lw=5, solid_capstyle="butt")
+            axes.plot(r["rel_wis"], y, "o", color=BLUE, ms=7)
+        axes.axvline(1.0, color=INK, lw=1, ls=(0, (4, 3)))
+        axes.set_yticks(range(len(rows)), [_cut(r["model"], 24) for r in rows[::-1]])
+        axes.set_xlabel("share of the WIS of hub-baseline", color=MUTED)
+        heading(
+            axes, f"WIS as a share of hub-baseline's, task {task['name']}",
+            "States, DC and New York City, all months ahead; left of the line is better. Bars: "
+            f"90% intervals. The best {len(rows)} of {len(task['models'])} models.",
+        )  # fmt: skip
+        describe(axes, f"{said}.")
+        return axes
+
+    tall = 70.0 + 24 * len(rows)
+    return figure_of(f"{task['name']}-picture", draw, [(760.0, tall), (PHONE[0], tall)])
 
 
-def _histograms(task: Mapping[str, Any]) -> Drawing | None:
+def _histograms(task: Mapping[str, Any]) -> Figure | None:
     """PIT histograms of the best models that have draws."""
     found = task["pit"].get("jurisdictions", {})
     ranked = [r["model"] for r in task["tables"]["all"] if r["level"] == "jurisdictions"]
-    shown = [m for m in ranked if m in found][:_HISTOGRAMS]
-    parts = []
-    for model in shown:
-        counts = np.array(found[model], dtype=float)
-        density = counts * counts.size / counts.sum()
-        parts.append((model, pd.DataFrame({"n": counts.astype(int), "density": density})))
-    drawn = histograms(
-        parts,
-        f"States, DC and New York City, task {task['name']}",
-        "A hump in the middle means intervals are too wide, a U too narrow; high at the right "
-        "means forecasts are too low. Calibrated forecasts follow the line.",
-    )
-    if drawn is None:
+    shown = [m for m in ranked if m in found and sum(found[m])][:_HISTOGRAMS]
+    if not shown:
         return None
-    return Drawing(
-        drawn.title, drawn.description, drawn.shapes, drawn.caption, drawn.width, drawn.height,
-        f"{task['name']}-pit",
-    )  # fmt: skip
+
+    def draw(axes: Any) -> Any:
+        """A row of ten bars for each model, beside its name."""
+        for row, model in enumerate(shown[::-1]):
+            counts = np.array(found[model], dtype=float)
+            bars = 0.4 * counts * counts.size / counts.sum()
+            axes.bar(np.arange(10) / 10 + 0.05, bars, 0.09, bottom=row, color=BAND50)
+            axes.plot([0, 1], [row + 0.4] * 2, color=INK, lw=0.8, ls=(0, (4, 3)))
+        axes.set_yticks(range(len(shown)), [_cut(m, 24) for m in shown[::-1]])
+        axes.set_xlim(0, 1)
+        heading(
+            axes, f"Where the counts fell in the forecasts, task {task['name']}",
+            "States, DC and New York City. A hump in the middle: intervals too wide; a U: too "
+            "narrow; high at the right: forecasts too low. The line is where all bars would be.",
+        )  # fmt: skip
+        describe(axes, f"PIT histograms of {', '.join(shown)}.")
+        return axes
+
+    tall = 40.0 + 60 * len(shown)
+    return figure_of(f"{task['name']}-pit", draw, [(760.0, tall), (PHONE[0], tall)])
+
+
+def _cut(label: str, most: int) -> str:
+    """A label that fits; the tables beside the figure have it whole."""
+    return literal(label if len(label) <= most else f"{label[: most - 1]}…")
 
 
 def _joint(joint: Mapping[str, Any] | None) -> Block:
@@ -294,8 +315,8 @@ def _manifest(summary: Mapping[str, Any], timings: Mapping[str, Any] | None) -> 
     return Block("manifest", "To compute it again", (), (), (), plain)
 
 
-def _there(*drawings: Drawing | None) -> list[Drawing]:
-    return [d for d in drawings if d is not None]
+def _there(*figures: Figure | None) -> list[Figure]:
+    return [f for f in figures if f is not None]
 
 
 def _tables(*found: SortTable | None) -> list[SortTable]:
@@ -558,8 +579,8 @@ def ratio(r: Mapping[str, Any], name: str, low: str = "", high: str = "") -> Cel
     value, a, b = r.get(name), r.get(low or f"{name}_low"), r.get(high or f"{name}_high")
     if value is None:
         return Cell(NONE)
-    ends = f"\n{a:.2f}–{b:.2f}" if a is not None and b is not None and a != b else ""
-    return Cell(f"{value:.2f}{ends}", value)
+    ends = f"{a:.2f}–{b:.2f}" if a is not None and b is not None and a != b else ""
+    return Cell(f"{value:.2f}", value, small=ends)
 
 
 def share(value: float | None) -> Cell:

@@ -226,6 +226,18 @@ def chance(share: float, *, short: bool = False) -> str:
     return f"{unit * round(100 * share / unit)}%"
 
 
+def likely(share: float) -> str:
+    """A probability to the nearest 5 percent, as pages say it; what is near 0 or 1 has a limit.
+
+    Examples
+    --------
+    >>> likely(0.914), likely(0.774), likely(0.98), likely(0.02)
+    ('90%', '75%', 'over 95%', 'under 5%')
+    """
+    near = 5 * round(20 * share)
+    return "under 5%" if near < 5 else "over 95%" if near > 95 else f"{near}%"
+
+
 def between(low: float, high: float, step: float | None = None) -> str:
     """The ends of an interval, rounded together.
 

@@ -1,4 +1,4 @@
-"""Pages in the browser of this machine: nothing asked for, sorting by keyboard, phones, names."""
+"""Pages in the browser of this machine: nothing asked for, keyboard, phones, themes, names."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import pytest
 from site_factory import small_forecast, small_results
 
 from odforecast.report.site import write_report, write_site
-from odforecast.report.site.tiles import LOOKS
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
@@ -21,9 +20,8 @@ CONTRAST = """() => {
   const light = ([r, g, b]) => 0.2126 * channel(r) + 0.7152 * channel(g) + 0.0722 * channel(b);
   const parts = (c) => c.match(/[\\d.]+/g).map(Number);
   const behind = (e) => {
-    const tile = e.closest("g.tile");
-    if (tile && !e.matches(".legend"))
-      return parts(getComputedStyle(tile.querySelector("rect")).fill);
+    const tile = e.closest("svg a");
+    if (tile) return parts(getComputedStyle(tile.querySelector("path")).fill);
     for (let n = e; n; n = n.parentElement) {
       const c = parts(getComputedStyle(n).backgroundColor);
       if (c.length < 4 || c[3] > 0) return c;
@@ -34,6 +32,7 @@ CONTRAST = """() => {
   for (const e of document.querySelectorAll("body *")) {
     const own = [...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim());
     if (!own || ["SCRIPT", "title", "desc"].includes(e.tagName) || e.closest(".unseen")) continue;
+    if (!e.getClientRects().length) continue;
     const style = getComputedStyle(e);
     const front = parts(e instanceof SVGElement ? style.fill : style.color);
     const [a, b] = [light(front), light(behind(e))].sort((x, y) => y - x);
@@ -47,10 +46,11 @@ CONTRAST = """() => {
 CUT = """() => [...document.querySelectorAll("svg")].flatMap((svg) => {
   const box = svg.getBoundingClientRect();
   return [...svg.querySelectorAll("text")].filter((t) => {
+    if (!t.getClientRects().length) return false;
     const r = t.getBoundingClientRect();
-    return r.left < box.left - 1 || r.right > box.right + 1 || r.top < box.top - 1
+    return r.left < box.left - 1 || r.right > box.right + 1 || r.top < box.top - 4
       || r.bottom > box.bottom + 1;
-  }).map((t) => `${svg.querySelector("title").textContent}: ${t.textContent}`);
+  }).map((t) => `${svg.id}: ${t.textContent}`);
 })"""
 
 
@@ -106,35 +106,37 @@ def test_no_page_is_wider_than_the_screen(tab, pages, width):
         assert tab.evaluate("document.documentElement.scrollWidth") <= width, path.name
         assert tab.evaluate(CUT) == [], path.name
         small = tab.evaluate(
-            "[...document.querySelectorAll('svg text')]"
-            ".map((t) => t.getBoundingClientRect().height)"
+            "[...document.querySelectorAll('svg text')].map((t) => {"
+            " const box = t.ownerSVGElement.getBoundingClientRect();"
+            " const scale = box.width / t.ownerSVGElement.viewBox.baseVal.width;"
+            " return box.width ? scale * parseFloat(getComputedStyle(t).fontSize) : 99; })"
         )
-        assert min(small) >= 8, path.name  # the height of a line, in pixels
+        assert min(small) >= 10.9, path.name  # pixels
 
 
 def test_a_table_is_sorted_by_the_keyboard(tab, pages):
     tab.goto(pages["index.html"].as_uri())
-    head = tab.locator("#table-forecast thead th").nth(1)
+    head = tab.locator("#table-forecast thead th").nth(3)
     button = head.get_by_role("button")
-    top = tab.locator("#table-forecast tbody.top th").inner_text()
+    top = tab.locator("#table-forecast tbody.top-rows th").inner_text()
     assert top == "United States"
     names = values(tab, "forecast", 0)
     assert names == sorted(names)
     button.focus()
     assert tab.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     tab.keyboard.press("Enter")
-    assert head.get_attribute("aria-sort") == "ascending"
-    rising = [float(v) for v in values(tab, "forecast", 1)]
-    assert rising == sorted(rising)
-    assert len(set(rising)) == len(names)
+    assert head.get_attribute("aria-sort") == "descending"  # most deaths first
+    falling = [float(v) for v in values(tab, "forecast", 3)]
+    assert falling == sorted(falling, reverse=True)
+    assert len(set(falling)) == len(names)
     tab.keyboard.press("Space")
-    assert head.get_attribute("aria-sort") == "descending"
-    assert [float(v) for v in values(tab, "forecast", 1)] == rising[::-1]
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert [float(v) for v in values(tab, "forecast", 3)] == falling[::-1]
     assert tab.locator("#table-forecast [aria-sort]").count() == 1
     said = tab.locator(".sorting").filter(has=tab.locator("#table-forecast")).get_by_role("status")
     assert "Sorted by Forecast" in said.inner_text()
-    assert said.inner_text().endswith("falling.")
-    assert tab.locator("#table-forecast tbody.top th").inner_text() == top
+    assert said.inner_text().endswith("ascending.")
+    assert tab.locator("#table-forecast tbody.top-rows th").inner_text() == top
     tab.locator("#table-forecast thead th").first.get_by_role("button").press("Enter")
     assert values(tab, "forecast", 0) == names
 
@@ -161,32 +163,88 @@ def test_the_keyboard_reaches_the_content_first(tab, pages):
     assert tab.evaluate("document.activeElement.id") == "main"
 
 
-def test_every_picture_has_a_name_and_a_description(tab, pages):
+def test_every_picture_has_a_name(tab, pages):
     for path in pages.values():
         tab.goto(path.as_uri())
-        pictures = tab.get_by_role("img")
-        assert pictures.count() == tab.locator("svg").count() > 0
-        for name in pictures.evaluate_all(
-            "(all) => all.map((e) => e.getAttribute('aria-labelledby').split(' ')"
-            ".map((id) => document.getElementById(id).textContent.trim()))"
-        ):
-            assert all(len(part) > 8 for part in name), (path.name, name)
+        names = tab.locator("svg:not([aria-hidden])").evaluate_all(
+            "(all) => all.map((e) => e.getAttribute('aria-label'))"
+        )
+        assert names, path.name
+        assert all(len(name) > 8 for name in names), (path.name, names)
         for region in tab.get_by_role("region").all():
             assert region.get_attribute("tabindex") == "0"
 
 
-def test_texts_stand_out_from_what_is_behind_them(tab, pages):
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_stand_out_from_what_is_behind_them(tab, pages, scheme):
+    tab.emulate_media(color_scheme=scheme)
     for name in ("index.html", "ohio.html", "leaderboard.html"):
         tab.goto(pages[name].as_uri())
+        tab.evaluate("document.querySelectorAll('details').forEach((e) => (e.open = true))")
         assert tab.evaluate(CONTRAST) == [], name
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_fan_is_read_by_pointer_and_by_keyboard(tab, pages, width):
+    tab.set_viewport_size({"width": width, "height": 900})
+    tab.goto(pages["ohio.html"].as_uri())
+    slider = tab.locator("[role=slider]:visible")
+    line = tab.locator(".read").first
+    assert line.inner_text().startswith("Point at the chart")
+    slider.focus()
+    last = slider.get_attribute("aria-valuetext")
+    assert line.inner_text() == f"12 months ending {last}"
+    assert "deaths reported" in last
+    for key, said in (("End", "forecast"), ("ArrowLeft", "forecast"), ("Home", "reported")):
+        tab.keyboard.press(key)
+        text = slider.get_attribute("aria-valuetext")
+        assert said in text
+        assert line.inner_text() == f"12 months ending {text}"
+    first = int(slider.get_attribute("aria-valuenow"))
+    tab.keyboard.press("PageUp")
+    assert int(slider.get_attribute("aria-valuenow")) == first + 12 == 12
+    slider.evaluate("(e) => e.blur()")
+    assert line.inner_text().startswith("Point at the chart")
+    box = slider.bounding_box()
+    tab.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 40)
+    assert line.inner_text().startswith("12 months ending ")
+    spot = tab.locator(".spot[visibility=visible]").bounding_box()
+    # Where the pointer is, the spot is: on the line of its month.
+    assert abs(spot["x"] + spot["width"] / 2 - box["x"] - 0.3 * box["width"]) < 10
+
+
+def test_states_are_found_and_sorted_on_a_phone(tab, pages):
+    tab.set_viewport_size({"width": 390, "height": 844})
     tab.goto(pages["index.html"].as_uri())
-    for look in (*LOOKS, "unknown"):  # also those that no tile has this month
-        tab.evaluate(
-            "(look) => document.querySelectorAll('g.tile:not(:has(.legend))')"
-            ".forEach((g) => g.setAttribute('class', `tile ${look}`))",
-            look,
+    tab.get_by_label("Find a state").fill("new y")
+    rows = tab.locator("#table-forecast tbody:not(.top-rows) tr:visible th")
+    assert rows.count() == 3
+    tab.get_by_label("Find a state").fill("")
+    tab.get_by_label("Sort by").select_option(label="Most deaths")
+    found = [float(v) for v in values(tab, "forecast", 3)]
+    assert found == sorted(found, reverse=True)
+
+
+def test_a_figure_is_saved_as_a_picture(tab, pages):
+    tab.emulate_media(color_scheme="dark")
+    tab.goto(pages["ohio.html"].as_uri())
+    with tab.expect_download() as made:
+        tab.get_by_role("button", name="Picture (PNG)").first.click()
+    assert made.value.suggested_filename == "ohio-forecast.png"
+    assert made.value.path().read_bytes()[:4] == b"\x89PNG"
+    assert tab.complaints == []
+
+
+def test_old_data_are_said_to_be_old_when_the_page_is_opened(tab, pages, tmp_path):
+    text = pages["ohio.html"].read_text(encoding="utf-8")
+    for published, seen in (("2025-09-17", True), ("2999-01-01", False)):
+        page = tmp_path / "page.html"
+        page.write_text(
+            text.replace('data-published="2025-09-17"', f'data-published="{published}"'),
+            encoding="utf-8",
         )
-        assert tab.evaluate(CONTRAST) == [], look
+        tab.goto(page.as_uri())
+        assert tab.locator(".stale").is_visible() == seen
 
 
 def test_a_tile_leads_to_its_place(tab, pages):
@@ -201,9 +259,10 @@ def test_all_of_it_is_there_without_the_script(browser, pages):
     page = context.new_page()
     page.goto(pages["index.html"].as_uri())
     assert page.locator("#table-forecast button").count() == 0
-    assert page.locator("#table-forecast tbody tr").count() == 5
+    assert page.locator("#table-forecast tbody tr").count() == 6
     assert page.locator("#table-forecast tbody tr").last.is_visible()
-    page.locator("summary").click()
+    assert page.locator(".stale").is_visible()
+    page.locator("summary").first.click()
     assert page.get_by_role("link", name="Ohio").first.is_visible()
     context.close()
 

@@ -9,6 +9,7 @@ import pytest
 import odforecast as od
 from odforecast import plot
 from odforecast.errors import DataError, UnknownNameError
+from odforecast.plot.style import head_of
 from odforecast.scoring import relative_to_baseline
 from odforecast.scoring.columns import with_groups
 
@@ -22,9 +23,8 @@ def line(axes, label):
 
 
 def below(axes) -> str:
-    """The text below the title, in one line."""
-    (note,) = (t for t in axes.texts if t.get_gid() == "below the title")
-    return " ".join(note.get_text().split())
+    """Title, caption and source."""
+    return " ".join(head_of(axes))
 
 
 def rows_of(results, kind, target="deaths_12mo", places=("OH", "WV")) -> pd.DataFrame:
@@ -56,10 +56,11 @@ def test_kinds_of_vintage_are_not_pooled(mixed, asked):
     errors = plot.errors(mixed, **made)
     off = 100 * (mine["median"] / mine["observed"] - 1)
     middle = off.groupby(mine["horizon"]).median()
-    np.testing.assert_allclose(line(errors, "middle error").get_ydata(), middle)
+    np.testing.assert_allclose(line(errors, "median error").get_ydata(), middle)
     said = plot.said_and_came(mixed, "OH", **made, every=1)
     ends = mine[(mine["location"] == "OH") & (mine["horizon"] == 12)]
-    heads = line(said, "forecast: median").get_ydata()
+    dots = [x.get_ydata() for x in said.lines if str(x.get_label()).startswith("forecast: median")]
+    heads = np.concatenate(dots)
     assert len(heads) == ends["last_month"].nunique()
     assert set(heads) <= set(ends["median"])
 
@@ -95,7 +96,7 @@ def test_two_kinds_with_the_same_days_have_no_bar(results):
         results.manifest,
     )
     axes = plot.said_and_came(twice, "OH", model="drift")
-    assert "90% intervals held" not in plot.alt_text(axes)
+    assert "90% intervals contained" not in plot.alt_text(axes)
 
 
 # Skill

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -29,7 +30,7 @@ def test_an_svg_says_what_it_shows(panel, tmp_path):
     root = ET.parse(path).getroot()
     assert root.get("role") == "img"
     titles, (desc,) = root.findall(f"{SVG}title"), root.findall(f"{SVG}desc")
-    assert [t.text for t in titles] == ["Ohio"]
+    assert [t.text.rpartition(", ")[2] for t in titles] == ["Ohio"]
     assert desc.text == plot.alt_text(axes)
     assert root.get("aria-labelledby") == f"{titles[0].get('id')} {desc.get('id')}"
     assert "<dc:date>" not in path.read_text(encoding="utf-8")
@@ -59,3 +60,44 @@ def test_other_suffixes_and_empty_axes_are_refused(panel, tmp_path):
     with pytest.raises(DataError, match="was drawn on these axes"):
         plot.alt_text(Figure().subplots())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_figure_in_a_page(revising, forecast):
+    made = [plot.inline(plot.fan(revising, "US", axes=plot.sheet()), "us-fan") for _ in "ab"]
+    assert made[0] == made[1]
+    assert len(made[0]) < 40_000
+    for word in ("style=", "<style", "<metadata", "xlink", "font-family", "DejaVu", "<title"):
+        assert word not in made[0]
+    root = ET.fromstring(made[0])
+    assert root.get("role") == "img"
+    assert root.get("aria-label").endswith(plot.alt_text(plot.fan(revising, "US")))
+    ids = [e.get("id") for e in root.iter() if e.get("id")]
+    assert len(ids) == len(set(ids))
+    assert all(x.startswith("us-fan") for x in ids)
+    assert {"us-fan-peak", "us-fan-final", "us-fan-reported"} <= set(ids)
+    used = [
+        re.search(r"#([\w-]+)", v)[1] for e in root.iter() for v in e.attrib.values() if "#us" in v
+    ]
+    assert set(used) <= set(ids)
+    texts = list(root.iter("text"))
+    assert "90% interval" in {e.text for e in texts}
+    assert min(float(e.get("font-size")) for e in texts) >= 11
+    assert root.get("data-y").split()[0] == "0"
+    assert len(root.get("data-box").split()) == 4
+
+    links = {"OH": "ohio.html", "YC": "nyc.html?a&b"}
+    tiles = ET.fromstring(plot.inline(plot.tile_map(forecast, links=links), "map"))
+    assert tiles.get("role") == "group"
+    found = {a.get("href"): a for a in tiles.iter("a")}
+    assert set(found) == set(links.values())
+    assert len(list(tiles.iter("a"))) == 2
+    assert found["ohio.html"].get("aria-label").startswith("OH ")
+    assert len(found["ohio.html"].findall(".//text")) == 2
+
+
+def test_the_letters_of_a_figure_are_put_back(revising):
+    axes = plot.fan(revising, "Ohio")
+    seen = [(t.get_fontsize(), t.get_gid(), len(t.get_path_effects())) for t in axes.texts]
+    plot.inline(axes, "x")
+    assert [(t.get_fontsize(), t.get_gid(), len(t.get_path_effects())) for t in axes.texts] == seen
+    assert axes.patch.get_visible()

@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from odforecast import plot
-from odforecast import say as forecast_text
-from odforecast.plot import style, words
+from odforecast.plot import style
 
 #: Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.
 PROTANOPIA = [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
@@ -39,7 +38,7 @@ def lab(colour: str, seen_by=None) -> np.ndarray:
 
 @pytest.mark.parametrize("seen_by", [None, PROTANOPIA, DEUTERANOPIA])
 def test_colours_are_told_apart_without_a_kind_of_cones(seen_by):
-    roles = (style.BLUE, style.ORANGE, style.GREY, style.BLACK)
+    roles = (style.BLUE, style.ORANGE, style.MUTED, style.INK)
     for group in (style.PALETTE, roles):
         for a, b in itertools.combinations(group, 2):
             apart = float(np.linalg.norm(lab(a, seen_by) - lab(b, seen_by)))
@@ -84,14 +83,6 @@ def test_an_unknown_name():
         plot.fun  # noqa: B018
 
 
-def test_words_are_those_of_the_texts():
-    for low, high in ((1_912, 3_051), (12, 31), (68_000, 79_500), (7, 7)):
-        assert words.step_of(low, high) == forecast_text.step_of(low, high)
-        assert words.between(low, high) == forecast_text.between(low, high)
-    for value in (-14.2, 0.3, 3.0):
-        assert words.percent(value) == forecast_text.percent(value)
-
-
 def test_a_long_heading_is_broken_within_the_axes():
     figure = Figure(figsize=(3.9, 3), layout="constrained")
     axes = figure.subplots()
@@ -102,15 +93,6 @@ def test_a_long_heading_is_broken_within_the_axes():
         assert text.get_window_extent().x1 <= width + 1
     style.heading(axes, "Ohio", "as of today")
     assert [t.get_text() for t in axes.texts] == ["as of today"]
-
-
-def test_settings_are_put_back():
-    import matplotlib
-
-    before = matplotlib.rcParams["axes.spines.top"]
-    with style.style():
-        assert matplotlib.rcParams["font.size"] == 10
-    assert matplotlib.rcParams["axes.spines.top"] == before
 
 
 def smallest(figure) -> float:
@@ -130,4 +112,4 @@ def test_letters_are_legible(panel, forecast, revising, results, projection):
         plot.small_multiples(forecast, ["US", "OH"])[0],
     ]  # fmt: skip
     for axes in drawn:
-        assert smallest(axes.get_figure()) >= 9
+        assert smallest(axes.get_figure()) >= 11

@@ -10,20 +10,11 @@ import pandas as pd
 import pytest
 
 from odforecast import plot
-from odforecast import say as forecast_text
-from odforecast.names import INDICATOR_NAMES
-from odforecast.plot import words
 
 
 def line(axes, label):
     (found,) = (x for x in axes.lines if x.get_label() == label)
     return found
-
-
-def test_deaths_are_called_as_in_the_texts():
-    for short, full in INDICATOR_NAMES.items():
-        assert words.deaths_of(short) == words.deaths_of(full) == forecast_text.deaths_of(full)
-    assert words.deaths_of("Another (T99)") == forecast_text.deaths_of("Another (T99)")
 
 
 def test_a_chance_on_the_edge_is_not_said_to_be_certain():
@@ -48,7 +39,7 @@ def test_spoken_coverage_is_of_months_ahead(mixed):
     told = 0
     for n in (50, 80, 90, 95):
         share = f"{100 * ahead[f'cover_{n}'].mean():.0f}"
-        assert f"{n}% intervals held {share}%" in said
+        assert f"{n}% intervals contained {share}%" in said
         told += share != f"{100 * mine[f'cover_{n}'].mean():.0f}"
     assert told  # with the nowcast it would be another number
 
@@ -82,7 +73,7 @@ def test_half_of_the_medians_are_within_the_middle_error():
     )  # fmt: skip
     said = plot.alt_text(plot.said_and_came(table))
     assert "half of the medians were within 3.0% of it" in said  # 17.2% on average
-    assert "5 of 5 90% intervals held the count that came" in said
+    assert "5 of 5 90% intervals contained the final count" in said
 
 
 def test_revisions_are_less_the_reported_count(revising):

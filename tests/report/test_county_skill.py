@@ -71,7 +71,7 @@ def test_nothing_below_10_is_drawn_of_a_county(results):
     said = plots.alt_text(axes)
     assert "the last said 12 for" in said
     assert "<10 came" in said
-    assert "below 10: not shown" in axes.get_title(loc="left") + " ".join(
+    assert "Counts below 10 are not shown" in axes.get_title(loc="left") + " ".join(
         t.get_text() for t in (*axes.texts, *axes.figure.texts)
     )
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import io
 import re
 from dataclasses import replace
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -18,8 +20,9 @@ from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import called
 from odforecast.report.page import Table
 from odforecast.report.site import Section, write_report, write_site
-from odforecast.report.site.past import ends_held, past_forecasts
-from odforecast.say import chance, step_of
+from odforecast.report.site.blocks import CDC
+from odforecast.report.site.numbers import WHOLE_STATE, direction
+from odforecast.say import likely, step_of
 from odforecast.scoring import pit_histogram, relative_to_baseline, summarise
 
 MODEL = "naive+delay"
@@ -74,36 +77,50 @@ def close(shown: str, exact: list[float], step: float) -> bool:
 def test_the_main_table_says_what_summary_says(report, forecast):
     summary = forecast.summary()
     ahead = summary[summary["horizon"] == 12].set_index("location")
-    last = summary[summary["horizon"] == 0].set_index("location")
+    before = forecast.nowcast()
+    before = before[before["horizon"] == 0].set_index("location")
     shown = rows_of(report, "forecast")
-    assert list(shown) == ["United States", *sorted(called(s) for s in PLACES if s != "US")]
+    rest = sorted([*(called(s) for s in PLACES if s != "US"), WHOLE_STATE])
+    assert list(shown) == ["United States", *rest]
     for code in PLACES:
-        r, k = ahead.loc[code], last.loc[code]
-        _, count, change, fall, rate, reported, predicted = shown[called(code)]
-        ends = [r["median"], r["low"], r["high"]]
-        assert close(count[0], ends, step_of(r["low"], r["high"])), count
-        assert close(change[0], [r["change"], r["change_low"], r["change_high"]], 1), change
-        assert fall[0] == chance(r["fall"]), fall
-        assert close(rate[0], [r["rate"], r["rate_low"], r["rate_high"]], 1), rate
-        assert close(reported[0], [k["reported"]], 1)
-        assert close(predicted[0], [k["predicted"]], 1)
+        r, b = ahead.loc[code], before.loc[code]
+        _, _, year, count, ends, change, reach, fall, rate = shown[called(code)]
+        step = step_of(r["low"], r["high"])
+        assert close(year[0], [b["median"]], step_of(b["low"], b["high"])), year
+        assert close(count[0], [r["median"]], step), count
+        assert close(ends[0], [r["low"], r["high"]], step), ends
+        assert close(change[0], [r["change"]], 1), change
+        assert close(reach[0], [r["change_low"], r["change_high"]], 1), reach
+        assert fall[0] == likely(r["fall"]), fall
+        if code not in ("NY", "YC"):
+            assert close(rate[0], [r["rate"]], 1), rate
         # They are sorted by the exact number, not by the rounded one.
         for cell, value in (
-            (count, r["median"]), (change, r["change"]), (fall, r["fall"]), (rate, r["rate"]),
-            (reported, k["reported"]), (predicted, k["predicted"]),
+            (year, b["median"]), (count, r["median"]), (ends, r["high"] - r["low"]),
+            (change, r["change"]), (fall, r["fall"]),
         ):  # fmt: skip
             assert float(cell[1]["data-v"]) == pytest.approx(value, rel=1e-5)
+    said = rows_of(report, "nowcast")
+    for code in PLACES:
+        for cell, key in zip(said[called(code)][1:3], ("reported", "predicted")):
+            assert float(cell[1]["data-v"]) == before.loc[code, key]
+    rates = rows_of(report, "rates")
+    for code in PLACES:
+        r = ahead.loc[code]
+        exact = [r["rate"], r["rate_low"], r["rate_high"]]
+        assert close(rates[called(code)][1][0], exact, 1)
 
 
-def test_new_york_has_one_rate_and_a_mark(report, forecast):
+def test_new_york_is_one_row_more_and_has_one_rate(report, forecast):
     shown = rows_of(report, "forecast")
-    rates = {shown[called(s)][4][0] for s in ("NY", "YC")}
-    assert len(rates) == 1
-    assert "†" in rates.pop()
-    assert "†" not in shown["Ohio"][4][0]
+    assert [shown[called(s)][8][0] for s in ("NY", "YC")] == ["–", "–"]
+    whole = forecast.total(["NY", "YC"], "both").summary()
+    whole = whole[whole["horizon"] == 12].iloc[0]
+    assert close(shown[WHOLE_STATE][8][0], [whole["rate"]], 1)
+    assert float(shown[WHOLE_STATE][3][1]["data-v"]) == pytest.approx(whole["median"])
     assert "† New York and New York City together" in report.words
     alone = write_page(forecast.select(["US", "NY"]))
-    assert rows_of(alone, "forecast")["New York outside NYC"][4][0] == "–"
+    assert rows_of(alone, "forecast")["New York outside NYC"][8][0] == "–"
 
 
 def write_page(forecast=None, **more) -> Page:
@@ -119,7 +136,7 @@ def test_places_are_chosen_last(forecast):
     page = write_page(forecast, locations=["New York", "Ohio"])
     shown = rows_of(page, "forecast")
     assert list(shown) == ["New York outside NYC", "Ohio"]
-    assert "†" in shown["New York outside NYC"][4][0]
+    assert "†" in shown["New York outside NYC"][8][0]
 
 
 def test_years_trend_and_nowcast_are_theirs(report, forecast):
@@ -147,29 +164,24 @@ def test_years_trend_and_nowcast_are_theirs(report, forecast):
 
 def test_the_map_holds_chances_and_changes_and_no_count(forecast, report):
     ahead = forecast.summary()
-    ahead = ahead[ahead["horizon"] == 12]
-    start = report.text.index("map-fall-t")
-    end = report.text.index("</figure>", report.text.index("map-change-t", start))
-    part = report.text[start:end]
-    tiles = Page(
-        f"<div>{part[part.index('<g') : part.rindex('</svg>')].partition('</svg>')[0]}</div>"
-    )
-    assert "WY" in tiles.words
+    ahead = ahead[(ahead["horizon"] == 12) & (ahead["location"] != "US")]
+    start = report.text.index('id="us-map-1"')
+    part = report.text[start : report.text.index("</svg>", start)]
+    names = [at["aria-label"] for at in Page(f"<svg {part}</svg>").all("a")]
+    assert len(names) == len(ahead)
     for r in ahead.to_dict("records"):
-        assert f"{r['name']}: chance of a fall" in report.words
+        short = {"YC": "NYC"}.get(r["location"], r["location"])
+        (name,) = (n for n in names if n.startswith(f"{short} "))
+        assert f"chance of a fall {likely(r['fall'])}" in name
         for count in (r["median"], r["low"], r["high"]):
             assert f">{count:,.0f}<" not in part
-    said = [at["class"] for at in tiles.all("g")]
-    assert sum("tile" in c for c in said) == len(PLACES) + 7
+    falls = sum(direction(p) < 0 for p in ahead["fall"])
+    assert f"Deaths are likely to fall in {falls} of {len(ahead)} jurisdictions" in report.words
 
 
-def test_classes_of_the_map_follow_the_number_that_is_written():
-    from odforecast.report.site.tiles import LOOKS, change_look, fall_look
-
-    assert [fall_look(p) for p in (0.999, 0.8, 0.7, 0.5, 0.3, 0.2, 0.01)] == list(LOOKS)
-    assert [change_look(v) for v in (-30, -15, -7, 0, 7, 15, 30)] == list(LOOKS)
-    assert fall_look(0.8999) == fall_look(0.9)  # both are written 90
-    assert change_look(-5.4) == change_look(-5.0)
+def test_a_direction_follows_the_chance_that_is_written():
+    chances = (1.0, 0.76, 0.73, 0.724, 0.276, 0.26, 0.0, float("nan"))
+    assert [direction(p) for p in chances] == [-1, -1, -1, 0, 0, 1, 1, 0]
 
 
 def test_the_leaderboard_is_that_of_the_scores(report, results):
@@ -239,8 +251,12 @@ def test_the_csv_is_the_whole_table(site, forecast):
 
 def test_a_page_of_a_place_has_its_parts(site, forecast):
     page = Page(site["ohio.html"])
-    assert forecast.text("OH", small_results()).replace("\u00a0", " ") in page.words
-    for title in ("So far, and from here", "Calendar years", "Kind of change", "What was said"):
+    assert "We forecast about" in page.words
+    assert "past tests, the typical (median) error" in page.words
+    for title in (
+        "Calendar years", "Kind of change", "How accurate past forecasts were",
+        "Forecast month by month",
+    ):  # fmt: skip
         assert title in page.words
     summary = forecast.summary()
     r = summary[(summary["location"] == "OH") & (summary["horizon"] == 12)].iloc[0]
@@ -253,47 +269,47 @@ def between_text(r) -> str:
     return between(r["low"], r["high"])
 
 
-def test_past_forecasts_are_those_of_the_backtest(results):
-    made = past_forecasts(results, MODEL, np.datetime64("2030-01", "M"))
-    assert set(made) == set(PLACES)
-    ohio = made["OH"]
+def test_past_forecasts_are_those_of_the_backtest(site, results):
+    page = Page(site["ohio.html"])
     scores = results.scores
     mine = scores[(scores["model"] == MODEL) & (scores["location"] == "OH")]
-    assert len(ohio.arrows) == mine["last_month"].nunique()
-    for arrow in ohio.arrows:
-        rows = mine[mine["last_month"].to_numpy().astype("datetime64[M]") == arrow.last_month]
-        ahead = rows[rows["horizon"] >= 1].sort_values("month")
-        assert arrow.known == ahead["last_reported"].iloc[0]
-        np.testing.assert_allclose(arrow.median, ahead["median"], rtol=1e-6)
-        assert (arrow.low <= arrow.median).all()
-        assert (arrow.median <= arrow.high).all()
-    # The truth that was scored is the release that is drawn: the same counts, and the same sum.
-    ends = mine[(mine["horizon"] == 12) & mine["scorable"]]
-    now = od.bundled().as_of("2025-09-17").panel()
-    assert ends_held(ohio, "OH", now) == (int(ends["cover_90"].sum()), len(ends))
+    mine = mine[(mine["horizon"] == 12) & mine["scorable"]]
+    inside = int(mine["cover_90"].sum())
+    missed = f"{len(mine) - inside} of {len(mine)} intervals missed"
+    assert (missed in page.words) == (inside < len(mine))
+    (file,) = (x for x in page.all("a") if x.get("download") == "ohio-tests.csv")
+    table = pd.read_csv(io.StringIO(unquote(file["href"].partition(",")[2])))
+    np.testing.assert_allclose(table["median"], mine["median"], rtol=1e-6)
+    assert table["month"].tolist() == mine["month"].dt.strftime("%Y-%m").tolist()
 
 
-def test_a_page_of_an_earlier_day_knows_nothing_of_what_came(results):
-    made = past_forecasts(results, MODEL, np.datetime64("2022-01", "M"))["OH"]
-    assert max(a.last_month for a in made.arrows) <= np.datetime64("2022-01", "M")
-    then = od.bundled().as_of("2025-09-17").panel().cut("2022-01")
-    assert ends_held(made, "OH", then)[1] < len(made.arrows)
-    assert past_forecasts(results, MODEL, np.datetime64("2015-01", "M")) == {}
+def test_a_page_of_an_earlier_day_knows_nothing_of_what_came(tmp_path, results):
+    panel = od.bundled().as_of("2025-09-17").panel().cut("2022-01")
+    then = od.get_model(MODEL).fit(panel).forecast(12, draws=40).select(["US", "OH"])
+    for day, months in ((dt.date(2021, 12, 1), 0), (dt.date(2023, 6, 1), 3)):
+        early = replace(then, as_of=day)
+        write_site(tmp_path / "s", early, results=results, replace=True)
+        page = Page((tmp_path / "s" / "ohio.html").read_text(encoding="utf-8"))
+        files = [x for x in page.all("a") if x.get("download") == "ohio-tests.csv"]
+        assert len(files) == (months > 0)
+        for file in files:
+            table = pd.read_csv(io.StringIO(unquote(file["href"].partition(",")[2])))
+            assert table["month"].max() <= "2022-06"
+            assert len(table) == months
 
 
-def test_counts_known_now_are_grey_and_those_known_then_black(tmp_path, forecast):
+def test_counts_known_now_are_gray(tmp_path, forecast):
     panel = od.bundled().as_of("2025-09-17").panel()
     then = od.get_model("naive").fit(panel.cut("2023-06")).forecast(12, draws=40)
     then = then.select(["US", "OH"])
     with_later = write_site(tmp_path / "a", then, later=panel)
     without = write_site(tmp_path / "b", then)
     page = Page((tmp_path / "a" / "ohio.html").read_text(encoding="utf-8"))
-    looks = [at.get("class") for at in page.all("path")]
-    assert looks.count("now") == 1
-    assert "known" in looks
-    assert "Grey: as known in the release of September 17, 2025" in page.words
+    lines = len(page.all("path"))
+    assert "Gray: as known in the release of September 17, 2025" in page.words
     page = Page((tmp_path / "b" / "ohio.html").read_text(encoding="utf-8"))
-    assert "now" not in [at.get("class") for at in page.all("path")]
+    assert len(page.all("path")) == lines - 2  # on a wide screen, and on a phone
+    assert "Gray: as known" not in page.words
     assert [p.name for p in with_later] == [p.name for p in without]
 
 
@@ -301,7 +317,7 @@ def test_without_a_record_nothing_is_said_of_past_errors(tmp_path, forecast):
     write_site(tmp_path / "s", forecast)
     page = Page((tmp_path / "s" / "ohio.html").read_text(encoding="utf-8"))
     assert "past tests" not in page.words
-    assert "What was said before" not in page.words
+    assert "How accurate past forecasts were" not in page.words
     assert not (tmp_path / "s" / "leaderboard.html").exists()
 
 
@@ -328,11 +344,12 @@ def test_every_page_is_well_made(site, report):
         assert len(page.all("main")) == 1
         assert page.all("html")[0]["lang"] == "en"
         for at in page.all("svg"):
-            assert at["role"] == "img"
-            assert set(at["aria-labelledby"].split()) <= set(page.ids())
+            assert at.get("aria-hidden") == "true" or len(at["aria-label"]) > 8
         for at in page.all("th"):
             assert at["scope"] in ("col", "row")
         assert len(page.all("caption")) >= len([t for t in page.tables if t])
+        assert len([m for m in page.all("meta") if m.get("name") == "description"]) == 1
+        assert page.all("link")[0]["href"].startswith("data:image/svg+xml,")
         assert page.links()[0] == "#main"
         inside = {x[1:] for x in page.links() if x.startswith("#")}
         assert inside <= set(page.ids())
@@ -343,10 +360,12 @@ def test_links_of_a_site_lead_somewhere(site):
         if not name.endswith(".html"):
             continue
         page = Page(text)
-        out = {x for x in page.links() if not x.startswith("#")}
-        assert out <= set(site), name
+        out = {
+            x.partition("#")[0] for x in page.links() if not x.startswith(("#", "data:text/csv"))
+        }
+        assert out - {CDC} <= set(site), name
         here = [at["href"] for at in page.all("a") if at.get("aria-current") == "page"]
-        assert here == [name]
+        assert here == [name], name
     assert {"ohio.html", "leaderboard.html", "forecast.csv"} <= set(
         Page(site["index.html"]).links()
     )
@@ -360,8 +379,8 @@ def test_a_page_needs_nothing_and_lets_nothing_in(site, report):
             f"style-src '{sha256(style)}'; script-src '{sha256(script)}'"
         )
         assert " style=" not in page.text
-        assert "http://" not in page.text
-        assert "https://" not in page.text
+        assert "http://" not in page.text.replace("http://www.w3.org/2000/svg", "")
+        assert page.text.count("https://") == page.text.count(CDC) > 0
         assert not [k for _, at in page.elements for k in at if k.startswith("on")]
 
 
@@ -374,7 +393,7 @@ def test_pages_are_small_and_the_same_every_time(tmp_path, forecast, results, si
     assert write_page(forecast, results=results).text == report.text
     whole = od.get_model(MODEL).fit(od.bundled().as_of("2025-09-17").panel())
     page = write_page(whole.forecast(until="2027-12", draws=20), results=results)
-    assert len(page.text.encode()) < 300_000
+    assert len(page.text.encode()) < 400_000
 
 
 # Texts of others
@@ -407,14 +426,16 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path, forecast, results):
         assert len(page.all("script")) == 1
         assert page.between("script") == Page(path.read_text(encoding="utf-8")).between("script")
         assert {t for t, _ in page.elements} <= {
-            "html", "head", "meta", "title", "style", "script", "body", "main", "header", "nav",
-            "section", "h1", "h2", "p", "div", "span", "strong", "ul", "li", "a", "details",
-            "summary", "table", "caption", "thead", "tbody", "tr", "th", "td", "figure",
-            "figcaption", "svg", "desc", "g", "path", "line", "rect", "circle", "text", "footer",
+            "html", "head", "meta", "title", "link", "style", "script", "body", "main", "header",
+            "nav", "aside", "section", "h1", "h2", "p", "b", "div", "span", "strong", "ul", "li",
+            "a", "details", "summary", "table", "caption", "thead", "tbody", "tr", "th", "td",
+            "figure", "output", "button", "label", "input", "select", "option", "footer", "svg",
+            "defs", "clippath", "g", "path", "line", "rect", "circle", "text", "use",
         }  # fmt: skip
         assert not [k for _, at in page.elements for k in at if k.startswith("on")]
         allowed = {p.name for p in files}
-        assert {x for x in page.links() if not x.startswith("#")} <= allowed
+        links = {x.partition("#")[0] for x in page.links()}
+        assert {x for x in links if x and not x.startswith("data:text/csv")} - {CDC} <= allowed
         assert all(evil.replace(" ", "") in page.words.replace(" ", "") for evil in EVIL)
     cells = [
         c for row in csv.reader(io.StringIO((folder / "forecast.csv").read_text())) for c in row
@@ -446,7 +467,7 @@ def test_a_site_appears_whole_or_not_at_all(tmp_path, forecast, monkeypatch):
     write_site(tmp_path / "site", forecast.select(["US", "OH"]))
     before = {p.name: p.read_bytes() for p in (tmp_path / "site").iterdir()}
     pages = []
-    real = write.render
+    real = write.page
 
     def failing(*args, **kwargs):
         pages.append(args)
@@ -454,7 +475,7 @@ def test_a_site_appears_whole_or_not_at_all(tmp_path, forecast, monkeypatch):
             raise RuntimeError("no more")
         return real(*args, **kwargs)
 
-    monkeypatch.setattr(write, "render", failing)
+    monkeypatch.setattr(write, "page", failing)
     with pytest.raises(RuntimeError):
         write_site(tmp_path / "site", forecast, replace=True)
     assert {p.name: p.read_bytes() for p in (tmp_path / "site").iterdir()} == before
@@ -573,21 +594,35 @@ def test_what_is_hidden_is_a_dash_and_never_a_nan(tmp_path, forecast, results):
         if file.suffix == ".html":
             page = Page(file.read_text(encoding="utf-8"))
             assert not re.search(r"\bnan\b|NaN", page.words), file.name
-            places = ("d", "x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "width", "height")
+            places = (
+                "d",
+                "x",
+                "y",
+                "x1",
+                "x2",
+                "y1",
+                "y2",
+                "cx",
+                "cy",
+                "width",
+                "height",
+                "points",
+            )
             put = [v for _, at in page.elements for k, v in at.items() if k in places]
             assert not [v for v in put if "nan" in v], file.name
     page = Page((tmp_path / "site" / "wyoming.html").read_text(encoding="utf-8"))
     assert "The count a year earlier is not shown." in page.words
     index = Page((tmp_path / "site" / "index.html").read_text(encoding="utf-8"))
-    assert rows_of(index, "forecast")["Wyoming"][5] == ("–", {"class": "n", "data-v": ""})
+    text, at = rows_of(index, "nowcast")["Wyoming"][1]
+    assert (text, at["data-v"]) == ("–", "")
 
 
 def test_a_model_without_a_nowcast_has_a_page_without_one(tmp_path):
     panel = od.bundled().as_of("2025-09-17").panel().select(["US", "OH"])
     page = write_page(od.get_model("naive").fit(panel).forecast(3, draws=40))
-    assert "What is still to be counted" not in page.words
+    assert "Still to come" not in page.words
     assert "Calendar years" not in page.words  # no year ends in these months
-    assert rows_of(page, "forecast")["Ohio"][1][0] != "–"
+    assert rows_of(page, "forecast")["Ohio"][3][0] != "–"
 
 
 def test_a_page_of_results_alone(results):
@@ -601,6 +636,5 @@ def test_a_section_stands_before_the_rest(forecast):
     section = Section("What changed", ("Two counts were revised.",), (table,))
     page = write_page(forecast, sections=(section,))
     words = page.words
-    assert words.rindex("What changed") < words.rindex("The forecast by place")
-    assert "#section-1" in page.links()
+    assert words.rindex("What changed") < words.rindex("Forecast by state")
     assert "Two counts were revised. what before now Ohio 2,500 2,400" in words

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import replace
 
 import numpy as np
@@ -15,11 +14,8 @@ from odforecast.errors import DataError
 from odforecast.geography import called
 from odforecast.report.record import past_record
 from odforecast.report.site import write_report, write_site
-from odforecast.report.site.past import ends_held, past_forecasts
-from odforecast.report.site.pictures import fan, past
-from odforecast.report.site.skill import Skill
-from odforecast.report.site.tiles import change_look, fall_look
-from odforecast.say import between, chance, month_name, rounded, step_of
+from odforecast.report.site.skill import Skill, skill_blocks
+from odforecast.say import between, likely, rounded, step_of
 from odforecast.scoring import pit_histogram, summarise
 
 MODEL = "naive+delay"
@@ -116,10 +112,8 @@ def test_coverage_and_pit_keep_the_nation_apart(report, deciding):
         n = pit_histogram(part["pit"].to_numpy())["n"]
         said = [value(c) for c in rows_of(report, f"pit-table-{level}")[MODEL][1:]]
         assert said == pytest.approx((n / n.sum()).tolist(), rel=1e-5)
-    far = rows[(rows["location"] != "US") & (rows["horizon"] >= 7)]["cover_90"].mean()
-    assert f"7–12 months ahead the 90% interval held {100 * far:.0f}%." in report.words
-    assert "Coverage of naive+delay, 4 of 52 jurisdictions" in report.words
-    assert "in the forecasts (PIT), 4 of 52 jurisdictions" in report.words
+    assert "4 of 52 jurisdictions: share of the final counts inside each interval" in report.words
+    assert "4 of 52 jurisdictions: share of the counts in each tenth" in report.words
 
 
 def test_places_of_a_run_are_named_or_counted(results):
@@ -128,13 +122,11 @@ def test_places_of_a_run_are_named_or_counted(results):
     assert Skill(results).where("nation") == "United States"
 
 
-def test_of_the_nation_alone_its_own_coverage_is_drawn(results):
-    from odforecast.report.site.calibration import coverage_picture, pit_picture, pit_tables
-
-    skill = Skill(results.select("US"))
-    assert "United States" in coverage_picture(skill).title
-    assert "United States" in pit_picture(skill).title
-    assert [t.key for t in pit_tables(skill)] == ["pit-table-nation"]
+def test_of_the_nation_alone_its_own_numbers_are_shown(results):
+    blocks = {b.key: b for b in skill_blocks(results.select("US"))}
+    assert [t.key for t in blocks["pit-of"].tables] == ["pit-table-nation"]
+    assert [t.key for t in blocks["coverage-of"].tables] == ["coverage-nation"]
+    assert len(blocks["coverage-of"].figures) == len(blocks["pit-of"].figures) == 1
 
 
 def test_kinds_of_change_are_a_share_of_what_frequencies_would_have(report, deciding):
@@ -150,61 +142,6 @@ def test_kinds_of_change_are_a_share_of_what_frequencies_would_have(report, deci
             assert value(cell) == pytest.approx(ratio, rel=1e-5)
 
 
-# Past forecasts
-
-
-def test_of_several_delays_of_a_month_the_first_is_drawn(results, deciding):
-    made = past_forecasts(results, MODEL, np.datetime64("2030-01", "M"))["OH"]
-    mine = deciding[(deciding["model"] == MODEL) & (deciding["location"] == "OH")]
-    mine = mine[mine["horizon"] >= 1]
-    assert (mine.groupby("last_month")["donor"].nunique() == 2).all()
-    assert len(made.arrows) == mine["last_month"].nunique()
-    for arrow in made.arrows:
-        np.testing.assert_array_equal(arrow.months, arrow.last_month + np.arange(1, 13))
-        rows = mine[mine["last_month"].to_numpy().astype("datetime64[M]") == arrow.last_month]
-        first = rows.sort_values(["as_of", "donor"])["donor"].iloc[0]
-        rows = rows[rows["donor"] == first].sort_values("month")
-        np.testing.assert_allclose(arrow.median[: len(rows)], rows["median"], rtol=1e-6)
-        assert arrow.known == rows["last_reported"].iloc[0]
-    assert "as incomplete as a real release was" in made.note
-
-
-def test_two_kinds_with_the_same_days_have_no_interval():
-    scored = small_results()
-    twice = pd.concat([scored.quantiles, scored.quantiles.assign(value=0.0)])
-    both = type(scored)({"scores": scored.scores, "quantiles": twice}, scored.manifest)
-    through = np.datetime64("2030-01", "M")
-    assert past_forecasts(scored, MODEL, through)
-    assert past_forecasts(both, MODEL, through) == {}
-
-
-def test_the_ends_that_held_are_those_that_the_grey_line_crosses(results, panel):
-    made = past_forecasts(results, MODEL, np.datetime64("2030-01", "M"))["OH"]
-    row = panel.index("OH")
-    for factor in (1.0, 0.0, 1.3):
-        now = replace(panel, reported=panel.reported * factor)
-        inside = known = 0
-        for arrow in made.arrows:
-            count = now.reported[row, (arrow.months[-1] - panel.months[0]).astype(int)]
-            known += 1
-            inside += arrow.low[-1] <= count <= arrow.high[-1]
-        assert ends_held(made, "OH", now) == (inside, known)
-        said = past("OH", made, now).description
-        assert f"At {known} of the ends" in said
-        assert said.endswith(f"the grey line passes through the interval at {inside} of them.")
-    assert ends_held(made, "OH", replace(panel, reported=panel.reported * 0))[0] == 0
-    # What is not a year old is drawn, and no claim rests on it.
-    then = replace(panel.cut("2024-07"), release=dt.date(2024, 9, 17))
-    early = ends_held(made, "OH", then)
-    settled = np.datetime64("2023-09", "M")
-    ends = [a.months[-1] for a in made.arrows]
-    assert max(ends) <= then.last_month
-    assert early[1] == sum(m <= settled for m in ends) == len(ends) - 1
-    elsewhere = panel.select(["US", "WV"])
-    assert ends_held(made, "OH", elsewhere) == (0, 0)
-    assert "of the ends" not in past("OH", made, elsewhere).description
-
-
 # Twelve months ahead, of a forecast that goes on
 
 
@@ -216,41 +153,33 @@ def test_what_is_shown_is_twelve_months_ahead(site, report, forecast):
     for code, name in (("OH", "ohio.html"), ("US", "united-states.html")):
         page, r = site[name], ahead.loc[code]
         assert page.all("h1")
-        assert f"{called(code)}: 12 months to April 2026" in page.words
+        name = "US" if code == "US" else called(code)
+        assert f"{name} drug overdose deaths: forecast to April 2026" in page.words
         step = step_of(r["low"], r["high"])
-        assert f"Forecast{rounded(r['median'], step)}90% interval" in page.words
-        tile = f"{called(code)}: chance of a fall {chance(r['fall'])}"
-        assert tile in report.words
-    assert (ahead["fall"].map(chance) != far["fall"].map(chance)).any()
+        said = f"deaths, 12 months to April 2026 90% interval {between(r['low'], r['high'], step)}"
+        assert f"Forecast {rounded(r['median'], step)} {said}" in spaced(page)
+    tile = f"chance of a fall {likely(ahead.loc['OH', 'fall'])}"
+    assert any(tile in at.get("aria-label", "") for at in report.all("a"))
+    assert (ahead["fall"].map(likely) != far["fall"].map(likely)).any()
     assert "12 months to April 2026 against the 12 months before" in report.words
 
 
-def test_a_fan_says_the_ends_of_its_90_percent(forecast):
+def test_a_fan_is_read_from_a_table_with_the_ends_of_its_90_percent(site, forecast):
     one = forecast.select("OH")
-    said = fan(forecast, "OH").description
-    for k in (int(np.flatnonzero(one.horizons == 12)[0]), -1):
-        low, middle, high = one.quantiles([0.05, 0.5, 0.95])[:, 0, k]
-        narrow = one.quantiles([0.1, 0.9])[:, 0, k]
-        step = step_of(low, high)
-        assert (
-            f"about {rounded(middle, step)} forecast for those to {month_name(one.months[k])} "
-            f"(90% interval {between(low, high, step)})"
-        ) in said
-        assert between(*narrow, step) != between(low, high, step)
+    low, middle, high = one.quantiles([0.05, 0.5, 0.95])[:, 0, one.horizons == 12][:, 0]
+    step = step_of(low, high)
+    rows = [at for at in site["ohio.html"].all("tr") if "data-said" in at]
+    said = f"{rounded(middle, step)} (90% interval {between(low, high, step)})"
+    assert rows[-1]["data-said"] == f"forecast {said}"
+    assert float(rows[-1]["data-v"]) == pytest.approx(middle, abs=0.06)
+    known = [at for at in rows if "data-known" in at]
+    assert "deaths reported; final count expected: " in known[-1]["data-said"]
+    assert float(known[-1]["data-v"]) == forecast.panel.reported[forecast.panel.index("OH"), -1]
 
 
-def test_edges_of_the_classes_of_the_map():
-    changes = {
-        -21: "fall3", -20: "fall2", -11: "fall2", -10: "fall1", -6: "fall1", -5: "even",
-        -4: "even", 0: "even", 5: "even", 6: "rise1", 10: "rise1", 11: "rise2", 12: "rise2",
-        20: "rise2", 21: "rise3",
-    }  # fmt: skip
-    assert {v: change_look(v) for v in changes} == changes
-    falls = {
-        0.9: "fall3", 0.89: "fall2", 0.75: "fall2", 0.74: "fall1", 0.6: "fall1", 0.59: "even",
-        0.4: "even", 0.39: "rise1", 0.25: "rise1", 0.24: "rise2", 0.1: "rise2", 0.09: "rise3",
-    }  # fmt: skip
-    assert {v: fall_look(v) for v in falls} == falls
+def spaced(page: Page) -> str:
+    """Its texts, with a space between elements."""
+    return " ".join(" ".join(page.texts).split())
 
 
 # What is published, whatever the model does with it
@@ -264,18 +193,19 @@ def test_a_model_without_a_nowcast_shows_what_is_published(tmp_path, panel):
     for code in ("US", "OH"):
         reported = panel.reported[panel.index(code), -1]
         predicted = panel.predicted[panel.index(code), -1]
-        cells = rows_of(index, "forecast")[called(code)]
-        assert [value(c) for c in cells[5:7]] == pytest.approx([reported, predicted], rel=1e-5)
-    page = Page((tmp_path / "s" / "ohio.html").read_text(encoding="utf-8"))
-    assert f"Reported so far{reported:,.0f}CDC predicts {predicted:,.0f}" in page.words
+        cells = rows_of(index, "nowcast")[called(code)]
+        assert [value(c) for c in cells[1:3]] == pytest.approx([reported, predicted], rel=1e-5)
+    page = spaced(Page((tmp_path / "s" / "ohio.html").read_text(encoding="utf-8")))
+    assert f"Reported so far {reported:,.0f} deaths" in page
+    assert f"CDC predicts {predicted:,.0f}" in page
 
 
 def test_a_sum_shows_what_is_published_of_its_parts(tmp_path, forecast, panel):
     both = forecast.total(["OH", "WY"], "both")
     path = write_report(tmp_path / "r.html", forecast=both)
-    cells = rows_of(Page(path.read_text(encoding="utf-8")), "forecast")["both"]
+    cells = rows_of(Page(path.read_text(encoding="utf-8")), "nowcast")["both"]
     parts = [panel.index(s) for s in ("OH", "WY")]
-    assert value(cells[5]) == panel.reported[parts, -1].sum()
+    assert value(cells[1]) == panel.reported[parts, -1].sum()
 
 
 # Of which deaths
@@ -290,8 +220,8 @@ def fentanyl():
 
 def test_a_class_is_not_labelled_as_all_drugs(tmp_path, fentanyl):
     page = Page(write_report(tmp_path / "r.html", forecast=fentanyl).read_text(encoding="utf-8"))
-    assert f"D{CLASS} by place: forecast for the 12 months to April 2026" in page.words
-    assert "Drug overdose deaths by place" not in page.words
+    assert f"D{CLASS} by state, 12 months ending April 2026" in page.words
+    assert "Drug overdose deaths by state" not in page.words
 
 
 def test_results_alone_say_of_which_deaths_they_are(tmp_path, results):
@@ -302,7 +232,7 @@ def test_results_alone_say_of_which_deaths_they_are(tmp_path, results):
     for given, deaths in ((results, "drug overdose deaths"), (theirs, f"d{CLASS}")):
         path = write_report(tmp_path / "r.html", results=given, replace=True)
         page = Page(path.read_text(encoding="utf-8"))
-        assert f"How good forecasts of {deaths} were." in page.words
+        assert f"How good forecasts of {deaths} were" in page.words
         assert f"2 models, forecasts of {deaths} from" in page.words
 
 
@@ -339,7 +269,7 @@ def test_where_no_percentage_exists_there_is_a_dash(forecast, results):
     scores = results.scores.assign(ape=np.where(results.scores["horizon"] == 6, np.nan, 3.0))
     record = type(results)({"scores": scores}, results.manifest)
     said, table = past_record(forecast, "OH", record)
-    assert table["Middle error"].tolist() == ["3.0%", "–", "3.0%"]
+    assert table["Typical (median) error"].tolist() == ["3.0%", "–", "3.0%"]
     assert "nan" not in f"{said} {table.to_string()}"
 
 
@@ -354,5 +284,5 @@ def test_a_place_that_was_not_scored_shows_what_ships(tmp_path):
     words = {p.stem: p.read_text(encoding="utf-8") for p in (tmp_path / "site").glob("*.html")}
     said = {name: text for name, text in words.items() if "past tests, the typical" in text}
     assert {"ohio", "west-virginia", "united-states"} <= set(said)
-    assert "in 2 past tests" in said["ohio"]
-    assert "in 2 past tests" not in said["west-virginia"]
+    assert "In 2 past tests" in said["ohio"]
+    assert "In 2 past tests" not in said["west-virginia"]

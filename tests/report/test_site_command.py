@@ -62,7 +62,7 @@ def test_a_forecast_is_made_where_none_is_given(work):
         "--horizon", "3", "--out", "short.html",
     )  # fmt: skip
     assert done.exit_code == 0, done.output
-    assert "12 months to November 2025" in page("short.html").words
+    assert "12 months ending November 2025" in page("short.html").words
 
 
 def test_places_of_a_saved_forecast_are_chosen(work):
@@ -70,7 +70,7 @@ def test_places_of_a_saved_forecast_are_chosen(work):
     assert done.exit_code == 0, done.output
     rows = page("two.html").tables["table-forecast"][1:]
     assert [r[0][0] for r in rows] == ["New York outside NYC", "Ohio"]
-    assert "†" in rows[0][4][0]  # of the whole forecast, which holds the city
+    assert "†" in rows[0][8][0]  # of the whole forecast, which holds the city
 
 
 def test_a_site_of_a_forecast_and_a_backtest(work):
@@ -86,17 +86,17 @@ def test_a_site_of_a_forecast_and_a_backtest(work):
     assert not Path("site/leaderboard.html").exists()
 
 
-def test_a_newer_release_is_drawn_in_grey(work):
+def test_a_newer_release_is_drawn_in_gray(work):
     panel = od.bundled().as_of("2025-09-17").panel().cut("2023-06")
     made = od.get_model("naive").fit(panel).forecast(12, draws=30).select(["US", "OH"])
     old = od.Forecast(**{**vars(made), "panel": _released(made.panel)})
     old.save("old")
     done = run("old", "--source", "bundled", "--site", "grey")
     assert done.exit_code == 0, done.output
-    assert "Grey: as known in the release of January 14, 2026" in page("grey/ohio.html").words
+    assert "Gray: as known in the release of January 14, 2026" in page("grey/ohio.html").words
     done = run("old", "--site", "plain")
     assert done.exit_code == 0, done.output
-    assert "Grey: as known" not in page("plain/ohio.html").words
+    assert "Gray: as known" not in page("plain/ohio.html").words
 
 
 def _released(panel):

@@ -61,7 +61,7 @@ def nowcast(request: Request, level: float, months: int, rows: int) -> Answer:
 
     def figure() -> Any:
         """Reported, estimated and CDC's predicted counts."""
-        from odforecast.plot.revised import nowcast_figure
+        from odforecast.plot.revisions import nowcast_figure
 
         return nowcast_figure(found, panel.to_frame(), indicator=panel.indicator)
 

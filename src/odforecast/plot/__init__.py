@@ -23,66 +23,48 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from odforecast.plot.calibration import coverage, pit, reliability
-    from odforecast.plot.clock import chances
-    from odforecast.plot.comparison import skill
-    from odforecast.plot.county_map import map
-    from odforecast.plot.deaths_averted import averted
-    from odforecast.plot.fans import fan, small_multiples
-    from odforecast.plot.output import alt_text, save
-    from odforecast.plot.pairs import pairwise
-    from odforecast.plot.past import errors, said_and_came
-    from odforecast.plot.published import counts
-    from odforecast.plot.revised import nowcast
-    from odforecast.plot.scenarios import overlay
-    from odforecast.plot.tiles import tile_map
-    from odforecast.plot.triangle import revision_triangle
+    from odforecast.plot.calibration import coverage as coverage
+    from odforecast.plot.calibration import pit as pit
+    from odforecast.plot.calibration import reliability as reliability
+    from odforecast.plot.comparison import pairwise as pairwise
+    from odforecast.plot.comparison import skill as skill
+    from odforecast.plot.county_map import map as map
+    from odforecast.plot.fans import counts as counts
+    from odforecast.plot.fans import fan as fan
+    from odforecast.plot.fans import small_multiples as small_multiples
+    from odforecast.plot.output import alt_text as alt_text
+    from odforecast.plot.output import save as save
+    from odforecast.plot.page import inline as inline
+    from odforecast.plot.past import errors as errors
+    from odforecast.plot.past import said_and_came as said_and_came
+    from odforecast.plot.revisions import nowcast as nowcast
+    from odforecast.plot.revisions import revision_triangle as revision_triangle
+    from odforecast.plot.scenarios import averted as averted
+    from odforecast.plot.scenarios import chances as chances
+    from odforecast.plot.scenarios import overlay as overlay
+    from odforecast.plot.style import sheet as sheet
+    from odforecast.plot.tiles import tile_map as tile_map
 
-#: Each figure and where it is drawn; imported when first asked for. No module has the name of a
-#: figure: importing it would take the figure's place.
+#: Where each figure is drawn; imported when first asked for. No module has the name of a figure:
+#: importing it would take the figure's place.
 _HOME = {
-    "alt_text": "output",
-    "averted": "deaths_averted",
-    "chances": "clock",
-    "counts": "published",
-    "coverage": "calibration",
-    "errors": "past",
-    "fan": "fans",
-    "map": "county_map",
-    "nowcast": "revised",
-    "overlay": "scenarios",
-    "pairwise": "pairs",
-    "pit": "calibration",
-    "reliability": "calibration",
-    "revision_triangle": "triangle",
-    "said_and_came": "past",
-    "save": "output",
-    "skill": "comparison",
-    "small_multiples": "fans",
-    "tile_map": "tiles",
+    name: module
+    for module, names in {
+        "calibration": "coverage pit reliability",
+        "comparison": "pairwise skill",
+        "county_map": "map",
+        "fans": "counts fan small_multiples",
+        "output": "alt_text save",
+        "page": "inline",
+        "past": "errors said_and_came",
+        "revisions": "nowcast revision_triangle",
+        "scenarios": "averted chances overlay",
+        "style": "sheet",
+        "tiles": "tile_map",
+    }.items()
+    for name in names.split()
 }
-
-__all__ = [
-    "alt_text",
-    "averted",
-    "chances",
-    "counts",
-    "coverage",
-    "errors",
-    "fan",
-    "map",
-    "nowcast",
-    "overlay",
-    "pairwise",
-    "pit",
-    "reliability",
-    "revision_triangle",
-    "said_and_came",
-    "save",
-    "skill",
-    "small_multiples",
-    "tile_map",
-]
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""Whether intervals held as often as they said: coverage, PIT, reliability."""
+"""Whether intervals contained the final count as often as they should."""
 
 from __future__ import annotations
 
@@ -10,37 +10,40 @@ import pandas as pd
 
 from odforecast.errors import DataError
 from odforecast.names import COVERAGE_LEVELS
-from odforecast.plot.output import describe
-from odforecast.plot.scored import (
+from odforecast.plot.frame import (
+    capital,
+    joined,
     many_in,
     models_of,
     of_level,
     of_model,
     origins_in,
+    said_in,
     scores_of,
-    vintages_in,
 )
+from odforecast.plot.output import finish
 from odforecast.plot.style import (
-    BLACK,
     BLUE,
-    GREY,
+    DOTTED,
+    INK,
     MARKERS,
+    MUTED,
     PALETTE,
+    Head,
+    Line,
     drawn_on,
-    heading,
-    legend,
+    levels,
+    literal,
     of_horizons,
 )
-from odforecast.plot.words import joined, literal
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-#: Months of origins that are taken as one: 12-month counts of nearer ones overlap.
-_BLOCK = 12
-#: Fewer blocks give no interval.
-_FEWEST = 4
+#: Months of origins that are taken as one (12-month counts of nearer ones overlap); and how many
+#: of these an interval needs.
+_BLOCK, _FEWEST = 12, 4
 _LEVELS = np.arange(1, 20) / 20
 
 
@@ -52,7 +55,7 @@ def coverage(
     vintage: str | None = None,
     axes: Axes | None = None,
 ) -> Axes:
-    """How often the 50, 80, 90 and 95% intervals held what came, by months ahead.
+    """How often the 50, 80, 90 and 95% intervals contained the final count, by months ahead.
 
     Parameters
     ----------
@@ -85,35 +88,31 @@ def coverage(
     >>> import odforecast as od
     >>> results = od.backtest(["drift"], "pseudo-clean", archive=od.bundled(), start="2022-01",
     ...                       end="2022-03", locations=["Ohio"], draws=50, progress=False)
-    >>> od.plot.coverage(results).get_ylabel()
-    'counts inside the interval, %'
+    >>> od.plot.coverage(results).get_title(loc="left")
+    'How often intervals of drift contained the final count'
     """
     columns = {n: f"cover_{round(100 * n)}" for n in COVERAGE_LEVELS}
     rows, whose = of_level(scores_of(scores, tuple(columns.values()), vintage), level)
     rows, name = of_model(rows, model)
+    ahead = _ahead(rows)
     drawn = drawn_on(axes)
-    said = []
-    for nominal, colour, marker in zip(columns, PALETTE, MARKERS):
-        share = 100 * rows.groupby("horizon")[columns[nominal]].mean()
-        drawn.axhline(100 * nominal, color=colour, lw=1, ls=":")
-        drawn.plot(share.index, share, color=colour, lw=1.8, marker=marker, ms=4,
-                   label=f"{100 * nominal:.0f}% interval")  # fmt: skip
-        held = 100 * _ahead(rows)[columns[nominal]].mean()
-        said.append(f"{100 * nominal:.0f}% intervals held {held:.0f}%")
+    said, labels = [], []
+    for (nominal, column), color, marker in zip(columns.items(), PALETTE, MARKERS):
+        share, percent = 100 * rows.groupby("horizon")[column].mean(), f"{100 * nominal:.0f}%"
+        drawn.axhline(100 * nominal, color=color, lw=1, ls=DOTTED)
+        drawn.plot(share.index, share, color=color, lw=1.8, marker=marker, ms=4,
+                   label=f"{percent} interval")  # fmt: skip
+        labels.append((float(share.iloc[-1]), [Line(f"{percent} interval", color, True)], 0))
+        held = 100 * ahead[column].mean()
+        said.append(f"{percent} intervals contained {held:.0f}%")
     of_horizons(drawn, rows["horizon"].to_numpy())
-    drawn.set_ylim(0, 102)
-    drawn.set_yticks([0, *(100 * n for n in COVERAGE_LEVELS if n < 0.95)])  # 95 is too near to 90
-    drawn.set_ylabel("counts inside the interval, %")
-    rows = _ahead(rows)
-    _head(drawn, "Coverage", name, rows, whose)
-    legend(drawn)
-    describe(
-        drawn,
-        f"Coverage of {name}, {whose}, {many_in(rows)}: {'; '.join(said)} of the counts; "
-        "the dotted lines say how many they should.",
+    levels(drawn, "{:g}%".format, "of final counts", at=[0, 25, 50, 75, 100])
+    title = f"How often intervals of {name} contained the final count"
+    dotted = "Dotted: how often they should"
+    sentence = (
+        f"Coverage of {name}, {whose}, {many_in(ahead)}: {'; '.join(said)} of the final counts."
     )
-    axes_out: Axes = drawn
-    return axes_out
+    return finish(drawn, _head(title, ahead, whose, dotted), sentence, labels)
 
 
 def pit(
@@ -126,7 +125,7 @@ def pit(
     bins: int = 10,
     axes: Axes | None = None,
 ) -> Axes:
-    """Where the counts that came fell within their forecasts; flat is right.
+    """Where the final counts fell within their forecasts; flat is right.
 
     Parameters
     ----------
@@ -165,27 +164,25 @@ def pit(
     """
     if bins < 1:
         raise DataError(f"bins is {bins}: a histogram needs at least one")
-    rows, whose, name = _pits(
-        scores_of(scores, ("pit",), vintage, hidden=True), model, level, horizon_group
-    )
+    every = scores_of(scores, ("pit",), vintage, hidden=True)
+    rows, whose, name = _pits(every, model, level, horizon_group)
     share = np.histogram(rows["pit"], bins=bins, range=(0, 1))[0] / len(rows)
     drawn = drawn_on(axes)
     drawn.bar((np.arange(bins) + 0.5) / bins, share * bins, 0.94 / bins, color=BLUE)
-    drawn.axhline(1, color=BLACK, lw=1, ls=":")
+    drawn.axhline(1, color=INK, lw=1, ls=DOTTED)
+    levels(drawn, "{:g}".format, "times as many as it should be")
     drawn.set_xlim(0, 1)
     drawn.set_xticks([0, 0.25, 0.5, 0.75, 1])
-    drawn.set_xlabel("place of the count within its forecast: 0 lowest, 1 highest")
-    drawn.set_ylabel("share of the counts\n(1: as it should be)")
+    drawn.set_xlabel("place of the final count within its forecast: 0 lowest, 1 highest")
     group = "" if horizon_group is None else f", months {horizon_group}"
-    _head(drawn, f"PIT{group}", name, rows, whose)
-    describe(
+    title = f"Where final counts fell in forecasts of {name} (PIT){group}"
+    return finish(
         drawn,
+        _head(title, rows, whose, "Dotted: as it should be"),
         f"PIT histogram of {name}, {whose}{group}, {many_in(rows)} in {bins} bins: "
-        f"{100 * share[0]:.0f}% of the counts in the lowest bin, {100 * share[-1]:.0f}% in the "
-        f"highest; {100 / bins:.0f}% each if the forecasts are calibrated.",
+        f"{100 * share[0]:.0f}% of the final counts in the lowest bin, {100 * share[-1]:.0f}% in "
+        f"the highest; {100 / bins:.0f}% each if the forecasts are calibrated.",
     )
-    axes_out: Axes = drawn
-    return axes_out
 
 
 def reliability(
@@ -197,7 +194,7 @@ def reliability(
     vintage: str | None = None,
     axes: Axes | None = None,
 ) -> Axes:
-    """Share of counts below each quantile of their forecast, against what it should be.
+    """Share of final counts below each quantile of their forecast, against what it should be.
 
     Parameters
     ----------
@@ -233,51 +230,47 @@ def reliability(
     'quantile of the forecast, %'
     """
     every = scores_of(scores, ("pit",), vintage)
-    table = of_level(every, level)[0]
-    asked = models if models is None or isinstance(models, str) else list(models)
-    names = models_of(table, asked)[: len(PALETTE)]
-    drawn = drawn_on(axes, 5.6, 5.4)
-    drawn.plot([0, 100], [0, 100], color=GREY, lw=1, ls=":")
-    said, blocks = [], 0
-    for name, colour, marker in zip(names, PALETTE, MARKERS):
+    names = models_of(of_level(every, level)[0], models)[: len(PALETTE)]
+    drawn = drawn_on(axes, 8.4, 7.4)
+    drawn.plot([0, 100], [0, 100], color=MUTED, lw=1, ls=DOTTED)
+    said, labels, blocks = [], [], 0
+    for name, color, marker in zip(names, PALETTE, MARKERS):
         rows, whose, _ = _pits(every, name, level, horizon_group)
         share = _below(rows["pit"].to_numpy())
         band, n = _band(rows, share)
         blocks = max(blocks, n)
         if band is not None and (len(names) <= 2 or name == names[0]):
-            drawn.fill_between(100 * _LEVELS, *(100 * band), color=colour, alpha=0.18, lw=0)
-        drawn.plot(100 * _LEVELS, 100 * share, color=colour, marker=marker, ms=4, lw=1.6,
+            drawn.fill_between(100 * _LEVELS, *(100 * band), color=color, alpha=0.18, lw=0)
+        drawn.plot(100 * _LEVELS, 100 * share, color=color, marker=marker, ms=4, lw=1.6,
                    label=literal(name))  # fmt: skip
+        labels.append((100 * share[-1], [Line(name, color, True)], 0))
         low, high = 100 * share[[0, -1]]
         said.append(
-            f"{name} has {low:.0f}% of the counts below its 5% quantile and {high:.0f}% below "
-            "its 95% quantile"
+            f"{name} has {low:.0f}% of the final counts below its 5% quantile and {high:.0f}% "
+            "below its 95% quantile"
         )
+    levels(drawn, "{:g}%".format, "of final counts below it", at=[0, 25, 50, 75, 100])
     drawn.set_xlim(0, 100)
-    drawn.set_ylim(0, 100)
-    drawn.set_aspect("equal")
     drawn.set_xlabel("quantile of the forecast, %")
-    drawn.set_ylabel("counts below it, %")
     group = "" if horizon_group is None else f", months {horizon_group}"
-    whose_band = f"band of {names[0]}" if len(names) > 2 else "bands"
-    band_note = f"{whose_band}: 90%, {blocks} blocks of origins" if blocks >= _FEWEST else (
-        "no bands: too few blocks of origins"
-    )  # fmt: skip
-    kind = vintages_in(rows)
-    about = "; ".join(x for x in (whose, kind, band_note, origins_in(rows)) if x)
-    heading(drawn, f"Reliability{group}", literal(about))
-    legend(drawn)
-    describe(drawn, f"{joined(f'Reliability, {whose}{group}', kind)}: {'; '.join(said)}.")
-    axes_out: Axes = drawn
-    return axes_out
+    band_of = f"Band of {names[0]}" if len(names) > 2 else "Bands"
+    note = f"{band_of}: 90%, {blocks} blocks of origins"
+    note = note if blocks >= _FEWEST else "No bands: too few blocks of origins"
+    title = f"How many final counts lay below each quantile of their forecast{group}"
+    sentence = f"{joined(f'Reliability, {whose}{group}', said_in(rows))}: {'; '.join(said)}."
+    head = _head(title, rows, whose, f"Dotted: as it should be. {note}", many=False)
+    return finish(drawn, head, sentence, labels)
 
 
 def _pits(
     scores: pd.DataFrame, model: str | None, level: str | None, group: str | None
 ) -> tuple[pd.DataFrame, str, str]:
+    """Rows of a model and a group of months ahead that have a PIT; whose they are, and its name."""
     rows, whose = of_level(scores, level)
     rows, name = of_model(rows, model)
-    if group is not None:
+    if group is None:
+        rows = _ahead(rows)
+    else:
         if "horizon_group" not in rows:
             raise DataError("the scores have no column 'horizon_group'",
                             hint="give results, or results.labelled()")  # fmt: skip
@@ -286,8 +279,6 @@ def _pits(
             raise DataError(f"nothing was scored for months {group!r}",
                             hint=f"there is: {', '.join(there)}")  # fmt: skip
         rows = rows[rows["horizon_group"].astype(str) == group]
-    else:
-        rows = _ahead(rows)
     rows = rows[rows["pit"].notna()]
     if rows.empty:
         raise DataError(f"{name} has no PIT", hint="only forecasts with draws have one")
@@ -295,8 +286,7 @@ def _pits(
 
 
 def _ahead(rows: pd.DataFrame) -> pd.DataFrame:
-    """Without counts published already: most are hardly revised, and would make a hump that says
-    nothing of the forecasts."""
+    """Without counts published already: hardly revised, they say nothing of the forecasts."""
     return rows[rows["horizon"] >= 1] if "horizon" in rows else rows
 
 
@@ -321,6 +311,6 @@ def _band(rows: pd.DataFrame, share: NDArray[np.float64]) -> tuple[NDArray[np.fl
     return np.clip([share - reach, share + reach], 0.0, 1.0), len(apart)
 
 
-def _head(axes: Any, what: str, model: str, rows: pd.DataFrame, whose: str) -> None:
-    parts = (f"{len(rows):,} forecasts of {whose}", vintages_in(rows), origins_in(rows))
-    heading(axes, literal(f"{what}, {model}"), literal("; ".join(x for x in parts if x)))
+def _head(title: str, rows: pd.DataFrame, whose: str, note: str, many: bool = True) -> Head:
+    about = f"{len(rows):,} forecasts of {whose}" if many else capital(whose)
+    return Head(title, f"{note}. {joined(about, said_in(rows), origins_in(rows))}.")

@@ -9,7 +9,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.months import Months
-from odforecast.plot.style import BLUE, GREY, ORANGE, PALETTE, canvas, days
+from odforecast.plot.style import (
+    BLUE,
+    INK,
+    MUTED,
+    ORANGE,
+    PALETTE,
+    SMALL,
+    canvas,
+    days,
+    legend,
+    levels,
+    of_time,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,58 +33,58 @@ def intervals(table: pd.DataFrame, truth: float) -> Figure:
     """Estimates with intervals, sorted, and the injected size."""
     figure, axes = canvas()
     rows = table.sort_values("estimate", ignore_index=True)
-    colours = np.where(rows["covered"], GREY, ORANGE)
-    axes.vlines(rows.index, rows["low"], rows["high"], colors=colours, linewidth=1.2)
-    axes.scatter(rows.index, rows["estimate"], s=4, color="black", zorder=3)
+    colors = np.where(rows["covered"], MUTED, ORANGE)
+    axes.vlines(rows.index, rows["low"], rows["high"], colors=colors, linewidth=1.2)
+    axes.scatter(rows.index, rows["estimate"], s=4, color=INK, zorder=3)
     axes.axhline(truth, color=BLUE, linewidth=1.5, label="injected")
     axes.set_xlabel("simulation, sorted by estimate (orange: the interval misses)")
     axes.set_ylabel("log rate ratio")
-    axes.legend(frameon=False, fontsize=9)
+    legend(axes)
     return figure
 
 
 def transforms(places: dict[str, tuple[Floats, Floats, Floats, Floats]]) -> Figure:
     """How far each quantity's transforms leave the diagonal: points, shares, low and high."""
     figure, axes = canvas()
-    for (name, (points, found, low, high)), colour in zip(places.items(), PALETTE):
+    for (name, (points, found, low, high)), color in zip(places.items(), PALETTE):
         if name == "size_or_none":
-            axes.fill_between(points, low - points, high - points, color=GREY, alpha=0.25,
+            axes.fill_between(points, low - points, high - points, color=MUTED, alpha=0.25,
                               linewidth=0, label="99% bands")  # fmt: skip
-        axes.plot(points, found - points, color=colour, label=name.replace("_", " "))
-    axes.axhline(0.0, color="black", linewidth=0.6)
+        axes.plot(points, found - points, color=color, label=name.replace("_", " "))
+    axes.axhline(0.0, color=INK, linewidth=0.6)
     axes.set_xlabel("transform")
     axes.set_ylabel("share at or below, less the transform")
-    axes.legend(frameon=False, fontsize=8, ncols=3)
+    legend(axes)
     return figure
 
 
 def ranks(changes: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure:
     """The change in growth after every month, and the events among them."""
-    figure, axes = canvas(height=4.6)
-    axes.plot(days(changes["month"].to_numpy(dtype=str)), changes["change"], color=GREY)
-    axes.axhline(0.0, color="black", linewidth=0.6)
+    figure, axes = canvas(height=7.0)
+    axes.plot(days(changes["month"].to_numpy(dtype=str)), changes["change"], color=MUTED)
+    axes.axhline(0.0, color=INK, linewidth=0.6)
     listed = []
     for number, row in enumerate(table.dropna(subset="change").to_dict("records"), start=1):
         when = days([row["month"]])[0]
-        colour = BLUE if row["chosen"] else ORANGE
-        axes.scatter([when], [row["change"]], color=colour, zorder=3, s=22)
-        axes.annotate(str(number), (when, row["change"]), xytext=(5, 4), fontsize=8,
+        color = BLUE if row["chosen"] else ORANGE
+        axes.scatter([when], [row["change"]], color=color, zorder=3, s=22)
+        axes.annotate(str(number), (when, row["change"]), xytext=(5, 4), fontsize=SMALL,
                       textcoords="offset points")  # fmt: skip
         said = "chosen, no rank" if row["chosen"] else f"{row['percentile']:.0f}"
         listed.append(f"{number}  {row['month']}  {row['event']}: {said}")
-    axes.set_title(title, loc="left", fontsize=8)
+    axes.set_title(title, loc="left", fontsize=SMALL)
     axes.set_ylabel("change in 12-month growth")
     axes.set_xlabel(
         f"after the colon: percentile among {len(changes)} overlapping dates, low = large fall\n\n"
         + "\n".join(listed),
-        loc="left", fontsize=8,
+        loc="left", fontsize=SMALL,
     )  # fmt: skip
     return figure
 
 
 def rank_pairs(table: pd.DataFrame) -> Figure:
     """Percentiles of all drugs and of the placebo outcome, event by event."""
-    figure, axes = canvas(height=0.5 * len(table) + 1.2)
+    figure, axes = canvas(height=0.6 * len(table) + 1.6)
     place = np.arange(len(table))
     axes.scatter(table["percentile"], place, color=BLUE, label="all drugs", zorder=3)
     axes.scatter(
@@ -84,24 +96,24 @@ def rank_pairs(table: pd.DataFrame) -> Figure:
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)
     axes.set_xlabel("percentile (low = unusual fall)")
-    axes.legend(frameon=False, fontsize=9, loc="upper center", bbox_to_anchor=(0.4, 1.22), ncols=2)
+    legend(axes)
     return figure
 
 
 def exposure_scatter(table: pd.DataFrame) -> Figure:
     """Change in growth against exposure, one point per location."""
     figure, axes = canvas()
-    for group, colour in (("low", ORANGE), ("middle", GREY), ("high", BLUE)):
+    for group, color in (("low", ORANGE), ("middle", MUTED), ("high", BLUE)):
         part = table[table["group"] == group]
-        axes.scatter(part["exposure"], part["change"], s=12, color=colour, label=f"{group} third")
+        axes.scatter(part["exposure"], part["change"], s=12, color=color, label=f"{group} third")
         for row in part.itertuples():
-            axes.annotate(str(row.location), (row.exposure, row.change), fontsize=7,
+            axes.annotate(str(row.location), (row.exposure, row.change), fontsize=SMALL,
                           xytext=(2, 2), textcoords="offset points")  # fmt: skip
         axes.hlines(part["change"].mean(), part["exposure"].min(), part["exposure"].max(),
-                    color=colour)  # fmt: skip
+                    color=color)  # fmt: skip
     axes.set_xlabel("fentanyl share of deaths")
     axes.set_ylabel("change in 12-month growth")
-    axes.legend(frameon=False, fontsize=9)
+    legend(axes)
     return figure
 
 
@@ -109,27 +121,27 @@ def hindcast(table: pd.DataFrame, months: Months, counts: Floats) -> Figure:
     """National 12-month-ending counts and the intervals of both scenarios."""
     figure, axes = canvas()
     recent = months >= np.datetime64("2019-01", "M")
-    axes.plot(days(months[recent]), counts[recent], color="black", label="reported")
-    for (name, part), colour in zip(table.groupby("scenario_id", sort=False), (GREY, BLUE)):
+    axes.plot(days(months[recent]), counts[recent], color=INK, label="reported")
+    for (name, part), color in zip(table.groupby("scenario_id", sort=False), (MUTED, BLUE)):
         when = days(part["month"].to_numpy(dtype=str))
-        axes.fill_between(when, part["low"], part["high"], color=colour, alpha=0.3, linewidth=0)
-        axes.plot(when, part["median"], color=colour, label=str(name))
-    axes.set_ylim(bottom=0)
-    axes.set_ylabel("12-month-ending deaths, US")
-    axes.legend(frameon=False, fontsize=9)
+        axes.fill_between(when, part["low"], part["high"], color=color, alpha=0.3, linewidth=0)
+        axes.plot(when, part["median"], color=color, label=str(name))
+    levels(axes, unit="deaths in 12 months, US")
+    of_time(axes)
+    legend(axes)
     return figure
 
 
 def episodes(table: pd.DataFrame) -> Figure:
     """Each episode against its prediction from the others."""
-    figure, axes = canvas(height=0.45 * len(table) + 1.0)
+    figure, axes = canvas(height=0.55 * len(table) + 1.4)
     place = np.arange(len(table))
-    axes.hlines(place, table["low"], table["high"], color=GREY, linewidth=4, alpha=0.5)
-    colours = np.where(table["covered"], BLUE, ORANGE)
-    axes.scatter(table["log_rr"], place, color=colours, zorder=3)
+    axes.hlines(place, table["low"], table["high"], color=MUTED, linewidth=4, alpha=0.5)
+    colors = np.where(table["covered"], BLUE, ORANGE)
+    axes.scatter(table["log_rr"], place, color=colors, zorder=3)
     axes.set_yticks(place, table["episode"])
     axes.invert_yaxis()
-    axes.axvline(0.0, color="black", linewidth=0.6)
+    axes.axvline(0.0, color=INK, linewidth=0.6)
     axes.set_xlabel("log rate ratio (bar: predicted from the others)")
     return figure
 
@@ -138,7 +150,6 @@ def detectable(table: pd.DataFrame) -> Figure:
     """Smallest effect that could be seen, by months after the onset."""
     figure, axes = canvas()
     axes.plot(table["months_after"], -table["minimum_percent"], marker="o", color=BLUE)
-    axes.set_ylim(bottom=0)
+    levels(axes, "{:g}%".format, "smallest visible fall")
     axes.set_xlabel("months of data after a known onset")
-    axes.set_ylabel("smallest visible fall, %")
     return figure

@@ -18,57 +18,58 @@ from numpy.typing import NDArray
 from odforecast.errors import DataError, UnknownNameError
 from odforecast.geography import called, centroid, pick
 from odforecast.geography.places import by_fips
-from odforecast.plot.inputs import at_month, indicator_in, one_of, seen_words
-from odforecast.plot.output import describe
-from odforecast.plot.style import (
-    BLACK,
-    BLUE,
-    GREY,
-    ORANGE,
-    SMALL,
-    canvas,
-    heading,
-    legend,
-    width_of,
-)
-from odforecast.plot.words import SMALL as TEN
-from odforecast.plot.words import (
-    about,
+from odforecast.plot.frame import (
+    at_month,
     capital,
-    chance,
-    deaths_of,
+    indicator_in,
     is_county,
     joined,
-    listed,
-    literal,
-    month_name,
+    one_of,
+    seen_words,
+    source_of,
 )
+from odforecast.plot.output import finish
+from odforecast.plot.style import (
+    BLUE,
+    CLASSES,
+    MUTED,
+    SMALL,
+    Head,
+    blank,
+    canvas,
+    label,
+    legend,
+    text_width,
+    width_of,
+)
+from odforecast.say import SMALL as TEN
+from odforecast.say import about, chance, deaths_of, listed, month_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Floats = NDArray[np.float64]
 Value = Literal["median", "rate", "rising", "ten", "among"]
-#: What may be shown, and the columns of tables that hold it.
-COLUMNS: Final = {
-    "median": ("median", "deaths"),
-    "rate": ("rate",),
-    "rising": ("rise", "rising"),
-    "ten": ("p_ten",),
-    "among": ("among",),
-}
+#: What may be shown: the columns of tables that hold it, its title, and its beginning of a list.
+_SHOWN: Final = {
+    "median": (("median", "deaths"), "Deaths expected", "most in "),
+    "rate": (("rate",), "Deaths per 100,000 people", "highest rates per 100,000 in "),
+    "rising": (("rise", "rising"), "Chance of more deaths than a year earlier",
+               "most likely more than a year earlier in "),
+    "ten": (("p_ten",), f"Chance of {TEN} deaths or more", f"most likely {TEN} or more in "),
+    "among": (("among",), "Chance of being among the {k} highest",
+              "most likely among the {k} highest: "),
+}  # fmt: skip
 #: Names on a map.
 _NAMED = 6
-_HIDDEN = f"fewer than {TEN}"
 _CHANCES = (0.1, 1 / 3, 2 / 3, 0.9)
 _SAID_CHANCES = ("under 10%", "10 to 33%", "33 to 67%", "67 to 90%", "over 90%")
-#: Pale to deep, and from fewer to more.
+#: Pale to deep.
 _RAMP = ("#cfe1f0", "#93bfdd", "#4f97c6", "#0072b2", "#003a5d")
-_BOTH_WAYS = (BLUE, "#86b9d9", "#d4d4d4", "#eaa97c", ORANGE)
 #: Square points: the largest bubble of a map, of one with many counties, and of a legend; a
 #: bubble without a size, where they are few and many.
-_LARGEST, _LARGEST_OF_MANY, _LARGEST_OF_LEGEND = 900.0, 300.0, 200.0
-_OPEN, _OPEN_OF_MANY, MANY = 14.0, 3.0, 600
+_LARGEST, _LARGEST_OF_MANY, _LARGEST_OF_LEGEND = 1300.0, 450.0, 200.0
+_OPEN, _OPEN_OF_MANY, MANY = 16.0, 4.0, 600
 #: State codes of FIPS that lie apart.
 ALASKA, HAWAII = "02", "15"
 #: Standard parallels and the middle of the 48 states, of Alaska, of Hawaii: those of the US
@@ -98,7 +99,7 @@ def map(
     """Counties on a map: how many deaths, at what rate, how likely more.
 
     A bubble stands at the middle of each county, its area in proportion to the median count;
-    what its colour says is ``value``. A count below 10 is a small circle of one size. The map is
+    what its color says is ``value``. A count below 10 is a small circle of one size. The map is
     true to scale (Albers' projection); Alaska, a third of its size, and Hawaii stand below the
     others.
 
@@ -123,10 +124,6 @@ def map(
     indicator : str, optional
         Which deaths they are of, where ``values`` do not say it.
 
-    Returns
-    -------
-    Axes
-
     Raises
     ------
     DataError
@@ -144,32 +141,41 @@ def map(
     Drug overdose deaths of residents by county: most in Cuyahoga County, Ohio (620) and Hamilton
     County, Ohio (490); fewer than 10 in 1 of 3 counties.
     """
-    one_of(value, tuple(COLUMNS), "value")
-    seen = read_counties(values, value, locations, month, k, by, indicator)
+    one_of(value, tuple(_SHOWN), "value")
+    seen = _read(values, value, locations, month, k, by, indicator)
     found = {s: _middle(s) for s in seen.table["location"]}
     lacking = [s for s, at in found.items() if at is None]
     seen = seen.without(lacking)
-    codes = seen.table["location"].to_numpy(dtype=str)
-    middles = np.array([found[code] for code in codes], dtype=float)
-    states = np.array([code[:2] for code in codes])
+    middles = np.array([found[code] for code in seen.codes], dtype=float)
+    states = np.array([code[:2] for code in seen.codes])
     plane = Plane(middles[:, 0], middles[:, 1], states)
     at = np.array([np.ravel(plane.put(m[:1], m[1:], s)) for m, s in zip(middles, states)])
     drawn: Any = canvas(*_inches(at))[1] if axes is None else axes
-    colours = Colours(seen)
-    _frame(drawn)
-    _bubbles(drawn, seen, at, colours)
+    blank(drawn)
+    drawn.margins(0.06)
+    _bubbles(drawn, seen, at)
     drawn.set_aspect("equal", anchor="NW")
     drawn.autoscale_view()
     _names(drawn, seen, at)
     for state in sorted(plane.apart):
-        _apart(drawn, state, at[states == state])
-    _head(drawn, seen, title)
-    if lacking:
-        _lacking(drawn, lacking)
+        said = {ALASKA: "Alaska, a third of its size", HAWAII: "Hawaii"}[state]
+        here = at[states == state]
+        label(drawn, said, (here[:, 0].mean(), here[:, 1].max()), (0, 9), MUTED, size=SMALL,
+              ha="center")  # fmt: skip
     legend(drawn, **({} if value == "median" else {"ncols": 4}))
-    describe(drawn, _sentence(seen, lacking))
-    axes_out: Axes = drawn
-    return axes_out
+    where = ""
+    if lacking:
+        where = f"Not on the map, place unknown: {listed([called(s) for s in lacking], 2)}."
+    when = "" if seen.month is None else f"12 months ending {month_name(seen.month)}"
+    about = joined(f"{capital(seen.deaths)} by county", when, seen.when)
+    states_of = {code[:2] for code in seen.codes}
+    whole = called(by_fips()[seen.codes[0]].state) if len(states_of) == 1 else "United States"
+    head = Head(
+        title or f"{_SHOWN[value][1].format(k=k)}, counties, {whole}",
+        f"{about}. Area of a bubble: expected deaths.",
+        joined(source_of(values), where, by=" "),
+    )
+    return finish(drawn, head, f"{about}: {_sentence(seen, lacking)}.")
 
 
 def _middle(code: str) -> tuple[float, float] | None:
@@ -180,134 +186,102 @@ def _middle(code: str) -> tuple[float, float] | None:
         return None
 
 
-def _bubbles(axes: Any, seen: CountyValues, at: Floats, colours: Colours) -> None:
+def _bubbles(axes: Any, seen: _Counties, at: Floats) -> None:
     """Large ones first, so that no small one is covered."""
     from matplotlib.colors import to_rgba
 
     counts, plain = seen.counts, seen.value == "median"
-    of = colours.classes(counts if plain else seen.values)
-    sizes = Sizes(counts)
+    breaks, names, ramp = _classes(seen)
+    of = np.searchsorted(breaks, np.nan_to_num(seen.values), side="right")
+    unknown = np.isnan(counts if plain else seen.values)
+    sizes = _Sizes(counts)
     area = sizes.of(counts)
-    order = np.lexsort((seen.table["location"].to_numpy(dtype=str), -area))
-    faces = [to_rgba(colours.ramp[i], 0.85) if i >= 0 else to_rgba("white", 0.0) for i in of[order]]
-    edges = ["white" if plain and np.isfinite(counts[i]) else GREY for i in order]
+    order = np.lexsort((seen.codes, -area))
+    faces = [to_rgba("white", 0.0) if unknown[i] else to_rgba(ramp[of[i]], 0.85) for i in order]
+    edges = ["white" if plain and np.isfinite(counts[i]) else MUTED for i in order]
     thin = 0.35 if counts.size > MANY else 0.7
     axes.scatter(at[order, 0], at[order, 1], s=area[order], c=faces, edgecolors=edges,
                  linewidths=thin, zorder=3)  # fmt: skip
-    if not plain:
-        for face, said in zip(colours.ramp, colours.said):
-            axes.scatter([], [], s=60, marker="s", c=face, edgecolors=GREY, lw=0.4, label=said)
+    for face, said in () if plain else zip(ramp, names):
+        axes.scatter([], [], s=60, marker="s", c=face, edgecolors=MUTED, lw=0.4, label=said)
     for n in sizes.said() if np.isfinite(counts).any() else ():
-        axes.scatter([], [], s=float(sizes.of(n)), c=BLUE if plain else "none", edgecolors=GREY,
+        axes.scatter([], [], s=float(sizes.of(n)), c=BLUE if plain else "none", edgecolors=MUTED,
                      label=f"{n:,} deaths")  # fmt: skip
     if not np.isfinite(counts).all():
-        axes.scatter([], [], s=sizes.open, c="none", edgecolors=GREY, lw=0.7, label=_HIDDEN)
+        axes.scatter([], [], s=sizes.open, c="none", edgecolors=MUTED, lw=0.7,
+                     label=f"fewer than {TEN}")  # fmt: skip
+
+
+def _classes(seen: _Counties) -> tuple[Any, tuple[str, ...], tuple[str, ...]]:
+    """Limits of up to five colors, told apart by how light they are, what each says, and each."""
+    if seen.value == "median":
+        return np.array([]), ("",), (BLUE,)
+    if seen.value != "rate":
+        return np.array(_CHANCES), _SAID_CHANCES, CLASSES if seen.value == "rising" else _RAMP
+    known = seen.values[np.isfinite(seen.values)]
+    cuts = [float(about(x).replace(",", "")) for x in np.quantile(known, (0.25, 0.5, 0.75))]
+    breaks = np.unique([x for x in cuts if known.min() < x])
+    ends = [f"{x:,.0f}" for x in breaks]
+    said = (
+        *([f"under {ends[0]} per 100,000"] if ends else ["all"]),
+        *(f"{a} to {b}" for a, b in pairwise(ends)),
+        *([f"{ends[-1]} and more"] if ends else []),
+    )
+    return breaks, said, _RAMP[: len(said)] if len(said) < 4 else _RAMP[:3] + _RAMP[4:]
 
 
 def _inches(at: Floats) -> tuple[float, float]:
     """Width and height of a figure of its own: as high as the map needs it, within bounds."""
     wide, high = np.maximum(np.ptp(at, axis=0), 1e-9)
-    return 7.6, float(np.clip(6.8 * high / wide + 1.5, 4.2, 8.0))
+    return 10.5, float(np.clip(9.4 * high / wide + 2.1, 5.8, 11.0))
 
 
-def _apart(axes: Any, state: str, at: Floats) -> None:
-    """What stands below the others, and how large."""
-    said = {ALASKA: "Alaska, a third of its size", HAWAII: "Hawaii"}[state]
-    axes.annotate(said, (at[:, 0].mean(), at[:, 1].max()), (0, 9), textcoords="offset points",
-                  ha="center", fontsize=SMALL, color=GREY, annotation_clip=False)  # fmt: skip
-
-
-def _frame(axes: Any) -> None:
-    axes.spines[:].set_visible(False)
-    axes.set_xticks([])
-    axes.set_yticks([])
-    axes.margins(0.06)
-
-
-def _names(axes: Any, seen: CountyValues, at: Floats) -> None:
+def _names(axes: Any, seen: _Counties, at: Floats) -> None:
     """Names of the largest, where there is room: none over another."""
-    from matplotlib.patheffects import withStroke
-
-    counts = seen.counts
-    codes = seen.table["location"].to_numpy(dtype=str)
-    order = [i for i in np.lexsort((codes, -np.nan_to_num(counts))) if np.isfinite(counts[i])]
+    counts, codes = seen.counts, seen.codes
     several = len({code[:2] for code in codes}) > 1
     points = width_of(axes) / max(float(np.ptp(axes.get_xlim())), 1e-9)
-    sizes = Sizes(counts)
+    sizes = _Sizes(counts)
     taken: list[tuple[float, float, float]] = []
-    for i in order[:40]:
-        if len(taken) == _NAMED:
-            break
+    for i in seen.highest(counts)[:40]:
         county = by_fips()[codes[i]]
         name = f"{county.short}, {county.state}" if several else county.short
         reach = float(np.sqrt(sizes.of(counts[i]))) / 2
-        x, y, wide = at[i, 0] * points + reach, at[i, 1] * points, 0.6 * SMALL * len(name)
+        x, y, wide = at[i, 0] * points + reach, at[i, 1] * points, text_width(name, SMALL)
         if any(abs(y - b) < 1.3 * SMALL and x < a + w and a < x + wide for a, b, w in taken):
             continue
-        taken.append((x, y, wide))
-        axes.annotate(
-            literal(name), at[i], (reach + 2, 0), textcoords="offset points",
-            va="center", ha="left", fontsize=SMALL, color=BLACK, zorder=5,
-            annotation_clip=False,
-            path_effects=[withStroke(linewidth=2.2, foreground="white")],
-        )  # fmt: skip
+        taken.append((x, y, wide + 6))
+        label(axes, name, tuple(at[i]), (reach + 2, 0), size=SMALL, va="center")
+        if len(taken) == _NAMED:
+            break
 
 
-def _head(axes: Any, seen: CountyValues, title: str | None) -> None:
-    what = {
-        "median": "Deaths expected",
-        "rate": "Deaths per 100,000 residents",
-        "rising": "Chance of more deaths than a year earlier",
-        "ten": f"Chance of {TEN} deaths or more",
-        "among": f"Chance of being among the {seen.k} highest",
-    }[seen.value]
-    when = "" if seen.month is None else f"12 months ending {month_name(seen.month)}"
-    below = joined(f"{capital(seen.deaths)} by county", when, seen.when)
-    heading(axes, literal(title or what), literal(below))
-
-
-def _lacking(axes: Any, codes: list[str]) -> None:
-    said = f"not on the map, place unknown: {listed([called(s) for s in codes], 2)}"
-    axes.annotate(said, (0, 0), xycoords="axes fraction", fontsize=SMALL, color=GREY,
-                  annotation_clip=False)  # fmt: skip
-
-
-def _sentence(seen: CountyValues, lacking: list[str]) -> str:
+def _sentence(seen: _Counties, lacking: list[str]) -> str:
     """The numbers shown, in a sentence."""
-    when = "" if seen.month is None else f"12 months ending {month_name(seen.month)}"
-    lead = joined(f"{capital(seen.deaths)} by county", when, seen.when)
     values = seen.counts if seen.value == "median" else seen.values
-    codes = seen.table["location"].to_numpy(dtype=str)
-    order = [i for i in np.lexsort((codes, -np.nan_to_num(values))) if np.isfinite(values[i])][:3]
-    if seen.value == "median":
-        said = [f"{called(codes[i])} ({about(values[i])})" for i in order]
-        first = "most in "
-    elif seen.value == "rate":
-        said = [f"{called(codes[i])} ({values[i]:.0f})" for i in order]
-        first = "highest rates per 100,000 in "
-    else:
-        said = [f"{called(codes[i])} ({chance(values[i], short=True)})" for i in order]
-        first = {
-            "rising": "most likely more than a year earlier in ",
-            "ten": f"most likely {TEN} or more in ",
-            "among": f"most likely among the {seen.k} highest: ",
-        }[seen.value]
+    number = {"median": about, "rate": "{:.0f}".format}.get(seen.value)
+    said = [
+        f"{called(seen.codes[i])} "
+        f"({number(values[i]) if number else chance(values[i], short=True)})"
+        for i in seen.highest(values)[:3]
+    ]
     parts = []
     if said:
-        parts.append(first + (", ".join(said[:-1]) + " and " if said[1:] else "") + said[-1])
+        names = (", ".join(said[:-1]) + " and " if said[1:] else "") + said[-1]
+        parts.append(_SHOWN[seen.value][2].format(k=seen.k) + names)
     hidden = int(np.isnan(seen.counts).sum())
     if hidden:
-        parts.append(f"fewer than {TEN} in {hidden:,} of {len(codes):,} counties")
+        parts.append(f"fewer than {TEN} in {hidden:,} of {len(seen.codes):,} counties")
     if lacking:
         parts.append(f"{len(lacking)} without a place on the map")
-    return f"{lead}: {'; '.join(parts)}."
+    return "; ".join(parts)
 
 
 # What is shown
 
 
 @dataclass(frozen=True)
-class CountyValues:
+class _Counties:
     """A row for each county, and what is known of them."""
 
     table: pd.DataFrame
@@ -318,19 +292,28 @@ class CountyValues:
     k: int
 
     @property
+    def codes(self) -> NDArray[np.str_]:
+        """FIPS codes."""
+        return self.table["location"].to_numpy(dtype=str)
+
+    @property
     def counts(self) -> Floats:
         """Medians; NaN below 10."""
         found = self.table["count"].to_numpy(dtype=float)
         return np.where(found < TEN, np.nan, found)
 
-    def without(self, codes: list[str]) -> CountyValues:
-        """The others.
+    @property
+    def values(self) -> Floats:
+        """What the color says."""
+        return self.table["value"].to_numpy(dtype=float)
 
-        Raises
-        ------
-        DataError
-            If none is left.
-        """
+    def highest(self, values: Floats) -> list[int]:
+        """Which rows have a value, the highest first."""
+        order = np.lexsort((self.codes, -np.nan_to_num(values)))
+        return [int(i) for i in order if np.isfinite(values[i])]
+
+    def without(self, codes: list[str]) -> _Counties:
+        """The others, of which there must be some."""
         kept = self.table[~self.table["location"].isin(codes)].reset_index(drop=True)
         if kept.empty:
             raise DataError(
@@ -339,23 +322,13 @@ class CountyValues:
             )
         return replace(self, table=kept)
 
-    @property
-    def values(self) -> Floats:
-        """What the colour says."""
-        return self.table["value"].to_numpy(dtype=float)
 
-
-def read_counties(
-    values: Any,
-    value: str,
-    locations: str | Iterable[str] | None,
-    month: object,
-    k: int,
-    by: str,
+def _read(
+    values: Any, value: str, locations: str | Iterable[str] | None, month: object, k: int, by: str,
     indicator: str | None,
-) -> CountyValues:
+) -> _Counties:  # fmt: skip
     """A row per county out of whatever was given."""
-    deaths = deaths_of(indicator or indicator_in(values))
+    table = values
     if not isinstance(values, pd.DataFrame):
         if not callable(getattr(values, "counties", None)):
             raise DataError(
@@ -372,72 +345,37 @@ def read_counties(
             rows, _ = at_month(table, month)
             ranked = made.ranking(k=k, by=by, month=rows["month"].iloc[0])
             table = rows.merge(ranked[["location", "among"]], on="location")
-    else:
-        table = values
-    lacking = [c for c in ("location",) if c not in table]
-    shown = next((c for c in COLUMNS[value] if c in table), None)
-    if lacking or shown is None:
-        raise DataError(
-            f"the table has no column {(lacking or COLUMNS[value])[0]!r}",
-            hint=f"it has: {', '.join(table.columns.astype(str))}",
-        )
+    has = f"it has: {', '.join(table.columns.astype(str))}"
+    shown = next((c for c in _SHOWN[value][0] if c in table), None)
+    if "location" not in table or shown is None:
+        lacking = _SHOWN[value][0][0] if "location" in table else "location"
+        raise DataError(f"the table has no column {lacking!r}", hint=has)
     rows, when = at_month(table, month)
     codes = rows["location"].astype(str)
     if odd := [s for s in codes if not is_county(s)]:
         raise DataError(f"{odd[0]!r} is not a county", hint="a map of states: od.plot.tile_map")
     if codes.duplicated().any():
         raise DataError("a county has several rows", hint="give one row per county, or month=")
-    count = next((c for c in COLUMNS["median"] if c in rows), None)
+    count = next((c for c in _SHOWN["median"][0] if c in rows), None)
     if count is None:
-        raise DataError(
-            "the table has no column 'median', which the size of a bubble is",
-            hint=f"it has: {', '.join(rows.columns.astype(str))}",
-        )
-    made_of = pd.DataFrame(
-        {"location": codes, "count": rows[count].astype(float), "value": rows[shown].astype(float)}
-    ).reset_index(drop=True)
+        raise DataError("the table has no column 'median', which the size of a bubble is", hint=has)
+    columns = {
+        "location": codes,
+        "count": rows[count].astype(float),
+        "value": rows[shown].astype(float),
+    }
+    made_of = pd.DataFrame(columns).reset_index(drop=True)
     if locations is not None:
         places = pick(locations, list(made_of["location"]), "the table", DataError)
         made_of = made_of.set_index("location").loc[list(places)].reset_index()
     if value != "median" and not made_of["value"].notna().any():
         hint = "a rate needs a population file" if value == "rate" else "was everything hidden?"
         raise DataError(f"no county has a {shown!r}, so there is nothing to map", hint=hint)
-    return CountyValues(made_of, value, when, seen_words(values, rows), f"{deaths} of residents", k)
+    deaths = f"{deaths_of(indicator or indicator_in(values))} of residents"
+    return _Counties(made_of, value, when, seen_words(values, rows), deaths, k)
 
 
-# Colours and sizes
-
-
-class Colours:
-    """Five colours at most, told apart by how light they are, and what each says."""
-
-    def __init__(self, seen: CountyValues) -> None:
-        self.said: tuple[str, ...]
-        self.ramp: tuple[str, ...]
-        if seen.value == "median":
-            self.breaks, self.said, self.ramp = np.array([]), ("",), (BLUE,)
-        elif seen.value == "rate":
-            known = seen.values[np.isfinite(seen.values)]
-            cuts = [float(about(x).replace(",", "")) for x in np.quantile(known, (0.25, 0.5, 0.75))]
-            self.breaks = np.unique([x for x in cuts if known.min() < x])
-            ends = [f"{x:,.0f}" for x in self.breaks]
-            self.said = (
-                *([f"under {ends[0]} per 100,000"] if ends else ["all"]),
-                *(f"{a} to {b}" for a, b in pairwise(ends)),
-                *([f"{ends[-1]} and more"] if ends else []),
-            )
-            self.ramp = _RAMP[: len(self.said)] if len(self.said) < 4 else _RAMP[:3] + _RAMP[4:]
-        else:
-            self.breaks, self.said = np.array(_CHANCES), _SAID_CHANCES
-            self.ramp = _BOTH_WAYS if seen.value == "rising" else _RAMP
-
-    def classes(self, values: Floats) -> NDArray[np.int64]:
-        """Which colour each value has; −1 where it is not known."""
-        found = np.searchsorted(self.breaks, np.nan_to_num(values), side="right")
-        return np.where(np.isnan(values), -1, found)
-
-
-class Sizes:
+class _Sizes:
     """How large a bubble is, in square points: its area in proportion to the count."""
 
     def __init__(self, counts: Floats) -> None:
@@ -466,22 +404,9 @@ def albers(
 ) -> tuple[Floats, Floats]:
     """Albers' equal-area conic projection (Snyder 1987, equations 14-1 to 14-6, on a sphere).
 
-    Parameters
-    ----------
-    longitude, latitude : ndarray
-        Degrees.
-    first, second : float
-        Standard parallels, degrees.
-    middle, origin : float
-        Longitude and latitude that become 0, degrees.
+    Degrees of places, of two standard parallels, and of the longitude and latitude that become 0;
+    east and north in radii of the earth.
 
-    Returns
-    -------
-    tuple of ndarray
-        East and north, in radii of the earth.
-
-    Examples
-    --------
     >>> import numpy as np
     >>> x, y = albers(np.array([-75.0]), np.array([35.0]), 29.5, 45.5, -96.0, 23.0)
     >>> x.round(4).tolist(), y.round(4).tolist()
@@ -499,15 +424,7 @@ def albers(
 
 
 class Plane:
-    """The plane of a map: one state, or several with Alaska and Hawaii below them.
-
-    Parameters
-    ----------
-    longitude, latitude : ndarray, shape (N,)
-        Of the places shown, degrees.
-    states : sequence of str
-        The first two digits of their FIPS codes.
-    """
+    """The plane of a map: one state, or several with Alaska and Hawaii below them."""
 
     def __init__(self, longitude: Floats, latitude: Floats, states: NDArray[np.str_]) -> None:
         there = set(states)

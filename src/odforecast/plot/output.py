@@ -1,9 +1,10 @@
-"""What a figure says to people who cannot see it, and figures as files."""
+"""Finished figures: what they say to people who cannot see them, and figures as files."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 
 from odforecast.errors import DataError
 from odforecast.io import replacing
+from odforecast.plot.style import Head, Label, beside, head_of, heading, of_time
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,6 +29,21 @@ _WRITTEN: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 _SAID = "_odforecast_alt"
+
+
+def finish(
+    axes: Any, head: Head, said: str, labels: Sequence[Label] = (), *, fixed: int | None = None,
+    gap: float = 8.0, time: bool = False, margin: float = 0.0,
+) -> Axes:  # fmt: skip
+    """The end of every figure: its heading, direct labels, months and alt text."""
+    heading(axes, *head)
+    if labels:
+        beside(axes, labels, fixed, gap)
+    if time:
+        of_time(axes, margin)
+    describe(axes, said)
+    done: Axes = axes
+    return done
 
 
 def describe(axes: Any, sentence: str) -> None:
@@ -46,10 +63,6 @@ def alt_text(axes: Axes | Figure | NDArray[Any]) -> str:
     axes : Axes, Figure, or array of Axes
         Drawn by functions of :mod:`odforecast.plot`.
 
-    Returns
-    -------
-    str
-
     Raises
     ------
     DataError
@@ -62,8 +75,7 @@ def alt_text(axes: Axes | Figure | NDArray[Any]) -> str:
     >>> print(od.plot.alt_text(od.plot.counts(panel, "Ohio")))
     Drug overdose deaths in Ohio, 12 months ending, as of January 14, 2026: ...
     """
-    sentences = dict.fromkeys(s for one in _axes_in(axes) for s in getattr(one, _SAID, ()))
-    if not sentences:
+    if not (sentences := _sentences(_axes_in(axes))):
         raise DataError(
             "nothing of odforecast.plot was drawn on these axes, so there is nothing to say",
             hint="draw with odforecast.plot first, for example odforecast.plot.fan(forecast)",
@@ -84,10 +96,6 @@ def save(
         Its suffix says how: ``.png``, ``.svg`` or ``.pdf``. A file that is there is replaced.
     dpi : float
         Dots per inch, of PNG.
-
-    Returns
-    -------
-    Path
 
     Raises
     ------
@@ -112,18 +120,11 @@ def save(
             f"path is {str(target)!r}: a figure cannot be written as {target.suffix or 'that'!r}",
             hint="use .png, .svg or .pdf",
         )
-    inside = _axes_in(axes)
-    if not inside:
-        raise DataError("there are no axes, so there is no figure to write")
-    figure: Any = inside[0].get_figure(root=True)
-    about = dict(_WRITTEN[kind])
-    title, said = _title(figure), " ".join(_sentences(figure))
-    if kind == "svg":
-        about["Title"] = title
-    elif kind == "pdf":
-        about |= {"Title": title, "Subject": said}
-    else:
-        about |= {"Title": title, "Description": said}
+    figure = figure_of(axes)
+    title, said = title_of(figure), " ".join(_sentences(figure.axes))
+    about = {**_WRITTEN[kind], "Title": title}
+    if kind != "svg":
+        about["Subject" if kind == "pdf" else "Description"] = said
     # Letters as outlines, so that it looks the same everywhere; no names by chance.
     fixed = matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": title})
     with fixed, replacing(target) as part:
@@ -160,11 +161,6 @@ class Grid(np.ndarray[Any, Any]):
         return _as_svg(self.flat[0]) if self.size else None
 
 
-def grid_of(axes: NDArray[Any]) -> Grid:
-    """An array of axes that shows itself."""
-    return axes.view(Grid)
-
-
 def _as_svg(axes: Axes) -> str:
     """The figure of some axes as a notebook shows it."""
     with TemporaryDirectory() as folder:
@@ -179,17 +175,20 @@ def _axes_in(axes: Any) -> list[Any]:
     return list(axes) if isinstance(axes, list | tuple) else [axes]
 
 
-def _sentences(figure: Any) -> dict[str, None]:
-    return dict.fromkeys(s for one in figure.axes for s in getattr(one, _SAID, ()))
+def figure_of(axes: Any) -> Any:
+    """The figure of some axes."""
+    if not (inside := _axes_in(axes)):
+        raise DataError("there are no axes, so there is no figure to write")
+    return inside[0].get_figure(root=True)
 
 
-def _title(figure: Any) -> str:
+def _sentences(grid: Sequence[Any]) -> list[str]:
+    return list(dict.fromkeys(s for one in grid for s in getattr(one, _SAID, ())))
+
+
+def title_of(figure: Any) -> str:
     """The title of the figure, or those of its axes."""
-    if over := figure.get_suptitle():
-        return _plain(over)
-    titles = (one.get_title(loc=at) for one in figure.axes for at in ("left", "center"))
-    return "; ".join(dict.fromkeys(_plain(t) for t in titles if t)) or "Figure"
-
-
-def _plain(text: str) -> str:
-    return " ".join(text.replace(r"\$", "$").split())
+    over = figure.get_suptitle()
+    titles = [t for x in figure.axes for t in (head_of(x).title, x.get_title(loc="center"))]
+    shown = "; ".join(dict.fromkeys(t for t in ([over] if over else titles) if t)) or "Figure"
+    return " ".join(shown.replace(r"\$", "$").split())

@@ -1,4 +1,4 @@
-"""Past forecasts against what came: arrows and intervals through the truth, and their errors."""
+"""Past forecasts against the final count: their intervals, and their errors."""
 
 from __future__ import annotations
 
@@ -10,47 +10,51 @@ import pandas as pd
 
 from odforecast.errors import DataError
 from odforecast.geography import called
-from odforecast.plot.inputs import indicator_in, months_in, reported_of
-from odforecast.plot.output import describe
-from odforecast.plot.scored import (
-    horizon_of,
+from odforecast.plot.frame import (
+    capital,
+    in_place,
+    indicator_in,
+    is_county,
+    joined,
     many_in,
+    months_in,
+    of_horizon,
     of_level,
     of_model,
     of_place,
     origins_in,
+    reported_of,
+    said_in,
     scores_of,
-    vintages_in,
 )
+from odforecast.plot.output import finish
 from odforecast.plot.style import (
-    BLACK,
+    BAND50,
+    BAND90,
     BLUE,
-    GREY,
+    CLASSES,
+    INK,
+    MUTED,
+    ORANGE,
+    TEXT,
+    Head,
+    Label,
+    Line,
     days,
     drawn_on,
-    heading,
-    legend,
-    of_counts,
+    label,
+    levels,
     of_horizons,
-    of_time,
+    text_width,
+    width_of,
 )
-from odforecast.plot.words import (
-    capital,
-    deaths_of,
-    in_place,
-    is_county,
-    joined,
-    literal,
-    month_name,
-    percent,
-)
-from odforecast.say import SMALL, ranged
+from odforecast.say import SMALL, deaths_of, month_name, percent, ranged
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: As many arrows as can be told apart.
-_MOST = 30
+#: As many bars as can be told apart.
+_MOST = 60
 _TAILS = (0.05, 0.95)
 
 
@@ -66,17 +70,17 @@ def said_and_came(
     every: int | None = None,
     from_zero: bool = True,
 ) -> Axes:
-    """What past forecasts said of one place, and what came.
+    """Past forecasts of one place with their 90% intervals, against the final count.
 
-    Each arrow goes from the last count known on a day to the median forecast from that day; the
-    bar at its head is the 90% interval. Black is what was known then, grey what is known now.
+    Each bar is the 90% interval of a forecast for that month, each dot its median; those whose
+    interval missed the final count are orange.
 
     Parameters
     ----------
     results : Results or DataFrame
         Results of a backtest; or a score table (``model``, ``location``, ``target``, ``horizon``,
         ``month``, ``scorable``, ``observed``, ``median``, ``last_month``), with ``low`` and
-        ``high`` for bars and ``last_reported`` for arrows.
+        ``high`` for bars.
     location : str, optional
         Any name of a place. Default: the only one there is, or else the US.
     axes : Axes, optional
@@ -91,14 +95,10 @@ def said_and_came(
     horizon : int, optional
         How many months ahead; default: 12, or the longest.
     every : int, optional
-        Every which origin is drawn; default: so many that arrows can be told apart. The numbers
+        Every which origin is drawn; default: so many that bars can be told apart. The numbers
         of the alt text are of all of them.
     from_zero : bool
         Whether the vertical axis begins at zero.
-
-    Returns
-    -------
-    Axes
 
     Raises
     ------
@@ -114,32 +114,42 @@ def said_and_came(
     ...                       end="2022-03", locations=["Ohio"], draws=50, progress=False)
     >>> axes = od.plot.said_and_came(results, "Ohio")
     >>> axes.get_title(loc="left")
-    'Ohio: what forecasts said 12 months ahead, and what came'
+    'Drug overdose deaths forecast 12 months ahead and the final count, Ohio'
     """
     scores = scores_of(results, ("observed", "median", "last_month"), vintage)
     rows, place = of_place(scores, location)
     rows, name = of_model(rows, model)
-    at, ahead = horizon_of(rows, horizon)
-    at = _one_each(_with_ends(results, at))
+    at, ahead = of_horizon(rows, horizon)
+    # One forecast for each last known month: of several delays the one nearest to it.
+    order = [c for c in ("last_month", "donor_distance", "as_of", "donor") if c in at]
+    at = _with_ends(results, at).sort_values(order, kind="stable").drop_duplicates("last_month")
     step = max(1, -(-len(at) // _MOST)) if every is None else every
     if step < 1:
         raise DataError(f"every is {step}: draw every origin with 1, or fewer with more")
     drawn = drawn_on(axes)
-    _truth(drawn, rows, place, history)
-    _arrows(drawn, _shown(at.iloc[::step], place))
-    of_counts(drawn, from_zero)
-    of_time(drawn)
-    title = f"{called(place)}: what forecasts said {ahead} months ahead, and what came"
-    told = f" (one in {step} shown)" if step > 1 else ""
+    first = at["month"].min() - pd.DateOffset(months=2)
+    known = _truth(rows, place, history)
+    known = _shown(known[known["month"] >= first], place)
+    shown = _shown(at.iloc[::step], place)
+    drawn.plot(days(months_in(known)), known["reported"], color=INK, lw=2, label="as known now",
+               zorder=3)  # fmt: skip
+    _intervals(drawn, shown)
+    levels(drawn, from_zero=from_zero)
+    ends: list[Label] = [
+        (float(known["reported"].dropna().iloc[-1]), [Line("Final count", bold=True)], 0),
+        (float(shown["median"].dropna().iloc[-1]),
+         [Line("Forecasts", BLUE, True), Line("and intervals", MUTED)], 0),
+    ]  # fmt: skip
     deaths = deaths_of(indicator_in(results))
-    about = f"{deaths}, 12 months ending; {name}, {many_in(at)}{told}; {origins_in(at)}"
-    if is_county(place):
-        about += f"; below {SMALL}: not shown"
-    heading(drawn, literal(title), literal(capital(about)))
-    legend(drawn)
-    describe(drawn, _sentence(at, place, name, ahead, deaths))
-    axes_out: Axes = drawn
-    return axes_out
+    title = f"{capital(deaths)} forecast {ahead} months ahead and the final count, {called(place)}"
+    bars = "Bars: 90% intervals, orange where they missed. " if shown["low"].notna().any() else ""
+    told = f"one in {step} shown" if step > 1 else ""
+    about = f"{bars}Dots: medians of {joined(name, many_in(at), told, origins_in(at))}."
+    below = f" Counts below {SMALL} are not shown." if is_county(place) else ""
+    said = _sentence(at, place, name, ahead, deaths)
+    done = finish(drawn, Head(title, about + below), said, ends, gap=6, time=True, margin=55)
+    _count_misses(drawn, shown, at)
+    return done
 
 
 def errors(
@@ -170,7 +180,7 @@ def errors(
     Returns
     -------
     Axes
-        Percent of the count that came; above zero: the forecast was too high.
+        Percent of the final count; above zero: the forecast was too high.
 
     Raises
     ------
@@ -184,18 +194,18 @@ def errors(
     >>> import odforecast as od
     >>> results = od.backtest(["drift"], "pseudo-clean", archive=od.bundled(), start="2022-01",
     ...                       end="2022-03", locations=["Ohio"], draws=50, progress=False)
-    >>> od.plot.errors(results, "Ohio").get_ylabel()
-    'error of the median, %'
+    >>> od.plot.errors(results, "Ohio").get_title(loc="left")
+    'Errors of past forecasts by months ahead, Ohio'
     """
     table = scores_of(scores, ("observed", "median"), vintage)
     if location is not None:
         rows, place = of_place(table, location)
         name = in_place(place)
     else:
-        rows, name = of_level(table, level)
+        (rows, name), place = of_level(table, level), ""
     rows, model = of_model(rows, model)
     rows = rows[rows["observed"] > 0]
-    shown = rows if location is None else _sayable(rows, place)
+    shown = _sayable(rows, place)
     left_out = f"without medians below {SMALL}" if len(shown) < len(rows) else ""
     if left_out and shown.empty:
         raise DataError(f"no forecast of {name} says {SMALL} or more: its errors would show it")
@@ -205,30 +215,31 @@ def errors(
     off = 100 * (rows["median"] / rows["observed"] - 1)
     bands = off.groupby(rows["horizon"]).quantile(np.array([0.05, 0.25, 0.5, 0.75, 0.95])).unstack()
     drawn = drawn_on(axes)
-    x = bands.index.to_numpy()
-    for low, high, label in ((0.05, 0.95, "90% of the errors"), (0.25, 0.75, "half of them")):
-        drawn.fill_between(x, bands[low], bands[high], color=BLUE, lw=0, label=label,
-                           alpha=0.2 if low < 0.1 else 0.35)  # fmt: skip
-    drawn.plot(x, bands[0.5], color=BLUE, lw=2, marker="o", ms=4, label="middle error")
-    drawn.axhline(0, color=BLACK, lw=0.8)
+    x, last = bands.index.to_numpy(), bands.iloc[-1]
+    for low, high, color in ((0.05, 0.95, BAND90), (0.25, 0.75, BAND50)):
+        drawn.fill_between(x, bands[low], bands[high], color=color, lw=0)
+    drawn.plot(x, bands[0.5], color=BLUE, lw=2.2, label="median error")
+    drawn.axhline(0, color=INK, lw=0.8)
+    levels(drawn, percent, "of the final count", from_zero=False)
     of_horizons(drawn, x)
-    drawn.yaxis.set_major_formatter(lambda v, _: f"{v:+.0f}".replace("-", "−") if v else "0")
-    drawn.set_ylabel("error of the median, %")
+    ends: list[Label] = [
+        (last[0.95], [Line("90% of errors")], 0),
+        (last[0.5], [Line("Median error", BLUE, True), Line("and half of errors", MUTED)], 0),
+    ]
     many = f"{len(rows):,} forecasts of {deaths_of(indicator_in(scores))} in {name}"
-    parts = (capital(many), vintages_in(rows), left_out, "above zero: too high", origins_in(rows))
-    heading(drawn, f"Past errors by months ahead, {literal(model)}",
-            literal("; ".join(x for x in parts if x)))  # fmt: skip
-    legend(drawn)
-    last = bands.iloc[-1]
-    lead = joined(f"Errors of {model}, {many}", vintages_in(rows))
-    describe(
+    about = joined(f"{capital(many)} by {model}", said_in(rows), left_out, origins_in(rows))
+    lead = joined(f"Errors of {model}, {many}", said_in(rows))
+    where = called(place) if place else name
+    return finish(
         drawn,
-        f"{lead}: {x[-1]} months ahead the middle error was {percent(last[0.5])}, half lay between "
+        Head(
+            f"Errors of past forecasts by months ahead, {where}", f"{about}. Above zero: too high."
+        ),
+        f"{lead}: {x[-1]} months ahead the median error was {percent(last[0.5])}, half lay between "
         f"{percent(last[0.25])} and {percent(last[0.75])}, 90% between {percent(last[0.05])} and "
         f"{percent(last[0.95])}.",
+        ends,
     )
-    axes_out: Axes = drawn
-    return axes_out
 
 
 def _with_ends(results: Any, rows: pd.DataFrame) -> pd.DataFrame:
@@ -250,20 +261,11 @@ def _with_ends(results: Any, rows: pd.DataFrame) -> pd.DataFrame:
     mine = mine[~mine.duplicated([*keys, "level"], keep=False)]
     if mine.empty:
         return rows.assign(low=np.nan, high=np.nan)
-    text = [k for k in keys if not pd.api.types.is_datetime64_any_dtype(mine[k])]
-    mine, out = mine.astype(dict.fromkeys(text, str)), rows.astype(dict.fromkeys(text, str))
+    times = [k for k in keys if pd.api.types.is_datetime64_any_dtype(mine[k])]
+    kinds = {k: "datetime64[s]" if k in times else str for k in keys}
     wide = mine.pivot_table(index=keys, columns="level", values="value", observed=True)
     wide = wide.reindex(columns=list(_TAILS)).set_axis(["low", "high"], axis=1).reset_index()
-    stamps = [k for k in keys if k not in text]
-    wide, out = (x.astype(dict.fromkeys(stamps, "datetime64[s]")) for x in (wide, out))
-    return out.merge(wide, on=keys, how="left")
-
-
-def _one_each(rows: pd.DataFrame) -> pd.DataFrame:
-    """One forecast for each last known month: of several delays the one nearest to it."""
-    order = [c for c in ("last_month", "donor_distance", "as_of", "donor") if c in rows]
-    first = rows.sort_values(order, kind="stable").drop_duplicates("last_month")
-    return first.reset_index(drop=True)
+    return rows.astype(kinds).merge(wide.astype(kinds), on=keys, how="left")
 
 
 def _sayable(rows: pd.DataFrame, place: str) -> pd.DataFrame:
@@ -275,51 +277,58 @@ def _shown(rows: pd.DataFrame, place: str) -> pd.DataFrame:
     """Numbers as they are drawn: of a county, none below 10, for a file of curves holds them."""
     if not is_county(place):
         return rows
-    names = ("observed", "reported", "median", "last_reported", "high")
+    names = ("observed", "reported", "median", "high")
     out = rows.assign(**{c: rows[c].where(rows[c] >= SMALL) for c in names if c in rows})
     if {"low", "high"} <= set(rows.columns):
         out["low"] = rows["low"].clip(lower=SMALL).where(out["high"].notna())
     return out
 
 
-def _truth(axes: Any, rows: pd.DataFrame, place: str, history: Any) -> None:
-    """What is known now, in grey; what was the last count on each day, in black."""
-    known = None if history is None else reported_of(history, place)
-    if history is not None and known is None:
+def _truth(rows: pd.DataFrame, place: str, history: Any) -> pd.DataFrame:
+    """The counts that are known now: of the history, or those that forecasts were scored on."""
+    if history is None:
+        known = rows.drop_duplicates("month").sort_values("month")
+        return known.assign(reported=known["observed"])
+    found: pd.DataFrame | None = reported_of(history, place)
+    if found is None:
         raise DataError(
             f"history has nothing for {called(place)}", hint="leave it out for the scored truth"
         )
-    if known is None:
-        known = rows.drop_duplicates("month").sort_values("month")
-        known = known.assign(reported=known["observed"])
-    else:
-        start = rows["last_month"].to_numpy(dtype="datetime64[M]").min() - np.timedelta64(12, "M")
-        known = known[months_in(known) >= start]
-    known = _shown(known, place)
-    axes.plot(days(months_in(known)), known["reported"], color=GREY, lw=3, alpha=0.55,
-              solid_capstyle="round", label="as known now", zorder=1.5)  # fmt: skip
-    if "last_reported" in rows:
-        first = _shown(_one_each(rows), place)
-        axes.plot(days(months_in(first, "last_month")), first["last_reported"], color=BLACK, lw=1.4,
-                  label="last count known then", zorder=3)  # fmt: skip
+    return found
 
 
-def _arrows(axes: Any, rows: pd.DataFrame) -> None:
-    when = days(months_in(rows))
-    if rows["low"].notna().any():
-        axes.vlines(when, rows["low"], rows["high"], color=BLUE, lw=2.4, alpha=0.3,
-                    label="90% interval", zorder=2)  # fmt: skip
-    axes.plot(when, rows["median"], "o", color=BLUE, ms=4.5, label="forecast: median", zorder=4)
-    if "last_reported" not in rows:
+def _missed(rows: pd.DataFrame) -> Any:
+    """Which 90% intervals left out the count that came."""
+    return ((rows["observed"] < rows["low"]) | (rows["observed"] > rows["high"])).to_numpy()
+
+
+def _intervals(axes: Any, rows: pd.DataFrame) -> None:
+    """A bar and a dot for each forecast; orange where the bar missed."""
+    when, missed = days(months_in(rows)), _missed(rows)
+    wide = float(np.clip(0.5 * width_of(axes) / max(len(rows), 1), 1.5, 7))
+    for one, bar, dot, name in (
+        (~missed, BAND50, BLUE, ""),
+        (missed, CLASSES[3], ORANGE, ", missed"),
+    ):
+        part = rows[one]
+        if part["low"].notna().any():
+            axes.vlines(when[one], part["low"], part["high"], color=bar, lw=wide, zorder=2,
+                        label=f"90% interval{name}")  # fmt: skip
+        axes.plot(when[one], part["median"], "o", color=dot, ms=5, zorder=2.5,
+                  label=f"forecast: median{name}")  # fmt: skip
+
+
+def _count_misses(axes: Any, rows: pd.DataFrame, at: pd.DataFrame) -> None:
+    """How many intervals missed, below the last one drawn that did."""
+    held, missed = at.dropna(subset=["low", "high"]), rows[_missed(rows)]
+    if missed.empty:
         return
-    start = days(months_in(rows, "last_month"))
-    for begin, known, end, said in zip(start, rows["last_reported"], when, rows["median"]):
-        if np.isfinite(known) and np.isfinite(said):
-            axes.annotate(
-                "", (end, said), (begin, known),
-                arrowprops={"arrowstyle": "-|>", "color": BLUE, "lw": 0.8, "alpha": 0.55,
-                            "shrinkA": 1, "shrinkB": 1, "mutation_scale": 8},
-            )  # fmt: skip
+    last, said = missed.iloc[-1], f"{int(_missed(held).sum())} of {len(held)} intervals missed"
+    room = text_width(said, TEXT) / width_of(axes, inner=True) * np.ptp(axes.get_xlim())
+    near = np.abs((rows["month"] - last["month"]).dt.days) < room
+    low = float(rows.loc[near, "low"].min())
+    axes.vlines([days(last["month"])], low, last["low"], color=ORANGE, lw=1, zorder=1.9)
+    label(axes, said, (days(last["month"]), low), (4, -4), ORANGE, bold=True, ha="right", va="top")
 
 
 def _sentence(at: pd.DataFrame, place: str, name: str, ahead: int, deaths: str) -> str:
@@ -327,12 +336,12 @@ def _sentence(at: pd.DataFrame, place: str, name: str, ahead: int, deaths: str) 
         f"{len(at)} forecasts by {name} of {deaths} in {in_place(place)}, {ahead} months ahead, "
         f"for {month_name(at['month'].min())} to {month_name(at['month'].max())}"
     )
-    lead = joined(lead, f"on {kind}" if (kind := vintages_in(at)) else "")
+    lead = joined(lead, f"on {kind}" if (kind := said_in(at)) else "")
     parts = []
     held = at.dropna(subset=["low", "high"])
     if len(held):
-        inside = int(((held["low"] <= held["observed"]) & (held["observed"] <= held["high"])).sum())
-        parts.append(f"{inside} of {len(held)} 90% intervals held the count that came")
+        inside = len(held) - int(_missed(held).sum())
+        parts.append(f"{inside} of {len(held)} 90% intervals contained the final count")
     some = _sayable(at[at["observed"] > 0], place)
     if len(some):
         off = float((100 * (some["median"] / some["observed"] - 1).abs()).median())
@@ -340,7 +349,7 @@ def _sentence(at: pd.DataFrame, place: str, name: str, ahead: int, deaths: str) 
     last = at.iloc[-1]
     number: Callable[[float], str] = ranged if is_county(place) else "{:,.0f}".format
     parts.append(
-        f"the last said {number(last['median'])} for {month_name(last['month'])}, and "
-        f"{number(last['observed'])} came"
+        f"the last forecast was {number(last['median'])} for {month_name(last['month'])}, and the "
+        f"final count was {number(last['observed'])}"
     )
     return f"{lead}: {'; '.join(parts)}."

@@ -1,101 +1,141 @@
-"""The house style: colours, sizes, axes, headings and legends of every figure.
+"""The house style: colors, sizes, axes, headings and direct labels of every figure.
 
-Colours are of the set of Okabe and Ito (2008), which people tell apart whichever cones they lack;
-nothing is said by colour alone. Letters have 9 points or more.
+One unit is one CSS pixel (a point of matplotlib), so that a figure of 1,080 units fills a page of
+1,080 pixels with letters of 12 pixels. Ink is data, blue is forecast, orange is a rise or a miss,
+gray is neither; nothing is said by color alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
+
+from odforecast.months import ONE_MONTH
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Forecast, and contrast to it.
-BLUE, ORANGE = "#0072b2", "#d55e00"
-#: What is known, and what lies beside the point.
-BLACK, GREY, PALE = "#1a1a1a", "#6b7280", "#e5e7eb"
-#: One after another, for models and scenarios.
-PALETTE = (BLUE, ORANGE, "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-#: Shapes that go with them: no series is known by its colour alone.
-MARKERS = ("o", "s", "^", "D", "v", "P")
+#: Colors by what they mean, on light and on dark paper. A page defines each as a variable of its
+#: name (``--forecast``); see :func:`odforecast.plot.inline`.
+COLORS: Final = {
+    "ink": ("#17202a", "#e9edf1"),
+    "muted": ("#55606c", "#a7b2bd"),
+    "forecast": ("#0b5cad", "#7dbaf5"),
+    "band90": ("#cfe2f5", "#1c3b5a"),
+    "band50": ("#93bfe8", "#2f6496"),
+    "miss": ("#a84300", "#f5a45c"),
+    "grid": ("#e3e7ec", "#28313a"),
+    "paper": ("#ffffff", "#11161c"),
+    "fall2": ("#0b4a8f", "#9ccbf8"),
+    "fall1": ("#7fb2e5", "#2b669f"),
+    "flat": ("#e7eaee", "#2a323b"),
+    "rise1": ("#f3ae6d", "#95501a"),
+    "rise2": ("#a33f00", "#ffb57a"),
+    "series3": ("#009e73", "#3fc79c"),
+    "series4": ("#cc79a7", "#e3a0c5"),
+    "series5": ("#e69f00", "#f2b840"),
+    "series6": ("#56b4e9", "#8fd0f5"),
+}
+_LIGHT = [light for light, _ in COLORS.values()]
+INK, MUTED, BLUE, BAND90, BAND50, ORANGE, GRID, PAPER = _LIGHT[:8]
+#: Classes of a map, from a likely fall to a likely rise.
+CLASSES: Final = tuple(_LIGHT[8:13])
+#: One after another, for models and scenarios; and shapes that go with them.
+PALETTE: Final = (BLUE, ORANGE, *_LIGHT[13:])
+MARKERS: Final = ("o", "s", "^", "D", "v", "P")
+DOTTED: Final = (0, (1.5, 3))
 
-#: Points: titles, labels, and the smallest letters of a figure.
-TITLE, TEXT, SMALL = 13.0, 10.0, 9.0
-#: Inches: one figure on a slide.
-WIDTH, HEIGHT = 7.6, 4.4
+#: Sizes of letters: titles, captions, labels, and the smallest of a figure.
+TITLE, CAPTION, TEXT, SMALL = 15.0, 13.0, 12.0, 11.0
 _POINTS = 72.0
-#: What :func:`columns_for` reckons with.
-_LEGEND: dict[str, Any] = {
+#: Size of a figure of its own in inches; of one that fills a page, and of one on a phone in pixels.
+WIDTH, HEIGHT = 760 / _POINTS, 400 / _POINTS
+WIDE, NARROW = (1080.0, 376.0), (358.0, 300.0)
+_LEGEND: Final[dict[str, Any]] = {
     "frameon": False, "fontsize": SMALL, "handlelength": 1.5, "handletextpad": 0.5,
-    "columnspacing": 1.3,
+    "columnspacing": 1.3, "labelcolor": INK,
 }  # fmt: skip
+#: Names of texts that are drawn again when something is added. A dot: no element of a page.
+_CAPTION, _SOURCE, _LEVEL, _BESIDE = "caption", "source", ".level", ".beside"
+#: What axes keep: their heading, what it and labels take, and what links of a page are called.
+_HEAD, _TAKEN, LINKS = "_odforecast_head", "_odforecast_taken", "_odforecast_links"
 
 
-@contextmanager
-def style() -> Iterator[None]:
-    """Settings of matplotlib under which figures are drawn; those of before are put back.
+class Head(NamedTuple):
+    """What is said around a figure: what and where, what the marks are, where the data are from."""
 
-    Examples
-    --------
-    >>> import matplotlib
-    >>> with style():
-    ...     matplotlib.rcParams["axes.spines.top"]
-    False
-    """
-    import matplotlib
-
-    settings: Any = {
-        "font.size": TEXT,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.edgecolor": GREY,
-        "axes.labelsize": TEXT,
-        "xtick.labelsize": SMALL,
-        "ytick.labelsize": SMALL,
-        "legend.fontsize": SMALL,
-        "legend.frameon": False,
-        "hatch.linewidth": 0.6,
-    }
-    with matplotlib.rc_context(settings):
-        yield
+    title: str = ""
+    caption: str = ""
+    source: str = ""
 
 
-def canvas(width: float = 7.2, height: float = 3.6) -> tuple[Figure, Any]:
-    """A figure of its own (no global state), with one axes and quiet spines.
+class Line(NamedTuple):
+    """A line of a direct label."""
+
+    text: str
+    color: str = INK
+    bold: bool = False
+    size: float = TEXT
+
+
+#: A direct label: the value it belongs to, its lines, and which of them stands at the value.
+Label = tuple[float, Sequence[Line], int]
+
+
+# Axes
+
+
+def sheet(size: tuple[float, float] = WIDE) -> Axes:
+    """Axes to draw on for a page, which shows title, caption and source as texts of its own.
 
     Parameters
     ----------
-    width, height : float
-        Inches.
+    size : tuple of float
+        Width and height in CSS pixels, as large as the page will show it.
+
+    Examples
+    --------
+    >>> sheet((358, 300)).get_figure().get_size_inches().tolist() == [358 / 72, 300 / 72]
+    True
     """
+    axes: Axes = canvas(size[0] / _POINTS, size[1] / _POINTS)[1]
+    reserve(axes, bare=1)
+    return axes
+
+
+def canvas(width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, Any]:
+    """A figure of its own (no global state) of a size in inches, with one axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    axes = figure.subplots()
-    quiet(axes)
-    return figure, axes
+    figure.get_layout_engine().set(w_pad=2 / _POINTS, h_pad=2 / _POINTS)  # type: ignore[union-attr]
+    # From edge to edge, so that a heading at the left edge takes no room beside the axes.
+    return figure, quiet(figure.subplots(gridspec_kw={"left": 0.002, "right": 1}))
 
 
 def drawn_on(axes: Axes | None, width: float = WIDTH, height: float = HEIGHT) -> Any:
     """The axes given, or those of a new figure; spines quiet either way."""
-    if axes is None:
-        return canvas(width, height)[1]
-    quiet(axes)
+    return canvas(width, height)[1] if axes is None else quiet(axes)
+
+
+def quiet(axes: Any) -> Any:
+    """Only the spines that carry a scale, in gray, and small ticks."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(MUTED)
+    axes.tick_params(labelsize=TEXT, color=MUTED, labelcolor=MUTED)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.label.set(fontsize=TEXT, color=MUTED)
     return axes
 
 
-def quiet(axes: Any) -> None:
-    """Only the spines that carry a scale, in grey, and small ticks."""
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(GREY)
-    axes.tick_params(labelsize=SMALL, color=GREY)
+def blank(axes: Any) -> None:
+    """No spines and no ticks: axes of a map or of a table."""
+    axes.spines[:].set_visible(False)
+    axes.set(xticks=[], yticks=[])
 
 
 def days(months: object) -> Any:
@@ -111,142 +151,266 @@ def thousands(axis: Any) -> None:
     axis.set_major_locator(MaxNLocator(5, integer=True))
 
 
-def of_counts(axes: Any, from_zero: bool = True) -> None:
-    """A vertical axis of counts: from zero, unless what matters is small beside the count."""
-    thousands(axes.yaxis)
-    if from_zero:
-        # Of all that is drawn so far, on axes that share the scale too: a limit once set stays.
-        axes.set_autoscaley_on(True)
-        axes.autoscale_view(scalex=False)
-        axes.set_ylim(0, axes.get_ylim()[1])
+def levels(
+    axes: Any,
+    number: Callable[[float], str] = "{:,.0f}".format,
+    unit: str = "deaths",
+    from_zero: bool = True,
+    at: Sequence[float] | None = None,
+) -> None:
+    """Horizontal lines with their number above them at the left, the unit after the top one."""
+    from matplotlib.ticker import MaxNLocator
+
+    if at is None:
+        spans = [x.dataLim.intervaly for x in axes.get_shared_y_axes().get_siblings(axes)]
+        low, high = float(np.nanmin(spans)), float(np.nanmax(spans))
+        low, high = (low, high) if np.isfinite([low, high]).all() else (0.0, 1.0)
+        most = 5 if height_of(axes) > 190 else 3
+        ticks = MaxNLocator(most, steps=[1, 2, 3, 5, 10], min_n_ticks=2)
+        at = ticks.tick_values(min(low, 0.0) if from_zero else low, high)
+    axes.set_yticks(at)
+    axes.set_ylim(at[0], at[-1])
+    axes.grid(axis="y", color=GRID, lw=1)
+    axes.set_axisbelow(True)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0, labelleft=False)
+    _remove(axes, _LEVEL)
+    for value in at[1 if from_zero and at[0] == 0 else 0 :]:
+        text = f"{number(value)} {unit}".strip() if value == at[-1] else number(value)
+        label(axes, text, (0, value), (0, 3), MUTED, gid=_LEVEL, across=True)
 
 
-def of_time(axes: Any) -> None:
-    """A horizontal axis of months; as many ticks as there is room for, years where they do."""
-    import matplotlib.dates as dates
+def of_time(axes: Any, margin: float = 0.0) -> None:
+    """A horizontal axis of months from edge to edge, with ticks at Decembers.
 
-    most = max(3, int(width_of(axes) / 44))
-    first, last = axes.get_xlim()
-    years = (last - first) / 365.25
-    ticks: Any
-    if years > 2.5:
-        step = next((s for s in (1, 2, 5, 10, 20) if years / s <= most + 0.5), 50)
-        ticks = dates.YearLocator(step)  # type: ignore[no-untyped-call]
-    else:
-        ticks = dates.AutoDateLocator(minticks=2, maxticks=most)  # type: ignore[no-untyped-call]
-    form = dates.ConciseDateFormatter(ticks, show_offset=False)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(ticks)
-    axes.xaxis.set_major_formatter(form)
+    There a sum of 12 months is that of a calendar year. A short axis has months between. A margin
+    at the left, in pixels, keeps marks clear of the numbers of the lines.
+    """
+    spans = [other.dataLim.intervalx for other in axes.get_shared_x_axes().get_siblings(axes)]
+    ends = float(np.min(spans)), float(np.max(spans))
+    if not np.isfinite(ends).all() or ends[1] <= ends[0]:
+        return
+    pixel = (ends[1] - ends[0]) / max(width_of(axes, inner=True) - margin, 1.0)
+    axes.set_xlim(ends[0] - margin * pixel, ends[1] + min(margin, 6) * pixel)
+    start, end = (np.datetime64(int(x), "D").astype("datetime64[M]") for x in ends)
+    months = np.arange(start, end + ONE_MONTH)
+    room = width_of(axes, inner=True) / months.size
+    steps = [s for s in (1, 3, 6, 12, 24, 36, 60, 120, 240) if s >= 12 or months.size < 30]
+    step = next((s for s in steps if s * room >= 5.6 * TEXT), 240)
+    decembers = months[months.astype(int) % 12 == 11]
+    apart = (months - (decembers if decembers.size else months)[-1]).astype(int)
+    shown = months[apart % step == 0]
+    axes.set_xticks(days(shown), [f"{month.item():%b %Y}" for month in shown])
+    axes.set_xticks(days(months[apart % min(step, 12) == 0]), minor=True)
+    axes.tick_params(axis="x", which="both", length=4, color=MUTED)
+    for month, text in zip(shown, axes.get_xticklabels()):
+        # At the edges a label stands inside, or not at all where it would touch the next.
+        left, right = (x.astype(int) * room for x in (month - start, end - month))
+        free = "right" in getattr(axes, _TAKEN, {})
+        if min(left + margin, right if not free else np.inf) < 2.2 * TEXT:
+            side = "left" if left < right else "right"
+            text.set(horizontalalignment=side, visible=step * room >= 7 * TEXT)
 
 
 def of_horizons(axes: Any, horizons: Any) -> None:
     """A horizontal axis of months ahead; a line between what is revised and what is forecast."""
     first, last = int(min(horizons)), int(max(horizons))
     axes.set_xticks([h for h in range(-12, last + 1, 3) if h >= first])
+    axes.set_xlim(first - 0.2, last + 0.2)
     nowcast = first <= 0
     axes.set_xlabel("months after the last known one" + ("; to 0: nowcast" if nowcast else ""))
     if nowcast:
-        axes.axvline(0.5, color=GREY, lw=0.8, ls=":")
+        axes.axvline(0.5, color=MUTED, lw=0.8, ls=DOTTED)
 
 
-def width_of(axes: Any) -> float:
-    """About how wide axes are, in points; a layout that is still to come makes them wider."""
+# Room
+
+
+def width_of(axes: Any, inner: bool = False) -> float:
+    """About how wide axes will be, in pixels; ``inner``: less what direct labels take."""
+    width = float(axes.get_figure(root=True).get_size_inches()[0] * _POINTS)
+    if not _alone(axes):
+        return float(axes.get_position().width) * width
+    return width - 4 - float(getattr(axes, _TAKEN, {}).get("right", 0) if inner else 0)
+
+
+def height_of(axes: Any) -> float:
+    """About how high axes will be, in pixels."""
+    height = float(axes.get_figure(root=True).get_size_inches()[1] * _POINTS)
+    if not _alone(axes):
+        return float(axes.get_position().height) * height
+    taken = getattr(axes, _TAKEN, {})
+    return height - 4 - float(taken.get("above", TEXT + 6) + taken.get("below", 22))
+
+
+def reserve(axes: Any, **pixels: float) -> None:
+    """Keep in mind what labels and headings take ``above``, ``below`` and at the ``right``."""
+    setattr(axes, _TAKEN, {**getattr(axes, _TAKEN, {}), **pixels})
+
+
+def _alone(axes: Any) -> bool:
+    """Whether axes fill a figure whose layout makes room for them."""
     figure = axes.get_figure(root=True)
-    return float(axes.get_position().width * figure.get_size_inches()[0] * _POINTS)
+    return len(figure.axes) == 1 and figure.get_layout_engine() is not None
+
+
+def _remove(axes: Any, gid: str) -> None:
+    for old in [x for x in axes.texts if x.get_gid() == gid]:
+        old.remove()
+
+
+# Letters
+
+
+def literal(text: object) -> str:
+    r"""Text that matplotlib draws as it stands: a dollar sign begins no formula.
+
+    >>> print(literal("from $5 to $9"))
+    from \$5 to \$9
+    """
+    return str(text).replace("$", r"\$")
 
 
 @lru_cache(maxsize=4096)
-def text_width(text: str, size: float) -> float:
-    """How wide a text is, in points."""
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """How wide a text is, in pixels."""
+    from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
-    return float(TextPath((0, 0), text, size=size).get_extents().width) if text.strip() else 0.0
+    font = FontProperties(weight="bold" if bold else "normal")
+    path = TextPath((0, 0), text, size=size, prop=font)
+    return float(path.get_extents().width) if text.strip() else 0.0
 
 
-def wrapped(text: str, width: float, size: float) -> str:
-    """A text in lines of at most so many points, broken between words."""
+def wrapped(text: str, width: float, size: float, bold: bool = False) -> str:
+    """A text in lines of at most so many pixels, broken between words."""
     lines: list[str] = []
     for word in text.split():
         longer = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(longer, size) <= width:
+        if lines and text_width(longer, size, bold) <= width:
             lines[-1] = longer
         else:
             lines.append(word)
     return "\n".join(lines)
 
 
-def heading(axes: Any, title: str, below: str = "") -> None:
-    """A title at the left, and below it, in grey, what is shown and as of which day.
+def head_of(axes: Any) -> Head:
+    """Title, caption and source of axes, for the page that shows them."""
+    return Head(*getattr(axes, _HEAD, (axes.get_title(loc="left"),)))
 
-    Both are broken where the axes end. A second heading takes the place of the first.
+
+def heading(axes: Any, title: str, below: str = "", source: str = "") -> None:
+    """A title and a caption above axes and a source below them, broken where they end.
+
+    On axes of a page they are kept and not drawn. A second heading takes the place of the first.
     """
+    setattr(axes, _HEAD, Head(title, below, source))
+    lift = 6.0 + (TEXT + 3 if any(x.get_gid() == _LEVEL for x in axes.texts) else 0)
+    under = 24.0 + (TEXT + 6 if axes.get_xlabel() else 0)
+    reserve(axes, above=lift, below=under - 2)
+    if "bare" in getattr(axes, _TAKEN):
+        return
     room = width_of(axes)
-    for old in [t for t in axes.texts if t.get_gid() == "below the title"]:
-        old.remove()
-    shown = wrapped(below, room, SMALL) if below else ""
-    lines = shown.count("\n") + 1 if shown else 0
-    axes.set_title(
-        wrapped(title, room, TITLE), loc="left", fontsize=TITLE, color=BLACK,
-        pad=6 + 1.4 * SMALL * lines,
+    title = wrapped(literal(title), room, TITLE, bold=True)
+    below = wrapped(literal(below), room, CAPTION)
+    source = wrapped(literal(source), room, SMALL)
+    pad = lift + (1.35 * CAPTION * (below.count("\n") + 1) + 3 if below else 0)
+    head = axes.set_title(title, loc="left", fontsize=TITLE, color=INK, fontweight="bold", pad=pad)
+    left: tuple[Any, float] = ("axes fraction", 0.0)
+    if _alone(axes):  # at the edge of the figure, whatever stands left of the axes
+        from matplotlib.transforms import blended_transform_factory
+
+        left, inches = ("figure points", 2.0), axes.get_figure(root=True).dpi_scale_trans
+        head.set(x=2 / _POINTS, transform=blended_transform_factory(inches, head.get_transform()))
+    for text, gid, size, y, shift, va in (
+        (below, _CAPTION, CAPTION, 1, lift, "bottom"), (source, _SOURCE, SMALL, 0, -under, "top"),
+    ):  # fmt: skip
+        _remove(axes, gid)
+        if text:
+            axes.annotate(
+                text, (left[1], y), (0, shift), xycoords=(left[0], "axes fraction"), va=va, gid=gid,
+                textcoords="offset points", fontsize=size, color=MUTED, linespacing=1.25,
+                annotation_clip=False,
+            )  # fmt: skip
+    low = 1.3 * SMALL * (source.count("\n") + 1) + 2 if source else 0
+    reserve(axes, above=pad + 1.25 * TITLE * (title.count("\n") + 1), below=under - 2 + low)
+
+
+def label(
+    axes: Any, text: str, at: tuple[Any, Any], shift: tuple[float, float], color: str = INK, *,
+    size: float = TEXT, bold: bool = False, ha: str = "left", va: str = "bottom",
+    across: bool = False, gid: str | None = None,
+) -> None:  # fmt: skip
+    """One line of text beside a point of the data, legible over what is drawn there.
+
+    ``across``: the point's first coordinate is a share of the axes' width.
+    """
+    from matplotlib.patheffects import withStroke
+
+    axes.annotate(
+        literal(text), at, shift, xycoords=("axes fraction" if across else "data", "data"),
+        textcoords="offset points", color=color, fontsize=size, ha=ha, va=va, zorder=6, gid=gid,
+        fontweight="bold" if bold else "normal", annotation_clip=False,
+        path_effects=[withStroke(linewidth=2.5, foreground=PAPER)],
     )  # fmt: skip
-    if shown:
-        note = axes.annotate(
-            shown, (0, 1), (0, 5), xycoords="axes fraction", textcoords="offset points",
-            fontsize=SMALL, color=GREY, va="bottom", linespacing=1.25, annotation_clip=False,
-        )  # fmt: skip
-        note.set_gid("below the title")
 
 
-def legend(axes: Any, **keywords: Any) -> None:
-    """Each label once, below the axes where the layout makes room, in as many columns as fit.
+def beside(axes: Any, at: Sequence[Label], fixed: int | None = None, gap: float = 8.0) -> None:
+    """Direct labels at the right edge, moved apart where they would overlap.
+
+    From the highest value to the lowest: the one that is ``fixed`` stays, or that in the middle.
+    """
+    _remove(axes, _BESIDE)
+    at = sorted(at, key=lambda each: -each[0]) if fixed is None else at
+    fixed = len(at) // 2 if fixed is None else fixed
+    wide = [text_width(x.text, x.size, x.bold) for _, lines, _ in at for x in lines]
+    reserve(axes, right=gap + max(wide, default=0.0))
+    low, high = axes.get_ylim()
+    scale = height_of(axes) / max(high - low, 1e-9)
+    heights = [[1.28 * line.size for line in lines] for _, lines, _ in at]
+    tops = [
+        (value - low) * scale + sum(tall[:which]) + tall[which] / 2
+        for tall, (value, _, which) in zip(heights, at)
+    ]
+    for i in range(fixed - 1, -1, -1):
+        tops[i] = max(tops[i], tops[i + 1] + sum(heights[i]))
+    for i in range(fixed + 1, len(at)):
+        tops[i] = min(tops[i], tops[i - 1] - sum(heights[i - 1]))
+    floor = 0.0
+    for i in range(len(at) - 1, -1, -1):  # none below the axes
+        if tops[i] - sum(heights[i]) >= floor:
+            break
+        floor = tops[i] = floor + sum(heights[i])
+    for y, tall, (value, lines, _) in zip(tops, heights, at):
+        for line, step in zip(lines, tall):
+            y -= step
+            shift = (gap, y + 0.2 * line.size - (value - low) * scale)
+            label(axes, line.text, (1, value), shift, line.color, size=line.size, bold=line.bold,
+                  va="baseline", across=True, gid=_BESIDE)  # fmt: skip
+
+
+def legend(*grid: Any, **keywords: Any) -> None:
+    """Each label once, below all axes in as many columns as fit; no box.
 
     A figure without a layout of its own would cut it off: there it stands where it hides least.
     """
-    from matplotlib.transforms import ScaledTranslation, blended_transform_factory
-
-    seen: dict[str, Any] = {}
-    for handle, label in zip(*axes.get_legend_handles_labels()):
-        seen.setdefault(label, handle)
-    if not seen:
-        return
-    figure = axes.get_figure(root=True)
-    order = sorted(seen, key=lambda label: label != "reported")  # what is known comes first
-    settings = dict(_LEGEND)
-    if figure.get_layout_engine() is None:
-        settings |= {"loc": "best", "frameon": True, "framealpha": 0.8, "edgecolor": "none"}
-    else:
-        # Below the ticks; alone in a figure it may begin at the figure's edge.
-        lines = max((t.get_text().count("\n") for t in axes.get_xticklabels()), default=0)
-        under = 22 + 1.2 * SMALL * lines + (TEXT + 6 if axes.get_xlabel() else 0)
-        down = ScaledTranslation(0, -under / _POINTS, figure.dpi_scale_trans)
-        alone = len(figure.axes) == 1
-        width = _POINTS * figure.get_size_inches()[0] - 12 if alone else width_of(axes)
-        across = figure.transFigure if alone else axes.transAxes
-        settings |= {
-            "loc": "upper left", "bbox_to_anchor": (0.015 if alone else 0, 0), "borderaxespad": 0,
-            "borderpad": 0, "ncols": columns_for(order, width),
-            "bbox_transform": blended_transform_factory(across, axes.transAxes + down),
-        }  # fmt: skip
-    axes.legend([seen[x] for x in order], order, **{**settings, **keywords})
-
-
-def shared_legend(figure: Any, grid: Any) -> None:
-    """One legend for several axes, below them all, each label once."""
     seen: dict[str, Any] = {}
     for axes in grid:
         if (own := axes.get_legend()) is not None:
             own.remove()
-        for handle, label in zip(*axes.get_legend_handles_labels()):
-            seen.setdefault(label, handle)
-    width = _POINTS * float(figure.get_size_inches()[0]) - 20
-    figure.legend(
-        list(seen.values()), list(seen), loc="outside lower left", **_LEGEND,
-        ncols=columns_for(list(seen), width),
-    )  # fmt: skip
+        for handle, name in zip(*axes.get_legend_handles_labels()):
+            seen.setdefault(name, handle)
+    figure, where = grid[0].get_figure(root=True), {**_LEGEND, **keywords}
+    if len(grid) == 1 and not _alone(grid[0]):
+        grid[0].legend(list(seen.values()), list(seen), loc="best", **where)
+    elif seen:
+        room = _POINTS * float(figure.get_size_inches()[0]) - 20
+        where.setdefault("ncols", columns_for(list(seen), room))
+        figure.legend(list(seen.values()), list(seen), loc="outside lower left", **where)
 
 
 def columns_for(labels: list[str], width: float, size: float = SMALL) -> int:
-    """How many columns of a legend fit into a width, in points."""
+    """How many columns of a legend fit into a width, in pixels."""
     lengths = [text_width(x, size) for x in labels]
     for n in range(len(labels), 1, -1):
         columns = np.array_split(lengths, n)  # filled downwards, as a legend is

@@ -5,7 +5,6 @@ Changes and chances only. A map of counts shows where many people live.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -16,40 +15,42 @@ import pandas as pd
 from odforecast.errors import DataError, UnknownNameError
 from odforecast.geography import JURISDICTIONS, NATION, called, lookup
 from odforecast.months import to_month
-from odforecast.plot.inputs import as_of_in, at_month, indicator_in, one_of
-from odforecast.plot.output import describe
-from odforecast.plot.style import (
-    BLACK,
-    BLUE,
-    GREY,
-    ORANGE,
-    SMALL,
-    canvas,
-    heading,
-    width_of,
-    wrapped,
-)
-from odforecast.plot.words import (
+from odforecast.plot.frame import (
+    as_of_in,
     as_of_words,
+    at_month,
     capital,
-    chance,
-    deaths_of,
+    indicator_in,
     is_county,
     joined,
-    listed,
-    literal,
-    month_name,
-    percent,
+    one_of,
+    source_of,
 )
+from odforecast.plot.output import finish
+from odforecast.plot.style import (
+    CLASSES,
+    INK,
+    LINKS,
+    MUTED,
+    PAPER,
+    SMALL,
+    TEXT,
+    Head,
+    blank,
+    canvas,
+    width_of,
+)
+from odforecast.plot.style import GRID as PALE
+from odforecast.say import chance, deaths_of, listed, month_name, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: The layout that newspapers made known, row by row; New York City stands above New York, and
-#: the nation and Puerto Rico in corners that are free.
+#: Puerto Rico in a corner that is free.
 LAYOUT: Final = (
     "AK .  .  .  .  .  .  .  .  .  ME",
-    ".  .  US .  .  .  .  .  YC VT NH",
+    ".  .  .  .  .  .  .  .  YC VT NH",
     "WA ID MT ND MN IL WI MI NY RI MA",
     "OR NV WY SD IA IN OH PA NJ CT . ",
     "CA UT CO NE MO KY WV VA MD DE . ",
@@ -64,21 +65,40 @@ GRID: Final[Mapping[str, tuple[int, int]]] = {
     for column, code in enumerate(line.split())
     if code != "."
 }
+_COLUMNS, _ROWS = (1 + max(at) for at in zip(*GRID.values()))
 #: What may be drawn, and what a column with it is called.
 KINDS: Final = ("change", "fall")
 _COUNTS = ("reported", "predicted", "median", "low", "high", "value", "deaths", "count", "counts")
 _WHY = "a map of counts shows where many people live, not where more of them die"
 _SHOWN_AS = {"YC": "NYC"}
+#: Least value of each class but the last, from a likely fall to a likely rise, and what it is
+#: called: of the chance of a fall to the nearest 5%, and of a change with its sign turned.
+_CHANCES: Final = ((90, 75, 25.1, 10.1), ("90–100%", "75–90%", "25–75%", "10–25%", "0–10%"))
+_CHANGES: Final = ((15, 5, -4.9, -14.9), ("−15% or less", "−15 to −5%", "−5 to +5%", "+5 to +15%",
+                                          "+15% or more"))  # fmt: skip
 
 
 @dataclass(frozen=True)
 class _Values:
-    """A number per place, and what is known about them."""
+    """A number per place and its class, and what is known about them."""
 
     by_place: Mapping[str, float]
-    month: np.datetime64 | None = None
-    as_of: dt.date | np.datetime64 | None = None
-    deaths: str = deaths_of(None)
+    chance: Mapping[str, float] | None
+    month: np.datetime64 | None
+    seen: str
+    deaths: str
+    source: str = ""
+
+    @property
+    def classes(self) -> dict[str, int]:
+        """By the chance of a fall, rounded as it is printed, or else by the change."""
+        values = self.chance or self.by_place
+        least = _CHANCES[0] if self.chance else _CHANGES[0]
+        return {
+            place: sum((5 * round(20 * v) if self.chance else -round(v)) < x for x in least)
+            for place, v in values.items()
+            if np.isfinite(v) and place in GRID
+        }
 
 
 def tile_map(
@@ -89,11 +109,13 @@ def tile_map(
     month: object = None,
     title: str | None = None,
     indicator: str | None = None,
+    links: Mapping[str, str] | None = None,
 ) -> Axes:
-    """States as tiles: the change expected in a year, or how likely a fall is.
+    """States as equal tiles: color is the chance of a fall in five classes.
 
-    The number stands in each tile; its shade says the same. A tile without a value is grey and
-    hatched.
+    The number in a tile is the expected change, or the chance itself. Where chances are not known
+    the color has classes of the change. A tile without a value is gray and hatched. The nation is
+    no tile; its number is in the alt text.
 
     Parameters
     ----------
@@ -108,13 +130,12 @@ def tile_map(
     month : month, optional
         Which month of a forecast or its table. Default: 12 months ahead, or the last one.
     title : str, optional
+        Default: in how many places deaths are likely to fall, and to rise.
     indicator : str, optional
         Which deaths they are of, where ``values`` do not say it: ``"all-drugs"``, ``"T40.4"`` …
         Default: a forecast's own; of a table or mapping, ``deaths`` is all that is said.
-
-    Returns
-    -------
-    Axes
+    links : mapping of str to str, optional
+        Where each tile leads in a page, by code of the place; see :func:`inline`.
 
     Raises
     ------
@@ -137,66 +158,75 @@ def tile_map(
     one_of(kind, KINDS, "kind")
     found = _values(values, kind, month, indicator)
     _check(found.by_place, kind)
-    drawn = canvas(7.6, 6.6)[1] if axes is None else axes
-    shade = _shade(found.by_place, kind)
-    lacking = []
-    for code, (column, row) in GRID.items():
+    drawn = canvas(10.5, 10.6)[1] if axes is None else axes
+    classes, lacking, names = found.classes, [], {}
+    for code in GRID:
         value = found.by_place.get(code, float("nan"))
-        if not np.isfinite(value) and code not in JURISDICTIONS:
-            continue  # the nation and Puerto Rico are shown where they are known
-        if not np.isfinite(value):
+        if np.isfinite(value):
+            address = (links or {}).get(code, "")
+            _tile(drawn, code, _number(value, kind), classes.get(code), address)
+            if address:
+                names[address] = _named(code, found, kind)
+        elif code in JURISDICTIONS:  # Puerto Rico is shown where it is known
             lacking.append(code)
-        _tile(drawn, code, column, row, value, shade, kind)
-    _frame(drawn)
-    when = "" if found.month is None else f", 12 months ending {month_name(found.month)}"
-    seen = as_of_words(found.as_of)
-    what = {
-        "change": f"{capital(found.deaths)}{when}: change on a year earlier",
-        "fall": f"{capital(found.deaths)}{when}: chance that they are fewer than a year earlier",
-    }[kind]
-    head = title or {"change": "Expected change", "fall": "Chance of a fall"}[kind]
-    heading(drawn, literal(head), literal(joined(what, seen)))
-    _note(drawn, lacking, kind)
-    describe(drawn, _sentence(found, lacking, kind))
-    axes_out: Axes = drawn
-    return axes_out
+            _tile(drawn, code, "–", None, "")
+    setattr(drawn, LINKS, names)
+    blank(drawn)
+    drawn.set(xlim=(0, _COLUMNS), ylim=(_ROWS + 1.3, 0))
+    drawn.set_aspect("equal", anchor="NW")
+    _key(drawn, found.chance is not None)
+    here = [classes[s] for s in found.by_place if s in classes]
+    falls, rises = sum(c < 2 for c in here), sum(c > 2 for c in here)
+    finding = f"Expected change: a fall of 5% or more in {falls} of {len(here)}, a rise in {rises}"
+    if found.chance is not None:
+        finding = (
+            f"Deaths are likely to fall in {falls} of {len(here)} jurisdictions and to rise in "
+            f"{rises}"
+        )
+    when = "" if found.month is None else f"12 months to {month_name(found.month)}"
+    color = "expected change" if found.chance is None else "chance of a fall"
+    number = "" if kind == "fall" else " Number: expected change on a year earlier."
+    below = f"{joined(capital(found.deaths), when)}. Color: {color}.{number}"
+    note = f"{found.source} NY leaves out New York City (NYC).".strip()
+    if lacking:
+        note += f" Hatched: no value ({listed([_SHOWN_AS.get(s, s) for s in lacking], 12)})."
+    return finish(drawn, Head(title or finding, below, note), _sentence(found, lacking, kind))
 
 
 def _values(values: Any, kind: str, month: object, indicator: str | None) -> _Values:
     """A number per place out of whatever was given."""
     deaths = deaths_of(indicator or indicator_in(values))
-    day = as_of_in(values)
+    day, source = as_of_in(values), source_of(values)
     if any(is_county(str(s)) for s in getattr(values, "locations", ())):
         raise DataError("these are counties, and tiles are states", hint="use od.plot.map")
     if callable(getattr(values, "summary", None)):
         values = values.summary()
     if isinstance(values, pd.DataFrame):
-        table = values
         for column in ("location", kind):
-            if column not in table:
+            if column not in values:
                 raise DataError(
                     f"the table has no column {column!r}" + (f": {_WHY}" if column == kind else ""),
                     hint="give forecast.summary(), or columns location and "
-                    f"{kind}; it has: {', '.join(map(str, table.columns))}",
+                    f"{kind}; it has: {', '.join(map(str, values.columns))}",
                 )
-        rows, when = at_month(table, month)
-        day = as_of_in(None, rows) if day is None else day
-        numbers = dict(zip(rows["location"].astype(str), rows[kind].astype(float)))
-        if len(numbers) < len(rows):
+        rows, when = at_month(values, month)
+        if rows["location"].duplicated().any():
             raise DataError("a location has several rows", hint="give one row per location")
-        return _Values(_by_code(numbers), when, day, deaths)
-    if isinstance(values, pd.Series):
-        if str(values.name) in _COUNTS:
-            raise DataError(f"these are {values.name!r}: {_WHY}", hint="give changes in percent")
-        values = values.to_dict()
-    if isinstance(values, Mapping):
-        numbers = {str(k): float(v) for k, v in values.items()}
+        day = as_of_in(None, rows) if day is None else day
+        numbers = {c: dict(zip(rows["location"].astype(str), rows[c].astype(float)))
+                   for c in (kind, "fall") if c in rows}  # fmt: skip
+    elif isinstance(values, pd.Series | Mapping):
+        if (name := str(getattr(values, "name", ""))) in _COUNTS:
+            raise DataError(f"these are {name!r}: {_WHY}", hint="give changes in percent")
         when = None if month is None else to_month(month)
-        return _Values(_by_code(numbers), when, None, deaths)
-    raise DataError(
-        f"values is a {type(values).__name__}",
-        hint="give a forecast, its summary(), or a number per location",
-    )
+        numbers = {kind: {str(k): float(v) for k, v in dict(values).items()}}
+    else:
+        raise DataError(
+            f"values is a {type(values).__name__}",
+            hint="give a forecast, its summary(), or a number per location",
+        )
+    held = {c: _by_code(n) for c, n in numbers.items()}
+    return _Values(held[kind], held.get("fall"), when, as_of_words(day), deaths, source)
 
 
 def _by_code(values: Mapping[str, float]) -> dict[str, float]:
@@ -230,105 +260,68 @@ def _check(values: Mapping[str, float], kind: str) -> None:
         raise DataError(f"{called(code)} has {value:,.6g}, and kind={kind!r} {rule}", hint=hint)
 
 
-def _shade(values: Mapping[str, float], kind: str) -> Any:
-    """A colour for a value: blue where deaths fall, orange where they rise, pale between."""
-    from matplotlib.colors import LinearSegmentedColormap, Normalize
-
-    known = np.array([v for v in values.values() if np.isfinite(v)])
-    if kind == "fall":
-        scale, ramp = Normalize(0.0, 1.0), [ORANGE, "#f5f5f5", BLUE]
-    else:
-        # One place far out must not make all others pale.
-        reach = max(10.0, float(np.quantile(np.abs(known), 0.95)))
-        scale, ramp = Normalize(-reach, reach, clip=True), [BLUE, "#f5f5f5", ORANGE]
-    colours = LinearSegmentedColormap.from_list("odforecast", ramp)
-    return lambda value: colours(scale(value))
-
-
-def _tile(axes: Any, code: str, column: int, row: int, value: float, shade: Any, kind: str) -> None:
+def _tile(axes: Any, code: str, number: str, which: int | None, address: str) -> None:
     from matplotlib.patches import Rectangle
 
-    known = bool(np.isfinite(value))
-    face = shade(value) if known else "#e5e7eb"
-    nation = code == NATION
-    axes.add_patch(
-        Rectangle(
-            (column + 0.03, row + 0.03), 0.94, 0.94, facecolor=face, lw=1.6 if nation else 0,
-            edgecolor=BLACK if nation else "#b4bac4", hatch=None if known else "////",
-        )
-    )  # fmt: skip
-    ink = BLACK if not known or _luminance(face) > 0.18 else "white"
-    axes.text(column + 0.5, row + 0.33, _SHOWN_AS.get(code, code), ha="center", va="center",
-              color=ink, fontsize=10, fontweight="bold")  # fmt: skip
-    axes.text(column + 0.5, row + 0.70, _number(value, kind), ha="center", va="center",
-              color=ink, fontsize=SMALL)  # fmt: skip
+    (column, row), small = GRID[code], width_of(axes) / _COLUMNS < 50
+    face, hatch = (PALE, "////") if which is None else (CLASSES[which], None)
+    tile = Rectangle((column + 0.025, row + 0.025), 0.95, 0.95, facecolor=face, lw=0,
+                     edgecolor="#b4bac4", hatch=hatch)  # fmt: skip
+    ink = PAPER if which in (0, 4) else INK
+    parts = [axes.add_patch(tile)]
+    for text, y, size, weight in (
+        (_SHOWN_AS.get(code, code), 0.35, TEXT if small else 15, "bold"),
+        (number, 0.72, SMALL if small else 13, "normal"),
+    ):
+        parts.append(axes.text(column + 0.5, row + y, text, ha="center", va="center", color=ink,
+                               fontsize=size, fontweight=weight))  # fmt: skip
+    for part in parts:  # one after another, so that they are one link
+        part.set(url=address or None, zorder=2)
 
 
-def _luminance(colour: Any) -> float:
-    """Relative luminance, 0 to 1; at 0.18 black and white letters are equally legible."""
-    rgb = np.asarray(colour[:3], dtype=float)
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    return float(linear @ [0.2126, 0.7152, 0.0722])
+def _key(axes: Any, chances: bool) -> None:
+    """What the five colors mean, below the tiles."""
+    from matplotlib.patches import Rectangle
+
+    wide, top = _COLUMNS / 5, _ROWS + 0.15
+    for i, (color, text) in enumerate(zip(CLASSES, (_CHANCES if chances else _CHANGES)[1])):
+        axes.add_patch(Rectangle((i * wide + 0.025, top), wide - 0.05, 0.25, facecolor=color, lw=0))
+        axes.text(i * wide + 0.025, top + 0.32, text, fontsize=SMALL, color=INK, va="top")
+    ends = ("Chance of a fall: high", "low (a rise is likely)") if chances else ("Fall", "Rise")
+    for text, x, ha in zip(ends, (0.025, _COLUMNS), ("left", "right")):
+        axes.text(x, top + 0.72, text, fontsize=SMALL, color=MUTED, va="top", ha=ha)
 
 
 def _number(value: float, kind: str) -> str:
-    if not np.isfinite(value):
-        return "–"
-    said = percent(value) if kind == "change" else chance(value, short=True)
-    return said.replace(" ", "\u2009")
+    return percent(value) if kind == "change" else chance(value, short=True)
 
 
-def _frame(axes: Any) -> None:
-    axes.set_xlim(0, 1 + max(c for c, _ in GRID.values()))
-    axes.set_ylim(1 + max(r for _, r in GRID.values()), 0)
-    axes.set_aspect("equal", anchor="W")
-    axes.spines[:].set_visible(False)
-    axes.set_xticks([])
-    axes.set_yticks([])
-
-
-def _note(axes: Any, lacking: list[str], kind: str) -> None:
-    parts = ["blue: fewer deaths than a year earlier, orange: more" if kind == "change"
-             else "blue: a fall is likely, orange: a rise"]  # fmt: skip
-    parts.append("NY leaves out New York City (NYC)")
-    if lacking:
-        parts.append(f"hatched: no value ({listed([_SHOWN_AS.get(s, s) for s in lacking], 12)})")
-    axes.annotate(
-        wrapped("; ".join(parts), width_of(axes), SMALL), (0, 0), (0, -4),
-        xycoords="axes fraction", textcoords="offset points", va="top", fontsize=SMALL, color=GREY,
-        annotation_clip=False,
-    )  # fmt: skip
+def _named(code: str, found: _Values, kind: str) -> str:
+    """What a tile's link is called."""
+    shown = f"{_SHOWN_AS.get(code, code)} {_number(found.by_place[code], kind)}: {called(code)}"
+    likely = (found.chance or {}).get(code, float("nan"))
+    fall = f"chance of a fall {chance(likely)}" if np.isfinite(likely) else ""
+    change = f"expected change {percent(found.by_place[code])}" if kind == "change" else ""
+    return joined(shown, fall, change)
 
 
 def _sentence(found: _Values, lacking: list[str], kind: str) -> str:
     parts = {
         s: v for s, v in found.by_place.items() if np.isfinite(v) and s != NATION and s in GRID
     }
-    when = "" if found.month is None else f", 12 months ending {month_name(found.month)}"
-    seen = as_of_words(found.as_of)
+    when = "" if found.month is None else f"12 months ending {month_name(found.month)}"
     lead = {
         "change": f"Change of {found.deaths} in a year by state",
         "fall": f"Probability that {found.deaths} fall within a year, by state",
     }[kind]
-    lead = joined(lead + when, seen)
     said = []
     if parts:
         low, high = min(parts, key=lambda s: parts[s]), max(parts, key=lambda s: parts[s])
-        ends = (
-            f"from {_plain(parts[low], kind)} ({called(low)}) to "
-            f"{_plain(parts[high], kind)} ({called(high)})"
-        )
-        limit = 0.0 if kind == "change" else 0.5
-        falls = sum(v < limit for v in parts.values()) if kind == "change" else (
-            sum(v > limit for v in parts.values())
-        )  # fmt: skip
+        ends = " to ".join(f"{_number(parts[s], kind)} ({called(s)})" for s in (low, high))
+        falls = sum(v < 0 if kind == "change" else v > 0.5 for v in parts.values())
         what = "a fall in" if kind == "change" else "a fall is likelier than not in"
-        said.append(f"{what} {falls} of {len(parts)} places, {ends}")
+        said.append(f"{what} {falls} of {len(parts)} places, from {ends}")
     if np.isfinite(nation := found.by_place.get(NATION, float("nan"))):
-        said.append(f"United States {_plain(nation, kind)}")
+        said.append(f"United States {_number(nation, kind)}")
     end = f" No value: {listed([called(s) for s in lacking], 8)}." if lacking else ""
-    return f"{lead}: {'; '.join(said)}.{end}"
-
-
-def _plain(value: float, kind: str) -> str:
-    return _number(value, kind).replace("\u2009", " ")
+    return f"{joined(lead, when, found.seen)}: {'; '.join(said)}.{end}"

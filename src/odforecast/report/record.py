@@ -7,11 +7,10 @@ import pandas as pd
 
 from odforecast.forecast import Forecast
 from odforecast.forecast.record import Scored, past_errors
+from odforecast.say import month_name
 
 #: Months ahead that are shown.
 _HORIZONS = (3, 6, 12)
-#: What stands where nothing is known.
-_NONE = "–"
 
 
 def past_record(
@@ -31,9 +30,9 @@ def past_record(
     Returns
     -------
     (str, DataFrame) or None
-        A sentence on what was scored, and ``Months ahead``, ``Middle error`` (in percent of the
-        count; a dash where all counts were zero), ``90% interval held`` (share of the counts),
-        ``Forecasts``.
+        A sentence on what was scored, and ``Months ahead``, ``Typical (median) error`` (in percent
+        of the count; a dash where all counts were zero), ``90% interval contained the final
+        count`` (share of the counts), ``Tests``.
 
     Examples
     --------
@@ -46,20 +45,21 @@ def past_record(
     rows = past_errors(forecast, location, record)
     if rows is None:
         return None
+    first, last = month_name(rows["first"].min()), month_name(rows["last"].max())
     said = (
-        f"The same model, given only what was known on each day, was scored on the counts of "
-        f"{rows['first'].min()} to {rows['last'].max()} once they were final. Who built it had "
-        "seen these years."
+        "We reran the model as of past dates with the data available then, and compared its "
+        f"forecasts with the final counts of {first} to {last}. The developers had already seen "
+        "these years."
     )
     rows = rows[rows["horizon"].isin(_HORIZONS)]
-    shown = pd.DataFrame(
-        {
-            "Months ahead": rows["horizon"].to_numpy(),
-            "Middle error": [f"{x:.1f}%" if np.isfinite(x) else _NONE for x in rows["error"]],
-            "90% interval held": [
-                f"{100 * x:.0f}% of the counts" if np.isfinite(x) else _NONE for x in rows["held"]
-            ],
-            "Forecasts": rows["forecasts"].to_numpy(),
-        }
-    )
-    return said, shown
+    percent = [
+        [f"{x:.{digits}f}%" if np.isfinite(x) else "–" for x in values]
+        for values, digits in ((rows["error"], 1), (100 * rows["held"], 0))
+    ]
+    shown = {
+        "Months ahead": rows["horizon"].to_numpy(),
+        "Typical (median) error": percent[0],
+        "90% interval contained the final count": percent[1],
+        "Tests": rows["forecasts"].to_numpy(),
+    }
+    return said, pd.DataFrame(shown)

@@ -11,10 +11,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from odforecast.panel import Panel
-from odforecast.plot.deaths_averted import averted
-from odforecast.plot.scenarios import colours_of, overlay
-from odforecast.plot.style import BLUE, ORANGE, SMALL, canvas, quiet, thousands
-from odforecast.plot.words import literal
+from odforecast.plot.scenarios import averted, colors_of, overlay
+from odforecast.plot.style import BLUE, ORANGE, SMALL, canvas, literal, quiet, thousands
 from odforecast.scenario import Projection, Scenario
 from odforecast.scenario.answer import scenario_title
 from odforecast.scenario.intervention import NATION, Intervention
@@ -27,7 +25,7 @@ PRIOR_DRAWS = 4000
 def colours(projection: Projection) -> dict[str, str]:
     """One colour per scenario; grey for the status quo."""
     null = next((s.name for s in projection.scenarios if s.is_null), None)
-    return colours_of(projection.names, null)
+    return colors_of(projection.names, null)
 
 
 def prior_figure(scenario: Scenario) -> Figure:

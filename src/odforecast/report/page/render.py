@@ -43,7 +43,7 @@ def render(
     paper : {"letter", "a4"}
         What it is printed on.
     script : str
-        Name of a script among the templates that the page runs: ``"sort"``. Default: none, and
+        Name of a script among the templates that the page runs: ``"site"``. Default: none, and
         the policy lets none in.
 
     Returns
@@ -65,7 +65,8 @@ def render(
     """
     if paper not in PAPERS:
         raise DataError(f"unknown paper {paper!r}", hint=f"one of {', '.join(PAPERS)}")
-    style = f"{PAPERS[paper]}\n{_sheet(stylesheet)}"
+    own = "site.css" if template == "site-page" else "page.css"
+    style = f"{PAPERS[paper]}\n{_sheet(stylesheet, own)}"
     policy = (
         "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
         f"style-src '{digest(style)}'"

@@ -23,13 +23,15 @@ _FETCHES = re.compile(
 )
 
 
-def stylesheet(path: str | os.PathLike[str] | None = None) -> str:
+def stylesheet(path: str | os.PathLike[str] | None = None, name: str = "page.css") -> str:
     """Text of a style sheet that fetches nothing.
 
     Parameters
     ----------
     path : path, optional
-        A state's own style sheet, UTF-8; default: the library's, ``page.css``.
+        A state's own style sheet, UTF-8; default: the library's.
+    name : {"page.css", "site.css"}
+        Which of the library's: of a brief, or of reports and sites.
 
     Returns
     -------
@@ -47,7 +49,7 @@ def stylesheet(path: str | os.PathLike[str] | None = None) -> str:
     True
     """
     if path is None:
-        own = resources.files("odforecast.report.page") / "page.css"
+        own = resources.files("odforecast.report.page") / name
         return own.read_text(encoding="utf-8")
     where = f"style sheet {of_path(Path(path))}"
     try:

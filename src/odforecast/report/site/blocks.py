@@ -1,55 +1,91 @@
-"""Blocks of a page: a title, and what stands below it."""
+"""What a page is made of: blocks, figures, files to download; and the frame around them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import datetime as dt
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from odforecast.backtesting import Results
-from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast
-from odforecast.forecast.record import Scored
-from odforecast.forecast.text import place_name
-from odforecast.forecast.trend import CATEGORIES
-from odforecast.geography import NATION, called
-from odforecast.panel import Panel
-from odforecast.report.page import Table
-from odforecast.report.record import past_record
-from odforecast.report.site import skill as measured
-from odforecast.report.site.calibration import (
-    coverage_picture,
-    coverage_tables,
-    nowcast_skill,
-    pit_picture,
-    pit_tables,
-    trend_skill,
+from odforecast.forecast.tables import published_on
+from odforecast.forecast.text import beyond_validated
+from odforecast.names import STATES
+from odforecast.panel import Floats
+from odforecast.report.page import Picture, Table, render
+from odforecast.report.site.table import SortTable
+from odforecast.report.spreadsheet import for_spreadsheets
+from odforecast.say import (
+    OLD,
+    between,
+    day_name,
+    month_name,
+    old_data,
+    rounded,
+    shown_warnings,
+    step_of,
 )
-from odforecast.report.site.charts import chances
-from odforecast.report.site.drawing import Drawing
-from odforecast.report.site.parts import SortTable
-from odforecast.report.site.past import PastForecasts
-from odforecast.report.site.pictures import fan, nowcast, past
-from odforecast.report.site.skill import Skill
-from odforecast.report.site.tables import (
-    at_month,
-    category_name,
-    forecast_table,
-    last_counts,
-    month_shown,
-    nowcast_table,
-    place_years,
-    trend_table,
-    years_table,
-)
-from odforecast.report.site.tiles import change_map, fall_map
-from odforecast.say import month_name
+from odforecast.version import __version__
 
-Links = Mapping[str, str]
+#: Where CDC shows the counts.
+CDC = "https://www.cdc.gov/nchs/nvss/vsrr/drug-overdose-data.htm"
+
+
+@dataclass(frozen=True)
+class File:
+    """A download: its name, what the link says, and its text or where it lies."""
+
+    name: str
+    says: str
+    href: str
+
+    @classmethod
+    def csv(cls, name: str, table: pd.DataFrame, says: str = "Data (CSV)") -> File:
+        """A table inside the page."""
+        return cls(name, says, f"data:text/csv;charset=utf-8,{quote(csv_of(table), safe=' ')}")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of a page: a drawing for a wide screen, and one for a phone.
+
+    Attributes
+    ----------
+    key, title, caption : str
+    drawings : sequence of Markup
+        SVG elements.
+    source : str
+    files : sequence of File
+    months : str
+        Table whose rows are read in the line above the plot; empty: there is no such line.
+    likely : sequence of (str, str)
+        Lines of names below.
+    """
+
+    key: str
+    title: str
+    caption: str
+    drawings: Sequence[Markup]
+    source: str = ""
+    files: Sequence[File] = ()
+    months: str = ""
+    likely: Sequence[tuple[str, str]] = ()
+
+
+@dataclass(frozen=True)
+class Months:
+    """A table of months that a fan is read from; ``value`` is where the pointer stands."""
+
+    key: str
+    caption: str
+    rows: Sequence[Mapping[str, str]]
 
 
 @dataclass(frozen=True)
@@ -58,226 +94,176 @@ class Block:
 
     Attributes
     ----------
-    key : str
-        Its address on the page.
-    title : str
+    key, title : str
+        Its address on the page, and its heading.
     paragraphs : sequence of str
-    drawings : sequence of Drawing
+    figures : sequence of Figure
     tables : sequence of SortTable
     plain : sequence of Table
         Tables that are too short to be sorted.
+    months : Months, optional
+    folded : bool
+        Whether only the title is seen at first.
+    about : str
+        Beside the title of a folded block.
     """
 
     key: str
     title: str
     paragraphs: Sequence[str] = ()
-    drawings: Sequence[Drawing] = ()
+    figures: Sequence[Figure] = ()
     tables: Sequence[SortTable] = ()
     plain: Sequence[Table] = ()
+    months: Months | None = None
+    folded: bool = False
+    about: str = ""
 
     @property
     def empty(self) -> bool:
         """Whether nothing stands below the title."""
-        return not (self.paragraphs or self.drawings or self.tables or self.plain)
+        held = (self.paragraphs, self.figures, self.tables, self.plain)
+        return self.months is None and not any(held)
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """Tables of a forecast, worked out once for all pages.
+class Section:
+    """What another part of the library puts into a report: a title and what stands below it.
 
     Attributes
     ----------
-    forecast : Forecast
-    summary, years, trend : DataFrame
-        Of the methods of those names; None where the forecast has no such table.
-    known : mapping
-        What CDC reported and predicted of the last known month, by place.
+    title : str
+    paragraphs : sequence of str
+    tables : sequence of Table
+        See :class:`odforecast.report.page.Table`.
+    pictures : sequence of Picture
+        Made by :func:`odforecast.report.page.picture`.
+
+    Examples
+    --------
+    >>> from odforecast.report.site import Section
+    >>> Section("What changed", ("Two counts were revised.",)).title
+    'What changed'
     """
 
-    forecast: Forecast
-    summary: pd.DataFrame
-    years: pd.DataFrame | None
-    trend: pd.DataFrame | None
-    known: Mapping[str, Mapping[str, float]]
-
-    @classmethod
-    def of(cls, forecast: Forecast, locations: str | Iterable[str] | None = None) -> Numbers:
-        """All tables of a forecast; places are chosen last, so that New York has its rate."""
-        if locations is None:
-            of: list[str] | None = None
-        else:
-            of = [locations] if isinstance(locations, str) else list(locations)
-        made = forecast if of is None else forecast.select(of)
-        years, trend = (
-            _or_none(partial(table, locations=of)) for table in (forecast.years, forecast.trend)
-        )
-        return cls(made, forecast.summary(locations=of), years, trend, last_counts(made))
-
-    def ahead(self) -> pd.DataFrame:
-        """The summary at the month of the main table."""
-        return at_month(self.summary, month_shown(self.summary))
-
-    def trend_shown(self) -> pd.DataFrame | None:
-        """The trend at the month of the main table, if it has one."""
-        if self.trend is None:
-            return None
-        rows = at_month(self.trend, month_shown(self.summary))
-        return rows if len(rows) else None
+    title: str
+    paragraphs: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+    pictures: Sequence[Picture] = ()
 
 
-def _or_none(table: Callable[[], pd.DataFrame]) -> pd.DataFrame | None:
-    """A table; None where the forecast is too short for it."""
-    try:
-        return table()
-    except ForecastError:
-        return None
+def page(paper: str, **context: Any) -> str:
+    """A page of a report or a site; what it does not have is empty."""
+    empty: dict[str, object] = {
+        "subtitle": "", "description": context.get("title"), "lead": (), "warnings": (),
+        "crumb": "", "place": "", "cards": (), "sections": (), "fan": None, "map": None,
+        "pair": (), "blocks": (), "related": (), "files": (), "links": (), "places": (),
+        "methods": (), "stale": None, "contents": False, "cdc": CDC,
+    }  # fmt: skip
+    return render("site-page", {**empty, **context}, paper=paper, script="site")
 
 
-def _there(*drawings: Drawing | None) -> list[Drawing]:
-    return [d for d in drawings if d is not None]
-
-
-def _tables(*tables: SortTable | None) -> list[SortTable]:
-    return [t for t in tables if t is not None]
-
-
-def forecast_blocks(numbers: Numbers, links: Links, later: Panel | None = None) -> list[Block]:
-    """This month's forecast of all places."""
-    made, ahead = numbers.forecast, numbers.ahead()
-    where = NATION if NATION in made.locations else made.locations[0]
-    trend = numbers.trend_shown()
-    blocks = [
-        Block(
-            "forecast", "The forecast by place", (),
-            # Of a few places a map of the country is mostly empty.
-            _there(fall_map(ahead, links), change_map(ahead, links)) if len(ahead) > 3 else (),
-            [forecast_table(made, numbers.summary, links, numbers.known)],
-        ),
-        Block("fan", f"The course in {place_name(where)}", (), [fan(made, where, later)]),
-        Block(
-            "years", "Calendar years", (), (),
-            [] if numbers.years is None else [years_table(numbers.years, links)],
-        ),
-        Block(
-            "trend", "Kinds of change", (), (),
-            [] if trend is None else [trend_table(trend, links)],
-        ),
-        Block(
-            "nowcast", "What is still to be counted", (),
-            _there(nowcast(made, where)), _tables(nowcast_table(made, links)),
-        ),
-    ]  # fmt: skip
+def present(blocks: Iterable[Block]) -> list[Block]:
+    """Those with something below their title."""
     return [b for b in blocks if not b.empty]
 
 
-def skill_blocks(skill: Skill) -> list[Block]:
-    """How good forecasts were."""
-    if not skill.usable:
-        return [Block("leaderboard", "How good the forecasts were", ("No count could be scored.",))]
-    by_horizon = measured.skill_tables(skill, "horizon_group")
-    by_regime = measured.skill_tables(skill, "regime")
-    blocks = [
-        Block(
-            "leaderboard", "How good the forecasts were",
-            (skill.about(), measured.WORDS), (), measured.boards(skill),
-        ),
-        Block(
-            "skill-horizon", "By months ahead", (),
-            _there(measured.skill_picture(skill, "horizon_group")), by_horizon,
-        ),
-        Block(
-            "skill-regime", "In the rise and in the fall", (),
-            _there(measured.skill_picture(skill, "regime")), by_regime,
-        ),
-        Block(
-            "nowcasts", "Nowcasts, and kinds of change", (), (),
-            _tables(nowcast_skill(skill), *trend_skill(skill)),
-        ),
-        Block(
-            "coverage-of", "How often the intervals held", (),
-            _there(coverage_picture(skill)), coverage_tables(skill),
-        ),
-        Block(
-            "pit-of", "Where in the forecast the counts fell", (),
-            _there(pit_picture(skill)), pit_tables(skill),
-        ),
-    ]  # fmt: skip
-    return [b for b in blocks if not b.empty]
-
-
-def place_blocks(
-    numbers: Numbers,
-    location: str,
-    made: PastForecasts | None,
-    later: Panel | None,
-    record: Scored | None,
-) -> list[Block]:
-    """All about one place."""
-    forecast = numbers.forecast
-    before = forecast.panel if later is None else later
-    drawn = [fan(forecast, location, later)]
-    said = past_record(forecast, location, record)
-    was: Drawing | None = None
-    if made is not None and before is not None:
-        was = past(location, made, before)
-    years = None if numbers.years is None else _rows(numbers.years, location)
-    trend = numbers.trend_shown()
-    mine = None if trend is None else _rows(trend, location)
-    blocks = [
-        Block("fan", "So far, and from here", (), drawn),
-        Block("years", "Calendar years", (), (), (), [] if years is None else [place_years(years)]),
-        _trend_block(mine, location),
-        Block("nowcast", "The last counts", (), _there(nowcast(forecast, location))),
-        Block(
-            "past", "What was said before, and what came",
-            () if said is None else (said[0],), _there(was), (),
-            [] if said is None else [_plain(said[1])],
-        ),
-    ]  # fmt: skip
-    return [b for b in blocks if not b.empty]
-
-
-def _trend_block(rows: pd.DataFrame | None, location: str) -> Block:
-    if rows is None or rows.empty:
-        return Block("trend", "Kind of change")
-    r = rows.iloc[0]
-    if not np.isfinite(r["before"]):
-        return Block("trend", "Kind of change", ("The count a year earlier is not shown.",))
-    end = month_name(rows["month"].iloc[0].to_datetime64())
-    picture = chances(
-        [category_name(c) for c in CATEGORIES], [float(r[c]) for c in CATEGORIES],
-        f"{called(location)}: chances of five kinds of change", "trend-picture",
-    )  # fmt: skip
-    text = (
-        f"12 months to {end} against the 12 months before, both as once final: a change of up to "
-        f"{r['t1']:.1f}% either way is called stable, one of more than {r['t2']:.1f}% large. The "
-        f"limits follow from the {r['before']:,.0f} deaths reported a year before, so far."
+def csv_of(table: pd.DataFrame) -> str:
+    """A table as CSV that is safe in a spreadsheet."""
+    plain = table.assign(month=table["month"].dt.strftime("%Y-%m")) if "month" in table else table
+    text: str = for_spreadsheets(plain).to_csv(
+        index=False, float_format="%.10g", lineterminator="\n"
     )
-    return Block("trend", "Kind of change", (text,), [picture])
+    return text
 
 
-def _rows(table: pd.DataFrame, location: str) -> pd.DataFrame:
-    return table[table["location"] == location]
+def source_of(forecast: Forecast) -> str:
+    """Where the numbers of a figure are from, in a line."""
+    model = f"odforecast {forecast.provenance.get('label', '')}".strip()
+    return f"Data: CDC/NCHS, published {day_name(published_on(forecast))}. Forecast: {model}."
 
 
-def _plain(table: pd.DataFrame) -> Table:
-    """A small table of texts and whole numbers."""
-    rows = [
-        [f"{v:,}" if not isinstance(v, str) else v for v in row]
-        for row in table.itertuples(index=False)
-    ]
-    head = [str(c) for c in table.columns]
-    return Table(head, rows, numbers=len(head) - 1)
+def stale(forecast: Forecast) -> dict[str, object]:
+    """The banner of old data: what it says today, and from when on it is shown."""
+    released = published_on(forecast)
+    dataset = STATES if forecast.panel is None else forecast.panel.dataset
+    fresh = not old_data(released, dt.date.today(), dataset)
+    day = released + dt.timedelta(OLD + 1) if fresh else dt.date.today()
+    first, _, more = old_data(released, day, dataset).partition(". ")
+    before, age, after = re.split(r"(\d+ months)", f"{first}.")
+    return {"published": str(released), "fresh": fresh, "before": before, "age": age,
+            "after": after, "more": more}  # fmt: skip
 
 
-def manifest(forecast: Forecast | None, results: Results | None) -> Block:
-    """What is needed to compute all of it again."""
-    tables = []
+def warnings_of(forecast: Forecast) -> list[str]:
+    """Warnings that a reader should see; a few draws below zero are none."""
+    notes = () if forecast.panel is None else forecast.panel.notes
+    shown = [t for t in (*shown_warnings(forecast.warnings), *notes) if t]
+    return [f"{t[:1].upper()}{t[1:].rstrip('.')}." for t in shown]
+
+
+def untested(forecast: Forecast) -> str:
+    """What to say of months that lie further ahead than forecasts were tested."""
+    if not beyond_validated(forecast):
+        return ""
+    last = forecast.last_month + np.timedelta64(12, "M")
+    return (
+        f"Forecasts beyond {month_name(last)} (more than 12 months ahead) have not been tested "
+        "against real outcomes."
+    )
+
+
+def months_of(
+    key: str,
+    name: str,
+    known: Mapping[np.datetime64, float],
+    predicted: Mapping[np.datetime64, float],
+    ahead: Mapping[np.datetime64, Floats],
+) -> Months:
+    """Every month of a fan: reported, the final count or forecast, and what the line says.
+
+    ``ahead``: low end, median and high end of what is forecast or not final yet.
+    """
+    rows = []
+    for month in sorted({*known, *ahead}):
+        count, ends = known.get(month, np.nan), ahead.get(month, np.full(3, np.nan))
+        theirs = predicted.get(month, np.nan)
+        reported = f"{count:,.0f}" if np.isfinite(count) else ""
+        middle = span = ""
+        if np.isfinite(ends).all():
+            step = step_of(ends[0], ends[2])
+            middle, span = rounded(ends[1], step), between(ends[0], ends[2], step)
+        said = f"{middle} (90% interval {span})" if middle else ""
+        if reported:
+            said = f"{reported} deaths reported" + (f"; final count expected: {said}" * bool(said))
+        else:
+            said = f"forecast {said}" if said else "not known"
+        value = count if reported else ends[1]
+        rows.append({
+            "month": month_name(month), "reported": reported, "middle": middle, "ends": span,
+            "said": said, "value": f"{value:.1f}" if np.isfinite(value) else "0",
+            "predicted": f"{theirs:,.0f}" if np.isfinite(theirs) else "",
+            "day": str(month.astype("datetime64[D]").astype(int)),
+        })  # fmt: skip
+    return Months(key, f"Deaths in the 12 months ending each month, {name}", rows)
+
+
+def manifest(forecast: Forecast | None, results: Results | None, folded: bool = True) -> Block:
+    """How the forecast is made, and what is needed to compute all of it again."""
+    tables, said = [], []
     if forecast is not None:
+        said.append(
+            "The model first estimates how many deaths are still missing from CDC’s recent counts. "
+            f"The forecast is the median of {forecast.draws.shape[0]:,} simulated futures, and the "
+            "90% interval leaves out the lowest 5% and the highest 5% of them."
+        )
         tables.append(_facts("The forecast", _of_forecast(forecast)))
     if results is not None:
         tables.append(_facts("The backtest", _of_results(results)))
-    return Block("manifest", "To compute it again", (), (), (), tables)
+    return Block(
+        "methods" if forecast is not None else "manifest",
+        "How the forecast is made" if forecast is not None else "How to reproduce these scores",
+        said, plain=tables, folded=folded, about="model, data and how to reproduce this page",
+    )  # fmt: skip
 
 
 def _facts(caption: str, rows: list[tuple[str, str]]) -> Table:
@@ -300,7 +286,8 @@ def _of_forecast(forecast: Forecast) -> list[tuple[str, str]]:
     if forecast.panel is not None:
         rows.append(("indicator", forecast.panel.indicator))
     rows += [("left out", f"{s}: {why}") for s, why in forecast.skipped.items()]
-    return rows
+    shown = shown_warnings(forecast.warnings)
+    return rows + [("warning", w) for w in forecast.warnings if w not in shown]
 
 
 def _of_results(results: Results) -> list[tuple[str, str]]:
@@ -322,5 +309,9 @@ def _of_results(results: Results) -> list[tuple[str, str]]:
         ("odforecast", str(said.get("odforecast", "?"))),
         ("failures", f"{len(results.failures):,}"),
     ]
-    rows += [("note", n) for n in (*results.notes, *results.data_notes)]
-    return rows
+    return rows + [("note", n) for n in (*results.notes, *results.data_notes)]
+
+
+def made_of_results() -> str:
+    """Where a page without a forecast comes from."""
+    return f"Made with odforecast {__version__} from CDC's provisional counts."

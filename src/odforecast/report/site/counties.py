@@ -6,6 +6,7 @@ Nothing below 10 stands on it: neither in the table nor in what the table is sor
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from odforecast.forecast.text import place_name, text
 from odforecast.geography.places import by_fips
 from odforecast.io import replacing
 from odforecast.months import to_month
-from odforecast.report.page import Picture, Table, picture
-from odforecast.report.site.blocks import Block, manifest
+from odforecast.report.brief import made
+from odforecast.report.page import Table
+from odforecast.report.site.blocks import Block, Figure, manifest, page, stale, warnings_of
+from odforecast.report.site.drawings import PHONE, figure_of
 from odforecast.report.site.folder import check_page
-from odforecast.report.site.parts import Cell, Column, Section, SortTable
-from odforecast.report.site.write import _made, _page, _warnings
+from odforecast.report.site.table import NONE, Cell, Column, Row, SortTable, table_of
 from odforecast.say import SMALL, chance, day_name, deaths_of, month_name, ranged, rounded, step_of
 
 #: What a reader of a table of counties has to know.
@@ -92,26 +94,25 @@ def write_county_page(
         ["median", "p_ten", "location"], ascending=[False, False, True]
     )
     when = last.to_datetime64().astype("datetime64[M]")
-    page = _page(
-        {
-            "title": _title(forecast),
-            "subtitle": f"Deaths of residents, release of {day_name(published_on(forecast))}, "
-            f"up to the 12 months ending in {month_name(forecast.last_month)}.",
-            "warnings": _warnings(forecast),
-            "lead": _lead(forecast, ahead, when),
-            "sections": [*_pictures(forecast, ahead, when), *_hot(forecast, ahead, k, when)],
-            "blocks": [
-                Block("counties", "Every county", tables=(_table(forecast, ahead),)),
-                Block("small", "Small numbers", SMALL_NUMBERS),
-                manifest(forecast, None),
-            ],
-            "made": _made(forecast),
-        },
+    text = page(
         paper,
-        contents=True,
-    )
+        title=_title(forecast),
+        subtitle=f"Deaths of residents, release of {day_name(published_on(forecast))}, "
+        f"up to the 12 months ending in {month_name(forecast.last_month)}",
+        warnings=warnings_of(forecast), stale=stale(forecast),
+        lead=_lead(forecast, ahead, when),
+        blocks=[
+            Block("map", "The map" if len(ahead) > 1 else "The next months", (),
+                  _figures(forecast, ahead, when)),
+            *_hot(forecast, ahead, k, when),
+            Block("counties", "All counties", tables=(_table(forecast, ahead),)),
+            Block("small", "Small numbers", SMALL_NUMBERS),
+            manifest(forecast, None),
+        ],
+        made=made(forecast), contents=True,
+    )  # fmt: skip
     with replacing(target) as part:
-        part.write_text(page, encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
     return target
 
 
@@ -137,24 +138,24 @@ def _title(forecast: Forecast) -> str:
     return f"{what[:1].upper()}{what[1:]} in {where}: what is known and what to expect"
 
 
-def _pictures(forecast: Forecast, ahead: pd.DataFrame, when: np.datetime64) -> list[Section]:
+def _figures(forecast: Forecast, ahead: pd.DataFrame, when: np.datetime64) -> list[Figure]:
     from odforecast import plot
+
+    def drawn(key: str, draw: Any) -> Figure:
+        """A figure on a wide page, and on a phone."""
+        return figure_of(key, draw, [(760.0, 460.0), PHONE])
 
     if len(forecast.locations) == 1:
-        return [Section("The next months", pictures=(_drawn(plot.fan(forecast)),))]
-    drawn = [_drawn(plot.map(forecast, month=when))]
+        return [drawn("fan", lambda axes: plot.fan(forecast, axes=axes))]
+    out = [drawn("map-change", lambda axes: plot.map(forecast, month=when, axes=axes))]
     if ahead["rate"].notna().any():
-        drawn.append(_drawn(plot.map(forecast, "rate", month=when)))
-    return [Section("The map", pictures=drawn)]
+        out.append(
+            drawn("map-rate", lambda axes: plot.map(forecast, "rate", month=when, axes=axes))
+        )
+    return out
 
 
-def _drawn(axes: Any) -> Picture:
-    from odforecast import plot
-
-    return picture(lambda: axes.get_figure(root=True), plot.alt_text(axes))
-
-
-def _hot(forecast: Forecast, ahead: pd.DataFrame, k: int, when: np.datetime64) -> list[Section]:
+def _hot(forecast: Forecast, ahead: pd.DataFrame, k: int, when: np.datetime64) -> list[Block]:
     """Who is likely to be among the highest; nothing where there are hardly more than that."""
     from odforecast.errors import ForecastError
 
@@ -183,44 +184,47 @@ def _hot(forecast: Forecast, ahead: pd.DataFrame, k: int, when: np.datetime64) -
         "A list of medians alone would hide that places far apart in it may be the same."
     )
     few = "* of fewer than 20 deaths: mostly chance." if rates and hot.head(k)["few"].any() else ""
-    return [Section("Hot spots", (f"{said} {few}".strip(),), (table,))]
+    return [Block("hot-spots", "Hot spots", (f"{said} {few}".strip(),), plain=(table,))]
 
 
 def _table(forecast: Forecast, ahead: pd.DataFrame) -> SortTable:
-    rates = bool(ahead["rate"].notna().any())
     month = month_name(ahead["month"].iloc[0].to_datetime64())
-    columns = [
-        Column("County", numbers=False),
-        Column("Reported", f"to {month_name(forecast.last_month)}"),
-        Column("Expected", f"to {month}"),
-        Column("Interval", "90%"),
-        Column("More", "than a year before"),
-        Column("0", "chance"),
-        Column("1–9", "chance"),
-        Column("10+", "chance"),
-        *([Column("Rate", "per 100,000 residents")] if rates else []),
-    ]
     several = len({by_fips()[str(s)].state for s in ahead["location"]}) > 1
-    rows = []
-    for row in ahead.to_dict("records"):
-        county, known = by_fips()[str(row["location"])], str(row["last"])
-        number = float(known.replace(",", "")) if known.replace(",", "").isdigit() else float("nan")
-        rows.append(
-            [
-                Cell(county.label if several else county.name),
-                Cell(known or "–", number),
-                Cell(_count(row["median"], row["low"], row["high"]), row["median"]),
-                Cell(_ends(row["low"], row["high"]), row["high"]),
-                *(_chance(row[name]) for name in ("rise", "p_zero", "p_hidden", "p_ten")),
-                *([Cell(_rate(row), row["rate"])] if rates else []),
-            ]
-        )
+
+    def name(row: Row) -> Cell:
+        """The county, with its state where there are several."""
+        county = by_fips()[str(row["location"])]
+        return Cell(county.label if several else county.name)
+
+    def known(row: Row) -> Cell:
+        """The last count as it is published."""
+        said = str(row["last"])
+        plain = said.replace(",", "")
+        return Cell(said or NONE, float(plain) if plain.isdigit() else float("nan"))
+
+    columns = [
+        Column("County", "", name, numbers=False),
+        Column("Reported", f"to {month_name(forecast.last_month)}", known, first="descending"),
+        Column("Expected", f"to {month}",
+               lambda r: Cell(_count(r["median"], r["low"], r["high"]), r["median"]),
+               first="descending"),
+        Column("Interval", "90%", lambda r: Cell(_ends(r["low"], r["high"]), r["high"]),
+               first="descending"),
+        *(Column(title, note, partial(_chance, key), first="descending")
+          for title, note, key in (
+              ("More", "than a year before", "rise"), ("0", "chance", "p_zero"),
+              ("1–9", "chance", "p_hidden"), ("10+", "chance", "p_ten"))),
+    ]  # fmt: skip
+    if ahead["rate"].notna().any():
+        columns.append(Column("Rate", "per 100,000 residents",
+                              lambda r: Cell(_rate(r), r["rate"]), first="descending"))  # fmt: skip
     said = f"Deaths of residents in the 12 months to {month}: median, interval, chances"
-    return SortTable("counties", said, columns, rows, sorted_by=-1)
+    return table_of("counties", said, ahead.to_dict("records"), columns, sorted_by=-1)
 
 
-def _chance(value: float) -> Cell:
-    return Cell("–") if value != value else Cell(chance(value, short=True), value)
+def _chance(key: str, row: Row) -> Cell:
+    value = row[key]
+    return Cell(NONE) if value != value else Cell(chance(value, short=True), value)
 
 
 def _count(middle: float, low: float = float("nan"), high: float = float("nan")) -> str:
@@ -240,7 +244,7 @@ def _ends(low: float, high: float) -> str:
     return f"{first} to {ranged(high, step)}"
 
 
-def _rate(row: dict[Any, Any]) -> str:
+def _rate(row: Row) -> str:
     if row["rate"] != row["rate"]:
         return "–"
     return f"{row['rate']:.0f}{'*' * bool(row['few'])}"

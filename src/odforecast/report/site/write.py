@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from odforecast.backtesting import Results
 from odforecast.errors import DataError
 from odforecast.forecast import Forecast
-from odforecast.forecast.tables import published_on, refuse_counties
-from odforecast.forecast.text import beyond_validated, keep_local, place_name
+from odforecast.forecast.record import Scored
+from odforecast.forecast.tables import refuse_counties
+from odforecast.forecast.text import keep_local
 from odforecast.geography import NATION, called
 from odforecast.io import replacing
+from odforecast.months import ONE_MONTH
+from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
+from odforecast.publication import SETTLED
 from odforecast.report.brief import made as made_with
-from odforecast.report.page import render
+from odforecast.report.site import drawings
 from odforecast.report.site.blocks import (
-    Block,
-    Numbers,
-    forecast_blocks,
+    Section,
+    csv_of,
+    made_of_results,
     manifest,
-    place_blocks,
-    skill_blocks,
+    page,
+    stale,
+    warnings_of,
 )
-from odforecast.report.site.county_skill import county_skill_blocks
-from odforecast.report.site.deaths import check_deaths
 from odforecast.report.site.folder import (
     BOARD,
     INDEX,
@@ -36,16 +41,21 @@ from odforecast.report.site.folder import (
     file_names,
     write_folder,
 )
-from odforecast.report.site.parts import Section
-from odforecast.report.site.past import PastForecasts, by_place, past_forecasts
-from odforecast.report.site.skill import Skill
-from odforecast.report.site.tables import place_numbers
-from odforecast.report.spreadsheet import for_spreadsheets
-from odforecast.say import day_name, deaths_of, month_name, shown_warnings
+from odforecast.report.site.national import (
+    description_of,
+    lead,
+    national_blocks,
+    subtitle_of,
+    title_of,
+)
+from odforecast.report.site.numbers import Numbers
+from odforecast.report.site.skill import TITLE, Skill, county_skill_blocks, skill_blocks
+from odforecast.report.site.state import cards, state_blocks
 from odforecast.scoring.summary import is_of_counties
-from odforecast.version import __version__
 
 FORECAST_CSV, TREND_CSV = "forecast.csv", "trend.csv"
+#: What tells deaths apart, of a panel and in the manifest of a backtest.
+_KEYS = ("indicator", "dataset", "basis")
 
 
 def write_report(
@@ -63,8 +73,9 @@ def write_report(
 ) -> Path:
     """Write a report: one page that needs nothing beside it.
 
-    It shows what it is given: of a forecast the table and map by place, calendar years, kinds of
-    change and what is still to be counted; of a backtest the leaderboard, skill, coverage and PIT.
+    It shows what it is given: of a forecast three sentences, a map, a fan and the table of states,
+    and below them calendar years, final counts, rates and kinds of change; of a backtest the
+    leaderboard, skill, coverage and PIT.
 
     Parameters
     ----------
@@ -74,12 +85,12 @@ def write_report(
     results : Results, optional
         Of a backtest. Its scores of the forecast's model are what the text says of past errors.
     later : Panel, optional
-        A later release of the same counts, drawn in grey beside those of the forecast.
+        A later release of the same counts, drawn in gray beside those of the forecast.
     locations : str or iterable of str, optional
         Places that are shown, by any of their names; default: all of the forecast. They are chosen
         last: New York has a rate where the city is forecast with it.
     sections : sequence of Section
-        Put before the rest: what changed since last month.
+        Put before the figures: what changed since last month.
     title : str
         Default: what is shown, and the day.
     paper : {"letter", "a4"}
@@ -116,45 +127,32 @@ def write_report(
     target = Path(path)
     check_page(target, replace)
     if forecast is not None:
-        _no_counties(forecast)
+        refuse_counties(forecast, "reports")
         keep_local(forecast, "a page", own)
     if forecast is None and results is None and not sections:
         raise DataError(
             "a report of nothing", hint="give forecast=, results= of a backtest, or sections="
         )
-    blocks: list[Block] = []
-    lead: tuple[str, ...] = ()
-    skill = None if results is None else Skill(results)
-    subtitle = "How good the forecasts were."
-    if skill is not None:
-        subtitle = f"How good forecasts of {skill.deaths} were."
+    context: dict[str, Any]
     if forecast is not None:
         check_deaths(forecast, later, results=results)
         numbers = Numbers.of(forecast, locations)
-        forecast = numbers.forecast
-        blocks += forecast_blocks(numbers, {}, later)
-        first = _first(forecast)
-        lead = (forecast.text(first, by_place(_record(forecast, results))(first)),)
-        subtitle = _subtitle(forecast)
-    if skill is not None:
-        counties = is_of_counties(skill.results.scores)
-        blocks += county_skill_blocks(skill.results) if counties else skill_blocks(skill)
-    blocks.append(manifest(forecast, results))
-    page = _page(
-        {
-            "title": title or _title(forecast),
-            "subtitle": subtitle,
-            "warnings": _warnings(forecast),
-            "lead": lead,
-            "sections": list(sections),
-            "blocks": blocks,
-            "made": _made(forecast),
-        },
-        paper,
-        contents=True,
-    )
+        context = _national(numbers, {}, later, _by_place(_record(numbers.forecast, results)))
+    else:
+        context = {"title": TITLE, "blocks": [], "made": made_of_results(), "contents": True}
+    if results is not None:
+        if is_of_counties(results.scores):
+            scored = county_skill_blocks(results)
+        else:
+            scored = skill_blocks(results, folded=forecast is not None)
+            if forecast is None:
+                context["subtitle"] = f"How good forecasts of {Skill(results).deaths} were"
+        context["blocks"] += scored
+    context["blocks"].append(manifest(forecast, results, folded=forecast is not None))
+    context |= {"sections": list(sections)} | ({"title": title} if title else {})
+    text = page(paper, **context)
     with replacing(target) as part:
-        part.write_text(page, encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
     return target
 
 
@@ -180,9 +178,9 @@ def write_site(
     folder : path
     forecast : Forecast
     results : Results, optional
-        Of a backtest: gives the leaderboard, and on the pages of places what was said before.
+        Of a backtest: gives the leaderboard, and on the pages of places past forecasts.
     later : Panel, optional
-        A later release of the same counts, drawn in grey beside those of the forecast.
+        A later release of the same counts, drawn in gray beside those of the forecast.
     record : Results, optional
         Whose scores the texts and tables of past errors are of. Default: ``results`` where they
         hold the forecast's model, else what ships of the default model.
@@ -222,106 +220,156 @@ def write_site(
     ['forecast.csv', 'index.html', 'ohio.html', 'site.json', 'trend.csv', 'united-states.html']
     """
     out = Path(folder)
-    _no_counties(forecast)
+    refuse_counties(forecast, "reports")
     keep_local(forecast, "a page", own)
     check_folder(out, replace)
     check_deaths(forecast, later, results=results, record=record)
-    texts = _site(Numbers.of(forecast, locations), results, later, record, sections, paper)
-    return write_folder(out, texts)
+    numbers = Numbers.of(forecast, locations)
+    links = file_names(numbers.forecast.locations)
+    scored = _by_place(_record(numbers.forecast, results) if record is None else record)
+    bars = [("United States", INDEX), *([("Accuracy", BOARD)] if results is not None else [])]
 
-
-def _site(
-    numbers: Numbers,
-    results: Results | None,
-    later: Panel | None,
-    record: Results | None,
-    sections: Sequence[Section],
-    paper: str,
-) -> dict[str, str]:
-    """Every file of a site, by name."""
-    forecast = numbers.forecast
-    scored = by_place(_record(forecast, results) if record is None else record)
-    links = file_names(forecast.locations)
-    skill = None if results is None else Skill(results)
-    bars = [("Forecast", INDEX), *([("Leaderboard", BOARD)] if skill else [])]
-    past: Mapping[str, PastForecasts] = {}
-    if results is not None and skill is not None:
-        through = forecast.last_month if later is None else later.last_month
-        past = past_forecasts(results, _drawn(forecast, skill), through)
-
-    def page(here: str, context: Mapping[str, object], contents: bool = False) -> str:
+    def framed(here: str, **context: Any) -> str:
+        """A page with links to the others."""
         places = sorted((called(s), to, to == here) for s, to in links.items())
         pages = [(name, to, to == here) for name, to in bars]
-        return _page(
-            {"made": _made(forecast), "links": pages, "places": places, **context}, paper, contents
-        )
+        return page(paper, **{"links": pages, "places": places, **context})
 
-    files = [("The table as CSV", FORECAST_CSV)]
     tables = {FORECAST_CSV: numbers.summary}
     if numbers.trend is not None:
         tables[TREND_CSV] = numbers.trend
-        files.append(("The kinds of change as CSV", TREND_CSV))
-    out = {
-        INDEX: page(
-            INDEX,
-            {
-                "title": _title(forecast),
-                "subtitle": _subtitle(forecast),
-                "warnings": _warnings(forecast),
-                "lead": (forecast.text(_first(forecast), scored(_first(forecast))),),
-                "sections": list(sections),
-                "blocks": [*forecast_blocks(numbers, links, later), manifest(forecast, results)],
-                "files": files,
-            },
-            contents=True,
-        )
-    }
-    if skill is not None:
-        context = {
-            "title": "How good the forecasts were",
-            "subtitle": _subtitle(forecast),
-            "blocks": [*skill_blocks(skill), manifest(None, results)],
-        }
-        out[BOARD] = page(BOARD, context, contents=True)
-    ahead = {r["location"]: r for r in numbers.ahead().to_dict("records")}
-    month = month_name(next(iter(ahead.values()))["month"].to_datetime64())
+    files = [("Forecast of all states (CSV)", FORECAST_CSV), ("Kinds of change (CSV)", TREND_CSV)]
+    files = files[: len(tables)]
+    first = _national(numbers, links, later, scored)
+    first["blocks"].append(manifest(forecast, results))
+    texts = {INDEX: framed(INDEX, **first, sections=list(sections), files=files)}
+    past: Mapping[str, Results] = {}
+    model = ""
+    if results is not None:
+        skill = Skill(results)
+        model = _drawn(forecast, skill)
+        past = _past(skill, model, forecast, later)
+        blocks = [*skill_blocks(results), manifest(None, results, folded=False)]
+        texts[BOARD] = framed(
+            BOARD, title=TITLE, subtitle=subtitle_of(forecast), blocks=blocks, contents=True,
+            made=made_with(forecast),
+        )  # fmt: skip
     for code, name in links.items():
-        context = {
-            "title": f"{called(code)}: 12 months to {month}",
-            "subtitle": _subtitle(forecast),
-            "lead": (forecast.text(code, scored(code)),),
-            "numbers": place_numbers(ahead[code], numbers.known.get(code, {})),
-            "blocks": place_blocks(numbers, code, past.get(code), later, scored(code)),
-            "files": files[:1],
-        }
-        out[name] = page(name, context)
-    return out | {name: _csv(table) for name, table in tables.items()}
+        texts[name] = framed(
+            name,
+            **_state(numbers, code, later, scored(code), past.get(code), model),
+            files=files[:1],
+        )
+    return write_folder(out, texts | {name: csv_of(table) for name, table in tables.items()})
 
 
-def _no_counties(forecast: Forecast) -> None:
-    """Refuse counties: these pages show numbers below 10."""
-    refuse_counties(forecast, "reports")
-
-
-def _page(context: Mapping[str, object], paper: str, contents: bool = False) -> str:
-    """One page; what it does not have is empty."""
-    empty: dict[str, object] = {
-        "warnings": (), "lead": (), "numbers": (), "sections": (), "blocks": (), "files": (),
-        "links": (), "places": (), "contents": contents,
+def _national(
+    numbers: Numbers,
+    links: Mapping[str, str],
+    later: Panel | None,
+    scored: Callable[[str], Scored | None],
+) -> dict[str, Any]:
+    """The page of all states: sentences, map, fan, table."""
+    code = numbers.first
+    record = scored(code)
+    made = numbers.forecast
+    tiles = drawings.tiles(numbers, links)
+    sizes = [drawings.WIDE if tiles is None else drawings.BESIDE, drawings.PHONE]
+    return {
+        **_words(numbers, None if len(made.locations) > 1 else code, code),
+        "lead": [lead(numbers, code, record, error=len(made.locations) == 1)],
+        "map": tiles,
+        "fan": drawings.fan(numbers, code, later, sizes),
+        "blocks": national_blocks(numbers, links, record),
+        "methods": [("How the forecast is made", "#methods"),
+                    ("What a 90% interval is", "#interval")],
     }  # fmt: skip
-    return render("site-page", {**empty, **context}, paper=paper, script="sort")
 
 
-def _csv(table: pd.DataFrame) -> str:
-    plain = table.assign(month=table["month"].dt.strftime("%Y-%m"))
-    text: str = for_spreadsheets(plain).to_csv(
-        index=False, float_format="%.10g", lineterminator="\n"
-    )
-    return text
+def _words(numbers: Numbers, place: str | None, code: str) -> dict[str, Any]:
+    """What every page of a forecast says of it."""
+    made = numbers.forecast
+    return {
+        "title": title_of(numbers, place), "subtitle": subtitle_of(made),
+        "description": description_of(numbers, code), "stale": stale(made),
+        "warnings": warnings_of(made), "made": made_with(made),
+    }  # fmt: skip
 
 
-def _first(forecast: Forecast) -> str:
-    return NATION if NATION in forecast.locations else forecast.locations[0]
+def _state(
+    numbers: Numbers,
+    code: str,
+    later: Panel | None,
+    record: Scored | None,
+    past: Results | None,
+    model: str,
+) -> dict[str, Any]:
+    """The page of one place."""
+    figures = [] if past is None else drawings.past(past, code, model)
+    beside, folded = state_blocks(numbers, code, record, figures)
+    return {
+        **_words(numbers, code, code),
+        "warnings": (),
+        "crumb": INDEX if code != NATION else "", "place": called(code),
+        "lead": [lead(numbers, code, record, error=True)],
+        "cards": cards(numbers, code),
+        "fan": drawings.fan(numbers, code, later, [drawings.WIDE, drawings.PHONE]),
+        "pair": beside if len(beside) > 1 else (),
+        "blocks": [*(beside if len(beside) == 1 else ()), *folded],
+        "related": [
+            ("All states", f"{INDEX}#forecast", "One sortable table, with the United States"),
+            ("How the forecast is made", f"{INDEX}#methods", "Model, data, how to reproduce it"),
+            ("What a 90% interval is", f"{INDEX}#interval", "How to read a range"),
+        ],
+        "methods": [("How the forecast is made", f"{INDEX}#methods"),
+                    ("What a 90% interval is", f"{INDEX}#interval")],
+    }  # fmt: skip
+
+
+def check_deaths(forecast: Forecast, later: Panel | None, **given: Results | None) -> None:
+    """Refuse scores, or a later release, of other deaths than a forecast's."""
+    panel = forecast.panel
+    for name, results in given.items():
+        if results is None:
+            continue
+        if panel is None:
+            raise DataError(
+                f"{name}: the forecast holds no counts, so it is not known which deaths it is of",
+                hint=f"leave {name} out",
+            )
+        for key in _KEYS:
+            if key not in results.manifest:
+                raise DataError(
+                    f"{name}: the manifest has no {key!r}, so it is not known which deaths were "
+                    "scored: an earlier version of odforecast wrote it",
+                    hint="run the backtest again",
+                )
+            if results.manifest[key] != getattr(panel, key):
+                raise DataError(
+                    f"{name}: of {key} {results.manifest[key]!r}, and the forecast is of "
+                    f"{getattr(panel, key)!r}",
+                    hint="score the same deaths: odforecast backtest --indicator",
+                )
+    for key in _KEYS:
+        if panel is not None and later is not None and getattr(later, key) != getattr(panel, key):
+            raise DataError(
+                f"later: of {key} {getattr(later, key)!r}, and the forecast is of "
+                f"{getattr(panel, key)!r}",
+                hint="give a later release of the same counts",
+            )
+
+
+def _by_place(record: Scored | None) -> Callable[[str], Scored | None]:
+    """Scores of one place at a time, so that fifty pages do not search all of them fifty times.
+
+    Of a place without scores none are given: what ships of the default model is then shown.
+    """
+    if record is None:
+        return lambda _: None
+    return {
+        str(s): Results({"scores": rows}, record.manifest)
+        for s, rows in record.scores.groupby("location", observed=True)
+    }.get
 
 
 def _record(forecast: Forecast, results: Results | None) -> Results | None:
@@ -339,35 +387,31 @@ def _drawn(forecast: Forecast, skill: Skill) -> str:
     return str(mine.iloc[0]) if len(mine) else skill.model
 
 
-def _title(forecast: Forecast | None) -> str:
-    if forecast is None:
-        return "How good the forecasts were"
-    what = "deaths" if forecast.panel is None else deaths_of(forecast.panel.indicator)
-    where = place_name(forecast.locations[0])
-    many = len(forecast.locations) > 1
-    place = "the United States, by state" if many and NATION in forecast.locations else where
-    if many and NATION not in forecast.locations:
-        place = f"{len(forecast.locations)} places"
-    return f"{what[:1].upper()}{what[1:]} in {place}: what is known and what to expect"
+def _past(skill: Skill, model: str, forecast: Forecast, later: Panel | None) -> dict[str, Results]:
+    """Past forecasts of a model by place.
 
-
-def _subtitle(forecast: Forecast) -> str:
-    return (
-        f"Counts as published by {day_name(published_on(forecast))}, up to the 12 months ending in "
-        f"{month_name(forecast.last_month)}."
+    A page of an earlier day must not know what came after it: of counts that were not settled on
+    that day, only those scored against a release of before.
+    """
+    day = forecast.as_of if later is None else later.release
+    rows = skill.ahead
+    rows = rows[rows["model"] == model]
+    settled = np.datetime64(day, "M") - SETTLED * ONE_MONTH
+    seen = (rows["month"].to_numpy().astype("datetime64[M]") <= settled) | (
+        rows["truth_release"].to_numpy().astype("datetime64[D]") <= np.datetime64(day)
     )
-
-
-def _warnings(forecast: Forecast | None) -> list[str]:
-    if forecast is None:
-        return []
-    said = [*shown_warnings(forecast.warnings), beyond_validated(forecast)]
-    if forecast.panel is not None:
-        said += forecast.panel.notes
-    return [f"{t[:1].upper()}{t[1:].rstrip('.')}." for t in said if t]
-
-
-def _made(forecast: Forecast | None) -> str:
-    if forecast is None:
-        return f"Made with odforecast {__version__} from CDC's provisional counts."
-    return made_with(forecast)
+    rows = rows[seen]
+    quantiles = skill.results.quantiles
+    ends: dict[str, pd.DataFrame] = {}
+    if len(quantiles):
+        quantiles = quantiles[
+            (quantiles["model"] == model) & (quantiles["target"] == TARGET_12MO)
+            & quantiles["level"].isin((0.05, 0.95))
+        ]  # fmt: skip
+        ends = {str(s): q for s, q in quantiles.groupby("location", observed=True)}
+    return {
+        str(s): Results(
+            {"scores": part, "quantiles": ends.get(str(s), quantiles[:0])}, skill.results.manifest
+        )
+        for s, part in rows.groupby("location", observed=True)
+    }

@@ -1,0 +1,360 @@
+"""What figures are drawn from: tidy tables, or objects that give one; and what is said of them."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from odforecast import errors
+from odforecast.errors import DataError, UnknownNameError
+from odforecast.geography import JURISDICTIONS, NATION, called, pick
+from odforecast.geography.places import by_fips
+from odforecast.months import to_month
+from odforecast.names import (
+    COUNTIES,
+    TARGET_12MO,
+    TARGET_MONTH,
+    VINTAGE_CLEAN,
+    VINTAGE_DELAYED,
+    VINTAGE_REAL,
+    VINTAGE_SYNTHETIC,
+    deciding_kind,
+)
+from odforecast.say import day_name, month_name
+
+#: The model that is shown where several were scored and none is named.
+_FIRST_CHOICE = "dlm"
+LEVELS = ("jurisdictions", "nation")
+_SCORED = ("model", "location", "target", "horizon", "month", "scorable")
+_WORDS = {
+    VINTAGE_REAL: "real releases",
+    VINTAGE_CLEAN: "clean pseudo-vintages",
+    VINTAGE_DELAYED: "delayed pseudo-vintages",
+    VINTAGE_SYNTHETIC: "made-up panels",
+    TARGET_12MO: "12-month counts",
+    TARGET_MONTH: "counts of single months",
+}
+_IN_A_SENTENCE = {"US": "the United States", "DC": "the District of Columbia",
+                  "11001": "the District of Columbia"}  # fmt: skip
+
+
+# Tables
+
+
+def table_of(thing: Any, columns: Iterable[str], what: str, **keywords: Any) -> pd.DataFrame:
+    """The table given, or what an object's ``to_frame`` gives, once it has the columns and rows."""
+    if isinstance(thing, pd.DataFrame):
+        table = thing
+    elif callable(getattr(thing, "to_frame", None)) and not isinstance(thing, pd.Series):
+        table = thing.to_frame(**keywords)
+    else:
+        raise DataError(
+            f"{what} is a {type(thing).__name__}: there is nothing to draw in it",
+            hint=f"give an object of odforecast, or a table with {', '.join(columns)}",
+        )
+    if lacking := [c for c in columns if c not in table]:
+        raise DataError(
+            f"the table of {what} has no column {lacking[0]!r}",
+            hint=f"it has: {', '.join(map(str, table.columns))}",
+        )
+    if table.empty:
+        raise DataError(f"the table of {what} is empty", hint="was everything filtered out?")
+    return table
+
+
+def place_of(places: Iterable[str], location: str | None, what: str) -> str:
+    """The place to draw: the one named, by any of its names, or the only one, or the US."""
+    there = list(dict.fromkeys(map(str, places)))
+    if location is not None:
+        return pick([location], there, what)[0]
+    if len(there) == 1 or NATION in there:
+        return NATION if NATION in there else there[0]
+    kinds = "counties" if is_county(there[0]) else "locations and no US"
+    raise UnknownNameError(
+        f"{what} has {len(there):,} {kinds}: a figure is of one",
+        hint=f"name one: location={there[0]!r}",
+    )
+
+
+def rows_of(table: pd.DataFrame, place: str) -> pd.DataFrame:
+    """The rows of one place, in the order of months."""
+    rows: pd.DataFrame = table[table["location"].astype(str) == place]
+    return rows.sort_values("month", kind="stable", ignore_index=True)
+
+
+def months_in(table: pd.DataFrame, column: str = "month") -> Any:
+    """A column of months, as months."""
+    return table[column].to_numpy(dtype="datetime64[M]")
+
+
+def reported_of(history: Any, place: str, parts: Mapping[str, Sequence[str]] | None = None) -> Any:
+    """Rows ``month, reported`` of a place, or the sum of its parts; None where there is neither."""
+    table = table_of(history, ("location", "month", "reported"), "history")
+    there = set(table["location"].astype(str))
+    of = tuple((parts or {}).get(place, ()))
+    if place not in there and set(of) == set(JURISDICTIONS) and NATION in there:
+        place = NATION  # what CDC itself says of the sum
+    if place in there:
+        return rows_of(table, place)
+    if not of or not set(of) <= there:
+        return None
+    rows = table[table["location"].astype(str).isin(of)]
+    # A count that is hidden in one part leaves the sum unknown.
+    return rows.groupby("month", sort=True)[["reported"]].sum(min_count=len(of)).reset_index()
+
+
+def at_month(table: pd.DataFrame, month: object) -> tuple[pd.DataFrame, np.datetime64 | None]:
+    """Rows of the month asked for: without one, 12 months ahead, or the last there is."""
+    if "month" not in table:
+        return table, None if month is None else to_month(month)
+    months = months_in(table)
+    if not months.size:
+        raise DataError("the table is empty", hint="was everything filtered out?")
+    if month is not None:
+        when = to_month(month)
+    elif "horizon" in table and (table["horizon"] == 12).any():
+        when = months[(table["horizon"] == 12).to_numpy()].max()
+    else:
+        when = months.max()
+    rows = table[months == when]
+    if rows.empty:
+        raise DataError(f"the table has no {when}", hint=f"it has {months.min()} to {months.max()}")
+    return rows, when
+
+
+def one_of(value: str, allowed: Sequence[str], name: str) -> str:
+    """A word out of a few."""
+    if value not in allowed:
+        raise UnknownNameError(f"{name} is {value!r}", hint=errors.one_of(value, allowed))
+    return value
+
+
+# What is known of them
+
+
+def as_of_in(thing: Any, table: pd.DataFrame | None = None) -> dt.date | np.datetime64 | None:
+    """The day something was known: the object's, or what its table says of it."""
+    day = getattr(thing, "as_of", None)
+    if isinstance(day, dt.date) or table is None:
+        return day if isinstance(day, dt.date) else None
+    if "as_of" in table and len(days_of := table["as_of"].unique()) == 1:
+        return dt.date.fromisoformat(str(days_of[0])[:10])
+    if "horizon_from_origin" in table:
+        months = months_in(table) - table["horizon_from_origin"].to_numpy().astype("timedelta64[M]")
+        if np.unique(months).size == 1:
+            return np.datetime64(months[0], "M")
+    return None
+
+
+def as_of_words(day: dt.date | np.datetime64 | None) -> str:
+    """When something was known: a day where it is known, else its month.
+
+    >>> as_of_words(dt.date(2025, 9, 17)), as_of_words(np.datetime64("2025-09")), as_of_words(None)
+    ('as of September 17, 2025', 'as of September 2025', '')
+    """
+    if day is None:
+        return ""
+    return f"as of {month_name(day) if isinstance(day, np.datetime64) else day_name(day)}"
+
+
+def _published(thing: Any) -> tuple[Any, dt.date | None]:
+    """The panel of something, and when its release was published if it is a real one."""
+    panel = thing if hasattr(thing, "vintage") else getattr(thing, "panel", None)
+    day = getattr(panel, "release", None)
+    real = isinstance(day, dt.date) and getattr(panel, "vintage", "") == VINTAGE_REAL
+    return panel, day if real else None
+
+
+def seen_words(thing: Any, table: pd.DataFrame | None = None) -> str:
+    """When something was known; of counties, whose release stays the last for years, which."""
+    panel, day = _published(thing)
+    if day is not None and getattr(panel, "dataset", "") == COUNTIES:
+        return f"release of {day_name(day)}"
+    return as_of_words(as_of_in(thing, table))
+
+
+def source_of(thing: Any, table: pd.DataFrame | None = None) -> str:
+    """Where counts are from and when they were published, and the model of a forecast."""
+    panel, day = _published(thing)
+    words = as_of_words(as_of_in(thing, table))
+    said = (
+        f"Data: CDC/NCHS, published {day_name(day)}." if day else f"Data {words}." if words else ""
+    )
+    model = None if thing is panel else getattr(thing, "provenance", {}).get("model")
+    return f"{said} Forecast: odforecast {model}.".strip() if model else said
+
+
+def indicator_in(thing: Any, table: pd.DataFrame | None = None) -> str | None:
+    """Which deaths something counts: its own word, that of its panel, manifest or column."""
+    manifest = getattr(thing, "manifest", None)
+    for said in (
+        getattr(thing, "indicator", None),
+        getattr(getattr(thing, "panel", None), "indicator", None),
+        manifest.get("indicator") if isinstance(manifest, Mapping) else None,
+    ):
+        if isinstance(said, str):
+            return said
+    given = thing if table is None else table
+    there = "indicator" in getattr(given, "columns", ())
+    named = list(given["indicator"].unique()) if there else []
+    return str(named[0]) if len(named) == 1 else None
+
+
+# Scores
+
+
+def scores_of(
+    thing: Any, columns: tuple[str, ...] = (), vintage: str | None = None, hidden: bool = False
+) -> pd.DataFrame:
+    """The scorable 12-month counts of results or a table, of one kind of vintage, with a ``level``.
+
+    With ``hidden``, of counties also those whose count was hidden but has a PIT: without them,
+    those that fell below 10 are missing, and every forecast looks too low.
+    """
+    given = thing.labelled() if callable(getattr(thing, "labelled", None)) else thing
+    table = table_of(given, (*_SCORED, *columns), "scores")
+    table = table[table["target"].astype(str) == TARGET_12MO]
+    if table.empty:
+        raise DataError("the scores hold no 12-month counts", hint="figures show those only")
+    table = of_vintage(table, vintage)
+    known = table["scorable"].astype(bool)
+    if hidden and "observed_low" in table:
+        known |= table["pit"].notna()
+    kept = table[known]
+    if kept.empty:
+        why = table["reason"].iloc[0] if "reason" in table else "no truth is old enough"
+        raise DataError(f"none of {len(table)} forecasts could be scored: {why}")
+    level = np.where(kept["location"].astype(str) == "US", "nation", "jurisdictions")
+    return kept.assign(level=level, model=kept["model"].astype(str))
+
+
+def of_vintage(table: pd.DataFrame, vintage: str | None) -> pd.DataFrame:
+    """Rows of the kind of vintage named, or of that on which a claim rests: kinds have no mean."""
+    return _one(table, "vintage", vintage, lambda there: deciding_kind(there) or min(there))
+
+
+def of_target(table: pd.DataFrame, target: str | None) -> pd.DataFrame:
+    """Rows of the target named, or of 12-month counts where there are any."""
+    return _one(table, "target", target, lambda there: min(there, key=lambda t: t != TARGET_12MO))
+
+
+def _one(
+    table: pd.DataFrame, column: str, named: str | None, first: Callable[[list[str]], str]
+) -> pd.DataFrame:
+    """Rows of one value of a column, if there is such a column."""
+    if column not in table:
+        if named is None:
+            return table
+        raise DataError(
+            f"{column} is {named!r}, and the table has no such column", hint="leave it out"
+        )
+    held = table[column].astype(str)
+    there = list(dict.fromkeys(held))
+    return table[held == (first(there) if named is None else one_of(named, there, column))]
+
+
+def said_in(table: pd.DataFrame, column: str = "vintage") -> str:
+    """The kinds of vintage, or targets, in a table, in words; "" where it does not say."""
+    held = dict.fromkeys(table[column].astype(str)) if column in table else {}
+    return " and ".join(_WORDS.get(name, name) for name in held)
+
+
+def many_in(table: pd.DataFrame) -> str:
+    """How many forecasts there are, and on which kind of vintage they were made, in words."""
+    kind = said_in(table)
+    return f"{len(table):,} forecasts{f' on {kind}' if kind else ''}"
+
+
+def origins_in(table: pd.DataFrame) -> str:
+    """From data of which months the forecasts were made, in words; "" if unknown."""
+    if "last_month" not in table:
+        return ""
+    first, last = (month_name(m) for m in np.sort(months_in(table, "last_month"))[[0, -1]])
+    return f"made from counts to {first}" + (f" through {last}" if first != last else "")
+
+
+def of_level(table: pd.DataFrame, level: str | None) -> tuple[pd.DataFrame, str]:
+    """Rows of the jurisdictions, or of the nation where there is nothing else; and whose."""
+    there = set(table["level"])
+    level = one_of(level or LEVELS[LEVELS[0] not in there], LEVELS, "level")
+    rows = table[table["level"] == level]
+    if rows.empty:
+        raise DataError(
+            f"nothing was scored for level {level!r}", hint=f"there is: {', '.join(there)}"
+        )
+    places = rows["location"].astype(str).unique()
+    what = "counties" if is_county(places[0]) else "jurisdictions"
+    return rows, in_place(places[0]) if len(places) == 1 else f"{len(places)} {what}"
+
+
+def of_place(table: pd.DataFrame, location: str | None) -> tuple[pd.DataFrame, str]:
+    """Rows of one place, by any of its names, and its code."""
+    place = place_of(table["location"].astype(str).unique(), location, "the score table")
+    return table[table["location"].astype(str) == place], place
+
+
+def models_of(table: pd.DataFrame, models: str | Sequence[str] | None) -> list[str]:
+    """The models to draw: those named, or all, the default first."""
+    there = [str(m) for m in dict.fromkeys(table["model"])]
+    if models is None:
+        return sorted(there, key=lambda m: m != _FIRST_CHOICE)
+    asked = [models] if isinstance(models, str) else list(dict.fromkeys(models))
+    if not asked:
+        raise DataError("models is empty", hint="leave it out for all of them")
+    if unknown := [m for m in asked if m not in there]:
+        raise UnknownNameError(
+            f"no scores of model {unknown[0]!r}", hint=errors.one_of(unknown[0], there)
+        )
+    return asked
+
+
+def of_model(table: pd.DataFrame, model: str | None) -> tuple[pd.DataFrame, str]:
+    """Rows of one model: the one named, the default, or the first."""
+    name = models_of(table, model)[0]
+    return table[table["model"] == name], name
+
+
+def of_horizon(table: pd.DataFrame, horizon: int | None) -> tuple[pd.DataFrame, int]:
+    """Rows of one horizon: by default 12, or the longest."""
+    there = sorted(int(h) for h in table["horizon"].unique())
+    if horizon is None:
+        horizon = 12 if 12 in there else there[-1]
+    if horizon not in there:
+        raise DataError(
+            f"nothing was scored {horizon} months ahead",
+            hint=f"there is: {there[0]} to {there[-1]}",
+        )
+    return table[table["horizon"] == horizon], horizon
+
+
+# Words
+
+
+def in_place(code: str) -> str:
+    """A place as a sentence names it.
+
+    >>> in_place("US"), in_place("Midwest"), in_place("OH")
+    ('the United States', 'the Midwest', 'Ohio')
+    """
+    if code in ("Northeast", "Midwest", "South", "West"):
+        return f"the {code}"
+    return _IN_A_SENTENCE.get(code, called(code))
+
+
+def is_county(code: str) -> bool:
+    """Whether a code is a county's: its counts below 10 are shown as a range."""
+    return code in by_fips()
+
+
+def capital(text: str) -> str:
+    """A text that begins with a capital."""
+    return text[:1].upper() + text[1:]
+
+
+def joined(*parts: str, by: str = ", ") -> str:
+    """What there is of some parts, in a row."""
+    return by.join(p for p in parts if p)
