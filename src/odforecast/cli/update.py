@@ -120,8 +120,7 @@ def _scenarios(words: tuple[str, ...]) -> list[Scenario]:
 
 def _show(done: Update) -> None:
     from odforecast.forecast.text import beyond_validated
-    from odforecast.updating.folder import checked
-    from odforecast.updating.words import sentences
+    from odforecast.updating.words import checked, sentences
 
     for text in done.notes:
         note(text)
@@ -136,21 +135,22 @@ def _show(done: Update) -> None:
     if not done.new:
         say(f"Nothing new: {done.folder} and the record stay as they are.")
         return
+    place = done.place
+    click.echo("What changed\n")
+    for text in sentences(done.change, place):
+        say(text)
+        click.echo()
+    _table(done.change, place)
     forecast = done.forecast
+    click.echo("Forecast\n")
+    say(forecast.text(place))
     for text in (*forecast.warnings, beyond_validated(forecast)):
         if text:
             warn(text)
     for state, reason in forecast.skipped.items():
         note(f"{state}: {reason}", "skipped")
-    place = done.place
     say(checked(done.flags))
-    click.echo()
-    say(forecast.text(place))
-    click.echo("\nWhat changed\n")
-    for text in sentences(done.change, place):
-        say(text)
-        click.echo()
-    _table(done.change, place)
+    click.echo(f"\nwritten to {done.folder.parent} (--out writes to another folder)")
     click.echo(f"page: {done.page}\nhub file: {done.hub_file}")
     click.echo(f"record: {done.record_file}, {done.added:,} lines more")
 
@@ -162,17 +162,19 @@ def _table(change: Change, place: str) -> None:
     rows = words.lines(change, place)
     if len(rows) < 2:
         return
-    shown = rows[: 1 + words.SHOWN]
     # The screen is narrow: what the number of draws does is said of the whole change.
-    cells = [[*row[:4], *(cell.partition(" ±")[0] for cell in row[4:])] for row in shown]
-    heads = list(words.HEAD)
-    if change.why_not:
-        cells, heads = [row[:4] for row in cells], heads[:4]
-    elif all(row[6] in ("–", "0") for row in cells):
-        cells, heads = [row[:6] for row in cells], heads[:6]
+    columns = words.shown_columns(change, rows)
+    cells = [
+        [*row[:4], *(cell.partition(" ±")[0] for cell in row[4:])][:columns]
+        for row in rows[: 1 + words.SHOWN]
+    ]
+    heads = [head.removeprefix("From ").lower() for head in words.HEAD[:columns]]
     month = words.month_of(change)
-    say(f"Medians for the 12 months to {month:%Y-%m}, the largest changes beside their intervals:")
-    click.echo(grid(heads, cells))
+    say(
+        f"Medians for the 12 months ending in {month:%B %Y}, the largest changes relative to their "
+        "intervals first. The last columns split the change:"
+    )
+    click.echo(grid(["", *heads[1:]], cells))
     say(words.NOTE)
     click.echo()
 
