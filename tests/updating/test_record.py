@@ -20,7 +20,7 @@ from odforecast.publication import publication_date
 from odforecast.say import rounded, step_of
 from odforecast.updating import outcomes, read
 from odforecast.updating import record as records
-from odforecast.updating.words import coverage_sentence, record_markdown, past_forecasts
+from odforecast.updating.words import coverage_sentence, past_forecasts, record_markdown
 
 PLACES = ("US", "OH")
 
@@ -356,7 +356,9 @@ def test_a_model_is_judged_by_its_own_forecasts_and_named(tmp_path: Path) -> Non
         if last == "2021-03":
             add(path, last, model="drift")
     table = read(path)
-    assert "The record holds 24 forecasts by drift. For 4 of them" in coverage_sentence(table, "drift")
+    assert "The record holds 24 forecasts by drift. For 4 of them" in coverage_sentence(
+        table, "drift"
+    )
     assert coverage_sentence(table).startswith("The record holds 48 forecasts by naive. For 4 of")
     assert "Not counted" not in coverage_sentence(table)
     assert "holds 24 forecasts by drift" in record_markdown(path, "OH", model="drift")

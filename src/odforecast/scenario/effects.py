@@ -122,6 +122,19 @@ class Timings:
         since = (months - self.onset).astype(float)[None] - self.begin[:, None]
         return rise_and_fade(since, self.ramp, self.plateau, self.half_life, self.residue)
 
+    def at(self, rows: Any) -> Timings:
+        """Some of the draws."""
+        of: Any = (v[rows] if isinstance(v, np.ndarray) else v for v in vars(self).values())
+        return Timings(*of)
+
+    @staticmethod
+    def joined(parts: Sequence[Timings]) -> Timings:
+        """Draws of one event, one after the other."""
+        fields: Any = zip(*(vars(t).values() for t in parts))
+        return Timings(
+            *(np.concatenate(v) if isinstance(v[0], np.ndarray) else v[0] for v in fields)
+        )
+
 
 def random_timing(x: Intervention, rng: np.random.Generator) -> Timings:
     """One timing at random from the prior."""
