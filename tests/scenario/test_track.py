@@ -14,7 +14,6 @@ from scipy.stats import multivariate_normal
 import odforecast as od
 from odforecast.errors import ScenarioError
 from odforecast.geography import JURISDICTIONS
-from odforecast.models.delay.deficit import SPAN
 from odforecast.months import ONE_MONTH
 from odforecast.report.brief import write_brief
 from odforecast.scenario import Fixed, Intervention, LogNormal, Normal, Series, Uniform, read_series
@@ -293,12 +292,11 @@ def test_exposures_are_those_of_the_release_that_is_read(vsrr):
 
 
 def test_completed_counts_below_0_are_counted_and_said_once():
-    panel = od.bundled().as_of().panel()
-    low = (completed(panel, 12, 1)[:, :, -SPAN:-YOUNGEST] < 0.0).any(axis=0)
-    place = panel.locations[int(low.any(axis=1).argmax())]
-    clock = Clock(replace(OPEN, onset="2024-11"), place, od.bundled(), (), 1)
-    reading = clock.reading(panel, clock.felt(od.bundled().as_of()))
-    assert reading.deaths.min() == 0.0
-    assert clock._below == low[panel.index(place)].sum() > 0
+    vintage = od.bundled().as_of("2025-09-17")
+    clock = Clock(replace(OPEN, onset="2025-01"), "OK", od.bundled(), (), 1)
+    reading = clock.reading(vintage.panel(), clock.felt(vintage))
+    raw = completed(vintage.panel(), 12, 1)[:, vintage.panel().index("OK")]
+    assert raw[:, -2].min() < 0.0 == reading.deaths[:, 0, -1].min()
     clock.so_far()
-    assert sum("fell below 0" in note for note in clock.notes) == 1
+    (note,) = [note for note in clock.notes if "below 0" in note]
+    assert note.startswith("1 completed count of one place and month fell below 0")

@@ -283,7 +283,7 @@ class Clock:
         self.prior, self.before = EventPrior.of(x), x.chances()
         self.indicator = ALL_DRUGS if x.scope == ALL else x.scope
         self.notes: list[str] = []
-        self._below = 0
+        self._below: set[tuple[str, str, str]] = set()
 
     def felt(self, vintage: Vintage) -> dict[str, float]:
         """Exposure of every location on the eve of the onset, as a release has it."""
@@ -335,8 +335,8 @@ class Clock:
             rows.append(_row(day, reading.months[-1], tuple(each.mean(axis=0)), sd))
         if self._below:
             self.notes.append(
-                f"{number_of(self._below, 'completed count')} of one place and month fell below 0 "
-                "in some draws and was set to 0 there."
+                f"{number_of(len(self._below), 'completed count')} of one place and month fell below 0 "
+                "in some draws and are taken as 0 there."
             )
         return rows, last
 
@@ -363,7 +363,9 @@ class Clock:
         )
         alone = self.code != NATION or not states
         read = [self.code] if alone else [NATION, *states]
-        self._below += int(below[[panel.index(s) for s in read]].sum())
+        for s in read:
+            for month in grid[span][below[panel.index(s)]]:
+                self._below.add((str(panel.release), s, str(month)))
         if alone:
             return Reading(grid[span], (self.code,), there[self.code][:, None], None, felt)
         deaths = np.stack([there[s] for s in states], axis=1)

@@ -130,10 +130,9 @@ class Timings:
     @staticmethod
     def joined(parts: Sequence[Timings]) -> Timings:
         """Draws of one event, one after the other."""
-        fields: Any = zip(*(vars(t).values() for t in parts))
-        return Timings(
-            *(np.concatenate(v) if isinstance(v[0], np.ndarray) else v[0] for v in fields)
-        )
+        fields = zip(*(vars(t).values() for t in parts))
+        of: Any = (np.concatenate(v) if isinstance(v[0], np.ndarray) else v[0] for v in fields)
+        return Timings(*of)
 
 
 def random_timing(x: Intervention, rng: np.random.Generator) -> Timings:
