@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import odforecast as od
 from odforecast.cli import main
 from odforecast.errors import DataError, ScenarioError
-from odforecast.updating.scenarios import FOLDER, FROZEN, freeze, lacking, sections, tracked
+from odforecast.updating.scenarios import FOLDER, FROZEN, _check, freeze, lacking, sections, tracked
 
 DAY = dt.date(2026, 2, 1)
 TEXT = """name: resumed
@@ -35,6 +35,19 @@ def test_a_scenario_is_frozen_once(tmp_path):
     assert (held["on"], held["hash"]) == (str(DAY), first.hash)
     assert held["onset"] == {"cooperation-resumed": ["2025-11", "2025-11"]}
     assert sum(held["chances"]["cooperation-resumed"].values()) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_scenario_frozen_when_regions_had_their_own_lag_is_still_the_same(tmp_path):
+    freeze(parsed(), tmp_path, DAY, "2026-02")
+    path = tmp_path / FOLDER / "resumed" / FROZEN
+    held = json.loads(path.read_text())
+    held["scenario"]["interventions"][0]["lag_spread"] = {"uniform": [0.0, 1.0]}
+    held["hash"] = "0" * 16
+    held["check"] = _check(held["on"], held["hash"], held["scenario"])
+    path.write_text(json.dumps(held))
+    assert freeze(parsed(), tmp_path, DAY, "2026-02") == parsed()
+    with pytest.raises(ScenarioError, match=r"p_null was 0.4, and is 0.3"):
+        freeze(parsed(none=0.3), tmp_path, DAY, "2026-02")
 
 
 def test_an_open_onset_is_closed_on_the_day_and_stays(tmp_path):

@@ -335,8 +335,8 @@ class Clock:
             rows.append(_row(day, reading.months[-1], tuple(each.mean(axis=0)), sd))
         if self._below:
             self.notes.append(
-                f"{number_of(len(self._below), 'completed count')} of one place and month fell below 0 "
-                "in some draws and are taken as 0 there."
+                f"{number_of(len(self._below), 'completed count')} of one place and month fell "
+                "below 0 in some draws and are taken as 0 there."
             )
         return rows, last
 

@@ -23,7 +23,7 @@ is taken as normal with the sd ``tau * exposure_se * |beta_e|``, at the posterio
 of beta_e, timing by timing. That states differ is no evidence for an effect, nor for its size.
 
 The answer is "how large was the change of this kind after this date, whatever its cause". Counts
-cannot identify cooperation. A region's own lag and a rebound are not in it; a size that is not
+cannot identify cooperation. A rebound is not in it; a size that is not
 normal, or is multiplied by a share, enters with its mean and sd.
 """
 

@@ -22,6 +22,7 @@ from odforecast.scenario import grammar
 from odforecast.scenario.catalogue import prior_table
 from odforecast.scenario.grammar import CHANCE, FORMS, SIZES, check_keys
 from odforecast.scenario.intervention import NULL, Intervention, Rebound, Scenario
+from odforecast.scenario.priors import is_number
 from odforecast.scenario.wording import shown
 
 #: What a file says in place of interventions where nothing is assumed.
@@ -222,7 +223,7 @@ def _intervention(plain: object, where: str) -> Intervention:
     if not isinstance(plain, Mapping):
         raise ScenarioError(f"{where}: an intervention is a table of keys, got {shown(plain)}")
     given = dict(plain)
-    sure = given.pop("probability", 1)
+    sure, regions = given.pop("probability", 1), given.pop("lag_spread", 0)
     check_keys(given, FORMS[grammar.Intervention], where)
     if "prior" in given:
         base = _named(given.pop("prior"), where)
@@ -247,6 +248,7 @@ def _intervention(plain: object, where: str) -> Intervention:
     rebound = given.pop("rebound", None)
     values = _read(given, grammar.Intervention, where)
     _check_sure(sure, values.get("p_null", 0.0), where)
+    _check_regions(regions, where)
     values["size"] = values.pop(sizes[0])
     values["rebound"] = _rebound(rebound, f"{where}: rebound")
     try:
@@ -266,6 +268,15 @@ def _check_sure(probability: object, p_null: Any, where: str) -> None:
         raise ScenarioError(
             f"{where}: key 'probability' is {chance:g}, and is no longer taken",
             hint=f"leave it out, and write p_null: {nothing:.12g}, the probability of no effect",
+        )
+
+
+def _check_regions(spread: object, where: str) -> None:
+    """Refuse the ``lag_spread`` of earlier files, but for nothing and what named priors had."""
+    if spread != {"uniform": [0, 1]} and not (is_number(spread) and spread == 0):
+        raise ScenarioError(
+            f"{where}: key 'lag_spread' is {shown(spread)}, and is no longer taken",
+            hint="leave it out: all census regions have the nation's lag, whose prior may be wider",
         )
 
 

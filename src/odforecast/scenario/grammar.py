@@ -312,7 +312,6 @@ MONTHS = _quantity(0.0, 1200.0, "months")
 MONTHS_OR_NONE = _quantity(0.0, 1200.0, "months", none=True)
 SHARE = _quantity(0.0, 1.0, "share")
 SPREAD = _quantity(0.0, 1.0, "sd of a log")
-LAG_SPREAD = _quantity(0.0, 1.5, "sd of a log")
 _ELASTICITY = _quantity(0.0, 5.0, "")
 _LOG_RATIO = _quantity(-5.0, 5.0, "percent")
 
@@ -573,7 +572,6 @@ class Intervention(msgspec.Struct, forbid_unknown_fields=True):
     direction: Annotated[Any, DIRECTION.says("Which sign of the size counts; the other tail is "
                                              "nothing")]  # fmt: skip
     lag: Annotated[Any, MONTHS.says("Months until the effect begins")]
-    lag_spread: Annotated[Any, LAG_SPREAD.says("Sd of the log of a census region's own lag")]
     ramp: Annotated[Any, MONTHS.says("Months until it is full")]
     plateau: Annotated[Any, MONTHS.says("Months until it begins to fade")]
     half_life: Annotated[Any, MONTHS_OR_NONE.says("Months until half of it is gone; or none")]
@@ -681,6 +679,10 @@ def json_schema() -> Schema:
     defs["Intervention"]["properties"]["probability"] = {
         "description": "Of earlier files, that it is sure; p_null says how likely no effect is",
         "anyOf": [{"const": 1}, {"type": "string", "pattern": rf"^\s*\+?100(\.0*)?\s*%\s*{_END}"}],
+    }
+    defs["Intervention"]["properties"]["lag_spread"] = {
+        "description": "Of earlier files; all census regions have the nation's lag",
+        "enum": [0, {"uniform": [0, 1]}],
     }
     full = [name for name in prior_names() if "fraction" in prior_table(name)]
     defs["Rebound"]["anyOf"] = [

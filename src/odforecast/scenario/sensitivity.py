@@ -370,7 +370,7 @@ def _variations(x: Intervention, level: float) -> Iterator[tuple[str, _End, _End
             ends = (0.0 if key == "replaced" else low, high)
             yield label, *((f"{v:.3g}", change(replace(owner, **{key: Fixed(v)}))) for v in ends)
 
-    for key in ("size", "share", "spread", "replaced", "lag", "lag_spread", "ramp", "plateau",
+    for key in ("size", "share", "spread", "replaced", "lag", "ramp", "plateau",
                 "half_life", "residue"):  # fmt: skip
         yield from held(x, key, key, lambda end: end)
     for key in ("fraction", "after", "ramp", "half_life") if x.rebound is not None else ():

@@ -71,8 +71,7 @@ def freeze(scenario: Scenario, out: Path, on: dt.date, onset: object) -> Scenari
                 file.write(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
         except OSError as error:
             raise DataError(f"cannot write {path}: {error.strerror or error}") from error
-    elif closed.hash != held["hash"]:
-        differs = list(_differences(held["scenario"], stated))
+    elif closed.hash != held["hash"] and (differs := list(_differences(held["scenario"], stated))):
         more = f"; and {len(differs) - 5} more" if len(differs) > 5 else ""
         raise ScenarioError(
             f"{scenario.name} was frozen on {held['on']}, and has changed since: "
@@ -185,7 +184,8 @@ def _differences(before: Any, now: Any, key: str = "") -> Iterator[str]:
     """Keys whose values differ, with both; titles and questions do not count."""
     if isinstance(before, dict) and isinstance(now, dict):
         for name in dict.fromkeys((*before, *now)):
-            if key or name not in ("title", "question"):
+            # Regions had lags of their own once, which no clock read.
+            if name != "lag_spread" and (key or name not in ("title", "question")):
                 inner = f"{key}.{name}" if key else name
                 yield from _differences(before.get(name), now.get(name), inner)
     elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
