@@ -121,11 +121,7 @@ def regional_peaks(panel: Panel) -> pd.DataFrame:
 
 
 def effect_spread(spreads: pd.DataFrame) -> float:
-    """Sd across jurisdictions that the year of the fall has beyond an ordinary year.
-
-    The root of the difference of variances, that of ordinary years being their mean; NaN
-    without both, 0 where ordinary years spread more.
-    """
+    """Sd across jurisdictions that the year of the fall has beyond an ordinary one; 0 at least."""
     variance = spreads["sd"] ** 2
     fall, ordinary = (variance[spreads["year"] == name].mean() for name in ("fall", "ordinary"))
     return float(np.sqrt(np.maximum(fall - ordinary, 0.0)))

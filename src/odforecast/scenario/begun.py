@@ -31,9 +31,9 @@ from odforecast.geography.places import whole_and_parts
 from odforecast.models import Fitted
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import Months
-from odforecast.names import ALL_DEATHS, INDICATOR_NAMES, VINTAGE_SYNTHETIC
+from odforecast.names import ALL_DEATHS, VINTAGE_SYNTHETIC
 from odforecast.panel import Floats, Panel
-from odforecast.scenario.applying import Applied, Shares
+from odforecast.scenario.applying import Applied, Shares, short_name
 from odforecast.scenario.exposure import share_name
 from odforecast.scenario.intervention import ALL, Intervention, Scenario
 
@@ -59,16 +59,7 @@ ROOM = 1e-9
 
 @dataclass(frozen=True)
 class Past:
-    """What an intervention did to the months of a panel, in one world.
-
-    Attributes
-    ----------
-    x : Intervention
-    log : ndarray, shape (L, T + 11)
-        Mean log rate ratio by the panel's locations, on its grid of months.
-    kept : float
-        Part of a class's averted deaths that does not come all the same.
-    """
+    """What an intervention did: mean log rate ratios (L, T + 11), and the part kept of a class."""
 
     x: Intervention
     log: Floats
@@ -89,27 +80,8 @@ def baseline_without(
 ) -> Forecast:
     """The baseline with the trend that it would have without what has begun.
 
-    Parameters
-    ----------
-    source : Fitted
-        What the baseline is a forecast of; its model is fitted again, at most ``worlds`` times.
-    applied : Applied
-        The baseline, with the seed that it and the scenarios were drawn with.
-    scenario : Scenario
-    exposures : mapping of str to ndarray, shape (L,)
-        Exposure of the baseline's locations to each intervention.
-    worlds : int
-        Worlds of the effect. The time it takes is in proportion.
-
-    Returns
-    -------
-    Forecast
-        The baseline itself where no draw has an effect by its last known month.
-
-    Raises
-    ------
-    ScenarioError
-        If the model forecasts other places or months without the effect.
+    ``applied`` holds the baseline and its seed. The model is fitted again up to ``worlds`` times.
+    The baseline itself where no draw has an effect by its last known month.
     """
     base, panel = applied.baseline, source.panel
     chosen = begun(scenario, base.last_month)
@@ -166,23 +138,8 @@ def panel_without(
     Counts, predicted counts, bounds and earlier releases change in the ratio of the months behind
     them; where months are not known, as those of a flat year. What the release says of its own
     completeness stays, and the deaths from all causes that percentages pending are of change with
-    the last months, so that the late arrivals expected stay in proportion.
-
-    Parameters
-    ----------
-    panel : Panel
-    past : sequence of Past
-    tables : mapping of str to (mapping of str to float)
-        Shares of classes by name and location, where a class has no counts.
-    adds_up : bool
-        The US changes by as many deaths as its jurisdictions, not by an effect of its own.
-
-    Returns
-    -------
-    panel : Panel
-        Marked as made up: no backtest takes it.
-    tables : dict of str to (dict of str to float)
-        The shares at the last month, without the effects.
+    the last months, so that the late arrivals expected stay in proportion. With ``adds_up`` the US
+    changes by as many deaths as its jurisdictions. The panel is marked as made up.
     """
     own = short_name(panel)
     before = {own: _filled(panel.monthly)}
@@ -230,12 +187,6 @@ def panel_without(
             table = shares[share_name(name)]
             table |= {s: table[s] * float(f) for s, f in zip(panel.locations, factor) if s in table}
     return replace(made, beside=beside), shares
-
-
-def short_name(panel: Panel) -> str:
-    """Short name of what a panel counts."""
-    named = {name: short for short, name in INDICATOR_NAMES.items()}
-    return named.get(panel.indicator, panel.indicator)
 
 
 def _weighed(

@@ -50,10 +50,9 @@ from odforecast.scenario.effects import (
     Grid,
     geometric,
 )
-from odforecast.scenario.exposure import fentanyl_share
 from odforecast.scenario.grammar import ALL
 from odforecast.scenario.intervention import Intervention
-from odforecast.scenario.past import BEFORE, FEWEST, felt_by
+from odforecast.scenario.past import BEFORE, FEWEST, eve_shares, felt_by
 from odforecast.seeds import Streams
 from odforecast.sources.columns import Column, Table, needed, number
 from odforecast.sources.read import read_raw
@@ -287,12 +286,7 @@ class Clock:
 
     def felt(self, vintage: Vintage) -> dict[str, float]:
         """Exposure of every location on the eve of the onset, as a release has it."""
-        panel, shares = vintage.panel(), {}
-        if isinstance(self.x.exposure, str):
-            eve = min(self.x.onset[0] - ONE_MONTH, panel.last_month)
-            synthetic = vintage.panel("T40.4")
-            shares = {"fentanyl-share": fentanyl_share(panel, synthetic, fill="region", month=eve)}
-        return felt_by(self.x, panel, shares)
+        return felt_by(self.x, vintage.panel(), eve_shares(self.x, vintage))
 
     @cached_property
     def weights(self) -> Floats:

@@ -80,11 +80,7 @@ def curve(x: Intervention, months: Months) -> Floats:
 
 
 def outcome(x: Intervention, draws: int, seed: int) -> Floats:
-    """Change of the nation's deaths over 36 months from the onset, in months' worth of them.
-
-    Below 0 where the intervention works, above where it backfires; of the draws of :func:`draw`
-    with the same seed, shape (D,).
-    """
+    """Change of the nation's deaths over 36 months from the onset, in months of them, (D,)."""
     u = uniforms(x, seed, draws)
     return _judged(x, _beta(x, u), u)
 

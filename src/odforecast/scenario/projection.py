@@ -20,7 +20,7 @@ from odforecast.models import Fitted
 from odforecast.models.model import default_place
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import DEFAULT_SEED, LOCATION, SCENARIO_ID, TARGET_12MO, TARGET_MONTH
-from odforecast.panel import Floats, Frozen
+from odforecast.panel import Floats, Frozen, Panel
 from odforecast.say import card, few, html_table, number_of, steady
 from odforecast.scenario import answer
 from odforecast.scenario.applying import Applied
@@ -149,7 +149,7 @@ def project(
         if horizon is None and until is None:
             horizon = HORIZON
         baseline = source.forecast(horizon, until, DRAWS if draws is None else draws, seed)
-    shares = share_tables(baseline, exposures)
+    shares = share_tables(baseline.panel, exposures)
     applied = Applied(baseline, shares, seed)
     warnings = list(baseline.warnings)
     forecasts: dict[str, Forecast] = {}
@@ -173,10 +173,10 @@ def project(
 
 
 def share_tables(
-    baseline: Forecast, exposures: Mapping[str, Mapping[str, float]] | None
+    panel: Panel | None, exposures: Mapping[str, Mapping[str, float]] | None = None
 ) -> dict[str, Mapping[str, float]]:
     """Shares by name and location: as given, or as the panel itself had them that day."""
-    shares, panel = dict(exposures or {}), baseline.panel
+    shares = dict(exposures or {})
     for short, beside in ({} if panel is None else panel.beside).items():
         if panel is not None and short in SCOPES and share_name(short) not in shares:
             shares[share_name(short)] = fentanyl_share(panel, beside, fill="region")

@@ -168,7 +168,7 @@ class _Again:
         asked = [location] if isinstance(location, str) else list(location)
         self.rows = [forecast.index(s) for s in asked]
         self.codes = [forecast.locations[i] for i in self.rows]
-        self.tables = share_tables(forecast, exposures)
+        self.tables = share_tables(forecast.panel, exposures)
         self.applied = Applied(forecast, self.tables, seed)
         self.base = forecast.draws[:, self.rows][:, :, self.applied.ahead].sum(axis=2)
 

@@ -31,10 +31,11 @@ from odforecast.scenario.applying import Applied
 from odforecast.scenario.begun import Past, panel_without
 from odforecast.scenario.clock import READS, THREE, YOUNGEST, Clock, Series, with_series
 from odforecast.scenario.effects import EventPosterior, Timings, stratified
-from odforecast.scenario.exposure import fentanyl_share, share_name
-from odforecast.scenario.grammar import ALL, SCOPES
+from odforecast.scenario.exposure import share_name
+from odforecast.scenario.grammar import ALL
 from odforecast.scenario.intervention import Intervention, Scenario
 from odforecast.scenario.past import BEFORE, FEWEST, WHATEVER
+from odforecast.scenario.projection import share_tables
 from odforecast.seeds import seed_from
 
 if TYPE_CHECKING:
@@ -516,7 +517,8 @@ class Worlds:
         course = np.where(ahead.months > panel.last_month, timed.shape(ahead.months) - last, 0.0)
         log = scale[:, :, None] * course[:, None]
         kept = 1.0 - x.replaced.ppf(self.rng.random(beta.size))
-        base, tables, steps = ahead, self._shares, [(x, log, kept)]
+        tables: Mapping[str, Mapping[str, float]] = self._shares
+        base, steps = ahead, [(x, log, kept)]
         if (last != 0.0).any() and world == "works":
             # Its trend holds a part of the effect: the model is fitted again without it.
             mean = (beta[:, None] * timed.shape(panel.month_grid)).mean(axis=0)
@@ -553,13 +555,9 @@ class Worlds:
         return own
 
     @cached_property
-    def _shares(self) -> dict[str, dict[str, float]]:
+    def _shares(self) -> dict[str, Mapping[str, float]]:
         """Shares of the classes in all drugs, by name and location."""
-        return {
-            share_name(short): fentanyl_share(self.panel, other, fill="region")
-            for short, other in self.panel.beside.items()
-            if short in SCOPES
-        }
+        return share_tables(self.panel)
 
     @cached_property
     def _of_scope(self) -> Panel:

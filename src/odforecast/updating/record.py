@@ -401,11 +401,7 @@ def model_in_question(table: pd.DataFrame) -> str:
 
 
 def one_each(found: pd.DataFrame, model: str) -> pd.DataFrame:
-    """Of each release, place and month of :func:`outcomes` the newest forecast by a model.
-
-    A release may be forecast again, with another seed or by another version: that is no second
-    trial.
-    """
+    """Of each release, place and month of :func:`outcomes` the newest forecast by a model."""
     mine: pd.DataFrame = found[found["model"] == model]
     return mine.drop_duplicates(["release", "location", "month"], keep="last")
 
