@@ -299,4 +299,4 @@ def test_completed_counts_below_0_are_counted_and_said_once():
     assert raw[:, -2].min() < 0.0 == reading.deaths[:, 0, -1].min()
     clock.so_far()
     (note,) = [note for note in clock.notes if "below 0" in note]
-    assert note.startswith("1 completed count of one place and month fell below 0")
+    assert note.startswith("In some draws 1 completed count of a place and month fell below 0")

@@ -329,8 +329,8 @@ class Clock:
             rows.append(_row(day, reading.months[-1], tuple(each.mean(axis=0)), sd))
         if self._below:
             self.notes.append(
-                f"{number_of(len(self._below), 'completed count')} of one place and month fell "
-                "below 0 in some draws and are taken as 0 there."
+                f"In some draws {number_of(len(self._below), 'completed count')} of a place and month "
+                "fell below 0; 0 is used instead."
             )
         return rows, last
 
