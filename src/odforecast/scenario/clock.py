@@ -328,9 +328,9 @@ class Clock:
             sd = float(each[:, 0].std())
             rows.append(_row(day, reading.months[-1], tuple(each.mean(axis=0)), sd))
         if self._below:
+            counts = number_of(len(self._below), "completed count")
             self.notes.append(
-                f"In some draws {number_of(len(self._below), 'completed count')} of a place and month "
-                "fell below 0; 0 is used instead."
+                f"In some draws {counts} of a place and month fell below 0; 0 is used instead."
             )
         return rows, last
 
