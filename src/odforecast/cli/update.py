@@ -136,11 +136,14 @@ def _show(done: Update) -> None:
         say(f"Nothing new: {done.folder} and the record stay as they are.")
         return
     place = done.place
-    click.echo("What changed\n")
-    for text in sentences(done.change, place):
-        say(text)
-        click.echo()
-    _table(done.change, place)
+    if done.change.before is None:
+        note(*sentences(done.change, place))
+    else:
+        click.echo("What changed\n")
+        for text in sentences(done.change, place):
+            say(text)
+            click.echo()
+        _table(done.change, place)
     forecast = done.forecast
     click.echo("Forecast\n")
     say(forecast.text(place))

@@ -363,7 +363,7 @@ class Update:
                 told.append(f"it was made with {'; '.join(other)}: --again makes another")
             self.notes, self.tracks = tuple(told), self._clocks(on, again)
             return self
-        newest = self._forecasts["release"].max()
+        newest = records.standing(self.lines)["release"].max()
         if newest > pd.Timestamp(self.release):
             raise ArchiveError(
                 f"the record holds forecasts from release {newest:%Y-%m-%d}, and the newest "

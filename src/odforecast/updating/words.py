@@ -334,11 +334,12 @@ def sections(update: Update, record: pd.DataFrame) -> list[Section]:
     """What the page has beside the forecast, the newest first; what is empty is left out."""
     from odforecast.report.site import Section
 
-    change, place = update.change, update.place
-    said, rows = sentences(change, place), lines(change, place)
-    tables = [_changes(change, rows)] if rows else []
-    made = [Section("What changed since the previous forecast",
-                    said + [_DEFINITION] * bool(rows), tables)]  # fmt: skip
+    change, place, made = update.change, update.place, []
+    if change.before is not None:
+        rows = lines(change, place)
+        said = sentences(change, place) + [_DEFINITION] * bool(rows)
+        tables = [_changes(change, rows)] if rows else []
+        made.append(Section("What changed since the previous forecast", said, tables))
     made += clocks(update.tracks)
     shown = [f for f in update.flags if f.severity != "note"]
     if shown:
