@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import ScenarioError
@@ -96,7 +97,7 @@ def baseline_without(
         return base
     pasts = [
         [
-            Past(x, _on_panel(panel, base.locations, months, log[rows].mean(axis=0)),
+            Past(x, regridded(log[rows].mean(axis=0), base.locations, months, panel, 0.0),
                  float(part[rows].mean()))
             for x, log, part in zip(chosen, logs, kept)
         ]
@@ -145,7 +146,7 @@ def panel_without(
     before = {own: _filled(panel.monthly)}
     for name, other in panel.beside.items():
         if name != "all-deaths" and other.indicator != ALL_DEATHS:
-            before[name] = _aligned(panel, other)
+            before[name] = regridded(other.monthly, other.locations, other.month_grid, panel)
     whole = ALL if ALL in before else own
     before[whole] = _filled(before[whole])
     for name in sorted({p.x.scope for p in past} - {ALL, own} | set(before) - {whole}):
@@ -176,10 +177,9 @@ def panel_without(
         if name in before:
             beside[name] = _scaled(other, before[name], after[name], panel)
         else:
-            rows = [panel.locations.index(s) if s in panel.locations else -1
-                    for s in other.locations]  # fmt: skip
-            ratio = np.array([late[i] if i >= 0 else 1.0 for i in rows])[:, None]
-            beside[name] = _times(other, np.broadcast_to(ratio, other.reported.shape))
+            each = pd.Series(late, list(panel.locations)).reindex(other.locations, fill_value=1.0)
+            ratio = np.broadcast_to(each.to_numpy()[:, None], other.reported.shape)
+            beside[name] = _times(other, ratio)
     shares = {key: dict(table) for key, table in tables.items()}
     for name in set(before) - {whole}:
         if share_name(name) in shares:
@@ -220,12 +220,15 @@ def _groups(
     return [np.sort(g) for g in np.array_split(order, min(worlds, order.size))]
 
 
-def _on_panel(panel: Panel, locations: Sequence[str], months: Months, log: Floats) -> Floats:
-    """Effects on the grid of a panel: nothing before the months given, nor in other places."""
-    out = np.zeros(panel.monthly.shape)
-    rows = [panel.locations.index(s) for s in locations]
-    out[rows, out.shape[1] - months.size :] = log
-    return out
+def regridded(
+    values: Floats, places: Sequence[str], months: Months, grid: Panel, fill: float = np.nan
+) -> Floats:
+    """Values (L, M) on a panel's places and grid of months; ``fill`` where there are none."""
+    at = months.astype("datetime64[s]")
+    frame = pd.DataFrame(values, list(places), at).reindex(
+        index=list(grid.locations), columns=grid.month_grid.astype("datetime64[s]"), fill_value=fill
+    )
+    return frame.to_numpy()
 
 
 def _filled(months: Floats) -> Floats:
@@ -234,16 +237,6 @@ def _filled(months: Floats) -> Floats:
     total = np.where(known, months, 0.0).sum(axis=1)
     mean = np.divide(total, known.sum(axis=1), out=np.ones(len(months)), where=total > 0)
     return np.where(known, months, mean[:, None])
-
-
-def _aligned(panel: Panel, other: Panel) -> Floats:
-    """Months of a panel beside another on that one's grid; NaN where it has none."""
-    out = np.full(panel.monthly.shape, np.nan)
-    _, to, of = np.intersect1d(panel.month_grid, other.month_grid, return_indices=True)
-    for i, state in enumerate(panel.locations):
-        if state in other.locations:
-            out[i, to] = other.monthly[other.locations.index(state), of]
-    return out
 
 
 def _change(months: Floats, scale: Floats, nation: tuple[int, list[int]] | None) -> Floats:
@@ -267,12 +260,8 @@ def _scaled(of: Panel, before: Floats, after: Floats, grid: Panel) -> Panel:
     """A panel, all counts in the ratio of the months behind them, which are on another's grid."""
     sums = rolling_sums(before)
     ratio = np.divide(rolling_sums(after), sums, out=np.ones_like(sums), where=sums > 0)
-    own = np.ones(of.reported.shape)
-    _, to, at = np.intersect1d(of.months, grid.months, return_indices=True)
-    for i, state in enumerate(of.locations):
-        if state in grid.locations:
-            own[i, to] = ratio[grid.locations.index(state), at]
-    return _times(of, own)
+    whole = regridded(ratio, grid.locations, grid.months, of, 1.0)
+    return _times(of, whole[:, -of.months.size :])
 
 
 def _times(panel: Panel, ratio: Floats) -> Panel:
