@@ -178,7 +178,7 @@ def panel_without(
             beside[name] = _scaled(other, before[name], after[name], panel)
         else:
             each = pd.Series(late, list(panel.locations)).reindex(other.locations, fill_value=1.0)
-            ratio = np.broadcast_to(each.to_numpy(dtype=float)[:, None], other.reported.shape)
+            ratio = np.ones(other.reported.shape) * each.to_numpy(dtype=float)[:, None]
             beside[name] = _times(other, ratio)
     shares = {key: dict(table) for key, table in tables.items()}
     for name in set(before) - {whole}:
