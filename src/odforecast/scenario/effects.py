@@ -95,17 +95,11 @@ class Timings:
         """Timings from uniform numbers, shape (J, 7)."""
         u = dict(zip(STREAMS, numbers.T))
         choices = int((x.onset[1] - x.onset[0]).astype(int)) + 1
-        lag = x.lag.ppf(u["lag"])
-        return cls(
-            onset=x.onset[0],
-            begin=np.floor(u["onset"] * choices) + lag,
-            lag=lag,
-            ramp=x.ramp.ppf(u["ramp"]),
-            plateau=x.plateau.ppf(u["plateau"]),
-            half_life=None if x.half_life is None else x.half_life.ppf(u["half_life"]),
-            residue=x.residue.ppf(u["residue"]),
-            spread=x.spread.ppf(u["spread"]),
-        )
+        keys = ("lag", "ramp", "plateau", "residue", "spread")
+        drawn = {key: getattr(x, key).ppf(u[key]) for key in keys}
+        half = None if x.half_life is None else x.half_life.ppf(u["half_life"])
+        begin = np.floor(u["onset"] * choices) + drawn["lag"]
+        return cls(x.onset[0], begin, half_life=half, **drawn)
 
     def shape(self, months: Months) -> Floats:
         """Share of the full effect, shape (J, M)."""

@@ -16,6 +16,7 @@ from odforecast.panel import Floats
 from odforecast.scenario.answer import counted, everything_works
 from odforecast.scenario.applying import Applied
 from odforecast.scenario.catalogue import attribution_shares
+from odforecast.scenario.effects import KEPT, WEAK
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.grammar import MOST_EXPOSED
 from odforecast.scenario.intervention import NATION, Intervention, Scenario
@@ -30,9 +31,6 @@ from odforecast.scenario.projection import (
 
 #: Share of the 2023–24 fall that may be credited to cooperation: a judgement.
 ATTRIBUTION = Beta(1.5, 4)
-
-#: Posterior sd over prior sd above which a result is the prior's.
-PRIOR_DOMINATED = 0.8
 
 #: Months over which what waiting costs is counted in the long run.
 RUN_OUT = 480
@@ -92,8 +90,8 @@ def identifiability(
             "or more"
         )
     ratio = posterior_sd / prior_sd
-    weak = bayes_factor is None or 1.0 / 3.0 <= bayes_factor <= 3.0
-    return Identifiability(prior_sd, posterior_sd, ratio, weak and ratio > PRIOR_DOMINATED)
+    weak = bayes_factor is None or WEAK[0] <= bayes_factor <= WEAK[1]
+    return Identifiability(prior_sd, posterior_sd, ratio, weak and ratio > KEPT)
 
 
 def tornado(
