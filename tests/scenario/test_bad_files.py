@@ -391,6 +391,9 @@ def test_what_is_written_fits_the_schema():
     assert good(OWN % "percent: {quantiles: {5%: -30%, 50%: -10%}}, exposure: {OH: 40%}")
     assert good(ONE % "probability: 1")
     assert good(ONE % "probability: ' 100.0%'")
+    for spread in ("0", "0.0", "{uniform: [0, 1]}", "{uniform: {low: 0.0, high: 1.0}}"):
+        assert good(ONE % f"lag_spread: {spread}")
+        parse_scenarios(ONE % f"lag_spread: {spread}")
     assert good(OWN % "size: {quantiles: {1e1%: -0.1, +50%: 0.1}}")
     assert good(OWN % "dose: {change: -40%, elasticity: {uniform: [0, 0.84]}}, share: '50%'")
 

@@ -217,7 +217,7 @@ def test_a_release_with_errors_that_was_let_in_unchecked_is_not_forecast(tmp_pat
     store = od.Archive.in_memory({"2025-09-17": table})
     work = Update(store, tmp_path, Settings("naive", "all", 20, 1), read("none"))
     with pytest.raises(ArchiveError, match=r"2025-09-17 contradicts itself.*nothing was forecast"):
-        work.do([], again=False)
+        work._do([], again=False)
     assert not files(tmp_path)
 
 

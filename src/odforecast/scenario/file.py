@@ -22,7 +22,6 @@ from odforecast.scenario import grammar
 from odforecast.scenario.catalogue import prior_table
 from odforecast.scenario.grammar import CHANCE, FORMS, SIZES, check_keys
 from odforecast.scenario.intervention import NULL, Intervention, Rebound, Scenario
-from odforecast.scenario.priors import is_number
 from odforecast.scenario.wording import shown
 
 #: What a file says in place of interventions where nothing is assumed.
@@ -273,7 +272,7 @@ def _check_sure(probability: object, p_null: Any, where: str) -> None:
 
 def _check_regions(spread: object, where: str) -> None:
     """Refuse the ``lag_spread`` of earlier files, but for nothing and what named priors had."""
-    if spread != {"uniform": [0, 1]} and not (is_number(spread) and spread == 0):
+    if spread not in grammar.OLD_LAGS or isinstance(spread, bool):
         raise ScenarioError(
             f"{where}: key 'lag_spread' is {shown(spread)}, and is no longer taken",
             hint="leave it out: all census regions have the nation's lag, whose prior may be wider",

@@ -57,6 +57,9 @@ LARGEST_SIZE = 1.61
 #: Range of a distribution's parameters: outside it, its percentiles are no numbers any more.
 SMALLEST, LARGEST = 1e-6, 1e6
 
+#: What a region's own lag may have been in earlier files: nothing, or what named priors had.
+OLD_LAGS = (0, {"uniform": [0, 1]}, {"uniform": {"low": 0, "high": 1}})
+
 #: Keys that give the size; one of them.
 SIZES = ("size", "percent", "dose")
 
@@ -682,7 +685,7 @@ def json_schema() -> Schema:
     }
     defs["Intervention"]["properties"]["lag_spread"] = {
         "description": "Of earlier files; all census regions have the nation's lag",
-        "enum": [0, {"uniform": [0, 1]}],
+        "enum": list(OLD_LAGS),
     }
     full = [name for name in prior_names() if "fraction" in prior_table(name)]
     defs["Rebound"]["anyOf"] = [

@@ -340,7 +340,7 @@ class Update:
         if came := int((new["kind"] == records.CAME).sum()):
             yield f"{came:,} counts are recorded anew"
 
-    def do(self, notes: Iterable[str], *, again: bool, fetched: bool = False) -> Update:
+    def _do(self, notes: Iterable[str], *, again: bool, fetched: bool = False) -> Update:
         """Do what an update does, under the lock of its folder."""
         if self.archive.last_seen is None:
             self.archive.as_of()  # says what to do
@@ -483,7 +483,7 @@ def update(
             one = stack.enter_context(Socrata()) if client is None else client
             notes.append(_fetched(releases, one, progress))
         held = own_archive(archive) if archive is not None else own_archive()
-        return Update(held, target, settings, lines).do(notes, again=again, fetched=fetch)
+        return Update(held, target, settings, lines)._do(notes, again=again, fetched=fetch)
 
 
 def _fetched(folder: Path, client: Socrata, progress: Callable[[int, int], None] | None) -> str:
