@@ -38,8 +38,9 @@ from odforecast.evidence.calibration import LOCATIONS, ONSET, simulate_own, simu
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Floats
 from odforecast.scenario import Intervention, LogNormal, Normal, Uniform, clock
+from odforecast.scenario.clock import COARSE, LIGHT
 from odforecast.scenario.effects import Estimator
-from odforecast.scenario.worlds import COARSE, LIGHT, Worlds
+from odforecast.scenario.track import Worlds
 from odforecast.seeds import seed_from
 from odforecast.sources.vsrr import read_vsrr
 
@@ -194,10 +195,11 @@ def replay(archive: od.Archive) -> None:
             print(f"| {scope}, release of {row['release']:%Y-%m-%d} | {row['month']} | "
                   f"{row['works']:.2f} | {row['nothing']:.2f} | {row['backfires']:.2f} | "
                   f"{row['late_sd']:.2f} |")  # fmt: skip
-        panel = archive.as_of(archive.last_seen).panel(scope)
+        newest = archive.as_of(archive.last_seen)
+        panel, felt = newest.panel(scope), reader.felt(newest)
         for month in ("2024-03", "2024-06", "2024-09", "2024-12"):
             cut = panel.cut(np.datetime64(month) + clock.YOUNGEST * ONE_MONTH)
-            found = reader.posteriors(reader.reading(cut), np.datetime64(month))
+            found = reader.posteriors(reader.reading(cut, felt), np.datetime64(month))
             works, nothing, backfires = np.mean([reader.chances(p) for p in found], axis=0)
             print(f"| {scope}, newest release cut | {month} | {works:.2f} | {nothing:.2f} | "
                   f"{backfires:.2f} | |")  # fmt: skip
@@ -226,7 +228,8 @@ def late(archive: od.Archive) -> None:
                 continue
             said = []
             for p in (replace(panel, final_through=panel.last_month), panel, final):
-                found = reader.posteriors(reader.reading(p), np.datetime64(day, "M"))
+                read = reader.reading(p, dict.fromkeys(p.locations, 1.0))
+                found = reader.posteriors(read, np.datetime64(day, "M"))
                 said.append(np.mean([clock.chances_of(f) for f in found], axis=0))
             rows.append((back, *(value for three in said for value in three[:2])))
     table = np.array(rows)

@@ -162,8 +162,7 @@ def _tables(names: Sequence[str], which: str) -> list[str]:
         parts.append(row | {"how it would backfire, or rise": item.get("backfire", "–")})
         row = first | {"lag": _text(item["lag"]), "ramp": _text(item["ramp"])}
         row |= {"half-life": _text(item["half_life"])}
-        row |= {"share that stays": _text(item.get("residue", "none"))}
-        times.append(row | {"sd of a region's lag": _text(item.get("lag_spread", "none"))})
+        times.append(row | {"share that stays": _text(item.get("residue", "none"))})
         note = f"{item['finding']}. {item['note']}" if "finding" in item else item["note"]
         source = f"{item['source']} {numbered(item['references'])}"
         sources.append(first | {"grade": item["grade"], "source": source, "note": note})

@@ -10,6 +10,7 @@ import pytest
 
 import odforecast as od
 from odforecast.errors import ScenarioError
+from odforecast.evidence.calibration import check_recovery
 from odforecast.evidence.check import Check, CheckResult, Rung
 from odforecast.evidence.detect import (
     check_detectable,
@@ -18,10 +19,15 @@ from odforecast.evidence.detect import (
     power,
     power_text,
 )
-from odforecast.evidence.episodes import check_leave_one_out, predict_each, prior_from_episodes
-from odforecast.evidence.hindcast import check_hindcast, check_leave_this_out, coverage_summary
+from odforecast.evidence.hindcast import (
+    check_hindcast,
+    check_leave_one_out,
+    check_leave_this_out,
+    coverage_summary,
+    predict_each,
+    prior_from_episodes,
+)
 from odforecast.evidence.placebo import check_placebo_outcome, check_placebo_units, growth_changes
-from odforecast.evidence.recovery import check_recovery
 from odforecast.evidence.validate import CHECKS, Setting, run_checks
 from odforecast.names import SYNTHETIC_OPIOIDS
 from odforecast.scenario import Scenario, named_intervention

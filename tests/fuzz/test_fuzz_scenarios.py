@@ -39,7 +39,6 @@ interventions:
     p_null: 0.1
     direction: fall
     lag: 2
-    lag_spread: {uniform: [0.1, 0.9]}
     ramp: {lognormal: [6.5, 0.4]}
     plateau: {uniform: [1.5, 12]}
     half_life: 18
@@ -79,7 +78,6 @@ scope = "T40.4"
 p_null = 0.1
 direction = "fall"
 lag = 2
-lag_spread = {uniform = [0.1, 0.9]}
 half_life = 18
 residue = 0.25
 spread = 0.15
@@ -249,7 +247,7 @@ def invented(found: tuple[Scenario, ...], text: str) -> str:
                              .rsplit("\n", 1)[0]):  # fmt: skip
                     continue
             written = [x.p_null]
-            for prior in (x.size, x.lag, x.lag_spread, x.ramp, x.plateau, x.half_life, x.residue,
+            for prior in (x.size, x.lag, x.ramp, x.plateau, x.half_life, x.residue,
                           x.spread, x.share, x.replaced):  # fmt: skip
                 written += [] if prior is None else list(prior.parameters().values())
             if isinstance(x.exposure, Mapping):

@@ -17,7 +17,6 @@ from odforecast.scenario import (
     Normal,
     Rebound,
     Scenario,
-    Uniform,
     cost_of_delay,
     prior_names,
     project,
@@ -265,15 +264,6 @@ def test_until_instead_of_a_horizon():
     fitted = od.get_model("drift").fit(panel)
     projection = project(fitted, one(Fixed(-0.2)), draws=20, until="2026-12")
     assert str(projection.baseline.months[-1]) == "2026-12"
-
-
-def test_states_of_one_region_share_their_lag(whole):
-    scenario = one(Fixed(-0.3), lag=Fixed(6), lag_spread=Uniform(0.3, 0.6))
-    projection = project(whole, scenario)
-    fewer = (projection.forecast("x").draws < whole.draws)[:, :, projection.ahead]
-    begins = {s: fewer[:, whole.index(s)].argmax(axis=1) for s in ("OH", "MI", "WV")}
-    assert (begins["OH"] == begins["MI"]).all()
-    assert (begins["OH"] != begins["WV"]).any()
 
 
 def test_jurisdictions_without_the_nation_keep_the_stated_effect(whole):

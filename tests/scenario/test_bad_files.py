@@ -118,7 +118,8 @@ BAD = [
     (ONE % "residue: 1.5", IN + "residue is 1.5, allowed: 0 to 1", True),
     (ONE % "replaced: -0.1", IN + "replaced is -0.1, allowed: 0 to 1", True),
     (ONE % "spread: 3", IN + "spread is 3, allowed: 0 to 1", True),
-    (ONE % "lag_spread: 3", IN + "lag_spread is 3, allowed: 0 to 1.5", True),
+    (ONE % "lag_spread: 0.2", IN + "key 'lag_spread' is 0.2, and is no longer taken; leave it out:",
+     True),
     (ONE % "rebound: {fraction: 2}", IN + "rebound: fraction is 2, allowed: 0 to 1", True),
     # Sizes.
     (ONE % "size: -3", IN + "size is -3, -95% deaths at full effect; size is a log rate", True),
@@ -266,7 +267,7 @@ odd = st.one_of(
     st.floats(),
     st.sampled_from(["", "moon", "50", "T40.4", "fall", "a $ b", None, True]),
 )
-KEYS = ("size", "p_null", "lag", "lag_spread", "ramp", "plateau", "half_life",
+KEYS = ("size", "p_null", "lag", "ramp", "plateau", "half_life",
         "residue", "spread", "share", "replaced", "exposure", "scope", "direction", "grade",
         "name", "source", "references")  # fmt: skip
 
@@ -390,6 +391,9 @@ def test_what_is_written_fits_the_schema():
     assert good(OWN % "percent: {quantiles: {5%: -30%, 50%: -10%}}, exposure: {OH: 40%}")
     assert good(ONE % "probability: 1")
     assert good(ONE % "probability: ' 100.0%'")
+    for spread in ("0", "0.0", "{uniform: [0, 1]}", "{uniform: {low: 0.0, high: 1.0}}"):
+        assert good(ONE % f"lag_spread: {spread}")
+        parse_scenarios(ONE % f"lag_spread: {spread}")
     assert good(OWN % "size: {quantiles: {1e1%: -0.1, +50%: 0.1}}")
     assert good(OWN % "dose: {change: -40%, elasticity: {uniform: [0, 0.84]}}, share: '50%'")
 
@@ -404,7 +408,7 @@ def test_a_file_of_every_key_is_read():
     (found,) = parse_scenarios(
         "name: s\nversion: 2\ntitle: t\nquestion: q\ninterventions:\n"
         "  - {name: cut, onset: {between: [2026-03, 2026-05]}, scope: T40.4, probability: 100%,\n"
-        "     percent: {normal: [-9, 5]}, p_null: 10%, direction: fall, lag: 2, lag_spread: 0.2,\n"
+        "     percent: {normal: [-9, 5]}, p_null: 10%, direction: fall, lag: 2, lag_spread: 0,\n"
         "     ramp: {quantiles: {5%: 3, 95%: 12}}, plateau: 6, half_life: 18, residue: 20%,\n"
         "     rebound: {fraction: 0.3, p_null: 0.5, after: 9, ramp: 6, half_life: none},\n"
         "     exposure: {Ohio: 1, default: 30%}, spread: {uniform: [0, 0.4]}, share: 50%,\n"

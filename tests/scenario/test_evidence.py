@@ -52,7 +52,7 @@ PARTS = {
 
 SCENARIO_KEYS = {
     "name", "scope", "belief", "size", "percent", "dose", "p_null", "direction", "backfire",
-    "replaced", "lag", "lag_spread", "ramp", "half_life", "residue", "share", "exposure",
+    "replaced", "lag", "ramp", "half_life", "residue", "share", "exposure",
     "fraction", "grade", "source", "note", "references",
 }  # fmt: skip
 
@@ -394,3 +394,27 @@ def test_no_table_of_the_page_is_too_wide():
 def test_pages_that_use_the_calendar_say_what_its_dates_are(page):
     text = " ".join((PAGE.parents[1] / page).read_text(encoding="utf-8").split())
     assert library()["calendar"]["note"] in text
+
+
+# ---------------------------------------------------------------------- what was corrected
+
+
+def test_the_article_has_its_central_claim_and_mechanism():
+    text = (PAGE.parents[1] / "article.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| ")]
+    wanted = ("made a difference", "know-your-customer", "India", "age", "cooperation halted")
+    said = {words: next((row for row in rows if words in row[0]), None) for words in wanted}
+    assert all(said.values()), said
+    assert all("**" in row[-1] for row in said.values())
+    assert "cannot identify cooperation" in said["made a difference"][-1]
+    assert re.search("19 June 2023|June 19, 2023", text)
+
+
+def test_each_correction_names_tests_that_exist():
+    page = (PAGE.parent / "corrections.md").read_text(encoding="utf-8")
+    assert re.findall(r"^\| (\d+) \|", page, re.M) == [str(n) for n in range(1, 13)]
+    for row in re.findall(r"^\| \d+ \|.*$", page, re.M):
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row)
+        assert named, row
+        for file, test in named:
+            assert f"def {test}(" in (PAGE.parents[2] / file).read_text(encoding="utf-8"), test

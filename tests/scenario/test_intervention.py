@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from odforecast.geography import JURISDICTIONS, lookup
+from odforecast.geography import JURISDICTIONS
 from odforecast.scenario import (
     Beta,
     Fixed,
@@ -165,7 +165,7 @@ def test_interventions_of_one_name_are_paired():
     ).all()
 
 
-# ------------------------------------------------------------------------- the lag's spread
+# ---------------------------------------------------------------------------------- the lag
 
 
 def lags(x, states, draws=4000):
@@ -173,20 +173,7 @@ def lags(x, states, draws=4000):
     return (effect(x, states, draws=draws) == 0).sum(axis=2)
 
 
-def test_regions_have_lags_of_their_own_around_the_nations():
-    x = cut(-0.4, lag=Fixed(10), lag_spread=Fixed(0.4))
-    nation, ohio, illinois, georgia = lags(x, ("US", "OH", "IL", "GA")).T
-    assert lookup("OH").region == lookup("IL").region != lookup("GA").region
-    assert (nation == 10).all()
-    assert (ohio == illinois).all()  # common within a region
-    assert (ohio != georgia).mean() > 0.8
-    # Months are counted up to the next whole one, half a month on average.
-    assert ohio.mean() - 0.5 == pytest.approx(10, abs=0.2)
-    assert np.log(ohio - 0.5).std() == pytest.approx(0.4, rel=0.05)
-    assert abs(np.corrcoef(ohio, georgia)[0, 1]) < 0.05
-
-
-def test_without_a_spread_all_regions_turn_together():
+def test_all_regions_turn_together():
     x = cut(-0.4, lag=LogNormal(6, 0.5))
     nation, ohio, georgia = lags(x, ("US", "OH", "GA"), 200).T
     assert (nation == ohio).all()

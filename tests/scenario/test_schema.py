@@ -60,7 +60,6 @@ interventions = st.builds(
     ),
     onset=st.sampled_from(["2026-03", ("2026-01", "2026-06")]),
     direction=st.sampled_from(["either", "fall", "rise"]),
-    lag_spread=st.sampled_from([Fixed(0.0), Fixed(0.5), Uniform(0, 1)]),
     # Of whatever scale: what is held, and what a file gives back, is the quantity's own.
     residue=st.sampled_from([Fixed(0.0), Beta(1, 3), Quantiles({0.1: 0.45, 0.5: 0.5})]),
     replaced=st.sampled_from([Fixed(0.0), Uniform(0, 0.5)]),

@@ -17,10 +17,9 @@ from odforecast.geography import JURISDICTIONS
 from odforecast.months import ONE_MONTH
 from odforecast.report.brief import write_brief
 from odforecast.scenario import Fixed, Intervention, LogNormal, Normal, Series, Uniform, read_series
-from odforecast.scenario.clock import YOUNGEST, Clock, chances_of, completed
+from odforecast.scenario.clock import YOUNGEST, Clock, chances_of, completed, with_series
 from odforecast.scenario.effects import Estimator, Grid
-from odforecast.scenario.series import with_series
-from odforecast.scenario.worlds import _first, _moved
+from odforecast.scenario.track import _first, _moved
 
 MONTHS = np.arange("2016-01", "2021-01", dtype="datetime64[M]")
 KNOWN = Intervention(
@@ -135,7 +134,8 @@ def test_what_is_late_does_not_pass_for_a_fall():
     clock = Clock(replace(OPEN, onset="2024-12"), "US", archive, (), 1)
 
     def works(p):
-        each = clock.posteriors(clock.reading(p), panel.last_month)
+        reading = clock.reading(p, clock.felt(archive.as_of()))
+        each = clock.posteriors(reading, panel.last_month)
         return float(np.mean([chances_of(q)[0] for q in each]))
 
     raw = works(replace(panel, final_through=panel.last_month))
@@ -220,7 +220,7 @@ def test_a_state_is_read_by_itself():
 
 def test_an_exposure_by_place_gives_the_nation_its_mean():
     pilot = replace(OPEN, exposure={"OH": 1.0, "WV": 1.0, "default": 0.0})
-    felt = Clock(pilot, "US", od.bundled(), (), 1).felt
+    felt = Clock(pilot, "US", od.bundled(), (), 1).felt(od.bundled().as_of())
     assert felt["OH"] == 1.0
     assert 0.02 < felt["US"] < 0.08
 
@@ -276,3 +276,27 @@ def test_a_brief_has_a_line_of_the_clock(found):
     forecast = od.get_model("drift").fit(panel).forecast(until="2027-12", draws=50)
     page = write_brief(od.project(forecast, [again]), clocks=[found])
     assert found.brief_line() in " ".join(html.unescape(page).split())
+
+
+def test_exposures_are_those_of_the_release_that_is_read(vsrr):
+    vintages = [od.read(vsrr / f) for f in ("2024-12-11.csv.gz", "2025-07-16.parquet")]
+    archive = od.Archive.in_memory({v.date: v.table for v in vintages})
+    x = replace(OPEN, onset="2024-06", exposure="fentanyl-share")
+    clock = Clock(x, "US", archive, (), 1)
+    first, last = (clock.felt(archive.as_of(str(v.date))) for v in vintages)
+    assert first["US"] != last["US"]
+    reading = clock.reading(archive.as_of("2024-12-11").panel(), first)
+    assert reading.felt == first
+    clock.so_far()
+    assert clock.before == x.chances()
+
+
+def test_completed_counts_below_0_are_counted_and_said_once():
+    vintage = od.bundled().as_of("2025-09-17")
+    clock = Clock(replace(OPEN, onset="2025-01"), "OK", od.bundled(), (), 1)
+    reading = clock.reading(vintage.panel(), clock.felt(vintage))
+    raw = completed(vintage.panel(), 12, 1)[:, vintage.panel().index("OK")]
+    assert raw[:, -2].min() < 0.0 == reading.deaths[:, 0, -1].min()
+    clock.so_far()
+    (note,) = [note for note in clock.notes if "below 0" in note]
+    assert note.startswith("In some draws 1 completed count of a place and month fell below 0")

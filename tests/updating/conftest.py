@@ -9,7 +9,8 @@ import pytest
 from socrata_server import FakeSocrata
 
 import odforecast as od
-from odforecast.updating import Update, folder, update
+from odforecast.updating import Update, update
+from odforecast.updating import run as running
 from odforecast.vintage.socrata import Socrata
 
 
@@ -36,7 +37,7 @@ def quick_page(monkeypatch: pytest.MonkeyPatch) -> None:
         ]
         path.write_text("\n".join(said))
 
-    monkeypatch.setattr(folder, "write_page", write)
+    monkeypatch.setattr(running, "write_page", write)
 
 
 @pytest.fixture

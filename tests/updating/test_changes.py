@@ -23,7 +23,7 @@ from odforecast.updating.changes import (
     whole_forecast,
     without_newest,
 )
-from odforecast.updating.folder import write_page
+from odforecast.updating.run import write_page
 from odforecast.updating.words import lines, sentences
 
 PLACES = ("US", "OH", "WY")
@@ -115,8 +115,8 @@ def test_a_recorded_forecast_is_what_is_compared_with() -> None:
     assert found.settings == ()
     assert (found.table["model"] == 0).all()
     said = " ".join(sentences(found, "OH"))
-    assert "Model and settings are the same." in said
-    assert "One month is new (April 2021: 3 counts)" in said
+    assert "The model and its settings are the same." in said
+    assert "adds 1 new month (April 2021: 3 counts)" in said
     total = found.table[["model", "revisions", "new_months"]].sum(axis=1)
     # Exactly: what the record rounds is no part of any of them.
     np.testing.assert_allclose(total, found.table["change"], rtol=0, atol=1e-9)
@@ -241,7 +241,7 @@ def test_a_word_for_each_month_that_became_final() -> None:
     later = replace(release("2021-04", APRIL), final_through=np.datetime64("2020-12"))
     found = change(later)
     assert str(found.final) == "2020-12"
-    assert "Counts up to December 2020 are final now." in " ".join(sentences(found))
+    assert "Counts through December 2020 are now final." in " ".join(sentences(found))
     assert change(replace(later, final_through=BEFORE.final_through)).final is None
 
 
@@ -270,7 +270,7 @@ def crafted(rows: list[dict]) -> Change:
 @pytest.mark.parametrize(
     ("earlier", "present", "said"),
     [
-        ((900.0, 1000.0, 1100.0), (1040.0, 1090.0, 1140.0), "within"),  # not the other way round
+        ((900.0, 1000.0, 1100.0), (1040.0, 1090.0, 1140.0), "inside"),  # not the other way round
         ((990.0, 1000.0, 1010.0), (980.0, 1050.0, 1100.0), "outside"),
         ((900.0, 1000.0, 1100.0), (850.0, 890.0, 1200.0), "outside"),
     ],
@@ -282,7 +282,7 @@ def test_inside_is_the_new_median_in_the_earlier_interval(
     row = dict(zip(("before_low", "before", "before_high"), earlier, strict=True))
     row |= {"location": "OH", "name": "Ohio", "low": low, "now": now, "high": high}
     text = " ".join(sentences(crafted([row]), "OH"))
-    assert f"It lies {said} the 90% interval of the forecast before" in text
+    assert f"The new median is {said} the previous 90% interval" in text
 
 
 def test_the_largest_change_is_that_beside_its_interval() -> None:
@@ -307,7 +307,7 @@ def test_the_largest_change_is_that_beside_its_interval() -> None:
 def test_no_other_place_is_talked_of() -> None:
     found = change(release("2021-04", APRIL, revise=30.0))
     said = " ".join(sentences(found, "TX"))
-    assert "No earlier forecast of Texas is there to compare with." in said
+    assert "There is no earlier forecast of Texas to compare with." in said
     for name in ("the United States", "Ohio", "Wyoming"):
         assert name not in said
 

@@ -20,7 +20,7 @@ from odforecast.publication import publication_date
 from odforecast.say import rounded, step_of
 from odforecast.updating import outcomes, read
 from odforecast.updating import record as records
-from odforecast.updating.words import coverage_sentence, record_markdown, said_and_came
+from odforecast.updating.words import coverage_sentence, past_forecasts, record_markdown
 
 PLACES = ("US", "OH")
 
@@ -217,7 +217,7 @@ def test_what_came_is_recorded_once_provisional_and_once_settled(tmp_path: Path)
     assert settled["inside_90"].tolist() == held.tolist()
     assert first.loc[first["came_status"] != "settled", "inside_90"].isna().all()
     assert len(settled) == 2
-    assert "4 of them of counts that are settled" not in coverage_sentence(read(path))
+    assert "For 4 of them the count is final" not in coverage_sentence(read(path))
 
 
 def _came(table: pd.DataFrame, status: str) -> list[str]:
@@ -301,9 +301,9 @@ def test_what_is_withdrawn_is_nowhere_judged_and_said_to_be_there(tmp_path: Path
     table = read(path)
     assert set(outcomes(table)["batch"]) == {2}
     said = coverage_sentence(table)
-    assert said.startswith("24 forecasts are in the record.")
-    assert "Not counted are 24 that were withdrawn, for their release was wrong." in said
-    assert {row[0] for row in said_and_came(table, "OH")} == {"2022-05-15"}
+    assert said.startswith("The record holds 24 forecasts.")
+    assert "Not counted: 24 withdrawn because their release was wrong." in said
+    assert {row[0] for row in past_forecasts(table, "OH")} == {"2022-05-15"}
     # Counts stand: they are from another release. The forecast may be made once more, below.
     assert len(records.standing(table)) == len(before) - 24
     assert len(add(path, "2021-03", dt.date(2022, 6, 2))) >= 24
@@ -336,15 +336,15 @@ def test_a_release_forecast_several_times_counts_once(repeats: int, tmp_path: Pa
         add(path, "2021-12", seed=seed)
     table = read(path)
     said = coverage_sentence(table)
-    assert said.startswith("48 forecasts are in the record, 4 of them of counts that are settled")
-    assert ("Not counted are 96 that were made again later" in said) == (repeats == 3)
+    assert said.startswith("The record holds 48 forecasts. For 4 of them the count is final.")
+    assert ("Not counted: 96 made again later" in said) == (repeats == 3)
     # The newest of a release is what is counted, and shown.
     mine = outcomes(table)
     mine = mine[(mine["seed"] == repeats) & (mine["came_status"] == "settled")]
     inside = int(mine["inside_90"].sum())
-    assert f": {inside} ({inside / 4:.0%}) lay in the 90% interval" in said
+    assert f"The 90% interval contained {inside} of these counts ({inside / 4:.0%})" in said
     row = mine[mine["location"] == "OH"].sort_values("month").iloc[0]
-    shown = next(r for r in said_and_came(table, "OH") if r[1] == "2021-04")
+    shown = next(r for r in past_forecasts(table, "OH") if r[1] == "2021-04")
     step = step_of(row["low_90"], row["high_90"])
     assert shown[3].startswith(rounded(row["median"], step) + " (")
 
@@ -356,16 +356,18 @@ def test_a_model_is_judged_by_its_own_forecasts_and_named(tmp_path: Path) -> Non
         if last == "2021-03":
             add(path, last, model="drift")
     table = read(path)
-    assert "24 forecasts by drift are in the record, 4 of them" in coverage_sentence(table, "drift")
-    assert coverage_sentence(table).startswith("48 forecasts by naive are in the record, 4 of")
+    assert "The record holds 24 forecasts by drift. For 4 of them" in coverage_sentence(
+        table, "drift"
+    )
+    assert coverage_sentence(table).startswith("The record holds 48 forecasts by naive. For 4 of")
     assert "Not counted" not in coverage_sentence(table)
-    assert "24 forecasts by drift are in" in record_markdown(path, "OH", model="drift")
+    assert "holds 24 forecasts by drift" in record_markdown(path, "OH", model="drift")
     # The default is what is shown where it is there, whatever was made later.
     default = table.assign(model=table["model"].replace("drift", "dlm"))
-    assert coverage_sentence(default).startswith("24 forecasts by dlm are")
+    assert coverage_sentence(default).startswith("The record holds 24 forecasts by dlm.")
     naive = outcomes(table)
     naive = naive[(naive["model"] == "naive") & (naive["location"] == "OH")]
-    shown = said_and_came(table, "OH", model="naive")
+    shown = past_forecasts(table, "OH", model="naive")
     assert {row[0] for row in shown} == {"2021-10-15", "2022-05-15"}
     assert len({row[1] for row in shown}) == len(shown)
 
@@ -373,17 +375,17 @@ def test_a_model_is_judged_by_its_own_forecasts_and_named(tmp_path: Path) -> Non
 def test_the_record_as_text(tmp_path: Path) -> None:
     path = tmp_path / "record.csv"
     add(path, "2021-03")
-    assert "none is judged" in record_markdown(path)
+    assert "None can be scored yet" in record_markdown(path)
     add(path, "2021-12")
     text = record_markdown(path, "Ohio")
     assert "in 12 months, Ohio:" in text
-    rows = said_and_came(read(path), "OH")
+    rows = past_forecasts(read(path), "OH")
     assert [len(row) for row in rows] == [6] * len(rows)
     assert "| not yet |" in text
-    assert "inside |" in text or "outside |" in text
+    assert "| yes |" in text or "| no |" in text
     assert {row[5] for row in rows} <= {
-        "", "inside", "outside", "not judged yet: first published, too low",
+        "", "yes", "no", "not scored yet",
     }  # fmt: skip
     # The first forecast of what came, never a later and easier one.
     assert {row[0] for row in rows if row[4] != "not yet"} == {"2021-10-15"}
-    assert record_markdown(path, "Texas") == "No forecast of Texas is in the record yet."
+    assert record_markdown(path, "Texas") == "The record has no forecasts of Texas yet."

@@ -18,8 +18,9 @@ from update_server import FIRST, SECOND, rows, serve
 import odforecast as od
 from odforecast.cli import main
 from odforecast.errors import DataError
-from odforecast.updating import Update, folder, outcomes, read
+from odforecast.updating import Update, outcomes, read
 from odforecast.updating import record as records
+from odforecast.updating import run as running
 from odforecast.updating.changes import whole_forecast
 from odforecast.updating.words import sentences
 
@@ -56,7 +57,7 @@ def test_a_folder_of_somebody_elses_is_not_replaced(
     mine.mkdir(parents=True)
     (mine / "thesis.txt").write_text("three years")
     monkeypatch.setattr(od.models.model.Fitted, "forecast", None)  # it is said before the work
-    with pytest.raises(DataError, match=r"holds what no update wrote \(thesis.txt\).*--out"):
+    with pytest.raises(DataError, match=r"holds files that no update wrote \(thesis.txt\).*--out"):
         run()
     assert files(tmp_path / "out") == {"2025-08-13/thesis.txt": b"three years"}
 
@@ -80,7 +81,7 @@ def test_what_a_user_put_beside_our_files_stays(
         held = json.loads((made / "update.json").read_text())
         (made / "update.json").write_text(json.dumps(held | {"release": "2024-08-13"}))
     before = files(tmp_path / "out")
-    with pytest.raises(DataError, match="holds what no update wrote"):
+    with pytest.raises(DataError, match="holds files that no update wrote"):
         run(again=True, seed=2)
     assert files(tmp_path / "out") == before
 
@@ -90,13 +91,13 @@ def test_a_file_put_there_during_the_work_stays(
 ) -> None:
     serve(server, FIRST)
     made = run().folder
-    write = folder.write_page
+    write = running.write_page
 
     def meanwhile(*given: object) -> None:
         write(*given)
         (made / "notes.md").write_text("mine")
 
-    monkeypatch.setattr(folder, "write_page", meanwhile)
+    monkeypatch.setattr(running, "write_page", meanwhile)
     with pytest.raises(DataError, match=r"no update wrote \(notes.md\)"):
         run(again=True, seed=2)
     assert (made / "notes.md").read_text() == "mine"
@@ -259,7 +260,7 @@ def test_words_are_of_the_place_asked_for_alone(server: FakeSocrata, run: Run) -
     assert done.place == "OH"
     said = " ".join(sentences(done.change, "OH"))
     assert "West Virginia" not in said
-    assert "No earlier forecast of Ohio is there to compare with." in said
+    assert "There is no earlier forecast of Ohio to compare with." in said
     assert "West Virginia, the median" in " ".join(sentences(done.change, "WV"))
     page = done.page.read_text()
     assert "12-month counts, West Virginia" not in page
@@ -270,13 +271,13 @@ def test_new_york_has_its_city_beside_it_on_the_page(
     server: FakeSocrata, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    write = folder.write_page
+    write = running.write_page
 
     def look(path: Path, whole: od.Forecast, locations: tuple[str, ...], parts: list) -> None:
         seen.append((whole, locations))
         write(path, whole, locations, parts)
 
-    monkeypatch.setattr(folder, "write_page", look)
+    monkeypatch.setattr(running, "write_page", look)
     serve(server, FIRST, states=None)
     done = run(model="dlm", draws=40, locations="NY")
     ((whole, locations),) = seen
@@ -348,7 +349,7 @@ def test_after_a_retraction_a_later_release_says_the_count(
     od.Archive(tmp_path / "archive").retract("2025-08-13", "columns were exchanged")
     done = run(fetch=False)
     assert not done.new
-    assert any("counts that came are recorded anew" in n for n in done.notes)
+    assert any("counts are recorded anew" in n for n in done.notes)
     after = counts(done.record)
     assert {r for _, r in after.values()} == {"2025-09-17"}
     assert set(after) == set(before)

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 import odforecast as od
 from odforecast.cli import main
 from odforecast.errors import DataError, ScenarioError
-from odforecast.updating.scenarios import FOLDER, FROZEN, freeze, lacking, sections, tracked
+from odforecast.updating.scenarios import FOLDER, FROZEN, _check, freeze, lacking, sections, tracked
 
 DAY = dt.date(2026, 2, 1)
 TEXT = """name: resumed
@@ -30,19 +30,31 @@ def parsed(onset="onset: 2025-11", none=0.4):
 def test_a_scenario_is_frozen_once(tmp_path):
     first = freeze(parsed(), tmp_path, DAY, "2026-02")
     again = freeze(parsed(), tmp_path, dt.date(2026, 3, 1), "2026-03")
-    assert again.on == first.on == DAY
-    assert again.scenario == first.scenario
+    assert again == first
     held = json.loads((tmp_path / FOLDER / "resumed" / FROZEN).read_text())
-    assert held["hash"] == first.scenario.hash
+    assert (held["on"], held["hash"]) == (str(DAY), first.hash)
     assert held["onset"] == {"cooperation-resumed": ["2025-11", "2025-11"]}
     assert sum(held["chances"]["cooperation-resumed"].values()) == pytest.approx(1.0, abs=1e-3)
+
+
+def test_a_scenario_frozen_when_regions_had_their_own_lag_is_still_the_same(tmp_path):
+    freeze(parsed(), tmp_path, DAY, "2026-02")
+    path = tmp_path / FOLDER / "resumed" / FROZEN
+    held = json.loads(path.read_text())
+    held["scenario"]["interventions"][0]["lag_spread"] = {"uniform": [0.0, 1.0]}
+    held["hash"] = "0" * 16
+    held["check"] = _check(held["on"], held["hash"], held["scenario"])
+    path.write_text(json.dumps(held))
+    assert freeze(parsed(), tmp_path, DAY, "2026-02") == parsed()
+    with pytest.raises(ScenarioError, match=r"p_null was 0.4, and is 0.3"):
+        freeze(parsed(none=0.3), tmp_path, DAY, "2026-02")
 
 
 def test_an_open_onset_is_closed_on_the_day_and_stays(tmp_path):
     first = freeze(parsed(onset="lag: 3"), tmp_path, DAY, "2026-02")
     again = freeze(parsed(onset="lag: 3"), tmp_path, DAY, "2026-09")
-    assert str(again.scenario.interventions[0].onset[0]) == "2026-02"
-    assert again.scenario == first.scenario
+    assert str(again.interventions[0].onset[0]) == "2026-02"
+    assert again == first
 
 
 @pytest.mark.parametrize(
@@ -61,7 +73,8 @@ def test_a_changed_scenario_is_refused_with_what_differs(tmp_path, changed, said
 
 @pytest.mark.parametrize("damage", ["{", "[]", "edited"])
 def test_a_damaged_file_is_refused(tmp_path, damage):
-    path = freeze(parsed(), tmp_path, DAY, "2026-02").path
+    freeze(parsed(), tmp_path, DAY, "2026-02")
+    path = tmp_path / FOLDER / "resumed" / FROZEN
     path.write_text(path.read_text().replace("0.4", "0.5") if damage == "edited" else damage)
     with pytest.raises(DataError):
         freeze(parsed(), tmp_path, DAY, "2026-02")

@@ -28,10 +28,10 @@ from odforecast.errors import (
     QuarantineError,
     UnknownNameError,
 )
-from odforecast.updating import Update, default_out, folder, read, record_markdown, update
+from odforecast.updating import Update, default_out, read, record_markdown, update
 from odforecast.updating import record as records
 from odforecast.updating import run as running
-from odforecast.updating.run import Settings, Work
+from odforecast.updating.run import Settings
 from odforecast.vintage.bundle import default_folder
 
 Run = Callable[..., Update]
@@ -97,8 +97,8 @@ def test_two_releases_one_after_the_other(
         check_names=False, atol=0.06,
     )  # fmt: skip
     page = (out / "2025-09-17" / "index.html").read_text()
-    assert "What changed since the forecast before" in page
-    assert "One month is new (April 2025: 4 counts)" in page
+    assert "What changed since the previous forecast" in page
+    assert "adds 1 new month (April 2025: 4 counts)" in page
     assert "2025-04" in record_markdown(second.record_file, "Ohio")
 
 
@@ -150,7 +150,7 @@ def test_months_that_were_missed_are_all_said(server: FakeSocrata, run: Run) -> 
     serve(server, SECOND)
     done = run()
     assert done.change.new_months.size == 3
-    assert "3 months are new (February 2025 to April 2025" in done.page.read_text()
+    assert "adds 3 new months (February 2025 to April 2025" in done.page.read_text()
     assert done.changed["horizon"].max() == 9
 
 
@@ -215,9 +215,9 @@ def test_a_release_with_errors_that_was_let_in_unchecked_is_not_forecast(tmp_pat
     table = od.bundled().as_of("2025-09-17").table
     table.loc[(table["state"] == "OH") & (table["month"] == "2020-03-01"), "reported"] += 700
     store = od.Archive.in_memory({"2025-09-17": table})
-    work = Work(store, tmp_path, Settings("naive", "all", 20, 1), read("none"))
+    work = Update(store, tmp_path, Settings("naive", "all", 20, 1), read("none"))
     with pytest.raises(ArchiveError, match=r"2025-09-17 contradicts itself.*nothing was forecast"):
-        running._updated(work, [], again=False)
+        work._do([], again=False)
     assert not files(tmp_path)
 
 
@@ -284,12 +284,12 @@ def test_what_a_killed_update_left_is_cleared_away(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
-@pytest.mark.parametrize("where", ["folder.write_page", "records.append"])
+@pytest.mark.parametrize("where", ["run.write_page", "records.append"])
 def test_killed_it_leaves_nothing_half_written(where: str, tmp_path: Path) -> None:
     module, name = where.split(".")
     script = f"""
 import os, signal
-from odforecast.updating import folder, record as records, run
+from odforecast.updating import record as records, run
 def kill(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
 setattr({module}, {name!r}, kill)
 run.update({str(tmp_path / "a")!r}, {str(tmp_path / "out")!r}, fetch=False, model="naive",
@@ -374,7 +374,7 @@ def test_a_page_that_fails_leaves_nothing(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(folder, "write_hub", full)
+    monkeypatch.setattr(running, "write_hub", full)
     with pytest.raises(DataError, match=r"cannot write .*2025-08-13: No space left"):
         run()
     assert not files(tmp_path / "out")
@@ -435,7 +435,7 @@ def test_the_users_own_folders(own_archive: Path, server: FakeSocrata) -> None:
     assert default_out() == own_archive.parent / "updates"
     assert sorted(os.listdir(default_out())) == ["2026-02-11", "record.csv"]
     # The bundled release lies beneath: it is compared with, though nothing is recorded of it.
-    assert "No forecast from it is in the record" in " ".join(done.output.split())
+    assert "The record has no forecast from it" in " ".join(done.output.split())
     again = CliRunner().invoke(main, args)
     assert again.exit_code == 0
     assert "Nothing new" in again.output
@@ -452,7 +452,7 @@ def test_the_screen_is_80_columns_wide_and_says_what_changed(
         assert done.exit_code == 0, done.output
     text = done.stdout
     assert "In the United States" in text
-    assert "One month is new (April 2025: 53 counts)" in " ".join(text.split())
+    assert "adds 1 new month (April 2025: 53 counts)" in " ".join(text.split())
     assert "lines more" in text
     lines = [line for line in text.splitlines() if str(tmp_path) not in line]
     assert max(map(len, lines)) <= 80
@@ -501,8 +501,8 @@ def test_the_default_and_the_whole_page(
         done = CliRunner().invoke(main, ["update", *options, "--draws", "200"])
         assert done.exit_code == 0, done.output
     page = (tmp_path / "o" / "2025-09-17" / "index.html").read_text()
-    assert "What changed since the forecast before" in page
-    assert "What was said before, and what came" in page
+    assert "What changed since the previous forecast" in page
+    assert "Past forecasts and final counts" in page
     assert "http-equiv" in page
     assert len(page) < 3_000_000
     assert len(read(tmp_path / "o" / "record.csv")) == 53 * 13 * 2 + 53

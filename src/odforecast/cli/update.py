@@ -88,8 +88,7 @@ def _scenarios(words: tuple[str, ...]) -> list[Scenario]:
 def _screen(done: Update) -> Iterator[str]:
     """What is new and what changed, then the forecast, then the files."""
     from odforecast.forecast.text import beyond_validated
-    from odforecast.updating.folder import checked
-    from odforecast.updating.words import sentences
+    from odforecast.updating.words import checked, sentences
 
     for text in done.notes:
         note(text)
@@ -107,9 +106,12 @@ def _screen(done: Update) -> Iterator[str]:
             warn(text)
     for state, reason in forecast.skipped.items():
         note(f"{state}: {reason}", "skipped")
-    yield "What changed"
-    yield from map(wrapped, sentences(done.change, place))
-    yield from _table(done.change, place)
+    if done.change.before is None:
+        note(*sentences(done.change, place))
+    else:
+        yield "What changed"
+        yield from map(wrapped, sentences(done.change, place))
+        yield from _table(done.change, place)
     yield "Forecast"
     yield wrapped(forecast.text(place))
     where = f"written to {done.folder.parent} (--out writes to another folder)"
@@ -124,19 +126,18 @@ def _table(change: Change, place: str) -> Iterator[str]:
     rows = words.lines(change, place)
     if len(rows) < 2:
         return
-    shown = rows[: 1 + words.SHOWN]
     # The screen is narrow: what the number of draws does is said of the whole change.
-    cells = [[*row[:4], *(cell.partition(" ±")[0] for cell in row[4:])] for row in shown]
-    heads = list(words.HEAD)
-    if change.why_not:
-        cells, heads = [row[:4] for row in cells], heads[:4]
-    elif all(row[6] in ("–", "0") for row in cells):
-        cells, heads = [row[:6] for row in cells], heads[:6]
+    columns = words.shown_columns(change, rows)
+    cells = [
+        [*row[:4], *(cell.partition(" ±")[0] for cell in row[4:])][:columns]
+        for row in rows[: 1 + words.SHOWN]
+    ]
+    heads = [head.removeprefix("From ").lower() for head in words.HEAD[:columns]]
     title = (
-        f"Medians for the 12 months ending in {words.month_of(change):%Y-%m}, at the places where "
-        "they changed most for their interval:"
+        f"Medians for the 12 months ending in {words.month_of(change):%B %Y}, the largest changes "
+        "relative to their intervals first. The last columns split the change:"
     )
-    yield f"{wrapped(title)}\n\n{grid(heads, cells)}\n{wrapped(words.NOTE)}"
+    yield f"{wrapped(title)}\n\n{grid(['', *heads[1:]], cells)}\n{wrapped(words.NOTE)}"
 
 
 def _plain(done: Update) -> dict[str, Any]:

@@ -97,16 +97,7 @@ class Check(Protocol):
 
 @dataclass(frozen=True)
 class Rung:
-    """A check made from a function.
-
-    Examples
-    --------
-    >>> def months(setting):
-    ...     table = pd.DataFrame({"months": [setting.panel().months.size]})
-    ...     return CheckResult("months", None, table, "How many months there are.")
-    >>> isinstance(Rung("months", months), Check)
-    True
-    """
+    """A check made from a function."""
 
     name: str
     function: Callable[[Setting], CheckResult]

@@ -121,7 +121,7 @@ def regional_peaks(panel: Panel) -> pd.DataFrame:
 
 
 def effect_spread(spreads: pd.DataFrame) -> float:
-    """Sd across jurisdictions that the year of the fall has beyond an ordinary year."""
+    """Sd across jurisdictions that the year of the fall has beyond an ordinary one; 0 at least."""
     variance = spreads["sd"] ** 2
     fall, ordinary = (variance[spreads["year"] == name].mean() for name in ("fall", "ordinary"))
     return float(np.sqrt(np.maximum(fall - ordinary, 0.0)))
@@ -251,7 +251,19 @@ def event_ranks(changes: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_placebo_time(panel: Panel, until: object | None = None) -> CheckResult:
-    """Placebo in time: the change at each event among the changes at **all** months."""
+    """Placebo in time: the change at each event among the changes at **all** months.
+
+    The one place that computes placebo ranks and state spreads: what prints them elsewhere
+    prints this.
+
+    Parameters
+    ----------
+    panel : Panel
+        US counts, and those of jurisdictions where there are any.
+    until : month or None
+        Last month of counts used; None takes the last that is settled (12 months old in the
+        panel's release).
+    """
     last = str(settled_through(panel) if until is None else to_month(until))
     changes = growth_changes(panel, until=last)
     folds, apart = placebo_folds(changes), placebo_folds(changes, WINDOW + YEAR)
@@ -271,8 +283,8 @@ def check_placebo_time(panel: Panel, until: object | None = None) -> CheckResult
         *paragraphs,
         *(_line(row) for row in table.to_dict("records")),
         "p: share of disjoint windows that fell as much, over their 24 phases. A date inside "
-        "a fall that had begun ranks low whatever happened that day, so a low rank is not "
-        "evidence for its event; a middling or high rank says that nothing visible followed.",
+        "a fall that had begun ranks low whatever happened that day, so a low rank is no "
+        "evidence for its event; a middling or high one says that nothing visible followed.",
     ]
     if any(s in JURISDICTIONS for s in panel.locations):
         try:
@@ -307,7 +319,15 @@ def _numbers(months: pd.Series[str]) -> NDArray[np.int64]:
 
 
 def check_placebo_outcome(panel: Panel, placebo: Panel) -> CheckResult:
-    """Placebo outcome: the same ranks for deaths that fentanyl supply should not touch."""
+    """Placebo outcome: the same ranks for deaths that fentanyl supply should not touch.
+
+    Parameters
+    ----------
+    panel, placebo : Panel
+        All drugs, and for example psychostimulants (T43.6), US, of one release. Deaths may
+        involve both, so the placebo is not clean: it can only show that a change is **not**
+        specific to fentanyl.
+    """
     last = str(min(settled_through(panel), settled_through(placebo)))
     ours, theirs = (event_ranks(growth_changes(p, until=last)) for p in (panel, placebo))
     table = ours.merge(
@@ -349,7 +369,20 @@ def check_placebo_units(
     permutations: int = 2000,
     seed: int = 1,
 ) -> CheckResult:
-    """Placebo units: do locations with little fentanyl change less?"""
+    """Placebo units: do locations with little fentanyl change less?
+
+    The change in 12-month growth after ``month`` is compared between the third of locations
+    with the least and the third with the most exposure, with a permutation p-value.
+
+    Parameters
+    ----------
+    panel : Panel
+        Counts of jurisdictions.
+    shares : mapping of str to float
+        Exposure by location, as known at ``month``.
+    month : month
+        Date of the event.
+    """
     stamp = str(to_month(month))
     rows = []
     for state in panel.locations:

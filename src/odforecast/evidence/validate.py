@@ -7,17 +7,15 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from odforecast.errors import PanelError, ScenarioError
-from odforecast.evidence.calibration import check_calibration
+from odforecast.evidence.calibration import check_calibration, check_recovery
 from odforecast.evidence.check import Check, CheckResult, Rung, Setting
 from odforecast.evidence.detect import check_detectable, check_identifiability
-from odforecast.evidence.episodes import check_leave_one_out
-from odforecast.evidence.hindcast import check_hindcast, check_leave_this_out
+from odforecast.evidence.hindcast import check_hindcast, check_leave_one_out, check_leave_this_out
 from odforecast.evidence.placebo import (
     check_placebo_outcome,
     check_placebo_time,
     check_placebo_units,
 )
-from odforecast.evidence.recovery import check_recovery
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.intervention import NATION, NULL, Scenario

@@ -5,6 +5,7 @@ date: the counts cannot identify cooperation.
 """
 
 from odforecast.scenario.catalogue import CAVEAT, cite, events, levers, prior_names, references
+from odforecast.scenario.clock import Series, read_series
 from odforecast.scenario.exposure import fentanyl_share, read_exposure
 from odforecast.scenario.file import (
     dump_scenarios,
@@ -37,7 +38,6 @@ from odforecast.scenario.sensitivity import (
     identifiability,
     tornado,
 )
-from odforecast.scenario.series import Series, read_series
 from odforecast.scenario.track import Track, track
 
 __all__ = [

@@ -22,7 +22,7 @@ from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.geography.places import whole_and_parts
 from odforecast.months import Months
 from odforecast.names import INDICATOR_NAMES, LOCATION
-from odforecast.panel import Floats
+from odforecast.panel import Floats, Panel
 from odforecast.scenario import drawing
 from odforecast.scenario.exposure import exposure_vector, share_name
 from odforecast.scenario.intervention import ALL, REST, Intervention, Scenario
@@ -38,15 +38,12 @@ class Applied:
         self.notes: list[str] = []
         self.ahead = baseline.months > baseline.last_month
         self.nation = whole_and_parts(baseline.locations) if sums_to_nation(baseline) else None
-        self._own = indicator_of(baseline)
+        self._own = short_name(baseline.panel)
         self._paths: dict[str, Floats] = {}
         self._deaths: dict[str, dict[str, Floats] | None] = {}
 
     def under(self, scenario: Scenario, exposures: Mapping[str, Floats]) -> Forecast:
-        """The forecast under a scenario, with the classes it carries in the same draws.
-
-        ``exposures`` are those of the locations to each intervention, shape (L,).
-        """
+        """The forecast under a scenario, with the classes it carries in the same draws."""
         own, base = self._own, self.baseline
         classes = {x.scope for x in scenario.interventions} - {ALL, own}
         if own == ALL and len(classes) > 1:
@@ -75,10 +72,7 @@ class Applied:
         return made.with_parts(parts) if parts else made
 
     def felt(self, scenario: Scenario) -> dict[str, Floats]:
-        """Exposure of the locations to each intervention, shape (L,).
-
-        A table that names no US gives the nation what its jurisdictions feel, weighted by deaths.
-        """
+        """Exposure of the locations, (L,); a table without US gives it what its deaths feel."""
         base, out = self.baseline, {}
         whole = whole_and_parts(base.locations)
         for x in scenario.interventions:
@@ -171,10 +165,7 @@ class Applied:
         )
 
     def log_effect(self, x: Intervention, exposure: Floats) -> Floats:
-        """Log rate ratios after the last known month, relative to it, shape (D, L, M).
-
-        Months up to the last known one have 0: what is known is not changed by a scenario.
-        """
+        """Log rate ratios after the last known month, relative to it, (D, L, M); 0 up to it."""
         base = self.baseline
         months = np.concatenate([[base.last_month], base.months])
         drawn = self.drawn(x, exposure, months)
@@ -250,11 +241,7 @@ class Applied:
         return path
 
     def _weights(self, x: Intervention) -> dict[str, Floats] | None:
-        """Deaths of the scope in each jurisdiction, where they are all known: () or (D,) each.
-
-        Those of the draw itself, over all months ahead; where jurisdictions are not forecast, the
-        last counts of the panel.
-        """
+        """Deaths of the scope in each jurisdiction, () or (D,) each, where all are known."""
         scope = x.scope if x.scope not in (ALL, self._own) else ""
         if scope not in self._deaths:
             self._deaths[scope] = self._deaths_of(scope)
@@ -278,12 +265,12 @@ class Applied:
         return dict(zip(JURISDICTIONS, counts)) if np.isfinite(counts).all() else None
 
 
-def indicator_of(forecast: Forecast) -> str:
-    """Short name of what is forecast; all drugs where the forecast does not say."""
-    if forecast.panel is None:
+def short_name(panel: Panel | None) -> str:
+    """Short name of what a panel counts; all drugs without one."""
+    if panel is None:
         return ALL
     named = {name: short for short, name in INDICATOR_NAMES.items()}
-    return named.get(forecast.panel.indicator, forecast.panel.indicator)
+    return named.get(panel.indicator, panel.indicator)
 
 
 def sums_to_nation(forecast: Forecast) -> bool:

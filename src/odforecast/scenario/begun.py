@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import ScenarioError
@@ -31,9 +32,9 @@ from odforecast.geography.places import whole_and_parts
 from odforecast.models import Fitted
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import Months
-from odforecast.names import ALL_DEATHS, INDICATOR_NAMES, VINTAGE_SYNTHETIC
+from odforecast.names import ALL_DEATHS, VINTAGE_SYNTHETIC
 from odforecast.panel import Floats, Panel
-from odforecast.scenario.applying import Applied, Shares
+from odforecast.scenario.applying import Applied, Shares, short_name
 from odforecast.scenario.exposure import share_name
 from odforecast.scenario.intervention import ALL, Intervention, Scenario
 
@@ -59,16 +60,7 @@ ROOM = 1e-9
 
 @dataclass(frozen=True)
 class Past:
-    """What an intervention did to the months of a panel, in one world.
-
-    Attributes
-    ----------
-    x : Intervention
-    log : ndarray, shape (L, T + 11)
-        Mean log rate ratio by the panel's locations, on its grid of months.
-    kept : float
-        Part of a class's averted deaths that does not come all the same.
-    """
+    """What an intervention did: mean log rate ratios (L, T + 11), and the part kept of a class."""
 
     x: Intervention
     log: Floats
@@ -89,27 +81,8 @@ def baseline_without(
 ) -> Forecast:
     """The baseline with the trend that it would have without what has begun.
 
-    Parameters
-    ----------
-    source : Fitted
-        What the baseline is a forecast of; its model is fitted again, at most ``worlds`` times.
-    applied : Applied
-        The baseline, with the seed that it and the scenarios were drawn with.
-    scenario : Scenario
-    exposures : mapping of str to ndarray, shape (L,)
-        Exposure of the baseline's locations to each intervention.
-    worlds : int
-        Worlds of the effect. The time it takes is in proportion.
-
-    Returns
-    -------
-    Forecast
-        The baseline itself where no draw has an effect by its last known month.
-
-    Raises
-    ------
-    ScenarioError
-        If the model forecasts other places or months without the effect.
+    ``applied`` holds the baseline and its seed. The model is fitted again up to ``worlds`` times.
+    The baseline itself where no draw has an effect by its last known month.
     """
     base, panel = applied.baseline, source.panel
     chosen = begun(scenario, base.last_month)
@@ -124,7 +97,7 @@ def baseline_without(
         return base
     pasts = [
         [
-            Past(x, _on_panel(panel, base.locations, months, log[rows].mean(axis=0)),
+            Past(x, regridded(log[rows].mean(axis=0), base.locations, months, panel, 0.0),
                  float(part[rows].mean()))
             for x, log, part in zip(chosen, logs, kept)
         ]
@@ -166,29 +139,14 @@ def panel_without(
     Counts, predicted counts, bounds and earlier releases change in the ratio of the months behind
     them; where months are not known, as those of a flat year. What the release says of its own
     completeness stays, and the deaths from all causes that percentages pending are of change with
-    the last months, so that the late arrivals expected stay in proportion.
-
-    Parameters
-    ----------
-    panel : Panel
-    past : sequence of Past
-    tables : mapping of str to (mapping of str to float)
-        Shares of classes by name and location, where a class has no counts.
-    adds_up : bool
-        The US changes by as many deaths as its jurisdictions, not by an effect of its own.
-
-    Returns
-    -------
-    panel : Panel
-        Marked as made up: no backtest takes it.
-    tables : dict of str to (dict of str to float)
-        The shares at the last month, without the effects.
+    the last months, so that the late arrivals expected stay in proportion. With ``adds_up`` the US
+    changes by as many deaths as its jurisdictions. The panel is marked as made up.
     """
     own = short_name(panel)
     before = {own: _filled(panel.monthly)}
     for name, other in panel.beside.items():
         if name != "all-deaths" and other.indicator != ALL_DEATHS:
-            before[name] = _aligned(panel, other)
+            before[name] = regridded(other.monthly, other.locations, other.month_grid, panel)
     whole = ALL if ALL in before else own
     before[whole] = _filled(before[whole])
     for name in sorted({p.x.scope for p in past} - {ALL, own} | set(before) - {whole}):
@@ -219,10 +177,9 @@ def panel_without(
         if name in before:
             beside[name] = _scaled(other, before[name], after[name], panel)
         else:
-            rows = [panel.locations.index(s) if s in panel.locations else -1
-                    for s in other.locations]  # fmt: skip
-            ratio = np.array([late[i] if i >= 0 else 1.0 for i in rows])[:, None]
-            beside[name] = _times(other, np.broadcast_to(ratio, other.reported.shape))
+            each = pd.Series(late, list(panel.locations)).reindex(other.locations, fill_value=1.0)
+            ratio = np.ones(other.reported.shape) * each.to_numpy(dtype=float)[:, None]
+            beside[name] = _times(other, ratio)
     shares = {key: dict(table) for key, table in tables.items()}
     for name in set(before) - {whole}:
         if share_name(name) in shares:
@@ -230,12 +187,6 @@ def panel_without(
             table = shares[share_name(name)]
             table |= {s: table[s] * float(f) for s, f in zip(panel.locations, factor) if s in table}
     return replace(made, beside=beside), shares
-
-
-def short_name(panel: Panel) -> str:
-    """Short name of what a panel counts."""
-    named = {name: short for short, name in INDICATOR_NAMES.items()}
-    return named.get(panel.indicator, panel.indicator)
 
 
 def _weighed(
@@ -269,12 +220,15 @@ def _groups(
     return [np.sort(g) for g in np.array_split(order, min(worlds, order.size))]
 
 
-def _on_panel(panel: Panel, locations: Sequence[str], months: Months, log: Floats) -> Floats:
-    """Effects on the grid of a panel: nothing before the months given, nor in other places."""
-    out = np.zeros(panel.monthly.shape)
-    rows = [panel.locations.index(s) for s in locations]
-    out[rows, out.shape[1] - months.size :] = log
-    return out
+def regridded(
+    values: Floats, places: Sequence[str], months: Months, grid: Panel, fill: float = np.nan
+) -> Floats:
+    """Values (L, M) on a panel's places and grid of months; ``fill`` where there are none."""
+    at = months.astype("datetime64[s]")
+    frame = pd.DataFrame(values, list(places), at).reindex(
+        index=list(grid.locations), columns=grid.month_grid.astype("datetime64[s]"), fill_value=fill
+    )
+    return frame.to_numpy()
 
 
 def _filled(months: Floats) -> Floats:
@@ -283,16 +237,6 @@ def _filled(months: Floats) -> Floats:
     total = np.where(known, months, 0.0).sum(axis=1)
     mean = np.divide(total, known.sum(axis=1), out=np.ones(len(months)), where=total > 0)
     return np.where(known, months, mean[:, None])
-
-
-def _aligned(panel: Panel, other: Panel) -> Floats:
-    """Months of a panel beside another on that one's grid; NaN where it has none."""
-    out = np.full(panel.monthly.shape, np.nan)
-    _, to, of = np.intersect1d(panel.month_grid, other.month_grid, return_indices=True)
-    for i, state in enumerate(panel.locations):
-        if state in other.locations:
-            out[i, to] = other.monthly[other.locations.index(state), of]
-    return out
 
 
 def _change(months: Floats, scale: Floats, nation: tuple[int, list[int]] | None) -> Floats:
@@ -316,12 +260,8 @@ def _scaled(of: Panel, before: Floats, after: Floats, grid: Panel) -> Panel:
     """A panel, all counts in the ratio of the months behind them, which are on another's grid."""
     sums = rolling_sums(before)
     ratio = np.divide(rolling_sums(after), sums, out=np.ones_like(sums), where=sums > 0)
-    own = np.ones(of.reported.shape)
-    _, to, at = np.intersect1d(of.months, grid.months, return_indices=True)
-    for i, state in enumerate(of.locations):
-        if state in grid.locations:
-            own[i, to] = ratio[grid.locations.index(state), at]
-    return _times(of, own)
+    whole = regridded(ratio, grid.locations, grid.months, of, 1.0)
+    return _times(of, whole[:, -of.months.size :])
 
 
 def _times(panel: Panel, ratio: Floats) -> Panel:

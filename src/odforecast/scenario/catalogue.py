@@ -207,14 +207,7 @@ def cite(key: str) -> str:
 
 
 def numbered(keys: Sequence[str]) -> str:
-    """Their numbers in the list of :func:`references`, as a page prints them.
-
-    Examples
-    --------
-    >>> first, third = references()["id"][[0, 2]]
-    >>> numbered([third, first])
-    '[1, 3]'
-    """
+    """Their numbers in the list of :func:`references`, as a page prints them."""
     place = {key: i for i, key in enumerate(references()["id"], start=1)}
     return f"[{', '.join(map(str, sorted(place[key] for key in keys)))}]"
 

@@ -1,42 +1,65 @@
-"""A clock's reading of counts: each release as it was on its day, with what it still misses drawn.
+"""What a clock reads: releases as they were on their day, with what they still miss drawn.
 
 The posterior of the effect (:mod:`odforecast.scenario.effects`) is worked out exactly for each draw
 of the deaths that arrive late, and the chances are averaged: a deficit does not pass for an effect.
-The last month is left out, for it is the difference of two sums that are both incomplete.
+The last month is left out, for it is the difference of two sums that are both incomplete. Exposures
+and the nation's weights are those of the release that is read.
 
 The estimator of past events stops 24 months after an onset, for later turns are another story. A
 clock cannot stop there: it reads on for five years.
+
+A user's series (purity, price, seizures) stands beside the counts with a stated elasticity. Its
+logarithm is taken for a level and a drift, plus the elasticity times the effect on deaths, plus
+noise, a random walk and single errors whose sizes are estimated from before the onset::
+
+    log y(t) = a + b t + elasticity * beta * shape(t) + walk(t) + error(t)
+
+Given the timing this is normal in ``beta``, as the deaths are, so the two are multiplied exactly,
+timing by timing. An elasticity is an assumption; it has no error here. A series is taken to be
+known, as it is now, to the month before each release: its own revisions are not seen.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize
 from scipy.special import ndtr
 
-from odforecast.errors import PanelError
+from odforecast.errors import DataError, PanelError, ScenarioError
 from odforecast.geography import JURISDICTIONS, NATION, called, closed
 from odforecast.models.delay.constants import delays_for
 from odforecast.models.delay.deficit import SPAN, deficit, is_final, late_draws, prior_factors
-from odforecast.months import ONE_MONTH, Months
+from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import ALL_DRUGS, STATES
 from odforecast.panel import Floats, Panel
-from odforecast.scenario.effects import GRID, Estimator, EventPosterior, EventPrior, Grid, geometric
-from odforecast.scenario.exposure import fentanyl_share
+from odforecast.say import number_of
+from odforecast.scenario.effects import (
+    GRID,
+    Component,
+    Estimator,
+    EventPosterior,
+    EventPrior,
+    Grid,
+    geometric,
+)
 from odforecast.scenario.grammar import ALL
 from odforecast.scenario.intervention import Intervention
-from odforecast.scenario.past import BEFORE, FEWEST, felt_by
-from odforecast.scenario.series import Series, with_series
+from odforecast.scenario.past import BEFORE, FEWEST, eve_shares, felt_by
 from odforecast.seeds import Streams
+from odforecast.sources.columns import Column, Table, needed, number
+from odforecast.sources.read import read_raw
 
 if TYPE_CHECKING:
     from odforecast.vintage.archive import Archive
+    from odforecast.vintage.vintage import Vintage
 
 #: Months after the onset that a clock reads.
 READS = 60
@@ -50,46 +73,220 @@ COARSE = Grid(
     geometric(0.003, 0.3, 6), geometric(0.003, 0.3, 5), (0.0, 0.008, 0.03), (0.04, 0.04, 0.02),
     (12.0,), (None, 0),
 )  # fmt: skip
-
+#: Fewest values of a series before the onset: they say how much it moves by itself.
+FEWEST_VALUES = 12
 THREE = ("works", "nothing", "backfires")
+
+_POSITIVE = "is not a number above 0"
+_COLUMNS = (
+    Column("month", "month"),
+    Column("value", "value", needed(number, _POSITIVE, "leave out months without a value")),
+    Column("elasticity", "elasticity", needed(number, "is not a number")),
+)
+
+
+# ---------------------------------------------------------------------------- a series of one's own
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """A monthly series that an effect on deaths is stated to move too.
+
+    Attributes
+    ----------
+    name : str
+    months : ndarray of datetime64[M], shape (N,)
+        In order; months may be missing.
+    values : ndarray, shape (N,)
+        Above 0. A clock takes them as known, as they are here, to the month before each release.
+    elasticity : float
+        Change of its logarithm for a change of 1 in the logarithm of deaths: 1.2 for a purity
+        that falls by 1.2% where deaths fall by 1%, below 0 for a price that rises.
+    noise : tuple of float, optional
+        Variances of its walk (a month) and of its single errors, on the log scale. Default:
+        estimated from the months before the onset (:meth:`measured`).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from odforecast.scenario import Series
+    >>> months = np.arange("2022-01", "2024-01", dtype="datetime64[M]")
+    >>> purity = Series("purity", months, np.full(24, 15.0), elasticity=1.2)
+    >>> purity.until("2022-03").values.tolist()
+    [15.0, 15.0, 15.0]
+    """
+
+    name: str
+    months: Months
+    values: Floats
+    elasticity: float
+    noise: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        months = np.asarray(self.months, dtype="datetime64[M]")
+        values = np.asarray(self.values, dtype=float)
+        object.__setattr__(self, "months", months)
+        object.__setattr__(self, "values", values)
+        ordered = bool((np.diff(months).astype(int) >= 1).all())
+        if months.shape != values.shape or months.ndim != 1 or not ordered:
+            raise ScenarioError(
+                f"{self.name}: months are not in order, or not as many as values",
+                hint="one value per month, the oldest first",
+            )
+        if not (np.isfinite(values).all() and (values > 0).all()):
+            raise ScenarioError(f"{self.name} has values that are not above 0, allowed: above 0")
+        if not np.isfinite(self.elasticity):
+            raise ScenarioError(f"{self.name}: elasticity is {self.elasticity}, allowed: a number")
+
+    def until(self, month: object) -> Series:
+        """The same, up to a month."""
+        there = self.months <= to_month(month)
+        return replace(self, months=self.months[there], values=self.values[there])
+
+    def measured(self, onset: np.datetime64) -> Series:
+        """The same, with its noise estimated from the months before an onset, 12 or more."""
+        if self.noise is not None:
+            return self
+        before = self.months < onset
+        if before.sum() < FEWEST_VALUES:
+            raise ScenarioError(
+                f"{self.name} has {before.sum()} values before {onset}, allowed: {FEWEST_VALUES} "
+                "or more",
+                hint="they say how much the series moves by itself",
+            )
+        months, logs = self.months[before], np.log(self.values[before])
+        size = max(float(np.var(np.diff(logs))), 1e-6)
+
+        def cost(theta: Floats) -> float:
+            """Minus twice the restricted log likelihood."""
+            walk, error = np.exp(theta)
+            precision, constant = _precision(months, (float(walk), float(error)))
+            return float(constant + logs @ precision @ logs)
+
+        start = np.log([0.3 * size, 0.3 * size])
+        bounds = [(float(np.log(1e-4 * size)), float(np.log(10.0 * size)))] * 2
+        walk, error = np.exp(minimize(cost, start, method="L-BFGS-B", bounds=bounds).x)
+        return replace(self, noise=(float(walk), float(error)))
+
+
+def read_series(path: str | Path, elasticity: float | None = None) -> Series:
+    """A user's series: CSV with the columns ``month``, ``value`` and ``elasticity``.
+
+    Parameters
+    ----------
+    path : path
+        The series is named after the file.
+    elasticity : float, optional
+        In place of the column, which has one number.
+
+    Raises
+    ------
+    ScenarioError
+        If a column is missing, a month is given twice, a value is not above 0, or the
+        elasticity is not stated, or differs from row to row.
+    """
+    needs = ("month", "value") if elasticity is not None else ("month", "value", "elasticity")
+    try:
+        table = Table(
+            read_raw(path), _COLUMNS, needs=needs, others=True,
+            what=f"a table with the columns {', '.join(needs)}",
+        )  # fmt: skip
+        table.refuse_open_end()
+        months, values = table.months("1990-01"), table.values("value")
+        stated = [elasticity] if elasticity is not None else sorted({*table.values("elasticity")})
+    except DataError as error:
+        raise ScenarioError(error.message, error.hint) from error
+    if len(stated) != 1:
+        raise ScenarioError(
+            f"{path}: elasticity is {', '.join(f'{e:g}' for e in stated[:3])}, allowed: one number",
+            hint="the same number in every row",
+        )
+    order = np.argsort(months, kind="stable")
+    if (np.diff(months[order]).astype(int) == 0).any():
+        raise ScenarioError(f"{path}: a month is given twice, allowed: one value per month")
+    return Series(Path(path).stem, months[order], values[order], float(stated[0]))
+
+
+def _precision(months: Months, noise: tuple[float, float]) -> tuple[Floats, float]:
+    """Precision with level and drift free, and the constant of the restricted likelihood."""
+    since = (months - months[0]).astype(float)
+    walk, error = noise
+    covariance = walk * np.minimum.outer(since, since) + error * np.eye(since.size)
+    trend = np.stack([np.ones(since.size), since / max(since[-1], 1.0)], axis=1)
+    inverse = np.linalg.inv(covariance)
+    held = inverse @ trend
+    both = trend.T @ held
+    constant = float(np.linalg.slogdet(covariance)[1] + np.linalg.slogdet(both)[1])
+    return np.asarray(inverse - held @ np.linalg.solve(both, held.T)), constant
+
+
+def with_series(posterior: EventPosterior, series: Sequence[Series]) -> EventPosterior:
+    """A posterior of one event with series beside its counts, exactly.
+
+    They are independent of each other, and of the counts, given the effect.
+    """
+    onset = posterior.events[0].onset[0]
+    for one in series:
+        if one.months[-1] < onset:
+            continue
+        noise = one.measured(onset).noise
+        assert noise is not None
+        known, _ = _precision(one.months, noise)
+        shapes = one.elasticity * posterior.timings[0].shape(one.months)
+        felt = shapes @ known
+        precision, pull = np.einsum("jn,jn->j", felt, shapes), felt @ np.log(one.values)
+        posterior = replace(
+            posterior,
+            components=tuple(_updated(c, precision, pull) for c in posterior.components),
+        )
+    return posterior
+
+
+def _updated(component: Component, precision: Floats, pull: Floats) -> Component:
+    """A component times a normal likelihood of its size; nothing has no size."""
+    if not component.active:
+        return component
+    mean, variance = component.means[..., 0], component.covs[..., 0, 0]
+    narrowed = 1.0 / (1.0 / variance + precision)
+    moved = narrowed * (mean / variance + pull)
+    gain = 0.5 * (moved**2 / narrowed - mean**2 / variance + np.log(narrowed / variance))
+    return replace(
+        component,
+        log_evidence=component.log_evidence + gain,
+        means=moved[..., None],
+        covs=narrowed[..., None, None],
+    )
+
+
+# ------------------------------------------------------------------------------------- releases
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """Counts of one release, completed K times: deaths (K, S, T), the nation's own (K, T)."""
+    """Counts of a release, completed K times: deaths (K, S, T), the nation's own (K, T)."""
 
     months: Months
     states: tuple[str, ...]
     deaths: Floats
     nation: Floats | None
+    felt: dict[str, float]
 
 
 class Clock:
-    """One intervention in one location: its exposures, and releases read as of their day."""
+    """One intervention in one location, and releases read as of their day."""
 
     def __init__(
         self, x: Intervention, code: str, archive: Archive, series: tuple[Series, ...], seed: int
     ) -> None:
         self.x, self.code, self.archive, self.series, self.seed = x, code, archive, series, seed
-        self.prior = EventPrior.of(x)
+        self.prior, self.before = EventPrior.of(x), x.chances()
         self.indicator = ALL_DRUGS if x.scope == ALL else x.scope
         self.notes: list[str] = []
+        self._below: set[tuple[str, str, str]] = set()
 
-    @cached_property
-    def felt(self) -> dict[str, float]:
-        """Exposure of every location, as it was on the eve of the onset."""
-        newest = self.archive.as_of(self.archive.last_seen)
-        panel, shares = newest.panel(), {}
-        if isinstance(self.x.exposure, str):
-            eve = min(self.x.onset[0] - ONE_MONTH, panel.last_month)
-            synthetic = newest.panel("T40.4")
-            shares = {"fentanyl-share": fentanyl_share(panel, synthetic, fill="region", month=eve)}
-        return felt_by(self.x, panel, shares)
-
-    @cached_property
-    def before(self) -> tuple[float, float, float]:
-        """The three chances before there are any counts."""
-        return self.x.chances()
+    def felt(self, vintage: Vintage) -> dict[str, float]:
+        """Exposure of every location on the eve of the onset, as a release has it."""
+        return felt_by(self.x, vintage.panel(), eve_shares(self.x, vintage))
 
     @cached_property
     def weights(self) -> Floats:
@@ -119,10 +316,10 @@ class Clock:
             if np.datetime64(day, "M") < self.x.onset[0]:
                 continue
             try:
-                panel = self.archive.as_of(day).panel(self.indicator)
-                reading = self.reading(panel)
-            except PanelError as error:
-                self.notes.append(f"Release {day} is not read: {error.message}.")
+                vintage = self.archive.as_of(day)
+                reading = self.reading(vintage.panel(self.indicator), self.felt(vintage))
+            except (PanelError, ScenarioError) as error:
+                self.notes.append(f"The release of {day} is not read: {error.message}.")
                 continue
             if reading is None:
                 continue
@@ -130,9 +327,14 @@ class Clock:
             each = np.array([self.chances(p) for p in last])
             sd = float(each[:, 0].std())
             rows.append(_row(day, reading.months[-1], tuple(each.mean(axis=0)), sd))
+        if self._below:
+            counts = number_of(len(self._below), "completed count")
+            self.notes.append(
+                f"In some draws {counts} of a place and month fell below 0; 0 is used instead."
+            )
         return rows, last
 
-    def reading(self, panel: Panel) -> Reading | None:
+    def reading(self, panel: Panel, felt: dict[str, float]) -> Reading | None:
         """A release's counts from four years before the onset; None before there are any since."""
         x = self.x
         last = min(panel.last_month - YOUNGEST * ONE_MONTH, x.onset[1] + READS * ONE_MONTH)
@@ -141,38 +343,44 @@ class Clock:
         grid = panel.month_grid
         span = (grid >= x.onset[0] - BEFORE * ONE_MONTH) & (grid <= last)
         months = completed(panel, IMPUTED, self.seed)[:, :, span]
+        young = (grid[span] > grid[-1] - SPAN * ONE_MONTH) & (not is_final(panel))
+        below = (months < 0.0).any(axis=0) & young
+        months = np.where(below, np.maximum(months, 0.0), months)
         there = {
             s: months[:, i] for i, s in enumerate(panel.locations)
             if np.isfinite(months[:, i]).all()
         }  # fmt: skip
         if self.code not in there:
             raise PanelError(f"{called(self.code)} has months without a count")
-        if self.code != NATION:
-            return Reading(grid[span], (self.code,), there[self.code][:, None], None)
         states = tuple(
             s for s in JURISDICTIONS if s in there and there[s].mean(axis=0).min() >= FEWEST
         )
-        if not states:
-            return Reading(grid[span], (NATION,), there[NATION][:, None], None)
+        alone = self.code != NATION or not states
+        read = [self.code] if alone else [NATION, *states]
+        for s in read:
+            for month in grid[span][below[panel.index(s)]]:
+                self._below.add((str(panel.release), s, str(month)))
+        if alone:
+            return Reading(grid[span], (self.code,), there[self.code][:, None], None, felt)
         deaths = np.stack([there[s] for s in states], axis=1)
-        return Reading(grid[span], states, deaths, there[NATION])
+        return Reading(grid[span], states, deaths, there[NATION], felt)
 
     def estimator(
-        self, months: Months, states: Sequence[str], weights: Floats, nation: bool, light: bool
+        self, months: Months, felt: Floats, weights: Floats, nation: float | None, light: bool
     ) -> Estimator:
-        """The estimator of counts of these places; with the nation's own counts, or without."""
+        """The estimator of counts; ``nation`` is the nation's exposure if its own are read."""
         return Estimator(
-            months, [self.x], np.array([[self.felt[s]] for s in states]), weights,
-            nation=np.array([self.felt[NATION]]) if nation else None,
+            months, [self.x], felt[:, None], weights,
+            nation=None if nation is None else np.array([nation]),
             draws=LIGHT if light else TIMINGS, grid=COARSE if light else GRID, seed=self.seed,
         )  # fmt: skip
 
     def posteriors(self, reading: Reading, until: np.datetime64) -> list[EventPosterior]:
         """One posterior for each completion of the counts, with the series known by then."""
         r = reading
-        made = self.estimator(
-            r.months, r.states, r.deaths.mean(axis=(0, 2)), r.nation is not None, light=False
-        )
+        felt = np.array([r.felt[s] for s in r.states])
+        nation = None if r.nation is None else r.felt[NATION]
+        made = self.estimator(r.months, felt, r.deaths.mean(axis=(0, 2)), nation, light=False)
         known = [s.until(until) for s in self.series if s.months[0] <= until]
         # A release that misses nothing has been completed in one way only.
         n = 1 if (r.deaths == r.deaths[:1]).all() else len(r.deaths)
@@ -195,7 +403,7 @@ def completed(panel: Panel, draws: int, seed: int) -> Floats:
     if missing.adds_up:
         late = closed(late, panel.locations, axis=1)
     n = min(SPAN, months.shape[2])
-    months[:, :, -n:] = np.maximum(months[:, :, -n:] + late[:, :, -n:], 0.0)
+    months[:, :, -n:] += late[:, :, -n:]
     return months
 
 

@@ -1,6 +1,6 @@
 """Draws of an intervention's effect: named uniform numbers through the priors' quantiles.
 
-Two scenarios that share the numbers are paired; states and regions have streams of their own, so
+Two scenarios that share the numbers are paired; states have streams of their own, so
 that asking for fewer of them redraws nothing.
 """
 
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from odforecast.errors import ScenarioError, whole
-from odforecast.geography import JURISDICTIONS, lookup
+from odforecast.geography import JURISDICTIONS
 from odforecast.months import ONE_MONTH, Months
 from odforecast.panel import Floats
 from odforecast.seeds import seed_from
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from odforecast.scenario.intervention import Intervention, Rebound
 
 STREAMS = (
-    "p_null", "size", "share", "onset", "lag", "lag_spread", "ramp", "plateau",
+    "p_null", "size", "share", "onset", "lag", "ramp", "plateau",
     "half_life", "residue", "spread", "replaced", "rebound.p_null", "rebound.fraction",
     "rebound.after", "rebound.ramp", "rebound.half_life",
 )  # fmt: skip
@@ -66,16 +66,11 @@ def draw(
     is_state = np.array([s in _STATES for s in locations])
     own = np.where(is_state, c[:, None] * _own_factors(x, locations, u, seed), 1.0)
     scale = exposure * beta[:, None] * own
-    at = [_region(s) for s in locations]
-    out = np.empty((draws, len(locations), months.size))
-    for region in sorted(set(at)):
-        rows = [i for i, r in enumerate(at) if r == region]
-        stretch = _stretch(x, region, u, seed)
-        out[:, rows] = scale[:, rows, None] * _shape(x, months, u, stretch)[:, None]
-        if x.rebound is not None:
-            back = _rebound_size(x.rebound, scale[:, rows], u)
-            out[:, rows] += back[:, :, None] * _rebound_shape(x, months, u, stretch)[:, None]
-    return out
+    out = scale[:, :, None] * _shape(x, months, u)[:, None]
+    if x.rebound is not None:
+        back = _rebound_size(x.rebound, scale, u)
+        out += back[:, :, None] * _rebound_shape(x, months, u)[:, None]
+    return np.asarray(out)
 
 
 def curve(x: Intervention, months: Months) -> Floats:
@@ -85,11 +80,7 @@ def curve(x: Intervention, months: Months) -> Floats:
 
 
 def outcome(x: Intervention, draws: int, seed: int) -> Floats:
-    """Change of the nation's deaths over 36 months from the onset, in months' worth of them.
-
-    Below 0 where the intervention works, above where it backfires; of the draws of :func:`draw`
-    with the same seed, shape (D,).
-    """
+    """Change of the nation's deaths over 36 months from the onset, in months of them, (D,)."""
     u = uniforms(x, seed, draws)
     return _judged(x, _beta(x, u), u)
 
@@ -142,39 +133,26 @@ def _own_factors(x: Intervention, locations: Sequence[str], u: Numbers, seed: in
     if (tau > 0).any():
         for i, state in enumerate(locations):
             if state in _STATES:
-                z = _normals(x, seed, "spread", state, tau.size)
+                number = seed_from("scenario", seed, x.name, "spread", state)
+                z = np.random.default_rng(number).standard_normal(tau.size)
                 own[:, i] = np.exp(tau * z - 0.5 * tau**2)
     return own
 
 
-def _stretch(x: Intervention, region: str, u: Numbers, seed: int) -> Floats:
-    """What the nation's lag is multiplied by in a region: above 0, of mean 1. Shape (D,)."""
-    omega = x.lag_spread.ppf(u["lag_spread"])
-    if not region:
-        return np.ones(omega.size)
-    z = _normals(x, seed, "lag", region, omega.size)
-    return np.asarray(np.exp(omega * z - 0.5 * omega**2))
-
-
-def _normals(x: Intervention, seed: int, key: str, of: str, draws: int) -> Floats:
-    number = seed_from("scenario", seed, x.name, key, of)
-    return np.random.default_rng(number).standard_normal(draws)
-
-
-def _since(x: Intervention, months: Months, u: Numbers, stretch: Floats | float) -> Floats:
+def _since(x: Intervention, months: Months, u: Numbers) -> Floats:
     """Months since the effect began, shape (D, M)."""
     if x.onset is None:
         raise ScenarioError(f"{x.name}: onset is open", hint="give one with .at('2026-03')")
     first, last = x.onset
     offset = np.floor(u["onset"] * (int((last - first).astype(int)) + 1))
     elapsed = (months - first).astype(float)
-    return np.asarray(elapsed[None, :] - (offset + stretch * x.lag.ppf(u["lag"]))[:, None])
+    return np.asarray(elapsed[None, :] - (offset + x.lag.ppf(u["lag"]))[:, None])
 
 
-def _shape(x: Intervention, months: Months, u: Numbers, stretch: Floats | float = 1.0) -> Floats:
+def _shape(x: Intervention, months: Months, u: Numbers) -> Floats:
     half = None if x.half_life is None else x.half_life.ppf(u["half_life"])
     return rise_and_fade(
-        _since(x, months, u, stretch),
+        _since(x, months, u),
         x.ramp.ppf(u["ramp"]),
         x.plateau.ppf(u["plateau"]),
         half,
@@ -189,24 +167,17 @@ def _rebound_size(rebound: Rebound, scale: Floats, u: Numbers) -> Floats:
     return np.asarray(-np.minimum(scale, 0.0) * fraction[:, None])
 
 
-def _rebound_shape(
-    x: Intervention, months: Months, u: Numbers, stretch: Floats | float = 1.0
-) -> Floats:
+def _rebound_shape(x: Intervention, months: Months, u: Numbers) -> Floats:
     rebound = x.rebound
     assert rebound is not None
     wait = x.ramp.ppf(u["ramp"]) + rebound.after.ppf(u["rebound.after"])
     half = rebound.half_life
     return rise_and_fade(
-        _since(x, months, u, stretch) - wait[:, None],
+        _since(x, months, u) - wait[:, None],
         rebound.ramp.ppf(u["rebound.ramp"]),
         np.zeros(wait.size),
         None if half is None else half.ppf(u["rebound.half_life"]),
     )
-
-
-def _region(location: str) -> str:
-    """The census region whose lag a location has; none for the nation and other sums."""
-    return (lookup(location).region or "") if location in _STATES else ""
 
 
 def rise_and_fade(

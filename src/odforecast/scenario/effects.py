@@ -23,7 +23,7 @@ is taken as normal with the sd ``tau * exposure_se * |beta_e|``, at the posterio
 of beta_e, timing by timing. That states differ is no evidence for an effect, nor for its size.
 
 The answer is "how large was the change of this kind after this date, whatever its cause". Counts
-cannot identify cooperation. A region's own lag and a rebound are not in it; a size that is not
+cannot identify cooperation. A rebound is not in it; a size that is not
 normal, or is multiplied by a share, enters with its mean and sd.
 """
 
@@ -79,17 +79,7 @@ STREAMS = ("onset", "lag", "ramp", "plateau", "half_life", "residue", "spread")
 
 @dataclass(frozen=True, eq=False)
 class Timings:
-    """J draws of when and how an event works, from its prior.
-
-    Attributes
-    ----------
-    onset : datetime64[M]
-        First month in which it may begin.
-    begin : ndarray, shape (J,)
-        Months from there until the effect begins: a later onset, and the lag.
-    lag, ramp, plateau, residue, spread : ndarray, shape (J,)
-    half_life : ndarray, shape (J,), or None
-    """
+    """J draws of when and how an event works: ``begin`` months after the first possible onset."""
 
     onset: np.datetime64
     begin: Floats
@@ -105,22 +95,28 @@ class Timings:
         """Timings from uniform numbers, shape (J, 7)."""
         u = dict(zip(STREAMS, numbers.T))
         choices = int((x.onset[1] - x.onset[0]).astype(int)) + 1
-        lag = x.lag.ppf(u["lag"])
-        return cls(
-            onset=x.onset[0],
-            begin=np.floor(u["onset"] * choices) + lag,
-            lag=lag,
-            ramp=x.ramp.ppf(u["ramp"]),
-            plateau=x.plateau.ppf(u["plateau"]),
-            half_life=None if x.half_life is None else x.half_life.ppf(u["half_life"]),
-            residue=x.residue.ppf(u["residue"]),
-            spread=x.spread.ppf(u["spread"]),
-        )
+        keys = ("lag", "ramp", "plateau", "residue", "spread")
+        drawn = {key: getattr(x, key).ppf(u[key]) for key in keys}
+        half = None if x.half_life is None else x.half_life.ppf(u["half_life"])
+        begin = np.floor(u["onset"] * choices) + drawn["lag"]
+        return cls(x.onset[0], begin, half_life=half, **drawn)
 
     def shape(self, months: Months) -> Floats:
         """Share of the full effect, shape (J, M)."""
         since = (months - self.onset).astype(float)[None] - self.begin[:, None]
         return rise_and_fade(since, self.ramp, self.plateau, self.half_life, self.residue)
+
+    def at(self, rows: Any) -> Timings:
+        """Some of the draws."""
+        of: Any = (v[rows] if isinstance(v, np.ndarray) else v for v in vars(self).values())
+        return Timings(*of)
+
+    @staticmethod
+    def joined(parts: Sequence[Timings]) -> Timings:
+        """Draws of one event, one after the other."""
+        fields = zip(*(vars(t).values() for t in parts))
+        of: Any = (np.concatenate(v) if isinstance(v[0], np.ndarray) else v[0] for v in fields)
+        return Timings(*of)
 
 
 def random_timing(x: Intervention, rng: np.random.Generator) -> Timings:
@@ -165,17 +161,7 @@ def closer(
 
 @dataclass(frozen=True)
 class EventPrior:
-    """Prior of a size: nothing with probability ``p_null``, else normal between two bounds.
-
-    Attributes
-    ----------
-    mean, sd : float
-        Of the normal distribution.
-    low, high : float
-        Its bounds: one of them is 0 where only a fall, or only a rise, counts.
-    p_null : float
-        The tail that does not count included.
-    """
+    """Prior of a size: nothing with probability ``p_null``, else normal between two bounds."""
 
     mean: float
     sd: float
@@ -226,22 +212,10 @@ def _inside(means: Floats, sds: Floats, low: float, high: float) -> Floats:
 
 @dataclass(frozen=True)
 class EventSummary:
-    """What the counts did to the prior of one event.
+    """What the counts did to the prior of one event; means, sds and 90% interval given an effect.
 
-    Attributes
-    ----------
-    name : str
-    prior_mean, prior_sd, mean, sd : float
-        Given an effect.
-    low, high : float
-        90% interval given an effect.
-    prior_p_null, p_null : float
-        Probability of no effect.
-    bayes_factor : float
-        Evidence for no effect against an effect: what multiplies the odds.
-    prior_dominated : bool
-        Whether that factor lies within 1/3 and 3 **and** the sd given an effect keeps more than
-        0.8 of its prior's: then the result is the assumption.
+    The Bayes factor is for no effect. A result is prior-dominated where that lies within 1/3 and 3
+    **and** the sd given an effect keeps more than 0.8 of its prior's: it is the assumption.
     """
 
     name: str
@@ -346,18 +320,7 @@ GRID = Grid(
 
 @dataclass(frozen=True, eq=False)
 class Machine:
-    """Covariances of a series of T months less level, drift and season, inverted at every node.
-
-    Attributes
-    ----------
-    basis : ndarray, shape (n, T)
-        Takes level, drift and the twelve calendar months' constants out.
-    precision : ndarray, shape (K, n, n)
-    logdet, log_prior : ndarray, shape (K,)
-        Of the covariances; of the nodes.
-    axes, spread : ndarray, shape (n, n) and (n,)
-        Eigenvectors (rows) and eigenvalues of a unit walk's covariance.
-    """
+    """Covariances of a series of T months less level, drift and season, inverted at every node."""
 
     basis: Floats
     precision: Floats
@@ -388,11 +351,7 @@ def rotation(weights: Floats) -> Floats:
 
 
 def own_variances(z: Floats, x: Floats, spread: Floats) -> tuple[float, float]:
-    """Variances of the contrasts' walk and noise, by restricted likelihood.
-
-    Every row (of ``z``, on the walk's axes) has its own coefficients of the shapes ``x``, so that
-    what an effect did to a state is not taken for a walk.
-    """
+    """Variances of the contrasts' walk and noise, by restricted likelihood."""
     # Shapes that are one another's multiples, or nothing at all, are one direction, or none.
     _, sizes, directions = np.linalg.svd(x, full_matrices=False)
     seen = directions[sizes > 1e-6]
@@ -653,13 +612,7 @@ class Estimator:
         )  # fmt: skip
 
     def posterior(self, deaths: Floats, nation: Floats | None = None) -> EventPosterior:
-        """Posterior given monthly deaths, shape (S, T), and the nation's, shape (T,).
-
-        Raises
-        ------
-        ScenarioError
-            If shapes do not fit, or counts are missing.
-        """
+        """Posterior given monthly deaths, shape (S, T), and the nation's, shape (T,)."""
         z = self._rows(deaths, nation)
         m, own = self._machine, (1.0, 1.0)
         if len(z) > 1:
@@ -714,17 +667,7 @@ class Estimator:
 
 @dataclass(frozen=True, eq=False)
 class EffectDraws:
-    """Draws of sizes and timings.
-
-    Attributes
-    ----------
-    beta : ndarray, shape (n, E)
-        Log rate ratio at full strength and exposure 1; 0 where there is no effect.
-    timing : ndarray of int, shape (n,)
-        Which timing each draw has.
-    node : ndarray of int, shape (n,)
-        Which variances.
-    """
+    """Draws of sizes (n, E), 0 for no effect, and which timing and variances each has."""
 
     beta: Floats
     timing: Any
@@ -883,11 +826,7 @@ class EventPosterior:
         )  # fmt: skip
 
     def draws(self, n: int = 1000, seed: int = 1) -> EffectDraws:
-        """``n`` draws, "no effect" among them.
-
-        Sets of events, variances and timings are drawn in proportion to their weights, evenly
-        (systematic resampling), then the sizes.
-        """
+        """``n`` draws, "no effect" among them: sets, variances and timings evenly by weight."""
         rng = np.random.default_rng(seed_from("posterior", seed, *(x.name for x in self.events)))
         logs = np.stack([self._logs(i) + p for i, p in enumerate(self._log_priors())])
         edges = np.cumsum(np.exp(logs - logs.max()).ravel())

@@ -222,7 +222,7 @@ def _intervention(plain: object, where: str) -> Intervention:
     if not isinstance(plain, Mapping):
         raise ScenarioError(f"{where}: an intervention is a table of keys, got {shown(plain)}")
     given = dict(plain)
-    sure = given.pop("probability", 1)
+    sure, regions = given.pop("probability", 1), given.pop("lag_spread", 0)
     check_keys(given, FORMS[grammar.Intervention], where)
     if "prior" in given:
         base = _named(given.pop("prior"), where)
@@ -247,6 +247,7 @@ def _intervention(plain: object, where: str) -> Intervention:
     rebound = given.pop("rebound", None)
     values = _read(given, grammar.Intervention, where)
     _check_sure(sure, values.get("p_null", 0.0), where)
+    _check_regions(regions, where)
     values["size"] = values.pop(sizes[0])
     values["rebound"] = _rebound(rebound, f"{where}: rebound")
     try:
@@ -266,6 +267,15 @@ def _check_sure(probability: object, p_null: Any, where: str) -> None:
         raise ScenarioError(
             f"{where}: key 'probability' is {chance:g}, and is no longer taken",
             hint=f"leave it out, and write p_null: {nothing:.12g}, the probability of no effect",
+        )
+
+
+def _check_regions(spread: object, where: str) -> None:
+    """Refuse the ``lag_spread`` of earlier files, but for nothing and what named priors had."""
+    if spread not in grammar.OLD_LAGS or isinstance(spread, bool):
+        raise ScenarioError(
+            f"{where}: key 'lag_spread' is {shown(spread)}, and is no longer taken",
+            hint="leave it out: all census regions have the nation's lag, whose prior may be wider",
         )
 
 

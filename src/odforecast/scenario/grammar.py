@@ -57,6 +57,9 @@ LARGEST_SIZE = 1.61
 #: Range of a distribution's parameters: outside it, its percentiles are no numbers any more.
 SMALLEST, LARGEST = 1e-6, 1e6
 
+#: What a region's own lag may have been in earlier files: nothing, or what named priors had.
+OLD_LAGS = (0, {"uniform": [0, 1]}, {"uniform": {"low": 0, "high": 1}})
+
 #: Keys that give the size; one of them.
 SIZES = ("size", "percent", "dose")
 
@@ -312,7 +315,6 @@ MONTHS = _quantity(0.0, 1200.0, "months")
 MONTHS_OR_NONE = _quantity(0.0, 1200.0, "months", none=True)
 SHARE = _quantity(0.0, 1.0, "share")
 SPREAD = _quantity(0.0, 1.0, "sd of a log")
-LAG_SPREAD = _quantity(0.0, 1.5, "sd of a log")
 _ELASTICITY = _quantity(0.0, 5.0, "")
 _LOG_RATIO = _quantity(-5.0, 5.0, "percent")
 
@@ -573,7 +575,6 @@ class Intervention(msgspec.Struct, forbid_unknown_fields=True):
     direction: Annotated[Any, DIRECTION.says("Which sign of the size counts; the other tail is "
                                              "nothing")]  # fmt: skip
     lag: Annotated[Any, MONTHS.says("Months until the effect begins")]
-    lag_spread: Annotated[Any, LAG_SPREAD.says("Sd of the log of a census region's own lag")]
     ramp: Annotated[Any, MONTHS.says("Months until it is full")]
     plateau: Annotated[Any, MONTHS.says("Months until it begins to fade")]
     half_life: Annotated[Any, MONTHS_OR_NONE.says("Months until half of it is gone; or none")]
@@ -681,6 +682,10 @@ def json_schema() -> Schema:
     defs["Intervention"]["properties"]["probability"] = {
         "description": "Of earlier files, that it is sure; p_null says how likely no effect is",
         "anyOf": [{"const": 1}, {"type": "string", "pattern": rf"^\s*\+?100(\.0*)?\s*%\s*{_END}"}],
+    }
+    defs["Intervention"]["properties"]["lag_spread"] = {
+        "description": "Of earlier files; all census regions have the nation's lag",
+        "enum": list(OLD_LAGS),
     }
     full = [name for name in prior_names() if "fraction" in prior_table(name)]
     defs["Rebound"]["anyOf"] = [

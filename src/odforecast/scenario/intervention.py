@@ -1,6 +1,6 @@
 """Intervention: an assumed effect on log monthly deaths, with priors for all it depends on.
 
-In state *s* of region *r* and month *t*, with ``x = t - onset - lag_r`` in months,
+In state *s* and month *t*, with ``x = t - onset - lag`` in months,
 
     delta_s(t) = b_s shape(x) + fraction (-b_s)+ rebound shape(x - ramp - after)
     b_s        = c beta u_s exposure_s,    u_s ~ LogNormal(-tau^2 / 2, tau)
@@ -112,8 +112,6 @@ class Intervention:
         With ``"fall"`` or ``"rise"`` the other tail of the size is nothing.
     lag, ramp, plateau : Prior
         Months until the effect begins, until it is full, and until it begins to fade.
-    lag_spread : Prior
-        Sd of the log of a census region's own lag, around the nation's.
     half_life : Prior or None
         Months until half of it is gone; None: it stays.
     residue : Prior
@@ -156,7 +154,6 @@ class Intervention:
     p_null: float = 0.0
     direction: str = "either"
     lag: Prior = _ZERO
-    lag_spread: Prior = _ZERO
     ramp: Prior = _ZERO
     plateau: Prior = _ZERO
     half_life: Prior | None = None
@@ -466,10 +463,10 @@ class Scenario:
     def hash(self) -> str:
         """Hash of all that is assumed, 16 hex digits; what is only for people does not count."""
         plain = {k: v for k, v in self.to_dict().items() if k not in ("title", "question")}
-        # Files once had a probability too: that it is sure keeps the hashes they had.
+        # Files once had these too: what they say of every file keeps the hashes they had.
+        gone = {"probability": 1.0, "lag_spread": 0.0}
         plain["interventions"] = [
-            {k: v for k, v in x.items() if k != "belief"} | {"probability": 1.0}
-            for x in plain["interventions"]
+            {k: v for k, v in x.items() if k != "belief"} | gone for x in plain["interventions"]
         ]
         return content_hash(json.dumps(plain, sort_keys=True))
 

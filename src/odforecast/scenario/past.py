@@ -38,6 +38,7 @@ from odforecast.scoring.truth import MIN_AGE
 
 if TYPE_CHECKING:
     from odforecast.vintage.archive import Archive
+    from odforecast.vintage.vintage import Vintage
 
 #: Events of the catalogue, and the named prior each is an instance of.
 PRIOR_OF = {
@@ -81,18 +82,7 @@ YEAR = 12
 
 
 def past_event(event: str | Intervention) -> Intervention:
-    """An event of the catalogue with its prior.
-
-    Raises
-    ------
-    UnknownNameError
-        If the catalogue has no prior for it.
-
-    Examples
-    --------
-    >>> past_event("class-scheduled").onset[0]
-    np.datetime64('2019-05')
-    """
+    """An event of the catalogue with its prior; refused if it has none."""
     if isinstance(event, Intervention):
         return event
     if event not in PRIOR_OF:
@@ -121,17 +111,7 @@ def anything_else(x: Intervention) -> Intervention:
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """The counts behind a posterior.
-
-    Attributes
-    ----------
-    months : ndarray of datetime64[M], shape (T,)
-    states : list of str
-        Jurisdictions whose months all hold some deaths; or US, where there are none.
-    deaths : ndarray, shape (S, T)
-    nation : ndarray, shape (T,), or None
-        The nation's own months, where the panel has them beside states.
-    """
+    """The counts behind a posterior: (S, T) of jurisdictions, or of US alone; the nation's own."""
 
     months: Months
     states: list[str]
@@ -140,13 +120,7 @@ class Seen:
 
 
 def seen_counts(panel: Panel, x: Intervention) -> Seen:
-    """Four years before the onset to two years after it, final where a year after it is.
-
-    Raises
-    ------
-    ScenarioError
-        If no location has months without a gap.
-    """
+    """Four years before the onset to two years after it, final where a year after it is."""
     last = min(x.onset[1] + WINDOW * ONE_MONTH, panel.last_month)
     if panel.final_through >= x.onset[1] + 12 * ONE_MONTH:
         last = min(last, panel.final_through)
@@ -172,19 +146,10 @@ def posterior_of(
     timings: int = MANY,
     seed: int = 1,
 ) -> tuple[Seen, EventPosterior]:
-    """Posterior of one event, or two, from a panel of their scope.
+    """Posterior of one event, or two (with four times the timings), from a panel of their scope.
 
-    The nation's own counts say what the mean did, the states how they differ from it.
-
-    Parameters
-    ----------
-    panel : Panel
-    both : sequence of Intervention
-        The window is that of the first.
-    felt : sequence of mapping of str to float
-        Exposure of each location to each event.
-    timings, seed : int
-        Draws of the timing; of two events together four times as many.
+    The nation's own counts say what the mean did, the states how they differ from it. The window is
+    that of the first event; ``felt`` has the exposure of each location to each.
     """
     seen = seen_counts(panel, both[0])
     nation = None if seen.nation is None else np.array([f[NATION] for f in felt])
@@ -436,7 +401,7 @@ def past(
             f"{x.name}: onset is {first}, allowed: after {panel.months[0]}, before "
             f"{panel.last_month}"
         )
-    felt = _felt(archive, both, panel)
+    felt = [felt_by(e, panel, eve_shares(e, newest)) for e in both]
     seen, posterior = posterior_of(panel, both, felt, timings=timings, seed=seed)
     states = seen.states
     drawn = posterior.draws(draws, seed)
@@ -471,14 +436,7 @@ def past(
 def removed(months: Floats, observed: Floats, delta: Floats) -> Floats:
     """12-month counts with an effect taken out of every month, shape (D, M).
 
-    Parameters
-    ----------
-    months : ndarray, shape (M + 11,)
-        Monthly deaths behind the counts.
-    observed : ndarray, shape (M,)
-        12-month-ending counts.
-    delta : ndarray, shape (D, M + 11)
-        Log rate ratio; where it is 0 the count comes back as it was.
+    ``delta`` is the log rate ratio of the months behind them; where it is 0 the count stays.
 
     Examples
     --------
@@ -512,18 +470,13 @@ def felt_by(
     return out
 
 
-def _felt(archive: Archive, both: Sequence[Intervention], panel: Panel) -> list[dict[str, float]]:
-    """Exposure of all locations to each event, as it was on its eve."""
-    out = []
-    for x in both:
-        shares = {}
-        if isinstance(x.exposure, str):
-            eve = x.onset[0] - ONE_MONTH
-            newest = archive.as_of()
-            every, synthetic = (newest.panel(i) for i in (ALL_DRUGS, SYNTHETIC_OPIOIDS))
-            shares = {"fentanyl-share": fentanyl_share(every, synthetic, fill="region", month=eve)}
-        out.append(felt_by(x, panel, shares))
-    return out
+def eve_shares(x: Intervention, vintage: Vintage) -> dict[str, dict[str, float]]:
+    """Shares for an exposure by name, as they were on the eve of the onset, in a release."""
+    if not isinstance(x.exposure, str):
+        return {}
+    every, synthetic = (vintage.panel(i) for i in (ALL_DRUGS, SYNTHETIC_OPIOIDS))
+    eve = min(x.onset[0] - ONE_MONTH, every.last_month)
+    return {"fentanyl-share": fentanyl_share(every, synthetic, fill="region", month=eve)}
 
 
 def _eve(

@@ -20,7 +20,7 @@ from odforecast.models import Fitted
 from odforecast.models.model import default_place
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import DEFAULT_SEED, LOCATION, SCENARIO_ID, TARGET_12MO, TARGET_MONTH
-from odforecast.panel import Floats, Frozen
+from odforecast.panel import Floats, Frozen, Panel
 from odforecast.say import card, few, html_table, number_of, steady
 from odforecast.scenario import answer
 from odforecast.scenario.applying import Applied
@@ -135,10 +135,9 @@ def project(
     names = [s.name for s in chosen]
     if len(set(names)) != len(names):
         raise ScenarioError(f"scenario names repeat: {', '.join(names)}", hint="rename one")
-    if seed is None:
-        own = source.provenance.get("seed") if isinstance(source, Forecast) else None
-        seed = DEFAULT_SEED if own is None else int(own)
-    seed = whole("seed", seed, 0, ScenarioError)
+    own = source.provenance.get("seed") if isinstance(source, Forecast) else None
+    given_seed = (DEFAULT_SEED if own is None else int(own)) if seed is None else seed
+    seed = whole("seed", given_seed, 0, ScenarioError)
     if isinstance(source, Forecast):
         if horizon is not None or draws is not None or until is not None:
             raise ScenarioError(
@@ -150,44 +149,34 @@ def project(
         if horizon is None and until is None:
             horizon = HORIZON
         baseline = source.forecast(horizon, until, DRAWS if draws is None else draws, seed)
-    shares = share_tables(baseline, exposures)
+    shares = share_tables(baseline.panel, exposures)
     applied = Applied(baseline, shares, seed)
     warnings = list(baseline.warnings)
     forecasts: dict[str, Forecast] = {}
     bases: dict[str, Forecast] = {}
     felt: dict[str, dict[str, Floats]] = {}
     for scenario in chosen:
+        name = scenario.name
         if scenario.is_null:
-            forecasts[scenario.name] = baseline
+            forecasts[name] = baseline
             continue
         check_scenario(baseline, scenario, first_month, warnings, isinstance(source, Fitted))
-        felt[scenario.name] = applied.felt(scenario)
-        acting = applied
+        felt[name], acting = applied.felt(scenario), applied
         if isinstance(source, Fitted):
-            without = baseline_without(source, applied, scenario, felt[scenario.name])
+            without = baseline_without(source, applied, scenario, felt[name])
             if without is not baseline:
-                acting = Applied(without, shares, seed)
-                bases[scenario.name] = without
-        forecasts[scenario.name] = acting.under(scenario, felt[scenario.name])
+                acting, bases[name] = Applied(without, shares, seed), without
+        forecasts[name] = acting.under(scenario, felt[name])
         warnings += acting.notes
-    return Projection(
-        baseline=baseline,
-        scenarios=tuple(chosen),
-        forecasts=forecasts,
-        exposures=felt,
-        seed=seed,
-        warnings=tuple(dict.fromkeys(warnings)),
-        source=baseline,
-        tables=shares,
-        bases=bases,
-    )
+    told = tuple(dict.fromkeys(warnings))
+    return Projection(baseline, tuple(chosen), forecasts, felt, seed, told, baseline, shares, bases)
 
 
 def share_tables(
-    baseline: Forecast, exposures: Mapping[str, Mapping[str, float]] | None
+    panel: Panel | None, exposures: Mapping[str, Mapping[str, float]] | None = None
 ) -> dict[str, Mapping[str, float]]:
     """Shares by name and location: as given, or as the panel itself had them that day."""
-    shares, panel = dict(exposures or {}), baseline.panel
+    shares = dict(exposures or {})
     for short, beside in ({} if panel is None else panel.beside).items():
         if panel is not None and short in SCOPES and share_name(short) not in shares:
             shares[share_name(short)] = fentanyl_share(panel, beside, fill="region")
@@ -499,22 +488,19 @@ class Projection(Frozen):
             (CDC code or FIPS), ``month`` (end of the 12 months, as text: ``2026-03``), all str;
             ``level`` (of the quantile, float), ``value`` (deaths in the 12 months, float).
         """
-        parts = []
+        frames = []
         for name, forecast in self.forecasts.items():
             values = forecast.quantiles(levels)
             n_levels, n_loc, n_months = values.shape
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "scenario_id": name,
-                        "location": np.tile(np.repeat(forecast.locations, n_months), n_levels),
-                        "month": np.tile(forecast.months.astype(str), n_levels * n_loc),
-                        "level": np.repeat(levels, n_loc * n_months),
-                        "value": values.ravel(),
-                    }
-                )
-            )
-        return pd.concat(parts, ignore_index=True)
+            columns = {
+                SCENARIO_ID: name,
+                "location": np.tile(np.repeat(forecast.locations, n_months), n_levels),
+                "month": np.tile(forecast.months.astype(str), n_levels * n_loc),
+                "level": np.repeat(levels, n_loc * n_months),
+                "value": values.ravel(),
+            }
+            frames.append(pd.DataFrame(columns))
+        return stacked(frames)
 
     def answer(self, against: str | None = None) -> pd.DataFrame:
         """One row per scenario and location: if it works, the chances, and over all outcomes.
@@ -539,31 +525,26 @@ class Projection(Frozen):
             many, more). A what-if has no chances: NaN, and all of its numbers hold given that it
             works. Of several interventions the chances are in :meth:`outcomes`.
         """
-        rows = []
+        frames = []
         for scenario, saved, base in self._totals(against):
             judged = answer.judged(scenario)
             works = answer.everything_works(scenario, *self._drawn)
-            counted = self.counted(scenario.name)
+            held = self.counted(scenario.name)
             chances = judged[0].chances() if len(judged) == len(scenario.interventions) == 1 else ()
             months = self.baseline.months[self.since_onset(scenario.name, against)]
-            for i, place in enumerate(self.baseline.locations):
-                all_of_it = saved[counted, i]
-                rows.append(
-                    {
-                        SCENARIO_ID: scenario.name,
-                        "against": self.against(against),
-                        "location": place,
-                        "first_month": str(months[0]),
-                        "last_month": str(months[-1]),
-                        "baseline": base[:, i].mean(),
-                        **dict(zip(_CHANCES, chances or (np.nan,) * 3)),
-                        **_summary("averted_if_works", saved[works, i], (0.05, 0.5, 0.95)),
-                        **_summary("averted", all_of_it, _ENDS, fewest=1),
-                        "percent_mean": _percent(base, base - saved)[counted, i].mean(),
-                        **(_ties(all_of_it) if judged else dict.fromkeys(_TIES, np.nan)),
-                    }
-                )
-        return pd.DataFrame(rows)
+            columns: dict[str, Any] = {
+                **self._keys(scenario, against),
+                "first_month": str(months[0]),
+                "last_month": str(months[-1]),
+                "baseline": mean_of(base),
+                **dict(zip(_CHANCES, chances or (np.nan,) * 3)),
+                **summary_of("averted_if_works", saved[works], (0.05, 0.5, 0.95)),
+                **summary_of("averted", saved[held], _ENDS, fewest=1),
+                "percent_mean": mean_of(_percent(base, base - saved)[held]),
+                **_ties(saved[held], bool(judged)),
+            }
+            frames.append(pd.DataFrame(columns))
+        return stacked(frames)
 
     def outcomes(self, against: str | None = None) -> pd.DataFrame:
         """What may come of each scenario, how likely that is, and what it would avert.
@@ -579,26 +560,20 @@ class Projection(Frozen):
             fewer than 10 draws but for the mean). The means weighed by the shares add up to
             ``averted_mean`` of :meth:`answer`.
         """
-        rows = []
+        frames = []
         for scenario, saved, _ in self._totals(against):
-            counted = self.counted(scenario.name)
+            n = self.counted(scenario.name).sum()
             for outcome in answer.outcomes_of(scenario, *self._drawn):
-                for i, place in enumerate(self.baseline.locations):
-                    there = saved[outcome.draws, i]
-                    mean = there.mean() if there.size else np.nan
-                    rows.append(
-                        {
-                            SCENARIO_ID: scenario.name,
-                            "against": self.against(against),
-                            "location": place,
-                            "outcome": outcome.label,
-                            "chance": outcome.chance,
-                            "share": there.size / counted.sum(),
-                            **_summary("averted", there, _ENDS),
-                            "averted_mean": mean,
-                        }
-                    )
-        return pd.DataFrame(rows)
+                there = saved[outcome.draws]
+                columns: dict[str, Any] = {
+                    **self._keys(scenario, against),
+                    "outcome": outcome.label,
+                    "chance": outcome.chance,
+                    "share": len(there) / n,
+                    **summary_of("averted", there, _ENDS),
+                }
+                frames.append(pd.DataFrame(columns | {"averted_mean": mean_of(there)}))
+        return stacked(frames)
 
     def text(self, location: str | None = None) -> str:
         """The answer for one place, in plain sentences, for people.
@@ -634,41 +609,28 @@ class Projection(Frozen):
             fewer deaths), ``percent_q05`` …, ``fewer, same, more`` (shares of the draws).
         """
         probs = quantile_levels(levels, ScenarioError)
-        other = self.against(against)
-        months, ahead = self.baseline.months[self.ahead], self.ahead
-        rows = []
-        for scenario in self._counted(other):
-            counted = self.counted(scenario.name)
-            base = self.counted_against(scenario.name, against).draws[:, :, ahead]
-            path = self.forecast(scenario.name).draws[:, :, ahead]
-            spans = periods(months, scenario, self._first(scenario.name, against))
-            for kind, label, span in spans:
+        months, ahead, frames = self.baseline.months[self.ahead], self.ahead, []
+        for scenario in self._counted(self.against(against)):
+            name, judged = scenario.name, bool(answer.judged(scenario))
+            held = self.counted(name)
+            base = self.counted_against(name, against).draws[:, :, ahead]
+            path = self.forecast(name).draws[:, :, ahead]
+            for kind, label, span in periods(months, scenario, self._first(name, against)):
                 a, b = base[:, :, span].sum(axis=2), path[:, :, span].sum(axis=2)
-                saved, percent = (a - b)[counted], _percent(a, b)[counted]
-                q = np.quantile([saved, percent], probs, axis=1)
-                for i, place in enumerate(self.baseline.locations):
-                    rows.append(
-                        {
-                            SCENARIO_ID: scenario.name,
-                            "against": other,
-                            "location": place,
-                            "kind": kind,
-                            "period": label,
-                            "first_month": str(months[span][0]),
-                            "last_month": str(months[span][-1]),
-                            "baseline": a[:, i].mean(),
-                            "averted_mean": saved[:, i].mean(),
-                            **_spread("averted", q[:, 0, i], probs),
-                            "percent_mean": percent[:, i].mean(),
-                            **_spread("percent", q[:, 1, i], probs),
-                            **(
-                                _ties(saved[:, i])
-                                if answer.judged(scenario)
-                                else dict.fromkeys(_TIES, np.nan)
-                            ),
-                        }
-                    )
-        return pd.DataFrame(rows)
+                saved, percent = (a - b)[held], _percent(a, b)[held]
+                columns: dict[str, Any] = {
+                    **self._keys(scenario, against),
+                    "kind": kind,
+                    "period": label,
+                    "first_month": str(months[span][0]),
+                    "last_month": str(months[span][-1]),
+                    "baseline": mean_of(a),
+                    **summary_of("averted", saved, probs, fewest=1),
+                    **summary_of("percent", percent, probs, fewest=1),
+                    **_ties(saved, judged),
+                }
+                frames.append(pd.DataFrame(columns))
+        return stacked(frames)
 
     def probability_fewer_than(
         self, value: float, location: str = NATION, target: str = TARGET_12MO
@@ -681,29 +643,22 @@ class Projection(Frozen):
             ``scenario_id, location, month, value, probability``.
         """
         i = self.baseline.index(location)
-        frames = [
-            pd.DataFrame(
-                {
-                    SCENARIO_ID: name,
-                    "location": self.baseline.locations[i],
-                    "month": forecast.months.astype(str),
-                    "value": float(value),
-                    "probability": forecast.probability_below(value, target)[i],
-                }
-            )
-            for name, forecast in self.forecasts.items()
-        ]
-        return pd.concat(frames, ignore_index=True)
+        frames = []
+        for name, forecast in self.forecasts.items():
+            columns = {
+                SCENARIO_ID: name,
+                "location": self.baseline.locations[i],
+                "month": forecast.months.astype(str),
+                "value": float(value),
+                "probability": forecast.probability_below(value, target)[i],
+            }
+            frames.append(pd.DataFrame(columns))
+        return stacked(frames)
 
     def exposure_table(self) -> pd.DataFrame:
         """Exposure of every location to every intervention."""
         rows = [
-            {
-                SCENARIO_ID: name,
-                "intervention": key,
-                "location": state,
-                "exposure": float(value),
-            }
+            (name, key, state, float(value))
             for name, table in self.exposures.items()
             for key, values in table.items()
             for state, value in zip(self.baseline.locations, values)
@@ -753,16 +708,18 @@ class Projection(Frozen):
         """The scenarios whose deaths averted are counted against another."""
         return (s for s in self.scenarios if not s.is_null and s.name != other)
 
+    def _keys(self, scenario: Scenario, against: str | None) -> dict[str, Any]:
+        """First columns of a table of a scenario: a row per location."""
+        places = list(self.baseline.locations)
+        return {SCENARIO_ID: scenario.name, "against": self.against(against), "location": places}
+
     def _totals(self, against: str | None) -> Iterator[tuple[Scenario, Floats, Floats]]:
         """Each scenario with its deaths averted and those without it, from the onset: (D, L)."""
         for scenario in self._counted(self.against(against)):
             span = self.since_onset(scenario.name, against)
             base = self.counted_against(scenario.name, against).draws[:, :, span].sum(axis=2)
-            yield (
-                scenario,
-                base - self.forecast(scenario.name).draws[:, :, span].sum(axis=2),
-                base,
-            )
+            path = self.forecast(scenario.name).draws[:, :, span].sum(axis=2)
+            yield scenario, base - path, base
 
     def counted(self, name: str) -> NDArray[np.bool_]:
         """In which draws the answer of a scenario holds: all, or where its what-ifs work. (D,)."""
@@ -820,21 +777,31 @@ def _percent(before: Floats, after: Floats) -> Floats:
     return np.divide(100.0 * (after - before), before, out=np.zeros_like(before), where=before > 0)
 
 
-def _summary(
-    name: str, values: Floats, levels: Sequence[float], fewest: int = FEWEST
-) -> dict[str, float]:
-    """Mean and quantiles by columns; an interval of three draws says nothing, nor does a mean."""
-    few = values.size < fewest
-    ends = np.full(len(levels), np.nan) if few else np.quantile(values, levels)
-    return {f"{name}_mean": np.nan if few else float(values.mean()), **_spread(name, ends, levels)}
+def mean_of(values: Floats) -> Floats:
+    """Means over the draws, (D, L) to (L,), each summed as a series of its own."""
+    if not len(values):
+        return np.full(values.shape[1], np.nan)
+    return np.asarray(np.ascontiguousarray(values.T).mean(axis=1))
 
 
-def _ties(saved: Floats) -> dict[str, float]:
-    """Chances of fewer deaths, of the same, and of more."""
-    return dict(zip(_TIES, (float(x.mean()) for x in (saved > 0, saved == 0, saved < 0))))
+def summary_of(
+    name: str, values: Floats, levels: Iterable[float], fewest: int = FEWEST
+) -> dict[str, Floats]:
+    """Mean and quantiles by columns such as ``averted_q05``; NaN of fewer draws than a few."""
+    few, nothing = len(values) < fewest, np.full(values.shape[1], np.nan)
+    tags = [f"{100 * p:g}" for p in levels]
+    ends = [nothing] * len(tags) if few else np.quantile(values, list(levels), axis=0)
+    columns = {f"{name}_q{t if '.' in t else t.zfill(2)}": v for t, v in zip(tags, ends)}
+    return {f"{name}_mean": nothing if few else mean_of(values), **columns}
 
 
-def _spread(name: str, values: Iterable[float], levels: Iterable[float]) -> dict[str, float]:
-    """Values by columns such as ``averted_q05`` and ``averted_q97.5``."""
-    tags = (f"{100 * p:g}" for p in levels)
-    return {f"{name}_q{t if '.' in t else t.zfill(2)}": v for t, v in zip(tags, values)}
+def _ties(saved: Floats, judged: bool) -> dict[str, Any]:
+    """Chances of fewer deaths, of the same, and of more; a what-if has none."""
+    if not judged:
+        return dict.fromkeys(_TIES, np.nan)
+    return dict(zip(_TIES, (x.mean(axis=0) for x in (saved > 0, saved == 0, saved < 0))))
+
+
+def stacked(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Tables below each other; without any, an empty one."""
+    return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

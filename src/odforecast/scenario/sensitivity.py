@@ -16,17 +16,21 @@ from odforecast.panel import Floats
 from odforecast.scenario.answer import counted, everything_works
 from odforecast.scenario.applying import Applied
 from odforecast.scenario.catalogue import attribution_shares
+from odforecast.scenario.effects import KEPT, WEAK
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.grammar import MOST_EXPOSED
 from odforecast.scenario.intervention import NATION, Intervention, Scenario
 from odforecast.scenario.priors import Beta, Fixed, Prior
-from odforecast.scenario.projection import check_scenario, share_tables
+from odforecast.scenario.projection import (
+    check_scenario,
+    mean_of,
+    share_tables,
+    stacked,
+    summary_of,
+)
 
 #: Share of the 2023–24 fall that may be credited to cooperation: a judgement.
 ATTRIBUTION = Beta(1.5, 4)
-
-#: Posterior sd over prior sd above which a result is the prior's.
-PRIOR_DOMINATED = 0.8
 
 #: Months over which what waiting costs is counted in the long run.
 RUN_OUT = 480
@@ -86,8 +90,8 @@ def identifiability(
             "or more"
         )
     ratio = posterior_sd / prior_sd
-    weak = bayes_factor is None or 1.0 / 3.0 <= bayes_factor <= 3.0
-    return Identifiability(prior_sd, posterior_sd, ratio, weak and ratio > PRIOR_DOMINATED)
+    weak = bayes_factor is None or WEAK[0] <= bayes_factor <= WEAK[1]
+    return Identifiability(prior_sd, posterior_sd, ratio, weak and ratio > KEPT)
 
 
 def tornado(
@@ -131,31 +135,26 @@ def tornado(
     scenario = _to_come(forecast, scenario)
     again = _Again(forecast, location, exposures, seed)
     centre = again.means(scenario)
-    rows = []
+    frames = []
     for position, x in enumerate(scenario.interventions):
         for key, low, high in _variations(x, level):
-            parts = list(scenario.interventions)
-            ends = []
+            parts, ends = list(scenario.interventions), []
             for parts[position] in (low[1], high[1]):
                 ends.append(again.means(replace(scenario, interventions=tuple(parts))))
-            for place, below, above, averted in zip(again.codes, *ends, centre):
-                rows.append(
-                    {
-                        "location": place,
-                        "intervention": x.name,
-                        "assumption": key,
-                        "low_value": low[0],
-                        "high_value": high[0],
-                        "averted_low": below,
-                        "averted_high": above,
-                        "averted": averted,
-                        "swing": abs(above - below),
-                    }
-                )
-    table = pd.DataFrame(rows)
-    order = [table[table["location"] == s].sort_values("swing", ascending=False, kind="stable")
-             for s in again.codes if rows]  # fmt: skip
-    return pd.concat(order, ignore_index=True) if rows else table
+            columns = {
+                "location": again.codes,
+                "intervention": x.name,
+                "assumption": key,
+                "low_value": low[0],
+                "high_value": high[0],
+                "averted_low": ends[0],
+                "averted_high": ends[1],
+                "averted": centre,
+                "swing": abs(ends[1] - ends[0]),
+            }
+            frames.append(pd.DataFrame(columns))
+    table = stacked(frames)
+    return table if table.empty else again.in_order(table, "swing")
 
 
 class _Again:
@@ -167,7 +166,7 @@ class _Again:
         asked = [location] if isinstance(location, str) else list(location)
         self.rows = [forecast.index(s) for s in asked]
         self.codes = [forecast.locations[i] for i in self.rows]
-        self.tables = share_tables(forecast, exposures)
+        self.tables = share_tables(forecast.panel, exposures)
         self.applied = Applied(forecast, self.tables, seed)
         self.base = forecast.draws[:, self.rows][:, :, self.applied.ahead].sum(axis=2)
 
@@ -181,8 +180,15 @@ class _Again:
     def means(self, scenario: Scenario) -> Floats:
         """Mean deaths averted in the draws that count, by location."""
         held = counted(scenario, len(self.base), self.applied.seed)
-        return np.asarray(self.averted(scenario)[held].mean(axis=0)) if held.any() else (
-            np.zeros(len(self.codes)))  # fmt: skip
+        if not held.any():
+            return np.zeros(len(self.codes))
+        return np.asarray(self.averted(scenario)[held].mean(axis=0))
+
+    def in_order(self, table: pd.DataFrame, largest: str | None = None) -> pd.DataFrame:
+        """The rows by location as asked for, and of each the largest first."""
+        rank = table["location"].map(self.codes.index)
+        size = rank * 0 if largest is None else -table[largest]
+        return table.iloc[np.lexsort((size, rank))].reset_index(drop=True)
 
 
 def attribution(
@@ -228,24 +234,17 @@ def attribution(
     again = _Again(forecast, location, exposures, seed)
     since = again.applied.ahead & (forecast.months >= whole.onset[0])
     base = forecast.draws[:, again.rows][:, :, since].sum(axis=2)
-    rows = []
+    frames = []
     for label, share in chosen:
         saved = again.averted(Scenario("attribution", (whole.scaled(share),)))
-        for i, place in enumerate(again.codes):
-            low, middle, high = np.quantile(saved[:, i], [0.05, 0.5, 0.95])
-            rows.append(
-                {
-                    "location": place,
-                    "share": label,
-                    "averted_mean": saved[:, i].mean(),
-                    "averted_q05": low,
-                    "averted_q50": middle,
-                    "averted_q95": high,
-                    "percent_mean": (-100.0 * saved[:, i] / base[:, i]).mean(),
-                }
-            )
-    return pd.DataFrame(rows).sort_values("location", key=lambda x: x.map(again.codes.index),
-                                          kind="stable", ignore_index=True)  # fmt: skip
+        columns = {
+            "location": again.codes,
+            "share": label,
+            **summary_of("averted", saved, (0.05, 0.5, 0.95), fewest=1),
+            "percent_mean": mean_of(-100.0 * saved / base),
+        }
+        frames.append(pd.DataFrame(columns))
+    return again.in_order(stacked(frames))
 
 
 def cost_of_delay(
@@ -294,7 +293,7 @@ def cost_of_delay(
     scenario = _to_come(forecast, scenario)
     again = _Again(forecast, location, exposures, seed)
     long_run = _Again(_run_out(forecast, again.codes), again.codes, again.tables, seed)
-    rows: list[dict[str, Any]] = []
+    frames = []
     for wait in months:
         step = np.timedelta64(wait, "M")
         parts = tuple(
@@ -303,24 +302,18 @@ def cost_of_delay(
         later = replace(scenario, interventions=parts)
         held = counted(later, len(again.base), seed)
         works = everything_works(later, len(again.base), seed)
-        saved, in_all = again.averted(later), long_run.means(later)
-        for i, place in enumerate(again.codes):
-            low, high = np.quantile(saved[held, i], [0.05, 0.95])
-            rows.append(
-                {
-                    "location": place,
-                    "delay": wait,
-                    "onset": str(min(x.onset[0] for x in parts)),
-                    "until": str(forecast.months[-1]),
-                    "averted_if_works": saved[works, i].mean() if works.any() else np.nan,
-                    "averted_mean": saved[held, i].mean(),
-                    "averted_q05": low,
-                    "averted_q95": high,
-                    "not_prevented": in_all[i],
-                }
-            )
-    table = pd.DataFrame(rows).sort_values("location", key=lambda x: x.map(again.codes.index),
-                                           kind="stable", ignore_index=True)  # fmt: skip
+        saved = again.averted(later)
+        columns = {
+            "location": again.codes,
+            "delay": wait,
+            "onset": str(min(x.onset[0] for x in parts)),
+            "until": str(forecast.months[-1]),
+            "averted_if_works": mean_of(saved[works]),
+            **summary_of("averted", saved[held], (0.05, 0.95), fewest=1),
+            "not_prevented": long_run.means(later),
+        }
+        frames.append(pd.DataFrame(columns))
+    table = again.in_order(stacked(frames))
     first = table.groupby("location", sort=False)[["averted_mean", "not_prevented"]]
     by_then, in_the_end = (first.transform("first")[c] - table[c]
                            for c in ("averted_mean", "not_prevented"))  # fmt: skip
@@ -370,7 +363,7 @@ def _variations(x: Intervention, level: float) -> Iterator[tuple[str, _End, _End
             ends = (0.0 if key == "replaced" else low, high)
             yield label, *((f"{v:.3g}", change(replace(owner, **{key: Fixed(v)}))) for v in ends)
 
-    for key in ("size", "share", "spread", "replaced", "lag", "lag_spread", "ramp", "plateau",
+    for key in ("size", "share", "spread", "replaced", "lag", "ramp", "plateau",
                 "half_life", "residue"):  # fmt: skip
         yield from held(x, key, key, lambda end: end)
     for key in ("fraction", "after", "ramp", "half_life") if x.rebound is not None else ():

@@ -1,38 +1,66 @@
 """A clock for a scenario that has begun: the chances now that it works, and when we will know.
 
-:mod:`odforecast.scenario.clock` reads the releases, :mod:`odforecast.scenario.worlds` what is to
-come. What a clock says is a change after a date, whatever its cause.
+:mod:`odforecast.scenario.clock` reads the releases. What is to come is simulated: worlds in which
+the scenario works and in which it does not are drawn from today's chances (on the first day, the
+prior) and act on the forecast model's own draws, and the estimator that reads releases reads each
+world, month by month. Where the effect has begun the model is fitted again with its mean taken out,
+so that its trend does not hold a part of it. What a clock says is a change after a date, whatever
+its cause.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from odforecast.errors import ScenarioError, whole
-from odforecast.geography import NATION, called, code_of
+from odforecast.forecast import Forecast
+from odforecast.geography import JURISDICTIONS, NATION, called, code_of
 from odforecast.models import Model, get_model
-from odforecast.months import ONE_MONTH
+from odforecast.models.delay.layer import Delayed
+from odforecast.months import ONE_MONTH, Months
+from odforecast.panel import Floats, Panel
 from odforecast.say import card, chance, day_name, deaths_of, month_name, steady
-from odforecast.scenario.clock import THREE, Clock
+from odforecast.scenario.applying import Applied
+from odforecast.scenario.begun import Past, panel_without
+from odforecast.scenario.clock import READS, THREE, YOUNGEST, Clock, Series, with_series
+from odforecast.scenario.effects import EventPosterior, Timings, stratified
+from odforecast.scenario.exposure import share_name
+from odforecast.scenario.grammar import ALL
 from odforecast.scenario.intervention import Intervention, Scenario
-from odforecast.scenario.past import WHATEVER
-from odforecast.scenario.series import Series
-from odforecast.scenario.worlds import NOT_WITHIN, SURE, WORLDS, Worlds
+from odforecast.scenario.past import BEFORE, FEWEST, WHATEVER
+from odforecast.scenario.projection import share_tables
+from odforecast.seeds import seed_from
 
 if TYPE_CHECKING:
     from odforecast.vintage.archive import Archive
+    from odforecast.vintage.vintage import Vintage
 
+#: How sure is sure.
+SURE = 0.8
+#: Simulated worlds of each kind, and those in which series are compared.
+WORLDS, COMPARED = 40, 24
+#: Months of counts since the onset at which worlds are read, and series compared.
+CHECKED = (3, 6, 9, 12, 15, 18, 21, 24, 30, 36, 42, 48, 54, 60)
+SERIES_CHECKED = (6, 12, 18, 24, 36, 48, 60)
+#: Draws from the chances, of which worlds are taken.
+POOL = 6000
+NOT_WITHIN = "not within five years"
 #: What must be said of months ahead.
 BEYOND = (
     "Forecasts more than 12 months ahead have not been tested against real outcomes, and the "
     "expected course rests on them."
 )
+_WORLDS = ("works", "does not work")
+_EXPECTED = ["month", "months_since", "world", *THREE, "works_q10", "works_q90", "worlds"]
+_VALUE = ["series", "read", "sure_month", "months_earlier", "at", "works_if_works",
+          "works_if_not", "sure"]  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -106,6 +134,12 @@ class Track:
         """The newest chances, a row of :attr:`chances`."""
         return dict(self.chances.iloc[-1])
 
+    @property
+    def _dated(self) -> pd.DataFrame:
+        """The chances, with releases as texts; empty for the prior."""
+        days = ["" if pd.isna(x) else f"{x:%Y-%m-%d}" for x in self.chances["release"]]
+        return self.chances.assign(release=days)
+
     def to_frame(self) -> pd.DataFrame:
         """Past and expected chances in one table, tidy.
 
@@ -115,30 +149,35 @@ class Track:
             ``kind`` (``"so far"``, ``"if it works"``, ``"if it does not"``), ``release`` (text;
             empty where expected), ``month``, ``works``, ``nothing``, ``backfires``.
         """
-        past = self.chances.assign(
-            kind="so far", release=[_day(x) for x in self.chances["release"]]
-        )
-        kinds = {"works": "if it works", "does not work": "if it does not"}
+        kinds = dict(zip(_WORLDS, ("if it works", "if it does not")))
         ahead = self.expected.assign(kind=self.expected["world"].map(kinds), release="")
         names = ["kind", "release", "month", *THREE]
-        parts = [part[names] for part in (past, ahead) if len(part)]
-        return pd.concat(parts, ignore_index=True)
+        parts = [self._dated.assign(kind="so far")[names], ahead[names]]
+        return pd.concat([part for part in parts if len(part)], ignore_index=True)
 
     def to_json(self) -> str:
         """All of it as JSON."""
-        chances = self.chances.assign(release=[_day(x) for x in self.chances["release"]])
+        sure, even = (
+            None if m is None else str(m) for m in (self.sure_month, self.sure_from_even_odds)
+        )
+        # pandas writes what is not a number as null.
+        tables = {
+            key: json.loads(table.to_json(orient="records", double_precision=6))
+            for key, table in (("chances", self._dated), ("expected", self.expected),
+                               ("value", self.value_of_information))
+        }  # fmt: skip
         plain = {
             "scenario": self.scenario,
             "intervention": self.intervention.name,
             "onset": [str(m) for m in self.intervention.onset],
             "location": self.location,
             "indicator": self.indicator,
-            "chances": _records(chances),
-            "expected": _records(self.expected),
+            "chances": tables["chances"],
+            "expected": tables["expected"],
             "sure": SURE,
-            "sure_month": _month(self.sure_month),
-            "sure_from_even_odds": _month(self.sure_from_even_odds),
-            "value_of_information": _records(self.value_of_information),
+            "sure_month": sure,
+            "sure_from_even_odds": even,
+            "value_of_information": tables["value"],
             "notes": list(self.notes),
             "reminder": WHATEVER,
         }
@@ -176,7 +215,7 @@ class Track:
         if self.expected.empty:
             return ["The clock has run out: it reads five years of counts after the onset."]
         lines = []
-        for world, words in (("works", "If it works"), ("does not work", "If it does not")):
+        for world, words in zip(_WORLDS, ("If it works", "If it does not")):
             rows = self.expected[self.expected["world"] == world]
             if rows.empty:
                 continue
@@ -189,8 +228,7 @@ class Track:
             )
         if self._assumed:
             lines.append("The prior is 80% sure before any counts, so that is no finding.")
-        lines.append(self._sure)
-        return [*lines, BEYOND]
+        return [*lines, self._sure, BEYOND]
 
     @property
     def _assumed(self) -> bool:
@@ -213,19 +251,25 @@ class Track:
 
     def _helps(self) -> list[str]:
         """Which series would bring that month forward."""
-        table = self.value_of_information
-        if table.empty:
-            return []
-        rows = table.to_dict("records")
         parts = []
-        for row in rows:
+        for row in self.value_of_information.to_dict("records"):
             month = row["sure_month"]
             sure = "80% not within five years" if month == NOT_WITHIN else f"80% by {month}"
             parts.append(f"{row['series']}: {row['sure']:.0%} ({sure})")
+        if not parts:
+            return []
         return [
             f"How sure other counts would leave somebody who began with even odds, after "
-            f"{rows[0]['at']} months: {'; '.join(parts)}."
+            f"{self.value_of_information['at'].iloc[0]} months: {'; '.join(parts)}."
         ]
+
+
+def _three(row: Mapping[str, Any]) -> str:
+    """The three chances in words."""
+    return (
+        f"{chance(row['works'])} that it works, {chance(row['nothing'])} that it does nothing, "
+        f"{chance(row['backfires'])} that it backfires"
+    )
 
 
 def track(
@@ -278,24 +322,18 @@ def track(
     name, x = only(scenario)
     newest = archive.as_of(archive.last_seen)
     x = x.at(str(np.datetime64(newest.date, "M") + ONE_MONTH))
-    clock = Clock(x, code_of(location), archive, _listed(series, x.onset[0]), seed)
+    beside = () if series is None else (series,) if isinstance(series, Series) else tuple(series)
+    measured = tuple(one.measured(x.onset[0]) for one in beside)
+    clock = Clock(x, code_of(location), archive, measured, seed)
     rows, last = clock.so_far()
-    worlds = Worlds(clock, newest, last, model or get_model(), draws)
-    found = worlds.read()
+    found = Worlds(clock, newest, last, model or get_model(), draws).read()
     return Track(
-        x, name, clock.code, clock.indicator, pd.DataFrame(rows), found.expected, found.sure_month,
-        found.sure_from_even_odds, found.value, (*clock.notes, *worlds.notes),
-    )  # fmt: skip
+        x, name, clock.code, clock.indicator, pd.DataFrame(rows), *found, notes=tuple(clock.notes)
+    )
 
 
 def only(scenario: Scenario | Intervention) -> tuple[str, Intervention]:
-    """Name and intervention of what a clock is kept of.
-
-    Raises
-    ------
-    ScenarioError
-        If a scenario has no intervention, or several.
-    """
+    """Name and intervention of what a clock is kept of; refused if there is not just one."""
     if isinstance(scenario, Intervention):
         return scenario.name, scenario
     if len(scenario.interventions) != 1:
@@ -307,28 +345,316 @@ def only(scenario: Scenario | Intervention) -> tuple[str, Intervention]:
     return scenario.name, scenario.interventions[0]
 
 
-def _listed(series: Series | Sequence[Series] | None, onset: np.datetime64) -> tuple[Series, ...]:
-    given = () if series is None else (series,) if isinstance(series, Series) else tuple(series)
-    return tuple(one.measured(onset) for one in given)
+# ------------------------------------------------------------------------------- worlds to come
+
+#: Expected chances, the month in which we are sure, from even odds too, and what series say.
+Found = tuple[pd.DataFrame, np.datetime64 | None, np.datetime64 | None, pd.DataFrame]
 
 
-def _three(row: Mapping[str, Any]) -> str:
-    """The three chances in words."""
-    return (
-        f"{chance(row['works'])} that it works, {chance(row['nothing'])} that it does nothing, "
-        f"{chance(row['backfires'])} that it backfires"
-    )
+@dataclass(frozen=True, eq=False)
+class Counts:
+    """Counts of some places in simulated worlds: deaths (W, S, T), the nation's (W, T)."""
+
+    felt: Floats
+    deaths: Floats
+    nation: Floats | None = None
 
 
-def _month(month: np.datetime64 | None) -> str | None:
-    return None if month is None else str(month)
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """Worlds of one kind: the counts in them by what is read, and the series of one's own."""
+
+    counts: dict[str, Counts]
+    series: tuple[tuple[Series, ...], ...]
 
 
-def _day(stamp: Any) -> str:
-    return "" if pd.isna(stamp) else f"{stamp:%Y-%m-%d}"
+class Worlds:
+    """Worlds to come, in which it works and in which it does not, and what the clock would say."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        vintage: Vintage,
+        posteriors: Sequence[EventPosterior],
+        model: Model,
+        draws: int,
+    ) -> None:
+        self.clock, self.vintage, self.draws, self.x = clock, vintage, draws, clock.x
+        self.posteriors, self.panel, self.felt = posteriors, vintage.panel(), clock.felt(vintage)
+        # The last months are completed in what is read, so they must be in what is to come.
+        late = f"{model.label}+delay"
+        self.model = model if model.spec.corrects_delay else Model(Delayed(model), late)
+        self.rng = np.random.default_rng(seed_from("track", clock.seed, clock.x.name))
+        self.end = self._month(READS)
+        first = max(self.x.onset[0] - BEFORE * ONE_MONTH, self.panel.month_grid[0])
+        #: All months that an estimator may see.
+        self.months: Months = np.arange(first, self.end + ONE_MONTH)
+        deaths = "all drugs" if self.x.scope == ALL else self.x.scope
+        where = "nation and states" if clock.code == NATION else called(clock.code)
+        #: What the clock reads, in words; and with the series beside it.
+        self.own = f"{deaths}, {where}"
+        self.beside = f"{self.own}, with {', '.join(s.name for s in clock.series)}"
+
+    def _month(self, k: int) -> np.datetime64:
+        """The k-th month since the onset."""
+        month: np.datetime64 = self.x.onset[0] + (k - 1) * ONE_MONTH
+        return month
+
+    def read(self) -> Found:
+        """What the clock is expected to say."""
+        last = self.panel.last_month - YOUNGEST * ONE_MONTH
+        checked = [k for k in CHECKED if self._month(k) > last]
+        if not checked:
+            return pd.DataFrame(columns=_EXPECTED), None, None, pd.DataFrame(columns=_VALUE)
+        arms, weight = self.arms()
+        names = list(next(iter(arms.values())).counts)
+        compared = [k for k in SERIES_CHECKED if k in checked] or checked[-1:]
+        # The clock reads the last of these; all are set against the first.
+        said: dict[tuple[str, str, int], Floats] = {}
+        for name in names:
+            n = self.draws if name == names[-1] else min(self.draws, COMPARED)
+            for k in checked if name == names[-1] else compared:
+                for world, arm in arms.items():
+                    for label, found in self.chances(name, arm, k, n).items():
+                        said[label, world, k] = found
+        read, prior = self.beside if self.clock.series else names[-1], self.clock.before[0]
+
+        def sure(label: str, k: int, odds: float, worlds: int | None = None) -> float:
+            """How sure we are on average whether it works, who began with a chance of ``odds``."""
+            total = 0.0
+            for world in arms:
+                began = _moved(weight, prior, odds)
+                share = began if world == "works" else 1.0 - began
+                works = _moved(said[label, world, k][:worlds, 0], prior, odds)
+                total += share * float(np.maximum(works, 1.0 - works).mean())
+            return total
+
+        rows = []
+        for world in arms:
+            for k in checked:
+                found = said[read, world, k]
+                low, high = np.quantile(found[:, 0], [0.1, 0.9])
+                rows.append(
+                    (str(self._month(k)), k, world, *found.mean(axis=0), low, high, len(found))
+                )
+        firsts = (_first(checked, [sure(read, k, p) for k in checked]) for p in (prior, 0.5))
+        own, even = (None if k is None else self._month(k) for k in firsts)
+        at, n = min(compared, key=lambda k: abs(k - 24)), min(self.draws, COMPARED)
+        labels = list(dict.fromkeys(label for label, _, _ in said))
+        when = [_first(compared, [sure(s, k, 0.5, n) for k in compared]) for s in labels]
+        lines = []
+        for label, then in zip(labels, when):
+            earlier = np.nan if then is None or when[0] is None else float(when[0] - then)
+            ends = [
+                float(said[label, w, at][:n, 0].mean()) if w in arms else np.nan for w in _WORLDS
+            ]
+            month = NOT_WITHIN if then is None else str(self._month(then))
+            lines.append((label, label == read, month, earlier, at, *ends, sure(label, at, 0.5, n)))
+        expected = pd.DataFrame(rows, columns=_EXPECTED)
+        return expected, own, even, pd.DataFrame(lines, columns=_VALUE)
+
+    def chances(self, name: str, arm: Arm, k: int, worlds: int) -> dict[str, Floats]:
+        """Chances (W, 3) in worlds after k months, by what is read."""
+        counts, clock = arm.counts[name], self.clock
+        months = self.months[: int((self.x.onset[0] - self.months[0]).astype(int)) + k]
+        n, nation = months.size, counts.nation
+        weights = counts.deaths[0, :, :n].mean(axis=1)
+        felt = None if nation is None else self.felt[NATION]
+        made = clock.estimator(months, counts.felt, weights, felt, light=True)
+        alone, beside = [], []
+        for w in range(worlds):
+            rows = counts.deaths[w, :, :n]
+            found = made.posterior(rows, None if nation is None else nation[w, :n])
+            alone.append(clock.chances(found))
+            known = [s.until(months[-1]) for s in arm.series[w]] if arm.series else []
+            if known and name == self.own:
+                beside.append(clock.chances(with_series(found, known)))
+        out = {name: np.array(alone)}
+        return out | {self.beside: np.array(beside)} if beside else out
+
+    def arms(self) -> tuple[dict[str, Arm], float]:
+        """Both kinds of worlds, and how likely it is today that it works."""
+        beta, timed = self._pool()
+        now = np.array(self.clock.before)
+        if self.posteriors:
+            now = np.mean([self.clock.chances(p) for p in self.posteriors], axis=0)
+        fitted = self.model.fit(self.panel)
+        ahead = fitted.forecast(until=str(self.end), draws=self.draws, seed=self.clock.seed)
+        evenly = self.rng.permutation((np.arange(self.draws) + 0.5) / self.draws)
+        none = evenly * (now[1] + now[2]) < now[1]
+        signs = (np.full(self.draws, -1.0), np.where(none, 0.0, 1.0))
+        weight, arms = float(now[0]), {}
+        for world, sign, likely in zip(_WORLDS, signs, (weight, 1.0 - weight)):
+            if likely > 1.0 / POOL:
+                at = _of_signs(beta, sign)
+                arms[world] = self._arm(world, ahead, beta[at], timed.at(at))
+        return arms, weight
+
+    def _pool(self) -> tuple[Floats, Timings]:
+        """Sizes, 0 for nothing, and timings, as likely as they are today."""
+        prior, n = self.clock.prior, POOL
+        if not self.posteriors:
+            beta = self.rng.normal(prior.mean, prior.sd, 20 * n)
+            beta = beta[(beta > prior.low) & (beta < prior.high)]
+            beta = np.resize(beta, n) if beta.size else np.zeros(n)
+            beta = np.where(self.rng.random(n) < prior.p_null, 0.0, beta)
+            return beta, Timings.of(self.x, stratified(self.x, n, self.clock.seed))
+        each = n // len(self.posteriors)
+        drawn = [
+            p.draws(each, seed_from("track", self.clock.seed, k))
+            for k, p in enumerate(self.posteriors)
+        ]
+        times = [p.timings[0].at(d.timing) for p, d in zip(self.posteriors, drawn)]
+        order = self.rng.permutation(each * len(drawn))
+        return np.concatenate([d.beta[:, 0] for d in drawn])[order], Timings.joined(times).at(order)
+
+    def _arm(self, world: str, ahead: Forecast, beta: Floats, timed: Timings) -> Arm:
+        """Worlds with these sizes and timings."""
+        x, clock, panel = self.x, self.clock, self.panel
+        felt = np.array([self.felt[s] for s in ahead.locations])
+        scale = beta[:, None] * felt * self._own_factors(ahead, timed)
+        last = timed.shape(np.array([panel.last_month]))
+        course = np.where(ahead.months > panel.last_month, timed.shape(ahead.months) - last, 0.0)
+        log = scale[:, :, None] * course[:, None]
+        kept = 1.0 - x.replaced.ppf(self.rng.random(beta.size))
+        tables: Mapping[str, Mapping[str, float]] = self._shares
+        base, steps = ahead, [(x, log, kept)]
+        if (last != 0.0).any() and world == "works":
+            # Its trend holds a part of the effect: the model is fitted again without it.
+            mean = (beta[:, None] * timed.shape(panel.month_grid)).mean(axis=0)
+            places = np.array([self.felt[s] for s in panel.locations])
+            taken = Past(x, places[:, None] * mean, float(kept.mean()))
+            adds_up = Applied(ahead, tables, clock.seed).nation is not None
+            less, tables = panel_without(panel, [taken], tables, adds_up)
+            base = self.model.fit(less).forecast(
+                until=str(self.end), draws=self.draws, seed=clock.seed
+            )
+            level = (felt * float(mean[-1]))[None, :, None]
+            steps.insert(0, (x, level, np.full(beta.size, kept.mean())))
+        path, classes = Applied(base, tables, clock.seed).acted(steps)
+        now = ~(ahead.months > ahead.last_month)
+        path[:, :, now] = ahead.draws[:, :, now]
+        for short, part in ahead.beside.items():
+            if short in classes:
+                rows = [ahead.locations.index(s) for s in part.locations]
+                classes[short][:, rows] = np.where(now, part.draws, classes[short][:, rows])
+        series = tuple(self._ahead_of(w, beta[w], timed) for w in range(beta.size))
+        counts = self._counts(ahead, {ALL: path, **classes})
+        return Arm(counts, series if clock.series else ())
+
+    def _own_factors(self, ahead: Forecast, timed: Timings) -> Floats:
+        """The states' own factors of the effect, of mean one over the nation's deaths, (W, L)."""
+        is_state = np.array([s in JURISDICTIONS for s in ahead.locations])
+        tau = timed.spread[:, None]
+        z = self.rng.standard_normal((tau.size, len(ahead.locations)))
+        own = np.where(is_state, np.exp(tau * z - 0.5 * tau**2), 1.0)
+        if self.x.national and is_state.any():
+            deaths = np.where(is_state, ahead.draws.mean(axis=(0, 2)), 0.0)
+            mean = (own * deaths).sum(axis=1, keepdims=True) / deaths.sum()
+            own = np.where(is_state, own / mean, own)
+        return own
+
+    @cached_property
+    def _shares(self) -> dict[str, Mapping[str, float]]:
+        """Shares of the classes in all drugs, by name and location."""
+        return share_tables(self.panel)
+
+    @cached_property
+    def _of_scope(self) -> Panel:
+        """Counts of the intervention's class."""
+        return self.vintage.panel(self.x.scope)
+
+    def _counts(self, ahead: Forecast, paths: Mapping[str, Floats]) -> dict[str, Counts]:
+        """What may be read: the nation's total, the scope's, and the states'."""
+        x, code = self.x, self.clock.code
+
+        def history(scope: str) -> tuple[Panel, Floats]:
+            """Months of a scope before the forecast's first, on the grid of all months."""
+            panel = self.panel if scope == ALL else self._of_scope
+            out = np.full((len(panel.locations), self.months.size), np.nan)
+            _, to, at = np.intersect1d(self.months, panel.month_grid, return_indices=True)
+            out[:, to] = panel.monthly[:, at]
+            out[:, self.months >= ahead.months[0]] = np.nan
+            return panel, out
+
+        def rows(scope: str, places: Sequence[str]) -> Floats:
+            """Months of places in every world, (W, S, T)."""
+            panel, before = history(scope)
+            out = np.repeat(before[[panel.index(s) for s in places]][None], len(ahead.draws), 0)
+            _, to, at = np.intersect1d(self.months, ahead.months, return_indices=True)
+            here = [ahead.locations.index(s) for s in places]
+            out[:, :, to] = paths[scope][:, here][:, :, at]
+            return np.maximum(out, 0.0)
+
+        felt = of_all = np.array([self.felt[code]])
+        if x.scope != ALL:
+            share = self._shares.get(share_name(x.scope), {}).get(code, 1.0)
+            of_all = felt * share * (1.0 - x.replaced.mean)
+        total = f"all drugs, {called(code) if code != NATION else 'nation'}"
+        found = {total: Counts(of_all, rows(ALL, [code]))}
+        if code != NATION:
+            if x.scope != ALL:
+                found[self.own] = Counts(felt, rows(x.scope, [code]))
+            return found
+        if x.scope != ALL:
+            found[f"{x.scope}, nation"] = Counts(felt, rows(x.scope, [NATION]))
+        panel, before = history(x.scope)
+        known = before[:, self.months < ahead.months[0]]
+        good = np.isfinite(known).all(axis=1) & (np.nan_to_num(known).min(axis=1) >= FEWEST)
+        states = tuple(
+            s for i, s in enumerate(panel.locations)
+            if good[i] and s in JURISDICTIONS and s in ahead.locations
+        )  # fmt: skip
+        if states:
+            each = np.array([self.felt[s] for s in states])
+            nation = rows(x.scope, [NATION])[:, 0]
+            found[self.own] = Counts(each, rows(x.scope, states), nation)
+        return found
+
+    def _ahead_of(self, world: int, beta: float, timed: Timings) -> tuple[Series, ...]:
+        """The series of one's own, with months to come."""
+        out = []
+        for one in self.clock.series:
+            assert one.noise is not None
+            new = np.arange(one.months[-1] + ONE_MONTH, self.end + ONE_MONTH)
+            walk, error = np.sqrt(one.noise)
+            course = timed.shape(np.concatenate([one.months[-1:], new]))[world]
+            steps = np.cumsum(self.rng.normal(0.0, walk, new.size))
+            logs = np.log(one.values[-1]) + steps + self.rng.normal(0.0, error, new.size)
+            logs += one.elasticity * beta * (course[1:] - course[0])
+            months = np.concatenate([one.months, new])
+            values = np.concatenate([one.values, np.exp(logs)])
+            out.append(replace(one, months=months, values=values))
+        return tuple(out)
 
 
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    """Rows as plain values; what is not a number is null."""
-    rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=6))
-    return rows
+def _of_signs(beta: Floats, signs: Floats) -> Any:
+    """Places of sizes with the signs asked for, in turn; where there is none, of others."""
+    out = np.zeros(signs.size, dtype=int)
+    for sign in np.unique(signs):
+        there = np.flatnonzero(np.sign(beta) == sign)
+        rows = np.flatnonzero(signs == sign)
+        others = np.flatnonzero(beta >= 0.0) if sign >= 0.0 else np.arange(beta.size)
+        out[rows] = np.resize(there if there.size else others, rows.size)
+    return out
+
+
+def _first(checked: Sequence[int], sure: Sequence[float]) -> int | None:
+    """First month in which we are sure, on the line between the months that are read."""
+    before: tuple[int, float] | None = None
+    for k, value in zip(checked, sure):
+        if value >= SURE:
+            if before is None:
+                return k
+            part = (SURE - before[1]) / max(value - before[1], 1e-9)
+            return int(np.ceil(before[0] + part * (k - before[0])))
+        before = (k, value)
+    return None
+
+
+def _moved(chance_of: Any, prior: float, to: float) -> Any:
+    """A chance as it would be for somebody who began with another one, on the same evidence."""
+    if not 0.0 < prior < 1.0:
+        return chance_of
+    factor = to / (1.0 - to) * (1.0 - prior) / prior
+    return factor * chance_of / (factor * chance_of + 1.0 - chance_of)

@@ -1,173 +1,58 @@
-"""One update: fetch, check, forecast, compare, take back, write, record."""
+"""One update: fetch, check, forecast, compare, correct, write its folder whole, record."""
 
 from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import json
 import os
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import cache, cached_property
+import re
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from odforecast.backtesting.store import locked
 from odforecast.errors import ArchiveError, BacktestError, DataError, DownloadError, whole
 from odforecast.forecast import Forecast
 from odforecast.geography import NATION, resolve
+from odforecast.hub import model_id, to_hub, write_hub
 from odforecast.models import Model, get_model
 from odforecast.months import today
-from odforecast.names import DEFAULT_DRAWS, DEFAULT_HORIZON, DEFAULT_SEED, STATES
+from odforecast.names import DEFAULT_DRAWS, DEFAULT_HORIZON, DEFAULT_SEED, TARGET_12MO
 from odforecast.panel import Panel
-from odforecast.say import old_data
+from odforecast.say import html_table, old_data
 from odforecast.scenario import Scenario, Series, Track
 from odforecast.updating import record as records
+from odforecast.updating import words
 from odforecast.updating.changes import Change, chosen, compared, whole_forecast
-from odforecast.updating.folder import (
-    PAGE,
-    check_folder,
-    clear,
-    hub_name,
-    manifest_of,
-    write_folder,
-)
-from odforecast.updating.record import CAME, FORECAST, WITHDRAWN
 from odforecast.updating.scenarios import lacking, tracked
 from odforecast.version import __version__
-from odforecast.vintage import Archive, Vintage, ledger
+from odforecast.vintage import Archive, Vintage
 from odforecast.vintage import archive as own_archive
 from odforecast.vintage.bundle import default_folder
 from odforecast.vintage.fetch import fetch as fetch_release
 from odforecast.vintage.quality import Flag, check
 from odforecast.vintage.socrata import Socrata
 
-_COUNT = ["location", "month", "status"]
+if TYPE_CHECKING:
+    from odforecast.report.site import Section
 
-
-def corrections(table: pd.DataFrame, archive: Archive, on: dt.date) -> pd.DataFrame:
-    """Lines that a record lacks since figures of the archive count no more.
-
-    Parameters
-    ----------
-    table : DataFrame
-        The record, from :func:`odforecast.updating.record.read`.
-    archive : Archive
-    on : datetime.date
-        Today.
-
-    Returns
-    -------
-    DataFrame
-        As :func:`odforecast.updating.record.read` gives it; without rows where all is right.
-    """
-
-    @cache
-    def panel(release: dt.date) -> Panel:
-        return archive.as_of(release).panel()
-
-    held, log = records.standing(table), archive.log
-    log = log[log["dataset"] == STATES]
-    there = set(archive.releases())
-    gone: list[tuple[pd.Timestamp, str]] = []
-    for stamp in sorted(held["release"].unique()):
-        events = log[log["release"] == pd.Timestamp(stamp).date()]
-        unmade = events[events["event"].isin([ledger.RETRACTED, ledger.REPLACED])]
-        if unmade.empty:
-            continue
-        lines = held[held["release"] == stamp]
-        if pd.Timestamp(stamp).date() not in there:
-            gone += _all(lines)
-        elif _other_figures(events):
-            gone += _wrong(lines, panel(pd.Timestamp(stamp).date()), str(unmade["at"].max()))
-    rows = pd.DataFrame(gone, columns=["release", "data"])
-    taken = records.typed(rows.assign(kind=WITHDRAWN, status="", model="", spec="", version="",
-                                      location=""))  # fmt: skip
-    whole = records.joined([table, taken]) if len(taken) else table
-    right = _restored(whole, sorted(there), panel)
-    return records.batch_of(table, [taken, right], on)
-
-
-def _all(lines: pd.DataFrame) -> list[tuple[pd.Timestamp, str]]:
-    """Everything that stands of a release."""
-    release = lines["release"].iloc[0]
-    made = lines.loc[lines["kind"] == FORECAST, "data"].unique()
-    counts = [""] if (lines["kind"] == CAME).any() else []
-    return [(release, str(data)) for data in (*made, *counts)]
-
-
-def _other_figures(events: pd.DataFrame) -> bool:
-    """Whether other figures of a release counted once than do now."""
-    counted = events["event"].isin([ledger.ADDED, ledger.ACCEPTED, ledger.REPLACED])
-    figures = {*events.loc[counted, "data_hash"], *events["replaces"]} - {""}
-    return len(figures) > 1
-
-
-def _wrong(lines: pd.DataFrame, now: Panel, at: str) -> list[tuple[pd.Timestamp, str]]:
-    """What stands of a release and is not of the figures that count now.
-
-    Data may differ for another reason (an earlier release was added): what was written after the
-    last of the figures' changes is of those that count.
-    """
-    release = lines["release"].iloc[0]
-    before = lines["on"] <= pd.Timestamp(at[:10]) if at else lines["on"].notna()
-    made = lines[(lines["kind"] == FORECAST) & before]
-    gone = [(release, str(d)) for d in made["data"].unique() if d != now.data_hash]
-    came = lines[lines["kind"] == CAME]
-    counts = zip(came["location"], came["month"], came["count"])
-    if any(records.count_in(now, place, month)[0] != count for place, month, count in counts):
-        gone.append((release, ""))
-    return gone
-
-
-def _restored(
-    table: pd.DataFrame, releases: list[dt.date], panel: Callable[[dt.date], Panel]
-) -> pd.DataFrame:
-    """Counts that were withdrawn, as the first release from theirs on has them by now."""
-    came = table[table["kind"] == CAME]
-    if came.empty:
-        return came
-    held = records.standing(table)
-    stands = set(map(tuple, held.loc[held["kind"] == CAME, _COUNT].to_numpy()))
-    wanted = held[held["kind"] == FORECAST].groupby(_COUNT[:2])["release"].min().to_dict()
-    rows = []
-    for row in came.drop_duplicates(_COUNT, keep="last").to_dict("records"):
-        place, month, status = (row[name] for name in _COUNT)
-        if (place, month, status) in stands or (place, month) not in wanted:
-            continue
-        first = wanted[place, month].date()
-        for date in releases:
-            if date < row["release"].date() or date <= first:
-                continue
-            count, is_now = records.count_in(panel(date), place, month)
-            if is_now == status and np.isfinite(count):
-                rows.append((pd.Timestamp(date), place, month, count, status))
-                break
-    return records.came_lines(rows)
-
-
+#: The record, in the folder of all updates, and files in that of a release.
+RECORD, PAGE, MANIFEST = "record.csv", "index.html", "update.json"
+_LEFT_OVER = re.compile(r"\.\d{4}-\d{2}-\d{2}\.[0-9a-f]{8}\.(part|old)")
 #: What all lines of one forecast from a release have in common.
 _MADE = ["spec", "version", "data", "seed", "draws"]
 
 
 @dataclass(frozen=True)
 class Settings:
-    """How a forecast is made.
-
-    Attributes
-    ----------
-    model : str, optional
-        Name; None: the default.
-    locations : str or tuple of str
-        ``"all"``, or places by any of their names.
-    draws, seed : int
-    scenarios : tuple of Scenario
-        What a clock is kept of.
-    series : tuple of Series
-        What the clocks read beside the counts.
-    """
+    """How a forecast is made, the scenarios that a clock is kept of, and what the clocks read."""
 
     model: str | None = None
     locations: str | tuple[str, ...] = "all"
@@ -177,23 +62,86 @@ class Settings:
     series: tuple[Series, ...] = ()
 
 
-@dataclass(frozen=True, eq=False)
-class Work:
-    """What an update is about; each piece is made when it is first asked for, and once.
+@dataclass(eq=False, repr=False)
+class Update:
+    """What an update found and did; made by :func:`update`.
+
+    Each piece is made when it is first asked for: the forecast of a release that was done before
+    is made again, the same.
 
     Attributes
     ----------
-    archive : Archive
-    out : Path
-    settings : Settings
-    lines : DataFrame
-        The record before this update.
+    new : bool
+        Whether the release was forecast now; if not, it had been before.
+    notes : tuple of str
+        What to know: how old the release is, what became of the download, what was corrected.
+    added : int
+        Lines written into the record: also of a release that is not new, where the record had to
+        take something back.
+    tracks : tuple of Track
+        Clocks of scenarios that were read now.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import odforecast as od
+    >>> from odforecast.updating import update
+    >>> done = update(out=tempfile.mkdtemp(), fetch=False, model="drift", draws=50)
+    >>> done.release, done.new, done.forecast.draws.shape[0]
+    (datetime.date(2026, 1, 14), True, 50)
     """
 
     archive: Archive
     out: Path
     settings: Settings
     lines: pd.DataFrame
+    new: bool = False
+    notes: tuple[str, ...] = ()
+    added: int = 0
+    tracks: tuple[Track, ...] = ()
+
+    def __repr__(self) -> str:
+        did = f"{self.added:,} lines recorded" if self.new or self.added else "nothing new"
+        return f"<Update from release {self.release}: {did}, in {self.folder}>"
+
+    def _repr_html_(self) -> str:
+        table = self.changed
+        if (month := words.month_of(self.change)) is not None:
+            table = table[table["month"] == month]
+        shown = ["name", "month", "before", "now", "change", "revisions", "new_months", "model"]
+        said = " ".join(words.sentences(self.change, self.place))
+        title = f"Update from release {self.release}: what changed"
+        return html_table(table[shown].round(0), title, said)
+
+    @property
+    def release(self) -> dt.date:
+        """The release it is about."""
+        return self.vintage.date
+
+    @property
+    def folder(self) -> Path:
+        """Where the page (``index.html``), the hub file and ``update.json`` are."""
+        return self.out / str(self.release)
+
+    @property
+    def page(self) -> Path:
+        """The page."""
+        return self.folder / PAGE
+
+    @property
+    def hub_file(self) -> Path:
+        """The hub file."""
+        return self.folder / str(self._manifest["hub_file"])
+
+    @property
+    def record_file(self) -> Path:
+        """``record.csv``."""
+        return self.out / RECORD
+
+    @property
+    def record(self) -> pd.DataFrame:
+        """The record as it is now; see :func:`odforecast.updating.read`."""
+        return records.read(self.record_file)
 
     @cached_property
     def vintage(self) -> Vintage:
@@ -219,9 +167,8 @@ class Work:
     def whole(self) -> Forecast:
         """The forecast of these places among all that the model forecasts with them."""
         s = self.settings
-        return whole_forecast(
-            self.model, self.panel, self.locations, DEFAULT_HORIZON, s.draws, s.seed
-        )
+        how = (DEFAULT_HORIZON, s.draws, s.seed)
+        return whole_forecast(self.model, self.panel, self.locations, *how)
 
     @cached_property
     def forecast(self) -> Forecast:
@@ -230,185 +177,25 @@ class Work:
 
     @property
     def place(self) -> str:
-        """The place that numbers are said of: the nation where it is forecast, else the first."""
+        """The place that sentences are about: the nation where it is forecast, else the first."""
         there = self.forecast.locations
         return NATION if NATION in there else there[0]
 
-    def clocks(self, on: dt.date, *, again: bool) -> list[Track]:
-        """The clocks of the scenarios, written; with ``again`` also those that are there."""
-        s = self.settings
-        if not (again or lacking(s.scenarios, self.out, self.vintage.date)):
-            return []
-        place = NATION if NATION in self.locations else self.locations[0]
-        return tracked(
-            s.scenarios, self.out, self.archive, on=on, location=place, model=self.model,
-            series=s.series, seed=s.seed,
-        )  # fmt: skip
-
-    @cached_property
-    def standing(self) -> pd.DataFrame:
-        """What stands of the record before this update."""
-        return records.standing(self.lines)
-
     @cached_property
     def flags(self) -> list[Flag]:
-        """What to know of the release."""
+        """What to know of the release; see :func:`odforecast.vintage.quality.check`."""
         dates = self.archive.releases()
-        place = dates.index(self.vintage.date)
-        before = self.archive.release(dates[place - 1]) if place else None
-        return check(self.vintage.table, before)
+        place = dates.index(self.release)
+        return check(self.vintage.table, self.archive.release(dates[place - 1]) if place else None)
 
     @cached_property
-    def recorded(self) -> pd.DataFrame:
-        """The newest forecast in the record from an earlier release, of all its places.
-
-        It may have been written by several updates: with more places than before, or after one
-        that was killed. One that was never written to its end is passed over for one that was.
-        """
-        kept: pd.DataFrame = self.standing[self.standing["kind"] == records.FORECAST]
-        kept = kept[kept["release"] < pd.Timestamp(self.vintage.date)]
-        kept = kept[kept["release"] == kept["release"].max()]
-        if kept.empty:
-            return kept
-        sizes = self.lines.groupby("batch").size()
-        ended = kept["lines"] == kept["batch"].map(sizes)
-        newest = (kept[ended] if ended.any() else kept).iloc[-1]
-        same: pd.DataFrame = kept[(kept[_MADE] == newest[_MADE]).all(axis=1)]
-        return same
-
-    @cached_property
-    def change(self) -> Change:
-        """The forecast against the one before."""
-        dates = [d for d in self.archive.releases() if d < self.vintage.date]
-        if len(self.recorded):
-            date = self.recorded["release"].iloc[0].date()
-            dates = [d for d in dates if d == date]
-        earlier = self.archive.as_of(dates[-1]).panel() if dates else None
-        return compared(
-            self.forecast, self.panel, earlier, self.model, self.recorded, self.locations
-        )
-
-    def manifest(self, on: dt.date) -> dict[str, Any]:
-        """What ``update.json`` says."""
-        said = self.forecast.provenance
-        return {
-            "release": str(self.vintage.date),
-            "on": str(on),
-            "last_month": str(self.panel.last_month),
-            "until": str(self.forecast.months[-1]),
-            "model": said["label"],
-            "spec": said["spec_hash"],
-            "version": said["odforecast"],
-            "data": self.panel.data_hash,
-            "seed": self.settings.seed,
-            "draws": self.settings.draws,
-            "asked": self._asked(),
-            "locations": list(self.forecast.locations),
-            "skipped": {s: self.forecast.skipped.get(s, "the model does not forecast it")
-                        for s in self.locations if s not in self.forecast.locations},
-            "before": None if self.change.before is None else str(self.change.before),
-            "warnings": list(self.forecast.warnings),
-            "recorded": len(records.forecast_lines(self.forecast, self.panel)),
-            "hub_file": hub_name(self.forecast),
-        }  # fmt: skip
-
-    def _asked(self) -> str:
-        asked = self.settings.locations
-        return "all" if asked == "all" else ",".join(self.locations)
-
-    def is_done(self) -> bool:
-        """Whether the release was forecast in full: the record has what page and hub file say."""
-        held = manifest_of(self.out, self.vintage.date)
-        places, made = held.get("locations"), self.made()
-        if not isinstance(places, list) or made.empty:
-            return False
-        return len(made) == held.get("recorded", len(made)) and (
-            "recorded" in held or set(made["location"]) == set(places)
-        )
-
-    def made(self) -> pd.DataFrame:
-        """Lines of the record with the forecast that the folder of this release holds."""
-        kept = self.standing[self.standing["kind"] == records.FORECAST]
-        kept = kept[kept["release"] == pd.Timestamp(self.vintage.date)]
-        held = manifest_of(self.out, self.vintage.date)
-        for name in _MADE:
-            kept = kept[kept[name].astype(str) == str(held.get(name))]
-        made: pd.DataFrame = kept[kept["location"].isin(held.get("locations") or [])]
-        return made
-
-    def otherwise(self) -> list[str]:
-        """What the forecast that was made has otherwise than this one would."""
-        held = manifest_of(self.out, self.vintage.date)
-        mine = {
-            "model": self.model.label, "spec": self.model.spec.hash, "version": __version__,
-            "seed": self.settings.seed, "draws": self.settings.draws, "asked": self._asked(),
-            "data": self.panel.data_hash,
-        }  # fmt: skip
-        names = {"spec": "specification", "asked": "locations", "data": "data with hash"}
-        return [
-            f"{names.get(k, k)} {held.get(k)}, not {v}" for k, v in mine.items() if held.get(k) != v
-        ]
-
-
-#: The record, in the folder of all updates.
-RECORD = "record.csv"
-
-
-def default_out() -> Path:
-    """Where updates are written unless told otherwise: beside the user's archive."""
-    return default_folder().parent / "updates"
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Update:
-    """What an update found and did.
-
-    Attributes
-    ----------
-    release : datetime.date
-        The release it is about.
-    new : bool
-        Whether the release was forecast now; if not, it had been before.
-    folder : Path
-        The page (``index.html``), the hub file and ``update.json``.
-    record_file : Path
-        ``record.csv``.
-    notes : tuple of str
-        What to know: how old the release is, what became of the download, what was set right.
-    added : int
-        Lines written into the record: also of a release that is not new, where the record had to
-        take something back.
-    tracks : tuple of Track
-        Clocks of scenarios that were read now.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import odforecast as od
-    >>> from odforecast.updating import update
-    >>> done = update(out=tempfile.mkdtemp(), fetch=False, model="drift", draws=50)
-    >>> done.release, done.new, done.forecast.draws.shape[0]
-    (datetime.date(2026, 1, 14), True, 50)
-    """
-
-    release: dt.date
-    new: bool
-    folder: Path
-    record_file: Path
-    notes: tuple[str, ...]
-    added: int
-    _work: Work = field(repr=False)
-    tracks: tuple[Track, ...] = ()
-
-    @property
-    def forecast(self) -> Forecast:
-        """The forecast; of a release that was done before, made again, the same."""
-        return self._work.forecast
-
-    @property
     def change(self) -> Change:
         """The forecast against the one before, with counts and reasons."""
-        return self._work.change
+        dates, held = [d for d in self.archive.releases() if d < self.release], self._recorded
+        if len(held):
+            dates = [d for d in dates if d == held["release"].iloc[0].date()]
+        earlier = self.archive.as_of(dates[-1]).panel() if dates else None
+        return compared(self.forecast, self.panel, earlier, self.model, held, self.locations)
 
     @property
     def changed(self) -> pd.DataFrame:
@@ -416,45 +203,188 @@ class Update:
         return self.change.table
 
     @property
-    def flags(self) -> list[Flag]:
-        """What to know of the release; see :func:`odforecast.vintage.quality.check`."""
-        return self._work.flags
+    def _forecasts(self) -> pd.DataFrame:
+        """Forecasts that stand in the record before this update."""
+        held = records.standing(self.lines)
+        found: pd.DataFrame = held[held["kind"] == records.FORECAST]
+        return found
+
+    @cached_property
+    def _recorded(self) -> pd.DataFrame:
+        """The newest forecast in the record from an earlier release, of all its places.
+
+        It may have been written by several updates: with more places than before, or after one
+        that was killed. One that was never written to its end is passed over for one that was.
+        """
+        kept: pd.DataFrame = self._forecasts
+        kept = kept[kept["release"] < pd.Timestamp(self.release)]
+        kept = kept[kept["release"] == kept["release"].max()]
+        if kept.empty:
+            return kept
+        ended = kept["lines"] == kept["batch"].map(self.lines.groupby("batch").size())
+        newest = (kept[ended] if ended.any() else kept).iloc[-1]
+        same: pd.DataFrame = kept[(kept[_MADE] == newest[_MADE]).all(axis=1)]
+        return same
 
     @property
-    def record(self) -> pd.DataFrame:
-        """The record as it is now; see :func:`odforecast.updating.record.read`."""
-        return records.read(self.record_file)
+    def _manifest(self) -> dict[str, Any]:
+        """What ``update.json`` of this release says now."""
+        return _manifest_of(self.folder)
+
+    def _manifest_to_be(self, on: dt.date) -> dict[str, Any]:
+        """What ``update.json`` will say."""
+        said, made, s = self.forecast.provenance, self.forecast, self.settings
+        left = [x for x in self.locations if x not in made.locations]
+        return {
+            "release": str(self.release),
+            "on": str(on),
+            "last_month": str(self.panel.last_month),
+            "until": str(made.months[-1]),
+            "model": said["label"],
+            "spec": said["spec_hash"],
+            "version": said["odforecast"],
+            "data": self.panel.data_hash,
+            "seed": s.seed,
+            "draws": s.draws,
+            "asked": self._asked,
+            "locations": list(made.locations),
+            "skipped": {x: made.skipped.get(x, "the model does not forecast it") for x in left},
+            "before": None if self.change.before is None else str(self.change.before),
+            "warnings": list(made.warnings),
+            "recorded": len(records.forecast_lines(made, self.panel)),
+            "hub_file": _hub_name(made),
+        }
 
     @property
-    def place(self) -> str:
-        """The place that numbers are said of: the nation where it is forecast, else the first."""
-        return self._work.place
+    def _asked(self) -> str:
+        return "all" if self.settings.locations == "all" else ",".join(self.locations)
 
-    @property
-    def page(self) -> Path:
-        """The page."""
-        return self.folder / PAGE
+    def _made(self) -> pd.DataFrame:
+        """Lines of the record with the forecast that the folder of this release holds."""
+        kept, held = self._forecasts, self._manifest
+        kept = kept[kept["release"] == pd.Timestamp(self.release)]
+        for name in _MADE:
+            kept = kept[kept[name].astype(str) == str(held.get(name))]
+        made: pd.DataFrame = kept[kept["location"].isin(held.get("locations") or [])]
+        return made
 
-    @property
-    def hub_file(self) -> Path:
-        """The hub file."""
-        return self.folder / str(manifest_of(self.folder.parent, self.release)["hub_file"])
+    def _is_done(self) -> bool:
+        """Whether the release was forecast in full: the record has what page and hub file say."""
+        held, made = self._manifest, self._made()
+        places = held.get("locations")
+        if not isinstance(places, list) or made.empty:
+            return False
+        if "recorded" in held:
+            return bool(len(made) == held["recorded"])
+        return set(made["location"]) == set(places)
 
-    def __repr__(self) -> str:
-        did = f"{self.added:,} lines recorded" if self.new or self.added else "nothing new"
-        return f"<Update from release {self.release}: {did}, in {self.folder}>"
+    def _otherwise(self) -> list[str]:
+        """What the forecast that was made has otherwise than this one would."""
+        held = self._manifest
+        mine = {
+            "model": self.model.label, "spec": self.model.spec.hash, "version": __version__,
+            "seed": self.settings.seed, "draws": self.settings.draws, "asked": self._asked,
+            "data": self.panel.data_hash,
+        }  # fmt: skip
+        names = {"spec": "specification", "asked": "locations", "data": "data with hash"}
+        return [
+            f"{names.get(k, k)} {held.get(k)}, not {v}" for k, v in mine.items() if held.get(k) != v
+        ]
 
-    def _repr_html_(self) -> str:
-        from odforecast.say import html_table
-        from odforecast.updating.words import month_of, sentences
+    def _clocks(self, on: dt.date, again: bool) -> tuple[Track, ...]:
+        """The clocks of the scenarios, written; with ``again`` also those that are there."""
+        s = self.settings
+        if not (again or lacking(s.scenarios, self.out, self.release)):
+            return ()
+        place = NATION if NATION in self.locations else self.locations[0]
+        return tuple(
+            tracked(s.scenarios, self.out, self.archive, on=on, location=place, model=self.model,
+                    series=s.series, seed=s.seed)
+        )  # fmt: skip
 
-        table = self.changed
-        if (month := month_of(self.change)) is not None:
-            table = table[table["month"] == month]
-        parts = ["change", "revisions", "new_months", "model"]
-        shown = table[["name", "month", "before", "now", *parts]]
-        title = f"Update from release {self.release}: what changed"
-        return html_table(shown.round(0), title, " ".join(sentences(self.change, self.place)))
+    # ------------------------------------------------------------------------------- the work
+
+    def _refuse_clock(self, on: dt.date) -> None:
+        last = self.lines["on"].max()
+        if not self.lines.empty and pd.Timestamp(on) < last:
+            raise DataError(
+                f"the clock says {on}, and the record has lines of {last:%Y-%m-%d}",
+                hint="set the clock right, or begin another record: --out",
+            )
+
+    def _refuse_errors(self) -> None:
+        """Stop at a release that contradicts itself, unless somebody accepted it with a reason."""
+        wrong = [flag for flag in self.flags if flag.severity == "error"]
+        if wrong and not self.archive.reason(self.release):
+            more = f"; and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+            raise ArchiveError(
+                f"release {self.release} contradicts itself: {wrong[0].message}{more}",
+                hint="see odforecast data check; nothing was forecast",
+            )
+
+    def _correct(self, on: dt.date) -> Iterator[str]:
+        """Take back what was recorded from figures that count no more; notes on it."""
+        new = records.corrections(self.lines, self.archive, on)
+        if new.empty:
+            return
+        self._refuse_clock(on)
+        records.append(self.record_file, new)
+        self.lines, self.added = self.record, len(new)
+        gone = new.loc[new["kind"] == records.WITHDRAWN, "release"].dt.strftime("%Y-%m-%d").unique()
+        there = {str(date) for date in self.archive.releases()}
+        for date in gone:
+            why = "some of its figures were replaced" if date in there else "it was retracted"
+            yield f"release {date}: {why}; what was recorded from it is withdrawn"
+            if date not in there and (self.out / date).exists():
+                yield f"{self.out / date} was made from it and stays: delete it if you like"
+        if came := int((new["kind"] == records.CAME).sum()):
+            yield f"{came:,} counts are recorded anew"
+
+    def _do(self, notes: Iterable[str], *, again: bool, fetched: bool = False) -> Update:
+        """Do what an update does, under the lock of its folder."""
+        if self.archive.last_seen is None:
+            self.archive.as_of()  # says what to do
+        on = today()
+        if on < self.release:
+            raise DataError(
+                f"the clock says {on}, before release {self.release}",
+                hint="a record is dated by the clock: set it right",
+            )
+        self._refuse_errors()
+        unused = self.archive.as_of().note
+        told = [*notes, *self._correct(on)]
+        told += dict.fromkeys([*filter(None, [unused]), *self.panel.notes])
+        # After a fetch there is none newer.
+        told += filter(None, [None if fetched else old_data(self.release, on)])
+        if self._is_done() and not (again and self._otherwise()):
+            made = self._made()["on"].iloc[-1]
+            told.append(f"release {self.release} was forecast on {made:%Y-%m-%d}: nothing new")
+            if other := self._otherwise():
+                told.append(f"it was made with {'; '.join(other)}: --again makes another")
+            self.notes, self.tracks = tuple(told), self._clocks(on, again)
+            return self
+        newest = records.standing(self.lines)["release"].max()
+        if newest > pd.Timestamp(self.release):
+            raise ArchiveError(
+                f"the record holds forecasts from release {newest:%Y-%m-%d}, and the newest "
+                f"release here is {self.release}",
+                hint="fetch the newest one, or write to another folder: --out",
+            )
+        self._refuse_clock(on)
+        _check_folder(self.folder)
+        self.tracks = self._clocks(on, again=True)
+        new = records.lines_of(self.lines, self.forecast, self.panel, on)
+        record = records.joined([part for part in (self.lines, new) if len(part)] or [new])
+        # The page first: killed between the two, the next run finds lines missing and writes them.
+        _write_folder(self, record, self._manifest_to_be(on))
+        records.append(self.record_file, new)
+        self.new, self.notes, self.added = True, tuple(told), self.added + len(new)
+        return self
+
+
+def default_out() -> Path:
+    """Where updates are written unless told otherwise: beside the user's archive."""
+    return default_folder().parent / "updates"
 
 
 def update(
@@ -483,7 +413,7 @@ def update(
         Folder of updates: ``record.csv``, and a folder for each release. Default: ``updates``
         beside your own archive.
     fetch : bool
-        Download the present release first; False: take the releases in hand.
+        Download the present release first; False: use the releases in hand.
     model : str, optional
         Default: ``dlm``.
     locations : str or iterable of str
@@ -516,7 +446,7 @@ def update(
         no release.
     DataError
         If the record was edited, the clock is before the release, another update is running, the
-        folder cannot be written to, or that of the release holds what no update wrote.
+        folder cannot be written to, or that of the release holds files that no update wrote.
     ScenarioError
         If a scenario is not what was frozen under its name.
 
@@ -533,131 +463,139 @@ def update(
     """
     releases = default_folder() if archive is None else Path(archive)
     target = default_out() if out is None else Path(out)
-    asked = locations if isinstance(locations, str) else tuple(locations)
     settings = Settings(
-        model, asked, whole("draws", draws, 1), whole("seed", seed, 0),
+        model, locations if isinstance(locations, str) else tuple(locations),
+        whole("draws", draws, 1), whole("seed", seed, 0),
         (scenarios,) if isinstance(scenarios, Scenario) else tuple(scenarios),
         (series,) if isinstance(series, Series) else tuple(series),
     )  # fmt: skip
     get_model(model)  # a wrong name before the work, not after it
-    with _held(target):
-        clear(target)
-        lines = records.read(target / RECORD)
-        notes = []
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(locked(target, "update"))
+        except BacktestError as error:
+            raise DataError(error.message, hint=error.hint) from error
+        _clear(target)
+        lines, notes = records.read(target / RECORD), []
         if records.is_torn(target / RECORD):
             notes.append(f"{RECORD}: the last line was cut off while it was written; left out")
         if fetch:
-            notes.append(_fetched(releases, client, progress))
+            one = stack.enter_context(Socrata()) if client is None else client
+            notes.append(_fetched(releases, one, progress))
         held = own_archive(archive) if archive is not None else own_archive()
-        return _updated(Work(held, target, settings, lines), notes, again, fetch)
+        return Update(held, target, settings, lines)._do(notes, again=again, fetched=fetch)
 
 
-def _updated(work: Work, notes: list[str], again: bool, fetched: bool = False) -> Update:
-    if work.archive.last_seen is None:
-        work.archive.as_of()  # says what to do
-    vintage, on = work.vintage, today()
-    if on < vintage.date:
-        raise DataError(
-            f"the clock says {on}, before release {vintage.date}",
-            hint="a record is dated by the clock: set it right",
-        )
-    _refuse_errors(work)
-    taken = _corrected(work, notes, on)
-    if taken:
-        work = replace(work, lines=records.read(work.out / RECORD))
-    unused = work.archive.as_of().note
-    notes += dict.fromkeys([*filter(None, [unused]), *work.panel.notes])
-    # After a fetch there is none newer.
-    if not fetched and (old := old_data(vintage.date, on)):
-        notes.append(old)
-    folder, file = work.out / str(vintage.date), work.out / RECORD
-    if work.is_done() and not (again and work.otherwise()):
-        made = work.made()["on"].iloc[-1]
-        notes.append(f"release {vintage.date} was forecast on {made:%Y-%m-%d}: nothing new")
-        if other := work.otherwise():
-            notes.append(f"it was made with {'; '.join(other)}: --again makes another")
-        tracks = tuple(work.clocks(on, again=again))
-        return Update(vintage.date, False, folder, file, tuple(notes), taken, work, tracks)
-    newest = work.standing["release"].max()
-    if not work.standing.empty and newest > pd.Timestamp(vintage.date):
-        raise ArchiveError(
-            f"the record holds forecasts from release {newest:%Y-%m-%d}, and the newest release "
-            f"here is {vintage.date}",
-            hint="fetch the newest one, or write to another folder: --out",
-        )
-    _refuse_clock(work, on)
-    check_folder(folder)
-    tracks = tuple(work.clocks(on, again=True))
-    new = records.lines_of(work.lines, work.forecast, work.panel, on)
-    whole = records.joined([lines for lines in (work.lines, new) if len(lines)] or [new])
-    # The page first: killed between the two, the next run finds lines missing and writes them.
-    write_folder(
-        work.out, work.whole, work.forecast, work.change, work.flags, whole, work.manifest(on),
-        tracks,
-    )  # fmt: skip
-    records.append(file, new)
-    return Update(vintage.date, True, folder, file, tuple(notes), taken + len(new), work, tracks)
+def _fetched(folder: Path, client: Socrata, progress: Callable[[int, int], None] | None) -> str:
+    """Fetch the present release into a folder; what became of it."""
+    try:
+        return fetch_release("vsrr", folder, client, progress=progress).why
+    except DownloadError as error:
+        hint = "or go on with the releases in hand: --no-fetch"
+        both = hint if error.hint is None else f"{error.hint}, {hint}"
+        raise DownloadError(error.message, hint=both) from error
 
 
-def _corrected(work: Work, notes: list[str], on: dt.date) -> int:
-    """Take back what was recorded from figures that count no more; how many lines it took."""
-    new = corrections(work.lines, work.archive, on)
-    if new.empty:
-        return 0
-    _refuse_clock(work, on)
-    records.append(work.out / RECORD, new)
-    gone = new.loc[new["kind"] == records.WITHDRAWN, "release"].dt.strftime("%Y-%m-%d").unique()
-    there = {str(date) for date in work.archive.releases()}
-    for date in gone:
-        why = "figures of it were replaced" if date in there else "it was retracted"
-        notes.append(f"release {date}: {why}; what was recorded from it is withdrawn")
-        if date not in there and (work.out / date).exists():
-            notes.append(f"{work.out / date} was made from it, and stays: delete it if you like")
-    if came := int((new["kind"] == records.CAME).sum()):
-        notes.append(f"{came:,} counts that came are recorded anew")
-    return len(new)
+# ------------------------------------------------------------------ the folder of a release
 
 
-def _refuse_clock(work: Work, on: dt.date) -> None:
-    last = work.lines["on"].max()
-    if not work.lines.empty and pd.Timestamp(on) < last:
-        raise DataError(
-            f"the clock says {on}, and the record has lines of {last:%Y-%m-%d}",
-            hint="set the clock right, or begin another record: --out",
-        )
+def _hub_name(forecast: Forecast) -> str:
+    """Name of the hub file, as hubs want it; Parquet holds in 0.2 MB what takes 2 MB as text."""
+    name = model_id(str(forecast.provenance["label"]))
+    return f"{forecast.provenance['release']}-{name}.parquet"
 
 
-def _refuse_errors(work: Work) -> None:
-    """Stop at a release that contradicts itself, unless somebody accepted it with a reason."""
-    wrong = [flag for flag in work.flags if flag.severity == "error"]
-    if wrong and not work.archive.reason(work.vintage.date):
-        more = f"; and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        raise ArchiveError(
-            f"release {work.vintage.date} contradicts itself: {wrong[0].message}{more}",
-            hint="see odforecast data check; nothing was forecast",
-        )
+def _write_folder(update: Update, record: pd.DataFrame, manifest: dict[str, Any]) -> None:
+    """Write the folder of an update's release; one that is there is replaced.
 
-
-def _fetched(
-    folder: Path, client: Socrata | None, progress: Callable[[int, int], None] | None
-) -> str:
-    with contextlib.ExitStack() as stack:
-        one = stack.enter_context(Socrata()) if client is None else client
+    ``record`` has this update's lines too. Refused if it cannot be written, or what is there is
+    not ours (:func:`_check_folder`); then nothing is there, or what was there before.
+    """
+    forecast, target, token = update.forecast, update.folder, secrets.token_hex(4)
+    part, old = (target.with_name(f".{target.name}.{token}.{end}") for end in ("part", "old"))
+    try:
+        part.mkdir(parents=True)
+        said = words.sections(update, record)
+        write_page(part / PAGE, update.whole, forecast.locations, said)
+        counts = to_hub(forecast, targets=[TARGET_12MO])
+        trends = to_hub(forecast, output_type="pmf")
+        write_hub(pd.concat([counts, trends], ignore_index=True), part / _hub_name(forecast))
+        table = update.change.table
+        table = table.assign(month=pd.to_datetime(table["month"]).dt.strftime("%Y-%m"))
+        table.to_csv(part / words.CHANGES, index=False, float_format="%.1f", lineterminator="\n")
+        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+        (part / MANIFEST).write_text(text, encoding="utf-8")
+        _check_folder(target)  # a forecast takes its time
+        if target.exists():
+            target.rename(old)
         try:
-            return fetch_release("vsrr", folder, one, progress=progress).why
-        except DownloadError as error:
-            hint = "or go on with the releases in hand: --no-fetch"
-            raise DownloadError(
-                error.message, hint=hint if error.hint is None else f"{error.hint}, {hint}"
-            ) from error
+            part.rename(target)
+        except OSError:
+            if old.exists():
+                old.rename(target)
+            raise
+    except OSError as error:
+        raise DataError(f"cannot write {target}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
 
 
-@contextlib.contextmanager
-def _held(out: Path) -> Iterator[None]:
-    """Hold the folder of updates for this process."""
-    with contextlib.ExitStack() as stack:
-        try:
-            stack.enter_context(locked(out, "update"))
-        except BacktestError as error:
-            raise DataError(error.message, hint=error.hint) from error
-        yield
+def write_page(
+    path: Path, whole: Forecast, locations: Sequence[str], parts: Sequence[Section]
+) -> None:
+    """Write the page of an update: what it says first, then the report of the forecast."""
+    from odforecast.report.site import write_report
+
+    write_report(path, forecast=whole, locations=list(locations), sections=parts)
+
+
+def _check_folder(target: Path) -> None:
+    """Refuse to replace a folder that is not ours, or holds what somebody put there."""
+    hint = "move that away, or write updates to another folder: --out"
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        raise DataError(f"{target} is no folder of an update", hint=hint)
+    if not target.is_dir():
+        return
+    held = _said_in(target)
+    ours = {PAGE, words.CHANGES, MANIFEST, held.get("hub_file")} if held else set()
+    try:
+        entries = sorted(target.iterdir())
+    except OSError as error:
+        raise DataError(f"cannot read {target}: {error.strerror or error}") from error
+    others = [p.name for p in entries if p.name not in ours or p.is_symlink() or not p.is_file()]
+    if others:
+        more = f" and {len(others) - 3} more" if len(others) > 3 else ""
+        raise DataError(
+            f"{target} holds files that no update wrote ({', '.join(others[:3])}{more}), which "
+            "would be replaced",
+            hint=hint,
+        )
+
+
+def _clear(out: Path) -> None:
+    """Take away what an update that was killed left half written; call it under the lock."""
+    with contextlib.suppress(OSError):
+        for entry in sorted(out.iterdir()):
+            if (found := _LEFT_OVER.fullmatch(entry.name)) is None:
+                continue
+            target = out / entry.name[1:11]
+            if found[1] == "old" and not target.exists():
+                entry.rename(target)  # killed between the two renamings
+            else:
+                shutil.rmtree(entry, ignore_errors=True)
+
+
+def _manifest_of(folder: Path) -> dict[str, Any]:
+    """What an update wrote into ``update.json`` of a folder with a page; else nothing."""
+    return _said_in(folder) if (folder / PAGE).exists() else {}
+
+
+def _said_in(folder: Path) -> dict[str, Any]:
+    """The ``update.json`` of a folder of a release; empty if it has none of that release."""
+    try:
+        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    ours = isinstance(found, dict) and found.get("release") == folder.name
+    return found if ours else {}

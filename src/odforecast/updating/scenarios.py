@@ -14,7 +14,6 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,8 +25,8 @@ from odforecast.months import ONE_MONTH, to_month
 from odforecast.report.page.parts import Table
 from odforecast.say import chance
 from odforecast.scenario import Scenario, Series, Track, track
+from odforecast.scenario.clock import THREE
 from odforecast.scenario.track import only
-from odforecast.scenario.worlds import WORLDS
 from odforecast.seeds import content_hash
 
 if TYPE_CHECKING:
@@ -37,57 +36,32 @@ if TYPE_CHECKING:
 #: Folder of the scenarios, beside the record.
 FOLDER = "scenarios"
 FROZEN = "frozen.json"
-_SAID = ("title", "question")
+_KEYS = ("on", "hash", "onset", "scenario", "check")
+_DAMAGED = "restore it from a copy"
 
 
-@dataclass(frozen=True)
-class Frozen:
-    """A scenario as it was frozen.
+def freeze(scenario: Scenario, out: Path, on: dt.date, onset: object) -> Scenario:
+    """Freeze a scenario in the folder of updates, its onset closed (``onset``, if it is open).
 
-    Attributes
-    ----------
-    on : datetime.date
-        The day.
-    scenario : Scenario
-        With its onset closed.
-    path : Path
-    """
-
-    on: dt.date
-    scenario: Scenario
-    path: Path
-
-
-def freeze(scenario: Scenario, out: Path, on: dt.date, onset: object) -> Frozen:
-    """Freeze a scenario in the folder of updates; one that is frozen is held against it.
-
-    Parameters
-    ----------
-    scenario : Scenario
-    out : Path
-        Folder of updates.
-    on : datetime.date
-        Today.
-    onset : month
-        Where the scenario leaves it open.
-
-    Raises
-    ------
-    ScenarioError
-        If it is not what was frozen under its name; says what differs.
-    DataError
-        If the file was edited, or cannot be written.
+    One that is frozen is compared with what was frozen under its name, and refused with what
+    differs; so is a file that was edited.
     """
     path = out / FOLDER / scenario.name / FROZEN
     held = _read(path)
+    if held is not None:
+        onset = next((held["onset"].get(x.name, (onset,))[0]
+                      for x in scenario.interventions if x.onset is None), onset)  # fmt: skip
+    closed = scenario.at(onset)
+    stated = closed.to_dict()
     if held is None:
-        closed = scenario.at(onset)
-        stated = closed.to_dict()
         plain = {
             "on": str(on),
             "hash": closed.hash,
             "onset": {x.name: [str(m) for m in x.onset] for x in closed.interventions},
-            "chances": {x.name: _chances(closed, x.name) for x in closed.interventions},
+            "chances": {
+                x.name: dict(zip(THREE, (round(p, 4) for p in x.chances())))
+                for x in closed.interventions
+            },
             "scenario": stated,
             "check": _check(str(on), closed.hash, stated),
         }
@@ -97,17 +71,14 @@ def freeze(scenario: Scenario, out: Path, on: dt.date, onset: object) -> Frozen:
                 file.write(json.dumps(plain, indent=2, ensure_ascii=False) + "\n")
         except OSError as error:
             raise DataError(f"cannot write {path}: {error.strerror or error}") from error
-        return Frozen(on, closed, path)
-    closed = _closed_as(scenario, held["onset"])
-    if closed.hash != held["hash"]:
-        differs = list(_differences(held["scenario"], closed.to_dict()))
+    elif closed.hash != held["hash"] and (differs := list(_differences(held["scenario"], stated))):
         more = f"; and {len(differs) - 5} more" if len(differs) > 5 else ""
         raise ScenarioError(
-            f"{scenario.name} was frozen on {held['on']}, and is another one now: "
+            f"{scenario.name} was frozen on {held['on']}, and has changed since: "
             f"{'; '.join(differs[:5])}{more}",
             hint="give the new one another name: what was assumed before the counts must not move",
         )
-    return Frozen(dt.date.fromisoformat(held["on"]), closed, path)
+    return closed
 
 
 def tracked(
@@ -119,66 +90,39 @@ def tracked(
     location: str,
     model: Model | None = None,
     series: Sequence[Series] = (),
-    draws: int = WORLDS,
-    seed: int = 1,
+    **how: Any,
 ) -> list[Track]:
     """The clocks of scenarios, frozen where they are not yet, and written.
 
-    Parameters
-    ----------
-    scenarios : sequence of Scenario
-        Each with one intervention; the status quo is passed over.
-    out : Path
-        Folder of updates.
-    archive : Archive
-    on : datetime.date
-        Today.
-    location : str
-        One location, by any of its names.
-    model, series, draws, seed
-        As in :func:`odforecast.scenario.track`.
+    Each scenario has one intervention; the status quo is passed over. ``how`` goes to
+    :func:`odforecast.scenario.track`.
     """
+    from odforecast import plot
+
     newest = archive.as_of(archive.last_seen).date
-    onset = str(to_month(newest) + ONE_MONTH)
     given = [s for s in scenarios if not s.is_null]
     for scenario in given:
         only(scenario)
-    frozen = [freeze(scenario, out, on, onset) for scenario in given]
     made = []
-    for each in frozen:
-        found = track(
-            each.scenario, archive, location=location, model=model, series=series, draws=draws,
-            seed=seed,
-        )  # fmt: skip
-        _write(found, each.path.parent, str(newest))
+    for closed in [freeze(s, out, on, str(to_month(newest) + ONE_MONTH)) for s in given]:
+        found = track(closed, archive, location=location, model=model, series=series, **how)
+        folder = out / FOLDER / closed.name
+        try:
+            (folder / f"{newest}.json").write_text(found.to_json(), encoding="utf-8")
+            found.to_frame().to_csv(
+                folder / f"{newest}.csv", index=False, float_format="%.4f", lineterminator="\n"
+            )
+            plot.save(plot.chances(found), folder / f"{newest}.svg")
+        except OSError as error:
+            raise DataError(f"cannot write into {folder}: {error.strerror or error}") from error
         made.append(found)
     return made
 
 
 def lacking(scenarios: Sequence[Scenario], out: Path, release: dt.date) -> bool:
-    """Whether a clock was not read with a release yet.
-
-    Parameters
-    ----------
-    scenarios : sequence of Scenario
-    out : Path
-    release : datetime.date
-    """
+    """Whether a clock was not read with a release yet."""
     names = [s.name for s in scenarios if not s.is_null]
     return not all((out / FOLDER / name / f"{release}.json").exists() for name in names)
-
-
-def _write(found: Track, folder: Path, name: str) -> None:
-    """The clock as JSON, as a table and as a figure."""
-    from odforecast import plot
-
-    try:
-        (folder / f"{name}.json").write_text(found.to_json(), encoding="utf-8")
-        text = found.to_frame().to_csv(index=False, float_format="%.4f", lineterminator="\n")
-        (folder / f"{name}.csv").write_text(text, encoding="utf-8")
-        plot.save(plot.chances(found), folder / f"{name}.svg")
-    except OSError as error:
-        raise DataError(f"cannot write into {folder}: {error.strerror or error}") from error
 
 
 def sections(tracks: Sequence[Track]) -> list[Section]:
@@ -191,55 +135,29 @@ def sections(tracks: Sequence[Track]) -> list[Section]:
     for found in tracks:
         axes = plot.chances(found)
         drawn = picture(lambda axes=axes: axes.figure, plot.alt_text(axes))  # type: ignore[misc]
-        made.append(
-            Section(
-                f"Has it worked? {found.scenario}",
-                found.text().split("\n"),
-                [_so_far(found), _expected(found)],
-                (drawn,),
-            )
-        )
+        days = [
+            "before any counts" if pd.isna(day) else f"{day:%Y-%m-%d}"
+            for day in found.chances["release"]
+        ]
+        worlds = found.expected["world"].map({"works": "it works"}).fillna("it does not")
+        tables = [
+            _table(found.chances, "Release", days, True, "The chances so far"),
+            _table(found.expected, "If", list(worlds), False, "Where the chances should go"),
+        ]
+        title = f"Has it worked? {found.scenario}"
+        made.append(Section(title, found.text().split("\n"), tables, (drawn,)))
     return made
 
 
-def _so_far(found: Track) -> Table:
-    rows = [
-        [
-            "before any counts" if pd.isna(row["release"]) else f"{row['release']:%Y-%m-%d}",
-            str(row["month"]),
-            *(chance(row[name], short=True) for name in _THREE),
-        ]
-        for row in found.chances.to_dict("records")
-    ]
-    return Table(("Release", "Counts to", *_HEADS), rows, 3, "The chances so far")
-
-
-def _expected(found: Track) -> Table:
-    rows = [
-        [
-            str(row["month"]),
-            "it works" if row["world"] == "works" else "it does not",
-            *(chance(row[name], short=True) for name in _THREE),
-        ]
-        for row in found.expected.to_dict("records")
-    ]
-    return Table(("Counts to", "If", *_HEADS), rows, 3, "Where the chances are expected to go")
-
-
-_THREE = ("works", "nothing", "backfires")
-_HEADS = ("Works", "Does nothing", "Backfires")
-
-
-def _chances(scenario: Scenario, name: str) -> dict[str, float]:
-    """The three chances of an intervention before any counts."""
-    found = next(x for x in scenario.interventions if x.name == name).chances()
-    return dict(zip(("works", "nothing", "backfires"), (round(p, 4) for p in found)))
-
-
-def _closed_as(scenario: Scenario, onsets: dict[str, list[str]]) -> Scenario:
-    """The scenario with what it leaves open beginning when it was frozen to."""
-    found = [onsets.get(x.name) for x in scenario.interventions if x.onset is None]
-    return scenario.at(found[0][0]) if found and found[0] else scenario
+def _table(rows: pd.DataFrame, head: str, names: list[str], first: bool, caption: str) -> Table:
+    """The three chances by month, with a column of names before the months, or behind them."""
+    cells = []
+    for name, row in zip(names, rows.to_dict("records")):
+        pair = [name, str(row["month"])]
+        cells.append([*(pair if first else pair[::-1]),
+                      *(chance(row[key], short=True) for key in THREE)])  # fmt: skip
+    heads = (head, "Counts through") if first else ("Counts through", head)
+    return Table((*heads, "Works", "Does nothing", "Backfires"), cells, 3, caption)
 
 
 def _read(path: Path) -> dict[str, Any] | None:
@@ -249,12 +167,11 @@ def _read(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"cannot read {path}: {error}", hint="restore it from a copy") from error
-    keys = ("on", "hash", "onset", "scenario", "check")
-    if not isinstance(held, dict) or not all(key in held for key in keys):
-        raise DataError(f"{path} is not a frozen scenario", hint="restore it from a copy")
+        raise DataError(f"cannot read {path}: {error}", hint=_DAMAGED) from error
+    if not isinstance(held, dict) or not all(key in held for key in _KEYS):
+        raise DataError(f"{path} is not a frozen scenario", hint=_DAMAGED)
     if _check(held["on"], held["hash"], held["scenario"]) != held["check"]:
-        raise DataError(f"{path} was edited: its check does not fit", hint="restore it from a copy")
+        raise DataError(f"{path} was edited: its check does not fit", hint=_DAMAGED)
     return held
 
 
@@ -267,7 +184,8 @@ def _differences(before: Any, now: Any, key: str = "") -> Iterator[str]:
     """Keys whose values differ, with both; titles and questions do not count."""
     if isinstance(before, dict) and isinstance(now, dict):
         for name in dict.fromkeys((*before, *now)):
-            if key or name not in _SAID:
+            # Regions had lags of their own once, which no clock read.
+            if name != "lag_spread" and (key or name not in ("title", "question")):
                 inner = f"{key}.{name}" if key else name
                 yield from _differences(before.get(name), now.get(name), inner)
     elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
@@ -278,5 +196,5 @@ def _differences(before: Any, now: Any, key: str = "") -> Iterator[str]:
 
 
 def _short(value: Any) -> str:
-    text = "not there" if value is None else json.dumps(value, ensure_ascii=False)
+    text = "missing" if value is None else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 60 else f"{text[:60]}…"

@@ -1,47 +1,67 @@
-"""What an update says: in sentences and in tables."""
+"""What an update says: in sentences, in tables, and in the sections of its page."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from odforecast.forecast.text import place_name
 from odforecast.geography import NATION, called, code_of
-from odforecast.say import between, day_name, month_name, rounded, step_of
+from odforecast.report.page.parts import Table
+from odforecast.say import between, day_name, listed, month_name, number_of, rounded, step_of
 from odforecast.updating.changes import Change
 from odforecast.updating.record import (
     FORECAST,
     SETTLED,
-    covered,
     model_in_question,
     one_each,
     outcomes,
     read,
 )
+from odforecast.updating.scenarios import sections as clocks
+from odforecast.vintage.quality import SEVERITIES, Flag
+
+if TYPE_CHECKING:
+    from odforecast.report.site import Section
+    from odforecast.updating.run import Update
+
+RECORD_HEAD = (
+    "Forecast on", "12 months ending", "Months ahead", "Median (90% interval)", "Final count",
+    "Inside the 90% interval",
+)  # fmt: skip
+HEAD = (
+    "Place", "Before", "Now", "Change", "From revisions", "From new months", "From the model",
+)  # fmt: skip
+#: Places besides the first in the table on the screen, and on the page; the file has them all.
+SHOWN, ON_PAGE = 5, 15
+#: Flags of a release that the page lists.
+FLAGS = 30
+CHANGES = "changes.csv"
+#: Below the table.
+NOTE = "±: two standard errors, from the number of draws"
+_DEFINITION = (
+    "Revisions: what the new release says differently about months known before (counts, how "
+    "complete they are, what CDC predicts, which are final). New months: months that the previous "
+    "release did not have. Model: other settings or another version of the model. The parts add up "
+    "to the change."
+)
 
 
-def said_and_came(
+# ------------------------------------------------------------------------------------ the record
+
+
+def past_forecasts(
     table: pd.DataFrame, place: str = NATION, rows: int = 12, model: str | None = None
 ) -> list[list[str]]:
-    """The record of one place as rows of texts, the newest first.
+    """The record of one place as rows of texts under :data:`RECORD_HEAD`, the newest first.
 
-    Columns: forecast on, 12 months to, months ahead, median and 90% interval, came, inside. Of
-    each month known by now, the forecast from the first release that is in the record; the rows
-    left over are those of what is not known yet, from the last release.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`odforecast.updating.record.read`.
-    place : str
-        Any name of a place.
-    rows : int
-        As many as are wanted.
-    model : str, optional
-        Default: :func:`odforecast.updating.record.model_in_question`.
+    For each month with a count, the forecast from the first release in the record; the rows left
+    over are forecasts of months without a count yet, from the last release.
     """
     found = one_each(outcomes(table), model or model_in_question(table))
     found = found[(found["location"] == code_of(place)) & (found["horizon"] >= 1)]
@@ -49,75 +69,48 @@ def said_and_came(
     known = found[found["came"].notna()].drop_duplicates("month")
     known = known.sort_values("month").tail(rows)
     ahead = found[found["came"].isna()]
-    if not ahead.empty:
-        ahead = ahead[ahead["release"] == ahead["release"].max()]
-        ahead = ahead.sort_values("month").tail(max(rows - len(known), 1))
+    ahead = ahead[ahead["release"] == ahead["release"].max()]
+    ahead = ahead.sort_values("month").tail(max(rows - len(known), 1))
     shown = found.loc[[*known.index, *ahead.index]].sort_values(["month", "on"], ascending=False)
     out = []
     for row in shown.to_dict("records"):
         step = step_of(row["low_90"], row["high_90"])
-        came, inside = "not yet", ""
-        if np.isfinite(row["came"]):
-            came = f"{row['came']:,.0f}"
-            inside = "not judged yet: first published, too low"
-            if row["came_status"] == SETTLED:
-                inside = "inside" if row["inside_90"] else "outside"
-        out.append(
-            [
-                f"{row['on']:%Y-%m-%d}", f"{row['month']:%Y-%m}", str(row["horizon"]),
-                f"{rounded(row['median'], step)} ({between(row['low_90'], row['high_90'], step)})",
-                came, inside,
-            ]
-        )  # fmt: skip
+        count, inside = "not yet", ""
+        if row["came_status"] == SETTLED:
+            count, inside = f"{row['came']:,.0f}", "yes" if row["inside_90"] else "no"
+        elif np.isfinite(row["came"]):
+            count, inside = f"{row['came']:,.0f} (first count, too low)", "not scored yet"
+        middle = f"{rounded(row['median'], step)} ({between(row['low_90'], row['high_90'], step)})"
+        dates = [f"{row['on']:%Y-%m-%d}", f"{row['month']:%Y-%m}", str(row["horizon"])]
+        out.append([*dates, middle, count, inside])
     return out
 
 
-RECORD_HEAD = ("Forecast on", "12 months to", "Ahead", "Median (90%)", "Came", "90% interval")
-
-
 def coverage_sentence(table: pd.DataFrame, model: str | None = None) -> str:
-    """How many settled counts lay in their intervals, in a sentence.
-
-    Of each release, place and month one forecast is counted, the newest of the model.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From :func:`odforecast.updating.record.read`.
-    model : str, optional
-        Default: :func:`odforecast.updating.record.model_in_question`.
-    """
+    """How many final counts the intervals contained, of one forecast per release and month."""
     found = outcomes(table)
     ahead = found[found["horizon"] >= 1]
     model = model or model_in_question(table)
     made = one_each(ahead, model)
-    (inside, n), (half, _) = covered(made).values()
     by = f" by {model}" if set(ahead["model"]) - {model} else ""
-    left = _left_out(table, ahead, made, model)
-    if not n:
-        return (
-            f"{len(made):,} forecasts{by} are in the record. No count that they are of is settled "
-            f"yet (12 months old), so none is judged.{left}"
+    said = f"The record holds {len(made):,} forecasts{by}. "
+    judged = made[made["came_status"] == SETTLED]
+    if judged.empty:
+        said += "None can be scored yet: counts are not final until they are 12 months old."
+    else:
+        n, (inside, half) = len(judged), (int(judged[f"inside_{i}"].sum()) for i in ("90", "50"))
+        said += (
+            f"For {n:,} of them the count is final. The 90% interval contained {inside:,} of these "
+            f"counts ({inside / n:.0%}), the 50% interval {half:,} ({half / n:.0%}). Forecasts of "
+            "neighboring months and from one release share their errors, so they are far fewer "
+            "independent tests."
         )
-    return (
-        f"{len(made):,} forecasts{by} are in the record, {n:,} of them of counts that are settled "
-        f"by now: {inside:,} ({inside / n:.0%}) lay in the 90% interval, {half:,} "
-        f"({half / n:.0%}) in the 50% interval. Forecasts of neighbouring months and of one "
-        f"release share their errors: these are far fewer trials than forecasts.{left}"
-    )
-
-
-def _left_out(table: pd.DataFrame, ahead: pd.DataFrame, made: pd.DataFrame, model: str) -> str:
-    """What else the record holds, and is not counted."""
     repeats = int((ahead["model"] == model).sum()) - len(made)
     every = (table["kind"] == FORECAST) & (table["horizon"] >= 1).fillna(value=False)
     withdrawn = int(every.sum()) - len(ahead)
-    parts = []
-    if repeats:
-        parts.append(f"{repeats:,} that were made again later, from the same release")
-    if withdrawn:
-        parts.append(f"{withdrawn:,} that were withdrawn, for their release was wrong")
-    return f" Not counted are {' and '.join(parts)}." if parts else ""
+    left = [f"{repeats:,} made again later from the same release"] * bool(repeats)
+    left += [f"{withdrawn:,} withdrawn because their release was wrong"] * bool(withdrawn)
+    return f"{said} Not counted: {' and '.join(left)}." if left else said
 
 
 def record_markdown(
@@ -144,37 +137,26 @@ def record_markdown(
     -------
     str
 
-    Raises
-    ------
-    DataError
-        If a line of the record is not as it was written.
-    UnknownNameError
-        If the place is unknown.
-
     Examples
     --------
     >>> from odforecast.updating import record_markdown
     >>> record_markdown("no-such-folder/record.csv")
-    'No forecast is in the record yet.'
+    'The record has no forecasts yet.'
     """
     table = read(path)
     if table.empty:
-        return "No forecast is in the record yet."
-    body = said_and_came(table, location, rows, model)
+        return "The record has no forecasts yet."
+    body = past_forecasts(table, location, rows, model)
+    name = place_name(code_of(location))
     if not body:
-        return f"No forecast of {place_name(code_of(location))} is in the record yet."
-
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(cells) + " |"
-
+        return f"The record has no forecasts of {name} yet."
     ruler = ["---", "---", "---:", "---:", "---:", "---"]
-    title = f"Drug overdose deaths in 12 months, {place_name(code_of(location))}:"
-    parts = [line(RECORD_HEAD), line(ruler), *map(line, body)]
-    return "\n".join([coverage_sentence(table, model), "", title, "", *parts])
+    lines = [f"| {' | '.join(cells)} |" for cells in (RECORD_HEAD, ruler, *body)]
+    title = f"Drug overdose deaths in 12 months, {name}:"
+    return "\n".join([coverage_sentence(table, model), "", title, "", *lines])
 
 
-#: Places in the table on the screen, besides the first.
-SHOWN = 5
+# -------------------------------------------------------------------------------------- a change
 
 
 def month_of(change: Change) -> pd.Timestamp | None:
@@ -182,155 +164,135 @@ def month_of(change: Change) -> pd.Timestamp | None:
     return None if change.table.empty else change.table["month"].max()
 
 
-def sentences(change: Change, place: str = NATION) -> list[str]:
-    """What changed, and why, in paragraphs.
+def _of_month(change: Change) -> pd.DataFrame:
+    return change.table[change.table["month"] == month_of(change)]
 
-    Parameters
-    ----------
-    change : Change
-    place : str
-        The place that numbers are given of; never those of another one.
-    """
+
+def sentences(change: Change, place: str = NATION) -> list[str]:
+    """What changed, and why, in paragraphs; numbers are of one place alone."""
+    why_not = f"{change.why_not[:1].upper()}{change.why_not[1:]}."
     if change.before is None:
-        return [_start(change.why_not)]
-    said = [_data(change, place)]
-    month = month_of(change)
-    if month is None:
+        return [why_not]
+    said, table = [_data(change, place)], _of_month(change)
+    mine = table[table["location"] == place]
+    if table.empty:
         said.append("The two forecasts have no month in common.")
+    elif mine.empty:
+        said.append(f"There is no earlier forecast of {place_name(place)} to compare with.")
     else:
-        table = change.table[change.table["month"] == month]
-        mine = table[table["location"] == place]
-        if mine.empty:
-            said.append(f"No earlier forecast of {place_name(place)} is there to compare with.")
-        else:
-            said.append(_moved(mine.iloc[0]))
-            if not change.why_not:
-                said.append(_reasons(change, mine.iloc[0]))
+        said.append(_moved(mine.iloc[0]))
+        said += [] if change.why_not else [_reasons(change, mine.iloc[0])]
     if change.why_not:
-        said.append(_start(change.why_not))
-    said += _others(change)
+        said.append(why_not)
+    if change.lost:
+        said.append(f"Forecast before but not now: {', '.join(map(called, change.lost))}.")
     return said
 
 
 def _data(change: Change, place: str) -> str:
+    """The release before, the new months, and what was revised."""
     assert change.before is not None
-    since = f"The forecast before was made from the release of {day_name(change.before)}"
+    day = day_name(change.before)
+    said = [f"The previous forecast was made from the release of {day}."]
     if not change.recorded:
-        since = (
-            f"The release before is that of {day_name(change.before)}. No forecast from it is in "
-            "the record, so one was made now"
-        )
+        said = [
+            f"The previous release is that of {day}.",
+            "The record has no forecast from it, so one was made now.",
+        ]
     if not change.counts:
-        return f"{since}."
+        return said[0]
     n = change.new_months.size
-    if n:
-        names = [month_name(m) for m in change.new_months]
-        months = names[0] if n == 1 else f"{names[0]} to {names[-1]}"
-        new = f"{'One month is' if n == 1 else f'{n} months are'} new ({months}: "
-        new += f"{change.counts['new']:,} counts)"
-    else:
-        new = "No month is new"
-    data = (
-        f"{since}. {new}; of the {change.counts['common']:,} counts that both releases have, "
-        f"{change.counts['revised']:,} differ."
+    months = listed([month_name(m) for m in change.new_months], 1)
+    if n > 1:
+        months = " to ".join(month_name(change.new_months[i]) for i in (0, -1))
+    added = f"{number_of(n, 'new month')} ({months}: {change.counts['new']:,} counts)"
+    said.append(
+        f"The new release adds {added if n else 'no new month'}. Of the "
+        f"{change.counts['common']:,} counts in both releases, {change.counts['revised']:,} "
+        "differ."
     )
-    rows = change.revised[change.revised["location"] == place]
-    for row in rows.to_dict("records"):
+    for row in change.revised[change.revised["location"] == place].to_dict("records"):
         if np.isfinite(row["revision"]):
-            where, when = place_name(row["location"]), month_name(row["month"])
             went = f"went from {row['reported_before']:,.0f} to {row['reported_now']:,.0f}"
             if row["revision"] == 0:
                 went = f"is still {row['reported_now']:,.0f}"
-            data += (
-                f" The reported count for the 12 months ending in {when}, the last then, {went} in "
-                f"{where}."
+            said.append(
+                f"In {place_name(row['location'])} the reported count for the 12 months ending in "
+                f"{month_name(row['month'])}, the newest one then, {went}."
             )
     if change.final is not None:
-        data += f" Counts up to {month_name(change.final)} are final now."
-    return data
+        said.append(f"Counts through {month_name(change.final)} are now final.")
+    return " ".join(said)
 
 
 def _moved(row: pd.Series) -> str:
+    """The medians before and now."""
     step = _step(row["change_error"])
     size = rounded(abs(row["change"]), step)
-    way = "no other than it was" if size == "0" else (
-        f"about {size} {'fewer' if row['change'] < 0 else 'more'}"
-    )  # fmt: skip
-    inside = row["before_low"] <= row["now"] <= row["before_high"]
+    way = f"about {size} {'fewer' if row['change'] < 0 else 'more'}"
+    inside = "inside" if row["before_low"] <= row["now"] <= row["before_high"] else "outside"
     return (
         f"For the 12 months ending in {month_name(row['month'])} in {place_name(row['location'])}, "
-        f"the median was about {rounded(row['before'], step)} and is about "
-        f"{rounded(row['now'], step)}: {way}. It lies {'within' if inside else 'outside'} the 90% "
-        f"interval of the forecast before, {between(row['before_low'], row['before_high'])}."
+        f"the median was about {rounded(row['before'], step)} and is now about "
+        f"{rounded(row['now'], step)}, {'no change' if size == '0' else way}. The new median is "
+        f"{inside} the previous 90% interval, {between(row['before_low'], row['before_high'])}."
     )
 
 
 def _reasons(change: Change, row: pd.Series) -> str:
-    parts = [("revisions of earlier months", "revisions", "revisions_error")]
+    """The parts of a change."""
+    parts = [("revisions of earlier months", "revisions")]
     if change.new_months.size:
-        new = "the new month" if change.new_months.size == 1 else "the new months"
-        parts.append((new, "new_months", "new_months_error"))
+        parts.append(("the new month" + "s" * (change.new_months.size > 1), "new_months"))
     words = []
-    for name, key, error in parts:
-        part = f"{signed(row[key], _step(row[error]))} from {name}"
-        if row[error] > 0:
-            part += f" (standard error from the number of draws {_small(row[error])}"
-            part += "; no more than chance)" if abs(row[key]) < 2 * row[error] else ")"
-        words.append(part)
-    same = not change.settings
-    model = row["model"]
-    if np.isfinite(model) and model != 0:
-        why = "; ".join(change.settings) or "the same settings give other numbers now: libraries?"
-        words.append(f"{signed(model, _step(row['change_error']))} from the model ({why})")
-    parted = words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
-    text = f"The change is made up of {parted}."
-    if change.recorded and same and model == 0:
-        text += " Model and settings are the same."
-    elif change.recorded and model == 0:
-        text += f" Other than then, without effect here: {'; '.join(change.settings)}."
+    for name, key in parts:
+        error = row[f"{key}_error"]
+        text = f"{signed(row[key], _step(error))} from {name}"
+        if error > 0:
+            small = "less than 1" if error < 1 else rounded(error, _step(error))
+            chance = ", so it may be chance" if abs(row[key]) < 2 * error else ""
+            text += f" (standard error {small}{chance})"
+        words.append(text)
+    other, settings = row["model"], "; ".join(change.settings)
+    if np.isfinite(other) and other != 0:
+        why = settings or "the same settings give other numbers now: libraries?"
+        words.append(f"{signed(other, _step(row['change_error']))} from the model ({why})")
+    text = f"The change is the sum of {', '.join(words[:-1])} and {words[-1]}."
+    if len(words) == 1:
+        text = f"The change is {words[0]}."
+    if change.recorded and other == 0:
+        text += f" Different now, without effect here: {settings}." if settings else (
+            " The model and its settings are the same.")  # fmt: skip
     return text
 
 
-def _others(change: Change) -> list[str]:
-    said = []
-    if change.lost:
-        names = ", ".join(called(s) for s in change.lost)
-        said.append(f"Forecast before, and not now: {names}.")
-    return said
-
-
 def lines(change: Change, place: str = NATION) -> list[list[str]]:
-    """Rows of a table of the change in the last month that both have, the largest first.
+    """Rows under :data:`HEAD` of the change in the last month that both have.
 
     The place comes first, then the others by the size of their change beside the interval that
-    was given before. Columns: place, before, now, change, of it revisions, new months, model.
+    was given before.
     """
-    month = month_of(change)
-    if month is None:
-        return []
-    table = change.table[change.table["month"] == month]
+    table = _of_month(change)
     size = (table["change"] / (table["before_high"] - table["before_low"])).abs()
     order = table.assign(first=table["location"] != place, size=-size.fillna(0.0))
     rows = []
     for row in order.sort_values(["first", "size"], kind="stable").to_dict("records"):
         step = _step(row["change_error"])
-        rows.append(
-            [
-                row["name"],
-                rounded(row["before"], step),
-                rounded(row["now"], step),
-                with_error(row["change"], row["change_error"]),
-                with_error(row["revisions"], row["revisions_error"]),
-                with_error(row["new_months"], row["new_months_error"]),
-                "–" if np.isnan(row["model"]) else signed(row["model"], step),
-            ]
-        )
+        parts = [
+            with_error(row[key], row[f"{key}_error"])
+            for key in ("change", "revisions", "new_months")
+        ]
+        model = "–" if np.isnan(row["model"]) else signed(row["model"], step)
+        before, now = (rounded(row[key], step) for key in ("before", "now"))
+        rows.append([row["name"], before, now, *parts, model])
     return rows
 
 
-HEAD = ("", "before", "now", "change", "revisions", "new months", "model")
-#: Below the table.
-NOTE = "±: twice the standard error that comes from the number of draws"
+def shown_columns(change: Change, rows: Sequence[Sequence[str]]) -> int:
+    """How many columns of :func:`lines` say something: a change that is not split has four."""
+    if change.why_not:
+        return 4
+    return len(HEAD) - all(row[-1] in ("–", "0") for row in rows)
 
 
 def signed(value: float, step: float = 1.0) -> str:
@@ -355,9 +317,9 @@ def with_error(value: float, error: float) -> str:
     """
     if np.isnan(value):
         return "–"
-    step = _step(error)
     if not error > 0:
         return signed(value)
+    step = _step(error)
     return f"{signed(value, step)} ± {rounded(2 * error, step) if 2 * error >= 1 else '<1'}"
 
 
@@ -365,9 +327,58 @@ def _step(error: float) -> float:
     return 1.0 if not np.isfinite(error) else step_of(-2 * error, 2 * error)
 
 
-def _small(error: float) -> str:
-    return "below 1" if error < 1 else rounded(error, _step(error))
+# ------------------------------------------------------------------------- sections of the page
 
 
-def _start(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+def sections(update: Update, record: pd.DataFrame) -> list[Section]:
+    """What the page has beside the forecast, the newest first; what is empty is left out."""
+    from odforecast.report.site import Section
+
+    change, place, made = update.change, update.place, []
+    if change.before is not None:
+        rows = lines(change, place)
+        said = sentences(change, place) + [_DEFINITION] * bool(rows)
+        tables = [_changes(change, rows)] if rows else []
+        made.append(Section("What changed since the previous forecast", said, tables))
+    made += clocks(update.tracks)
+    shown = [f for f in update.flags if f.severity != "note"]
+    if shown:
+        left = f" The first {FLAGS} of {len(shown)} are shown." if len(shown) > FLAGS else ""
+        cells = [[called(f.location), f.month or "", f.code, f.message] for f in shown[:FLAGS]]
+        paragraph = f"{checked(update.flags)} The command odforecast data check lists them all."
+        table = Table(("Place", "From", "Flag", "Finding"), cells, 0,
+                      f"Errors and warnings.{left}")  # fmt: skip
+        made.append(Section("Problems found in the release", [paragraph], [table]))
+    model = str(update.forecast.provenance["label"])
+    if past := past_forecasts(record, place, model=model):
+        title = f"12-month counts, {place_name(place)}"
+        table = Table(RECORD_HEAD, past, 0, title)
+        sentence = coverage_sentence(record, model)
+        made.append(Section("Past forecasts and final counts", [sentence], [table]))
+    return made
+
+
+def _changes(change: Change, rows: list[list[str]]) -> Table:
+    """The changes where they are largest beside the intervals given before."""
+    caption = f"Medians for the 12 months ending in {month_of(change):%B %Y}. {NOTE}."
+    if len(rows) > 1 + ON_PAGE:
+        caption += (
+            f" Shown are the {ON_PAGE} places whose change is largest relative to the previous "
+            f"interval; {CHANGES} has all places and months."
+        )
+    columns = shown_columns(change, rows)
+    cells = [row[:columns] for row in rows[: 1 + ON_PAGE]]
+    return Table(HEAD[:columns], cells, columns - 1, caption)
+
+
+def checked(flags: Sequence[Flag]) -> str:
+    """What was found in a release, in a sentence.
+
+    Examples
+    --------
+    >>> checked([])
+    'Checks of the release found nothing to flag.'
+    """
+    counts = Counter(flag.severity for flag in flags)
+    said = [f"{counts[s]} {s}{'s' * (counts[s] > 1)}" for s in SEVERITIES if counts[s]]
+    return f"Checks of the release found {', '.join(said) or 'nothing to flag'}."

@@ -126,10 +126,7 @@ def _timing(x: Intervention) -> str:
     rebound = ""
     if x.rebound is not None:
         rebound = f"; rebound of {x.rebound.fraction} of it {x.rebound.after} later"
-    return (
-        f"onset {onset}; lag {x.lag} (regions: sd of the log {x.lag_spread}); ramp {x.ramp}; "
-        f"plateau {x.plateau}; {fade}{rebound}"
-    )
+    return f"onset {onset}; lag {x.lag}; ramp {x.ramp}; plateau {x.plateau}; {fade}{rebound}"
 
 
 def _felt(x: Intervention) -> str:
