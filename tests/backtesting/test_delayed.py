@@ -329,7 +329,8 @@ def test_the_command_shows_delayed_first_then_clean(tmp_path):
     assert "of the 6.5-month era" in " ".join(done.output.split())
     assert "6 origins (pseudo-clean)" in done.output
     boards = " ".join(done.output.split()).split("Leaderboard on ")[1:]
-    assert [x[x.index("(") + 1 : x.index(")")] for x in boards] == [
+    kinds = [x[x.index("(") + 1 : x.index(")")] for x in boards]
+    assert kinds == ["pseudo-delayed", "pseudo-clean"]
         "pseudo-delayed",
         "pseudo-clean",
     ]
