@@ -145,7 +145,7 @@ def test_what_cannot_go_on_is_refused(store: od.Archive, shared: Path, tmp_path:
     hub = init(tmp_path / "hub", store)
     with pytest.raises(DataError, match="no release 2018-09-12, which is a round"):
         update(hub, od.bundled())
-    with pytest.raises(DataError, match=r"ends with 2018-10-17, and .* answers of 2021-10-13"):
+    with pytest.raises(DataError, match=r"ends with 2018-10-17, and .* final counts of 2021-10-13"):
         update(hub, store.until(dt.date(2018, 12, 1)))
 
 

@@ -142,9 +142,9 @@ def submit(
 ) -> Answer:  # fmt: skip
     """Forecast a round of a hub with one of our models, and submit it.
 
-    DIR is the hub. The model sees only what was known at the round. The file holds everything that the round asks
-    for and the model can give: quantiles, trend probabilities, and samples where the model's draws
-    are joint as the hub requires.
+    DIR is the hub. The model sees only what was known at the round. The file holds everything that
+    the round asks for and the model can give: quantiles, trend probabilities, and samples where the
+    model's draws are joint as the hub requires.
 
     \b
     odforecast hub submit my-hub --model dlm
@@ -181,8 +181,8 @@ def submit(
 def update(folder: Path, archive: Path | None) -> Answer:
     """Add the rounds of new releases, and counts that are now final.
 
-    DIR is the hub. Existing rounds, submissions, metadata and README.md are kept. The archive must contain the
-    releases of the existing rounds. Fetch the new release first: odforecast data fetch.
+    DIR is the hub. Existing rounds, submissions, metadata and README.md are kept. The archive must
+    contain the releases of the existing rounds. Fetch the new release first: odforecast data fetch.
     """
     from odforecast.hub import update as grow
     from odforecast.hub.layout import Hub, origins_of
@@ -224,9 +224,9 @@ def check(
 ) -> Answer:  # fmt: skip
     """Check a hubverse hub, or one file in it.
 
-    FILE is a submission, or a metadata or target data file. The checks and their names are those of the R package hubValidations, for hubs of schema v5 and
-    v6. Each failure is listed with where it is and how to fix it. The exit status is 1 if a check
-    failed.
+    FILE is a submission, or a metadata or target data file. The checks and their names are those of
+    the R package hubValidations, for hubs of schema v5 and v6. Each failure is listed with where it
+    is and how to fix it. The exit status is 1 if a check failed.
 
     \b
     odforecast hub check HUB

@@ -221,7 +221,8 @@ def sensitivity(**asked: Any) -> Answer:
 def attribution(**asked: Any) -> Answer:
     """Credit cooperation with a share of the 2023-24 fall.
 
-    Shows the deaths prevented if cooperation repeated that share of the fall. The counts cannot say how large that share is, so every share is shown.
+    Shows the deaths prevented if cooperation repeated that share of the fall. The counts cannot say
+    how large that share is, so every share is shown.
     """
     from odforecast.scenario import attribution as shares_of
 

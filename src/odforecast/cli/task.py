@@ -80,8 +80,8 @@ def show(name: str, archive: Path | None) -> Answer:
 def export(name: str, folder: Path, archive: Path | None) -> Answer:
     """Write the data known at each origin, for another program.
 
-    The files are CSV. DIR gets two files per origin, with the data known then and the forecasts asked for, and the
-    list of origins. A task that was exported there before is replaced.
+    The files are CSV. DIR gets two files per origin, with the data known then and the forecasts
+    asked for, and the list of origins. A task that was exported there before is replaced.
     """
     from odforecast.backtesting.submission import export as write
 
@@ -118,9 +118,10 @@ def submit(
 ) -> Answer:  # fmt: skip
     """Check and score forecasts that another program made.
 
-    FILE is a hub file, DIR a folder of them. Each file holds the forecasts of one origin. Its name is the origin's id from odforecast task
-    export, or starts with it. Missing forecasts are listed, and counted on every leaderboard. We
-    cannot check that a forecast used only the data known on its day: that is the submitter's word.
+    FILE is a hub file, DIR a folder of them. Each file holds the forecasts of one origin. Its name
+    is the origin's id from odforecast task export, or starts with it. Missing forecasts are listed,
+    and counted on every leaderboard. We cannot check that a forecast used only the data known on
+    its day: that is the submitter's word.
     """
     from odforecast.backtesting import leaderboard
     from odforecast.backtesting.submission import score_submission
@@ -154,8 +155,8 @@ def submit(
 def leaderboard_(folders: tuple[Path, ...]) -> Answer:
     """Compare results of one task on the counts in common.
 
-    RESULTS are your own folders, written by odforecast backtest --task ... --out, or by odforecast task
-    submit. Folders with different fingerprints are refused, with the difference.
+    RESULTS are your own folders, written by odforecast backtest --task ... --out, or by odforecast
+    task submit. Folders with different fingerprints are refused, with the difference.
     """
     from odforecast.backtesting import leaderboard
 

@@ -249,7 +249,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """An object of a JSON file; what is wrong is refused with file, line and column."""
     try:
         if path.stat().st_size > _LARGEST:
-            raise DataError(f"{path}: more than {_LARGEST // 2**20} MB, too large for a configuration")
+            raise DataError(f"{path}: more than {_LARGEST // 2**20} MB, too large")
         text = decoded(path.read_bytes(), "line")
         found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except FileNotFoundError:
