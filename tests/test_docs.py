@@ -75,7 +75,8 @@ def _documented() -> dict[str, str]:
             module = block.split("\n", 1)[0].strip()
             for name in re.findall(r"^   ~?([\w.]+)$", block.split("```")[0], re.M):
                 found[f"{module}.{name}"] = page
-        for name in re.findall(r"^\.\. (?:automodule|py:module|py:function):: ([\w.]+)", text, re.M):
+        kinds = r"^\.\. (?:automodule|py:module|py:function):: ([\w.]+)"
+        for name in re.findall(kinds, text, re.M):
             found[name] = page
     return found
 
