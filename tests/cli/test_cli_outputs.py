@@ -57,7 +57,7 @@ def test_backtest_as_json_is_the_leaderboard(scored):
 def test_backtest_draws_what_decides_and_writes_a_page(scored):
     out, _, said = scored
     picture(out.parent / "b.svg")
-    assert f"picture: {out.parent / 'b.svg'} (pseudo-delayed)" in said
+    assert f"figure: {out.parent / 'b.svg'}" in said
     assert (out.parent / "b.html").read_text().lower().startswith("<!doctype html>")
 
 
@@ -71,8 +71,8 @@ def test_backtest_without_the_baseline_draws_coverage(tmp_path):
 
 
 def test_the_leaderboard_has_the_trend():
-    text = ok(*BACKTEST, "--vintages", "clean", "--models", "naive,hub-baseline").stdout
-    assert "pseudo-clean, jurisdictions: trend" in text
+    text = ok(*BACKTEST, "--vintages", "clean", "--models", "naive,hub-baseline", "--all").stdout
+    assert "Trend on past months" in text
     assert "ranked probability score" in " ".join(text.split())
 
 
