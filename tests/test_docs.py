@@ -75,7 +75,9 @@ def _documented() -> dict[str, str]:
             module = block.split("\n", 1)[0].strip()
             for name in re.findall(r"^   ~?([\w.]+)$", block.split("```")[0], re.M):
                 found[f"{module}.{name}"] = page
-        for name in re.findall(r"^\.\. (?:automodule|py:module|py:function):: ([\w.]+)", text, re.M):
+        for name in re.findall(
+            r"^\.\. (?:automodule|py:module|py:function):: ([\w.]+)", text, re.M
+        ):
             found[name] = page
     return found
 
