@@ -29,7 +29,7 @@ from socrata_server import FakeSocrata, release_rows
 
 import odforecast as od
 from odforecast.cli import main
-from odforecast.cli.score import model_name
+from odforecast.cli.score_files import model_name
 from odforecast.errors import (
     DataError,
     DownloadError,
@@ -143,7 +143,7 @@ def test_names_of_hub_files_become_names_of_models_only(tmp_path):
     for name in ("..", "a b", "=x", "~"):
         assert model_name(Path(f"2024-12-11-{name}.csv")) == name
     for name in ("a\x1b[2J", "a\nb", "\udcff", "a\u202eb"):
-        with pytest.raises(DataError, match="names no model: it holds control codes"):
+        with pytest.raises(DataError, match="cannot name a model: it contains control characters"):
             model_name(Path(f"2024-12-11-{name}.csv"))
 
 

@@ -23,10 +23,13 @@ def test_leaderboard_and_files(tmp_path):
     result = run(*QUICK, "--out", str(tmp_path))
     assert result.exit_code == 0, result.output
     assert "9 origins (pseudo-delayed: 3 months by" in result.output
-    assert "3 origins (pseudo-clean), last known months 2021-01..2021-03" in result.output
-    assert "reported in" in result.output
-    assert "nation" in result.output
-    assert "jurisdictions" in result.output
+    said = " ".join(result.output.split())
+    assert "3 origins (pseudo-clean), known through 2021-01 to 2021-03; 2 places" in said
+    assert "Final counts: reported in release" in said
+    _, title = said.split("Leaderboard on ")  # one table
+    assert "(pseudo-delayed); 216 forecasts per model" in title
+    assert {"US", "states"} <= set(result.output.splitlines())
+    assert "Every model made all forecasts: 216 (pseudo-delayed), 72 (pseudo-clean)." in said
     results = Results.load(tmp_path)
     assert len(results.scores) == 2 * (9 + 3) * 2 * 12
     board = pd.read_csv(tmp_path / "leaderboard.csv")
@@ -63,14 +66,14 @@ def test_processes_give_the_same_files(tmp_path):
 def test_split_by_regime():
     result = run(*QUICK, "--by", "regime")
     assert result.exit_code == 0, result.output
-    assert "jurisdictions, rise" in result.output
+    assert "states, rise" in result.output
 
 
 def test_two_targets_make_two_boards():
     result = run(*QUICK, "--target", "both")
     assert result.exit_code == 0, result.output
-    assert "deaths_12mo, nation" in result.output
-    assert "deaths_month, nation" in result.output
+    assert "12-month deaths, US" in result.output
+    assert "monthly deaths, US" in result.output
 
 
 def test_dry_run_counts_and_writes_nothing(tmp_path):
@@ -106,7 +109,7 @@ def test_a_run_of_other_models_into_one_folder_is_said(tmp_path):
           "2021-01", "--vintages", "clean", "--draws", "20", "--jobs", "1", "--quiet",
           "--out", str(tmp_path / "r")]  # fmt: skip
     run = CliRunner().invoke
-    assert "held a run of" not in run(main, [*at, "--models", "drift,naive"]).output
+    assert "had a run of" not in run(main, [*at, "--models", "drift,naive"]).output
     again = run(main, [*at, "--models", "naive"])
-    assert "held a run of drift, too" in " ".join(again.output.split())
-    assert "held a run of" not in run(main, [*at, "--models", "naive,drift"]).output
+    assert "had a run of drift, too" in " ".join(again.output.split())
+    assert "had a run of" not in run(main, [*at, "--models", "naive,drift"]).output

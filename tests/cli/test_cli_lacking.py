@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
-
 import pandas as pd
 import pytest
-from rich.console import Console
 
 import odforecast as od
 from odforecast.backtesting import Results
-from odforecast.cli.lacking import lacking, print_lacking
+from odforecast.cli.leaderboard import _print_missing, lacking
 
 
 @od.forecaster(by="state", joint=("month",))
@@ -31,13 +28,7 @@ def results() -> Results:
     )  # fmt: skip
 
 
-def printed(results: Results) -> str:
-    out = io.StringIO()
-    print_lacking(Console(file=out, width=80, markup=False, emoji=False), results)
-    return out.getvalue()
-
-
-def test_missing_forecasts_and_failures_by_model(results: Results) -> None:
+def test_missing_forecasts_and_failures_by_model(results: Results, capsys) -> None:
     table = lacking(results).set_index("model")
     asked = 2 * 2 * 3 * 12
     assert table.loc["hub-baseline"].to_dict() == {
@@ -47,13 +38,17 @@ def test_missing_forecasts_and_failures_by_model(results: Results) -> None:
     mine = table.loc["no_ohio"]
     assert (mine["asked"], mine["missing"], mine["n"]) == (asked, 48, asked - 48)
     assert mine["failures"] == 4
-    text = printed(results)
+    _print_missing(results, every=True)
+    text = capsys.readouterr().out
     assert max(map(len, text.splitlines())) <= 80
     assert "no Ohio" in text
-    assert "n: counts in common with hub-baseline" in " ".join(text.split())
+    assert "in common: counts scored that hub-baseline has too" in " ".join(text.split())
+    _print_missing(results, every=False)
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.startswith("Missing forecasts: no_ohio 48 of 144 (pseudo-delayed).")
 
 
-def test_one_line_where_nothing_is_missing(results: Results) -> None:
+def test_one_line_where_nothing_is_missing(results: Results, capsys) -> None:
     whole = Results(
         {
             "scores": results.scores[results.scores["model"] == "hub-baseline"],
@@ -62,6 +57,5 @@ def test_one_line_where_nothing_is_missing(results: Results) -> None:
         },
         results.manifest,
     )
-    assert printed(whole) == (
-        "missing: none; every model made all forecasts: 144 (pseudo-delayed)\n"
-    )
+    _print_missing(whole, every=True)
+    assert capsys.readouterr().out == "Every model made all forecasts: 144 (pseudo-delayed).\n"

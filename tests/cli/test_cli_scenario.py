@@ -38,10 +38,14 @@ def no_briefs(monkeypatch):
 
 
 def test_list_and_show():
-    text = cli("list").output
+    text = CliRunner(env={"COLUMNS": "80"}).invoke(main, ["scenario", "list"]).output
     assert CAVEAT in " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 80
-    assert all(name in text for name in (*prior_names(), "null", "class-scheduled"))
+    assert all(name in text for name in (*prior_names(), "null"))
+    assert len(text.splitlines()) <= 24  # one screen
+    narrow = CliRunner(env={"COLUMNS": "60"}).invoke(main, ["scenario", "list"]).output
+    assert max(map(len, narrow.splitlines())) <= 60
+    assert "class-scheduled" in cli("list", "--events").output
     shown = cli("show", "cooperation-resumed").output
     assert "p_null: 0.4" in shown
     assert CAVEAT in " ".join(shown.replace("\n# ", " ").split())
@@ -58,10 +62,11 @@ def test_list_and_show():
 
 
 def test_what_is_shown_can_be_run(tmp_path):
-    path = tmp_path / "shown.yaml"
+    path = tmp_path / "shown.YAML"
     path.write_text(cli("show", "precursor-scheduling").output)
     (scenario,) = read_scenarios(path)
     assert scenario.name == "precursor-scheduling"
+    assert "name: precursor-scheduling" in cli("show", path).output
 
 
 def test_run_writes_everything(tmp_path):
@@ -86,7 +91,7 @@ def test_run_writes_everything(tmp_path):
     assert {"works", "nothing", "backfires", "averted_if_works_mean", "same"} <= set(answer.columns)
     assert "our judgement      works 59%, does nothing 40%, backfires 1%" in result.output
     assert "chance          none: a what-if" in result.output
-    summary = result.output[result.output.index("US: deaths averted") :].splitlines()
+    summary = result.output[result.output.index("US: deaths prevented") :].splitlines()
     assert max(map(len, summary[:-4])) <= 80
     draws = pd.read_parquet(data / "draws.parquet")
     assert len(draws) == 3 * 60 * 2 * 13
@@ -173,7 +178,7 @@ def test_a_folder_holds_one_run(tmp_path, no_briefs):
     assert run(out, "--scenario", "tariff-only").exit_code == 0
     again = run(out, "--scenario", "cooperation-resumed")
     assert again.exit_code == 2
-    assert "--replace takes its place" in again.output
+    assert "replace it with --replace" in again.output
     assert (out / "brief.html").exists()
     assert no_briefs(out, "--scenario", "cooperation-resumed", "--replace").exit_code == 0
     assert not (out / "brief.html").exists()
@@ -190,14 +195,14 @@ def test_a_folder_holds_one_run(tmp_path, no_briefs):
     (out / "notes.txt").write_text("mine")
     kept = no_briefs(out, "--scenario", "tariff-only", "--replace")
     assert kept.exit_code == 2
-    assert "holds other files (notes.txt)" in kept.output
+    assert "contains other files (notes.txt)" in kept.output
     assert (out / "notes.txt").read_text() == "mine"
     other = tmp_path / "mine"
     other.mkdir()
     (other / "thesis.txt").write_text("all of it")
     refused = run(other, "--scenario", "tariff-only", "--replace")
     assert refused.exit_code == 2
-    assert "holds other files" in refused.output
+    assert "contains other files" in refused.output
     assert [x.name for x in other.iterdir()] == ["thesis.txt"]
 
 
@@ -267,8 +272,8 @@ def test_nothing_given_is_ignored(tmp_path):
         "exposure"
     ]
     assert table.to_dict() == {"US": 0.5, "WV": 0.8}
-    assert "US: deaths averted" in done.output
-    assert "WV: deaths averted" in done.output
+    assert "US: deaths prevented" in done.output
+    assert "WV: deaths prevented" in done.output
     nowhere = cli("run", "--scenario", file, "--locations", "", "--out", tmp_path / "x")
     assert "no location is named" in nowhere.output
 
@@ -284,7 +289,7 @@ def test_an_event_with_the_name_of_a_prior_is_shown_too():
 def test_unknown_scenarios_and_models(tmp_path):
     result = run(tmp_path, "--scenario", "peace")
     assert result.exit_code == 1
-    assert "--scenario: 'peace' is no scenario, nor a .yaml" in result.output
+    assert "--scenario: 'peace' is not a scenario, nor a .yaml" in result.output
     assert "one of: null, supply-shock-2023-like" in result.output
     assert cli("run", "--scenario", "null", "--out", tmp_path, "--model", "x").exit_code == 1
     assert run(tmp_path, "--scenario", "tariff-only", "--exposure", "x").exit_code == 2
@@ -315,7 +320,7 @@ def test_compare_is_a_grid_of_options(tmp_path):
     names = ["cooperation-resumed", "supply-shock-2023-like"]
     assert rows["scenario_id"].unique().tolist() == names + [f"{n}-6-months-later" for n in names]
     assert set(rows["location"]) == {"US", "WV"}
-    us = result.output[result.output.index("US: deaths averted by") :]
+    us = result.output[result.output.index("US: deaths prevented by") :]
     first, shock = us.splitlines()[4:6]
     row = rows[(rows["scenario_id"] == names[0]) & (rows["location"] == "US")].iloc[0]
     assert f"{row['averted_mean']:,.0f} (" in first

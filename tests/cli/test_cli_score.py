@@ -44,10 +44,10 @@ def test_one_file(files, tmp_path):
     assert result.exit_code == 0, result.output
     text = result.output
     assert "Forecasts as of 2024-02-15: Number of Drug Overdose Deaths" in text
-    assert "Truth: reported in release 2025-09-17" in text
-    assert "deaths_12mo, nation, by months ahead: hub-baseline" in text
-    assert "deaths_12mo, WIS by location: every location" in text
-    assert "not scorable" not in text
+    assert "Final counts: reported in release 2025-09-17" in text
+    assert "12-month deaths, US, by months ahead: hub-baseline" in text
+    assert "12-month deaths, WIS by state: every state" in text
+    assert "cannot be scored" not in text
     assert max(map(len, text.splitlines())) <= 80
     scores = pd.read_csv(out)
     assert len(scores) == 3 * 12
@@ -74,9 +74,9 @@ def test_the_scores_are_those_of_the_library(files, tmp_path):
 def test_two_models_side_by_side(files):
     result = run(*files, "--baseline", "hub-baseline")
     assert result.exit_code == 0, result.output
-    assert "rel." in result.output
+    assert "ratio" in result.output
     assert "1.00" in result.output
-    assert "hub-baseline does not forecast deaths_month: no relative WIS" in result.output
+    assert "hub-baseline does not forecast monthly deaths: no ratio" in result.output
     wrong = run(*files, "--baseline", "nobody")
     assert wrong.exit_code == 1
     assert "--baseline: no file of 'nobody'; one of: hub-baseline, naive" in wrong.stderr
@@ -95,7 +95,7 @@ def test_young_truth_is_marked_and_not_scored(tmp_path):
     assert "11 months after the month, 12 needed" in deaths.loc["2024-10-01", "reason"]
     assert deaths.loc["2025-05-01", "reason"] == "after the last month of release 2025-09-17"
     assert deaths["wis"].isna().sum() == 9
-    assert "are not scorable" in result.output
+    assert "cannot be scored" in result.output
     assert "too young" in result.output
     all_ages = run(path, "--min-truth-age", "0")
     assert "too young" not in all_ages.output
@@ -106,7 +106,7 @@ def test_nothing_scorable_is_an_error_but_the_file_is_written(tmp_path):
     out = tmp_path / "scores.csv"
     result = run(path, "--out", out)
     assert result.exit_code == 1
-    assert "error: no forecast is scorable; use a release at least 12 months" in result.stderr
+    assert "error: no forecast can be scored yet; use a release at least 12 months" in result.stderr
     assert len(pd.read_csv(out)) == 3 * 12 * 2
 
 
@@ -115,8 +115,8 @@ def test_samples_give_crps_and_months_a_warning(tmp_path):
     result = run(write_hub(table, tmp_path / "drift.parquet"))
     assert result.exit_code == 0, result.output
     assert "CRPS" in result.output
-    assert "deaths_month, nation" in result.output
-    assert "up to a constant per calendar" in result.output
+    assert "monthly deaths, US" in result.output
+    assert "up to a constant per calendar month" in " ".join(result.output.split())
 
 
 def test_origins_of_one_model_are_taken_together_but_not_twice(tmp_path):
@@ -126,7 +126,7 @@ def test_origins_of_one_model_are_taken_together_but_not_twice(tmp_path):
         paths.append(write_hub(to_hub(forecast), tmp_path / f"{forecast.as_of}-naive.csv"))
     result = run(*paths)
     assert result.exit_code == 0, result.output
-    assert "2 origins, 2023-11-15 to 2024-02-15" in result.output
+    assert "2 dates, 2023-11-15 to 2024-02-15" in result.output
     again = run(*paths, paths[0])
     assert again.exit_code == 1
     assert "repeats a forecast of model naive" in again.stderr
@@ -177,7 +177,7 @@ def test_a_truth_the_forecast_could_know_is_said(tmp_path):
     path = write_hub(to_hub(made), tmp_path / "2025-09-17-dlm.csv")
     result = run(path)
     assert result.exit_code == 0, result.output
-    assert "the truth came out no later than the forecasts" in result.output
+    assert "published no later than the forecasts" in result.output
 
 
 def scenarios_of(last: str = "2023-06", **names: float):
@@ -212,8 +212,8 @@ def test_scenarios_without_a_judgement_of_plausibility(projected, tmp_path):
     assert result.exit_code == 0, result.output
     text = result.output
     assert "Plausibility was not judged (no --held)" in text
-    assert "Calibration: deaths_12mo, nation" in text
-    assert "Nearest to the truth by WIS, 12 forecasts each: cooperation-resumed" in text
+    assert "Calibration: 12-month deaths, US" in text
+    assert "Nearest to the final counts by WIS, 12 forecasts each: cooperation-resumed" in text
     assert text.index("null  ") < text.index("cooperation-resumed  ")  # as in the file
     assert max(map(len, text.splitlines()[:-1])) <= 80
     scores = pd.read_csv(out, keep_default_na=False)
@@ -236,8 +236,8 @@ def test_plausibility_first_calibration_second(projected, spans, tmp_path):
     result = run(projected, "--held", spans, "--out", out)
     assert result.exit_code == 0, result.output
     text = result.output
-    assert text.index("Plausibility: months for which") < text.index("Calibration: ")
-    assert "deaths_12mo: a scenario held 6.0 of 12.0 months on average" in text
+    assert text.index("Plausibility: months in which") < text.index("Calibration: ")
+    assert "12-month deaths: a scenario was true in 6.0 of 12.0 months on average" in text
     assert max(map(len, text.splitlines()[:-1])) <= 80
     scores = pd.read_parquet(out)
     by = scores.groupby(["scenario_id", "target"])["plausible"].sum()
@@ -246,17 +246,17 @@ def test_plausibility_first_calibration_second(projected, spans, tmp_path):
     assert by["supply-shock-2023-like"].tolist() == [3 * 12, 3 * 12]
     rows = scores[(scores["target"] == "deaths_12mo") & (scores["location"] == "US")]
     part = rows[(rows["scenario_id"] == "null") & rows["plausible"]]
-    lines = [x.split() for x in text[text.index("Calibration: deaths_12mo, nation") :].splitlines()]
-    line = next(x for x in lines if x[:2] == ["null", "held"])
+    lines = [x.split() for x in text[text.index("Calibration: 12-month deaths, US") :].splitlines()]
+    line = next(x for x in lines if x[:2] == ["null", "true"])
     assert line[2:] == [
         "6", f"{part['wis'].mean():,.0f}",
-        *(f"{part[f'cover_{p}'].mean():.2f}" for p in (50, 80, 90, 95)),
+        *(f"{part[f'cover_{p}'].mean():.0%}" for p in (50, 80, 90, 95)),
     ]  # fmt: skip
     after = next(x for x in lines if x[:1] == ["all"])
     assert after[1] == "12"
-    assert ["cooperation-resumed", "held", "0", *"–––––"] in lines
+    assert ["cooperation-resumed", "true", "0", *"–––––"] in lines
     few = scores[(scores["target"] == "deaths_12mo") & scores["plausible"]]
-    assert f"hold {100 * few['cover_95'].mean():.0f}% of {len(few)} truths" in text
+    assert f"contained {few['cover_95'].mean():.0%} of {len(few)} final counts" in text
 
 
 def test_nothing_was_plausible(projected, tmp_path):
@@ -264,7 +264,9 @@ def test_nothing_was_plausible(projected, tmp_path):
     path.write_text("scenario_id,first_month,last_month\nnull,2030-01,2030-02\n")
     result = run(projected, "--held", path)
     assert result.exit_code == 0, result.output
-    assert "deaths_12mo: no scored month was held, so no interval can be judged" in result.output
+    assert (
+        "12-month deaths: no scored month was true, so no interval can be judged" in result.output
+    )
 
 
 def test_what_older_runs_wrote_is_read_and_samples_too(projected, tmp_path):
@@ -276,7 +278,7 @@ def test_what_older_runs_wrote_is_read_and_samples_too(projected, tmp_path):
     assert run(tmp_path / "quantiles.csv").output == run(projected).output
     both = run(tmp_path / "quantiles.csv", tmp_path / "samples.parquet", "--baseline", "quantiles")
     assert both.exit_code == 0, both.output
-    assert "rel." in both.output
+    assert "ratio" in both.output
     assert "forecasts each (samples): " in both.output
 
 
@@ -287,7 +289,7 @@ def test_a_name_is_text_on_the_screen_and_in_the_file(tmp_path):
     out = tmp_path / "s.csv"
     result = run(path, "--out", out)
     assert result.exit_code == 0, result.output
-    assert all(f" {name} " in result.output for name in names)
+    assert all(f"\n{name} " in result.output for name in names)
     written = pd.read_csv(out, keep_default_na=False)["scenario_id"].unique()
     assert set(written) == {"null", "[red]a[/red]", ":smile:", "'=1+1", "$x, é"}
 
@@ -296,7 +298,10 @@ def test_mistakes_with_scenarios_are_one_line(projected, spans, files, tmp_path)
     wrong = tmp_path / "wrong.csv"
     wrong.write_text("scenario_id,first_month,last_month\nshock,2024-01,2024-02\n")
     for arguments, message in [
-        ((projected, files[0]), f"{files[0]} has no column scenario_id, {projected} has it; score"),
+        (
+            (projected, files[0]),
+            f"{files[0]} has no column scenario_id, {projected} has one; score",
+        ),
         ((files[0], "--held", spans), "has no column scenario_id, and --held is about scenarios"),
         ((projected, "--held", wrong), f"{wrong}, row 2, column scenario_id: 'shock' is no scena"),
         ((projected, "--held", tmp_path / "no.csv"), "no.csv: no such file"),
@@ -313,4 +318,4 @@ def test_scenarios_that_no_release_can_score_yet(tmp_path):
     path = write_hub(scenarios_to_hub(forecasts), tmp_path / "a.csv")
     result = run(path)
     assert result.exit_code == 1
-    assert "no forecast is scorable" in result.stderr
+    assert "no forecast can be scored yet" in result.stderr

@@ -179,8 +179,8 @@ def test_chances_of_the_trend(archive, made, truth, tmp_path):
     np.testing.assert_allclose(have["rps"], want["rps"], atol=5e-6)
     np.testing.assert_allclose(have["rps_pooled"], want["rps_pooled"], atol=1e-12)
     text = ok("score", path, "--archive", archive)
-    assert "trend_12mo, jurisdictions, by months ahead: dlm" in text
-    assert "as known at the origin: release 2024-07-10" in text.replace("\n", " ")
+    assert "trend, states, by months ahead: dlm" in text
+    assert "as known when the forecast was made: release 2024-07-10" in text.replace("\n", " ")
     assert max(map(len, text.splitlines())) <= 80
 
 
@@ -458,12 +458,18 @@ HEAD = "location,month,horizon,level,low,median,high\n"
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (written(HEAD + "US,2024-13,1,0.9,1,2,3\n"), "row 2, column month: '2024-13' is no month"),
-        (written(HEAD + "US,2024-12,1,0.9,1,two,3\n"), "row 2, column median: 'two' is no number"),
+        (
+            written(HEAD + "US,2024-13,1,0.9,1,2,3\n"),
+            "row 2, column month: '2024-13' is not a month",
+        ),
+        (
+            written(HEAD + "US,2024-12,1,0.9,1,two,3\n"),
+            "row 2, column median: 'two' is not a number",
+        ),
         (written(HEAD + "US,2024-12,1,0.9,1,2,3\nUS,2024-12,1,0.8,1,2,3\n"), "one level"),
-        (written(HEAD + "39035,2024-12,1,0.9,1,2,3\n"), "counties are not scored from files"),
+        (written(HEAD + "39035,2024-12,1,0.9,1,2,3\n"), "counties cannot be scored from files"),
         (written(HEAD), "no rows"),
-        (lambda folder: folder, "holds no forecast, no run and no results"),
+        (lambda folder: folder, "contains no forecast, run or results"),
         (lambda folder: folder / "gone.json", "gone.json"),
         (lambda folder: written("x")(folder).rename(folder / "f.txt"), "unknown file type '.txt'"),
     ],
@@ -488,7 +494,7 @@ def test_tables_of_a_run_are_scored_with_its_folder(name, tmp_path):
     (tmp_path / name).write_text("scenario,value\n")
     result = run("score", tmp_path / name)
     assert result.exit_code == 1
-    assert "a part of a run of scenarios, and no file of forecasts" in result.stderr
+    assert "part of a run of scenarios, not a file of forecasts" in result.stderr
     assert f"score the folder: odforecast score {tmp_path}" in result.stderr
 
 

@@ -108,14 +108,14 @@ def test_forecasts_that_were_made_elsewhere(folder: Path, tmp_path: Path) -> Non
     assert Results.load(out).manifest["submitted"]["outside"]["files"] == 2
     again = run("task", "submit", file, folder / "forecasts", "--label", "outside", "--out", out)
     assert again.exit_code == 2
-    assert "holds results already" in again.output
+    assert "contains results; replace them with --replace" in again.output
     done = run("task", "leaderboard", folder / "one", out)
     assert done.exit_code == 0, done.output
     narrow(done.output)
     lines = [line.split() for line in done.output.splitlines()]
     (row,) = [x for x in lines if x[:1] == ["outside"] and x[-1] == "elsewhere"]
     assert row[1:5] == ["48", "0", "0", "48"]
-    assert "naive: of naive+delay's" in " ".join(done.output.split())
+    assert "naive: divided by naive+delay's" in " ".join(done.output.split())
     said = json.loads(run("task", "leaderboard", folder / "one", out, "--json").output)
     assert said["task"]["name"] == "small"
     assert [e["model"] for e in said["entries"]] == ["hub-baseline", "naive+delay", "outside"]
@@ -141,8 +141,8 @@ def test_who_is_not_among_all_is_named(folder: Path, tmp_path: Path) -> None:
     done = run("task", "leaderboard", folder / "one", out)
     assert done.exit_code == 0, done.output
     narrow(done.output)
-    assert "not among all, with fewer than half of the counts: one-forecast" in done.output
-    assert "counts of all: 6 / 6 / 12" in done.output
+    assert "half of the scorable counts, so listed last: one-forecast" in said(done)
+    assert "6 / 6 / 12 counts that all models forecast" in said(done)
 
 
 def test_a_file_may_have_the_models_name_behind_the_origins(folder: Path, tmp_path: Path) -> None:
@@ -163,9 +163,9 @@ def test_a_file_may_have_the_models_name_behind_the_origins(folder: Path, tmp_pa
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("2021-01-01.csv", "x\n", "names no origin of task small"),
+        ("2021-01-01.csv", "x\n", "is not named after an origin of task small"),
         ("{id}.csv", "x\n", "no column origin_date"),
-        ("{id}.csv", None, "holds no forecasts"),
+        ("{id}.csv", None, "contains no forecasts"),
     ],
 )
 def test_files_that_are_none(folder, tmp_path, name, text, said) -> None:
@@ -185,7 +185,7 @@ def test_a_folder_of_something_else_is_left_alone(folder: Path, tmp_path: Path) 
     words = ("--label", "x", "--out", tmp_path, "--replace")
     done = run("task", "submit", folder / "small.yaml", folder / "forecasts", *words)
     assert done.exit_code == 2
-    assert "holds other things" in done.output
+    assert "contains other files" in done.output
     # The folder of a run, whose finished units are there, is no place either.
     words = ("--label", "x", "--out", folder / "one", "--replace")
     done = run("task", "submit", folder / "small.yaml", folder / "forecasts", *words)
@@ -199,7 +199,7 @@ def test_a_backtest_of_a_task(folder: Path, tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     narrow(done.output.replace(str(tmp_path), ""))
     assert f"task small ({Task.load(file).short})" in done.output
-    assert "missing: none; every model made all forecasts: 48 (pseudo-delayed)" in done.output
+    assert "Every model made all forecasts: 48 (pseudo-delayed)" in done.output
     ours, theirs = (Results.load(p) for p in (tmp_path / "out", folder / "one"))
     assert ours.scores.equals(theirs.scores)
     assert ours.manifest["task"] == theirs.manifest["task"]
@@ -214,7 +214,7 @@ def test_a_backtest_of_a_task(folder: Path, tmp_path: Path) -> None:
 def test_what_the_task_says_is_no_option(folder: Path, words: tuple[str, object]) -> None:
     done = run("backtest", "--task", folder / "small.yaml", *words)
     assert done.exit_code == 2
-    assert f"{words[0]} is said by the task" in done.output
+    assert f"{words[0]} is set by the task" in done.output
 
 
 def test_a_dry_run_of_a_task_writes_nothing(folder: Path, tmp_path: Path) -> None:
@@ -252,9 +252,9 @@ def test_another_separator_is_named(folder: Path, tmp_path: Path, mark: str, wor
     wrong.write_text(file.read_text().replace(",", mark))
     done = submit(folder, wrong, tmp_path / "out")
     assert done.exit_code == 1
-    assert f"its columns are parted by {word}: 'origin_date, " in said(done)
+    assert f"its columns are separated by {word}: 'origin_date, " in said(done)
     assert file.name in "".join(done.output.split())
-    assert "write it with commas" in said(done)
+    assert "use commas between columns" in said(done)
 
 
 def test_horizons_that_do_not_fit_are_said_with_their_file(folder: Path, tmp_path: Path) -> None:
@@ -296,18 +296,19 @@ def test_tiny_submissions_take_no_column_and_alone_say_why(folder: Path, tmp_pat
     tiny = [tmp_path / str(n) for n in range(3)]
     done = run("task", "leaderboard", tmp_path / "whole", *tiny[:2])
     narrow(done.output)
-    assert "counts of all: 9 / 9 / 18" in said(done)
-    assert "with fewer than half of the counts: tiny-0, tiny-1" in said(done)
-    assert "WIS" in next(x for x in done.output.splitlines() if "cov90, %" in x)
-    assert "no count that all have" not in done.output
+    assert "9 / 9 / 18 counts that all models forecast" in said(done)
+    assert "half of the scorable counts, so listed last: tiny-0, tiny-1" in said(done)
+    assert "WIS" in done.output.partition("Leaderboard")[2]
+    assert any(x.split() == ["90%"] * 3 for x in done.output.splitlines())
+    assert "no WIS" not in done.output
     for some, why in (
         (tiny, "no model has half of the counts"),
         (tiny[:2], "each was forecast by some models and not by others"),
     ):
         done = run("task", "leaderboard", *some)
         narrow(done.output)
-        assert "counts of all: 0 / 0 / 0" in said(done)
-        assert f"no count that all have, so no WIS and no coverage: {why}" in said(done)
+        assert "0 / 0 / 0 counts that all models forecast" in said(done)
+        assert f"no count was forecast by all, so there is no WIS and no 90%: {why}" in said(done)
 
 
 def test_what_intervals_rest_on_is_the_least_of_the_groups() -> None:

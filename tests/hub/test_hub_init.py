@@ -380,12 +380,12 @@ def test_the_command(tmp_path: Path) -> None:
 def test_the_command_says_what_is_lacking(tmp_path: Path) -> None:
     done = run(tmp_path / "hub", "--source", "bundled")
     assert done.exit_code == 0, done.output
-    assert "1 round (2025-09-17, known to 2025-04), 9 models, 0 answers" in " ".join(
+    assert "1 round (2025-09-17, known to 2025-04), 9 models, 0 final counts" in " ".join(
         done.stdout.split()
     )
     words = " ".join(done.stderr.split())
-    assert "no answers yet: no round is older than the last release" in words
-    assert "--contact and --repository: not given" in words
+    assert "no final counts yet: no round is older than the last release" in words
+    assert "--contact and --repository not given" in words
     wrong = run(tmp_path / "other", "--source", "bundled", "--contact", "Jo")
     assert wrong.exit_code == 2
     assert "give a name and an address" in wrong.stderr

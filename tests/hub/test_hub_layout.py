@@ -155,7 +155,7 @@ def test_what_a_hub_leaves_out_or_sets_to_null_opens(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (b'{\n  "a": 1,\n  "b" 2\n}', r"line 3, column 7: no JSON"),
+        (b'{\n  "a": 1,\n  "b" 2\n}', r"line 3, column 7: not JSON"),
         (b'{"a": [1, 2', "line 1"),
         (b"", "line 1"),
         (b"[1]", "must hold an object, not list"),

@@ -14,7 +14,6 @@ from small_hub import MODELS, small_hub
 
 import odforecast as od
 from odforecast.cli import main
-from odforecast.cli.hub_score import _grid
 from odforecast.errors import DataError, ForecastError
 from odforecast.hub.layout import Hub
 from odforecast.months import month_end
@@ -158,7 +157,7 @@ def test_other_hubs_may_count_as_they_like(hub: Path) -> None:
         (lambda hub, _: od.hub.init(hub.root / "new", "bundled"), r"pass od.bundled\(\)"),
         (lambda hub, _: od.hub.update(hub, "bundled"), r"pass od.bundled\(\)"),
         (lambda _, __: od.hub.init(3, od.bundled()), "folder is '3'; give the path"),
-        (lambda hub, _: od.hub.submit("x", hub), "forecast is 'x', and no Forecast"),
+        (lambda hub, _: od.hub.submit("x", hub), "forecast is 'x', not a Forecast"),
         (lambda _, f: od.hub.submit(f, 3), "hub is '3'; give the folder of a hub"),
         (lambda _, __: od.hub.score(3), "hub is '3'; give the folder of a hub"),
         (lambda _, __: od.hub.update(None), "hub is 'None'; give the folder of a hub"),
@@ -203,25 +202,6 @@ def test_the_configuration_alone_is_not_checked(hub: Path, where: str) -> None:
     with pytest.raises(DataError, match="judged with the whole hub") as caught:
         od.hub.check(hub / where)
     assert caught.value.hint == f"check the hub's folder: {hub}"
-
-
-def parts(width: int) -> str:
-    """A table with all parts of WIS, of models with names of some width."""
-    numbers = {"wis": 123456.0, "dispersion": 123456.0, "overprediction": 123456.0,
-               "underprediction": 123456.0, "ae_median": 123456.0,
-               "interval_coverage_50": 0.5, "interval_coverage_90": 0.9}  # fmt: skip
-    part = pd.DataFrame([{"horizon": 1, "model_id": "m" * width, "n_scorable": 1, **numbers}])
-    return _grid(part, "quantile", ["horizon"], True, None)
-
-
-def test_the_parts_of_wis_are_shown_all_or_none() -> None:
-    seen = set()
-    for width in range(5, 50):
-        head = parts(width).splitlines()[0].split()
-        shown = tuple(name in head for name in ("spread", "over", "under"))
-        assert len(set(shown)) == 1, (width, head)
-        seen |= set(shown)
-    assert seen == {True, False}
 
 
 def test_rounds_are_called_as_the_option_calls_them(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from other_scores import scoringrules
 from small_hub import MODELS, small_hub
 
 import odforecast as od
-from odforecast.cli.hub_score import score as command
+from odforecast.cli.hub import score as command
 from odforecast.errors import DataError, ScoringError
 from odforecast.geography.places import lookup
 from odforecast.hub import HubScores, score
@@ -437,7 +437,7 @@ def test_energy_score_is_that_of_the_formula(draws, came):
 
 
 def run(*arguments: object):
-    return CliRunner().invoke(command, list(map(str, arguments)))
+    return CliRunner(env={"COLUMNS": "80"}).invoke(command, list(map(str, arguments)))
 
 
 def test_the_command_prints_tables_of_eighty_columns(shared, tmp_path):
@@ -446,8 +446,8 @@ def test_the_command_prints_tables_of_eighty_columns(shared, tmp_path):
     result = run(folder, "--baseline", "Flusight-baseline", "--out", out, "--joint", joint)
     assert result.exit_code == 0, result.output
     text = result.output
-    assert "Truth: time-series of the hub, its versions are not kept" in text
-    assert "212 of 1,272 units are not scorable:" in text
+    assert "Final counts: time-series of the hub, whose versions are not kept" in text
+    assert "212 of 1,272 units cannot be scored:" in text
     assert "wk inc flu hosp, quantile: Flusight-baseline" in text
     assert "Energy score of joint samples" in text
     assert max(len(x) for x in text.splitlines() if str(tmp_path) not in x) <= 80
@@ -472,7 +472,7 @@ def test_tables_of_several_models_fit_a_screen(tmp_path):
         result = run(folder, *arguments)
         assert result.exit_code == 0, result.output
         assert max(map(len, result.output.splitlines())) <= 80
-        assert "Truth: time-series of the hub, as of 2024-06-01" in result.output
+        assert "Final counts: time-series of the hub, as of 2024-06-01" in result.output
     then = run(folder, "--truth-as-of", "2024-03-01")
     assert "as of 2024-03-01" in then.output
 
@@ -485,7 +485,7 @@ def test_tables_of_several_models_fit_a_screen(tmp_path):
         (["{hub}"], 1, "no target data"),
         (["{hub}", "--truth-as-of", "yesterday"], 2, "'yesterday' is not a date"),
         (["{hub}", "--scale", "sqrt"], 2, "--scale"),
-        (["{hub}", "--out", "x.xlsx"], 2, "must end in"),
+        (["{hub}", "--out", "x.txt"], 2, "must end in"),
     ],
 )
 def test_mistakes_are_one_line(hub, arguments, code, message):

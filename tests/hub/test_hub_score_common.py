@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from small_hub import MODELS, small_hub
 
-from odforecast.cli.hub_score import score as command
+from odforecast.cli.hub import score as command
 from odforecast.errors import DataError, ScoringError
 from odforecast.hub import score
 
@@ -54,7 +54,7 @@ def test_as_many_levels_are_not_the_same_levels(hub):
     assert np.isnan(row["relative"])
     result = CliRunner().invoke(command, [str(hub), "--common"])
     assert result.exit_code == 0, result.output
-    assert "no unit that every model has" in result.stderr
+    assert "no unit is forecast by every model" in result.stderr
 
 
 def test_a_target_of_one_model_is_common_to_all_that_forecast_it(hub):
@@ -181,7 +181,7 @@ def test_a_hub_of_which_no_file_can_be_read_says_so_on_one_line(hub):
     assert len(found.failures) == 2
     result = CliRunner().invoke(command, [str(hub)])
     assert isinstance(result.exception, ScoringError)
-    assert "no unit is scorable" in str(result.exception)
+    assert "no unit can be scored" in str(result.exception)
     assert result.stderr.count("not read") == 2
 
 

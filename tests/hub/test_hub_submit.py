@@ -171,7 +171,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"output_types": ["sample"], "samples": 200}, "has 150 draws, and 200 samples"),
     ({}, {"output_types": ["cdf"]}, "unknown output type"),
     ({}, {"output_types": []}, "unknown output type"),
-    ({}, {"format": "arrow"}, "takes no 'arrow'"),
+    ({}, {"format": "arrow"}, "does not take 'arrow'"),
     ({"as_of": dt.date(2025, 9, 10)}, {}, "no round 2025-09-10.*2025-09-17"),
     ({"last_month": np.datetime64("2025-03", "M")}, {}, "to 2025-04, and the forecast to 2025-03"),
     ({"provenance": {"label": "dlm", "own counts": "Ohio's"}}, {}, "own counts"),
@@ -196,7 +196,7 @@ def test_what_the_hub_does_not_take(hub: Hub, shared: Path, drift: od.Forecast) 
         submit(drift, shared / "hubverse" / "example_hub", name="a-b", format="csv")
     admin = json.loads((hub.root / CONFIG / "admin.json").read_text())
     (hub.root / CONFIG / "admin.json").write_text(json.dumps(admin | {"file_format": ["csv"]}))
-    with pytest.raises(DataError, match="takes no 'parquet'"):
+    with pytest.raises(DataError, match="does not take 'parquet'"):
         submit(drift, hub.root)
     assert files(hub) == []
 

@@ -140,12 +140,12 @@ def test_what_cannot_go_on_is_refused(store: od.Archive, shared: Path, tmp_path:
     with pytest.raises(DataError, match="was not made by odforecast hub init"):
         update(shared / "hubverse" / "example_hub", store)
     past = init(tmp_path / "past", od.bundled(), kind="pseudo-clean", start="2024-01")
-    with pytest.raises(DataError, match=r"of the past again \(pseudo-clean\)"):
+    with pytest.raises(DataError, match=r"replays past months \(pseudo-clean\)"):
         update(past, od.bundled())
     hub = init(tmp_path / "hub", store)
     with pytest.raises(DataError, match="no release 2018-09-12, which is a round"):
         update(hub, od.bundled())
-    with pytest.raises(DataError, match=r"ends with 2018-10-17, and .* answers of 2021-10-13"):
+    with pytest.raises(DataError, match=r"ends with 2018-10-17, and .* final counts of 2021-10-13"):
         update(hub, store.until(dt.date(2018, 12, 1)))
 
 
@@ -161,4 +161,4 @@ def test_the_command(store: od.Archive, tmp_path: Path) -> None:
     assert (said["rounds"], said["truth_release"]) == (3, "2021-10-13")
     assert said["new_rounds"] == ["2021-10-13, known to 2021-03"]
     again = run(hub.root, "--archive", store.path)
-    assert "no new round; 3 in all" in " ".join(again.stdout.split())
+    assert "no new round; 3 in total" in " ".join(again.stdout.split())

@@ -29,9 +29,9 @@ class Answer:
     Parameters
     ----------
     text : str or callable
-        What the screen shows, in lines that fit; made only if it is shown.
-    data : dict, list or DataFrame
-        What ``--json`` prints; tables in it become lists of rows.
+        What the screen shows, in lines that fit, or what makes or prints it.
+    data : dict, list, DataFrame or callable
+        What ``--json`` prints, or what makes it; tables in it become lists of rows.
     frame : DataFrame, optional
         What ``--table`` writes.
     figure, page : callable, optional
@@ -40,27 +40,32 @@ class Answer:
         How it was made, under the answer; on standard error beside JSON.
     files : list of (callable, str)
         Other files: what writes one, and what is said of it.
+    failure : Exception, optional
+        Raised at the end, in place of a figure and a page.
     """
 
-    text: str | Callable[[], str] = ""
+    text: str | Callable[[], str | None] = ""
     data: Any = None
     frame: pd.DataFrame | None = None
     figure: Callable[[], Any] | None = None
     page: Callable[[Path], object] | None = None
     notes: Sequence[str] = ()
     files: list[tuple[Callable[[], object], str]] = field(default_factory=list)
+    failure: Exception | None = None
 
     def give(self, asked: Mapping[str, Any]) -> None:
         """Print the answer, then write the files asked for, and say which."""
         as_json = bool(asked.get("as_json"))
         if as_json:
-            print_json(_jsonable(self.data))
+            print_json(_jsonable(self.data() if callable(self.data) else self.data))
         elif shown := self.text if isinstance(self.text, str) else self.text():
             click.echo(shown)
         for text in self.notes:
             say(text, err=as_json)
         writers = list(self.files)
         table, plot, html = (asked.get(name) for name in ("table", "plot", "html"))
+        if self.failure is not None:
+            plot = html = None
         if html is not None and self.page is not None:
             writers.insert(0, (lambda: self.page and self.page(html), f"page: {html}"))
         if plot is not None and self.figure is not None:
@@ -71,6 +76,8 @@ class Answer:
         for write, words in writers:
             write()
             click.echo(words, err=as_json)
+        if self.failure is not None:
+            raise self.failure
 
 
 def _draw(figure: Callable[[], Any] | None, path: Path) -> None:

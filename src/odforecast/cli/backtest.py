@@ -5,42 +5,22 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
-from odforecast.cli.meant import Choice
-from odforecast.cli.options import (
-    FIGURES,
-    PAGES,
-    dataset_option,
-    draws_option,
-    end_option,
-    horizon_option,
-    html_option,
-    indicator_option,
-    json_option,
-    locations_option,
-    min_truth_age_option,
-    out_option,
-    plot_option,
-    quiet_option,
-    seed_option,
-    start_option,
-    target_option,
-    together,
-    truth_as_of_option,
-)
-from odforecast.cli.outputs import check_outputs, check_yearly
-from odforecast.cli.screen import note
-from odforecast.cli.source import open_source, say_age, source_options
-from odforecast.cli.written import print_json, records
+from odforecast.cli import options as opt
+from odforecast.cli.answer import Answer
+from odforecast.cli.screen import note, say
+from odforecast.cli.source import SOURCES, open_source, say_age
+from odforecast.cli.tables import Column, lay
 from odforecast.errors import BacktestError, one_of
+from odforecast.io import replacing
+from odforecast.months import month_end
 from odforecast.names import (
     ALL_DRUGS,
     COUNTIES,
@@ -48,243 +28,225 @@ from odforecast.names import (
     COUNTY_STEP,
     DEFAULT_DONORS,
     DEFAULT_HORIZON,
-    STATES,
+    TARGET_12MO,
+    TARGET_MONTH,
     TARGETS,
     VINTAGE_CLEAN,
     VINTAGE_DELAYED,
     VINTAGE_REAL,
+    deciding_kind,
     indicator_name,
 )
+from odforecast.say import number_of
 
 if TYPE_CHECKING:
-    from odforecast.backtesting import Origin, Unit
+    from odforecast.backtesting import Origin, Results, Task, Unit
     from odforecast.models import Model
-    from odforecast.panel import Panel
-    from odforecast.vintage import Archive
+    from odforecast.scoring import Truth
 
 #: Months between the pseudo-vintages of a run of states that does not say. With the default
 #: models every month takes a quarter of an hour on two cores. What is missing from a release
 #: hangs on the calendar month: 5 has no factor in common with 12, and so sees all twelve.
 DEFAULT_STEP = 5
-
-#: What a leaderboard can be split by.
+#: What a leaderboard can be split by: of states, and of counties, always split by horizon.
 SPLITS = ("regime", "era", "horizon", "location", "target", "last_month", "month", "as_of", "donor")
-#: Of counties, whose tables are split by horizon anyway.
 COUNTY_SPLITS = ("size", "urban", "visible", "regime", "location", "last_month", "month", "as_of")
+#: Options that a task says, by their parameters; and what a plan takes of a task.
+_OF_TASK = (
+    "source", "dataset", "locations", "start", "end", "step", "donors", "horizons", "horizon",
+    "draws", "seed", "indicator", "target", "vintages", "truth_name", "truth_as_of",
+    "min_truth_age",
+)  # fmt: skip
+_PLANNED = ("truth", "locations", "horizon", "draws", "seed", "targets", "horizons")
+_KINDS = {
+    "real": (VINTAGE_REAL,), "pseudo": (VINTAGE_DELAYED, VINTAGE_CLEAN),
+    "delayed": (VINTAGE_DELAYED,), "clean": (VINTAGE_CLEAN,),
+}  # fmt: skip
+_DRY_RUN = (
+    Column("fits", "fits"), Column("s per fit", "each", "{:.2f}"), Column("s total", "s", "{:.1f}")
+)  # fmt: skip
 
 
-@click.command()
-@source_options
-@click.option("--task", "task_name", metavar="NAME|FILE",
-              help="A benchmark that says all but the models: odforecast task list.")  # fmt: skip
-@dataset_option
-@click.option(
-    "--models",
-    metavar="NAMES",
-    help="Commas between them; 'all' for every registered model of the data set.  [default: dlm, "
-    "ensemble, the hub baseline and classical ones; of counties, county and its baselines]",
-)
-@locations_option
-@start_option
-@end_option
-@click.option("--step", metavar="MONTHS", type=click.IntRange(min=1),
-              help=f"Months between pseudo-vintages; 1 takes all.  [default: {DEFAULT_STEP}, of "
-              f"counties {COUNTY_STEP}]")  # fmt: skip
-@click.option("--horizons", metavar="LIST",
-              help="Months ahead that are scored and stored: 3,6,9,12.  [default: all, of counties "
-              f"{','.join(map(str, COUNTY_HORIZONS))}]")  # fmt: skip
-@together(horizon_option(), draws_option, seed_option, indicator_option, target_option)
-@click.option("--donors", metavar="N", default=DEFAULT_DONORS, show_default=True,
-              help="Releases that each month's delay is taken from.")  # fmt: skip
-@click.option(
-    "--vintages",
-    type=Choice(["auto", "real", "pseudo", "delayed", "clean"]),
-    default="auto",
-    show_default=True,
-    help="Real releases; or one release cut at each month, with the delay of other releases "
-    "(delayed), complete (clean), or both, one after the other (pseudo). auto: real with "
-    "--archive, else pseudo; of counties clean.",
-)
-@click.option("--truth", "truth_name", type=Choice(["reported", "predicted"]), default="reported",
-              show_default=True, help="Counts to score against.")  # fmt: skip
-@together(truth_as_of_option, min_truth_age_option)
-@click.option(
-    "--by", metavar="NAMES", default="", help="Split the leaderboard further: regime, era."
-)
-@click.option("--jobs", metavar="N", default=os.cpu_count() or 1, show_default="processors",
-              help="Processes.")  # fmt: skip
-@click.option("--dask", metavar="ADDRESS",
-              help="Run on a Dask cluster: its scheduler's address, tcp://HOST:8786; or local, for "
-              "one of --jobs processes on this machine.")  # fmt: skip
-@together(json_option, plot_option, html_option)
-@out_option("Results folder; what is in it is not computed again.", folder=True)
-@click.option("--dry-run", is_flag=True, help="Count the fits, time one of each, and stop.")
-@quiet_option
+@opt.command()
+@opt.together(
+    opt.what("--models", metavar="NAMES",
+             help="Models, with commas; 'all' for every one.  [default: dlm, ensemble, the hub "
+             "baseline and classical ones; for counties: county and its baselines]"),
+    opt.what("--task", "task_name", metavar="NAME|FILE",
+             help="Run a benchmark, which sets everything but the models: odforecast task list."),
+    opt.LOCATIONS, opt.START, opt.END,
+    opt.what("--step", metavar="MONTHS", type=click.IntRange(min=1),
+             help=f"Months between origins.  [default: {DEFAULT_STEP}; for counties "
+             f"{COUNTY_STEP}]"),
+    opt.what("--vintages", type=opt.Choice(["auto", *_KINDS]), default="auto", show_default=True,
+             more=True, help="Past data to forecast from: real releases, or one release cut at "
+             "each month, with the reporting delay of other releases (delayed), without delay "
+             "(clean), or both (pseudo). auto: real with --archive, otherwise pseudo; for counties "
+             "clean."),
+    opt.DATASET, opt.INDICATOR, opt.TARGET, opt.horizon(),
+    opt.what("--horizons", metavar="LIST", more=True,
+             help="Months ahead to score and keep: 3,6,9,12.  [default: all; for counties "
+             f"{','.join(map(str, COUNTY_HORIZONS))}]"),
+    opt.what("--donors", metavar="N", default=DEFAULT_DONORS, show_default=True, more=True,
+             help="Number of releases from which each month's delay is taken."),
+    SOURCES,
+    opt.data("--truth", "truth_name", type=opt.Choice(["reported", "predicted"]), more=True,
+             default="reported", show_default=True, help="Counts to score against."),
+    opt.TRUTH_AS_OF, opt.MIN_TRUTH_AGE,
+    opt.output("--by", metavar="NAMES", default="",
+               help="Split the leaderboard further: regime, era."),
+    opt.output("--all", "every", is_flag=True, help="Print every table of the run."),
+    opt.JSON, opt.PLOT, opt.HTML,
+    opt.out("Folder of results. What it already contains is not computed again.", ()),
+    opt.details("--dry-run", is_flag=True, help="Count the fits, time one of each, and stop."),
+    opt.details("--jobs", metavar="N", default=os.cpu_count() or 1, show_default="processors",
+                help="Number of processes."),
+    opt.details("--dask", metavar="ADDRESS", more=True,
+                help="Run on a Dask cluster: its scheduler's address, tcp://HOST:8786; or local, "
+                "for one with --jobs processes on this machine."),
+    opt.DRAWS, opt.SEED, opt.QUIET,
+)  # fmt: skip
+@click.pass_context
 def backtest(
-    archive: Path | None,
-    source: str | None,
-    task_name: str | None,
-    dataset: str,
-    models: str | None,
-    locations: str,
-    start: str | None,
-    end: str | None,
-    step: int | None,
-    donors: int,
-    horizons: str | None,
-    horizon: int | None,
-    draws: int,
-    seed: int,
-    indicator: str,
-    target: str,
-    vintages: str,
-    truth_name: str,
-    truth_as_of: str | None,
-    min_truth_age: int,
-    by: str,
-    jobs: int,
-    dask: str | None,
-    as_json: bool,
-    plot: Path | None,
-    html: Path | None,
-    out: Path | None,
-    dry_run: bool,
-    quiet: bool,
-) -> None:
-    """Forecast from every origin on what was known that day, and score it.
+    ctx: click.Context, /, archive: Path | None, source: str | None, models: str | None,
+    task_name: str | None, dataset: str, by: str, every: bool, jobs: int, dask: str | None,
+    as_json: bool, out: Path | None, dry_run: bool, quiet: bool, **asked: Any,
+) -> Answer | None:  # fmt: skip
+    """Forecast again from past dates, using only the data available then, and score the results.
 
-    With --archive, each release is an origin (real vintages). Otherwise one release is cut at
-    each month (pseudo-vintages, labelled so): first as incomplete as real releases were, then
-    complete to the last month. A run stopped and started again with the same --out computes only
-    what is missing. --plot shows errors over those of the hub baseline; without it, how often the
-    intervals held.
+    Without --archive, one release is cut at each past month, and recent months are made as
+    incomplete as they were in real releases. With --archive, each release in your folder is an
+    origin. If a run stops, start it again with the same --out: only what is missing is computed.
 
-    With --task, the task says what is forecast, from what and against what, and the results have
-    its fingerprint: odforecast task leaderboard compares folders of one fingerprint.
+    With --task, the results carry the fingerprint of the benchmark, and odforecast task
+    leaderboard compares folders with the same fingerprint. With --dataset counties, one release is
+    cut every three months and scored against itself, so the truth is provisional.
 
-    With --dataset counties, one release of counties is cut every three months, and scored against
-    itself: provisional truth.
+    \b
+    odforecast backtest --models dlm,naive --locations Ohio --start 2023
     """
     # What a misspelled place or a wrong option need not wait for.
-    from rich.console import Console
+    from odforecast.backtesting import Task, plan
+    from odforecast.cli.leaderboard import print_leaderboard
+    from odforecast.vintage import archive as opened
 
-    from odforecast.backtesting import backtest as run_backtest
-    from odforecast.backtesting import origins, plan, run_units
-    from odforecast.backtesting.run import bar
-    from odforecast.backtesting.unit import on_screen
-    from odforecast.cli.backtest_screen import announce, closing, estimate, held_by, picture
-    from odforecast.cli.leaderboard import leaderboard
-    from odforecast.cli.tasked import planned, tasked
-    from odforecast.scoring import Truth
-
-    check_outputs(
-        ("--out", out, ()), ("--plot", plot, FIGURES), ("--html", html, PAGES), read=(source,)
-    )
-    check_yearly(target, plot=plot, html=html)
-    task = None if task_name is None else tasked(task_name, archive)
-    if task is not None:
+    if asked["target"] == TARGET_MONTH:
+        opt.refuse(ctx, f"shows 12-month counts: leave out --target {TARGET_MONTH}, or ask for "
+                   "both", "plot", "html")  # fmt: skip
+    if task_name is None:
+        task, counties = None, dataset == COUNTIES
+        extra = _splits(by, counties)
+        groups, arguments = _origins(ctx, archive, source, dataset, **asked)
+    else:
+        if twice := opt.given(ctx, *_OF_TASK):
+            raise click.UsageError(
+                f"{twice[0]} is set by the task: leave it out, or write your own task"
+            )
+        task = Task.load(task_name, None if archive is None else opened(archive))
         dataset = task.definition["dataset"]
-    extra = _splits(by, COUNTY_SPLITS if dataset == COUNTIES else SPLITS)
-    counties = dataset == COUNTIES
-    groups: list[list[Origin]] = []
-    units: list[Unit] = []
+        counties = dataset == COUNTIES
+        extra = _splits(by, counties)
+        whole = task.arguments()
+        groups, arguments = [task.origins], {key: whole[key] for key in _PLANNED}
+    units = [
+        u for found in groups for u in plan(_named(models, found, dataset), found, **arguments)
+    ]
+    truth = arguments["truth"]
+    _announce(groups, units, truth, as_json)
     if task is not None:
-        truth = task.truth
-        groups.append(task.origins)
-        units += plan(_named(models, task.origins, dataset), task.origins, **planned(task))
-    else:
-        scored = _months_ahead(horizons)
-        releases = open_source(archive, source)
-        truth = Truth(
-            _truth_panel(releases, truth_as_of, indicator, dataset),
-            truth_name,
-            None if counties and not _given("min_truth_age") else min_truth_age,  # type: ignore[arg-type]
-        )
-        for kind in _kinds(vintages, archive is not None, indicator, counties):
-            seen = releases
-            if kind != VINTAGE_REAL and not counties:
-                seen = releases.until(truth.release)
-            elif truth_as_of is not None and counties:
-                # The states beside the counties are those of the day: a later release is none.
-                seen = releases.until(truth_as_of)
-            found = origins(
-                seen, kind, start, end, step or (None if counties else DEFAULT_STEP), donors,
-                indicator=indicator, dataset=dataset,
-            )  # fmt: skip
-            groups.append(found)
-            units += plan(
-                _named(models, found, dataset),
-                found,
-                truth,
-                targets=TARGETS if target == "both" else (target,),
-                locations=locations,
-                horizon=horizon or DEFAULT_HORIZON,
-                draws=draws,
-                seed=seed,
-                horizons=scored,
-            )
-    # Labels may hold brackets: no markup.
-    screen = Console(markup=False, emoji=False, stderr=as_json)
-    for found in groups:
-        announce(screen, found, truth, len({s for u in units for s in u.locations}))
-    if task is not None:
-        screen.print(f"task {task.name} ({task.short})", highlight=False)
+        say(f"task {task.name} ({task.short})", err=as_json)
     if dry_run:
-        estimate(screen, units, jobs)
-        return
-    started = perf_counter()
-    before, places = held_by(out)
-    with (
-        _executor(jobs, dask) as executor,
-        bar(
-            len(units),
-            quiet or not sys.stderr.isatty(),
-            {o.reason for found in groups for o in found},
-        ) as report,
-    ):
-        if task is None:
-            results = run_units(
-                units, out=out, executor=executor, progress=report, quantiles=out is not None
-            )
-        else:
-            made = list(dict.fromkeys(u.model for u in units))
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # its notes, which are said below
-                results = run_backtest(made, task=task, out=out, executor=executor, progress=report)
-    for text in (*results.notes, *results.data_notes):
-        note(on_screen(text))
-    if gone := [name for name in before if name not in set(results.scores["model"])]:
-        note(
-            f"{out} held a run of {', '.join(gone)}, too: its tables are those of this run now; "
-            "the units are kept, and come back without work when those models are named again"
-        )
-    if counties and (lost := sorted(set(places) - set(results.scores["location"]))):
-        note(
-            f"{out} held scores of {len(lost):,} more counties ({', '.join(lost[:3])}"
-            f"{', …' if len(lost) > 3 else ''}): its tables are of this run's places now; the "
-            "units are kept, and come back without work when those are asked for again"
-        )
-    if as_json:
-        split = [*extra, "horizon"] if counties else ["level", *extra, "horizon_group"]
-        board = results.leaderboard(by=["vintage", *split])
-        print_json({"meta": dict(results.manifest), "leaderboard": records(board)})
-    else:
-        leaderboard(screen, results, extra)
-    closing(screen, results, perf_counter() - started, out)
-    if not results.scores["bounded" if counties else "scorable"].any():
-        raise BacktestError(
-            "no forecast is scorable",
-            hint=f"the truth must come {truth.min_age} months after the months forecast: begin "
-            "earlier (--start), or give a later release",
-        )
-    if plot is not None:
-        kind = picture(results, plot)
-        screen.print(f"picture: {plot} ({kind})", highlight=False, soft_wrap=True)
-    if html is not None:
+        _estimate(units, jobs)
+        return None
+    started, before = perf_counter(), _before(out)
+    results = _run(units, task, groups, jobs, dask, out, quiet)
+    _say_notes(results, out, before)
+    if out is not None:
+        with replacing(out / "leaderboard.csv") as part:
+            results.leaderboard().to_csv(part, index=False)
+    split = [*extra, "horizon"] if counties else ["level", *extra, "horizon_group"]
+
+    def page(path: Path) -> None:
+        """Write the page."""
         from odforecast.report.site import write_report
 
-        write_report(html, results=results, replace=True)
-        screen.print(f"page: {html}", highlight=False, soft_wrap=True)
+        write_report(path, results=results, replace=True)
+
+    failure = BacktestError(
+        "no forecast can be scored yet",
+        hint=f"the truth must be published {truth.min_age} months after the months forecast: "
+        "start earlier (--start), or use a later release",
+    )
+    return Answer(
+        text=lambda: print_leaderboard(results, extra, every),
+        data=lambda: {"meta": dict(results.manifest),
+                      "leaderboard": results.leaderboard(by=["vintage", *split])},
+        figure=lambda: _picture(results),
+        page=page,
+        notes=_closing(results, perf_counter() - started, out is not None),
+        files=[] if out is None else [(lambda: None, f"results: {out}{os.sep}")],
+        failure=None if results.scores["bounded" if counties else "scorable"].any() else failure,
+    )  # fmt: skip
+
+
+def _splits(by: str, counties: bool) -> list[str]:
+    """What the leaderboard is split by, checked before the work and not after it."""
+    names, allowed = _words(by), COUNTY_SPLITS if counties else SPLITS
+    for name in names:
+        if name not in allowed:
+            raise BacktestError(f"--by cannot be {name!r}", hint=one_of(name, allowed))
+    return names
+
+
+def _words(text: str | None) -> list[str]:
+    """The words of a list with commas."""
+    return [word.strip() for word in (text or "").split(",") if word.strip()]
+
+
+def _origins(
+    ctx: click.Context, archive: Path | None, source: str | None, dataset: str, **asked: Any
+) -> tuple[list[list[Origin]], dict[str, Any]]:
+    """Origins by kind of vintage, and what the plan takes."""
+    from odforecast.backtesting import origins
+    from odforecast.scoring import Truth
+
+    names = _words(asked["horizons"])
+    if wrong := [name for name in names if not name.isascii() or not name.isdigit()]:
+        raise BacktestError(
+            f"--horizons has {wrong[0]!r}, which is not a number of months", hint="3,6,9,12"
+        )
+    counties, indicator, day = dataset == COUNTIES, asked["indicator"], asked["truth_as_of"]
+    releases = open_source(archive, source)
+    panel = releases.as_of(day, dataset).panel(indicator, dataset)
+    say_age(panel.release, day, dataset)
+    if not counties and "US" not in panel.locations:
+        raise BacktestError(
+            f"release {panel.release} has no US row, so it cannot be scored against",
+            hint="name a better one with --truth-as-of",
+        )
+    usual = counties and not opt.was_given(ctx, "min_truth_age")
+    truth = Truth(panel, asked["truth_name"], None if usual else asked["min_truth_age"])  # type: ignore[arg-type]
+    step = asked["step"] or (None if counties else DEFAULT_STEP)
+    groups = []
+    for kind in _kinds(asked["vintages"], archive is not None, indicator, counties):
+        seen = releases
+        if kind != VINTAGE_REAL and not counties:
+            seen = releases.until(truth.release)
+        elif day is not None and counties:
+            # The states beside the counties are those of the day: a later release is none.
+            seen = releases.until(day)
+        groups.append(
+            origins(seen, kind, asked["start"], asked["end"], step, asked["donors"],
+                    indicator=indicator, dataset=dataset)
+        )  # fmt: skip
+    target = asked["target"]
+    return groups, {
+        "truth": truth,
+        "targets": TARGETS if target == "both" else (target,),
+        "horizon": asked["horizon"] or DEFAULT_HORIZON,
+        "horizons": None if asked["horizons"] is None else tuple(map(int, names)),
+        **{key: asked[key] for key in ("locations", "draws", "seed")},
+    }
 
 
 def _named(models: str | None, found: list[Origin], dataset: str) -> list[Model]:
@@ -292,78 +254,177 @@ def _named(models: str | None, found: list[Origin], dataset: str) -> list[Model]
     from odforecast.backtesting import default_models
     from odforecast.models import get_model, model_names
 
+    names: Sequence[str] = _words(models)
     if models is None:
-        names: Sequence[str] = default_models(found)
+        names = default_models(found)
     elif models == "all":
         names = model_names(dataset)
-    else:
-        names = [m.strip() for m in models.split(",") if m.strip()]
     return [get_model(name) for name in names]
-
-
-def _splits(by: str, allowed: Sequence[str]) -> list[str]:
-    """What the leaderboard is split by, checked before the work and not after it."""
-    names = [name.strip() for name in by.split(",") if name.strip()]
-    for name in names:
-        if name not in allowed:
-            raise BacktestError(f"--by cannot be {name!r}", hint=one_of(name, allowed))
-    return names
-
-
-def _months_ahead(horizons: str | None) -> tuple[int, ...] | None:
-    """Months ahead that are scored; which of them can be had is checked with the plan."""
-    if horizons is None:
-        return None
-    names = [name.strip() for name in horizons.split(",") if name.strip()]
-    if wrong := [name for name in names if not name.isascii() or not name.isdigit()]:
-        raise BacktestError(
-            f"--horizons has {wrong[0]!r}, which is no number of months", hint="3,6,9,12"
-        )
-    return tuple(map(int, names))
-
-
-def _given(parameter: str) -> bool:
-    """Whether an option was given, and is not its default."""
-    source = click.get_current_context().get_parameter_source(parameter)
-    return source is not ParameterSource.DEFAULT
 
 
 def _kinds(vintages: str, real: bool, indicator: str, counties: bool) -> tuple[str, ...]:
     """Kinds of vintage to run, in order: what decides comes first."""
+    unknown = ""
     if counties and vintages in ("auto", "pseudo"):
-        if vintages == "pseudo":
-            note("the delay of counties is not known: clean pseudo-vintages only")
+        unknown = "counties" if vintages == "pseudo" else ""
         vintages = "clean"
     if vintages == "auto":
         vintages = "real" if real else "pseudo"
     if vintages == "pseudo" and indicator_name(indicator) != ALL_DRUGS:
-        note(f"the delay of {indicator!r} is not known: clean pseudo-vintages only")
-        vintages = "clean"
-    return {
-        "real": (VINTAGE_REAL,),
-        "pseudo": (VINTAGE_DELAYED, VINTAGE_CLEAN),
-        "delayed": (VINTAGE_DELAYED,),
-        "clean": (VINTAGE_CLEAN,),
-    }[vintages]
+        vintages, unknown = "clean", repr(indicator)
+    if unknown:
+        note(f"the reporting delay of {unknown} is not known: clean pseudo-vintages only")
+    return _KINDS[vintages]
 
 
-def _truth_panel(releases: Archive, as_of: str | None, indicator: str, dataset: str) -> Panel:
-    panel = releases.as_of(as_of, dataset).panel(indicator, dataset)
-    say_age(panel.release, as_of, dataset)
-    if dataset == STATES and "US" not in panel.locations:
-        raise BacktestError(
-            f"release {panel.release} has no US row and is no good truth",
-            hint="name a better one with --truth-as-of",
-        )
-    return panel
+def _announce(groups: list[list[Origin]], units: list[Unit], truth: Truth, err: bool) -> None:
+    """What will be forecast from, and scored against."""
+    from odforecast.backtesting.unit import on_screen
+
+    if truth.panel.indicator != ALL_DRUGS:
+        say(truth.panel.indicator, err=err)
+    places = number_of(len({s for unit in units for s in unit.locations}), "place")
+    for found in groups:
+        usable = [o.panel for o in found if o.panel is not None]
+        kinds = ", ".join(sorted({o.vintage for o in found}))
+        span = " to ".join(dict.fromkeys(str(p.last_month) for p in (*usable[:1], *usable[-1:])))
+        say(f"{number_of(len(usable), 'origin')} ({kinds}{_by(found)}), known through "
+            f"{span or 'no month'}; {places}", err=err)  # fmt: skip
+    say(f"Final counts: {'provisional, ' if truth.provisional else ''}{truth.kind} in release "
+        f"{truth.release}, at least {truth.min_age} months after the month", err=err)  # fmt: skip
+    for origin in (o for found in groups for o in found if o.panel is None):
+        say(f"  no origin {origin.as_of}: {on_screen(origin.reason)}", err=err, indent="    ")
 
 
-def _executor(jobs: int, dask: str | None) -> AbstractContextManager[Any]:
-    """Processes, a cluster, or None for one job: the same numbers every way."""
+def _by(found: list[Origin]) -> str:
+    """How many donors their delay comes from, by era."""
+    from odforecast.panel import ERAS, era_of
+
+    if not (named := {o.donor: o for o in found if o.donor}):
+        return ""
+    months = len({str(o.panel.last_month) for o in found if o.panel is not None})
+    eras = [
+        era_of((o.as_of - month_end(o.panel.last_month)).days)
+        for o in named.values()
+        if o.panel is not None
+    ]
+    many = ", ".join(f"{eras.count(e)} of the {e}-month era" for e in ERAS if e in eras)
+    return f": {months} month{'s' * (months != 1)} by {len(named)} donor releases, {many}"
+
+
+def _estimate(units: list[Unit], jobs: int) -> None:
+    """Time a unit of each model, the last of the largest, and extrapolate by its places."""
+    import pandas as pd
+
+    from odforecast.backtesting import run_unit
+
+    rows, total = [], 0.0
+    for name in dict.fromkeys(u.model.label for u in units):
+        mine = [u for u in units if u.model.label == name and u.origin.panel is not None]
+        if mine:
+            timed = max(reversed(mine), key=lambda u: len(u.locations))
+            run_unit(timed)  # the first call pays for imports and compilation
+            each = run_unit(timed).seconds / len(timed.locations)
+            seconds = each * sum(len(u.locations) for u in mine)
+            total += seconds
+            rows.append({"model": name, "fits": len(mine), "each": seconds / len(mine),
+                         "s": seconds})  # fmt: skip
+    if rows:
+        click.echo(lay(pd.DataFrame(rows), {"model": ""}, _DRY_RUN))
+    say(f"{len(units)} units, about {total / jobs:.0f} s with {jobs} processes, without scoring; "
+        "nothing written")  # fmt: skip
+
+
+def _run(
+
+    units: list[Unit], task: Task | None, groups: list[list[Origin]], jobs: int, dask: str | None,
+    folder: Path | None, quiet: bool,
+) -> Results:  # fmt: skip
+    """The results, with a bar on a terminal; the same numbers with processes and on a cluster."""
+    from odforecast.backtesting import Workers, run_units
+    from odforecast.backtesting import backtest as run_backtest
+    from odforecast.backtesting.run import bar
+    from odforecast.backtesting.workers import connected
+
+    processes: AbstractContextManager[Any] = nullcontext()
     if dask is not None:
-        from odforecast.backtesting.workers import connected
+        processes = connected(dask, jobs)
+    elif jobs > 1:
+        processes = Workers(jobs)
+    said = {o.reason for found in groups for o in found}
+    with (
+        processes as executor,
+        bar(len(units), quiet or not sys.stderr.isatty(), said) as report,
+    ):
+        how: dict[str, Any] = {"out": folder, "executor": executor, "progress": report}
+        if task is None:
+            return run_units(units, quantiles=folder is not None, **how)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # its notes, which are said later
+            return run_backtest(list(dict.fromkeys(u.model for u in units)), task=task, **how)
 
-        return connected(dask, jobs)
-    from odforecast.backtesting import Workers
 
-    return nullcontext() if jobs <= 1 else Workers(jobs)
+def _before(folder: Path | None) -> Mapping[str, Any]:
+    """What a folder's manifest says of the run in it; nothing if there is none to read."""
+    from odforecast.backtesting import Results
+
+    if folder is not None and (folder / "manifest.json").exists():
+        with suppress(BacktestError):
+            return Results.load(folder).manifest
+    return {}
+
+
+def _say_notes(results: Results, folder: Path | None, before: Mapping[str, Any]) -> None:
+    """Notes of the run, and what an earlier one in its folder had that this one lacks."""
+    from odforecast.backtesting.unit import on_screen
+
+    for text in (*results.notes, *results.data_notes):
+        note(on_screen(text))
+    scores = results.scores
+    if gone := sorted(set(before.get("models") or ()) - set(scores["model"])):
+        note(f"{folder} had a run of {', '.join(gone)}, too. Its tables now show this run only. "
+             "Name those models again to get them back without new work.")  # fmt: skip
+    lost = sorted(set(before.get("locations") or ()) - set(scores["location"]))
+    if lost and results.manifest.get("dataset") == COUNTIES:
+        note(f"{folder} had scores of {len(lost):,} more counties ({', '.join(lost[:3])}"
+             f"{', …' if len(lost) > 3 else ''}). Its tables now show this run only. Name those "
+             "counties again to get them back without new work.")  # fmt: skip
+
+
+def _picture(results: Results) -> Any:
+    """Axes of what decides: the first kind of vintage, of 12-month counts if there are any."""
+    import odforecast.plot as plots
+    from odforecast.backtesting.results import BASELINE
+
+    kind = deciding_kind(results.scores["vintage"])
+    scores = results.scores[results.scores["vintage"] == kind]
+    target = TARGET_12MO if TARGET_12MO in set(scores["target"]) else min(set(scores["target"]))
+    scores = scores[scores["target"] == target]
+    counties = results.manifest.get("dataset") == COUNTIES
+    if counties or BASELINE not in set(scores["model"]):
+        return plots.coverage(scores)
+    board = results.leaderboard(by=["vintage", "target", "level", "horizon_group"])
+    ahead = board["horizon_group"].astype(str) != "nowcast"
+    board = board[(board["vintage"] == kind) & (board["target"] == target) & ahead]
+    return plots.skill(board.drop(columns=["vintage", "target"]))
+
+
+def _closing(results: Results, seconds: float, kept: bool) -> list[str]:
+    """How much was done, and what was not."""
+    from odforecast.backtesting.unit import on_screen
+
+    scores, failures = results.scores, results.failures
+    # Of a count that was suppressed it is known that it is 1 to 9: that can be scored.
+    scored = scores["bounded" if "bounded" in scores else "scorable"].astype(bool)
+    text = f"{len(scores):,} forecasts in {seconds:.0f} s"
+    if not scored.all():
+        kinds = scores.loc[~scored, "reason"].str.partition(":")[0].value_counts()
+        why = ", ".join(f"{n:,} {kind}" for kind, n in kinds.items())
+        text += f"; {int((~scored).sum()):,} cannot be scored ({why})"
+    said = [text]
+    if len(failures):
+        said.append(f"{len(failures)} failures, the most common reasons:")
+        common = failures["reason"].value_counts().head(3)
+        said += [f"{n} × {on_screen(str(reason))}" for reason, n in common.items()]
+    publication = results.manifest.get("publication") if kept else None
+    return said + ([str(publication)] if publication else [])

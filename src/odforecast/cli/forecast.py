@@ -13,7 +13,17 @@ import numpy as np
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
 from odforecast.cli.options import command, flag, horizon, option, out, together, was_given
-from odforecast.cli.screen import change, count, grid, more_places, note, share, wrapped
+from odforecast.cli.screen import (
+    change,
+    code,
+    count,
+    grid,
+    more_places,
+    note,
+    share,
+    width,
+    wrapped,
+)
 from odforecast.cli.source import (
     BUNDLED,
     COUNTS,
@@ -38,6 +48,7 @@ from odforecast.names import (
     TARGETS,
     indicator_name,
 )
+from odforecast.say import SMALL, ranged, rounded, step_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -302,9 +313,7 @@ _CELLS: dict[str, Callable[[Any], str]] = {
         row["change_low"], row["change"], row["change_high"]
     ),
     "fall\n%": lambda row: share(row["fall"]),
-    "per\n100,000": lambda row: (
-        "–" if row["rate"] != row["rate"] else f"{row['rate']:.1f}{'*' * ('+' in row['rate_of'])}"
-    ),
+    "per\n100,000": lambda row: _rate(row),
 }
 
 
@@ -318,7 +327,7 @@ def main_table(table: pd.DataFrame, panel: Panel, rows: int) -> str:
               f"CDC's\nestimate\n{panel.last_month}": panel.predicted}  # fmt: skip
     published = {head: [_published(panel, layer, row["location"]) for row in records]
                  for head, layer in layers.items()}  # fmt: skip
-    cells = {"": [str(row["location"]) for row in records]}
+    cells = {"": [code(row["location"]) for row in records]}
     cells |= {head: column for head, column in published.items() if set(column) != {"–"}}
     return _table(cells, records, f"deaths in the 12\nmonths to {last:%Y-%m}")
 
@@ -338,9 +347,7 @@ def _table(cells: dict[str, list[str]], records: Sequence[Any], deaths: str) -> 
     """The columns that every table of a forecast ends with."""
     for head, cell in _CELLS.items():
         cells[deaths if head == "deaths" else head] = [cell(row) for row in records]
-    *_, rates = cells.values()
-    if any(rate.endswith("*") for rate in rates):  # a star has the room of a digit
-        cells["per\n100,000"] = [x if x.endswith("*") else f"{x} " for x in rates]
+    cells["per\n100,000"] = _starred(cells["per\n100,000"])
     return grid(list(cells), list(zip(*cells.values(), strict=True)))
 
 
@@ -359,7 +366,7 @@ def _wide(table: pd.DataFrame, by: str, values: Sequence[Any], rows: int) -> lis
     """A row for each place, and a count for each value of a column."""
     indexed = table.set_index(["location", by])[["low", "median", "high"]]
     places = _first(table["location"], rows)
-    return [[p, *(count(*map(float, indexed.loc[(p, v)])) for v in values)] for p in places]
+    return [[code(p), *(count(*map(float, indexed.loc[(p, v)])) for v in values)] for p in places]
 
 
 def years_tables(table: pd.DataFrame, rows: int) -> Iterator[str]:
@@ -384,7 +391,7 @@ def trend_table(table: pd.DataFrame, rows: int, names: Sequence[str]) -> str:
     ]  # fmt: skip
     cells = [
         [
-            str(row["location"]),
+            code(row["location"]),
             *("–" if row[t] != row[t] else f"{row[t]:.0f}%" for t in ("t1", "t2")),
             *(share(row[name]) for name in names),
         ]
@@ -539,28 +546,127 @@ def _county_screen(
     rows: int, exact: bool, rank: int,
 ) -> Iterator[str]:  # fmt: skip
     """The answer for the county with the most deaths, the table, and the ranking."""
-    from odforecast.cli import county_tables as tables
     from odforecast.forecast.tables import published_on
     from odforecast.forecast.text import place_name, sentences
     from odforecast.say import day_name, deaths_of
 
     rates = bool(table["rate"].notna().any())
-    shown = tables.largest_first(table)
+    shown = largest_first(table)
     first = str(shown["location"].iloc[0])
     known, ahead, moved = sentences(made, first, month=shown["month"].iloc[0])
     of = f", the highest of {len(shown):,} counties" if len(shown) > 1 else ""
     yield wrapped(f"{place_name(first)}{of}: {ahead[:1].lower()}{ahead[1:]} {moved}".strip())
     yield wrapped(known)
     what = deaths_of(panel.indicator)
+    day = day_name(published_on(made))
+    yield wrapped(f"{what[:1].upper()}{what[1:]} by county of residence, release of {day}")
+    few = shown.head(rows) if rows else shown
+    notes = [
+        "more: probability of more deaths than 12 months before (– if that count is hidden). 0, "
+        "1–9, 10+: probability of so many deaths.",
+        f"--exact shows the model's numbers below {SMALL}, which are not for publication."
+        if exact
+        else f"Counts below {SMALL} are hidden, in the release and here.",
+        "The 50% interval is in --table and --json." if rates else "",
+        "*: a rate of fewer than 20 deaths, mostly chance." if rates and few["few"].any() else "",
+    ]
     yield "\n".join(
         filter(None, [
-            wrapped(f"{what[:1].upper()}{what[1:]} by county of residence, release of "
-                    f"{day_name(published_on(made))}") + "\n",
-            tables.county_table(shown, panel, rows, level, rates, exact),
+            county_table(few, panel, level, rates, exact),
             more_places(len(shown), rows, "counties"),
-            wrapped(tables.notes(shown.head(rows or len(shown)), exact, rates)),
+            wrapped(" ".join(filter(None, notes))),
         ])
     )  # fmt: skip
     if hot is not None:
-        yield wrapped(tables.ranking_title(hot))
-        yield tables.ranking_table(hot, rank)
+        top = hot.iloc[0]
+        which = f"{top['k']} highest {'rates' if top['by'] == 'rate' else 'counts'}"
+        yield wrapped(f"Probability of being among the {which}, 12 months to {top['month']:%Y-%m}")
+        yield ranking_table(hot.head(rank))
+
+
+def largest_first(table: pd.DataFrame) -> pd.DataFrame:
+    """The last month of each county, the largest median first, then by FIPS."""
+    last: pd.DataFrame = table[table["month"] == table["month"].max()]
+    return last.sort_values(
+        ["median", "p_ten", "location"], ascending=[False, False, True], ignore_index=True
+    )
+
+
+def county_table(
+    few: pd.DataFrame, panel: Panel, level: float, rates: bool, exact: bool = False
+) -> str:
+    """County, last count, median, intervals, chances, rate; counts below 10 as ranges."""
+    from odforecast.geography.places import by_fips
+
+    records = few.to_dict("records")
+    counties = [by_fips()[str(row["location"])] for row in records]
+    several = len({county.state for county in counties}) > 1
+    names = []
+    for county in counties:  # a city that is none keeps its kind: a county may have its name
+        name = county.name if county.name.endswith(" city") else county.short
+        alone = not several or county.label == county.name
+        names.append(name if alone else f"{name}, {code(county.state)}")
+
+    def number(value: float, row: Any) -> str:
+        """No finer than the wide interval."""
+        step = step_of(0.0 if row["low"] != row["low"] else row["low"], row["high"])
+        if value != value:
+            return f"<{SMALL}"
+        return rounded(value, step) if exact else ranged(value, step)
+
+    def interval(low: str, high: str) -> list[str]:
+        """Its ends; below 10 as a range, which a table has as nothing."""
+        ends = [(number(row[low], row), number(row[high], row)) for row in records]
+        return [last if first == last else f"{first}–{last}" for first, last in ends]
+
+    month = f"{few['month'].max():%Y-%m}"
+    cells = {
+        "": names,
+        f"reported\n{panel.last_month}": [str(row["last"]) or "–" for row in records],
+        f"{month}\nmedian": [number(row["median"], row) for row in records],
+        "50%": interval("low_50", "high_50"),
+        f"{100 * level:g}%": interval("low", "high"),
+    }
+    chances = {"more\n%": "rise", "0\n%": "p_zero", "1–9\n%": "p_hidden", "10+\n%": "p_ten"}
+    cells |= {head: [share(row[name]) for row in records] for head, name in chances.items()}
+    if rates:
+        del cells["50%"]
+        cells["per\n100,000"] = _starred([_rate(row, 0) for row in records])
+    room = width() - sum(
+        2 + max(len(text) for cell in (*head.split("\n"), *column) for text in [cell])
+        for head, column in cells.items()
+        if head
+    )
+    room = max(room, 16)
+    cells[""] = [name if len(name) <= room else f"{name[: room - 1]}…" for name in names]
+    return grid(list(cells), list(zip(*cells.values(), strict=True)))
+
+
+def _rate(row: Any, digits: int = 1) -> str:
+    """A rate, with a star where it is mostly chance, or that of two places together."""
+    star = "*" * bool(row["few"] if "few" in row else "+" in row["rate_of"])
+    return "–" if row["rate"] != row["rate"] else f"{row['rate']:.{digits}f}{star}"
+
+
+def _starred(rates: list[str]) -> list[str]:
+    """Rates under each other: a star has the room of a digit."""
+    if not any(rate.endswith("*") for rate in rates):
+        return rates
+    return [x if x.endswith("*") else f"{x} " for x in rates]
+
+
+def ranking_table(hot: pd.DataFrame) -> str:
+    """The counties most likely to be among the highest, and whether they rise."""
+    records = hot.to_dict("records")
+    cells = {
+        "": [str(row["name"]) for row in records],
+        "among\nthem, %": [share(row["among"]) for row in records],
+        "rising\n%": [share(row["rising"]) for row in records],
+        "deaths,\nmedian": [
+            f"<{SMALL}" if row["deaths"] != row["deaths"] else rounded(row["deaths"])
+            for row in records
+        ],
+    }
+    if hot["rate"].notna().any():
+        cells["per\n100,000"] = [_rate(row, 0) for row in records]
+    return grid(list(cells), list(zip(*cells.values(), strict=True)))

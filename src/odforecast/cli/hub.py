@@ -1,27 +1,402 @@
-"""``odforecast hub``: make a hubverse hub, check one, score one."""
+"""``odforecast hub``: create a hubverse hub, submit to one, check one, score one."""
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from odforecast.cli.meant import LazyGroup
+from odforecast.cli import options as opt
+from odforecast.cli.answer import Answer, write_table
+from odforecast.cli.app import Group
+from odforecast.cli.screen import note, say, working
+from odforecast.cli.source import SOURCES, open_source
+from odforecast.cli.tables import WHAT_90_IS, Column, lay, title
+from odforecast.errors import BacktestError, ScoringError
+from odforecast.names import DEFAULT_HORIZON, VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_REAL
+from odforecast.say import number_of
 
-#: Command -> where it lives, and what ``--help`` says about it.
-COMMANDS: Final = {
-    "init": ("odforecast.cli.hub_init:init", "Make a hub: configuration, target data, models."),
-    "submit": ("odforecast.cli.hub_submit:submit", "Forecast a hub's round, and submit it."),
-    "update": ("odforecast.cli.hub_update:update", "Add the rounds of new releases to a hub."),
-    "check": ("odforecast.cli.hub_check:check", "Run the hubverse's checks on a hub or a file."),
-    "score": ("odforecast.cli.hub_score:score", "Score the submissions of a hub."),
-}
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from odforecast.hub import HubScores
+
+#: Rounds of a hub, as they are called here.
+_KINDS: Final = {"real": VINTAGE_REAL, "clean": VINTAGE_CLEAN, "delayed": VINTAGE_DELAYED}
 
 
-@click.group(cls=LazyGroup, homes=COMMANDS)
+@click.group(cls=Group)
 def hub() -> None:
-    """Make a hubverse hub, check one, score one.
+    """Create a hubverse hub, submit to one, check one, score one.
 
-    A hub is a folder: what is to be forecast (hub-config), what was counted (target-data), and
-    the submissions of many teams (model-output).
+    A hub is a folder with the forecasts asked for (hub-config), the counts (target-data), and the
+    submissions of many teams (model-output).
     """
+
+
+@hub.command()
+@click.argument("folder", metavar="DIR", type=opt.FOLDER)
+@opt.together(
+    opt.what("--rounds", type=opt.Choice(list(_KINDS)), default="real", show_default=True,
+             help="One round per release; or one per past month, cut from the last release: "
+             "complete (clean), or as incomplete as another release was (delayed)."),
+    opt.START, opt.END, opt.INDICATOR, opt.horizon(),
+    opt.what("--all", "every", is_flag=True,
+             help="Metadata of all built-in models.  [default: those that a backtest runs]"),
+    SOURCES,
+    opt.output("--name", metavar="TEXT", help="Name of the hub."),
+    opt.output("--maintainer", metavar="TEXT", help="Who runs the hub."),
+    opt.output("--contact", metavar="TEXT", help="A person: 'Jo Doe <jo@example.org>'."),
+    opt.output("--repository", metavar="OWNER/NAME", help="The hub's GitHub repository."),
+    opt.JSON,
+)  # fmt: skip
+def init(
+    folder: Path, archive: Path | None, source: str | None, indicator: str, rounds: str,
+    every: bool, horizon: int | None, contact: str | None, **given: Any,
+) -> Answer:  # fmt: skip
+    """Create a hubverse hub in a new or empty folder.
+
+    The hub asks for quantiles, samples and trend probabilities. It contains each release and its
+    final counts, and knows the built-in models. Its README.md explains how horizons are counted
+    and models are named.
+
+    \b
+    odforecast hub init my-hub --rounds clean --start 2024
+    """
+    from odforecast.hub.layout import origins_of
+    from odforecast.hub.making import check_room
+    from odforecast.hub.making import init as make
+
+    check_room(folder)
+    given |= {
+        "contact": None if contact is None else _person(contact),
+        "models": "all" if every else None,
+    }
+    try:
+        made = make(
+            folder, open_source(archive, source), indicator=indicator, kind=_KINDS[rounds],
+            horizon=DEFAULT_HORIZON if horizon is None else horizon,
+            **{key: value for key, value in given.items() if value is not None},
+        )  # fmt: skip
+    except BacktestError as error:
+        hint = error.hint or ""
+        for name, kind in _KINDS.items():  # rounds have other names here than in the library
+            hint = re.sub(f"{kind!r} (origins|ones)", f"--rounds {name}", hint)
+        raise BacktestError(error.message, hint or None) from error
+    names = [_round(day, end) for day, (_, end) in origins_of(made).items()]
+    facts = {
+        "hub": str(folder), "rounds": len(names), "first_round": names[0], "last_round": names[-1],
+        "models": len(made.metadata_files()), "answers": _rows(made.target_files("oracle-output")),
+    }  # fmt: skip
+    if not facts["answers"]:
+        note("no final counts yet: no round is older than the last release")
+    lacking = [f"--{key}" for key in ("contact", "repository") if not given[key]]
+    if lacking:
+        note(f"{' and '.join(lacking)} not given: add your own to hub-config/admin.json")
+    span = names[0] if len(names) == 1 else f"{names[0]}; last {names[-1]}"
+    text = (f"{folder}: {number_of(len(names), 'round')} ({span}), {facts['models']} models, "
+            f"{facts['answers']:,} final counts")  # fmt: skip
+    return Answer(text=lambda: say(text), data=facts)
+
+
+def _round(day: str, end: str) -> str:
+    """A round in words."""
+    return f"{day}, known to {end[:7]}"
+
+
+def _rows(files: list[Path]) -> int:
+    """Rows of some Parquet files."""
+    import pyarrow.parquet as pq
+
+    return sum(pq.ParquetFile(file).metadata.num_rows for file in files)
+
+
+def _person(text: str) -> dict[str, str]:
+    """A name and an address."""
+    found = re.fullmatch(r"\s*([^<>]*[^<>\s])\s*<([^<>\s]+@[^<>\s]+)>\s*", text)
+    if not found:
+        raise click.BadParameter(
+            f"{text!r}: give a name and an address, 'Jo Doe <jo@example.org>'",
+            param_hint="--contact",
+        )
+    return {"name": found[1], "email": found[2]}
+
+
+@hub.command()
+@click.argument("folder", metavar="DIR", type=opt.FOLDER)
+@opt.together(
+    opt.MODEL,
+    opt.what("--round", "day", metavar="DATE", type=opt.Date("day", also="all".__eq__),
+             help="Round, by its origin_date; 'all' for each.  [default: the last]"),
+    opt.LOCATIONS, SOURCES, opt.DRAWS, opt.SEED, opt.QUIET,
+    opt.output("--format", "ending", type=opt.Choice(["parquet", "csv"]), default="parquet",
+               show_default=True, help="Format of the file."),
+    opt.JSON,
+)  # fmt: skip
+def submit(
+    folder: Path, archive: Path | None, source: str | None, model: str, day: str | None,
+    locations: str, draws: int, seed: int, quiet: bool, ending: str, as_json: bool,
+) -> Answer:  # fmt: skip
+    """Forecast a round of a hub with one of our models, and submit it.
+
+    DIR is the hub. The model sees only what was known at the round. The file holds everything that
+    the round asks for and the model can give: quantiles, trend probabilities, and samples where the
+    model's draws are joint as the hub requires.
+
+    \b
+    odforecast hub submit my-hub --model dlm
+    """
+    from odforecast.cli.source import fit, there
+    from odforecast.geography import resolve
+    from odforecast.hub.layout import Hub, origins_of
+    from odforecast.hub.submission import asked_until, panel_of_round
+    from odforecast.hub.submission import submit as put
+    from odforecast.models import get_model
+
+    opened, forecaster = Hub.open(folder), get_model(model)
+    releases, dates = open_source(archive, source), list(origins_of(opened))
+    written = []
+    for one in dates if day == "all" else [day or (dates[-1] if dates else "")]:
+        panel = panel_of_round(opened, releases, one)
+        places = resolve(locations, panel.locations)
+        with working(f"fitting {forecaster.label}, {one}", quiet):
+            whole = fit(forecaster, panel, places).forecast(
+                asked_until(opened, one), draws=draws, seed=seed
+            )
+        path = put(whole.select(there(whole, places)), opened, format=ending)
+        written.append(opened.relative(path))
+        if not as_json:
+            click.echo(folder / written[-1])
+        for text in whole.warnings:
+            note(text, "warning")
+    return Answer(data={"hub": str(folder), "model": forecaster.label, "files": written})
+
+
+@hub.command()
+@click.argument("folder", metavar="DIR", type=opt.FOLDER)
+@opt.together(opt.ARCHIVE, opt.JSON)
+def update(folder: Path, archive: Path | None) -> Answer:
+    """Add the rounds of new releases, and counts that are now final.
+
+    DIR is the hub. Existing rounds, submissions, metadata and README.md are kept. The archive must
+    contain the releases of the existing rounds. Fetch the new release first: odforecast data fetch.
+    """
+    from odforecast.hub import update as grow
+    from odforecast.hub.layout import Hub, origins_of
+
+    before = Hub.open(folder)
+    grown = grow(before, open_source(archive))
+    known, rounds = origins_of(before), origins_of(grown)
+    new = [_round(day, end) for day, (_, end) in rounds.items() if day not in known]
+    release = grown.admin["additional_metadata"]["truth_release"]
+    text = (f"{folder}: {'; '.join(new) or 'no new round'}; {len(rounds)} in total, final counts "
+            f"from the release of {release}")  # fmt: skip
+    return Answer(
+        text=lambda: say(text),
+        data={"hub": str(folder), "new_rounds": new, "rounds": len(rounds),
+              "truth_release": release},
+    )  # fmt: skip
+
+
+@hub.command()
+@click.argument("path", metavar="DIR|FILE", type=click.Path(path_type=Path))
+@opt.together(
+    opt.what("--submission-time", is_flag=True,
+             help="Also check that the submission window is open now."),
+    opt.what("--at", type=opt.Date("day", also=lambda x: bool(re.search("[0-9][T ][0-9]", x))),
+             metavar="DATE", help="Also check the submission window on a day, or at a time such as "
+             "2026-01-14T12:00."),
+    opt.what("--schemas", metavar="DIR",
+             type=click.Path(path_type=Path, exists=True, file_okay=False),
+             help="Folder with the hubverse's schemas, for valid_config: admin-schema.json, "
+             "tasks-schema.json, target-data-schema.json."),
+    opt.what("--no-extra-dates", is_flag=True,
+             help="Refuse a time series with days that no round asks for."),
+    opt.output("--all", "every", is_flag=True, help="List all 52 checks, not only failures."),
+    opt.JSON,
+)  # fmt: skip
+def check(
+    path: Path, submission_time: bool, at: str | None, schemas: Path | None, no_extra_dates: bool,
+    every: bool,
+) -> Answer:  # fmt: skip
+    """Check a hubverse hub, or one file in it.
+
+    FILE is a submission, or a metadata or target data file. The checks and their names are those of
+    the R package hubValidations, for hubs of schema v5 and v6. Each failure is listed with where it
+    is and how to fix it. The exit status is 1 if a check failed.
+
+    \b
+    odforecast hub check HUB
+    odforecast hub check HUB/model-output/team-model/2026-01-14-team-model.csv
+    odforecast hub check HUB --at 2026-01-14 --schemas schemas --all
+    """
+    from odforecast.hub.checks import check as run
+
+    found = run(path, at or submission_time, schemas, extra_dates=not no_extra_dates)
+    failure = None if found.ok else click.exceptions.Exit(1)
+    return Answer(text=found.text(every), data=found.to_dict(), failure=failure)
+
+
+# Scores
+
+
+def number(value: float) -> str:
+    """A score: three significant digits, or all before the point.
+
+    Examples
+    --------
+    >>> number(12345.6), number(12.345), number(0.01234), number(float("inf"))
+    ('12,346', '12.3', '0.0123', 'infinite')
+    """
+    if abs(value) == float("inf"):
+        return "infinite"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:#.3g}" if abs(value) < 1 else f"{value:.{2 if abs(value) < 10 else 1}f}"
+
+
+def _ratio(value: float) -> str:
+    """A ratio of scores."""
+    return "infinite" if value == float("inf") else f"{value:.2f}"
+
+
+_AE, _SE = Column("AE", "ae_median", number), Column("SE", "se_mean", number)
+_RPS, _LOG = Column("RPS", "rps", number), Column("log score", "log_score", number)
+#: Scores on the screen, by output type.
+_SHOWN: Final = {
+    "quantile": (
+        Column("WIS", "wis", number), Column("spread", "dispersion", number),
+        Column("over", "overprediction", number), Column("under", "underprediction", number), _AE,
+    ),
+    "sample": (Column("CRPS", "crps", number), _AE, _SE),
+    "median": (Column("AE", "ae_point", number),),
+    "mean": (Column("SE", "se_point", number),),
+    "pmf": (_LOG, _RPS),
+    "cdf": (_RPS, _LOG),
+}  # fmt: skip
+_COVERED: Final = tuple(Column(f"{p}%", f"interval_coverage_{p}", "{:.0%}") for p in (50, 90))
+_RELATED: Final = (Column("ratio", "relative", _ratio), Column("in common", "n_common"))
+_ENERGY: Final = (Column("scored", "n_scorable"), Column("energy", "energy_score", number))
+
+
+@hub.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
+@opt.together(
+    opt.what("--by", metavar="NAMES", default="horizon", show_default=True,
+             help="Task ids to show separately, with commas; none: only targets."),
+    opt.what("--baseline", metavar="MODEL", help="Model (file) to compare WIS with."),
+    opt.what("--common", is_flag=True, help="Only units that every model forecasts."),
+    opt.what("--scale", type=opt.Choice(["natural", "log", "both"]), default="natural",
+             show_default=True, help="log: scores of log(1 + x)."),
+    opt.TRUTH_AS_OF,
+    opt.data("--target-data", type=opt.Choice(["oracle-output", "time-series"]),
+             help="Which of the hub's target data to score against.  [default: oracle-output, if "
+             "there is any]"),
+    opt.JSON,
+    opt.output("--joint", type=opt.FILE, metavar="FILE", writes=opt.TABLES,
+               help="Also write the energy scores of joint samples."),
+    opt.out(f"One row per forecast unit: {', '.join(opt.TABLES)}.", opt.TABLES),
+)  # fmt: skip
+def score(
+    folder: Path, files: tuple[Path, ...], truth_as_of: str | None, target_data: Any, scale: str,
+    by: str, baseline: str | None, common: bool, joint: Path | None, out: Path | None,
+) -> Answer:  # fmt: skip
+    """Score the submissions of a hub against its own target data.
+
+    DIR is any hubverse hub. FILES are submissions; by default, all of them. Final counts come from
+    the hub's oracle output, otherwise from its time series. Of versioned target data, the newest
+    version is used, or that of --truth-as-of. Scores are those of hubEvals, with its names in
+    --out. Nothing is left out: --out has a reason for every unit that cannot be scored.
+    """
+    from odforecast.hub import score as run
+
+    opt.check_outputs(("--out", out, opt.TABLES), ("--joint", joint, opt.TABLES), read=files)
+    whole = run(folder, list(files) or None, as_of=truth_as_of, scale=scale,
+                target_data=target_data)  # fmt: skip
+    found, units = whole.common() if common else whole, whole.units
+    if common and found.units.empty and units["scorable"].any():
+        note("no unit is forecast by every model with the same levels, so nothing is compared")
+    names = [x.strip() for x in by.split(",") if x.strip() not in ("", "none")]
+    if by == "horizon" and "horizon" not in found.units:
+        names = []
+    table, energy = found.summary(names, baseline), _energy(found)
+    days, kinds = sorted(set(units["truth_as_of"]) - {""}), sorted(set(units.get("truth", ())))
+    why = units.loc[~units["scorable"].astype(bool), "reason"].value_counts()
+
+    def show() -> None:
+        """Print the tables."""
+        models = number_of(units["model_id"].nunique(), "model")
+        when = " to ".join(dict.fromkeys((days[0], days[-1]))) if days else ""
+        say(f"{len(units):,} units of {models}")
+        say(f"Final counts: {' and '.join(kinds)} of the hub, "
+            f"{f'as of {when}' if days else 'whose versions are not kept'}")  # fmt: skip
+        if why.sum():
+            say(f"{why.sum():,} of {len(units):,} units cannot be scored:")
+            for reason, n in why.head(5).items():
+                say(f"  {n:,}: {reason}", indent="    ")
+        _print(table, energy, [*found.targets, "output_type", "scale"], names, baseline)
+
+    meta: dict[str, Any] = {
+        "truth": kinds, "truth_as_of": [days[0], days[-1]] if days else [], "units": len(units),
+        "scorable": int(units["scorable"].sum()),
+        "not_scorable": {str(reason): int(n) for reason, n in why.items()},
+        "not_read": whole.failures.to_dict("records"),
+    }  # fmt: skip
+    for row in meta["not_read"]:
+        note(row["reason"], "not read")
+    failure = ScoringError("no unit can be scored", hint="the reasons are in --out FILE")
+    return Answer(
+        text=show,
+        data={"meta": meta, "summary": table.replace({float("inf"): "infinite"}),
+              "energy": energy},
+        files=[(partial(write_table, rows, path), f"{len(rows):,} rows: {path}")
+               for path, rows in ((out, units), (joint, whole.joint)) if path is not None],
+        failure=None if units["scorable"].any() else failure,
+    )  # fmt: skip
+
+
+def _print(
+    table: pd.DataFrame,
+    energy: pd.DataFrame,
+    groups: list[str],
+    by: list[str],
+    baseline: str | None,
+) -> None:
+    """A table for each target, output type and scale; then joint samples, and what it all means."""
+    several = len(set(table["model_id"])) > 1
+    labels = {name: name for name in by} | ({"model_id": "model"} if several else {})
+    for key, part in table.groupby([g for g in groups if g in table], sort=True):
+        if not part["n_scorable"].sum():
+            continue
+        said = ", ".join(map(str, key if key[-1] != "natural" else key[:-1]))
+        title(f"{said}{'' if several else f': {part["model_id"].iloc[0]}'}")
+        shown = (Column("scored", "n_scorable"), *_SHOWN[str(part["output_type"].iloc[0])],
+                 *_COVERED, *(_RELATED if baseline is not None else ()))  # fmt: skip
+        click.echo(lay(part, labels, shown))
+    if len(energy):
+        title("Energy score of joint samples")
+        labels = {"model_id": "model", "scale": "scale", "joint_over": "samples joint over"}
+        click.echo(lay(energy, labels, _ENERGY))
+    click.echo()
+    kinds = set(table["output_type"])
+    said = f"Lower is better, except for coverage. {WHAT_90_IS}"
+    if kinds & {"cdf", "pmf"}:
+        said += "; RPS: the sum over categories or thresholds"
+    if baseline is not None:
+        said += f"; ratio: the first score divided by {baseline}'s, on the units in common"
+    say(f"{said}.")
+
+
+def _energy(found: HubScores) -> pd.DataFrame:
+    """Mean energy scores, by what samples are joint over."""
+    if found.joint.empty:
+        return found.joint
+    grouped = found.joint.groupby(["model_id", "scale", "joint_over"], sort=True)
+    return grouped.agg(
+        n_units=("scorable", "size"), n_scorable=("scorable", "sum"),
+        energy_score=("energy_score", "mean"),
+    ).reset_index()  # fmt: skip

@@ -9,7 +9,7 @@ import click
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
 from odforecast.cli.options import command, option, together
-from odforecast.cli.screen import grid, more_places, wrapped
+from odforecast.cli.screen import code, grid, more_places, wrapped
 from odforecast.cli.source import COUNTS, Request, about, how, keep, request_options
 from odforecast.names import DEFAULT_HORIZON
 from odforecast.say import month_name, rounded, step_of
@@ -103,7 +103,7 @@ def _shown(table: pd.DataFrame, rows: int) -> str:
             step, moved = step_of(row["low"], row["high"]), row["revision"]
             lines.append(
                 [
-                    "" if i else place,
+                    "" if i else code(place),
                     *([f"{row['month']:%Y-%m}"] if many else []),
                     _count(row["reported"]),
                     _count(row["median"], step),

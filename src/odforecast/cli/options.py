@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,10 @@ class Option(click.Option):
 def option(*names: str, **how: Any) -> Decorator:
     """An :class:`Option` as a decorator."""
     return click.option(*names, cls=Option, **how)
+
+
+#: An option of one group.
+what, data, output, details = (partial(option, group=group) for group in (WHAT, DATA, OUTPUT, MORE))
 
 
 def flag(name: str, words: str, **how: Any) -> Decorator:
@@ -380,7 +385,7 @@ def _locations(default: str, words: str, more: bool = False) -> Decorator:
         places = ctx.meta.get(_PLACES, ())
         if places and value:
             raise click.UsageError(f"give places as words or with {param.opts[0]}, not both")
-        return ",".join(places or value) or default
+        return ",".join(places or value) if places or value else default
 
     return option(
         "--locations", metavar="PLACES", type=_Places(), multiple=True, callback=join, group=WHAT,
@@ -528,37 +533,3 @@ def out(
         "--out", type=FILE if writes else FOLDER, metavar="FILE" if writes else "DIR",
         required=required, writes=writes, group=OUTPUT, more=more, help=words,
     )  # fmt: skip
-
-
-# Names that the other commands use until they have moved.
-
-archive_option, source_option, release_option = ARCHIVE, SOURCE, RELEASE
-as_of_option, truth_as_of_option, min_truth_age_option = AS_OF, TRUTH_AS_OF, MIN_TRUTH_AGE
-model_option, dataset_option, population_option = MODEL, DATASET, POPULATION
-locations_option, beside_option, indicator_option = LOCATIONS, BESIDE, INDICATOR
-draws_option, seed_option, quiet_option = DRAWS, SEED, QUIET
-horizon_option, until_option, start_option, end_option = horizon, UNTIL, START, END
-target_option, level_option, rows_option = TARGET, LEVEL, ROWS_SHOWN
-plot_option, html_option, table_option, json_option = PLOT, HTML, TABLE, JSON
-replace_option = REPLACE
-
-
-def out_option(words: str, *, folder: bool = False, required: bool = False) -> Decorator:
-    """:func:`out`, whose file the command checks itself."""
-    return option(
-        "--out", type=FOLDER if folder else FILE, metavar="DIR" if folder else "FILE",
-        required=required, group=OUTPUT, help=words,
-    )  # fmt: skip
-
-
-def formerly(one: Decorator, *old: str) -> Decorator:
-    """The same option under former names too."""
-
-    def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        """Add it, and its former names."""
-        command = one(command)
-        made = command.__click_params__[-1]  # type: ignore[attr-defined]
-        made.former, made.opts = (*made.former, *old), [*made.opts, *old]
-        return command
-
-    return add

@@ -3,106 +3,139 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from odforecast.cli.options import (
-    FIGURES,
-    archive_option,
-    formerly,
-    indicator_option,
-    json_option,
-    min_truth_age_option,
-    out_option,
-    plot_option,
-    source_option,
-    together,
-    truth_as_of_option,
-)
-from odforecast.cli.outputs import check_outputs
-from odforecast.cli.score_read import model_name
-from odforecast.cli.screen import note, print_whole, say
-from odforecast.cli.source import accept_option, open_source, say_age
-from odforecast.cli.spreadsheet import for_spreadsheets
-from odforecast.cli.written import print_json, records
+from odforecast.cli import options as opt
+from odforecast.cli.answer import Answer, records
+from odforecast.cli.screen import note, say
+from odforecast.cli.source import ACCEPT, open_source, say_age
+from odforecast.cli.tables import WHAT_90_IS, WHAT_WIS_IS, WORDS, Column, lay, title, words
 from odforecast.errors import ScoringError, one_of
 from odforecast.io import replacing
-from odforecast.names import TARGET_12MO, TARGET_MONTH, TARGET_TREND
+from odforecast.names import (
+    HUB_QUANTILES,
+    SCENARIO_ID,
+    TARGET_12MO,
+    TARGET_MONTH,
+    TARGET_TREND,
+    TARGETS,
+)
+from odforecast.report.spreadsheet import for_spreadsheets
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from odforecast.cli.score_read import Held
+    from odforecast.cli.score_files import Forecasts
+    from odforecast.forecast import Forecast
+    from odforecast.hub.tables import Known
     from odforecast.panel import Panel
     from odforecast.scoring import Truth
 
 
-__all__ = ["model_name", "score"]
+#: Endings of the files it writes.
+ENDINGS = (".csv", ".parquet")
+#: Levels of quantiles, rising.
+type Levels = tuple[float, ...]
+
+#: Places on the screen (those with the highest WIS), and models side by side there.
+MAX_ROWS, MAX_MODELS = 10, 4
+_MONTHS_ARE_RECOVERED = (
+    "Monthly deaths are derived from 12-month totals. They are known only up to a constant per "
+    "calendar month, which differs between releases: read their scores with care."
+)
 
 
-@click.command()
+def deaths(value: float) -> str:
+    """A score in deaths: one digit after the point below 100.
+
+    Examples
+    --------
+    >>> deaths(12.34), deaths(1234.5)
+    ('12.3', '1,234')
+    """
+    return f"{value:,.1f}" if abs(value) < 100 else f"{value:,.0f}"
+
+
+_SCORED, _WIS = Column("scored", "n_scorable"), Column("WIS", "wis", deaths)
+_RATIO = Column("ratio", "rel_wis", "{:.2f}")
+_COLUMNS = (
+    _SCORED, _WIS, _RATIO, Column("CRPS", "crps", deaths), Column("error", "mape", "{:.1f}%"),
+    Column("bias", "bias", "{:+.2f}"),
+    *(Column(f"{p}%", f"coverage_{p}", "{:.0%}") for p in (50, 90)),
+    Column("RPS", "rps", "{:.3f}"), Column("ratio", "rel_rps", "{:.2f}"),
+)  # fmt: skip
+_CALIBRATION = (
+    _SCORED, _WIS, _RATIO,
+    *(Column(f"{p}%", f"coverage_{p}", "{:.0%}") for p in (50, 80, 90, 95)),
+)  # fmt: skip
+_PLAUSIBILITY = (
+    Column("scored", "months"), Column("true", "plausible"), Column("share", "share", "{:.0%}"),
+    Column("from", "first", "{:%Y-%m}"), Column("to", "last", "{:%Y-%m}"),
+)  # fmt: skip
+
+
+def _source(command: Callable[..., Any]) -> Callable[..., Any]:
+    """``--source``, which its former name ``--truth`` sets too."""
+    command = opt.SOURCE(command)
+    made = command.__click_params__[-1]  # type: ignore[attr-defined]
+    made.former, made.opts, made.more = ("--truth",), [*made.opts, "--truth"], False
+    return command
+
+
+@opt.command()
 @click.argument("forecasts", nargs=-1, required=True, type=click.Path(path_type=Path))
-@together(archive_option, formerly(source_option, "--truth"), accept_option, truth_as_of_option,
-          min_truth_age_option, indicator_option)  # fmt: skip
-@click.option("--baseline", metavar="MODEL", help="Model (file) to relate WIS to.")
-@click.option("--held", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="Of scenarios: months for which the assumptions of each held (CSV: scenario_id,"
-              "first_month,last_month[,note]).")  # fmt: skip
-@together(json_option, plot_option)
-@click.option("--joint", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
-              help="Also score draws as a whole (energy score, sums of states, paths), of samples "
-              "and saved forecasts: .csv or .parquet.")  # fmt: skip
-@out_option("One row per forecast: .csv or .parquet.")
+@opt.together(
+    opt.what("--baseline", metavar="MODEL", help="Model (file) to compare WIS with."),
+    opt.INDICATOR,
+    opt.what("--held", type=opt.FILE, metavar="FILE", reads=True,
+             help="For scenarios: the months in which the assumptions of each were true (CSV: "
+             "scenario_id,first_month,last_month[,note])."),
+    opt.TRUTH_AS_OF, opt.MIN_TRUTH_AGE, opt.ARCHIVE, _source, ACCEPT, opt.JSON, opt.PLOT,
+    opt.output("--joint", type=opt.FILE, metavar="FILE", writes=ENDINGS,
+               help="Also score draws jointly (energy score, sums of states, paths), from samples "
+               "and saved forecasts: .csv or .parquet."),
+    opt.out("One row per forecast: .csv or .parquet.", ENDINGS),
+)  # fmt: skip
 def score(
-    forecasts: tuple[Path, ...],
-    archive: Path | None,
-    source: str | None,
-    truth_as_of: str | None,
-    indicator: str,
-    min_truth_age: int,
-    baseline: str | None,
-    held: Path | None,
-    as_json: bool,
-    plot: Path | None,
-    joint: Path | None,
-    out: Path | None,
-) -> None:
-    """Score forecasts in files against the counts of a later release.
+    forecasts: tuple[Path, ...], archive: Path | None, source: str | None, truth_as_of: str | None,
+    indicator: str, min_truth_age: int, baseline: str | None, held: Path | None, plot: Path | None,
+    joint: Path | None, out: Path | None,
+) -> Answer:  # fmt: skip
+    """Score forecasts in your files against the counts of a later release.
 
-    FORECASTS are what this package writes: hub files of quantiles, samples or the trend, tables of
-    forecast and nowcast, folders of a saved forecast, of scenarios or of a backtest, and the
-    record.csv of update. For submissions of other hubs: odforecast hub score.
+    FORECASTS are files and folders that odforecast wrote: hub files of quantiles, samples or the
+    trend, tables of forecast and nowcast, folders of a saved forecast, of scenarios or of a
+    backtest, and the record.csv of update. For submissions to other hubs: odforecast hub score.
 
-    The truth is the last release there is, or that of --truth-as-of or --source. Hub files do not
-    say what they count: --indicator does. The model is named by the file:
-    2024-12-11-team-model.csv is team-model, and files that differ in the date only are one model;
+    Forecasts are compared with the last release, or with that of --truth-as-of or --source. Hub
+    files do not say what they count: use --indicator. The file name gives the model:
+    2024-12-11-team-model.csv is team-model, files that differ only in the date are one model, and
     odforecast-auto_ets is auto-ets. Counts younger than --min-truth-age may still change and are
-    not scored; nothing is dropped, --out has a reason for every such row. The trend is judged
-    by what the releases in the archive had said by the origin.
+    not scored. Nothing is dropped: --out gives the reason for each. The trend is judged by
+    the releases that were known when the forecast was made.
 
     Files with a column scenario_id, as odforecast scenario run writes them, are scored by
-    scenario: plausibility first (the months for which its assumptions held, by --held),
-    calibration second, on those months.
+    scenario: first plausibility (the months in which its assumptions were true, from --held), then
+    calibration in those months.
     """
     import pandas as pd
 
-    from odforecast.cli.score_read import read_any
-    from odforecast.cli.score_units import check_levels, joint_table, score_files
+    from odforecast.cli.score_files import read_any
     from odforecast.hub import read_held
     from odforecast.scoring import Truth
     from odforecast.scoring.summary import mark_plausible
 
-    check_outputs(
-        ("--out", out, (".csv", ".parquet")), ("--joint", joint, (".csv", ".parquet")),
-        ("--plot", plot, FIGURES), read=(*forecasts, source, held),
-    )  # fmt: skip
+    opt.check_outputs(("--out", out, ENDINGS), ("--joint", joint, ENDINGS), read=forecasts)
     files = read_any(forecasts)
     scenarios = _scenarios(files, held)
     if plot is not None and not any(map(_has_years, files)):
-        raise ScoringError("--plot shows 12-month counts, and the files hold none")
+        raise ScoringError("--plot shows 12-month counts, and the files contain none")
     spans = None if held is None else read_held(held, scenarios)
     releases = open_source(archive, source)
     seen = releases.as_of(truth_as_of)
@@ -113,115 +146,248 @@ def score(
 
     @cache
     def known(day: dt.date) -> Panel:
+        """The panel of the release known on a day."""
         return releases.as_of(day).panel(indicator)
 
-    scores = score_files(files, against, known)
+    scores = _score_files(files, against, known)
     names = set(scores["model"])
     if baseline is not None and baseline not in names:
         raise ScoringError(
             f"--baseline: no file of {baseline!r}", hint=one_of(baseline, sorted(names))
         )
-    check_levels(files, baseline)
+    _check_levels(files, baseline)
     if spans is not None:
         trend = scores["target"] == TARGET_TREND
         marked = mark_plausible(scores[~trend].reset_index(drop=True), spans)
         scores = pd.concat([marked, scores[trend]], ignore_index=True) if trend.any() else marked
-    if source is None:  # a file that was named is no matter of the newest data
+    if source is None:  # a file that was named need not be the newest
         say_age(seen.date, truth_as_of)
-    if out is not None:
-        _write(scores, out)
+    tables = [(out, scores)] if out is not None else []
     if joint is not None:
-        together = joint_table(files, against, known)
-        _write(together, joint)
-    if as_json:
-        print_json(_as_json(scores, against, panel.indicator, baseline, scenarios))
-    else:
-        _print(scores, against, panel.indicator, baseline, scenarios)
-    if out is not None:
-        click.echo(f"{len(scores):,} rows: {out}", err=as_json)
-    if joint is not None:
-        click.echo(f"{len(together):,} rows: {joint}", err=as_json)
-    if not scores["scorable"].any():
-        raise ScoringError(
-            "no forecast is scorable",
-            hint=f"use a release at least {min_truth_age} months after the months forecast",
-        )
-    if plot is not None:
+        tables.append((joint, _joint_table(files, against, known)))
+    for path, table in tables:
+        _write(table, path)
+
+    def figure() -> Any:
+        """The coverage of the intervals."""
         import odforecast.plot as plots
 
-        plots.save(plots.coverage(scores[scores["target"] != TARGET_TREND]), plot)
-        click.echo(f"picture: {plot}", err=as_json)
+        return plots.coverage(scores[scores["target"] != TARGET_TREND])
+
+    failure = ScoringError(
+        "no forecast can be scored yet",
+        hint=f"use a release at least {min_truth_age} months after the months forecast",
+    )
+    return Answer(
+        text=lambda: _print(scores, against, baseline, scenarios),
+        data=lambda: _data(scores, against, baseline, scenarios),
+        figure=figure,
+        files=[(lambda: None, f"{len(table):,} rows: {path}") for path, table in tables],
+        failure=None if scores["scorable"].any() else failure,
+    )
 
 
-def _has_years(one: Held) -> bool:
-    """Whether a file holds 12-month counts."""
+def _has_years(one: Forecasts) -> bool:
+    """Whether a file contains 12-month counts."""
     if one.forecast is not None:
         return TARGET_12MO in one.forecast.targets
     table = one.hub if one.hub is not None else one.table
     return table is not None and bool((table["target"] == TARGET_12MO).any())
 
 
-def _scenarios(held_files: list[Held], held: Path | None) -> list[str]:
-    """Scenarios of the files, in the order they stand there; none in ordinary files."""
-    from odforecast.names import SCENARIO_ID
-
-    named = [one.hub is not None and SCENARIO_ID in one.hub for one in held_files]
-    has = [str(one.path) for one, there in zip(held_files, named) if there]
-    without = [str(one.path) for one, there in zip(held_files, named) if not there]
-    if without and (has or held is not None):
-        beside = f", {has[0]} has it" if has else ", and --held is about scenarios"
+def _scenarios(files: list[Forecasts], held: Path | None) -> list[str]:
+    """Scenarios of the files, in the order of the files; none in ordinary files."""
+    named = [one for one in files if one.hub is not None and SCENARIO_ID in one.hub]
+    without = [one for one in files if one not in named]
+    if without and (named or held is not None):
+        beside = f", {named[0].path} has one" if named else ", and --held is about scenarios"
         raise ScoringError(
-            f"{without[0]} has no column {SCENARIO_ID}{beside}",
-            hint="score files of scenarios apart from others",
+            f"{without[0].path} has no column {SCENARIO_ID}{beside}",
+            hint="score files of scenarios separately",
         )
-    return list(
-        dict.fromkeys(x for one in held_files if one.hub is not None
-                      for x in one.hub.get(SCENARIO_ID, ()))
-    )  # fmt: skip
+    return list(dict.fromkeys(
+        x for one in named if one.hub is not None for x in one.hub[SCENARIO_ID]
+    ))  # fmt: skip
 
 
-def _as_json(
-    scores: pd.DataFrame,
-    truth: Truth,
-    indicator: str,
-    baseline: str | None,
-    scenarios: list[str],
+def _score_files(files: list[Forecasts], truth: Truth, known: Known) -> pd.DataFrame:
+    """The score table of all files, with how many levels (``n_levels``) WIS is over."""
+    import pandas as pd
+
+    from odforecast.scoring.columns import UNIT_KEYS
+
+    parts = []
+    for one in files:
+        if one.indicator and one.indicator != truth.panel.indicator:
+            raise ScoringError(
+                f"{one.path} is of {one.indicator!r}, the truth of {truth.panel.indicator!r}",
+                hint="say what is counted with --indicator",
+            )
+        part = pd.concat(_score_one(one, truth, known), ignore_index=True)
+        part.insert(0, "model", one.model)
+        part.insert(1, "file", str(one.path))
+        part["truth"] = truth.kind
+        part["truth_release"] = pd.Timestamp(truth.release)
+        parts.append(part)
+    scores = pd.concat(parts, ignore_index=True)
+    twice = scores.duplicated(["model", *(k for k in UNIT_KEYS if k in scores)])
+    if twice.any():
+        row = scores[twice].iloc[0]
+        day = "" if pd.isna(row["as_of"]) else f", as of {row['as_of']:%Y-%m-%d}"
+        raise ScoringError(
+            f"{row['file']} repeats a forecast of model {row['model']}: {row['location']}, "
+            f"{row['target']}, {row['month']:%Y-%m}{day}",
+            hint="name each file by its model, so that two models are not taken for one",
+        )
+    return scores
+
+
+def _score_one(one: Forecasts, truth: Truth, known: Known) -> Iterator[pd.DataFrame]:
+    """Tables of scores of one file."""
+    import pandas as pd
+
+    from odforecast.hub.tables import score_levels, score_trend
+    from odforecast.scoring import score as score_forecast
+    from odforecast.scoring import score_hub
+
+    if one.forecast is not None:
+        made = one.forecast
+        tables = [score_forecast(made, truth, t) for t in TARGETS if t in made.targets]
+        part = pd.concat(tables, ignore_index=True)
+        part.insert(0, "as_of", pd.Timestamp(made.as_of).as_unit("s"))
+        part.insert(1, "last_month", made.last_month.astype("datetime64[s]"))
+        yield part.assign(n_levels=len(HUB_QUANTILES))
+    elif one.table is not None:
+        assert one.levels is not None
+        part = score_levels(one.table, one.levels, truth)
+        if "donor" in one.table:
+            part["donor"] = one.table["donor"].to_numpy()
+        yield part.assign(n_levels=len(one.levels))
+    else:
+        assert one.hub is not None
+        kinds = one.hub["output_type"]
+        quantiles = one.hub[kinds == "quantile"]["output_type_id"].nunique()
+        if (kinds != "pmf").any():
+            n_levels = quantiles or len(HUB_QUANTILES)  # of samples, those of hubs
+            yield score_hub(one.hub, truth.observed).assign(n_levels=int(n_levels))
+        if (kinds == "pmf").any():
+            yield score_trend(one.hub, truth, known).assign(n_levels=0)
+
+
+def _check_levels(files: Sequence[Forecasts], baseline: str | None) -> None:
+    """Refuse to relate WIS to WIS over other levels; without a baseline there is a note only.
+
+    Levels count, not their number: of three, 0.05, 0.5, 0.95 and 0.25, 0.5, 0.75 give other scores.
+    """
+    found: dict[tuple[str, Levels], Path] = {}
+    for one in files:
+        for levels in _level_sets(one):
+            found.setdefault((one.model, levels), one.path)
+    least = min(found, key=lambda x: len(x[1]), default=("", ()))
+    others = [x for x in found if x[1] != least[1]]
+    if not others:
+        return
+    most = max(others, key=lambda x: len(x[1]))
+    names = [f"{m} ({found[m, x].name})" if least[0] == most[0] else m for m, x in (least, most)]
+    said = [_shown(least[1], most[1]), _shown(most[1], least[1])]
+    text = f"WIS of {names[0]} is over {said[0]}, of {names[1]} over {said[1]}"
+    if baseline is not None:
+        raise ScoringError(text, hint="only scores over the same levels can be compared")
+    note(f"{text}: these are different scores")
+
+
+def _level_sets(one: Forecasts) -> set[Levels]:
+    """Levels that the WIS of a file is over, by origin; of draws, those of hubs."""
+    found: list[Any] = [one.levels or HUB_QUANTILES]
+    if one.hub is not None and not (one.hub["output_type"] == "sample").all():
+        rows = one.hub[one.hub["output_type"] == "quantile"]
+        # All units of one origin have the same: other files were refused.
+        found = list(rows.groupby("origin_date", sort=False)["output_type_id"].unique())
+    return {tuple(sorted(round(float(x), 9) for x in levels)) for levels in found}
+
+
+def _shown(levels: Levels, beside: Levels) -> str:
+    """How many levels there are; of as many as the others, which, or one that the others lack."""
+    if len(levels) != len(beside):
+        return f"{len(levels)} levels"
+    if len(levels) <= 5:
+        return f"levels {', '.join(f'{x:g}' for x in levels)}"
+    return f"{len(levels)} levels with {next(x for x in levels if x not in beside):g}"
+
+
+def _joint_table(files: list[Forecasts], truth: Truth, known: Known) -> pd.DataFrame:
+    """Joint scores of draws, of every origin, target and scenario that has them."""
+    import pandas as pd
+
+    from odforecast.scoring.joint import joint_scores
+
+    parts = []
+    for one in files:
+        for scenario, forecast, target in _drawn(one, truth, known):
+            table = joint_scores(forecast, truth, target=target)
+            first: dict[str, Any] = {"model": one.model, "as_of": pd.Timestamp(forecast.as_of)}
+            for place, (name, value) in enumerate((first | scenario).items()):
+                table.insert(place, name, value)
+            parts.append(table)
+    if not parts:
+        raise ScoringError(
+            "--joint: no file contains draws",
+            hint="write samples: odforecast forecast --output-type sample --out FILE",
+        )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _drawn(
+    one: Forecasts, truth: Truth, known: Known
+) -> Iterator[tuple[dict[str, str], Forecast, str]]:
+    """Scenario, draws and target of every forecast in a file that has draws."""
+    from odforecast.hub.tables import forecast_of_samples, known_panel
+
+    if one.forecast is not None:
+        yield from (({}, one.forecast, t) for t in TARGETS if t in one.forecast.targets)
+    elif one.hub is not None:
+        rows = one.hub[one.hub["output_type"] == "sample"]
+        named = [SCENARIO_ID] if SCENARIO_ID in rows else []
+        for key, part in rows.groupby(["origin_date", "target", *named], sort=True):
+            made = forecast_of_samples(part, str(key[1]), model=one.model)
+            panel, _ = known_panel(known, truth, made.as_of, made.last_month)
+            yield dict(zip(named, map(str, key[2:]))), replace(made, panel=panel), str(key[1])
+
+
+def _data(
+    scores: pd.DataFrame, truth: Truth, baseline: str | None, scenarios: list[str]
 ) -> dict[str, Any]:
     """What the screen shows, as JSON: by horizon, and by location or scenario."""
     from odforecast.scoring import summarise
     from odforecast.scoring.columns import with_groups
     from odforecast.scoring.summary import PLAUSIBLE, calibration, plausibility
 
-    reasons = scores.loc[~scores["scorable"], "reason"].str.split(":").str[0].value_counts()
     said: dict[str, Any] = {
         "meta": {
-            "indicator": indicator,
+            "indicator": truth.panel.indicator,
             "origins": _origins(scores),
             "truth": truth.kind,
             "truth_release": str(truth.release),
             "min_truth_age": truth.min_age,
             "forecasts": len(scores),
             "scorable": int(scores["scorable"].sum()),
-            "not_scorable": {str(why): int(n) for why, n in reasons.items()},
+            "not_scorable": _reasons(scores),
         }
     }
-    if not scores["scorable"].any():
-        return said
-    if scenarios:
+    if scores["scorable"].any() and scenarios:
         ahead = scores[(scores["horizon"] > 0) & (scores["target"] != TARGET_TREND)]
-        judged = PLAUSIBLE in ahead
-        said["plausibility"] = records(plausibility(ahead)) if judged else []
+        said["plausibility"] = records(plausibility(ahead)) if PLAUSIBLE in ahead else []
         said["calibration"] = records(calibration(ahead, baseline))
-        return said
-    grouped = with_groups(scores, ["level"])
-    for name, keys in (("horizons", ["target", "level", "horizon_group"]),
-                       ("locations", ["target", "location"])):  # fmt: skip
-        parts = [
-            summarise(part, by=keys, baseline=_related(part, str(target), baseline))
-            for target, part in grouped.groupby("target", sort=True)
-            if name == "horizons" or target != TARGET_TREND
-        ]
-        said[name] = [row for part in parts for row in records(part)]
+    elif scores["scorable"].any():
+        grouped = with_groups(scores, ["level"])
+        for name, keys in (("horizons", ["target", "level", "horizon_group"]),
+                           ("locations", ["target", "location"])):  # fmt: skip
+            said[name] = [
+                row
+                for target, part in grouped.groupby("target", sort=True)
+                if name == "horizons" or target != TARGET_TREND
+                for row in records(summarise(part, by=keys, baseline=_related(part, baseline)))
+            ]
     return said
 
 
@@ -230,87 +396,150 @@ def _origins(scores: pd.DataFrame) -> list[str]:
     return sorted({f"{d:%Y-%m-%d}" for d in scores["as_of"].dropna()})
 
 
-def _print(
-    scores: pd.DataFrame,
-    truth: Truth,
-    indicator: str,
-    baseline: str | None,
-    scenarios: list[str],
-) -> None:
-    from rich.console import Console
+def _reasons(scores: pd.DataFrame) -> dict[str, int]:
+    """Why forecasts cannot be scored, and how many."""
+    found = scores.loc[~scores["scorable"], "reason"].str.split(":").str[0].value_counts()
+    return {str(why): int(n) for why, n in found.items()}
 
-    from odforecast.cli.score_tables import (
-        MONTHS_ARE_RECOVERED,
-        by_horizon,
-        by_location,
-        explain,
-        print_scenarios,
-        say_trend,
-    )
+
+def _print(scores: pd.DataFrame, truth: Truth, baseline: str | None, scenarios: list[str]) -> None:
+    """The tables of each target: by months ahead, and by state."""
     from odforecast.scoring import summarise
     from odforecast.scoring.columns import with_groups
 
-    console = Console(markup=False, emoji=False)  # a name in brackets, or colons, is a name
-
     days = _origins(scores)
-    origins = "as of a day that the files do not say"
+    made = "as of a day that the files do not say"
     if days:
-        origins = f"as of {days[0]}"
+        made = f"as of {days[0]}"
         if len(days) > 1:
-            origins = f"as of {len(days)} origins, {days[0]} to {days[-1]}"
-    say(f"Forecasts {origins}: {indicator}")
-    say(
-        f"Truth: {truth.kind} in release {truth.release}, months at least {truth.min_age} months "
-        "old then"
-    )
+            made = f"as of {len(days)} dates, {days[0]} to {days[-1]}"
+    say(f"Forecasts {made}: {truth.panel.indicator}")
+    say(f"Final counts: {truth.kind} in release {truth.release}, at least {truth.min_age} months "
+        "after the month")  # fmt: skip
     if days and str(truth.release) <= days[-1]:
-        say(
-            f"note: the truth came out no later than the forecasts ({days[-1]}), which could know "
-            "it; score against a later release"
-        )
-    unscored = scores.loc[~scores["scorable"], "reason"]
-    if not unscored.empty:
-        counts = unscored.str.partition(":")[0].value_counts()
-        kinds = "; ".join(f"{n:,} {kind}" for kind, n in counts.items())
-        say(f"{len(unscored):,} of {len(scores):,} forecasts are not scorable: {kinds}")
+        say(f"note: these counts were published no later than the forecasts ({days[-1]}), so the "
+            "forecasts could know them; use a later release")  # fmt: skip
+    if why := _reasons(scores):
+        kinds = "; ".join(f"{n:,} {kind}" for kind, n in why.items())
+        say(f"{sum(why.values()):,} of {len(scores):,} forecasts cannot be scored: {kinds}")
     if not scores["scorable"].any():
         return
     if scenarios:
-        print_scenarios(console, scores[scores["target"] != TARGET_TREND], baseline, scenarios)
+        _print_scenarios(scores[scores["target"] != TARGET_TREND], baseline, scenarios)
         return
     for target, part in scores.groupby("target", sort=True):
-        # A baseline may forecast one target only.
-        related = _related(part, str(target), baseline)
+        related = _related(part, baseline)
         if baseline is not None and related is None and target != TARGET_TREND:
-            say(f"{baseline} does not forecast {target}: no relative WIS there")
+            say(f"{baseline} does not forecast {words(target)}: no ratio there")
         for level, rows in with_groups(part, ["level"]).groupby("level", observed=True):
             ahead = summarise(rows, by=["horizon_group"], baseline=related)
-            several = len(set(ahead["model"])) > 1
-            name = "" if several else f": {ahead['model'].iloc[0]}"
-            console.print(
-                f"{target}, {level}, by months ahead{name}",
-                style="bold",
-                highlight=False,
-                soft_wrap=True,
-            )
-            print_whole(console, by_horizon(ahead, trend=target == TARGET_TREND))
+            models = list(dict.fromkeys(ahead["model"]))
+            named = f": {models[0]}" if len(models) == 1 else ""
+            title(f"{words(target)}, {words(level)}, by months ahead{named}")
+            labels = {"horizon_group": "ahead"} | ({"model": "model"} if len(models) > 1 else {})
+            click.echo(lay(ahead, labels, _COLUMNS))
         if target == TARGET_TREND:
-            say_trend(console, part)
+            _say_trend(part)
             continue
         states = part[part["location"] != "US"]
         if len(set(states["location"])) > 1 and states["scorable"].any():
-            title, grid = by_location(summarise(states, by=["location"]))
-            console.print(f"{target}, {title}", style="bold", highlight=False, soft_wrap=True)
-            print_whole(console, grid)
+            _print_states(summarise(states, by=["location"]), words(target))
         if target == TARGET_MONTH:
-            console.print(MONTHS_ARE_RECOVERED, highlight=False)
-    explain(console, baseline)
+            say(_MONTHS_ARE_RECOVERED)
+    _explain(baseline, "; error: mean absolute error in percent; bias: -1 too low to +1 too high")
 
 
-def _related(part: pd.DataFrame, target: str, baseline: str | None) -> str | None:
-    """The baseline, where it forecasts a target; the trend is related to pooled frequencies."""
-    there = target != TARGET_TREND and baseline in set(part["model"])
+def _related(part: pd.DataFrame, baseline: str | None) -> str | None:
+    """The baseline, where it forecasts a target; the trend is compared with past frequencies."""
+    there = TARGET_TREND not in set(part["target"]) and baseline in set(part["model"])
     return baseline if there else None
+
+
+def _explain(baseline: str | None, more: str = "") -> None:
+    """Say what the columns mean."""
+    ratio = "" if baseline is None else f"; ratio: WIS divided by {baseline}'s, same forecasts"
+    click.echo()
+    say(f"{WHAT_WIS_IS}{ratio}{more}; {WHAT_90_IS}.")
+
+
+def _print_states(table: pd.DataFrame, target: str) -> None:
+    """WIS of each model, a row per state, those with the highest."""
+    wide = table.pivot(index="location", columns="model", values="wis")
+    models = wide.mean().sort_values(kind="stable").index[:MAX_MODELS]
+    worst = wide[models].mean(axis=1).nlargest(MAX_ROWS).index
+    which = "every state" if len(worst) == len(wide) else f"highest {len(worst)} of {len(wide)}"
+    more = f", best {MAX_MODELS} models" if len(models) < wide.shape[1] else ""
+    title(f"{target}, WIS by state: {which}{more}")
+    columns = [Column(str(m), str(m), deaths) for m in models]
+    click.echo(lay(wide.loc[worst].reset_index(), {"location": ""}, columns))
+
+
+def _say_trend(part: pd.DataFrame) -> None:
+    """What the scores of the trend mean, and by which releases it was judged."""
+    known = sorted(set(part["known_release"].dropna()))
+    which = known[0] if len(known) == 1 else f"{len(known)} releases, {known[0]} to {known[-1]}"
+    say("RPS: ranked probability score of the five kinds of change, 0 is best, 1 is worst; ratio: "
+        "divided by the RPS of their past frequencies. Whether a count is stable depends on the "
+        f"count of a year before, as known when the forecast was made: release "
+        f"{which}.")  # fmt: skip
+
+
+def _print_scenarios(scores: pd.DataFrame, baseline: str | None, scenarios: list[str]) -> None:
+    """Plausibility first, calibration second, then which scenario came nearest."""
+    from odforecast.scoring.summary import PLAUSIBLE, calibration, nearest, plausibility
+
+    def ordered(table: pd.DataFrame) -> pd.DataFrame:
+        """Rows by scenario, as the files have them."""
+        return table.sort_values(SCENARIO_ID, kind="stable", key=lambda x: x.map(scenarios.index))
+
+    ahead = scores[scores["horizon"] > 0]
+    if not ahead["scorable"].any():
+        say("No month that a scenario changes can be scored yet.")
+        return
+    judged = PLAUSIBLE in ahead
+    if judged:
+        title("Plausibility: months in which the assumptions were true")
+        table = ordered(plausibility(ahead)).sort_values("target", kind="stable")
+        labels = {"words": "", SCENARIO_ID: "scenario"}
+        click.echo(lay(table.assign(words=table["target"].map(WORDS)), labels, _PLAUSIBILITY))
+        click.echo()
+        if TARGET_12MO in set(table["target"]):
+            say("A 12-month count counts as true where the assumptions were true in each of its "
+                "months after the last known one.")  # fmt: skip
+        for target, part in table.groupby("target", sort=True):
+            true, months = part[PLAUSIBLE].mean(), part["months"].mean()
+            say(f"{words(target)}: a scenario was true in {true:.1f} of {months:.1f} months "
+                "on average")  # fmt: skip
+    else:
+        say("Plausibility was not judged (no --held): all months are scored as if every scenario "
+            "had come true.")  # fmt: skip
+    for target, part in ahead.groupby("target", sort=True):
+        name, related = words(target), _related(part, baseline)
+        if baseline is not None and related is None:
+            say(f"{baseline} does not forecast {name}: no ratio there")
+        several = len(set(part["model"])) > 1
+        labels = {SCENARIO_ID: "scenario"} | ({"months": "months"} if judged else {})
+        labels |= {"model": "model"} if several else {}
+        pool = nearest(part)
+        table = ordered(calibration(part, related)).replace({"months": {PLAUSIBLE: "true"}})
+        for level, rows in table.groupby("level", observed=True):
+            title(f"Calibration: {name}, {words(level)}")
+            click.echo(lay(rows, labels, _CALIBRATION))
+            for model, best in pool[pool["level"] == level].groupby("model", sort=True):
+                who = f" ({model})" if several else ""
+                first, *rest = [f"{n} {deaths(w)}" for n, w in zip(best[SCENARIO_ID], best["wis"])]
+                then = f"; then {', '.join(rest[:3])}" if rest else ""
+                click.echo()
+                say(f"Nearest to the final counts by WIS, {best['n_common'].iloc[0]:,} forecasts "
+                    f"each{who}: {first}{then}")  # fmt: skip
+        if judged:
+            few = part[part["scorable"] & part[PLAUSIBLE].astype(bool)]
+            say(f"{name}: no scored month was true, so no interval can be judged" if few.empty else
+                f"{name}: 95% intervals contained {few['cover_95'].mean():.0%} of {len(few):,} "
+                "final counts in months that were true")  # fmt: skip
+    if TARGET_MONTH in set(ahead["target"]):
+        say(_MONTHS_ARE_RECOVERED)
+    _explain(baseline)
 
 
 def _write(scores: pd.DataFrame, out: Path) -> None:
@@ -318,7 +547,6 @@ def _write(scores: pd.DataFrame, out: Path) -> None:
     with replacing(out) as part:
         if out.suffix == ".parquet":
             scores.to_parquet(part, index=False)
-        else:
-            # Models and files are named by whoever made them: "=cmd|..." is a name too.
+        else:  # models and files are named by whoever made them: "=cmd|..." is a name too
             safe = for_spreadsheets(scores)
             safe.to_csv(part, index=False, lineterminator="\n", date_format="%Y-%m-%d")

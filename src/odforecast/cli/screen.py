@@ -9,15 +9,10 @@ import textwrap
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 import click
 
 from odforecast.say import chance, percent, rounded, step_of
-
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
 
 #: Columns of text that goes into a pipe, and the least and the most that lines are fitted to.
 WIDTH, NARROWEST, WIDEST = 80, 40, 100
@@ -177,6 +172,17 @@ def share(value: float) -> str:
     return "–" if value != value else chance(value, short=True).removesuffix("%")
 
 
+def code(place: str) -> str:
+    """The code of a place as people know it: CDC's YC is New York City.
+
+    Examples
+    --------
+    >>> code("YC"), code("OH")
+    ('NYC', 'OH')
+    """
+    return "NYC" if place == "YC" else place
+
+
 def more_places(places: int, rows: int, what: str = "states") -> str:
     """How many places a table leaves out; empty if none."""
     left = places - rows if rows else 0
@@ -191,7 +197,7 @@ def _compiling() -> Iterator[None]:
         return
     from numba.core import event
 
-    class Said(event.Listener):  # type: ignore[misc]
+    class Said(event.Listener):
         """Says it at the first start."""
 
         done = False
@@ -253,28 +259,3 @@ def working(what: str, quiet: bool = False, patience: float = PATIENCE) -> Itera
         timer.cancel()
         timer.join()
         shown.stop()
-
-
-# Until the other commands have moved to grids of their own.
-
-
-def plain_table() -> Table:
-    """An empty table of rich's."""
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    return Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-
-
-def print_whole(console: Console, table: Table) -> None:
-    """Print a table as wide as it needs to be: no number loses its end."""
-    options = console.options.update(max_width=10_000)
-    width = console.measure(table, options=options).maximum
-    if width <= console.width:
-        console.print(table)
-        return
-    was, console.width = console.width, width
-    try:
-        console.print(table, soft_wrap=True)
-    finally:
-        console.width = was

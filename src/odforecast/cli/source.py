@@ -359,7 +359,3 @@ def about(
         "warnings": [*made.warnings, *([far] if far else [])],
         "notes": list(panel.notes),
     }
-
-
-# Until the other commands have moved.
-source_options, accept_option = SOURCES, ACCEPT

@@ -5,6 +5,7 @@ The package can be called: it is the function :func:`make`.
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import sys
 from collections.abc import Iterable
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 def make(
     places: str | Iterable[str] = "all",
     *,
-    as_of: object = None,
+    as_of: str | dt.date | None = None,
     model: str | Model = DEFAULT_MODEL,
     horizon: int | None = None,
     until: object = None,
@@ -70,7 +71,7 @@ def make(
     import odforecast as od
 
     releases = archive if isinstance(archive, od.Archive) else od.archive(archive)
-    forecaster = od.get_model(model)
+    forecaster = od.get_model(model) if isinstance(model, str) else model
     dataset = forecaster.spec.dataset or STATES
     vintage = releases.as_of(as_of, COUNTIES) if dataset == COUNTIES else releases.as_of(as_of)
     panel = vintage.panel(dataset=dataset)

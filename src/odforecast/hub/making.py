@@ -220,15 +220,14 @@ def update(hub: str | os.PathLike[str] | Hub, archive: Archive | None = None) ->
         )
     if facts["rounds"] != VINTAGE_REAL:
         raise DataError(
-            f"the rounds of {there.root} are of the past again ({facts['rounds']}), "
-            "and do not go on",
-            hint="make another hub",
+            f"{there.root} replays past months ({facts['rounds']}), so it takes no new rounds",
+            hint="create another hub: odforecast hub init DIR",
         )
     releases = _releases(archive)
     truth = Truth(releases.as_of().panel(facts["indicator"]))
     if str(truth.release) < facts["truth_release"]:
         raise DataError(
-            f"the archive ends with {truth.release}, and {there.root} holds answers of "
+            f"the archive ends with {truth.release}, and {there.root} already has final counts of "
             f"{facts['truth_release']}",
             hint="get the newer releases: odforecast data fetch",
         )
@@ -238,7 +237,7 @@ def update(hub: str | os.PathLike[str] | Hub, archive: Archive | None = None) ->
     if missing := [day for day in days if day not in known]:
         raise DataError(
             f"the archive has no release {missing[0]}, which is a round of {there.root}",
-            hint="take the archive the hub was made from",
+            hint="use the archive that the hub was made from",
         )
     # Releases before the hub's first round were left out when it was made.
     before = [known[day] for day in days]
@@ -281,7 +280,7 @@ def _releases(archive: Archive | None) -> Archive:
         return own_archive()
     if not isinstance(archive, Archive):
         raise DataError(
-            f"archive is {quoted(archive)}, and no archive",
+            f"archive is {quoted(archive)}, not an archive",
             hint="pass od.bundled(), od.archive() or od.Archive(folder)",
         )
     return archive
@@ -293,7 +292,7 @@ def check_room(folder: Path) -> None:
         if there := sorted(p.name for p in folder.iterdir()):
             raise DataError(
                 f"{folder} is not empty: {there[0]}",
-                hint="give a new folder; a hub that is there is not written over",
+                hint="give a new folder; an existing hub is not overwritten",
             )
     elif folder.exists() or folder.is_symlink():
         raise DataError(f"{folder} is a file", hint="give a new folder")

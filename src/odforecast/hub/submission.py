@@ -94,8 +94,8 @@ def submit(
     """
     if not isinstance(forecast, Forecast):
         raise ForecastError(
-            f"forecast is {quoted(forecast)}, and no Forecast",
-            hint="submit what a model's forecast(...) gives",
+            f"forecast is {quoted(forecast)}, not a Forecast",
+            hint="submit what a model's forecast(...) returns",
         )
     there = hub if isinstance(hub, Hub) else Hub.open(hub)
     label = forecast.provenance.get("label", forecast.provenance.get("model", ""))
@@ -104,7 +104,7 @@ def submit(
     round_ = _round_of(there, forecast)
     taken = [f for f in round_.get("file_format") or there.file_formats if f in FORMATS]
     if format not in taken:
-        raise DataError(f"the hub takes no {format!r}", hint=one_of(format, taken))
+        raise DataError(f"the hub does not take {format!r}", hint=one_of(format, taken))
     table = _rows(forecast, round_, output_types, samples, own)
     path = there.model_output_dir / called / f"{stem}.{format}"
     if others := [p for p in sorted(path.parent.glob(f"{stem}.*")) if p.name != path.name]:
@@ -152,7 +152,7 @@ def panel_of_round(hub: Hub, archive: Archive, day: str) -> Panel:
         raise DataError(
             f"the archive does not give round {day} of {hub.root}: it has {has}, known to "
             f"{found.last_month}",
-            hint="take the archive the hub was made from",
+            hint="use the archive that the hub was made from",
         )
     return found
 
@@ -169,7 +169,7 @@ def _asked(hub: Hub, day: str) -> tuple[dict[str, Any], str]:
     if not hub.rounds:
         raise DataError(
             f"{hub.config / 'tasks.json'}: no rounds, so nothing is asked for",
-            hint="odforecast hub init DIR makes a hub with rounds",
+            hint="odforecast hub init DIR creates a hub with rounds",
         )
     if not days:
         raise DataError(
@@ -199,7 +199,7 @@ def _round_of(hub: Hub, forecast: Forecast) -> dict[str, Any]:
     for task in round_["model_tasks"]:
         if odd := sorted(set(task["task_ids"]).symmetric_difference(HUB_COLUMNS[:5])):
             raise DataError(
-                f"{hub.root}: the columns of round {day} are others, {odd[0]} for one",
+                f"{hub.root}: round {day} has other columns, such as {odd[0]}",
                 hint="write files of that form by hand",
             )
     return round_

@@ -46,7 +46,7 @@ def read_scenarios(path: str | Path) -> tuple[Scenario, ...]:
     path = Path(path)
     words = _text_of(path)
     try:
-        return parse_scenarios(words, path.suffix)
+        return parse_scenarios(words, path.suffix.lower())
     except OdforecastError as error:
         raise ScenarioError(f"{path}: {error.message}", hint=error.hint) from error
 
