@@ -101,7 +101,7 @@ def origins(panel: od.Panel) -> Figure:
 
 
 def coverage(panel: od.Panel) -> Iterator[tuple[str, Figure]]:
-    """How often intervals held, by horizon: 68 monthly origins."""
+    """Coverage of intervals by horizon: 68 monthly origins."""
     models = ["dlm", "hub-baseline"]
     results = od.backtest(
         models,
@@ -117,7 +117,7 @@ def coverage(panel: od.Panel) -> Iterator[tuple[str, Figure]]:
 
 
 def calibration() -> Figure:
-    """How often the intervals of the default held on delayed pseudo-vintages, by era.
+    """Coverage of the default's intervals on delayed pseudo-vintages, by era.
 
     From eleven months before the last known month to twelve after it.
     """
@@ -285,7 +285,7 @@ def _band(axes: Any, months: Any, band: Any, colour: str, label: str) -> None:
 def published_figure(table: pd.DataFrame, model: str = "dlm") -> Figure:
     """How far published forecasts were off, and a model of this package beside them.
 
-    Above, projections for years: percent above or below what came, with the interval where one
+    Above, projections for years: error in percent of the final count, with the interval where one
     was printed, and the model's on **all drugs** in the same years from an origin before them.
     Below, on a scale of its own, CDC's predicted values, and the model's nowcast of the very same
     count.
@@ -305,9 +305,9 @@ def published_figure(table: pd.DataFrame, model: str = "dlm") -> Figure:
     _points(upper, years, labels, model)
     beside = [f"; {model}: of {what}" if f"{model}_median" in table else ""
               for what in ("all drugs in the same years", "the same count")]  # fmt: skip
-    heading(upper, "Projections for years ahead", f"percent off what came{beside[0]}")
+    heading(upper, "Projections for years ahead", f"error in percent{beside[0]}")
     _points(lower, values, [_period(row) for row in rows_of(values)], model)
-    heading(lower, "CDC's predicted values", f"percent off what came{beside[1]}")
+    heading(lower, "CDC's predicted values", f"error in percent{beside[1]}")
     shared_legend(figure, figure.axes)
     _said(upper, lower, years, values, model)
     return figure
@@ -363,8 +363,8 @@ def _said(upper: Axes, lower: Axes, years: pd.DataFrame, values: pd.DataFrame, m
         off = _percent(there[f"{model}_median"], there["beside_came"])
         shown = ", ".join(f"{x:+.0f}%" for x in off)
         beside = f" {model} on all drugs in the same years: {shown}."
-    held_words = f"{inside} of {len(held)} printed intervals held."
-    describe(upper, f"Projections and what came: {said}. {held_words}{beside}")
+    held_words = f"{inside} of {len(held)} printed intervals contained the final count."
+    describe(upper, f"Projections and final counts: {said}. {held_words}{beside}")
     off = _percent(values["said"], values["came"])
     text = f"CDC's predicted values, {len(values)} releases: {off.min():+.1f} to {off.max():+.1f}%"
     if f"{model}_median" in values:

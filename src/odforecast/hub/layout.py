@@ -115,10 +115,6 @@ class Hub:
         folder : path
             The hub's folder, in which ``hub-config`` lies.
 
-        Returns
-        -------
-        Hub
-
         Raises
         ------
         DataError
