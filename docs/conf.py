@@ -183,7 +183,7 @@ def _look(app: Sphinx, error: Exception | None) -> None:
             logging.getLogger(__name__).warning(fault)
 
 
-def _plain(app: Sphinx, context: object, lines: list[str]) -> None:
+def _plain(_app: Sphinx, _context: object, lines: list[str]) -> None:
     """A star in a command's help is a star, not the start of emphasis."""
     lines[:] = [line.replace("*", r"\*") for line in lines]
 

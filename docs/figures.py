@@ -101,7 +101,7 @@ def origins(panel: od.Panel) -> Figure:
 
 
 def coverage(panel: od.Panel) -> Iterator[tuple[str, Figure]]:
-    """How often intervals held, by horizon: 68 monthly origins."""
+    """Coverage of intervals by horizon: 68 monthly origins."""
     models = ["dlm", "hub-baseline"]
     results = od.backtest(
         models,
@@ -117,7 +117,7 @@ def coverage(panel: od.Panel) -> Iterator[tuple[str, Figure]]:
 
 
 def calibration() -> Figure:
-    """How often the intervals of the default held on delayed pseudo-vintages, by era.
+    """Coverage of the default's intervals on delayed pseudo-vintages, by era.
 
     From eleven months before the last known month to twelve after it.
     """
@@ -285,7 +285,7 @@ def _band(axes: Any, months: Any, band: Any, colour: str, label: str) -> None:
 def published_figure(table: pd.DataFrame, model: str = "dlm") -> Figure:
     """How far published forecasts were off, and a model of this package beside them.
 
-    Above, projections for years: percent above or below what came, with the interval where one
+    Above, projections for years: error in percent of the final count, with the interval where one
     was printed, and the model's on **all drugs** in the same years from an origin before them.
     Below, on a scale of its own, CDC's predicted values, and the model's nowcast of the very same
     count.

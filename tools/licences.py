@@ -156,8 +156,8 @@ def page() -> str:
         f"No package has a license that extends to programs that use it (GPL, AGPL). {_and(weak)} "
         f"{verb} the Mozilla Public License 2.0: if you change one of their files and pass it on, "
         "you must publish that file. Some wheels contain compiled libraries with a GNU license, on "
-        f"Linux: {_and(inside) or 'none'}. Each GPL library has the exception for programs that GCC "
-        "compiles. On Windows, colorama (BSD-3-Clause) is also installed."
+        f"Linux: {_and(inside) or 'none'}. Each GPL library has the exception for programs that "
+        "GCC compiles. On Windows, colorama (BSD-3-Clause) is also installed."
     )
     parts = (
         HEAD,

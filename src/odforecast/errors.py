@@ -149,8 +149,6 @@ def whole(
     ----------
     name : str
         Of the argument, for the message.
-    value : object
-    least : int
     error : type of OdforecastError
         What is raised for a text, a fraction, ``None``, or true or false.
 

@@ -207,7 +207,6 @@ def chance(share: float, *, short: bool = False) -> str:
 
     Parameters
     ----------
-    share : float
     short : bool
         In few letters, for tables and figures.
 

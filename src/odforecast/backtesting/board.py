@@ -323,10 +323,6 @@ def leaderboard(
         Of :func:`odforecast.backtest` with ``task=``, of :meth:`Task.run`, or of forecasts that
         were made elsewhere (``odforecast task submit``); folders are read.
 
-    Returns
-    -------
-    Board
-
     Raises
     ------
     BacktestError

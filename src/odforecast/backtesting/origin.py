@@ -114,7 +114,6 @@ def origins(
 
     Parameters
     ----------
-    archive : Archive
     kind : {"pseudo-delayed", "pseudo-clean", "real"}, optional
         Months of the newest release made as incomplete as other releases were, months complete to
         the end, or one origin per release. Default: delayed for states, clean for counties.
@@ -126,8 +125,6 @@ def origins(
     donors : int
         Donor releases per month, each of which makes an origin
         (:func:`odforecast.backtesting.origin.drawn`).
-    indicator : str
-    dataset : str
 
     Returns
     -------

@@ -459,13 +459,8 @@ class Results:
             ``"said"``: past medians and intervals with final counts, for one place. ``"skill"``:
             relative WIS by horizon. ``"errors"``: past errors by horizon. Others: calibration.
             Default: ``"said"`` for one place, else ``"skill"`` or ``"coverage"``.
-        axes : matplotlib Axes, optional
         **style
             For the function of that name in :mod:`odforecast.plot`.
-
-        Returns
-        -------
-        matplotlib Axes
 
         Raises
         ------

@@ -126,8 +126,6 @@ def backtest(
         Default: all except Puerto Rico.
     horizon : int
         Months ahead of the panel's last month.
-    draws : int
-    seed : int
     targets : sequence of str
         ``"deaths_12mo"``, ``"deaths_month"``, or both.
     out : path, optional

@@ -56,7 +56,6 @@ def export(task: Task, folder: str | Path) -> Path:
 
     Parameters
     ----------
-    task : Task
     folder : path
         Made; an exported task that it holds is replaced.
 
@@ -260,12 +259,10 @@ def score_submission(
 
     Parameters
     ----------
-    task : Task
     tables : mapping of str to DataFrame
         By origin id (:attr:`Task.origin_ids`), as :func:`odforecast.read_hub` returns them.
     label : str
         Name on the leaderboard; not that of a model that can be run here.
-    version : str
     notes : iterable of str
         For the manifest.
     files : mapping of str to str, optional

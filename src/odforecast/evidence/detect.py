@@ -91,11 +91,11 @@ def power(
     false_alarms: float = 0.05,
     location: str = NATION,
 ) -> float:
-    """Chance that deaths alone tell a scenario from the status quo.
+    """Probability that deaths alone distinguish a scenario from the status quo.
 
     The test watches one count, the deaths of the 12 months that end ``after`` months past the last
-    known month, and raises an alarm where it falls below a quantile of the baseline forecast. All
-    that the scenario assumes is in the answer, the chance of nothing included.
+    known month, and raises an alarm where it falls below a quantile of the baseline forecast. The
+    probability of no effect is included.
 
     Parameters
     ----------
@@ -106,7 +106,7 @@ def power(
     after : int
         Months; the projection's last month where it is shorter.
     false_alarms : float
-        Chance of an alarm if nothing changes.
+        Probability of an alarm if nothing changes.
     location : str
         Place whose deaths are watched.
 

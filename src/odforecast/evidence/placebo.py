@@ -45,7 +45,7 @@ def state_spreads(panel: Panel) -> pd.DataFrame:
     -------
     DataFrame
         One row per year: ``since, until, year`` (``fall`` or ``ordinary``), ``jurisdictions``
-        with both counts, ``mean, sd`` (n − 1), ``sd_without_nc`` (its 2023 is wrong for good),
+        with both counts, ``mean, sd`` (n − 1), ``sd_without_nc`` (its counts of 2023 are wrong),
         ``lowest_state, lowest, highest_state, highest``.
 
     Raises

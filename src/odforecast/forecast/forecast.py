@@ -273,13 +273,8 @@ class Forecast(Frozen):
 
         Parameters
         ----------
-        path : path
         overwrite : bool
             Replace a forecast that is there.
-
-        Returns
-        -------
-        Path
 
         Raises
         ------
@@ -646,7 +641,6 @@ class Forecast(Frozen):
 
         Parameters
         ----------
-        locations : str or iterable of str, optional
         level : float
             Probability of the interval.
 
@@ -716,7 +710,6 @@ class Forecast(Frozen):
 
         Parameters
         ----------
-        k : int
         by : {"deaths", "rate"}
             Deaths in 12 months, or per 100,000 people.
         month : month, optional

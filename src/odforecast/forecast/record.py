@@ -74,8 +74,6 @@ def past_errors(
 
     Parameters
     ----------
-    forecast : Forecast
-    location : str
     record : Results, optional
         A backtest of the same model and deaths. Default: the shipped table of the default model
         (delayed pseudo-vintages from 2021-01). Counts not settled on the forecast's day are left

@@ -618,7 +618,6 @@ def closed(values: Floats, locations: Sequence[str], axis: int = 0) -> Floats:
         One entry per location along ``axis``.
     locations : sequence of str
         CDC codes.
-    axis : int
 
     Returns
     -------

@@ -62,7 +62,6 @@ def to_hub(
 
     Parameters
     ----------
-    forecast : Forecast
     levels : sequence of float
         Quantile levels.
     targets : sequence of str, optional
@@ -147,7 +146,7 @@ def _target_rows(
 
 
 def _trend_rows(forecast: Forecast) -> pd.DataFrame:
-    """Rows of the trend, ordered by location, month, category; what has already come is none."""
+    """Rows of the trend, ordered by location, month, category; published months are left out."""
     table = forecast.trend()
     given = table["t1"].notna() & table[list(CATEGORIES)].notna().all(axis=1)
     table = table[(table["horizon"] >= 1) & given]

@@ -1,4 +1,15 @@
-"""A hub as a folder: its configuration, and where its files lie."""
+"""A hub as a folder: its configuration, and where its files lie. Any hubverse hub, not only ours.
+
+    hub-config/       admin.json, tasks.json, target-data.json, model-metadata-schema.json
+    model-output/     TEAM-MODEL/DATE-TEAM-MODEL.csv or .parquet
+    model-metadata/   TEAM-MODEL.yml
+    target-data/      time-series.csv, or .parquet, or a folder of parts; oracle-output likewise
+
+``tasks.json`` of a hub made here has one entry, whose ``origin_date`` lists every round. Older
+versions wrote an entry per round: :func:`origins_of` reads both.
+
+Nothing here says whether a file is right: it says which files there are.
+"""
 
 from __future__ import annotations
 
@@ -104,10 +115,6 @@ class Hub:
         folder : path
             The hub's folder, in which ``hub-config`` lies.
 
-        Returns
-        -------
-        Hub
-
         Raises
         ------
         DataError
@@ -125,7 +132,7 @@ class Hub:
         if not (root / CONFIG).is_dir():
             raise DataError(
                 f"{root}: no folder {CONFIG}, so this is not a hub",
-                hint="give the folder above it, or make a hub: odforecast hub init DIR",
+                hint="give the folder above it, or create a hub: odforecast hub init DIR",
             )
         admin = _shaped(root / CONFIG / "admin.json", _Admin)
         tasks = _shaped(root / CONFIG / "tasks.json", Tasks)
@@ -134,7 +141,7 @@ class Hub:
         if not isinstance(name, str) or not name.strip():
             raise DataError(f"{file}: model_output_dir is {quoted(name)}", hint=hint)
         if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise DataError(f"{file}: model_output_dir {quoted(name)} leads out of the hub", hint)
+            raise DataError(f"{file}: model_output_dir {quoted(name)} points outside the hub", hint)
         target = root / CONFIG / "target-data.json"
         return cls(
             root,
@@ -226,7 +233,10 @@ def values_of(said: object) -> list[Any]:
 
 
 def origins_of(hub: Hub) -> dict[str, tuple[dict[str, Any], str]]:
-    """Origin dates in order: the round of each, and the end of the last month known then."""
+    """Origin dates in order: the round of each, and the end of the last month known then.
+
+    Hubs of other people do not say the second; it is empty.
+    """
     found = shaped(hub.tasks, Tasks).origins
     return {day: (hub.rounds[i], end) for day, (i, end) in found.items()}
 
@@ -235,7 +245,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """An object of a JSON file; what is wrong is refused with file, line and column."""
     try:
         if path.stat().st_size > _LARGEST:
-            raise DataError(f"{path}: more than {_LARGEST // 2**20} MB; no configuration is")
+            raise DataError(f"{path}: more than {_LARGEST // 2**20} MB, too large")
         text = decoded(path.read_bytes(), "line")
         found = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
     except FileNotFoundError:
@@ -243,8 +253,8 @@ def read_json(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
     except json.JSONDecodeError as error:
-        what = f"line {error.lineno}, column {error.colno}: no JSON: {error.msg}"
-        raise DataError(f"{path}, {what}", hint="mend the line, or the one before it") from None
+        what = f"line {error.lineno}, column {error.colno}: not JSON: {error.msg}"
+        raise DataError(f"{path}, {what}", hint="correct the line, or the one before it") from None
     except RecursionError:
         raise DataError(f"{path}: nested too deep") from None
     except ValueError as error:  # also an integer of 5,000 digits
@@ -282,7 +292,11 @@ def _shaped(path: Path, kind: type[msgspec.Struct]) -> dict[str, Any]:
 
 
 def files_below(folder: Path) -> list[Path]:
-    """Files below a folder, in order of name, without README and hidden ones."""
+    """Files below a folder, in order of name, without README and hidden ones.
+
+    A link to a folder counts as a file, so that it is looked at and refused, not entered. So does
+    a folder that is named like a data file.
+    """
     found: list[Path] = []
     for where, folders, files in os.walk(folder):
         at = Path(where)

@@ -104,7 +104,6 @@ def init(
         Fewest and most samples of a task.
     joint : sequence of str
         Axes over which a sample must be one path: ``"location"``, ``"month"``.
-    name, maintainer : str
     contact : mapping of str to str
         ``name`` and ``email``.
     repository : str
@@ -188,10 +187,6 @@ def update(hub: str | os.PathLike[str] | Hub, archive: Archive | None = None) ->
         Made by :func:`odforecast.hub.init`, one round per release.
     archive : Archive, optional
         Default: your own releases with the bundled ones.
-
-    Returns
-    -------
-    Hub
 
     Raises
     ------

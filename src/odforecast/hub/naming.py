@@ -46,8 +46,8 @@ def model_id(label: str, team: str = TEAM) -> str:
     Raises
     ------
     ForecastError
-        If the label is empty or holds anything but printable ASCII, the team is none, or the name
-        would be too long.
+        If the label is empty or holds anything but printable ASCII, the team name is invalid, or the
+        name would be too long.
 
     Examples
     --------
@@ -93,10 +93,6 @@ def label_of(name: str, team: str = TEAM) -> str:
         ``TEAM-MODEL``.
     team : str
         Whose names are undone. Those of other teams are labels as they are.
-
-    Returns
-    -------
-    str
 
     Raises
     ------

@@ -94,7 +94,6 @@ def scenario_tasks(
         Gives origin, locations, months, and joint axes.
     levels : sequence of float
         Required quantile levels.
-    targets : sequence of str, optional
     samples : int
         Samples of each task, optional for submitters.
     due : tuple of int

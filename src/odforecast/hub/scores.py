@@ -492,7 +492,7 @@ class HubScores:
         A task id that a file lacks is empty there.
     joint : DataFrame
         A row per joint sample's compound unit: how many values one sample has (``n_units``), how
-        many of these came (``n_known``: the energy score is of them), and a digest of which values
+        many of these are known (``n_known``: the energy score uses them), and a digest of which values
         they are (``units``).
     failures : DataFrame
         ``file`` and ``reason`` of submissions that could not be read.
@@ -611,7 +611,6 @@ def score(
 
     Parameters
     ----------
-    hub : path or Hub
     files : path or sequence of path, optional
         Default: all submissions in the hub.
     as_of : date or str, optional

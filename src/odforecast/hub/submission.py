@@ -54,7 +54,6 @@ def submit(
     ----------
     forecast : Forecast
         Its as-of date must be an ``origin_date`` of the hub.
-    hub : path or Hub
     name : str, optional
         ``TEAM-MODEL``. Default: ``odforecast`` and the model's label
         (:func:`odforecast.hub.model_id`).

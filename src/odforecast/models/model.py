@@ -347,10 +347,6 @@ class Fitted:
         **style
             As :func:`odforecast.plot.fan` takes it.
 
-        Returns
-        -------
-        matplotlib Axes
-
         Raises
         ------
         ForecastError
@@ -388,8 +384,8 @@ class Fitted:
         Raises
         ------
         ForecastError
-            If horizon or draws is not a positive whole number, the seed none from 0 on, both
-            horizon and ``until`` are given, or the model returns something else than was asked for.
+            If horizon or draws is not a positive whole number, the seed is negative, both horizon
+            and ``until`` are given, or the model does not return what was requested.
         """
         if until is not None:
             if horizon is not None:

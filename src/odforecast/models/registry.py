@@ -213,10 +213,6 @@ def get_model(name: str | None = None, label: str | None = None, **parameters: A
     **parameters
         Settings of the model, for example ``delay=False`` for ``dlm``.
 
-    Returns
-    -------
-    Model
-
     Raises
     ------
     UnknownNameError

@@ -214,7 +214,6 @@ class Panel(Frozen):
             (12-month-ending deaths), and optionally ``predicted``, ``complete``, ``pending``.
         as_of : date or str
             The day it is meant to be seen from.
-        indicator : str
 
         Raises
         ------
@@ -395,7 +394,6 @@ class Panel(Frozen):
 
         Parameters
         ----------
-        month : month
         donor : Donor
             What a real release missed, and what it said about itself.
 

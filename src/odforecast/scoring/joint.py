@@ -188,7 +188,6 @@ def joint_scores(
     ----------
     forecast : Forecast
         Of states; months up to the last known one are left out.
-    truth : Truth
     seed : int
         For the control's shuffles and the ties of the PIT.
     target : {"deaths_12mo", "deaths_month"}

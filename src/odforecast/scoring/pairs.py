@@ -355,7 +355,6 @@ def relative_skill(
 
     Parameters
     ----------
-    scores : DataFrame or Results
     baseline : str
         Model with relative skill 1.
     metric : str
@@ -370,8 +369,6 @@ def relative_skill(
         no interval.
     block : int, optional
         Neighboring origins resampled together. Default: 12 months, at most a third of them.
-    level : float
-    seed : int
 
     Returns
     -------
@@ -615,9 +612,6 @@ def diebold_mariano(
 
     Parameters
     ----------
-    scores : DataFrame or Results
-    model, baseline : str
-    metric : str
     by : str or sequence of str
         Groups tested separately. Of several tests at 5%, some are significant by chance.
     method : {"auto", "overlap", "cosine", "fixed-b"}

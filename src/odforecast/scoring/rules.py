@@ -222,7 +222,7 @@ def ranked_probability_score(probability: ArrayLike, observed: ArrayLike) -> Flo
     probability : array_like, shape (…, K)
         Probabilities of the K categories; they add up to 1, or are NaN.
     observed : array_like of int, shape (…)
-        Position of the category that came; −1 where it is not known.
+        Position of the observed category; −1 where it is unknown.
 
     Returns
     -------
@@ -555,7 +555,6 @@ def interval_pit(draws: ArrayLike, low: ArrayLike, high: ArrayLike, seed: int) -
     draws : array_like, shape (D, ...)
     low, high : array_like, shape (...)
         NaN gives NaN; ``high`` may be infinite.
-    seed : int
 
     Examples
     --------
@@ -803,15 +802,14 @@ def interval_coverage(
     observed: ArrayLike,
     coverage: Sequence[float] = COVERAGE_LEVELS,
 ) -> Floats:
-    """Whether each central interval holds the observation (ends included).
+    """Whether each central interval contains the observation (ends included).
 
     Parameters
     ----------
     quantiles : array_like, shape (Q, ...)
-    levels : sequence of float, length Q
     observed : array_like, shape (...)
     coverage : sequence of float, length C
-        Nominal coverages; the levels must hold both ends of each.
+        Nominal coverages; both ends of each must be among the levels.
 
     Returns
     -------
@@ -861,7 +859,6 @@ def quantile_coverage(
     Parameters
     ----------
     quantiles : array_like, shape (Q, ...)
-    levels : sequence of float, length Q
     observed : array_like, shape (...)
         Observations; units without one (NaN) are left out and not counted in ``n``.
 
@@ -900,7 +897,6 @@ def pit_from_draws(draws: ArrayLike, observed: ArrayLike, seed: int) -> Floats:
     ----------
     draws : array_like, shape (D, ...)
     observed : array_like, shape (...)
-    seed : int
 
     Returns
     -------
@@ -920,14 +916,13 @@ def pit_from_draws(draws: ArrayLike, observed: ArrayLike, seed: int) -> Floats:
 def pit_histogram(pit: ArrayLike, bins: int = 10) -> pd.DataFrame:
     """Histogram of PIT values; flat if the forecasts are calibrated.
 
-    A hump in the middle: intervals too wide. A U: too narrow. High at the right: forecasts
-    too low.
+    A hump means intervals are too wide, a U too narrow; high at the right means forecasts
+    are too low.
 
     Parameters
     ----------
     pit : array_like
         Values in [0, 1]; NaN (not scorable) is left out and not counted.
-    bins : int
 
     Returns
     -------

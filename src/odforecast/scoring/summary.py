@@ -34,7 +34,6 @@ def summarise(
 
     Parameters
     ----------
-    scores : DataFrame or Results
     by : str or sequence of str
         Columns to group by besides ``model``: ``horizon_group``, ``regime``, ``level``,
         ``location``, ``target``, ``vintage``, ``horizon``, ``as_of`` …
@@ -175,7 +174,6 @@ def county_leaderboard(
 
     Parameters
     ----------
-    scores : DataFrame
     by : str or sequence of str
         ``horizon``, ``size``, ``urban``, ``visible``, ``as_of`` …
     baseline : str or None
@@ -264,13 +262,12 @@ def county_coverage(
 def ten_or_more(
     scores: pd.DataFrame, by: str | Sequence[str] = ("horizon",), bins: int = 10
 ) -> pd.DataFrame:
-    """Chances given to 10 and more deaths against how often they came, per model and group.
+    """Probability of 10 or more deaths against how often it happened, per model and group.
 
     Parameters
     ----------
     scores : DataFrame
         Unit-level scores of counties; every county counts of which it is known whether it had 10.
-    by : str or sequence of str
     bins : int
         Equal classes of the chance.
 
@@ -278,7 +275,7 @@ def ten_or_more(
     -------
     DataFrame
         ``by``, ``model``, ``left``, ``right`` (the class), ``n``, ``given`` (mean chance),
-        ``came`` (share with 10 and more), ``gap`` (came less given), ``se`` (of the gap, over
+        ``came`` (share with 10 or more), ``gap`` (came minus given), ``se`` (of the gap, over
         states). Classes without units are left out.
 
     Raises

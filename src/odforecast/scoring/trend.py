@@ -59,7 +59,6 @@ def trend_scores(forecast: Forecast, truth: Truth, known: Panel | None = None) -
 
     Parameters
     ----------
-    forecast : Forecast
     truth : Truth
         Needs the count of the month and that of 12 months before.
     known : Panel, optional

@@ -196,7 +196,6 @@ class Truth:
 
         Parameters
         ----------
-        locations : sequence of str
         months : ndarray of datetime64[M], shape (M,)
         target : {"deaths_12mo", "deaths_month"}
             Monthly truth is known up to a constant per calendar month: see

@@ -46,7 +46,6 @@ def score_units(
 
     Parameters
     ----------
-    forecast : Forecast
     observed : array_like, shape (L, M)
         Truth in the order of ``forecast.locations`` and months; NaN where unknown.
     target : {"deaths_12mo", "deaths_month"}
@@ -310,7 +309,6 @@ def score(
 
     Parameters
     ----------
-    forecast : Forecast
     truth : Truth
         A count that is too young is *not scorable*, with the reason.
     target : {"deaths_12mo", "deaths_month"}

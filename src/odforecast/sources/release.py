@@ -37,10 +37,6 @@ def read_release(
     limits : Limits, optional
         How large a file may be; default: beyond any release.
 
-    Returns
-    -------
-    Loaded or Counties
-
     Raises
     ------
     DataError

@@ -470,7 +470,6 @@ def check_forecaster(model: Model | str | object, zoo: Mapping[str, Panel] | Non
 
     Parameters
     ----------
-    model : Model, str or forecaster
     zoo : mapping of str to Panel, optional
         Panels by name, the ordinary one first; default: :func:`odforecast.testing.zoo`.
 

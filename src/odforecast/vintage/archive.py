@@ -318,10 +318,6 @@ class Archive:
         dataset : {"states", "counties"}
             The default is then the day of the last release of this data set, if that is later.
 
-        Returns
-        -------
-        Vintage
-
         Raises
         ------
         ArchiveError
@@ -471,7 +467,7 @@ class Archive:
         *,
         origin: Origin | None = None,
     ) -> bool:
-        """Add one release, of the states or of the counties, for good.
+        """Add one release of the states or counties, permanently.
 
         Parameters
         ----------
@@ -506,7 +502,7 @@ class Archive:
     def replace(
         self, loaded: Release | str | os.PathLike[str], reason: str, accept: str | None = None
     ) -> bool:
-        """Put right figures in place of wrong ones; those stay in the archive, unused.
+        """Replace wrong figures; the wrong ones stay in the archive, unused.
 
         Parameters
         ----------

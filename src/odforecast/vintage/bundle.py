@@ -66,10 +66,6 @@ def archive(path: str | os.PathLike[str] | None = None) -> Archive:
         ``odforecast data fetch`` fills, with the bundled ones beneath; where both hold a
         release, yours is taken.
 
-    Returns
-    -------
-    Archive
-
     Raises
     ------
     ArchiveError
@@ -105,10 +101,6 @@ def read(
     accept : str, optional
         Use a release that contradicts itself all the same, and why; the reason goes into the
         notes of every panel.
-
-    Returns
-    -------
-    Vintage
 
     Raises
     ------

@@ -42,7 +42,6 @@ def donors(archive: Archive, truth: Panel | None = None) -> tuple[Donor, ...]:
 
     Parameters
     ----------
-    archive : Archive
     truth : Panel, optional
         The settled counts; default: the newest release of the archive.
 

@@ -63,10 +63,6 @@ def fetch(
     progress : callable, optional
         Called as ``progress(rows_here, rows_in_all)``.
 
-    Returns
-    -------
-    Fetched
-
     Raises
     ------
     DownloadError
@@ -145,7 +141,6 @@ def download(
         As in :func:`fetch`.
     partial : path
         Folder that keeps pages until all are there.
-    client : Socrata
     meta : Metadata, optional
         If the catalogue has been asked already.
     since : int, optional

@@ -139,10 +139,6 @@ def fold(events: Iterable[Event]) -> State:
     events : iterable of Event
         In the order in which they were written.
 
-    Returns
-    -------
-    State
-
     Examples
     --------
     >>> day = dt.date(2024, 12, 11)

@@ -392,7 +392,7 @@ def _check(
 def check(
     table: pd.DataFrame, before: pd.DataFrame | None = None, states: pd.DataFrame | None = None
 ) -> list[Flag]:
-    """Look at one release, and at the one before it if there is one.
+    """Check one release, and compare it with the one before.
 
     A release of counties has 3,142 of them, so most of its flags are about the release or a state
     and name a few counties.

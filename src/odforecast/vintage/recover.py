@@ -52,10 +52,6 @@ def recovered_months(
     draws, seed : int
         Draws behind the quantiles, and their seed.
 
-    Returns
-    -------
-    RecoveredMonths
-
     Raises
     ------
     DataError

@@ -153,10 +153,6 @@ class Revisions:
             Drawn into; default: those of a new figure.
         **style
             As :func:`odforecast.plot.revision_triangle` takes it.
-
-        Returns
-        -------
-        matplotlib Axes
         """
         from odforecast.plot import revision_triangle
 
@@ -179,7 +175,6 @@ class Revisions:
 
         Parameters
         ----------
-        location : str
         column : {"reported", "predicted"}
 
         Returns
@@ -266,16 +261,11 @@ def revisions(
 
     Parameters
     ----------
-    archive : Archive
     locations : str or iterable of str
         ``"all"`` for the US and every jurisdiction; counties (``"39035"``, ``"Ohio/*"``) are not
         combined with states.
     indicator : str
         CDC's name, or a short one; for counties all drugs.
-
-    Returns
-    -------
-    Revisions
 
     Raises
     ------
@@ -339,11 +329,10 @@ def revisions(
 def compare(
     archive: Archive, a: str | dt.date, b: str | dt.date, indicator: str | None = None
 ) -> pd.DataFrame:
-    """What one release says otherwise than another.
+    """Differences between two releases.
 
     Parameters
     ----------
-    archive : Archive
     a, b : date or str
         Release dates.
     indicator : str, optional

@@ -337,7 +337,6 @@ class Socrata(Client):
 
         Parameters
         ----------
-        dataset : str
         where : str, optional
             Condition in SoQL, ``"year >= 2020"``.
         """
@@ -353,7 +352,6 @@ class Socrata(Client):
 
         Parameters
         ----------
-        dataset : str
         number : int
             0 is the first.
         where : str, optional

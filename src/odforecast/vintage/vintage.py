@@ -195,10 +195,6 @@ class Vintage:
             Drawn into; default: those of a new figure.
         **style
             As :func:`odforecast.plot.counts` takes it.
-
-        Returns
-        -------
-        matplotlib Axes
         """
         return self.panel(indicator).plot(location, axes=axes, **style)
 
@@ -252,7 +248,6 @@ class Vintage:
         ----------
         location : str
             Any name of a place.
-        indicator : str
 
         Returns
         -------
