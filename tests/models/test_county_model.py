@@ -474,7 +474,7 @@ def test_a_clean_cut_misses_nothing_and_a_release_says_what_it_does():
     final = replace(open_ended, final_through=PANEL.last_month)
     one = get_model("county").fit(open_ended).forecast(3, draws=200)
     other = get_model("county").fit(final).forecast(3, draws=200)
-    assert re.search(r"are completed: .*RI about \d+ %$", one.warnings[0])
+    assert re.search(r"are completed: .*RI about \d+%$", one.warnings[0])
     assert not other.warnings
     places = rows_of(one, "RI")
     assert one.draws[:, places, 0].sum() > 1.05 * other.draws[:, places, 0].sum()
