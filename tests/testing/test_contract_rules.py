@@ -342,7 +342,7 @@ class BareSpec:
         (OfClass, "is a property of the class, no Spec; give an object"),
         (Model(Honest(spec={}), "x"), "is dict, no Spec"),  # type: ignore[arg-type]
         (BareSpec(), "it has no fit"),
-        (lambda panel: panel, r"becomes one by @od\.forecaster"),
+        (lambda panel: panel, r"decorate a function with @od\.forecaster"),
     ],
 )
 def test_what_is_no_forecaster(model, said):

@@ -46,7 +46,7 @@ def model_id(label: str, team: str = TEAM) -> str:
     Raises
     ------
     ForecastError
-        If the label is empty or holds anything but printable ASCII, the team name is invalid, or the
+        If the label is empty or not printable ASCII, the team name is invalid, or the
         name would be too long.
 
     Examples

@@ -492,7 +492,7 @@ class HubScores:
         A task id that a file lacks is empty there.
     joint : DataFrame
         A row per joint sample's compound unit: how many values one sample has (``n_units``), how
-        many of these are known (``n_known``: the energy score uses them), and a digest of which values
+        many of these are known (``n_known``; used by the energy score), a digest of which values
         they are (``units``).
     failures : DataFrame
         ``file`` and ``reason`` of submissions that could not be read.
