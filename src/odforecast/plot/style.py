@@ -112,7 +112,8 @@ def canvas(width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, Any]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    figure.get_layout_engine().set(w_pad=2 / _POINTS, h_pad=2 / _POINTS)  # type: ignore[union-attr]
+    layout: Any = figure.get_layout_engine()
+    layout.set(w_pad=2 / _POINTS, h_pad=2 / _POINTS)
     # From edge to edge, so that a heading at the left edge takes no room beside the axes.
     return figure, quiet(figure.subplots(gridspec_kw={"left": 0.002, "right": 1}))
 
