@@ -217,7 +217,8 @@ def of_horizons(axes: Any, horizons: Any) -> None:
     """A horizontal axis of months ahead; a line between what is revised and what is forecast."""
     first, last = int(min(horizons)), int(max(horizons))
     axes.set_xticks([h for h in range(-12, last + 1, 3) if h >= first])
-    axes.set_xlim(first - 0.2, last + 0.2)
+    room = 45 * (last - first) / max(width_of(axes) - 145, 1.0)  # for the numbers of the lines
+    axes.set_xlim(first - room, last + 0.2)
     nowcast = first <= 0
     axes.set_xlabel("months after the last known one" + ("; to 0: nowcast" if nowcast else ""))
     if nowcast:
