@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from odforecast import errors
 from odforecast.errors import DataError, UnknownNameError
+from odforecast.errors import one_of as hint_of
 from odforecast.geography import JURISDICTIONS, NATION, called, pick
 from odforecast.geography.places import by_fips
 from odforecast.months import to_month
@@ -129,7 +129,7 @@ def at_month(table: pd.DataFrame, month: object) -> tuple[pd.DataFrame, np.datet
 def one_of(value: str, allowed: Sequence[str], name: str) -> str:
     """A word out of a few."""
     if value not in allowed:
-        raise UnknownNameError(f"{name} is {value!r}", hint=errors.one_of(value, allowed))
+        raise UnknownNameError(f"{name} is {value!r}", hint=hint_of(value, allowed))
     return value
 
 
@@ -180,10 +180,10 @@ def seen_words(thing: Any, table: pd.DataFrame | None = None) -> str:
 def source_of(thing: Any, table: pd.DataFrame | None = None) -> str:
     """Where counts are from and when they were published, and the model of a forecast."""
     panel, day = _published(thing)
-    words = as_of_words(as_of_in(thing, table))
-    said = (
-        f"Data: CDC/NCHS, published {day_name(day)}." if day else f"Data {words}." if words else ""
-    )
+    words = seen_words(thing, table)
+    if day is not None:
+        words = words if words.startswith("release") else f"published {day_name(day)}"
+    said = f"Data{': CDC/NCHS,' if day else ''} {words}." if words else ""
     model = None if thing is panel else getattr(thing, "provenance", {}).get("model")
     return f"{said} Forecast: odforecast {model}.".strip() if model else said
 
@@ -307,7 +307,7 @@ def models_of(table: pd.DataFrame, models: str | Sequence[str] | None) -> list[s
         raise DataError("models is empty", hint="leave it out for all of them")
     if unknown := [m for m in asked if m not in there]:
         raise UnknownNameError(
-            f"no scores of model {unknown[0]!r}", hint=errors.one_of(unknown[0], there)
+            f"no scores of model {unknown[0]!r}", hint=hint_of(unknown[0], there)
         )
     return asked
 
