@@ -20,7 +20,7 @@ from click.testing import CliRunner
 import odforecast as od
 from odforecast.cli import main
 from odforecast.geography import lookup
-from odforecast.say import about
+from odforecast.say import about, between, percent, rounded, step_of
 from odforecast.updating import read
 
 PLACES = ("US", "OH")
@@ -187,8 +187,19 @@ def test_a_brief_shows_the_years_of_the_forecast(products) -> None:
 def test_all_pages_say_the_same_sentences(products, made) -> None:
     # A brief tells past errors in a section of their own.
     past = re.compile(r"; such forecasts have been off by [^)]*\)")
+    summary = made.summary()
+    summary = summary[summary["horizon"] == 12].set_index("location")
     for name, text in products[1].items():
-        said = " ".join(made.text("OH" if name.endswith("OH") else "US").split())
+        place = "OH" if name.endswith("OH") else "US"
+        if name.startswith(("report", "site", "update")):
+            # Pages answer first; their numbers are those of the sentences.
+            r = summary.loc[place]
+            step = step_of(r["low"], r["high"])
+            assert f"We forecast about {rounded(r['median'], step)} drug overdose deaths" in text
+            assert f"(90% interval: {between(r['low'], r['high'], step)})" in text
+            assert f"a year earlier ({percent(r['change'])})" in text
+            continue
+        said = " ".join(made.text(place).split())
         assert past.search(said)
         assert (past.sub("", said) if name.startswith("brief") else said) in text, name
 
