@@ -34,6 +34,8 @@ from odforecast.plot.style import (
     ORANGE,
     SMALL,
     TEXT,
+    Line,
+    beside,
     days,
     heading,
     legend,
@@ -250,10 +252,15 @@ def past_figure(past: Past) -> Figure:
         f"{KNEW[past.eve_kind]}; last month known {past.eve.last_month}",
         fontsize=SMALL, loc="left", pad=TEXT + 8,
     )  # fmt: skip
-    top = 1.35 * float(np.nanmax([band[2].max(), eve[2].max(), np.nanmax(past.observed)]))
-    for axes in (left, right):
+    seen = (past.months >= start) & (past.months <= past.onset + AFTER * ONE_MONTH)
+    known = past.observed[seen & np.isfinite(past.observed)][-1]
+    for axes, end, words, color in (
+        (left, band[1][-1], ("Effect", "removed"), BLUE),
+        (right, eve[1][-1], ("Forecast", "from the eve"), ORANGE),
+    ):
         levels(axes, unit="deaths in 12 months")
-        axes.set_ylim(0, top)
+        beside(axes, [(known, [Line("Observed", bold=True)], 0),
+                      (end, [Line(word, color, True) for word in words], 0)])  # fmt: skip
         of_time(axes)
     what = "all drugs" if past.indicator == ALL_DRUGS else past.indicator
     name = lookup(past.location).name
@@ -279,7 +286,6 @@ def _observed(axes: Any, past: Past, start: np.datetime64) -> None:
 def _band(axes: Any, months: Any, band: Any, colour: str, label: str) -> None:
     axes.fill_between(days(months), band[0], band[2], color=colour, alpha=0.25, linewidth=0)
     axes.plot(days(months), band[1], color=colour, label=label)
-    axes.legend(frameon=False, fontsize=SMALL, loc="upper left")
 
 
 def published_figure(table: pd.DataFrame, model: str = "dlm") -> Figure:

@@ -197,12 +197,12 @@ def test_figure(n):
     states = ("OH", "AZ", "WV", "WY", "US")[:n]
     table = made(release, states).nowcast(level=0.8)
     figure = nowcast_figure(table, release.to_frame())
-    titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
-    assert titles == ["Ohio", "Arizona", "West Virginia", "Wyoming", "United States"][:n]
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    places = ["Ohio", "Arizona", "West Virginia", "Wyoming", "United States"][:n]
+    assert titles == (places if n > 1 else ["Ohio", "Revision: less the reported count"])
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert labels[:4] == [
-        "reported", "once final: median", "once final: 80% interval", "CDC's predicted value",
-    ]  # fmt: skip
+    expected = ("reported", "once final: median", "once final: 80% interval")
+    assert {*expected, "CDC's predicted value"} <= set(labels)
     top = figure.axes[0]
     (dots,) = (line for line in top.lines if line.get_label() == "reported")
     np.testing.assert_array_equal(dots.get_ydata(), release.reported[release.index("OH"), -24:])
@@ -212,8 +212,7 @@ def test_figure_of_a_sum_and_without_predicted_values(panel):
     bare = replace(panel, predicted=np.full(panel.predicted.shape, np.nan))
     table = made(bare).total(["OH", "WV"], "two for $1, $2").nowcast()
     figure = nowcast_figure(table, bare.to_frame())
-    assert [t.get_text() for t in figure.legends[0].get_texts()] == [
-        "reported", "once final: median", "once final: 90% interval",
-    ]  # fmt: skip
-    assert figure.axes[0].get_title() == r"two for \$1, \$2"
+    labels = {t.get_text() for t in figure.legends[0].get_texts()}
+    assert labels == {"reported", "once final: median", "once final: 90% interval"}
+    assert figure.axes[0].get_title(loc="left") == r"two for \$1, \$2"
     figure.canvas.draw()

@@ -30,7 +30,7 @@ from odforecast.models.own import (
 from odforecast.models.statespace.kalman import TAIL_DF, State, drawn
 from odforecast.models.statespace.model import FittedClass, FittedDlm, log_months
 from odforecast.panel import Panel
-from odforecast.plot import place_fan
+from odforecast.plot.style import head_of
 from odforecast.seeds import Streams
 
 PLACES = ("OH", "MI", "CA")
@@ -519,9 +519,9 @@ def test_a_place_that_does_not_move_does_not_say_so(panel: Panel, without: od.Fo
     still = replace(made, provenance=said)
     for place, moves in (("MI", False), ("CA", False), ("KY", True), ("OH", True), ("US", True)):
         assert ("with own counts of Ohio" in still.text(place)) == moves
-    seen = place_fan.read(still, (0.9,), None)
-    assert seen.own("MI") == ""
-    assert seen.own("MI", "KY") == "with own counts of Ohio to 2025-07"
+    assert "own counts" not in head_of(od.plot.fan(still, "MI")).caption
+    both = od.plot.small_multiples(still, ["MI", "KY"])[0].get_figure()
+    assert "with own counts of Ohio to 2025-07" in both.get_suptitle()
 
 
 def test_a_class_of_its_own_moves_its_nation_by_what_its_places_do() -> None:

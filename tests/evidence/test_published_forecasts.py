@@ -157,7 +157,7 @@ def test_the_figure_of_the_page_says_what_it_shows(whole):
     figure = published_figure(whole)
     said = od.plot.alt_text(figure)
     assert "FDA SOURCE, base case (2023, opioids) -25%" in said
-    assert "0 of 3 printed intervals held" in said
+    assert "0 of 3 printed intervals contained the final count" in said
     assert "11 releases: -0.9 to +1.5%" in said
     labels = [t.get_text() for t in figure.axes[1].get_yticklabels()]
     assert labels[-1] == "12 months to 2024-12"

@@ -18,6 +18,7 @@ from odforecast.errors import DataError, ForecastError, UnknownNameError
 from odforecast.forecast import tables as module
 from odforecast.forecast.tables import among_highest
 from odforecast.forecast.text import text
+from odforecast.plot.style import head_of
 from odforecast.report.brief import write_brief, write_briefs
 from odforecast.report.site import write_report, write_site
 from odforecast.report.site.counties import write_county_page
@@ -245,7 +246,7 @@ def test_the_district_is_named_once():
 
 def test_a_county_says_what_it_is(forecast):
     assert ".plot('39035'), .select('Ohio/*')" in repr(forecast.panel)
-    with pytest.raises(UnknownNameError, match=r"Ohio \(OH\); it has: 88 counties, such as Adams"):
+    with pytest.raises(UnknownNameError, match=r"has no OH; OH is a state, and these are counties"):
         forecast.panel.plot("Ohio")
     assert ".ranking()" in repr(forecast)
     assert forecast.select("Hamilton, Ohio").locations == ("39061",)
@@ -365,16 +366,15 @@ def test_a_fan_draws_nothing_below_ten(forecast):
     for band in axes.collections:
         for path in band.get_paths():
             assert path.vertices.size == 0 or path.vertices[:, 1].min() >= 10
-    labels = axes.get_legend_handles_labels()[1]
-    assert "below 10: not shown" in labels
+    assert "Hatched: below 10, not shown." in head_of(axes).caption
     assert "interval fewer than 10 to" in plot.alt_text(axes)
     hidden = plot.fan(forecast, VINTON)
     assert "1 to 9 reported for March 2023; forecast for March 2024 <10" in plot.alt_text(hidden)
     assert "<10" in [t.get_text() for t in hidden.texts]
-    with pytest.raises(UnknownNameError, match=r"it has: 88 counties, such as Adams County, Ohio$"):
+    with pytest.raises(UnknownNameError, match=r"has no WV; WV is a state, and these are counties"):
         plot.fan(forecast, "WV")
     wide = plot.fan(forecast, CUYAHOGA)
-    assert "below 10: not shown" not in wide.get_legend_handles_labels()[1]
+    assert "Hatched" not in head_of(wide).caption
 
 
 def test_counts_that_were_lost_are_not_drawn():
@@ -396,10 +396,10 @@ def test_past_errors_say_no_median_below_ten():
         }
     )  # fmt: skip
     axes = plot.errors(scores, CUYAHOGA)
-    assert "without medians below 10" in " ".join(axes.texts[-1].get_text().split())
-    assert "the middle error was −50%" in plot.alt_text(axes)
+    assert "without medians below 10" in head_of(axes).caption
+    assert "the median error was −50%" in plot.alt_text(axes)
     said = plot.alt_text(plot.said_and_came(scores, CUYAHOGA))
     assert "half of the medians were within 50.0% of it" in said
-    assert "the last said <10 for September 2022" in said
+    assert "the last forecast was <10 for September 2022" in said
     with pytest.raises(DataError, match="no forecast of Cuyahoga County, Ohio says 10 or more"):
         plot.errors(scores.assign(median=7.0), CUYAHOGA)

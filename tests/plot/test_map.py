@@ -96,7 +96,7 @@ def test_a_forecast_and_its_tables_give_the_same_map(forecast):
 
 def test_who_is_among_the_highest_is_asked_of_those_shown(forecast):
     axes = plot.map(forecast, "among", k=2)
-    assert axes.get_title(loc="left") == "Chance of being among the 2 highest"
+    assert axes.get_title(loc="left").startswith("Chance of being among the 2 highest, ")
     ranked = forecast.ranking(2)
     same = plot.map(ranked, "among", k=2)
     assert np.array_equal(

@@ -13,6 +13,7 @@ import odforecast.plot as plots
 from odforecast.backtesting import cuts
 from odforecast.errors import DataError
 from odforecast.geography.places import counties_of
+from odforecast.plot.style import head_of
 from odforecast.report.site import write_report, write_site
 from odforecast.scoring import Truth, county_leaderboard
 
@@ -69,16 +70,14 @@ def test_nothing_below_10_is_drawn_of_a_county(results):
     assert np.nanmin(drawn) >= 10
     assert np.nanmin(bars) >= 10
     said = plots.alt_text(axes)
-    assert "the last said 12 for" in said
-    assert "<10 came" in said
-    assert "Counts below 10 are not shown" in axes.get_title(loc="left") + " ".join(
-        t.get_text() for t in (*axes.texts, *axes.figure.texts)
-    )
+    assert "the last forecast was 12 for" in said
+    assert "the final count was <10" in said
+    assert "Counts below 10 are not shown." in head_of(axes).caption
 
 
 def test_figures_of_counties_say_so(results):
     axes = results.plot(kind="skill")
-    assert axes.get_ylabel() == "WIS, county-hub-baseline = 1"
+    assert head_of(axes).title == "Error relative to county-hub-baseline"
     assert "counties" in plots.alt_text(axes)
     assert "7 counties" in plots.alt_text(results.plot(kind="coverage"))
     # Hidden counts have a PIT; without them, counties that fell below 10 would be missing.

@@ -391,8 +391,8 @@ class _Seen:
         names = " and ".join(f"{100 * b:g}%" for b in self.bands)
         plural = "s" if len(self.bands) > 1 else ""
         with_bands = f", with its {names} interval{plural}" if self.bands else ""
-        own = capital(self.own(*places))
-        return f"Line: reported deaths. Blue: forecast{with_bands}.{f' {own}.' if own else ''}"
+        forecast = joined(f"forecast{with_bands}", self.own(*places))
+        return f"Line: reported deaths. Blue: {forecast}."
 
 
 def _read(forecast: Any, bands: Sequence[float], history: Any) -> _Seen:
@@ -581,9 +581,9 @@ class _PlaceFan:
         step = step_of(*self._interval(-1))
         number = ranged if self.of_county else rounded
         texts = tuple(number(x, step) for x in (value, *(sides[-1] if sides else ())))
-        if self.of_county:  # what is not shown stands amid those not shown
-            value = max(value, SMALL / 2)
-            sides = [(max(low, SMALL / 2), max(high, SMALL / 2)) for low, high in sides]
+        if self.of_county:  # what is not shown stands at the edge of what is
+            value = max(value, SMALL)
+            sides = [(max(low, SMALL), max(high, SMALL)) for low, high in sides]
         return _End(self.months[-1], int(self.horizon[-1]), value, sides, texts, self.seen.bands)
 
     def sentence(self, name: str | None) -> str:

@@ -180,10 +180,10 @@ def seen_words(thing: Any, table: pd.DataFrame | None = None) -> str:
 def source_of(thing: Any, table: pd.DataFrame | None = None) -> str:
     """Where counts are from and when they were published, and the model of a forecast."""
     panel, day = _published(thing)
-    words = as_of_words(as_of_in(thing, table))
-    said = (
-        f"Data: CDC/NCHS, published {day_name(day)}." if day else f"Data {words}." if words else ""
-    )
+    words = seen_words(thing, table)
+    if day is not None:
+        words = words if words.startswith("release") else f"published {day_name(day)}"
+    said = f"Data{': CDC/NCHS,' if day else ''} {words}." if words else ""
     model = None if thing is panel else getattr(thing, "provenance", {}).get("model")
     return f"{said} Forecast: odforecast {model}.".strip() if model else said
 

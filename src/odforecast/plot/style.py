@@ -226,21 +226,27 @@ def of_horizons(axes: Any, horizons: Any) -> None:
 # Room
 
 
+def _size(axes: Any) -> tuple[float, float]:
+    """Width and height of the part of the figure that a layout gives to axes, or of themselves."""
+    figure, spec = axes.get_figure(root=True), axes.get_subplotspec()
+    wide, high = (float(x) * _POINTS for x in figure.get_size_inches())
+    if spec is None or figure.get_layout_engine() is None:
+        at, taken = axes.get_position(), getattr(axes, _TAKEN, {})
+        beyond = float(taken.get("above", TEXT + 6) + taken.get("below", 22))
+        return at.width * wide + taken.get("right", 0) + 4, at.height * high + beyond + 4
+    grid = spec.get_gridspec()
+    return wide / grid.ncols, high / grid.nrows
+
+
 def width_of(axes: Any, inner: bool = False) -> float:
     """About how wide axes will be, in pixels; ``inner``: less what direct labels take."""
-    width = float(axes.get_figure(root=True).get_size_inches()[0] * _POINTS)
-    if not _alone(axes):
-        return float(axes.get_position().width) * width
-    return width - 4 - float(getattr(axes, _TAKEN, {}).get("right", 0) if inner else 0)
+    return _size(axes)[0] - 4 - float(getattr(axes, _TAKEN, {}).get("right", 0) if inner else 0)
 
 
 def height_of(axes: Any) -> float:
     """About how high axes will be, in pixels."""
-    height = float(axes.get_figure(root=True).get_size_inches()[1] * _POINTS)
-    if not _alone(axes):
-        return float(axes.get_position().height) * height
     taken = getattr(axes, _TAKEN, {})
-    return height - 4 - float(taken.get("above", TEXT + 6) + taken.get("below", 22))
+    return _size(axes)[1] - 4 - float(taken.get("above", TEXT + 6) + taken.get("below", 22))
 
 
 def reserve(axes: Any, **pixels: float) -> None:

@@ -118,9 +118,8 @@ def fan_figure(
     keywords = {"months": 0} if panel is None else {"history": panel}
     for axes, name in zip(grid.flat, others):
         overlay(projection, location, axes=axes, scenarios=[name], titles=titles, **keywords)
-        for text in list(axes.texts):
+        for text in [t for t in axes.texts if t.get_gid() != ".level"]:
             text.remove()
-        axes.get_legend().remove()
         title = literal(shorten(titles[name], 100 // n_cols, placeholder=" …"))
         axes.set_title(title, fontsize=SMALL, loc="left", color=shade[name], pad=6)
         axes.label_outer()
