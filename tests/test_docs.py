@@ -75,14 +75,8 @@ def _documented() -> dict[str, str]:
             module = block.split("\n", 1)[0].strip()
             for name in re.findall(r"^   ~?([\w.]+)$", block.split("```")[0], re.M):
                 found[f"{module}.{name}"] = page
-<<<<<<< HEAD
         kinds = r"^\.\. (?:automodule|py:module|py:function):: ([\w.]+)"
         for name in re.findall(kinds, text, re.M):
-=======
-        for name in re.findall(
-            r"^\.\. (?:automodule|py:module|py:function):: ([\w.]+)", text, re.M
-        ):
->>>>>>> w-howto
             found[name] = page
     return found
 

@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from odforecast.backtesting import origins as origins
     from odforecast.forecast import Forecast as Forecast
     from odforecast.forecast import load_forecast as load_forecast
-    from odforecast.forecast import make as forecast  # noqa: F401  # the package can be called
     from odforecast.hub import read_hub as read_hub
     from odforecast.hub import to_hub as to_hub
     from odforecast.hub import write_hub as write_hub
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from odforecast.models import get_model as get_model
     from odforecast.models import register as register
     from odforecast.panel import Panel as Panel
+    from odforecast.quick import forecast as forecast
     from odforecast.scenario import Projection as Projection
     from odforecast.scenario import Scenario as Scenario
     from odforecast.scenario import project as project
