@@ -159,7 +159,7 @@ def test_a_change_of_few_deaths_has_no_percent(forecast):
     few = replace(forecast, draws=np.full_like(forecast.draws, 19.0))
     many = replace(forecast, draws=np.full_like(forecast.draws, 300.0))
     assert re.search(r"about \d+ fewer than 12 months before; the", few.text(CUYAHOGA))
-    assert re.search(r"about \d+ fewer than 12 months before \(−\d+ %\)", many.text(CUYAHOGA))
+    assert re.search(r"about \d+ fewer than 12 months before \(−\d+%\)", many.text(CUYAHOGA))
     less = replace(forecast, draws=np.full_like(forecast.draws, 9.0)).text(CUYAHOGA)
     assert "The probability of fewer than 12 months before is more than 99%" in less
     assert "about" not in less
@@ -223,7 +223,7 @@ def test_the_page_of_another_month(tmp_path):
     assert "to April 2025" in text
     assert "12 months ending in April 2025" in text
     assert "12 months ending April 2025" in text
-    assert "March 2024" not in text
+    assert "March 2024" not in text.replace("beyond March 2024", "")
     assert "Of 88 counties, " in text
     one = write_county_page(tmp_path / "y.html", far.select(ADAMS)).read_text()
     assert "in Adams County, Ohio" in one
