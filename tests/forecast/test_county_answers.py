@@ -224,7 +224,7 @@ def test_the_page_of_another_month(tmp_path):
     assert "to April 2025" in text
     assert "12 months ending in April 2025" in text
     assert "12 months ending April 2025" in text
-    assert "March 2024" not in text
+    assert "March 2024" not in text.replace("beyond March 2024", "")
     assert "Of 88 counties, " in text
     one = write_county_page(tmp_path / "y.html", far.select(ADAMS)).read_text()
     assert "in Adams County, Ohio" in one
