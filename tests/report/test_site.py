@@ -427,8 +427,8 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path, forecast, results):
         assert page.between("script") == Page(path.read_text(encoding="utf-8")).between("script")
         assert {t for t, _ in page.elements} <= {
             "html", "head", "meta", "title", "link", "style", "script", "body", "main", "header",
-            "nav", "aside", "section", "h1", "h2", "p", "b", "i", "div", "span", "strong", "ul", "li",
-            "a", "details", "summary", "table", "caption", "thead", "tbody", "tr", "th", "td",
+            "nav", "aside", "section", "h1", "h2", "p", "b", "i", "div", "span", "strong", "ul",
+            "li", "a", "details", "summary", "table", "caption", "thead", "tbody", "tr", "th", "td",
             "figure", "output", "button", "label", "input", "select", "option", "footer", "svg",
             "defs", "clippath", "g", "path", "line", "rect", "circle", "text", "use",
         }  # fmt: skip
