@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from odforecast import errors
 from odforecast.errors import DataError, UnknownNameError
+from odforecast.errors import one_of as hint_of
 from odforecast.geography import JURISDICTIONS, NATION, called, pick
 from odforecast.geography.places import by_fips
 from odforecast.months import to_month
@@ -129,7 +129,7 @@ def at_month(table: pd.DataFrame, month: object) -> tuple[pd.DataFrame, np.datet
 def one_of(value: str, allowed: Sequence[str], name: str) -> str:
     """A word out of a few."""
     if value not in allowed:
-        raise UnknownNameError(f"{name} is {value!r}", hint=errors.one_of(value, allowed))
+        raise UnknownNameError(f"{name} is {value!r}", hint=hint_of(value, allowed))
     return value
 
 
@@ -307,7 +307,7 @@ def models_of(table: pd.DataFrame, models: str | Sequence[str] | None) -> list[s
         raise DataError("models is empty", hint="leave it out for all of them")
     if unknown := [m for m in asked if m not in there]:
         raise UnknownNameError(
-            f"no scores of model {unknown[0]!r}", hint=errors.one_of(unknown[0], there)
+            f"no scores of model {unknown[0]!r}", hint=hint_of(unknown[0], there)
         )
     return asked
 

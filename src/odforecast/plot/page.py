@@ -78,7 +78,7 @@ def inline(
     >>> import odforecast as od
     >>> panel = od.bundled().as_of().panel()
     >>> axes = od.plot.counts(panel, "Ohio", axes=od.plot.sheet((358, 300)))
-    >>> od.plot.inline(axes, "ohio")[:49]
+    >>> od.plot.inline(axes, "ohio")[:50]
     '<svg viewBox="0 0 358 300" class="figure" id="ohio'
     """
     import matplotlib

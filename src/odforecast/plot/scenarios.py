@@ -175,7 +175,7 @@ def colors_of(names: Sequence[str], null: str | None) -> dict[str, str]:
     return {n: MUTED if n == null else shades[n] for n in names}
 
 
-def _titles(projection: Any) -> dict[str, str]:
+def titles_of(projection: Any) -> dict[str, str]:
     """Names of the scenarios and what people call them, the status quo first."""
     if isinstance(projection, pd.DataFrame):
         table = table_of(projection, (SCENARIO_ID,), "the projection")
@@ -192,7 +192,7 @@ def _paths(
     projection: Any, location: str | None
 ) -> tuple[pd.DataFrame, str | None, dict[str, str], dict[str, list[np.datetime64]]]:
     """Means and ends of 90% of the draws; the null's name, titles and onsets."""
-    titles = _titles(projection)
+    titles = titles_of(projection)
     if isinstance(projection, pd.DataFrame):
         table = table_of(projection, _PATHS, "the projection")
         place = place_of(table["location"], location, "this projection")
@@ -272,7 +272,7 @@ def averted(
     'Drug overdose deaths prevented, Ohio'
     """
     one_of(by, ("year", "month"), "by")
-    titles = {**_titles(projection), **(titles or {})}
+    titles = {**titles_of(projection), **(titles or {})}
     baseline = getattr(projection, "baseline", None)
     drawn = drawn_on(axes)
     draw = _by_month if by == "month" else _by_year

@@ -112,7 +112,8 @@ def canvas(width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, Any]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    figure.get_layout_engine().set(w_pad=2 / _POINTS, h_pad=2 / _POINTS)  # type: ignore[union-attr]
+    layout: Any = figure.get_layout_engine()
+    layout.set(w_pad=2 / _POINTS, h_pad=2 / _POINTS)
     # From edge to edge, so that a heading at the left edge takes no room beside the axes.
     return figure, quiet(figure.subplots(gridspec_kw={"left": 0.002, "right": 1}))
 
@@ -216,7 +217,8 @@ def of_horizons(axes: Any, horizons: Any) -> None:
     """A horizontal axis of months ahead; a line between what is revised and what is forecast."""
     first, last = int(min(horizons)), int(max(horizons))
     axes.set_xticks([h for h in range(-12, last + 1, 3) if h >= first])
-    axes.set_xlim(first - 0.2, last + 0.2)
+    room = 45 * (last - first) / max(width_of(axes) - 145, 1.0)  # for the numbers of the lines
+    axes.set_xlim(first - room, last + 0.2)
     nowcast = first <= 0
     axes.set_xlabel("months after the last known one" + ("; to 0: nowcast" if nowcast else ""))
     if nowcast:
