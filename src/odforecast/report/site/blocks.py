@@ -198,7 +198,7 @@ def warnings_of(forecast: Forecast) -> list[str]:
     """Warnings that a reader should see; a few draws below zero are none."""
     notes = () if forecast.panel is None else forecast.panel.notes
     shown = [t for t in (*shown_warnings(forecast.warnings), *notes) if t]
-    return [f"{t[:1].upper()}{t[1:].rstrip('.')}." for t in shown]
+    return [f"{t[:1].upper()}{t[1:]}" + "." * (t[-1] not in ".?!") for t in shown]
 
 
 def untested(forecast: Forecast) -> str:

@@ -67,6 +67,7 @@ COUNTY_WORDS = (
     "error over states; below 1 is better. WIS and coverage use counties with 10 and more when "
     "the forecast was made whose count is known. The others are left out, so these come second."
 )
+MODEL = Column("Model", "", text("model"), numbers=False)
 _REGIME_NAMES = {"rise": "rise, 2020–21", "fall": "fall, 2023–24", "other": "other months"}
 _SIZES = {
     "hidden": "1 to 9", "0": "none", "10-19": "10 to 19", "20-49": "20 to 49",
@@ -212,7 +213,7 @@ def _board(skill: Skill, rows: pd.DataFrame, level: str) -> SortTable:
         for base in (BASELINE, SECOND) if base in skill.models
     }  # fmt: skip
     columns = [
-        Column("Model", "", text("model"), numbers=False),
+        MODEL,
         Column("WIS", "deaths, lower is better", number("wis", deaths)),
         *(Column(f"WIS / {base}", "90% interval", partial(_ratio, table, "model"))
           for base, table in related.items()),
@@ -269,7 +270,7 @@ def _ratio_tables(skill: Skill, key: str) -> list[SortTable]:
         held = [g for g in _GROUPS[key] if g in set(part["group"])]
         if not held:
             continue
-        columns = [Column("Model", "", text("model"), numbers=False)]
+        columns = [MODEL]
         for group in held:
             one = part[part["group"] == group].set_index("model")
             columns.append(
@@ -314,7 +315,7 @@ def _trends(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable | None:
     means = rows.groupby(["model", "horizon_group"], observed=True)[["rps", "rps_pooled"]].mean()
     ratios = (means["rps"] / means["rps_pooled"]).unstack("horizon_group")
     ratios.columns = [str(c) for c in ratios.columns]
-    columns = [Column("Model", "", text("model"), numbers=False)]
+    columns = [MODEL]
     columns += [Column(_group_name(g), "", number(g, two_digits)) for g in held]
     caption = (
         f"{skill.whose(level)}, chances of the five kinds of change: ranked probability score as a "
@@ -331,7 +332,7 @@ def _coverage(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable | None:
     if board["coverage_90"].isna().all():
         return None
     columns = [
-        Column("Model", "", text("model"), numbers=False),
+        MODEL,
         Column("Months ahead", "", text("horizon_group", lambda g: str(g).replace("-", "–")),
                numbers=False),
         *(Column(f"{round(100 * c)}% interval", "", number(f"coverage_{round(100 * c)}", share))
@@ -356,7 +357,7 @@ def _pits(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable | None:
             records.append({"model": model, **{f"part{i}": x for i, x in parts}})
     if not records:
         return None
-    columns = [Column("Model", "", text("model"), numbers=False)]
+    columns = [MODEL]
     columns += [
         Column(f"{i / 10:.1f}–{(i + 1) / 10:.1f}", "", number(f"part{i}", share)) for i in range(10)
     ]
@@ -374,7 +375,7 @@ def _nowcasts(skill: Skill) -> list[SortTable]:
     if "rel_wis_reported" not in board or board["rel_wis_reported"].isna().all():
         return []
     columns = [
-        Column("Model", "", text("model"), numbers=False),
+        MODEL,
         Column("Where", "", text("level", skill.where), numbers=False),
         Column("WIS", "deaths", number("wis", deaths)),
         Column("Share of the revision", "below 1 is better than leaving the counts",
@@ -438,7 +439,7 @@ def _county_about(results: Results, scores: pd.DataFrame) -> str:
 def _county_boards(scores: pd.DataFrame) -> list[SortTable]:
     board = county_leaderboard(scores)
     columns = [
-        Column("Model", "", text("model"), numbers=False),
+        MODEL,
         Column("CRPS from 10 on", "deaths, lower is better", number("twcrps", two_digits)),
         Column("CRPS / baseline", "± standard error", partial(_related, "twcrps")),
         Column("Bands / baseline", "", number("rel_rps", two_digits)),
@@ -468,7 +469,7 @@ def _related(name: str, row: Row) -> Cell:
 def _county_coverage(scores: pd.DataFrame, models: Sequence[str]) -> SortTable:
     table = county_coverage(scores, by="size")
     columns = [
-        Column("Model", "", text("model"), numbers=False),
+        MODEL,
         Column("Deaths", "in the last count known", text("size", lambda s: _SIZES[str(s)]),
                numbers=False),
         Column("90%", "interval coverage", number("coverage_90", share)),
@@ -487,7 +488,7 @@ def _county_coverage(scores: pd.DataFrame, models: Sequence[str]) -> SortTable:
 def _county_chances(scores: pd.DataFrame, models: Sequence[str]) -> SortTable:
     table = ten_or_more(scores, by=(), bins=5)
     columns = [
-        Column("Model", "", text("model"), numbers=False),
+        MODEL,
         Column("Chance given", "",
                lambda r: Cell(f"{100 * r['left']:.0f}–{100 * r['right']:.0f}%"), numbers=False),
         Column("Mean chance", "", number("given", share)),

@@ -124,7 +124,7 @@ def _years(numbers: Numbers, code: str) -> Block:
                numbers=False, first=""),
         Column("Deaths", "90% interval", both("low", "median", "high"), first=""),
         Column("Range", "", bar, numbers=False, first="", look="bar", wide=_BARS, marks=[
-            (at(x), f"{x:,.0f}", "middle" if x else "start") for x in named]),
+            (at(x), f"{x:,.0f}", _anchor(at(x))) for x in named]),
         Column("Change", "", number("change", percent), first=""),
         Column("Rate", "per 100,000", number("rate", rate_text), first="", look="rate"),
     ]  # fmt: skip
@@ -135,6 +135,11 @@ def _years(numbers: Numbers, code: str) -> Block:
     caption = "Calendar years, with 90% intervals"
     table = table_of("years", caption, rows, columns, sorted_by=-1, look="year-table")
     return Block("years", "Calendar years", (said,), tables=(table,))
+
+
+def _anchor(x: float) -> str:
+    """Where the number of a scale is held: inside at both ends."""
+    return "start" if x < 10 else "end" if x > _BARS - 24 else "middle"
 
 
 def known_of(row: Row, tested: np.datetime64) -> str:
