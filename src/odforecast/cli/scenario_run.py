@@ -129,7 +129,8 @@ def _write(
     import pandas as pd
 
     from odforecast.hub import scenario_tasks, scenarios_to_hub, write_hub, write_tasks
-    from odforecast.report import scenario_figures as figures
+    from odforecast.plot import averted, overlay, prevented
+    from odforecast.report.scenario_figures import prior_figure, short_titles
     from odforecast.scenario import dump_scenarios
 
     out.mkdir(parents=True)
@@ -157,12 +158,18 @@ def _write(
     if not waiting.empty:
         _csv(waiting, out / "cost_of_delay.csv")
     drawn = {
-        f"prior_{item.name}": figures.prior_figure(item)
+        f"prior_{item.name}": prior_figure(item)
         for item in projection.scenarios
         if not item.is_null
     }
-    drawn["fan"] = figures.fan_figure(projection, where, panel)
-    drawn["averted"] = figures.averted_figure(projection, where)
+    titles = short_titles(projection)
+    for name, axes in (
+        ("options", prevented(projection, where, titles=titles)),
+        ("fan", overlay(projection, where, history=panel, titles=titles)),
+        ("averted", averted(projection, where, titles=titles)),
+    ):
+        if (figure := axes.get_figure(root=True)) is not None:
+            drawn[name] = figure
     for name, figure in drawn.items():
         with replacing(out / "figures" / f"{name}.svg") as part:
             figure.savefig(part, format="svg")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from odforecast.plot.county_map import map
     from odforecast.plot.deaths_averted import averted
     from odforecast.plot.fans import fan, small_multiples
+    from odforecast.plot.options import prevented
     from odforecast.plot.output import alt_text, save
     from odforecast.plot.pairs import pairwise
     from odforecast.plot.past import errors, said_and_came
@@ -53,6 +54,7 @@ _HOME = {
     "overlay": "scenarios",
     "pairwise": "pairs",
     "pit": "calibration",
+    "prevented": "options",
     "reliability": "calibration",
     "revision_triangle": "triangle",
     "said_and_came": "past",
@@ -75,6 +77,7 @@ __all__ = [
     "overlay",
     "pairwise",
     "pit",
+    "prevented",
     "reliability",
     "revision_triangle",
     "said_and_came",

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from odforecast.forecast.text import place_name
+from odforecast.panel import Floats
+from odforecast.report.page.answer import Scale, Strip
 from odforecast.report.page.parts import Picture, Table, picture
-from odforecast.say import chance, month_name
-from odforecast.scenario import Projection, attribution, identifiability, levers, tornado
+from odforecast.say import chance, day_name, month_name
+from odforecast.scenario import (
+    Judgements,
+    Percent,
+    Projection,
+    Scenario,
+    attribution,
+    identifiability,
+    levers,
+    tornado,
+)
 from odforecast.scenario.intervention import Intervention
+from odforecast.scenario.priors import PooledChance
 from odforecast.scenario.sensitivity import RUN_OUT
 
 Shares = Mapping[str, Mapping[str, float]]
@@ -47,39 +61,76 @@ def annex(
     waiting : DataFrame, optional
         What waiting costs, by scenario and place.
     """
-    from odforecast.report import scenario_figures as draw
+    from odforecast.report.scenario_figures import prior_figure
 
     chosen = [s for s in projection.scenarios if not s.is_null]
-    table = projection.exposure_table()
+    table, panel = projection.exposure_table(), projection.baseline.panel
     table = table[table["location"].isin(list(locations))]
     return {
         "priors": _priors(projection, posterior_sds),
         "prior_pictures": [
-            picture(partial(draw.prior_figure, s), f"Priors of {s.name}", f"Priors of {s.name}")
+            picture(partial(prior_figure, s), f"Priors of {s.name}", f"Priors of {s.name}")
             for s in chosen
         ],
+        "judgements": [part for s in chosen for part in _judgements(s)],
         "places": list(_places(projection, locations, exposures, waiting)),
         "exposures": Table(
             ["scenario", "intervention", "location", "exposure"],
             [[*map(str, r[:3]), f"{r[3]:.3f}"] for r in table.itertuples(index=False)],
             numbers=1,
         ),
-        "levers": _frame(levers()),
-        "notes": [*projection.warnings, *_panel_notes(projection)] or ["None."],
+        "levers": Table(list(levers().columns), levers().astype(str).to_numpy().tolist()),
+        "notes": [*projection.warnings, *(() if panel is None else panel.notes)] or ["None."],
         "facts": _facts(projection),
     }
 
 
-def _panel_notes(projection: Projection) -> tuple[str, ...]:
-    panel = projection.baseline.panel
-    return () if panel is None else panel.notes
+def _judgements(scenario: Scenario) -> Iterator[dict[str, object]]:
+    """What people judged of a scenario: a row for each, and one for the pool."""
+    for x in scenario.interventions:
+        for key, value in vars(x).items():
+            chance = isinstance(value, PooledChance)
+            held = value.judgements if isinstance(value, PooledChance) else value
+            held = getattr(held, "change", getattr(held, "elasticity", held))
+            if not isinstance(held, Judgements):
+                continue
+            times = 100 if held.scale == "unit" else 1
+            unit = "%" if chance or times == 100 or isinstance(value, Percent) else ""
+            said = [(f"{p.who}, {day_name(date.fromisoformat(p.date))}", w, held.of(p))
+                    for p, w in zip(held.people, held.weights)]  # fmt: skip
+            levels = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+            pool = times * held.ppf(levels)
+            points = [times * prior.ppf(levels) for *_, prior in said]
+            scale = Scale.over([*pool, *(v for p in points for v in p[1:4])], unit)
+            rows = [
+                (who, f"{w:.0%}", _marks(scale, p), _quartiles(p, unit))
+                for (who, w, _), p in zip(said, points)
+            ]
+            ends = (scale.at(pool[0]), scale.at(pool[4]))
+            interval = f"90% interval {_number(pool[0], unit)} to {_number(pool[4], unit)}"
+            quartiles = f"{_quartiles(pool, unit)}\n{interval}"
+            rows.append(("Pooled", "", _marks(scale, pool, ends), quartiles))
+            what = "the chance of no effect" if chance else _NAMES.get(key, key.replace("_", " "))
+            yield {"title": f"{scenario.name}: {what} of {x.name}", "scale": scale, "rows": rows}
 
 
-def _frame(table: pd.DataFrame) -> Table:
-    return Table(
-        [str(c) for c in table.columns],
-        [[str(v) for v in row] for row in table.itertuples(index=False)],
-    )
+#: What is called otherwise in a file.
+_NAMES = {"size": "the size at full strength", "lag": "months until it begins",
+          "ramp": "months until it is full", "half_life": "months until half is gone"}  # fmt: skip
+
+
+def _quartiles(points: Floats, unit: str) -> str:
+    return ", ".join(_number(float(v), unit) for v in points[1:4])
+
+
+def _number(value: float, unit: str) -> str:
+    return f"{round(value, 1 if abs(value) < 10 else 0):g}{unit}".replace("-", "−")
+
+
+def _marks(scale: Scale, points: Floats, outer: tuple[float, float] | None = None) -> Strip:
+    """A bar between the quartiles, and a dot at the median."""
+    low, middle, high = (scale.at(float(v)) for v in points[1:4])
+    return Strip(low, middle, high, outer=outer)
 
 
 def _priors(projection: Projection, sds: Mapping[str, float]) -> list[Table]:
@@ -155,8 +206,6 @@ def _places(
     waiting: pd.DataFrame | None,
 ) -> Iterator[dict[str, object]]:
     """Deaths averted, and what they depend on, place by place."""
-    from odforecast.report import scenario_figures as draw
-
     tested = list(locations)[:MOST_SENSITIVITIES]
     # On all places, as the answer was: cut to one, states that differ would move the nation.
     source = projection.source or projection.baseline
@@ -182,9 +231,7 @@ def _places(
         yield {
             "place": place,
             "averted": _averted(one.averted(), code),
-            "figure": picture(
-                partial(draw.averted_figure, one, code), f"Deaths averted in {place}"
-            ),
+            "figure": picture(partial(_averted_figure, one, code), f"Deaths averted in {place}"),
             "waiting": None if waiting is None or waiting.empty else _waiting(waiting, code),
             "lines": lines
             if code in tested
@@ -196,11 +243,18 @@ def _places(
         }
 
 
+def _averted_figure(one: Projection, code: str) -> Any:
+    from odforecast.plot import averted
+    from odforecast.report.scenario_figures import short_titles
+
+    return averted(one, code, titles=short_titles(one)).get_figure(root=True)
+
+
 def _tornado(table: pd.DataFrame, name: str, place: str) -> Picture:
-    from odforecast.report import scenario_figures as draw
+    from odforecast.report.scenario_figures import tornado_figure
 
     title = f"{name}, {place}: depends most on {table['assumption'].iloc[0]}"
-    return picture(partial(draw.tornado_figure, table), title, title)
+    return picture(partial(tornado_figure, table), title, title)
 
 
 def _waiting(table: pd.DataFrame, code: str) -> Table:
