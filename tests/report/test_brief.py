@@ -484,7 +484,7 @@ def test_the_annex_holds_what_the_brief_leaves_out(few, tmp_path):
     seen = words((tmp_path / "brief-annex.html").read_text(encoding="utf-8"))
     scenario = few.scenario("shock")
     for part in (
-        CAVEAT, "Normal(-0.65, 0.29)", "a what-if: its results hold given", "on T40.4",
+        CAVEAT, "Normal(-0.65, 0.29)", "a what-if: its results hold given", "T40.4",
         "Sensitivity", "depends most on", "Beta(1.5, 4)", "25%", scenario.hash,
         "seed", "posterior sd / prior sd = 0.17", "Exposure", "Buprenorphine", "months 1-12",
     ):  # fmt: skip
