@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,37 +14,24 @@ import pandas as pd
 from odforecast.errors import ScenarioError
 from odforecast.forecast import Forecast
 from odforecast.forecast.tables import of_counties, published_on, refuse_counties
-from odforecast.forecast.text import keep_local, own_counts, place_name, text
+from odforecast.forecast.text import keep_local, own_counts, place_name
 from odforecast.io import replacing
-from odforecast.names import ALL_DRUGS
 from odforecast.panel import Panel
 from odforecast.report.page import render
 from odforecast.report.page.annex import annex
-from odforecast.report.page.answer import bridge, decisions, lead, options, strips
-from odforecast.report.page.believe import (
-    ahead,
-    assumptions,
-    baseline_text,
-    grades,
-    limits,
-    mind,
-    skill_table,
-    sources_of,
-)
+from odforecast.report.page.answer import first_page
+from odforecast.report.page.believe import Skill, of_place, second_page
 from odforecast.report.page.render import GENERATOR
-from odforecast.report.record import past_record
 from odforecast.report.words import when
-from odforecast.say import day_name, deaths_of, month_name
+from odforecast.say import day_name, old_data
 from odforecast.scenario import CAVEAT, Projection, Scenario, Track
-from odforecast.scenario.answer import CLASS_WARNING, begun_text, located, scenario_title
+from odforecast.scenario.answer import CLASS_WARNING, located, scenario_title
 from odforecast.scenario.intervention import ALL, NATION
 from odforecast.version import __version__
 
 #: The brief of all places, and what it leaves out.
 BRIEF = "brief.html"
 ANNEX = "brief-annex.html"
-
-Skill = str | pd.DataFrame
 
 
 def write_brief(
@@ -100,89 +88,37 @@ def write_brief(
     refuse_counties(projection.baseline, "briefs")
     keep_local(projection.baseline, "a page", own)
     chosen, codes = _chosen(projection), _codes(projection, location)
-    sources, references = sources_of(chosen)
     title = _title(chosen, codes, projection.baseline)
     asked = next((s.question for s in chosen if s.question), "")
     dates = {when(x) for s in chosen for x in s.interventions}
     begins = f"in {dates.pop()}" if len(dates) == 1 else "on different dates"
     what = "Options begin" if len(chosen) > 1 else "It begins"
-    data = f"CDC data of {day_name(published_on(projection.baseline))}"
-    context = {
+    places = []
+    for code in codes:
+        one = projection.select([code])
+        given = skill.get(code) if isinstance(skill, Mapping) else skill
+        here = {"key": _slug(code), "place": place_name(code)}
+        clock = [t for t in clocks if t.location == code]
+        places.append(here | first_page(one, chosen, panel, clock) | of_place(one, chosen, given))
+    released = published_on(projection.baseline)
+    context: dict[str, object] = {
         "title": title,
-        "subtitle": f"{what} {begins}. {data}.",
+        "old": old_data(released, dt.date.today()),
+        "subtitle": f"{what} {begins}. CDC data of {day_name(released)}.",
         "question": "" if asked == title else asked,
         "caveat": CAVEAT,
-        "places": [
-            _place(projection, chosen, code, panel, skill.get(code) if isinstance(skill, Mapping)
-                   else skill, clocks)
-            for code in codes
-        ],
-        "assumptions": assumptions(chosen),
-        "sources": sources,
-        "references": references,
-        "grades": grades(chosen),
-        "ahead": ahead(projection.baseline),
-        "limits": limits(projection, chosen),
+        "places": places,
         "made": made(projection.baseline),
         "annex": ANNEX,
-    }  # fmt: skip
-    return render("brief", context, stylesheet=stylesheet, paper=paper)
-
-
-def _place(
-    projection: Projection,
-    chosen: Sequence[Scenario],
-    code: str,
-    panel: Panel | None,
-    skill: Skill | None,
-    clocks: Sequence[Track],
-) -> dict[str, object]:
-    """What the brief shows of one place."""
-    one = projection.select([code])
-    baseline, place = one.baseline, place_name(code)
-    panel = baseline.panel if panel is None else panel
-    deaths = deaths_of(ALL_DRUGS if panel is None else panel.indicator)
-    here = [t for t in clocks if t.location == code]
-    found = options(one, here)
-    scale, rows = strips(found)
-    answer, more = lead(found, deaths)
-    them = "them" if len(found) > 1 else "it"
-    said, shown = _skill(skill, baseline, code)
-    a = found[0].answer
-    return {
-        "key": _slug(code),
-        "place": place,
-        "until": month_name(baseline.months[-1]),
-        "answer": answer,
-        "more": more + begun_text(chosen, baseline) + "".join(f" {t.brief_line()}" for t in here),
-        "scale": scale,
-        "dates": len({o.begins for o in found}) > 1,
-        "options": list(zip(found, rows)),
-        "reading": f"Without {them} we expect about {a.baseline} {deaths} from {a.period}. "
-        "Percentages count from the month in which an option begins.",
-        "bridge": bridge(one, found),
-        "decisions": decisions(found),
-        "baseline": f"{baseline_text(one, chosen)} {text(baseline, code, errors=False)}",
-        "skill_text": said,
-        "skill_table": None if shown is None else skill_table(shown),
-        "skill_command": f"odforecast backtest --locations {code} --out results",
-        "mind": mind(one, chosen),
     }
+    context |= second_page(projection, chosen)
+    return render("brief", context, stylesheet=stylesheet, paper=paper)
 
 
 def _caveat(chosen: Sequence[Scenario]) -> str:
     """What must stand on every page; CDC's warning on those about a class."""
     of_class = any(x.scope != ALL for s in chosen for x in s.interventions)
     return f"{CAVEAT} {CLASS_WARNING}" if of_class else CAVEAT
-
-
-def _skill(given: Skill | None, baseline: Forecast, code: str) -> tuple[str, pd.DataFrame | None]:
-    """Words and a table on past errors, either of which may be empty."""
-    if isinstance(given, str):
-        return given, None
-    if given is not None:
-        return "", given
-    return past_record(baseline, code) or ("", None)
 
 
 def write_briefs(

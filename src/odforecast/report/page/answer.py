@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from odforecast.names import TARGET_MONTH
+from odforecast.names import ALL_DRUGS, TARGET_MONTH
+from odforecast.panel import Panel
 from odforecast.report.page.parts import Table
 from odforecast.report.words import full_strength, when
 from odforecast.say import deaths_of, month_name, percent
 from odforecast.scenario import Projection, Scenario, Track
-from odforecast.scenario.answer import Answer, answers, outcomes_of
+from odforecast.scenario.answer import Answer, answers, begun_text, outcomes_of
 
 #: A scenario shows in the counts once this share of the courses in which it works lies below (or
 #: above) what one course in twenty without it does.
@@ -102,6 +103,31 @@ class Option:
         """What its interventions say of a decision."""
         said = (getattr(x, key) for x in self.scenario.interventions)
         return "; ".join(dict.fromkeys(filter(None, said)))
+
+
+def first_page(
+    one: Projection, chosen: Sequence[Scenario], panel: Panel | None, clocks: Sequence[Track]
+) -> dict[str, object]:
+    """What page one shows of the one place of a projection."""
+    baseline = one.baseline
+    panel = baseline.panel if panel is None else panel
+    deaths = deaths_of(ALL_DRUGS if panel is None else panel.indicator)
+    found = options(one, clocks)
+    scale, rows = strips(found)
+    answer, more = lead(found, deaths)
+    them, a = "them" if len(found) > 1 else "it", found[0].answer
+    return {
+        "until": month_name(baseline.months[-1]),
+        "answer": answer,
+        "more": " ".join([more + begun_text(chosen, baseline), *(t.brief_line() for t in clocks)]),
+        "scale": scale,
+        "dates": len({o.begins for o in found}) > 1,
+        "options": list(zip(found, rows)),
+        "reading": f"Without {them} we expect about {a.baseline} {deaths} from {a.period}. "
+        "Percentages count from the month in which an option begins.",
+        "bridge": bridge(one, found),
+        "decisions": decisions(found),
+    }
 
 
 def options(one: Projection, clocks: Sequence[Track]) -> list[Option]:

@@ -8,15 +8,53 @@ import numpy as np
 import pandas as pd
 
 from odforecast.evidence.detect import power_text
-from odforecast.forecast import Forecast
-from odforecast.forecast.text import beyond_validated
+from odforecast.forecast.text import beyond_validated, text
 from odforecast.report.page.parts import Table
+from odforecast.report.record import past_record
 from odforecast.report.words import GRADES, assumption, mechanisms
 from odforecast.say import about, between, chance, deaths_of, month_name, rounded, step_of
 from odforecast.scenario import Projection, Scenario
 from odforecast.scenario.answer import CLASS_WARNING, scenario_title
 from odforecast.scenario.catalogue import plain_reason, prior_names, prior_table
 from odforecast.scenario.intervention import Intervention
+
+#: How good the forecasts of a place were so far: a sentence, or a table.
+Skill = str | pd.DataFrame
+
+
+def second_page(projection: Projection, chosen: Sequence[Scenario]) -> dict[str, object]:
+    """What page two shows for all places."""
+    sources, references = sources_of(chosen)
+    grades = dict.fromkeys(x.grade for _, x in _each(chosen))
+    far = int(projection.baseline.horizons[-1])
+    ahead = (
+        f"This brief looks {far} months ahead. Forecasts beyond 12 months have not been tested "
+        "against real outcomes."
+    )
+    return {
+        "assumptions": assumptions(chosen),
+        "sources": sources,
+        "references": references,
+        "grades": " ".join(GRADES[g] for g in grades),
+        "ahead": ahead if beyond_validated(projection.baseline) else "",
+        "limits": limits(projection, chosen),
+    }
+
+
+def of_place(one: Projection, chosen: Sequence[Scenario], skill: Skill | None) -> dict[str, object]:
+    """What page two shows of the one place of a projection."""
+    (code,), baseline = one.baseline.locations, one.baseline
+    if skill is None:
+        said, table = past_record(baseline, code) or ("", None)
+    else:
+        said, table = (skill, None) if isinstance(skill, str) else ("", skill)
+    return {
+        "baseline": f"{baseline_text(one, chosen)} {text(baseline, code, errors=False)}",
+        "skill_text": said,
+        "skill_table": None if table is None else skill_table(table),
+        "skill_command": f"odforecast backtest --locations {code} --out results",
+        "mind": mind(one, chosen),
+    }
 
 
 def _each(chosen: Sequence[Scenario]) -> Iterator[tuple[str, Intervention]]:
@@ -69,16 +107,6 @@ def baseline_text(one: Projection, chosen: Sequence[Scenario]) -> str:
     )
 
 
-def ahead(baseline: Forecast) -> str:
-    """How far the brief looks beyond what was tested; empty where it does not."""
-    if not beyond_validated(baseline):
-        return ""
-    return (
-        f"This brief looks {int(baseline.horizons[-1])} months ahead. Forecasts beyond 12 months "
-        "have not been tested against real outcomes."
-    )
-
-
 def skill_table(skill: pd.DataFrame) -> Table:
     """How good forecasts were so far, as it was given."""
     head = [str(c) for c in skill.columns]
@@ -102,17 +130,12 @@ def sources_of(chosen: Sequence[Scenario]) -> tuple[Table, list[str]]:
             cited = [works.setdefault(r, len(works) + 1) for r in x.references]
             mark = f" [{', '.join(map(str, cited))}]" if cited else ""
             stated = plain_reason(x.source, x.note).rstrip(".")
-            text = f"{stated or 'Assumed by whoever asked'}{mark}."
-            titles = rows.setdefault((x.grade[:1].upper() + x.grade[1:], text), [])
+            why = f"{stated or 'Assumed by whoever asked'}{mark}."
+            titles = rows.setdefault((x.grade[:1].upper() + x.grade[1:], why), [])
             if scenario_title(s) not in titles:
                 titles.append(scenario_title(s))
     lines = [["; ".join(titles), *rest] for rest, titles in rows.items()]
     return Table(["Option", "Grade", "Why"], lines), list(works)
-
-
-def grades(chosen: Sequence[Scenario]) -> str:
-    """What the grades of the evidence say."""
-    return " ".join(GRADES[g] for g in dict.fromkeys(x.grade for _, x in _each(chosen)))
 
 
 def mind(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
