@@ -245,9 +245,9 @@ def test_a_page_escapes_everything(page):
     keys = {k for _, k, _ in parsed.attributes}
     assert keys <= {
         "lang", "charset", "name", "content", "http-equiv", "class", "alt", "src", "scope", "href",
-        "id", "data-label", "width", "height", "aria-hidden", "overflow", "x", "y", "text-anchor",
-        "font-size", "x1", "x2", "y1", "y2", "stroke", "stroke-width", "stroke-dasharray", "rx",
-        "fill", "cx", "cy", "r", "d",
+        "id", "role", "data-label", "width", "height", "aria-hidden", "overflow", "x", "y",
+        "text-anchor", "font-size", "x1", "x2", "y1", "y2", "stroke", "stroke-width", "rx",
+        "stroke-dasharray", "fill", "cx", "cy", "r", "d", "tabindex", "aria-label",
     }  # fmt: skip
     links = {v for _, k, v in parsed.attributes if k == "href"}
     assert links <= {"brief.html", "brief-annex.html"}

@@ -186,7 +186,7 @@ def test_the_figure_shows_the_numbers_of_the_answer(three):
     page = write_brief(three, location="US")
     assert page.count('class="interval"') == page.count('class="mean"') == 3
     assert page.count('class="whole"') == 2
-    assert page.count('<tr class="if">') == page.count(" stroke-dasharray=") == 1
+    assert page.count('<tr role="row" class="if">') == page.count(" stroke-dasharray=") == 1
 
 
 def test_a_large_change_shows_in_a_month_and_a_small_one_does_not(forecast):
@@ -362,10 +362,9 @@ def test_a_brief_needs_something_to_compare(forecast, one):
 
 DRAWN = ("svg", "text", "line", "rect", "circle", "path", "small", "b", "span")
 MARKS = (
-    "data-label", "width", "height", "aria-hidden", "overflow", "x", "y", "text-anchor",
-    "font-size", "x1", "x2", "y1", "y2", "stroke", "stroke-width", "stroke-dasharray", "rx",
-    "fill", "cx", "cy",
-    "r", "d",
+    "aria-label", "tabindex", "data-label", "role", "width", "height", "aria-hidden", "overflow",
+    "x", "y", "text-anchor", "font-size", "x1", "x2", "y1", "y2", "stroke", "stroke-width",
+    "stroke-dasharray", "rx", "fill", "cx", "cy", "r", "d",
 )  # fmt: skip
 EVIL = ("<script>alert(1)</script>", "\"'><img src=x onerror=alert(1)>", "</style>", "{{ title }}")
 
