@@ -538,7 +538,7 @@ def test_a_brief_prints_on_two_pages(which, paper, request, tmp_path):
 def test_the_page_is_readable_without_its_style(page):
     """Every table has heads, every number is a text, and the language is said."""
     assert '<html lang="en">' in page
-    assert page.count("<table") == page.count("<thead>")
+    assert page.count("<table") == page.count("<thead") > 0
     assert page.count("<svg class") == page.count('aria-hidden="true"')  # their numbers are beside
 
 
