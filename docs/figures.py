@@ -155,7 +155,7 @@ def brief() -> None:
         cli([*command.split(), "--until", "2028-12", "--out", str(out)], standalone_mode=False)
         shutil.copy(out / "brief.html", STATIC / "brief-cooperation-2026.html")
         shutil.copy(out / "brief-annex.html", STATIC / "brief-annex.html")
-        shutil.copy(out / "data" / "figures" / "fan.svg", STATIC / "brief-fan.svg")
+        shutil.copy(out / "data" / "figures" / "options.svg", STATIC / "brief-options.svg")
 
 
 def past(event: str) -> Figure:

@@ -182,7 +182,7 @@ def test_a_brief_shows_the_years_of_the_forecast(products) -> None:
     for place in PLACES:
         for year in (2026, 2027, 2028):
             median = table.loc[(place, f"{year}-12", "median"), "forecast --until"]
-            assert f" {year} {about(median)} " in texts[f"brief, {place}"], (place, year)
+            assert f" {about(median)} in {year}" in texts[f"brief, {place}"], (place, year)
 
 
 def test_all_pages_say_the_same_sentences(products, made) -> None:

@@ -131,7 +131,7 @@ def test_a_run_writes_into_its_folder_and_nowhere_else(tmp_path):
     made_here = set(tmp_path.rglob("*")) - before - {out.parent}
     assert all(p.is_relative_to(out) for p in made_here)
     names = sorted(p.name for p in (out / "data" / "figures").iterdir())
-    assert names == ["averted.svg", "fan.svg", "prior_ok.svg"]
+    assert names == ["averted.svg", "fan.svg", "options.svg", "prior_ok.svg"]
     assert "<script" not in (out / "brief.html").read_text(encoding="utf-8")
     cells = list(
         csv.reader((out / "data" / "exposure.csv").read_text(encoding="utf-8").splitlines())
@@ -240,12 +240,14 @@ def test_a_page_escapes_everything(page):
         "html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "div", "strong", "ul",
         "li", "table", "tr", "th", "td", "figure", "figcaption", "img", "footer", "br", "em",
         "main", "section", "h3", "thead", "tbody", "caption", "a", "ol", "code", "dl", "dt", "dd",
-        "span", "header",
+        "span", "header", "svg", "text", "line", "rect", "circle", "path", "small", "b",
     }  # fmt: skip
     keys = {k for _, k, _ in parsed.attributes}
     assert keys <= {
         "lang", "charset", "name", "content", "http-equiv", "class", "alt", "src", "scope", "href",
-        "id",
+        "id", "role", "data-label", "width", "height", "aria-hidden", "overflow", "x", "y",
+        "text-anchor", "font-size", "x1", "x2", "y1", "y2", "stroke", "stroke-width", "rx",
+        "stroke-dasharray", "fill", "cx", "cy", "r", "d", "tabindex", "aria-label",
     }  # fmt: skip
     links = {v for _, k, v in parsed.attributes if k == "href"}
     assert links <= {"brief.html", "brief-annex.html"}

@@ -188,6 +188,18 @@ def about(value: float) -> str:
     return rounded(value, 1.0 if size < 1 else float(10 ** int(np.floor(np.log10(size)))))
 
 
+def two_digits(count: float) -> str:
+    """A number of deaths in two significant digits.
+
+    Examples
+    --------
+    >>> two_digits(8_912), two_digits(26_600), two_digits(-7.4), two_digits(0.2)
+    ('8,900', '27,000', '7', '0')
+    """
+    size = abs(count)
+    return rounded(size, 10.0 ** max(int(np.floor(np.log10(max(size, 1.0)))) - 1, 0))
+
+
 def percent(value: float) -> str:
     """A change in whole percent, with its sign.
 

@@ -99,7 +99,7 @@ def test_run_writes_everything(tmp_path):
     assert {"averted_q05", "averted_q95", "percent_mean"} <= set(averted.columns)
     for name in ("brief.html", "brief-annex.html"):
         assert (out / name).read_text().lower().startswith("<!doctype html>")
-    assert len(list((data / "figures").glob("*.svg"))) == 4
+    assert len(list((data / "figures").glob("*.svg"))) == 5
     again = read_scenarios(data / "scenarios.yaml")
     assert [s.name for s in again] == ["null", "cooperation-resumed", "supply-shock-2023-like"]
     assert str(again[1].interventions[0].onset[0]) == "2026-02"  # the month after the as-of date

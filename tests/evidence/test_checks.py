@@ -255,6 +255,7 @@ def test_deaths_alone_do_not_tell_cooperation_from_nothing():
     assert found == pytest.approx([0.20, 0.40, 0.065, 0.08, 0.05, 0.05], abs=0.025)
     assert power(both, names[0], 99) == power(both, names[0])
     text = power_text(both)
-    assert f"{100 * found[0]:.0f}% on all overdose deaths and {100 * found[1]:.0f}% on" in text
-    assert "deaths alone will not tell; the purity of fentanyl" in text
+    assert f"to {100 * found[0]:.0f}% on all overdose deaths and " in text
+    assert f"to {100 * found[1]:.0f}% on deaths with synthetic opioids alone" in text
+    assert text.startswith("Deaths alone will not tell: purity of fentanyl")
     assert "synthetic opioids" not in power_text(both.part("T40.4"))

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+import odforecast as od
 from odforecast import plot
 from odforecast.errors import ArchiveError, DataError, OdforecastError, UnknownNameError
 from odforecast.geography import JURISDICTIONS
@@ -493,6 +494,24 @@ def test_a_table_of_paths_draws_too():
                           "mean": [10.0, 11, 9, 8], "low": 5.0, "high": 15.0})  # fmt: skip
     axes = plot.overlay(table)
     assert line(axes, "a").get_ydata().tolist() == [9, 8]
+
+
+def test_what_is_prevented_are_the_numbers_of_the_answer(projection):
+    judged = od.scenario.named("cooperation-resumed", onset="2026-01")
+    both = od.project(projection.baseline, [*projection.scenarios[1:], judged], seed=1)
+    axes = plot.prevented(both, "Ohio", titles={"cooperation-resumed": "For $1"})
+    table = both.select("Ohio").answer().set_index("scenario_id")
+    works = both.select("Ohio").outcomes().drop_duplicates("scenario_id")["averted_mean"]
+    dots = [x.get_xdata()[0] for x in axes.lines if x.get_marker() == "o"]
+    np.testing.assert_allclose(dots, works)
+    (diamond,) = (x.get_xdata()[0] for x in axes.lines if x.get_marker() == "D")
+    assert diamond == pytest.approx(table.loc["cooperation-resumed", "averted_mean"])
+    assert diamond <= dots[1]
+    said = plot.alt_text(axes)
+    assert "a what-if, no chance" in said
+    assert "For $1 (59% likely)" in said
+    with pytest.raises(DataError, match="nothing but the status quo"):
+        plot.prevented(od.project(projection.baseline, od.scenario.NULL), "Ohio")
 
 
 def test_averted_by_year_is_the_table_and_by_month_adds_up_to_it(projection):

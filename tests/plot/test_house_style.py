@@ -109,6 +109,7 @@ def test_letters_are_legible(panel, forecast, revising, results, projection):
         plot.said_and_came(results, "Ohio"), plot.errors(results), plot.coverage(results),
         plot.pit(results), plot.reliability(results), plot.skill(results),
         plot.nowcast(revising, "US"), plot.overlay(projection, "US"), plot.averted(projection),
+        plot.prevented(projection),
         plot.small_multiples(forecast, ["US", "OH"])[0],
     ]  # fmt: skip
     for axes in drawn:

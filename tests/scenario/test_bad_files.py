@@ -40,6 +40,9 @@ OWN = "name: s\ninterventions: [{name: cut, onset: 2026-03, %s}]"
 AT = "name: s\ninterventions: [{prior: tariff-only, onset: %s}]"
 IN = "s, intervention 1: "
 SHARE = "; write 0.5 or '50%'"
+#: Of two people, the second.
+SAID = ONE % "lag: {judgements: [{who: A, date: 2025-10-02, quartiles: [1, 2, 3]}, {%s}]}"
+TWO = IN + "lag.judgements[2]"
 
 #: Text, what the line says after the file's name, and whether the schema refuses it too.
 BAD = [
@@ -98,7 +101,8 @@ BAD = [
     # Probabilities and shares.
     (ONE % "p_null: 50", IN + "p_null is 50, allowed: 0 to 1" + SHARE, True),
     (ONE % "p_null: 10", IN + "p_null is 10, allowed: 0 to 1; write 0.1 or '10%'", True),
-    (ONE % "p_null: '110%'", IN + "p_null is 1.1, allowed: 0 to 1", False),
+    (ONE % "p_null: '110%'", IN + "p_null is '110%', allowed: 0% to 100%", False),
+    (ONE % "share: 600 %", IN + "share is '600 %', allowed: 0% to 100%", False),
     (ONE % "p_null: often", IN + "p_null is 'often', allowed: a number from 0", True),
     # JSON knows no NaN, and so no schema can refuse it.
     (ONE % "p_null: .nan", IN + "p_null is nan, allowed: a number from 0", False),
@@ -133,6 +137,10 @@ BAD = [
     (ONE % "size: -0.3, percent: -30", IN + "size and percent are given, allowed: one", True),
     (ONE % "percent: -0.3", IN + "percent is -0.3, less than 1%; write -30 for 30%,", True),
     (ONE % "percent: -0.9", IN + "percent is -0.9, less than 1%; write -90 for 90%,", True),
+    (ONE % "percent: 1201", IN + "size is 1201%, +1,201% deaths at full effect; allowed: a median "
+     "from -80 to 400 percent", False),
+    (ONE % "size: {normal: [-0.1, 1e-7]}", IN + "size: normal: sd is 1e-07, allowed: numbers from",
+     False),
     (ONE % "percent: -130", IN + "percent is -130%, allowed: above -100", True),
     (
         ONE % "percent: {quantiles: {5%: -10%, 50%: -30%}}",
@@ -152,6 +160,35 @@ BAD = [
         False,
     ),
     (ONE % "dose: {change: -40%}", IN + "dose is {'change': '-40%'}, allowed: exactly", True),
+    # Judgements.
+    (ONE % "size: {judgements: }", IN + "size.judgements is nothing, allowed: a list of one", True),
+    (ONE % "size: {judgements: []}", IN + "size.judgements is [], allowed: a list of one", True),
+    (ONE % "size: {judgements: [moon]}", IN + "size.judgements[1] is 'moon', allowed: who,", True),
+    (ONE % "p_null: {normal: [0, 1]}", IN + "p_null: unknown key 'normal'; allowed: judge", True),
+    (
+        ONE % "p_null: {judgements: [{who: A, date: 2025-10-02, quartiles: [10, 20, 30]}]}",
+        IN + "p_null.judgements[1]: quantiles are 25%: 10, 50%: 20, 75%: 30, allowed: values above "
+        "0 and below 1",
+        False,
+    ),
+    (SAID % "who: B, quartiles: [1, 2, 3]", f"{TWO}: key 'date' is missing", True),
+    (SAID % "date: 2025-10-02, quartiles: [1, 2, 3]", f"{TWO}: key 'who' is missing", True),
+    (SAID % "who: B, date: 2025-10-02", f"{TWO}: key 'quartiles' is missing", True),
+    (SAID % "who: B, dat: 2025-10-02", f"{TWO}: unknown key 'dat', did you mean 'date'?", True),
+    (SAID % "who: '', date: 2025-10-02, quartiles: [1, 2, 3]", f"{TWO}: who is '', allowed", True),
+    (SAID % "who: B, date: last week, quartiles: [1, 2, 3]", f"{TWO}: date is 'last week', al",
+     False),
+    (SAID % "who: B, date: 2025-10-02, quartiles: [1, 2]", f"{TWO}: quartiles are [1, 2], a", True),
+    (SAID % "who: B, date: 2025-10-02, quartiles: [1, 2, x]", f"{TWO}: quartiles are [1, 2, 'x']",
+     True),
+    (SAID % "who: B, date: 2025-10-02, quartiles: [1, 2, 3], weight: 0", f"{TWO}: weight is 0, al",
+     True),
+    (SAID % "who: B, date: 2025-10-02, quartiles: [1, 2, 3], weight: x", f"{TWO}: weight is 'x'",
+     True),
+    (SAID % "who: B, date: 2025-10-02, quartiles: [3, 2, 1]", f"{TWO}: quantile 50% is 2 and 25% "
+     "is 3, allowed: values that rise", False),
+    (SAID % "who: A, date: 2025-10-02, quartiles: [1, 2, 3]", f"{TWO}: who is 'A', and is there",
+     False),
     # Places.
     (ONE % "exposure: {OH: 1, Ohio: 0.5}", IN + "exposure has 'OH' and 'Ohio', one place", False),
     (ONE % "exposure: {Atlantis: 1}", IN + "exposure of 'Atlantis': 'Atlantis' is no place", False),

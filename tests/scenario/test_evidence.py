@@ -53,7 +53,7 @@ PARTS = {
 SCENARIO_KEYS = {
     "name", "scope", "belief", "size", "percent", "dose", "p_null", "direction", "backfire",
     "replaced", "lag", "ramp", "half_life", "residue", "share", "exposure",
-    "fraction", "grade", "source", "note", "references",
+    "fraction", "needs", "sign", "stop", "grade", "source", "note", "references",
 }  # fmt: skip
 
 

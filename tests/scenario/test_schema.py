@@ -163,7 +163,7 @@ LAUGHS = "a: &a [x, x]\n" + "".join(
         (ONE % "p_null: 20 percent", "p_null is '20 percent'"),
         (
             ONE % "lag: {lognormal: [1.0e300, 1e300]}",
-            "lag: lognormal is [1e+300, 1e+300]",
+            "lag: lognormal: median is 1e+300, allowed: numbers from 1e-06",
         ),
         (ONE % ("lag: " + 5_000 * "9"), "(5,000 characters), allowed: a number"),
         (ONE % ("lag: " + 30 * "9"), "interventions[1].lag is 99999"),
@@ -255,9 +255,14 @@ def test_files_that_are_not_there_or_of_another_kind(tmp_path):
         parse_scenarios("", ".json")
     with pytest.raises(ScenarioError, match="not TOML"):
         parse_scenarios("name = ", ".toml")
-    for several, said in (((), "no scenario is given"), ((NULL, NULL), "'null' is given twice")):
-        with pytest.raises(ScenarioError, match=said):
+    for several, said in (
+        ((), "scenarios is (), allowed: a Scenario, or a list"), (3, "scenarios is 3, allowed"),
+        ((NULL, "x"), "scenarios is (<Scenario null"), ((NULL, NULL), "'null' is given twice"),
+    ):  # fmt: skip
+        with pytest.raises(ScenarioError, match=re.escape(said)):
             write_scenarios(tmp_path / "unreadable.yaml", several)
+    with pytest.raises(ScenarioError, match=r"cannot write .*none.x.yaml: No such file"):
+        write_scenarios(tmp_path / "none" / "x.yaml", NULL)
     assert not list(tmp_path.iterdir())
 
 
@@ -281,8 +286,14 @@ def test_grid_is_two_by_two():
     })  # fmt: skip
     assert [len(s.interventions) for s in four] == [2, 1, 1, 0]
     assert four[3].is_null
-    with pytest.raises(ScenarioError, match="without levels"):
-        grid({"cooperation": {}})
+    for axes, said in (
+        ({}, "grid is {}, allowed: a mapping of axis"),
+        ({"cooperation": {}}, "grid: axis 'cooperation' is {}, allowed: a mapping of one level"),
+        ({"cooperation": ["on"]}, "grid: axis 'cooperation' is ['on'], allowed"),
+        ({"cooperation": {"on": 3}}, "grid: a level is 3, allowed: interventions, or None"),
+    ):
+        with pytest.raises(ScenarioError, match=re.escape(said)):
+            grid(axes)
 
 
 def test_a_percent_takes_the_place_of_a_named_priors_size():

@@ -396,7 +396,8 @@ def _write(
     import pandas as pd
 
     from odforecast.hub import scenario_tasks, scenarios_to_hub, write_hub, write_tasks
-    from odforecast.report import scenario_figures as figures
+    from odforecast.plot import averted, overlay, prevented
+    from odforecast.report.scenario_figures import prior_figure, short_titles
     from odforecast.scenario import dump_scenarios
 
     out.mkdir(parents=True)
@@ -426,10 +427,16 @@ def _write(
             with replacing(out / f"{name}.csv") as part:
                 for_spreadsheets(table).to_csv(part, index=False, lineterminator="\n")
     where = projection.baseline.locations[0]
-    drawn = {f"prior_{s.name}": figures.prior_figure(s)
+    drawn = {f"prior_{s.name}": prior_figure(s)
              for s in projection.scenarios if not s.is_null}  # fmt: skip
-    drawn["fan"] = figures.fan_figure(projection, where, panel)
-    drawn["averted"] = figures.averted_figure(projection, where)
+    titles = short_titles(projection)
+    for name, axes in (
+        ("options", prevented(projection, where, titles=titles)),
+        ("fan", overlay(projection, where, history=panel, titles=titles)),
+        ("averted", averted(projection, where, titles=titles)),
+    ):
+        if (figure := axes.get_figure(root=True)) is not None:
+            drawn[name] = figure
     for name, figure in drawn.items():
         with replacing(out / "figures" / f"{name}.svg") as part:
             figure.savefig(part, format="svg")

@@ -17,7 +17,6 @@ from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS
 from odforecast.panel import Floats, Panel
 from odforecast.plot import checks
-from odforecast.scenario.answer import scenario_title
 from odforecast.scenario.effects import Estimator, EventPosterior, EventSummary
 from odforecast.scenario.intervention import ALL, NATION, Intervention
 from odforecast.scenario.past import (
@@ -136,18 +135,16 @@ def power_text(projection: Projection, after: int = 18, location: str = NATION) 
         if location in part.baseline.locations:
             watched["deaths with synthetic opioids alone"] = part
     after = int(min(after, projection.baseline.horizons[-1]))
-    lines = []
-    for s in projection.scenarios:
-        if not s.is_null:
-            found = [
-                f"{100 * power(p, s.name, after, location=location):.0f}% on {name}"
-                for name, p in watched.items()
-            ]
-            lines.append(f"{scenario_title(s)}: {' and '.join(found)}.")
+    names = [s.name for s in projection.scenarios if not s.is_null]
+    found = []
+    for watch, p in watched.items():
+        chances = sorted(round(100 * power(p, n, after, location=location)) for n in names)
+        ends = " to ".join(f"{x}%" for x in dict.fromkeys((chances[0], chances[-1])))
+        found.append(f"{ends} on {watch}")
     return (
-        f"The chance that the count of the 12 months ending {after} months ahead shows the change, "
-        f"if one false alarm in 20 is accepted. {' '.join(lines)} Without any change it is 5%. So "
-        "deaths alone will not tell; the purity of fentanyl and the prices of precursors would."
+        "Deaths alone will not tell: purity of fentanyl and prices of precursors would. The chance "
+        f"that the 12-month count {after} months ahead shows a change, if one false alarm in 20 is "
+        f"accepted, is {' and '.join(found)}. Without any change it is 5%."
     )
 
 

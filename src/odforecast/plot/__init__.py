@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from odforecast.plot.fans import counts as counts
     from odforecast.plot.fans import fan as fan
     from odforecast.plot.fans import small_multiples as small_multiples
+    from odforecast.plot.options import prevented as prevented
     from odforecast.plot.output import alt_text as alt_text
     from odforecast.plot.output import save as save
     from odforecast.plot.page import inline as inline
@@ -54,6 +55,7 @@ _HOME = {
         "comparison": "pairwise skill",
         "county_map": "map",
         "fans": "counts fan small_multiples",
+        "options": "prevented",
         "output": "alt_text save",
         "page": "inline",
         "past": "errors said_and_came",

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,40 +14,24 @@ import pandas as pd
 from odforecast.errors import ScenarioError
 from odforecast.forecast import Forecast
 from odforecast.forecast.tables import of_counties, published_on, refuse_counties
-from odforecast.forecast.text import keep_local, own_counts, place_name, text
+from odforecast.forecast.text import keep_local, own_counts, place_name
 from odforecast.io import replacing
-from odforecast.names import ALL_DRUGS
 from odforecast.panel import Panel
-from odforecast.report.page import picture, render
+from odforecast.report.page import render
 from odforecast.report.page.annex import annex
-from odforecast.report.page.answer import answer_table, assumed, reading, scope_of, sure, years
-from odforecast.report.page.believe import limits, mind, skill_table, sources_of
+from odforecast.report.page.answer import first_page
+from odforecast.report.page.believe import Skill, of_place, second_page
 from odforecast.report.page.render import GENERATOR
-from odforecast.report.record import past_record
-from odforecast.report.words import GRADES
-from odforecast.say import day_name, deaths_of, month_name
+from odforecast.report.words import when
+from odforecast.say import day_name, old_data
 from odforecast.scenario import CAVEAT, Projection, Scenario, Track
-from odforecast.scenario.answer import (
-    CLASS_WARNING,
-    answers,
-    begun_text,
-    located,
-    scenario_title,
-    sentences,
-)
+from odforecast.scenario.answer import CLASS_WARNING, located, scenario_title
 from odforecast.scenario.intervention import ALL, NATION
 from odforecast.version import __version__
 
 #: The brief of all places, and what it leaves out.
 BRIEF = "brief.html"
 ANNEX = "brief-annex.html"
-
-Skill = str | pd.DataFrame
-
-_FIGURE = (
-    "Black: counted. Gray, dashed: without the measure. Color: with it, from the dotted line on. "
-    "Means, and 90% intervals."
-)
 
 
 def write_brief(
@@ -63,14 +47,14 @@ def write_brief(
 ) -> str:
     """HTML of the brief: the answer for each place on a page, and why to believe it on another.
 
-    Printed, that is two pages for one place and up to three scenarios; more of them make it longer.
+    Printed, that is two pages for one place and up to five options; more of them make it longer.
 
     Parameters
     ----------
     projection : Projection
         With the location in it.
     panel : Panel, optional
-        Reported counts, drawn before the fans; default: the forecast's own.
+        Whose deaths are counted; default: the forecast's own.
     location : str or iterable of str
         Whose numbers the brief gives, by any of their names.
     skill : str, DataFrame, or mapping of location to one, optional
@@ -78,7 +62,8 @@ def write_brief(
         it is. Default: the record of the default model that ships; for another model one line
         says how to find out.
     clocks : sequence of Track
-        Of scenarios that have begun: a line each, on the page of their location.
+        Of scenarios that have begun: a line each, on the page of their location, and the first
+        month in which the scenario would show.
     stylesheet : path, optional
         A style sheet instead of the library's own.
     paper : {"letter", "a4"}
@@ -103,82 +88,37 @@ def write_brief(
     refuse_counties(projection.baseline, "briefs")
     keep_local(projection.baseline, "a page", own)
     chosen, codes = _chosen(projection), _codes(projection, location)
-    sources, references = sources_of(chosen)
-    context = {
-        "title": _question(chosen, codes),
-        "subtitle": f"Data as published by {day_name(published_on(projection.baseline))}.",
-        "scope": scope_of(chosen),
-        "assumptions": [assumed(s, x, chosen) for s in chosen for x in s.interventions],
+    title = _title(chosen, codes, projection.baseline)
+    asked = next((s.question for s in chosen if s.question), "")
+    dates = {when(x) for s in chosen for x in s.interventions}
+    begins = f"in {dates.pop()}" if len(dates) == 1 else "on different dates"
+    what = "Options begin" if len(chosen) > 1 else "It begins"
+    places = []
+    for code in codes:
+        one = projection.select([code])
+        given = skill.get(code) if isinstance(skill, Mapping) else skill
+        here = {"key": _slug(code), "place": place_name(code)}
+        clock = [t for t in clocks if t.location == code]
+        places.append(here | first_page(one, chosen, panel, clock) | of_place(one, chosen, given))
+    released = published_on(projection.baseline)
+    context: dict[str, object] = {
+        "title": title,
+        "old": old_data(released, dt.date.today()),
+        "subtitle": f"{what} {begins}. CDC data of {day_name(released)}.",
+        "question": "" if asked == title else asked,
         "caveat": CAVEAT,
-        "places": [
-            _place(projection, chosen, code, panel, skill.get(code) if isinstance(skill, Mapping)
-                   else skill, clocks)
-            for code in codes
-        ],
-        "sources": sources,
-        "references": references,
-        "grades": GRADES[0].upper() + GRADES[1:],
-        "limits": limits(projection, chosen),
+        "places": places,
         "made": made(projection.baseline),
         "annex": ANNEX,
-    }  # fmt: skip
-    return render("brief", context, stylesheet=stylesheet, paper=paper)
-
-
-def _place(
-    projection: Projection,
-    chosen: Sequence[Scenario],
-    code: str,
-    panel: Panel | None,
-    skill: Skill | None,
-    clocks: Sequence[Track],
-) -> dict[str, object]:
-    """What the brief shows of one place."""
-    from odforecast.report import scenario_figures as draw
-
-    one = projection.select([code])
-    baseline, place = one.baseline, place_name(code)
-    panel = baseline.panel if panel is None else panel
-    deaths = deaths_of(ALL_DRUGS if baseline.panel is None else baseline.panel.indicator)
-    found = answers(one, code)
-    said, shown = _skill(skill, baseline, code)
-    return {
-        "key": _slug(code),
-        "place": place,
-        "until": month_name(baseline.months[-1]),
-        "lead": sentences(found[0], deaths) if len(found) == 1 else "",
-        "answers": answer_table(found),
-        "reading": reading(found, deaths)
-        + begun_text(chosen, baseline)
-        + "".join(f" {t.brief_line()}" for t in clocks if t.location == code),
-        "figure": picture(
-            partial(draw.fan_figure, one, code, panel),
-            f"Deaths in 12 months in {place}, with and without what is assumed",
-            _FIGURE,
-        ),
-        "years": years(one, chosen, code),
-        "standing": text(baseline, code, errors=False),  # they have a table below
-        "sure": sure(baseline, chosen),
-        "skill_text": said,
-        "skill_table": None if shown is None else skill_table(shown),
-        "skill_command": f"odforecast backtest --locations {code} --out results",
-        "mind": mind(one, chosen),
     }
+    context |= second_page(projection, chosen)
+    return render("brief", context, stylesheet=stylesheet, paper=paper)
 
 
 def _caveat(chosen: Sequence[Scenario]) -> str:
     """What must stand on every page; CDC's warning on those about a class."""
     of_class = any(x.scope != ALL for s in chosen for x in s.interventions)
     return f"{CAVEAT} {CLASS_WARNING}" if of_class else CAVEAT
-
-
-def _skill(given: Skill | None, baseline: Forecast, code: str) -> tuple[str, pd.DataFrame | None]:
-    """Words and a table on past errors, either of which may be empty."""
-    if isinstance(given, str):
-        return given, None
-    if given is not None:
-        return "", given
-    return past_record(baseline, code) or ("", None)
 
 
 def write_briefs(
@@ -240,7 +180,7 @@ def write_briefs(
     )
     chosen, codes = _chosen(projection), _codes(projection, asked)
     context = annex(projection, codes, exposures, posterior_sds or {}, waiting)
-    head = {"title": f"Technical annex: {_question(chosen, codes)}"}
+    head = {"title": f"Technical annex: {_title(chosen, codes, projection.baseline)}"}
     head |= {"subtitle": made(projection.baseline), "caveat": _caveat(chosen)}
     return _write(Path(folder), {BRIEF: page, ANNEX: render("annex", {**head, **context}, **look)})
 
@@ -292,16 +232,20 @@ def _slug(code: str) -> str:
     return re.sub(r"[^A-Za-z0-9]+", "-", code).strip("-") or "place"
 
 
-def _question(chosen: Sequence[Scenario], codes: Sequence[str]) -> str:
-    if asked := next((s.question for s in chosen if s.question), ""):
-        return asked
+def _title(chosen: Sequence[Scenario], codes: Sequence[str], baseline: Forecast) -> str:
+    """What the brief is of: the scenario, or how many, the places, and the years."""
     many = len(chosen)
-    what = f"What {_NUMBERS.get(many, many)} scenarios" if many > 1 else scenario_title(chosen[0])
+    what = f"What {_NUMBERS.get(many, many)} options" if many > 1 else scenario_title(chosen[0])
     places = [place_name(code) for code in codes[:3]]
     where = " and ".join(filter(None, [", ".join(places[:-1]), places[-1]]))
     if len(codes) > len(places):
         where = f"{len(codes)} places"
-    return f"{what}{'' if many > 1 else ': what it'} could mean for overdose deaths in {where}"
+    first = min(x.onset[0] for s in chosen for x in s.interventions).astype("datetime64[Y]")
+    years = dict.fromkeys(map(str, (first, baseline.months[-1].astype("datetime64[Y]"))))
+    return (
+        f"{what}{'' if many > 1 else ': what it'} could mean for overdose deaths in {where}, "
+        f"{'–'.join(years)}"
+    )
 
 
 _NUMBERS = dict(enumerate(("two", "three", "four", "five", "six", "seven", "eight", "nine"), 2))

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from odforecast.panel import Panel
-from odforecast.plot.scenarios import averted, colors_of, overlay
+from odforecast.errors import ScenarioError
 from odforecast.plot.style import BLUE, ORANGE, SMALL, canvas, literal, quiet, thousands
 from odforecast.scenario import Projection, Scenario
 from odforecast.scenario.answer import scenario_title
@@ -22,10 +21,9 @@ from odforecast.seeds import seed_from
 PRIOR_DRAWS = 4000
 
 
-def colours(projection: Projection) -> dict[str, str]:
-    """One colour per scenario; grey for the status quo."""
-    null = next((s.name for s in projection.scenarios if s.is_null), None)
-    return colors_of(projection.names, null)
+def short_titles(projection: Projection) -> dict[str, str]:
+    """What figures call the scenarios: their titles, cut where they are long."""
+    return {s.name: shorten(scenario_title(s), 60, placeholder=" …") for s in projection.scenarios}
 
 
 def prior_figure(scenario: Scenario) -> Figure:
@@ -39,8 +37,6 @@ def prior_figure(scenario: Scenario) -> Figure:
     ScenarioError
         If the scenario is null.
     """
-    from odforecast.errors import ScenarioError
-
     if scenario.is_null:
         raise ScenarioError("null has no priors to draw")
     n = len(scenario.interventions)
@@ -82,61 +78,6 @@ def _course(axes: Any, x: Intervention) -> None:
     axes.axhline(0.0, color="black", linewidth=0.8)
     axes.set_xlabel(f"months after {x.onset[0]} (mean, 50 and 90%)", fontsize=SMALL)
     axes.set_ylabel("change of deaths, %", fontsize=SMALL)
-
-
-def fan_figure(
-    projection: Projection, location: str = NATION, panel: Panel | None = None
-) -> Figure:
-    """12-month-ending deaths, one fan per scenario beside the status quo's.
-
-    Lines are means: what a scenario changes is a mixture of working and doing nothing, and its
-    median would say neither. Bands hold 90% of the draws.
-
-    Parameters
-    ----------
-    projection : Projection
-        With the location in it.
-    location : str
-        CDC code.
-    panel : Panel, optional
-        Its reported counts are drawn before the fans.
-
-    Returns
-    -------
-    matplotlib Figure
-        Each drawn by :func:`odforecast.plot.overlay`.
-    """
-    titles = {s.name: scenario_title(s) for s in projection.scenarios}
-    others = [s.name for s in projection.scenarios if not s.is_null] or [projection.names[0]]
-    n_cols = min(len(others), 3)
-    n_rows = -(-len(others) // n_cols)
-    height = 0.1 + (2.2 if n_cols == 1 else 1.4) * n_rows
-    figure = Figure(figsize=(7.3, height), layout="constrained")
-    grid = figure.subplots(n_rows, n_cols, sharex=True, sharey=True, squeeze=False)
-    shade = colours(projection)
-    # Without a panel no history is drawn, though the projection has one.
-    keywords = {"months": 0} if panel is None else {"history": panel}
-    for axes, name in zip(grid.flat, others):
-        overlay(projection, location, axes=axes, scenarios=[name], titles=titles, **keywords)
-        for text in [t for t in axes.texts if t.get_gid() != ".level"]:
-            text.remove()
-        title = literal(shorten(titles[name], 100 // n_cols, placeholder=" …"))
-        axes.set_title(title, fontsize=SMALL, loc="left", color=shade[name], pad=6)
-        axes.label_outer()
-    for axes in grid.flat[len(others) :]:
-        axes.set_visible(False)
-    figure.supylabel("deaths in 12 months", fontsize=SMALL)
-    return figure
-
-
-def averted_figure(projection: Projection, location: str = NATION) -> Figure:
-    """Deaths averted by scenario and calendar year, and in all: mean and 90% interval."""
-    titles = {
-        s.name: shorten(scenario_title(s), 60, placeholder=" …") for s in projection.scenarios
-    }
-    figure, axes = canvas(7.2, 3.6)
-    averted(projection, location, axes=axes, titles=titles)
-    return figure
 
 
 def tornado_figure(table: pd.DataFrame) -> Figure:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from odforecast.errors import ScenarioError
 from odforecast.forecast.text import place_name
 from odforecast.names import ALL_DRUGS
-from odforecast.say import about, chance, deaths_of, month_name, percent, rounded, step_of
+from odforecast.say import about, chance, deaths_of, month_name, percent, two_digits
 from odforecast.scenario import drawing
 from odforecast.scenario.catalogue import CAVEAT, prior_names, prior_title
 from odforecast.scenario.intervention import ALL, Intervention
@@ -193,30 +193,27 @@ def scenario_title(scenario: Scenario) -> str:
     return words[:1].upper() + words[1:]
 
 
-def fewer_or_more(averted: float, step: float = 1.0) -> str:
+def fewer_or_more(averted: float) -> str:
     """Deaths averted, as fewer or more deaths.
 
     Examples
     --------
-    >>> fewer_or_more(8_912, 1_000), fewer_or_more(-38, 10), fewer_or_more(0.2)
-    ('9,000 fewer', '40 more', 'no change')
+    >>> fewer_or_more(8_912), fewer_or_more(-38), fewer_or_more(0.2)
+    ('8,900 fewer', '38 more', 'no change')
     """
-    size = rounded(abs(averted), step)
-    if size == "0":
-        return "no change"
-    return f"{size} {'fewer' if averted > 0 else 'more'}"
+    size = two_digits(averted)
+    return "no change" if size == "0" else f"{size} {'fewer' if averted > 0 else 'more'}"
 
 
-def fewer_to_more(low: float, high: float, step: float | None = None) -> str:
+def fewer_to_more(low: float, high: float) -> str:
     """An interval of deaths averted, as fewer or more deaths.
 
     Examples
     --------
     >>> fewer_to_more(1_912, 9_051), fewer_to_more(-212, 951), fewer_to_more(-900, -20)
-    ('1,900 to 9,100 fewer', '200 more to 1,000 fewer', '20 to 900 more')
+    ('1,900 to 9,100 fewer', '210 more to 950 fewer', '20 to 900 more')
     """
-    unit = step_of(low, high) if step is None else step
-    near, far = rounded(abs(low), unit), rounded(abs(high), unit)
+    near, far = two_digits(low), two_digits(high)
     if near == far == "0":
         return "no change"
     if low >= 0 or near == "0":
@@ -255,8 +252,6 @@ def answers(projection: Projection, location: str | None = None) -> tuple[Answer
     out = []
     for row in table.to_dict("records"):
         scenario = projection.scenario(str(row["scenario_id"]))
-        low, high = row["averted_q05"], row["averted_q95"]
-        step = step_of(low, high)
         owners = dict.fromkeys(x.owner for x in judged(scenario))
         out.append(
             Answer(
@@ -273,8 +268,8 @@ def answers(projection: Projection, location: str | None = None) -> tuple[Answer
                     for r in parts[parts["scenario_id"] == scenario.name].to_dict("records")
                 ),
                 owner="; ".join(owners),
-                combined=fewer_or_more(row["averted_mean"], step),
-                combined_range=fewer_to_more(low, high, step),
+                combined=fewer_or_more(row["averted_mean"]),
+                combined_range=fewer_to_more(row["averted_q05"], row["averted_q95"]),
                 combined_percent=percent(row["percent_mean"]),
                 given=", ".join(
                     x.name.replace("-", " ")
@@ -290,8 +285,7 @@ def _in_words(mean: float, low: float, high: float) -> tuple[str, str]:
     """A mean and its interval; where there are too few draws for one, that more are needed."""
     if np.isnan(low):
         return "too few draws to say", ""
-    step = step_of(low, high)
-    return fewer_or_more(mean, step), fewer_to_more(low, high, step)
+    return fewer_or_more(mean), fewer_to_more(low, high)
 
 
 def located(projection: Projection, location: str | None = None) -> str:

@@ -26,7 +26,7 @@ CAVEAT = (
 )
 
 #: Keys of a prior that no scenario file has.
-_OWN_KEYS = ("title", "kind", "finding", "parts")
+_OWN_KEYS = ("title", "kind", "finding", "why", "parts")
 
 
 def events() -> pd.DataFrame:
@@ -114,6 +114,14 @@ def prior_kind(name: str) -> str:
 def prior_parts(name: str) -> dict[str, float]:
     """The named parts of a prior: works, nothing, backfires; or rises, nothing."""
     return dict(_prior(name)["parts"])
+
+
+def plain_reason(source: str, note: str) -> str:
+    """What an assumption rests on: of a named prior, in the library's plain words."""
+    known = next((x for x in library()["priors"].values() if x["note"] == note), None)
+    if known is None:
+        return ". ".join(t.rstrip(".") for t in (source, note) if t)
+    return str(known["why"] if source == known["source"] else f"{source}. {known['why']}")
 
 
 def levers() -> pd.DataFrame:

@@ -22,6 +22,7 @@ from odforecast.scenario import grammar
 from odforecast.scenario.catalogue import prior_table
 from odforecast.scenario.grammar import CHANCE, FORMS, SIZES, check_keys
 from odforecast.scenario.intervention import NULL, Intervention, Rebound, Scenario
+from odforecast.scenario.priors import Judgements
 from odforecast.scenario.wording import shown
 
 #: What a file says in place of interventions where nothing is assumed.
@@ -117,8 +118,11 @@ def dump_scenarios(scenarios: Scenario | Sequence[Scenario], suffix: str = ".yam
     if isinstance(scenarios, Scenario):
         plain = _written(scenarios)
     else:
-        if not scenarios:
-            raise ScenarioError("no scenario is given, allowed: one or more")
+        given = scenarios if isinstance(scenarios, Sequence) else (None,)
+        if not given or not all(isinstance(s, Scenario) for s in given):
+            raise ScenarioError(
+                f"scenarios is {shown(scenarios)}, allowed: a Scenario, or a list of one or more"
+            )
         plain = {"scenarios": list(map(_written, _distinct(tuple(scenarios))))}
     if suffix == ".toml":
         import tomli_w
@@ -137,7 +141,11 @@ def write_scenarios(path: str | Path, scenarios: Scenario | Sequence[Scenario]) 
     """Write a scenario file; the suffix decides between YAML and TOML."""
     path = Path(path)
     _check_suffix(path.suffix)
-    path.write_text(dump_scenarios(scenarios, path.suffix), encoding="utf-8")
+    text = dump_scenarios(scenarios, path.suffix)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ScenarioError(f"cannot write {of_path(path)}: {error.strerror}") from error
     return path
 
 
@@ -229,7 +237,8 @@ def _intervention(plain: object, where: str) -> Intervention:
         if any(key in given for key in SIZES):
             base = {key: value for key, value in base.items() if key not in SIZES}
         if "p_null" in given:  # then the chances are no longer the library's
-            base = {**base, "belief": "The judgement of whoever asked"}
+            judged = isinstance(given["p_null"], Mapping | Judgements)
+            base = {**base, "belief": "" if judged else "The judgement of whoever asked"}
         given = {**base, **given}
     if "name" not in given:
         raise ScenarioError(

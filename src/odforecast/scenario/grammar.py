@@ -23,6 +23,7 @@ from odforecast.names import INDICATOR_NAMES
 from odforecast.say import plain
 from odforecast.scenario.catalogue import prior_names, prior_table
 from odforecast.scenario.priors import (
+    LARGEST,
     LEAST,
     MOST_DOSE,
     PARAMETERS,
@@ -30,7 +31,10 @@ from odforecast.scenario.priors import (
     PRIORS,
     Dose,
     Fixed,
+    Judgement,
+    Judgements,
     Percent,
+    PooledChance,
     Prior,
     Quantiles,
     as_prior,
@@ -54,16 +58,14 @@ MOST_EXPOSED = 5.0
 #: Log rate ratios whose middle lies outside are taken for a slip: 80% fewer, five times as many.
 LARGEST_SIZE = 1.61
 
-#: Range of a distribution's parameters: outside it, its percentiles are no numbers any more.
-SMALLEST, LARGEST = 1e-6, 1e6
-
 #: What a region's own lag may have been in earlier files: nothing, or what named priors had.
 OLD_LAGS = (0, {"uniform": [0, 1]}, {"uniform": {"low": 0, "high": 1}})
 
 #: Keys that give the size; one of them.
 SIZES = ("size", "percent", "dose")
 
-_KINDS = (*PRIORS, "quantiles")
+_KINDS = (*PRIORS, "quantiles", "judgements")
+_PERSON = ("who", "date", "quartiles", "weight")
 _EXAMPLES = "such as {normal: [-0.1, 0.1]}"
 _PERCENT = re.compile(
     r"\s*([-+−]?)\s*([0-9]{1,9}(?:\.[0-9]{0,25})?(?:[eE][-+]?[0-9]{1,2})?)\s*%\s*"
@@ -141,13 +143,19 @@ def read_prior(
             f"{where}: unknown distribution {shown(kind)}{meant}",
             hint=f"allowed: {', '.join(_KINDS)}",
         )
-    at = f"{where}.quantiles" if kind == "quantiles" else where
+    at = f"{where}.{kind}" if kind in ("quantiles", "judgements") else where
     try:
+        if kind == "judgements":
+            return _judgements(given, at, read, scale)
         if kind == "quantiles":
             return Quantiles(_points(given, at, read), scale)
         return PRIORS[kind](*_numbers(kind, given, where, read))
     except ScenarioError as error:
-        said = error.message if error.message.startswith(at) else f"{at}: {error.message}"
+        said = error.message
+        if said.startswith("judgements["):
+            said = f"{where}.{said}"
+        elif not said.startswith(at):
+            said = f"{at}: {said}"
         raise ScenarioError(said, hint=error.hint) from error
 
 
@@ -168,12 +176,40 @@ def _numbers(kind: str, given: object, where: str, read: Reader) -> list[float]:
         raise ScenarioError(
             f"{where}: {kind} is {shown(given)}, allowed: {len(keys)} numbers ({', '.join(keys)})"
         )
-    if any(x and not SMALLEST <= abs(x) <= LARGEST for x in numbers):
-        raise ScenarioError(
-            f"{where}: {kind} is {shown(given)}, allowed: numbers from {SMALLEST:g} to "
-            f"{LARGEST:g} in size, and 0"
-        )
     return numbers
+
+
+def _day(value: object) -> Any:
+    """A day as text: TOML has days of its own."""
+    return value.isoformat() if type(value) is dt.date else value
+
+
+def _judgements(given: object, where: str, read: Reader, scale: str) -> Judgements:
+    """What several people judged, each with a name, a date and three quartiles."""
+    if not isinstance(given, list) or not given:
+        raise ScenarioError(f"{where} is {shown(given)}, allowed: a list of one or more people")
+    people = []
+    for i, each in enumerate(given, 1):
+        at = f"{where}[{i}]"
+        if not isinstance(each, Mapping):
+            raise ScenarioError(f"{at} is {shown(each)}, allowed: {', '.join(_PERSON)}")
+        check_keys(each, _PERSON, at)
+        if missing := [key for key in _PERSON[:3] if key not in each]:
+            raise ScenarioError(f"{at}: key {missing[0]!r} is missing")
+        said = each["quartiles"]
+        values = [read(v) for v in said] if isinstance(said, list) else []
+        weight = each.get("weight", 1.0)
+        try:
+            people.append(
+                Judgement(
+                    each["who"], _day(each["date"]),
+                    said if None in values or len(values) != 3 else values,
+                    weight if (number := share(weight)) is None else number,
+                )
+            )  # fmt: skip
+        except ScenarioError as error:
+            raise ScenarioError(f"{at}: {error.message}", hint=error.hint) from error
+    return Judgements(people, scale)
 
 
 def _points(given: object, where: str, read: Reader) -> list[tuple[float, float]]:
@@ -209,7 +245,7 @@ def _level(key: object) -> float | None:
 def _bare_inside(value: object) -> bool:
     """Whether a number other than 0 stands there without a percent sign."""
     if isinstance(value, Mapping):
-        return any(map(_bare_inside, value.values()))
+        return any(_bare_inside(v) for key, v in value.items() if key != "weight")
     if isinstance(value, list | tuple):
         return any(map(_bare_inside, value))
     return bool(bare(value))
@@ -279,7 +315,8 @@ def _quantity(low: float, high: float, unit: str, none: bool = False) -> Form:
         """A prior, whatever its range."""
         if none and (value is None or value == "none"):
             return None
-        return read_prior(value, where, share if unit_scale else bare, scale)
+        return read_prior(_part(value, where) if unit_scale else value, where,
+                          share if unit_scale else bare, scale)  # fmt: skip
 
     def held(value: Any, where: str) -> Prior | None:
         """The prior that a value is, if it lies in the range."""
@@ -321,7 +358,7 @@ _LOG_RATIO = _quantity(-5.0, 5.0, "percent")
 
 def _scaled(prior: Prior, scale: str, where: str) -> Prior:
     """The same, its quantiles fitted on the scale of the quantity: a file says no other."""
-    if not isinstance(prior, Quantiles) or prior.scale == scale:
+    if not isinstance(prior, Quantiles | Judgements) or prior.scale == scale:
         return prior
     try:
         return replace(prior, scale=scale)
@@ -348,9 +385,12 @@ def _size(value: object, where: str) -> Prior:
     prior: Prior = _LOG_RATIO.held(value, where)
     middle = float(prior.ppf(np.array(0.5)))
     if abs(middle) > LARGEST_SIZE:
+        low, high = (round(float(100 * np.expm1(x))) for x in (-LARGEST_SIZE, LARGEST_SIZE))
         raise ScenarioError(
             f"{where} is {prior}, {100 * np.expm1(middle):+,.0f}% deaths at full effect",
-            hint="size is a log rate ratio, -0.36 for 30% fewer; or write percent: -30",
+            hint=f"allowed: a median from {low} to {high} percent"
+            if isinstance(prior, Percent | Dose)
+            else "size is a log rate ratio, -0.36 for 30% fewer; or write percent: -30",
         )
     return prior
 
@@ -395,12 +435,31 @@ def _read_dose(value: object, where: str) -> Dose:
     return Dose(change, _ELASTICITY.held(_ELASTICITY.read(value["elasticity"], at), at))
 
 
+def _part(value: Any, where: str) -> Any:
+    """A value of a share; a percent of more than all is refused as it was written."""
+    number = percent_of(value)
+    if number is not None and not 0 <= number <= 100:
+        raise ScenarioError(f"{where} is {shown(value)}, allowed: 0% to 100%")
+    return value
+
+
 def _read_share(value: object, where: str) -> object:  # noqa: ARG001
     number = share(value)
     return value if number is None else number
 
 
+def _read_chance(value: object, where: str) -> object:
+    if isinstance(value, Mapping):
+        check_keys(value, ("judgements",), where)
+        return read_prior(value, where, share, "unit")
+    return _read_share(_part(value, where), where)
+
+
 def _chance(value: object, where: str) -> float:
+    if isinstance(value, Judgements):
+        value = PooledChance(_scaled(value, "unit", where))  # type: ignore[arg-type]
+    if isinstance(value, PooledChance):
+        return value
     if not is_number(value):
         raise ScenarioError(
             f"{where} is {shown(value)}, allowed: a number from 0 to 1, or a percent"
@@ -500,8 +559,9 @@ _BETWEEN = {"type": "array", "items": _ref("month"), "minItems": 2, "maxItems": 
 
 TEXT = _native(Annotated[str, Meta(max_length=MAX_TEXT)], f"text of up to {MAX_TEXT:,} characters")
 CHANCE = Form(
-    _any({"type": "number", "minimum": 0, "maximum": 1}, _PERCENT_TEXT), _read_share, _chance
-)
+    _any({"type": "number", "minimum": 0, "maximum": 1}, _PERCENT_TEXT, _ref("judged-chance")),
+    _read_chance, _chance,
+)  # fmt: skip
 SIZE = Form(
     _any(
         {"type": "number", "minimum": -LARGEST_SIZE, "maximum": LARGEST_SIZE}, _ref("distribution")
@@ -588,6 +648,9 @@ class Intervention(msgspec.Struct, forbid_unknown_fields=True):
     rebound: Annotated[Rebound | Literal["none"] | None,
                        Meta(description="Substitution after a success")]  # fmt: skip
     backfire: Annotated[Any, TEXT.says("By what mechanism it could raise deaths")]
+    needs: Annotated[Any, TEXT.says("What it needs, and from whom")]
+    sign: Annotated[Any, TEXT.says("The earliest sign that it works, and when")]
+    stop: Annotated[Any, TEXT.says("What would be a reason to stop")]
     source: Annotated[Any, TEXT.says("Where the assumption comes from")]
     note: Annotated[Any, TEXT.says("Whatever else")]
     references: Annotated[Any, REFERENCES.says("The works cited, in full")]
@@ -704,6 +767,7 @@ def json_schema() -> Schema:
         "else": _ref("Scenario"),
         "$defs": {
             **defs,
+            "judged-chance": _judged(_any(number, _PERCENT_TEXT)),
             "distribution": _distribution(number),
             "distribution-or-percents": _distribution(_any(number, _PERCENT_TEXT)),
             "percent-text": {"type": "string", "pattern": f"^{_PERCENT.pattern}$"},
@@ -727,4 +791,14 @@ def _distribution(number: Schema) -> Schema:
         "propertyNames": {"pattern": rf"^({_PERCENT.pattern}|\s*0?\.[0-9]{{1,12}}\s*){_END}"},
         "additionalProperties": number,
     }
-    return _any(*kinds, _exactly({"quantiles": said}))
+    return _any(*kinds, _exactly({"quantiles": said}), _judged(number))
+
+
+def _judged(number: Schema) -> Schema:
+    """What several people judged."""
+    quartiles = {"type": "array", "items": number, "minItems": 3, "maxItems": 3}
+    weight = _any({"type": "number", "exclusiveMinimum": 0}, _PERCENT_TEXT)
+    text = {"type": "string", "minLength": 1}
+    person = _exactly({"who": text, "date": text, "quartiles": quartiles})
+    person["properties"]["weight"] = weight
+    return _exactly({"judgements": {"type": "array", "minItems": 1, "items": person}})

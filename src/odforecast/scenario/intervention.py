@@ -36,7 +36,7 @@ from odforecast.say import card, html_table, steady
 from odforecast.scenario import drawing, grammar
 from odforecast.scenario.grammar import ALL as ALL
 from odforecast.scenario.grammar import FORMS
-from odforecast.scenario.priors import Fixed, Prior, SpikeSlab, Uniform, is_number
+from odforecast.scenario.priors import Fixed, PooledChance, Prior, SpikeSlab, Uniform, is_number
 from odforecast.scenario.wording import nearest, shown
 from odforecast.seeds import content_hash
 
@@ -104,7 +104,7 @@ class Intervention:
         Whose deaths it changes: ``"all-drugs"``, or a class such as ``"T40.4"``. Of a class,
         each draw's own deaths of that class change, and all deaths by as many.
     p_null : float
-        Probability that it has no effect.
+        Probability that it has no effect; or :class:`Judgements`, whose mean it then is.
     belief : str
         Whose judgement the chances are; ``"none"``: a what-if, whose answer holds given that it
         works and has no chances.
@@ -133,6 +133,9 @@ class Intervention:
         Where the assumption comes from, and how good the evidence is.
     references : tuple of str
         The works cited, in full.
+    needs, sign, stop : str
+        For a decision: what it needs and from whom, the earliest sign that it works, and what would
+        be a reason to stop.
 
     Examples
     --------
@@ -169,6 +172,9 @@ class Intervention:
     note: str = ""
     references: tuple[str, ...] = ()
     belief: str = ""
+    needs: str = ""
+    sign: str = ""
+    stop: str = ""
 
     def __post_init__(self) -> None:
         grammar.NAME.held(self.name, "intervention: name")
@@ -226,6 +232,10 @@ class Intervention:
     @property
     def owner(self) -> str:
         """Whose judgement its chances are."""
+        if not self.belief and isinstance(self.p_null, PooledChance):
+            first, *others = (x.who for x in self.p_null.judgements.people)
+            more = "another" if len(others) == 1 else f"{len(others)} others"
+            return f"The judgement of {first}{f' and {more}' if others else ''}"
         return self.belief or ("The judgement of whoever asked" if self.grade == "user" else
                                "Our judgement")  # fmt: skip
 
@@ -462,12 +472,10 @@ class Scenario:
     @property
     def hash(self) -> str:
         """Hash of all that is assumed, 16 hex digits; what is only for people does not count."""
-        plain = {k: v for k, v in self.to_dict().items() if k not in ("title", "question")}
+        plain = _assumed_alone(self.to_dict())
         # Files once had these too: what they say of every file keeps the hashes they had.
         gone = {"probability": 1.0, "lag_spread": 0.0}
-        plain["interventions"] = [
-            {k: v for k, v in x.items() if k != "belief"} | gone for x in plain["interventions"]
-        ]
+        plain["interventions"] = [x | gone for x in plain["interventions"]]
         return content_hash(json.dumps(plain, sort_keys=True))
 
     def to_dict(self) -> dict[str, Any]:
@@ -475,6 +483,17 @@ class Scenario:
         out: dict[str, Any] = {"name": self.name, "version": self.version}
         out |= {key: text for key in ("title", "question") if (text := getattr(self, key))}
         return out | {"interventions": [_plain(x) for x in self.interventions]}
+
+
+#: Keys for people alone, which no hash counts.
+_FOR_PEOPLE = ("title", "question", "belief", "needs", "sign", "stop", "who", "date")
+
+
+def _assumed_alone(plain: Any) -> Any:
+    """A plain form without what is only for people."""
+    if isinstance(plain, dict):
+        return {k: _assumed_alone(v) for k, v in plain.items() if k not in _FOR_PEOPLE}
+    return list(map(_assumed_alone, plain)) if isinstance(plain, list) else plain
 
 
 _COLUMNS = (
@@ -562,16 +581,29 @@ def grid(
     ... })]
     ['resumes.shock', 'resumes.calm', 'stays-off.shock', 'stays-off.calm']
     """
-    if not axes or not all(axes.values()):
-        raise ScenarioError("grid has an axis without levels, allowed: at least one level each")
+    if not isinstance(axes, Mapping) or not axes:
+        raise ScenarioError(
+            f"grid is {shown(axes)}, allowed: a mapping of axis to its levels",
+            hint='such as {"supply": {"shock": intervention, "calm": None}}',
+        )
+    for axis, levels in axes.items():
+        if not isinstance(levels, Mapping) or not levels:
+            raise ScenarioError(
+                f"grid: axis {shown(axis)} is {shown(levels)}, allowed: a mapping of one level or "
+                "more to its interventions"
+            )
     out = []
     for combination in itertools.product(*(levels.items() for levels in axes.values())):
         parts: list[Intervention] = []
         for _, what in combination:
             if isinstance(what, Intervention):
                 parts.append(what)
-            elif what is not None:
+            elif isinstance(what, Iterable):
                 parts.extend(what)
+            elif what is not None:
+                raise ScenarioError(
+                    f"grid: a level is {shown(what)}, allowed: interventions, or None"
+                )
         title = ", ".join(f"{axis}: {level}" for axis, (level, _) in zip(axes, combination))
         out.append(Scenario(".".join(level for level, _ in combination), tuple(parts), title=title))
     return tuple(out)
@@ -583,6 +615,8 @@ def _plain(x: Intervention | Rebound) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for key in FORMS[keys]:
         value = vars(x).get(key)
+        if isinstance(value, PooledChance):
+            value = value.judgements
         if isinstance(value, Prior):
             plain = value.to_dict()
             said = isinstance(plain, dict) and set(plain) <= set(grammar.SIZES)

@@ -11,6 +11,7 @@ and shares as logits, so that none falls below 0 or passes 1.
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -68,7 +69,13 @@ LEAST = -99.0
 #: The largest change of a dose, in percent.
 MOST_DOSE = 1e4
 
+#: Range of a distribution's parameters: outside it, its percentiles are no numbers any more.
+SMALLEST, LARGEST = 1e-6, 1e6
+
 _GRID = (np.arange(20_000) + 0.5) / 20_000
+_QUARTILES = (0.25, 0.5, 0.75)
+#: Most characters of a person's name or role.
+_NAME = 100
 
 
 def is_number(value: object) -> bool:
@@ -112,6 +119,11 @@ class Prior:
                 raise ScenarioError(f"{self.kind}: {key} is {value!r}, allowed: a finite number")
             if key in POSITIVE and not value > 0:
                 raise ScenarioError(f"{self.kind}: {key} is {value:g}, allowed: above 0")
+            if value and self.kind != "fixed" and not SMALLEST <= abs(value) <= LARGEST:
+                raise ScenarioError(
+                    f"{self.kind}: {key} is {value:g}, allowed: numbers from {SMALLEST:g} to "
+                    f"{LARGEST:g} in size, and 0"
+                )
 
     def _given(self) -> dict[str, float]:
         return {k: getattr(self, f.name) for k, f in zip(PARAMETERS[self.kind], fields(self))}
@@ -358,8 +370,7 @@ def _moments(prior: ByQuantiles) -> tuple[float, float]:
     return float(values.mean()), 0.0 if np.ptp(values) == 0.0 else float(values.std())
 
 
-@dataclass(frozen=True)
-class Fit:
+class Fit(NamedTuple):
     """A shifted lognormal: median, scale and lean; a normal where the lean is 0."""
 
     median: float
@@ -424,6 +435,15 @@ class Quantiles(ByQuantiles):
         """Quantile function of the fitted distribution."""
         return SCALES[self.scale].back(self.fitted.at(special.ndtri(np.asarray(u, dtype=float))))
 
+    def cdf(self, x: Floats) -> Floats:
+        """Probability that it is at most ``x``, by the fitted distribution."""
+        median, scale, lean = self.fitted
+        with np.errstate(all="ignore"):
+            z = (SCALES[self.scale].to(np.asarray(x, dtype=float)) - median) / scale
+            if lean != 0.0:
+                z = np.log1p(np.maximum(lean * z, -1.0)) / lean
+        return np.asarray(special.ndtr(z))
+
     def parameters(self) -> dict[str, float]:
         """What was said: ``"5 %"`` to value."""
         # The space is part of every scenario's hash.
@@ -447,6 +467,169 @@ class Quantiles(ByQuantiles):
 
     def __str__(self) -> str:
         return self.words()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What one person judged of a quantity.
+
+    Parameters
+    ----------
+    who : str
+        Name or role.
+    date : str
+        When it was given: ``"2025-10-02"``.
+    quartiles : sequence of three float
+        25%, 50% and 75%: as likely below as above the second, and half of the chance between the
+        first and the third.
+    weight : float
+        In proportion to those of the others.
+    """
+
+    who: str
+    date: str
+    quartiles: Any
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        named = isinstance(self.who, str) and self.who.isprintable() and self.who.strip()
+        if not named or len(self.who) > _NAME:
+            raise ScenarioError(
+                f"who is {shown(self.who)}, allowed: a name or role, up to {_NAME} printable "
+                "characters"
+            )
+        try:
+            if self.date != dt.date.fromisoformat(str(self.date)).isoformat():
+                raise ValueError
+        except ValueError as error:
+            raise ScenarioError(
+                f"date is {shown(self.date)}, allowed: a day such as 2025-10-02"
+            ) from error
+        if not is_number(self.weight) or not 0 < self.weight <= LARGEST:
+            got = f"{self.weight:g}" if is_number(self.weight) else shown(self.weight)
+            raise ScenarioError(f"weight is {got}, allowed: above 0")
+        three = self.quartiles if isinstance(self.quartiles, Sequence) else ()
+        if len(three) != 3 or not all(map(is_number, three)):
+            raise ScenarioError(
+                f"quartiles are {shown(self.quartiles)}, allowed: three numbers, the 25%, 50% and "
+                "75% points"
+            )
+        object.__setattr__(self, "quartiles", tuple(map(float, three)))
+        object.__setattr__(self, "weight", float(self.weight))
+
+
+@dataclass(frozen=True)
+class Judgements(ByQuantiles):
+    """Judgements of several people, pooled.
+
+    A distribution is fitted to each person's quartiles (:class:`Quantiles`). The pool is their
+    mixture: its distribution function is the weighted mean of theirs.
+
+    Parameters
+    ----------
+    people : sequence of Judgement
+        One or more, of different names.
+    scale : {"real", "positive", "unit"}
+        What the quantity may be, as in :class:`Quantiles`.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> from odforecast.scenario import Judgement
+    >>> pool = od.scenario.Judgements([
+    ...     Judgement("An epidemiologist", "2025-10-02", (-30, -20, -5)),
+    ...     Judgement("A chemist", "2025-10-03", (-60, -50, -40), weight=2),
+    ... ])
+    >>> print(pool)
+    pooled quartiles -54.7, -40.6, -26 of 2 people
+    """
+
+    people: Any
+    scale: str = "real"
+    kind: ClassVar[str] = "judgements"
+
+    def __post_init__(self) -> None:
+        people = tuple(self.people) if isinstance(self.people, Sequence) else ()
+        if not people or not all(isinstance(x, Judgement) for x in people):
+            raise ScenarioError(
+                f"judgements is {shown(self.people)}, allowed: a list of one or more people"
+            )
+        object.__setattr__(self, "people", people)
+        names = [x.who for x in people]
+        for i, x in enumerate(people, 1):
+            if x.who in names[: i - 1]:
+                raise ScenarioError(
+                    f"judgements[{i}]: who is {shown(x.who)}, and is there already, allowed: each "
+                    "person once"
+                )
+            try:
+                _check(tuple(zip(_QUARTILES, x.quartiles)), self.scale)
+                self.of(x)
+            except ScenarioError as error:
+                raise ScenarioError(f"judgements[{i}]: {error.message}", hint=error.hint) from error
+
+    def of(self, person: Judgement) -> Quantiles:
+        """The distribution of one person."""
+        return Quantiles(tuple(zip(_QUARTILES, person.quartiles)), self.scale)
+
+    @property
+    def weights(self) -> Floats:
+        """Share of each person in the pool; they sum to 1."""
+        given = np.array([x.weight for x in self.people])
+        return np.asarray(given / given.sum())
+
+    def ppf(self, u: Floats) -> Floats:
+        """Quantile function of the mixture, by bisection between the people's own quantiles."""
+        u = np.asarray(u, dtype=float)
+        each = [self.of(x) for x in self.people]
+        own = [x.ppf(u) for x in each]
+        low, high = np.min(own, axis=0), np.max(own, axis=0)
+        for _ in range(50):
+            middle = (low + high) / 2
+            below = sum(w * x.cdf(middle) for w, x in zip(self.weights, each)) < u
+            low, high = np.where(below, middle, low), np.where(below, high, middle)
+        return np.asarray(high)
+
+    @property
+    def mean(self) -> float:
+        """The weighted mean of the people's means."""
+        return float(self.weights @ [self.of(x).mean for x in self.people])
+
+    def parameters(self) -> dict[str, float]:
+        """Quartiles of the pool."""
+        return {_percent(p): float(v) for p, v in zip(_QUARTILES, self.ppf(np.array(_QUARTILES)))}
+
+    def to_dict(self) -> Plain:
+        """Plain form for files: who said what, and when."""
+        return {
+            "judgements": [
+                {"who": x.who, "date": x.date, "quartiles": list(x.quartiles), "weight": x.weight}
+                for x in self.people
+            ]
+        }
+
+    def words(self, unit: str = "") -> str:
+        """The pool's quartiles, every value with a unit."""
+        values = ", ".join(f"{v:.3g}{unit}" for v in self.parameters().values())
+        n = len(self.people)
+        return f"pooled quartiles {values} of {n} {'person' if n == 1 else 'people'}"
+
+    def __str__(self) -> str:
+        return self.words()
+
+
+class PooledChance(float):
+    """A chance that people judged: the mean of their pool, with the record of it."""
+
+    judgements: Judgements
+
+    def __new__(cls, judgements: Judgements) -> PooledChance:  # noqa: D102
+        made = super().__new__(cls, judgements.mean)
+        made.judgements = judgements
+        return made
+
+    def __getnewargs__(self) -> tuple[Any]:
+        return (self.judgements,)
 
 
 def _check(points: Sequence[tuple[float, float]], scale: str) -> None:
@@ -562,7 +745,7 @@ class Percent(ByQuantiles):
         return {"percent": held}
 
     def __str__(self) -> str:
-        if isinstance(self.change, Quantiles):
+        if isinstance(self.change, Quantiles | Judgements):
             return self.change.words("%")
         values = ", ".join(f"{v:g}%" for v in self.change.parameters().values())
         fixed = isinstance(self.change, Fixed)
@@ -627,6 +810,8 @@ class Dose(ByQuantiles):
 def signed(held: Any) -> Any:
     """The same plain form, every number a text with a percent sign."""
     if isinstance(held, dict):
-        return {key: signed(value) for key, value in held.items()}
+        return {key: v if key == "weight" else signed(v) for key, v in held.items()}
+    if isinstance(held, list):
+        return list(map(signed, held))
     # The space is part of every scenario's hash.
     return f"{repr(float(held)).removesuffix('.0')} %" if is_number(held) else held

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from odforecast.forecast.text import place_name
+from odforecast.panel import Floats
+from odforecast.report.page.answer import Scale, Strip
 from odforecast.report.page.parts import Picture, Table, picture
-from odforecast.say import chance, month_name
-from odforecast.scenario import Projection, attribution, identifiability, levers, tornado
-from odforecast.scenario.intervention import Intervention
+from odforecast.say import chance, day_name, month_name, shown_cell
+from odforecast.scenario import (
+    Judgements,
+    Percent,
+    Projection,
+    Scenario,
+    attribution,
+    identifiability,
+    levers,
+    tornado,
+)
 from odforecast.scenario.sensitivity import RUN_OUT
 
 Shares = Mapping[str, Mapping[str, float]]
@@ -47,102 +60,99 @@ def annex(
     waiting : DataFrame, optional
         What waiting costs, by scenario and place.
     """
-    from odforecast.report import scenario_figures as draw
+    from odforecast.report.scenario_figures import prior_figure
 
     chosen = [s for s in projection.scenarios if not s.is_null]
-    table = projection.exposure_table()
+    table, panel = projection.exposure_table(), projection.baseline.panel
     table = table[table["location"].isin(list(locations))]
     return {
-        "priors": _priors(projection, posterior_sds),
+        "priors": [t for s in chosen for t in _priors(s, posterior_sds)],
         "prior_pictures": [
-            picture(partial(draw.prior_figure, s), f"Priors of {s.name}", f"Priors of {s.name}")
+            picture(partial(prior_figure, s), f"Priors of {s.name}", f"Priors of {s.name}")
             for s in chosen
         ],
+        "judgements": [part for s in chosen for part in _judgements(s)],
         "places": list(_places(projection, locations, exposures, waiting)),
         "exposures": Table(
             ["scenario", "intervention", "location", "exposure"],
             [[*map(str, r[:3]), f"{r[3]:.3f}"] for r in table.itertuples(index=False)],
             numbers=1,
         ),
-        "levers": _frame(levers()),
-        "notes": [*projection.warnings, *_panel_notes(projection)] or ["None."],
+        "levers": Table(list(levers().columns), levers().astype(str).to_numpy().tolist()),
+        "notes": [*projection.warnings, *(() if panel is None else panel.notes)] or ["None."],
         "facts": _facts(projection),
     }
 
 
-def _panel_notes(projection: Projection) -> tuple[str, ...]:
-    panel = projection.baseline.panel
-    return () if panel is None else panel.notes
+#: What a file calls otherwise.
+_NAMES = {"p_null": "the chance of no effect", "size": "the size at full strength",
+          "lag": "months until it begins", "ramp": "months until it is full",
+          "half_life": "months until half is gone"}  # fmt: skip
 
 
-def _frame(table: pd.DataFrame) -> Table:
-    return Table(
-        [str(c) for c in table.columns],
-        [[str(v) for v in row] for row in table.itertuples(index=False)],
-    )
-
-
-def _priors(projection: Projection, sds: Mapping[str, float]) -> list[Table]:
-    """One table per intervention."""
-    out = []
-    for scenario in projection.scenarios:
-        for x in scenario.interventions:
+def _judgements(scenario: Scenario) -> Iterator[dict[str, object]]:
+    """What people judged of a scenario: a row for each, and one for the pool."""
+    for x in scenario.interventions:
+        for key, value in vars(x).items():
+            held = getattr(value, "judgements", getattr(value, "change", value))
+            held = getattr(held, "elasticity", held)
+            if not isinstance(held, Judgements):
+                continue
+            times = 100 if held.scale == "unit" else 1
+            unit = "%" if times == 100 or isinstance(value, Percent) else ""
+            named = [f"{p.who}, {day_name(date.fromisoformat(p.date))}" for p in held.people]
+            weights = [f"{w:.0%}" for w in held.weights]
+            points = [times * prior.ppf(_LEVELS) for prior in (*map(held.of, held.people), held)]
+            low, *_, high = pool = points[-1]
+            scale = Scale.over([*pool, *np.ravel([p[1:4] for p in points])], unit)
             rows = [
-                ["size (log rate ratio)", _size(x)],
-                ["chances", _chances(x)],
-                ["timing, months", _timing(x)],
-                ["who feels it", _felt(x)],
-                ["source and grade", _origin(x, sds)],
+                (who, weight, _marks(scale, p), ", ".join(_number(v, unit) for v in p[1:4]))
+                for who, weight, p in zip([*named, "Pooled"], [*weights, ""], points)
             ]
-            named = scenario.name if scenario.name == x.name else f"{scenario.name}: {x.name}"
-            out.append(Table(["assumption", "in numbers"], rows, caption=named))
-    return out
+            interval = f"90% interval {_number(low, unit)} to {_number(high, unit)}"
+            pooled = replace(rows[-1][2], outer=(scale.at(low), scale.at(high)))
+            rows[-1] = (*rows[-1][:2], pooled, f"{rows[-1][3]}\n{interval}")
+            what = _NAMES.get(key, key.replace("_", " "))
+            yield {"title": f"{scenario.name}: {what} of {x.name}", "scale": scale, "rows": rows}
 
 
-def _size(x: Intervention) -> str:
-    low, high = x.size.interval(0.9)
-    tail = "" if x.direction == "either" else f", {x.direction}s alone"
-    share = "" if x.share.mean == 1 and x.share.sd == 0 else f" × share {x.share}"
-    replaced = "" if x.replaced.mean == 0 else f"; {x.replaced} of it replaced by another drug"
-    return f"{x.size}{share}, 90% {low:+.2f} … {high:+.2f}{tail}, on {x.scope}{replaced}"
+_LEVELS = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 
 
-def _chances(x: Intervention) -> str:
-    if x.is_what_if:
-        return (
-            f"a what-if: its results hold given that it works (P(null) {x.p_null:g} in its draws)"
-        )
-    works, nothing, backfires = x.chances()
-    way = f" ({x.backfire})" if x.backfire else ""
-    return (
-        f"{x.owner}: works {works:.2f}, nothing {nothing:.2f}, backfires {backfires:.2f}{way}; "
-        f"P(null) {x.p_null:g}; direction {x.direction}"
-    )
+def _number(value: float, unit: str) -> str:
+    return f"{round(value, 1 if abs(value) < 10 else 0):g}{unit}".replace("-", "−")
 
 
-def _timing(x: Intervention) -> str:
-    onset = str(x.onset[0]) if x.onset[0] == x.onset[1] else f"{x.onset[0]} to {x.onset[1]}"
-    fade = "stays" if x.half_life is None else f"half-life {x.half_life}, residue {x.residue}"
-    rebound = ""
-    if x.rebound is not None:
-        rebound = f"; rebound of {x.rebound.fraction} of it {x.rebound.after} later"
-    return f"onset {onset}; lag {x.lag}; ramp {x.ramp}; plateau {x.plateau}; {fade}{rebound}"
+def _marks(scale: Scale, points: Floats) -> Strip:
+    """A bar between the quartiles, and a dot at the median."""
+    low, middle, high = (scale.at(float(v)) for v in points[1:4])
+    return Strip(low, middle, high)
 
 
-def _felt(x: Intervention) -> str:
-    if isinstance(x.exposure, str):
-        exposure = x.exposure
-    else:
-        exposure = "a table" if isinstance(x.exposure, Mapping) else f"{x.exposure:g}"
-    return f"exposure {exposure}; between states sd of the log {x.spread}"
-
-
-def _origin(x: Intervention, sds: Mapping[str, float]) -> str:
-    if x.name in sds:
-        checked = str(identifiability(x.size.sd * x.share.mean, sds[x.name]))
-    else:
+def _priors(scenario: Scenario, sds: Mapping[str, float]) -> Iterator[Table]:
+    """Every assumption in numbers, one table per intervention."""
+    frame = scenario.to_frame()
+    head = ["assumption", "unit", "5%", "50%", "95%", "in words"]
+    for x in scenario.interventions:
+        rows = frame[frame["intervention"] == x.name][["quantity", "unit", *_QUANTILES, "prior"]]
+        if x.is_what_if:
+            chances = "a what-if: its results hold given that it works"
+        else:
+            shares = zip(("works", "nothing", "backfires"), x.chances())
+            chances = f"{x.owner}: " + ", ".join(f"{name} {p:.2f}" for name, p in shares)
+        way = f" It backfires if {x.backfire}." if x.backfire else ""
         checked = "no data used: prior-dominated by construction"
-    return f"{x.grade}. {x.source or 'user'}. {x.note} [{checked}]"
+        if x.name in sds:
+            checked = str(identifiability(x.size.sd * x.share.mean, sds[x.name]))
+        caption = (
+            f"{scenario.name}: {x.name}. {chances}.{way} Grade: {x.grade}. {x.source or 'user'}. "
+            f"{x.note} [{checked}]"
+        )
+        cells = [[shown_cell(v) for v in row] for row in rows.itertuples(index=False)]
+        yield Table(head, cells, caption=caption)
+
+
+_QUANTILES = ("q05", "q50", "q95")
 
 
 def _places(
@@ -152,8 +162,6 @@ def _places(
     waiting: pd.DataFrame | None,
 ) -> Iterator[dict[str, object]]:
     """Deaths averted, and what they depend on, place by place."""
-    from odforecast.report import scenario_figures as draw
-
     tested = list(locations)[:MOST_SENSITIVITIES]
     # On all places, as the answer was: cut to one, states that differ would move the nation.
     source = projection.source or projection.baseline
@@ -179,9 +187,7 @@ def _places(
         yield {
             "place": place,
             "averted": _averted(one.averted(), code),
-            "figure": picture(
-                partial(draw.averted_figure, one, code), f"Deaths averted in {place}"
-            ),
+            "figure": picture(partial(_averted_figure, one, code), f"Deaths averted in {place}"),
             "waiting": None if waiting is None or waiting.empty else _waiting(waiting, code),
             "lines": lines
             if code in tested
@@ -193,11 +199,18 @@ def _places(
         }
 
 
+def _averted_figure(one: Projection, code: str) -> Any:
+    from odforecast.plot import averted
+    from odforecast.report.scenario_figures import short_titles
+
+    return averted(one, code, titles=short_titles(one)).get_figure(root=True)
+
+
 def _tornado(table: pd.DataFrame, name: str, place: str) -> Picture:
-    from odforecast.report import scenario_figures as draw
+    from odforecast.report.scenario_figures import tornado_figure
 
     title = f"{name}, {place}: depends most on {table['assumption'].iloc[0]}"
-    return picture(partial(draw.tornado_figure, table), title, title)
+    return picture(partial(tornado_figure, table), title, title)
 
 
 def _waiting(table: pd.DataFrame, code: str) -> Table:

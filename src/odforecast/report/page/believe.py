@@ -1,19 +1,110 @@
-"""Page two of a brief: why to believe it, and what would change our mind."""
+"""Page two of a brief: what was assumed, what the evidence is, and what would change our mind."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 
 from odforecast.evidence.detect import power_text
+from odforecast.forecast.text import beyond_validated, text
 from odforecast.report.page.parts import Table
-from odforecast.report.words import mechanisms
-from odforecast.say import chance, month_name, rounded, step_of
+from odforecast.report.record import past_record
+from odforecast.report.words import GRADES, assumption, mechanisms
+from odforecast.say import about, between, chance, deaths_of, month_name, rounded, step_of
 from odforecast.scenario import Projection, Scenario
 from odforecast.scenario.answer import CLASS_WARNING, scenario_title
-from odforecast.scenario.catalogue import prior_names, prior_table
+from odforecast.scenario.catalogue import plain_reason, prior_names, prior_table
+from odforecast.scenario.intervention import Intervention
+
+#: How good the forecasts of a place were so far: a sentence, or a table.
+Skill = str | pd.DataFrame
+
+
+def second_page(projection: Projection, chosen: Sequence[Scenario]) -> dict[str, object]:
+    """What page two shows for all places."""
+    sources, references = sources_of(chosen)
+    grades = dict.fromkeys(x.grade for _, x in _each(chosen))
+    far = int(projection.baseline.horizons[-1])
+    ahead = (
+        f"This brief looks {far} months ahead. Forecasts beyond 12 months have not been tested "
+        "against real outcomes."
+    )
+    return {
+        "assumptions": assumptions(chosen),
+        "sources": sources,
+        "references": references,
+        "grades": " ".join(GRADES[g] for g in grades),
+        "ahead": ahead if beyond_validated(projection.baseline) else "",
+        "limits": limits(projection, chosen),
+    }
+
+
+def of_place(one: Projection, chosen: Sequence[Scenario], skill: Skill | None) -> dict[str, object]:
+    """What page two shows of the one place of a projection."""
+    (code,), baseline = one.baseline.locations, one.baseline
+    if skill is None:
+        said, table = past_record(baseline, code) or ("", None)
+    else:
+        said, table = (skill, None) if isinstance(skill, str) else ("", skill)
+    return {
+        "baseline": f"{baseline_text(one, chosen)} {text(baseline, code, errors=False)}",
+        "skill_text": said,
+        "skill_table": None if table is None else skill_table(table),
+        "skill_command": f"odforecast backtest --locations {code} --out results",
+        "mind": mind(one, chosen),
+    }
+
+
+def _each(chosen: Sequence[Scenario]) -> Iterator[tuple[str, Intervention]]:
+    """Every intervention, with the name of its row."""
+    for s in chosen:
+        title = scenario_title(s)
+        for x in s.interventions:
+            one = len(s.interventions) == 1
+            yield title if one else f"{title} ({x.name.replace('-', ' ')})", x
+
+
+def assumptions(chosen: Sequence[Scenario]) -> Table:
+    """What was assumed of each option."""
+    scopes = {x.scope for _, x in _each(chosen)}
+    rows = []
+    for title, x in _each(chosen):
+        size, *rest = assumption(x)
+        whose = "" if len(scopes) == 1 else f"{deaths_of(x.scope)}: "
+        rows.append([title, f"{whose}{size}", *rest])
+    whose = deaths_of(scopes.pop()) if len(scopes) == 1 else "deaths"
+    head = [
+        "Option",
+        "Change at full strength: mean (90% interval)",
+        "Full strength after",
+        "Afterward",
+        "Of 10 deaths prevented, other drugs replace",
+    ]
+    return Table(head, rows, caption=f"Change of {whose}, if the option works.")
+
+
+def baseline_text(one: Projection, chosen: Sequence[Scenario]) -> str:
+    """Deaths by calendar year if nothing changes, and how uncertain they are."""
+    table = one.averted()
+    table = table[(table["scenario_id"] == chosen[0].name) & (table["kind"] == "year")]
+    begins = min(str(x.onset[0]) for _, x in _each(chosen))
+    table = table[table["last_month"] >= begins]  # nothing changes before it begins
+    base = one.counted_against(chosen[0].name, None)
+    years = []
+    for r in table.to_dict("records"):
+        first, last = (np.datetime64(r[key]) for key in ("first_month", "last_month"))
+        there = (base.months >= first) & (base.months <= last)
+        # The median, as in every table of a forecast.
+        median = float(np.median(base.draws[:, 0, there].sum(axis=1)))
+        years.append(f"{about(median)} in {r['period']}")
+    low, high = (float(v) for v in np.quantile(one.baseline.samples()[:, 0, -1], [0.05, 0.95]))
+    return (
+        f"If none of this happens, the forecast (median) is {', '.join(years)}. The 90% interval "
+        f"for the 12 months ending in {month_name(one.baseline.months[-1])} is "
+        f"{between(low, high)}."
+    )
 
 
 def skill_table(skill: pd.DataFrame) -> Table:
@@ -38,20 +129,21 @@ def sources_of(chosen: Sequence[Scenario]) -> tuple[Table, list[str]]:
         for x in s.interventions:
             cited = [works.setdefault(r, len(works) + 1) for r in x.references]
             mark = f" [{', '.join(map(str, cited))}]" if cited else ""
-            stated = ". ".join(t.rstrip(".") for t in (x.source, x.note) if t)
-            text = f"{stated or 'Assumed by whoever asked'}.{mark}"
-            titles = rows.setdefault((x.grade, text), [])
+            stated = plain_reason(x.source, x.note).rstrip(".")
+            why = f"{stated or 'Assumed by whoever asked'}{mark}."
+            titles = rows.setdefault((x.grade[:1].upper() + x.grade[1:], why), [])
             if scenario_title(s) not in titles:
                 titles.append(scenario_title(s))
     lines = [["; ".join(titles), *rest] for rest, titles in rows.items()]
-    return Table(["Assumption", "Evidence", "What it rests on"], lines), list(works)
+    return Table(["Option", "Grade", "Why"], lines), list(works)
 
 
 def mind(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
-    """Counts that the status quo would not explain, and evidence beside the counts."""
+    """Counts that the baseline would not explain, and evidence beside the counts."""
     base = one.baseline
     items = []
-    for h in dict.fromkeys((12, int(base.horizons[-1]))):
+    last = int(base.horizons[-1])
+    for h in dict.fromkeys((12, last) if len(chosen) < 3 else (last,)):
         if h not in base.horizons:
             continue
         j = int((base.horizons == h).argmax())
@@ -60,7 +152,7 @@ def mind(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
         # The chances are those of the limits that are printed.
         step = step_of(low, high)
         low, high = (round(x / step) * step for x in (low, high))
-        under, over = (counts < low).mean(), (counts > high).mean()
+        under, over = (float(p) for p in ((counts < low).mean(), (counts > high).mean()))
         below = [
             (one.forecast(s.name).samples()[one.counted(s.name), 0, j] < low).mean() for s in chosen
         ]
@@ -69,32 +161,29 @@ def mind(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
         said = [chance(float(p)) for p in below]
         inside = said[0]
         if len(set(said)) > 1:
-            inside = ", ".join(f"{p} ({scenario_title(s)})" for s, p in zip(chosen, said))
-        either = chance(float(under))
-        either = (
-            f"the chance of either is {either}"
-            if chance(float(over)) == either
-            else f"the chance of one below is {either}, of one above {chance(float(over))}"
-        )
+            ends = sorted(zip(below, said, map(scenario_title, chosen)))
+            inside = f"{ends[0][1]} ({ends[0][2]}) to {ends[-1][1]} ({ends[-1][2]})"
+        them = "the option" if len(chosen) == 1 else "the options"
         items.append(
             f"A final count for the 12 months ending in {month_name(base.months[j])} below "
-            f"{rounded(low, step)} or above {rounded(high, step)}. If nothing changes, {either}; "
-            f"with what is assumed, the chance of one below is {inside}."
+            f"{rounded(low, step)} or above {rounded(high, step)}. If nothing changes, the chance "
+            f"of one below is {chance(under)} and of one above {chance(over)}. With "
+            f"{them} the chance of one below is {inside}."
         )
     if on_demand(chosen):
         return [
             *items,
-            "A fall where it is done and none elsewhere would speak for it; a fall in both would "
-            "not.",
-            "Treatment or supply of naloxone that does not rise by as much as was assumed would "
-            "speak against it.",
+            "A fall where the option is in place and none elsewhere would speak for it. A fall in "
+            "both would not.",
+            "Treatment or naloxone that grows by less than was assumed would speak against it.",
         ]
     return [
         *items,
-        "A fall in the states most exposed to fentanyl and none in the least exposed would speak "
-        "for its supply as the cause; a fall in both would not.",
-        "A fall in stimulant deaths without fentanyl at the same time would speak against it.",
-        "Purity and seizures that move before deaths do, by as long as was assumed.",
+        "A fall in the states most exposed to fentanyl, and none in the least exposed, would point "
+        "to supply. A fall in both would not.",
+        "An equal fall in deaths from stimulants without fentanyl would point away from supply.",
+        "Purity and seizures that change before deaths do, by as long as was assumed, would speak "
+        "for it.",
         power_text(one, location=base.locations[0]),
     ]
 
@@ -102,28 +191,30 @@ def mind(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
 def on_demand(chosen: Sequence[Scenario]) -> bool:
     """Whether every intervention rests on the evidence of a demand-side prior."""
     sources = {prior_table(name)["source"] for name in prior_names("demand")}
-    parts = [x for s in chosen for x in s.interventions]
-    return all(x.source in sources for x in parts)
+    return all(x.source in sources for _, x in _each(chosen))
 
 
 def limits(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
     """What must not be read out of the numbers."""
     last = one.baseline.last_month
-    parts = [x for s in chosen for x in s.interventions]
+    parts = [x for _, x in _each(chosen)]
     items = [
-        "Whether the measure did it: other things change deaths at the same time."
+        "It does not say that the option caused a change: other things change deaths at the same "
+        "time."
         if on_demand(chosen)
-        else "Who changed the supply, or why: deaths bear on supply at most, not on cooperation.",
+        else "It does not say who changed the supply, or why. Deaths tell about supply at most, "
+        "not about cooperation.",
         "If the baseline forecast is wrong, the percentage changes still hold but the numbers of "
         "deaths do not.",
     ]
-    ways = list(dict.fromkeys(w for s in chosen for w in mechanisms(s)))
-    if ways:
-        items.insert(0, f"That deaths cannot rise. How they could: {'; '.join(ways)}.")
+    if ways := list(dict.fromkeys(w for s in chosen for w in mechanisms(s))):
+        items.append(f"It does not say that deaths cannot rise. They could: {ways[0]}.")
+    if len(chosen) > 1:
+        items.append("It does not add options together. Two measures can overlap.")
     if any(x.onset[0] <= last for x in parts):
         items.append(
-            f"What begins before the end of {month_name(last)}, the last month counted, has left "
-            "its mark on the counts already: only what changes later is compared."
+            f"What began by {month_name(last)}, the last month counted, is in the counts already. "
+            "Only what changes later is compared."
         )
     panel = one.baseline.panel
     own_class = panel is not None and panel.indicator.startswith("Synthetic")
