@@ -283,11 +283,11 @@ def literal(text: object) -> str:
 def text_width(text: str, size: float, bold: bool = False) -> float:
     """How wide a text is, in pixels."""
     from matplotlib.font_manager import FontProperties
-    from matplotlib.textpath import TextPath
+    from matplotlib.textpath import text_to_path
 
-    font = FontProperties(weight="bold" if bold else "normal")
-    path = TextPath((0, 0), text, size=size, prop=font)
-    return float(path.get_extents().width) if text.strip() else 0.0
+    font = FontProperties(size=size, weight="bold" if bold else "normal")
+    width, _, _ = text_to_path.get_text_width_height_descent(text, font, False)
+    return float(width)
 
 
 def wrapped(text: str, width: float, size: float, bold: bool = False) -> str:
