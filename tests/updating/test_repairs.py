@@ -431,7 +431,7 @@ def test_the_command_says_what_was_withdrawn(server: FakeSocrata, run: Run, tmp_
     assert done.exit_code == 0, done.output
     said = " ".join(done.output.split())
     assert "2025-09-17: it was retracted; what was recorded from it is withdrawn" in said
-    assert "2 lines more" in said
+    assert "2 new lines" in said
 
 
 def test_a_record_of_this_project_is_read_as_ever() -> None:

@@ -127,7 +127,7 @@ def test_an_update_shows_its_clocks(kept, tmp_path, monkeypatch):
     assert "Has it worked? resumed" in Path(done["page"]).read_text()
     wrong = CliRunner().invoke(main, [*options, "--series", str(file)])
     assert wrong.exit_code == 2
-    assert "add --scenario FILE" in wrong.output
+    assert "--series is about --scenario" in wrong.output
 
 
 def test_two_interventions_are_refused_before_anything_is_frozen(tmp_path):
