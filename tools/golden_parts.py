@@ -146,6 +146,8 @@ def _signature(value: Any) -> str:
 def options(words: str = "") -> Values:
     """The options of every command, as its help lists them."""
     text = command(f"{words} --help")[1]
+    if "--help-all" in text:
+        text = command(f"{words} --help-all")[1]
     given = " ".join(x.strip().partition("  ")[0] for x in re.findall(r"(?m)^  (-.*)", text))
     found: Values = {f"odforecast {words}".strip(): sorted(re.findall(r"--[a-z][\w-]*", given))}
     for name in re.findall(r"(?m)^  ([a-z][\w-]*)  ", text.partition("\nCommands:\n")[2]):
