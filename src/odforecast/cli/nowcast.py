@@ -1,4 +1,4 @@
-"""``odforecast nowcast``: what the last published counts will be once final."""
+"""``odforecast nowcast``: the expected final value of the last published counts."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-#: Months of history before the forecast; and months ahead that were tested against what came.
+#: Months of history before the forecast; and months ahead that were tested against final counts.
 MONTHS, TESTED = 60, 12
 _COLUMNS = ("location", "month", "horizon", "level", "value")
 #: What axes keep: the ends of the fans on them.
@@ -169,7 +169,7 @@ def fan(
 ) -> Axes:
     """The next months of one place: median and central intervals, after what is known.
 
-    The last reported count is a dot, and what the model expects it to become once final a hollow
+    The last reported count is a dot, and its expected final count a hollow
     one. Months more than 12 ahead, where forecasts were never tested, are dashed. Called twice on
     the same axes, it puts one forecast over another.
 
@@ -517,7 +517,7 @@ class _PlaceFan:
         return self.seen.marks(self.place) + untested + hidden
 
     def mark(self, axes: Any) -> None:
-        """The highest count, and the last one with what it will be once final."""
+        """The highest count, and the last one with its expected final count."""
         known = self.known if self.known is None else self.known[self.known["reported"].notna()]
         if known is None or known.empty:
             return
@@ -539,7 +539,7 @@ class _PlaceFan:
             label(axes, f"{counts[top]:,.0f} in {month_name(months[top])}", at, (shift, 7), ha=ha)
 
     def _last(self, axes: Any, at: tuple[Any, float], around: Any, height: float) -> bool:
-        """The last count, to when, and what it will be once final; whether below the line."""
+        """The last count, to when, and its expected final count; whether below the line."""
         count = at[1]
         lines = [Line(f"{count:,.0f} reported", bold=True), Line(f"to {month_name(at[0])}", MUTED)]
         if (final := self._final()) is not None:
@@ -565,7 +565,7 @@ class _PlaceFan:
         return under
 
     def _final(self) -> tuple[float, str] | None:
-        """What the last count will be once final, and in words."""
+        """The expected final value of the last count, and in words."""
         now = np.flatnonzero(self.horizon == 0)
         if not now.size or not np.isfinite(self.values[now[0]]).all():
             return None
@@ -594,7 +594,7 @@ class _PlaceFan:
             number = f"1 to {SMALL - 1}" if hidden else f"{last['reported']:,.0f}"
             parts.append(f"{number} reported for {month_name(last['month'])}")
         if (final := self._final()) is not None:
-            parts.append(f"once final about {final[1]}")
+            parts.append(f"expected final count about {final[1]}")
         who, month, end = f"forecast by {name}" if name else "forecast", self.months[-1], self.end()
         if end is None:
             parts.append(f"no {who} for {month_name(month)}, for a count is hidden")

@@ -1,4 +1,4 @@
-"""How counts are revised: the last ones once final, and every release over the newest."""
+"""How counts are revised: expected final counts, and every release over the newest."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def nowcast(
     months: int = 24,
     kind: str = "counts",
 ) -> Axes:
-    """The last counts of one place as reported, once final, and as CDC predicts them.
+    """The last counts of one place: as reported, expected final, and as CDC predicts them.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ def nowcast(
     >>> panel = od.bundled().as_of().panel()
     >>> forecast = od.get_model().fit(panel).forecast(draws=100)
     >>> od.plot.nowcast(forecast, "Ohio").get_title(loc="left")
-    'Drug overdose deaths, the last counts once final, Ohio'
+    'Drug overdose deaths, expected final counts, Ohio'
     """
     one_of(kind, ("counts", "revision"), "kind")
     table = forecast.nowcast() if callable(getattr(forecast, "nowcast", None)) else forecast
@@ -116,12 +116,10 @@ def nowcast(
     panel = getattr(forecast, "panel", None) if history is None else history
     parts = getattr(forecast, "parts", None)
     ends = _draw(drawn, rows, kind, _before(rows, panel, months, parts))
-    what = (
-        "the last counts once final" if kind == "counts" else "how much the last counts will rise"
-    )
+    what = "expected final counts" if kind == "counts" else "how much the last counts will rise"
     deaths = deaths_of(indicator_in(forecast) or indicator_in(history))
     seen = as_of_words(as_of_in(forecast))
-    below = "12 months ending each month. Dots: as reported. Blue: once final, with its interval."
+    below = "12 months ending each month. Dots: as reported. Blue: final count, with interval."
     if kind == "revision":
         below = "12 months ending each month, less the reported count. Band: the interval."
     head = Head(f"{capital(deaths)}, {what}, {called(place)}", below, source_of(forecast))
@@ -135,7 +133,7 @@ def nowcast_figure(
     months: int = 24,
     indicator: str | None = None,
 ) -> Figure:
-    """The last counts of one place or several as reported, once final, and as CDC predicts them.
+    """The last counts of some places: as reported, expected final, and as CDC predicts them.
 
     One location has two panels: the counts, and below them the same less the reported count,
     where small revisions can be seen. Several have a panel of counts each.
@@ -210,9 +208,9 @@ def _draw(axes: Any, rows: pd.DataFrame, kind: str, before: pd.DataFrame) -> lis
     less: Any = 0 if counts else rows["reported"]
     when = days(months_in(rows))
     axes.axvspan(when[0], when[-1], color=GRID, alpha=0.5, lw=0, zorder=0)
-    interval = f"once final: {100 * float(rows['level'].iloc[0]):g}% interval"
+    interval = f"final count: {100 * float(rows['level'].iloc[0]):g}% interval"
     axes.fill_between(when, rows[low], rows[high], color=BAND90, lw=0, label=interval)
-    axes.plot(when, rows[middle], color=BLUE, lw=2, label="once final: median")
+    axes.plot(when, rows[middle], color=BLUE, lw=2, label="final count: median")
     ends: list[Label] = [(float(rows[middle].iloc[-1]), [Line("Once final", BLUE, True)], 0)]
     others = (("predicted", "--", _CDC), ("predicted_unbiased", ":", _CLEARED))
     for name, style, words in others[: 1 if counts else 2]:
@@ -243,7 +241,7 @@ def _nowcast_said(rows: pd.DataFrame, place: str, deaths: str, seen: str = "") -
     low, high = float(last["low"]), float(last["high"])
     if np.isfinite([low, high]).all():
         parts.append(
-            f"once final {rounded(float(last['median']), step_of(low, high))}, "
+            f"expected final count {rounded(float(last['median']), step_of(low, high))}, "
             f"{100 * float(last['level']):g}% interval {between(low, high)}"
         )
     if "predicted" in rows and np.isfinite(last["predicted"]):

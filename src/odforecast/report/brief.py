@@ -1,4 +1,4 @@
-"""The brief for people who decide: two printed pages, a technical annex apart."""
+"""The brief for decision-makers: two printed pages, a technical annex apart."""
 
 from __future__ import annotations
 

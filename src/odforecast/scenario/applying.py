@@ -134,7 +134,7 @@ class Applied:
         """Paths after effects, one after the other: all deaths, and the classes there are.
 
         A step is an intervention, its log rate ratios, and the part of a class's averted deaths
-        that does not come all the same; both broadcast to (D, L, M) and (D,).
+        that is not replaced; both broadcast to (D, L, M) and (D,).
         """
         draws = self.baseline.draws.copy()
         classes = {x.scope for x, _, _ in steps} - {ALL, self._own}
@@ -153,7 +153,7 @@ class Applied:
         return draws, paths
 
     def kept(self, x: Intervention) -> Floats:
-        """Part of a class's averted deaths that does not come all the same, shape (D,)."""
+        """Share of a class's averted deaths that other drugs do not replace, shape (D,)."""
         u = drawing.uniforms(x, self.seed, len(self.baseline.draws))
         return np.asarray(1.0 - x.replaced.ppf(u["replaced"]))
 

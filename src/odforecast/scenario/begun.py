@@ -14,7 +14,7 @@ counts as they are; only the trend is that of the world. Draws without an effect
 baseline's own paths, bit for bit, and so do all months up to the origin.
 
 An effect on a class is taken out of the class, and out of all deaths by as many, less those that
-come all the same, as :mod:`odforecast.scenario.applying` puts it in.
+other drugs replace, as :mod:`odforecast.scenario.applying` puts it in.
 """
 
 from __future__ import annotations

@@ -201,7 +201,7 @@ def _stated(plain: object) -> Scenario:
     check_keys(plain, FORMS[grammar.Scenario], plain_text(plain.get("name", "scenario"), 40))
     if "name" not in plain:
         raise ScenarioError("key 'name' is missing, allowed: a name such as cooperation-2026")
-    # An unquoted null in YAML is no text, but what it means is plain.
+    # An unquoted null in YAML is not text, but its meaning is plain.
     name = NULL.name if plain["name"] is None else grammar.SCENARIO_NAME.held(plain["name"], "name")
     items = plain.get("interventions", [] if name == NULL.name else None)
     if items is None and "interventions" not in plain:
@@ -410,7 +410,7 @@ def _loader() -> Any:
                 name = str(getattr(key, "value", key))
                 if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
                     raise yaml.constructor.ConstructorError(
-                        None, None, f"key {quoted(name)} is no text", key.start_mark
+                        None, None, f"key {quoted(name)} is not text", key.start_mark
                     )
                 # The second one would win, and nobody would see which.
                 if name in seen:
@@ -456,7 +456,9 @@ def _checked(value: object, where: str = "", depth: int = 0) -> object:
     if isinstance(value, Mapping):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise ScenarioError(f"{name}: key {shown(key)} is no text", hint="put it in quotes")
+                raise ScenarioError(
+                    f"{name}: key {shown(key)} is not text", hint="put it in quotes"
+                )
             _checked(item, f"{where}.{plain_text(key, 30)}".lstrip("."), depth + 1)
     elif isinstance(value, list):
         for i, item in enumerate(value, 1):

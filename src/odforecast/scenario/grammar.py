@@ -643,7 +643,9 @@ class Intervention(msgspec.Struct, forbid_unknown_fields=True):
                                            "name, or a table by location")]  # fmt: skip
     spread: Annotated[Any, SPREAD.says("Sd of the log of a state's own factor")]
     share: Annotated[Any, SHARE.says("The size is multiplied by it")]
-    replaced: Annotated[Any, SHARE.says("Part of a class's averted deaths that come all the same")]
+    replaced: Annotated[
+        Any, SHARE.says("Share of a class's averted deaths that other drugs replace")
+    ]
     grade: Annotated[Any, GRADE.says("How good the evidence is")]
     rebound: Annotated[Rebound | Literal["none"] | None,
                        Meta(description="Substitution after a success")]  # fmt: skip
@@ -659,7 +661,7 @@ class Intervention(msgspec.Struct, forbid_unknown_fields=True):
 class Scenario(msgspec.Struct, forbid_unknown_fields=True):
     """What is assumed to happen."""
 
-    # An unquoted null in YAML is no text, but what it means is plain.
+    # An unquoted null in YAML is not text, but its meaning is plain.
     name: Annotated[Any, _NAME_OR_NULL.says("Words joined by hyphens; null for the status quo")]
     version: Annotated[Any, VERSION.says("Raise it when an assumption changes")]
     title: Annotated[Any, TEXT.says("For people")]

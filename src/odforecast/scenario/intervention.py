@@ -126,7 +126,7 @@ class Intervention:
     share : Prior
         The size is multiplied by it: the share of an episode that is credited to the policy.
     replaced : Prior
-        Part of a class's averted deaths that come all the same, from another drug.
+        Share of a class's averted deaths that other drugs replace.
     backfire : str
         By what mechanism it could raise deaths.
     source, grade, note : str
@@ -339,7 +339,7 @@ def _exposure(x: Intervention) -> Exposure:
             code = REST if key == REST else lookup(str(key)).state
         except UnknownNameError as error:
             raise ScenarioError(
-                f"{where} of {shown(key)}: {shown(key)} is no place{nearest(key, (REST,))}",
+                f"{where} of {shown(key)}: {shown(key)} is not a place{nearest(key, (REST,))}",
                 hint=f"allowed: states as OH or Ohio, US, NYC, and {REST}",
             ) from error
         if code in table:

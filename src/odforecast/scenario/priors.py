@@ -445,7 +445,7 @@ class Quantiles(ByQuantiles):
         return np.asarray(special.ndtr(z))
 
     def parameters(self) -> dict[str, float]:
-        """What was said: ``"5 %"`` to value."""
+        """What was said, by quantile."""
         # The space is part of every scenario's hash.
         return {f"{100 * p:.12g} %": v for p, v in self.points}
 

@@ -403,7 +403,7 @@ class Projection(Frozen):
         Raises
         ------
         UnknownNameError
-            If a name is no place's, a place is named twice, or none is named.
+            If a name is not a place, a place is named twice, or none is named.
         ForecastError
             If a place was not projected.
         """
@@ -442,7 +442,7 @@ class Projection(Frozen):
 
     @property
     def can_add(self) -> bool:
-        """Whether US can be had, as a row or as a sum."""
+        """Whether the US is available, as a row or as a sum."""
         here = set(self.baseline.locations)
         return NATION in here or (set(JURISDICTIONS) <= here and LOCATION in self.baseline.joint)
 

@@ -40,7 +40,7 @@ def stylesheet(path: str | os.PathLike[str] | None = None, name: str = "page.css
     Raises
     ------
     DataError
-        If the file cannot be read, is too long, is no text, would end the style element, or
+        If the file cannot be read, is too long, is not text, would end the style element, or
         asks for anything outside itself (``@import``, ``url(…)`` of other than ``data:``).
 
     Examples

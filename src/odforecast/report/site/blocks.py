@@ -202,14 +202,9 @@ def warnings_of(forecast: Forecast) -> list[str]:
 
 
 def untested(forecast: Forecast) -> str:
-    """What to say of months that lie further ahead than forecasts were tested."""
-    if not beyond_validated(forecast):
-        return ""
-    last = forecast.last_month + np.timedelta64(12, "M")
-    return (
-        f"Forecasts beyond {month_name(last)} (more than 12 months ahead) have not been tested "
-        "against real outcomes."
-    )
+    """What to say of months beyond those ever scored; empty if the forecast has none."""
+    said = beyond_validated(forecast)
+    return said and f"{said[0].upper()}{said[1:]}."
 
 
 def months_of(

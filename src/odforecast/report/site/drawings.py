@@ -146,7 +146,7 @@ def _named(rows: Sequence[Row], way: int) -> str:
 
 
 def nowcast(numbers: Numbers, code: str) -> list[Figure]:
-    """The last counts as published and once final; none where the model has no nowcast."""
+    """The last counts, published and expected final; none where the model has no nowcast."""
     from odforecast import plot
 
     made = numbers.forecast.select(code)

@@ -213,7 +213,7 @@ def place(links: Links) -> Show:
 
 
 def _before(row: Row) -> Cell:
-    """The count a year earlier, once final: exactly, where it is."""
+    """The final count a year earlier: exactly, where it is known."""
     sides = [row["before_low"], row["before"], row["before_high"]]
     if not np.isfinite(sides).all():
         return Cell(NONE)

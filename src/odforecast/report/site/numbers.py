@@ -117,7 +117,7 @@ class Numbers:
 
     @cached_property
     def final(self) -> dict[str, dict[Any, Any]]:
-        """The last counts by place: reported, predicted by CDC, and once final if known."""
+        """The last counts by place: reported, predicted by CDC, and the final count if known."""
         made = self.whole
         found: dict[str, dict[Any, Any]] = {s: {} for s in made.locations}
         if made.panel is not None:

@@ -390,7 +390,7 @@ def _drawn(forecast: Forecast, skill: Skill) -> str:
 def _past(skill: Skill, model: str, forecast: Forecast, later: Panel | None) -> dict[str, Results]:
     """Past forecasts of a model by place.
 
-    A page of an earlier day must not know what came after it: of counts that were not settled on
+    A page of an earlier day must not know later counts: of counts that were not settled on
     that day, only those scored against a release of before.
     """
     day = forecast.as_of if later is None else later.release
