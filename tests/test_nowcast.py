@@ -201,7 +201,7 @@ def test_figure(n):
     places = ["Ohio", "Arizona", "West Virginia", "Wyoming", "United States"][:n]
     assert titles == (places if n > 1 else ["Ohio", "Revision: less the reported count"])
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    expected = ("reported", "once final: median", "once final: 80% interval")
+    expected = ("reported", "final count: median", "final count: 80% interval")
     assert {*expected, "CDC's predicted value"} <= set(labels)
     top = figure.axes[0]
     (dots,) = (line for line in top.lines if line.get_label() == "reported")
@@ -213,6 +213,6 @@ def test_figure_of_a_sum_and_without_predicted_values(panel):
     table = made(bare).total(["OH", "WV"], "two for $1, $2").nowcast()
     figure = nowcast_figure(table, bare.to_frame())
     labels = {t.get_text() for t in figure.legends[0].get_texts()}
-    assert labels == {"reported", "once final: median", "once final: 90% interval"}
+    assert labels == {"reported", "final count: median", "final count: 90% interval"}
     assert figure.axes[0].get_title(loc="left") == r"two for \$1, \$2"
     figure.canvas.draw()

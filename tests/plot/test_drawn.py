@@ -431,14 +431,14 @@ def test_skill_needs_its_baseline(results):
 def test_the_nowcast_shows_what_was_reported_and_what_it_will_be(panel, revising):
     axes = plot.nowcast(revising, "NYC")
     table = revising.select("YC").nowcast()
-    np.testing.assert_allclose(line(axes, "once final: median").get_ydata(), table["median"])
+    np.testing.assert_allclose(line(axes, "final count: median").get_ydata(), table["median"])
     np.testing.assert_array_equal(
         line(axes, "reported").get_ydata(), panel.reported[panel.index("YC"), -24:]
     )
     said = plot.alt_text(axes)
     assert f"{table['reported'].iloc[-1]:,.0f} reported for April 2025" in said
     below = plot.nowcast(table, kind="revision")
-    np.testing.assert_allclose(line(below, "once final: median").get_ydata(), table["revision"])
+    np.testing.assert_allclose(line(below, "final count: median").get_ydata(), table["revision"])
     with pytest.raises(UnknownNameError, match="kind is 'counts ever'"):
         plot.nowcast(revising, "NYC", kind="counts ever")
 

@@ -52,7 +52,7 @@ BAD = [
     (ONE % "exposure: {OH: 1, OH: 0.5}", "line 2: key 'OH' is given twice", None),
     (ONE % "spred: 1", IN + "unknown key 'spred', did you mean 'spread'?; allowed: prior,", True),
     (ONE % "rebound: {size: 0.1}", IN + "rebound: unknown key 'size'; allowed: prior, frac", True),
-    (ONE % "54: 1", "line 2: key '54' is no text", None),
+    (ONE % "54: 1", "line 2: key '54' is not text", None),
     ("name: s\nhorizon: 3\ninterventions: none", "s: unknown key 'horizon'; allowed: name", True),
     ("interventions: []", "key 'name' is missing, allowed: a name such as", True),
     ("name: s", "s: key 'interventions' is missing, allowed: a list, or none", True),
@@ -191,7 +191,7 @@ BAD = [
      False),
     # Places.
     (ONE % "exposure: {OH: 1, Ohio: 0.5}", IN + "exposure has 'OH' and 'Ohio', one place", False),
-    (ONE % "exposure: {Atlantis: 1}", IN + "exposure of 'Atlantis': 'Atlantis' is no place", False),
+    (ONE % "exposure: {Atlantis: 1}", IN + "exposure of 'Atlantis': 'Atlantis' is not a place", False),
     (ONE % "exposure: {OH: -1}", IN + "exposure of OH is -1, allowed: a number from 0 to 5", True),
     (ONE % "exposure: {OH: half}", IN + "exposure of OH is 'half', allowed: a number", True),
     (ONE % "exposure: -0.5", IN + "exposure is -0.5, allowed: a number from 0 to 5", True),
@@ -334,7 +334,7 @@ def test_what_a_file_refuses_the_class_refuses(key, value):
     ("changes", "words"),
     [
         ({"exposure": {"OH": 1.0, "Ohio": 0.5}}, "exposure has 'OH' and 'Ohio', one place"),
-        ({"exposure": {"Atlantis": 1.0}}, "'Atlantis' is no place"),
+        ({"exposure": {"Atlantis": 1.0}}, "'Atlantis' is not a place"),
         ({"exposure": {}}, "exposure is an empty table"),
         ({"onset": "2026-02-30"}, "x: onset: '2026-02-30' is not a date"),
         ({"onset": ("2026-01", "2026-02", "2026-03")}, "allowed: one or two months"),

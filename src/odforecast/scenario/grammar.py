@@ -643,9 +643,7 @@ class Intervention(msgspec.Struct, forbid_unknown_fields=True):
                                            "name, or a table by location")]  # fmt: skip
     spread: Annotated[Any, SPREAD.says("Sd of the log of a state's own factor")]
     share: Annotated[Any, SHARE.says("The size is multiplied by it")]
-    replaced: Annotated[
-        Any, SHARE.says("Share of a class's averted deaths that other drugs replace")
-    ]
+    replaced: Annotated[Any, SHARE.says("Share of averted deaths that other drugs replace")]
     grade: Annotated[Any, GRADE.says("How good the evidence is")]
     rebound: Annotated[Rebound | Literal["none"] | None,
                        Meta(description="Substitution after a success")]  # fmt: skip
