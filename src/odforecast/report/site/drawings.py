@@ -126,10 +126,13 @@ def tiles(numbers: Numbers, links: Mapping[str, str]) -> Figure | None:
     falls, rises = len(found[-1]), len(found[1])
     title = f"Deaths are likely to fall in {falls} of {len(rows)} jurisdictions"
     title += f" and to rise in {rises}" if rises else ""
+    others = "and New York City (NYC)"
+    if any(r["location"] == "PR" for r in rows):
+        others = "New York City (NYC), and Puerto Rico"
     return figure_of(
         "us-map", lambda axes: plot.tile_map(table, axes=axes, links=to), MAP,
-        "Jurisdictions are the 50 states, the District of Columbia and New York City (NYC). NY is "
-        "the rest of New York State. Select one for its numbers.",
+        f"Jurisdictions are the 50 states, the District of Columbia, {others}. NY is the rest of "
+        "New York State. Select one for its numbers.",
         title=title,
         caption=f"Color: chance of a fall. Number: expected change, 12 months to {numbers.end} "
         "against the 12 months before",
