@@ -21,6 +21,7 @@ from odforecast.errors import ScenarioError, one_of
 from odforecast.io import replacing
 from odforecast.names import TARGETS
 from odforecast.report.spreadsheet import for_spreadsheets
+from odforecast.say import shown_warnings
 from odforecast.scenario.catalogue import CAVEAT
 
 if TYPE_CHECKING:
@@ -205,7 +206,7 @@ def projected(
     # Places are chosen last, so that one question has one answer wherever it is asked.
     keep(projection.baseline, states)  # names what the model left out
     projection = projection.select([s for s in states if s in projection.baseline.locations])
-    for text in projection.warnings:
+    for text in shown_warnings(projection.warnings):
         note(text)
     if far := beyond_validated(projection.baseline):
         warn(far)
