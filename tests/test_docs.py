@@ -75,8 +75,9 @@ def _documented() -> dict[str, str]:
             module = block.split("\n", 1)[0].strip()
             for name in re.findall(r"^   ~?([\w.]+)$", block.split("```")[0], re.M):
                 found[f"{module}.{name}"] = page
-        kinds = r"^\.\. (?:automodule|py:module|py:function):: ([\w.]+)"
-        for name in re.findall(kinds, text, re.M):
+        for name in re.findall(
+            r"^\.\. (?:automodule|py:module|py:function):: ([\w.]+)", text, re.M
+        ):
             found[name] = page
     return found
 
@@ -107,7 +108,7 @@ def test_every_name_of_the_reference_exists() -> None:
 
 
 def test_every_package_has_a_table() -> None:
-    text = (DOCS / "reference" / "names.md").read_text()
+    text = (DOCS / "reference" / "index.md").read_text()
     tables = re.findall(r"^\.\. names-table:: (\S+)$", text, re.M)
     assert set(tables) == {"commands", *names_table.PUBLIC}
     public = [v for _, v in names_table.public_names("odforecast") if inspect.ismodule(v)]
@@ -171,7 +172,7 @@ FILES = (DOCS / "reference" / "files.md").read_text()
         ((*RECORD_COLUMNS, "check"), "reference/files.md"),
         (FAILURE_COLUMNS, "reference/files.md"),
         (SCORE_COLUMNS, "reference/scores.md"),
-        (TABLE_COLUMNS, "how-to/add-releases.md"),
+        (TABLE_COLUMNS, "how-to/get-releases.md"),
     ],
     ids=["hub", "trend", "record", "failures", "scores", "table"],
 )

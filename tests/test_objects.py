@@ -608,5 +608,5 @@ def test_results_of_one_model_are_drawn_too():
         "naive", "pseudo-clean", archive=od.bundled(), start="2022-01", end="2022-03",
         locations=["OH", "WV"], draws=40, progress=False,
     )  # fmt: skip
-    assert "Coverage" in alone.plot().get_title(loc="left")
+    assert "How often intervals" in alone.plot().get_title(loc="left")
     assert "Ohio" in alone.plot("Ohio").get_title(loc="left")

@@ -9,12 +9,11 @@ from typing import Any
 
 import numpy as np
 from board_numbers import NOTHING_COMMON, costs_of, in_all, second_of
-from odforecast.plot.words import literal
 
 from odforecast.names import COVERAGE_LEVELS, VINTAGE_DELAYED
 from odforecast.panel import ERAS
 from odforecast.plot.output import describe
-from odforecast.plot.style import BAND50, BLUE, INK, MUTED, heading
+from odforecast.plot.style import BAND50, BLUE, INK, MUTED, heading, literal
 from odforecast.report.page import Table
 from odforecast.report.site.blocks import Block, Figure
 from odforecast.report.site.blocks import page as page_of

@@ -155,5 +155,5 @@ def test_one_call_is_the_four_lines() -> None:
     assert (naive.draws == whole.draws).all()
     county = od.forecast("Delaware/*", model="county", draws=20)
     assert county.locations == ("10001", "10003", "10005")
-    assert next(iter(inspect.signature(od.forecast).parameters)) == "places"
+    assert next(iter(inspect.signature(od.quick.forecast).parameters)) == "places"
     assert od.forecast.Forecast is od.Forecast  # the package is still one

@@ -303,7 +303,10 @@ def test_mistakes_with_scenarios_are_one_line(projected, spans, files, tmp_path)
             f"{files[0]} has no column scenario_id, {projected} has one; score",
         ),
         ((files[0], "--held", spans), "has no column scenario_id, and --held is about scenarios"),
-        ((projected, "--held", wrong), f"{wrong}, row 2, column scenario_id: 'shock' is no scena"),
+        (
+            (projected, "--held", wrong),
+            f"{wrong}, row 2, column scenario_id: 'shock' is not a",
+        ),
         ((projected, "--held", tmp_path / "no.csv"), "no.csv: no such file"),
         ((projected, projected), "repeats a forecast of model drift"),
     ]:

@@ -53,16 +53,16 @@ def test_of_another_model_class_or_day_nothing_is_said(panel, forecast):
     # The day before the release that the record was scored against, it could not be known.
     early = replace(forecast, as_of=dt.date(2026, 1, 13), beside={})
     assert past_errors(early, "OH") is None
-    assert "off by" not in early.text("Ohio")
+    assert "past tests" not in early.text("Ohio")
     cut = od.get_model("dlm").fit(panel.cut("2024-09")).forecast(draws=9)
     assert past_errors(cut, "OH") is None
-    assert "off by" not in forecast.region("Midwest").text()
-    assert "off by" in forecast.text("Ohio")
+    assert "past tests" not in forecast.region("Midwest").text()
+    assert "past tests" in forecast.text("Ohio")
 
 
 def test_a_backtest_of_ones_own_is_taken(panel, results):
     made = od.get_model("naive+delay").fit(panel).forecast(draws=60)
-    assert "off by" not in made.text("Ohio")
+    assert "past tests" not in made.text("Ohio")
     rows = past_errors(made, "OH", results)
     mine = results.scores.query("model == 'naive+delay' and location == 'OH' and horizon == 12")
     mine = mine[mine["scorable"]]
@@ -70,9 +70,12 @@ def test_a_backtest_of_ones_own_is_taken(panel, results):
     assert last["error"] == round(mine["ape"].median(), 1)
     assert last["forecasts"] == len(mine)
     said = made.text("Ohio", record=results)
-    assert f"off by {last['error']:.0f}% here (the middle of {len(mine)} past ones)" in said
+    assert (
+        f"in {len(mine)} past tests, the typical (median) error here was {last['error']:.0f}%"
+        in said
+    )
     # A place that was not scored has none.
-    assert "off by" not in made.text("Maine", record=results)
+    assert "past tests" not in made.text("Maine", record=results)
 
 
 def test_what_was_not_settled_on_the_day_of_the_forecast_is_left_out(panel, results):

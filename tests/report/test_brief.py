@@ -325,8 +325,8 @@ def newest():
 
 def test_skill_is_a_command_a_sentence_or_a_table(one, newest):
     page = words(write_brief(newest, location="Ohio"))
-    assert "The same model, given only what was known on each day" in page
-    assert "90% interval held" in page
+    assert "We reran the model as of past dates with the data available then" in page
+    assert "90% interval contained the final count" in page
     other = replace(one.baseline, provenance={**one.baseline.provenance, "spec_hash": "another"})
     seen = words(write_brief(project(other, one.scenarios[-1], seed=1), location="OH"))
     assert "were not scored for this brief" in seen

@@ -78,7 +78,7 @@ def test_a_blank_is_an_error_and_not_a_blank():
 
 
 def test_templates_mark_nothing_else_as_safe():
-    """Two texts are printed as they are: the style and the policy."""
+    """Printed as they are: the style, the policy, and figures, whose texts ``inline`` escapes."""
     environment = _environment()
     assert environment.autoescape is True
     found = []
@@ -87,7 +87,7 @@ def test_templates_mark_nothing_else_as_safe():
         found += re.findall(r"\{\{([^}]*\|\s*safe[^}]*)\}\}", source)
         assert "autoescape" not in source
         assert " style=" not in source
-    assert sorted(x.strip() for x in found) == ["policy | safe", "style | safe"]
+    assert sorted(x.strip() for x in found) == ["d | safe", "policy | safe", "style | safe"]
 
 
 def test_a_state_puts_its_own_sheet_in_place(tmp_path):

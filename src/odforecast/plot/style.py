@@ -99,7 +99,8 @@ def sheet(size: tuple[float, float] = WIDE) -> Axes:
 
     Examples
     --------
-    >>> sheet((358, 300)).get_figure().get_size_inches().tolist() == [358 / 72, 300 / 72]
+    >>> import odforecast as od
+    >>> od.plot.sheet((358, 300)).get_figure().get_size_inches().tolist() == [358 / 72, 300 / 72]
     True
     """
     axes: Axes = canvas(size[0] / _POINTS, size[1] / _POINTS)[1]

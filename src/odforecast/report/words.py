@@ -54,7 +54,7 @@ def assumption(x: Intervention) -> list[str]:
     >>> from odforecast.scenario.priors import Fixed, Normal, Uniform
     >>> shock = Intervention("shock", Normal(-0.45, 0.2), onset="2026-03", ramp=Uniform(9, 15))
     >>> assumption(shock)
-    ['−36% (−54% to −12%)', '12 months', 'Lasts', 'none']
+    ['−35% (−54% to −13%)', '12 months', 'Lasts', 'none']
     """
     sizes = full_strength(x)
     low, high = np.quantile(sizes, [0.05, 0.95])

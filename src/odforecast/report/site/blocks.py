@@ -11,7 +11,6 @@ from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 
 from odforecast.backtesting import Results
 from odforecast.forecast import Forecast
@@ -59,7 +58,7 @@ class Figure:
     Attributes
     ----------
     key, title, caption : str
-    drawings : sequence of Markup
+    drawings : sequence of str
         SVG elements.
     source : str
     files : sequence of File
@@ -72,7 +71,7 @@ class Figure:
     key: str
     title: str
     caption: str
-    drawings: Sequence[Markup]
+    drawings: Sequence[str]
     source: str = ""
     files: Sequence[File] = ()
     months: str = ""

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from markupsafe import Markup
 
 from odforecast.backtesting import Results
 from odforecast.forecast.text import VALIDATED
@@ -42,7 +41,7 @@ def figure_of(
         # A name of hundreds of letters leaves no room for axes; the tables have it whole.
         warnings.filterwarnings("ignore", "constrained_layout not applied")
         made = [draw(plot.sheet(size)) for size in sizes]
-        svg = [Markup(plot.inline(axes, f"{key}-{i}")) for i, axes in enumerate(made, 1)]
+        svg = [plot.inline(axes, f"{key}-{i}") for i, axes in enumerate(made, 1)]
     head = head_of(made[0])
     said = {"title": head.title, "caption": head.caption, **more}
     return Figure(key, drawings=svg, source=source or head.source, **said)
