@@ -54,6 +54,7 @@ def test_models_can_be_listed_and_the_package_imported():
         od.get_model("dlm+delay")
 
 
+@pytest.mark.slow
 def test_a_backtest_as_printed(tmp_path):
     results = od.backtest(
         ["dlm", "auto-ets+delay"], archive=od.bundled(), start="2024-03", out=tmp_path / "results",

@@ -335,10 +335,12 @@ def _repository(args: list[str]) -> Iterator[list[str]]:
     yield [*args[:public], str(repository), *args[public + 1 :]]
 
 
+WHOLE_RUNS = ("backtest", "update", "report", "scenario", "task submit", "forecast --dataset")
+
+
 def _marked(command: str) -> object:
-    """Commands that take more than a few seconds are in the slow group."""
-    long = command.startswith(("odforecast scenario run", "odforecast scenario validate"))
-    long |= " --dask " in command
+    """Whole runs are in the slow group; quick commands are always run."""
+    long = command.startswith(tuple(f"odforecast {word}" for word in WHOLE_RUNS))
     return pytest.param(command, id=command, marks=pytest.mark.slow if long else ())
 
 

@@ -138,6 +138,7 @@ def test_all_real_releases_here_were_read(vsrr: Path) -> None:
     assert here | {"2025-09-17"} <= read
 
 
+@pytest.mark.slow
 def test_a_new_release_is_scored_once(place: Place) -> None:
     path = place.put(NEW, cells("2022-12"))
     said = place.confirm(baselines=["hub-baseline", "naive+delay"])
@@ -176,6 +177,7 @@ def test_a_new_release_is_scored_once(place: Place) -> None:
     assert "nothing is left to score" in again
 
 
+@pytest.mark.slow
 def test_a_release_that_lacks_places_is_scored_without_the_nation(place: Place) -> None:
     """Reported counts of the states only: no US, no New York City, nothing pending."""
     whole = cells("2022-12")
@@ -224,6 +226,7 @@ def test_an_archive_may_be_a_folder_of_files(place: Place, tmp_path: Path) -> No
     assert {m["release"] for m in place.made} == {NEW}
 
 
+@pytest.mark.slow
 def test_later_horizons_are_scored_when_they_have_settled(place: Place) -> None:
     place.put(YOUNG, cells("2024-06"))
     place.confirm()
@@ -346,6 +349,7 @@ def test_freezing_needs_to_know_what_was_read(place: Place) -> None:
         holdout.load(place.record)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", [1, 2])
 def test_a_kill_leaves_each_file_old_or_new(place: Place, call: int) -> None:
     """At the first file that takes its place, and between the two."""

@@ -49,7 +49,11 @@ notebooks = _module(DOCS / "_ext" / "notebooks.py")
 WITH_CODE = [page for page in outputs.PAGES if outputs.BLOCK.search(page.read_text())]
 
 
-@pytest.mark.parametrize("page", WITH_CODE, ids=lambda p: p.relative_to(ROOT).as_posix())
+@pytest.mark.parametrize(
+    "page",
+    [pytest.param(p, marks=() if p.name == "README.md" else pytest.mark.slow) for p in WITH_CODE],
+    ids=lambda p: p.relative_to(ROOT).as_posix(),
+)
 def test_code_runs_and_prints_what_the_page_says(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ def test_each_is_also_the_builtin_one_would_expect(error: type[OdforecastError])
         raise error("wrong")
 
 
+@pytest.mark.slow
 @given(st.sampled_from(FAMILY), st.text(), st.none() | st.text())
 def test_pickling_keeps_class_message_and_hint(
     error: type[OdforecastError], message: str, hint: str | None

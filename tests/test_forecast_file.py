@@ -53,6 +53,7 @@ def forecasts(draw: st.DrawFn) -> Forecast:
     )
 
 
+@pytest.mark.slow
 @given(forecasts())
 def test_what_is_saved_comes_back_bit_for_bit(tmp_path_factory, forecast):
     folder = tmp_path_factory.mktemp("saved")

@@ -71,6 +71,7 @@ def test_what_a_hub_file_cannot_hold():
     assert only["target"].unique().tolist() == ["deaths_12mo"]
 
 
+@pytest.mark.slow
 @given(
     states=st.lists(st.sampled_from(STATES), min_size=1, max_size=4, unique=True),
     n_months=st.integers(1, 4),

@@ -92,6 +92,7 @@ def test_a_file_cut_inside_its_last_number_is_refused(tmp_path, text):
     refusal(tmp_path, gzip.compress(text[:-2]), "bad.csv.gz")
 
 
+@pytest.mark.slow
 def test_every_cut_is_refused(tmp_path, text):
     path = tmp_path / "cut.csv"
     for end in range(len(text)):

@@ -66,6 +66,7 @@ def test_a_sample_is_one_draw_under_every_scenario(joint):
     np.testing.assert_allclose(months["least"], 0.81 * months["null"], atol=1e-3)
 
 
+@pytest.mark.slow
 @given(
     names=st.lists(NAMES, min_size=1, max_size=4, unique=True),
     kind=st.sampled_from([".csv", ".csv.gz", ".parquet"]),

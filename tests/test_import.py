@@ -52,6 +52,7 @@ print(od.__file__, made.draws.shape)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("found", ["nothing", "a folder of its own", "somebody else's"])
 def test_where_neither_home_nor_package_can_be_written_to(tmp_path: Path, found: str) -> None:
     """numba cannot cache there, and there was no forecast at all. As root no folder is closed:

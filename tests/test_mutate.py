@@ -222,6 +222,7 @@ def test_the_verdict_names_the_test(code, output, expected):
     assert mutate.verdict(code, output) == expected
 
 
+@pytest.mark.slow
 def test_where_a_fault_stands_is_not_what_notices_it(tmp_path):
     tree = tmp_path / "tree"
     (tree / "tests").mkdir(parents=True)

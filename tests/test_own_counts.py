@@ -489,6 +489,7 @@ def test_the_command_refuses_what_the_panel_refuses(ohio: Path) -> None:
 # ---------------------------------------------------------------------------------- kept local
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "option", "name"),
     [("forecast", "--out", "hub.csv"), ("forecast", "--html", "page.html"),

@@ -53,6 +53,7 @@ def imported() -> set[str]:
     return {canonicalize_name(owners[top][0]) for top in tops}
 
 
+@pytest.mark.slow
 def test_every_package_that_is_imported_is_declared() -> None:
     assert imported() - declared() <= WITH_PYMC | OPTIONAL
 

@@ -50,6 +50,7 @@ def test_arrays_are_read_only(panel):
             array[..., 0] = array[..., 1]
 
 
+@pytest.mark.slow
 @given(st.integers(0, 119))
 @settings(max_examples=30, deadline=None)
 def test_a_cut_panel_knows_nothing_later(last):

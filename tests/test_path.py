@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 #: A newcomer reads no more than these.
 MOST = 35
@@ -35,6 +37,7 @@ for file in map(Path, passed):
 """
 
 
+@pytest.mark.slow
 def test_a_row_passes_the_files_that_the_page_lists(tmp_path):
     from click.testing import CliRunner
 

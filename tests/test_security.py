@@ -289,7 +289,20 @@ def test_every_page_is_a_template_that_escapes():
     unescaped = [
         found for m in makers for found in re.findall(r"{{(.*?)\|\s*safe", (SOURCE / m).read_text())
     ]
-    assert sorted(x.strip() for x in unescaped) == ["policy", "style"]  # ours, not a scenario's
+    # Ours, not a scenario's: the policy, the style and figures ("d"), whose texts inline escapes.
+    assert sorted(x.strip() for x in unescaped) == ["d", "policy", "style"]
+
+
+def test_a_figure_in_a_page_escapes_its_texts():
+    from odforecast.plot.output import describe
+
+    axes = od.plot.sheet((358, 300))
+    axes.text(0.5, 0.5, "<script>alert(1)</script>", gid='x"><script>')
+    describe(axes, 'A "quoted" <b>sentence</b>')
+    shown = od.plot.inline(axes, "k")
+    assert "&lt;script&gt;alert(1)" in shown
+    assert "&lt;b&gt;sentence" in shown
+    assert not re.search(r"<(script|b)\b", shown)
 
 
 # Programs
@@ -363,6 +376,7 @@ def risks(tree: ast.AST) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 def test_the_source_runs_no_program_and_reads_no_pickle():
     found = {
         (p.relative_to(SOURCE).as_posix(), risk)

@@ -52,6 +52,7 @@ def test_one_row_per_forecast_unit(panel, found):
     assert len(results.quantiles) == 23 * len(results.scores)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     ["naive", "naive+delay", "auto-theta", "hub-baseline", "damped-trend", "dlm", "ensemble-equal"],
@@ -86,6 +87,7 @@ def test_changing_anything_published_after_the_origin_changes_nothing(name, data
     same(tables[1], tables[3])
 
 
+@pytest.mark.slow
 def test_serial_threads_and_processes_agree(panel, found):
     options = {"models": ["drift", "auto-theta", "dlm"], "origins": found, "truth": Truth(panel)}
     serial = backtest(**options, draws=30)

@@ -321,6 +321,7 @@ def run(*arguments: str):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_command_shows_delayed_first_then_clean(tmp_path):
     span = ("--start", "2020-01", "--end", "2020-06", "--step", "1")
     done = run(*span, "--out", str(tmp_path), "--all")

@@ -153,6 +153,7 @@ def test_a_series_that_ran_out_of_memory_is_fitted_again(
     assert len(second.failures) == stored
 
 
+@pytest.mark.slow
 def test_in_processes(truth, found, pool, capfd):
     one = found[1:]
     good = backtest([toys.model(name="good")], one, truth=truth, **OPTIONS)

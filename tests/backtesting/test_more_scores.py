@@ -138,6 +138,7 @@ def test_a_model_of_nobody_knows_whom_is_not_stored_however_deep(setting, depth)
         assert replace(unit, model=model).reusable == bool(origin)
 
 
+@pytest.mark.slow
 def test_metrics_and_joint_in_a_folder_are_those_in_memory(setting, tmp_path):
     more = {"targets": BOTH, "metrics": [FAR, MONTHS], "joint": True}
     here = backtest(MODELS, **setting, **more)

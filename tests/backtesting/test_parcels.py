@@ -85,6 +85,7 @@ def test_another_panel_is_not_taken(units, monkeypatch, tmp_path, what, said):
         unpacked(data, places)
 
 
+@pytest.mark.slow
 def test_processes_read_from_a_folder_that_is_removed(units, tmp_path):
     with Workers(1) as pool:
         way = Local(pool, tmp_path)

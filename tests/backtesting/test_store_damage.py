@@ -226,6 +226,7 @@ def test_there_are_many_kinds_of_damage():
     assert len(DAMAGE) >= 31
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_a_damaged_block_is_computed_again(units, whole, tmp_path, kind):
     undisturbed, folder = whole

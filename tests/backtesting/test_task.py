@@ -58,6 +58,7 @@ def test_every_shipped_task_says_all(name: str) -> None:
     assert all(said[key] is None for key in lacking)
 
 
+@pytest.mark.slow
 def test_the_deciding_task_is_the_default_backtest() -> None:
     task = Task.load("states-delayed")
     usual = {n: p.default for n, p in inspect.signature(od.backtest).parameters.items()}
@@ -114,6 +115,7 @@ def changed(line: str, by: str) -> Task:
     return Task(parse(SMALL.replace(line, by).encode(), "changed"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("line", "by"),
     [
@@ -227,6 +229,7 @@ def test_releases_are_named_by_date_and_hash(tmp_path: Path) -> None:
         Task.load("states-real").origins  # noqa: B018
 
 
+@pytest.mark.slow
 def test_real_releases_of_a_larger_archive(vsrr: Path) -> None:
     files = {
         "2021-07-14": "2021-07-14.xlsx", "2024-12-11": "2024-12-11.csv.gz",

@@ -170,6 +170,7 @@ def test_ratios_are_those_of_the_score_table(run: Results, by: list[str], base: 
     assert both["n_donors"].tolist() == both["n_donors_there"].tolist()
 
 
+@pytest.mark.slow
 def test_intervals_are_those_of_the_score_table() -> None:
     """On a task with donors and origins enough."""
     says = Task.load("quick").definition
@@ -184,6 +185,7 @@ def test_intervals_are_those_of_the_score_table() -> None:
         assert table[mine].to_dict() == pytest.approx(expected[theirs].to_dict())
 
 
+@pytest.mark.slow
 def test_a_few_origins_are_said_to_be_few_and_have_no_interval() -> None:
     """What the group has is not what a pair has: two origins of eight are two."""
     says = Task.load("quick").definition

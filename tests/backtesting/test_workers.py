@@ -56,6 +56,7 @@ def of(results, name, *drop):
     return table[table["model"] == name].drop(columns=[*drop])
 
 
+@pytest.mark.slow
 def test_a_block_whose_worker_dies_is_split(truth, found, pool):
     found = found[:2]
     models = [toys.model(toys.dies_second, "once"), toys.model(name="good")]
@@ -72,6 +73,7 @@ def test_a_block_whose_worker_dies_is_split(truth, found, pool):
 # Deaths
 
 
+@pytest.mark.slow
 def test_a_unit_that_kills_its_worker_twice_fails_with_the_reason(truth, found, pool, tmp_path):
     found = found[1:]
     models = [toys.model(name="good"), toys.model(toys.dies_in_march, "march")]
@@ -91,6 +93,7 @@ def test_a_unit_that_kills_its_worker_twice_fails_with_the_reason(truth, found, 
     assert all(s.reused for s in steps)
 
 
+@pytest.mark.slow
 def test_memory_that_ran_out_once_is_enough_alone(truth, found, pool, tmp_path):
     once = toys.model(toys.Once(tmp_path / "flag", toys.out_of_memory), "once")
     with pytest.warns(UserWarning, match=AGAIN):
@@ -100,6 +103,7 @@ def test_memory_that_ran_out_once_is_enough_alone(truth, found, pool, tmp_path):
                                   **OPTIONS).scores)  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_pool_of_the_callers_that_breaks(truth, found):
     models = [toys.model(toys.dies, "dies"), toys.model(name="good")]
     with (
@@ -130,6 +134,7 @@ def test_another_executor_that_breaks_ends_the_run(truth, found):
 # Workers by themselves
 
 
+@pytest.mark.slow
 def test_errors_and_unsendable_answers_come_back(pool):
     with pytest.raises(ZeroDivisionError):
         pool.submit(divmod, 1, 0).result()
@@ -179,6 +184,7 @@ class Limited(Workers):
         return super().submit(fn, *args, **kwargs)
 
 
+@pytest.mark.slow
 def test_an_initializer_that_fails_ends_the_run(truth, found, monkeypatch, capfd):
     """The spare workers have it too: they were started again and again, without end."""
     monkeypatch.setattr("odforecast.backtesting.workers.Workers", Limited)
@@ -231,6 +237,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", ["ours", "theirs"])
 def test_workers_end_with_their_parent(tmp_path, pool):
     script = tmp_path / "parent.py"

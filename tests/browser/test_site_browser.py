@@ -98,6 +98,7 @@ def test_nothing_is_asked_for_and_nothing_complains(tab, pages):
     assert tab.asked == [p.as_uri() for p in pages.values()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 def test_no_page_is_wider_than_the_screen(tab, pages, width):
     tab.set_viewport_size({"width": width, "height": 800})
@@ -163,6 +164,7 @@ def test_the_keyboard_reaches_the_content_first(tab, pages):
     assert tab.evaluate("document.activeElement.id") == "main"
 
 
+@pytest.mark.slow
 def test_every_picture_has_a_name(tab, pages):
     for path in pages.values():
         tab.goto(path.as_uri())

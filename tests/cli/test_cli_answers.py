@@ -160,6 +160,7 @@ def test_what_is_saved_is_the_forecast_of_the_places(asked, whole, tmp_path):
     assert (foreign / "notes.txt").read_text() == "keep"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ending", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
 @pytest.mark.parametrize("places", ["Ohio", "US,Ohio,WV"])
 def test_a_picture_of_one_place_or_several(tmp_path, ending, begins, places):

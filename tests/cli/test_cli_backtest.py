@@ -37,6 +37,7 @@ def test_leaderboard_and_files(tmp_path):
     assert (baseline["rel_wis"] == 1).all()
 
 
+@pytest.mark.slow
 def test_again_into_the_same_folder_reuses_everything(tmp_path):
     first = run(*QUICK, "--out", str(tmp_path))
     again = run(*QUICK, "--out", str(tmp_path))
@@ -45,6 +46,7 @@ def test_again_into_the_same_folder_reuses_everything(tmp_path):
     assert strip == [line for line in again.output.splitlines() if "forecasts in" not in line]
 
 
+@pytest.mark.slow
 def test_a_second_run_into_the_folder_of_a_running_one(tmp_path):
     with locked(tmp_path):
         result = run(*QUICK, "--out", str(tmp_path))
@@ -54,6 +56,7 @@ def test_a_second_run_into_the_folder_of_a_running_one(tmp_path):
     assert run(*QUICK, "--out", str(tmp_path)).exit_code == 0
 
 
+@pytest.mark.slow
 def test_processes_give_the_same_files(tmp_path):
     one, two = tmp_path / "one", tmp_path / "two"
     assert run(*QUICK, "--out", str(one)).exit_code == 0

@@ -251,6 +251,7 @@ def test_refusals(file, tmp_path, monkeypatch, args, code, words):
     assert not Path("none").exists()
 
 
+@pytest.mark.slow
 def test_export(tmp_path):
     out, parquet = tmp_path / "table.csv", tmp_path / "table.parquet"
     assert data("export", "--out", out).exit_code == 0
@@ -281,6 +282,7 @@ def test_export_counties(store, counties):
     assert "no release of the states, which those of counties go" in data(*export).stderr
 
 
+@pytest.mark.slow
 def test_check_counties(store, counties):
     done = data("check", "--archive", store, "--dataset", "counties")
     assert done.exit_code == 0

@@ -85,6 +85,7 @@ def test_both_targets_lost_the_rows_of_a_model_with_one(tmp_path):
     assert results.failures["target"].tolist() == ["deaths_month"] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [80, 100, None])
 def test_the_leaderboard_cut_labels_and_numbers_off(real, columns):
     env = {} if columns is None else {"COLUMNS": str(columns)}
@@ -217,6 +218,7 @@ def test_the_chance_of_a_fall_was_against_the_incomplete_count(models):
     assert chances(result.stdout)["2026-08"] == ">99"
 
 
+@pytest.mark.slow
 def test_the_command_and_the_library_differed(vsrr, tmp_path):
     file, store, out = vsrr / "2024-12-11.csv.gz", tmp_path / "store", tmp_path / "f.csv"
     assert run("data", "add", file, "--archive", store).exit_code == 0
@@ -243,6 +245,7 @@ def test_the_command_and_the_library_differed(vsrr, tmp_path):
     assert nowcast[1] > reported[1]
 
 
+@pytest.mark.slow
 def test_the_null_scenario_differed_from_the_forecast(vsrr, tmp_path):
     file, fast = vsrr / "2024-12-11.csv.gz", ("--locations", "US,WV", "--draws", "60")
     words = ("--source", file, *fast, "--horizon", "13")

@@ -126,6 +126,7 @@ SCREENS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [60, 100])
 @pytest.mark.parametrize("words", SCREENS, ids=" ".join)
 def test_text_follows_the_width_of_the_terminal(words: tuple[str, ...], columns: int) -> None:
@@ -144,6 +145,7 @@ def test_a_few_draws_below_zero_are_no_warning() -> None:
     assert any("below zero" in text for text in json.loads(done.stdout)["meta"]["warnings"])
 
 
+@pytest.mark.slow
 def test_one_call_is_the_four_lines() -> None:
     panel = od.archive().as_of("2026-01-14").panel()
     want = od.get_model().fit(panel).forecast(until="2026-12", draws=60, seed=3).select("Ohio,WV")

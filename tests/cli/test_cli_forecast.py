@@ -164,6 +164,7 @@ def test_all_locations_do_not_flood_the_screen():
     assert "To save it: --table" in result.output
 
 
+@pytest.mark.slow
 def test_a_file_of_cdcs_as_it_was(vsrr, tmp_path):
     out = tmp_path / "f.csv.gz"
     file = vsrr / "2024-12-11.csv.gz"

@@ -93,6 +93,7 @@ COUNTIES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("dataset", "one", "two", "dates", "basis"), [STATES, COUNTIES])
 def test_versions_become_releases(repo, dataset, one, two, dates, basis):
     first = repo.commit(one, "2025-01-03")
@@ -163,6 +164,7 @@ def test_bad_versions_do_not_stop_the_good(repo):
     assert [kind for kind, _ in events(repo)] == ["added", "quarantined", "added"]
 
 
+@pytest.mark.slow
 def test_a_table_of_this_package_says_its_own_date(repo):
     exported = CliRunner().invoke(main, ["data", "export", "--out", "-"]).stdout_bytes
     repo.commit(exported, "2026-01-10")

@@ -83,6 +83,7 @@ def test_by_is_checked_before_the_work():
     assert "--by cannot be 'regim'; did you mean 'regime'?" in done.stderr
 
 
+@pytest.mark.slow
 def test_one_archive_for_all_commands(own_archive: Path, tmp_path: Path):
     """Your own releases, with the bundled ones beneath: also where they are compared."""
     table = od.bundled().as_of().table
@@ -146,6 +147,7 @@ def test_score_as_json_and_a_picture(hub, tmp_path):
     picture(tmp_path / "s.svg")
 
 
+@pytest.mark.slow
 def test_scenarios_as_json_and_a_picture(tmp_path):
     out = tmp_path / "run"
     done = ok(

@@ -125,6 +125,7 @@ def test_list_asks_nobody(made: Made, tmp_path: Path) -> None:
     assert none.stderr.startswith("error: no copy of release 2024-12-12 is listed; the nearest is ")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
 @pytest.mark.parametrize(("width", "lines"), [(65, 8), (80, 4)])
 def test_on_a_terminal_nothing_is_cut(made: Made, tmp_path: Path, width: int, lines: int) -> None:

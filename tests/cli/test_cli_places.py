@@ -18,6 +18,7 @@ HEAVY = (
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [
@@ -64,6 +65,7 @@ def test_who_asks_for_counties_is_told_how() -> None:
 NAIVE = "--model naive --locations US --draws 20"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "counties"),
     [

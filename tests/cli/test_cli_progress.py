@@ -51,6 +51,7 @@ def on_a_terminal(quiet: bool, patience: float, seconds: float) -> tuple[str, st
     return printed, seen.decode()
 
 
+@pytest.mark.slow
 def test_a_long_fit_says_what_it_does_and_how_far_it_is():
     printed, seen = on_a_terminal(quiet=False, patience=0.0, seconds=0.6)
     assert printed == "done\n"
@@ -58,10 +59,12 @@ def test_a_long_fit_says_what_it_does_and_how_far_it_is():
     assert "5/12" in seen
 
 
+@pytest.mark.slow
 def test_a_short_one_says_nothing():
     assert on_a_terminal(quiet=False, patience=60.0, seconds=0.0) == ("done\n", "")
 
 
+@pytest.mark.slow
 def test_quiet_says_nothing():
     assert on_a_terminal(quiet=True, patience=0.0, seconds=0.2) == ("done\n", "")
 

@@ -68,6 +68,7 @@ def test_score_refuses_a_broken_truth(wrong, tmp_path):
     assert f"was accepted: {REASON}" in taken.stderr
 
 
+@pytest.mark.slow
 def test_with_a_reason_it_is_used_and_says_so(wrong, right):
     done = run(*FORECAST, "--source", wrong, "--accept", REASON)
     assert done.exit_code == 0, done.output
@@ -91,6 +92,7 @@ def test_with_a_reason_it_is_used_and_says_so(wrong, right):
     assert f"given  accepted   {wrong.name[:16]}" in run("data", "releases").stdout
 
 
+@pytest.mark.slow
 def test_apart_accepted_replaced_retracted_and_back(wrong, right):
     def fix(*args, reason):
         return run("data", "fix", *args, "--reason", reason).stdout

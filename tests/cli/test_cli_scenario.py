@@ -69,6 +69,7 @@ def test_what_is_shown_can_be_run(tmp_path):
     assert "name: precursor-scheduling" in cli("show", path).output
 
 
+@pytest.mark.slow
 def test_run_writes_everything(tmp_path):
     out = tmp_path / "out"
     result = run(out, "--scenario", "cooperation-resumed,supply-shock-2023-like", "--samples", "5")
@@ -173,6 +174,7 @@ def test_a_mistake_is_one_line(tmp_path, text, words):
     assert "allowed" in mistake
 
 
+@pytest.mark.slow
 def test_a_folder_holds_one_run(tmp_path, no_briefs):
     out = tmp_path / "out"
     assert run(out, "--scenario", "tariff-only").exit_code == 0
@@ -206,6 +208,7 @@ def test_a_folder_holds_one_run(tmp_path, no_briefs):
     assert [x.name for x in other.iterdir()] == ["thesis.txt"]
 
 
+@pytest.mark.slow
 def test_one_number_in_all_places(tmp_path):
     words = (
         "--scenario",
@@ -229,6 +232,7 @@ def test_one_number_in_all_places(tmp_path):
     assert "size" in page
 
 
+@pytest.mark.slow
 def test_until_indicator_and_against(tmp_path):
     out = tmp_path / "out"
     words = ("--model", "drift", "--locations", "US", "--draws", "40", "--until", "2027-12")
@@ -345,6 +349,7 @@ def test_sensitivity_and_attribution(tmp_path):
     assert all(x in shares.output for x in ("0%", "100%", "Beta(1.5, 4)", "WV: mean deaths"))
 
 
+@pytest.mark.slow
 def test_past_shows_both_courses_and_a_neutral_prior(tmp_path):
     table = tmp_path / "past.csv"
     words = ("--model", "drift", "--draws", "60", "--table", table)

@@ -312,6 +312,7 @@ def test_scenarios(archive, truth, tmp_path):
     assert "score the folder of the run" in result.stderr
 
 
+@pytest.mark.slow
 def test_updates_and_their_record(archive, made, truth, tmp_path):
     folder = tmp_path / "updates"
     first = tmp_path / "archive"

@@ -80,6 +80,7 @@ def test_a_task_whose_releases_are_not_there_is_shown(tmp_path: Path) -> None:
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_real_releases_from_a_folder(vsrr: Path, tmp_path: Path) -> None:
     archive = od.Archive(tmp_path)
     archive.add(vsrr / "2024-12-11.csv.gz")
@@ -281,6 +282,7 @@ def test_labels_are_those_of_models(folder: Path, tmp_path: Path, label: str) ->
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_tiny_submissions_take_no_column_and_alone_say_why(folder: Path, tmp_path: Path) -> None:
     """Two of different single origins, beside whole ones and by themselves."""
     file = tmp_path / "three.yaml"

@@ -194,6 +194,7 @@ SCREENS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", SCREENS)
 def test_every_screen_fits(
     command: str, tmp_path: Path, store: Path, hub: Path, monkeypatch: pytest.MonkeyPatch

@@ -26,6 +26,7 @@ RUN = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the places of Linux")
 def test_commands_write_where_the_page_says(tmp_path: Path) -> None:
     text = PAGE.read_text(encoding="utf-8")

@@ -150,6 +150,7 @@ def test_leave_one_episode_out_looks_at_the_data(panel, setting):
     assert "In these data" not in early.text
 
 
+@pytest.mark.slow
 def test_detectable_effect_shrinks_with_data(panel):
     result = check_detectable(panel.select(["OH", "PA", "WV", "CA"]), after=(3, 12, 24))
     # A year of upheaval near another onset makes a point of difference; months make twenty.
@@ -176,6 +177,7 @@ def test_past_effect_reports_what_the_data_said(setting):
     assert 1 / 3 < report.bayes_factor < 3
 
 
+@pytest.mark.slow
 def test_identifiability_of_past_events(setting):
     table = check_identifiability(setting.panel, setting.shares, timings=64).table
     table = table.set_index("event")
@@ -218,6 +220,7 @@ def test_checks_of_ones_own(setting):
         list(run_checks(setting, extra=[Rung("null", lambda _: result)]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["recovery", "placebo-time", "placebo-units"])
 def test_figures_can_be_drawn(setting, name, tmp_path):
     ((_, result),) = run_checks(setting, (name,))
@@ -244,6 +247,7 @@ def test_identifiability_takes_the_exposure_of_the_eve_of_each_event(setting, mo
     assert asked == eve
 
 
+@pytest.mark.slow
 def test_deaths_alone_do_not_tell_cooperation_from_nothing():
     """At a false-alarm rate of 5%, 18 months on: the release of 2026-01-14, default model."""
     forecast = od.get_model().fit(od.bundled().as_of().panel()).forecast(18, draws=2000)

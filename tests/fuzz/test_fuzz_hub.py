@@ -281,6 +281,7 @@ def outcome(case: Case, folder: Path) -> tuple[str, str]:
     return "right", ""
 
 
+@pytest.mark.slow
 def test_mutated_hub_files(tmp_path, capsys):
     counts: Counter[tuple[str, str]] = Counter()
     bad = []

@@ -100,6 +100,7 @@ def truths(tmp_path_factory):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_mutated_files(name, truths, tmp_path, capsys):
     counts: Counter[tuple[str, str]] = Counter()

@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from odforecast.errors import OdforecastError
 from odforecast.scenario import Scenario, dump_scenarios, json_schema, read_scenarios
@@ -287,6 +288,7 @@ def outcome(name: str, data: bytes, folder: Path) -> tuple[str, str]:
     return "right", ""
 
 
+@pytest.mark.slow
 def test_mutated_scenario_files(tmp_path, capsys):
     counts: Counter[tuple[str, str]] = Counter()
     bad = []

@@ -70,6 +70,7 @@ def test_the_small_hub_passes_its_schemas(tmp_path: Path, hubverse: Path) -> Non
     assert found.status("valid_config") == "passed"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_check_fails_alone(name: str, tmp_path: Path) -> None:
     path, options = broken(name, tmp_path)
@@ -100,6 +101,7 @@ def test_the_window_of_the_example_hub_is_closed(hubverse: Path) -> None:
     assert check(hubverse / "example_hub", submission_time="2022-10-18").ok
 
 
+@pytest.mark.slow
 def test_a_hub_made_here_passes(tmp_path: Path) -> None:
     found = check(our_hub(tmp_path / "hub"))
     assert found.failed == ()
@@ -107,6 +109,7 @@ def test_a_hub_made_here_passes(tmp_path: Path) -> None:
     assert set(found.passed) == run
 
 
+@pytest.mark.slow
 def test_the_table_of_the_page_is_what_the_checks_say(hubverse: Path, tmp_path: Path) -> None:
     """If this fails: python tests/factories/hub_breaker.py writes the table again."""
     text = PAGE.read_text(encoding="utf-8")
@@ -205,6 +208,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from places(x, (*at, key))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("put_in", [None, 3, {}, [[1]]], ids=repr)
 @pytest.mark.parametrize("name", ["tasks", "admin", "target-data", "model-metadata-schema"])
 def test_any_part_of_the_configuration_may_be_wrong(hub: Path, name: str, put_in: object) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from hub_breaker import SUBMISSION, config, put, small_hub, submission, tasks
 from hypothesis import given
 from hypothesis import strategies as st
@@ -128,6 +129,7 @@ def test_a_set_that_was_found_in_the_rows_holds_in_them(rows: list, configured: 
         assert one.spl_compound_tid().findings == []
 
 
+@pytest.mark.slow
 def test_half_a_million_rows_take_seconds(tmp_path: Path) -> None:
     root = small_hub(tmp_path / "hub")
     places = [f"P{i:03d}" for i in range(400)]

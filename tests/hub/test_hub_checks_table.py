@@ -487,6 +487,7 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", TABLE)
 def test_table(what: str, tmp_path: Path) -> None:
     edit, failed, words = TABLE[what]

@@ -74,6 +74,7 @@ MAKE: dict[str, Callable[[Path, od.Archive], Hub]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", MAKE)
 def test_every_configuration_is_valid(
     which: str,

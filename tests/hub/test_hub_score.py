@@ -524,6 +524,7 @@ def test_a_value_on_a_threshold_has_reached_it(hub):
     assert (again["truth"], again["rps"]) == ("oracle-output", row["rps"])
 
 
+@pytest.mark.slow
 def test_a_hub_made_here_gives_the_scores_of_the_library(tmp_path):
     """Quantiles, samples and trend of our own hub, scored as any hub's; RPS there is the sum."""
     origins = od.origins(od.bundled(), "pseudo-clean", start="2023-03", end="2023-03")

@@ -71,6 +71,7 @@ def files(hub: Hub) -> list[str]:
     return [hub.relative(p) for p in hub.submissions()]
 
 
+@pytest.mark.slow
 def test_a_forecast_in_its_place(hub: Hub, whole: od.Forecast) -> None:
     path = submit(whole, hub)
     assert files(hub) == ["model-output/odforecast-dlm/2025-09-17-odforecast-dlm.parquet"]

@@ -71,6 +71,7 @@ def table(connection: object) -> pd.DataFrame:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("indicator", ["all-drugs", "T40.4"])
 def test_hubdata_reads_each_release_as_it_was(
     hubdata: ModuleType, releases: od.Archive, tmp_path: Path, indicator: str
@@ -257,6 +258,7 @@ def forecasts() -> list[od.Forecast]:
     ]
 
 
+@pytest.mark.slow
 def test_hubdata_reads_every_submission(
     hubdata: ModuleType, forecasts: list[od.Forecast], tmp_path: Path
 ) -> None:

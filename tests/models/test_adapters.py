@@ -239,6 +239,7 @@ def test_other_parameters_have_another_text(one: Any, other: Any) -> None:
     assert Contents().text(Thing(one)) != Contents().text(Thing(other))
 
 
+@pytest.mark.slow
 def test_a_set_in_the_code_has_one_text_in_every_process() -> None:
     """Python keeps ``x in {...}`` as a frozenset, whose order hangs on the process's hash seed."""
     code = """from odforecast.models.content import Contents

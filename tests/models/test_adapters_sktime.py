@@ -70,6 +70,7 @@ def pipeline() -> Any:
     return TransformedTargetForecaster([("trend", Detrender()), ("rest", NaiveForecaster(sp=12))])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "settings"),
     [
@@ -90,6 +91,7 @@ def test_others_keep_it_too(make: Any) -> None:
     check_forecaster(from_sktime(make(), windows=4), {name: ZOO[name] for name in FEW})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("make", [naive, theta, smooth, ridge, direct, forest, pipeline])
 def test_paths_go_round_its_own_point_forecasts(make: Any) -> None:
     panel = release_panel().select("OH")

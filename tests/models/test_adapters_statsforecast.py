@@ -235,6 +235,7 @@ def test_own_simulations_have_the_point_forecasts_and_spreads_they_promise(model
 # --- the contract ---------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [

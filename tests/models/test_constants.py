@@ -419,6 +419,7 @@ def test_the_numbers_of_t404_are_those_it_always_had(share):
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_without_real_releases_what_arrives_late_stays(tool, share, monkeypatch, tmp_path):
     """And the scales of the first set are what ``make constants`` estimates."""
     monkeypatch.setattr(share, "read_releases", list)

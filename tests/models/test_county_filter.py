@@ -156,6 +156,7 @@ def test_hidden_counts_are_taken_a_third_of_a_window_apart_and_after_a_known_one
     assert np.flatnonzero(taken(between, ~between)[0]).tolist() == [6, 8, 12, 16, 20, 24]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("level", "shape"), [(1.0, 1.0), (3.0, 1.0), (4.0, 3.0), (8.0, 1.0), (12.0, 3.0)]
 )

@@ -729,11 +729,13 @@ def complaints(pit: np.ndarray, inside: np.ndarray) -> list[str]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("newest", [6, 4])
 def test_simulated_releases_are_covered_as_often_as_is_said(newest: int) -> None:
     assert complaints(*recovered(newest, 110, STILL, seed=newest)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "wrong",
     [{"kappa": 0.25}, {"kappa": 1.0}, {"sd_own": 0.02, "noise": 0.02, "sd_shared": 0.01},
@@ -762,6 +764,7 @@ def test_many_releases_tell_every_number_closely() -> None:
     assert found.kappa_error < 0.05
 
 
+@pytest.mark.slow
 def test_what_arrives_of_old_months_is_found_again() -> None:
     found = [estimate(simulated_seen(seed, 30))[0] for seed in range(4)]
     assert np.mean([f.kappa_old for f in found]) == pytest.approx(0.7, rel=0.1)
@@ -966,6 +969,7 @@ def nations_error(release: Seen, constants: Delays) -> tuple[float, float]:
     return float(left.sum()), float(np.hypot(shared, np.sqrt(alone.sum())))
 
 
+@pytest.mark.slow
 def test_the_nation_of_a_september_release_is_as_uncertain_as_its_errors_are() -> None:
     """Two open months: what a release shares is no smaller there. Each release is left out in turn.
 

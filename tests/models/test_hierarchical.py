@@ -252,6 +252,7 @@ def graph_logp(graph, point: dict[str, np.ndarray] | None, seed: int = 3):
     return logp_at(graph, full), point
 
 
+@pytest.mark.slow
 def test_padding_changes_nothing() -> None:
     panel = four_states()
     with padded_to(1):
@@ -378,6 +379,7 @@ def reference_logp(inputs, point, data, guide, graph) -> float:  # type: ignore[
     return total
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["regions", "late", "suppressed"])
 def test_whitening_changes_coordinates_not_the_model(kind: str) -> None:
     """The density, with regions, late arrivals or suppressed counts, is the one written out."""

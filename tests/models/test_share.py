@@ -194,6 +194,7 @@ def test_only_classes_beside_all_drugs_are_parts(released):
     assert np.array_equal(fentanyl.draws, drawn(released).part(SHORT).draws)
 
 
+@pytest.mark.slow
 def test_real_releases(shared):
     """Early and late: fewer locations, records pending, another delay; every class they hold."""
     for name in ("2018-04-11.csv", "2024-12-11.csv.gz"):

@@ -191,6 +191,7 @@ def test_a_sum_has_the_history_of_its_parts(revising, panel):
     np.testing.assert_array_equal(us[-1], panel.reported[panel.index("US"), -1])
 
 
+@pytest.mark.slow
 def test_small_multiples_are_one_place_each_and_all_places_fit(panel, forecast):
     grid = plot.small_multiples(forecast, "New York")
     assert grid[0].get_title(loc="left").startswith("New York outside NYC  ")
@@ -210,6 +211,7 @@ def test_small_multiples_are_one_place_each_and_all_places_fit(panel, forecast):
         plot.small_multiples(forecast, columns=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(358, 300), (560, 376), (1080, 376)])
 @pytest.mark.parametrize("place", ["US", "OH", "AZ", "VT"])
 def test_labels_of_a_fan_hide_no_other_and_leave_nothing_out(revising, size, place):

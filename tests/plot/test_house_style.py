@@ -51,6 +51,7 @@ def test_the_check_of_colours_would_notice():
     assert np.linalg.norm(lab(red, DEUTERANOPIA) - lab(green, DEUTERANOPIA)) < 10
 
 
+@pytest.mark.slow
 def test_nothing_loads_matplotlib_before_it_is_drawn_and_nothing_pyplot(tmp_path):
     code = """
 import sys

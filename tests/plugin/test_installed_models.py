@@ -87,6 +87,7 @@ def on_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 # --- one that works -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_it_is_listed_with_its_distribution_and_version(installed: Path, tmp_path: Path) -> None:
     done = run("models", "--json", path=installed, home=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -99,6 +100,7 @@ def test_it_is_listed_with_its_distribution_and_version(installed: Path, tmp_pat
     assert "[odforecast-example==1.2.3]" in " ".join(shown.split())
 
 
+@pytest.mark.slow
 def test_its_rows_stand_in_a_backtest(installed: Path, tmp_path: Path) -> None:
     done = run(
         "backtest", "--models", "last-quarter,steady-growth,naive", "--vintages", "clean",
@@ -178,6 +180,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_broken_one_is_one_line_and_touches_no_other(
     case: str, on_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -208,6 +211,7 @@ def test_a_broken_one_is_one_line_and_touches_no_other(
             od.get_model("x")
 
 
+@pytest.mark.slow
 def test_commands_go_on_without_a_broken_one(tmp_path: Path) -> None:
     folder = install(tmp_path / "site", "broken-pack", "import not_there", "x = broken_pack:f")
     listed = run("models", path=folder, home=tmp_path)

@@ -515,6 +515,7 @@ def test_priors_draw(one, tmp_path):
 # In a browser
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no browser on this machine")
 @pytest.mark.parametrize(
     ("which", "paper"), [("one", "letter"), ("three", "a4"), ("five", "letter")]

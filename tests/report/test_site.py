@@ -283,6 +283,7 @@ def test_past_forecasts_are_those_of_the_backtest(site, results):
     assert table["month"].tolist() == mine["month"].dt.strftime("%Y-%m").tolist()
 
 
+@pytest.mark.slow
 def test_a_page_of_an_earlier_day_knows_nothing_of_what_came(tmp_path, results):
     panel = od.bundled().as_of("2025-09-17").panel().cut("2022-01")
     then = od.get_model(MODEL).fit(panel).forecast(12, draws=40).select(["US", "OH"])
@@ -313,6 +314,7 @@ def test_counts_known_now_are_gray(tmp_path, forecast):
     assert [p.name for p in with_later] == [p.name for p in without]
 
 
+@pytest.mark.slow
 def test_without_a_record_nothing_is_said_of_past_errors(tmp_path, forecast):
     write_site(tmp_path / "s", forecast)
     page = Page((tmp_path / "s" / "ohio.html").read_text(encoding="utf-8"))
@@ -321,6 +323,7 @@ def test_without_a_record_nothing_is_said_of_past_errors(tmp_path, forecast):
     assert not (tmp_path / "s" / "leaderboard.html").exists()
 
 
+@pytest.mark.slow
 def test_a_record_of_another_model_is_refused(tmp_path, forecast, results):
     other = replace(forecast, provenance={**forecast.provenance, "spec_hash": "another"})
     with pytest.raises(ForecastError, match="no scores of"):
@@ -384,6 +387,7 @@ def test_a_page_needs_nothing_and_lets_nothing_in(site, report):
         assert not [k for _, at in page.elements for k in at if k.startswith("on")]
 
 
+@pytest.mark.slow
 def test_pages_are_small_and_the_same_every_time(tmp_path, forecast, results, site, report):
     again = {
         p.name: p.read_text(encoding="utf-8")
@@ -399,6 +403,7 @@ def test_pages_are_small_and_the_same_every_time(tmp_path, forecast, results, si
 # Texts of others
 
 
+@pytest.mark.slow
 def test_hostile_names_are_shown_and_do_nothing(tmp_path, forecast, results):
     text = "".join(EVIL)
     made = forecast.total(["OH", "WY"], text)
@@ -461,6 +466,7 @@ def test_no_two_places_share_a_page():
 # Whole, or as it was
 
 
+@pytest.mark.slow
 def test_a_site_appears_whole_or_not_at_all(tmp_path, forecast, monkeypatch):
     from odforecast.report.site import write
 
@@ -485,6 +491,7 @@ def test_a_site_appears_whole_or_not_at_all(tmp_path, forecast, monkeypatch):
     assert [p.name for p in tmp_path.iterdir()] == ["site"]
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_old_site(tmp_path, forecast, monkeypatch):
     from pathlib import Path
 
@@ -524,6 +531,7 @@ def test_a_site_that_cannot_take_its_place_leaves_the_old_one(tmp_path, forecast
     assert [p.name for p in tmp_path.iterdir()] == ["site"]
 
 
+@pytest.mark.slow
 def test_a_site_is_replaced_as_a_whole(tmp_path, forecast):
     write_site(tmp_path / "site", forecast)
     with pytest.raises(DataError, match=r"holds a site already; --replace takes its place"):
@@ -533,6 +541,7 @@ def test_a_site_is_replaced_as_a_whole(tmp_path, forecast):
     assert [p.name for p in tmp_path.iterdir()] == ["site"]
 
 
+@pytest.mark.slow
 def test_what_is_not_ours_stays(tmp_path, forecast):
     one = forecast.select(["US"])
     write_site(tmp_path / "site", one)
@@ -570,6 +579,7 @@ def test_a_page_of_ours_is_replaced_and_another_is_not(tmp_path, forecast):
 # What there is not
 
 
+@pytest.mark.slow
 def test_what_is_hidden_is_a_dash_and_never_a_nan(tmp_path, forecast, results):
     row = forecast.locations.index("WY")
     known = np.array(forecast.known)

@@ -224,6 +224,7 @@ def test_a_class_is_not_labelled_as_all_drugs(tmp_path, fentanyl):
     assert "Drug overdose deaths by state" not in page.words
 
 
+@pytest.mark.slow
 def test_results_alone_say_of_which_deaths_they_are(tmp_path, results):
     theirs = type(results)(
         {"scores": results.scores, "quantiles": results.quantiles, "failures": results.failures},
@@ -273,6 +274,7 @@ def test_where_no_percentage_exists_there_is_a_dash(forecast, results):
     assert "nan" not in f"{said} {table.to_string()}"
 
 
+@pytest.mark.slow
 def test_a_place_that_was_not_scored_shows_what_ships(tmp_path):
     panel = od.bundled().as_of().panel()
     forecast = od.get_model("dlm").fit(panel).forecast(draws=40).select(["US", "OH", "WV"])

@@ -33,6 +33,7 @@ def page(path: str) -> Page:
     return Page(Path(path).read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_folders_are_known_by_what_is_in_them(work):
     done = run("scored", "made", "--out", "both.html")
     assert done.exit_code == 0, done.output
@@ -46,6 +47,7 @@ def test_folders_are_known_by_what_is_in_them(work):
     assert "table-board-nation" not in page("scores.html").tables
 
 
+@pytest.mark.slow
 def test_a_forecast_is_made_where_none_is_given(work):
     done = run(
         "--source", "bundled", "--model", "naive", "--locations", "OH,NYC", "--draws", "30",
@@ -73,6 +75,7 @@ def test_places_of_a_saved_forecast_are_chosen(work):
     assert "†" in rows[0][8][0]  # of the whole forecast, which holds the city
 
 
+@pytest.mark.slow
 def test_a_site_of_a_forecast_and_a_backtest(work):
     done = run("made", "scored", "--site", "site")
     assert done.exit_code == 0, done.output

@@ -191,7 +191,7 @@ BAD = [
      False),
     # Places.
     (ONE % "exposure: {OH: 1, Ohio: 0.5}", IN + "exposure has 'OH' and 'Ohio', one place", False),
-    (ONE % "exposure: {Atlantis: 1}", "'Atlantis' is not a place", False),
+    (ONE % "exposure: {Atlantis: 1}", IN + "exposure of 'Atlantis': 'Atlantis' is not a", False),
     (ONE % "exposure: {OH: -1}", IN + "exposure of OH is -1, allowed: a number from 0 to 5", True),
     (ONE % "exposure: {OH: half}", IN + "exposure of OH is 'half', allowed: a number", True),
     (ONE % "exposure: -0.5", IN + "exposure is -0.5, allowed: a number from 0 to 5", True),

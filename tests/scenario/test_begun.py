@@ -125,6 +125,7 @@ def test_sums_parts_and_what_is_known(fitted, changes):
     assert 0.9 < ratio < 1.0
 
 
+@pytest.mark.slow
 def test_same_seed_same_draws(fitted):
     scenario = one(Normal(-0.3, 0.1))
     one_, two = (project(fitted, scenario, 12, 30, 3).forecast("x") for _ in range(2))

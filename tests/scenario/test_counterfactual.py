@@ -109,6 +109,7 @@ def test_the_eve_knows_nothing_of_what_followed(shock, archive, model):
     )
 
 
+@pytest.mark.slow
 def test_the_eve_takes_the_release_of_that_day(model, vsrr):
     vintages = [od.read(vsrr / f) for f in ("2024-12-11.csv.gz", "2025-07-16.parquet")]
     archive = od.Archive.in_memory({v.date: v.table for v in vintages})
@@ -154,6 +155,7 @@ def test_one_state_has_its_own_factor(archive, model):
     assert ratio.size > 20
 
 
+@pytest.mark.slow
 def test_events_together(archive, model):
     both = past("supply-shock-2023", archive, together="cooperation-resumed", model=model,
                 draws=100, timings=64)  # fmt: skip

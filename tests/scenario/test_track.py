@@ -128,6 +128,7 @@ def test_a_file_of_a_series_is_read(tmp_path):
     assert read_series(path, elasticity=-2.0).elasticity == -2.0
 
 
+@pytest.mark.slow
 def test_what_is_late_does_not_pass_for_a_fall():
     archive = od.bundled()
     panel = archive.as_of().panel()
@@ -176,6 +177,7 @@ def test_chances_add_up_to_one(found):
     assert (found.expected["month"] > found.chances["month"].iloc[-1]).all()
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_clock(found):
     again = od.scenario.track(
         od.scenario.named("cooperation-resumed", onset="2025-03"), od.bundled(),
@@ -196,6 +198,7 @@ def test_tables_and_texts(found):
     assert value["series"].iloc[0].startswith("all drugs, nation")
 
 
+@pytest.mark.slow
 def test_a_class_is_read_apart_and_a_series_beside(tmp_path):
     months = np.arange("2022-01", "2025-09", dtype="datetime64[M]")
     values = np.exp(np.random.default_rng(1).normal(2.0, 0.05, months.size))
@@ -210,6 +213,7 @@ def test_a_class_is_read_apart_and_a_series_beside(tmp_path):
     assert found.value_of_information.set_index("series").loc[names[-1], "read"]
 
 
+@pytest.mark.slow
 def test_a_state_is_read_by_itself():
     found = od.scenario.track(
         OPEN, od.bundled(), location="Ohio", model=od.get_model("drift"), draws=2
@@ -225,6 +229,7 @@ def test_an_exposure_by_place_gives_the_nation_its_mean():
     assert 0.02 < felt["US"] < 0.08
 
 
+@pytest.mark.slow
 def test_an_onset_to_come_has_the_prior_only():
     later = replace(OPEN, onset="2026-03")
     found = od.scenario.track(later, od.bundled(), model=od.get_model("drift"), draws=2)
@@ -278,6 +283,7 @@ def test_a_brief_has_a_line_of_the_clock(found):
     assert found.brief_line() in " ".join(html.unescape(page).split())
 
 
+@pytest.mark.slow
 def test_exposures_are_those_of_the_release_that_is_read(vsrr):
     vintages = [od.read(vsrr / f) for f in ("2024-12-11.csv.gz", "2025-07-16.parquet")]
     archive = od.Archive.in_memory({v.date: v.table for v in vintages})
@@ -291,6 +297,7 @@ def test_exposures_are_those_of_the_release_that_is_read(vsrr):
     assert clock.before == x.chances()
 
 
+@pytest.mark.slow
 def test_completed_counts_below_0_are_counted_and_said_once():
     vintage = od.bundled().as_of("2025-09-17")
     clock = Clock(replace(OPEN, onset="2025-01"), "OK", od.bundled(), (), 1)

@@ -67,6 +67,7 @@ def coverage(parts, statistic, control, place="US", column="cover_90"):
     return float(np.mean([r[column].iloc[-1] for r in rows]))
 
 
+@pytest.mark.slow
 def test_dependent_places_collapse_when_they_are_shuffled():
     parts = scored(np.random.default_rng(1), common=1.0, own=0.0, n_origins=40, horizons=[12])
     assert coverage(parts, "sum", control=False) > 0.75
@@ -80,6 +81,7 @@ def test_dependent_places_collapse_when_they_are_shuffled():
     assert 1.0 < control / plain < 1.6
 
 
+@pytest.mark.slow
 def test_independent_places_lose_nothing_when_they_are_shuffled():
     parts = scored(np.random.default_rng(2), common=0.0, own=1.0, n_origins=40, horizons=[12])
     plain, control = (coverage(parts, "sum", control=c) for c in (False, True))

@@ -148,6 +148,7 @@ def test_a_count_lies_in_its_bin(value):
     assert count <= high * (1 + 1e-12) + 1e-9
 
 
+@pytest.mark.slow
 def test_the_binned_score_is_proper():
     """Of three forecasts, the one from which the truth comes has the best mean score."""
     rng = np.random.default_rng(5)

@@ -56,6 +56,7 @@ def test_a_county_that_was_split_is_there_by_its_parts(read):
     assert "29 of 30 of Alaska" in " ".join(split.notes)  # of both parts, and not of the old one
 
 
+@pytest.mark.slow
 @given(st.randoms(), st.booleans())
 def test_neither_the_order_of_rows_nor_the_names_of_columns_matter(tmp_path_factory, chance, api):
     rows = county_cells(months=3)
@@ -171,6 +172,7 @@ def test_a_table_of_counties_is_checked(read, change, said):
         canonical(table.drop(columns="urban"))
 
 
+@pytest.mark.slow
 def test_the_real_release(shared):
     found = read_county(shared / "county" / "2023-10-08.csv.gz")
     table = found.table

@@ -40,6 +40,7 @@ def test_rows_are_numbered_as_in_the_file_and_truth_values_are_not_numbers(tmp_p
         assert any("exactly 1,000 rows" in note for note in read_raw(path).notes) == noted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_long_texts_are_cut_at_no_character(tmp_path, encoding):
     words = ["é", "😀", "a", "日本"] * 150_000

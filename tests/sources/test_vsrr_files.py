@@ -52,6 +52,7 @@ def load(vsrr):
     return once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "first", "last", "places", "indicators", "rows", "us"), FILES, ids=_IDS
 )
@@ -76,6 +77,7 @@ def test_the_readme_is_right(load, vsrr, name, first, last, places, indicators, 
     assert report.sums.checked >= (0 if name.startswith("2023") else 58)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [n for n in _IDS if ".csv" in n and not n.startswith("2023")])
 def test_every_cell_is_the_csv_modules(load, vsrr, name):
     data = (vsrr / name).read_bytes()
@@ -141,6 +143,7 @@ def test_a_socrata_copy_reads_the_same(load, vsrr, tmp_path):
     assert_frame_equal(loaded.table, load("2019-06-12.csv").table)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["2018-09-12.csv", "2021-07-14.xlsx", "2025-07-16.parquet"])
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
 def test_what_is_written_reads_back(load, tmp_path, name, kind):

@@ -52,6 +52,7 @@ def test_formulas_and_errors(tmp_path, cell, old, new, said):
     assert cells == ["1", said] or (said is None and cells[0] == "1")
 
 
+@pytest.mark.slow
 def test_the_other_reader_gives_the_same(vsrr):
     """All of the real workbooks, cell by cell, against openpyxl without its dimensions."""
     files = sorted(vsrr.glob("*.xlsx"))

@@ -26,6 +26,7 @@ def test_the_example_is_twenty_lines_on_the_page() -> None:
     assert f"```{{literalinclude}} {SCRIPT.name}" in PAGE.read_text()
 
 
+@pytest.mark.slow
 def test_it_runs_as_it_is_and_prints_what_the_page_says(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", str(SCRIPT)], cwd=tmp_path, capture_output=True, text=True

@@ -212,6 +212,7 @@ def test_more_places_later_are_all_compared(server: FakeSocrata, run: Run) -> No
     assert "West Virginia" not in page
 
 
+@pytest.mark.slow
 def test_a_half_written_update_does_not_hide_the_rest(
     server: FakeSocrata, run: Run, tmp_path: Path
 ) -> None:
@@ -310,6 +311,7 @@ def counts(table: pd.DataFrame, batch: int = 1) -> dict[str, tuple[float, str]]:
     }
 
 
+@pytest.mark.slow
 def test_after_a_retraction_what_it_said_counts_no_more(
     server: FakeSocrata, run: Run, tmp_path: Path
 ) -> None:
@@ -376,6 +378,7 @@ def test_a_correction_that_was_cut_off_is_completed(
         assert run(fetch=False).added == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("newest", [False, True])
 def test_after_a_replacement_the_right_count_is_written_behind(
     newest: bool, server: FakeSocrata, run: Run, tmp_path: Path

@@ -117,6 +117,7 @@ def test_a_clock_that_was_read_is_not_read_again(kept):
     assert lacking(read, out, dt.date(2026, 2, 11))
 
 
+@pytest.mark.slow
 def test_an_update_shows_its_clocks(kept, tmp_path, monkeypatch):
     _, file, found = kept
     monkeypatch.setattr("odforecast.updating.run.tracked", lambda *_, **__: [found])

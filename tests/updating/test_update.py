@@ -283,6 +283,7 @@ def test_what_a_killed_update_left_is_cleared_away(
     assert sorted(os.listdir(out)) == [".mine.part", "2025-08-13", "record.csv"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 @pytest.mark.parametrize("where", ["run.write_page", "records.append"])
 def test_killed_it_leaves_nothing_half_written(where: str, tmp_path: Path) -> None:
@@ -441,6 +442,7 @@ def test_the_users_own_folders(own_archive: Path, server: FakeSocrata) -> None:
     assert "Nothing new" in again.output
 
 
+@pytest.mark.slow
 def test_the_screen_is_80_columns_wide_and_says_what_changed(
     server: FakeSocrata, tmp_path: Path
 ) -> None:

@@ -131,6 +131,7 @@ def writers(tmp_path):
         yield running
 
 
+@pytest.mark.slow
 def test_six_writers_at_once(writers, files):
     orders = [random.Random(i).sample(files, len(files)) for i in range(6)]
     processes = writers.start(*orders)
@@ -155,6 +156,7 @@ def test_two_writers_that_disagree(writers, files, tmp_path):
     assert not [p for p in writers.store.rglob("*") if p.suffix in (".tmp", ".lock")]
 
 
+@pytest.mark.slow
 def test_killed_again_and_again(writers, files):
     chance = random.Random(11)
     store, killed = writers.store, 0

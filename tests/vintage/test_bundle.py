@@ -64,6 +64,7 @@ def test_the_older_release_has_reported_and_predicted_counts_alone():
     assert check_sums(table).adds_up
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("day", FILES)
 def test_every_number_and_status_is_that_of_the_file(shared, day):
     loaded = read_release(shared / FILES[day])

@@ -37,6 +37,7 @@ def test_the_bundled_release_is_consistent():
     assert contradictions(TABLE, TABLE.assign(release=pd.Timestamp("2025-08-13"))) == []
 
 
+@pytest.mark.slow
 def test_real_releases_are_consistent(vsrr):
     last, seen = None, 0
     for path in sorted(vsrr.iterdir()):

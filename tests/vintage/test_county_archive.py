@@ -338,6 +338,7 @@ def test_how_counts_of_a_county_were_revised(archive):
     assert len(table) == 48
 
 
+@pytest.mark.slow
 @settings(max_examples=4)
 @given(st.integers(0, 10_000), st.booleans())
 def test_nothing_published_later_is_in_a_panel(tmp_path_factory, seed, drop):
@@ -392,6 +393,7 @@ def test_one_release_from_the_site_the_api_and_without_a_date(tmp_path):
     assert other.origin(other.releases("counties")[0], "counties").basis == "inferred"
 
 
+@pytest.mark.slow
 def test_the_real_release_contradicts_nothing(shared, tmp_path):
     own = od.Archive(tmp_path / "archive").above(states_alone())
     assert own.add(shared / "county" / "2023-10-08.csv.gz")

@@ -236,6 +236,7 @@ def real(vsrr: Path, tool) -> od.Archive:
     return archive
 
 
+@pytest.mark.slow
 def test_the_shipped_table_is_as_made_again(real, tool):
     text, left_out = tool[0].made(real)
     assert gzip.decompress(tool[0].TABLE.read_bytes()).decode() == text
@@ -243,6 +244,7 @@ def test_the_shipped_table_is_as_made_again(real, tool):
     assert set(left_out) == {"2025-07-16", "2025-09-17", "2026-01-14"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("donor", shipped(), ids=lambda d: str(d.release))
 def test_a_real_release_as_its_own_donor_gives_its_counts_back(real, donor: Donor):
     """To the death, but for one release with months of a single death: two."""

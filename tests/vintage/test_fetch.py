@@ -159,6 +159,7 @@ def test_other_numbers_of_a_day_and_contradictions_are_not_used(
     assert list(Archive(tmp_path).log["event"]) == log
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["meta", "count", "page"])
 @pytest.mark.parametrize(
     "fault", ["429", "500", "502", "503", "408", "html", "truncate", "cut-json", "drop"]
@@ -182,6 +183,7 @@ def test_the_wait_the_server_asks_for_is_kept(server, tmp_path):
     assert 4 <= waits[2] <= 5  # the third of our own
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("faults", "options", "waits"),
     [
@@ -243,6 +245,7 @@ def restless(server):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "options", "error", "words"),
     [
@@ -388,6 +391,7 @@ def started(server, folder):
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 @pytest.mark.parametrize("at", [1, 4])
 def test_killed_in_the_middle_it_leaves_no_release_and_goes_on(server, tmp_path, at):

@@ -41,6 +41,7 @@ def test_the_bundled_release_is_clean() -> None:
     assert {f.code for f in check(TABLE)} == QUIET
 
 
+@pytest.mark.slow
 @given(st.sampled_from(JURISDICTIONS), st.integers(0, 123), st.integers(1, 500))
 def test_any_changed_cell_breaks_the_sum(state: str, month: int, by: int) -> None:
     table = TABLE.copy()
@@ -86,6 +87,7 @@ def test_a_month_out_of_line_is_seen_with_its_echo(size: int) -> None:
     assert "2 such months" in flags[0].message
 
 
+@pytest.mark.slow
 def test_the_change_across_a_month_that_no_place_has_is_no_jump() -> None:
     for month in TABLE["month"].unique()[40:120:4]:
         after = f"{month + pd.DateOffset(months=1):%Y-%m}"
@@ -170,6 +172,7 @@ def test_every_check_is_explained_in_the_docs() -> None:
     assert SEVERITIES == ("error", "warning", "note")
 
 
+@pytest.mark.slow
 def test_real_releases(vsrr: Path) -> None:
     def of(name: str) -> pd.DataFrame:
         return od.read(vsrr / name).table
@@ -252,6 +255,7 @@ CONNECTICUT = in_county(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "code", "places", "words"),
     [
@@ -290,6 +294,7 @@ def test_each_check_of_counties(table, change, code, places, words):
         assert seen[1].message.startswith("1 county elsewhere")
 
 
+@pytest.mark.slow
 def test_the_real_release_of_counties(shared):
     found = check(
         read_county(shared / "county" / "2023-10-08.csv.gz").table, None, od.bundled().as_of().table

@@ -100,6 +100,7 @@ def test_accepted_later(archive, wrong, right):
     assert other.as_of().note is None
 
 
+@pytest.mark.slow
 def test_replaced_retracted_and_taken_back(archive, wrong, right):
     archive.add(wrong, accept="seemed right")
     old = archive.data_hash(DAY)

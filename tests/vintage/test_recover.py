@@ -59,6 +59,7 @@ def test_months_give_back_the_release_and_new_york_is_whole(release):
     assert ((inner["q05"] <= inner["q50"]) & (inner["q50"] <= inner["q95"])).all()
 
 
+@pytest.mark.slow
 def test_drug_classes_with_gaps_are_recovered_between_their_first_and_last_sum(release):
     found = recovered_months(release, "all", indicator=SYNTHETIC_OPIOIDS, draws=100)
     assert found.table["deaths"].ge(0).all()

@@ -162,6 +162,7 @@ def test_real_revisions_are_those_known(real: Archive) -> None:
     assert change[december & (change["state"] == "US")]["change"].tolist() == [-801]
 
 
+@pytest.mark.slow
 def test_commands(vsrr: Path, tmp_path: Path) -> None:
     store = Archive(tmp_path / "archive")
     for name in FEW:

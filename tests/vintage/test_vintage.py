@@ -179,6 +179,7 @@ def test_your_copy_of_a_release_comes_before_the_bundled_one(tmp_path, monkeypat
     assert list(log["origin"] == "bundled") == [True, True, True, False, False]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
