@@ -84,7 +84,7 @@ def delay(panel: od.Panel) -> Figure:
 
 
 def nowcast(panel: od.Panel) -> Figure:
-    """The nation's last twelve counts, as reported and once final."""
+    """The nation's last twelve counts, as reported and as expected to be final."""
     return nowcast_figure(
         forecast("dlm", panel).select("US").nowcast(), panel.to_frame(), indicator=panel.indicator
     )

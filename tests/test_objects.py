@@ -591,7 +591,7 @@ def test_without_quantiles_there_is_an_empty_table_with_its_columns(bare, tmp_pa
 def test_without_quantiles_a_place_is_drawn_without_bars(bare, kind):
     lean, _ = bare
     drawn = od.plot.alt_text(lean.plot("Ohio", kind=kind))
-    assert "90% intervals held the count" not in drawn
+    assert "90% intervals contained the final count" not in drawn
     assert drawn
 
 

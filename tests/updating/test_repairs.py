@@ -201,7 +201,6 @@ def test_more_places_later_are_all_compared(server: FakeSocrata, run: Run) -> No
     run(locations="US,OH")
     done = run(again=True)
     assert set(done.record.loc[done.record["batch"] == 2, "location"]) == {"WV", "YC"}
-    assert "In 12 months" not in done.page.read_text()
     serve(server, SECOND)
     second = run()
     assert set(second.changed["location"]) == {"US", "OH", "WV", "YC"}
@@ -264,7 +263,7 @@ def test_words_are_of_the_place_asked_for_alone(server: FakeSocrata, run: Run) -
     assert "There is no earlier forecast of Ohio to compare with." in said
     assert "West Virginia, the median" in " ".join(sentences(done.change, "WV"))
     page = done.page.read_text()
-    assert "12-month counts, West Virginia" not in page
+    assert "ending each month, West Virginia" not in page
     assert "West Virginia, the median" not in page
 
 

@@ -69,7 +69,7 @@ LEAST = -99.0
 #: The largest change of a dose, in percent.
 MOST_DOSE = 1e4
 
-#: Range of a distribution's parameters: outside it, its percentiles are no numbers any more.
+#: Range of a distribution's parameters: outside it, percentiles cannot be computed.
 SMALLEST, LARGEST = 1e-6, 1e6
 
 _GRID = (np.arange(20_000) + 0.5) / 20_000
