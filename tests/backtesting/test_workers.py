@@ -155,7 +155,7 @@ def test_errors_and_unsendable_answers_come_back(pool):
 def test_nothing_is_taken_after_the_end():
     workers = Workers(1)
     workers.shutdown()
-    with pytest.raises(RuntimeError, match="shut down"):
+    with pytest.raises(RuntimeError, match="shutdown"):
         workers.submit(abs, 1)
 
 

@@ -16,7 +16,7 @@ from odforecast.backtesting.board import check_label
 from odforecast.backtesting.origin import Origin, labels_of
 from odforecast.backtesting.results import QUANTILE_COLUMNS, Results, manifest_of
 from odforecast.backtesting.task import ALL, Task, months_ahead, places
-from odforecast.backtesting.unit import FAILURE_COLUMNS, QUANTILE_CATEGORIES, failure_row
+from odforecast.backtesting.unit import QUANTILE_CATEGORIES, failure_row, failure_table
 from odforecast.errors import BacktestError
 from odforecast.geography.places import lookup
 from odforecast.months import ONE_MONTH, month_end
@@ -359,7 +359,7 @@ def score_submission(
         {
             "scores": pd.concat(scores, ignore_index=True),
             "quantiles": table.astype(dict.fromkeys(QUANTILE_CATEGORIES, "category")),
-            "failures": pd.DataFrame(failures, columns=list(FAILURE_COLUMNS)),
+            "failures": failure_table(failures),
         },
         manifest,
     )

@@ -12,7 +12,7 @@ import threading
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -216,7 +216,7 @@ class Unit:
         return f"{self.model.label} as of {self.origin.as_of}{donor}{where}"
 
     @property
-    def _labels(self) -> dict[str, Any]:
+    def labels(self) -> dict[str, Any]:
         """What every row of its tables is labelled with."""
         spec = self.model.spec
         return {
@@ -241,8 +241,8 @@ class Outcome:
         What the model warned of, each kind once, with how often.
     joint : DataFrame
         Joint scores, where they were asked for; else without rows.
-    stored : bool
-        Its tables are in its block's, and not here.
+    failed : str
+        Why the whole unit failed; empty if it did not.
     """
 
     scores: pd.DataFrame
@@ -251,31 +251,12 @@ class Outcome:
     seconds: float
     warnings: tuple[str, ...] = ()
     joint: pd.DataFrame = field(default_factory=pd.DataFrame)
-    stored: bool = False
-
-    @property
-    def failed(self) -> str:
-        """Why the whole unit failed; empty if it did not."""
-        if self.stored or not self.scores.empty or self.failures.empty:
-            return ""
-        return "; ".join(dict.fromkeys(self.failures["reason"].astype(str)))
+    failed: str = ""
 
     @property
     def starved(self) -> bool:
         """Whether the unit failed for want of memory."""
         return self.failed.startswith(NO_MEMORY)
-
-
-def failure_row(
-    keys: Mapping[str, object], location: str, target: str, reason: str, detail: str = ""
-) -> dict[str, object]:
-    """One row of the failures table; texts made such that any file can hold them."""
-    # A lone surrogate is no UTF-8, and no Parquet file can hold it.
-    texts = [
-        str(text).encode("utf-8", "backslashreplace").decode()
-        for text in (reason, detail[-_DETAIL:])
-    ]
-    return {**keys, "location": location, "target": target, "reason": texts[0], "detail": texts[1]}
 
 
 def failed_unit(
@@ -287,15 +268,24 @@ def failed_unit(
 ) -> Outcome:
     """The outcome of a unit without any forecast: one row, or one for each place it names."""
     reasons = {unit.state or "*": reason} if isinstance(reason, str) else reason
-    failures = _failures(unit, [(s, "*", r, detail) for s, r in reasons.items()])
-    return Outcome(pd.DataFrame(), pd.DataFrame(), failures, seconds, warned)
+    rows = [failure_row(unit.labels, s, "*", r, detail) for s, r in reasons.items()]
+    why, none = "; ".join(dict.fromkeys(str(row["reason"]) for row in rows)), pd.DataFrame()
+    return Outcome(none, none, failure_table(rows), seconds, warned, failed=why)
 
 
-def _failures(unit: Unit, gaps: Iterable[tuple[str, ...]]) -> pd.DataFrame:
-    """A row for each location and target without a forecast, and why."""
-    keys = unit._labels
-    rows = [failure_row(keys, *gap) for gap in gaps]
-    return pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
+def failure_row(
+    labels: Mapping[str, object], location: str, target: str, reason: str, detail: str = ""
+) -> dict[str, object]:
+    """One row of the failures table; texts made such that any file can hold them."""
+    # A lone surrogate is no UTF-8, and no Parquet file can hold it.
+    texts = [t.encode("utf-8", "backslashreplace").decode() for t in (reason, detail[-_DETAIL:])]
+    return {**labels, **dict(zip(FAILURE_COLUMNS[-4:], (location, target, *texts)))}
+
+
+def failure_table(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
+    """The failures table; its dates are as in a file, for Parquet has no seconds."""
+    table = pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
+    return table.astype(dict.fromkeys(table.select_dtypes("datetime"), "datetime64[ms]"))
 
 
 def reason_of(error: BaseException) -> str:
@@ -358,9 +348,10 @@ def run_unit(unit: Unit) -> Outcome:
             return stopped(_nowhere(unit, skipped))
         lacking = [t for t in unit.targets if t not in targets]
         gaps = [(s, "*", r) for s, r in skipped.items()]
-        failures = _failures(unit, [*gaps, *(("*", t, f"does not forecast {t}") for t in lacking)])
+        gaps += [("*", t, f"does not forecast {t}") for t in lacking]
         whole = tuple(kept) == forecast.locations
         tables = _tables(unit, forecast if whole else forecast.select(kept), targets)
+        failures = failure_table([failure_row(unit.labels, *gap) for gap in gaps])
         return Outcome(failures=failures, seconds=seconds, warnings=said.warnings, **tables)
     except BaseException as error:
         # A third party's model may raise anything, an exit too; its rows fail, the run goes on.
@@ -402,12 +393,14 @@ def made(units: Sequence[Unit], packed: bool) -> Made:
         if parts:
             whole = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
             tables[name] = _file_of(whole) if packed else whole
+    return Made([o if o.failed else stored(o.seconds, o.warnings) for o in outcomes], tables,
+                code_digest())  # fmt: skip
+
+
+def stored(seconds: float, warned: tuple[str, ...]) -> Outcome:
+    """The outcome of a unit whose tables are in its block's."""
     none = pd.DataFrame()
-    light = [
-        o if o.failed else Outcome(none, none, none, o.seconds, o.warnings, stored=True)
-        for o in outcomes
-    ]
-    return Made(light, tables, code_digest())
+    return Outcome(none, none, none, seconds, warned)
 
 
 def _file_of(table: pa.Table) -> bytes:
@@ -469,7 +462,7 @@ def placed(whole: pa.Table) -> Placed:
 def _tables(unit: Unit, forecast: Forecast, targets: Sequence[str]) -> dict[str, Any]:
     """Scores, quantiles and joint scores: per target, places as they stand, months fastest."""
     horizons, donor = unit.horizons or None, unit._panel.donor
-    labels = unit._labels | {
+    labels = unit.labels | {
         "data_hash": unit._panel.data_hash,
         "spec_hash": unit.model.spec.hash,
         "seed": unit.seed,
@@ -572,16 +565,6 @@ class Said:
         self.counts[text if known else "other warnings"] += 1
 
 
-class _Sink(io.TextIOBase):
-    """A text stream that takes everything and keeps nothing."""
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-
 @contextmanager
 def contained(panels: Sequence[Panel], seed: int) -> Iterator[Said]:
     """Run somebody's model inside; what it says is in the result, what it changed is put back."""
@@ -592,9 +575,10 @@ def contained(panels: Sequence[Panel], seed: int) -> Iterator[Said]:
         stack.enter_context(_libraries(len(sys.modules)).limit(limits=1, user_api="blas"))
         stack.enter_context(np.errstate())
         if threading.current_thread() is threading.main_thread() or _SOLE.get():
-            stack.enter_context(redirect_stdout(_Sink()))
+            sink = stack.enter_context(open(os.devnull, "w", errors="ignore"))
+            stack.enter_context(redirect_stdout(sink))
             if not sys.stderr.isatty():  # where the bar is drawn meanwhile
-                stack.enter_context(redirect_stderr(_Sink()))
+                stack.enter_context(redirect_stderr(sink))
             stack.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002
             stack.callback(random.setstate, random.getstate())
             np.random.seed(seed % 2**32)  # noqa: NPY002

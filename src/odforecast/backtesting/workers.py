@@ -25,6 +25,7 @@ from concurrent.futures import (
     Executor,
     Future,
     ProcessPoolExecutor,
+    ThreadPoolExecutor,
 )
 from concurrent.futures import wait as wait_for
 from dataclasses import replace
@@ -33,7 +34,6 @@ from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
@@ -99,10 +99,10 @@ class Workers(Executor):
         self._max_workers = max(1, jobs)
         self._context = context or multiprocessing.get_context("spawn")
         self._start = (initializer, initargs)
-        self._tasks: SimpleQueue[tuple[Future[Any], partial[Any]] | None] = SimpleQueue()
-        self._threads: list[threading.Thread] = []
+        # A thread looks after each process: one call after another, while that lives.
+        self._threads = ThreadPoolExecutor(self._max_workers)
+        self._own = threading.local()
         self._live: set[_Worker] = set()
-        self._closed = False
         atexit.register(_kill, self._live)  # no process is left behind
 
     @classmethod
@@ -117,66 +117,49 @@ class Workers(Executor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a call in a worker; its future raises :class:`WorkerDiedError` if that dies."""
-        if self._closed:
-            raise RuntimeError("cannot submit to workers that were shut down")
-        future: Future[Any] = Future()
-        self._tasks.put((future, partial(fn, *args, **kwargs)))
-        if len(self._threads) < self._max_workers:
-            thread = threading.Thread(target=self._look_after_one, daemon=True)
-            self._threads.append(thread)
-            thread.start()
-        return future
+        return self._threads.submit(self._run, partial(fn, *args, **kwargs))
 
     def alone(self, fn: Callable[..., Any], /, *args: Any) -> Any:
         """Run a call now, in a fresh process that does nothing else."""
-        with self._worker() as worker:
+        worker = self._begin()
+        try:
             return worker.run(partial(fn, *args))
+        finally:
+            self._end(worker)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the workers: after their work, or, with ``cancel_futures``, now."""
-        self._closed = True
+        self._threads.shutdown(wait=False, cancel_futures=cancel_futures)
         if cancel_futures:
-            with contextlib.suppress(Empty):
-                while (task := self._tasks.get_nowait()) is not None:
-                    task[0].cancel()
             _kill(self._live)
-        for _ in self._threads:
-            self._tasks.put(None)
         if wait or cancel_futures:
-            for thread in self._threads:
-                thread.join()
+            self._threads.shutdown()
+            for worker in list(self._live):
+                self._end(worker)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # After an error (Ctrl-C above all) nobody wants to wait for work in progress.
         self.shutdown(cancel_futures=kind is not None)
 
-    def _look_after_one(self) -> None:
-        """What a thread does: one call after another, each in its process while that lives."""
-        with contextlib.ExitStack() as stack:
-            worker: _Worker | None = None
-            while (task := self._tasks.get()) is not None:
-                future, call = task
-                if not future.set_running_or_notify_cancel():
-                    continue
-                try:
-                    worker = worker or stack.enter_context(self._worker())
-                    future.set_result(worker.run(call))
-                except BaseException as error:
-                    if isinstance(error, BrokenExecutor):
-                        stack.close()
-                        worker = None
-                    future.set_exception(error)
-                del task, future, call
+    def _run(self, call: partial[Any]) -> Any:
+        """A call in the process of this thread; another one is begun when that has died."""
+        worker = self._own.__dict__.get("worker") or self._begin()
+        self._own.worker = worker
+        try:
+            return worker.run(call)
+        except BrokenExecutor:
+            del self._own.worker
+            self._end(worker)
+            raise
 
-    @contextlib.contextmanager
-    def _worker(self) -> Iterator[_Worker]:
+    def _begin(self) -> _Worker:
         worker = _Worker(self._context, *self._start)
         self._live.add(worker)
-        try:
-            yield worker
-        finally:
-            worker.end()
-            self._live.discard(worker)
+        return worker
+
+    def _end(self, worker: _Worker) -> None:
+        worker.end()
+        self._live.discard(worker)
 
 
 def _kill(live: set[_Worker]) -> None:
@@ -569,8 +552,9 @@ def _alone(way: Way, unit: Unit, first: Outcome) -> Made:
         return _unsendable([unit], error)
     (outcome,) = done.outcomes
     if outcome.starved:
-        rows = outcome.failures.assign(reason=outcome.failures["reason"] + ", twice")
-        return Made([replace(outcome, failures=rows)])
+        detail = str(outcome.failures["detail"].iloc[0])
+        how = (f"{outcome.failed}, twice", outcome.seconds, outcome.warnings, detail)
+        return Made([failed_unit(unit, *how)])
     return done
 
 
