@@ -222,10 +222,6 @@ DAMAGE = {
 }
 
 
-def test_there_are_many_kinds_of_damage():
-    assert len(DAMAGE) >= 31
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", DAMAGE)
 def test_a_damaged_block_is_computed_again(units, whole, tmp_path, kind):
@@ -271,14 +267,6 @@ def test_a_missing_marker_is_a_block_that_was_never_finished(units, whole, tmp_p
     resumed = run_units(units, out=out)
     same(resumed, undisturbed)
     assert resumed.notes == ()
-
-
-def test_an_undisturbed_folder_says_nothing(units, whole):
-    undisturbed, folder = whole
-    assert undisturbed.notes == ()
-    store = UnitStore(folder / "units")
-    assert all(store.has(u) for u in units)
-    assert store.notes == ()
 
 
 def test_warnings_are_stored_with_their_units(units, tmp_path):

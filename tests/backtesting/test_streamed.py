@@ -66,7 +66,7 @@ def test_the_same_bytes_after_a_run_in_parts(units, tmp_path):
 def test_nothing_but_failures_is_held(units, tmp_path):
     finished = Finished(units, tmp_path, tmp_path / "own")
     good = [i for i, u in enumerate(units) if u.model.label == "naive"][:3]
-    block = made([units[i] for i in good], packed=True)
+    block = made([units[i] for i in good])
     finished.add(good, block)
     assert not any(d.failed for d in finished._done.values())
     assert len(finished) == 3

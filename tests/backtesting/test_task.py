@@ -158,16 +158,6 @@ def test_another_count_in_the_archive_is_another_fingerprint() -> None:
     )
 
 
-def test_another_truth_is_another_fingerprint() -> None:
-    """A count that no origin of the task knows."""
-    task = Task(parse(SMALL.encode(), "small"))
-    table = od.bundled().release("2025-09-17")
-    table.loc[(table["state"] == "OH") & (table["month"] == "2023-05-01"), "reported"] += 1
-    other = Task.load(task, od.Archive.in_memory({"2025-09-17": table}))
-    assert other.origins_listed == task.origins_listed
-    assert other.fingerprint != task.fingerprint
-
-
 def test_the_wording_of_a_reason_is_no_part_of_a_fingerprint() -> None:
     task = Task(parse(SMALL.encode(), "small"))
     found = [dict(o) for o in task.origins_listed]

@@ -214,20 +214,6 @@ def test_a_few_origins_are_said_to_be_few_and_have_no_interval() -> None:
         assert rows.loc["drift+delay", "n_origins"] == 2
 
 
-def test_four_origins_have_no_interval_though_no_draw_misses_them() -> None:
-    """Every second origin of complete counts: each block of two has one."""
-    says = Task.load("quick").definition
-    clean = {"vintages": "pseudo-clean", "donors": None, "draws": 60, "locations": ["OH", "US"]}
-    run = Task({**says, **clean}).run(["hub-baseline", "naive", "drift"], progress=False)
-    days = sorted(run.scores["last_month"].unique())
-    half = (run.scores["model"] == "drift") & ~run.scores["last_month"].isin(days[::2])
-    table = leaderboard(holed(run, lambda _: half)).table(by=[]).set_index("model")
-    assert table.loc["drift", ["n_origins", "n_blocks"]].tolist() == [4, 4]
-    assert np.isfinite(table.loc["drift", "rel_wis"])
-    assert np.isnan(table.loc["drift", "rel_wis_low"])
-    assert np.isfinite(table.loc["naive", "rel_wis_low"])
-
-
 def test_one_forecast_does_not_decide_what_all_have(run: Results) -> None:
     whole = leaderboard(run).table(by=[], bootstrap=0).set_index("model")
 
@@ -257,22 +243,6 @@ def test_half_of_the_counts_is_enough(run: Results, kept: int, among: bool) -> N
     assert set(table["n_all"]) == {kept if among else 384}
 
 
-def test_groups_of_size_are_those_of_the_score_table(run: Results) -> None:
-    some = holed(run, lambda s: (s["model"] == "hub-baseline") & (s["location"] == "WV"))
-    board = leaderboard(some)
-    table = board.table(by=["size"], bootstrap=0)
-    expected = relative_to_baseline(ahead(board), "hub-baseline", by=["size"], bootstrap=0)
-    keys = ["size", "model"]
-    both = [t.astype({"size": str}).set_index(keys) for t in (table, expected)]
-    assert both[0]["rel_wis"].to_dict() == pytest.approx(both[1]["ratio"].to_dict(), nan_ok=True)
-    assert table.groupby("size", observed=True)["n_asked"].first().sum() == 384
-    old = copied(run)
-    old._tables["scores"] = run.scores.drop(columns="last_reported")
-    with pytest.raises(BacktestError, match="split by size: they lack the column last_reported"):
-        leaderboard(old).table(by=["size"])
-    assert not leaderboard(old).table(by=["level"], bootstrap=0).empty
-
-
 def test_two_rows_of_one_forecast_are_refused(run: Results) -> None:
     twice = copied(run)
     last = run.scores[run.scores["horizon"] == 12].iloc[[-1]]
@@ -285,12 +255,6 @@ def test_two_rows_of_one_forecast_are_refused(run: Results) -> None:
     )  # fmt: skip
     with pytest.raises(BacktestError, match="a forecast that its task does not ask for"):
         leaderboard(other).table()
-
-
-def test_a_submission_is_not_the_denominator(run: Results) -> None:
-    posing = copied(run, submitted={"hub-baseline": {"files": 8}})
-    with pytest.raises(BacktestError, match="made elsewhere are called hub-baseline"):
-        leaderboard(posing)
 
 
 def test_means_and_coverage_are_those_of_the_rows(run: Results) -> None:

@@ -20,7 +20,6 @@ from odforecast.backtesting.submission import (
     ASKED_COLUMNS,
     CLAIM,
     KNOWN_COLUMNS,
-    asked,
     export,
     score_submission,
 )
@@ -90,17 +89,6 @@ def test_what_was_known_is_all_that_a_model_is_given(task: Task, exported: Path)
         n = 0 if panel.triangle is None else int(np.isfinite(panel.triangle.reported).sum())
         assert len(before) == n
         assert before["predicted"].isna().all()
-
-
-def test_nothing_that_came_later_is_in_a_file(task: Task, exported: Path) -> None:
-    for key, origin in zip(task.origin_ids, task.origins):
-        known = pd.read_csv(exported / "known" / f"{key}.csv", dtype=str)
-        assert (known["month"] <= str(origin.panel.last_month)).all()
-        assert (known["release"] <= str(origin.as_of)).all()
-    # Not in the list either: neither truth nor a hash to try guesses on.
-    assert {p.name for p in exported.iterdir()} == {
-        "asked", "known", "levels.csv", "origins.csv", "task.json", "template.csv",
-    }  # fmt: skip
 
 
 def test_later_counts_change_no_file_but_the_fingerprint(task: Task, tmp_path: Path) -> None:
@@ -367,19 +355,6 @@ def test_a_script_that_knows_csv_alone_takes_part(
     rows = results.scores
     row = rows[(rows["location"] == "WV") & (rows["horizon"] == 1)].iloc[0]
     assert row["median"] == pytest.approx(counts[-1] * growth, abs=1e-3)
-
-
-def test_asked_is_the_grid_of_the_board(task: Task, tables: dict[str, pd.DataFrame]) -> None:
-    """Two modules say what a task asks for: the one that writes files, and the one that counts."""
-    entry = leaderboard(score_submission(task, tables, "theirs")).parts[0]
-    files = pd.concat([asked(task, o) for o in task.origins])
-    grid = entry.asked()
-    assert len(files) == len(grid) == entry.n_asked
-    mine = {(lookup(c).state, h, e[:7]) for c, h, e in
-            zip(files["location"], files["horizon"], files["target_end_date"])}  # fmt: skip
-    theirs = {(s, h, str(m)[:7]) for s, h, m in
-              zip(grid["location"], grid["horizon"], grid["month"])}  # fmt: skip
-    assert mine == theirs
 
 
 def without(rows: pd.DataFrame, again: bool = False) -> pd.DataFrame:

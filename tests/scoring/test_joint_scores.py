@@ -317,16 +317,6 @@ def test_a_model_does_not_choose_the_places_it_is_scored_on():
     assert rows.loc[("all", 5), "n_places"] == 50
 
 
-def test_a_places_own_path_has_no_control():
-    draws, truth, known = world(np.random.default_rng(14), 1.0, 1.0, n=60)
-    table = joint_scores(forecast_of(draws, known), Truth(truth))
-    control = table[table["control"]]
-    assert not control["place"].isin(PLACES).any()
-    assert set(energies(table, control=True).index.get_level_values("place")) == {"all"}
-    keys = ["statistic", "place", "horizon", "control"]
-    assert not table.duplicated(keys).any()
-
-
 def test_draws_that_lie_beside_their_like_are_mixed_before_pairs_are_taken():
     """A blend of two models has one's draws before the other's: neighbours are alike."""
     _, truth, known = world(np.random.default_rng(15), 1.0, 1.0)
@@ -346,24 +336,6 @@ def test_the_pit_lies_between_the_draws():
     np.testing.assert_allclose(got, [u[0] / 5, (4 + u[1]) / 5, (1 + 3 * u[2]) / 5])
     assert 0 < got[0] < 0.2  # below all draws, above all: never 0 or 1 for certain
     assert 0.8 < got[1] < 1
-
-
-def test_the_peak_is_the_first_of_several():
-    draws, truth, known = world(np.random.default_rng(17), 0.0, 1.0)
-    i = PLACES.index("WV")
-    counts, draws = np.array(truth.reported), np.array(draws)
-    counts[i, 36:] = np.r_[100.0, 100.0, 900.0, 100.0, 900.0, np.full(7, 100.0)]
-    draws[:, i] = np.r_[100.0, 900.0, 100.0, 900.0, np.full(8, 100.0)]
-    table = joint_scores(forecast_of(draws, known), Truth(panel_of(counts)))
-    row = table[(table["place"] == "WV") & (table["statistic"] == "peak_month")].iloc[0]
-    assert (row["observed"], row["median"]) == (3.0, 2.0)
-    assert row["score"] == pytest.approx(1 / 11)
-
-
-def test_two_draws_have_joint_scores():
-    draws, truth, known = world(np.random.default_rng(18), 1.0, 1.0, n=2)
-    table = joint_scores(forecast_of(draws, known), Truth(truth))
-    assert np.isfinite(energies(table)["score"]).all()
 
 
 def test_models_on_other_places_are_not_put_side_by_side():

@@ -22,7 +22,7 @@ from odforecast.monthly.sums import rolling_sums
 from odforecast.names import HUB_QUANTILES, TARGET_MONTH
 from odforecast.scoring import score_units, weighted_interval_score
 from odforecast.scoring import units as units_module
-from odforecast.scoring.rules import bias_sorted, crps_sorted, log_score_sorted, ranks_sorted
+from odforecast.scoring.rules import bias_sorted, crps_sorted, log_score_sorted
 from odforecast.scoring.units import unit_columns
 
 FIRST = np.datetime64("2023-12", "M")
@@ -169,12 +169,6 @@ def test_cores_are_to_the_last_bit_what_they_were(n, rows):
     np.testing.assert_array_equal(log_score_sorted(ordered, y), old)
 
 
-def test_ranks_count_ties_and_nothing_against_a_missing_count():
-    ordered = np.array([[1.0, 2.0, 2.0, 3.0], [1.0, 1.0, 1.0, 1.0], [0.0, 1.0, 2.0, 3.0]])
-    below, within = ranks_sorted(ordered, np.array([2.0, 1.0, np.nan]))
-    assert (below.tolist(), within.tolist()) == ([1, 0, 0], [3, 4, 0])
-
-
 # -- trend ----------------------------------------------------------------------------------------
 
 
@@ -267,29 +261,6 @@ def test_no_more_than_the_latest_sums_are_kept_and_none_of_what_is_gone():
     del other
     gc.collect()
     assert not sums._latest
-
-
-def test_large_sums_are_not_kept(monkeypatch):
-    monkeypatch.setattr(sums, "KEPT", several().draws.nbytes - 1)
-    made = several()
-    assert made.samples() is not made.samples()
-    assert made not in sums._latest
-
-
-def test_sums_do_not_travel():
-    made = several()
-    size = len(pickle.dumps(made))
-    made.samples()
-    assert len(pickle.dumps(made)) == size
-
-
-def test_months_are_not_added_up_for_scores_of_months(monkeypatch):
-    def never(*_):
-        raise AssertionError("added up")
-
-    monkeypatch.setattr(sums, "added", never)
-    made = several()
-    assert len(score_units(made, np.ones((5, 4)), target=TARGET_MONTH)) == 20
 
 
 def test_what_is_made_of_a_forecast_shares_its_draws_and_its_maker_none():

@@ -232,14 +232,6 @@ def test_what_is_unknown_stays_unknown():
     assert np.isnan(lost).all()
 
 
-def test_a_chance_is_unknown_from_a_gap_on():
-    """After a month that nobody knows, nobody knows whether it had turned."""
-    later = np.ones((2, 1, 4))
-    later[1, 0, 1] = np.nan
-    got = chances(np.ones((2, 1)), later)
-    np.testing.assert_array_equal(got, [[0.0, np.nan, np.nan, np.nan]])
-
-
 def test_pooled_turns_by_hand_and_blind_to_what_is_not_settled():
     counts = counts_of(RISING, STILL)
     changes = counts[:, 12:] - counts[:, :-12]
@@ -254,18 +246,6 @@ def test_pooled_turns_by_hand_and_blind_to_what_is_not_settled():
     other = panel_of(shorter, dt.date(2022, 6, 15))
     assert pooled_turns(young, np.array([3]))[0] == pooled_turns(other, np.array([3]))[0]
     assert pooled_turns(young, np.array([3]))[0] != got[0]
-
-
-def test_a_real_turn():
-    """Deaths fell from mid-2023: a forecast made at the turn is scored on it."""
-    panel = od.bundled().as_of("2025-09-17").panel()
-    made = od.get_model("dlm").fit(panel.cut("2023-03")).forecast(draws=300)
-    table = turning_scores(made, Truth(panel))
-    us = table[(table["location"] == "US") & (table["horizon"] == 12)].iloc[0]
-    assert us["turned"] == 1.0
-    assert 0 < us["chance"] < 1
-    assert us["brier"] == pytest.approx((us["chance"] - 1) ** 2)
-    assert 0 < us["pooled"] < 1
 
 
 def test_groups_of_places():

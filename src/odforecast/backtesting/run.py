@@ -35,7 +35,6 @@ from odforecast.backtesting.results import (
 )
 from odforecast.backtesting.store import UnitStore, run_folder
 from odforecast.backtesting.unit import (
-    QUANTILE_CATEGORIES,
     Made,
     Outcome,
     Unit,
@@ -232,10 +231,8 @@ def run_units(
 ) -> Results:
     """Run the units of one plan; see :func:`backtest` for the parameters.
 
-    What ``more`` says is put into the manifest.
-
-    Without ``out`` and with ``quantiles=False`` the results have no quantiles, which are most of
-    the memory: of 650 units, two gigabytes.
+    What ``more`` says is put into the manifest. Without ``out`` and with ``quantiles=False`` the
+    results have no quantiles, which are most of the memory.
     """
     if executor is not None and not isinstance(executor, ThreadPoolExecutor):
         for metric in units[0].metrics if units else ():
@@ -269,10 +266,7 @@ def run_units(
                 todo.append(index)
         computed: Iterator[tuple[list[int], Made]]
         if executor is None:
-            computed = (
-                (block, made([units[i] for i in block], packed=folder is not None))
-                for block in blocks(units, todo)
-            )
+            computed = ((block, made([units[i] for i in block])) for block in blocks(units, todo))
         else:
             from odforecast.backtesting.workers import dispatched
 
@@ -359,7 +353,9 @@ class _Table:
 
     def __init__(self, name: str, schemas: Iterable[pa.Schema], path: Path | None) -> None:
         self._name, self._path = name, path
-        self._schema = _common(schemas, QUANTILE_CATEGORIES if name == "quantiles" else ())
+        # A Parquet file has one schema for all of its rows.
+        distinct = dict.fromkeys(s.remove_metadata() for s in schemas)
+        self._schema = pa.unify_schemas([*distinct, pa.schema([])], promote_options="permissive")
         self._waiting: list[pa.Table] = []
         self._writer: pq.ParquetWriter | None = None
         self._thread = ThreadPoolExecutor(1)
@@ -415,8 +411,6 @@ def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     """A column in the type of its table; categories in order, as pandas has them."""
     if not pa.types.is_dictionary(kind):
         return column.cast(kind)
-    if not pa.types.is_dictionary(column.type):
-        column = column.cast(pa.string()).dictionary_encode()
     held = column.unify_dictionaries().combine_chunks()
     values = held.dictionary.to_numpy(zero_copy_only=False)
     codes = held.indices.to_numpy()
@@ -426,21 +420,6 @@ def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     place = np.zeros(values.size, dtype=np.int32)
     place[order] = np.arange(order.size, dtype=np.int32)
     return pa.chunked_array([pa.DictionaryArray.from_arrays(place[codes], values[order])])
-
-
-def _common(schemas: Iterable[pa.Schema], categories: Sequence[str]) -> pa.Schema:
-    """One schema for all: Parquet has no seconds, and few texts are numbers."""
-    distinct = {
-        pa.schema([(f.name, _kind(f, categories)) for f in schema]): None
-        for schema in dict.fromkeys(s.remove_metadata() for s in schemas)
-    }
-    return pa.unify_schemas([*distinct, pa.schema([])], promote_options="permissive")
-
-
-def _kind(field: pa.Field, categories: Sequence[str]) -> pa.DataType:
-    if field.name in categories:
-        return pa.dictionary(pa.int32(), pa.string())
-    return pa.timestamp("ms") if pa.types.is_timestamp(field.type) else field.type
 
 
 class Finished:
@@ -556,7 +535,7 @@ class Finished:
         return found.set_column(at, "model", label)
 
     def _schemas(self, names: Sequence[str]) -> dict[str, list[pa.Schema]]:
-        """What will come, per table: a Parquet file has one schema for all of its rows."""
+        """What will come, per table."""
         found: dict[str, list[pa.Schema]] = {name: [] for name in names}
         for index, unit in enumerate(self._units):
             done = self._done[index]

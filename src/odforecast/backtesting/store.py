@@ -207,11 +207,11 @@ class Marker(msgspec.Struct):
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """Finished units that were run together: where their files are, or their tables."""
+    """Finished units that were run together: where their files are, or the files themselves."""
 
     path: Path
     marker: Marker
-    held: Mapping[str, pa.Table] | None = None
+    held: Mapping[str, bytes] | None = None
 
     def file(self, table: str) -> Path:
         return self.path.with_name(f"{self.path.stem}.{table}.parquet")
@@ -219,15 +219,16 @@ class _Block:
     @cached_property
     def schemas(self) -> dict[str, pa.Schema]:
         """The columns of its tables; no row is read."""
+        files: Any = {t: self.file(t) for t, digest in self.marker.files.items() if digest}
         if self.held is not None:
-            found = {t: table.schema for t, table in self.held.items()}
-        else:
-            files = self.marker.files.items()
-            found = {t: pq.read_schema(self.file(t)) for t, digest in files if digest}
+            files = {t: pa.BufferReader(data) for t, data in self.held.items()}
+        found = {t: pq.read_schema(file) for t, file in files.items()}
         return {t: schema.remove(schema.get_field_index("unit")) for t, schema in found.items()}
 
-    def data(self) -> dict[str, bytes]:
+    def data(self) -> Mapping[str, bytes]:
         """The files; ValueError if one is not what was written."""
+        if self.held is not None:
+            return self.held
         found = {}
         for table, expected in self.marker.files.items():
             if expected is not None:
@@ -239,8 +240,6 @@ class _Block:
     @cached_property
     def tables(self) -> dict[str, Placed]:
         """Its tables that have rows, under the labels they had."""
-        if self.held is not None:
-            return {name: placed(table) for name, table in self.held.items()}
         try:
             data = self.data().items()
             return {n: placed(pq.read_table(pa.BufferReader(d))) for n, d in data}
@@ -343,7 +342,7 @@ class UnitStore:
     def tables(self, unit: Unit) -> dict[str, Placed]:
         """The tables of the unit's block; those of the last two blocks stay in memory."""
         block = self[unit]
-        if block.held is None and block not in self._read:
+        if block not in self._read:
             for old in self._read[:-1]:
                 vars(old).pop("tables")
             self._read = [*self._read[-1:], block]

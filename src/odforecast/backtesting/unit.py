@@ -38,6 +38,7 @@ from odforecast.models import Model
 from odforecast.names import COUNTIES, HUB_QUANTILES
 from odforecast.panel import Panel, Triangle
 from odforecast.scoring import Truth
+from odforecast.scoring.columns import PROVENANCE_COLUMNS
 from odforecast.scoring.units import picked_months, score_columns
 from odforecast.seeds import Streams, content_hash
 from odforecast.version import __version__
@@ -48,17 +49,11 @@ if TYPE_CHECKING:
 #: Tables of a unit.
 UNIT_TABLES = ("scores", "quantiles", "failures", "joint")
 #: Columns of the failures table.
-FAILURE_COLUMNS = (
-    "model", "model_version", "as_of", "last_month", "vintage", "donor", "donor_distance",
-    "location", "target", "reason", "detail",
-)  # fmt: skip
+FAILURE_COLUMNS = (*PROVENANCE_COLUMNS[:7], "location", "target", "reason", "detail")
 #: Columns of the quantile table with few distinct values, kept as categories in memory.
 QUANTILE_CATEGORIES = ("model", "target", "location", "donor")
 #: What the rows of joint scores are labelled with, as those of scores are.
-JOINT_LABELS = (
-    "model", "model_version", "as_of", "last_month", "vintage", "donor", "donor_distance",
-    "data_hash", "spec_hash", "seed",
-)  # fmt: skip
+JOINT_LABELS = tuple(name for name in PROVENANCE_COLUMNS if not name.startswith("truth"))
 #: How a reason begins where memory ran out: such a unit is tried once more, alone.
 NO_MEMORY = "MemoryError"
 #: Longest traceback kept, and longest reason on a screen, in characters.
@@ -371,10 +366,10 @@ def _nowhere(unit: Unit, reasons: Mapping[str, str]) -> str | dict[str, str]:
 
 @dataclass(frozen=True)
 class Made:
-    """The outcome of a block."""
+    """The outcome of a block: of each unit, and its tables as Parquet files."""
 
     outcomes: list[Outcome]
-    tables: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, bytes] = field(default_factory=dict)
     code: str = ""
 
 
@@ -383,31 +378,26 @@ def stored_as(unit: Unit) -> str:
     return unit.key if unit.reusable else content_hash(unit.key, unit.model.label)
 
 
-def made(units: Sequence[Unit], packed: bool) -> Made:
-    """Run a block, and put its tables together; as files if that is wanted."""
+def made(units: Sequence[Unit]) -> Made:
+    """Run a block, and put its tables together, each as a Parquet file."""
     outcomes = [run_unit(u) for u in units]
     good = [(u, o) for u, o in zip(units, outcomes, strict=True) if not o.failed]
-    tables: dict[str, Any] = {}
+    tables = {}
     for name in UNIT_TABLES:
         parts = [_rows(t, stored_as(u)) for u, o in good if not (t := getattr(o, name)).empty]
         if parts:
             whole = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
-            tables[name] = _file_of(whole) if packed else whole
-    return Made([o if o.failed else stored(o.seconds, o.warnings) for o in outcomes], tables,
-                code_digest())  # fmt: skip
+            few, buffer = with_few_values(whole.schema), io.BytesIO()
+            pq.write_table(whole, buffer, use_dictionary=few, write_statistics=False)
+            tables[name] = buffer.getvalue()
+    light = [o if o.failed else stored(o.seconds, o.warnings) for o in outcomes]
+    return Made(light, tables, code_digest())
 
 
 def stored(seconds: float, warned: tuple[str, ...]) -> Outcome:
     """The outcome of a unit whose tables are in its block's."""
     none = pd.DataFrame()
     return Outcome(none, none, none, seconds, warned)
-
-
-def _file_of(table: pa.Table) -> bytes:
-    buffer = io.BytesIO()
-    few = with_few_values(table.schema)
-    pq.write_table(table, buffer, use_dictionary=few, write_statistics=False)
-    return buffer.getvalue()
 
 
 def with_few_values(schema: pa.Schema) -> list[str]:
@@ -446,10 +436,7 @@ type Placed = tuple[pa.Table, dict[str, tuple[int, int]]]
 
 def placed(whole: pa.Table) -> Placed:
     """A table of a block, and where each unit's rows are in it: they follow one another."""
-    units = whole.column("unit")
-    if not pa.types.is_dictionary(units.type):  # as an earlier version wrote it
-        units = units.dictionary_encode()
-    held = units.unify_dictionaries().combine_chunks()
+    held = whole.column("unit").unify_dictionaries().combine_chunks()
     codes, keys = held.indices.to_numpy(), held.dictionary.to_pylist()
     starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
     lengths = np.diff(np.r_[starts, codes.size])

@@ -350,10 +350,8 @@ class Way:
     #: run again.
     processes = False
 
-    def __init__(
-        self, executor: Any, packed: bool = False, put: Callable[[str, bytes], Any] | None = None
-    ) -> None:
-        self.executor, self._packed, self._put = executor, packed, put
+    def __init__(self, executor: Any, put: Callable[[str, bytes], Any] | None = None) -> None:
+        self.executor, self._put = executor, put
         #: By its id, which is a panel's own only while that lives: the panel, and its key.
         self._known: dict[int, tuple[Panel, str]] = {}
         #: Where each panel is, and bytes that were sent so far.
@@ -366,7 +364,7 @@ class Way:
 
     def _call(self, units: Sequence[Unit]) -> tuple[Any, ...]:
         """A function that runs the units where they are, and its arguments."""
-        return _run, list(units), self._packed
+        return _run, list(units)
 
     def submit(self, units: Sequence[Unit]) -> Future[Made]:
         """Run a block."""
@@ -420,13 +418,13 @@ class Local(Way):
     processes = True
 
     def __init__(self, executor: Workers | ProcessPoolExecutor, folder: Path | None = None) -> None:
-        super().__init__(executor, folder is not None, self._write)
+        super().__init__(executor, self._write)
         self._folder = tempfile.TemporaryDirectory(
             prefix="odforecast-", dir=folder, ignore_cleanup_errors=True
         )
 
     def _call(self, units: Sequence[Unit]) -> tuple[Any, ...]:
-        return _run_packed, *self.pack(units), self._packed
+        return _run_sent, *self.pack(units)
 
     def _write(self, key: str, data: bytes) -> str:
         path = Path(self._folder.name) / key
@@ -439,18 +437,18 @@ class Local(Way):
         self._folder.cleanup()
 
 
-def _run(units: list[Unit], packed: bool) -> Made:
+def _run(units: list[Unit]) -> Made:
     end_with_parent(at_once=False)
-    return made(units, packed)
+    return made(units)
 
 
-def _run_packed(data: bytes, places: dict[str, str], packed: bool) -> Made:
+def _run_sent(data: bytes, places: dict[str, str]) -> Made:
     bound_threads()
-    return _run(unpacked(data, places), packed)
+    return _run(unpacked(data, places))
 
 
 def way_to(executor: Any, folder: Path | None = None) -> Way:
-    """The way to an executor; with a folder, tables come back as files."""
+    """The way to an executor; panels for processes of this machine are in the folder."""
     # Dask is recognised by what its client does, and so never imported where there is none.
     client = getattr(executor, "_client", executor)
     if all(hasattr(client, name) for name in ("scatter", "submit", "nthreads", "scheduler")):
@@ -459,11 +457,11 @@ def way_to(executor: Any, folder: Path | None = None) -> Way:
                 "the Dask client is asynchronous, and a backtest waits for its units",
                 hint="make it with asynchronous=False",
             )
-        return Cluster(client, packed=folder is not None)
+        return Cluster(client)
     if isinstance(executor, Workers | ProcessPoolExecutor):
         return Local(executor, folder)
     if isinstance(executor, Executor):
-        return Way(executor, packed=folder is not None)
+        return Way(executor)
     raise BacktestError(
         f"executor is a {type(executor).__name__}, no executor",
         hint="give Workers(jobs), an executor of concurrent.futures, or a Dask client",
@@ -597,8 +595,8 @@ class Cluster(Way):
 
     processes = True
 
-    def __init__(self, client: Any, packed: bool = False) -> None:
-        super().__init__(None, packed, self._scatter)
+    def __init__(self, client: Any) -> None:
+        super().__init__(None, self._scatter)
         self._client = client
         self._counted = (0, -_FRESH)
         if not client.nthreads():
@@ -623,7 +621,7 @@ class Cluster(Way):
     def _call(self, units: Sequence[Unit]) -> tuple[Any, ...]:
         if self._client.status != "running":
             raise BrokenExecutor(f"the Dask client is {self._client.status}")
-        return _run_on_worker, *self.pack(units), code_digest(), self._packed
+        return _run_on_worker, *self.pack(units), code_digest()
 
     def _scatter(self, key: str, data: bytes) -> Any:
         # Every worker gets it now, so that none has to ask another in the middle of its work. Under
@@ -658,13 +656,13 @@ class Cluster(Way):
         self.forget()
 
 
-def _run_on_worker(data: bytes, panels: dict[str, bytes], digest: str, packed: bool) -> Made:
+def _run_on_worker(data: bytes, panels: dict[str, bytes], digest: str) -> Made:
     """What a worker does with a block."""
     if digest != code_digest():
         raise OtherCodeError(f"a worker runs other code than the client: {_who()[1]}")
     with sole():
         bound_threads()
-        return made(unpacked(data, panels), packed)
+        return made(unpacked(data, panels))
 
 
 def _who() -> tuple[str, str]:
