@@ -17,7 +17,7 @@ from toys import same
 import odforecast as od
 from odforecast.backtesting import Origin, Results, backtest, cuts, plan
 from odforecast.backtesting import planning as blocks
-from odforecast.errors import BacktestError, UnknownNameError
+from odforecast.errors import UnknownNameError
 from odforecast.names import TARGET_MONTH
 from odforecast.panel import Panel
 from odforecast.scoring import Truth
@@ -192,28 +192,6 @@ def test_origins_published_on_one_day_stay_apart(panel):
     results = backtest(["naive", "hub-baseline"], close, truth=Truth(panel), draws=30)
     board = results.leaderboard()
     assert board["n_units"].sum() == len(results.scores) == 2 * 5 * 3 * 12
-
-
-def test_both_dates_are_counted_from(panel, found):
-    scores = backtest(["naive"], found, truth=Truth(panel), draws=30).scores
-    first = scores.iloc[0]
-    assert first["horizon"] == 1
-    # 2021-01 is published in August 2021: its next month is six months before the origin.
-    assert first["horizon_from_origin"] == -6
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ({"start": "2022-01"}, "lies after end"),
-        ({"step": 0}, "at least 1"),
-        ({"end": "2030-01"}, "outside the panel"),
-    ],
-)
-def test_impossible_origins(panel, change, message):
-    options = {"start": "2021-01", "end": "2021-05"} | change
-    with pytest.raises(BacktestError, match=message):
-        cuts(panel, **options)
 
 
 def test_a_unit_key_changes_with_everything_that_matters(panel, found):

@@ -171,11 +171,6 @@ def test_horizons_that_are_none(truth, found, asked, words):
         plan(MODELS, found, truth, horizons=asked)
 
 
-def test_a_short_horizon_keeps_what_there_is(truth, found):
-    assert {u.horizons for u in plan(MODELS, found, truth, horizon=7)} == {(3, 6)}
-    assert {u.horizons for u in plan(MODELS, found, truth, horizon=2)} == {()}
-
-
 def test_counties_against_states_are_refused(found):
     states = bundled().as_of().panel()
     with pytest.raises(BacktestError, match=r"in different ways|not of one data set"):

@@ -137,13 +137,6 @@ def test_every_row_names_its_donor(results, found):
     ]
 
 
-def test_clean_and_real_rows_have_no_donor(truth):
-    clean = od.origins(od.bundled(), "pseudo-clean", start="2021-01", end="2021-01")
-    scores = backtest(["naive"], clean, truth=truth, **QUICK).scores
-    assert (scores["donor"] == "").all()
-    assert scores["donor_distance"].isna().all()
-
-
 def twins(panel, month="2021-01") -> list[Origin]:
     """Two donors of one age at one month: one day, one month, two origins."""
     first = replace(shipped()[0], predecessors=())
@@ -218,32 +211,6 @@ def test_intervals_resample_whole_donors_too():
     assert width(frame) == pytest.approx(expected, rel=0.35)
     same = noisy(64, 8, 0.0)
     assert width(same) < 0.02
-
-
-def test_what_an_interval_rests_on_is_said():
-    row = relative_to_baseline(noisy(24, 6, 0.3), "base").iloc[0]
-    assert (row["n_origins"], row["n_blocks"], row["n_donors"]) == (24, 3, 6)
-    few = relative_to_baseline(noisy(24, 2, 0.3), "base")
-    assert few["n_donors"].eq(2).all()
-    assert few["lower"].isna().all(), "two donors do not tell how releases differ"
-    mixed = pd.concat(
-        [noisy(24, 6, 0.3), noisy(24, 2, 0.3, 134).assign(donor=lambda t: "9" + t["donor"])]
-    )
-    assert relative_to_baseline(mixed, "base")["lower"].isna().all()
-    without = noisy(24, 6, 0.3).assign(donor="", location=lambda t: t.groupby(
-        ["model", "last_month"]).cumcount().astype(str))  # fmt: skip
-    row = relative_to_baseline(without, "base").iloc[0]
-    assert row["n_donors"] == 0
-    assert np.isfinite(row["lower"])
-
-
-def test_donors_are_drawn_within_their_era():
-    """Both eras stay in every sample: a difference between eras is no noise."""
-    slow, fast = noisy(24, 4, 0.0), noisy(24, 4, 0.0, 134)
-    fast = fast.assign(donor="2" + fast["donor"])
-    fast.loc[fast["model"] == "mine", "wis"] *= 3
-    both = pd.concat([slow, fast])
-    assert width(both) < 0.05
 
 
 # Command

@@ -69,15 +69,6 @@ def test_asking_for_both_targets_lost_the_one_a_model_has(truth, found):
 # The default list
 
 
-def test_the_default_models_lacked_the_default_model(found):
-    clean = default_models(found)
-    assert clean[0] == "dlm"
-    assert not any(m.endswith("+delay") for m in clean)
-    assert "cdc-predicted" not in clean
-    for name in clean:
-        get_model(name)
-
-
 def test_real_releases_showed_baselines_without_the_delay_layer_only():
     names = default_models(od.origins(archive_of(), "real"))
     assert names[0] == "dlm"
@@ -107,14 +98,6 @@ def test_two_configurations_of_one_model_were_stored_as_one(truth, found, tmp_pa
         same(mine, backtest([model], found, truth=truth, draws=20).scores)
     medians = together.scores.groupby("model")["median"].mean()
     assert medians["steps high"] > 1.5 * medians["steps low"]
-
-
-def test_the_parameters_of_a_built_in_model_are_part_of_the_key(truth, found):
-    plain, other = get_model("dlm"), get_model("dlm", delay=False)
-    keys = [plan([m], found, truth)[0].key for m in (plain, other)]
-    assert keys[0] != keys[1]
-    layered = [plan([get_model(n)], found, truth)[0].key for n in ("naive", "naive+delay")]
-    assert layered[0] != layered[1]
 
 
 def test_a_failed_unit_was_kept_as_its_failure(truth, found, tmp_path):
@@ -215,15 +198,6 @@ def test_deaths_of_one_kind_were_scored_against_those_of_another(panel, found):
         od.score(forecast, Truth(opioids))
 
 
-def test_a_location_named_twice_was_scored_twice(truth, found):
-    twice = backtest(
-        ["naive"], found, truth=truth, draws=20, locations=["WV", "West Virginia", "54"]
-    )
-    once = backtest(["naive"], found, truth=truth, draws=20, locations=["WV"])
-    same(twice.scores, once.scores)
-    assert twice.manifest["run"] == once.manifest["run"]
-
-
 # Models that return something else than was asked for
 
 
@@ -234,15 +208,6 @@ def test_an_origin_given_twice(truth, found):
     for origins in ([found[0], found[0]], [found[0], found[1], again], [hole, *found, hole]):
         with pytest.raises(BacktestError, match=r"the origin of .* is given twice"):
             backtest(["naive"], origins, truth=truth, draws=20)
-
-
-def test_blocks_change_no_number(truth, found, monkeypatch):
-    models = ["naive", "dlm"]
-    blocks = backtest(models, found, truth=truth, draws=20)
-    monkeypatch.setattr("odforecast.backtesting.planning.BLOCK", 1)
-    single = backtest(models, found, truth=truth, draws=20)
-    same(blocks.scores, single.scores)
-    same(blocks.quantiles, single.quantiles)
 
 
 # Folders of earlier versions

@@ -145,14 +145,6 @@ def test_in_processes(truth, found, pool, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_global_random_numbers_are_the_same_in_any_order(truth, found):
-    units = plan([toys.model(toys.seeds_the_world)], found, truth, draws=20)
-    first = [run_unit(u).scores for u in units]
-    np.random.seed(99)  # noqa: NPY002
-    for unit, before in list(zip(units, first))[::-1]:
-        same(run_unit(unit).scores, before)
-
-
 def parts(panel):
     return [panel, *panel.beside.values(), panel.triangle]
 
@@ -283,15 +275,6 @@ def test_what_stands_beside_the_states_of_counties_is_put_back_too():
         forced()
     np.testing.assert_array_equal(inner.reported, before)
     assert not inner.reported.flags.writeable
-
-
-def test_months_of_a_panel_beside_may_be_looked_at():
-    """They are recovered when a model asks for them, which changes nothing."""
-    beside = cut_panel()
-    panel = replace(cut_panel(), beside={"T40.4": beside})
-    with contained([panel], 1):
-        months = beside.monthly
-    np.testing.assert_array_equal(beside.monthly, months)
 
 
 def test_what_is_written_into_the_months_of_a_panel_beside_is_noticed():

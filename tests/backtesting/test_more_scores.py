@@ -34,10 +34,6 @@ def far(samples, observed):
     return np.where(np.isnan(observed), np.nan, (samples > observed).mean(axis=0))
 
 
-def breaks(samples, observed):
-    raise RuntimeError("metric out of order")
-
-
 FAR = Metric("far", far, version="1")
 MONTHS = Metric("far_months", far, target=TARGET_MONTH)
 
@@ -99,12 +95,6 @@ def test_a_metric_in_score_alone(setting, panel):
     assert [*table][-1] == "far"
     with pytest.raises(od.errors.UnknownNameError, match="no_such"):
         od.score(forecast, setting["truth"], metrics=["no_such"])
-
-
-def test_a_metric_that_raises_fails_its_units_with_the_reason(setting):
-    bad = Metric("bad", breaks)
-    with pytest.raises(BacktestError, match="metric out of order"):
-        backtest("naive", **setting, metrics=[bad])
 
 
 def test_keys_say_metrics_and_joint_only_where_there_are_some(setting):
@@ -195,20 +185,6 @@ def test_without_joint_scores_there_is_no_table_and_no_file(setting, tmp_path):
     assert Results.load(tmp_path).joint.empty
     plain.save(tmp_path / "saved")
     assert not (tmp_path / "saved" / "joint.parquet").exists()
-
-
-def test_a_joint_table_that_is_gone_is_said(setting, tmp_path):
-    backtest("naive", **setting, out=tmp_path, joint=True)
-    (tmp_path / "joint.parquet").unlink()
-    with pytest.raises(BacktestError, match="no joint"):
-        Results.load(tmp_path)
-
-
-def test_of_selected_places_their_own_joint_rows_are_left(setting):
-    results = backtest("naive", **setting, joint=True)
-    some = results.select(["OH"])
-    assert set(some.joint["place"]) <= {"OH"}
-    assert set(some.scores["location"]) == {"OH"}
 
 
 def test_results_of_earlier_versions_have_no_joint_scores(setting, tmp_path):

@@ -270,10 +270,6 @@ def dies(panel, paths):
     os._exit(3)
 
 
-def is_killed(panel, paths):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def dies_in_march(panel, paths):
     if str(panel.last_month) == "2021-03":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -292,11 +288,6 @@ class Once:
         except FileExistsError:
             return paths
         return self.action(panel, paths)
-
-
-def sleeps(panel, paths):
-    time.sleep(60)
-    return paths
 
 
 @od.forecaster(by="state")

@@ -61,24 +61,6 @@ def test_cosines_by_hand():
     assert got.p_value == pytest.approx(2 * stats.t.sf(abs(want), 4))
 
 
-def test_it_is_exact_for_white_noise_with_months_missing():
-    rng = np.random.default_rng(4)
-    months = np.sort(rng.choice(70, 40, replace=False))
-    x = rng.standard_normal((4000, 40))
-    p = np.array([cosine_test(row, months, 12).p_value for row in x])
-    assert np.mean(p < 0.05) == pytest.approx(0.05, abs=0.012)
-    assert np.mean(p < 0.5) == pytest.approx(0.5, abs=0.03)
-
-
-def test_the_error_of_a_mean_does_not_depend_on_the_mean():
-    """With months missing, cosines alone would take a part of the mean for variation."""
-    rng = np.random.default_rng(14)
-    months = np.r_[0:20, 31:50]
-    x = rng.standard_normal(months.size)
-    errors = [(x + c).mean() / cosine_test(x + c, months, 12).statistic for c in (0.0, 5.0)]
-    assert errors[0] == pytest.approx(errors[1])
-
-
 @pytest.mark.parametrize(("n_months", "most"), [(36, 0.095), (64, 0.085), (96, 0.085)])
 def test_the_size_under_overlap(n_months, most):
     """Errors of 12-month-ahead forecasts, equal on average: how often is a difference found?

@@ -122,18 +122,6 @@ def test_binned_score_by_hand():
     assert binned_log_score(np.full(4, -5.0), 0.0) == -FLOOR  # below zero: in no bin
 
 
-@pytest.mark.slow
-def test_the_binned_score_is_proper():
-    """Of three forecasts, the one from which the truth comes has the best mean score."""
-    rng = np.random.default_rng(5)
-    truth = rng.poisson(1000, 4000).astype(float)
-    means = {
-        sd: binned_log_score(np.rint(rng.normal(1000, sd, (4000, 1))).repeat(4000, 1), truth).mean()
-        for sd in (10.0, np.sqrt(1000), 120.0)
-    }
-    assert min(means, key=means.get) == np.sqrt(1000)
-
-
 def _another(samples, observed):
     return observed - samples.mean(axis=0)
 

@@ -67,12 +67,6 @@ def test_pairwise_skill_by_hand_with_missing_units():
     assert simple["n_common"]["b"] == 2
 
 
-def test_nothing_in_common_is_unknown_not_one():
-    a, base = np.array([[1.0, np.nan]]), np.array([[np.nan, 1.0]])
-    got = skill(scores_of({"a": a, "base": base}))
-    assert got.isna().all()
-
-
 def test_rows_not_scorable_are_left_out_and_a_group_without_baseline_is_unknown():
     scores = scores_of({"a": np.full((2, 2), 1.0), "base": np.full((2, 2), 2.0)})
     scores.loc[(scores["model"] == "base") & (scores["location"] == "L1"), "scorable"] = False
@@ -96,30 +90,6 @@ def test_intervals_come_from_origins_and_are_seeded():
     assert low < one.loc["a", "rel_skill"] < high
     assert high / low > 1.2  # 1200 units, but only 24 origins
     assert one.loc["base", "lower"] == one.loc["base", "upper"] == 1.0
-
-
-def test_exact_multiples_have_no_spread_and_few_origins_no_interval():
-    base = np.random.default_rng(4).gamma(2, 1, (12, 3))
-    got = relative_skill(scores_of({"a": base / 2, "base": base}), "base").set_index("model")
-    np.testing.assert_allclose(got.loc["a", ["rel_skill", "lower", "upper"]].tolist(), 0.5)
-    few = relative_skill(scores_of({"a": base[:4] / 2, "base": base[:4]}), "base")
-    assert few["lower"].isna().all()
-    assert (few["n_origins"] == 4).all()
-
-
-def test_blocks_widen_the_interval_of_errors_that_persist():
-    rng = np.random.default_rng(5)
-    drift = np.cumsum(rng.normal(0, 0.3, 48))
-    base = np.ones((48, 2))
-    a = np.exp(drift - drift.mean())[:, None] * base
-    scores = scores_of({"a": a, "base": base})
-
-    def width(block: int | None) -> float:
-        row = relative_skill(scores, "base", block=block, bootstrap=2000).set_index("model")
-        return float(np.log(row.loc["a", "upper"] / row.loc["a", "lower"]))
-
-    assert width(12) > 1.5 * width(1)
-    assert width(None) == width(12)
 
 
 def test_default_block_covers_a_year_but_leaves_three():
@@ -382,12 +352,6 @@ def test_donors_are_enough_in_each_era_of_a_pair():
             row = pair(table, model, "a")
             assert (row["n_donors"], related.loc[model, "n_donors"]) == (n, n)
             assert np.isfinite(row["lower"]) == np.isfinite(related.loc[model, "lower"]) == known
-
-
-def test_a_block_that_is_longer_than_the_series_is_one_group():
-    rng = np.random.default_rng(9)
-    wis = {"a": rng.gamma(9, 1, (8, 2)), "b": rng.gamma(9, 2, (8, 2))}
-    assert pair(pairwise(scores_of(wis), block=20), "a", "b")["n_groups"] == 1
 
 
 def test_a_model_that_won_one_long_spell_is_not_better_in_every_group():

@@ -124,21 +124,6 @@ def test_calibration_by_hand():
     pd.testing.assert_frame_equal(all_of_it, want)
 
 
-def test_calibration_relative_to_a_model_within_each_scenario():
-    scores = pd.concat(
-        [
-            units("null", [1, 2], wis=[2.0, 2.0]),
-            units("shock", [1, 2], wis=[4.0, 4.0]),
-            units("null", [1, 2], wis=[1.0, 2.0], model="b"),
-            units("shock", [1, 2], wis=[1.0, 3.0], model="b"),
-        ],
-        ignore_index=True,
-    )
-    table = calibration(scores, "m").set_index(["scenario_id", "model"])
-    assert table.loc[("null", "b"), "rel_wis"] == pytest.approx(3 / 4)
-    assert table.loc[("shock", "b"), "rel_wis"] == pytest.approx(4 / 8)
-
-
 def test_the_nearest_scenario_by_hand():
     scores = pd.concat(
         [
@@ -215,13 +200,6 @@ def test_reported_is_what_the_release_itself_said(scores, release):
         assert rows["revised"].tolist() == [False] * 9 + [True] * 3
 
 
-def test_months_have_no_reported_count(release):
-    forecast = od.get_model("naive").fit(release).forecast(draws=20)
-    table = od.score(forecast, od.Truth(bundled_panel()), "deaths_month")
-    assert table["reported"].isna().all()
-    assert not table["revised"].any()
-
-
 def test_what_counts_as_revised():
     # More than one death, and more than 0.2%, up or down.
     assert revised([11, 12, 8, 9], [10.0] * 4).tolist() == [False, True, True, False]
@@ -248,22 +226,6 @@ def test_the_summary_relates_to_the_revision(scores):
     ahead = board.loc[("nation", "1-3")]
     assert ahead[["mae_reported", "rel_wis_reported", "coverage_90_revised"]].isna().all()
     assert ahead["n_revised"] == 0
-
-
-@pytest.mark.parametrize("own", ["size", "region"])
-def test_a_group_that_the_table_has_is_its_own(scores, own):
-    board = summarise(scores.assign(**{own: "ours", "last_reported": 900.0}), by=[own])
-    assert board[own].unique().tolist() == ["ours"]
-
-
-def test_what_is_not_scorable_is_left_out(scores):
-    some = scores.copy()
-    lost = some["horizon"] == 0
-    some.loc[lost, "scorable"] = False
-    some.loc[lost, ["wis", "observed", "cover_90"]] = np.nan
-    names = ["n_revised", "mae_reported", "rel_wis_reported", "coverage_90_revised"]
-    want = summarise(scores[scores["horizon"] < 0])[names]
-    pd.testing.assert_frame_equal(summarise(some)[names], want)
 
 
 def test_per_100000_residents_the_same_counts_are_revised(scores):

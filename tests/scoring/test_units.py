@@ -78,12 +78,6 @@ def test_labels_and_horizons():
     assert set(table["regime"]) == {"fall"}
 
 
-def test_a_revision_of_published_months_is_a_nowcast():
-    last = FIRST + np.timedelta64(1, "M")
-    table = score_units(made_forecast(last=last), truth_for(made_forecast()))
-    assert table["horizon"].tolist()[:4] == [-1, 0, 1, 2]
-
-
 def test_units_without_truth_stay_with_a_reason_and_no_score():
     table = score_units(made_forecast(), truth_for(made_forecast()))
     row = table[(table["location"] == "OH") & (table["horizon"] == 3)].iloc[0]
