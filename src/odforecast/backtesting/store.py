@@ -344,14 +344,14 @@ class UnitStore:
         block = self[unit]
         if block not in self._read:
             for old in self._read[:-1]:
-                vars(old).pop("tables")
+                vars(old).pop("tables", None)
             self._read = [*self._read[-1:], block]
         return block.tables
 
     def _block(self, unit: Unit) -> _Block | None:
         """An undamaged block that holds a unit; blocks are verified when they are first needed."""
         for block in self._blocks.get(stored_as(unit), ()):
-            if block.path not in {*self._sound, *self._damaged}:
+            if block.path not in self._sound and block.path not in self._damaged:
                 try:
                     block.data()
                     self._sound.add(block.path)
