@@ -32,10 +32,33 @@ THREE = [0.25, 0.5, 0.75]
 LEVELS = np.array(HUB_QUANTILES)
 
 
-def test_interval_score_by_hand():
-    assert interval_score(90, 110, 100, alpha=0.2) == 20
-    assert interval_score(90, 110, 85, alpha=0.2) == 20 + 10 * 5
-    assert interval_score(90, 110, 112, alpha=0.5) == 20 + 4 * 2
+NAN = np.nan
+FIVE, AT = [0.1, 0.25, 0.5, 0.75, 0.9], np.repeat([[80.0], [90], [100], [110], [120]], 7, axis=1)
+DRAWN = np.repeat([[1.0], [2.0], [2.0], [4.0]], 5, axis=1)
+
+
+@pytest.mark.parametrize(
+    ("rule", "given", "want"),
+    [
+        (interval_score, (90, 110, 100, 0.2), 20),
+        (interval_score, (90, 110, 85, 0.2), 20 + 10 * 5),
+        (interval_score, (90, 110, 112, 0.5), 20 + 4 * 2),
+        (quantile_score, ([80.0, 100.0, 130.0], [0.1, 0.5, 0.9], 110.0), [0.1 * 30, 5, 0.1 * 20]),
+        (absolute_percentage_error, ([5.0, 5.0, 5.0], [4.0, 0.0, NAN]), [25.0, NAN, NAN]),
+        (bias_from_quantiles, (AT, FIVE, [79.0, 80, 95, 100, 105, 121, NAN]),
+         [1, 0.8, 0.5, 0, -0.5, -1, NAN]),
+        (crps_from_draws, ([100.0], 90.0), 10),
+        # |1-4|, |3-4| -> 2; pairs: 0, 2, 2, 0 -> 1, half of it 0.5
+        (crps_from_draws, ([1.0, 3.0], 4.0), 1.5),
+        (bias_from_draws, (DRAWN, [0.0, 2.0, 3.0, 9.0, NAN]), [1.0, 0.0, -0.5, -1.0, NAN]),
+        (interval_coverage, (AT[:, :4], [0.05, 0.25, 0.5, 0.75, 0.95], [80.0, 108, 121, NAN],
+                             [0.5, 0.9]), [[0, 1, 0, NAN], [1, 1, 0, NAN]]),
+        # Order that is lost in the last digit is no crossing.
+        (lambda *x: weighted_interval_score(*x).total, ([1e2, 1e2 - 1e-13, 1e2], THREE, 1e2), 0),
+    ],
+)  # fmt: skip
+def test_by_hand(rule, given, want):
+    np.testing.assert_allclose(rule(*given), want, atol=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -56,11 +79,6 @@ def test_wis_by_hand_where_the_observation_is_not_the_median(observed, spread, o
     assert score.under == pytest.approx(under, abs=1e-12)
     whole = (0.5 * abs(observed - 100) + 0.25 * interval_score(90, 110, observed, 0.5)) / 1.5
     assert score.total == pytest.approx(whole, abs=1e-12)
-
-
-def test_quantile_score_by_hand():
-    got = quantile_score([80.0, 100.0, 130.0], [0.1, 0.5, 0.9], 110.0)
-    np.testing.assert_allclose(got, [0.1 * 30, 0.5 * 10, 0.1 * 20])
 
 
 def forecasts(n: int = 6):
@@ -92,33 +110,8 @@ def test_wis_against_scoringrules_quantile_crps(case):
     np.testing.assert_allclose(total, other, rtol=1e-9, atol=1e-9)
 
 
-def test_order_lost_in_the_last_digit_is_not_a_crossing():
-    quantiles = [100.0, 100.0 - 1e-13, 100.0]
-    score = weighted_interval_score(quantiles, THREE, 100.0)
-    assert score.total == 0
-
-
-def test_percentage_error_of_nothing_is_unknown():
-    got = absolute_percentage_error([5.0, 5.0, 5.0], [4.0, 0.0, np.nan])
-    np.testing.assert_allclose(got, [25.0, np.nan, np.nan])
-
-
-def test_bias_from_quantiles_by_hand():
-    levels = [0.1, 0.25, 0.5, 0.75, 0.9]
-    quantiles = np.array([80.0, 90, 100, 110, 120])
-    for observed, bias in ((79, 1), (80, 0.8), (95, 0.5), (100, 0), (105, -0.5), (121, -1)):
-        assert bias_from_quantiles(quantiles, levels, float(observed)) == pytest.approx(bias)
-    assert np.isnan(bias_from_quantiles(quantiles, levels, np.nan))
-
-
 MANY = arrays(float, st.tuples(st.integers(2, 30), st.just(4)), elements=st.floats(0, 1e4))
 OBSERVED = arrays(float, (4,), elements=st.floats(0, 1e4))
-
-
-def test_crps_by_hand():
-    assert crps_from_draws([100.0], 90.0) == 10
-    # |1-4|, |3-4| -> 2; pairs: 0, 2, 2, 0 -> 1, half of it 0.5
-    assert crps_from_draws([1.0, 3.0], 4.0) == pytest.approx(1.5)
 
 
 @given(MANY, OBSERVED)
@@ -146,12 +139,6 @@ def test_log_score_of_equal_draws_is_finite_and_of_negative_ones_unknown():
     assert log_score_from_draws([7.0] * 3, 9.0) > log_score_from_draws([7.0] * 3, 7.0)
     assert np.isnan(log_score_from_draws([-1.0, 7.0, 7.0], 7.0))
     assert np.isnan(log_score_from_draws([1.0, 7.0, 7.0], np.nan))
-
-
-def test_bias_by_hand():
-    draws = np.repeat([[1.0], [2.0], [2.0], [4.0]], 5, axis=1)
-    got = bias_from_draws(draws, [0.0, 2.0, 3.0, 9.0, np.nan])
-    np.testing.assert_allclose(got, [1.0, 1 - 0.25 - 0.75, 1 - 1.5, -1.0, np.nan])
 
 
 RNG = np.random.default_rng(3)
@@ -192,13 +179,6 @@ def calibrated(width: float = 1.0, n: int = 4000, draws: int = 99):
     rng = np.random.default_rng(4)
     centre = rng.normal(200, 30, n)
     return centre + width * rng.normal(0, 10, (draws, n)), centre + rng.normal(0, 10, n)
-
-
-def test_coverage_by_hand():
-    quantiles = np.repeat([[90.0], [95.0], [100.0], [105.0], [110.0]], 4, axis=1)
-    levels = [0.05, 0.25, 0.5, 0.75, 0.95]
-    got = interval_coverage(quantiles, levels, [90.0, 104.0, 111.0, np.nan], [0.5, 0.9])
-    np.testing.assert_array_equal(got, [[0, 1, 0, np.nan], [1, 1, 0, np.nan]])
 
 
 def test_quantile_coverage_is_the_level_when_calibrated():

@@ -211,7 +211,7 @@ class Unit:
         return f"{self.model.label} as of {self.origin.as_of}{donor}{where}"
 
     @property
-    def labels(self) -> dict[str, Any]:
+    def _labels(self) -> dict[str, Any]:
         """What every row of its tables is labelled with."""
         spec = self.model.spec
         return {
@@ -263,7 +263,7 @@ def failed_unit(
 ) -> Outcome:
     """The outcome of a unit without any forecast: one row, or one for each place it names."""
     reasons = {unit.state or "*": reason} if isinstance(reason, str) else reason
-    rows = [failure_row(unit.labels, s, "*", r, detail) for s, r in reasons.items()]
+    rows = [failure_row(unit._labels, s, "*", r, detail) for s, r in reasons.items()]
     why, none = "; ".join(dict.fromkeys(str(row["reason"]) for row in rows)), pd.DataFrame()
     return Outcome(none, none, failure_table(rows), seconds, warned, failed=why)
 
@@ -346,7 +346,7 @@ def run_unit(unit: Unit) -> Outcome:
         gaps += [("*", t, f"does not forecast {t}") for t in lacking]
         whole = tuple(kept) == forecast.locations
         tables = _tables(unit, forecast if whole else forecast.select(kept), targets)
-        failures = failure_table([failure_row(unit.labels, *gap) for gap in gaps])
+        failures = failure_table([failure_row(unit._labels, *gap) for gap in gaps])
         return Outcome(failures=failures, seconds=seconds, warnings=said.warnings, **tables)
     except BaseException as error:
         # A third party's model may raise anything, an exit too; its rows fail, the run goes on.
@@ -449,7 +449,7 @@ def placed(whole: pa.Table) -> Placed:
 def _tables(unit: Unit, forecast: Forecast, targets: Sequence[str]) -> dict[str, Any]:
     """Scores, quantiles and joint scores: per target, places as they stand, months fastest."""
     horizons, donor = unit.horizons or None, unit._panel.donor
-    labels = unit.labels | {
+    labels = unit._labels | {
         "data_hash": unit._panel.data_hash,
         "spec_hash": unit.model.spec.hash,
         "seed": unit.seed,
