@@ -174,6 +174,8 @@ def test_a_client_that_was_closed(truth, found):
     client = Client(workers._who())
     client.status = "closed"
     way = Cluster(client)
+    client.nthreads = None  # type: ignore[assignment, method-assign]
+    assert way.workers() == 1  # a closed client cannot be asked: it has no scheduler
     with pytest.raises(BrokenExecutor, match="client is closed"):
         way.submit(plan(["naive"], found, truth, draws=20)[:1])
 

@@ -238,7 +238,7 @@ def test_workers_end_with_their_parent(tmp_path, pool):
         assert len(pids) == 2
         assert all(map(alive, pids))
         parent.send_signal(signal.SIGKILL)
-    limit = time.monotonic() + 5
+    limit = time.monotonic() + 30
     while any(map(alive, pids)) and time.monotonic() < limit:
         time.sleep(0.05)
     left = [p for p in pids if alive(p)]

@@ -613,7 +613,7 @@ class Cluster(Way):
     def workers(self) -> int:
         """Worker processes there are, asked anew every few seconds: some may join, or leave."""
         n, when = self._counted
-        if monotonic() - when > _FRESH:
+        if monotonic() - when > _FRESH and self._client.status == "running":
             n = len(self._client.nthreads())
             self._counted = n, monotonic()
         return max(1, n)
