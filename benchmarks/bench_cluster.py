@@ -309,7 +309,7 @@ def writing(models: Sequence[str]) -> None:
     from odforecast.backtesting.run import Finished
     from odforecast.backtesting.unit import made
 
-    answers = {block[0]: made([units[i] for i in block], packed=True)
+    answers = {block[0]: made([units[i] for i in block])
                for block in blocks(units, range(len(units)))}  # fmt: skip
     with folder() as out:
         finished = Finished(units, out, out / "own")

@@ -54,6 +54,10 @@ def run(models="naive", **more):
         ({"origins": 5}, "origins has a int, which is not an Origin"),
         ({"origins": [5]}, "origins has a int"),
         ({"truth": "reported"}, "truth is a str, no Truth"),
+        ({"start": "2022-01"}, "lies after end"),
+        ({"end": "2030-01"}, "outside the panel"),
+        ({"models": []}, "nothing to do"),
+        ({"models": ["naive", "naive"]}, "two models labelled naive"),
     ],
 )
 def test_an_argument_of_the_wrong_kind_is_refused(settings, said):

@@ -6,52 +6,18 @@ import datetime as dt
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 import toys
+from toys import same, undivided
 
-import odforecast as od
-from odforecast.backtesting import Origin, Results, backtest, cuts, plan, run_units
-from odforecast.errors import ForecastError
+from odforecast.backtesting import Origin, Results, backtest, plan, run_units
 from odforecast.models import Model
 from odforecast.names import TARGET_12MO, TARGET_MONTH
-from odforecast.panel import Panel
 from odforecast.panel.pseudo import clean
-from odforecast.scoring import Truth
-from odforecast.vintage import bundled
 
 STATES = ("WY", "US", "OH", "YC")
+SPAN = ("2021-02", "2021-03", 1)
 BOTH = (TARGET_12MO, TARGET_MONTH)
-
-
-@pytest.fixture(scope="module")
-def panel():
-    return bundled().as_of("2025-09-17").panel().select(STATES)
-
-
-@pytest.fixture(scope="module")
-def truth(panel):
-    return Truth(panel)
-
-
-@pytest.fixture(scope="module")
-def found(panel):
-    return cuts(panel, start="2021-02", end="2021-03")
-
-
-def whole(units):
-    """The same units before they were divided: one per model and origin."""
-    merged = {}
-    for unit in units:
-        merged.setdefault((id(unit.model), id(unit.origin)), []).append(unit)
-    return [
-        replace(parts[0], state="", locations=tuple(s for u in parts for s in u.locations))
-        for parts in merged.values()
-    ]
-
-
-def same(a: pd.DataFrame, b: pd.DataFrame) -> None:
-    pd.testing.assert_frame_equal(a, b, check_exact=True)
 
 
 def test_one_unit_per_state_each_with_its_own_panel(truth, found):
@@ -71,7 +37,7 @@ def test_one_unit_per_state_each_with_its_own_panel(truth, found):
 @pytest.mark.parametrize("targets", [(TARGET_12MO,), (TARGET_MONTH,), BOTH])
 def test_equals_the_undivided_computation_bit_for_bit(truth, found, targets, tmp_path):
     units = plan([toys.by_state, "naive"], found, truth, draws=20, targets=targets)
-    divided, together = run_units(units, out=tmp_path), run_units(whole(units))
+    divided, together = run_units(units, out=tmp_path), run_units(undivided(units))
     for name in ("scores", "quantiles", "failures"):
         same(getattr(divided, name), getattr(together, name))
         same(getattr(Results.load(tmp_path), name).reset_index(drop=True), getattr(divided, name))
@@ -93,7 +59,7 @@ def test_a_state_without_enough_months_fails_as_it_would_undivided(panel, truth,
     hole = Origin(dt.date(2023, 4, 12), "real", None, "no reported counts")
     origins = [*found, Origin(gappy.as_of, "pseudo-clean", gappy), hole]
     units = plan([toys.by_state], origins, truth, draws=20)
-    divided, together = run_units(units), run_units(whole(units))
+    divided, together = run_units(units), run_units(undivided(units))
     same(divided.scores, together.scores)
     same(divided.failures, together.failures)
     assert divided.failures["location"].tolist() == ["WY", "*"]
@@ -122,29 +88,4 @@ def test_a_state_the_origin_has_not(truth, found):
     assert set(results.failures["reason"]) == {
         f"release 2025-09-17 has no {s}" for s in ("WY", "YC")
     }
-    same(results.failures, run_units(whole(units)).failures)
-
-
-def test_counties_go_by_their_state(panel):
-    places = ("39035", "39061", "54039", "01001")
-    layers = {n: panel.reported[[0, 1, 2, 3]] for n in ("reported", "predicted")}
-    blank = np.full(panel.reported.shape, np.nan)
-    counties = Panel(
-        panel.indicator, panel.as_of, panel.release, "real", places, panel.months, **layers,
-        complete=blank, pending=blank, dataset="counties",
-    )  # fmt: skip
-    units = plan([toys.by_state], [Origin(panel.as_of, "real", counties)], Truth(counties))
-    assert [(u.state, u.locations) for u in units] == [
-        ("OH", ("39035", "39061")),
-        ("WV", ("54039",)),
-        ("AL", ("01001",)),
-    ]
-    assert units[0].seen.locations == ("39035", "39061")
-    together = toys.by_state.fit(counties).forecast(draws=20).draws
-    divided = [toys.by_state.fit(u.seen).forecast(draws=20).draws for u in units]
-    assert (np.concatenate(divided, axis=1) == together).all()
-
-
-def test_only_known_ways():
-    with pytest.raises(ForecastError, match="by is 'county'"):
-        od.forecaster(by="county")
+    same(results.failures, run_units(undivided(units)).failures)

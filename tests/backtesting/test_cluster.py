@@ -7,35 +7,18 @@ import os
 import signal
 import sys
 from concurrent.futures import BrokenExecutor
-from dataclasses import replace
 
 import pandas as pd
 import pytest
 import toys
 from toys import same
 
-from odforecast.backtesting import backtest, cuts, plan, run_units, workers
+from odforecast.backtesting import backtest, plan, run_units, workers
 from odforecast.backtesting.workers import Cluster, OtherCodeError, connected
 from odforecast.errors import BacktestError
-from odforecast.scoring import Truth
-from odforecast.vintage import bundled
 
+SPAN = ("2021-01", "2021-12", 1)
 OPTIONS = {"draws": 20, "progress": False}
-
-
-@pytest.fixture(scope="module")
-def panel():
-    return replace(bundled().as_of("2025-09-17").panel().select(["US", "OH"]), selected=False)
-
-
-@pytest.fixture(scope="module")
-def truth(panel):
-    return Truth(panel)
-
-
-@pytest.fixture(scope="module")
-def found(panel):
-    return cuts(panel, start="2021-01", end="2021-12")
 
 
 @pytest.fixture(scope="module")
@@ -172,7 +155,7 @@ def test_other_versions_are_refused(truth, found, says, words):
 
 def test_a_worker_that_joins_later_is_checked_too():
     with pytest.raises(OtherCodeError, match="runs other code than the client"):
-        workers._run_on_worker(b"", {}, "0" * 16, False)
+        workers._run_on_worker(b"", {}, "0" * 16)
 
 
 def test_a_cluster_without_workers(monkeypatch):
@@ -191,6 +174,8 @@ def test_a_client_that_was_closed(truth, found):
     client = Client(workers._who())
     client.status = "closed"
     way = Cluster(client)
+    client.nthreads = None  # type: ignore[assignment, method-assign]
+    assert way.workers() == 1  # a closed client cannot be asked: it has no scheduler
     with pytest.raises(BrokenExecutor, match="client is closed"):
         way.submit(plan(["naive"], found, truth, draws=20)[:1])
 

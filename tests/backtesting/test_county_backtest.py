@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import toys
 from made_up_counties import STATES, Archive, made_up
+from toys import same, undivided
 
 import odforecast as od
 from odforecast.backtesting import Origin, backtest, cuts, default_models, origins, plan, run_units
@@ -29,29 +30,8 @@ def panel():
 
 
 @pytest.fixture(scope="module")
-def truth(panel):
-    return Truth(panel)
-
-
-@pytest.fixture(scope="module")
 def found(panel):
     return cuts(panel, start="2022-03", end="2022-06", step=3)
-
-
-def same(a, b) -> None:
-    for name in ("scores", "quantiles", "failures"):
-        one, other = (getattr(r, name).reset_index(drop=True) for r in (a, b))
-        pd.testing.assert_frame_equal(one, other, check_exact=True)
-
-
-def whole(units):
-    merged = {}
-    for unit in units:
-        merged.setdefault((id(unit.model), id(unit.origin)), []).append(unit)
-    return [
-        replace(p[0], state="", locations=tuple(s for u in p for s in u.locations))
-        for p in merged.values()
-    ]
 
 
 def test_by_default_it_works_end_to_end(panel, tmp_path):
@@ -106,7 +86,7 @@ def test_units_are_origin_by_model_by_state(truth, found, panel):
 
 def test_divided_equals_undivided_bit_for_bit(truth, found, tmp_path):
     units = plan(MODELS, found, truth, draws=20)
-    divided, together = run_units(units, out=tmp_path), run_units(whole(units))
+    divided, together = run_units(units, out=tmp_path), run_units(undivided(units))
     same(divided, together)
     same(run_units(units), together)
 
@@ -189,11 +169,6 @@ def test_keys_of_states_are_what_they_were():
 def test_horizons_that_are_none(truth, found, asked, words):
     with pytest.raises(BacktestError, match=words):
         plan(MODELS, found, truth, horizons=asked)
-
-
-def test_a_short_horizon_keeps_what_there_is(truth, found):
-    assert {u.horizons for u in plan(MODELS, found, truth, horizon=7)} == {(3, 6)}
-    assert {u.horizons for u in plan(MODELS, found, truth, horizon=2)} == {()}
 
 
 def test_counties_against_states_are_refused(found):

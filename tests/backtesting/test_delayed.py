@@ -12,16 +12,15 @@ import pytest
 from click.testing import CliRunner
 
 import odforecast as od
-from odforecast.backtesting import Results, backtest, default_models, plan
+from odforecast.backtesting import Results, backtest, plan
 from odforecast.backtesting.origin import FAR, Origin, delays, drawn
 from odforecast.backtesting.store import UnitStore
 from odforecast.cli import main
 from odforecast.errors import BacktestError
 from odforecast.models import get_model
 from odforecast.months import month_end
-from odforecast.scoring import Truth, relative_skill, relative_to_baseline, summarise
+from odforecast.scoring import Truth, relative_skill, relative_to_baseline
 from odforecast.scoring.columns import UNIT_KEYS, eras
-from odforecast.scoring.pairs import diebold_mariano
 from odforecast.vintage.donors import shipped
 
 MONTHS = np.arange("2019-01", "2024-05", dtype="M8[M]")
@@ -69,28 +68,6 @@ def test_a_draw_takes_the_nearest_of_its_era():
         left = [d for d in shipped() if d.era == first.era and d is not first]
         if min(d.distance(month) for d in left) <= FAR:
             assert third.era == first.era, "draws alternate between the eras"
-
-
-def test_equally_near_donors_are_drawn():
-    # Two releases of the first era had their December nine months back.
-    nine = {d.release for d in shipped() if d.era == "6.5" and d.final_back == 9}
-    assert len(nine) == 2
-    firsts = set()
-    for year in range(2005, 2025):
-        month = np.datetime64(f"{year}-09")
-        slow = [d for d in drawn(month, shipped(), 2) if d.era == "6.5"]
-        assert slow[0].distance(month) == 0
-        firsts.add(slow[0].release)
-    assert firsts == nine
-
-
-def test_donors_hang_on_the_month_alone():
-    everything = {o.panel.last_month: o for o in od.origins(od.bundled(), donors=1, step=7)}
-    late = od.origins(od.bundled(), donors=3, start="2022-07", end="2022-07")
-    assert late[0].donor == everything[np.datetime64("2022-07")].donor
-    assert [o.donor for o in late] == [
-        o.donor for o in od.origins(od.bundled(), start="2022-07", end="2022-08")[:3]
-    ]
 
 
 def test_more_draws_than_donors_take_them_again():
@@ -160,23 +137,6 @@ def test_every_row_names_its_donor(results, found):
     ]
 
 
-def test_clean_and_real_rows_have_no_donor(truth):
-    clean = od.origins(od.bundled(), "pseudo-clean", start="2021-01", end="2021-01")
-    scores = backtest(["naive"], clean, truth=truth, **QUICK).scores
-    assert (scores["donor"] == "").all()
-    assert scores["donor_distance"].isna().all()
-
-
-def test_failures_name_their_donor(found, truth):
-    def never(panel, horizon, draws, rng):
-        raise ValueError("never")
-
-    bad = od.forecaster(by="location", joint=("month",))(never)
-    failures = backtest(["naive", bad], found, truth=truth, **QUICK).failures
-    assert sorted(set(failures["donor"])) == sorted({o.panel.donor for o in found})
-    assert failures["donor_distance"].notna().all()
-
-
 def twins(panel, month="2021-01") -> list[Origin]:
     """Two donors of one age at one month: one day, one month, two origins."""
     first = replace(shipped()[0], predecessors=())
@@ -203,32 +163,6 @@ def test_one_day_and_month_by_several_donors_are_several_units(truth, tmp_path):
     assert whole.select("Ohio").scores["donor"].nunique() == 3
     board = whole.leaderboard(by=["donor", "level", "horizon_group"])
     assert len(board) == 3 * 2 * 3 * 2
-
-
-def test_streams_do_not_hold_the_donor(truth):
-    """The same counts by another donor: the same draws. So donors, and models, are paired."""
-    found = twins(od.bundled().as_of().panel())
-    table = backtest(["naive"], found, truth=truth, **QUICK).quantiles
-    parts = {d: t["value"].to_numpy() for d, t in table.groupby("donor", observed=True)}
-    groups: dict[bytes, list[str]] = {}
-    for origin in found:
-        groups.setdefault(origin.panel.reported.tobytes(), []).append(origin.panel.donor)
-    (other,), (one, two) = sorted(groups.values(), key=len)
-    assert np.array_equal(parts[one], parts[two])
-    assert not np.array_equal(parts[one], parts[other])
-
-
-def test_the_default_list_is_that_of_real_releases(found):
-    names = default_models(found)
-    assert {"dlm", "cdc-predicted", "naive", "naive+delay"} <= set(names)
-
-
-def test_cdc_predicted_has_enough_to_go_by(found, truth):
-    results = backtest(["cdc-predicted"], found, truth=truth, **QUICK)
-    short = {"2017-09-13", "2017-12-13", "2018-02-14", "2018-04-11"}  # before predicted values
-    named = {o.panel.donor for o in found if o.donor not in short}
-    assert set(results.scores["donor"]) == named
-    assert named
 
 
 # Eras, intervals
@@ -279,37 +213,6 @@ def test_intervals_resample_whole_donors_too():
     assert width(same) < 0.02
 
 
-def test_what_an_interval_rests_on_is_said():
-    row = relative_to_baseline(noisy(24, 6, 0.3), "base").iloc[0]
-    assert (row["n_origins"], row["n_blocks"], row["n_donors"]) == (24, 3, 6)
-    few = relative_to_baseline(noisy(24, 2, 0.3), "base")
-    assert few["n_donors"].eq(2).all()
-    assert few["lower"].isna().all(), "two donors do not tell how releases differ"
-    mixed = pd.concat(
-        [noisy(24, 6, 0.3), noisy(24, 2, 0.3, 134).assign(donor=lambda t: "9" + t["donor"])]
-    )
-    assert relative_to_baseline(mixed, "base")["lower"].isna().all()
-    without = noisy(24, 6, 0.3).assign(donor="", location=lambda t: t.groupby(
-        ["model", "last_month"]).cumcount().astype(str))  # fmt: skip
-    row = relative_to_baseline(without, "base").iloc[0]
-    assert row["n_donors"] == 0
-    assert np.isfinite(row["lower"])
-
-
-def test_donors_are_drawn_within_their_era():
-    """Both eras stay in every sample: a difference between eras is no noise."""
-    slow, fast = noisy(24, 4, 0.0), noisy(24, 4, 0.0, 134)
-    fast = fast.assign(donor="2" + fast["donor"])
-    fast.loc[fast["model"] == "mine", "wis"] *= 3
-    both = pd.concat([slow, fast])
-    assert width(both) < 0.05
-
-
-def test_the_test_of_significance_takes_a_month_once(results):
-    table = diebold_mariano(results[0].scores, "naive", by=("target",))
-    assert table["n_origins"].tolist() == [2]
-
-
 # Command
 
 
@@ -348,11 +251,6 @@ def test_the_command_says_that_a_delay_is_not_known():
     refused = run("--indicator", "T40.4", "--vintages", "delayed", "--start", "2021-01")
     assert refused.exit_code == 1
     assert "donors tell of overdose deaths of all drugs" in refused.output
-
-
-def test_a_summary_by_donor_and_vintage(results):
-    board = summarise(results[0].scores, by=["vintage", "donor", "donor_distance"])
-    assert board["n_units"].sum() == len(results[0].scores)
 
 
 def test_the_command_lists_donors_by_era_and_calendar_month():

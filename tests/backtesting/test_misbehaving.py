@@ -11,20 +11,21 @@ import numpy as np
 import pytest
 import toys
 from click.testing import CliRunner
+from made_up_counties import made_up
+from panel_factory import cut_panel
 from toys import same_rows as same
 
-from odforecast.backtesting import Results, Workers, backtest, cuts, plan, run_unit, run_units
-from odforecast.backtesting.unit import SCREEN, on_screen
+from odforecast.backtesting import Results, backtest, plan, run_unit, run_units
+from odforecast.backtesting.unit import SCREEN, contained, on_screen
 from odforecast.cli import main
-from odforecast.errors import BacktestError, ForecastError
+from odforecast.errors import BacktestError
 from odforecast.models import Model
 from odforecast.models.classical import _FITTERS, _fitted
 from odforecast.models.registry import _REGISTERED
 from odforecast.panel import Triangle
-from odforecast.scoring import Truth
-from odforecast.vintage import bundled
 
 STATES = ("US", "OH", "WV")
+SPAN = ("2021-02", "2021-03", 1)
 OPTIONS = {"draws": 20, "progress": False}
 
 #: Every unit of these fails, with this in the reason.
@@ -54,29 +55,8 @@ WORKS = (toys.warns, toys.seeds_the_world, toys.prints)
 
 
 @pytest.fixture(scope="module")
-def panel():
-    return replace(bundled().as_of("2025-09-17").panel().select(STATES), selected=False)
-
-
-@pytest.fixture(scope="module")
-def truth(panel):
-    return Truth(panel)
-
-
-@pytest.fixture(scope="module")
-def found(panel):
-    return cuts(panel, start="2021-02", end="2021-03")
-
-
-@pytest.fixture(scope="module")
 def good(truth, found):
     return backtest([toys.model(name="good")], found, truth=truth, **OPTIONS)
-
-
-@pytest.fixture(scope="module")
-def pool():
-    with Workers(1) as workers:
-        yield workers
 
 
 def crowd() -> list[Model]:
@@ -165,23 +145,6 @@ def test_in_processes(truth, found, pool, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_global_random_numbers_are_the_same_in_any_order(truth, found):
-    units = plan([toys.model(toys.seeds_the_world)], found, truth, draws=20)
-    first = [run_unit(u).scores for u in units]
-    np.random.seed(99)  # noqa: NPY002
-    for unit, before in list(zip(units, first))[::-1]:
-        same(run_unit(unit).scores, before)
-
-
-def test_a_changed_panel_is_put_back(panel, truth, found):
-    before = [o.panel.reported.copy() for o in found]
-    units = plan([toys.model(toys.forces_panel)], found, truth, draws=20)
-    assert all("changed its panel" in run_unit(u).failed for u in units)
-    for origin, counts in zip(found, before):
-        assert (origin.panel.reported == counts).all()
-        assert not origin.panel.reported.flags.writeable
-
-
 def parts(panel):
     return [panel, *panel.beside.values(), panel.triangle]
 
@@ -239,13 +202,6 @@ def test_a_place_left_out_in_silence_is_named(truth, found):
     assert set(results.failures["reason"]) == {"silent left it out and does not say why"}
 
 
-def test_deaths_below_zero_are_refused_in_sums_too(truth, found):
-    with pytest.raises(ForecastError, match="sums returned negative deaths, first at draw 0"):
-        Model(toys.Sums(), "sums").fit(found[0].panel).forecast(draws=20)
-    units = plan([Model(toys.Sums(), "sums")], found[:1], truth, draws=20)
-    assert "negative deaths" in run_unit(units[0]).failed
-
-
 def test_ctrl_c_in_this_process_is_the_users(truth, found):
     def interrupted(panel, paths):
         raise KeyboardInterrupt
@@ -299,3 +255,38 @@ def test_when_all_fails_nothing_is_shown_twice(truth, found):
     units = plan([toys.model(toys.exits)], found, truth, draws=20)
     with pytest.raises(BacktestError, match="every unit failed; most often: SystemExit: enough"):
         run_units(units)
+
+
+# What a model changed beside its panel is put back
+
+
+def test_what_stands_beside_the_states_of_counties_is_put_back_too():
+    inner = cut_panel()
+    states = replace(cut_panel(), beside={"all-deaths": inner})
+    panel = replace(made_up(("DE",)), beside={"states": states})
+    before = inner.reported.copy()
+
+    def forced():
+        with contained([panel], 1):
+            inner.reported.flags.writeable = True
+            inner.reported[0, 0] += 1.0
+
+    with pytest.raises(BacktestError, match="changed its panel"):
+        forced()
+    np.testing.assert_array_equal(inner.reported, before)
+    assert not inner.reported.flags.writeable
+
+
+def test_what_is_written_into_the_months_of_a_panel_beside_is_noticed():
+    beside = cut_panel()
+    panel = replace(cut_panel(), beside={"T40.4": beside})
+    before = cut_panel().monthly
+
+    def forced():
+        with contained([panel], 1):
+            beside.monthly.flags.writeable = True
+            beside.monthly[0, 0] += 1000.0
+
+    with pytest.raises(BacktestError, match="changed its panel"):
+        forced()
+    np.testing.assert_array_equal(beside.monthly, before)

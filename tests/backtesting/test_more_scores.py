@@ -14,12 +14,12 @@ import pytest
 import toys
 
 import odforecast as od
-from odforecast.backtesting import Results, Workers, backtest, cuts, plan, run_unit, run_units
+from odforecast.backtesting import Results, Workers, backtest, cuts, plan, run_unit
 from odforecast.backtesting import unit as digest
 from odforecast.backtesting.results import TABLES as ALWAYS
 from odforecast.backtesting.unit import JOINT_LABELS, UNIT_TABLES, made
 from odforecast.errors import BacktestError, ScoringError
-from odforecast.models import Model, Spec
+from odforecast.models import Spec
 from odforecast.names import TARGET_12MO, TARGET_MONTH
 from odforecast.scoring.joint import JOINT_COLUMNS
 from odforecast.scoring.metrics import Metric
@@ -32,10 +32,6 @@ BOTH = (TARGET_12MO, TARGET_MONTH)
 def far(samples, observed):
     """Share of draws above the count."""
     return np.where(np.isnan(observed), np.nan, (samples > observed).mean(axis=0))
-
-
-def breaks(samples, observed):
-    raise RuntimeError("metric out of order")
 
 
 FAR = Metric("far", far, version="1")
@@ -101,12 +97,6 @@ def test_a_metric_in_score_alone(setting, panel):
         od.score(forecast, setting["truth"], metrics=["no_such"])
 
 
-def test_a_metric_that_raises_fails_its_units_with_the_reason(setting):
-    bad = Metric("bad", breaks)
-    with pytest.raises(BacktestError, match="metric out of order"):
-        backtest("naive", **setting, metrics=[bad])
-
-
 def test_keys_say_metrics_and_joint_only_where_there_are_some(setting):
     def keys(**more):
         return [u.key for u in plan("naive", setting["origins"], setting["truth"], **more)]
@@ -116,14 +106,6 @@ def test_keys_say_metrics_and_joint_only_where_there_are_some(setting):
              keys(metrics=[FAR], joint=True)]  # fmt: skip
     assert len({k for each in kinds for k in each}) == 5 * len(kinds[0])
     assert keys(metrics=()) == kinds[0]
-
-
-def test_a_metric_nobody_can_name_is_not_stored(setting, tmp_path):
-    unknown = Metric("unknown", np.vectorize(lambda *_: 0.0))
-    object.__setattr__(unknown, "reusable", False)
-    (unit,) = plan("naive", setting["origins"][:1], setting["truth"], metrics=[unknown])
-    assert not unit.reusable
-    assert plan("naive", setting["origins"][:1], setting["truth"], metrics=[FAR])[0].reusable
 
 
 @pytest.mark.parametrize("depth", [0, 1, 2, 3])
@@ -205,20 +187,6 @@ def test_without_joint_scores_there_is_no_table_and_no_file(setting, tmp_path):
     assert not (tmp_path / "saved" / "joint.parquet").exists()
 
 
-def test_a_joint_table_that_is_gone_is_said(setting, tmp_path):
-    backtest("naive", **setting, out=tmp_path, joint=True)
-    (tmp_path / "joint.parquet").unlink()
-    with pytest.raises(BacktestError, match="no joint"):
-        Results.load(tmp_path)
-
-
-def test_of_selected_places_their_own_joint_rows_are_left(setting):
-    results = backtest("naive", **setting, joint=True)
-    some = results.select(["OH"])
-    assert set(some.joint["place"]) <= {"OH"}
-    assert set(some.scores["location"]) == {"OH"}
-
-
 def test_results_of_earlier_versions_have_no_joint_scores(setting, tmp_path):
     backtest("naive", **setting, out=tmp_path)
     path = tmp_path / "manifest.json"
@@ -238,8 +206,7 @@ def test_a_packed_block_holds_the_tables_of_what_did_not_fail(setting):
     units += [replace(units[0], origin=replace(units[0].origin, panel=None, reason="not there"))]
     outcomes = [run_unit(u) for u in units]
     assert [bool(o.failed) for o in outcomes] == [*[False] * (len(units) - 1), True]
-    packed = made(units, packed=True)
-    assert [o.stored for o in packed.outcomes] == [not o.failed for o in outcomes]
+    packed = made(units)
     assert [o.failed for o in packed.outcomes] == [o.failed for o in outcomes]
     assert not packed.outcomes[-1].failures.empty
     assert all(o.scores.empty for o in packed.outcomes)
@@ -254,20 +221,6 @@ def test_a_packed_block_holds_the_tables_of_what_did_not_fail(setting):
             assert got[column].astype(want[column].dtype).equals(want[column]), column
 
 
-def test_two_blocks_of_different_places_and_donors_are_one_file(setting, panel):
-    far_off = panel.select(["WV"])
-    units = plan("naive", [*setting["origins"], *cuts(replace(far_off, selected=False),
-                 start="2021-05", end="2021-05")], setting["truth"], draws=20)  # fmt: skip
-    units[0] = replace(units[0], origin=replace(
-        units[0].origin, donor="d1", panel=replace(units[0].origin.panel, donor="d1")))  # fmt: skip
-    outcomes = [run_unit(u) for u in units]
-    table = pd.read_parquet(BytesIO(made(units, packed=True).tables["quantiles"]))
-    want = pd.concat([o.quantiles.astype(dict.fromkeys(("location", "donor"), object))
-                      for o in outcomes], ignore_index=True)  # fmt: skip
-    for column in ("location", "donor", "value"):
-        assert (table[column].astype(object) == want[column]).all()
-
-
 def test_categories_come_in_the_order_of_the_origins_not_of_the_block(setting, tmp_path):
     """Both donors are in one block's file, each in one unit's rows."""
     found = [
@@ -280,61 +233,7 @@ def test_categories_come_in_the_order_of_the_origins_not_of_the_block(setting, t
     same(here, there)
 
 
-def test_what_a_forecast_warned_of_and_took_travels(setting):
-    warned = Model(toys.Toy("warned", odd=toys.warns), "warned")
-    units = plan([warned], setting["origins"][:1], setting["truth"], draws=20)
-    (outcome,) = made(units, packed=True).outcomes
-    assert outcome.warnings
-    assert outcome.seconds > 0
-
-
 # -- task -----------------------------------------------------------------------------------------
-
-
-class Answered:
-    """A task as a backtest sees it."""
-
-    name = "small"
-    manifest = {"name": "small", "fingerprint": "f" * 64, "definition": {"horizon": 3}}  # noqa: RUF012
-
-    def __init__(self, **arguments):
-        self._arguments = arguments
-
-    def arguments(self):
-        return self._arguments
-
-
-@pytest.fixture
-def task(monkeypatch, setting):
-    from odforecast.backtesting import task as module
-
-    asked = Answered(
-        origins=setting["origins"], truth=setting["truth"], horizon=3, draws=25, seed=5,
-        locations=["OH"], metrics=(FAR,), joint=False, targets=(TARGET_12MO,), horizons=None,
-        indicator="all-drugs", dataset="states",
-    )  # fmt: skip
-    monkeypatch.setattr(module.Task, "load", lambda *_: asked)
-    return asked
-
-
-def test_a_task_says_what_is_run_and_the_manifest_says_the_task(task, setting, tmp_path):
-    made = backtest("naive", task="small", progress=False, out=tmp_path)
-    assert made.manifest["task"] == Answered.manifest
-    assert Results.load(tmp_path).manifest["task"] == Answered.manifest
-    assert (made.manifest["draws"], made.manifest["seed"], made.manifest["horizon"]) == (25, 5, 3)
-    assert set(made.scores["location"]) == {"OH"}
-    plain = backtest("naive", setting["origins"], truth=setting["truth"], horizon=3, draws=25,
-                     seed=5, locations=["OH"], metrics=[FAR], progress=False)  # fmt: skip
-    same(made, plain)
-    assert "task" not in plain.manifest
-
-
-def test_run_units_puts_what_it_is_given_into_the_manifest(setting, tmp_path):
-    units = plan("naive", setting["origins"], setting["truth"], draws=20)
-    for out in (None, tmp_path):
-        assert run_units(units, out=out, more={"task": {"name": "x"}}).manifest["task"] == {
-            "name": "x"
-        }
 
 
 def test_a_metric_with_the_name_of_a_column_is_refused(setting, panel):

@@ -11,7 +11,7 @@ import toys
 from toys import same
 
 from odforecast.backtesting import Results, cuts, plan, run_units
-from odforecast.backtesting import results as tables
+from odforecast.backtesting import run as tables
 from odforecast.backtesting.run import Finished
 from odforecast.backtesting.unit import made
 from odforecast.errors import BacktestError
@@ -66,9 +66,9 @@ def test_the_same_bytes_after_a_run_in_parts(units, tmp_path):
 def test_nothing_but_failures_is_held(units, tmp_path):
     finished = Finished(units, tmp_path, tmp_path / "own")
     good = [i for i, u in enumerate(units) if u.model.label == "naive"][:3]
-    block = made([units[i] for i in good], packed=True)
+    block = made([units[i] for i in good])
     finished.add(good, block)
-    assert all(d.failed is None for d in finished._done.values())
+    assert not any(d.failed for d in finished._done.values())
     assert len(finished) == 3
     assert finished.stored(good[0])
     assert finished._done[good[0]].seconds == block.outcomes[0].seconds

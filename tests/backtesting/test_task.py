@@ -11,15 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import odforecast as od
-from odforecast.backtesting.task import (
-    FIXED,
-    Definition,
-    Task,
-    fingerprint_of,
-    parse,
-    read,
-    shipped,
-)
+from odforecast.backtesting.task import FIXED, Definition, Task, parse, read, shipped
 from odforecast.errors import ArchiveError, BacktestError, OdforecastError, UnknownNameError
 
 KEYS = Definition.__struct_fields__
@@ -90,14 +82,6 @@ def test_a_run_has_the_numbers_of_the_same_backtest(small: Path) -> None:
     assert "task" not in plain.manifest
 
 
-def test_the_manifest_gives_the_fingerprint_without_the_data(small: Path, tmp_path: Path) -> None:
-    task = Task.load(small)
-    task.run("drift", out=tmp_path / "r", progress=False)
-    says = od.backtesting.Results.load(tmp_path / "r").manifest
-    found = fingerprint_of(says["task"]["definition"], says["truth"]["data_hash"], says["origins"])
-    assert found == task.fingerprint == says["task"]["fingerprint"]
-
-
 @pytest.mark.parametrize("said", FIXED)
 def test_what_the_task_says_is_not_said_beside_it(small: Path, said: str) -> None:
     value = {"start": "2020-01", "locations": ["US"], "joint": True}.get(said, 7)
@@ -156,28 +140,6 @@ def test_another_count_in_the_archive_is_another_fingerprint() -> None:
     assert Task.load(task, od.Archive.in_memory({"2025-09-17": table})).fingerprint != (
         task.fingerprint
     )
-
-
-def test_another_truth_is_another_fingerprint() -> None:
-    """A count that no origin of the task knows."""
-    task = Task(parse(SMALL.encode(), "small"))
-    table = od.bundled().release("2025-09-17")
-    table.loc[(table["state"] == "OH") & (table["month"] == "2023-05-01"), "reported"] += 1
-    other = Task.load(task, od.Archive.in_memory({"2025-09-17": table}))
-    assert other.origins_listed == task.origins_listed
-    assert other.fingerprint != task.fingerprint
-
-
-def test_the_wording_of_a_reason_is_no_part_of_a_fingerprint() -> None:
-    task = Task(parse(SMALL.encode(), "small"))
-    found = [dict(o) for o in task.origins_listed]
-
-    def of(reason: str) -> str:
-        first = found[0] | {"reason": reason}
-        return fingerprint_of(task.definition, task.truth.data_hash, [first, *found[1:]])
-
-    assert of("no counts; add them") == of("no usable counts")
-    assert of("no counts") != of("") == task.fingerprint
 
 
 def test_more_donors_than_there_are_is_refused() -> None:

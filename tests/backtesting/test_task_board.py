@@ -105,29 +105,6 @@ def test_what_a_model_lacks_is_counted(run: Results) -> None:
     assert table.loc[("nation", "1-3", "drift+delay"), "n_missing"] == 0
 
 
-def test_leaving_out_what_is_hard_does_not_help(run: Results) -> None:
-    """A model without its worst half has a better mean, and the same place."""
-    whole = leaderboard(run).table(by=["level"], bootstrap=0)
-    mine = run.scores[(run.scores["model"] == "drift+delay") & (run.scores["horizon"] > 0)]
-    worst = mine["wis"] > mine.groupby("location")["wis"].transform("median")
-    hard = holed(run, lambda s: s.index.isin(mine.index[worst]))
-    table = leaderboard(hard).table(by=["level"], bootstrap=0)
-
-    def of(t: pd.DataFrame, model: str, name: str) -> float:
-        row = t[(t["model"] == model) & (t["level"] == "jurisdictions")]
-        return float(row[name].iloc[0])
-
-    assert of(table, "drift+delay", "wis") < 0.5 * of(whole, "drift+delay", "wis")
-    # On the counts that all have left, the others are the ones that were better all along.
-    assert of(table, "drift+delay", "n_common") == of(table, "drift+delay", "n_all")
-    both = ["naive+delay", "drift+delay"]
-    lead = [of(table, m, "wis_all") for m in both]
-    kept = mine[~worst & (mine["location"] != "US")]
-    keys = ["as_of", "donor", "location", "horizon"]
-    theirs = run.scores[run.scores["model"] == "naive+delay"].merge(kept[keys], on=keys)
-    assert lead == pytest.approx([theirs["wis"].mean(), kept["wis"].mean()])
-
-
 def test_a_model_that_failed_is_there_and_takes_nothing_from_the_others(run: Results) -> None:
     gone = holed(run, lambda s: s["model"] == "drift+delay")
     row = dict.fromkeys(gone.failures.columns)
@@ -185,49 +162,6 @@ def test_intervals_are_those_of_the_score_table() -> None:
         assert table[mine].to_dict() == pytest.approx(expected[theirs].to_dict())
 
 
-@pytest.mark.slow
-def test_a_few_origins_are_said_to_be_few_and_have_no_interval() -> None:
-    """What the group has is not what a pair has: two origins of eight are two."""
-    says = Task.load("quick").definition
-    task = Task({**says, "donors": 3, "draws": 60, "locations": ["OH", "US"]})
-    run = task.run(MODELS, progress=False)
-    days = sorted(run.scores["last_month"].unique())
-
-    def late(s: pd.DataFrame) -> pd.Series:
-        return (s["model"] == "drift+delay") & ~s["last_month"].isin(days[:2])
-
-    few = holed(run, late)
-    whole = leaderboard(run).table(by=[]).set_index("model")
-    table = leaderboard(few).table(by=[]).set_index("model")
-    assert table.loc["naive+delay", "n_origins"] == len(days) == 8
-    assert table.loc["drift+delay", "n_origins"] == 2
-    assert table.loc["drift+delay", "n_blocks"] == 1
-    donors = few.scores.loc[few.scores["model"] == "drift+delay", "donor"].nunique()
-    assert table.loc["drift+delay", "n_donors"] == donors < table.loc["naive+delay", "n_donors"]
-    assert np.isfinite(whole.loc["drift+delay", "rel_wis_low"])
-    assert np.isnan(table.loc["drift+delay", "rel_wis_low"])
-    assert np.isfinite(table.loc["naive+delay", "rel_wis_low"])
-    # Without the hub baseline: with the other; without both, of a model's own counts.
-    parts = {p.model: p for p in leaderboard(few).parts}
-    for held in (["naive+delay", "drift+delay"], ["drift+delay"]):
-        rows = Board([parts[m] for m in held]).table(by=[], bootstrap=0).set_index("model")
-        assert rows.loc["drift+delay", "n_origins"] == 2
-
-
-def test_four_origins_have_no_interval_though_no_draw_misses_them() -> None:
-    """Every second origin of complete counts: each block of two has one."""
-    says = Task.load("quick").definition
-    clean = {"vintages": "pseudo-clean", "donors": None, "draws": 60, "locations": ["OH", "US"]}
-    run = Task({**says, **clean}).run(["hub-baseline", "naive", "drift"], progress=False)
-    days = sorted(run.scores["last_month"].unique())
-    half = (run.scores["model"] == "drift") & ~run.scores["last_month"].isin(days[::2])
-    table = leaderboard(holed(run, lambda _: half)).table(by=[]).set_index("model")
-    assert table.loc["drift", ["n_origins", "n_blocks"]].tolist() == [4, 4]
-    assert np.isfinite(table.loc["drift", "rel_wis"])
-    assert np.isnan(table.loc["drift", "rel_wis_low"])
-    assert np.isfinite(table.loc["naive", "rel_wis_low"])
-
-
 def test_one_forecast_does_not_decide_what_all_have(run: Results) -> None:
     whole = leaderboard(run).table(by=[], bootstrap=0).set_index("model")
 
@@ -257,22 +191,6 @@ def test_half_of_the_counts_is_enough(run: Results, kept: int, among: bool) -> N
     assert set(table["n_all"]) == {kept if among else 384}
 
 
-def test_groups_of_size_are_those_of_the_score_table(run: Results) -> None:
-    some = holed(run, lambda s: (s["model"] == "hub-baseline") & (s["location"] == "WV"))
-    board = leaderboard(some)
-    table = board.table(by=["size"], bootstrap=0)
-    expected = relative_to_baseline(ahead(board), "hub-baseline", by=["size"], bootstrap=0)
-    keys = ["size", "model"]
-    both = [t.astype({"size": str}).set_index(keys) for t in (table, expected)]
-    assert both[0]["rel_wis"].to_dict() == pytest.approx(both[1]["ratio"].to_dict(), nan_ok=True)
-    assert table.groupby("size", observed=True)["n_asked"].first().sum() == 384
-    old = copied(run)
-    old._tables["scores"] = run.scores.drop(columns="last_reported")
-    with pytest.raises(BacktestError, match="split by size: they lack the column last_reported"):
-        leaderboard(old).table(by=["size"])
-    assert not leaderboard(old).table(by=["level"], bootstrap=0).empty
-
-
 def test_two_rows_of_one_forecast_are_refused(run: Results) -> None:
     twice = copied(run)
     last = run.scores[run.scores["horizon"] == 12].iloc[[-1]]
@@ -285,12 +203,6 @@ def test_two_rows_of_one_forecast_are_refused(run: Results) -> None:
     )  # fmt: skip
     with pytest.raises(BacktestError, match="a forecast that its task does not ask for"):
         leaderboard(other).table()
-
-
-def test_a_submission_is_not_the_denominator(run: Results) -> None:
-    posing = copied(run, submitted={"hub-baseline": {"files": 8}})
-    with pytest.raises(BacktestError, match="made elsewhere are called hub-baseline"):
-        leaderboard(posing)
 
 
 def test_means_and_coverage_are_those_of_the_rows(run: Results) -> None:
@@ -326,14 +238,6 @@ def test_a_part_of_the_origins(run: Results) -> None:
     assert since["n_asked"].iloc[0] == (months >= "2021-01").sum() * 4 * 12
     assert list(whole.columns) == list(COLUMNS)
     assert board.table(by=[], only={"era": "none"}).empty
-
-
-def test_naive_without_the_delay_is_a_denominator_on_complete_counts_only(run: Results) -> None:
-    says = Task.load("quick").definition
-    naive = Task(says).run(["hub-baseline", "naive"], progress=False)
-    assert leaderboard(naive).second is None
-    clean = Task({**says, "vintages": "pseudo-clean", "donors": None})
-    assert leaderboard(clean.run(["hub-baseline", "naive"], progress=False)).second == "naive"
 
 
 def test_leaving_out_what_is_hard_does_not_raise_coverage(run: Results) -> None:

@@ -20,7 +20,6 @@ from odforecast.backtesting.submission import (
     ASKED_COLUMNS,
     CLAIM,
     KNOWN_COLUMNS,
-    asked,
     export,
     score_submission,
 )
@@ -90,17 +89,6 @@ def test_what_was_known_is_all_that_a_model_is_given(task: Task, exported: Path)
         n = 0 if panel.triangle is None else int(np.isfinite(panel.triangle.reported).sum())
         assert len(before) == n
         assert before["predicted"].isna().all()
-
-
-def test_nothing_that_came_later_is_in_a_file(task: Task, exported: Path) -> None:
-    for key, origin in zip(task.origin_ids, task.origins):
-        known = pd.read_csv(exported / "known" / f"{key}.csv", dtype=str)
-        assert (known["month"] <= str(origin.panel.last_month)).all()
-        assert (known["release"] <= str(origin.as_of)).all()
-    # Not in the list either: neither truth nor a hash to try guesses on.
-    assert {p.name for p in exported.iterdir()} == {
-        "asked", "known", "levels.csv", "origins.csv", "task.json", "template.csv",
-    }  # fmt: skip
 
 
 def test_later_counts_change_no_file_but_the_fingerprint(task: Task, tmp_path: Path) -> None:
@@ -259,15 +247,6 @@ def test_what_is_not_asked_for_is_left_out(task: Task, tables: dict[str, pd.Data
     assert results.scores[keep].equals(plain.scores[keep])
 
 
-def test_levels_of_ones_own_change_no_score(task: Task, tables: dict[str, pd.DataFrame]) -> None:
-    key = task.origin_ids[0]
-    rows = tables[key]
-    extra = rows[rows["output_type_id"] == 0.5].assign(output_type_id=0.505)
-    results = score_submission(task, {key: pd.concat([rows, extra], ignore_index=True)}, "t")
-    plain = score_submission(task, {key: rows}, "t")
-    assert results.scores["wis"].tolist() == plain.scores["wis"].tolist()
-
-
 def test_what_is_not_scored_is_said(task: Task, tables: dict[str, pd.DataFrame]) -> None:
     key, origin = task.origin_ids[0], task.origins[0]
     made = od.get_model("drift").fit(origin.panel).forecast(draws=50, seed=1).select(["OH"])
@@ -280,59 +259,6 @@ def test_what_is_not_scored_is_said(task: Task, tables: dict[str, pd.DataFrame])
     assert "joint scores were not made" in notes
     assert "metrics of the task were not made (se)" in notes
     assert not score_submission(task, {key: tables[key]}, "theirs").notes
-
-
-def test_reported_counts_stand_beside_twelve_month_sums_alone(task: Task) -> None:
-    """What was reported is a 12-month count; beside a month's deaths it would be no revision."""
-    both = Task({**task.definition, "targets": ["deaths_12mo", "deaths_month"]})
-    key, origin = both.origin_ids[0], both.origins[0]
-    made = od.get_model("dlm").fit(origin.panel).forecast(draws=50, seed=1)
-    rows = od.to_hub(made.select(["OH", "US"]), targets=["deaths_12mo", "deaths_month"])
-    scores = score_submission(both, {key: rows}, "theirs").scores
-    known = scores[scores["horizon"] <= 0]
-    months = known["target"] == "deaths_month"
-    assert 0 < months.sum() < len(known)
-    assert known.loc[months, "reported"].isna().all()
-    assert not known.loc[months, "revised"].any()
-    assert known.loc[~months, "reported"].notna().all()
-
-
-def test_the_order_of_rows_and_columns_is_no_part_of_a_submission(
-    task: Task, tables: dict[str, pd.DataFrame]
-) -> None:
-    key = task.origin_ids[0]
-    rows = tables[key]
-    turned = rows.iloc[::-1][list(rows)[::-1]].reset_index(drop=True)
-    one, two = (score_submission(task, {key: t}, "t").manifest for t in (rows, turned))
-    assert one["specs"] == two["specs"]
-    assert one["run"] == two["run"]
-    other = rows.assign(value=rows["value"] + 1)
-    assert score_submission(task, {key: other}, "t").manifest["specs"] != one["specs"]
-
-
-def test_samples_are_taken_too(task: Task) -> None:
-    key, origin = task.origin_ids[0], task.origins[0]
-    made = od.get_model("drift").fit(origin.panel).forecast(draws=50, seed=1)
-    rows = od.to_hub(made, targets=["deaths_12mo"], output_type="sample")
-    scores = score_submission(task, {key: rows}, "theirs").scores
-    assert len(scores) == 48
-    assert scores["crps"].notna().all()
-
-
-def test_a_file_of_the_donor_beside_is_another_origins(
-    task: Task, tables: dict[str, pd.DataFrame]
-) -> None:
-    """Two donors have one day; ids, and not days, say which is which."""
-    days = [o.as_of for o in task.origins]
-    pair = next(
-        (i, j) for i in range(6) for j in range(i + 1, 6) if days[i] == days[j]
-    )  # fmt: skip
-    one, two = (task.origin_ids[i] for i in pair)
-    scores = score_submission(task, {one: tables[one], two: tables[two]}, "t").scores
-    assert len(scores) == 96
-    wis = scores.groupby("donor")["wis"].mean()
-    assert len(wis) == 2
-    assert wis.iloc[0] != wis.iloc[1]
 
 
 def test_a_script_that_knows_csv_alone_takes_part(
@@ -367,19 +293,6 @@ def test_a_script_that_knows_csv_alone_takes_part(
     rows = results.scores
     row = rows[(rows["location"] == "WV") & (rows["horizon"] == 1)].iloc[0]
     assert row["median"] == pytest.approx(counts[-1] * growth, abs=1e-3)
-
-
-def test_asked_is_the_grid_of_the_board(task: Task, tables: dict[str, pd.DataFrame]) -> None:
-    """Two modules say what a task asks for: the one that writes files, and the one that counts."""
-    entry = leaderboard(score_submission(task, tables, "theirs")).parts[0]
-    files = pd.concat([asked(task, o) for o in task.origins])
-    grid = entry.asked()
-    assert len(files) == len(grid) == entry.n_asked
-    mine = {(lookup(c).state, h, e[:7]) for c, h, e in
-            zip(files["location"], files["horizon"], files["target_end_date"])}  # fmt: skip
-    theirs = {(s, h, str(m)[:7]) for s, h, m in
-              zip(grid["location"], grid["horizon"], grid["month"])}  # fmt: skip
-    assert mine == theirs
 
 
 def without(rows: pd.DataFrame, again: bool = False) -> pd.DataFrame:

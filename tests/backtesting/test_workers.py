@@ -1,54 +1,42 @@
-"""Dead workers: a block is split, a unit is tried again alone, nobody else notices."""
+"""Dead workers: a block is split, a unit tried again alone; panels travel once."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import pickle
 import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from collections import OrderedDict
+from concurrent.futures import (
+    BrokenExecutor,
+    Executor,
+    Future,
+    ProcessPoolExecutor,
+    ThreadPoolExecutor,
+)
 from dataclasses import replace
+from io import BytesIO
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import toys
 from toys import same_rows as same
 
-from odforecast.backtesting import Workers, backtest, cuts, plan, run_units
-from odforecast.backtesting.workers import WorkerDiedError
+from odforecast.backtesting import Workers, backtest, cuts, plan, run_unit, run_units, workers
+from odforecast.backtesting.unit import bound_threads, contained, sole
+from odforecast.backtesting.workers import Local, Way, WorkerDiedError, unpacked
 from odforecast.errors import BacktestError
 from odforecast.scoring import Truth
 from odforecast.vintage import bundled
 
-STATES = ("US", "OH")
 OPTIONS = {"draws": 20, "progress": False}
 AGAIN = "run again, (each )?alone"
-
-
-@pytest.fixture(scope="module")
-def panel():
-    return replace(bundled().as_of("2025-09-17").panel().select(STATES), selected=False)
-
-
-@pytest.fixture(scope="module")
-def truth(panel):
-    return Truth(panel)
-
-
-@pytest.fixture(scope="module")
-def found(panel):
-    return cuts(panel, start="2021-01", end="2021-03")
-
-
-@pytest.fixture(scope="module")
-def pool():
-    """One worker for the whole module: it is replaced when it dies, and by nobody else."""
-    with Workers(1) as workers:
-        yield workers
 
 
 def of(results, name, *drop):
@@ -155,7 +143,7 @@ def test_errors_and_unsendable_answers_come_back(pool):
 def test_nothing_is_taken_after_the_end():
     workers = Workers(1)
     workers.shutdown()
-    with pytest.raises(RuntimeError, match="shut down"):
+    with pytest.raises(RuntimeError, match="shutdown"):
         workers.submit(abs, 1)
 
 
@@ -250,7 +238,7 @@ def test_workers_end_with_their_parent(tmp_path, pool):
         assert len(pids) == 2
         assert all(map(alive, pids))
         parent.send_signal(signal.SIGKILL)
-    limit = time.monotonic() + 5
+    limit = time.monotonic() + 30
     while any(map(alive, pids)) and time.monotonic() < limit:
         time.sleep(0.05)
     left = [p for p in pids if alive(p)]
@@ -265,3 +253,113 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+# Panels travel once, and blocks refer to them; nothing else is taken for what was sent
+
+
+@pytest.fixture(scope="module")
+def units():
+    panel = replace(bundled().as_of("2025-09-17").panel(), selected=False)
+    found = cuts(panel, start="2021-01", end="2021-03")
+    return plan([toys.model(name="a"), toys.model(name="b")], found, Truth(panel), draws=20)
+
+
+def test_each_panel_once_and_units_as_they_were(units):
+    put: dict[str, bytes] = {}
+    way = Way(None, put=lambda key, data: put.setdefault(key, data))
+    first, places = way.pack(units[:3])
+    panels = sum(len(data) for data in put.values())
+    assert len(put) == len(places) == 4  # three origins, and the truth
+    assert way.sent == panels + len(first)
+    second, _ = way.pack(units[3:])
+    assert len(put) == 4
+    # What was sent with each block is a hundredth of what it was.
+    assert len(second) < len(pickle.dumps(units[3:])) / 100
+    for unit, other in zip(units[:3], unpacked(first, put), strict=True):
+        assert other.key == unit.key
+        assert other.origin.panel.data_hash == unit.origin.panel.data_hash
+        assert list(other.origin.panel.beside) == list(unit.origin.panel.beside)
+    # Once read, a panel is shared by all that come after.
+    one, other = unpacked(first, {}), unpacked(second, {})
+    assert one[0].origin.panel is other[0].origin.panel
+
+
+def test_only_so_many_panels_are_kept(units, monkeypatch):
+    monkeypatch.setattr(workers, "_HELD", OrderedDict())
+    monkeypatch.setattr(workers, "BUDGET", 1)
+    put: dict[str, bytes] = {}
+    data, _ = Way(None, put=lambda key, data: put.setdefault(key, data)).pack(units[:3])
+    unpacked(data, put)
+    assert len(workers._HELD) == 1
+
+
+def test_places_that_were_lost_are_filled_again(units):
+    puts: list[str] = []
+
+    def put(key, data):
+        puts.append(key)
+        return len(puts)
+
+    way = Way(None, put=put)
+    way.pack(units[:3])
+    way.forget()
+    _, places = way.pack(units[:1])  # one origin, and the truth
+    assert len(puts) == 6
+    assert sorted(places.values()) == [5, 6]
+
+
+@pytest.mark.parametrize(("what", "said"), [("gone", "is gone"), ("changed", "checksum differs")])
+def test_another_panel_is_not_taken(units, monkeypatch, tmp_path, what, said):
+    monkeypatch.setattr(workers, "_HELD", OrderedDict())
+
+    def put(key, data):
+        (tmp_path / key).write_bytes(data[:-1] if what == "changed" else data)
+        return str(tmp_path / (f"{key}.gone" if what == "gone" else key))
+
+    data, places = Way(None, put=put).pack(units[:1])
+    with pytest.raises(BacktestError, match=said):
+        unpacked(data, places)
+
+
+@pytest.mark.slow
+def test_processes_read_from_a_folder_that_is_removed(units, tmp_path):
+    with Workers(1) as pool:
+        way = Local(pool, tmp_path)
+        made = way.submit(units[:1]).result()
+        assert [len(list(p.iterdir())) for p in tmp_path.iterdir()] == [2]
+        way.close()
+    assert list(tmp_path.iterdir()) == []
+    here = run_unit(units[0])
+    scores = pd.read_parquet(BytesIO(made.tables["scores"]))
+    np.testing.assert_array_equal(scores["wis"], here.scores["wis"])
+
+
+def test_numba_has_one_thread_where_others_share_the_cores():
+    import numba
+
+    before = numba.get_num_threads()
+    try:
+        bound_threads()
+        assert numba.get_num_threads() == 1
+    finally:
+        numba.set_num_threads(before)
+
+
+def test_the_only_thread_at_work_is_contained(units):
+    """A cluster's tasks are not in the main thread; global random states are put back there too."""
+    panel = units[0].seen
+
+    def drawn(alone):
+        with contained([panel], 7):
+            if alone:
+                return np.random.random()  # noqa: NPY002
+            return None
+
+    def task():
+        with sole():
+            return drawn(alone=True)
+
+    with ThreadPoolExecutor(1) as pool:
+        first, second = pool.submit(task).result(), pool.submit(task).result()
+    assert first == second == drawn(alone=True)

@@ -63,6 +63,25 @@ def made(panel, paths, **keywords):
     return Forecast.from_panel(panel, paths, panel.locations, joint=JOINT, **keywords)
 
 
+class Steps(Toy):
+    """The last year again, times a factor: counts its fits, and fails at some origins."""
+
+    def __init__(self, factor=1.0, fail=(), origin="toys==1"):
+        super().__init__("steps", lambda _, paths: paths * factor, factor=factor)
+        self.spec = replace(self.spec, origin=origin)
+        self.fail, self.fits = fail, []
+
+    def fit(self, panel):
+        self.fits.append(str(panel.last_month))
+        if str(panel.last_month) in self.fail:
+            raise ZeroDivisionError("not today")
+        return super().fit(panel)
+
+
+def steps(label="steps", *how, **more) -> Model:
+    return Model(Steps(*how, **more), label)
+
+
 # What is odd: (panel, paths) -> paths, or whatever is returned instead of a forecast.
 
 
@@ -251,10 +270,6 @@ def dies(panel, paths):
     os._exit(3)
 
 
-def is_killed(panel, paths):
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
 def dies_in_march(panel, paths):
     if str(panel.last_month) == "2021-03":
         os.kill(os.getpid(), signal.SIGKILL)
@@ -273,19 +288,6 @@ class Once:
         except FileExistsError:
             return paths
         return self.action(panel, paths)
-
-
-def sleeps(panel, paths):
-    time.sleep(60)
-    return paths
-
-
-class Sums(Toy):
-    """A model on 12-month counts, all of them below zero."""
-
-    def __init__(self, name="sums"):
-        super().__init__(name, lambda panel, paths: made(panel, paths - 1e6, target="deaths_12mo"))
-        self.spec = replace(self.spec, target="deaths_12mo")
 
 
 @od.forecaster(by="state")
@@ -343,3 +345,14 @@ def same(a, b, names=("scores", "quantiles", "failures")) -> None:
 def same_rows(a, b) -> None:
     """The same of parts of tables, wherever their rows were."""
     same(a.reset_index(drop=True), b.reset_index(drop=True))
+
+
+def undivided(units):
+    """The same units before they were divided: one per model and origin."""
+    merged = {}
+    for unit in units:
+        merged.setdefault((id(unit.model), id(unit.origin)), []).append(unit)
+    return [
+        replace(parts[0], state="", locations=tuple(s for u in parts for s in u.locations))
+        for parts in merged.values()
+    ]

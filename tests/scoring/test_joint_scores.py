@@ -81,16 +81,6 @@ def test_dependent_places_collapse_when_they_are_shuffled():
     assert 1.0 < control / plain < 1.6
 
 
-@pytest.mark.slow
-def test_independent_places_lose_nothing_when_they_are_shuffled():
-    parts = scored(np.random.default_rng(2), common=0.0, own=1.0, n_origins=40, horizons=[12])
-    plain, control = (coverage(parts, "sum", control=c) for c in (False, True))
-    assert plain == pytest.approx(control, abs=0.08)
-    assert plain > 0.75
-    scores = [coverage(parts, "sum", c, column="score") for c in (False, True)]
-    assert scores[0] == pytest.approx(scores[1], rel=0.05)
-
-
 def test_the_control_keeps_every_place_as_it_is():
     draws, _, _ = world(np.random.default_rng(3), 1.0, 0.5)
     streams = Streams(1, "states", "all-drugs", "2020-12")
@@ -175,17 +165,6 @@ def test_a_count_that_the_year_before_lacks_costs_its_own_rows_alone():
     pd.testing.assert_frame_equal(lost[others], whole[others])
 
 
-def test_a_month_of_the_peak_that_no_draw_names_costs_ten():
-    draws, truth, known = world(np.random.default_rng(7), 0.0, 1.0)
-    i = PLACES.index("WV")
-    counts = np.array(truth.reported)
-    counts[i, 36:] = np.r_[900.0, np.full(11, 100.0)]  # the peak comes first
-    draws[:, i] = np.linspace(100, 200, 12)  # and all draws have it last
-    table = joint_scores(forecast_of(draws, known), Truth(panel_of(counts)))
-    row = table[(table["place"] == "WV") & (table["statistic"] == "peak_month")].iloc[0]
-    assert (row["score"], row["log_score"]) == (1.0, 10.0)
-
-
 def test_draws_that_are_not_joint_are_not_added():
     draws, truth, known = world(np.random.default_rng(8), 1.0, 1.0)
     apart = joint_scores(forecast_of(draws, known, joint=[MONTH]), Truth(truth))
@@ -223,16 +202,6 @@ def test_a_sum_needs_all_its_parts():
     assert set(south["reason"]) == {"1 of its 17 parts are not forecast"}
 
 
-def test_a_row_of_the_nation_is_not_a_place():
-    draws, truth, known = world(np.random.default_rng(10), 1.0, 1.0)
-    plain = joint_scores(forecast_of(draws, known), Truth(truth))
-    with_us = forecast_of(draws, known).with_nation()
-    again = joint_scores(with_us, Truth(truth))
-    pairs = again[again["statistic"] != "turn"]
-    want = plain[plain["statistic"] != "turn"]
-    np.testing.assert_array_equal(pairs["score"], want["score"])
-
-
 def test_columns_types_seeds_and_an_empty_table():
     draws, truth, known = world(np.random.default_rng(11), 1.0, 1.0, n=80)
     made = forecast_of(draws, known)
@@ -252,14 +221,6 @@ def test_columns_types_seeds_and_an_empty_table():
     assert tuple(none) == JOINT_COLUMNS
     assert none.empty
     assert none.dtypes.astype(str).to_dict() == table.dtypes.astype(str).to_dict()
-
-
-def test_months_have_sums_and_energies_but_no_turn():
-    panel = od.bundled().as_of("2025-09-17").panel()
-    made = od.get_model("dlm").fit(panel.cut("2022-06")).forecast(draws=60)
-    table = joint_scores(made, Truth(panel), target="deaths_month")
-    assert set(table["statistic"]) == {"energy", "sum"}
-    assert set(table["target"]) == {"deaths_month"}
 
 
 def test_a_summary_stands_beside_its_control():
@@ -317,16 +278,6 @@ def test_a_model_does_not_choose_the_places_it_is_scored_on():
     assert rows.loc[("all", 5), "n_places"] == 50
 
 
-def test_a_places_own_path_has_no_control():
-    draws, truth, known = world(np.random.default_rng(14), 1.0, 1.0, n=60)
-    table = joint_scores(forecast_of(draws, known), Truth(truth))
-    control = table[table["control"]]
-    assert not control["place"].isin(PLACES).any()
-    assert set(energies(table, control=True).index.get_level_values("place")) == {"all"}
-    keys = ["statistic", "place", "horizon", "control"]
-    assert not table.duplicated(keys).any()
-
-
 def test_draws_that_lie_beside_their_like_are_mixed_before_pairs_are_taken():
     """A blend of two models has one's draws before the other's: neighbours are alike."""
     _, truth, known = world(np.random.default_rng(15), 1.0, 1.0)
@@ -346,24 +297,6 @@ def test_the_pit_lies_between_the_draws():
     np.testing.assert_allclose(got, [u[0] / 5, (4 + u[1]) / 5, (1 + 3 * u[2]) / 5])
     assert 0 < got[0] < 0.2  # below all draws, above all: never 0 or 1 for certain
     assert 0.8 < got[1] < 1
-
-
-def test_the_peak_is_the_first_of_several():
-    draws, truth, known = world(np.random.default_rng(17), 0.0, 1.0)
-    i = PLACES.index("WV")
-    counts, draws = np.array(truth.reported), np.array(draws)
-    counts[i, 36:] = np.r_[100.0, 100.0, 900.0, 100.0, 900.0, np.full(7, 100.0)]
-    draws[:, i] = np.r_[100.0, 900.0, 100.0, 900.0, np.full(8, 100.0)]
-    table = joint_scores(forecast_of(draws, known), Truth(panel_of(counts)))
-    row = table[(table["place"] == "WV") & (table["statistic"] == "peak_month")].iloc[0]
-    assert (row["observed"], row["median"]) == (3.0, 2.0)
-    assert row["score"] == pytest.approx(1 / 11)
-
-
-def test_two_draws_have_joint_scores():
-    draws, truth, known = world(np.random.default_rng(18), 1.0, 1.0, n=2)
-    table = joint_scores(forecast_of(draws, known), Truth(truth))
-    assert np.isfinite(energies(table)["score"]).all()
 
 
 def test_models_on_other_places_are_not_put_side_by_side():
@@ -395,15 +328,3 @@ def test_models_on_other_places_are_not_put_side_by_side():
     both = joint_summary(pd.concat([part, again], ignore_index=True))
     rows = both[(both["statistic"] == "energy") & (both["extent"] == "all")]
     assert rows["score"].notna().all()
-
-
-def test_places_are_the_fewest_of_a_group_and_no_group_is_lost():
-    draws, truth, known = world(np.random.default_rng(20), 1.0, 1.0, n=40)
-    counts = np.array(truth.reported)
-    counts[PLACES.index("OH"), 40] = np.nan
-    table = joint_scores(forecast_of(draws, known), Truth(panel_of(counts)))
-    got = joint_summary(table).set_index(["statistic", "extent"])
-    assert got.loc[("energy", "all"), "n_places"] == 51
-    n_rows = (~table["control"]).sum()
-    donors = table.assign(donor=np.where(table["horizon"] > 6, "2024-01-10", None))
-    assert joint_summary(donors, by=["donor"])["n_units"].sum() == n_rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import gc
 import pickle
 from dataclasses import replace
 
@@ -22,7 +21,7 @@ from odforecast.monthly.sums import rolling_sums
 from odforecast.names import HUB_QUANTILES, TARGET_MONTH
 from odforecast.scoring import score_units, weighted_interval_score
 from odforecast.scoring import units as units_module
-from odforecast.scoring.rules import bias_sorted, crps_sorted, log_score_sorted, ranks_sorted
+from odforecast.scoring.rules import bias_sorted, crps_sorted, log_score_sorted
 from odforecast.scoring.units import unit_columns
 
 FIRST = np.datetime64("2023-12", "M")
@@ -169,12 +168,6 @@ def test_cores_are_to_the_last_bit_what_they_were(n, rows):
     np.testing.assert_array_equal(log_score_sorted(ordered, y), old)
 
 
-def test_ranks_count_ties_and_nothing_against_a_missing_count():
-    ordered = np.array([[1.0, 2.0, 2.0, 3.0], [1.0, 1.0, 1.0, 1.0], [0.0, 1.0, 2.0, 3.0]])
-    below, within = ranks_sorted(ordered, np.array([2.0, 1.0, np.nan]))
-    assert (below.tolist(), within.tolist()) == ([1, 0, 0], [3, 4, 0])
-
-
 # -- trend ----------------------------------------------------------------------------------------
 
 
@@ -221,18 +214,6 @@ def several() -> Forecast:
     return forecast_of(rng.lognormal(3, 1, (40, 5, 4)), rng.lognormal(3, 1, (40, 5, 11)))
 
 
-def test_sums_are_worked_out_once_and_cannot_be_changed(monkeypatch):
-    calls = []
-    real = sums.added
-    monkeypatch.setattr(sums, "added", lambda *a: (calls.append(1), real(*a))[1])
-    made = several()
-    first = made.samples()
-    assert made.samples() is first
-    assert len(calls) == 1
-    with pytest.raises(ValueError, match="read-only"):
-        first[0, 0, 0] = 0.0
-
-
 DERIVED = {
     "select": lambda f: f.select(["WV", "OH"]),
     "select in another order": lambda f: f.select(list(PLACES[::-1])),
@@ -255,56 +236,3 @@ def test_what_is_made_of_a_forecast_has_its_own_sums(how):
     np.testing.assert_array_equal(other.samples(), plain_sums(other))
     np.testing.assert_array_equal(made.samples(), before)
     np.testing.assert_array_equal(other.samples(), plain_sums(other))
-
-
-def test_no_more_than_the_latest_sums_are_kept_and_none_of_what_is_gone():
-    made, other = several(), several()
-    held = made.samples()
-    other.samples()
-    assert list(sums._latest) == [other]
-    gc.collect()
-    assert not [x for x in gc.get_referrers(held) if isinstance(x, dict) and x is vars(sums)]
-    del other
-    gc.collect()
-    assert not sums._latest
-
-
-def test_large_sums_are_not_kept(monkeypatch):
-    monkeypatch.setattr(sums, "KEPT", several().draws.nbytes - 1)
-    made = several()
-    assert made.samples() is not made.samples()
-    assert made not in sums._latest
-
-
-def test_sums_do_not_travel():
-    made = several()
-    size = len(pickle.dumps(made))
-    made.samples()
-    assert len(pickle.dumps(made)) == size
-
-
-def test_months_are_not_added_up_for_scores_of_months(monkeypatch):
-    def never(*_):
-        raise AssertionError("added up")
-
-    monkeypatch.setattr(sums, "added", never)
-    made = several()
-    assert len(score_units(made, np.ones((5, 4)), target=TARGET_MONTH)) == 20
-
-
-def test_what_is_made_of_a_forecast_shares_its_draws_and_its_maker_none():
-    draws = np.ones((3, 2, 4))
-    made = forecast_of(draws)
-    draws[:] = 7.0  # the maker's own
-    assert (made.draws == 1.0).all()
-    again = replace(made, warnings=("so",))
-    assert again.draws is made.draws
-    assert again.known is made.known
-    assert not again.draws.flags.writeable
-    # Who forces its way into a forecast is noticed by what is made of it then.
-    made.draws.flags.writeable = True
-    made.draws[0, 0, 0] = np.nan
-    with pytest.raises(od.errors.ForecastError, match="not finite"):
-        replace(made, warnings=())
-    other = replace(made, draws=np.ones((3, 2, 4)))
-    assert (other.draws == 1.0).all()

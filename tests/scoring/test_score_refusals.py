@@ -21,6 +21,7 @@ from odforecast.hub import to_hub
 from odforecast.scoring.metrics import Metric, apply_metric, check_metrics
 from odforecast.scoring.rules import band, pair_distances
 from odforecast.scoring.summary import calibration, mark_plausible, nearest, plausibility
+from odforecast.vintage.donors import shipped
 
 THREE = [0.25, 0.5, 0.75]
 ONES = np.ones((3, 2))
@@ -184,6 +185,8 @@ ONE: list[tuple[Callable[[Any], Any], str]] = [
     (lambda w: s.threshold_weighted_crps([1.0], 9, 1), "above its upper"),
     (lambda w: s.threshold_weighted_crps([1.0], NAN, 1), "only one of the two"),
     (lambda w: band([1, 2], [1]), "shapes"),
+    (lambda w: s.Truth(w.panel.delayed("2023-01", shipped()[0])),
+     "a delayed panel cannot be a truth; take one from an archive"),
     (lambda w: s.score_units(w.made, ONES), "(locations, months) = (2, 12)"),
     (lambda w: s.score_units(w.made, np.full((2, 12), -1.0)), "not negative"),
     (lambda w: s.score_hub(w.hub.iloc[:-1], w.observe), "22 to 23 rows of output_type quantile"),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -126,21 +124,6 @@ def test_calibration_by_hand():
     pd.testing.assert_frame_equal(all_of_it, want)
 
 
-def test_calibration_relative_to_a_model_within_each_scenario():
-    scores = pd.concat(
-        [
-            units("null", [1, 2], wis=[2.0, 2.0]),
-            units("shock", [1, 2], wis=[4.0, 4.0]),
-            units("null", [1, 2], wis=[1.0, 2.0], model="b"),
-            units("shock", [1, 2], wis=[1.0, 3.0], model="b"),
-        ],
-        ignore_index=True,
-    )
-    table = calibration(scores, "m").set_index(["scenario_id", "model"])
-    assert table.loc[("null", "b"), "rel_wis"] == pytest.approx(3 / 4)
-    assert table.loc[("shock", "b"), "rel_wis"] == pytest.approx(4 / 8)
-
-
 def test_the_nearest_scenario_by_hand():
     scores = pd.concat(
         [
@@ -217,31 +200,11 @@ def test_reported_is_what_the_release_itself_said(scores, release):
         assert rows["revised"].tolist() == [False] * 9 + [True] * 3
 
 
-def test_months_have_no_reported_count(release):
-    forecast = od.get_model("naive").fit(release).forecast(draws=20)
-    table = od.score(forecast, od.Truth(bundled_panel()), "deaths_month")
-    assert table["reported"].isna().all()
-    assert not table["revised"].any()
-
-
 def test_what_counts_as_revised():
     # More than one death, and more than 0.2%, up or down.
     assert revised([11, 12, 8, 9], [10.0] * 4).tolist() == [False, True, True, False]
     assert revised([100_200, 100_201, 99_799], [1e5] * 3).tolist() == [False, True, True]
     assert revised([np.nan, 5, 0], [5, np.nan, 0]).tolist() == [False, False, False]
-
-
-def test_wis_of_the_count_is_wis_of_the_revision(scores, release):
-    """Shifting draws and truth by the reported count leaves the score as it is."""
-    from odforecast.names import HUB_QUANTILES
-    from odforecast.scoring import weighted_interval_score
-
-    rng = np.random.default_rng(2)
-    quantiles = np.sort(rng.normal(1000, 20, (len(HUB_QUANTILES), 6)), axis=0)
-    observed, reported = rng.normal(1000, 30, 6), rng.normal(980, 10, 6)
-    levels = weighted_interval_score(quantiles, HUB_QUANTILES, observed).total
-    moved = weighted_interval_score(quantiles - reported, HUB_QUANTILES, observed - reported).total
-    np.testing.assert_allclose(levels, moved, rtol=1e-9)
 
 
 def test_leaving_the_count_as_it_is_scores_one(scores):
@@ -265,44 +228,6 @@ def test_the_summary_relates_to_the_revision(scores):
     assert ahead["n_revised"] == 0
 
 
-def test_single_horizons_and_revised_counts_are_groups(scores):
-    board = summarise(scores, by=["level", "horizon"])
-    us = board[board["level"] == "nation"].set_index("horizon")
-    assert us.index.tolist() == [*range(-11, 1), 1, 2]
-    assert us.loc[-5, "mae_reported"] == 0.0
-    assert np.isnan(us.loc[-5, "rel_wis_reported"])  # nothing was revised
-    assert us.loc[0, "coverage_90"] == us.loc[0, "coverage_90_revised"]
-    split = summarise(scores, by=["horizon_group", "revised"])
-    now = split[split["horizon_group"] == "nowcast"].set_index("revised")
-    assert now.loc[True, "n_units"] == now.loc[True, "n_revised"]
-    assert now.loc[False, "n_revised"] == 0
-
-
-def test_the_other_groups_and_tables_without_reported_stay(scores):
-    with_it = summarise(scores, by=["horizon_group"])
-    without = summarise(scores.drop(columns=["reported", "revised"]), by=["horizon_group"])
-    assert "mae_reported" not in without
-    pd.testing.assert_frame_equal(with_it[without.columns], without)
-    ahead = scores[scores["horizon"] > 0]
-    assert "mae_reported" not in summarise(ahead, by=["horizon_group"])
-
-
-@pytest.mark.parametrize("own", ["size", "region"])
-def test_a_group_that_the_table_has_is_its_own(scores, own):
-    board = summarise(scores.assign(**{own: "ours", "last_reported": 900.0}), by=[own])
-    assert board[own].unique().tolist() == ["ours"]
-
-
-def test_what_is_not_scorable_is_left_out(scores):
-    some = scores.copy()
-    lost = some["horizon"] == 0
-    some.loc[lost, "scorable"] = False
-    some.loc[lost, ["wis", "observed", "cover_90"]] = np.nan
-    names = ["n_revised", "mae_reported", "rel_wis_reported", "coverage_90_revised"]
-    want = summarise(scores[scores["horizon"] < 0])[names]
-    pd.testing.assert_frame_equal(summarise(some)[names], want)
-
-
 def test_per_100000_residents_the_same_counts_are_revised(scores):
     states = scores[scores["location"].isin(["OH", "WY"])]
     rates = per_100k(states)
@@ -315,50 +240,3 @@ def test_per_100000_residents_the_same_counts_are_revised(scores):
     )
     assert (one["n_revised"] == other["n_revised"]).all()
     assert other.loc[("OH", "nowcast"), "direction"] == one.loc[("OH", "nowcast"), "direction"]
-
-
-def test_a_backtest_has_it(tmp_path):
-    panel = od.bundled().as_of().panel()
-    from odforecast.backtesting import Origin
-
-    origin = Origin(panel.as_of, "real", panel)
-    truth = od.Truth(panel, min_age=0)
-    results = od.backtest(
-        ["naive+delay", "hub-baseline"], [origin], truth=truth, draws=20, locations=["US", "OH"],
-        progress=False,
-    )  # fmt: skip
-    board = results.leaderboard(by=["horizon"], baseline=None)
-    now = board[board["horizon"] <= 0]
-    assert set(now["model"]) == {"naive+delay"}
-    assert now["horizon"].tolist() == list(range(-11, 1))
-    assert now["coverage_90"].notna().all()
-    assert (now["mae_reported"] == 0).all()  # scored against the release itself
-    groups = results.leaderboard()
-    assert groups["horizon_group"].astype(str).unique().tolist()[0] == "nowcast"
-    results.save(tmp_path / "r")
-    assert od.Results.load(tmp_path / "r").scores["revised"].dtype == bool
-
-
-def test_the_tables_of_the_benchmark(scores, release):
-    path = Path(__file__).resolve().parents[2] / "benchmarks" / "bench_nowcast.py"
-    spec = importlib.util.spec_from_file_location("bench_nowcast", path)
-    bench = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(bench)
-    named = scores.assign(data_hash=release.data_hash)
-    rows = bench.with_predicted(named, [release])
-    assert len(rows) == 12 * len(PLACES)
-    us = rows[(rows["location"] == "US") & (rows["horizon"] == 0)].iloc[0]
-    assert us["predicted"] == release.predicted[0, -1]
-    board = bench.tables(rows).set_index(["level", "horizon"])
-    last = board.loc[("nation", "0")]
-    assert last["reported"] == abs(us["observed"] - us["reported"])
-    assert last["CDC"] == abs(us["observed"] - us["predicted"])
-    assert last["nowcast"] == pytest.approx(us["ae"])
-    assert last["rel_wis"] == pytest.approx(us["wis"] / last["reported"])
-    assert board.loc[("jurisdictions", "all"), "n"] == 48
-    # Any scores will do: without CDC's values their errors are left out.
-    bare = bench.tables(named).set_index(["level", "horizon"])
-    assert "CDC" not in bare
-    assert bare.loc[("nation", "all"), "coverage_90_revised"] == pytest.approx(
-        board.loc[("nation", "all"), "coverage_90_revised"]
-    )

@@ -7,8 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from score_tables import counts_panel
 
 import odforecast as od
@@ -22,7 +20,7 @@ from odforecast.scoring import (
     turning_scores,
 )
 from odforecast.scoring.columns import regions, size_classes
-from odforecast.scoring.trend import chances, pooled_turns, turns_of
+from odforecast.scoring.trend import chances, pooled_turns
 
 DAY = "2025-09-17"
 
@@ -38,16 +36,6 @@ def test_by_hand():
     assert ranked_probability_score([1.0, 0, 0, 0, 0], 4) == 1.0
     assert np.isnan(ranked_probability_score([1.0, 0, 0, 0, 0], -1))
     assert np.isnan(ranked_probability_score([np.nan] * 5, 0))
-
-
-@given(
-    st.lists(st.floats(0.01, 1), min_size=5, max_size=5),
-    st.lists(st.floats(0.01, 1), min_size=5, max_size=5),
-)
-def test_it_is_proper(true, other):
-    p, q = (np.array(x) / sum(x) for x in (true, other))
-    expected = lambda r: sum(p[k] * ranked_probability_score(r, k) for k in range(5))  # noqa: E731
-    assert expected(p) <= expected(q) + 1e-12
 
 
 def test_pooled_frequencies_are_of_settled_counts_alone(panel):
@@ -110,19 +98,6 @@ def test_the_threshold_is_that_of_the_origin_not_of_the_outcome(panel):
     rps = od.score(made, od.Truth(panel)).set_index("horizon").loc[12, "rps"]
     given = row[list(CATEGORIES)].to_numpy(dtype=float)
     assert np.isclose(rps, ranked_probability_score(given, came))
-
-
-def test_where_the_forecast_has_no_category_nor_has_the_comparison(panel):
-    known = panel.cut("2022-06")
-    gone = known.reported.copy()
-    gone[known.index("WY"), :-11] = np.nan
-    seen = replace(known, reported=gone, low=gone, high=gone)
-    made = od.get_model("naive").fit(known).forecast(draws=30).select(["WY", "OH"])
-    made = replace(made, panel=seen, beside={})
-    table = trend_scores(made, od.Truth(panel))
-    assert (table["rps"].isna() == table["rps_pooled"].isna()).all()
-    assert table["rps"].isna().any()
-    assert table["rps"].notna().any()
 
 
 def test_the_comparison_hangs_on_the_whole_panel_not_on_what_was_selected(panel):
@@ -210,16 +185,6 @@ def test_the_direction_at_the_origin_is_that_of_each_draw():
     assert (first["chance"], first["turned"], first["brier"]) == (1.0, 0.0, 1.0)
 
 
-@given(st.integers(0, 500))
-def test_chances_rise_with_the_horizon(seed):
-    rng = np.random.default_rng(seed)
-    got = chances(rng.normal(size=(20, 3)), rng.normal(size=(20, 3, 6)))
-    assert (np.diff(got, axis=1) >= 0).all()
-    assert ((got >= 0) & (got <= 1)).all()
-    seen = turns_of(rng.normal(size=(3, 7)))
-    assert (np.diff(seen, axis=1) >= 0).all()
-
-
 def test_what_is_unknown_stays_unknown():
     counts = counts_of(RISING, STILL)
     counts[0, 27] = np.nan
@@ -230,14 +195,6 @@ def test_what_is_unknown_stays_unknown():
     assert ohio["brier"].iloc[3:].isna().all()
     lost = chances(np.array([[np.nan], [1.0]]), np.ones((2, 1, 3)))
     assert np.isnan(lost).all()
-
-
-def test_a_chance_is_unknown_from_a_gap_on():
-    """After a month that nobody knows, nobody knows whether it had turned."""
-    later = np.ones((2, 1, 4))
-    later[1, 0, 1] = np.nan
-    got = chances(np.ones((2, 1)), later)
-    np.testing.assert_array_equal(got, [[0.0, np.nan, np.nan, np.nan]])
 
 
 def test_pooled_turns_by_hand_and_blind_to_what_is_not_settled():
@@ -254,18 +211,6 @@ def test_pooled_turns_by_hand_and_blind_to_what_is_not_settled():
     other = panel_of(shorter, dt.date(2022, 6, 15))
     assert pooled_turns(young, np.array([3]))[0] == pooled_turns(other, np.array([3]))[0]
     assert pooled_turns(young, np.array([3]))[0] != got[0]
-
-
-def test_a_real_turn():
-    """Deaths fell from mid-2023: a forecast made at the turn is scored on it."""
-    panel = od.bundled().as_of("2025-09-17").panel()
-    made = od.get_model("dlm").fit(panel.cut("2023-03")).forecast(draws=300)
-    table = turning_scores(made, Truth(panel))
-    us = table[(table["location"] == "US") & (table["horizon"] == 12)].iloc[0]
-    assert us["turned"] == 1.0
-    assert 0 < us["chance"] < 1
-    assert us["brier"] == pytest.approx((us["chance"] - 1) ** 2)
-    assert 0 < us["pooled"] < 1
 
 
 def test_groups_of_places():

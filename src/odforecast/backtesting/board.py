@@ -14,11 +14,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.backtesting.results import BASELINE, Results
-from odforecast.backtesting.task import ALL, SHORT, WORDS, fingerprint_of, months_ahead
+from odforecast.backtesting.task import (
+    ALL,
+    SHORT,
+    WORDS,
+    fingerprint_of,
+    forecasts_of,
+    months_ahead,
+)
 from odforecast.errors import BacktestError, whole
 from odforecast.models import model_names
 from odforecast.models.model import LABEL
-from odforecast.months import ONE_MONTH, to_month
+from odforecast.months import to_month
 from odforecast.names import COUNTIES, VINTAGE_CLEAN
 from odforecast.say import card, few, html_table, number_of, quoted, steady
 from odforecast.scoring.columns import with_groups
@@ -86,15 +93,7 @@ class Entry:
     def asked(self) -> pd.DataFrame:
         """The forecasts that the task asks for: a row each, with what groups are made of."""
         says = self.manifest
-        out = pd.DataFrame(self.origins, columns=["as_of", "last_month", "vintage", "donor"])
-        out["last_month"] = out["last_month"].to_numpy().astype("datetime64[M]").astype("M8[s]")
-        out["as_of"] = out["as_of"].to_numpy().astype("datetime64[s]")
-        axes = {"location": says["locations"], "target": says["targets"], "horizon": self.ahead}
-        for name, values in axes.items():
-            out = out.merge(pd.Series(values, name=name), how="cross")
-        months = out["last_month"].to_numpy().astype("datetime64[M]")
-        months = months + out["horizon"].to_numpy() * ONE_MONTH
-        return out.assign(month=months.astype("datetime64[s]"))
+        return forecasts_of(self.origins, says["locations"], says["targets"], self.ahead)
 
     def made(self) -> pd.DataFrame:
         """Rows of the score table that the task asks for: months known at the origin are not."""

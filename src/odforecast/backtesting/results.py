@@ -7,7 +7,6 @@ import hashlib
 import json
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,13 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from odforecast.backtesting.origin import Origin, listed
-from odforecast.backtesting.unit import (
-    FAILURE_COLUMNS,
-    JOINT_LABELS,
-    QUANTILE_CATEGORIES,
-    on_screen,
-    with_few_values,
-)
+from odforecast.backtesting.unit import FAILURE_COLUMNS, JOINT_LABELS, on_screen
 from odforecast.errors import BacktestError, one_of
 from odforecast.geography import pick
 from odforecast.io import replacing
@@ -46,8 +39,6 @@ QUANTILE_COLUMNS = (
     "model", "as_of", "last_month", "donor", "target", "location", "month", "horizon", "level",
     "value",
 )  # fmt: skip
-#: Rows that are gathered before they are written: what a streamed table takes of memory.
-ROWS = 1 << 15
 BASELINE = "hub-baseline"
 #: Figures of results; see :meth:`Results.plot`.
 KINDS = ("said", "skill", "errors", "coverage", "pit", "reliability")
@@ -73,112 +64,6 @@ def empty(name: str) -> pd.DataFrame:
         JOINT: (*JOINT_COLUMNS, *JOINT_LABELS),
     }
     return pd.DataFrame(columns=list(columns.get(name, ())))
-
-
-def put_together(
-    origins: Iterable[Mapping[str, Sequence[pa.Table]]],
-    schemas: Mapping[str, Iterable[pa.Schema]],
-    paths: Mapping[str, Path] | None = None,
-) -> dict[str, pd.DataFrame]:
-    """Tables of rows that come origin by origin."""
-    with contextlib.ExitStack() as stack:
-        tables = {
-            name: stack.enter_context(_Table(name, found, (paths or {}).get(name)))
-            for name, found in schemas.items()
-        }
-        for origin in origins:
-            for name, table in tables.items():
-                table.add(origin[name])
-    return {} if paths else {name: table.to_frame() for name, table in tables.items()}
-
-
-class _Table:
-    """One table being put together: in memory or, in groups of rows, in a file."""
-
-    def __init__(self, name: str, schemas: Iterable[pa.Schema], path: Path | None) -> None:
-        self._name, self._path = name, path
-        self._schema = _common(schemas, QUANTILE_CATEGORIES if name == "quantiles" else ())
-        self._waiting: list[pa.Table] = []
-        self._writer: pq.ParquetWriter | None = None
-        self._thread = ThreadPoolExecutor(1)
-        self._writing: Future[None] | None = None
-
-    def __enter__(self) -> _Table:
-        return self
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        try:
-            if kind is None and self._path is not None:
-                self._flush()
-                if self._writing is not None:
-                    self._writing.result()
-                else:
-                    empty(self._name).to_parquet(self._path, index=False)
-        finally:
-            self._thread.shutdown()
-            if self._writer is not None:
-                self._writer.close()
-
-    def add(self, pieces: Sequence[pa.Table]) -> None:
-        """Take the rows of an origin; written when there are enough."""
-        if not pieces:
-            return
-        rows = pa.concat_tables(pieces, promote_options="permissive")
-        typed = [_as(rows.column(f.name), f.type) for f in self._schema]
-        self._waiting.append(pa.table(typed, self._schema))
-        if self._path is not None and sum(map(len, self._waiting)) >= ROWS:
-            self._flush()
-
-    def to_frame(self) -> pd.DataFrame:
-        """The rows, as they would be read from the file."""
-        return self._whole().to_pandas() if self._waiting else empty(self._name)
-
-    def _whole(self) -> pa.Table:
-        return pa.concat_tables(self._waiting).unify_dictionaries()
-
-    def _flush(self) -> None:
-        if not self._waiting:
-            return
-        rows, self._waiting = self._whole(), []
-        if self._writer is None:
-            few = with_few_values(self._schema)
-            self._writer = pq.ParquetWriter(self._path, self._schema, use_dictionary=few)
-        if self._writing is not None:
-            self._writing.result()
-        # While it is written, the next rows are read.
-        self._writing = self._thread.submit(self._writer.write_table, rows, len(rows))
-
-
-def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    """A column in the type of its table; categories in order, as pandas has them."""
-    if not pa.types.is_dictionary(kind):
-        return column.cast(kind)
-    if not pa.types.is_dictionary(column.type):
-        column = column.cast(pa.string()).dictionary_encode()
-    held = column.unify_dictionaries().combine_chunks()
-    values = held.dictionary.to_numpy(zero_copy_only=False)
-    codes = held.indices.to_numpy()
-    # Only those that are there: a block's column holds those of all of its units.
-    used = np.flatnonzero(np.bincount(codes, minlength=values.size))
-    order = used[np.argsort(values[used])]
-    place = np.zeros(values.size, dtype=np.int32)
-    place[order] = np.arange(order.size, dtype=np.int32)
-    return pa.chunked_array([pa.DictionaryArray.from_arrays(place[codes], values[order])])
-
-
-def _common(schemas: Iterable[pa.Schema], categories: Sequence[str]) -> pa.Schema:
-    """One schema for all: Parquet has no seconds, and few texts are numbers."""
-    distinct = {
-        pa.schema([(f.name, _kind(f, categories)) for f in schema]): None
-        for schema in dict.fromkeys(s.remove_metadata() for s in schemas)
-    }
-    return pa.unify_schemas([*distinct, pa.schema([])], promote_options="permissive")
-
-
-def _kind(field: pa.Field, categories: Sequence[str]) -> pa.DataType:
-    if field.name in categories:
-        return pa.dictionary(pa.int32(), pa.string())
-    return pa.timestamp("ms") if pa.types.is_timestamp(field.type) else field.type
 
 
 # -- Files ----------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from inspect import signature
 from itertools import groupby
@@ -19,31 +19,31 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from odforecast.backtesting.origin import Origin
 from odforecast.backtesting.origin import origins as origins_of
 from odforecast.backtesting.planning import blocks, default_models, plan
 from odforecast.backtesting.results import (
     JOINT,
-    ROWS,
     TABLES,
     Results,
+    empty,
     failed_everywhere,
     manifest_of,
-    put_together,
     written,
 )
+from odforecast.backtesting.store import UnitStore, run_folder
 from odforecast.backtesting.unit import (
     Made,
     Outcome,
-    Placed,
     Unit,
     code_digest,
     made,
     on_screen,
-    placed,
     same_text,
     stored_as,
+    with_few_values,
 )
 from odforecast.errors import BacktestError, whole
 from odforecast.io import replacing
@@ -63,10 +63,11 @@ from odforecast.vintage import Archive
 from odforecast.vintage import archive as default_archive
 
 if TYPE_CHECKING:
-    from odforecast.backtesting.store import UnitStore
     from odforecast.backtesting.task import Task
     from odforecast.scoring.metrics import Metric
 
+#: Rows that are gathered before they are written: what a streamed table takes of memory.
+ROWS = 1 << 15
 #: Warnings kept per model.
 _WARNINGS = 10
 #: Arguments that the plan takes as they are.
@@ -230,10 +231,8 @@ def run_units(
 ) -> Results:
     """Run the units of one plan; see :func:`backtest` for the parameters.
 
-    What ``more`` says is put into the manifest.
-
-    Without ``out`` and with ``quantiles=False`` the results have no quantiles, which are most of
-    the memory: of 650 units, two gigabytes.
+    What ``more`` says is put into the manifest. Without ``out`` and with ``quantiles=False`` the
+    results have no quantiles, which are most of the memory.
     """
     if executor is not None and not isinstance(executor, ThreadPoolExecutor):
         for metric in units[0].metrics if units else ():
@@ -247,8 +246,6 @@ def run_units(
     more, folder, notes = more or {}, None, list[str]()
     own: AbstractContextManager[Path | None] = nullcontext()
     if out is not None:
-        from odforecast.backtesting.store import run_folder
-
         folder = Path(out).absolute()  # a model may change the working directory
         own = run_folder(folder, more)
     with own as scratch:
@@ -269,10 +266,7 @@ def run_units(
                 todo.append(index)
         computed: Iterator[tuple[list[int], Made]]
         if executor is None:
-            computed = (
-                (block, made([units[i] for i in block], packed=folder is not None))
-                for block in blocks(units, todo)
-            )
+            computed = ((block, made([units[i] for i in block])) for block in blocks(units, todo))
         else:
             from odforecast.backtesting.workers import dispatched
 
@@ -354,38 +348,78 @@ def bar(
 # -- Finished units, put together -----------------------------------------------------------------
 
 
-class Memory:
-    """Finished units of a run that has no folder, and so none of an earlier one."""
+class _Table:
+    """One table being put together: in memory or, in groups of rows, in a file."""
 
-    notes: tuple[str, ...] = ()
+    def __init__(self, name: str, schemas: Iterable[pa.Schema], path: Path | None) -> None:
+        self._name, self._path = name, path
+        # A Parquet file has one schema for all of its rows.
+        distinct = dict.fromkeys(s.remove_metadata() for s in schemas)
+        self._schema = pa.unify_schemas([*distinct, pa.schema([])], promote_options="permissive")
+        self._waiting: list[pa.Table] = []
+        self._writer: pq.ParquetWriter | None = None
+        self._thread = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
 
-    def __init__(self) -> None:
-        self._tables: dict[str, dict[str, Placed]] = {}
+    def __enter__(self) -> _Table:
+        return self
 
-    def save(self, units: Sequence[Unit], made: Made) -> None:
-        """Keep the units of a block that did not fail."""
-        tables = {name: placed(table) for name, table in made.tables.items()}
-        self._tables |= {stored_as(u): tables for u in units}
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            if kind is None and self._path is not None:
+                self._flush()
+                if self._writing is not None:
+                    self._writing.result()
+                else:
+                    empty(self._name).to_parquet(self._path, index=False)
+        finally:
+            self._thread.shutdown()
+            if self._writer is not None:
+                self._writer.close()
 
-    def told(self, unit: Unit) -> None:
-        """What an earlier run has of a unit."""
+    def add(self, pieces: Sequence[pa.Table]) -> None:
+        """Take the rows of an origin; written when there are enough."""
+        if not pieces:
+            return
+        rows = pa.concat_tables(pieces, promote_options="permissive")
+        typed = [_as(rows.column(f.name), f.type) for f in self._schema]
+        self._waiting.append(pa.table(typed, self._schema))
+        if self._path is not None and sum(map(len, self._waiting)) >= ROWS:
+            self._flush()
 
-    def tables(self, unit: Unit) -> dict[str, Placed]:
-        """The tables of the unit's block that have rows."""
-        return self._tables[stored_as(unit)]
+    def to_frame(self) -> pd.DataFrame:
+        """The rows, as they would be read from the file."""
+        return self._whole().to_pandas() if self._waiting else empty(self._name)
 
-    def schemas(self, unit: Unit) -> dict[str, pa.Schema]:
-        """Their columns."""
-        return {name: table.schema for name, (table, _) in self.tables(unit).items()}
+    def _whole(self) -> pa.Table:
+        return pa.concat_tables(self._waiting).unify_dictionaries()
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        rows, self._waiting = self._whole(), []
+        if self._writer is None:
+            few = with_few_values(self._schema)
+            self._writer = pq.ParquetWriter(self._path, self._schema, use_dictionary=few)
+        if self._writing is not None:
+            self._writing.result()
+        # While it is written, the next rows are read.
+        self._writing = self._thread.submit(self._writer.write_table, rows, len(rows))
 
 
-@dataclass(frozen=True)
-class _Done:
-    """A finished unit: what the manifest says about it, and its rows if it failed."""
-
-    seconds: float
-    warnings: tuple[str, ...]
-    failed: pd.DataFrame | None = None
+def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """A column in the type of its table; categories in order, as pandas has them."""
+    if not pa.types.is_dictionary(kind):
+        return column.cast(kind)
+    held = column.unify_dictionaries().combine_chunks()
+    values = held.dictionary.to_numpy(zero_copy_only=False)
+    codes = held.indices.to_numpy()
+    # Only those that are there: a block's column holds those of all of its units.
+    used = np.flatnonzero(np.bincount(codes, minlength=values.size))
+    order = used[np.argsort(values[used])]
+    place = np.zeros(values.size, dtype=np.int32)
+    place[order] = np.arange(order.size, dtype=np.int32)
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(place[codes], values[order])])
 
 
 class Finished:
@@ -395,12 +429,10 @@ class Finished:
         self, units: Sequence[Unit], folder: Path | None = None, scratch: Path | None = None
     ) -> None:
         self._units, self._folder = units, folder
-        self._done: dict[int, _Done] = {}
-        self._store: UnitStore | Memory = Memory()
-        self._own: UnitStore | Memory = self._store
-        if folder is not None and scratch is not None:
-            from odforecast.backtesting.store import UnitStore
-
+        self._done: dict[int, Outcome] = {}
+        if folder is None or scratch is None:
+            self._store = self._own = UnitStore(None, anyone=True)
+        else:
             self._store = UnitStore(folder / "units")
             self._own = UnitStore(scratch / "units", anyone=True)
 
@@ -411,25 +443,20 @@ class Finished:
         """Whether an earlier run has stored a unit, of which note is taken."""
         told = self._store.told(self._units[index])
         if told is not None:
-            self._done[index] = _Done(*told)
+            self._done[index] = told
         return told is not None
 
     def add(self, indices: Sequence[int], made: Made) -> None:
         """Put a block of one model away."""
         units = [self._units[i] for i in indices]
         self._store_of(units[0]).save(units, made)
-        for index, outcome in zip(indices, made.outcomes):
-            rows = outcome.failures if outcome.failed else None
-            if rows is not None:  # Parquet has no seconds: as a stored unit's
-                dates = rows.select_dtypes("datetime")
-                rows = rows.astype(dict.fromkeys(dates, "datetime64[ms]"))
-            self._done[index] = _Done(outcome.seconds, outcome.warnings, rows)
+        self._done |= dict(zip(indices, made.outcomes))
 
     def results(self, notes: Sequence[str], more: Mapping[str, object]) -> Results:
         """Write the tables and the manifest, which says ``more``, and look at them."""
         done = [self._done[i] for i in range(len(self._units))]
         folder = self._folder
-        lost = [d.failed for d in done if d.failed is not None]
+        lost = [d.failures for d in done if d.failed]
         if len(lost) == len(done):
             failures = pd.concat(lost, ignore_index=True)
             if folder is not None and not (folder / "manifest.json").exists():
@@ -443,17 +470,30 @@ class Finished:
             )
         names = (*TABLES, *((JOINT,) if self._units[0].joint else ()))
         manifest = self._manifest(done, [*notes, *self._store.notes], more)
-        origins, schemas = self._origins(names), self._schemas(names)
         if folder is None:
-            return Results(put_together(origins, schemas), manifest)
+            tables = self._put_together(dict.fromkeys(names))
+            return Results({name: table.to_frame() for name, table in tables.items()}, manifest)
         with written(folder, manifest, names) as paths:
-            put_together(origins, schemas, paths)
+            self._put_together(paths)
         results = Results.load(folder)
         # What is small is read now: another run into the folder changes nothing of it.
         results.read(at_most=ROWS)
         return results
 
-    def _store_of(self, unit: Unit) -> UnitStore | Memory:
+    def _put_together(self, paths: Mapping[str, Path | None]) -> dict[str, _Table]:
+        """The tables, of rows that come origin by origin."""
+        schemas = self._schemas(list(paths))
+        with ExitStack() as stack:
+            tables = {
+                name: stack.enter_context(_Table(name, schemas[name], path))
+                for name, path in paths.items()
+            }
+            for origin in self._origins(list(paths)):
+                for name, table in tables.items():
+                    table.add(origin[name])
+        return tables
+
+    def _store_of(self, unit: Unit) -> UnitStore:
         return self._store if unit.reusable else self._own
 
     def _origins(self, names: Sequence[str]) -> Iterator[dict[str, list[pa.Table]]]:
@@ -482,9 +522,9 @@ class Finished:
 
     def _rows(self, index: int, name: str) -> pa.Table | None:
         """Rows of a unit, under the label it has now; None if it has none."""
-        unit, failed = self._units[index], self._done[index].failed
-        if failed is not None:
-            return _arrow(failed) if name == "failures" else None
+        unit, done = self._units[index], self._done[index]
+        if done.failed:
+            return _arrow(done.failures) if name == "failures" else None
         whole, places = self._store_of(unit).tables(unit).get(name, (None, {}))
         if whole is None or stored_as(unit) not in places:
             return None
@@ -495,20 +535,20 @@ class Finished:
         return found.set_column(at, "model", label)
 
     def _schemas(self, names: Sequence[str]) -> dict[str, list[pa.Schema]]:
-        """What will come, per table: a Parquet file has one schema for all of its rows."""
+        """What will come, per table."""
         found: dict[str, list[pa.Schema]] = {name: [] for name in names}
         for index, unit in enumerate(self._units):
-            failed = self._done[index].failed
-            if failed is not None:
-                schemas = {"failures": _arrow(failed).schema}
+            done = self._done[index]
+            if done.failed:
+                schemas = {"failures": _arrow(done.failures).schema}
             else:
-                schemas = self._store_of(unit).schemas(unit)
+                schemas = self._store_of(unit)[unit].schemas
             for name in found.keys() & schemas.keys():
                 found[name].append(schemas[name])
         return found
 
     def _manifest(
-        self, done: Sequence[_Done], notes: Sequence[str], more: Mapping[str, object]
+        self, done: Sequence[Outcome], notes: Sequence[str], more: Mapping[str, object]
     ) -> dict[str, object]:
         """What was run; see :attr:`Results.manifest`."""
         units, first = self._units, self._units[0]

@@ -11,17 +11,26 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from odforecast.backtesting.unit import UNIT_TABLES, Made, Placed, Unit, placed, stored_as
+from odforecast.backtesting.unit import (
+    UNIT_TABLES,
+    Made,
+    Outcome,
+    Placed,
+    Unit,
+    placed,
+    stored,
+    stored_as,
+)
 from odforecast.errors import BacktestError
 from odforecast.io import replacing
 from odforecast.seeds import content_hash
@@ -180,79 +189,116 @@ FORMAT = 2
 _KEPT = "units finished before are kept: run again into the same folder to go on"
 
 
-@dataclass(frozen=True)
-class _Block:
-    """What a marker says: seconds and warnings per unit, SHA-256 per table (None: no rows)."""
+class Said(msgspec.Struct):
+    """What a marker says of a unit."""
 
-    marker: Path
-    units: dict[str, tuple[float, tuple[str, ...]]]
+    seconds: float
+    warnings: list[str]
+
+
+class Marker(msgspec.Struct):
+    """What a marker says: its units, and the SHA-256 of each table (None: no rows)."""
+
+    format: int
+    label: str
+    units: dict[str, Said]
     files: dict[str, str | None]
 
-    def path(self, table: str) -> Path:
-        return self.marker.with_name(f"{self.marker.stem}.{table}.parquet")
+
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Finished units that were run together: where their files are, or the files themselves."""
+
+    path: Path
+    marker: Marker
+    held: Mapping[str, bytes] | None = None
+
+    def file(self, table: str) -> Path:
+        return self.path.with_name(f"{self.path.stem}.{table}.parquet")
 
     @cached_property
     def schemas(self) -> dict[str, pa.Schema]:
-        """The columns of its tables."""
-        found = {t: pq.read_schema(self.path(t)) for t, digest in self.files.items() if digest}
+        """The columns of its tables; no row is read."""
+        files: Any = {t: self.file(t) for t, digest in self.marker.files.items() if digest}
+        if self.held is not None:
+            files = {t: pa.BufferReader(data) for t, data in self.held.items()}
+        found = {t: pq.read_schema(file) for t, file in files.items()}
         return {t: schema.remove(schema.get_field_index("unit")) for t, schema in found.items()}
 
-    def data(self) -> dict[str, bytes]:
+    def data(self) -> Mapping[str, bytes]:
         """The files; ValueError if one is not what was written."""
+        if self.held is not None:
+            return self.held
         found = {}
-        for table, expected in self.files.items():
+        for table, expected in self.marker.files.items():
             if expected is not None:
-                found[table] = self.path(table).read_bytes()
+                found[table] = self.file(table).read_bytes()
                 if hashlib.sha256(found[table]).hexdigest() != expected:
                     raise ValueError(f"the checksum of {table} differs")
         return found
 
+    @cached_property
+    def tables(self) -> dict[str, Placed]:
+        """Its tables that have rows, under the labels they had."""
+        try:
+            data = self.data().items()
+            return {n: placed(pq.read_table(pa.BufferReader(d))) for n, d in data}
+        except (OSError, ValueError) as error:
+            raise BacktestError(f"stored block {self.path} changed: {error}") from error
+
 
 class UnitStore:
-    """Finished units, in blocks: one Parquet file per table and block, under the model's spec."""
+    """Finished units, in blocks: one Parquet file per table and block, under the model's spec.
 
-    def __init__(self, directory: str | Path, anyone: bool = False) -> None:
-        self.directory, self._anyone = Path(directory), anyone
-        with _writing(self.directory, _KEPT):
-            self.directory.mkdir(parents=True, exist_ok=True)
+    Without a folder blocks are held as they are. ``anyone``: those that no later run may reuse too.
+    """
+
+    def __init__(self, directory: str | Path | None, anyone: bool = False) -> None:
+        self.directory = None if directory is None else Path(directory)
+        self._anyone = anyone
         self._blocks: dict[str, list[_Block]] = {}
         self._sound: set[Path] = set()
         self._damaged: dict[Path, str] = {}
-        self._read: OrderedDict[Path, dict[str, Placed]] = OrderedDict()
-        for marker in sorted(self.directory.glob("model=*/block-*.json")):
+        self._read: list[_Block] = []
+        if self.directory is None:
+            return
+        with _writing(self.directory, _KEPT):
+            self.directory.mkdir(parents=True, exist_ok=True)
+        for path in sorted(self.directory.glob("model=*/block-*.json")):
             try:
-                block = _read_marker(marker)
+                self._take(_Block(path, _read_marker(path)))
             except (OSError, ValueError) as error:
-                self._set_aside(marker, error)
-                continue
-            for key in block.units:
-                self._blocks.setdefault(key, []).append(block)
+                self._set_aside(path, error)
+
+    def _take(self, block: _Block, first: bool = False) -> None:
+        for key in block.marker.units:
+            blocks = self._blocks.setdefault(key, [])
+            blocks.insert(0 if first else len(blocks), block)
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What to tell people: one line if stored blocks could not be trusted."""
         if not self._damaged:
             return ()
-        (marker, reason), n = next(iter(self._damaged.items())), len(self._damaged)
+        (path, reason), n = next(iter(self._damaged.items())), len(self._damaged)
         blocks, first = ("1 stored block was", "") if n == 1 else (
             f"{n} stored blocks were", "first: "
         )  # fmt: skip
         return (
             f"{blocks} damaged and not used, so that what is missing was computed again "
-            f"({first}{marker.parent.name}/{marker.name}: {reason})",
+            f"({first}{path.parent.name}/{path.name}: {reason})",
         )
 
     def has(self, unit: Unit) -> bool:
         """Whether a unit is finished, undamaged, and may be reused."""
         return (unit.reusable or self._anyone) and self._block(unit) is not None
 
-    def told(self, unit: Unit) -> tuple[float, tuple[str, ...]] | None:
-        """Seconds that a finished unit took, and what it warned of; None if :meth:`has` is not."""
-        return self._there(unit).units[stored_as(unit)] if self.has(unit) else None
-
-    def schemas(self, unit: Unit) -> dict[str, pa.Schema]:
-        """What the block of a unit has as columns of its tables; no row is read."""
-        return self._there(unit).schemas
+    def told(self, unit: Unit) -> Outcome | None:
+        """The outcome of a finished unit, without its tables; None if :meth:`has` is not."""
+        if not self.has(unit):
+            return None
+        said = self[unit].marker.units[stored_as(unit)]
+        return stored(said.seconds, tuple(said.warnings))
 
     def save(self, units: Sequence[Unit], made: Made) -> None:
         """Store the units of a block, of one model, that did not fail; the marker comes last."""
@@ -260,86 +306,79 @@ class UnitStore:
         done = [(u, o) for u, o in pairs if (u.reusable or self._anyone) and not o.failed]
         if not done:
             return
-        folder = self.directory / f"model={units[0].model.spec.hash}"
-        said = {stored_as(u): (o.seconds, o.warnings) for u, o in done}
-        block = _Block(
-            folder / f"block-{content_hash(*said)}.json", said, dict.fromkeys(UNIT_TABLES)
-        )
+        said = {stored_as(u): Said(o.seconds, list(o.warnings)) for u, o in done}
+        marker = Marker(FORMAT, units[0].model.label, said, dict.fromkeys(UNIT_TABLES))
+        folder = (self.directory or Path()) / f"model={units[0].model.spec.hash}"
+        path = folder / f"block-{content_hash(*said)}.json"
+        block = _Block(path, marker, made.tables if self.directory is None else None)
+        if self.directory is not None:
+            self._write(block, made.tables)
+        self._sound.add(path)
+        self._take(block, first=True)
+
+    def _write(self, block: _Block, tables: Mapping[str, bytes]) -> None:
         try:
-            with _writing(folder, _KEPT):
-                for table, data in made.tables.items():
-                    with replacing(block.path(table)) as part:
+            with _writing(block.path.parent, _KEPT):
+                for table, data in tables.items():
+                    with replacing(block.file(table)) as part:
                         part.write_bytes(data)
-                    block.files[table] = hashlib.sha256(data).hexdigest()
-                body = {
-                    "format": FORMAT,
-                    "label": units[0].model.label,
-                    "units": {k: {"seconds": s, "warnings": w} for k, (s, w) in said.items()},
-                    "files": block.files,
-                }
-                with replacing(block.marker) as part:
+                    block.marker.files[table] = hashlib.sha256(data).hexdigest()
+                body = msgspec.to_builtins(block.marker)
+                with replacing(block.path) as part:
                     part.write_text(json.dumps(body | {"checksum": _checksum(body)}))
         except BacktestError:
             for table in UNIT_TABLES:
                 with contextlib.suppress(OSError):
-                    block.path(table).unlink()
+                    block.file(table).unlink()
             raise
-        self._sound.add(block.marker)
-        for key in said:
-            self._blocks.setdefault(key, []).insert(0, block)
 
-    def tables(self, unit: Unit) -> dict[str, Placed]:
-        """The tables of the unit's block that have rows, under the labels they had."""
-        block = self._there(unit)
-        if block.marker not in self._read:
-            try:
-                self._read[block.marker] = {
-                    name: placed(pq.read_table(pa.BufferReader(data)))
-                    for name, data in block.data().items()
-                }
-            except (OSError, ValueError) as error:
-                raise BacktestError(f"stored block {block.marker} changed: {error}") from error
-            while len(self._read) > 2:
-                self._read.popitem(last=False)
-        return self._read[block.marker]
-
-    def _there(self, unit: Unit) -> _Block:
+    def __getitem__(self, unit: Unit) -> _Block:
+        """The block of a finished unit."""
         block = self._block(unit)
         if block is None:
             raise BacktestError(f"{unit.label} is not in {self.directory}")
         return block
 
+    def tables(self, unit: Unit) -> dict[str, Placed]:
+        """The tables of the unit's block; those of the last two blocks stay in memory."""
+        block = self[unit]
+        if block not in self._read:
+            for old in self._read[:-1]:
+                vars(old).pop("tables", None)
+            self._read = [*self._read[-1:], block]
+        return block.tables
+
     def _block(self, unit: Unit) -> _Block | None:
         """An undamaged block that holds a unit; blocks are verified when they are first needed."""
         for block in self._blocks.get(stored_as(unit), ()):
-            if block.marker not in {*self._sound, *self._damaged}:
+            if block.path not in self._sound and block.path not in self._damaged:
                 try:
                     block.data()
-                    self._sound.add(block.marker)
+                    self._sound.add(block.path)
                 except (OSError, ValueError) as error:
-                    self._set_aside(block.marker, error)
-            if block.marker in self._sound:
+                    self._set_aside(block.path, error)
+            if block.path in self._sound:
                 return block
         return None
 
-    def _set_aside(self, marker: Path, error: Exception) -> None:
+    def _set_aside(self, path: Path, error: Exception) -> None:
         why = str(error)
         if isinstance(error, OSError):
             why = f"{Path(error.filename or '?').name}: {error.strerror or error}"
-        self._damaged[marker] = why
-        with _writing(marker.parent, _KEPT):
+        self._damaged[path] = why
+        with _writing(path.parent, _KEPT):
             # The marker goes first: without it the others are nothing.
-            for name in (marker.name, *(f"{marker.stem}.{t}.parquet" for t in UNIT_TABLES)):
-                aside = marker.with_name(f"{name}.damaged")
+            for name in (path.name, *(f"{path.stem}.{t}.parquet" for t in UNIT_TABLES)):
+                aside = path.with_name(f"{name}.damaged")
                 if aside.is_dir():
                     shutil.rmtree(aside)
                 with contextlib.suppress(FileNotFoundError):
-                    marker.with_name(name).replace(aside)
+                    path.with_name(name).replace(aside)
 
 
-def _read_marker(marker: Path) -> _Block:
+def _read_marker(path: Path) -> Marker:
     """A marker, checked; ValueError says what is wrong with it."""
-    body = json.loads(marker.read_bytes())
+    body = json.loads(path.read_bytes())
     if not isinstance(body, dict):
         raise ValueError("the marker is not a mapping")
     if "checksum" not in body:
@@ -349,19 +388,17 @@ def _read_marker(marker: Path) -> _Block:
     if body.get("format") != FORMAT:
         raise ValueError(f"unknown format {body.get('format')!r}")
     try:
-        units = {
-            str(k): (float(u["seconds"]), tuple(map(str, u["warnings"])))
-            for k, u in body["units"].items()
-        }
-        # Those of earlier versions know of no joint scores.
-        files = {t: body["files"].get(t) if t == "joint" else body["files"][t] for t in UNIT_TABLES}
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"the marker lacks {error}") from error
-    if not all(math.isfinite(s) and s >= 0 for s, _ in units.values()):
+        marker = msgspec.convert(body, Marker)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"the marker: {error}") from error
+    marker.files.setdefault("joint", None)  # those of earlier versions know of no joint scores
+    if set(marker.files) != set(UNIT_TABLES):
+        raise ValueError("the marker lacks the checksums of tables")
+    if not all(math.isfinite(u.seconds) and u.seconds >= 0 for u in marker.units.values()):
         raise ValueError("the marker has impossible times")
-    if marker.stem != f"block-{content_hash(*units)}":
+    if path.stem != f"block-{content_hash(*marker.units)}":
         raise ValueError("the marker names other units than its file name")
-    return _Block(marker, units, files)
+    return marker
 
 
 def _checksum(body: dict[str, Any]) -> str:

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 
 from odforecast.backtesting.board import check_label
-from odforecast.backtesting.origin import Origin, labels_of
+from odforecast.backtesting.origin import Origin, labels_of, listed
 from odforecast.backtesting.results import QUANTILE_COLUMNS, Results, manifest_of
-from odforecast.backtesting.task import ALL, Task, months_ahead, places
-from odforecast.backtesting.unit import FAILURE_COLUMNS, QUANTILE_CATEGORIES, failure_row
+from odforecast.backtesting.task import ALL, Task, forecasts_of, months_ahead, places
+from odforecast.backtesting.unit import QUANTILE_CATEGORIES, failure_row, failure_table
 from odforecast.errors import BacktestError
 from odforecast.geography.places import lookup
-from odforecast.months import ONE_MONTH, month_end
+from odforecast.months import month_end
 from odforecast.names import ALL_DRUGS, COUNTIES, HUB_COLUMNS, HUB_QUANTILES, TARGET_12MO
 from odforecast.panel import Floats, Panel
 from odforecast.say import quoted
@@ -43,6 +43,8 @@ KNOWN_COLUMNS = (
     "origin_id", "as_of", "release", "location", "abbreviation", "indicator", "month", "reported",
     "predicted", "percent_complete", "percent_pending",
 )  # fmt: skip
+#: Of its numbers, what the layers of a panel are called there.
+_LAYERS = dict(zip(KNOWN_COLUMNS[-4:], ("reported", "predicted", "complete", "pending")))
 #: Indicator of what an earlier release knew of deaths from all causes, at its last month.
 A_YEAR = "Deaths from all causes in a year"
 #: Columns of the files of what is asked for, the key of a forecast in a hub file among them.
@@ -130,16 +132,15 @@ def asked(task: Task, origin: Origin) -> pd.DataFrame:
     """Forecasts that a task asks for at an origin: a row per place, target and month."""
     says, panel = task.definition, origin.panel
     assert panel is not None
-    ahead = months_ahead(says)
-    ends = [str(month_end(panel.last_month + h * ONE_MONTH)) for h in ahead]
-    keys = [(lookup(s).code, target) for s in places(task, [panel]) for target in says["targets"]]
+    there, ahead = places(task, [panel]), months_ahead(says)
+    out = forecasts_of([listed(origin)], there, says["targets"], ahead)
     return pd.DataFrame(
         {
             "origin_date": str(origin.as_of),
-            "location": np.repeat([code for code, _ in keys], len(ahead)),
-            "target": np.repeat([target for _, target in keys], len(ahead)),
-            "horizon": np.tile(ahead, len(keys)),
-            "target_end_date": np.tile(ends, len(keys)),
+            "location": out["location"].map({s: lookup(s).code for s in there}),
+            "target": out["target"],
+            "horizon": out["horizon"],
+            "target_end_date": [str(month_end(m)) for m in out["month"].to_numpy("datetime64[M]")],
         }
     )
 
@@ -174,60 +175,41 @@ def _about(key: str, origin: Origin) -> dict[str, Any]:
 
 def _known(key: str, panel: Panel) -> pd.DataFrame:
     """All that a model of ours is handed: the panel, what stands beside it, earlier releases."""
-    parts = [_layers(panel), *(_layers(p) for _, p in sorted(panel.beside.items()))]
-    parts += list(_earlier(panel))
+    parts = [
+        _cells(each, each.as_of, {name: getattr(each, layer) for name, layer in _LAYERS.items()})
+        for each in (panel, *(p for _, p in sorted(panel.beside.items())))
+    ]
+    parts += _earlier(panel)
     table = pd.concat(parts, ignore_index=True).assign(origin_id=key, as_of=str(panel.as_of))
     return table[list(KNOWN_COLUMNS)]
 
 
-def _layers(panel: Panel) -> pd.DataFrame:
-    """The cells of one indicator that hold anything."""
-    table = _cells(panel, str(panel.as_of)).assign(
-        reported=panel.reported.ravel(),
-        predicted=panel.predicted.ravel(),
-        percent_complete=panel.complete.ravel(),
-        percent_pending=panel.pending.ravel(),
-    )
-    values = list(KNOWN_COLUMNS[-4:])
-    return table[table[values].notna().any(axis=1)]
-
-
 def _earlier(panel: Panel) -> Iterator[pd.DataFrame]:
-    """What earlier releases said about the same cells."""
+    """What earlier releases said about the same cells, and of deaths of all causes in a year."""
     if panel.triangle is None:
         return
-    names = {"predicted": "predicted", "pending": "percent_pending"}
+    layers = panel.triangle.layers
     for i, date in enumerate(panel.triangle.releases):
-        layers = panel.triangle.layers
-        said = {column: layers[n][i].ravel() for n, column in names.items() if n in layers}
-        table = _cells(panel, str(date)).assign(reported=layers["reported"][i].ravel(), **said)
-        yield table[table[["reported", *said]].notna().any(axis=1)]
+        said = {name: layers[n][i] for name, n in _LAYERS.items() if n in layers}
+        yield _cells(panel, date, said)
         if (everyone := layers.get("all_deaths")) is not None and np.isfinite(everyone[i]).any():
-            yield _a_year(panel, date, everyone[i])
+            cells = np.full(panel.reported.shape, np.nan)
+            cells[:, np.flatnonzero(np.isfinite(said["reported"]).any(axis=0))[-1]] = everyone[i]
+            yield _cells(panel, date, {"reported": cells}).assign(indicator=A_YEAR)
 
 
-def _a_year(panel: Panel, date: dt.date, deaths: Floats) -> pd.DataFrame:
-    """Deaths of all causes in a year as an earlier release had them, at its last month."""
-    assert panel.triangle is not None
-    counts = panel.triangle.reported[panel.triangle.releases.index(date)]
-    last = int(np.flatnonzero(np.isfinite(counts).any(axis=0))[-1])
-    cells = np.full(panel.reported.shape, np.nan)
-    cells[:, last] = deaths
-    table = _cells(panel, str(date)).assign(indicator=A_YEAR, reported=cells.ravel())
-    return table[table["reported"].notna()]
-
-
-def _cells(panel: Panel, release: str) -> pd.DataFrame:
+def _cells(panel: Panel, release: dt.date, layers: Mapping[str, Floats]) -> pd.DataFrame:
+    """The cells of one indicator that hold anything in a release."""
     n_loc, n_time = panel.reported.shape
-    return pd.DataFrame(
-        {
-            "release": release,
-            "location": np.repeat([lookup(s).code for s in panel.locations], n_time),
-            "abbreviation": np.repeat(panel.locations, n_time),
-            "indicator": "all-drugs" if panel.indicator == ALL_DRUGS else panel.indicator,
-            "month": np.tile([str(m) for m in panel.months], n_loc),
-        }
-    )
+    columns = {
+        "release": str(release),
+        "location": np.repeat([lookup(s).code for s in panel.locations], n_time),
+        "abbreviation": np.repeat(panel.locations, n_time),
+        "indicator": "all-drugs" if panel.indicator == ALL_DRUGS else panel.indicator,
+        "month": np.tile([str(m) for m in panel.months], n_loc),
+    }
+    table = pd.DataFrame(columns | {name: layer.ravel() for name, layer in layers.items()})
+    return table[table[list(layers)].notna().any(axis=1)]
 
 
 def _template(wanted: pd.DataFrame) -> pd.DataFrame:
@@ -359,7 +341,7 @@ def score_submission(
         {
             "scores": pd.concat(scores, ignore_index=True),
             "quantiles": table.astype(dict.fromkeys(QUANTILE_CATEGORIES, "category")),
-            "failures": pd.DataFrame(failures, columns=list(FAILURE_COLUMNS)),
+            "failures": failure_table(failures),
         },
         manifest,
     )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 import msgspec
+import pandas as pd
 from msgspec import Meta
 
 from odforecast.backtesting.origin import KINDS, Origin, listed, origins
@@ -28,7 +29,7 @@ from odforecast.errors import (
 )
 from odforecast.geography import resolve
 from odforecast.models import Model
-from odforecast.months import to_month
+from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import (
     ALL_DRUGS,
     COUNTIES,
@@ -66,19 +67,16 @@ FIXED = (
 
 #: Most bytes of a definition, and levels of nesting.
 _MAX_BYTES, _MAX_DEPTH = 100_000, 4
-_NAME = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_HASH = re.compile(r"[0-9a-f]{16}")
-_A_NAME = "Lower case, words joined by hyphens"
+_DAY, _HASH = re.compile(r"[12][0-9]{3}-[01][0-9]-[0-3][0-9]"), re.compile(r"[0-9a-f]{16}")
+_A_NAME, _A_DAY = "Lower case, words joined by hyphens", "a release date such as 2025-09-17"
 _AN_ARCHIVE = "bundled, or the releases: a date and its data hash each"
 
-Text = Annotated[str, Meta(max_length=200, description="a text of at most 200 characters")]
-Day = Annotated[
-    str,
-    Meta(
-        pattern=r"^[12][0-9]{3}-[01][0-9]-[0-3][0-9]\Z",
-        description="a release date such as 2025-09-17",
-    ),
+Name = Annotated[
+    str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*\Z", max_length=60, description=_A_NAME)
 ]
+Text = Annotated[str, Meta(max_length=200, description="a text of at most 200 characters")]
+Day = Annotated[str, Meta(pattern=rf"^{_DAY.pattern}\Z", description=_A_DAY)]
+Ahead = Annotated[int, Meta(ge=1, le=LONGEST_HORIZON)]
 Vintages = Literal["pseudo-delayed", "pseudo-clean", "real"]
 Targets = Literal["deaths_12mo", "deaths_month"]
 
@@ -101,23 +99,23 @@ class MoreScores(msgspec.Struct):
 class Definition(msgspec.Struct, kw_only=True):
     """What a task says: its keys, in the order they are written in, and their values."""
 
-    name: Text
+    name: Name
     title: Text = ""
     dataset: Literal["states", "counties"] = "states"
     indicator: Text = ALL_DRUGS
-    archive: str | dict[str, str] = BUNDLED
+    archive: Literal["bundled"] | dict[str, str] = "bundled"
     vintages: Vintages
     start: str | None = None
     end: str | None = None
     step: Annotated[int, Meta(ge=1, le=120)] | None = None
     donors: Annotated[int, Meta(ge=1, le=100)] | None = None
-    horizon: Annotated[int, Meta(ge=1, le=LONGEST_HORIZON)] = DEFAULT_HORIZON
-    horizons: str | list[int] | None = None
+    horizon: Ahead = DEFAULT_HORIZON
+    horizons: Literal["all"] | list[Ahead] | None = None
     truth: Against = msgspec.field(default_factory=Against)
     targets: list[Targets] = msgspec.field(default_factory=lambda: ["deaths_12mo"])
     draws: Annotated[int, Meta(ge=2, le=1_000_000)] = DEFAULT_DRAWS
     seed: Annotated[int, Meta(ge=0, le=2**53)] = DEFAULT_SEED
-    locations: str | list[str] = ALL
+    locations: Literal["all"] | list[str] = "all"
     scores: MoreScores = msgspec.field(default_factory=MoreScores)
 
     def __post_init__(self) -> None:
@@ -128,7 +126,7 @@ class Definition(msgspec.Struct, kw_only=True):
         if self.donors is None and self.vintages == VINTAGE_DELAYED:
             self.donors = DEFAULT_DONORS
         if self.horizons is None and not counties:
-            self.horizons = ALL
+            self.horizons = "all"
         if self.truth.min_age is None:
             self.truth.min_age = 6 if counties else 12
 
@@ -189,11 +187,11 @@ class _File:
     def __init__(self, source: str, text: str) -> None:
         self.source = source
         self.lines: dict[At, int] = {}
-        self.horizon = DEFAULT_HORIZON
         self.held = self._plain(self._node(text), ())
 
     def refuse(self, at: At | int, why: str, hint: str | None = None) -> NoReturn:
-        line = at if isinstance(at, int) else self.lines[at]
+        # A single word that stands for a list has the line of the list.
+        line = at if isinstance(at, int) else self.lines.get(at) or self.lines[at[:-1]]
         raise BacktestError(f"{self.source}, line {line}: {why}", hint=hint)
 
     def _node(self, text: str) -> Any:
@@ -229,6 +227,9 @@ class _File:
         """The values of a tree: mappings, lists, and words, numbers or truth values."""
         self.lines.setdefault(at, node.start_mark.line + 1)
         if node.id == "scalar":
+            if not node.value.isprintable():
+                self.refuse(at, f"{at[-1] if at else 'the file'} is {quoted(node.value)}",
+                            "write it without control characters")  # fmt: skip
             return node.value if node.style in ("'", '"') else _word(node.value)
         if node.id == "sequence":
             return [self._plain(x, (*at, i)) for i, x in enumerate(node.value)]
@@ -243,34 +244,44 @@ class _File:
         return out
 
     def definition(self) -> Definition:
-        """The definition that it holds, checked: first the keys that decide what others may be."""
+        """The definition that it holds, checked."""
         given = self._mapping("the file", (), self.held, Definition)
         for key, hint in (("name", _A_NAME), ("vintages", f"{', '.join(KINDS)}: one of them")):
-            if key not in given:
+            if key not in self.held:
                 self.refuse(1, f"no key {key!r}", hint)
-        out = self._values(Definition, (), given, ("dataset", "vintages"))
-        kind = out.get("vintages")
-        if kind is None:
-            self.refuse(("vintages",), "vintages says nothing", one_of("", KINDS))
-        if out.get("dataset") == COUNTIES and kind == VINTAGE_DELAYED:
+            if key not in given:
+                self.refuse((key,), f"{key} says nothing", hint)
+        tidied = {key: self._tidied((key,), value) for key, value in given.items()}
+        try:
+            made = msgspec.convert(tidied, Definition)
+        except msgspec.ValidationError as error:
+            self._explain(str(error), tidied)
+        kind = made.vintages
+        if made.dataset == COUNTIES and kind == VINTAGE_DELAYED:
             self.refuse(("vintages",), "the delay of counties is not known",
                         f"take {VINTAGE_CLEAN}, or {VINTAGE_REAL}")  # fmt: skip
         for key, kinds in (("step", KINDS[:2]), ("donors", KINDS[:1])):
-            if given.get(key) is not None and kind not in kinds:
+            if key in given and kind not in kinds:
                 self.refuse((key,), f"{key} has no meaning for {kind} vintages", "leave it out")
-        out |= self._values(Definition, (), given, ("horizon",))
-        self.horizon = out.get("horizon", DEFAULT_HORIZON)
-        rest = [key for key in Definition.__struct_fields__ if key not in out]
-        out |= self._values(Definition, (), given, rest)
-        if "name" not in out:
-            self.refuse(("name",), "name says nothing", _A_NAME)
-        made = Definition(**out)
         if made.start and made.end and made.start > made.end:
             self.refuse(("start",), f"start {made.start} lies after end {made.end}")
+        if isinstance(made.horizons, list):
+            for i, ahead in enumerate(made.horizons):
+                if ahead > made.horizon:
+                    self.refuse(("horizons", i), f"horizons is {_said(ahead)}",
+                                f"a whole number from 1 to {made.horizon}")  # fmt: skip
+            made.horizons = sorted(set(made.horizons))
+        for i, name in enumerate(made.scores.metrics):
+            if name not in METRICS:
+                self.refuse(("scores", "metrics", i), f"metrics is {_said(name)}",
+                            one_of(name, METRICS))  # fmt: skip
+        made.scores.metrics.sort(key=[*METRICS].index)
+        made.targets.sort(key=get_args(Targets).index)
+        made.indicator = indicator_name(made.indicator)
         return made
 
     def _mapping(self, what: str, at: At, value: Any, kind: type[msgspec.Struct]) -> dict[str, Any]:
-        """The keys of a mapping; one that is not known is refused, with the nearest."""
+        """The keys of a mapping that say something; one that is not known is refused."""
         keys = kind.__struct_fields__
         if not isinstance(value, dict):
             self.refuse(at, f"{what} is not a mapping", f"give {', '.join(keys)}")
@@ -280,94 +291,63 @@ class _File:
                 guess = f"did you mean {meant[0]!r}? " if meant else ""
                 self.refuse((*at, name), f"unknown key {quoted(name)}",
                             f"{guess}keys of {what}: {', '.join(keys)}")  # fmt: skip
-        return value
+        return {name: held for name, held in value.items() if held is not None}
 
-    def _values(
-        self, kind: type[msgspec.Struct], at: At, given: Mapping[str, Any], keys: Sequence[str]
-    ) -> dict[str, Any]:
-        """The values of some keys, as the struct has them; one that says nothing is left out."""
-        kinds = get_type_hints(kind, include_extras=True)
-        out = {}
-        for key in keys:
-            if key in given and (given[key] is not None or isinstance(kinds[key], type)):
-                out[key] = self._value((*at, key), given[key], kinds[key])
-        return out
-
-    def _value(self, at: At, value: Any, kind: Any) -> Any:
+    def _tidied(self, at: At, value: Any) -> Any:
+        """A value as its kind has it: a word as a list of one, months and places by one name."""
         key = at[-1]
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
-            held = self._mapping(str(key), at, value, kind)
-            return kind(**self._values(kind, at, held, kind.__struct_fields__))
-        if key in ("horizons", "locations") and value == ALL:
-            return ALL
-        if key in ("targets", "metrics"):
-            return [] if key == "metrics" and value == [] else self._several(at, value)
-        if key == "horizons":
-            ahead = Annotated[int, Meta(ge=1, le=self.horizon)]
-            return sorted({self._one(where, x, ahead, key) for where, x in self._items(at, value)})
-        if key == "locations":
-            names = [str(x) for _, x in self._items(at, value)]
-            try:
-                return sorted(resolve(names))
-            except OdforecastError as error:
-                self.refuse(at, f"{key}: {error.message}", error.hint)
-        if key == "archive":
-            return BUNDLED if value == BUNDLED else self._archive(at, value)
+        if key in ("truth", "scores"):
+            held = self._mapping(str(key), at, value, Against if key == "truth" else MoreScores)
+            return {name: self._tidied((*at, name), x) for name, x in held.items()}
         if key in ("start", "end"):
             try:
                 return str(to_month(value))
             except OdforecastError:
                 self.refuse(at, f"{key} is {_said(value)}, which is not a month",
                             "write it as 2024-07")  # fmt: skip
-        found = self._one(at, value, kind)
-        if kind is Text:
-            found = found.strip()
-        if key == "name" and (not _NAME.fullmatch(found) or len(found) > 60):
-            self.refuse(at, f"{key} is {quoted(found)}", _A_NAME)
-        return indicator_name(found) if key == "indicator" else found
+        if key == "archive" and isinstance(value, dict):
+            for day, held in value.items():
+                if not _DAY.fullmatch(day):
+                    self.refuse((*at, day), f"a release of {key} is {quoted(day)}", _A_DAY)
+                if not _HASH.fullmatch(str(held)):
+                    self.refuse((*at, day), f"the data hash of {day} is {_said(held)}",
+                                "16 hexadecimal digits, in quotes")  # fmt: skip
+            if not value:
+                self.refuse(at, f"{key} names no release")
+            return {day: str(value[day]) for day in sorted(value)}
+        if key in ("targets", "metrics") or (key in ("horizons", "locations") and value != ALL):
+            return self._list(at, value if isinstance(value, list) else [value])
+        return value.strip() if isinstance(value, str) else value
 
-    def _one(self, at: At, value: Any, kind: Any, key: object = None) -> Any:
-        """A value of a kind, or a refusal that says what is allowed there."""
-        try:
-            if isinstance(value, str) and not value.isprintable():
-                raise msgspec.ValidationError
-            return msgspec.convert(value, kind)
-        except msgspec.ValidationError:
-            self.refuse(at, f"{key or at[-1]} is {_said(value)}", _allowed(kind, value))
-
-    def _items(self, at: At, value: Any) -> list[tuple[At, Any]]:
-        """Members of a list; a single word is a list of one."""
-        held = (
-            [((*at, i), x) for i, x in enumerate(value)]
-            if isinstance(value, list)
-            else [(at, value)]
-        )
-        if not held:
-            self.refuse(at, f"{at[-1]} is empty", "leave the key out, or name one")
-        for where, x in held:
+    def _list(self, at: At, items: list[Any]) -> list[Any]:
+        """Plain values, in their order; those of targets and metrics differ."""
+        key = at[-1]
+        if not items and key != "metrics":
+            self.refuse(at, f"{key} is empty", "leave the key out, or name one")
+        for i, x in enumerate(items):
             if isinstance(x, list | dict) or x is None:
-                self.refuse(where, f"{at[-1]} is not a list of plain values")
-        return held
+                self.refuse((*at, i), f"{key} is not a list of plain values")
+        if key in ("targets", "metrics") and len(set(items)) < len(items):
+            self.refuse(at, f"{key} names one twice")
+        if key != "locations":
+            return items
+        try:
+            return sorted(resolve([str(x) for x in items]))
+        except OdforecastError as error:
+            self.refuse(at, f"{key}: {error.message}", error.hint)
 
-    def _several(self, at: At, value: Any) -> list[str]:
-        """Words of a list, no two alike, in the order that they have in their kind."""
-        kind = Targets if at[-1] == "targets" else Literal[tuple(METRICS)]
-        found = [self._one(where, x, kind, at[-1]) for where, x in self._items(at, value)]
-        if len(set(found)) < len(found):
-            self.refuse(at, f"{at[-1]} names one twice")
-        return sorted(found, key=get_args(kind).index)
-
-    def _archive(self, at: At, value: Any) -> dict[str, str]:
-        if not isinstance(value, dict):
-            self.refuse(at, f"{at[-1]} is {_said(value)}", _AN_ARCHIVE)
-        for day, held in value.items():
-            self._one((*at, day), day, Day, f"a release of {at[-1]}")
-            if not _HASH.fullmatch(str(held)):
-                self.refuse((*at, day), f"the data hash of {day} is {_said(held)}",
-                            "16 hexadecimal digits, in quotes")  # fmt: skip
-        if not value:
-            self.refuse(at, f"{at[-1]} names no release")
-        return {day: str(value[day]) for day in sorted(value)}
+    def _explain(self, said: str, given: Any) -> NoReturn:
+        """Say which value is not of its kind, and what is allowed there."""
+        path = re.findall(r"\.(\w+)|\[(\d+)\]", said.rpartition("`$")[2])
+        at: At = tuple(name or int(i) for name, i in path)
+        for step in at:
+            given = given[step]
+        key = next(step for step in at[::-1] if isinstance(step, str))
+        hints: dict[str, Any] = {}
+        for kind in (Definition, Against, MoreScores):
+            hints |= get_type_hints(kind, include_extras=True)
+        hint = _AN_ARCHIVE if key == "archive" else _allowed(hints[key], given)
+        self.refuse(at, f"{key} is {_said(given)}", hint)
 
 
 #: Where a value is in a file: keys, and places in lists.
@@ -376,14 +356,15 @@ type At = tuple[str | int, ...]
 
 def _allowed(kind: Any, value: object) -> str:
     """What is allowed where a value is not of its kind."""
-    if type(None) in get_args(kind):
-        return _allowed(get_args(kind)[0], value)
     if get_origin(kind) is Literal:
         return one_of(value, get_args(kind))
-    if kind is bool:
-        return "true or false"
-    meta = kind.__metadata__[0]
-    return meta.description or f"a whole number from {meta.ge} to {meta.le:,}"
+    if kind in (bool, str):
+        return "true or false" if kind is bool else "a text"
+    if meta := getattr(kind, "__metadata__", ()):
+        return meta[0].description or f"a whole number from {meta[0].ge} to {meta[0].le:,}"
+    # Of a list its members', else of what may be left out.
+    several = [k for k in get_args(kind) if get_origin(k) is list]
+    return _allowed((several or get_args(kind))[0], value)
 
 
 def _said(value: object) -> str:
@@ -406,6 +387,23 @@ def months_ahead(says: Mapping[str, Any]) -> list[int]:
     """Months ahead that a task scores, by its definition, or by the manifest of a run."""
     asked = says["horizons"]
     return list(range(1, int(says["horizon"]) + 1)) if asked in (None, ALL) else list(asked)
+
+
+def forecasts_of(
+    found: Sequence[Mapping[str, Any]],
+    locations: Sequence[str],
+    targets: Sequence[str],
+    ahead: Sequence[int],
+) -> pd.DataFrame:
+    """The forecasts that are asked for at origins, as these are listed; months fastest."""
+    out = pd.DataFrame(found, columns=["as_of", "last_month", "vintage", "donor"])
+    out["last_month"] = out["last_month"].to_numpy().astype("datetime64[M]").astype("M8[s]")
+    out["as_of"] = out["as_of"].to_numpy().astype("datetime64[s]")
+    for name, values in (("location", locations), ("target", targets), ("horizon", ahead)):
+        out = out.merge(pd.Series(values, name=name), how="cross")
+    months = out["last_month"].to_numpy().astype("datetime64[M]")
+    months = months + out["horizon"].to_numpy() * ONE_MONTH
+    return out.assign(month=months.astype("datetime64[s]"))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -12,7 +12,7 @@ import threading
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stderr, redirect_stdout
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
@@ -38,6 +38,7 @@ from odforecast.models import Model
 from odforecast.names import COUNTIES, HUB_QUANTILES
 from odforecast.panel import Panel, Triangle
 from odforecast.scoring import Truth
+from odforecast.scoring.columns import PROVENANCE_COLUMNS
 from odforecast.scoring.units import picked_months, score_columns
 from odforecast.seeds import Streams, content_hash
 from odforecast.version import __version__
@@ -48,17 +49,11 @@ if TYPE_CHECKING:
 #: Tables of a unit.
 UNIT_TABLES = ("scores", "quantiles", "failures", "joint")
 #: Columns of the failures table.
-FAILURE_COLUMNS = (
-    "model", "model_version", "as_of", "last_month", "vintage", "donor", "donor_distance",
-    "location", "target", "reason", "detail",
-)  # fmt: skip
+FAILURE_COLUMNS = (*PROVENANCE_COLUMNS[:7], "location", "target", "reason", "detail")
 #: Columns of the quantile table with few distinct values, kept as categories in memory.
 QUANTILE_CATEGORIES = ("model", "target", "location", "donor")
 #: What the rows of joint scores are labelled with, as those of scores are.
-JOINT_LABELS = (
-    "model", "model_version", "as_of", "last_month", "vintage", "donor", "donor_distance",
-    "data_hash", "spec_hash", "seed",
-)  # fmt: skip
+JOINT_LABELS = tuple(name for name in PROVENANCE_COLUMNS if not name.startswith("truth"))
 #: How a reason begins where memory ran out: such a unit is tried once more, alone.
 NO_MEMORY = "MemoryError"
 #: Longest traceback kept, and longest reason on a screen, in characters.
@@ -241,8 +236,8 @@ class Outcome:
         What the model warned of, each kind once, with how often.
     joint : DataFrame
         Joint scores, where they were asked for; else without rows.
-    stored : bool
-        Its tables are in its block's, and not here.
+    failed : str
+        Why the whole unit failed; empty if it did not.
     """
 
     scores: pd.DataFrame
@@ -251,31 +246,12 @@ class Outcome:
     seconds: float
     warnings: tuple[str, ...] = ()
     joint: pd.DataFrame = field(default_factory=pd.DataFrame)
-    stored: bool = False
-
-    @property
-    def failed(self) -> str:
-        """Why the whole unit failed; empty if it did not."""
-        if self.stored or not self.scores.empty or self.failures.empty:
-            return ""
-        return "; ".join(dict.fromkeys(self.failures["reason"].astype(str)))
+    failed: str = ""
 
     @property
     def starved(self) -> bool:
         """Whether the unit failed for want of memory."""
         return self.failed.startswith(NO_MEMORY)
-
-
-def failure_row(
-    keys: Mapping[str, object], location: str, target: str, reason: str, detail: str = ""
-) -> dict[str, object]:
-    """One row of the failures table; texts made such that any file can hold them."""
-    # A lone surrogate is no UTF-8, and no Parquet file can hold it.
-    texts = [
-        str(text).encode("utf-8", "backslashreplace").decode()
-        for text in (reason, detail[-_DETAIL:])
-    ]
-    return {**keys, "location": location, "target": target, "reason": texts[0], "detail": texts[1]}
 
 
 def failed_unit(
@@ -287,15 +263,24 @@ def failed_unit(
 ) -> Outcome:
     """The outcome of a unit without any forecast: one row, or one for each place it names."""
     reasons = {unit.state or "*": reason} if isinstance(reason, str) else reason
-    failures = _failures(unit, [(s, "*", r, detail) for s, r in reasons.items()])
-    return Outcome(pd.DataFrame(), pd.DataFrame(), failures, seconds, warned)
+    rows = [failure_row(unit._labels, s, "*", r, detail) for s, r in reasons.items()]
+    why, none = "; ".join(dict.fromkeys(str(row["reason"]) for row in rows)), pd.DataFrame()
+    return Outcome(none, none, failure_table(rows), seconds, warned, failed=why)
 
 
-def _failures(unit: Unit, gaps: Iterable[tuple[str, ...]]) -> pd.DataFrame:
-    """A row for each location and target without a forecast, and why."""
-    keys = unit._labels
-    rows = [failure_row(keys, *gap) for gap in gaps]
-    return pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
+def failure_row(
+    labels: Mapping[str, object], location: str, target: str, reason: str, detail: str = ""
+) -> dict[str, object]:
+    """One row of the failures table; texts made such that any file can hold them."""
+    # A lone surrogate is no UTF-8, and no Parquet file can hold it.
+    texts = [t.encode("utf-8", "backslashreplace").decode() for t in (reason, detail[-_DETAIL:])]
+    return {**labels, **dict(zip(FAILURE_COLUMNS[-4:], (location, target, *texts)))}
+
+
+def failure_table(rows: Sequence[Mapping[str, object]]) -> pd.DataFrame:
+    """The failures table; its dates are as in a file, for Parquet has no seconds."""
+    table = pd.DataFrame(rows, columns=list(FAILURE_COLUMNS))
+    return table.astype(dict.fromkeys(table.select_dtypes("datetime"), "datetime64[ms]"))
 
 
 def reason_of(error: BaseException) -> str:
@@ -358,9 +343,10 @@ def run_unit(unit: Unit) -> Outcome:
             return stopped(_nowhere(unit, skipped))
         lacking = [t for t in unit.targets if t not in targets]
         gaps = [(s, "*", r) for s, r in skipped.items()]
-        failures = _failures(unit, [*gaps, *(("*", t, f"does not forecast {t}") for t in lacking)])
+        gaps += [("*", t, f"does not forecast {t}") for t in lacking]
         whole = tuple(kept) == forecast.locations
         tables = _tables(unit, forecast if whole else forecast.select(kept), targets)
+        failures = failure_table([failure_row(unit._labels, *gap) for gap in gaps])
         return Outcome(failures=failures, seconds=seconds, warnings=said.warnings, **tables)
     except BaseException as error:
         # A third party's model may raise anything, an exit too; its rows fail, the run goes on.
@@ -380,10 +366,10 @@ def _nowhere(unit: Unit, reasons: Mapping[str, str]) -> str | dict[str, str]:
 
 @dataclass(frozen=True)
 class Made:
-    """The outcome of a block."""
+    """The outcome of a block: of each unit, and its tables as Parquet files."""
 
     outcomes: list[Outcome]
-    tables: Mapping[str, Any] = field(default_factory=dict)
+    tables: Mapping[str, bytes] = field(default_factory=dict)
     code: str = ""
 
 
@@ -392,29 +378,26 @@ def stored_as(unit: Unit) -> str:
     return unit.key if unit.reusable else content_hash(unit.key, unit.model.label)
 
 
-def made(units: Sequence[Unit], packed: bool) -> Made:
-    """Run a block, and put its tables together; as files if that is wanted."""
+def made(units: Sequence[Unit]) -> Made:
+    """Run a block, and put its tables together, each as a Parquet file."""
     outcomes = [run_unit(u) for u in units]
     good = [(u, o) for u, o in zip(units, outcomes, strict=True) if not o.failed]
-    tables: dict[str, Any] = {}
+    tables = {}
     for name in UNIT_TABLES:
         parts = [_rows(t, stored_as(u)) for u, o in good if not (t := getattr(o, name)).empty]
         if parts:
             whole = pa.concat_tables(parts, promote_options="permissive").unify_dictionaries()
-            tables[name] = _file_of(whole) if packed else whole
-    none = pd.DataFrame()
-    light = [
-        o if o.failed else Outcome(none, none, none, o.seconds, o.warnings, stored=True)
-        for o in outcomes
-    ]
+            few, buffer = with_few_values(whole.schema), io.BytesIO()
+            pq.write_table(whole, buffer, use_dictionary=few, write_statistics=False)
+            tables[name] = buffer.getvalue()
+    light = [o if o.failed else stored(o.seconds, o.warnings) for o in outcomes]
     return Made(light, tables, code_digest())
 
 
-def _file_of(table: pa.Table) -> bytes:
-    buffer = io.BytesIO()
-    few = with_few_values(table.schema)
-    pq.write_table(table, buffer, use_dictionary=few, write_statistics=False)
-    return buffer.getvalue()
+def stored(seconds: float, warned: tuple[str, ...]) -> Outcome:
+    """The outcome of a unit whose tables are in its block's."""
+    none = pd.DataFrame()
+    return Outcome(none, none, none, seconds, warned)
 
 
 def with_few_values(schema: pa.Schema) -> list[str]:
@@ -453,10 +436,7 @@ type Placed = tuple[pa.Table, dict[str, tuple[int, int]]]
 
 def placed(whole: pa.Table) -> Placed:
     """A table of a block, and where each unit's rows are in it: they follow one another."""
-    units = whole.column("unit")
-    if not pa.types.is_dictionary(units.type):  # as an earlier version wrote it
-        units = units.dictionary_encode()
-    held = units.unify_dictionaries().combine_chunks()
+    held = whole.column("unit").unify_dictionaries().combine_chunks()
     codes, keys = held.indices.to_numpy(), held.dictionary.to_pylist()
     starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
     lengths = np.diff(np.r_[starts, codes.size])
@@ -572,16 +552,6 @@ class Said:
         self.counts[text if known else "other warnings"] += 1
 
 
-class _Sink(io.TextIOBase):
-    """A text stream that takes everything and keeps nothing."""
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-
 @contextmanager
 def contained(panels: Sequence[Panel], seed: int) -> Iterator[Said]:
     """Run somebody's model inside; what it says is in the result, what it changed is put back."""
@@ -592,9 +562,10 @@ def contained(panels: Sequence[Panel], seed: int) -> Iterator[Said]:
         stack.enter_context(_libraries(len(sys.modules)).limit(limits=1, user_api="blas"))
         stack.enter_context(np.errstate())
         if threading.current_thread() is threading.main_thread() or _SOLE.get():
-            stack.enter_context(redirect_stdout(_Sink()))
+            sink = stack.enter_context(open(os.devnull, "w", errors="ignore"))
+            stack.enter_context(redirect_stdout(sink))
             if not sys.stderr.isatty():  # where the bar is drawn meanwhile
-                stack.enter_context(redirect_stderr(_Sink()))
+                stack.enter_context(redirect_stderr(sink))
             stack.callback(np.random.set_state, np.random.get_state())  # noqa: NPY002
             stack.callback(random.setstate, random.getstate())
             np.random.seed(seed % 2**32)  # noqa: NPY002

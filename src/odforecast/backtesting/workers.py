@@ -25,6 +25,7 @@ from concurrent.futures import (
     Executor,
     Future,
     ProcessPoolExecutor,
+    ThreadPoolExecutor,
 )
 from concurrent.futures import wait as wait_for
 from dataclasses import replace
@@ -33,7 +34,6 @@ from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
-from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
@@ -99,10 +99,10 @@ class Workers(Executor):
         self._max_workers = max(1, jobs)
         self._context = context or multiprocessing.get_context("spawn")
         self._start = (initializer, initargs)
-        self._tasks: SimpleQueue[tuple[Future[Any], partial[Any]] | None] = SimpleQueue()
-        self._threads: list[threading.Thread] = []
+        # A thread looks after each process: one call after another, while that lives.
+        self._threads = ThreadPoolExecutor(self._max_workers)
+        self._own = threading.local()
         self._live: set[_Worker] = set()
-        self._closed = False
         atexit.register(_kill, self._live)  # no process is left behind
 
     @classmethod
@@ -117,66 +117,49 @@ class Workers(Executor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a call in a worker; its future raises :class:`WorkerDiedError` if that dies."""
-        if self._closed:
-            raise RuntimeError("cannot submit to workers that were shut down")
-        future: Future[Any] = Future()
-        self._tasks.put((future, partial(fn, *args, **kwargs)))
-        if len(self._threads) < self._max_workers:
-            thread = threading.Thread(target=self._look_after_one, daemon=True)
-            self._threads.append(thread)
-            thread.start()
-        return future
+        return self._threads.submit(self._run, partial(fn, *args, **kwargs))
 
     def alone(self, fn: Callable[..., Any], /, *args: Any) -> Any:
         """Run a call now, in a fresh process that does nothing else."""
-        with self._worker() as worker:
+        worker = self._begin()
+        try:
             return worker.run(partial(fn, *args))
+        finally:
+            self._end(worker)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """End the workers: after their work, or, with ``cancel_futures``, now."""
-        self._closed = True
+        self._threads.shutdown(wait=False, cancel_futures=cancel_futures)
         if cancel_futures:
-            with contextlib.suppress(Empty):
-                while (task := self._tasks.get_nowait()) is not None:
-                    task[0].cancel()
             _kill(self._live)
-        for _ in self._threads:
-            self._tasks.put(None)
         if wait or cancel_futures:
-            for thread in self._threads:
-                thread.join()
+            self._threads.shutdown()
+            for worker in list(self._live):
+                self._end(worker)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # After an error (Ctrl-C above all) nobody wants to wait for work in progress.
         self.shutdown(cancel_futures=kind is not None)
 
-    def _look_after_one(self) -> None:
-        """What a thread does: one call after another, each in its process while that lives."""
-        with contextlib.ExitStack() as stack:
-            worker: _Worker | None = None
-            while (task := self._tasks.get()) is not None:
-                future, call = task
-                if not future.set_running_or_notify_cancel():
-                    continue
-                try:
-                    worker = worker or stack.enter_context(self._worker())
-                    future.set_result(worker.run(call))
-                except BaseException as error:
-                    if isinstance(error, BrokenExecutor):
-                        stack.close()
-                        worker = None
-                    future.set_exception(error)
-                del task, future, call
+    def _run(self, call: partial[Any]) -> Any:
+        """A call in the process of this thread; another one is begun when that has died."""
+        worker = self._own.__dict__.get("worker") or self._begin()
+        self._own.worker = worker
+        try:
+            return worker.run(call)
+        except BrokenExecutor:
+            del self._own.worker
+            self._end(worker)
+            raise
 
-    @contextlib.contextmanager
-    def _worker(self) -> Iterator[_Worker]:
+    def _begin(self) -> _Worker:
         worker = _Worker(self._context, *self._start)
         self._live.add(worker)
-        try:
-            yield worker
-        finally:
-            worker.end()
-            self._live.discard(worker)
+        return worker
+
+    def _end(self, worker: _Worker) -> None:
+        worker.end()
+        self._live.discard(worker)
 
 
 def _kill(live: set[_Worker]) -> None:
@@ -367,10 +350,8 @@ class Way:
     #: run again.
     processes = False
 
-    def __init__(
-        self, executor: Any, packed: bool = False, put: Callable[[str, bytes], Any] | None = None
-    ) -> None:
-        self.executor, self._packed, self._put = executor, packed, put
+    def __init__(self, executor: Any, put: Callable[[str, bytes], Any] | None = None) -> None:
+        self.executor, self._put = executor, put
         #: By its id, which is a panel's own only while that lives: the panel, and its key.
         self._known: dict[int, tuple[Panel, str]] = {}
         #: Where each panel is, and bytes that were sent so far.
@@ -383,7 +364,7 @@ class Way:
 
     def _call(self, units: Sequence[Unit]) -> tuple[Any, ...]:
         """A function that runs the units where they are, and its arguments."""
-        return _run, list(units), self._packed
+        return _run, list(units)
 
     def submit(self, units: Sequence[Unit]) -> Future[Made]:
         """Run a block."""
@@ -437,13 +418,13 @@ class Local(Way):
     processes = True
 
     def __init__(self, executor: Workers | ProcessPoolExecutor, folder: Path | None = None) -> None:
-        super().__init__(executor, folder is not None, self._write)
+        super().__init__(executor, self._write)
         self._folder = tempfile.TemporaryDirectory(
             prefix="odforecast-", dir=folder, ignore_cleanup_errors=True
         )
 
     def _call(self, units: Sequence[Unit]) -> tuple[Any, ...]:
-        return _run_packed, *self.pack(units), self._packed
+        return _run_sent, *self.pack(units)
 
     def _write(self, key: str, data: bytes) -> str:
         path = Path(self._folder.name) / key
@@ -456,18 +437,18 @@ class Local(Way):
         self._folder.cleanup()
 
 
-def _run(units: list[Unit], packed: bool) -> Made:
+def _run(units: list[Unit]) -> Made:
     end_with_parent(at_once=False)
-    return made(units, packed)
+    return made(units)
 
 
-def _run_packed(data: bytes, places: dict[str, str], packed: bool) -> Made:
+def _run_sent(data: bytes, places: dict[str, str]) -> Made:
     bound_threads()
-    return _run(unpacked(data, places), packed)
+    return _run(unpacked(data, places))
 
 
 def way_to(executor: Any, folder: Path | None = None) -> Way:
-    """The way to an executor; with a folder, tables come back as files."""
+    """The way to an executor; panels for processes of this machine are in the folder."""
     # Dask is recognised by what its client does, and so never imported where there is none.
     client = getattr(executor, "_client", executor)
     if all(hasattr(client, name) for name in ("scatter", "submit", "nthreads", "scheduler")):
@@ -476,11 +457,11 @@ def way_to(executor: Any, folder: Path | None = None) -> Way:
                 "the Dask client is asynchronous, and a backtest waits for its units",
                 hint="make it with asynchronous=False",
             )
-        return Cluster(client, packed=folder is not None)
+        return Cluster(client)
     if isinstance(executor, Workers | ProcessPoolExecutor):
         return Local(executor, folder)
     if isinstance(executor, Executor):
-        return Way(executor, packed=folder is not None)
+        return Way(executor)
     raise BacktestError(
         f"executor is a {type(executor).__name__}, no executor",
         hint="give Workers(jobs), an executor of concurrent.futures, or a Dask client",
@@ -569,8 +550,9 @@ def _alone(way: Way, unit: Unit, first: Outcome) -> Made:
         return _unsendable([unit], error)
     (outcome,) = done.outcomes
     if outcome.starved:
-        rows = outcome.failures.assign(reason=outcome.failures["reason"] + ", twice")
-        return Made([replace(outcome, failures=rows)])
+        detail = str(outcome.failures["detail"].iloc[0])
+        how = (f"{outcome.failed}, twice", outcome.seconds, outcome.warnings, detail)
+        return Made([failed_unit(unit, *how)])
     return done
 
 
@@ -613,8 +595,8 @@ class Cluster(Way):
 
     processes = True
 
-    def __init__(self, client: Any, packed: bool = False) -> None:
-        super().__init__(None, packed, self._scatter)
+    def __init__(self, client: Any) -> None:
+        super().__init__(None, self._scatter)
         self._client = client
         self._counted = (0, -_FRESH)
         if not client.nthreads():
@@ -631,7 +613,7 @@ class Cluster(Way):
     def workers(self) -> int:
         """Worker processes there are, asked anew every few seconds: some may join, or leave."""
         n, when = self._counted
-        if monotonic() - when > _FRESH:
+        if monotonic() - when > _FRESH and self._client.status == "running":
             n = len(self._client.nthreads())
             self._counted = n, monotonic()
         return max(1, n)
@@ -639,7 +621,7 @@ class Cluster(Way):
     def _call(self, units: Sequence[Unit]) -> tuple[Any, ...]:
         if self._client.status != "running":
             raise BrokenExecutor(f"the Dask client is {self._client.status}")
-        return _run_on_worker, *self.pack(units), code_digest(), self._packed
+        return _run_on_worker, *self.pack(units), code_digest()
 
     def _scatter(self, key: str, data: bytes) -> Any:
         # Every worker gets it now, so that none has to ask another in the middle of its work. Under
@@ -674,13 +656,13 @@ class Cluster(Way):
         self.forget()
 
 
-def _run_on_worker(data: bytes, panels: dict[str, bytes], digest: str, packed: bool) -> Made:
+def _run_on_worker(data: bytes, panels: dict[str, bytes], digest: str) -> Made:
     """What a worker does with a block."""
     if digest != code_digest():
         raise OtherCodeError(f"a worker runs other code than the client: {_who()[1]}")
     with sole():
         bound_threads()
-        return made(unpacked(data, panels), packed)
+        return made(unpacked(data, panels))
 
 
 def _who() -> tuple[str, str]:

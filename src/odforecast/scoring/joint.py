@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import ScoringError, one_of, whole
+from odforecast.errors import ScoringError, whole
 from odforecast.forecast import Forecast
 from odforecast.geography import NATION, REGIONS, parts_of
 from odforecast.months import ONE_MONTH
@@ -496,11 +496,4 @@ def _grouped(joint: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
         names = [columns.horizon_group(int(h)) if h > 0 else "path" for h in out["horizon"]]
         groups = (*columns.HORIZON_GROUPS, "path")
         out = out.assign(horizon_group=pd.Categorical(names, groups, ordered=True))
-    if "era" in by and {"as_of", "last_month"} <= set(out.columns):
-        out = out.assign(era=columns.eras(out["as_of"].to_numpy(), out["last_month"].to_numpy()))
-    if lacking := [name for name in by if name not in out]:
-        raise ScoringError(
-            f"the table of joint scores has no column {lacking[0]!r}",
-            hint=one_of(lacking[0], map(str, out)),
-        )
-    return out
+    return columns.with_groups(out, [name for name in by if name != "horizon_group"])

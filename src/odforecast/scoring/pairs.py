@@ -284,20 +284,7 @@ def _compared(
     table: Callable[[dict[str, object], Grid], pd.DataFrame], scores: pd.DataFrame, baseline: str,
     metric: str, by: str | Sequence[str], missing: str,
 ) -> pd.DataFrame:  # fmt: skip
-    """The tables of the groups of ``by``, one below the other."""
-    frames = [table(*group) for group in grids(scores, baseline, metric, by, missing)]
-    if not frames:
-        raise ScoringError(
-            "no unit is scorable, so there is nothing to compare",
-            hint="use an older origin or a later truth; the reasons are in the column 'reason'",
-        )
-    return pd.concat(frames, ignore_index=True)
-
-
-def grids(
-    scores: pd.DataFrame, baseline: str, metric: str, by: str | Sequence[str], missing: str
-) -> Iterator[tuple[dict[str, object], Grid]]:
-    """The grid of each group of ``by``, checked for ratios."""
+    """The tables of the groups of ``by``, one below the other; checked for ratios."""
     if missing not in ("common", "error"):
         raise ScoringError(
             f"unknown policy missing={missing!r}", hint=one_of(missing, ("common", "error"))
@@ -312,6 +299,7 @@ def grids(
             f"the baseline {baseline!r} is not among the models",
             hint=one_of(baseline, models),
         )
+    frames = []
     for labels, part in columns.groups_of(scores, keys):
         grid = Grid.of(part, metric, models)
         values = grid.values[metric]
@@ -332,7 +320,13 @@ def grids(
                 f"for example {dict(zip(example.index, map(str, example)))}",
                 hint='compare on common units with missing="common"',
             )
-        yield labels, grid
+        frames.append(table(labels, grid))
+    if not frames:
+        raise ScoringError(
+            "no unit is scorable, so there is nothing to compare",
+            hint="use an older origin or a later truth; the reasons are in the column 'reason'",
+        )
+    return pd.concat(frames, ignore_index=True)
 
 
 def relative_skill(
