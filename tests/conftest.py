@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
+import itertools
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from _pytest.doctest import DoctestModule
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", ROOT.parent / "shared" / "data"))
 
-# The same examples on every machine and no timing: a slow runner must not fail a test.
+# The same examples on every machine, more of them at the gate, and no timing: a slow runner must
+# not fail a test.
 settings.register_profile(
     "suite",
     deadline=None,
     derandomize=True,
-    max_examples=30,
+    max_examples=30 if os.environ.get("ODFORECAST_SLOW") else 10,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("suite")
@@ -38,6 +41,12 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.collect()
         gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[object], list[object]]:
+    """Tests have no examples in their docstrings: nobody looks for any."""
+    return [found for found in (yield) if not isinstance(found, DoctestModule)]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -74,12 +83,19 @@ def older_bundle() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A name for each test: to make a numbered folder for each, all others are listed."""
+    base = tmp_path_factory.mktemp("homes")
+    return (base / str(n) for n in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def own_archive(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def own_archive(monkeypatch: pytest.MonkeyPatch, homes: Iterator[Path]) -> Path:
     """The user's own archive, as on a machine where nobody has fetched anything: an empty place
     of this test's; and a screen of known width.
     """
-    home = tmp_path_factory.mktemp("home")
+    home = next(homes)
     monkeypatch.setenv("XDG_DATA_HOME", str(home))
     monkeypatch.delenv("COLUMNS", raising=False)
     return home / "odforecast" / "archive"

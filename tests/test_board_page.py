@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import make_leaderboard
-import pandas as pd
 import pytest
 from board_numbers import (
-    joint_rows,
     markdown,
     packed,
     read_summary,
@@ -24,7 +22,6 @@ from board_numbers import (
 from board_page import board_page
 
 import odforecast as od
-from odforecast.backtesting import Results
 from odforecast.backtesting.board import leaderboard
 from odforecast.backtesting.task import Task
 
@@ -114,47 +111,6 @@ def test_numbers_are_read_as_they_were_written(summary: dict[str, Any], tmp_path
     assert "NaN" not in path.read_text()
     assert len(path.read_bytes()) < 40_000  # three models: rows stand on a line each
     assert read_timings(tmp_path / "none.json") is None
-
-
-def test_tables_of_the_docs(summary: dict[str, Any]) -> None:
-    text = markdown(summary)
-    assert text.count("## `") == 2
-    assert "Not run: the archive lacks" in text
-    assert "| `dlm` |" in text
-    assert "releases as they come today" in text
-    # Every row of a table has as many cells as its head.
-    for block in re.findall(r"(?:^\|.*\n)+", text, re.M):
-        assert len({line.count("|") for line in block.splitlines()}) == 1
-
-
-def test_sums_beside_the_control() -> None:
-    """Of a model whose draws are joint over places; one whose draws are not says so."""
-    says = Task.load("quick").definition
-    task = Task(
-        {**says, "step": 24, "locations": "all", "draws": 100,
-         "scores": {"metrics": [], "joint": True}}
-    )  # fmt: skip
-    joint = task.run(["dlm", "drift"], progress=False).joint
-    rows = pd.DataFrame(joint_rows(joint)).set_index(["model", "what"])
-    mine = joint[
-        (joint["model"] == "dlm") & (joint["statistic"] == "sum") & (joint["place"] == "US")
-    ]
-    mine = mine[mine["scorable"].astype(bool)]
-    score = mine.groupby(mine["control"].astype(bool))["score"].mean()
-    row = rows.loc[("dlm", "sum, nation")]
-    assert row["score"] == pytest.approx(score[False], rel=1e-3)
-    assert row["control_score"] == pytest.approx(score[True], rel=1e-3)
-    assert row["n"] == (~mine["control"].astype(bool)).sum()
-    apart = rows.loc[("drift", "sum, nation")]
-    assert apart["n"] == 0
-    assert "not joint over places" in apart["reason"]
-    said = summary_of(
-        [], [], {"task": "x", "fingerprint": "0" * 64, "origins": 3, "rows": joint_rows(joint)}
-    )
-    page = board_page(said)
-    assert "sum of the states, WIS" in page
-    assert "not joint over places" in page
-    assert "drift has no row: " in page
 
 
 def test_who_is_not_among_all_is_named_and_does_not_lead(results: Any) -> None:
@@ -251,21 +207,3 @@ def test_the_leaderboard_says_what_the_headline_table_says() -> None:
                     assert row[ratio] == pytest.approx(float(said), abs=0.0011), line
                     seen += 1
     assert seen == 2 * 5 * 6
-
-
-def test_nothing_in_common_is_said_on_the_page_and_in_the_docs(results: Any) -> None:
-    """Three models of a third of the origins each: no mean over what all have."""
-    days = sorted(results.scores["last_month"].unique())
-    scores = results.scores
-    which = scores["model"].astype(str).map({m: i for i, m in enumerate(MODELS)})
-    keep = which == scores["last_month"].map({d: i % len(MODELS) for i, d in enumerate(days)})
-    names = ("scores", "quantiles", "failures")
-    apart = Results({n: getattr(results, n) for n in names}, dict(results.manifest))
-    apart._tables["scores"] = scores[keep].reset_index(drop=True)
-    said = summary_of([task_summary(leaderboard(apart))])
-    (task,) = said["tasks"]
-    assert {r["n_all"] for r in task["tables"]["all"]} == {0}
-    assert {r["coverage_90"] for r in task["tables"]["all"]} == {None}
-    assert task["coverage"]["nation"]["dlm"] == [None] * 4
-    for text in (board_page(said), markdown(said)):
-        assert "No count was forecast by all models, so there is no common WIS or coverage" in text

@@ -6,7 +6,6 @@ import pickle
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -259,20 +258,6 @@ def test_a_fit_in_a_table_says_where_its_numbers_come_from():
     assert pooled["source"].str.startswith("member: ").any()
 
 
-def test_a_decorated_function_is_registered_as_it_is():
-    from odforecast.models import registry
-
-    @od.forecaster(by="location")
-    def flat(panel, horizon, draws, rng):
-        return np.ones((draws, 1, horizon))
-
-    od.register("flat-of-a-test", flat)
-    try:
-        assert od.get_model("flat-of-a-test").inner is flat.inner
-    finally:
-        del registry._REGISTERED["flat-of-a-test"]
-
-
 # --- figures --------------------------------------------------------------------------------
 
 PLOTTED = [
@@ -296,11 +281,6 @@ def test_axes_go_in_and_axes_come_out(objects, name, asked):
     assert drawn is axes
     assert axes.has_data()
     assert od.plot.alt_text(axes)
-
-
-def test_axes_go_into_a_forecast_of_one_place_too(objects):
-    axes = Figure().subplots()
-    assert objects["Forecast"].select("ohio").plot(axes=axes) is axes
 
 
 def test_without_axes_a_figure_of_its_own_is_made(objects):
@@ -424,18 +404,6 @@ def test_arviz_works_on_a_posterior_sample(sampled):
     assert "OH" in idata["observed_data"]["deaths"].coords["location"].values
 
 
-def test_a_mock_of_the_sampler_gives_what_arviz_takes():
-    # PyMC's own stand-in for a sampler: the graph of the model is one that PyMC samples.
-    import arviz_stats
-    import pymc as pm
-    from pymc.testing import mock_sample
-
-    with pm.Model():
-        pm.Normal("size", -0.4, 0.2)
-        trace = mock_sample(draws=20, chains=2, tune=1, random_seed=1)
-    assert list(arviz_stats.summary(trace).index) == ["size"]
-
-
 def test_a_fit_that_was_sampled_shows_it(sampled):
     assert ".idata" in repr(sampled)
     assert "note: 2 divergences" in repr(sampled)
@@ -452,56 +420,6 @@ def test_a_model_without_a_sample_says_which_have_one(objects):
 
 
 # --- what the design promises ---------------------------------------------------------------
-
-
-def lines_of(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line.strip()]
-
-
-FORECAST = """
-fitted = od.get_model().fit(od.archive().as_of().panel())
-forecast = fitted.forecast()
-table = forecast.select("Ohio").to_frame()
-axes = forecast.select("Ohio").plot()
-"""
-
-ERRORS = """
-results = od.backtest(["dlm", "auto-ets+delay"], start="2024-03", out="results")
-results.leaderboard()
-table = results.select("Ohio").to_frame()
-axes = results.select("Ohio").plot()
-"""
-
-SCENARIO = """
-fitted = od.get_model().fit(od.archive().as_of().panel())
-shock = od.scenario.named("supply-shock-2023-like", onset="2026-01")
-projection = od.project(fitted.forecast(until="2028-12"), [shock])
-table = projection.select("Ohio").averted()
-axes = projection.select("Ohio").plot()
-"""
-
-
-@pytest.mark.parametrize(
-    ("code", "most"),
-    [
-        pytest.param(FORECAST, 4, id="fan"),
-        pytest.param(ERRORS, 4, id="errors", marks=pytest.mark.slow),
-        pytest.param(SCENARIO, 6, id="scenario"),
-    ],
-)
-def test_table_and_figure_in_as_many_lines_as_were_promised(code, most, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert len(lines_of(code)) <= most
-    held: dict[str, object] = {"od": od}
-    exec(compile(code, "lines", "exec"), held)
-    table, axes = held["table"], held["axes"]
-    assert isinstance(table, pd.DataFrame)
-    assert set(table["location"]) == {"OH"}
-    assert isinstance(axes, Axes)
-    assert axes.has_data()
-    assert "Ohio" in od.plot.alt_text(axes)
-    od.plot.save(axes, Path("picture.svg"))
-    assert Path("picture.svg").stat().st_size > 1000
 
 
 # --- tables in HTML -------------------------------------------------------------------------
@@ -544,11 +462,6 @@ def test_numbers_stand_to_the_right_and_a_doubled_column_is_kept():
     assert ["right" in h[1] for h in head] == [False, True, True]
     assert len(list(tree.iter("tr"))) == 13
     assert "… and 3 more rows." in page
-
-
-def test_an_empty_table_is_still_one():
-    tree = ET.fromstring(say.html_table(pd.DataFrame(columns=["a"]), "none"))
-    assert len(list(tree.iter("td"))) == 0
 
 
 def test_a_card_is_never_wide():
@@ -601,12 +514,3 @@ def test_a_table_that_results_do_not_hold_is_named(bare):
     for ask in (lambda: made.quantiles, lambda: made.select("Ohio")):
         with pytest.raises(od.errors.BacktestError, match="hold no table of quantiles; a run into"):
             ask()
-
-
-def test_results_of_one_model_are_drawn_too():
-    alone = od.backtest(
-        "naive", "pseudo-clean", archive=od.bundled(), start="2022-01", end="2022-03",
-        locations=["OH", "WV"], draws=40, progress=False,
-    )  # fmt: skip
-    assert "How often intervals" in alone.plot().get_title(loc="left")
-    assert "Ohio" in alone.plot("Ohio").get_title(loc="left")

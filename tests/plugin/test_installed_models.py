@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from importlib.metadata import distributions
 from pathlib import Path
 
 import pandas as pd
@@ -85,19 +84,6 @@ def on_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 # --- one that works -------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_it_is_listed_with_its_distribution_and_version(installed: Path, tmp_path: Path) -> None:
-    done = run("models", "--json", path=installed, home=tmp_path)
-    assert done.returncode == 0, done.stderr
-    rows = {row["model"]: row for row in json.loads(done.stdout)}
-    assert set(MODELS) <= set(rows)
-    for name in MODELS:
-        assert rows[name]["origin"] == "odforecast-example==1.2.3"
-        assert rows[name]["what"].endswith("with Poisson noise")
-    shown = run("models", path=installed, home=tmp_path).stdout
-    assert "[odforecast-example==1.2.3]" in " ".join(shown.split())
 
 
 @pytest.mark.slow
@@ -241,13 +227,6 @@ def test_one_name_in_two_packages_is_the_first_ones(on_path: Path) -> None:
     assert od.get_model("fine").spec.origin == "pack-a==1.0"
 
 
-def test_a_name_registered_in_this_process_comes_first(on_path: Path) -> None:
-    install(on_path, "broken-pack", "import not_there", "naive-mine = broken_pack:f")
-    od.register("naive-mine", od.get_model("naive"))
-    assert od.get_model("naive-mine").spec.model == "naive"
-    assert plugin_problems() == ()
-
-
 STATED = """
 from dataclasses import dataclass
 from odforecast.models import Spec
@@ -277,26 +256,3 @@ def test_of_a_package_installed_for_editing_nothing_is_reused(on_path: Path) -> 
         '{"url": "file:///x", "dir_info": {"editable": true}}'
     )
     assert od.get_model("edited").spec.origin == ""
-
-
-class Unsaid:
-    spec = od.models.Spec("unsaid", by="location")
-
-    def fit(self, panel: object) -> None:
-        raise NotImplementedError
-
-
-def test_what_is_registered_does_not_pass_for_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_REGISTERED", {})
-    od.register("unsaid", Unsaid)
-    assert od.get_model("unsaid").spec.origin == "", "of no distribution: never reused"
-    od.register("nothing", lambda: None)
-    with pytest.raises(
-        UnknownNameError, match=r"'nothing' is not a forecaster: a NoneType has no sp"
-    ):
-        od.get_model("nothing")
-
-
-def test_the_examples_here_are_not_installed_in_this_process() -> None:
-    found = [str(d.locate_file("")) for d in distributions() if d.name == "odforecast-example"]
-    assert not found

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import odforecast as od
-from odforecast.names import ALL_DRUGS, COUNTIES, SYNTHETIC_OPIOIDS, TABLE_COLUMNS
+from odforecast.names import ALL_DRUGS, COUNTIES, TABLE_COLUMNS
 from odforecast.sources.release import read_release
 from odforecast.sources.table import INDICATORS
 from odforecast.sources.vsrr import check_sums, read_vsrr
@@ -52,16 +52,6 @@ def test_the_default_is_whole():
     for layer in (panel.pending, panel.complete, panel.predicted, panel.all_deaths):
         assert np.isfinite(layer).all()
     assert list(map(str, panel.triangle.releases)) == [OLDER]
-
-
-def test_the_older_release_has_reported_and_predicted_counts_alone():
-    table = bundled().as_of(OLDER).table
-    assert set(table["indicator"]) == {ALL_DRUGS, SYNTHETIC_OPIOIDS}
-    assert table["state"].nunique() == 53
-    assert str(table["month"].max())[:7] == "2025-04"
-    assert set(table["status"]) == {"ok", "missing"}
-    assert table[["percent_complete", "percent_pending"]].isna().all(axis=None)
-    assert check_sums(table).adds_up
 
 
 @pytest.mark.slow
