@@ -6,6 +6,7 @@ import datetime as dt
 import gc
 import itertools
 import os
+import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from unittest.mock import patch
@@ -17,13 +18,16 @@ from hypothesis import HealthCheck, settings
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", ROOT.parent / "shared" / "data"))
 
+#: Whether the slow group is asked for.
+SLOW = bool(os.environ.get("ODFORECAST_SLOW"))
+
 # The same examples on every machine, more of them at the gate, and no timing: a slow runner must
 # not fail a test.
 settings.register_profile(
     "suite",
     deadline=None,
     derandomize=True,
-    max_examples=30 if os.environ.get("ODFORECAST_SLOW") else 10,
+    max_examples=30 if SLOW else 10,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("suite")
@@ -34,6 +38,8 @@ def pytest_collection() -> Generator[None, object, object]:
     """What is read here stays to the end: to look through it for garbage, again and again, takes a
     tenth of the time of all tests and finds nothing.
     """
+    # One path for all: which package a function is of is looked up anew whenever the path changes.
+    sys.path[:0] = sorted({str(p.parent) for p in Path(__file__).parent.rglob("test_*.py")})
     gc.disable()
     try:
         return (yield)
@@ -49,14 +55,16 @@ def pytest_collect_file() -> Generator[None, list[object], list[object]]:
     return [found for found in (yield) if not isinstance(found, DoctestModule)]
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_report_header() -> str:
+    """Say it where tests are listed: those left out are only counted."""
+    return "slow tests: " + ("run" if SLOW else "left out (make test SLOW=1)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The slow group runs where it is asked for, and at the gate."""
-    if os.environ.get("ODFORECAST_SLOW"):
-        return
-    left_out = pytest.mark.skip(reason="slow: make test SLOW=1")
-    for item in items:
-        if "slow" in item.keywords:
-            item.add_marker(left_out)
+    if not SLOW:
+        config.hook.pytest_deselected(items=[item for item in items if "slow" in item.keywords])
+        items[:] = [item for item in items if "slow" not in item.keywords]
 
 
 @pytest.fixture(scope="session")

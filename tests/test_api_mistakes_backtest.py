@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,12 +57,6 @@ def run(models="naive", **more):
 def test_an_argument_of_the_wrong_kind_is_refused(settings, said):
     with pytest.raises(BacktestError, match=said):
         run(**settings)
-
-
-def test_numbers_of_numpy_and_one_horizon_are_taken():
-    made = run(draws=np.int64(20), seed=np.int64(1), horizons=6, joint=np.bool_(False))
-    assert set(made.scores["horizon"]) == {6}
-    assert json.loads(json.dumps(made.manifest))["draws"] == 20
 
 
 @pytest.mark.parametrize(
@@ -188,24 +181,3 @@ def test_a_task_is_not_answered_over_other_results(tmp_path, quick, held):
     assert "another folder" in str(caught.value)
     assert (tmp_path / "manifest.json").read_bytes() == before
     assert {p.name for p in tmp_path.iterdir()} == {"manifest.json"}
-
-
-def test_a_plain_run_does_not_replace_the_results_of_a_task(tmp_path, quick):
-    before = _said(tmp_path, quick.manifest)
-    with pytest.raises(BacktestError, match=r"results of task quick .* run of no task"):
-        run(out=tmp_path)
-    assert (tmp_path / "manifest.json").read_bytes() == before
-
-
-def test_the_same_task_and_plain_runs_go_on_as_before(tmp_path, quick):
-    folder = tmp_path / "plain"
-    for draws in (20, 21):
-        assert run(out=folder, draws=draws).manifest["draws"] == draws
-    (folder / "manifest.json").write_text("{")  # nothing to be kept
-    run(out=folder)
-    other = tmp_path / "task"
-    renamed = replace(quick, definition={**quick.definition, "title": "of another title"})
-    assert renamed.fingerprint == quick.fingerprint
-    od.backtest(["naive"], task=quick, out=other, progress=False)
-    od.backtest(["drift"], task=renamed, out=other, progress=False)
-    assert json.loads((other / "manifest.json").read_text())["models"].keys() == {"drift"}

@@ -10,7 +10,6 @@ import pytest
 import odforecast as od
 from odforecast.errors import ForecastError, OdforecastError, UnknownNameError
 from odforecast.models import registry
-from odforecast.testing import ContractError, check_forecaster
 
 
 def flat(panel, horizon, draws, rng):
@@ -133,15 +132,3 @@ def test_what_is_no_array_of_numbers_is_refused(made, panel):
 
     with pytest.raises(OdforecastError, match=r"the model is at fault|not finite"):
         wrong.fit(panel).forecast(draws=5)
-
-
-def test_the_check_hints_at_the_function_not_at_a_class(ordinary):
-    @od.forecaster()
-    def shapeless(panel, horizon, draws, rng):
-        return np.ones(3)
-
-    with pytest.raises(ContractError) as caught:
-        check_forecaster(shapeless, ordinary)
-    assert "the function takes (panel, horizon, draws, rng) and returns" in str(caught.value)
-    assert "from_panel" not in str(caught.value)
-    assert "streams" not in str(caught.value)

@@ -21,7 +21,6 @@ from board_numbers import (
 )
 from board_page import board_page
 
-import odforecast as od
 from odforecast.backtesting.board import leaderboard
 from odforecast.backtesting.task import Task
 
@@ -113,28 +112,10 @@ def test_numbers_are_read_as_they_were_written(summary: dict[str, Any], tmp_path
     assert read_timings(tmp_path / "none.json") is None
 
 
-def test_who_is_not_among_all_is_named_and_does_not_lead(results: Any) -> None:
-    scores = results.scores
-    mine = scores.index[(scores["model"] == "dlm") & (scores["horizon"] >= 1)]
-    best = scores.loc[mine].groupby("location")["wis"].idxmin()  # a count each, hit by chance
-    few = od.backtesting.Results(
-        {"scores": scores[~scores.index.isin(mine.difference(best))].reset_index(drop=True),
-         "quantiles": results.quantiles, "failures": results.failures},
-        results.manifest,
-    )  # fmt: skip
-    said = summary_of([task_summary(leaderboard(few))])
-    page = board_page(said)
-    assert "Listed separately, with fewer than half of the counts: dlm." in page
-    assert "On quick, naive+delay has the lowest score of 2 models" in page
-    assert [r[0] for r in tables(page)["quick-all-jurisdictions"]][-1] == "dlm"
-    assert "Listed separately, with fewer than half of the counts: `dlm`." in markdown(said)
-    whole = board_page(summary_of([task_summary(leaderboard(results))]))
-    assert "Listed separately" not in whole
-
-
 # The tool
 
 
+@pytest.mark.slow
 def test_two_runs_write_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = []
     for name in ("one", "two"):
@@ -164,23 +145,7 @@ def test_two_runs_write_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFix
     assert "quick: 3 models" in capsys.readouterr().out
 
 
-def test_everybody_is_named_or_left_out_with_a_reason() -> None:
-    from odforecast.models import model_names
-
-    ours = [n for n in model_names("states") if od.get_model(n).spec.origin == "odforecast"]
-    for name in make_leaderboard.TASKS:
-        task = Task.load(name)
-        names, left_out = make_leaderboard.built_in(task, slow=False)
-        gone = {m for _, m, _ in left_out}
-        assert set(ours) <= {*names, *gone}
-        assert all(reason for *_, reason in left_out)
-        clean = task.definition["vintages"] == "pseudo-clean"
-        assert ("naive+delay" in names) is not clean
-        assert "dlm+delay" not in names
-    slow, _ = make_leaderboard.built_in(Task.load("states-clean"), slow=True)
-    assert set(make_leaderboard.SLOW) <= set(slow)
-
-
+@pytest.mark.slow
 def test_the_committed_numbers_are_a_page() -> None:
     path = ROOT / "docs" / "leaderboard" / make_leaderboard.SUMMARY
     said = read_summary(path)

@@ -28,7 +28,7 @@ import holdout  # noqa: E402
 # The made-up releases here are cut from that of 2025-09-17, and scored against it.
 pytestmark = pytest.mark.usefixtures("older_bundle")
 TODAY = dt.date(2026, 11, 25)
-NEW, YOUNG, TRUTH = "2023-05-17", "2024-11-13", "2025-12-17"
+NEW = "2023-05-17"
 
 
 def cells(last: str, late: float = 0.02) -> pd.DataFrame:
@@ -176,21 +176,6 @@ def test_a_new_release_is_scored_once(place: Place) -> None:
 
 
 @pytest.mark.slow
-def test_later_horizons_are_scored_when_they_have_settled(place: Place) -> None:
-    place.put(YOUNG, cells("2024-06"))
-    place.confirm()
-    assert place.made[0]["groups"] == ["nowcast", "1-3"]
-    assert "4-6, 7-12 not settled in 2025-09-17" in refused(place)
-    place.put(TRUTH, cells("2025-07", 0.0))
-    said = place.confirm()
-    assert [m["groups"] for m in place.made] == [["nowcast", "1-3"], ["4-6"]]
-    assert place.made[1]["truth"]["release"] == TRUTH
-    assert f"left out {TRUTH}.csv: too young" in said
-    assert "7-12 not settled" in refused(place)
-    place.put(YOUNG, cells("2024-06", 0.03))
-    assert f"other figures of this release were scored on {TODAY}" in refused(place)
-
-
 def test_what_is_left_out_and_why(place: Place) -> None:
     record = holdout.load(place.record)
     good = cells("2022-12")
@@ -240,6 +225,7 @@ def test_another_default_is_refused_before_anything_is_read(place: Place) -> Non
     assert "git checkout default-2026-11" in said
 
 
+@pytest.mark.slow
 def test_freezing_anew_takes_nothing_away(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.put(NEW, cells("2022-12"))
     place.confirm()

@@ -38,6 +38,7 @@ def test_import_loads_nothing_heavy_and_names_only_when_asked() -> None:
     assert not loaded & {*HEAVY, "tempfile"}  # a folder is found only where there is no room
 
 
+@pytest.mark.slow
 def test_data_and_names_need_no_sampler() -> None:
     loaded = loaded_by("import odforecast as od\nod.Panel, od.get_model, od.bundled, od.models()")
     assert not loaded & {"pymc", "pytensor", "nutpie", "arviz_stats", "matplotlib", "statsforecast"}

@@ -13,7 +13,6 @@ from panel_factory import bundled_panel, release_panel, with_counts
 import odforecast as od
 from odforecast.forecast import Forecast
 from odforecast.forecast.tables import published, unbiased, usual_ratio
-from odforecast.geography import JURISDICTIONS, parts_of
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
@@ -38,11 +37,6 @@ def made(panel: Panel, states=PLACES, back: int = 12, ahead: int = 2, **keywords
 @pytest.fixture(scope="module")
 def panel() -> Panel:
     return release_panel()
-
-
-@pytest.fixture(scope="module")
-def whole() -> Panel:
-    return od.bundled().as_of("2025-09-17").panel()
 
 
 def test_columns_rows_and_order(panel):
@@ -135,26 +129,6 @@ def test_the_nowcast_of_a_total_is_that_of_the_sum_of_the_draws(panel, tmp_path)
     assert dict(saved.parts) == {"Ohio valley": ("OH", "WV")}
     for again in (pickle.loads(pickle.dumps(both)), saved):
         pd.testing.assert_frame_equal(again.nowcast(), table)
-
-
-def test_regions_and_the_nation(whole):
-    forecast = made(whole, JURISDICTIONS, ahead=1)
-    west = forecast.region("West").nowcast()
-    rows = [whole.index(s) for s in parts_of("West")]
-    assert np.array_equal(west["reported"], whole.reported[rows, -12:].sum(axis=0))
-    us = whole.index("US")
-    for nation in (forecast.nation(), forecast.with_nation().select("US")):
-        table = nation.nowcast()
-        assert np.array_equal(table["reported"], whole.reported[us, -12:])
-        assert np.array_equal(table["predicted"], whole.predicted[us, -12:])
-    # A panel without the nation adds its parts.
-    states = whole.select([s for s in whole.locations if s != "US"])
-    table = made(states, JURISDICTIONS).nation().nowcast()
-    assert np.array_equal(table["reported"], whole.reported[us, -12:])
-    # Of percentages there is no sum.
-    told = replace(whole, complete=np.full(whole.reported.shape, 99.0))
-    assert made(told, JURISDICTIONS).region("West").nowcast()["complete"].isna().all()
-    assert (made(told, JURISDICTIONS).nation().nowcast()["complete"] == 99.0).all()
 
 
 def test_more_counts_other_places_and_another_target_change_nothing(panel):

@@ -7,7 +7,6 @@ import importlib.util
 import re
 import sys
 import tomllib
-import zipfile
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -51,6 +50,7 @@ def imported() -> set[str]:
     return {canonicalize_name(owners[top][0]) for top in tops}
 
 
+@pytest.mark.slow
 def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
     used = imported()
     assert not declared() - used, "a dependency that nothing uses is weight for nothing"
@@ -124,47 +124,6 @@ def test_scores_in_readme_are_those_of_the_docs() -> None:
 
 
 # ----------------------------------------------------------------------- what ships
-
-
-def test_every_example_says_what_it_is_and_how_to_run_it() -> None:
-    examples = sorted((SOURCE / "examples").glob("*.yaml"))
-    assert examples
-    for path in examples:
-        assert f"odforecast scenario run --scenario examples/{path.name}" in path.read_text() or (
-            f"odforecast scenario show examples/{path.name}" in path.read_text()
-        )
-
-
-def wheel_of(folder: Path, names: list[str]) -> Path:
-    made = folder / "odforecast-1-py3-none-any.whl"
-    with zipfile.ZipFile(made, "w") as archive:
-        for name in names:
-            archive.writestr(name, "")
-    return made
-
-
-@pytest.mark.parametrize(
-    ("inside", "said"),
-    [
-        (["odforecast/__init__.py"], r"lacks \['odforecast/record.csv'\]"),
-        (
-            ["odforecast/__init__.py", "odforecast/record.csv", "tests/x.py"],
-            r"besides \['tests/x.py'\]",
-        ),
-    ],
-)
-def test_a_wheel_without_a_data_file_or_with_a_stray_one_is_seen(
-    tmp_path: Path, inside: list[str], said: str
-) -> None:
-    check = tool("check_wheel")
-    source = tmp_path / "src"
-    (source / "odforecast" / "__pycache__").mkdir(parents=True)
-    for name in ("__init__.py", "record.csv", "__pycache__/x.pyc"):
-        (source / "odforecast" / name).write_text("")
-    whole = ["odforecast/__init__.py", "odforecast/record.csv", "odforecast-1.dist-info/METADATA"]
-    check.check_content(wheel_of(tmp_path, whole), source)
-    with pytest.raises(check.WheelError, match=said):
-        check.check_content(wheel_of(tmp_path, inside), source)
 
 
 def test_what_ships_of_cdcs_is_small() -> None:

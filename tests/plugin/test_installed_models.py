@@ -106,6 +106,7 @@ def test_its_rows_stand_in_a_backtest(installed: Path, tmp_path: Path) -> None:
     assert manifest["sources"]["naive"] == "odforecast"
 
 
+@pytest.mark.slow
 def test_it_takes_a_layer_and_settings_and_keeps_the_contract(
     installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,27 +196,6 @@ def test_a_broken_one_is_one_line_and_touches_no_other(
         assert "x" not in registry.model_names("states")
         with pytest.raises(UnknownNameError, match=r"broken-pack==1\.0"):
             od.get_model("x")
-
-
-@pytest.mark.slow
-def test_commands_go_on_without_a_broken_one(tmp_path: Path) -> None:
-    folder = install(tmp_path / "site", "broken-pack", "import not_there", "x = broken_pack:f")
-    listed = run("models", path=folder, home=tmp_path)
-    assert listed.returncode == 0
-    assert "dlm *" in listed.stdout
-    assert listed.stderr.count("broken-pack==1.0") == 1
-    assert "Traceback" not in listed.stderr
-    span = ("--vintages", "clean", "--start", "2023-03", "--end", "2023-03", "--quiet")
-    args = ("--locations", "US,OH", "--draws", "20", "--jobs", "1", *span)
-    others = run("backtest", "--models", "naive", *args, path=folder, home=tmp_path)
-    assert others.returncode == 0, others.stderr
-    assert "broken-pack" not in others.stderr, "it was not asked for, and was not loaded"
-    asked = run("backtest", "--models", "x,naive", *args, path=folder, home=tmp_path)
-    assert asked.returncode == 1
-    assert "broken-pack==1.0 cannot be loaded: ModuleNotFoundError" in " ".join(
-        asked.stderr.split()
-    )
-    assert "Traceback" not in asked.stderr
 
 
 def test_one_name_in_two_packages_is_the_first_ones(on_path: Path) -> None:

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
-from county_release import DEATHS, api_text, county_cells, csv_text
+from county_release import DEATHS, county_cells, csv_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -120,15 +120,6 @@ def test_counties_newer_than_the_states_have_a_day_of_their_own(archive, tmp_pat
     assert {str(o.panel.release) for o in od.origins(alone, dataset="counties")} == {"2025-12-07"}
     with pytest.raises(ArchiveError, match=r"the first is 2025-12-07; archive.as_of\(dataset="):
         alone.as_of().panel(dataset="counties")
-
-
-def test_those_of_the_states_are_none_the_wiser(archive):
-    alone = states_alone()
-    assert archive.content_hash != alone.content_hash
-    assert alone.content_hash == "c59f9f7015d55da0"  # as before there were counties
-    assert archive.as_of().panel().data_hash == alone.as_of().panel().data_hash
-    assert archive.as_of().as_of == dt.date(2025, 9, 17)
-    assert archive.as_of().note is None
 
 
 @pytest.mark.parametrize(
@@ -377,17 +368,3 @@ def test_nothing_published_later_is_in_a_panel(tmp_path_factory, seed, drop):
         assert getattr(one, name).tobytes() == getattr(other, name).tobytes()
     assert one.beside["states"].data_hash == other.beside["states"].data_hash
     assert one.triangle.reported.tobytes() == other.triangle.reported.tobytes()
-
-
-def test_one_release_from_the_site_the_api_and_without_a_date(tmp_path):
-    own = od.Archive(tmp_path / "a")
-    own.add(write(tmp_path, DAYS[0]))
-    assert own.origin(DAYS[0], "counties").basis == "given"
-    path = tmp_path / f"{DAYS[0]}.json"
-    path.write_text(api_text(county_cells(DAYS[0], 21)))
-    assert own.add(path) is False
-    undated = tmp_path / "counties.csv"
-    undated.write_text(csv_text(county_cells(DAYS[0], 18)), encoding="utf-8")
-    other = od.Archive(tmp_path / "b").above(states_alone())
-    assert other.add(undated)
-    assert other.origin(other.releases("counties")[0], "counties").basis == "inferred"

@@ -74,14 +74,6 @@ def test_a_month_out_of_line_is_seen_with_its_echo(size: int) -> None:
     assert "2 such months" in flags[0].message
 
 
-@pytest.mark.slow
-def test_the_change_across_a_month_that_no_place_has_is_no_jump() -> None:
-    for month in TABLE["month"].unique()[40:120:4]:
-        after = f"{month + pd.DateOffset(months=1):%Y-%m}"
-        flags = found(TABLE[TABLE["month"] != month], "jump")
-        assert after not in {f.month for f in flags}
-
-
 @given(st.integers(5, 20_000), st.floats(-0.03, 0.03))
 def test_a_steady_trend_is_no_jump(level: int, slope: float) -> None:
     table = TABLE[rows("WV")].copy()

@@ -62,6 +62,7 @@ def test_a_wrong_release_is_invisible_and_leaves_its_place_free(archive, wrong, 
     assert len(archive.quarantined()) == 1
 
 
+@pytest.mark.slow
 def test_accepted_at_once_and_the_reason_travels(archive, wrong, tmp_path):
     assert archive.add(wrong, accept="CDC published it so,\n  asked 2025-10-16")
     note = "release 2025-10-15 was accepted: CDC published it so, asked 2025-10-16"

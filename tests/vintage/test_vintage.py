@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import odforecast as od
-from odforecast.errors import ArchiveError, PanelError
+from odforecast.errors import PanelError
 from odforecast.models.delay.constants import delays_for
 from odforecast.models.delay.deficit import deficit
 from odforecast.names import ALL_DEATHS, ALL_DRUGS
@@ -156,13 +156,6 @@ def test_classes_by_short_name_with_suppressed_cells_of_one_to_nine(archive):
     assert panel.hidden.any()
     assert (panel.low[panel.hidden] == 1).all()
     assert (panel.high[panel.hidden] == 9).all()
-
-
-def test_revisions_know_nothing_later(archive, vsrr):
-    seen = archive.as_of("2018-10-17").revisions()
-    assert [str(d) for d in seen.releases] == ["2018-09-12", "2018-10-17"]
-    with pytest.raises(ArchiveError, match="read only"):
-        archive.until("2018-10-17").add(vsrr / FILES[0])
 
 
 def test_your_copy_of_a_release_comes_before_the_bundled_one(tmp_path, monkeypatch):

@@ -124,30 +124,7 @@ class State:
 
 
 def fold(events: Iterable[Event]) -> State:
-    """What the events of an archive add up to.
-
-    Parameters
-    ----------
-    events : iterable of Event
-        In the order in which they were written.
-
-    Examples
-    --------
-    >>> day = dt.date(2024, 12, 11)
-    >>> wrong, right = "0" * 16, "1" * 16
-    >>> state = fold([
-    ...     Event("added", "states", day, wrong),
-    ...     Event("added", "states", day, right),  # too late: the place is taken
-    ... ])
-    >>> state.current["states", day].event.data_hash == wrong
-    True
-    >>> state = fold([
-    ...     Event("added", "states", day, wrong),
-    ...     Event("replaced", "states", day, right, reason="a typing error", replaces=wrong),
-    ... ])
-    >>> state.current["states", day].reason
-    'replaced: a typing error'
-    """
+    """What the events of an archive, in the order in which they were written, add up to."""
     state = State()
     for event in events:
         held = state.current.get(event.key)

@@ -183,7 +183,11 @@ def _revised(name: str, now: Grid, before: Grid) -> Iterator[Contradiction]:
     room = np.fmax(ARRIVED * high, 1.1 * predicted) + DEATHS
     arrived = (now.low >= high) & (now.low <= room) & recent
     cells = too_far(now.low, now.high, low, high) & ~arrived
-    why = lambda i, t: f"the release before said {_between(low[i, t], high[i, t])}"  # noqa: E731
+
+    def why(i: int, t: int) -> str:
+        """What was said."""
+        return f"the release before said {_between(low[i, t], high[i, t])}"
+
     return _wrong(name, now, cells, "revision", why)
 
 

@@ -54,14 +54,15 @@ class Kept:
             if indicator is not None:
                 groups = [i for i, name in enumerate(meta["parts"]) if name == indicator]
                 expected = meta["parts"].get(indicator)
-            table: pd.DataFrame = handle.read_row_groups(groups).to_pandas(ignore_metadata=True)
+            table = handle.read_row_groups(groups).to_pandas(ignore_metadata=True)
             if right and groups:
                 # What was hashed was canonical: rows with that hash need no second look.
                 day = table["release"].iloc[0].date()
                 right = table_hash(table) == expected and day == self.event.release
             if not right:
                 raise ArchiveError(f"{file} is not as it was written", hint=_again(file))
-            return table.astype(SETS[self.event.dataset].types) if groups else table
+            typed: pd.DataFrame = table.astype(SETS[self.event.dataset].types) if groups else table
+            return typed
 
 
 def _again(file: Path) -> str:
