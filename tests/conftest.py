@@ -4,26 +4,42 @@ from __future__ import annotations
 
 import datetime as dt
 import gc
+import importlib.metadata
+import itertools
 import os
+import sys
 from collections.abc import Generator, Iterator
+from functools import cache
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
+from _pytest.doctest import DoctestModule
 from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", ROOT.parent / "shared" / "data"))
 
-# The same examples on every machine and no timing: a slow runner must not fail a test.
+#: Whether the slow group is asked for.
+SLOW = bool(os.environ.get("ODFORECAST_SLOW"))
+
+# The same examples on every machine, more of them at the gate, and no timing: a slow runner must
+# not fail a test.
 settings.register_profile(
     "suite",
     deadline=None,
     derandomize=True,
-    max_examples=30,
+    max_examples=30 if SLOW else 10,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("suite")
+
+
+# Which package a function is of is asked of every decorated one, and takes half a second. Pytest
+# puts a folder at the head of the path with every module: only what is on it matters.
+sys.path[:0] = sorted({str(p.parent) for p in Path(__file__).parent.rglob("test_*.py")})
+_owners = cache(lambda _path, ask=importlib.metadata.packages_distributions: ask())
+importlib.metadata.packages_distributions = lambda: _owners(frozenset(sys.path))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -40,14 +56,22 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file() -> Generator[None, list[object], list[object]]:
+    """Tests have no examples in their docstrings: nobody looks for any."""
+    return [found for found in (yield) if not isinstance(found, DoctestModule)]
+
+
+def pytest_report_header() -> str:
+    """Say it where tests are listed: those left out are only counted."""
+    return "slow tests: " + ("run" if SLOW else "left out (make test SLOW=1)")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The slow group runs where it is asked for, and at the gate."""
-    if os.environ.get("ODFORECAST_SLOW"):
-        return
-    left_out = pytest.mark.skip(reason="slow: make test SLOW=1")
-    for item in items:
-        if "slow" in item.keywords:
-            item.add_marker(left_out)
+    if not SLOW:
+        config.hook.pytest_deselected(items=[item for item in items if "slow" in item.keywords])
+        items[:] = [item for item in items if "slow" not in item.keywords]
 
 
 @pytest.fixture(scope="session")
@@ -74,12 +98,19 @@ def older_bundle() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A name for each test: to make a numbered folder for each, all others are listed."""
+    base = tmp_path_factory.mktemp("homes")
+    return (base / str(n) for n in itertools.count())
+
+
 @pytest.fixture(autouse=True)
-def own_archive(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def own_archive(monkeypatch: pytest.MonkeyPatch, homes: Iterator[Path]) -> Path:
     """The user's own archive, as on a machine where nobody has fetched anything: an empty place
     of this test's; and a screen of known width.
     """
-    home = tmp_path_factory.mktemp("home")
+    home = next(homes)
     monkeypatch.setenv("XDG_DATA_HOME", str(home))
     monkeypatch.delenv("COLUMNS", raising=False)
     return home / "odforecast" / "archive"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 import pytest
 
 import odforecast as od
@@ -65,12 +63,6 @@ def test_an_argument_of_the_wrong_kind_is_refused(settings, said):
         run(**settings)
 
 
-def test_numbers_of_numpy_and_one_horizon_are_taken():
-    made = run(draws=np.int64(20), seed=np.int64(1), horizons=6, joint=np.bool_(False))
-    assert set(made.scores["horizon"]) == {6}
-    assert json.loads(json.dumps(made.manifest))["draws"] == 20
-
-
 @pytest.mark.parametrize(
     ("model", "said"),
     [
@@ -87,21 +79,6 @@ def test_what_is_no_model_is_refused_with_how_to_make_one(model, said):
     if model is not None:
         with pytest.raises(BacktestError, match=said):
             run(model)
-
-
-@pytest.mark.parametrize(
-    ("module", "name"),
-    [
-        ("statsforecast.models", "Naive"),
-        ("sktime.forecasting.naive", "NaiveForecaster"),
-    ],
-)
-def test_forecasters_of_other_libraries_are_sent_to_their_adapters(module, name):
-    library = pytest.importorskip(module)
-    adapter = f"from_{module.partition('.')[0]}"
-    assert hasattr(od.models, adapter)
-    with pytest.raises(BacktestError, match=f"models has a {name}.*od.models.{adapter}"):
-        run([getattr(library, name)()])
 
 
 def test_a_truth_is_made_of_a_panel_and_a_whole_number_of_months():
@@ -161,12 +138,6 @@ def test_a_model_that_fails_everywhere_has_a_row_in_every_group(some_failed, tmp
     assert Results.load(tmp_path / "saved").leaderboard().equals(board)
 
 
-def test_the_other_rows_are_as_if_it_had_not_been_asked_for(some_failed):
-    board, alone = some_failed.leaderboard(), run(["hub-baseline", "naive"]).leaderboard()
-    kept = board[~board["model"].isin(NAMES)].reset_index(drop=True)
-    assert kept.astype({"model": str}).equals(alone.astype({"model": str})[list(kept)])
-
-
 @pytest.mark.parametrize("by", [[], "model", "location", ["vintage", "target", "horizon"]])
 @pytest.mark.parametrize("baseline", [BASELINE, None, "naive"])
 def test_it_has_its_rows_however_the_table_is_split(some_failed, by, baseline):
@@ -175,48 +146,6 @@ def test_it_has_its_rows_however_the_table_is_split(some_failed, by, baseline):
     assert not board.duplicated([*groups, "model"]).any()
     heads = len(board[groups].drop_duplicates()) if groups else 1
     assert len(board) == 5 * heads
-
-
-def test_counties_have_such_rows_too():
-    rows = _county_scores()
-    made = Results(
-        {"scores": rows, "failures": _failures("lost")},
-        {"models": {"lost": "1", "county-hub-baseline": "1"}},
-    )
-    board = made.leaderboard()
-    assert board["model"].tolist() == ["county-hub-baseline", "lost"]
-    assert board["n_units"].tolist() == [2, 0]
-    assert np.isnan(board["twcrps"][1])
-    assert board.attrs == Results({"scores": rows}, {}).leaderboard().attrs != {}
-
-
-def _county_scores():
-    rows = {
-        "as_of": "2022-11-15",
-        "location": ["39001", "54001"],
-        "month": "2022-09",
-        "horizon": 3,
-        "observed_low": [12, 1],
-        "observed_high": [12, 9],
-        "scorable": [True, False],
-        "size": "10-19",
-        "rps_bands": [0.1, 0.2],
-        "model": "county-hub-baseline",
-        "twcrps": [1.0, 0.5],
-        "vintage": "pseudo-clean",
-        "target": "deaths_12mo",
-    }
-    ones = dict.fromkeys(("twwis", "wis", "cover_50", "cover_90"), 1.0)
-    return pd.DataFrame(rows | ones).assign(bounded=True, visible=True)
-
-
-def _failures(model):
-    return pd.DataFrame({"model": [model], "location": "*", "reason": "ValueError: no"})
-
-
-def test_without_failures_or_with_few_the_table_is_as_it_was(some_failed):
-    only = Results({"scores": some_failed.scores}, some_failed.manifest)  # no failures are held
-    assert set(only.leaderboard()["model"].astype(str)) == {"hub-baseline", "naive"}
 
 
 def test_a_run_with_progress_names_them_in_one_line(capsys):
@@ -256,24 +185,3 @@ def test_a_task_is_not_answered_over_other_results(tmp_path, quick, held):
     assert "another folder" in str(caught.value)
     assert (tmp_path / "manifest.json").read_bytes() == before
     assert {p.name for p in tmp_path.iterdir()} == {"manifest.json"}
-
-
-def test_a_plain_run_does_not_replace_the_results_of_a_task(tmp_path, quick):
-    before = _said(tmp_path, quick.manifest)
-    with pytest.raises(BacktestError, match=r"results of task quick .* run of no task"):
-        run(out=tmp_path)
-    assert (tmp_path / "manifest.json").read_bytes() == before
-
-
-def test_the_same_task_and_plain_runs_go_on_as_before(tmp_path, quick):
-    folder = tmp_path / "plain"
-    for draws in (20, 21):
-        assert run(out=folder, draws=draws).manifest["draws"] == draws
-    (folder / "manifest.json").write_text("{")  # nothing to be kept
-    run(out=folder)
-    other = tmp_path / "task"
-    renamed = replace(quick, definition={**quick.definition, "title": "of another title"})
-    assert renamed.fingerprint == quick.fingerprint
-    od.backtest(["naive"], task=quick, out=other, progress=False)
-    od.backtest(["drift"], task=renamed, out=other, progress=False)
-    assert json.loads((other / "manifest.json").read_text())["models"].keys() == {"drift"}

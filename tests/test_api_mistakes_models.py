@@ -9,9 +9,7 @@ import pytest
 
 import odforecast as od
 from odforecast.errors import ForecastError, OdforecastError, UnknownNameError
-from odforecast.forecast import Forecast
-from odforecast.models import Spec, registry
-from odforecast.testing import ContractError, check_forecaster
+from odforecast.models import registry
 
 
 def flat(panel, horizon, draws, rng):
@@ -89,11 +87,6 @@ def test_settings_of_a_decorated_function(settings, said):
         od.forecaster(**settings)(flat)
 
 
-def test_one_axis_may_be_given_without_a_list():
-    assert od.forecaster(joint="month")(flat).spec == od.forecaster(joint=("month",))(flat).spec
-    assert od.forecaster(joint=(), target="deaths_12mo")(flat).spec.joint == frozenset()
-
-
 def test_a_function_must_take_the_four_arguments():
     with pytest.raises(ForecastError, match=r"nothing_to_count\(p\) .*\(panel, horizon, draws, r"):
         od.forecaster()(nothing_to_count)
@@ -111,14 +104,6 @@ def test_a_function_must_take_the_four_arguments():
 
     assert od.forecaster()(more).label == "more"
     assert od.forecaster()(any_number).label == "any_number"
-
-
-def test_a_lambda_needs_a_label():
-    with pytest.raises(ForecastError, match=r"use def, or give @od.forecaster\(label=") as caught:
-        od.forecaster()(lambda *given: flat(*given))
-    assert "<lambda>, which is not a valid label" in str(caught.value)
-    made = od.forecaster(label="mine")(lambda *given: flat(*given))
-    assert made.label == "mine"
 
 
 @pytest.mark.parametrize("thing", [5, functools.partial(flat), "flat", None])
@@ -147,58 +132,3 @@ def test_what_is_no_array_of_numbers_is_refused(made, panel):
 
     with pytest.raises(OdforecastError, match=r"the model is at fault|not finite"):
         wrong.fit(panel).forecast(draws=5)
-
-
-@pytest.mark.parametrize("kind", [int, np.int32, np.float32, bool, object])
-def test_numbers_of_any_kind_are_taken(kind, panel):
-    @od.forecaster()
-    def right(panel, horizon, draws, rng):
-        return np.ones((draws, 1, horizon), dtype=kind)
-
-    assert (right.fit(panel).forecast(draws=5).draws == 1.0).all()
-
-
-def test_the_check_hints_at_the_function_not_at_a_class(ordinary):
-    @od.forecaster()
-    def shapeless(panel, horizon, draws, rng):
-        return np.ones(3)
-
-    with pytest.raises(ContractError) as caught:
-        check_forecaster(shapeless, ordinary)
-    assert "the function takes (panel, horizon, draws, rng) and returns" in str(caught.value)
-    assert "from_panel" not in str(caught.value)
-    assert "streams" not in str(caught.value)
-
-
-class Apart:
-    """Months, joint over nothing: every draw of a month by itself."""
-
-    spec = Spec("apart", by="location", joint=frozenset(), origin="")
-
-    def fit(self, panel):
-        usable, skipped = panel.usable(36)
-        return _Apart(self, panel, usable, skipped)
-
-
-class _Apart:
-    def __init__(self, owner, panel, locations, skipped):
-        self.owner, self.panel, self.locations, self.skipped = owner, panel, locations, skipped
-
-    def draw(self, horizon, draws, streams):
-        paths = [
-            streams.generator("location", s).poisson(50.0, (draws, horizon)) for s in self.locations
-        ]
-        return Forecast.from_panel(
-            self.panel,
-            np.stack(paths, axis=1).astype(float),
-            self.locations,
-            joint=frozenset(),
-            skipped=self.skipped,
-        )
-
-
-def test_months_that_are_joint_over_nothing_break_the_contract(ordinary):
-    with pytest.raises(ContractError) as caught:
-        check_forecaster(Apart(), ordinary)
-    assert {b.rule for b in caught.value.breaches} == {"declares"}
-    assert "cannot be added to 12-month counts" in str(caught.value)

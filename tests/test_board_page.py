@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import make_leaderboard
-import pandas as pd
 import pytest
 from board_numbers import (
-    joint_rows,
     markdown,
     packed,
     read_summary,
@@ -23,8 +21,6 @@ from board_numbers import (
 )
 from board_page import board_page
 
-import odforecast as od
-from odforecast.backtesting import Results
 from odforecast.backtesting.board import leaderboard
 from odforecast.backtesting.task import Task
 
@@ -116,69 +112,10 @@ def test_numbers_are_read_as_they_were_written(summary: dict[str, Any], tmp_path
     assert read_timings(tmp_path / "none.json") is None
 
 
-def test_tables_of_the_docs(summary: dict[str, Any]) -> None:
-    text = markdown(summary)
-    assert text.count("## `") == 2
-    assert "Not run: the archive lacks" in text
-    assert "| `dlm` |" in text
-    assert "releases as they come today" in text
-    # Every row of a table has as many cells as its head.
-    for block in re.findall(r"(?:^\|.*\n)+", text, re.M):
-        assert len({line.count("|") for line in block.splitlines()}) == 1
-
-
-def test_sums_beside_the_control() -> None:
-    """Of a model whose draws are joint over places; one whose draws are not says so."""
-    says = Task.load("quick").definition
-    task = Task(
-        {**says, "step": 24, "locations": "all", "draws": 100,
-         "scores": {"metrics": [], "joint": True}}
-    )  # fmt: skip
-    joint = task.run(["dlm", "drift"], progress=False).joint
-    rows = pd.DataFrame(joint_rows(joint)).set_index(["model", "what"])
-    mine = joint[
-        (joint["model"] == "dlm") & (joint["statistic"] == "sum") & (joint["place"] == "US")
-    ]
-    mine = mine[mine["scorable"].astype(bool)]
-    score = mine.groupby(mine["control"].astype(bool))["score"].mean()
-    row = rows.loc[("dlm", "sum, nation")]
-    assert row["score"] == pytest.approx(score[False], rel=1e-3)
-    assert row["control_score"] == pytest.approx(score[True], rel=1e-3)
-    assert row["n"] == (~mine["control"].astype(bool)).sum()
-    apart = rows.loc[("drift", "sum, nation")]
-    assert apart["n"] == 0
-    assert "not joint over places" in apart["reason"]
-    said = summary_of(
-        [], [], {"task": "x", "fingerprint": "0" * 64, "origins": 3, "rows": joint_rows(joint)}
-    )
-    page = board_page(said)
-    assert "sum of the states, WIS" in page
-    assert "not joint over places" in page
-    assert "drift has no row: " in page
-
-
-def test_who_is_not_among_all_is_named_and_does_not_lead(results: Any) -> None:
-    scores = results.scores
-    mine = scores.index[(scores["model"] == "dlm") & (scores["horizon"] >= 1)]
-    best = scores.loc[mine].groupby("location")["wis"].idxmin()  # a count each, hit by chance
-    few = od.backtesting.Results(
-        {"scores": scores[~scores.index.isin(mine.difference(best))].reset_index(drop=True),
-         "quantiles": results.quantiles, "failures": results.failures},
-        results.manifest,
-    )  # fmt: skip
-    said = summary_of([task_summary(leaderboard(few))])
-    page = board_page(said)
-    assert "Listed separately, with fewer than half of the counts: dlm." in page
-    assert "On quick, naive+delay has the lowest score of 2 models" in page
-    assert [r[0] for r in tables(page)["quick-all-jurisdictions"]][-1] == "dlm"
-    assert "Listed separately, with fewer than half of the counts: `dlm`." in markdown(said)
-    whole = board_page(summary_of([task_summary(leaderboard(results))]))
-    assert "Listed separately" not in whole
-
-
 # The tool
 
 
+@pytest.mark.slow
 def test_two_runs_write_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = []
     for name in ("one", "two"):
@@ -208,23 +145,7 @@ def test_two_runs_write_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFix
     assert "quick: 3 models" in capsys.readouterr().out
 
 
-def test_everybody_is_named_or_left_out_with_a_reason() -> None:
-    from odforecast.models import model_names
-
-    ours = [n for n in model_names("states") if od.get_model(n).spec.origin == "odforecast"]
-    for name in make_leaderboard.TASKS:
-        task = Task.load(name)
-        names, left_out = make_leaderboard.built_in(task, slow=False)
-        gone = {m for _, m, _ in left_out}
-        assert set(ours) <= {*names, *gone}
-        assert all(reason for *_, reason in left_out)
-        clean = task.definition["vintages"] == "pseudo-clean"
-        assert ("naive+delay" in names) is not clean
-        assert "dlm+delay" not in names
-    slow, _ = make_leaderboard.built_in(Task.load("states-clean"), slow=True)
-    assert set(make_leaderboard.SLOW) <= set(slow)
-
-
+@pytest.mark.slow
 def test_the_committed_numbers_are_a_page() -> None:
     path = ROOT / "docs" / "leaderboard" / make_leaderboard.SUMMARY
     said = read_summary(path)
@@ -251,21 +172,3 @@ def test_the_leaderboard_says_what_the_headline_table_says() -> None:
                     assert row[ratio] == pytest.approx(float(said), abs=0.0011), line
                     seen += 1
     assert seen == 2 * 5 * 6
-
-
-def test_nothing_in_common_is_said_on_the_page_and_in_the_docs(results: Any) -> None:
-    """Three models of a third of the origins each: no mean over what all have."""
-    days = sorted(results.scores["last_month"].unique())
-    scores = results.scores
-    which = scores["model"].astype(str).map({m: i for i, m in enumerate(MODELS)})
-    keep = which == scores["last_month"].map({d: i % len(MODELS) for i, d in enumerate(days)})
-    names = ("scores", "quantiles", "failures")
-    apart = Results({n: getattr(results, n) for n in names}, dict(results.manifest))
-    apart._tables["scores"] = scores[keep].reset_index(drop=True)
-    said = summary_of([task_summary(leaderboard(apart))])
-    (task,) = said["tasks"]
-    assert {r["n_all"] for r in task["tables"]["all"]} == {0}
-    assert {r["coverage_90"] for r in task["tables"]["all"]} == {None}
-    assert task["coverage"]["nation"]["dlm"] == [None] * 4
-    for text in (board_page(said), markdown(said)):
-        assert "No count was forecast by all models, so there is no common WIS or coverage" in text

@@ -44,6 +44,7 @@ def graph() -> dict[str, set[str]]:
     return found
 
 
+@pytest.mark.slow
 def test_there_is_no_circle_but_those_that_are_named() -> None:
     needs = graph()
     for module, needed in CUT:

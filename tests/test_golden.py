@@ -8,13 +8,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
 import golden_parts
-import golden_values
 
 import golden
 
@@ -49,41 +46,6 @@ def test_a_changed_number_is_named_by_row_and_column():
     assert lines == ["models last | OH: median was 2400.5, is 2400.6"]
 
 
-def test_a_changed_signature_is_shown_where_it_changes():
-    today = found(signature="(panel: 'Panel', horizon: 'int' = 24) -> 'Forecast'")
-    (line,), _ = golden.compare(STORED, today)
-    assert "= 12)" in line
-    assert "= 24)" in line
-
-
-@pytest.mark.parametrize(
-    ("today", "said"),
-    [
-        ({}, "models: no longer made"),
-        ({"models": "Traceback\nValueError: no"}, "models: failed: ValueError: no"),
-        (found(signature=None), "models signature: gone; was \"(panel: 'Panel'"),
-        (found(more=1), "models more: new; is 1"),
-        (found(notes=["a"]), 'models notes: was 2 values, is 1; gone ["b"], new []'),
-        (found(bits_draws="00"), 'models bits draws: was "5c2ab1b5", is "00"'),
-        (found(notes=True), 'models notes: was ["a", "b"], is true'),
-    ],
-)
-def test_what_is_missing_new_or_failed_is_one_line(today, said):
-    (line,), _ = golden.compare(STORED, today)
-    assert line.startswith(said)
-
-
-def test_a_part_without_a_file_is_named(tmp_path):
-    assert golden.compare(golden.read("draws", tmp_path), found()) == (
-        ["models: nothing is stored"], [],
-    )  # fmt: skip
-
-
-def test_a_unit_that_cannot_run_here_is_said_and_does_not_fail(capsys):
-    assert golden.report("draws", STORED, {"models": "skipped: no real files at data"})
-    assert "(models skipped: no real files at data)" in capsys.readouterr().out
-
-
 @pytest.mark.parametrize(("machine", "limit"), [(HERE, golden.SAME), (ELSEWHERE, golden.OTHER)])
 def test_numbers_agree_up_to_rounding_and_bits_are_compared_on_one_machine(machine, limit):
     near, far = (2400.5 * (1 + x * limit) for x in (0.5, 2.0))
@@ -103,15 +65,6 @@ def test_a_rounded_count_may_differ_by_one_on_another_machine_only():
     assert not golden.same(12.0, 13.0, golden.OTHER)
 
 
-def test_at_most_twenty_lines_are_printed(capsys):
-    today = found(**{f"new {i}": i for i in range(40)})
-    assert not golden.report("draws", STORED, today)
-    out = capsys.readouterr().out.splitlines()
-    assert out[0].endswith("40 differ")
-    assert len(out) == 1 + golden.LINES
-    assert out[-1] == "  … 21 more: 21 of models"
-
-
 def test_the_exit_code_says_whether_something_differs(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(golden, "GOLDEN", tmp_path)
     monkeypatch.setattr(golden, "run_all", lambda *_: {"draws": found()})
@@ -128,47 +81,6 @@ def test_the_exit_code_says_whether_something_differs(tmp_path, monkeypatch, cap
     with pytest.raises(SystemExit):
         golden.main(["--only", "drawn"])
     assert "no part drawn" in capsys.readouterr().err
-
-
-def test_numbers_of_a_text_whatever_its_words():
-    was = "At 1,234 (90% interval −5 to +1,300) of T40.4 in the 12 months to April 2026"
-    better = "1,234, 90% interval −5–1,300, 12 months ending April 2026, a release 99 days old"
-    expected = [1234, 90, -5, 1300, 12, "2026-04"]
-    assert golden_values.numbers(was) == golden_values.numbers(better) == expected
-    assert golden_values.plain(f"{was}.") == "… 1234 90 -5 1300 12 2026-04"
-
-
-def test_a_table_is_kept_by_row():
-    frame = pd.DataFrame(
-        {"place": ["OH", "OH"], "month": pd.to_datetime(["2026-01-01", "2026-02-01"]),
-         "deaths": [1 / 3, np.nan], "seconds": [1.0, 2.0], "known": [True, False]}
-    )  # fmt: skip
-    assert golden_values.table("t", frame) == {
-        "t | columns": ["place+month", "deaths", "known"],
-        "t | OH 2026-01-01": [0.333333333333, True],
-        "t | OH 2026-02-01": [None, False],
-    }
-
-
-def test_a_page_is_kept_as_its_numbers():
-    text = """<title>7</title><p>About <b>2,400</b> deaths.</p>
-    <img src="data:,9" alt="a fan to 3,100"><svg><title>8</title><desc>the most 5,582</desc>
-    <text>6</text></svg><table><tr><th>In 12 months</th></tr>
-    <tr><td>Ohio</td><td>−12%</td></tr></table>"""
-    assert golden_values.page("p", text) == {
-        "p table 01 row 01": [12],
-        "p table 01 row 02 Ohio": [-12],
-        "p figure 01": [3100],
-        "p figure 02": [5582],
-        "p words": [2400],
-    }
-
-
-def test_a_refused_command_is_one_message(tmp_path, monkeypatch):
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    made = golden_values.ran("no", "forecast --draws 1")
-    assert made == {"no exit": 2, "no one message": True}
 
 
 def test_every_unit_is_stored_and_the_set_is_small():

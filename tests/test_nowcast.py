@@ -13,7 +13,6 @@ from panel_factory import bundled_panel, release_panel, with_counts
 import odforecast as od
 from odforecast.forecast import Forecast
 from odforecast.forecast.tables import published, unbiased, usual_ratio
-from odforecast.geography import JURISDICTIONS, parts_of
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
@@ -38,11 +37,6 @@ def made(panel: Panel, states=PLACES, back: int = 12, ahead: int = 2, **keywords
 @pytest.fixture(scope="module")
 def panel() -> Panel:
     return release_panel()
-
-
-@pytest.fixture(scope="module")
-def whole() -> Panel:
-    return od.bundled().as_of("2025-09-17").panel()
 
 
 def test_columns_rows_and_order(panel):
@@ -99,14 +93,6 @@ def test_the_usual_excess_is_that_of_counts_12_to_23_months_old():
     assert np.isnan(usual_ratio(reported[:, -12:], predicted[:, -12:]))[0]
 
 
-def test_the_nations_predicted_value_cleared(whole):
-    """April 2025 in the bundled release: worked out from its file with pandas alone."""
-    us = whole.index("US")
-    assert whole.predicted[us, -1] == 76_516
-    got = unbiased(whole.reported, whole.predicted)[us, -1]
-    assert got == pytest.approx(75_480.6252, abs=1e-4)
-
-
 def test_a_hidden_count_has_no_revision(panel):
     reported = panel.reported.copy()
     reported[panel.index("WY"), -30:-2] = np.nan
@@ -145,33 +131,6 @@ def test_the_nowcast_of_a_total_is_that_of_the_sum_of_the_draws(panel, tmp_path)
         pd.testing.assert_frame_equal(again.nowcast(), table)
 
 
-def test_regions_and_the_nation(whole):
-    forecast = made(whole, JURISDICTIONS, ahead=1)
-    west = forecast.region("West").nowcast()
-    rows = [whole.index(s) for s in parts_of("West")]
-    assert np.array_equal(west["reported"], whole.reported[rows, -12:].sum(axis=0))
-    us = whole.index("US")
-    for nation in (forecast.nation(), forecast.with_nation().select("US")):
-        table = nation.nowcast()
-        assert np.array_equal(table["reported"], whole.reported[us, -12:])
-        assert np.array_equal(table["predicted"], whole.predicted[us, -12:])
-    # A panel without the nation adds its parts.
-    states = whole.select([s for s in whole.locations if s != "US"])
-    table = made(states, JURISDICTIONS).nation().nowcast()
-    assert np.array_equal(table["reported"], whole.reported[us, -12:])
-    # Of percentages there is no sum.
-    told = replace(whole, complete=np.full(whole.reported.shape, 99.0))
-    assert made(told, JURISDICTIONS).region("West").nowcast()["complete"].isna().all()
-    assert (made(told, JURISDICTIONS).nation().nowcast()["complete"] == 99.0).all()
-
-
-def test_only_the_months_that_a_model_revises(panel):
-    forecast = od.get_model("cdc-predicted").fit(panel).forecast(draws=20)
-    table = forecast.select("AZ").nowcast()
-    assert table["horizon"].tolist() == list(range(-5, 1))
-    np.testing.assert_allclose(table["median"], table["predicted"], rtol=1e-9)
-
-
 def test_more_counts_other_places_and_another_target_change_nothing(panel):
     forecast = made(panel, ahead=2)
     table = forecast.nowcast()
@@ -206,13 +165,3 @@ def test_figure(n):
     top = figure.axes[0]
     (dots,) = (line for line in top.lines if line.get_label() == "reported")
     np.testing.assert_array_equal(dots.get_ydata(), release.reported[release.index("OH"), -24:])
-
-
-def test_figure_of_a_sum_and_without_predicted_values(panel):
-    bare = replace(panel, predicted=np.full(panel.predicted.shape, np.nan))
-    table = made(bare).total(["OH", "WV"], "two for $1, $2").nowcast()
-    figure = nowcast_figure(table, bare.to_frame())
-    labels = {t.get_text() for t in figure.legends[0].get_texts()}
-    assert labels == {"reported", "final count: median", "final count: 90% interval"}
-    assert figure.axes[0].get_title(loc="left") == r"two for \$1, \$2"
-    figure.canvas.draw()

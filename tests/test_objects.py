@@ -6,7 +6,6 @@ import pickle
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,10 +15,9 @@ from matplotlib.figure import Figure
 
 import odforecast as od
 from odforecast import say
-from odforecast.backtesting import plan, run_units
 from odforecast.errors import OdforecastError, UnknownNameError
 from odforecast.models import Fitted, Model
-from odforecast.scenario import NULL, Past
+from odforecast.scenario import Past
 from odforecast.vintage.revisions import Revisions
 
 #: Every class of the public API that a person holds in hand.
@@ -147,13 +145,6 @@ def test_a_look_at_results_reads_no_table(folder, objects, monkeypatch):
     assert f"{rows} scores of 2 models" in loaded._repr_html_()
 
 
-def test_results_whose_files_are_gone_are_still_shown(tmp_path, objects):
-    objects["Results"].save(tmp_path / "run")
-    loaded = od.Results.load(tmp_path / "run")
-    (tmp_path / "run" / "scores.parquet").write_bytes(b"no parquet")
-    assert "unreadable score rows, 0 failures" in repr(loaded)
-
-
 def test_an_archive_shows_what_it_holds_or_that_it_is_empty_or_damaged(tmp_path):
     archive = od.Archive(tmp_path / "none")
     assert "empty" in repr(archive)
@@ -163,12 +154,6 @@ def test_an_archive_shows_what_it_holds_or_that_it_is_empty_or_damaged(tmp_path)
     lost.mkdir(parents=True)
     (lost / "release=2025-09-17.0f.parquet").write_bytes(b"")  # and no ledger
     assert "cannot be shown (ArchiveError" in repr(od.Archive(tmp_path / "bad"))
-
-
-def test_the_status_quo_is_shown_as_such():
-    assert "nothing is assumed" in repr(NULL)
-    assert NULL.to_frame().empty
-    assert "<table>" in NULL._repr_html_()
 
 
 # --- tables ---------------------------------------------------------------------------------
@@ -259,20 +244,6 @@ def test_a_fit_in_a_table_says_where_its_numbers_come_from():
     assert pooled["source"].str.startswith("member: ").any()
 
 
-def test_a_decorated_function_is_registered_as_it_is():
-    from odforecast.models import registry
-
-    @od.forecaster(by="location")
-    def flat(panel, horizon, draws, rng):
-        return np.ones((draws, 1, horizon))
-
-    od.register("flat-of-a-test", flat)
-    try:
-        assert od.get_model("flat-of-a-test").inner is flat.inner
-    finally:
-        del registry._REGISTERED["flat-of-a-test"]
-
-
 # --- figures --------------------------------------------------------------------------------
 
 PLOTTED = [
@@ -298,24 +269,12 @@ def test_axes_go_in_and_axes_come_out(objects, name, asked):
     assert od.plot.alt_text(axes)
 
 
-def test_axes_go_into_a_forecast_of_one_place_too(objects):
-    axes = Figure().subplots()
-    assert objects["Forecast"].select("ohio").plot(axes=axes) is axes
-
-
 def test_without_axes_a_figure_of_its_own_is_made(objects):
     import matplotlib.pyplot as plt
 
     axes = objects["Panel"].plot()
     assert isinstance(axes, Axes)
     assert plt.get_fignums() == []  # pyplot knows nothing of it
-
-
-def test_an_unknown_figure_is_refused_before_anything_is_drawn(objects):
-    with pytest.raises(OdforecastError, match=r"kind is 'skil'.*did you mean 'skill'\?"):
-        objects["Results"].plot(kind="skil")
-    with pytest.raises(OdforecastError, match=r"kind is 'avertd'.*did you mean 'averted'\?"):
-        objects["Projection"].plot(kind="avertd")
 
 
 # --- places ---------------------------------------------------------------------------------
@@ -378,71 +337,7 @@ def test_a_state_among_counties_is_told_what_to_ask_for():
     assert counties.select("Hamilton, Ohio").locations == ("39061",)
 
 
-def test_a_sum_is_found_by_its_own_name(objects):
-    panel = od.bundled().as_of("2025-09-17").panel()
-    forecast = od.get_model("dlm").fit(panel).forecast(draws=10)
-    projection = od.project(forecast, [objects["Scenario"]])
-    assert places_of(projection.region("West").select("West")) == ["West"]
-
-
 # --- a posterior sample, as ArviZ takes it --------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def sampled(objects):
-    """A fit of the hierarchy with a sample of its prior for a posterior, in two chains."""
-    from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical, container
-    from odforecast.models.hierarchy.prior import simulate
-
-    model = od.get_model("hierarchical")
-    panel = replace(objects["Panel"].cut("2018-06").select(["CT", "MA", "OH"]), selected=False)
-    inputs, skipped = Hierarchical().inputs(panel)
-    drawn = simulate(inputs, 100, np.random.default_rng(2))
-    drawn.pop("deaths")
-    arrays = {k: v.reshape(2, 50, *v.shape[1:]) for k, v in drawn.items()}
-    stats = {"diverging": np.zeros((2, 50), dtype=bool), "energy": np.ones((2, 50))}
-    idata = container(inputs, (), arrays, stats)
-    inner = FittedHierarchical(
-        "hierarchical", panel, inputs, idata, None, skipped, ("2 divergences",), 5.0
-    )
-    return Fitted(model, panel, inner)
-
-
-def test_arviz_works_on_a_posterior_sample(sampled):
-    import arviz_stats
-
-    idata = sampled.idata
-    assert {"posterior", "sample_stats", "observed_data"} <= set(idata.children)
-    table = arviz_stats.summary(idata, var_names=["scale"])
-    assert len(table) == 3
-    assert {"mean", "sd", "r_hat"} <= set(table.columns)
-    assert table.index[0] == "scale[CT]"
-    assert float(arviz_stats.ess(idata, var_names=["scale"])["scale"].min()) > 1
-    # What its plots read: variables by name, places and months by label.
-    path = idata["posterior"]["scale"].sel(location="OH")
-    assert path.dims == ("chain", "draw")
-    assert "OH" in idata["observed_data"]["deaths"].coords["location"].values
-
-
-def test_a_mock_of_the_sampler_gives_what_arviz_takes():
-    # PyMC's own stand-in for a sampler: the graph of the model is one that PyMC samples.
-    import arviz_stats
-    import pymc as pm
-    from pymc.testing import mock_sample
-
-    with pm.Model():
-        pm.Normal("size", -0.4, 0.2)
-        trace = mock_sample(draws=20, chains=2, tune=1, random_seed=1)
-    assert list(arviz_stats.summary(trace).index) == ["size"]
-
-
-def test_a_fit_that_was_sampled_shows_it(sampled):
-    assert ".idata" in repr(sampled)
-    assert "note: 2 divergences" in repr(sampled)
-    table = sampled.to_frame()
-    rows = table[table["source"] == "posterior"].set_index("name")
-    value = float(sampled.idata["posterior"]["shock_scale"].mean())
-    assert rows.loc["shock_scale", "value"].startswith(f"{value:.4g} (sd ")
 
 
 def test_a_model_without_a_sample_says_which_have_one(objects):
@@ -452,56 +347,6 @@ def test_a_model_without_a_sample_says_which_have_one(objects):
 
 
 # --- what the design promises ---------------------------------------------------------------
-
-
-def lines_of(text: str) -> list[str]:
-    return [line for line in text.splitlines() if line.strip()]
-
-
-FORECAST = """
-fitted = od.get_model().fit(od.archive().as_of().panel())
-forecast = fitted.forecast()
-table = forecast.select("Ohio").to_frame()
-axes = forecast.select("Ohio").plot()
-"""
-
-ERRORS = """
-results = od.backtest(["dlm", "auto-ets+delay"], start="2024-03", out="results")
-results.leaderboard()
-table = results.select("Ohio").to_frame()
-axes = results.select("Ohio").plot()
-"""
-
-SCENARIO = """
-fitted = od.get_model().fit(od.archive().as_of().panel())
-shock = od.scenario.named("supply-shock-2023-like", onset="2026-01")
-projection = od.project(fitted.forecast(until="2028-12"), [shock])
-table = projection.select("Ohio").averted()
-axes = projection.select("Ohio").plot()
-"""
-
-
-@pytest.mark.parametrize(
-    ("code", "most"),
-    [
-        pytest.param(FORECAST, 4, id="fan"),
-        pytest.param(ERRORS, 4, id="errors", marks=pytest.mark.slow),
-        pytest.param(SCENARIO, 6, id="scenario"),
-    ],
-)
-def test_table_and_figure_in_as_many_lines_as_were_promised(code, most, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert len(lines_of(code)) <= most
-    held: dict[str, object] = {"od": od}
-    exec(compile(code, "lines", "exec"), held)
-    table, axes = held["table"], held["axes"]
-    assert isinstance(table, pd.DataFrame)
-    assert set(table["location"]) == {"OH"}
-    assert isinstance(axes, Axes)
-    assert axes.has_data()
-    assert "Ohio" in od.plot.alt_text(axes)
-    od.plot.save(axes, Path("picture.svg"))
-    assert Path("picture.svg").stat().st_size > 1000
 
 
 # --- tables in HTML -------------------------------------------------------------------------
@@ -546,11 +391,6 @@ def test_numbers_stand_to_the_right_and_a_doubled_column_is_kept():
     assert "… and 3 more rows." in page
 
 
-def test_an_empty_table_is_still_one():
-    tree = ET.fromstring(say.html_table(pd.DataFrame(columns=["a"]), "none"))
-    assert len(list(tree.iter("td"))) == 0
-
-
 def test_a_card_is_never_wide():
     wide = say.card("Thing", "word " * 500, "x" * 500, "a\nb")
     lines = wide.splitlines()
@@ -561,52 +401,3 @@ def test_a_card_is_never_wide():
 
 
 # --- results without quantiles --------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def bare():
-    """Results of a run that kept no quantiles, as the command without --out makes them."""
-    archive = od.bundled()
-    units = plan(
-        [od.get_model("naive"), od.get_model("hub-baseline")],
-        od.origins(archive, "pseudo-clean", start="2021-01", end="2021-02", step=1),
-        od.Truth(archive.as_of().panel()),
-        locations=["US", "Ohio"],
-        draws=20,
-    )
-    return run_units(units, quantiles=False), run_units(units[:1])
-
-
-def test_without_quantiles_there_is_an_empty_table_with_its_columns(bare, tmp_path):
-    lean, whole = bare
-    for some in (lean, lean.select("Ohio")):
-        assert some.quantiles.empty
-        assert list(some.quantiles.columns) == list(whole.quantiles.columns)
-    lean.select("Ohio").save(tmp_path / "r")
-    again = od.Results.load(tmp_path / "r")
-    assert list(again.select("Ohio").quantiles.columns) == list(whole.quantiles.columns)
-
-
-@pytest.mark.parametrize("kind", [None, "skill", "errors", "coverage", "pit", "reliability"])
-def test_without_quantiles_a_place_is_drawn_without_bars(bare, kind):
-    lean, _ = bare
-    drawn = od.plot.alt_text(lean.plot("Ohio", kind=kind))
-    assert "90% intervals contained the final count" not in drawn
-    assert drawn
-
-
-def test_a_table_that_results_do_not_hold_is_named(bare):
-    lean, _ = bare
-    made = od.Results({"scores": lean.scores, "failures": lean.failures}, lean.manifest)
-    for ask in (lambda: made.quantiles, lambda: made.select("Ohio")):
-        with pytest.raises(od.errors.BacktestError, match="hold no table of quantiles; a run into"):
-            ask()
-
-
-def test_results_of_one_model_are_drawn_too():
-    alone = od.backtest(
-        "naive", "pseudo-clean", archive=od.bundled(), start="2022-01", end="2022-03",
-        locations=["OH", "WV"], draws=40, progress=False,
-    )  # fmt: skip
-    assert "How often intervals" in alone.plot().get_title(loc="left")
-    assert "Ohio" in alone.plot("Ohio").get_title(loc="left")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -99,12 +98,6 @@ def test_only_what_is_settled_can_be_cut_and_delayed(panel, bent, month, said):
             make(replace(panel, **bent), month)
 
 
-def test_a_cut_is_seen_no_later_than_its_panel(panel):
-    early = replace(panel, as_of=dt.date(2025, 5, 2))
-    assert publication_date("2024-12") > early.as_of
-    assert early.cut("2024-12").as_of == early.as_of
-
-
 def test_puerto_rico_is_noted_once_whichever_the_donor():
     """A backtest of Ohio named each of its donors that has no Puerto Rico: all of them."""
     whole = od.bundled().as_of().panel()
@@ -134,13 +127,6 @@ def test_hash_ignores_row_order_and_sees_every_number(panel):
     table.loc[row, "reported"] += 1
     other = Archive.in_memory({"2025-09-17": table})
     assert other.as_of("2025-09-17").panel().data_hash != panel.data_hash
-
-
-def test_pickles(panel):
-    again = pickle.loads(pickle.dumps(panel))
-    assert again.data_hash == panel.data_hash
-    assert (again.monthly == panel.monthly).all()
-    assert not again.reported.flags.writeable
 
 
 def test_usable_says_why_not(panel):
@@ -199,12 +185,7 @@ def test_what_is_no_panel_is_refused(panel, make, said):
         make(panel)
 
 
-def test_a_made_up_panel_takes_numbers_as_text():
-    text = FRAME.assign(reported=FRAME["reported"].astype(str), predicted="")
-    made, same = (Panel.from_frame(f, as_of="Jun 1, 2023") for f in (text, FRAME))
-    assert made.data_hash == same.data_hash
-
-
+@pytest.mark.slow
 def test_another_order_of_the_places_is_the_same_panel():
     """A class is published for fewer places than all drugs, which stand beside it."""
     fentanyl = od.bundled().as_of("2025-09-17").panel("T40.4")

@@ -13,9 +13,9 @@ from forecast_factory import made
 import odforecast as od
 from odforecast.backtesting.submission import A_YEAR, KNOWN_COLUMNS, _known
 from odforecast.backtesting.unit import contained
-from odforecast.errors import ForecastError, PanelError
+from odforecast.errors import PanelError
 from odforecast.panel import Panel, Triangle
-from odforecast.testing.zoo import ORDINARY, ordinary, zoo
+from odforecast.testing.zoo import ordinary
 
 DATES = (dt.date(2021, 1, 13), dt.date(2021, 2, 17))
 
@@ -46,16 +46,6 @@ def bare(panel: Panel) -> Panel:
     """The counts of earlier releases alone, as a panel made by hand has them."""
     assert panel.triangle is not None
     return replace(panel, triangle=Triangle(panel.triangle.releases, panel.triangle.reported))
-
-
-def test_the_zoo_has_all_layers(panel: Panel) -> None:
-    assert panel.triangle is not None
-    assert list(panel.triangle.layers) == ["reported", "pending", "predicted", "all_deaths"]
-    short = zoo()["short"].triangle
-    assert short is not None
-    assert short.pending is not None
-    assert short.pending.shape == short.reported.shape
-    assert zoo()[ORDINARY].data_hash == panel.data_hash
 
 
 CELLS, ROW = np.zeros((2, 3, 4)), np.zeros((2, 3))
@@ -126,16 +116,6 @@ def test_saved_pickled_and_joined_it_is_the_same(panel: Panel, change, tmp_path)
     most = panel.select([s for s in panel.locations if s != "OH"])
     whole = joined(panel.select(["US", "OH"]), most)
     same(panel.select(whole.locations), whole)
-
-
-def test_rows_of_panels_that_differ_in_what_a_release_said_are_not_joined(panel: Panel) -> None:
-    assert panel.triangle is not None
-    assert panel.triangle.pending is not None
-    other = replace(panel.triangle, pending=panel.triangle.pending + 1.0)
-    with pytest.raises(ForecastError, match="differ in OH"):
-        joined(panel.select(["US", "OH"]), replace(panel, triangle=other).select(["OH", "WV"]))
-    with pytest.raises(ForecastError, match="different earlier releases"):
-        joined(panel.select(["US"]), bare(panel).select(["WV"]))
 
 
 @pytest.mark.parametrize("name", ["pending", "predicted", "all_deaths"])

@@ -90,10 +90,10 @@ def in_folder(folder: Path) -> Iterator[Found]:
 
 def _in_archive(archive: od.Archive) -> Iterator[Found]:
     for date in archive.releases():
-        source = archive.source(date)
-        name = source.get("file") or str(date)
+        origin = archive.origin(date)
+        name = origin.file or str(date)
         try:
-            yield Found(name, source.get("sha256", ""), archive.release(date))
+            yield Found(name, origin.sha256, archive.release(date))
         except (OdforecastError, OSError) as error:
             yield Found(name, reason=f"cannot be read: {one_line(error)}")
     for row in archive.quarantined().itertuples():

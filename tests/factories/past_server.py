@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from collections import defaultdict, deque
 from dataclasses import dataclass
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from urllib.parse import unquote
 
 import pandas as pd
+from socrata_server import FakeServer, Quiet
 
 import odforecast as od
 from odforecast.geography import lookup
@@ -91,7 +91,7 @@ def address(one: dict[str, str]) -> str:
     return f"/{one['repository']}/{one['commit']}/{one['path']}"
 
 
-class FileServer:
+class FileServer(FakeServer):
     """Serves files, and misbehaves: ``faults[path]`` are taken first in, first out.
 
     Faults: three digits, that status; ``"cut"``, fewer bytes than promised; ``"drop"``;
@@ -103,35 +103,13 @@ class FileServer:
         self.faults: dict[str, deque[str]] = defaultdict(deque)
         self.log: list[str] = []
         self.raw: list[str] = []
-        self.stop = threading.Event()
         fake = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def log_message(self, *args: object) -> None:
-                pass
-
+        class Handler(Quiet):
             def do_GET(self) -> None:
                 fake.answer(self)
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(
-            target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
-
-    def __enter__(self) -> FileServer:
-        self.thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.stop.set()
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join(5)
+        super().__init__(Handler)
 
     def answer(self, handler: BaseHTTPRequestHandler) -> None:
         path = unquote(handler.path)

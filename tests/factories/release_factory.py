@@ -64,7 +64,7 @@ def bent_release(
     day: str = "2025-10-15",
     name: str = "",
 ) -> Path:
-    """The file of a release of the bundled counts, with a factor of one state's last count."""
+    """The file of a release of all drugs, with a factor of one state's last count."""
     folder.mkdir(exist_ok=True)
     path = folder / f"{day}{name}.csv"
     path.write_bytes(_written(change, day))
@@ -74,7 +74,8 @@ def bent_release(
 @cache
 def _written(change: tuple[str, float] | None, day: str) -> bytes:
     last = pd.Timestamp("2025-04-01")
-    table = od.bundled().as_of("2025-09-17").table.assign(release=day)
+    table = od.bundled().release("2025-09-17", ALL_DRUGS).assign(release=day)
+    table = table[table["month"] >= "2019-01"]
     if day == "2025-09-17":  # the first release ends a month before the next
         table = table[table["month"] < last]
     if day == "2025-11-12":  # and the last a month after it

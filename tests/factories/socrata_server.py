@@ -10,6 +10,7 @@ import zlib
 from collections import deque
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 import pandas as pd
@@ -22,10 +23,6 @@ FIELDS = {
     "state_name": "text", "footnote": "text", "footnote_symbol": "text",
     "predicted_value": "number", ":@computed_region_x": "number",
 }  # fmt: skip
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September",
-    "October", "November", "December",
-)  # fmt: skip
 #: 2025-09-17 14:00 UTC, in the morning in Washington.
 UPDATED = 1758117600
 
@@ -35,21 +32,56 @@ def release_rows(states: tuple[str, ...] = ("US", "WV", "YC"), months: int = 40)
     table = od.bundled().as_of("2025-09-17").table
     table = table[table["state"].isin(states)]
     table = table[table["month"] > table["month"].max() - pd.DateOffset(months=months)]
+    return as_socrata(table)
+
+
+def as_socrata(table: pd.DataFrame) -> list[dict]:
+    """Rows of a canonical table as Socrata answers them."""
     rows = []
     for row in table.itertuples():
-        one = {
-            "state": row.state, "year": str(row.month.year), "month": MONTHS[row.month.month - 1],
-            "period": "12 month-ending", "indicator": row.indicator,
-        }  # fmt: skip
-        if row.reported == row.reported:
-            one["data_value"] = f"{row.reported:.0f}"
-        if row.predicted == row.predicted:
-            one["predicted_value"] = f"{row.predicted:.0f}"
-        rows.append(one)
+        counts = {"data_value": row.reported, "predicted_value": row.predicted}
+        known = {name: f"{count:.0f}" for name, count in counts.items() if count == count}
+        rows.append({
+            "state": row.state, "year": str(row.month.year), "month": f"{row.month:%B}",
+            "period": "12 month-ending", "indicator": row.indicator, **known,
+        })  # fmt: skip
     return rows
 
 
-class FakeSocrata:
+class Quiet(BaseHTTPRequestHandler):
+    """Says nothing of what it does, and holds no small writes back."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+class FakeServer:
+    """A server on this machine, in a thread of its own."""
+
+    def __init__(self, handler: type[Quiet]) -> None:
+        self.stop = threading.Event()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        )
+
+    def __enter__(self) -> Self:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop.set()
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join(5)
+
+
+class FakeSocrata(FakeServer):
     """Serves ``rows`` of one data set; faults are taken from ``faults[kind]``, first in first out.
 
     Kinds of requests: ``meta``, ``count``, ``page``. Faults: ``"429"`` and ``"503"``, optionally
@@ -70,16 +102,9 @@ class FakeSocrata:
         self.log: list[tuple[str, dict, dict]] = []
         self.before: Callable[[str, int], None] = lambda *_: None
         self.count_offset = 0
-        self.stop = threading.Event()
         fake = self
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True  # two small writes an answer
-
-            def log_message(self, *args: object) -> None:
-                pass
-
+        class Handler(Quiet):
             def do_GET(self) -> None:
                 url = urlsplit(self.path)
                 params = {k: v[0] for k, v in parse_qs(url.query).items()}
@@ -107,22 +132,7 @@ class FakeSocrata:
                         self, "page", body, lambda: fake.rows[(number - 1) * size : number * size]
                     )
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(
-            target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        )
-
-    def __enter__(self) -> FakeSocrata:
-        self.thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.stop.set()
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join(5)
+        super().__init__(Handler)
 
     def kinds(self) -> list[str]:
         return [kind for kind, _, _ in self.log]

@@ -123,6 +123,7 @@ def test_mutated_files(name, truths, tmp_path, capsys):
     assert sum(counts.values()) >= CASES
 
 
+@pytest.mark.slow
 def test_the_other_parser_refuses_too():
     with pytest.raises(Unreadable):
         sets()["releases"][0].naive(b"PK\x03\x04")

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
-import pickle
-import struct
-import subprocess
-import sys
 from collections import Counter
-from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -34,10 +29,6 @@ from odforecast.geography.places import (
     by_fips,
     edition_of,
 )
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
-
-import make_counties
 
 
 def test_the_table_has_each_county_once_in_its_jurisdiction() -> None:
@@ -120,13 +111,6 @@ def test_parts() -> None:
         parts_of("OH", "towns")  # type: ignore[arg-type]
 
 
-def test_the_table_is_small_and_its_counties_travel() -> None:
-    county = counties_of("OH")[0]
-    assert pickle.loads(pickle.dumps(county)) == county
-    path = resources.files("odforecast.geography") / "counties.csv"
-    assert len(path.read_bytes()) < 270_000
-
-
 def test_same_counties_as_the_shared_table(shared: Path) -> None:
     with (shared / "covariates" / "counties.csv").open(encoding="utf-8") as handle:
         published = {r["fips"]: r["name"] for r in csv.DictReader(handle)}
@@ -177,73 +161,3 @@ def test_centroids_and_what_has_none() -> None:
         centroid("09110")
     with pytest.raises(UnknownNameError, match="'99999' is not a county; five digits"):
         neighbours("99999")
-
-
-@pytest.mark.parametrize(
-    "call", ["od.bundled", "od.geography.resolve('US,WV', available=('US', 'WV'))"]
-)
-def test_states_need_no_county_table(call: str) -> None:
-    code = (
-        "import odforecast as od, odforecast.geography.places as places\n"
-        f"{call}\n"
-        "assert places._bundled.cache_info().currsize == 0\n"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
-
-
-def dbf(rows: list[tuple[str, str, str, str]]) -> bytes:
-    """A dBASE file with a code, a name, a kind and a land area in square metres."""
-    fields = (("GEOID", 5), ("NAME", 20), ("LSAD", 2), ("ALAND", 14))
-    width = 1 + sum(length for _, length in fields)
-    start = 32 + 32 * len(fields) + 1
-    out = struct.pack("<4sIHH20x", b"\x03\x77\x01\x01", len(rows), start, width)
-    for name, length in fields:
-        out += struct.pack("<11sc4xB15x", name.encode(), b"C", length)
-    out += b"\r"
-    for row in rows:
-        cells = [c.encode().ljust(length) for c, (_, length) in zip(row, fields)]
-        out += b" " + b"".join(cells)
-    return out
-
-
-def shp(squares: list[tuple[float, float]]) -> bytes:
-    """An ESRI shape file of squares of one degree, by their lower left corners."""
-    out = b"\0" * 100
-    for number, (x, y) in enumerate(squares, start=1):
-        ring = [(x, y), (x, y + 1), (x + 1, y + 1), (x + 1, y), (x, y)]
-        body = struct.pack("<i4dii", 5, x, y, x + 1, y + 1, 1, len(ring)) + struct.pack("<i", 0)
-        body += b"".join(struct.pack("<2d", *corner) for corner in ring)
-        out += struct.pack(">ii", number, len(body) // 2) + body
-    return out
-
-
-def test_the_table_is_made_from_names_and_boundaries() -> None:
-    made = dbf(
-        [
-            ("72021", "Bayamón", "13", "1000000"),
-            ("36061", "New York", "06", "58690498"),
-            ("35013", "Doña Ana", "06", "123450000"),
-            ("29510", "St. Louis", "25", "4000000"),
-        ]
-    )
-    # Two share a corner only, with the third nothing; the territory's would be a neighbour.
-    rows = make_counties.counties(made, shp([(-91, 1), (-89, 5), (-91, 1), (-90, 0)]))
-    assert make_counties.written(rows) == (
-        "fips,name,state,longitude,latitude,land_km2,adjacent\n"
-        "29510,St. Louis city,MO,-89.5000,0.5000,4.0,35013\n"
-        "35013,Doña Ana County,NM,-90.5000,1.4999,123.5,29510\n"
-        "36061,New York County,YC,-88.5000,5.4998,58.7,\n"
-    )
-
-
-def test_a_centroid_weighs_areas_as_on_the_globe() -> None:
-    from numpy import array
-
-    tall = array([[0, 0], [0, 80], [1, 80], [1, 0], [0, 0]], dtype=float) - [2, 0]
-    x, y = make_counties.centroid(([0], tall))
-    assert x == pytest.approx(-1.5)
-    assert y == pytest.approx(29.498, abs=0.001)  # where half of the area lies, not at 40
-    aleutians = array([[179, 50], [179, 51], [181, 51], [181, 50], [179, 50]], dtype=float)
-    aleutians[2:4, 0] -= 360
-    x, _ = make_counties.centroid(([0], aleutians))
-    assert abs(x) == pytest.approx(180)

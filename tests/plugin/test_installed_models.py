@@ -13,7 +13,6 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from importlib.metadata import distributions
 from pathlib import Path
 
 import pandas as pd
@@ -88,19 +87,6 @@ def on_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_it_is_listed_with_its_distribution_and_version(installed: Path, tmp_path: Path) -> None:
-    done = run("models", "--json", path=installed, home=tmp_path)
-    assert done.returncode == 0, done.stderr
-    rows = {row["model"]: row for row in json.loads(done.stdout)}
-    assert set(MODELS) <= set(rows)
-    for name in MODELS:
-        assert rows[name]["origin"] == "odforecast-example==1.2.3"
-        assert rows[name]["what"].endswith("with Poisson noise")
-    shown = run("models", path=installed, home=tmp_path).stdout
-    assert "[odforecast-example==1.2.3]" in " ".join(shown.split())
-
-
-@pytest.mark.slow
 def test_its_rows_stand_in_a_backtest(installed: Path, tmp_path: Path) -> None:
     done = run(
         "backtest", "--models", "last-quarter,steady-growth,naive", "--vintages", "clean",
@@ -120,6 +106,7 @@ def test_its_rows_stand_in_a_backtest(installed: Path, tmp_path: Path) -> None:
     assert manifest["sources"]["naive"] == "odforecast"
 
 
+@pytest.mark.slow
 def test_it_takes_a_layer_and_settings_and_keeps_the_contract(
     installed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,27 +198,6 @@ def test_a_broken_one_is_one_line_and_touches_no_other(
             od.get_model("x")
 
 
-@pytest.mark.slow
-def test_commands_go_on_without_a_broken_one(tmp_path: Path) -> None:
-    folder = install(tmp_path / "site", "broken-pack", "import not_there", "x = broken_pack:f")
-    listed = run("models", path=folder, home=tmp_path)
-    assert listed.returncode == 0
-    assert "dlm *" in listed.stdout
-    assert listed.stderr.count("broken-pack==1.0") == 1
-    assert "Traceback" not in listed.stderr
-    span = ("--vintages", "clean", "--start", "2023-03", "--end", "2023-03", "--quiet")
-    args = ("--locations", "US,OH", "--draws", "20", "--jobs", "1", *span)
-    others = run("backtest", "--models", "naive", *args, path=folder, home=tmp_path)
-    assert others.returncode == 0, others.stderr
-    assert "broken-pack" not in others.stderr, "it was not asked for, and was not loaded"
-    asked = run("backtest", "--models", "x,naive", *args, path=folder, home=tmp_path)
-    assert asked.returncode == 1
-    assert "broken-pack==1.0 cannot be loaded: ModuleNotFoundError" in " ".join(
-        asked.stderr.split()
-    )
-    assert "Traceback" not in asked.stderr
-
-
 def test_one_name_in_two_packages_is_the_first_ones(on_path: Path) -> None:
     for name in ("pack-b", "pack-a"):
         install(on_path, name, FINE, f"fine = {name.replace('-', '_')}:fine")
@@ -239,13 +205,6 @@ def test_one_name_in_two_packages_is_the_first_ones(on_path: Path) -> None:
         "model 'fine' of pack-b==1.0 is not used: pack-a==1.0 has a model of that name",
     )
     assert od.get_model("fine").spec.origin == "pack-a==1.0"
-
-
-def test_a_name_registered_in_this_process_comes_first(on_path: Path) -> None:
-    install(on_path, "broken-pack", "import not_there", "naive-mine = broken_pack:f")
-    od.register("naive-mine", od.get_model("naive"))
-    assert od.get_model("naive-mine").spec.model == "naive"
-    assert plugin_problems() == ()
 
 
 STATED = """
@@ -277,26 +236,3 @@ def test_of_a_package_installed_for_editing_nothing_is_reused(on_path: Path) -> 
         '{"url": "file:///x", "dir_info": {"editable": true}}'
     )
     assert od.get_model("edited").spec.origin == ""
-
-
-class Unsaid:
-    spec = od.models.Spec("unsaid", by="location")
-
-    def fit(self, panel: object) -> None:
-        raise NotImplementedError
-
-
-def test_what_is_registered_does_not_pass_for_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(registry, "_REGISTERED", {})
-    od.register("unsaid", Unsaid)
-    assert od.get_model("unsaid").spec.origin == "", "of no distribution: never reused"
-    od.register("nothing", lambda: None)
-    with pytest.raises(
-        UnknownNameError, match=r"'nothing' is not a forecaster: a NoneType has no sp"
-    ):
-        od.get_model("nothing")
-
-
-def test_the_examples_here_are_not_installed_in_this_process() -> None:
-    found = [str(d.locate_file("")) for d in distributions() if d.name == "odforecast-example"]
-    assert not found

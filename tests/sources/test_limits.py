@@ -6,7 +6,6 @@ import gzip
 import io
 import subprocess
 import sys
-import threading
 import zipfile
 from pathlib import Path
 
@@ -159,24 +158,3 @@ def test_the_limits_are_parameters(tmp_path):
     with pytest.raises(DataError, match="unpacks to more than 0 MB"):
         read_raw(path, Limits(size=len(data) - 1))
     assert len(read_raw(path, Limits(size=len(data))).cells) == len(cdc_cells())
-
-
-def test_a_pipe_that_never_ends_is_given_up(tmp_path):
-    import os
-
-    pipe = tmp_path / "2024-12-11.csv"
-    os.mkfifo(pipe)
-
-    def fill() -> None:
-        try:
-            with pipe.open("wb") as handle:
-                while True:
-                    handle.write(ROW * 1000)
-        except BrokenPipeError:
-            pass
-
-    writer = threading.Thread(target=fill, daemon=True)
-    writer.start()
-    with pytest.raises(DataError, match="holds more than 5 MB"):
-        read_raw(pipe, Limits(size=5_000_000))
-    writer.join(5)

@@ -75,8 +75,3 @@ def test_text(table):
     blank = text[text["status"] == "suppressed"].iloc[0]
     assert (blank["reported"], blank["predicted"]) == ("", "")
     assert text["reported"].str.fullmatch(r"(\d+(\.\d+)?)?").all()
-
-
-def test_unknown_and_missing_columns(table):
-    with pytest.raises(DataError, match=r"missing .'month'., unknown .'months'."):
-        canonical(table.rename(columns={"month": "months"}))

@@ -128,6 +128,7 @@ def test_appended_releases_are_refused(vsrr):
         read_vsrr(vsrr / "2025-07-16_socrata_metadata.json")
 
 
+@pytest.mark.slow
 def test_a_socrata_copy_reads_the_same(load, vsrr, tmp_path):
     raw = pd.read_csv(vsrr / "2019-06-12.csv", dtype=str, keep_default_na=False)
     raw.columns = [c.lower().replace(" ", "_") for c in raw.columns]

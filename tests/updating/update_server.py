@@ -7,7 +7,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
-from socrata_server import MONTHS, FakeSocrata
+from socrata_server import FakeSocrata, as_socrata
 
 import odforecast as od
 from odforecast.names import ALL_DRUGS
@@ -38,18 +38,7 @@ def rows(
     table = table.assign(reported=value)
     if states is not None:
         table = table[table["state"].isin(states)]
-    made = []
-    for row in table.itertuples():
-        one = {
-            "state": row.state, "year": str(row.month.year), "month": MONTHS[row.month.month - 1],
-            "period": "12 month-ending", "indicator": row.indicator,
-        }  # fmt: skip
-        if row.reported == row.reported:
-            one["data_value"] = f"{row.reported:.0f}"
-        if row.predicted == row.predicted:
-            one["predicted_value"] = f"{row.predicted:.0f}"
-        made.append(one)
-    return tuple(made)
+    return tuple(as_socrata(table))
 
 
 def serve(server: FakeSocrata, release: tuple[str, dt.date], **how: object) -> None:

@@ -142,6 +142,7 @@ def test_six_writers_at_once(writers, files):
     whole(writers.store, files)
 
 
+@pytest.mark.slow
 def test_two_writers_that_disagree(writers, files, tmp_path):
     """One wins, the other hears of it."""
     (tmp_path / "other").mkdir()

@@ -5,12 +5,11 @@ import pandas as pd
 import pytest
 
 import odforecast as od
-from odforecast.names import ALL_DRUGS, COUNTIES, SYNTHETIC_OPIOIDS, TABLE_COLUMNS
+from odforecast.names import COUNTIES, TABLE_COLUMNS
 from odforecast.sources.release import read_release
 from odforecast.sources.table import INDICATORS
 from odforecast.sources.vsrr import check_sums, read_vsrr
 from odforecast.vintage.bundle import BUNDLED_RELEASE, BUNDLED_RELEASES, bundled
-from odforecast.vintage.revisions import compare
 
 OLDER = "2025-09-17"
 #: The files that the releases were read from, beneath ../shared/data.
@@ -54,16 +53,6 @@ def test_the_default_is_whole():
     assert list(map(str, panel.triangle.releases)) == [OLDER]
 
 
-def test_the_older_release_has_reported_and_predicted_counts_alone():
-    table = bundled().as_of(OLDER).table
-    assert set(table["indicator"]) == {ALL_DRUGS, SYNTHETIC_OPIOIDS}
-    assert table["state"].nunique() == 53
-    assert str(table["month"].max())[:7] == "2025-04"
-    assert set(table["status"]) == {"ok", "missing"}
-    assert table[["percent_complete", "percent_pending"]].isna().all(axis=None)
-    assert check_sums(table).adds_up
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("day", FILES)
 def test_every_number_and_status_is_that_of_the_file(shared, day):
@@ -76,33 +65,6 @@ def test_every_number_and_status_is_that_of_the_file(shared, day):
     assert archive.data_hash(day, dataset) == alone.data_hash(day, dataset)
     sha256 = loaded.sha256 if dataset == COUNTIES else loaded.report.sha256
     assert archive.origin(day, dataset).sha256 == sha256
-
-
-def test_what_changed_between_the_two():
-    found = compare(bundled(), *BUNDLED_RELEASES, ALL_DRUGS)
-    us = found[found["state"] == "US"]
-    changed = us[us["kind"] == "changed"]
-    assert changed["month"].dt.strftime("%Y-%m").tolist() == [
-        "2025-01", "2025-02", "2025-03", "2025-04",
-    ]  # fmt: skip
-    assert changed["change"].tolist() == [129, 302, 648, 1166]
-    assert us["kind"].value_counts()["appeared"] == 4
-    lower = found[found["change"] < 0]  # late counts arrive, and hardly any is taken back
-    assert set(lower["state"]) == {"CO"}
-    seen = bundled().as_of().revisions("Ohio")
-    assert seen.triangle("Ohio").shape == (2, 128)
-
-
-def test_counties_are_forecast_from_the_bundle_alone():
-    panel = bundled().as_of().panel(dataset=COUNTIES)
-    assert (str(panel.release), str(panel.last_month), len(panel.locations)) == (
-        "2023-10-08", "2023-03", 3142,
-    )  # fmt: skip
-    assert panel.beside["states"].release == bundled().as_of().date
-    assert any("829 days old" in note for note in panel.notes)
-    made = od.get_model("county").fit(panel.select("Delaware/*")).forecast(draws=50)
-    assert len(made.locations) == 3
-    assert str(made.months[-1]) == "2024-03"
 
 
 def test_each_caller_has_its_own(vsrr):

@@ -75,7 +75,7 @@ def test_all_pages_in_a_stable_order(server, tmp_path):
     assert (done.added, done.release) == (True, DATE)
     assert (done.rows, done.resumed, told[-1]) == (len(ROWS), 0, (len(ROWS), len(ROWS)))
     assert done.sha256 == hashlib.sha256(done.file.read_bytes()).hexdigest()
-    assert Archive(tmp_path / "a").source(DATE)["sha256"] == done.sha256
+    assert Archive(tmp_path / "a").origin(DATE).sha256 == done.sha256
     check_whole(tmp_path / "a")
     pages = [params for kind, params, _ in server.log if kind == "page"]
     assert [p["$offset"] for p in pages] == [str(50 * i) for i in range(-(-len(ROWS) // 50))]
@@ -417,6 +417,7 @@ def test_killed_in_the_middle_it_leaves_no_release_and_goes_on(server, tmp_path,
     check_whole(tmp_path)
 
 
+@pytest.mark.slow
 def test_two_at_once_lose_nothing(server, tmp_path):
     both = [started(server, tmp_path) for _ in range(2)]
     told = [one.communicate(timeout=60)[0] for one in both]

@@ -6,11 +6,8 @@ import csv
 import datetime as dt
 import gzip
 import hashlib
-import json
-import os
 import re
 from collections import deque
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +18,6 @@ import odforecast as od
 from odforecast.errors import ArchiveError, DataError, DownloadError
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage import ledger
-from odforecast.vintage.ledger import Origin
 from odforecast.vintage.past import (
     RawFiles,
     compare,
@@ -350,32 +346,6 @@ def test_the_bundled_release_does_not_keep_the_whole_one_away(run: Run, own_arch
     assert [str(d) for d in od.archive().releases()] == ["2026-01-14"]
 
 
-def test_where_the_releases_of_old_archives_came_from(run: Run) -> None:
-    folder, file = run.folder / "archive", run.folder / f"{DAY}.csv"
-    file.write_bytes(CONTENT)
-    run.archive.add(file)
-    lines = folder / ledger.LEDGER
-    assert not {"origin", "place", "basis", "checks"} & set(json.loads(lines.read_text()))
-    (event,) = ledger.read(lines)
-    # As fetch wrote it before it said where from, and as it does.
-    for source, known in (
-        (event.source, ("file", "given", "")),
-        ({"file": "2024-12-11_vsrr_1733900000.json.gz"}, ("cdc", "known", "")),
-        (Origin("past", "a/b@0:c", "inferred").source, ("past", "inferred", "a/b@0:c")),
-    ):
-        lines.unlink()
-        ledger.append(lines, replace(event, source=source))
-        origin = run.archive.origin(DAY)
-        assert (origin.kind, origin.basis, origin.place) == known
-    # Before there was a ledger, releases lay in the folder itself.
-    (parquet,) = (folder / "dataset=states").iterdir()
-    os.replace(parquet, folder / f"release={DAY}.parquet")
-    lines.unlink()
-    (folder / "dataset=states").rmdir()
-    origin = run.archive.origin(DAY)
-    assert (origin.kind, origin.file, origin.checks) == ("file", file.name, "structure")
-
-
 # The list
 
 
@@ -427,6 +397,7 @@ def test_a_list_that_cannot_be_understood_is_refused(tmp_path: Path, change, say
 # Real files
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["2018-04-11.csv", "2019-09-11.csv.gz", "2025-07-16.parquet"])
 def test_a_real_copy(vsrr: Path, tmp_path: Path, name: str) -> None:
     content = (vsrr / name).read_bytes()

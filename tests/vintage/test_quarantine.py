@@ -62,6 +62,7 @@ def test_a_wrong_release_is_invisible_and_leaves_its_place_free(archive, wrong, 
     assert len(archive.quarantined()) == 1
 
 
+@pytest.mark.slow
 def test_accepted_at_once_and_the_reason_travels(archive, wrong, tmp_path):
     assert archive.add(wrong, accept="CDC published it so,\n  asked 2025-10-16")
     note = "release 2025-10-15 was accepted: CDC published it so, asked 2025-10-16"
@@ -134,30 +135,6 @@ def test_replaced_retracted_and_taken_back(archive, wrong, right):
     assert archive.add(wrong, accept="it was CDC's after all")
     assert "it was CDC's after all" in archive.as_of().note
     assert archive.as_of().date == dt.date(2025, 10, 15)
-
-
-def test_in_an_archive_older_than_the_ledger(tmp_path, right, wrong):
-    old = tmp_path / "old"
-    store = od.Archive(old)
-    store.add(right)
-    (file,) = old.glob("dataset=states/*.parquet")
-    expected = store.as_of().data_hash
-    file.rename(old / f"release={DAY}.parquet")
-    (old / "ledger.jsonl").unlink()
-    store = od.Archive(old)
-    assert store.as_of().data_hash == expected
-    assert store.log[["data_hash", "file"]].to_numpy().tolist() == [[expected, f"{DAY}.csv"]]
-    assert store.add(right) is False
-    with pytest.raises(ArchiveError, match="holds other numbers"):
-        store.add(wrong)
-    store.retract(DAY, "wrong file")
-    assert (store.releases(), len(store.quarantined())) == ((), 1)
-    store.accept(DAY, "right after all")
-    assert store.as_of().data_hash == expected
-    assert store.replace(bent_release(tmp_path / "third", ("AK", 1.0)), "x" * 5) is False
-    assert store.replace(wrong, "a test", accept="a test too")
-    assert store.as_of().data_hash != expected
-    assert (old / f"release={DAY}.parquet").exists()  # nothing is ever deleted
 
 
 def test_a_ledger_that_is_gone_is_a_loss_not_an_empty_archive(archive):

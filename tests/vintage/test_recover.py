@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
-from odforecast.cli import main
 from odforecast.errors import DataError
 from odforecast.monthly.sums import rolling_sums
 from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
@@ -72,18 +70,3 @@ def test_another_definition_cannot_pin(release, shared):
         recovered_months(release, "US", wonder=[wider])
     with pytest.raises(DataError, match="the release has no PR"):
         recovered_months(release, "PR")
-
-
-def test_the_command_writes_months_with_quantiles(tmp_path):
-    out = tmp_path / "months.csv"
-    asked = ["data", "export", "--monthly", "US,WV", "--draws", "100", "--out", str(out)]
-    result = CliRunner().invoke(main, asked)
-    assert result.exit_code == 0, result.output
-    table = pd.read_csv(out)
-    assert list(table) == ["state", "month", "deaths", "sd", "q05", "q25", "q50", "q75", "q95",
-                           "pinned"]  # fmt: skip
-    assert table["state"].unique().tolist() == ["US", "WV"]
-    last = table[table["state"] == "US"]["deaths"].tail(12).sum()
-    seen = bundled().as_of().table
-    us = seen[(seen["state"] == "US") & (seen["indicator"] == ALL_DRUGS)]["reported"].iloc[-1]
-    assert last == us

@@ -8,12 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from odforecast.cli import main
 from odforecast.errors import ArchiveError, DataError, UnknownNameError
 from odforecast.names import ALL_DRUGS, TABLE_COLUMNS
 from odforecast.sources.table import canonical, location_codes
@@ -21,11 +19,6 @@ from odforecast.vintage.archive import Archive
 from odforecast.vintage.revisions import compare, completeness, revisions, settling
 
 DATES = ("2023-06-14", "2023-07-12", "2024-07-17")
-#: Of the real releases: those with the counts that are printed, and two without.
-FEW = (
-    "2018-11-14.csv", "2020-12-16_totals_no_us.csv", "2023-04-12_year2022_only.csv",
-    "2024-12-11.csv.gz", "2025-07-16.parquet",
-)  # fmt: skip
 #: Releases × months 2022-11..2023-01 of one place; NaN: not published.
 VALUES = np.array([[100.0, np.nan, np.nan], [104.0, 90.0, np.nan], [103.0, 99.0, 80.0]])
 
@@ -160,23 +153,3 @@ def test_real_revisions_are_those_known(real: Archive) -> None:
     change = compare(real, "2024-12-11", "2025-07-16", ALL_DRUGS)
     december = change["month"] == pd.Timestamp("2023-12-01")
     assert change[december & (change["state"] == "US")]["change"].tolist() == [-801]
-
-
-@pytest.mark.slow
-def test_commands(vsrr: Path, tmp_path: Path) -> None:
-    store = Archive(tmp_path / "archive")
-    for name in FEW:
-        store.add(vsrr / name)
-    plot, out = tmp_path / "us.png", tmp_path / "us.csv"
-    between = ("--between", "2024-12-11", "2025-07-16")
-    for args, words in (
-        (("US", "--plot", plot, "--out", out), "2023-12 2024-12-11 12 107,682 2025-07-16 106,881"),
-        (("NC", *between), "NC 2024-07 2,269 2,857 +588 +25.91"),
-        ((*between, "--json"), '"kind": "changed"'),
-    ):
-        asked = ["data", "revisions", *map(str, args), "--archive", str(store.path)]
-        done = CliRunner().invoke(main, asked)
-        assert done.exit_code == 0, done.output
-        assert words in " ".join(done.output.split())
-    assert plot.read_bytes()[:4] == b"\x89PNG"
-    assert pd.read_csv(out, index_col="release").loc["2018-11-14", "2017-12"] == 70_908

@@ -20,28 +20,10 @@ from odforecast.errors import OdforecastError, UnknownNameError, near, one_of
 from odforecast.say import few, listed
 
 __all__ = [
-    "JURISDICTIONS",
-    "LOCATIONS",
-    "NATION",
-    "REGIONS",
-    "County",
-    "Edition",
-    "Location",
-    "absent",
-    "called",
-    "centroid",
-    "closed",
-    "code_of",
-    "counties_of",
-    "find",
-    "lookup",
-    "neighbours",
-    "parts_of",
-    "pick",
-    "population",
-    "resolve",
-    "whole_and_parts",
-]
+    "JURISDICTIONS", "LOCATIONS", "NATION", "REGIONS", "County", "Edition", "Location", "absent",
+    "called", "centroid", "closed", "code_of", "counties_of", "find", "lookup", "neighbours",
+    "parts_of", "pick", "population", "resolve", "whole_and_parts",
+]  # fmt: skip
 
 Floats = NDArray[np.float64]
 
@@ -210,26 +192,14 @@ def counties_of(state: str | None = None, edition: Edition = "counties") -> tupl
 
 
 def edition_of(fips: str) -> Edition | None:
-    """Edition a code of Connecticut belongs to; None for every other.
-
-    Examples
-    --------
-    >>> edition_of("09110"), edition_of("09001"), edition_of("39061")
-    ('planning-regions', 'counties', None)
-    """
+    """Edition a code of Connecticut belongs to; None for every other."""
     if fips in _REGION_CODES:
         return "planning-regions"
     return "counties" if len(fips) == 5 and fips.startswith("09") else None
 
 
 def edition_held(codes: Iterable[str]) -> Edition:
-    """The edition of Connecticut that a table of counties has.
-
-    Examples
-    --------
-    >>> edition_held(["09110", "39061"]), edition_held(["39061"])
-    ('planning-regions', 'counties')
-    """
+    """The edition of Connecticut that a table of counties has."""
     return "counties" if _REGION_CODES.isdisjoint(codes) else "planning-regions"
 
 
@@ -313,15 +283,8 @@ def _by_name() -> Mapping[str, tuple[County, ...]]:
 
 
 def named(name: str, state: str | None = None) -> tuple[County, ...]:
-    """Counties of that legal or short name, in the nation or in a jurisdiction.
-
-    Case, accents, blanks and points do not matter. New York City's five are also in ``NY``
-    here: people write ``Kings County, NY``.
-
-    Examples
-    --------
-    >>> [c.fips for c in named("dona ana")], [c.label for c in named("Kings", "NY")]
-    (['35013'], ['Kings County, New York City'])
+    """Counties of a legal or short name, whatever its case and accents; New York City's five are
+    also in ``NY`` here: people write ``Kings County, NY``.
     """
     within = {"NY", "YC"} if state == "NY" else {state}
     found = _by_name().get(folded(name), ())
@@ -329,13 +292,7 @@ def named(name: str, state: str | None = None) -> tuple[County, ...]:
 
 
 def close_to(name: str, state: str | None = None) -> tuple[str, ...]:
-    """Labels of up to three counties of nearly that name, for a 'did you mean'.
-
-    Examples
-    --------
-    >>> close_to("Hamiltn", "OH")[0]
-    'Hamilton County, Ohio'
-    """
+    """Labels of up to three counties of nearly that name, for a 'did you mean'."""
     among = counties_of(state) + (PLANNING_REGIONS if state == "CT" else ())
     spelled = {form.lower(): c.label for c in among for form in (c.short, c.name)}
     return near(name, spelled, 3, cutoff=0.75)
@@ -449,13 +406,7 @@ def called(code: str) -> str:
 
 
 def counties_in(whole: str, edition: Edition = "counties") -> tuple[str, ...]:
-    """FIPS of the counties of the nation, a census region or a jurisdiction, in FIPS order.
-
-    Examples
-    --------
-    >>> len(counties_in("New York")), counties_in("New York City")[0], len(counties_in("US"))
-    (57, '36005', 3142)
-    """
+    """FIPS of the counties of the nation, a census region or a jurisdiction, in FIPS order."""
     inside = set(_states_in(whole))
     return tuple(c.fips for c in counties_of(edition=edition) if c.state in inside)
 

@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -62,14 +61,16 @@ class Archive:
                 f"{path} is a file, not an archive folder",
                 hint="give a folder, or read the file as a source",
             )
-        self._keep(Folder(path))
+        self._folder = Folder(path)
+        #: Other archives whose releases lie beneath these, in order; and the last day of all.
+        self._beneath: tuple[Archive, ...] = ()
+        self._until = _EVER
 
-    def _keep(
-        self, folder: Folder, beneath: tuple[Archive, ...] = (), until: dt.date = _EVER
-    ) -> Self:
-        """Releases of a folder, those of other archives beneath in order, all up to a day."""
-        self._folder, self._beneath, self._until = folder, beneath, until
-        return self
+    def _view(self, **changed: object) -> Archive:
+        """The same releases, with another folder, others beneath, or up to another day."""
+        view = Archive.__new__(Archive)
+        view.__dict__ |= self.__dict__ | changed
+        return view
 
     @classmethod
     def in_memory(
@@ -92,7 +93,7 @@ class Archive:
         ArchiveError
             If a table is not canonical, or is of another release than its date.
         """
-        archive = cls.__new__(cls)._keep(Folder())
+        archive = cls(os.curdir)._view(_folder=Folder())
         for key, table in (*tables.items(), *(counties or {}).items()):
             archive._put(_checked(table, to_date(key)), {}, check=False)
         return archive
@@ -156,7 +157,7 @@ class Archive:
                 last = table.loc[counted, "month"].max()
                 rows.append(
                     (np.datetime64(date, "s"), dataset, last, len(table), len(indicators(table)),
-                     origin.kind, origin.basis, self.reason(date, dataset), held.data_hash)
+                     origin.kind, origin.basis, self.reason(date, dataset), held.event.data_hash)
                 )  # fmt: skip
         names = ["release", "dataset", "last_month", "rows", "indicators", "kind", "basis",
                  "note", "data_hash"]  # fmt: skip
@@ -191,22 +192,21 @@ class Archive:
             kept = self._kept(dataset)
             # Those of states are named by their dates alone, as before there were others.
             label = "" if dataset == STATES else f"{dataset} "
-            parts += [f"{label}{d} {kept[d].data_hash}" for d in sorted(kept)]
+            parts += [f"{label}{d} {kept[d].event.data_hash}" for d in sorted(kept)]
         return content_hash(*parts)
 
     @property
     def log(self) -> pd.DataFrame:
         """What happened to the releases, oldest event first.
 
-        Columns ``at`` (UTC; empty for what is older than the ledger), ``event``, ``dataset``,
+        Columns ``at`` (UTC; empty in memory), ``event``, ``dataset``,
         ``release``, ``data_hash``, ``reason``, ``replaces``, ``file`` and ``sha256`` of CDC's
         file, and for downloads ``origin``, ``place``, ``basis`` and ``checks`` (see
         :meth:`origin`).
         """
         source = ["file", "sha256", "origin", "place", "basis", "checks"]
         columns = ["at", "event", "dataset", "release", "data_hash", "reason", "replaces", *source]
-        events = self._events(explained=True)
-        rows = [dict.fromkeys(source, "") | event.source | event.__dict__ for event in events]
+        rows = [dict.fromkeys(source, "") | e.source | e.__dict__ for e in self._events()]
         return pd.DataFrame(rows, columns=columns)
 
     def quarantined(self) -> pd.DataFrame:
@@ -215,22 +215,6 @@ class Archive:
         held = [(*key, digest) for key, found in apart.items() for digest in found]
         last = self._own().log.drop_duplicates(columns, keep="last").set_index(columns, drop=False)
         return last[last.index.isin(held)].reset_index(drop=True)
-
-    def source(self, date: str | dt.date, dataset: str = STATES) -> dict[str, str]:
-        """Where a release came from: ``file`` and ``sha256`` of its bytes; empty in memory.
-
-        Parameters
-        ----------
-        date : date or str
-            Release date.
-        dataset : {"states", "counties"}
-
-        Raises
-        ------
-        ArchiveError
-            If the archive does not hold that release.
-        """
-        return self._held(date, dataset).source
 
     def origin(self, date: str | dt.date, dataset: str = STATES) -> Origin:
         """Where a release came from, how its date is known, and what was checked.
@@ -253,11 +237,8 @@ class Archive:
         'bundled'
         """
         held = self._held(date, dataset)
-        key, source = (dataset, held.release, held.data_hash), held.source
-        for event in self._events():
-            if (*event.key, event.data_hash) == key:
-                source = event.source or source
-        found = Origin.of(source)
+        same = [e for e in self._events() if e.figures == held.event.figures and e.source]
+        found = Origin.of(same[-1].source if same else {})
         if "accepted: " in held.reason:  # the structure is what contradicts itself
             kept = [c for c in found.checks.split(", ") if c != "structure"]
             found = replace(found, checks=", ".join([*kept, "accepted"]))
@@ -277,7 +258,7 @@ class Archive:
         ArchiveError
             If the archive does not hold that release.
         """
-        return self._held(date, dataset).data_hash
+        return self._held(date, dataset).event.data_hash
 
     def release(
         self, date: str | dt.date, indicator: str | None = None, dataset: str = STATES
@@ -361,7 +342,8 @@ class Archive:
     def reason(self, date: str | dt.date, dataset: str = STATES) -> str:
         """Why figures that contradict themselves, or replaced others, count; else empty."""
         held = self._held(date, dataset)
-        return f"{SETS[dataset].called(held.release)} was {held.reason}" if held.reason else ""
+        day = held.event.release
+        return f"{SETS[dataset].called(day)} was {held.reason}" if held.reason else ""
 
     def copies(
         self, last: Mapping[dt.date, np.datetime64], dataset: str = STATES
@@ -392,7 +374,7 @@ class Archive:
     def until(self, day: str | dt.date) -> Archive:
         """The releases known on a day, as an archive of their own; nothing later is in it."""
         day = min(to_date(day), self._until)
-        return Archive.__new__(Archive)._keep(self._folder, self._beneath, day)
+        return self._view(_until=day)
 
     def above(self, beneath: Archive) -> Archive:
         """This archive with the releases of another beneath; where both have one, this one's.
@@ -401,11 +383,11 @@ class Archive:
         retracted is not taken from beneath either. Where this archive ends at a day
         (:meth:`until`), what lies beneath does too.
         """
-        return self._own()._keep(self._folder, (*self._beneath, beneath), self._until)
+        return self._view(_beneath=(*self._beneath, beneath))
 
     def _own(self) -> Archive:
         """What changes go to, alone."""
-        return Archive.__new__(Archive)._keep(self._folder)
+        return self._view(_beneath=(), _until=_EVER)
 
     def _changed(self) -> Folder:
         """What changes go to; nothing is added to what was known on a day."""
@@ -416,10 +398,10 @@ class Archive:
             )
         return self._folder
 
-    def _events(self, explained: bool = False) -> list[Event]:
+    def _events(self) -> list[Event]:
         """What happened beneath, then here, to releases of the time."""
-        events = [e for lower in self._beneath[::-1] for e in lower._events(explained)]
-        events += self._folder.events(explained)
+        events = [e for lower in self._beneath[::-1] for e in lower._events()]
+        events += self._folder.events()
         return [e for e in events if e.release <= self._until]
 
     def _kept(self, dataset: str = STATES) -> dict[dt.date, Kept]:
@@ -526,7 +508,7 @@ class Archive:
             If there is no such release, or no reason.
         """
         loaded, table = _read(loaded)
-        old = self._own()._held(loaded.release, dataset_of(loaded)).data_hash
+        old = self._own().data_hash(loaded.release, dataset_of(loaded))
         if old == table_hash(table):
             return False
         return self._put(table, source_of(loaded), accept, instead=(old, reason_of(reason)))
@@ -547,8 +529,8 @@ class Archive:
         digest, (old, why) = event.data_hash, instead
         accept = None if accept is None else reason_of(accept)
         held = store.kept(dataset.name).get(day)
-        if held is not None and held.data_hash != old:
-            if held.data_hash != digest:
+        if held is not None and held.event.data_hash != old:
+            if held.event.data_hash != digest:
                 raise _other(held, table, digest)
             if held.file is None or held.file.exists():
                 return False
@@ -581,7 +563,7 @@ class Archive:
         now = store.state.current.get(event.key)
         if now is None:  # another process retracted it just now
             raise ArchiveError(f"{called} was retracted meanwhile", hint="see data releases --log")
-        if now.data_hash != digest:  # another process was first
+        if now.event.data_hash != digest:  # another process was first
             raise _other(store.kept(dataset.name)[day], table, digest)
         return now.event == event
 
@@ -704,8 +686,8 @@ def _checked(table: pd.DataFrame, date: dt.date) -> pd.DataFrame:
 def _other(held: Kept, table: pd.DataFrame, digest: str) -> ArchiveError:
     """What to say about figures that are not those there."""
     return ArchiveError(
-        f"the archive holds other numbers for {of_table(table).called(held.release)}: "
-        f"{len(held.read()):,} rows (hash {held.data_hash}) there, {len(table):,} rows (hash "
+        f"the archive holds other numbers for {of_table(table).called(held.event.release)}: "
+        f"{len(held.read()):,} rows (hash {held.event.data_hash}) there, {len(table):,} rows (hash "
         f"{digest}) in the new one",
         hint="a release never changes: is the date right, is one a subset? If those there are "
         "wrong: odforecast data fix replace FILE --reason TEXT",

@@ -78,10 +78,10 @@ def fetch(
     kept = Path(folder) / "downloads"
     name = f"{meta.release}_{kind.short}_{meta.updated}.json.gz"
     if meta.release in store.releases(kind.name):
-        source = store.source(meta.release, kind.name)
-        if source.get("file") == name:
+        origin = store.origin(meta.release, kind.name)
+        if origin.file == name:
             why = f"release {meta.release} was there already, unchanged"
-            return Fetched(meta.release, kept / name, source["sha256"], 0, 0, False, why)
+            return Fetched(meta.release, kept / name, origin.sha256, 0, 0, False, why)
     rows = resumed = 0
     if (kept / name).exists():
         loaded = read_release(kept / name, meta.release)

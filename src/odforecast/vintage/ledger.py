@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -30,10 +30,6 @@ _APPEND = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_BINARY", 0)
 _HASH = re.compile(r"[0-9a-f]{16}")
 
 
-#: What fetch called its files before it wrote down where they came from.
-_FETCHED = re.compile(r"\d{4}-\d{2}-\d{2}_vsrr_\d+\.json\.gz")
-
-
 @dataclass(frozen=True)
 class Origin:
     """Where the figures of a release came from.
@@ -52,11 +48,6 @@ class Origin:
         What was checked: ``"sha256"`` or ``"git blob"`` of the bytes, and ``"structure"``.
     file, sha256 : str
         Of CDC's file.
-
-    Examples
-    --------
-    >>> Origin.of({"file": "2025-07-16_vsrr_1752674192.json.gz", "sha256": "0f"}).kind
-    'cdc'
     """
 
     kind: str = "file"
@@ -68,11 +59,8 @@ class Origin:
 
     @classmethod
     def of(cls, source: Mapping[str, str]) -> Origin:
-        """The origin that a line of the ledger says; lines of earlier versions say less."""
-        fetched = _FETCHED.fullmatch(source.get("file", ""))
-        kind = source.get("origin") or ("cdc" if fetched else "file")
-        values = {"basis": "known" if kind == "cdc" else "given", **source, "kind": kind}
-        return cls(**{k: v for k, v in values.items() if k in cls.__dataclass_fields__ and v})
+        """The origin that a line of the ledger says."""
+        return cls(**{"kind" if k == "origin" else k: text for k, text in source.items()})
 
     @property
     def source(self) -> dict[str, str]:
@@ -91,7 +79,7 @@ class Event:
     data_hash: str
     reason: str = ""
     replaces: str = ""
-    source: dict[str, str] = field(default_factory=dict)
+    source: dict[str, str] = field(default_factory=dict, hash=False)
     at: str = ""
     id: str = ""
 
@@ -100,10 +88,15 @@ class Event:
         """Data set and date."""
         return (self.dataset, self.release)
 
+    @property
+    def figures(self) -> tuple[str, dt.date, str]:
+        """Data set, date and hash."""
+        return (self.dataset, self.release, self.data_hash)
+
     def signed(self) -> Event:
         """The event as it happens now."""
         now = dt.datetime.now(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return Event(**{**self.__dict__, "at": now, "id": secrets.token_hex(8)})
+        return replace(self, at=now, id=secrets.token_hex(8))
 
 
 class Current(NamedTuple):
@@ -111,7 +104,6 @@ class Current(NamedTuple):
 
     event: Event
     reason: str
-    data_hash: str
 
 
 @dataclass
@@ -132,53 +124,29 @@ class State:
 
 
 def fold(events: Iterable[Event]) -> State:
-    """What the events of an archive add up to.
-
-    Parameters
-    ----------
-    events : iterable of Event
-        In the order in which they were written.
-
-    Examples
-    --------
-    >>> day = dt.date(2024, 12, 11)
-    >>> wrong, right = "0" * 16, "1" * 16
-    >>> state = fold([
-    ...     Event("added", "states", day, wrong),
-    ...     Event("added", "states", day, right),  # too late: the place is taken
-    ... ])
-    >>> state.current["states", day].data_hash == wrong
-    True
-    >>> state = fold([
-    ...     Event("added", "states", day, wrong),
-    ...     Event("replaced", "states", day, right, reason="a typing error", replaces=wrong),
-    ... ])
-    >>> state.current["states", day].reason
-    'replaced: a typing error'
-    """
+    """What the events of an archive, in the order in which they were written, add up to."""
     state = State()
     for event in events:
         held = state.current.get(event.key)
         apart = state.apart.setdefault(event.key, {})
-        # A file older than the ledger has no hash here; there is one of a date only.
-        same = held is not None and held.data_hash in ("", event.replaces or event.data_hash)
+        counts = "" if held is None else held.event.data_hash
+        same = counts == (event.replaces or event.data_hash)
         if event.event == QUARANTINED:
-            if held is None or held.data_hash != event.data_hash:
+            if counts != event.data_hash:
                 apart[event.data_hash] = event
         elif event.event in (ADDED, ACCEPTED):
             if held is None:
                 reason = f"accepted: {event.reason}" if event.reason else ""
-                state.current[event.key] = Current(event, reason, event.data_hash)
+                state.current[event.key] = Current(event, reason)
                 apart.pop(event.data_hash, None)
         elif event.event == RETRACTED:
             if same:
                 del state.current[event.key]
                 apart[event.data_hash] = event
         elif same:  # replaced
-            assert held is not None
             apart[event.replaces] = event
             apart.pop(event.data_hash, None)
-            state.current[event.key] = Current(event, f"replaced: {event.reason}", event.data_hash)
+            state.current[event.key] = Current(event, f"replaced: {event.reason}")
     return state
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 import pandas as pd
@@ -36,6 +36,9 @@ from odforecast.vintage.bundle import folder_archive
 from odforecast.vintage.dataset import SETS, dataset_of, of_table
 from odforecast.vintage.ledger import QUARANTINED, Origin
 from odforecast.vintage.socrata import Client, UnreachableError
+
+if TYPE_CHECKING:
+    from odforecast.vintage.history import History
 
 _UNUSED = "nothing of it is used"
 #: What Git keeps of a file that is in large-file storage.
@@ -249,16 +252,6 @@ def compare(first: pd.DataFrame, second: pd.DataFrame) -> tuple[int, int, str]:
 GITHUB = "https://raw.githubusercontent.com"
 
 
-class Files(Protocol):
-    """Where the bytes of copies come from: a server of raw files, or the clone of a repository."""
-
-    name: str
-    heard: bool
-
-    def get(self, copy: Copy) -> bytes:
-        """The bytes of a copy, unchecked."""
-
-
 class RawFiles(Client):
     """Client of a server of raw files, by default GitHub's; use it as a context manager.
 
@@ -300,7 +293,7 @@ class Outcome:
 
 def fetch_past(
     archive: Archive | str | os.PathLike[str],
-    client: Files,
+    client: RawFiles | History,
     *,
     copies: Sequence[Copy] | None = None,
     release: str | dt.date | None = None,
@@ -368,7 +361,7 @@ class _Intake:
     def __init__(
         self,
         archive: Archive | str | os.PathLike[str],
-        client: Files | None = None,
+        client: RawFiles | History | None = None,
         listed: Sequence[Copy] = (),
         dataset: str | None = None,
     ) -> None:
@@ -386,12 +379,12 @@ class _Intake:
             for date in self.own.releases(name)
         }
         self.retracted: dict[tuple[dt.date, str], str] = {}
-        for _, event in self.own.quarantined().iterrows():
+        for event in self.own.quarantined().to_dict("records"):
             if event["event"] == QUARANTINED:
                 self.seen[event["place"]] = (QUARANTINED, event["release"])
             else:
-                about = event["release"], event["data_hash"]
-                self.retracted[about] = f"{event['event']}: {event['reason']}"
+                why = f"{event['event']}: {event['reason']}"
+                self.retracted[event["release"], event["data_hash"]] = why
 
     def one(self, copy: Copy) -> Outcome:
         """Download a copy, check it, read it, and add or compare it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,9 @@ from odforecast.say import listed, number_of
 from odforecast.sources.county import listed_with
 from odforecast.sources.table import INDICATORS, PERCENT_SPECIFIED
 from odforecast.vintage.dataset import LOST, ORDER, Grid, columns, laid_out, of_table
+
+#: Cells of a grid that are marked.
+type Marked = NDArray[np.bool_]
 
 #: The drug classes; a death may be in several.
 CLASSES = tuple(i for i in INDICATORS if i not in (ALL_DRUGS, ALL_DEATHS, PERCENT_SPECIFIED))
@@ -62,6 +66,7 @@ class Contradiction:
         return f"{self.location} {self.month}, {self.indicator}: {self.value:,.10g}; {self.message}"
 
 
+@np.errstate(invalid="ignore", divide="ignore")
 def contradictions(
     table: pd.DataFrame, before: pd.DataFrame | None = None, states: pd.DataFrame | None = None
 ) -> list[Contradiction]:
@@ -125,15 +130,16 @@ def _grids(table: pd.DataFrame) -> dict[str, Grid]:
     return {str(n): Grid.of(r).shown for n, r in rows.groupby("indicator", sort=False)}
 
 
-def _cell_wrong(
-    grid: Grid, i: int, t: int, kind: str, message: str, name: str = ALL_DRUGS
-) -> Contradiction:
-    """A cell that cannot be right."""
-    value = (grid.predicted if kind == "predicted" else grid.reported)[i, t]
-    if np.isnan(value):
-        low, high = grid.low[i, t], grid.high[i, t]
-        value, message = low, f"{_between(low, high)}; {message}"
-    return Contradiction(grid.places[i], str(grid.months[t]), name, float(value), message, kind)
+def _wrong(
+    name: str, grid: Grid, cells: Marked, kind: str, why: Callable[[int, int], str]
+) -> Iterator[Contradiction]:
+    """The cells marked, each with a reason."""
+    values = grid.predicted if kind == "predicted" else grid.reported
+    for i, t in np.argwhere(cells).tolist():
+        value, said = values[i, t], why(i, t)
+        if np.isnan(value):
+            value, said = grid.low[i, t], f"{_between(grid.low[i, t], grid.high[i, t])}; {said}"
+        yield Contradiction(grid.places[i], str(grid.months[t]), name, float(value), said, kind)
 
 
 def _between(low: float, high: float) -> str:
@@ -141,12 +147,12 @@ def _between(low: float, high: float) -> str:
     return f"{low:,.0f}{'' if low == high else more}"
 
 
-def too_far(low: Floats, high: Floats, low2: Floats, high2: Floats) -> NDArray[np.bool_]:
+@np.errstate(invalid="ignore")
+def too_far(low: Floats, high: Floats, low2: Floats, high2: Floats) -> Marked:
     """Where no numbers of two intervals are near enough to be counts of nearly the same deaths."""
-    with np.errstate(invalid="ignore"):
-        small, large = np.fmin(high, high2), np.fmax(low, low2)
-        room = SHARE * small + ROOTS * np.sqrt(large) + DEATHS
-        far: NDArray[np.bool_] = (large - small > room) & ~(np.isnan(low) | np.isnan(low2))
+    small, large = np.fmin(high, high2), np.fmax(low, low2)
+    room = SHARE * small + ROOTS * np.sqrt(large) + DEATHS
+    far: Marked = (large - small > room) & ~(np.isnan(low) | np.isnan(low2))
     return far
 
 
@@ -158,11 +164,14 @@ def _moves(name: str, grid: Grid) -> Iterator[Contradiction]:
     far, next_far = too_far(*layers, *past), too_far(*layers, *later)
     alone = (far | np.isnan(past[0])) & (next_far | np.isnan(later[0])) & (far | next_far)
     followed = np.concatenate([np.zeros((len(far), 1), bool), alone[:, :-1]], axis=1)
-    for i, t in zip(*np.nonzero(alone | (far & ~followed)), strict=True):
+
+    def why(i: int, t: int) -> str:
+        """What the nearest month says."""
         near, which = (t - 1, "before") if far[i, t] else (t + 1, "after")
-        said = f"a month {which} it is {_between(grid.low[i, near], grid.high[i, near])}"
-        said += ", and a sum over 12 months does not move so far"
-        yield _cell_wrong(grid, i, t, "move", said, name)
+        count = _between(grid.low[i, near], grid.high[i, near])
+        return f"a month {which} it is {count}, and a sum over 12 months does not move so far"
+
+    return _wrong(name, grid, alone | (far & ~followed), "move", why)
 
 
 def _revised(name: str, now: Grid, before: Grid) -> Iterator[Contradiction]:
@@ -171,70 +180,66 @@ def _revised(name: str, now: Grid, before: Grid) -> Iterator[Contradiction]:
         before.on(now.places, now.months, layer) for layer in ("low", "high", "predicted")
     )
     recent = now.months > before.months[-1] - LATE * ONE_MONTH
-    with np.errstate(invalid="ignore"):
-        room = np.fmax(ARRIVED * high, 1.1 * predicted) + DEATHS
-        arrived = (now.low >= high) & (now.low <= room) & recent
-    for i, t in zip(*np.nonzero(too_far(now.low, now.high, low, high) & ~arrived), strict=True):
-        said = f"the release before said {_between(low[i, t], high[i, t])}"
-        yield _cell_wrong(now, i, t, "revision", said, name)
+    room = np.fmax(ARRIVED * high, 1.1 * predicted) + DEATHS
+    arrived = (now.low >= high) & (now.low <= room) & recent
+    cells = too_far(now.low, now.high, low, high) & ~arrived
+
+    def why(i: int, t: int) -> str:
+        """What was said."""
+        return f"the release before said {_between(low[i, t], high[i, t])}"
+
+    return _wrong(name, now, cells, "revision", why)
 
 
 def _sums(name: str, grid: Grid) -> Iterator[Contradiction]:
     """Months in which the jurisdictions do not give the nation."""
-    present = [s for s in JURISDICTIONS if s in grid.places]
-    if NATION not in grid.places or not present:
-        return
-    rows, us = [grid.places.index(s) for s in present], grid.places.index(NATION)
+    rows = [grid.places.index(s) for s in JURISDICTIONS if s in grid.places]
+    if NATION not in grid.places or not rows:
+        return iter(())
+    us = grid.places.index(NATION)
     parts, nation = grid.reported[rows], grid.reported[us]
     total = np.nansum(parts, axis=0)
-    known = ~np.isnan(parts).any(axis=0) & (len(present) == len(JURISDICTIONS))
-    with np.errstate(invalid="ignore"):
-        # Where a part is hidden or absent, the others can still be too many.
-        wrong = np.where(known, total != nation, total > nation) & ~np.isnan(nation)
-    for t in np.flatnonzero(wrong):
-        yield _cell_wrong(
-            grid, us, int(t), "sum",
-            f"the {'' if known[t] else 'known '}jurisdictions add up to {total[t]:,.0f}"
-            f"{_suspect(grid, [*rows, us], int(t), total[t] - nation[t])}", name,
-        )  # fmt: skip
+    known = ~np.isnan(parts).any(axis=0) & (len(rows) == len(JURISDICTIONS))
+    cells = np.zeros(grid.reported.shape, bool)
+    # Where a part is hidden or absent, the others can still be too many.
+    cells[us] = np.where(known, total != nation, total > nation) & ~np.isnan(nation)
 
+    def why(_: int, t: int) -> str:
+        """The sum, and the cell whose move explains it, if one does."""
+        said = f"the {'' if known[t] else 'known '}jurisdictions add up to {total[t]:,.0f}"
+        near, gap = t - 1 if t else t + 1, total[t] - nation[t]
+        if near >= grid.months.size:
+            return said
+        moved = np.nan_to_num(grid.reported[[*rows, us], t] - grid.reported[[*rows, us], near])
+        moved[-1] *= -1
+        best = int(np.argmin(np.abs(moved - gap)))
+        if not abs(moved[best] - gap) < 0.2 * abs(gap):
+            return said
+        row = [*rows, us][best]
+        return (
+            f"{said}; perhaps it is {grid.places[row]}, {grid.reported[row, t]:,.0f} there and "
+            f"{grid.reported[row, near]:,.0f} in the month next to it"
+        )
 
-def _suspect(grid: Grid, rows: list[int], t: int, gap: float) -> str:
-    """The cell whose move explains a broken sum, if one does; the nation's row is the last."""
-    near = t - 1 if t else t + 1
-    if near >= grid.months.size:
-        return ""
-    moved = np.nan_to_num(grid.reported[rows, t] - grid.reported[rows, near])
-    moved[-1] *= -1
-    best = int(np.argmin(np.abs(moved - gap)))
-    if not abs(moved[best] - gap) < 0.2 * abs(gap):
-        return ""
-    value, was = grid.reported[rows[best], t], grid.reported[rows[best], near]
-    return (
-        f"; perhaps it is {grid.places[rows[best]]}, {value:,.0f} there and {was:,.0f} in the "
-        "month next to it"
-    )
+    return _wrong(name, grid, cells, "sum", why)
 
 
 def _within(part: str, inner: Grid, whole: str, outer: Grid) -> Iterator[Contradiction]:
     """Cells of a class with more deaths than the total that holds them."""
     total = outer.on(inner.places, inner.months)
-    with np.errstate(invalid="ignore"):
-        cells = np.nonzero(inner.reported > total)
-    for i, t in zip(*cells, strict=True):
-        said = f"more than the {total[i, t]:,.0f} of {whole!r}, which holds them all"
-        yield _cell_wrong(inner, i, t, "class", said, part)
+    holds = f"of {whole!r}, which holds them all"
+    return _wrong(part, inner, inner.reported > total, "class",
+                  lambda i, t: f"more than the {total[i, t]:,.0f} {holds}")  # fmt: skip
 
 
 def _predicted(name: str, grid: Grid) -> Iterator[Contradiction]:
     """Predicted values far from the reported count."""
-    low, high = PREDICTED
-    with np.errstate(invalid="ignore"):
-        below = grid.predicted < low * grid.reported - DEATHS
-        above = grid.predicted > high * grid.reported + DEATHS
-    for i, t in zip(*np.nonzero(below | above), strict=True):
-        said = f"the predicted value, where {grid.reported[i, t]:,.0f} are reported"
-        yield _cell_wrong(grid, i, t, "predicted", said, name)
+    (low, high), shown = PREDICTED, grid.reported
+    cells = (grid.predicted < low * shown - DEATHS) | (grid.predicted > high * shown + DEATHS)
+    return _wrong(
+        name, grid, cells, "predicted",
+        lambda i, t: f"the predicted value, where {shown[i, t]:,.0f} are reported",
+    )  # fmt: skip
 
 
 def state_sums(grid: Grid, states: pd.DataFrame) -> tuple[tuple[str, ...], Floats, Floats, Floats]:
@@ -256,11 +261,10 @@ def _beyond_state(grid: Grid, states: pd.DataFrame) -> Iterator[Contradiction]:
     names, least, _, whole = state_sums(grid, states)
     room = OF_STATE * whole + DEATHS
     code = np.array([names.index(s) for s in grid.states])
-    with np.errstate(invalid="ignore"):
-        single, together = grid.low > room[code], least > room
-    for i, t in zip(*np.nonzero(single), strict=True):
-        yield _cell_wrong(grid, i, t, "class", f"its state has {whole[code[i], t]:,.0f} in all")
-    for s, t in zip(*np.nonzero(together), strict=True):
+    single = grid.low > room[code]
+    yield from _wrong(ALL_DRUGS, grid, single, "class",
+                      lambda i, t: f"its state has {whole[code[i], t]:,.0f} in all")  # fmt: skip
+    for s, t in np.argwhere(least > room):
         if not single[code == s, t].any():
             yield Contradiction(
                 names[s], str(grid.months[t]), ALL_DRUGS, float(least[s, t]),
@@ -389,6 +393,7 @@ def _check(
     return lambda test: CHECKS.append(Check(code, dataset, severity, about, test))
 
 
+@np.errstate(invalid="ignore", divide="ignore")
 def check(
     table: pd.DataFrame, before: pd.DataFrame | None = None, states: pd.DataFrame | None = None
 ) -> list[Flag]:
@@ -442,9 +447,8 @@ def _rank(flag: Flag) -> tuple[int, bool]:
 
 @_check("sum-mismatch", "error", "jurisdictions do not add up to the US")
 def _us_sums(seen: Release) -> Found:
-    sums = [c for c in seen.contradictions if c.kind == "sum"]
-    for indicator in dict.fromkeys(c.indicator for c in sums):
-        first, *more = [c for c in sums if c.indicator == indicator]
+    sums = (c for c in seen.contradictions if c.kind == "sum")
+    for indicator, (first, *more) in groupby(sums, key=lambda c: c.indicator):
         yield NATION, first.month, (
             f"{indicator}: in {number_of(1 + len(more), 'month')} the 52 jurisdictions do not add "
             f"up to the US. In {first.month} the US row is {first.value:,.0f}, and {first.message}."
@@ -478,11 +482,8 @@ def _missing_location(seen: Release) -> Found:
 @_check("ny-without-nyc", "warning", "New York without New York City")
 def _ny_without_nyc(seen: Release) -> Found:
     if "NY" in seen.held and "YC" not in seen.held:
-        yield (
-            "NY", None,
-            "NY leaves New York City out and there is no row YC: this is not the state, and a sum "
-            "over the jurisdictions lacks the city",
-        )  # fmt: skip
+        said = "NY leaves New York City out and there is no row YC: this is not the state, and a "
+        yield "NY", None, f"{said}sum over the jurisdictions lacks the city"
 
 
 @_check("outside-us", "note", "Puerto Rico is outside the US total")
@@ -510,66 +511,46 @@ def _missing_month(seen: Release) -> Found:
 def _jumps(seen: Release) -> Found:
     """Months whose change is far from the changes around it, on the location's own scale."""
     for state, values in zip(seen.grid.places, seen.grid.reported, strict=True):
-        odd = _odd(values)
-        far = _outliers(values, odd)
+        change = np.r_[np.nan, np.diff(values)]
+        padded = np.r_[[np.nan] * 3, change, [np.nan] * 3]
+        around = np.stack([padded[k : k + len(change)] for k in (0, 1, 2, 4, 5, 6)])
+        enough, middle = (~np.isnan(around)).sum(axis=0) >= 4, np.full(len(change), np.nan)
+        middle[enough] = np.nanmedian(around[:, enough], axis=0) if enough.any() else np.nan
+        odd = change - middle
+        known = odd[~np.isnan(odd)]
+        if known.size < 24:
+            continue
+        # Further off than the others' spread, and than two months that are Poisson by chance.
+        spread = 1.4826 * np.median(np.abs(known - np.median(known)))
+        far = np.flatnonzero(np.abs(odd) > _JUMP * max(spread, np.sqrt(np.nanmean(values) / 6)))
         if far.size:
             worst = far[np.argmax(np.abs(odd[far]))]
-            change = values[worst] - values[worst - 1]
+            many = f" ({len(far)} such months)" if len(far) > 1 else ""
             yield state, seen.grid.months[worst], (
-                f"the 12-month count changes by {change:+,.0f}, and by {change - odd[worst]:+,.0f} "
-                f"in the months around it{f' ({len(far)} such months)' if len(far) > 1 else ''}. A "
+                f"the 12-month count changes by {change[worst]:+,.0f}, and by "
+                f"{middle[worst]:+,.0f} in the months around it{many}. A "
                 "change of recording, a backlog, or an event; 12 months later it drops out again"
             )  # fmt: skip
 
 
-def _odd(values: Floats) -> Floats:
-    """Change of each month, less the median change of the three before and after it."""
-    change = np.r_[np.nan, np.diff(values)]
-    padded = np.r_[[np.nan] * 3, change, [np.nan] * 3]
-    around = np.stack([padded[k : k + len(change)] for k in (0, 1, 2, 4, 5, 6)])
-    known = (~np.isnan(around)).sum(axis=0) >= 4
-    middle = np.full(len(change), np.nan)
-    if known.any():
-        middle[known] = np.nanmedian(around[:, known], axis=0)
-    odd: Floats = change - middle
-    return odd
-
-
-def _outliers(values: Floats, odd: Floats) -> NDArray[np.intp]:
-    """Months that are further off than the others' spread, and than chance."""
-    known = odd[~np.isnan(odd)]
-    if known.size < 24:
-        return np.array([], dtype=np.intp)
-    spread = 1.4826 * np.median(np.abs(known - np.median(known)))
-    # Two months that are Poisson differ by this much by chance.
-    chance = np.sqrt(2 * np.nanmean(values) / 12)
-    with np.errstate(invalid="ignore"):
-        return np.flatnonzero(np.abs(odd) > _JUMP * max(spread, chance))
-
-
 @_check("long-pending", "warning", "many records pending investigation")
 def _long_pending(seen: Release) -> Found:
-    grid, everyone = seen.grid, seen.grid_of(ALL_DEATHS)
+    grid, everyone, last = seen.grid, seen.grid_of(ALL_DEATHS), seen.grid.months[-1:]
     if np.isnan(grid.reported).all():
         return
-    last = grid.months[-1:]
-    deaths = np.full(len(grid.places), np.nan)
-    if everyone is not None:
-        deaths = everyone.on(grid.places, last)[:, 0]
+    deaths = np.nan if everyone is None else everyone.on(grid.places, last)[:, 0]
     before = grid.on(grid.places, last - 12 * ONE_MONTH, "pending")[:, 0]
-    for i, state in enumerate(grid.places):
-        now, old, overdose = grid.pending[i, -1], before[i], grid.reported[i, -1]
-        if state == NATION or not (now >= _PENDING_NOW or old >= _PENDING_OLD):
-            continue
-        text = f"{now:.2f}% of the death records are pending investigation"
-        if np.isfinite(deaths[i]) and overdose > 0:
-            text += f": about {now / 100 * deaths[i]:,.0f} records beside {overdose:,.0f} overdose "
-            text += "deaths"
-        if old >= _PENDING_OLD:
-            text += f"; of the period that ended a year before, {old:.2f}% still are"
-        if now >= _PENDING_NOW:
+    high, still = grid.pending[:, -1] >= _PENDING_NOW, before >= _PENDING_OLD
+    records = grid.pending[:, -1] / 100 * deaths
+    for i in np.flatnonzero((high | still) & (np.array(grid.places) != NATION)):
+        text = f"{grid.pending[i, -1]:.2f}% of the death records are pending investigation"
+        if np.isfinite(records[i]) and (overdose := grid.reported[i, -1]) > 0:
+            text += f": about {records[i]:,.0f} records beside {overdose:,.0f} overdose deaths"
+        if still[i]:
+            text += f"; of the period that ended a year before, {before[i]:.2f}% still are"
+        if high[i]:
             text += ". Its last months are too low, and will rise more than elsewhere"
-        yield state, last[0], text, "warning" if now >= _PENDING_NOW else "note"
+        yield grid.places[i], last[0], text, "warning" if high[i] else "note"
 
 
 @_check("complete-low", "warning", "percent complete is low")
@@ -600,19 +581,15 @@ def _tail_incomplete(seen: Release) -> Found:
 
 @_check("north-carolina-2023", "warning", "North Carolina's 2023 is incomplete for good")
 def _north_carolina(seen: Release) -> Found:
-    table = seen.table
-    rows = table[
-        (table["state"] == "NC")
-        & table["indicator"].isin((ALL_DRUGS, *CLASSES))
-        & table["reported"].notna()
-        & table["month"].between("2023-01-01", "2024-11-01")  # periods with a month of 2023
-    ]
+    table = seen.table[(seen.table["state"] == "NC") & seen.table["reported"].notna()]
+    # Periods with a month of 2023.
+    rows = table[table["indicator"].isin((ALL_DRUGS, *CLASSES))
+                 & table["month"].between("2023-01-01", "2024-11-01")]  # fmt: skip
     if not rows.empty:
-        yield (
-            "NC", rows["month"].min(),
+        yield "NC", rows["month"].min(), (
             "CDC's final file of 2023 misses over 900 of North Carolina's deaths for good: in "
             "releases that rest on it, 12-month counts that hold months of 2023 are too low, here "
-            "and in the US row, and part of the fall into 2023 is an artefact",
+            "and in the US row, and part of the fall into 2023 is an artefact"
         )  # fmt: skip
 
 
@@ -677,10 +654,9 @@ def _county_pending(seen: Release) -> Found:
     """States many of whose counties wait for causes of death; the others in one line."""
     grid, last = seen.grid, seen.grid.pending[:, -1]
     states, others = np.array(grid.states), 0
-    with np.errstate(invalid="ignore"):
-        high = last >= _COUNTY_PENDING
-    for state in sorted(set(states[high])):
-        rows, of = np.flatnonzero(high & (states == state)), int((states == state).sum())
+    for state in sorted(set(states[last >= _COUNTY_PENDING])):
+        high, of = (last >= _COUNTY_PENDING) & (states == state), int((states == state).sum())
+        rows = np.flatnonzero(high)
         if len(rows) < max(_PENDING_COUNTIES, _PENDING_SHARE * of):
             others += len(rows)
             continue
@@ -699,10 +675,9 @@ def _county_pending(seen: Release) -> Found:
 def _county_jump(seen: Release) -> Found:
     """Counties whose 12-month count moves further in a month than chance explains."""
     now, then = seen.grid.reported[:, 1:], seen.grid.reported[:, :-1]
+    larger = np.maximum(now, then)
     # Two months that are Poisson differ by this much by chance.
-    with np.errstate(invalid="ignore", divide="ignore"):
-        score = np.abs(now - then) / np.sqrt(2 * np.maximum(now, then) / 12)
-    score = np.where((np.maximum(now, then) >= 20) & np.isfinite(score), score, 0.0)
+    score = np.where(larger >= 20, np.abs(now - then) / np.sqrt(2 * larger / 12), 0.0)
     worst = score.max(axis=1, initial=0.0)
     rows = [i for i in np.argsort(-worst, kind="stable") if worst[i] > _JUMP]
     for i in rows[:_JUMPS_SHOWN]:
@@ -744,15 +719,12 @@ def _county_completeness(seen: Release) -> Found:
 def _county_connecticut(seen: Release) -> Found:
     codes = [f for f, s in zip(seen.grid.places, seen.grid.states) if s == "CT"]
     regions = [f for f in codes if edition_held([f]) == "planning-regions"]
-    if codes:
+    kind = "nine planning regions" if regions else "eight counties"
+    if 0 < len(regions) < len(codes):
         kind = "counties in some months and planning regions in others"
-        if len(regions) in (0, len(codes)):
-            kind = "nine planning regions" if regions else "eight counties"
-        yield (
-            "CT", None,
-            f"Connecticut is given by its {kind}. The two do not nest: take populations and other "
-            "tables of the same geography",
-        )  # fmt: skip
+    if codes:
+        said = f"Connecticut is given by its {kind}. The two do not nest: take populations and "
+        yield "CT", None, f"{said}other tables of the same geography"
 
 
 @_check("county-sums", "warning", "counties do not add up to about their state", COUNTIES)
@@ -762,8 +734,7 @@ def _county_sums(seen: Release) -> Found:
         return
     grid, (low, high), there = seen.grid, _SUMS, set(seen.grid.places)
     names, least, most, whole = state_sums(grid, seen.states)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        wrong = (most < low * whole) | (least > high * whole)
+    wrong = (most < low * whole) | (least > high * whole)
     wanted = listed_with(grid.places)
     for s in np.flatnonzero(wrong.any(axis=1)):
         if not {f for f in wanted if by_fips()[f].state == names[s]} <= there:
@@ -786,8 +757,7 @@ def _negative_revision(seen: Release) -> Found:
     now, date, counties = seen.grid, seen.before["release"].iloc[0].date(), "fips" in seen.table
     was = then.on(now.places, now.months)
     change, percent = now.reported - was, _COUNTY_REVISED if counties else _REVISED
-    with np.errstate(invalid="ignore"):
-        down = (change <= -_REVISED_DEATHS) & (100 * change <= -percent * was)
+    down = (change <= -_REVISED_DEATHS) & (100 * change <= -percent * was)
     groups = np.array(now.states if counties else now.places)
     for place in dict.fromkeys(groups[down.any(axis=1)].tolist()):
         cells = np.where((groups == place)[:, None] & down, change, 0.0)
@@ -807,7 +777,7 @@ def _negative_revision(seen: Release) -> Found:
 CODES = {each.code: each.about for each in CHECKS}
 
 
-def _cells(grid: Grid, marked: NDArray[np.bool_], said: str) -> str:
+def _cells(grid: Grid, marked: Marked, said: str) -> str:
     """How many cells are marked, what of them, and in which counties most."""
     counts = marked.sum(axis=1)
     most = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from odforecast.vintage.archive import Archive
 
+type Cells = NDArray[np.intp]
 #: What they are called in a message.
 _OF = "the table of revisions"
 
@@ -114,15 +115,19 @@ class Revisions:
         """
         there = np.isfinite(self.reported) | np.isfinite(self.predicted)
         place, m, r = np.nonzero(np.moveaxis(there, 0, 2))
+        table = self._cells(r, place, m, "s").assign(predicted=self.predicted[r, place, m])
+        table.insert(1, "name", table["location"].map({s: called(s) for s in self.locations}))
+        return table
+
+    def _cells(self, r: Cells, place: Cells, m: Cells, unit: str) -> pd.DataFrame:
+        """Some cells, a row each, with what labels them."""
         return pd.DataFrame(
             {
                 "location": np.array(self.locations, dtype=object)[place],
-                "name": np.array([called(s) for s in self.locations], dtype=object)[place],
-                "month": self.months[m].astype("datetime64[s]"),
-                "release": np.array(self.releases, dtype="datetime64[s]")[r],
+                "month": self.months[m].astype(f"datetime64[{unit}]"),
+                "release": np.array(self.releases, dtype=f"datetime64[{unit}]")[r],
                 "age": self.ages[r, m],
                 "reported": self.reported[r, place, m],
-                "predicted": self.predicted[r, place, m],
             }
         )
 
@@ -232,22 +237,13 @@ class Revisions:
             ``final_release``. The newest release itself has no rows: it is the final one.
         """
         final, release = self.final(settled)
-        ages = self.ages[:-1]
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = self.reported[:-1] / final[None]
         r, place, m = np.nonzero(np.isfinite(ratio))
-        return pd.DataFrame(
-            {
-                "location": np.array(self.locations, dtype=object)[place],
-                "month": self.months[m].astype("datetime64[ns]"),
-                "release": np.array(self.releases, dtype="datetime64[ns]")[r],
-                "age": ages[r, m],
-                "reported": self.reported[r, place, m],
-                "final": final[place, m],
-                "completeness": ratio[r, place, m],
-                "final_release": pd.Timestamp(release),
-            }
-        )
+        return self._cells(r, place, m, "ns").assign(
+            final=final[place, m], completeness=ratio[r, place, m],
+            final_release=pd.Timestamp(release),
+        )  # fmt: skip
 
     def _index(self, location: str) -> int:
         (state,) = pick([location], self.locations, _OF)

@@ -63,23 +63,14 @@ class Client:
     ----------
     url : str
         Server.
-    timeout : float
-        Seconds to connect, and to wait for each piece of an answer.
-    limit : float
-        Seconds an answer may take as a whole.
+    timeout, limit : float
+        Seconds to connect and to wait for each piece of an answer, and for an answer as a whole.
     attempts : int
         How often a request is tried.
     most_bytes : int
         An answer may have so many bytes; a server that sends more is left.
-    sleep : callable
-        Waits between attempts; tests give their own.
-    notify : callable, optional
-        Told, in words, why a request is tried again.
-
-    Attributes
-    ----------
-    heard : bool
-        Whether the server has ever answered.
+    sleep, notify : callable
+        Waits between attempts; is told, in words, why a request is tried again.
     """
 
     #: What to do about a server that asks for a long wait.
@@ -96,7 +87,9 @@ class Client:
         sleep: Callable[[float], None] = time.sleep,
         notify: Callable[[str], None] = lambda _: None,
     ) -> None:
-        self.url, self.most_bytes, self.heard = url.rstrip("/"), most_bytes, False
+        self.url, self.most_bytes = url.rstrip("/"), most_bytes
+        #: Whether the server has ever answered.
+        self.heard = False
         self._timeout, self._limit, self._attempts = timeout, limit, attempts
         self._sleep, self._notify = sleep, notify
         self._session, self._token = requests.Session(), ""
@@ -302,20 +295,7 @@ class Socrata(Client):
         return f"<Socrata {self.url}, {token} token, {self.page_size:,} rows a page>"
 
     def metadata(self, dataset: str) -> Metadata:
-        """What the catalogue says about a data set.
-
-        Parameters
-        ----------
-        dataset : str
-            Identifier, ``"xkb8-kh2a"``.
-
-        Raises
-        ------
-        DownloadError
-            If the server does not answer.
-        DataError
-            If the answer is not a catalogue entry of that data set.
-        """
+        """What the catalogue says about a data set, ``"xkb8-kh2a"``."""
         entry = self._json("GET", "/api/views/{}.json", dataset)
         try:
             updated, fields = (
@@ -333,13 +313,7 @@ class Socrata(Client):
         return Metadata(updated, tuple(name for name in fields if not name.startswith(":")))
 
     def count(self, dataset: str, where: str | None = None) -> int:
-        """Number of rows.
-
-        Parameters
-        ----------
-        where : str, optional
-            Condition in SoQL, ``"year >= 2020"``.
-        """
+        """Number of rows; ``where``: a condition in SoQL, ``"year >= 2020"``."""
         found = self._query(dataset, "count(*) as n", where)
         try:
             return int(found[0]["n"])
@@ -348,15 +322,7 @@ class Socrata(Client):
             raise DataError(f"{self.url}: asked how many rows {dataset} has, got {got}") from error
 
     def page(self, dataset: str, number: int, where: str | None = None) -> Rows:
-        """One page of rows, in the order of their identifiers.
-
-        Parameters
-        ----------
-        number : int
-            0 is the first.
-        where : str, optional
-            Condition in SoQL.
-        """
+        """One page of rows, the first is 0, in the order of their identifiers."""
         return self._query(dataset, "*", where, number)
 
     def _query(self, dataset: str, select: str, where: str | None, page: int | None = None) -> Rows:

@@ -447,7 +447,7 @@ Told = tuple[Grid | None, Floats | None]
 
 def _told(kept: Kept, indicator: str) -> Told:
     """What a release said, read once a process where a file's name says what is in it."""
-    lasting = kept.file is not None and kept.digest and kept.file.exists()  # a lost one is refused
+    lasting = kept.file is not None and kept.file.exists()  # a lost one is refused
     return _remembered(kept, indicator) if lasting else _remembered.__wrapped__(kept, indicator)
 
 
@@ -463,7 +463,7 @@ def _all_deaths(kept: Kept) -> Floats | None:
     rows = kept.read(ALL_DEATHS)
     if not rows["reported"].notna().any():
         return None
-    whole = state_panel(rows, ALL_DEATHS, kept.release, kept.release, ())
+    whole = state_panel(rows, ALL_DEATHS, kept.event.release, kept.event.release, ())
     beside = replace(whole, beside={"all-deaths": whole}).all_deaths
     out = np.full(len(PLACES), np.nan)
     out[[PLACES.index(s) for s in whole.locations]] = beside
