@@ -13,10 +13,10 @@ from hub_breaker import SUBMISSION, config, put, small_hub, submission, tasks
 from hypothesis import given
 from hypothesis import strategies as st
 
-from odforecast.hub.checks import check
+from odforecast.hub.checks import Outcome, check
 from odforecast.hub.checks.reading import Rows, fits
 from odforecast.hub.checks.submission import Submission
-from odforecast.hub.tasks import (
+from odforecast.hub.layout import (
     Choice,
     ModelTask,
     OutputType,
@@ -37,7 +37,7 @@ def submission_of(rows: list[tuple[str, ...]], task: ModelTask) -> Submission:
     coded = {name: pd.factorize(texts[name]) for name in NAMES}
     codes = pd.DataFrame({name: codes for name, (codes, _) in coded.items()})
     words = {name: [*known, None] for name, (_, known) in coded.items()}
-    one = Submission(Path("x"), None)  # type: ignore[arg-type]
+    one = Submission(Path("x"), None, None, {})  # type: ignore[arg-type]
     one.__dict__ |= {
         "rows": Rows(codes, words, {}, np.arange(2, len(codes) + 2)),
         "tasks": (task,),
@@ -93,7 +93,8 @@ def hubs(draw: st.DrawFn) -> tuple[list[Choice], dict[str, OutputType], list[tup
 def test_what_is_required_is_what_hub_validations_requires(hub: tuple) -> None:
     choices, outputs, rows = hub
     task = ModelTask(dict(zip(COLUMNS, choices)), outputs)
-    found = submission_of([(*r[:3], *r[3], "1") for r in rows], task).req_vals()
+    one = submission_of([(*r[:3], *r[3], "1") for r in rows], task)
+    found = Outcome.of("req_vals", "", one.req_vals())
     missing: set[tuple] = set()
     for name, output in outputs.items():
         mine = {r for r in rows if r[3][0] == name}
@@ -120,13 +121,13 @@ def test_a_set_that_was_found_in_the_rows_holds_in_them(rows: list, configured: 
     task = ModelTask(dict(zip(COLUMNS, choices)),
                      {"sample": OutputType(output_type_id_params=params)})  # fmt: skip
     one = submission_of([(*r[:3], "sample", r[3], "1") for r in rows], task)
-    if not one.spl_compound_taskid_set().findings:
+    if not list(one.spl_compound_taskid_set()):
         (group,) = one.samples
         assert set(group.usual) <= configured
         table = pd.DataFrame(rows, columns=[*COLUMNS, "id"])
         for _, sample in table.groupby("id"):
             assert len({tuple(x) for x in sample[list(group.usual)].to_numpy()}) == 1
-        assert one.spl_compound_tid().findings == []
+        assert one.spl_compound_tid() == []
 
 
 @pytest.mark.slow

@@ -20,10 +20,8 @@ from odforecast.cli import main
 from odforecast.errors import BacktestError, DataError
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import lookup
-from odforecast.hub import Hub, config, init, naming
-from odforecast.hub.config import all_labels, model_metadata
-from odforecast.hub.layout import origins_of
-from odforecast.hub.making import appearing
+from odforecast.hub import Hub, init, making, naming
+from odforecast.hub.making import all_labels, appearing, model_metadata
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import HUB_QUANTILES, STATES
 from odforecast.sources.vsrr import read_vsrr
@@ -105,7 +103,7 @@ def test_every_configuration_is_valid(
     # The hubverse's dashboard draws one round only.
     (round_,) = hub.rounds
     days = round_["model_tasks"][0]["task_ids"]["origin_date"]["optional"]
-    assert days == list(origins_of(hub)) == sorted(set(days))
+    assert days == list(hub.origins) == sorted(set(days))
 
 
 #: Each breaks one rule of a configuration alone; the schema must see it, or it saw nothing before.
@@ -144,7 +142,7 @@ def test_a_broken_rule_is_seen(
 def test_the_horizon_counts_from_the_last_month_known(releases: od.Archive, tmp_path: Path) -> None:
     hub = init(tmp_path / "hub", releases)
     found = {o.as_of.isoformat(): o.panel for o in od.origins(releases, "real")}
-    origins = origins_of(hub)
+    origins = hub.origins
     assert len(origins) == len(RELEASES) + 1
     ids = hub.rounds[0]["model_tasks"][0]["task_ids"]
     months = set()
@@ -191,7 +189,7 @@ def test_samples_may_be_joint_over_less(tmp_path: Path) -> None:
 def test_origins_of_one_day_are_one_round(tmp_path: Path) -> None:
     """CDC brought out July to September 2021 at once: one file a day holds the last of them."""
     hub = init(tmp_path / "hub", od.bundled(), kind="pseudo-clean", start="2021-05", end="2021-11")
-    origins = origins_of(hub)
+    origins = hub.origins
     assert len(origins) == 5
     assert origins["2022-02-15"][1] == "2021-09-30"
 
@@ -207,7 +205,7 @@ def test_metadata_are_of_the_models_that_are_asked_for(small: Hub, tmp_path: Pat
 
 def test_every_built_in_model_of_states_is_described() -> None:
     bare = {label.removesuffix("+delay").removesuffix("-sums") for label in all_labels()}
-    assert bare == set(yaml.safe_load(config.template("models.yml")))
+    assert bare == set(yaml.safe_load(making.template("models.yml")))
     assert set(od.models.model_names(STATES)) <= set(all_labels())
     said = model_metadata("naive+delay")
     assert "not over places" in said["methods_long"]
@@ -224,7 +222,7 @@ def test_every_built_in_model_of_states_is_described() -> None:
 def test_the_page_says_what_trips_people_over(small: Hub) -> None:
     text = " ".join((small.root / "README.md").read_text().split())
     for words in (
-        config.HORIZON_RULE,
+        making.HORIZON_RULE,
         "horizon 1 ends on 2025-05-31",
         "`-` becomes `_`, `+` becomes `__`",
         "`odforecast-auto_ets_sums`",
@@ -309,7 +307,7 @@ def test_a_hub_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         raise OSError("disk full")
 
     # The last thing that is written.
-    monkeypatch.setattr("odforecast.hub.config.write_pages", fail)
+    monkeypatch.setattr("odforecast.hub.making.write_pages", fail)
     with pytest.raises(OSError, match="disk full"):
         init(tmp_path / "hub", od.bundled())
     assert list(tmp_path.iterdir()) == []

@@ -21,8 +21,8 @@ from odforecast.errors import DataError, ForecastError
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import lookup
 from odforecast.hub import init, naming, submit
-from odforecast.hub.config import all_labels
-from odforecast.hub.layout import CONFIG, Hub, origins_of
+from odforecast.hub.layout import CONFIG, Hub
+from odforecast.hub.making import all_labels
 from odforecast.hub.submission import panel_of_round
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
@@ -271,8 +271,8 @@ def test_the_command_submits_what_a_round_knew(kind: str, tmp_path: Path) -> Non
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
     assert said["files"] == files(made)
-    assert len(said["files"]) == len(origins_of(made))
-    for path, (day, (_, end)) in zip(made.submissions(), origins_of(made).items()):
+    assert len(said["files"]) == len(made.origins)
+    for path, (day, (_, end)) in zip(made.submissions(), made.origins.items()):
         table = od.hub.read(path)
         assert table["origin_date"].unique().tolist() == [pd.Timestamp(day)]
         ends = table[table["horizon"] == 1]["target_end_date"].unique()

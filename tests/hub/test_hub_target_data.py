@@ -18,7 +18,7 @@ import odforecast as od
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import called, lookup
 from odforecast.hub import init
-from odforecast.hub.layout import Hub, origins_of
+from odforecast.hub.layout import Hub
 from odforecast.hub.making import ORACLE, TIME_SERIES, oracle_output, time_series
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import TARGET_12MO, TARGET_MONTH, TARGET_TREND
@@ -79,7 +79,7 @@ def test_hubdata_reads_each_release_as_it_was(
     hub = init(tmp_path / "hub", releases, indicator=indicator)
     found = table(hubdata.connect_target_data(hub.root, _types().TIME_SERIES))
     assert set(found) == {*TIME_SERIES, "as_of"}
-    days = set(origins_of(hub))
+    days = set(hub.origins)
     assert {str(d) for d in found["as_of"].unique()} == days
     total = 0
     for day in sorted(days):

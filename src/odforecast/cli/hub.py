@@ -66,7 +66,6 @@ def init(
     \b
     odforecast hub init my-hub --rounds clean --start 2024
     """
-    from odforecast.hub.layout import origins_of
     from odforecast.hub.making import check_room
     from odforecast.hub.making import init as make
 
@@ -86,7 +85,7 @@ def init(
         for name, kind in _KINDS.items():  # rounds have other names here than in the library
             hint = re.sub(f"{kind!r} (origins|ones)", f"--rounds {name}", hint)
         raise BacktestError(error.message, hint or None) from error
-    names = [_round(day, end) for day, (_, end) in origins_of(made).items()]
+    names = [_round(day, end) for day, (_, end) in made.origins.items()]
     facts = {
         "hub": str(folder), "rounds": len(names), "first_round": names[0], "last_round": names[-1],
         "models": len(made.metadata_files()), "answers": _rows(made.target_files("oracle-output")),
@@ -151,13 +150,13 @@ def submit(
     """
     from odforecast.cli.source import fit, there
     from odforecast.geography import resolve
-    from odforecast.hub.layout import Hub, origins_of
+    from odforecast.hub import Hub
     from odforecast.hub.submission import asked_until, panel_of_round
     from odforecast.hub.submission import submit as put
     from odforecast.models import get_model
 
     opened, forecaster = Hub.open(folder), get_model(model)
-    releases, dates = open_source(archive, source), list(origins_of(opened))
+    releases, dates = open_source(archive, source), list(opened.origins)
     written = []
     for one in dates if day == "all" else [day or (dates[-1] if dates else "")]:
         panel = panel_of_round(opened, releases, one)
@@ -184,12 +183,12 @@ def update(folder: Path, archive: Path | None) -> Answer:
     DIR is the hub. Existing rounds, submissions, metadata and README.md are kept. The archive must
     contain the releases of the existing rounds. Fetch the new release first: odforecast data fetch.
     """
+    from odforecast.hub import Hub
     from odforecast.hub import update as grow
-    from odforecast.hub.layout import Hub, origins_of
 
     before = Hub.open(folder)
     grown = grow(before, open_source(archive))
-    known, rounds = origins_of(before), origins_of(grown)
+    known, rounds = before.origins, grown.origins
     new = [_round(day, end) for day, (_, end) in rounds.items() if day not in known]
     release = grown.admin["additional_metadata"]["truth_release"]
     text = (f"{folder}: {'; '.join(new) or 'no new round'}; {len(rounds)} in total, final counts "
