@@ -24,7 +24,6 @@ from hub_breaker import (
     our_hub,
     small_hub,
     table_of_page,
-    tasks,
     write_json,
 )
 
@@ -64,12 +63,6 @@ def test_the_small_hub_passes(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_the_small_hub_passes_its_schemas(tmp_path: Path, hubverse: Path) -> None:
-    found = check(small_hub(tmp_path / "hub"), schemas=hubverse)
-    assert found.failed == ()
-    assert found.status("valid_config") == "passed"
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_check_fails_alone(name: str, tmp_path: Path) -> None:
@@ -94,11 +87,6 @@ def test_the_example_hub_passes(hubverse: Path) -> None:
     assert found.failed == ()
     assert found.reason("submission_time").endswith("(--submission-time)")
     assert len(found.passed) == 45
-
-
-def test_the_window_of_the_example_hub_is_closed(hubverse: Path) -> None:
-    assert check(hubverse / "example_hub", submission_time=True).failed == ("submission_time",)
-    assert check(hubverse / "example_hub", submission_time="2022-10-18").ok
 
 
 @pytest.mark.slow
@@ -224,11 +212,3 @@ def test_any_part_of_the_configuration_may_be_wrong(hub: Path, name: str, put_in
         inner[place[-1]] = put_in
         write_json(path, changed)
         assert len(check(hub, submission_time="2024-01-10")) == 52
-
-
-def test_a_configuration_that_was_cut(hub: Path) -> None:
-    text = json.dumps(tasks(), indent=2)
-    for n in range(0, len(text), 97):
-        (hub / "hub-config/tasks.json").write_text(text[:n], encoding="utf-8")
-        (line,) = check(hub).of("valid_config")[0].lines()
-        assert line.startswith("hub-config, at tasks.json: line ")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from hub_breaker import SUBMISSION, broken, small_hub
+from hub_breaker import broken, small_hub
 
 from odforecast.cli import main
 from odforecast.hub.checks import CHECKS
@@ -64,17 +64,6 @@ def test_the_window_is_judged_when_asked_for(hub: Path) -> None:
     assert run(hub, "--at", "2024-01-10").exit_code == 0
     assert run(hub, "--at", "2024-01-13").exit_code == 1
     assert "'--at': 'soon' is not a date" in run(hub, "--at", "soon").stderr
-
-
-def test_one_file(hub: Path) -> None:
-    assert run(hub / SUBMISSION).exit_code == 0
-    result = run(hub / SUBMISSION.replace("01-10", "02-14"))
-    assert result.exit_code == 1
-    assert "no such file" in result.stdout
-
-
-def test_days_of_a_series(hub: Path) -> None:
-    assert run(hub, "--no-extra-dates").exit_code == 1
 
 
 def test_what_is_no_hub_is_one_line(tmp_path: Path) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pandas as pd
 import pytest
 import yaml
@@ -31,18 +29,6 @@ pytestmark = pytest.mark.usefixtures("older_bundle")
 
 #: Real releases with a US row, and what each ends with.
 RELEASES = ("2018-09-12.csv", "2018-10-17.csv", "2021-10-13.csv.gz", "2024-12-11.csv.gz")
-
-
-@pytest.fixture(scope="module")
-def schemas(shared: Path) -> dict[str, jsonschema.protocols.Validator]:
-    """The hubverse's schemas, read in place; they say which draft they are of."""
-    out = {}
-    for name in ("admin", "tasks", "target-data"):
-        text = json.loads((shared / "hubverse" / f"{name}-schema.json").read_text())
-        out[name] = jsonschema.validators.validator_for(text)(
-            text, format_checker=jsonschema.FormatChecker()
-        )
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -74,69 +60,26 @@ MAKE: dict[str, Callable[[Path, od.Archive], Hub]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("which", MAKE)
-def test_every_configuration_is_valid(
-    which: str,
-    schemas: dict[str, jsonschema.protocols.Validator],
-    releases: od.Archive,
-    tmp_path: Path,
+def test_every_hub_passes_its_checks(
+    which: str, releases: od.Archive, shared: Path, tmp_path: Path
 ) -> None:
     hub = MAKE[which](tmp_path / "hub", releases)
-    for name, found in (
-        ("admin", hub.admin),
-        ("tasks", hub.tasks),
-        ("target-data", hub.target_data),
-    ):
-        assert [e.message for e in schemas[name].iter_errors(found)] == [], name
-    of_models = hub.metadata_schema()
-    assert of_models is not None
-    jsonschema.Draft202012Validator.check_schema(of_models)
-    judge = jsonschema.Draft202012Validator(of_models, format_checker=jsonschema.FormatChecker())
-    for path in hub.metadata_files():
-        said = yaml.safe_load(path.read_text(encoding="utf-8"))
-        assert [e.message for e in judge.iter_errors(said)] == [], path
-        assert path.stem == f"{said['team_abbr']}-{said['model_abbr']}"
-    for round_ in hub.rounds:
-        for task in round_["model_tasks"]:
-            for what in task["target_metadata"]:
-                assert what["target_keys"] == {"target": what["target_id"]}
-                assert "last_data_dates" in what["description"]
+    found = od.hub.check(hub.root, schemas=shared / "hubverse")
+    assert (found.failed, found.status("valid_config")) == ((), "passed")
     # The hubverse's dashboard draws one round only.
     (round_,) = hub.rounds
+    for task in round_["model_tasks"]:
+        for what in task["target_metadata"]:
+            assert what["target_keys"] == {"target": what["target_id"]}
+            assert "last_data_dates" in what["description"]
     days = round_["model_tasks"][0]["task_ids"]["origin_date"]["optional"]
     assert days == list(hub.origins) == sorted(set(days))
-
-
-#: Each breaks one rule of a configuration alone; the schema must see it, or it saw nothing before.
-BREAK: dict[str, tuple[str, Callable[[Any], object]]] = {
-    "a key of ours outside the metadata": ("admin", lambda x: x.update(indicator="T40.4")),
-    "no window": ("tasks", lambda x: x["rounds"][0].pop("submissions_due")),
-    "origins as numbers": (
-        "tasks",
-        lambda x: x["rounds"][0]["model_tasks"][0]["task_ids"]["origin_date"].update(optional=[1]),
-    ),
-    "a type nobody knows": (
-        "target-data",
-        lambda x: x["time-series"]["non_task_id_schema"].update(predicted="float"),
-    ),
-}
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Hub:
     """The hub of the bundled release."""
     return init(tmp_path_factory.mktemp("small") / "hub", od.bundled())
-
-
-@pytest.mark.parametrize("rule", BREAK)
-def test_a_broken_rule_is_seen(
-    rule: str, schemas: dict[str, jsonschema.protocols.Validator], small: Hub
-) -> None:
-    name, damage = BREAK[rule]
-    found = {"admin": small.admin, "tasks": small.tasks, "target-data": small.target_data}[name]
-    broken = copy.deepcopy(found)
-    damage(broken)
-    assert list(schemas[name].iter_errors(broken))
-    assert not list(schemas[name].iter_errors(found))
 
 
 def test_the_horizon_counts_from_the_last_month_known(releases: od.Archive, tmp_path: Path) -> None:
@@ -175,15 +118,6 @@ def test_what_is_asked_for(small: Hub) -> None:
     more = small.admin["additional_metadata"]
     assert more["indicator"] == "Number of Drug Overdose Deaths"
     assert more["truth_release"] == "2025-09-17"
-
-
-def test_samples_may_be_joint_over_less(tmp_path: Path) -> None:
-    hub = init(tmp_path / "hub", od.bundled(), joint=["month"], horizon=3)
-    counts = hub.rounds[0]["model_tasks"][0]
-    sample = counts["output_type"]["sample"]["output_type_id_params"]
-    assert sample["compound_taskid_set"] == ["origin_date", "location"]
-    assert counts["task_ids"]["horizon"]["optional"][-1] == 3
-    assert "over both targets and all months" in (hub.root / "README.md").read_text()
 
 
 def test_origins_of_one_day_are_one_round(tmp_path: Path) -> None:
@@ -258,14 +192,6 @@ def test_the_dashboards_files_name_what_the_hub_has(small: Hub, tmp_path: Path) 
             assert set(filters["task_filters"]["location"]) <= set(places)
         models = {p.stem for p in hub.metadata_files()}
         assert {base, monthly, *said["predtimechart-config"]["initial_checked_models"]} <= models
-
-
-def test_a_hub_may_know_no_model(tmp_path: Path) -> None:
-    hub = init(tmp_path / "hub", od.bundled(), models=[])
-    assert hub.metadata_files() == []
-    assert "`auto-ets` is" in (hub.root / "README.md").read_text()
-    said = yaml.safe_load((hub.root / "dashboard" / "predevals-config.yml").read_text())
-    assert said["targets"][0]["baseline"] == "odforecast-hub_baseline"
 
 
 def test_the_workflow_runs_hub_validations(small: Hub) -> None:

@@ -48,14 +48,6 @@ def test_a_real_hub_opens(shared: Path) -> None:
     assert "team_abbr" in schema["properties"]
 
 
-def test_a_hub_without_submissions_opens(shared: Path) -> None:
-    hub = Hub.open(shared / "hubverse" / "versioned_hub")
-    assert hub.submissions() == hub.metadata_files() == hub.target_files("time-series") == []
-    assert hub.metadata_schema() is None
-    assert hub.file_formats == ("csv", "parquet")
-    assert len(hub.rounds) == 1
-
-
 def test_files_are_found_wherever_they_lie_and_others_are_not_taken(folder: Path) -> None:
     out, target = folder / "model-output", folder / "target-data"
     for name in ("README.md", ".DS_Store", ".git/x.csv", "a-b/.x.csv", "a-b/README", "a-b/x.arrow",

@@ -55,21 +55,6 @@ def test_a_hub_without_answers_says_so(made: Hub, more: tuple[str, ...]) -> None
     assert isinstance(run("score", made.root, *more).exception, DataError | SystemExit)
 
 
-def test_a_day_before_all_answers_is_named(tmp_path: Path) -> None:
-    folder = small_hub(tmp_path / "hub")
-    with pytest.raises(DataError, match="nothing was known on 2001-01-01; a later day"):
-        od.hub.score(folder, as_of="2001-01-01")
-
-
-def test_nothing_is_related_to_an_infinite_mean(tmp_path: Path) -> None:
-    found = od.hub.score(small_hub(tmp_path / "hub"))
-    base = (found.units["model_id"] == MODELS[0]).to_numpy()
-    found.units.loc[np.flatnonzero(base)[0], "wis"] = np.inf
-    table = found.summary(baseline=MODELS[0]).set_index("model_id")
-    assert table["relative"].isna().all()
-    assert (table["n_common"] == 4).all()
-
-
 def test_a_model_with_an_infinite_mean_is_infinitely_worse(tmp_path: Path) -> None:
     found = od.hub.score(small_hub(tmp_path / "hub"))
     mine = (found.units["model_id"] == MODELS[1]).to_numpy()
@@ -130,27 +115,6 @@ def other_rule(hub: Path) -> None:
     admin.write_text(json.dumps(config))
 
 
-def test_right_months_are_scored(hub: Path) -> None:
-    found = od.hub.score(hub, target_data="time-series")
-    assert found.failures.empty
-    assert set(found.units["reason"]) == {"after the last target_end_date of the time-series"}
-
-
-def test_one_wrong_row_is_enough(hub: Path) -> None:
-    path = submission(hub)
-    table = pd.read_csv(path, dtype=str)
-    table.loc[len(table) - 1, "target_end_date"] = "2020-01-31"
-    table.to_csv(path, index=False)
-    (failure,) = od.hub.score(hub, target_data="time-series").failures.to_dict("records")
-    assert f"row {len(table) + 1}: horizon 12" in failure["reason"]
-
-
-def test_other_hubs_may_count_as_they_like(hub: Path) -> None:
-    other_rule(hub)
-    shifted(submission(hub))
-    assert od.hub.score(hub, target_data="time-series").failures.empty
-
-
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -169,12 +133,6 @@ def test_what_is_no_hub_archive_or_forecast(made: Hub, drift, call, words: str) 
         call(made, drift)
     assert len(str(caught.value).splitlines()) == 1
     assert not (made.root / "new").exists()
-
-
-def test_a_text_is_one_column_to_group_by(tmp_path: Path) -> None:
-    found = od.hub.score(small_hub(tmp_path / "hub"))
-    name = next(t for t in found.task_ids if t not in found.targets)
-    pd.testing.assert_frame_equal(found.summary(name), found.summary([name]))
 
 
 def test_broken_target_data_are_called_so(hub: Path) -> None:

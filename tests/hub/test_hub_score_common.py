@@ -84,18 +84,6 @@ def test_levels_written_otherwise_are_the_same_levels(hub):
     assert len(score(hub).common().units) == 8
 
 
-def test_as_many_thresholds_are_not_the_same_thresholds(hub):
-    def cumulative(thresholds):
-        rows = [(DAY, "39", 1, "deaths", "cdf", x, p) for x, p in zip(thresholds, (0.25, 0.75))]
-        return lambda t: pd.DataFrame(rows, columns=t.columns)
-
-    change(file_of(hub, BASE), cumulative((90, 110)))
-    change(file_of(hub, NEW), cumulative((90, 120)))
-    assert related(hub)["n_common"].tolist() == [0]
-    change(file_of(hub, NEW), cumulative((90, 110)))
-    assert related(hub)["n_common"].tolist() == [1]
-
-
 # Joint samples.
 
 
@@ -125,13 +113,6 @@ def test_paths_over_other_months_are_not_common(hub):
     assert found.joint["n_known"].tolist() == [2, 2]
     assert found.joint["units"].nunique() == 2
     assert found.common().joint.empty
-
-
-def test_paths_over_the_same_months_are_common_in_any_order(hub):
-    paths(hub, {BASE: (1, 2), NEW: (2, 1)})
-    found = score(hub)
-    assert len(found.common().joint) == 2
-    assert len(set(found.joint["energy_score"])) == 1
 
 
 # One file differs.

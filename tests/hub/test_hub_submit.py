@@ -156,16 +156,6 @@ def test_another_team_needs_metadata(hub: Hub, drift: od.Forecast) -> None:
         submit(dataclasses.replace(drift, provenance={}), hub)
 
 
-def test_one_file_a_round(hub: Hub, drift: od.Forecast) -> None:
-    first = submit(drift, hub)
-    before = first.read_bytes()
-    assert submit(drift, hub, output_types=["quantile"]) == first
-    assert first.read_bytes() != before
-    with pytest.raises(DataError, match="submitted already, in another format"):
-        submit(drift, hub, format="csv")
-    assert len(files(hub)) == 1
-
-
 #: What is wrong with a forecast or with what is asked for: the change, the options, the words.
 REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"output_types": ["sample"], "samples": 99}, "takes 100 to 1000 samples, not 99"),

@@ -19,7 +19,7 @@ from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import called, lookup
 from odforecast.hub import init
 from odforecast.hub.layout import Hub
-from odforecast.hub.making import ORACLE, TIME_SERIES, oracle_output, time_series
+from odforecast.hub.making import ORACLE, TIME_SERIES, oracle_output
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import TARGET_12MO, TARGET_MONTH, TARGET_TREND
 from odforecast.scoring.trend import trend_scores
@@ -107,18 +107,6 @@ def test_hubdata_reads_each_release_as_it_was(
                 assert set(want["location_name"]) == {called(state)}
     assert total == len(found)
     assert found["observation"].notna().all()
-
-
-def test_a_hidden_count_is_absent_and_not_0(hubdata: ModuleType, real: Hub) -> None:
-    panel = od.bundled().as_of().panel("T40.4")
-    hidden = np.argwhere(np.isnan(panel.reported))
-    assert hidden.size
-    made = time_series(panel)
-    keys = set(zip(made["location"], made["target"], made["target_end_date"]))
-    for i, t in hidden:
-        end = pd.Timestamp(month_end(panel.months[t]))
-        assert (lookup(panel.locations[i]).code, TARGET_12MO, end) not in keys
-    assert made["observation"].notna().all()
 
 
 @pytest.mark.parametrize("which", ["real", "clean"])
@@ -237,15 +225,6 @@ def test_types_are_those_that_readers_expect(real: Hub) -> None:
     types = {f.name: str(f.type) for f in pq.read_schema(answers)}
     assert types["origin_date"] == types["as_of"] == "date32[day]"
     assert types["output_type_id"] == "string"
-
-
-def test_a_hub_without_answers_has_a_table_without_rows(
-    hubdata: ModuleType, tmp_path: Path
-) -> None:
-    hub = init(tmp_path / "hub", od.bundled())
-    found = table(hubdata.connect_target_data(hub.root, _types().ORACLE_OUTPUT))
-    assert found.empty
-    assert set(found) == set(ORACLE)
 
 
 @pytest.fixture

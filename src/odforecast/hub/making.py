@@ -355,8 +355,7 @@ def _labels(models: Sequence[str] | str | None) -> tuple[str, ...]:
     labels = tuple(dict.fromkeys(models))
     if wrong := [label for label in labels if not built_in(label)]:
         raise DataError(
-            f"{wrong[0]!r} is not a built-in model of states",
-            hint=one_of(wrong[0], all_labels()),
+            f"{wrong[0]!r} is not a built-in model of states", hint=one_of(wrong[0], all_labels())
         )
     return labels
 
