@@ -141,7 +141,6 @@ def test_the_window_is_that_of_the_hubs_own_days(hub: Path) -> None:
         (dt.datetime(2024, 1, 13, 5, 0, tzinfo=dt.UTC), False),
     ):
         assert check(hub, submission_time=moment).ok is inside, moment
-        assert check(hub, submission_time=True, clock=lambda m=moment: m).ok is inside
 
 
 def test_days_of_a_series_only_as_far_as_the_rounds_go(hub: Path) -> None:

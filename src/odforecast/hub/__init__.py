@@ -21,7 +21,7 @@ from odforecast.hub.files import OUTPUT_TYPES, check_hub, read_hub, to_hub, writ
 from odforecast.hub.files import read_hub as read
 from odforecast.hub.layout import Hub
 from odforecast.hub.making import init, update
-from odforecast.hub.naming import label_of, labels_of, model_id
+from odforecast.hub.naming import label_of, model_id
 from odforecast.hub.scenarios import read_held, scenario_tasks, scenarios_to_hub, write_tasks
 from odforecast.hub.scores import HubScores, score
 from odforecast.hub.submission import submit
@@ -37,7 +37,6 @@ __all__ = [
     "file_kind",
     "init",
     "label_of",
-    "labels_of",
     "model_id",
     "read",
     "read_held",

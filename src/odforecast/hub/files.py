@@ -304,7 +304,6 @@ def check_hub(
     table: pd.DataFrame,
     levels: Sequence[float] | None = HUB_QUANTILES,
     source: str = "table",
-    first_row: int = 1,
     rows: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Check a hub table and give its columns their types and order.
@@ -317,10 +316,8 @@ def check_hub(
         Levels every unit with quantiles must have; None to accept any.
     source : str
         Name of the file, for messages.
-    first_row : int
-        Number of the first row, for messages.
     rows : ndarray of int, optional
-        Number of every row, where they do not follow one another in the file.
+        Number of every row in the file; default: from 1.
 
     Returns
     -------
@@ -334,7 +331,7 @@ def check_hub(
         At the first row that breaks a rule; see :func:`read_hub`.
     """
     if rows is None:
-        rows = np.arange(first_row, first_row + len(table))
+        rows = np.arange(1, len(table) + 1)
     check_header(list(table.columns), source)
     if missing := [c for c in HUB_COLUMNS if c not in table]:
         raise DataError(

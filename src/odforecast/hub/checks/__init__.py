@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from odforecast.errors import DataError
@@ -41,19 +41,12 @@ _SUBMISSION, _TARGET = [*_FILE, *_DATA], [*_TARGET_FILE, *_TARGET_SET, *_TARGET_
 #: Optional checks that are run here; the hub's workflow runs the other two.
 _OPTIONAL = [c for c in CHECKS if c.optional and hasattr(Submission, c.name)]
 
-type Clock = Callable[[], dt.datetime]
-
-
-def _now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
 
 def check(
     path: str | os.PathLike[str],
     submission_time: bool | str | dt.datetime = False,
     schemas: str | os.PathLike[str] | None = None,
     extra_dates: bool = True,
-    clock: Clock = _now,
 ) -> Checks:
     """Run hubValidations' checks on a hub or on one file of it.
 
@@ -68,8 +61,6 @@ def check(
     extra_dates : bool
         Allow days in a time series that are not forecast (hubValidations'
         ``allow_extra_dates``).
-    clock : callable
-        Gives the present moment.
 
     Returns
     -------
@@ -110,7 +101,7 @@ def check(
             hint=f"check the hub's folder: {plain(str(near), 300)}",
         )
     judges = read_schemas(None if schemas is None else Path(schemas))
-    now = _moment(submission_time, clock)
+    now = _moment(submission_time)
     files, wrong, no_schema = judge(root, judges)
     config = Outcome.of("valid_config", CONFIG, wrong)
     if wrong:
@@ -123,10 +114,10 @@ def check(
     return Checks(str(path), (config, *run.outcomes), run.reasons)
 
 
-def _moment(asked: bool | str | dt.datetime, clock: Clock) -> dt.date | None:
+def _moment(asked: bool | str | dt.datetime) -> dt.date | None:
     """The day or moment for which the submission window is judged."""
     if isinstance(asked, bool):
-        return clock() if asked else None
+        return dt.datetime.now(dt.UTC) if asked else None
     if isinstance(asked, str):
         try:
             found = dt.datetime.fromisoformat(asked)
@@ -159,17 +150,17 @@ class _Run:
         """Run checks, each a method of the subject, in order; which one stopped the others."""
         notes = getattr(subject, "notes", {})
         for known in checks:
-            name, reason = known.name, f"stopped by {stop}, which failed" if stop else ""
+            name = known.name
             # The place of a metadata file is looked at whatever its ending is.
-            if not stop or (stop, name) == ("metadata_file_ext", "metadata_file_location"):
+            if stop and (stop, name) != ("metadata_file_ext", "metadata_file_location"):
+                one = Outcome(name, "not run", file, f"stopped by {stop}, which failed")
+            else:
                 try:
                     one = Outcome.of(name, file, getattr(subject, name)(), notes.get(name, ""))
                 except Unreadable as error:
                     one = Outcome.of(name, file, [Finding(str(error))])
                 except NotRun as error:
                     one = Outcome(name, "not run", file, str(error))
-            else:
-                one = Outcome(name, "not run", file, reason)
             self.outcomes.append(one)
             # hubValidations says of a missing column of round ids twice that it is missing.
             if one.status == "failed" and (known.stops or name == "valid_round_id_col"):
@@ -178,37 +169,33 @@ class _Run:
 
     def path(self, path: Path) -> None:
         """Run the checks of a path, which need not exist."""
-        hub, never = self.hub, self.never
-        metadata, targets = hub.root / MODEL_METADATA, hub.root / TARGETS
-        other = f"{plain(hub.relative(path), 200)} is"
-        if self.now is None:
-            never(_TIME, "the submission window is not asked for (--submission-time)")
-        if path == hub.root:
-            self.submissions(files_below(hub.model_output_dir))
-            self.metadata(files_below(metadata))
-            self.target_data(TARGET_TYPES)
-        elif path.is_relative_to(hub.model_output_dir):
-            self.submissions(_files(path))
-            never([*_METADATA, *_TARGET], f"{other} a submission")
-        elif path.is_relative_to(metadata):
-            self.metadata(_files(path))
-            never([*_SUBMISSION, *_TARGET, *_TIME], f"{other} metadata")
-        elif path.is_relative_to(targets):
-            self.target_path(path)
-            never([*_SUBMISSION, *_METADATA, *_TIME], f"{other} target data")
-        else:
-            folders = f"{hub.model_output_dir.name}, {MODEL_METADATA} and {TARGETS}"
+        root, output = self.hub.root, self.hub.model_output_dir
+        kinds = {
+            "a submission": (output, self.submissions, [*_SUBMISSION, *_TIME]),
+            "metadata": (root / MODEL_METADATA, self.metadata, _METADATA),
+            "target data": (root / TARGETS, self.targets, _TARGET),
+        }
+        there = [kind for kind, (folder, *_) in kinds.items() if path.is_relative_to(folder)]
+        if path != root and not there:
             raise DataError(
                 f"{plain(str(path), 300)}: no submission, metadata or target data of the hub",
-                hint=f"these are in {folders}",
+                hint=f"these are in {output.name}, {MODEL_METADATA} and {TARGETS}",
             )
-        never(self.asked, f"{other} one file")
-        never(_OPTIONAL, self.no_optional or "optional, and the hub does not ask for it")
-        never(CHECKS, "optional; hubValidations in the hub's GitHub workflow runs it")
+        other = f"{plain(self.hub.relative(path), 200)} is"
+        if self.now is None:
+            self.never(_TIME, "the submission window is not asked for (--submission-time)")
+        for kind, (folder, run, checks) in kinds.items():
+            if path == root or kind in there:
+                run(folder if path == root else path)
+            else:
+                self.never(checks, f"{other} {there[0]}")
+        self.never(self.asked, f"{other} one file")
+        self.never(_OPTIONAL, self.no_optional or "optional, and the hub does not ask for it")
+        self.never(CHECKS, "optional; hubValidations in the hub's GitHub workflow runs it")
 
-    def submissions(self, files: Sequence[Path]) -> None:
+    def submissions(self, where: Path) -> None:
         """Run the checks of submissions."""
-        for path in files:
+        for path in _files(where, self.hub.model_output_dir):
             one, file = Submission(path, self.hub, self.now, self.optional), self.hub.relative(path)
             stop = self.run(one, _FILE, file)
             if self.now is not None:
@@ -217,21 +204,33 @@ class _Run:
         self.never([*_SUBMISSION, *_TIME], "the hub holds no submissions")
         self.never(self.asked, "no file in which it could be run")
 
-    def metadata(self, files: Sequence[Path]) -> None:
+    def metadata(self, where: Path) -> None:
         """Run the checks of models' metadata."""
-        for path in files:
+        for path in _files(where, self.hub.root / MODEL_METADATA):
             self.run(Metadata(path, self.hub), _METADATA, self.hub.relative(path))
         self.never(_METADATA, "the hub holds no metadata of models")
 
-    def target_data(self, kinds: Sequence[str]) -> None:
-        """Run the checks of target data: of what is there, or that nothing is named as it must."""
-        there = [kind for kind in kinds if data_sets(self.hub, kind)]
-        if not there and (len(kinds) == 1 or files_below(self.hub.root / TARGETS)):
-            there = [kinds[0]]
-        stop = ""
-        for kind in there:
-            stop = self.run(TargetSet(kind, self.hub), _TARGET_SET, f"{TARGETS}/{kind}")
-            for path in (p for one in data_sets(self.hub, kind) for p in files_of(one)):
+    def targets(self, where: Path) -> None:
+        """Run the checks of target data: of one file, one data set, or both."""
+        base, hub = self.hub.root / TARGETS, self.hub
+        inside = where.relative_to(base).parts
+        kinds: Sequence[str] = inside or TARGET_TYPES
+        if len(inside) > 1 or not {*kinds} <= {*TARGET_TYPES}:
+            kind = inside[0].split(".")[0]
+            if kind not in TARGET_TYPES:
+                raise DataError(
+                    f"{plain(str(where), 300)}: target data are named {' or '.join(TARGET_TYPES)}",
+                    hint="rename it, or give another file",
+                )
+            for path in _files(where, base):
+                self.target_file(path, kind)
+            self.never(_TARGET_SET, "one file, and not the data set")
+            return
+        there, stop = [kind for kind in kinds if data_sets(hub, kind)], ""
+        # Where nothing is named as it must be, that is what is wrong.
+        for kind in there or (kinds[:1] if inside or files_below(base) else ()):
+            stop = self.run(TargetSet(kind, hub), _TARGET_SET, f"{TARGETS}/{kind}")
+            for path in (p for one in data_sets(hub, kind) for p in files_of(one)):
                 self.target_file(path, kind)
         reason = f"stopped by {stop}, which failed" if stop else "the hub holds no target data"
         self.never(_TARGET, reason)
@@ -242,24 +241,8 @@ class _Run:
         stop = self.run(one, _TARGET_FILE, file)
         self.run(one, _TARGET_DATA, file, stop)
 
-    def target_path(self, path: Path) -> None:
-        """Run the checks of a file of target data, or of a data set of one kind."""
-        inside = path.relative_to(self.hub.root / TARGETS).parts
-        if not inside or (inside[0] in TARGET_TYPES and len(inside) == 1):
-            self.target_data(inside or TARGET_TYPES)
-            return
-        kind = inside[0].split(".")[0]
-        if kind not in TARGET_TYPES:
-            raise DataError(
-                f"{plain(str(path), 300)}: target data are named {' or '.join(TARGET_TYPES)}",
-                hint="rename it, or give another file",
-            )
-        for one in _files(path):
-            self.target_file(one, kind)
-        self.never(_TARGET_SET, "one file, and not the data set")
 
-
-def _files(path: Path) -> list[Path]:
+def _files(path: Path, folder: Path) -> list[Path]:
     """A file, or what a folder holds; a folder that is named like a file is a file that is none."""
     is_folder = path.is_dir() and not path.is_symlink() and not path.suffix
-    return files_below(path) if is_folder else [path]
+    return files_below(path) if is_folder or path == folder else [path]
