@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import re
 
 import numpy as np
 import pandas as pd
@@ -102,14 +101,6 @@ def test_the_same_table_gives_the_same_bytes(tmp_path):
     for kind in (".csv", ".csv.gz"):
         one = write_hub(to_hub(made()), tmp_path / f"one{kind}").read_bytes()
         assert one == write_hub(to_hub(made()), tmp_path / f"two{kind}").read_bytes()
-
-
-def test_csv_is_what_hubs_expect(tmp_path):
-    path = write_hub(to_hub(made(), targets=["deaths_12mo"]), tmp_path / "a.csv")
-    lines = path.read_text().splitlines()
-    assert lines[0] == ",".join(HUB_COLUMNS)
-    assert re.match(r"2024-04-17,US,deaths_12mo,1,2023-12-31,quantile,0\.01,\d+\.\d+", lines[1])
-    assert ",01,deaths_12mo" in lines[70]
 
 
 def broken(tmp_path, change) -> str:

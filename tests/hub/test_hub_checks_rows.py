@@ -9,23 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hub_breaker import SUBMISSION, config, put, small_hub, submission, tasks
+from hub_breaker import SUBMISSION, config, put, small_hub, submission
 from hypothesis import given
 from hypothesis import strategies as st
 
 from odforecast.hub.checks import Outcome, check
-from odforecast.hub.checks.reading import Rows, fits
+from odforecast.hub.checks.reading import Rows
 from odforecast.hub.checks.submission import Submission
-from odforecast.hub.layout import (
-    Choice,
-    ModelTask,
-    OutputType,
-    Samples,
-    Tasks,
-    shaped,
-    type_of,
-    word,
-)
+from odforecast.hub.layout import Choice, ModelTask, OutputType, Samples
 
 COLUMNS = ["a", "b", "c"]
 NAMES = [*COLUMNS, "output_type", "output_type_id", "value"]
@@ -159,23 +150,3 @@ def test_half_a_million_rows_take_seconds(tmp_path: Path) -> None:
     assert found.failed == ()
     assert "spl_n" in found.passed
     assert took < 15, took
-
-
-def test_words_types_and_fits() -> None:
-    assert [word(x) for x in (0.025, 1.0, 1e5, "01", 7)] == ["0.025", "1", "100000", "01", "7"]
-    assert type_of(["2024-01-31", "EW1"]) == "character"
-    assert type_of([]) == "character"
-    assert [fits(w, "integer") for w in ("1", "-1", "+1", "1e3", "99999999999", "", " 1")] == [
-        True, True, False, False, False, False, False,
-    ]  # fmt: skip
-    assert [fits(w, "double") for w in ("1", "1e3", "1_0", " 1", "nan", "x")] == [
-        True, True, False, False, True, False,
-    ]  # fmt: skip
-    found = shaped(tasks(), Tasks)
-    assert found.types == {
-        "origin_date": "Date", "target": "character", "horizon": "integer",
-        "location": "character", "target_end_date": "Date", "output_type": "character",
-        "output_type_id": "character", "value": "double",
-    }  # fmt: skip
-    assert found.target_column == "target"
-    assert found.round_ids == ["2024-01-10", "2024-02-14"]

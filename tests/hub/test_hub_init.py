@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -16,12 +15,11 @@ import odforecast as od
 from odforecast.backtesting import DEFAULT_MODELS
 from odforecast.cli import main
 from odforecast.errors import BacktestError, DataError
-from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import lookup
 from odforecast.hub import Hub, init, making, naming
 from odforecast.hub.making import all_labels, appearing, model_metadata
 from odforecast.months import ONE_MONTH, month_end
-from odforecast.names import HUB_QUANTILES, STATES
+from odforecast.names import STATES
 from odforecast.sources.vsrr import read_vsrr
 
 #: Their numbers are those of the release of 2025-09-17.
@@ -60,9 +58,7 @@ MAKE: dict[str, Callable[[Path, od.Archive], Hub]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("which", MAKE)
-def test_every_hub_passes_its_checks(
-    which: str, releases: od.Archive, shared: Path, tmp_path: Path
-) -> None:
+def test_every_hub_passes_its_checks(which, releases, shared, tmp_path):
     hub = MAKE[which](tmp_path / "hub", releases)
     found = od.hub.check(hub.root, schemas=shared / "hubverse")
     assert (found.failed, found.status("valid_config")) == ((), "passed")
@@ -102,24 +98,6 @@ def test_the_horizon_counts_from_the_last_month_known(releases: od.Archive, tmp_
     assert "target_end_date" in hub.tasks["derived_task_ids"]
 
 
-def test_what_is_asked_for(small: Hub) -> None:
-    counts, trend = small.rounds[0]["model_tasks"]
-    assert counts["output_type"]["quantile"]["output_type_id"]["required"] == list(HUB_QUANTILES)
-    sample = counts["output_type"]["sample"]["output_type_id_params"]
-    # One course over targets, places and months: only the origin tells samples apart.
-    assert sample["compound_taskid_set"] == ["origin_date"]
-    assert trend["output_type"]["pmf"]["output_type_id"]["required"] == list(CATEGORIES)
-    assert trend["task_ids"]["target"]["optional"] == ["trend_12mo"]
-    assert trend["task_ids"]["horizon"]["optional"] == list(range(1, 13))
-    assert counts["task_ids"]["horizon"]["optional"] == list(range(-11, 13))
-    assert len(counts["task_ids"]["location"]["optional"]) == 53
-    assert small.rounds[0]["submissions_due"]["relative_to"] == "origin_date"
-    assert small.tasks["output_type_id_datatype"] == "character"
-    more = small.admin["additional_metadata"]
-    assert more["indicator"] == "Number of Drug Overdose Deaths"
-    assert more["truth_release"] == "2025-09-17"
-
-
 def test_origins_of_one_day_are_one_round(tmp_path: Path) -> None:
     """CDC brought out July to September 2021 at once: one file a day holds the last of them."""
     hub = init(tmp_path / "hub", od.bundled(), kind="pseudo-clean", start="2021-05", end="2021-11")
@@ -153,21 +131,6 @@ def test_every_built_in_model_of_states_is_described() -> None:
         model_metadata("mine")
 
 
-def test_the_page_says_what_trips_people_over(small: Hub) -> None:
-    text = " ".join((small.root / "README.md").read_text().split())
-    for words in (
-        making.HORIZON_RULE,
-        "horizon 1 ends on 2025-05-31",
-        "`-` becomes `_`, `+` becomes `__`",
-        "`odforecast-auto_ets_sums`",
-        "is not published: it is recovered",
-        "over both targets and all places and all months",
-        "from day 0 to day 27",
-    ):
-        assert words in text
-    assert max(map(len, (small.root / "README.md").read_text().splitlines())) <= 100
-
-
 def test_the_dashboards_files_name_what_the_hub_has(small: Hub, tmp_path: Path) -> None:
     only = init(tmp_path / "only", od.bundled(), models=["drift"], name='A "b"', repository="o/h")
     for hub, base, monthly in (
@@ -192,25 +155,6 @@ def test_the_dashboards_files_name_what_the_hub_has(small: Hub, tmp_path: Path) 
             assert set(filters["task_filters"]["location"]) <= set(places)
         models = {p.stem for p in hub.metadata_files()}
         assert {base, monthly, *said["predtimechart-config"]["initial_checked_models"]} <= models
-
-
-def test_the_workflow_runs_hub_validations(small: Hub) -> None:
-    path = small.root / ".github" / "workflows" / "validate-submission.yaml"
-    (job,) = yaml.safe_load(path.read_text())["jobs"].values()
-    assert "hubValidations::validate_pr" in job["steps"][-1]["run"]
-    assert job["env"]["GITHUB_PAT"] == "${{ secrets.GITHUB_TOKEN }}"
-
-
-def test_places_are_listed_with_their_people(small: Hub) -> None:
-    found = pd.read_csv(small.root / "auxiliary-data" / "locations.csv", dtype={"location": str})
-    assert (
-        found["location"].tolist()
-        == (small.rounds[0]["model_tasks"][0]["task_ids"]["location"]["optional"])
-    )
-    people = found.set_index("location")["population"]
-    # New York's people are not counted without the city's.
-    assert people.index[people.isna()].tolist() == ["36", "NYC"]
-    assert people["US"] > people.drop("US").max()
 
 
 def test_nothing_is_written_over(tmp_path: Path) -> None:

@@ -436,17 +436,6 @@ def test_the_command_prints_tables_of_eighty_columns(shared, tmp_path):
     assert len(pd.read_parquet(joint)) == 53
 
 
-def test_the_command_speaks_json(hub):
-    submit(hub, "team-one", quantiles())
-    series(hub, [("A", 1, "count", "2024-02-01", 11)], "place,step,target,as_of,observation")
-    result = run(hub, "--json", "--by", "place")
-    assert result.exit_code == 0, result.output
-    said = json.loads(result.stdout)
-    assert said["meta"]["truth_as_of"] == ["2024-02-01", "2024-02-01"]
-    assert said["summary"][0]["place"] == "A"
-    assert said["summary"][0]["wis"] == pytest.approx(1.0)
-
-
 def test_tables_of_several_models_fit_a_screen(tmp_path):
     folder = small_hub(tmp_path / "my-hub")
     for arguments in (["--baseline", MODELS[0]], ["--by", "horizon,location", "--scale", "both"]):

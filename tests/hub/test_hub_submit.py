@@ -117,9 +117,7 @@ def test_samples_are_draws_taken_evenly(hub: Hub, dlm: od.Forecast) -> None:
     np.testing.assert_allclose(got, want, atol=5.1e-4)
 
 
-def test_samples_that_are_not_joint_are_left_out_or_refused(
-    hub: Hub, drift: od.Forecast, tmp_path: Path
-) -> None:
+def test_samples_that_are_not_joint_are_left_out_or_refused(hub, drift, tmp_path):
     assert "sample" not in set(od.hub.read(submit(drift, hub))["output_type"])
     with pytest.raises(ForecastError, match="one course over locations, the forecast's draws are"):
         submit(drift, hub, output_types=["quantile", "sample"])
@@ -170,9 +168,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "asked", "words"), REFUSED)
-def test_what_cannot_be_submitted(
-    hub: Hub, dlm: od.Forecast, change: dict[str, Any], asked: dict[str, Any], words: str
-) -> None:
+def test_what_cannot_be_submitted(hub, dlm, change, asked, words):
     with pytest.raises((DataError, ForecastError), match=words):
         submit(dataclasses.replace(dlm, **change), hub, **asked)
     assert files(hub) == []
@@ -301,9 +297,7 @@ def test_a_round_of_another_archive_is_not_given(shared: Path, tmp_path: Path) -
         panel_of_round(Hub.open(shared / "hubverse" / "example_hub"), od.bundled(), "2025-09-17")
 
 
-def test_a_round_of_the_past_is_cut_from_the_release_it_was_cut_from(
-    shared: Path, tmp_path: Path
-) -> None:
+def test_a_round_of_the_past_is_cut_from_the_release_it_was_cut_from(shared, tmp_path):
     store = od.Archive(tmp_path / "archive")
     store.add(read_vsrr(shared / "vsrr" / "2021-10-13.csv.gz"))
     made = init(tmp_path / "hub", store, kind="pseudo-clean", start="2019-01", end="2019-02")

@@ -73,9 +73,7 @@ def table(connection: object) -> pd.DataFrame:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("indicator", ["all-drugs", "T40.4"])
-def test_hubdata_reads_each_release_as_it_was(
-    hubdata: ModuleType, releases: od.Archive, tmp_path: Path, indicator: str
-) -> None:
+def test_hubdata_reads_each_release_as_it_was(hubdata, releases, tmp_path, indicator):
     hub = init(tmp_path / "hub", releases, indicator=indicator)
     found = table(hubdata.connect_target_data(hub.root, _types().TIME_SERIES))
     assert set(found) == {*TIME_SERIES, "as_of"}
@@ -110,9 +108,7 @@ def test_hubdata_reads_each_release_as_it_was(
 
 
 @pytest.mark.parametrize("which", ["real", "clean"])
-def test_hubdata_reads_the_answers(
-    hubdata: ModuleType, which: str, request: pytest.FixtureRequest, releases: od.Archive
-) -> None:
+def test_hubdata_reads_the_answers(hubdata, which, request, releases):
     hub: Hub = request.getfixturevalue(which)
     found = table(hubdata.connect_target_data(hub.root, _types().ORACLE_OUTPUT))
     assert set(found) == set(ORACLE)
@@ -238,9 +234,7 @@ def forecasts() -> list[od.Forecast]:
 
 
 @pytest.mark.slow
-def test_hubdata_reads_every_submission(
-    hubdata: ModuleType, forecasts: list[od.Forecast], tmp_path: Path
-) -> None:
+def test_hubdata_reads_every_submission(hubdata, forecasts, tmp_path):
     hub = init(tmp_path / "hub", od.bundled())
     for forecast, kind in zip(forecasts, ("parquet", "csv", "parquet")):
         od.hub.submit(forecast, hub, format=kind)

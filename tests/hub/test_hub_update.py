@@ -75,9 +75,7 @@ def test_what_was_edited_stays(store: od.Archive, tmp_path: Path) -> None:
     assert list(found.origins) == ["2018-09-12", "2018-10-17", "2021-10-13"]
 
 
-def test_a_round_is_there_only_with_its_data(
-    store: od.Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_round_is_there_only_with_its_data(store, tmp_path, monkeypatch):
     hub = init(tmp_path / "hub", store.until("2018-10-17"))
 
     def fail(*_: object) -> None:
