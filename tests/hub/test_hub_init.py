@@ -258,3 +258,12 @@ def test_the_command_says_what_is_lacking(tmp_path: Path) -> None:
     wrong = run(tmp_path / "other", "--source", "bundled", "--contact", "Jo")
     assert wrong.exit_code == 2
     assert "give a name and an address" in wrong.stderr
+
+
+def test_rounds_are_called_as_the_option_calls_them(tmp_path: Path) -> None:
+    result = run(tmp_path / "z", "--source", "bundled", "--rounds", "delayed",
+                 "--indicator", "T40.4")  # fmt: skip
+    said = result.stderr + str(result.exception)
+    assert result.exit_code == 1
+    assert "take --rounds clean, or --rounds real" in said
+    assert "pseudo" not in said

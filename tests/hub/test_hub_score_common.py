@@ -210,3 +210,14 @@ def test_no_ratio_to_a_baseline_that_was_never_wrong(hub, also):
     assert table.loc[table["model_id"] == BASE, "wis"].tolist() == [0, 0]
     assert table["relative"].isna().all()
     assert table["n_common"].tolist() == [2] * 4
+
+
+def test_a_model_with_an_infinite_mean_is_infinitely_worse(hub):
+    found = score(hub)
+    mine = (found.units["model_id"] == NEW).to_numpy()
+    found.units.loc[np.flatnonzero(mine)[0], "wis"] = np.inf
+    table = found.summary(baseline=BASE).set_index("model_id")
+    assert table.loc[NEW, "relative"] == np.inf
+    turned = found.summary(baseline=NEW)
+    assert turned["relative"].isna().all()
+    assert (turned["n_common"] == 4).all()

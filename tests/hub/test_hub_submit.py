@@ -305,3 +305,93 @@ def test_a_round_of_the_past_is_cut_from_the_release_it_was_cut_from(shared, tmp
     later = store.above(od.bundled())  # a newer release, which revised those months
     assert later.as_of().panel().cut("2019-01").data_hash != want.data_hash
     assert panel_of_round(made, later, "2019-08-15").data_hash == want.data_hash
+
+
+# Mistakes with a hub that has one submission, and no answers yet: a line each.
+
+
+@pytest.fixture
+def sent(hub: Hub, drift: od.Forecast) -> Path:
+    """The file that was submitted."""
+    return submit(drift, hub, format="csv", output_types=["quantile"])
+
+
+def shifted(path: Path, by: int) -> None:
+    """Every day of a submission some months later."""
+    table = pd.read_csv(path, dtype=str)
+    later = {day: month_end(np.datetime64(day[:7], "M") + by * ONE_MONTH).isoformat()
+             for day in set(table["target_end_date"])}  # fmt: skip
+    table.assign(target_end_date=table["target_end_date"].map(later)).to_csv(path, index=False)
+
+
+def test_a_hub_without_answers_says_so(hub: Hub, sent: Path) -> None:
+    words = "no answers yet; odforecast hub update adds.*--target-data time-series"
+    with pytest.raises(DataError, match=words):
+        od.hub.score(hub)
+    assert od.hub.check(hub.root).ok
+
+
+def test_wrong_months_are_refused(hub: Hub, sent: Path) -> None:
+    """Every day a month late passes the hubverse's checks, for it is a derived task id."""
+    shifted(sent, 1)
+    found = od.hub.score(hub, target_data="time-series")
+    (failure,) = found.failures.to_dict("records")
+    assert "row 2: horizon 1 of round 2025-09-17 ends on 2025-05-31" in failure["reason"]
+    assert "target_end_date is '2025-06-30'" in failure["reason"]
+    assert found.units.empty
+    with pytest.raises(DataError, match="horizons count from the last month known"):
+        od.hub.score(hub, sent, target_data="time-series")
+
+
+def test_wrong_months_fail_a_check_where_the_hub_says_how_it_counts(hub: Hub, sent: Path) -> None:
+    """The months of another round are among the hub's values, and not those of the horizons."""
+    shifted(sent, -1)
+    found = od.hub.check(hub.root)
+    assert found.failed == ("derived_task_id_vals",)
+    (outcome,) = (x for x in found.of("derived_task_id_vals") if x.status == "failed")
+    assert outcome.findings[0].row == 2
+    assert "horizon 1 of round 2025-09-17 ends on 2025-05-31" in outcome.findings[0].message
+    assert outcome.count == len(pd.read_csv(sent))
+    admin = json.loads((hub.config / "admin.json").read_text())
+    del admin["additional_metadata"]["horizon_rule"]
+    (hub.config / "admin.json").write_text(json.dumps(admin))
+    assert od.hub.check(hub.root).ok
+    assert od.hub.score(hub.root, target_data="time-series").failures.empty
+
+
+@pytest.mark.parametrize(("call", "words"), [
+    (lambda hub, _: od.hub.init(hub.root / "new", "bundled"), r"pass od.bundled\(\)"),
+    (lambda hub, _: od.hub.update(hub, "bundled"), r"pass od.bundled\(\)"),
+    (lambda _, __: od.hub.init(3, od.bundled()), "folder is '3'; give the path"),
+    (lambda hub, _: od.hub.submit("x", hub), "forecast is 'x', not a Forecast"),
+    (lambda _, f: od.hub.submit(f, 3), "hub is '3'; give the folder of a hub"),
+    (lambda _, __: od.hub.score(3), "hub is '3'; give the folder of a hub"),
+    (lambda _, __: od.hub.update(None), "hub is 'None'; give the folder of a hub"),
+    (lambda _, __: od.hub.check(None), "path is None; give the folder of a hub"),
+    (lambda hub, _: od.hub.check(hub.config), "judged with the whole hub; check the hub's folder"),
+    (lambda hub, _: od.hub.check(hub.config / "tasks.json"), "judged with the whole hub"),
+])  # fmt: skip
+def test_what_is_no_hub_archive_or_forecast(empty: Hub, drift, call, words: str) -> None:
+    with pytest.raises((DataError, ForecastError), match=words) as caught:
+        call(empty, drift)
+    assert len(str(caught.value).splitlines()) == 1
+    assert not (empty.root / "new").exists()
+
+
+def test_broken_target_data_are_called_so(hub: Hub, sent: Path) -> None:
+    (hub.root / "target-data" / "oracle-output.parquet").write_bytes(b"PAR1 no more")
+    words = r"oracle-output\.parquet: cannot be read.*; it is the hub's target data \(oracle-output"
+    with pytest.raises(DataError, match=words):
+        od.hub.score(hub)
+    sent.write_text('a,b\n"x\n')
+    (failure,) = od.hub.score(hub, target_data="time-series").failures.to_dict("records")
+    assert "is it a hubverse model-output file?" in failure["reason"]
+
+
+def test_a_hub_without_rounds_takes_nothing(hub: Hub, drift: od.Forecast) -> None:
+    (hub.config / "tasks.json").write_text(json.dumps({**hub.tasks, "rounds": []}))
+    with pytest.raises(DataError, match="no rounds, so nothing is asked for"):
+        submit(drift, hub.root)
+    result = run(hub.root, "--source", "bundled", "--model", "drift", "--draws", 50)
+    assert result.exit_code == 1
+    assert "no rounds, so nothing is asked for" in str(result.exception) + result.stderr
