@@ -25,85 +25,57 @@ _TASK = ["origin_date", "target", "horizon", "location", "target_end_date"]
 COLUMNS = [*_TASK, "output_type", "output_type_id", "value"]
 
 
+def _some(required: list[Any] | None, optional: list[Any] | None = None) -> dict[str, Any]:
+    return {"required": required, "optional": optional}
+
+
 def _task(target: str, outputs: dict[str, Any], kind: str, required: list[str]) -> dict[str, Any]:
-    optional = [x for x in ("US", "01", "02") if x not in required]
+    places = _some(required or None, [x for x in ("US", "01", "02") if x not in required])
     return {
         "task_ids": {
-            "origin_date": {"required": None, "optional": ["2024-01-10", "2024-02-14"]},
-            "target": {"required": [target], "optional": None},
-            "horizon": {"required": [1, 2], "optional": [3]},
-            "location": {"required": required or None, "optional": optional},
-            "target_end_date": {"required": None, "optional": _DAYS},
+            "origin_date": _some(None, ["2024-01-10", "2024-02-14"]), "target": _some([target]),
+            "horizon": _some([1, 2], [3]), "location": places,
+            "target_end_date": _some(None, _DAYS),
         },
         "output_type": outputs,
-        "target_metadata": [
-            {
-                "target_id": target,
-                "target_name": target,
-                "target_units": "people",
-                "target_keys": {"target": target},
-                "target_type": kind,
-                "description": target,
-                "is_step_ahead": True,
-                "time_unit": "week",
-            }
-        ],
-    }
+        "target_metadata": [{
+            "target_id": target, "target_name": target, "target_units": "people",
+            "target_keys": {"target": target}, "target_type": kind, "description": target,
+            "is_step_ahead": True, "time_unit": "week",
+        }],
+    }  # fmt: skip
 
 
-def _samples() -> dict[str, Any]:
-    return {
-        "output_type_id_params": {
-            "type": "integer",
-            "min_samples_per_task": 4,
-            "max_samples_per_task": 4,
-            "compound_taskid_set": ["origin_date", "target", "location"],
-        },
-        "is_required": False,
-        "value": {"type": "integer", "minimum": 0},
-    }
+def _output(ids: list[Any] | None, value: dict[str, Any], required: bool = False) -> dict[str, Any]:
+    return {"output_type_id": {"required": ids}, "is_required": required, "value": value}
 
 
 def tasks() -> dict[str, Any]:
     """``tasks.json`` of the small hub."""
     count = {"type": "double", "minimum": 0}
-    share = {"type": "double", "minimum": 0, "maximum": 1}
-    deaths = {
-        "mean": {"output_type_id": {"required": None}, "is_required": False, "value": count},
-        "quantile": {
-            "output_type_id": {"required": [0.1, 0.5, 0.9]},
-            "is_required": True,
-            "value": count,
+    share = count | {"maximum": 1}
+    samples = {
+        "output_type_id_params": {
+            "type": "integer", "min_samples_per_task": 4, "max_samples_per_task": 4,
+            "compound_taskid_set": ["origin_date", "target", "location"],
         },
-        "sample": _samples(),
-    }
-    visits = {
-        "cdf": {"output_type_id": {"required": [10, 20, 30]}, "is_required": False, "value": share},
-        "sample": _samples(),
-    }
-    direction = {
-        "pmf": {
-            "output_type_id": {"required": ["down", "stable", "up"]},
-            "is_required": False,
-            "value": share,
-        }
-    }
-    return {
-        "schema_version": _SCHEMA.format("tasks"),
-        "rounds": [
-            {
-                "round_id_from_variable": True,
-                "round_id": "origin_date",
-                "model_tasks": [
-                    _task("deaths", deaths, "continuous", ["US"]),
-                    _task("visits", visits, "continuous", []),
-                    _task("direction", direction, "ordinal", []),
-                ],
-                "submissions_due": {"relative_to": "origin_date", "start": -3, "end": 2},
-            }
+        "is_required": False, "value": {"type": "integer", "minimum": 0},
+    }  # fmt: skip
+    deaths = {"mean": _output(None, count), "quantile": _output([0.1, 0.5, 0.9], count, True),
+              "sample": samples}  # fmt: skip
+    visits = {"cdf": _output([10, 20, 30], share), "sample": samples}
+    direction = {"pmf": _output(["down", "stable", "up"], share)}
+    round_ = {
+        "round_id_from_variable": True, "round_id": "origin_date",
+        "model_tasks": [
+            _task("deaths", deaths, "continuous", ["US"]),
+            _task("visits", visits, "continuous", []),
+            _task("direction", direction, "ordinal", []),
         ],
-        "derived_task_ids": ["target_end_date"],
-    }
+        "submissions_due": {"relative_to": "origin_date", "start": -3, "end": 2},
+    }  # fmt: skip
+    return {"schema_version": _SCHEMA.format("tasks"), "rounds": [round_],
+            "derived_task_ids": ["target_end_date"]}  # fmt: skip
 
 
 def submission(origin: str = "2024-01-10") -> pd.DataFrame:
@@ -163,36 +135,29 @@ def write_json(path: Path, value: Any) -> None:
 
 def small_hub(root: Path) -> Path:
     """Write the small hub; every check that can be run on it passes."""
-    config = root / "hub-config"
-    admin = {
-        "schema_version": _SCHEMA.format("admin"),
-        "name": "A small hub",
-        "maintainer": "Nobody",
-        "contact": {"name": "Nobody", "email": "nobody@example.org"},
-        "repository": {"host": "github", "owner": "nobody", "name": "small-hub"},
-        "file_format": ["csv", "parquet"],
-        "timezone": "US/Eastern",
-    }
-    write_json(config / "admin.json", admin)
-    write_json(config / "tasks.json", tasks())
-    target = {
-        "schema_version": _SCHEMA.format("target-data"),
-        "observable_unit": ["target_end_date", "target", "location"],
-        "date_col": "target_end_date",
-        "versioned": False,
-        "time-series": {"non_task_id_schema": {"location_name": "character"}},
-        "oracle-output": {"has_output_type_ids": True},
-    }
-    write_json(config / "target-data.json", target)
     text = {"type": "string"}
-    schema = {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "type": "object",
-        "properties": dict.fromkeys(("team_abbr", "model_abbr", "license", "methods"), text),
-        "additionalProperties": False,
-        "required": ["team_abbr", "model_abbr", "license"],
-    }
-    write_json(config / "model-metadata-schema.json", schema)
+    for name, found in {
+        "tasks": tasks(),
+        "admin": {
+            "schema_version": _SCHEMA.format("admin"), "name": "A small hub",
+            "maintainer": "Nobody", "contact": {"name": "Nobody", "email": "nobody@example.org"},
+            "repository": {"host": "github", "owner": "nobody", "name": "small-hub"},
+            "file_format": ["csv", "parquet"], "timezone": "US/Eastern",
+        },
+        "target-data": {
+            "schema_version": _SCHEMA.format("target-data"),
+            "observable_unit": ["target_end_date", "target", "location"],
+            "date_col": "target_end_date", "versioned": False,
+            "time-series": {"non_task_id_schema": {"location_name": "character"}},
+            "oracle-output": {"has_output_type_ids": True},
+        },
+        "model-metadata-schema": {
+            "$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object",
+            "properties": dict.fromkeys(("team_abbr", "model_abbr", "license", "methods"), text),
+            "additionalProperties": False, "required": ["team_abbr", "model_abbr", "license"],
+        },
+    }.items():  # fmt: skip
+        write_json(root / "hub-config" / f"{name}.json", found)
     ask(root)
     write_metadata(root, "team-model")
     people = "location,population\nUS,332200066\n01,5063778\n02,733583\n"

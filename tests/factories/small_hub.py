@@ -32,11 +32,7 @@ def small_hub(folder: Path) -> Path:
         "output_type": {"quantile": {"output_type_id": {"required": list(_LEVELS)}}},
         "target_metadata": [{"target_keys": {"target": "deaths"}, "target_type": "continuous"}],
     }
-    turn = {
-        "round_id": "origin_date",
-        "round_id_from_variable": True,
-        "model_tasks": [block],
-    }
+    turn = {"round_id": "origin_date", "round_id_from_variable": True, "model_tasks": [block]}
     config = folder / "hub-config"
     (config / "admin.json").write_text(json.dumps({"name": "small", "file_format": ["csv"]}))
     (config / "tasks.json").write_text(json.dumps({"rounds": [turn]}))

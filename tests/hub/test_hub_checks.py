@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner, Result
 from hub_breaker import (
     BREAKS,
     METADATA,
@@ -24,10 +25,10 @@ from hub_breaker import (
     our_hub,
     small_hub,
     table_of_page,
-    tasks,
     write_json,
 )
 
+from odforecast.cli import main
 from odforecast.errors import DataError
 from odforecast.hub.checks import BY_NAME, CHECKS, check
 
@@ -64,12 +65,6 @@ def test_the_small_hub_passes(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_the_small_hub_passes_its_schemas(tmp_path: Path, hubverse: Path) -> None:
-    found = check(small_hub(tmp_path / "hub"), schemas=hubverse)
-    assert found.failed == ()
-    assert found.status("valid_config") == "passed"
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_check_fails_alone(name: str, tmp_path: Path) -> None:
@@ -94,11 +89,6 @@ def test_the_example_hub_passes(hubverse: Path) -> None:
     assert found.failed == ()
     assert found.reason("submission_time").endswith("(--submission-time)")
     assert len(found.passed) == 45
-
-
-def test_the_window_of_the_example_hub_is_closed(hubverse: Path) -> None:
-    assert check(hubverse / "example_hub", submission_time=True).failed == ("submission_time",)
-    assert check(hubverse / "example_hub", submission_time="2022-10-18").ok
 
 
 @pytest.mark.slow
@@ -153,7 +143,6 @@ def test_the_window_is_that_of_the_hubs_own_days(hub: Path) -> None:
         (dt.datetime(2024, 1, 13, 5, 0, tzinfo=dt.UTC), False),
     ):
         assert check(hub, submission_time=moment).ok is inside, moment
-        assert check(hub, submission_time=True, clock=lambda m=moment: m).ok is inside
 
 
 def test_days_of_a_series_only_as_far_as_the_rounds_go(hub: Path) -> None:
@@ -226,9 +215,52 @@ def test_any_part_of_the_configuration_may_be_wrong(hub: Path, name: str, put_in
         assert len(check(hub, submission_time="2024-01-10")) == 52
 
 
-def test_a_configuration_that_was_cut(hub: Path) -> None:
-    text = json.dumps(tasks(), indent=2)
-    for n in range(0, len(text), 97):
-        (hub / "hub-config/tasks.json").write_text(text[:n], encoding="utf-8")
-        (line,) = check(hub).of("valid_config")[0].lines()
-        assert line.startswith("hub-config, at tasks.json: line ")
+# On the command line: the table, JSON, exit status, a screen of 80 columns.
+
+
+def run(*words: object) -> Result:
+    return CliRunner().invoke(main, ["hub", "check", *map(str, words)])
+
+
+def test_a_hub_that_is_in_order(hub: Path) -> None:
+    result = run(hub)
+    assert result.exit_code == 0, result.output
+    summary = "52 checks: 47 passed, 0 failed, 5 not run"
+    assert result.stdout == summary + "\n"
+    lines = run(hub, "--all").stdout.splitlines()
+    assert lines[-1] == summary
+    starts = [line.split()[0] for line in lines[:-1] if line[:1] not in ("", " ")]
+    assert starts == [c.name for c in CHECKS]
+    assert max(map(len, lines)) <= 80
+
+
+def test_a_failure_is_shown_and_exits_with_1(tmp_path: Path) -> None:
+    path, _ = broken("valid_vals", tmp_path)
+    result = run(path)
+    assert result.exit_code == 1
+    text = " ".join(result.stdout.split())
+    assert text.startswith("valid_vals failed: 54 broken places Tests: Columns (excluding")
+    assert "row 56, column location, value '99': is not a value of this hub's location" in text
+    assert "To fix: write the values exactly as tasks.json has them" in text
+    assert result.stderr == ""
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert len(run(path, "--all").stdout.splitlines()) > 60
+
+
+def test_json_holds_all_of_it(tmp_path: Path) -> None:
+    path, _ = broken("req_vals", tmp_path)
+    result = run(path, "--json")
+    assert result.exit_code == 1
+    found = json.loads(result.stdout)
+    assert (found["ok"], len(found["checks"])) == (False, 52)
+    (mine,) = [x for x in found["checks"] if x["name"] == "req_vals"]
+    assert mine["status"] == "failed"
+    assert mine["files"][0]["count"] == 3
+    assert mine["files"][0]["findings"][0]["message"].startswith("missing of model task 1")
+
+
+def test_the_window_is_judged_when_asked_for(hub: Path) -> None:
+    assert run(hub, "--submission-time").exit_code == 1
+    assert run(hub, "--at", "2024-01-10").exit_code == 0
+    assert run(hub, "--at", "2024-01-13").exit_code == 1
+    assert "'--at': 'soon' is not a date" in run(hub, "--at", "soon").stderr

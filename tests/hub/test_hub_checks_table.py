@@ -179,11 +179,6 @@ VALUE_AND_PEOPLE = "value_col_valid opt_check_tbl_counts_lt_popn"
 TABLE: dict[str, tuple[Edit, str, str]] = {
     # A submission's rows
     "order of rows is free": (rows(lambda t: t.sample(frac=1, random_state=1)), "", ""),
-    "an output type in part": (
-        both(drop(output_type_id="down"), cells("value", "0.75", output_type_id="up")),
-        "req_vals", "missing of model task 3: origin_date 2024-01-10, target direction"),
-    "an optional output type left out": (drop(output_type="pmf"), "",
-                                         "value_col_sum1: holds no pmf"),
     "a required output type left out": (drop(output_type="quantile"), "req_vals",
                                         "5 more such places"),
     "a row twice": (rows(lambda t: pd.concat([t.iloc[[3]], t])), "rows_unique",
@@ -193,9 +188,6 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "a number written otherwise": (
         cells("output_type_id", "0.50", output_type_id="0.5"), "valid_vals",
         "row 4, column output_type_id, value '0.50': the hub writes it '0.5'"),
-    "a place that is none": (
-        cells("location", "99", location="01"), "valid_vals",
-        "row 56, column location, value '99': is not a value of this hub's location (US, 01, 02)"),
     "many places that are none": (
         rows(lambda t: t.assign(location=[f"P{i}" for i in range(len(t))])), "valid_vals",
         "103 more such places"),
@@ -205,13 +197,9 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
                               "sample IDs are whole numbers"),
     "a sample's id too long": (samples(type="character", max_length=2), "valid_vals",
                                "at most 2 characters"),
-    "a value that is negative": (cells("value", "-0.5", output_type="mean"), "value_col_valid",
-                                 "is less than 0 (mean)"),
     "a value that is nan": (cells("value", "nan", output_type="mean"), VALUE_AND_PEOPLE,
                             "is not a finite number"),
     "a value that is infinite": (cells("value", "inf", output_type="mean"), VALUE_AND_PEOPLE, ""),
-    "a value beyond floats": (cells("value", "1e400", output_type="mean"), VALUE_AND_PEOPLE, ""),
-    "no value": (cells("value", "", output_type="mean"), VALUE_AND_PEOPLE, "value 'NA'"),
     "a word as value": (cells("value", "x", output_type="mean"), "file_read", "is not a number"),
     "a value above the maximum": (cells("value", "1.01", output_type_id="30"), "value_col_valid",
                                   "is more than 1 (cdf)"),
@@ -221,8 +209,6 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "samples joint over more": (rows(one_place_over_two), "", ""),
     "fewer samples than asked": (samples(min_samples_per_task=5, max_samples_per_task=5), "spl_n",
                                  "4 samples, and 5 are asked for"),
-    "more samples than asked": (samples(min_samples_per_task=1, max_samples_per_task=3), "spl_n",
-                                "4 samples, and 1 to 3 are asked for"),
     "samples within the limits": (samples(min_samples_per_task=1, max_samples_per_task=9), "", ""),
     "not as many samples everywhere": (
         both(samples(min_samples_per_task=1), drop(output_type="sample", output_type_id="10")),
@@ -234,14 +220,7 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "a derived task id that a task lacks": (no_target_date, "target_tbl_values", ""),
     # A submission's file
     "an empty file": (write(SUBMISSION, ""), "file_read", "an empty file"),
-    "an empty line": (write(SUBMISSION, "\n"), "file_read", "row 1 holds no column names"),
     "a NUL byte": (write(SUBMISSION, "a,b\n\0,1\n"), "file_read", "a NUL byte"),
-    "a header not UTF-8": (write(SUBMISSION, b"a,\xff\n1,2\n"), "file_read",
-                           "row 1: byte 0xff is not UTF-8"),
-    "a row not UTF-8": (write(SUBMISSION, b"a,b\n1,2\n1,\xe9\n"), "file_read",
-                        "row 3: byte 0xe9 is not UTF-8"),
-    "a row too long": (write(SUBMISSION, LINES + "1,2,3\n"), "file_read",
-                       "row 3: 3 cells, and the header has 2"),
     "a row short of cells below empty lines": (
         write(SUBMISSION, "a,b\r\n\r\n1,2\r\n\r\n1\r\n"), "file_read",
         "row 5: 1 cells, and the header has 2"),
@@ -251,12 +230,6 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "a text of two lines": (write(SUBMISSION, 'a,b\n"1\n2",3\n'), "valid_round_id_col",
                             "the column of round IDs is missing"),
     "a stray quote": (write(SUBMISSION, 'a,b\n"1"2,3\n'), "file_read", "row 2: "),
-    "a long text": (write(SUBMISSION, f"a,b\n1,{'x' * 140_000}\n"), "file_read",
-                    "row 2: field larger than field limit (131072)"),
-    "a column twice": (write(SUBMISSION, "a,b,a\n1,2,3\n"), "file_read",
-                       "two columns are named 'a'"),
-    "a header without rows": (write(SUBMISSION, ",".join(COLUMNS)), "unique_round_id",
-                              "holds 0 round IDs"),
     "Parquet": (parquet(lambda t: t), "", ""),
     "Parquet without rows": (parquet(lambda t: t[:0]), "unique_round_id", "holds 0 round IDs"),
     "Parquet with a factor": (
@@ -268,14 +241,10 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "Parquet without one output type ID": (
         parquet(lambda t: t[t["output_type"] == "mean"]), "col_types req_vals",
         "column output_type_id: is of type null; character is needed"),
-    "Parquet with moments": (
-        parquet(lambda t: t.assign(origin_date=pd.to_datetime(t["origin_date"]))), "col_types",
-        "column origin_date: is of type POSIXct; Date is needed"),
     "Parquet with lists": (parquet(lambda t: t.assign(location=[["US"]] * len(t))),
                            "col_types valid_vals", "is of type list<"),
     "Parquet, a third of it": (parquet(lambda t: t, lambda d: d[: len(d) // 3]), "file_read",
                                "arquet"),
-    "Parquet, cut at its end": (parquet(lambda t: t, lambda d: d[:-3]), "file_read", "arquet"),
     "Parquet, its middle wrong": (
         parquet(lambda t: t, lambda d: d[:8] + b"\xff" * 192 + d[200:]), "file_read", ""),
     "a thousand columns": (
@@ -285,8 +254,6 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "a link out of the hub": (linked(SUBMISSION), "file_exists", "a link out of the hub"),
     "a folder out of the hub": (link("model-output/more", "/usr"), "file_exists",
                                 "a link out of the hub"),
-    "a link to itself": (link("model-output/self", "self"), "file_exists",
-                         "evels of symbolic links"),
     "a link to nowhere": (link("model-output/lost.csv", "nowhere"), "file_exists",
                           "a link to nowhere"),
     "a pipe": (pipe, "file_exists", "not a regular file"),
@@ -306,8 +273,6 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "a window from no column": (
         config(lambda c: c["rounds"][0]["submissions_due"].update(relative_to="x")),
         "submission_time", "no window: no column x"),
-    "no window": (config(lambda c: c["rounds"][0].pop("submissions_due")), "submission_time",
-                  "no window"),
     "no time zone": (config(lambda c: c.update(timezone="Mars/Base"), "admin"),
                      "submission_time", "Mars/Base is not a time zone"),
     # Metadata
@@ -321,17 +286,11 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
                       "could not determine a constructor for the tag"),
     "a YAML name twice": (write(METADATA, "a: 1\na: 2\n"), "metadata_matches_schema",
                           "line 2: 'a' is there twice"),
-    "broken YAML": (write(METADATA, "a: [1\n"), "metadata_matches_schema", "line 2: "),
     "a YAML name that is a list": (write(METADATA, "{[1, 2]: 3}"), "metadata_matches_schema",
                                    "line 1: a name must be text"),
     "a YAML day that is none": (write(METADATA, "a: 2024-13-45"), "metadata_matches_schema",
                                 "line 1: month must be in 1..12"),
     "empty YAML": (write(METADATA, ""), "metadata_matches_schema", "must hold names with values"),
-    "a YAML list": (write(METADATA, "- a\n"), "metadata_matches_schema", "must hold names"),
-    "a YAML control character": (write(METADATA, "a: \x00"), "metadata_matches_schema",
-                                 "unacceptable character"),
-    "YAML not UTF-8": (write(METADATA, b"a: 1\nb: \xff\n"), "metadata_matches_schema",
-                       "line 2: byte 0xff is not UTF-8"),
     "a schema in the network": (
         write("hub-config/model-metadata-schema.json",
               '{"properties": {"model_id": {}}, "$ref": "http://192.0.2.1/x.json"}'),
@@ -372,18 +331,9 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
         "target_tbl_oracle_value", "is below that of the ID before"),
     "an oracle's value between": (cells("oracle_value", "0.5", ORACLE, output_type_id="20"),
                                   "target_tbl_oracle_value", "must be 0 or 1"),
-    "an empty series": (write(SERIES, ""), "target_file_read", "an empty file"),
-    "a series not UTF-8": (write(SERIES, b"a,\xff\n"), "target_file_read", "row 1: byte 0xff"),
-    "an oracle that is Parquet": (write(ORACLE, "PAR1"), "target_tbl_colnames", "is missing"),
     # The configuration
-    "no JSON object": (write(TASKS, "[1]"), "valid_config", "must hold an object, not list"),
-    "JSON nested deep": (write(TASKS, "[" * 100_000), "valid_config", "nested too deep"),
-    "JSON with NaN": (write(TASKS, '{"rounds": NaN}'), "valid_config", "NaN is not a number"),
-    "a JSON name twice": (write(TASKS, '{"rounds": [], "rounds": []}'), "valid_config",
-                          "'rounds' is there twice"),
     "no tasks.json": (remove(TASKS), "valid_config", "at tasks.json: no such file"),
     "tasks.json a link": (linked(TASKS), "valid_config", "a link out of the hub"),
-    "no rounds": (write(TASKS, "{}"), "valid_config", "'rounds' is a required property"),
     "empty rounds": (write(TASKS, '{"rounds": []}'), "valid_config", "should be non-empty"),
     "a round that is none": (write(TASKS, '{"rounds": [1]}'), "valid_config",
                              "rounds[0]: 1 is not of type 'object'"),
@@ -402,9 +352,6 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "a target key of no task id": (
         task(lambda t: t["target_metadata"][0].update(target_keys={"goal": "deaths"})),
         "valid_config", "target_keys.goal: is not a task ID of the model task"),
-    "a target id that is no key": (
-        task(lambda t: t["target_metadata"][0].update(target_id="births")),
-        "valid_config", "target_id must be the value of its target key"),
     "a target without key": (task(lambda t: t["task_ids"]["target"].update(optional=["births"])),
                              "valid_config", "no target_keys say target is this"),
     "target keys of two names": (
@@ -412,9 +359,6 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
         "valid_config", "target_keys must have the same names"),
     "a value twice": (task(lambda t: t["task_ids"]["horizon"].update(optional=[1])),
                       "valid_config", "1 twice"),
-    "a level twice": (
-        task(lambda t: t["output_type"]["quantile"]["output_type_id"]["required"].append(0.5)),
-        "valid_config", "0.5 twice"),
     "samples at least 9, at most 4": (samples(min_samples_per_task=9), "valid_config",
                                       "min_samples_per_task 9 is more than"),
     "a compound id that is none": (samples(compound_taskid_set=["place"]), "valid_config",
@@ -440,9 +384,6 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
         "a derived task ID has no required values"),
     "dates that are none": (config(lambda c: c.update(date_col="horizon"), "target-data"),
                             "valid_config", "this task ID holds no days"),
-    "a unit that is none": (
-        config(lambda c: c.update(observable_unit=["place"]), "target-data"),
-        "valid_config", "is not a task ID or date_col"),
     "a series' unit that is none": (
         config(lambda c: c["time-series"].update(observable_unit=["place"]), "target-data"),
         "valid_config", "time-series.observable_unit, value 'place'"),
@@ -452,9 +393,6 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "an extra column that is reserved": (
         config(lambda c: c["time-series"]["non_task_id_schema"].update(as_of="Date"),
                "target-data"), "valid_config", "a reserved column"),
-    "an extra column of no type": (
-        config(lambda c: c["time-series"]["non_task_id_schema"].update(x="float"), "target-data"),
-        "valid_config", "'float' is not one of"),
     "a metadata schema that is none": (
         write("hub-config/model-metadata-schema.json", '{"type": 3}'), "valid_config",
         "is not a JSON schema"),

@@ -11,7 +11,6 @@ import pytest
 
 import odforecast as od
 from odforecast.geography import called, lookup
-from odforecast.hub.layout import origins_of
 
 pytestmark = pytest.mark.slow
 
@@ -57,7 +56,7 @@ def test_the_dashboard_shows_every_origin_model_and_state(tools: Path, tmp_path:
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
     said = json.loads(options.read_text())
-    days = list(origins_of(hub))
+    days = list(hub.origins)
     assert len(days) == 3
     assert said["available_as_ofs"] == {"deaths_12mo": days, "deaths_month": days}
     assert said["initial_as_of"] == days[-1]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
-import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
@@ -18,14 +15,11 @@ import odforecast as od
 from odforecast.backtesting import DEFAULT_MODELS
 from odforecast.cli import main
 from odforecast.errors import BacktestError, DataError
-from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import lookup
-from odforecast.hub import Hub, config, init, naming
-from odforecast.hub.config import all_labels, model_metadata
-from odforecast.hub.layout import origins_of
-from odforecast.hub.making import appearing
+from odforecast.hub import Hub, init, making, naming
+from odforecast.hub.making import all_labels, appearing, model_metadata
 from odforecast.months import ONE_MONTH, month_end
-from odforecast.names import HUB_QUANTILES, STATES
+from odforecast.names import STATES
 from odforecast.sources.vsrr import read_vsrr
 
 #: Their numbers are those of the release of 2025-09-17.
@@ -33,18 +27,6 @@ pytestmark = pytest.mark.usefixtures("older_bundle")
 
 #: Real releases with a US row, and what each ends with.
 RELEASES = ("2018-09-12.csv", "2018-10-17.csv", "2021-10-13.csv.gz", "2024-12-11.csv.gz")
-
-
-@pytest.fixture(scope="module")
-def schemas(shared: Path) -> dict[str, jsonschema.protocols.Validator]:
-    """The hubverse's schemas, read in place; they say which draft they are of."""
-    out = {}
-    for name in ("admin", "tasks", "target-data"):
-        text = json.loads((shared / "hubverse" / f"{name}-schema.json").read_text())
-        out[name] = jsonschema.validators.validator_for(text)(
-            text, format_checker=jsonschema.FormatChecker()
-        )
-    return out
 
 
 @pytest.fixture(scope="module")
@@ -76,51 +58,18 @@ MAKE: dict[str, Callable[[Path, od.Archive], Hub]] = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("which", MAKE)
-def test_every_configuration_is_valid(
-    which: str,
-    schemas: dict[str, jsonschema.protocols.Validator],
-    releases: od.Archive,
-    tmp_path: Path,
-) -> None:
+def test_every_hub_passes_its_checks(which, releases, shared, tmp_path):
     hub = MAKE[which](tmp_path / "hub", releases)
-    for name, found in (
-        ("admin", hub.admin),
-        ("tasks", hub.tasks),
-        ("target-data", hub.target_data),
-    ):
-        assert [e.message for e in schemas[name].iter_errors(found)] == [], name
-    of_models = hub.metadata_schema()
-    assert of_models is not None
-    jsonschema.Draft202012Validator.check_schema(of_models)
-    judge = jsonschema.Draft202012Validator(of_models, format_checker=jsonschema.FormatChecker())
-    for path in hub.metadata_files():
-        said = yaml.safe_load(path.read_text(encoding="utf-8"))
-        assert [e.message for e in judge.iter_errors(said)] == [], path
-        assert path.stem == f"{said['team_abbr']}-{said['model_abbr']}"
-    for round_ in hub.rounds:
-        for task in round_["model_tasks"]:
-            for what in task["target_metadata"]:
-                assert what["target_keys"] == {"target": what["target_id"]}
-                assert "last_data_dates" in what["description"]
+    found = od.hub.check(hub.root, schemas=shared / "hubverse")
+    assert (found.failed, found.status("valid_config")) == ((), "passed")
     # The hubverse's dashboard draws one round only.
     (round_,) = hub.rounds
+    for task in round_["model_tasks"]:
+        for what in task["target_metadata"]:
+            assert what["target_keys"] == {"target": what["target_id"]}
+            assert "last_data_dates" in what["description"]
     days = round_["model_tasks"][0]["task_ids"]["origin_date"]["optional"]
-    assert days == list(origins_of(hub)) == sorted(set(days))
-
-
-#: Each breaks one rule of a configuration alone; the schema must see it, or it saw nothing before.
-BREAK: dict[str, tuple[str, Callable[[Any], object]]] = {
-    "a key of ours outside the metadata": ("admin", lambda x: x.update(indicator="T40.4")),
-    "no window": ("tasks", lambda x: x["rounds"][0].pop("submissions_due")),
-    "origins as numbers": (
-        "tasks",
-        lambda x: x["rounds"][0]["model_tasks"][0]["task_ids"]["origin_date"].update(optional=[1]),
-    ),
-    "a type nobody knows": (
-        "target-data",
-        lambda x: x["time-series"]["non_task_id_schema"].update(predicted="float"),
-    ),
-}
+    assert days == list(hub.origins) == sorted(set(days))
 
 
 @pytest.fixture(scope="module")
@@ -129,22 +78,10 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Hub:
     return init(tmp_path_factory.mktemp("small") / "hub", od.bundled())
 
 
-@pytest.mark.parametrize("rule", BREAK)
-def test_a_broken_rule_is_seen(
-    rule: str, schemas: dict[str, jsonschema.protocols.Validator], small: Hub
-) -> None:
-    name, damage = BREAK[rule]
-    found = {"admin": small.admin, "tasks": small.tasks, "target-data": small.target_data}[name]
-    broken = copy.deepcopy(found)
-    damage(broken)
-    assert list(schemas[name].iter_errors(broken))
-    assert not list(schemas[name].iter_errors(found))
-
-
 def test_the_horizon_counts_from_the_last_month_known(releases: od.Archive, tmp_path: Path) -> None:
     hub = init(tmp_path / "hub", releases)
     found = {o.as_of.isoformat(): o.panel for o in od.origins(releases, "real")}
-    origins = origins_of(hub)
+    origins = hub.origins
     assert len(origins) == len(RELEASES) + 1
     ids = hub.rounds[0]["model_tasks"][0]["task_ids"]
     months = set()
@@ -161,37 +98,10 @@ def test_the_horizon_counts_from_the_last_month_known(releases: od.Archive, tmp_
     assert "target_end_date" in hub.tasks["derived_task_ids"]
 
 
-def test_what_is_asked_for(small: Hub) -> None:
-    counts, trend = small.rounds[0]["model_tasks"]
-    assert counts["output_type"]["quantile"]["output_type_id"]["required"] == list(HUB_QUANTILES)
-    sample = counts["output_type"]["sample"]["output_type_id_params"]
-    # One course over targets, places and months: only the origin tells samples apart.
-    assert sample["compound_taskid_set"] == ["origin_date"]
-    assert trend["output_type"]["pmf"]["output_type_id"]["required"] == list(CATEGORIES)
-    assert trend["task_ids"]["target"]["optional"] == ["trend_12mo"]
-    assert trend["task_ids"]["horizon"]["optional"] == list(range(1, 13))
-    assert counts["task_ids"]["horizon"]["optional"] == list(range(-11, 13))
-    assert len(counts["task_ids"]["location"]["optional"]) == 53
-    assert small.rounds[0]["submissions_due"]["relative_to"] == "origin_date"
-    assert small.tasks["output_type_id_datatype"] == "character"
-    more = small.admin["additional_metadata"]
-    assert more["indicator"] == "Number of Drug Overdose Deaths"
-    assert more["truth_release"] == "2025-09-17"
-
-
-def test_samples_may_be_joint_over_less(tmp_path: Path) -> None:
-    hub = init(tmp_path / "hub", od.bundled(), joint=["month"], horizon=3)
-    counts = hub.rounds[0]["model_tasks"][0]
-    sample = counts["output_type"]["sample"]["output_type_id_params"]
-    assert sample["compound_taskid_set"] == ["origin_date", "location"]
-    assert counts["task_ids"]["horizon"]["optional"][-1] == 3
-    assert "over both targets and all months" in (hub.root / "README.md").read_text()
-
-
 def test_origins_of_one_day_are_one_round(tmp_path: Path) -> None:
     """CDC brought out July to September 2021 at once: one file a day holds the last of them."""
     hub = init(tmp_path / "hub", od.bundled(), kind="pseudo-clean", start="2021-05", end="2021-11")
-    origins = origins_of(hub)
+    origins = hub.origins
     assert len(origins) == 5
     assert origins["2022-02-15"][1] == "2021-09-30"
 
@@ -207,7 +117,7 @@ def test_metadata_are_of_the_models_that_are_asked_for(small: Hub, tmp_path: Pat
 
 def test_every_built_in_model_of_states_is_described() -> None:
     bare = {label.removesuffix("+delay").removesuffix("-sums") for label in all_labels()}
-    assert bare == set(yaml.safe_load(config.template("models.yml")))
+    assert bare == set(yaml.safe_load(making.template("models.yml")))
     assert set(od.models.model_names(STATES)) <= set(all_labels())
     said = model_metadata("naive+delay")
     assert "not over places" in said["methods_long"]
@@ -219,21 +129,6 @@ def test_every_built_in_model_of_states_is_described() -> None:
                      "drift+delay"}  # fmt: skip
     with pytest.raises(DataError, match="'mine' is not a built-in model"):
         model_metadata("mine")
-
-
-def test_the_page_says_what_trips_people_over(small: Hub) -> None:
-    text = " ".join((small.root / "README.md").read_text().split())
-    for words in (
-        config.HORIZON_RULE,
-        "horizon 1 ends on 2025-05-31",
-        "`-` becomes `_`, `+` becomes `__`",
-        "`odforecast-auto_ets_sums`",
-        "is not published: it is recovered",
-        "over both targets and all places and all months",
-        "from day 0 to day 27",
-    ):
-        assert words in text
-    assert max(map(len, (small.root / "README.md").read_text().splitlines())) <= 100
 
 
 def test_the_dashboards_files_name_what_the_hub_has(small: Hub, tmp_path: Path) -> None:
@@ -262,33 +157,6 @@ def test_the_dashboards_files_name_what_the_hub_has(small: Hub, tmp_path: Path) 
         assert {base, monthly, *said["predtimechart-config"]["initial_checked_models"]} <= models
 
 
-def test_a_hub_may_know_no_model(tmp_path: Path) -> None:
-    hub = init(tmp_path / "hub", od.bundled(), models=[])
-    assert hub.metadata_files() == []
-    assert "`auto-ets` is" in (hub.root / "README.md").read_text()
-    said = yaml.safe_load((hub.root / "dashboard" / "predevals-config.yml").read_text())
-    assert said["targets"][0]["baseline"] == "odforecast-hub_baseline"
-
-
-def test_the_workflow_runs_hub_validations(small: Hub) -> None:
-    path = small.root / ".github" / "workflows" / "validate-submission.yaml"
-    (job,) = yaml.safe_load(path.read_text())["jobs"].values()
-    assert "hubValidations::validate_pr" in job["steps"][-1]["run"]
-    assert job["env"]["GITHUB_PAT"] == "${{ secrets.GITHUB_TOKEN }}"
-
-
-def test_places_are_listed_with_their_people(small: Hub) -> None:
-    found = pd.read_csv(small.root / "auxiliary-data" / "locations.csv", dtype={"location": str})
-    assert (
-        found["location"].tolist()
-        == (small.rounds[0]["model_tasks"][0]["task_ids"]["location"]["optional"])
-    )
-    people = found.set_index("location")["population"]
-    # New York's people are not counted without the city's.
-    assert people.index[people.isna()].tolist() == ["36", "NYC"]
-    assert people["US"] > people.drop("US").max()
-
-
 def test_nothing_is_written_over(tmp_path: Path) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
@@ -309,7 +177,7 @@ def test_a_hub_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         raise OSError("disk full")
 
     # The last thing that is written.
-    monkeypatch.setattr("odforecast.hub.config.write_pages", fail)
+    monkeypatch.setattr("odforecast.hub.making.write_pages", fail)
     with pytest.raises(OSError, match="disk full"):
         init(tmp_path / "hub", od.bundled())
     assert list(tmp_path.iterdir()) == []
@@ -390,3 +258,12 @@ def test_the_command_says_what_is_lacking(tmp_path: Path) -> None:
     wrong = run(tmp_path / "other", "--source", "bundled", "--contact", "Jo")
     assert wrong.exit_code == 2
     assert "give a name and an address" in wrong.stderr
+
+
+def test_rounds_are_called_as_the_option_calls_them(tmp_path: Path) -> None:
+    result = run(tmp_path / "z", "--source", "bundled", "--rounds", "delayed",
+                 "--indicator", "T40.4")  # fmt: skip
+    said = result.stderr + str(result.exception)
+    assert result.exit_code == 1
+    assert "take --rounds clean, or --rounds real" in said
+    assert "pseudo" not in said

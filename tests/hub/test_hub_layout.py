@@ -48,14 +48,6 @@ def test_a_real_hub_opens(shared: Path) -> None:
     assert "team_abbr" in schema["properties"]
 
 
-def test_a_hub_without_submissions_opens(shared: Path) -> None:
-    hub = Hub.open(shared / "hubverse" / "versioned_hub")
-    assert hub.submissions() == hub.metadata_files() == hub.target_files("time-series") == []
-    assert hub.metadata_schema() is None
-    assert hub.file_formats == ("csv", "parquet")
-    assert len(hub.rounds) == 1
-
-
 def test_files_are_found_wherever_they_lie_and_others_are_not_taken(folder: Path) -> None:
     out, target = folder / "model-output", folder / "target-data"
     for name in ("README.md", ".DS_Store", ".git/x.csv", "a-b/.x.csv", "a-b/README", "a-b/x.arrow",
@@ -81,9 +73,7 @@ def test_files_are_found_wherever_they_lie_and_others_are_not_taken(folder: Path
 
 
 @pytest.mark.parametrize("name", ['"../out"', '"/tmp"', '""', "3", '"a/../../b"'])
-def test_the_folder_of_submissions_may_have_another_name_in_the_hub(
-    folder: Path, name: str
-) -> None:
+def test_the_folder_of_submissions_may_have_another_name_in_the_hub(folder, name):
     put(folder / CONFIG / "admin.json", '{"model_output_dir": "forecasts/all"}')
     file = put(folder / "forecasts" / "all" / "a-b" / "x.csv")
     assert Hub.open(folder).submissions() == [file]
@@ -123,9 +113,7 @@ def test_what_is_no_hub_is_refused(tmp_path: Path, folder: Path) -> None:
         ("target-data", [], {"time-series": 1}, "target-data.json: time-series: expected object"),
     ],
 )
-def test_a_part_of_the_wrong_type_is_refused_with_its_place(
-    tmp_path: Path, name: str, place: list[str | int], value: object, words: str
-) -> None:
+def test_a_part_of_the_wrong_type_is_refused_with_its_place(tmp_path, name, place, value, words):
     root = small_hub(tmp_path / "hub")
     path = root / CONFIG / f"{name}.json"
     config = json.loads(path.read_text()) if path.exists() else {}
@@ -141,17 +129,6 @@ def test_a_part_of_the_wrong_type_is_refused_with_its_place(
     assert caught.value.hint == f"odforecast hub check {root} names every wrong place"
 
 
-def test_what_a_hub_leaves_out_or_sets_to_null_opens(tmp_path: Path) -> None:
-    root = small_hub(tmp_path / "hub")
-    path = root / CONFIG / "tasks.json"
-    config = json.loads(path.read_text())
-    config["rounds"].append({"model_tasks": None, "file_format": None, "derived_task_ids": None})
-    config["rounds"].append({"model_tasks": [{"task_ids": None, "target_metadata": None}, {}]})
-    put(path, json.dumps(config))
-    assert len(Hub.open(root).rounds) == 3
-    assert score(root).units["scorable"].all()
-
-
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -165,9 +142,7 @@ def test_what_a_hub_leaves_out_or_sets_to_null_opens(tmp_path: Path) -> None:
         (b'{"a": ' + b"1" * 5_000 + b"}", "integer string conversion"),
     ],
 )
-def test_a_configuration_that_cannot_be_read_is_named(
-    tmp_path: Path, text: bytes, words: str
-) -> None:
+def test_a_configuration_that_cannot_be_read_is_named(tmp_path, text, words):
     path = tmp_path / "admin.json"
     path.write_bytes(text)
     with pytest.raises(DataError, match=words) as caught:

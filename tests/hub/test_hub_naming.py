@@ -65,16 +65,8 @@ def test_the_mapping_is_the_one_that_is_written_down(label: str, name: str) -> N
     assert naming.model_id(label) == f"odforecast-{name}"
 
 
-def test_other_teams_keep_their_names_and_take_none_of_ours() -> None:
+def test_other_teams_keep_their_names() -> None:
     assert naming.label_of("Flusight-baseline") == "Flusight-baseline"
-    names = ["odforecast-auto_ets", "auto-ets", "odforecast-drift", "Flusight-baseline"]
-    labels = naming.labels_of(names)
-    assert labels == {
-        "odforecast-auto_ets": "odforecast-auto_ets",
-        "auto-ets": "auto-ets",
-        "odforecast-drift": "drift",
-        "Flusight-baseline": "Flusight-baseline",
-    }
 
 
 @pytest.mark.parametrize(

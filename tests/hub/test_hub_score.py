@@ -260,17 +260,6 @@ def test_versions_by_the_day_they_were_known(hub):
         score(hub, as_of="2024-01-31")
 
 
-def test_versions_in_folders_of_parts(hub):
-    submit(hub, "team-one", quantiles())
-    for day, value in (("2024-02-01", 11), ("2024-03-01", 14)):
-        folder = hub / "target-data" / "time-series" / f"as_of={day}"
-        folder.mkdir(parents=True)
-        table = pd.DataFrame({"place": ["A"], "step": [1], "target": "count", "observation": value})
-        table.to_parquet(folder / "part-0.parquet")
-    (row,) = score(hub, as_of="2024-02-15").units.to_dict("records")
-    assert (row["observed"], row["truth_as_of"]) == (11, "2024-02-01")
-
-
 def test_a_table_without_the_target_is_no_truth_of_two_targets(hub):
     submit(hub, "team-one", quantiles())
     series(hub, [("A", 1, 11)], "place,step,observation")
@@ -309,14 +298,6 @@ def test_what_cannot_be_scored_says_why_and_stays(hub, reason):
     assert row["reason"] == reason
     assert not row["scorable"]
     assert all(np.isnan(row[name]) for name in rules.SCORES)
-
-
-def test_one_bad_unit_leaves_the_others(hub):
-    submit(hub, "team-one", [*quantiles((10, 9, 12)), *quantiles(place="B")])
-    series(hub, [("A", 1, "count", 11), ("B", 1, "count", 11)])
-    units = score(hub).units
-    assert units["scorable"].tolist() == [False, True]
-    assert units["wis"].iloc[1] == pytest.approx((0.5 * 1 + 0.25 * 4) / 1.5)
 
 
 def test_a_forecast_that_stands_there_twice_is_scored_once(hub):
@@ -453,17 +434,6 @@ def test_the_command_prints_tables_of_eighty_columns(shared, tmp_path):
     assert max(len(x) for x in text.splitlines() if str(tmp_path) not in x) <= 80
     assert len(pd.read_csv(out)) == 1272
     assert len(pd.read_parquet(joint)) == 53
-
-
-def test_the_command_speaks_json(hub):
-    submit(hub, "team-one", quantiles())
-    series(hub, [("A", 1, "count", "2024-02-01", 11)], "place,step,target,as_of,observation")
-    result = run(hub, "--json", "--by", "place")
-    assert result.exit_code == 0, result.output
-    said = json.loads(result.stdout)
-    assert said["meta"]["truth_as_of"] == ["2024-02-01", "2024-02-01"]
-    assert said["summary"][0]["place"] == "A"
-    assert said["summary"][0]["wis"] == pytest.approx(1.0)
 
 
 def test_tables_of_several_models_fit_a_screen(tmp_path):

@@ -84,18 +84,6 @@ def test_levels_written_otherwise_are_the_same_levels(hub):
     assert len(score(hub).common().units) == 8
 
 
-def test_as_many_thresholds_are_not_the_same_thresholds(hub):
-    def cumulative(thresholds):
-        rows = [(DAY, "39", 1, "deaths", "cdf", x, p) for x, p in zip(thresholds, (0.25, 0.75))]
-        return lambda t: pd.DataFrame(rows, columns=t.columns)
-
-    change(file_of(hub, BASE), cumulative((90, 110)))
-    change(file_of(hub, NEW), cumulative((90, 120)))
-    assert related(hub)["n_common"].tolist() == [0]
-    change(file_of(hub, NEW), cumulative((90, 110)))
-    assert related(hub)["n_common"].tolist() == [1]
-
-
 # Joint samples.
 
 
@@ -125,13 +113,6 @@ def test_paths_over_other_months_are_not_common(hub):
     assert found.joint["n_known"].tolist() == [2, 2]
     assert found.joint["units"].nunique() == 2
     assert found.common().joint.empty
-
-
-def test_paths_over_the_same_months_are_common_in_any_order(hub):
-    paths(hub, {BASE: (1, 2), NEW: (2, 1)})
-    found = score(hub)
-    assert len(found.common().joint) == 2
-    assert len(set(found.joint["energy_score"])) == 1
 
 
 # One file differs.
@@ -229,3 +210,14 @@ def test_no_ratio_to_a_baseline_that_was_never_wrong(hub, also):
     assert table.loc[table["model_id"] == BASE, "wis"].tolist() == [0, 0]
     assert table["relative"].isna().all()
     assert table["n_common"].tolist() == [2] * 4
+
+
+def test_a_model_with_an_infinite_mean_is_infinitely_worse(hub):
+    found = score(hub)
+    mine = (found.units["model_id"] == NEW).to_numpy()
+    found.units.loc[np.flatnonzero(mine)[0], "wis"] = np.inf
+    table = found.summary(baseline=BASE).set_index("model_id")
+    assert table.loc[NEW, "relative"] == np.inf
+    turned = found.summary(baseline=NEW)
+    assert turned["relative"].isna().all()
+    assert (turned["n_common"] == 4).all()

@@ -21,8 +21,8 @@ from odforecast.errors import DataError, ForecastError
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import lookup
 from odforecast.hub import init, naming, submit
-from odforecast.hub.config import all_labels
-from odforecast.hub.layout import CONFIG, Hub, origins_of
+from odforecast.hub.layout import CONFIG, Hub
+from odforecast.hub.making import all_labels
 from odforecast.hub.submission import panel_of_round
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
@@ -117,9 +117,7 @@ def test_samples_are_draws_taken_evenly(hub: Hub, dlm: od.Forecast) -> None:
     np.testing.assert_allclose(got, want, atol=5.1e-4)
 
 
-def test_samples_that_are_not_joint_are_left_out_or_refused(
-    hub: Hub, drift: od.Forecast, tmp_path: Path
-) -> None:
+def test_samples_that_are_not_joint_are_left_out_or_refused(hub, drift, tmp_path):
     assert "sample" not in set(od.hub.read(submit(drift, hub))["output_type"])
     with pytest.raises(ForecastError, match="one course over locations, the forecast's draws are"):
         submit(drift, hub, output_types=["quantile", "sample"])
@@ -156,16 +154,6 @@ def test_another_team_needs_metadata(hub: Hub, drift: od.Forecast) -> None:
         submit(dataclasses.replace(drift, provenance={}), hub)
 
 
-def test_one_file_a_round(hub: Hub, drift: od.Forecast) -> None:
-    first = submit(drift, hub)
-    before = first.read_bytes()
-    assert submit(drift, hub, output_types=["quantile"]) == first
-    assert first.read_bytes() != before
-    with pytest.raises(DataError, match="submitted already, in another format"):
-        submit(drift, hub, format="csv")
-    assert len(files(hub)) == 1
-
-
 #: What is wrong with a forecast or with what is asked for: the change, the options, the words.
 REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"output_types": ["sample"], "samples": 99}, "takes 100 to 1000 samples, not 99"),
@@ -180,9 +168,7 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("change", "asked", "words"), REFUSED)
-def test_what_cannot_be_submitted(
-    hub: Hub, dlm: od.Forecast, change: dict[str, Any], asked: dict[str, Any], words: str
-) -> None:
+def test_what_cannot_be_submitted(hub, dlm, change, asked, words):
     with pytest.raises((DataError, ForecastError), match=words):
         submit(dataclasses.replace(dlm, **change), hub, **asked)
     assert files(hub) == []
@@ -271,8 +257,8 @@ def test_the_command_submits_what_a_round_knew(kind: str, tmp_path: Path) -> Non
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
     assert said["files"] == files(made)
-    assert len(said["files"]) == len(origins_of(made))
-    for path, (day, (_, end)) in zip(made.submissions(), origins_of(made).items()):
+    assert len(said["files"]) == len(made.origins)
+    for path, (day, (_, end)) in zip(made.submissions(), made.origins.items()):
         table = od.hub.read(path)
         assert table["origin_date"].unique().tolist() == [pd.Timestamp(day)]
         ends = table[table["horizon"] == 1]["target_end_date"].unique()
@@ -311,9 +297,7 @@ def test_a_round_of_another_archive_is_not_given(shared: Path, tmp_path: Path) -
         panel_of_round(Hub.open(shared / "hubverse" / "example_hub"), od.bundled(), "2025-09-17")
 
 
-def test_a_round_of_the_past_is_cut_from_the_release_it_was_cut_from(
-    shared: Path, tmp_path: Path
-) -> None:
+def test_a_round_of_the_past_is_cut_from_the_release_it_was_cut_from(shared, tmp_path):
     store = od.Archive(tmp_path / "archive")
     store.add(read_vsrr(shared / "vsrr" / "2021-10-13.csv.gz"))
     made = init(tmp_path / "hub", store, kind="pseudo-clean", start="2019-01", end="2019-02")
@@ -321,3 +305,93 @@ def test_a_round_of_the_past_is_cut_from_the_release_it_was_cut_from(
     later = store.above(od.bundled())  # a newer release, which revised those months
     assert later.as_of().panel().cut("2019-01").data_hash != want.data_hash
     assert panel_of_round(made, later, "2019-08-15").data_hash == want.data_hash
+
+
+# Mistakes with a hub that has one submission, and no answers yet: a line each.
+
+
+@pytest.fixture
+def sent(hub: Hub, drift: od.Forecast) -> Path:
+    """The file that was submitted."""
+    return submit(drift, hub, format="csv", output_types=["quantile"])
+
+
+def shifted(path: Path, by: int) -> None:
+    """Every day of a submission some months later."""
+    table = pd.read_csv(path, dtype=str)
+    later = {day: month_end(np.datetime64(day[:7], "M") + by * ONE_MONTH).isoformat()
+             for day in set(table["target_end_date"])}  # fmt: skip
+    table.assign(target_end_date=table["target_end_date"].map(later)).to_csv(path, index=False)
+
+
+def test_a_hub_without_answers_says_so(hub: Hub, sent: Path) -> None:
+    words = "no answers yet; odforecast hub update adds.*--target-data time-series"
+    with pytest.raises(DataError, match=words):
+        od.hub.score(hub)
+    assert od.hub.check(hub.root).ok
+
+
+def test_wrong_months_are_refused(hub: Hub, sent: Path) -> None:
+    """Every day a month late passes the hubverse's checks, for it is a derived task id."""
+    shifted(sent, 1)
+    found = od.hub.score(hub, target_data="time-series")
+    (failure,) = found.failures.to_dict("records")
+    assert "row 2: horizon 1 of round 2025-09-17 ends on 2025-05-31" in failure["reason"]
+    assert "target_end_date is '2025-06-30'" in failure["reason"]
+    assert found.units.empty
+    with pytest.raises(DataError, match="horizons count from the last month known"):
+        od.hub.score(hub, sent, target_data="time-series")
+
+
+def test_wrong_months_fail_a_check_where_the_hub_says_how_it_counts(hub: Hub, sent: Path) -> None:
+    """The months of another round are among the hub's values, and not those of the horizons."""
+    shifted(sent, -1)
+    found = od.hub.check(hub.root)
+    assert found.failed == ("derived_task_id_vals",)
+    (outcome,) = (x for x in found.of("derived_task_id_vals") if x.status == "failed")
+    assert outcome.findings[0].row == 2
+    assert "horizon 1 of round 2025-09-17 ends on 2025-05-31" in outcome.findings[0].message
+    assert outcome.count == len(pd.read_csv(sent))
+    admin = json.loads((hub.config / "admin.json").read_text())
+    del admin["additional_metadata"]["horizon_rule"]
+    (hub.config / "admin.json").write_text(json.dumps(admin))
+    assert od.hub.check(hub.root).ok
+    assert od.hub.score(hub.root, target_data="time-series").failures.empty
+
+
+@pytest.mark.parametrize(("call", "words"), [
+    (lambda hub, _: od.hub.init(hub.root / "new", "bundled"), r"pass od.bundled\(\)"),
+    (lambda hub, _: od.hub.update(hub, "bundled"), r"pass od.bundled\(\)"),
+    (lambda _, __: od.hub.init(3, od.bundled()), "folder is '3'; give the path"),
+    (lambda hub, _: od.hub.submit("x", hub), "forecast is 'x', not a Forecast"),
+    (lambda _, f: od.hub.submit(f, 3), "hub is '3'; give the folder of a hub"),
+    (lambda _, __: od.hub.score(3), "hub is '3'; give the folder of a hub"),
+    (lambda _, __: od.hub.update(None), "hub is 'None'; give the folder of a hub"),
+    (lambda _, __: od.hub.check(None), "path is None; give the folder of a hub"),
+    (lambda hub, _: od.hub.check(hub.config), "judged with the whole hub; check the hub's folder"),
+    (lambda hub, _: od.hub.check(hub.config / "tasks.json"), "judged with the whole hub"),
+])  # fmt: skip
+def test_what_is_no_hub_archive_or_forecast(empty: Hub, drift, call, words: str) -> None:
+    with pytest.raises((DataError, ForecastError), match=words) as caught:
+        call(empty, drift)
+    assert len(str(caught.value).splitlines()) == 1
+    assert not (empty.root / "new").exists()
+
+
+def test_broken_target_data_are_called_so(hub: Hub, sent: Path) -> None:
+    (hub.root / "target-data" / "oracle-output.parquet").write_bytes(b"PAR1 no more")
+    words = r"oracle-output\.parquet: cannot be read.*; it is the hub's target data \(oracle-output"
+    with pytest.raises(DataError, match=words):
+        od.hub.score(hub)
+    sent.write_text('a,b\n"x\n')
+    (failure,) = od.hub.score(hub, target_data="time-series").failures.to_dict("records")
+    assert "is it a hubverse model-output file?" in failure["reason"]
+
+
+def test_a_hub_without_rounds_takes_nothing(hub: Hub, drift: od.Forecast) -> None:
+    (hub.config / "tasks.json").write_text(json.dumps({**hub.tasks, "rounds": []}))
+    with pytest.raises(DataError, match="no rounds, so nothing is asked for"):
+        submit(drift, hub.root)
+    result = run(hub.root, "--source", "bundled", "--model", "drift", "--draws", 50)
+    assert result.exit_code == 1
+    assert "no rounds, so nothing is asked for" in str(result.exception) + result.stderr

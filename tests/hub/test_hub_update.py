@@ -14,7 +14,7 @@ import odforecast as od
 from odforecast.cli import main
 from odforecast.errors import DataError
 from odforecast.hub import init, submit, update
-from odforecast.hub.layout import CONFIG, Hub, origins_of
+from odforecast.hub.layout import CONFIG, Hub
 from odforecast.sources.vsrr import read_vsrr
 
 
@@ -46,15 +46,15 @@ def test_it_becomes_what_a_new_one_would_be(store: od.Archive, tmp_path: Path) -
     others = {x: c for x, c in after.items() if x not in kept}
     assert others == {x: c for x, c in want.items() if x in others}
     assert {x for x in want if x.startswith(("target-data", CONFIG))} <= set(others)
-    assert list(origins_of(found)) == ["2018-09-12", "2018-10-17", "2021-10-13"]
+    assert list(found.origins) == ["2018-09-12", "2018-10-17", "2021-10-13"]
     assert len(found.rounds) == 1
     assert contents(update(found.root, store)) == after
 
 
 def test_rounds_that_were_left_out_stay_out(store: od.Archive, tmp_path: Path) -> None:
     hub = init(tmp_path / "hub", store.until("2018-10-17"), start="2018-03")
-    assert list(origins_of(hub)) == ["2018-10-17"]
-    assert list(origins_of(update(hub, store))) == ["2018-10-17", "2021-10-13"]
+    assert list(hub.origins) == ["2018-10-17"]
+    assert list(update(hub, store).origins) == ["2018-10-17", "2021-10-13"]
 
 
 def test_what_was_edited_stays(store: od.Archive, tmp_path: Path) -> None:
@@ -72,59 +72,10 @@ def test_what_was_edited_stays(store: od.Archive, tmp_path: Path) -> None:
     (after,) = found.rounds
     assert (after["submissions_due"]["start"], after["submissions_due"]["end"]) == (2, 9)
     assert after["model_tasks"][0]["task_ids"]["location"]["optional"] == ["39", "54"]
-    assert list(origins_of(found)) == ["2018-09-12", "2018-10-17", "2021-10-13"]
+    assert list(found.origins) == ["2018-09-12", "2018-10-17", "2021-10-13"]
 
 
-def as_before(hub: Hub) -> Hub:
-    """A hub as older versions made it: a round per release."""
-    rounds = []
-    for day, (round_, end) in origins_of(hub).items():
-        old = json.loads(json.dumps(round_))
-        del old["additional_metadata"]["last_data_dates"]
-        old["additional_metadata"]["horizon"]["counted_from"] = "last_data_date"
-        for task in old["model_tasks"]:
-            task["task_ids"]["origin_date"] = {"required": [day], "optional": None}
-            for target in task["target_metadata"]:
-                (words, _, _) = target["description"].partition(" Horizon h is")
-                target["description"] = f"{words} Horizon h is after the round's last_data_date."
-        rounds.append(old | {"round_name": f"{day}, known to {end[:7]}", "last_data_date": end})
-    (hub.config / "tasks.json").write_text(json.dumps(hub.tasks | {"rounds": rounds}))
-    return Hub.open(hub.root)
-
-
-def test_a_hub_with_a_round_per_release_goes_on(
-    store: od.Archive, shared: Path, tmp_path: Path
-) -> None:
-    hub = as_before(init(tmp_path / "hub", store.until("2018-10-17")))
-    assert len(hub.rounds) == 2
-    assert contents(update(hub.root, store.until("2018-10-17"))) == contents(hub)
-    found = update(hub.root, store)
-    assert found.rounds[:2] == hub.rounds
-    assert list(origins_of(found)) == ["2018-09-12", "2018-10-17", "2021-10-13"]
-    assert origins_of(found)["2021-10-13"][1] == "2021-03-31"
-    assert "last_data_date" not in found.rounds[2]
-    said = json.dumps(found.rounds[2])
-    assert "last_data_date." not in said
-    assert '"last_data_date"' not in said
-    assert (
-        found.rounds[2]["model_tasks"][0]["target_metadata"]
-        == (init(tmp_path / "new", store).rounds[0]["model_tasks"][0]["target_metadata"])
-    )
-    checks = od.hub.check(found.root, schemas=shared / "hubverse")
-    assert checks.status("valid_config") == "passed"
-    for day in ("2018-09-12", "2021-10-13"):
-        panel = store.as_of(day).panel()
-        made = od.get_model("drift").fit(panel.select(["OH"])).forecast(draws=30)
-        submit(made, found)
-    scores = od.hub.score(found).units
-    assert scores.groupby("origin_date")["scorable"].any().to_dict() == {
-        "2018-09-12": True, "2021-10-13": False,
-    }  # fmt: skip
-
-
-def test_a_round_is_there_only_with_its_data(
-    store: od.Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_round_is_there_only_with_its_data(store, tmp_path, monkeypatch):
     hub = init(tmp_path / "hub", store.until("2018-10-17"))
 
     def fail(*_: object) -> None:
@@ -133,12 +84,18 @@ def test_a_round_is_there_only_with_its_data(
     monkeypatch.setattr("odforecast.hub.making.write_targets", fail)
     with pytest.raises(OSError, match="disk full"):
         update(hub, store)
-    assert len(origins_of(Hub.open(hub.root))) == 2
+    assert len(Hub.open(hub.root).origins) == 2
 
 
 def test_what_cannot_go_on_is_refused(store: od.Archive, shared: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="was not made by odforecast hub init"):
         update(shared / "hubverse" / "example_hub", store)
+    old = init(tmp_path / "old", store)
+    tasks = json.loads(json.dumps(old.tasks))
+    tasks["rounds"][0]["last_data_date"] = "2021-03-31"  # as versions of long ago wrote it
+    (old.config / "tasks.json").write_text(json.dumps(tasks))
+    with pytest.raises(DataError, match="no entry of rounds as hub init writes it"):
+        update(old.root, store)
     past = init(tmp_path / "past", od.bundled(), kind="pseudo-clean", start="2024-01")
     with pytest.raises(DataError, match=r"replays past months \(pseudo-clean\)"):
         update(past, od.bundled())

@@ -16,13 +16,13 @@ from odforecast.cli.screen import note, say, working
 from odforecast.cli.source import SOURCES, open_source
 from odforecast.cli.tables import WHAT_90_IS, Column, lay, title
 from odforecast.errors import BacktestError, ScoringError
-from odforecast.names import DEFAULT_HORIZON, VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_REAL
+from odforecast.names import VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_REAL
 from odforecast.say import number_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from odforecast.hub import HubScores
+    from odforecast.hub import Hub, HubScores
 
 #: Rounds of a hub, as they are called here.
 _KINDS: Final = {"real": VINTAGE_REAL, "clean": VINTAGE_CLEAN, "delayed": VINTAGE_DELAYED}
@@ -66,7 +66,6 @@ def init(
     \b
     odforecast hub init my-hub --rounds clean --start 2024
     """
-    from odforecast.hub.layout import origins_of
     from odforecast.hub.making import check_room
     from odforecast.hub.making import init as make
 
@@ -74,11 +73,11 @@ def init(
     given |= {
         "contact": None if contact is None else _person(contact),
         "models": "all" if every else None,
+        "horizon": horizon,
     }
     try:
         made = make(
             folder, open_source(archive, source), indicator=indicator, kind=_KINDS[rounds],
-            horizon=DEFAULT_HORIZON if horizon is None else horizon,
             **{key: value for key, value in given.items() if value is not None},
         )  # fmt: skip
     except BacktestError as error:
@@ -86,25 +85,24 @@ def init(
         for name, kind in _KINDS.items():  # rounds have other names here than in the library
             hint = re.sub(f"{kind!r} (origins|ones)", f"--rounds {name}", hint)
         raise BacktestError(error.message, hint or None) from error
-    names = [_round(day, end) for day, (_, end) in origins_of(made).items()]
+    names = _rounds(made)
     facts = {
         "hub": str(folder), "rounds": len(names), "first_round": names[0], "last_round": names[-1],
         "models": len(made.metadata_files()), "answers": _rows(made.target_files("oracle-output")),
     }  # fmt: skip
     if not facts["answers"]:
         note("no final counts yet: no round is older than the last release")
-    lacking = [f"--{key}" for key in ("contact", "repository") if not given[key]]
-    if lacking:
+    if lacking := [f"--{key}" for key in ("contact", "repository") if not given[key]]:
         note(f"{' and '.join(lacking)} not given: add your own to hub-config/admin.json")
-    span = names[0] if len(names) == 1 else f"{names[0]}; last {names[-1]}"
+    span = "; last ".join(dict.fromkeys((names[0], names[-1])))
     text = (f"{folder}: {number_of(len(names), 'round')} ({span}), {facts['models']} models, "
             f"{facts['answers']:,} final counts")  # fmt: skip
     return Answer(text=lambda: say(text), data=facts)
 
 
-def _round(day: str, end: str) -> str:
-    """A round in words."""
-    return f"{day}, known to {end[:7]}"
+def _rounds(hub: Hub) -> list[str]:
+    """The rounds of a hub in words."""
+    return [f"{day}, known to {end[:7]}" for day, (_, end) in hub.origins.items()]
 
 
 def _rows(files: list[Path]) -> int:
@@ -151,13 +149,13 @@ def submit(
     """
     from odforecast.cli.source import fit, there
     from odforecast.geography import resolve
-    from odforecast.hub.layout import Hub, origins_of
+    from odforecast.hub import Hub
     from odforecast.hub.submission import asked_until, panel_of_round
     from odforecast.hub.submission import submit as put
     from odforecast.models import get_model
 
     opened, forecaster = Hub.open(folder), get_model(model)
-    releases, dates = open_source(archive, source), list(origins_of(opened))
+    releases, dates = open_source(archive, source), list(opened.origins)
     written = []
     for one in dates if day == "all" else [day or (dates[-1] if dates else "")]:
         panel = panel_of_round(opened, releases, one)
@@ -184,13 +182,13 @@ def update(folder: Path, archive: Path | None) -> Answer:
     DIR is the hub. Existing rounds, submissions, metadata and README.md are kept. The archive must
     contain the releases of the existing rounds. Fetch the new release first: odforecast data fetch.
     """
+    from odforecast.hub import Hub
     from odforecast.hub import update as grow
-    from odforecast.hub.layout import Hub, origins_of
 
     before = Hub.open(folder)
     grown = grow(before, open_source(archive))
-    known, rounds = origins_of(before), origins_of(grown)
-    new = [_round(day, end) for day, (_, end) in rounds.items() if day not in known]
+    known, rounds = _rounds(before), _rounds(grown)
+    new = [x for x in rounds if x not in known]
     release = grown.admin["additional_metadata"]["truth_release"]
     text = (f"{folder}: {'; '.join(new) or 'no new round'}; {len(rounds)} in total, final counts "
             f"from the release of {release}")  # fmt: skip
@@ -251,16 +249,14 @@ def number(value: float) -> str:
     >>> number(12345.6), number(12.345), number(0.01234), number(float("inf"))
     ('12,346', '12.3', '0.0123', 'infinite')
     """
-    if abs(value) == float("inf"):
-        return "infinite"
-    if abs(value) >= 100:
-        return f"{value:,.0f}"
-    return f"{value:#.3g}" if abs(value) < 1 else f"{value:.{2 if abs(value) < 10 else 1}f}"
+    places = 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+    text = f"{value:#.3g}" if abs(value) < 1 else f"{value:,.{places}f}"
+    return text.replace("inf", "infinite").removeprefix("-" * (abs(value) == float("inf")))
 
 
 def _ratio(value: float) -> str:
     """A ratio of scores."""
-    return "infinite" if value == float("inf") else f"{value:.2f}"
+    return f"{value:.2f}".replace("inf", "infinite")
 
 
 _AE, _SE = Column("AE", "ae_median", number), Column("SE", "se_mean", number)
@@ -318,22 +314,23 @@ def score(
     whole = run(folder, list(files) or None, as_of=truth_as_of, scale=scale,
                 target_data=target_data)  # fmt: skip
     found, units = whole.common() if common else whole, whole.units
-    if common and found.units.empty and units["scorable"].any():
+    scorable = units["scorable"].astype(bool)
+    if common and found.units.empty and scorable.any():
         note("no unit is forecast by every model with the same levels, so nothing is compared")
     names = [x.strip() for x in by.split(",") if x.strip() not in ("", "none")]
     if by == "horizon" and "horizon" not in found.units:
         names = []
     table, energy = found.summary(names, baseline), _energy(found)
     days, kinds = sorted(set(units["truth_as_of"]) - {""}), sorted(set(units.get("truth", ())))
-    why = units.loc[~units["scorable"].astype(bool), "reason"].value_counts()
+    ends, why = [days[0], days[-1]] if days else [], units.loc[~scorable, "reason"].value_counts()
 
     def show() -> None:
         """Print the tables."""
-        models = number_of(units["model_id"].nunique(), "model")
-        when = " to ".join(dict.fromkeys((days[0], days[-1]))) if days else ""
-        say(f"{len(units):,} units of {models}")
-        say(f"Final counts: {' and '.join(kinds)} of the hub, "
-            f"{f'as of {when}' if days else 'whose versions are not kept'}")  # fmt: skip
+        when = (
+            f"as of {' to '.join(dict.fromkeys(ends))}" if days else "whose versions are not kept"
+        )
+        say(f"{len(units):,} units of {number_of(units['model_id'].nunique(), 'model')}")
+        say(f"Final counts: {' and '.join(kinds)} of the hub, {when}")
         if why.sum():
             say(f"{why.sum():,} of {len(units):,} units cannot be scored:")
             for reason, n in why.head(5).items():
@@ -341,8 +338,7 @@ def score(
         _print(table, energy, [*found.targets, "output_type", "scale"], names, baseline)
 
     meta: dict[str, Any] = {
-        "truth": kinds, "truth_as_of": [days[0], days[-1]] if days else [], "units": len(units),
-        "scorable": int(units["scorable"].sum()),
+        "truth": kinds, "truth_as_of": ends, "units": len(units), "scorable": int(scorable.sum()),
         "not_scorable": {str(reason): int(n) for reason, n in why.items()},
         "not_read": whole.failures.to_dict("records"),
     }  # fmt: skip
@@ -355,17 +351,14 @@ def score(
               "energy": energy},
         files=[(partial(write_table, rows, path), f"{len(rows):,} rows: {path}")
                for path, rows in ((out, units), (joint, whole.joint)) if path is not None],
-        failure=None if units["scorable"].any() else failure,
+        failure=None if scorable.any() else failure,
     )  # fmt: skip
 
 
 def _print(
-    table: pd.DataFrame,
-    energy: pd.DataFrame,
-    groups: list[str],
-    by: list[str],
+    table: pd.DataFrame, energy: pd.DataFrame, groups: list[str], by: list[str],
     baseline: str | None,
-) -> None:
+) -> None:  # fmt: skip
     """A table for each target, output type and scale; then joint samples, and what it all means."""
     several = len(set(table["model_id"])) > 1
     labels = {name: name for name in by} | ({"model_id": "model"} if several else {})

@@ -18,9 +18,10 @@ from odforecast.forecast import Forecast
 from odforecast.hub.cells import file_kind
 from odforecast.hub.checks import Checks, check
 from odforecast.hub.files import OUTPUT_TYPES, check_hub, read_hub, to_hub, write_hub
+from odforecast.hub.files import read_hub as read
 from odforecast.hub.layout import Hub
 from odforecast.hub.making import init, update
-from odforecast.hub.naming import label_of, labels_of, model_id
+from odforecast.hub.naming import label_of, model_id
 from odforecast.hub.scenarios import read_held, scenario_tasks, scenarios_to_hub, write_tasks
 from odforecast.hub.scores import HubScores, score
 from odforecast.hub.submission import submit
@@ -36,7 +37,6 @@ __all__ = [
     "file_kind",
     "init",
     "label_of",
-    "labels_of",
     "model_id",
     "read",
     "read_held",
@@ -99,36 +99,3 @@ def write(
     if not isinstance(forecast, pd.DataFrame):
         forecast = to_hub(forecast, levels, targets, output_type, own)
     return write_hub(forecast, Path(path))
-
-
-def read(
-    path: str | os.PathLike[str], levels: Sequence[float] | None = HUB_QUANTILES
-) -> pd.DataFrame:
-    """Read a hubverse model-output file and check every row.
-
-    Parameters
-    ----------
-    path : path
-        ``.csv``, ``.csv.gz`` or ``.parquet``.
-    levels : sequence of float or None
-        Levels every unit with quantiles must have; None to accept any.
-
-    Returns
-    -------
-    DataFrame
-        As :func:`odforecast.to_hub` gives it.
-
-    Raises
-    ------
-    DataError
-        With file, row, column and value, at the first thing wrong.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> od.hub.read("nowhere.csv")
-    Traceback (most recent call last):
-        ...
-    odforecast.errors.DataError: nowhere.csv: no such file
-    """
-    return read_hub(Path(path), levels)

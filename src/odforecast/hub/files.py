@@ -304,7 +304,6 @@ def check_hub(
     table: pd.DataFrame,
     levels: Sequence[float] | None = HUB_QUANTILES,
     source: str = "table",
-    first_row: int = 1,
     rows: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """Check a hub table and give its columns their types and order.
@@ -317,10 +316,8 @@ def check_hub(
         Levels every unit with quantiles must have; None to accept any.
     source : str
         Name of the file, for messages.
-    first_row : int
-        Number of the first row, for messages.
     rows : ndarray of int, optional
-        Number of every row, where they do not follow one another in the file.
+        Number of every row in the file; default: from 1.
 
     Returns
     -------
@@ -334,7 +331,7 @@ def check_hub(
         At the first row that breaks a rule; see :func:`read_hub`.
     """
     if rows is None:
-        rows = np.arange(first_row, first_row + len(table))
+        rows = np.arange(1, len(table) + 1)
     check_header(list(table.columns), source)
     if missing := [c for c in HUB_COLUMNS if c not in table]:
         raise DataError(
@@ -376,61 +373,54 @@ type Rule = tuple[pd.Series[bool], str, str, str]
 
 def _cell_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
     """Rules of single cells, one after the other; ``out`` gets the typed columns."""
-    yield from _day_rules(raw, out, "origin_date")
+
+    def choice(column: str, allowed: Sequence[str]) -> Rule:
+        """A column of few texts."""
+        out[column] = _texts(raw[column])
+        return ~out[column].isin(allowed), column, "", f"one of {', '.join(allowed)}"
+
+    def parsed(column: str, values: np.ndarray, what: str, hint: str) -> Rule:
+        """A column of days or numbers."""
+        out[column] = values
+        return out[column].isna(), column, what, hint
+
+    def day(column: str) -> Rule:
+        """A column of days."""
+        hint = "write days as 2024-07-31, without time or zone"
+        return parsed(column, days(raw[column]), "is not a date", hint)
+
+    def number(column: str) -> Rule:
+        """A column of numbers."""
+        hint = "give a number such as 1345.5"
+        return parsed(column, numbers(raw[column]), "is not a finite number", hint)
+
+    yield day("origin_date")
     if SCENARIO_ID in raw:
         yield from _scenario_rules(raw, out)
-    yield from _place_rules(raw, out)
-    yield from _choice_rules(raw, out, "target", (*TARGETS, TARGET_TREND))
-    yield from _number_rules(raw, out, "horizon")
+    codes = out["location"] = _texts(raw["location"])
+    unknown = ~codes.isin(_CODES)
+    # ASCII: other scripts have digits too.
+    lost = unknown & codes.str.fullmatch("[0-9]") & codes.str.zfill(2).isin(_CODES)
+    hint = "a leading zero was lost (by a spreadsheet?); write FIPS codes as text: 01, not 1"
+    yield lost, "location", "", hint
+    hint = "use two-digit FIPS codes (54 for West Virginia), US, or NYC"
+    yield unknown, "location", "is not a location", hint
+    yield choice("target", (*TARGETS, TARGET_TREND))
+    yield number("horizon")
     months = out["horizon"]
     yield months != months.round(), "horizon", "", "give a whole number of months"
     yield months.abs() > _MAX_HORIZON, "horizon", "", f"at most {_MAX_HORIZON} months"
     out["horizon"] = months.astype(np.int64)
     column = "target_end_date"
-    yield from _day_rules(raw, out, column)
-    no_end = ~out[column].dt.is_month_end
+    yield day(column)
     hint = "targets end on the last day of a month"
-    yield no_end, column, "is not the last day of its month", hint
-    yield from _choice_rules(raw, out, "output_type", OUTPUT_TYPES)
+    yield ~out[column].dt.is_month_end, column, "is not the last day of its month", hint
+    yield choice("output_type", OUTPUT_TYPES)
     yield from _id_rules(raw, out)
-    yield from _number_rules(raw, out, "value")
+    yield number("value")
     negative, pmf = out["value"] < 0, out["output_type"] == "pmf"
     yield negative & ~pmf, "value", "", "deaths cannot be negative"
     yield negative & pmf, "value", "", "probabilities cannot be negative"
-
-
-def _day_rules(raw: pd.DataFrame, out: pd.DataFrame, column: str) -> Iterator[Rule]:
-    """A column of days."""
-    out[column] = days(raw[column])
-    hint = "write days as 2024-07-31, without time or zone"
-    yield out[column].isna(), column, "is not a date", hint
-
-
-def _choice_rules(
-    raw: pd.DataFrame, out: pd.DataFrame, column: str, allowed: Sequence[str]
-) -> Iterator[Rule]:
-    """A column of few texts."""
-    out[column] = _texts(raw[column])
-    yield ~out[column].isin(allowed), column, "", f"one of {', '.join(allowed)}"
-
-
-def _number_rules(raw: pd.DataFrame, out: pd.DataFrame, column: str) -> Iterator[Rule]:
-    """A column of numbers."""
-    out[column] = numbers(raw[column])
-    yield out[column].isna(), column, "is not a finite number", "give a number such as 1345.5"
-
-
-def _place_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:
-    """Codes of places, as text."""
-    codes = out["location"] = _texts(raw["location"])
-    unknown = ~codes.isin(_CODES)
-    if unknown.any():
-        # ASCII: other scripts have digits too.
-        lost = unknown & codes.str.fullmatch("[0-9]") & codes.str.zfill(2).isin(_CODES)
-        hint = "a leading zero was lost (by a spreadsheet?); write FIPS codes as text: 01, not 1"
-        yield lost, "location", "", hint
-    hint = "use two-digit FIPS codes (54 for West Virginia), US, or NYC"
-    yield unknown, "location", "is not a location", hint
 
 
 def _scenario_rules(raw: pd.DataFrame, out: pd.DataFrame) -> Iterator[Rule]:

@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import copy
+import json
 import os
+import re
 import secrets
 import shutil
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from odforecast.errors import DataError, one_of
 from odforecast.forecast.trend import CATEGORIES, LONGEST, category, thresholds
-from odforecast.geography.places import called, lookup, population
-from odforecast.hub import config
-from odforecast.hub.config import NOWCAST
+from odforecast.geography.places import LOCATIONS, called, lookup, population
 from odforecast.hub.files import DECIMALS, write_parquet
-from odforecast.hub.layout import (
-    CONFIG,
-    MODEL_METADATA,
-    MODEL_OUTPUT,
-    TARGET_DATA,
-    Hub,
-    origins_of,
-    values_of,
-)
+from odforecast.hub.layout import CONFIG, MODEL_METADATA, MODEL_OUTPUT, TARGET_DATA, Hub, values_of
+from odforecast.hub.naming import TEAM, model_id
+from odforecast.io import replacing
+from odforecast.models import get_model, model_names
 from odforecast.months import ONE_MONTH, Months, month_end
 from odforecast.names import (
     ALL_DRUGS,
+    HUB_COLUMNS,
     LOCATION,
     MONTH,
+    STATES,
     TARGET_12MO,
     TARGET_MONTH,
     TARGET_TREND,
@@ -48,6 +50,46 @@ from odforecast.vintage import archive as own_archive
 if TYPE_CHECKING:
     from odforecast.backtesting.origin import Origin
     from odforecast.scoring import Truth
+
+#: The schemas that the configuration is written for.
+SCHEMAS: Final = "https://raw.githubusercontent.com/hubverse-org/schemas/main/v6.0.0"
+#: The rule, in words: it stands in every target's description.
+HORIZON_RULE: Final = (
+    "Horizon h is the h-th month after the last month known on origin_date, which last_data_dates "
+    "in the round's additional_metadata names; it is not counted from origin_date. "
+    "target_end_date is the last day of that month. Horizons of 0 and below revise months that "
+    "were published already."
+)
+#: Where a round says which month was the last one known, by origin.
+LAST_DATES: Final = "last_data_dates"
+#: Models that the dashboard draws: the recommended ones, and the baselines.
+_DESIGNATED: Final = ("dlm", "ensemble")
+_BASELINES: Final = (
+    "hub-baseline", "damped-trend", "cdc-predicted", "naive", "drift", "seasonal-naive",
+)  # fmt: skip
+#: Horizons of months that were published already, and are revised.
+NOWCAST: Final = tuple(range(-11, 1))
+_ROUNDS: Final = {
+    VINTAGE_REAL: "one per release of CDC's",
+    "pseudo-clean": "the past again: one round a month, cut from one later release, complete",
+    "pseudo-delayed": "the past again: one round a month, cut from one later release and made as "
+    "incomplete as another release was",
+}
+_BY: Final = {
+    None: "All places are fitted at once.",
+    "state": "Each state is fitted by itself.",
+    "location": "Each place is fitted by itself.",
+}
+_SUMS, _DELAY = "-sums", "+delay"
+#: Files that are the same in every hub, and their folders.
+_PAGES: Final = {
+    "target-data.json": CONFIG,
+    "model-metadata-schema.json": CONFIG,
+    "validate-submission.yaml": ".github/workflows",
+}
+#: A list of numbers or words, one to a line, as :mod:`json` writes it.
+_LIST: Final = re.compile(r"\[\n\s+((?:[^\[\]{}]|\n)*?)\n(\s*)\]")
+
 
 #: What stands in the configuration until somebody says better.
 CONTACT: Final[Mapping[str, str]] = {"name": "The hub's maintainer", "email": "hub@example.org"}
@@ -142,8 +184,8 @@ def init(
     check_room(target)
     if kind not in KINDS:
         raise DataError(f"unknown kind of rounds {kind!r}", hint=one_of(kind, KINDS))
-    if license not in config.licences():
-        raise DataError(f"unknown licence {license!r}", hint=one_of(license, config.licences()))
+    if license not in licences():
+        raise DataError(f"unknown licence {license!r}", hint=one_of(license, licences()))
     labels = _labels(models)
     releases = _releases(archive)
     panels = _panels(origins(releases, kind, start, end, donors=1, indicator=indicator))
@@ -159,19 +201,18 @@ def init(
         "truth_release": str(truth.release),
         "made_with": f"odforecast {__version__}",
     }
-    admin = config.admin_config(title, maintainer, contact, repository, facts)
-    tasks = config.tasks_config(panels, horizon, samples, joint)
+    admin = admin_config(title, maintainer, contact, repository, facts)
+    tasks = tasks_config(panels, horizon, samples, joint)
     with appearing(target) as part:
-        config.write_json(admin, part / CONFIG / "admin.json")
-        config.write_json(tasks, part / CONFIG / "tasks.json")
+        for name in (MODEL_METADATA, MODEL_OUTPUT):
+            (part / name).mkdir()
+        write_json(admin, part / CONFIG / "admin.json")
+        write_json(tasks, part / CONFIG / "tasks.json")
         write_targets(part, panels, panels, truth, horizon)
-        (part / MODEL_METADATA).mkdir()
         for label in labels:
-            config.write_metadata(label, part, license)
-        (part / MODEL_OUTPUT).mkdir()
-        (part / "auxiliary-data").mkdir()
-        config.write_text(_places(newest), part / "auxiliary-data" / "locations.csv")
-        config.write_pages(admin, tasks, labels, part)
+            write_metadata(label, part, license)
+        write_text(_places(newest), part / "auxiliary-data" / "locations.csv")
+        write_pages(admin, tasks, labels, part)
     return Hub.open(target)
 
 
@@ -206,13 +247,13 @@ def update(hub: str | os.PathLike[str] | Hub, archive: Archive | None = None) ->
     from odforecast.scoring import Truth
 
     there = hub if isinstance(hub, Hub) else Hub.open(hub)
-    facts = there.admin.get("additional_metadata") or {}
-    needed = {"indicator", "rounds", "truth_release"}
-    if needed - set(facts) or not there.rounds:
+    facts = facts_of(there)
+    if not there.rounds or "last_data_date" in there.rounds[-1]:
         raise DataError(
-            f"{there.root} was not made by odforecast hub init, so its rounds cannot be added to",
-            hint="add them to tasks.json by hand",
+            f"{there.root}: tasks.json has no entry of rounds as hub init writes it",
+            hint="create another hub: odforecast hub init DIR",
         )
+    last = there.rounds[-1]
     if facts["rounds"] != VINTAGE_REAL:
         raise DataError(
             f"{there.root} replays past months ({facts['rounds']}), so it takes no new rounds",
@@ -227,7 +268,7 @@ def update(hub: str | os.PathLike[str] | Hub, archive: Archive | None = None) ->
             hint="get the newer releases: odforecast data fetch",
         )
     panels = _panels(origins(releases, VINTAGE_REAL, indicator=facts["indicator"]))
-    days = list(origins_of(there))
+    days = list(there.origins)
     known = {panel.as_of.isoformat(): panel for panel in panels}
     if missing := [day for day in days if day not in known]:
         raise DataError(
@@ -237,48 +278,38 @@ def update(hub: str | os.PathLike[str] | Hub, archive: Archive | None = None) ->
     # Releases before the hub's first round were left out when it was made.
     before = [known[day] for day in days]
     new = [panel for day, panel in known.items() if day > max(days)]
-    last = there.rounds[-1]
     horizon = max(values_of(last["model_tasks"][0]["task_ids"]["horizon"]))
     write_targets(there.root, new, before + new, truth, horizon)
     if new:
-        rounds = [*there.rounds[:-1], config.with_origins(last, new, before)]
-        if "last_data_date" in last:
-            rounds = [*there.rounds, config.with_origins(_emptied(last), new, before)]
-        config.write_json({**there.tasks, "rounds": rounds}, there.root / CONFIG / "tasks.json")
+        rounds = [*there.rounds[:-1], with_origins(last, new, before)]
+        write_json({**there.tasks, "rounds": rounds}, there.config / "tasks.json")
     changed = {**facts, "truth_release": str(truth.release)}
-    if new:
-        changed["horizon_rule"] = config.HORIZON_RULE
+    changed |= {"horizon_rule": HORIZON_RULE} if new else {}
     if changed != facts:
-        admin = {**there.admin, "additional_metadata": changed}
-        config.write_json(admin, there.root / CONFIG / "admin.json")
+        write_json({**there.admin, "additional_metadata": changed}, there.config / "admin.json")
     return Hub.open(there.root)
 
 
-def _emptied(round_: Mapping[str, Any]) -> dict[str, Any]:
-    """A round of one release, as older versions made them, without its origin and its rule."""
-    none = {x: {"required": None, "optional": None} for x in ("origin_date", "target_end_date")}
-    tasks = [task | {"task_ids": task["task_ids"] | none} for task in round_["model_tasks"]]
-    for task in tasks:
-        task["target_metadata"] = [
-            target | {"description": config.with_rule(target["description"])}
-            for target in task["target_metadata"]
-        ]
-    kept = {k: v for k, v in round_.items() if k not in ("round_name", "last_data_date")}
-    said = dict(kept.get("additional_metadata") or {})
-    said["horizon"] = dict(said.get("horizon") or {}) | {"counted_from": config.LAST_DATES}
-    return kept | {"model_tasks": tasks, "additional_metadata": said}
+def facts_of(hub: Hub) -> dict[str, Any]:
+    """What a hub that was made here says about itself; another one is refused."""
+    facts = dict(hub.admin.get("additional_metadata") or {})
+    if not {"indicator", "rounds", "truth_release"} <= set(facts):
+        raise DataError(
+            f"{hub.root} was not made by odforecast hub init",
+            hint="add rounds to tasks.json by hand; forecast what they knew, and give that to "
+            "od.hub.submit",
+        )
+    return facts
 
 
 def _releases(archive: Archive | None) -> Archive:
     """The archive given, or your own."""
-    if archive is None:
-        return own_archive()
-    if not isinstance(archive, Archive):
+    if archive is not None and not isinstance(archive, Archive):
         raise DataError(
             f"archive is {quoted(archive)}, not an archive",
             hint="pass od.bundled(), od.archive() or od.Archive(folder)",
         )
-    return archive
+    return own_archive() if archive is None else archive
 
 
 def check_room(folder: Path) -> None:
@@ -320,27 +351,23 @@ def _labels(models: Sequence[str] | str | None) -> tuple[str, ...]:
     if isinstance(models, str):
         if models != "all":
             raise DataError(f"models is {models!r}", hint="a list of labels, or 'all'")
-        return config.all_labels()
+        return all_labels()
     labels = tuple(dict.fromkeys(models))
-    if wrong := [label for label in labels if not config.built_in(label)]:
+    if wrong := [label for label in labels if not built_in(label)]:
         raise DataError(
-            f"{wrong[0]!r} is not a built-in model of states",
-            hint=one_of(wrong[0], config.all_labels()),
+            f"{wrong[0]!r} is not a built-in model of states", hint=one_of(wrong[0], all_labels())
         )
     return labels
 
 
 def _panels(found: Sequence[Origin]) -> list[Panel]:
     """What was known at each origin; of several of one day, what reaches furthest."""
-    kept: dict[object, Panel] = {}
-    for panel in (o.panel for o in found if o.panel is not None):
-        before = kept.get(panel.as_of)
-        if before is None or before.last_month <= panel.last_month:
-            kept[panel.as_of] = panel
-    if not kept:
+    panels = [o.panel for o in found if o.panel is not None]
+    if not panels:
         why = next((o.reason for o in found if o.reason), "no release can be used")
         raise DataError(f"no round can be made: {why}")
-    return [kept[day] for day in sorted(kept, key=str)]
+    panels.sort(key=lambda p: (p.as_of, p.last_month))
+    return list({panel.as_of: panel for panel in panels}.values())
 
 
 def _places(panel: Panel) -> str:
@@ -374,8 +401,9 @@ def time_series(panel: Panel) -> pd.DataFrame:
 
 def oracle_output(panels: Iterable[Panel], truth: Truth, horizon: int = 12) -> pd.DataFrame:
     """The answers of the rounds, as far as they are known."""
+    release = np.datetime64(truth.release, "s")
     parts = [
-        part
+        part.assign(origin_date=np.datetime64(panel.as_of, "s"), as_of=release)
         for panel in panels
         if panel.as_of < truth.release
         for part in (
@@ -393,7 +421,7 @@ def _counts(panel: Panel, truth: Truth, target: str, horizon: int) -> pd.DataFra
     """Answers of quantiles and samples: the count itself, whatever the level or number."""
     months = panel.last_month + np.arange(NOWCAST[0], horizon + 1) * ONE_MONTH
     values, _ = truth.observed(panel.locations, months, target)
-    table = _answers(panel, truth, target, months)
+    table = _units(panel, target, months)
     table["oracle_value"] = np.round(values, DECIMALS).ravel()
     table = table[table["oracle_value"].notna()]
     if table.empty:
@@ -412,19 +440,11 @@ def _trends(panel: Panel, truth: Truth, horizon: int) -> pd.DataFrame:
     later, _ = truth.observed(panel.locations, months)
     before, _ = truth.observed(panel.locations, months - 12 * ONE_MONTH)
     came = category(later - before, before, thresholds(known)[0]).ravel()
-    table = _answers(panel, truth, TARGET_TREND, months).assign(output_type="pmf")
+    table = _units(panel, TARGET_TREND, months).assign(output_type="pmf")
     table = table.loc[np.repeat(np.flatnonzero(came >= 0), len(CATEGORIES))]
     k = np.arange(len(table)) % len(CATEGORIES)
     table["output_type_id"] = np.array(CATEGORIES, dtype=object)[k]
     table["oracle_value"] = (came[table.index] == k).astype(float)
-    return table
-
-
-def _answers(panel: Panel, truth: Truth, target: str, months: Months) -> pd.DataFrame:
-    """Units of an origin, and what their answers are from."""
-    table = _units(panel, target, months)
-    table["origin_date"] = np.datetime64(panel.as_of, "s")
-    table["as_of"] = np.datetime64(truth.release, "s")
     return table
 
 
@@ -451,3 +471,249 @@ def write_targets(
         write_parquet(time_series(panel), path)
     answers = oracle_output(panels, truth, horizon)
     write_parquet(answers, hub / TARGET_DATA / "oracle-output.parquet")
+
+
+# The configuration, the models' metadata, the pages
+
+
+def template(name: str) -> str:
+    """A text of ``templates/``."""
+    return (resources.files("odforecast.hub") / "templates" / name).read_text(encoding="utf-8")
+
+
+def admin_config(
+    name: str, maintainer: str, contact: Mapping[str, str], repository: str, more: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What ``admin.json`` holds."""
+    owner, _, repo = repository.partition("/")
+    if not (owner and repo) or "/" in repo or len(repository.split()) != 1:
+        raise DataError(f"repository is {repository!r}", hint="OWNER/NAME, as ohio/overdose-hub")
+    email = contact.get("email", "")
+    if not re.fullmatch(r"[^@\s]+@[^\s]*\.[^\s]*", email):
+        raise DataError(f"the contact's address is {email!r}", hint="somebody@example.org")
+    return {
+        "schema_version": f"{SCHEMAS}/admin-schema.json",
+        "name": name,
+        "maintainer": maintainer,
+        "contact": {"name": contact["name"], "email": email},
+        "repository": {"host": "github", "owner": owner, "name": repo},
+        "file_format": ["csv", "parquet"],
+        "timezone": "US/Eastern",
+        "additional_metadata": {"horizon_rule": HORIZON_RULE, **more},
+    }
+
+
+def tasks_config(
+    panels: Sequence[Panel], horizon: int, samples: tuple[int, int], joint: Iterable[str]
+) -> dict[str, Any]:
+    """What ``tasks.json`` holds, by version 6.0.0 of the hubverse's schema."""
+    if not 1 <= horizon <= 120:
+        raise DataError(f"horizon is {horizon}", hint="1 to 120 months")
+    if not 1 <= samples[0] <= samples[1]:
+        raise DataError(f"samples are {samples[0]} to {samples[1]}", hint="1 or more, rising")
+    if wrong := set(joint) - {LOCATION, MONTH}:
+        raise DataError(f"joint over {sorted(wrong)[0]!r}", hint=f"{LOCATION}, {MONTH}")
+    tasks: dict[str, Any] = json.loads(template("tasks.json"))
+    (round_,) = tasks["rounds"]
+    ahead = list(range(1, horizon + 1))
+    horizons = ([*NOWCAST, *ahead], [h for h in ahead if h <= LONGEST])
+    for task, asked in zip(round_["model_tasks"], horizons):
+        task["task_ids"]["horizon"]["optional"] = asked
+        for target in task["target_metadata"]:
+            target["description"] += f" {HORIZON_RULE}"
+    set_samples(round_["model_tasks"][0], samples, joint)
+    return tasks | {"rounds": [with_origins(round_, panels)]}
+
+
+def set_samples(task: dict[str, Any], samples: tuple[int, int], joint: Iterable[str]) -> None:
+    """How many samples there are, and over which axes they are one course, besides the targets."""
+    own = [name for axis, name in ((LOCATION, "location"), (MONTH, "horizon")) if axis not in joint]
+    params = task["output_type"]["sample"]["output_type_id_params"]
+    params |= {"min_samples_per_task": samples[0], "max_samples_per_task": samples[1],
+               "compound_taskid_set": ["origin_date", *own]}  # fmt: skip
+
+
+def with_origins(
+    round_: Mapping[str, Any], panels: Sequence[Panel], before: Iterable[Panel] = ()
+) -> dict[str, Any]:
+    """A round with more origins, their months, and places that no earlier origin had."""
+    made: dict[str, Any] = copy.deepcopy(dict(round_))
+    ends = {str(p.as_of): month_end(p.last_month).isoformat() for p in panels}
+    made["additional_metadata"].setdefault(LAST_DATES, {}).update(ends)
+    old = {lookup(s).code for p in before for s in p.locations}
+    new = {lookup(s).code for p in panels for s in p.locations} - old
+    for task in made["model_tasks"]:
+        ids = task["task_ids"]
+        months = {
+            month_end(p.last_month + h * ONE_MONTH).isoformat()
+            for p in panels
+            for h in values_of(ids["horizon"])
+        }
+        for name, more in (("origin_date", set(ends)), ("target_end_date", months)):
+            ids[name]["optional"] = sorted(more | set(ids[name]["optional"] or ()))
+        there = new | set(ids["location"]["optional"] or ())
+        ids["location"]["optional"] = [x.code for x in LOCATIONS if x.code in there]
+    return made
+
+
+@cache
+def _methods() -> dict[str, dict[str, str]]:
+    """What the built-in models of states are: a name for people, and a line."""
+    return dict(yaml.safe_load(template("models.yml")))
+
+
+@cache
+def licences() -> tuple[str, ...]:
+    """Licences that a model's output may have in a hub made here."""
+    schema = json.loads(template("model-metadata-schema.json"))
+    return tuple(schema["properties"]["license"]["enum"])
+
+
+def built_in(label: str) -> bool:
+    """Whether a label is of a model of states that comes with the package."""
+    return _base(label) in _methods()
+
+
+def _base(label: str) -> str:
+    """A label without what is done to the months first."""
+    bare = label.removesuffix(_DELAY)
+    base = bare.removesuffix(_SUMS)
+    # Baselines on sums have no twin on months; the others come in both.
+    return base if base == bare or base.startswith(("naive", "drift", "seasonal", "auto")) else bare
+
+
+def all_labels() -> tuple[str, ...]:
+    """Labels of all built-in models of states; each with ``+delay`` too where it can have it."""
+    specs = {name: get_model(name).spec for name in model_names(STATES)}
+    return tuple(
+        label
+        for name, spec in specs.items()
+        if spec.origin == TEAM
+        for label in (name, *[name + _DELAY] * (not spec.corrects_delay))
+    )
+
+
+def model_metadata(label: str, license: str = "CC-BY-4.0") -> dict[str, Any]:
+    """What a hub is to know of a built-in model."""
+    if not built_in(label):
+        raise DataError(
+            f"{label!r} is not a built-in model of states",
+            hint=f"write its metadata by hand into {MODEL_METADATA}/TEAM-MODEL.yml",
+        )
+    spec, base = get_model(label).spec, _base(label)
+    name, methods = _methods()[base].values()
+    if _SUMS in label:
+        name, methods = f"{name} of 12-month counts", f"{methods} Fitted to the 12-month counts."
+    if label.endswith(_DELAY):
+        name = f"{name}, months completed"
+        methods = f"{methods} The last months are completed first for the reporting delay."
+    joint = "Draws are joint over the months of a place, not over places."
+    if LOCATION in spec.joint:
+        joint = "Draws are joint over places and months: states add up to the nation in each draw."
+    paths = "Its paths are of monthly deaths, added up to 12-month-ending counts."
+    if spec.target == TARGET_12MO:
+        paths = "Its paths are of 12-month-ending counts; single months are not forecast."
+    late = "" if spec.corrects_delay else " The last months are taken as they were published."
+    team, _, abbr = model_id(label).partition("-")
+    return dict(yaml.safe_load(template("metadata.yml"))) | {
+        "team_abbr": team,
+        "model_name": name,
+        "model_abbr": abbr,
+        "model_version": f"{spec.version} ({spec.hash})",
+        "license": license,
+        "designated_model": label in _DESIGNATED or base in _BASELINES,
+        "methods": methods,
+        "methods_long": f"Label in odforecast: {label}. {methods} {_BY[spec.by]} {joint} "
+        f"{paths}{late}",
+        "ensemble_of_models": bool(spec.members) and base.startswith("ensemble"),
+    }
+
+
+def write_metadata(label: str, hub: Path, license: str = "CC-BY-4.0") -> None:
+    """Write a built-in model's metadata, ``model-metadata/TEAM-MODEL.yml``."""
+    said = model_metadata(label, license)
+    text = yaml.safe_dump(said, sort_keys=False, allow_unicode=True, width=96)
+    write_text(text, hub / MODEL_METADATA / f"{model_id(label)}.yml")
+
+
+def write_json(value: Mapping[str, Any], path: Path) -> None:
+    """Write a configuration for people to read: lists of numbers and words in a few lines."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    write_text(_LIST.sub(_packed, text) + "\n", path)
+
+
+def _packed(found: re.Match[str]) -> str:
+    """A list in as few lines as it needs."""
+    cells = " ".join(found[1].split()) if '"' not in found[1] else re.sub(r"\n\s+", " ", found[1])
+    indent = found[2]
+    if len(cells) + len(indent) < 90:
+        return f"[{cells}]"
+    return f"[\n{_filled(cells, 98, indent + '  ')}\n{indent}]"
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write a text; it is whole, or as it was."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_pages(
+    admin: Mapping[str, Any], tasks: Mapping[str, Any], labels: Sequence[str], hub: Path
+) -> None:
+    """Write what a hub says to people and to others' machines."""
+    facts, (round_,) = admin["additional_metadata"], tasks["rounds"]
+    counts, due = round_["model_tasks"][0], round_["submissions_due"]
+    ids, sample = counts["task_ids"], counts["output_type"]["sample"]["output_type_id_params"]
+    over = [f" and all {what}" for what, column in (("places", "location"), ("months", "horizon"))
+            if column not in sample["compound_taskid_set"]]  # fmt: skip
+
+    def model(*wanted: str) -> str:
+        """The first of these models that the hub knows; else its first model."""
+        return model_id(next((x for x in (*wanted, *labels) if x in labels), wanted[0]))
+
+    day, last = list(round_["additional_metadata"][LAST_DATES].items())[-1]
+    example, codes = labels[-1] if labels else "auto-ets", ids["location"]["optional"]
+    nation = ["US"] if "US" in codes else codes[:1]
+    words = {
+        "title": admin["name"],
+        "made_with": facts["made_with"],
+        "indicator": facts["indicator"],
+        "made": _ROUNDS[facts["rounds"]],
+        "rule": HORIZON_RULE,
+        "day": day,
+        "last": last,
+        "first": next(x for x in ids["target_end_date"]["optional"] if x > last),
+        "horizon": ids["horizon"]["optional"][-1],
+        "columns": ", ".join(f"`{c}`" for c in HUB_COLUMNS),
+        "least": sample["min_samples_per_task"],
+        "most": sample["max_samples_per_task"],
+        "course": "both targets" + "".join(over),
+        "start": due["start"],
+        "end": due["end"],
+        "example": example,
+        "example_id": model_id(example),
+        "repository": f"{admin['repository']['owner']}/{admin['repository']['name']}",
+        "baseline": model("hub-baseline"),
+        "monthly_baseline": model("naive+delay", "naive"),
+        "checked": json.dumps(list(dict.fromkeys([model("dlm"), model("hub-baseline")]))),
+        "nation": json.dumps(nation),
+        "states": json.dumps([x for x in codes if x not in nation] or codes),
+        "places": "\n".join(f'    "{x.code}": "{called(x.state)}"' for x in LOCATIONS),
+    }
+    blocks = [x if x[0] in "|#" else _filled(x, 100)
+              for x in template("README.md").format(**words).strip().split("\n\n")]  # fmt: skip
+    write_text("\n\n".join(blocks) + "\n", hub / "README.md")
+    for name, folder in _PAGES.items():
+        write_text(template(name), hub / folder / name)
+    write_text(template("submissions.md"), hub / MODEL_OUTPUT / "README.md")
+    words["title"] = json.dumps(admin["name"], ensure_ascii=False)
+    for name in ("site-config.yml", "predtimechart-config.yml", "predevals-config.yml"):
+        write_text(template(f"dashboard/{name}").format(**words), hub / "dashboard" / name)
+
+
+def _filled(text: str, width: int, indent: str = "") -> str:
+    """A text in lines; codes and dates hold no space: lines break between them."""
+    return textwrap.fill(
+        text, width, initial_indent=indent, subsequent_indent=indent,
+        break_long_words=False, break_on_hyphens=False,
+    )  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import Final
 
 from odforecast.errors import DataError, ForecastError
@@ -126,42 +125,6 @@ def label_of(name: str, team: str = TEAM) -> str:
             hint="names of this team are made by odforecast.hub.model_id",
         )
     return label
-
-
-def labels_of(names: Iterable[str], team: str = TEAM) -> dict[str, str]:
-    """Labels of the models of one hub, all different.
-
-    Our ``auto-ets`` is ``odforecast-auto_ets``; a team named ``auto`` may have a model ``ets``.
-    Where two models would have one label, each goes by its name in the hub.
-
-    Parameters
-    ----------
-    names : iterable of str
-        ``TEAM-MODEL``.
-    team : str
-        As for :func:`label_of`.
-
-    Returns
-    -------
-    dict of str to str
-        Name in the hub to label, in the order given.
-
-    Raises
-    ------
-    DataError
-        As :func:`label_of`.
-
-    Examples
-    --------
-    >>> from odforecast.hub import labels_of
-    >>> labels_of(["odforecast-auto_ets", "odforecast-drift"])
-    {'odforecast-auto_ets': 'auto-ets', 'odforecast-drift': 'drift'}
-    >>> labels_of(["odforecast-auto_ets", "auto-ets"])
-    {'odforecast-auto_ets': 'odforecast-auto_ets', 'auto-ets': 'auto-ets'}
-    """
-    labels = {name: label_of(name, team) for name in names}
-    others = {name for name, label in labels.items() if name == label}
-    return {name: name if label in others else label for name, label in labels.items()}
 
 
 def submission_stem(round_id: object, name: str) -> str:

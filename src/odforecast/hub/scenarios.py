@@ -16,8 +16,8 @@ from odforecast.errors import DataError, ForecastError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import lookup
 from odforecast.hub.cells import read_raw
-from odforecast.hub.config import set_samples, template, write_text
 from odforecast.hub.files import LONGEST_NAME, is_scenario_name, to_hub
+from odforecast.hub.making import set_samples, template, write_text
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import HUB_QUANTILES, SCENARIO_ID, TARGETS
 from odforecast.say import listed, quoted

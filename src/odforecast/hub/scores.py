@@ -6,11 +6,12 @@ import datetime as dt
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -19,19 +20,11 @@ from numpy.typing import NDArray
 from odforecast.errors import DataError, OdforecastError, ScoringError, one_of
 from odforecast.hub.cells import number_texts, numbers, read_texts
 from odforecast.hub.files import TOTAL
-from odforecast.hub.layout import Hub, TargetType
-from odforecast.hub.outcomes import OUTPUT_TYPE, OUTPUT_TYPE_ID, Observations, Texts
-from odforecast.hub.tasks import HORIZON_HINT, Tasks, shaped, wrong_end
+from odforecast.hub.layout import HORIZON_HINT, Hub, TargetType
 from odforecast.names import COVERAGE_LEVELS
 from odforecast.say import quoted
-from odforecast.scoring.rules import (
-    Floats,
-    bias_from_quantiles,
-    bias_sorted,
-    crps_sorted,
-    quantiles_sorted,
-    weighted_interval_score,
-)
+from odforecast.scoring import rules
+from odforecast.scoring.rules import Floats, quantiles_sorted
 
 #: Every score, in the order of the table's columns.
 SCORES: Final = (
@@ -50,7 +43,8 @@ HEADLINE: Final = {
 }
 #: Scales that may be asked for; both: the rows of each.
 _ASKED: Final = {"natural": ("natural",), "log": ("log",), "both": ("natural", "log")}
-MODEL_ID: Final = "model_id"
+MODEL_ID, AS_OF = "model_id", "as_of"
+OUTPUT_TYPE, OUTPUT_TYPE_ID = "output_type", "output_type_id"
 #: What makes two rows forecasts of the same thing, besides their task ids.
 _SAME: Final = (OUTPUT_TYPE, "scale", "levels")
 #: Columns of a unit behind its task ids, before its scores.
@@ -69,23 +63,31 @@ _DAYS: Final = ["origin_date", "horizon", "target_end_date"]
 _NEGATIVE: Final = "a log scale needs values of 0 or more"
 #: As in :func:`odforecast.scoring.rules.check_quantiles`.
 _SLACK: Final = 1e-9
+#: Kinds of target data: the column of observed values, and what to do where there are no rows.
+_KINDS: Final[Mapping[TargetType, tuple[str, str, str]]] = {
+    "oracle-output": (
+        "oracle_value",
+        "no answers yet",
+        "odforecast hub update adds them after a later release; --target-data time-series scores "
+        "against what was published",
+    ),
+    "time-series": ("observation", "no values yet", "put the values that came there"),
+}
+#: Output types of categories or thresholds: one row of the oracle for each of these.
+_BY_ID: Final = ("pmf", "cdf")
 
+type Texts = NDArray[np.object_]
+#: Scores of units by name, and the reason why a unit has none.
 type Scored = tuple[dict[str, Floats], Texts]
 
 
-# Rules: forecast values (U, n) of U units and observed ones, to columns (U,) of scores, and the
-# reason why a unit has none.
-
-
-def _blank(n: int) -> Scored:
-    """No score, and no reason yet."""
-    return {name: np.full(n, np.nan) for name in SCORES}, np.full(n, "", dtype=object)
+# Rules: forecast values (U, n) of U units, and observed ones.
 
 
 def quantiles(values: Floats, levels: Sequence[float], came: Floats) -> Scored:
     """Scores of quantiles, rising levels."""
     tau = np.asarray(levels, dtype=float)
-    columns, reasons = _blank(len(values))
+    reasons = np.full(len(values), "", dtype=object)
     if not ((tau > 0) & (tau < 1)).all():
         reasons[:] = "a level does not lie between 0 and 1"
     elif (np.diff(tau) <= _SLACK).any():
@@ -102,75 +104,88 @@ def quantiles(values: Floats, levels: Sequence[float], came: Floats) -> Scored:
         )
     good = reasons == ""
     if not good.any():
-        return columns, reasons
+        return {}, reasons
     q, y = np.maximum.accumulate(values[good].T, axis=0), came[good]
-    wis = weighted_interval_score(q, tau.tolist(), y)
-    for name, column in (("wis", wis.total), ("dispersion", wis.spread),
-                         ("overprediction", wis.over), ("underprediction", wis.under),
-                         ("bias", bias_from_quantiles(q, tau.tolist(), y)),
-                         ("ae_median", np.abs(q[tau.size // 2] - y))):  # fmt: skip
-        columns[name][good] = column
-    for share in COVERAGE_LEVELS:
-        ends = [np.flatnonzero(np.isclose(tau, (1 + s * share) / 2, rtol=0, atol=1e-9))
-                for s in (-1, 1)]  # fmt: skip
-        if all(e.size for e in ends):
-            low, high = (q[e[0]] for e in ends)
-            columns[_coverage(share)][good] = (low <= y) & (y <= high)
-    return columns, reasons
+    wis = rules.weighted_interval_score(q, levels, y)
+    ends = {round(x, 9): row for x, row in zip(tau, q)}
+    scores = {
+        "wis": wis.total,
+        "dispersion": wis.spread,
+        "overprediction": wis.over,
+        "underprediction": wis.under,
+        "bias": rules.bias_from_quantiles(q, levels, y),
+        "ae_median": np.abs(q[tau.size // 2] - y),
+    } | _covered(ends, y)
+    return {name: _spread(good, column) for name, column in scores.items()}, reasons
 
 
 def samples(values: Floats, came: Floats) -> Scored:
     """Scores of samples, each unit by itself: CRPS with its parts, bias, errors, coverage."""
-    columns, reasons = _blank(len(values))
     ordered = np.sort(values, axis=1)
     median = quantiles_sorted(ordered, [0.5])[0]
-    total, spread = crps_sorted(ordered, came), crps_sorted(ordered, median)
-    columns |= {
+    total, spread = rules.crps_sorted(ordered, came), rules.crps_sorted(ordered, median)
+    levels = [(1 + side * share) / 2 for share in COVERAGE_LEVELS for side in (-1, 1)]
+    ends = dict(zip((round(x, 9) for x in levels), quantiles_sorted(ordered, levels)))
+    return {
         "crps": total,
         "dispersion": spread,
         "overprediction": np.where(median > came, total - spread, 0.0),
         "underprediction": np.where(median < came, total - spread, 0.0),
-        "bias": bias_sorted(ordered, came),
+        "bias": rules.bias_sorted(ordered, came),
         "ae_median": np.abs(median - came),
         "se_mean": (values.mean(axis=1) - came) ** 2,
-    }
+    } | _covered(ends, came), np.full(len(values), "", dtype=object)
+
+
+def _covered(ends: Mapping[float, Floats], came: Floats) -> dict[str, Floats]:
+    """Coverage of each usual interval whose ends are there."""
+    found = {}
     for share in COVERAGE_LEVELS:
-        low, high = quantiles_sorted(ordered, [(1 - share) / 2, (1 + share) / 2])
-        columns[_coverage(share)] = ((low <= came) & (came <= high)).astype(float)
-    return columns, reasons
+        low, high = (ends.get(round((1 + side * share) / 2, 9)) for side in (-1, 1))
+        if low is not None and high is not None:
+            inside = ((low <= came) & (came <= high)).astype(float)
+            found[f"interval_coverage_{round(100 * share)}"] = inside
+    return found
+
+
+def _spread(good: NDArray[np.bool_], values: Floats) -> Floats:
+    """Values of good units among all."""
+    out = np.full(len(good), np.nan)
+    out[good] = values
+    return out
 
 
 def probabilities(values: Floats, came: NDArray[np.intp], ordered: bool) -> Scored:
     """Scores of chances of K categories: the log score, and the RPS where they have an order."""
-    columns, reasons = _blank(len(values))
+    reasons = np.full(len(values), "", dtype=object)
     off = np.abs(values.sum(axis=1) - 1) > TOTAL
     reasons[off] = [f"its chances add up to {x:.6g}" for x in values[off].sum(axis=1)]
     reasons[((values < 0) | (values > 1)).any(axis=1)] = "a probability is outside 0 to 1"
     good = reasons == ""
     p = values[good]
-    columns["log_score"][good] = _log_score(p[np.arange(len(p)), came[good]])
+    scores = {"log_score": _log_score(p[np.arange(len(p)), came[good]])}
     if ordered:
         below = np.arange(values.shape[1] - 1) >= came[good, None]
-        columns["rps"][good] = ((np.cumsum(p, axis=1)[:, :-1] - below) ** 2).sum(axis=1)
-    return columns, reasons
+        scores["rps"] = ((np.cumsum(p, axis=1)[:, :-1] - below) ** 2).sum(axis=1)
+    return {name: _spread(good, column) for name, column in scores.items()}, reasons
 
 
 def cumulative(values: Floats, reached: Floats) -> Scored:
     """Scores of a distribution function at K rising thresholds: RPS, and the binned log score."""
-    columns, reasons = _blank(len(values))
-    reasons[(np.diff(reached, axis=1) < 0).any(axis=1)] = "the truth is not a step from 0 to 1"
-    reasons[(np.diff(values, axis=1) < -_SLACK).any(axis=1)] = (
-        "probabilities fall with the threshold"
-    )
-    reasons[((values < 0) | (values > 1)).any(axis=1)] = "a probability is outside 0 to 1"
+    reasons = np.full(len(values), "", dtype=object)
+    for bad, why in (
+        ((np.diff(reached, axis=1) < 0).any(axis=1), "the truth is not a step from 0 to 1"),
+        ((np.diff(values, axis=1) < -_SLACK).any(axis=1), "probabilities fall with the threshold"),
+        (((values < 0) | (values > 1)).any(axis=1), "a probability is outside 0 to 1"),
+    ):
+        reasons[bad] = why
     good = reasons == ""
     f, h = values[good], reached[good]
-    columns["rps"][good] = ((f - h) ** 2).sum(axis=1)
     edges = np.concatenate([np.zeros((len(f), 1)), f, np.ones((len(f), 1))], axis=1)
     bin_ = (h == 0).sum(axis=1)
     chance = np.take_along_axis(np.diff(edges, axis=1), bin_[:, None], axis=1)[:, 0]
-    columns["log_score"][good] = _log_score(np.maximum(chance, 0.0))
-    return columns, reasons
+    scores = {"rps": ((f - h) ** 2).sum(axis=1), "log_score": _log_score(np.maximum(chance, 0.0))}
+    return {name: _spread(good, column) for name, column in scores.items()}, reasons
 
 
 def _log_score(chance: Floats) -> Floats:
@@ -179,64 +194,202 @@ def _log_score(chance: Floats) -> Floats:
         return np.asarray(0.0 - np.log(chance))  # 0 − log 1 is 0; −log 1 would be −0
 
 
-def energy_score(draws: Floats, came: Floats) -> float:
-    """Energy score of draws (n, d) of several values at once (Gneiting and Raftery 2007)."""
-    n = len(draws)
-    near = np.linalg.norm(draws - came, axis=1).mean()
-    total = 0.0
-    # Row by row: n × n × d at once is too much for large hubs.
-    for i in range(n - 1):
-        total += float(np.linalg.norm(draws[i + 1 :] - draws[i], axis=1).sum())
-    return float(near - total / n**2)
+# What was observed
 
 
-def _coverage(share: float) -> str:
-    """Name of an interval's coverage."""
-    return f"interval_coverage_{round(100 * share)}"
+@dataclass(frozen=True, eq=False)
+class Observations:
+    """Values that came, by their keys, in the newest version that was known on a day."""
+
+    hub: Hub
+    kind: TargetType
+    keys: list[str]
+    table: pd.DataFrame
+    date: str
+
+    @classmethod
+    def of(cls, hub: Hub, as_of: dt.date | None, kind: TargetType | None) -> Observations:
+        """Read a hub's target data, of the first kind that keeps versions where a day is given."""
+        kinds: list[TargetType] = list(_KINDS) if kind is None else [kind]
+        there = [name for name in kinds if hub.target_files(name)]
+        if not there:
+            raise DataError(
+                f"{hub.root}: no target data ({' or '.join(kinds)}), so nothing can be scored",
+                hint="put target-data/time-series.csv or target-data/oracle-output.csv there",
+            )
+        for name in there:
+            table, keys = _read_targets(hub, name)
+            if AS_OF in table or as_of is None:
+                break
+        else:
+            raise DataError(
+                f"{hub.target_files(there[0])[0]}: no column {AS_OF}, so what was known on "
+                f"{as_of} is not said",
+                hint="leave the day out: no versions of these target data are kept",
+            )
+        column, nothing, hint = _KINDS[name]
+        table[AS_OF] = table[AS_OF].str[:10] if AS_OF in table else ""
+        if as_of is not None:
+            table = table[table[AS_OF] <= as_of.isoformat()]
+            nothing, hint = f"nothing was known on {as_of}", "a later day"
+        if table.empty:
+            raise DataError(f"{hub.target_files(name)[0]}: {nothing}", hint=hint)
+        by_id = [c for c in (OUTPUT_TYPE, OUTPUT_TYPE_ID) if name == "oracle-output" and c in table]
+        table = table.rename(columns={column: "came"})[[*keys, *by_id, AS_OF, "came"]]
+        # Of every value its newest version; one that is there twice alike, once.
+        newest = table.groupby([*keys, *by_id], sort=False)[AS_OF].transform("max")
+        table = table[table[AS_OF] == newest].sort_values(AS_OF, kind="stable")
+        table = table.drop_duplicates().reset_index(drop=True)
+        return cls(hub, name, keys, table, str((hub.target_data or {}).get("date_col") or ""))
+
+    def check_targets(self, units: pd.DataFrame) -> None:
+        """Refuse target data that do not say which of several targets they are of."""
+        tasks = self.hub.asked.model_tasks
+        for key in sorted({k for task in tasks for k in task.keys}):
+            values = {v for task in tasks for v in task.choice(key).allowed if v}
+            if key in units and key not in self.keys and len(values) > 1:
+                raise ScoringError(
+                    f"the {self.kind} has no column {key}, and the hub has {len(values)} targets",
+                    hint="which of them a value is of cannot be told",
+                )
+
+    def find(self, units: pd.DataFrame, kind: str) -> NDArray[np.intp]:
+        """The model task of each unit of an output type; −1 where the hub asks for none such."""
+        out = np.full(len(units), -1, dtype=np.intp)
+        for i, task in enumerate(self.hub.asked.model_tasks):
+            fits = out < (0 if kind in task.outputs else -1)
+            for name, choice in task.task_ids.items():
+                if name in units and choice.values:
+                    fits &= units[name].isin({w or "" for w in choice.allowed}).to_numpy()
+            out[fits] = i
+        return out
+
+    def keyed(self, units: pd.DataFrame, found: NDArray[np.intp]) -> pd.DataFrame:
+        """The keys of units; a date that a file lacks is worked out."""
+        lacking = [k for k in self.keys if k not in units]
+        if lacking and lacking != [self.date]:
+            raise ScoringError(
+                f"the {self.kind} is by {lacking[0]}, and the submission has no such column",
+                hint=f"it has: {', '.join(map(str, units))}",
+            )
+        if lacking:
+            tasks = self.hub.asked.model_tasks
+            rows = zip(units.to_dict("records"), found)
+            days = [tasks[i].day(row) if i >= 0 else "" for row, i in rows]
+            units = units.assign(**{self.date: days})
+        return units[self.keys]
+
+    def numbers(self, wanted: pd.DataFrame, kind: str) -> pd.DataFrame:
+        """The number that came of each unit of an output type; or why there is none."""
+        rows = self.table
+        if OUTPUT_TYPE in rows:
+            # For categories: rows of other types hold the number itself, where there are some.
+            of_kind = rows[OUTPUT_TYPE] == kind
+            rows = rows[~rows[OUTPUT_TYPE].isin(_BY_ID) if kind in _BY_ID else of_kind]
+        same = rows.groupby(self.keys, sort=False).agg(
+            text=("came", "first"), n=("came", "nunique"), as_of=(AS_OF, "last")
+        )
+        found = wanted.join(same, on=self.keys)
+        out = found[["text", AS_OF]].fillna("").astype(object).reset_index(drop=True)
+        out["came"] = number_texts(out["text"])
+        reasons = np.full(len(wanted), "", dtype=object)
+        for key in self.keys:
+            there = set(rows[key])
+            for value in set(wanted[key]) - there:
+                why = f"no {key} {value!r} in the {self.kind}"
+                if key == self.date and there and value > max(there):
+                    why = f"after the last {key} of the {self.kind}"
+                reasons[(wanted[key] == value).to_numpy()] = why
+        none, many = found["n"].isna().to_numpy(), (found["n"] > 1).to_numpy()
+        reasons[none & (reasons == "")] = f"no value in the {self.kind}"
+        reasons[none & (wanted == "").any(axis=1).to_numpy()] = (
+            f"its {self.date or 'day'} is not in the file, nor does it follow from the horizon"
+        )
+        reasons[many] = f"the {self.kind} holds several values"
+        off = ~none & ~many & out["came"].isna().to_numpy()
+        reasons[off] = [f"the {self.kind} holds no number: {t!r}" for t in out.loc[off, "text"]]
+        return out.assign(reason=reasons)
+
+    def by_id(self, wanted: pd.DataFrame, kind: str) -> list[tuple[dict[str, float], str]] | None:
+        """Oracle values of each unit by ``output_type_id``, and when they were known."""
+        rows = self.table
+        if OUTPUT_TYPE in rows:
+            rows = rows[rows[OUTPUT_TYPE] == kind]
+        if OUTPUT_TYPE_ID not in rows or rows.empty:
+            return None
+        held: dict[tuple[str, ...], tuple[dict[str, float], str]] = {}
+        columns = (*(rows[k] for k in self.keys), rows[OUTPUT_TYPE_ID], rows[AS_OF])
+        for *key, name, day, value in zip(*columns, number_texts(rows["came"])):
+            values, last = held.get(tuple(key), ({}, ""))
+            held[tuple(key)] = (values | {name: value}, max(last, day))
+        return [held.get(key, ({}, "")) for key in wanted.itertuples(index=False, name=None)]
+
+
+def _read_targets(hub: Hub, kind: TargetType) -> tuple[pd.DataFrame, list[str]]:
+    """Target data of one kind, of all its files, and the columns that say what a value is of."""
+    column, files = _KINDS[kind][0], hub.target_files(kind)
+    parts = []
+    for path in files:
+        part, _ = read_texts(path, hint=f"it is the hub's target data ({kind})")
+        for folder in path.relative_to(hub.root).parts[:-1]:
+            name, equals, value = folder.partition("=")  # as_of=2024-01-06
+            if equals:
+                part[unquote(name)] = unquote(value)
+        if column not in part:
+            raise DataError(
+                f"{path}: no column {column}", hint=f"{kind} has the observed value there"
+            )
+        parts.append(part)
+    table = pd.concat(parts, ignore_index=True).fillna("")
+    said = hub.target_data or {}
+    own = said.get(kind) or {}
+    beside = {column, AS_OF, OUTPUT_TYPE, OUTPUT_TYPE_ID, *(own.get("non_task_id_schema") or ())}
+    named = own.get("observable_unit") or said.get("observable_unit")
+    if lost := [c for c in named or () if c not in table]:
+        raise DataError(
+            f"{files[0]}: no column {lost[0]}, and target-data.json has it in observable_unit",
+            hint="the file or the configuration is wrong",
+        )
+    keys = [str(c) for c in table if c not in beside and (not named or c in named)]
+    if not keys:
+        raise DataError(f"{files[0]}: no columns that say what a value is of")
+    return table, keys
 
 
 # Submissions
 
 
-@dataclass(frozen=True, eq=False)
-class Submission:
-    """One file of one model, its cells as text."""
+def _read_submission(path: Path, hub: Hub) -> tuple[pd.DataFrame, list[str]]:
+    """A file's cells as text, and its task ids; refused where days contradict the horizons."""
+    table, rows = read_texts(path)
+    needed = (OUTPUT_TYPE, OUTPUT_TYPE_ID, "value")
+    if missing := [name for name in needed if name not in table]:
+        raise DataError(
+            f"{path}: no column {', '.join(missing)}",
+            hint=f"a submission has task ids and {', '.join(needed)}",
+        )
+    ids = [str(c) for c in table if c not in {*needed, MODEL_ID, "cell", "row"}]
+    if table.empty:
+        raise DataError(f"{path}: no rows")
+    if not ids:
+        raise DataError(f"{path}: no task ids", hint="columns that say what is forecast")
+    # What R writes where there is nothing.
+    table.loc[table[OUTPUT_TYPE_ID].isin(["NA", "NaN", "nan"]), OUTPUT_TYPE_ID] = ""
+    table["cell"], table["row"] = table["value"], rows
+    table["value"] = numbers(table["cell"])
+    # What came is found by the day: a file with wrong days would be scored on other months.
+    if set(_DAYS) <= set(ids):
+        distinct = table.drop_duplicates(_DAYS)
+        for *cells, row in zip(*(distinct[c] for c in (*_DAYS, "row"))):
+            if why := hub.wrong_end(*cells):
+                raise DataError(f"{path}, row {row}: {why}", hint=HORIZON_HINT)
+    return table, ids
 
-    path: Path
-    model_id: str
-    table: pd.DataFrame
-    task_ids: list[str]
 
-    @classmethod
-    def read(cls, path: Path, hub: Hub) -> Submission:
-        """Read a file; refused where columns are lacking or days contradict the horizons."""
-        table, rows = read_texts(path)
-        needed = (OUTPUT_TYPE, OUTPUT_TYPE_ID, "value")
-        if missing := [name for name in needed if name not in table]:
-            raise DataError(
-                f"{path}: no column {', '.join(missing)}",
-                hint=f"a submission has task ids and {', '.join(needed)}",
-            )
-        ids = [str(c) for c in table if c not in {*needed, MODEL_ID, "cell", "row"}]
-        if table.empty:
-            raise DataError(f"{path}: no rows")
-        if not ids:
-            raise DataError(f"{path}: no task ids", hint="columns that say what is forecast")
-        # What R writes where there is nothing.
-        nothing = table[OUTPUT_TYPE_ID].isin(["NA", "NaN", "nan"])
-        table.loc[nothing, OUTPUT_TYPE_ID] = ""
-        table["cell"], table["row"] = table["value"], rows
-        table["value"] = numbers(table["cell"])
-        # What came is found by the day: a file with wrong days would be scored on other months.
-        if set(_DAYS) <= set(ids):
-            distinct = table.drop_duplicates(_DAYS)
-            last = shaped(hub.tasks, Tasks).last_months(hub.admin)
-            for *cells, row in zip(*(distinct[c] for c in (*_DAYS, "row"))):
-                if why := wrong_end(last, *cells):
-                    raise DataError(f"{path}, row {row}: {why}", hint=HORIZON_HINT)
-        stem, folder = _ENDING.sub("", path.name), path.absolute().parent.name
-        model = folder if folder and stem.endswith(f"-{folder}") else _DATED.sub("", stem)
-        return cls(path, model, table, ids)
+def _model_of(path: Path) -> str:
+    """The model of a file: its folder, where the name ends with it; else the name."""
+    stem, folder = _ENDING.sub("", path.name), path.absolute().parent.name
+    return folder if folder and stem.endswith(f"-{folder}") else _DATED.sub("", stem)
 
 
 class Block:
@@ -244,17 +397,17 @@ class Block:
     model task of each.
     """
 
-    def __init__(self, kind: str, one: Submission, truth: Observations) -> None:
-        rows = one.table[one.table[OUTPUT_TYPE] == kind]
-        number = rows.groupby(one.task_ids, sort=False).ngroup().to_numpy().astype(np.intp)
+    def __init__(self, kind: str, table: pd.DataFrame, ids: list[str], truth: Observations) -> None:
+        rows = table[table[OUTPUT_TYPE] == kind]
+        number = rows.groupby(ids, sort=False).ngroup().to_numpy().astype(np.intp)
         first = ~pd.Series(number).duplicated().to_numpy()
-        self.units = rows.loc[first, one.task_ids].reset_index(drop=True)
-        self.kind, self.truth = kind, truth
+        self.units = rows.loc[first, ids].reset_index(drop=True)
+        self.kind, self.truth, self.tasks = kind, truth, truth.hub.asked.model_tasks
         self.found = truth.find(self.units, kind)
-        ids = rows[OUTPUT_TYPE_ID].to_numpy()
+        names = rows[OUTPUT_TYPE_ID].to_numpy()
         self.numeric = kind in ("quantile", "cdf")
-        order = np.lexsort((number_texts(ids) if self.numeric else np.arange(len(rows)), number))
-        self.number, self.ids, self.rows = number[order], ids[order], rows.iloc[order]
+        order = np.lexsort((number_texts(names) if self.numeric else np.arange(len(rows)), number))
+        self.number, self.ids, self.rows = number[order], names[order], rows.iloc[order]
         self.values: Floats = self.rows["value"].to_numpy()
         self.sizes = np.bincount(number, minlength=len(self.units))
         self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
@@ -290,16 +443,21 @@ class Block:
     def scored(self, scale: str) -> pd.DataFrame:
         """A row per unit: task ids, :data:`_SAID`, scores, and levels."""
         n = len(self.units)
-        self.columns, self.reasons = _blank(n)
+        self.columns = {name: np.full(n, np.nan) for name in SCORES}
         self.observed = np.full(n, np.nan)
-        self.category, self.as_of = (np.full(n, "", dtype=object) for _ in range(2))
+        self.reasons, self.category, self.as_of = (np.full(n, "", dtype=object) for _ in range(3))
         if self.kind not in HEADLINE:
             self.reasons[:] = f"output type {quoted(self.kind)} cannot be scored"
-        elif scale == "log" and self.kind in ("pmf", "cdf"):
+        elif scale == "log" and self.kind in _BY_ID:
             self.reasons[:] = f"{self.kind} has no log scale"
         else:
             self.reasons = self.broken.copy()
-            {"pmf": self._pmf, "cdf": self._cdf}.get(self.kind, partial(self._numbers, scale))()
+            if self.kind == "pmf":
+                self._pmf()
+            elif self.kind == "cdf":
+                self._cdf()
+            else:
+                self._numbers(scale)
         scorable = self.reasons == ""
         said: list[Any] = [self.kind, scale, self.sizes, self.observed, self.category,
                            self.truth.kind, self.as_of, scorable, self.reasons]  # fmt: skip
@@ -336,18 +494,16 @@ class Block:
             self._refuse(np.where(low, _NEGATIVE, ""))
             values, came = np.log1p(np.maximum(values, 0)), np.log1p(np.maximum(came, 0))
         for where, at in self._alike():
+            x, y, n = values[at], came[where], at.shape[1]
             if self.kind == "quantile":
-                found = quantiles(values[at], number_texts(self.ids[at[0]]).tolist(), came[where])
+                self._put(where, quantiles(x, number_texts(self.ids[at[0]]).tolist(), y))
             elif self.kind == "sample":
-                found = samples(values[at], came[where])
+                self._put(where, samples(x, y))
             else:
                 # The absolute error of a median, the squared one of a mean: what each is best at.
-                found = _blank(len(where))
-                gap = values[at[:, 0]] - came[where]
-                found[0][HEADLINE[self.kind]] = np.abs(gap) if self.kind == "median" else gap**2
-                if at.shape[1] != 1:
-                    found[1][:] = f"{at.shape[1]} rows of output type {self.kind}"
-            self._put(where, found)
+                error = np.abs(x[:, 0] - y) if self.kind == "median" else (x[:, 0] - y) ** 2
+                why = f"{n} rows of output type {self.kind}" if n != 1 else ""
+                self._put(where, ({HEADLINE[self.kind]: error}, why))
 
     def _alike(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
         """Scorable units of one task with as many rows and the same ids: which, and their rows."""
@@ -362,7 +518,7 @@ class Block:
             for (n, *_), found in groups.items()
         ]
 
-    def _put(self, where: NDArray[np.intp], scored: Scored) -> None:
+    def _put(self, where: NDArray[np.intp], scored: tuple[dict[str, Floats], Texts | str]) -> None:
         """Keep the scores of some units."""
         for name, column in scored[0].items():
             self.columns[name][where] = column
@@ -385,15 +541,14 @@ class Block:
             self._refuse(np.where(self.category == "", said, ""))
         for where, at in self._alike():
             names, ordered, order = list(self.ids[at[0]]), False, np.arange(at.shape[1])
-            i = self.found[where[0]]
-            asked = self.truth.tasks[i].categories if i >= 0 else []
+            task = self.tasks[i] if (i := self.found[where[0]]) >= 0 else None
+            asked = task.categories if task else []
             if lacking := [c for c in asked if c not in names]:
                 self.reasons[where] = f"it lacks category {quoted(lacking[0])}"
                 continue
-            if set(names) == set(asked):
+            if task and set(names) == set(asked):
                 order = np.array([names.index(c) for c in asked])
-                names, kinds = asked, {t.target_type for t in self.truth.tasks[i].targets}
-                ordered = kinds == {"ordinal"}
+                names, ordered = asked, {t.target_type for t in task.targets} == {"ordinal"}
             place = np.array([names.index(c) if c in names else -1 for c in self.category[where]])
             found = probabilities(self.values[at][:, order], np.maximum(place, 0), ordered)
             for k in np.flatnonzero(place < 0):
@@ -424,16 +579,13 @@ class Block:
         """Energy scores of joint samples: a row per compound unit, by the hub's configuration."""
         ids, units, out = list(map(str, self.units)), self.units, []
         for which in dict.fromkeys(self.found[self.found >= 0].tolist()):
-            task = self.truth.tasks[which]
-            mine = units[self.found == which]
-            if task.compound is None:
+            task, mine = self.tasks[which], units[self.found == which]
+            if self.kind != "sample" or task.compound is None:
                 continue
             same = [c for c in ids if c in task.compound]
-            joint = [c for c in ids if c not in (*task.compound, *task.derived)]
-            joint = [c for c in joint if len(set(mine[c])) > 1]
-            if not joint:
-                continue
-            for _, part in mine.groupby(same, sort=False) if same else [((), mine)]:
+            joint = [c for c in ids if c not in (*task.compound, *task.derived)
+                     and len(set(mine[c])) > 1]  # fmt: skip
+            for _, part in mine.groupby(same or np.zeros(len(mine)), sort=False) if joint else ():
                 values = sorted(map(tuple, part[joint].to_numpy(dtype=object).tolist()))
                 out.append(
                     {c: part[c].iloc[0] if c in same else "" for c in ids}
@@ -474,6 +626,16 @@ class Block:
             "scorable": reason == "",
             "reason": reason,
         }
+
+
+def energy_score(draws: Floats, came: Floats) -> float:
+    """Energy score of draws (n, d) of several values at once (Gneiting and Raftery 2007)."""
+    total = 0.0
+    # Row by row: n × n × d at once is too much for large hubs.
+    for i in range(len(draws) - 1):
+        total += float(np.linalg.norm(draws[i + 1 :] - draws[i], axis=1).sum())
+    near = np.linalg.norm(draws - came, axis=1).mean()
+    return float(near - total / len(draws) ** 2)
 
 
 @dataclass(frozen=True, eq=False)
@@ -656,31 +818,30 @@ def score(
     refused: list[ScoringError] = []
     for path in paths:
         try:
-            one = Submission.read(path, opened)
-            truth.check_targets(one.table)
-            blocks = [Block(kind, one, truth) for kind in one.table[OUTPUT_TYPE].unique()]
-            rows = [block.scored(each) for each in _ASKED[scale] for block in blocks]
-            drawn = [block.energies(each) for each in _ASKED[scale] for block in blocks
-                     if block.kind == "sample"]  # fmt: skip
+            table, own = _read_submission(path, opened)
+            truth.check_targets(table)
+            blocks = [Block(kind, table, own, truth) for kind in table[OUTPUT_TYPE].unique()]
+            asked = [(block, each) for each in _ASKED[scale] for block in blocks]
+            rows = [block.scored(each) for block, each in asked]
+            drawn = [block.energies(each) for block, each in asked]
         except OdforecastError as error:
             if given is not None:
                 raise
             refused += [error] if isinstance(error, ScoringError) else []
             failures.append({"file": opened.relative(path), "reason": str(error)})
             continue
-        ids += one.task_ids
-        empty = pd.DataFrame(columns=[*one.task_ids, *_JOINT])
-        for tables, parts in ((rows, units), (drawn or [empty], joint)):
-            for table in tables:
-                table.insert(0, MODEL_ID, one.model_id)
-                table.insert(1, "file", opened.relative(path))
-                parts.append(table)
+        ids += own
+        for part in (*rows, *drawn):
+            part.insert(0, MODEL_ID, _model_of(path))
+            part.insert(1, "file", opened.relative(path))
+        units += rows
+        joint += drawn
     if refused and not units:
         raise refused[0]
     task_ids = tuple(dict.fromkeys(ids))
     whole = _together(units, task_ids)
     _mark_repeats(whole, [*task_ids, OUTPUT_TYPE, "scale"])
-    targets = tuple(dict.fromkeys(k for task in truth.tasks for k in task.keys))
+    targets = tuple(dict.fromkeys(k for task in opened.asked.model_tasks for k in task.keys))
     problems = pd.DataFrame(failures, columns=["file", "reason"])
     return HubScores(whole, _together(joint, task_ids), problems, task_ids, targets)
 

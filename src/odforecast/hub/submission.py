@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -14,9 +14,9 @@ import pandas as pd
 from odforecast.errors import DataError, ForecastError, one_of
 from odforecast.forecast import Forecast
 from odforecast.geography.places import LOCATIONS
-from odforecast.hub.config import built_in, write_metadata
 from odforecast.hub.files import OUTPUT_TYPES, check_hub, csv_lines, id_texts, to_hub, write_parquet
-from odforecast.hub.layout import MODEL_METADATA, Hub, origins_of, values_of
+from odforecast.hub.layout import MODEL_METADATA, Hub, Round, Samples
+from odforecast.hub.making import built_in, facts_of, write_metadata
 from odforecast.hub.naming import TEAM, label_of, model_id, submission_stem
 from odforecast.io import replacing
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, LOCATION, MONTH, VINTAGE_REAL
@@ -101,7 +101,7 @@ def submit(
     called = model_id(label) if name is None else name
     stem = submission_stem(forecast.as_of, called)
     round_ = _round_of(there, forecast)
-    taken = [f for f in round_.get("file_format") or there.file_formats if f in FORMATS]
+    taken = [f for f in round_.file_format or there.file_formats if f in FORMATS]
     if format not in taken:
         raise DataError(f"the hub does not take {format!r}", hint=one_of(format, taken))
     table = _rows(forecast, round_, output_types, samples, own)
@@ -132,12 +132,7 @@ def panel_of_round(hub: Hub, archive: Archive, day: str) -> Panel:
     """What was known on an origin date of a hub, as a model takes it."""
     from odforecast.backtesting.origin import origins
 
-    facts = hub.admin.get("additional_metadata") or {}
-    if not {"indicator", "rounds", "truth_release"} <= set(facts):
-        raise DataError(
-            f"{hub.root} was not made by odforecast hub init",
-            hint="forecast what its rounds knew yourself, and give that to od.hub.submit",
-        )
+    facts = facts_of(hub)
     _, end = _asked(hub, day)
     kind, indicator = facts["rounds"], facts["indicator"]
     if kind == VINTAGE_REAL:
@@ -158,13 +153,13 @@ def panel_of_round(hub: Hub, archive: Archive, day: str) -> Panel:
 
 def asked_until(hub: Hub, day: str) -> int:
     """The furthest horizon that the round of an ``origin_date`` asks for."""
-    tasks = _asked(hub, day)[0]["model_tasks"]
-    return max(int(h) for task in tasks for h in values_of(task["task_ids"]["horizon"]))
+    tasks = _asked(hub, day)[0].tasks
+    return max(int(str(h)) for task in tasks for h in task.choice("horizon").values)
 
 
-def _asked(hub: Hub, day: str) -> tuple[dict[str, Any], str]:
+def _asked(hub: Hub, day: str) -> tuple[Round, str]:
     """The round of an origin date, and the end of the last month known then."""
-    days = origins_of(hub)
+    days = hub.origins
     if not hub.rounds:
         raise DataError(
             f"{hub.config / 'tasks.json'}: no rounds, so nothing is asked for",
@@ -177,10 +172,11 @@ def _asked(hub: Hub, day: str) -> tuple[dict[str, Any], str]:
         )
     if day not in days:
         raise DataError(f"{hub.root} has no round {day}", hint=one_of(day, list(days)[-12:]))
-    return days[day]
+    number, end = days[day]
+    return hub.asked.rounds[number], end
 
 
-def _round_of(hub: Hub, forecast: Forecast) -> dict[str, Any]:
+def _round_of(hub: Hub, forecast: Forecast) -> Round:
     """The round of a forecast's origin; it must know and count what the forecast does."""
     counted = (hub.admin.get("additional_metadata") or {}).get("indicator")
     if counted and forecast.panel is not None and forecast.panel.indicator != counted:
@@ -195,8 +191,8 @@ def _round_of(hub: Hub, forecast: Forecast) -> dict[str, Any]:
             f"round {day} is known to {end[:7]}, and the forecast to {forecast.last_month}",
             hint="horizons would mean other months: forecast from what the round knew",
         )
-    for task in round_["model_tasks"]:
-        if odd := sorted(set(task["task_ids"]).symmetric_difference(HUB_COLUMNS[:5])):
+    for task in round_.tasks:
+        if odd := sorted(set(task.task_ids).symmetric_difference(HUB_COLUMNS[:5])):
             raise DataError(
                 f"{hub.root}: round {day} has other columns, such as {odd[0]}",
                 hint="write files of that form by hand",
@@ -205,12 +201,9 @@ def _round_of(hub: Hub, forecast: Forecast) -> dict[str, Any]:
 
 
 def _rows(
-    forecast: Forecast,
-    round_: Mapping[str, Any],
-    output_types: Sequence[str] | None,
-    samples: int | None,
+    forecast: Forecast, round_: Round, output_types: Sequence[str] | None, samples: int | None,
     own: bool,
-) -> pd.DataFrame:
+) -> pd.DataFrame:  # fmt: skip
     """What the round asks for and the forecast has."""
     kinds = OUTPUT_TYPES if output_types is None else tuple(output_types)
     if wrong := [k for k in kinds or [""] if k not in OUTPUT_TYPES]:
@@ -218,19 +211,19 @@ def _rows(
             f"unknown output type {wrong[0]!r}", hint=one_of(wrong[0], OUTPUT_TYPES)
         )
     parts = []
-    for task in round_["model_tasks"]:
+    for task in round_.tasks:
         codes, targets, horizons = (
-            values_of(task["task_ids"][name]) for name in ("location", "target", "horizon")
+            task.choice(name).values for name in ("location", "target", "horizon")
         )
         places = [s for s in forecast.locations if _CODES.get(s) in codes]
         seen = forecast.select(places) if 0 < len(places) < len(forecast.locations) else forecast
-        wanted = [t for t in targets if t in forecast.targets]
-        for kind, asked in task["output_type"].items() if places else ():
+        wanted = [str(t) for t in targets if t in forecast.targets]
+        for kind, asked in task.outputs.items() if places else ():
             if kind not in kinds or not (wanted or kind == "pmf"):
                 continue
             try:
                 if kind == "sample":
-                    params = asked.get("output_type_id_params") or {}
+                    params = asked.output_type_id_params or Samples()
                     table = _samples(seen, params, wanted, samples, own)
                 else:
                     table = to_hub(seen, HUB_QUANTILES, wanted, kind, own)
@@ -250,14 +243,10 @@ def _rows(
 
 
 def _samples(
-    forecast: Forecast,
-    params: Mapping[str, Any],
-    targets: Sequence[str],
-    samples: int | None,
-    own: bool,
+    forecast: Forecast, params: Samples, targets: Sequence[str], samples: int | None, own: bool
 ) -> pd.DataFrame:
     """Samples as a set of tasks wants them; refused where the draws are not."""
-    lowest, highest = (params.get(f"{x}_samples_per_task") for x in ("min", "max"))
+    lowest, highest = params.min_samples_per_task, params.max_samples_per_task
     n, have, reason = lowest if samples is None else samples, len(forecast.draws), ""
     if n is None:
         reason = "the hub does not say how many samples it takes (min_samples_per_task)"
@@ -265,9 +254,9 @@ def _samples(
         reason = f"the hub takes {lowest or 1} to {highest or 'any'} samples, not {n}"
     elif have < n:
         reason = f"the forecast has {have} draws, and {n} samples are asked for"
-    single = set(params.get("compound_taskid_set", ("location", "horizon")))
+    single = params.compound_taskid_set
     for axis, column in ((MONTH, "horizon"), (LOCATION, "location")):
-        if column not in single and axis not in forecast.joint:
+        if single is not None and column not in single and axis not in forecast.joint:
             reason = f"the hub's samples are one course over {axis}s, the forecast's draws are not"
     if reason or n is None:
         raise _NoSamplesError(reason, hint="submit quantiles: output_types=['quantile']")

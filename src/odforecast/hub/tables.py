@@ -14,8 +14,7 @@ from odforecast.errors import ArchiveError, ScoringError
 from odforecast.forecast import Forecast
 from odforecast.forecast.trend import CATEGORIES, LONGEST, category, thresholds
 from odforecast.geography.places import lookup
-from odforecast.hub.outcomes import Texts
-from odforecast.hub.scores import quantiles
+from odforecast.hub.scores import Texts, quantiles
 from odforecast.months import ONE_MONTH, Months
 from odforecast.names import (
     COVERAGE_LEVELS,
@@ -71,7 +70,7 @@ def score_levels(table: pd.DataFrame, levels: Mapping[float, str], truth: Truth)
     good = np.flatnonzero(reasons == "")
     if good.size:
         found, reasons[good] = quantiles(q[good], tau, y[good])
-        scores = {ours: (good, found[theirs]) for ours, theirs in _NAMES.items()}
+        scores = {x: (good, found[y]) for x, y in _NAMES.items() if y in found}
         good = np.flatnonzero(reasons == "")
     if good.size:
         logs = weighted_interval_score(np.log1p(q[good].T), tau, np.log1p(y[good]))

@@ -1,6 +1,248 @@
-"""The checks of hubValidations on a hub, by their own names."""
+"""The checks of hubValidations on a hub, by their own names and in their own order."""
 
-from odforecast.hub.checks.report import BY_NAME, CHECKS, Checks, Finding, Known, Outcome
-from odforecast.hub.checks.run import check
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from odforecast.errors import DataError
+from odforecast.hub.checks.config import judge, read_optional, read_schemas
+from odforecast.hub.checks.report import (
+    BY_NAME,
+    CHECKS,
+    Checks,
+    Finding,
+    Known,
+    NotRun,
+    Outcome,
+    Unreadable,
+)
+from odforecast.hub.checks.submission import Metadata, Submission
+from odforecast.hub.checks.targets import TargetFile, TargetSet, data_sets, files_of
+from odforecast.hub.layout import CONFIG, MODEL_METADATA, TARGET_TYPES, Hub, files_below
+from odforecast.hub.layout import TARGET_DATA as TARGETS
+from odforecast.say import plain
 
 __all__ = ["BY_NAME", "CHECKS", "Checks", "Finding", "Known", "Outcome", "check"]
+
+
+def _group(*functions: str) -> list[Known]:
+    """Checks that a function of hubValidations runs always."""
+    return [c for c in CHECKS if c.applies_to in functions and not c.optional]
+
+
+_TIME, _FILE = _group("validate_submission_time"), _group("validate_model_file")
+_DATA, _METADATA = _group("validate_model_data"), _group("validate_model_metadata")
+_TARGET_FILE, _TARGET_DATA = _group("validate_target_file"), _group("validate_target_data")
+_TARGET_SET = _group("validate_target_dataset")
+_SUBMISSION, _TARGET = [*_FILE, *_DATA], [*_TARGET_FILE, *_TARGET_SET, *_TARGET_DATA]
+#: Optional checks that are run here; the hub's workflow runs the other two.
+_OPTIONAL = [c for c in CHECKS if c.optional and hasattr(Submission, c.name)]
+
+
+def check(
+    path: str | os.PathLike[str],
+    submission_time: bool | str | dt.datetime = False,
+    schemas: str | os.PathLike[str] | None = None,
+    extra_dates: bool = True,
+) -> Checks:
+    """Run hubValidations' checks on a hub or on one file of it.
+
+    Parameters
+    ----------
+    path : path
+        A hub, a submission, a metadata file, target data, or a folder of a hub.
+    submission_time : bool, str or datetime
+        Check the submission window: now, on a day in the hub's time zone, or at a moment.
+    schemas : path, optional
+        Folder with the hubverse's JSON schemas, for ``valid_config``.
+    extra_dates : bool
+        Allow days in a time series that are not forecast (hubValidations'
+        ``allow_extra_dates``).
+
+    Returns
+    -------
+    Checks
+        Which of the 52 passed, failed or were not run, and where.
+
+    Raises
+    ------
+    DataError
+        If the path is not part of a hub or is its configuration, the hub's schema is older than
+        v5, or a schema or moment cannot be read.
+
+    Examples
+    --------
+    >>> from odforecast.hub.checks import check
+    >>> check("no/such/hub")
+    Traceback (most recent call last):
+        ...
+    odforecast.errors.DataError: no/such/hub: no such file or folder; give the folder ...
+    """
+    if not isinstance(path, str | os.PathLike):
+        raise DataError(
+            f"path is {plain(repr(path), 300)}", hint="give the folder of a hub, or a file of it"
+        )
+    given, whole = Path(path), Path(os.path.abspath(path))
+    root = next((x for x in (whole, *whole.parents) if (x / CONFIG).is_dir()), None)
+    if root is None:
+        what = "not part of a hub" if os.path.lexists(path) else "no such file or folder"
+        raise DataError(
+            f"{plain(str(given), 300)}: {what}",
+            hint=f"give the folder in which {CONFIG} is, or a file of it",
+        )
+    if whole.is_relative_to(root / CONFIG):
+        # The hub's folder as somebody would write it who wrote this path.
+        near = next((p for p in given.parents if Path(os.path.abspath(p)) == root), root)
+        raise DataError(
+            f"{plain(str(given), 300)}: the configuration is judged with the whole hub",
+            hint=f"check the hub's folder: {plain(str(near), 300)}",
+        )
+    judges = read_schemas(None if schemas is None else Path(schemas))
+    now = _moment(submission_time)
+    files, wrong, no_schema = judge(root, judges)
+    config = Outcome.of("valid_config", CONFIG, wrong)
+    if wrong:
+        reasons = dict.fromkeys(BY_NAME, "stopped by valid_config, which failed")
+        return Checks(str(path), (config,), reasons)
+    if no_schema:
+        config = Outcome("valid_config", "not run", CONFIG, no_schema)
+    run = _Run(Hub.of(root, files), now, extra_dates)
+    run.path(whole)
+    return Checks(str(path), (config, *run.outcomes), run.reasons)
+
+
+def _moment(asked: bool | str | dt.datetime) -> dt.date | None:
+    """The day or moment for which the submission window is judged."""
+    if isinstance(asked, bool):
+        return dt.datetime.now(dt.UTC) if asked else None
+    if isinstance(asked, str):
+        try:
+            found = dt.datetime.fromisoformat(asked)
+        except ValueError:
+            raise DataError(
+                f"submission time {plain(asked)} is not a moment",
+                hint="give 2022-10-19, or 2022-10-19T12:00",
+            ) from None
+        if len(asked) <= len("2022-10-19"):
+            return found.date()
+        asked = found
+    return asked if asked.tzinfo else asked.replace(tzinfo=dt.UTC)
+
+
+class _Run:
+    """Outcomes of the checks of one hub as they come in, of one file after the other."""
+
+    def __init__(self, hub: Hub, now: dt.date | None, extra_dates: bool) -> None:
+        self.hub, self.now, self.extra_dates = hub, now, extra_dates
+        self.optional, self.no_optional = read_optional(hub.root)
+        self.asked = [c for c in _OPTIONAL if c.function in self.optional]
+        self.outcomes: list[Outcome] = []
+        self.reasons: dict[str, str] = {}
+
+    def never(self, checks: Iterable[Known], reason: str) -> None:
+        """Checks are run in no file."""
+        self.reasons = dict.fromkeys((c.name for c in checks), reason) | self.reasons
+
+    def run(self, subject: object, checks: Iterable[Known], file: str, stop: str = "") -> str:
+        """Run checks, each a method of the subject, in order; which one stopped the others."""
+        notes = getattr(subject, "notes", {})
+        for known in checks:
+            name = known.name
+            # The place of a metadata file is looked at whatever its ending is.
+            if stop and (stop, name) != ("metadata_file_ext", "metadata_file_location"):
+                one = Outcome(name, "not run", file, f"stopped by {stop}, which failed")
+            else:
+                try:
+                    one = Outcome.of(name, file, getattr(subject, name)(), notes.get(name, ""))
+                except Unreadable as error:
+                    one = Outcome.of(name, file, [Finding(str(error))])
+                except NotRun as error:
+                    one = Outcome(name, "not run", file, str(error))
+            self.outcomes.append(one)
+            # hubValidations says of a missing column of round ids twice that it is missing.
+            if one.status == "failed" and (known.stops or name == "valid_round_id_col"):
+                stop = name
+        return stop
+
+    def path(self, path: Path) -> None:
+        """Run the checks of a path, which need not exist."""
+        root, output = self.hub.root, self.hub.model_output_dir
+        kinds = {
+            "a submission": (output, self.submissions, [*_SUBMISSION, *_TIME]),
+            "metadata": (root / MODEL_METADATA, self.metadata, _METADATA),
+            "target data": (root / TARGETS, self.targets, _TARGET),
+        }
+        there = [kind for kind, (folder, *_) in kinds.items() if path.is_relative_to(folder)]
+        if path != root and not there:
+            raise DataError(
+                f"{plain(str(path), 300)}: no submission, metadata or target data of the hub",
+                hint=f"these are in {output.name}, {MODEL_METADATA} and {TARGETS}",
+            )
+        other = f"{plain(self.hub.relative(path), 200)} is"
+        if self.now is None:
+            self.never(_TIME, "the submission window is not asked for (--submission-time)")
+        for kind, (folder, run, checks) in kinds.items():
+            if path == root or kind in there:
+                run(folder if path == root else path)
+            else:
+                self.never(checks, f"{other} {there[0]}")
+        self.never(self.asked, f"{other} one file")
+        self.never(_OPTIONAL, self.no_optional or "optional, and the hub does not ask for it")
+        self.never(CHECKS, "optional; hubValidations in the hub's GitHub workflow runs it")
+
+    def submissions(self, where: Path) -> None:
+        """Run the checks of submissions."""
+        for path in _files(where, self.hub.model_output_dir):
+            one, file = Submission(path, self.hub, self.now, self.optional), self.hub.relative(path)
+            stop = self.run(one, _FILE, file)
+            if self.now is not None:
+                self.run(one, _TIME, file, stop)
+            self.run(one, (*_DATA, *self.asked), file, stop)
+        self.never([*_SUBMISSION, *_TIME], "the hub holds no submissions")
+        self.never(self.asked, "no file in which it could be run")
+
+    def metadata(self, where: Path) -> None:
+        """Run the checks of models' metadata."""
+        for path in _files(where, self.hub.root / MODEL_METADATA):
+            self.run(Metadata(path, self.hub), _METADATA, self.hub.relative(path))
+        self.never(_METADATA, "the hub holds no metadata of models")
+
+    def targets(self, where: Path) -> None:
+        """Run the checks of target data: of one file, one data set, or both."""
+        base, hub = self.hub.root / TARGETS, self.hub
+        inside = where.relative_to(base).parts
+        kinds: Sequence[str] = inside or TARGET_TYPES
+        if len(inside) > 1 or not {*kinds} <= {*TARGET_TYPES}:
+            kind = inside[0].split(".")[0]
+            if kind not in TARGET_TYPES:
+                raise DataError(
+                    f"{plain(str(where), 300)}: target data are named {' or '.join(TARGET_TYPES)}",
+                    hint="rename it, or give another file",
+                )
+            for path in _files(where, base):
+                self.target_file(path, kind)
+            self.never(_TARGET_SET, "one file, and not the data set")
+            return
+        there, stop = [kind for kind in kinds if data_sets(hub, kind)], ""
+        # Where nothing is named as it must be, that is what is wrong.
+        for kind in there or (kinds[:1] if inside or files_below(base) else ()):
+            stop = self.run(TargetSet(kind, hub), _TARGET_SET, f"{TARGETS}/{kind}")
+            for path in (p for one in data_sets(hub, kind) for p in files_of(one)):
+                self.target_file(path, kind)
+        reason = f"stopped by {stop}, which failed" if stop else "the hub holds no target data"
+        self.never(_TARGET, reason)
+
+    def target_file(self, path: Path, kind: str) -> None:
+        """Run the checks of one file of target data."""
+        one, file = TargetFile(path, kind, self.hub, self.extra_dates), self.hub.relative(path)
+        stop = self.run(one, _TARGET_FILE, file)
+        self.run(one, _TARGET_DATA, file, stop)
+
+
+def _files(path: Path, folder: Path) -> list[Path]:
+    """A file, or what a folder holds; a folder that is named like a file is a file that is none."""
+    is_folder = path.is_dir() and not path.is_symlink() and not path.suffix
+    return files_below(path) if is_folder or path == folder else [path]

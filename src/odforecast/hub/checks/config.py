@@ -5,73 +5,50 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from odforecast.errors import DataError
 from odforecast.hub.checks.reading import read_json, read_yaml
 from odforecast.hub.checks.report import Finding, Unreadable
-from odforecast.hub.layout import CONFIG, MODEL_OUTPUT, TARGET_TYPES, values_of
-from odforecast.hub.tasks import Tasks, shaped
+from odforecast.hub.layout import CONFIG, TARGET_TYPES, Tasks, shaped, values_of
 from odforecast.say import listed, plain, quoted
 
 #: Columns that every model-output file has beside the task ids.
 STANDARD: Final = ("output_type", "output_type_id", "value")
 #: Files of the configuration that have a schema of the hubverse.
 FILES: Final = ("admin", "tasks", "target-data")
-_METADATA_SCHEMA: Final = "model-metadata-schema"
+METADATA_SCHEMA: Final = "model-metadata-schema"
 #: Schema versions whose rules are known here.
 _KNOWN: Final = ("v5.", "v6.")
 _VERSION: Final = re.compile(r"v(\d+)\.(\d+)\.(\d+)")
 _ROUND_ID: Final = re.compile(r"(\d{4}-\d{2}-\d{2}|[A-Za-z0-9_]+)\Z")
 _RESERVED: Final = ("as_of", "output_type", "output_type_id", "observation", "oracle_value")
 
-
-@dataclass(frozen=True)
-class Hub:
-    """A hub whose configuration is in order."""
-
-    root: Path
-    admin: dict[str, Any]
-    tasks: Tasks
-    target: dict[str, Any] | None
-    metadata_schema: dict[str, Any] | None
-    no_schema: str
-    optional: Mapping[str, Mapping[str, Any]]
-    no_optional: str
-
-    @property
-    def output(self) -> Path:
-        """Folder of submissions."""
-        return self.root / str(self.admin.get("model_output_dir", MODEL_OUTPUT))
-
-    def relative(self, path: Path) -> str:
-        """A path from the hub's folder on, with ``/``."""
-        return path.relative_to(self.root).as_posix()
+#: A configuration's files by name, and JSON schemas.
+type Files = Mapping[str, Mapping[str, Any]]
 
 
 def read_schemas(folder: Path | None) -> dict[str, dict[str, Any]]:
     """The hubverse's schemas of a folder, by name; empty without a folder."""
-    found = {}
-    for name in FILES if folder is not None else ():
-        assert folder is not None
-        path = folder / f"{name}-schema.json"
-        try:
+    if folder is None:
+        return {}
+    path, found = folder, {}
+    try:
+        for name in FILES:
+            path = folder / f"{name}-schema.json"
             found[name] = read_json(path, folder)
-        except Unreadable as error:
-            raise DataError(
-                f"{path}: {error}",
-                hint=f"the folder of schemas holds {', '.join(f'{x}-schema.json' for x in FILES)}",
-            ) from None
+    except Unreadable as error:
+        names = ", ".join(f"{x}-schema.json" for x in FILES)
+        raise DataError(f"{path}: {error}", hint=f"the folder of schemas holds {names}") from None
     return found
 
 
-def read_hub(root: Path, schemas: Mapping[str, Mapping[str, Any]]) -> Hub | list[Finding]:
-    """Read a hub's configuration, or say what is wrong with it."""
+def judge(root: Path, schemas: Files) -> tuple[Files, list[Finding], str]:
+    """A configuration, what is wrong with it, and why the hubverse's schemas did not judge it."""
     found, wrong = {}, []
-    for name in (*FILES, _METADATA_SCHEMA):
+    for name in (*FILES, METADATA_SCHEMA):
         path = root / CONFIG / f"{name}.json"
         # That there is a schema of metadata is a check of its own; target data need none.
         if name in ("admin", "tasks") or path.exists() or path.is_symlink():
@@ -87,26 +64,17 @@ def read_hub(root: Path, schemas: Mapping[str, Mapping[str, Any]]) -> Hub | list
     no_schema = ""
     if not wrong:
         no_schema = _version_differs(root, files, schemas)
-        with Path(__file__).with_name("shape.json").open(encoding="utf-8") as file:
-            shape = json.load(file)
-        stages = [{name: shape | shape[name] for name in FILES}]
-        for stage in stages if no_schema else [schemas, *stages]:
-            wrong = wrong or [x for n, config in files.items()
-                              for x in by_schema(config, stage[n], f"{n}.json: ")]  # fmt: skip
+        shape = json.loads(Path(__file__).with_name("shape.json").read_text(encoding="utf-8"))
+        for stage in (schemas if not no_schema else {}, {n: shape | shape[n] for n in FILES}):
+            for name, config in files.items() if stage and not wrong else ():
+                wrong += by_schema(config, stage[name], f"{name}.json: ")
         wrong = wrong or list(_rules(found))
-    if _METADATA_SCHEMA in found:
-        wrong += _metadata_schema(found[_METADATA_SCHEMA])
-    if wrong:
-        return wrong
-    return Hub(
-        root, found["admin"], shaped(found["tasks"], Tasks), found.get("target-data"),
-        found.get(_METADATA_SCHEMA), no_schema, *_optional(root),
-    )  # fmt: skip
+    if METADATA_SCHEMA in found:
+        wrong += _metadata_schema(found[METADATA_SCHEMA])
+    return found, wrong, no_schema
 
 
-def _version_differs(
-    root: Path, files: Mapping[str, Any], schemas: Mapping[str, Mapping[str, Any]]
-) -> str:
+def _version_differs(root: Path, files: Files, schemas: Files) -> str:
     """Why the hubverse's schemas cannot judge a hub; empty where they can."""
     version = version_of(files["tasks"])
     if not version.startswith(_KNOWN):
@@ -139,12 +107,12 @@ def by_schema(
     from referencing import Registry
     from referencing.exceptions import Unresolvable
 
-    judge = _validator(schema)(
+    judges = _validator(schema)(
         schema, format_checker=FormatChecker(("email", "date")), registry=Registry()
     )
     findings = []
     try:
-        for error in sorted(judge.iter_errors(found), key=lambda e: e.json_path):
+        for error in sorted(judges.iter_errors(found), key=lambda e: e.json_path):
             best = best_match([error]) or error
             where = before + (best.json_path.removeprefix("$").lstrip(".") or "the file")
             findings.append(Finding(plain(best.message, 200), None, where))
@@ -166,20 +134,19 @@ def _metadata_schema(schema: dict[str, Any]) -> list[Finding]:
     """Whether ``model-metadata-schema.json`` is a JSON schema, and names the model."""
     from jsonschema import SchemaError
 
-    where = f"{_METADATA_SCHEMA}.json: "
+    where = f"{METADATA_SCHEMA}.json: "
     try:
         _validator(schema).check_schema(schema)
     except SchemaError as error:
-        text = f"is not a JSON schema: {error.message}"
-        return [Finding(text, None, where + error.json_path)]
+        return [_at(where + error.json_path, f"is not a JSON schema: {error.message}")]
     known = schema.get("properties") or {}
     if "model_id" in known or {"team_abbr", "model_abbr"} <= set(known):
         return []
     rule = f"must have model_id, or team_abbr and model_abbr; has {quoted(listed(known, 4))}"
-    return [Finding(rule, None, f"{where}properties")]
+    return [_at(f"{where}properties", rule)]
 
 
-def _optional(root: Path) -> tuple[dict[str, dict[str, Any]], str]:
+def read_optional(root: Path) -> tuple[dict[str, dict[str, Any]], str]:
     """What ``validations.yml`` asks for, and why it asks for nothing if it cannot be read."""
     path = root / CONFIG / "validations.yml"
     if not path.exists():
@@ -188,13 +155,15 @@ def _optional(root: Path) -> tuple[dict[str, dict[str, Any]], str]:
         groups = read_yaml(path, root).get("default")
     except Unreadable as error:
         return {}, f"validations.yml: {error}"
-    found: dict[str, dict[str, Any]] = {}
-    for group in groups.values() if isinstance(groups, dict) else ():
-        for entry in group.values() if isinstance(group, dict) else ():
-            if isinstance(entry, dict) and isinstance(entry.get("fn"), str):
-                arguments = entry.get("args")
-                found[entry["fn"]] = arguments if isinstance(arguments, dict) else {}
-    return found, ""
+    entries = [x for group in _dicts(groups) for x in _dicts(group)]
+    return {x["fn"]: x["args"] if isinstance(x.get("args"), dict) else {} for x in entries
+            if isinstance(x.get("fn"), str)}, ""  # fmt: skip
+
+
+def _dicts(found: object) -> list[dict[str, Any]]:
+    """The mappings that are values of a mapping."""
+    values = found.values() if isinstance(found, dict) else ()
+    return [x for x in values if isinstance(x, dict)]
 
 
 # Rules that no schema can say, as hubAdmin has them
@@ -208,39 +177,41 @@ def _rules(found: Mapping[str, Any]) -> Iterator[Finding]:
     """What is wrong between the parts of a configuration of the right shape."""
     config, at = found["tasks"], "tasks.json: "
     for i, entry in enumerate(config["rounds"]):
-        where = f"{at}rounds[{i}]"
+        where, column = f"{at}rounds[{i}]", entry["round_id"]
+        first = entry["model_tasks"][0]["task_ids"]
         for j, task in enumerate(entry["model_tasks"]):
             yield from _task_rules(task, f"{where}.model_tasks[{j}]")
-        names = [n for task in entry["model_tasks"] for n in task["task_ids"]]
-        yield from _derived(entry, names, [entry], f"{where}.")
-        column, first = entry["round_id"], entry["model_tasks"][0]["task_ids"]
-        if entry["round_id_from_variable"]:
-            for j, task in enumerate(entry["model_tasks"]):
-                place = f"{where}.model_tasks[{j}].task_ids"
-                if column not in task["task_ids"]:
-                    yield _at(place, f"lacks the round ID, {column}")
-                elif task["task_ids"][column] != first.get(column):
-                    yield _at(f"{place}.{column}", "must be the round IDs of the first model task")
+        yield from _derived(entry, [entry], f"{where}.")
+        for j, task in enumerate(entry["model_tasks"] if entry["round_id_from_variable"] else ()):
+            place = f"{where}.model_tasks[{j}].task_ids"
+            if column not in task["task_ids"]:
+                yield _at(place, f"lacks the round ID, {column}")
+            elif task["task_ids"][column] != first.get(column):
+                yield _at(f"{place}.{column}", "must be the round IDs of the first model task")
     try:
         tasks = shaped(config, Tasks)
     except ValueError as error:
-        yield Finding(str(error), None, "tasks.json")
+        yield _at("tasks.json", str(error))
         return
     for i, round_ in enumerate(tasks.rounds):
         for name in round_.ids:
             if not _ROUND_ID.match(name):
                 rule = "a round ID is a day (2024-07-31) or letters, digits and _"
                 yield _at(f"{at}rounds[{i}].round_id", rule, name)
-    for name, n in Counter(tasks.round_ids).items():
-        if n > 1:
-            yield _at(f"{at}rounds", "this round ID is in more than one round", name)
+    for name in _twice(tasks.round_ids):
+        yield _at(f"{at}rounds", "this round ID is in more than one round", name)
     for name in tasks.task_ids:
         if all(not t.choice(name).values for t in tasks.model_tasks):
             where = f"{at}rounds[*].model_tasks[*].task_ids.{name}"
             yield _at(where, "this task ID has no value in any model task")
-    yield from _derived(config, tasks.task_ids, config["rounds"], at)
+    yield from _derived(config, config["rounds"], at)
     if "target-data" in found:
         yield from _target_rules(found["target-data"], tasks)
+
+
+def _twice(values: Iterable[str]) -> list[str]:
+    """Values that are there more than once."""
+    return [value for value, n in Counter(values).items() if n > 1]
 
 
 def _task_rules(task: Mapping[str, Any], at: str) -> Iterator[Finding]:
@@ -248,11 +219,10 @@ def _task_rules(task: Mapping[str, Any], at: str) -> Iterator[Finding]:
     for name in task_ids:
         if name in ("model_id", *STANDARD):
             yield _at(f"{at}.task_ids", "the name is a column of every hub file", name)
-    lists = {f"{at}.task_ids.{name}": values_of(choice) for name, choice in task_ids.items()}
-    lists |= {f"{at}.output_type.{name}": values_of(output.get("output_type_id", {}))
-              for name, output in outputs.items()}  # fmt: skip
-    for where, values in lists.items():
-        if again := [v for v, n in Counter(map(json.dumps, values)).items() if n > 1]:
+    lists = {f"{at}.task_ids.{name}": choice for name, choice in task_ids.items()}
+    lists |= {f"{at}.output_type.{k}": x.get("output_type_id", {}) for k, x in outputs.items()}
+    for where, choice in lists.items():
+        if again := _twice(map(json.dumps, values_of(choice))):
             yield _at(where, f"{listed(again, 3)} twice")
     params = outputs.get("sample", {}).get("output_type_id_params", {})
     where = f"{at}.output_type.sample.output_type_id_params"
@@ -287,14 +257,12 @@ def _target_keys(task: Mapping[str, Any], at: str) -> Iterator[Finding]:
                 yield _at(at, f"no target_keys say {name} is this", value)
 
 
-def _derived(
-    config: Mapping[str, Any], task_ids: Iterable[str], rounds: Sequence[Any], at: str
-) -> Iterator[Finding]:
+def _derived(config: Mapping[str, Any], rounds: list[Any], at: str) -> Iterator[Finding]:
+    tasks = [task["task_ids"] for round_ in rounds for task in round_["model_tasks"]]
     for name in config.get("derived_task_ids") or ():
-        choices = [t["task_ids"].get(name, {}) for r in rounds for t in r["model_tasks"]]
-        if name not in task_ids:
+        if not any(name in task_ids for task_ids in tasks):
             yield _at(f"{at}derived_task_ids", "is not a task ID", name)
-        elif any(choice.get("required") for choice in choices):
+        elif any(task_ids.get(name, {}).get("required") for task_ids in tasks):
             yield _at(f"{at}derived_task_ids", "a derived task ID has no required values", name)
 
 

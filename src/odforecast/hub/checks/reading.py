@@ -6,25 +6,23 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import numpy as np
 import pandas as pd
+import yaml
 
 from odforecast.errors import DataError
 from odforecast.hub import layout
 from odforecast.hub.cells import coded_texts, decoded, is_day, read_raw
-from odforecast.hub.checks.report import SHOWN, Broken, Unreadable, broken
-from odforecast.hub.tasks import Word
+from odforecast.hub.checks.report import SHOWN, Finding, Found, Unreadable, broken
+from odforecast.hub.layout import Word
 from odforecast.say import listed, plain, quoted
 
-#: Most bytes of a YAML file.
-_LARGEST: Final = 2**20
-#: Deepest nesting of a YAML file.
-_DEEPEST: Final = 60
+#: Most bytes of a YAML file, and its deepest nesting.
+_LARGEST, _DEEPEST = 2**20, 60
 _WHOLE_LIMIT: Final = 2**31
 #: How an R type is called in a message.
 _CALLED: Final = {"double": "number", "integer": "whole number", "Date": "day such as 2024-07-31"}
@@ -35,8 +33,8 @@ _SLACK: Final = 1.5e-8
 type Coded = tuple[np.ndarray, Iterable[Word]]
 
 
-def why_not(path: Path, root: Path) -> str | None:
-    """Why nothing is read from a path; None where all is well."""
+def why_not(path: Path, root: Path) -> str:
+    """Why nothing is read from a path; empty where all is well."""
     try:
         status = path.stat()
         real, top = path.resolve(), root.resolve()
@@ -44,17 +42,17 @@ def why_not(path: Path, root: Path) -> str | None:
         return "a link to nowhere" if path.is_symlink() else "no such file"
     except (OSError, RuntimeError, ValueError) as error:
         return plain(getattr(error, "strerror", None) or error)
-    if top not in (real, *real.parents):
+    if not real.is_relative_to(top):
         return "a link out of the hub; put the file itself there"
     if stat.S_ISDIR(status.st_mode):
         return "a folder, not a file"
-    return None if stat.S_ISREG(status.st_mode) else "not a regular file"
+    return "" if stat.S_ISREG(status.st_mode) else "not a regular file"
 
 
-def exists(path: Path, root: Path) -> Broken:
+def exists(path: Path, root: Path) -> Found:
     """Whether a path is a regular file of the hub."""
     reason = why_not(path, root)
-    return broken(reason, reason or "")
+    return broken(reason, reason)
 
 
 # Configuration and metadata
@@ -85,13 +83,11 @@ class Expression(str):
 
 def read_yaml(path: Path, root: Path) -> dict[str, Any]:
     """Read a YAML mapping as JSON would hold it: days are text, and so is ``!expr``."""
-    import yaml
-
     with _unreadable(path, root):
         if path.stat().st_size > _LARGEST:
             raise Unreadable(f"larger than {_LARGEST // 2**20} MB")
         try:
-            found = yaml.load(decoded(path.read_bytes(), "line"), Loader=_loader())
+            found = yaml.load(decoded(path.read_bytes(), "line"), Loader=_Loader)
         except yaml.YAMLError as error:
             mark = getattr(error, "problem_mark", None)
             where = f"line {mark.line + 1}: " if mark else ""
@@ -102,51 +98,55 @@ def read_yaml(path: Path, root: Path) -> dict[str, Any]:
     return found
 
 
-@cache
-def _loader() -> Any:
+def _refuse(at: Any, why: str) -> NoReturn:
+    """Say in which line YAML goes wrong."""
+    raise Unreadable(f"line {at.start_mark.line + 1}: {why}")
+
+
+class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, which makes plain values only, with its kindnesses refused."""
-    import yaml
 
-    def refuse(at: Any, why: str) -> None:
-        raise Unreadable(f"line {at.start_mark.line + 1}: {why}")
+    depth = 0
 
-    class Loader(yaml.SafeLoader):
-        depth = 0
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """A node that is not an alias, and not deep below others."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent):
+            _refuse(event, f"an alias (*{plain(event.anchor)}); write out what it stands for")
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            _refuse(event, "nested too deep")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
 
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-            if isinstance(event, yaml.AliasEvent):
-                refuse(event, f"an alias (*{plain(event.anchor)}); write out what it stands for")
-            self.depth += 1
-            if self.depth > _DEEPEST:
-                refuse(event, "nested too deep")
-            node = super().compose_node(parent, index)
-            self.depth -= 1
-            return node
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        """A value, or the line of one that is none."""
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            _refuse(node, plain(error))
 
-        def construct_object(self, node: Any, deep: bool = False) -> Any:
-            try:
-                return super().construct_object(node, deep)
-            except ValueError as error:
-                refuse(node, plain(error))
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Names, each once and a text, with values."""
+        del deep
+        found: dict[Any, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                _refuse(key, "a name must be text")
+            if key.value in found:
+                _refuse(key, f"{quoted(key.value)} is there twice")
+            found[key.value] = self.construct_object(value, deep=True)
+        return found
 
-        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-            del deep
-            found: dict[Any, Any] = {}
-            for key, value in node.value:
-                if not isinstance(key, yaml.ScalarNode):
-                    refuse(key, "a name must be text")
-                if key.value in found:
-                    refuse(key, f"{quoted(key.value)} is there twice")
-                found[key.value] = self.construct_object(value, deep=True)
-            return found
 
-    def day(loader: Any, node: Any) -> str:
-        return str(loader.construct_yaml_timestamp(node).isoformat())
+def _day(loader: Any, node: Any) -> str:
+    """A day as text."""
+    return str(loader.construct_yaml_timestamp(node).isoformat())
 
-    Loader.add_constructor("!expr", lambda _, node: Expression(node.value))
-    Loader.add_constructor("tag:yaml.org,2002:timestamp", day)
-    return Loader
+
+_Loader.add_constructor("!expr", lambda _, node: Expression(node.value))
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _day)
 
 
 # Tables
@@ -182,13 +182,20 @@ def row_key(codes: pd.DataFrame, names: Sequence[str]) -> pd.Series:
 
 def values_text(values: Mapping[str, Word]) -> str:
     """Cells of a row by column, for a message."""
-    texts = (f"{name} {plain('NA' if w is None else w, 40)}" for name, w in values.items())
-    return ", ".join(texts)
+    return ", ".join(f"{name} {plain(na(w), 40)}" for name, w in values.items())
+
+
+def na(text: Word) -> str:
+    """A text for a message."""
+    return "NA" if text is None else text
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A table of texts, and the tests that several checks make of one."""
+    """A table of texts, and the tests that several checks make of one.
+
+    ``codes`` are the numbers of texts in ``words``, by column; the last of these is no text.
+    """
 
     codes: pd.DataFrame
     words: dict[str, list[Word]]
@@ -210,94 +217,88 @@ class Rows:
         """Mask of the rows whose text is one of some."""
         return self.each(name, frozenset(values).__contains__)
 
-    def text(self, name: str, i: int) -> Word:
-        """The text of a row."""
-        return self.words[name][int(self.codes[name].to_numpy()[i])]
-
     def distinct(self, name: str, mine: Any = slice(None)) -> list[Word]:
         """Distinct texts of a column, in all rows or some."""
-        codes = self.codes.loc[mine, name].unique().tolist()
-        return [self.words[name][code] for code in codes]
+        return [self.words[name][code] for code in self.codes.loc[mine, name].unique()]
 
-    def row_text(self, names: Sequence[str], i: int) -> str:
-        """A row's values in some columns, for a message."""
-        return values_text({name: self.text(name, i) for name in names})
+    def row(self, names: Iterable[str], i: int) -> dict[str, Word]:
+        """A row's texts in some columns."""
+        return {name: self.words[name][int(self.codes[name].to_numpy()[i])] for name in names}
 
     def broken(
         self, at: Any, message: str | Callable[[int], str], column: str | None = None,
         names: Sequence[str] = (),
-    ) -> Broken:  # fmt: skip
-        """Rows that are broken: the first few, and how many there are."""
+    ) -> Found:  # fmt: skip
+        """Rows that are broken: the first few, and how many more there are.
+
+        Of one message for all, rows of different texts are named, unless ``names`` tell them apart.
+        """
         rows = self.codes.loc[at]
-        found = Broken(count=len(rows))
         named = rows if names or column is None else rows.drop_duplicates(column)
         for i in map(int, named.index[:SHOWN]):
             text, value = message, None
             if not isinstance(text, str):
                 text = text(i)
             elif column is not None:
-                value = self.text(column, i) or "NA"
-            text += f": {self.row_text(names, i)}" if names else ""
-            found.place(text, int(self.numbers[i]), column, value)
-        return found
+                value = self.row([column], i)[column] or "NA"
+            text += f": {values_text(self.row(names, i))}" if names else ""
+            yield Finding(text, int(self.numbers[i]), column, value)
+        yield len(rows) - min(len(named), SHOWN)
 
-    def bad_cells(self, types: Mapping[str, str]) -> Broken:
+    def bad_cells(self, types: Mapping[str, str]) -> Found:
         """Cells of a CSV file that cannot be read as the type of their column."""
-        found = Broken()
         for name, kind in types.items():
             if self.kinds.get(name) == "text" and kind != "character":
                 bad = ~self.each(name, lambda w, kind=kind: fits(w, kind))  # type: ignore[misc]
-                found += self.broken(bad, f"is not a {_CALLED.get(kind, kind)}", name)
-        return found
+                yield from self.broken(bad, f"is not a {_CALLED.get(kind, kind)}", name)
 
-    def bad_types(self, types: Mapping[str, str]) -> Broken:
+    def bad_types(self, types: Mapping[str, str]) -> Found:
         """Columns of a typed file (Parquet, Arrow) whose type is not that of the configuration."""
-        found = Broken()
         for name, kind in self.kinds.items():
             if kind not in ("text", types.get(name, kind)):
-                text = f"is of type {plain(kind)}; {types[name]} is needed"
-                found.place(text, column=name)
-        return found
+                yield Finding(f"is of type {plain(kind)}; {types[name]} is needed", column=name)
 
-    def bad_columns(self, wanted: Sequence[str]) -> Broken:
+    def bad_columns(self, wanted: Sequence[str]) -> Found:
         """Columns that are missing, and those that are too much."""
-        found = Broken()
         for name in wanted:
             if name not in self:
-                found.place("this column is missing", column=name)
+                yield Finding("this column is missing", column=name)
         if extra := [c for c in self.words if c not in wanted]:
             text = f"{len(extra):,} unknown column{'s' * (len(extra) > 1)}: {listed(extra, 3)}"
-            found.place(f"{text}; the columns are {listed(wanted, 20)}")
-        return found
+            yield Finding(f"{text}; the columns are {listed(wanted, 20)}")
 
-    def illegal(self, legal: np.ndarray, known: Mapping[str, Iterable[Word]]) -> Broken:
+    def illegal(self, legal: np.ndarray, known: Mapping[str, Iterable[Word]]) -> Found:
         """Rows that are not legal: first by values that no row may have, then by combination."""
-        found, named = Broken(), legal
+        found: list[Finding] = []
+        named = legal
         for name, some in known.items():
             values = list(dict.fromkeys(some))
             good = self.among(name, values) | named
             numbers = {number(w): w for w in values if w is not None and fits(w, "double")}
-            listing = listed(["NA" if w is None else w for w in values], 6)
-            for x in self.broken(~good, "", name).findings:
-                text = f"is not a value of this hub's {name} ({listing})"
-                if near := numbers.get(number(x.value)):
-                    text = f"the hub writes it {quoted(near)}, and texts are compared"
-                found.place(text, x.row, name, x.value)
+            listing = listed([na(w) for w in values], 6)
+            for x in self.broken(~good, "", name):
+                if isinstance(x, Finding):
+                    text = f"is not a value of this hub's {name} ({listing})"
+                    if near := numbers.get(number(x.value)):
+                        text = f"the hub writes it {quoted(near)}, and texts are compared"
+                    found.append(replace(x, message=text))
             named = named | ~good
         message = "each value is legal, but not their combination"
-        found += self.broken(~named, message, names=list(known))
-        return Broken(found.findings, int((~legal).sum()))
+        rest = self.broken(~named, message, names=list(known))
+        found += [x for x in rest if isinstance(x, Finding)]
+        return [*found, int((~legal).sum()) - len(found)]
 
     def repeated(
         self, names: Sequence[str], what: str, where: Callable[[int], str] | None = None
-    ) -> Broken:
+    ) -> Found:
         """Rows that repeat an earlier one in all these columns; ``where`` names that one."""
         again = self.codes.duplicated(list(names)).to_numpy()
         key = row_key(self.codes, names if again.any() else ())
 
         def message(i: int) -> str:
+            """Which row it repeats."""
             first = int((key == key[i]).idxmax())
-            row = where(first) if where is not None else f"row {self.numbers[first]:,}"
+            row = where(first) if where else f"row {self.numbers[first]:,}"
             return f"repeats the {what} of {row}"
 
         return self.broken(again, message, names=names)
@@ -315,7 +316,7 @@ class Rows:
         fell = (table["value"].diff() < 0) & (table["key"].diff() == 0)
         return np.isin(self.codes.index, table.index[fell])
 
-    def not_one(self, names: Sequence[str], column: str) -> Broken:
+    def not_one(self, names: Sequence[str], column: str) -> Found:
         """Probabilities of a pmf that do not add up to 1."""
         mine = self.among("output_type", ["pmf"])
         key = row_key(self.codes[mine], names)
@@ -327,7 +328,10 @@ class Rows:
 
 
 def read_rows(path: Path, root: Path, parts: Mapping[str, Word] | None = None) -> Rows:
-    """Read a CSV, Parquet or Arrow file as texts; an empty cell, and ``NA`` in CSV, is NA."""
+    """Read a CSV, Parquet or Arrow file as texts; an empty cell, and ``NA`` in CSV, is NA.
+
+    ``parts`` are columns with one value, which the folders' names give.
+    """
     ending = path.suffix.lower()
     with _unreadable(path, root):
         if ending not in (".csv", ".parquet", ".arrow"):
@@ -336,9 +340,9 @@ def read_rows(path: Path, root: Path, parts: Mapping[str, Word] | None = None) -
             raise Unreadable("an empty file")
         raw = read_raw(path, ending[1:], limit=None)
     coded: dict[str, Coded] = {str(n): coded_texts(raw.cells[n]) for n in raw.cells}
-    for name, word in (parts or {}).items():
-        coded[name] = np.zeros(len(raw.rows), dtype=np.intp), [word]
-    kinds = dict.fromkeys(coded, "text") | dict(raw.kinds) | dict.fromkeys(parts or (), "text")
+    parts = parts or {}
+    coded |= {n: (np.zeros(len(raw.rows), dtype=np.intp), [w]) for n, w in parts.items()}
+    kinds = dict.fromkeys(coded, "text") | dict(raw.kinds) | dict.fromkeys(parts, "text")
     return rows_of(coded, kinds, raw.rows, ("", "NA") if ending == ".csv" else ())
 
 

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import csv
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
-import pandas as pd
 
-from odforecast.say import plain, quoted
+from odforecast.say import number_of, plain, quoted
 
-#: What a check came to.
-type Status = Literal["passed", "failed", "not run"]
-PASSED: Final = "passed"
-FAILED: Final = "failed"
-NOT_RUN: Final = "not run"
+#: What a check came to; of several files, the first of these that it came to in one.
+Status = Literal["failed", "passed", "not run"]
 
 #: Broken places of a check that are named; all are counted.
 SHOWN: Final = 5
@@ -56,26 +52,14 @@ class Known:
     fix: str = ""
 
 
-def _read() -> Iterator[Known]:
-    """The table of checks."""
-    with Path(__file__).with_name("checks.csv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file):
-            flags = {name: row[name] == "TRUE" for name in ("stops", "optional")}
-            yield msgspec.convert(row | flags, Known)
-
-
-#: All checks, in hubValidations' order, which is that in which they are run.
-CHECKS: tuple[Known, ...] = tuple(_read())
+with Path(__file__).with_name("checks.csv").open(encoding="utf-8", newline="") as _table:
+    #: All checks, in hubValidations' order, which is that in which they are run.
+    CHECKS: tuple[Known, ...] = tuple(
+        msgspec.convert(row, Known, strict=False) for row in csv.DictReader(_table)
+    )
 
 #: The checks by name.
 BY_NAME = {check.name: check for check in CHECKS}
-
-
-#: Those that are not optional, by the function of hubValidations that runs them.
-GROUPS = {
-    group: tuple(check for check in CHECKS if check.applies_to == group and not check.optional)
-    for group in dict.fromkeys(check.applies_to for check in CHECKS)
-}
 
 
 @dataclass(frozen=True)
@@ -113,34 +97,15 @@ class Finding:
         return f"{', '.join(where)}: {text}" if where else text
 
 
-@dataclass
-class Broken:
-    """What one check found in one file: the first broken places, and how many there are."""
-
-    findings: list[Finding] = field(default_factory=list)
-    count: int = 0
-    note: str = ""
-
-    def place(
-        self, message: str, row: int | None = None, column: str | None = None,
-        value: str | None = None,
-    ) -> None:  # fmt: skip
-        """Name one place; it is counted unless ``count`` says that there are more."""
-        self.findings.append(Finding(message, row, column, value))
-        self.count = max(self.count, len(self.findings))
-
-    def __iadd__(self, other: Broken) -> Broken:
-        self.findings += other.findings
-        self.count += other.count
-        return self
+#: What a check finds: places; a number stands for that many more, which are not named.
+type Found = Iterable[Finding | int]
 
 
-def broken(bad: object, message: str, column: str | None = None, value: object = None) -> Broken:
+def broken(
+    bad: object, message: str, column: str | None = None, value: object = None
+) -> list[Finding]:
     """One place, if it is broken."""
-    found = Broken()
-    if bad:
-        found.place(message, None, column, None if value is None else str(value))
-    return found
+    return [Finding(message, None, column, None if value is None else str(value))] if bad else []
 
 
 class NotRun(Exception):
@@ -178,14 +143,24 @@ class Outcome:
     findings: tuple[Finding, ...] = ()
     count: int = 0
 
+    @classmethod
+    def of(cls, name: str, file: str, found: Found, note: str = "") -> Outcome:
+        """The outcome of a check that was run."""
+        every = list(found)
+        places = [x for x in every if isinstance(x, Finding)]
+        count = len(places) + sum(x for x in every if isinstance(x, int))
+        if not places:
+            return cls(name, "passed", file, note)
+        return cls(name, "failed", file, "", tuple(places[:SHOWN]), count)
+
     def lines(self) -> list[str]:
         """The broken places, a line each, and how many more there are."""
-        head = f"{plain(self.file, 200)}, " if self.file else ""
         place = "at" if self.name in ("valid_config", "metadata_matches_schema") else "column"
-        found = [f"{head}{finding.said(place)}" for finding in self.findings]
+        found = [finding.said(place) for finding in self.findings]
         if self.count > len(found):
-            found.append(f"{head}{self.count - len(found):,} more such places")
-        return found
+            found.append(f"{self.count - len(found):,} more such places")
+        head = f"{plain(self.file, 200)}, " if self.file else ""
+        return [head + line for line in found]
 
 
 @dataclass(frozen=True)
@@ -223,20 +198,20 @@ class Checks:
     @property
     def failed(self) -> tuple[str, ...]:
         """Names of the checks that failed somewhere."""
-        return self._with(FAILED)
+        return self._with("failed")
 
     @property
     def passed(self) -> tuple[str, ...]:
         """Names of the checks that were run and failed nowhere."""
-        return self._with(PASSED)
+        return self._with("passed")
 
     @property
     def not_run(self) -> tuple[str, ...]:
         """Names of the checks that were run nowhere."""
-        return self._with(NOT_RUN)
+        return self._with("not run")
 
     def _with(self, status: Status) -> tuple[str, ...]:
-        return tuple(check.name for check in CHECKS if self.status(check.name) == status)
+        return tuple(name for name in BY_NAME if self.status(name) == status)
 
     def of(self, name: str) -> tuple[Outcome, ...]:
         """Outcomes of one check, one a file."""
@@ -244,27 +219,24 @@ class Checks:
 
     def status(self, name: str) -> Status:
         """Failed if it failed in a file; passed if it was run in one; not run else."""
-        found = {x.status for x in self.of(name)}
-        order: tuple[Status, ...] = (FAILED, PASSED, NOT_RUN)
-        return next((status for status in order if status in found), NOT_RUN)
+        return min((x.status for x in self.of(name)), key=get_args(Status).index, default="not run")
 
     def reason(self, name: str) -> str:
         """What the table says beside the status: files, or why it was not run."""
         outcomes, status = self.of(name), self.status(name)
         same = [x for x in outcomes if x.status == status]
-        if status == NOT_RUN:
-            why = list(dict.fromkeys(x.reason for x in same)) or [self.reasons.get(name, "")]
-            return "; ".join(why[:2]) + (f"; {len(why) - 2} more reasons" if len(why) > 2 else "")
-        notes = dict.fromkeys(x.reason for x in same if x.reason)
-        if status == PASSED:
-            others = len(outcomes) - len(same)
-            kind = "data sets" if "_dataset_" in name else "files"
-            files = f"{len(same)} {kind}" if len(same) > 1 else ""
-            rest = f"not run in {others} more" if others else ""
-            return "; ".join(x for x in (files, rest, *notes) if x)
-        places = sum(x.count for x in same)
-        files = f" in {len(same)} files" if len(same) > 1 else ""
-        return f"{places:,} broken place{'s' * (places != 1)}{files}"
+        notes = list(dict.fromkeys(x.reason for x in same if x.reason))
+        if status == "not run":
+            why = notes or [self.reasons.get(name, "")]
+            return "; ".join([*why[:2], *[f"{len(why) - 2} more reasons"] * (len(why) > 2)])
+        if status == "failed":
+            places = number_of(sum(x.count for x in same), "broken place")
+            return f"{places} in {len(same)} files" if len(same) > 1 else places
+        kind = "data sets" if "_dataset_" in name else "files"
+        files = f"{len(same)} {kind}" if len(same) > 1 else ""
+        others = len(outcomes) - len(same)
+        rest = f"not run in {others} more" if others else ""
+        return "; ".join(x for x in (files, rest, *notes) if x)
 
     def __len__(self) -> int:
         return len(CHECKS)
@@ -272,36 +244,21 @@ class Checks:
     def __iter__(self) -> Iterator[Outcome]:
         return iter(self.outcomes)
 
-    def table(self) -> pd.DataFrame:
-        """All 52 checks.
-
-        Returns
-        -------
-        DataFrame
-            Columns ``check``, ``status``, ``why`` and ``says``, in hubValidations' order.
-        """
-        rows = [(c.name, self.status(c.name), self.reason(c.name), c.says) for c in CHECKS]
-        return pd.DataFrame(rows, columns=["check", "status", "why", "says"])
-
     def to_dict(self) -> dict[str, Any]:
         """The same for a program, as ``odforecast hub check --json`` prints it."""
-        return {
-            "path": self.path,
-            "ok": self.ok,
-            "checks": [
-                {
-                    "name": c.name,
-                    "status": self.status(c.name),
-                    "why": self.reason(c.name),
-                    "stops": c.stops,
-                    "optional": c.optional,
-                    "files": [
-                        {k: v for k, v in asdict(x).items() if k != "name"} for x in self.of(c.name)
-                    ],
-                }
-                for c in CHECKS
-            ],
-        }
+        checks = [
+            {
+                "name": c.name,
+                "status": self.status(c.name),
+                "why": self.reason(c.name),
+                "stops": c.stops,
+                "optional": c.optional,
+                "files": [{k: v for k, v in asdict(x).items() if k != "name"}
+                          for x in self.of(c.name)],
+            }
+            for c in CHECKS
+        ]  # fmt: skip
+        return {"path": self.path, "ok": self.ok, "checks": checks}
 
     def __str__(self) -> str:
         return self.text()
@@ -321,24 +278,22 @@ class Checks:
         """
         lines = []
         wide = max(map(len, BY_NAME))
-        for check in CHECKS if everything else ():
-            head = f"{check.name:<{wide}}  {self.status(check.name):<7}"
-            reason = plain(self.reason(check.name), 300)
-            lines += _wrapped(f"{head}  {reason}".rstrip(), wide + 11)
+        for name in BY_NAME if everything else ():
+            line = f"{name:<{wide}}  {self.status(name):<7}  {plain(self.reason(name), 300)}"
+            lines += _wrapped(line.rstrip(), wide + 11)
         for name in self.failed:
-            known = BY_NAME[name]
-            lines += ["", *_wrapped(f"{name} failed: {self.reason(name)}", 4)]
-            lines += _wrapped(f"  Tests: {known.says}", 4)
-            for line in (x for one in self.of(name) if one.status == FAILED for x in one.lines()):
-                lines += _wrapped(f"  {line}", 4)
-            lines += _wrapped(f"  To fix: {known.fix}", 4)
-        counts = [len(self._with(status)) for status in (PASSED, FAILED, NOT_RUN)]
-        summary = f"{len(CHECKS)} checks: {counts[0]} passed, {counts[1]} failed"
-        return "\n".join([*lines, "", f"{summary}, {counts[2]} not run"]).lstrip("\n")
+            places = (x for one in self.of(name) if one.status == "failed" for x in one.lines())
+            lines += ["", *_wrapped(f"{name} failed: {self.reason(name)}")]
+            for line in (f"Tests: {BY_NAME[name].says}", *places, f"To fix: {BY_NAME[name].fix}"):
+                lines += _wrapped(f"  {line}")
+        counts = (f"{len(x)} {y}" for x, y in (
+            (self.passed, "passed"), (self.failed, "failed"), (self.not_run, "not run"),
+        ))  # fmt: skip
+        return "\n".join([*lines, "", f"{len(CHECKS)} checks: {', '.join(counts)}"]).lstrip("\n")
 
 
-def _wrapped(line: str, indent: int) -> list[str]:
+def _wrapped(line: str, indent: int = 4) -> list[str]:
     return textwrap.wrap(
         line, _WIDTH, subsequent_indent=" " * indent, break_long_words=False,
-        break_on_hyphens=False, drop_whitespace=True, replace_whitespace=False,
+        break_on_hyphens=False, replace_whitespace=False,
     ) or [line]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The checks of a submission and of a model's metadata."""
+"""The checks of a submission and of a model's metadata: a method for each, by its name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import itertools
 import math
 import os
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.hub.cells import is_day
-from odforecast.hub.checks.config import STANDARD, Hub, by_schema
+from odforecast.hub.checks.config import METADATA_SCHEMA, STANDARD, by_schema
 from odforecast.hub.checks.reading import (
     Expression,
     Rows,
@@ -31,18 +31,19 @@ from odforecast.hub.checks.reading import (
     row_key,
     values_text,
 )
-from odforecast.hub.checks.report import SHOWN, Broken, Finding, NotRun, Unreadable, broken
-from odforecast.hub.layout import CONFIG, MODEL_METADATA
-from odforecast.hub.naming import STEM
-from odforecast.hub.tasks import (
+from odforecast.hub.checks.report import SHOWN, Finding, Found, NotRun, Unreadable, broken
+from odforecast.hub.layout import (
+    CONFIG,
     HORIZON_HINT,
+    MODEL_METADATA,
+    Hub,
     ModelTask,
     OutputType,
     Round,
     Samples,
     Word,
-    wrong_end,
 )
+from odforecast.hub.naming import STEM
 from odforecast.say import listed, plain, quoted
 
 _CODECS: Final = ("snappy", "gzip", "gz", "brotli", "zstd", "lz4", "lzo", "bz2")
@@ -86,51 +87,52 @@ class Drawn:
 class Submission:
     """A file of model-output."""
 
-    def __init__(self, path: Path, hub: Hub, now: dt.date | None = None) -> None:
-        self.path, self.hub, self.now = path, hub, now
+    def __init__(
+        self, path: Path, hub: Hub, now: dt.date | None, optional: Mapping[str, Any]
+    ) -> None:
+        self.path, self.hub, self.now, self.optional = path, hub, now, optional
         self.round_id = self.model_id = ""
 
     # validate_model_file
 
-    def file_exists(self) -> Broken:
+    def file_exists(self) -> Found:
         """The file is one, inside the hub."""
         return exists(self.path, self.hub.root)
 
-    def file_name(self) -> Broken:
+    def file_name(self) -> Found:
         """It is named ROUND-TEAM-MODEL.EXT."""
         try:
             self.round_id, self.model_id = parse_name(self.path.name)
         except ValueError as error:
-            return broken(True, str(error), value=self.path.name)
-        return Broken()
+            yield Finding(str(error), value=self.path.name)
 
-    def file_location(self) -> Broken:
+    def file_location(self) -> Found:
         """It is in the folder of its model."""
-        folder = self.path.parent.relative_to(self.hub.output).as_posix()
+        folder = self.path.parent.relative_to(self.hub.model_output_dir).as_posix()
         bad = folder != self.model_id
         return broken(bad, f"belongs in the folder {self.model_id}", value=folder)
 
-    def round_id_valid(self) -> Broken:
+    def round_id_valid(self) -> Found:
         """The round is one of the hub's."""
-        known = self.hub.tasks.round_ids
+        known = self.hub.asked.round_ids
         text = f"is not a round of the hub: {listed(known, 3)}"
         return broken(self.round_id not in known, text, value=self.round_id)
 
-    def file_format(self) -> Broken:
+    def file_format(self) -> Found:
         """The hub accepts the format."""
-        accepted = self.round.file_format or self.hub.admin["file_format"]
+        accepted = self.round.file_format or self.hub.file_formats
         ending = self.path.suffix.removeprefix(".")
         text = f"the hub accepts {', '.join(accepted)}"
         return broken(ending not in accepted, text, value=ending)
 
-    def file_n(self) -> Broken:
+    def file_n(self) -> Found:
         """No other file is of the same round and model."""
         stem, name = self.path.name.split(".")[0], self.path.name
         others = [f for f in os.listdir(self.path.parent) if f != name and f.split(".")[0] == stem]
         text = f"one file for each round and model; beside it is {listed(sorted(others), 3)}"
         return broken(others, text)
 
-    def metadata_exists(self) -> Broken:
+    def metadata_exists(self) -> Found:
         """The model has metadata."""
         wanted = [f"{MODEL_METADATA}/{self.model_id}.{ending}" for ending in ("yml", "yaml")]
         found = any((self.hub.root / name).is_file() for name in wanted)
@@ -138,7 +140,7 @@ class Submission:
 
     # validate_submission_time
 
-    def submission_time(self) -> Broken:
+    def submission_time(self) -> Found:
         """The round's submission window is open; both its ends are whole days."""
         name = str(self.hub.admin.get("timezone", "UTC"))
         try:
@@ -176,28 +178,28 @@ class Submission:
     @cached_property
     def round(self) -> Round:
         """The entry of ``rounds`` that the file belongs to."""
-        return next(r for r in self.hub.tasks.rounds if self.round_id in r.ids)
+        return next(r for r in self.hub.asked.rounds if self.round_id in r.ids)
 
     @cached_property
     def rows(self) -> Rows:
         """What the file holds."""
         return read_rows(self.path, self.hub.root)
 
-    def file_read(self) -> Broken:
+    def file_read(self) -> Found:
         """The file can be read, and each cell as its column's type."""
-        return self.rows.bad_cells(self.hub.tasks.types)
+        return self.rows.bad_cells(self.hub.asked.types)
 
     def _round_column(self) -> str:
         if self.round.column is None:
             raise NotRun("round IDs are in no column (round_id_from_variable is false)")
         return self.round.column
 
-    def valid_round_id_col(self) -> Broken:
+    def valid_round_id_col(self) -> Found:
         """There is a column of round ids."""
         column = self._round_column()
         return broken(column not in self.rows, "the column of round IDs is missing", column)
 
-    def unique_round_id(self) -> Broken:
+    def unique_round_id(self) -> Found:
         """It holds one round."""
         column = self._round_column()
         ids = self.rows.distinct(column)
@@ -205,19 +207,19 @@ class Submission:
         text = f"holds {len(ids)} round IDs: {shown}; one is needed"
         return broken(len(ids) != 1, text, column)
 
-    def match_round_id(self) -> Broken:
+    def match_round_id(self) -> Found:
         """It is the round of the file's name."""
         column = self._round_column()
         bad = ~self.rows.among(column, [self.round_id])
         return self.rows.broken(bad, f"the file's name says round {self.round_id}", column)
 
-    def colnames(self) -> Broken:
+    def colnames(self) -> Found:
         """The columns are the round's task ids and the standard ones, in any order."""
         return self.rows.bad_columns((*self.round.task_ids, *STANDARD))
 
-    def col_types(self) -> Broken:
+    def col_types(self) -> Found:
         """Columns of a typed file have the types of the configuration."""
-        return self.rows.bad_types(self.hub.tasks.types)
+        return self.rows.bad_types(self.hub.asked.types)
 
     # validate_model_data: the rows
 
@@ -246,7 +248,7 @@ class Submission:
                 found.append((task, output, mine))
         return found
 
-    def valid_vals(self) -> Broken:
+    def valid_vals(self) -> Found:
         """Every row is of an output type of a model task."""
         outputs = [o for t in self.tasks for o in t.outputs.values()]
         known: dict[str, list[Word]] = {
@@ -258,13 +260,12 @@ class Submission:
             mine = self.rows.among("output_type", ["sample"])
             known[_ID] += self.rows.distinct(_ID, mine)
         legal = np.logical_or.reduce([mine for *_, mine in self.parts])
-        found = self.rows.illegal(legal, known)
+        yield from self.rows.illegal(legal, known)
         for _, output, mine in self.parts:
             if output.kind == "sample":
-                found += self._sample_ids(output.output_type_id_params or Samples(), mine)
-        return found
+                yield from self._sample_ids(output.output_type_id_params or Samples(), mine)
 
-    def _sample_ids(self, params: Samples, mine: np.ndarray) -> Broken:
+    def _sample_ids(self, params: Samples, mine: np.ndarray) -> Found:
         """Ids of samples that are not of the type and length of the configuration."""
         whole, most = params.type == "integer", params.max_length
         text = "sample IDs are whole numbers"
@@ -272,51 +273,46 @@ class Submission:
             text = "a sample has an ID" if most is None else f"at most {most} characters"
 
         def bad(w: Word) -> bool:
+            """Whether a text is no such id."""
             return w is None or (not fits(w, "integer") if whole else len(w) > (most or len(w)))
 
         return self.rows.broken(mine & self.rows.each(_ID, bad), text, _ID)
 
-    def derived_task_id_vals(self) -> Broken:
+    def derived_task_id_vals(self) -> Found:
         """Derived task ids have values of the configuration, in any combination."""
         derived = [n for n in self.round.derived if n in self.round.task_ids]
         if not derived:
             raise NotRun("the round has no derived task IDs")
-        found = self._wrong_months()
+        if all(n in self.rows for n in _DAYS):
+            key, wrong = row_key(self.rows.codes, _DAYS), {}
+            for i in key.index[~key.duplicated()]:
+                days = (w or "" for w in self.rows.row(_DAYS, i).values())
+                if why := self.hub.wrong_end(*days):
+                    wrong[key[i]] = f"{why}; {HORIZON_HINT}"
+            yield from self.rows.broken(key.isin(wrong), lambda i: wrong[key[i]], _DAYS[-1])
         for name in derived:
             known = {w for t in self.round.tasks for w in t.choice(name).allowed}
             bad = ~self.rows.among(name, known)
-            found += self.rows.broken(bad, "is not a value of this derived task ID", name)
-        return found
+            yield from self.rows.broken(bad, "is not a value of this derived task ID", name)
 
-    def _wrong_months(self) -> Broken:
-        """Months that are not those of their horizons, in a hub that says how it counts."""
-        last = self.hub.tasks.last_months(self.hub.admin)
-        if not last or any(n not in self.rows for n in _DAYS):
-            return Broken()
-        key, wrong = row_key(self.rows.codes, _DAYS), {}
-        for i in key.index[~key.duplicated()]:
-            if why := wrong_end(last, *(self.rows.text(n, i) or "" for n in _DAYS)):
-                wrong[key[i]] = f"{why}; {HORIZON_HINT}"
-        return self.rows.broken(key.isin(wrong), lambda i: wrong[key[i]], _DAYS[-1])
-
-    def rows_unique(self) -> Broken:
+    def rows_unique(self) -> Found:
         """No row repeats another but for its value."""
         return self.rows.repeated([*self.columns, "output_type", _ID], "values")
 
-    def req_vals(self) -> Broken:
+    def req_vals(self) -> Found:
         """Every required combination is there, of each output type that is sent or required."""
-        sent, found = self.rows.distinct("output_type"), Broken()
+        sent = self.rows.distinct("output_type")
         for task, output, mine in self.parts:
             if output.is_required or output.kind in sent:
-                found += self._missing(task, output, mine)
-        return found
+                yield from self._missing(task, output, mine)
 
-    def _missing(self, task: ModelTask, output: OutputType, mine: np.ndarray) -> Broken:
+    def _missing(self, task: ModelTask, output: OutputType, mine: np.ndarray) -> Found:
         """Rows that one output type of a model task lacks."""
         required = {name: task.choice(name).needed for name in self.columns}
         if output.kind != "sample":
             required[_ID] = output.ids
-        codes = self.rows.codes.loc[mine, list(required)].drop_duplicates()
+        names = list(required)
+        codes = self.rows.codes.loc[mine, names].drop_duplicates()
         optional = pd.DataFrame(
             {n: ~self.rows.among(n, values)[codes.index] for n, values in required.items()},
             index=codes.index,
@@ -325,10 +321,9 @@ class Submission:
         # A model task with a column of optional values only may be left out.
         sets = set() if never else {frozenset[str]()}
         for flags in optional.drop_duplicates().to_numpy():
-            mixed = [n for n, on in zip(required, flags) if on and n not in never]
+            mixed = [n for n, on in zip(names, flags) if on and n not in never]
             for k in range(len(mixed) + 1):
                 sets |= {frozenset(never.union(x)) for x in itertools.combinations(mixed, k)}
-        found, names = Broken(), list(required)
         for kept in sorted([n for n in names if n in some] for some in sets):
             rest = [n for n in names if n not in kept]
             size = math.prod(len(required[n]) for n in rest)
@@ -336,37 +331,35 @@ class Submission:
             full = ~optional.loc[unit.index, rest].any(axis=1)
             have = full.astype(int).groupby(unit).sum() if kept else pd.Series([int(full.sum())])
             short = have[have < size]
-            found.count += int((size - short).sum())
             for u in short.index[:SHOWN]:
-                rows = unit.index[unit == u]
-                there = {tuple(self.rows.text(n, i) for n in rest) for i in rows[full[rows]]}
+                mates = unit.index[unit == u]
+                there = {tuple(self.rows.row(rest, i).values()) for i in mates[full[mates]]}
                 grid = itertools.product(*(required[n] for n in rest))
                 values = dict(zip(rest, next(x for x in grid if x not in there)))
-                values |= {n: self.rows.text(n, rows[0]) for n in kept}
+                values |= self.rows.row(kept, mates[0]) if kept else {}
                 first = {n: values[n] for n in self.columns} | {"output_type": output.kind}
                 text = values_text({**first, _ID: values.get(_ID)})
-                found.findings.append(Finding(f"missing of model task {task.number}: {text}"))
-        return found
+                yield Finding(f"missing of model task {task.number}: {text}")
+            yield int((size - short).sum()) - min(len(short), SHOWN)
 
-    def value_col_valid(self) -> Broken:
+    def value_col_valid(self) -> Found:
         """Values are of their output type's type, and within its minimum and maximum."""
-        values, found = self.rows.each("value", number), Broken()
+        values = self.rows.each("value", number)
+        finite = np.isfinite(values)
         for _, output, mine in self.parts:
-            rule, finite = output.value, np.isfinite(values)
-            tests = [(~finite, "is not a finite number")]
-            if rule.get("type") == "character":
-                tests = []
-            elif rule.get("type") == "integer":
+            rule = output.value
+            low, high = (rule.get(name) for name in ("minimum", "maximum"))
+            tests = [(~finite, "is not a finite number")] if rule.get("type") != "character" else []
+            if rule.get("type") == "integer":
                 tests.append((finite & (values != np.rint(values)), "must be whole"))
-            if rule.get("minimum") is not None:
-                tests.append((values < rule["minimum"], f"is less than {rule['minimum']:g}"))
-            if rule.get("maximum") is not None:
-                tests.append((values > rule["maximum"], f"is more than {rule['maximum']:g}"))
+            if low is not None:
+                tests.append((values < low, f"is less than {low:g}"))
+            if high is not None:
+                tests.append((values > high, f"is more than {high:g}"))
             for bad, text in tests:
-                found += self.rows.broken(mine & bad, f"{text} ({plain(output.kind)})", "value")
-        return found
+                yield from self.rows.broken(mine & bad, f"{text} ({plain(output.kind)})", "value")
 
-    def value_col_non_desc(self) -> Broken:
+    def value_col_non_desc(self) -> Found:
         """Values of a quantile or cdf do not fall as its id goes up, in the hub's order."""
         if not {"quantile", "cdf"} & {*self.rows.distinct("output_type")}:
             raise NotRun("the file holds no quantile or cdf")
@@ -377,7 +370,7 @@ class Submission:
         text = "is below the value of the next lower output_type_id"
         return self.rows.broken(bad, text, "value", [*self.columns, _ID])
 
-    def value_col_sum1(self) -> Broken:
+    def value_col_sum1(self) -> Found:
         """Probabilities of a pmf add up to 1."""
         if "pmf" not in self.rows.distinct("output_type"):
             raise NotRun("the file holds no pmf")
@@ -409,44 +402,39 @@ class Submission:
             raise NotRun("the file holds no samples")
         return found
 
-    def spl_mt_unique(self) -> Broken:
+    def spl_mt_unique(self) -> Found:
         """No id is a sample of two model tasks."""
-        found, where = Broken(), dict[str, list[str]]()
+        where = defaultdict(list)
         for group in self.samples:
             for name in group.names:
-                where.setdefault(name, []).append(group.task.rpartition(" ")[2])
+                where[name].append(group.task.rpartition(" ")[2])
         for name, tasks in where.items():
             if len(tasks) > 1:
                 text = f"is a sample of model tasks {listed(tasks)}; number them apart"
-                found.place(text, None, _ID, name)
-        return found
+                yield Finding(text, None, _ID, name)
 
-    def spl_compound_taskid_set(self) -> Broken:
+    def spl_compound_taskid_set(self) -> Found:
         """All samples of a model task have one set of compound task ids: the hub's or coarser."""
-        found = Broken()
         for group in self.samples:
-            known = group.known
-            finer = [n for n in group.usual if n not in known]
-            if len(set(group.sets)) > 1:
-                for name, compound in zip(group.names, group.sets):
-                    if compound != group.usual:
-                        text = (f"within this sample {_names(compound)} have one value, within "
-                                f"most {_names(group.usual)}")  # fmt: skip
-                        found.place(f"{group.task}: {text}", None, _ID, name)
-            elif finer:
+            usual, known = _names(group.usual), _names(group.known)
+            finer = [n for n in group.usual if n not in group.known]
+            for name, compound in zip(group.names, group.sets):
+                if compound != group.usual:
+                    text = (f"within this sample {_names(compound)} have one value, within most "
+                            f"{usual}")  # fmt: skip
+                    yield Finding(f"{group.task}: {text}", None, _ID, name)
+            if len(set(group.sets)) == 1 and finer:
                 text = (f"every sample has one {_names(finer)}, and must be joint over it: the "
-                        f"compound task IDs are {_names(known)}")  # fmt: skip
-                found += Broken([Finding(f"{group.task}: {text}", None, _ID)], len(group.names))
-        return found
+                        f"compound task IDs are {known}")  # fmt: skip
+                yield Finding(f"{group.task}: {text}", None, _ID)
+                yield len(group.names) - 1
 
-    def spl_compound_tid(self) -> Broken:
-        """Each sample has one value of each compound task id."""
-        assert self.samples
-        return Broken()
+    def spl_compound_tid(self) -> Found:
+        """Each sample has one value of each compound task id: of the set that was found."""
+        return broken(not self.samples, "")
 
-    def spl_non_compound_tid(self) -> Broken:
+    def spl_non_compound_tid(self) -> Found:
         """All samples of a model task have the same combinations of the other task ids."""
-        found = Broken()
         for group in self.samples:
             others = [n for n in self.columns if n not in group.usual]
             table = pd.DataFrame({"key": row_key(group.codes, others), _ID: group.codes[_ID]})
@@ -461,31 +449,26 @@ class Submission:
                     text = (f"this sample has {size} rows over {_names(others)}, and not the "
                             f"combinations of most samples ({sizes[example]} rows, such as sample "
                             f"{plain(group.names[example])})")  # fmt: skip
-                    found.place(f"{group.task}: {text}", None, _ID, name)
-        return found
+                    yield Finding(f"{group.task}: {text}", None, _ID, name)
 
-    def spl_n(self) -> Broken:
+    def spl_n(self) -> Found:
         """Every combination of compound task ids has the samples asked for, as many everywhere."""
-        found = Broken()
         for group in self.samples:
-            least = group.params.min_samples_per_task
-            most = group.params.max_samples_per_task
-            firsts = group.codes.drop_duplicates(_ID)
-            unit = row_key(firsts, group.usual)
+            least, most = group.params.min_samples_per_task, group.params.max_samples_per_task
+            unit = row_key(group.codes.drop_duplicates(_ID), group.usual)
             counts = unit.value_counts(sort=False)
             usual = counts.mode().max()  # of two, the larger: one is missing
             asked = f"{least}" if least == most else f"{least} to {most}"
             for u, n in counts[(counts < least) | (counts > most) | (counts != usual)].items():
-                where = self.rows.row_text(group.usual, int((unit == u).idxmax()))
+                where = values_text(self.rows.row(group.usual, int((unit == u).idxmax())))
                 text = f"{n} samples, and {asked} are asked for, as many everywhere"
-                found.place(f"{group.task}: {text}: {where or 'all rows'}")
-        return found
+                yield Finding(f"{group.task}: {text}: {where or 'all rows'}")
 
     # The optional checks that a hub's validations.yml may ask for
 
-    def opt_check_tbl_counts_lt_popn(self) -> Broken:
+    def opt_check_tbl_counts_lt_popn(self) -> Found:
         """Predicted values are less than the location's population."""
-        asked = self.hub.optional["opt_check_tbl_counts_lt_popn"]
+        asked = self.optional["opt_check_tbl_counts_lt_popn"]
         place = _argument(asked, "location_col", "location")
         file = _argument(asked, "popn_file_path", "auxiliary-data/locations.csv")
         column = _argument(asked, "popn_col", "population")
@@ -504,17 +487,16 @@ class Submission:
         mine = np.ones(len(self.rows), dtype=bool)
         for name, value in targets.items():
             mine &= self.rows.among(name, [str(value)])
-        numbers = people.each(column, number)
-        known = {people.text(place, i): numbers[i] for i in range(len(people))}
+        known = dict(zip(people.each(place, lambda w: w), people.each(column, number)))
         if lost := [w for w in self.rows.distinct(place, mine) if w not in known]:
             raise NotRun(f"{file} has no population of {listed(lost, 4)}")
         most = self.rows.each(place, lambda w: known.get(w, np.nan))
         bad = mine & ~(self.rows.each("value", number) < most)
-        return self.rows.broken(bad, "must be less than the location's population", "value")
+        yield from self.rows.broken(bad, "must be less than the location's population", "value")
 
-    def opt_check_tbl_horizon_timediff(self) -> Broken:
+    def opt_check_tbl_horizon_timediff(self) -> Found:
         """Two dates are as far apart as the horizon says."""
-        asked = self.hub.optional["opt_check_tbl_horizon_timediff"]
+        asked = self.optional["opt_check_tbl_horizon_timediff"]
         first, last = _argument(asked, "t0_colname"), _argument(asked, "t1_colname")
         horizon, days = _argument(asked, "horizon_colname", "horizon"), 7
         if (period := asked.get("timediff")) is not None:
@@ -526,7 +508,7 @@ class Submission:
         begins, ends = self.rows.each(first, _day_number), self.rows.each(last, _day_number)
         off = begins + days * self.rows.each(horizon, number) - ends
         text = f"must be {days} days x {horizon} after {first}"
-        return self.rows.broken(np.isfinite(off) & (off != 0), text, last)
+        yield from self.rows.broken(np.isfinite(off) & (off != 0), text, last)
 
 
 def _names(names: Sequence[str]) -> str:
@@ -558,32 +540,29 @@ class Metadata:
     def __init__(self, path: Path, hub: Hub) -> None:
         self.path, self.hub = path, hub
 
-    def metadata_schema_exists(self) -> Broken:
+    def metadata_schema_exists(self) -> Found:
         """The hub has a schema of metadata."""
-        missing = self.hub.metadata_schema is None
-        return broken(missing, f"no {CONFIG}/model-metadata-schema.json")
+        return broken(self.hub.metadata_schema() is None, f"no {CONFIG}/{METADATA_SCHEMA}.json")
 
-    def metadata_file_exists(self) -> Broken:
+    def metadata_file_exists(self) -> Found:
         """The file is one, inside the hub."""
         return exists(self.path, self.hub.root)
 
-    def metadata_file_ext(self) -> Broken:
+    def metadata_file_ext(self) -> Found:
         """It ends in yml or yaml."""
         ending = self.path.suffix.removeprefix(".")
         return broken(ending not in ("yml", "yaml"), "must be yml or yaml", value=ending)
 
-    def metadata_file_location(self) -> Broken:
+    def metadata_file_location(self) -> Found:
         """It is in model-metadata itself."""
         folder = self.path.parent.relative_to(self.hub.root / MODEL_METADATA).as_posix()
         return broken(folder != ".", f"belongs in {MODEL_METADATA} itself", value=folder)
 
-    def metadata_matches_schema(self) -> Broken:
+    def metadata_matches_schema(self) -> Found:
         """What it holds fits the hub's schema."""
-        assert self.hub.metadata_schema is not None
-        found = by_schema(read_yaml(self.path, self.hub.root), self.hub.metadata_schema)
-        return Broken(found, len(found))
+        return by_schema(read_yaml(self.path, self.hub.root), self.hub.metadata_schema() or {})
 
-    def metadata_file_name(self) -> Broken:
+    def metadata_file_name(self) -> Found:
         """It is named after the model in it."""
         found = read_yaml(self.path, self.hub.root)
         model = found.get("model_id", f"{found.get('team_abbr')}-{found.get('model_abbr')}")
