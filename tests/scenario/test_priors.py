@@ -18,12 +18,10 @@ from odforecast.scenario import (
     Normal,
     Percent,
     Quantiles,
-    SpikeSlab,
     Uniform,
     parse_scenarios,
 )
-from odforecast.scenario.grammar import bare, read_prior
-from odforecast.scenario.priors import TOLERANCE
+from odforecast.scenario.priors import TOLERANCE, as_prior
 
 PLAIN = [Normal(-0.45, 0.2), LogNormal(6, 0.5), Uniform(9, 15), Beta(1.5, 4), Fixed(3)]
 LEANS = Quantiles({0.05: -0.6, 0.5: -0.2, 0.95: -0.05})
@@ -56,7 +54,7 @@ def test_draws_have_the_moments_they_claim(prior):
 
 @pytest.mark.parametrize("prior", [*PLAIN, *SAID[:2]], ids=str)
 def test_plain_form_reads_back(prior):
-    assert read_prior(prior.to_dict(), "x", bare) == prior
+    assert as_prior(prior.to_dict(), "x") == prior
 
 
 @pytest.mark.parametrize("prior", [p for p in SAID if not isinstance(p, Quantiles)], ids=str)
@@ -77,15 +75,6 @@ def test_a_percent_reads_back_however_small(change, sd, small):
 
 def test_evidence_lognormal_has_the_median_it_names():
     assert float(LogNormal(30, 0.7).ppf(np.array(0.5))) == pytest.approx(30)
-
-
-def test_spike_and_slab_moments():
-    prior = SpikeSlab(Normal(-0.45, 0.2), 0.1)
-    rng = np.random.default_rng(2)
-    drawn = prior.draw(rng.random(300_000), rng.random(300_000))
-    assert (drawn == 0).mean() == pytest.approx(0.1, abs=0.005)
-    assert drawn.mean() == pytest.approx(prior.mean, abs=0.003)
-    assert drawn.std() == pytest.approx(prior.sd, abs=0.003)
 
 
 # ------------------------------------------------------------------------------- quantiles
@@ -300,7 +289,6 @@ def test_shares_may_be_percents():
         lambda: Uniform(0, math.inf),
         lambda: LogNormal(math.inf, 1),
         lambda: Fixed("1"),
-        lambda: SpikeSlab(Fixed(1), math.nan),
         lambda: Percent("-30"),
         lambda: Dose(math.nan, 1),
         lambda: Quantiles({0.5: 1, 0.6: 2}, "odd"),

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import UnknownNameError, one_of
-from odforecast.scenario.wording import nearest, shown
+from odforecast.scenario.priors import nearest, shown
 
 #: Said wherever a result of this layer is shown.
 CAVEAT = (

@@ -50,8 +50,7 @@ from odforecast.scenario.effects import (
     Grid,
     geometric,
 )
-from odforecast.scenario.grammar import ALL
-from odforecast.scenario.intervention import Intervention
+from odforecast.scenario.intervention import ALL, Intervention
 from odforecast.scenario.past import BEFORE, FEWEST, eve_shares, felt_by
 from odforecast.seeds import Streams
 from odforecast.sources.columns import Column, Table, needed, number

@@ -32,8 +32,7 @@ from odforecast.scenario.effects import EffectDraws, Estimator, EventPosterior, 
 from odforecast.scenario.exposure import exposure_vector, fentanyl_share
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.intervention import ALL, NATION, Intervention
-from odforecast.scenario.priors import Fixed, Normal
-from odforecast.scenario.wording import nearest
+from odforecast.scenario.priors import Fixed, Normal, nearest
 from odforecast.scoring.truth import MIN_AGE
 
 if TYPE_CHECKING:

@@ -27,8 +27,7 @@ from odforecast.scenario.applying import Applied
 from odforecast.scenario.begun import FITTED_AGAIN, TOLD, baseline_without
 from odforecast.scenario.catalogue import CAVEAT
 from odforecast.scenario.exposure import fentanyl_share, share_name
-from odforecast.scenario.grammar import SCOPES
-from odforecast.scenario.intervention import NULL, Scenario
+from odforecast.scenario.intervention import NULL, SCOPES, Scenario
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -18,8 +18,7 @@ from odforecast.scenario.applying import Applied
 from odforecast.scenario.catalogue import attribution_shares
 from odforecast.scenario.effects import KEPT, WEAK
 from odforecast.scenario.file import named_intervention
-from odforecast.scenario.grammar import MOST_EXPOSED
-from odforecast.scenario.intervention import NATION, Intervention, Scenario
+from odforecast.scenario.intervention import MOST_EXPOSED, NATION, Intervention, Scenario
 from odforecast.scenario.priors import Beta, Fixed, Prior
 from odforecast.scenario.projection import (
     check_scenario,

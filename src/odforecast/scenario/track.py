@@ -32,8 +32,7 @@ from odforecast.scenario.begun import Past, panel_without
 from odforecast.scenario.clock import READS, THREE, YOUNGEST, Clock, Series, with_series
 from odforecast.scenario.effects import EventPosterior, Timings, stratified
 from odforecast.scenario.exposure import share_name
-from odforecast.scenario.grammar import ALL
-from odforecast.scenario.intervention import Intervention, Scenario
+from odforecast.scenario.intervention import ALL, Intervention, Scenario
 from odforecast.scenario.past import BEFORE, FEWEST, WHATEVER
 from odforecast.scenario.projection import share_tables
 from odforecast.seeds import seed_from
