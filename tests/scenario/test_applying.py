@@ -22,9 +22,8 @@ from odforecast.scenario import (
     project,
     tornado,
 )
-from odforecast.scenario.applying import Applied
+from odforecast.scenario.apply import Applied, share_name
 from odforecast.scenario.drawing import _beta, uniforms
-from odforecast.scenario.exposure import share_name
 from odforecast.scenario.sensitivity import attribution
 
 ONSET = "2025-05"

@@ -18,7 +18,7 @@ from odforecast.monthly.sums import rolling_sums
 from odforecast.names import TARGETS
 from odforecast.panel import Panel, Triangle
 from odforecast.scenario import Beta, Fixed, Intervention, Normal, Scenario, project
-from odforecast.scenario.begun import Past, _groups, panel_without
+from odforecast.scenario.apply import Begun, _groups, panel_without
 
 MONTH = np.timedelta64(1, "M")
 LAST = np.datetime64("2025-04", "M")
@@ -63,7 +63,7 @@ def made_up(months, states=("OH", "WV"), start="2020-01", **columns):
 
 def past(panel, log, scope="all-drugs", kept=1.0):
     x = Intervention("x", Fixed(-0.1), onset="2020-01", scope=scope)
-    return Past(x, np.broadcast_to(log, panel.monthly.shape).copy(), kept)
+    return Begun(x, np.broadcast_to(log, panel.monthly.shape).copy(), kept)
 
 
 @pytest.mark.parametrize("scope", ["all-drugs", "T40.4"])

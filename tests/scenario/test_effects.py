@@ -14,12 +14,12 @@ from odforecast.scenario.effects import (
     Estimator,
     EventPrior,
     Grid,
-    Timings,
     closer,
     condition,
     machine,
     rotation,
     stratified,
+    timings_of,
 )
 
 MONTHS = np.arange("2016-01", "2021-01", dtype="datetime64[M]")
@@ -262,13 +262,13 @@ def test_closer_draws_count_for_the_prior():
 
 def test_timings_have_the_prior():
     x = replace(OPEN, onset=("2019-01", "2019-04"), residue=Beta(2, 2))
-    drawn = Timings.of(x, stratified(x, 2000, 1))
+    drawn = timings_of(x, stratified(x, 2000, 1))
     assert np.log(drawn.lag).mean() == pytest.approx(np.log(3), abs=0.01)
     assert np.log(drawn.lag).std() == pytest.approx(0.6, abs=0.01)
     offset = np.round(drawn.begin - drawn.lag)
     assert set(offset) == {0, 1, 2, 3}
     assert drawn.spread.max() <= 0.5
-    np.testing.assert_allclose(Timings.of(x, stratified(x, 1, 1)).shape(MONTHS)[0], x.curve(MONTHS))
+    np.testing.assert_allclose(timings_of(x, stratified(x, 1, 1)).shape(MONTHS)[0], x.curve(MONTHS))
 
 
 def test_rotation_puts_the_weighted_mean_first():

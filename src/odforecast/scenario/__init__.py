@@ -4,9 +4,9 @@ Effects are assumptions with a source and a grade, never estimates from a step a
 date: the counts cannot identify cooperation.
 """
 
+from odforecast.scenario.apply import fentanyl_share, read_exposure
 from odforecast.scenario.catalogue import CAVEAT, cite, events, levers, prior_names, references
 from odforecast.scenario.clock import Series, read_series
-from odforecast.scenario.exposure import fentanyl_share, read_exposure
 from odforecast.scenario.file import (
     dump_scenarios,
     json_schema,

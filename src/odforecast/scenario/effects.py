@@ -42,7 +42,7 @@ from scipy.special import expit, ndtr, ndtri
 from odforecast.errors import ScenarioError, proportion
 from odforecast.months import Months
 from odforecast.panel import Floats
-from odforecast.scenario.drawing import rise_and_fade
+from odforecast.scenario.drawing import Timings
 from odforecast.scenario.intervention import Intervention
 from odforecast.seeds import seed_from
 
@@ -77,51 +77,14 @@ STREAMS = ("onset", "lag", "ramp", "plateau", "half_life", "residue", "spread")
 # ------------------------------------------------------------------------------ timing
 
 
-@dataclass(frozen=True, eq=False)
-class Timings:
-    """J draws of when and how an event works: ``begin`` months after the first possible onset."""
-
-    onset: np.datetime64
-    begin: Floats
-    lag: Floats
-    ramp: Floats
-    plateau: Floats
-    half_life: Floats | None
-    residue: Floats
-    spread: Floats
-
-    @classmethod
-    def of(cls, x: Intervention, numbers: Floats) -> Timings:
-        """Timings from uniform numbers, shape (J, 7)."""
-        u = dict(zip(STREAMS, numbers.T))
-        choices = int((x.onset[1] - x.onset[0]).astype(int)) + 1
-        keys = ("lag", "ramp", "plateau", "residue", "spread")
-        drawn = {key: getattr(x, key).ppf(u[key]) for key in keys}
-        half = None if x.half_life is None else x.half_life.ppf(u["half_life"])
-        begin = np.floor(u["onset"] * choices) + drawn["lag"]
-        return cls(x.onset[0], begin, half_life=half, **drawn)
-
-    def shape(self, months: Months) -> Floats:
-        """Share of the full effect, shape (J, M)."""
-        since = (months - self.onset).astype(float)[None] - self.begin[:, None]
-        return rise_and_fade(since, self.ramp, self.plateau, self.half_life, self.residue)
-
-    def at(self, rows: Any) -> Timings:
-        """Some of the draws."""
-        of: Any = (v[rows] if isinstance(v, np.ndarray) else v for v in vars(self).values())
-        return Timings(*of)
-
-    @staticmethod
-    def joined(parts: Sequence[Timings]) -> Timings:
-        """Draws of one event, one after the other."""
-        fields = zip(*(vars(t).values() for t in parts))
-        of: Any = (np.concatenate(v) if isinstance(v[0], np.ndarray) else v[0] for v in fields)
-        return Timings(*of)
+def timings_of(x: Intervention, numbers: Floats) -> Timings:
+    """Timings from uniform numbers, shape (J, 7)."""
+    return Timings.of(x, dict(zip(STREAMS, numbers.T)))
 
 
 def random_timing(x: Intervention, rng: np.random.Generator) -> Timings:
     """One timing at random from the prior."""
-    return Timings.of(x, rng.random((1, len(STREAMS))))
+    return timings_of(x, rng.random((1, len(STREAMS))))
 
 
 def stratified(x: Intervention, n: int, seed: int) -> Floats:
@@ -555,7 +518,7 @@ class Estimator:
 
     def _timed(self, numbers: Floats) -> tuple[Timings, ...]:
         parts = np.split(numbers, len(self.events), axis=1)
-        return tuple(Timings.of(x, u) for x, u in zip(self.events, parts))
+        return tuple(timings_of(x, u) for x, u in zip(self.events, parts))
 
     def _bare(self, numbers: Floats) -> Floats:
         """Shapes less level, drift and season, (E, J, n)."""

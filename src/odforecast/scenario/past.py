@@ -27,9 +27,9 @@ from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS, TARGET_12MO
 from odforecast.panel import Floats, Panel
 from odforecast.say import card, html_table, steady
+from odforecast.scenario.apply import exposure_vector, fentanyl_share
 from odforecast.scenario.catalogue import events
 from odforecast.scenario.effects import EffectDraws, Estimator, EventPosterior, EventSummary
-from odforecast.scenario.exposure import exposure_vector, fentanyl_share
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.intervention import ALL, NATION, Intervention
 from odforecast.scenario.priors import Fixed, Normal, nearest

@@ -20,14 +20,12 @@ from odforecast.models import Fitted
 from odforecast.models.model import default_place
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import DEFAULT_SEED, LOCATION, SCENARIO_ID, TARGET_12MO, TARGET_MONTH
-from odforecast.panel import Floats, Frozen, Panel
+from odforecast.panel import Floats, Frozen
 from odforecast.say import card, few, html_table, number_of, steady
 from odforecast.scenario import answer
-from odforecast.scenario.applying import Applied
-from odforecast.scenario.begun import FITTED_AGAIN, TOLD, baseline_without
+from odforecast.scenario.apply import FITTED_AGAIN, TOLD, Applied, baseline_without, share_tables
 from odforecast.scenario.catalogue import CAVEAT
-from odforecast.scenario.exposure import fentanyl_share, share_name
-from odforecast.scenario.intervention import NULL, SCOPES, Scenario
+from odforecast.scenario.intervention import NULL, Scenario
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,7 +65,7 @@ def project(
     An intervention that began before the last known month has already left its mark on the
     data: only what changes **after** that month counts, ``delta(t) - delta(last month)``. Of a
     fitted model the baseline is fitted again without it, so that its part of the trend does not
-    count twice (:mod:`odforecast.scenario.begun`); a forecast has that part in it.
+    count twice (:mod:`odforecast.scenario.apply`); a forecast has that part in it.
 
     Where the draws are joint and US is the sum of its 52 jurisdictions, it stays their sum;
     elsewhere US is scaled with its own exposure.
@@ -169,17 +167,6 @@ def project(
         warnings += acting.notes
     told = tuple(dict.fromkeys(warnings))
     return Projection(baseline, tuple(chosen), forecasts, felt, seed, told, baseline, shares, bases)
-
-
-def share_tables(
-    panel: Panel | None, exposures: Mapping[str, Mapping[str, float]] | None = None
-) -> dict[str, Mapping[str, float]]:
-    """Shares by name and location: as given, or as the panel itself had them that day."""
-    shares = dict(exposures or {})
-    for short, beside in ({} if panel is None else panel.beside).items():
-        if panel is not None and short in SCOPES and share_name(short) not in shares:
-            shares[share_name(short)] = fentanyl_share(panel, beside, fill="region")
-    return shares
 
 
 def check_scenario(

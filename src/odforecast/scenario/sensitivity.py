@@ -14,27 +14,19 @@ from odforecast.forecast import Forecast
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.panel import Floats
 from odforecast.scenario.answer import counted, everything_works
-from odforecast.scenario.applying import Applied
+from odforecast.scenario.apply import Applied, Shares, share_tables
 from odforecast.scenario.catalogue import attribution_shares
 from odforecast.scenario.effects import KEPT, WEAK
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.intervention import MOST_EXPOSED, NATION, Intervention, Scenario
 from odforecast.scenario.priors import Beta, Fixed, Prior
-from odforecast.scenario.projection import (
-    check_scenario,
-    mean_of,
-    share_tables,
-    stacked,
-    summary_of,
-)
+from odforecast.scenario.projection import check_scenario, mean_of, stacked, summary_of
 
 #: Share of the 2023–24 fall that may be credited to cooperation: a judgement.
 ATTRIBUTION = Beta(1.5, 4)
 
 #: Months over which what waiting costs is counted in the long run.
 RUN_OUT = 480
-
-Shares = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)

@@ -27,14 +27,12 @@ from odforecast.models.delay.layer import Delayed
 from odforecast.months import ONE_MONTH, Months
 from odforecast.panel import Floats, Panel
 from odforecast.say import card, chance, day_name, deaths_of, month_name, steady
-from odforecast.scenario.applying import Applied
-from odforecast.scenario.begun import Past, panel_without
+from odforecast.scenario.apply import Applied, Begun, panel_without, share_name, share_tables
 from odforecast.scenario.clock import READS, THREE, YOUNGEST, Clock, Series, with_series
-from odforecast.scenario.effects import EventPosterior, Timings, stratified
-from odforecast.scenario.exposure import share_name
+from odforecast.scenario.drawing import Timings
+from odforecast.scenario.effects import EventPosterior, stratified, timings_of
 from odforecast.scenario.intervention import ALL, Intervention, Scenario
 from odforecast.scenario.past import BEFORE, FEWEST, WHATEVER
-from odforecast.scenario.projection import share_tables
 from odforecast.seeds import seed_from
 
 if TYPE_CHECKING:
@@ -497,7 +495,7 @@ class Worlds:
             beta = beta[(beta > prior.low) & (beta < prior.high)]
             beta = np.resize(beta, n) if beta.size else np.zeros(n)
             beta = np.where(self.rng.random(n) < prior.p_null, 0.0, beta)
-            return beta, Timings.of(self.x, stratified(self.x, n, self.clock.seed))
+            return beta, timings_of(self.x, stratified(self.x, n, self.clock.seed))
         each = n // len(self.posteriors)
         drawn = [
             p.draws(each, seed_from("track", self.clock.seed, k))
@@ -522,7 +520,7 @@ class Worlds:
             # Its trend holds a part of the effect: the model is fitted again without it.
             mean = (beta[:, None] * timed.shape(panel.month_grid)).mean(axis=0)
             places = np.array([self.felt[s] for s in panel.locations])
-            taken = Past(x, places[:, None] * mean, float(kept.mean()))
+            taken = Begun(x, places[:, None] * mean, float(kept.mean()))
             adds_up = Applied(ahead, tables, clock.seed).nation is not None
             less, tables = panel_without(panel, [taken], tables, adds_up)
             base = self.model.fit(less).forecast(
