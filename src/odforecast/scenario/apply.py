@@ -25,7 +25,7 @@ baseline's own paths, bit for bit, and so do all months up to the origin.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -284,17 +284,13 @@ class Applied:
                     f"{scenario.name}: scope of {x.name} is {x.scope}, and the forecast is of "
                     f"{own}, allowed: {own} or {ALL}"
                 )
-        for warn in (self._warn, self._warn_of_scope):
-            for x in scenario.interventions:
-                self.notes += [f"{scenario.name}: {note}" for note in warn(x, exposures[x.name])]
+        for x in scenario.interventions:
+            said = self._warn(x, exposures[x.name])
+            self.notes += [f"{scenario.name}: {note}" for note in said]
         draws, paths = self.acted(self.steps(scenario, exposures))
         known = {**base.provenance, "scenario": scenario.name, "scenario_hash": scenario.hash}
-        made = replace(base, draws=draws, provenance=known, beside={})
-        parts = {}
-        for short, part in base.beside.items():
-            rows = [base.locations.index(s) for s in part.locations]
-            parts[short] = replace(part, draws=paths[short][:, rows], provenance=known)
-        return made.with_parts(parts) if parts else made
+        rows = {n: rows_of(part.locations, base) for n, part in base.beside.items()}
+        return carrying(base, draws, {n: paths[n][:, rows[n]] for n in rows}, provenance=known)
 
     def felt(self, scenario: Scenario) -> dict[str, Floats]:
         """Exposure of the locations, (L,); a table without US gives it what its deaths feel."""
@@ -317,12 +313,6 @@ class Applied:
         """What :meth:`acted` does one after the other."""
         return [(x, self.log_effect(x, felt[x.name]), self.kept(x)) for x in scenario.interventions]
 
-    def _warn_of_scope(self, x: Intervention, felt: Floats) -> Iterator[str]:
-        """What is taken for granted of an effect on all drugs, in a forecast of a class."""
-        del felt
-        if x.scope == ALL != self._own:
-            yield f"{x.name} is on all drugs, and {self._own} is taken to change in the same ratio"
-
     def _warn(self, x: Intervention, felt: Floats) -> Iterator[str]:
         """What a projection of these places cannot know."""
         base, weights = self.baseline, self._weights(x)
@@ -344,7 +334,7 @@ class Applied:
                 verb = "is" if len(absent) == 1 else "are"
                 yield f"{x.name} names {', '.join(absent)}, which {verb} not forecast"
         if not x.national and weights is not None and set(weights) <= set(base.locations):
-            rows = [base.locations.index(s) for s in weights]
+            rows = rows_of(weights, base)
             deaths = np.array([float(np.mean(w)) for w in weights.values()])
             beta = x.size.mean * x.share.mean
             change = float((deaths * np.exp(beta * felt[rows])).sum() / deaths.sum()) - 1.0
@@ -352,6 +342,8 @@ class Applied:
                 f"with its exposures, {x.name} changes the nation's deaths of {x.scope} by "
                 f"{100 * change:+.1f}% at full strength and its mean size"
             )
+        if x.scope == ALL != self._own:
+            yield f"{x.name} is on all drugs, and {self._own} is taken to change in the same ratio"
 
     def acted(
         self, steps: Sequence[tuple[Intervention, Floats, Floats]]
@@ -391,12 +383,9 @@ class Applied:
 
     def log_effect(self, x: Intervention, exposure: Floats) -> Floats:
         """Log rate ratios after the last known month, relative to it, (D, L, M); 0 up to it."""
-        base = self.baseline
-        months = np.concatenate([[base.last_month], base.months])
-        drawn = self.drawn(x, exposure, months)
-        total = drawn[:, :, 1:]
-        if x.onset[0] <= base.last_month:
-            total = total - drawn[:, :, :1]
+        last = self.baseline.last_month
+        drawn = self.drawn(x, exposure, np.concatenate([[last], self.baseline.months]))
+        total = drawn[:, :, 1:] - (drawn[:, :, :1] if x.onset[0] <= last else 0.0)
         total[:, :, ~self.ahead] = 0.0
         return np.asarray(total)
 
@@ -441,9 +430,8 @@ class Applied:
             )
         path = np.empty(base.draws.shape)
         if carried is not None:
-            rows = [base.locations.index(s) for s in there]
-            path[:, rows] = carried.draws[:, [carried.index(s) for s in there]]
-        rest = [base.locations.index(s) for s in missing]
+            path[:, rows_of(there, base)] = carried.draws[:, rows_of(there, carried)]
+        rest = rows_of(missing, base)
         path[:, rest] = np.array([shares[s] for s in missing])[None, :, None] * base.draws[:, rest]
         if nation is not None and rest and nation[0] not in rest:
             left = path[:, nation[0]] - path[:, [i for i in nation[1] if i not in rest]].sum(axis=1)
@@ -482,12 +470,26 @@ class Applied:
         panel = base.panel
         if panel is None or not set(JURISDICTIONS) <= set(panel.locations):
             return None
-        rows = [panel.locations.index(s) for s in JURISDICTIONS]
-        counts = panel.reported[rows, -1].copy()
+        counts = panel.reported[rows_of(JURISDICTIONS, panel), -1].copy()
         if scope:
             shares = self.tables.get(share_name(scope), {})
             counts *= [shares.get(s, np.nan) for s in JURISDICTIONS]
         return dict(zip(JURISDICTIONS, counts)) if np.isfinite(counts).all() else None
+
+
+def rows_of(places: Iterable[str], of: Forecast | Panel) -> list[int]:
+    """Rows of places."""
+    return [of.locations.index(s) for s in places]
+
+
+def carrying(
+    base: Forecast, draws: Floats, parts: Mapping[str, Floats], **changes: object
+) -> Forecast:
+    """A forecast with other draws, its classes too, and other fields of all of them."""
+    whole = replace(base, draws=draws, beside={}, **changes)  # type: ignore[arg-type]
+    return whole.with_parts(
+        {n: replace(part, draws=parts[n], **changes) for n, part in base.beside.items()}  # type: ignore[arg-type]
+    )
 
 
 def short_name(panel: Panel | None) -> str:
@@ -560,7 +562,7 @@ def baseline_without(
     changed = [panel_without(panel, past, applied.tables, adds_up) for past in pasts]
     draws = base.draws.copy()
     parts = {short: part.draws.copy() for short, part in base.beside.items()}
-    here = [panel.locations.index(s) for s in base.locations]
+    here = rows_of(base.locations, panel)
     for rows, past, (less, tables) in zip(groups, pasts, changed):
         fitted = source.model.fit(less)
         made = fitted.forecast(until=base.months[-1], draws=len(draws), seed=applied.seed)
@@ -577,11 +579,8 @@ def baseline_without(
         draws[where] = path[where]
         for short, part in base.beside.items():
             to = np.ix_(rows, np.arange(len(part.locations)), where[2].ravel())
-            of = [base.locations.index(s) for s in part.locations]
-            parts[short][to] = classes[short][:, of][to]
-    whole = replace(base, draws=draws, beside={})
-    carried = {n: replace(part, draws=parts[n]) for n, part in base.beside.items()}
-    return whole.with_parts(carried) if carried else whole
+            parts[short][to] = classes[short][:, rows_of(part.locations, base)][to]
+    return carrying(base, draws, parts)
 
 
 def panel_without(

@@ -261,14 +261,22 @@ def _updated(component: Component, precision: Floats, pull: Floats) -> Component
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
-    """Counts of a release, completed K times: deaths (K, S, T), the nation's own (K, T)."""
+class Counts:
+    """Counts of S places, completed or simulated K times: deaths (K, S, T), the nation's (K, T).
+
+    ``felt`` are the exposures of the places, (S,), and of the nation where its own counts are read.
+    """
 
     months: Months
-    states: tuple[str, ...]
+    felt: Floats
     deaths: Floats
-    nation: Floats | None
-    felt: dict[str, float]
+    nation: Floats | None = None
+    nation_felt: float = 1.0
+
+    def until(self, n: int, k: int | None = None) -> Counts:
+        """The first months, of the first so many."""
+        nation = None if self.nation is None else self.nation[:k, :n]
+        return replace(self, months=self.months[:n], deaths=self.deaths[:k, :, :n], nation=nation)
 
 
 class Clock:
@@ -322,7 +330,7 @@ class Clock:
                 continue
             if reading is None:
                 continue
-            last = list(self.posteriors(reading, until=np.datetime64(day, "M") - ONE_MONTH))
+            last = self.posteriors(reading, until=np.datetime64(day, "M") - ONE_MONTH)
             each = np.array([self.chances(p) for p in last])
             sd = float(each[:, 0].std())
             rows.append(_row(day, reading.months[-1], tuple(each.mean(axis=0)), sd))
@@ -333,7 +341,7 @@ class Clock:
             )
         return rows, last
 
-    def reading(self, panel: Panel, felt: dict[str, float]) -> Reading | None:
+    def reading(self, panel: Panel, felt: dict[str, float]) -> Counts | None:
         """A release's counts from four years before the onset; None before there are any since."""
         x = self.x
         last = min(panel.last_month - YOUNGEST * ONE_MONTH, x.onset[1] + READS * ONE_MONTH)
@@ -360,34 +368,31 @@ class Clock:
             for month in grid[span][below[panel.index(s)]]:
                 self._below.add((str(panel.release), s, str(month)))
         if alone:
-            return Reading(grid[span], (self.code,), there[self.code][:, None], None, felt)
+            return Counts(grid[span], np.array([felt[self.code]]), there[self.code][:, None])
         deaths = np.stack([there[s] for s in states], axis=1)
-        return Reading(grid[span], states, deaths, there[NATION], felt)
+        each = np.array([felt[s] for s in states])
+        return Counts(grid[span], each, deaths, there[NATION], felt[NATION])
 
-    def estimator(
-        self, months: Months, felt: Floats, weights: Floats, nation: float | None, light: bool
-    ) -> Estimator:
-        """The estimator of counts; ``nation`` is the nation's exposure if its own are read."""
-        return Estimator(
-            months, [self.x], felt[:, None], weights,
-            nation=None if nation is None else np.array([nation]),
+    def posteriors(self, reading: Counts, until: np.datetime64) -> list[EventPosterior]:
+        """One posterior for each completion of the counts, with the series known by then."""
+        known = [s.until(until) for s in self.series if s.months[0] <= until]
+        deaths = reading.deaths
+        # A release that misses nothing has been completed in one way only.
+        once = reading.until(deaths.shape[2], 1 if (deaths == deaths[:1]).all() else None)
+        found = self.estimated(once, deaths.mean(axis=(0, 2)))
+        return [with_series(p, known) for p in found]
+
+    def estimated(
+        self, counts: Counts, weights: Floats, light: bool = False
+    ) -> list[EventPosterior]:
+        """One posterior for each world of counts; the weights are the places' deaths."""
+        made = Estimator(
+            counts.months, [self.x], counts.felt[:, None], weights,
+            nation=None if counts.nation is None else np.array([counts.nation_felt]),
             draws=LIGHT if light else TIMINGS, grid=COARSE if light else GRID, seed=self.seed,
         )  # fmt: skip
-
-    def posteriors(self, reading: Reading, until: np.datetime64) -> list[EventPosterior]:
-        """One posterior for each completion of the counts, with the series known by then."""
-        r = reading
-        felt = np.array([r.felt[s] for s in r.states])
-        nation = None if r.nation is None else r.felt[NATION]
-        made = self.estimator(r.months, felt, r.deaths.mean(axis=(0, 2)), nation, light=False)
-        known = [s.until(until) for s in self.series if s.months[0] <= until]
-        # A release that misses nothing has been completed in one way only.
-        n = 1 if (r.deaths == r.deaths[:1]).all() else len(r.deaths)
-        nations = [None] * n if r.nation is None else r.nation[:n]
-        return [
-            with_series(made.posterior(deaths, nation), known)
-            for deaths, nation in zip(r.deaths[:n], nations)
-        ]
+        nations = [None] * len(counts.deaths) if counts.nation is None else counts.nation
+        return [made.posterior(deaths, nation) for deaths, nation in zip(counts.deaths, nations)]
 
 
 def completed(panel: Panel, draws: int, seed: int) -> Floats:

@@ -14,7 +14,7 @@ from odforecast.forecast import Forecast
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.panel import Floats
 from odforecast.scenario.answer import counted, everything_works
-from odforecast.scenario.apply import Applied, Shares, share_tables
+from odforecast.scenario.apply import Applied, Shares, carrying, share_tables
 from odforecast.scenario.catalogue import attribution_shares
 from odforecast.scenario.effects import KEPT, WEAK
 from odforecast.scenario.file import named_intervention
@@ -314,16 +314,15 @@ def cost_of_delay(
 def _run_out(forecast: Forecast, codes: Sequence[str]) -> Forecast:
     """The places' forecast with the mean of its last twelve months carried on for long."""
 
-    def longer(f: Forecast) -> Forecast:
+    def longer(f: Forecast) -> Floats:
         """All months of one indicator."""
         flat = f.draws[:, :, -12:].mean(axis=2, keepdims=True)
-        draws = np.concatenate([f.draws, np.repeat(flat, RUN_OUT, axis=2)], axis=2)
-        months = f.months[0] + np.arange(draws.shape[2])
-        return replace(f, draws=draws, months=months, beside={})
+        return np.concatenate([f.draws, np.repeat(flat, RUN_OUT, axis=2)], axis=2)
 
     one = forecast.select(codes)
+    months = one.months[0] + np.arange(one.months.size + RUN_OUT)
     parts = {short: longer(part) for short, part in one.beside.items()}
-    return longer(one).with_parts(parts) if parts else longer(one)
+    return carrying(one, longer(one), parts, months=months)
 
 
 def _to_come(forecast: Forecast, scenario: Scenario) -> Scenario:

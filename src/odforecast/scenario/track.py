@@ -28,7 +28,7 @@ from odforecast.months import ONE_MONTH, Months
 from odforecast.panel import Floats, Panel
 from odforecast.say import card, chance, day_name, deaths_of, month_name, steady
 from odforecast.scenario.apply import Applied, Begun, panel_without, share_name, share_tables
-from odforecast.scenario.clock import READS, THREE, YOUNGEST, Clock, Series, with_series
+from odforecast.scenario.clock import READS, THREE, YOUNGEST, Clock, Counts, Series, with_series
 from odforecast.scenario.drawing import Timings
 from odforecast.scenario.effects import EventPosterior, stratified, timings_of
 from odforecast.scenario.intervention import ALL, Intervention, Scenario
@@ -349,15 +349,6 @@ Found = tuple[pd.DataFrame, np.datetime64 | None, np.datetime64 | None, pd.DataF
 
 
 @dataclass(frozen=True, eq=False)
-class Counts:
-    """Counts of some places in simulated worlds: deaths (W, S, T), the nation's (W, T)."""
-
-    felt: Floats
-    deaths: Floats
-    nation: Floats | None = None
-
-
-@dataclass(frozen=True, eq=False)
 class Arm:
     """Worlds of one kind: the counts in them by what is read, and the series of one's own."""
 
@@ -452,22 +443,16 @@ class Worlds:
 
     def chances(self, name: str, arm: Arm, k: int, worlds: int) -> dict[str, Floats]:
         """Chances (W, 3) in worlds after k months, by what is read."""
-        counts, clock = arm.counts[name], self.clock
-        months = self.months[: int((self.x.onset[0] - self.months[0]).astype(int)) + k]
-        n, nation = months.size, counts.nation
-        weights = counts.deaths[0, :, :n].mean(axis=1)
-        felt = None if nation is None else self.felt[NATION]
-        made = clock.estimator(months, counts.felt, weights, felt, light=True)
-        alone, beside = [], []
-        for w in range(worlds):
-            rows = counts.deaths[w, :, :n]
-            found = made.posterior(rows, None if nation is None else nation[w, :n])
-            alone.append(clock.chances(found))
-            known = [s.until(months[-1]) for s in arm.series[w]] if arm.series else []
-            if known and name == self.own:
-                beside.append(clock.chances(with_series(found, known)))
-        out = {name: np.array(alone)}
-        return out | {self.beside: np.array(beside)} if beside else out
+        n = int((self.x.onset[0] - self.months[0]).astype(int)) + k
+        counts = arm.counts[name].until(n, worlds)
+        weights = arm.counts[name].deaths[0, :, :n].mean(axis=1)
+        found = self.clock.estimated(counts, weights, light=True)
+        out = {name: np.array([self.clock.chances(p) for p in found])}
+        if arm.series and name == self.own:
+            known = [[s.until(counts.months[-1]) for s in each] for each in arm.series]
+            beside = [self.clock.chances(with_series(p, s)) for p, s in zip(found, known)]
+            out[self.beside] = np.array(beside)
+        return out
 
     def arms(self) -> tuple[dict[str, Arm], float]:
         """Both kinds of worlds, and how likely it is today that it works."""
@@ -588,13 +573,13 @@ class Worlds:
             share = self._shares.get(share_name(x.scope), {}).get(code, 1.0)
             of_all = felt * share * (1.0 - x.replaced.mean)
         total = f"all drugs, {called(code) if code != NATION else 'nation'}"
-        found = {total: Counts(of_all, rows(ALL, [code]))}
+        found = {total: Counts(self.months, of_all, rows(ALL, [code]))}
         if code != NATION:
             if x.scope != ALL:
-                found[self.own] = Counts(felt, rows(x.scope, [code]))
+                found[self.own] = Counts(self.months, felt, rows(x.scope, [code]))
             return found
         if x.scope != ALL:
-            found[f"{x.scope}, nation"] = Counts(felt, rows(x.scope, [NATION]))
+            found[f"{x.scope}, nation"] = Counts(self.months, felt, rows(x.scope, [NATION]))
         panel, before = history(x.scope)
         known = before[:, self.months < ahead.months[0]]
         good = np.isfinite(known).all(axis=1) & (np.nan_to_num(known).min(axis=1) >= FEWEST)
@@ -605,7 +590,8 @@ class Worlds:
         if states:
             each = np.array([self.felt[s] for s in states])
             nation = rows(x.scope, [NATION])[:, 0]
-            found[self.own] = Counts(each, rows(x.scope, states), nation)
+            deaths = rows(x.scope, states)
+            found[self.own] = Counts(self.months, each, deaths, nation, self.felt[NATION])
         return found
 
     def _ahead_of(self, world: int, beta: float, timed: Timings) -> tuple[Series, ...]:
