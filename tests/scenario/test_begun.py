@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ from odforecast.monthly.sums import rolling_sums
 from odforecast.names import TARGETS
 from odforecast.panel import Panel, Triangle
 from odforecast.scenario import Beta, Fixed, Intervention, Normal, Scenario, project
-from odforecast.scenario.apply import Begun, _groups, panel_without
+from odforecast.scenario.apply import Begun, panel_without
 
 MONTH = np.timedelta64(1, "M")
 LAST = np.datetime64("2025-04", "M")
@@ -270,22 +269,6 @@ def test_no_backtest_takes_it(panel):
     assert "assumed effect" in made.notes[-1]
     with pytest.raises(OdforecastError):
         od.Truth(made)
-
-
-def test_like_draws_are_a_world():
-    rng = np.random.default_rng(1)
-    size = np.where(rng.random(100) < 0.3, 0.0, rng.normal(-0.3, 0.1, 100))
-    log = size[:, None, None] * np.linspace(0, 1, 6)
-    groups = _groups([np.ones((100, 1))], [log], [np.ones(100)], 8)
-    assert len(groups) == 8
-    assert np.array_equal(np.sort(np.concatenate(groups)), np.flatnonzero(size))
-    assert all(size[a].max() <= size[b].min() for a, b in pairwise(groups))
-    same = np.full((100, 1, 6), -0.1)
-    assert len(_groups([np.ones((100, 1))], [same], [np.ones(100)], 8)) == 1
-    assert _groups([np.ones((100, 1))], [np.zeros((100, 1, 6))], [np.ones(100)], 8) == []
-    few = _groups([np.ones((100, 1))], [np.where(np.arange(100)[:, None, None] < 3, log, 0.0)],
-                  [np.ones(100)], 8)  # fmt: skip
-    assert sum(len(g) for g in few) == np.count_nonzero(size[:3])
 
 
 def test_an_effect_put_into_the_counts_is_not_counted_twice(panel):

@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import multivariate_normal, norm, truncnorm
 
 from odforecast.errors import ScenarioError
-from odforecast.scenario import Beta, Fixed, Intervention, LogNormal, Normal, Uniform
+from odforecast.scenario import Fixed, Intervention, LogNormal, Normal, Uniform
 from odforecast.scenario.effects import (
     Estimator,
     EventPrior,
@@ -18,8 +18,6 @@ from odforecast.scenario.effects import (
     condition,
     machine,
     rotation,
-    stratified,
-    timings_of,
 )
 
 MONTHS = np.arange("2016-01", "2021-01", dtype="datetime64[M]")
@@ -258,26 +256,6 @@ def test_closer_draws_count_for_the_prior():
     np.testing.assert_allclose(w @ numbers, 0.5, atol=0.02)
     np.testing.assert_allclose(w @ numbers**2, 1 / 3, atol=0.02)
     assert np.abs(numbers[400:, 0] - 0.8).mean() < 0.15
-
-
-def test_timings_have_the_prior():
-    x = replace(OPEN, onset=("2019-01", "2019-04"), residue=Beta(2, 2))
-    drawn = timings_of(x, stratified(x, 2000, 1))
-    assert np.log(drawn.lag).mean() == pytest.approx(np.log(3), abs=0.01)
-    assert np.log(drawn.lag).std() == pytest.approx(0.6, abs=0.01)
-    offset = np.round(drawn.begin - drawn.lag)
-    assert set(offset) == {0, 1, 2, 3}
-    assert drawn.spread.max() <= 0.5
-    np.testing.assert_allclose(timings_of(x, stratified(x, 1, 1)).shape(MONTHS)[0], x.curve(MONTHS))
-
-
-def test_rotation_puts_the_weighted_mean_first():
-    w = np.array([0.5, 1.0, 1.5])
-    turn = rotation(w)
-    np.testing.assert_allclose(turn @ turn.T, np.eye(3), atol=1e-12)
-    logs = np.array([1.0, 2.0, 4.0])
-    assert turn[0] @ (np.sqrt(w) * logs) / np.sqrt(w.sum()) == pytest.approx(w @ logs / w.sum())
-    np.testing.assert_allclose(turn[1:] @ np.sqrt(w), 0.0, atol=1e-12)
 
 
 def test_grid_priors_add_up():
