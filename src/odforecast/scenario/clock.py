@@ -34,24 +34,16 @@ from scipy.optimize import minimize
 from scipy.special import ndtr
 
 from odforecast.errors import DataError, PanelError, ScenarioError
-from odforecast.geography import JURISDICTIONS, NATION, called, closed
+from odforecast.geography import NATION, called, closed
 from odforecast.models.delay.constants import delays_for
 from odforecast.models.delay.deficit import SPAN, deficit, is_final, late_draws, prior_factors
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import ALL_DRUGS, STATES
 from odforecast.panel import Floats, Panel
 from odforecast.say import number_of
-from odforecast.scenario.effects import (
-    GRID,
-    Component,
-    Estimator,
-    EventPosterior,
-    EventPrior,
-    Grid,
-    geometric,
-)
+from odforecast.scenario.effects import GRID, Component, EventPosterior, EventPrior, Grid, geometric
 from odforecast.scenario.intervention import ALL, Intervention
-from odforecast.scenario.past import BEFORE, FEWEST, eve_shares, felt_by
+from odforecast.scenario.past import BEFORE, Counts, eve_shares, felt_by
 from odforecast.seeds import Streams
 from odforecast.sources.columns import Column, Table, needed, number
 from odforecast.sources.read import read_raw
@@ -260,25 +252,6 @@ def _updated(component: Component, precision: Floats, pull: Floats) -> Component
 # ------------------------------------------------------------------------------------- releases
 
 
-@dataclass(frozen=True, eq=False)
-class Counts:
-    """Counts of S places, completed or simulated K times: deaths (K, S, T), the nation's (K, T).
-
-    ``felt`` are the exposures of the places, (S,), and of the nation where its own counts are read.
-    """
-
-    months: Months
-    felt: Floats
-    deaths: Floats
-    nation: Floats | None = None
-    nation_felt: float = 1.0
-
-    def until(self, n: int, k: int | None = None) -> Counts:
-        """The first months, of the first so many."""
-        nation = None if self.nation is None else self.nation[:k, :n]
-        return replace(self, months=self.months[:n], deaths=self.deaths[:k, :, :n], nation=nation)
-
-
 class Clock:
     """One intervention in one location, and releases read as of their day."""
 
@@ -349,29 +322,18 @@ class Clock:
             return None
         grid = panel.month_grid
         span = (grid >= x.onset[0] - BEFORE * ONE_MONTH) & (grid <= last)
-        months = completed(panel, IMPUTED, self.seed)[:, :, span]
-        young = (grid[span] > grid[-1] - SPAN * ONE_MONTH) & (not is_final(panel))
+        months = completed(panel, IMPUTED, self.seed)
+        young = span & (grid > grid[-1] - SPAN * ONE_MONTH) & (not is_final(panel))
         below = (months < 0.0).any(axis=0) & young
         months = np.where(below, np.maximum(months, 0.0), months)
-        there = {
-            s: months[:, i] for i, s in enumerate(panel.locations)
-            if np.isfinite(months[:, i]).all()
-        }  # fmt: skip
-        if self.code not in there:
+        counts = Counts.of(panel, months, span, [felt], self.code)
+        read = (*counts.places, *(() if counts.nation is None else (NATION,)))
+        if self.code not in read:
             raise PanelError(f"{called(self.code)} has months without a count")
-        states = tuple(
-            s for s in JURISDICTIONS if s in there and there[s].mean(axis=0).min() >= FEWEST
-        )
-        alone = self.code != NATION or not states
-        read = [self.code] if alone else [NATION, *states]
         for s in read:
-            for month in grid[span][below[panel.index(s)]]:
+            for month in grid[below[panel.index(s)]]:
                 self._below.add((str(panel.release), s, str(month)))
-        if alone:
-            return Counts(grid[span], np.array([felt[self.code]]), there[self.code][:, None])
-        deaths = np.stack([there[s] for s in states], axis=1)
-        each = np.array([felt[s] for s in states])
-        return Counts(grid[span], each, deaths, there[NATION], felt[NATION])
+        return counts
 
     def posteriors(self, reading: Counts, until: np.datetime64) -> list[EventPosterior]:
         """One posterior for each completion of the counts, with the series known by then."""
@@ -385,14 +347,9 @@ class Clock:
     def estimated(
         self, counts: Counts, weights: Floats, light: bool = False
     ) -> list[EventPosterior]:
-        """One posterior for each world of counts; the weights are the places' deaths."""
-        made = Estimator(
-            counts.months, [self.x], counts.felt[:, None], weights,
-            nation=None if counts.nation is None else np.array([counts.nation_felt]),
-            draws=LIGHT if light else TIMINGS, grid=COARSE if light else GRID, seed=self.seed,
-        )  # fmt: skip
-        nations = [None] * len(counts.deaths) if counts.nation is None else counts.nation
-        return [made.posterior(deaths, nation) for deaths, nation in zip(counts.deaths, nations)]
+        """One posterior for each world of counts."""
+        draws, grid = (LIGHT, COARSE) if light else (TIMINGS, GRID)
+        return counts.posteriors([self.x], weights, draws=draws, grid=grid, seed=self.seed)
 
 
 def completed(panel: Panel, draws: int, seed: int) -> Floats:

@@ -449,11 +449,6 @@ class Estimator:
         What the mean does by itself.
     seed : int
 
-    Raises
-    ------
-    ScenarioError
-        If there are too few months, more than two events, or an onset after the months.
-
     Examples
     --------
     >>> from odforecast.scenario import Fixed, Intervention, Normal
@@ -481,8 +476,7 @@ class Estimator:
     ) -> None:
         self.events = tuple(events)
         self.months = months
-        if not 1 <= len(self.events) <= 2:
-            raise ScenarioError(f"{len(self.events)} events at once, allowed: one, or two")
+        assert 1 <= len(self.events) <= 2
         if months.size < FEWEST:
             raise ScenarioError(f"{months.size} months are too few, allowed: {FEWEST} or more")
         for x in self.events:
@@ -535,19 +529,13 @@ class Estimator:
 
     def _rows(self, deaths: Floats, nation: Floats | None = None) -> Floats:
         """Log counts of the mean and the contrasts, less level, drift and season, (S, n)."""
-        if (nation is None) == self._national:
-            raise ScenarioError("the nation's counts go with the nation's exposures")
-        deaths = np.asarray(deaths, dtype=float)
-        if deaths.shape != (self.felt.shape[0], self.months.size):
-            raise ScenarioError(
-                f"deaths have shape {deaths.shape}, allowed: "
-                f"{(self.felt.shape[0], self.months.size)}"
-            )
+        assert (nation is not None) == self._national
+        assert deaths.shape == (self.felt.shape[0], self.months.size)
         if not np.isfinite(deaths).all() or (deaths < 0).any():
             raise ScenarioError(
                 "months hold missing or negative counts", hint="drop those locations"
             )
-        logs = np.log(deaths + 0.5)
+        logs = np.log(np.asarray(deaths, dtype=float) + 0.5)
         turned = self._turn @ (np.sqrt(self.weights)[:, None] * logs)
         # The log of the sum is the weighted mean of the logs, up to what states differ.
         turned[0] = (

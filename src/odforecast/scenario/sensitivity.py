@@ -126,7 +126,7 @@ def tornado(
     scenario = _to_come(forecast, scenario)
     again = _Again(forecast, location, exposures, seed)
     centre = again.means(scenario)
-    frames = []
+    frames: list[dict[str, Any]] = []
     for position, x in enumerate(scenario.interventions):
         for key, low, high in _variations(x, level):
             parts, ends = list(scenario.interventions), []
@@ -143,7 +143,7 @@ def tornado(
                 "averted": centre,
                 "swing": abs(ends[1] - ends[0]),
             }
-            frames.append(pd.DataFrame(columns))
+            frames.append(columns)
     table = stacked(frames)
     return table if table.empty else again.in_order(table, "swing")
 
@@ -225,7 +225,7 @@ def attribution(
     again = _Again(forecast, location, exposures, seed)
     since = again.applied.ahead & (forecast.months >= whole.onset[0])
     base = forecast.draws[:, again.rows][:, :, since].sum(axis=2)
-    frames = []
+    frames: list[dict[str, Any]] = []
     for label, share in chosen:
         saved = again.averted(Scenario("attribution", (whole.scaled(share),)))
         columns = {
@@ -234,7 +234,7 @@ def attribution(
             **summary_of("averted", saved, (0.05, 0.5, 0.95), fewest=1),
             "percent_mean": mean_of(-100.0 * saved / base),
         }
-        frames.append(pd.DataFrame(columns))
+        frames.append(columns)
     return again.in_order(stacked(frames))
 
 
@@ -284,7 +284,7 @@ def cost_of_delay(
     scenario = _to_come(forecast, scenario)
     again = _Again(forecast, location, exposures, seed)
     long_run = _Again(_run_out(forecast, again.codes), again.codes, again.tables, seed)
-    frames = []
+    frames: list[dict[str, Any]] = []
     for wait in months:
         step = np.timedelta64(wait, "M")
         parts = tuple(
@@ -303,7 +303,7 @@ def cost_of_delay(
             **summary_of("averted", saved[held], (0.05, 0.95), fewest=1),
             "not_prevented": long_run.means(later),
         }
-        frames.append(pd.DataFrame(columns))
+        frames.append(columns)
     table = again.in_order(stacked(frames))
     first = table.groupby("location", sort=False)[["averted_mean", "not_prevented"]]
     by_then, in_the_end = (first.transform("first")[c] - table[c]

@@ -28,11 +28,11 @@ from odforecast.months import ONE_MONTH, Months
 from odforecast.panel import Floats, Panel
 from odforecast.say import card, chance, day_name, deaths_of, month_name, steady
 from odforecast.scenario.apply import Applied, Begun, panel_without, share_name, share_tables
-from odforecast.scenario.clock import READS, THREE, YOUNGEST, Clock, Counts, Series, with_series
+from odforecast.scenario.clock import READS, THREE, YOUNGEST, Clock, Series, with_series
 from odforecast.scenario.drawing import Timings
 from odforecast.scenario.effects import EventPosterior, stratified, timings_of
 from odforecast.scenario.intervention import ALL, Intervention, Scenario
-from odforecast.scenario.past import BEFORE, FEWEST, WHATEVER
+from odforecast.scenario.past import BEFORE, FEWEST, WHATEVER, Counts
 from odforecast.seeds import seed_from
 
 if TYPE_CHECKING:
@@ -568,18 +568,19 @@ class Worlds:
             out[:, :, to] = paths[scope][:, here][:, :, at]
             return np.maximum(out, 0.0)
 
-        felt = of_all = np.array([self.felt[code]])
+        felt = of_all = np.array([[self.felt[code]]])
         if x.scope != ALL:
             share = self._shares.get(share_name(x.scope), {}).get(code, 1.0)
             of_all = felt * share * (1.0 - x.replaced.mean)
         total = f"all drugs, {called(code) if code != NATION else 'nation'}"
-        found = {total: Counts(self.months, of_all, rows(ALL, [code]))}
+        found = {total: Counts(self.months, (code,), of_all, rows(ALL, [code]))}
         if code != NATION:
             if x.scope != ALL:
-                found[self.own] = Counts(self.months, felt, rows(x.scope, [code]))
+                found[self.own] = Counts(self.months, (code,), felt, rows(x.scope, [code]))
             return found
         if x.scope != ALL:
-            found[f"{x.scope}, nation"] = Counts(self.months, felt, rows(x.scope, [NATION]))
+            of_class = rows(x.scope, [NATION])
+            found[f"{x.scope}, nation"] = Counts(self.months, (code,), felt, of_class)
         panel, before = history(x.scope)
         known = before[:, self.months < ahead.months[0]]
         good = np.isfinite(known).all(axis=1) & (np.nan_to_num(known).min(axis=1) >= FEWEST)
@@ -588,10 +589,10 @@ class Worlds:
             if good[i] and s in JURISDICTIONS and s in ahead.locations
         )  # fmt: skip
         if states:
-            each = np.array([self.felt[s] for s in states])
+            each = np.array([[self.felt[s]] for s in states])
             nation = rows(x.scope, [NATION])[:, 0]
             deaths = rows(x.scope, states)
-            found[self.own] = Counts(self.months, each, deaths, nation, self.felt[NATION])
+            found[self.own] = Counts(self.months, states, each, deaths, nation, felt[0])
         return found
 
     def _ahead_of(self, world: int, beta: float, timed: Timings) -> tuple[Series, ...]:
