@@ -233,34 +233,6 @@ def test_cost_of_delay(whole):
         cost_of_delay(whole, scenario, (0, 60))
 
 
-def test_calendar_years_and_months_since_the_onset(whole):
-    projection = project(whole, one(Fixed(-0.2), onset="2025-11")).select("US")
-    table = projection.averted().set_index("period")
-    assert table.loc["2026", ["first_month", "last_month"]].tolist() == ["2026-01", "2026-12"]
-    first = table.loc["months 1-12", ["first_month", "last_month"]].tolist()
-    assert first == ["2025-11", "2026-10"]
-    assert table.loc["2025 (May–Dec)", "averted_mean"] > 0
-    years = table[table["kind"] == "year"]["averted_mean"].sum()
-    assert years == pytest.approx(table.loc["all", "averted_mean"])
-
-
-def test_until_instead_of_a_horizon():
-    panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
-    fitted = od.get_model("drift").fit(panel)
-    projection = project(fitted, one(Fixed(-0.2)), draws=20, until="2026-12")
-    assert str(projection.baseline.months[-1]) == "2026-12"
-
-
-def test_jurisdictions_without_the_nation_keep_the_stated_effect(whole):
-    rows = whole.select(list(JURISDICTIONS))
-    scenario = one()
-    projection = project(rows, scenario, seed=2)
-    ratio = totals(projection.forecast("x"), projection).sum(axis=1)
-    ratio /= totals(projection.baseline, projection).sum(axis=1)
-    x = scenario.interventions[0]
-    assert np.allclose(np.log(ratio), _beta(x, uniforms(x, 2, 80)), atol=1e-9)
-
-
 def test_two_classes_at_once_are_refused(whole):
     both = Scenario("both", (Intervention("a", Fixed(-0.3), ONSET, scope="T40.4"),
                              Intervention("b", Fixed(-0.3), ONSET, scope="cocaine")))  # fmt: skip

@@ -124,17 +124,6 @@ def test_sums_parts_and_what_is_known(fitted, changes):
     assert 0.9 < ratio < 1.0
 
 
-@pytest.mark.slow
-def test_same_seed_same_draws(fitted):
-    scenario = one(Normal(-0.3, 0.1))
-    one_, two = (project(fitted, scenario, 12, 30, 3).forecast("x") for _ in range(2))
-    assert (one_.draws == two.draws).all()
-    assert (project(fitted, scenario, 12, 30, 4).forecast("x").draws != one_.draws).any()
-    # The other scenarios of a projection change nothing.
-    more = project(fitted, [one(before=3, name="y"), scenario], 12, 30, 3)
-    assert (more.forecast("x").draws == one_.draws).all()
-
-
 def test_the_ratio_by_hand():
     panel = made_up(np.full((2, 36), 10.0))
     log = np.zeros((2, 36))

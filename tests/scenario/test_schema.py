@@ -97,11 +97,6 @@ def test_several_on_disk(tmp_path, suffix):
     assert read_scenarios(path) == several
 
 
-def test_unquoted_null_is_the_null_scenario():
-    (found,) = parse_scenarios("name: null")
-    assert (found.name, found.hash) == (NULL.name, NULL.hash)
-
-
 @pytest.mark.parametrize(
     ("assumed", "hashed"),
     [

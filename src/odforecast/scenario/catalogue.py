@@ -106,16 +106,6 @@ def prior_title(name: str) -> str:
     return str(_prior(name)["title"])
 
 
-def prior_kind(name: str) -> str:
-    """Kind of a named prior: supply, control, cooperation, pressure or demand."""
-    return str(_prior(name)["kind"])
-
-
-def prior_parts(name: str) -> dict[str, float]:
-    """The named parts of a prior: works, nothing, backfires; or rises, nothing."""
-    return dict(_prior(name)["parts"])
-
-
 def plain_reason(source: str, note: str) -> str:
     """What an assumption rests on: of a named prior, in the library's plain words."""
     known = next((x for x in library()["priors"].values() if x["note"] == note), None)

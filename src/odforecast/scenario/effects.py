@@ -193,15 +193,6 @@ class EventSummary:
     bayes_factor: float
     prior_dominated: bool
 
-    def __str__(self) -> str:
-        out = (
-            f"{self.name}: prior {self.prior_mean:+.2f} (sd {self.prior_sd:.2f}), no effect with "
-            f"probability {self.prior_p_null:.2f}; posterior {self.mean:+.2f} (sd {self.sd:.2f}, "
-            f"90% {self.low:+.2f} to {self.high:+.2f}), no effect with probability "
-            f"{self.p_null:.2f} (Bayes factor {self.bayes_factor:.2g})"
-        )
-        return out + (": prior-dominated" if self.prior_dominated else "")
-
 
 # ---------------------------------------------------------- what a series does by itself
 

@@ -16,7 +16,7 @@ import itertools
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, lru_cache
 from typing import Any, ClassVar, NamedTuple
 
@@ -807,12 +807,8 @@ class Judgements(ByQuantiles):
 
     def to_dict(self) -> Plain:
         """Plain form for files: who said what, and when."""
-        return {
-            "judgements": [
-                {"who": x.who, "date": x.date, "quartiles": list(x.quartiles), "weight": x.weight}
-                for x in self.people
-            ]
-        }
+        said = [asdict(x) | {"quartiles": list(x.quartiles)} for x in self.people]
+        return {"judgements": said}
 
     def words(self, unit: str = "") -> str:
         """The pool's quartiles, every value with a unit."""
@@ -991,16 +987,11 @@ class Dose(ByQuantiles):
         elasticity = quantity(self.elasticity, "dose.elasticity", 0.0, MOST_ELASTIC)
         object.__setattr__(self, "elasticity", elasticity)
 
-    @property
-    def log_change(self) -> float:
-        """Change of the log of the dose."""
-        return float(np.log1p(self.change / 100))
-
     def ppf(self, u: Floats) -> Floats:
         """Log rate ratios at the probabilities ``u``."""
         # The quantiles of a fall rise as those of the elasticity fall.
         u = 1.0 - np.asarray(u) if self.change < 0 else u
-        return np.asarray(self.log_change * self.elasticity.ppf(u))
+        return np.asarray(float(np.log1p(self.change / 100)) * self.elasticity.ppf(u))
 
     def parameters(self) -> dict[str, float]:
         """The change, and parameters of the elasticity."""
