@@ -381,31 +381,17 @@ def test_files_that_are_not_there_or_of_another_kind(tmp_path):
 # ------------------------------------------------------------------------------- in Python
 
 
+# A file and Python take the same way, so here stands only what no file can say.
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"exposure": {"OH": 1.0, "Ohio": 0.5}}, "exposure has 'OH' and 'Ohio', one place"),
-        ({"exposure": {"Atlantis": 1.0}}, "'Atlantis' is not a place"),
-        ({"exposure": {}}, "exposure is an empty table"),
-        ({"onset": "2026-02-30"}, "x: onset is '2026-02-30', allowed: a month such as 2026-03"),
         ({"onset": ("2026-01", "2026-02", "2026-03")}, "allowed: one or two months"),
-        ({"onset": "2001-01"}, "onset is 2001-01..2001-01, allowed: 2014-02"),
         ({"onset": ("2026-05", "2026-01")}, "the first not after the last"),
-        ({"direction": "down"}, "direction is 'down'; allowed: either, fall, rise"),
         ({"rebound": 0.3}, "rebound is 0.3, allowed: a table of keys, or none"),
-        (
-            {"lag": Percent(50)},
-            "lag is 50%, a size in percent, allowed: a number or another prior",
-        ),
+        ({"lag": Percent(50)}, "lag is 50%, a size in percent, allowed: a number or another prior"),
         ({"half_life": Dose(40, 1)}, "half_life is change 40% x elasticity 1, a size in dose"),
         ({"note": "\x1b[2J"}, "note is '\\x1b[2J', allowed: text of up to 5,000 characters, with"),
         ({"references": ("a\u2028",)}, "allowed: a list of texts, without control codes"),
-        ({"note": "\ud800"}, "note is '\\ud800', allowed: text of up to 5,000 characters"),
-        ({"exposure": "nflis-share"}, "exposure is 'nflis-share', which is no longer a name"),
-        ({"references": "a book"}, "references is 'a book', allowed: a list of texts"),
-        ({"size": "much"}, "size is 'much', allowed: a number or one distribution"),
-        ({"lag": None}, "lag is nothing, allowed: a number or one distribution"),
-        ({"scope": "T40.4", "exposure": "fentanyl-share"}, "allowed: one of them"),
         ({"half_life": Fixed(0)}, "half_life is 0, allowed: above 0, or none"),
         ({"lag": Normal(1, 1)}, "allowed: 0 to 1,200"),
     ],

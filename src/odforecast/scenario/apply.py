@@ -1,7 +1,7 @@
 """Effects on sample paths: who feels them, what they do, and what of them the counts hold already.
 
 An effect acts on all deaths, or on each draw's own deaths of a drug class. With T the draw's path
-of the class, and sigma the part of its averted deaths that comes all the same, from another drug,
+of the class, and sigma the part of its averted deaths that is replaced by other drugs,
 
     T' = T exp(delta),    all' = all - (1 - sigma) (T - T')
 
