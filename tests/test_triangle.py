@@ -154,8 +154,8 @@ def test_an_exported_origin_holds_what_the_releases_said(panel: Panel) -> None:
 
 
 def test_an_effect_is_taken_out_of_the_counts_of_earlier_releases(panel: Panel) -> None:
-    """Percentages stay; see :mod:`odforecast.scenario.begun`."""
-    from odforecast.scenario.begun import _times
+    """Percentages stay; see :mod:`odforecast.scenario.apply`."""
+    from odforecast.scenario.apply import _times
 
     ratio = np.full(panel.reported.shape, 0.5)
     made = _times(panel, ratio)

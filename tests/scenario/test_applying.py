@@ -22,9 +22,8 @@ from odforecast.scenario import (
     project,
     tornado,
 )
-from odforecast.scenario.applying import Applied
+from odforecast.scenario.apply import Applied, share_name
 from odforecast.scenario.drawing import _beta, uniforms
-from odforecast.scenario.exposure import share_name
 from odforecast.scenario.sensitivity import attribution
 
 ONSET = "2025-05"
@@ -69,15 +68,6 @@ def test_the_nation_changes_by_the_stated_effect_in_every_draw(whole, scope):
     )
     signs = np.sign(np.round(change, 9))
     assert ((signs == np.sign(beta)[:, None]) | (signs == 0)).all()
-
-
-def test_a_fixed_size_is_the_same_for_all_and_a_tiny_one_does_next_to_nothing(whole):
-    ten = project(whole, one(Fixed(np.log(0.9))))
-    ratio = totals(ten.forecast("x"), ten) / totals(ten.baseline, ten)
-    assert np.allclose(ratio, 0.9, rtol=1e-12)
-    tiny = project(whole, one(Normal(-1e-6, 1e-6)))
-    ratio = totals(tiny.forecast("x"), tiny) / totals(tiny.baseline, tiny)
-    assert np.abs(ratio - 1.0).max() < 1e-5
 
 
 def test_an_effect_on_a_class_never_removes_more_than_the_class(whole):
@@ -150,11 +140,6 @@ def test_a_forecast_of_the_class_changes_by_the_effect():
     assert "same ratio" in " ".join(everything.warnings)
     with pytest.raises(ScenarioError, match=r"scope of x is cocaine, and the .* of T40\.4"):
         project(fitted, one(Fixed(-0.3), scope="cocaine"), 12, 50)
-
-
-def test_the_class_is_the_exposure_already():
-    with pytest.raises(ScenarioError, match="allowed: one of them"):
-        one(scope="T40.4", exposure="fentanyl-share")
 
 
 def test_a_class_effect_through_shares_is_the_formula_of_one_moment():
@@ -248,46 +233,11 @@ def test_cost_of_delay(whole):
         cost_of_delay(whole, scenario, (0, 60))
 
 
-def test_calendar_years_and_months_since_the_onset(whole):
-    projection = project(whole, one(Fixed(-0.2), onset="2025-11")).select("US")
-    table = projection.averted().set_index("period")
-    assert table.loc["2026", ["first_month", "last_month"]].tolist() == ["2026-01", "2026-12"]
-    first = table.loc["months 1-12", ["first_month", "last_month"]].tolist()
-    assert first == ["2025-11", "2026-10"]
-    assert table.loc["2025 (May–Dec)", "averted_mean"] > 0
-    years = table[table["kind"] == "year"]["averted_mean"].sum()
-    assert years == pytest.approx(table.loc["all", "averted_mean"])
-
-
-def test_until_instead_of_a_horizon():
-    panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
-    fitted = od.get_model("drift").fit(panel)
-    projection = project(fitted, one(Fixed(-0.2)), draws=20, until="2026-12")
-    assert str(projection.baseline.months[-1]) == "2026-12"
-
-
-def test_jurisdictions_without_the_nation_keep_the_stated_effect(whole):
-    rows = whole.select(list(JURISDICTIONS))
-    scenario = one()
-    projection = project(rows, scenario, seed=2)
-    ratio = totals(projection.forecast("x"), projection).sum(axis=1)
-    ratio /= totals(projection.baseline, projection).sum(axis=1)
-    x = scenario.interventions[0]
-    assert np.allclose(np.log(ratio), _beta(x, uniforms(x, 2, 80)), atol=1e-9)
-
-
 def test_two_classes_at_once_are_refused(whole):
     both = Scenario("both", (Intervention("a", Fixed(-0.3), ONSET, scope="T40.4"),
                              Intervention("b", Fixed(-0.3), ONSET, scope="cocaine")))  # fmt: skip
     with pytest.raises(ScenarioError, match=r"scopes are T40.4, cocaine, allowed: one class"):
         project(whole, both)
-
-
-def test_an_effect_that_comes_after_36_months_does_nothing_by_then(whole):
-    late = Intervention("x", Fixed(-0.3), ONSET, lag=Fixed(40))
-    assert late.chances() == (0.0, 1.0, 0.0)
-    soon = Intervention("x", Fixed(-0.3), ONSET, lag=Fixed(30))
-    assert soon.chances() == (1.0, 0.0, 0.0)
 
 
 def test_a_range_of_onsets_ends_within_the_forecast(whole):

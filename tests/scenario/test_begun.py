@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -18,7 +17,7 @@ from odforecast.monthly.sums import rolling_sums
 from odforecast.names import TARGETS
 from odforecast.panel import Panel, Triangle
 from odforecast.scenario import Beta, Fixed, Intervention, Normal, Scenario, project
-from odforecast.scenario.begun import Past, _groups, panel_without
+from odforecast.scenario.apply import Begun, panel_without
 
 MONTH = np.timedelta64(1, "M")
 LAST = np.datetime64("2025-04", "M")
@@ -63,7 +62,7 @@ def made_up(months, states=("OH", "WV"), start="2020-01", **columns):
 
 def past(panel, log, scope="all-drugs", kept=1.0):
     x = Intervention("x", Fixed(-0.1), onset="2020-01", scope=scope)
-    return Past(x, np.broadcast_to(log, panel.monthly.shape).copy(), kept)
+    return Begun(x, np.broadcast_to(log, panel.monthly.shape).copy(), kept)
 
 
 @pytest.mark.parametrize("scope", ["all-drugs", "T40.4"])
@@ -123,17 +122,6 @@ def test_sums_parts_and_what_is_known(fitted, changes):
     # Pinned to the counts: the first month goes on where the baseline does.
     ratio = path.draws[:, us, 12].mean() / base.draws[:, us, 12].mean()
     assert 0.9 < ratio < 1.0
-
-
-@pytest.mark.slow
-def test_same_seed_same_draws(fitted):
-    scenario = one(Normal(-0.3, 0.1))
-    one_, two = (project(fitted, scenario, 12, 30, 3).forecast("x") for _ in range(2))
-    assert (one_.draws == two.draws).all()
-    assert (project(fitted, scenario, 12, 30, 4).forecast("x").draws != one_.draws).any()
-    # The other scenarios of a projection change nothing.
-    more = project(fitted, [one(before=3, name="y"), scenario], 12, 30, 3)
-    assert (more.forecast("x").draws == one_.draws).all()
 
 
 def test_the_ratio_by_hand():
@@ -270,22 +258,6 @@ def test_no_backtest_takes_it(panel):
     assert "assumed effect" in made.notes[-1]
     with pytest.raises(OdforecastError):
         od.Truth(made)
-
-
-def test_like_draws_are_a_world():
-    rng = np.random.default_rng(1)
-    size = np.where(rng.random(100) < 0.3, 0.0, rng.normal(-0.3, 0.1, 100))
-    log = size[:, None, None] * np.linspace(0, 1, 6)
-    groups = _groups([np.ones((100, 1))], [log], [np.ones(100)], 8)
-    assert len(groups) == 8
-    assert np.array_equal(np.sort(np.concatenate(groups)), np.flatnonzero(size))
-    assert all(size[a].max() <= size[b].min() for a, b in pairwise(groups))
-    same = np.full((100, 1, 6), -0.1)
-    assert len(_groups([np.ones((100, 1))], [same], [np.ones(100)], 8)) == 1
-    assert _groups([np.ones((100, 1))], [np.zeros((100, 1, 6))], [np.ones(100)], 8) == []
-    few = _groups([np.ones((100, 1))], [np.where(np.arange(100)[:, None, None] < 3, log, 0.0)],
-                  [np.ones(100)], 8)  # fmt: skip
-    assert sum(len(g) for g in few) == np.count_nonzero(size[:3])
 
 
 def test_an_effect_put_into_the_counts_is_not_counted_twice(panel):

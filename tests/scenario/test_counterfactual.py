@@ -212,9 +212,9 @@ def test_counts_that_are_seen(archive):
     assert seen.months[-1] == panel.final_through == np.datetime64("2024-12")
     assert seen.deaths.min() >= 3
     assert seen.nation is not None
-    assert "US" not in seen.states
+    assert "US" not in seen.places
     alone = seen_counts(panel.select("US"), x)
-    assert alone.states == ["US"]
+    assert alone.places == ("US",)
     assert alone.nation is None
     early = seen_counts(panel, past_event("class-scheduled"))
     assert early.months[-1] == np.datetime64("2021-05")

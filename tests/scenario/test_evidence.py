@@ -11,43 +11,35 @@ from evidence_page import PAGE, to_markdown
 from scipy.stats import lognorm
 
 from odforecast.errors import UnknownNameError
-from odforecast.scenario import named_intervention
+from odforecast.scenario import named, named_intervention
 from odforecast.scenario.catalogue import (
-    attribution_shares,
     cite,
     events,
     levers,
     library,
-    prior_kind,
     prior_names,
-    prior_parts,
     prior_table,
     prior_title,
     references,
 )
 
-#: The starting priors, as the evidence prints them: size, P(null), lag, ramp, half-life.
-SIZES = {
-    "supply-shock-2023-like": (-0.65, 0.29, 0.10, [2, 0.6], [9, 15], [30, 0.7]),
-    "analogue-scheduling": (-0.22, 0.15, 0.25, [6, 0.5], [3, 6], [12, 0.6]),
-    "precursor-scheduling": (-0.13, 0.13, 0.60, [4, 0.6], [3, 9], [9, 0.6]),
-    "class-scheduling": (0.00, 0.10, 0.50, [6, 0.6], 6, [12, 0.6]),
-    "cooperation-suspended": (0.02, 0.06, 0.60, [8, 0.6], [6, 12], None),
-    "cooperation-resumed": (-0.65, 0.29, 0.40, [6, 0.6], [6, 12], [18, 0.7]),
-    "supplier-closure": (-0.25, 0.25, 0.50, [4, 0.6], [6, 12], [12, 0.7]),
-    "tariff-only": (0.00, 0.04, 0.80, 0, 0, None),
-    "substitution-rebound": (0.10, 0.10, 0.40, [9, 18], 6, [12, 0.6]),
-}
-
-#: Works, nothing, backfires, as the evidence prints them.
-PARTS = {
-    "supply-shock-2023-like": (0.89, 0.10, 0.01),
-    "analogue-scheduling": (0.70, 0.25, 0.05),
-    "precursor-scheduling": (0.34, 0.60, 0.06),
-    "class-scheduling": (0.25, 0.50, 0.25),
-    "cooperation-resumed": (0.59, 0.40, 0.01),
-    "supplier-closure": (0.42, 0.50, 0.08),
-    "tariff-only": (0.10, 0.80, 0.10),
+#: Hashes of the shipped priors as scenarios from 2026-03: change one on purpose only.
+HASHES = {
+    "supply-shock-2023-like": "5dd366aee258b2d3",
+    "analogue-scheduling": "5096806222395fdd",
+    "precursor-scheduling": "12662cf1659d16d6",
+    "class-scheduling": "193e3755ced85f3d",
+    "cooperation-suspended": "5b7b71c570dcea26",
+    "cooperation-resumed": "54cd73317d3a5355",
+    "supplier-closure": "9fc4efc60b25f506",
+    "tariff-only": "b6a611b49ad03b53",
+    "substitution-rebound": "f61f3d0665df9cb7",
+    "purity-falls": "7e1581b9b2c3ba5d",
+    "methadone-expansion": "72c7e70da3bb87d5",
+    "buprenorphine-expansion": "83ab40a495b33818",
+    "naloxone-stanford-lancet": "79948c9d55795d1e",
+    "naloxone-source": "4d1746d4c27dd4bc",
+    "naloxone-healing": "c7cf1fba19a17266",
 }
 
 SCENARIO_KEYS = {
@@ -74,78 +66,34 @@ def _by_id() -> pd.DataFrame:
 # ---------------------------------------------------------------------------------- priors
 
 
-@pytest.mark.parametrize("name", SIZES)
-def test_the_starting_priors_have_the_numbers_of_the_evidence(name):
-    mean, sd, p_null, lag, ramp, half_life = SIZES[name]
-    table = prior_table(name)
-    assert table["size"] == {"normal": [mean, sd]}
-    assert table["p_null"] == p_null
-    kind = "uniform" if name == "substitution-rebound" else "lognormal"
-    assert table["lag"] == ({kind: lag} if isinstance(lag, list) else lag)
-    assert table["ramp"] == ({"uniform": ramp} if isinstance(ramp, list) else ramp)
-    assert table["half_life"] == ({"lognormal": half_life} if half_life else "none")
-
-
 def test_there_is_no_prior_but_these():
-    assert set(prior_names()) == set(SIZES) | {"purity-falls"} | set(prior_names("demand"))
+    assert {name: named(name, onset="2026-03").hash for name in prior_names()} == HASHES
     assert len(prior_names("demand")) == 5
     assert prior_names("demand", "pressure")[0] == "tariff-only"
-    assert {prior_kind(n) for n in prior_names()} == {
+    assert {library()["priors"][n]["kind"] for n in prior_names()} == {
         "supply", "control", "cooperation", "pressure", "demand",
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", PARTS)
-def test_the_three_parts_are_those_the_evidence_prints(name):
-    assert tuple(prior_parts(name).values()) == PARTS[name]
-    assert tuple(prior_parts(name)) == ("works", "nothing", "backfires")
-
-
-@pytest.mark.parametrize("name", prior_names())
-def test_the_three_parts_follow_from_size_p_null_and_direction(name):
-    falls, nothing, rises = _parts(prior_table(name))
-    parts = prior_parts(name)
-    if prior_table(name)["direction"] == "rise":
-        assert parts == pytest.approx({"rises": rises, "nothing": nothing}, abs=0.005)
-    else:
-        expected = {"works": falls, "nothing": nothing, "backfires": rises}
-        assert parts == pytest.approx(expected, abs=0.005)
-    assert sum(parts.values()) == pytest.approx(1)
-
-
-def test_a_suspension_rises_or_does_nothing():
-    assert prior_parts("cooperation-suspended") == {"rises": 0.25, "nothing": 0.75}
-    assert prior_parts("substitution-rebound") == {"rises": 0.50, "nothing": 0.50}
-
-
-@pytest.mark.parametrize("name", prior_names())
-def test_a_prior_that_can_backfire_names_the_mechanism(name):
-    table = prior_table(name)
-    assert (_parts(table)[2] >= 0.005) == bool(table.get("backfire"))
-
-
 @pytest.mark.parametrize("name", prior_names())
 def test_every_prior_is_in_the_form_of_a_scenario_file(name):
-    table = prior_table(name)
+    table, parts = prior_table(name), library()["priors"][name]["parts"]
     assert set(table) <= SCENARIO_KEYS
     assert table["name"] == name
-    assert sum(key in table for key in ("size", "percent", "dose")) == 1
-    assert table["scope"] in ("all-drugs", "T40.4")
-    assert table["direction"] in ("either", "fall", "rise")
-    named_intervention(name, onset="2026-03")  # every distribution fits its range
+    # What may come of it follows from size, p_null and direction; what may backfire says how.
+    falls, nothing, rises = _parts(table)
+    given = {"works": falls, "nothing": nothing, "backfires": rises}
+    if table["direction"] == "rise":
+        given = {"rises": rises, "nothing": nothing}
+    assert parts == pytest.approx(given, abs=0.005)
+    assert (rises >= 0.005) == bool(table.get("backfire"))
     # A class-scoped effect says how much of it comes all the same, and is its own exposure.
+    assert table["scope"] == ("all-drugs" if name == "analogue-scheduling" else "T40.4")
     assert (table["scope"] == "T40.4") == ("replaced" in table)
     assert table["scope"] == "all-drugs" or table["exposure"] == 1.0
     assert all(table[key] for key in ("source", "grade", "note", "references"))
-    assert table["grade"] in ("high", "medium", "low–medium", "low", "very low", "none")
     assert prior_title(name)
     assert "spread" not in table
-
-
-def test_supply_and_cooperation_act_on_the_class():
-    for name in prior_names():
-        expected = "all-drugs" if name == "analogue-scheduling" else "T40.4"
-        assert prior_table(name)["scope"] == expected
 
 
 def test_a_changed_table_does_not_change_the_library():
@@ -153,7 +101,7 @@ def test_a_changed_table_does_not_change_the_library():
     assert prior_table("tariff-only")["size"] == {"normal": [0.0, 0.04]}
 
 
-@pytest.mark.parametrize("ask", [prior_table, prior_title, prior_kind, prior_parts])
+@pytest.mark.parametrize("ask", [prior_table, prior_title])
 def test_unknown_prior_names_the_known(ask):
     with pytest.raises(UnknownNameError, match="allowed: supply-shock"):
         ask("peace")
@@ -188,27 +136,6 @@ def test_all_naloxone_figures_are_shown_and_runnable():
     assert table["lever"].str.contains("HEALing").sum() == 1
 
 
-def test_the_trial_keeps_its_own_uncertainty():
-    mean, sd = prior_table("naloxone-healing")["percent"]["normal"]
-    assert sd == pytest.approx(91 * np.log(1.09 / 0.76) / (2 * 1.96), abs=0.05)
-    assert mean + 1.96 * sd > 0  # not significant
-
-
-def test_purity_is_a_dose_response():
-    dose = prior_table("purity-falls")["dose"]
-    assert dose == {"change": -40, "elasticity": {"uniform": [0, 0.84]}}
-    assert named_intervention("purity-falls", onset="2026-03").size.interval(0.999)[
-        0
-    ] == pytest.approx(0.84 * np.log(0.6), abs=0.001)
-    assert np.log(48_422 / 76_282) / np.log(11.36 / 19.5) == pytest.approx(0.84, abs=0.005)
-    assert np.log(48_661 / 74_091) / np.log(11.36 / 19.5) == pytest.approx(0.78, abs=0.005)
-
-
-def test_attribution():
-    assert attribution_shares() == (0.0, 0.25, 0.5, 0.75, 1.0)
-    assert library()["attribution"]["prior"] == {"beta": [1.5, 4]}
-
-
 # ---------------------------------------------------------------------------------- events
 
 
@@ -237,16 +164,6 @@ def test_events_have_an_end_where_they_ended():
     assert "2026-02-20" in tariffs["ended"]
     assert "2026-02-24" in tariffs["ended"]
     assert (ended["end_month"] >= ended["last_month"]).all()
-
-
-def test_the_new_rows_are_there():
-    table = _by_id()
-    assert "8,623 → 7,146 (−17%)" in table.loc["canada-2023-24", "effect"]
-    assert round(7_146 / 8_623 - 1, 2) == -0.17
-    assert table.loc["canada-2023-24", ["kind", "tags"]].tolist() == ["check", "S"]
-    assert "286 firms" in table.loc["supplier-closures", "changed"]
-    assert table.loc["supplier-closures", "grade"] == "low (self-reported)"
-    assert table.loc["us-order-2025", "date"] == "2025-12-15"
 
 
 @pytest.mark.parametrize(
@@ -291,36 +208,6 @@ def test_the_supply_shock_gives_both_counts_and_both_conclusions():
     assert "five months before it resumed" in shock["differs"]
 
 
-def test_carfentanil_is_a_raw_change():
-    row = _by_id().loc["carfentanil-scheduled"]
-    assert "raw change from 2017 and not against a counterfactual" in row["effect"]
-    assert "2,848" in row["effect"]
-    assert "2,870" in row["effect"]
-    assert "0.15" not in row["effect"]
-    assert row["log_rr"] == pytest.approx(np.log(1 - 0.041), abs=0.0005)
-
-
-def test_a_conclusion_that_differs_comes_with_the_reason():
-    table = events()
-    assert ((table["concludes"] != "") == (table["differs"] != "")).all()
-
-
-def test_rival_explanations_are_on_the_calendar():
-    table = _by_id()
-    rivals = table[table["kind"] == "rival"]
-    assert rivals["date"].to_dict() == {
-        "nitazenes": "from 2019 on",
-        "smoking": "2020–22",
-        "depletion": "gradual, date unknown",
-        "x-waiver-ends": "2023-01",
-        "adulterants": "2023–24",
-        "sinaloa-ban": "2023-06",
-        "otc-naloxone": "2023-09",
-        "sinaloa-war": "2024-07",
-    }
-    assert set(rivals["tags"]) == {"J"}
-
-
 # ------------------------------------------------------------------------------ references
 
 
@@ -336,26 +223,10 @@ def test_every_reference_is_whole_and_used():
     assert used == set(table["id"])
 
 
-def test_a_doi_has_the_form_of_one_and_stands_once():
-    dois = references()["doi"]
-    given = dois[dois != ""]
-    assert len(given) >= 10
-    assert given.is_unique
-    assert all(re.fullmatch(r"10\.\d{4,}/\S+", doi) for doi in given)
-
-
 def test_a_citation_is_one_line():
-    assert cite("felbab-brown-2022") == (
-        "Felbab-Brown V (2022). China and synthetic drugs control: Fentanyl, methamphetamines, "
-        "and precursors. Brookings Institution."
-    )
     assert "\n" not in "".join(references()["citation"])
     with pytest.raises(UnknownNameError, match="unknown reference 'nobody'"):
         cite("nobody")
-
-
-def test_a_prior_gives_its_citations():
-    assert prior_table("naloxone-healing")["references"] == [cite("healing-2024")]
 
 
 # -------------------------------------------------------------------------------- the page
@@ -379,12 +250,6 @@ def test_the_page_shows_everything():
     for name in prior_names():
         assert prior_table(name).get("backfire", "") in page
     assert "percentile" not in page  # ranks come from one command, with release and window
-
-
-def test_no_table_of_the_page_is_too_wide():
-    heads = re.findall(r"^\|.*\|\n\|---", to_markdown(), re.M)
-    assert heads
-    assert max(head.count("|") for head in heads) <= 11
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ from odforecast.scenario import (
     named_intervention,
     prior_names,
 )
-from odforecast.scenario.drawing import nation_factor, rise_and_fade
 
 MONTHS = np.arange("2026-01", "2030-01", dtype="datetime64[M]")
 STATES = tuple(JURISDICTIONS)
@@ -63,11 +62,6 @@ def test_formula_by_hand():
     assert at["2028-12"] == pytest.approx(-0.1)  # and another
 
 
-def test_step_and_permanent():
-    since = np.array([[-1.0, 0.0, 5.0]])
-    assert rise_and_fade(since, np.zeros(1), np.zeros(1), None).tolist() == [[0.0, 1.0, 1.0]]
-
-
 def test_residue_never_fades():
     x = cut(-0.4, half_life=Fixed(6), residue=Fixed(0.25))
     path = effect(x)[0, 0]
@@ -100,25 +94,6 @@ def test_every_state_keeps_the_sign_and_the_nation_changes_by_e_beta(size, sprea
     drawn = effect(x, STATES, draws=40, seed=seed, weights=WEIGHTS)
     assert (np.sign(drawn) == np.sign(size)).all()
     assert np.abs(nations(drawn) - size).max() < 1e-12
-
-
-def test_the_nation_changes_by_e_beta_in_every_draw_of_a_wide_prior():
-    x = cut(Normal(-0.45, 0.2), spread=Uniform(0, 0.5), ramp=Fixed(0))
-    drawn = effect(x, ("US", *STATES), draws=300, weights=WEIGHTS)
-    assert np.abs(nations(drawn[:, 1:]) - drawn[:, 0]).max() < 1e-12
-    assert np.ptp(drawn[:, 0, -1]) > 0.5
-    # Half an exposure for all alike is half of the effect on the log scale.
-    half = cut(Normal(-0.45, 0.2), spread=Uniform(0, 0.5), exposure=0.5)
-    felt = effect(half, ("US", *STATES), exposure=np.full(53, 0.5), draws=300, weights=WEIGHTS)
-    assert np.abs(nations(felt[:, 1:]) - felt[:, 0]).max() < 1e-12
-    assert felt[:, 0] == pytest.approx(0.5 * drawn[:, 0])
-
-
-def test_equal_states_of_opposite_luck_are_scaled_to_the_nation():
-    u = np.array([[0.5, 1.5]])
-    c = nation_factor(np.array([-0.45]), u, np.array([1.0, 1.0]))
-    assert np.exp(-0.45 * c * u[0]).mean() == pytest.approx(np.exp(-0.45), abs=1e-14)
-    assert c[0] > 1.0  # unscaled, the nation falls by less: −0.426
 
 
 def test_factors_of_states_have_mean_one_and_the_spread_that_is_said():
@@ -285,19 +260,6 @@ def test_a_part_of_a_success_averts_deaths_too(share):
 
 
 # ------------------------------------------------------------------------------- share
-
-
-@given(share=st.floats(0, 1), seed=st.integers(0, 5))
-def test_share_scales_the_size(share, seed):
-    x = named_intervention("supply-shock-2023-like", onset="2026-03", spread=0.0)
-    whole, part = effect(x, seed=seed), effect(x.scaled(share), seed=seed)
-    assert np.allclose(part, share * whole)
-
-
-def test_share_of_zero_is_no_effect_at_all():
-    x = named_intervention("supply-shock-2023-like", onset="2026-03").scaled(0)
-    assert (effect(x) == 0).all()
-    assert x.chances() == pytest.approx((0, 1, 0))
 
 
 def test_a_percent_is_that_of_the_nation():

@@ -16,7 +16,6 @@ from odforecast.scenario import (
     Judgement,
     Judgements,
     Percent,
-    Quantiles,
     Scenario,
     dump_scenarios,
     parse_scenarios,
@@ -59,19 +58,6 @@ def test_the_pool_is_the_weighted_mean_of_the_distribution_functions():
     assert two.mean == pytest.approx(75.0)
     sd = 1 / 0.6744897501960817
     assert two.sd == pytest.approx(np.sqrt(sd**2 + 0.25 * 0.75 * 100**2), rel=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("quartiles", "scale"), [((-30, -20, -5), "real"), ((2, 3, 5), "positive"),
-                             ((0.2, 0.35, 0.5), "unit")],
-)  # fmt: skip
-def test_of_one_person_the_pool_is_the_fit(quartiles, scale):
-    alone = pool(quartiles, weights=(7,), scale=scale)
-    fit = Quantiles(dict(zip((0.25, 0.5, 0.75), quartiles)), scale)
-    u = np.random.default_rng(1).random(500)
-    assert (alone.ppf(u) == fit.ppf(u)).all()
-    assert alone.mean == fit.mean
-    np.testing.assert_allclose(fit.cdf(fit.ppf(u)), u, atol=1e-12)
 
 
 rising = st.tuples(st.floats(-50, 50), st.floats(0.5, 20), st.floats(0.5, 20)).map(

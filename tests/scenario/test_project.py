@@ -101,19 +101,6 @@ def test_zero_exposure_changes_nothing(size, seed):
     assert (projection.forecasts["s"].draws == base.draws).all()
 
 
-@given(split=st.integers(1, 3), seed=st.integers(0, 9))
-def test_disjoint_locations_add_up(split, seed):
-    states = ("OH", "WV", "PA", "KY")
-    base = forecast(states)
-    whole = project(base, scenario(), seed=seed).averted_draws("s")
-    parts = [
-        project(base.select(group), scenario(), seed=seed).averted_draws("s")
-        for group in (states[:split], states[split:])
-    ]
-    assert np.array_equal(whole, np.concatenate(parts, axis=1))
-    assert np.allclose(whole.sum(axis=1), sum(p.sum(axis=1) for p in parts))
-
-
 @given(half=st.floats(0.05, 0.95))
 def test_scenarios_are_paired(half):
     x = scenario().interventions[0]
@@ -156,16 +143,6 @@ def test_what_has_begun_counts_only_by_what_changes_after():
     fading = scenario("fading", onset="2024-01", half_life=Fixed(12), size=-0.3)
     back = project(forecast(), fading).averted_draws("fading")
     assert (back[:, :, -1].mean(axis=0) < 0).all()  # what wears off adds deaths
-
-
-def test_nowcast_months_are_left_alone():
-    base = forecast()
-    early = Forecast(
-        draws=base.draws, locations=base.locations, months=base.months - 3 * MONTH,
-        known=base.known, as_of=base.as_of, last_month=LAST,
-    )  # fmt: skip
-    path = project(early, scenario(onset="2025-03", ramp=Fixed(0))).forecasts["s"]
-    assert (path.draws[:, :, :3] == early.draws[:, :, :3]).all()
 
 
 @pytest.mark.parametrize("model", ["dlm", DEFAULT_MODEL])
@@ -349,15 +326,3 @@ def test_a_table_without_the_nation_gives_it_what_its_parts_feel(panels, model):
     assert felt["US"] == pytest.approx(share)
     averted = projection.averted().query("period == 'all'").set_index("location")["percent_mean"]
     assert averted["US"] == pytest.approx(share * averted["OH"], rel=0.1)
-
-
-def test_evidence_prior_runs_with_shares(panels):
-    shares = fentanyl_share(*panels, fill="region")
-    fitted = od.get_model("drift").fit(panels[0].select(["US", "HI", "WV"]))
-    shock = Scenario("shock", (named_intervention("supply-shock-2023-like", onset="2025-06"),))
-    projection = project(fitted, shock, 24, 300, exposures={"fentanyl-share": shares})
-    table = projection.averted()
-    mean = table[table["period"] == "2026"].set_index("location")["percent_mean"]
-    assert mean["WV"] < mean["HI"] < 0  # the more exposed falls more
-    assert projection.exposure_table()["exposure"].between(0, 1).all()
-    assert any("does not forecast T40.4" in text for text in projection.warnings)

@@ -11,7 +11,7 @@ import pandas as pd
 from odforecast.models import Model
 from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
 from odforecast.panel import Panel
-from odforecast.scenario.exposure import fentanyl_share
+from odforecast.scenario.apply import fentanyl_share
 from odforecast.vintage.archive import Archive
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ from odforecast.evidence.placebo import (
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.intervention import NATION, NULL, Scenario
+from odforecast.scenario.priors import nearest
 from odforecast.scenario.projection import project
-from odforecast.scenario.wording import nearest
 
 STIMULANTS = "Psychostimulants with abuse potential (T43.6)"
 

@@ -25,7 +25,7 @@ from odforecast.report.page.render import GENERATOR
 from odforecast.report.words import when
 from odforecast.say import day_name, old_data
 from odforecast.scenario import CAVEAT, Projection, Scenario, Track
-from odforecast.scenario.answer import CLASS_WARNING, located, scenario_title
+from odforecast.scenario.answer import CLASS_WARNING, scenario_title
 from odforecast.scenario.intervention import ALL, NATION
 from odforecast.version import __version__
 
@@ -221,7 +221,7 @@ def _chosen(projection: Projection) -> list[Scenario]:
 def _codes(projection: Projection, locations: str | Iterable[str]) -> list[str]:
     """Codes of the places asked for, each once."""
     asked = [locations] if isinstance(locations, str) else locations
-    codes = list(dict.fromkeys(located(projection, s) for s in asked))
+    codes = list(dict.fromkeys(projection.place(s) for s in asked))
     if not codes:
         raise ScenarioError("no location is named", hint="name one, such as US")
     return codes

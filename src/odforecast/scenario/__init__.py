@@ -4,18 +4,18 @@ Effects are assumptions with a source and a grade, never estimates from a step a
 date: the counts cannot identify cooperation.
 """
 
+from odforecast.scenario.apply import fentanyl_share, read_exposure
 from odforecast.scenario.catalogue import CAVEAT, cite, events, levers, prior_names, references
 from odforecast.scenario.clock import Series, read_series
-from odforecast.scenario.exposure import fentanyl_share, read_exposure
 from odforecast.scenario.file import (
     dump_scenarios,
+    json_schema,
     named,
     named_intervention,
     parse_scenarios,
     read_scenarios,
     write_scenarios,
 )
-from odforecast.scenario.grammar import json_schema
 from odforecast.scenario.intervention import NULL, Intervention, Rebound, Scenario, grid
 from odforecast.scenario.past import Past, past
 from odforecast.scenario.priors import (
@@ -29,7 +29,6 @@ from odforecast.scenario.priors import (
     Percent,
     Prior,
     Quantiles,
-    SpikeSlab,
     Uniform,
 )
 from odforecast.scenario.projection import Projection, project
@@ -62,7 +61,6 @@ __all__ = [
     "Rebound",
     "Scenario",
     "Series",
-    "SpikeSlab",
     "Track",
     "Uniform",
     "attribution",

@@ -244,7 +244,7 @@ def answers(projection: Projection, location: str | None = None) -> tuple[Answer
     ForecastError
         If the location is not in the projection.
     """
-    code = located(projection, location)
+    code = projection.place(location)
     if all(s.is_null for s in projection.scenarios):
         raise ScenarioError("only the status quo was projected: there is nothing to compare")
     one = projection.select([code])
@@ -286,14 +286,6 @@ def _in_words(mean: float, low: float, high: float) -> tuple[str, str]:
     if np.isnan(low):
         return "too few draws to say", ""
     return fewer_or_more(mean), fewer_to_more(low, high)
-
-
-def located(projection: Projection, location: str | None = None) -> str:
-    """Code of the place asked for, of the only one, or of the US."""
-    baseline = projection.baseline
-    if location is None:
-        location = baseline.locations[0] if len(baseline.locations) == 1 else "US"
-    return baseline.locations[baseline.index(location)]
 
 
 def assumed(probability: float) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import UnknownNameError, one_of
-from odforecast.scenario.wording import nearest, shown
+from odforecast.scenario.priors import nearest, shown
 
 #: Said wherever a result of this layer is shown.
 CAVEAT = (
@@ -104,16 +104,6 @@ def prior_table(name: str, where: str = "prior") -> dict[str, Any]:
 def prior_title(name: str) -> str:
     """One line on a named prior."""
     return str(_prior(name)["title"])
-
-
-def prior_kind(name: str) -> str:
-    """Kind of a named prior: supply, control, cooperation, pressure or demand."""
-    return str(_prior(name)["kind"])
-
-
-def prior_parts(name: str) -> dict[str, float]:
-    """The named parts of a prior: works, nothing, backfires; or rises, nothing."""
-    return dict(_prior(name)["parts"])
 
 
 def plain_reason(source: str, note: str) -> str:

@@ -34,25 +34,16 @@ from scipy.optimize import minimize
 from scipy.special import ndtr
 
 from odforecast.errors import DataError, PanelError, ScenarioError
-from odforecast.geography import JURISDICTIONS, NATION, called, closed
+from odforecast.geography import NATION, called, closed
 from odforecast.models.delay.constants import delays_for
 from odforecast.models.delay.deficit import SPAN, deficit, is_final, late_draws, prior_factors
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import ALL_DRUGS, STATES
 from odforecast.panel import Floats, Panel
 from odforecast.say import number_of
-from odforecast.scenario.effects import (
-    GRID,
-    Component,
-    Estimator,
-    EventPosterior,
-    EventPrior,
-    Grid,
-    geometric,
-)
-from odforecast.scenario.grammar import ALL
-from odforecast.scenario.intervention import Intervention
-from odforecast.scenario.past import BEFORE, FEWEST, eve_shares, felt_by
+from odforecast.scenario.effects import GRID, Component, EventPosterior, EventPrior, Grid, geometric
+from odforecast.scenario.intervention import ALL, Intervention
+from odforecast.scenario.past import BEFORE, Counts, eve_shares, felt_by
 from odforecast.seeds import Streams
 from odforecast.sources.columns import Column, Table, needed, number
 from odforecast.sources.read import read_raw
@@ -261,17 +252,6 @@ def _updated(component: Component, precision: Floats, pull: Floats) -> Component
 # ------------------------------------------------------------------------------------- releases
 
 
-@dataclass(frozen=True, eq=False)
-class Reading:
-    """Counts of a release, completed K times: deaths (K, S, T), the nation's own (K, T)."""
-
-    months: Months
-    states: tuple[str, ...]
-    deaths: Floats
-    nation: Floats | None
-    felt: dict[str, float]
-
-
 class Clock:
     """One intervention in one location, and releases read as of their day."""
 
@@ -323,7 +303,7 @@ class Clock:
                 continue
             if reading is None:
                 continue
-            last = list(self.posteriors(reading, until=np.datetime64(day, "M") - ONE_MONTH))
+            last = self.posteriors(reading, until=np.datetime64(day, "M") - ONE_MONTH)
             each = np.array([self.chances(p) for p in last])
             sd = float(each[:, 0].std())
             rows.append(_row(day, reading.months[-1], tuple(each.mean(axis=0)), sd))
@@ -334,7 +314,7 @@ class Clock:
             )
         return rows, last
 
-    def reading(self, panel: Panel, felt: dict[str, float]) -> Reading | None:
+    def reading(self, panel: Panel, felt: dict[str, float]) -> Counts | None:
         """A release's counts from four years before the onset; None before there are any since."""
         x = self.x
         last = min(panel.last_month - YOUNGEST * ONE_MONTH, x.onset[1] + READS * ONE_MONTH)
@@ -342,53 +322,34 @@ class Clock:
             return None
         grid = panel.month_grid
         span = (grid >= x.onset[0] - BEFORE * ONE_MONTH) & (grid <= last)
-        months = completed(panel, IMPUTED, self.seed)[:, :, span]
-        young = (grid[span] > grid[-1] - SPAN * ONE_MONTH) & (not is_final(panel))
+        months = completed(panel, IMPUTED, self.seed)
+        young = span & (grid > grid[-1] - SPAN * ONE_MONTH) & (not is_final(panel))
         below = (months < 0.0).any(axis=0) & young
         months = np.where(below, np.maximum(months, 0.0), months)
-        there = {
-            s: months[:, i] for i, s in enumerate(panel.locations)
-            if np.isfinite(months[:, i]).all()
-        }  # fmt: skip
-        if self.code not in there:
+        counts = Counts.of(panel, months, span, [felt], self.code)
+        read = (*counts.places, *(() if counts.nation is None else (NATION,)))
+        if self.code not in read:
             raise PanelError(f"{called(self.code)} has months without a count")
-        states = tuple(
-            s for s in JURISDICTIONS if s in there and there[s].mean(axis=0).min() >= FEWEST
-        )
-        alone = self.code != NATION or not states
-        read = [self.code] if alone else [NATION, *states]
         for s in read:
-            for month in grid[span][below[panel.index(s)]]:
+            for month in grid[below[panel.index(s)]]:
                 self._below.add((str(panel.release), s, str(month)))
-        if alone:
-            return Reading(grid[span], (self.code,), there[self.code][:, None], None, felt)
-        deaths = np.stack([there[s] for s in states], axis=1)
-        return Reading(grid[span], states, deaths, there[NATION], felt)
+        return counts
 
-    def estimator(
-        self, months: Months, felt: Floats, weights: Floats, nation: float | None, light: bool
-    ) -> Estimator:
-        """The estimator of counts; ``nation`` is the nation's exposure if its own are read."""
-        return Estimator(
-            months, [self.x], felt[:, None], weights,
-            nation=None if nation is None else np.array([nation]),
-            draws=LIGHT if light else TIMINGS, grid=COARSE if light else GRID, seed=self.seed,
-        )  # fmt: skip
-
-    def posteriors(self, reading: Reading, until: np.datetime64) -> list[EventPosterior]:
+    def posteriors(self, reading: Counts, until: np.datetime64) -> list[EventPosterior]:
         """One posterior for each completion of the counts, with the series known by then."""
-        r = reading
-        felt = np.array([r.felt[s] for s in r.states])
-        nation = None if r.nation is None else r.felt[NATION]
-        made = self.estimator(r.months, felt, r.deaths.mean(axis=(0, 2)), nation, light=False)
         known = [s.until(until) for s in self.series if s.months[0] <= until]
+        deaths = reading.deaths
         # A release that misses nothing has been completed in one way only.
-        n = 1 if (r.deaths == r.deaths[:1]).all() else len(r.deaths)
-        nations = [None] * n if r.nation is None else r.nation[:n]
-        return [
-            with_series(made.posterior(deaths, nation), known)
-            for deaths, nation in zip(r.deaths[:n], nations)
-        ]
+        once = reading.until(deaths.shape[2], 1 if (deaths == deaths[:1]).all() else None)
+        found = self.estimated(once, deaths.mean(axis=(0, 2)))
+        return [with_series(p, known) for p in found]
+
+    def estimated(
+        self, counts: Counts, weights: Floats, light: bool = False
+    ) -> list[EventPosterior]:
+        """One posterior for each world of counts."""
+        draws, grid = (LIGHT, COARSE) if light else (TIMINGS, GRID)
+        return counts.posteriors([self.x], weights, draws=draws, grid=grid, seed=self.seed)
 
 
 def completed(panel: Panel, draws: int, seed: int) -> Floats:

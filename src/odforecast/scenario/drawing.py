@@ -7,7 +7,8 @@ that asking for fewer of them redraws nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from odforecast.panel import Floats
 from odforecast.seeds import seed_from
 
 if TYPE_CHECKING:
-    from odforecast.scenario.intervention import Intervention, Rebound
+    from odforecast.scenario.intervention import Intervention
 
 STREAMS = (
     "p_null", "size", "share", "onset", "lag", "ramp", "plateau",
@@ -35,6 +36,53 @@ POINTS = 20_000
 _STATES = frozenset(JURISDICTIONS)
 
 Numbers = Mapping[str, Floats]
+
+
+@dataclass(frozen=True, eq=False)
+class Timings:
+    """J draws of when and how an effect works: ``begin`` months after the first possible onset."""
+
+    onset: np.datetime64
+    begin: Floats
+    lag: Floats
+    ramp: Floats
+    plateau: Floats
+    half_life: Floats | None
+    residue: Floats
+    spread: Floats
+
+    @classmethod
+    def of(cls, x: Intervention, u: Numbers) -> Timings:
+        """Timings from uniform numbers by stream, shape (J,) each."""
+        if x.onset is None:
+            raise ScenarioError(f"{x.name}: onset is open", hint="give one with .at('2026-03')")
+        choices = int((x.onset[1] - x.onset[0]).astype(int)) + 1
+        keys = ("lag", "ramp", "plateau", "residue", "spread")
+        drawn = {key: getattr(x, key).ppf(u[key]) for key in keys}
+        half = None if x.half_life is None else x.half_life.ppf(u["half_life"])
+        begin = np.floor(u["onset"] * choices) + drawn["lag"]
+        return cls(x.onset[0], begin, half_life=half, **drawn)
+
+    def since(self, months: Months) -> Floats:
+        """Months since the effect began, shape (J, M)."""
+        return np.asarray((months - self.onset).astype(float)[None] - self.begin[:, None])
+
+    def shape(self, months: Months) -> Floats:
+        """Share of the full effect, shape (J, M)."""
+        since = self.since(months)
+        return rise_and_fade(since, self.ramp, self.plateau, self.half_life, self.residue)
+
+    def at(self, rows: Any) -> Timings:
+        """Some of the draws."""
+        of: Any = (v[rows] if isinstance(v, np.ndarray) else v for v in vars(self).values())
+        return Timings(*of)
+
+    @staticmethod
+    def joined(parts: Sequence[Timings]) -> Timings:
+        """Draws of one event, one after the other."""
+        fields = zip(*(vars(t).values() for t in parts))
+        of: Any = (np.concatenate(v) if isinstance(v[0], np.ndarray) else v[0] for v in fields)
+        return Timings(*of)
 
 
 def uniforms(x: Intervention, seed: int, draws: int) -> dict[str, Floats]:
@@ -65,18 +113,13 @@ def draw(
         c = nation_factor(beta * float(x.exposure), factors, expected)  # type: ignore[arg-type]
     is_state = np.array([s in _STATES for s in locations])
     own = np.where(is_state, c[:, None] * _own_factors(x, locations, u, seed), 1.0)
-    scale = exposure * beta[:, None] * own
-    out = scale[:, :, None] * _shape(x, months, u)[:, None]
-    if x.rebound is not None:
-        back = _rebound_size(x.rebound, scale, u)
-        out += back[:, :, None] * _rebound_shape(x, months, u)[:, None]
-    return np.asarray(out)
+    return _course(x, exposure * beta[:, None] * own, months, u)
 
 
 def curve(x: Intervention, months: Months) -> Floats:
     """See :meth:`odforecast.scenario.Intervention.curve`."""
     half = {key: np.full(1, 0.5) for key in STREAMS}
-    return np.asarray(_shape(x, months, half)[0])
+    return np.asarray(Timings.of(x, half).shape(months)[0])
 
 
 def outcome(x: Intervention, draws: int, seed: int) -> Floats:
@@ -106,11 +149,7 @@ def _late(x: Intervention) -> float:
 
 def _judged(x: Intervention, beta: Floats, u: Numbers) -> Floats:
     months = np.arange(x.onset[0], x.onset[1] + JUDGED * ONE_MONTH)
-    nation = beta[:, None] * _shape(x, months, u)
-    if x.rebound is not None:
-        back = _rebound_size(x.rebound, beta[:, None], u)
-        nation = nation + back * _rebound_shape(x, months, u)
-    return np.asarray(np.expm1(nation).sum(axis=1))
+    return np.asarray(np.expm1(_course(x, beta[:, None], months, u)[:, 0]).sum(axis=1))
 
 
 def _size(x: Intervention, u: Floats) -> Floats:
@@ -139,45 +178,24 @@ def _own_factors(x: Intervention, locations: Sequence[str], u: Numbers, seed: in
     return own
 
 
-def _since(x: Intervention, months: Months, u: Numbers) -> Floats:
-    """Months since the effect began, shape (D, M)."""
-    if x.onset is None:
-        raise ScenarioError(f"{x.name}: onset is open", hint="give one with .at('2026-03')")
-    first, last = x.onset
-    offset = np.floor(u["onset"] * (int((last - first).astype(int)) + 1))
-    elapsed = (months - first).astype(float)
-    return np.asarray(elapsed[None, :] - (offset + x.lag.ppf(u["lag"]))[:, None])
-
-
-def _shape(x: Intervention, months: Months, u: Numbers) -> Floats:
-    half = None if x.half_life is None else x.half_life.ppf(u["half_life"])
-    return rise_and_fade(
-        _since(x, months, u),
-        x.ramp.ppf(u["ramp"]),
-        x.plateau.ppf(u["plateau"]),
-        half,
-        x.residue.ppf(u["residue"]),
-    )
-
-
-def _rebound_size(rebound: Rebound, scale: Floats, u: Numbers) -> Floats:
-    """What comes back at full rebound: a fraction of each success, shape of ``scale``."""
-    happens = u["rebound.p_null"] >= rebound.p_null
-    fraction = np.where(happens, rebound.fraction.ppf(u["rebound.fraction"]), 0.0)
-    return np.asarray(-np.minimum(scale, 0.0) * fraction[:, None])
-
-
-def _rebound_shape(x: Intervention, months: Months, u: Numbers) -> Floats:
-    rebound = x.rebound
-    assert rebound is not None
-    wait = x.ramp.ppf(u["ramp"]) + rebound.after.ppf(u["rebound.after"])
-    half = rebound.half_life
-    return rise_and_fade(
-        _since(x, months, u) - wait[:, None],
-        rebound.ramp.ppf(u["rebound.ramp"]),
-        np.zeros(wait.size),
-        None if half is None else half.ppf(u["rebound.half_life"]),
-    )
+def _course(x: Intervention, scale: Floats, months: Months, u: Numbers) -> Floats:
+    """Log rate ratios of effects of a scale, (D, L), and of what comes back of them: (D, L, M)."""
+    timings, rebound = Timings.of(x, u), x.rebound
+    out = scale[:, :, None] * timings.shape(months)[:, None]
+    if rebound is not None:
+        happens = u["rebound.p_null"] >= rebound.p_null
+        fraction = np.where(happens, rebound.fraction.ppf(u["rebound.fraction"]), 0.0)
+        back = -np.minimum(scale, 0.0) * fraction[:, None]
+        wait = timings.ramp + rebound.after.ppf(u["rebound.after"])
+        half = rebound.half_life
+        shape = rise_and_fade(
+            timings.since(months) - wait[:, None],
+            rebound.ramp.ppf(u["rebound.ramp"]),
+            np.zeros(wait.size),
+            None if half is None else half.ppf(u["rebound.half_life"]),
+        )
+        out += back[:, :, None] * shape[:, None]
+    return np.asarray(out)
 
 
 def rise_and_fade(

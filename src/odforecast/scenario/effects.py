@@ -42,7 +42,7 @@ from scipy.special import expit, ndtr, ndtri
 from odforecast.errors import ScenarioError, proportion
 from odforecast.months import Months
 from odforecast.panel import Floats
-from odforecast.scenario.drawing import rise_and_fade
+from odforecast.scenario.drawing import Timings
 from odforecast.scenario.intervention import Intervention
 from odforecast.seeds import seed_from
 
@@ -77,51 +77,14 @@ STREAMS = ("onset", "lag", "ramp", "plateau", "half_life", "residue", "spread")
 # ------------------------------------------------------------------------------ timing
 
 
-@dataclass(frozen=True, eq=False)
-class Timings:
-    """J draws of when and how an event works: ``begin`` months after the first possible onset."""
-
-    onset: np.datetime64
-    begin: Floats
-    lag: Floats
-    ramp: Floats
-    plateau: Floats
-    half_life: Floats | None
-    residue: Floats
-    spread: Floats
-
-    @classmethod
-    def of(cls, x: Intervention, numbers: Floats) -> Timings:
-        """Timings from uniform numbers, shape (J, 7)."""
-        u = dict(zip(STREAMS, numbers.T))
-        choices = int((x.onset[1] - x.onset[0]).astype(int)) + 1
-        keys = ("lag", "ramp", "plateau", "residue", "spread")
-        drawn = {key: getattr(x, key).ppf(u[key]) for key in keys}
-        half = None if x.half_life is None else x.half_life.ppf(u["half_life"])
-        begin = np.floor(u["onset"] * choices) + drawn["lag"]
-        return cls(x.onset[0], begin, half_life=half, **drawn)
-
-    def shape(self, months: Months) -> Floats:
-        """Share of the full effect, shape (J, M)."""
-        since = (months - self.onset).astype(float)[None] - self.begin[:, None]
-        return rise_and_fade(since, self.ramp, self.plateau, self.half_life, self.residue)
-
-    def at(self, rows: Any) -> Timings:
-        """Some of the draws."""
-        of: Any = (v[rows] if isinstance(v, np.ndarray) else v for v in vars(self).values())
-        return Timings(*of)
-
-    @staticmethod
-    def joined(parts: Sequence[Timings]) -> Timings:
-        """Draws of one event, one after the other."""
-        fields = zip(*(vars(t).values() for t in parts))
-        of: Any = (np.concatenate(v) if isinstance(v[0], np.ndarray) else v[0] for v in fields)
-        return Timings(*of)
+def timings_of(x: Intervention, numbers: Floats) -> Timings:
+    """Timings from uniform numbers, shape (J, 7)."""
+    return Timings.of(x, dict(zip(STREAMS, numbers.T)))
 
 
 def random_timing(x: Intervention, rng: np.random.Generator) -> Timings:
     """One timing at random from the prior."""
-    return Timings.of(x, rng.random((1, len(STREAMS))))
+    return timings_of(x, rng.random((1, len(STREAMS))))
 
 
 def stratified(x: Intervention, n: int, seed: int) -> Floats:
@@ -229,15 +192,6 @@ class EventSummary:
     p_null: float
     bayes_factor: float
     prior_dominated: bool
-
-    def __str__(self) -> str:
-        out = (
-            f"{self.name}: prior {self.prior_mean:+.2f} (sd {self.prior_sd:.2f}), no effect with "
-            f"probability {self.prior_p_null:.2f}; posterior {self.mean:+.2f} (sd {self.sd:.2f}, "
-            f"90% {self.low:+.2f} to {self.high:+.2f}), no effect with probability "
-            f"{self.p_null:.2f} (Bayes factor {self.bayes_factor:.2g})"
-        )
-        return out + (": prior-dominated" if self.prior_dominated else "")
 
 
 # ---------------------------------------------------------- what a series does by itself
@@ -486,11 +440,6 @@ class Estimator:
         What the mean does by itself.
     seed : int
 
-    Raises
-    ------
-    ScenarioError
-        If there are too few months, more than two events, or an onset after the months.
-
     Examples
     --------
     >>> from odforecast.scenario import Fixed, Intervention, Normal
@@ -518,8 +467,7 @@ class Estimator:
     ) -> None:
         self.events = tuple(events)
         self.months = months
-        if not 1 <= len(self.events) <= 2:
-            raise ScenarioError(f"{len(self.events)} events at once, allowed: one, or two")
+        assert 1 <= len(self.events) <= 2
         if months.size < FEWEST:
             raise ScenarioError(f"{months.size} months are too few, allowed: {FEWEST} or more")
         for x in self.events:
@@ -555,7 +503,7 @@ class Estimator:
 
     def _timed(self, numbers: Floats) -> tuple[Timings, ...]:
         parts = np.split(numbers, len(self.events), axis=1)
-        return tuple(Timings.of(x, u) for x, u in zip(self.events, parts))
+        return tuple(timings_of(x, u) for x, u in zip(self.events, parts))
 
     def _bare(self, numbers: Floats) -> Floats:
         """Shapes less level, drift and season, (E, J, n)."""
@@ -572,19 +520,13 @@ class Estimator:
 
     def _rows(self, deaths: Floats, nation: Floats | None = None) -> Floats:
         """Log counts of the mean and the contrasts, less level, drift and season, (S, n)."""
-        if (nation is None) == self._national:
-            raise ScenarioError("the nation's counts go with the nation's exposures")
-        deaths = np.asarray(deaths, dtype=float)
-        if deaths.shape != (self.felt.shape[0], self.months.size):
-            raise ScenarioError(
-                f"deaths have shape {deaths.shape}, allowed: "
-                f"{(self.felt.shape[0], self.months.size)}"
-            )
+        assert (nation is not None) == self._national
+        assert deaths.shape == (self.felt.shape[0], self.months.size)
         if not np.isfinite(deaths).all() or (deaths < 0).any():
             raise ScenarioError(
                 "months hold missing or negative counts", hint="drop those locations"
             )
-        logs = np.log(deaths + 0.5)
+        logs = np.log(np.asarray(deaths, dtype=float) + 0.5)
         turned = self._turn @ (np.sqrt(self.weights)[:, None] * logs)
         # The log of the sum is the weighted mean of the logs, up to what states differ.
         turned[0] = (

@@ -8,9 +8,11 @@ A file holds one scenario, or several under ``scenarios``.
 
 from __future__ import annotations
 
+import copy
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,15 +20,21 @@ from typing import Any
 from odforecast.errors import OdforecastError, ScenarioError
 from odforecast.say import of_path, quoted
 from odforecast.say import plain as plain_text
-from odforecast.scenario import grammar
-from odforecast.scenario.catalogue import prior_table
-from odforecast.scenario.grammar import CHANCE, FORMS, SIZES, check_keys
-from odforecast.scenario.intervention import NULL, Intervention, Rebound, Scenario
-from odforecast.scenario.priors import Judgements
-from odforecast.scenario.wording import shown
-
-#: What a file says in place of interventions where nothing is assumed.
-NOTHING = "none"
+from odforecast.scenario.intervention import (
+    MAX_TEXT,
+    NOTHING,
+    NULL,
+    OLD_LAGS,
+    SCHEMA,
+    SIZES,
+    TAKES,
+    Intervention,
+    Scenario,
+    chance,
+    is_plain,
+    named_keys,
+)
+from odforecast.scenario.priors import Judgements, check_keys, shown
 
 #: Most bytes of a scenario file, levels of nesting, and largest number in it.
 MAX_BYTES = 200_000
@@ -74,15 +82,15 @@ def parse_scenarios(text: str, suffix: str = ".yaml") -> tuple[Scenario, ...]:
     if not isinstance(loaded, Mapping):
         raise ScenarioError(
             "a scenario file is a table of keys",
-            hint=f"allowed: {', '.join(FORMS[grammar.Scenario])}",
+            hint=f"allowed: {', '.join(TAKES['Scenario'])}",
         )
     if "scenarios" not in loaded:
-        return (_stated(loaded),)
+        return (_scenario(loaded),)
     check_keys(loaded, ("scenarios",), "a file of several scenarios")
     items = loaded["scenarios"]
     if not isinstance(items, list) or not items:
         raise ScenarioError(f"scenarios is {shown(items)}, allowed: a list of one or more")
-    return _distinct(tuple(map(_stated, items)))
+    return _distinct(tuple(map(_scenario, items)))
 
 
 def _distinct(found: tuple[Scenario, ...]) -> tuple[Scenario, ...]:
@@ -149,6 +157,11 @@ def write_scenarios(path: str | Path, scenarios: Scenario | Sequence[Scenario]) 
     return path
 
 
+def _written(scenario: Scenario) -> dict[str, Any]:
+    plain = scenario.to_dict()
+    return plain if scenario.interventions else {**plain, "interventions": NOTHING}
+
+
 def named_intervention(name: str, onset: object, **changes: object) -> Intervention:
     """A named prior of the evidence library as an intervention.
 
@@ -164,7 +177,7 @@ def named_intervention(name: str, onset: object, **changes: object) -> Intervent
     Examples
     --------
     >>> import odforecast as od
-    >>> od.scenario.named_intervention("cooperation-resumed", onset="2026-03").prior.p_null
+    >>> od.scenario.named_intervention("cooperation-resumed", onset="2026-03").p_null
     0.4
     """
     return _intervention({"prior": name, "onset": onset, **changes}, name)
@@ -194,15 +207,15 @@ def named(name: str, onset: object | None = None, **changes: object) -> Scenario
     return Scenario(name, (_intervention({"prior": name, **given}, name),))
 
 
-def _stated(plain: object) -> Scenario:
-    """A scenario of a file, which says so where it assumes nothing."""
+def _scenario(plain: object) -> Scenario:
+    """A scenario from its plain form, which says so where it assumes nothing."""
     if not isinstance(plain, Mapping):
         raise ScenarioError(f"a scenario is a table of keys, got {shown(plain)}")
-    check_keys(plain, FORMS[grammar.Scenario], plain_text(plain.get("name", "scenario"), 40))
+    check_keys(plain, TAKES["Scenario"], plain_text(plain.get("name", "scenario"), 40))
     if "name" not in plain:
         raise ScenarioError("key 'name' is missing, allowed: a name such as cooperation-2026")
     # An unquoted null in YAML is not text, but its meaning is plain.
-    name = NULL.name if plain["name"] is None else grammar.SCENARIO_NAME.held(plain["name"], "name")
+    name = NULL.name if plain["name"] is None else TAKES["Scenario"]["name"](plain["name"], "name")
     items = plain.get("interventions", [] if name == NULL.name else None)
     if items is None and "interventions" not in plain:
         raise ScenarioError(
@@ -220,20 +233,16 @@ def _stated(plain: object) -> Scenario:
     return Scenario(name, tuple(parts), **others)
 
 
-def _written(scenario: Scenario) -> dict[str, Any]:
-    plain = scenario.to_dict()
-    return plain if scenario.interventions else {**plain, "interventions": NOTHING}
-
-
 def _intervention(plain: object, where: str) -> Intervention:
     """An intervention from its plain form; ``prior`` fills in what is not given."""
+    takes = TAKES["Intervention"]
     if not isinstance(plain, Mapping):
         raise ScenarioError(f"{where}: an intervention is a table of keys, got {shown(plain)}")
     given = dict(plain)
     sure, regions = given.pop("probability", 1), given.pop("lag_spread", 0)
-    check_keys(given, FORMS[grammar.Intervention], where)
+    check_keys(given, takes, where)
     if "prior" in given:
-        base = _named(given.pop("prior"), where)
+        base = named_keys(given.pop("prior"), where)
         if any(key in given for key in SIZES):
             base = {key: value for key, value in base.items() if key not in SIZES}
         if "p_null" in given:  # then the chances are no longer the library's
@@ -244,7 +253,7 @@ def _intervention(plain: object, where: str) -> Intervention:
         raise ScenarioError(
             f"{where}: key 'name' is missing", hint="give it, or name a prior with prior ="
         )
-    name = grammar.NAME.held(given["name"], f"{where}: name")
+    name = takes["name"](given["name"], f"{where}: name")
     sizes = [key for key in SIZES if key in given]
     if len(sizes) > 1:
         raise ScenarioError(f"{where}: {' and '.join(sizes)} are given, allowed: one of them")
@@ -253,73 +262,36 @@ def _intervention(plain: object, where: str) -> Intervention:
             f"{where}: key 'size' is missing",
             hint="give size, percent or dose, or name a prior with prior =",
         )
-    rebound = given.pop("rebound", None)
-    values = _read(given, grammar.Intervention, where)
-    _check_sure(sure, values.get("p_null", 0.0), where)
-    _check_regions(regions, where)
-    values["size"] = values.pop(sizes[0])
-    values["rebound"] = _rebound(rebound, f"{where}: rebound")
+    for key, value in given.items():
+        if value is None and key in takes:
+            takes[key](None, f"{where}: {key}")  # of some keys Python takes nothing to be open
+    _check_gone(sure, regions, given.get("p_null", 0.0), where)
+    size = given.pop(sizes[0])
+    given["size"] = takes[sizes[0]](size, f"{where}: {sizes[0]}")
     try:
-        return Intervention(**values)
+        return Intervention(
+            **{f.name: given[f.name] for f in fields(Intervention) if f.name in given}
+        )
     except OdforecastError as error:
         # The class names the intervention, the file says where it stands.
         said = error.message.removeprefix(f"{name}: ")
         raise ScenarioError(f"{where}: {said}", hint=error.hint) from error
 
 
-def _check_sure(probability: object, p_null: Any, where: str) -> None:
-    """Refuse the ``probability`` of earlier files where it says what ``p_null`` says now."""
-    at = f"{where}: probability"
-    chance = CHANCE.held(CHANCE.read(probability, at), at)
-    if chance != 1:
-        nothing = 1 - chance * (1 - CHANCE.held(p_null, f"{where}: p_null"))
+def _check_gone(probability: object, spread: object, p_null: object, where: str) -> None:
+    """Refuse two keys of earlier files where they say what is said otherwise now, or no longer."""
+    likely = chance(probability, f"{where}: probability")
+    if likely != 1:
+        nothing = 1 - likely * (1 - chance(p_null, f"{where}: p_null"))
         raise ScenarioError(
-            f"{where}: key 'probability' is {chance:g}, and is no longer taken",
+            f"{where}: key 'probability' is {likely:g}, and is no longer taken",
             hint=f"leave it out, and write p_null: {nothing:.12g}, the probability of no effect",
         )
-
-
-def _check_regions(spread: object, where: str) -> None:
-    """Refuse the ``lag_spread`` of earlier files, but for nothing and what named priors had."""
-    if spread not in grammar.OLD_LAGS or isinstance(spread, bool):
+    if spread not in OLD_LAGS or isinstance(spread, bool):
         raise ScenarioError(
             f"{where}: key 'lag_spread' is {shown(spread)}, and is no longer taken",
             hint="leave it out: all census regions have the nation's lag, whose prior may be wider",
         )
-
-
-def _rebound(value: object, where: str) -> Rebound | None:
-    if value is None or value == "none" or isinstance(value, Rebound):
-        return value if isinstance(value, Rebound) else None
-    if not isinstance(value, Mapping):
-        raise ScenarioError(f"{where} is {shown(value)}, allowed: a table of keys, or none")
-    check_keys(value, FORMS[grammar.Rebound], where)
-    given = dict(value)
-    if "prior" in given:
-        base = _named(given.pop("prior"), where)
-        if "lag" in base:
-            base["after"] = base["lag"]
-        given = {**base, **given}
-    if "fraction" not in given:
-        raise ScenarioError(
-            f"{where}: key 'fraction' is missing", hint="or write {prior: substitution-rebound}"
-        )
-    try:
-        return Rebound(**_read(given, grammar.Rebound, where))
-    except OdforecastError as error:
-        said = error.message.removeprefix("rebound.").removeprefix(f"{where}: ")
-        raise ScenarioError(f"{where}: {said}", hint=error.hint) from error
-
-
-def _named(name: object, where: str) -> dict[str, Any]:
-    """Keys of a named prior."""
-    return prior_table(grammar.PRIOR.held(name, f"{where}: prior"))
-
-
-def _read(given: Mapping[str, Any], keys: type[Any], where: str) -> dict[str, Any]:
-    """Values of keys, each in its form; a named prior may have others."""
-    forms = FORMS[keys]
-    return {k: forms[k].read(given[k], f"{where}: {k}") for k in given if k in forms}
 
 
 def _text_of(path: Path) -> str:
@@ -467,11 +439,9 @@ def _checked(value: object, where: str = "", depth: int = 0) -> object:
         if abs(value) > MAX_NUMBER:
             raise ScenarioError(f"{name} is {shown(value)}, allowed: numbers up to 10^15")
     elif isinstance(value, str):
-        if len(value) > grammar.MAX_TEXT:
-            raise ScenarioError(
-                f"{name} is {shown(value)}, allowed: {grammar.MAX_TEXT:,} characters"
-            )
-        if not grammar.is_plain(value):
+        if len(value) > MAX_TEXT:
+            raise ScenarioError(f"{name} is {shown(value)}, allowed: {MAX_TEXT:,} characters")
+        if not is_plain(value):
             raise ScenarioError(f"{name} is {shown(value)}, allowed: text without control codes")
     return value
 
@@ -480,3 +450,27 @@ def _check_suffix(suffix: str) -> None:
     """Refuse a file of another kind."""
     if suffix not in (".yaml", ".yml", ".toml"):
         raise ScenarioError(f"file type is {shown(suffix)}, allowed: .yaml, .yml or .toml")
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of a scenario file, for editors and other programs.
+
+    In an editor with the YAML language server a first line
+    ``# yaml-language-server: $schema=scenario.schema.json`` turns it on, with the file beside the
+    scenario. A schema sees the form of a file; whether a distribution fits its range, a place
+    exists or two names are one is said when the file is read.
+
+    Returns
+    -------
+    dict
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> schema = od.scenario.json_schema()
+    >>> schema["$schema"]
+    'https://json-schema.org/draft/2020-12/schema'
+    >>> schema["$defs"]["Intervention"]["properties"]["direction"]["enum"]
+    ['either', 'fall', 'rise']
+    """
+    return copy.deepcopy(SCHEMA)

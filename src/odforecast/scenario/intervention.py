@@ -12,47 +12,402 @@ strength in every draw (with exposures that differ, c is 1 and the nation's effe
 A rebound is a fraction of the success that it follows. The counts cannot identify "cooperation":
 the size is an assumption with a source and a grade, never an estimate from a step at a diplomatic
 date.
+
+The grammar of files is ``scenario.schema.json``, which editors read too: keys, words and limits
+are taken from it, for a file and for the classes alike. A text with a percent sign is a percent
+wherever one is meant. A number that looks like a percent where a share is asked for, or like a
+share where a percent is, is asked about, never guessed.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from importlib import resources
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import OdforecastError, ScenarioError, UnknownNameError
+from odforecast.errors import ScenarioError, UnknownNameError
 from odforecast.geography import NATION as NATION
 from odforecast.geography.places import lookup
 from odforecast.months import Months, to_month
 from odforecast.names import SCENARIO_ID
 from odforecast.panel import Floats
 from odforecast.say import card, html_table, steady
-from odforecast.scenario import drawing, grammar
-from odforecast.scenario.grammar import ALL as ALL
-from odforecast.scenario.grammar import FORMS
-from odforecast.scenario.priors import Fixed, PooledChance, Prior, SpikeSlab, Uniform, is_number
-from odforecast.scenario.wording import nearest, shown
+from odforecast.scenario import drawing
+from odforecast.scenario.catalogue import prior_table
+from odforecast.scenario.priors import (
+    LEAST,
+    MOST_DOSE,
+    Dose,
+    Fixed,
+    Judgements,
+    Percent,
+    PooledChance,
+    Prior,
+    Uniform,
+    as_prior,
+    bare,
+    check_keys,
+    hundredth,
+    is_number,
+    nearest,
+    no_more_than_all,
+    percent,
+    percent_of,
+    quantity,
+    share,
+    shown,
+    within,
+)
 from odforecast.seeds import content_hash
 
 Exposure = float | str | Mapping[str, float]
+#: How a value is taken: from a file or Python, with where it stands; refused, or as it is held.
+Take = Callable[[Any, str], Any]
 
+#: JSON Schema of a file.
+SCHEMA: dict[str, Any] = json.loads(
+    resources.files("odforecast.scenario").joinpath("scenario.schema.json").read_text("utf-8")
+)
+#: Keys of each noun, with what the schema says of them.
+KEYS: dict[str, dict[str, Any]] = {
+    noun: SCHEMA["$defs"][noun]["properties"] for noun in ("Scenario", "Intervention", "Rebound")
+}
+_INTERVENTION = KEYS["Intervention"]
+
+#: Scope of an effect on all overdose deaths; the others are drug classes.
+ALL = "all-drugs"
+SCOPES = tuple(_INTERVENTION["scope"]["enum"])
+#: Exposure worked out from data; ``-relative`` divides by the nation's, so that the size is
+#: the nation's.
+NAMED_EXPOSURES = tuple(_INTERVENTION["exposure"]["anyOf"][2]["enum"])
+#: The largest exposure.
+MOST_EXPOSED = float(_INTERVENTION["exposure"]["anyOf"][0]["maximum"])
+#: Log rate ratios whose middle lies outside are taken for a slip: 80% fewer, five times as many.
+LARGEST_SIZE = float(_INTERVENTION["size"]["anyOf"][0]["maximum"])
+#: Most characters of a text.
+MAX_TEXT = int(_INTERVENTION["note"]["maxLength"])
+
+#: Key of the rest in a table of exposures.
+REST = "default"
 #: First month behind CDC's counts, and the last month an onset may have.
 FIRST_MONTH = np.datetime64("2014-02", "M")
 LAST_MONTH = np.datetime64("2099-12", "M")
 
-#: Key of the rest in a table of exposures.
-REST = "default"
+#: What a file says in place of interventions, a rebound or a half-life where there is none.
+NOTHING = "none"
+#: Keys that give the size; one of them.
+SIZES = ("size", "percent", "dose")
+#: Keys of earlier files.
+GONE = ("probability", "lag_spread")
+#: What a region's own lag may have been in earlier files: nothing, or what named priors had.
+OLD_LAGS = _INTERVENTION["lag_spread"]["enum"]
+#: Units of what has a prior; the other quantities are in months.
+_UNITS = {
+    "spread": "sd of a log",
+    **dict.fromkeys(("residue", "share", "replaced", "fraction"), "share"),
+}
 
 #: Differences between states: at most half the effect's size (sd of the log, drawn once a draw).
 SPREAD = Uniform(0, 0.5)
 
 _ZERO, _ONE, _HALF_YEAR, _YEAR = Fixed(0), Fixed(1), Fixed(6), Fixed(12)
+
+
+# ---------------------------------------------------------------------------------------- values
+
+
+def _size(value: Any, where: str) -> Prior:
+    """A log rate ratio, a percent or a dose."""
+    if (number := percent_of(value)) is not None:
+        raise ScenarioError(
+            f"{where} is {shown(value)}, allowed: a log rate ratio, -0.36 for 30% fewer",
+            hint=f"or write percent: {number:g}",
+        )
+    # A size in percent, or in doses, is one of deaths alone.
+    sized = isinstance(value, Percent | Dose)
+    prior = within(value if sized else as_prior(value, where), where, -5.0, 5.0)
+    middle = float(prior.ppf(np.array(0.5)))
+    if abs(middle) > LARGEST_SIZE:
+        low, high = (round(float(100 * np.expm1(x))) for x in (-LARGEST_SIZE, LARGEST_SIZE))
+        raise ScenarioError(
+            f"{where} is {prior}, {100 * np.expm1(middle):+,.0f}% deaths at full effect",
+            hint=f"allowed: a median from {low} to {high} percent"
+            if sized
+            else "size is a log rate ratio, -0.36 for 30% fewer; or write percent: -30",
+        )
+    return prior
+
+
+def _percent(value: object, where: str) -> Percent:
+    """A size in percent; so small a number without its sign may be a share."""
+    if isinstance(value, Percent):
+        return value
+    prior = as_prior(value, where, percent, such="such as -30 or {normal: [-9, 5]}")
+    if 0 < float(np.abs(prior.interval(0.99)).max()) < 1 and _bare_inside(value):
+        hint = "write the numbers in percent, or with % signs"
+        if isinstance(prior, Fixed):
+            much = f"{100 * prior.value:g}"
+            hint = f"write {much} for {much.lstrip('-')}%, or '{prior.value:g}%'"
+        raise ScenarioError(
+            f"{where} is {shown(value)}, less than 1%", hint=f"{hint} if so little is meant"
+        )
+    try:
+        return Percent(prior)
+    except ScenarioError as error:
+        raise ScenarioError(f"{where.removesuffix('percent')}{error.message}") from error
+
+
+def _bare_inside(value: object) -> bool:
+    """Whether a number other than 0 stands there without a percent sign."""
+    if isinstance(value, Mapping):
+        return any(_bare_inside(v) for key, v in value.items() if key != "weight")
+    if isinstance(value, list | tuple):
+        return any(map(_bare_inside, value))
+    return bool(bare(value))
+
+
+def _dose(value: object, where: str) -> Dose:
+    """A size as a change of dose times an elasticity."""
+    if isinstance(value, Dose):
+        return value
+    if not isinstance(value, Mapping) or set(value) != {"change", "elasticity"}:
+        raise ScenarioError(
+            f"{where} is {shown(value)}, allowed: exactly change and elasticity",
+            hint="such as {change: -40%, elasticity: {uniform: [0, 0.84]}}",
+        )
+    given = value["change"]
+    change = percent(given)
+    if change and abs(change) < 1 and percent_of(given) is None:
+        raise ScenarioError(
+            f"{where}.change is {change:g}, less than 1%",
+            hint=f"write {100 * change:g}, or '{change:g}%' if so little is meant",
+        )
+    much = given if change is None or not LEAST <= change <= MOST_DOSE else change
+    try:
+        return Dose(much, value["elasticity"])
+    except ScenarioError as error:
+        raise ScenarioError(where.removesuffix("dose") + error.message, error.hint) from error
+
+
+def chance(value: object, where: str) -> float:
+    """A probability; of what several people judged, the mean of their pool."""
+    if isinstance(value, Mapping):
+        check_keys(value, ("judgements",), where)
+        value = as_prior(value, where, share, "unit")
+    if isinstance(value, Judgements):
+        return PooledChance(as_prior(value, where, scale="unit"))  # type: ignore[arg-type]
+    if isinstance(value, PooledChance):
+        return value
+    no_more_than_all(value, where)
+    number = share(value)
+    if number is None:
+        raise ScenarioError(
+            f"{where} is {shown(value)}, allowed: a number from 0 to 1, or a percent"
+        )
+    if not 0.0 <= number <= 1.0:
+        raise ScenarioError(f"{where} is {number:g}, allowed: 0 to 1", hint=hundredth(number))
+    return number
+
+
+def _choice(value: object, where: str, words: Sequence[str]) -> object:
+    """One of a few words; fentanyl is counted in the class T40.4."""
+    if value in words:
+        return value
+    meant = nearest(value, words)
+    if "T40.4" in words and re.search("fentanyl|synthetic", str(value), re.IGNORECASE):
+        meant = ", did you mean 'T40.4'?"
+    raise ScenarioError(f"{where} is {shown(value)}{meant}", hint=f"allowed: {', '.join(words)}")
+
+
+def _text(value: Any, where: str, rule: Mapping[str, Any], allowed: str) -> Any:
+    """A text as the schema has it, or a list of such; nothing in it acts on a screen."""
+    many, rule = rule["type"] == "array", rule.get("items", rule)
+    texts: list[Any] = [value]
+    if many:
+        texts = list(value) if isinstance(value, list | tuple) else [None]
+    for text in texts:
+        good = isinstance(text, str) and re.search(rule.get("pattern", ""), text)
+        if not good or not rule.get("minLength", 0) <= len(text) <= rule.get("maxLength", MAX_TEXT):
+            raise ScenarioError(f"{where} is {shown(value)}, allowed: {allowed}")
+        # What has a pattern is a name, in one line.
+        if not (text.isprintable() if "pattern" in rule else is_plain(text)):
+            raise ScenarioError(
+                f"{where} is {shown(value)}, allowed: {allowed}, without control codes"
+            )
+    return tuple(texts) if many else value
+
+
+def is_plain(text: str) -> bool:
+    """Whether nothing in a text acts on a screen, or is lost in a file."""
+    return all(c.isprintable() or c in "\n\t" for c in text)
+
+
+def _onset(value: object, where: str) -> tuple[np.datetime64, np.datetime64]:
+    """First and last month in which it may begin; a day is taken as its month."""
+    pair: Any = value if isinstance(value, tuple) else (value, value)
+    if isinstance(value, Mapping):
+        check_keys(value, ("between",), where)
+        pair = value.get("between")
+        if not isinstance(pair, list) or len(pair) != 2:
+            raise ScenarioError(f"{where}.between is {shown(pair)}, allowed: two months")
+    if len(pair) != 2:
+        raise ScenarioError(f"{where} is {shown(value)}, allowed: one or two months")
+    months = []
+    for item in pair:
+        said = item if isinstance(item, dt.date | np.datetime64) else str(item)
+        try:
+            if isinstance(said, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?", said):
+                raise ValueError
+            months.append(to_month(said))
+        except ValueError:
+            raise ScenarioError(
+                f"{where} is {shown(item)}, allowed: a month such as 2026-03, or "
+                "{between: [2026-01, 2026-06]}"
+            ) from None
+    first, last = months
+    if not FIRST_MONTH <= first <= last <= LAST_MONTH:
+        raise ScenarioError(
+            f"{where} is {first}..{last}, allowed: {FIRST_MONTH} (where the data begin) to "
+            f"{LAST_MONTH}, the first not after the last"
+        )
+    return first, last
+
+
+def _exposure(value: Any, where: str) -> Exposure:
+    """An exposure of known places or of a known name, nowhere twice."""
+    if isinstance(value, str) and percent_of(value) is None:
+        if value in NAMED_EXPOSURES:
+            return value
+        gone = value.startswith("nflis-share")
+        meant = ", which is no longer a name" if gone else nearest(value, NAMED_EXPOSURES)
+        raise ScenarioError(
+            f"{where} is {shown(value)}{meant}",
+            hint=f"allowed: a number, a table by location, or {', '.join(NAMED_EXPOSURES)}",
+        )
+    if not isinstance(value, Mapping):
+        return _felt(value, where)
+    if not value:
+        raise ScenarioError(f"{where} is an empty table, allowed: one location or more")
+    table: dict[str, float] = {}
+    names: dict[str, object] = {}
+    for key, number in value.items():
+        try:
+            code = REST if key == REST else lookup(str(key)).state
+        except UnknownNameError as error:
+            raise ScenarioError(
+                f"{where} of {shown(key)}: {shown(key)} is not a place{nearest(key, (REST,))}",
+                hint=f"allowed: states as OH or Ohio, US, NYC, and {REST}",
+            ) from error
+        if code in table:
+            raise ScenarioError(
+                f"{where} has {shown(names[code])} and {shown(key)}, one place, "
+                "allowed: each place once"
+            )
+        table[code], names[code] = _felt(number, f"{where} of {code}"), key
+    return MappingProxyType(table)
+
+
+def _felt(value: object, where: str) -> float:
+    """An exposure: a number from 0 to 5, or a percent."""
+    number = share(value)
+    if number is None or not 0.0 <= number <= MOST_EXPOSED:
+        got = shown(value) if number is None else f"{number:g}"
+        raise ScenarioError(f"{where} is {got}, allowed: a number from 0 to {MOST_EXPOSED:g}")
+    return number
+
+
+def _rebound(value: object, where: str) -> Rebound | None:
+    """A rebound, or its keys; ``prior`` fills in what is not given."""
+    if value is None or value == NOTHING or isinstance(value, Rebound):
+        return value if isinstance(value, Rebound) else None
+    if not isinstance(value, Mapping):
+        raise ScenarioError(f"{where} is {shown(value)}, allowed: a table of keys, or none")
+    check_keys(value, TAKES["Rebound"], where)
+    given = dict(value)
+    if "prior" in given:
+        base = named_keys(given.pop("prior"), where)
+        given = {**base, "after": base["lag"], **given}
+    if "fraction" not in given:
+        raise ScenarioError(
+            f"{where}: key 'fraction' is missing", hint="or write {prior: substitution-rebound}"
+        )
+    try:
+        return Rebound(**{f.name: given[f.name] for f in fields(Rebound) if f.name in given})
+    except ScenarioError as error:
+        said = error.message.removeprefix("rebound.")
+        raise ScenarioError(f"{where}: {said}", hint=error.hint) from error
+
+
+def named_keys(name: Any, where: str) -> dict[str, Any]:
+    """Keys of a named prior."""
+    return prior_table(TAKES["Intervention"]["prior"](name, f"{where}: prior"))
+
+
+def _interventions(value: object, where: str) -> tuple[Intervention, ...]:
+    parts = tuple(value) if isinstance(value, Iterable) else (None,)
+    if not all(isinstance(x, Intervention) for x in parts):
+        raise ScenarioError(f"{where} is {shown(value)}, allowed: a list of Intervention")
+    return parts
+
+
+def _version(value: Any, where: str) -> int:
+    if not is_number(value) or value < 1 or value != int(value):
+        raise ScenarioError(f"{where} is {shown(value)}, allowed: a whole number from 1")
+    return int(value)
+
+
+_OWN: dict[str, Take] = {
+    "onset": _onset, "exposure": _exposure, "size": _size, "percent": _percent, "dose": _dose,
+    "p_null": chance, "rebound": _rebound, "version": _version, "interventions": _interventions,
+}  # fmt: skip
+_ALLOWED = {
+    "Scenario.name": "up to 200 lower-case letters, digits and . + _ -",
+    "Intervention.name": "1 to 100 printable characters, none of $ / \\, no blanks around them",
+    "Intervention.references": "a list of texts",
+}
+
+
+def _taken(noun: str, key: str, rule: dict[str, Any]) -> Take:
+    """How what stands at a key is taken: as the schema has it, or by a function of its own."""
+    first = rule.get("anyOf", [rule])[0]
+    if key in _OWN:
+        return _OWN[key]
+    if "enum" in rule:
+        return partial(_choice, words=rule["enum"])
+    if "maximum" in first:
+        low = first.get("minimum", first.get("exclusiveMinimum"))
+        none = "exclusiveMinimum" in first
+        return partial(quantity, low=low, high=first["maximum"], none=none)
+    allowed = _ALLOWED.get(f"{noun}.{key}", f"text of up to {MAX_TEXT:,} characters")
+    return partial(_text, rule=first, allowed=allowed)
+
+
+#: How the values of each noun are taken, in the order of a file.
+TAKES: dict[str, dict[str, Take]] = {
+    noun: {key: _taken(noun, key, rule) for key, rule in keys.items() if key not in GONE}
+    for noun, keys in KEYS.items()
+}
+
+
+# ----------------------------------------------------------------------------------------- nouns
+
+
+def _take(x: Any, where: str) -> None:
+    """Bring every value into its own form; refuse what it cannot be."""
+    for key, take in TAKES[type(x).__name__].items():
+        # An onset may be open, and a spread is left to the size.
+        if key in vars(x) and (vars(x)[key] is not None or key not in ("onset", "spread")):
+            object.__setattr__(x, key, take(vars(x)[key], f"{where}{key}"))
 
 
 @dataclass(frozen=True)
@@ -82,7 +437,7 @@ class Rebound:
     half_life: Prior | None = None
 
     def __post_init__(self) -> None:
-        _hold(self, grammar.Rebound, "rebound.")
+        _take(self, "rebound.")
 
 
 @dataclass(frozen=True)
@@ -177,30 +532,28 @@ class Intervention:
     stop: str = ""
 
     def __post_init__(self) -> None:
-        grammar.NAME.held(self.name, "intervention: name")
-        where = f"{self.name}: "
+        TAKES["Intervention"]["name"](self.name, "intervention: name")
+        _take(self, f"{self.name}: ")
         if self.spread is None:
-            size = grammar.SIZE.held(self.size, f"{where}size")
             # A size without uncertainty is a what-if for every state alike.
-            object.__setattr__(self, "spread", SPREAD if size.sd > 0 else Fixed(0))
-        _hold(self, grammar.Intervention, where)
-        if not isinstance(self.rebound, Rebound | None):
+            object.__setattr__(self, "spread", SPREAD if self.size.sd > 0 else Fixed(0))
+        if isinstance(self.exposure, str) and self.scope != ALL:
             raise ScenarioError(
-                f"{where}rebound is {shown(self.rebound)}, allowed: a Rebound, or None"
+                f"{self.name}: exposure is {self.exposure!r} and scope {self.scope!r}, allowed: "
+                "one of them",
+                hint="deaths of the class are the exposure already; with both the share of the "
+                "class counts twice",
             )
-        object.__setattr__(self, "onset", _months(self))
-        object.__setattr__(self, "exposure", _exposure(self))
 
-    def __reduce__(self) -> tuple[type[Intervention], tuple[object, ...]]:
+    def __reduce__(self) -> tuple[Any, tuple[()]]:
         # A mapping proxy does not pickle.
-        values = vars(self).values()
-        return type(self), tuple(dict(v) if isinstance(v, Mapping) else v for v in values)
+        values: dict[str, Any] = {
+            k: dict(v) if isinstance(v, Mapping) else v for k, v in vars(self).items()
+        }
+        return partial(type(self), **values), ()
 
     def __hash__(self) -> int:
-        values = vars(self).values()
-        return hash(
-            tuple(tuple(sorted(v.items())) if isinstance(v, Mapping) else v for v in values)
-        )
+        return hash((self.name, self.size, self.onset))
 
     def at(self, onset: object) -> Intervention:
         """The same, beginning then, if it was left open."""
@@ -210,11 +563,6 @@ class Intervention:
     def national(self) -> bool:
         """Whether all locations feel it alike, so that its size is the nation's effect."""
         return isinstance(self.exposure, int | float)
-
-    @property
-    def prior(self) -> SpikeSlab:
-        """Prior of the effect, the possibility of none included."""
-        return SpikeSlab(self.size, self.p_null)
 
     def chances(self) -> tuple[float, float, float]:
         """Probability that it works, does nothing, and backfires.
@@ -241,8 +589,7 @@ class Intervention:
 
     def scaled(self, share: float | Prior) -> Intervention:
         """The same, working only ``share`` as well: 0.5 for half, 0 for not at all."""
-        prior = share if isinstance(share, Prior) else Fixed(float(share))
-        return replace(self, share=prior)
+        return replace(self, share=share)  # type: ignore[arg-type]
 
     def curve(self, months: Months) -> Floats:
         """Share of the full effect in each month, every prior at its median, shape (M,)."""
@@ -283,83 +630,6 @@ class Intervention:
         return drawing.draw(self, months, locations, exposure, draws, seed, weights)
 
 
-def _hold(x: Intervention | Rebound, keys: type[Any], where: str) -> None:
-    """Bring every value into its own form; refuse what it cannot be."""
-    for key, form in FORMS[keys].items():
-        if key in vars(x):
-            object.__setattr__(x, key, form.held(getattr(x, key), f"{where}{key}"))
-
-
-def _months(x: Intervention) -> tuple[np.datetime64, np.datetime64] | None:
-    if x.onset is None:
-        return None
-    pair = x.onset if isinstance(x.onset, tuple | list) else (x.onset, x.onset)
-    if len(pair) != 2:
-        raise ScenarioError(f"{x.name}: onset is {shown(x.onset)}, allowed: one or two months")
-    try:
-        first, last = map(to_month, pair)
-    except OdforecastError as error:
-        raise ScenarioError(
-            f"{x.name}: onset: {error.message}, allowed: a month such as 2026-03"
-        ) from error
-    if not FIRST_MONTH <= first <= last <= LAST_MONTH:
-        raise ScenarioError(
-            f"{x.name}: onset is {first}..{last}, allowed: {FIRST_MONTH} (where the data begin) to "
-            f"{LAST_MONTH}, the first not after the last"
-        )
-    return first, last
-
-
-def _exposure(x: Intervention) -> Exposure:
-    """An exposure of known places or of a known name, nowhere twice."""
-    value, where = x.exposure, f"{x.name}: exposure"
-    if isinstance(value, str):
-        if value not in (named := grammar.NAMED_EXPOSURES):
-            gone = value.startswith("nflis-share")
-            meant = ", which is no longer a name" if gone else nearest(value, named)
-            raise ScenarioError(
-                f"{where} is {shown(value)}{meant}",
-                hint=f"allowed: a number, a table by location, or {', '.join(named)}",
-            )
-        if x.scope != ALL:
-            raise ScenarioError(
-                f"{where} is {value!r} and scope {x.scope!r}, allowed: one of them",
-                hint="deaths of the class are the exposure already; with both the share of the "
-                "class counts twice",
-            )
-        return value
-    if not isinstance(value, Mapping):
-        return _felt(where, value)
-    if not value:
-        raise ScenarioError(f"{where} is an empty table, allowed: one location or more")
-    table: dict[str, float] = {}
-    names: dict[str, object] = {}
-    for key, number in value.items():
-        try:
-            code = REST if key == REST else lookup(str(key)).state
-        except UnknownNameError as error:
-            raise ScenarioError(
-                f"{where} of {shown(key)}: {shown(key)} is not a place{nearest(key, (REST,))}",
-                hint=f"allowed: states as OH or Ohio, US, NYC, and {REST}",
-            ) from error
-        if code in table:
-            raise ScenarioError(
-                f"{where} has {shown(names[code])} and {shown(key)}, one place, "
-                "allowed: each place once"
-            )
-        table[code], names[code] = _felt(f"{where} of {code}", number), key
-    return MappingProxyType(table)
-
-
-def _felt(where: str, value: Any) -> float:
-    """An exposure: a number from 0 to 5."""
-    most = grammar.MOST_EXPOSED
-    if not is_number(value) or not 0.0 <= value <= most:
-        got = f"{value:g}" if is_number(value) else shown(value)
-        raise ScenarioError(f"{where} is {got}, allowed: a number from 0 to {most:g}")
-    return float(value)
-
-
 @dataclass(frozen=True, repr=False)
 class Scenario:
     """What is assumed to happen.
@@ -389,15 +659,8 @@ class Scenario:
     question: str = ""
 
     def __post_init__(self) -> None:
-        given = self.interventions
-        parts = tuple(given) if isinstance(given, Iterable) else (None,)
-        if not all(isinstance(x, Intervention) for x in parts):
-            raise ScenarioError(
-                f"{self.name}: interventions is {shown(given)}, allowed: a list of Intervention"
-            )
-        object.__setattr__(self, "interventions", parts)
-        for key, form in FORMS[grammar.Scenario].items():
-            form.held(getattr(self, key), key if key == "name" else f"{self.name}: {key}")
+        TAKES["Scenario"]["name"](self.name, "name")
+        _take(self, f"{self.name}: ")
         names = [x.name for x in self.interventions]
         if twice := sorted({n for n in names if names.count(n) > 1}):
             raise ScenarioError(
@@ -411,7 +674,7 @@ class Scenario:
     @steady
     def __repr__(self) -> str:
         parts = [
-            f"{x.name}: {_size(x.size)}, from {_when(x.onset)}, grade {x.grade}"
+            f"{x.name}: {_size_words(x.size)}, from {_when(x.onset)}, grade {x.grade}"
             for x in self.interventions[:4]
         ]
         left = len(self.interventions) - len(parts)
@@ -480,9 +743,8 @@ class Scenario:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain form, as written to files."""
-        out: dict[str, Any] = {"name": self.name, "version": self.version}
-        out |= {key: text for key in ("title", "question") if (text := getattr(self, key))}
-        return out | {"interventions": [_plain(x) for x in self.interventions]}
+        parts = [_plain(x) for x in self.interventions]
+        return {**_plain(self), "interventions": parts}
 
 
 #: Keys for people alone, which no hash counts.
@@ -510,14 +772,14 @@ def _assumed(scenario: str, x: Intervention) -> Iterator[tuple[object, ...]]:
         """A row."""
         return (scenario, x.name, quantity, unit, *map(float, values), words, x.source, x.grade)
 
-    def quantities(owner: Intervention | Rebound, keys: type[Any], of: str) -> Iterator[Any]:
+    def quantities(owner: Intervention | Rebound, of: str) -> Iterator[Any]:
         """Rows of all that has a prior, but for the size."""
-        for key, form in FORMS[keys].items():
-            if form.unit and key != "size":
+        for key, take in TAKES[type(owner).__name__].items():
+            if getattr(take, "func", None) is quantity:
                 prior: Prior | None = getattr(owner, key)
                 values = nothing if prior is None else prior.ppf(_LEVELS)
                 words = "none: it stays" if prior is None else str(prior)
-                yield row(f"{of}{key}", form.unit, values, words)
+                yield row(f"{of}{key}", _UNITS.get(key, "months"), values, words)
 
     nothing = (np.nan,) * 3
     yield row("size", "percent", 100 * np.expm1(x.size.ppf(_LEVELS)), str(x.size))
@@ -525,7 +787,7 @@ def _assumed(scenario: str, x: Intervention) -> Iterator[tuple[object, ...]]:
     yield row("scope", "deaths of", nothing, x.scope)
     yield row("p_null", "probability", (x.p_null,) * 3, "that it does nothing")
     yield row("direction", "", nothing, x.direction)
-    yield from quantities(x, grammar.Intervention, "")
+    yield from quantities(x, "")
     if isinstance(x.exposure, int | float):
         yield row("exposure", "share", (x.exposure,) * 3, "everywhere alike")
     else:
@@ -533,10 +795,10 @@ def _assumed(scenario: str, x: Intervention) -> Iterator[tuple[object, ...]]:
         yield row("exposure", "share", nothing, words)
     if x.rebound is not None:
         yield row("rebound.p_null", "probability", (x.rebound.p_null,) * 3, "of no rebound")
-        yield from quantities(x.rebound, grammar.Rebound, "rebound.")
+        yield from quantities(x.rebound, "rebound.")
 
 
-def _size(size: Prior) -> str:
+def _size_words(size: Prior) -> str:
     """A size as people say it, with its 90% interval."""
     low, middle, high = 100 * np.expm1(size.ppf(_LEVELS))
     spread = f" (90% {low:+.0f} to {high:+.0f})" if low != high else ""
@@ -609,17 +871,16 @@ def grid(
     return tuple(out)
 
 
-def _plain(x: Intervention | Rebound) -> dict[str, Any]:
+def _plain(x: Scenario | Intervention | Rebound) -> dict[str, Any]:
     """Plain form, its keys in the order of the grammar; what says nothing is left out."""
-    keys = grammar.Rebound if isinstance(x, Rebound) else grammar.Intervention
     out: dict[str, Any] = {}
-    for key in FORMS[keys]:
+    for key in TAKES[type(x).__name__]:
         value = vars(x).get(key)
         if isinstance(value, PooledChance):
             value = value.judgements
         if isinstance(value, Prior):
             plain = value.to_dict()
-            said = isinstance(plain, dict) and set(plain) <= set(grammar.SIZES)
+            said = isinstance(plain, dict) and set(plain) <= set(SIZES)
             # A size as it was said: a log rate ratio, a percent, or a dose.
             out |= plain if said else {key: plain}  # type: ignore[arg-type]
         elif key == "half_life":

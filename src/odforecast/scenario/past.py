@@ -11,12 +11,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from odforecast.errors import ScenarioError, UnknownNameError, whole
+from odforecast.errors import PanelError, ScenarioError, UnknownNameError, whole
 from odforecast.forecast import Forecast
 from odforecast.forecast.adding import quantile_levels
 from odforecast.geography import JURISDICTIONS, called, code_of
@@ -27,13 +28,12 @@ from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS, TARGET_12MO
 from odforecast.panel import Floats, Panel
 from odforecast.say import card, html_table, steady
+from odforecast.scenario.apply import exposure_vector, fentanyl_share
 from odforecast.scenario.catalogue import events
 from odforecast.scenario.effects import EffectDraws, Estimator, EventPosterior, EventSummary
-from odforecast.scenario.exposure import exposure_vector, fentanyl_share
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.intervention import ALL, NATION, Intervention
-from odforecast.scenario.priors import Fixed, Normal
-from odforecast.scenario.wording import nearest
+from odforecast.scenario.priors import Fixed, Normal, nearest
 from odforecast.scoring.truth import MIN_AGE
 
 if TYPE_CHECKING:
@@ -110,32 +110,75 @@ def anything_else(x: Intervention) -> Intervention:
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
-    """The counts behind a posterior: (S, T) of jurisdictions, or of US alone; the nation's own."""
+class Counts:
+    """Counts of S places in K worlds: deaths (K, S, T), and the nation's own where they are read.
+
+    ``felt`` has the exposures of places to events, (S, E), ``nation_felt`` the nation's, (E,).
+    """
 
     months: Months
-    states: list[str]
+    places: tuple[str, ...]
+    felt: Floats
     deaths: Floats
-    nation: Floats | None
+    nation: Floats | None = None
+    nation_felt: Floats | None = None
+
+    @classmethod
+    def of(
+        cls,
+        panel: Panel,
+        months: Floats,
+        span: NDArray[np.bool_],
+        felt: Sequence[Mapping[str, float]],
+        code: str = NATION,
+    ) -> Counts:
+        """A panel's places, of months (K, L, T) of it: the jurisdictions, or one place alone."""
+        there = {s: months[:, i, span] for i, s in enumerate(panel.locations)}
+        there = {s: deaths for s, deaths in there.items() if np.isfinite(deaths).all()}
+        # Months next to none are not smooth on the log scale, and recovered ones not certain there.
+        low = {s: deaths.mean(axis=0).min() for s, deaths in there.items()}
+        states = tuple(s for s in JURISDICTIONS if s in there and low[s] >= FEWEST)
+        alone = code != NATION or not states
+        if alone and code not in there:
+            raise PanelError(f"{called(code)} has months without a count")
+        places = (code,) if alone else states
+        each = np.array([[f[s] for f in felt] for s in places])
+        deaths = np.stack([there[s] for s in places], axis=1)
+        grid = panel.month_grid[span]
+        if alone or NATION not in there:
+            return cls(grid, places, each, deaths)
+        return cls(grid, places, each, deaths, there[NATION], np.array([f[NATION] for f in felt]))
+
+    def until(self, n: int, k: int | None = None) -> Counts:
+        """The first n months, of the first k worlds."""
+        nation = None if self.nation is None else self.nation[:k, :n]
+        return replace(self, months=self.months[:n], deaths=self.deaths[:k, :, :n], nation=nation)
+
+    def posteriors(
+        self, events: Sequence[Intervention], weights: Floats, **options: Any
+    ) -> list[EventPosterior]:
+        """One posterior for each world; the weights are the places' deaths.
+
+        The nation's own counts say what the mean did, the states how they differ from it.
+        """
+        made = Estimator(
+            self.months, events, self.felt, weights, nation=self.nation_felt, **options
+        )
+        nations = [None] * len(self.deaths) if self.nation is None else self.nation
+        return [made.posterior(deaths, nation) for deaths, nation in zip(self.deaths, nations)]
 
 
-def seen_counts(panel: Panel, x: Intervention) -> Seen:
+def seen_counts(
+    panel: Panel, x: Intervention, felt: Sequence[Mapping[str, float]] | None = None
+) -> Counts:
     """Four years before the onset to two years after it, final where a year after it is."""
     last = min(x.onset[1] + WINDOW * ONE_MONTH, panel.last_month)
     if panel.final_through >= x.onset[1] + 12 * ONE_MONTH:
         last = min(last, panel.final_through)
     grid = panel.month_grid
     span = (grid >= x.onset[0] - BEFORE * ONE_MONTH) & (grid <= last)
-    rows = {s: panel.monthly[panel.index(s)][span] for s in panel.locations}
-    whole = {s: row for s, row in rows.items() if np.isfinite(row).all()}
-    # Months next to none are not smooth on the log scale, and recovered ones not certain there.
-    states = [s for s in whole if s in JURISDICTIONS and whole[s].min() >= FEWEST]
-    nation = whole.get(NATION)
-    if not states:
-        if nation is None:
-            raise ScenarioError("no location has months without a gap")
-        return Seen(grid[span], [NATION], nation[None], None)
-    return Seen(grid[span], states, np.stack([whole[s] for s in states]), nation)
+    felt = felt or [dict.fromkeys(panel.locations, 1.0)]
+    return Counts.of(panel, panel.monthly[None], span, felt)
 
 
 def posterior_of(
@@ -145,24 +188,15 @@ def posterior_of(
     *,
     timings: int = MANY,
     seed: int = 1,
-) -> tuple[Seen, EventPosterior]:
+) -> tuple[Counts, EventPosterior]:
     """Posterior of one event, or two (with four times the timings), from a panel of their scope.
 
-    The nation's own counts say what the mean did, the states how they differ from it. The window is
-    that of the first event; ``felt`` has the exposure of each location to each.
+    The window is that of the first event; ``felt`` has the exposure of each location to each.
     """
-    seen = seen_counts(panel, both[0])
-    nation = None if seen.nation is None else np.array([f[NATION] for f in felt])
-    estimator = Estimator(
-        seen.months,
-        both,
-        np.array([[f[s] for f in felt] for s in seen.states]),
-        seen.deaths.mean(axis=1),
-        nation=nation,
-        draws=timings if len(both) == 1 else 4 * timings,
-        seed=seed,
-    )
-    return seen, estimator.posterior(seen.deaths, seen.nation)
+    seen = seen_counts(panel, both[0], felt)
+    draws = timings if len(both) == 1 else 4 * timings
+    (found,) = seen.posteriors(both, seen.deaths[0].mean(axis=1), draws=draws, seed=seed)
+    return seen, found
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -403,14 +437,14 @@ def past(
         )
     felt = [felt_by(e, panel, eve_shares(e, newest)) for e in both]
     seen, posterior = posterior_of(panel, both, felt, timings=timings, seed=seed)
-    states = seen.states
     drawn = posterior.draws(draws, seed)
     code = code_of(location)
     row = panel.index(code)
     grid = panel.month_grid
     delta = posterior.delta(grid, drawn, [0]) * felt[0][code]
-    if code in states:
-        delta = delta * posterior.own_factors(drawn, seed)[:, states.index(code), 0][:, None]
+    if code in seen.places:
+        own = posterior.own_factors(drawn, seed)[:, seen.places.index(code), 0]
+        delta = delta * own[:, None]
     observed = panel.reported[row]
     eve, kind = _eve(archive, panel, indicator, first, code, model, draws, seed)
     notes = []

@@ -1,4 +1,4 @@
-"""Priors: real distributions, drawn through their quantile function.
+"""Priors: real distributions, drawn through their quantile function, and how a file gives them.
 
 Every draw is ``ppf(u)`` of a uniform number ``u``. Two scenarios that share the uniforms are
 therefore paired: the worse half of one is the worse half of the other.
@@ -14,20 +14,23 @@ from __future__ import annotations
 import datetime as dt
 import itertools
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, lru_cache
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from scipy import optimize, special
 
-from odforecast.errors import ScenarioError, proportion
+from odforecast.errors import ScenarioError, near, proportion
 from odforecast.panel import Floats
-from odforecast.scenario.wording import shown
+from odforecast.say import plain, quoted
 
 #: A prior as a scenario file holds it.
 Plain = float | str | dict[str, Any]
+#: A number as a file gives it, or None.
+Reader = Callable[[object], float | None]
 
 #: Names of the parameters, in the order of a list and of the fields.
 PARAMETERS = {
@@ -69,6 +72,9 @@ LEAST = -99.0
 #: The largest change of a dose, in percent.
 MOST_DOSE = 1e4
 
+#: The largest elasticity of a dose.
+MOST_ELASTIC = 5.0
+
 #: Range of a distribution's parameters: outside it, percentiles cannot be computed.
 SMALLEST, LARGEST = 1e-6, 1e6
 
@@ -76,6 +82,50 @@ _GRID = (np.arange(20_000) + 0.5) / 20_000
 _QUARTILES = (0.25, 0.5, 0.75)
 #: Most characters of a person's name or role.
 _NAME = 100
+PERCENT = re.compile(r"\s*([-+−]?)\s*([0-9]{1,9}(?:\.[0-9]{0,25})?(?:[eE][-+]?[0-9]{1,2})?)\s*%\s*")
+
+
+# --------------------------------------------------------------------------- values of a file
+
+
+def shown(value: object) -> str:
+    """A value as a message repeats it: short, and nothing in it that acts on a screen.
+
+    Examples
+    --------
+    >>> shown("a" * 5_000)[-20:], shown([1, "x"]), shown(None)
+    ('… (5,000 characters)', "[1, 'x']", 'nothing')
+    """
+    if value is None:
+        return "nothing"
+    if isinstance(value, str):
+        return quoted(value)
+    try:
+        return plain(repr(value))
+    except ValueError:  # an integer of 5,000 digits refuses to be text
+        return f"{type(value).__name__} of too many digits"
+
+
+def nearest(value: object, allowed: Iterable[str]) -> str:
+    """A question after the name that may have been meant; empty if none is near.
+
+    Examples
+    --------
+    >>> nearest("spred", ["spread", "share"]), nearest("t40.4", ["T40.4"]), nearest(7, ["lag"])
+    (", did you mean 'spread'?", ", did you mean 'T40.4'?", '')
+    """
+    meant = near(value, list(allowed))  # of a mapping, its keys
+    return f", did you mean {meant[0]!r}?" if meant else ""
+
+
+def check_keys(given: Mapping[Any, Any], allowed: Iterable[str], where: str) -> None:
+    """Refuse keys nobody knows, with the nearest known one."""
+    for key in given:
+        if key not in allowed:
+            raise ScenarioError(
+                f"{where}: unknown key {shown(key)}{nearest(key, allowed)}",
+                hint=f"allowed: {', '.join(allowed)}",
+            )
 
 
 def is_number(value: object) -> bool:
@@ -84,23 +134,228 @@ def is_number(value: object) -> bool:
     return real and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
 
 
-def as_prior(value: object, where: str) -> Prior:
-    """A prior, and no size; a number is fixed."""
+def bare(value: object) -> float | None:
+    """A finite number, without a unit."""
+    return float(value) if is_number(value) else None  # type: ignore[arg-type]
+
+
+def percent_of(value: object) -> float | None:
+    """The number before a percent sign; None for anything else.
+
+    Examples
+    --------
+    >>> percent_of("-30%"), percent_of("−2.5%"), percent_of("30"), percent_of(30)
+    (-30.0, -2.5, None, None)
+    """
+    found = PERCENT.fullmatch(value) if isinstance(value, str) else None
+    if found is None:
+        return None
+    return -float(found[2]) if found[1] in ("-", "−") else float(found[2])
+
+
+def percent(value: object) -> float | None:
+    """A percent, with its sign or without."""
+    number = percent_of(value)
+    return bare(value) if number is None else number
+
+
+def share(value: object) -> float | None:
+    """A number, or a percent as a hundredth of it.
+
+    Examples
+    --------
+    >>> share(0.5), share("40%"), share("forty")
+    (0.5, 0.4, None)
+    """
+    number = percent_of(value)
+    return bare(value) if number is None else number / 100
+
+
+def as_prior(
+    value: object,
+    where: str,
+    read: Reader = bare,
+    scale: str = "real",
+    such: str = "such as {normal: [-0.1, 0.1]}",
+) -> Prior:
+    """A prior on a scale, and no size: it or a number, ``{normal: [mean, sd]}``, quantiles, …."""
     if isinstance(value, Percent | Dose):
         raise ScenarioError(
             f"{where} is {value}, a size in {value.kind}, allowed: a number or another prior"
         )
-    if not isinstance(value, Prior) and not is_number(value):
+    if isinstance(value, Quantiles | Judgements) and value.scale != scale:
+        try:
+            return replace(value, scale=scale)
+        except ScenarioError as error:
+            raise ScenarioError(f"{where}: {error.message}", hint=error.hint) from error
+    if isinstance(value, Prior):
+        return value
+    if (number := read(value)) is not None:
+        if abs(number) > LARGEST:
+            raise ScenarioError(f"{where} is {shown(value)}, allowed: numbers up to {LARGEST:g}")
+        return Fixed(number)
+    kinds = ", ".join((*PRIORS, "quantiles", "judgements"))
+    if not isinstance(value, Mapping) or len(value) != 1:
+        levels = isinstance(value, Mapping) and value and all(map(_level, value))
         raise ScenarioError(
-            f"{where} is {shown(value)}, allowed: a number or a prior, such as Normal(-0.1, 0.1)"
+            f"{where} is {shown(value)}, allowed: a number or one distribution ({kinds}), {such}",
+            hint="write {quantiles: {…}}" if levels else None,
         )
-    return value if isinstance(value, Prior) else Fixed(float(value))  # type: ignore[arg-type]
+    ((kind, given),) = value.items()
+    at = where if kind in PRIORS else f"{where}.{kind}"
+    try:
+        if kind == "judgements":
+            return _judgements(given, at, read, scale)
+        if kind == "quantiles":
+            return Quantiles(_points(given, at, read), scale)
+        if kind in PRIORS:
+            return PRIORS[kind](*_numbers(kind, given, where, read))
+    except ScenarioError as error:
+        said = error.message
+        if said.startswith("judgements["):
+            said = f"{where}.{said}"
+        elif not said.startswith(at):
+            said = f"{at}: {said}"
+        raise ScenarioError(said, hint=error.hint) from error
+    sized = kind in ("size", "percent", "dose")
+    meant = "; it stands in place of size" if sized else nearest(kind, kinds.split(", "))
+    raise ScenarioError(
+        f"{where}: unknown distribution {shown(kind)}{meant}", hint=f"allowed: {kinds}"
+    )
+
+
+def _numbers(kind: str, given: object, where: str, read: Reader) -> list[float]:
+    """Parameters of a distribution, listed or by their names."""
+    keys = PARAMETERS[kind]
+    if isinstance(given, Mapping):
+        if set(given) != set(keys):
+            raise ScenarioError(
+                f"{where}: {kind} has keys {plain(', '.join(map(str, given)))}, "
+                f"allowed: exactly {', '.join(keys)}"
+            )
+        held = [given[key] for key in keys]
+    else:
+        held = list(given) if isinstance(given, list | tuple) else [given]
+    numbers = [x for x in map(read, held) if x is not None]
+    if len(held) != len(keys) or len(numbers) != len(keys):
+        raise ScenarioError(
+            f"{where}: {kind} is {shown(given)}, allowed: {len(keys)} numbers ({', '.join(keys)})"
+        )
+    return numbers
+
+
+def _judgements(given: object, where: str, read: Reader, scale: str) -> Judgements:
+    """What several people judged, each with a name, a date and three quartiles."""
+    if not isinstance(given, list) or not given:
+        raise ScenarioError(f"{where} is {shown(given)}, allowed: a list of one or more people")
+    keys, people = [f.name for f in fields(Judgement)], []
+    for i, each in enumerate(given, 1):
+        at = f"{where}[{i}]"
+        if not isinstance(each, Mapping):
+            raise ScenarioError(f"{at} is {shown(each)}, allowed: {', '.join(keys)}")
+        check_keys(each, keys, at)
+        if missing := [key for key in keys[:3] if key not in each]:
+            raise ScenarioError(f"{at}: key {missing[0]!r} is missing")
+        said, weight = each["quartiles"], share(each.get("weight", 1.0))
+        values = [read(v) for v in said] if isinstance(said, list) else [None]
+        try:
+            people.append(
+                Judgement(
+                    each["who"],
+                    each["date"],
+                    said if None in values or len(values) != 3 else values,
+                    each["weight"] if weight is None else weight,
+                )
+            )
+        except ScenarioError as error:
+            raise ScenarioError(f"{at}: {error.message}", hint=error.hint) from error
+    return Judgements(people, scale)
+
+
+def _points(given: object, where: str, read: Reader) -> list[tuple[float, float]]:
+    """Quantiles by their levels."""
+    if not isinstance(given, Mapping) or len(given) < 2:
+        raise ScenarioError(
+            f"{where} is {shown(given)}, allowed: two or more, such as {{5%: …, 50%: …}}"
+        )
+    points = []
+    for key, value in given.items():
+        level, number = _level(key), read(value)
+        if level is None:
+            raise ScenarioError(
+                f"{where}: {shown(key)} is no quantile, allowed: above 0% and below 100%, "
+                "such as 5%"
+            )
+        if number is None or abs(number) > LARGEST:
+            raise ScenarioError(
+                f"{where}: {plain(key, 30)} is {shown(value)}, allowed: a number up to {LARGEST:g}"
+            )
+        points.append((level, number))
+    return points
+
+
+def _level(key: object) -> float | None:
+    """Probability of a quantile's name: ``"5%"``, ``"0.05"`` or 0.05."""
+    if isinstance(key, str) and re.fullmatch(r"0?\.[0-9]{1,12}", key.strip()):
+        key = float(key)
+    level = share(key)
+    return level if level is not None and 0.0 < level < 1.0 else None
+
+
+def quantity(
+    value: object, where: str, low: float, high: float, none: bool = False
+) -> Prior | None:
+    """A prior of which 99% lie in a range; with ``none``, none is one, and 0 is not."""
+    if none and (value is None or value == "none"):
+        return None
+    # Quantiles of shares are fitted as logits, and numbers may be percents.
+    unit = (low, high) == (0.0, 1.0)
+    if unit:
+        no_more_than_all(value, where)
+    read, scale = (share, "unit") if unit else (bare, "positive")
+    prior = within(as_prior(value, where, read, scale), where, low, high)
+    if none and prior.mean <= 0:
+        raise ScenarioError(f"{where} is {prior}, allowed: above 0, or none")
+    return prior
+
+
+def within(prior: Prior, where: str, low: float, high: float) -> Prior:
+    """The prior, if 99% of it lie in the range."""
+    with np.errstate(all="ignore"):
+        bottom, top = prior.interval(0.99)
+    if not (np.isfinite(bottom) and np.isfinite(top)):
+        raise ScenarioError(f"{where} is {prior}, allowed: a distribution with finite percentiles")
+    if not low <= bottom <= top <= high:
+        got = f"{prior}" if bottom == top else f"{prior} (99% in {bottom:.3g}..{top:.3g})"
+        raise ScenarioError(
+            f"{where} is {got}, allowed: {low:g} to {high:,g}",
+            hint=hundredth(top) if high == 1.0 else None,
+        )
+    return prior
+
+
+def no_more_than_all(value: object, where: str) -> None:
+    """Refuse a percent of a share outside 0 to 100, as it was written."""
+    number = percent_of(value)
+    if number is not None and not 0 <= number <= 100:
+        raise ScenarioError(f"{where} is {shown(value)}, allowed: 0% to 100%")
+
+
+def hundredth(value: float) -> str | None:
+    """What to write for a percent that was given as a number; None where it is none."""
+    return f"write {value / 100:g} or '{value:g}%'" if 1 < value <= 100 else None
+
+
+# --------------------------------------------------------------------------------- distributions
 
 
 @lru_cache(maxsize=256)
 def _distribution(prior: Prior) -> Any:
     """The scipy distribution of a prior: making one takes a millisecond."""
-    return prior._frozen()
+    from scipy import stats
+
+    name, *parameters = prior._scipy()
+    return getattr(stats, name)(*parameters)
 
 
 @dataclass(frozen=True)
@@ -128,8 +383,8 @@ class Prior:
     def _given(self) -> dict[str, float]:
         return {k: getattr(self, f.name) for k, f in zip(PARAMETERS[self.kind], fields(self))}
 
-    def _frozen(self) -> Any:
-        """The scipy distribution, where there is one."""
+    def _scipy(self) -> tuple[Any, ...]:
+        """Name and parameters of the scipy distribution, where there is one."""
         raise NotImplementedError
 
     def ppf(self, u: Floats) -> Floats:
@@ -226,10 +481,8 @@ class Normal(Prior):
     sd_: float
     kind: ClassVar[str] = "normal"
 
-    def _frozen(self) -> Any:
-        from scipy.stats import norm
-
-        return norm(self.mean_, self.sd_)
+    def _scipy(self) -> tuple[Any, ...]:
+        return "norm", self.mean_, self.sd_
 
 
 @dataclass(frozen=True)
@@ -253,10 +506,8 @@ class LogNormal(Prior):
     sigma: float
     kind: ClassVar[str] = "lognormal"
 
-    def _frozen(self) -> Any:
-        from scipy.stats import lognorm
-
-        return lognorm(self.sigma, scale=self.median)
+    def _scipy(self) -> tuple[Any, ...]:
+        return "lognorm", self.sigma, 0, self.median
 
 
 @dataclass(frozen=True)
@@ -272,10 +523,8 @@ class Uniform(Prior):
         if not self.low < self.high:
             raise ScenarioError(f"uniform: low {self.low:g} must lie below high {self.high:g}")
 
-    def _frozen(self) -> Any:
-        from scipy.stats import uniform
-
-        return uniform(self.low, self.high - self.low)
+    def _scipy(self) -> tuple[Any, ...]:
+        return "uniform", self.low, self.high - self.low
 
 
 @dataclass(frozen=True)
@@ -293,60 +542,13 @@ class Beta(Prior):
     b: float
     kind: ClassVar[str] = "beta"
 
-    def _frozen(self) -> Any:
-        from scipy.stats import beta
-
-        return beta(self.a, self.b)
+    def _scipy(self) -> tuple[Any, ...]:
+        return "beta", self.a, self.b
 
 
 PRIORS: dict[str, type[Prior]] = {
     cls.kind: cls for cls in (Fixed, Normal, LogNormal, Uniform, Beta)
 }
-
-
-@dataclass(frozen=True)
-class SpikeSlab:
-    """An effect that is exactly zero with probability ``p_null``, else drawn from ``slab``.
-
-    Attributes
-    ----------
-    slab : Prior
-        Size if there is an effect.
-    p_null : float
-        Probability of no effect at all.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> prior = od.scenario.SpikeSlab(od.scenario.Normal(-0.45, 0.20), 0.10)
-    >>> round(prior.mean, 3), round(prior.sd, 3)
-    (-0.405, 0.233)
-    """
-
-    slab: Prior
-    p_null: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not (is_number(self.p_null) and 0.0 <= self.p_null <= 1.0):
-            raise ScenarioError(f"p_null is {self.p_null!r}, allowed: 0 to 1")
-
-    def draw(self, u_null: Floats, u_size: Floats) -> Floats:
-        """Draws from two sets of uniforms: is there an effect, and how large."""
-        return np.where(u_null < self.p_null, 0.0, self.slab.ppf(u_size))
-
-    @property
-    def mean(self) -> float:
-        """Expected value, the zeros included."""
-        return (1.0 - self.p_null) * self.slab.mean
-
-    @property
-    def sd(self) -> float:
-        """Standard deviation, the zeros included."""
-        second = (1.0 - self.p_null) * (self.slab.sd**2 + self.slab.mean**2)
-        return math.sqrt(second - self.mean**2)
-
-    def __str__(self) -> str:
-        return f"{self.slab}, no effect with probability {self.p_null:g}"
 
 
 class ByQuantiles(Prior):
@@ -498,8 +700,11 @@ class Judgement:
                 f"who is {shown(self.who)}, allowed: a name or role, up to {_NAME} printable "
                 "characters"
             )
+        # TOML has days of its own.
+        given: Any = self.date
+        day = given.isoformat() if type(given) is dt.date else given
         try:
-            if self.date != dt.date.fromisoformat(str(self.date)).isoformat():
+            if day != dt.date.fromisoformat(str(day)).isoformat():
                 raise ValueError
         except ValueError as error:
             raise ScenarioError(
@@ -514,6 +719,7 @@ class Judgement:
                 f"quartiles are {shown(self.quartiles)}, allowed: three numbers, the 25%, 50% and "
                 "75% points"
             )
+        object.__setattr__(self, "date", day)
         object.__setattr__(self, "quartiles", tuple(map(float, three)))
         object.__setattr__(self, "weight", float(self.weight))
 
@@ -601,12 +807,8 @@ class Judgements(ByQuantiles):
 
     def to_dict(self) -> Plain:
         """Plain form for files: who said what, and when."""
-        return {
-            "judgements": [
-                {"who": x.who, "date": x.date, "quartiles": list(x.quartiles), "weight": x.weight}
-                for x in self.people
-            ]
-        }
+        said = [asdict(x) | {"quartiles": list(x.quartiles)} for x in self.people]
+        return {"judgements": said}
 
     def words(self, unit: str = "") -> str:
         """The pool's quartiles, every value with a unit."""
@@ -778,22 +980,18 @@ class Dose(ByQuantiles):
     def __post_init__(self) -> None:
         if not is_number(self.change) or not LEAST <= self.change <= MOST_DOSE:
             raise ScenarioError(
-                f"dose: change is {shown(self.change)}, allowed: percent from {LEAST:g} to "
+                f"dose.change is {shown(self.change)}, allowed: percent from {LEAST:g} to "
                 f"{MOST_DOSE:g}"
             )
         object.__setattr__(self, "change", float(self.change))
-        object.__setattr__(self, "elasticity", as_prior(self.elasticity, "dose: elasticity"))
-
-    @property
-    def log_change(self) -> float:
-        """Change of the log of the dose."""
-        return float(np.log1p(self.change / 100))
+        elasticity = quantity(self.elasticity, "dose.elasticity", 0.0, MOST_ELASTIC)
+        object.__setattr__(self, "elasticity", elasticity)
 
     def ppf(self, u: Floats) -> Floats:
         """Log rate ratios at the probabilities ``u``."""
         # The quantiles of a fall rise as those of the elasticity fall.
         u = 1.0 - np.asarray(u) if self.change < 0 else u
-        return np.asarray(self.log_change * self.elasticity.ppf(u))
+        return np.asarray(float(np.log1p(self.change / 100)) * self.elasticity.ppf(u))
 
     def parameters(self) -> dict[str, float]:
         """The change, and parameters of the elasticity."""

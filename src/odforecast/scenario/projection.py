@@ -20,14 +20,11 @@ from odforecast.models import Fitted
 from odforecast.models.model import default_place
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import DEFAULT_SEED, LOCATION, SCENARIO_ID, TARGET_12MO, TARGET_MONTH
-from odforecast.panel import Floats, Frozen, Panel
+from odforecast.panel import Floats, Frozen
 from odforecast.say import card, few, html_table, number_of, steady
 from odforecast.scenario import answer
-from odforecast.scenario.applying import Applied
-from odforecast.scenario.begun import FITTED_AGAIN, TOLD, baseline_without
+from odforecast.scenario.apply import FITTED_AGAIN, TOLD, Applied, baseline_without, share_tables
 from odforecast.scenario.catalogue import CAVEAT
-from odforecast.scenario.exposure import fentanyl_share, share_name
-from odforecast.scenario.grammar import SCOPES
 from odforecast.scenario.intervention import NULL, Scenario
 
 if TYPE_CHECKING:
@@ -68,7 +65,7 @@ def project(
     An intervention that began before the last known month has already left its mark on the
     data: only what changes **after** that month counts, ``delta(t) - delta(last month)``. Of a
     fitted model the baseline is fitted again without it, so that its part of the trend does not
-    count twice (:mod:`odforecast.scenario.begun`); a forecast has that part in it.
+    count twice (:mod:`odforecast.scenario.apply`); a forecast has that part in it.
 
     Where the draws are joint and US is the sum of its 52 jurisdictions, it stays their sum;
     elsewhere US is scaled with its own exposure.
@@ -172,17 +169,6 @@ def project(
     return Projection(baseline, tuple(chosen), forecasts, felt, seed, told, baseline, shares, bases)
 
 
-def share_tables(
-    panel: Panel | None, exposures: Mapping[str, Mapping[str, float]] | None = None
-) -> dict[str, Mapping[str, float]]:
-    """Shares by name and location: as given, or as the panel itself had them that day."""
-    shares = dict(exposures or {})
-    for short, beside in ({} if panel is None else panel.beside).items():
-        if panel is not None and short in SCOPES and share_name(short) not in shares:
-            shares[share_name(short)] = fentanyl_share(panel, beside, fill="region")
-    return shares
-
-
 def check_scenario(
     baseline: Forecast,
     scenario: Scenario,
@@ -279,7 +265,7 @@ class Projection(Frozen):
 
     @steady
     def _repr_html_(self) -> str:
-        place = self.baseline.locations[self.baseline.index(self._place(None))]
+        place = self.place(None)
         rows = []
         for scenario in self.scenarios:
             forecast = self.forecasts[scenario.name].select(place)
@@ -328,11 +314,13 @@ class Projection(Frozen):
             raise UnknownNameError(
                 f"kind is {kind!r}, an unknown figure", hint=one_of(kind, figures)
             )
-        place = self.baseline.locations[self.baseline.index(self._place(location))]
+        place = self.place(location)
         return figures[kind](self, place, axes=axes, **style)
 
-    def _place(self, location: str | None) -> str:
-        return default_place(self.baseline.locations) if location is None else location
+    def place(self, location: str | None) -> str:
+        """Code of the place asked for, of the only one, or of the US."""
+        places = self.baseline.locations
+        return places[self.baseline.index(default_place(places) if location is None else location)]
 
     def _each(
         self,
@@ -488,7 +476,7 @@ class Projection(Frozen):
             (CDC code or FIPS), ``month`` (end of the 12 months, as text: ``2026-03``), all str;
             ``level`` (of the quantile, float), ``value`` (deaths in the 12 months, float).
         """
-        frames = []
+        rows = []
         for name, forecast in self.forecasts.items():
             values = forecast.quantiles(levels)
             n_levels, n_loc, n_months = values.shape
@@ -499,8 +487,8 @@ class Projection(Frozen):
                 "level": np.repeat(levels, n_loc * n_months),
                 "value": values.ravel(),
             }
-            frames.append(pd.DataFrame(columns))
-        return stacked(frames)
+            rows.append(columns)
+        return stacked(rows)
 
     def answer(self, against: str | None = None) -> pd.DataFrame:
         """One row per scenario and location: if it works, the chances, and over all outcomes.
@@ -525,7 +513,7 @@ class Projection(Frozen):
             many, more). A what-if has no chances: NaN, and all of its numbers hold given that it
             works. Of several interventions the chances are in :meth:`outcomes`.
         """
-        frames = []
+        rows = []
         for scenario, saved, base in self._totals(against):
             judged = answer.judged(scenario)
             works = answer.everything_works(scenario, *self._drawn)
@@ -543,8 +531,8 @@ class Projection(Frozen):
                 "percent_mean": mean_of(_percent(base, base - saved)[held]),
                 **_ties(saved[held], bool(judged)),
             }
-            frames.append(pd.DataFrame(columns))
-        return stacked(frames)
+            rows.append(columns)
+        return stacked(rows)
 
     def outcomes(self, against: str | None = None) -> pd.DataFrame:
         """What may come of each scenario, how likely that is, and what it would avert.
@@ -560,7 +548,7 @@ class Projection(Frozen):
             fewer than 10 draws but for the mean). The means weighed by the shares add up to
             ``averted_mean`` of :meth:`answer`.
         """
-        frames = []
+        rows = []
         for scenario, saved, _ in self._totals(against):
             n = self.counted(scenario.name).sum()
             for outcome in answer.outcomes_of(scenario, *self._drawn):
@@ -572,8 +560,8 @@ class Projection(Frozen):
                     "share": len(there) / n,
                     **summary_of("averted", there, _ENDS),
                 }
-                frames.append(pd.DataFrame(columns | {"averted_mean": mean_of(there)}))
-        return stacked(frames)
+                rows.append(columns | {"averted_mean": mean_of(there)})
+        return stacked(rows)
 
     def text(self, location: str | None = None) -> str:
         """The answer for one place, in plain sentences, for people.
@@ -609,7 +597,7 @@ class Projection(Frozen):
             fewer deaths), ``percent_q05`` …, ``fewer, same, more`` (shares of the draws).
         """
         probs = quantile_levels(levels, ScenarioError)
-        months, ahead, frames = self.baseline.months[self.ahead], self.ahead, []
+        months, ahead, rows = self.baseline.months[self.ahead], self.ahead, []
         for scenario in self._counted(self.against(against)):
             name, judged = scenario.name, bool(answer.judged(scenario))
             held = self.counted(name)
@@ -629,8 +617,8 @@ class Projection(Frozen):
                     **summary_of("percent", percent, probs, fewest=1),
                     **_ties(saved, judged),
                 }
-                frames.append(pd.DataFrame(columns))
-        return stacked(frames)
+                rows.append(columns)
+        return stacked(rows)
 
     def probability_fewer_than(
         self, value: float, location: str = NATION, target: str = TARGET_12MO
@@ -643,7 +631,7 @@ class Projection(Frozen):
             ``scenario_id, location, month, value, probability``.
         """
         i = self.baseline.index(location)
-        frames = []
+        rows = []
         for name, forecast in self.forecasts.items():
             columns = {
                 SCENARIO_ID: name,
@@ -652,8 +640,8 @@ class Projection(Frozen):
                 "value": float(value),
                 "probability": forecast.probability_below(value, target)[i],
             }
-            frames.append(pd.DataFrame(columns))
-        return stacked(frames)
+            rows.append(columns)
+        return stacked(rows)
 
     def exposure_table(self) -> pd.DataFrame:
         """Exposure of every location to every intervention."""
@@ -802,6 +790,7 @@ def _ties(saved: Floats, judged: bool) -> dict[str, Any]:
     return dict(zip(_TIES, (x.mean(axis=0) for x in (saved > 0, saved == 0, saved < 0))))
 
 
-def stacked(frames: list[pd.DataFrame]) -> pd.DataFrame:
-    """Tables below each other; without any, an empty one."""
+def stacked(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """Tables of columns below each other; without any, an empty one."""
+    frames = [pd.DataFrame(columns) for columns in rows]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

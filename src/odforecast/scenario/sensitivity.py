@@ -14,28 +14,19 @@ from odforecast.forecast import Forecast
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.panel import Floats
 from odforecast.scenario.answer import counted, everything_works
-from odforecast.scenario.applying import Applied
+from odforecast.scenario.apply import Applied, Shares, carrying, share_tables
 from odforecast.scenario.catalogue import attribution_shares
 from odforecast.scenario.effects import KEPT, WEAK
 from odforecast.scenario.file import named_intervention
-from odforecast.scenario.grammar import MOST_EXPOSED
-from odforecast.scenario.intervention import NATION, Intervention, Scenario
+from odforecast.scenario.intervention import MOST_EXPOSED, NATION, Intervention, Scenario
 from odforecast.scenario.priors import Beta, Fixed, Prior
-from odforecast.scenario.projection import (
-    check_scenario,
-    mean_of,
-    share_tables,
-    stacked,
-    summary_of,
-)
+from odforecast.scenario.projection import check_scenario, mean_of, stacked, summary_of
 
 #: Share of the 2023–24 fall that may be credited to cooperation: a judgement.
 ATTRIBUTION = Beta(1.5, 4)
 
 #: Months over which what waiting costs is counted in the long run.
 RUN_OUT = 480
-
-Shares = Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -135,7 +126,7 @@ def tornado(
     scenario = _to_come(forecast, scenario)
     again = _Again(forecast, location, exposures, seed)
     centre = again.means(scenario)
-    frames = []
+    frames: list[dict[str, Any]] = []
     for position, x in enumerate(scenario.interventions):
         for key, low, high in _variations(x, level):
             parts, ends = list(scenario.interventions), []
@@ -152,7 +143,7 @@ def tornado(
                 "averted": centre,
                 "swing": abs(ends[1] - ends[0]),
             }
-            frames.append(pd.DataFrame(columns))
+            frames.append(columns)
     table = stacked(frames)
     return table if table.empty else again.in_order(table, "swing")
 
@@ -234,7 +225,7 @@ def attribution(
     again = _Again(forecast, location, exposures, seed)
     since = again.applied.ahead & (forecast.months >= whole.onset[0])
     base = forecast.draws[:, again.rows][:, :, since].sum(axis=2)
-    frames = []
+    frames: list[dict[str, Any]] = []
     for label, share in chosen:
         saved = again.averted(Scenario("attribution", (whole.scaled(share),)))
         columns = {
@@ -243,7 +234,7 @@ def attribution(
             **summary_of("averted", saved, (0.05, 0.5, 0.95), fewest=1),
             "percent_mean": mean_of(-100.0 * saved / base),
         }
-        frames.append(pd.DataFrame(columns))
+        frames.append(columns)
     return again.in_order(stacked(frames))
 
 
@@ -293,7 +284,7 @@ def cost_of_delay(
     scenario = _to_come(forecast, scenario)
     again = _Again(forecast, location, exposures, seed)
     long_run = _Again(_run_out(forecast, again.codes), again.codes, again.tables, seed)
-    frames = []
+    frames: list[dict[str, Any]] = []
     for wait in months:
         step = np.timedelta64(wait, "M")
         parts = tuple(
@@ -312,7 +303,7 @@ def cost_of_delay(
             **summary_of("averted", saved[held], (0.05, 0.95), fewest=1),
             "not_prevented": long_run.means(later),
         }
-        frames.append(pd.DataFrame(columns))
+        frames.append(columns)
     table = again.in_order(stacked(frames))
     first = table.groupby("location", sort=False)[["averted_mean", "not_prevented"]]
     by_then, in_the_end = (first.transform("first")[c] - table[c]
@@ -323,16 +314,15 @@ def cost_of_delay(
 def _run_out(forecast: Forecast, codes: Sequence[str]) -> Forecast:
     """The places' forecast with the mean of its last twelve months carried on for long."""
 
-    def longer(f: Forecast) -> Forecast:
+    def longer(f: Forecast) -> Floats:
         """All months of one indicator."""
         flat = f.draws[:, :, -12:].mean(axis=2, keepdims=True)
-        draws = np.concatenate([f.draws, np.repeat(flat, RUN_OUT, axis=2)], axis=2)
-        months = f.months[0] + np.arange(draws.shape[2])
-        return replace(f, draws=draws, months=months, beside={})
+        return np.concatenate([f.draws, np.repeat(flat, RUN_OUT, axis=2)], axis=2)
 
     one = forecast.select(codes)
+    months = one.months[0] + np.arange(one.months.size + RUN_OUT)
     parts = {short: longer(part) for short, part in one.beside.items()}
-    return longer(one).with_parts(parts) if parts else longer(one)
+    return carrying(one, longer(one), parts, months=months)
 
 
 def _to_come(forecast: Forecast, scenario: Scenario) -> Scenario:

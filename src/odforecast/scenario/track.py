@@ -27,15 +27,12 @@ from odforecast.models.delay.layer import Delayed
 from odforecast.months import ONE_MONTH, Months
 from odforecast.panel import Floats, Panel
 from odforecast.say import card, chance, day_name, deaths_of, month_name, steady
-from odforecast.scenario.applying import Applied
-from odforecast.scenario.begun import Past, panel_without
+from odforecast.scenario.apply import Applied, Begun, panel_without, share_name, share_tables
 from odforecast.scenario.clock import READS, THREE, YOUNGEST, Clock, Series, with_series
-from odforecast.scenario.effects import EventPosterior, Timings, stratified
-from odforecast.scenario.exposure import share_name
-from odforecast.scenario.grammar import ALL
-from odforecast.scenario.intervention import Intervention, Scenario
-from odforecast.scenario.past import BEFORE, FEWEST, WHATEVER
-from odforecast.scenario.projection import share_tables
+from odforecast.scenario.drawing import Timings
+from odforecast.scenario.effects import EventPosterior, stratified, timings_of
+from odforecast.scenario.intervention import ALL, Intervention, Scenario
+from odforecast.scenario.past import BEFORE, FEWEST, WHATEVER, Counts
 from odforecast.seeds import seed_from
 
 if TYPE_CHECKING:
@@ -352,15 +349,6 @@ Found = tuple[pd.DataFrame, np.datetime64 | None, np.datetime64 | None, pd.DataF
 
 
 @dataclass(frozen=True, eq=False)
-class Counts:
-    """Counts of some places in simulated worlds: deaths (W, S, T), the nation's (W, T)."""
-
-    felt: Floats
-    deaths: Floats
-    nation: Floats | None = None
-
-
-@dataclass(frozen=True, eq=False)
 class Arm:
     """Worlds of one kind: the counts in them by what is read, and the series of one's own."""
 
@@ -455,22 +443,16 @@ class Worlds:
 
     def chances(self, name: str, arm: Arm, k: int, worlds: int) -> dict[str, Floats]:
         """Chances (W, 3) in worlds after k months, by what is read."""
-        counts, clock = arm.counts[name], self.clock
-        months = self.months[: int((self.x.onset[0] - self.months[0]).astype(int)) + k]
-        n, nation = months.size, counts.nation
-        weights = counts.deaths[0, :, :n].mean(axis=1)
-        felt = None if nation is None else self.felt[NATION]
-        made = clock.estimator(months, counts.felt, weights, felt, light=True)
-        alone, beside = [], []
-        for w in range(worlds):
-            rows = counts.deaths[w, :, :n]
-            found = made.posterior(rows, None if nation is None else nation[w, :n])
-            alone.append(clock.chances(found))
-            known = [s.until(months[-1]) for s in arm.series[w]] if arm.series else []
-            if known and name == self.own:
-                beside.append(clock.chances(with_series(found, known)))
-        out = {name: np.array(alone)}
-        return out | {self.beside: np.array(beside)} if beside else out
+        n = int((self.x.onset[0] - self.months[0]).astype(int)) + k
+        counts = arm.counts[name].until(n, worlds)
+        weights = arm.counts[name].deaths[0, :, :n].mean(axis=1)
+        found = self.clock.estimated(counts, weights, light=True)
+        out = {name: np.array([self.clock.chances(p) for p in found])}
+        if arm.series and name == self.own:
+            known = [[s.until(counts.months[-1]) for s in each] for each in arm.series]
+            beside = [self.clock.chances(with_series(p, s)) for p, s in zip(found, known)]
+            out[self.beside] = np.array(beside)
+        return out
 
     def arms(self) -> tuple[dict[str, Arm], float]:
         """Both kinds of worlds, and how likely it is today that it works."""
@@ -498,7 +480,7 @@ class Worlds:
             beta = beta[(beta > prior.low) & (beta < prior.high)]
             beta = np.resize(beta, n) if beta.size else np.zeros(n)
             beta = np.where(self.rng.random(n) < prior.p_null, 0.0, beta)
-            return beta, Timings.of(self.x, stratified(self.x, n, self.clock.seed))
+            return beta, timings_of(self.x, stratified(self.x, n, self.clock.seed))
         each = n // len(self.posteriors)
         drawn = [
             p.draws(each, seed_from("track", self.clock.seed, k))
@@ -523,7 +505,7 @@ class Worlds:
             # Its trend holds a part of the effect: the model is fitted again without it.
             mean = (beta[:, None] * timed.shape(panel.month_grid)).mean(axis=0)
             places = np.array([self.felt[s] for s in panel.locations])
-            taken = Past(x, places[:, None] * mean, float(kept.mean()))
+            taken = Begun(x, places[:, None] * mean, float(kept.mean()))
             adds_up = Applied(ahead, tables, clock.seed).nation is not None
             less, tables = panel_without(panel, [taken], tables, adds_up)
             base = self.model.fit(less).forecast(
@@ -586,18 +568,19 @@ class Worlds:
             out[:, :, to] = paths[scope][:, here][:, :, at]
             return np.maximum(out, 0.0)
 
-        felt = of_all = np.array([self.felt[code]])
+        felt = of_all = np.array([[self.felt[code]]])
         if x.scope != ALL:
             share = self._shares.get(share_name(x.scope), {}).get(code, 1.0)
             of_all = felt * share * (1.0 - x.replaced.mean)
         total = f"all drugs, {called(code) if code != NATION else 'nation'}"
-        found = {total: Counts(of_all, rows(ALL, [code]))}
+        found = {total: Counts(self.months, (code,), of_all, rows(ALL, [code]))}
         if code != NATION:
             if x.scope != ALL:
-                found[self.own] = Counts(felt, rows(x.scope, [code]))
+                found[self.own] = Counts(self.months, (code,), felt, rows(x.scope, [code]))
             return found
         if x.scope != ALL:
-            found[f"{x.scope}, nation"] = Counts(felt, rows(x.scope, [NATION]))
+            of_class = rows(x.scope, [NATION])
+            found[f"{x.scope}, nation"] = Counts(self.months, (code,), felt, of_class)
         panel, before = history(x.scope)
         known = before[:, self.months < ahead.months[0]]
         good = np.isfinite(known).all(axis=1) & (np.nan_to_num(known).min(axis=1) >= FEWEST)
@@ -606,9 +589,10 @@ class Worlds:
             if good[i] and s in JURISDICTIONS and s in ahead.locations
         )  # fmt: skip
         if states:
-            each = np.array([self.felt[s] for s in states])
+            each = np.array([[self.felt[s]] for s in states])
             nation = rows(x.scope, [NATION])[:, 0]
-            found[self.own] = Counts(each, rows(x.scope, states), nation)
+            deaths = rows(x.scope, states)
+            found[self.own] = Counts(self.months, states, each, deaths, nation, felt[0])
         return found
 
     def _ahead_of(self, world: int, beta: float, timed: Timings) -> tuple[Series, ...]:
