@@ -50,7 +50,7 @@ states the size varies by a factor whose log has an sd of 0 … 0.5; every state
 
 TIMING_HEAD = """### Timing, in months, and modifiers
 
-LogNormal(ln 2, 0.6) has median 2 and an sd of 0.6 on the log scale. Where one *tail* counts, the
+LN(2, 0.6) is a log-normal with median 2 and an sd of 0.6 on the log scale. Where one *tail* counts, the
 other means no effect. A *share* multiplies the size in every draw."""
 
 SOURCES_HEAD = """### Sources
@@ -83,14 +83,16 @@ def to_markdown() -> str:
         source=calendar["source"] + " " + calendar["id"].map(numbers),
     ).rename(columns={"changed": "what changed", "effect": "effect found"})
     rival = read["kind"] == "rival"
+    lag = "; lag: " + read["lag"]
     effects = read[~rival].assign(
+        **{"effect found": read["effect found"] + lag.where(read["lag"] != "–", "")},
         source=read["source"] + " " + read["tags"],
         **{"what changed": "*" + read["kind"] + ":* " + read["what changed"]},
     )
     both = calendar[calendar["concludes"] != ""].rename(
         columns={"concludes": "the source concludes", "grade": "our grade", "differs": "why"}
     )
-    found = ["date", "event", "what changed", "effect found", "lag", "source", "grade"]
+    found = ["date", "event", "what changed", "effect found", "source", "grade"]
     blocks = [
         HEAD,
         _table(effects[found]),
@@ -175,7 +177,7 @@ def _text(value: object) -> str:
         if set(value) == {"default"}:
             return f"{float(value['default']):.2g} by default"
         ((kind, numbers),) = value.items()
-        shapes = {"normal": "{} ({})", "lognormal": "LogNormal(ln {}, {})", "uniform": "{} … {}"}
+        shapes = {"normal": "{} ({})", "lognormal": "LN({}, {})", "uniform": "{}–{}"}
         said = (f"{x:g}".replace("-", "−") for x in numbers)
         return shapes.get(kind, f"{str(kind).title()}({{}}, {{}})").format(*said)
     return "–" if value == "none" else f"{value:g}" if isinstance(value, float) else str(value)

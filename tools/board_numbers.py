@@ -22,7 +22,7 @@ from odforecast.backtesting.task import Task
 from odforecast.errors import DataError
 from odforecast.geography import JURISDICTIONS
 from odforecast.io import replacing
-from odforecast.names import COVERAGE_LEVELS, VINTAGE_DELAYED
+from odforecast.names import COVERAGE_LEVELS, VINTAGE_CLEAN, VINTAGE_DELAYED
 from odforecast.panel import ERAS
 from odforecast.scoring import pairwise, pit_histogram
 from odforecast.scoring.columns import HORIZON_GROUPS
@@ -450,6 +450,8 @@ def markdown(summary: Mapping[str, Any], timings: Mapping[str, Any] | None = Non
     """
     lines: list[str] = []
     for task in summary["tasks"]:
+        if task["definition"]["vintages"] == VINTAGE_CLEAN:  # those are in docs/models/index.md
+            continue
         lines += [f"## `{task['name']}`", "", f"{task['title']}."]
         if not task["run"]:
             lines += ["", f"Not run: {task['reason']}", ""]
