@@ -13,9 +13,6 @@ from odforecast.scenario.catalogue import CAVEAT, library, numbered
 from odforecast.scenario.size import quantities
 
 PAGE = Path(__file__).parent / "reference" / "evidence.md"
-#: The named parts of a prior; "rises" where the other tail is nothing.
-PARTS = ("works", "nothing", "backfires", "rises")
-
 HEAD = f"""# The evidence
 
 {CAVEAT}
@@ -50,8 +47,9 @@ states the size varies by a factor whose log has an sd of 0 … 0.5; every state
 
 TIMING_HEAD = """### Timing, in months, and modifiers
 
-LN(2, 0.6) is a log-normal with median 2 and an sd of 0.6 on the log scale. Where one *tail* counts, the
-other means no effect. A *share* multiplies the size in every draw."""
+LN(2, 0.6) is a log-normal with median 2 and an sd of 0.6 on the log scale. Where only a fall or a
+rise counts, the other tail means no effect. A *share* multiplies the size in every draw; what
+*stays* does not fade."""
 
 SOURCES_HEAD = """### Sources
 
@@ -118,14 +116,16 @@ def _tables() -> list[str]:
         row = first | {"what": item["title"], "full effect": _said_size(item)}
         row |= {"P(null)": f"{item['p_null']:.2f}"}
         said = {key: f"{x:.2f}" for key, x in item["parts"].items()}
-        row |= {key: said.get(key, "–") for key in PARTS}
+        row |= {"works": said.get("works", "–"), "nothing": said["nothing"]}
+        row |= {"backfires": said.get("backfires", f"rises {said.get('rises')}")}
         sizes.append(row | {"replaced": _text(item.get("replaced", "none"))})
+        more = [] if item["direction"] == "either" else [f"only a {item['direction']} counts"]
+        for name, key in (("share", "share"), ("stays", "residue"), ("exposure", "exposure")):
+            if item.get(key, "none") not in ("none", 1):
+                more.append(f"{name} {_text(item[key])}")
         row = first | {"deaths of": item["scope"]}
-        row |= {"lag": _text(item["lag"]), "ramp": _text(item["ramp"])}
-        row |= {"half-life": _text(item["half_life"])}
-        row |= {"share that stays": _text(item.get("residue", "none"))}
-        row |= {"tail": item["direction"], "share": _text(item.get("share", "none"))}
-        times.append(row | {"exposure": _text(item["exposure"])})
+        row |= {key: _text(item[key.replace("-", "_")]) for key in ("lag", "ramp", "half-life")}
+        times.append(row | {"more": "; ".join(more) or "–"})
         note = f"{item['finding']}. {item['note']}" if "finding" in item else item["note"]
         if "backfire" in item:
             note += f" How it would backfire, or rise: {item['backfire']}."

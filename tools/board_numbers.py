@@ -44,7 +44,7 @@ _SIGNIFICANT = ("wis", "wis_all")
 
 _LEVELS = {"jurisdictions": "states, DC and New York City", "nation": "United States"}
 #: Models that a table of the docs shows, the best first; the page has all.
-_SHOWN = 6
+_SHOWN = 5
 NOTHING_COMMON = (
     "No count was forecast by all models, so there is no common WIS or coverage: either no model "
     "has half of the counts, or each count was forecast by some models only."

@@ -79,13 +79,12 @@ def _head(*names: str) -> list[str]:
 
 
 def _runs(own: Sequence[dict[str, Any]], frozen: dict[str, Any]) -> Iterator[str]:
-    yield from _head("release", "file", "data hash", "last month", "horizons",
-                     "truth: reported in", "run on", "code")  # fmt: skip
+    yield from _head("release", "data hash", "last month", "truth: reported in", "run on", "code")
     for c in own:
         code = "as frozen" if c["code_digest"] == frozen["code_digest"] else (
             f"**not as frozen**: {c['code_digest']}")  # fmt: skip
-        yield _row(c["release"], cell(c["file"]), c["data_hash"], c["last_month"],
-                   ", ".join(c["groups"]), c["truth"]["release"], c["run_on"], code)  # fmt: skip
+        yield _row(c["release"], c["data_hash"], c["last_month"], c["truth"]["release"],
+                   c["run_on"], code)  # fmt: skip
 
 
 def _lacks(own: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -108,69 +107,68 @@ def _pooled(own: Sequence[dict[str, Any]], frozen: dict[str, Any]) -> Iterator[s
     yield (f"**All releases together, confirmatory**: {table['release'].nunique()} releases. "
            "Releases whose last months are within a year of one another share errors and count "
            f"as one group. {few} {new:,} of {units:,} units are of months after {seen}, which the "
-           f"developers had not seen. Horizons {' / '.join(_AHEAD)}.")  # fmt: skip
+           f"developers had not seen. Horizons {' / '.join(_AHEAD)}; the nowcast is the last "
+           "count of the release, with its mean absolute error in deaths.")  # fmt: skip
+    between = groups >= MIN_GROUPS
     for only_new in (False, True):
-        part = ahead[ahead["new"]] if only_new else ahead
-        if part.empty or (only_new and new == units):
+        part = table[table["new"]] if only_new else table
+        if part.empty or (only_new and new in (0, units)):
             continue
         yield from ["", *([f"*Months after {seen} only.*", ""] if only_new else [])]
-        between = groups >= MIN_GROUPS
         yield from _head("places", "model", "WIS over `hub-baseline`",
-                         *(["90% interval"] * between), "over `naive+delay`", "90% coverage",
-                         "units", "releases")  # fmt: skip
+                         *(["90% interval"] * between), *_COLUMNS)  # fmt: skip
         for level, model, by in _beside(part):
-            sides = [_each(by, lambda x: _3(x["hub"]))]
-            if between:
-                sides.append(_each(by, lambda x: "–".join(map(_3, x["interval"] or ())) or "–"))
-            sides += [_each(by, lambda x: _3(x["naive"])), _each(by, lambda x: _3(x["cover_90"]))]
-            sides.append(_each(by, lambda x: x["n"]))
-            releases = max(x["releases"] for x in by.values())
-            yield _row(level, f"`{cell(model)}`", *sides, releases)
-    if (table["group"] == "nowcast").any():
-        yield from ["", "*Nowcast: the last count of the release (horizon 0). The eleven counts "
-                    "before it are in `benchmarks/holdout.json`.*", ""]  # fmt: skip
-        yield from _nowcast(table)
+            yield _row(level, f"`{cell(model)}`", *_cells(by, between))
 
 
-def _nowcast(table: pd.DataFrame) -> Iterator[str]:
-    yield from _head("places", "model", "mean absolute error", "of the count as reported",
-                     "90% coverage", "units", "releases")  # fmt: skip
-    for level, model, by in _beside(table, ["nowcast"]):
-        x = by["nowcast"]
-        yield _row(level, f"`{cell(model)}`", _1(x["ae"]), _1(x["ae_reported"]),
-                   _3(x["cover_90"]), x["n"], x["releases"])  # fmt: skip
+_COLUMNS = ("over `naive+delay`", "90% coverage", "units", "nowcast: error", "as reported",
+            "its 90% coverage", "releases")  # fmt: skip
+
+
+def _cells(by: Mapping[str, Any], between: bool = False) -> list[object]:
+    """Scores of the groups ahead side by side, then those of the last count of the release."""
+    hub, naive, cover = (_each(by, lambda x, k=k: _3(x[k])) for k in ("hub", "naive", "cover_90"))
+    none = {"ae": math.nan, "ae_reported": math.nan, "cover_90": math.nan}
+    now = by.get("nowcast", none)
+    return [
+        hub,
+        *([_each(by, lambda x: "–".join(map(_3, x["interval"] or ())) or "–")] * between),
+        naive, cover, _each(by, lambda x: x["n"]),
+        _1(now["ae"]), _1(now["ae_reported"]), _3(now["cover_90"]),
+        max(x["releases"] for x in by.values()),
+    ]  # fmt: skip
 
 
 def _single(own: Sequence[dict[str, Any]], frozen: dict[str, Any]) -> Iterator[str]:
     """The default on each release."""
     table = table_of(own)
+    if len(own) == 1:
+        return
     yield f"**`{cell(frozen['model'])}` on each release, confirmatory**"
     yield ""
-    yield from _head("release", "places", "WIS over `hub-baseline`", "over `naive+delay`",
-                     "90% coverage", "units", "nowcast: error", "as reported")  # fmt: skip
+    yield from _head("release", "places", "WIS over `hub-baseline`", *_COLUMNS[:-1])
     for release, part in table[table["model"] == frozen["model"]].groupby("release", sort=True):
-        for level, _, by in _beside(part, [*_AHEAD, "nowcast"]):
-            now = by.pop("nowcast", {"ae": math.nan, "ae_reported": math.nan})
-            sides = [_each(by, lambda x, k=k: _3(x[k])) for k in ("hub", "naive", "cover_90")]
-            yield _row(release, level, *sides, _each(by, lambda x: x["n"]), _1(now["ae"]),
-                       _1(now["ae_reported"]))  # fmt: skip
+        for level, _, by in _beside(part):
+            yield _row(release, level, *_cells(by)[:-1])
 
 
 def _lost(own: Sequence[dict[str, Any]]) -> list[str]:
     """Why something has no forecast, unless the release lacks the place."""
-    lost = [f"- {c['release']}, {cell(why)}" for c in own for why in c["failures"]
-            if not any(why.endswith(f" has no {place}") for place in c.get("lacks", ()))]  # fmt: skip
+    lost = []
+    for c in own:
+        lacks = tuple(f" has no {place}" for place in c.get("lacks", ()))
+        lost += [
+            f"- {c['release']}, {cell(why)}" for why in c["failures"] if not why.endswith(lacks)
+        ]
     return ["Without a forecast:", "", *lost] if lost else []
 
 
-def _beside(
-    table: pd.DataFrame, groups: Sequence[str] = _AHEAD
-) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _beside(table: pd.DataFrame) -> Iterator[tuple[str, str, dict[str, Any]]]:
     """Per level and model, what each group of horizons says."""
     for level in LEVELS:
         for model in _models(table):
             of = table[(table["level"] == level) & (table["model"] == model)]
-            by = {g: told(of[of["group"] == g]) for g in groups if (of["group"] == g).any()}
+            by = {g: told(part) for g, part in of.groupby("group")}
             if by:
                 yield level, model, by
 
