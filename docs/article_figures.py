@@ -35,14 +35,9 @@ THEN = Path("vsrr", "2022-10-12.csv.gz")
 QUOTED = (
     (SYNTHETIC_OPIOIDS, "2020-05", "reported", 45_438, 40.2),
     (SYNTHETIC_OPIOIDS, "2021-12", "reported", 71_074, 24.9),
-    (SYNTHETIC_OPIOIDS, "2022-02", "reported", 71_996, 19.7),
     (SYNTHETIC_OPIOIDS, "2022-02", "predicted", 73_755, 20.8),
-    (SYNTHETIC_OPIOIDS, "2022-05", "reported", 69_394, 9.1),
-    (SYNTHETIC_OPIOIDS, "2022-05", "predicted", 73_003, 12.4),
     (ALL_DRUGS, "2020-02", "reported", 73_343, 8.4),
     (ALL_DRUGS, "2020-05", "reported", 80_577, 18.9),
-    (ALL_DRUGS, "2022-05", "reported", 103_357, 3.7),
-    (ALL_DRUGS, "2022-05", "predicted", 108_022, 6.7),
     ("Opioids (T40.0-T40.4,T40.6)", "2020-05", "reported", 58_460, 23.9),
     (
         "Natural, semi-synthetic, & synthetic opioids, incl. methadone (T40.2-T40.4)",

@@ -22,7 +22,7 @@ from odforecast.backtesting.task import Task
 from odforecast.errors import DataError
 from odforecast.geography import JURISDICTIONS
 from odforecast.io import replacing
-from odforecast.names import COVERAGE_LEVELS, VINTAGE_DELAYED
+from odforecast.names import COVERAGE_LEVELS, VINTAGE_CLEAN, VINTAGE_DELAYED
 from odforecast.panel import ERAS
 from odforecast.scoring import pairwise, pit_histogram
 from odforecast.scoring.columns import HORIZON_GROUPS
@@ -44,7 +44,7 @@ _SIGNIFICANT = ("wis", "wis_all")
 
 _LEVELS = {"jurisdictions": "states, DC and New York City", "nation": "United States"}
 #: Models that a table of the docs shows, the best first; the page has all.
-_SHOWN = 12
+_SHOWN = 5
 NOTHING_COMMON = (
     "No count was forecast by all models, so there is no common WIS or coverage: either no model "
     "has half of the counts, or each count was forecast by some models only."
@@ -450,6 +450,8 @@ def markdown(summary: Mapping[str, Any], timings: Mapping[str, Any] | None = Non
     """
     lines: list[str] = []
     for task in summary["tasks"]:
+        if task["definition"]["vintages"] == VINTAGE_CLEAN:  # those are in docs/models/index.md
+            continue
         lines += [f"## `{task['name']}`", "", f"{task['title']}."]
         if not task["run"]:
             lines += ["", f"Not run: {task['reason']}", ""]
@@ -458,16 +460,12 @@ def markdown(summary: Mapping[str, Any], timings: Mapping[str, Any] | None = Non
         lines.append("")
         costs = costs_of(task, timings)
         for level in _LEVELS:
-            lines += _table(task, "horizons", level, costs, "")
-            if "today" in task["tables"]:
-                lines += _table(task, "today", level, {}, ", releases as they come today")
+            lines += _table(task, level, costs)
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _table(
-    task: Mapping[str, Any], name: str, level: str, costs: Mapping[str, float], about: str
-) -> list[str]:
-    rows = [r for r in task["tables"][name] if r["level"] == level]
+def _table(task: Mapping[str, Any], level: str, costs: Mapping[str, float]) -> list[str]:
+    rows = [r for r in task["tables"]["horizons"] if r["level"] == level]
     held = [g for g in HORIZON_GROUPS if any(r["horizon_group"] == g for r in rows)]
     if not held:
         return []
@@ -481,10 +479,10 @@ def _table(
     ahead = " / ".join(g.replace("-", "–") for g in held)
     counts = " / ".join(f"{groups[order[0]][g]['n_all']:,}" for g in held)
     second = second_of(task) or "naive+delay"
-    head = ["model", "WIS / `hub-baseline`", f"WIS / `{second}`", "90% coverage", "missing"]
+    head = ["model", "WIS / `hub-baseline`", f"WIS / `{second}`", "90% coverage"]
     head += ["seconds"] if costs else []
     lines = [
-        f"**{_LEVELS[level][0].upper()}{_LEVELS[level][1:]}{about}**, {ahead} months ahead; counts "
+        f"**{_LEVELS[level][0].upper()}{_LEVELS[level][1:]}**, {ahead} months ahead; counts "
         f"that all models have: {counts}"
         + (f". {NOTHING_COMMON}" if any(not groups[order[0]][g]["n_all"] for g in held) else ""),
         "",
@@ -493,13 +491,11 @@ def _table(
     ]
     for model in order[:_SHOWN]:
         mine = groups[model]
-        missing = sum(mine[g]["n_missing"] for g in held)
         cells = [
             f"`{model}`",
             _cells([mine[g]["rel_wis"] for g in held]),
             _cells([mine[g]["rel_naive"] for g in held]),
             _cells([mine[g]["coverage_90"] for g in held]),
-            f"{missing:,}",
         ]
         if costs:
             cells.append(f"{costs[model]:.2f}" if model in costs else "–")

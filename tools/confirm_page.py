@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
-from confirm_figures import AGES, BASELINES, GROUPS, LEVELS, MIN_GROUPS, ratio, table_of, told
+from confirm_figures import BASELINES, GROUPS, LEVELS, MIN_GROUPS, table_of, told
 from holdout import ConfirmError
 from releases import ROOT
 
@@ -50,17 +50,19 @@ def block(record: dict[str, Any]) -> str:
         lines.append("**Nothing has been confirmed yet.** This default has not been scored on an "
                      "unread release.")  # fmt: skip
     else:
-        lines += ["**Confirmatory.** Each release was scored once.", "", *_runs(own, frozen), "",
-                  *_lacks(own), *_pooled(own, frozen), "", *_ages(own, frozen), "",
-                  *_single(own), "", *_lost(own)]  # fmt: skip
+        lines += ["**Confirmatory.** Each release was scored once.", "", *_results(own, frozen)]
     for old in record["earlier"]:
         mine = [c for c in made if c["spec_hash"] == old["spec_hash"]]
         about = f"`{cell(old['model'])}`, spec hash `{old['spec_hash']}`, tag `{cell(old['tag'])}`"
         lines += ["", f"## Earlier default: {cell(old['tag'])}", "",
                   f"These results are confirmatory for {about}, not for today's default.", "",
-                  *_runs(mine, old), "", *_lacks(mine), *_pooled(mine, old), "",
-                  *_ages(mine, old), "", *_single(mine), "", *_lost(mine)]  # fmt: skip
+                  *_results(mine, old)]  # fmt: skip
     return "\n".join(lines).rstrip()
+
+
+def _results(own: Sequence[dict[str, Any]], frozen: dict[str, Any]) -> list[str]:
+    return [*_runs(own, frozen), "", *_lacks(own), *_pooled(own, frozen), "",
+            *_single(own, frozen), "", *_lost(own)]  # fmt: skip
 
 
 def cell(text: object) -> str:
@@ -77,18 +79,12 @@ def _head(*names: str) -> list[str]:
 
 
 def _runs(own: Sequence[dict[str, Any]], frozen: dict[str, Any]) -> Iterator[str]:
-    yield from _head("release", "file", "data hash", "last month", "horizons", "truth (its hash)",
-                     "run on", "odforecast, code", "spec hash", "seed, draws",
-                     "command")  # fmt: skip
+    yield from _head("release", "data hash", "last month", "truth: reported in", "run on", "code")
     for c in own:
         code = "as frozen" if c["code_digest"] == frozen["code_digest"] else (
             f"**not as frozen**: {c['code_digest']}")  # fmt: skip
-        yield _row(c["release"], cell(c["file"]), c["data_hash"], c["last_month"],
-                   ", ".join(c["groups"]),
-                   f"reported in {c['truth']['release']}, months at least {c['truth']['min_age']} "
-                   f"months old ({c['truth']['data_hash']})", c["run_on"],
-                   f"{c['version']}, {code}", c["spec_hash"], f"{c['seed']}, {c['draws']}",
-                   f"`{cell(c['command'])}`")  # fmt: skip
+        yield _row(c["release"], c["data_hash"], c["last_month"], c["truth"]["release"],
+                   c["run_on"], code)  # fmt: skip
 
 
 def _lacks(own: Sequence[dict[str, Any]]) -> Iterator[str]:
@@ -100,108 +96,86 @@ def _lacks(own: Sequence[dict[str, Any]]) -> Iterator[str]:
             yield ""
 
 
-def _ages(own: Sequence[dict[str, Any]], frozen: dict[str, Any]) -> Iterator[str]:
-    """The nowcast of each of the last twelve counts; the baselines' stands in the record."""
-    rows = [{"release": c["release"], **row} for c in own for row in c.get("ages", [])
-            if row["model"] == frozen["model"]]  # fmt: skip
-    if not rows:
-        return
-    table = pd.DataFrame(rows)
-    yield (f"*Nowcast of `{cell(frozen['model'])}` by horizon: 0 is the last count of the release, "
-           "-11 the count 11 months before it. A count was revised if it moved by more than "
-           "1 death and more than 0.2%.*")  # fmt: skip
-    yield ""
-    yield from _head("places", "horizon", "mean absolute error", "of the count as reported",
-                     "90% coverage", "of revised counts", "units", "revised",
-                     "releases")  # fmt: skip
-    for level in LEVELS:
-        for horizon, part in table[table["level"] == level].groupby("horizon", sort=True):
-            x = part[list(AGES)].sum()
-            n, moved = x["n"], x["n_revised"]
-            yield _row(level, horizon, _1(x["ae"] / n), _1(x["ae_reported"] / n),
-                       _3(x["cover_90"] / n), _3(ratio(x["cover_90_revised"], moved)),
-                       int(n), int(moved), part["release"].nunique())  # fmt: skip
-
-
 def _pooled(own: Sequence[dict[str, Any]], frozen: dict[str, Any]) -> Iterator[str]:
     table = table_of(own)
     groups = table["block"].nunique()
     few = (f"There is no interval: the releases form {groups} group{'s' * (groups != 1)}, and an "
            f"interval needs at least {MIN_GROUPS}." if groups < MIN_GROUPS else
-           "Interval: 90%, whole groups resampled.")  # fmt: skip
+           "Interval: 90% of the ratio to `hub-baseline`, whole groups resampled.")  # fmt: skip
+    seen, ahead = frozen["months_seen"], table[table["group"] != "nowcast"]
+    new, units = (int(part["n"].sum()) for part in (ahead[ahead["new"]], ahead))
     yield (f"**All releases together, confirmatory**: {table['release'].nunique()} releases. "
            "Releases whose last months are within a year of one another share errors and count "
-           f"as one group. {few}")  # fmt: skip
-    seen = frozen["months_seen"]
-    ahead = table[table["group"] != "nowcast"]
+           f"as one group. {few} {new:,} of {units:,} units are of months after {seen}, which the "
+           f"developers had not seen. Horizons {' / '.join(_AHEAD)}; the nowcast is the last "
+           "count of the release, with its mean absolute error in deaths.")  # fmt: skip
+    between = groups >= MIN_GROUPS
     for only_new in (False, True):
-        part = ahead[ahead["new"]] if only_new else ahead
-        if part.empty or (only_new and ahead["new"].all()):
+        part = table[table["new"]] if only_new else table
+        if part.empty or (only_new and new in (0, units)):
             continue
-        what = f", months after {seen} only" if only_new else ""
-        yield from ["", f"*Forecasts{what}.*", ""]
-        yield from _head("places", "horizons", "model", "WIS", "over `hub-baseline`",
-                         "90% interval", "over `naive+delay`",
-                         "coverage 90%", "units", f"of months after {seen}",
-                         "releases", "groups")  # fmt: skip
-        for level, group, model, of in _parts(part, _AHEAD):
-            x = told(of)
-            between = "–" if x["interval"] is None else "–".join(map(_3, x["interval"]))
-            yield _row(level, group, f"`{cell(model)}`", _1(x["wis"]), _3(x["hub"]), between,
-                       _3(x["naive"]), _3(x["cover_90"]), x["n"], x["new"], x["releases"],
-                       x["groups"])  # fmt: skip
-    if (table["group"] == "nowcast").any():
-        yield from ["", "*Nowcast: the last count of the release (horizon 0).*", ""]
-        yield from _nowcast(table)
+        yield from ["", *([f"*Months after {seen} only.*", ""] if only_new else [])]
+        yield from _head("places", "model", "WIS over `hub-baseline`",
+                         *(["90% interval"] * between), *_COLUMNS)  # fmt: skip
+        for level, model, by in _beside(part):
+            yield _row(level, f"`{cell(model)}`", *_cells(by, between))
 
 
-def _nowcast(table: pd.DataFrame) -> Iterator[str]:
-    yield from _head("places", "model", "mean absolute error", "of the count as reported", "ratio",
-                     "coverage 90%", "units", "releases", "groups")  # fmt: skip
-    for level, _, model, of in _parts(table, ["nowcast"]):
-        x = told(of)
-        yield _row(level, f"`{cell(model)}`", _1(x["ae"]), _1(x["ae_reported"]),
-                   _3(x["ae_ratio"]), _3(x["cover_90"]), x["n"], x["releases"],
-                   x["groups"])  # fmt: skip
+_COLUMNS = ("over `naive+delay`", "90% coverage", "units", "nowcast: error", "as reported",
+            "its 90% coverage", "releases")  # fmt: skip
 
 
-def _single(own: Sequence[dict[str, Any]]) -> Iterator[str]:
-    """A table per release; horizons side by side."""
+def _cells(by: Mapping[str, Any], between: bool = False) -> list[object]:
+    """Scores of the groups ahead side by side, then those of the last count of the release."""
+    hub, naive, cover = (_each(by, lambda x, k=k: _3(x[k])) for k in ("hub", "naive", "cover_90"))
+    none = {"ae": math.nan, "ae_reported": math.nan, "cover_90": math.nan}
+    now = by.get("nowcast", none)
+    return [
+        hub,
+        *([_each(by, lambda x: "–".join(map(_3, x["interval"] or ())) or "–")] * between),
+        naive, cover, _each(by, lambda x: x["n"]),
+        _1(now["ae"]), _1(now["ae_reported"]), _3(now["cover_90"]),
+        max(x["releases"] for x in by.values()),
+    ]  # fmt: skip
+
+
+def _single(own: Sequence[dict[str, Any]], frozen: dict[str, Any]) -> Iterator[str]:
+    """The default on each release."""
     table = table_of(own)
-    names = " / ".join(_AHEAD)
-    for release, part in table.groupby("release", sort=True):
-        yield from [f"**Release {release}, confirmatory**; horizons {names}", ""]
-        yield from _head("places", "model", "over `hub-baseline`", "over `naive+delay`",
-                         "coverage 90%", "units", "nowcast: error", "as reported")  # fmt: skip
-        for level in LEVELS:
-            for model in _models(part):
-                of = part[(part["level"] == level) & (part["model"] == model)]
-                if of.empty:
-                    continue
-                by = {g: told(r) for g, r in of.groupby("group")}
-                sides = [" / ".join(show(by[g][k]) if g in by else "–" for g in _AHEAD)
-                         for k, show in (("hub", _3), ("naive", _3), ("cover_90", _3),
-                                         ("n", str))]  # fmt: skip
-                now = by.get("nowcast", {"ae": math.nan, "ae_reported": math.nan})
-                yield _row(level, f"`{cell(model)}`", *sides, _1(now["ae"]), _1(now["ae_reported"]))
-        yield ""
+    if len(own) == 1:
+        return
+    yield f"**`{cell(frozen['model'])}` on each release, confirmatory**"
+    yield ""
+    yield from _head("release", "places", "WIS over `hub-baseline`", *_COLUMNS[:-1])
+    for release, part in table[table["model"] == frozen["model"]].groupby("release", sort=True):
+        for level, _, by in _beside(part):
+            yield _row(release, level, *_cells(by)[:-1])
 
 
 def _lost(own: Sequence[dict[str, Any]]) -> list[str]:
-    lost = [f"- {c['release']}, {cell(why)}" for c in own for why in c["failures"]]
+    """Why something has no forecast, unless the release lacks the place."""
+    lost = []
+    for c in own:
+        lacks = tuple(f" has no {place}" for place in c.get("lacks", ()))
+        lost += [
+            f"- {c['release']}, {cell(why)}" for why in c["failures"] if not why.endswith(lacks)
+        ]
     return ["Without a forecast:", "", *lost] if lost else []
 
 
-def _parts(
-    table: pd.DataFrame, groups: Sequence[str]
-) -> Iterator[tuple[str, str, str, pd.DataFrame]]:
+def _beside(table: pd.DataFrame) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Per level and model, what each group of horizons says."""
     for level in LEVELS:
-        for group in groups:
-            for model in _models(table):
-                of = table[(table["level"] == level) & (table["group"] == group)
-                           & (table["model"] == model)]  # fmt: skip
-                if not of.empty:
-                    yield level, group, model, of
+        for model in _models(table):
+            of = table[(table["level"] == level) & (table["model"] == model)]
+            by = {g: told(part) for g, part in of.groupby("group")}
+            if by:
+                yield level, model, by
+
+
+def _each(by: Mapping[str, Any], show: Callable[[Any], object]) -> str:
+    """The groups ahead side by side."""
+    return " / ".join(str(show(by[g])) if g in by else "–" for g in _AHEAD)
 
 
 def _models(table: pd.DataFrame) -> list[str]:

@@ -46,9 +46,8 @@ CARRIED = {
 HEAD = """# Licenses
 
 odforecast has the Apache License 2.0. `pip install odforecast` also installs the packages below.
-The last group comes only with `odforecast[cluster]`. Licenses are from each package's own metadata
-(SPDX names), and versions from `constraints.txt`. `make licences` writes this page, and a test
-compares it with what is installed.
+Licenses are from each package's own metadata (SPDX names), and versions from `constraints.txt`.
+`make licences` writes this page, and a test compares it with what is installed.
 """
 
 
@@ -137,8 +136,13 @@ def rows(names: set[str]) -> list[tuple[str, str, str]]:
 
 
 def _table(found: list[tuple[str, str, str]]) -> str:
-    lines = ["| package | version | license |", "|---|---|---|"]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in found)]) + "\n"
+    """A row for each licence, with its packages and their versions."""
+    by: dict[str, list[str]] = {}
+    for name, version, spdx in found:
+        by.setdefault(spdx, []).append(f"{name} {version}")
+    lines = ["| license | packages |", "|---|---|"]
+    lines += [f"| {spdx} | {', '.join(packages)} |" for spdx, packages in sorted(by.items())]
+    return "\n".join(lines) + "\n"
 
 
 def page() -> str:

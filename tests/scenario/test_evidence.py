@@ -238,8 +238,11 @@ def test_the_page_in_the_docs_is_the_library():
 
 def test_the_page_shows_everything():
     page = to_markdown()
-    for text in (*prior_names(), *references()["citation"], *events()["event"]):
+    graded = events().query("kind != 'rival'")["grade"]
+    for text in (*prior_names(), *events()["event"], *events()["source"], *graded):
         assert text in page
+    bibliography = (PAGE.parents[1] / "bibliography.md").read_text(encoding="utf-8")
+    assert ".. evidence-references::" in bibliography  # all of them, in the order of the numbers
     for text in (
         "Rival explanations",
         "Bayes factor within 1/3 … 3",
