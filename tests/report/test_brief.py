@@ -16,11 +16,9 @@ import pytest
 
 import odforecast as od
 from odforecast.errors import DataError, ForecastError, ScenarioError
-from odforecast.report.brief import write_brief, write_briefs
-from odforecast.report.page.answer import bridge, options, strips
-from odforecast.report.page.believe import mind
-from odforecast.report.scenario_figures import prior_figure
-from odforecast.report.words import assumption
+from odforecast.report.annex import prior_figure
+from odforecast.report.assumptions import assumption, mind
+from odforecast.report.brief import bridge, options, strips, write_brief, write_briefs
 from odforecast.say import chance
 from odforecast.scenario import (
     CAVEAT,
@@ -339,7 +337,7 @@ def test_skill_is_a_command_a_sentence_or_a_table(one, newest):
 
 
 def test_a_class_has_no_record_of_all_drugs(newest):
-    from odforecast.report.record import past_record
+    from odforecast.report.numbers import past_record
 
     assert past_record(newest.baseline, "OH") is not None
     assert past_record(newest.baseline.part("T40.4"), "OH") is None

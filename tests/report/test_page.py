@@ -14,8 +14,7 @@ from jinja2 import TemplateNotFound, UndefinedError
 from matplotlib.figure import Figure
 
 from odforecast.errors import DataError
-from odforecast.report.page import Table, picture, render, stylesheet
-from odforecast.report.page.render import _environment
+from odforecast.report.page import Table, _environment, picture, render, stylesheet
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 

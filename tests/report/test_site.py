@@ -18,10 +18,10 @@ import odforecast as od
 from odforecast.errors import DataError, ForecastError
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import called
+from odforecast.report.blocks import CDC
+from odforecast.report.numbers import WHOLE_STATE, direction
 from odforecast.report.page import Table
 from odforecast.report.site import Section, write_report, write_site
-from odforecast.report.site.blocks import CDC
-from odforecast.report.site.numbers import WHOLE_STATE, direction
 from odforecast.say import likely, step_of
 from odforecast.scoring import pit_histogram, relative_to_baseline, summarise
 
@@ -449,7 +449,7 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path, forecast, results):
 
 
 def test_no_two_places_share_a_page():
-    from odforecast.report.site.folder import file_names
+    from odforecast.report.folder import file_names
 
     names = file_names(
         ["a b", "A-B", "index", "leaderboard", "", "…", "../x", "x" * 500, "x" * 501]

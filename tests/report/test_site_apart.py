@@ -12,9 +12,9 @@ from site_factory import PLACES, Page, small_forecast, small_results
 import odforecast as od
 from odforecast.errors import DataError
 from odforecast.geography import called
-from odforecast.report.record import past_record
+from odforecast.report.numbers import past_record
 from odforecast.report.site import write_report, write_site
-from odforecast.report.site.skill import Skill, skill_blocks
+from odforecast.report.skill import Skill, skill_blocks
 from odforecast.say import between, likely, rounded, step_of
 from odforecast.scoring import pit_histogram, summarise
 

@@ -22,7 +22,7 @@ import pandas as pd
 from odforecast.errors import DataError, ScenarioError
 from odforecast.models import Model
 from odforecast.months import ONE_MONTH, to_month
-from odforecast.report.page.parts import Table
+from odforecast.report.page import Table
 from odforecast.say import chance
 from odforecast.scenario import Scenario, Series, Track, track
 from odforecast.scenario.clock import THREE
@@ -128,7 +128,7 @@ def lacking(scenarios: Sequence[Scenario], out: Path, release: dt.date) -> bool:
 def sections(tracks: Sequence[Track]) -> list[Section]:
     """What the page of an update says of the clocks."""
     from odforecast import plot
-    from odforecast.report.page.parts import picture
+    from odforecast.report.page import picture
     from odforecast.report.site import Section
 
     made = []
