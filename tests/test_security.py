@@ -285,7 +285,7 @@ def test_every_page_is_a_template_that_escapes():
         and re.search(r"<(body|td|div|script|h1|a href)[ >]", p.read_text(encoding="utf-8"))
     }
     assert makers
-    assert all(m.startswith("report/page/templates/") for m in makers), makers
+    assert all(m.startswith("report/templates/") for m in makers), makers
     unescaped = [
         found for m in makers for found in re.findall(r"{{(.*?)\|\s*safe", (SOURCE / m).read_text())
     ]
@@ -294,7 +294,7 @@ def test_every_page_is_a_template_that_escapes():
 
 
 def test_a_figure_in_a_page_escapes_its_texts():
-    from odforecast.plot.output import describe
+    from odforecast.plot.files import describe
 
     axes = od.plot.sheet((358, 300))
     axes.text(0.5, 0.5, "<script>alert(1)</script>", gid='x"><script>')

@@ -12,7 +12,7 @@ from board_numbers import NOTHING_COMMON, costs_of, in_all, second_of
 
 from odforecast.names import COVERAGE_LEVELS, VINTAGE_DELAYED
 from odforecast.panel import ERAS
-from odforecast.plot.output import describe
+from odforecast.plot.files import describe
 from odforecast.plot.style import BAND50, BLUE, INK, MUTED, heading, literal
 from odforecast.report.blocks import Block, Cell, Column, Figure, SortTable, figure_of
 from odforecast.report.blocks import page as page_of

@@ -14,8 +14,8 @@ import odforecast as od
 from odforecast import plot
 from odforecast.errors import ArchiveError, DataError, OdforecastError, UnknownNameError
 from odforecast.geography import JURISDICTIONS
+from odforecast.plot.maps import GRID
 from odforecast.plot.style import head_of
-from odforecast.plot.tiles import GRID
 from odforecast.say import chance
 
 
@@ -483,8 +483,6 @@ def test_the_overlay_shows_means_and_not_medians(projection):
     np.testing.assert_allclose(line(axes, r"A shock for \$1").get_ydata(), mean)
     assert line(axes, "Status quo").get_linestyle() == "--"
     assert "A shock for $1" in plot.alt_text(axes)
-    with pytest.raises(UnknownNameError, match="no scenario 'none'"):
-        plot.overlay(projection, "Ohio", scenarios="none")
     with pytest.raises(UnknownNameError, match="has no PR"):
         plot.overlay(projection, "PR")
     assert plot.overlay(projection.select("Ohio")).get_title(loc="left").endswith(", Ohio")

@@ -14,7 +14,7 @@ import odforecast as od
 from odforecast import plot
 from odforecast.errors import DataError, ForecastError, UnknownNameError
 from odforecast.geography import centroid
-from odforecast.plot.county_map import Plane, albers
+from odforecast.plot.maps import Plane, albers
 
 TABLE = pd.DataFrame(
     {

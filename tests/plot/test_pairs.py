@@ -8,7 +8,7 @@ import pytest
 
 from odforecast import plot
 from odforecast.errors import DataError
-from odforecast.plot.comparison import pairwise
+from odforecast.plot.scores import pairwise
 
 
 def pairs(ratios, lower=0.9, upper=1.1, **columns):

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from functools import partial
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,7 @@ import pandas as pd
 from odforecast import plot
 from odforecast.errors import ScenarioError
 from odforecast.forecast.text import place_name
+from odforecast.plot.files import describe
 from odforecast.plot.style import BLUE, ORANGE, SMALL, canvas, literal, quiet, thousands
 from odforecast.report.blocks import Scale, Strip
 from odforecast.report.page import Picture, Table, picture
@@ -64,8 +64,7 @@ def annex(
     return {
         "priors": [t for s in chosen for t in _priors(s, posterior_sds)],
         "prior_pictures": [
-            picture(partial(prior_figure, s), f"Priors of {s.name}", f"Priors of {s.name}")
-            for s in chosen
+            picture(prior_figure(s), f"Priors of {s.name}", f"Priors of {s.name}") for s in chosen
         ],
         "judgements": [part for s in chosen for part in _judgements(s)],
         "places": list(_places(projection, locations, exposures, waiting)),
@@ -162,7 +161,8 @@ def _places(
         one, place = projection.select([code]), place_name(code)
         parts = {
             "place": place, "averted": _averted(one.averted(), code),
-            "figure": picture(partial(_averted_figure, one, code), f"Deaths averted in {place}"),
+            "figure": picture(plot.averted(one, code, titles=short_titles(one)),
+                              f"Deaths averted in {place}"),
             "waiting": None if waiting is None or waiting.empty else _waiting(waiting, code),
             "lines": [f"Shown for the first {MOST_SENSITIVITIES} places only."],
             "tornados": [], "attribution": None,
@@ -248,10 +248,6 @@ def short_titles(projection: Projection) -> dict[str, str]:
     return {s.name: shorten(scenario_title(s), 60, placeholder=" …") for s in projection.scenarios}
 
 
-def _averted_figure(one: Projection, code: str) -> Any:
-    return plot.averted(one, code, titles=short_titles(one)).get_figure(root=True)
-
-
 def prior_figure(scenario: Scenario) -> Figure:
     """Priors of a scenario, to be looked at before any result.
 
@@ -282,6 +278,8 @@ def _size(axes: Any, x: Intervention) -> None:
         axes.axvline(size[0], color=BLUE)
     axes.axvline(0.0, color="black", linewidth=0.8)
     nothing = "a what-if" if x.is_what_if else f"P(no effect) = {x.p_null:.2f}"
+    low, middle, high = np.quantile(size, [0.05, 0.5, 0.95])
+    describe(axes, f"{x.name}, {nothing}: full effect {middle:.0f}% ({low:.0f}% to {high:.0f}%).")
     axes.set_title(f"{literal(x.name)}: {nothing}", fontsize=SMALL, loc="left")
     axes.set_xlabel("full effect where there is one, %", fontsize=SMALL)
     axes.set_yticks([])
@@ -303,7 +301,7 @@ def _course(axes: Any, x: Intervention) -> None:
 
 def _tornado(table: pd.DataFrame, name: str, place: str) -> Picture:
     title = f"{name}, {place}: depends most on {table['assumption'].iloc[0]}"
-    return picture(partial(_tornado_figure, table), title, title)
+    return picture(_tornado_figure(table), title, title)
 
 
 def _tornado_figure(table: pd.DataFrame) -> Figure:
@@ -328,4 +326,7 @@ def _tornado_figure(table: pd.DataFrame) -> Figure:
     axes.margins(x=0.15)
     thousands(axes.xaxis)
     axes.set_xlabel("mean deaths averted (orange: low end, blue: high end)", fontsize=SMALL)
+    said = [f"{n} {a:,.0f} to {b:,.0f}" for n, a, b in
+            zip(labels, table["averted_low"], table["averted_high"])]  # fmt: skip
+    describe(axes, f"Mean deaths averted at the low and the high end: {'; '.join(said)}.")
     return figure

@@ -82,7 +82,7 @@ def _fan_table(numbers: Numbers, code: str) -> pd.DataFrame:
 
 def tiles(numbers: Numbers, links: Mapping[str, str]) -> Figure | None:
     """The map: color is the chance of a fall, the number the expected change."""
-    from odforecast.plot.tiles import GRID
+    from odforecast.plot.maps import GRID
 
     rows = [r for s, r in numbers.ahead.items() if s in GRID and s != NATION]
     if len(rows) < 4:

@@ -9,24 +9,23 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unicodedata import category
 
 from odforecast.errors import DataError
+from odforecast.plot import inline
 from odforecast.say import of_path, quoted
 from odforecast.version import __version__
 
 if TYPE_CHECKING:
     from jinja2 import Environment
-    from matplotlib.figure import Figure
 
 #: Papers that a page is laid out for when it is printed.
 PAPERS = {"letter": "@page { size: letter; }", "a4": "@page { size: A4; }"}
@@ -68,37 +67,31 @@ class Table:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure inside a page as an image; ``source`` is ``data:image/svg+xml;base64,…``."""
+    """A figure inside a page, as an SVG element."""
 
-    source: str
-    alt: str
+    drawing: str
     caption: str = ""
 
 
-def picture(make: Callable[[], Figure], alt: str, caption: str = "") -> Picture:
-    """Draw a figure as SVG into a page; the same figure gives the same bytes.
+def picture(figure: Any, alt: str, caption: str = "") -> Picture:
+    """A figure of :mod:`odforecast.plot` inside a page; the same figure gives the same bytes.
 
     Parameters
     ----------
-    make : callable
-        Returns the matplotlib figure.
-    alt, caption : str
+    figure : Axes or Figure
+    alt : str
+        What it is called, for who cannot see it; unlike that of other figures of the page.
+    caption : str
 
     Examples
     --------
-    >>> from matplotlib.figure import Figure
-    >>> picture(Figure, "nothing").source[:26]
-    'data:image/svg+xml;base64,'
+    >>> import odforecast as od
+    >>> axes = od.plot.tile_map({"Ohio": -12.4})
+    >>> picture(axes, "Ohio alone").drawing[:24]
+    '<svg viewBox="0 0 756 76'
     """
-    import matplotlib
-
-    buffer = io.BytesIO()
-    # A salt of the figure's own instead of a random one, and no date; letters are drawn as
-    # outlines, so that it looks the same on every machine.
-    with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": alt}):
-        make().savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    code = base64.b64encode(buffer.getvalue()).decode()
-    return Picture(f"data:image/svg+xml;base64,{code}", alt, caption)
+    key = f"f{hashlib.sha256(alt.encode()).hexdigest()[:8]}"
+    return Picture(inline(figure, key, label=alt), caption)
 
 
 def render(

@@ -230,10 +230,14 @@ def _range(scale: Scale, row: Row) -> Cell:
     if not said:
         return Cell(NONE)
     low, high = (scale.at(row[k]) for k in ("change_low", "change_high"))
+    cuts = [(scale.start, -1)] if row["change_low"] < scale.low else []
+    cuts += [(scale.end, 1)] if row["change_high"] > scale.high else []
+    said += ", beyond the scale" * bool(cuts)
     look = {-1: "fall", 0: "none", 1: "rise"}[direction(row["fall"])]
     return Cell(said, range={
         "grid": (), "zero": scale.at(0), "x": low, "width": round(high - low, 1), "look": look,
         "untested": False, "dot": scale.at(row["change"]), "dot_look": look, "wide": _RANGE,
+        "cuts": cuts,
     })  # fmt: skip
 
 
@@ -458,7 +462,7 @@ def _years_of(numbers: Numbers, code: str) -> Block:
             "width": 0 if whole else max(round(high - low, 1), 1.0),
             "look": "year", "dot": mid, "wide": _BARS,
             "untested": np.datetime64(f"{row['year']}-12", "M") > tested,
-            "dot_look": "known" if whole else "fall",
+            "dot_look": "known" if whole else "fall", "cuts": (),
         })  # fmt: skip
 
     named = [(scale.at(x), f"{x:,.0f}") for x in (marks if len(marks) < 5 else marks[::2])]

@@ -133,8 +133,8 @@ def sections(tracks: Sequence[Track]) -> list[Section]:
 
     made = []
     for found in tracks:
-        axes = plot.chances(found)
-        drawn = picture(lambda axes=axes: axes.figure, plot.alt_text(axes))  # type: ignore[misc]
+        title = f"Has it worked? {found.scenario}"
+        drawn = picture(plot.chances(found), title)
         days = [
             "before any counts" if pd.isna(day) else f"{day:%Y-%m-%d}"
             for day in found.chances["release"]
@@ -144,7 +144,6 @@ def sections(tracks: Sequence[Track]) -> list[Section]:
             _table(found.chances, "Release", days, True, "The chances so far"),
             _table(found.expected, "If", list(worlds), False, "Where the chances should go"),
         ]
-        title = f"Has it worked? {found.scenario}"
         made.append(Section(title, found.text().split("\n"), tables, (drawn,)))
     return made
 
