@@ -412,7 +412,7 @@ class _PlaceFan:
     def __init__(self, seen: _Seen, place: str, months: int) -> None:
         self.seen, self.place = seen, place
         rows = rows_of(seen.table, place)
-        wide = rows.pivot_table(index="month", columns="level", values="value", dropna=False)
+        wide = rows.pivot(index="month", columns="level", values="value")
         horizon = rows.drop_duplicates("month").set_index("month")["horizon"]
         self.horizon = horizon.reindex(wide.index).to_numpy(dtype=int)
         self.months = wide.index.to_numpy(dtype="datetime64[M]")
