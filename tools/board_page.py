@@ -12,13 +12,12 @@ from board_numbers import NOTHING_COMMON, costs_of, in_all, second_of
 
 from odforecast.names import COVERAGE_LEVELS, VINTAGE_DELAYED
 from odforecast.panel import ERAS
-from odforecast.plot.output import describe
+from odforecast.plot.files import describe
 from odforecast.plot.style import BAND50, BLUE, INK, MUTED, heading, literal
+from odforecast.report.blocks import Block, Cell, Column, Figure, SortTable, figure_of
+from odforecast.report.blocks import page as page_of
+from odforecast.report.figures import PHONE
 from odforecast.report.page import Table
-from odforecast.report.site.blocks import Block, Figure
-from odforecast.report.site.blocks import page as page_of
-from odforecast.report.site.drawings import PHONE, figure_of
-from odforecast.report.site.table import Cell, Column, SortTable
 from odforecast.scoring.columns import HORIZON_GROUPS
 
 #: Models whose bars and histograms are drawn.
@@ -92,7 +91,7 @@ def board_page(
         title="Leaderboard: forecasts of overdose deaths",
         subtitle="Every model forecasts the same counts from what was known on the same days.",
         lead=_lead(run), warnings=[EXPLORATORY], contents=True,
-        blocks=[b for b in blocks if not b.empty],
+        blocks=blocks,
         made=f"Made with odforecast {summary['odforecast']} from CDC's provisional counts.",
     )  # fmt: skip
 

@@ -20,8 +20,7 @@ from odforecast.forecast.tables import among_highest
 from odforecast.forecast.text import text
 from odforecast.plot.style import head_of
 from odforecast.report.brief import write_brief, write_briefs
-from odforecast.report.site import write_report, write_site
-from odforecast.report.site.counties import write_county_page
+from odforecast.report.site import write_county_page, write_report, write_site
 
 CUYAHOGA, VINTON, FRANKLIN, ADAMS = "39035", "39163", "39049", "39001"
 #: Nobody ever died there.

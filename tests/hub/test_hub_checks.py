@@ -25,7 +25,6 @@ from hub_breaker import (
     matrix,
     our_hub,
     small_hub,
-    tasks,
     write_json,
 )
 

@@ -8,7 +8,6 @@ import pytest
 
 import odforecast as od
 from odforecast import plot
-from odforecast.errors import DataError, UnknownNameError
 from odforecast.plot.style import head_of
 from odforecast.scoring import relative_to_baseline
 from odforecast.scoring.columns import with_groups
@@ -70,35 +69,6 @@ def test_kinds_of_vintage_are_not_pooled(mixed, asked):
     assert f"{len(ahead):,} forecasts on {WORDS[kind]}" in plot.alt_text(coverage)
 
 
-def test_a_kind_that_was_not_scored(mixed, results):
-    for draw in (plot.coverage, plot.pit, plot.reliability, plot.errors, plot.skill):
-        with pytest.raises(UnknownNameError, match="vintage is 'real'"):
-            draw(mixed, vintage="real")
-    bare = results.to_frame().drop(columns="vintage")
-    assert "vintages" not in plot.alt_text(plot.coverage(bare, "drift"))
-    with pytest.raises(DataError, match="no such column"):
-        plot.coverage(bare, "drift", vintage="real")
-
-
-def test_the_kind_is_said_where_there_is_one_only(results):
-    for axes in (plot.coverage(results), plot.skill(results)):
-        assert "clean pseudo-vintages" in below(axes)
-        assert "clean pseudo-vintages" in plot.alt_text(axes)
-
-
-def test_two_kinds_with_the_same_days_have_no_bar(results):
-    twice = type(results)(
-        {
-            "scores": results.scores,
-            "quantiles": pd.concat([results.quantiles, results.quantiles.assign(value=0.0)]),
-            "failures": results.failures,
-        },
-        results.manifest,
-    )
-    axes = plot.said_and_came(twice, "OH", model="drift")
-    assert "90% intervals contained" not in plot.alt_text(axes)
-
-
 # Skill
 
 
@@ -143,7 +113,7 @@ def fentanyl() -> od.Panel:
 CLASS = "overdose deaths with synthetic opioids (mostly fentanyl)"
 
 
-def test_figures_of_a_class_say_which(fentanyl, results):
+def test_figures_of_a_class_say_which(fentanyl, results, revising):
     made = od.get_model("drift").fit(fentanyl).forecast(draws=20)
     theirs = type(results)(
         {"scores": results.scores, "quantiles": results.quantiles, "failures": results.failures},
@@ -152,29 +122,8 @@ def test_figures_of_a_class_say_which(fentanyl, results):
     for axes in (
         plot.counts(fentanyl), plot.fan(made), plot.tile_map(made), plot.errors(theirs),
         plot.said_and_came(theirs, "OH"), plot.tile_map(made.summary(), indicator="T40.4"),
+        plot.nowcast(revising.part("T40.4"), "OH"),
     ):  # fmt: skip
-        assert CLASS in plot.alt_text(axes)
-        assert CLASS in below(axes)
-
-
-def test_a_nowcast_of_a_class_says_which(revising):
-    part = revising.part("T40.4")
-    for axes in (plot.nowcast(part, "OH"), plot.nowcast(part, "OH", kind="revision")):
-        assert CLASS in plot.alt_text(axes)
-        assert CLASS in below(axes)
-
-
-def test_revisions_of_a_class_say_which():
-    from types import SimpleNamespace
-
-    table = pd.DataFrame(
-        [[990.0, np.nan], [1000.0, 1010.0]],
-        index=pd.DatetimeIndex(["2024-06-12", "2025-09-17"], name="release"),
-        columns=pd.DatetimeIndex(["2024-01-01", "2024-02-01"], name="month"),
-    )
-    seen = SimpleNamespace(indicator="T40.4", locations=("US",), triangle=lambda _: table)
-    for kind in ("counts", "percent"):
-        axes = plot.revision_triangle(seen, kind=kind)
         assert CLASS in plot.alt_text(axes)
         assert CLASS in below(axes)
 

@@ -12,10 +12,9 @@ from matplotlib.figure import Figure
 
 import odforecast as od
 from odforecast import plot
-from odforecast.errors import ArchiveError, DataError, OdforecastError, UnknownNameError
 from odforecast.geography import JURISDICTIONS
+from odforecast.plot.maps import GRID
 from odforecast.plot.style import head_of
-from odforecast.plot.tiles import GRID
 from odforecast.say import chance
 
 
@@ -57,35 +56,6 @@ def test_suppressed_counts_are_shown_between_their_bounds():
     (path,) = axes.collections[0].get_paths()
     assert sorted(path.vertices[:, 1]) == [1, 9]
     assert "1 counts suppressed" in plot.alt_text(axes)
-    table["reported"] = np.nan
-    table[["low", "high"]] = np.nan
-    with pytest.raises(DataError, match="no count of Cuyahoga"):
-        plot.counts(table)
-
-
-@pytest.mark.parametrize(
-    ("location", "says"),
-    [("Ohoi", "did you mean Ohio"), ("Puerto Rico", "it has: US")],
-)  # fmt: skip
-def test_unknown_places_are_refused_with_what_there_is(panel, forecast, location, says):
-    for draw in (plot.counts, plot.fan):
-        with pytest.raises(UnknownNameError, match=says):
-            draw(panel if draw is plot.counts else forecast, location)
-
-
-def test_one_of_several_places_must_be_named(panel):
-    with pytest.raises(UnknownNameError, match="has 2 locations and no US"):
-        plot.counts(panel.select(["OH", "WV"]))
-    assert "West Virginia" in plot.counts(panel.select("WV")).get_title(loc="left")
-
-
-def test_what_is_no_table_and_what_lacks_a_column(panel):
-    with pytest.raises(DataError, match="no column 'reported'"):
-        plot.counts(panel.to_frame().drop(columns="reported"))
-    with pytest.raises(DataError, match="counts is a int"):
-        plot.counts(3)
-    with pytest.raises(DataError, match="empty"):
-        plot.counts(panel.to_frame().iloc[:0])
 
 
 # Fans
@@ -137,15 +107,10 @@ def test_the_end_of_a_fan_says_median_and_interval(forecast):
     assert beside[:2] == ["Forecast, 12 months", "to April 2026"]
     for text in beside[2:]:
         assert text in said
-    untested = plot.fan(od_forecast_beyond(forecast), "Ohio")
+    longer = od.get_model("drift").fit(forecast.panel).forecast(horizon=20, draws=60, seed=1)
+    untested = plot.fan(longer, "Ohio")
     assert "not tested" in head_of(untested).caption
     assert "not tested" not in head_of(axes).caption
-
-
-def od_forecast_beyond(forecast):
-    import odforecast as od
-
-    return od.get_model("drift").fit(forecast.panel).forecast(horizon=20, draws=60, seed=1)
 
 
 def test_a_table_of_a_forecast_draws_the_same(panel, forecast):
@@ -159,10 +124,6 @@ def test_a_table_of_a_forecast_draws_the_same(panel, forecast):
     bare = plot.fan(table)
     assert "reported" not in plot.alt_text(bare)
     assert len(line(bare, "forecast").get_ydata()) == 12  # nothing to open from
-    with pytest.raises(DataError, match=r"no level 0\.1"):
-        plot.fan(table, bands=(0.8,))
-    with pytest.raises(DataError, match="bands holds 90"):
-        plot.fan(forecast, "Ohio", bands=(90,))
 
 
 def test_one_forecast_over_another(forecast, revising):
@@ -203,12 +164,6 @@ def test_small_multiples_are_one_place_each_and_all_places_fit(panel, forecast):
     titles = [a._left_title.get_window_extent() for a in grid[:4]]
     assert all(a.x1 <= b.x0 for a, b in itertools.pairwise(titles))
     assert plot.alt_text(grid).count("forecast for") == len(grid)
-    with pytest.raises(DataError, match="locations is empty"):
-        plot.small_multiples(forecast, [])
-    with pytest.raises(DataError, match="1 axes for 2 places"):
-        plot.small_multiples(forecast, ["OH", "WV"], axes=grid[:1])
-    with pytest.raises(DataError, match="columns is 0"):
-        plot.small_multiples(forecast, columns=0)
 
 
 @pytest.mark.slow
@@ -255,47 +210,6 @@ def test_tiles_show_changes_and_say_what_is_missing():
     assert "Vermont" not in said.partition("No value")[0]
 
 
-def test_blue_is_a_fall_and_zero_is_pale():
-    axes = plot.tile_map({"OH": -20.0, "WV": 20.0, "IN": 0.0})
-    at = {(int(p.get_x()), int(p.get_y())): p.get_facecolor() for p in axes.patches}
-    down, up, same = (at[GRID[s]] for s in ("OH", "WV", "IN"))
-    assert down[2] > down[0]
-    assert up[0] > up[2]
-    assert min(same[:3]) > 0.9
-
-
-def test_tiles_of_a_chance_never_say_certain():
-    axes = plot.tile_map(pd.Series({"OH": 1.0, "WV": 0.0, "IN": 0.62}), kind="fall")
-    texts = [t.get_text() for t in axes.texts]
-    assert {">99%", "<1%", "60%"} <= set(texts)
-    assert not {"100%", "0%"} & set(texts)
-
-
-@pytest.mark.parametrize(
-    ("values", "kind", "says"),
-    [
-        ({"OH": 2830.0, "WV": 900.0}, "change", "these look like counts: a map of counts"),
-        ({"OH": 2830.0}, "median", "a map of counts shows where many people live"),
-        ({"OH": -130.0}, "change", "Ohio has -130"),
-        ({"OH": 62.0}, "fall", "lies between 0 and 1"),
-        ({"OH": float("nan")}, "change", "no place has a value"),
-        ({"OH": 1.0}, "chnage", "did you mean 'change'"),
-        ({"OH": 1.0, "Ohio": 1.0}, "change", "given twice"),
-        ({"Ohoi": 1.0}, "change", "did you mean Ohio"),
-    ],
-)
-def test_what_a_map_refuses(values, kind, says):
-    with pytest.raises(OdforecastError, match=says):
-        plot.tile_map(values, kind=kind)
-
-
-def test_no_column_of_counts_is_mapped(forecast, panel):
-    with pytest.raises(DataError, match="no column 'change': a map of counts"):
-        plot.tile_map(panel.to_frame())
-    with pytest.raises(DataError, match="a map of counts"):
-        plot.tile_map(pd.Series({"OH": 5.0}, name="reported"))
-
-
 def test_a_forecast_is_mapped_twelve_months_ahead(forecast):
     from odforecast.forecast.tables import summary
 
@@ -308,8 +222,6 @@ def test_a_forecast_is_mapped_twelve_months_ahead(forecast):
     assert "April 2026" in plot.alt_text(axes)
     early = plot.tile_map(table, month="2025-10")
     assert "October 2025" in plot.alt_text(early)
-    with pytest.raises(DataError, match="the table has no 2031-01"):
-        plot.tile_map(table, month="2031-01")
 
 
 # Past forecasts
@@ -334,97 +246,19 @@ def test_what_was_said_and_what_came(results, panel):
     assert line(now, "as known now").get_ydata()[-1] == panel.reported[panel.index("OH"), -1]
 
 
-def test_a_score_table_alone_draws_without_bars(results):
-    axes = plot.said_and_came(results.to_frame(), "WV")
-    assert not axes.collections
-    assert "90% intervals" not in plot.alt_text(axes)
-
-
-def test_errors_are_quantiles_of_the_scores(results):
-    axes = plot.errors(results, "Ohio", model="drift")
-    scores = results.scores
-    mine = scores[(scores["model"] == "drift") & (scores["location"] == "OH") & scores["scorable"]]
-    off = 100 * (mine["median"] / mine["observed"] - 1)
-    np.testing.assert_allclose(
-        line(axes, "median error").get_ydata(), off.groupby(mine["horizon"]).median()
-    )
-
-
-def test_models_and_horizons_that_were_not_scored(results):
-    with pytest.raises(UnknownNameError, match="did you mean 'drift'"):
-        plot.said_and_came(results, "Ohio", model="drft")
-    with pytest.raises(DataError, match="nothing was scored 18 months ahead"):
-        plot.said_and_came(results, "Ohio", horizon=18)
-    with pytest.raises(UnknownNameError, match="has no UT"):
-        plot.said_and_came(results, "Utah")
-    with pytest.raises(DataError, match="every is 0"):
-        plot.said_and_came(results, "Ohio", every=0)
-    with pytest.raises(DataError, match=r"none of .* could be scored"):
-        plot.errors(results.to_frame().assign(scorable=False))
-
-
 # Calibration and skill
-
-
-def test_coverage_is_the_share_of_the_score_table(results):
-    axes = plot.coverage(results, "drift")
-    scores = results.labelled()
-    mine = scores[(scores["model"] == "drift") & (scores["level"] == "jurisdictions")]
-    expected = 100 * mine[mine["scorable"]].groupby("horizon")["cover_50"].mean()
-    np.testing.assert_allclose(line(axes, "50% interval").get_ydata(), expected)
-    assert f"50% intervals contained {100 * mine['cover_50'].mean():.0f}%" in plot.alt_text(axes)
-    nation = plot.coverage(results.select("US"))
-    assert "the United States" in plot.alt_text(nation)
-    with pytest.raises(UnknownNameError, match="one of: jurisdictions, nation"):
-        plot.coverage(results, level="states")
 
 
 def test_pit_bars_average_to_one_and_a_group_is_a_part(results):
     for group in (None, "7-12"):
         bars = [b.get_height() for b in plot.pit(results, horizon_group=group, bins=8).patches]
         assert np.mean(bars) == pytest.approx(1)
-    with pytest.raises(DataError, match="nothing was scored for months '24'"):
-        plot.pit(results, horizon_group="24")
-    with pytest.raises(DataError, match="bins is 0"):
-        plot.pit(results, bins=0)
-    with pytest.raises(DataError, match="has no PIT"):
-        plot.pit(results.to_frame().assign(pit=np.nan))
 
 
-def test_reliability_is_the_share_below_each_quantile(results):
-    axes = plot.reliability(results, "drift")
-    scores = results.labelled()
-    mine = scores[(scores["model"] == "drift") & (scores["level"] == "jurisdictions")]
-    pit = mine.loc[mine["scorable"], "pit"]
-    shown = line(axes, "drift")
-    assert shown.get_xdata()[9] == pytest.approx(50)
-    assert shown.get_ydata()[9] == pytest.approx(100 * (pit <= 0.5).mean())
-    assert len(axes.collections) == 1  # five years of origins are enough for a band
+def test_reliability_has_a_band_where_there_are_enough_origins(results):
+    assert len(plot.reliability(results, "drift").collections) == 1  # five years
     few = results.to_frame()
-    few = few[few["last_month"] < "2020-01-01"]
-    assert not plot.reliability(few, "drift").collections
-
-
-def test_skill_is_the_leaderboards(results):
-    board = results.leaderboard(by=["level", "regime"])
-    board = board[(board["level"] == "jurisdictions") & (board["model"] == "drift")]
-    axes = plot.skill(results, "regime")
-    dots = line(axes, "drift").get_ydata()
-    np.testing.assert_allclose(dots, board.sort_values("regime")["rel_wis"])
-    assert f"{dots[0]:.2f} (rise)" in plot.alt_text(axes)
-    same = plot.skill(results.leaderboard(by=["level", "regime"]), "regime")
-    np.testing.assert_allclose(line(same, "drift").get_ydata(), dots)
-
-
-def test_skill_needs_its_baseline(results):
-    with pytest.raises(OdforecastError, match="naive"):
-        plot.skill(results, baseline="naive")
-    board = results.leaderboard(by=["level", "regime"]).assign(rel_wis=np.nan)
-    with pytest.raises(DataError, match="no model is related to hub-baseline"):
-        plot.skill(board, "regime")
-    board = results.leaderboard(by=["level", "regime", "horizon"])
-    with pytest.raises(DataError, match="several rows of drift for one regime"):
-        plot.skill(board, "regime")
+    assert not plot.reliability(few[few["last_month"] < "2020-01-01"], "drift").collections
 
 
 # Revisions
@@ -441,8 +275,6 @@ def test_the_nowcast_shows_what_was_reported_and_what_it_will_be(panel, revising
     assert f"{table['reported'].iloc[-1]:,.0f} reported for April 2025" in said
     below = plot.nowcast(table, kind="revision")
     np.testing.assert_allclose(line(below, "final count: median").get_ydata(), table["revision"])
-    with pytest.raises(UnknownNameError, match="kind is 'counts ever'"):
-        plot.nowcast(revising, "NYC", kind="counts ever")
 
 
 def triangle() -> pd.DataFrame:
@@ -466,10 +298,6 @@ def test_the_triangle_has_every_release_over_the_newest():
     percent = plot.revision_triangle(table, kind="percent")
     first = percent.lines[0]
     np.testing.assert_allclose(first.get_ydata()[0], 100 * (1000 / 1004 - 1))
-    with pytest.raises(ArchiveError, match="1 release with counts of United States"):
-        plot.revision_triangle(table[table["release"] == "2025-09-17"])
-    with pytest.raises(UnknownNameError, match="has no OH"):
-        plot.revision_triangle(table, "OH")
 
 
 # Scenarios
@@ -483,19 +311,7 @@ def test_the_overlay_shows_means_and_not_medians(projection):
     np.testing.assert_allclose(line(axes, r"A shock for \$1").get_ydata(), mean)
     assert line(axes, "Status quo").get_linestyle() == "--"
     assert "A shock for $1" in plot.alt_text(axes)
-    with pytest.raises(UnknownNameError, match="no scenario 'none'"):
-        plot.overlay(projection, "Ohio", scenarios="none")
-    with pytest.raises(UnknownNameError, match="has no PR"):
-        plot.overlay(projection, "PR")
     assert plot.overlay(projection.select("Ohio")).get_title(loc="left").endswith(", Ohio")
-
-
-def test_a_table_of_paths_draws_too():
-    table = pd.DataFrame({"scenario_id": ["null", "null", "a", "a"], "location": "OH",
-                          "month": pd.to_datetime(["2026-01", "2026-02"] * 2),
-                          "mean": [10.0, 11, 9, 8], "low": 5.0, "high": 15.0})  # fmt: skip
-    axes = plot.overlay(table)
-    assert line(axes, "a").get_ydata().tolist() == [9, 8]
 
 
 def test_what_is_prevented_are_the_numbers_of_the_answer(projection):
@@ -512,8 +328,6 @@ def test_what_is_prevented_are_the_numbers_of_the_answer(projection):
     said = plot.alt_text(axes)
     assert "a what-if, no chance" in said
     assert "For $1 (59% likely)" in said
-    with pytest.raises(DataError, match="nothing but the status quo"):
-        plot.prevented(od.project(projection.baseline, od.scenario.NULL), "Ohio")
 
 
 def test_averted_by_year_is_the_table_and_by_month_adds_up_to_it(projection):
@@ -529,14 +343,3 @@ def test_averted_by_year_is_the_table_and_by_month_adds_up_to_it(projection):
     same = plot.averted(table, "Ohio")
     (again,) = (x for x in same.lines if x.get_marker() == "o")
     np.testing.assert_allclose(again.get_ydata(), dots.get_ydata())
-    with pytest.raises(DataError, match="years only"):
-        plot.averted(table, "Ohio", by="month")
-    with pytest.raises(UnknownNameError, match="did you mean 'year'"):
-        plot.averted(projection, "Ohio", by="years")
-
-
-def test_several_axes_show_themselves_in_a_notebook(forecast):
-    grid = forecast.select(["OH", "WV"]).plot()
-    assert grid._repr_svg_().lstrip().startswith("<?xml")
-    assert "West Virginia" in grid._repr_svg_()
-    assert grid.figure is grid[0].get_figure()

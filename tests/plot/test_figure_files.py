@@ -6,10 +6,8 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from matplotlib.figure import Figure
 
 from odforecast import plot
-from odforecast.errors import DataError
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -49,17 +47,6 @@ def test_a_figure_of_several_says_all(forecast, tmp_path):
     assert "Ohio" in said
     assert "West Virginia" in said
     assert plot.alt_text(grid[0].get_figure()) == said
-
-
-def test_other_suffixes_and_empty_axes_are_refused(panel, tmp_path):
-    axes = plot.counts(panel, "Ohio")
-    with pytest.raises(DataError, match=r"use \.png, \.svg or \.pdf"):
-        plot.save(axes, tmp_path / "ohio.jpg")
-    with pytest.raises(DataError, match="no axes"):
-        plot.save(Figure(), tmp_path / "none.svg")
-    with pytest.raises(DataError, match="was drawn on these axes"):
-        plot.alt_text(Figure().subplots())
-    assert not list(tmp_path.iterdir())
 
 
 def test_a_figure_in_a_page(revising, forecast):

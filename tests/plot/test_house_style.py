@@ -45,12 +45,6 @@ def test_colours_are_told_apart_without_a_kind_of_cones(seen_by):
             assert apart > 10, (a, b)  # 2 is seen side by side
 
 
-def test_the_check_of_colours_would_notice():
-    red, green = "#d62728", "#2ca02c"  # as many a chart has them
-    assert np.linalg.norm(lab(red) - lab(green)) > 40
-    assert np.linalg.norm(lab(red, DEUTERANOPIA) - lab(green, DEUTERANOPIA)) < 10
-
-
 @pytest.mark.slow
 def test_nothing_loads_matplotlib_before_it_is_drawn_and_nothing_pyplot(tmp_path):
     code = """
@@ -69,19 +63,6 @@ assert "matplotlib.pyplot" not in sys.modules
     command = [sys.executable, "-c", code, str(tmp_path / "fan.png")]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-
-
-@pytest.mark.parametrize("name", plot.__all__)
-def test_every_name_is_a_documented_function(name):
-    function = getattr(plot, name)
-    assert callable(function)
-    assert "Examples\n" in function.__doc__
-    assert function.__module__ != f"odforecast.plot.{name}"  # the module would take its place
-
-
-def test_an_unknown_name():
-    with pytest.raises(AttributeError, match="no attribute 'fun'"):
-        plot.fun  # noqa: B018
 
 
 def test_a_long_heading_is_broken_within_the_axes():

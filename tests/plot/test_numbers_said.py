@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -84,36 +83,6 @@ def test_revisions_are_less_the_reported_count(revising):
     shown = line(axes, "the same, cleared of its usual excess").get_ydata()
     np.testing.assert_allclose(shown, table["predicted_unbiased"] - table["reported"])
     assert not np.allclose(table["median"], table["reported"])
-
-
-def test_deaths_averted_add_up_from_the_first_month():
-    rng = np.random.default_rng(1)
-    months = np.arange("2025-05", "2025-11", dtype="datetime64[M]")
-    base, less = rng.normal(100, 3, (50, 1, 6)), rng.normal(90, 3, (50, 1, 6))
-    ahead = months > months[0]  # the first is a nowcast: no scenario changes it
-
-    def of(draws):
-        return SimpleNamespace(
-            samples=lambda _: draws, locations=("OH",), months=months,
-            targets=("deaths_12mo", "deaths_month"), as_of=None,
-        )  # fmt: skip
-
-    names = [
-        SimpleNamespace(name="null", is_null=True), SimpleNamespace(name="less", is_null=False)
-    ]  # fmt: skip
-    made = SimpleNamespace(
-        baseline=of(base), ahead=ahead, scenarios=names, against=lambda name: name or "null",
-        counted_against=lambda *_: of(base), forecast=lambda _: of(less),
-        counted=lambda _: np.ones(50, dtype=bool),
-    )  # fmt: skip
-    axes = plot.averted(made, by="month")
-    saved = (base - less)[:, 0, 1:]
-    shown = line(axes, "Less").get_ydata()
-    np.testing.assert_allclose(shown, [saved[:, : k + 1].sum(axis=1).mean() for k in range(5)])
-    (band,) = axes.collections
-    low, high = np.quantile(saved.sum(axis=1), [0.05, 0.95])
-    assert np.isclose(band.get_paths()[0].vertices[:, 1], low).any()
-    assert np.isclose(band.get_paths()[0].vertices[:, 1], high).any()
 
 
 def test_a_sum_with_a_hidden_count_is_not_known(forecast, panel):

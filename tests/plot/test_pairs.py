@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import pytest
 
 from odforecast import plot
-from odforecast.errors import DataError
-from odforecast.plot.comparison import pairwise
+from odforecast.plot.scores import pairwise
 
 
 def pairs(ratios, lower=0.9, upper=1.1, **columns):
@@ -52,25 +50,3 @@ def test_pairs_without_an_interval_have_no_frame_and_without_a_ratio_no_number()
     assert not [p for p in axes.patches if p.get_linewidth() > 0]
     assert len(numbers(axes)) == 4
     assert "a over b 0.50;" in plot.alt_text(axes)
-
-
-def test_pairs_that_cannot_be_drawn():
-    table = pairs({"a": 1.0, "b": 2.0})
-    with pytest.raises(DataError, match="no column 'ratio'"):
-        pairwise(table.drop(columns="ratio"))
-    with pytest.raises(DataError, match="several rows"):
-        pairwise(pd.concat([table, table]))
-    with pytest.raises(DataError, match="'z' is not among the pairs"):
-        pairwise(table, models=["a", "z"])
-    with pytest.raises(DataError, match="name two or more"):
-        pairwise(table, models="a")
-    assert len(numbers(pairwise(pairs({"a": 1.0, "b": 2.0, "c": 3.0}), models=["a", "c"]))) == 2
-
-
-@pytest.mark.parametrize("suffix", ["svg", "png"])
-def test_the_same_figure_gives_the_same_bytes(tmp_path, suffix):
-    one, two = (
-        plot.save(pairwise(pairs({"a": 1.0, "b": 2.0})), tmp_path / f"{i}.{suffix}").read_bytes()
-        for i in (1, 2)
-    )
-    assert one == two

@@ -6,7 +6,9 @@ import csv
 import datetime as dt
 import io
 import re
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 from urllib.parse import unquote
 
 import numpy as np
@@ -18,14 +20,16 @@ import odforecast as od
 from odforecast.errors import DataError, ForecastError
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import called
+from odforecast.report.blocks import CDC
+from odforecast.report.numbers import WHOLE_STATE, direction, past_record
 from odforecast.report.page import Table
 from odforecast.report.site import Section, write_report, write_site
-from odforecast.report.site.blocks import CDC
-from odforecast.report.site.numbers import WHOLE_STATE, direction
-from odforecast.say import likely, step_of
-from odforecast.scoring import pit_histogram, relative_to_baseline, summarise
+from odforecast.report.skill import Skill, skill_blocks
+from odforecast.say import between, likely, rounded, step_of
+from odforecast.scoring import pit_histogram, summarise
 
 MODEL = "naive+delay"
+CLASS = "rug overdose deaths with synthetic opioids (mostly fentanyl)"
 EVIL = (
     "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "' onmouseover='alert(1)",
     "</title></style></svg><b>", "&lt;b&gt;", "<a href='javascript:x'>x</a>", "{{7*7}}", "]]>",
@@ -40,7 +44,23 @@ def forecast():
 
 @pytest.fixture(scope="module")
 def results():
-    return small_results()
+    """Two kinds of vintage, what decides last; delays of two releases for each month."""
+    kinds = ("pseudo-clean", "pseudo-delayed")
+    found = [o for k in kinds for o in od.origins(od.bundled(), k, "2019-06", "2023-06", 12, 2)]
+    return od.backtest(
+        [MODEL, "hub-baseline"], found, locations=PLACES, draws=60, progress=False
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def deciding(results) -> pd.DataFrame:
+    s = results.scores
+    return s[(s["vintage"] == "pseudo-delayed") & s["scorable"]]
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return od.bundled().as_of("2025-09-17").panel()
 
 
 @pytest.fixture(scope="module")
@@ -124,9 +144,6 @@ def test_new_york_is_one_row_more_and_has_one_rate(report, forecast):
 
 
 def write_page(forecast=None, **more) -> Page:
-    import tempfile
-    from pathlib import Path
-
     with tempfile.TemporaryDirectory() as folder:
         path = write_report(Path(folder) / "page.html", forecast=forecast, **more)
         return Page(path.read_text(encoding="utf-8"))
@@ -179,53 +196,6 @@ def test_the_map_holds_chances_and_changes_and_no_count(forecast, report):
     assert f"Deaths are likely to fall in {falls} of {len(ahead)} jurisdictions" in report.words
 
 
-def test_a_direction_follows_the_chance_that_is_written():
-    chances = (1.0, 0.76, 0.73, 0.724, 0.276, 0.26, 0.0, float("nan"))
-    assert [direction(p) for p in chances] == [-1, -1, -1, 0, 0, 1, 1, 0]
-
-
-def test_the_leaderboard_is_that_of_the_scores(report, results):
-    scores = results.scores
-    rows = scores[scores["scorable"] & (scores["horizon"] >= 1)]
-    for level, part in (
-        ("nation", rows[rows["location"] == "US"]),
-        ("jurisdictions", rows[rows["location"] != "US"]),
-    ):
-        board = summarise(part).set_index("model")
-        ratio = relative_to_baseline(part, "hub-baseline", level=0.9).set_index("model")
-        shown = rows_of(report, f"board-{level}")
-        assert list(shown) == list(board.index)  # best first
-        for model, cells in shown.items():
-            assert float(cells[1][1]["data-v"]) == pytest.approx(board.loc[model, "wis"], rel=1e-5)
-            r = ratio.loc[model]
-            exact = [r["ratio"]]
-            if r["lower"] != r["upper"] and np.isfinite(r["lower"]):
-                exact += [r["lower"], r["upper"]]
-            assert close(cells[2][0], exact, 0.01), cells[2]
-        caption = (
-            f"rest on {ratio['n_origins'].iloc[0]} months in {ratio['n_blocks'].iloc[0]} blocks"
-        )
-        assert caption in report.words
-
-
-def test_coverage_and_pit_are_those_of_the_scores(report, results):
-    scores = results.scores
-    rows = scores[scores["scorable"] & (scores["horizon"] >= 1) & (scores["model"] == MODEL)]
-    nation = rows["location"] == "US"
-    for level, part in (("nation", rows[nation]), ("jurisdictions", rows[~nation])):
-        near = part[part["horizon"] <= 3]
-        (shown,) = (
-            r for r in report.tables[f"table-coverage-{level}"]
-            if [c[0] for c in r[:2]] == [MODEL, "1–3"]
-        )  # fmt: skip
-        said = [float(at["data-v"]) for _, at in shown[2:]]
-        exact = [near[f"cover_{n}"].mean() for n in (50, 80, 90, 95)]
-        assert said == pytest.approx([*exact, len(near)], rel=1e-5)
-        table = pit_histogram(part["pit"].to_numpy())
-        said = [float(at["data-v"]) for _, at in rows_of(report, f"pit-table-{level}")[MODEL][1:]]
-        assert said == pytest.approx((table["n"] / table["n"].sum()).tolist(), rel=1e-5)
-
-
 def test_what_was_made_how_stands_at_the_end(report, forecast, results):
     words = report.words
     for value in (
@@ -249,34 +219,10 @@ def test_the_csv_is_the_whole_table(site, forecast):
 # Pages of places
 
 
-def test_a_page_of_a_place_has_its_parts(site, forecast):
+def test_past_forecasts_are_those_of_the_backtest(site, deciding):
     page = Page(site["ohio.html"])
-    assert "We forecast about" in page.words
-    assert "past tests, the typical (median) error" in page.words
-    for title in (
-        "Calendar years", "Kind of change", "How accurate past forecasts were",
-        "Forecast month by month",
-    ):  # fmt: skip
-        assert title in page.words
-    summary = forecast.summary()
-    r = summary[(summary["location"] == "OH") & (summary["horizon"] == 12)].iloc[0]
-    assert f"90% interval {between_text(r)}" in page.words
-
-
-def between_text(r) -> str:
-    from odforecast.say import between
-
-    return between(r["low"], r["high"])
-
-
-def test_past_forecasts_are_those_of_the_backtest(site, results):
-    page = Page(site["ohio.html"])
-    scores = results.scores
-    mine = scores[(scores["model"] == MODEL) & (scores["location"] == "OH")]
-    mine = mine[(mine["horizon"] == 12) & mine["scorable"]]
-    inside = int(mine["cover_90"].sum())
-    missed = f"{len(mine) - inside} of {len(mine)} intervals missed"
-    assert (missed in page.words) == (inside < len(mine))
+    mine = deciding[(deciding["model"] == MODEL) & (deciding["location"] == "OH")]
+    mine = mine[mine["horizon"] == 12]
     (file,) = (x for x in page.all("a") if x.get("download") == "ohio-tests.csv")
     table = pd.read_csv(io.StringIO(unquote(file["href"].partition(",")[2])))
     np.testing.assert_allclose(table["median"], mine["median"], rtol=1e-6)
@@ -284,7 +230,8 @@ def test_past_forecasts_are_those_of_the_backtest(site, results):
 
 
 @pytest.mark.slow
-def test_a_page_of_an_earlier_day_knows_nothing_of_what_came(tmp_path, results):
+def test_a_page_of_an_earlier_day_knows_nothing_of_what_came(tmp_path):
+    results = small_results()
     panel = od.bundled().as_of("2025-09-17").panel().cut("2022-01")
     then = od.get_model(MODEL).fit(panel).forecast(12, draws=40).select(["US", "OH"])
     for day, months in ((dt.date(2021, 12, 1), 0), (dt.date(2023, 6, 1), 3)):
@@ -449,7 +396,7 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path, forecast, results):
 
 
 def test_no_two_places_share_a_page():
-    from odforecast.report.site.folder import file_names
+    from odforecast.report.folder import file_names
 
     names = file_names(
         ["a b", "A-B", "index", "leaderboard", "", "…", "../x", "x" * 500, "x" * 501]
@@ -468,7 +415,7 @@ def test_no_two_places_share_a_page():
 
 @pytest.mark.slow
 def test_a_site_appears_whole_or_not_at_all(tmp_path, forecast, monkeypatch):
-    from odforecast.report.site import write
+    from odforecast.report import site as write
 
     write_site(tmp_path / "site", forecast.select(["US", "OH"]))
     before = {p.name: p.read_bytes() for p in (tmp_path / "site").iterdir()}
@@ -492,42 +439,27 @@ def test_a_site_appears_whole_or_not_at_all(tmp_path, forecast, monkeypatch):
 
 
 @pytest.mark.slow
-def test_a_full_disk_leaves_the_old_site(tmp_path, forecast, monkeypatch):
-    from pathlib import Path
-
+@pytest.mark.parametrize(
+    ("method", "where", "error"),
+    [("write_text", "site.json", "No space left"), ("rename", "site", "Permission denied")],
+)
+def test_a_disk_that_refuses_leaves_the_old_site(tmp_path, forecast, monkeypatch, method, where,
+                                                 error):  # fmt: skip
     small = forecast.select(["US"])
     write_site(tmp_path / "site", small)
     before = {p.name: p.read_bytes() for p in (tmp_path / "site").iterdir()}
-    real = Path.write_text
+    real = getattr(Path, method)
 
-    def full(self, *args, **kwargs):
-        if self.name == "site.json":
-            raise OSError(28, "No space left on device")
+    def refusing(self, *args, **kwargs):
+        beside = self if method == "rename" else self.parent
+        if self.name == where and beside.parent.name.startswith(".site-"):
+            raise OSError(28, error)
         return real(self, *args, **kwargs)
 
-    monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(DataError, match="cannot be written: No space left"):
+    monkeypatch.setattr(Path, method, refusing)
+    with pytest.raises(DataError, match=f"cannot be written: {error}"):
         write_site(tmp_path / "site", forecast, replace=True)
     assert {p.name: p.read_bytes() for p in (tmp_path / "site").iterdir()} == before
-    assert [p.name for p in tmp_path.iterdir()] == ["site"]
-
-
-def test_a_site_that_cannot_take_its_place_leaves_the_old_one(tmp_path, forecast, monkeypatch):
-    from pathlib import Path
-
-    small = forecast.select(["US"])
-    write_site(tmp_path / "site", small)
-    real = Path.rename
-
-    def refusing(self, target):
-        if self.parent.name.startswith(".site-") and self.name == "site":
-            raise OSError(13, "Permission denied")
-        return real(self, target)
-
-    monkeypatch.setattr(Path, "rename", refusing)
-    with pytest.raises(DataError, match="Permission denied"):
-        write_site(tmp_path / "site", small, replace=True)
-    assert (tmp_path / "site" / "index.html").exists()
     assert [p.name for p in tmp_path.iterdir()] == ["site"]
 
 
@@ -604,7 +536,7 @@ def test_what_is_hidden_is_a_dash_and_never_a_nan(tmp_path, forecast, results):
         if file.suffix == ".html":
             page = Page(file.read_text(encoding="utf-8"))
             assert not re.search(r"\bnan\b|NaN", page.words), file.name
-            places = (
+            places = [
                 "d",
                 "x",
                 "y",
@@ -617,7 +549,7 @@ def test_what_is_hidden_is_a_dash_and_never_a_nan(tmp_path, forecast, results):
                 "width",
                 "height",
                 "points",
-            )
+            ]
             put = [v for _, at in page.elements for k, v in at.items() if k in places]
             assert not [v for v in put if "nan" in v], file.name
     page = Page((tmp_path / "site" / "wyoming.html").read_text(encoding="utf-8"))
@@ -627,20 +559,6 @@ def test_what_is_hidden_is_a_dash_and_never_a_nan(tmp_path, forecast, results):
     assert (text, at["data-v"]) == ("–", "")
 
 
-def test_a_model_without_a_nowcast_has_a_page_without_one(tmp_path):
-    panel = od.bundled().as_of("2025-09-17").panel().select(["US", "OH"])
-    page = write_page(od.get_model("naive").fit(panel).forecast(3, draws=40))
-    assert "Still to come" not in page.words
-    assert "Calendar years" not in page.words  # no year ends in these months
-    assert rows_of(page, "forecast")["Ohio"][3][0] != "–"
-
-
-def test_a_page_of_results_alone(results):
-    page = write_page(None, results=results)
-    assert "table-forecast" not in page.tables
-    assert "table-board-nation" in page.tables
-
-
 def test_a_section_stands_before_the_rest(forecast):
     table = Table(["what", "before", "now"], [["Ohio", "2,500", "2,400"]], numbers=2)
     section = Section("What changed", ("Two counts were revised.",), (table,))
@@ -648,3 +566,215 @@ def test_a_section_stands_before_the_rest(forecast):
     words = page.words
     assert words.rindex("What changed") < words.rindex("Forecast by state")
     assert "Two counts were revised. what before now Ohio 2,500 2,400" in words
+
+
+# Scores, and what is kept apart
+
+
+def value(cell: tuple[str, dict[str, str]]) -> float:
+    return float(cell[1]["data-v"])
+
+
+def parts_of(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    nation = rows["location"] == "US"
+    return {"nation": rows[nation], "jurisdictions": rows[~nation]}
+
+
+def test_the_leaderboard_is_of_the_kind_that_decides(report, results, deciding):
+    assert Skill(results).kind == "pseudo-delayed"
+    for level, part in parts_of(deciding[deciding["horizon"] >= 1]).items():
+        board = summarise(part).set_index("model")
+        shown = rows_of(report, f"board-{level}")
+        for model, cells in shown.items():
+            assert value(cells[1]) == pytest.approx(board.loc[model, "wis"], rel=1e-5)
+            assert value(cells[-1]) == board.loc[model, "n_scorable"]
+    assert "given as incomplete as real releases were" in report.words
+
+
+def test_places_better_is_the_share_with_the_smaller_error(report, deciding):
+    rows = deciding[(deciding["horizon"] >= 1) & (deciding["location"] != "US")]
+    wis = rows.groupby(["model", "location"])["wis"].mean().unstack("model")
+    better = (wis[MODEL] < wis["hub-baseline"]).mean()
+    heads = [c[0] for c in report.tables["table-board-jurisdictions"][0]]
+    (at,) = (i for i, text in enumerate(heads) if text.startswith("Places better"))
+    shown = rows_of(report, "board-jurisdictions")
+    assert value(shown[MODEL][at]) == pytest.approx(better)
+    assert shown["hub-baseline"][at][0] == "–"
+
+
+def test_coverage_and_pit_keep_the_nation_apart(report, deciding):
+    rows = deciding[(deciding["horizon"] >= 1) & (deciding["model"] == MODEL)]
+    for level, part in parts_of(rows).items():
+        shown = {r[1][0]: r for r in report.tables[f"table-coverage-{level}"] if r[0][0] == MODEL}
+        for group, first, last in (("1–3", 1, 3), ("4–6", 4, 6), ("7–12", 7, 12)):
+            near = part[part["horizon"].between(first, last)]
+            said = [value(c) for c in shown[group][2:]]
+            exact = [near[f"cover_{n}"].mean() for n in (50, 80, 90, 95)]
+            assert said == pytest.approx([*exact, len(near)], rel=1e-5)
+        n = pit_histogram(part["pit"].to_numpy())["n"]
+        said = [value(c) for c in rows_of(report, f"pit-table-{level}")[MODEL][1:]]
+        assert said == pytest.approx((n / n.sum()).tolist(), rel=1e-5)
+    assert "4 of 52 jurisdictions: share of the final counts inside each interval" in report.words
+    assert "4 of 52 jurisdictions: share of the counts in each tenth" in report.words
+
+
+def test_places_of_a_run_are_named_or_counted(results):
+    assert Skill(results.select(["US", "Ohio"])).where("jurisdictions") == "Ohio"
+    assert Skill(results).where("jurisdictions") == "4 of 52 jurisdictions"
+    assert Skill(results).where("nation") == "United States"
+
+
+def test_of_the_nation_alone_its_own_numbers_are_shown(results):
+    blocks = {b.key: b for b in skill_blocks(results.select("US"))}
+    assert [t.key for t in blocks["pit-of"].tables] == ["pit-table-nation"]
+    assert [t.key for t in blocks["coverage-of"].tables] == ["coverage-nation"]
+    assert len(blocks["coverage-of"].figures) == len(blocks["pit-of"].figures) == 1
+
+
+def test_kinds_of_change_are_a_share_of_what_frequencies_would_have(report, deciding):
+    rows = deciding[(deciding["horizon"] >= 1) & deciding["rps_pooled"].notna()]
+    for level, part in parts_of(rows[rows["model"] == MODEL]).items():
+        heads = [c[0] for c in report.tables[f"table-trend-skill-{level}"][0][1:]]
+        shown = rows_of(report, f"trend-skill-{level}")[MODEL][1:]
+        assert len(shown) == len(heads) >= 2
+        for cell, head in zip(shown, heads):
+            first, _, last = head.removesuffix(" months ahead").partition("–")
+            near = part[part["horizon"].between(int(first), int(last))]
+            ratio = near["rps"].mean() / near["rps_pooled"].mean()
+            assert value(cell) == pytest.approx(ratio, rel=1e-5)
+
+
+def test_what_is_shown_is_twelve_months_ahead(site, report, forecast):
+    summary = forecast.summary()
+    assert summary["horizon"].max() > 12
+    ahead = summary[summary["horizon"] == 12].set_index("location")
+    far = summary[summary["horizon"] == summary["horizon"].max()].set_index("location")
+    for code, name in (("OH", "ohio.html"), ("US", "united-states.html")):
+        page, r = Page(site[name]), ahead.loc[code]
+        assert page.all("h1")
+        name = "US" if code == "US" else called(code)
+        assert f"{name} drug overdose deaths: forecast to April 2026" in page.words
+        step = step_of(r["low"], r["high"])
+        said = f"deaths, 12 months to April 2026 90% interval {between(r['low'], r['high'], step)}"
+        assert f"Forecast {rounded(r['median'], step)} {said}" in spaced(page)
+    tile = f"chance of a fall {likely(ahead.loc['OH', 'fall'])}"
+    assert any(tile in at.get("aria-label", "") for at in report.all("a"))
+    assert (ahead["fall"].map(likely) != far["fall"].map(likely)).any()
+    assert "12 months to April 2026 against the 12 months before" in report.words
+
+
+def test_a_fan_is_read_from_a_table_with_the_ends_of_its_90_percent(site, forecast):
+    one = forecast.select("OH")
+    low, middle, high = one.quantiles([0.05, 0.5, 0.95])[:, 0, one.horizons == 12][:, 0]
+    step = step_of(low, high)
+    rows = [at for at in Page(site["ohio.html"]).all("tr") if "data-said" in at]
+    said = f"{rounded(middle, step)} (90% interval {between(low, high, step)})"
+    assert rows[-1]["data-said"] == f"forecast {said}"
+    assert float(rows[-1]["data-v"]) == pytest.approx(middle, abs=0.06)
+    known = [at for at in rows if "data-known" in at]
+    assert "deaths reported; final count expected: " in known[-1]["data-said"]
+    assert float(known[-1]["data-v"]) == forecast.panel.reported[forecast.panel.index("OH"), -1]
+
+
+def spaced(page: Page) -> str:
+    """Its texts, with a space between elements."""
+    return " ".join(" ".join(page.texts).split())
+
+
+def test_a_model_without_a_nowcast_shows_what_is_published(tmp_path, panel):
+    made = od.get_model("naive").fit(panel).forecast(12, draws=30).select(["US", "OH"])
+    assert made.horizons.min() == 1
+    write_site(tmp_path / "s", made)
+    index = Page((tmp_path / "s" / "index.html").read_text(encoding="utf-8"))
+    for code in ("US", "OH"):
+        reported = panel.reported[panel.index(code), -1]
+        predicted = panel.predicted[panel.index(code), -1]
+        cells = rows_of(index, "nowcast")[called(code)]
+        assert [value(c) for c in cells[1:3]] == pytest.approx([reported, predicted], rel=1e-5)
+    page = spaced(Page((tmp_path / "s" / "ohio.html").read_text(encoding="utf-8")))
+    assert f"Reported so far {reported:,.0f} deaths" in page
+    assert f"CDC predicts {predicted:,.0f}" in page
+
+
+def test_a_sum_shows_what_is_published_of_its_parts(tmp_path, forecast, panel):
+    both = forecast.total(["OH", "WY"], "both")
+    path = write_report(tmp_path / "r.html", forecast=both)
+    cells = rows_of(Page(path.read_text(encoding="utf-8")), "nowcast")["both"]
+    parts = [panel.index(s) for s in ("OH", "WY")]
+    assert value(cells[1]) == panel.reported[parts, -1].sum()
+
+
+@pytest.fixture(scope="module")
+def fentanyl():
+    panel = od.bundled().as_of("2025-09-17").panel("T40.4")
+    made = od.get_model("drift").fit(panel).forecast(12, draws=30)
+    return made.select(["US", "OH"])
+
+
+def test_a_class_is_not_labelled_as_all_drugs(tmp_path, fentanyl):
+    page = Page(write_report(tmp_path / "r.html", forecast=fentanyl).read_text(encoding="utf-8"))
+    assert f"D{CLASS} by state, 12 months ending April 2026" in page.words
+    assert "Drug overdose deaths by state" not in page.words
+
+
+@pytest.mark.slow
+def test_results_alone_say_of_which_deaths_they_are(tmp_path, results):
+    theirs = type(results)(
+        {"scores": results.scores, "quantiles": results.quantiles, "failures": results.failures},
+        {**results.manifest, "indicator": "T40.4"},
+    )
+    for given, deaths in ((results, "drug overdose deaths"), (theirs, f"d{CLASS}")):
+        path = write_report(tmp_path / "r.html", results=given, replace=True)
+        page = Page(path.read_text(encoding="utf-8"))
+        assert f"How good forecasts of {deaths} were" in page.words
+        assert f"2 models, forecasts of {deaths} from" in page.words
+
+
+def test_scores_of_other_deaths_are_refused_and_nothing_is_written(
+    tmp_path, forecast, fentanyl, panel
+):
+    scored = small_results()
+    with pytest.raises(DataError, match=r"results: of indicator 'Number of Drug.*'Synthetic"):
+        write_report(tmp_path / "r.html", forecast=fentanyl, results=scored)
+    for name in ("results", "record"):
+        with pytest.raises(DataError, match=rf"{name}: of indicator 'Number of Drug"):
+            write_site(tmp_path / "s", fentanyl, **{name: scored})
+    said = {k: v for k, v in scored.manifest.items() if k != "indicator"}
+    old = type(scored)(
+        {"scores": scored.scores, "quantiles": scored.quantiles, "failures": scored.failures}, said
+    )
+    with pytest.raises(DataError, match="an earlier version of odforecast wrote it"):
+        write_site(tmp_path / "s", forecast, results=old)
+    other = type(scored)(old._tables, {**scored.manifest, "basis": "residence"})
+    with pytest.raises(DataError, match="results: of basis 'residence'"):
+        write_site(tmp_path / "s", forecast, results=other)
+    with pytest.raises(DataError, match="later: of indicator 'Number of Drug"):
+        write_site(tmp_path / "s", fentanyl, later=panel)
+    with pytest.raises(DataError, match="the forecast holds no counts"):
+        write_site(tmp_path / "s", replace(forecast, panel=None), results=scored)
+    assert list(tmp_path.iterdir()) == []
+    write_report(tmp_path / "old.html", results=old)  # alone they are shown
+
+
+def test_where_no_percentage_exists_there_is_a_dash(forecast, results):
+    scores = results.scores.assign(ape=np.where(results.scores["horizon"] == 6, np.nan, 3.0))
+    record = type(results)({"scores": scores}, results.manifest)
+    said, table = past_record(forecast, "OH", record)
+    assert table["Typical (median) error"].tolist() == ["3.0%", "–", "3.0%"]
+    assert "nan" not in f"{said} {table.to_string()}"
+
+
+@pytest.mark.slow
+def test_a_place_that_was_not_scored_shows_what_ships(tmp_path):
+    panel = od.bundled().as_of().panel()
+    forecast = od.get_model("dlm").fit(panel).forecast(draws=40).select(["US", "OH", "WV"])
+    results = od.backtest(
+        "dlm", start="2021-01", end="2021-06", step=5, donors=1, locations="OH", draws=40,
+        progress=False,
+    )  # fmt: skip
+    write_site(tmp_path / "site", forecast, results=results)
+    words = {p.stem: p.read_text(encoding="utf-8") for p in (tmp_path / "site").glob("*.html")}
+    said = {name: text for name, text in words.items() if "past tests, the typical" in text}
+    assert {"ohio", "west-virginia", "united-states"} <= set(said)
+    assert "In 2 past tests" in said["ohio"]
+    assert "In 2 past tests" not in said["west-virginia"]

@@ -8,7 +8,6 @@ import pytest
 from click.testing import CliRunner
 from site_factory import Page, small_forecast, small_results
 
-import odforecast as od
 from odforecast.cli import main
 
 
@@ -67,14 +66,6 @@ def test_a_forecast_is_made_where_none_is_given(work):
     assert "12 months ending November 2025" in page("short.html").words
 
 
-def test_places_of_a_saved_forecast_are_chosen(work):
-    done = run("made", "--locations", "Ohio,NY", "--out", "two.html")
-    assert done.exit_code == 0, done.output
-    rows = page("two.html").tables["table-forecast"][1:]
-    assert [r[0][0] for r in rows] == ["New York outside NYC", "Ohio"]
-    assert "†" in rows[0][8][0]  # of the whole forecast, which holds the city
-
-
 @pytest.mark.slow
 def test_a_site_of_a_forecast_and_a_backtest(work):
     done = run("made", "scored", "--site", "site")
@@ -87,26 +78,6 @@ def test_a_site_of_a_forecast_and_a_backtest(work):
     done = run("made", "--site", "site", "--replace")
     assert done.exit_code == 0, done.output
     assert not Path("site/leaderboard.html").exists()
-
-
-def test_a_newer_release_is_drawn_in_gray(work):
-    panel = od.bundled().as_of("2025-09-17").panel().cut("2023-06")
-    made = od.get_model("naive").fit(panel).forecast(12, draws=30).select(["US", "OH"])
-    old = od.Forecast(**{**vars(made), "panel": _released(made.panel)})
-    old.save("old")
-    done = run("old", "--source", "bundled", "--site", "grey")
-    assert done.exit_code == 0, done.output
-    assert "Gray: as known in the release of January 14, 2026" in page("grey/ohio.html").words
-    done = run("old", "--site", "plain")
-    assert done.exit_code == 0, done.output
-    assert "Gray: as known" not in page("plain/ohio.html").words
-
-
-def _released(panel):
-    """The same panel as if it had been released on its day."""
-    from dataclasses import replace
-
-    return replace(panel, release=panel.as_of)
 
 
 @pytest.mark.parametrize(

@@ -467,7 +467,7 @@ def _counties(
 
     def page(path: Path) -> None:
         """The page of these counties."""
-        from odforecast.report.site.counties import write_county_page
+        from odforecast.report.site import write_county_page
 
         write_county_page(path, made, k=rank or 10, month=last, replace=True)
 

@@ -50,8 +50,8 @@ def report(
     """
     from odforecast.forecast.tables import refuse_counties
     from odforecast.geography import resolve
+    from odforecast.report.folder import check_folder
     from odforecast.report.site import write_report, write_site
-    from odforecast.report.site.folder import check_folder
 
     if out is not None and site is not None:
         raise click.UsageError("give --out FILE for a page, or --site DIR for a site of pages")

@@ -398,7 +398,7 @@ def _write(
 
     from odforecast.hub import scenario_tasks, scenarios_to_hub, write_hub, write_tasks
     from odforecast.plot import averted, overlay, prevented
-    from odforecast.report.scenario_figures import prior_figure, short_titles
+    from odforecast.report.annex import prior_figure, short_titles
     from odforecast.scenario import dump_scenarios
 
     out.mkdir(parents=True)

@@ -19,63 +19,25 @@ August 2025; forecast for August 2026 ..., 90% interval ... to ...
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+# No module has the name of a figure: importing it would take the figure's place.
+from odforecast.plot.fans import counts, fan, small_multiples
+from odforecast.plot.files import alt_text, inline, save
+from odforecast.plot.maps import map, tile_map
+from odforecast.plot.revisions import nowcast, revision_triangle
+from odforecast.plot.scenarios import averted, chances, overlay, prevented
+from odforecast.plot.scores import (
+    coverage,
+    errors,
+    pairwise,
+    pit,
+    reliability,
+    said_and_came,
+    skill,
+)
+from odforecast.plot.style import sheet
 
-if TYPE_CHECKING:
-    from odforecast.plot.calibration import coverage as coverage
-    from odforecast.plot.calibration import pit as pit
-    from odforecast.plot.calibration import reliability as reliability
-    from odforecast.plot.comparison import pairwise as pairwise
-    from odforecast.plot.comparison import skill as skill
-    from odforecast.plot.county_map import map as map
-    from odforecast.plot.fans import counts as counts
-    from odforecast.plot.fans import fan as fan
-    from odforecast.plot.fans import small_multiples as small_multiples
-    from odforecast.plot.options import prevented as prevented
-    from odforecast.plot.output import alt_text as alt_text
-    from odforecast.plot.output import save as save
-    from odforecast.plot.page import inline as inline
-    from odforecast.plot.past import errors as errors
-    from odforecast.plot.past import said_and_came as said_and_came
-    from odforecast.plot.revisions import nowcast as nowcast
-    from odforecast.plot.revisions import revision_triangle as revision_triangle
-    from odforecast.plot.scenarios import averted as averted
-    from odforecast.plot.scenarios import chances as chances
-    from odforecast.plot.scenarios import overlay as overlay
-    from odforecast.plot.style import sheet as sheet
-    from odforecast.plot.tiles import tile_map as tile_map
-
-#: Where each figure is drawn; imported when first asked for. No module has the name of a figure:
-#: importing it would take the figure's place.
-_HOME = {
-    name: module
-    for module, names in {
-        "calibration": "coverage pit reliability",
-        "comparison": "pairwise skill",
-        "county_map": "map",
-        "fans": "counts fan small_multiples",
-        "options": "prevented",
-        "output": "alt_text save",
-        "page": "inline",
-        "past": "errors said_and_came",
-        "revisions": "nowcast revision_triangle",
-        "scenarios": "averted chances overlay",
-        "style": "sheet",
-        "tiles": "tile_map",
-    }.items()
-    for name in names.split()
-}
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module 'odforecast.plot' has no attribute {name!r}")
-    value: object = getattr(import_module(f"odforecast.plot.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__all__ = [
+    "alt_text", "averted", "chances", "counts", "coverage", "errors", "fan", "inline", "map",
+    "nowcast", "overlay", "pairwise", "pit", "prevented", "reliability", "revision_triangle",
+    "said_and_came", "save", "sheet", "skill", "small_multiples", "tile_map",
+]  # fmt: skip

@@ -12,21 +12,21 @@ import pandas as pd
 from odforecast.errors import DataError
 from odforecast.geography import called
 from odforecast.months import ONE_MONTH
+from odforecast.plot.files import Grid, describe, finish
 from odforecast.plot.frame import (
+    About,
+    about,
     capital,
     in_place,
-    indicator_in,
     is_county,
     joined,
     months_in,
     place_of,
     reported_of,
     rows_of,
-    seen_words,
-    source_of,
     table_of,
+    titled,
 )
-from odforecast.plot.output import Grid, describe, finish
 from odforecast.plot.style import (
     BAND50,
     BAND90,
@@ -44,23 +44,16 @@ from odforecast.plot.style import (
     canvas,
     days,
     drawn_on,
+    heading_of_part,
     height_of,
     label,
     levels,
     literal,
     of_time,
+    over_all,
     width_of,
 )
-from odforecast.say import (
-    SMALL,
-    between,
-    deaths_of,
-    month_name,
-    ranged,
-    ranged_between,
-    rounded,
-    step_of,
-)
+from odforecast.say import SMALL, between, month_name, ranged, ranged_between, rounded, step_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,9 +66,7 @@ _COLUMNS = ("location", "month", "horizon", "level", "value")
 _ENDS = "_odforecast_ends"
 
 
-def counts(
-    panel: Any, location: str | None = None, axes: Axes | None = None, *, from_zero: bool = True
-) -> Axes:
+def counts(panel: Any, location: str | None = None, axes: Axes | None = None) -> Axes:
     """12-month-ending deaths as reported, and as CDC predicts that they will be.
 
     Parameters
@@ -87,8 +78,6 @@ def counts(
         Any name of a place. Default: the only one there is, or else the US.
     axes : Axes, optional
         Where to draw; default: a figure of its own.
-    from_zero : bool
-        Whether the vertical axis begins at zero.
 
     Raises
     ------
@@ -127,16 +116,12 @@ def counts(
         labels.append((float(guessed.iloc[-1]) + 1e-6, lines, 0))
     if hidden.any():
         drawn.vlines(when[hidden], *bounds[hidden].to_numpy().T, color=MUTED, lw=2)
-    levels(drawn, from_zero=from_zero)
-    what, seen = deaths_of(indicator_in(panel, rows)), seen_words(panel, rows)
+    levels(drawn)
+    of = about(panel, rows)
     note = " Gray bars: suppressed, between these." if hidden.any() else ""
-    lead = joined(f"{capital(what)} in {in_place(place)}", "12 months ending", seen)
-    head = Head(_titled(what, place), f"Line: reported deaths.{note}", source_of(panel, rows))
+    lead = joined(f"{capital(of.deaths)} in {in_place(place)}", "12 months ending", of.seen)
+    head = Head(titled(of.deaths, place), f"Line: reported deaths.{note}", of.source)
     return finish(drawn, head, f"{lead}: {_counts_said(rows, hidden)}", labels, time=True)
-
-
-def _titled(deaths: str, place: str) -> str:
-    return f"{capital(deaths)} in the 12 months ending each month, {called(place)}"
 
 
 def _counts_said(rows: pd.DataFrame, hidden: Any) -> str:
@@ -165,7 +150,6 @@ def fan(
     label: str | None = None,
     months: int = MONTHS,
     color: str = BLUE,
-    from_zero: bool = True,
 ) -> Axes:
     """The next months of one place: median and central intervals, after what is known.
 
@@ -193,8 +177,6 @@ def fan(
         Months of history shown.
     color : str
         Of the fan.
-    from_zero : bool
-        Whether the vertical axis begins at zero.
 
     Raises
     ------
@@ -214,27 +196,25 @@ def fan(
     """
     seen = _read(forecast, bands, history)
     place = place_of(seen.table["location"], location, "this forecast")
-    drawn = drawn_on(axes)
+    drawn, name = drawn_on(axes), label or "forecast"
     fan_of = _PlaceFan(seen, place, months)
-    fan_of.draw(drawn, color, label or "forecast")
-    levels(drawn, from_zero=from_zero)
-    ends = [*getattr(drawn, _ENDS, ()), (fan_of.end(), color, label or "forecast")]
+    fan_of.draw(drawn, color, name)
+    levels(drawn)
+    ends = [*getattr(drawn, _ENDS, ()), (fan_of.end(), color, name)]
     setattr(drawn, _ENDS, ends)
     known: list[Any] = [each for each in ends if each[0] is not None and each[0].horizon > 0]
     one = len(ends) == 1 and len(known) == 1
     labels = _end_labels(known[0], width_of(drawn) < 480) if one else _names(known)
-    head = Head(_titled(seen.deaths, place), fan_of.marks(), source_of(seen.forecast, seen.table))
-    finish(drawn, head, fan_of.sentence(label), labels, time=True, gap=16 if one else 10,
-           fixed=len(labels) // 2 if one else None)  # fmt: skip
+    head = Head(titled(seen.about.deaths, place), fan_of.marks(), seen.about.source)
+    done = finish(drawn, head, fan_of.sentence(label), labels, time=True, gap=16 if one else 10,
+                  fixed=len(labels) // 2 if one else None)  # fmt: skip
     if len(ends) == 1:
         fan_of.mark(drawn)
+    for old in [x for x in drawn.lines if x.get_gid() == ".bracket"]:
+        old.remove()
     if one:
         _bracket(drawn, *known[0][:2])
-    else:
-        for old in [x for x in drawn.lines if x.get_gid() == ".bracket"]:
-            old.remove()
-    axes_out: Axes = drawn
-    return axes_out
+    return done
 
 
 def _bracket(axes: Any, end: _End, color: str) -> None:
@@ -344,13 +324,11 @@ def small_multiples(
         levels(one)
         of_time(one)
         end = fan_of.end()
-        name = called(place) if end is None else f"{called(place)}  {end.texts[0]}"
-        one.set_title(literal(name), fontsize=TEXT, color=INK, pad=TEXT + 8, loc="left")
+        heading_of_part(one, joined(called(place), end.texts[0] if end else "", by="  "))
         describe(one, fan_of.sentence(None))
     if axes is None:
-        head = f"{capital(seen.deaths)} in the 12 months ending each month\n{seen.marks(*places)}"
-        style = {"fontsize": CAPTION, "x": 0.01, "ha": "left", "color": INK, "wrap": True}
-        grid[0].get_figure().suptitle(literal(head), **style)
+        said = f"{titled(seen.about.deaths)}\n{seen.marks(*places)}"
+        over_all(grid[0].get_figure(), said, CAPTION)
     return grid[: len(places)].view(Grid)
 
 
@@ -372,7 +350,7 @@ class _Seen:
     table: pd.DataFrame
     bands: tuple[float, ...]
     history: Any
-    deaths: str
+    about: About
     forecast: Any
 
     def own(self, *places: str) -> str:
@@ -411,8 +389,10 @@ def _read(forecast: Any, bands: Sequence[float], history: Any) -> _Seen:
                 hint=f"it has {', '.join(f'{x:g}' for x in held)}: make it with to_frame(levels)",
             )
     known = getattr(forecast, "panel", None) if history is None else history
-    deaths = deaths_of(indicator_in(forecast, table) or indicator_in(history))
-    return _Seen(table, wanted, known, deaths, forecast)
+    of = about(forecast, table)
+    if of.deaths == "deaths":
+        of = of._replace(deaths=about(history).deaths)
+    return _Seen(table, wanted, known, of, forecast)
 
 
 class _End(NamedTuple):
@@ -432,7 +412,7 @@ class _PlaceFan:
     def __init__(self, seen: _Seen, place: str, months: int) -> None:
         self.seen, self.place = seen, place
         rows = rows_of(seen.table, place)
-        wide = rows.pivot_table(index="month", columns="level", values="value", dropna=False)
+        wide = rows.pivot(index="month", columns="level", values="value")
         horizon = rows.drop_duplicates("month").set_index("month")["horizon"]
         self.horizon = horizon.reindex(wide.index).to_numpy(dtype=int)
         self.months = wide.index.to_numpy(dtype="datetime64[M]")
@@ -604,9 +584,9 @@ class _PlaceFan:
             if end.sides:
                 said += f", {100 * end.bands[-1]:g}% interval {interval(*self._interval(-1))}"
             parts.append(said)
-        lead = f"{capital(self.seen.deaths)} in {in_place(self.place)}, 12 months ending"
-        when = seen_words(self.seen.forecast, self.seen.table)
-        return f"{joined(lead, when, self.seen.own(self.place))}: {'; '.join(parts)}."
+        of = self.seen.about
+        lead = f"{capital(of.deaths)} in {in_place(self.place)}, 12 months ending"
+        return f"{joined(lead, of.seen, self.seen.own(self.place))}: {'; '.join(parts)}."
 
     def _last_known(self) -> Any:
         """The last row with a count, or the last one if that is suppressed."""

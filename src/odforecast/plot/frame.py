@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,7 @@ from odforecast.geography.places import by_fips
 from odforecast.months import to_month
 from odforecast.names import (
     COUNTIES,
+    STATES,
     TARGET_12MO,
     TARGET_MONTH,
     VINTAGE_CLEAN,
@@ -24,7 +25,7 @@ from odforecast.names import (
     VINTAGE_SYNTHETIC,
     deciding_kind,
 )
-from odforecast.say import day_name, month_name
+from odforecast.say import day_name, deaths_of, month_name, old_data
 
 #: The model that is shown where several were scored and none is named.
 _FIRST_CHOICE = "dlm"
@@ -136,6 +137,35 @@ def one_of(value: str, allowed: Sequence[str], name: str) -> str:
 # What is known of them
 
 
+class About(NamedTuple):
+    """Which deaths something counts, when it was known, and where its counts are from."""
+
+    deaths: str
+    seen: str
+    source: str
+
+
+def about(thing: Any, table: pd.DataFrame | None = None, indicator: str | None = None) -> About:
+    """What is said of something and its table; the indicator is the one named, or its own."""
+    panel = thing if hasattr(thing, "vintage") else getattr(thing, "panel", None)
+    release: Any = getattr(panel, "release", None)
+    real = isinstance(release, dt.date) and getattr(panel, "vintage", "") == VINTAGE_REAL
+    dataset = getattr(panel, "dataset", STATES)
+    seen = as_of_words(as_of_in(thing, table))
+    if real and dataset == COUNTIES:
+        # A release of counties stays the last for years.
+        seen = f"release of {day_name(release)}"
+    when = seen
+    if real and not seen.startswith("release"):
+        when = f"published {day_name(release)}"
+    source = f"Data{': CDC/NCHS,' if real else ''} {when}." if when else ""
+    if real and old_data(release, dt.date.today(), dataset):
+        source += " CDC has published newer data."
+    model = None if thing is panel else getattr(thing, "provenance", {}).get("model")
+    source = f"{source} Forecast: odforecast {model}.".strip() if model else source
+    return About(deaths_of(indicator or indicator_in(thing, table)), seen, source)
+
+
 def as_of_in(thing: Any, table: pd.DataFrame | None = None) -> dt.date | np.datetime64 | None:
     """The day something was known: the object's, or what its table says of it."""
     day = getattr(thing, "as_of", None)
@@ -161,33 +191,6 @@ def as_of_words(day: dt.date | np.datetime64 | None) -> str:
     return f"as of {month_name(day) if isinstance(day, np.datetime64) else day_name(day)}"
 
 
-def _published(thing: Any) -> tuple[Any, dt.date | None]:
-    """The panel of something, and when its release was published if it is a real one."""
-    panel = thing if hasattr(thing, "vintage") else getattr(thing, "panel", None)
-    day = getattr(panel, "release", None)
-    real = isinstance(day, dt.date) and getattr(panel, "vintage", "") == VINTAGE_REAL
-    return panel, day if real else None
-
-
-def seen_words(thing: Any, table: pd.DataFrame | None = None) -> str:
-    """When something was known; of counties, whose release stays the last for years, which."""
-    panel, day = _published(thing)
-    if day is not None and getattr(panel, "dataset", "") == COUNTIES:
-        return f"release of {day_name(day)}"
-    return as_of_words(as_of_in(thing, table))
-
-
-def source_of(thing: Any, table: pd.DataFrame | None = None) -> str:
-    """Where counts are from and when they were published, and the model of a forecast."""
-    panel, day = _published(thing)
-    words = seen_words(thing, table)
-    if day is not None:
-        words = words if words.startswith("release") else f"published {day_name(day)}"
-    said = f"Data{': CDC/NCHS,' if day else ''} {words}." if words else ""
-    model = None if thing is panel else getattr(thing, "provenance", {}).get("model")
-    return f"{said} Forecast: odforecast {model}.".strip() if model else said
-
-
 def indicator_in(thing: Any, table: pd.DataFrame | None = None) -> str | None:
     """Which deaths something counts: its own word, that of its panel, manifest or column."""
     manifest = getattr(thing, "manifest", None)
@@ -199,8 +202,9 @@ def indicator_in(thing: Any, table: pd.DataFrame | None = None) -> str | None:
         if isinstance(said, str):
             return said
     given = thing if table is None else table
-    there = "indicator" in getattr(given, "columns", ())
-    named = list(given["indicator"].unique()) if there else []
+    named = (
+        list(given["indicator"].unique()) if "indicator" in getattr(given, "columns", ()) else []
+    )
     return str(named[0]) if len(named) == 1 else None
 
 
@@ -348,6 +352,11 @@ def in_place(code: str) -> str:
 def is_county(code: str) -> bool:
     """Whether a code is a county's: its counts below 10 are shown as a range."""
     return code in by_fips()
+
+
+def titled(deaths: str, place: str = "") -> str:
+    """The title of a figure of 12-month counts."""
+    return joined(f"{capital(deaths)} in the 12 months ending each month", place and called(place))
 
 
 def capital(text: str) -> str:

@@ -10,21 +10,19 @@ import pandas as pd
 
 from odforecast.errors import ArchiveError, DataError
 from odforecast.geography import called
+from odforecast.plot.files import describe, finish
 from odforecast.plot.frame import (
-    as_of_in,
-    as_of_words,
+    about,
     capital,
     in_place,
-    indicator_in,
     joined,
     months_in,
     one_of,
     place_of,
     reported_of,
-    source_of,
     table_of,
+    titled,
 )
-from odforecast.plot.output import describe, finish
 from odforecast.plot.style import (
     BAND90,
     BLUE,
@@ -38,13 +36,15 @@ from odforecast.plot.style import (
     Line,
     days,
     drawn_on,
+    heading_of_part,
     legend,
     levels,
-    literal,
     of_time,
+    over_all,
     quiet,
+    signed,
 )
-from odforecast.say import between, day_name, deaths_of, month_name, rounded, step_of
+from odforecast.say import between, day_name, month_name, rounded, step_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 
 #: Most places beside one another; months of each release that are drawn in color.
 _ACROSS, _TAIL = 6, 18
-_CDC, _CLEARED = "CDC's predicted value", "the same, cleared of its usual excess"
 _NOWCAST = ("location", "month", "reported", "low", "median", "high", "level")
 _REVISION = ("revision", "revision_low", "revision_high")
 
@@ -116,79 +115,54 @@ def nowcast(
     panel = getattr(forecast, "panel", None) if history is None else history
     parts = getattr(forecast, "parts", None)
     ends = _draw(drawn, rows, kind, _before(rows, panel, months, parts))
-    what = "expected final counts" if kind == "counts" else "how much the last counts will rise"
-    deaths = deaths_of(indicator_in(forecast) or indicator_in(history))
-    seen = as_of_words(as_of_in(forecast))
-    below = "12 months ending each month. Dots: as reported. Blue: final count, with interval."
-    if kind == "revision":
-        below = "12 months ending each month, less the reported count. Band: the interval."
-    head = Head(f"{capital(deaths)}, {what}, {called(place)}", below, source_of(forecast))
-    said = _nowcast_said(rows, place, deaths, seen)
+    of = about(forecast)
+    deaths = about(history).deaths if of.deaths == "deaths" else of.deaths
+    what, below = {
+        "counts": ("expected final counts",
+                   ". Dots: as reported. Blue: final count, with interval."),
+        "revision": ("how much the last counts will rise",
+                     ", less the reported count. Band: the interval."),
+    }[kind]  # fmt: skip
+    title = f"{capital(deaths)}, {what}, {called(place)}"
+    head = Head(title, f"12 months ending each month{below}", of.source)
+    said = _nowcast_said(rows, place, deaths, of.seen)
     return finish(drawn, head, said, ends, time=True, margin=60)
 
 
 def nowcast_figure(
-    table: pd.DataFrame,
-    history: pd.DataFrame | None = None,
-    months: int = 24,
+    table: pd.DataFrame, history: pd.DataFrame | None = None, months: int = 24,
     indicator: str | None = None,
-) -> Figure:
-    """The last counts of some places: as reported, expected final, and as CDC predicts them.
+) -> Figure:  # fmt: skip
+    """The last counts of some places, from ``forecast.nowcast()``, for the command line.
 
     One location has two panels: the counts, and below them the same less the reported count,
-    where small revisions can be seen. Several have a panel of counts each.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From :meth:`odforecast.Forecast.nowcast`.
-    history : DataFrame, optional
-        Counts before them: ``location``, ``month``, ``reported``, as ``panel.to_frame()`` has
-        them. A sum of locations has none.
-    months : int
-        How many months are shown, those of the nowcast included.
-    indicator : str, optional
-        Which deaths they are, for what is said of the figure; a table does not know it.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> panel = od.bundled().as_of().panel()
-    >>> forecast = od.get_model().fit(panel).forecast(draws=100)
-    >>> figure = nowcast_figure(forecast.select("Ohio").nowcast(), panel.to_frame())
-    >>> len(figure.axes)
-    2
+    where small revisions can be seen. Several have a panel of counts each. A table does not know
+    which deaths it counts: ``indicator`` does.
     """
     from matplotlib.figure import Figure
 
     table_of(table, _NOWCAST, "the nowcast")
-    deaths = deaths_of(indicator or indicator_in(table))
+    deaths = about(table, indicator=indicator).deaths
     places = [str(s) for s in dict.fromkeys(table["location"])]
-    one = len(places) == 1
-    across = (
-        1
-        if one
-        else min(len(places) if len(places) <= 3 else math.ceil(len(places) ** 0.5), _ACROSS)
-    )
-    down = 2 if one else -(-len(places) // across)
+    n, one = len(places), len(places) == 1
+    across = n if n <= 3 else min(math.ceil(n**0.5), _ACROSS)
+    down = 2 if one else -(-n // across)
     size = (10.5, 7.4) if one else (4.2 * across + 0.4, 3.0 * down + 0.9)
     figure = Figure(figsize=size, layout="constrained")
     grid = list(figure.subplots(down, across, squeeze=False, sharex=one).ravel())
-    for axes in grid[2 if one else len(places) :]:
+    for axes in grid[2 if one else n :]:
         axes.remove()
     for axes, place in zip(grid, places):
         rows = table[table["location"] == place]
         _draw(quiet(axes), rows, "counts", _before(rows, history, months))
-        axes.set_title(literal(called(place)), fontsize=TEXT, loc="left", pad=TEXT + 8, color=INK)
+        heading_of_part(axes, called(place))
         describe(axes, _nowcast_said(rows, place, deaths))
     if one:
         _draw(quiet(grid[1]), table, "revision", table)
-        said = "Revision: less the reported count"
-        grid[1].set_title(said, fontsize=TEXT, loc="left", pad=TEXT + 8, color=INK)
+        heading_of_part(grid[1], "Revision: less the reported count")
     for axes in (drawn := figure.axes):
         of_time(axes, 60)
-    figure.suptitle(literal(f"{capital(deaths)} in the 12 months ending each month"), x=0.01,
-                    ha="left", fontsize=TEXT + 2, color=INK)  # fmt: skip
+    over_all(figure, titled(deaths), TEXT + 2)
     legend(*drawn)
     return figure
 
@@ -212,16 +186,15 @@ def _draw(axes: Any, rows: pd.DataFrame, kind: str, before: pd.DataFrame) -> lis
     axes.fill_between(when, rows[low], rows[high], color=BAND90, lw=0, label=interval)
     axes.plot(when, rows[middle], color=BLUE, lw=2, label="final count: median")
     ends: list[Label] = [(float(rows[middle].iloc[-1]), [Line("Once final", BLUE, True)], 0)]
-    others = (("predicted", "--", _CDC), ("predicted_unbiased", ":", _CLEARED))
-    for name, style, words in others[: 1 if counts else 2]:
+    others = (
+        ("predicted", "--", "CDC's predicted value", ("CDC's predicted", "value")),
+        ("predicted_unbiased", ":", "the same, cleared of its usual excess",
+         ("cleared of its", "usual excess")),
+    )  # fmt: skip
+    for name, style, words, lines in others[: 1 if counts else 2]:
         if name in rows and rows[name].notna().any():
             shown = rows[name] - less
             axes.plot(when, shown, color=ORANGE, lw=1.3, ls=style, label=words, zorder=1.9)
-            lines = (
-                ("CDC's predicted", "value")
-                if style == "--"
-                else ("cleared of its", "usual excess")
-            )
             ends.append((float(shown.dropna().iloc[-1]), [Line(x, ORANGE) for x in lines], 0))
     if counts:
         axes.plot(days(months_in(before)), before["reported"], "o", color=INK, ms=5,
@@ -230,7 +203,7 @@ def _draw(axes: Any, rows: pd.DataFrame, kind: str, before: pd.DataFrame) -> lis
         levels(axes, from_zero=False)
     else:
         axes.axhline(0, color=INK, lw=0.8)
-        levels(axes, lambda v: f"{v:+,.0f}".replace("-", "−") if v else "0", from_zero=False)
+        levels(axes, signed("+,.0f"), from_zero=False)
     return ends
 
 
@@ -306,7 +279,7 @@ def revision_triangle(
         )
     values, releases = values[has], [releases[i] for i in has]
     drawn = drawn_on(axes)
-    deaths = deaths_of(indicator_in(revisions))
+    deaths = about(revisions).deaths
     if kind == "counts":
         _releases(drawn, values, releases, months)
         below = f"The last {_TAIL} months of each release, over the line of the newest."
@@ -331,12 +304,8 @@ def _triangle(revisions: Any, location: str | None) -> tuple[Any, list[np.dateti
             raise DataError(f"{called(place)} has a month of a release twice")
         table = rows.pivot(index="release", columns="month", values="reported").sort_index()
     days_of = [np.datetime64(d, "D") for d in table.index.to_numpy()]
-    return (
-        table.to_numpy(dtype=float),
-        days_of,
-        months_in(table.columns.to_frame(name="month")),
-        place,
-    )
+    months = table.columns.to_numpy(dtype="datetime64[M]")
+    return table.to_numpy(dtype=float), days_of, months, place
 
 
 def _releases(axes: Any, values: Any, releases: list[np.datetime64], months: Any) -> None:
@@ -369,9 +338,7 @@ def _percent(
             axes.plot(ages[r, old], off[r, old], color=color, lw=1.2)
             axes.plot(ages[r, old[-1]], off[r, old[-1]], "o", color=color, ms=5)
     axes.axhline(0, color=INK, lw=0.8)
-    levels(
-        axes, lambda v: f"{v:+.3g}%".replace("-", "−") if v else "0%", "from final", from_zero=False
-    )
+    levels(axes, signed("+.3g", "%"), "from final", from_zero=False)
     axes.set_xlim(0, 36)
     axes.set_xticks(range(0, 37, 6))
     axes.set_xlabel("months from the end of the 12-month period to the release")

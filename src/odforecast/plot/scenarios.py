@@ -12,32 +12,31 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import DataError, UnknownNameError
+from odforecast.errors import DataError
 from odforecast.geography import called
 from odforecast.months import ONE_MONTH
 from odforecast.names import SCENARIO_ID, TARGET_12MO, TARGET_MONTH
+from odforecast.plot.files import finish
 from odforecast.plot.frame import (
-    as_of_in,
-    as_of_words,
+    about,
     capital,
     in_place,
-    indicator_in,
     joined,
     months_in,
     one_of,
     place_of,
     reported_of,
-    source_of,
     table_of,
 )
-from odforecast.plot.output import finish
 from odforecast.plot.style import (
     BLUE,
     DOTTED,
+    GRID,
     INK,
     MUTED,
     ORANGE,
     PALETTE,
+    SMALL,
     TEXT,
     Head,
     Label,
@@ -45,13 +44,15 @@ from odforecast.plot.style import (
     days,
     drawn_on,
     label,
+    legend,
     levels,
     literal,
     text_width,
+    thousands,
     width_of,
     wrapped,
 )
-from odforecast.say import between, chance, deaths_of, month_name, rounded, step_of
+from odforecast.say import between, chance, month_name, rounded, step_of, two_digits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,6 +62,8 @@ TAILS, MONTHS, _WIDE = (0.05, 0.95), 72, 130.0
 _PATHS = (SCENARIO_ID, "location", "month", "mean", "low", "high")
 _AVERTED = (SCENARIO_ID, "location", "kind", "period", "averted_mean", "averted_q05", "averted_q95")
 _NOTHING = "nothing but the status quo was projected: nothing is averted"
+#: Points for the title of a row.
+_ROW = 170.0
 
 
 def overlay(
@@ -68,7 +71,6 @@ def overlay(
     location: str | None = None,
     *,
     axes: Axes | None = None,
-    scenarios: str | Sequence[str] | None = None,
     history: Any = None,
     months: int = MONTHS,
     titles: Mapping[str, str] | None = None,
@@ -84,8 +86,6 @@ def overlay(
         Any name of a place. Default: the only one there is, or else the US.
     axes : Axes, optional
         Where to draw; default: a figure of its own.
-    scenarios : str or sequence of str, optional
-        Names of those to draw beside the status quo; default: all.
     history : Panel or DataFrame, optional
         Reported counts before. Default: the projection's panel; a table has none.
     months : int
@@ -102,7 +102,7 @@ def overlay(
     Raises
     ------
     UnknownNameError
-        If the place or a scenario is not in the projection.
+        If the place is not in the projection.
     DataError
         If a column is missing.
 
@@ -120,20 +120,19 @@ def overlay(
     titles = {**held, **(titles or {})}
     place = str(paths["location"].iloc[0])
     colors = colors_of(list(held), null)
-    named = _chosen(scenarios, list(held), null)
     drawn = drawn_on(axes)
     baseline = getattr(projection, "baseline", None)
     last = None if baseline is None else baseline.last_month
     panel = getattr(baseline, "panel", None) if history is None else history
-    parts = getattr(baseline, "parts", None)
-    known = None if panel is None else reported_of(panel, place, parts)
+    known = panel if panel is None else reported_of(panel, place, getattr(baseline, "parts", None))
     if known is not None:
-        last = months_in(known).max() if last is None else last
-        known = known[(months_in(known) > last - months * ONE_MONTH) & (months_in(known) <= last)]
-        drawn.plot(days(months_in(known)), known["reported"], color=INK, lw=2, label="reported",
+        when = months_in(known)
+        last = when.max() if last is None else last
+        shown = (when > last - months * ONE_MONTH) & (when <= last)
+        drawn.plot(days(when[shown]), known["reported"][shown], color=INK, lw=2, label="reported",
                    zorder=3)  # fmt: skip
     said, ends = [], []
-    for name in ([null] if null else []) + named:
+    for name in sorted(held, key=lambda n: n != null):
         rows = paths[paths[SCENARIO_ID] == name].sort_values("month")
         if name != null and last is not None:
             # What a nowcast revises is the same in all scenarios: the status quo's.
@@ -142,20 +141,23 @@ def overlay(
         drawn.fill_between(when, rows["low"], rows["high"], color=colors[name], alpha=0.12, lw=0)
         drawn.plot(when, rows["mean"], color=colors[name], lw=2, ls=line,
                    label=literal(titles[name]))  # fmt: skip
-        end = rows.iloc[-1]
-        number = rounded(end["mean"], step_of(end["low"], end["high"]))
-        interval = f"90% of the draws {between(end['low'], end['high'])}"
+        number, interval = _numbers(*rows.iloc[-1][["mean", "low", "high"]])
         said.append(f"{titles[name]} {number} ({interval})")
-        ends.append(_named(end["mean"], titles[name], colors[name], number))
+        ends.append(_named(rows["mean"].iloc[-1], titles[name], colors[name], number))
         for onset in onsets.get(name, ()) if name != null else ():
             drawn.axvline(days([onset])[0], color=colors[name], lw=0.9, ls=DOTTED)
     levels(drawn)
-    what, seen = deaths_of(indicator_in(baseline)), as_of_words(as_of_in(baseline))
-    title = f"{capital(what)} with and without each scenario, {called(place)}"
+    of = about(baseline)
+    title = f"{capital(of.deaths)} with and without each scenario, {called(place)}"
     below = "12 months ending each month. Lines: means. Bands: 90% of the draws. Dotted: its start."
-    lead = joined(f"{capital(what)} in {in_place(place)}", "12 months ending", seen)
+    lead = joined(f"{capital(of.deaths)} in {in_place(place)}", "12 months ending", of.seen)
     sentence = f"{lead}, mean for {month_name(paths['month'].max())}: {'; '.join(said)}."
-    return finish(drawn, Head(title, below, source_of(baseline)), sentence, ends, time=True)
+    return finish(drawn, Head(title, below, of.source), sentence, ends, time=True)
+
+
+def _numbers(mean: float, low: float, high: float) -> tuple[str, str]:
+    """A mean and 90% of the draws, in words."""
+    return rounded(mean, step_of(low, high)), f"90% of the draws {between(low, high)}"
 
 
 def _named(value: float, title: str, color: str, number: str = "") -> Label:
@@ -211,15 +213,6 @@ def _paths(
     null = next((s.name for s in projection.scenarios if s.is_null), None)
     onsets = {s.name: sorted({x.onset[0] for x in s.interventions}) for s in projection.scenarios}
     return pd.concat(parts, ignore_index=True), null, titles, onsets
-
-
-def _chosen(scenarios: str | Sequence[str] | None, names: list[str], null: str | None) -> list[str]:
-    asked = [scenarios] if isinstance(scenarios, str) else list(scenarios or names)
-    if absent := [n for n in asked if n not in names]:
-        raise UnknownNameError(
-            f"no scenario {absent[0]!r} in this projection", hint=f"it has: {', '.join(names)}"
-        )
-    return [n for n in asked if n != null]
 
 
 def averted(
@@ -279,20 +272,12 @@ def averted(
     place, said, ends = draw(drawn, projection, location, titles, against)
     drawn.axhline(0, color=INK, lw=0.8)
     levels(drawn)
-    seen, deaths = as_of_words(as_of_in(baseline)), capital(deaths_of(indicator_in(baseline)))
-    marks = (
-        "Line: mean. Band: 90% of the draws."
-        if by == "month"
-        else "Dot: mean. Bar: 90% of the draws."
-    )
-    head = Head(f"{deaths} prevented, {called(place)}", marks, source_of(baseline))
-    sentence = f"{joined(f'Deaths averted in {in_place(place)}', seen)}: {'; '.join(said)}."
+    of = about(baseline)
+    marks = "Line: mean. Band" if by == "month" else "Dot: mean. Bar"
+    title = f"{capital(of.deaths)} prevented, {called(place)}"
+    head = Head(title, f"{marks}: 90% of the draws.", of.source)
+    sentence = f"{joined(f'Deaths averted in {in_place(place)}', of.seen)}: {'; '.join(said)}."
     return finish(drawn, head, sentence, ends, time=by == "month")
-
-
-def _mean_said(title: str, when: str, mean: float, low: float, high: float) -> str:
-    number = rounded(mean, step_of(low, high))
-    return f"{title}, {when}: mean {number}, 90% of the draws {between(low, high)}"
 
 
 def _by_year(
@@ -323,9 +308,10 @@ def _by_year(
             x, mine["averted_q05"], mine["averted_q95"], color=colors[name], lw=6, alpha=0.35
         )
         axes.plot(x, mine["averted_mean"], "o", color=colors[name], ms=7, label=literal(title))
-        mean, low, high = (float(mine[f"averted_{c}"].iloc[-1]) for c in ("mean", "q05", "q95"))
-        said.append(_mean_said(title, str(mine.index[-1]), mean, low, high))
-        ends.append(_named(mean, title, colors[name], rounded(mean, step_of(low, high))))
+        mean, *sides = (float(mine[f"averted_{c}"].iloc[-1]) for c in ("mean", "q05", "q95"))
+        number, interval = _numbers(mean, *sides)
+        said.append(f"{title}, {mine.index[-1]}: mean {number}, {interval}")
+        ends.append(_named(mean, title, colors[name], number))
     room = (width_of(axes) - _WIDE) / len(periods)
     # In two lines where one would touch the next.
     wide = [text_width(p, TEXT) >= room for p in periods]
@@ -361,10 +347,98 @@ def _by_month(
         mean = summed.mean(axis=0)
         axes.fill_between(when, low, high, color=colors[name], alpha=0.2, lw=0)
         axes.plot(when, mean, color=colors[name], lw=2, label=literal(titles[name]))
-        said.append(_mean_said(titles[name], until, float(mean[-1]), low[-1], high[-1]))
-        number = rounded(float(mean[-1]), step_of(low[-1], high[-1]))
+        number, interval = _numbers(float(mean[-1]), low[-1], high[-1])
+        said.append(f"{titles[name]}, {until}: mean {number}, {interval}")
         ends.append(_named(mean[-1], titles[name], colors[name], number))
     return place, said, ends
+
+
+def prevented(
+    projection: Any,
+    location: str | None = None,
+    *,
+    axes: Axes | None = None,
+    titles: Mapping[str, str] | None = None,
+) -> Axes:
+    """Deaths that each scenario would prevent by the last month, if it works and over all outcomes.
+
+    Parameters
+    ----------
+    projection : Projection
+    location : str, optional
+        Any name of a place. Default: the only one there is, or else the US.
+    axes : Axes, optional
+        Where to draw; default: a figure of its own.
+    titles : mapping of str to str, optional
+        What to call the scenarios; default: their titles, or the words of their names.
+
+    Returns
+    -------
+    Axes
+        A row for each scenario. A what-if is gray and dashed, and has no diamond.
+
+    Raises
+    ------
+    UnknownNameError
+        If the place is not in the projection.
+    DataError
+        If nothing but the status quo was projected.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of().panel()
+    >>> forecast = od.get_model("drift").fit(panel).forecast(until="2027-12", draws=100, seed=1)
+    >>> shock = od.scenario.named("supply-shock-2023-like", onset="2026-01")
+    >>> axes = od.plot.prevented(od.project(forecast, [shock]), "Ohio")
+    >>> axes.get_title(loc="left")
+    'Ohio: deaths prevented by December 2027'
+    """
+    place = place_of(projection.baseline.locations, location, "this projection")
+    one = projection.select([place])
+    table = one.answer()
+    if table.empty:
+        raise DataError("nothing but the status quo was projected: nothing is prevented",
+                        hint="project a scenario")  # fmt: skip
+    first = one.outcomes().drop_duplicates(SCENARIO_ID).set_index(SCENARIO_ID)
+    titles = {**titles_of(one), **(titles or {})}
+    drawn = drawn_on(axes, height=1.3 + 0.55 * len(table))
+    names, said = [], []
+    for y, row in enumerate(table.to_dict("records")):
+        name = str(row[SCENARIO_ID])
+        low, mean, high = (float(first.loc[name, f"averted_{k}"]) for k in ("q05", "mean", "q95"))
+        what_if = bool(np.isnan(first.loc[name, "chance"]))
+        if np.isfinite(low):
+            look = {"color": GRID, "edgecolor": MUTED} if what_if else {"color": BLUE, "alpha": 0.4}
+            drawn.barh(y, high - low, left=low, height=0.4, lw=0.8, ls="--", **look,
+                       label="90% interval if it works")  # fmt: skip
+            drawn.plot(mean, y, "o", ms=8, color=INK if what_if else BLUE,
+                       label="mean if it works")  # fmt: skip
+        likely = "a what-if, no chance" if what_if else f"{first.loc[name, 'chance']:.0%} likely"
+        if not what_if:
+            drawn.plot(row["averted_mean"], y, "D", ms=7, mfc="white", mec=INK, mew=1.3,
+                       label="mean over all outcomes")  # fmt: skip
+        names.append(f"{wrapped(literal(titles[name]), _ROW, SMALL)}\n{likely}")
+        numbers = ", 90% interval ".join([_said(mean), f"{_said(low)} to {_said(high)}"])
+        said.append(f"{titles[name]} ({likely}): {numbers} if it works")
+    drawn.axvline(0, color=INK, lw=0.8)
+    drawn.set_yticks(range(len(names)), names, fontsize=SMALL)
+    drawn.set_ylim(len(names) - 0.5, -0.5)
+    thousands(drawn.xaxis)
+    seen = about(one.baseline).seen
+    until = month_name(one.baseline.months[-1])
+    lead = joined(f"Deaths prevented in {in_place(place)} by {until}", seen)
+    head = Head(f"{called(place)}: deaths prevented by {until}", seen)
+    done = finish(drawn, head, f"{lead}: {'; '.join(said)}.")
+    legend(drawn)
+    return done
+
+
+def _said(count: float) -> str:
+    """Deaths prevented, with the sign of what is below zero."""
+    if np.isnan(count):
+        return "unknown"
+    return f"{'−' if count < 0 else ''}{two_digits(count)}"
 
 
 def chances(track: Any, *, axes: Axes | None = None) -> Axes:
@@ -430,10 +504,10 @@ def chances(track: Any, *, axes: Axes | None = None) -> Axes:
         month = month_name(last["month"])
         said.append(f"{words}, {chance(last['works'])} is expected with counts to {month}")
     levels(drawn, "{:g}%".format, "chance", at=[0, 20, 50, 80, 100])
-    about = (
-        f"{capital(deaths_of(track.indicator))}. Any change after {month_name(track.onset)} "
+    below = (
+        f"{capital(about(track).deaths)}. Any change after {month_name(track.onset)} "
         "counts, whatever its cause. Dashed: expected. Bands: 80% of simulated worlds."
     )
-    head = Head(f"Chance that {track.scenario} works, {called(track.location)}", about)
+    head = Head(f"Chance that {track.scenario} works, {called(track.location)}", below)
     sentence = f"Chances that {track.scenario} works: {'; '.join(said)}."
     return finish(drawn, head, sentence, ends, time=True)

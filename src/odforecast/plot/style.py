@@ -19,28 +19,28 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-#: Colors by what they mean, on light and on dark paper. A page defines each as a variable of its
-#: name (``--forecast``); see :func:`odforecast.plot.inline`.
+#: Colors by what they mean, on light paper. A page defines each as a variable of its name
+#: (``--forecast``), for light and for dark paper; see :func:`odforecast.plot.inline`.
 COLORS: Final = {
-    "ink": ("#17202a", "#e9edf1"),
-    "muted": ("#55606c", "#a7b2bd"),
-    "forecast": ("#0b5cad", "#7dbaf5"),
-    "band90": ("#cfe2f5", "#1c3b5a"),
-    "band50": ("#93bfe8", "#2f6496"),
-    "miss": ("#a84300", "#f5a45c"),
-    "grid": ("#e3e7ec", "#28313a"),
-    "paper": ("#ffffff", "#11161c"),
-    "fall2": ("#0b4a8f", "#9ccbf8"),
-    "fall1": ("#7fb2e5", "#2b669f"),
-    "flat": ("#e7eaee", "#2a323b"),
-    "rise1": ("#f3ae6d", "#95501a"),
-    "rise2": ("#a33f00", "#ffb57a"),
-    "series3": ("#009e73", "#3fc79c"),
-    "series4": ("#cc79a7", "#e3a0c5"),
-    "series5": ("#e69f00", "#f2b840"),
-    "series6": ("#56b4e9", "#8fd0f5"),
+    "ink": "#17202a",
+    "muted": "#55606c",
+    "forecast": "#0b5cad",
+    "band90": "#cfe2f5",
+    "band50": "#93bfe8",
+    "miss": "#a84300",
+    "grid": "#e3e7ec",
+    "paper": "#ffffff",
+    "fall2": "#0b4a8f",
+    "fall1": "#7fb2e5",
+    "flat": "#e7eaee",
+    "rise1": "#f3ae6d",
+    "rise2": "#a33f00",
+    "series3": "#009e73",
+    "series4": "#cc79a7",
+    "series5": "#e69f00",
+    "series6": "#56b4e9",
 }
-_LIGHT = [light for light, _ in COLORS.values()]
+_LIGHT = list(COLORS.values())
 INK, MUTED, BLUE, BAND90, BAND50, ORANGE, GRID, PAPER = _LIGHT[:8]
 #: Classes of a map, from a likely fall to a likely rise.
 CLASSES: Final = tuple(_LIGHT[8:13])
@@ -203,7 +203,8 @@ def of_time(axes: Any, margin: float = 0.0) -> None:
     apart = (months - (decembers if decembers.size else months)[-1]).astype(int)
     shown = months[apart % step == 0]
     axes.set_xticks(days(shown), [f"{month.item():%b %Y}" for month in shown])
-    axes.set_xticks(days(months[apart % min(step, 12) == 0]), minor=True)
+    between = months[(apart % min(step, 12) == 0) & (apart % step != 0)]
+    axes.set_xticks(days(between), minor=True)
     axes.tick_params(axis="x", which="both", length=4, color=MUTED)
     for month, text in zip(shown, axes.get_xticklabels()):
         # At the edges a label stands inside, or not at all where it would touch the next.
@@ -343,6 +344,21 @@ def heading(axes: Any, title: str, below: str = "", source: str = "") -> None:
             )  # fmt: skip
     low = 1.3 * SMALL * (source.count("\n") + 1) + 2 if source else 0
     reserve(axes, above=pad + 1.25 * TITLE * (title.count("\n") + 1), below=under - 2 + low)
+
+
+def heading_of_part(axes: Any, title: str) -> None:
+    """The title of one of several axes of a figure."""
+    axes.set_title(literal(title), fontsize=TEXT, loc="left", pad=TEXT + 8, color=INK)
+
+
+def over_all(figure: Any, title: str, size: float) -> None:
+    """The title of a figure of several axes."""
+    figure.suptitle(literal(title), x=0.01, ha="left", fontsize=size, color=INK, wrap=True)
+
+
+def signed(form: str, unit: str = "") -> Callable[[float], str]:
+    """Numbers with their sign; zero has none."""
+    return lambda v: f"{v:{form}}{unit}".replace("-", "−") if v else f"0{unit}"
 
 
 def label(

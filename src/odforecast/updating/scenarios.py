@@ -22,7 +22,7 @@ import pandas as pd
 from odforecast.errors import DataError, ScenarioError
 from odforecast.models import Model
 from odforecast.months import ONE_MONTH, to_month
-from odforecast.report.page.parts import Table
+from odforecast.report.page import Table
 from odforecast.say import chance
 from odforecast.scenario import Scenario, Series, Track, track
 from odforecast.scenario.clock import THREE
@@ -128,13 +128,13 @@ def lacking(scenarios: Sequence[Scenario], out: Path, release: dt.date) -> bool:
 def sections(tracks: Sequence[Track]) -> list[Section]:
     """What the page of an update says of the clocks."""
     from odforecast import plot
-    from odforecast.report.page.parts import picture
+    from odforecast.report.page import picture
     from odforecast.report.site import Section
 
     made = []
     for found in tracks:
-        axes = plot.chances(found)
-        drawn = picture(lambda axes=axes: axes.figure, plot.alt_text(axes))  # type: ignore[misc]
+        title = f"Has it worked? {found.scenario}"
+        drawn = picture(plot.chances(found), title)
         days = [
             "before any counts" if pd.isna(day) else f"{day:%Y-%m-%d}"
             for day in found.chances["release"]
@@ -144,7 +144,6 @@ def sections(tracks: Sequence[Track]) -> list[Section]:
             _table(found.chances, "Release", days, True, "The chances so far"),
             _table(found.expected, "If", list(worlds), False, "Where the chances should go"),
         ]
-        title = f"Has it worked? {found.scenario}"
         made.append(Section(title, found.text().split("\n"), tables, (drawn,)))
     return made
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from odforecast.forecast.text import place_name
 from odforecast.geography import NATION, called, code_of
-from odforecast.report.page.parts import Table
+from odforecast.report.page import Table
 from odforecast.say import between, day_name, listed, month_name, number_of, rounded, step_of
 from odforecast.updating.changes import Change
 from odforecast.updating.record import (

@@ -5,6 +5,7 @@ Nothing below 10 stands on it: neither in the table nor in what the table is sor
 
 from __future__ import annotations
 
+import math
 import os
 from functools import partial
 from pathlib import Path
@@ -13,19 +14,32 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import DataError
+from odforecast import plot
+from odforecast.errors import DataError, ForecastError
 from odforecast.forecast import Forecast
 from odforecast.forecast.tables import of_counties, published_on
 from odforecast.forecast.text import place_name, text
 from odforecast.geography.places import by_fips
-from odforecast.io import replacing
 from odforecast.months import to_month
-from odforecast.report.brief import made
+from odforecast.report.blocks import (
+    NONE,
+    Block,
+    Cell,
+    Column,
+    Figure,
+    Row,
+    SortTable,
+    figure_of,
+    made,
+    manifest,
+    page,
+    stale,
+    table_of,
+    warnings_of,
+)
+from odforecast.report.figures import PHONE
+from odforecast.report.folder import check_page, write_page
 from odforecast.report.page import Table
-from odforecast.report.site.blocks import Block, Figure, manifest, page, stale, warnings_of
-from odforecast.report.site.drawings import PHONE, figure_of
-from odforecast.report.site.folder import check_page
-from odforecast.report.site.table import NONE, Cell, Column, Row, SortTable, table_of
 from odforecast.say import SMALL, chance, day_name, deaths_of, month_name, ranged, rounded, step_of
 
 #: What a reader of a table of counties has to know.
@@ -94,7 +108,7 @@ def write_county_page(
         ["median", "p_ten", "location"], ascending=[False, False, True]
     )
     when = last.to_datetime64().astype("datetime64[M]")
-    text = page(
+    said = page(
         paper,
         title=_title(forecast),
         subtitle=f"Deaths of residents, release of {day_name(published_on(forecast))}, "
@@ -111,9 +125,7 @@ def write_county_page(
         ],
         made=made(forecast), contents=True,
     )  # fmt: skip
-    with replacing(target) as part:
-        part.write_text(text, encoding="utf-8")
-    return target
+    return write_page(target, said)
 
 
 def _lead(forecast: Forecast, ahead: pd.DataFrame, when: np.datetime64) -> tuple[str, ...]:
@@ -127,38 +139,32 @@ def _lead(forecast: Forecast, ahead: pd.DataFrame, when: np.datetime64) -> tuple
 
 def _title(forecast: Forecast) -> str:
     what = "deaths" if forecast.panel is None else deaths_of(forecast.panel.indicator)
-    codes = [s for s in forecast.locations if s in by_fips()]
-    states = list(dict.fromkeys(by_fips()[s].state for s in codes))
+    found = [by_fips()[s] for s in forecast.locations if s in by_fips()]
+    where = f"{len(forecast.locations):,} counties"
     if len(forecast.locations) == 1:
         where = place_name(forecast.locations[0])
-    elif len(states) == 1:
-        where = f"the counties of {by_fips()[codes[0]].label.rpartition(', ')[2]}"
-    else:
-        where = f"{len(forecast.locations):,} counties"
+    elif len({c.state for c in found}) == 1:
+        where = f"the counties of {found[0].label.rpartition(', ')[2]}"
     return f"{what[:1].upper()}{what[1:]} in {where}: what is known and what to expect"
 
 
 def _figures(forecast: Forecast, ahead: pd.DataFrame, when: np.datetime64) -> list[Figure]:
-    from odforecast import plot
-
-    def drawn(key: str, draw: Any) -> Figure:
-        """A figure on a wide page, and on a phone."""
-        return figure_of(key, draw, [(760.0, 460.0), PHONE])
-
+    sizes = [(760.0, 460.0), PHONE]
     if len(forecast.locations) == 1:
-        return [drawn("fan", lambda axes: plot.fan(forecast, axes=axes))]
-    out = [drawn("map-change", lambda axes: plot.map(forecast, month=when, axes=axes))]
-    if ahead["rate"].notna().any():
-        out.append(
-            drawn("map-rate", lambda axes: plot.map(forecast, "rate", month=when, axes=axes))
-        )
-    return out
+        return [figure_of("fan", lambda axes: plot.fan(forecast, axes=axes), sizes)]
+    shown = [("map-change", "median"), ("map-rate", "rate")]
+    return [
+        figure_of(key, partial(_map, forecast, value, when), sizes)
+        for key, value in (shown if ahead["rate"].notna().any() else shown[:1])
+    ]
+
+
+def _map(forecast: Forecast, value: Any, when: np.datetime64, axes: Any) -> Any:
+    return plot.map(forecast, value, month=when, axes=axes)
 
 
 def _hot(forecast: Forecast, ahead: pd.DataFrame, k: int, when: np.datetime64) -> list[Block]:
     """Who is likely to be among the highest; nothing where there are hardly more than that."""
-    from odforecast.errors import ForecastError
-
     rates = bool(ahead["rate"].notna().any())
     try:
         hot = forecast.ranking(k, by="rate" if rates else "deaths", month=when)
@@ -166,22 +172,17 @@ def _hot(forecast: Forecast, ahead: pd.DataFrame, k: int, when: np.datetime64) -
         return []
     if len(hot) <= k:
         return []
-    what = "rates" if rates else "counts"
     rows = [
-        (
-            str(row["name"]),
-            chance(row["among"], short=True),
-            "–" if row["rising"] != row["rising"] else chance(row["rising"], short=True),
-            _count(row["deaths"]),
-            *([_rate(row)] if rates else []),
-        )
+        (str(row["name"]), _chance("among", row).text, _chance("rising", row).text,
+         _count(row["deaths"]), *([_rate(row)] if rates else []))
         for row in hot.head(k).to_dict("records")
-    ]
+    ]  # fmt: skip
     head = ["", f"among the {k} highest", "more than a year before", "deaths, median"]
     table = Table(head + ["per 100,000"] * rates, rows, 3 + rates)
     said = (
-        f"How likely each is among the {k} highest {what}, and whether its count rises. "
-        "A list of medians alone would hide that places far apart in it may be the same."
+        f"How likely each is among the {k} highest {'rates' if rates else 'counts'}, and whether "
+        "its count rises. A list of medians alone would hide that places far apart in it may be "
+        "the same."
     )
     few = "* of fewer than 20 deaths: mostly chance." if rates and hot.head(k)["few"].any() else ""
     return [Block("hot-spots", "Hot spots", (f"{said} {few}".strip(),), plain=(table,))]
@@ -196,7 +197,7 @@ def _table(forecast: Forecast, ahead: pd.DataFrame) -> SortTable:
         county = by_fips()[str(row["location"])]
         return Cell(county.label if several else county.name)
 
-    def known(row: Row) -> Cell:
+    def last(row: Row) -> Cell:
         """The last count as it is published."""
         said = str(row["last"])
         plain = said.replace(",", "")
@@ -204,47 +205,46 @@ def _table(forecast: Forecast, ahead: pd.DataFrame) -> SortTable:
 
     columns = [
         Column("County", "", name, numbers=False),
-        Column("Reported", f"to {month_name(forecast.last_month)}", known, first="descending"),
-        Column("Expected", f"to {month}",
-               lambda r: Cell(_count(r["median"], r["low"], r["high"]), r["median"]),
-               first="descending"),
-        Column("Interval", "90%", lambda r: Cell(_ends(r["low"], r["high"]), r["high"]),
-               first="descending"),
-        *(Column(title, note, partial(_chance, key), first="descending")
-          for title, note, key in (
-              ("More", "than a year before", "rise"), ("0", "chance", "p_zero"),
-              ("1–9", "chance", "p_hidden"), ("10+", "chance", "p_ten"))),
+        *(Column(title, note, show, first="descending") for title, note, show in (
+            ("Reported", f"to {month_name(forecast.last_month)}", last),
+            ("Expected", f"to {month}",
+             lambda r: Cell(_count(r["median"], r["low"], r["high"]), r["median"])),
+            ("Interval", "90%", lambda r: Cell(_ends(r["low"], r["high"]), r["high"])),
+            ("More", "than a year before", partial(_chance, "rise")),
+            ("0", "chance", partial(_chance, "p_zero")),
+            ("1–9", "chance", partial(_chance, "p_hidden")),
+            ("10+", "chance", partial(_chance, "p_ten")),
+            ("Rate", "per 100,000 residents", lambda r: Cell(_rate(r), r["rate"])),
+        )),
     ]  # fmt: skip
-    if ahead["rate"].notna().any():
-        columns.append(Column("Rate", "per 100,000 residents",
-                              lambda r: Cell(_rate(r), r["rate"]), first="descending"))  # fmt: skip
+    if ahead["rate"].isna().all():
+        del columns[-1]
     said = f"Deaths of residents in the 12 months to {month}: median, interval, chances"
     return table_of("counties", said, ahead.to_dict("records"), columns, sorted_by=-1)
 
 
 def _chance(key: str, row: Row) -> Cell:
     value = row[key]
-    return Cell(NONE) if value != value else Cell(chance(value, short=True), value)
+    return Cell(NONE) if pd.isna(value) else Cell(chance(value, short=True), value)
 
 
 def _count(middle: float, low: float = float("nan"), high: float = float("nan")) -> str:
-    if middle != middle:
+    """A median; those below 10, and ends of intervals below 10, are missing."""
+    if math.isnan(middle):
         return f"<{SMALL}"
-    if high != high:
-        return rounded(middle)
-    return ranged(middle, step_of(0.0 if low != low else low, high))
+    return rounded(middle) if math.isnan(high) else ranged(middle, _step(low, high))
+
+
+def _step(low: float, high: float) -> float:
+    return step_of(0.0 if math.isnan(low) else low, high)
 
 
 def _ends(low: float, high: float) -> str:
-    """Ends of an interval, of which those below 10 are missing."""
-    if high != high:
+    if math.isnan(high):
         return f"<{SMALL}"
-    step = step_of(0.0 if low != low else low, high)
-    first = f"<{SMALL}" if low != low else ranged(low, step)
-    return f"{first} to {ranged(high, step)}"
+    first = f"<{SMALL}" if math.isnan(low) else ranged(low, _step(low, high))
+    return f"{first} to {ranged(high, _step(low, high))}"
 
 
 def _rate(row: Row) -> str:
-    if row["rate"] != row["rate"]:
-        return "–"
-    return f"{row['rate']:.0f}{'*' * bool(row['few'])}"
+    return NONE if pd.isna(row["rate"]) else f"{row['rate']:.0f}{'*' * bool(row['few'])}"

@@ -1,75 +1,50 @@
-"""Figures of :mod:`odforecast.plot` as a page shows them: in SVG, wide and for a phone."""
+"""Figures of :mod:`odforecast.plot` as pages of a forecast show them, wide and for a phone."""
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from odforecast import plot
 from odforecast.backtesting import Results
+from odforecast.errors import OdforecastError
 from odforecast.forecast.text import VALIDATED
 from odforecast.geography import NATION, called
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Panel
-from odforecast.report.site.blocks import CDC, Figure, File, source_of
-from odforecast.report.site.numbers import Numbers, direction, row_key
-from odforecast.report.site.table import Row
+from odforecast.report.blocks import CDC, Figure, File, Row, figure_of, known, source_of
+from odforecast.report.numbers import Numbers, direction, row_key
 from odforecast.say import day_name, percent
 
 #: Pixels: beside the map, the whole width of a page, half of it, and a phone.
 BESIDE, WIDE, HALF, PHONE = (692.0, 376.0), (1152.0, 376.0), (552.0, 300.0), (358.0, 300.0)
-MAP = ((472.0, 400.0), (358.0, 330.0))
 Size = tuple[float, float]
 
 
-def figure_of(
-    key: str,
-    draw: Callable[[Any], Any],
-    sizes: Sequence[Size],
-    source: str = "",
-    **more: Any,
-) -> Figure:
-    """A figure in several sizes: ``draw`` puts it on axes."""
-    from odforecast import plot
-    from odforecast.plot.style import head_of
-
-    with warnings.catch_warnings():
-        # A name of hundreds of letters leaves no room for axes; the tables have it whole.
-        warnings.filterwarnings("ignore", "constrained_layout not applied")
-        made = [draw(plot.sheet(size)) for size in sizes]
-        svg = [plot.inline(axes, f"{key}-{i}") for i, axes in enumerate(made, 1)]
-    head = head_of(made[0])
-    said = {"title": head.title, "caption": head.caption, **more}
-    return Figure(key, drawings=svg, source=source or head.source, **said)
-
-
-def first_month(numbers: Numbers, code: str) -> np.datetime64:
-    """The month with which the widest fan of a place begins."""
-    return numbers.forecast.last_month - _history(code) * ONE_MONTH
-
-
-def _history(code: str) -> int:
-    """Months of history of a fan: five years beside a map, ten on the page of a state."""
+def history_of(code: str) -> int:
+    """Months of history of the widest fan: five years beside a map, ten on the page of a state."""
     return 60 if code == NATION else 120
 
 
 def fan(numbers: Numbers, code: str, later: Panel | None, sizes: Sequence[Size]) -> Figure:
     """Known counts and the forecast; ``later``: the same counts as they are known now, in gray."""
-    from odforecast import plot
     from odforecast.plot.style import MUTED, days
 
     made = numbers.forecast.select(code)
     near = made.months <= numbers.month
     made = replace(made, draws=made.draws[:, :, near], months=made.months[near], beside={})
     caption = "Line: reported deaths. Blue: forecast, with its 50% and 90% intervals."
+    if later is not None and code in later.locations:
+        caption += f" Gray: as known in the release of {day_name(later.release)}."
 
     def draw(axes: Any) -> Any:
         """The fan, and the later counts on it."""
-        months = _history(code) if len(sizes) < 2 or axes.figure.get_size_inches()[0] > 6 else 60
+        wide = len(sizes) < 2 or axes.figure.get_size_inches()[0] > 6
+        months = history_of(code) if wide else 60
         axes = plot.fan(made, code, axes=axes, months=months)
         if later is not None and code in later.locations:
             since = later.months >= made.last_month - months * ONE_MONTH
@@ -77,16 +52,13 @@ def fan(numbers: Numbers, code: str, later: Panel | None, sizes: Sequence[Size])
             axes.plot(days(later.months[since]), counts[since], color=MUTED, lw=1.4, zorder=2)
         return axes
 
-    if later is not None and code in later.locations:
-        caption += f" Gray: as known in the release of {day_name(later.release)}."
     stem = _stem(code)
-    return figure_of(
-        f"{stem}-forecast", draw, sizes, source_of(made), months="table-months", caption=caption,
-        files=(
-            File("", "CDC’s page", CDC),
-            File.csv(f"{stem}-forecast.csv", _fan_table(numbers, code)),
-        ),
-    )  # fmt: skip
+    files = (
+        File("", "CDC’s page", CDC),
+        File.csv(f"{stem}-forecast.csv", _fan_table(numbers, code)),
+    )
+    return figure_of(f"{stem}-forecast", draw, sizes, source_of(made), months="table-months",
+                     caption=caption, files=files)  # fmt: skip
 
 
 def _stem(code: str) -> str:
@@ -97,39 +69,36 @@ def _stem(code: str) -> str:
 
 def _fan_table(numbers: Numbers, code: str) -> pd.DataFrame:
     """Reported counts and quantiles of a fan."""
-    months, paths = numbers.paths
-    row = paths[:, numbers.whole.locations.index(code)]
-    names = ("low_90", "low_50", "median", "high_50", "high_90")
-    ahead = pd.DataFrame(dict(zip(names, row)), index=months.astype("datetime64[s]"))
-    known = pd.Series(numbers.known(code, first_month(numbers, code)), name="reported", dtype=float)
-    known.index = pd.DatetimeIndex(known.index.to_numpy().astype("datetime64[s]"))
-    table = ahead.join(known, how="outer").rename_axis("month").reset_index()
-    table.insert(0, "location", code)
-    return table[["location", "month", "reported", *names]]
+    names = ["low_90", "low_50", "median", "high_50", "high_90"]
+    ahead = pd.DataFrame(
+        numbers.path(code).T, columns=names, index=numbers.paths[0].astype("datetime64[s]")
+    )
+    since = numbers.forecast.last_month - history_of(code) * ONE_MONTH
+    counts = pd.Series(numbers.known(code, since), name="reported", dtype=float)
+    counts.index = pd.DatetimeIndex(counts.index.to_numpy().astype("datetime64[s]"))
+    table = ahead.join(counts, how="outer").rename_axis("month").reset_index()
+    return table.assign(location=code)[["location", "month", "reported", *names]]
 
 
 def tiles(numbers: Numbers, links: Mapping[str, str]) -> Figure | None:
     """The map: color is the chance of a fall, the number the expected change."""
-    from odforecast import plot
-    from odforecast.plot.tiles import GRID
+    from odforecast.plot.maps import GRID
 
     rows = [r for s, r in numbers.ahead.items() if s in GRID and s != NATION]
     if len(rows) < 4:
         return None
-    to = {
-        str(r["location"]): links.get(r["location"]) or f"#{row_key(r['location'])}" for r in rows
-    }
-    known = [r for r in rows if np.isfinite([r["fall"], r["change"]]).all()]
-    found = {d: [r for r in known if direction(r["fall"]) == d] for d in (-1, 0, 1)}
+    to = {s: links.get(s) or f"#{row_key(s)}" for s in (str(r["location"]) for r in rows)}
+    usual = [r for r in rows if known(r, "fall", "change")]
+    found = {d: [r for r in usual if direction(r["fall"]) == d] for d in (-1, 1)}
     table = pd.DataFrame(rows)
-    falls, rises = len(found[-1]), len(found[1])
-    title = f"Deaths are likely to fall in {falls} of {len(rows)} jurisdictions"
-    title += f" and to rise in {rises}" if rises else ""
+    title = f"Deaths are likely to fall in {len(found[-1])} of {len(rows)} jurisdictions"
+    title += f" and to rise in {len(found[1])}" if found[1] else ""
     others = "and New York City (NYC)"
     if any(r["location"] == "PR" for r in rows):
         others = "New York City (NYC), and Puerto Rico"
     return figure_of(
-        "us-map", lambda axes: plot.tile_map(table, axes=axes, links=to), MAP,
+        "us-map", lambda axes: plot.tile_map(table, axes=axes, links=to),
+        ((472.0, 400.0), (358.0, 330.0)),
         f"Jurisdictions are the 50 states, the District of Columbia, {others}. NY is the rest of "
         "New York State. Select one for its numbers.",
         title=title,
@@ -149,27 +118,21 @@ def _named(rows: Sequence[Row], way: int) -> str:
 
 def nowcast(numbers: Numbers, code: str) -> list[Figure]:
     """The last counts, published and expected final; none where the model has no nowcast."""
-    from odforecast import plot
-
     made = numbers.forecast.select(code)
     late = (made.horizons <= 0) & (made.horizons > -12)
     if not late.any() or not np.isfinite(made.quantiles([0.05, 0.95])[:, 0, late]).any():
         return []
-    return [figure_of(
-        f"{_stem(code)}-last-counts", lambda axes: plot.nowcast(made, code, axes=axes),
-        [(760.0, 340.0), PHONE], source_of(made),
-    )]  # fmt: skip
+    return [figure_of(f"{_stem(code)}-last-counts",
+                      lambda axes: plot.nowcast(made, code, axes=axes),
+                      [(760.0, 340.0), PHONE], source_of(made))]  # fmt: skip
 
 
 def past(scored: Results, code: str, model: str) -> list[Figure]:
     """Past forecasts of one place against the final count; none where there are too few."""
-    from odforecast import plot
-    from odforecast.errors import OdforecastError
-
     scores, longest = scored.scores, scored.manifest.get("horizon", VALIDATED)
     at = min(VALIDATED, int(str(longest)))
-    rows = scores[scores["horizon"] == at]
-    table = rows[["location", "last_month", "month", "median", "observed", "cover_90"]]
+    columns = ["location", "last_month", "month", "median", "observed", "cover_90"]
+    table = scores.loc[scores["horizon"] == at, columns]
     table = table.assign(last_month=table["last_month"].dt.strftime("%Y-%m"))
     stem = _stem(code)
     try:

@@ -1,4 +1,9 @@
-"""Pages on disk: a report in one file, a site in a folder; whole, or as it was before."""
+"""Pages for people who read: a report in one file, and a site with a page per place.
+
+Nothing is fetched and nothing is needed beside the files: figures are SVG inside the pages, and
+the one script, which sorts tables and reads charts, is named by its hash in each page's policy.
+All numbers are there without it.
+"""
 
 from __future__ import annotations
 
@@ -17,42 +22,28 @@ from odforecast.forecast.record import Scored
 from odforecast.forecast.tables import refuse_counties
 from odforecast.forecast.text import keep_local
 from odforecast.geography import NATION, called
-from odforecast.io import replacing
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
 from odforecast.publication import SETTLED
-from odforecast.report.brief import made as made_with
-from odforecast.report.site import drawings
-from odforecast.report.site.blocks import (
-    Section,
-    csv_of,
-    made_of_results,
-    manifest,
-    page,
-    stale,
-    warnings_of,
-)
-from odforecast.report.site.folder import (
+from odforecast.report import figures
+from odforecast.report.blocks import Section, csv_of, made, manifest, page, stale, warnings_of
+from odforecast.report.counties import write_county_page
+from odforecast.report.folder import (
     BOARD,
     INDEX,
     check_folder,
     check_page,
     file_names,
     write_folder,
+    write_page,
 )
-from odforecast.report.site.national import (
-    description_of,
-    lead,
-    national_blocks,
-    subtitle_of,
-    title_of,
-)
-from odforecast.report.site.numbers import Numbers
-from odforecast.report.site.skill import TITLE, Skill, county_skill_blocks, skill_blocks
-from odforecast.report.site.state import cards, state_blocks
+from odforecast.report.numbers import Numbers, description_of, lead, subtitle_of, title_of
+from odforecast.report.places import cards, national_blocks, state_blocks
+from odforecast.report.skill import TITLE, Skill, county_skill_blocks, skill_blocks
 from odforecast.scoring.summary import is_of_counties
 
+__all__ = ["Section", "write_county_page", "write_report", "write_site"]
 FORECAST_CSV, TREND_CSV = "forecast.csv", "trend.csv"
 #: What tells deaths apart, of a panel and in the manifest of a backtest.
 _KEYS = ("indicator", "dataset", "basis")
@@ -126,34 +117,26 @@ def write_report(
     """
     target = Path(path)
     check_page(target, replace)
-    if forecast is not None:
-        refuse_counties(forecast, "reports")
-        keep_local(forecast, "a page", own)
     if forecast is None and results is None and not sections:
         raise DataError(
             "a report of nothing", hint="give forecast=, results= of a backtest, or sections="
         )
-    context: dict[str, Any]
+    context: dict[str, Any] = {"title": TITLE, "blocks": [], "made": made(), "contents": True}
     if forecast is not None:
-        check_deaths(forecast, later, results=results)
+        refuse_counties(forecast, "reports")
+        keep_local(forecast, "a page", own)
+        _check_deaths(forecast, later, results=results)
         numbers = Numbers.of(forecast, locations)
         context = _national(numbers, {}, later, _by_place(_record(numbers.forecast, results)))
-    else:
-        context = {"title": TITLE, "blocks": [], "made": made_of_results(), "contents": True}
-    if results is not None:
-        if is_of_counties(results.scores):
-            scored = county_skill_blocks(results)
-        else:
-            scored = skill_blocks(results, folded=forecast is not None)
-            if forecast is None:
-                context["subtitle"] = f"How good forecasts of {Skill(results).deaths} were"
-        context["blocks"] += scored
+    if results is not None and is_of_counties(results.scores):
+        context["blocks"] += county_skill_blocks(results)
+    elif results is not None:
+        context["blocks"] += skill_blocks(results, folded=forecast is not None)
+        if forecast is None:
+            context["subtitle"] = f"How good forecasts of {Skill(results).deaths} were"
     context["blocks"].append(manifest(forecast, results, folded=forecast is not None))
     context |= {"sections": list(sections)} | ({"title": title} if title else {})
-    text = page(paper, **context)
-    with replacing(target) as part:
-        part.write_text(text, encoding="utf-8")
-    return target
+    return write_page(target, page(paper, **context))
 
 
 def write_site(
@@ -223,7 +206,7 @@ def write_site(
     refuse_counties(forecast, "reports")
     keep_local(forecast, "a page", own)
     check_folder(out, replace)
-    check_deaths(forecast, later, results=results, record=record)
+    _check_deaths(forecast, later, results=results, record=record)
     numbers = Numbers.of(forecast, locations)
     links = file_names(numbers.forecast.locations)
     scored = _by_place(_record(numbers.forecast, results) if record is None else record)
@@ -236,10 +219,10 @@ def write_site(
         return page(paper, **{"links": pages, "places": places, **context})
 
     tables = {FORECAST_CSV: numbers.summary}
+    files = [("Forecast of all states (CSV)", FORECAST_CSV)]
     if numbers.trend is not None:
         tables[TREND_CSV] = numbers.trend
-    files = [("Forecast of all states (CSV)", FORECAST_CSV), ("Kinds of change (CSV)", TREND_CSV)]
-    files = files[: len(tables)]
+        files.append(("Kinds of change (CSV)", TREND_CSV))
     first = _national(numbers, links, later, scored)
     first["blocks"].append(manifest(forecast, results))
     texts = {INDEX: framed(INDEX, **first, sections=list(sections), files=files)}
@@ -252,83 +235,71 @@ def write_site(
         blocks = [*skill_blocks(results), manifest(None, results, folded=False)]
         texts[BOARD] = framed(
             BOARD, title=TITLE, subtitle=subtitle_of(forecast), blocks=blocks, contents=True,
-            made=made_with(forecast),
+            made=made(forecast),
         )  # fmt: skip
     for code, name in links.items():
-        texts[name] = framed(
-            name,
-            **_state(numbers, code, later, scored(code), past.get(code), model),
-            files=files[:1],
-        )
+        of = _state(numbers, code, later, scored(code), past.get(code), model)
+        texts[name] = framed(name, **of, files=files[:1])
     return write_folder(out, texts | {name: csv_of(table) for name, table in tables.items()})
 
 
 def _national(
-    numbers: Numbers,
-    links: Mapping[str, str],
-    later: Panel | None,
+    numbers: Numbers, links: Mapping[str, str], later: Panel | None,
     scored: Callable[[str], Scored | None],
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # fmt: skip
     """The page of all states: sentences, map, fan, table."""
-    code = numbers.first
-    record = scored(code)
-    made = numbers.forecast
-    tiles = drawings.tiles(numbers, links)
-    sizes = [drawings.WIDE if tiles is None else drawings.BESIDE, drawings.PHONE]
+    code, one = numbers.first, len(numbers.forecast.locations) == 1
+    record, tiles = scored(code), figures.tiles(numbers, links)
+    sizes = [figures.WIDE if tiles is None else figures.BESIDE, figures.PHONE]
     return {
-        **_words(numbers, None if len(made.locations) > 1 else code, code),
-        "lead": [lead(numbers, code, record, error=len(made.locations) == 1)],
-        "map": tiles,
-        "fan": drawings.fan(numbers, code, later, sizes),
+        **_words(numbers, code if one else None, code, record, error=one),
+        "warnings": warnings_of(numbers.forecast), "map": tiles,
+        "fan": figures.fan(numbers, code, later, sizes),
         "blocks": national_blocks(numbers, links, record),
-        "methods": [("How the forecast is made", "#methods"),
-                    ("What a 90% interval is", "#interval")],
     }  # fmt: skip
 
 
-def _words(numbers: Numbers, place: str | None, code: str) -> dict[str, Any]:
+def _words(
+    numbers: Numbers, place: str | None, code: str, record: Scored | None, error: bool,
+    index: str = "",
+) -> dict[str, Any]:  # fmt: skip
     """What every page of a forecast says of it."""
-    made = numbers.forecast
+    forecast = numbers.forecast
     return {
-        "title": title_of(numbers, place), "subtitle": subtitle_of(made),
-        "description": description_of(numbers, code), "stale": stale(made),
-        "warnings": warnings_of(made), "made": made_with(made),
+        "title": title_of(numbers, place), "subtitle": subtitle_of(forecast),
+        "description": description_of(numbers, code), "stale": stale(forecast),
+        "made": made(forecast), "lead": [lead(numbers, code, record, error=error)],
+        "methods": [("How the forecast is made", f"{index}#methods"),
+                    ("What a 90% interval is", f"{index}#interval")],
     }  # fmt: skip
 
 
 def _state(
-    numbers: Numbers,
-    code: str,
-    later: Panel | None,
-    record: Scored | None,
-    past: Results | None,
+    numbers: Numbers, code: str, later: Panel | None, record: Scored | None, past: Results | None,
     model: str,
-) -> dict[str, Any]:
+) -> dict[str, Any]:  # fmt: skip
     """The page of one place."""
-    figures = [] if past is None else drawings.past(past, code, model)
-    beside, folded = state_blocks(numbers, code, record, figures)
+    drawn = [] if past is None else figures.past(past, code, model)
+    beside, folded = state_blocks(numbers, code, record, drawn)
+    words = _words(numbers, code, code, record, error=True, index=INDEX)
+    abouts = ("Model, data, how to reproduce it", "How to read a range")
     return {
-        **_words(numbers, code, code),
-        "warnings": (),
-        "crumb": INDEX if code != NATION else "", "place": called(code),
-        "lead": [lead(numbers, code, record, error=True)],
+        **words, "crumb": INDEX if code != NATION else "", "place": called(code),
         "cards": cards(numbers, code),
-        "fan": drawings.fan(numbers, code, later, [drawings.WIDE, drawings.PHONE]),
+        "fan": figures.fan(numbers, code, later, [figures.WIDE, figures.PHONE]),
         "pair": beside if len(beside) > 1 else (),
         "blocks": [*(beside if len(beside) == 1 else ()), *folded],
         "related": [
             ("All states", f"{INDEX}#forecast", "One sortable table, with the United States"),
-            ("How the forecast is made", f"{INDEX}#methods", "Model, data, how to reproduce it"),
-            ("What a 90% interval is", f"{INDEX}#interval", "How to read a range"),
+            *((*link, about) for link, about in zip(words["methods"], abouts)),
         ],
-        "methods": [("How the forecast is made", f"{INDEX}#methods"),
-                    ("What a 90% interval is", f"{INDEX}#interval")],
     }  # fmt: skip
 
 
-def check_deaths(forecast: Forecast, later: Panel | None, **given: Results | None) -> None:
+def _check_deaths(forecast: Forecast, later: Panel | None, **given: Results | None) -> None:
     """Refuse scores, or a later release, of other deaths than a forecast's."""
     panel = forecast.panel
+    others: list[tuple[str, str, object, str]] = []
     for name, results in given.items():
         if results is None:
             continue
@@ -337,25 +308,22 @@ def check_deaths(forecast: Forecast, later: Panel | None, **given: Results | Non
                 f"{name}: the forecast holds no counts, so it is not known which deaths it is of",
                 hint=f"leave {name} out",
             )
-        for key in _KEYS:
-            if key not in results.manifest:
-                raise DataError(
-                    f"{name}: the manifest has no {key!r}, so it is not known which deaths were "
-                    "scored: an earlier version of odforecast wrote it",
-                    hint="run the backtest again",
-                )
-            if results.manifest[key] != getattr(panel, key):
-                raise DataError(
-                    f"{name}: of {key} {results.manifest[key]!r}, and the forecast is of "
-                    f"{getattr(panel, key)!r}",
-                    hint="score the same deaths: odforecast backtest --indicator",
-                )
-    for key in _KEYS:
-        if panel is not None and later is not None and getattr(later, key) != getattr(panel, key):
+        if absent := [key for key in _KEYS if key not in results.manifest]:
             raise DataError(
-                f"later: of {key} {getattr(later, key)!r}, and the forecast is of "
-                f"{getattr(panel, key)!r}",
-                hint="give a later release of the same counts",
+                f"{name}: the manifest has no {absent[0]!r}, so it is not known which deaths were "
+                "scored: an earlier version of odforecast wrote it",
+                hint="run the backtest again",
+            )
+        hint = "score the same deaths: odforecast backtest --indicator"
+        others += [(name, key, results.manifest[key], hint) for key in _KEYS]
+    if later is not None and panel is not None:
+        hint = "give a later release of the same counts"
+        others += [("later", key, getattr(later, key), hint) for key in _KEYS]
+    for name, key, value, hint in others:
+        if value != getattr(panel, key):
+            raise DataError(
+                f"{name}: of {key} {value!r}, and the forecast is of {getattr(panel, key)!r}",
+                hint=hint,
             )
 
 

@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from odforecast import plot
 from odforecast.backtesting import Results
 from odforecast.backtesting.results import BASELINE
 from odforecast.errors import OdforecastError
 from odforecast.geography import JURISDICTIONS, called
 from odforecast.names import COVERAGE_LEVELS, TARGET_12MO, deciding_kind
-from odforecast.report.site.blocks import Block, Figure, present
-from odforecast.report.site.drawings import PHONE, figure_of
-from odforecast.report.site.table import (
+from odforecast.report.blocks import (
     NONE,
+    Block,
     Cell,
     Column,
+    Figure,
     Row,
     SortTable,
+    figure_of,
+    known,
     number,
     share,
     table_of,
     text,
 )
+from odforecast.report.figures import PHONE
 from odforecast.say import deaths_of, number_of
 from odforecast.scoring import pit_histogram, relative_to_baseline, summarise
 from odforecast.scoring.columns import HORIZON_GROUPS, REGIMES, with_groups
@@ -47,11 +50,6 @@ _KIND_NAMES = {
     "pseudo-clean": "final counts cut at a month",
     "synthetic": "made-up counts",
 }
-#: Places of a run that are listed; more are counted.
-_NAMED = 3
-LEVEL_NAMES = {"nation": "United States", "jurisdictions": "states, DC and New York City"}
-_GROUPS = {"horizon_group": HORIZON_GROUPS, "regime": REGIMES}
-_HOW = {"horizon_group": "by months ahead", "regime": "by the time that was forecast"}
 #: What the columns of a leaderboard mean.
 WORDS = (
     "WIS is the weighted interval score, in deaths: narrow intervals lower it, and counts outside "
@@ -67,7 +65,6 @@ COUNTY_WORDS = (
     "error over states; below 1 is better. WIS and coverage use counties with 10 and more when "
     "the forecast was made whose count is known. The others are left out, so these come second."
 )
-MODEL = Column("Model", "", text("model"), numbers=False)
 _REGIME_NAMES = {"rise": "rise, 2020–21", "fall": "fall, 2023–24", "other": "other months"}
 _SIZES = {
     "hidden": "1 to 9", "0": "none", "10-19": "10 to 19", "20-49": "20 to 49",
@@ -76,18 +73,10 @@ _SIZES = {
 
 
 class Skill:
-    """Scores of a backtest as they are shown: 12-month counts, one kind of vintage.
+    """Scores of a backtest as they are shown: 12-month counts, one ``kind`` of vintage.
 
-    Attributes
-    ----------
-    results : Results
-    kind : str
-        The kind of vintage that decides: delayed ones where there are some.
-    scores : DataFrame
-        Unit-level scores of that kind that can be scored, with groups.
-    models : list of str
-    baseline : str or None
-        What WIS is held against.
+    ``scores`` are those that can be scored of the kind that decides, with groups; WIS is held
+    against that of the ``baseline``, if there is one.
     """
 
     def __init__(self, results: Results) -> None:
@@ -97,35 +86,29 @@ class Skill:
         self.kind = deciding_kind(scores["vintage"].astype(str))
         scores = scores[(scores["vintage"] == self.kind) & scores["scorable"].astype(bool)]
         self.scores = with_groups(scores, ["level", "horizon_group", "regime"])
+        #: Of months that were not published when the forecast was made.
+        self.ahead = self.scores[self.scores["horizon"] >= 1]
         named: Any = results.manifest.get("models", {})
         models = [*named, *sorted(set(results.scores["model"]) - set(named))]
         self.models = [m for m in models if m in set(self.scores["model"])]
-        there = [b for b in (BASELINE, SECOND) if b in self.models]
-        self.baseline = there[0] if there else None
-
-    @property
-    def model(self) -> str:
-        """The first model of the backtest."""
-        return self.models[0] if self.models else ""
-
-    @property
-    def ahead(self) -> pd.DataFrame:
-        """Scores of months that were not published when the forecast was made."""
-        return self.scores[self.scores["horizon"] >= 1]
+        self.bases = [b for b in (BASELINE, SECOND) if b in self.models]
+        self.baseline = self.bases[0] if self.bases else None
+        self.model = self.models[0] if self.models else ""
 
     @property
     def levels(self) -> list[tuple[str, pd.DataFrame]]:
-        """Those scores by level, the jurisdictions first: the nation is no 52nd of them."""
-        rows = self.ahead
-        parts = [(level, rows[rows["level"] == level]) for level in ("jurisdictions", "nation")]
+        """Scores by level, the jurisdictions first: the nation is no 52nd of them."""
+        parts = [(x, self.ahead[self.ahead["level"] == x]) for x in ("jurisdictions", "nation")]
         return [(level, part) for level, part in parts if len(part)]
 
     def where(self, level: str) -> str:
         """Which places a level holds: all jurisdictions, a few by name, or how many."""
         places = self.scores.loc[self.scores["level"] == level, "location"].astype(str).unique()
-        if level != "jurisdictions" or len(places) == len(JURISDICTIONS):
-            return LEVEL_NAMES[level]
-        if len(places) <= _NAMED:
+        if level == "nation":
+            return "United States"
+        if len(places) == len(JURISDICTIONS):
+            return "states, DC and New York City"
+        if len(places) <= 3:
             return ", ".join(called(s) for s in places)
         return f"{len(places)} of {len(JURISDICTIONS)} jurisdictions"
 
@@ -144,15 +127,18 @@ class Skill:
         """What was scored, in a sentence."""
         truth: Any = self.results.manifest.get("truth", {})
         origins = self.scores["last_month"]
-        first, last = (f"{m:%B %Y}" for m in (origins.min(), origins.max()))
         donors = sum(1 for name in self.scores["donor"].dropna().astype(str).unique() if name)
         said = (
             f"{number_of(len(self.models), 'model')}, forecasts of {self.deaths} from "
-            f"{origins.nunique()} months ({first} to {last}), given "
+            f"{origins.nunique()} months ({_span(origins)}), given "
             f"{_KIND_NAMES.get(self.kind, self.kind)}; scored against the counts "
             f"{truth.get('name', 'reported')} in the release of {truth.get('release', '?')}."
         )
         return said + (f" The delay is that of {donors} real releases." if donors else "")
+
+
+def _span(months: pd.Series[Any]) -> str:
+    return f"{months.min():%B %Y} to {months.max():%B %Y}"
 
 
 def skill_blocks(results: Results, folded: bool = False) -> list[Block]:
@@ -160,26 +146,29 @@ def skill_blocks(results: Results, folded: bool = False) -> list[Block]:
     skill = Skill(results)
     if skill.scores.empty:
         return [Block("leaderboard", TITLE, ("No count could be scored.",), folded=folded)]
-    return present([
-        Block("leaderboard", TITLE, (skill.about(), WORDS), (), _boards(skill), folded=folded,
-              about="leaderboard of models"),
-        Block("skill-horizon", "Skill by months ahead", (), _drawn(skill, "skill"),
-              _ratio_tables(skill, "horizon_group"), folded=folded),
-        Block("skill-regime", "Skill in the rise and in the fall", (), (),
-              _ratio_tables(skill, "regime"), folded=folded),
-        Block("nowcasts", "Skill of final counts and of kinds of change", (), (),
-              [*_nowcasts(skill), *_by_level(skill, _trends)], folded=folded),
-        Block("coverage-of", "How often intervals contained the final count", (),
-              _drawn(skill, "coverage"), _by_level(skill, _coverage), folded=folded),
-        Block("pit-of", "Where in the forecast the final counts fell", (), _drawn(skill, "pit"),
-              _by_level(skill, _pits), folded=folded),
-    ])  # fmt: skip
+    boards = [_board(skill, level, rows) for level, rows in skill.levels[::-1]]
+    parts: list[tuple[str, str, list[Figure], Sequence[SortTable | None]]] = [
+        ("leaderboard", TITLE, [], boards),
+        ("skill-horizon", "Skill by months ahead", _drawn(skill, "skill"),
+         _ratio_tables(skill, "horizon_group")),
+        ("skill-regime", "Skill in the rise and in the fall", [], _ratio_tables(skill, "regime")),
+        ("nowcasts", "Skill of final counts and of kinds of change", [],
+         [_nowcasts(skill), *(_trends(skill, *part) for part in skill.levels)]),
+        ("coverage-of", "How often intervals contained the final count", _drawn(skill, "coverage"),
+         [_coverage(skill, *part) for part in skill.levels]),
+        ("pit-of", "Where in the forecast the final counts fell", _drawn(skill, "pit"),
+         [_pits(skill, *part) for part in skill.levels]),
+    ]  # fmt: skip
+    return [
+        Block(key, title, (skill.about(), WORDS) if key == "leaderboard" else (), drawn,
+              [t for t in tables if t is not None], folded=folded,
+              about="leaderboard of models" if key == "leaderboard" else "")
+        for key, title, drawn, tables in parts
+    ]  # fmt: skip
 
 
 def _drawn(skill: Skill, kind: str) -> list[Figure]:
     """A figure of the scores; none where there is nothing to draw."""
-    from odforecast import plot
-
     options: dict[str, Any] = {"vintage": skill.kind}
     if kind == "skill" and skill.baseline is None:
         return []
@@ -194,61 +183,48 @@ def _drawn(skill: Skill, kind: str) -> list[Figure]:
         return []
 
 
-def _by_level(
-    skill: Skill, make: Callable[[Skill, str, pd.DataFrame], SortTable | None]
-) -> list[SortTable]:
-    """A table per level, those that there are."""
-    tables = [make(skill, level, rows) for level, rows in skill.levels]
-    return [t for t in tables if t is not None]
+def _table(
+    key: str, caption: str, records: Sequence[Row], *columns: Column, sorted_by: int = -1
+) -> SortTable:
+    """A table of models; the others columns are given."""
+    every = [Column("Model", "", text("model"), numbers=False), *columns]
+    return table_of(key, caption, records, every, sorted_by=sorted_by)
 
 
-def _boards(skill: Skill) -> list[SortTable]:
-    """Leaderboards, of the nation and of the jurisdictions, over all months ahead."""
-    return [_board(skill, rows, level) for level, rows in skill.levels[::-1]]
+def _shares(*columns: tuple[str, str, str]) -> list[Column]:
+    """Columns of shares in whole percent: title, note and key."""
+    return [Column(title, note, number(key, share)) for title, note, key in columns]
 
 
-def _board(skill: Skill, rows: pd.DataFrame, level: str) -> SortTable:
+def _board(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable:
+    """The leaderboard of a level, over all months ahead."""
     related = {
         base: relative_to_baseline(rows, base, level=0.9).set_index("model")
-        for base in (BASELINE, SECOND) if base in skill.models
+        for base in skill.bases
     }  # fmt: skip
     columns = [
-        MODEL,
-        Column("WIS", "deaths, lower is better", number("wis", deaths)),
-        *(Column(f"WIS / {base}", "90% interval", partial(_ratio, table, "model"))
+        Column("WIS", "deaths, lower is better", number("wis", _deaths)),
+        *(Column(f"WIS / {base}", "90% interval", partial(_ratio, table))
           for base, table in related.items()),
     ]  # fmt: skip
-    if skill.baseline and rows["log_wis"].notna().any():
-        logs = relative_to_baseline(rows, skill.baseline, "log_wis", bootstrap=0).set_index("model")
-        columns.append(
-            Column(
-                f"Log WIS / {skill.baseline}", "places count alike", partial(_ratio, logs, "model")
-            )
-        )
-    if level == "jurisdictions" and skill.baseline is not None:
-        better = _better(rows, skill.baseline)
-        columns.append(
-            Column("Places better", f"than {skill.baseline}",
-                   lambda r: number("better", share)({"better": better.get(str(r["model"]))}))
-        )  # fmt: skip
-    columns += [
-        Column("90%", "interval coverage", number("coverage_90", share)),
-        Column("50%", "interval coverage", number("coverage_50", share)),
-        Column("Counts", "scored", number("n_scorable")),
-    ]
+    base = skill.baseline
+    if base and rows["log_wis"].notna().any():
+        logs = relative_to_baseline(rows, base, "log_wis", bootstrap=0).set_index("model")
+        columns.append(Column(f"Log WIS / {base}", "places count alike", partial(_ratio, logs)))
+    records = summarise(rows).to_dict("records")
+    if base and level == "jurisdictions":
+        table = relative_to_baseline(rows, base, by=["location"], bootstrap=0)
+        table = table[table["ratio"].notna() & (table["model"] != base)]
+        better = (table["ratio"] < 1).groupby(table["model"]).mean()
+        records = [{**r, "better": better.get(r["model"])} for r in records]
+        columns += _shares(("Places better", f"than {base}", "better"))
+    columns += _shares(("90%", "interval coverage", "coverage_90"),
+                       ("50%", "interval coverage", "coverage_50"))  # fmt: skip
+    columns.append(Column("Counts", "scored", number("n_scorable")))
     caption = f"{skill.whose(level)}, 1 to {int(rows['horizon'].max())} months ahead."
     for table in list(related.values())[:1]:  # one group of units: all models rest on the same
         caption += f" Intervals rest on {_rests(table.iloc[0])}."
-    records = summarise(rows).to_dict("records")
-    return table_of(f"board-{level}", caption, records, columns, sorted_by=1)
-
-
-def _better(rows: pd.DataFrame, baseline: str) -> dict[str, float]:
-    """Share of places where a model's WIS is below the baseline's."""
-    table = relative_to_baseline(rows, baseline, by=["location"], bootstrap=0)
-    known = table[table["ratio"].notna() & (table["model"] != baseline)]
-    shares = (known["ratio"] < 1).groupby(known["model"]).mean()
-    return {str(k): float(v) for k, v in shares.items()}
+    return _table(f"board-{level}", caption, records, *columns, sorted_by=1)
 
 
 def _rests(row: pd.Series[Any]) -> str:
@@ -259,31 +235,29 @@ def _rests(row: pd.Series[Any]) -> str:
 
 def _ratio_tables(skill: Skill, key: str) -> list[SortTable]:
     """The ratio to the baseline with its interval, by ``"horizon_group"`` or ``"regime"``."""
-    rows = skill.ahead
-    if skill.baseline is None or rows["wis"].isna().all():
+    if skill.baseline is None or skill.ahead["wis"].isna().all():
         return []
-    table = relative_to_baseline(rows, skill.baseline, by=["level", key], level=0.9)
-    table = table.assign(group=table[key].astype(str))
+    groups, how = {
+        "horizon_group": (HORIZON_GROUPS, "by months ahead"),
+        "regime": (REGIMES, "by the time that was forecast"),
+    }[key]
+    table = relative_to_baseline(skill.ahead, skill.baseline, by=["level", key], level=0.9)
+    parts = {
+        (level, str(group)): part.set_index("model")
+        for (level, group), part in table.groupby(["level", key], observed=True)
+    }
     out = []
-    for level in ("nation", "jurisdictions"):
-        part = table[table["level"] == level]
-        held = [g for g in _GROUPS[key] if g in set(part["group"])]
-        if not held:
-            continue
-        columns = [MODEL]
-        for group in held:
-            one = part[part["group"] == group].set_index("model")
-            columns.append(
-                Column(_group_name(group), _rests(one.iloc[0]), partial(_ratio, one, "model"))
-            )
+    for level, _ in skill.levels[::-1]:
+        held = {g: parts[level, g] for g in groups if (level, g) in parts}
+        columns = [Column(_group_name(g), _rests(part.iloc[0]), partial(_ratio, part))
+                   for g, part in held.items()]  # fmt: skip
         caption = (
-            f"Share of the WIS of {skill.baseline} {_HOW[key]}, {skill.where(level)}; below 1 is "
+            f"Share of the WIS of {skill.baseline} {how}, {skill.where(level)}; below 1 is "
             "better, 90% intervals."
         )
         records = [{"model": m} for m in skill.models]
-        out.append(
-            table_of(f"{key.split('_')[0]}-{level}", caption, records, columns, sorted_by=-1)
-        )
+        if columns:
+            out.append(_table(f"{key.split('_')[0]}-{level}", caption, records, *columns))
     return out
 
 
@@ -291,16 +265,13 @@ def _group_name(group: str) -> str:
     return _REGIME_NAMES.get(group, f"{group.replace('-', '–')} months ahead")
 
 
-def _ratio(table: pd.DataFrame, key: str, row: Row) -> Cell:
-    """A ratio with its interval, where there is one."""
-    if row[key] not in table.index:
+def _ratio(table: pd.DataFrame, row: Row) -> Cell:
+    """A model's ratio with its interval, where there is one."""
+    r: Any = table.loc[row["model"]] if row["model"] in table.index else {}
+    if not known(r, "ratio"):
         return Cell(NONE)
-    r: Any = table.loc[row[key]]
-    if not np.isfinite(r["ratio"]):
-        return Cell(NONE)
-    low, high = r["lower"], r["upper"]
-    known = np.isfinite([low, high]).all() and low != high
-    ends = f"{low:.2f} to {high:.2f}" if known else ""
+    shown = known(r, "lower", "upper") and r["lower"] != r["upper"]
+    ends = f"{r['lower']:.2f} to {r['upper']:.2f}" if shown else ""
     return Cell(f"{r['ratio']:.2f}", float(r["ratio"]), small=ends)
 
 
@@ -315,15 +286,14 @@ def _trends(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable | None:
     means = rows.groupby(["model", "horizon_group"], observed=True)[["rps", "rps_pooled"]].mean()
     ratios = (means["rps"] / means["rps_pooled"]).unstack("horizon_group")
     ratios.columns = [str(c) for c in ratios.columns]
-    columns = [MODEL]
-    columns += [Column(_group_name(g), "", number(g, two_digits)) for g in held]
     caption = (
         f"{skill.whose(level)}, chances of the five kinds of change: ranked probability score as a "
         "share of that of the frequencies known at the time; below 1 is better. Up to 6 months "
         "ahead half of the 12 months is counted already."
     )
     records = [{"model": m, **ratios.loc[m]} for m in skill.models if m in ratios.index]
-    return table_of(f"trend-skill-{level}", caption, records, columns, sorted_by=-1)
+    columns = [Column(_group_name(g), "", number(g, _TWO)) for g in held]
+    return _table(f"trend-skill-{level}", caption, records, *columns)
 
 
 def _coverage(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable | None:
@@ -331,73 +301,66 @@ def _coverage(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable | None:
     board = summarise(rows, by=["horizon_group"])
     if board["coverage_90"].isna().all():
         return None
-    columns = [
-        MODEL,
-        Column("Months ahead", "", text("horizon_group", lambda g: str(g).replace("-", "–")),
-               numbers=False),
-        *(Column(f"{round(100 * c)}% interval", "", number(f"coverage_{round(100 * c)}", share))
-          for c in COVERAGE_LEVELS),
-        Column("Counts", "", number("n_scorable")),
-    ]  # fmt: skip
     caption = (
         f"{skill.whose(level)}: share of the final counts inside each interval. A good 90% "
         "interval contains 90% of them."
     )
-    records = [r for m in skill.models for r in board[board["model"] == m].to_dict("records")]
-    return table_of(f"coverage-{level}", caption, records, columns, sorted_by=-1)
+    levels = [f"{round(100 * c)}" for c in COVERAGE_LEVELS]
+    return _table(
+        f"coverage-{level}", caption, _of_models(board, skill.models),
+        Column("Months ahead", "", text("horizon_group", lambda g: str(g).replace("-", "–")),
+               numbers=False),
+        *_shares(*((f"{c}% interval", "", f"coverage_{c}") for c in levels)),
+        Column("Counts", "", number("n_scorable")),
+    )  # fmt: skip
 
 
 def _pits(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable | None:
     """The numbers of the histograms."""
     records: list[dict[Any, Any]] = []
     for model in skill.models:
-        table = pit_histogram(rows.loc[rows["model"] == model, "pit"].to_numpy())
-        if total := table["n"].sum():
-            parts = enumerate(table["n"].to_numpy() / total)
+        counts = pit_histogram(rows.loc[rows["model"] == model, "pit"].to_numpy())["n"].to_numpy()
+        if total := counts.sum():
+            parts = enumerate(counts / total)
             records.append({"model": model, **{f"part{i}": x for i, x in parts}})
     if not records:
         return None
-    columns = [MODEL]
-    columns += [
-        Column(f"{i / 10:.1f}–{(i + 1) / 10:.1f}", "", number(f"part{i}", share)) for i in range(10)
-    ]
     caption = (
         f"{skill.whose(level)}: share of the counts in each tenth of the forecast; 10% in each is "
         "right."
     )
-    return table_of(f"pit-table-{level}", caption, records, columns, sorted_by=-1)
+    tenths = ((f"{i / 10:.1f}–{(i + 1) / 10:.1f}", "", f"part{i}") for i in range(10))
+    return _table(f"pit-table-{level}", caption, records, *_shares(*tenths))
 
 
-def _nowcasts(skill: Skill) -> list[SortTable]:
+def _nowcasts(skill: Skill) -> SortTable | None:
     """Counts that were published when the forecast was made, and completed."""
     rows = skill.scores[skill.scores["horizon"] <= 0]
     board = summarise(rows, by=["level"]) if len(rows) else rows
     if "rel_wis_reported" not in board or board["rel_wis_reported"].isna().all():
-        return []
-    columns = [
-        MODEL,
+        return None
+    records = [r for r in board.to_dict("records") if known(r, "wis")]
+    return _table(
+        "nowcast-skill", "The twelve counts last published, and what they became.", records,
         Column("Where", "", text("level", skill.where), numbers=False),
-        Column("WIS", "deaths", number("wis", deaths)),
+        Column("WIS", "deaths", number("wis", _deaths)),
         Column("Share of the revision", "below 1 is better than leaving the counts",
-               number("rel_wis_reported", two_digits)),
-        Column("90% interval", "coverage", number("coverage_90", share)),
-        Column("90% interval", "coverage of counts that were revised",
-               number("coverage_90_revised", share)),
+               number("rel_wis_reported", _TWO)),
+        *_shares(("90% interval", "coverage", "coverage_90"),
+                 ("90% interval", "coverage of counts that were revised", "coverage_90_revised")),
         Column("Counts", "", number("n_scorable")),
-    ]  # fmt: skip
-    caption = "The twelve counts last published, and what they became."
-    records = [r for r in board.to_dict("records") if np.isfinite(r["wis"])]
-    return [table_of("nowcast-skill", caption, records, columns, sorted_by=-1)]
+    )  # fmt: skip
 
 
-def two_digits(value: float) -> str:
-    """A ratio."""
-    return f"{value:.2f}"
+_TWO = "{:.2f}".format
 
 
-def deaths(value: float) -> str:
-    """A mean of deaths."""
+def _deaths(value: float) -> str:
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
+
+
+def _of_models(table: pd.DataFrame, models: Sequence[str]) -> list[dict[Any, Any]]:
+    return [r for m in models for r in table[table["model"] == m].to_dict("records")]
 
 
 # Counties: nothing of a single one, and no score first that only counts of 10 and more have,
@@ -413,7 +376,17 @@ def county_skill_blocks(results: Results) -> list[Block]:
     if not scores["bounded"].any():
         return [Block("leaderboard", title, ("No count could be scored.",))]
     models = list(dict.fromkeys(scores["model"].astype(str)))
-    about = _county_about(results, scores)
+    truth: Any = results.manifest.get("truth", {})
+    months, places = scores["last_month"], scores["location"].nunique()
+    about = (
+        f"{number_of(len(models), 'model')}, forecasts of "
+        f"{deaths_of(str(results.manifest.get('indicator', '')))} of residents in "
+        f"{number_of(places, 'county', 'counties')}, from "
+        f"{number_of(months.nunique(), 'month')} ({_span(months)}); scored against the "
+        f"{truth.get('name', 'reported')} counts in the release of {truth.get('release', '?')}, "
+        "which are provisional. One plateau says nothing of other times: standard errors are over "
+        "counties, clustered by state."
+    )
     return [
         Block("leaderboard", title, (about, COUNTY_WORDS), (), _county_boards(scores)),
         Block("coverage-of", "How often intervals contained the count", (), (),
@@ -422,29 +395,14 @@ def county_skill_blocks(results: Results) -> list[Block]:
     ]  # fmt: skip
 
 
-def _county_about(results: Results, scores: pd.DataFrame) -> str:
-    truth: Any = results.manifest.get("truth", {})
-    months = scores["last_month"]
-    what = deaths_of(str(results.manifest.get("indicator", "")))
-    places = number_of(scores["location"].nunique(), "county", "counties")
-    return (
-        f"{number_of(scores['model'].nunique(), 'model')}, forecasts of {what} of residents in "
-        f"{places}, from {number_of(months.nunique(), 'month')} ({months.min():%B %Y} to "
-        f"{months.max():%B %Y}); scored against the {truth.get('name', 'reported')} counts in the "
-        f"release of {truth.get('release', '?')}, which are provisional. One plateau says nothing "
-        "of other times: standard errors are over counties, clustered by state."
-    )
-
-
 def _county_boards(scores: pd.DataFrame) -> list[SortTable]:
     board = county_leaderboard(scores)
     columns = [
-        MODEL,
-        Column("CRPS from 10 on", "deaths, lower is better", number("twcrps", two_digits)),
+        Column("CRPS from 10 on", "deaths, lower is better", number("twcrps", _TWO)),
         Column("CRPS / baseline", "± standard error", partial(_related, "twcrps")),
-        Column("Bands / baseline", "", number("rel_rps", two_digits)),
+        Column("Bands / baseline", "", number("rel_rps", _TWO)),
         Column("WIS / baseline", "± standard error", partial(_related, "wis")),
-        Column("90%", "interval coverage", number("coverage_90", share)),
+        *_shares(("90%", "interval coverage", "coverage_90")),
     ]
     out = []
     for ahead, part in board[board["n_units"] > 0].groupby("horizon", sort=True):
@@ -456,51 +414,42 @@ def _county_boards(scores: pd.DataFrame) -> list[SortTable]:
             "known and of counties with 10 and more at the origin."
         )
         records = part.to_dict("records")
-        out.append(table_of(f"board-{ahead}", caption, records, columns, sorted_by=1))
+        out.append(_table(f"board-{ahead}", caption, records, *columns, sorted_by=1))
     return out
 
 
 def _related(name: str, row: Row) -> Cell:
     """A ratio ± its standard error."""
-    cell, error = number(f"rel_{name}", two_digits)(row), float(row[f"se_{name}"])
+    cell, error = number(f"rel_{name}", _TWO)(row), float(row[f"se_{name}"])
     return Cell(f"{cell.text} ± {error:.3f}", cell.value) if error > 0.0 else cell
 
 
 def _county_coverage(scores: pd.DataFrame, models: Sequence[str]) -> SortTable:
-    table = county_coverage(scores, by="size")
-    columns = [
-        MODEL,
-        Column("Deaths", "in the last count known", text("size", lambda s: _SIZES[str(s)]),
-               numbers=False),
-        Column("90%", "interval coverage", number("coverage_90", share)),
-        Column("50%", "interval coverage", number("coverage_50", share)),
-        Column("Counts known", "", number("n_exact")),
-        Column("Middle 90%", "of PIT, hidden counts too", number("pit_90", share)),
-        Column("Counts", "known or hidden", number("n_bounded")),
-    ]  # fmt: skip
     caption = (
         "All months ahead together: share of the known counts inside the interval; and, right "
         "whatever is hidden, the share of all counts in the middle 90% of the forecast."
     )
-    return table_of("coverage", caption, _of_models(table, models), columns, sorted_by=-1)
+    return _table(
+        "coverage", caption, _of_models(county_coverage(scores, by="size"), models),
+        Column("Deaths", "in the last count known", text("size", lambda s: _SIZES[str(s)]),
+               numbers=False),
+        *_shares(("90%", "interval coverage", "coverage_90"),
+                 ("50%", "interval coverage", "coverage_50")),
+        Column("Counts known", "", number("n_exact")),
+        *_shares(("Middle 90%", "of PIT, hidden counts too", "pit_90")),
+        Column("Counts", "known or hidden", number("n_bounded")),
+    )  # fmt: skip
 
 
 def _county_chances(scores: pd.DataFrame, models: Sequence[str]) -> SortTable:
-    table = ten_or_more(scores, by=(), bins=5)
-    columns = [
-        MODEL,
-        Column("Chance given", "",
-               lambda r: Cell(f"{100 * r['left']:.0f}–{100 * r['right']:.0f}%"), numbers=False),
-        Column("Mean chance", "", number("given", share)),
-        Column("Outcome", "share with 10 and more", number("came", share)),
-        Column("Counts", "", number("n")),
-    ]  # fmt: skip
     caption = (
         "All months ahead together: of counties that were given such a chance of 10 deaths and "
         "more, how many had them; as many as the mean chance is right."
     )
-    return table_of("ten", caption, _of_models(table, models), columns, sorted_by=-1)
-
-
-def _of_models(table: pd.DataFrame, models: Sequence[str]) -> list[dict[Any, Any]]:
-    return [r for m in models for r in table[table["model"] == m].to_dict("records")]
+    return _table(
+        "ten", caption, _of_models(ten_or_more(scores, by=(), bins=5), models),
+        Column("Chance given", "",
+               lambda r: Cell(f"{100 * r['left']:.0f}–{100 * r['right']:.0f}%"), numbers=False),
+        *_shares(("Mean chance", "", "given"), ("Outcome", "share with 10 and more", "came")),
+        Column("Counts", "", number("n")),
+    )  # fmt: skip

@@ -1,10 +1,9 @@
-"""The folder of a site: names of its files, and how one site takes the place of another."""
+"""Pages on disk, whole or as they were before: names of files, and what may be replaced."""
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
 import tempfile
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,8 @@ from typing import Any
 
 from odforecast.errors import DataError
 from odforecast.geography import called
-from odforecast.report.page.render import GENERATOR
+from odforecast.io import replacing
+from odforecast.report.page import MARK as PAGE
 from odforecast.version import __version__
 
 #: By this file a folder is known to hold a site; it lists the others.
@@ -25,21 +25,28 @@ INDEX, BOARD = "index.html", "leaderboard.html"
 def write_folder(out: Path, texts: Mapping[str, str]) -> list[Path]:
     """Write files, and the list of them, into a folder that appears when all are written.
 
-    Raises
-    ------
-    DataError
-        If the disk refuses; what was there stays.
+    If the disk refuses, what was there stays.
     """
     index = {"kind": KIND, "odforecast": __version__, "files": sorted(texts)}
     every = {**texts, MARK: json.dumps(index, indent=1) + "\n"}
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as beside:
+        with tempfile.TemporaryDirectory(
+            dir=out.parent, prefix=f".{out.name}-", ignore_cleanup_errors=True
+        ) as beside:
             made = Path(beside) / "site"
             made.mkdir()
             for name, text in every.items():
                 (made / name).write_text(text, encoding="utf-8", newline="\n")
-            _take_place(made, out)
+            old = made.parent / "old"
+            if out.exists():
+                out.rename(old)
+            try:
+                made.rename(out)
+            except OSError:
+                if old.exists():
+                    old.rename(out)
+                raise
     except OSError as error:
         raise DataError(f"{out} cannot be written: {error.strerror or error}") from error
     return [out / name for name in every]
@@ -68,39 +75,35 @@ def file_names(locations: Sequence[str]) -> dict[str, str]:
     return out
 
 
-def check_page(path: Path, replace: bool) -> None:
-    """Refuse to write a page over something.
+def write_page(path: Path, text: str) -> Path:
+    """Write a page, whole or not at all."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+    return path
 
-    Raises
-    ------
-    DataError
-        If a folder or a file is there, unless it is a page of ours and is to be replaced.
-    """
+
+def is_page(path: Path) -> bool:
+    """Whether a file is a page of the library."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        return PAGE in lines.read(4_000)
+
+
+def check_page(path: Path, replace: bool) -> None:
+    """Refuse to write a page over something, unless it is a page of ours and is to be replaced."""
     if path.is_dir():
         raise DataError(f"{path} is a folder", hint="give a file: report.html")
     if not path.exists() and not path.is_symlink():
         return
-    if not _is_page(path):
+    if not is_page(path):
         raise DataError(f"{path} is no page of odforecast", hint="give another name")
     if not replace:
         raise DataError(f"{path} is there already", hint="--replace takes its place")
 
 
-def _is_page(path: Path) -> bool:
-    if path.is_symlink() or not path.is_file():
-        return False
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        return f'<meta name="generator" content="{GENERATOR} ' in lines.read(4_000)
-
-
 def check_folder(out: Path, replace: bool) -> None:
-    """Refuse a folder that holds something else than a site.
-
-    Raises
-    ------
-    DataError
-        If it is a file, holds other files, or a site that is not to be replaced.
-    """
+    """Refuse what is no folder, and one that holds other files, or a site not to be replaced."""
     if out.is_symlink() or (out.exists() and not out.is_dir()):
         raise DataError(f"{out} is no folder", hint="give a folder of its own")
     if not out.is_dir() or not any(out.iterdir()):
@@ -123,17 +126,3 @@ def _listed(mark: Path) -> set[str]:
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         pass
     return set()
-
-
-def _take_place(made: Path, out: Path) -> None:
-    """The new folder where the old one was."""
-    old = made.parent / "old"
-    if out.exists():
-        out.rename(old)
-    try:
-        made.rename(out)
-    except OSError:
-        if old.exists():
-            old.rename(out)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

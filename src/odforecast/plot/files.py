@@ -1,4 +1,4 @@
-"""Finished figures: what they say to people who cannot see them, and figures as files."""
+"""Finished figures: what they say to who cannot see them, figures as files, and inside pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from odforecast.errors import DataError
 from odforecast.io import replacing
-from odforecast.plot.style import Head, Label, beside, head_of, heading, of_time
+from odforecast.plot.style import LINKS, Head, Label, beside, head_of, heading, of_time
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -133,6 +133,58 @@ def save(
             text = _described(part.read_text(encoding="utf-8"), title, said)
             part.write_text(text, encoding="utf-8")
     return target
+
+
+def inline(axes: Axes | Figure | NDArray[Any], key: str, *, label: str = "") -> str:
+    """A figure as an SVG element for a page, the same bytes for the same numbers.
+
+    Texts stay texts in the page's own type, colors are the page's variables (``--forecast``, with
+    the light color where a page defines none), nothing needs a ``style`` attribute, so a strict
+    policy of content lets it in. Elements with a ``gid`` keep it, behind the key; those with an
+    address (``set_url``) are links.
+
+    Parameters
+    ----------
+    axes : Axes, Figure, or array of Axes
+        Drawn by functions of :mod:`odforecast.plot`, best on :func:`sheet`.
+    key : str
+        Tells the figure apart from others of the page; begins every ``id``.
+    label : str, optional
+        What the figure is called; default: its title.
+
+    Returns
+    -------
+    str
+        With ``data-box`` (left, top, right, bottom of the axes), ``data-x`` and ``data-y`` (the
+        values there; time in days since 1970) for scripts that read values at a point.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of().panel()
+    >>> axes = od.plot.counts(panel, "Ohio", axes=od.plot.sheet((358, 300)))
+    >>> od.plot.inline(axes, "ohio")[:50]
+    '<svg viewBox="0 0 358 300" class="figure" id="ohio'
+    """
+    from odforecast.plot.svg import elements
+
+    figure = figure_of(axes)
+    names = {k: v for one in figure.axes for k, v in getattr(one, LINKS, {}).items()}
+    body, links = elements(figure, key, names)
+    width, height = (72 * float(x) for x in figure.get_size_inches())
+    said = f"{label or title_of(figure)}. {alt_text(axes)}"
+    first = figure.axes[0]
+    at = first.get_position()
+    edges = (at.x0 * width, (1 - at.y1) * height, at.x1 * width, (1 - at.y0) * height)
+    scales = "".join(
+        f' data-{name}="{" ".join(f"{x:.6g}" for x in values)}"'
+        for name, values in (("box", edges), ("x", first.get_xlim()), ("y", first.get_ylim()))
+    )
+    return (
+        f'<svg viewBox="0 0 {width:g} {height:g}" class="figure" id="{escape(key)}" '
+        f'role="{"group" if links else "img"}" aria-label="{escape(said)}" fill="currentColor" '
+        f'stroke-linejoin="round"{scales}>{body}</svg>'
+    )
 
 
 def _described(text: str, title: str, said: str) -> str:

@@ -1,0 +1,904 @@
+"""Forecasts against the final counts: calibration, errors, past forecasts, and models compared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from odforecast.errors import DataError
+from odforecast.geography import called
+from odforecast.names import COUNTIES, COVERAGE_LEVELS
+from odforecast.plot.files import finish
+from odforecast.plot.frame import (
+    LEVELS,
+    about,
+    capital,
+    in_place,
+    is_county,
+    joined,
+    many_in,
+    models_of,
+    months_in,
+    of_horizon,
+    of_level,
+    of_model,
+    of_place,
+    of_target,
+    of_vintage,
+    origins_in,
+    reported_of,
+    said_in,
+    scores_of,
+    table_of,
+)
+from odforecast.plot.style import (
+    BAND50,
+    BAND90,
+    BLUE,
+    CLASSES,
+    DOTTED,
+    INK,
+    MARKERS,
+    MUTED,
+    ORANGE,
+    PALETTE,
+    TEXT,
+    Head,
+    Label,
+    Line,
+    blank,
+    canvas,
+    days,
+    drawn_on,
+    label,
+    levels,
+    literal,
+    of_horizons,
+    text_width,
+    width_of,
+)
+from odforecast.say import SMALL, month_name, percent, ranged
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Floats = NDArray[np.float64]
+
+
+# Calibration
+
+#: Months of origins that are taken as one (12-month counts of nearer ones overlap); and how many
+#: of these an interval needs.
+_BLOCK, _FEWEST = 12, 4
+_LEVELS = np.arange(1, 20) / 20
+
+
+def coverage(
+    scores: Any,
+    model: str | None = None,
+    *,
+    level: str | None = None,
+    vintage: str | None = None,
+    axes: Axes | None = None,
+) -> Axes:
+    """How often the 50, 80, 90 and 95% intervals contained the final count, by months ahead.
+
+    Parameters
+    ----------
+    scores : Results or DataFrame
+        Results of a backtest, or a score table with ``cover_50`` … ``cover_95``.
+    model : str, optional
+        Default: ``dlm``, or the first.
+    level : {"jurisdictions", "nation"}, optional
+        Default: the jurisdictions, if there are any.
+    vintage : {"pseudo-delayed", "real", "pseudo-clean"}, optional
+        Of which kind of vintage, where there are several: they have no common mean. Default: the
+        first of these that there is.
+    axes : Axes, optional
+        Where to draw; default: a figure of its own.
+
+    Returns
+    -------
+    Axes
+        Percent against months; a dotted line where each should be.
+
+    Raises
+    ------
+    UnknownNameError
+        If the model, or the kind of vintage, was not scored.
+    DataError
+        If a column is missing, or nothing could be scored.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> results = od.backtest(["drift"], "pseudo-clean", archive=od.bundled(), start="2022-01",
+    ...                       end="2022-03", locations=["Ohio"], draws=50, progress=False)
+    >>> od.plot.coverage(results).get_title(loc="left")
+    'How often intervals of drift contained the final count'
+    """
+    columns = {n: f"cover_{round(100 * n)}" for n in COVERAGE_LEVELS}
+    rows, whose = of_level(scores_of(scores, tuple(columns.values()), vintage), level)
+    rows, name = of_model(rows, model)
+    ahead = _ahead(rows)
+    drawn = drawn_on(axes)
+    said, labels = [], []
+    for (nominal, column), color, marker in zip(columns.items(), PALETTE, MARKERS):
+        share, percent = 100 * rows.groupby("horizon")[column].mean(), f"{100 * nominal:.0f}%"
+        drawn.axhline(100 * nominal, color=color, lw=1, ls=DOTTED)
+        drawn.plot(share.index, share, color=color, lw=1.8, marker=marker, ms=4,
+                   label=f"{percent} interval")  # fmt: skip
+        labels.append((float(share.iloc[-1]), [Line(f"{percent} interval", color, True)], 0))
+        held = 100 * ahead[column].mean()
+        said.append(f"{percent} intervals contained {held:.0f}%")
+    of_horizons(drawn, rows["horizon"].to_numpy())
+    levels(drawn, "{:g}%".format, "of final counts", at=[0, 25, 50, 75, 100])
+    title = f"How often intervals of {name} contained the final count"
+    dotted = "Dotted: how often they should"
+    sentence = (
+        f"Coverage of {name}, {whose}, {many_in(ahead)}: {'; '.join(said)} of the final counts."
+    )
+    return finish(drawn, _head(title, ahead, whose, dotted), sentence, labels)
+
+
+def pit(
+    scores: Any,
+    model: str | None = None,
+    *,
+    level: str | None = None,
+    horizon_group: str | None = None,
+    vintage: str | None = None,
+    bins: int = 10,
+    axes: Axes | None = None,
+) -> Axes:
+    """Where the final counts fell within their forecasts; flat is right.
+
+    Parameters
+    ----------
+    scores : Results or DataFrame
+        Results of a backtest, or a score table with ``pit`` (0 to 1).
+    model, level
+        As for :func:`coverage`.
+    horizon_group : str, optional
+        One group of months ahead, such as ``"7-12"``, or ``"nowcast"``; default: all months
+        ahead.
+    vintage
+        As for :func:`coverage`.
+    bins : int
+    axes : Axes, optional
+
+    Returns
+    -------
+    Axes
+        Bars whose mean is 1. A hump: intervals too wide; a U: too narrow; high at the right:
+        forecasts too low.
+
+    Raises
+    ------
+    UnknownNameError
+        If the model, or the kind of vintage, was not scored.
+    DataError
+        If a column or the group is missing, there are no draws to rank among, or no bins.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> results = od.backtest(["drift"], "pseudo-clean", archive=od.bundled(), start="2022-01",
+    ...                       end="2022-03", locations=["Ohio"], draws=50, progress=False)
+    >>> len(od.plot.pit(results, bins=5).patches)
+    5
+    """
+    if bins < 1:
+        raise DataError(f"bins is {bins}: a histogram needs at least one")
+    every = scores_of(scores, ("pit",), vintage, hidden=True)
+    rows, whose, name = _pits(every, model, level, horizon_group)
+    share = np.histogram(rows["pit"], bins=bins, range=(0, 1))[0] / len(rows)
+    drawn = drawn_on(axes)
+    drawn.bar((np.arange(bins) + 0.5) / bins, share * bins, 0.94 / bins, color=BLUE)
+    drawn.axhline(1, color=INK, lw=1, ls=DOTTED)
+    levels(drawn, "{:g}".format, "times as many as it should be")
+    drawn.set_xlim(0, 1)
+    drawn.set_xticks([0, 0.25, 0.5, 0.75, 1])
+    drawn.set_xlabel("place of the final count within its forecast: 0 lowest, 1 highest")
+    group = "" if horizon_group is None else f", months {horizon_group}"
+    title = f"Where final counts fell in forecasts of {name} (PIT){group}"
+    return finish(
+        drawn,
+        _head(title, rows, whose, "Dotted: as it should be"),
+        f"PIT histogram of {name}, {whose}{group}, {many_in(rows)} in {bins} bins: "
+        f"{100 * share[0]:.0f}% of the final counts in the lowest bin, {100 * share[-1]:.0f}% in "
+        f"the highest; {100 / bins:.0f}% each if the forecasts are calibrated.",
+    )
+
+
+def reliability(
+    scores: Any,
+    models: str | Sequence[str] | None = None,
+    *,
+    level: str | None = None,
+    horizon_group: str | None = None,
+    vintage: str | None = None,
+    axes: Axes | None = None,
+) -> Axes:
+    """Share of final counts below each quantile of their forecast, against what it should be.
+
+    Parameters
+    ----------
+    scores : Results or DataFrame
+        Results of a backtest, or a score table with ``pit`` (0 to 1), and ``last_month`` for
+        intervals.
+    models : str or sequence of str, optional
+        Default: all, at most six.
+    level, horizon_group, vintage
+        As for :func:`pit`.
+    axes : Axes, optional
+
+    Returns
+    -------
+    Axes
+        A line per model; on the diagonal is right. Bands are 90%, from how the share differs
+        between blocks of twelve months of origins; with fewer than four there are none, and of
+        more than two models only the first has one.
+
+    Raises
+    ------
+    UnknownNameError
+        If a model, or the kind of vintage, was not scored.
+    DataError
+        As for :func:`pit`.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> results = od.backtest(["drift"], "pseudo-clean", archive=od.bundled(), start="2022-01",
+    ...                       end="2022-03", locations=["Ohio"], draws=50, progress=False)
+    >>> od.plot.reliability(results).get_xlabel()
+    'quantile of the forecast, %'
+    """
+    every = scores_of(scores, ("pit",), vintage)
+    names = models_of(of_level(every, level)[0], models)[: len(PALETTE)]
+    drawn = drawn_on(axes, 8.4, 7.4)
+    drawn.plot([0, 100], [0, 100], color=MUTED, lw=1, ls=DOTTED)
+    said, labels, blocks = [], [], 0
+    for name, color, marker in zip(names, PALETTE, MARKERS):
+        rows, whose, _ = _pits(every, name, level, horizon_group)
+        share = _below(rows["pit"].to_numpy())
+        band, n = _band(rows, share)
+        blocks = max(blocks, n)
+        if band is not None and (len(names) <= 2 or name == names[0]):
+            drawn.fill_between(100 * _LEVELS, *(100 * band), color=color, alpha=0.18, lw=0)
+        drawn.plot(100 * _LEVELS, 100 * share, color=color, marker=marker, ms=4, lw=1.6,
+                   label=literal(name))  # fmt: skip
+        labels.append((100 * share[-1], [Line(name, color, True)], 0))
+        low, high = 100 * share[[0, -1]]
+        said.append(
+            f"{name} has {low:.0f}% of the final counts below its 5% quantile and {high:.0f}% "
+            "below its 95% quantile"
+        )
+    levels(drawn, "{:g}%".format, "of final counts below it", at=[0, 25, 50, 75, 100])
+    drawn.set_xlim(0, 100)
+    drawn.set_xlabel("quantile of the forecast, %")
+    group = "" if horizon_group is None else f", months {horizon_group}"
+    band_of = f"Band of {names[0]}" if len(names) > 2 else "Bands"
+    note = f"{band_of}: 90%, {blocks} blocks of origins"
+    note = note if blocks >= _FEWEST else "No bands: too few blocks of origins"
+    title = f"How many final counts lay below each quantile of their forecast{group}"
+    sentence = f"{joined(f'Reliability, {whose}{group}', said_in(rows))}: {'; '.join(said)}."
+    head = _head(title, rows, whose, f"Dotted: as it should be. {note}", many=False)
+    return finish(drawn, head, sentence, labels)
+
+
+def _pits(
+    scores: pd.DataFrame, model: str | None, level: str | None, group: str | None
+) -> tuple[pd.DataFrame, str, str]:
+    """Rows of a model and a group of months ahead that have a PIT; whose they are, and its name."""
+    rows, whose = of_level(scores, level)
+    rows, name = of_model(rows, model)
+    if group is None:
+        rows = _ahead(rows)
+    else:
+        if "horizon_group" not in rows:
+            raise DataError("the scores have no column 'horizon_group'",
+                            hint="give results, or results.labelled()")  # fmt: skip
+        there = list(dict.fromkeys(rows["horizon_group"].astype(str)))
+        if group not in there:
+            raise DataError(f"nothing was scored for months {group!r}",
+                            hint=f"there is: {', '.join(there)}")  # fmt: skip
+        rows = rows[rows["horizon_group"].astype(str) == group]
+    rows = rows[rows["pit"].notna()]
+    if rows.empty:
+        raise DataError(f"{name} has no PIT", hint="only forecasts with draws have one")
+    return rows, whose, name
+
+
+def _ahead(rows: pd.DataFrame) -> pd.DataFrame:
+    """Without counts published already: hardly revised, they say nothing of the forecasts."""
+    return rows[rows["horizon"] >= 1] if "horizon" in rows else rows
+
+
+def _below(values: Floats) -> Floats:
+    """Share of PIT values at or below each level."""
+    return np.searchsorted(np.sort(values), _LEVELS, side="right") / values.size
+
+
+def _band(rows: pd.DataFrame, share: Floats) -> tuple[Floats | None, int]:
+    """Interval of the shares (2, K), and the blocks of origins that it rests on."""
+    if "last_month" not in rows:
+        return None, 0
+    months = rows["last_month"].to_numpy(dtype="datetime64[M]").astype(int)
+    block = (months - months.min()) // _BLOCK
+    pits = rows["pit"].to_numpy()
+    apart = np.array([_below(pits[block == b]) for b in np.unique(block)])
+    if len(apart) < _FEWEST:
+        return None, len(apart)
+    from scipy.stats import t
+
+    reach = t.ppf(0.95, len(apart) - 1) * apart.std(axis=0, ddof=1) / np.sqrt(len(apart))
+    return np.clip([share - reach, share + reach], 0.0, 1.0), len(apart)
+
+
+def _head(title: str, rows: pd.DataFrame, whose: str, note: str, many: bool = True) -> Head:
+    of = f"{len(rows):,} forecasts of {whose}" if many else capital(whose)
+    return Head(title, f"{note}. {joined(of, said_in(rows), origins_in(rows))}.")
+
+
+# Past forecasts
+
+#: As many bars as can be told apart.
+_MOST = 60
+_TAILS = (0.05, 0.95)
+
+
+def said_and_came(
+    results: Any,
+    location: str | None = None,
+    *,
+    axes: Axes | None = None,
+    history: Any = None,
+    model: str | None = None,
+    vintage: str | None = None,
+    horizon: int | None = None,
+    every: int | None = None,
+) -> Axes:
+    """Past forecasts of one place with their 90% intervals, against the final count.
+
+    Each bar is the 90% interval of a forecast for that month, each dot its median; those whose
+    interval missed the final count are orange.
+
+    Parameters
+    ----------
+    results : Results or DataFrame
+        Results of a backtest; or a score table (``model``, ``location``, ``target``, ``horizon``,
+        ``month``, ``scorable``, ``observed``, ``median``, ``last_month``), with ``low`` and
+        ``high`` for bars.
+    location : str, optional
+        Any name of a place. Default: the only one there is, or else the US.
+    axes : Axes, optional
+        Where to draw; default: a figure of its own.
+    history : Panel or DataFrame, optional
+        What is known now (``location``, ``month``, ``reported``). Default: the scored truth.
+    model : str, optional
+        Default: ``dlm``, or the first.
+    vintage : {"pseudo-delayed", "real", "pseudo-clean"}, optional
+        Of which kind of vintage, where there are several: they have no common mean. Default: the
+        first of these that there is.
+    horizon : int, optional
+        How many months ahead; default: 12, or the longest.
+    every : int, optional
+        Every which origin is drawn; default: so many that bars can be told apart. The numbers
+        of the alt text are of all of them.
+
+    Raises
+    ------
+    UnknownNameError
+        If the place, the model or the kind of vintage was not scored.
+    DataError
+        If a column or the horizon is missing, or nothing could be scored.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> results = od.backtest(["drift"], "pseudo-clean", archive=od.bundled(), start="2022-01",
+    ...                       end="2022-03", locations=["Ohio"], draws=50, progress=False)
+    >>> axes = od.plot.said_and_came(results, "Ohio")
+    >>> axes.get_title(loc="left")
+    'Drug overdose deaths forecast 12 months ahead and the final count, Ohio'
+    """
+    scores = scores_of(results, ("observed", "median", "last_month"), vintage)
+    rows, place = of_place(scores, location)
+    rows, name = of_model(rows, model)
+    at, ahead = of_horizon(rows, horizon)
+    # One forecast for each last known month: of several delays the one nearest to it.
+    order = [c for c in ("last_month", "donor_distance", "as_of", "donor") if c in at]
+    at = _with_ends(results, at).sort_values(order, kind="stable").drop_duplicates("last_month")
+    step = max(1, -(-len(at) // _MOST)) if every is None else every
+    if step < 1:
+        raise DataError(f"every is {step}: draw every origin with 1, or fewer with more")
+    drawn = drawn_on(axes)
+    first = at["month"].min() - pd.DateOffset(months=2)
+    known = _truth(rows, place, history)
+    known = _shown(known[known["month"] >= first], place)
+    shown = _shown(at.iloc[::step], place)
+    drawn.plot(days(months_in(known)), known["reported"], color=INK, lw=2, label="as known now",
+               zorder=3)  # fmt: skip
+    _intervals(drawn, shown)
+    levels(drawn)
+    ends: list[Label] = [
+        (float(known["reported"].dropna().iloc[-1]), [Line("Final count", bold=True)], 0),
+        (float(shown["median"].dropna().iloc[-1]),
+         [Line("Forecasts", BLUE, True), Line("and intervals", MUTED)], 0),
+    ]  # fmt: skip
+    deaths = about(results).deaths
+    title = f"{capital(deaths)} forecast {ahead} months ahead and the final count, {called(place)}"
+    bars = "Bars: 90% intervals, orange where they missed. " if shown["low"].notna().any() else ""
+    told = f"one in {step} shown" if step > 1 else ""
+    marks = f"{bars}Dots: medians of {joined(name, many_in(at), told, origins_in(at))}."
+    below = f" Counts below {SMALL} are not shown." if is_county(place) else ""
+    said = _sentence(at, place, name, ahead, deaths)
+    done = finish(drawn, Head(title, marks + below), said, ends, gap=6, time=True, margin=55)
+    _count_misses(drawn, shown, at)
+    return done
+
+
+def errors(
+    scores: Any,
+    location: str | None = None,
+    *,
+    axes: Axes | None = None,
+    model: str | None = None,
+    level: str | None = None,
+    vintage: str | None = None,
+) -> Axes:
+    """How far off the medians were, by months ahead: the middle half and 90% of the errors.
+
+    Parameters
+    ----------
+    scores : Results or DataFrame
+        As for :func:`said_and_came`; ``last_month`` is not needed.
+    location : str, optional
+        One place, by any of its names. Default: all of a level together.
+    axes : Axes, optional
+    model : str, optional
+        Default: ``dlm``, or the first.
+    level : {"jurisdictions", "nation"}, optional
+        Where no place is named; default: the jurisdictions, if there are any.
+    vintage
+        As for :func:`said_and_came`.
+
+    Returns
+    -------
+    Axes
+        Percent of the final count; above zero: the forecast was too high.
+
+    Raises
+    ------
+    UnknownNameError
+        If the place, the model or the kind of vintage was not scored.
+    DataError
+        If a column is missing, or nothing could be scored.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> results = od.backtest(["drift"], "pseudo-clean", archive=od.bundled(), start="2022-01",
+    ...                       end="2022-03", locations=["Ohio"], draws=50, progress=False)
+    >>> od.plot.errors(results, "Ohio").get_title(loc="left")
+    'Errors of past forecasts by months ahead, Ohio'
+    """
+    table = scores_of(scores, ("observed", "median"), vintage)
+    if location is not None:
+        rows, place = of_place(table, location)
+        name = in_place(place)
+    else:
+        (rows, name), place = of_level(table, level), ""
+    rows, model = of_model(rows, model)
+    rows = rows[rows["observed"] > 0]
+    every, rows = rows, _sayable(rows, place)
+    left_out = f"without medians below {SMALL}" if len(rows) < len(every) else ""
+    if rows.empty:
+        raise DataError(
+            f"no forecast of {name} says {SMALL} or more: its errors would show it" if left_out
+            else f"no count above zero came in {name}: there is no error in percent"
+        )  # fmt: skip
+    off = 100 * (rows["median"] / rows["observed"] - 1)
+    bands = off.groupby(rows["horizon"]).quantile(np.array([0.05, 0.25, 0.5, 0.75, 0.95])).unstack()
+    drawn, x = drawn_on(axes), bands.index.to_numpy()
+    for low, high, color in ((0.05, 0.95, BAND90), (0.25, 0.75, BAND50)):
+        drawn.fill_between(x, bands[low], bands[high], color=color, lw=0)
+    drawn.plot(x, bands[0.5], color=BLUE, lw=2.2, label="median error")
+    drawn.axhline(0, color=INK, lw=0.8)
+    levels(drawn, percent, "of the final count", from_zero=False)
+    of_horizons(drawn, x)
+    last = bands.iloc[-1]
+    ends: list[Label] = [
+        (last[0.95], [Line("90% of errors")], 0),
+        (last[0.5], [Line("Median error", BLUE, True), Line("and half of errors", MUTED)], 0),
+    ]
+    many = f"{len(rows):,} forecasts of {about(scores).deaths} in {name}"
+    marks = joined(f"{capital(many)} by {model}", said_in(rows), left_out, origins_in(rows))
+    title = f"Errors of past forecasts by months ahead, {called(place) if place else name}"
+    at5, at25, at50, at75, at95 = map(percent, last)
+    sentence = (
+        f"{joined(f'Errors of {model}, {many}', said_in(rows))}: {x[-1]} months ahead the median "
+        f"error was {at50}, half lay between {at25} and {at75}, 90% between {at5} and {at95}."
+    )
+    return finish(drawn, Head(title, f"{marks}. Above zero: too high."), sentence, ends)
+
+
+def _with_ends(results: Any, rows: pd.DataFrame) -> pd.DataFrame:
+    """Ends of the 90% intervals: columns of the table, or from the quantiles of results."""
+    if {"low", "high"} <= set(rows.columns):
+        return rows
+    quantiles = getattr(results, "quantiles", None)
+    if quantiles is None or not len(quantiles):
+        return rows.assign(low=np.nan, high=np.nan)
+    keys = [k for k in ("last_month", "as_of", "donor", "location", "target", "month", "model")
+            if k in rows and k in quantiles]  # fmt: skip
+    model, place = rows["model"].iloc[0], str(rows["location"].iloc[0])
+    mine = quantiles[
+        (quantiles["model"].astype(str) == model)
+        & (quantiles["location"].astype(str) == place)
+        & quantiles["level"].isin(_TAILS)
+    ]
+    # Kinds of vintage are not told apart here: two that agree in all of these have no bar.
+    mine = mine[~mine.duplicated([*keys, "level"], keep=False)]
+    if mine.empty:
+        return rows.assign(low=np.nan, high=np.nan)
+    times = [k for k in keys if pd.api.types.is_datetime64_any_dtype(mine[k])]
+    kinds = {k: "datetime64[s]" if k in times else str for k in keys}
+    wide = mine.pivot_table(index=keys, columns="level", values="value", observed=True)
+    wide = wide.reindex(columns=list(_TAILS)).set_axis(["low", "high"], axis=1).reset_index()
+    return rows.astype(kinds).merge(wide.astype(kinds), on=keys, how="left")
+
+
+def _sayable(rows: pd.DataFrame, place: str) -> pd.DataFrame:
+    """Forecasts whose error may be said in percent: of a county, a median below 10 would show."""
+    return rows[rows["median"] >= SMALL] if is_county(place) else rows
+
+
+def _shown(rows: pd.DataFrame, place: str) -> pd.DataFrame:
+    """Numbers as they are drawn: of a county, none below 10, for a file of curves holds them."""
+    if not is_county(place):
+        return rows
+    names = ("observed", "reported", "median", "high")
+    out = rows.assign(**{c: rows[c].where(rows[c] >= SMALL) for c in names if c in rows})
+    if {"low", "high"} <= set(rows.columns):
+        out["low"] = rows["low"].clip(lower=SMALL).where(out["high"].notna())
+    return out
+
+
+def _truth(rows: pd.DataFrame, place: str, history: Any) -> pd.DataFrame:
+    """The counts that are known now: of the history, or those that forecasts were scored on."""
+    if history is None:
+        known = rows.drop_duplicates("month").sort_values("month")
+        return known.assign(reported=known["observed"])
+    found: pd.DataFrame | None = reported_of(history, place)
+    if found is None:
+        raise DataError(
+            f"history has nothing for {called(place)}", hint="leave it out for the scored truth"
+        )
+    return found
+
+
+def _missed(rows: pd.DataFrame) -> Any:
+    """Which 90% intervals left out the count that came."""
+    return ((rows["observed"] < rows["low"]) | (rows["observed"] > rows["high"])).to_numpy()
+
+
+def _intervals(axes: Any, rows: pd.DataFrame) -> None:
+    """A bar and a dot for each forecast; orange where the bar missed."""
+    when, missed = days(months_in(rows)), _missed(rows)
+    wide = float(np.clip(0.5 * width_of(axes) / max(len(rows), 1), 1.5, 7))
+    for one, bar, dot, name in (
+        (~missed, BAND50, BLUE, ""),
+        (missed, CLASSES[3], ORANGE, ", missed"),
+    ):
+        part = rows[one]
+        if part["low"].notna().any():
+            axes.vlines(when[one], part["low"], part["high"], color=bar, lw=wide, zorder=2,
+                        label=f"90% interval{name}")  # fmt: skip
+        axes.plot(when[one], part["median"], "o", color=dot, ms=5, zorder=2.5,
+                  label=f"forecast: median{name}")  # fmt: skip
+
+
+def _count_misses(axes: Any, rows: pd.DataFrame, at: pd.DataFrame) -> None:
+    """How many intervals missed, below the last one drawn that did."""
+    held, missed = at.dropna(subset=["low", "high"]), rows[_missed(rows)]
+    if missed.empty:
+        return
+    last, said = missed.iloc[-1], f"{int(_missed(held).sum())} of {len(held)} intervals missed"
+    room = text_width(said, TEXT) / width_of(axes, inner=True) * np.ptp(axes.get_xlim())
+    near = np.abs((rows["month"] - last["month"]).dt.days) < room
+    low = float(rows.loc[near, "low"].min())
+    axes.vlines([days(last["month"])], low, last["low"], color=ORANGE, lw=1, zorder=1.9)
+    label(axes, said, (days(last["month"]), low), (4, -4), ORANGE, bold=True, ha="right", va="top")
+
+
+def _sentence(at: pd.DataFrame, place: str, name: str, ahead: int, deaths: str) -> str:
+    lead = (
+        f"{len(at)} forecasts by {name} of {deaths} in {in_place(place)}, {ahead} months ahead, "
+        f"for {month_name(at['month'].min())} to {month_name(at['month'].max())}"
+    )
+    lead = joined(lead, f"on {kind}" if (kind := said_in(at)) else "")
+    parts = []
+    held = at.dropna(subset=["low", "high"])
+    if len(held):
+        inside = len(held) - int(_missed(held).sum())
+        parts.append(f"{inside} of {len(held)} 90% intervals contained the final count")
+    some = _sayable(at[at["observed"] > 0], place)
+    if len(some):
+        off = float((100 * (some["median"] / some["observed"] - 1).abs()).median())
+        parts.append(f"half of the medians were within {off:.1f}% of it")
+    last = at.iloc[-1]
+    number: Callable[[float], str] = ranged if is_county(place) else "{:,.0f}".format
+    parts.append(
+        f"the last forecast was {number(last['median'])} for {month_name(last['month'])}, and the "
+        f"final count was {number(last['observed'])}"
+    )
+    return f"{lead}: {'; '.join(parts)}."
+
+
+# Models side by side
+
+_BASELINE = "hub-baseline"
+_TITLES = {
+    "horizon_group": "months ahead",
+    "regime": "when the count was for",
+    "era": "months from the last known one to its release",
+}
+_VALUES = {"rise": "rise\n(2020–21)", "fall": "fall\n(2023–24)", "other": "other\nyears"}
+_PAIRS = ("model", "other", "n_common", "n_groups", "ratio", "lower", "upper")
+_SCALES = {"natural": "", "log": " of log counts", "per_100k": " of rates"}
+
+
+def skill(
+    results: Any,
+    split: str = "horizon_group",
+    *,
+    models: str | Sequence[str] | None = None,
+    baseline: str = _BASELINE,
+    level: str | None = None,
+    vintage: str | None = None,
+    target: str | None = None,
+    axes: Axes | None = None,
+) -> Axes:
+    """Error (WIS) of each model over that of a baseline, on the forecasts both made.
+
+    Parameters
+    ----------
+    results : Results or DataFrame
+        Results of a backtest; or a leaderboard made with ``by=["level", split]``: ``model``,
+        ``rel_wis``, the column of the split, and ``level`` if there are two.
+    split : str
+        What stands side by side: ``"horizon_group"``, ``"regime"``, ``"era"``, ``"horizon"`` …
+    models : str or sequence of str, optional
+        Default: all but the baseline.
+    baseline : str
+        What is 1; of counties, where it is left out, ``county-hub-baseline``.
+    level : {"jurisdictions", "nation"}, optional
+        Default: the jurisdictions, if there are any.
+    vintage : {"pseudo-delayed", "real", "pseudo-clean"}, optional
+        Of which kind of vintage, where there are several: they have no common mean. Default: the
+        first of these that there is.
+    target : {"deaths_12mo", "deaths_month"}, optional
+        Of which target, where there are several. Default: 12-month counts, if there are any.
+    axes : Axes, optional
+        Where to draw; default: a figure of its own.
+
+    Returns
+    -------
+    Axes
+        Below 1 is better than the baseline.
+
+    Raises
+    ------
+    UnknownNameError
+        If a model, a kind of vintage or a target was not scored.
+    DataError
+        If a column is missing, or there is nothing to relate to.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> results = od.backtest(["drift", "hub-baseline"], "pseudo-clean", archive=od.bundled(),
+    ...     start="2022-01", end="2022-03", locations=["Ohio"], draws=50, progress=False)
+    >>> od.plot.skill(results).get_title(loc="left")
+    'Error relative to hub-baseline'
+    """
+    counties = getattr(results, "manifest", {}).get("dataset") == COUNTIES
+    if counties and baseline == _BASELINE:
+        baseline = f"county-{_BASELINE}"
+    board, chosen = _board(results, split, baseline, level, vintage, target)
+    if board["rel_wis"].isna().all():
+        raise DataError(
+            f"no model is related to {baseline}: it was not scored on the same forecasts",
+            hint=f"put {baseline} among the models of the backtest, or name another baseline",
+        )
+    # Groups in which nothing is related (counts published already), and models that failed.
+    for column in (split, "model"):
+        board = board[board.groupby(column)["rel_wis"].transform("count") > 0]
+    names = [m for m in models_of(board, models) if m != baseline or models is not None]
+    if not names:
+        raise DataError(f"only {baseline} was scored: there is nothing to relate to it")
+    groups = list(dict.fromkeys(board[split]))
+    drawn = drawn_on(axes)
+    said, ends, width = [], [], 0.7 / len(names)
+    for i, name in enumerate(names):
+        heights = _heights(board[board["model"] == name], split, groups)
+        place = np.arange(len(groups)) + (i - (len(names) - 1) / 2) * width
+        color = PALETTE[i % len(PALETTE)]
+        shape = MARKERS[(i + i // len(PALETTE)) % len(MARKERS)]
+        mark = dict(zip(MARKERS, "●■▲◆▼✚"))[shape]
+        if np.isfinite(heights).any():
+            ends.append(
+                (heights[np.isfinite(heights)][-1], [Line(f"{mark} {name}", color, True)], 0)
+            )
+        drawn.vlines(place, 1, heights, color=color, lw=2, alpha=0.55)
+        drawn.plot(place, heights, shape, color=color, ms=8, label=literal(name))
+        known = [f"{h:.2f} ({g})" for h, g in zip(heights, groups) if np.isfinite(h)]
+        if name != baseline and known:
+            said.append(f"{name} {', '.join(known)}")
+    drawn.axhline(1, color=INK, lw=1)
+    drawn.set_xticks(np.arange(len(groups)), [_VALUES.get(g, literal(g)) for g in groups])
+    drawn.set_xlim(-0.6, len(groups) - 0.4)
+    by = _TITLES.get(split, split.replace("_", " "))
+    drawn.set_xlabel(by)
+    levels(drawn, "{:g}".format, literal(f"× the WIS of {baseline}"))
+    kind = "" if split == "vintage" else said_in(board)
+    what = "" if split == "target" else said_in(board, "target")
+    of = joined("counties" if counties else chosen, what, kind)
+    head = Head(f"Error relative to {baseline}", f"{joined(capital(of), 'below 1 is better')}.")
+    sentence = f"WIS relative to {joined(f'{baseline} by {by}', of)}: {'; '.join(said)}."
+    return finish(drawn, head, sentence, ends)
+
+
+def _board(
+    results: Any, split: str, baseline: str, level: str | None, vintage: str | None,
+    target: str | None,
+) -> tuple[pd.DataFrame, str]:  # fmt: skip
+    """The leaderboard by a split, of one kind of vintage, target and level; and which level."""
+    if callable(getattr(results, "leaderboard", None)):
+        keys = list(dict.fromkeys(["vintage", "target", "level", split]))
+        results = results.leaderboard(by=keys, baseline=baseline)
+    board = table_of(results, ("model", "rel_wis", split), "the leaderboard")
+    if vintage is not None or split != "vintage":
+        board = of_vintage(board, vintage)
+    if target is not None or split != "target":
+        board = of_target(board, target)
+    if "level" in board and split != "level":
+        there = set(board["level"].astype(str))
+        level = level or next((x for x in LEVELS if x in there), "")
+        board = board[board["level"].astype(str) == level]
+        if board.empty:
+            raise DataError(f"nothing was scored for level {level!r}",
+                            hint=f"there is: {', '.join(sorted(there))}")  # fmt: skip
+    board = board.sort_values(split, kind="stable")  # categories have an order of their own
+    return board.astype({split: str, "model": str}), level or ""
+
+
+def _heights(rows: pd.DataFrame, split: str, groups: list[str]) -> Any:
+    """Relative WIS of one model in each group; NaN where it has none."""
+    if rows.duplicated(split).any():
+        raise DataError(
+            f"the leaderboard has several rows of {rows['model'].iloc[0]} for one {split}",
+            hint=f"make it with by=['level', {split!r}], of one target and kind of vintage",
+        )
+    return rows.set_index(split)["rel_wis"].reindex(groups).to_numpy(dtype=float)
+
+
+def pairwise(
+    table: Any, *, models: str | Sequence[str] | None = None, axes: Axes | None = None
+) -> Axes:
+    """Mean score of each model over that of each other, on the forecasts both made.
+
+    Parameters
+    ----------
+    table : DataFrame
+        What :func:`odforecast.scoring.pairwise` gives, of one group.
+    models : str or sequence of str, optional
+        Default: all, the best first.
+    axes : Axes, optional
+        Where to draw; default: a figure of its own.
+
+    Returns
+    -------
+    Axes
+        Rows over columns: below 1 (blue) the model of the row is better. A frame marks those whose
+        interval leaves out 1.
+
+    Raises
+    ------
+    DataError
+        If a column is missing, a pair has several rows, or a model is not in it.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> import pandas as pd
+    >>> rows = {"model": ["dlm", "drift"], "other": ["drift", "dlm"], "ratio": [0.8, 1.25],
+    ...         "lower": [0.7, 1.1], "upper": [0.9, 1.4], "n_common": 636, "n_groups": 6}
+    >>> print(od.plot.alt_text(od.plot.pairwise(pd.DataFrame(rows))))
+    Mean score of each of 2 models over each other, 6 groups of origins: dlm over drift 0.80, 0.70
+    to 0.90. Fewest forecasts in common: 636.
+    """
+    rows = table_of(table, _PAIRS, "pairs of models")
+    if rows.duplicated(["model", "other"]).any():
+        raise DataError(
+            "a pair of models has several rows", hint="draw one group of them: one scale, one split"
+        )
+    names = _order(rows, models)
+    n, place = len(names), {name: i for i, name in enumerate(names)}
+    kept = rows[rows["model"].isin(names) & rows["other"].isin(names)]
+    drawn = canvas(4.2 + 0.95 * n, 2.6 + 0.5 * n)[1] if axes is None else axes
+    blank(drawn)
+    for pair in kept.to_dict("records"):
+        _cell(drawn, place[str(pair["other"])], place[str(pair["model"])], *_ratio(pair))
+    for i in range(n):
+        drawn.text(i + 0.5, i + 0.5, "–", ha="center", va="center", color=MUTED, fontsize=TEXT)
+    drawn.set(xlim=(0, n), ylim=(n, 0))
+    shown = [literal(x) for x in names]
+    drawn.set_xticks(np.arange(n) + 0.5, shown, rotation=40, ha="right", rotation_mode="anchor")
+    drawn.set_yticks(np.arange(n) + 0.5, shown)
+    drawn.tick_params(length=0, labelsize=TEXT, labelcolor=INK)
+    metric = str(rows["metric"].iloc[0]).replace("_", " ") if "metric" in rows else "score"
+    what = metric.upper() if metric in ("wis", "crps") else metric
+    scale = _SCALES.get(str(rows["scale"].iloc[0]), "") if "scale" in rows else ""
+    few, most = int(kept["n_groups"].min()), int(kept["n_groups"].max())
+    groups = f"{few}{f' to {most}' if few != most else ''} group{'' if most == 1 else 's'}"
+    below = (
+        "Blue, below 1: the row's model is better. Framed: its interval leaves out 1. On forecasts "
+        f"both made; {groups} of consecutive origins."
+    )
+    best = {str(p["other"]): _ratio(p) for p in kept[kept["model"] == names[0]].to_dict("records")}
+    said = []
+    for other in names[1:]:
+        ratio, low, high = best.get(other, (np.nan,) * 3)
+        ends = f", {low:.2f} to {high:.2f}" if np.isfinite(low + high) else ""
+        if np.isfinite(ratio):
+            said.append(f"{names[0]} over {other} {ratio:.2f}{ends}")
+    return finish(
+        drawn,
+        Head(f"Mean {what}{scale}, row over column", below),
+        f"Mean {what}{scale} of each of {n} models over each other, {groups} of origins: "
+        f"{'; '.join(said)}. Fewest forecasts in common: {int(kept['n_common'].min()):,}.",
+    )
+
+
+def _ratio(pair: dict[Any, Any]) -> tuple[float, float, float]:
+    return float(pair["ratio"]), float(pair["lower"]), float(pair["upper"])
+
+
+def _order(rows: pd.DataFrame, models: str | Sequence[str] | None) -> list[str]:
+    """Models to draw: those asked for, or all, by the geometric mean of their ratios."""
+    there = rows.assign(log=np.log(rows["ratio"])).groupby("model")["log"].mean()
+    if models is None:
+        return [str(m) for m in there.sort_values(kind="stable").index]
+    names = [models] if isinstance(models, str) else list(models)
+    if lacking := [m for m in names if m not in set(there.index)]:
+        raise DataError(
+            f"{lacking[0]!r} is not among the pairs", hint=f"there is: {', '.join(there.index)}"
+        )
+    if len(names) < 2:
+        raise DataError("one model is compared with none", hint="name two or more")
+    return list(dict.fromkeys(names))
+
+
+def _cell(axes: Any, column: int, row: int, ratio: float, low: float, high: float) -> None:
+    """A shaded cell: half, or twice, the error has the full color."""
+    from matplotlib.colors import LinearSegmentedColormap
+    from matplotlib.patches import Rectangle
+
+    known = bool(np.isfinite(ratio) and ratio > 0)
+    ramp = LinearSegmentedColormap.from_list("pairs", [BLUE, "#f5f5f5", ORANGE])
+    share = 0.5 + 0.5 * float(np.clip(np.log2(ratio), -1, 1)) if known else 0.5
+    edge = 1.6 if known and (high < 1 or low > 1) else 0
+    cell = Rectangle((column + 0.04, row + 0.06), 0.92, 0.88, facecolor=ramp(share), lw=edge,
+                     edgecolor=INK, hatch=None if known else "////")  # fmt: skip
+    axes.add_patch(cell)
+    ink = "white" if abs(share - 0.5) > 0.3 else INK
+    text = f"{ratio:.2f}" if known else "?"
+    axes.text(column + 0.5, row + 0.5, text, ha="center", va="center", color=ink, fontsize=TEXT)

@@ -1,0 +1,332 @@
+"""The technical annex of a brief: every assumption in numbers, sensitivity, notes; its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import date
+from textwrap import shorten
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from odforecast import plot
+from odforecast.errors import ScenarioError
+from odforecast.forecast.text import place_name
+from odforecast.plot.files import describe
+from odforecast.plot.style import BLUE, ORANGE, SMALL, canvas, literal, quiet, thousands
+from odforecast.report.blocks import Scale, Strip
+from odforecast.report.page import Picture, Table, picture
+from odforecast.say import chance, day_name, month_name, shown_cell
+from odforecast.scenario import (
+    Judgements,
+    Percent,
+    Projection,
+    Scenario,
+    attribution,
+    identifiability,
+    levers,
+    tornado,
+)
+from odforecast.scenario.answer import scenario_title
+from odforecast.scenario.intervention import NATION, Intervention
+from odforecast.scenario.sensitivity import RUN_OUT
+from odforecast.seeds import seed_from
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Shares = Mapping[str, Mapping[str, float]]
+
+#: A sensitivity takes many projections: of no more places than these.
+MOST_SENSITIVITIES = 4
+#: Draws behind a prior figure.
+PRIOR_DRAWS = 4000
+_ONE_AT_A_TIME = (
+    "Mean deaths averted with one assumption at a time held at its 5th and 95th percentile."
+)
+#: What a file calls otherwise.
+_NAMES = {"p_null": "the chance of no effect", "size": "the size at full strength",
+          "lag": "months until it begins", "ramp": "months until it is full",
+          "half_life": "months until half is gone"}  # fmt: skip
+_LEVELS = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
+
+
+def annex(
+    projection: Projection, locations: Sequence[str], exposures: Shares | None,
+    posterior_sds: Mapping[str, float], waiting: pd.DataFrame | None = None,
+) -> dict[str, object]:  # fmt: skip
+    """Context of the template ``annex``: of the whole projection, not cut to the locations."""
+    chosen = [s for s in projection.scenarios if not s.is_null]
+    table, panel = projection.exposure_table(), projection.baseline.panel
+    table = table[table["location"].isin(list(locations))]
+    return {
+        "priors": [t for s in chosen for t in _priors(s, posterior_sds)],
+        "prior_pictures": [
+            picture(prior_figure(s), f"Priors of {s.name}", f"Priors of {s.name}") for s in chosen
+        ],
+        "judgements": [part for s in chosen for part in _judgements(s)],
+        "places": list(_places(projection, locations, exposures, waiting)),
+        "exposures": Table(
+            ["scenario", "intervention", "location", "exposure"],
+            [[*map(str, r[:3]), f"{r[3]:.3f}"] for r in table.itertuples(index=False)],
+            numbers=1,
+        ),
+        "levers": Table(list(levers().columns), levers().astype(str).to_numpy().tolist()),
+        "notes": [*projection.warnings, *(() if panel is None else panel.notes)] or ["None."],
+        "facts": _facts(projection),
+    }
+
+
+def _judgements(scenario: Scenario) -> Iterator[dict[str, object]]:
+    """What people judged of a scenario: a row for each, and one for the pool."""
+    for x in scenario.interventions:
+        for key, value in vars(x).items():
+            held = getattr(value, "judgements", getattr(value, "change", value))
+            held = getattr(held, "elasticity", held)
+            if not isinstance(held, Judgements):
+                continue
+            times = 100 if held.scale == "unit" else 1
+            unit = "%" if times == 100 or isinstance(value, Percent) else ""
+            named = [f"{p.who}, {day_name(date.fromisoformat(p.date))}" for p in held.people]
+            weights = [f"{w:.0%}" for w in held.weights]
+            points = [times * prior.ppf(_LEVELS) for prior in (*map(held.of, held.people), held)]
+            low, *_, high = pool = points[-1]
+            scale = Scale.over([*pool, *np.ravel([p[1:4] for p in points])], unit)
+            rows = []
+            for who, weight, p in zip([*named, "Pooled"], [*weights, ""], points):
+                # A bar between the quartiles, and a dot at the median.
+                first, mid, third = map(scale.at, p[1:4].tolist())
+                said = ", ".join(_number(v, unit) for v in p[1:4])
+                rows.append((who, weight, Strip(first, mid, third), said))
+            interval = f"90% interval {_number(low, unit)} to {_number(high, unit)}"
+            pooled = replace(rows[-1][2], outer=(scale.at(low), scale.at(high)))
+            rows[-1] = (*rows[-1][:2], pooled, f"{rows[-1][3]}\n{interval}")
+            what = _NAMES.get(key, key.replace("_", " "))
+            yield {"title": f"{scenario.name}: {what} of {x.name}", "scale": scale, "rows": rows}
+
+
+def _number(value: float, unit: str) -> str:
+    return f"{round(value, 1 if abs(value) < 10 else 0):g}{unit}".replace("-", "−")
+
+
+def _priors(scenario: Scenario, sds: Mapping[str, float]) -> Iterator[Table]:
+    """Every assumption in numbers, one table per intervention."""
+    frame = scenario.to_frame()
+    head = ["assumption", "unit", "5%", "50%", "95%", "in words"]
+    columns = ["quantity", "unit", "q05", "q50", "q95", "prior"]
+    for x in scenario.interventions:
+        rows = frame.loc[frame["intervention"] == x.name, columns]
+        chances = "a what-if: its results hold given that it works"
+        if not x.is_what_if:
+            shares = zip(("works", "nothing", "backfires"), x.chances())
+            chances = f"{x.owner}: " + ", ".join(f"{name} {p:.2f}" for name, p in shares)
+        way = f" It backfires if {x.backfire}." if x.backfire else ""
+        checked = "no data used: prior-dominated by construction"
+        if x.name in sds:
+            checked = str(identifiability(x.size.sd * x.share.mean, sds[x.name]))
+        caption = (
+            f"{scenario.name}: {x.name}. {chances}.{way} Grade: {x.grade}. {x.source or 'user'}. "
+            f"{x.note} [{checked}]"
+        )
+        cells = [[shown_cell(v) for v in row] for row in rows.itertuples(index=False)]
+        yield Table(head, cells, caption=caption)
+
+
+def _places(
+    projection: Projection, locations: Sequence[str], exposures: Shares | None,
+    waiting: pd.DataFrame | None,
+) -> Iterator[dict[str, object]]:  # fmt: skip
+    """Deaths averted, and what they depend on, place by place."""
+    tested = list(locations)[:MOST_SENSITIVITIES]
+    # On all places, as the answer was: cut to one, states that differ would move the nation.
+    source = projection.source or projection.baseline
+    tables = projection.tables if exposures is None else exposures
+    given: dict[str, Any] = {"location": tested, "exposures": tables, "seed": projection.seed}
+    # What has begun has a baseline of its own, fitted without it: not that of the sensitivity.
+    last = projection.baseline.last_month
+    fresh = [
+        s for s in projection.scenarios
+        if not s.is_null and all(x.onset[0] > last for x in s.interventions)
+    ]  # fmt: skip
+    swings = {s.name: tornado(source, s, **given) for s in fresh}
+    onset = min(x.onset[0] for s in projection.scenarios for x in s.interventions)
+    shares, lines = pd.DataFrame(), [_ONE_AT_A_TIME]
+    try:
+        shares = attribution(source, onset, **given)
+    except ValueError as error:
+        lines.append(f"What a share of the 2023–24 fall would do again is not shown: {error}.")
+    for code in locations:
+        one, place = projection.select([code]), place_name(code)
+        parts = {
+            "place": place, "averted": _averted(one.averted(), code),
+            "figure": picture(plot.averted(one, code, titles=short_titles(one)),
+                              f"Deaths averted in {place}"),
+            "waiting": None if waiting is None or waiting.empty else _waiting(waiting, code),
+            "lines": [f"Shown for the first {MOST_SENSITIVITIES} places only."],
+            "tornados": [], "attribution": None,
+        }  # fmt: skip
+        if code in tested:
+            found = {name: t[t["location"] == code] for name, t in swings.items() if not t.empty}
+            parts["lines"] = lines
+            parts["tornados"] = [_tornado(t, name, place) for name, t in found.items()]
+            if not shares.empty:
+                parts["attribution"] = _attribution(shares[shares["location"] == code], onset)
+        yield parts
+
+
+def _waiting(table: pd.DataFrame, code: str) -> Table:
+    """What waiting costs, with the last month in its name and the long run beside it."""
+    counts = ["averted_mean", "not_prevented", "not_prevented_run_out"]
+    mine = table[table["location"] == code]
+    names = mine[["scenario_id", "delay", "onset"]].astype(str).to_numpy().tolist()
+    means = [[f"{v:z,.0f}" for v in row] for row in mine[counts].itertuples(index=False)]
+    until = month_name(table["until"].iloc[0])
+    head = ["scenario", "months of waiting", "onset", f"averted by {until}",
+            f"not prevented by {until}", f"not prevented over {RUN_OUT} months"]  # fmt: skip
+    caption = (
+        "What waiting costs, in mean deaths. An effect that fades is postponed rather than lost: "
+        "in the long run most of what is missing by then is prevented later."
+    )
+    return Table(head, [a + b for a, b in zip(names, means)], numbers=4, caption=caption)
+
+
+def _saved(row: Mapping[Any, Any]) -> list[str]:
+    """Deaths averted, their interval, and the change in percent."""
+    mean, low, high = (f"{row[f'averted_{k}']:z,.0f}" for k in ("mean", "q05", "q95"))
+    percent = f"{row['percent_mean']:+.1f}%" if round(row["percent_mean"], 1) else "0.0%"
+    return [mean, f"{low} … {high}", percent]
+
+
+def _attribution(table: pd.DataFrame, onset: object) -> Table:
+    """Deaths averted by the share of the 2023–24 fall that is credited to cooperation."""
+    rows = [[str(r["share"]), *_saved(r)] for r in table.to_dict("records")]
+    caption = (
+        f"If cooperation from {onset} did again what a share of the 2023–24 fall was: how large "
+        "that share is cannot be known from the counts."
+    )
+    head = ["share credited", "averted, mean", "90% interval", "change"]
+    return Table(head, rows, numbers=3, caption=caption)
+
+
+def _averted(table: pd.DataFrame, code: str) -> Table:
+    rows = [
+        [r["scenario_id"], r["period"], f"{r['first_month']} – {r['last_month']}",
+         f"{r['baseline']:,.0f}", *_saved(r),
+         "a what-if" if pd.isna(r["fewer"])
+         else " / ".join(chance(r[k], short=True) for k in ("fewer", "same", "more"))]
+        for r in table[table["location"] == code].to_dict("records")
+    ]  # fmt: skip
+    head = ["scenario", "period", "months", "deaths, status quo, mean", "averted, mean",
+            "90% interval", "change", "fewer / same / more than without it"]  # fmt: skip
+    return Table(head, rows, numbers=5)
+
+
+def _facts(projection: Projection) -> Table:
+    baseline = projection.baseline
+    rows = [[str(k), str(v)] for k, v in baseline.provenance.items()]
+    rows += [
+        [f"scenario {s.name}", f"version {s.version}, hash {s.hash}"]
+        for s in projection.scenarios
+        if not s.is_null
+    ]
+    rows += [
+        ["seed of the scenarios", str(projection.seed)],
+        ["draws", f"{baseline.draws.shape[0]:,}, paired across scenarios"],
+        ["data as of", str(baseline.as_of)],
+        ["last known month", str(baseline.last_month)],
+    ]
+    return Table(["what", "value"], rows)
+
+
+# Figures
+
+
+def short_titles(projection: Projection) -> dict[str, str]:
+    """What figures call the scenarios: their titles, cut where they are long."""
+    return {s.name: shorten(scenario_title(s), 60, placeholder=" …") for s in projection.scenarios}
+
+
+def prior_figure(scenario: Scenario) -> Figure:
+    """Priors of a scenario, to be looked at before any result.
+
+    A row for each intervention: the size of the full effect (with the probability of none), and
+    the effect over time at exposure 1. The null has none: it is refused.
+    """
+    from matplotlib.figure import Figure
+
+    if scenario.is_null:
+        raise ScenarioError("null has no priors to draw")
+    n = len(scenario.interventions)
+    figure = Figure(figsize=(7.4, 2.3 * n), layout="constrained")
+    parts = [replace(x, p_null=0.0) if x.is_what_if else x for x in scenario.interventions]
+    for (left, right), x in zip(figure.subplots(n, 2, squeeze=False), parts):
+        _size(quiet(left), x)
+        _course(quiet(right), x)
+    return figure
+
+
+def _size(axes: Any, x: Intervention) -> None:
+    rng = np.random.default_rng(seed_from("prior figure", x.name))
+    size = 100 * np.expm1(x.size.draw(rng, 10 * PRIOR_DRAWS) * x.share.draw(rng, 10 * PRIOR_DRAWS))
+    if np.ptp(size) > 0:
+        span = np.quantile(size, [0.001, 0.999])
+        axes.hist(size, bins=80, range=tuple(span), density=True, color=BLUE, alpha=0.45,
+                  histtype="stepfilled")  # fmt: skip
+    else:
+        axes.axvline(size[0], color=BLUE)
+    axes.axvline(0.0, color="black", linewidth=0.8)
+    nothing = "a what-if" if x.is_what_if else f"P(no effect) = {x.p_null:.2f}"
+    low, middle, high = np.quantile(size, [0.05, 0.5, 0.95])
+    describe(axes, f"{x.name}, {nothing}: full effect {middle:.0f}% ({low:.0f}% to {high:.0f}%).")
+    axes.set_title(f"{literal(x.name)}: {nothing}", fontsize=SMALL, loc="left")
+    axes.set_xlabel("full effect where there is one, %", fontsize=SMALL)
+    axes.set_yticks([])
+
+
+def _course(axes: Any, x: Intervention) -> None:
+    months = np.arange(x.onset[0], x.onset[0] + np.timedelta64(61, "M"))
+    seed = seed_from("prior figure", x.name)
+    drawn = x.draw(months, [NATION], np.ones(1), PRIOR_DRAWS, seed)[:, 0]
+    low, first, _, third, high = 100 * np.expm1(np.quantile(drawn, _LEVELS, axis=0))
+    since = np.arange(months.size)
+    axes.fill_between(since, low, high, color=BLUE, alpha=0.18, linewidth=0)
+    axes.fill_between(since, first, third, color=BLUE, alpha=0.30, linewidth=0)
+    axes.plot(since, 100 * np.expm1(drawn).mean(axis=0), color=BLUE)
+    axes.axhline(0.0, color="black", linewidth=0.8)
+    axes.set_xlabel(f"months after {x.onset[0]} (mean, 50 and 90%)", fontsize=SMALL)
+    axes.set_ylabel("change of deaths, %", fontsize=SMALL)
+
+
+def _tornado(table: pd.DataFrame, name: str, place: str) -> Picture:
+    title = f"{name}, {place}: depends most on {table['assumption'].iloc[0]}"
+    return picture(_tornado_figure(table), title, title)
+
+
+def _tornado_figure(table: pd.DataFrame) -> Figure:
+    """Deaths averted with each assumption at its low and high end."""
+    figure, axes = canvas(height=0.36 * len(table) + 1.0)
+    for place, row in enumerate(table.to_dict("records")):
+        for end, color in (("low", ORANGE), ("high", BLUE)):
+            value = row[f"averted_{end}"]
+            right = value >= row["averted"]
+            axes.barh(place, value - row["averted"], left=row["averted"], color=color, height=0.6)
+            axes.annotate(
+                str(row[f"{end}_value"]), (value, place), fontsize=SMALL, va="center",
+                ha="left" if right else "right", xytext=(3 if right else -3, 0),
+                textcoords="offset points",
+            )  # fmt: skip
+    axes.axvline(float(table["averted"].iloc[0]), color="black", linewidth=0.8)
+    many = len(set(table["intervention"])) > 1
+    names = zip(table["intervention"], table["assumption"])
+    labels = [literal(f"{i}: {a}" if many else a) for i, a in names]
+    axes.set_yticks(np.arange(len(table)), labels, fontsize=SMALL)
+    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    thousands(axes.xaxis)
+    axes.set_xlabel("mean deaths averted (orange: low end, blue: high end)", fontsize=SMALL)
+    said = [f"{n} {a:,.0f} to {b:,.0f}" for n, a, b in
+            zip(labels, table["averted_low"], table["averted_high"])]  # fmt: skip
+    describe(axes, f"Mean deaths averted at the low and the high end: {'; '.join(said)}.")
+    return figure

@@ -1,0 +1,297 @@
+"""Numbers of a forecast as its pages show them, worked out once for all; and its sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from odforecast.errors import ForecastError
+from odforecast.forecast import Forecast
+from odforecast.forecast.record import Scored, past_errors
+from odforecast.forecast.tables import NEW_YORK, layer_of, published_on, year_before
+from odforecast.forecast.text import VALIDATED, own_counts, place_name
+from odforecast.geography import NATION, called
+from odforecast.months import Months
+from odforecast.names import LOCATION
+from odforecast.panel import Floats
+from odforecast.report.blocks import known
+from odforecast.say import (
+    between,
+    day_name,
+    deaths_of,
+    likely,
+    month_name,
+    percent,
+    rounded,
+    step_of,
+)
+
+#: New York with the city, which CDC counts apart.
+WHOLE_STATE = "New York, whole state"
+#: Ends and median of a 90% interval in tables.
+SIDES = ("low", "median", "high")
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Tables of a forecast of the places that are shown; None where it has no such table.
+
+    ``whole`` is the forecast with the whole state of New York, where its two parts are shown.
+    """
+
+    forecast: Forecast
+    summary: pd.DataFrame
+    years: pd.DataFrame | None
+    trend: pd.DataFrame | None
+    whole: Forecast
+
+    @classmethod
+    def of(cls, forecast: Forecast, locations: str | Iterable[str] | None = None) -> Numbers:
+        """All tables of a forecast; places are chosen last, so that New York has its rate."""
+        of = locations if locations is None or isinstance(locations, str) else list(locations)
+        made = whole = forecast if of is None else forecast.select(of)
+        years, trend = (
+            _or_none(partial(table, locations=of)) for table in (forecast.years, forecast.trend)
+        )
+        if set(NEW_YORK) <= set(made.locations) and LOCATION in made.joint:
+            state = made.total(NEW_YORK, WHOLE_STATE)
+            whole = replace(
+                made, draws=np.concatenate([made.draws, state.draws], axis=1),
+                known=np.concatenate([made.known, state.known], axis=-2),
+                locations=(*made.locations, WHOLE_STATE),
+                parts={**made.parts, **state.parts}, beside={},
+            )  # fmt: skip
+        return cls(made, forecast.summary(locations=of), years, trend, whole)
+
+    @property
+    def first(self) -> str:
+        """The place of the first sentences: the nation, if it is there."""
+        codes = self.forecast.locations
+        return NATION if NATION in codes else codes[0]
+
+    @property
+    def deaths(self) -> str:
+        """What is forecast, in words."""
+        panel = self.forecast.panel
+        return "deaths" if panel is None else deaths_of(panel.indicator)
+
+    @cached_property
+    def month(self) -> np.datetime64:
+        """The month of the main table: twelve months ahead, or the last one forecast before."""
+        rows = self.summary[self.summary["horizon"] <= VALIDATED]
+        return np.datetime64((rows if len(rows) else self.summary)["month"].max(), "M")
+
+    @property
+    def end(self) -> str:
+        """That month, in words."""
+        return month_name(self.month)
+
+    @property
+    def new_york(self) -> bool:
+        """Whether the whole state has a row of its own."""
+        return self.whole is not self.forecast
+
+    def at_month(self, table: pd.DataFrame | None) -> dict[str, dict[Any, Any]]:
+        """Rows of a table at that month, by place."""
+        if table is None:
+            return {}
+        rows = table[table["month"].to_numpy().astype("datetime64[M]") == self.month]
+        return {str(r["location"]): r for r in rows.to_dict("records")}
+
+    @cached_property
+    def ahead(self) -> dict[str, dict[Any, Any]]:
+        """The summary at that month by place, with the count a year earlier."""
+        found = self.at_month(self.summary)
+        if self.new_york:
+            found |= self.at_month(self.whole.select(WHOLE_STATE).summary())
+        column = int(np.flatnonzero(self.whole.months == self.month)[0])
+        before = np.quantile(year_before(self.whole, [column])[:, :, 0], [0.05, 0.5, 0.95], axis=0)
+        for place, sides in zip(self.whole.locations, before.T):
+            found[place] |= dict(zip(("before_low", "before", "before_high"), map(float, sides)))
+        return found
+
+    @cached_property
+    def final(self) -> dict[str, dict[Any, Any]]:
+        """The last counts by place: reported, predicted by CDC, and the final count if known."""
+        made = self.whole
+        found: dict[str, dict[Any, Any]] = {s: {} for s in made.locations}
+        if made.panel is not None:
+            column = int((made.last_month - made.panel.months[0]).astype(int))
+            for layer, counts in self.layers.items():
+                for place, value in zip(made.locations, counts[:, column]):
+                    found[place][layer] = float(value)
+        table = _or_none(made.nowcast)
+        if table is not None:
+            for r in table[table["horizon"] == 0].to_dict("records"):
+                found[str(r["location"])] |= r
+        return found
+
+    @cached_property
+    def paths(self) -> tuple[Months, Floats]:
+        """Months up to that one, and quantiles of each place there, shape (5, L, M)."""
+        kept = self.whole.months <= self.month
+        values = self.whole.quantiles((0.05, 0.25, 0.5, 0.75, 0.95))
+        return self.whole.months[kept], values[:, :, kept]
+
+    def path(self, place: str) -> Floats:
+        """Those quantiles of one place, shape (5, M)."""
+        return self.paths[1][:, self.whole.locations.index(place)]
+
+    @cached_property
+    def layers(self) -> dict[str, Floats]:
+        """What CDC reported and predicted of each place, shape (L, T)."""
+        return {name: layer_of(self.whole, name) for name in ("reported", "predicted")}
+
+    def known(
+        self, place: str, since: np.datetime64, layer: str = "reported"
+    ) -> dict[np.datetime64, float]:
+        """What CDC published of a place from a month on."""
+        if self.whole.panel is None:
+            return {}
+        row = self.layers[layer][self.whole.locations.index(place)]
+        return {m: float(v) for m, v in zip(self.whole.panel.months, row) if m >= since}
+
+
+def _or_none(table: Callable[[], pd.DataFrame]) -> pd.DataFrame | None:
+    """A table; None where the forecast is too short for it, or has none."""
+    try:
+        return table()
+    except ForecastError:
+        return None
+
+
+def row_key(code: str) -> str:
+    """The address of a place's row, letters and digits only."""
+    return "r-" + "".join(c if c.isascii() and c.isalnum() else f"-{ord(c):x}" for c in code)
+
+
+def direction(fall: float) -> int:
+    """−1 where a fall is likely, 1 where a rise is: by the chance that is written."""
+    near = 5 * round(20 * fall) if np.isfinite(fall) else 50
+    return -1 if near >= 75 else 1 if near <= 25 else 0
+
+
+# Sentences
+
+
+def title_of(numbers: Numbers, place: str | None = None) -> str:
+    """The heading of a page: which deaths, where, to when."""
+    made, what = numbers.forecast, numbers.deaths
+    if place is None and len(made.locations) > 1 and NATION not in made.locations:
+        where = f"{len(made.locations)} states"
+        return f"{what[:1].upper()}{what[1:]} in {where}: forecast to {numbers.end}"
+    code = place or numbers.first
+    return f"{'US' if code == NATION else called(code)} {what}: forecast to {numbers.end}"
+
+
+def subtitle_of(forecast: Forecast) -> str:
+    """Which data a page rests on."""
+    return (
+        f"From data that CDC published on {day_name(published_on(forecast))}, with deaths to "
+        f"{month_name(forecast.last_month)}"
+    )
+
+
+def description_of(numbers: Numbers, code: str) -> str:
+    """A page in a sentence, for previews of links."""
+    row = numbers.ahead[code]
+    if not known(row, *SIDES):
+        return title_of(numbers, code)
+    middle, interval = rounded_sides(row)
+    return (
+        f"About {middle} deaths forecast in the 12 months ending {numbers.end} (90% interval "
+        f"{interval})."
+    )
+
+
+def rounded_sides(row: dict[Any, Any]) -> tuple[str, str]:
+    """A median and its 90% interval, rounded together."""
+    low, middle, high = (row[k] for k in SIDES)
+    step = step_of(low, high)
+    return rounded(middle, step), between(low, high, step)
+
+
+def lead(
+    numbers: Numbers, code: str, record: Scored | None, error: bool = False
+) -> dict[str, str] | str:
+    """The answer, and two sentences more: the change; the last count, or the past error.
+
+    What has no such sentences (hidden counts, own counts of a state) has those of a screen.
+    """
+    made, row, said = numbers.forecast, numbers.ahead[code], numbers.final[code]
+    if own_counts(made) or not (known(row, *SIDES, "change", "fall") and known(said, "reported")):
+        return made.text(code, record)
+    middle, interval = rounded_sides(row)
+    answer = (
+        f"We forecast about {middle} {numbers.deaths} in {place_name(code)} in the 12 months "
+        f"ending {numbers.end} (90% interval: {interval})."
+    )
+    moved = float(np.median(made.select(code).change(numbers.month)))
+    size = rounded(abs(moved), step_of(row["low"], row["high"]))
+    than = f"{size} {'fewer' if moved < 0 else 'more'} than" if size != "0" else "as many as"
+    rest = [
+        f"That is about {than} a year earlier ({percent(row['change'])}), and the chance of a "
+        f"fall is {about_likely(row['fall'])}."
+    ]
+    rows = past_errors(made, code, record) if error or record is not None else None
+    if error and rows is not None:
+        ahead = int((numbers.month - made.last_month).astype(int))
+        for r in rows[(rows["horizon"] == ahead) & np.isfinite(rows["error"])].to_dict("records"):
+            rest.append(
+                f"In {r['forecasts']:,} past tests, the typical (median) error of forecasts this "
+                f"far ahead was {r['error']:.0f}%."
+            )
+    if len(rest) == 1:
+        counted = (
+            f"CDC has reported {said['reported']:,.0f} deaths for the 12 months ending "
+            f"{month_name(made.last_month)}"
+        )
+        if "median" in said:
+            final = rounded_sides(said)[0]
+            rest.append(f"{counted}, and we expect about {final} when the count is final.")
+        else:
+            rest.append(f"{counted}, and late reports may still raise that count.")
+    return {"answer": answer, "rest": " ".join(rest)}
+
+
+def about_likely(share: float) -> str:
+    """A probability within a sentence."""
+    said = likely(share)
+    return said if said[0] in "ou" else f"about {said}"
+
+
+def past_record(
+    forecast: Forecast, location: str, record: Scored | None = None
+) -> tuple[str, pd.DataFrame] | None:
+    """Past errors of the model that made a forecast, in one place; None where there are none.
+
+    A sentence on what was scored, and a table of texts: months ahead, typical error (a dash where
+    all counts were zero), share of 90% intervals that contained the count, and tests. Without a
+    ``record``, a backtest of the same model, those of what ships of the default model.
+    """
+    rows = past_errors(forecast, location, record)
+    if rows is None:
+        return None
+    first, last = month_name(rows["first"].min()), month_name(rows["last"].max())
+    said = (
+        "We reran the model as of past dates with the data available then, and compared its "
+        f"forecasts with the final counts of {first} to {last}. The developers had already seen "
+        "these years."
+    )
+    rows = rows[rows["horizon"].isin((3, 6, 12))]
+    error, held = (
+        [f"{x:.{digits}f}%" if np.isfinite(x) else "–" for x in values]
+        for values, digits in ((rows["error"], 1), (100 * rows["held"], 0))
+    )
+    shown = {
+        "Months ahead": rows["horizon"].map(str).to_numpy(),
+        "Typical (median) error": error,
+        "90% interval contained the final count": held,
+        "Tests": rows["forecasts"].map("{:,}".format).to_numpy(),
+    }
+    return said, pd.DataFrame(shown)

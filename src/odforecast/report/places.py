@@ -1,0 +1,519 @@
+"""Blocks of the page of all states, and of the page of one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from odforecast.forecast.record import Scored
+from odforecast.forecast.tables import NEW_YORK_TOGETHER
+from odforecast.forecast.text import VALIDATED, beyond_validated
+from odforecast.forecast.trend import CATEGORIES
+from odforecast.geography import NATION, called
+from odforecast.months import ONE_MONTH
+from odforecast.report import figures
+from odforecast.report.blocks import (
+    NONE,
+    Block,
+    Cell,
+    Column,
+    Figure,
+    File,
+    Months,
+    Row,
+    Scale,
+    SortTable,
+    both,
+    chance,
+    change_ends,
+    ends,
+    known,
+    middle,
+    number,
+    round_step,
+    source_of,
+    table_of,
+)
+from odforecast.report.numbers import (
+    SIDES,
+    WHOLE_STATE,
+    Numbers,
+    about_likely,
+    direction,
+    past_record,
+    rounded_sides,
+    row_key,
+)
+from odforecast.report.page import Table
+from odforecast.say import likely, month_name, percent
+
+Links = Mapping[str, str]
+#: A mark on rates of two places together.
+TOGETHER = "†"
+NEW_YORK_NOTE = (
+    f"{TOGETHER} New York and New York City together: the census counts the city's residents with "
+    "the state's."
+)
+#: Where sparklines begin.
+SINCE = np.datetime64("2019-01", "M")
+#: Width and height of a sparkline in half pixels; widths of a range and of a bar in pixels.
+_WIDE, _HIGH, _RANGE, _BARS = 220, 60, 132.0, 150.0
+#: Calendar years: which columns hold the numbers.
+_YEARS = "Deaths by calendar year with 90% intervals, including months already reported."
+_INTERVAL = (
+    "The forecast is a range of possible outcomes. The 90% interval leaves out the lowest 5% and "
+    "the highest 5% of them. If the model is right, the final count falls inside the interval 9 "
+    "times out of 10."
+)
+
+
+def national_blocks(numbers: Numbers, links: Links, record: Scored | None) -> list[Block]:
+    """The table of states, and below it what a second reader needs."""
+    many = len(numbers.forecast.locations) > 1
+    return [
+        Block(
+            "forecast", "Forecast by state" if many else "Forecast",
+            (f"Each row is the number of deaths in the 12 months ending {numbers.end}, with a 90% "
+             "interval. Change compares it with the expected final count a year earlier. Where a "
+             "bar crosses the zero line, both a rise and a fall are plausible.",),
+            tables=(_states_table(numbers, links),),
+        ),
+        _month_block(numbers, numbers.first),
+        _years_block(numbers, links),
+        _counts_block(numbers, links),
+        _rates_block(numbers, links),
+        _trend_block(numbers, links),
+        _accuracy(numbers, numbers.first, record, folded=True),
+        Block("interval", "What a 90% interval is", (_INTERVAL,), folded=True),
+    ]  # fmt: skip
+
+
+def state_blocks(
+    numbers: Numbers, code: str, record: Scored | None, drawn: Sequence[Figure]
+) -> tuple[list[Block], list[Block]]:
+    """Calendar years beside past forecasts; and what is folded below."""
+    beside = [_years_of(numbers, code), _accuracy(numbers, code, record, False, drawn)]
+    return (
+        [b for b in beside if not b.empty],
+        [_month_block(numbers, code), _trend_of(numbers, code)],
+    )
+
+
+# The table of states
+
+
+def _states_table(numbers: Numbers, links: Links) -> SortTable:
+    """The one table of states: the nation on top, New York in its two parts and whole."""
+    ahead, what = numbers.ahead, numbers.deaths
+    scale = _scale_of_changes(ahead.values())
+    together = any(r["rate_of"] == NEW_YORK_TOGETHER for r in ahead.values())
+    columns = [
+        _place(links),
+        Column("Since 2019", "with forecast", partial(_spark, numbers), numbers=False, first="",
+               look="spark"),
+        Column("A year earlier", f"final count, {month_name(numbers.month - 12 * ONE_MONTH)}",
+               middle("before_low", "before", "before_high"), first="descending", look="before"),
+        Column("Forecast", f"to {numbers.end}", middle(*SIDES), first="descending",
+               look="forecast"),
+        Column("90% interval", "sorts by width", ends("low", "high"), first="descending",
+               look="interval"),
+        Column("Change", "on a year earlier", number("change", percent), look="change"),
+        Column("Range of change", "", partial(_range, scale), numbers=False, first="",
+               look="range", marks=[(0.0, percent(scale.low), "start"),
+                                    (scale.at(0), "0", "middle"),
+                                    (_RANGE, percent(scale.high), "end")]),
+        Column("Chance of a fall", "nearest 5%", chance("fall"), first="descending", look="chance"),
+        Column("Rate", "per 100,000", partial(_rate, numbers.new_york), first="descending",
+               look="rate"),
+    ]  # fmt: skip
+    note = "Rates use census populations; the census counts New York City with the state."
+    if together and not numbers.new_york:
+        note = NEW_YORK_NOTE
+    keys = ("before", *("median", "low", "high"), "change", "change_low", "change_high", "fall",
+            "rate")  # fmt: skip
+    shown = [{"state": called(s), **{k: r[k] for k in keys}} for s, r in ahead.items()]
+    return _by_state(
+        "forecast", f"{what[:1].upper()}{what[1:]} by state, 12 months ending {numbers.end}",
+        ahead.values(), columns,
+        menu=(("Name", 0, "ascending"), ("Most deaths", 3, "descending"),
+              ("Largest fall", 5, "ascending"), ("Largest rise", 5, "descending"),
+              ("Chance of a fall", 7, "descending")),
+        find="Find a state", source=f"{source_of(numbers.forecast)} {note}",
+        files=(File.csv("states.csv", pd.DataFrame(shown), "Table as CSV"),),
+    )  # fmt: skip
+
+
+def _by_state(
+    key: str, caption: str, rows: Iterable[Row], columns: Sequence[Column], **more: Any
+) -> SortTable:
+    """A table of states by name, for nobody finds one in the order of codes; the nation on top."""
+    order = sorted(rows, key=lambda r: called(str(r["location"])))
+    return table_of(key, caption, order, columns, lambda r: r["location"] == NATION, **more)
+
+
+def _place(links: Links) -> Column:
+    """The column of names, with the page that each leads to."""
+
+    def show(row: Row) -> Cell:
+        code = str(row["location"])
+        link = links.get(code) or ("" if code != WHOLE_STATE else links.get("NY", ""))
+        return Cell(called(code), link=link, key=row_key(code))
+
+    return Column("State", "", show, numbers=False)
+
+
+def _rate(whole: bool, row: Row) -> Cell:
+    """A rate; of New York's parts that of the whole state, which has a row of its own."""
+    cell = number("rate", _rate_text)(row)
+    if row["rate_of"] != NEW_YORK_TOGETHER or row["location"] == WHOLE_STATE:
+        return cell
+    return Cell(NONE) if whole else replace(cell, text=f"{cell.text}{TOGETHER}")
+
+
+def _rate_text(value: float) -> str:
+    return f"{value:.1f}" if value < 10 else f"{value:.0f}"
+
+
+def _spark(numbers: Numbers, row: Row) -> Cell:
+    """Reported counts since 2019, and the forecast: in whole half pixels, short in the page."""
+    code = str(row["location"])
+    counts = numbers.known(code, SINCE)
+    opening = numbers.paths[0] >= numbers.forecast.last_month
+    months = numbers.paths[0][opening]
+    low, mid, high = numbers.path(code)[[0, 2, 4]][:, opening]
+    values = np.array([*counts.values(), *high])
+    if not np.isfinite(values).any():
+        return Cell("")
+    first = min([*counts, *months])
+    across = Scale(0, max(int((numbers.month - first).astype(int)), 1), 2, _WIDE - 2, 0)
+    up = Scale(0, max(float(np.nanmax(values)), 1.0), _HIGH - 6, 6, 0)
+
+    def at(month: np.datetime64, value: float) -> tuple[int, int]:
+        return int(across.at(int((month - first).astype(int)))), int(up.at(value))
+
+    def points(when: Iterable[np.datetime64], heights: Iterable[float]) -> str:
+        """A path through what is known."""
+        out, last = "", None
+        for month, height in zip(when, heights):
+            here = at(month, height) if np.isfinite(height) else None
+            if here is not None:
+                x, y = here
+                out += f"M{x} {y}" if last is None else f"l{x - last[0]} {y - last[1]}"
+            last = here
+        return out
+
+    band = points([*months, *months[::-1]], [*high, *low[::-1]])
+    x, y = at(months[-1], mid[-1] if np.isfinite(mid[-1]) else 0.0)
+    return Cell("", spark={
+        "known": points(counts, counts.values()), "middle": points(months, mid),
+        "band": f"{band}Z" if band else "", "x": x, "y": y,
+    })  # fmt: skip
+
+
+def _scale_of_changes(rows: Iterable[Row]) -> Scale:
+    """The common scale of changes: whole tens around all intervals, −60% to +100% at most."""
+    sides = np.array([[r["change_low"], r["change_high"]] for r in rows], dtype=float)
+    found = sides[np.isfinite(sides)]
+    low, high = (found.min(), found.max()) if found.size else (-10.0, 10.0)
+    low, high = 10 * np.floor(min(low, -5.0) / 10), 10 * np.ceil(max(high, 5.0) / 10)
+    return Scale(max(-60.0, float(low)), min(100.0, float(high)), 5, _RANGE - 5)
+
+
+def _range(scale: Scale, row: Row) -> Cell:
+    """The interval of a change and its median: blue for a likely fall, orange for a rise."""
+    said = change_ends(row)
+    if not said:
+        return Cell(NONE)
+    low, high = (scale.at(row[k]) for k in ("change_low", "change_high"))
+    cuts = [(scale.start, -1)] if row["change_low"] < scale.low else []
+    cuts += [(scale.end, 1)] if row["change_high"] > scale.high else []
+    said += ", beyond the scale" * bool(cuts)
+    look = {-1: "fall", 0: "none", 1: "rise"}[direction(row["fall"])]
+    return Cell(said, range={
+        "grid": (), "zero": scale.at(0), "x": low, "width": round(high - low, 1), "look": look,
+        "untested": False, "dot": scale.at(row["change"]), "dot_look": look, "wide": _RANGE,
+        "cuts": cuts,
+    })  # fmt: skip
+
+
+# What is folded
+
+
+def _month_block(numbers: Numbers, code: str) -> Block:
+    """Every month of the fan: reported, the final count or forecast; the line above reads it."""
+    last = numbers.forecast.last_month
+    counts = numbers.known(code, last - figures.history_of(code) * ONE_MONTH)
+    predicted = numbers.known(code, last - 11 * ONE_MONTH, "predicted")
+    ahead = dict(zip(numbers.paths[0], numbers.path(code)[[0, 2, 4]].T))
+    rows = []
+    for month in sorted({*counts, *ahead}):
+        count, sides = counts.get(month, np.nan), ahead.get(month, np.full(3, np.nan))
+        theirs = predicted.get(month, np.nan)
+        reported = f"{count:,.0f}" if np.isfinite(count) else ""
+        mid = span = ""
+        if np.isfinite(sides).all():
+            mid, span = rounded_sides(dict(zip(SIDES, sides)))
+        said = f"{mid} (90% interval {span})" if mid else ""
+        if reported:
+            said = f"{reported} deaths reported" + (f"; final count expected: {said}" * bool(said))
+        else:
+            said = f"forecast {said}" if said else "not known"
+        value = count if reported else sides[1]
+        rows.append({
+            "month": month_name(month), "reported": reported, "middle": mid, "ends": span,
+            "said": said, "value": f"{value:.1f}" if np.isfinite(value) else "0",
+            "predicted": f"{theirs:,.0f}" if np.isfinite(theirs) else "",
+            "day": str(month.astype("datetime64[D]").astype(int)),
+        })  # fmt: skip
+    caption = f"Deaths in the 12 months ending each month, {called(code)}"
+    return Block(
+        "month-by-month", "Forecast month by month", folded=True,
+        about="reported counts, expected final counts and forecasts",
+        months=Months("table-months", caption, rows),
+    )  # fmt: skip
+
+
+def _years_block(numbers: Numbers, links: Links) -> Block:
+    """Calendar years of all places, a column each."""
+    if numbers.years is None:
+        return Block("years", "Calendar years")
+    rows: dict[str, dict[Any, Any]] = {}
+    months = {}
+    for r in numbers.years.sort_values("year", kind="stable").to_dict("records"):
+        row = rows.setdefault(r["location"], {"location": r["location"]})
+        row |= {f"{k}{r['year']}": r[k] for k in SIDES}
+        months[str(r["year"])] = int(r["known"])
+    words = {0: "forecast", 12: "reported in full"}
+    columns = [_place(links)]
+    columns += [
+        Column(y, words.get(n, f"{n} of 12 months reported"), both(*(f"{k}{y}" for k in SIDES)),
+               first="descending")
+        for y, n in months.items()
+    ]  # fmt: skip
+    return Block(
+        "years", "Calendar years", [x for x in (_untested(numbers),) if x], folded=True,
+        tables=(_by_state("years", _YEARS, rows.values(), columns),),
+        about=f"{min(months)} to {max(months)}",
+    )  # fmt: skip
+
+
+def _untested(numbers: Numbers) -> str:
+    """What to say of months beyond those ever scored; empty if the forecast has none."""
+    said = beyond_validated(numbers.forecast)
+    return said and f"{said[0].upper()}{said[1:]}."
+
+
+def _counts_block(numbers: Numbers, links: Links) -> Block:
+    """The last published counts, and how much CDC's latest counts will still grow."""
+    rows = [{"location": s, **r} for s, r in numbers.final.items() if "reported" in r]
+    title = "Reported and final counts"
+    if not rows:
+        return Block("nowcast", title)
+    columns = [
+        _place(links),
+        Column("Reported", "", number("reported"), first="descending"),
+        Column("CDC predicted", "", number("predicted"), first="descending"),
+    ]
+    grows = any("median" in r for r in rows)
+    if grows:
+        rows = [r for r in rows if "median" in r]
+        columns += [
+            Column("Final count, expected", "90% interval", both(*SIDES), first="descending"),
+            Column("Still to come", "90% interval",
+                   both("revision_low", "revision", "revision_high"), first="descending"),
+            Column("Complete", "CDC's percentage", number("complete", "{:.1f}%".format)),
+        ]  # fmt: skip
+    month = month_name(numbers.forecast.last_month)
+    said = (
+        "Recent counts are incomplete because death investigations take months. “CDC predicted” "
+        "is CDC’s own adjusted value."
+    )
+    return Block(
+        "nowcast", title, (said,), figures.nowcast(numbers, numbers.first),
+        (_by_state("nowcast", f"Deaths in the 12 months ending {month}", rows, columns),),
+        folded=True, about="how much CDC’s latest counts will still grow" if grows else "",
+    )  # fmt: skip
+
+
+def _rates_block(numbers: Numbers, links: Links) -> Block:
+    """Rates with their intervals."""
+    rows = [r for r in numbers.ahead.values() if known(r, "rate")]
+    if not rows:
+        return Block("rates", "Rates")
+
+    def span(row: Row) -> Cell:
+        """A rate and its interval."""
+        digits = 1 if row["rate_high"] - row["rate_low"] < 7 else 0
+        low, mid, high = (f"{row[k]:,.{digits}f}" for k in ("rate_low", "rate", "rate_high"))
+        mark = TOGETHER if row["rate_of"] == NEW_YORK_TOGETHER else ""
+        return Cell(f"{mid}{mark}", float(row["rate"]), small=f"{low} to {high}")
+
+    columns = [_place(links), Column("Rate", "90% interval", span, first="descending")]
+    caption = f"Deaths per 100,000 people, 12 months ending {numbers.end}"
+    marked = any(r["rate_of"] == NEW_YORK_TOGETHER for r in rows)
+    return Block(
+        "rates", "Rates per 100,000 people", (NEW_YORK_NOTE,) if marked else (), folded=True,
+        tables=(_by_state("rates", caption, rows, columns),), about="with 90% intervals",
+    )  # fmt: skip
+
+
+def _trend_block(numbers: Numbers, links: Links) -> Block:
+    """Chances of the five kinds of change."""
+    rows = numbers.at_month(numbers.trend).values()
+    if not rows:
+        return Block("trend", "Kinds of change")
+    columns = [
+        _place(links),
+        Column("Reported a year earlier", "sets the limits", number("before"), first="descending"),
+        *(Column(_kind_name(c), "", chance(c), first="descending") for c in CATEGORIES),
+        *(Column(head, "change in percent", number(key, "±{:.1f}%".format))
+          for head, key in (("Stable up to", "t1"), ("Large beyond", "t2"))),
+    ]  # fmt: skip
+    said = (
+        "Change compares the 12 months with the 12 months before, both as final counts. What is "
+        "stable, and what is large, depends on how many deaths were reported a year before."
+    )
+    caption = f"Chances of five kinds of change, 12 months ending {numbers.end}"
+    return Block("trend", "Kinds of change", (said,), folded=True, about="five classes",
+                 tables=(_by_state("trend", caption, rows, columns),))  # fmt: skip
+
+
+def _kind_name(category: str) -> str:
+    return category.replace("_", " ").capitalize()
+
+
+def _accuracy(
+    numbers: Numbers, code: str, record: Scored | None, folded: bool, drawn: Sequence[Figure] = ()
+) -> Block:
+    """Past errors of the model in one place, and its past forecasts if they were kept."""
+    title = "How accurate past forecasts were"
+    found = past_record(numbers.forecast, code, record)
+    if found is None:
+        return Block("accuracy", title, figures=drawn, folded=folded)
+    said, frame = found
+    cells = frame.to_numpy().tolist()
+    about = f"typical error {cells[-1][1]} at {cells[-1][0]} months" if cells else ""
+    plain = (Table(list(frame.columns), cells, numbers=len(frame.columns) - 1),)
+    return Block("accuracy", title, (said,), drawn, (), plain, folded=folded, about=about)
+
+
+# Of one place
+
+
+def cards(numbers: Numbers, code: str) -> list[tuple[str, str, list[str]]]:
+    """The four numbers of a place: what it is, the value, and what belongs to it."""
+    row, said, us = numbers.ahead[code], numbers.final[code], numbers.ahead.get(NATION)
+    forecast, change, rate, reported = (NONE,) * 4
+    ahead, changes, rates = [f"deaths, 12 months to {numbers.end}"], [], []
+    counts = [f"deaths, 12 months to {month_name(numbers.forecast.last_month)}"]
+    if known(row, "low", "high"):
+        forecast, interval = rounded_sides(row)
+        ahead.append(f"90% interval {interval}")
+    if known(row, "change"):
+        change = percent(row["change"])
+        changes.append(f"90% interval {change_ends(row)}")
+    if known(row, "fall"):
+        changes.append(f"Chance of a fall: {about_likely(row['fall'])}")
+    if known(row, "rate"):
+        rate, *sides = (_rate_text(row[k]) for k in ("rate", "rate_low", "rate_high"))
+        rates.append(f"90% interval {' to '.join(sides)}")
+        if "+" in row["rate_of"]:
+            rates.append("New York and New York City together")
+    if us is not None and code != NATION and known(us, "rate"):
+        rates.append(f"United States: {_rate_text(us['rate'])}")
+    if known(said, "reported"):
+        reported = f"{said['reported']:,.0f}"
+    if known(said, *SIDES):
+        final, interval = rounded_sides(said)
+        counts.append(f"Final count: about {final} ({interval})")
+    if known(said, "predicted"):
+        counts.append(f"CDC predicts {said['predicted']:,.0f}")
+    return [("Forecast", forecast, ahead), ("Change on a year earlier", change, changes),
+            ("Rate per 100,000 people", rate, rates),
+            ("Reported so far", reported, counts)]  # fmt: skip
+
+
+def _years_of(numbers: Numbers, code: str) -> Block:
+    """Calendar years with bars, dashed where such forecasts were not tested."""
+    title = "Calendar years"
+    every = [] if numbers.years is None else numbers.years.to_dict("records")
+    rows = [r for r in every if r["location"] == code]
+    highs = [r["high"] for r in rows if known(r, "high")]
+    if not highs:
+        return Block("years", title)
+    top = max([*highs, 1.0])
+    scale = Scale(0, top, 4, _BARS - 8)
+    marks = [float(x) for x in np.arange(0, top + 1e-9, round_step(top, 5))]
+    tested = numbers.forecast.last_month + VALIDATED * ONE_MONTH
+
+    def bar(row: Row) -> Cell:
+        """The interval and the median; one dot where all of it is reported."""
+        if not known(row, "low", "high"):
+            return Cell("")
+        whole = row["known"] == 12
+        low, mid, high = (scale.at(row[k]) for k in SIDES)
+        return Cell("", range={
+            "grid": [scale.at(x) for x in marks], "zero": None, "x": low,
+            "width": 0 if whole else max(round(high - low, 1), 1.0),
+            "look": "year", "dot": mid, "wide": _BARS,
+            "untested": np.datetime64(f"{row['year']}-12", "M") > tested,
+            "dot_look": "known" if whole else "fall", "cuts": (),
+        })  # fmt: skip
+
+    named = [(scale.at(x), f"{x:,.0f}") for x in (marks if len(marks) < 5 else marks[::2])]
+    columns = [
+        Column("Year", "", lambda r: Cell(str(r["year"]), small=known_of(r, tested)),
+               numbers=False, first=""),
+        Column("Deaths", "90% interval", both(*SIDES), first=""),
+        Column("Range", "", bar, numbers=False, first="", look="bar", wide=_BARS, marks=[
+            # A number at an end of the scale is inside.
+            (x, said, "start" if x < 10 else "end" if x > _BARS - 24 else "middle")
+            for x, said in named]),
+        Column("Change", "", number("change", percent), first=""),
+        Column("Rate", "per 100,000", number("rate", _rate_text), first="", look="rate"),
+    ]  # fmt: skip
+    said, far = _YEARS, _untested(numbers)
+    if far:
+        said += f" Dashed bars: {far[:1].lower()}{far[1:]}"
+    table = table_of("years", "Calendar years, with 90% intervals", rows, columns, sorted_by=-1,
+                     look="year-table")  # fmt: skip
+    return Block("years", title, (said,), tables=(table,))
+
+
+def known_of(row: Row, tested: np.datetime64) -> str:
+    """What of a year is reported, forecast, and further ahead than forecasts were tested."""
+    months, year = int(row["known"]), int(row["year"])
+    if months == 12:
+        return "Reported in full"
+    rest = int((np.datetime64(f"{year}-12", "M") - tested).astype(int))
+    far = "; December not tested" if rest == 1 else "; not tested" if rest >= 12 else ""
+    if 1 < rest < 12:
+        far = f"; {month_name(tested + ONE_MONTH).split()[0]} to December not tested"
+    if not months:
+        return f"Forecast{far}"
+    month = month_name(np.datetime64(f"{year}-{months:02d}", "M")).split()[0]
+    said = "January" if months == 1 else f"January to {month}"
+    return f"{said} reported, the rest forecast{far}"
+
+
+def _trend_of(numbers: Numbers, code: str) -> Block:
+    """Chances of the five kinds of change, and what they are."""
+    title, r = "Kind of change", numbers.at_month(numbers.trend).get(code)
+    if r is None:
+        return Block("trend", title)
+    if not known(r, "before"):
+        return Block("trend", title, ("The count a year earlier is not shown.",), folded=True)
+    said = (
+        f"12 months to {numbers.end} against the 12 months before, both as final counts: a change "
+        f"of up to {r['t1']:.1f}% either way is called stable, one of more than {r['t2']:.1f}% "
+        f"large. The limits follow from the {r['before']:,.0f} deaths reported a year before, so "
+        "far."
+    )
+    cells = [[_kind_name(c), likely(r[c])] for c in CATEGORIES]
+    return Block("trend", title, (said,), plain=(Table(["Kind of change", "Chance"], cells, 1),),
+                 folded=True)  # fmt: skip
