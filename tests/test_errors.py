@@ -52,10 +52,6 @@ def test_pickling_keeps_class_message_and_hint(
     assert (back.message, back.hint, str(back)) == (message, hint, str(error(message, hint=hint)))
 
 
-def test_every_class_is_documented() -> None:
-    assert all(error.__doc__ for error in FAMILY)
-
-
 # --- "did you mean" -------------------------------------------------------------------------
 
 

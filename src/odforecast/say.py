@@ -65,6 +65,11 @@ _LEFT = ' style="text-align:left"'
 _WIDTH = 96
 
 
+def capital(text: str) -> str:
+    """A text that begins a sentence."""
+    return f"{text[:1].upper()}{text[1:]}"
+
+
 def month_name(month: object) -> str:
     """A month in words.
 

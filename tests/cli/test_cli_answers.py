@@ -69,15 +69,6 @@ def test_the_four_columns_are_those_of_the_whole_forecast(asked, whole):
     assert "*: rate of New York and New York City together" in " ".join(result.stdout.split())
 
 
-def test_one_place_alone_has_the_same_numbers_and_rate(asked):
-    """Places are chosen last: New York's rate needs the city, which was not asked for."""
-    alone = run(*QUICK, "--until", "2026-12", "--locations", "New York")
-    every = run(*asked)
-    (last,) = re.findall(r"^2026-12 +(.*)$", alone.stdout, re.M)
-    assert table_of(every.stdout, "per")["NY"].endswith(" ".join(last.split()))
-    assert last.endswith("*")
-
-
 def test_calendar_years_say_what_is_known_of_them(asked, whole):
     text = run(*asked).stdout
     shown = table_of(text, "Calendar years")
@@ -150,7 +141,7 @@ def test_what_is_saved_is_the_forecast_of_the_places(asked, whole, tmp_path):
     np.testing.assert_array_equal(kept.draws, whole.select(kept.locations).draws)
     again = run(*asked, "--save", str(folder))
     assert again.exit_code == 2
-    assert f"--save {folder} holds a forecast already; add --replace" in again.stderr
+    assert f"--save {folder} contains a forecast; replace it with --replace" in again.stderr
     assert run(*asked, "--save", str(folder), "--replace").exit_code == 0
     foreign = tmp_path / "mine"
     foreign.mkdir()
@@ -158,31 +149,6 @@ def test_what_is_saved_is_the_forecast_of_the_places(asked, whole, tmp_path):
     refused = run(*asked, "--save", str(foreign), "--replace")
     assert refused.exit_code != 0
     assert (foreign / "notes.txt").read_text() == "keep"
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("ending", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
-@pytest.mark.parametrize("places", ["Ohio", "US,Ohio,WV"])
-def test_a_picture_of_one_place_or_several(tmp_path, ending, begins, places):
-    made = [tmp_path / f"{name}.{ending}" for name in "ab"]
-    for path in made:
-        result = run(*QUICK, "--locations", places, "--plot", str(path))
-        assert result.exit_code == 0, result.output
-        assert f"figure: {path}" in result.stdout
-    assert made[0].read_bytes().startswith(begins)
-    assert made[0].read_bytes() == made[1].read_bytes()
-    if ending == "svg":
-        assert b"<desc" in made[0].read_bytes()
-
-
-def test_a_page(tmp_path):
-    page = tmp_path / "page.html"
-    for _ in range(2):  # a file is replaced whole
-        result = run(*QUICK, "--locations", "US,Ohio", "--html", str(page))
-        assert result.exit_code == 0, result.output
-    text = page.read_text()
-    assert text.lower().startswith("<!doctype html>")
-    assert "Ohio" in text
 
 
 def test_a_horizon_beyond_what_was_validated_is_said(whole):
@@ -193,15 +159,6 @@ def test_a_horizon_beyond_what_was_validated_is_said(whole):
     far = " ".join(run(*words, "--horizon", str(VALIDATED + 1)).stderr.split())
     assert far.count("(more than 12 months ahead) have not been tested") == 1
     assert "not been tested" not in run(*words, "--horizon", str(VALIDATED)).stderr
-
-
-def test_saying_it_changes_nothing_of_the_forecast(tmp_path):
-    words = ["--model", "naive", *QUICK, "--locations", "US", "--horizon", "13"]
-    folder = tmp_path / "f"
-    assert run(*words, "--save", str(folder)).exit_code == 0
-    panel = od.bundled().as_of().panel().select(["US"])
-    made = od.get_model("naive").fit(panel).forecast(13, draws=60)
-    assert od.load_forecast(folder).warnings == made.warnings
 
 
 def test_nothing_is_written_where_the_model_fails(tmp_path):
@@ -216,13 +173,6 @@ def test_a_model_without_draws_of_past_months_still_shows_what_is_published():
     result = run("--model", "hub-baseline", *QUICK, "--locations", "US")
     assert result.exit_code == 0, result.output
     assert "69,172 drug overdose deaths were reported" in " ".join(result.stdout.split())
-
-
-def test_the_level_is_that_of_the_interval(whole):
-    said = json.loads(run(*QUICK, "--until", "2026-12", "--level", "0.5", "--json").stdout)
-    want = whole.summary(level=0.5)
-    assert said["meta"]["level"] == 0.5
-    np.testing.assert_allclose([r["low"] for r in said["summary"]], want["low"], atol=1e-5)
 
 
 def test_models_are_listed(tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,9 +13,8 @@ from click.testing import CliRunner
 import odforecast as od
 from odforecast.cli import main
 from odforecast.cli.answer import plain
-from odforecast.cli.screen import count, share
+from odforecast.cli.screen import count
 from odforecast.names import DECIDING
-from odforecast.say import chance
 
 FORECAST = ("forecast", "--source", "bundled", "--model", "drift", "--draws", "60")
 BACKTEST = ("backtest", "--start", "2021-01", "--end", "2021-02", "--step", "1", "--draws", "40",
@@ -77,44 +75,6 @@ def test_json_says_its_target(asked, keys):
     assert said["meta"]["target"] == asked
 
 
-def test_json_of_a_model_of_sums_says_that_it_has_no_months():
-    words = ("forecast", "--model", "naive-sums", "--draws", "30", "--locations", "US", "--json")
-    done = ok(*words, "--target", "both")
-    said = json.loads(done.stdout)
-    assert list(said) == ["meta", "summary", "years", "trend"]
-    assert said["meta"]["target"] == "deaths_12mo"
-    assert "does not forecast deaths_month" in done.stderr
-
-
-def test_other_commands_say_their_target_too(tmp_path):
-    said = ok("nowcast", "--model", "naive+delay", "--locations", "US", "--draws", "30", "--json")
-    assert json.loads(said.stdout)["meta"]["target"] == "deaths_12mo"
-    said = ok("scenario", "run", "--scenario", "null", "--model", "drift", "--draws", "9", "--json",
-              "--locations", "US", "--target", "both", "--out", tmp_path / "r")  # fmt: skip
-    assert json.loads(said.stdout)["meta"]["target"] == "both"
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["--target", "deaths_month", "--plot", "p.svg"], "--plot shows 12-month counts"),
-        (["--target", "deaths_month", "--html", "p.html"], "--html shows 12-month counts"),
-        (["--target", "deaths_month", "--trend"], "--trend shows 12-month counts"),
-        (["--target", "deaths_month", "--output-type", "pmf", "--out", "h.csv"],
-         "--output-type pmf is for 12-month counts"),
-        (["--target", "both", "--table", "t.csv"], "--table holds one target"),
-        (["--output-type", "sample"], "--output-type sample is about --out FILE"),
-        (["--level", "0.8", "--html", "p.html"], "--html has intervals of 90% only"),
-    ],
-)  # fmt: skip
-def test_what_would_show_something_else_is_refused(words, says, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    done = run(*FORECAST, "--locations", "US", *words)
-    assert done.exit_code == 2, done.output
-    assert says in done.stderr
-    assert list(tmp_path.iterdir()) == []
-
-
 def test_months_alone_are_not_drawn(tmp_path):
     ok(*FORECAST, "--locations", "WV", "--target", "deaths_month", "--out", tmp_path / "m.csv")
     done = run(
@@ -125,25 +85,10 @@ def test_months_alone_are_not_drawn(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["m.csv"]
 
 
-@pytest.mark.parametrize("name", ["plot", "html"])
-def test_a_backtest_of_months_draws_nothing_and_says_so_first(name, tmp_path):
-    ending = {"plot": "svg", "html": "html"}[name]
-    done = run(*BACKTEST, "--target", "deaths_month", f"--{name}", tmp_path / f"x.{ending}")
-    assert done.exit_code == 2
-    assert f"--{name} shows 12-month counts" in done.stderr
-    assert done.stdout == ""
-
-
-def test_a_backtest_of_a_class_says_which():
-    words = [*BACKTEST, "--vintages", "clean", "--indicator", "T40.4"]
-    assert "Synthetic opioids" in ok(*words, "--locations", "US").stdout
-
-
 # --- levels ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("places", ["US,NY", "OH"])
-@pytest.mark.parametrize("level", ["0.8", "0.3"])
+@pytest.mark.parametrize(("places", "level"), [("US,NY", "0.8"), ("OH", "0.3")])
 def test_the_level_reaches_the_picture(places, level, tmp_path):
     path = tmp_path / "p.svg"
     ok(*FORECAST, "--locations", places, "--level", level, "--plot", path)
@@ -153,59 +98,6 @@ def test_the_level_reaches_the_picture(places, level, tmp_path):
 
 
 # --- files ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def foreign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a page and a folder of somebody else's; no model may be fitted."""
-    from odforecast.models import Model
-
-    def fit(*_: object, **__: object) -> None:
-        raise AssertionError("the work was begun")
-
-    monkeypatch.setattr(Model, "fit", fit)
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "mine.html").write_text("<p>mine</p>")
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "notes.txt").write_text("keep")
-    (tmp_path / "file").write_text("a file")
-    (tmp_path / "f.csv").write_text("a,b\n")
-    return tmp_path
-
-
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        ([*FORECAST, "--html", "mine.html"], "mine.html is no page of odforecast"),
-        ([*BACKTEST, "--html", "mine.html"], "mine.html is no page of odforecast"),
-        (["report", "--out", "mine.html"], "mine.html is no page of odforecast"),
-        (["report", "--out", "r.csv"], "must end in .html"),
-        ([*FORECAST, "--save", "mine", "--replace"], "--save mine holds other things (notes.txt)"),
-        ([*FORECAST, "--save", "s", "--plot", "s/p.svg"], "is inside the folder of --save"),
-        ([*FORECAST, "--out", "a.csv", "--table", "./a.csv"], "a.csv is what --table writes"),
-        ([*FORECAST, "--table", "file/t.csv"], "file is a file, so nothing can be put into it"),
-        (["forecast", "--source", "f.csv", "--out", "f.csv"], "f.csv is read"),
-        (["nowcast", "--plot", "p.gif"], "must end in .png"),
-        (["nowcast", "--out", "file/n.csv"], "nothing can be put into it"),
-        (["score", "f.csv", "--out", "f.csv"], "--out f.csv: f.csv is read"),
-        (["data", "export", "--monthly", "US", "--out", "f.csv", "--source", "f.csv"],
-         "f.csv is read"),
-        (["data", "export", "--source", "f.csv", "--out", "f.csv"], "f.csv is read"),
-        (["data", "revisions", "--out", "file/x.csv"], "nothing can be put into it"),
-        ([*BACKTEST, "--out", "file/x"], "nothing can be put into it"),
-        (["scenario", "run", "--scenario", "null", "--out", "r", "--plot", "r/p.svg"],
-         "is inside the folder of --out"),
-        (["scenario", "run", "--scenario", "null", "--out", "r", "--style", "no.css"],
-         "'no.css' does not exist"),
-    ],
-)  # fmt: skip
-def test_what_cannot_be_written_is_refused_before_the_work(foreign, words, says):
-    before = {p: p.read_bytes() for p in foreign.rglob("*") if p.is_file()}
-    done = run(*words)
-    assert done.exit_code in (1, 2)
-    assert says in " ".join(done.stderr.split()).replace(str(foreign.resolve()) + "/", "")
-    assert "the work was begun" not in done.output
-    assert {p: p.read_bytes() for p in foreign.rglob("*") if p.is_file()} == before
 
 
 def test_a_backtest_of_which_nothing_can_be_scored_says_so(tmp_path):
@@ -228,14 +120,6 @@ def test_a_folder_without_the_city_is_said_to_lack_the_rate(tmp_path):
 
 
 # --- words ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("n", [0, 4, 5, 6, 10, 11, 500, 990, 994, 995, 996, 1000])
-def test_a_chance_is_said_by_one_rule(n):
-    words = {"<": "less than ", ">": "more than "}
-    said = share(n / 1000)
-    assert words.get(said[0], said[0]) + said[1:] + "%" == chance(n / 1000)
-    assert said not in ("0", "100")
 
 
 def test_a_day_stays_a_day_on_the_first_of_a_month():

@@ -66,12 +66,6 @@ def test_processes_give_the_same_files(tmp_path):
         assert (one / name).read_bytes() == (two / name).read_bytes()
 
 
-def test_split_by_regime():
-    result = run(*QUICK, "--by", "regime")
-    assert result.exit_code == 0, result.output
-    assert "states, rise" in result.output
-
-
 def test_two_targets_make_two_boards():
     result = run(*QUICK, "--target", "both")
     assert result.exit_code == 0, result.output
@@ -86,33 +80,12 @@ def test_dry_run_counts_and_writes_nothing(tmp_path):
     assert not (tmp_path / "none").exists()
 
 
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--models", "naife"], "unknown model 'naife'"),
-        (["--locations", "US,ZZ"], "unknown location 'ZZ'"),
-        (["--start", "2030-01"], "lies after end"),
-        (["--truth-as-of", "2001-01-01"], "2025-09-17"),
-        (["--by", "weather"], "weather"),
-    ],
-)
-def test_a_mistake_is_one_line(arguments, message):
-    result = run(*QUICK, *arguments)
-    assert result.exit_code == 1
-    assert message in result.output
-    assert "Traceback" not in result.output
-
-
-def test_wrong_usage_is_exit_2():
-    assert run("--vintages", "imaginary").exit_code == 2
-
-
 def test_a_run_of_other_models_into_one_folder_is_said(tmp_path):
     at = ["backtest", "--source", "bundled", "--locations", "WV", "--start", "2021-01", "--end",
           "2021-01", "--vintages", "clean", "--draws", "20", "--jobs", "1", "--quiet",
           "--out", str(tmp_path / "r")]  # fmt: skip
     run = CliRunner().invoke
-    assert "had a run of" not in run(main, [*at, "--models", "drift,naive"]).output
+    assert "had scores of" not in run(main, [*at, "--models", "drift,naive"]).output
     again = run(main, [*at, "--models", "naive"])
-    assert "had a run of drift, too" in " ".join(again.output.split())
-    assert "had a run of" not in run(main, [*at, "--models", "naive,drift"]).output
+    assert "had scores of 1 more model (drift)" in " ".join(again.output.split())
+    assert "had scores of" not in run(main, [*at, "--models", "naive,drift"]).output

@@ -55,18 +55,18 @@ def test_its_files_are_not_for_publication(opened, tmp_path):
     first = run(*QUICK, "--out", str(out))
     assert said in " ".join(first.output.split())
     assert said in Results.load(out).manifest["publication"]
-    assert "more counties" not in first.output
+    assert "more location" not in first.output
     assert said not in " ".join(run(*QUICK).output.split())
     # Fewer places: their scores are no more in the tables.
     words = ["DE/*" if x == "DE/*,NYC/*" else x for x in QUICK]
     fewer = run(*words, "--out", str(out))
     assert fewer.exit_code == 0, fewer.output
-    assert f"{out} had scores of 5 more counties (36005, 36047, 36061, …)" in " ".join(
+    assert f"{out} had scores of 5 more locations (36005, 36047, 36061, …)" in " ".join(
         fewer.stderr.split()
     )
     assert set(Results.load(out).scores["location"]) == {"10001", "10003", "10005"}
     again = run(*words, "--out", str(out))
-    assert "more counties" not in again.output
+    assert "more location" not in again.output
 
 
 def test_horizons_splits_and_json(opened):

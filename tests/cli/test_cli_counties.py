@@ -110,15 +110,6 @@ def test_text_table_files_are_of_one_month(file: Path, tmp_path: Path) -> None:
     assert "March 2024" not in text
 
 
-def test_the_screen_says_the_release_once_and_why_this_county(file: Path) -> None:
-    said = " ".join(run(file, "--locations", "Ohio/*").stdout.split())
-    assert said.startswith("Cuyahoga County, Ohio, the highest of 87 counties: for the 12 months")
-    assert said.count("October 8, 2023") == 2
-    assert "as of" not in said
-    one = " ".join(run(file, "--locations", "39035").stdout.split())
-    assert one.startswith("Cuyahoga County, Ohio: for the 12 months")
-
-
 def test_cities_that_are_counties_are_told_from_counties() -> None:
     both = largest_first(made_forecast(made_panel("MO"), draws=20).counties())
     shown = county_table(both, made_panel("MO"), 0.9, False)
@@ -174,35 +165,6 @@ def test_map_page_rates_and_hot_spots(file: Path, people: Path, tmp_path: Path) 
     assert "CDC hides counts of 1 to 9" in html
 
 
-@pytest.mark.parametrize(
-    ("args", "said"),
-    [
-        (["--locations", "Ohio"], "OH is a state, and these are counties"),
-        (["--locations", "48113"], "no data for 48113"),
-        (["--locations", "39999"], "39999 is not a county of Ohio; Ohio/* are its counties"),
-        (["--locations", "Puerto Rico/*"], "counts by county have none of Puerto Rico"),
-        (["--locations", "Midwest"], "its counties are Midwest/*"),
-        (["--indicator", "T40.4"], "for all drugs together"),
-        (["--target", "both"], "leave out --target"),
-        (["--trend"], "--trend is for states"),
-        (["--out", "x.csv"], "hub files hold states"),
-        (["--model", "dlm"], "--model dlm is not for counties"),
-        (["--horizon", "3", "--until", "2023-09"], "not both"),
-    ],
-)
-def test_what_there_is_of_states_alone(file: Path, args: list[str], said: str) -> None:
-    done = run(file, *args)
-    assert done.exit_code != 0
-    assert said in " ".join(done.output.split())
-
-
-def test_options_of_counties_are_refused_for_states(people: Path) -> None:
-    for args in (["--rank", "3"], ["--exact"], ["--population", str(people)]):
-        done = CliRunner().invoke(main, ["forecast", *args])
-        assert done.exit_code == 2
-        assert "add --dataset counties" in done.output
-
-
 def test_counties_need_no_file() -> None:
     words = ["forecast", "--dataset", "counties", "--locations", "Delaware/*", "--draws", "60"]
     done, again = (CliRunner().invoke(main, w) for w in (words, [*words, "--source", "bundled"]))
@@ -210,22 +172,6 @@ def test_counties_need_no_file() -> None:
     assert "release 2023-10-08 of counties, through 2023-03" in done.stderr
     assert "release of October 8, 2023" in done.stdout
     assert again.stdout == done.stdout
-
-
-def test_a_county_among_states_is_told_where_it_is() -> None:
-    done = CliRunner().invoke(main, ["forecast", "--locations", "39035"])
-    assert done.exit_code != 0
-    assert "--dataset counties" in done.output
-
-
-def test_the_list_of_models_says_which_are_of_counties() -> None:
-    text = CliRunner().invoke(main, ["models"]).stdout
-    states, counties = text.split("For counties, with --dataset counties:")
-    assert "county" not in states
-    assert re.search(r"^county \* +", counties, re.M)
-    listed = json.loads(CliRunner().invoke(main, ["models", "--json"]).stdout)
-    assert {m["dataset"] for m in listed if m["model"].startswith("county")} == {"counties"}
-    assert {m["model"] for m in listed if m["default"]} == {"dlm", "county"}
 
 
 def test_the_code_of_the_page_runs(

@@ -85,20 +85,6 @@ def test_both_targets_lost_the_rows_of_a_model_with_one(tmp_path):
     assert results.failures["target"].tolist() == ["deaths_month"] * 2
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("columns", [80, 100, None])
-def test_the_leaderboard_cut_labels_and_numbers_off(real, columns):
-    env = {} if columns is None else {"COLUMNS": str(columns)}
-    names = "naive+delay,drift+delay,seasonal-naive-sums+delay,hub-baseline"
-    result = run("backtest", "--archive", real, "--models", names, "--draws", "20",
-                 "--jobs", "1", "--quiet", env=env)  # fmt: skip
-    assert result.exit_code == 0, result.output
-    assert "…" not in result.stdout
-    for name in names.split(","):
-        assert f" {name} " in result.stdout
-    assert max(map(len, result.stdout.splitlines())) <= (columns or 120)
-
-
 @pytest.mark.parametrize("width", [80, 100, 120])
 def test_a_long_label_or_one_in_brackets_was_cut_off_or_swallowed(width, monkeypatch, capsys):
     panel = od.bundled().as_of("2025-09-17").panel().select(STATES)
@@ -133,27 +119,11 @@ def asked_for(monkeypatch, *arguments):
     return seen
 
 
-def test_the_default_models_lacked_the_default_model(monkeypatch):
-    seen = asked_for(monkeypatch, *QUICK)
-    assert seen[0] == "dlm"
-    assert not any(s.endswith("+delay") for s in seen)
-
-
 def test_real_releases_showed_baselines_without_the_delay_layer_only(monkeypatch, real):
     seen = asked_for(monkeypatch, "--archive", real)
     assert seen[0] == "dlm"
     for name in ("naive", "drift", "auto-ets", "auto-theta"):
         assert {name, f"{name}+delay"} <= set(seen)
-
-
-def test_real_releases_show_a_baseline_with_and_without_the_delay_layer(real):
-    result = run("backtest", "--archive", real, "--models", "naive,naive+delay,hub-baseline",
-                 "--draws", "20", "--jobs", "1", "--quiet")  # fmt: skip
-    assert result.exit_code == 0, result.output
-    assert "3 origins (real), known through 2021-10 to 2023-10" in result.stdout
-    rows = [line.split()[0] for line in result.stdout.splitlines() if line.strip()]
-    assert "naive" in rows
-    assert "naive+delay" in rows
 
 
 def test_a_location_named_twice(tmp_path):
@@ -245,21 +215,6 @@ def test_the_command_and_the_library_differed(vsrr, tmp_path):
     assert nowcast[1] > reported[1]
 
 
-@pytest.mark.slow
-def test_the_null_scenario_differed_from_the_forecast(vsrr, tmp_path):
-    file, fast = vsrr / "2024-12-11.csv.gz", ("--locations", "US,WV", "--draws", "60")
-    words = ("--source", file, *fast, "--horizon", "13")
-    done = run("scenario", "run", "--scenario", "null", *words, "--out", tmp_path / "s")
-    assert done.exit_code == 0, done.output
-    made = run("forecast", *words, "--out", tmp_path / "f.csv")
-    assert made.exit_code == 0, made.output
-    null, forecast = (
-        pd.read_csv(f, dtype=str, keep_default_na=False)
-        for f in (tmp_path / "s" / "data" / "quantiles.csv", tmp_path / "f.csv")
-    )
-    pd.testing.assert_frame_equal(null.drop(columns="scenario_id"), forecast)
-
-
 # Your own archive
 
 
@@ -306,27 +261,3 @@ def test_a_release_that_was_fetched_was_not_used(monkeypatch, own_archive):
     assert said_of_release(after.stderr) == "2026-02-11"
     assert od.archive().as_of().date == dt.date(2026, 2, 11)
     assert od.Archive(own_archive).last_seen == dt.date(2026, 2, 11)
-
-
-@pytest.mark.parametrize("columns", ["40", "60", "80", None])
-def test_numbers_of_a_forecast_lost_their_ends(monkeypatch, columns):
-    if columns is None:
-        monkeypatch.delenv("COLUMNS", raising=False)
-    else:
-        monkeypatch.setenv("COLUMNS", columns)
-    done = run("forecast", "--model", "naive", "--locations", "US,WV", "--draws", "50",
-               "--as-of", "2025-09-17")  # fmt: skip
-    assert done.exit_code == 0, done.output
-    assert "…" not in done.stdout
-    assert re.search(r"US .*[0-9],[0-9]{3} \([0-9,]+–[0-9,]+\)", done.stdout)
-
-
-def test_a_release_date_without_a_file_was_not_read(tmp_path):
-    for command in (
-        ("data", "export", "--out", "-"),
-        ("data", "check"),
-        ("data", "export", "--monthly", "US", "--out", "-"),
-    ):
-        done = run(*command, "--release", "2024-12-11")
-        assert done.exit_code == 2
-        assert "to use an earlier date of an archive: --as-of" in done.stderr

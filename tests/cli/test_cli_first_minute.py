@@ -46,20 +46,6 @@ def test_places_are_words_or_an_option(words: str, places: list[str]) -> None:
     assert said["meta"]["locations"] == places
 
 
-@pytest.mark.parametrize(
-    ("words", "says"),
-    [
-        (["Ohoi"], "unknown location 'Ohoi'"),
-        (["Ohio", "--state", "WV"], "give places as words or with --locations, not both"),
-    ],
-)
-def test_places_are_checked_before_the_work(words: list[str], says: str) -> None:
-    done = run("forecast", *words)
-    assert done.exit_code in (1, 2)
-    assert says in done.stderr
-    assert "release" not in done.stderr
-
-
 def test_the_first_line_answers_and_a_small_table_follows(tmp_path: Path) -> None:
     picture, table = tmp_path / "ohio.png", tmp_path / "ohio.csv"
     done = run("forecast", "Ohio", *QUICK, "--plot", picture, "--table", table)
@@ -109,31 +95,6 @@ def test_help_is_short_in_groups_and_help_all_has_the_rest() -> None:
     every = re.findall(r"^  (?:-h, )?(--[\w-]+)", whole, re.M)
     assert set(listed) < set(every)
     assert {"--draws", "--seed", "--save", "--locations", "--counts"} <= set(every)
-
-
-def test_models_shows_four_and_all_the_rest() -> None:
-    names = re.findall(r"^([a-z-]+)  ?[ *]", ok("models"), re.M)
-    assert [n for n in names if n != "model"] == ["dlm", "ensemble", "hub-baseline", "county"]
-    assert "models --all" in ok("models")
-    assert "auto-arima" in ok("models", "--all")
-
-
-SCREENS = [
-    ("forecast", "Ohio"), ("forecast", "--trend"), ("nowcast",),
-    ("nowcast", "Ohio", "--months", "3"), ("models", "--all"), ("examples",), ("data", "releases"),
-    ("data", "releases", "--delays"), ("data", "revisions", "Ohio"), ("data", "check"),
-    ("forecast", "--dataset", "counties", "Delaware/*", "--rank", "2"),
-]  # fmt: skip
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("columns", [60, 100])
-@pytest.mark.parametrize("words", SCREENS, ids=" ".join)
-def test_text_follows_the_width_of_the_terminal(words: tuple[str, ...], columns: int) -> None:
-    few = QUICK if words[0] in ("forecast", "nowcast") and "--help-all" not in words else ()
-    done = run(*words, *few, columns=columns)
-    assert done.exit_code == 0, done.output
-    assert max(map(len, done.output.splitlines())) <= columns, done.output
 
 
 def test_a_few_draws_below_zero_are_no_warning() -> None:

@@ -126,16 +126,6 @@ def test_a_model_that_takes_incomplete_months_as_they_are_is_said_to_lean_low():
     assert "leans low" not in corrected.stderr
 
 
-def test_samples_of_both_targets(tmp_path):
-    out = tmp_path / "s.parquet"
-    result = run("--model", "drift", "--locations", "US", "--draws", "30", "--horizon", "2",
-                 "--target", "both", "--output-type", "sample", "--out", str(out))  # fmt: skip
-    assert result.exit_code == 0, result.output
-    table = read_hub(out)
-    assert len(table) == 2 * 2 * 30
-    assert set(table["target"]) == {"deaths_12mo", "deaths_month"}
-
-
 def test_a_target_the_model_lacks():
     result = run(*QUICK, "--locations", "US", "--target", "deaths_month")
     assert result.exit_code == 1
@@ -143,15 +133,6 @@ def test_a_target_the_model_lacks():
     both = run(*QUICK, "--locations", "US", "--target", "both")
     assert both.exit_code == 0
     assert "note: hub-baseline does not forecast deaths_month" in both.stderr
-
-
-def test_single_months_on_the_screen():
-    result = run("--model", "drift", "--locations", "US", "--draws", "30",
-                 "--target", "deaths_month", "--horizon", "1")  # fmt: skip
-    assert result.exit_code == 0, result.output
-    assert "in the month shown" in result.stdout
-    assert "1 month ahead" in result.stdout
-    assert "chance" not in result.stdout
 
 
 def test_all_locations_do_not_flood_the_screen():
@@ -164,67 +145,8 @@ def test_all_locations_do_not_flood_the_screen():
     assert "To save it: --table" in result.output
 
 
-@pytest.mark.slow
-def test_a_file_of_cdcs_as_it_was(vsrr, tmp_path):
-    out = tmp_path / "f.csv.gz"
-    file = vsrr / "2024-12-11.csv.gz"
-    result = run(*QUICK, "--locations", "US", "--source", str(file), "--out", str(out))
-    assert result.exit_code == 0, result.output
-    assert "as of 2024-12-11" in result.output
-    table = read_hub(out)
-    assert (table["origin_date"] == "2024-12-11").all()
-    assert str(table["target_end_date"].min())[:10] == "2024-08-31"
-
-
 def test_puerto_rico_on_request(vsrr):
     file = vsrr / "2025-07-16.parquet"
     result = run(*QUICK, "--locations", "PR", "--source", str(file))
     assert result.exit_code == 0, result.output
     assert "\nPR " in result.stdout
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        (["--model", "oracle"], 1, "error: unknown model 'oracle'; one of: dlm, ensemble"),
-        (["--model", "dml"], 1, "error: unknown model 'dml'; did you mean 'dlm'?"),
-        (["--locations", "US,Narnia"], 1, "error: unknown location 'Narnia'"),
-        (["--locations", "PR", "--as-of", "2025-09-17"], 1, "error: no data for PR"),
-        (["--as-of", "2019-01-01"], 1, "nothing was known on 2019-01-01"),
-        (["--as-of", "soon"], 2, "'soon' is not a date"),
-        (
-            ["--indicator", "Heroin", "--as-of", "2025-09-17"],
-            1,
-            "no indicator 'Heroin (T40.1)'; it has: ",
-        ),
-        (["--indicator", "Moonshine"], 1, "no indicator 'Moonshine'; it has: Cocaine (T40.5)"),
-        (["--out", "f.xlsx"], 2, "for --out: 'f.xlsx' must end in .csv, .csv.gz, .parquet"),
-        (["--table", "f.xls"], 2, "for --table: 'f.xls' must end in .csv, .csv.gz, .json"),
-        (["--plot", "f.gif"], 2, "for --plot: 'f.gif' must end in .png, .svg, .pdf"),
-        (["--html", "f.txt"], 2, "for --html: 'f.txt' must end in .html"),
-        (["--horizon", "3", "--until", "2026-01"], 2, "give --horizon or --until, not both"),
-        (["--until", "2024-01"], 1, "until 2024-01 is not after the last known month 2025-08"),
-        (["--replace"], 2, "--replace is about --save DIR"),
-        (["--source", "nope.csv"], 1, "nope.csv"),
-        (["--horizon", "0"], 2, "--horizon"),
-        (["--draws", "1"], 2, "--draws"),
-        (
-            ["--target", "deaths"],
-            2,
-            "'--target': 'deaths' is not one of deaths_12mo, deaths_month, "
-            "both. Did you mean 'deaths_12mo'?",
-        ),
-        (["--archive", "a", "--source", "b"], 2, "not both"),
-    ],
-)
-def test_mistakes_are_one_line(arguments, code, message):
-    result = run("--model", "naive", *arguments)
-    assert result.exit_code == code
-    assert message in result.stderr
-    if code == 1:
-        *before, mistake = result.stderr.strip().splitlines()
-        assert mistake.startswith("error: ")
-        # Once the release is open, its age is said before anything else.
-        said = r"release \S+$|note: These data are|  data fetch"
-        assert all(re.match(said, x) for x in before)
-    assert "Traceback" not in result.stderr

@@ -65,25 +65,6 @@ def test_all_twelve_counts_of_some_places(table):
     assert row.split()[1:4] == ["2024-09", "3,515", rounded(first["median"], step)]
 
 
-def test_the_forecast_command_says_the_same_of_the_last_count(table):
-    done = CliRunner().invoke(main, ["forecast", *QUICK, "--locations", "US", "--json"])
-    us = table[(table["location"] == "US") & (table["horizon"] == 0)].iloc[0]
-    (row,) = (r for r in json.loads(done.stdout)["summary"] if r["horizon"] == 0)
-    assert row["reported"] == 69_172
-    for name in ("low", "median", "high"):
-        assert row[name] == pytest.approx(us[name], abs=1e-5)
-
-
-def test_json_is_all_of_standard_output(table):
-    result = run(*QUICK, "--locations", "US,WV", "--json")
-    assert result.exit_code == 0, result.output
-    said = json.loads(result.stdout)
-    assert said["meta"]["locations"] == ["US", "WV"]
-    assert len(said["nowcast"]) == 24
-    assert said["nowcast"][0]["complete"] == 100
-    assert "model dlm" in result.stderr
-
-
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "json", "parquet"])
 def test_the_file_holds_all_twelve_counts_of_the_places(ending, tmp_path, table):
     out = tmp_path / f"n.{ending}"
@@ -107,25 +88,6 @@ def test_the_file_holds_all_twelve_counts_of_the_places(ending, tmp_path, table)
     assert again.read_bytes() == out.read_bytes()
 
 
-def test_level(tmp_path):
-    out = tmp_path / "n.csv"
-    result = run(*QUICK, "--locations", "US", "--level", "0.5", "--out", str(out))
-    assert result.exit_code == 0, result.output
-    assert "50%" in result.stdout
-    assert (pd.read_csv(out)["level"] == 0.5).all()
-
-
-@pytest.mark.parametrize(("ending", "begins"), [("png", b"\x89PNG"), ("svg", b"<?xml")])
-def test_figure(tmp_path, ending, begins):
-    drawn = [tmp_path / f"{name}.{ending}" for name in "ab"]
-    for path in drawn:
-        result = run(*QUICK, "--locations", "US", "--plot", str(path))
-        assert result.exit_code == 0, result.output
-        assert f"figure: {path}" in result.stdout
-    assert drawn[0].read_bytes().startswith(begins)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [f"a.{ending}", f"b.{ending}"]
-
-
 def test_a_release_that_says_how_complete_it_is(vsrr):
     result = run("--source", str(vsrr / "2024-12-11.csv.gz"), "--locations", "US,OH", *QUICK[2:])
     assert result.exit_code == 0, result.output
@@ -138,34 +100,3 @@ def test_only_what_a_model_revises_is_shown():
     result = run(*QUICK, "--model", "cdc-predicted", "--locations", "US", "--months", "12")
     assert result.exit_code == 0, result.output
     assert sum(bool(re.search(r"20\d\d-\d\d  ", x)) for x in result.stdout.splitlines()) == 6
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        (["--model", "naive"], 1, "error: naive takes the last counts as reported, so it has no "
-         "nowcast; use dlm"),
-        (["--model", "oracle"], 1, "error: unknown model 'oracle'"),
-        (["--locations", "US,Narnia"], 1, "error: unknown location 'Narnia'"),
-        (["--as-of", "2019-01-01"], 1, "nothing was known on 2019-01-01"),
-        (["--out", "n.xls"], 2, "for --table: 'n.xls' must end in .csv, .csv.gz, .json, .parquet"),
-        (["--plot", "n.gif"], 2, "for --plot: 'n.gif' must end in .png, .svg, .pdf"),
-        (["--months", "13"], 2, "--months"),
-        (["--level", "1"], 2, "--level"),
-        (["--level", "90"], 2, "--level"),
-        (["--level", "nan"], 2, "nan is not a number"),
-        (["--horizon", "3"], 2, "--horizon"),
-    ],
-)  # fmt: skip
-def test_mistakes_are_one_line(arguments, code, message):
-    result = run(*QUICK, *arguments)
-    assert result.exit_code == code
-    assert message in result.stderr
-    assert "Traceback" not in result.stderr
-    if code == 1:
-        assert result.stderr.strip().splitlines()[-1].startswith("error: ")
-
-
-def test_it_is_listed():
-    result = CliRunner().invoke(main, ["--help"])
-    assert "Estimate the final value of recent counts." in result.stdout

@@ -65,22 +65,10 @@ def test_in_a_pipe_a_backtest_draws_no_bar(scored):
     assert "━" not in scored[2]
 
 
-def test_backtest_without_the_baseline_draws_coverage(tmp_path):
-    ok(*BACKTEST, "--vintages", "clean", "--models", "naive", "--plot", tmp_path / "c.svg")
-    picture(tmp_path / "c.svg")
-
-
 def test_the_leaderboard_has_the_trend():
     text = ok(*BACKTEST, "--vintages", "clean", "--models", "naive,hub-baseline", "--all").stdout
     assert "Trend on past months" in text
     assert "ranked probability score" in " ".join(text.split())
-
-
-def test_by_is_checked_before_the_work():
-    done = run(*BACKTEST, "--models", "naive", "--by", "regim")
-    assert done.exit_code == 1
-    assert done.stdout == ""
-    assert "--by cannot be 'regim'; did you mean 'regime'?" in done.stderr
 
 
 @pytest.mark.slow
@@ -145,30 +133,3 @@ def test_score_as_json_and_a_picture(hub, tmp_path):
     assert row["rel_wis"] > 0
     assert {r["location"] for r in said["locations"]} == {"US", "WV", "OH"}
     picture(tmp_path / "s.svg")
-
-
-@pytest.mark.slow
-def test_scenarios_as_json_and_a_picture(tmp_path):
-    out = tmp_path / "run"
-    done = ok(
-        "scenario", "run", "--scenario", "cooperation-resumed", "--model", "drift", "--locations",
-        "US,WV", "--draws", "60", "--samples", "5", "--out", out, "--json",
-        "--plot", tmp_path / "o.svg",
-    )  # fmt: skip
-    said = json.loads(done.stdout)
-    want = pd.read_csv(out / "data" / "answer.csv", keep_default_na=False)
-    assert [r["location"] for r in said["answer"]] == want["location"].tolist()
-    assert [r["works"] for r in said["answer"]] == pytest.approx(want["works"].tolist())
-    assert said["meta"]["scenarios"] == ["null", "cooperation-resumed"]
-    assert "not been tested against real outcomes" in " ".join(done.stderr.split())
-    picture(tmp_path / "o.svg")
-
-
-def test_the_trend_goes_into_a_hub_file(tmp_path):
-    path = tmp_path / "t.csv"
-    ok("forecast", "--model", "drift", "--draws", "60", "--locations", "US,WV", "--output-type",
-       "pmf", "--out", path)  # fmt: skip
-    table = od.read_hub(path)
-    assert set(table["output_type"]) == {"pmf"}
-    sums = table.groupby(["location", "target_end_date"])["value"].sum()
-    np.testing.assert_allclose(sums, 1.0, atol=0.002)

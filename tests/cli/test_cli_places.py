@@ -48,20 +48,6 @@ def run(*arguments: str) -> tuple[int, str]:
     return done.exit_code, " ".join(done.output.split())
 
 
-def test_who_asks_for_counties_is_told_how() -> None:
-    for option in ("--county", "--counties"):
-        code, said = run("forecast", option, "Hamilton, Ohio")
-        assert code == 2
-        assert "No such option: --county." in said
-        assert "For counties: --dataset counties --locations 'Hamilton, Ohio'" in said
-    code, said = run("forecast", "--model", "county-last", "--locations", "Ohio/*")
-    assert code == 2
-    assert "--model county-last is about counties: add --dataset counties" in said
-    code, said = run("nowcast", "--model", "naive", "--locations", "Ohio/*")
-    assert code == 1
-    assert said.endswith("for counties: odforecast forecast --dataset counties")
-
-
 NAIVE = "--model naive --locations US --draws 20"
 
 

@@ -60,11 +60,6 @@ def test_a_long_fit_says_what_it_does_and_how_far_it_is():
 
 
 @pytest.mark.slow
-def test_a_short_one_says_nothing():
-    assert on_a_terminal(quiet=False, patience=60.0, seconds=0.0) == ("done\n", "")
-
-
-@pytest.mark.slow
 def test_quiet_says_nothing():
     assert on_a_terminal(quiet=True, patience=0.0, seconds=0.2) == ("done\n", "")
 

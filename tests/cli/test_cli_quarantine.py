@@ -63,8 +63,8 @@ def test_a_broken_file_is_no_source(wrong, command):
 def test_score_refuses_a_broken_truth(wrong, tmp_path):
     made = tmp_path / "2024-06-12-me-naive.csv"
     assert run(*FORECAST, "--out", made).exit_code == 0
-    refused(run("score", made, "--truth", wrong))
-    taken = run("score", made, "--truth", wrong, "--accept", REASON, "--min-truth-age", "0")
+    refused(run("score", made, "--source", wrong))
+    taken = run("score", made, "--source", wrong, "--accept", REASON, "--min-truth-age", "0")
     assert f"was accepted: {REASON}" in taken.stderr
 
 

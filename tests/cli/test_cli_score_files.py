@@ -407,15 +407,6 @@ def test_wis_over_as_many_other_levels_is_not_related(tmp_path):
     assert "different scores" not in fine.stderr
 
 
-def test_every_file_of_a_model_is_asked_for_its_levels(tmp_path):
-    """The first file of each is alike; the second of one is not."""
-    files = [intervals(tmp_path, "2024-02-15-one", 0.9), intervals(tmp_path, "2024-02-15-two", 0.9),
-             intervals(tmp_path, "2024-03-15-two", 0.5, "2024-01", 2)]  # fmt: skip
-    result = run("score", *files, "--source", "bundled", "--baseline", "one")
-    assert result.exit_code == 1
-    assert "of two over levels 0.25, 0.5, 0.75" in result.stderr
-
-
 def test_every_origin_of_a_file_is_asked_for_its_levels(panel, tmp_path):
     """A hub file of two origins, the later one with other levels and no fewer of them."""
     drift = od.get_model("drift")
@@ -482,13 +473,6 @@ def test_what_cannot_be_read_is_one_line(make, message, tmp_path):
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("name", ["nofile", "nofile.csv", "nofile.json", "record.csv"])
-def test_a_file_that_is_not_there_is_said_to_be_so(name, tmp_path):
-    result = run("score", tmp_path / name)
-    assert result.exit_code == 1
-    assert f"{name}: no such file" in result.stderr
-
-
 @pytest.mark.parametrize("name", ["answer.csv", "deaths_averted.csv"])
 def test_tables_of_a_run_are_scored_with_its_folder(name, tmp_path):
     (tmp_path / "scenarios.yaml").write_text("")
@@ -523,10 +507,6 @@ def test_intervals_that_miss_or_cross_say_so(tmp_path):
     assert reasons[0] == "the table holds no number there"
     assert reasons[1].startswith("quantiles cross: 2 at level 0.5")
     assert reasons[2] == ""
-
-
-def test_levels_of_a_hub_file_are_those_of_hubs():
-    assert len(HUB_QUANTILES) == 23
 
 
 @pytest.mark.parametrize("model", ["dlm", "drift", "naive"])

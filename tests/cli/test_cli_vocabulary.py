@@ -126,7 +126,6 @@ def test_help_fits_a_screen(path: tuple[str, ...]) -> None:
 
 #: Options that are accepted under a former name too.
 FORMER = [
-    (("score",), "--truth", "--source"),
     (("data", "check"), "--location", "--locations"),
 ]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,16 +14,8 @@ import odforecast as od
 from odforecast.panel import LAYERS
 from odforecast.panel.pseudo import clean
 from odforecast.updating import record as records
-from odforecast.updating.changes import (
-    REVISED,
-    Change,
-    compared,
-    forecast_from,
-    whole_forecast,
-    without_newest,
-)
-from odforecast.updating.run import write_page
-from odforecast.updating.words import lines, sentences
+from odforecast.updating.changes import REVISED, Change, compared, forecast_from, without_newest
+from odforecast.updating.words import sentences, table_of
 
 PLACES = ("US", "OH", "WY")
 NONE = records.read("no-such-folder/record.csv")
@@ -161,7 +152,7 @@ def test_without_the_release_before_the_change_is_whole() -> None:
     assert "the archive does not hold release 2021-10-13" in found.why_not
     assert found.table["change"].notna().all()
     assert found.table[["revisions", "new_months", "model"]].isna().all(axis=None)
-    assert lines(found)[0][4] == "–"
+    assert len(table_of(found)[0]) == 4
     assert "is not split" in " ".join(sentences(found))
 
 
@@ -169,7 +160,7 @@ def test_with_nothing_before_nothing_is_compared() -> None:
     found = change(release("2021-04", APRIL), earlier=None)
     assert found.table.empty
     assert sentences(found) == ["There is no earlier release or forecast to compare with."]
-    assert lines(found) == []
+    assert table_of(found)[1:] == []
 
 
 def test_a_place_that_is_gone_is_named() -> None:
@@ -189,16 +180,6 @@ def test_what_cannot_be_forecast_again_is_compared_all_the_same() -> None:
     found = change(release("2021-04", APRIL), earlier=short, recorded=recorded(BEFORE))
     assert "release 2021-10-13 cannot be forecast again" in found.why_not
     assert found.table["change"].notna().all()
-
-
-def test_many_months_later_there_is_nothing_in_common() -> None:
-    later = release("2022-06", dt.date(2022, 11, 16))
-    found = change(later, recorded=recorded(BEFORE))
-    assert found.new_months.size == 15
-    far = found.table
-    # Months up to the last published are compared as what they are now known to be.
-    assert (far["horizon"] <= 0).all() or far.empty
-    assert sentences(found)
 
 
 def test_a_release_without_its_newest_months_keeps_what_it_says_of_the_others() -> None:
@@ -249,7 +230,7 @@ def test_the_largest_changes_come_first_behind_the_place() -> None:
     found = change(release("2021-04", APRIL, revise=300.0))
     last = found.table[found.table["month"] == found.table["month"].max()].set_index("name")
     beside = (last["change"] / (last["before_high"] - last["before_low"])).abs()
-    named = [row[0] for row in lines(found, "WY")]
+    named = [row[0] for row in table_of(found, "WY")[1:]]
     assert named[0] == "Wyoming"
     assert named[1:] == list(beside.drop("Wyoming").sort_values(ascending=False).index)
 
@@ -285,39 +266,9 @@ def test_inside_is_the_new_median_in_the_earlier_interval(
     assert f"The new median is {said} the previous 90% interval" in text
 
 
-def test_the_largest_change_is_that_beside_its_interval() -> None:
-    def row(code: str, name: str, before: float, half: float, change: float) -> dict:
-        return {
-            "location": code, "name": name, "before": before, "before_low": before - half,
-            "before_high": before + half, "now": before + change, "low": before + change - half,
-            "high": before + change + half,
-        }  # fmt: skip
-
-    found = crafted(
-        [
-            row("US", "United States", 80_000.0, 2_000.0, 10.0),
-            row("CA", "California", 9_000.0, 900.0, 300.0),  # the largest, and a third of the half
-            row("OH", "Ohio", 4_000.0, 400.0, -250.0),
-            row("WY", "Wyoming", 100.0, 20.0, -19.0),  # the smallest, and nearly all of the half
-        ]
-    )
-    assert [r[0] for r in lines(found)] == ["United States", "Wyoming", "Ohio", "California"]
-
-
 def test_no_other_place_is_talked_of() -> None:
     found = change(release("2021-04", APRIL, revise=30.0))
     said = " ".join(sentences(found, "TX"))
     assert "There is no earlier forecast of Texas to compare with." in said
     for name in ("the United States", "Ohio", "Wyoming"):
         assert name not in said
-
-
-def test_a_page_shows_the_places_asked_for_with_the_rate_of_new_york(tmp_path: Path) -> None:
-    whole = whole_forecast(od.get_model(), od.bundled().as_of().panel(), ("NY",), 12, 20, 1)
-    write_page(tmp_path / "ny.html", whole, ("NY",), [])
-    page = (tmp_path / "ny.html").read_text(encoding="utf-8")
-    row = whole.summary(locations=["NY"]).sort_values("month").iloc[-1]
-    assert row["rate_of"] == "NY+YC"
-    assert f'data-v="{row["rate"]:.6g}"' in page
-    assert "Ohio" not in page
-    assert ">New York City<" not in page

@@ -80,17 +80,6 @@ def test_what_was_written_is_read_and_says_how_it_was_made(tmp_path: Path) -> No
     assert (row["data"], row["seed"], row["draws"]) == (release("2021-03").data_hash, 1, 40)
 
 
-def test_lines_before_stay_byte_for_byte(tmp_path: Path) -> None:
-    path = tmp_path / "record.csv"
-    before = b""
-    for last in THREE:
-        add(path, last)
-        now = path.read_bytes()
-        assert now.startswith(before)
-        assert len(now) > len(before)
-        before = now
-
-
 def test_the_same_forecast_is_not_written_twice(tmp_path: Path) -> None:
     path = tmp_path / "record.csv"
     add(path, "2021-03")
@@ -184,14 +173,6 @@ def test_another_file_is_no_record(tmp_path: Path) -> None:
         assert path.read_bytes() == text
 
 
-def test_what_cannot_be_written_is_said(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="cannot"):
-        records.append(tmp_path / "file" / "record.csv", records.lines_of(
-            read(tmp_path / "none"), made("2021-03"), release("2021-03"), dt.date(2021, 11, 1)
-        ))  # fmt: skip
-
-
 def test_what_came_is_recorded_once_provisional_and_once_settled(tmp_path: Path) -> None:
     path = tmp_path / "record.csv"
     add(path, "2021-03")
@@ -234,19 +215,6 @@ def test_a_count_that_moved_after_it_was_settled_stays_as_recorded(tmp_path: Pat
     new = records.lines_of(before, made("2022-01"), moved, moved.release)
     assert _came(new, "settled") == ["2021-06"]
     assert "2021-04" in _came(before, "settled")
-
-
-def test_a_count_that_was_published_when_it_was_forecast_has_no_provisional_outcome(
-    tmp_path: Path,
-) -> None:
-    path = tmp_path / "record.csv"
-    panel = release("2021-03")
-    first = od.get_model("naive+delay").fit(panel).forecast(draws=40)
-    records.append(path, records.lines_of(read(path), first, panel, panel.release))
-    table = read(path)
-    assert sorted(table["horizon"].unique()) == list(range(13))
-    assert "2021-03" not in _came(add(path, "2021-04"), "provisional")
-    assert "2021-03" in _came(add(path, "2022-01"), "settled")
 
 
 def test_a_count_known_at_the_origin_is_no_outcome_before_it_is_settled(tmp_path: Path) -> None:

@@ -11,17 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from socrata_server import FakeSocrata
 from update_server import FIRST, SECOND, rows, serve
 
 import odforecast as od
-from odforecast.cli import main
 from odforecast.errors import DataError
 from odforecast.updating import Update, outcomes, read
 from odforecast.updating import record as records
 from odforecast.updating import run as running
-from odforecast.updating.changes import whole_forecast
 from odforecast.updating.words import sentences
 
 Run = Callable[..., Update]
@@ -424,18 +421,6 @@ def test_an_earlier_release_that_was_added_withdraws_nothing(
     assert done.record_file.read_bytes() == held
 
 
-def test_the_command_says_what_was_withdrawn(server: FakeSocrata, run: Run, tmp_path: Path) -> None:
-    settled_record(server, run)
-    od.Archive(tmp_path / "archive").retract("2025-09-17", "columns were exchanged")
-    args = ["update", "--no-fetch", "--archive", str(tmp_path / "archive"), "--out",
-            str(tmp_path / "out"), "--model", "drift+delay", "--draws", "100"]  # fmt: skip
-    done = CliRunner().invoke(main, args)
-    assert done.exit_code == 0, done.output
-    said = " ".join(done.output.split())
-    assert "2025-09-17: it was retracted; what was recorded from it is withdrawn" in said
-    assert "2 new lines" in said
-
-
 def test_a_record_of_this_project_is_read_as_ever() -> None:
     path = Path(od.__file__).parents[2] / "docs" / "updates" / "record.csv"
     if not path.exists():
@@ -444,12 +429,6 @@ def test_a_record_of_this_project_is_read_as_ever() -> None:
     # 689 lines of the release of 2025-09-17, 914 of 2026-01-14.
     assert table["batch"].value_counts().to_dict() == {1: 689, 2: 914}
     assert len(records.standing(table)) == len(table)
-
-
-def test_the_whole_and_the_chosen_are_the_same_forecast() -> None:
-    panel = od.bundled().as_of().panel()
-    whole = whole_forecast(od.get_model("dlm"), panel, ("NY",), 3, 20, 1)
-    assert set(whole.locations) == set(panel.locations)
 
 
 def test_the_newest_update_of_the_docs_is_todays_default_on_the_bundled_release() -> None:

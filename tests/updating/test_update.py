@@ -134,26 +134,6 @@ def test_again_with_other_settings_both_are_recorded(
     assert sorted(os.listdir(tmp_path / "out")) == ["2025-08-13", "record.csv"]
 
 
-def test_fewer_places_than_before(server: FakeSocrata, run: Run) -> None:
-    serve(server, FIRST)
-    run()
-    serve(server, SECOND, states=("US", "OH", "YC"))
-    done = run()
-    assert done.change.lost == ("WV",)
-    assert set(done.forecast.locations) == {"US", "OH", "YC"}
-    assert "West Virginia" in done.page.read_text()
-
-
-def test_months_that_were_missed_are_all_said(server: FakeSocrata, run: Run) -> None:
-    serve(server, ("2025-01", dt.date(2025, 6, 18)))
-    run()
-    serve(server, SECOND)
-    done = run()
-    assert done.change.new_months.size == 3
-    assert "adds 3 new months (February 2025 to April 2025" in done.page.read_text()
-    assert done.changed["horizon"].max() == 9
-
-
 # The server
 
 

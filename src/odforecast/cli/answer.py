@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -145,6 +144,8 @@ def print_json(value: Mapping[str, Any] | list[Any]) -> None:
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table by the ending of its name: CSV (packed, too), JSON, Parquet or a workbook."""
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
     from odforecast.report.spreadsheet import for_spreadsheets
 
     name = path.name.lower()
@@ -154,39 +155,13 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         elif name.endswith(".json"):
             plain(table).to_json(part, orient="records", indent=1, double_precision=6)
         elif name.endswith(".xlsx"):
-            _write_workbook(for_spreadsheets(plain(table)), part)
+            rows = for_spreadsheets(plain(table)).map(
+                lambda x: ILLEGAL_CHARACTERS_RE.sub("", x) if isinstance(x, str) else x
+            )
+            with part.open("wb") as file:
+                rows.to_excel(file, sheet_name="odforecast", index=False, float_format="%.10g",
+                              inf_rep="", freeze_panes=(1, 0), engine="openpyxl")  # fmt: skip
         else:
             rows = for_spreadsheets(plain(table))
             data = rows.to_csv(index=False, float_format="%.10g", lineterminator="\n").encode()
             part.write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
-
-
-def _write_workbook(table: pd.DataFrame, path: Path) -> None:
-    """One sheet: bold heads that stay in view, columns as wide as their texts, no formulas."""
-    from openpyxl import Workbook
-    from openpyxl.styles import Font
-
-    book = Workbook()
-    sheet = book.active
-    sheet.title, sheet.freeze_panes = "odforecast", "A2"
-    for cells in [tuple(table.columns), *table.itertuples(index=False, name=None)]:
-        sheet.append([_cell(cell) for cell in cells])
-    for cell in sheet[1]:
-        cell.font = Font(bold=True)
-    for column in sheet.columns:
-        longest = max(len(str(cell.value)) for cell in column[:100])
-        sheet.column_dimensions[column[0].column_letter].width = min(longest + 2, 60)
-    with path.open("wb") as file:
-        book.save(file)
-
-
-def _cell(value: Any) -> Any:
-    """What a workbook can hold: a number, a truth value or a text, else nothing."""
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-
-    value = value.item() if hasattr(value, "item") else value
-    if isinstance(value, float):
-        return float(f"{value:.10g}") if math.isfinite(value) else None
-    if isinstance(value, bool | int):
-        return value
-    return None if value is None else ILLEGAL_CHARACTERS_RE.sub("", str(value))

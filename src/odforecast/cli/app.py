@@ -24,7 +24,7 @@ from odforecast.version import __version__
 #: Command -> where it lives, and what ``--help`` says about it.
 COMMANDS = {
     "forecast": ("odforecast.cli.forecast:forecast", "Forecast deaths in states or counties."),
-    "nowcast": ("odforecast.cli.nowcast:nowcast", "Estimate the final value of recent counts."),
+    "nowcast": ("odforecast.cli.forecast:nowcast", "Estimate the final value of recent counts."),
     "update": (
         "odforecast.cli.update:update",
         "Fetch the newest release, forecast, and report what changed.",

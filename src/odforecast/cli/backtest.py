@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from time import perf_counter
@@ -15,7 +15,7 @@ import click
 
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
-from odforecast.cli.screen import note, say
+from odforecast.cli.screen import note, say, wrapped
 from odforecast.cli.source import SOURCES, open_source, say_age
 from odforecast.cli.tables import Column, lay
 from odforecast.errors import BacktestError, one_of
@@ -28,13 +28,11 @@ from odforecast.names import (
     COUNTY_STEP,
     DEFAULT_DONORS,
     DEFAULT_HORIZON,
-    TARGET_12MO,
     TARGET_MONTH,
     TARGETS,
     VINTAGE_CLEAN,
     VINTAGE_DELAYED,
     VINTAGE_REAL,
-    deciding_kind,
     indicator_name,
 )
 from odforecast.say import number_of
@@ -106,12 +104,11 @@ _DRY_RUN = (
                 "for one with --jobs processes on this machine."),
     opt.DRAWS, opt.SEED, opt.QUIET,
 )  # fmt: skip
-@click.pass_context
 def backtest(
-    ctx: click.Context, /, archive: Path | None, source: str | None, models: str | None,
-    task_name: str | None, dataset: str, by: str, every: bool, jobs: int, dask: str | None,
-    as_json: bool, out: Path | None, dry_run: bool, quiet: bool, **asked: Any,
-) -> Answer | None:  # fmt: skip
+    archive: Path | None, source: str | None, models: str | None, task_name: str | None,
+    dataset: str, by: str, every: bool, jobs: int, dask: str | None, as_json: bool,
+    out: Path | None, dry_run: bool, quiet: bool, **asked: Any,
+) -> Answer:  # fmt: skip
     """Forecast again from past dates, using only the data available then, and score the results.
 
     Without --archive, one release is cut at each past month, and recent months are made as
@@ -126,38 +123,30 @@ def backtest(
     odforecast backtest --models dlm,naive --locations Ohio --start 2023
     """
     # What a misspelled place or a wrong option need not wait for.
-    from odforecast.backtesting import Task, plan
+    from odforecast.backtesting import plan
+    from odforecast.backtesting.results import BASELINE
     from odforecast.cli.leaderboard import print_leaderboard
-    from odforecast.vintage import archive as opened
 
     if asked["target"] == TARGET_MONTH:
-        opt.refuse(ctx, f"shows 12-month counts: leave out --target {TARGET_MONTH}, or ask for "
-                   "both", "plot", "html")  # fmt: skip
+        opt.refuse(f"shows 12-month counts: leave out --target {TARGET_MONTH}, or ask for both",
+                   "plot", "html")  # fmt: skip
     if task_name is None:
-        task, counties = None, dataset == COUNTIES
-        extra = _splits(by, counties)
-        groups, arguments = _origins(ctx, archive, source, dataset, **asked)
+        task, extra = None, _splits(by, dataset)
+        groups, arguments = _origins(archive, source, dataset, **asked)
     else:
-        if twice := opt.given(ctx, *_OF_TASK):
-            raise click.UsageError(
-                f"{twice[0]} is set by the task: leave it out, or write your own task"
-            )
-        task = Task.load(task_name, None if archive is None else opened(archive))
-        dataset = task.definition["dataset"]
-        counties = dataset == COUNTIES
-        extra = _splits(by, counties)
-        whole = task.arguments()
+        opt.refuse("is set by the task: leave it out, or write your own task", *_OF_TASK)
+        task = open_task(task_name, archive)
+        dataset, whole = task.definition["dataset"], task.arguments()
+        extra = _splits(by, dataset)
         groups, arguments = [task.origins], {key: whole[key] for key in _PLANNED}
+    counties, truth = dataset == COUNTIES, arguments["truth"]
     units = [
         u for found in groups for u in plan(_named(models, found, dataset), found, **arguments)
     ]
-    truth = arguments["truth"]
-    _announce(groups, units, truth, as_json)
-    if task is not None:
-        say(f"task {task.name} ({task.short})", err=as_json)
+    for text in _announced(groups, units, truth, task):
+        say(text, err=as_json, indent="    ")
     if dry_run:
-        _estimate(units, jobs)
-        return None
+        return Answer(_estimate(units, jobs))
     started, before = perf_counter(), _before(out)
     results = _run(units, task, groups, jobs, dask, out, quiet)
     _say_notes(results, out, before)
@@ -165,6 +154,9 @@ def backtest(
         with replacing(out / "leaderboard.csv") as part:
             results.leaderboard().to_csv(part, index=False)
     split = [*extra, "horizon"] if counties else ["level", *extra, "horizon_group"]
+    label = "bounded" if counties else "scorable"
+    skill = not counties and BASELINE in set(results.scores["model"])
+    kind = "skill" if skill else "coverage"
 
     def page(path: Path) -> None:
         """Write the page."""
@@ -181,17 +173,25 @@ def backtest(
         text=lambda: print_leaderboard(results, extra, every),
         data=lambda: {"meta": dict(results.manifest),
                       "leaderboard": results.leaderboard(by=["vintage", *split])},
-        figure=lambda: _picture(results),
+        figure=lambda: results.plot(kind=kind),
         page=page,
         notes=_closing(results, perf_counter() - started, out is not None),
         files=[] if out is None else [(lambda: None, f"results: {out}{os.sep}")],
-        failure=None if results.scores["bounded" if counties else "scorable"].any() else failure,
+        failure=None if results.scores[label].any() else failure,
     )  # fmt: skip
 
 
-def _splits(by: str, counties: bool) -> list[str]:
+def open_task(name: str, archive: Path | None) -> Task:
+    """The task of that name, or of that file."""
+    from odforecast.backtesting import Task
+    from odforecast.vintage import archive as opened
+
+    return Task.load(name, None if archive is None else opened(archive))
+
+
+def _splits(by: str, dataset: str) -> list[str]:
     """What the leaderboard is split by, checked before the work and not after it."""
-    names, allowed = _words(by), COUNTY_SPLITS if counties else SPLITS
+    names, allowed = _words(by), COUNTY_SPLITS if dataset == COUNTIES else SPLITS
     for name in names:
         if name not in allowed:
             raise BacktestError(f"--by cannot be {name!r}", hint=one_of(name, allowed))
@@ -204,7 +204,7 @@ def _words(text: str | None) -> list[str]:
 
 
 def _origins(
-    ctx: click.Context, archive: Path | None, source: str | None, dataset: str, **asked: Any
+    archive: Path | None, source: str | None, dataset: str, **asked: Any
 ) -> tuple[list[list[Origin]], dict[str, Any]]:
     """Origins by kind of vintage, and what the plan takes."""
     from odforecast.backtesting import origins
@@ -224,8 +224,9 @@ def _origins(
             f"release {panel.release} has no US row, so it cannot be scored against",
             hint="name a better one with --truth-as-of",
         )
-    usual = counties and not opt.was_given(ctx, "min_truth_age")
-    truth = Truth(panel, asked["truth_name"], None if usual else asked["min_truth_age"])  # type: ignore[arg-type]
+    usual = counties and not opt.was_given("min_truth_age")
+    age: Any = None if usual else asked["min_truth_age"]
+    truth = Truth(panel, asked["truth_name"], age)
     step = asked["step"] or (None if counties else DEFAULT_STEP)
     groups = []
     for kind in _kinds(asked["vintages"], archive is not None, indicator, counties):
@@ -235,10 +236,8 @@ def _origins(
         elif day is not None and counties:
             # The states beside the counties are those of the day: a later release is none.
             seen = releases.until(day)
-        groups.append(
-            origins(seen, kind, asked["start"], asked["end"], step, asked["donors"],
-                    indicator=indicator, dataset=dataset)
-        )  # fmt: skip
+        span = (asked["start"], asked["end"], step, asked["donors"])
+        groups.append(origins(seen, kind, *span, indicator=indicator, dataset=dataset))
     target = asked["target"]
     return groups, {
         "truth": truth,
@@ -264,61 +263,62 @@ def _named(models: str | None, found: list[Origin], dataset: str) -> list[Model]
 
 def _kinds(vintages: str, real: bool, indicator: str, counties: bool) -> tuple[str, ...]:
     """Kinds of vintage to run, in order: what decides comes first."""
-    unknown = ""
-    if counties and vintages in ("auto", "pseudo"):
-        unknown = "counties" if vintages == "pseudo" else ""
-        vintages = "clean"
+    unknown = "counties" if counties and vintages == "pseudo" else ""
     if vintages == "auto":
-        vintages = "real" if real else "pseudo"
-    if vintages == "pseudo" and indicator_name(indicator) != ALL_DRUGS:
-        vintages, unknown = "clean", repr(indicator)
+        vintages = "clean" if counties else "real" if real else "pseudo"
+    if vintages == "pseudo" and not counties and indicator_name(indicator) != ALL_DRUGS:
+        unknown = repr(indicator)
     if unknown:
+        vintages = "clean"
         note(f"the reporting delay of {unknown} is not known: clean pseudo-vintages only")
     return _KINDS[vintages]
 
 
-def _announce(groups: list[list[Origin]], units: list[Unit], truth: Truth, err: bool) -> None:
+def _announced(
+    groups: list[list[Origin]], units: list[Unit], truth: Truth, task: Task | None
+) -> Iterator[str]:
     """What will be forecast from, and scored against."""
     from odforecast.backtesting.unit import on_screen
 
     if truth.panel.indicator != ALL_DRUGS:
-        say(truth.panel.indicator, err=err)
+        yield truth.panel.indicator
     places = number_of(len({s for unit in units for s in unit.locations}), "place")
     for found in groups:
         usable = [o.panel for o in found if o.panel is not None]
         kinds = ", ".join(sorted({o.vintage for o in found}))
         span = " to ".join(dict.fromkeys(str(p.last_month) for p in (*usable[:1], *usable[-1:])))
-        say(f"{number_of(len(usable), 'origin')} ({kinds}{_by(found)}), known through "
-            f"{span or 'no month'}; {places}", err=err)  # fmt: skip
-    say(f"Final counts: {'provisional, ' if truth.provisional else ''}{truth.kind} in release "
-        f"{truth.release}, at least {truth.min_age} months after the month", err=err)  # fmt: skip
+        yield (f"{number_of(len(usable), 'origin')} ({kinds}{_by(found)}), known through "
+               f"{span or 'no month'}; {places}")  # fmt: skip
+    yield (f"Final counts: {'provisional, ' if truth.provisional else ''}{truth.kind} in release "
+           f"{truth.release}, at least {truth.min_age} months after the month")  # fmt: skip
     for origin in (o for found in groups for o in found if o.panel is None):
-        say(f"  no origin {origin.as_of}: {on_screen(origin.reason)}", err=err, indent="    ")
+        yield f"  no origin {origin.as_of}: {on_screen(origin.reason)}"
+    if task is not None:
+        yield f"task {task.name} ({task.short})"
 
 
 def _by(found: list[Origin]) -> str:
     """How many donors their delay comes from, by era."""
     from odforecast.panel import ERAS, era_of
 
-    if not (named := {o.donor: o for o in found if o.donor}):
+    eras = {
+        o.donor: era_of((o.as_of - month_end(o.panel.last_month)).days)
+        for o in found
+        if o.donor and o.panel is not None
+    }
+    if not eras:
         return ""
     months = len({str(o.panel.last_month) for o in found if o.panel is not None})
-    eras = [
-        era_of((o.as_of - month_end(o.panel.last_month)).days)
-        for o in named.values()
-        if o.panel is not None
-    ]
-    many = ", ".join(f"{eras.count(e)} of the {e}-month era" for e in ERAS if e in eras)
-    return f": {months} month{'s' * (months != 1)} by {len(named)} donor releases, {many}"
+    held = list(eras.values())
+    many = ", ".join(f"{held.count(e)} of the {e}-month era" for e in ERAS if e in held)
+    return f": {number_of(months, 'month')} by {len(eras)} donor releases, {many}"
 
 
-def _estimate(units: list[Unit], jobs: int) -> None:
+def _estimate(units: list[Unit], jobs: int) -> str:
     """Time a unit of each model, the last of the largest, and extrapolate by its places."""
-    import pandas as pd
-
     from odforecast.backtesting import run_unit
 
-    rows, total = [], 0.0
+    rows: list[dict[str, Any]] = []
     for name in dict.fromkeys(u.model.label for u in units):
         mine = [u for u in units if u.model.label == name and u.origin.panel is not None]
         if mine:
@@ -326,17 +326,15 @@ def _estimate(units: list[Unit], jobs: int) -> None:
             run_unit(timed)  # the first call pays for imports and compilation
             each = run_unit(timed).seconds / len(timed.locations)
             seconds = each * sum(len(u.locations) for u in mine)
-            total += seconds
             rows.append({"model": name, "fits": len(mine), "each": seconds / len(mine),
                          "s": seconds})  # fmt: skip
-    if rows:
-        click.echo(lay(pd.DataFrame(rows), {"model": ""}, _DRY_RUN))
-    say(f"{len(units)} units, about {total / jobs:.0f} s with {jobs} processes, without scoring; "
-        "nothing written")  # fmt: skip
+    total = sum(row["s"] for row in rows) / jobs
+    words = wrapped(f"{len(units)} units, about {total:.0f} s with {jobs} processes, without "
+                    "scoring; nothing written")  # fmt: skip
+    return f"{lay(rows, {'model': ''}, _DRY_RUN)}\n{words}" if rows else words
 
 
 def _run(
-
     units: list[Unit], task: Task | None, groups: list[list[Origin]], jobs: int, dask: str | None,
     folder: Path | None, quiet: bool,
 ) -> Results:  # fmt: skip
@@ -380,33 +378,13 @@ def _say_notes(results: Results, folder: Path | None, before: Mapping[str, Any])
 
     for text in (*results.notes, *results.data_notes):
         note(on_screen(text))
-    scores = results.scores
-    if gone := sorted(set(before.get("models") or ()) - set(scores["model"])):
-        note(f"{folder} had a run of {', '.join(gone)}, too. Its tables now show this run only. "
-             "Name those models again to get them back without new work.")  # fmt: skip
-    lost = sorted(set(before.get("locations") or ()) - set(scores["location"]))
-    if lost and results.manifest.get("dataset") == COUNTIES:
-        note(f"{folder} had scores of {len(lost):,} more counties ({', '.join(lost[:3])}"
-             f"{', …' if len(lost) > 3 else ''}). Its tables now show this run only. Name those "
-             "counties again to get them back without new work.")  # fmt: skip
-
-
-def _picture(results: Results) -> Any:
-    """Axes of what decides: the first kind of vintage, of 12-month counts if there are any."""
-    import odforecast.plot as plots
-    from odforecast.backtesting.results import BASELINE
-
-    kind = deciding_kind(results.scores["vintage"])
-    scores = results.scores[results.scores["vintage"] == kind]
-    target = TARGET_12MO if TARGET_12MO in set(scores["target"]) else min(set(scores["target"]))
-    scores = scores[scores["target"] == target]
-    counties = results.manifest.get("dataset") == COUNTIES
-    if counties or BASELINE not in set(scores["model"]):
-        return plots.coverage(scores)
-    board = results.leaderboard(by=["vintage", "target", "level", "horizon_group"])
-    ahead = board["horizon_group"].astype(str) != "nowcast"
-    board = board[(board["vintage"] == kind) & (board["target"] == target) & ahead]
-    return plots.skill(board.drop(columns=["vintage", "target"]))
+    scores, counties = results.scores, results.manifest.get("dataset") == COUNTIES
+    for what in ("model", "location") if counties else ("model",):
+        if gone := sorted(set(before.get(f"{what}s") or ()) - set(scores[what])):
+            more = ", …" if len(gone) > 3 else ""
+            note(f"{folder} had scores of {number_of(len(gone), f'more {what}')} "
+                 f"({', '.join(gone[:3])}{more}). Its tables now show this run only. Name those "
+                 "again to get them back without new work.")  # fmt: skip
 
 
 def _closing(results: Results, seconds: float, kept: bool) -> list[str]:

@@ -3,42 +3,39 @@
 from __future__ import annotations
 
 import datetime as dt
-import io
-import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import click
 import numpy as np
 import pandas as pd
 
 from odforecast.cli.answer import Answer
 from odforecast.cli.screen import columns as in_columns
-from odforecast.cli.screen import grid, note, wrapped
+from odforecast.cli.screen import facts, note, wrapped
 from odforecast.cli.source import BUNDLED, open_source
+from odforecast.cli.tables import Column, lay
 from odforecast.errors import ArchiveError, DataError
 from odforecast.geography import NATION, resolve
 from odforecast.names import COUNTIES, STATES
-from odforecast.say import plain
+from odforecast.panel import ERAS, Donor
+from odforecast.say import number_of, plain
 from odforecast.sources.county import Counties
 from odforecast.sources.release import read_release
 from odforecast.sources.table import to_date, to_text
-from odforecast.sources.vsrr import LoadReport, check_sums, summarise
+from odforecast.sources.vsrr import check_sums, summarise
+from odforecast.vintage import archive as own
+from odforecast.vintage.archive import Archive
 from odforecast.vintage.dataset import dataset_of, notes_of
-
-if TYPE_CHECKING:
-    from odforecast.panel import Donor
-    from odforecast.vintage.archive import Archive
-    from odforecast.vintage.past import Copy, Outcome
-    from odforecast.vintage.quality import Flag
-    from odforecast.vintage.revisions import Revisions
+from odforecast.vintage.donors import gathered, linked, shipped
+from odforecast.vintage.past import Copy, Outcome
+from odforecast.vintage.quality import SEVERITIES, Flag
+from odforecast.vintage.quality import check as check_release
+from odforecast.vintage.revisions import Revisions
 
 type Row = dict[str, Any]
-#: Head, whether at the right, and the cell: a key of the row, or made from it.
-type Column = tuple[str, bool, str | Callable[[Row], str]]
 
 #: Ages of counts, in months, whose completeness is shown.
 AGES = 24
@@ -53,35 +50,28 @@ _COUNTED = {
     "differs": "compared and different", "quarantined": "set aside", "retracted": "retracted",
     "gone": "not available", "refused": "refused",
 }  # fmt: skip
-_STATUS_WORDS = {
-    "suppressed": "suppressed (fewer than 10 deaths)",
-    "low_quality": "not shown (low data quality)",
-    "missing": "blank, no reason given",
-}
 #: Characters of a reason, an indicator and an origin in a line.
 _REASON, _NAME, _FROM = 160, 24, 17
 
 
-def cells_of(rows: Sequence[Row], columns: Sequence[Column]) -> tuple[list[str], list[list[str]]]:
-    """The heads and the cells of some columns."""
-    cells = [[row[of] if isinstance(of, str) else of(row) for *_, of in columns] for row in rows]
-    return [head for head, *_ in columns], cells
+def words(head: str, of: Any) -> Column:
+    """A column of words."""
+    return Column(head, of, "{}")
 
 
-def rows_text(rows: Sequence[Row], columns: Sequence[Column]) -> str:
-    """Some columns of rows, the last of any length."""
-    heads, cells = cells_of(rows, columns)
-    every = [heads, *cells]
-    for i, (_, right, _) in enumerate(columns):
-        most = max(len(row[i]) for row in every)
-        for row in every if right else ():
-            row[i] = row[i].rjust(most)
-    return in_columns(every, "", whole=True)
+def listing(rows: Sequence[Row], columns: Sequence[Column]) -> str:
+    """Columns of rows: numbers at the right, the last of any length."""
+    lines = [[c.head for c in columns], *([c.cell(row) for c in columns] for row in rows)]
+    for i, column in enumerate(columns):
+        most = max(len(line[i]) for line in lines)
+        for line in lines if column.form != "{}" else ():
+            line[i] = line[i].rjust(most)
+    return in_columns(lines, "", whole=True)
 
 
-def rows_answer(rows: list[Row], columns: Sequence[Column]) -> Answer:
+def listed(rows: list[Row], columns: Sequence[Column]) -> Answer:
     """Rows as JSON, or some of their columns on the screen."""
-    return Answer(lambda: rows_text(rows, columns), rows)
+    return Answer(lambda: listing(rows, columns), rows)
 
 
 # One release to look at
@@ -98,6 +88,12 @@ class Seen:
     earlier: dt.date | None = None
     states: pd.DataFrame | None = None
 
+    def beside(self, store: Archive) -> Seen:
+        """With the states' counts known that day, or the first after it: for looking, no more."""
+        dates = store.releases() if self.dataset == COUNTIES else ()
+        day = max((d for d in dates if d <= self.date), default=next(iter(dates), None))
+        return self if day is None else replace(self, states=store.release(day))
+
 
 def seen(
     archive: Path | None, source: str | None, release: str | None, as_of: str | None, dataset: str
@@ -106,31 +102,30 @@ def seen(
 
     A file is told by its columns, whatever ``dataset`` says.
     """
-    from odforecast.vintage import archive as own
 
     if source is not None and source != BUNDLED and archive is None:
         loaded = read_release(source, release)
         if dataset_of(loaded) == COUNTIES:
             for text in notes_of(loaded):
                 note(f"{Path(source).name}: {text}")
-            return _beside(Seen(COUNTIES, loaded.release, loaded.table), own())
+            return Seen(COUNTIES, loaded.release, loaded.table).beside(own())
     store = open_source(archive, source, release, look=True)
     if dataset == COUNTIES:
-        day = None if as_of is None else to_date(as_of)
-        known = [d for d in store.releases(COUNTIES) if day is None or d <= day]
+        day = dt.date.max if as_of is None else to_date(as_of)
+        known = [d for d in store.releases(COUNTIES) if d <= day]
         if not known:
             raise no_counties(store, as_of)
-        date, text = known[-1], store.reason(known[-1], COUNTIES)
+        text = store.reason(known[-1], COUNTIES)
     else:
         vintage = store.as_of(as_of)
-        date, text = vintage.date, vintage.note or ""
-        known = [d for d in store.releases() if d <= date]
+        known = [d for d in store.releases() if d <= vintage.date]
+        text = vintage.note or ""
     if text:
         note(text)
     earlier = known[-2] if len(known) > 1 else None
     before = None if earlier is None else store.release(earlier, None, dataset)
-    found = Seen(dataset, date, store.release(date, None, dataset), before, earlier)
-    return _beside(found, store) if dataset == COUNTIES else found
+    table = store.release(known[-1], None, dataset)
+    return Seen(dataset, known[-1], table, before, earlier).beside(store)
 
 
 def no_counties(store: Archive, as_of: str | None = None) -> ArchiveError:
@@ -143,97 +138,45 @@ def no_counties(store: Archive, as_of: str | None = None) -> ArchiveError:
     )
 
 
-def _beside(found: Seen, store: Archive) -> Seen:
-    """With the states' counts known that day, or the first after it: for looking, no more."""
-    dates = store.releases()
-    if not dates:
-        return found
-    known = [d for d in dates if d <= found.date]
-    return replace(found, states=store.release(known[-1] if known else dates[0]))
-
-
 def csv_of(table: pd.DataFrame) -> str:
-    """A release as CSV, as people read it."""
-    buffer = io.StringIO()
-    to_text(table).to_csv(buffer, index=False, lineterminator="\n")
-    return buffer.getvalue()
-
-
-def monthly_csv(table: pd.DataFrame) -> str:
-    """Recovered months as CSV, to one decimal."""
-    numbers = table.select_dtypes("number").columns
-    text = table.assign(
-        month=table["month"].dt.strftime("%Y-%m"), **{c: table[c].round(1) for c in numbers}
-    )
+    """A release as CSV, as people read it; of recovered months, numbers to one decimal."""
+    if "status" in table:
+        text = to_text(table)
+    else:
+        numbers = table.select_dtypes("number").columns
+        text = table.assign(month=table["month"].dt.strftime("%Y-%m"))
+        text[numbers] = text[numbers].round(1)
     return text.to_csv(index=False, lineterminator="\n")
 
 
 # What is in files
 
 
-def show_files(files: Sequence[Path], release: str | None, as_json: bool) -> int:
-    """Say what is in files; how many were refused."""
-    answers: list[dict[str, Any]] = []
-    refused = 0
-    for number, file in enumerate(files):
+def files_answer(files: Sequence[Path], release: str | None) -> Answer:
+    """What is in files; the failure says how many were refused."""
+    answers: list[Row] = []
+    texts, refused = [], 0
+    for file in files:
         try:
             loaded = read_release(file, release)
         except DataError as error:
             refused += 1
             message = error.message.removeprefix(file.name).lstrip(": ")
             answers.append({"file": file.name, "error": message, "hint": error.hint})
-            text = f"{file.name}\n  REFUSED      {message}\n  what to do   {error.hint}"
-        else:
-            if isinstance(loaded, Counties):
-                facts = _county_facts(loaded)
-                text = _county_words(loaded, facts)
-            else:
-                facts, text = loaded.report.to_dict(), _state_words(loaded.report)
-            answers.append(facts)
-        if not as_json:
-            click.echo(("\n" if number else "") + text)
-    if as_json:
-        click.echo(json.dumps(answers, indent=2))
-    return refused
+            said = facts({"REFUSED": message, "what to do": error.hint})
+            texts.append(f"{file.name}\n{said}")
+            continue
+        found = _county_facts(loaded) if isinstance(loaded, Counties) else loaded.report.to_dict()
+        answers.append(found)
+        shown = {key: value for key, value in found.items() if key not in ("file", "notes")}
+        shown |= {f"note {n}": text for n, text in enumerate(found["notes"], 1)}
+        texts.append(f"{file.name}\n{facts(shown)}")
+    failure = DataError(f"{refused} of {len(files)} files refused") if refused else None
+    return Answer("\n\n".join(texts), answers, failure=failure)
 
 
-def _facts(name: str, rows: list[tuple[str, Any]], notes: Iterable[str]) -> str:
-    """What is in a file, one fact a line; those without a text are left out."""
-    said = [*rows, *(("note", text) for text in notes)]
-    lines = (wrapped(f"  {fact:<12} {text}", indent=" " * 15) for fact, text in said if text)
-    return "\n".join([name, *lines])
-
-
-def _state_words(report: LoadReport) -> str:
-    blank = {k: report.statuses[k] for k in _STATUS_WORDS if report.statuses[k]}
-    places = [s for s in report.jurisdictions if s != NATION]
-    us = "no count" if report.us_last is None else f"{report.us_last:,.0f} overdose deaths"
-    of = f"{report.sums.checked:,}"
-    adds_up = {
-        True: f"jurisdictions add up to US exactly, in all {of} checked",
-        False: f"jurisdictions do NOT add up to US: {report.sums.failed:,} of {of} differ",
-        None: "not checked: US or a jurisdiction is not in the file",
-    }[report.sums.adds_up]
-    twice, empty, bounds = report.exact_duplicates, report.blank_rows, report.lower_bounds
-    rows = [
-        ("release", f"{report.release} ({report.kind}, sha256 {report.sha256[:16]})"),
-        ("months", f"{report.first_month} to {report.last_month}"),
-        ("rows read", f"{report.rows_read:,}"),
-        ("rows kept", f"{report.rows_kept:,}"),
-        ("", twice and f"{twice:,} left out: repeat an earlier row exactly"),
-        ("", empty and f"{empty:,} empty lines skipped"),
-        ("reported", f"{report.statuses['ok']:,} values; {sum(blank.values()):,} blank"),
-        *(("", f"{count:,} {_STATUS_WORDS[status]}") for status, count in blank.items()),
-        ("places", f"{'US and ' * (NATION in report.jurisdictions)}{len(places)} jurisdictions"),
-        *(("" if i else "indicators", name) for i, name in enumerate(report.indicators)),
-        ("US reported", f"{us} in the 12 months ending {report.last_month}"),
-        ("sums", adds_up),
-        ("bounds", bounds and f"{bounds:,} percents like '99.5+' read as the bound"),
-    ]
-    return _facts(report.file, rows, report.notes)
-
-
-def _county_facts(loaded: Counties) -> dict[str, Any]:
+def _county_facts(loaded: Counties) -> Row:
+    """What is in a file of counties, as JSON can hold it."""
     table = loaded.table
     shown = table["deaths"]
     return {
@@ -256,32 +199,21 @@ def _county_facts(loaded: Counties) -> dict[str, Any]:
     }
 
 
-def _county_words(loaded: Counties, found: dict[str, Any]) -> str:
-    release = f"{loaded.release} (data as of {loaded.data_as_of}, sha256 {loaded.sha256[:16]})"
-    twice = loaded.duplicates
-    rows = [
-        ("release", release),
-        ("months", f"{found['first_month']} to {found['last_month']}"),
-        ("rows kept", f"{found['rows_kept']:,}"),
-        ("", twice and f"{twice:,} left out: repeat another row"),
-        ("places", f"{found['counties']:,} counties, by residence"),
-        ("deaths", f"{found['shown']:,} counts, {found['zero']:,} of them zero"),
-        ("", f"{loaded.suppressed:,} suppressed (1 to 9 deaths)"),
-        ("", f"{loaded.missing:,} blank, no reason given"),
-    ]
-    return _facts(loaded.file, rows, loaded.notes)
-
-
 # Releases of an archive
 
 
-def release_row(store: Archive, date: dt.date, dataset: str) -> dict[str, Any]:
+def releases_answer(store: Archive, dataset: str) -> Answer:
+    """The releases of an archive."""
+    rows = [release_row(store, date, dataset) for date in store.releases(dataset)]
+    return listed(rows, RELEASES[dataset])
+
+
+def release_row(store: Archive, date: dt.date, dataset: str) -> Row:
     """What is known of a release, as JSON can hold it."""
     table, origin = store.release(date, None, dataset), store.origin(date, dataset)
-    found: dict[str, Any]
     if dataset == COUNTIES:
         last = table[table["month"] == table["month"].max()]
-        found = {
+        found: Row = {
             "first_month": f"{table['month'].min():%Y-%m}",
             "last_month": f"{table['month'].max():%Y-%m}",
             "counties": int(table["fips"].nunique()),
@@ -292,24 +224,16 @@ def release_row(store: Archive, date: dt.date, dataset: str) -> dict[str, Any]:
         }
     else:
         summary = summarise(table)
-        found = {
-            "first_month": summary["first_month"],
-            "last_month": summary["last_month"],
-            "jurisdictions": len(summary["jurisdictions"]),
-            "indicators": len(summary["indicators"]),
-            "us_last": summary["us_last"],
-            "adds_up": check_sums(table).adds_up,
-        }
+        found = {key: summary[key] for key in ("first_month", "last_month")}
+        found |= {key: len(summary[key]) for key in ("jurisdictions", "indicators")}
+        found |= {"us_last": summary["us_last"], "adds_up": check_sums(table).adds_up}
     return {
         "release": str(date),
         "rows": len(table),
         **found,
         "data_hash": store.data_hash(date, dataset),
         "origin": origin.kind,
-        "place": origin.place,
-        "file": origin.file,
-        "sha256": origin.sha256,
-        "basis": origin.basis,
+        **{key: getattr(origin, key) for key in ("place", "file", "sha256", "basis")},
         "checks": origin.checks.split(", "),
     }
 
@@ -323,35 +247,21 @@ def _checked(row: Row) -> str:
 def _came_from(row: Row) -> str:
     """Where a release came from, in a word or two; --json has all of it."""
     place = row["place"]
-    words = {
-        "bundled": "bundled",
-        "cdc": "CDC" if place in ("", "data.cdc.gov") else f"CDC, {place}",
-        "past": "past copy",
-    }
-    said = plain(words.get(row["origin"]) or row["file"] or "a file", 160)
+    kinds = {"bundled": "bundled", "past": "past copy",
+             "cdc": "CDC" if place in ("", "data.cdc.gov") else f"CDC, {place}"}  # fmt: skip
+    said = plain(kinds.get(row["origin"]) or row["file"] or "a file", 160)
     return said if len(said) <= _FROM else f"{said[: _FROM - 1]}…"
 
 
-_ENDS: list[Column] = [
-    ("date", False, "basis"), ("checked", False, _checked), ("from", False, _came_from),
-]  # fmt: skip
-_STARTS: list[Column] = [
-    ("release", False, "release"),
-    ("months", False, lambda row: f"{row['first_month']}..{row['last_month']}"),
-]
+_STARTS = (
+    words("release", "release"),
+    words("months", lambda row: f"{row['first_month']}..{row['last_month']}"),
+)
+_ENDS = (words("date", "basis"), words("checked", _checked), words("from", _came_from))
 #: Columns of the releases of each data set.
-RELEASES: dict[str, list[Column]] = {
-    STATES: [
-        *_STARTS,
-        ("US, last", True, lambda row: "-" if row["us_last"] is None else f"{row['us_last']:,.0f}"),
-        *_ENDS,
-    ],
-    COUNTIES: [
-        *_STARTS,
-        ("counties", True, lambda row: f"{row['counties']:,}"),
-        ("hidden", True, lambda row: f"{row['hidden_last']:,}"),
-        *_ENDS,
-    ],
+RELEASES = {
+    STATES: (*_STARTS, Column("US, last", "us_last"), *_ENDS),
+    COUNTIES: (*_STARTS, Column("counties", "counties"), Column("hidden", "hidden_last"), *_ENDS),
 }
 
 
@@ -369,51 +279,42 @@ def log_answer(store: Archive) -> Answer:
             why = f"{why[:_REASON]}… (whole with --json)"
         lines += [wrapped(f"    {text}", indent="    ") for text in (row["file"], why) if text]
     if found.empty:
-        click.echo("nothing has happened yet: the archive is empty", err=True)
+        note("nothing has happened yet: the archive is empty")
     return Answer("\n".join(lines), rows)
 
 
-def donors_answer(store: Archive, as_json: bool) -> Answer:
-    """The releases that a delay can be taken from: the archive's, and those that ship."""
-    from odforecast.panel import ERAS
-    from odforecast.vintage.donors import gathered, linked, shipped
-
-    own, left_out = gathered(store)
-    held = {d.release for d in own}
-    found = linked([*own, *(d for d in shipped() if d.release not in held)])
-    rows = [_donor_row(d, "archive" if d.release in held else "shipped") for d in found]
-    if as_json:
-        return Answer(data=rows)
-    cells = []
-    for era in ERAS:
-        months = [int(str(d.last_month)[5:7]) for d in found if d.era == era]
-        counts = [str(months.count(m) or "-") for m in range(1, 13)]
-        cells.append([era, *counts, str(len(months))])
-    return Answer(
-        "\n".join([
-            grid(*cells_of(rows, _DONORS)),
-            "\nReleases by the calendar month of their last month:",
-            grid(["era", *map(str, range(1, 13)), "all"], cells),
-            *(wrapped(f"left out: {day}: {why}", indent="  ") for day, why in left_out.items()),
-        ])
-    )  # fmt: skip
-
-
-def _percent(key: str) -> Callable[[Row], str]:
-    return lambda row: "-" if row[key] is None else f"{100 * row[key]:.1f}%"
-
-
 _SHORT = {"predicted": "CDC", "pending": "pending", "all deaths": "deaths"}
-_DONORS: list[Column] = [
-    ("release", False, "release"), ("era", False, "era"), ("to", False, "last_month"),
-    ("open", True, lambda row: str(row["open_months"])), ("missing", True, _percent("missing")),
-    ("in last", True, _percent("missing_last_month")),
-    ("says", False, lambda row: ", ".join(_SHORT[x] for x in row["says"]) or "nothing"),
-    ("from", False, "from"),
-]  # fmt: skip
+_DONORS = (
+    words("era", "era"), words("to", "last_month"), Column("open", "open_months"),
+    Column("missing", "missing", "{:.1%}"), Column("in last", "missing_last_month", "{:.1%}"),
+    words("says", lambda row: ", ".join(_SHORT[x] for x in row["says"]) or "nothing"),
+    words("from", "from"),
+)  # fmt: skip
 
 
-def _donor_row(donor: Donor, origin: str) -> dict[str, Any]:
+def donors_answer(store: Archive) -> Answer:
+    """The releases that a delay can be taken from: the archive's, and those that ship."""
+
+    mine, left_out = gathered(store)
+    held = {d.release for d in mine}
+    found = linked([*mine, *(d for d in shipped() if d.release not in held)])
+    rows = [_donor_row(d, "archive" if d.release in held else "shipped") for d in found]
+    eras = []
+    for era in ERAS:
+        months = Counter(int(str(d.last_month)[5:7]) for d in found if d.era == era)
+        eras.append({"era": era, "all": months.total()} | {str(m): n for m, n in months.items()})
+    calendar = [Column(str(m), str(m)) for m in (*range(1, 13), "all")]
+    text = "\n".join([
+        lay(rows, {"release": "release"}, _DONORS),
+        "\nReleases by the calendar month of their last month:",
+        lay(eras, {"era": "era"}, calendar),
+        *(wrapped(f"left out: {day}: {why}", indent="  ") for day, why in left_out.items()),
+    ])  # fmt: skip
+    return Answer(text, rows)
+
+
+def _donor_row(donor: Donor, origin: str) -> Row:
+    """What is known of a donor, as JSON can hold it."""
     us = donor.row(NATION)
     late = np.full(12, np.nan) if us is None else donor.late[us, :12]
     told = {
@@ -442,7 +343,7 @@ def _donor_row(donor: Donor, origin: str) -> dict[str, Any]:
 def counted(statuses: Iterable[str]) -> str:
     """What became of copies or versions, counted: ``"3 added, 1 refused"``."""
     counts = Counter(statuses)
-    return ", ".join(f"{counts[k]} {words}" for k, words in _COUNTED.items() if counts[k])
+    return ", ".join(f"{counts[k]} {said}" for k, said in _COUNTED.items() if counts[k])
 
 
 def copy_row(copy: Copy, here: str) -> Row:
@@ -453,10 +354,7 @@ def copy_row(copy: Copy, here: str) -> Row:
         "last_month": copy.last_month,
         "check": copy.check or "structure",
         "here": here,
-        "repository": copy.repository,
-        "commit": copy.commit,
-        "path": copy.path,
-        "note": copy.note,
+        **{key: getattr(copy, key) for key in ("repository", "commit", "path", "note")},
     }
 
 
@@ -467,14 +365,14 @@ def version_row(outcome: Outcome) -> Row:
             "result": result}  # fmt: skip
 
 
-_COMMIT: list[Column] = [("commit", False, lambda row: row["commit"][:10]), ("day", False, "day")]
-COPIES: list[Column] = [
-    ("release", False, "release"), ("last month", False, "last_month"), ("date", False, "basis"),
-    ("check", False, "check"), ("here", False, "here"),
-    ("copy", False, lambda row: plain(f"{row['repository']}: {row['path']}", 160)),
-]  # fmt: skip
-VERSIONS: list[Column] = [*_COMMIT, ("here", False, "here"), ("file", False, "path")]
-TRIED: list[Column] = [*_COMMIT, ("release", False, "release"), ("result", False, "result")]
+_COMMIT = (words("commit", lambda row: row["commit"][:10]), words("day", "day"))
+COPIES = (
+    words("release", "release"), words("last month", "last_month"), words("date", "basis"),
+    words("check", "check"), words("here", "here"),
+    words("copy", lambda row: plain(f"{row['repository']}: {row['path']}", 160)),
+)  # fmt: skip
+VERSIONS = (*_COMMIT, words("here", "here"), words("file", "path"))
+TRIED = (*_COMMIT, words("release", "release"), words("result", "result"))
 
 
 # Flags
@@ -482,9 +380,8 @@ TRIED: list[Column] = [*_COMMIT, ("release", False, "release"), ("result", False
 
 def flags_of(found: Seen, locations: str) -> list[Flag]:
     """What misleads people in a release, of some places."""
-    from odforecast.vintage.quality import check
 
-    flags = check(found.table, found.before, found.states)
+    flags = check_release(found.table, found.before, found.states)
     if locations == "all":
         return flags
     places = resolve(locations)
@@ -494,23 +391,20 @@ def flags_of(found: Seen, locations: str) -> list[Flag]:
     return [f for f in flags if f.location in places]
 
 
-def show_flags(found: Seen, flags: Sequence[Flag]) -> None:
+def flags_text(found: Seen, flags: Sequence[Flag]) -> str:
     """Flags by severity, under a line on the release."""
-    from odforecast.vintage.quality import SEVERITIES
 
     against = f", against that of {found.earlier}" if found.earlier else ""
     of = " of counties" if found.dataset == COUNTIES else ""
-    click.echo(f"release {found.date}{of}, {len(found.table):,} rows{against}")
+    lines = [f"release {found.date}{of}, {len(found.table):,} rows{against}"]
     width = max((len(f.location) for f in flags), default=0)
     for severity in SEVERITIES:
         some = [f for f in flags if f.severity == severity]
-        if some:
-            click.echo(f"\n{len(some)} {severity}{'s' * (len(some) > 1)}")
+        lines += [f"\n{number_of(len(some), severity)}"] if some else []
         for flag in some:
             text = f"  {flag.location:<{max(3, width)}} {flag.month or '':<8} {flag.code}: "
-            click.echo(wrapped(text + flag.message, indent=" " * 15))
-    if not flags:
-        click.echo("nothing to flag")
+            lines.append(wrapped(text + flag.message, indent=" " * 15))
+    return "\n".join(lines if flags else [*lines, "nothing to flag"])
 
 
 # Revisions
@@ -521,52 +415,55 @@ def first_and_newest(table: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for month in table.columns:
         known = table[month].dropna()
-        rows.append(
-            {
-                "month": pd.Timestamp(month),
-                "first_release": f"{known.index[0]:%Y-%m-%d}",
-                "first": known.iloc[0],
-                "newest_release": f"{known.index[-1]:%Y-%m-%d}",
-                "newest": known.iloc[-1],
-                "releases": len(known),
-            }
-        )
-    return pd.DataFrame(rows)
+        first, newest = (f"{known.index[i]:%Y-%m-%d}" for i in (0, -1))
+        counts = (first, known.iloc[0], newest, known.iloc[-1], len(known))
+        rows.append((pd.Timestamp(month), *counts))
+    names = ["month", "first_release", "first", "newest_release", "newest", "releases"]
+    return pd.DataFrame(rows, columns=names) if rows else pd.DataFrame()
+
+
+def _age(row: Row) -> str:
+    """Age of the first count, in months."""
+    begin, month = pd.Timestamp(row["first_release"]), row["month"]
+    return str((begin.year - month.year) * 12 + begin.month - month.month)
+
+
+def _revised(row: Row, share: bool = False) -> str:
+    """How far the count moved; of one release nothing is known of its revision."""
+    first, newest = row["first"], row["newest"]
+    if row["releases"] == 1 or (share and not first):
+        return "-"
+    return f"{100 * (newest / first - 1):+.2f}" if share else f"{newest - first:+,.0f}"
+
+
+_REVISIONS = (
+    words("first in", "first_release"), words("age", _age), Column("count", "first"),
+    words("newest in", "newest_release"), Column("count", "newest"), words("change", _revised),
+    words("%", lambda row: _revised(row, share=True)), Column("n", "releases"),
+)  # fmt: skip
+_COMPLETENESS = (
+    Column("age", "age"), Column("counts", "n"),
+    *(Column(head, name, lambda x: f"{100 * x:.1f}")
+      for head, name in (("5%", "low"), ("median", "median"), ("95%", "high"))),
+)  # fmt: skip
 
 
 def revisions_text(
     found: Revisions, place: str, months: pd.DataFrame, curve: pd.DataFrame, last: int
 ) -> str:
     """A row per month, and one per age."""
-    heads = ["month", "first in", "age", "count", "newest in", "count", "change", "%", "n"]
-    rows = months.iloc[-last if last else 0 :].to_dict("records")
     lines = [
         wrapped(f"{place}, {found.indicator}, 12 months ending, as reported"),
         wrapped(f"{len(found.releases)} releases, {found.releases[0]} to {found.releases[-1]}"),
-        "\n" + grid(heads, [_revision_cells(row) for row in rows]),
     ]
+    if len(months):
+        shown = months.tail(last or len(months))
+        shown = shown.assign(to=shown["month"].dt.strftime("%Y-%m"))
+        lines.append("\n" + lay(shown, {"to": "month"}, _REVISIONS))
     if curve.empty:
         return "\n".join([*lines, "\nno count has a later release to compare with"])
-    ages = [
-        [f"{age:.0f}", f"{n:.0f}", *(f"{100 * x:.1f}" for x in shares)]
-        for age, n, *shares in curve[["age", "n", "low", "median", "high"]].to_numpy().tolist()
-    ]
     title = f"\nCompleteness: % of the count in release {found.releases[-1]}\n"
-    return "\n".join([*lines, title, grid(["age", "counts", "5%", "median", "95%"], ages, left=0)])
-
-
-def _revision_cells(row: Mapping[Any, Any]) -> tuple[str, ...]:
-    first, newest, month = row["first"], row["newest"], row["month"]
-    begin = pd.Timestamp(row["first_release"])
-    age = (begin.year - month.year) * 12 + begin.month - month.month
-    change = share = "-"  # one release: nothing is known of its revision
-    if row["releases"] > 1:
-        change = f"{newest - first:+,.0f}"
-        share = f"{100 * (newest / first - 1):+.2f}" if first else "-"
-    return (
-        f"{month:%Y-%m}", row["first_release"], str(age), f"{first:,.0f}",
-        row["newest_release"], f"{newest:,.0f}", change, share, str(row["releases"]),
-    )  # fmt: skip
+    return "\n".join([*lines, title, lay(curve, {}, _COMPLETENESS)])
 
 
 def differences_text(found: pd.DataFrame, a: str, b: str, last: int) -> str:
@@ -578,19 +475,17 @@ def differences_text(found: pd.DataFrame, a: str, b: str, last: int) -> str:
     if changed.empty:
         return text
     down = int((changed["change"] < 0).sum())
-    shown = changed.sort_values("month", kind="stable").iloc[-last if last else 0 :]
+    shown = changed.sort_values("month", kind="stable").tail(last or len(changed))
     several = len(set(shown["indicator"])) > 1
-    rows = [
-        [str(row["state"]), f"{row['month']:%Y-%m}", f"{row['reported_a']:,.0f}",
-         f"{row['reported_b']:,.0f}", f"{row['change']:+,.0f}", f"{row['percent']:+.2f}",
-         *([str(row["indicator"])[:_NAME]] if several else [])]
-        for row in shown.to_dict("records")
+    columns = [
+        words("", "state"), Column("month", "month", "{:%Y-%m}"), Column(a, "reported_a"),
+        Column(b, "reported_b"), Column("change", "change", "{:+,.0f}"),
+        Column("%", "percent", "{:+.2f}"),
+        *([words("indicator", lambda row: row["indicator"][:_NAME])] if several else []),
     ]  # fmt: skip
     lines = [text, f"{len(changed) - down:,} went up, {down:,} went down\n"]
-    if not several:
-        lines.append(f"{shown['indicator'].iloc[0]}\n")
-    heads = ["", "month", a, b, "change", "%", *(["indicator"] if several else [])]
-    lines.append(grid(heads, rows, left=2))
+    lines += [] if several else [f"{shown['indicator'].iloc[0]}\n"]
+    lines.append(lay(shown, {}, columns, 2))
     if len(shown) < len(changed):
-        lines.append(f"... and {len(changed) - len(shown):,} more (--last 0, --out, --json)")
+        lines.append(f"... and {len(changed) - len(shown):,} more (--out and --json have all)")
     return "\n".join(lines)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -69,16 +70,11 @@ def question(value: object, known: Any) -> str:
 
 
 class Choice(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on only
-    """One of several words, or the former name of one."""
-
-    def __init__(self, words: Sequence[str], former: Mapping[str, str] | None = None) -> None:
-        super().__init__(words)
-        self.former = dict(former or {})
+    """One of several words."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The word; another one is refused with what may have been meant."""
         known = [str(word) for word in self.choices]
-        value = self.former.get(str(value), value)
         if str(value) not in known:
             guess = question(value, known)
             self.fail(f"{str(value)!r} is not one of {', '.join(known)}.{guess}", param, ctx)
@@ -130,16 +126,6 @@ class _Places(click.ParamType):  # type: ignore[type-arg]
 
         check_names(str(value))
         return str(value)
-
-
-class _Level(click.FloatRange):
-    """A number in a range, which ``nan`` is not."""
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> float:
-        number = float(super().convert(value, param, ctx))
-        if number != number:
-            self.fail(f"{value} is not a number.", param, ctx)
-        return number
 
 
 # Options and commands
@@ -199,21 +185,24 @@ def together(*options: Decorator) -> Decorator:
     return add
 
 
-def given(ctx: click.Context, *names: str) -> list[str]:
-    """Those of some parameters that somebody typed, as they are typed."""
-    typed = (p for p in ctx.command.params if p.name in names and was_given(ctx, p.name))
-    return [param.opts[0] for param in typed]
-
-
-def was_given(ctx: click.Context, name: str | None) -> bool:
+def was_given(name: str | None) -> bool:
     """Whether somebody typed this parameter."""
-    return ctx.get_parameter_source(name or "") == ParameterSource.COMMANDLINE
+    found = click.get_current_context().get_parameter_source(name or "")
+    return found == ParameterSource.COMMANDLINE
 
 
-def refuse(ctx: click.Context, why: str, *names: str) -> None:
+def refuse(why: str, *names: str) -> None:
     """Refuse options that do not go with what else was asked for."""
-    if wrong := given(ctx, *names):
-        raise click.UsageError(f"{wrong[0]} {why}")
+    for param in click.get_current_context().command.params:
+        if param.name in names and was_given(param.name):
+            raise click.UsageError(f"{param.opts[0]} {why}")
+
+
+def check(*rules: tuple[object, str]) -> None:
+    """Refuse the first of several options that do not go together: whether it is so, and why."""
+    for wrong, text in rules:
+        if wrong:
+            raise click.UsageError(text)
 
 
 class Command(click.Command):
@@ -249,11 +238,10 @@ class Command(click.Command):
             value = ctx.params.get(param.name or "")
             if not isinstance(param, Option):
                 continue
-            about = param.about and next(p for p in self.params if p.name == param.about)
-            if about and was_given(ctx, param.name) and not ctx.params.get(param.about):
-                raise click.UsageError(
-                    f"{param.opts[0]} is about {about.opts[0]} {about.make_metavar(ctx)}"
-                )
+            if param.about and was_given(param.name) and not ctx.params.get(param.about):
+                other = next(p for p in self.params if p.name == param.about)
+                what = f"{other.opts[0]} {other.make_metavar(ctx)}"
+                raise click.UsageError(f"{param.opts[0]} is about {what}")
             if value is not None and param.reads:
                 read += [file_of(one) for one in (value if param.multiple else [value])]
             if value is not None and param.writes is not None:
@@ -325,6 +313,23 @@ def check_outputs(*outputs: Output, read: Sequence[Path | str | None] = ()) -> N
             from odforecast.report.folder import check_page
 
             check_page(path, replace=True)
+
+
+def check_folder(
+    name: str, folder: Path, replace: bool, what: str, ours: str, marks: Sequence[str] = ()
+) -> None:
+    """Refuse a folder with other files than ours, or one that nobody asked to replace.
+
+    ``ours`` is a pattern of names; one of ``marks`` must be there.
+    """
+    found = sorted(p.name for p in folder.iterdir()) if folder.is_dir() else []
+    others = [x for x in found if not re.fullmatch(ours, x)]
+    if others or (found and marks and not any((folder / mark).exists() for mark in marks)):
+        named = f" ({', '.join(others[:3])})" if others else ""
+        why = f"contains other files{named}; give a folder of its own"
+        raise click.UsageError(f"{name} {folder} {why}")
+    if found and not replace:
+        raise click.UsageError(f"{name} {folder} contains {what}; replace it with --replace")
 
 
 def check_apart(name: str, folder: Path | None, *files: tuple[str, Path | None]) -> None:
@@ -446,7 +451,8 @@ TARGET = option(
 )  # fmt: skip
 LEVEL = option(
     "--level", metavar="P", default=0.9, show_default=True, group=WHAT, more=True,
-    type=_Level(0, 1, min_open=True, max_open=True), help="Probability of the intervals.",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    help="Probability of the intervals.",
 )  # fmt: skip
 DRAWS = option(
     "--draws", metavar="N", default=DEFAULT_DRAWS, show_default=True, type=click.IntRange(min=2),
@@ -504,10 +510,6 @@ POPULATION = option(
 
 ACCEPTS = "Use a file that contradicts itself. The reason stays with every result."
 JSON = flag("--json as_json", "Print JSON. Everything else goes to standard error.", group=OUTPUT)
-TABLE = option(
-    "--table", type=FILE, metavar="FILE", writes=TABLES, group=OUTPUT,
-    help=f"Write the whole table: {', '.join(TABLES)}.",
-)  # fmt: skip
 PLOT = option(
     "--plot", type=FILE, metavar="FILE", writes=FIGURES, group=OUTPUT,
     help=f"Write a figure: {', '.join(FIGURES)}.",
@@ -520,9 +522,17 @@ ROWS_SHOWN = option(
     "--rows", metavar="N", default=ROWS, show_default=True, type=click.IntRange(min=0),
     group=OUTPUT, more=True, help="Number of places on the screen; 0 for all.",
 )  # fmt: skip
-REPLACE = flag(
-    "--replace", "Replace what an earlier run wrote into the folder.", group=OUTPUT, more=True
-)
+REPLACE = flag("--replace", "Replace what an earlier run wrote into the folder.", group=OUTPUT,
+               more=True)  # fmt: skip
+
+
+def table(former: Sequence[str] = ()) -> Decorator:
+    """``--table FILE``, and what it was called before."""
+    return output("--table", type=FILE, metavar="FILE", writes=TABLES, former=former,
+                  help=f"Write the whole table: {', '.join(TABLES)}.")  # fmt: skip
+
+
+TABLE = table()
 
 
 def out(

@@ -10,7 +10,7 @@ import click
 
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
-from odforecast.cli.options import check_outputs, command, horizon, option, out, refuse
+from odforecast.cli.options import refuse
 from odforecast.cli.source import COUNTS, PUBLISH, Request, check_local, how, request_options, there
 
 if TYPE_CHECKING:
@@ -25,22 +25,21 @@ _WHY = "says how to make a forecast, and this report makes none"
 _FOLDER = click.Path(path_type=Path)
 
 
-@command()
+@opt.command()
 @click.argument("folders", nargs=-1, type=_FOLDER, metavar="[FORECAST|RESULTS]...")
 @request_options(opt.LOCATIONS)
-@COUNTS
-@horizon("to the end of the year after next")
-@option("--results", type=_FOLDER, metavar="DIR", group=opt.WHAT,
-        help="Show this backtest beside the new forecast.")  # fmt: skip
-@out("Page to write, in one file.  [default: report.html]", opt.PAGES)
-@option("--site", type=opt.FOLDER, metavar="DIR", writes=(), group=opt.OUTPUT,
-        help="Write a folder of pages instead: one for each place.")  # fmt: skip
-@opt.REPLACE
-@PUBLISH
-@click.pass_context
+@opt.together(
+    COUNTS, opt.horizon("to the end of the year after next"),
+    opt.what("--results", type=_FOLDER, metavar="DIR",
+             help="Show this backtest beside the new forecast."),
+    opt.out("Page to write, in one file.  [default: report.html]", opt.PAGES),
+    opt.output("--site", type=opt.FOLDER, metavar="DIR", writes=(),
+               help="Write a folder of pages instead: one for each place."),
+    opt.REPLACE, PUBLISH,
+)  # fmt: skip
 def report(
-    ctx: click.Context, folders: tuple[Path, ...], request: Request, results: Path | None,
-    out: Path | None, site: Path | None, replace: bool, publish: bool,
+    folders: tuple[Path, ...], request: Request, results: Path | None, out: Path | None,
+    site: Path | None, replace: bool, publish: bool,
 ) -> Answer:  # fmt: skip
     """Write a web page of a forecast, of a backtest, or of both; or a site with a page per place.
 
@@ -53,43 +52,39 @@ def report(
     from odforecast.report.folder import check_folder
     from odforecast.report.site import write_report, write_site
 
-    if out is not None and site is not None:
-        raise click.UsageError("give --out FILE for a page, or --site DIR for a site of pages")
-    if site is None and replace:
-        raise click.UsageError("--replace is about --site DIR; a page is replaced as a whole")
+    opt.check(
+        (out is not None and site is not None,
+         "give --out FILE for a page, or --site DIR for a site of pages"),
+        (site is None and replace, "--replace is about --site DIR; a page is replaced as a whole"),
+    )  # fmt: skip
     page = out or Path("report.html")
     check_local(request.counts, publish, ("--out", None if site else page), ("--site", site))
     if site is None:
-        check_outputs(("--out", page, opt.PAGES))
+        opt.check_outputs(("--out", page, opt.PAGES))
     else:
         check_folder(site, replace)
     forecast, scored = _open(folders, results)
     places: Sequence[str] | None = None
-    later = None
-    notes = []
+    later, notes = None, []
     if forecast is not None:
         refuse_counties(forecast, "reports")
-        refuse(ctx, _WHY, *_MAKING)
+        refuse(_WHY, *_MAKING)
         if request.archive is not None or request.source is not None:
             later = _later(forecast, request.releases.as_of())
         if request.locations != "all":
             places = resolve(request.locations, forecast.locations)
     elif site is None and scored is not None and results is None:
-        refuse(ctx, _WHY, *_MAKING, "archive", "source")
+        refuse(_WHY, *_MAKING, "archive", "source")
         if request.locations != "all":
-            scored = scored.select(
-                resolve(request.locations, sorted(set(scored.scores["location"])))
-            )
+            held = sorted(set(scored.scores["location"]))
+            scored = scored.select(resolve(request.locations, held))
     else:
-        forecast, places, note = _made(request)
-        notes = [note]
+        forecast, places, said = _made(request)
+        notes = [said]
         later = _later(forecast, request.releases.as_of())
     common: dict[str, Any] = {
-        "results": scored,
-        "later": later,
-        "locations": places,
-        "own": publish,
-    }
+        "results": scored, "later": later, "locations": places, "own": publish
+    }  # fmt: skip
     if site is None:
         write_report(page, forecast=forecast, replace=True, **common)
         return Answer(f"page: {page}", notes=notes)
@@ -107,23 +102,18 @@ def _open(folders: Sequence[Path], results: Path | None) -> tuple[Forecast | Non
     found: dict[str, Path] = {}
     for folder in (*folders, *([] if results is None else [results])):
         # A backtest was begun here; one that did not end says so when it is opened.
-        begun = any(
-            (folder / name).exists() for name in ("manifest.json", "units", "scores.parquet")
-        )
+        begun = any((folder / x).exists() for x in ("manifest.json", "units", "scores.parquet"))
         saved = (folder / INDEX).is_file() and folder is not results
         kind = "forecast" if saved else "backtest" if begun else ""
-        if not folder.is_dir():
-            what = "is a file; give the folder" if folder.exists() else "is not a folder"
-            raise click.UsageError(f"{folder} {what}. For a page of one place: --state PLACE")
-        if not kind:
-            neither = "no backtest" if folder is results else "neither a forecast nor a backtest"
-            index = "" if folder is results else f"no {INDEX} from odforecast forecast --save, and "
-            raise click.UsageError(
-                f"{folder} holds {neither}: there is {index}no manifest.json from odforecast "
-                "backtest --out"
-            )
-        if kind in found:
-            raise click.UsageError(f"two {kind}s: {found[kind]} and {folder}; give one")
+        neither = "no backtest" if folder is results else "neither a forecast nor a backtest"
+        index = "" if folder is results else f"no {INDEX} from odforecast forecast --save, and "
+        what = "is a file; give the folder" if folder.exists() else "is not a folder"
+        opt.check(
+            (not folder.is_dir(), f"{folder} {what}. For a page of one place: --state PLACE"),
+            (not kind, f"{folder} holds {neither}: there is {index}no manifest.json from "
+             "odforecast backtest --out"),
+            (kind in found, f"two {kind}s: {found.get(kind)} and {folder}; give one"),
+        )  # fmt: skip
         found[kind] = folder
     return (
         load_forecast(found["forecast"]) if "forecast" in found else None,
@@ -147,6 +137,5 @@ def _made(request: Request) -> tuple[Forecast, Sequence[str], str]:
 def _later(forecast: Forecast, newest: Vintage) -> Panel | None:
     """The same counts in the newest release in hand, where it is younger than the forecast's."""
     panel = forecast.panel
-    if panel is None or newest.date <= panel.release:
-        return None
-    return newest.panel(panel.indicator)
+    newer = panel is not None and newest.date > panel.release
+    return newest.panel(panel.indicator) if newer and panel is not None else None

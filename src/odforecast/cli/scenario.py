@@ -2,40 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace as with_
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+import numpy as np
+import pandas as pd
 
+import odforecast.plot as plots
+from odforecast import scenario as lib
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
 from odforecast.cli.app import Group
-from odforecast.cli.scenario_run import (
-    ASKED,
-    FILES,
-    FORECAST,
-    ONSET,
-    SHOWN,
-    compare,
-    projected,
-    ranged,
-    run,
-    waiting_costs,
+from odforecast.cli.screen import columns, fitted, note, say, warn, width, working
+from odforecast.cli.source import (
+    SCENARIO_FILES,
+    SOURCES,
+    about,
+    fit,
+    keep,
+    open_panel,
+    open_source,
+    scenarios_of,
 )
-from odforecast.cli.screen import columns, fitted, grid, note, say, width, working
-from odforecast.cli.source import SOURCES, open_source
-from odforecast.cli.tables import title
-from odforecast.io import replacing
-from odforecast.scenario.catalogue import CAVEAT
+from odforecast.cli.tables import Column, lay, title
+from odforecast.errors import ScenarioError, UnknownNameError, one_of
+from odforecast.evidence.check import Setting
+from odforecast.evidence.validate import run_checks
+from odforecast.forecast.text import beyond_validated
+from odforecast.geography import resolve
+from odforecast.hub import scenario_tasks, scenarios_to_hub, write_hub, write_tasks
+from odforecast.io import replacing, replacing_folder
+from odforecast.models import get_model
+from odforecast.months import ONE_MONTH, to_month
+from odforecast.names import TARGETS
+from odforecast.panel import Panel
+from odforecast.report.brief import write_briefs
+from odforecast.report.annex import prior_figure, short_titles
+from odforecast.report.spreadsheet import for_spreadsheets
+from odforecast.say import shown_warnings
+from odforecast.scenario import CAVEAT, Past, Projection, Scenario, catalogue
+from odforecast.scenario.answer import CLASS_WARNING, scenario_title
+from odforecast.scenario.intervention import ALL
+from odforecast.scenario.past import WHATEVER
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from odforecast.scenario import Intervention, Past
-
+#: Months ahead, if neither a horizon nor a last month is given.
+HORIZON = 24
+#: Places whose answers are shown on the screen; months of waiting whose cost is worked out.
+SHOWN, DELAYS = 3, (0, 3, 6, 12)
+#: By this file a folder is known to hold a run; runs before 0.2 had it, and the rest, at the top.
+MARK, DATA_FOLDER = "scenarios.yaml", "data"
+_OURS = (
+    r"data|scenarios\.yaml|quantiles\.csv|(samples|draws)\.parquet|figures|hub-config"
+    r"|(answer|deaths_averted|time_to_recover|exposure|lib.cost_of_delay)\.csv|brief(-[\w.-]+)?\.html"
+)
 #: Sd of a size that favors neither side, and the chance of no effect that goes with it.
 NEUTRAL_SD, NEUTRAL_NULL = 0.4, 0.5
+#: The only table of shares that may be given beside a scenario.
+_SHARES = "fentanyl-share"
+
+ONSET = opt.what(
+    "--onset", metavar="MONTH", type=opt.START_MONTH,
+    help="First month of named scenarios.  [default: the month after the as-of date]",
+)  # fmt: skip
+#: What every forecast under scenarios is made of.
+FORECAST = opt.together(
+    opt.BESIDE, opt.horizon(HORIZON), opt.UNTIL, opt.MODEL, opt.INDICATOR, SOURCES, opt.AS_OF,
+    opt.DRAWS, opt.SEED, opt.QUIET, opt.JSON,
+)  # fmt: skip
+ASKED = opt.together(
+    opt.what("--scenario", "scenarios", multiple=True, required=True, metavar="FILE|NAME",
+             help="A name from odforecast scenario list, a scenario file of yours, or null; with "
+             "commas, or repeated."),
+    ONSET, FORECAST,
+    opt.data("--exposure", "tables", multiple=True, metavar="NAME=FILE", more=True,
+             help="Your own shares by place (CSV: location,exposure): fentanyl-share=table.csv."),
+)  # fmt: skip
 
 
 @click.group(cls=Group)
@@ -45,11 +90,13 @@ def scenario() -> None:
     """
 
 
+# What there is
+
+
 @scenario.command("list")
 @opt.output("--events", is_flag=True, help="List the events of the evidence library.")
 def list_(events: bool) -> None:
     """List the named scenarios, their chances and grades."""
-    from odforecast.scenario import NULL, catalogue, named_intervention
 
     if events:
         rows = [["event", "date", "what happened; grade of the evidence"]]
@@ -58,24 +105,21 @@ def list_(events: bool) -> None:
         click.echo(columns(rows, indent=""))
     else:
         say(CAVEAT)
-        click.echo()
         rows = [
             ["scenario", "works/harms", "grade", ""],
-            [NULL.name, "", "", "Status quo: no change"],
+            [lib.NULL.name, "", "", "Status quo: no change"],
         ]
         for name in catalogue.prior_names():
-            x = named_intervention(name, onset="2026-03")
-            works = "what-if"
-            if not x.is_what_if:
-                works = f"{100 * x.chances()[0]:.0f}/{x.chances()[2]:.0%}"
+            x = lib.named_intervention(name, onset="2026-03")
+            chances = x.chances()
+            works = "what-if" if x.is_what_if else f"{100 * chances[0]:.0f}/{chances[2]:.0%}"
             grade = str(catalogue.prior_table(name)["grade"])
             rows.append([name, works, grade, catalogue.prior_title(name)])
         room = width() - sum(2 + max(len(row[i]) for row in rows) for i in range(3))
         if room >= 20 and fitted():  # one line each; `show` has the whole title
             rows = [[*row, x if len(x) <= room else f"{x[: room - 1].rstrip()}…"]
                     for *row, x in rows]  # fmt: skip
-        click.echo(columns(rows, indent=""))
-        click.echo()
+        click.echo(f"\n{columns(rows, indent='')}\n")
         say("Works/harms: the chance that it works, and that it raises deaths. Use one as "
             "--scenario NAME, or as prior: NAME in a file of yours. Events: --events.")  # fmt: skip
     click.echo("Details: odforecast scenario show NAME")
@@ -86,43 +130,38 @@ def list_(events: bool) -> None:
 @opt.output("--toml", is_flag=True, help="Print as TOML instead of YAML.")
 def show(name: str, toml: bool) -> None:
     """Show a scenario, an event or your own scenario file."""
-    from odforecast.errors import UnknownNameError, one_of
-    from odforecast.scenario import (
-        NULL,
-        Scenario,
-        dump_scenarios,
-        named_intervention,
-        read_scenarios,
-    )
-    from odforecast.scenario.catalogue import events, prior_names, prior_title
 
     suffix = ".toml" if toml else ".yaml"
-    calendar, named = events(), name in prior_names()
+    calendar, named = catalogue.events(), name in catalogue.prior_names()
     found = calendar[calendar["id"] == name].to_dict("records")
-    if Path(name).suffix.lower() in FILES:
-        for item in read_scenarios(name):
+    if Path(name).suffix.lower() in SCENARIO_FILES:
+        for item in lib.read_scenarios(name):
             click.echo(f"# {item.name}, hash {item.hash}")
             _say_parts(item.interventions)
-            click.echo(dump_scenarios(item, suffix))
-    elif name == NULL.name:
+            click.echo(lib.dump_scenarios(item, suffix))
+    elif name == lib.NULL.name:
         click.echo("# Status quo: the baseline forecast, draw for draw.")
-        click.echo(dump_scenarios(NULL, suffix))
+        click.echo(lib.dump_scenarios(lib.NULL, suffix))
     elif not named and not found:
-        known = list(dict.fromkeys([NULL.name, *prior_names(), *calendar["id"]]))
+        known = list(dict.fromkeys([lib.NULL.name, *catalogue.prior_names(), *calendar["id"]]))
         raise UnknownNameError(
             f"no scenario, event or scenario file {name!r}", hint=one_of(name, known)
         )
     else:
         if named:
-            _comment(f"{prior_title(name)}. The onset is an example: choose your own.")
-            item = Scenario(name, (named_intervention(name, onset="2026-03"),))
+            _comment(f"{catalogue.prior_title(name)}. The onset is an example: choose your own.")
+            item = lib.named(name, onset="2026-03")
             _say_parts(item.interventions)
-            click.echo(dump_scenarios(item, suffix))
+            click.echo(lib.dump_scenarios(item, suffix))
             _comment(CAVEAT)
         if named and found:
             click.echo("\n# The event of that name:")
         for row in found:
             _say_event(row, "# " if named else "")  # what is shown of a scenario can be run
+
+
+#: What an event's columns are called on the screen.
+_KEYS = {"log_rr": "log rate ratio", "concludes": "its conclusion", "differs": "ours differs"}
 
 
 def _say_event(row: dict[Any, Any], mark: str) -> None:
@@ -136,22 +175,18 @@ def _say_event(row: dict[Any, Any], mark: str) -> None:
     say(f"{mark}{'tags':>14}  {row['tags']}  (V read, C computed, J judgment, S press)")
 
 
-#: What an event's columns are called on the screen.
-_KEYS = {"log_rr": "log rate ratio", "concludes": "its conclusion", "differs": "ours differs"}
-
-
 def _comment(text: str, indent: str = "# ") -> None:
     """A comment of a scenario file."""
     say(f"# {text}", indent=indent)
 
 
-def _say_parts(interventions: Iterable[Intervention]) -> None:
+def _say_parts(interventions: Iterable[lib.Intervention]) -> None:
     """The three named parts of every prior, as comments."""
     for x in interventions:
         chances = "a what-if, without chances"
         if not x.is_what_if:
-            works, nothing, backfires = x.chances()
-            chances = f"works {works:.0%}, does nothing {nothing:.0%}, backfires {backfires:.0%}"
+            names = ("works", "does nothing", "backfires")
+            chances = ", ".join(f"{name} {p:.0%}" for name, p in zip(names, x.chances()))
         how = f"; it would backfire because {x.backfire}" if x.backfire else ""
         _comment(f"{x.name}: size {x.size}", "#   ")
         _comment(f"{x.name}: {chances}{how}", "#   ")
@@ -159,8 +194,320 @@ def _say_parts(interventions: Iterable[Intervention]) -> None:
             _comment(f"reference: {text}", "#   ")
 
 
-for _command in (run, compare):
-    scenario.add_command(_command)
+# A forecast under scenarios
+
+
+def projected(
+    archive: Path | None, source: str | None, *, scenarios: Iterable[str], onset: str | None,
+    as_of: str | None, model: str, locations: str, indicator: str, draws: int, seed: int,
+    quiet: bool, horizon: int | None, until: str | None,
+    tables: Sequence[str] = (), later: Sequence[int] = (),
+) -> tuple[Projection, Panel, dict[str, Any]]:  # fmt: skip
+    """The projection that was asked for, its panel, and what JSON says of it; notes are said."""
+
+    opt.check((horizon is not None and until is not None, "give --horizon or --until, not both"))
+    forecaster = get_model(model)
+    # The same panel and seed as `odforecast forecast`, so that null is its forecast.
+    panel, places = open_panel(open_source(archive, source), as_of, indicator, locations)
+    nation = ("US",) if "US" in panel.locations else ()
+    states = tuple(dict.fromkeys((*nation, *places)))
+    chosen = _delayed(_begun(scenarios_of(scenarios), onset, panel), later)
+    shares = _exposures(tables)
+    for x in dict.fromkeys(x for s in chosen for x in s.interventions):
+        if not x.backfire and x.chances()[2] >= 0.005:
+            note(f"{x.name} may raise deaths (probability {x.chances()[2]:.2f}) and names no "
+                 "mechanism: describe one under backfire")  # fmt: skip
+    say(
+        f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}",
+        err=bool(click.get_current_context().params.get("as_json")),
+    )
+    ahead = HORIZON if horizon is None and until is None else horizon
+    with working(f"fitting {forecaster.label}", quiet):
+        projection = lib.project(
+            fit(forecaster, panel, states), chosen, ahead, draws, seed, until=until,
+            exposures=shares, first_month=panel.month_grid[0],
+        )  # fmt: skip
+    if "US" in states and "US" not in projection.baseline.locations and projection.can_add:
+        projection = projection.with_nation()
+    # Places are chosen last, so that one question has one answer wherever it is asked.
+    keep(projection.baseline, states)  # names what the model left out
+    projection = projection.select([s for s in states if s in projection.baseline.locations])
+    for text in shown_warnings(projection.warnings):
+        note(text)
+    if far := beyond_validated(projection.baseline):
+        warn(far)
+    if any(x.scope != ALL for s in chosen for x in s.interventions):
+        note(CLASS_WARNING)
+    meta = about(projection.baseline, panel, forecaster, seed)
+    return projection, panel, meta | {"scenarios": list(projection.names)}
+
+
+def _begun(found: Sequence[Scenario], onset: str | None, panel: Panel) -> tuple[Scenario, ...]:
+    """The scenarios; what has no onset begins at the one that was given, or after the as-of day."""
+
+    start = onset or str(to_month(panel.as_of) + np.timedelta64(1, "M"))
+    used = any(s.is_open for s in found)
+    opt.check((onset is not None and not used,
+               f"--onset {onset}: all scenarios given have their own; remove onset from the "
+               "file"))  # fmt: skip
+    if used and onset is None:
+        late = int((to_month(dt.date.today()) - to_month(start)).astype(int))
+        past = f", {late} months ago; the latest release used is of {panel.release}. Choose " \
+               "another with --onset" if late > 0 else ""  # fmt: skip
+        say(f"onset {start}, the month after the as-of date{past}", err=True, indent="  ")
+    return tuple(dict.fromkeys(s.at(start) for s in found))
+
+
+def _delayed(chosen: Sequence[Scenario], later: Sequence[int]) -> tuple[Scenario, ...]:
+    """The scenarios, and each again with its onsets that many months later."""
+
+    def moved(s: Scenario, wait: int) -> Scenario:
+        """One that begins later."""
+        parts = tuple(
+            with_(x, onset=tuple(month + wait * ONE_MONTH for month in x.onset))
+            for x in s.interventions
+        )
+        words = f"{scenario_title(s)}, {wait} months later"
+        return with_(s, name=f"{s.name}-{wait}-months-later", title=words, interventions=parts)
+
+    late = [moved(s, wait) for wait in dict.fromkeys(later) for s in chosen if not s.is_null]
+    return (*chosen, *late)
+
+
+def _exposures(tables: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Shares by place, by the name of the table."""
+
+    found = {}
+    for text in tables:
+        name, _, path = text.partition("=")
+        opt.check(
+            (not path, f"--exposure is {text!r}, write NAME=FILE"),
+            (name != _SHARES,
+             f"--exposure {name}: only {_SHARES} can be given; write other tables into the "
+             "scenario file, such as exposure: {OH: 0.5, default: 0.2}"),
+        )  # fmt: skip
+        found[name] = lib.read_exposure(path)
+    return found
+
+
+def _data(projection: Projection, meta: dict[str, Any]) -> dict[str, Any]:
+    """The answer, what may come of it, and deaths averted by period, of all places."""
+    said: dict[str, Any] = {"meta": meta | {"against": "null"}}
+    if all(s.is_null for s in projection.scenarios):
+        return said | {"answer": [], "outcomes": [], "averted": []}
+    return said | {
+        "answer": projection.answer(),
+        "outcomes": projection.outcomes(),
+        "averted": projection.averted(),
+    }
+
+
+def _with_caveat(show: Callable[[], None]) -> Callable[[], None]:
+    """What shows an answer, and what all of them rest on."""
+
+    def shown() -> None:
+        """Both."""
+        show()
+        click.echo()
+        say(CAVEAT)
+
+    return shown
+
+
+def ranged(row: Any) -> str:
+    """Deaths prevented: the mean with its interval; a dash where there is none."""
+    mean, low, high = (row[f"averted_{key}"] for key in ("mean", "q05", "q95"))
+    if mean != mean:
+        return "–"
+    return f"{mean:z,.0f}" + (f" ({low:z,.0f} to {high:z,.0f})" if low == low else "")
+
+
+_CHANGE = Column("change", "percent_mean", "{:+z.1f}%")
+
+
+@scenario.command()
+@opt.together(
+    ASKED, opt.TARGET, opt.PLOT,
+    opt.out("Folder to write: a brief, tables, draws and figures.", (), required=True), opt.REPLACE,
+    opt.output("--paper", type=opt.Choice(["letter", "a4"]), default="letter", show_default=True,
+               more=True, help="Paper size of the brief."),
+    opt.output("--style", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+               metavar="FILE", more=True, reads=True, help="Your own style sheet for the brief."),
+    opt.details("--samples", metavar="N", default=100, show_default=True,
+                type=click.IntRange(min=1), more=True,
+                help="Number of draws in the hub file of samples."),
+)  # fmt: skip
+def run(
+    target: str, samples: int, paper: str, style: Path | None, plot: Path | None, replace: bool,
+    out: Path, **asked: Any,
+) -> Answer:  # fmt: skip
+    """Project a forecast under scenarios, and write a brief.
+
+    The brief is for decision-makers, one file with a section for each place: the US, and those of
+    --locations. An effect on a drug class acts on the forecast deaths of that class. --indicator
+    T40.4 projects the class itself.
+
+    \b
+    odforecast scenario run --scenario cooperation-resumed --out brief
+    """
+
+    opt.check_apart("--out", out, ("--plot", plot))
+    opt.check_folder("--out", out, replace, "a run", _OURS, (MARK, f"{DATA_FOLDER}/{MARK}"))
+    projection, panel, meta = projected(**asked)
+    targets: list[str] = [target]
+    if target == "both":
+        targets = [t for t in TARGETS if t in projection.baseline.targets]
+
+    def write() -> None:
+        """Write the folder."""
+        with replacing_folder(out) as made:
+            waiting = _write(projection, panel, targets, samples, made / DATA_FOLDER)
+            if waiting is not None:
+                write_briefs(projection, made, panel=panel, waiting=waiting, paper=paper,
+                             stylesheet=style)  # fmt: skip
+
+    return Answer(
+        text=_with_caveat(lambda: _show_answer(projection)),
+        data=lambda: _data(projection, meta | {"target": target}),
+        figure=projection.plot,
+        files=[(write, f"written: {out}/")],
+    )
+
+
+def _show_answer(projection: Projection) -> None:
+    """The answer in words, and by calendar year, of the first places."""
+
+    if all(s.is_null for s in projection.scenarios):
+        say("The status quo alone: its forecast is in data/quantiles.csv. There is no brief.")
+        return
+    places, years = projection.baseline.locations, projection.averted()
+    first = projection.answer().groupby("scenario_id")["first_month"].first()
+    begun = years["last_month"] >= years["scenario_id"].map(first)
+    years = years[(years["kind"] == "year") & begun]
+    names = {"scenario_id": "", "period": "deaths prevented in"}
+    for where in places[:SHOWN]:
+        title(where)
+        for text in projection.text(where).splitlines():
+            if text not in (CAVEAT, CLASS_WARNING):
+                say(text, indent="  ")
+        mine = years[years["location"] == where]
+        click.echo(f"\n{lay(mine, names, [Column('mean (90% interval)', ranged)])}")
+    if len(places) > SHOWN:
+        click.echo(f"\n{len(places) - SHOWN} more places are in data/answer.csv")
+
+
+@scenario.command()
+@opt.together(
+    ASKED,
+    opt.what("--later", multiple=True, metavar="MONTHS", type=click.IntRange(1, 240),
+             help="Also start every scenario that many months later; may be repeated."),
+    opt.TABLE,
+)  # fmt: skip
+def compare(**asked: Any) -> Answer:
+    """Compare options: if each works, its chance, on average.
+
+    It draws no figures and writes no folder: odforecast scenario run does.
+
+    \b
+    odforecast scenario compare --scenario cooperation-resumed,tariff-only
+    """
+    projection, _, meta = projected(**asked)
+    answer = projection.answer()
+
+    def show() -> None:
+        """Print a table for each place."""
+        # What it is there for: it works; of several, all of them do; or it raises deaths.
+        keys = ["location", "scenario_id"]
+        best = projection.outcomes().groupby(keys).first().to_dict("index")
+        end = projection.baseline.months[-1]
+        for where in projection.baseline.locations[:SHOWN]:
+            rows = [row | {"best": best[where, row["scenario_id"]]}
+                    for row in answer[answer["location"] == where].to_dict("records")]  # fmt: skip
+            title(f"{where}: deaths prevented by {end}, compared with no new measure")
+            click.echo(lay(rows, {"scenario_id": ""}, _OPTIONS))
+
+    return Answer(_with_caveat(show), lambda: _data(projection, meta), answer)
+
+
+def _judged(row: Any, text: str) -> str:
+    """A cell of what has a chance; a what-if has none, and nothing over all outcomes."""
+    return text if row["best"]["chance"] == row["best"]["chance"] else "–"
+
+
+_OPTIONS = (
+    Column("from", "first_month", "{}"), Column("if it works", lambda row: ranged(row["best"])),
+    Column("chance", lambda row: _judged(row, f"{100 * row['best']['chance']:.0f}%")),
+    Column("over all outcomes", lambda row: _judged(row, ranged(row))),
+    Column("change", lambda row: _judged(row, _CHANGE.cell(row))),
+)  # fmt: skip
+
+
+def waiting_costs(projection: Projection) -> pd.DataFrame:
+    """What waiting costs in every place, for every scenario that has not begun."""
+
+    base = projection.source or projection.baseline
+    parts = []
+    for item in projection.scenarios:
+        onsets = [month for x in item.interventions for month in x.onset]
+        if onsets and min(onsets) > base.last_month:
+            left = int((base.months[-1] - max(onsets)).astype(int))
+            delays = [m for m in DELAYS if m <= left]
+            parts.append(lib.cost_of_delay(base, item, delays, **_given(projection)))
+            parts[-1].insert(0, "scenario_id", item.name)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _given(projection: Projection) -> dict[str, Any]:
+    """What every question about a projection takes: its places, shares and seed."""
+    return {
+        "location": list(projection.baseline.locations),
+        "exposures": projection.tables,
+        "seed": projection.seed,
+    }
+
+
+def _write(
+    projection: Projection, panel: Panel, targets: list[str], samples: int, out: Path
+) -> pd.DataFrame | None:
+    """Tables, draws and figures of a run; what waiting costs, but of the status quo alone."""
+
+    out.mkdir()
+    write_hub(scenarios_to_hub(projection.forecasts, targets=targets), out / "quantiles.csv")
+    few = {name: f.first(samples) for name, f in projection.forecasts.items()}
+    rows = scenarios_to_hub(few, targets=targets, output_type="sample")
+    write_hub(rows, out / "samples.parquet")
+    tasks = scenario_tasks(
+        projection.names, projection.baseline, targets=targets,
+        samples=min(samples, len(projection.baseline.draws)),
+    )  # fmt: skip
+    write_tasks(tasks, out / "hub-config" / "tasks.json")
+    projection.to_parquet(out / "draws.parquet")
+    (out / MARK).write_text(lib.dump_scenarios(projection.scenarios), encoding="utf-8")
+    if all(s.is_null for s in projection.scenarios):
+        return None
+    tables = {
+        "answer": projection.answer(), "outcomes": projection.outcomes(),
+        "deaths_averted": projection.averted(), "exposure": projection.exposure_table(),
+        "cost_of_delay": (waiting := waiting_costs(projection)),
+    }  # fmt: skip
+    for name, table in tables.items():
+        if name != "cost_of_delay" or not waiting.empty:
+            text = for_spreadsheets(table).to_csv(index=False, lineterminator="\n")
+            (out / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
+    where, titles = projection.baseline.locations[0], short_titles(projection)
+    drawn = {f"prior_{s.name}": prior_figure(s)
+             for s in projection.scenarios if not s.is_null}  # fmt: skip
+    for name, axes in (
+        ("options", plots.prevented(projection, where, titles=titles)),
+        ("fan", plots.overlay(projection, where, history=panel, titles=titles)),
+        ("averted", plots.averted(projection, where, titles=titles)),
+    ):
+        if (figure := axes.get_figure(root=True)) is not None:
+            drawn[name] = figure
+    (out / "figures").mkdir()
+    for name, figure in drawn.items():
+        figure.savefig(out / "figures" / f"{name}.svg", format="svg")
+    return waiting
 
 
 # What rests on one scenario
@@ -173,16 +520,13 @@ def sensitivity(**asked: Any) -> Answer:
 
     Each assumption in turn is set to its 5th and 95th percentile while the others stay uncertain.
     """
-    import pandas as pd
-
-    from odforecast.scenario import tornado
 
     projection, _, meta = projected(**asked)
-    given: dict[str, Any] = {"location": list(projection.baseline.locations),
-                             "exposures": projection.tables, "seed": projection.seed}  # fmt: skip
-    base = projection.source or projection.baseline
+    opt.check((all(s.is_null for s in projection.scenarios),
+               "--scenario null assumes nothing: name another"))  # fmt: skip
+    base, given = projection.source or projection.baseline, _given(projection)
     found = pd.concat(
-        [tornado(base, s, **given).assign(scenario_id=s.name)
+        [lib.tornado(base, s, **given).assign(scenario_id=s.name)
          for s in projection.scenarios if not s.is_null], ignore_index=True,
     )  # fmt: skip
     waiting = waiting_costs(projection)
@@ -192,28 +536,26 @@ def sensitivity(**asked: Any) -> Answer:
         for (name, where), mine in found.groupby(["scenario_id", "location"], sort=False):
             title(f"{where}, {name}: deaths prevented by {base.months[-1]}, mean "
                   f"{mine['averted'].iloc[0]:z,.0f}, with one assumption low or high")  # fmt: skip
-            rows = [
-                [str(r["assumption"]), str(r["low_value"]), f"{r['averted_low']:z,.0f}",
-                 str(r["high_value"]), f"{r['averted_high']:z,.0f}"]
-                for r in mine.to_dict("records")
-            ]  # fmt: skip
-            click.echo(grid(["", "low", "prevented", "high", "prevented"], rows))
+            click.echo(lay(mine, {"assumption": ""}, _TORNADO))
             late = waiting[(waiting["scenario_id"] == name) & (waiting["location"] == where)]
             if not late.empty:
-                heads = ["months of\nwaiting", "onset",
-                         f"not prevented\nby {late['until'].iloc[0]}",
-                         "not prevented\nover 480 months"]  # fmt: skip
-                rows = [
-                    [str(r["delay"]), str(r["onset"]), f"{r['not_prevented']:z,.0f}",
-                     f"{r['not_prevented_run_out']:z,.0f}"]
-                    for r in late.to_dict("records")
-                ]  # fmt: skip
-                click.echo(f"\n{grid(heads, rows)}")
-        click.echo()
-        say(CAVEAT)
+                by = _PREVENTED._replace(head=f"not prevented\nby {late['until'].iloc[0]}")
+                click.echo(
+                    f"\n{lay(late, {'delay': 'months of\nwaiting'}, [_ONSET, by, _RUN_OUT])}"
+                )
 
     data = {"meta": meta, "sensitivity": found, "waiting": waiting}
-    return Answer(text=show, data=data, frame=found)
+    return Answer(_with_caveat(show), data, found)
+
+
+_TORNADO = tuple(
+    column
+    for side in ("low", "high")
+    for column in (Column(side, f"{side}_value", "{}"),
+                   Column("prevented", f"averted_{side}", "{:z,.0f}"))
+)  # fmt: skip
+_ONSET, _PREVENTED = Column("onset", "onset", "{}"), Column("", "not_prevented", "{:z,.0f}")
+_RUN_OUT = Column("not prevented\nover 480 months", "not_prevented_run_out", "{:z,.0f}")
 
 
 @scenario.command()
@@ -224,31 +566,22 @@ def attribution(**asked: Any) -> Answer:
     Shows the deaths prevented if cooperation repeated that share of the fall. The counts cannot say
     how large that share is, so every share is shown.
     """
-    from odforecast.scenario import attribution as shares_of
 
     shock = "supply-shock-2023-like"
     projection, _, meta = projected(scenarios=[shock], **asked)
-    begins = projection.scenario(shock).interventions[0].onset[0]
-    found = shares_of(
-        projection.source or projection.baseline, begins, exposures=projection.tables,
-        location=list(projection.baseline.locations), seed=projection.seed,
-    )  # fmt: skip
+    begins, base = projection.scenario(shock).interventions[0].onset[0], projection.baseline
+    found = lib.attribution(projection.source or base, begins, **_given(projection))
 
     def show() -> None:
         """Print a table for each place."""
-        for where in projection.baseline.locations[:SHOWN]:
-            title(f"{where}: mean deaths prevented from {begins} to "
-                  f"{projection.baseline.months[-1]}, if cooperation repeated this share of the "
-                  "2023-24 fall")  # fmt: skip
-            rows = [
-                [str(r["share"]), ranged(r), f"{r['percent_mean']:+z.1f}%"]
-                for r in found[found["location"] == where].to_dict("records")
-            ]
-            click.echo(grid(["share credited", "deaths prevented", "change"], rows))
-        click.echo()
-        say(CAVEAT)
+        for where in base.locations[:SHOWN]:
+            title(f"{where}: mean deaths prevented from {begins} to {base.months[-1]}, if "
+                  "cooperation repeated this share of the 2023-24 fall")  # fmt: skip
+            mine = found[found["location"] == where]
+            prevented = Column("deaths prevented", ranged)
+            click.echo(lay(mine, {"share": "share credited"}, [prevented, _CHANGE]))
 
-    return Answer(text=show, data={"meta": meta, "attribution": found}, frame=found)
+    return Answer(_with_caveat(show), {"meta": meta, "attribution": found}, found)
 
 
 # A past event
@@ -269,42 +602,36 @@ def past_command(
     year and in total, with the event's prior and with one that favors neither side. Neither is the
     effect of a policy.
     """
-    from dataclasses import replace
-
-    import pandas as pd
-
-    from odforecast.geography import resolve
-    from odforecast.models import get_model
-    from odforecast.scenario import Normal, past
-    from odforecast.scenario.past import WHATEVER
 
     releases, forecaster = open_source(archive, source), get_model(model)
     places = tuple(dict.fromkeys(("US", *resolve(locations, releases.as_of().panel().locations))))
-    said: list[tuple[str, Past, Past]] = []
+    said: list[tuple[str, dict[str, Past]]] = []
     for place in places:
-        given: dict[str, Any] = {"location": place, "model": forecaster, "draws": draws}
+        given: dict[str, Any] = {
+            "location": place, "model": forecaster, "draws": draws, "seed": seed
+        }  # fmt: skip
         with working(f"weighing {event}", quiet):
-            named = past(event, releases, seed=seed, **given)
-            plain = replace(named.event, size=Normal(0.0, NEUTRAL_SD), p_null=NEUTRAL_NULL,
+            named = lib.past(event, releases, **given)
+            plain = with_(named.event, size=lib.Normal(0.0, NEUTRAL_SD), p_null=NEUTRAL_NULL,
                             direction="either")  # fmt: skip
-            said.append((place, named, past(plain, releases, seed=seed, **given)))
-    found = pd.concat([_changes(*both) for _, *both in said], ignore_index=True)
+            said.append((place, {"named": named, "neutral": lib.past(plain, releases, **given)}))
+    found = pd.concat([_changes(**both) for _, both in said], ignore_index=True)
     sizes = [
-        {"location": place, "prior": prior, "mean": s.mean, "q05": s.low, "q95": s.high,
-         "p_null": s.p_null, "bayes_factor": s.bayes_factor}
-        for place, *both in said
-        for prior, s in zip(("named", "neutral"), (p.summary for p in both))
+        {"location": place, "prior": prior, "mean": p.summary.mean, "q05": p.summary.low,
+         "q95": p.summary.high, "p_null": p.summary.p_null, "bayes_factor": p.summary.bayes_factor}
+        for place, both in said
+        for prior, p in both.items()
     ]  # fmt: skip
 
     def show() -> None:
         """Print a table for each place."""
-        for place, named, neutral in said:
-            _show_past(event, named, neutral, found[found["location"] == place])
+        for place, both in said:
+            _show_past(event, both, found[found["location"] == place])
         click.echo()
         say(WHATEVER)
 
-    data = {"event": event, "onset": str(said[0][1].onset), "caveat": WHATEVER, "sizes": sizes,
-            "changes": found}  # fmt: skip
+    data = {"event": event, "onset": str(said[0][1]["named"].onset), "caveat": WHATEVER,
+            "sizes": sizes, "changes": found}  # fmt: skip
     return Answer(text=show, data=data, frame=found)
 
 
@@ -313,10 +640,6 @@ def _changes(named: Past, neutral: Past) -> pd.DataFrame:
 
     Means and 90% intervals; the total is the sum of 12-month counts back to the event.
     """
-    import numpy as np
-    import pandas as pd
-
-    from odforecast.months import ONE_MONTH
 
     months, eve = named.months, named.eve
     end = min(months[-1], eve.months[-1])
@@ -332,31 +655,26 @@ def _changes(named: Past, neutral: Past) -> pd.DataFrame:
             "effect removed, neutral prior": sum(neutral.averted(m) for m in span),
             "forecast from the eve": sum(course[:, eve.months == m][:, 0] for m in span) - counted,
         }
-        # In total, the first window reaches back before the event.
-        year = {"location": named.location, "period": period,
-                "observed": np.nan if span is whole else counted}  # fmt: skip
         for way, draws in ways.items():
             low, high = np.quantile(draws, [0.05, 0.95])
-            rows.append(year | {"counterfactual": way, "averted_mean": float(np.mean(draws)),
-                                "averted_q05": low, "averted_q95": high})  # fmt: skip
+            rows.append(
+                {"location": named.location, "period": period,
+                 # In total, the first window reaches back before the event.
+                 "observed": np.nan if span is whole else counted, "counterfactual": way,
+                 "averted_mean": float(np.mean(draws)), "averted_q05": low, "averted_q95": high}
+            )  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def _show_past(event: str, named: Past, neutral: Past, found: pd.DataFrame) -> None:
+def _show_past(event: str, both: dict[str, Past], found: pd.DataFrame) -> None:
     """The changes in one place, and how the counts moved each prior."""
+    named = both["named"]
     title(f"{named.location}: {named.indicator} after {event} ({named.onset}). Deaths without the "
           "change minus deaths counted, mean and 90% interval")  # fmt: skip
-    rows = []
-    for period, mine in found.groupby("period", sort=False):
-        by_way = mine.set_index("counterfactual", drop=False).to_dict("records")
-        counted = mine["observed"].iloc[0]
-        rows.append([str(period), "" if counted != counted else f"{counted:,.0f}",
-                     *(ranged(row) for row in by_way)])  # fmt: skip
-    heads = ["", "counted", "effect removed,\nnamed prior", "effect removed,\nneutral prior",
-             "forecast from\nthe eve"]  # fmt: skip
-    click.echo(grid(heads, rows))
-    click.echo()
-    for prior, p in (("named", named), ("neutral", neutral)):
+    names = {"period": "", "counterfactual": ""}
+    columns = [Column("counted", "observed"), Column("deaths", ranged)]
+    click.echo(f"{lay(found, names, columns)}\n")
+    for prior, p in both.items():
         s = p.summary
         say(f"{prior} prior: size {s.prior_mean:+.2f} (sd {s.prior_sd:.2f}), no effect "
             f"{100 * s.prior_p_null:.0f}%; after the counts {s.mean:+.2f} (90% interval "
@@ -377,7 +695,7 @@ def _show_past(event: str, named: Past, neutral: Past, found: pd.DataFrame) -> N
 def validate(
     checks: tuple[str, ...], archive: Path | None, source: str | None, as_of: str | None,
     model: str, seed: int, simulations: int, out: Path | None,
-) -> None:  # fmt: skip
+) -> Answer:  # fmt: skip
     """Run the checks of the scenario method.
 
     CHECK is null, calibration, recovery, recovery-wandering-slope, placebo-time, placebo-outcome,
@@ -385,17 +703,11 @@ def validate(
     hindcast-plumbing; by default, all of them. The exit status is 1 if a check fails. Some checks
     only report and cannot fail. A check that the data do not allow is named.
     """
-    from odforecast.errors import ScenarioError
-    from odforecast.evidence.check import Setting
-    from odforecast.evidence.validate import run_checks
-    from odforecast.models import get_model
 
-    releases = open_source(archive, source)
+    releases, failed = open_source(archive, source), 0
     day = as_of or str(releases.last_seen)
-    failed = 0
-    for name, result in run_checks(
-        Setting(releases, day, get_model(model), simulations, seed), checks
-    ):
+    setting = Setting(releases, day, get_model(model), simulations, seed)
+    for name, result in run_checks(setting, checks):
         if isinstance(result, ScenarioError):
             say(f"{name}: not run: {result}", indent="  ")
             continue
@@ -403,13 +715,10 @@ def validate(
             say(line, indent=" " * (len(line) - len(line.lstrip()) + 2))
         failed += result.passed is False
         if out is not None:
-            out.mkdir(parents=True, exist_ok=True)
             with replacing(out / f"{name}.csv") as part:
                 result.table.to_csv(part, index=False, lineterminator="\n")
             for key, draw in result.figures.items():
                 with replacing(out / f"{key}.svg") as part:
                     draw().savefig(part, format="svg")
-    say(CAVEAT)
-    if failed:
-        click.echo(f"error: {failed} check(s) failed", err=True)
-        raise click.exceptions.Exit(1)
+    failure = ScenarioError(f"{failed} check(s) failed") if failed else None
+    return Answer(lambda: say(CAVEAT), failure=failure)

@@ -3,46 +3,33 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
-from functools import cache
+from collections.abc import Sequence
+from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
+import pandas as pd
 
+import odforecast.plot as plots
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer, records
+from odforecast.cli.score_files import Forecasts, Levels, read_any
 from odforecast.cli.screen import note, say
-from odforecast.cli.source import ACCEPT, open_source, say_age
+from odforecast.cli.source import SOURCES, open_source, say_age
 from odforecast.cli.tables import WHAT_90_IS, WHAT_WIS_IS, WORDS, Column, lay, title, words
 from odforecast.errors import ScoringError, one_of
+from odforecast.hub import read_held
 from odforecast.io import replacing
-from odforecast.names import (
-    HUB_QUANTILES,
-    SCENARIO_ID,
-    TARGET_12MO,
-    TARGET_MONTH,
-    TARGET_TREND,
-    TARGETS,
-)
+from odforecast.names import SCENARIO_ID, TARGET_12MO, TARGET_MONTH, TARGET_TREND
+from odforecast.panel import Panel
 from odforecast.report.spreadsheet import for_spreadsheets
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from odforecast.cli.score_files import Forecasts
-    from odforecast.forecast import Forecast
-    from odforecast.hub.tables import Known
-    from odforecast.panel import Panel
-    from odforecast.scoring import Truth
-
+from odforecast.scoring import Truth, summarise
+from odforecast.scoring.columns import UNIT_KEYS, with_groups
+from odforecast.scoring.summary import PLAUSIBLE, calibration, mark_plausible, nearest, plausibility
 
 #: Endings of the files it writes.
 ENDINGS = (".csv", ".parquet")
-#: Levels of quantiles, rising.
-type Levels = tuple[float, ...]
-
 #: Places on the screen (those with the highest WIS), and models side by side there.
 MAX_ROWS, MAX_MODELS = 10, 4
 _MONTHS_ARE_RECOVERED = (
@@ -62,30 +49,21 @@ def deaths(value: float) -> str:
     return f"{value:,.1f}" if abs(value) < 100 else f"{value:,.0f}"
 
 
-_SCORED, _WIS = Column("scored", "n_scorable"), Column("WIS", "wis", deaths)
-_RATIO = Column("ratio", "rel_wis", "{:.2f}")
+_WIS = (Column("scored", "n_scorable"), Column("WIS", "wis", deaths),
+        Column("ratio", "rel_wis", "{:.2f}"))  # fmt: skip
+_50, _80, _90, _95 = _COVERED = tuple(
+    Column(f"{p}%", f"coverage_{p}", "{:.0%}") for p in (50, 80, 90, 95)
+)
 _COLUMNS = (
-    _SCORED, _WIS, _RATIO, Column("CRPS", "crps", deaths), Column("error", "mape", "{:.1f}%"),
-    Column("bias", "bias", "{:+.2f}"),
-    *(Column(f"{p}%", f"coverage_{p}", "{:.0%}") for p in (50, 90)),
+    *_WIS, Column("CRPS", "crps", deaths), Column("error", "mape", "{:.1f}%"),
+    Column("bias", "bias", "{:+.2f}"), _50, _90,
     Column("RPS", "rps", "{:.3f}"), Column("ratio", "rel_rps", "{:.2f}"),
 )  # fmt: skip
-_CALIBRATION = (
-    _SCORED, _WIS, _RATIO,
-    *(Column(f"{p}%", f"coverage_{p}", "{:.0%}") for p in (50, 80, 90, 95)),
-)  # fmt: skip
+_CALIBRATION = (*_WIS, *_COVERED)
 _PLAUSIBILITY = (
     Column("scored", "months"), Column("true", "plausible"), Column("share", "share", "{:.0%}"),
     Column("from", "first", "{:%Y-%m}"), Column("to", "last", "{:%Y-%m}"),
 )  # fmt: skip
-
-
-def _source(command: Callable[..., Any]) -> Callable[..., Any]:
-    """``--source``, which its former name ``--truth`` sets too."""
-    command = opt.SOURCE(command)
-    made = command.__click_params__[-1]  # type: ignore[attr-defined]
-    made.former, made.opts, made.more = ("--truth",), [*made.opts, "--truth"], False
-    return command
 
 
 @opt.command()
@@ -96,7 +74,7 @@ def _source(command: Callable[..., Any]) -> Callable[..., Any]:
     opt.what("--held", type=opt.FILE, metavar="FILE", reads=True,
              help="For scenarios: the months in which the assumptions of each were true (CSV: "
              "scenario_id,first_month,last_month[,note])."),
-    opt.TRUTH_AS_OF, opt.MIN_TRUTH_AGE, opt.ARCHIVE, _source, ACCEPT, opt.JSON, opt.PLOT,
+    opt.TRUTH_AS_OF, opt.MIN_TRUTH_AGE, SOURCES, opt.JSON, opt.PLOT,
     opt.output("--joint", type=opt.FILE, metavar="FILE", writes=ENDINGS,
                help="Also score draws jointly (energy score, sums of states, paths), from samples "
                "and saved forecasts: .csv or .parquet."),
@@ -124,25 +102,17 @@ def score(
     scenario: first plausibility (the months in which its assumptions were true, from --held), then
     calibration in those months.
     """
-    import pandas as pd
-
-    from odforecast.cli.score_files import read_any
-    from odforecast.hub import read_held
-    from odforecast.scoring import Truth
-    from odforecast.scoring.summary import mark_plausible
-
     opt.check_outputs(("--out", out, ENDINGS), ("--joint", joint, ENDINGS), read=forecasts)
     files = read_any(forecasts)
     scenarios = _scenarios(files, held)
-    if plot is not None and not any(map(_has_years, files)):
+    if plot is not None and not any(TARGET_12MO in one.targets for one in files):
         raise ScoringError("--plot shows 12-month counts, and the files contain none")
     spans = None if held is None else read_held(held, scenarios)
     releases = open_source(archive, source)
     seen = releases.as_of(truth_as_of)
     if seen.note:
         note(seen.note)
-    panel = seen.panel(indicator)
-    against = Truth(panel, min_age=min_truth_age)
+    against = Truth(seen.panel(indicator), min_age=min_truth_age)
 
     @cache
     def known(day: dt.date) -> Panel:
@@ -152,9 +122,8 @@ def score(
     scores = _score_files(files, against, known)
     names = set(scores["model"])
     if baseline is not None and baseline not in names:
-        raise ScoringError(
-            f"--baseline: no file of {baseline!r}", hint=one_of(baseline, sorted(names))
-        )
+        hint = one_of(baseline, sorted(names))
+        raise ScoringError(f"--baseline: no file of {baseline!r}", hint=hint)
     _check_levels(files, baseline)
     if spans is not None:
         trend = scores["target"] == TARGET_TREND
@@ -162,17 +131,15 @@ def score(
         scores = pd.concat([marked, scores[trend]], ignore_index=True) if trend.any() else marked
     if source is None:  # a file that was named need not be the newest
         say_age(seen.date, truth_as_of)
-    tables = [(out, scores)] if out is not None else []
+    tables = [] if out is None else [(out, scores)]
     if joint is not None:
-        tables.append((joint, _joint_table(files, against, known)))
-    for path, table in tables:
-        _write(table, path)
-
-    def figure() -> Any:
-        """The coverage of the intervals."""
-        import odforecast.plot as plots
-
-        return plots.coverage(scores[scores["target"] != TARGET_TREND])
+        parts = [part for one in files for part in one.joint_scores(against, known)]
+        if not parts:
+            raise ScoringError(
+                "--joint: no file contains draws",
+                hint="write samples: odforecast forecast --output-type sample --out FILE",
+            )
+        tables.append((joint, pd.concat(parts, ignore_index=True)))
 
     failure = ScoringError(
         "no forecast can be scored yet",
@@ -181,41 +148,28 @@ def score(
     return Answer(
         text=lambda: _print(scores, against, baseline, scenarios),
         data=lambda: _data(scores, against, baseline, scenarios),
-        figure=figure,
-        files=[(lambda: None, f"{len(table):,} rows: {path}") for path, table in tables],
+        figure=lambda: plots.coverage(scores[scores["target"] != TARGET_TREND]),
+        files=[(partial(_write, table, path), f"{len(table):,} rows: {path}")
+               for path, table in tables],
         failure=None if scores["scorable"].any() else failure,
-    )
-
-
-def _has_years(one: Forecasts) -> bool:
-    """Whether a file contains 12-month counts."""
-    if one.forecast is not None:
-        return TARGET_12MO in one.forecast.targets
-    table = one.hub if one.hub is not None else one.table
-    return table is not None and bool((table["target"] == TARGET_12MO).any())
+    )  # fmt: skip
 
 
 def _scenarios(files: list[Forecasts], held: Path | None) -> list[str]:
     """Scenarios of the files, in the order of the files; none in ordinary files."""
-    named = [one for one in files if one.hub is not None and SCENARIO_ID in one.hub]
-    without = [one for one in files if one not in named]
+    named = [one for one in files if one.scenarios]
+    without = [one for one in files if not one.scenarios]
     if without and (named or held is not None):
         beside = f", {named[0].path} has one" if named else ", and --held is about scenarios"
         raise ScoringError(
             f"{without[0].path} has no column {SCENARIO_ID}{beside}",
             hint="score files of scenarios separately",
         )
-    return list(dict.fromkeys(
-        x for one in named if one.hub is not None for x in one.hub[SCENARIO_ID]
-    ))  # fmt: skip
+    return list(dict.fromkeys(x for one in named for x in one.scenarios))
 
 
-def _score_files(files: list[Forecasts], truth: Truth, known: Known) -> pd.DataFrame:
-    """The score table of all files, with how many levels (``n_levels``) WIS is over."""
-    import pandas as pd
-
-    from odforecast.scoring.columns import UNIT_KEYS
-
+def _score_files(files: list[Forecasts], truth: Truth, known: Any) -> pd.DataFrame:
+    """The score table of all files."""
     parts = []
     for one in files:
         if one.indicator and one.indicator != truth.panel.indicator:
@@ -223,12 +177,10 @@ def _score_files(files: list[Forecasts], truth: Truth, known: Known) -> pd.DataF
                 f"{one.path} is of {one.indicator!r}, the truth of {truth.panel.indicator!r}",
                 hint="say what is counted with --indicator",
             )
-        part = pd.concat(_score_one(one, truth, known), ignore_index=True)
+        part = pd.concat(one.scores(truth, known), ignore_index=True)
         part.insert(0, "model", one.model)
         part.insert(1, "file", str(one.path))
-        part["truth"] = truth.kind
-        part["truth_release"] = pd.Timestamp(truth.release)
-        parts.append(part)
+        parts.append(part.assign(truth=truth.kind, truth_release=pd.Timestamp(truth.release)))
     scores = pd.concat(parts, ignore_index=True)
     twice = scores.duplicated(["model", *(k for k in UNIT_KEYS if k in scores)])
     if twice.any():
@@ -242,38 +194,6 @@ def _score_files(files: list[Forecasts], truth: Truth, known: Known) -> pd.DataF
     return scores
 
 
-def _score_one(one: Forecasts, truth: Truth, known: Known) -> Iterator[pd.DataFrame]:
-    """Tables of scores of one file."""
-    import pandas as pd
-
-    from odforecast.hub.tables import score_levels, score_trend
-    from odforecast.scoring import score as score_forecast
-    from odforecast.scoring import score_hub
-
-    if one.forecast is not None:
-        made = one.forecast
-        tables = [score_forecast(made, truth, t) for t in TARGETS if t in made.targets]
-        part = pd.concat(tables, ignore_index=True)
-        part.insert(0, "as_of", pd.Timestamp(made.as_of).as_unit("s"))
-        part.insert(1, "last_month", made.last_month.astype("datetime64[s]"))
-        yield part.assign(n_levels=len(HUB_QUANTILES))
-    elif one.table is not None:
-        assert one.levels is not None
-        part = score_levels(one.table, one.levels, truth)
-        if "donor" in one.table:
-            part["donor"] = one.table["donor"].to_numpy()
-        yield part.assign(n_levels=len(one.levels))
-    else:
-        assert one.hub is not None
-        kinds = one.hub["output_type"]
-        quantiles = one.hub[kinds == "quantile"]["output_type_id"].nunique()
-        if (kinds != "pmf").any():
-            n_levels = quantiles or len(HUB_QUANTILES)  # of samples, those of hubs
-            yield score_hub(one.hub, truth.observed).assign(n_levels=int(n_levels))
-        if (kinds == "pmf").any():
-            yield score_trend(one.hub, truth, known).assign(n_levels=0)
-
-
 def _check_levels(files: Sequence[Forecasts], baseline: str | None) -> None:
     """Refuse to relate WIS to WIS over other levels; without a baseline there is a note only.
 
@@ -281,7 +201,7 @@ def _check_levels(files: Sequence[Forecasts], baseline: str | None) -> None:
     """
     found: dict[tuple[str, Levels], Path] = {}
     for one in files:
-        for levels in _level_sets(one):
+        for levels in one.level_sets:
             found.setdefault((one.model, levels), one.path)
     least = min(found, key=lambda x: len(x[1]), default=("", ()))
     others = [x for x in found if x[1] != least[1]]
@@ -296,16 +216,6 @@ def _check_levels(files: Sequence[Forecasts], baseline: str | None) -> None:
     note(f"{text}: these are different scores")
 
 
-def _level_sets(one: Forecasts) -> set[Levels]:
-    """Levels that the WIS of a file is over, by origin; of draws, those of hubs."""
-    found: list[Any] = [one.levels or HUB_QUANTILES]
-    if one.hub is not None and not (one.hub["output_type"] == "sample").all():
-        rows = one.hub[one.hub["output_type"] == "quantile"]
-        # All units of one origin have the same: other files were refused.
-        found = list(rows.groupby("origin_date", sort=False)["output_type_id"].unique())
-    return {tuple(sorted(round(float(x), 9) for x in levels)) for levels in found}
-
-
 def _shown(levels: Levels, beside: Levels) -> str:
     """How many levels there are; of as many as the others, which, or one that the others lack."""
     if len(levels) != len(beside):
@@ -313,82 +223,6 @@ def _shown(levels: Levels, beside: Levels) -> str:
     if len(levels) <= 5:
         return f"levels {', '.join(f'{x:g}' for x in levels)}"
     return f"{len(levels)} levels with {next(x for x in levels if x not in beside):g}"
-
-
-def _joint_table(files: list[Forecasts], truth: Truth, known: Known) -> pd.DataFrame:
-    """Joint scores of draws, of every origin, target and scenario that has them."""
-    import pandas as pd
-
-    from odforecast.scoring.joint import joint_scores
-
-    parts = []
-    for one in files:
-        for scenario, forecast, target in _drawn(one, truth, known):
-            table = joint_scores(forecast, truth, target=target)
-            first: dict[str, Any] = {"model": one.model, "as_of": pd.Timestamp(forecast.as_of)}
-            for place, (name, value) in enumerate((first | scenario).items()):
-                table.insert(place, name, value)
-            parts.append(table)
-    if not parts:
-        raise ScoringError(
-            "--joint: no file contains draws",
-            hint="write samples: odforecast forecast --output-type sample --out FILE",
-        )
-    return pd.concat(parts, ignore_index=True)
-
-
-def _drawn(
-    one: Forecasts, truth: Truth, known: Known
-) -> Iterator[tuple[dict[str, str], Forecast, str]]:
-    """Scenario, draws and target of every forecast in a file that has draws."""
-    from odforecast.hub.tables import forecast_of_samples, known_panel
-
-    if one.forecast is not None:
-        yield from (({}, one.forecast, t) for t in TARGETS if t in one.forecast.targets)
-    elif one.hub is not None:
-        rows = one.hub[one.hub["output_type"] == "sample"]
-        named = [SCENARIO_ID] if SCENARIO_ID in rows else []
-        for key, part in rows.groupby(["origin_date", "target", *named], sort=True):
-            made = forecast_of_samples(part, str(key[1]), model=one.model)
-            panel, _ = known_panel(known, truth, made.as_of, made.last_month)
-            yield dict(zip(named, map(str, key[2:]))), replace(made, panel=panel), str(key[1])
-
-
-def _data(
-    scores: pd.DataFrame, truth: Truth, baseline: str | None, scenarios: list[str]
-) -> dict[str, Any]:
-    """What the screen shows, as JSON: by horizon, and by location or scenario."""
-    from odforecast.scoring import summarise
-    from odforecast.scoring.columns import with_groups
-    from odforecast.scoring.summary import PLAUSIBLE, calibration, plausibility
-
-    said: dict[str, Any] = {
-        "meta": {
-            "indicator": truth.panel.indicator,
-            "origins": _origins(scores),
-            "truth": truth.kind,
-            "truth_release": str(truth.release),
-            "min_truth_age": truth.min_age,
-            "forecasts": len(scores),
-            "scorable": int(scores["scorable"].sum()),
-            "not_scorable": _reasons(scores),
-        }
-    }
-    if scores["scorable"].any() and scenarios:
-        ahead = scores[(scores["horizon"] > 0) & (scores["target"] != TARGET_TREND)]
-        said["plausibility"] = records(plausibility(ahead)) if PLAUSIBLE in ahead else []
-        said["calibration"] = records(calibration(ahead, baseline))
-    elif scores["scorable"].any():
-        grouped = with_groups(scores, ["level"])
-        for name, keys in (("horizons", ["target", "level", "horizon_group"]),
-                           ("locations", ["target", "location"])):  # fmt: skip
-            said[name] = [
-                row
-                for target, part in grouped.groupby("target", sort=True)
-                if name == "horizons" or target != TARGET_TREND
-                for row in records(summarise(part, by=keys, baseline=_related(part, baseline)))
-            ]
-    return said
 
 
 def _origins(scores: pd.DataFrame) -> list[str]:
@@ -402,64 +236,105 @@ def _reasons(scores: pd.DataFrame) -> dict[str, int]:
     return {str(why): int(n) for why, n in found.items()}
 
 
-def _print(scores: pd.DataFrame, truth: Truth, baseline: str | None, scenarios: list[str]) -> None:
-    """The tables of each target: by months ahead, and by state."""
-    from odforecast.scoring import summarise
-    from odforecast.scoring.columns import with_groups
-
-    days = _origins(scores)
-    made = "as of a day that the files do not say"
-    if days:
-        made = f"as of {days[0]}"
-        if len(days) > 1:
-            made = f"as of {len(days)} dates, {days[0]} to {days[-1]}"
-    say(f"Forecasts {made}: {truth.panel.indicator}")
-    say(f"Final counts: {truth.kind} in release {truth.release}, at least {truth.min_age} months "
-        "after the month")  # fmt: skip
-    if days and str(truth.release) <= days[-1]:
-        say(f"note: these counts were published no later than the forecasts ({days[-1]}), so the "
-            "forecasts could know them; use a later release")  # fmt: skip
-    if why := _reasons(scores):
-        kinds = "; ".join(f"{n:,} {kind}" for kind, n in why.items())
-        say(f"{sum(why.values()):,} of {len(scores):,} forecasts cannot be scored: {kinds}")
-    if not scores["scorable"].any():
-        return
-    if scenarios:
-        _print_scenarios(scores[scores["target"] != TARGET_TREND], baseline, scenarios)
-        return
-    for target, part in scores.groupby("target", sort=True):
-        related = _related(part, baseline)
-        if baseline is not None and related is None and target != TARGET_TREND:
-            say(f"{baseline} does not forecast {words(target)}: no ratio there")
-        for level, rows in with_groups(part, ["level"]).groupby("level", observed=True):
-            ahead = summarise(rows, by=["horizon_group"], baseline=related)
-            models = list(dict.fromkeys(ahead["model"]))
-            named = f": {models[0]}" if len(models) == 1 else ""
-            title(f"{words(target)}, {words(level)}, by months ahead{named}")
-            labels = {"horizon_group": "ahead"} | ({"model": "model"} if len(models) > 1 else {})
-            click.echo(lay(ahead, labels, _COLUMNS))
-        if target == TARGET_TREND:
-            _say_trend(part)
-            continue
-        states = part[part["location"] != "US"]
-        if len(set(states["location"])) > 1 and states["scorable"].any():
-            _print_states(summarise(states, by=["location"]), words(target))
-        if target == TARGET_MONTH:
-            say(_MONTHS_ARE_RECOVERED)
-    _explain(baseline, "; error: mean absolute error in percent; bias: -1 too low to +1 too high")
-
-
 def _related(part: pd.DataFrame, baseline: str | None) -> str | None:
     """The baseline, where it forecasts a target; the trend is compared with past frequencies."""
     there = TARGET_TREND not in set(part["target"]) and baseline in set(part["model"])
     return baseline if there else None
 
 
-def _explain(baseline: str | None, more: str = "") -> None:
-    """Say what the columns mean."""
+def _ahead(scores: pd.DataFrame) -> pd.DataFrame:
+    """Of scenarios, the months that they change."""
+    return scores[(scores["horizon"] > 0) & (scores["target"] != TARGET_TREND)]
+
+
+def _data(
+    scores: pd.DataFrame, truth: Truth, baseline: str | None, scenarios: list[str]
+) -> dict[str, Any]:
+    """What the screen shows, as JSON: by horizon, and by location or scenario."""
+    said: dict[str, Any] = {
+        "meta": {
+            "indicator": truth.panel.indicator,
+            "origins": _origins(scores),
+            "truth": truth.kind,
+            "truth_release": str(truth.release),
+            "min_truth_age": truth.min_age,
+            "forecasts": len(scores),
+            "scorable": int(scores["scorable"].sum()),
+            "not_scorable": _reasons(scores),
+        }
+    }
+    if scores["scorable"].any() and scenarios:
+        ahead = _ahead(scores)
+        said["plausibility"] = plausibility(ahead) if PLAUSIBLE in ahead else []
+        said["calibration"] = calibration(ahead, baseline)
+    elif scores["scorable"].any():
+        grouped = with_groups(scores, ["level"])
+        for name, keys in (("horizons", ["target", "level", "horizon_group"]),
+                           ("locations", ["target", "location"])):  # fmt: skip
+            said[name] = [
+                row
+                for target, part in grouped.groupby("target", sort=True)
+                if name == "horizons" or target != TARGET_TREND
+                for row in records(summarise(part, by=keys, baseline=_related(part, baseline)))
+            ]
+    return said
+
+
+def _print(scores: pd.DataFrame, truth: Truth, baseline: str | None, scenarios: list[str]) -> None:
+    """What was scored, then the tables, and what their columns mean."""
+    days, why = _origins(scores), _reasons(scores)
+    made = f"as of {days[0]}" if days else "as of a day that the files do not say"
+    if len(days) > 1:
+        made = f"as of {len(days)} dates, {days[0]} to {days[-1]}"
+    say(f"Forecasts {made}: {truth.panel.indicator}")
+    say(f"Final counts: {truth.kind} in release {truth.release}, at least {truth.min_age} months "
+        "after the month")  # fmt: skip
+    if days and str(truth.release) <= days[-1]:
+        say(f"note: these counts were published no later than the forecasts ({days[-1]}), so the "
+            "forecasts could know them; use a later release")  # fmt: skip
+    if why:
+        kinds = "; ".join(f"{n:,} {kind}" for kind, n in why.items())
+        say(f"{sum(why.values()):,} of {len(scores):,} forecasts cannot be scored: {kinds}")
+    if not scores["scorable"].any():
+        return
+    if scenarios and not _ahead(scores)["scorable"].any():
+        say("No month that a scenario changes can be scored yet.")
+        return
+    if scenarios:
+        _print_scenarios(_ahead(scores), baseline, scenarios)
+    else:
+        _print_targets(scores, baseline)
+    if TARGET_MONTH in set(scores["target"]):
+        say(_MONTHS_ARE_RECOVERED)
     ratio = "" if baseline is None else f"; ratio: WIS divided by {baseline}'s, same forecasts"
+    more = "" if scenarios else (
+        "; error: mean absolute error in percent; bias: -1 too low to +1 too high")  # fmt: skip
     click.echo()
     say(f"{WHAT_WIS_IS}{ratio}{more}; {WHAT_90_IS}.")
+
+
+def _say_no_ratio(part: pd.DataFrame, target: object, baseline: str | None) -> None:
+    """Say that the baseline does not forecast a target."""
+    if baseline is not None and _related(part, baseline) is None and target != TARGET_TREND:
+        say(f"{baseline} does not forecast {words(target)}: no ratio there")
+
+
+def _print_targets(scores: pd.DataFrame, baseline: str | None) -> None:
+    """The tables of each target: by months ahead, and by state."""
+    for target, part in scores.groupby("target", sort=True):
+        _say_no_ratio(part, target, baseline)
+        for level, rows in with_groups(part, ["level"]).groupby("level", observed=True):
+            ahead = summarise(rows, by=["horizon_group"], baseline=_related(part, baseline))
+            models = list(dict.fromkeys(ahead["model"]))
+            named = f": {models[0]}" if len(models) == 1 else ""
+            labels = {"horizon_group": "ahead"} | ({"model": "model"} if len(models) > 1 else {})
+            title(f"{words(target)}, {words(level)}, by months ahead{named}")
+            click.echo(lay(ahead, labels, _COLUMNS))
+        states = part[part["location"] != "US"]
+        if target == TARGET_TREND:
+            _say_trend(part)
+        elif len(set(states["location"])) > 1 and states["scorable"].any():
+            _print_states(summarise(states, by=["location"]), words(target))
 
 
 def _print_states(table: pd.DataFrame, target: str) -> None:
@@ -480,27 +355,22 @@ def _say_trend(part: pd.DataFrame) -> None:
     which = known[0] if len(known) == 1 else f"{len(known)} releases, {known[0]} to {known[-1]}"
     say("RPS: ranked probability score of the five kinds of change, 0 is best, 1 is worst; ratio: "
         "divided by the RPS of their past frequencies. Whether a count is stable depends on the "
-        f"count of a year before, as known when the forecast was made: release "
-        f"{which}.")  # fmt: skip
+        f"count of a year before, as known when the forecast was made: release {which}.",
+        before="\n")  # fmt: skip
 
 
-def _print_scenarios(scores: pd.DataFrame, baseline: str | None, scenarios: list[str]) -> None:
+def _print_scenarios(ahead: pd.DataFrame, baseline: str | None, scenarios: list[str]) -> None:
     """Plausibility first, calibration second, then which scenario came nearest."""
-    from odforecast.scoring.summary import PLAUSIBLE, calibration, nearest, plausibility
 
     def ordered(table: pd.DataFrame) -> pd.DataFrame:
         """Rows by scenario, as the files have them."""
         return table.sort_values(SCENARIO_ID, kind="stable", key=lambda x: x.map(scenarios.index))
 
-    ahead = scores[scores["horizon"] > 0]
-    if not ahead["scorable"].any():
-        say("No month that a scenario changes can be scored yet.")
-        return
     judged = PLAUSIBLE in ahead
     if judged:
-        title("Plausibility: months in which the assumptions were true")
         table = ordered(plausibility(ahead)).sort_values("target", kind="stable")
         labels = {"words": "", SCENARIO_ID: "scenario"}
+        title("Plausibility: months in which the assumptions were true")
         click.echo(lay(table.assign(words=table["target"].map(WORDS)), labels, _PLAUSIBILITY))
         click.echo()
         if TARGET_12MO in set(table["target"]):
@@ -514,14 +384,13 @@ def _print_scenarios(scores: pd.DataFrame, baseline: str | None, scenarios: list
         say("Plausibility was not judged (no --held): all months are scored as if every scenario "
             "had come true.")  # fmt: skip
     for target, part in ahead.groupby("target", sort=True):
-        name, related = words(target), _related(part, baseline)
-        if baseline is not None and related is None:
-            say(f"{baseline} does not forecast {name}: no ratio there")
+        name = words(target)
+        _say_no_ratio(part, target, baseline)
         several = len(set(part["model"])) > 1
         labels = {SCENARIO_ID: "scenario"} | ({"months": "months"} if judged else {})
         labels |= {"model": "model"} if several else {}
-        pool = nearest(part)
-        table = ordered(calibration(part, related)).replace({"months": {PLAUSIBLE: "true"}})
+        pool, table = nearest(part), ordered(calibration(part, _related(part, baseline)))
+        table = table.replace({"months": {PLAUSIBLE: "true"}})
         for level, rows in table.groupby("level", observed=True):
             title(f"Calibration: {name}, {words(level)}")
             click.echo(lay(rows, labels, _CALIBRATION))
@@ -529,17 +398,13 @@ def _print_scenarios(scores: pd.DataFrame, baseline: str | None, scenarios: list
                 who = f" ({model})" if several else ""
                 first, *rest = [f"{n} {deaths(w)}" for n, w in zip(best[SCENARIO_ID], best["wis"])]
                 then = f"; then {', '.join(rest[:3])}" if rest else ""
-                click.echo()
                 say(f"Nearest to the final counts by WIS, {best['n_common'].iloc[0]:,} forecasts "
-                    f"each{who}: {first}{then}")  # fmt: skip
+                    f"each{who}: {first}{then}", before="\n")  # fmt: skip
+        few = part[part["scorable"] & part[PLAUSIBLE].astype(bool)] if judged else part
         if judged:
-            few = part[part["scorable"] & part[PLAUSIBLE].astype(bool)]
             say(f"{name}: no scored month was true, so no interval can be judged" if few.empty else
                 f"{name}: 95% intervals contained {few['cover_95'].mean():.0%} of {len(few):,} "
                 "final counts in months that were true")  # fmt: skip
-    if TARGET_MONTH in set(ahead["target"]):
-        say(_MONTHS_ARE_RECOVERED)
-    _explain(baseline)
 
 
 def _write(scores: pd.DataFrame, out: Path) -> None:

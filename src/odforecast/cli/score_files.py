@@ -6,19 +6,30 @@ import gzip
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Any, Final
 
+import pandas as pd
+import pyarrow.parquet as pq
+
+from odforecast.backtesting import Results
 from odforecast.errors import DataError
-from odforecast.names import ALL_DRUGS, COUNTIES, HUB_QUANTILES, TARGET_12MO
+from odforecast.forecast import Forecast, load_forecast
+from odforecast.hub import label_of, read_hub
+from odforecast.hub.cells import numbers, read_texts, text_of
+from odforecast.hub.tables import Known, forecast_of_samples, known_panel, score_levels, score_trend
+from odforecast.months import ONE_MONTH
+from odforecast.names import ALL_DRUGS, COUNTIES, HUB_QUANTILES, SCENARIO_ID, TARGET_12MO, TARGETS
 from odforecast.say import quoted
+from odforecast.scoring import Truth, score_hub
+from odforecast.scoring import score as score_forecast
+from odforecast.scoring.joint import joint_scores
+from odforecast.updating import record
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from odforecast.forecast import Forecast
+#: Levels of quantiles, rising.
+type Levels = tuple[float, ...]
 
 #: Columns by which a table of medians and intervals is known.
 INTERVALS: Final = frozenset({"location", "month", "horizon", "level", "low", "median", "high"})
@@ -60,6 +71,74 @@ class Forecasts:
     levels: dict[float, str] | None = None
     indicator: str = ""
 
+    @property
+    def scenarios(self) -> list[str]:
+        """The scenarios, in their order; none in ordinary files."""
+        there = self.hub is not None and SCENARIO_ID in self.hub
+        return list(dict.fromkeys(self.hub[SCENARIO_ID])) if there else []  # type: ignore[index]
+
+    @property
+    def targets(self) -> set[str]:
+        """What is forecast."""
+        if self.forecast is not None:
+            return set(self.forecast.targets)
+        table = self.hub if self.hub is not None else self.table
+        return set() if table is None else set(table["target"])
+
+    @property
+    def level_sets(self) -> set[Levels]:
+        """Levels that the WIS is over, by origin; of draws, those of hubs."""
+        found: list[Any] = [self.levels or HUB_QUANTILES]
+        if self.hub is not None and not (self.hub["output_type"] == "sample").all():
+            rows = self.hub[self.hub["output_type"] == "quantile"]
+            # All units of one origin have the same: other files were refused.
+            found = list(rows.groupby("origin_date", sort=False)["output_type_id"].unique())
+        return {tuple(sorted(round(float(x), 9) for x in levels)) for levels in found}
+
+    def scores(self, truth: Truth, known: Known) -> Iterator[pd.DataFrame]:
+        """Tables of scores, with how many levels (``n_levels``) WIS is over."""
+        if self.forecast is not None:
+            made = self.forecast
+            tables = [score_forecast(made, truth, t) for t in TARGETS if t in made.targets]
+            part = pd.concat(tables, ignore_index=True)
+            part.insert(0, "as_of", pd.Timestamp(made.as_of).as_unit("s"))
+            part.insert(1, "last_month", made.last_month.astype("datetime64[s]"))
+            yield part.assign(n_levels=len(HUB_QUANTILES))
+        elif self.table is not None and self.levels is not None:
+            part = score_levels(self.table, self.levels, truth)
+            if "donor" in self.table:
+                part["donor"] = self.table["donor"].to_numpy()
+            yield part.assign(n_levels=len(self.levels))
+        elif self.hub is not None:
+            kinds = self.hub["output_type"]
+            quantiles = self.hub[kinds == "quantile"]["output_type_id"].nunique()
+            if (kinds != "pmf").any():
+                n_levels = quantiles or len(HUB_QUANTILES)  # of samples, those of hubs
+                yield score_hub(self.hub, truth.observed).assign(n_levels=int(n_levels))
+            if (kinds == "pmf").any():
+                yield score_trend(self.hub, truth, known).assign(n_levels=0)
+
+    def joint_scores(self, truth: Truth, known: Known) -> Iterator[pd.DataFrame]:
+        """Joint scores of draws, of every origin, target and scenario that has them."""
+        drawn: list[tuple[dict[str, str], Forecast, str]] = []
+        if self.forecast is not None:
+            made = self.forecast
+            drawn = [({}, made, t) for t in TARGETS if t in made.targets]
+        elif self.hub is not None:
+            rows = self.hub[self.hub["output_type"] == "sample"]
+            named = [SCENARIO_ID] if SCENARIO_ID in rows else []
+            for key, part in rows.groupby(["origin_date", "target", *named], sort=True):
+                made = forecast_of_samples(part, str(key[1]), model=self.model)
+                panel, _ = known_panel(known, truth, made.as_of, made.last_month)
+                scenario = dict(zip(named, map(str, key[2:])))
+                drawn.append((scenario, replace(made, panel=panel), str(key[1])))
+        for scenario, made, target in drawn:
+            table = joint_scores(made, truth, target=target)
+            first: dict[str, Any] = {"model": self.model, "as_of": pd.Timestamp(made.as_of)}
+            for place, (name, value) in enumerate((first | scenario).items()):
+                table.insert(place, name, value)
+            yield table
+
 
 def read_any(paths: Sequence[Path]) -> list[Forecasts]:
     """Read files and folders, whatever each is; a backtest and a record hold several models."""
@@ -87,8 +166,6 @@ def model_name(path: Path) -> str:
 
 def _labels(names: Iterable[str]) -> dict[str, str]:
     """Labels of names in a hub; a name that has none, or would get another's, is kept."""
-    from odforecast.hub import label_of
-
     out: dict[str, str] = {}
     for name in names:
         try:
@@ -131,15 +208,11 @@ def _read(path: Path) -> list[Forecasts]:
 
 def _hub(path: Path) -> pd.DataFrame:
     """A hub file, checked."""
-    from odforecast.hub import read_hub
-
     return read_hub(path, levels=HUB_QUANTILES)
 
 
 def _folder(path: Path) -> list[Forecasts]:
     """What a folder holds: a forecast, a run of scenarios, a record or a backtest."""
-    import pandas as pd
-
     there = {p.name for p in path.iterdir()}
     if "forecast.json" in there:
         return [_saved(path)]
@@ -168,8 +241,6 @@ def _folder(path: Path) -> list[Forecasts]:
 
 def _saved(path: Path) -> Forecasts:
     """A forecast with all its draws."""
-    from odforecast.forecast import load_forecast
-
     made = load_forecast(path)
     label = made.provenance.get("label") or made.provenance.get("model") or model_name(path)
     indicator = made.panel.indicator if made.panel is not None else ""
@@ -178,8 +249,6 @@ def _saved(path: Path) -> Forecasts:
 
 def _results(path: Path) -> list[Forecasts]:
     """Quantiles of a backtest, by model."""
-    from odforecast.backtesting import Results
-
     results = Results.load(path)
     for wrong, why in (
         (results.manifest.get("dataset") == COUNTIES,
@@ -202,9 +271,6 @@ def _results(path: Path) -> list[Forecasts]:
 
 def _record(path: Path) -> list[Forecasts]:
     """Forecasts of a record, by model; those of one release made twice are kept apart."""
-    from odforecast.months import ONE_MONTH
-    from odforecast.updating import record
-
     lines = record.standing(record.read(path))
     lines = lines[lines["kind"] == record.FORECAST]
     if lines.empty:
@@ -226,10 +292,6 @@ def _record(path: Path) -> list[Forecasts]:
 
 def _intervals(path: Path) -> Forecasts:
     """A table of medians and intervals."""
-    import pandas as pd
-
-    from odforecast.hub.cells import numbers
-
     cells, rows = _cells(path)
 
     def refuse(bad: pd.Series, column: str, what: str, hint: str | None = None) -> None:
@@ -275,10 +337,6 @@ def _intervals(path: Path) -> Forecasts:
 
 def _cells(path: Path) -> tuple[pd.DataFrame, Sequence[int]]:
     """Cells of a table as text, and the row that each is in."""
-    import pandas as pd
-
-    from odforecast.hub.cells import read_texts, text_of
-
     if path.name.lower().endswith(".json"):
         cells = pd.DataFrame(_json(path)).astype(object).map(text_of)
         rows: Sequence[int] = range(1, len(cells) + 1)
@@ -306,8 +364,6 @@ def _columns_of(path: Path) -> frozenset[str]:
     name = path.name.lower()
     try:
         if name.endswith(".parquet"):
-            import pyarrow.parquet as pq
-
             return frozenset(pq.read_schema(path).names)
         if name.endswith(".json"):
             return frozenset(_json(path)[0])

@@ -7,8 +7,10 @@ import shutil
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
 import click
 
@@ -47,9 +49,9 @@ def wrapped(text: str, columns: int | None = None, indent: str = "") -> str:
     )  # fmt: skip
 
 
-def say(text: str, err: bool = False, indent: str = "") -> None:
+def say(text: str, err: bool = False, indent: str = "", before: str = "") -> None:
     """A paragraph, in lines that fit; on standard error where JSON goes to standard output."""
-    click.echo(wrapped(text, indent=indent), err=err)
+    click.echo(f"{before}{wrapped(text, indent=indent)}", err=err)
 
 
 def note(text: str, kind: str = "note") -> None:
@@ -83,6 +85,25 @@ def columns(rows: Sequence[Sequence[str]], indent: str = "  ", whole: bool = Fal
             first, *rest = wrapped(row[-1], max(room, 20)).split("\n")
             lines += [(head + first).rstrip(), *(" " * len(head) + text for text in rest)]
     return "\n".join(lines)
+
+
+def facts(found: Mapping[str, Any], indent: str = "  ") -> str:
+    """What is known of something, a line each."""
+    return columns([[key.replace("_", " "), _fact(value)] for key, value in found.items()], indent)
+
+
+def _fact(value: Any) -> str:
+    """A value in words."""
+    if value is None:
+        return "–"
+    if isinstance(value, Mapping):
+        first = [f"{key} {_fact(item)}" for key, item in list(value.items())[:4]]
+        return ", ".join(first) + (f", … ({len(value)})" if len(value) > len(first) else "")
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,.0f}" if isinstance(value, int | float) else str(value)
 
 
 def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
@@ -190,40 +211,16 @@ def more_places(places: int, rows: int, what: str = "states") -> str:
 
 
 @contextmanager
-def _compiling() -> Iterator[None]:
-    """Say, before the first compilation on a machine, that it happens once."""
-    if "numba" not in sys.modules:  # then the model has nothing to compile
-        yield
-        return
-    from numba.core import event
-
-    class Said(event.Listener):
-        """Says it at the first start."""
-
-        done = False
-
-        def on_start(self, _: object) -> None:
-            """A function is compiled, for none was stored."""
-            if not self.done:
-                self.done = True
-                note("compiling the model for this machine; it happens once, and takes seconds")
-
-        def on_end(self, _: object) -> None:
-            """Nothing is said."""
-
-    with event.install_listener("numba:compile", Said()):
-        yield
-
-
-@contextmanager
-def working(what: str, quiet: bool = False, patience: float = PATIENCE) -> Iterator[None]:
+def working(
+    what: str, quiet: bool = False, patience: float = PATIENCE
+) -> Iterator[Callable[[int, int], None] | None]:
     """Say on a terminal's standard error what is being done, if it takes longer than a moment.
 
-    A model that counts its steps (PyMC's sampler does) has a bar, any other a clock.
+    A model that counts its steps (PyMC's sampler does), or a caller that does, has a bar; any other
+    a clock. Where nobody looks there is neither.
     """
     if quiet or not sys.stderr.isatty():
-        with _compiling():
-            yield
+        yield None
         return
     from rich.console import Console
     from rich.progress import (
@@ -253,8 +250,8 @@ def working(what: str, quiet: bool = False, patience: float = PATIENCE) -> Itera
 
     timer.start()
     try:
-        with watching(tell), _compiling():
-            yield
+        with watching(tell):
+            yield partial(tell, what)
     finally:
         timer.cancel()
         timer.join()

@@ -5,45 +5,30 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from odforecast.cli.options import (
-    ACCEPTS,
-    ARCHIVE,
-    AS_OF,
-    DATA,
-    DRAWS,
-    INDICATOR,
-    MODEL,
-    OUTPUT,
-    PLACES,
-    QUIET,
-    SEED,
-    SOURCE,
-    UNTIL,
-    Decorator,
-    file_of,
-    flag,
-    option,
-    together,
-)
+from odforecast.cli import options as opt
+from odforecast.cli.options import Decorator, together
 from odforecast.cli.screen import note, warn, working
 from odforecast.months import today
-from odforecast.names import DEFAULT_HORIZON, STATES, TARGET_12MO
-from odforecast.say import old_data, shown_warnings
+from odforecast.names import COUNTIES, DEFAULT_HORIZON, STATES, TARGET_12MO
+from odforecast.say import month_name, old_data, shown_warnings
 
 if TYPE_CHECKING:
     from odforecast.forecast import Forecast
     from odforecast.models import Fitted, Model
     from odforecast.panel import Panel
+    from odforecast.scenario import Scenario
     from odforecast.vintage import Archive, Vintage
 
 BUNDLED = "bundled"
+SCENARIO_FILES = (".yaml", ".yml", ".toml")
 _ACCEPT = f"{__name__}.accept"
 
 
@@ -75,15 +60,13 @@ def open_source(
     from odforecast.vintage.bundle import of_file
 
     accept = click.get_current_context().meta.get(_ACCEPT)
-    if accept is not None and (source is None or str(source) == BUNDLED):
-        raise click.UsageError("--accept is about a --source FILE; in an archive: data fix accept")
-    if archive is not None and source is not None:
-        raise click.UsageError("give --archive or --source, not both")
-    if release is not None and source is None:
-        raise click.UsageError(
-            "--release is the date of a --source FILE; to use an earlier date of an archive: "
-            "--as-of"
-        )
+    opt.check(
+        (accept is not None and (source is None or str(source) == BUNDLED),
+         "--accept is about a --source FILE; in an archive: data fix accept"),
+        (archive is not None and source is not None, "give --archive or --source, not both"),
+        (release is not None and source is None,
+         "--release is the date of a --source FILE; to use an earlier date of an archive: --as-of"),
+    )  # fmt: skip
     if source is None:
         return own(archive)
     if str(source) == BUNDLED:
@@ -116,54 +99,45 @@ def _keep_reason(ctx: click.Context, _: click.Parameter, value: str | None) -> N
 
 
 #: :func:`open_source` finds the reason by itself.
-ACCEPT = option(
-    "--accept", metavar="REASON", expose_value=False, callback=_keep_reason, group=DATA, more=True,
-    help=ACCEPTS,
+ACCEPT = opt.data(
+    "--accept", metavar="REASON", expose_value=False, callback=_keep_reason, more=True,
+    help=opt.ACCEPTS,
 )  # fmt: skip
-SOURCES = together(ARCHIVE, SOURCE, ACCEPT)
+SOURCES = together(opt.ARCHIVE, opt.SOURCE, ACCEPT)
+
+
+def scenarios_of(words: Iterable[str]) -> list[Scenario]:
+    """Scenarios of files, the named ones and the status quo; what has no onset stays open."""
+    from odforecast.errors import ScenarioError, one_of
+    from odforecast.scenario import NULL, named, prior_names, read_scenarios
+
+    found: list[Scenario] = []
+    for word in (w.strip() for text in words for w in text.split(",")):
+        if Path(word).suffix.lower() in SCENARIO_FILES:
+            found.extend(read_scenarios(word))
+        elif word in (NULL.name, *prior_names()):
+            found.append(NULL if word == NULL.name else named(word))
+        else:
+            raise ScenarioError(
+                f"--scenario: {word!r} is not a scenario, nor a .yaml or .toml file",
+                hint=one_of(word, [NULL.name, *prior_names()]),
+            )
+    return found
 
 
 # Own counts
 
 
-class _CountsFile(click.Path):
-    """A file, or ``FILE.xlsx:Sheet``: a sheet of a workbook."""
-
-    def __init__(self) -> None:
-        super().__init__(path_type=Path, dir_okay=False, exists=True)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """The path, its sheet with it; the file must be there."""
-        whole = Path(value)
-        super().convert(whole if whole.exists() else file_of(whole), param, ctx)
-        return whole
-
-
-class _Complete(click.Option):
-    """A flag that is about ``--counts``."""
-
-    group, more = DATA, True
-
-    def handle_parse_result(
-        self, ctx: click.Context, opts: Mapping[str, Any], args: list[str]
-    ) -> tuple[Any, list[str]]:
-        if opts.get("complete") is not None and not opts.get("counts"):
-            flag = "--complete" if opts["complete"] else "--not-complete"
-            raise click.UsageError(f"{flag} is about --counts FILE", ctx)
-        return super().handle_parse_result(ctx, opts, args)
-
-
 COUNTS = together(
-    option("--counts", type=_CountsFile(), metavar="FILE", group=DATA, more=True, reads=True,
-           help="A state's own, newer monthly counts: location, month, deaths[, as_of]."),
-    click.option("--complete/--not-complete", cls=_Complete, default=None,
-                 help="Whether the counts of the last months are complete.  [default: asked on a "
-                 "terminal; otherwise not complete]"),
+    opt.data("--counts", type=opt.FILE, metavar="FILE", more=True, reads=True,
+             help="A state's own, newer monthly counts: location, month, deaths[, as_of]. A sheet: "
+             "FILE.xlsx:Sheet."),
+    opt.data("--complete/--not-complete", default=None, more=True, about="counts",
+             help="Whether the counts of the last months are complete.  [default: asked on a "
+             "terminal; otherwise not complete]"),
 )  # fmt: skip
-PUBLISH = flag(
-    "--with-own-counts publish", "Allow pages and hub files that use own counts.", group=OUTPUT,
-    more=True,
-)  # fmt: skip
+PUBLISH = opt.output("--with-own-counts", "publish", is_flag=True, more=True, about="counts",
+                     help="Allow pages and hub files that use own counts.")  # fmt: skip
 
 
 def check_local(counts: Path | None, publish: bool, *files: tuple[str, Path | None]) -> None:
@@ -209,18 +183,15 @@ class Request:
 
     def panel(self) -> tuple[Panel, tuple[str, ...]]:
         """The panel of the day, with own counts, and the locations asked for."""
+        from odforecast.sources.own import read_own_counts
+
         panel, states = open_panel(self.releases, self.as_of, self.indicator, self.locations)
         if self.counts is None:
             return panel, states
-        from odforecast.sources.own import read_own_counts
-
         frame, complete = read_own_counts(self.counts), self.complete
         if complete is None and on_terminal():
-            complete = not click.confirm(
-                f"Could more deaths still be added to the last months in {self.counts}?",
-                default=True,
-                err=True,
-            )
+            words = f"Could more deaths still be added to the last months in {self.counts}?"
+            complete = not click.confirm(words, default=True, err=True)
         # Rows without a day were known today, or on the day that the forecast is made for.
         made = panel.with_counts(frame, bool(complete), self.as_of)
         for text in made.notes[len(panel.notes) :]:
@@ -229,16 +200,13 @@ class Request:
 
     def ahead(self, panel: Panel, said: bool = True) -> int | None:
         """The horizon: with own counts and no other wish, a year after their last month."""
-        from odforecast.say import month_name
-
         if panel.own is None or self.horizon is not None or self.until is not None:
             return self.horizon
         more = max(int((panel.own.last_month - panel.last_month).astype(int)), 0)
         if more and said:
-            note(
-                f"the {DEFAULT_HORIZON} months ahead are counted from "
-                f"{month_name(panel.own.last_month)}, the last month of your own counts"
-            )
+            last = month_name(panel.own.last_month)
+            note(f"the {DEFAULT_HORIZON} months ahead are counted from {last}, the last month of "
+                 "your own counts")  # fmt: skip
         return DEFAULT_HORIZON + more
 
     def forecast(
@@ -246,8 +214,8 @@ class Request:
         horizon: int | None = None, until: str | None = None,
     ) -> Forecast:  # fmt: skip
         """The whole forecast, with its progress on a terminal; ``states`` None: of the panel."""
-        if self.horizon is not None and self.until is not None:
-            raise click.UsageError("give --horizon or --until, not both")
+        opt.check((self.horizon is not None and self.until is not None,
+                   "give --horizon or --until, not both"))  # fmt: skip
         with working(f"fitting {model.label}", self.quiet):
             fitted = model.fit(panel) if states is None else fit(model, panel, states)
             return fitted.forecast(
@@ -255,7 +223,7 @@ class Request:
             )
 
 
-def request_options(places: Decorator = PLACES) -> Decorator:
+def request_options(places: Decorator = opt.PLACES) -> Decorator:
     """Add the options of a :class:`Request`; the command gets them as ``request``.
 
     ``--horizon`` and own counts are part of it where the command has them: give their options
@@ -272,7 +240,8 @@ def request_options(places: Decorator = PLACES) -> Decorator:
             request = Request(**{name: given.pop(name) for name in names if name in given})
             return command(*args, request=request, **given)
 
-        return together(places, INDICATOR, MODEL, UNTIL, AS_OF, SOURCES, DRAWS, SEED, QUIET)(run)
+        return together(places, opt.INDICATOR, opt.MODEL, opt.UNTIL, opt.AS_OF, SOURCES, opt.DRAWS,
+                        opt.SEED, opt.QUIET)(run)  # fmt: skip
 
     return add
 
@@ -293,19 +262,28 @@ def open_panel(
     try:
         return panel, resolve(locations, panel.locations)
     except UnknownNameError as error:
-        try:
-            counties = any(code.isdigit() for code in resolve(locations))
-        except UnknownNameError:  # no place at all
-            counties = False
-        if not counties:
-            raise
-        hint = f"{error.hint}; for counties: odforecast forecast --dataset counties"
+        hint = error.hint
+        with suppress(UnknownNameError):  # no place at all
+            if any(code.isdigit() for code in resolve(locations)):
+                hint = f"{hint}; for counties: odforecast forecast --dataset counties"
         raise UnknownNameError(error.message, hint=hint) from None
 
 
-def fit(model: Model, panel: Panel, states: Sequence[str]) -> Fitted:
+def fit(model: Model, panel: Panel, places: Sequence[str]) -> Fitted:
     """Fit to the whole panel, or to the locations asked for where each stands by itself."""
-    return model.fit(panel if model.spec.by is None else panel.select(states))
+    return model.fit(to_fit(model, panel, places))
+
+
+def to_fit(model: Model, panel: Panel, places: Sequence[str]) -> Panel:
+    """What a model is fitted to: the panel, the places asked for, or their states whole."""
+    from odforecast.geography.places import by_fips
+
+    if model.spec.by is None or set(places) == set(panel.locations):
+        return panel
+    if model.spec.by == "state" and panel.dataset == COUNTIES:
+        states = {by_fips()[s].state for s in places}
+        places = [s for s in panel.locations if by_fips()[s].state in states]
+    return panel.select(places)
 
 
 def there(made: Forecast, states: Sequence[str]) -> list[str]:

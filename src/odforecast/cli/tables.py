@@ -1,4 +1,4 @@
-"""Tables on a screen, each from a list of columns: the head, the name in the data, and the form."""
+"""Tables on a screen, each from a list of columns: the head, what is in it, and its form."""
 
 from __future__ import annotations
 
@@ -38,14 +38,17 @@ def words(value: object) -> str:
 
 
 class Column(NamedTuple):
-    """A column: its head, the name it has in the data, and the form of its values."""
+    """A column: its head, a name in the data or what makes the cell of a row, and the form."""
 
     head: str
-    name: str
+    of: str | Callable[[Any], str]
     form: str | Callable[[Any], str] = "{:,.0f}"
 
-    def text(self, value: Any) -> str:
-        """A value as the screen has it; a dash where there is none."""
+    def cell(self, row: Any) -> str:
+        """What the screen has of a row; a dash where there is nothing."""
+        if callable(self.of):
+            return self.of(row)
+        value = row.get(self.of)
         if value is None or value != value:
             return "–"
         return self.form(value) if callable(self.form) else self.form.format(value)
@@ -56,18 +59,33 @@ def title(text: str) -> None:
     click.secho(f"\n{wrapped(text)}\n", bold=True)
 
 
-def lay(table: pd.DataFrame, labels: Mapping[str, str], columns: Iterable[Column]) -> str:
-    """A row per row: labels, the first where it changes, then the columns that hold something."""
-    shown = [c for c in columns if c.name in table and table[c.name].notna().any()]
-    rows, before = [], None
-    for row in table.to_dict("records"):
+def lay(
+    table: pd.DataFrame | Sequence[Any], labels: Mapping[str, str], columns: Iterable[Column],
+    left: int = 0,
+) -> str:  # fmt: skip
+    """A row per row: labels, the first where it changes, then the columns that hold something.
+
+    ``left``: how many of the columns are names, too.
+    """
+    rows = list(table) if isinstance(table, Sequence) else table.to_dict("records")
+    cells = [(c.head, [c.cell(row) for row in rows]) for c in columns]
+    shown = {i: _starred(column) for i, (_, column) in enumerate(cells) if set(column) - {"–"}}
+    lines, before = [], None
+    for row, *numbers in zip(rows, *shown.values()):
         names = [str(row[name]) for name in labels]
         again = len(names) > 1 and names[0] == before
         before = names[0] if names else None
-        cells = [c.text(row[c.name]) for c in shown]
-        blank = cells and set(cells) == {"–"}  # a row that is a title
-        rows.append([*([""] * again + names[again:]), *([""] * len(cells) if blank else cells)])
-    return grid([*labels.values(), *(c.head for c in shown)], rows, left=len(labels))
+        if numbers and set(numbers) == {"–"}:  # a row that is a title
+            numbers = [""] * len(numbers)
+        lines.append([*([""] * again + names[again:]), *numbers])
+    return grid([*labels.values(), *(cells[i][0] for i in shown)], lines, len(labels) + left)
+
+
+def _starred(column: list[str]) -> list[str]:
+    """Numbers under each other: a star has the room of a digit."""
+    if not any(cell.endswith("*") for cell in column):
+        return column
+    return [cell if cell.endswith("*") else f"{cell} " for cell in column]
 
 
 def lay_groups(
@@ -78,17 +96,18 @@ def lay_groups(
 
     A section holds models, and of each the rows by ``horizon_group``.
     """
-    sections = list(sections)
-    found = [rows for _, models in sections for _, rows in models]
-    shown = [c for c in columns if any(c.name in r and r[c.name].notna().any() for r in found)]
+    nothing: dict[str, Any] = {}
+    found = [(name, [(m, rows.to_dict("index")) for m, rows in models])
+             for name, models in sections]  # fmt: skip
+    shown = [c for c in columns
+             if any(c.cell(row) != "–" for _, models in found
+                    for _, rows in models for row in rows.values())]  # fmt: skip
     heads = [f"{c.head}\n{group}" for c in shown for group in groups]
     lines: list[list[str]] = []
-    for name, models in sections:
+    for name, models in found:
         lines += [[name, *[""] * len(heads)]] if name else []
         for model, rows in models:
-            cells = [c.text(rows[c.name].get(g)) if c.name in rows else "–"
-                     for c in shown for g in groups]  # fmt: skip
-            *first, last = textwrap.wrap(model, 44)
-            lines += [[f"{'  ' * bool(name)}{text}", *[""] * len(heads)] for text in first]
-            lines.append([f"{'  ' * bool(name)}{last}", *cells])
+            *first, last = [f"{'  ' * bool(name)}{text}" for text in textwrap.wrap(model, 44)]
+            lines += [[text, *[""] * len(heads)] for text in first]
+            lines.append([last, *(c.cell(rows.get(g, nothing)) for c in shown for g in groups)])
     return grid(["months ahead", *heads], lines) if shown else ""

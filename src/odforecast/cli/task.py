@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,8 @@ import click
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
 from odforecast.cli.app import Group
-from odforecast.cli.screen import columns, note, say
+from odforecast.cli.backtest import open_task
+from odforecast.cli.screen import columns, facts, note, say
 from odforecast.errors import ArchiveError, BacktestError
 from odforecast.say import number_of, of_path, quoted
 
@@ -51,7 +54,7 @@ def show(name: str, archive: Path | None) -> Answer:
     The fingerprint is a hash of the definition and of the data: the final counts, and what was
     known at every origin. Scores with the same fingerprint can be compared.
     """
-    found = _task(name, archive)
+    found = open_task(name, archive)
     try:
         whole, short, n, missing = found.fingerprint, found.short, len(found.origins), ""
     except ArchiveError as error:
@@ -60,8 +63,7 @@ def show(name: str, archive: Path | None) -> Answer:
 
     def text() -> None:
         """Print the definition."""
-        click.echo(columns([[key, _shown(value)] for key, value in found.definition.items()]))
-        click.echo()
+        click.echo(f"{facts(found.definition)}\n")
         say(said)
         if not missing:
             say(f"origins: {n}")
@@ -85,7 +87,7 @@ def export(name: str, folder: Path, archive: Path | None) -> Answer:
     """
     from odforecast.backtesting.submission import export as write
 
-    found = _task(name, archive)
+    found = open_task(name, archive)
     written = write(found, folder)
     n = sum(o.panel is not None for o in found.origins)
 
@@ -108,13 +110,10 @@ def export(name: str, folder: Path, archive: Path | None) -> Answer:
 @opt.together(
     opt.what("--label", metavar="LABEL", required=True,
              help="Name of the model on a leaderboard."),
-    opt.what("--model-version", metavar="TEXT", default="submitted", show_default=True,
-             help="Version of the model, for readers."),
     opt.ARCHIVE, opt.out("Folder of results.", (), required=True), opt.REPLACE, opt.JSON,
 )  # fmt: skip
 def submit(
-    name: str, files: tuple[Path, ...], label: str, model_version: str, archive: Path | None,
-    out: Path, replace: bool,
+    name: str, files: tuple[Path, ...], label: str, archive: Path | None, out: Path, replace: bool,
 ) -> Answer:  # fmt: skip
     """Check and score forecasts that another program made.
 
@@ -128,19 +127,15 @@ def submit(
     from odforecast.hub import read_hub
     from odforecast.names import HUB_QUANTILES
 
-    found = _task(name, archive)
-    if out.is_dir() and any(out.iterdir()):
-        if not (out / "manifest.json").exists() or (out / "units").exists():
-            raise click.UsageError(f"--out {out} contains other files; give a folder of its own")
-        if not replace:
-            raise click.UsageError(f"--out {out} contains results; replace them with --replace")
+    found = open_task(name, archive)
+    opt.check_folder("--out", out, replace, "results", "(?!units$).*", ("manifest.json",))
     by_origin = _by_origin(found, files)
     tables = {}
     for key, path in by_origin.items():
         _check_commas(path)
         tables[key] = read_hub(path, levels=HUB_QUANTILES)
     names = {key: path.name for key, path in by_origin.items()}
-    results = score_submission(found, tables, label, model_version, files=names)
+    results = score_submission(found, tables, label, files=names)
     results.save(out)
     for text in results.notes:
         note(text)
@@ -170,27 +165,6 @@ def _board(board: Board, more: dict[str, Any]) -> Answer:
 
     data = {"task": board.task, "entries": board.entries, **more}
     return Answer(text=lambda: print_board(board), data=data)
-
-
-def _task(name: str, archive: Path | None) -> Task:
-    """The task of that name, or of that file."""
-    from odforecast.backtesting import Task
-    from odforecast.vintage import archive as opened
-
-    return Task.load(name, None if archive is None else opened(archive))
-
-
-def _shown(value: Any) -> str:
-    """A value of a definition in words."""
-    if value is None:
-        return "–"
-    if isinstance(value, dict):
-        first = list(value.items())[:4]
-        more = f", … ({len(value)})" if len(value) > len(first) else ""
-        return ", ".join(f"{k} {_shown(v)}" for k, v in first) + more
-    if isinstance(value, list):
-        return ", ".join(map(str, value)) or "none"
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _by_origin(task: Task, given: tuple[Path, ...]) -> dict[str, Path]:
@@ -228,17 +202,16 @@ def _by_origin(task: Task, given: tuple[Path, ...]) -> dict[str, Path]:
 
 def _check_commas(path: Path) -> None:
     """Refuse a CSV file whose columns are separated by something else than commas."""
-    import gzip
-
     name = path.name.lower()
-    if not name.endswith((".csv", ".csv.gz")):
-        return
-    opened = gzip.open if name.endswith(".gz") else open
-    try:
-        with opened(path, "rt", encoding="utf-8-sig", errors="replace") as handle:
+    opened: Any = gzip.open if name.endswith(".gz") else open
+    head = ""
+    if name.endswith((".csv", ".csv.gz")):
+        # What is wrong with a file that cannot be read, read_hub says.
+        with (
+            suppress(OSError, EOFError),
+            opened(path, "rt", encoding="utf-8-sig", errors="replace") as handle,
+        ):
             head = handle.readline(10_000).strip()
-    except (OSError, EOFError):
-        return  # read_hub says what is wrong with it
     for mark, what in ((";", "semicolons"), ("\t", "tabs")):
         if mark in head and "," not in head:
             names = ", ".join(cell.strip(" \"'") for cell in head.split(mark))

@@ -8,40 +8,37 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
-from odforecast.cli.options import command, flag, option, out, together
 from odforecast.cli.screen import grid, note, warn, working, wrapped
+from odforecast.cli.source import scenarios_of
 from odforecast.say import shown_warnings
 
 if TYPE_CHECKING:
-    from odforecast.scenario import Scenario
     from odforecast.updating import Change, Update
 
 
-@command()
-@together(opt.ARCHIVE, opt.LOCATIONS, opt.MODEL)
-@flag("--no-fetch", "Use the releases you have; do not download.", group=opt.DATA)
-@out(
-    "Folder of updates: the record, and a folder for each release.  [default: updates, beside "
-    "your own archive]",
-    (),
-)
-@opt.JSON
-@flag("--again", "Forecast a release again with other settings. Its page is rewritten, and the "
-      "record keeps both forecasts.", group=opt.MORE, more=True)  # fmt: skip
-@option("--scenario", "scenarios", multiple=True, metavar="FILE|NAME", group=opt.WHAT, more=True,
-        help="Also update the probability that scenarios work: those of a file, or a named prior. "
-        "Each prior is frozen on its first day. Repeat, or use commas.")  # fmt: skip
-@option("--series", "series", metavar="FILE", type=opt.FILE, multiple=True, group=opt.WHAT,
-        more=True, about="scenarios", help="Another series to learn from, with --scenario (CSV: "
-        "month,value,elasticity).")  # fmt: skip
-@together(opt.DRAWS, opt.SEED)
-@option("--url", metavar="URL", group=opt.DATA, more=True,
-        help=f"Server to download from.  [default: {opt.CDC}]")  # fmt: skip
-@opt.QUIET
+@opt.command()
+@opt.together(
+    opt.ARCHIVE, opt.LOCATIONS, opt.MODEL,
+    opt.data("--no-fetch", is_flag=True, help="Use the releases you have; do not download."),
+    opt.out("Folder of updates: the record, and a folder for each release.  [default: updates, "
+            "beside your own archive]", ()),
+    opt.JSON,
+    opt.details("--again", is_flag=True, more=True,
+                help="Forecast a release again with other settings. Its page is rewritten, and the "
+                "record keeps both forecasts."),
+    opt.what("--scenario", "scenarios", multiple=True, metavar="FILE|NAME", more=True,
+             help="Also update the probability that scenarios work: those of a file, or a named "
+             "prior. Each prior is frozen on its first day. Repeat, or use commas."),
+    opt.what("--series", metavar="FILE", type=opt.FILE, multiple=True, more=True,
+             about="scenarios", help="Another series to learn from, with --scenario (CSV: "
+             "month,value,elasticity)."),
+    opt.DRAWS, opt.SEED,
+    opt.data("--url", metavar="URL", more=True,
+             help=f"Server to download from.  [default: {opt.CDC}]"),
+    opt.QUIET,
+)  # fmt: skip
 def update(
     archive: Path | None, locations: str, model: str, no_fetch: bool, out: Path | None,
     as_json: bool, again: bool, scenarios: tuple[str, ...], series: tuple[Path, ...], draws: int,
@@ -58,9 +55,9 @@ def update(
     from odforecast.updating import update as run
     from odforecast.vintage.socrata import Socrata
 
-    if no_fetch and url is not None:
-        raise click.UsageError("--url is a server to download from: leave it out with --no-fetch")
-    chosen, beside = _scenarios(scenarios), [read_series(path) for path in series]
+    opt.check((no_fetch and url is not None,
+               "--url is a server to download from: leave it out with --no-fetch"))  # fmt: skip
+    chosen, beside = scenarios_of(scenarios), [read_series(path) for path in series]
     with (
         Socrata(url or opt.CDC, notify=note) as client,
         working(f"updating with {model}", quiet),
@@ -72,17 +69,6 @@ def update(
         if as_json:
             return Answer(data=_plain(done))
         return Answer("\n\n".join(_screen(done)))
-
-
-def _scenarios(words: tuple[str, ...]) -> list[Scenario]:
-    """Scenarios of files, and named priors, whose onset is left open."""
-    from odforecast.scenario import named, read_scenarios
-
-    found: list[Scenario] = []
-    for word in (w.strip() for text in words for w in text.split(",")):
-        is_file = Path(word).suffix in (".yaml", ".yml", ".toml")
-        found.extend(read_scenarios(word) if is_file else [named(word)])
-    return found
 
 
 def _screen(done: Update) -> Iterator[str]:
@@ -101,9 +87,8 @@ def _screen(done: Update) -> Iterator[str]:
         yield f"{text}\n{record}" if done.added else text
         return
     forecast, place = done.forecast, done.place
-    for text in (*shown_warnings(forecast.warnings), beyond_validated(forecast)):
-        if text:
-            warn(text)
+    for text in filter(None, (*shown_warnings(forecast.warnings), beyond_validated(forecast))):
+        warn(text)
     for state, reason in forecast.skipped.items():
         note(f"{state}: {reason}", "skipped")
     if done.change.before is None:
@@ -123,24 +108,20 @@ def _table(change: Change, place: str) -> Iterator[str]:
     """The changes at the first place and at those where they are largest."""
     from odforecast.updating import words
 
-    rows = words.lines(change, place)
-    if len(rows) < 2:
-        return
-    # The screen is narrow: what the number of draws does is said of the whole change.
-    columns = words.shown_columns(change, rows)
-    cells = [
-        [*row[:4], *(cell.partition(" ±")[0] for cell in row[4:])][:columns]
-        for row in rows[: 1 + words.SHOWN]
-    ]
-    heads = [head.removeprefix("From ").lower() for head in words.HEAD[:columns]]
-    title = (
-        f"Medians for the 12 months ending in {words.month_of(change):%B %Y}, the largest changes "
-        "relative to their intervals first. The last columns split the change:"
-    )
-    yield f"{wrapped(title)}\n\n{grid(['', *heads[1:]], cells)}\n{wrapped(words.NOTE)}"
+    heads, *rows = words.table_of(change, place, words.SHOWN)
+    if len(rows) > 1:
+        title = (
+            f"Medians for the 12 months ending in {words.month_of(change):%B %Y}, the largest "
+            "changes relative to their intervals first. The last columns split the change:"
+        )
+        # The screen is narrow: what the number of draws does is said of the whole change.
+        cells = [[*row[:4], *(cell.partition(" ±")[0] for cell in row[4:])] for row in rows]
+        names = [head.removeprefix("From ").lower() for head in heads[1:]]
+        yield f"{wrapped(title)}\n\n{grid(['', *names], cells)}\n{wrapped(words.NOTE)}"
 
 
 def _plain(done: Update) -> dict[str, Any]:
+    """An update as JSON can hold it."""
     from odforecast.updating.words import sentences
 
     change = done.change

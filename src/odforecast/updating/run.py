@@ -7,7 +7,6 @@ import datetime as dt
 import json
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from odforecast.errors import ArchiveError, BacktestError, DataError, DownloadEr
 from odforecast.forecast import Forecast
 from odforecast.geography import NATION, resolve
 from odforecast.hub import model_id, to_hub, write_hub
+from odforecast.io import replacing_folder
 from odforecast.models import Model, get_model
 from odforecast.months import today
 from odforecast.names import DEFAULT_DRAWS, DEFAULT_HORIZON, DEFAULT_SEED, TARGET_12MO
@@ -228,8 +228,8 @@ class Update:
 
     @property
     def _manifest(self) -> dict[str, Any]:
-        """What ``update.json`` of this release says now."""
-        return _manifest_of(self.folder)
+        """What ``update.json`` of this release says now; nothing where there is no page."""
+        return _said_in(self.folder) if self.page.exists() else {}
 
     def _manifest_to_be(self, on: dt.date) -> dict[str, Any]:
         """What ``update.json`` will say."""
@@ -252,43 +252,42 @@ class Update:
             "before": None if self.change.before is None else str(self.change.before),
             "warnings": list(made.warnings),
             "recorded": len(records.forecast_lines(made, self.panel)),
-            "hub_file": _hub_name(made),
+            # As hubs want it named; Parquet holds in 0.2 MB what takes 2 MB as text.
+            "hub_file": f"{said['release']}-{model_id(str(said['label']))}.parquet",
         }
 
     @property
     def _asked(self) -> str:
         return "all" if self.settings.locations == "all" else ",".join(self.locations)
 
-    def _made(self) -> pd.DataFrame:
-        """Lines of the record with the forecast that the folder of this release holds."""
+    def _done(self) -> dt.date | None:
+        """The day the release was forecast in full: the record has what page and hub file say."""
         kept, held = self._forecasts, self._manifest
-        kept = kept[kept["release"] == pd.Timestamp(self.release)]
+        places = held.get("locations")
+        if not isinstance(places, list):
+            return None
+        kept = kept[(kept["release"] == pd.Timestamp(self.release)) & kept["location"].isin(places)]
         for name in _MADE:
             kept = kept[kept[name].astype(str) == str(held.get(name))]
-        made: pd.DataFrame = kept[kept["location"].isin(held.get("locations") or [])]
-        return made
-
-    def _is_done(self) -> bool:
-        """Whether the release was forecast in full: the record has what page and hub file say."""
-        held, made = self._manifest, self._made()
-        places = held.get("locations")
-        if not isinstance(places, list) or made.empty:
-            return False
-        if "recorded" in held:
-            return bool(len(made) == held["recorded"])
-        return set(made["location"]) == set(places)
+        every = set(kept["location"]) == set(places)
+        if "recorded" in held:  # an earlier version did not say it
+            every = len(kept) == held["recorded"]
+        day: dt.date | None = kept["on"].iloc[-1].date() if every and len(kept) else None
+        return day
 
     def _otherwise(self) -> list[str]:
         """What the forecast that was made has otherwise than this one would."""
-        held = self._manifest
+        held, s = self._manifest, self.settings
         mine = {
-            "model": self.model.label, "spec": self.model.spec.hash, "version": __version__,
-            "seed": self.settings.seed, "draws": self.settings.draws, "asked": self._asked,
-            "data": self.panel.data_hash,
+            "model": self.model.label, "specification": self.model.spec.hash,
+            "version": __version__, "seed": s.seed, "draws": s.draws, "locations": self._asked,
+            "data with hash": self.panel.data_hash,
         }  # fmt: skip
-        names = {"spec": "specification", "asked": "locations", "data": "data with hash"}
+        keys = ("model", "spec", "version", "seed", "draws", "asked", "data")
         return [
-            f"{names.get(k, k)} {held.get(k)}, not {v}" for k, v in mine.items() if held.get(k) != v
+            f"{name} {held.get(key)}, not {value}"
+            for key, (name, value) in zip(keys, mine.items(), strict=True)
+            if held.get(key) != value
         ]
 
     def _clocks(self, on: dt.date, again: bool) -> tuple[Track, ...]:
@@ -356,10 +355,9 @@ class Update:
         told += dict.fromkeys([*filter(None, [unused]), *self.panel.notes])
         # After a fetch there is none newer.
         told += filter(None, [None if fetched else old_data(self.release, on)])
-        if self._is_done() and not (again and self._otherwise()):
-            made = self._made()["on"].iloc[-1]
-            told.append(f"release {self.release} was forecast on {made:%Y-%m-%d}: nothing new")
-            if other := self._otherwise():
+        if (made := self._done()) and not ((other := self._otherwise()) and again):
+            told.append(f"release {self.release} was forecast on {made}: nothing new")
+            if other:
                 told.append(f"it was made with {'; '.join(other)}: --again makes another")
             self.notes, self.tracks = tuple(told), self._clocks(on, again)
             return self
@@ -499,46 +497,29 @@ def _fetched(folder: Path, client: Socrata, progress: Callable[[int, int], None]
 # ------------------------------------------------------------------ the folder of a release
 
 
-def _hub_name(forecast: Forecast) -> str:
-    """Name of the hub file, as hubs want it; Parquet holds in 0.2 MB what takes 2 MB as text."""
-    name = model_id(str(forecast.provenance["label"]))
-    return f"{forecast.provenance['release']}-{name}.parquet"
-
-
 def _write_folder(update: Update, record: pd.DataFrame, manifest: dict[str, Any]) -> None:
     """Write the folder of an update's release; one that is there is replaced.
 
     ``record`` has this update's lines too. Refused if it cannot be written, or what is there is
     not ours (:func:`_check_folder`); then nothing is there, or what was there before.
     """
-    forecast, target, token = update.forecast, update.folder, secrets.token_hex(4)
-    part, old = (target.with_name(f".{target.name}.{token}.{end}") for end in ("part", "old"))
+    forecast, target = update.forecast, update.folder
     try:
-        part.mkdir(parents=True)
-        said = words.sections(update, record)
-        write_page(part / PAGE, update.whole, forecast.locations, said)
-        counts = to_hub(forecast, targets=[TARGET_12MO])
-        trends = to_hub(forecast, output_type="pmf")
-        write_hub(pd.concat([counts, trends], ignore_index=True), part / _hub_name(forecast))
-        table = update.change.table
-        table = table.assign(month=pd.to_datetime(table["month"]).dt.strftime("%Y-%m"))
-        table.to_csv(part / words.CHANGES, index=False, float_format="%.1f", lineterminator="\n")
-        text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-        (part / MANIFEST).write_text(text, encoding="utf-8")
-        _check_folder(target)  # a forecast takes its time
-        if target.exists():
-            target.rename(old)
-        try:
-            part.rename(target)
-        except OSError:
-            if old.exists():
-                old.rename(target)
-            raise
+        with replacing_folder(target) as part:
+            parts = words.sections(update, record)
+            write_page(part / PAGE, update.whole, forecast.locations, parts)
+            hub = [to_hub(forecast, targets=[TARGET_12MO]), to_hub(forecast, output_type="pmf")]
+            write_hub(pd.concat(hub, ignore_index=True), part / manifest["hub_file"])
+            table = update.change.table
+            table = table.assign(month=pd.to_datetime(table["month"]).dt.strftime("%Y-%m"))
+            table.to_csv(
+                part / words.CHANGES, index=False, float_format="%.1f", lineterminator="\n"
+            )
+            text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+            (part / MANIFEST).write_text(text, encoding="utf-8")
+            _check_folder(target)  # a forecast takes its time
     except OSError as error:
         raise DataError(f"cannot write {target}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def write_page(
@@ -584,11 +565,6 @@ def _clear(out: Path) -> None:
                 entry.rename(target)  # killed between the two renamings
             else:
                 shutil.rmtree(entry, ignore_errors=True)
-
-
-def _manifest_of(folder: Path) -> dict[str, Any]:
-    """What an update wrote into ``update.json`` of a folder with a page; else nothing."""
-    return _said_in(folder) if (folder / PAGE).exists() else {}
 
 
 def _said_in(folder: Path) -> dict[str, Any]:

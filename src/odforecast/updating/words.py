@@ -266,33 +266,27 @@ def _reasons(change: Change, row: pd.Series) -> str:
     return text
 
 
-def lines(change: Change, place: str = NATION) -> list[list[str]]:
-    """Rows under :data:`HEAD` of the change in the last month that both have.
+def table_of(change: Change, place: str = NATION, most: int | None = None) -> list[list[str]]:
+    """The change in the last month that both have: the heads, and a row for each place.
 
-    The place comes first, then the others by the size of their change beside the interval that
-    was given before.
+    The place comes first, then ``most`` others by the size of their change beside the interval that
+    was given before. Columns that say nothing are left out: a change that is not split has four.
     """
     table = _of_month(change)
     size = (table["change"] / (table["before_high"] - table["before_low"])).abs()
     order = table.assign(first=table["location"] != place, size=-size.fillna(0.0))
+    order = order.sort_values(["first", "size"], kind="stable")
     rows = []
-    for row in order.sort_values(["first", "size"], kind="stable").to_dict("records"):
+    for row in order.to_dict("records"):
         step = _step(row["change_error"])
-        parts = [
-            with_error(row[key], row[f"{key}_error"])
-            for key in ("change", "revisions", "new_months")
-        ]
+        names = ("change", "revisions", "new_months")
+        parts = [with_error(row[key], row[f"{key}_error"]) for key in names]
         model = "–" if np.isnan(row["model"]) else signed(row["model"], step)
         before, now = (rounded(row[key], step) for key in ("before", "now"))
         rows.append([row["name"], before, now, *parts, model])
-    return rows
-
-
-def shown_columns(change: Change, rows: Sequence[Sequence[str]]) -> int:
-    """How many columns of :func:`lines` say something: a change that is not split has four."""
-    if change.why_not:
-        return 4
-    return len(HEAD) - all(row[-1] in ("–", "0") for row in rows)
+    width = len(HEAD) - all(row[-1] in ("–", "0") for row in rows)
+    rows = rows if most is None else rows[: 1 + most]
+    return [row[: 4 if change.why_not else width] for row in ([*HEAD], *rows)]
 
 
 def signed(value: float, step: float = 1.0) -> str:
@@ -336,9 +330,17 @@ def sections(update: Update, record: pd.DataFrame) -> list[Section]:
 
     change, place, made = update.change, update.place, []
     if change.before is not None:
-        rows = lines(change, place)
-        said = sentences(change, place) + [_DEFINITION] * bool(rows)
-        tables = [_changes(change, rows)] if rows else []
+        said, tables = sentences(change, place), []
+        if places := len(_of_month(change)):
+            heads, *rows = table_of(change, place, ON_PAGE)
+            caption = f"Medians for the 12 months ending in {month_of(change):%B %Y}. {NOTE}."
+            if places > 1 + ON_PAGE:
+                caption += (
+                    f" Shown are the {ON_PAGE} places whose change is largest relative to the "
+                    f"previous interval; {CHANGES} has all places and months."
+                )
+            said.append(_DEFINITION)
+            tables = [Table(heads, rows, len(heads) - 1, caption)]
         made.append(Section("What changed since the previous forecast", said, tables))
     made += clocks(update.tracks)
     shown = [f for f in update.flags if f.severity != "note"]
@@ -356,19 +358,6 @@ def sections(update: Update, record: pd.DataFrame) -> list[Section]:
         sentence = coverage_sentence(record, model)
         made.append(Section("Past forecasts and final counts", [sentence], [table]))
     return made
-
-
-def _changes(change: Change, rows: list[list[str]]) -> Table:
-    """The changes where they are largest beside the intervals given before."""
-    caption = f"Medians for the 12 months ending in {month_of(change):%B %Y}. {NOTE}."
-    if len(rows) > 1 + ON_PAGE:
-        caption += (
-            f" Shown are the {ON_PAGE} places whose change is largest relative to the previous "
-            f"interval; {CHANGES} has all places and months."
-        )
-    columns = shown_columns(change, rows)
-    cells = [row[:columns] for row in rows[: 1 + ON_PAGE]]
-    return Table(HEAD[:columns], cells, columns - 1, caption)
 
 
 def checked(flags: Sequence[Flag]) -> str:
