@@ -40,8 +40,8 @@ from odforecast.models import get_model
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.names import TARGETS
 from odforecast.panel import Panel
-from odforecast.report.brief import write_briefs
 from odforecast.report.annex import prior_figure, short_titles
+from odforecast.report.brief import write_briefs
 from odforecast.report.spreadsheet import for_spreadsheets
 from odforecast.say import shown_warnings
 from odforecast.scenario import CAVEAT, Past, Projection, Scenario, catalogue
