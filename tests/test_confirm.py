@@ -210,7 +210,9 @@ def test_a_release_that_lacks_places_is_scored_without_the_nation(place: Place) 
     page = place.page.read_text()
     assert f"Release {NEW} has no counts of US, YC" in page
     assert "the nation is left out" in page
-    assert re.search(r"^\| jurisdictions \| `naive\+delay` \|.*\| 309 / 309 / 618 \|.*\| 2 \|$", page, re.M)
+    assert re.search(
+        r"^\| jurisdictions \| `naive\+delay` \|.*\| 309 / 309 / 618 \|.*\| 2 \|$", page, re.M
+    )
     assert re.search(r"^\| nation \| `naive\+delay` \|.*\| 1 \|$", page, re.M)
 
 
