@@ -391,8 +391,8 @@ def test_a_sum_is_found_by_its_own_name(objects):
 @pytest.fixture(scope="module")
 def sampled(objects):
     """A fit of the hierarchy with a sample of its prior for a posterior, in two chains."""
+    from hierarchy_prior import simulate
     from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical, container
-    from odforecast.models.hierarchy.prior import simulate
 
     model = od.get_model("hierarchical")
     panel = replace(objects["Panel"].cut("2018-06").select(["CT", "MA", "OH"]), selected=False)
@@ -401,7 +401,7 @@ def sampled(objects):
     drawn.pop("deaths")
     arrays = {k: v.reshape(2, 50, *v.shape[1:]) for k, v in drawn.items()}
     stats = {"diverging": np.zeros((2, 50), dtype=bool), "energy": np.ones((2, 50))}
-    idata = container(inputs, (), arrays, stats)
+    idata = container(inputs, arrays, stats)
     inner = FittedHierarchical(
         "hierarchical", panel, inputs, idata, None, skipped, ("2 divergences",), 5.0
     )
