@@ -97,7 +97,7 @@ def audit(panel: od.Panel, settings: dict[str, int]) -> dict[str, Any]:
     inputs, skipped = models["hierarchical"].inner.inputs(panel)
     began = time.perf_counter()
     guide = approximate(inputs, 5.0)
-    compiled(graph_data(inputs, guide), tail=5.0, season_state=False)
+    compiled(graph_data(inputs, guide), tail=5.0)
     spent = time.perf_counter() - began
     fits: dict[str, Any] = {}
     found: dict[str, Any] = {}

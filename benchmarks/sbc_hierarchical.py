@@ -1,6 +1,6 @@
 """Simulation-based calibration of the hierarchy: does the sampler return the prior's truth?
 
-Parameters and months are drawn from the prior in numpy (``hierarchy.prior.simulate``), the
+Parameters and months are drawn from the prior in numpy (``hierarchy_prior.simulate``), the
 graph is fitted to the months, and the rank of each true value among its posterior draws is
 noted. Over many simulations the ranks are uniform if graph, whitening and sampler are right.
 
@@ -20,9 +20,9 @@ import numpy as np
 import scipy.stats as st
 
 import odforecast as od
+from hierarchy_prior import simulate
 from odforecast.models.hierarchy.laplace import approximate
 from odforecast.models.hierarchy.model import Hierarchical, Limits, container, convergence
-from odforecast.models.hierarchy.prior import simulate
 
 STATES = ("CT", "MA", "ME", "OH", "MI", "IN")
 BINS = 10
@@ -63,7 +63,7 @@ def main() -> None:
         # The level's prior mean is read off the data in use; here it is what the prior had.
         guide = replace(approximate(drawn, 5.0), center=center)
         posterior, stats = model._sample(drawn, guide, seed=options.seed + i)
-        checks = convergence(container(drawn, (), posterior, stats), Limits())
+        checks = convergence(container(drawn, posterior, stats), Limits())
         worst.append(checks.table["r_hat"].max())
         divergent += checks.divergences
         flat = {k: v.reshape(-1, *v.shape[2:])[::thin] for k, v in posterior.items()}

@@ -340,6 +340,51 @@ def test_a_state_among_counties_is_told_what_to_ask_for():
 # --- a posterior sample, as ArviZ takes it --------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def sampled(objects):
+    """A fit of the hierarchy with a sample of its prior for a posterior, in two chains."""
+    from hierarchy_prior import simulate
+    from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical, container
+
+    model = od.get_model("hierarchical")
+    panel = replace(objects["Panel"].cut("2018-06").select(["CT", "MA", "OH"]), selected=False)
+    inputs, skipped = Hierarchical().inputs(panel)
+    drawn = simulate(inputs, 100, np.random.default_rng(2))
+    drawn.pop("deaths")
+    arrays = {k: v.reshape(2, 50, *v.shape[1:]) for k, v in drawn.items()}
+    stats = {"diverging": np.zeros((2, 50), dtype=bool), "energy": np.ones((2, 50))}
+    idata = container(inputs, arrays, stats)
+    inner = FittedHierarchical(
+        "hierarchical", panel, inputs, idata, None, skipped, ("2 divergences",), 5.0
+    )
+    return Fitted(model, panel, inner)
+
+
+def test_arviz_works_on_a_posterior_sample(sampled):
+    import arviz_stats
+
+    idata = sampled.idata
+    assert {"posterior", "sample_stats", "observed_data"} <= set(idata.children)
+    table = arviz_stats.summary(idata, var_names=["scale"])
+    assert len(table) == 3
+    assert {"mean", "sd", "r_hat"} <= set(table.columns)
+    assert table.index[0] == "scale[CT]"
+    assert float(arviz_stats.ess(idata, var_names=["scale"])["scale"].min()) > 1
+    # What its plots read: variables by name, places and months by label.
+    path = idata["posterior"]["scale"].sel(location="OH")
+    assert path.dims == ("chain", "draw")
+    assert "OH" in idata["observed_data"]["deaths"].coords["location"].values
+
+
+def test_a_fit_that_was_sampled_shows_it(sampled):
+    assert ".idata" in repr(sampled)
+    assert "note: 2 divergences" in repr(sampled)
+    table = sampled.to_frame()
+    rows = table[table["source"] == "posterior"].set_index("name")
+    value = float(sampled.idata["posterior"]["shock_scale"].mean())
+    assert rows.loc["shock_scale", "value"].startswith(f"{value:.4g} (sd ")
+
+
 def test_a_model_without_a_sample_says_which_have_one(objects):
     with pytest.raises(AttributeError, match=r"drift has no posterior sample .*hierarchical"):
         _ = objects["Fitted"].idata

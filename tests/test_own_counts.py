@@ -7,8 +7,6 @@ import pickle
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import numpy as np
 import pandas as pd
@@ -17,9 +15,8 @@ from click.testing import CliRunner
 
 import odforecast as od
 from odforecast.cli import main, source
-from odforecast.errors import DataError, ForecastError, OdforecastError, PanelError
+from odforecast.errors import ForecastError, OdforecastError, PanelError
 from odforecast.panel import Own, Panel
-from odforecast.panel.own import common
 from odforecast.sources.own import read_own_counts
 
 DAY = dt.date(2025, 9, 17)
@@ -120,21 +117,6 @@ def test_rows_without_a_day_were_known_today(panel: Panel, monkeypatch: pytest.M
     assert past.with_counts(counts(past)).as_of == past.as_of
 
 
-def test_rows_with_a_day_are_left_out_before_it(panel: Panel) -> None:
-    now = counts(panel).assign(as_of="2025-09-01")
-    later = counts(panel, more=4).iloc[-3:].assign(as_of="2025-10-01")
-    both = pd.concat([now, later])
-    own = panel.with_counts(both)
-    assert own.notes[-1] == "3 own counts known only after 2025-09-17 left out"
-    assert own.own.said() == "OH to 2025-07"  # type: ignore[union-attr]
-    assert own.data_hash == panel.with_counts(now).data_hash
-    all_of_it = panel.with_counts(both, day="2025-10-31")
-    assert all_of_it.own.said() == "OH to 2025-08"  # type: ignore[union-attr]
-    assert all_of_it.as_of == dt.date(2025, 10, 1)
-    said = " ".join(od.get_model("naive").fit(all_of_it).forecast(3, draws=60).warnings)
-    assert "without as_of" not in said
-
-
 # ---------------------------------------------------------------------------------- refusals
 
 
@@ -232,18 +214,6 @@ def test_what_cannot_be_trusted_is_refused_with_what_was_found(panel: Panel, nam
     assert said in str(refused.value)
 
 
-def test_what_is_taken_as_it_is(panel: Panel) -> None:
-    frame = counts(panel)
-    whole = panel.with_counts(frame).data_hash
-    text = frame.assign(deaths=[f" {x:.0f}" for x in frame["deaths"]])
-    state = frame.rename(columns={"location": "state"})
-    for same in (text, state, frame.assign(state="Nowhere"), frame.assign(as_of=None)):
-        assert panel.with_counts(same).data_hash == whole
-    # A last month of which little is there is no slip.
-    assert panel.with_counts(cell(len(frame) - 1, deaths=5)(frame)).own is not None
-    assert panel.with_counts(frame.assign(indicator="all-drugs")).own is not None
-
-
 def test_own_counts_are_of_states_and_given_once(panel: Panel) -> None:
     with pytest.raises(PanelError, match="this panel holds counties"):
         replace(panel, dataset="counties").with_counts(counts(panel))
@@ -275,20 +245,6 @@ def test_a_class_takes_only_counts_that_say_they_are_of_it(panel: Panel) -> None
         opioids.with_counts(cell(3, indicator=None)(named))
 
 
-def test_months_that_cdc_lacks_are_no_common_ones(panel: Panel) -> None:
-    """Sums over 12 months hold 12 months that follow each other."""
-    held = panel.monthly.copy()
-    held[panel.index("OH"), -20] = np.nan
-    own = panel.with_counts(counts(panel)).own
-    assert own is not None
-    bent = cast(
-        Panel, SimpleNamespace(monthly=held, month_grid=panel.month_grid, locations=panel.locations)
-    )
-    months, mine, cdc = common(bent, own, "OH")
-    assert months[0] == panel.month_grid[-19]
-    assert months.size == mine.size == cdc.size == 19
-
-
 # ---------------------------------------------------------------------------------- the file
 
 
@@ -306,41 +262,7 @@ def test_a_file_is_read_whatever_its_form(tmp_path: Path, panel: Panel) -> None:
     assert len(hashes) == 1
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "location\n",
-        "location,month,deaths\n",
-        "location,month,deaths\nOhio,2025-04,180\nOhio,2025-05,1",
-        "location,month,deaths\nOhio,2025-04,-180\n",
-        "location,month,deaths\nOhio,2025-04,Suppressed\n",
-        "location,month,deaths\nOhio,2025-04\n",
-        "<html><title>no</title></html>",
-        '{"error": true, "message": "no"}',
-    ],
-)
-def test_nobody_is_told_to_download_a_file_of_their_own(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "ohio.csv"
-    path.write_text(text)
-    with pytest.raises(DataError) as refused:
-        read_own_counts(path)
-    hint = refused.value.hint or ""
-    assert not {"download", "xkb8", "CDC", "publisher"} & set(hint.replace("'", " ").split())
-    assert any(word in hint for word in ("write ", "save it as", "end the last line"))
-
-
 # ------------------------------------------------------------------------------- what is said
-
-
-def test_a_definition_that_is_far_from_cdcs_is_asked_about(panel: Panel) -> None:
-    for factor, asked in ((1.6, True), (0.6, True), (1.1, False), (0.9, False)):
-        frame = counts(panel)
-        frame["deaths"] = (factor * frame["deaths"]).round()
-        own = panel.with_counts(frame, complete=True)
-        made = od.get_model("naive").fit(own).forecast(3, draws=60)
-        said = f"own counts of Ohio are {factor:.2f} times CDC's (Number of Drug Overdose Deaths)"
-        assert (said in " ".join(made.warnings)) is asked
 
 
 @pytest.mark.parametrize("model", ["dlm", "naive"])
@@ -425,35 +347,6 @@ def test_on_a_terminal_one_question_says_whether_counts_are_complete(
     assert said in shown
 
 
-def test_the_year_ahead_begins_after_the_last_own_month(ohio: Path) -> None:
-    from_there = "the 12 months ahead are counted from July 2025, the last month of your own counts"
-    code, said = run("forecast", "--counts", ohio.name)
-    assert code == 0, said
-    assert from_there in said
-    assert "for the 12 months ending in July 2026 the forecast" in said
-    for words, end in ((("--horizon", "6"), "October 2025"), (("--until", "2026-02"), "February")):
-        code, said = run("forecast", "--counts", ohio.name, *words)
-        assert code == 0, said
-        assert from_there not in said
-        assert f"or the 12 months ending in {end}" in said
-
-
-def test_a_file_that_ends_last_month_is_taken_today(
-    ohio: Path, panel: Panel, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("odforecast.panel.own.today", lambda: dt.date(2026, 6, 2))
-    newest = od.bundled().as_of().panel()
-    counts(newest, more=9).to_csv(ohio, index=False)
-    without_day = COMMON.replace("--as-of 2025-09-17 ", "")
-    code, said = run("forecast", "--counts", ohio.name, common=without_day)
-    assert code == 0, said
-    assert "as of 2026-06-02 (release 2026-01-14)" in said
-    assert "for the 12 months ending in May 2027" in said
-    code, said = run("forecast", "--counts", ohio.name, "--as-of", "2026-01-14", common=without_day)
-    assert code == 1
-    assert "OH 2026-01 had not ended on 2026-01-14" in said
-
-
 def test_a_sheet_is_chosen_and_a_missing_file_is_refused_at_once(
     ohio: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -510,19 +403,6 @@ def test_the_command_keeps_them_from_files_for_others(
     assert (code, "--with-own-counts is about --counts FILE" in said) in ((2, True), (0, False))
 
 
-def test_a_saved_forecast_makes_no_page_unasked(ohio: Path) -> None:
-    code, said = run("forecast", "--counts", ohio.name, "--save", "mine")
-    assert code == 0, said
-    report = ["report", "mine", "--out", "page.html"]
-    done = CliRunner().invoke(main, report)
-    assert done.exit_code == 1
-    assert "rests on own counts (OH to 2025-07, 39 rows)" in " ".join(done.output.split())
-    done = CliRunner().invoke(main, [*report, "--with-own-counts"])
-    assert done.exit_code == 0, done.output
-    page = Path("page.html").read_text(encoding="utf-8")
-    assert "and from own counts of states" in page
-
-
 def test_hub_files_and_pages_refuse_what_rests_on_own_counts(panel: Panel, tmp_path: Path) -> None:
     from odforecast.report.site import write_report, write_site
 
@@ -545,16 +425,3 @@ def test_hub_files_and_pages_refuse_what_rests_on_own_counts(panel: Panel, tmp_p
         write_site(tmp_path / "site", made)
     assert len(od.to_hub(made, own=True))
     assert not list(tmp_path.iterdir())
-
-
-def test_a_brief_refuses_what_rests_on_own_counts(panel: Panel, tmp_path: Path) -> None:
-    from odforecast.report.brief import write_brief, write_briefs
-
-    made = od.get_model("naive").fit(panel.with_counts(counts(panel))).forecast(12, draws=60)
-    shock = od.scenario.named("tariff-only", onset="2025-11")
-    projection = od.project(made.select("OH"), [shock])
-    with pytest.raises(ForecastError, match="rests on own counts"):
-        write_brief(projection, location="OH")
-    with pytest.raises(ForecastError, match="rests on own counts"):
-        write_briefs(projection, tmp_path)
-    assert "own counts of states" in write_brief(projection, location="OH", own=True)

@@ -16,21 +16,8 @@ import odforecast as od
 from odforecast.errors import ForecastError
 from odforecast.geography import JURISDICTIONS, REGIONS
 from odforecast.models.delay.constants import delays_for
-from odforecast.models.own import (
-    DRIFT,
-    HALF,
-    LEAST_DRAWS,
-    Late,
-    _fitted,
-    conditioned,
-    filled_until,
-    late_arrivals,
-    seen_months,
-    shrunk,
-    told,
-)
+from odforecast.models.own import HALF, LEAST_DRAWS, conditioned, filled_until, late_arrivals, told
 from odforecast.models.own import move as by_the_draws
-from odforecast.monthly.sums import rolling_sums
 from odforecast.panel import Own, Panel
 from odforecast.seeds import Streams
 
@@ -155,25 +142,6 @@ def test_the_nations_class_is_those_of_its_places_and_a_rest_that_keeps_its_shar
         left = part.select("US").draws[:, 0] - part.select(units).draws.sum(axis=1)
         rest.append(left / made.select(others).draws.sum(axis=1))
     assert np.allclose(rest[0], rest[1], atol=1e-9)
-
-
-def test_a_nations_class_that_its_places_exceed_keeps_its_share_of_the_nation(
-    without: od.Forecast,
-) -> None:
-    """The rest would be less than none: then there is no rest to keep."""
-    from odforecast.models.own import _nation_of, _shared, months_of
-
-    part = without.part("T40.4")
-    us = part.locations.index("US")
-    draws = part.draws.copy()
-    draws[:, us] *= 0.5
-    part = replace(part, draws=draws, beside={})
-    paths, mine = (dict(zip(f.locations, months_of(f)[0].swapaxes(0, 1))) for f in (without, part))
-    moved = {"OH": 0.8 * paths["OH"]}
-    held = {"OH": _shared(mine["OH"], paths["OH"], moved["OH"])}
-    was = np.sum([paths[s] for s in JURISDICTIONS], axis=0)
-    now = was + moved["OH"] - paths["OH"]
-    assert np.allclose(_nation_of(mine, held, paths, moved), mine["US"] * now / was)
 
 
 def test_no_own_rows_no_change_bit_for_bit(panel: Panel, without: od.Forecast) -> None:
@@ -352,18 +320,6 @@ def test_moved_draws_have_the_exact_posterior() -> None:
     assert np.allclose(np.cov(logs.T), exact, atol=0.001)
 
 
-def test_an_exact_count_fixes_its_month_and_nothing_known_changes_nothing() -> None:
-    paths, _ = gaussian(2000)
-    rng = np.random.default_rng(1)
-    moved, _, _ = move(paths, np.array([1]), np.array([6.1]), np.array([[1e-12]]), rng)
-    assert np.allclose(np.log(moved + HALF)[:, 1], 6.1, atol=1e-4)
-    moved, far, used = move(paths, np.array([1]), np.array([6.1]), np.array([[np.inf]]), rng)
-    assert np.array_equal(moved, paths)
-    assert (far, used) == (0.0, 1)
-    moved, _, _ = move(paths, np.array([1]), np.array([6.1]), np.array([[1e12]]), rng)
-    assert np.allclose(moved, paths, rtol=1e-5)
-
-
 def test_hidden_months_stay_and_no_month_is_negative() -> None:
     paths = np.exp(0.7 + np.random.default_rng(7).standard_normal((500, 3)))
     paths[:, 2] = np.nan
@@ -373,18 +329,6 @@ def test_hidden_months_stay_and_no_month_is_negative() -> None:
     assert np.isnan(moved[:, 2]).all()
     assert (moved[:, :2] >= 0).all()
     assert moved[:, 1].mean() < 0.05 * paths[:, 1].mean()
-
-
-def test_draws_of_none_rise_with_the_counts() -> None:
-    """Of a small state many draws of a month are 0, and its own count may be 5."""
-    paths = np.random.default_rng(7).poisson(0.7, (500, 2)).astype(float)
-    none = paths[:, 0] == 0
-    assert none.mean() > 0.4
-    moved, _, _ = move(
-        paths, np.array([0]), np.array([np.log(5 + HALF)]), 1e-8 * np.eye(1),
-        np.random.default_rng(1),
-    )  # fmt: skip
-    assert np.allclose(moved[:, 0], 5.0, atol=0.01)
 
 
 def test_a_part_of_none_stays_none_and_no_part_exceeds_its_whole(without: od.Forecast) -> None:
@@ -409,27 +353,6 @@ def test_a_part_of_none_stays_none_and_no_part_exceeds_its_whole(without: od.For
     assert np.array_equal(_placed(whole, {"OH": moved})[0][:, 0], moved[:, 11:])
 
 
-def test_the_number_of_standard_deviations_away_is_of_draws_and_noise() -> None:
-    paths, covariance = gaussian()
-    _, far, _ = move(
-        paths, np.array([0]), np.array([8.0]), np.array([[0.05]]), np.random.default_rng(1)
-    )
-    assert far == pytest.approx(2.0 / np.sqrt(covariance[0, 0] + 0.05), rel=0.02)
-
-
-def test_correlations_of_few_draws_are_shrunk_towards_none() -> None:
-    rng = np.random.default_rng(2)
-    chance = rng.standard_normal((50, 6))
-    plain = np.cov(chance.T)
-    off = ~np.eye(6, dtype=bool)
-    assert np.abs(shrunk(chance, chance.shape[1])[off]).mean() < 0.35 * np.abs(plain[off]).mean()
-    assert np.allclose(np.diag(shrunk(chance, chance.shape[1])), np.diag(plain))
-    walk = rng.standard_normal((1000, 6)).cumsum(axis=1)
-    assert np.allclose(shrunk(walk, walk.shape[1]), np.cov(walk.T), rtol=0.02)
-    still = np.concatenate([walk, np.ones((1000, 1))], axis=1)
-    assert (shrunk(still, still.shape[1])[-1] == 0).all()
-
-
 def test_low_ends_are_cut_and_high_ones_are_not() -> None:
     usual = 0.01 * np.eye(4)
     assert filled_until(np.array([0.1, 0.0, -1.5, -2.5]), usual) == 2
@@ -443,126 +366,7 @@ def test_low_ends_are_cut_and_high_ones_are_not() -> None:
 # -------------------------------------------------------------------------------- the scale
 
 
-def seen_of(panel: Panel, frame: pd.DataFrame, **late: float) -> object:
-    own = panel.with_counts(frame).own
-    assert own is not None
-    curve = Late(**{"alpha": 0.0, "delta": 1.0, "spread": 0.0, "noise": 0.0, "how": "", **late})  # type: ignore[arg-type]
-    return seen_months(panel, own, "OH", curve, {})
-
-
-def settled(panel: Panel) -> Panel:
-    """All counts final."""
-    return replace(panel, final_through=panel.last_month)
-
-
-def test_new_months_come_out_on_cdcs_scale(panel: Panel) -> None:
-    whole = settled(panel)
-    seen = seen_of(whole, own_file(panel, [200.0, 150.0], factor=1.1))
-    assert seen.months.astype(str).tolist() == ["2025-05", "2025-06"]  # type: ignore[attr-defined]
-    assert seen.factor == pytest.approx(1.1, rel=1e-3)  # type: ignore[attr-defined]
-    assert np.allclose(seen.deaths, [200.0, 150.0], atol=1.5)  # type: ignore[attr-defined]
-
-
-def test_the_constants_of_calendar_months_are_learned(panel: Panel) -> None:
-    # The state's Mays are 30 higher than CDC's as recovered, its Octobers 30 lower.
-    frame = own_file(panel, [200.0])
-    month = pd.to_datetime(frame["month"]).dt.month
-    frame["deaths"] += 30.0 * (month == 5) - 30.0 * (month == 10)
-    assert seen_of(settled(panel), frame).deaths[0] == pytest.approx(200.0, abs=2.0)  # type: ignore[attr-defined]
-
-
-def test_months_after_the_settled_ones_are_seen(panel: Panel) -> None:
-    seen = seen_of(panel, own_file(panel, [200.0]))
-    assert panel.final_through == np.datetime64("2024-12")
-    assert seen.months.astype(str).tolist() == [  # type: ignore[attr-defined]
-        "2025-01", "2025-02", "2025-03", "2025-04", "2025-05",
-    ]  # fmt: skip
-    # Where too few settled months are common, those of the model's draws do: only what is after.
-    short = own_file(panel, [200.0]).tail(14)
-    seen = seen_of(panel, short)
-    assert seen.months.astype(str).tolist() == ["2025-05"]  # type: ignore[attr-defined]
-    assert seen.shared == 13  # type: ignore[attr-defined]
-
-
-def test_the_level_is_taken_from_completed_months_where_settled_ones_are_few(panel: Panel) -> None:
-    own = panel.with_counts(own_file(panel, [200.0]).tail(14)).own
-    assert own is not None
-    curve = Late(0.0, 1.0, 0.0, 0.0, "")
-    last = panel.last_month.astype(object)
-    count = float(panel.monthly[panel.index("OH"), -1])
-    completed = {last: np.array([count + 90.0, count + 110.0])}
-    seen = seen_months(panel, own, "OH", curve, completed)
-    plain = seen_months(panel, own, "OH", curve, {})
-    assert seen is not None
-    assert plain is not None
-    year = panel.reported[panel.index("OH"), -1]
-    assert seen.factor == pytest.approx(plain.factor * (year + 0.5) / (year + 100.5), rel=1e-9)
-    assert seen.factor_sd**2 - plain.factor_sd**2 == pytest.approx((10 / (year + 100)) ** 2)
-
-
-def test_the_noise_is_that_of_its_parts(panel: Panel) -> None:
-    whole = settled(panel)
-    seen = seen_of(whole, own_file(panel, [200.0, 200.0, 200.0]))
-    noise = seen.noise  # type: ignore[attr-defined]
-    # The two agree: nothing is left over, and the drift's own years are 60 months' four changes.
-    drift = 1.4948 * 3 * DRIFT**2 / (3 + 4)
-    phi = 12 / (12 + 60 - 12 - 5)
-    year = panel.reported[panel.index("OH"), -1] + 0.5
-    level = panel.monthly[panel.index("OH"), -12:].mean() + HALF
-    for i in range(3):
-        for j in range(3):
-            walk = drift / 12 * (min(i, j) + 1 + 506 / 144) + phi / year
-            single = phi * (1 + 1 / 5) / level if i == j else 0.0
-            assert noise[i, j] == pytest.approx(walk + single, rel=0.01)
-
-
-def test_the_drift_of_a_random_walk_is_that_of_its_steps() -> None:
-    """Means of 12 months, which it is learned from, level out a third of it."""
-    from odforecast.models.own import _TO_LAST, OF_MEANS
-
-    steps = np.random.default_rng(6).standard_normal((200_000, 24 + 3))
-    walk = steps.cumsum(axis=1)
-    change = walk[:, 12:24].mean(axis=1) - walk[:, :12].mean(axis=1)
-    assert OF_MEANS * change.var() == pytest.approx(12.0, rel=0.02)
-    later = walk[:, 26] - walk[:, 12:24].mean(axis=1)
-    assert later.var() == pytest.approx(3 + _TO_LAST, rel=0.02)
-
-
-def test_counts_that_differ_month_by_month_are_noisier(panel: Panel) -> None:
-    frame = own_file(panel, [200.0])
-    rng = np.random.default_rng(1)
-    rough = frame.assign(deaths=np.round(frame["deaths"] + 60 * rng.standard_normal(len(frame))))
-    one, other = (seen_of(settled(panel), f).noise[0, 0] for f in (frame, rough))  # type: ignore[attr-defined]
-    assert other > 5 * one
-
-
-def test_a_ratio_that_moves_makes_later_months_uncertain_together(panel: Panel) -> None:
-    frame = own_file(panel, [200.0, 200.0])
-    drifting = frame["deaths"] * (1 + 0.001 * np.arange(len(frame)))
-    one, other = (
-        seen_of(settled(panel), f).noise[0, 1]  # type: ignore[attr-defined]
-        for f in (frame, frame.assign(deaths=np.round(drifting)))
-    )
-    assert other > 1.1 * one
-    # The level at the end is that of the last twelve months.
-    level = seen_of(settled(panel), frame.assign(deaths=np.round(drifting))).factor  # type: ignore[attr-defined]
-    assert level == pytest.approx(1 + 0.001 * (len(frame) - 2 - 6.5), abs=0.002)
-
-
 # ---------------------------------------------------------------------------- late arrivals
-
-
-def test_missing_deaths_are_the_moments_of_lognormal_odds() -> None:
-    late = Late(0.45, 0.3, 2.5, 0.4, "")
-    ages = np.array([0.0, 3.0, 6.0])
-    share = 0.45 * np.exp(-0.3 * ages)
-    odds = share / (1 - share)
-    sd = np.sqrt(np.log(1 + 2.5**2))
-    z = np.random.default_rng(1).standard_normal((400_000, 1))
-    drawn = np.log1p(odds * np.exp(sd * z - sd**2 / 2))
-    mean, spread = late.missing(ages)
-    assert np.allclose(mean, drawn.mean(axis=0), atol=0.003)
-    assert np.allclose(spread, drawn.std(axis=0), atol=0.01)
 
 
 def test_without_days_of_its_own_a_file_fills_up_as_cdcs_counts(panel: Panel) -> None:
@@ -602,32 +406,6 @@ def test_several_days_tell_how_counts_fill_up(panel: Panel) -> None:
     assert none.share(ages).max() < 0.02
 
 
-def test_old_months_on_several_days_tell_nothing_of_young_ones(panel: Panel) -> None:
-    """An extrapolation from months of a year to those of one month may say anything."""
-    own = triangle(0.4, 0.6)
-    age = (own.as_of.astype("M8[M]") - own.months).astype(int) - 1
-    old = (age >= 6) | (own.as_of == own.as_of.max())
-    rows = ("months", "deaths", "as_of")
-    bent = Own(("OH",) * int(old.sum()), *(getattr(own, name)[old] for name in rows))
-    late = late_arrivals(bent, "OH", delays_for(panel))
-    assert "doubled uncertainty" in late.how
-    assert "older than its last" in late.how
-    assert late.share(np.array([6.0]))[0] == pytest.approx(delays_for(panel).late)
-
-
-def test_the_spread_of_the_file_is_that_of_its_pairs() -> None:
-    rng = np.random.default_rng(4)
-    young = np.tile([0.0, 1.0, 2.0], 200)
-    old = np.full(600, 14.0)
-    odds = 0.4 * np.exp(-0.5 * young) / (1 - 0.4 * np.exp(-0.5 * young))
-    now = np.full(600, 100_000.0)
-    then = np.round(now / (1 + odds * (1 + 0.3 * rng.standard_normal(600))))
-    alpha, delta, spread = _fitted(young, old, then, now, 1.2)
-    assert alpha == pytest.approx(0.4, abs=0.03)
-    assert delta == pytest.approx(0.5, abs=0.06)
-    assert spread == pytest.approx(0.3, abs=0.06)
-
-
 def test_young_months_that_fill_up_are_completed(panel: Panel, without: od.Forecast) -> None:
     """A month that is known to be two thirds there says what the whole month would have."""
     months = further(without, 2)
@@ -651,67 +429,6 @@ def test_young_months_that_fill_up_are_completed(panel: Panel, without: od.Forec
 
 
 # --------------------------------------------------------------- what is easily got wrong
-
-
-def test_the_errors_of_late_arrivals_are_those_of_months_of_nearly_one_age(panel: Panel) -> None:
-    whole, frame = settled(panel), own_file(panel, [200.0, 200.0])
-    curve = {"alpha": 0.45, "delta": 0.3, "spread": 1.5, "noise": 0.4}
-    late = Late(**curve, how="")
-    found = seen_of(whole, frame, **curve).noise - seen_of(whole, frame).noise  # type: ignore[attr-defined]
-    # The new months are 3 and 2 months old on the panel's day, the last common ones 4 to 15.
-    mean, sd = late.missing(np.array([3.0, 2.0]))
-    beyond = sd - late.missing(np.arange(4.0, 16.0))[1].mean()
-    assert found[0, 1] == pytest.approx(0.8 * beyond[0] * beyond[1], rel=0.03)
-    for i in range(2):
-        assert found[i, i] == pytest.approx(beyond[i] ** 2 + (0.4 * mean[i]) ** 2, rel=0.03)
-
-
-def test_the_common_months_are_completed_before_they_are_compared(panel: Panel) -> None:
-    whole, frame = settled(panel), own_file(panel, [200.0])
-    late = Late(0.45, 0.3, 1.5, 0.4, "")
-    seen = seen_of(whole, frame, alpha=0.45, delta=0.3, spread=1.5, noise=0.4)
-    row = panel.monthly[panel.index("OH"), -12:]
-    mean, _ = late.missing(np.arange(15.0, 3.0, -1.0))
-    assert seen.factor == pytest.approx((row * np.exp(mean)).sum() / row.sum(), rel=1e-3)  # type: ignore[attr-defined]
-
-
-def test_an_uncertain_level_is_one_error_of_all_months(panel: Panel) -> None:
-    own = panel.with_counts(own_file(panel, [200.0, 200.0]).tail(14)).own
-    assert own is not None
-    curve = Late(0.0, 1.0, 0.0, 0.0, "")
-    count = float(panel.monthly[panel.index("OH"), -1])
-    draws = {panel.last_month.astype(object): np.array([count - 40.0, count + 40.0])}
-    seen, plain = (seen_months(panel, own, "OH", curve, d) for d in (draws, {}))
-    assert seen is not None
-    assert plain is not None
-    year = panel.reported[panel.index("OH"), -1]
-    assert np.allclose(seen.noise - plain.noise, (40.0 / year) ** 2, rtol=1e-6)
-
-
-def test_a_drifting_level_is_no_constant_of_calendar_months(panel: Panel) -> None:
-    frame = own_file(panel, [200.0])
-    steady = 300.0 * 1.004 ** np.arange(len(frame))
-    cdc = np.full(panel.monthly.shape[1], 300.0)
-    flat = replace(
-        settled(panel),
-        reported=np.where(
-            np.array(panel.locations)[:, None] == "OH", rolling_sums(cdc)[None], panel.reported
-        ),
-    )
-    seen = seen_of(flat, frame.assign(deaths=np.round(steady)))
-    # Twelve months whose middle is 6.5 months before the new one.
-    assert seen.deaths[0] == pytest.approx(300.0 * 1.004**6.5, abs=2.0)  # type: ignore[attr-defined]
-
-
-def test_errors_add_spread_and_nothing_to_the_mean() -> None:
-    paths, _ = gaussian(60)
-    logs = np.log(paths + HALF)
-    noise = np.array([[0.05]])
-    moved, _, _ = move(paths, np.array([0]), np.array([6.5]), noise, np.random.default_rng(1))
-    covariance = shrunk(logs, 1)
-    gain = covariance[:, 0] / (covariance[0, 0] + 0.05)
-    after = np.log(moved + HALF).mean(axis=0)
-    assert np.allclose(after, logs.mean(axis=0) + gain * (6.5 - logs[:, 0].mean()), atol=1e-9)
 
 
 def test_months_before_the_draws_move_with_them_where_they_are_drawn(

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 from county_forecasts import made_forecast, made_panel
-from forecast_factory import same
 
 import odforecast as od
 from odforecast import plot
 from odforecast.errors import DataError, ForecastError, UnknownNameError
 from odforecast.forecast import tables as module
 from odforecast.forecast.tables import among_highest
-from odforecast.forecast.text import text
 from odforecast.plot.style import head_of
-from odforecast.report.brief import write_brief, write_briefs
-from odforecast.report.site import write_county_page, write_report, write_site
+from odforecast.report.site.counties import write_county_page
 
 CUYAHOGA, VINTON, FRANKLIN, ADAMS = "39035", "39163", "39049", "39001"
 #: Nobody ever died there.
@@ -87,21 +83,6 @@ def test_the_last_count_stands_as_published_and_changes_only_where_it_is_known(f
 def test_many_counties_are_done_in_blocks(forecast, table, monkeypatch):
     monkeypatch.setattr(module, "_AT_ONCE", 30)
     assert forecast.counties().equals(table)
-
-
-def test_rates_are_missing_where_the_count_is(forecast):
-    people = dict.fromkeys(forecast.locations, 50000.0) | {CUYAHOGA: 1_200_000.0}
-    made = replace(forecast, panel=replace(forecast.panel, residents=people))
-    at = made.counties().query("horizon == 12").set_index("location")
-    assert at.loc[CUYAHOGA, "rate"] == at.loc[CUYAHOGA, "median"] / 12
-    assert np.isnan(at.loc[VINTON, "rate"])
-    assert at.loc[ADAMS, "few"]
-    assert not at.loc[CUYAHOGA, "few"]
-    summary = made.summary([CUYAHOGA]).iloc[-1]
-    assert summary["rate"] == at.loc[CUYAHOGA, "rate"]
-    assert summary["rate_of"] == CUYAHOGA
-    both = made.total([CUYAHOGA, ADAMS], "two").summary().iloc[-1]
-    assert both["rate"] == pytest.approx(1e5 * both["median"] / 1_250_000)
 
 
 # What is shown
@@ -175,99 +156,6 @@ def with_before(panel: od.Panel, count: float) -> od.Panel:
     return replace(panel, reported=reported)
 
 
-def test_a_text_may_be_of_another_month(forecast):
-    far = made_forecast(horizon=25, draws=40)
-    said = text(far, CUYAHOGA, month="2025-04")
-    assert "For the 12 months ending in April 2025" in said
-    assert "For the 12 months ending in March 2024" in text(far, CUYAHOGA)
-    # The count a year before is a forecast then, and one below 10 is no less hidden.
-    draws = far.draws.copy()
-    draws[:, far.index(CUYAHOGA), :13] = 4.0
-    hidden = text(replace(far, draws=draws), CUYAHOGA, month="2025-04")
-    assert "The probability of fewer than 12 months before is" in hidden
-
-
-def test_reports_and_briefs_are_of_states(forecast, tmp_path):
-    for write in (
-        lambda: write_report(tmp_path / "a.html", forecast=forecast),
-        lambda: write_site(tmp_path / "site", forecast),
-        lambda: write_brief(SimpleNamespace(baseline=forecast)),
-        lambda: write_briefs(SimpleNamespace(baseline=forecast), tmp_path / "briefs"),
-    ):
-        with pytest.raises(DataError, match=r"is of counties.*--dataset counties --html FILE"):
-            write()
-    assert not list(tmp_path.iterdir())
-
-
-def test_one_wording_of_the_day(forecast, tmp_path):
-    said = "release of October 8, 2023"
-    fan = plot.fan(forecast, CUYAHOGA)
-    page = write_county_page(tmp_path / "x.html", forecast).read_text(encoding="utf-8")
-    for shown in (
-        " ".join(t.get_text() for t in fan.texts),
-        plot.alt_text(fan),
-        plot.alt_text(plot.map(forecast)),
-        plot.alt_text(plot.counts(forecast.panel, CUYAHOGA)),
-        forecast.text(CUYAHOGA),
-        page,
-    ):
-        assert said in " ".join(shown.split())
-    assert "s of October" not in page
-    assert "as published by" not in page
-
-
-def test_the_page_of_another_month(tmp_path):
-    far = made_forecast(horizon=25, draws=40)
-    path = tmp_path / "x.html"
-    text = write_county_page(path, far, month="2025-04").read_text(encoding="utf-8")
-    assert "to April 2025" in text
-    assert "12 months ending in April 2025" in text
-    assert "12 months ending April 2025" in text
-    assert "March 2024" not in text.replace("beyond March 2024", "")
-    assert "Of 88 counties, " in text
-    one = write_county_page(tmp_path / "y.html", far.select(ADAMS)).read_text()
-    assert "in Adams County, Ohio" in one
-    assert "Of 88" not in one
-    assert "Hot spots" not in one
-    states = od.get_model("naive").fit(od.bundled().as_of().panel()).forecast(draws=20)
-    with pytest.raises(DataError, match="write_report"):
-        write_county_page(tmp_path / "states.html", states)
-    with pytest.raises(DataError, match="has no 2030-01; it has 2023-04 to 2025-04"):
-        write_county_page(tmp_path / "z.html", far, month="2030-01")
-
-
-def test_the_district_is_named_once():
-    dc = made_forecast(made_panel("DC"), draws=40)
-    assert dc.text().startswith("In the District of Columbia, 0 drug")
-    assert dc.counties()["name"].iloc[0] == "District of Columbia"
-    assert "in the District of Columbia," in plot.alt_text(plot.fan(dc))
-
-
-def test_a_county_says_what_it_is(forecast):
-    assert ".plot('39035'), .select('Ohio/*')" in repr(forecast.panel)
-    with pytest.raises(UnknownNameError, match=r"has no OH; OH is a state, and these are counties"):
-        forecast.panel.plot("Ohio")
-    assert ".ranking()" in repr(forecast)
-    assert forecast.select("Hamilton, Ohio").locations == ("39061",)
-    assert forecast.trend()["t1"].notna().any()
-    assert len(forecast.years(CUYAHOGA)) == 1
-    ohio = forecast.total(forecast.locations, "Ohio, residents")
-    assert np.array_equal(ohio.draws[:, 0], forecast.draws.sum(axis=1))
-
-
-def test_it_is_kept_whole(forecast, tmp_path):
-    states = od.bundled().as_of().panel()
-    seen = replace(
-        forecast.panel,
-        beside={"states": states},
-        residents={CUYAHOGA: 1_200_000.0},
-        urban={CUYAHOGA: "1"},
-    )
-    made = replace(forecast, panel=seen)
-    made.save(tmp_path / "counties")
-    same(od.load_forecast(tmp_path / "counties"), made)
-
-
 # Hot spots
 
 
@@ -324,34 +212,6 @@ def test_rates_are_ranked_where_people_are_known(forecast):
     assert list(table["among"].isna()) == [False] * 3 + [True] * 85
     with pytest.raises(ForecastError, match="no place has a population"):
         forecast.ranking(1, by="rate")
-
-
-def test_states_are_ranked_without_the_nation():
-    panel = od.bundled().as_of("2025-09-17").panel()
-    rng = np.random.default_rng(1)
-    draws = rng.gamma(50, 4, (40, 3, 12))
-    made = od.Forecast.from_panel(panel, draws, ["US", "OH", "WV"], joint={"location", "month"})
-    assert set(made.ranking(1)["location"]) == {"OH", "WV"}
-    assert made.ranking(1, by="rate")["rate"].notna().all()
-
-
-def test_a_rise_on_a_drawn_count_needs_draws_that_are_joint_over_months():
-    panel = od.bundled().as_of("2025-09-17").panel()
-    last = panel.reported[[panel.index(s) for s in ("OH", "WV")], -1:]
-    draws = np.random.default_rng(1).normal(last, last / 10, (13, 40, 2, 1))
-    both = od.Forecast.from_panel(
-        panel, np.concatenate(draws, axis=2), ["OH", "WV"], target="deaths_12mo"
-    )
-    apart = replace(both, joint=frozenset({"location"}))
-    near, far = both.months[-2:]  # a year after the last count that is reported, and drawn
-    for made, month in ((both, near), (both, far), (apart, near)):
-        rising = made.ranking(1, month=month).set_index("location")["rising"]
-        share = (both.change(month) > 0).mean(axis=0)
-        assert rising.to_dict() == dict(zip(("OH", "WV"), share))
-        assert ((share > 0) & (share < 1)).all()
-    table = apart.ranking(1, month=far)
-    assert table["rising"].isna().all()
-    assert table["above_last"].notna().all()
 
 
 # Figures of one county

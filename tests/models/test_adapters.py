@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import functools
 import os
-import random
 import subprocess
 import sys
-import warnings
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -17,32 +15,28 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from panel_factory import release_panel, with_counts
+from panel_factory import release_panel
 from scipy.stats import norm
 
 import odforecast as od
 from odforecast.errors import ForecastError, PanelError
-from odforecast.models.adapters.foreign import (
+from odforecast.models.adapters import (
     FEWEST,
     LEAST,
     LENGTH,
     LEVELS,
     NEEDED,
-    Foreign,
     Marginals,
     PastErrors,
     adapted,
     cutoffs,
     past_errors,
     point,
-    steadied,
     title,
 )
 from odforecast.models.content import Contents
 from odforecast.models.paths import said
 from odforecast.monthly.sums import rolling_sums
-from odforecast.months import ONE_MONTH
-from odforecast.testing import zoo
 
 RNG = np.random.default_rng
 
@@ -95,17 +89,6 @@ def test_drawn_errors_have_the_second_moments_of_past_ones(errors: np.ndarray) -
     np.testing.assert_allclose(paths.mean(axis=0) / np.sqrt(np.diag(wanted)), 0.0, atol=0.02)
 
 
-def test_a_shorter_horizon_is_the_start_of_a_longer_one(errors: np.ndarray) -> None:
-    paths = PastErrors(lambda horizon: np.arange(horizon) * 1.0, errors)
-    long = paths.draw(30, 50, RNG(1))
-    np.testing.assert_allclose(paths.draw(5, 50, RNG(1)), long[:, :5])
-    # Beyond a year a second path goes on where the first ended: variances add.
-    far = PastErrors(lambda horizon: np.zeros(horizon), errors).draw(24, 200_000, RNG(2))
-    np.testing.assert_allclose(far[:, 23].var(), 2 * far[:, 11].var(), rtol=0.02)
-    steps = far[:, 12:] - far[:, 11:12]
-    assert abs(np.corrcoef(steps[:, 3], far[:, 11])[0, 1]) < 0.01
-
-
 # --- quantiles ----------------------------------------------------------------------------
 
 
@@ -127,16 +110,6 @@ def test_draws_have_the_quantiles_they_are_made_of(values: list[float], seed: in
         off = 5 * np.sqrt(level * (1 - level) / 4000)
         assert (draws < value - 1e-9).mean() <= level + off
         assert (draws <= value + 1e-9).mean() >= level - off
-
-
-def test_crossing_quantiles_are_put_in_order_and_others_are_refused() -> None:
-    crossed = np.linspace(0, 1, len(LEVELS))[:, None].copy()
-    crossed[[3, 4]] = crossed[[4, 3]]
-    ordered = Marginals(lambda horizon: np.sort(crossed, axis=0)).draw(1, 50, RNG(1))
-    np.testing.assert_array_equal(Marginals(lambda horizon: crossed).draw(1, 50, RNG(1)), ordered)
-    for bad in (crossed * np.nan, crossed[1:]):
-        with pytest.raises(PanelError, match="not finite numbers"):
-            Marginals(lambda horizon, bad=bad: bad).draw(1, 50, RNG(1))
 
 
 # --- identity -----------------------------------------------------------------------------
@@ -183,34 +156,6 @@ def test_a_decorated_function_is_known_by_what_it_holds_too() -> None:
     assert flat(1.0).spec.hash == flat(1.0).spec.hash
     assert flat(1.0).spec.hash != flat(2.0).spec.hash
     assert flat(Sealed()).spec.origin == ""
-
-
-@pytest.mark.parametrize(
-    "value",
-    [
-        None,
-        1,
-        1.5,
-        "text",
-        b"bytes",
-        np.float64(2.0),
-        np.arange(3),
-        {"a": [1, (2, 3)]},
-        {3, 1, 2},
-        functools.partial(double, 2),
-        Thing,
-        double,
-        np.log1p,
-        Thing(2),
-    ],
-)
-def test_parameters_have_a_text_that_hangs_on_content(value: Any) -> None:
-    import copy
-
-    first, second = (Contents().text(Thing(v)) for v in (value, copy.deepcopy(value)))
-    assert first == second
-    assert " at 0x" not in first
-    assert set(Contents().estimator(Thing(value))) == {"a", "b"}, "nothing learned, nothing private"
 
 
 @pytest.mark.parametrize(
@@ -297,19 +242,6 @@ def test_titles_are_labels() -> None:
 # --- foreign code -------------------------------------------------------------------------
 
 
-def test_foreign_code_leaves_no_trace_in_the_process() -> None:
-    before = (np.random.get_state()[1].copy(), random.getstate())  # noqa: NPY002
-    with steadied(2**40 + 7):
-        first = (np.random.random(), random.random())  # noqa: NPY002
-        warnings.warn("of a coming version", FutureWarning, stacklevel=1)
-    with steadied(2**40 + 7):
-        assert (np.random.random(), random.random()) == first  # noqa: NPY002
-    assert (np.random.get_state()[1] == before[0]).all()  # noqa: NPY002
-    assert random.getstate() == before[1]
-    with pytest.raises(UserWarning), steadied(1):
-        warnings.warn("of the numbers", UserWarning, stacklevel=1)
-
-
 def test_errors_of_foreign_code_are_one_line() -> None:
     assert said(ValueError("\n  bad\nworse")) == "ValueError: bad"
     assert said(KeyError()) == "KeyError"
@@ -367,21 +299,6 @@ def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], words:
         made(Flat(), **settings)
 
 
-def test_what_a_spec_says_of_an_adapter() -> None:
-    months, sums = made(Flat()).spec, made(Flat(), on="sums").spec
-    apart = made(Flat(), on="sums", paths="quantiles").spec
-    assert (months.target, sums.target) == ("deaths_month", "deaths_12mo")
-    assert (months.joint, apart.joint) == (frozenset({"month"}), frozenset())
-    assert (months.min_months, sums.min_months, apart.min_months) == (48, 60, 36)
-    assert months.by == "location"
-    assert months.dataset == "states"
-    assert dict(months.parameters)["windows"] == "12"
-    assert "windows" not in dict(apart.parameters), "it plays no part there"
-    others = [made(Flat(at=3.0)), made(Flat(), log=False), made(Flat(), windows=13)]
-    assert len({s.hash for s in (months, sums, apart, *(m.spec for m in others))}) == 6
-    assert months.origin == "", "the class of this file is of no distribution: never reused"
-
-
 def test_series_are_months_or_sums_on_the_scale_asked_for() -> None:
     panel = release_panel()
     ohio = panel.monthly[panel.index("OH")]
@@ -393,20 +310,6 @@ def test_series_are_months_or_sums_on_the_scale_asked_for() -> None:
     assert seen["months", True] == pytest.approx(np.log1p(ohio[-1]))
     assert seen["sums", False] == pytest.approx(rolling_sums(ohio)[-1])
     assert seen["sums", True] == pytest.approx(np.log1p(panel.reported[panel.index("OH"), -1]))
-
-
-def test_sums_of_what_is_not_joint_are_refused() -> None:
-    panel = release_panel()
-    joint = made(Flat()).fit(panel).forecast(draws=50)
-    assert joint.samples().shape == (50, 5, 12)
-    with pytest.raises(ForecastError, match="not joint over locations"):
-        joint.total(["OH", "WV"], "two")
-    apart = made(Flat(), on="sums", paths="quantiles").fit(panel).forecast(draws=4000)
-    assert apart.joint == frozenset()
-    with pytest.raises(ForecastError, match="does not forecast deaths_month"):
-        apart.samples("deaths_month")
-    # What is drawn apart is independent from month to month, and says so by its joint axes.
-    assert abs(np.corrcoef(apart.draws[:, 0, 5], apart.draws[:, 0, 6])[0, 1]) < 0.1
 
 
 @pytest.mark.parametrize(
@@ -441,58 +344,3 @@ def test_what_fails_only_when_it_draws_is_skipped_with_the_reason() -> None:
         fitted = made(Flat(broken), paths="model").fit(panel)
         with pytest.raises(PanelError, match=words):
             fitted.forecast(draws=20)
-
-
-def test_negative_draws_are_set_to_zero_and_counted() -> None:
-    panel = release_panel()
-
-    @dataclass(frozen=True)
-    class Low(Flat):
-        def fit(self, y: np.ndarray, first: np.datetime64, seed: int) -> Flat:
-            return Low(at=-5.0)
-
-    forecast = made(Low(), log=False, paths="model").fit(panel.select("OH")).forecast(draws=20)
-    assert (forecast.draws == 0).all()
-    assert forecast.warnings == ("240 of 240 drawn months were below zero and set to 0 (OH)",)
-
-
-def test_a_constant_series_shows_no_spread() -> None:
-    for on, where in (("months", "no-deaths"), ("sums", "no-deaths"), ("sums", "constant")):
-        with pytest.raises(PanelError, match="never changes"):
-            made(Flat(), on=on).fit(zoo()[where])
-
-
-def test_a_series_begins_where_its_last_gap_ends() -> None:
-    panel = zoo()["suppressed"]  # the first year of Wyoming
-    starts = {}
-
-    @dataclass(frozen=True)
-    class Noting(Flat):
-        def fit(self, y: np.ndarray, first: np.datetime64, seed: int) -> Flat:
-            starts[y.size] = first
-            return Flat(at=float(y[-1]))
-
-    made(Noting(), paths="model").fit(panel.select(["OH", "WY"]))
-    last = panel.last_month
-    assert set(starts) == {81, 69}
-    assert all(first + (size - 1) * ONE_MONTH == last for size, first in starts.items())
-
-
-def test_the_given_numbers_hang_on_what_is_forecast_not_on_counts() -> None:
-    seeds: list[list[int]] = []
-
-    @dataclass(frozen=True)
-    class Noting(Flat):
-        def fit(self, y: np.ndarray, first: np.datetime64, seed: int) -> Flat:
-            seeds[-1].append(seed)
-            return Flat(at=float(y[-1]))
-
-    panel = release_panel()
-    more = with_counts(panel, panel.reported * 1.1, None)
-    for one in (panel, more, panel.cut("2020-12")):
-        seeds.append([])
-        assert isinstance(made(Noting()).inner, Foreign)
-        made(Noting()).fit(one.select(["OH", "WV"]))
-    assert seeds[0] == seeds[1]
-    assert len(set(seeds[0])) == 2, "one for each place, the same in its earlier fits"
-    assert not set(seeds[0]) & set(seeds[2])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 import sys
 from typing import Any
 
@@ -13,13 +12,12 @@ from panel_factory import release_panel, small_counts
 
 import odforecast as od
 from odforecast.errors import ForecastError, PanelError
-from odforecast.models.adapters.foreign import LEVELS
+from odforecast.models.adapters import LEVELS
 from odforecast.testing import check_forecaster, zoo
 
 pytest.importorskip("sktime", reason="sktime is an extra: pip install 'odforecast[sktime]'")
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import Ridge
-from sktime.forecasting.base import BaseForecaster
 from sktime.forecasting.compose import TransformedTargetForecaster, make_reduction
 from sktime.forecasting.exp_smoothing import ExponentialSmoothing
 from sktime.forecasting.naive import NaiveForecaster
@@ -139,54 +137,6 @@ def test_quantiles_are_its_own_and_joint_over_nothing() -> None:
         forecast.samples("deaths_month")
 
 
-def test_the_forecaster_that_is_given_stays_as_it_is() -> None:
-    mine = naive()
-    from_sktime(mine).fit(release_panel().select("OH"))
-    assert not mine.is_fitted
-    assert mine.get_params() == naive().get_params()
-    fitted = trend().fit(pd.Series(np.arange(30.0), index=pd.period_range("2020-01", periods=30)))
-    model = from_sktime(fitted)
-    model.fit(release_panel().select("OH"))
-    assert len(fitted._y) == 30, "one that is fitted keeps what it learned"
-
-
-def test_one_line_for_a_stranger() -> None:
-    model = od.models.from_sktime(ThetaForecaster(sp=12))
-    assert model.label == "ThetaForecaster(sp=12)"
-    origins = [one.partition("==")[0] for one in model.spec.origin.split(", ")]
-    assert origins == ["sktime", "statsmodels"], "what the class says it runs on, too"
-    table = model.to_frame().set_index("name")["value"]
-    assert table["ThetaForecaster.sp"] == "12"
-    assert table["class"] == "sktime.forecasting.theta.ThetaForecaster"
-    assert pickle.loads(pickle.dumps(model)).spec == model.spec
-
-
-def test_another_configuration_is_another_model() -> None:
-    made = [
-        naive(),
-        NaiveForecaster(sp=1),
-        NaiveForecaster(strategy="drift"),
-        make_reduction(Ridge(), window_length=12),
-        make_reduction(Ridge(alpha=2.0), window_length=12),
-        make_reduction(Ridge(), window_length=11),
-        pipeline(),
-        TransformedTargetForecaster([("trend", Detrender()), ("rest", NaiveForecaster(sp=6))]),
-    ]
-    hashes = {from_sktime(m, name="one").spec.hash for m in made}
-    assert len(hashes) == len(made)
-    assert from_sktime(pipeline(), name="one").spec.hash in hashes
-    reduction = from_sktime(ridge()).spec.origin
-    assert "scikit-learn==" in reduction
-    assert "sktime==" in reduction
-
-
-def test_a_class_of_ones_own_is_never_reused() -> None:
-    class Mine(NaiveForecaster):
-        pass
-
-    assert from_sktime(Mine(sp=12)).spec.origin == ""
-
-
 def test_random_states_that_are_not_set_hang_on_what_is_forecast() -> None:
     def state(forecaster: Any, place: str) -> Any:
         fitted = od.models.from_sktime(forecaster, windows=4).fit(release_panel().select(place))
@@ -228,26 +178,3 @@ def test_without_sktime_one_line_says_what_to_install(monkeypatch: pytest.Monkey
 def test_a_series_it_cannot_take_is_skipped_with_its_reason() -> None:
     with pytest.raises(PanelError, match=r"could not be fitted: ValueError: Multiplicative season"):
         from_sktime(theta(), windows=4, log=False).fit(small_counts())
-
-
-def test_what_it_gets_is_one_series_of_monthly_periods() -> None:
-    seen: list[pd.Series] = []
-
-    class Noting(BaseForecaster):
-        _tags = {"requires-fh-in-fit": False}  # noqa: RUF012
-
-        def _fit(self, y: pd.Series, X: Any = None, fh: Any = None) -> Any:  # noqa: ARG002
-            seen.append(y)
-            return self
-
-        def _predict(self, fh: Any, X: Any = None) -> pd.Series:  # noqa: ARG002
-            index = fh.to_absolute_index(self.cutoff)
-            return pd.Series(np.full(len(index), seen[-1].iloc[-1]), index=index)
-
-    panel = release_panel().select("OH")
-    from_sktime(Noting(), name="noting", windows=4).fit(panel).forecast(draws=5)
-    assert isinstance(seen[0].index, pd.PeriodIndex)
-    assert [str(s.index[-1]) for s in seen] == [
-        "2021-06", "2020-06", "2020-03", "2019-12", "2019-09"
-    ]  # fmt: skip
-    np.testing.assert_allclose(np.expm1(seen[0]), panel.monthly[0])

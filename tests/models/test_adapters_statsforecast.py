@@ -1,10 +1,8 @@
 """Models of StatsForecast as models of this library."""
 
-# ruff: noqa: ARG002
 from __future__ import annotations
 
 import copy
-import pickle
 from dataclasses import replace
 from typing import Any
 
@@ -24,21 +22,17 @@ from statsforecast.models import (
     Holt,
     HoltWinters,
     Naive,
-    RandomWalkWithDrift,
     SeasonalNaive,
     SimpleExponentialSmoothing,
-    SklearnModel,
     Theta,
     WindowAverage,
 )
-from statsforecast.utils import ConformalIntervals
 
 import odforecast as od
 from odforecast.errors import ForecastError, PanelError
-from odforecast.models.adapters import statsforecast as forms
-from odforecast.models.adapters.statsforecast import DRAWN, SIMULATED
+from odforecast.models import adapters as forms
+from odforecast.models.adapters import DRAWN, SIMULATED
 from odforecast.models.innovations import Innovations, Paths
-from odforecast.seeds import Streams
 from odforecast.testing import check_forecaster, zoo
 
 from_statsforecast = od.models.from_statsforecast
@@ -202,20 +196,6 @@ def test_the_built_in_models_are_those_of_the_adapter(ours: str, model: Any, on:
 
 
 @pytest.mark.parametrize(
-    ("ours", "model"), [("naive", Naive()), ("seasonal-naive", SeasonalNaive(12))]
-)
-def test_simulated_models_are_the_built_in_ones_within_monte_carlo_error(
-    ours: str, model: Any
-) -> None:
-    panel = release_panel().select(["OH"])
-    levels = [0.1, 0.25, 0.5, 0.75, 0.9]
-    built_in = od.get_model(ours).fit(panel).forecast(draws=8000).quantiles(levels)
-    adapted = from_statsforecast(model).fit(panel).forecast(draws=8000).quantiles(levels)
-    width = built_in[-1] - built_in[0]
-    assert (np.abs(adapted - built_in) < 0.05 * width).all()
-
-
-@pytest.mark.parametrize(
     "model",
     [Naive(), SeasonalNaive(12), HistoricAverage(), SimpleExponentialSmoothing(0.4)],
     ids=named,
@@ -254,81 +234,6 @@ def test_own_simulations_have_the_point_forecasts_and_spreads_they_promise(model
 def test_it_keeps_the_contract(model: Any) -> None:
     kept = check_forecaster(model, {name: ZOO[name] for name in FEW})
     assert set(kept.refused) <= {"very-short", "no-deaths", "small-counts"}
-
-
-def test_the_model_that_is_given_stays_as_it_is() -> None:
-    model = AutoCES(season_length=12)
-    before = pickle.dumps(model)
-    from_statsforecast(model).fit(release_panel().select("OH")).forecast(draws=10)
-    assert pickle.dumps(model) == before
-
-
-def test_what_is_done_to_it_later_changes_nothing() -> None:
-    given = SimpleExponentialSmoothing(0.4)
-    model, panel = from_statsforecast(given), release_panel().select("OH")
-    before, said = model.fit(panel).forecast(draws=10).draws, model.spec.hash
-    given.alpha = 0.9
-    np.testing.assert_array_equal(model.fit(panel).forecast(draws=10).draws, before)
-    assert model.spec.hash == said
-    assert from_statsforecast(given, name=model.label).spec.hash != said
-
-
-def test_one_line_for_a_stranger() -> None:
-    model = od.models.from_statsforecast(AutoCES(season_length=12))
-    assert model.label == "AutoCES(season_length=12)"
-    assert model.spec.origin.startswith("statsforecast==")
-    table = model.to_frame().set_index("name")["value"]
-    assert table["class"] == "statsforecast.models.AutoCES"
-    assert table["AutoCES.season_length"] == "12"
-    assert table["paths"] == "model"
-    assert pickle.loads(pickle.dumps(model)).spec == model.spec
-
-
-def test_another_configuration_is_another_model() -> None:
-    made = [
-        AutoETS(season_length=12),
-        AutoETS(season_length=1),
-        AutoETS(season_length=12, model="AAA"),
-        AutoETS(season_length=12, damped=True),
-        AutoETS(season_length=12, prediction_intervals=ConformalIntervals(h=12)),
-        AutoETS(season_length=12, prediction_intervals=ConformalIntervals(h=6)),
-        AutoCES(season_length=12),
-    ]
-    hashes = {from_statsforecast(m, name="one").spec.hash for m in made}
-    assert len(hashes) == len(made)
-    assert from_statsforecast(AutoETS(season_length=12), name="one").spec.hash in hashes
-
-
-def test_paths_that_are_known_and_those_that_are_made_of_errors() -> None:
-    def paths(model: Any) -> str:
-        return dict(from_statsforecast(model).spec.parameters)["paths"]
-
-    assert paths(AutoETS()) == paths(RandomWalkWithDrift()) == paths(Holt()) == "model"
-    assert paths(MFLES(season_length=12)) == paths(WindowAverage(6)) == "errors"
-    # Equations are known for normal errors on the scale of the fit.
-    assert paths(AutoETS(distribution="laplace")) == "errors"
-    assert paths(AutoARIMA(blambda=0.5)) == "errors"
-
-
-def test_drawn_here_not_by_simulate_which_drops_the_trend() -> None:
-    """Why the equations are written here: a trend of 0.01 a month is 0.12 in a year."""
-    y = 5 + 0.01 * np.arange(96) + np.random.default_rng(1).normal(0, 0.005, 96)
-    fitted = AutoETS(season_length=1, model="AAN", damped=False).fit(y)
-    ours = forms.ets(fitted.model_).draw(12, 2000, np.random.default_rng(1))
-    assert ours[:, -1].mean() - y[-1] == pytest.approx(0.12, abs=0.02)
-    theirs = fitted.simulate(h=12, n_paths=200, seed=1)
-    assert theirs[:, -1].mean() - y[-1] < 0.06
-
-
-def test_intervals_on_sums_are_drawn_as_they_are() -> None:
-    panel = release_panel().select("OH")
-    model = from_statsforecast(SeasonalNaive(12), on="sums", paths="quantiles")
-    assert model.spec.joint == frozenset()
-    draws = np.log1p(model.fit(panel).forecast(draws=20_000).samples()[:, 0])
-    y = np.log1p(panel.reported[0])
-    said = SeasonalNaive(12).fit(y).predict(h=12, level=[90])
-    for level, end in ((0.05, "lo-90"), (0.95, "hi-90")):
-        np.testing.assert_allclose(np.quantile(draws, level, axis=0), said[end], atol=0.01)
 
 
 @pytest.mark.parametrize(
@@ -376,49 +281,9 @@ def test_conformal_intervals_are_of_as_many_months_as_asked_for() -> None:
             drawn(h)
 
 
-def test_two_adapters_of_one_model_stand_side_by_side_by_name() -> None:
-    held = AutoCES(season_length=12)
-    one, other = (from_statsforecast(held, paths=p, name=f"ces-{p}") for p in ("model", "errors"))
-    assert (one.label, other.label) == ("ces-model", "ces-errors")
-
-
 def test_a_whole_statsforecast_is_refused() -> None:
     from statsforecast import StatsForecast
 
     whole = StatsForecast(models=[Naive()], freq="MS")
     with pytest.raises(ForecastError, match=r"holds several models; give one of them"):
         from_statsforecast(whole)
-
-
-def test_random_forests_repeat() -> None:
-    """A regression with a state of its own: its numbers hang on what is forecast."""
-    from sklearn.ensemble import RandomForestRegressor
-
-    class Lagged(SklearnModel):
-        def fit(self, y: np.ndarray, X: Any = None) -> Any:
-            self.last = y[-1]
-            X = np.stack([y[:-1]], axis=1)
-            self.inner = RandomForestRegressor(n_estimators=3).fit(X, y[1:])
-            return self
-
-        def predict(self, h: int, X: Any = None, level: Any = None) -> dict[str, np.ndarray]:
-            out = [self.last]
-            for _ in range(h):
-                out.append(self.inner.predict([[out[-1]]])[0])
-            return {"mean": np.array(out[1:])}
-
-    panel = release_panel().select("OH")
-    model = from_statsforecast(Lagged(model=None), name="forest", windows=4)
-    first, second = (model.fit(panel).forecast(draws=20).draws for _ in range(2))
-    np.testing.assert_array_equal(first, second)
-    assert model.spec.origin == "", "a class of this file: its results are never reused"
-
-
-def test_streams_are_those_of_places() -> None:
-    panel = release_panel()
-    fitted = from_statsforecast(Naive()).fit(panel)
-    streams = Streams(1, panel.dataset, panel.indicator, str(panel.last_month))
-    alone = from_statsforecast(Naive()).fit(panel.select("WV"))
-    np.testing.assert_array_equal(
-        fitted.draw(12, 30, streams).select("WV").draws, alone.draw(12, 30, streams).draws
-    )

@@ -6,19 +6,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from panel_factory import bundled_panel, cut_panel, release_panel, small_counts, with_counts
+from panel_factory import bundled_panel, cut_panel, release_panel, with_counts
 
-from odforecast.errors import ForecastError, PanelError, UnknownNameError
+from odforecast.errors import PanelError
 from odforecast.models import get_model, model_names, register
 from odforecast.models.baselines import REVISED_MONTHS, Baseline, damped_trend
-from odforecast.models.classical import _FITTERS, Classical
+from odforecast.models.classical import _FITTERS
 from odforecast.models.innovations import Innovations, ThetaPaths
-from odforecast.models.paths import floor_at_zero
 from odforecast.models.registry import _REGISTERED
-from odforecast.names import TARGET_12MO, TARGET_MONTH
+from odforecast.names import TARGET_12MO
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
-ONE_MONTH = np.timedelta64(1, "M")
 
 
 def series(n: int = 80, seed: int = 3, drift: float = 0.01) -> np.ndarray:
@@ -34,11 +32,6 @@ def without_noise(fitted: Innovations | ThetaPaths) -> np.ndarray:
 
 
 # Registry
-
-
-def test_unknown_model() -> None:
-    with pytest.raises(UnknownNameError, match="hub-baseline"):
-        get_model("prophet")
 
 
 def test_a_registered_model_is_found() -> None:
@@ -67,21 +60,6 @@ def test_hub_baseline_has_the_quantiles_of_past_changes_both_ways() -> None:
             assert got[2] == pytest.approx(sums[-1], abs=1e-6)
 
 
-def test_hub_baseline_does_not_forecast_months() -> None:
-    forecast = get_model("hub-baseline").fit(cut_panel()).forecast(horizon=3, draws=10, seed=1)
-    with pytest.raises(ForecastError, match="deaths_month"):
-        forecast.samples(TARGET_MONTH)
-
-
-def test_paths_keep_their_rank_over_horizons() -> None:
-    forecast = get_model("hub-baseline").fit(cut_panel()).forecast(horizon=6, draws=50, seed=1)
-    samples = forecast.samples(TARGET_12MO)
-    for i in range(len(forecast.locations)):
-        # Ordered by one horizon, no other one falls (equal past changes tie).
-        order = np.lexsort(samples[:, i].round(6).T)
-        assert (np.diff(samples[order, i], axis=0) >= -1e-6).all()
-
-
 def test_horizons_without_past_errors_are_widened_and_said() -> None:
     panel = cut_panel("2017-06")  # 30 sums: none 24 months apart often enough
     forecast = get_model("hub-baseline").fit(panel).forecast(horizon=24, draws=401, seed=1)
@@ -98,14 +76,6 @@ def test_damped_trend_by_hand() -> None:
     assert np.isnan(points[:3]).all()
     np.testing.assert_allclose(points[3], 109 + 3 * np.cumsum([0.85, 0.85**2, 0.85**3]))
     np.testing.assert_allclose(points[4], 106 + 1 * np.cumsum([0.85, 0.85**2, 0.85**3]))
-
-
-def test_damped_trend_median() -> None:
-    panel = cut_panel()
-    forecast = get_model("damped-trend").fit(panel).forecast(horizon=12, draws=2001, seed=1)
-    for i, state in enumerate(forecast.locations):
-        expected = damped_trend(panel.reported[panel.index(state)], 12)[-1]
-        np.testing.assert_allclose(forecast.quantiles([0.5])[0, i], expected, rtol=1e-6)
 
 
 # CDC's predicted value
@@ -177,18 +147,6 @@ def test_point_paths_are_statsforecast_s() -> None:
             np.testing.assert_allclose(without_noise(_FITTERS[name](y)), expected, rtol=1e-9)
 
 
-def test_ets_point_path_is_a_damped_line() -> None:
-    # Not compared with statsforecast's predict: from the second month on it counts the first
-    # power of the damping factor twice.
-    fitted = _FITTERS["auto-ets"](series())
-    assert isinstance(fitted, Innovations)
-    level, slope = fitted.state
-    phi = fitted.observe[1]
-    assert 0.8 <= phi <= 0.98
-    expected = level + slope * np.cumsum(phi ** np.arange(1, 25))
-    np.testing.assert_allclose(without_noise(fitted), expected, rtol=1e-9)
-
-
 def test_spread_is_statsforecast_s_where_theirs_is_exact() -> None:
     from statsforecast.models import AutoARIMA, AutoETS, Naive, RandomWalkWithDrift, SeasonalNaive
 
@@ -222,26 +180,6 @@ def test_spread_of_innovations_by_theory(name: str) -> None:
     np.testing.assert_allclose(drawn, variance, rtol=0.06)
 
 
-def test_ces_states_follow_the_recursion() -> None:
-    from statsforecast.models import AutoCES
-
-    y = series()
-    fitted = _FITTERS["auto-ces"](y)
-    assert isinstance(fitted, Innovations)
-    model = AutoCES(1, model="N").fit(y).model_
-    state = model["states"][0]
-    for error in model["actual_residuals"]:
-        state = fitted.transition @ state + fitted.gain * error
-    np.testing.assert_allclose(state, fitted.state, rtol=1e-8)
-
-
-def test_theta_spread_grows_and_centre_holds() -> None:
-    fitted = _FITTERS["auto-theta"](series())
-    drawn = fitted.draw(24, 20_000, np.random.default_rng(1))
-    assert (np.diff(drawn.std(axis=0)) > 0).all()
-    np.testing.assert_allclose(drawn.mean(axis=0), without_noise(fitted), atol=0.01)
-
-
 # From sums to months, and what cannot be fitted
 
 
@@ -251,45 +189,3 @@ def test_models_on_sums_give_back_their_sums() -> None:
     assert forecast.targets == {TARGET_12MO}
     median = forecast.quantiles([0.5])[0, 0]
     np.testing.assert_allclose(median, panel.reported[0, -1], rtol=0.01)
-
-
-def test_months_know_most_of_the_year_ahead() -> None:
-    """The point of modelling months: at horizon 1, eleven of twelve months are known."""
-    panel = cut_panel().select(["US"])
-    widths = {}
-    for name in ("auto-ets", "hub-baseline"):
-        forecast = get_model(name).fit(panel).forecast(horizon=1, draws=1000, seed=1)
-        low, high = forecast.quantiles([0.05, 0.95])[:, 0, 0]
-        widths[name] = high - low
-    assert widths["auto-ets"] < widths["hub-baseline"]
-
-
-def test_draws_below_zero_are_counted() -> None:
-    forecast = get_model("drift").fit(small_counts()).forecast(horizon=12, draws=300, seed=1)
-    assert (forecast.draws == 0).any()
-    assert "drawn months were below zero and set to 0 (WY)" in forecast.warnings[0]
-
-
-def test_a_series_that_never_changes_is_skipped() -> None:
-    panel = cut_panel()
-    reported = panel.reported.copy()
-    reported[panel.index("WY")] = 120.0
-    fitted = Classical("auto-theta").fit(with_counts(panel, reported))
-    assert "never changes" in fitted.skipped["WY"]
-
-
-def test_all_known_locations_of_the_release_are_forecast() -> None:
-    states = ("US", "AK", "ND", "SD", "VT", "YC", "DC", "CA", "NC")
-    panel = cut_panel("2023-12", states)
-    for name in ("auto-ets", "auto-theta", "auto-ces", "hub-baseline"):
-        forecast = get_model(name).fit(panel).forecast(horizon=12, draws=20, seed=1)
-        assert forecast.locations == states
-        assert forecast.months[0] == panel.last_month + ONE_MONTH
-
-
-def test_what_is_not_below_zero_stays_as_drawn():
-    draws = np.array([[[0.5, -0.25, 0.0], [1e-9, 3.0, 0.9]]])
-    kept, said = floor_at_zero(draws, ["WY", "OH"], "months")
-    assert kept.tolist() == [[[0.5, 0.0, 0.0], [1e-9, 3.0, 0.9]]]
-    assert said == ("1 of 6 drawn months were below zero and set to 0 (WY)",)
-    assert floor_at_zero(kept, ["WY", "OH"], "months")[1] == ()

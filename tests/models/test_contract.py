@@ -8,7 +8,6 @@ whose contract takes more than a few seconds goes into ``SLOW``.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -18,10 +17,8 @@ from panel_factory import release_panel
 from odforecast.errors import ForecastError, PanelError
 from odforecast.forecast import Forecast
 from odforecast.models import Fitted, get_model, model_names
-from odforecast.months import ONE_MONTH
-from odforecast.names import HUB_QUANTILES, LOCATION, TARGET_12MO, TARGET_MONTH
+from odforecast.names import HUB_QUANTILES, LOCATION, TARGET_12MO
 from odforecast.testing import check_forecaster, zoo
-from odforecast.testing.contract import EVERYWHERE, Case
 
 SLOW: frozenset[str] = frozenset(
     {"ensemble", "ensemble-equal", "ensemble-linear", "auto-arima", "auto-arima-sums"}
@@ -126,56 +123,3 @@ def test_provenance(name: str) -> None:
     assert record["vintage"] == panel.vintage
     assert record["release"] == str(panel.release)
     assert record["odforecast"]
-
-
-@every_model
-def test_twelve_month_counts_are_known_months_plus_draws(name: str) -> None:
-    panel, result = release_panel(), forecast(name)
-    samples = result.samples(TARGET_12MO)
-    if result.target == TARGET_12MO:
-        np.testing.assert_array_equal(samples, result.draws)
-        with pytest.raises(ForecastError, match=TARGET_MONTH):
-            result.samples(TARGET_MONTH)
-        return
-    first = int((result.months[0] - panel.month_grid[0]).astype(int))
-    for i, state in enumerate(result.locations):
-        before = panel.monthly[panel.index(state), first - 11 : first]
-        for draw in (0, DRAWS - 1):
-            # Drawn, too, where counts can still change: the rule "known" says where.
-            known = result.known[i] if result.known.ndim == 2 else result.known[draw, i]
-            if result.known.ndim == 2:
-                np.testing.assert_allclose(known, before, rtol=1e-9)
-            path = np.concatenate([known, result.draws[draw, i]])
-            sums = [path[h : h + 12].sum() for h in range(result.months.size)]
-            np.testing.assert_allclose(samples[draw, i], sums, rtol=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("months", "by", "broken"),
-    [
-        (slice(0, 0), 1.0, False),
-        (slice(1, None), 5.0, False),  # of the year that closed last: it can still change
-        (slice(0, 1), 5.0, True),  # of the one before
-        (slice(0, 1), 1e-9, False),
-    ],
-)
-def test_drawn_months_before_the_draws_change_only_where_counts_can(months, by, broken) -> None:
-    panel = ZOO["ordinary"]
-    model = get_model("dlm")
-    plain = model.fit(panel).forecast(12, draws=DRAWS, seed=1)
-    # The first of the eleven is the last month of the year before the closed one: final.
-    first = panel.final_through - ONE_MONTH
-    known = panel.monthly[[panel.index(s) for s in plain.locations]]
-    start = int((first - panel.month_grid[0]).astype(int))
-    known = np.repeat(known[None, :, start - 11 : start], DRAWS, axis=0)
-    changed = known.copy()
-    changed[..., months] += by * np.arange(DRAWS)[:, None, None]
-    draws, ahead = np.ones((DRAWS, len(plain.locations), 14)), np.arange(14) * ONE_MONTH
-    for bent, wrong in ((changed, broken), (known, False)):
-        case = Case(model, panel, model.fit(panel))
-        made = replace(plain, draws=draws, known=bent, months=first + ahead)
-        case.__dict__["first"] = made
-        assert bool(list(EVERYWHERE["known"](case))) is wrong
-    # A month that is known the same in every draw is the panel's, wherever it lies.
-    case.__dict__["first"] = replace(made, known=known[0] + 5.0)
-    assert list(EVERYWHERE["known"](case))

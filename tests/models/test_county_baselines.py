@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import pickle
 from dataclasses import replace
 
 import numpy as np
@@ -11,9 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from factories.panel_factory import bundled_panel
-from odforecast.errors import PanelError
-from odforecast.models.county.baselines import CountyBaseline, counts_of, enough
+from odforecast.models.county.baselines import CountyBaseline, counts_of
 from odforecast.models.model import Model
 from odforecast.models.paths import shuffled_levels
 from odforecast.names import ALL_DRUGS, COUNTIES, RESIDENCE, VINTAGE_CLEAN
@@ -116,20 +113,6 @@ def test_a_county_always_hidden_is_one_to_nine_as_often_each():
     assert (made.draws[:, 2] == 0).all()
 
 
-def test_short_releases_stretch_the_longest_horizon_with_eight_changes():
-    assert enough(13, 12, 8) == (5, pytest.approx(np.sqrt(12 / 5)))
-    rng = np.random.default_rng(1)
-    panel = sums_panel(rng.integers(20, 60, (3, 13)))
-    made = drawn(CountyBaseline("county-hub-baseline"), panel)
-    levels = shuffled_levels(200, SEED.generator("location", "10001"))
-    history = panel.reported[0]
-    gaps = history[5:] - history[:-5]
-    error = np.quantile(np.concatenate([gaps, -gaps]), levels) * np.sqrt(12 / 5)
-    want = np.maximum(0, history[-1] + np.rint(error))
-    np.testing.assert_array_equal(made.draws[:, 0, 11], want)
-    assert any("13 months are too few" in w for w in made.warnings)
-
-
 # -- the pooled spread ----------------------------------------------------------------------------
 
 
@@ -147,28 +130,6 @@ def test_last_value_takes_one_spread_of_square_roots_from_all_counties_shown():
             error = np.quantile(np.concatenate([gaps, -gaps]), levels)
             want = np.rint(np.maximum(np.sqrt(last) + error, 0) ** 2)
             np.testing.assert_array_equal(made.draws[:, row, h - 1], want)
-
-
-def test_nothing_to_pool_is_said():
-    with pytest.raises(PanelError, match="pools past changes of counties with 10 deaths"):
-        CountyBaseline("county-last").fit(sums_panel(np.full((3, 20), 4)))
-
-
-def test_where_only_near_counts_are_shown_their_changes_are_stretched():
-    counts = np.full((3, 20), 4.0)
-    counts[0, -2:] = 100, 121
-    made = drawn(CountyBaseline("county-last"), sums_panel(counts))
-    levels = shuffled_levels(200, SEED.generator("location", "10001"))
-    for h in (1, 12):
-        error = np.sqrt(h) * np.quantile([-1.0, 1.0], levels)
-        want = np.rint((11 + error) ** 2)
-        np.testing.assert_array_equal(made.draws[:, 0, h - 1], want)
-
-
-def test_last_value_needs_the_whole_panel():
-    panel, _ = two_states()
-    with pytest.raises(PanelError, match="whole panel"):
-        Model(CountyBaseline("county-last"), "x").fit(panel.select("DE/*"))
 
 
 # -- what is lost ---------------------------------------------------------------------------------
@@ -191,44 +152,6 @@ def test_a_lost_count_is_what_the_state_leaves_in_each_draw():
     )
 
 
-def test_hub_baseline_of_a_lost_county_has_the_changes_of_what_is_left():
-    panel, _ = two_states()
-    made = drawn(CountyBaseline("county-hub-baseline"), panel, draws=45)
-    counts = counts_of(panel, "x")
-    row = panel.locations.index("44007")
-    history = counts.drawn_history(row, counts.drawn_hidden(45, SEED))
-    levels = shuffled_levels(45, SEED.generator("location", "44007"))
-    for d in (0, 17):
-        gaps = history[d, 12:] - history[d, :-12]
-        error = np.quantile(np.concatenate([gaps, -gaps]), levels[d])
-        assert made.draws[d, row, 11] == history[d, -1] + np.rint(error)
-
-
-def test_two_lost_in_one_state_share_what_is_left():
-    counts = np.full((3, 15), 50.0)
-    counts[0] = 3000  # never shown
-    counts[1, :10], counts[1, 10:] = 990, 1100  # shown before
-    panel = sums_panel(counts, totals={"DE": counts.sum(axis=0)})
-    lost = counts_of(panel, "x")
-    hidden = lost.drawn_hidden(9, SEED)
-    # What was shown before is near 1,000; the rest is the other's.
-    assert (lost.drawn_lost(1, hidden)[:, -1] == 1000).all()
-    assert (lost.drawn_lost(0, hidden)[:, -1] == 3100).all()
-    assert (lost.drawn_lost(0, hidden)[:, 0] == 3000).all()
-    assert np.isnan(lost.drawn_lost(1, hidden)[:, 0]).all()
-
-
-@pytest.mark.parametrize("before", [900.0, 1700.0], ids=["both shown before", "neither ever"])
-def test_two_lost_that_are_alike_share_the_rest(before):
-    counts = np.full((3, 15), 50.0)
-    counts[:2, :10] = before
-    counts[0, 10:], counts[1, 10:] = 1400, 1600
-    panel = sums_panel(counts, totals={"DE": counts.sum(axis=0)})
-    lost = counts_of(panel, "x")
-    hidden = lost.drawn_hidden(9, SEED)
-    assert all((lost.drawn_lost(i, hidden)[:, -1] == 1500).all() for i in (0, 1))
-
-
 @pytest.mark.parametrize("part", ["no states", "not all counties"])
 def test_without_the_whole_state_a_lost_count_is_its_floor_and_that_is_said(part):
     panel, _ = two_states()
@@ -243,43 +166,6 @@ def test_without_the_whole_state_a_lost_count_is_its_floor_and_that_is_said(part
 
 
 # -- all of them ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
-def test_every_county_is_forecast_in_whole_numbers(model):
-    panel, _ = two_states()
-    made = drawn(model, panel)
-    assert made.locations == panel.locations
-    assert (made.target, made.basis, set(made.joint)) == ("deaths_12mo", RESIDENCE, {"month"})
-    assert (made.draws == np.rint(made.draws)).all()
-    assert (made.draws >= 0).all()
-    assert model.spec.dataset == COUNTIES
-    assert made.draws[:, panel.locations.index("44007")].mean() > 1000
-
-
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
-def test_a_state_alone_another_order_or_more_draws_of_another_change_nothing(model):
-    panel, _ = two_states()
-    whole = drawn(model, panel)
-    back = replace(panel.select(panel.locations[::-1]), selected=False)
-    turned = drawn(model, back)
-    for i, s in enumerate(whole.locations):
-        j = turned.locations.index(s)
-        np.testing.assert_array_equal(whole.draws[:, i], turned.draws[:, j], err_msg=s)
-    if model.spec.by == "state":
-        alone = drawn(model, panel.select("RI/*"))
-        np.testing.assert_array_equal(alone.draws, whole.draws[:, 3:])
-
-
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
-def test_thirteen_months_are_enough_and_twelve_are_not(model):
-    panel, _ = two_states(13)
-    made = drawn(model, panel, horizon=14)
-    assert made.draws.shape == (200, 8, 14)
-    with pytest.raises(PanelError, match="needs 13 months of counties' counts, and this panel has"):
-        drawn(model, two_states(12)[0])
-    with pytest.raises(PanelError, match="forecasts counties, and this panel holds states"):
-        Model(model, model.name).fit(bundled_panel())
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
@@ -299,16 +185,6 @@ def test_what_is_missing_stands_as_it_was_and_that_is_said(model):
     assert made.skipped == {"44005": "no count in any month"}
     assert any("10001" in w and "last one stands in" in w for w in made.warnings)
     assert np.median(made.draws[:, 0, 0]) == pytest.approx(sums[0, -3], rel=0.2)
-
-
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
-def test_models_and_fits_travel(model):
-    panel, _ = two_states()
-    fitted = pickle.loads(pickle.dumps(model)).fit(panel)
-    there = pickle.loads(pickle.dumps(fitted))
-    np.testing.assert_array_equal(
-        there.draw(3, 20, SEED).draws, model.fit(panel).draw(3, 20, SEED).draws
-    )
 
 
 @settings(max_examples=25, deadline=None)

@@ -14,12 +14,7 @@ from odforecast.models.county.filter import (
     begun,
     counts_between,
     filtered,
-    learned,
     moments_between,
-    per_year,
-    root_of,
-    stepped,
-    sum_of,
     taken,
 )
 
@@ -69,14 +64,6 @@ def test_probabilities_of_a_hidden_count_are_those_of_the_negative_binomial(mean
     np.testing.assert_allclose(counts_between(mean, var, 1.0, 9.0), p / p.sum(), rtol=1e-9)
 
 
-def test_probabilities_below_poisson_are_the_binomials_and_then_the_normals():
-    k = np.arange(1, 10)
-    p = stats.binom.pmf(k, 12, 0.4)  # mean 4.8, variance 2.88
-    np.testing.assert_allclose(counts_between(4.8, 2.88, 1.0, 9.0), p / p.sum(), rtol=1e-9)
-    p = stats.norm.pdf(k, 4.8, 0.5)
-    np.testing.assert_allclose(counts_between(4.8, 0.25, 1.0, 9.0), p / p.sum(), rtol=1e-9)
-
-
 @pytest.mark.parametrize("mean", [400.0, 900.0, 1100.0, 2500.0])
 def test_a_lost_count_is_a_normal_cut_at_its_floor(mean):
     cut = stats.truncnorm((999.5 - mean) / 100.0, np.inf, loc=mean, scale=100.0)
@@ -99,18 +86,6 @@ def test_the_first_sum_gives_a_multinomial_and_a_gamma_again():
     assert cov[:4, 4] == pytest.approx(0.0)
 
 
-def test_a_month_on_the_oldest_goes_and_a_poisson_comes():
-    mean, cov = np.zeros(4), np.zeros((4, 4))
-    begun(mean, cov, 6.0, 2.0, np.array([0.3, 0.3, 0.4]), 5.0, 1.0)
-    before, level, var = mean.copy(), mean[3], cov[3, 3]
-    stepped(mean, cov, 0.5, 1.0, 0.01)
-    np.testing.assert_allclose(mean, [before[1], before[2], 0.5 * level, level])
-    moved = var + 0.01 * level**2
-    np.testing.assert_allclose(cov[2:, 2:], [[0.5 * level + 0.25 * moved, 0.5 * moved],
-                                             [0.5 * moved, moved]])  # fmt: skip
-    np.testing.assert_allclose(cov, cov.T)
-
-
 def test_overlapping_sums_are_exact_and_zeros_are_zeros():
     rng = np.random.default_rng(1)
     months = rng.poisson(3.0, 35)
@@ -125,25 +100,6 @@ def test_overlapping_sums_are_exact_and_zeros_are_zeros():
     assert (state.mean[0, :12] == 0).all()
     assert (state.cov[0, :12] == 0).all()
     assert 0 < state.mean[0, 12] < 1.5
-
-
-def test_a_sum_that_is_known_moves_the_level_and_narrows_it():
-    mean, cov = np.zeros(13), np.zeros((13, 13))
-    begun(mean, cov, 30.0, 1.0, np.full(12, 1 / 12), 30.0, 0.0)
-    stepped(mean, cov, 1 / 12, 1.0, 0.0)
-    level, var = mean[12], cov[12, 12]
-    count = sum_of(mean, cov)[0] + 4.0
-    learned(mean, cov, count, 0.0)
-    assert sum_of(mean, cov) == pytest.approx((count, 0.0), abs=1e-9)
-    assert mean[12] > level
-    assert cov[12, 12] / mean[12] < var / level
-    assert (np.linalg.eigvalsh(cov) > -1e-9).all()
-
-
-def test_the_root_of_a_covariance_that_lacks_directions():
-    a = np.random.default_rng(2).normal(size=(6, 3))
-    cov = a @ a.T
-    np.testing.assert_allclose(root_of(cov) @ root_of(cov).T, cov, atol=1e-7)
 
 
 # --- the same deaths are not counted twice -------------------------------------------------
@@ -170,16 +126,6 @@ def test_a_county_hidden_for_long_has_the_posterior_of_exact_enumeration(level, 
     assert abs(got[0] - right[0]) < 0.15 * right[1]
     assert abs(got_level[0] - true_level[0]) < 0.15 * true_level[1]
     np.testing.assert_allclose(means, months, atol=0.1)
-
-
-def test_used_every_month_the_same_deaths_would_make_it_too_sure(monkeypatch):
-    right, got, *_ = compared(np.full(24, 1), np.full(24, 9), 8.0, 1.0, window=7, points=24)
-    monkeypatch.setattr(
-        "odforecast.models.county.filter.taken", lambda between, *_: np.ones_like(between)
-    )
-    _, sure, *_ = compared(np.full(24, 1), np.full(24, 9), 8.0, 1.0, window=7, points=24)
-    assert sure[1] < got[1]
-    assert got[1] == pytest.approx(right[1], rel=0.1)
 
 
 @pytest.mark.slow
@@ -243,32 +189,9 @@ def test_a_lost_count_is_what_the_state_leaves():
     assert 1000.0 < less.mean[0, :12].sum() < 1150.0
 
 
-def test_what_is_left_of_the_state_moves_hidden_counts():
-    n = 25
-    low, high = np.full((12, n), 1.0), np.full((12, n), 9.0)
-    low[:4] = high[:4] = 20.0
-
-    def rest(total: float) -> float:
-        months = np.full(n + 11, total / 12)
-        return float(alone(low, high, 4.0, 1.0, months=months, total=total).mean[4:, :12].sum())
-
-    # 80 are shown: 100 deaths leave 20 for the eight, 130 leave 50.
-    assert rest(100.0) < rest(115.0) - 3.0 < rest(130.0) - 6.0
-    assert 20.0 < rest(100.0) < rest(130.0) < 50.0
-
-
 def test_residence_over_occurrence_is_learned_where_all_are_shown():
     n = 25
     counts = np.full((2, n), 250.0)
     state = alone(counts, counts, 250.0, months=np.full(n + 11, 50.0), total=600.0)
     assert state.rho[0] == pytest.approx(500 / 600, rel=1e-3)
     assert state.rho[1] < 0.01**2
-
-
-def test_months_of_the_state_that_are_missing_or_none_do_no_harm():
-    months = np.array([np.nan, 2.0, 0.0, -1.0, *([4.0] * 12)])
-    e = per_year(months)
-    assert e[-12:].sum() == pytest.approx(1.0)
-    assert (e > 0).all()
-    assert e[0] == e[-1]
-    np.testing.assert_allclose(per_year(np.full(20, np.nan)), 1 / 12)

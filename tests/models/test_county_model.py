@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from functools import cache
 
@@ -12,28 +11,19 @@ from county_panels import real_counties
 
 import odforecast as od
 from county_truth import GivenPaths
-from odforecast.errors import PanelError, UnknownNameError
+from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips
-from odforecast.models import Model, default_model, get_model, model_names
+from odforecast.models import Model, get_model
 from odforecast.models.county import model as county_states
-from odforecast.models.county.filter import (
-    FACTORS,
-    begun,
-    counts_between,
-    drawn_county,
-    levels,
-    raked,
-    skewed,
-)
-from odforecast.models.county.model import County, Delay, ModelPaths, StatePath, delay_of
+from odforecast.models.county.filter import FACTORS, drawn_county, levels, raked
+from odforecast.models.county.model import County, Delay, ModelPaths, delay_of
 from odforecast.models.statespace.model import Dlm
 from odforecast.months import ONE_MONTH
 from odforecast.names import STATES, TARGET_12MO
 from odforecast.panel import Panel
 from odforecast.seeds import Streams
 from odforecast.testing import zoo
-from odforecast.testing.zoo import scrambled, until
 
 ZOO = zoo("counties")
 PANEL = ZOO["ordinary"]
@@ -56,26 +46,6 @@ def fitted(where: str = "ordinary"):
 @cache
 def forecast(where: str = "ordinary", horizon: int = 12, draws: int = DRAWS) -> Forecast:
     return fitted(where).forecast(horizon, draws=draws)
-
-
-def test_it_is_the_default_of_counties_and_dlm_that_of_states():
-    assert default_model("counties") == "county"
-    assert default_model() == get_model().label == "dlm"
-    assert "county" in model_names("counties")
-    assert "county" not in model_names("states")
-    for ask in (default_model, model_names):
-        with pytest.raises(UnknownNameError, match="unknown data set 'cities'"):
-            ask("cities")
-
-
-def test_what_it_is():
-    spec = get_model("county").spec
-    assert (spec.by, spec.target, spec.dataset) == ("state", TARGET_12MO, "counties")
-    assert spec.joint == {"location", "month"}
-    assert spec.corrects_delay
-    assert spec.members[0].model == "dlm"
-    assert spec.hash != get_model("county", paths="naive").spec.hash
-    assert spec.hash != get_model("county", step=0.05).spec.hash
 
 
 # --- sums -------------------------------------------------------------------------------------
@@ -116,15 +86,6 @@ def test_the_state_is_its_own_draws_times_residence_over_occurrence():
         assert 0.01 < ratio[:, -1].std() < 0.03
 
 
-def test_a_state_of_one_county_is_its_state():
-    made = forecast("one-county-state")
-    assert made.locations == ("11001",)
-    totals = residence_totals(
-        fitted("one-county-state").inner, DRAWS, streams(ZOO["one-county-state"])
-    )
-    np.testing.assert_array_equal(made.draws[:, 0], totals["DC"])
-
-
 def test_the_states_are_those_of_the_users_own_forecast_bit_for_bit():
     beside = PANEL.beside[STATES]
     own = get_model().fit(beside).forecast(12, draws=DRAWS, seed=1)
@@ -155,27 +116,19 @@ def test_the_states_are_fitted_once_for_all_counties(monkeypatch):
 
 
 def test_rounding_keeps_sums_and_is_right_on_average():
-    n, draws = 40, 20_000
+    draws = 20_000
     rng = np.random.default_rng(1)
     share = np.concatenate([np.full(30, 0.3), rng.uniform(1, 50, 9), [0.0]])
     sums = np.repeat(share[:, None, None], draws, axis=1)
     target = np.full((draws, 1), 150.0)
-    out = np.zeros((draws, n, 1), dtype=np.int32)
-    rows = np.arange(n)[::-1].copy()
-    raked(sums, share, target, rng.random(draws), rows, out)
+    out = raked(sums, share, target, rng.random(draws))
     assert (out.sum(axis=1) == 150).all()
-    exact = (share * 150.0 / share.sum())[::-1]
+    exact = share * 150.0 / share.sum()
     np.testing.assert_allclose(out[..., 0].mean(axis=0), exact, atol=0.02)
     assert (np.abs(out[..., 0] - exact) < 1.0).all()
-
-
-def test_a_state_without_any_drawn_death_is_shared_out_by_levels():
-    out = np.zeros((500, 2, 1), dtype=np.int32)
-    at = np.random.default_rng(1).random(500)
-    target = np.full((500, 1), 4.0)
-    raked(np.zeros((2, 500, 1)), np.array([1.0, 3.0]), target, at, np.arange(2), out)
-    assert (out.sum(axis=1) == 4).all()
-    assert out[:, 1].mean() == pytest.approx(3.0, abs=0.05)
+    # Where no death is drawn they go by what is expected.
+    none = raked(0.0 * sums, share, target, rng.random(draws))
+    np.testing.assert_allclose(none[..., 0].mean(axis=0), exact, atol=0.02)
 
 
 # --- draws of one county ----------------------------------------------------------------------
@@ -194,98 +147,7 @@ def drawn(kind, low, high, mean, cov, site=(0.0, 0.0, 0.0, 0.0), late=None, mont
     return last, out[:, 1:]
 
 
-def test_kept_months_go_one_by_one_and_new_ones_come():
-    mean = np.array([*np.arange(1.0, 13.0), 120.0])
-    last, out = drawn(1, 78.0, 78.0, mean, np.zeros((13, 13)))
-    assert (last == 78.0).all()
-    for h in (1, 5, 12):
-        assert out[:, h - 1].mean() == pytest.approx(mean[h:12].sum() + 10.0 * h, rel=0.01)
-    # Poisson and nothing else, and from the 13th month on drawn ones go.
-    assert out[:, 4].var() == pytest.approx(50.0, rel=0.1)
-    assert out[:, 13].mean() == pytest.approx(120.0, rel=0.01)
-    assert out[:, 13].var() == pytest.approx(120.0, rel=0.1)
-
-
-@pytest.mark.parametrize(("mean", "var"), [(1.0, 0.9), (4.0, 4.0), (30.0, 20.0)])
-def test_drawn_months_are_as_skewed_as_deaths_are(mean, var):
-    normal = mean + np.sqrt(var) * np.random.default_rng(1).standard_normal(40_000)
-    months = np.array([skewed(x, mean, var) for x in normal])
-    assert months.min() >= 0
-    assert months.mean() == pytest.approx(mean, rel=0.03)
-    assert months.var() == pytest.approx(var, rel=0.06)
-    third = (((months - months.mean()) / months.std()) ** 3).mean()
-    assert third == pytest.approx(2 * np.sqrt(var) / mean, rel=0.15)
-
-
-def test_a_hidden_county_is_one_to_nine_now_and_whole():
-    mean, cov = np.zeros(13), np.zeros((13, 13))
-    begun(mean, cov, 4.0, 1.0, np.full(12, 1 / 12), 4.0, 5.0)
-    last, out = drawn(2, 1.0, 9.0, mean, cov, (4.0, 9.0, 0.0, 0.0))
-    assert set(np.unique(last)) == set(range(1, 10))
-    shares = np.bincount(last.astype(int), minlength=10)[1:] / last.size
-    np.testing.assert_allclose(shares, counts_between(4.0, 9.0, 1.0, 9.0), atol=0.025)
-    np.testing.assert_array_equal(out, np.round(out))
-    # Draws with more deaths now have more later.
-    assert np.corrcoef(last, out[:, 11])[0, 1] > 0.2
-
-
-def test_late_deaths_are_added_to_the_months_they_belong_to():
-    mean = np.array([*np.full(12, 10.0), 120.0])
-    late = np.zeros((4000, 12))
-    late[:, 11] = 0.05
-    last, out = drawn(1, 120.0, 120.0, mean, np.zeros((13, 13)), late=late)
-    assert (last == 120.0).all()
-    assert out[:, 10].mean() == pytest.approx(120.0 + 6.0, rel=0.01)
-    assert out[:, 11].mean() == pytest.approx(120.0, rel=0.01)
-
-
 # --- what it hangs on -------------------------------------------------------------------------
-
-
-def test_states_alone_and_in_another_order_are_bit_for_bit_the_same():
-    made = forecast()
-    for states in (("RI",), ("NH", "DE")):
-        places = [s for s in PANEL.locations if by_fips()[s].state in states]
-        some = get_model("county").fit(PANEL.select(places[::-1])).forecast(12, draws=DRAWS)
-        for place in places:
-            np.testing.assert_array_equal(
-                some.draws[:, some.index(place)], made.draws[:, made.index(place)]
-            )
-
-
-def test_random_numbers_are_called_by_county_and_by_state(monkeypatch):
-    asked = []
-    plain = Streams.generator
-    monkeypatch.setattr(
-        Streams,
-        "generator",
-        lambda self, stream, place="": asked.append((stream, place)) or plain(self, stream, place),
-    )
-    fitted().forecast(2, draws=5)
-    own = [x for x in asked if x[0] in ("county", "residence", "rounding", "completeness")]
-    assert {place for stream, place in own if stream == "county"} == set(PANEL.locations)
-    for stream in ("residence", "rounding", "completeness"):
-        assert {p for s, p in own if s == stream} == {"DE", "RI", "DC", "NH"}
-    assert len(own) == len(set(own))
-
-
-def test_a_part_of_a_state_is_refused():
-    with pytest.raises(
-        PanelError, match=r"takes the counties of a state together, .* 2 of 5 of RI"
-    ):
-        get_model("county").fit(PANEL.select(["44001", "44003"]))
-
-
-def test_what_comes_later_changes_nothing():
-    month = PANEL.last_month - 6 * ONE_MONTH
-    one, other = (
-        get_model("county").fit(until(p, month)).forecast(6, draws=DRAWS).draws
-        for p in (PANEL, scrambled(PANEL, month))
-    )
-    np.testing.assert_array_equal(one, other)
-    cut = [p.cut(month) for p in (PANEL, scrambled(PANEL, month))]
-    one, other = (get_model("county").fit(p).forecast(6, draws=DRAWS).draws for p in cut)
-    np.testing.assert_array_equal(one, other)
 
 
 def test_without_the_states_it_is_refused_and_without_a_state_its_counties_are_skipped():
@@ -308,18 +170,6 @@ def test_other_models_of_the_states_lend_their_paths(name):
     assert made.provenance["label"] == f"county(paths={name!r})"
 
 
-def test_a_forecast_of_counties_says_what_its_states_learned_the_delay_from(monkeypatch):
-    asked = get_model("county", paths="naive").fit(PANEL)
-    assert "delay" not in asked.forecast(2, draws=DRAWS).provenance
-    drawn = ModelPaths.draw
-
-    def says(*args):
-        return {s: replace(p, delay_said="learned") for s, p in drawn(*args).items()}
-
-    monkeypatch.setattr(ModelPaths, "draw", says)
-    assert asked.forecast(2, draws=DRAWS).provenance["delay"] == "learned"
-
-
 def test_the_states_true_months_can_be_given():
     panel = ZOO["clean"]
     cut = panel.cut(panel.last_month - 6 * ONE_MONTH)
@@ -335,17 +185,6 @@ def test_the_states_true_months_can_be_given():
     some = Model(County(paths=GivenPaths(truth.select(["RI"]))), "county, one true state")
     with pytest.raises(PanelError, match=r"counties follow their states, and given .* forecast"):
         some.fit(cut).forecast(6, draws=5)
-
-
-def test_states_that_end_earlier_are_asked_for_more_months():
-    made = forecast("states-end-earlier")
-    assert made.horizons.tolist() == list(range(13))
-    beside = ZOO["states-end-earlier"].beside[STATES]
-    own = get_model().fit(beside).forecast(14, draws=DRAWS)
-    found = ModelPaths(get_model()).draw(beside, PANEL.last_month, 12, DRAWS, streams(PANEL))
-    np.testing.assert_array_equal(
-        found["RI"].sums, own.samples(TARGET_12MO)[:, own.index("RI"), -12:]
-    )
 
 
 def test_newer_months_of_the_states_are_used():
@@ -377,21 +216,6 @@ def test_newer_months_of_the_states_are_used():
 
 
 # --- whom it forecasts ------------------------------------------------------------------------
-
-
-def test_counties_never_shown_get_probabilities_of_none_some_and_ten():
-    made = forecast("all-hidden", draws=400)
-    for i in rows_of(made, "NH"):
-        year = made.draws[:, i, -1]
-        none, ten = (year == 0).mean(), (year >= 10).mean()
-        assert 0 < none < 0.3
-        assert none + ten < 0.7
-        assert ten < 0.5
-
-
-def test_a_state_without_deaths_has_hardly_any():
-    made = forecast("no-deaths")
-    assert made.draws[:, rows_of(made, "NH")].max() == 0
 
 
 def test_lost_and_missing_counties_are_what_the_state_leaves():
@@ -436,23 +260,6 @@ def test_residents_change_the_forecast_and_the_table_says_so():
     assert not np.array_equal(forecast().draws, forecast("with-people").draws)
 
 
-def test_without_the_states_count_of_a_year_before_counties_are_as_complete_as_it():
-    counts, total = np.full((2, 20), 300.0), np.full(20, 610.0)
-    total[:12] = np.nan
-    assert delay_of(counts, counts, total) == Delay(610.0)
-    total[-1] = np.nan
-    assert np.isnan(delay_of(counts, counts, total).total)
-
-
-def test_where_the_state_says_nothing_most_is_missing_of_the_last_months():
-    path = StatePath(np.full(4, 110.0), np.zeros((4, 12)), np.zeros((4, 3)), np.zeros((4, 3)))
-    of = Streams(1, "counties", "all-drugs", "2024-07")
-    _, late = Delay(100.0).drawn(path, "OH", of, 100.0, 100.0)
-    assert late[0] == pytest.approx(0.1 * np.arange(1, 13) ** 2 / 650)
-    assert late.sum(axis=1) == pytest.approx(np.full(4, 0.1))
-    assert late[0, -1] == pytest.approx(0.1 * 144 / 650)
-
-
 def test_counties_that_fall_behind_their_state_are_completed():
     counts = np.concatenate([np.full(12, 400.0), np.linspace(395, 340, 12)])[None]
     total = np.full(24, 1000.0)
@@ -464,20 +271,6 @@ def test_counties_that_fall_behind_their_state_are_completed():
     assert delay_of(counts, counts, counts[0]).behind == pytest.approx(0.0)
     assert np.isnan(delay_of(counts, counts, np.full(24, np.nan)).total)
     assert Delay().as_complete == 1.0
-
-
-def test_a_clean_cut_misses_nothing_and_a_release_says_what_it_does():
-    late = PANEL.reported.copy()
-    rows = [i for i, s in enumerate(PANEL.locations) if by_fips()[s].state == "RI"]
-    late[rows, -3:] = np.round(late[rows, -3:] * [0.97, 0.92, 0.86])
-    open_ended = replace(PANEL, reported=late)
-    final = replace(open_ended, final_through=PANEL.last_month)
-    one = get_model("county").fit(open_ended).forecast(3, draws=200)
-    other = get_model("county").fit(final).forecast(3, draws=200)
-    assert re.search(r"are completed: .*RI about \d+%$", one.warnings[0])
-    assert not other.warnings
-    places = rows_of(one, "RI")
-    assert one.draws[:, places, 0].sum() > 1.05 * other.draws[:, places, 0].sum()
 
 
 # --- the real release -------------------------------------------------------------------------
@@ -501,26 +294,6 @@ def test_the_real_release(shared):
     ok = seen & (truth >= 10)
     low, high = np.quantile(made.draws[:, ok, 5], [0.05, 0.95], axis=0)
     assert 0.88 < ((truth[ok] >= low) & (truth[ok] <= high)).mean() < 0.97
-
-
-def test_paths_of_somebodys_own_class_are_never_reused():
-    class Own:
-        key = "own"
-
-        def draw(self, *_):
-            return {}
-
-    assert get_model("county").spec.origin == "odforecast"
-    assert get_model("county", paths=Own()).spec.origin == ""
-
-
-def test_models_of_states_say_that_they_are():
-    for name in ("dlm", "naive", "ensemble", "naive+delay"):
-        with pytest.raises(
-            PanelError, match="forecasts states, and this panel holds counties"
-        ) as no:
-            get_model(name).fit(PANEL)
-        assert "get_model('county')" in str(no.value.hint)
 
 
 def test_a_count_is_compared_with_the_year_before_once_complete():

@@ -9,32 +9,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from delay_factory import DELAYS, with_all_deaths
-from panel_factory import bundled_panel, cut_panel, made_panel, only, with_counts
+from panel_factory import bundled_panel, made_panel, only, with_counts
 from scales_factory import HAND
 
-import odforecast as od
-from odforecast.geography.places import JURISDICTIONS, lookup
 from odforecast.models import get_model
 from odforecast.models.delay import constants as learning
-from odforecast.models.delay.deficit import SPAN, deficit
-from odforecast.models.statespace import kalman as kernels
-from odforecast.models.statespace.kalman import (
-    COMPLETE,
-    draw_counts,
-    drawn,
-    kalman,
-    level_path,
-    prior,
-    repin,
-    years_averaged,
-)
-from odforecast.models.statespace.model import growth_of, path_root, relative_growth, tilted
+from odforecast.models.delay.deficit import deficit
+from odforecast.models.statespace.kalman import COMPLETE, draw_counts, drawn, kalman, level_path
+from odforecast.models.statespace.model import path_root, relative_growth, tilted
 from odforecast.models.statespace.share import rise_of_units
-from odforecast.monthly.sums import rolling_sums
-from odforecast.months import month_lengths
-from odforecast.names import TARGET_MONTH
 from odforecast.seeds import Streams
-from odforecast.vintage.bundle import bundled
 
 NOTHING_LATE = (COMPLETE, COMPLETE, COMPLETE)
 
@@ -196,67 +180,6 @@ def test_draws_of_levels_and_late_arrivals_have_the_filters_covariance():
     assert (strong > 0.15).all()
 
 
-def test_a_low_month_with_a_large_deficit_is_late_rather_than_low():
-    surprise = 60_000.0
-    fits = {x: late_dlm(late_panel(x), DELAYS) for x in (0.0, surprise)}
-    n = 4
-    means = {x: f.inner.states[0].mean for x, f in fits.items()}
-    size = fits[0.0].inner.states[0].size + 1
-    # The errors of all four places rise, and the level falls; what all share is not learned: a
-    # nation that falls looks like it.
-    assert (means[surprise][size : size + n] > means[0.0][size : size + n] + 0.005).all()
-    assert means[surprise].size == size + 2 * n
-    assert (means[surprise][:n] < means[0.0][:n]).all()
-    # Half the deficit, half the doubt: the same surprise moves the level more.
-    small = {x: late_dlm(late_panel(x, pending=0.6), DELAYS).inner.states[0].mean
-             for x in (0.0, surprise)}  # fmt: skip
-    fall = {k: (m[surprise] - m[0.0])[:n] for k, m in (("large", means), ("small", small))}
-    assert (fall["small"] < 1.2 * fall["large"]).all()
-    # And a nowcast that is taken apart says so: the last count is completed by more.
-    now = [np.median(f.forecast(1, draws=2000).samples()[:, :, 11], axis=0) -
-           f.panel.reported[:, -1] for f in fits.values()]  # fmt: skip
-    assert (now[1] > now[0] + 0.1 * surprise).all()
-
-
-def test_pins_take_up_their_share_of_the_noise():
-    rng = np.random.default_rng(10)
-    panel = made_panel({"OH": rng.poisson(300, 84), "WV": rng.poisson(80, 84)})
-    fitted = get_model("dlm", delay=False, scales=HAND).fit(panel)
-    for state in fitted.inner.states:
-        rows = [panel.index(s) for s in state.locations]
-        n = panel.monthly.shape[1]
-        months = panel.monthly[rows] - state.shift[:, np.arange(n) % 12]
-        months = np.maximum(months, 0.0) / month_lengths(panel.month_grid)
-        theta = np.array(astuple(state.scales))
-        mean, cov = prior(months, theta)
-        region = np.array([("Northeast", "Midwest", "South", "West").index(lookup(s).region)
-                           for s in state.locations])  # fmt: skip
-        # n years average into a pin, so of a month's noise 1/n went into the pin.
-        left = 1 - 1 / years_averaged(np.full(len(rows), float(n)))
-        assert (left < 1).all()
-        kalman(months, region, theta, mean, cov, left, 0, *NOTHING_LATE)
-        np.testing.assert_allclose(state.cov, cov, rtol=1e-9)
-        np.testing.assert_allclose(state.mean, mean, rtol=1e-9)
-
-
-def test_all_months_of_a_series_that_begins_late_are_used():
-    rng = np.random.default_rng(11)
-    counts = {s: rng.poisson(300, 120) for s in ("OH", "MI")}
-    panel = made_panel(counts)
-    reported = panel.reported.copy()
-    # 73 sums tell of 73 + 11 months: 7 years.
-    reported[0, : panel.months.size - 73] = np.nan
-    gap = with_counts(panel, reported)
-    recovered = gap.monthly[gap.index("OH")]
-    after = recovered.size - 1 - np.flatnonzero(np.isnan(recovered))[-1]
-    fitted = get_model("dlm", delay=False, scales=HAND).fit(gap)
-    (state,) = [s for s in fitted.inner.states if "OH" in s.locations]
-    years = state.years[state.locations.index("OH")]
-    assert after % 12 == 0  # one month less would be a year less
-    assert years == years_averaged(np.array([float(after)]))[0]
-    assert years > years_averaged(np.array([after - 1.0]))[0]
-
-
 def test_the_level_path_and_its_covariance_are_those_of_the_recursion():
     rng = np.random.default_rng(0)
     level, slope, damp, horizon, n = 0.03, 0.02, 0.8, 6, 200_000
@@ -296,27 +219,6 @@ def test_counts_have_mean_and_variance_of_the_model(mean):
     assert out.var() == pytest.approx(mean + noise**2 * mean**2, rel=0.04)
 
 
-def test_draws_are_joint_and_the_nation_is_their_sum():
-    panel = bundled().as_of("2025-09-17").panel()
-    forecast = get_model("dlm").fit(panel).forecast(12, draws=400, seed=1)
-    whole = forecast.samples()
-    parts = [forecast.index(s) for s in JURISDICTIONS]
-    np.testing.assert_allclose(whole[:, forecast.index("US")], whole[:, parts].sum(axis=1))
-    # Shared shocks: the sum varies far more than independent jurisdictions would.
-    last = whole[:, parts, -1]
-    assert last.sum(axis=1).var() > 2 * last.var(axis=0).sum()
-
-
-def test_recovered_months_keep_their_identity_under_the_models_pins():
-    """The forecast is on the panel's pins: constants shifted there and back change no sum."""
-    panel = cut_panel()
-    forecast = get_model("dlm").fit(panel).forecast(12, draws=200, seed=1)
-    sums = forecast.samples()
-    known = panel.monthly[[panel.index(s) for s in forecast.locations], -11:]
-    joined = np.concatenate([np.broadcast_to(known, (200, *known.shape)), forecast.draws], axis=2)
-    np.testing.assert_allclose(sums, rolling_sums(joined))
-
-
 def test_without_all_jurisdictions_the_nation_stands_alone_and_it_is_said():
     panel = only(bundled_panel(), ["US", "OH", "WY"])
     forecast = get_model("dlm", delay=False).fit(panel).forecast(12, draws=100, seed=1)
@@ -326,91 +228,7 @@ def test_without_all_jurisdictions_the_nation_stands_alone_and_it_is_said():
     assert us[1] - us[0] < 0.1 * panel.reported[0, -1]
 
 
-def test_a_turn_is_followed():
-    """After a year of steady falls the median goes on falling; after flat years it stays."""
-    panel = only(cut_panel(), ["OH"])
-    months = np.full(panel.month_grid.size, 400.0)
-    falling = months.copy()
-    falling[-12:] *= 0.97 ** np.arange(1, 13)
-    medians = []
-    for row in (rolling_sums(months), np.round(rolling_sums(falling))):
-        made = with_counts(panel, row[None])
-        forecast = get_model("dlm").fit(made).forecast(6, draws=800, seed=1)
-        medians.append(forecast.quantiles([0.5])[0, 0, -1] - row[-1])
-    assert abs(medians[0]) < 60
-    assert medians[1] < -150
-
-
 # What one wrong character in the filter, the pins or the draws would change
-
-
-def test_late_arrivals_enter_the_filter_as_deaths_a_day(monkeypatch):
-    seen = []
-
-    def watched(*args):
-        seen.append(args)
-        return kalman(*args)
-
-    monkeypatch.setattr(kernels, "kalman", watched)
-    panel = late_panel()
-    late_dlm(panel, DELAYS)
-    missing = deficit(panel, DELAYS)
-    months, *_, late, revised, noise = seen[-1]
-    lengths = month_lengths(panel.month_grid)
-    for found, deaths, power in ((late, missing.late, 1), (revised, missing.revised, 1),
-                                 (noise, missing.noise, 2)):  # fmt: skip
-        last = np.zeros(months.shape)
-        last[:, -SPAN:] = deaths
-        np.testing.assert_allclose(found, (last / lengths) ** power, rtol=1e-12)
-    assert lengths[-1] == pytest.approx(30 / 31 * lengths[-2])
-
-
-def test_pins_weigh_a_year_by_its_age():
-    """Against weighted least squares, where the level hardly moves."""
-    rng = np.random.default_rng(3)
-    n, forget = 48, 0.2
-    months = 100.0 + rng.normal(0, 8, (1, n))
-    made = repin(months, np.full((1, n), 100.0), np.ones(n), level_variance=1e-12, forget=forget)[0]
-    age = (n - 1 - np.arange(n)) // 12
-    rows = np.zeros((n, 13))
-    rows[:, 12] = 1.0
-    rows[np.arange(n), np.arange(n) % 12] = -1.0  # a month plus its constant is the level
-    weight = np.append(1.0 / np.sqrt(1.0 + forget * age**2), 1e4)
-    rows = np.vstack([rows, np.append(np.ones(12), 0.0)])
-    target = np.append(months[0], 0.0)
-    expected = np.linalg.lstsq(rows * weight[:, None], target * weight, rcond=None)[0][:12]
-    np.testing.assert_allclose(made, expected, atol=1e-3)
-
-
-def test_one_wide_course_of_the_nation_is_wide_in_all_it_draws(monkeypatch):
-    """Jumps and turns of a path share the scale of its tail, of all drugs and of a class."""
-    seen = []
-
-    def noted(jumps, turns, *rest):
-        seen.append((np.abs(jumps).mean(axis=0), np.abs(turns).mean(axis=0)))
-        return level_path(jumps, turns, *rest)
-
-    for module in ("kalman", "share"):
-        monkeypatch.setattr(f"odforecast.models.statespace.{module}.level_path", noted)
-    get_model("dlm").fit(bundled().as_of().panel()).forecast(12, draws=500).part("T40.4")
-    assert len(seen) >= 2
-    for jumps, turns in seen:
-        assert np.corrcoef(np.log(jumps), np.log(turns))[0, 1] > 0.5
-
-
-def test_a_new_month_has_the_error_of_its_pin(monkeypatch):
-    """The pin of a calendar month is a mean of few years: its error is drawn, too."""
-    seen = []
-
-    def noted(*given):
-        seen.append((given[4], given[6]))
-        return draw_counts(*given)
-
-    monkeypatch.setattr("odforecast.models.statespace.kalman.draw_counts", noted)
-    get_model("dlm").fit(cut_panel()).forecast(12, draws=2000)
-    pin, noise = seen[0]
-    assert pin.min() > 0.05
-    np.testing.assert_allclose(noise.var(axis=(0, 2)), 1.0 + pin, rtol=0.02)
 
 
 def test_the_rise_of_a_sum_is_that_of_its_deaths_not_of_its_logs():
@@ -447,22 +265,6 @@ def test_the_growth_that_the_share_told_of_is_found(slope: float) -> None:
     assert np.abs(expected).max() > 0.08
 
 
-def test_what_is_hidden_or_too_little_tells_nothing() -> None:
-    deaths, nation, part, part_nation = simulated(2, 0.4)
-    part[3] = np.nan
-    assert relative_growth(deaths, nation, part, part_nation)[3] == 0.0
-    few = [a[..., :14] for a in (deaths, nation, part, part_nation)]
-    assert (relative_growth(*few) == 0.0).all()
-
-
-def test_months_after_the_origin_teach_nothing() -> None:
-    panel = bundled().as_of().panel()
-    cut = panel.cut("2021-06")
-    assert growth_of(cut) == growth_of(panel.cut("2022-06").cut("2021-06"))
-    assert len(growth_of(cut)) > 20
-    assert growth_of(od.Panel.from_frame(cut.to_frame(), as_of=str(cut.as_of))) == {}
-
-
 def test_a_tilt_leaves_the_nation_and_moves_a_count_by_its_growth() -> None:
     rng = np.random.default_rng(3)
     paths = rng.gamma(50.0, 1.0, (20, 5, 14))
@@ -475,34 +277,3 @@ def test_a_tilt_leaves_the_nation_and_moves_a_count_by_its_growth() -> None:
     # The sum of twelve months has grown by the growth that was expected, next to nothing elsewhere.
     assert np.log(tilted(flat, one)[0, 0].sum() / 1200.0) == pytest.approx(0.2, abs=0.02)
     np.testing.assert_array_equal(tilted(flat, np.zeros(52)), flat)
-
-
-def test_the_default_is_tilted_where_the_class_is_known() -> None:
-    panel = bundled().as_of().panel()
-    growth = growth_of(panel)
-    fitted = get_model("dlm").fit(panel)
-    assert fitted.inner.growth == growth  # type: ignore[attr-defined]
-    with_it = fitted.forecast(12, draws=50).select(JURISDICTIONS).samples()[:, :, -1].mean(axis=0)
-    fitted.inner.growth = {}  # type: ignore[attr-defined]
-    without = fitted.forecast(12, draws=50).select(JURISDICTIONS).samples()[:, :, -1].mean(axis=0)
-    expected = np.array([growth.get(s, 0.0) for s in JURISDICTIONS])
-    assert np.corrcoef(np.log(with_it / without), expected)[0, 1] > 0.99
-
-
-def test_a_month_has_the_deaths_of_its_days() -> None:
-    months = np.arange(np.datetime64("2014-02"), np.datetime64("2024-05"))
-    lengths = month_lengths(months)
-    rate = 9000.0 * np.exp(np.linspace(0.0, 1.0, months.size))  # February's gap grows with it
-    counts = {"OH": rate * lengths, "MI": 0.7 * rate * lengths}
-    panel = made_panel(counts, last="2024-04")
-    np.testing.assert_array_equal(panel.month_grid, months)
-    # Pins are free within a vintage: take the true ones, so that draws can be read as months.
-    panel.__dict__["_recovered"] = (np.array(list(counts.values())), {})
-    own = np.arange(
-        panel.last_month + np.timedelta64(1, "M"), panel.last_month + np.timedelta64(13, "M")
-    )
-    draws = get_model("dlm", delay=False).fit(panel).forecast(12, draws=4000).samples(TARGET_MONTH)
-    per_day = np.median(draws, axis=0)[0] / month_lengths(own)
-    # Per day there is no season left: month to month the path moves by its trend alone.
-    steps = np.diff(np.log(per_day))
-    assert np.abs(steps - np.median(steps)).max() < 0.012

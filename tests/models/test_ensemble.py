@@ -11,19 +11,9 @@ import pytest
 from panel_factory import bundled_panel, cut_panel, with_counts
 
 from odforecast.geography.places import JURISDICTIONS
+from odforecast.models import ensemble as learning
 from odforecast.models import get_model
-from odforecast.models.ensemble import model as learning
-from odforecast.models.ensemble.model import (
-    LEVELS,
-    MAX_HORIZON,
-    Ensemble,
-    Past,
-    Pool,
-    learn_weights,
-    learn_width,
-    past_forecasts,
-)
-from odforecast.models.spec import Spec
+from odforecast.models.ensemble import LEVELS, MAX_HORIZON, Past, Pool, learn_weights, learn_width
 from odforecast.names import HUB_QUANTILES
 from odforecast.seeds import Streams
 from odforecast.vintage.bundle import bundled
@@ -54,45 +44,12 @@ def test_weights_move_to_the_better_member_and_add_up():
     assert (weights[1] >= 0.2).all()  # drawn half way back to equal weights
 
 
-@pytest.mark.parametrize("sds", [[10.0, 14.0], [10.0, 14.0, 9.0]])
-def test_weights_do_not_hang_on_the_unit_of_the_counts(sds):
-    past = gaussian_past(sds)
-    past.quantiles[1] += 6.0
-    weights = learn_weights(past, np.arange(30))
-    thousands = Past(past.quantiles / 1000, past.observed / 1000)
-    np.testing.assert_allclose(learn_weights(thousands, np.arange(30)), weights, rtol=1e-6)
-    assert not np.allclose(weights[0], weights[1])
-
-
-def test_equal_members_get_equal_weights():
-    weights = learn_weights(gaussian_past([10.0, 10.0]), np.arange(30))
-    np.testing.assert_allclose(weights, 0.5, atol=1e-9)
-
-
-def test_without_a_past_weights_are_equal_and_widths_one():
-    past = gaussian_past([5.0, 10.0])
-    empty = Past(past.quantiles, np.full_like(past.observed, np.nan))
-    assert (learn_weights(empty, np.arange(30)) == 0.5).all()
-    assert (learn_width(empty.quantiles[0], empty.observed, np.arange(30)) == 1).all()
-
-
 @pytest.mark.parametrize("sd", [5.0, 20.0])
 def test_widths_are_drawn_towards_what_would_have_covered(sd):
     past = gaussian_past([sd], cuts=400)
     factors = learn_width(past.quantiles[0], past.observed, np.arange(30))
     trust = 400 / 412
     np.testing.assert_allclose(factors, (10.0 / sd) ** trust, rtol=0.15)
-
-
-def test_little_past_changes_little():
-    few = learn_width(*_half(gaussian_past([5.0], cuts=2)), np.arange(30))
-    many = learn_width(*_half(gaussian_past([5.0], cuts=200)), np.arange(30))
-    assert (few < many).all()
-    assert (few > 1).all()
-
-
-def _half(past: Past):
-    return past.quantiles[0], past.observed
 
 
 def test_what_is_learned_was_known_at_the_origin():
@@ -110,17 +67,6 @@ def test_what_is_learned_was_known_at_the_origin():
     streams = Streams(1, "states", panel.indicator, "2021-06")
     draws = [f.draw(12, 60, streams).draws for f in fits]
     assert (draws[0] == draws[1]).all()
-
-
-def test_past_forecasts_are_scored_on_the_panel_itself():
-    panel = cut_panel("2021-06", ("OH", "WV"))
-    past = past_forecasts([get_model("drift")], panel, ["OH", "WV"])
-    last = past.observed[-1]
-    assert last[0, 0] == panel.reported[0, -1]
-    assert np.isnan(last[:, 1:]).all()
-    median = past.quantiles[0, -1, LEVELS.size // 2]
-    ratio = median[:, 0] / panel.reported[:, -2]
-    assert ((ratio > 0.9) & (ratio < 1.1)).all()
 
 
 def test_equal_pool_averages_the_members_quantiles():
@@ -153,21 +99,6 @@ def test_joint_members_give_a_nation_that_is_the_sum_of_its_parts():
     assert forecast.locations == panel.locations
 
 
-def test_without_a_joint_member_locations_cannot_be_added():
-    panel = bundled_panel()
-    forecast = get_model("ensemble-equal", members=CHEAP).fit(panel).forecast(6, draws=40, seed=1)
-    assert forecast.joint == {"month"}
-
-
-def test_the_members_are_part_of_the_identity():
-    def members(spec: Spec) -> set[str]:
-        return {spec.model}.union(*(members(m) for m in spec.members))
-
-    spec = Ensemble("ensemble", CHEAP).spec
-    assert set(CHEAP) <= members(spec)
-    assert spec.hash != Ensemble("ensemble", ["drift", "damped-trend"]).spec.hash
-
-
 def test_past_forecasts_are_shared_by_threads(monkeypatch):
     """A thread dropped the oldest while another was about to call it the newest: a KeyError."""
 
@@ -194,7 +125,7 @@ def test_past_forecasts_are_shared_by_threads(monkeypatch):
 def test_past_forecasts_of_two_configurations_are_not_taken_for_one():
     """The cache hangs on the whole spec and the whole panel, not on a name and the counts."""
     import odforecast as od
-    from odforecast.models.ensemble.model import _quantiles
+    from odforecast.models.ensemble import _quantiles
 
     cut = od.bundled().as_of().panel().cut("2021-06")
     one = _quantiles(od.get_model("dlm", delay=False), cut, ("OH",))

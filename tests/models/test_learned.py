@@ -206,13 +206,6 @@ def test_a_settled_release_counts_with_every_number() -> None:
 
 
 @pytest.mark.usefixtures("cheap")
-def test_the_order_of_places_is_nothing() -> None:
-    panel = made(7)
-    turned = panel.select(panel.locations[::-1])
-    assert delays_for(panel) == delays_for(turned) != SHIPS
-
-
-@pytest.mark.usefixtures("cheap")
 def test_the_same_content_is_estimated_once(monkeypatch) -> None:
     panel = made(7, seed=5)
     first = learned_delays(panel)
@@ -261,30 +254,6 @@ def test_a_release_that_cannot_be_used_is_left_out_with_the_reason(
     assert found.said().startswith(f"delay not learned from 2027-08-15: {says}")
 
 
-def test_a_gap_in_the_closed_year_leaves_a_release_out() -> None:
-    panel = made(7)
-    assert panel.triangle is not None
-    reported = panel.triangle.reported.copy()
-    last = np.flatnonzero(np.isfinite(reported[0]).any(axis=0))[-1]
-    n_open = int((panel.months[last] - final_through(panel.triangle.releases[0])).astype(int))
-    reported[0, panel.index("TX"), last - n_open - 12] = np.nan
-    gap = replace(panel, triangle=replace(panel.triangle, reported=reported))
-    found = learned_delays(gap)
-    says = "it lacks a count of TX among its last months"
-    assert found.left_out == {"2027-08-15": says}
-    assert found.constants == SHIPS
-
-
-def test_a_release_whose_counts_were_all_final_is_called_that() -> None:
-    panel = made(7)
-    assert panel.triangle is not None
-    held = {name: array.copy() for name, array in panel.triangle.layers.items()}
-    ends = np.flatnonzero(panel.months == final_through(panel.triangle.releases[0]))[0]
-    held["reported"][0, :, ends + 1 :] = np.nan
-    panel = replace(panel, triangle=replace(panel.triangle, **held))
-    assert learned_delays(panel).left_out == {"2027-08-15": "all its counts were final"}
-
-
 @pytest.mark.usefixtures("cheap")
 def test_of_two_releases_of_a_month_the_later_one_counts() -> None:
     """A copy under a guessed day is the same release."""
@@ -297,35 +266,6 @@ def test_of_two_releases_of_a_month_the_later_one_counts() -> None:
     assert found.own == ("2027-08-20",)
     assert found.left_out == {"2027-08-15": "that of 2027-08-20 stands for the month"}
     assert "and 1 of this archive, 2027-08-20; delay not learned from 2027-08-15" in found.said()
-
-
-@pytest.mark.usefixtures("cheap")
-def test_other_counts_of_the_panel_or_another_set_are_other_constants() -> None:
-    """With the very same releases in the triangle."""
-    panel = made(9)
-    whole = delays_for(panel)
-    assert delays_for(replace(panel, reported=panel.reported * 1.1)) != whole
-    # Seen by a release that does not ship, the set leaves none of those that do out.
-    ships = made(9, dt.date(2018, 4, 11))
-    other = replace(ships, release=dt.date(2018, 4, 12))
-    assert further_releases(ships) == further_releases(other) != ()
-    assert learned_delays(other).shipped == learned_delays(ships).shipped + 1
-    assert delays_for(other) != delays_for(ships)
-
-
-def test_releases_are_estimated_from_in_the_order_of_their_days(monkeypatch) -> None:
-    """Sums hang on it in the last digit: an own release may be older than those that ship."""
-    asked: list[list[str]] = []
-
-    def stub(found: Sequence[Seen]) -> tuple[Delays, dict[str, str]]:
-        asked.append([s.release for s in found])
-        return SHIPS, {}
-
-    monkeypatch.setattr(learning, "estimate", stub)
-    monkeypatch.setattr(learning, "_kept", OrderedDict())
-    learned_delays(made(9, dt.date(2018, 4, 11)))
-    assert asked[0] == sorted(asked[0])
-    assert asked[0][0] == "2017-07-15"
 
 
 class Blind:

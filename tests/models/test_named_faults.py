@@ -22,13 +22,13 @@ from scipy.stats import t as student
 import odforecast as od
 from odforecast.errors import ForecastError, OdforecastError, PanelError, UnknownNameError
 from odforecast.forecast import Forecast
-from odforecast.geography.places import JURISDICTIONS, REGIONS, lookup
+from odforecast.geography.places import lookup
 from odforecast.models import Drawer, Fitted, Model, Spec, get_model, register
 from odforecast.models.delay import constants as learning
 from odforecast.models.delay.constants import Delays, delays_for
 from odforecast.models.delay.deficit import SHARED_DF, deficit
 from odforecast.models.delay.layer import AGES, corrected
-from odforecast.models.ensemble.model import LEVELS, Pool
+from odforecast.models.ensemble import LEVELS, Pool
 from odforecast.models.hierarchy.laplace import future
 from odforecast.models.registry import _REGISTERED
 from odforecast.models.statespace.kalman import TAIL_DF, Scales
@@ -50,7 +50,6 @@ BY_LOCATION = (
     "damped-trend",
     "cdc-predicted",
 )
-by_location = pytest.mark.parametrize("name", BY_LOCATION)
 
 #: Variance of what a release shares, over its squared scale.
 HEAVY = SHARED_DF / (SHARED_DF - 2.0)
@@ -242,16 +241,6 @@ def test_a_relative_error_of_the_last_count_is_twice_that_in_the_level() -> None
     assert (other > 1e-3 * ahead.mean(axis=0)).all()
 
 
-def test_12_month_counts_move_as_much_as_the_last_one() -> None:
-    panel = delayed_panel(0.3)
-    whole = completed(panel)
-    plain = get_model("hub-baseline").fit(whole).forecast(3, draws=200)
-    result = get_model("hub-baseline+delay").fit(panel).forecast(3, draws=200)
-    now = result.samples()[:, :, AGES - 1] / whole.reported[:, -1] - 1.0
-    ratio = np.log(result.draws[:, :, AGES:] / plain.draws)
-    np.testing.assert_allclose(ratio, np.broadcast_to(now[..., None], ratio.shape), atol=1e-9)
-
-
 @pytest.fixture
 def constants(monkeypatch: pytest.MonkeyPatch) -> Callable[[Delays], None]:
     """Puts other constants of the delay in the place of those that ship."""
@@ -280,18 +269,6 @@ def test_a_revision_falls_off_geometrically_to_the_closed_december(
     np.testing.assert_allclose(relative.std(axis=0), np.hypot(0.015, shared), rtol=0.06)
     together = np.corrcoef(relative.T)[0, 1]
     assert together == pytest.approx(shared**2 / (0.015**2 + shared**2), abs=0.06)
-
-
-def test_what_is_missing_falls_on_the_months_that_miss_it() -> None:
-    panel = delayed_panel(1.0)
-    missing = deficit(panel, delays_for(panel)).sums(panel.locations)
-    result = get_model("drift+delay").fit(panel).forecast(1, draws=4000)
-    added = np.median(result.draws[:, :, :AGES], axis=0) - panel.monthly[:, -AGES:]
-    by_month = np.zeros_like(added)
-    by_month[:, -1] = missing[:, -1] - missing[:, -2]
-    by_month[:, -2] = missing[:, -2]
-    assert (by_month[:, -2:] > 200).all()
-    np.testing.assert_allclose(added, by_month, atol=20.0)
 
 
 @pytest.mark.parametrize("name", ["drift+delay", "dlm", "hub-baseline+delay"])
@@ -432,15 +409,6 @@ def test_each_level_is_stretched_by_its_own_factor() -> None:
             assert after / before == pytest.approx(factor, abs=0.01), q
 
 
-def test_the_learned_width_stretches_every_distance_from_the_median() -> None:
-    fitted = pooled("ensemble-equal", [get_model("drift")] * 2, cut_panel("2021-06", ("US", "OH")))
-    plain = fitted.forecast(3, draws=301).samples()
-    fitted.inner.width[:] = 1.25
-    wide = fitted.forecast(3, draws=301).samples()
-    middle = np.median(plain, axis=0)
-    np.testing.assert_allclose(wide - middle, 1.25 * (plain - middle), rtol=1e-6, atol=1e-6)
-
-
 def test_pooled_draws_keep_the_ranks_of_the_joint_member_and_are_not_comonotone() -> None:
     panel = cut_panel("2021-06", FOUR)
     joint = get_model("dlm", delay=False)
@@ -453,15 +421,6 @@ def test_pooled_draws_keep_the_ranks_of_the_joint_member_and_are_not_comonotone(
     for a, b in combinations(range(4), 2):
         ranks = spearmanr(result.samples()[:, a, -1], result.samples()[:, b, -1]).statistic
         assert 0.1 < ranks < 0.9
-
-
-def test_pooled_draws_of_separate_members_are_separate() -> None:
-    members = [get_model("hub-baseline"), get_model("drift")]
-    result = pooled("ensemble-equal", members, cut_panel()).forecast(6, draws=500)
-    assert result.joint == {MONTH}
-    for a, b in combinations(range(5), 2):
-        ranks = spearmanr(result.samples()[:, a, -1], result.samples()[:, b, -1]).statistic
-        assert abs(ranks) < 0.2
 
 
 @pytest.mark.parametrize("name", ["ensemble-equal", "ensemble-linear"])
@@ -487,7 +446,7 @@ def test_the_hierarchys_future_has_its_season() -> None:
     means = []
     for wave in (season, np.zeros(12)):
         one["season"] = np.tile(wave, (300, 1))
-        draws, _ = future(one, fitted.inner.inputs, (), 5.0, 12, streams)
+        draws, _ = future(one, fitted.inner.inputs, 5.0, 12, streams)
         means.append(draws.mean(axis=0))
     july_on = np.roll(season, -6)
     ratio = np.log(means[0] / means[1])
@@ -522,19 +481,6 @@ def test_a_stream_does_not_hang_on_a_locations_position(name: str) -> None:
             np.testing.assert_array_equal(other.select(state).draws, one)
 
 
-@pytest.mark.parametrize("name", [*BY_LOCATION, "noisy"])
-def test_revising_one_cell_redraws_nothing_else(name: str) -> None:
-    panel = release_panel("2021-06", ("OH", "AZ", "WV"))
-    reported = panel.reported.copy()
-    reported[2, -1] += 7
-    predicted = panel.predicted.copy()
-    predicted[2, -1] += 7
-    other = model_named(name).fit(with_counts(panel, reported, predicted)).forecast(3, draws=50)
-    for state in ("OH", "AZ"):
-        np.testing.assert_array_equal(other.select(state).draws, three(name).select(state).draws)
-    assert (other.select("WV").draws != three(name).select("WV").draws).any()
-
-
 def twins(last: str) -> Panel:
     """Two places with the same deaths, and CDC's predicted counts somewhat off."""
     rng = np.random.default_rng(9)
@@ -564,29 +510,6 @@ def test_the_dlms_locations_and_origins_do_not_share_a_stream() -> None:
     assert abs(np.corrcoef(here.T)[0, 1]) < 0.2
     for i in range(2):
         assert abs(np.corrcoef(here[:, i], later[:, i])[0, 1]) < 0.15
-
-
-def test_the_dlms_innovations_are_paired_with_and_without_a_part() -> None:
-    panel = cut_panel("2021-06", FOUR)
-    whole = dlm(panel, OWN).forecast(3, draws=500)
-    fewer = dlm(only(panel, ["OH", "MI"]), OWN).forecast(3, draws=500)
-    turned = dlm(panel.select(FOUR[::-1]), OWN).forecast(3, draws=500)
-    for state in ("OH", "MI"):
-        one, other = (np.log(f.select(state).draws[:, 0, -1]) for f in (whole, fewer))
-        assert np.corrcoef(one, other)[0, 1] > 0.98
-    np.testing.assert_array_equal(turned.select(FOUR).draws, whole.draws)
-
-
-def test_revising_one_cell_leaves_the_dlms_innovations_paired() -> None:
-    panel = cut_panel("2021-06", FOUR)
-    reported = panel.reported.copy()
-    reported[0, -1] += 9
-    one, other = (
-        np.log(get_model("dlm").fit(p).forecast(3, draws=500).draws)
-        for p in (panel, with_counts(panel, reported))
-    )
-    for i in range(1, 4):
-        assert np.corrcoef(one[:, i, -1], other[:, i, -1])[0, 1] > 0.999
 
 
 # (h) The dlm in closed form
@@ -620,18 +543,6 @@ def test_the_dlms_variance_is_the_filters_carried_ahead(horizon: int) -> None:
     sd = np.sqrt(np.diag(expected))
     gap = (found - expected) / np.outer(sd, sd)
     np.testing.assert_allclose(gap, 0.0, atol=0.04)
-
-
-@pytest.mark.parametrize("delay", [True, False])
-def test_the_parts_add_up_to_the_nation_in_every_draw(delay: bool) -> None:
-    panel = od.bundled().as_of().panel()
-    result = get_model("dlm", delay=delay).fit(panel).forecast(6, draws=25)
-    parts = [result.index(s) for s in JURISDICTIONS]
-    for target in (TARGET_MONTH, TARGET_12MO):
-        found = result.samples(target)
-        np.testing.assert_allclose(found[:, parts].sum(axis=1), found[:, result.index("US")])
-    regions = sum(result.region(name).samples() for name in REGIONS)
-    np.testing.assert_allclose(regions[:, 0], result.select("US").samples()[:, 0])
 
 
 # (i) The wrapper
@@ -825,17 +736,6 @@ def test_every_field_of_a_spec_counts() -> None:
     assert len({spec.hash, *hashes}) == 1 + len(other)
 
 
-def test_a_label_is_not_part_of_the_identity() -> None:
-    plain, named = get_model("drift"), get_model("drift", label="my drift")
-    assert named.label == "my drift"
-    assert named.spec.hash == plain.spec.hash
-    panel = cut_panel("2021-06", ("OH",))
-    one, other = (m.fit(panel).forecast(2, draws=9) for m in (plain, named))
-    np.testing.assert_array_equal(one.draws, other.draws)
-    assert other.provenance["label"] == "my drift"
-    assert other.provenance["spec_hash"] == one.provenance["spec_hash"]
-
-
 @pytest.mark.parametrize("name", ["dlm", "ensemble", "ensemble-equal", "cdc-predicted",
                                   "drift+delay"])  # fmt: skip
 def test_the_delay_is_not_corrected_twice(name: str) -> None:
@@ -859,10 +759,3 @@ def test_a_model_of_the_whole_panel_refuses_a_selection(name: str) -> None:
     assert "forecast.select" in caught.value.hint
     # Another order is no selection.
     assert not panel.select(panel.locations[::-1]).selected
-
-
-@by_location
-def test_a_model_of_one_place_takes_a_selection(name: str) -> None:
-    model = get_model(name)
-    assert model.spec.by == "location"
-    assert model.fit(release_panel().select("OH")).forecast(2, draws=9).locations == ("OH",)

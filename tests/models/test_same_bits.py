@@ -1,38 +1,21 @@
-"""What is compiled or drawn together equals the plain formula, one at a time, to the last bit."""
+"""What is compiled or done for all at once equals the plain formula, to the last bit."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from panel_factory import bundled_panel
 from threadpoolctl import threadpool_limits
 
 import odforecast as od
-from odforecast.geography import JURISDICTIONS, NATION
+from odforecast.geography import JURISDICTIONS
 from odforecast.models.baselines import past_errors, persistence
 from odforecast.models.classical import _FITTERS
-from odforecast.models.delay.constants import delays_for
-from odforecast.models.delay.deficit import (
-    CUT_SHARED,
-    OPEN,
-    Deficit,
-    Factors,
-    deficit,
-    late_draws,
-    prior_factors,
-)
-from odforecast.models.ensemble.model import LEVELS, MAX_HORIZON, Past, learn_weights
-from odforecast.models.innovations import Innovations, Paths, ThetaPaths, drawn
-from odforecast.models.kernels import quantiles_at
-from odforecast.models.paths import months_from_sums, symmetric_quantiles, trailing_months
+from odforecast.models.ensemble import LEVELS, MAX_HORIZON, Past, learn_weights
+from odforecast.models.innovations import Innovations, ThetaPaths
+from odforecast.models.paths import symmetric_quantiles, trailing_months
 from odforecast.monthly.sums import rolling_sums
 from odforecast.seeds import Streams
-
-STREAMS = Streams(1, "states", "all-drugs", "2025-04")
 
 
 @pytest.fixture(autouse=True)
@@ -40,77 +23,6 @@ def one_thread():
     """Products of matrices are added up in another order on several threads."""
     with threadpool_limits(limits=1, user_api="blas"):
         yield
-
-
-# Paths of the classical models
-
-
-def plain_path(one: Paths, horizon: int, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """Paths of one series, step by step, as their recursions read."""
-    first = 0.0
-    if isinstance(one, Innovations) and one.slope_sd:
-        first = rng.standard_normal((draws, 1))
-    errors = one.sigma * rng.standard_normal((horizon, draws)).T
-    if isinstance(one, Innovations):
-        slope = one.slope + one.slope_sd * first
-        out = one.level + slope * np.arange(1, horizon + 1) + np.zeros((draws, 1))
-        state = np.broadcast_to(one.state, (draws, one.state.size))
-        for h in range(horizon):
-            error = errors[:, h]
-            out[:, h] += (state * one.observe).sum(axis=1) + error
-            state = state @ one.transition.T + error[:, None] * one.gain
-        return out
-    assert isinstance(one, ThetaPaths)
-    out = np.empty((draws, horizon))
-    level, mean, a, b = (np.full(draws, x) for x in (one.level, one.mean, one.intercept, one.slope))
-    keep = 1.0 - one.alpha
-    for h in range(horizon):
-        i = one.n + h
-        line = a * keep**i + b * (1.0 - keep ** (i + 1)) / one.alpha
-        y = level + (1.0 - 1.0 / one.theta) * line + errors[:, h]
-        out[:, h] = y
-        level = one.alpha * y + keep * level
-        if one.dynamic:
-            b = ((i - 1) * b + 6.0 * (y - mean) / (i + 1)) / (i + 2)
-            mean = (i * mean + y) / (i + 1)
-            a = mean - b * (i + 2) / 2.0
-    return out
-
-
-@st.composite
-def fitted_series(draw) -> Paths:
-    """A series of any form: state spaces of 1, 2, 3 and 12 numbers, Theta that learns or not."""
-    rng = np.random.default_rng(draw(st.integers(0, 10**6)))
-    size = draw(st.sampled_from([0, 1, 2, 3, 12]))
-    sigma = draw(st.sampled_from([0.0, 0.03]))
-    if size == 0:
-        level, mean, intercept, slope = rng.normal(5, 1, 4)
-        return ThetaPaths(level, mean, intercept, slope / 100, rng.uniform(0.1, 0.99),
-                          draw(st.sampled_from([1.0, 2.0, 37.5])), sigma,
-                          draw(st.integers(24, 140)), draw(st.booleans()))  # fmt: skip
-    line = draw(st.sampled_from([(0.0, 0.0, 0.0), (1.5, 0.01, 0.0), (0.0, 0.01, 0.004)]))
-    return Innovations(rng.normal(0, 0.5, (size, size)), rng.normal(0, 1, size),
-                       rng.normal(0, 1, size), rng.normal(5, 1, size), sigma, *line)  # fmt: skip
-
-
-@given(st.lists(fitted_series(), min_size=1, max_size=6), st.integers(1, 14), st.integers(1, 40))
-def test_paths_drawn_together_equal_each_alone(series, horizon, draws) -> None:
-    made = drawn(series, horizon, draws, [np.random.default_rng(i) for i in range(len(series))])
-    assert made.shape == (len(series), draws, horizon)
-    for i, one in enumerate(series):
-        by_hand = plain_path(one, horizon, draws, np.random.default_rng(i))
-        assert made[i].tobytes() == by_hand.tobytes()
-        assert one.draw(horizon, draws, np.random.default_rng(i)).tobytes() == by_hand.tobytes()
-
-
-def test_another_form_draws_itself() -> None:
-    class Flat:
-        def draw(self, horizon: int, draws: int, _: np.random.Generator) -> np.ndarray:
-            return np.full((draws, horizon), 7.0)
-
-    rngs = [np.random.default_rng(i) for i in range(3)]
-    walk = Innovations(np.eye(1), np.ones(1), np.ones(1), np.array([2.0]), 0.0)
-    assert drawn([Flat(), walk, Flat()], 2, 2, rngs)[:, 0, 0].tolist() == [7.0, 2.0, 7.0]
 
 
 # Estimates
@@ -146,24 +58,6 @@ def test_estimates_are_those_of_statsforecast_s_own_models(sums: bool) -> None:
 # Baselines
 
 
-@given(
-    st.integers(0, 10**6),
-    st.integers(1, 40),
-    st.lists(st.floats(0.0, 1.0, allow_subnormal=False), min_size=1, max_size=9),
-    st.sampled_from([1.0, 1.7]),
-)
-def test_quantiles_are_numpy_s(seed, n, levels, factor) -> None:
-    values = np.random.default_rng(seed).normal(0, 100, (2, 3, n)).round(1)
-    values.sort(axis=2)
-    given_levels = np.array([levels] * 3)
-    out = np.empty((len(levels), 3, 2))
-    quantiles_at(values, np.array([n, n]), np.array([factor, 1.0]), given_levels, out)
-    for h, times in enumerate((factor, 1.0)):
-        for g in range(3):
-            by_hand = times * np.quantile(values[h, g], levels)
-            assert out[:, g, h].tolist() == by_hand.tolist()
-
-
 @pytest.mark.parametrize("name", ["hub-baseline", "damped-trend"])
 def test_a_baseline_s_spread_is_that_of_each_place_and_horizon(name: str) -> None:
     from odforecast.models.baselines import damped_trend
@@ -185,56 +79,6 @@ def test_a_baseline_s_spread_is_that_of_each_place_and_horizon(name: str) -> Non
 
 
 # Late arrivals
-
-
-def plain_late(
-    missing: Deficit, rows: list[int], locations: tuple[str, ...], factors: Factors
-) -> np.ndarray:
-    draws = len(factors.late)
-    out = missing.late[rows] * (1.0 + factors.late)[..., None]
-    out += missing.revised[rows] * factors.revision[..., None]
-    us_cut, us_year = STREAMS.generator("cut").standard_normal((2, draws))
-    common = np.exp(CUT_SHARED * us_cut)
-    common /= np.exp(0.5 * CUT_SHARED**2)
-    for k, i in enumerate(rows):
-        rng = STREAMS.generator("late", locations[i])
-        noise = rng.standard_normal((draws, OPEN), dtype=np.float32)
-        out[:, k, -OPEN:] += missing.noise[i, -OPEN:] * noise
-        year = missing.year_shared * us_year
-        if locations[i] != NATION:
-            year = year + missing.year_own * rng.standard_normal(draws)
-        out[:, k] += year[:, None] * missing.year[i]
-        share = missing.cut_share[i]
-        if share == 1.0:
-            size = np.ones(draws)
-        elif locations[i] == NATION:
-            size = share * common
-        else:
-            happens = rng.random(draws) < share
-            size = np.where(happens, rng.exponential(size=draws), 0.0) * common
-        out[:, k] -= size[:, None] * missing.cut[i]
-        # Whole deaths: the running sum is rounded by chance.
-        chance = STREAMS.generator("whole", locations[i]).random((draws, 1))
-        run = np.floor(np.cumsum(np.concatenate([chance, out[:, k]], axis=1), axis=1))
-        out[:, k] = np.diff(run, axis=1)
-    return out
-
-
-@pytest.mark.parametrize("share", [None, 1.0, 0.4])
-@pytest.mark.parametrize("part", [slice(None), slice(3, 40, 7)])
-def test_late_arrivals_are_put_together_as_they_read(share: float | None, part: slice) -> None:
-    panel = od.bundled().as_of().panel()
-    missing = deficit(panel, delays_for(panel))
-    rng = np.random.default_rng(2)
-    shape = missing.late.shape
-    made_up = {n: rng.gamma(2, 9, shape) for n in ("late", "revised", "noise", "year", "cut")}
-    missing = replace(missing, **made_up)
-    if share is not None:
-        missing = replace(missing, cut_share=np.full(shape[0], share))
-    rows = list(range(53))[part]
-    factors = prior_factors(missing, rows, panel.locations, 60, STREAMS)
-    made = late_draws(missing, rows, panel.locations, factors, STREAMS)
-    assert made.tobytes() == plain_late(missing, rows, panel.locations, factors).tobytes()
 
 
 # Ensembles
@@ -275,18 +119,6 @@ def test_weights_are_learned_in_the_same_steps(members: int, cuts: int, places: 
     made = learn_weights(Past(quantiles, observed), rows, steps=60)
     assert made.tobytes() == plain_weights(Past(quantiles, observed), rows, 60).tobytes()
     assert members == 1 or np.ptp(made) > 0.01
-
-
-def test_months_of_many_places_are_those_of_each() -> None:
-    rng = np.random.default_rng(0)
-    months = rng.poisson(50, (4, 30)).astype(float)
-    sums = rng.gamma(20, 30, (7, 4, 15))
-    together = months_from_sums(sums, months[:, -12:].sum(axis=1), months)
-    for i in range(4):
-        one = months_from_sums(sums[:, i], float(months[i, -12:].sum()), months[i])
-        assert together[:, i].tolist() == one.tolist()
-        whole = np.concatenate([np.broadcast_to(months[i, -11:], (7, 11)), one], axis=1)
-        np.testing.assert_allclose(rolling_sums(whole), sums[:, i])
 
 
 # dlm

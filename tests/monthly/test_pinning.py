@@ -140,10 +140,3 @@ def test_gibbs_agrees_with_rejection():
     kept = free[(free >= limits).all(axis=1)]
     assert draws.mean(axis=0) == pytest.approx(kept.mean(axis=0), abs=0.04)
     assert draws.std(axis=0) == pytest.approx(kept.std(axis=0), abs=0.04)
-
-
-def test_sums_that_are_not_whole_have_months_that_are_not():
-    sums = rolling_sums(made(300, 3, 1))[None] * 1.1
-    draws = pin_months(sums, FIRST).draws(3, 1)
-    assert rolling_sums(draws)[:, 0] == pytest.approx(np.tile(sums, (3, 1)))
-    assert (draws != np.round(draws)).any()

@@ -21,7 +21,7 @@ import pytest
 import odforecast as od
 from odforecast.errors import UnknownNameError
 from odforecast.models import Model, plugin_problems, registry
-from odforecast.models.registry import Owned, plugged_in
+from odforecast.models.registry import plugged_in
 from odforecast.testing import check_forecaster, zoo
 
 SOURCE = Path(__file__).parent / "odforecast-example"
@@ -225,7 +225,6 @@ def test_the_origin_is_what_is_installed_not_what_an_author_wrote(on_path: Path)
     install(on_path, "stated-pack", STATED, "stated = stated_pack:Stated")
     made = od.get_model("stated")
     assert made.spec.origin == "stated-pack==1.0"
-    assert isinstance(made.inner, Owned)
     assert made.inner.more([1, 2]) == 2, "what else it offers is there"
     assert not hasattr(made.inner, "idata")
 

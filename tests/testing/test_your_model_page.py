@@ -13,8 +13,7 @@ import pytest
 import odforecast as od
 from odforecast.errors import ForecastError
 from odforecast.models import from_sktime, from_statsforecast, plugin_problems
-from odforecast.models.adapters.foreign import LENGTH, NEEDED
-from odforecast.models.adapters.statsforecast import DRAWN, SIMULATED
+from odforecast.models.adapters import DRAWN, LENGTH, NEEDED, SIMULATED
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "how-to" / "your-model.md"

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import ForecastError
-from odforecast.forecast.adding import count_last
 from odforecast.forecast.tables import Places, at_months, chosen, frame_of, layer_of
 from odforecast.names import MONTH
 from odforecast.panel import Floats
@@ -124,20 +123,14 @@ def probabilities(
 ) -> Floats:
     """Share of draws in each category, shape (rows, months, 5)."""
     sums, known = forecast.samples(), before_at_origin(forecast)
-    n, chosen = len(sums), np.asarray(months)
-    # A place at a time, draws side by side: what is worked on stays in a core's own memory.
-    ways = [np.flatnonzero(chosen < 12)]
-    if MONTH in forecast.joint:
-        ways.append(np.flatnonzero(chosen >= 12))
-    parts = [(some, chosen[some]) for some in ways if some.size]
-    shares = np.full((len(rows), chosen.size, len(CATEGORIES)), np.nan)
-    for i, row in enumerate(rows):
-        place = np.ascontiguousarray(sums[:, row].T)
-        for some, at in parts:
-            # Where the draws reach back a year, the count then is the nowcast of the same draw.
-            before = place[at - 12] if at[0] >= 12 else known[row, at, None]
-            found = category(place[at] - before, before, first[i, some, None])
-            for k in range(len(CATEGORIES)):
-                shares[i, some, k] = count_last(found == k) / n
-            shares[i, some[(found < 0).any(axis=1)]] = np.nan
+    shares = np.full((len(rows), len(months), len(CATEGORIES)), np.nan)
+    for i, row in enumerate(rows):  # a place at a time, for there may be thousands
+        place = sums[:, row]
+        before = np.repeat(known[[row]], len(sums), axis=0)
+        # Where the draws reach back a year, the count then is the nowcast of the same draw.
+        before[:, 12:] = place[:, :-12] if MONTH in forecast.joint else np.nan
+        found = category((place - before)[:, months], before[:, months], first[i])
+        for k in range(len(CATEGORIES)):
+            shares[i, :, k] = (found == k).mean(axis=0)
+        shares[i, (found < 0).any(axis=0)] = np.nan
     return shares

@@ -10,8 +10,7 @@ from types import ModuleType
 
 import pandas as pd
 
-from odforecast.models.adapters.sktime import from_sktime
-from odforecast.models.adapters.statsforecast import from_statsforecast
+from odforecast.models.adapters import from_sktime, from_statsforecast
 from odforecast.models.decorate import forecaster
 from odforecast.models.model import Drawer, Fitted, Forecaster, Model
 from odforecast.models.registry import (

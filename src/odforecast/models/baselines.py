@@ -9,7 +9,6 @@ import numpy as np
 
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
-from odforecast.models.kernels import quantiles_at
 from odforecast.models.paths import (
     MIN_ERRORS,
     floor_at_zero,
@@ -70,19 +69,21 @@ def spreads(sums: Floats, points: Floats, levels: Floats) -> tuple[Floats, int]:
     # (D, G, H); 0 where none is stretched.
     # Each is `symmetric_quantiles` of `past_errors`, bit for bit.
     horizon, stretched = points.shape[-1], 0
-    n_series, n = sums.shape
-    ordered, stretch = np.empty((horizon, n_series, 2 * n)), np.empty(horizon)
-    size = np.empty(horizon, dtype=np.int64)
+    out = np.empty((horizon, *levels.shape))
     for h in range(1, horizon + 1):
-        errors, stretch[h - 1] = past_errors(sums, points, h)
-        mirrored = np.sort(np.concatenate([errors, -errors], axis=-1), axis=-1)
-        size[h - 1] = mirrored.shape[-1]
-        ordered[h - 1, :, : size[h - 1]] = mirrored
-        if stretch[h - 1] > 1.0 and not stretched:
+        errors, stretch = past_errors(sums, points, h)
+        ordered = np.sort(np.concatenate([errors, -errors], axis=-1), axis=-1)
+        at = (ordered.shape[-1] - 1) * levels
+        low = at.astype(int)
+        share = at - low
+        under, over = (np.take_along_axis(ordered, low + k, axis=1) for k in (0, 1))
+        step = over - under
+        # From the nearer end, as numpy does.
+        value = np.where(share < 0.5, under + step * share, over - step * (1.0 - share))
+        out[h - 1] = stretch * value
+        if stretch > 1.0 and not stretched:
             stretched = h
-    out = np.empty((levels.shape[1], n_series, horizon))
-    quantiles_at(ordered, size, stretch, levels, out)
-    return out, stretched
+    return out.transpose(2, 1, 0), stretched
 
 
 def settled_gaps(panel: Panel, state: str) -> Floats:

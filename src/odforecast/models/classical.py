@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 
 from odforecast.errors import PanelError
-from odforecast.models.adapters.statsforecast import arima, ces, theta
+from odforecast.models.adapters import arima, ces, theta
 from odforecast.models.innovations import FittedSeries, Innovations, Paths, fit_series
 from odforecast.models.spec import Spec
 from odforecast.names import MONTH, TARGET_12MO, TARGET_MONTH

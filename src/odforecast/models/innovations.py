@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -50,7 +50,17 @@ class Innovations:
 
     def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
         """Paths, shape (draws, horizon)."""
-        return np.asarray(_linear([self], horizon, draws, [rng])[0])
+        # Where the slope is known it need not be drawn.
+        noise = rng.standard_normal(draws) if self.slope_sd else np.zeros(draws)
+        errors = _errors(self.sigma, horizon, draws, rng)
+        ahead = np.arange(1, horizon + 1)[:, None]
+        out = self.level + (self.slope + self.slope_sd * noise) * ahead
+        now = np.broadcast_to(self.state, (draws, self.state.size))
+        for h in range(horizon):
+            if h:
+                now = now @ self.transition.T + errors[h - 1, :, None] * self.gain
+            out[h] += (now * self.observe).sum(axis=1) + errors[h]
+        return out.T
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,98 +83,25 @@ class ThetaPaths:
 
     def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
         """Paths, shape (draws, horizon). Recursions of Fiorucci et al. (2016), section 3."""
-        return np.asarray(_theta([self], horizon, draws, [rng])[0])
+        keep, weight = 1.0 - self.alpha, 1.0 - 1.0 / self.theta
+        level, mean, a, b = self.level, self.mean, self.intercept, self.slope
+        out = _errors(self.sigma, horizon, draws, rng)
+        for h in range(horizon):
+            i = float(self.n + h)
+            line = a * keep ** (self.n + h) + b * (1.0 - keep ** (self.n + h + 1)) / self.alpha
+            out[h] += level + weight * line
+            level = self.alpha * out[h] + keep * level
+            if self.dynamic:
+                b = ((i - 1.0) * b + 6.0 * (out[h] - mean) / (i + 1.0)) / (i + 2.0)
+                mean = (i * mean + out[h]) / (i + 1.0)
+                a = mean - b * (i + 2.0) / 2.0
+        return out.T
 
 
-def drawn(
-    series: Sequence[Paths], horizon: int, draws: int, generators: Sequence[np.random.Generator]
-) -> Floats:
-    """Paths of many fitted series (S, draws, horizon), each from its own generator."""
-    # Those of one form and size are drawn together; row s is `series[s].draw(horizon, draws,
-    # generators[s])`.
-    alike: dict[tuple[type, int], list[int]] = {}
-    for i, one in enumerate(series):
-        size = one.state.size if isinstance(one, Innovations) else 0
-        alike.setdefault((type(one), size), []).append(i)
-    out = np.empty((len(series), draws, horizon))
-    for rows in alike.values():
-        some, rngs = [series[i] for i in rows], [generators[i] for i in rows]
-        if linear := [s for s in some if isinstance(s, Innovations)]:
-            out[rows] = _linear(linear, horizon, draws, rngs)
-        elif lines := [s for s in some if isinstance(s, ThetaPaths)]:
-            out[rows] = _theta(lines, horizon, draws, rngs)
-        else:
-            out[rows] = [s.draw(horizon, draws, g) for s, g in zip(some, rngs, strict=True)]
-    return out
-
-
-def _errors(
-    sigmas: Sequence[float], horizon: int, draws: int, rngs: Sequence[np.random.Generator]
-) -> Floats:
-    """Normal errors, shape (S, draws, horizon), each series' from its own generator."""
+def _errors(sigma: float, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
+    """Normal errors, shape (horizon, draws)."""
     # Month by month, so that a shorter path is the beginning of a longer one.
-    out = np.empty((len(rngs), draws, horizon))
-    for i, rng in enumerate(rngs):
-        out[i] = rng.standard_normal((horizon, draws)).T
-    out *= np.array(sigmas)[:, None, None]
-    return out
-
-
-def _linear(
-    series: Sequence[Innovations], horizon: int, draws: int, rngs: Sequence[np.random.Generator]
-) -> Floats:
-    """Paths of state spaces of one size K, shape (S, draws, horizon)."""
-    from odforecast.models.kernels import linear_step, walk_paths
-
-    n, size = len(series), series[0].state.size
-    slope = np.empty((n, draws, 1))
-    for i, one in enumerate(series):
-        # Where the slope is known it need not be drawn.
-        noise = rngs[i].standard_normal((draws, 1)) if one.slope_sd else np.zeros((1, 1))
-        slope[i] = one.slope + one.slope_sd * noise
-    errors = _errors([s.sigma for s in series], horizon, draws, rngs)
-    level = np.array([s.level for s in series])
-    state = np.stack([s.state for s in series])
-    observe = np.stack([s.observe for s in series])
-    gain = np.stack([s.gain for s in series])
-    turn = np.stack([s.transition for s in series])
-    if size == 1:
-        walk_paths(
-            level, slope[..., 0], state[:, 0], turn[:, 0, 0], observe[:, 0], gain[:, 0], errors
-        )
-        return errors
-    out: Floats = level[:, None, None] + slope * np.arange(1, horizon + 1)
-    # One product of matrices for each series, laid out as for one alone: the library that
-    # multiplies them rounds by how they lie in memory.
-    turn = turn.transpose(0, 2, 1)
-    now = np.broadcast_to(state[:, None], (n, draws, size))
-    out[..., 0] += (now * observe[:, None]).sum(axis=2) + errors[..., 0]
-    for h in range(1, horizon):
-        now = now @ turn
-        if size == 2:
-            linear_step(now, gain, observe, errors, h, out)
-        else:
-            now += errors[..., h - 1, None] * gain[:, None]
-            out[..., h] += (now * observe[:, None]).sum(axis=2) + errors[..., h]
-    return out
-
-
-def _theta(
-    series: Sequence[ThetaPaths], horizon: int, draws: int, rngs: Sequence[np.random.Generator]
-) -> Floats:
-    """Paths of Theta models, shape (S, draws, horizon)."""
-    from odforecast.models.kernels import theta_paths
-
-    out = _errors([s.sigma for s in series], horizon, draws, rngs)
-    keep = [1.0 - s.alpha for s in series]
-    power = np.array(
-        [[k**i for i in range(s.n, s.n + horizon + 1)] for k, s in zip(keep, series, strict=True)]
-    )
-    start = np.array([[s.level, s.mean, s.intercept, s.slope, s.alpha, s.theta] for s in series])
-    length = np.array([s.n for s in series])
-    dynamic = np.array([s.dynamic for s in series])
-    theta_paths(start, length, dynamic, power, out)
-    return out
+    return sigma * rng.standard_normal((horizon, draws))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -181,21 +118,16 @@ class FittedSeries:
         """Sample paths; see :class:`odforecast.models.model.Drawer`."""
         model, skipped = self.spec.model, dict(self.skipped)
         paths: dict[str, Floats] = {}
-        # What another library draws is drawn alone: where it fails, the others are drawn.
-        ours = [s for s, one in self.series.items() if isinstance(one, Innovations | ThetaPaths)]
-        for some in [ours] * bool(ours) + [[s] for s in self.series if s not in ours]:
-            rngs = [streams.generator("location", s) for s in some]
+        for state, one in self.series.items():
             try:
                 with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                    found = drawn([self.series[s] for s in some], horizon, draws, rngs)
-                    if self.log:
-                        np.expm1(found, out=found)
+                    found = one.draw(horizon, draws, streams.generator("location", state))
+                    paths[state] = np.expm1(found) if self.log else found
             except MemoryError:
                 raise
             except Exception as error:
-                skipped |= {s: f"{model} could not forecast: {said(error)}" for s in some}
-            else:
-                paths |= dict(zip(some, found))
+                # Whatever another library raises, one series must not end the others.
+                skipped[state] = f"{model} could not forecast: {said(error)}"
         states = [s for s in self.series if s in paths and np.isfinite(paths[s]).all()]
         for state in [s for s in paths if s not in states]:
             skipped[state] = f"draws of {model} are not finite within {horizon} months"

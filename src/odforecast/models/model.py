@@ -94,6 +94,8 @@ class Model:
         Its name in tables; two configurations of one model differ in it. Never a path.
     reference : tuple of str or None
         Module and name to find a decorated function by, for other processes.
+    origin : str or None
+        Distribution and version of its code where its author did not say; empty if unknown.
 
     Examples
     --------
@@ -107,6 +109,7 @@ class Model:
     inner: Forecaster
     label: str
     reference: tuple[str, str] | None = None
+    origin: str | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.label, str) or not LABEL.fullmatch(self.label):
@@ -119,7 +122,8 @@ class Model:
     @property
     def spec(self) -> Spec:
         """What the model is."""
-        return self.inner.spec
+        spec = self.inner.spec
+        return spec if self.origin is None else replace(spec, origin=self.origin)
 
     @steady
     def __repr__(self) -> str:
@@ -150,7 +154,7 @@ class Model:
     def __reduce__(self) -> tuple[Any, ...]:
         if self.reference is not None:
             return (_by_reference, (*self.reference, self.label))
-        return (Model, (self.inner, self.label))
+        return (Model, (self.inner, self.label, None, self.origin))
 
     def fit(self, panel: Panel) -> Fitted:
         """Fit to a panel.

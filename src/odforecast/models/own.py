@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,10 +67,10 @@ LEAST_DRAWS = 50
 _FAR = 4.0
 
 
-def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: object = None) -> Forecast:
+def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: Any = None) -> Forecast:
     """A forecast given the own counts of its panel."""
     # Places that have some are moved; those that have none, too, where the model knows how their
-    # months hang together (`Linear`). So is what is added up from them: the nation where it
+    # months hang together (`log_months`). So is what is added up from them: the nation where it
     # is the sum of its parts, and drug classes, which keep their share of every month.
     own = panel.own
     if own is None:
@@ -82,9 +82,9 @@ def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: object =
         )
     paths, grid = months_of(made)
     files, warnings, used = _files(made, panel, own, paths, grid, streams, fitted)
-    linear = isinstance(fitted, Linear)
+    linear = hasattr(fitted, "log_months")
     moved: dict[str, Floats] = {}
-    if isinstance(fitted, Linear) and any(t.at.size for t in files.values()):
+    if linear and any(t.at.size for t in files.values()):
         for model in fitted.log_months(made, streams):
             mine = {s: t for s, t in files.items() if s in model.locations and t.at.size}
             if not mine:
@@ -144,13 +144,13 @@ def _files(
     paths: Floats,
     grid: Months,
     streams: Streams,
-    fitted: object,
+    fitted: Any,
 ) -> tuple[dict[str, Told], list[str], bool]:
     """What the file of each place tells, the warnings, and whether any file is used."""
     constants = delays_for(panel)
     files: dict[str, Told] = {}
     warnings, used, shared = list(made.warnings), False, None
-    linear = isinstance(fitted, Linear)
+    linear = hasattr(fitted, "log_months")
     if linear:
         shared = shared_errors(len(paths), grid.size, streams.generator("own"))
     for state in own.places:
@@ -492,14 +492,6 @@ class LogMonths:
     nation: Floats
     scale: Floats  # (D,): Scale of those in each draw
     usual: float  # Root of the mean square of that scale
-
-
-@runtime_checkable
-class Linear(Protocol):
-    """A fitted model that knows how its log months hang together."""
-
-    def log_months(self, made: Forecast, streams: Streams) -> Sequence[LogMonths]:
-        """Of the places that hang together, one each; months as the forecast holds them."""
 
 
 def move_together(

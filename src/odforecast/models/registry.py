@@ -7,17 +7,16 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, cast
+from typing import Any
 
 from odforecast.errors import UnknownNameError, one_of
 from odforecast.models.content import distribution_of
-from odforecast.models.model import LABEL, Drawer, Forecaster, Model
+from odforecast.models.model import LABEL, Forecaster, Model
 from odforecast.models.spec import Spec
 from odforecast.names import COUNTIES, DEFAULT_COUNTY_MODEL, DEFAULT_MODEL, STATES
-from odforecast.panel import Panel
 
 #: Where packages name their models.
 ENTRY_POINT_GROUP = "odforecast.models"
@@ -44,7 +43,7 @@ _CLASSICAL = (
 #: Built-in models, by the "module:attribute" of their factory, imported when first asked for.
 _FACTORIES: dict[str, tuple[str, ...]] = {
     "statespace.model:Dlm": ("dlm",),
-    "ensemble.model:Ensemble": ("ensemble", "ensemble-equal", "ensemble-linear"),
+    "ensemble:Ensemble": ("ensemble", "ensemble-equal", "ensemble-linear"),
     "baselines:Baseline": ("hub-baseline", "damped-trend"),
     "baselines:Predicted": ("cdc-predicted",),
     "classical:Classical": (*_CLASSICAL, *(f"{name}-sums" for name in _CLASSICAL)),
@@ -52,11 +51,9 @@ _FACTORIES: dict[str, tuple[str, ...]] = {
     "county.model:County": ("county",),
     "county.baselines:CountyBaseline": ("county-hub-baseline", "county-last"),
 }
-_BUILTIN = {
-    name: f"odforecast.models.{path}" for path, names in _FACTORIES.items() for name in names
-}
-#: Layers around any model: ``"NAME+delay"``.
-_WRAPPERS = {"delay": "odforecast.models.delay.layer:Delayed"}
+_BUILTIN = {name: path for path, names in _FACTORIES.items() for name in names}
+#: The layer around any model: ``"NAME+delay"``.
+DELAY = "delay"
 _REGISTERED: dict[str, ModelFactory] = {}
 #: A plus sign is of layers; a name is typed, and may stand in a path.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -230,38 +227,36 @@ def get_model(name: str | None = None, label: str | None = None, **parameters: A
         raise UnknownNameError(
             f"name is {name!r}, allowed: the name of a model", hint="od.models() lists them"
         )
-    inner, plus, wrapper = name.rpartition("+")
-    if plus and wrapper in _WRAPPERS:
+    inner, plus, layer = name.rpartition("+")
+    if plus and layer == DELAY:
         base = get_model(inner, **parameters)
         if base.spec.corrects_delay:
             raise UnknownNameError(
                 f"unknown model {name!r}: {inner} corrects the delay itself", hint=f"use {inner}"
             )
-        made: Forecaster | Model = _loaded(_WRAPPERS[wrapper])(base)
+        made = Model(_loaded("delay.layer:Delayed")(base), name)
     elif plus and inner in model_names():
         raise UnknownNameError(
-            f"unknown model {name!r}: no layer is called {wrapper!r}",
-            hint=one_of(wrapper, _WRAPPERS),
+            f"unknown model {name!r}: no layer is called {layer!r}", hint=one_of(layer, [DELAY])
         )
     else:
         made = _made(name, parameters)
-    label = _label(name, parameters) if label is None else label
-    if isinstance(made, Model):
-        return Model(made.inner, label, made.reference)
-    return Model(made, label)
+    return replace(made, label=_label(name, parameters) if label is None else label)
 
 
-def _made(name: str, parameters: Mapping[str, Any]) -> Forecaster | Model:
+def _made(name: str, parameters: Mapping[str, Any]) -> Model:
+    """A model by its name, with the origin of its code."""
+    if name in _BUILTIN:
+        return Model(_called(name, _loaded(_BUILTIN[name]), parameters, name), name)
     if name in _REGISTERED:
         made = _called(name, _REGISTERED[name], parameters)
         _check(made, f"model {name!r}", "what is registered must be, or make, a forecaster")
-        ours = type(made).__module__.partition(".")[0] == __name__.partition(".")[0]
-        if isinstance(made, Model) or made.spec.origin != _OURS or ours:
+        if isinstance(made, Model):
             return made
-        # Its author left the spec's origin as it is: it says where *our* code comes from.
-        return Owned(made, distribution_of(type(made).__module__))
-    if name in _BUILTIN:
-        return _called(name, _loaded(_BUILTIN[name]), parameters, name)
+        # Where its author left the spec's origin as it is, it says where *our* code comes from.
+        module = type(made).__module__
+        ours = made.spec.origin != _OURS or module.partition(".")[0] == _OURS
+        return Model(made, name, origin=None if ours else distribution_of(module))
     point = plugged_in().get(name)
     if point is None:
         raise UnknownNameError(f"unknown model {name!r}", hint=one_of(name, model_names()))
@@ -280,16 +275,12 @@ def _made(name: str, parameters: Mapping[str, Any]) -> Forecaster | Model:
     # A decorated function is found by its name in other processes, with the origin that it has
     # there; a model with members, by its own. Of a package that is installed for editing the
     # version says nothing: its origin is unknown, and its results are never reused.
-    origin = "" if _edited(point) else _of(point)
-    made = cast("Forecaster | Model", found)
-    if isinstance(made, Model) or made.spec.origin == origin:
-        return made
-    return Owned(made, origin)
+    if isinstance(found, Model):
+        return found
+    return Model(found, name, origin="" if _edited(point) else _of(point))
 
 
-def _called(
-    name: str, factory: Callable[..., Forecaster | Model], parameters: Mapping[str, Any], *of: str
-) -> Forecaster | Model:
+def _called(name: str, factory: Callable[..., Any], parameters: Mapping[str, Any], *of: str) -> Any:
     """What a factory makes; a refusal of a parameter names those that there are."""
     try:
         return factory(*of, **parameters)
@@ -325,7 +316,7 @@ def _label(name: str, parameters: Mapping[str, Any]) -> str:
 def _loaded(path: str) -> Callable[..., Any]:
     """What a ``"module:attribute"`` path names."""
     module, _, attribute = path.partition(":")
-    factory: Callable[..., Any] = getattr(import_module(module), attribute)
+    factory: Callable[..., Any] = getattr(import_module(f"odforecast.models.{module}"), attribute)
     return factory
 
 
@@ -405,30 +396,3 @@ def _edited(point: EntryPoint) -> bool:
     except ValueError:
         return True
     return bool(said.get("dir_info", {}).get("editable", False))
-
-
-@dataclass(frozen=True, eq=False)
-class Owned:
-    """A forecaster whose author did not say where its code comes from."""
-
-    inner: Forecaster  # What its author wrote
-    origin: str  # Distribution and version; empty where unknown
-
-    def __post_init__(self) -> None:
-        # Its first line is what lists of models say.
-        object.__setattr__(self, "__doc__", type(self.inner).__doc__)
-
-    def __getattr__(self, name: str) -> Any:
-        # Whatever else it has; never while it is being unpickled.
-        if name.startswith("__") or name == "inner":
-            raise AttributeError(name)
-        return getattr(self.inner, name)
-
-    @property
-    def spec(self) -> Spec:
-        """What it is, with its origin."""
-        return replace(self.inner.spec, origin=self.origin)
-
-    def fit(self, panel: Panel) -> Drawer:
-        """Fit to a panel."""
-        return self.inner.fit(panel)

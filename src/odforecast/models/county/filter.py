@@ -576,29 +576,20 @@ def drawn_county(
             out[d, 1 + h] = left + new[d]
 
 
-@nb.njit(cache=True)
-def raked(
-    sums: Floats, expected: Floats, target: Floats, at: Floats, rows: Ints, out: NDArray[np.int32]
-) -> None:
-    """Whole numbers in proportion to ``sums`` that add up to ``target``; overwrites ``out``."""
+def raked(sums: Floats, expected: Floats, target: Floats, at: Floats) -> NDArray[np.int32]:
+    """Whole numbers (D, n, H) in proportion to ``sums`` that add up to ``target``."""
     # Rounded by a systematic sample: every number is one of the two whole ones next to it, and
     # right on average.
-    # sums (n, D, H); expected (n,); target (D, H); at (D,); rows (n,); out (D, L, H)
+    # sums (n, D, H); expected (n,); target (D, H); at (D,)
     n, draws, horizon = sums.shape
-    for d in range(draws):
-        for h in range(horizon):
-            whole = 0.0
-            for i in range(n):
-                whole += sums[i, d, h]
-            none = whole <= 0.0
-            if none:
-                whole = expected.sum()
-            factor = target[d, h] / whole
-            run, before = 0.0, 0
-            for i in range(n):
-                run += (expected[i] if none else sums[i, d, h]) * factor
-                upto = min(int(np.floor(run + at[d])), int(target[d, h]))
-                if i == n - 1:
-                    upto = int(target[d, h])
-                out[d, rows[i], h] = upto - before
-                before = upto
+    out = np.empty((draws, n, horizon), dtype=np.int32)
+    for h in range(horizon):
+        whole, parts = sums[..., h].sum(axis=0), sums[..., h]
+        if (none := whole <= 0.0).any():
+            parts = np.where(none, expected[:, None], parts)
+            whole = np.where(none, np.cumsum(expected)[-1], whole)
+        run = np.cumsum(parts * (target[:, h] / whole), axis=0)
+        upto = np.minimum(np.floor(run + at), target[:, h])
+        upto[-1] = target[:, h]
+        out[..., h] = np.diff(upto, axis=0, prepend=0.0).T
+    return out

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from threading import Lock
-from typing import Protocol, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -57,19 +57,6 @@ class StatePath:
     delay_said: str = ""
 
 
-class StatePaths(Protocol):
-    """Where a county model has its states from; ``key`` is a part of the model's identity."""
-
-    @property
-    def key(self) -> str:
-        """What it is, as text."""
-
-    def draw(
-        self, states: Panel, last_month: np.datetime64, horizon: int, draws: int, streams: Streams
-    ) -> Mapping[str, StatePath]:
-        """Paths of all states after ``last_month``."""
-
-
 _cache: OrderedDict[tuple[object, ...], Mapping[str, StatePath]] = OrderedDict()
 _lock = Lock()
 
@@ -88,7 +75,7 @@ class ModelPaths:
     def draw(
         self, states: Panel, last_month: np.datetime64, horizon: int, draws: int, streams: Streams
     ) -> Mapping[str, StatePath]:
-        """As :class:`StatePaths` says; the draws are those of a forecast of the states alone."""
+        """Paths of all states after ``last_month``: the draws of a forecast of the states alone."""
         key = (states.data_hash, self.key, str(last_month), horizon, draws, streams.seed)
         with _lock:
             if key not in _cache:
@@ -212,12 +199,13 @@ class County:
     """The default for counties."""
 
     name: str = "county"
-    paths: str | StatePaths = DEFAULT_MODEL
+    # A model of states; or an object of yours with a `key` and a `draw` as `ModelPaths` has them
+    paths: str | Any = DEFAULT_MODEL
     phi: float = PHI
     step: float = STEP
 
     @property
-    def states(self) -> StatePaths:
+    def states(self) -> Any:
         """Where the states' draws come from."""
         return ModelPaths(get_model(self.paths)) if isinstance(self.paths, str) else self.paths
 
@@ -309,7 +297,7 @@ class FittedCounty:
     """Filtered counties of one panel."""
 
     panel: Panel
-    paths: StatePaths
+    paths: Any  # As `County.states`
     states: dict[str, FittedState]
     skipped: dict[str, str]
     step: float
@@ -346,8 +334,8 @@ class FittedCounty:
             sums, total = self._drawn(state, paths[state], streams)
             expected = np.maximum(fitted.known.mean[:, -1], 1e-6)
             at = streams.generator("rounding", state).random(draws)
-            rows = np.array([row_of[s] for s in fitted.names])
-            raked(sums[..., first:], expected, total[:, first:], at, rows, out)
+            rows = [row_of[s] for s in fitted.names]
+            out[:, rows] = raked(sums[..., first:], expected, total[:, first:], at)
         said = dict.fromkeys(paths[s].delay_said for s in self.states if paths[s].delay_said)
         far = [
             f"{state} about {100 * (1.0 - fitted.delay.as_complete):.0f}%"

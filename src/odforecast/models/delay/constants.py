@@ -461,6 +461,7 @@ class Learned:
     """Constants of the delay, and what they rest on beside the dated set."""
 
     constants: Delays
+    source: str  # Where they are from, in a few words
     shipped: int = 0  # Releases that ship, of those that they were estimated from
     own: tuple[str, ...] = ()  # Release dates of the archive's own, oldest first
     # Release date to why it could not be used
@@ -484,10 +485,12 @@ def learned_delays(panel: Panel) -> Learned:
     """A panel's constants, and what they rest on."""
     # The same for the same content, whatever the order in which releases came to the archive.
     (cutoff, without), sets = dated_key(panel), all_delays()
-    dated = sets.get((cutoff, without), sets[cutoff, ""])
+    dated, source = sets[cutoff, ""], f"constants of {cutoff}"
+    if (cutoff, without) in sets:
+        dated, source = sets[cutoff, without], f"{source}, without {without}"
     further = further_releases(panel)
     if not further:
-        return Learned(dated)
+        return Learned(dated, source)
     assert panel.triangle is not None
     chosen = [layer[list(further)] for layer in panel.triangle.layers.values()]
     dates = [panel.triangle.releases[i] for i in further]
@@ -502,11 +505,12 @@ def learned_delays(panel: Panel) -> Learned:
             own.append(found)
         else:
             left_out[date] = found
-    made = Learned(dated, left_out=left_out)
+    made = Learned(dated, source, left_out=left_out)
     if own:
         ships = [s for s in known_by(cutoff, shipped_seen()) if s.release != without]
         constants, _ = estimate(sorted((*ships, *own), key=lambda s: s.release))
-        made = Learned(constants, len(ships), tuple(s.release for s in own), left_out)
+        source += f", and {number_of(len(own), 'release')} of the archive"
+        made = Learned(constants, source, len(ships), tuple(s.release for s in own), left_out)
     _kept[key] = made
     while len(_kept) > _MOST:
         _kept.popitem(last=False)
@@ -529,21 +533,10 @@ def said_of(panel: Panel) -> str:
     return learned_delays(panel).said()
 
 
-def source_of(panel: Panel) -> str:
-    """Where a panel's constants are from, in a few words."""
-    cutoff, without = dated_key(panel)
-    source = f"constants of {cutoff}"
-    if (cutoff, without) in all_delays():
-        source += f", without {without}"
-    if own := learned_delays(panel).own:
-        source += f", and {number_of(len(own), 'release')} of the archive"
-    return source
-
-
 def described_delays(panel: Panel) -> list[tuple[str, float, str]]:
     """The constants of the delay and where they are from, for a table."""
-    constants, source = delays_for(panel), source_of(panel)
-    return [(f"delay {name}", getattr(constants, name), source) for name in NAMES]
+    known = learned_delays(panel)
+    return [(f"delay {name}", getattr(known.constants, name), known.source) for name in NAMES]
 
 
 def further_releases(panel: Panel) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from odforecast.forecast import Forecast
 from odforecast.geography import closed
-from odforecast.models.delay.constants import missing_from, said_of, source_of
+from odforecast.models.delay.constants import learned_delays, missing_from, said_of
 from odforecast.models.delay.deficit import (
     AGES,
     LEVEL,
@@ -79,7 +79,7 @@ class Delayed:
         """Complete the last months and fit the model to the result."""
         complete, source = panel, "counts are final"
         if (missing := missing_from(panel)) is not None:
-            complete, source = corrected(panel, missing), source_of(panel)
+            complete, source = corrected(panel, missing), learned_delays(panel).source
         return FittedDelayed(panel, self.model.fit(complete), missing, complete, source)
 
 

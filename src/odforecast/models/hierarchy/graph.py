@@ -13,8 +13,13 @@ from numpy.typing import NDArray
 from odforecast.models.delay.deficit import SPAN
 from odforecast.models.hierarchy.inputs import Inputs, between_knots
 from odforecast.models.hierarchy.laplace import (
+    DAMPING,
+    HALF_NORMAL,
     LEVEL_SD,
+    LOG_NORMAL,
+    SIZE_SD,
     SLOPE_RATIO,
+    TAIL,
     Approximation,
     Level,
     Nation,
@@ -22,7 +27,6 @@ from odforecast.models.hierarchy.laplace import (
     slope_filter,
     whiten,
 )
-from odforecast.models.hierarchy.prior import DAMPING, HALF_NORMAL, LOG_NORMAL, SIZE_SD, TAIL
 from odforecast.panel import Floats
 
 #: Untyped calls stay untyped.
@@ -124,10 +128,6 @@ def graph_data(inputs: Inputs, guide: Approximation) -> dict[str, Floats]:
     # Only what a graph uses may be given to it.
     if n_states > 2:
         data["size"] = guide.center - guide.center.mean()
-    if n_effects := inputs.effect_scale.size:
-        data["exposure"] = inputs.exposure.reshape(n_effects, -1)
-        data["effect_mean"] = inputs.effect_mean
-        data["effect_scale"] = inputs.effect_scale
     if len(inputs.windows):
         data["window"] = inputs.windows
         data["window_state"] = np.eye(n_states)[inputs.window_row]
@@ -228,8 +228,7 @@ KEPT = (
     "level", "path", "increment", "scale", "scale_state", "scale_size", "scale_spread",
     "damping", "extra", "noise", "noise_spread", "season", "season_scale", "common",
     "shock_scale", "scale_region", "damping_region", "increment_region", "scale_nation",
-    "slope_ratio", "slope", "effect", "season_state", "season_spread", "tail",
-    "late_error", "revision_error",
+    "slope_ratio", "slope", "tail", "late_error", "revision_error",
 )  # fmt: skip
 
 
@@ -254,7 +253,7 @@ def _multiply(matrices: Any, vectors: Any) -> Any:
     return pt.matmul(matrices, vectors[:, :, None])[:, :, 0]
 
 
-def build(data: dict[str, Floats], *, tail: float | None, season_state: bool) -> pm.Model:
+def build(data: dict[str, Floats], *, tail: float | None) -> pm.Model:
     """The PyMC model of some data; what is not among these is not in it."""
     # Priors (log scales are per knot step, the nation's per month): see
     # `docs/models/hierarchical.md`. `tail` are the degrees of freedom of the innovations, None
@@ -266,7 +265,7 @@ def build(data: dict[str, Floats], *, tail: float | None, season_state: bool) ->
             freedom = pm.Deterministic("tail", 2.0 + pm.Gamma("tail_raw", *TAIL))
         else:
             freedom = pt.constant(float(tail))
-        parent, common = None, _season(d, n_states if season_state else 0)
+        parent, common = None, _season(d)
         if n_states > 1:
             steps = _nation(d, n_time, freedom)
             common = common + _month(d, n_time, pt.dot(d["bridge_basis"], steps))[None]
@@ -294,10 +293,6 @@ def build(data: dict[str, Floats], *, tail: float | None, season_state: bool) ->
         pm.Deterministic("increment", deviation[:, -1])
         pm.Deterministic("path", pt.dot(vector, path_basis(n_knots).T))
         eta = pt.dot(vector, d["design"].T) + common
-        if "exposure" in d:
-            raw = pm.Normal("effect_raw", 0.0, 1.0, shape=data["effect_mean"].size)
-            effect = pm.Deterministic("effect", d["effect_mean"] + raw * d["effect_scale"])
-            eta += pt.dot(effect, d["exposure"]).reshape((n_states, n_time))
         extra = _by_state("extra", _log_normal("noise"), "noise_spread", n_states)
         likelihood(d, eta, extra)
     return model
@@ -375,29 +370,23 @@ def _node(
     return vector, deviation, increments
 
 
-def _season(d: dict[str, Any], n_states: int) -> Any:
-    """Season, (1, T), or (S, T) where each of ``n_states`` has its own."""
+def _season(d: dict[str, Any]) -> Any:
+    """Season, (1, T)."""
     scale = _log_normal("season_scale")
     season = pm.Deterministic("season", scale * pm.ZeroSumNormal("season_raw", 1.0, shape=12))
-    out = pt.dot(d["month_hot"], season)[None]
-    if n_states:
-        spread = _log_normal("season_spread")
-        raw = pm.ZeroSumNormal("season_state_raw", 1.0, shape=(n_states, 12))
-        own = pm.Deterministic("season_state", spread * raw)
-        out = out + pt.dot(own, d["month_hot"].T)
-    return out
+    return pt.dot(d["month_hot"], season)[None]
 
 
 _graphs: dict[object, Any] = {}
 
 
-def compiled(data: dict[str, Floats], *, tail: float | None, season_state: bool) -> Any:
+def compiled(data: dict[str, Floats], *, tail: float | None) -> Any:
     """The compiled graph of this process with these data in it; compiled once for each shape."""
     import nutpie  # type: ignore[import-untyped]
 
-    shape = (tail, season_state, *((name, value.shape) for name, value in data.items()))
+    shape = (tail, *((name, value.shape) for name, value in data.items()))
     if shape not in _graphs:
-        model = build(data, tail=tail, season_state=season_state)
+        model = build(data, tail=tail)
         kept = [v.name for v in model.unobserved_RVs if v.name in KEPT]
         _graphs[shape] = nutpie.compile_pymc_model(model, var_names=kept)
     return _graphs[shape].with_data(**data)

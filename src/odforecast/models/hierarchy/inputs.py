@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -27,41 +27,10 @@ PAD = 24
 #: Counts that a suppressed one may be.
 HIDDEN = np.arange(1.0, 10.0)
 
-Exposure = Callable[[Sequence[str], Months], Floats]
-
-
-@dataclass(frozen=True)
-class Effect:
-    """An additive term of the log rate: a known exposure times an unknown coefficient.
-
-    Attributes
-    ----------
-    name : str
-        What it is.
-    exposure : callable
-        Takes the locations (CDC codes, or ``"rest of US"``) and months, past and future;
-        returns an array of shape (L, M).
-    scale : float
-        Prior standard deviation of the coefficient.
-    mean : float
-        Its prior mean.
-
-    Examples
-    --------
-    >>> step = Effect("step", lambda s, m: np.ones((len(s), m.size)), 0.1)
-    >>> step.exposure(["OH"], np.array(["2020-02", "2020-03"], "datetime64[M]")).tolist()
-    [[1.0, 1.0]]
-    """
-
-    name: str
-    exposure: Exposure
-    scale: float
-    mean: float = 0.0
-
 
 @dataclass(frozen=True, eq=False)
 class Inputs:
-    """Padded arrays of one panel. S jurisdictions, T months, K knots, R regions, J effects."""
+    """Padded arrays of one panel. S jurisdictions, T months, K knots, R regions."""
 
     # Time ends at the origin and is padded on the left; knots stand every `every` months, counted
     # back from the last month, the first of them at month 0.
@@ -76,10 +45,6 @@ class Inputs:
     every: int
     region: Floats  # (S, R): Region of a state, one-hot; R is 0 where there are none
     regions: tuple[str, ...]
-    exposure: Floats  # (J, S, T)
-    # effect_mean, effect_scale: (J,)
-    effect_mean: Floats
-    effect_scale: Floats
     # (C, T): Months of the 12-month counts that stand before a location's first month, one after
     # the other: of the location's suppressed counts those that share no month
     windows: Floats
@@ -157,7 +122,6 @@ def from_panel(
     *,
     every: int = 3,
     window: int | None = None,
-    effects: Sequence[Effect] = (),
     missing: Deficit | None = None,
 ) -> tuple[Inputs, dict[str, str]]:
     """Arrays of a panel, and the locations that cannot be used with the reason."""
@@ -205,9 +169,6 @@ def from_panel(
         every=every,
         region=region,
         regions=regions,
-        exposure=np.array([e.exposure(names, axis) for e in effects]).reshape(-1, *seen.shape),
-        effect_mean=np.array([e.mean for e in effects], dtype=float),
-        effect_scale=np.array([e.scale for e in effects], dtype=float),
         windows=windows,
         window_row=np.array([row for row, _, _ in cells], dtype=np.int64),
         window_counts=np.array([values for _, _, values in cells]).reshape(-1, HIDDEN.size),

@@ -4,14 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from scipy.linalg import eigh
 
-from odforecast.models.hierarchy.inputs import Bools, Effect, Inputs, between_knots, month_one_hot
+from odforecast.models.hierarchy.inputs import Bools, Inputs, between_knots, month_one_hot
 from odforecast.panel import Floats
 from odforecast.seeds import Streams
 
+#: Log-normal priors: median, and standard deviation of the log. The nation's are a month's: with
+#: five degrees of freedom those of ``dlm`` at the end of 2018 (:mod:`odforecast.models.constants`).
+LOG_NORMAL: Final = {
+    "scale_nation": (0.025, 0.5),
+    "slope_ratio": (0.12, 0.5),
+    "scale_region": (0.03, 0.7),
+    "scale_state": (0.05, 0.5),
+    "noise": (0.06, 0.7),
+    "season_scale": (0.02, 0.5),
+    "shock_scale": (0.012, 0.5),
+}
+#: Half-normal (spreads of log scales over states) and normal priors: standard deviation.
+HALF_NORMAL: Final = {"scale_spread": 0.3, "noise_spread": 0.4}
+SIZE_SD: Final = 0.3
+#: Beta prior of every damping factor, per knot step.
+DAMPING: Final = (1.5, 3.0)
+#: Gamma prior (shape, rate) of the degrees of freedom above 2, where they are estimated.
+TAIL: Final = (2.0, 0.4)
 #: Prior standard deviation of a state's log level around its last year's mean.
 LEVEL_SD = 2.0
 #: The months of a suppressed 12-month count are read as this (for the map only).
@@ -340,18 +359,12 @@ def past(guide: Approximation, inputs: Inputs, draws: int, streams: Streams) -> 
     for name, value in fixed.items():
         array = np.asarray(value, dtype=float)
         out[name] = np.broadcast_to(array, (draws, *array.shape)).copy()
-    if inputs.effect_scale.size:
-        # The approximation leaves effects at their prior: it does not learn them.
-        rng = streams.generator("posterior-effect")
-        noise = rng.standard_normal((draws, inputs.effect_scale.size))
-        out["effect"] = inputs.effect_mean + inputs.effect_scale * noise
     return out
 
 
 def future(
     posterior: Mapping[str, Floats],
     inputs: Inputs,
-    effects: Sequence[Effect],
     tail: float | None,
     horizon: int,
     streams: Streams,
@@ -395,12 +408,8 @@ def future(
     months = inputs.months[-1] + np.arange(1, horizon + 1).astype("timedelta64[M]")
     hot = month_one_hot(months)
     eta += (posterior["season"] @ hot.T)[:, None]
-    if "season_state" in posterior:
-        eta += posterior["season_state"] @ hot.T
     if inputs.pooled:
         eta += (shocks * posterior["shock_scale"][:, None])[:, None]
-    for j, effect in enumerate(effects):
-        eta += posterior["effect"][:, j, None, None] * effect.exposure(inputs.locations, months)
     stopped = float((eta > MAX_LOG_MEAN).mean())
     eta = np.minimum(eta, MAX_LOG_MEAN)
     extra = posterior["extra"]
@@ -436,12 +445,8 @@ def fitted_log_mean(posterior: Mapping[str, Floats], inputs: Inputs) -> Floats:
     hot = month_one_hot(months)
     eta = posterior["path"] @ inputs.weights[begin:, inputs.first :].T
     eta = eta + (posterior["season"] @ hot.T)[:, None]
-    if "season_state" in posterior:
-        eta += posterior["season_state"] @ hot.T
     if "common" in posterior:
         eta += posterior["common"][:, None]
-    if "effect" in posterior:
-        eta += np.einsum("dj,jst->dst", posterior["effect"], inputs.exposure[:, :, begin:])
     return eta
 
 

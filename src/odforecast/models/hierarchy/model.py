@@ -23,7 +23,7 @@ from odforecast.models.delay.deficit import (
     late_draws,
     with_nowcast,
 )
-from odforecast.models.hierarchy.inputs import MIN_MONTHS, REST, Effect, Inputs, from_panel
+from odforecast.models.hierarchy.inputs import MIN_MONTHS, REST, Inputs, from_panel
 from odforecast.models.hierarchy.laplace import (
     MAX_LOG_MEAN,
     approximate,
@@ -60,11 +60,6 @@ class Convergence:
     table: pd.DataFrame  # One row per variable: its worst `r_hat`, `ess_bulk`, `ess_tail`
     divergences: int
     warnings: tuple[str, ...]  # One sentence per failed check; empty when all passed
-
-    @property
-    def passed(self) -> bool:
-        """Whether every check passed."""
-        return not self.warnings
 
 
 def convergence(idata: xr.DataTree, limits: Limits | None = None) -> Convergence:
@@ -150,12 +145,10 @@ DIMS: Mapping[str, tuple[str, ...]] = {
     "scale": ("location",),
     "extra": ("location",),
     "season": ("calendar_month",),
-    "season_state": ("location", "calendar_month"),
     "common": ("month",),
     "increment_region": ("region",),
     "late_error": ("location",),
     "revision_error": ("location",),
-    "effect": ("effect_name",),
 }
 
 
@@ -173,7 +166,6 @@ class FittedHierarchical:
     # Failed checks, or that this is an approximation. Repeated in every forecast.
     warnings: tuple[str, ...]
     tail: float | None
-    effects: tuple[Effect, ...] = ()
 
     def _rows(self, draws: int, rng: np.random.Generator) -> dict[str, Floats]:
         """Posterior draws, one per path: all different as long as there are enough."""
@@ -195,7 +187,7 @@ class FittedHierarchical:
         # last twelve months are drawn, too.
         panel, missing, names = self.panel, self.inputs.missing, self.inputs.locations
         rows = self._rows(draws, streams.generator("posterior"))
-        paths, stopped = future(rows, self.inputs, self.effects, self.tail, horizon, streams)
+        paths, stopped = future(rows, self.inputs, self.tail, horizon, streams)
         warnings = self.warnings
         if stopped:
             warnings += (f"{stopped:.2%} of the means were stopped at e^{MAX_LOG_MEAN:g} a month",)
@@ -282,7 +274,6 @@ def fit_streams(panel: Panel, seed: int = 1) -> Streams:
 
 def container(
     inputs: Inputs,
-    effects: Sequence[Effect],
     posterior: Mapping[str, Floats],
     stats: Mapping[str, Floats] | None,
 ) -> xr.DataTree:
@@ -301,7 +292,6 @@ def container(
         "month": months.astype("datetime64[ns]"),
         "calendar_month": np.arange(1, 13),
         "region": list(inputs.regions),
-        "effect_name": [e.name for e in effects],
     }
 
     def dataset(arrays: Mapping[str, Floats], lead: tuple[str, ...]) -> xr.Dataset:
@@ -348,10 +338,6 @@ class Hierarchical:
         Fit only the last so many months.
     tail : float or None
         Degrees of freedom of the innovations (Student's t); None to estimate them.
-    season_state : bool
-        Whether every state has its own season on top of the common one.
-    effects : tuple of Effect
-        Intervention terms.
     limits : Limits
         What the sample must reach; otherwise the forecast carries a warning.
     delay : bool
@@ -372,16 +358,14 @@ class Hierarchical:
     every: int = 3
     window: int | None = None
     tail: float | None = 5.0
-    season_state: bool = False
-    effects: tuple[Effect, ...] = ()
     limits: Limits = field(default_factory=Limits)
     delay: bool = True
 
     @property
     def spec(self) -> Spec:
-        """What the model is; effects given as functions count by their names."""
+        """What the model is."""
         shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "cores"}
-        shown["effects"] = [(e.name, e.scale, e.mean) for e in self.effects]
+        shown |= {"season_state": False, "effects": []}  # once settings: the hash stays
         shown["delay"] = corrects = self.delay and not self._quick
         parameters = as_parameters(**shown)
         # Version 4 samples in other coordinates: the same posterior, other draws of it.
@@ -408,15 +392,8 @@ class Hierarchical:
             self.name,
             every=self.every,
             window=self.window,
-            effects=self.effects,
             missing=missing,
         )
-
-    def prior_predictive(self, panel: Panel, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
-        """What the priors say about data like the panel's, next to the data."""
-        from odforecast.models.hierarchy.prior import prior_predictive
-
-        return prior_predictive(self.inputs(panel)[0], draws, seed, tail=self.tail)
 
     def fit(self, panel: Panel) -> FittedHierarchical:
         """Sample the posterior (or approximate it)."""
@@ -425,25 +402,18 @@ class Hierarchical:
         guide = approximate(inputs, self.tail or 6.0)
         checks, stats = None, None
         if self._quick:
-            if self.season_state or self.effects:
-                raise PanelError(
-                    f"{self.name} has no state seasons or effects",
-                    hint="use the model 'hierarchical'",
-                )
             drawn = past(guide, inputs, 1000, streams)
             arrays = {k: v[None] for k, v in drawn.items()}
             warnings: tuple[str, ...] = (APPROXIMATE,)
         else:
             arrays, stats = self._sample(inputs, guide, streams.number("posterior") % 2**31)
             warnings = ()
-        idata = container(inputs, self.effects, arrays, stats)
+        idata = container(inputs, arrays, stats)
         if stats is not None:
             checks = convergence(idata, self.limits)
             warnings = checks.warnings
         tail = self.tail or (guide.scales.tail if checks is None else None)
-        return FittedHierarchical(
-            self.name, panel, inputs, idata, checks, skipped, warnings, tail, self.effects
-        )
+        return FittedHierarchical(self.name, panel, inputs, idata, checks, skipped, warnings, tail)
 
     def _sample(
         self, inputs: Inputs, guide: Any, seed: int
@@ -453,7 +423,7 @@ class Hierarchical:
         from odforecast.models.hierarchy.graph import KEPT, compiled, graph_data
 
         data = graph_data(inputs, guide)
-        graph = compiled(data, tail=self.tail, season_state=self.season_state)
+        graph = compiled(data, tail=self.tail)
         try:
             trace = nutpie.sample(
                 graph,

@@ -296,60 +296,30 @@ def constants_of(
     # Generalised least squares, the whitening done by the filter of a local-level model: `values +
     # constant * loads = level + noise`, the level with steps of variance `walk`, `start` its
     # first value and `unsure` the variance of that; all (L, n), the last two (L,).
-    # Of one kind, or it is compiled again for a place alone.
-    values, loads, walk, noise = (np.array(a, order="C") for a in (values, loads, walk, noise))
-    left, right = _normal_equations(
-        values, loads, walk, noise, np.ascontiguousarray(start), unsure, forget
-    )
-    kkt = np.zeros((len(left), 13, 13))
-    # A calendar month never seen, in a very short row, keeps its constant near zero.
-    kkt[:, :12, :12] = left + 1e-12 * np.eye(12)
-    kkt[:, 12, :12] = kkt[:, :12, 12] = 1.0
-    target = np.concatenate([right, np.zeros((len(right), 1))], axis=1)
-    return np.asarray(np.linalg.solve(kkt, target[..., None])[:, :12, 0])
-
-
-@nb.njit(cache=True)
-def _normal_equations(
-    values: Floats,
-    loads: Floats,
-    walk: Floats,
-    noise: Floats,
-    start: Floats,
-    unsure: Floats,
-    forget: float,
-) -> tuple[Floats, Floats]:
-    """Whitened normal equations, (L, 12, 12) and (L, 12)."""
     # The filter is run on the values and, with the same gains, on the twelve calendar-month
     # dummies: the innovations are the whitened rows of the regression.
     n_loc, n = values.shape
-    left = np.zeros((n_loc, 12, 12))
-    right = np.zeros((n_loc, 12))
-    level = np.empty(13)
-    step = np.empty(13)
-    for i in range(n_loc):
-        uncertain = unsure[i]
-        level[:] = 0.0
-        level[12] = start[i]
-        for t in range(n):
-            uncertain += walk[i, t]
-            if np.isnan(values[i, t]):
-                continue
-            k = t % 12
-            age = (n - 1 - t) // 12
-            total = uncertain + noise[i, t] * (1.0 + forget * age * age)
-            gain = uncertain / total
-            for j in range(12):
-                step[j] = (loads[i, t] if j == k else 0.0) - level[j]
-            step[12] = values[i, t] - level[12]
-            for j in range(13):
-                level[j] += gain * step[j]
-            uncertain -= gain * uncertain
-            for j in range(12):
-                right[i, j] -= step[j] * step[12] / total
-                for m in range(12):
-                    left[i, j, m] += step[j] * step[m] / total
-    return left, right
+    products, level, uncertain = np.zeros((n_loc, 12, 13)), np.zeros((n_loc, 13)), unsure.copy()
+    level[:, 12] = start
+    seen, values = (~np.isnan(values)).astype(float), np.nan_to_num(values)
+    for t in range(n):
+        uncertain += walk[:, t]
+        age = (n - 1 - t) // 12
+        total = uncertain + noise[:, t] * (1.0 + forget * age * age)
+        gain = seen[:, t] * uncertain / total
+        step = -level
+        step[:, t % 12] += loads[:, t]
+        step[:, 12] += values[:, t]
+        step *= seen[:, [t]]
+        level += gain[:, None] * step
+        uncertain -= gain * uncertain
+        products += step[:, :12, None] * step[:, None] / total[:, None, None]
+    kkt = np.zeros((n_loc, 13, 13))
+    # A calendar month never seen, in a very short row, keeps its constant near zero.
+    kkt[:, :12, :12] = products[..., :12] + 1e-12 * np.eye(12)
+    kkt[:, 12, :12] = kkt[:, :12, 12] = 1.0
+    target = np.concatenate([-products[..., 12], np.zeros((n_loc, 1))], axis=1)
+    return np.asarray(np.linalg.solve(kkt, target[..., None])[:, :12, 0])
 
 
 def rough_level(months: Floats) -> Floats:

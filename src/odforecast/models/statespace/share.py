@@ -28,7 +28,7 @@ from odforecast.models.statespace.kalman import (
     update,
     years_averaged,
 )
-from odforecast.monthly.sums import rolling_sums
+from odforecast.monthly.sums import chain, rolling_sums, round_to_sum
 from odforecast.months import month_lengths
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
@@ -279,11 +279,7 @@ def months_of_sums(sums: Floats) -> Floats:
     for row in np.flatnonzero(known[:, -1]):
         begin = int(known[row].argmax())
         start = np.floor(sums[row, begin] * np.arange(13) / 12.0)
-        out[row, begin : begin + 12] = np.diff(start)
-        steps = np.diff(sums[row, begin:])
-        for k in range(12):
-            into = out[row, begin + 12 + k :: 12]
-            into[:] = out[row, begin + k] + np.cumsum(steps[k::12])
+        out[row, begin:] = chain(np.diff(start)[None], sums[[row], begin:])
     return out
 
 
@@ -326,7 +322,9 @@ def _rows(parts: Floats, wholes: Floats, added: Floats, ratio: float) -> Rows:
     constants[possible] = within_bounds(constants[possible], low[possible], high[possible])
     bounds = np.concatenate([low, high], axis=1)
     whole = possible & (bounds == np.round(bounds)).all(axis=1)
-    constants[whole] = rounded(constants[whole])
+    values, near = constants[whole], np.round(constants[whole])
+    values = np.where(np.abs(values - near) < 1e-6, near, values)
+    constants[whole] = round_to_sum(values, np.zeros(len(values)))
     pins = constants[:, calendar]
     return {
         "parts": np.clip(complete + pins, 0.0, full),
@@ -346,15 +344,6 @@ def within_bounds(values: Floats, low: Floats, high: Floats) -> Floats:
         above = np.minimum(np.maximum(values - middle[:, None], low), high).sum(axis=1) > 0
         least, most = np.where(above, middle, least), np.where(above, most, middle)
     return np.asarray(np.clip(values - (0.5 * (least + most))[:, None], low, high))
-
-
-def rounded(values: Floats) -> Floats:
-    """Whole numbers next to values that add up to zero, which do so too."""
-    near = np.round(values)
-    values = np.where(np.abs(values - near) < 1e-6, near, values)
-    floor = np.floor(values)
-    rank = np.argsort(np.argsort(floor - values, axis=1, kind="stable"), axis=1)
-    return np.asarray(floor + (rank < -floor.sum(axis=1, keepdims=True)))
 
 
 @nb.njit(cache=True)

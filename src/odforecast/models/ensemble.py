@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,11 +46,6 @@ class Past:
 
     quantiles: Floats
     observed: Floats
-
-    @property
-    def cuts(self) -> int:
-        """Number of past origins."""
-        return len(self.observed)
 
 
 def past_forecasts(members: Sequence[Model], panel: Panel, locations: Sequence[str]) -> Past:
@@ -99,10 +95,36 @@ def _quantiles(member: Model, cut: Panel, locations: Sequence[str]) -> Floats:
     return result
 
 
+# The order of the sums is numpy's, to the last bit: weights are learned in two hundred steps, and
+# the draws of an ensemble must not change with how it is compiled.
+@nb.njit(cache=True)
+def score_slopes(
+    values: Floats, pooled: Floats, truth: Floats, levels: Floats, out: Floats
+) -> None:
+    """Sums of the slope of the quantile score times ``values``, over units and levels."""
+    # values (N, M, Q); pooled (N, Q); truth (N,); levels (Q,), Q from 8 to 128; out (M,)
+    n_units, n_members, n_levels = values.shape
+    whole = n_levels - n_levels % 8
+    slope = np.empty(n_levels)
+    r = np.empty(8)
+    out[:] = 0.0
+    for n in range(n_units):
+        for q in range(n_levels):
+            slope[q] = 1.0 - levels[q] if truth[n] < pooled[n, q] else -levels[q]
+        for m in range(n_members):
+            for k in range(8):
+                r[k] = slope[k] * values[n, m, k]
+            for q in range(8, whole, 8):
+                for k in range(8):
+                    r[k] += slope[q + k] * values[n, m, q + k]
+            total = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]))
+            for q in range(whole, n_levels):
+                total += slope[q] * values[n, m, q]
+            out[m] += total
+
+
 def learn_weights(past: Past, rows: NDArray[np.intp], steps: int = 200) -> Floats:
     """Weights of the members' quantiles that would have given the least WIS so far."""
-    from odforecast.models.ensemble.kernels import score_slopes
-
     n_members = past.quantiles.shape[0]
     weights = np.full((n_members, MAX_HORIZON), 1.0 / n_members)
     for h in range(MAX_HORIZON):
@@ -193,7 +215,7 @@ class Pool:
             # The nation is one series among 53 but as large as all others: learn from parts.
             parts = [s in JURISDICTIONS for s in states]
             rows = np.flatnonzero(parts if any(parts) else [True] * len(states))
-            if past.cuts:
+            if len(past.observed):
                 weights = learn_weights(past, rows)
                 pooled = np.einsum("mh,mkqlh->kqlh", weights, past.quantiles)
                 width = learn_width(pooled, past.observed, rows)
@@ -367,9 +389,4 @@ def _reconciled(sums: Floats, states: list[str]) -> Floats:
 
 def _by_place(forecast: Forecast, horizon: int) -> Floats:
     """Draws of 12-month-ending counts of the last horizons, shape (L, H, D)."""
-    samples = forecast.samples()[:, :, -horizon:]
-    out = np.empty((*samples.shape[1:], len(samples)))
-    # A few draws at a time: whole columns of a large array are slow to read.
-    for start in range(0, len(samples), 64):
-        out[..., start : start + 64] = samples[start : start + 64].transpose(1, 2, 0)
-    return out
+    return np.array(forecast.samples()[:, :, -horizon:].transpose(1, 2, 0), order="C")

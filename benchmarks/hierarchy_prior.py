@@ -1,8 +1,6 @@
-"""Priors of the hierarchy, and data drawn from them."""
+"""Data drawn from the priors of the hierarchy, apart from the graph that is sampled: its check."""
 
 from __future__ import annotations
-
-from typing import Final
 
 import numpy as np
 import pandas as pd
@@ -10,8 +8,13 @@ import pandas as pd
 from odforecast.models.delay.deficit import Deficit
 from odforecast.models.hierarchy.inputs import Inputs, between_knots
 from odforecast.models.hierarchy.laplace import (
+    DAMPING,
+    HALF_NORMAL,
     LEVEL_SD,
+    LOG_NORMAL,
     MAX_LOG_MEAN,
+    SIZE_SD,
+    TAIL,
     counts,
     fitted_log_mean,
     level_center,
@@ -19,26 +22,6 @@ from odforecast.models.hierarchy.laplace import (
     slope_filter,
 )
 from odforecast.panel import Floats
-
-#: Log-normal priors: median, and standard deviation of the log. The nation's are a month's: with
-#: five degrees of freedom those of ``dlm`` at the end of 2018 (:mod:`odforecast.models.constants`).
-LOG_NORMAL: Final = {
-    "scale_nation": (0.025, 0.5),
-    "slope_ratio": (0.12, 0.5),
-    "scale_region": (0.03, 0.7),
-    "scale_state": (0.05, 0.5),
-    "noise": (0.06, 0.7),
-    "season_scale": (0.02, 0.5),
-    "season_spread": (0.02, 0.5),
-    "shock_scale": (0.012, 0.5),
-}
-#: Half-normal (spreads of log scales over states) and normal priors: standard deviation.
-HALF_NORMAL: Final = {"scale_spread": 0.3, "noise_spread": 0.4}
-SIZE_SD: Final = 0.3
-#: Beta prior of every damping factor, per knot step.
-DAMPING: Final = (1.5, 3.0)
-#: Gamma prior (shape, rate) of the degrees of freedom above 2, where they are estimated.
-TAIL: Final = (2.0, 0.4)
 
 
 def simulate(
@@ -122,9 +105,6 @@ def simulate(
         used = inputs.counts.shape[1] - inputs.begin
         p["shock_scale"] = log_normal("shock_scale")
         p["common"] += p["shock_scale"][:, None] * rng.standard_normal((draws, used))
-    if inputs.effect_scale.size:
-        noise = rng.standard_normal((draws, inputs.effect_scale.size))
-        p["effect"] = inputs.effect_mean + inputs.effect_scale * noise
     eta = np.minimum(fitted_log_mean(p, inputs), MAX_LOG_MEAN)
     deaths = counts(eta, p["extra"], rng)
     if inputs.missing is not None:
