@@ -194,7 +194,7 @@ def na(text: Word) -> str:
 class Rows:
     """A table of texts, and the tests that several checks make of one.
 
-    ``codes`` are the numbers of texts in ``words``, by column; the last of these is no text.
+    ``codes`` are the numbers of texts in ``words``, by column; the last of these is NA.
     """
 
     codes: pd.DataFrame
