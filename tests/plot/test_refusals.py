@@ -18,6 +18,7 @@ import odforecast as od
 from odforecast import plot
 from odforecast.errors import ArchiveError, DataError, ForecastError, UnknownNameError
 
+QUANTILES = [0.05, 0.25, 0.5, 0.75, 0.95]
 PAIRS = pairs({"a": 1.0, "b": 2.0})
 HIDDEN = pd.DataFrame(
     {"location": "39035", "month": pd.to_datetime(["2024-01"]), "reported": np.nan}
@@ -39,6 +40,8 @@ REFUSED = [
     (lambda x: plot.fan(x.made.select("OH").to_frame([0.05, 0.5, 0.95]), bands=(0.8,)), DataError,
      r"no level 0\.1"),
     (lambda x: plot.fan(x.made, "Ohio", bands=(90,)), DataError, "bands holds 90"),
+    (lambda x: plot.fan(pd.concat([x.made.select("OH").to_frame(QUANTILES)] * 2)), DataError,
+     "a month of a place twice"),
     (lambda x: plot.small_multiples(x.made, []), DataError, "locations is empty"),
     (lambda x: plot.small_multiples(x.made, ["OH", "WV"], axes=[None]), DataError,
      "1 axes for 2 places"),

@@ -388,6 +388,9 @@ def _read(forecast: Any, bands: Sequence[float], history: Any) -> _Seen:
                 f"the table has no level {level:g}, which a band needs",
                 hint=f"it has {', '.join(f'{x:g}' for x in held)}: make it with to_frame(levels)",
             )
+    if table.duplicated(["location", "month", "level"]).any():
+        raise DataError("the table of the forecast has a month of a place twice",
+                        hint="draw one forecast at a time")  # fmt: skip
     known = getattr(forecast, "panel", None) if history is None else history
     of = about(forecast, table)
     if of.deaths == "deaths":
