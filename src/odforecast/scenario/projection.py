@@ -317,8 +317,19 @@ class Projection(Frozen):
         place = self.place(location)
         return figures[kind](self, place, axes=axes, **style)
 
-    def place(self, location: str | None) -> str:
-        """Code of the place asked for, of the only one, or of the US."""
+    def place(self, location: str | None = None) -> str:
+        """CDC code of a place of the projection.
+
+        Parameters
+        ----------
+        location : str, optional
+            Any of its names. Default: the only one there is, or else the US.
+
+        Raises
+        ------
+        ForecastError
+            If the place was not projected, or none is named and there are several without a US.
+        """
         places = self.baseline.locations
         return places[self.baseline.index(default_place(places) if location is None else location)]
 
