@@ -28,7 +28,7 @@ import holdout  # noqa: E402
 # The made-up releases here are cut from that of 2025-09-17, and scored against it.
 pytestmark = pytest.mark.usefixtures("older_bundle")
 TODAY = dt.date(2026, 11, 25)
-NEW = "2023-05-17"
+NEW, YOUNG, TRUTH = "2023-05-17", "2024-11-13", "2025-12-17"
 
 
 def cells(last: str, late: float = 0.02) -> pd.DataFrame:
@@ -281,3 +281,58 @@ holdout.save(json.loads({json.dumps(record)!r}), Path({str(place.record)!r}),
     assert place.state == (old if call == 1 else (new[0], old[1]))
     assert confirm.mended(place.record, place.page) == (call == 2)
     assert place.state == (old if call == 1 else new)
+
+
+@pytest.mark.slow
+def test_a_release_that_lacks_places_is_scored_without_the_nation(place: Place) -> None:
+    """Reported counts of the states only: no US, no New York City, nothing pending."""
+    whole = cells("2022-12")
+    part = whole[~whole["State"].isin(["US", "YC"])].drop(columns="Predicted Value")
+    path = place.put(NEW, part)
+    place.put("2023-07-12", cells("2023-02"))
+    place.freeze(None, holdout.load(place.record)["read"], "naive+delay")
+    said = place.confirm(model="naive+delay", baselines=["hub-baseline", "naive"])
+    assert f"scored {NEW}" in said
+    made = {m["release"]: m for m in place.made}
+    assert made[NEW]["lacks"] == ["US", "YC"]
+    assert made["2023-07-12"]["lacks"] == []
+    for kind in ("figures", "ages"):
+        assert {r["level"] for r in made[NEW][kind]} == {"jurisdictions"}
+        assert {r["level"] for r in made["2023-07-12"][kind]} == {"nation", "jurisdictions"}
+
+    panel = od.read(path).panel()
+    scores = od.score(od.get_model("naive+delay").fit(panel).forecast(),
+                      od.Truth(od.bundled().as_of().panel()))  # fmt: skip
+    aged = {(r["model"], r["horizon"]): r for r in made[NEW]["ages"]}
+    assert {h for m, h in aged if m == "naive+delay"} == set(range(-11, 1))
+    for horizon in (-11, -2, 0):
+        of, row = scores[scores["horizon"] == horizon], aged["naive+delay", horizon]
+        assert row["n"] == len(of) == 51
+        assert row["cover_90"] == of["cover_90"].sum()
+        assert row["n_revised"] == of["revised"].sum()
+        assert row["cover_90_revised"] == of.loc[of["revised"], "cover_90"].sum()
+    assert aged["naive+delay", 0]["n_revised"] > 0
+
+    page = place.page.read_text()
+    assert f"Release {NEW} has no counts of US, YC" in page
+    assert "the nation is left out" in page
+    assert re.search(
+        r"^\| jurisdictions \| `naive\+delay` \|.*\| 309 / 309 / 618 \|.*\| 2 \|$", page, re.M
+    )
+    assert re.search(r"^\| nation \| `naive\+delay` \|.*\| 1 \|$", page, re.M)
+
+
+@pytest.mark.slow
+def test_later_horizons_are_scored_when_they_have_settled(place: Place) -> None:
+    place.put(YOUNG, cells("2024-06"))
+    place.confirm()
+    assert place.made[0]["groups"] == ["nowcast", "1-3"]
+    assert "4-6, 7-12 not settled in 2025-09-17" in refused(place)
+    place.put(TRUTH, cells("2025-07", 0.0))
+    said = place.confirm()
+    assert [m["groups"] for m in place.made] == [["nowcast", "1-3"], ["4-6"]]
+    assert place.made[1]["truth"]["release"] == TRUTH
+    assert f"left out {TRUTH}.csv: too young" in said
+    assert "7-12 not settled" in refused(place)
+    place.put(YOUNG, cells("2024-06", 0.03))
+    assert f"other figures of this release were scored on {TODAY}" in refused(place)

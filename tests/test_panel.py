@@ -196,3 +196,9 @@ def test_another_order_of_the_places_is_the_same_panel():
     assert made.locations
     few = fentanyl.select(["OH", "US"])
     assert set(few.beside["all-drugs"].locations) == {"OH", "US"}
+
+
+def test_a_cut_is_seen_no_later_than_its_panel(panel):
+    early = replace(panel, as_of=dt.date(2025, 5, 2))
+    assert publication_date("2024-12") > early.as_of
+    assert early.cut("2024-12").as_of == early.as_of

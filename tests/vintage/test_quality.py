@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import odforecast as od
+from odforecast.geography.places import JURISDICTIONS
 from odforecast.names import ALL_DEATHS, ALL_DRUGS
 from odforecast.sources.county import read_county
 from odforecast.sources.table import PERCENT_SPECIFIED, canonical
@@ -273,3 +274,15 @@ def test_the_real_release_of_counties(shared):
     assert [f.location for f in found if f.severity == "warning"] == ["US", "NC", "NJ", "TX", "WV"]
     (lost,) = (f for f in found if f.code == "county-lost-counts")
     assert "999, and 185 cells of 7 counties" in lost.message
+
+
+@pytest.mark.slow
+@given(st.sampled_from(JURISDICTIONS), st.integers(0, 123), st.integers(1, 500))
+def test_any_changed_cell_breaks_the_sum(state: str, month: int, by: int) -> None:
+    table = TABLE.copy()
+    at = np.flatnonzero(rows(state))[month]
+    table.loc[at, "reported"] += by
+    (flag,) = found(table, "sum-mismatch")
+    assert flag.severity == "error"
+    assert flag.month == f"{table.loc[at, 'month']:%Y-%m}"
+    assert "in 1 month the" in flag.message

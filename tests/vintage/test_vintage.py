@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 import odforecast as od
-from odforecast.errors import PanelError
+from odforecast.errors import ArchiveError, PanelError
 from odforecast.models.delay.constants import delays_for
 from odforecast.models.delay.deficit import deficit
 from odforecast.names import ALL_DEATHS, ALL_DRUGS
@@ -187,3 +187,10 @@ def test_a_file_under_cdcs_own_export_name_is_read(tmp_path, name):
     table = table[table["month"] <= "2024-07-01"].drop(columns="release")
     table.to_csv(tmp_path / name, index=False)
     assert read_vsrr(tmp_path / name).release == dt.date(2024, 12, 11)
+
+
+def test_revisions_know_nothing_later(archive, vsrr):
+    seen = archive.as_of("2018-10-17").revisions()
+    assert [str(d) for d in seen.releases] == ["2018-09-12", "2018-10-17"]
+    with pytest.raises(ArchiveError, match="read only"):
+        archive.until("2018-10-17").add(vsrr / FILES[0])
