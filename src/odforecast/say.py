@@ -238,8 +238,8 @@ def chance(share: float, *, short: bool = False) -> str:
         return "<1%" if short else "less than 1%"
     if share >= 0.995:
         return ">99%" if short else "more than 99%"
-    unit = 5 if 0.1 <= share <= 0.9 else 1
-    return f"{unit * round(100 * share / unit)}%"
+    # As `likely` rounds, also where a share lies halfway between two.
+    return f"{5 * round(20 * share) if 0.1 <= share <= 0.9 else round(100 * share)}%"
 
 
 def likely(share: float) -> str:
