@@ -154,27 +154,6 @@ def test_scenario_file_and_exposure_table(tmp_path, no_briefs):
     assert result.exit_code == 0, result.output
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("interventions: [{prior: tariff-only, onset: 2026-03, probability: 2}]", "probability"),
-        ("interventions: [{prior: tariff-only, onset: 1999-01}]", "onset"),
-        ("interventions: [{prior: tariff-only, onset: 2026-03, half_life: -1}]", "half_life"),
-        ("interventionz: []", "interventionz"),
-    ],
-)
-def test_a_mistake_is_one_line(tmp_path, text, words):
-    path = tmp_path / "s.yaml"
-    path.write_text(f"name: s\n{text}\n")
-    result = run(tmp_path / "out", "--scenario", path)
-    assert result.exit_code == 1
-    *said, mistake = result.output.strip().splitlines()
-    assert said[0].startswith("release 2026-01-14")
-    assert not (tmp_path / "out").exists()
-    assert words in mistake
-    assert "allowed" in mistake
-
-
 @pytest.mark.slow
 def test_a_folder_holds_one_run(tmp_path, no_briefs):
     out = tmp_path / "out"
