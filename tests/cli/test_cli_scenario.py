@@ -31,7 +31,7 @@ def no_briefs(monkeypatch):
 
     def run_without(*args, **kwargs):
         with monkeypatch.context() as patch:
-            patch.setattr("odforecast.report.brief.write_briefs", lambda *_, **__: None)
+            patch.setattr("odforecast.cli.scenario.write_briefs", lambda *_, **__: None)
             return run(*args, **kwargs)
 
     return run_without
