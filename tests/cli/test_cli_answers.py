@@ -7,7 +7,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -97,42 +96,6 @@ def test_the_text_of_the_nation_or_of_the_first_place_comes_first(asked, whole):
         assert text.startswith(f"{place}: {ahead[:1].lower()}{ahead[1:]} {moved} {known}")
 
 
-def test_json_is_all_of_standard_output(asked, whole):
-    result = run(*asked, "--json")
-    assert result.exit_code == 0, result.output
-    said = json.loads(result.stdout)
-    assert list(said) == ["meta", "summary", "years", "trend"]
-    assert said["meta"]["locations"] == ["US", "NY", "YC", "OH"]
-    assert said["meta"]["draws"] == 60
-    assert said["meta"]["spec_hash"] == od.get_model().spec.hash
-    for name in ("summary", "years", "trend"):
-        want = getattr(whole, name)(locations=PLACES.split(","))
-        got = pd.DataFrame(said[name])
-        assert got.columns.tolist() == want.columns.tolist()
-        assert len(got) == len(want)
-        numbers = want.select_dtypes("number").columns
-        np.testing.assert_allclose(
-            got[numbers].astype(float), want[numbers].astype(float), atol=1e-5, equal_nan=True
-        )
-    assert said["summary"][-1]["month"] == "2026-12"
-    assert said["summary"][-1]["reported"] is None
-    assert any("not been tested against real outcomes" in w for w in said["meta"]["warnings"])
-    assert "model dlm" in result.stderr
-
-
-def test_the_table_is_the_summary(asked, whole, tmp_path):
-    for ending in ("csv", "parquet"):
-        path = tmp_path / f"t.{ending}"
-        result = run(*asked, "--table", str(path))
-        assert result.exit_code == 0, result.output
-        assert f"table: {path} (" in result.stdout
-        want = whole.summary(locations=PLACES.split(","))
-        got = pd.read_parquet(path) if ending == "parquet" else pd.read_csv(path)
-        got["rate_of"] = got["rate_of"].fillna("")
-        assert got.columns.tolist() == want.columns.tolist()
-        np.testing.assert_allclose(got["change"], want["change"], rtol=1e-6, equal_nan=True)
-
-
 def test_what_is_saved_is_the_forecast_of_the_places(asked, whole, tmp_path):
     folder = tmp_path / "saved"
     assert run(*asked, "--save", str(folder)).exit_code == 0
@@ -173,24 +136,6 @@ def test_a_model_without_draws_of_past_months_still_shows_what_is_published():
     result = run("--model", "hub-baseline", *QUICK, "--locations", "US")
     assert result.exit_code == 0, result.output
     assert "69,172 drug overdose deaths were reported" in " ".join(result.stdout.split())
-
-
-def test_models_are_listed(tmp_path):
-    result = CliRunner().invoke(main, ["models", "--all"])
-    assert result.exit_code == 0, result.output
-    lines = result.stdout.splitlines()
-    assert lines[1].split()[:3] == ["dlm", "*", "yes"]
-    rows = json.loads(CliRunner().invoke(main, ["models", "--json"]).stdout)
-    names = [r["model"] for r in rows]
-    assert names == list(od.models.model_names())
-    assert [r["model"] for r in rows if r["default"]] == ["dlm", "county"]
-    for row in rows:
-        spec = od.get_model(row["model"]).spec
-        assert (row["knows_delay"], row["spec_hash"]) == (spec.corrects_delay, spec.hash)
-        assert row["what"], f"{row['model']} is not described"
-        if not row["model"].endswith("-sums"):
-            (one,) = (x for x in lines if x.split()[:1] == [row["model"]])
-            assert row["what"] in one  # on one line
 
 
 def test_a_model_of_ones_own_is_listed_with_where_it_comes_from():

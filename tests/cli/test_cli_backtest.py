@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import pandas as pd
-import pytest
 from click.testing import CliRunner
 
 from odforecast.backtesting import Results
-from odforecast.backtesting.store import locked
 from odforecast.cli import main
 
 SPAN = ["--start", "2021-01", "--end", "2021-03", "--step", "1", "--locations", "US,WV",
@@ -35,35 +33,6 @@ def test_leaderboard_and_files(tmp_path):
     board = pd.read_csv(tmp_path / "leaderboard.csv")
     baseline = board[board["model"] == "hub-baseline"]
     assert (baseline["rel_wis"] == 1).all()
-
-
-@pytest.mark.slow
-def test_again_into_the_same_folder_reuses_everything(tmp_path):
-    first = run(*QUICK, "--out", str(tmp_path))
-    again = run(*QUICK, "--out", str(tmp_path))
-    assert again.exit_code == 0
-    strip = [line for line in first.output.splitlines() if "forecasts in" not in line]
-    assert strip == [line for line in again.output.splitlines() if "forecasts in" not in line]
-
-
-@pytest.mark.slow
-def test_a_second_run_into_the_folder_of_a_running_one(tmp_path):
-    with locked(tmp_path):
-        result = run(*QUICK, "--out", str(tmp_path))
-    assert result.exit_code == 1
-    (line,) = result.stderr.splitlines()[-1:]
-    assert line.startswith(f"error: another backtest is running into {tmp_path} (process ")
-    assert run(*QUICK, "--out", str(tmp_path)).exit_code == 0
-
-
-@pytest.mark.slow
-def test_processes_give_the_same_files(tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
-    assert run(*QUICK, "--out", str(one)).exit_code == 0
-    parallel = [*QUICK, "--jobs", "2", "--out", str(two)]
-    assert run(*parallel).exit_code == 0
-    for name in ("scores.parquet", "quantiles.parquet", "failures.parquet", "leaderboard.csv"):
-        assert (one / name).read_bytes() == (two / name).read_bytes()
 
 
 def test_two_targets_make_two_boards():

@@ -129,13 +129,3 @@ def test_dask_that_is_not_installed_is_said(opened, monkeypatch):
     result = run(*QUICK, "--dask", "local")
     assert result.exit_code == 1
     assert "error: Dask is not installed; pip install 'odforecast[cluster]'" in result.stderr
-
-
-@pytest.mark.slow
-def test_on_a_cluster_of_this_machine(opened, tmp_path):
-    here, there = tmp_path / "here", tmp_path / "there"
-    assert run(*QUICK, "--out", str(here)).exit_code == 0
-    result = run(*QUICK, "--out", str(there), "--dask", "local", "--jobs", "2")
-    assert result.exit_code == 0, result.output
-    for name in ("scores.parquet", "quantiles.parquet", "failures.parquet", "leaderboard.csv"):
-        assert (here / name).read_bytes() == (there / name).read_bytes()

@@ -83,7 +83,7 @@ def test_a_broken_pipe_is_quiet():
 
 STATE_FACTS = (
     f"{DAY}.csv sha256", "first month 2024-07 last month 2024-07", "rows kept 1", "statuses ok 1,",
-    f"indicators {ALL_DRUGS}", "us last –", "lower bounds 1", "note 1 no rows for US, AK",
+    f"indicators {ALL_DRUGS}", "us last none", "lower bounds 1", "note 1 no rows for US, AK",
 )  # fmt: skip
 COUNTY_FACTS = (
     f"release {COUNTY_DAY} data as of {COUNTY_DAY} rows kept", "left out 24", "counties 7",
@@ -124,7 +124,7 @@ def test_what_is_in_files(request, tmp_path, name, facts, values, change, refusa
 
 def test_a_real_file(vsrr):
     text = said(data("check", vsrr / "2017-12-13.csv"))
-    assert "us last 66,324 sums checked 58, failed 0, example – adds up yes" in text
+    assert "us last 66,324 sums checked 58, failed 0, example none adds up yes" in text
 
 
 @pytest.mark.parametrize(("name", "of"), [("file", ""), ("counties", " of counties")])

@@ -17,10 +17,7 @@ from odforecast.cli import main
 from odforecast.cli.leaderboard import print_leaderboard
 from odforecast.cli.screen import code, share
 from odforecast.errors import BacktestError
-from odforecast.forecast import Forecast
 from odforecast.hub import read_hub
-from odforecast.models import registry
-from odforecast.models.spec import Spec
 from odforecast.scoring import Truth
 
 STATES = ("US", "OH", "WV")
@@ -141,51 +138,11 @@ def test_a_location_named_twice(tmp_path):
 # forecast
 
 
-@pytest.fixture
-def models():
-    before = dict(registry._REGISTERED)
-    yield
-    registry._REGISTERED.clear()
-    registry._REGISTERED.update(before)
-
-
-class Revises:
-    """Completes the last count by 5,000 deaths, and forecasts 2,500 more than was reported."""
-
-    spec = Spec("revises", joint=frozenset({"month"}), corrects_delay=True, origin="tests==1")
-
-    def fit(self, panel):
-        self.panel = panel
-        return self
-
-    def draw(self, horizon, draws, streams):  # noqa: ARG002
-        month = self.panel.monthly[:1, -1]
-        ahead = (self.panel.reported[:1, -1] + 2500) / 12
-        paths = np.repeat(ahead[None, :, None], horizon + 1, axis=2)
-        paths[:, :, 0] = month + 5000
-        paths = np.repeat(paths, draws, axis=0)
-        return Forecast.from_panel(
-            self.panel, paths, ["US"], first_month=self.panel.last_month, joint=self.spec.joint
-        )
-
-
 def chances(text: str) -> dict[str, str]:
     """The printed chances of a fall, by location or month: last but one of the first table."""
     table = text.partition("─\n")[2].partition("Number of")[0]
     rows = [line.split() for line in table.splitlines()]
     return {row[0]: row[-2] for row in rows}
-
-
-def test_the_chance_of_a_fall_was_against_the_incomplete_count(models):
-    registry.register("revises", Revises)
-    result = run("forecast", "--model", "revises", "--locations", "US", "--draws", "20")
-    assert result.exit_code == 0, result.output
-    panel = od.bundled().as_of("2025-09-17").panel()
-    made = od.get_model("revises").fit(panel).forecast(draws=20)
-    # Above the count as reported, below the count as once complete.
-    assert (made.count_at("2026-04") > panel.reported[0, -1]).all()
-    assert (made.change("2026-04") < 0).all()
-    assert chances(result.stdout)["2026-08"] == ">99"
 
 
 @pytest.mark.slow

@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 from click.testing import CliRunner
 
 import odforecast as od
-from odforecast.backtesting import Results
 from odforecast.cli import main
 from odforecast.sources.vsrr import read_vsrr
 
@@ -42,16 +39,6 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
     done = ok(*BACKTEST, "--models", "naive,hub-baseline", "--out", out, "--json",
               "--plot", out.parent / "b.svg", "--html", out.parent / "b.html")  # fmt: skip
     return out, done.stdout, done.stderr
-
-
-def test_backtest_as_json_is_the_leaderboard(scored):
-    out, text, said = scored
-    rows = pd.DataFrame(json.loads(text)["leaderboard"])
-    want = Results.load(out).leaderboard(by=["vintage", "level", "horizon_group"])
-    assert rows["model"].tolist() == want["model"].tolist()
-    np.testing.assert_allclose(rows["wis"].astype(float), want["wis"], atol=1e-5, equal_nan=True)
-    assert json.loads(text)["meta"]["specs"]["naive"] == od.get_model("naive").spec.hash
-    assert "origins" in said
 
 
 def test_backtest_draws_what_decides_and_writes_a_page(scored):
@@ -101,35 +88,3 @@ def test_one_archive_for_all_commands(own_archive: Path, tmp_path: Path):
     assert "in release 2026-01-14," in ok("score", hub, "--min-truth-age", "0").stdout
     old = run("score", hub, "--min-truth-age", "0", "--truth-as-of", "2024-12-20", "--json")
     assert json.loads(old.stdout)["meta"]["truth_release"] == "2024-12-11"
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("hub")
-    (origin,) = od.origins(od.bundled(), "pseudo-clean", start="2023-06", end="2023-06", step=1)
-    files = []
-    for name in ("naive", "hub-baseline"):
-        made = od.get_model(name).fit(origin.panel).forecast(12, draws=60)
-        table = od.to_hub(made.select(["US", "WV", "OH"]))
-        files.append(od.write_hub(table, folder / f"{name}.csv"))
-    return files
-
-
-def test_score_as_json_and_a_picture(hub, tmp_path):
-    done = ok("score", *hub, "--baseline", "hub-baseline", "--json", "--plot", tmp_path / "s.svg",
-              "--out", tmp_path / "s.parquet")  # fmt: skip
-    said = json.loads(done.stdout)
-    scores = pd.read_parquet(tmp_path / "s.parquet")
-    assert said["meta"]["forecasts"] == len(scores)
-    assert said["meta"]["scorable"] == scores["scorable"].sum()
-    (row,) = (
-        r for r in said["horizons"]
-        if (r["model"], r["target"], r["level"], r["horizon_group"])
-        == ("naive", "deaths_12mo", "nation", "1-3")
-    )  # fmt: skip
-    part = scores[(scores["model"] == "naive") & (scores["target"] == "deaths_12mo")]
-    part = part[(part["location"] == "US") & part["horizon"].between(1, 3)]
-    assert row["wis"] == pytest.approx(part["wis"].mean())
-    assert row["rel_wis"] > 0
-    assert {r["location"] for r in said["locations"]} == {"US", "WV", "OH"}
-    picture(tmp_path / "s.svg")

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -123,28 +119,3 @@ def test_list_asks_nobody(made: Made, tmp_path: Path) -> None:
     none = data("fetch", "--past", "--list", "--release", "2024-12-12")
     assert none.exit_code == 1
     assert none.stderr.startswith("error: no copy of release 2024-12-12 is listed; the nearest is ")
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="needs a pseudo-terminal")
-@pytest.mark.parametrize(("width", "lines"), [(65, 8), (80, 4)])
-def test_on_a_terminal_nothing_is_cut(made: Made, tmp_path: Path, width: int, lines: int) -> None:
-    import pty
-
-    fetch(made, tmp_path)
-    main_end, end = pty.openpty()
-    words = ["-m", "odforecast.cli", "data", "releases", "--archive", str(tmp_path / "archive")]
-    done = subprocess.Popen(
-        [sys.executable, *words], stdout=end, stderr=subprocess.DEVNULL,
-        env=os.environ | {"COLUMNS": str(width), "TERM": "xterm"},
-    )  # fmt: skip
-    os.close(end)
-    text = b""
-    with contextlib.suppress(OSError):  # the other end is closed
-        while piece := os.read(main_end, 4096):
-            text += piece
-    assert done.wait(60) == 0
-    os.close(main_end)
-    said = text.decode().splitlines()
-    assert max(map(len, said)) <= width
-    assert (len(said), sum("past copy" in line for line in said)) == (lines, 3)

@@ -7,7 +7,6 @@ of distances, so they move by no more than the values do.
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -213,20 +212,6 @@ def test_without_a_release_of_the_day_the_truth_is_cut(panel, truth, tmp_path):
     np.testing.assert_allclose(have.loc[want.index, "rps"], want["rps"], atol=5e-6)
 
 
-def test_quantiles_and_trend_in_one_file(archive, made, truth, tmp_path):
-    part = made.select(list(STATES))
-    table = pd.concat([to_hub(part), to_hub(part, output_type="pmf")], ignore_index=True)
-    path = write_hub(table, tmp_path / "dlm.parquet")
-    have = scored(path, archive)
-    check(have[have["target"] == "deaths_12mo"], direct(made, truth), QUANTILES)
-    assert have.loc[have["target"] == "trend_12mo", "rps"].notna().any()
-    said = json.loads(ok("score", path, "--archive", archive, "--json"))
-    assert {row["target"] for row in said["horizons"]} == {
-        "deaths_12mo", "deaths_month", "trend_12mo"
-    }  # fmt: skip
-    assert "trend_12mo" not in {row["target"] for row in said["locations"]}
-
-
 def test_a_saved_forecast(archive, made, truth, tmp_path):
     folder = tmp_path / "kept"
     ok("forecast", *asked(archive), "--save", folder)
@@ -369,18 +354,6 @@ def test_names_of_our_models_and_of_others(archive, made, tmp_path):
              for name in ("odforecast-auto_ets", "auto-ets")]  # fmt: skip
     ok("score", *twins, "--archive", archive, "--out", out)
     assert set(pd.read_csv(out)["model"]) == {"odforecast-auto_ets", "auto-ets"}
-
-
-def test_wis_over_other_levels_is_not_related(archive, made, tmp_path):
-    hub = write_hub(to_hub(made.select(["US"])), tmp_path / "2024-07-10-hub.csv")
-    table = tmp_path / "2024-07-10-table.csv"
-    ok("forecast", *asked(archive), "--table", table)
-    result = run("score", hub, table, "--archive", archive, "--baseline", "hub")
-    assert result.exit_code == 1
-    assert "WIS of table is over 3 levels, of hub over 23" in result.stderr
-    both = run("score", hub, table, "--archive", archive)
-    assert both.exit_code == 0
-    assert "these are different scores" in " ".join(both.stderr.split())
 
 
 def intervals(folder: Path, name: str, level: float, month="2023-12", horizon=3) -> Path:

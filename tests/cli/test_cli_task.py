@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
@@ -111,14 +110,6 @@ def test_forecasts_that_were_made_elsewhere(folder: Path, tmp_path: Path) -> Non
     assert said["task"]["name"] == "small"
     assert [e["model"] for e in said["entries"]] == ["hub-baseline", "naive+delay", "outside"]
     assert {r["horizon_group"] for r in said["leaderboard"]} == {"1-3", "4-6", "7-12"}
-
-
-def test_the_baseline_is_nobodys_label(folder: Path, tmp_path: Path) -> None:
-    words = ("--label", "hub-baseline", "--out", tmp_path / "out")
-    done = run("task", "submit", folder / "small.yaml", folder / "forecasts", *words)
-    assert done.exit_code == 1
-    assert done.output.startswith("error: 'hub-baseline' is what hub-baseline is called")
-    assert not (tmp_path / "out").exists()
 
 
 def test_who_is_not_among_all_is_named(folder: Path, tmp_path: Path) -> None:
@@ -235,30 +226,6 @@ def test_another_separator_is_named(folder: Path, tmp_path: Path, mark: str, wor
     assert f"its columns are separated by {word}: 'origin_date, " in said(done)
     assert file.name in "".join(done.output.split())
     assert "use commas between columns" in said(done)
-
-
-def test_horizons_that_do_not_fit_are_said_with_their_file(folder: Path, tmp_path: Path) -> None:
-    file = sorted((folder / "forecasts").glob("*.csv"))[0]
-    wrong = tmp_path / file.name.replace(".csv", "-us-mine.csv")
-    table = pd.read_csv(file, dtype=str)
-    ends = pd.to_datetime(table["target_end_date"])
-    table["target_end_date"] = (ends + pd.offsets.MonthEnd(1)).dt.strftime("%Y-%m-%d")
-    table.to_csv(wrong, index=False)
-    done = submit(folder, wrong, tmp_path / "out")
-    assert done.exit_code == 1
-    assert done.output.startswith(f"error: {wrong.name}, origin")
-    assert "horizon 1 of location" in said(done)
-
-
-@pytest.mark.parametrize("label", ["my model!", "a/b", " x", "-x", "ä", "x" * 101])
-def test_labels_are_those_of_models(folder: Path, tmp_path: Path, label: str) -> None:
-    done = run(
-        "task", "submit", folder / "small.yaml", folder / "forecasts", f"--label={label}",
-        "--out", tmp_path / "out",
-    )  # fmt: skip
-    assert done.exit_code == 1
-    assert "is not a model's label; at most 100 letters" in said(done)
-    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow

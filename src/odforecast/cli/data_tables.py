@@ -169,6 +169,7 @@ def files_answer(files: Sequence[Path], release: str | None) -> Answer:
         found = _county_facts(loaded) if isinstance(loaded, Counties) else loaded.report.to_dict()
         answers.append(found)
         shown = {key: value for key, value in found.items() if key not in ("file", "notes")}
+        shown["sha256"] = found["sha256"][:16]
         shown |= {f"note {n}": text for n, text in enumerate(found["notes"], 1)}
         texts.append(f"{file.name}\n{facts(shown)}")
     failure = DataError(f"{refused} of {len(files)} files refused") if refused else None

@@ -126,7 +126,10 @@ def _check(request: Request, model: Model, asked: Mapping[str, Any]) -> None:
     from odforecast.forecast.text import LEVEL
 
     target, save = asked["target"], asked["save"]
-    opt.check((asked["replace"] and save is None, "--replace is about --save DIR"))
+    opt.check(
+        (asked["replace"] and save is None, "--replace is about --save DIR"),
+        (asked["publish"] and request.counts is None, "--with-own-counts is about --counts FILE"),
+    )
     if asked["dataset"] == COUNTIES:
         opt.refuse("is for states: leave it out with --dataset counties", "indicator", "target",
                    "output_type", "trend", "out", "counts")  # fmt: skip

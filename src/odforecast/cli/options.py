@@ -241,7 +241,8 @@ class Command(click.Command):
             if param.about and was_given(param.name) and not ctx.params.get(param.about):
                 other = next(p for p in self.params if p.name == param.about)
                 what = f"{other.opts[0]} {other.make_metavar(ctx)}"
-                raise click.UsageError(f"{param.opts[0]} is about {what}")
+                typed = param.secondary_opts if value is False else param.opts
+                raise click.UsageError(f"{typed[0]} is about {what}")
             if value is not None and param.reads:
                 read += [file_of(one) for one in (value if param.multiple else [value])]
             if value is not None and param.writes is not None:

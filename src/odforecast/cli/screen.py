@@ -95,7 +95,7 @@ def facts(found: Mapping[str, Any], indent: str = "  ") -> str:
 def _fact(value: Any) -> str:
     """A value in words."""
     if value is None:
-        return "–"
+        return "none"
     if isinstance(value, Mapping):
         first = [f"{key} {_fact(item)}" for key, item in list(value.items())[:4]]
         return ", ".join(first) + (f", … ({len(value)})" if len(value) > len(first) else "")

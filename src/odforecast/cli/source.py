@@ -128,15 +128,24 @@ def scenarios_of(words: Iterable[str]) -> list[Scenario]:
 # Own counts
 
 
+class _CountsFile(click.Path):
+    """A file that is there, or ``FILE.xlsx:Sheet``: a sheet of a workbook."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path, its sheet with it."""
+        super().convert(value if Path(value).exists() else opt.file_of(value), param, ctx)
+        return Path(value)
+
+
 COUNTS = together(
-    opt.data("--counts", type=opt.FILE, metavar="FILE", more=True, reads=True,
-             help="A state's own, newer monthly counts: location, month, deaths[, as_of]. A sheet: "
-             "FILE.xlsx:Sheet."),
+    opt.data("--counts", type=_CountsFile(dir_okay=False, exists=True), metavar="FILE", more=True,
+             reads=True, help="A state's own, newer monthly counts: location, month, "
+             "deaths[, as_of]. A sheet: FILE.xlsx:Sheet."),
     opt.data("--complete/--not-complete", default=None, more=True, about="counts",
              help="Whether the counts of the last months are complete.  [default: asked on a "
              "terminal; otherwise not complete]"),
 )  # fmt: skip
-PUBLISH = opt.output("--with-own-counts", "publish", is_flag=True, more=True, about="counts",
+PUBLISH = opt.output("--with-own-counts", "publish", is_flag=True, more=True,
                      help="Allow pages and hub files that use own counts.")  # fmt: skip
 
 
