@@ -144,8 +144,6 @@ def print_json(value: Mapping[str, Any] | list[Any]) -> None:
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table by the ending of its name: CSV (packed, too), JSON, Parquet or a workbook."""
-    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
-
     from odforecast.report.spreadsheet import for_spreadsheets
 
     name = path.name.lower()
@@ -155,13 +153,23 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         elif name.endswith(".json"):
             plain(table).to_json(part, orient="records", indent=1, double_precision=6)
         elif name.endswith(".xlsx"):
-            rows = for_spreadsheets(plain(table)).map(
-                lambda x: ILLEGAL_CHARACTERS_RE.sub("", x) if isinstance(x, str) else x
-            )
-            with part.open("wb") as file:
-                rows.to_excel(file, sheet_name="odforecast", index=False, float_format="%.10g",
-                              inf_rep="", freeze_panes=(1, 0), engine="openpyxl")  # fmt: skip
+            _write_workbook(for_spreadsheets(plain(table)), part)
         else:
             rows = for_spreadsheets(plain(table))
             data = rows.to_csv(index=False, float_format="%.10g", lineterminator="\n").encode()
             part.write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
+
+
+def _write_workbook(table: pd.DataFrame, path: Path) -> None:
+    """One sheet, whose heads stay in view and whose columns are as wide as their texts."""
+    import pandas as pd
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+
+    cells = table.map(lambda x: ILLEGAL_CHARACTERS_RE.sub("", x) if isinstance(x, str) else x)
+    with path.open("wb") as file, pd.ExcelWriter(file, engine="openpyxl") as book:
+        cells.to_excel(book, sheet_name="odforecast", index=False, float_format="%.10g",
+                       inf_rep="", freeze_panes=(1, 0))  # fmt: skip
+        sheet = book.sheets["odforecast"]
+        for column in sheet.columns:
+            longest = max(len(str(cell.value)) for cell in column[:100])
+            sheet.column_dimensions[column[0].column_letter].width = min(longest + 2, 60)

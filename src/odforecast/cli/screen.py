@@ -211,6 +211,32 @@ def more_places(places: int, rows: int, what: str = "states") -> str:
 
 
 @contextmanager
+def _compiling() -> Iterator[None]:
+    """Say, before the first compilation on a machine, that it happens once."""
+    if "numba" not in sys.modules:  # then the model has nothing to compile
+        yield
+        return
+    from numba.core import event
+
+    class Said(event.Listener):
+        """Says it at the first start."""
+
+        done = False
+
+        def on_start(self, _: object) -> None:
+            """A function is compiled, for none was stored."""
+            if not self.done:
+                self.done = True
+                note("compiling the model for this machine; it happens once, and takes seconds")
+
+        def on_end(self, _: object) -> None:
+            """Nothing is said."""
+
+    with event.install_listener("numba:compile", Said()):
+        yield
+
+
+@contextmanager
 def working(
     what: str, quiet: bool = False, patience: float = PATIENCE
 ) -> Iterator[Callable[[int, int], None] | None]:
@@ -220,7 +246,8 @@ def working(
     a clock. Where nobody looks there is neither.
     """
     if quiet or not sys.stderr.isatty():
-        yield None
+        with _compiling():
+            yield None
         return
     from rich.console import Console
     from rich.progress import (
@@ -250,7 +277,7 @@ def working(
 
     timer.start()
     try:
-        with watching(tell):
+        with watching(tell), _compiling():
             yield partial(tell, what)
     finally:
         timer.cancel()
