@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from county_forecasts import made_forecast, made_panel
-from odforecast.report.site.counties import write_county_page
 
 import odforecast as od
 from odforecast import plot
@@ -17,6 +16,7 @@ from odforecast.errors import DataError, ForecastError, UnknownNameError
 from odforecast.forecast import tables as module
 from odforecast.forecast.tables import among_highest
 from odforecast.plot.style import head_of
+from odforecast.report.counties import write_county_page
 
 CUYAHOGA, VINTON, FRANKLIN, ADAMS = "39035", "39163", "39049", "39001"
 #: Nobody ever died there.

@@ -8,19 +8,19 @@ import itertools
 import math
 import sys
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import odforecast as od
-from conftest import ROOT
 from odforecast.models.constants import SCALES, all_constants, constants_for, read_rows
 from odforecast.models.delay.deficit import NAMES
 from odforecast.models.statespace.model import CLASSES
 from odforecast.models.statespace.share import ShareScales
 from odforecast.vintage.donors import shipped
 
-sys.path.append(str(ROOT / "tools"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
 import dlm_estimate as estimate
 from dlm_estimate import penalised, to_line
 
@@ -31,7 +31,7 @@ DAY = dt.timedelta(days=1)
 
 @pytest.fixture(scope="module")
 def tool():
-    path = ROOT / "tools" / "constants.py"
+    path = Path(__file__).resolve().parents[2] / "tools" / "constants.py"
     spec = importlib.util.spec_from_file_location("tool_constants", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules["tool_constants"] = module

@@ -15,7 +15,6 @@ import pytest
 from delay_factory import DELAYS, arrivals, expected_late, with_all_deaths
 
 import odforecast as od
-from conftest import ROOT
 from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.models.county.model import ModelPaths
 from odforecast.models.delay import constants as learning
@@ -52,7 +51,7 @@ from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.donors import shipped
 from odforecast.vintage.vintage import SAID_MONTHS
 
-sys.path.append(str(ROOT / "tools"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
 #: An archive whose records pending end as overdose deaths more often than those that ship.
 MINE = replace(DELAYS, kappa=0.6, kappa_error=0.0, sd_shared=0.05)
 SHIPS = all_delays()[max(all_delays())[0], ""]

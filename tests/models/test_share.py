@@ -5,12 +5,12 @@ from __future__ import annotations
 import pickle
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import odforecast as od
-from conftest import ROOT
 from odforecast.errors import ForecastError
 from odforecast.geography import JURISDICTIONS
 from odforecast.models.statespace.model import CLASSES, whole_of
@@ -19,7 +19,7 @@ from odforecast.monthly.sums import rolling_sums
 from odforecast.names import SYNTHETIC_OPIOIDS
 from odforecast.panel import LAYERS, Panel
 
-sys.path.append(str(ROOT / "tools"))
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
 
 SHORT = "T40.4"
 DRAWS = 60
