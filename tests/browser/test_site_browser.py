@@ -273,3 +273,17 @@ def test_a_page_of_a_place_prints_on_two_sheets(tab, pages, tmp_path):
     tab.goto(pages["ohio.html"].as_uri())
     sheets = tab.pdf(prefer_css_page_size=True)
     assert sheets.count(b"/Type /Page\n") == 2
+
+
+#: Tables that nobody sees although what holds them is open and has no cards instead.
+HIDDEN = """() => [...document.querySelectorAll("table")].filter((t) =>
+  !t.closest("details:not([open]), .unseen") && !t.getClientRects().length
+).map((t) => t.outerHTML.slice(0, 80))"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_table_is_hidden_on_a_phone_or_a_desk(pages, tab, width):
+    tab.set_viewport_size({"width": width, "height": 844})
+    for page in pages.values():
+        tab.goto(page.as_uri())
+        assert tab.evaluate(HIDDEN) == [], page.name
