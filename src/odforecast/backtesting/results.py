@@ -458,9 +458,8 @@ class Results:
         Raises
         ------
         BacktestError
-            If a file is missing or broken. A table that is not as it was written is noticed
-            when it is read; in a folder of an earlier version that cannot be, and
-            :attr:`notes` says so.
+            If a file is missing or broken. A table that is not as it was written is noticed when it
+            is read; in a folder of an earlier version that cannot be, and :attr:`notes` says so.
         """
         folder = Path(directory)
         try:

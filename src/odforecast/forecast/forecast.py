@@ -231,12 +231,11 @@ class Forecast(Frozen):
     def concat(forecasts: Iterable[Forecast]) -> Forecast:
         """Join forecasts of different locations, made at one time with one seed, into one.
 
-        Locations come in the order of CDC's table, counties after them by code. The draws are
-        joint over the axes that all of them are joint over, but over locations only where all
-        are pieces of one and the same forecast: one model, seed and panel, as the provenance
-        says, so that draw d is one world in all of them. Fitted apart, places are drawn each
-        from its own stream, as if independent: adding such draws makes the spread of the sum
-        too narrow.
+        Locations come in the order of CDC's table, counties after them by code. The draws are joint
+        over the axes that all of them are joint over, but over locations only where all are pieces
+        of one and the same forecast: one model, seed and panel, as the provenance says, so that
+        draw d is one world in all of them. Fitted apart, places are drawn each from its own stream,
+        as if independent: adding such draws makes the spread of the sum too narrow.
 
         Returns
         -------

@@ -6,9 +6,7 @@
     target-data/      time-series.csv, or .parquet, or a folder of parts; oracle-output likewise
 
 ``tasks.json`` of a hub made here has one entry, whose ``origin_date`` lists every round. Older
-versions wrote an entry per round; both are read.
-
-Nothing here says whether a file is right: it says which files there are.
+versions wrote an entry per round; both are read. Nothing here says whether a file is right.
 """
 
 from __future__ import annotations

@@ -47,10 +47,9 @@ def scenarios_to_hub(
     Returns
     -------
     DataFrame
-        As :func:`odforecast.to_hub` gives it, with the text ``scenario_id`` behind
-        ``origin_date``; scenarios in the order given. Samples with one ``output_type_id`` are
-        one draw, in all scenarios and both targets; over locations and months as far as the
-        draws are joint.
+        As :func:`odforecast.to_hub` gives it, with the text ``scenario_id`` behind ``origin_date``;
+        scenarios in the order given. Samples with one ``output_type_id`` are one draw, in all
+        scenarios and both targets; over locations and months as far as the draws are joint.
 
     Raises
     ------

@@ -281,8 +281,7 @@ class Fitted:
         """ArviZ's container of the posterior (xarray.DataTree), where the model has one.
 
         Its groups are ``posterior``, ``sample_stats`` and ``observed_data``, with labelled
-        dimensions: ``arviz_stats.summary``, ``arviz_stats.ess`` and ArviZ's plots take it as it
-        is.
+        dimensions: ``arviz_stats.summary``, ``arviz_stats.ess`` and ArviZ's plots take it as it is.
 
         Raises
         ------

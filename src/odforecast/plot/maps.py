@@ -1,8 +1,6 @@
-"""Maps: equal tiles of states, and a bubble for each county.
+"""Maps: equal tiles of states, of changes and chances only; and a bubble for each county.
 
-A map of states shows changes and chances only: one of counts shows where many people live. Of
-counties, counts below 10 have no size of their own: they are small open circles, whatever the model
-thinks of them.
+Counts of counties below 10 have no size of their own: they are small open circles.
 """
 
 from __future__ import annotations
@@ -362,10 +360,9 @@ def map(
 ) -> Axes:
     """Counties on a map: how many deaths, at what rate, how likely more.
 
-    A bubble stands at the middle of each county, its area in proportion to the median count;
-    what its color says is ``value``. A count below 10 is a small circle of one size. The map is
-    true to scale (Albers' projection); Alaska, a third of its size, and Hawaii stand below the
-    others.
+    A bubble stands at the middle of each county, its area in proportion to the median count; what
+    its color says is ``value``. A count below 10 is a small circle of one size. The map is true to
+    scale (Albers' projection); Alaska, a third of its size, and Hawaii stand below the others.
 
     Parameters
     ----------

@@ -164,8 +164,7 @@ def pit(
     model, level
         As for :func:`coverage`.
     horizon_group : str, optional
-        One group of months ahead, such as ``"7-12"``, or ``"nowcast"``; default: all months
-        ahead.
+        One group of months ahead, such as ``"7-12"``, or ``"nowcast"``; default: all months ahead.
     vintage
         As for :func:`coverage`.
     bins : int

@@ -1,7 +1,6 @@
 """The evidence library: events and named priors, in ``evidence.toml``.
 
-Nothing here is estimated from a step at a diplomatic date: an effect is an assumption with a
-source and a grade. The counts cannot identify "cooperation".
+An effect is an assumption with a source and a grade: the counts cannot identify "cooperation".
 """
 
 from __future__ import annotations

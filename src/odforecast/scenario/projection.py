@@ -746,8 +746,6 @@ def periods(
     Calendar years (``"2026"``, ``"2026 (May–Dec)"``), twelve months at a time since the earliest
     onset, and all months from ``begins`` on.
 
-    Examples
-    --------
     >>> from odforecast.scenario import NULL
     >>> ahead = np.arange("2026-11", "2028-01", dtype="datetime64[M]")
     >>> [label for _, label, _ in periods(ahead, NULL)]
