@@ -307,13 +307,6 @@ class Results:
 
     def select(self, locations: str | Iterable[str]) -> Results:
         """Only these locations, by any of their names.
-
-        Raises
-        ------
-        UnknownNameError
-            If a name is not a place's, a place is named twice, or none is named.
-        BacktestError
-            If one of them was not scored.
         """
         held = sorted(str(s) for s in self.scores["location"].unique())
         states = list(pick(locations, held, "the score table", BacktestError))
@@ -346,11 +339,6 @@ class Results:
             Default: ``"said"`` for one place, else ``"skill"`` or ``"coverage"``.
         **style
             For the function of that name in :mod:`odforecast.plot`.
-
-        Raises
-        ------
-        BacktestError
-            If the kind is unknown, or the place was not scored.
         """
         import odforecast.plot as plots
 
@@ -386,13 +374,6 @@ class Results:
             Units scored and not scorable, WIS and its parts, relative WIS, CRPS, MAE, MAPE, bias,
             coverage; for counties :func:`odforecast.scoring.county_leaderboard`. A model without
             forecasts is listed last, with no units.
-
-        Raises
-        ------
-        ScoringError
-            If a column does not exist.
-        BacktestError
-            If a baseline is named that was not run.
         """
         scores, default = self.labelled(), BASELINE
         if of_counties := is_of_counties(scores):

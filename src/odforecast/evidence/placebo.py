@@ -48,11 +48,6 @@ def state_spreads(panel: Panel) -> pd.DataFrame:
         with both counts, ``mean, sd`` (n − 1), ``sd_without_nc`` (its counts of 2023 are wrong),
         ``lowest_state, lowest, highest_state, highest``.
 
-    Raises
-    ------
-    ScenarioError
-        If fewer than two jurisdictions have counts.
-
     Examples
     --------
     >>> import odforecast as od

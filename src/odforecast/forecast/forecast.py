@@ -337,11 +337,6 @@ class Forecast(Frozen):
         A month that the draws reach is drawn (where counts are not final, it is the nowcast of
         the same draw); an earlier one is the reported count of the panel, of a sum of locations
         that of its parts.
-
-        Raises
-        ------
-        ForecastError
-            If the month lies after the forecast, or before the panel.
         """
         when = to_month(month)
         position = int((when - self.months[0]).astype(int))
@@ -394,23 +389,12 @@ class Forecast(Frozen):
         self, levels: Sequence[float] = HUB_QUANTILES, target: str = TARGET_12MO
     ) -> Floats:
         """Quantiles of a target, shape (Q, L, M), in the order of ``levels``.
-
-        Raises
-        ------
-        ForecastError
-            If a level lies outside (0, 1), or the target is not forecast.
         """
         probs = quantile_levels(levels)
         return between(in_order(self.samples(target)), probs)
 
     def probability_below(self, value: float | Floats, target: str = TARGET_12MO) -> Floats:
         """Share of draws below ``value`` (scalar, or broadcastable to (L, M)), shape (L, M).
-
-        Raises
-        ------
-        ForecastError
-            If a value is not a number, values do not fit the locations and months, or the target
-            is not forecast.
         """
         samples = self.samples(target)
         hint = "give a number of deaths, or an array of locations × months"
@@ -503,11 +487,6 @@ class Forecast(Frozen):
         Forecast
             Of the locations that publish the class; ``skipped`` says why others are not there.
 
-        Raises
-        ------
-        ForecastError
-            If this forecast carries no such class.
-
         Examples
         --------
         >>> import odforecast as od
@@ -526,11 +505,6 @@ class Forecast(Frozen):
         ----------
         parts : mapping of str to Forecast
             By short name, of the same draws and months.
-
-        Raises
-        ------
-        ForecastError
-            If one has other draws or months.
         """
         return adding.with_parts(self, parts)
 
@@ -586,11 +560,6 @@ class Forecast(Frozen):
         DataFrame
             The rows of :meth:`summary` for December, with ``year`` and ``known`` (months of that
             year that were published at the origin, 0 to 12; the rest is forecast).
-
-        Raises
-        ------
-        ForecastError
-            If no December lies in the forecast.
 
         Examples
         --------
@@ -691,11 +660,6 @@ class Forecast(Frozen):
             ``p_hidden``, ``p_ten`` (probability of 0, of 1 to 9, of 10 or more); ``rate_low``,
             ``rate``, ``rate_high`` (per 100,000 people); ``few`` (median below 20: the rate is
             mostly chance).
-
-        Raises
-        ------
-        ForecastError
-            If the forecast is not of counties, or the level is not a probability.
         """
         return tables.counties(self, locations, level, exact)
 

@@ -64,11 +64,6 @@ class Raw:
 
 def file_kind(path: Path) -> str:
     """``"csv"``, ``"gz"`` or ``"parquet"``, by the ending of a file name.
-
-    Raises
-    ------
-    DataError
-        If it is another one.
     """
     name = path.name.lower()
     for ending, kind in ((".csv", "csv"), (".csv.gz", "gz"), (".parquet", "parquet")):

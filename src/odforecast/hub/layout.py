@@ -453,11 +453,6 @@ class Hub:
 
     def metadata_schema(self) -> dict[str, Any] | None:
         """What ``model-metadata-schema.json`` holds; None if the hub has none.
-
-        Raises
-        ------
-        DataError
-            If it is there and cannot be read.
         """
         path = self.config / "model-metadata-schema.json"
         return read_json(path) if path.exists() else None
@@ -485,11 +480,6 @@ class Hub:
         list of Path
             ``target-data/KIND.csv``, ``.parquet``, and what lies in ``target-data/KIND/``
             (parts, their folders named ``column=value``). A sound hub has one of the three.
-
-        Raises
-        ------
-        DataError
-            If the kind is neither.
         """
         if kind not in TARGET_TYPES:
             raise DataError(

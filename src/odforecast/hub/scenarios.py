@@ -104,11 +104,6 @@ def scenario_tasks(
         ``tasks.json`` by version 6.0.0 of the hubverse's schema. Samples of one number belong
         together over scenarios and targets, and over places and months as far as draws are joint.
 
-    Raises
-    ------
-    ForecastError
-        If a name is invalid or appears twice, or ``samples`` is below 1.
-
     Examples
     --------
     >>> import odforecast as od

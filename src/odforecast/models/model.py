@@ -349,11 +349,6 @@ class Fitted:
             Drawn into; default: those of a new figure.
         **style
             As :func:`odforecast.plot.fan` takes it.
-
-        Raises
-        ------
-        ForecastError
-            If the place is not forecast, or none is named and there are several without a US.
         """
         from odforecast.plot import fan
 

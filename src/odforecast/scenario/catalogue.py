@@ -182,11 +182,6 @@ def cite(key: str) -> str:
     key : str
         Its id, such as ``"mcketin-2011"``.
 
-    Raises
-    ------
-    UnknownNameError
-        If the library has no such work.
-
     Examples
     --------
     >>> import odforecast as od

@@ -224,11 +224,6 @@ class Archive:
             Release date.
         dataset : {"states", "counties"}
 
-        Raises
-        ------
-        ArchiveError
-            If the archive does not hold that release.
-
         Examples
         --------
         >>> import odforecast as od
@@ -251,11 +246,6 @@ class Archive:
         date : date or str
             Release date.
         dataset : {"states", "counties"}
-
-        Raises
-        ------
-        ArchiveError
-            If the archive does not hold that release.
         """
         return self._held(date, dataset).event.data_hash
 
