@@ -306,8 +306,7 @@ class Results:
         return self.scores.copy()
 
     def select(self, locations: str | Iterable[str]) -> Results:
-        """Only these locations, by any of their names.
-        """
+        """Only these locations, by any of their names."""
         held = sorted(str(s) for s in self.scores["location"].unique())
         states = list(pick(locations, held, "the score table", BacktestError))
         tables = {

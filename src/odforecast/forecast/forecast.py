@@ -388,14 +388,12 @@ class Forecast(Frozen):
     def quantiles(
         self, levels: Sequence[float] = HUB_QUANTILES, target: str = TARGET_12MO
     ) -> Floats:
-        """Quantiles of a target, shape (Q, L, M), in the order of ``levels``.
-        """
+        """Quantiles of a target, shape (Q, L, M), in the order of ``levels``."""
         probs = quantile_levels(levels)
         return between(in_order(self.samples(target)), probs)
 
     def probability_below(self, value: float | Floats, target: str = TARGET_12MO) -> Floats:
-        """Share of draws below ``value`` (scalar, or broadcastable to (L, M)), shape (L, M).
-        """
+        """Share of draws below ``value`` (scalar, or broadcastable to (L, M)), shape (L, M)."""
         samples = self.samples(target)
         hint = "give a number of deaths, or an array of locations × months"
         try:
@@ -560,6 +558,11 @@ class Forecast(Frozen):
         DataFrame
             The rows of :meth:`summary` for December, with ``year`` and ``known`` (months of that
             year that were published at the origin, 0 to 12; the rest is forecast).
+
+        Raises
+        ------
+        ForecastError
+            If no December lies in the forecast.
 
         Examples
         --------

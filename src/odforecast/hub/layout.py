@@ -452,8 +452,7 @@ class Hub:
         return tuple(str(x) for x in found) if isinstance(found, list) else ()
 
     def metadata_schema(self) -> dict[str, Any] | None:
-        """What ``model-metadata-schema.json`` holds; None if the hub has none.
-        """
+        """What ``model-metadata-schema.json`` holds; None if the hub has none."""
         path = self.config / "model-metadata-schema.json"
         return read_json(path) if path.exists() else None
 

@@ -489,8 +489,7 @@ class Panel(Frozen):
         return tuple(s for s in self.locations if s not in skipped), skipped
 
     def index(self, location: str) -> int:
-        """Row of a location, given by any of its names.
-        """
+        """Row of a location, given by any of its names."""
         code = location if location in self.locations else code_of(location)
         absent([code], self.locations, "the panel", PanelError)
         return self.locations.index(code)

@@ -226,7 +226,7 @@ def averted(
         Any name of a place. Default: the only one there is, or else the US.
     axes : Axes, optional
     by : {"year", "month"}
-        A bar for each year and for all months; or the sum up to each month.
+        A bar for each year and for all months; or the sum up to each month, of a projection only.
     against : str, optional
         Another scenario to count against; default: the status quo.
     titles : mapping of str to str, optional

@@ -347,8 +347,7 @@ class Projection(Frozen):
         return tuple(s.name for s in self.scenarios)
 
     def scenario(self, name: str) -> Scenario:
-        """A scenario by name.
-        """
+        """A scenario by name."""
         for scenario in self.scenarios:
             if scenario.name == name:
                 return scenario
@@ -380,8 +379,7 @@ class Projection(Frozen):
         )
 
     def select(self, locations: str | Iterable[str]) -> Projection:
-        """Only these locations, by any of their names, in this order.
-        """
+        """Only these locations, by any of their names, in this order."""
         here = self.baseline.locations
         places = list(pick(locations, here, "the projection", ForecastError, self.baseline.skipped))
         rows = [here.index(s) for s in places]

@@ -187,7 +187,7 @@ def joint_scores(
     Parameters
     ----------
     forecast : Forecast
-        Of states; months up to the last known one are left out.
+        Of states, at least two draws; months up to the last known one are left out.
     seed : int
         For the control's shuffles and the ties of the PIT.
     target : {"deaths_12mo", "deaths_month"}

@@ -660,6 +660,7 @@ def energy_score(draws: ArrayLike, observed: ArrayLike, fair: bool = True) -> Fl
     Parameters
     ----------
     draws : array_like, shape (D, ..., K)
+        At least two draws.
     observed : array_like, shape (..., K)
         NaN in any element gives NaN.
     fair : bool

@@ -132,8 +132,7 @@ class Revisions:
         )
 
     def select(self, locations: str | Iterable[str]) -> Revisions:
-        """Only these locations, by any of their names, in this order.
-        """
+        """Only these locations, by any of their names, in this order."""
         rows = [self.locations.index(s) for s in pick(locations, self.locations, _OF)]
         return replace(
             self,

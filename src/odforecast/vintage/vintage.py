@@ -209,8 +209,7 @@ class Vintage:
         return self._archive.release(self.date, indicator_name(indicator))
 
     def release(self, dataset: str = STATES) -> dt.date:
-        """Release date of the newest release of a data set known that day.
-        """
+        """Release date of the newest release of a data set known that day."""
         if dataset_named(dataset) == STATES:
             return self.date
         dates = self._archive.releases(dataset)
