@@ -93,10 +93,10 @@ NAMES: tuple[str, ...] = (*_FITTERS, *(f"{name}-sums" for name in _FITTERS))
 
 @dataclass(frozen=True)
 class Classical:
-    """A classical model of :data:`NAMES`, on months or (name ending in ``-sums``) on 12-month sums.
+    """A classical model, on months or (name ending in ``-sums``) on 12-month sums.
 
-    Each series is fitted by itself and draws from its own stream: the draws are joint over months,
-    not over locations, and the US row is a series of its own.
+    One of :data:`NAMES`. Each series is fitted by itself and draws from its own stream: the draws
+    are joint over months, not over locations, and the US row is a series of its own.
 
     >>> Classical("naive-sums").name
     'naive-sums'

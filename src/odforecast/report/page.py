@@ -43,7 +43,7 @@ _FETCHES = re.compile(
 
 @dataclass(frozen=True)
 class Table:
-    """A table of texts; the first cell of a row names it, the last ``numbers`` columns are numbers."""
+    """A table of texts; the first cell of a row names it, the last ``numbers`` ones are numbers."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
