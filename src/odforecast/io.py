@@ -13,20 +13,10 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """A hidden file beside ``path`` that takes its place only once it is whole.
+    """A hidden file beside ``path`` that takes its place only once it is whole; folders are made.
 
-    Parameters
-    ----------
-    path : path
-        The file to write. Its folder is made if it is absent.
+    If the block raises, the file at ``path`` stays as it was.
 
-    Yields
-    ------
-    Path
-        Where to write. If the block raises, the file at ``path`` stays as it was.
-
-    Examples
-    --------
     >>> import tempfile
     >>> target = Path(tempfile.mkdtemp()) / "a.txt"
     >>> with replacing(target) as part:

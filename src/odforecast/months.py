@@ -50,20 +50,10 @@ _FORMS = tuple(
 
 
 def readings(text: str) -> tuple[np.datetime64, ...]:
-    """Every date that a text may mean, as a year, a month or a day.
+    """Every date that a text may mean, as a year, a month or a day; the American reading first.
 
-    Parameters
-    ----------
-    text : str
-        A year of two digits is one of this century. A time after the date is left out.
+    A year of two digits is one of this century. A time after the date is left out.
 
-    Returns
-    -------
-    tuple of datetime64[Y], datetime64[M] or datetime64[D]
-        The American reading comes first. Empty if the text is not a date.
-
-    Examples
-    --------
     >>> readings("Jan-22"), readings("9/17/2025"), readings("July")
     ((np.datetime64('2022-01'),), (np.datetime64('2025-09-17'),), ())
     >>> readings("05/06/2022")
@@ -94,22 +84,11 @@ def _date(match: re.Match[str]) -> np.datetime64 | None:
 
 
 def to_month(value: object, of_year: int | None = None) -> np.datetime64:
-    """Return the month of a text, a date, a timestamp or a numpy date.
+    """Month of a text, a date, a timestamp or a numpy date.
 
-    Parameters
-    ----------
-    value : object
-        For example ``"2024-07"``, ``"7/2024"``, ``"Jul 2024"`` or ``"7/15/2024"``.
-    of_year : int, optional
-        The month that a year alone stands for, 1 to 12. Default: a year alone is refused.
+    A PanelError if it is none, or may be two. ``of_year`` is the month that a year alone stands
+    for, 1 to 12; by default a year is refused.
 
-    Raises
-    ------
-    PanelError
-        If the value is not a date, or may mean two months.
-
-    Examples
-    --------
     >>> to_month("2024-07-15"), to_month("Jul 2024"), to_month("2024", of_year=12)
     (np.datetime64('2024-07'), np.datetime64('2024-07'), np.datetime64('2024-12'))
     """
@@ -120,22 +99,11 @@ def to_month(value: object, of_year: int | None = None) -> np.datetime64:
 
 
 def to_day(value: object, last: bool = False) -> dt.date:
-    """Return the day of a text, a date, a timestamp or a numpy date.
+    """Day of a text, a date, a timestamp or a numpy date.
 
-    Parameters
-    ----------
-    value : object
-        For example ``"2025-09-17"``, ``"9/17/2025"`` or ``"Sep 17, 2025"``.
-    last : bool
-        Whether a month or year alone stands for its last day. Default: they are refused.
+    A PanelError if it is none, or may be two. With ``last`` a month or year alone stands for its
+    last day; by default they are refused.
 
-    Raises
-    ------
-    PanelError
-        If the value is not a date, or may mean two days.
-
-    Examples
-    --------
     >>> to_day("9/17/2025"), to_day("2025-02", last=True)
     (datetime.date(2025, 9, 17), datetime.date(2025, 2, 28))
     """
@@ -191,8 +159,6 @@ def today() -> dt.date:
 def month_end(month: np.datetime64) -> dt.date:
     """Last day of a month.
 
-    Examples
-    --------
     >>> month_end(np.datetime64("2024-02"))
     datetime.date(2024, 2, 29)
     """
@@ -204,12 +170,6 @@ def month_end(month: np.datetime64) -> dt.date:
 def month_lengths(months: Months) -> NDArray[np.float64]:
     """Days of each month over those of the mean month, 30.44.
 
-    Parameters
-    ----------
-    months : ndarray of datetime64[M], shape (T,)
-
-    Examples
-    --------
     >>> month_lengths(np.array(["2023-02", "2024-02", "2024-03"], dtype="M8[M]")).round(3).tolist()
     [0.92, 0.953, 1.019]
     """

@@ -24,8 +24,6 @@ def publication_date(last_month: object) -> dt.date:
     5 months on since. Three months (2021-07..09) came out at once when the lag shortened, in
     February 2022.
 
-    Examples
-    --------
     >>> publication_date("2019-01"), publication_date("2024-07")
     (datetime.date(2019, 8, 15), datetime.date(2024, 12, 15))
     >>> publication_date("2021-07") == publication_date("2021-09")
@@ -42,8 +40,6 @@ def publication_date(last_month: object) -> dt.date:
 def last_published(day: dt.date) -> np.datetime64:
     """The last month CDC had published by a day, by :func:`publication_date`.
 
-    Examples
-    --------
     >>> last_published(dt.date(2018, 12, 31)), last_published(dt.date(2024, 12, 14))
     (np.datetime64('2018-05'), np.datetime64('2024-06'))
     """
@@ -54,18 +50,11 @@ def last_published(day: dt.date) -> np.datetime64:
 
 
 def final_through(release: dt.date) -> np.datetime64:
-    """Last month whose counts are final in a release.
+    """Last month whose counts are final in a release of a day.
 
     NCHS closes a year's file about September of the next year; what was pending in it then
     never resolves. The counts up to December of the last closed year no longer change.
 
-    Parameters
-    ----------
-    release : datetime.date
-        Release date.
-
-    Examples
-    --------
     >>> final_through(dt.date(2025, 7, 16)), final_through(dt.date(2025, 9, 17))
     (np.datetime64('2023-12'), np.datetime64('2024-12'))
     """
@@ -78,28 +67,15 @@ def final_through(release: dt.date) -> np.datetime64:
 
 
 def not_final(release: object, december: object) -> float:
-    """How much of what a closed year gains until its final file is in a release.
+    """How much of what a closed year gains until its final file is in the release of a month.
 
     Records go on to arrive after a year's file has closed. They are in the provisional counts until
-    the final file, which does not hold them, takes their place: such counts fall again.
+    the final file, which does not hold them, takes their place: such counts fall again. The share
+    is 0.05 in August and September, grows with the square of the months since to 1 in December and
+    January, and is 0 from February on. The shape is a judgement: in the releases in hand next to
+    nothing is cut of what stood in September or October, 0.3% of November's counts, 0.3 to 0.7% of
+    December's, and nothing of February's. ``december`` is the last month of the closed year.
 
-    Parameters
-    ----------
-    release : month
-        Month of the release.
-    december : month
-        Last month of the closed year.
-
-    Returns
-    -------
-    float
-        0.05 in August and September, growing with the square of the months since to 1 in December
-        and January; 0 from February on. The shape is a judgement: in the releases in hand next
-        to nothing is cut of what stood in September or October, 0.3% of November's counts, 0.3
-        to 0.7% of December's, and nothing of February's.
-
-    Examples
-    --------
     >>> [round(not_final(m, "2023-12"), 2) for m in ("2024-09", "2024-11", "2024-12", "2025-02")]
     [0.05, 0.44, 1.0, 0.0]
     """

@@ -2,11 +2,8 @@
 objects show themselves.
 
 A look at an object (:func:`card`, :func:`html_table`) must never fail and never work: what is
-broken, empty or somebody else's is said to be so, in the place of what would have been shown.
-
-A file can hold anything: a cell of 50,000 letters, the codes that clear a terminal, markup that
-makes the rest of a line red. Whatever a message repeats of a file goes through :func:`plain`,
-:func:`quoted`, :func:`listed` or :func:`of_path`.
+broken or empty is said to be so. Whatever a message repeats of a file, which can hold anything,
+goes through :func:`plain`, :func:`quoted`, :func:`listed` or :func:`of_path`.
 """
 
 from __future__ import annotations
@@ -73,8 +70,6 @@ def capital(text: str) -> str:
 def month_name(month: object) -> str:
     """A month in words.
 
-    Examples
-    --------
     >>> month_name("2026-04")
     'April 2026'
     """
@@ -84,8 +79,6 @@ def month_name(month: object) -> str:
 def day_name(day: dt.date) -> str:
     """A day in words.
 
-    Examples
-    --------
     >>> day_name(dt.date(2025, 9, 7))
     'September 7, 2025'
     """
@@ -95,8 +88,6 @@ def day_name(day: dt.date) -> str:
 def old_data(release: dt.date, day: dt.date, dataset: str = STATES) -> str:
     """What to say about data that are more than 60 days old on a day; empty if they are not.
 
-    Examples
-    --------
     >>> old_data(dt.date(2026, 1, 14), dt.date(2026, 11, 29))
     'These data are 10 months old. CDC has published newer ones: odforecast data fetch.'
     >>> old_data(dt.date(2026, 1, 14), dt.date(2026, 3, 15))
@@ -115,8 +106,6 @@ def old_data(release: dt.date, day: dt.date, dataset: str = STATES) -> str:
 def shown_warnings(warnings: Iterable[str]) -> list[str]:
     """Warnings that people are shown; that a few draws were set to zero is in the files alone.
 
-    Examples
-    --------
     >>> shown_warnings(["7 of 1,000 drawn months were below zero and set to 0", "it is old"])
     ['it is old']
     """
@@ -132,8 +121,6 @@ def shown_warnings(warnings: Iterable[str]) -> list[str]:
 def deaths_of(indicator: str | None) -> str:
     """The deaths that an indicator counts, in words; of what is not known, plain deaths.
 
-    Examples
-    --------
     >>> deaths_of("all-drugs"), deaths_of("Cocaine (T40.5)"), deaths_of(None)
     ('drug overdose deaths', 'drug overdose deaths with cocaine', 'deaths')
     """
@@ -150,8 +137,6 @@ def step_of(low: float, high: float) -> float:
 
     Of counts that are not around zero, also no more than a tenth of the middle of the interval.
 
-    Examples
-    --------
     >>> step_of(1_912, 3_051), step_of(68_000, 79_500), step_of(12, 31), step_of(384, 20_708)
     (100.0, 1000.0, 1.0, 100.0)
     >>> step_of(35_551, 115_088), step_of(-400, 1_100)
@@ -173,8 +158,6 @@ def step_of(low: float, high: float) -> float:
 def rounded(value: float, step: float = 1.0) -> str:
     """A number to the nearest step, with thousands separators; never a negative zero.
 
-    Examples
-    --------
     >>> rounded(1_912.4, 100), rounded(-0.2), rounded(2_830)
     ('1,900', '0', '2,830')
     """
@@ -184,8 +167,6 @@ def rounded(value: float, step: float = 1.0) -> str:
 def about(value: float) -> str:
     """A number that has no interval beside it, to three per cent or finer.
 
-    Examples
-    --------
     >>> about(70_312), about(2_413), about(105_300), about(17.2)
     ('70,000', '2,410', '105,000', '17')
     """
@@ -196,8 +177,6 @@ def about(value: float) -> str:
 def two_digits(count: float) -> str:
     """A number of deaths in two significant digits.
 
-    Examples
-    --------
     >>> two_digits(8_912), two_digits(26_600), two_digits(-7.4), two_digits(0.2)
     ('8,900', '27,000', '7', '0')
     """
@@ -208,8 +187,6 @@ def two_digits(count: float) -> str:
 def percent(value: float) -> str:
     """A change in whole percent, with its sign.
 
-    Examples
-    --------
     >>> percent(-14.2), percent(0.3), percent(3)
     ('−14%', '0%', '+3%')
     """
@@ -220,15 +197,9 @@ def percent(value: float) -> str:
 def chance(share: float, *, short: bool = False) -> str:
     """A probability to the nearest 5 percent, below 10 and above 90 to the nearest percent.
 
-    A thousand draws tell no more. What is uncertain is never said to be 0 or 100 percent.
+    A thousand draws tell no more. What is uncertain is never said to be 0 or 100 percent. ``short``
+    is for tables and figures.
 
-    Parameters
-    ----------
-    short : bool
-        In few letters, for tables and figures.
-
-    Examples
-    --------
     >>> chance(0.914), chance(0.774), chance(0.005), chance(0.995), chance(0.06)
     ('91%', '75%', 'less than 1%', 'more than 99%', '6%')
     >>> chance(0.005, short=True), chance(0.995, short=True)
@@ -245,8 +216,6 @@ def chance(share: float, *, short: bool = False) -> str:
 def likely(share: float) -> str:
     """A probability to the nearest 5 percent, as pages say it; what is near 0 or 1 has a limit.
 
-    Examples
-    --------
     >>> likely(0.914), likely(0.774), likely(0.98), likely(0.02)
     ('90%', '75%', 'over 95%', 'under 5%')
     """
@@ -257,8 +226,6 @@ def likely(share: float) -> str:
 def between(low: float, high: float, step: float | None = None) -> str:
     """The ends of an interval, rounded together.
 
-    Examples
-    --------
     >>> between(1_912, 3_051)
     '1,900 to 3,100'
     """
@@ -269,8 +236,6 @@ def between(low: float, high: float, step: float | None = None) -> str:
 def ranged(value: float, step: float = 1.0) -> str:
     """A count of a county: one below 10 as a range.
 
-    Examples
-    --------
     >>> ranged(9.5), ranged(0.0), ranged(10.0), ranged(1_912.4, 100)
     ('<10', '<10', '10', '1,900')
     """
@@ -280,8 +245,6 @@ def ranged(value: float, step: float = 1.0) -> str:
 def ranged_between(low: float, high: float, step: float | None = None) -> str:
     """The ends of an interval of a county's count, in a sentence.
 
-    Examples
-    --------
     >>> ranged_between(12, 31), ranged_between(4, 31), ranged_between(1, 8)
     ('12 to 31', 'fewer than 10 to 31', 'fewer than 10')
     """
@@ -295,8 +258,6 @@ def ranged_between(low: float, high: float, step: float | None = None) -> str:
 def published_count(low: float, high: float) -> str:
     """A count as a release shows it, from what it lies between; empty where it is missing.
 
-    Examples
-    --------
     >>> [published_count(*x) for x in [(594, 594), (0, 0), (1, 9), (1000, float("inf"))]]
     ['594', '0', '1–9', '≥1,000']
     >>> published_count(float("nan"), float("nan"))
@@ -312,8 +273,6 @@ def published_count(low: float, high: float) -> str:
 def plain(value: object, most: int = LONGEST) -> str:
     r"""Text for a message: control characters and markup escaped, cut at ``most`` characters.
 
-    Examples
-    --------
     >>> print(plain("2024-12-11.csv"), plain("a\x1b[2J"), plain("[red]"), plain("x" * 5000, 10))
     2024-12-11.csv a\x1b[2J \[red] xxxxxxxxxx… (5,000 characters)
     """
@@ -325,8 +284,6 @@ def plain(value: object, most: int = LONGEST) -> str:
 def quoted(value: object, most: int = LONGEST) -> str:
     r"""Text for a message as :func:`plain` gives it, between quotes.
 
-    Examples
-    --------
     >>> print(quoted("[red]12"), quoted("1\n2"), quoted(7))
     '\[red]12' '1\n2' '7'
     """
@@ -338,8 +295,6 @@ def quoted(value: object, most: int = LONGEST) -> str:
 def listed(values: object, most: int = 8) -> str:
     """The first of several names, and how many more there are.
 
-    Examples
-    --------
     >>> listed(["a", "b", "c"], most=2)
     'a, b and 1 more'
     """
@@ -357,8 +312,6 @@ def of_path(path: str | Path) -> str:
 def printable(text: str) -> str:
     r"""A text whose control characters are escaped.
 
-    Examples
-    --------
     >>> print(printable("a\tb'"))
     a\tb'
     """
@@ -368,13 +321,8 @@ def printable(text: str) -> str:
 def card(*lines: str) -> str:
     """A ``repr`` of a few lines: what it is, then what is in it, then what to do next.
 
-    Parameters
-    ----------
-    *lines : str
-        The first names the class; empty ones are left out, long ones go on below.
+    The first line names the class; empty ones are left out, long ones go on below.
 
-    Examples
-    --------
     >>> print(card("Panel: deaths", "", "next: .plot()"))
     <Panel: deaths
       next: .plot()>
@@ -390,8 +338,6 @@ def card(*lines: str) -> str:
 def few(names: object, shown: int = 6) -> str:
     """The first names of many.
 
-    Examples
-    --------
     >>> few(("US", "AK", "AL"), 2), few(["OH"])
     ('US, AK, …', 'OH')
     """
@@ -402,8 +348,6 @@ def few(names: object, shown: int = 6) -> str:
 def number_of(count: int, one: str, many: str = "") -> str:
     """A count with its noun.
 
-    Examples
-    --------
     >>> number_of(1, "release"), number_of(1200, "row"), number_of(0, "county", "counties")
     ('1 release', '1,200 rows', '0 counties')
     """
@@ -413,8 +357,6 @@ def number_of(count: int, one: str, many: str = "") -> str:
 def steady[T](method: Callable[[T], str]) -> Callable[[T], str]:
     """A ``__repr__`` or ``_repr_html_`` that does not fail, whatever state the object is in.
 
-    Examples
-    --------
     >>> class Broken:
     ...     @steady
     ...     def __repr__(self):
@@ -436,17 +378,8 @@ def steady[T](method: Callable[[T], str]) -> Callable[[T], str]:
 
 
 def html_facts(facts: Mapping[str, object], caption: str = "", note: str = "") -> str:
-    """A table of two columns for a notebook: what, and which.
+    """A table of two columns for a notebook: what, and which; empty facts are left out.
 
-    Parameters
-    ----------
-    facts : mapping of str to object
-        Empty ones are left out.
-    caption, note : str
-        As in :func:`html_table`.
-
-    Examples
-    --------
     >>> page = html_facts({"release": "2025-09-17", "donor": ""})
     >>> "2025-09-17" in page, "donor" in page
     (True, False)
@@ -460,24 +393,11 @@ def html_facts(facts: Mapping[str, object], caption: str = "", note: str = "") -
 
 
 def html_table(frame: pd.DataFrame, caption: str = "", note: str = "", rows: int = 12) -> str:
-    """A table for a notebook.
+    """An HTML fragment with a table for a notebook, between a caption and a note; all is escaped.
 
-    Parameters
-    ----------
-    frame : DataFrame
-        Shown without its index; numbers of type float to three significant decimals at most.
-    caption, note : str
-        What stands above and below it.
-    rows : int
-        Rows shown; how many are left out is said.
+    The index is not shown; floats have three significant decimals at most; how many rows are left
+    out is said.
 
-    Returns
-    -------
-    str
-        An HTML fragment; everything in it is escaped.
-
-    Examples
-    --------
     >>> import pandas as pd
     >>> page = html_table(pd.DataFrame({"place": ["A < B"], "deaths": [1200.0]}), "Counts")
     >>> "A &lt; B" in page, "1,200" in page, "<caption" in page
@@ -501,8 +421,6 @@ def html_table(frame: pd.DataFrame, caption: str = "", note: str = "", rows: int
 def shown_cell(value: object) -> str:
     """A cell as people read it: thousands separated, months as months, a dash for nothing.
 
-    Examples
-    --------
     >>> shown_cell(1234.5), shown_cell(0.12345), shown_cell(float("nan")), shown_cell(True)
     ('1,234', '0.123', '–', 'yes')
     >>> import numpy as np

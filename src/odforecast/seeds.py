@@ -17,8 +17,6 @@ def content_hash(*parts: object) -> str:
     length-prefixed, so ``("ab", "c")`` and ``("a", "bc")`` differ. Arrays of objects are refused:
     numpy leaves most of a long one out of its text.
 
-    Examples
-    --------
     >>> content_hash("a", 1) == content_hash("a", 1) != content_hash("a", 2)
     True
     """
@@ -41,8 +39,6 @@ def content_hash(*parts: object) -> str:
 def seed_from(*parts: object) -> int:
     """A 63-bit seed from content: the same parts give the same seed on every machine.
 
-    Examples
-    --------
     >>> seed_from("auto-ets", "2024-12-11") == seed_from("auto-ets", "2024-12-11")
     True
     """
@@ -54,8 +50,6 @@ def steps_of(code: CodeType) -> str:
 
     Two lambdas in one line have one source text, and other steps.
 
-    Examples
-    --------
     >>> one, two = (lambda x: x + 1), (lambda x: x + 2)
     >>> steps_of(one.__code__) == steps_of(two.__code__)
     False

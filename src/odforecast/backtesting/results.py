@@ -306,15 +306,7 @@ class Results:
         return self.scores.copy()
 
     def select(self, locations: str | Iterable[str]) -> Results:
-        """Only these locations, by any of their names.
-
-        Raises
-        ------
-        UnknownNameError
-            If a name is not a place's, a place is named twice, or none is named.
-        BacktestError
-            If one of them was not scored.
-        """
+        """Only these locations, by any of their names."""
         held = sorted(str(s) for s in self.scores["location"].unique())
         states = list(pick(locations, held, "the score table", BacktestError))
         tables = {
@@ -346,11 +338,6 @@ class Results:
             Default: ``"said"`` for one place, else ``"skill"`` or ``"coverage"``.
         **style
             For the function of that name in :mod:`odforecast.plot`.
-
-        Raises
-        ------
-        BacktestError
-            If the kind is unknown, or the place was not scored.
         """
         import odforecast.plot as plots
 
@@ -386,13 +373,6 @@ class Results:
             Units scored and not scorable, WIS and its parts, relative WIS, CRPS, MAE, MAPE, bias,
             coverage; for counties :func:`odforecast.scoring.county_leaderboard`. A model without
             forecasts is listed last, with no units.
-
-        Raises
-        ------
-        ScoringError
-            If a column does not exist.
-        BacktestError
-            If a baseline is named that was not run.
         """
         scores, default = self.labelled(), BASELINE
         if of_counties := is_of_counties(scores):
@@ -458,9 +438,8 @@ class Results:
         Raises
         ------
         BacktestError
-            If a file is missing or broken. A table that is not as it was written is noticed
-            when it is read; in a folder of an earlier version that cannot be, and
-            :attr:`notes` says so.
+            If a file is missing or broken. A table that is not as it was written is noticed when it
+            is read; in a folder of an earlier version that cannot be, and :attr:`notes` says so.
         """
         folder = Path(directory)
         try:

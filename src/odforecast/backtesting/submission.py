@@ -56,24 +56,9 @@ ASKED_COLUMNS = ("origin_id", *HUB_COLUMNS[:5])
 def export(task: Task, folder: str | Path) -> Path:
     """Write what each origin knew, and what is asked for, as CSV files.
 
-    Parameters
-    ----------
-    folder : path
-        Made; an exported task that it holds is replaced.
+    An exported task is replaced. Refuses a task of counties, for which hubs have no codes, and a
+    folder of something else.
 
-    Returns
-    -------
-    Path
-        The folder.
-
-    Raises
-    ------
-    BacktestError
-        If the task is of counties, for which hubs have no codes; if the folder holds something
-        else, or cannot be written to: then it stays as it was.
-
-    Examples
-    --------
     >>> import tempfile
     >>> from odforecast.backtesting import Task
     >>> folder = export(Task.load("quick"), tempfile.mkdtemp())
@@ -237,34 +222,13 @@ def score_submission(
     notes: Iterable[str] = (),
     files: Mapping[str, str] | None = None,
 ) -> Results:
-    """Score hub tables of a task's origins.
+    """Score hub tables of a task's origins, by origin id.
 
-    Parameters
-    ----------
-    tables : mapping of str to DataFrame
-        By origin id (:attr:`Task.origin_ids`), as :func:`odforecast.read_hub` returns them.
-    label : str
-        Name on the leaderboard; not that of a model that can be run here.
-    notes : iterable of str
-        For the manifest.
-    files : mapping of str to str, optional
-        File of each table, for messages.
+    Tables are as :func:`odforecast.read_hub` returns them. ``label`` is a name for the leaderboard,
+    ``files`` the file of each table, for messages. Missing origins, places and months are rows of
+    :attr:`Results.failures`; forecasts not requested are left out, with a note. A mistake in a
+    table is a BacktestError.
 
-    Returns
-    -------
-    Results
-        With the task's fingerprint. Missing origins, places and months are rows of
-        :attr:`Results.failures`; forecasts not requested are left out, with a note.
-
-    Raises
-    ------
-    BacktestError
-        If an origin id is unknown, a table is of another day or horizon count, quantile levels
-        differ from :data:`odforecast.names.HUB_QUANTILES`, a value is not a number, the label is
-        taken, or nothing is left to score.
-
-    Examples
-    --------
     >>> import odforecast as od
     >>> from odforecast.backtesting import Task
     >>> task = Task.load("quick")

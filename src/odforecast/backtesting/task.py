@@ -627,11 +627,6 @@ class Task:
             Default: the default list of a backtest.
         **how
             ``out``, ``executor``, ``progress`` as :func:`odforecast.backtest` takes them.
-
-        Raises
-        ------
-        BacktestError
-            If something is given that the task says.
         """
         from odforecast.backtesting.run import backtest
 

@@ -25,22 +25,12 @@ MONTHS = ("month", "first", "last")
 class Answer:
     """What a command found: a screen for people, JSON for programs, and files.
 
-    Parameters
-    ----------
-    text : str or callable
-        What the screen shows, in lines that fit, or what makes or prints it.
-    data : dict, list, DataFrame or callable
-        What ``--json`` prints, or what makes it; tables in it become lists of rows.
-    frame : DataFrame, optional
-        What ``--table`` writes.
-    figure, page : callable, optional
-        What makes the figure of ``--plot``, and writes the page of ``--html`` to a path.
-    notes : sequence of str
-        How it was made, under the answer; on standard error beside JSON.
-    files : list of (callable, str)
-        Other files: what writes one, and what is said of it.
-    failure : Exception, optional
-        Raised at the end, in place of a figure and a page.
+    ``text`` is what the screen shows, in lines that fit; ``data`` what ``--json`` prints, tables as
+    lists of rows; ``frame`` what ``--table`` writes. Each may be a function that makes it.
+    ``figure`` makes that of ``--plot``, ``page`` writes that of ``--html`` to a path. ``notes``,
+    how it was made, follow the answer, on standard error beside JSON. ``files`` are others: what
+    writes one, and what is said of it. ``failure`` is raised at the end, in place of a figure and a
+    page.
     """
 
     text: str | Callable[[], str | None] = ""
@@ -99,8 +89,6 @@ def plain(table: pd.DataFrame) -> pd.DataFrame:
     The name of a column tells which, not its values: a release may come out on the first of a
     month.
 
-    Examples
-    --------
     >>> import pandas as pd
     >>> day = pd.Timestamp("2025-10-01")
     >>> plain(pd.DataFrame({"as_of": [day], "last_month": [day]})).to_dict("records")
@@ -115,8 +103,6 @@ def plain(table: pd.DataFrame) -> pd.DataFrame:
 def form_of(name: str) -> str:
     """How dates of a column are written: as months, or as days.
 
-    Examples
-    --------
     >>> form_of("last_month"), form_of("as_of")
     ('%Y-%m', '%Y-%m-%d')
     """
@@ -126,8 +112,6 @@ def form_of(name: str) -> str:
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows for JSON: months as text, nothing where nothing is known, six decimals.
 
-    Examples
-    --------
     >>> import pandas as pd
     >>> records(pd.DataFrame({"month": [pd.Timestamp("2026-04-01")], "rate": [float("nan")]}))
     [{'month': '2026-04', 'rate': None}]

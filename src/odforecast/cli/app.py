@@ -1,8 +1,7 @@
 """The command line: ``odforecast forecast | update | report | data | …``.
 
-Commands are imported when they are used, so ``odforecast --help`` is quick. Errors are handled
-here and nowhere else: a mistake in data or arguments is one line, exit 1 (2 for usage); a traceback
-is shown only with ``--debug``.
+Commands are imported when they are used. Errors are handled here and nowhere else: a mistake in
+data or arguments is one line, exit 1 (2 for usage); ``--debug`` shows a traceback.
 """
 
 from __future__ import annotations

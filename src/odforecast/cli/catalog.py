@@ -176,8 +176,6 @@ def examples(names: tuple[str, ...], out: Path | None) -> Answer:
 def example_files() -> dict[str, Traversable]:
     """The files by name, in the order of their names.
 
-    Examples
-    --------
     >>> "cooperation-2026.yaml" in example_files()
     True
     """
@@ -189,8 +187,6 @@ def example_files() -> dict[str, Traversable]:
 def about(text: str) -> str:
     """What an example is about: the first paragraph of the comment at its head.
 
-    Examples
-    --------
     >>> about("# yaml-language-server: $schema=x\\n#\\n# What if\\n# it works?\\n#\\n#   run it\\n")
     'What if it works?'
     """

@@ -244,8 +244,6 @@ def check(
 def number(value: float) -> str:
     """A score: three significant digits, or all before the point.
 
-    Examples
-    --------
     >>> number(12345.6), number(12.345), number(0.01234), number(float("inf"))
     ('12,346', '12.3', '0.0123', 'infinite')
     """

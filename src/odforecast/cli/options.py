@@ -60,8 +60,6 @@ _PLACES = f"{__name__}.places"
 def question(value: object, known: Any) -> str:
     """What may have been meant, as a question; empty if nothing is near.
 
-    Examples
-    --------
     >>> question("forcast", ["forecast", "score"]), question("x", ["forecast"])
     (" Did you mean 'forecast'?", '')
     """
@@ -275,8 +273,6 @@ def command(**how: Any) -> Callable[[Callable[..., Any]], Command]:
 def file_of(path: Path | str) -> Path:
     """The file of ``FILE.xlsx:Sheet``, or of a file without a sheet.
 
-    Examples
-    --------
     >>> file_of(Path("data/ohio.xlsx:2025 deaths")).name, file_of(Path("a.csv")).name
     ('ohio.xlsx', 'a.csv')
     """
@@ -287,15 +283,6 @@ def file_of(path: Path | str) -> Path:
 def check_outputs(*outputs: Output, read: Sequence[Path | str | None] = ()) -> None:
     """Refuse what could not be written, or would be written over a file that is read.
 
-    Raises
-    ------
-    click.UsageError
-        If a name has another ending, or names a folder, a file that is read, or another output.
-    DataError
-        If nothing can be written there, or a page would replace a file that is not one of ours.
-
-    Examples
-    --------
     >>> check_outputs(("--plot", Path("fan.png"), (".png",)), ("--table", None, (".csv",)))
     """
     taken = {_whole(path): f"{path} is read" for path in read if path is not None}

@@ -41,8 +41,6 @@ _MONTHS_ARE_RECOVERED = (
 def deaths(value: float) -> str:
     """A score in deaths: one digit after the point below 100.
 
-    Examples
-    --------
     >>> deaths(12.34), deaths(1234.5)
     ('12.3', '1,234')
     """

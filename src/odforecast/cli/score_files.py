@@ -150,8 +150,6 @@ def read_any(paths: Sequence[Path]) -> list[Forecasts]:
 def model_name(path: Path) -> str:
     """Model of a file: its name without endings and the leading date.
 
-    Examples
-    --------
     >>> model_name(Path("2024-12-11-team-model.csv.gz"))
     'team-model'
     """

@@ -35,8 +35,6 @@ def fitted() -> bool:
 def wrapped(text: str, columns: int | None = None, indent: str = "") -> str:
     """Text in lines of a width; a word longer than that, such as a path, stays whole.
 
-    Examples
-    --------
     >>> print(wrapped("one two three", 8, "  "))
     one two
       three
@@ -112,8 +110,6 @@ def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> 
     Heads may have several lines. On a screen too narrow for all columns, those that do not fit
     follow in a table below, with the names again.
 
-    Examples
-    --------
     >>> print(grid(["", "deaths\\n2025"], [["US", "70,000"], ["OH", "2,500"]]))
         deaths
           2025
@@ -157,8 +153,6 @@ def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> 
 def count(low: float, middle: float, high: float) -> str:
     """A count with its interval, both no finer than the interval.
 
-    Examples
-    --------
     >>> count(58_612.0, 70_118.0, 84_093.0), count(float("nan"), 1.0, 2.0)
     ('70,000 (59,000–84,000)', '–')
     """
@@ -173,8 +167,6 @@ def count(low: float, middle: float, high: float) -> str:
 def change(low: float, middle: float, high: float) -> str:
     """A change in percent with its interval.
 
-    Examples
-    --------
     >>> change(-21.8, -8.2, 9.4)
     '−8 (−22 to +9)'
     """
@@ -185,8 +177,6 @@ def change(low: float, middle: float, high: float) -> str:
 def share(value: float) -> str:
     """A probability in percent, as sentences say it, in signs for the words.
 
-    Examples
-    --------
     >>> share(0.914), share(0.77), share(0.005), share(0.995), share(float("nan"))
     ('91', '75', '<1', '>99', '–')
     """
@@ -196,8 +186,6 @@ def share(value: float) -> str:
 def code(place: str) -> str:
     """The code of a place as people know it: CDC's YC is New York City.
 
-    Examples
-    --------
     >>> code("YC"), code("OH")
     ('NYC', 'OH')
     """

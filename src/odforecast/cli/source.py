@@ -44,15 +44,7 @@ def open_source(
     """The releases of an archive, or of one file; by default your own, then the bundled ones.
 
     With ``look``, for commands that show what is in a file, one that contradicts itself is shown
-    too.
-
-    Raises
-    ------
-    click.UsageError
-        If both an archive and a file are given.
-    ArchiveError, DataError
-        If there is no such archive, or the file cannot be trusted, or contradicts itself and no
-        ``--accept REASON`` was given.
+    too; otherwise it needs ``--accept REASON``.
     """
     from odforecast.sources.vsrr import read_vsrr
     from odforecast.vintage import Archive, bundled

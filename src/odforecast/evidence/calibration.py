@@ -1,13 +1,10 @@
 """Calibration and recovery: does the posterior of a past event mean what it says?
 
-On the estimator's **own** generator everything is drawn from the prior (whether there is an
-effect, its size, timing, spread between states, the variances), a panel is simulated, and the
-place of what was drawn in its posterior must be uniform, within simultaneous bands. A sampler
-that is wrong fails here, whatever its intervals contain elsewhere.
-
-Then panels with an injected effect of known onset and shape are simulated otherwise, and the
-estimator is asked for it. It answers "how large is an effect of this shape at this date, **if** one
-happened and nothing else did". It cannot say who caused it: the counts cannot identify cooperation.
+First everything is drawn from the estimator's **own** prior and a panel simulated: the place of
+what was drawn in its posterior must be uniform, within simultaneous bands. Then panels with an
+injected effect of known onset and shape are simulated otherwise. The estimator answers "how large
+is an effect of this shape at this date, **if** one happened and nothing else did". It cannot say
+who caused it: the counts cannot identify cooperation.
 """
 
 from __future__ import annotations
@@ -179,14 +176,11 @@ def check_calibration(
 ) -> CheckResult:
     """Simulation-based calibration of the posterior of a past event.
 
-    Locations have equal exposures, as for every event of the catalogue. Where exposures differ
-    (``exposed``) the size is a little off, its transforms at the edge of the bands: that states
-    differ more where the effect is larger says something of the size, and the estimator does not
-    listen; its intervals hold as they should.
-
-    Passed when the transforms of the size, with and without "nothing", of the lag and of the
-    last month's effect lie within simultaneous 99% bands, and the mean posterior probability
-    of no effect is the share of simulations without one, within three standard errors.
+    Where exposures differ (``exposed``) the transforms of the size are at the edge of the bands:
+    that states differ more where the effect is larger says something of the size, which the
+    estimator does not use. Passed when the transforms of the size, with and without "nothing", of
+    the lag and of the last month's effect lie within simultaneous 99% bands, and the mean posterior
+    probability of no effect is the share of simulations without one, within three standard errors.
     """
     found = transforms(simulations, seed, exposed, skewed)
     rows, drawn = [], {}
@@ -253,11 +247,10 @@ def check_recovery(
 ) -> CheckResult:
     """Inject an effect of known timing into simulated panels and estimate it again.
 
-    By an :class:`~odforecast.scenario.effects.Estimator` with a prior so wide that the counts say
-    it all. Passed when the 90% intervals cover the injected size in 85–95% of the simulations
-    (widened by two standard errors of that share when there are fewer than 200), and the mean
-    estimate is within a quarter of a posterior sd of it. With an epidemic whose slope wanders
-    (``slope_change`` above 0) it is reported, never passed.
+    The prior is wide. Passed when the 90% intervals cover the injected size in 85–95% of the
+    simulations (widened by two standard errors of that share when there are fewer than 200), and
+    the mean estimate is within a quarter of a posterior sd of it. With an epidemic whose slope
+    wanders (``slope_change`` above 0) it is reported, never passed.
     """
     beta = float(np.log1p(percent / 100.0))
     since = np.arange(BEFORE + AFTER, dtype=float)[None] - BEFORE

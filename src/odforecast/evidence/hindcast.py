@@ -1,10 +1,8 @@
 """Would other episodes have told us about one, and a forecast of December 2022 about 2024?
 
-Leaving one episode out, the others predict it. Two hindcasts must not be mixed up. *Leave this
-episode out*: the prior comes from episodes before 2023 alone; that is the rung that counts.
-*Plumbing*: the prior has the size of the fall that it explains, so that its intervals contain it
-says that the pipes are connected, and is no evidence. Draws of several seeds are put together, so
-that no verdict hangs on one draw of luck.
+*Leave this episode out*: the prior comes from episodes before 2023 alone; that is the rung that
+counts. *Plumbing*: the prior has the size of the fall that it explains, so that its intervals
+contain it is no evidence. Draws of several seeds are put together.
 """
 
 from __future__ import annotations
@@ -50,8 +48,7 @@ def check_leave_this_out(
 
     The size is the normal predictive of the episodes before 2023, on deaths with fentanyl; it
     begins in some month of 2023, each as likely; lag up to 9 months, ramp up to 12, half-life
-    LogNormal(12, 0.7): what those episodes showed. That something happened in 2023 is still
-    hindsight. Parameters and result are those of :func:`check_hindcast`; passed when the interval
+    LogNormal(12, 0.7). That something happened in 2023 is still hindsight. Passed when the interval
     holds the nation's last count, all seeds put together.
     """
     mean, sd, names = prior_from_episodes("2023-01")
@@ -199,10 +196,10 @@ OWN, OWN_YEARS = "supply-shock-2023", ("2023-12", "2024-12")
 def check_leave_one_out(level: float = 0.9, panel: Panel | None = None) -> CheckResult:
     """Predict each measured episode from the others alone.
 
-    The prediction is the Student interval for one more draw from a normal population of effects.
-    Outcomes differ (deaths of one drug, of all, hospital admissions), so the population is wide by
-    nature: that is the point. With a panel of all drugs, its raw log change from 2023 to 2024 is
-    set beside the prediction of that episode. Passed when all but one episode lie inside.
+    The prediction is the Student interval for one more draw from a normal population of effects,
+    wide because outcomes differ (deaths of one drug, of all, hospital admissions). With a panel of
+    all drugs, its raw log change from 2023 to 2024 is set beside the prediction of that episode.
+    Passed when all but one episode lie inside.
     """
     library = events()
     chosen = library[library["episode"]].reset_index(drop=True)
@@ -253,15 +250,8 @@ def prior_from_episodes(before: str = "2023-01") -> tuple[float, float, list[str
 
 
 def predict_each(names: list[str], effects: Floats, level: float = 0.9) -> pd.DataFrame:
-    """Each effect against its prediction from the others.
+    """Each effect, of at least 4, against its prediction from the others.
 
-    Raises
-    ------
-    ScenarioError
-        If there are fewer than 4 effects, or one is missing.
-
-    Examples
-    --------
     >>> table = predict_each(list("abcd"), np.array([-0.1, 0.0, -0.2, -3.0]))
     >>> table["covered"].tolist()
     [True, True, True, False]

@@ -48,11 +48,6 @@ def state_spreads(panel: Panel) -> pd.DataFrame:
         with both counts, ``mean, sd`` (n − 1), ``sd_without_nc`` (its counts of 2023 are wrong),
         ``lowest_state, lowest, highest_state, highest``.
 
-    Raises
-    ------
-    ScenarioError
-        If fewer than two jurisdictions have counts.
-
     Examples
     --------
     >>> import odforecast as od
@@ -217,13 +212,12 @@ def event_ranks(changes: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``id, event, month, chosen``; ``change``, NaN where a year of counts on either side is
-        not there; ``percentile`` among all ``months``, which overlap; ``place``, the event's
-        among the disjoint ``windows`` of its own fold (1: the largest fall), and
-        ``lowest_rank``, the lowest they can give, in percent; ``p_low, p_high``, the lowest and
-        the highest share of changes as low as its own, over the folds of all phases, windows
-        that overlap the event's left out. A date chosen because of the fall has its change and
-        no rank.
+        ``id, event, month, chosen``; ``change``, NaN where a year of counts on either side is not
+        there; ``percentile`` among all ``months``, which overlap; ``place``, the event's among the
+        disjoint ``windows`` of its own fold (1: the largest fall), and ``lowest_rank``, the lowest
+        they can give, in percent; ``p_low, p_high``, the lowest and the highest share of changes as
+        low as its own, over the folds of all phases, windows that overlap the event's left out. A
+        date chosen because of the fall has its change and no rank.
     """
     calendar = events()
     calendar = calendar[calendar["placebo_month"] != ""]
@@ -251,18 +245,10 @@ def event_ranks(changes: pd.DataFrame) -> pd.DataFrame:
 
 
 def check_placebo_time(panel: Panel, until: object | None = None) -> CheckResult:
-    """Placebo in time: the change at each event among the changes at **all** months.
+    """Placebo in time: the change at each event among those at **all** months up to ``until``.
 
-    The one place that computes placebo ranks and state spreads: what prints them elsewhere
-    prints this.
-
-    Parameters
-    ----------
-    panel : Panel
-        US counts, and those of jurisdictions where there are any.
-    until : month or None
-        Last month of counts used; None takes the last that is settled (12 months old in the
-        panel's release).
+    By default that is the last month that is settled (12 months old in the panel's release). The
+    one place that computes placebo ranks and state spreads.
     """
     last = str(settled_through(panel) if until is None else to_month(until))
     changes = growth_changes(panel, until=last)
@@ -321,12 +307,8 @@ def _numbers(months: pd.Series[str]) -> NDArray[np.int64]:
 def check_placebo_outcome(panel: Panel, placebo: Panel) -> CheckResult:
     """Placebo outcome: the same ranks for deaths that fentanyl supply should not touch.
 
-    Parameters
-    ----------
-    panel, placebo : Panel
-        All drugs, and for example psychostimulants (T43.6), US, of one release. Deaths may
-        involve both, so the placebo is not clean: it can only show that a change is **not**
-        specific to fentanyl.
+    ``placebo`` is for example psychostimulants (T43.6), US, of the same release. Deaths may involve
+    both: it can only show that a change is **not** specific to fentanyl.
     """
     last = str(min(settled_through(panel), settled_through(placebo)))
     ours, theirs = (event_ranks(growth_changes(p, until=last)) for p in (panel, placebo))
@@ -371,17 +353,9 @@ def check_placebo_units(
 ) -> CheckResult:
     """Placebo units: do locations with little fentanyl change less?
 
-    The change in 12-month growth after ``month`` is compared between the third of locations
-    with the least and the third with the most exposure, with a permutation p-value.
-
-    Parameters
-    ----------
-    panel : Panel
-        Counts of jurisdictions.
-    shares : mapping of str to float
-        Exposure by location, as known at ``month``.
-    month : month
-        Date of the event.
+    The change in 12-month growth after ``month`` is compared between the third of locations with
+    the least and the third with the most exposure (``shares``, as known then), by a permutation
+    test.
     """
     stamp = str(to_month(month))
     rows = []

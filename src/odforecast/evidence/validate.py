@@ -117,11 +117,6 @@ def run_checks(
         Names of :data:`CHECKS` or of the extra ones; empty for all.
     extra : sequence of Check
         Checks of your own: a name, and ``run(setting) -> CheckResult``; they come last.
-
-    Raises
-    ------
-    ScenarioError
-        If a name is unknown, or given twice.
     """
     ladder = dict(CHECKS)
     for check in extra:

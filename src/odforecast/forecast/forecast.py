@@ -231,12 +231,11 @@ class Forecast(Frozen):
     def concat(forecasts: Iterable[Forecast]) -> Forecast:
         """Join forecasts of different locations, made at one time with one seed, into one.
 
-        Locations come in the order of CDC's table, counties after them by code. The draws are
-        joint over the axes that all of them are joint over, but over locations only where all
-        are pieces of one and the same forecast: one model, seed and panel, as the provenance
-        says, so that draw d is one world in all of them. Fitted apart, places are drawn each
-        from its own stream, as if independent: adding such draws makes the spread of the sum
-        too narrow.
+        Locations come in the order of CDC's table, counties after them by code. The draws are joint
+        over the axes that all of them are joint over, but over locations only where all are pieces
+        of one and the same forecast: one model, seed and panel, as the provenance says, so that
+        draw d is one world in all of them. Fitted apart, places are drawn each from its own stream,
+        as if independent: adding such draws makes the spread of the sum too narrow.
 
         Returns
         -------
@@ -338,11 +337,6 @@ class Forecast(Frozen):
         A month that the draws reach is drawn (where counts are not final, it is the nowcast of
         the same draw); an earlier one is the reported count of the panel, of a sum of locations
         that of its parts.
-
-        Raises
-        ------
-        ForecastError
-            If the month lies after the forecast, or before the panel.
         """
         when = to_month(month)
         position = int((when - self.months[0]).astype(int))
@@ -394,25 +388,12 @@ class Forecast(Frozen):
     def quantiles(
         self, levels: Sequence[float] = HUB_QUANTILES, target: str = TARGET_12MO
     ) -> Floats:
-        """Quantiles of a target, shape (Q, L, M), in the order of ``levels``.
-
-        Raises
-        ------
-        ForecastError
-            If a level lies outside (0, 1), or the target is not forecast.
-        """
+        """Quantiles of a target, shape (Q, L, M), in the order of ``levels``."""
         probs = quantile_levels(levels)
         return between(in_order(self.samples(target)), probs)
 
     def probability_below(self, value: float | Floats, target: str = TARGET_12MO) -> Floats:
-        """Share of draws below ``value`` (scalar, or broadcastable to (L, M)), shape (L, M).
-
-        Raises
-        ------
-        ForecastError
-            If a value is not a number, values do not fit the locations and months, or the target
-            is not forecast.
-        """
+        """Share of draws below ``value`` (scalar, or broadcastable to (L, M)), shape (L, M)."""
         samples = self.samples(target)
         hint = "give a number of deaths, or an array of locations × months"
         try:
@@ -504,11 +485,6 @@ class Forecast(Frozen):
         Forecast
             Of the locations that publish the class; ``skipped`` says why others are not there.
 
-        Raises
-        ------
-        ForecastError
-            If this forecast carries no such class.
-
         Examples
         --------
         >>> import odforecast as od
@@ -527,11 +503,6 @@ class Forecast(Frozen):
         ----------
         parts : mapping of str to Forecast
             By short name, of the same draws and months.
-
-        Raises
-        ------
-        ForecastError
-            If one has other draws or months.
         """
         return adding.with_parts(self, parts)
 
@@ -692,11 +663,6 @@ class Forecast(Frozen):
             ``p_hidden``, ``p_ten`` (probability of 0, of 1 to 9, of 10 or more); ``rate_low``,
             ``rate``, ``rate_high`` (per 100,000 people); ``few`` (median below 20: the rate is
             mostly chance).
-
-        Raises
-        ------
-        ForecastError
-            If the forecast is not of counties, or the level is not a probability.
         """
         return tables.counties(self, locations, level, exact)
 

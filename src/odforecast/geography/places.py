@@ -239,11 +239,6 @@ def centroid(fips: str) -> tuple[float, float]:
     fips : str
         Five digits.
 
-    Raises
-    ------
-    UnknownNameError
-        As :func:`neighbours`.
-
     Examples
     --------
     >>> from odforecast.geography import centroid
@@ -305,11 +300,6 @@ def lookup(key: str) -> Location:
     ----------
     key : str
         For example ``"WV"``, ``"54"``, ``"NYC"`` or ``"West Virginia"``; case does not matter.
-
-    Raises
-    ------
-    UnknownNameError
-        If no jurisdiction has that code or name; says so where it is a county's.
 
     Examples
     --------
@@ -373,11 +363,6 @@ def find(key: str, edition: Edition | None = None) -> Location | County:
 
 def code_of(key: str) -> str:
     """Code that a place has in panels, forecasts and results: CDC's, or a county's five digits.
-
-    Raises
-    ------
-    UnknownNameError
-        As :func:`find`.
 
     Examples
     --------

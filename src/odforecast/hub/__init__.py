@@ -66,8 +66,7 @@ def write(
     Parameters
     ----------
     forecast : Forecast or DataFrame
-        A forecast, or a table as :func:`odforecast.to_hub` or :func:`scenarios_to_hub` gives
-        it.
+        A forecast, or a table as :func:`odforecast.to_hub` or :func:`scenarios_to_hub` gives it.
     path : path
         ``.csv``, ``.csv.gz`` or ``.parquet``.
     levels, targets, output_type, own

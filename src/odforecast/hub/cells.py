@@ -63,13 +63,7 @@ class Raw:
 
 
 def file_kind(path: Path) -> str:
-    """``"csv"``, ``"gz"`` or ``"parquet"``, by the ending of a file name.
-
-    Raises
-    ------
-    DataError
-        If it is another one.
-    """
+    """``"csv"``, ``"gz"`` or ``"parquet"``, by the ending of a file name."""
     name = path.name.lower()
     for ending, kind in ((".csv", "csv"), (".csv.gz", "gz"), (".parquet", "parquet")):
         if name.endswith(ending):

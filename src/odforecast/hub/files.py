@@ -200,11 +200,6 @@ def write_hub(table: pd.DataFrame, path: str | Path | None = None) -> Path:
     -------
     Path
         Where it was written.
-
-    Raises
-    ------
-    DataError
-        If the table breaks a rule of :func:`check_hub`, is none, or the file type is unknown.
     """
     given: object = table
     if path is None or not isinstance(given, pd.DataFrame):
@@ -324,11 +319,6 @@ def check_hub(
     DataFrame
         Columns :data:`odforecast.names.HUB_COLUMNS`, with ``scenario_id`` as the second where the
         table has it; typed; row order kept.
-
-    Raises
-    ------
-    DataError
-        At the first row that breaks a rule; see :func:`read_hub`.
     """
     if rows is None:
         rows = np.arange(1, len(table) + 1)

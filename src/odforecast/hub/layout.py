@@ -6,9 +6,7 @@
     target-data/      time-series.csv, or .parquet, or a folder of parts; oracle-output likewise
 
 ``tasks.json`` of a hub made here has one entry, whose ``origin_date`` lists every round. Older
-versions wrote an entry per round; both are read.
-
-Nothing here says whether a file is right: it says which files there are.
+versions wrote an entry per round; both are read. Nothing here says whether a file is right.
 """
 
 from __future__ import annotations
@@ -454,13 +452,7 @@ class Hub:
         return tuple(str(x) for x in found) if isinstance(found, list) else ()
 
     def metadata_schema(self) -> dict[str, Any] | None:
-        """What ``model-metadata-schema.json`` holds; None if the hub has none.
-
-        Raises
-        ------
-        DataError
-            If it is there and cannot be read.
-        """
+        """What ``model-metadata-schema.json`` holds; None if the hub has none."""
         path = self.config / "model-metadata-schema.json"
         return read_json(path) if path.exists() else None
 
@@ -487,11 +479,6 @@ class Hub:
         list of Path
             ``target-data/KIND.csv``, ``.parquet``, and what lies in ``target-data/KIND/``
             (parts, their folders named ``column=value``). A sound hub has one of the three.
-
-        Raises
-        ------
-        DataError
-            If the kind is neither.
         """
         if kind not in TARGET_TYPES:
             raise DataError(

@@ -158,13 +158,6 @@ def init(
     Hub
         Valid by version 6.0.0 of the hubverse's schemas, with the dashboard's files.
 
-    Raises
-    ------
-    DataError
-        If the folder is not empty, or an argument is wrong.
-    BacktestError
-        If there is no origin.
-
     Examples
     --------
     >>> import tempfile

@@ -47,10 +47,9 @@ def scenarios_to_hub(
     Returns
     -------
     DataFrame
-        As :func:`odforecast.to_hub` gives it, with the text ``scenario_id`` behind
-        ``origin_date``; scenarios in the order given. Samples with one ``output_type_id`` are
-        one draw, in all scenarios and both targets; over locations and months as far as the
-        draws are joint.
+        As :func:`odforecast.to_hub` gives it, with the text ``scenario_id`` behind ``origin_date``;
+        scenarios in the order given. Samples with one ``output_type_id`` are one draw, in all
+        scenarios and both targets; over locations and months as far as the draws are joint.
 
     Raises
     ------
@@ -104,11 +103,6 @@ def scenario_tasks(
     dict
         ``tasks.json`` by version 6.0.0 of the hubverse's schema. Samples of one number belong
         together over scenarios and targets, and over places and months as far as draws are joint.
-
-    Raises
-    ------
-    ForecastError
-        If a name is invalid or appears twice, or ``samples`` is below 1.
 
     Examples
     --------

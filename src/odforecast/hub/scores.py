@@ -717,11 +717,6 @@ class HubScores:
             baseline: ``relative``, the ratio of that score's means over the units both have, and
             ``n_common``, their number; NaN where the baseline's mean is 0 or infinite. Units of
             quantiles are the same only with the same levels.
-
-        Raises
-        ------
-        ScoringError
-            If a column or the baseline is not there.
         """
         table = self.units
         groups = [*(t for t in self.targets if t in table), OUTPUT_TYPE, "scale"]

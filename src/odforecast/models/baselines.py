@@ -176,12 +176,6 @@ class Baseline:
     Forecast Hub's baseline but direct per horizon. ``damped-trend``: the last quarter's mean
     monthly change goes on and dies away by 0.85 a month.
 
-    Parameters
-    ----------
-    name : {"hub-baseline", "damped-trend"}
-
-    Examples
-    --------
     >>> Baseline("hub-baseline").spec.target
     'deaths_12mo'
     """

@@ -95,16 +95,9 @@ NAMES: tuple[str, ...] = (*_FITTERS, *(f"{name}-sums" for name in _FITTERS))
 class Classical:
     """A classical model, on months or (name ending in ``-sums``) on 12-month sums.
 
-    Each series is fitted by itself and draws from its own stream: the draws are joint over months,
-    not over locations, and the US row is a series of its own.
+    One of :data:`NAMES`. Each series is fitted by itself and draws from its own stream: the draws
+    are joint over months, not over locations, and the US row is a series of its own.
 
-    Parameters
-    ----------
-    name : str
-        One of :data:`NAMES`.
-
-    Examples
-    --------
     >>> Classical("naive-sums").name
     'naive-sums'
     """

@@ -63,8 +63,6 @@ def forecaster(
     ------
     ForecastError
         If an option is invalid, or the decorated object is not a function of these four.
-    UnknownNameError
-        If the label is not valid.
 
     Examples
     --------

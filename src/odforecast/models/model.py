@@ -281,8 +281,7 @@ class Fitted:
         """ArviZ's container of the posterior (xarray.DataTree), where the model has one.
 
         Its groups are ``posterior``, ``sample_stats`` and ``observed_data``, with labelled
-        dimensions: ``arviz_stats.summary``, ``arviz_stats.ess`` and ArviZ's plots take it as it
-        is.
+        dimensions: ``arviz_stats.summary``, ``arviz_stats.ess`` and ArviZ's plots take it as it is.
 
         Raises
         ------
@@ -350,11 +349,6 @@ class Fitted:
             Drawn into; default: those of a new figure.
         **style
             As :func:`odforecast.plot.fan` takes it.
-
-        Raises
-        ------
-        ForecastError
-            If the place is not forecast, or none is named and there are several without a US.
         """
         from odforecast.plot import fan
 

@@ -182,11 +182,6 @@ def default_model(dataset: str = STATES) -> str:
     ----------
     dataset : {"states", "counties"}
 
-    Raises
-    ------
-    UnknownNameError
-        If there is no such data set.
-
     Examples
     --------
     >>> from odforecast.models import default_model

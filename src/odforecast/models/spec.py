@@ -85,8 +85,6 @@ class Spec:
 def as_parameters(**values: object) -> tuple[tuple[str, str], ...]:
     """Parameters as sorted text, for :attr:`Spec.parameters`.
 
-    Examples
-    --------
     >>> as_parameters(learn=True, delay=False)
     (('delay', 'False'), ('learn', 'True'))
     """

@@ -90,33 +90,14 @@ def pin_months(
     suppressed: Bools | None = None,
     nation: int | None = None,
 ) -> Pinned:
-    """Months behind 12-month-ending sums of one vintage, with their uncertainty.
+    """Months behind 12-month-ending sums of one vintage, with their standard deviation and draws.
 
-    Parameters
-    ----------
-    sums : ndarray, shape (L, T)
-        12-month-ending deaths; NaN where not published.
-    first : datetime64[M]
-        First month: 11 months before the month of the first sum.
-    known : ndarray, shape (L, T + 11), optional
-        Months known from CDC WONDER (by residence); NaN where unknown.
-    suppressed : ndarray of bool, shape (L, T), optional
-        Sums that are missing because they are below 10.
-    nation : int, optional
-        Row whose seasonal pattern the other rows vary around.
+    ``sums`` are (L, T), NaN where not published; ``first`` is 11 months before their first month.
+    ``known`` are months known from CDC WONDER, by residence, (L, T + 11), NaN where unknown;
+    ``suppressed`` marks sums that are missing because they are below 10; rows vary around the
+    seasonal pattern of row ``nation``. A DataError if the sums cannot be made of non-negative
+    months.
 
-    Returns
-    -------
-    Pinned
-        Months, their standard deviation and draws.
-
-    Raises
-    ------
-    DataError
-        If shapes differ, or if the sums cannot be made of non-negative months.
-
-    Examples
-    --------
     >>> months = np.array([[3, 5, 4, 6, 2, 7, 5, 4, 3, 6, 5, 4, 2, 6.0]])
     >>> pinned = pin_months(rolling_sums(months), np.datetime64("2020-01"))
     >>> bool((rolling_sums(pinned.draws(5, seed=1)) == rolling_sums(months)).all())
@@ -272,8 +253,6 @@ def draw_truncated(
 
     By rejection where that keeps enough, else by Gibbs sampling, one chain per draw.
 
-    Examples
-    --------
     >>> half = np.array([[1.0]]), np.array([2.0])
     >>> draws = draw_truncated(np.zeros(1), np.eye(1), half, 500, np.random.default_rng(1))
     >>> bool((draws >= 2).all()), bool(2.2 < draws.mean() < 2.5)

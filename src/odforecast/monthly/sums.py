@@ -11,25 +11,8 @@ Floats = NDArray[np.float64]
 
 
 def rolling_sums(months: Floats) -> Floats:
-    """12-month-ending sums along the last axis.
+    """12-month-ending sums along the last axis, (..., n) to (..., n - 11); NaN where one is NaN.
 
-    Parameters
-    ----------
-    months : ndarray, shape (..., n)
-        Monthly deaths, ``n >= 12``.
-
-    Returns
-    -------
-    ndarray, shape (..., n - 11)
-        Sums of 12 consecutive months; NaN where any of the 12 is NaN.
-
-    Raises
-    ------
-    DataError
-        If there are fewer than 12 months.
-
-    Examples
-    --------
     >>> rolling_sums(np.ones(13)).tolist()
     [12.0, 12.0]
     """
@@ -42,27 +25,12 @@ def rolling_sums(months: Floats) -> Floats:
 
 
 def recover_months(sums: Floats) -> Floats:
-    """Months behind 12-month-ending sums of one vintage.
+    """Months behind 12-month-ending sums of one vintage, (L, T) to (L, T + 11).
 
-    Parameters
-    ----------
-    sums : ndarray, shape (L, T)
-        12-month-ending deaths, one row per location; NaN where not published.
+    Column ``i`` is the month 11 before the month of column ``i`` of ``sums``. NaN before the first
+    and after the last published sum of a row. Whole numbers where the sums are whole. A DataError
+    if a row cannot be made of non-negative months: such sums contradict each other.
 
-    Returns
-    -------
-    ndarray, shape (L, T + 11)
-        Monthly deaths. Column ``i`` is the month 11 before the month of column ``i`` of
-        ``sums``. NaN before the first and after the last published sum of a row; a row
-        without any sum is all NaN. Whole numbers where the sums are whole.
-
-    Raises
-    ------
-    DataError
-        If a row cannot be made of non-negative months: such sums contradict each other.
-
-    Examples
-    --------
     >>> months = np.array([[3, 5, 4, 6, 2, 7, 5, 4, 3, 6, 5, 4, 2, 6.0]])
     >>> bool((rolling_sums(recover_months(rolling_sums(months))) == rolling_sums(months)).all())
     True

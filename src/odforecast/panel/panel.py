@@ -215,11 +215,6 @@ class Panel(Frozen):
         as_of : date or str
             The day it is meant to be seen from.
 
-        Raises
-        ------
-        PanelError
-            If a column is missing, a cell is given twice, or a value is not a count.
-
         Examples
         --------
         >>> import pandas as pd
@@ -268,13 +263,6 @@ class Panel(Frozen):
         ----------
         locations : str or iterable of str
             Places by any of their names: ``"OH"``, ``"Ohio"``, ``"39"``, or a list.
-
-        Raises
-        ------
-        UnknownNameError
-            If a name is not a place's, a place is named twice, or none is named.
-        PanelError
-            If the panel does not hold a place.
 
         Examples
         --------
@@ -335,8 +323,6 @@ class Panel(Frozen):
             given twice, missing or not yet over; definitions are mixed; a drug class is not named
             in every row; counts are three times CDC's or a third; or fewer than twelve months
             overlap.
-        UnknownNameError
-            If a name is not a place's.
 
         Examples
         --------
@@ -503,13 +489,7 @@ class Panel(Frozen):
         return tuple(s for s in self.locations if s not in skipped), skipped
 
     def index(self, location: str) -> int:
-        """Row of a location, given by any of its names.
-
-        Raises
-        ------
-        PanelError
-            If the panel does not hold it.
-        """
+        """Row of a location, given by any of its names."""
         code = location if location in self.locations else code_of(location)
         absent([code], self.locations, "the panel", PanelError)
         return self.locations.index(code)

@@ -67,12 +67,6 @@ class Triangle:
     all_deaths : ndarray, shape (R, L), optional
         Deaths from all causes in a year, as :attr:`odforecast.Panel.all_deaths` of each release
         has them; NaN where unknown.
-
-    Raises
-    ------
-    PanelError
-        If shapes do not agree, releases are not in order, or one of the three optional layers
-        is given without the others.
     """
 
     releases: tuple[dt.date, ...]

@@ -4,7 +4,8 @@ Each function draws on the axes that it is given, or on a figure of its own, and
 none touches pyplot's state. It takes an object of this library or that object's tidy table.
 :func:`alt_text` says in a sentence what was drawn, with its numbers; :func:`save` writes it as
 PNG, SVG or PDF, the same bytes for the same numbers. matplotlib is loaded when the first figure
-is drawn, not before.
+is drawn, not before. An unknown place, model or kind is an UnknownNameError; a missing column, or
+nothing to draw, a DataError.
 
 Examples
 --------

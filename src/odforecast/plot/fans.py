@@ -77,14 +77,6 @@ def counts(panel: Any, location: str | None = None, axes: Axes | None = None) ->
     location : str, optional
         Any name of a place. Default: the only one there is, or else the US.
     axes : Axes, optional
-        Where to draw; default: a figure of its own.
-
-    Raises
-    ------
-    UnknownNameError
-        If the place is not in the panel.
-    DataError
-        If a column is missing, or the place has no count at all.
 
     Examples
     --------
@@ -165,7 +157,6 @@ def fan(
     location : str, optional
         Any name of a place. Default: the only one there is, or else the US.
     axes : Axes, optional
-        Where to draw; default: a figure of its own.
     history : Panel or DataFrame, optional
         Reported counts (``location``, ``month``, ``reported``). Default: the forecast's panel;
         a table of a forecast has none.
@@ -177,13 +168,6 @@ def fan(
         Months of history shown.
     color : str
         Of the fan.
-
-    Raises
-    ------
-    UnknownNameError
-        If the place is not in the forecast.
-    DataError
-        If a column or a level is missing, or an interval is not between 0 and 1.
 
     Examples
     --------
@@ -288,13 +272,6 @@ def small_multiples(
     -------
     ndarray of Axes, shape (P,)
         One for each place, in their order.
-
-    Raises
-    ------
-    UnknownNameError
-        If a place is not in the forecast.
-    DataError
-        If no place is named, there are fewer axes than places, or as for :func:`fan`.
 
     Examples
     --------

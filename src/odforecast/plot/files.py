@@ -63,11 +63,6 @@ def alt_text(axes: Axes | Figure | NDArray[Any]) -> str:
     axes : Axes, Figure, or array of Axes
         Drawn by functions of :mod:`odforecast.plot`.
 
-    Raises
-    ------
-    DataError
-        If none of these functions drew on them.
-
     Examples
     --------
     >>> import odforecast as od
@@ -96,11 +91,6 @@ def save(
         Its suffix says how: ``.png``, ``.svg`` or ``.pdf``. A file that is there is replaced.
     dpi : float
         Dots per inch, of PNG.
-
-    Raises
-    ------
-    DataError
-        If the suffix is another one, or there are no axes.
 
     Examples
     --------

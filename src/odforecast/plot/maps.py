@@ -1,8 +1,6 @@
-"""Maps: equal tiles of states, and a bubble for each county.
+"""Maps: equal tiles of states, of changes and chances only; and a bubble for each county.
 
-A map of states shows changes and chances only: one of counts shows where many people live. Of
-counties, counts below 10 have no size of their own: they are small open circles, whatever the model
-thinks of them.
+Counts of counties below 10 have no size of their own: they are small open circles.
 """
 
 from __future__ import annotations
@@ -113,7 +111,6 @@ def tile_map(
         A forecast; its ``summary()``, or another table with ``location`` and a column ``change``
         or ``fall`` (with ``month`` if there are several); or a number per location.
     axes : Axes, optional
-        Where to draw; default: a figure of its own.
     kind : {"change", "fall"}
         Percent on the count 12 months before, or the probability (0 to 1) that it is lower.
         Counts are refused.
@@ -126,14 +123,6 @@ def tile_map(
         Default: a forecast's own; of a table or mapping, ``deaths`` is all that is said.
     links : mapping of str to str, optional
         Where each tile leads in a page, by code of the place; see :func:`inline`.
-
-    Raises
-    ------
-    DataError
-        If the values are counts, are no changes or probabilities, a column is missing, or no
-        place has one.
-    UnknownNameError
-        If the kind or a place is unknown.
 
     Examples
     --------
@@ -362,10 +351,9 @@ def map(
 ) -> Axes:
     """Counties on a map: how many deaths, at what rate, how likely more.
 
-    A bubble stands at the middle of each county, its area in proportion to the median count;
-    what its color says is ``value``. A count below 10 is a small circle of one size. The map is
-    true to scale (Albers' projection); Alaska, a third of its size, and Hawaii stand below the
-    others.
+    A bubble stands at the middle of each county, its area in proportion to the median count; what
+    its color says is ``value``. A count below 10 is a small circle of one size. The map is true to
+    scale (Albers' projection); Alaska, a third of its size, and Hawaii stand below the others.
 
     Parameters
     ----------
@@ -383,17 +371,9 @@ def map(
         Of a forecast, who is among how many of the highest of what: see
         :meth:`odforecast.Forecast.ranking`. Ranked are the counties shown.
     axes : Axes, optional
-        Where to draw; default: a figure of its own.
     title : str, optional
     indicator : str, optional
         Which deaths they are of, where ``values`` do not say it.
-
-    Raises
-    ------
-    DataError
-        If the values are not of counties, a column is missing, or nothing is known.
-    UnknownNameError
-        If ``value`` or a place is unknown.
 
     Examples
     --------

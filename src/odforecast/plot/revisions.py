@@ -74,7 +74,6 @@ def nowcast(
     location : str, optional
         Any name of a place. Default: the only one there is, or else the US.
     axes : Axes, optional
-        Where to draw; default: a figure of its own.
     history : Panel or DataFrame, optional
         Counts before them (``location``, ``month``, ``reported``). Default: the forecast's panel.
     months : int
@@ -92,10 +91,6 @@ def nowcast(
     ------
     ForecastError
         If the model takes published counts as they are.
-    UnknownNameError
-        If the place is not there, or the kind is another.
-    DataError
-        If a column is missing.
 
     Examples
     --------
@@ -240,7 +235,6 @@ def revision_triangle(
     location : str, optional
         Any name of a place. Default: the only one there is, or else the US.
     axes : Axes, optional
-        Where to draw; default: a figure of its own.
     kind : {"counts", "percent"}
         The last 18 months of each release as they were published; or how far each count was from
         the newest release's, by its age.
@@ -251,10 +245,6 @@ def revision_triangle(
     ------
     ArchiveError
         If there are not two releases with counts of the place.
-    UnknownNameError
-        If the place is not there, or the kind is another.
-    DataError
-        If a column is missing.
 
     Examples
     --------

@@ -85,7 +85,6 @@ def overlay(
     location : str, optional
         Any name of a place. Default: the only one there is, or else the US.
     axes : Axes, optional
-        Where to draw; default: a figure of its own.
     history : Panel or DataFrame, optional
         Reported counts before. Default: the projection's panel; a table has none.
     months : int
@@ -98,13 +97,6 @@ def overlay(
     Axes
         A mean and a band of 90% of the draws for each; the status quo is gray and dashed, an
         onset dotted.
-
-    Raises
-    ------
-    UnknownNameError
-        If the place is not in the projection.
-    DataError
-        If a column is missing.
 
     Examples
     --------
@@ -233,9 +225,8 @@ def averted(
     location : str, optional
         Any name of a place. Default: the only one there is, or else the US.
     axes : Axes, optional
-        Where to draw; default: a figure of its own.
     by : {"year", "month"}
-        A bar for each year and for all months; or the sum up to each month.
+        A bar for each year and for all months; or the sum up to each month, of a projection only.
     against : str, optional
         Another scenario to count against; default: the status quo.
     titles : mapping of str to str, optional
@@ -245,14 +236,6 @@ def averted(
     -------
     Axes
         Means, and 90% of the draws; below zero: more deaths.
-
-    Raises
-    ------
-    UnknownNameError
-        If the place is not in the projection, or ``by`` is another word.
-    DataError
-        If a column is missing, nothing but the status quo was projected, or months are asked of
-        a table.
 
     Examples
     --------
@@ -368,7 +351,6 @@ def prevented(
     location : str, optional
         Any name of a place. Default: the only one there is, or else the US.
     axes : Axes, optional
-        Where to draw; default: a figure of its own.
     titles : mapping of str to str, optional
         What to call the scenarios; default: their titles, or the words of their names.
 
@@ -376,13 +358,6 @@ def prevented(
     -------
     Axes
         A row for each scenario. A what-if is gray and dashed, and has no diamond.
-
-    Raises
-    ------
-    UnknownNameError
-        If the place is not in the projection.
-    DataError
-        If nothing but the status quo was projected.
 
     Examples
     --------
@@ -449,17 +424,11 @@ def chances(track: Any, *, axes: Axes | None = None) -> Axes:
     track : Track
         From :func:`odforecast.scenario.track`.
     axes : Axes, optional
-        Where to draw; default: a figure of its own.
 
     Returns
     -------
     Axes
         Percent; the bands contain 80% of the simulated worlds.
-
-    Raises
-    ------
-    DataError
-        If what is given is not a track.
 
     Examples
     --------

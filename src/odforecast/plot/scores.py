@@ -99,19 +99,11 @@ def coverage(
         Of which kind of vintage, where there are several: they have no common mean. Default: the
         first of these that there is.
     axes : Axes, optional
-        Where to draw; default: a figure of its own.
 
     Returns
     -------
     Axes
         Percent against months; a dotted line where each should be.
-
-    Raises
-    ------
-    UnknownNameError
-        If the model, or the kind of vintage, was not scored.
-    DataError
-        If a column is missing, or nothing could be scored.
 
     Examples
     --------
@@ -164,8 +156,7 @@ def pit(
     model, level
         As for :func:`coverage`.
     horizon_group : str, optional
-        One group of months ahead, such as ``"7-12"``, or ``"nowcast"``; default: all months
-        ahead.
+        One group of months ahead, such as ``"7-12"``, or ``"nowcast"``; default: all months ahead.
     vintage
         As for :func:`coverage`.
     bins : int
@@ -176,13 +167,6 @@ def pit(
     Axes
         Bars whose mean is 1. A hump: intervals too wide; a U: too narrow; high at the right:
         forecasts too low.
-
-    Raises
-    ------
-    UnknownNameError
-        If the model, or the kind of vintage, was not scored.
-    DataError
-        If a column or the group is missing, there are no draws to rank among, or no bins.
 
     Examples
     --------
@@ -243,13 +227,6 @@ def reliability(
         A line per model; on the diagonal is right. Bands are 90%, from how the share differs
         between blocks of twelve months of origins; with fewer than four there are none, and of
         more than two models only the first has one.
-
-    Raises
-    ------
-    UnknownNameError
-        If a model, or the kind of vintage, was not scored.
-    DataError
-        As for :func:`pit`.
 
     Examples
     --------
@@ -378,7 +355,6 @@ def said_and_came(
     location : str, optional
         Any name of a place. Default: the only one there is, or else the US.
     axes : Axes, optional
-        Where to draw; default: a figure of its own.
     history : Panel or DataFrame, optional
         What is known now (``location``, ``month``, ``reported``). Default: the scored truth.
     model : str, optional
@@ -391,13 +367,6 @@ def said_and_came(
     every : int, optional
         Every which origin is drawn; default: so many that bars can be told apart. The numbers
         of the alt text are of all of them.
-
-    Raises
-    ------
-    UnknownNameError
-        If the place, the model or the kind of vintage was not scored.
-    DataError
-        If a column or the horizon is missing, or nothing could be scored.
 
     Examples
     --------
@@ -473,13 +442,6 @@ def errors(
     -------
     Axes
         Percent of the final count; above zero: the forecast was too high.
-
-    Raises
-    ------
-    UnknownNameError
-        If the place, the model or the kind of vintage was not scored.
-    DataError
-        If a column is missing, or nothing could be scored.
 
     Examples
     --------
@@ -687,19 +649,11 @@ def skill(
     target : {"deaths_12mo", "deaths_month"}, optional
         Of which target, where there are several. Default: 12-month counts, if there are any.
     axes : Axes, optional
-        Where to draw; default: a figure of its own.
 
     Returns
     -------
     Axes
         Below 1 is better than the baseline.
-
-    Raises
-    ------
-    UnknownNameError
-        If a model, a kind of vintage or a target was not scored.
-    DataError
-        If a column is missing, or there is nothing to relate to.
 
     Examples
     --------
@@ -802,18 +756,12 @@ def pairwise(
     models : str or sequence of str, optional
         Default: all, the best first.
     axes : Axes, optional
-        Where to draw; default: a figure of its own.
 
     Returns
     -------
     Axes
         Rows over columns: below 1 (blue) the model of the row is better. A frame marks those whose
         interval leaves out 1.
-
-    Raises
-    ------
-    DataError
-        If a column is missing, a pair has several rows, or a model is not in it.
 
     Examples
     --------

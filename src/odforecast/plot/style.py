@@ -1,8 +1,7 @@
 """The house style: colors, sizes, axes, headings and direct labels of every figure.
 
-One unit is one CSS pixel (a point of matplotlib), so that a figure of 1,080 units fills a page of
-1,080 pixels with letters of 12 pixels. Ink is data, blue is forecast, orange is a rise or a miss,
-gray is neither; nothing is said by color alone.
+One unit is one CSS pixel (a point of matplotlib). Ink is data, blue is forecast, orange is a rise
+or a miss, gray is neither; nothing is said by color alone.
 """
 
 from __future__ import annotations

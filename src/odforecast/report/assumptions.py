@@ -261,8 +261,6 @@ def assumption(x: Intervention) -> list[str]:
 
     The size is the mean given that it works, with its 90% interval.
 
-    Examples
-    --------
     >>> from odforecast.scenario.priors import Fixed, Normal, Uniform
     >>> shock = Intervention("shock", Normal(-0.45, 0.2), onset="2026-03", ramp=Uniform(9, 15))
     >>> assumption(shock)

@@ -1,8 +1,4 @@
-"""What pages are made of: tables, figures, blocks, files to download; and the frame around them.
-
-A table is a frame, and for each column how its rows are shown. A cell has what is read and, apart
-from it, the exact number that it is sorted by.
-"""
+"""What pages are made of: tables, figures, blocks, files to download; and the frame around them."""
 
 from __future__ import annotations
 

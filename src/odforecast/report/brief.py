@@ -61,43 +61,29 @@ def write_brief(
 ) -> str:
     """HTML of the brief: the answer for each place on a page, and why to believe it on another.
 
-    Printed, that is two pages for one place and up to five options; more of them make it longer.
+    Printed, that is two pages for one place and up to five options. Figures are inside, and its
+    Content-Security-Policy lets nothing else in. It links to the annex, ``brief-annex.html``.
 
     Parameters
     ----------
     projection : Projection
-        With the location in it.
+        Of more than the null scenario.
     panel : Panel, optional
         Whose deaths are counted; default: the forecast's own.
     location : str or iterable of str
         Whose numbers the brief gives, by any of their names.
     skill : str, DataFrame, or mapping of location to one, optional
-        How good the forecasts of a place were so far: a sentence, or a table to be shown as
-        it is. Default: the record of the default model that ships; for another model one line
-        says how to find out.
+        How good the forecasts of a place were so far: a sentence, or a table to be shown as it is.
+        Default: the record of the default model that ships; for another model one line says how to
+        find out.
     clocks : sequence of Track
-        Of scenarios that have begun: a line each, on the page of their location, and the first
-        month in which the scenario would show.
+        Of scenarios that have begun: a line each, and the first month in which the scenario would
+        show.
     stylesheet : path, optional
         A style sheet instead of the library's own.
     paper : {"letter", "a4"}
     own : bool
         Also where the forecast rests on a state's own counts, which are not shown unasked.
-
-    Returns
-    -------
-    str
-        A complete HTML document; figures are inside, and its Content-Security-Policy lets
-        nothing else in. It links to the annex, ``brief-annex.html``.
-
-    Raises
-    ------
-    ScenarioError
-        If nothing but the null scenario was projected, or no location is named.
-    DataError
-        If the style sheet or the paper is refused, or the forecast is of counties.
-    ForecastError
-        If the forecast rests on own counts.
     """
     refuse_counties(projection.baseline, "briefs")
     keep_local(projection.baseline, "a page", own)
@@ -145,10 +131,9 @@ def write_briefs(
     paper: str = "letter",
     own: bool = False,
 ) -> list[Path]:
-    """Write the brief of a projection and its technical annex into a folder.
+    """Write ``brief.html`` with all places, and its technical annex, into a folder; both paths.
 
-    ``brief.html`` holds all places. All is computed before anything is written; pages that an
-    earlier run left there and this one does not write are removed.
+    All is computed before anything is written; pages that an earlier run left there are removed.
 
     Parameters
     ----------
@@ -162,25 +147,10 @@ def write_briefs(
     exposures : mapping, optional
         As given to :func:`odforecast.scenario.project`; for the sensitivity in the annex.
     posterior_sds : mapping of str to float, optional
-        Posterior sd of an intervention's size where data were used; without it the size is
-        the prior's, and the annex says so.
+        Posterior sd of an intervention's size where data were used; by default the prior's.
     waiting : DataFrame, optional
-        What waiting costs, by scenario (``scenario_id``) and place, for the annex: rows of
+        What waiting costs, by scenario and place: rows of
         :func:`odforecast.scenario.cost_of_delay`.
-
-    Returns
-    -------
-    list of Path
-        ``brief.html`` and the annex.
-
-    Raises
-    ------
-    ScenarioError
-        If nothing but the null scenario was projected, or no location is named.
-    DataError
-        If the style sheet or the paper is refused, or the forecast is of counties.
-    ForecastError
-        If the forecast rests on own counts.
     """
     asked = projection.baseline.locations if locations is None else locations
     look: dict[str, Any] = {"stylesheet": stylesheet, "paper": paper}

@@ -55,8 +55,6 @@ def write_folder(out: Path, texts: Mapping[str, str]) -> list[Path]:
 def file_names(locations: Sequence[str]) -> dict[str, str]:
     """A file for each place, from its full name; no two are the same.
 
-    Examples
-    --------
     >>> file_names(["US", "OH", "NY", "index"])  # doctest: +NORMALIZE_WHITESPACE
     {'US': 'united-states.html', 'OH': 'ohio.html', 'NY': 'new-york-outside-nyc.html',
      'index': 'index-2.html'}

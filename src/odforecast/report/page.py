@@ -1,8 +1,7 @@
-"""Where every HTML page of the library is made.
+"""Where every HTML page of the library is made: one file that needs nothing else.
 
-A page is one file that needs nothing else: its style and its pictures are inside, a
-Content-Security-Policy lets nothing in, and nothing in it runs but the one script whose hash the
-policy names. What a template prints is escaped.
+A Content-Security-Policy lets nothing in, and nothing runs but the one script whose hash the policy
+names. What a template prints is escaped.
 """
 
 from __future__ import annotations
@@ -44,15 +43,7 @@ _FETCHES = re.compile(
 
 @dataclass(frozen=True)
 class Table:
-    """A table of texts; the first cell of a row names it, the last ``numbers`` columns are numbers.
-
-    Attributes
-    ----------
-    head : sequence of str
-    rows : sequence of sequence of str
-    numbers : int
-    caption : str
-    """
+    """A table of texts; the first cell of a row names it, the last ``numbers`` ones are numbers."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -76,15 +67,8 @@ class Picture:
 def picture(figure: Any, alt: str, caption: str = "") -> Picture:
     """A figure of :mod:`odforecast.plot` inside a page; the same figure gives the same bytes.
 
-    Parameters
-    ----------
-    figure : Axes or Figure
-    alt : str
-        What it is called, for who cannot see it; unlike that of other figures of the page.
-    caption : str
+    ``alt`` is what it is called, for who cannot see it; unlike that of other figures of the page.
 
-    Examples
-    --------
     >>> import odforecast as od
     >>> axes = od.plot.tile_map({"Ohio": -12.4})
     >>> picture(axes, "Ohio alone").drawing[:24]
@@ -101,33 +85,12 @@ def render(
     stylesheet: str | os.PathLike[str] | None = None,
     paper: str = "letter",
 ) -> str:
-    """A whole HTML page.
+    """A whole HTML page, from a template of ``report/templates``, by its name without endings.
 
-    Parameters
-    ----------
-    template : str
-        Name of a template of ``report/templates``, without its endings: ``"brief"``. ``"site"``
-        runs the script of that name; in the others the policy lets none in.
-    context : mapping
-        All that the template prints; a name that is missing is an error, never a blank.
-    stylesheet : path, optional
-        A style sheet instead of the library's own, see :func:`stylesheet`.
-    paper : {"letter", "a4"}
-        What it is printed on.
+    ``"site"`` runs the script of that name; in the others the policy lets none in. A name that is
+    missing in ``context`` is an error, never a blank. A style sheet is as :func:`stylesheet` takes
+    it, ``paper`` "letter" or "a4".
 
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    DataError
-        If the paper is unknown, or the style sheet is refused.
-    jinja2.TemplateError
-        If there is no such template, or something that it prints is missing.
-
-    Examples
-    --------
     >>> page = render("plain", {"title": "A < B", "paragraphs": ["So it is."]})
     >>> "A &lt; B" in page
     True
@@ -148,27 +111,11 @@ def render(
 
 
 def stylesheet(path: str | os.PathLike[str] | None = None, name: str = "page.css") -> str:
-    """Text of a style sheet that fetches nothing.
+    """Text of a style sheet that fetches nothing: a state's own, UTF-8, or the library's ``name``.
 
-    Parameters
-    ----------
-    path : path, optional
-        A state's own style sheet, UTF-8; default: the library's.
-    name : {"page.css", "site.css"}
-        Which of the library's: of a brief, or of reports and sites.
+    A DataError if the file cannot be read, is too long, is not text, would end the style element,
+    or asks for anything outside itself (``@import``, ``url(…)`` of other than ``data:``).
 
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    DataError
-        If the file cannot be read, is too long, is not text, would end the style element, or
-        asks for anything outside itself (``@import``, ``url(…)`` of other than ``data:``).
-
-    Examples
-    --------
     >>> "@media print" in stylesheet()
     True
     """

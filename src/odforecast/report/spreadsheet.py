@@ -18,8 +18,6 @@ def harmless(cell: object) -> object:
 
     Numbers stay as they are, also those that are text.
 
-    Examples
-    --------
     >>> harmless('=HYPERLINK("http://x")'), harmless("-team"), harmless("-1.5"), harmless(-2)
     ('\\'=HYPERLINK("http://x")', "'-team", '-1.5', -2)
     """

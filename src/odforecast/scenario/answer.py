@@ -51,23 +51,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer of one scenario in one place, as texts.
+    """The answer of one scenario in one place and ``period`` (from its onset on), as texts.
 
-    Attributes
-    ----------
-    title, place, period : str
-        Which scenario, where, and over which months: from its onset on.
-    baseline : str
-        Deaths of these months without it.
-    outcomes : tuple of (str, str, str, str)
-        What may come of it, its chance ("" of a what-if), mean and 90% interval of what it would
-        change. Works, does nothing, backfires; of several interventions, which of them work.
-    owner : str
-        Whose judgement the chances are; "" of a what-if.
-    combined, combined_range, combined_percent : str
-        Over all outcomes: mean, 90% interval, change. Of a what-if, given that it works.
-    given : str
-        The what-ifs that work in all outcomes, beside what somebody judged.
+    ``baseline`` are the deaths without it. ``outcomes`` are what may come of it, its chance ("" of
+    a what-if), mean and 90% interval of what it would change. ``owner`` is whose judgement the
+    chances are ("" of a what-if). ``combined``, its range and percent are over all outcomes; of a
+    what-if, given that it works. ``given`` are the what-ifs that work in all outcomes, beside what
+    was judged.
     """
 
     title: str
@@ -178,8 +168,6 @@ def _named(x: Intervention, rises: bool) -> str:
 def scenario_title(scenario: Scenario) -> str:
     """A scenario's title, or else the words of its name.
 
-    Examples
-    --------
     >>> from odforecast.scenario import NULL, Scenario
     >>> scenario_title(NULL), scenario_title(Scenario("half-as-well"))
     ('Status quo', 'Half as well')
@@ -196,8 +184,6 @@ def scenario_title(scenario: Scenario) -> str:
 def fewer_or_more(averted: float) -> str:
     """Deaths averted, as fewer or more deaths.
 
-    Examples
-    --------
     >>> fewer_or_more(8_912), fewer_or_more(-38), fewer_or_more(0.2)
     ('8,900 fewer', '38 more', 'no change')
     """
@@ -208,8 +194,6 @@ def fewer_or_more(averted: float) -> str:
 def fewer_to_more(low: float, high: float) -> str:
     """An interval of deaths averted, as fewer or more deaths.
 
-    Examples
-    --------
     >>> fewer_to_more(1_912, 9_051), fewer_to_more(-212, 951), fewer_to_more(-900, -20)
     ('1,900 to 9,100 fewer', '210 more to 950 fewer', '20 to 900 more')
     """
@@ -224,25 +208,9 @@ def fewer_to_more(low: float, high: float) -> str:
 
 
 def answers(projection: Projection, location: str | None = None) -> tuple[Answer, ...]:
-    """The answer of every scenario in one place.
+    """The answer of every scenario but the status quo, in order, in one place.
 
-    Parameters
-    ----------
-    projection : Projection
-    location : str, optional
-        Any of its names. Default: the only location there is, or else the US.
-
-    Returns
-    -------
-    tuple of Answer
-        In the order of the scenarios, without the status quo.
-
-    Raises
-    ------
-    ScenarioError
-        If nothing but the status quo was projected.
-    ForecastError
-        If the location is not in the projection.
+    Default: the only location there is, or else the US.
     """
     code = projection.place(location)
     if all(s.is_null for s in projection.scenarios):
@@ -291,8 +259,6 @@ def _in_words(mean: float, low: float, high: float) -> tuple[str, str]:
 def assumed(probability: float) -> str:
     """A judged probability in whole percent; 0 and 100% where that is what was judged.
 
-    Examples
-    --------
     >>> assumed(0.0), assumed(0.004), assumed(0.25), assumed(1.0)
     ('0%', 'less than 1%', '25%', '100%')
     """
@@ -303,25 +269,9 @@ def assumed(probability: float) -> str:
 
 
 def text(projection: Projection, location: str | None = None) -> str:
-    """The answer for one place: a few sentences for each scenario, and what all of it rests on.
+    """The answer for one place: a line for each scenario, and what all of it rests on.
 
-    Parameters
-    ----------
-    projection : Projection
-    location : str, optional
-        Any of its names. Default: the only location there is, or else the US.
-
-    Returns
-    -------
-    str
-        A line per scenario, and one that says that effects are assumptions.
-
-    Raises
-    ------
-    ScenarioError
-        If nothing but the status quo was projected.
-    ForecastError
-        If the location is not in the projection.
+    Default: the only location there is, or else the US.
     """
     panel = projection.baseline.panel
     deaths = deaths_of(ALL_DRUGS if panel is None else panel.indicator)

@@ -107,8 +107,7 @@ def fentanyl_share(
     Returns
     -------
     dict of str to float
-        Location to share of 12-month-ending deaths; a location without a recent share is
-        not in it.
+        Location to share of 12-month-ending deaths; a location without a recent share is not in it.
 
     Examples
     --------

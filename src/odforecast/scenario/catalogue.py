@@ -1,7 +1,6 @@
 """The evidence library: events and named priors, in ``evidence.toml``.
 
-Nothing here is estimated from a step at a diplomatic date: an effect is an assumption with a
-source and a grade. The counts cannot identify "cooperation".
+An effect is an assumption with a source and a grade: the counts cannot identify "cooperation".
 """
 
 from __future__ import annotations
@@ -182,11 +181,6 @@ def cite(key: str) -> str:
     ----------
     key : str
         Its id, such as ``"mcketin-2011"``.
-
-    Raises
-    ------
-    UnknownNameError
-        If the library has no such work.
 
     Examples
     --------

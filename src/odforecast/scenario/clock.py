@@ -3,20 +3,15 @@
 The posterior of the effect (:mod:`odforecast.scenario.effects`) is worked out exactly for each draw
 of the deaths that arrive late, and the chances are averaged: a deficit does not pass for an effect.
 The last month is left out, for it is the difference of two sums that are both incomplete. Exposures
-and the nation's weights are those of the release that is read.
+and the nation's weights are those of the release that is read. A clock reads for five years.
 
-The estimator of past events stops 24 months after an onset, for later turns are another story. A
-clock cannot stop there: it reads on for five years.
-
-A user's series (purity, price, seizures) stands beside the counts with a stated elasticity. Its
-logarithm is taken for a level and a drift, plus the elasticity times the effect on deaths, plus
-noise, a random walk and single errors whose sizes are estimated from before the onset::
+A user's series (purity, price, seizures) stands beside the counts with a stated elasticity::
 
     log y(t) = a + b t + elasticity * beta * shape(t) + walk(t) + error(t)
 
-Given the timing this is normal in ``beta``, as the deaths are, so the two are multiplied exactly,
-timing by timing. An elasticity is an assumption; it has no error here. A series is taken to be
-known, as it is now, to the month before each release: its own revisions are not seen.
+The sizes of the random walk and the single errors are estimated from before the onset. Given the
+timing this is normal in ``beta``, as the deaths are, so the two are multiplied exactly. An
+elasticity has no error here, and a series is taken to be known to the month before each release.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Draws of an intervention's effect: named uniform numbers through the priors' quantiles.
 
-Two scenarios that share the numbers are paired; states have streams of their own, so
-that asking for fewer of them redraws nothing.
+Scenarios that share the numbers are paired; asking for fewer states redraws nothing.
 """
 
 from __future__ import annotations

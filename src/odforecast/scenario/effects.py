@@ -178,7 +178,7 @@ class EventSummary:
     """What the counts did to the prior of one event; means, sds and 90% interval given an effect.
 
     The Bayes factor is for no effect. A result is prior-dominated where that lies within 1/3 and 3
-    **and** the sd given an effect keeps more than 0.8 of its prior's: it is the assumption.
+    **and** the sd given an effect keeps more than 0.8 of its prior's.
     """
 
     name: str
@@ -418,30 +418,13 @@ def _inverse(a: Floats) -> tuple[Floats, Floats]:
 class Estimator:
     """What can be worked out before the counts are seen; then :meth:`posterior` is quick.
 
-    Parameters
-    ----------
-    months : ndarray of datetime64[M], shape (T,)
-        Months of death.
-    events : sequence of Intervention
-        One, or two that overlap.
-    felt : ndarray, shape (S, E), optional
-        Exposure of each location to each event; default 1.
-    weights : ndarray, shape (S,), optional
-        How much each location says of the mean: its deaths, so that the mean is the nation's;
-        default all the same.
-    nation : ndarray, shape (E,), optional
-        The nation's exposures, where its own counts take the place of the mean: then
-        :meth:`posterior` needs them.
-    locations : int, optional
-        S, where ``felt`` is not given.
-    draws : int
-        Draws of the timing; 1 takes every prior of the timing at its median.
-    grid : Grid
-        What the mean does by itself.
-    seed : int
+    One event, or two that overlap, at ``months`` (T,). ``felt`` is the exposure of each location to
+    each event, (S, E), default 1 of ``locations``. ``weights`` (S,) say how much each location
+    counts in the mean (its deaths, so that the mean is the nation's), by default all the same.
+    ``nation`` (E,) are the nation's exposures, where its own counts take the place of the mean:
+    then :meth:`posterior` needs them. ``draws`` are those of the timing; 1 takes every prior at its
+    median. ``grid`` is what the mean does by itself.
 
-    Examples
-    --------
     >>> from odforecast.scenario import Fixed, Intervention, Normal
     >>> months = np.arange("2015-01", "2021-01", dtype="datetime64[M]")
     >>> cut = Intervention("cut", Normal(0.0, 0.3), onset="2019-01", ramp=Fixed(3), p_null=0.5)

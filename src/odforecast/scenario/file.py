@@ -1,9 +1,13 @@
 """Scenario files: YAML and TOML, checked key by key.
 
-A file is data of strangers. It may not repeat itself into a billion values, ask for an object,
-nest without end, or name a key twice; and a value is what it looks like: ``yes`` is a word. A
-mistake gives one line that names the file, the scenario, the key, what it is and what is allowed.
-A file holds one scenario, or several under ``scenarios``.
+A file holds one scenario, or several under ``scenarios``. It is data of strangers: it may not
+repeat itself into a billion values, ask for an object, nest without end, or name a key twice;
+``yes`` is a word. A mistake gives one line that names the file, the scenario, the key, what it is
+and what is allowed.
+
+The grammar of files is ``scenario.schema.json``, which editors read too: keys, words and limits
+are taken from it, for a file and for the classes alike. A number that looks like a percent where a
+share is asked for, or like a share where a percent is, is asked about, never guessed.
 """
 
 from __future__ import annotations

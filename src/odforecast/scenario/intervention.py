@@ -8,10 +8,9 @@ In state *s* and month *t*, with ``x = t - onset - lag`` in months,
 
 and monthly deaths of the scope are multiplied by ``exp(delta)``. Every state keeps the sign of
 beta, and ``c`` makes the nation's deaths over the months ahead change by ``exp(beta)`` at full
-strength in every draw (with exposures that differ, c is 1 and the nation's effect is an output).
-A rebound is a fraction of the success that it follows. The counts cannot identify "cooperation":
-the size is an assumption with a source and a grade, never an estimate from a step at a diplomatic
-date.
+strength in every draw (with exposures that differ, c is 1 and the nation's effect is an output). A
+rebound is a fraction of the success that it follows. The counts cannot identify "cooperation": the
+size is an assumption with a source and a grade, never an estimate from a step at a diplomatic date.
 
 The grammar of files is ``scenario.schema.json``, which editors read too: keys, words and limits
 are taken from it, for a file and for the classes alike. A text with a percent sign is a percent

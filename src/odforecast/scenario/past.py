@@ -1,9 +1,8 @@
 """The past: what a date was followed by, as two counterfactuals that must not be mixed up.
 
-*Effect removed* takes what was observed and takes the estimated change out of it, month by month:
-the same epidemic with the same accidents, so it carries no forecast noise. *Forecast from the
-eve* knows nothing after the event: the default model at the last origin before it. Neither is
-the effect of a policy: both show a change after this date, whatever its cause.
+*Effect removed* takes the estimated change out of the counts, month by month: the same epidemic, so
+it carries no forecast noise. *Forecast from the eve* is the default model at the last origin before
+the event. Neither is the effect of a policy: both show a change, whatever its cause.
 """
 
 from __future__ import annotations
@@ -472,8 +471,6 @@ def removed(months: Floats, observed: Floats, delta: Floats) -> Floats:
 
     ``delta`` is the log rate ratio of the months behind them; where it is 0 the count stays.
 
-    Examples
-    --------
     >>> months, delta = np.full(13, 10.0), np.zeros((1, 13))
     >>> delta[0, -1] = np.log(0.5)
     >>> removed(months, np.array([120.0, 120.0]), delta).tolist()
@@ -543,8 +540,6 @@ def _eve(
 def settled_through(panel: Panel) -> np.datetime64:
     """Last month whose count is settled: at least 12 months old in the panel's release.
 
-    Examples
-    --------
     >>> import odforecast as od
     >>> settled_through(od.bundled().as_of().panel())
     np.datetime64('2025-01')
@@ -554,34 +549,13 @@ def settled_through(panel: Panel) -> np.datetime64:
 
 
 def growth_changes(panel: Panel, state: str = NATION, until: object | None = None) -> pd.DataFrame:
-    """Change in 12-month growth after every month, and its rank among all months.
+    """Change in 12-month growth after every month, and its rank in percent among all months.
 
     With S the 12-month-ending count: ``log S(t+12)/S(t) - log S(t)/S(t-12)``. Low ranks are
-    unusually large falls in growth.
+    unusually large falls in growth. ``until`` is the last month of counts used, for ranks that are
+    printed :func:`settled_through`. One row per month with a year of counts on either side; at
+    least 37 months.
 
-    Parameters
-    ----------
-    panel : Panel
-        Counts of one release.
-    state : str
-        Location.
-    until : month, optional
-        Use counts up to this month only: ranks depend on which months there are. Ranks that are
-        printed use :func:`settled_through`.
-
-    Returns
-    -------
-    DataFrame
-        ``month, before, after, change`` and ``percentile`` (share of months whose change is
-        as low or lower, in percent), one row per month with a year of counts on either side.
-
-    Raises
-    ------
-    ScenarioError
-        If there are fewer than 37 months of counts.
-
-    Examples
-    --------
     >>> import odforecast as od
     >>> panel = od.bundled().as_of().panel().select(["US"])
     >>> len(growth_changes(panel)), len(growth_changes(panel, until=settled_through(panel)))

@@ -1,12 +1,11 @@
 """Priors: real distributions, drawn through their quantile function, and how a file gives them.
 
-Every draw is ``ppf(u)`` of a uniform number ``u``. Two scenarios that share the uniforms are
-therefore paired: the worse half of one is the worse half of the other.
+Every draw is ``ppf(u)`` of a uniform number ``u``: two scenarios that share the uniforms are
+paired.
 
 Quantiles as somebody says them are met by a distribution: two fix a normal; three or more may lean
 to one side, and are met by a shifted lognormal (Tukey's *g*), ``m + s (e^(g z) - 1) / g`` of a
-standard normal number ``z``, whose quantiles rise whatever ``g`` is. Times are fitted as logarithms
-and shares as logits, so that none falls below 0 or passes 1.
+standard normal number ``z``. Times are fitted as logarithms and shares as logits.
 """
 
 from __future__ import annotations
@@ -91,8 +90,6 @@ PERCENT = re.compile(r"\s*([-+−]?)\s*([0-9]{1,9}(?:\.[0-9]{0,25})?(?:[eE][-+]?
 def shown(value: object) -> str:
     """A value as a message repeats it: short, and nothing in it that acts on a screen.
 
-    Examples
-    --------
     >>> shown("a" * 5_000)[-20:], shown([1, "x"]), shown(None)
     ('… (5,000 characters)', "[1, 'x']", 'nothing')
     """
@@ -109,8 +106,6 @@ def shown(value: object) -> str:
 def nearest(value: object, allowed: Iterable[str]) -> str:
     """A question after the name that may have been meant; empty if none is near.
 
-    Examples
-    --------
     >>> nearest("spred", ["spread", "share"]), nearest("t40.4", ["T40.4"]), nearest(7, ["lag"])
     (", did you mean 'spread'?", ", did you mean 'T40.4'?", '')
     """
@@ -142,8 +137,6 @@ def bare(value: object) -> float | None:
 def percent_of(value: object) -> float | None:
     """The number before a percent sign; None for anything else.
 
-    Examples
-    --------
     >>> percent_of("-30%"), percent_of("−2.5%"), percent_of("30"), percent_of(30)
     (-30.0, -2.5, None, None)
     """
@@ -162,8 +155,6 @@ def percent(value: object) -> float | None:
 def share(value: object) -> float | None:
     """A number, or a percent as a hundredth of it.
 
-    Examples
-    --------
     >>> share(0.5), share("40%"), share("forty")
     (0.5, 0.4, None)
     """

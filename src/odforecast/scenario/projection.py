@@ -299,13 +299,6 @@ class Projection(Frozen):
         Returns
         -------
         matplotlib Axes
-
-        Raises
-        ------
-        UnknownNameError
-            If the kind or the place is unknown.
-        ForecastError
-            If the place was not projected, or none is named and there are several without a US.
         """
         from odforecast.plot import averted, overlay
 
@@ -324,11 +317,6 @@ class Projection(Frozen):
         ----------
         location : str, optional
             Any of its names. Default: the only one there is, or else the US.
-
-        Raises
-        ------
-        ForecastError
-            If the place was not projected, or none is named and there are several without a US.
         """
         places = self.baseline.locations
         return places[self.baseline.index(default_place(places) if location is None else location)]
@@ -359,13 +347,7 @@ class Projection(Frozen):
         return tuple(s.name for s in self.scenarios)
 
     def scenario(self, name: str) -> Scenario:
-        """A scenario by name.
-
-        Raises
-        ------
-        UnknownNameError
-            If it was not projected.
-        """
+        """A scenario by name."""
         for scenario in self.scenarios:
             if scenario.name == name:
                 return scenario
@@ -397,15 +379,7 @@ class Projection(Frozen):
         )
 
     def select(self, locations: str | Iterable[str]) -> Projection:
-        """Only these locations, by any of their names, in this order.
-
-        Raises
-        ------
-        UnknownNameError
-            If a name is not a place, a place is named twice, or none is named.
-        ForecastError
-            If a place was not projected.
-        """
+        """Only these locations, by any of their names, in this order."""
         here = self.baseline.locations
         places = list(pick(locations, here, "the projection", ForecastError, self.baseline.skipped))
         rows = [here.index(s) for s in places]
@@ -418,11 +392,6 @@ class Projection(Frozen):
         ----------
         indicator : str
             CDC's name or a short one: ``"T40.4"``.
-
-        Raises
-        ------
-        ForecastError
-            If the forecast carries no such class.
         """
         of_class = self.baseline.part(indicator).locations
         rows = [self.baseline.index(s) for s in of_class]
@@ -746,8 +715,6 @@ def periods(
     Calendar years (``"2026"``, ``"2026 (May–Dec)"``), twelve months at a time since the earliest
     onset, and all months from ``begins`` on.
 
-    Examples
-    --------
     >>> from odforecast.scenario import NULL
     >>> ahead = np.arange("2026-11", "2028-01", dtype="datetime64[M]")
     >>> [label for _, label, _ in periods(ahead, NULL)]

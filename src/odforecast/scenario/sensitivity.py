@@ -64,11 +64,6 @@ def identifiability(
     bayes_factor : float, optional
         For no effect. A result is the prior's only if it lies within 1/3 and 3, too.
 
-    Raises
-    ------
-    ScenarioError
-        If the prior has no spread, or the posterior's is negative.
-
     Examples
     --------
     >>> import odforecast as od

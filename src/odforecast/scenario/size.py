@@ -1,8 +1,7 @@
 """The size of an effect at full strength, from the quantity it was read from.
 
-What is measured is a change between two windows, and much of a window may lie before an effect is
-full or after it fades. Each episode of ``evidence.toml`` states its quantity; the size is solved
-so that the prior's own course reproduces it.
+Each episode of ``evidence.toml`` states its quantity, a change between two windows; the size is
+solved so that the prior's own course reproduces it.
 """
 
 from __future__ import annotations
@@ -27,22 +26,11 @@ DRAWS = 4000
 
 
 def course_change(x: Intervention, size: Floats | float, since: object, until: object) -> Floats:
-    """Log change between two 12-month totals of the nation, for sizes of an effect.
+    """Log change between 12-month totals of the nation at two months, for sizes of an effect.
 
-    Deaths would be level without the effect. The timing is drawn from the priors, the effect is
-    there, and the change is the median over the draws.
+    Deaths would be level without the effect, and the change is the median over draws of the timing.
+    The size is the log rate ratio at full strength and exposure 1.
 
-    Parameters
-    ----------
-    x : Intervention
-        With an onset.
-    size : float or ndarray
-        Log rate ratio at full strength and exposure 1.
-    since, until : month
-        Last months of the two windows of 12 months.
-
-    Examples
-    --------
     >>> import odforecast as od
     >>> step = od.scenario.Intervention("step", od.scenario.Fixed(-0.5), onset="2023-07")
     >>> round(float(course_change(step, -0.5, "2023-06", "2024-06")), 3)

@@ -1,11 +1,10 @@
 """A clock for a scenario that has begun: the chances now that it works, and when we will know.
 
 :mod:`odforecast.scenario.clock` reads the releases. What is to come is simulated: worlds in which
-the scenario works and in which it does not are drawn from today's chances (on the first day, the
-prior) and act on the forecast model's own draws, and the estimator that reads releases reads each
-world, month by month. Where the effect has begun the model is fitted again with its mean taken out,
-so that its trend does not hold a part of it. What a clock says is a change after a date, whatever
-its cause.
+the scenario works and does not are drawn from today's chances (on the first day, the prior) and act
+on the forecast model's own draws, and the estimator reads each world, month by month. Where the
+effect has begun the model is fitted again with its mean taken out, so that its trend does not hold
+a part of it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Scores: rules, calibration, unit-level tables, comparisons between models."""
+"""Scores: rules, calibration, unit-level tables, comparisons between models.
+
+A missing column or baseline, and shapes that do not match, are a ScoringError.
+"""
 
 from odforecast.scoring.columns import horizon_group, regimes
 from odforecast.scoring.joint import joint_scores, joint_summary

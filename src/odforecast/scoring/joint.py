@@ -187,7 +187,7 @@ def joint_scores(
     Parameters
     ----------
     forecast : Forecast
-        Of states; months up to the last known one are left out.
+        Of states, at least two draws; months up to the last known one are left out.
     seed : int
         For the control's shuffles and the ties of the PIT.
     target : {"deaths_12mo", "deaths_month"}
@@ -216,13 +216,6 @@ def joint_scores(
 
         ``scorable`` is False, with a ``reason``, where a count is unknown, a part is not forecast,
         or **the draws are not joint over the axis**. A forecast of counties has no rows.
-
-    Raises
-    ------
-    ForecastError
-        If the forecast does not have the target.
-    ScoringError
-        If it has fewer than two draws, or an argument is not of its type.
 
     Examples
     --------
@@ -420,11 +413,6 @@ def joint_summary(joint: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataF
     -----
     Fewer places give a smaller energy score. A model scored on fewer places than another gets no
     score, with a ``reason``: select the places that all have and score again.
-
-    Raises
-    ------
-    ScoringError
-        If a column is missing, or the table is empty.
 
     Examples
     --------

@@ -165,11 +165,6 @@ def check_metrics(metrics: Iterable[Metric | str]) -> tuple[Metric, ...]:
 def get_metric(name: str) -> Metric:
     """A metric that is not in every table, by name.
 
-    Raises
-    ------
-    UnknownNameError
-        If there is none of that name.
-
     Examples
     --------
     >>> from odforecast.scoring.metrics import get_metric

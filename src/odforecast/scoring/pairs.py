@@ -354,8 +354,7 @@ def relative_skill(
     metric : str
         A nonnegative score: ``wis``, ``crps``, ``ae``, ``ape``, ``log_wis`` …
     by : str or sequence of str
-        Compare within groups of these columns
-        (:func:`~odforecast.scoring.columns.with_groups`).
+        Compare within groups of these columns (:func:`~odforecast.scoring.columns.with_groups`).
     missing : {"common", "error"}
         Use the common units of each pair, or refuse if units are missing.
     bootstrap : int

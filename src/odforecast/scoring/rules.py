@@ -79,11 +79,6 @@ def quantile_score(quantiles: ArrayLike, levels: Sequence[float], observed: Arra
         Their levels in (0, 1).
     observed : array_like, shape (...)
 
-    Raises
-    ------
-    ScoringError
-        If levels and quantiles do not match.
-
     Examples
     --------
     >>> import odforecast as od
@@ -305,11 +300,6 @@ def crps_from_draws(draws: ArrayLike, observed: ArrayLike) -> Floats:
     ndarray, shape (...)
         In the unit of the observations.
 
-    Raises
-    ------
-    ScoringError
-        If there are no draws, shapes differ, or a draw is not finite.
-
     Examples
     --------
     >>> import odforecast as od
@@ -335,11 +325,6 @@ def log_score_from_draws(draws: ArrayLike, observed: ArrayLike) -> Floats:
     -------
     ndarray, shape (...)
         Minus the log density, per death; NaN where a draw or an observation is negative.
-
-    Raises
-    ------
-    ScoringError
-        If there are fewer than two draws, shapes differ, or a draw is not finite.
 
     Examples
     --------
@@ -640,11 +625,6 @@ def binned_log_score(samples: ArrayLike, observed: ArrayLike) -> Floats:
     -------
     ndarray, shape (...)
 
-    Raises
-    ------
-    ScoringError
-        If there are no draws, or shapes differ.
-
     Notes
     -----
     FluSight until 2019 counted neighboring bins as hits, which is not proper (Bracher 2019, PNAS
@@ -680,6 +660,7 @@ def energy_score(draws: ArrayLike, observed: ArrayLike, fair: bool = True) -> Fl
     Parameters
     ----------
     draws : array_like, shape (D, ..., K)
+        At least two draws.
     observed : array_like, shape (..., K)
         NaN in any element gives NaN.
     fair : bool
@@ -690,11 +671,6 @@ def energy_score(draws: ArrayLike, observed: ArrayLike, fair: bool = True) -> Fl
     -------
     ndarray, shape (...)
         In the unit of the observations; lower is better.
-
-    Raises
-    ------
-    ScoringError
-        If shapes do not match, there are fewer than two draws, or one is not a finite number.
 
     Notes
     -----
@@ -929,11 +905,6 @@ def pit_histogram(pit: ArrayLike, bins: int = 10) -> pd.DataFrame:
     DataFrame
         ``left``, ``right``, ``n`` (units in the bin) and ``density`` (1 everywhere for
         uniform values; NaN if there are none).
-
-    Raises
-    ------
-    ScoringError
-        If a value lies outside [0, 1], or there are no bins.
 
     Examples
     --------

@@ -54,11 +54,6 @@ def summarise(
         ``rps``: ``rps`` and ``rel_rps`` (over past frequencies) where ``by`` separates horizons.
         A mean is NaN where a scorable unit lacks the score.
 
-    Raises
-    ------
-    ScoringError
-        If a column or the baseline is missing, or ``metrics`` repeats a column of every summary.
-
     Examples
     --------
     >>> import numpy as np
@@ -277,11 +272,6 @@ def ten_or_more(
         ``by``, ``model``, ``left``, ``right`` (the class), ``n``, ``given`` (mean chance),
         ``came`` (share with 10 or more), ``gap`` (came minus given), ``se`` (of the gap, over
         states). Classes without units are left out.
-
-    Raises
-    ------
-    ScoringError
-        If there are no bins.
     """
     if bins < 1:
         raise ScoringError(f"bins is {bins}, at least 1 is needed")

@@ -190,8 +190,6 @@ def drawn_changes(forecast: Forecast, sums: Floats) -> tuple[Floats, Floats]:
 def chances(first: Floats, later: Floats) -> Floats:
     """Share of draws that have turned by each month; shapes (D, L) and (D, L, M) to (L, M).
 
-    Examples
-    --------
     >>> import numpy as np
     >>> first = np.array([[5.0], [-5.0]])
     >>> chances(first, np.array([[[4.0, -1.0, 2.0]], [[-3.0, -2.0, -1.0]]]))

@@ -148,15 +148,7 @@ class Truth:
         return pd.DataFrame(columns)
 
     def select(self, locations: str | Iterable[str]) -> Truth:
-        """Only these locations, by any of their names, in this order.
-
-        Raises
-        ------
-        UnknownNameError
-            If a name is not a place's, a place is named twice, or none is named.
-        ScoringError
-            If the release does not hold a place.
-        """
+        """Only these locations, by any of their names, in this order."""
         places = pick(locations, self.panel.locations, f"release {self.release}", ScoringError)
         return replace(self, panel=self.panel.select(places))
 

@@ -45,8 +45,6 @@ Parser = Callable[[str], Any]
 def number(text: str) -> float | BadCell:
     """A number with or without thousands separators; NaN for blanks.
 
-    Examples
-    --------
     >>> number("4,034"), number("126.0"), number("1e+05"), number("1,23").why
     (4034.0, 126.0, 100000.0, 'is not a number')
     >>> number("9" * 400).why, number("\u0663").why  # more than a float holds; another script
@@ -133,8 +131,6 @@ def state(text: str) -> str | BadCell:
 def month_cell(text: str) -> tuple[float, int] | BadCell:
     """Year (NaN if the cell has none) and month of a cell.
 
-    Examples
-    --------
     >>> month_cell("September"), month_cell("09"), month_cell("2024-07")
     ((nan, 9), (nan, 9), (2024, 7))
     """

@@ -47,12 +47,11 @@ def read_own_counts(path: str | Path, limits: Limits | None = None) -> pd.DataFr
     ----------
     path : path
         CSV (gzip or not; commas, tabs or semicolons), Excel or Parquet; one sheet of several is
-        ``FILE.xlsx:Sheet``. Titles may stand above the header. Columns ``location`` (or
-        ``state``), ``month``, ``deaths``, and optionally ``as_of`` (a day), ``basis``,
-        ``indicator``; other columns are not read. A month is written as ``2025-06``,
-        ``June 2025``, ``Jun-25``, ``06/2025``, or as its first or last day (``2025-06-30``,
-        ``6/1/2025``); ``05/06/2025`` is refused where the other cells do not tell the month
-        from the day.
+        ``FILE.xlsx:Sheet``. Titles may stand above the header. Columns ``location`` (or ``state``),
+        ``month``, ``deaths``, and optionally ``as_of`` (a day), ``basis``, ``indicator``; other
+        columns are not read. A month is written as ``2025-06``, ``June 2025``, ``Jun-25``,
+        ``06/2025``, or as its first or last day (``2025-06-30``, ``6/1/2025``); ``05/06/2025`` is
+        refused where the other cells do not tell the month from the day.
     limits : Limits, optional
         How large a file may be; default: 20 MB.
 

@@ -209,8 +209,6 @@ def utf8(name: str, data: bytes, *, latin: bool = False) -> bytes:
 def cell_text(cell: object) -> str:
     """Text of one cell: stripped, whole floats without ``.0``, blank for None and NaN.
 
-    Examples
-    --------
     >>> cell_text(2015.0), cell_text(" no data "), cell_text(None), cell_text(True)
     ('2015', 'no data', '', 'True')
     """

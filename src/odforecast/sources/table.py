@@ -72,15 +72,8 @@ def _layout(counties: bool) -> _Layout:
 
 
 def to_date(value: object) -> dt.date:
-    """A day from ``"2024-12-11"``, a date or a timestamp.
+    """A day from ``"2024-12-11"``, a date or a timestamp; a DataError otherwise, also for a month.
 
-    Raises
-    ------
-    DataError
-        If the value is not a day; a month such as ``"2024-12"`` is not one.
-
-    Examples
-    --------
     >>> to_date("2024-12-11")
     datetime.date(2024, 12, 11)
     """
@@ -96,8 +89,6 @@ def to_date(value: object) -> dt.date:
 def location_codes(states: NDArray[np.object_]) -> NDArray[np.object_]:
     """Hub codes of CDC codes.
 
-    Examples
-    --------
     >>> location_codes(np.array(["US", "AL", "YC"], dtype=object)).tolist()
     ['US', '01', 'NYC']
     """

@@ -171,8 +171,6 @@ OVERDOSE_CODES = frozenset(_codes("X40-X44, X60-X64, X85, Y10-Y14"))
 def _ranges(codes: set[str]) -> str:
     """Codes in order, runs joined.
 
-    Examples
-    --------
     >>> _ranges({"X85", "X40", "X42", "X41", "T40.4"})
     'T40.4, X40-X42, X85'
     """

@@ -7,16 +7,12 @@ Four forecasts of the same month are put in a row, each with one thing more than
 3. **revised**: from the new release without the months that the release before did not have;
 4. **now**: from the new release.
 
-The change of the median from 1 to 2 is due to the model (its numbers, its settings, the libraries
-beneath), from 2 to 3 to revisions (all that the new release says differently about months known
-before: counts, completeness, CDC's predicted values, which counts are final), and from 3 to 4 to
-the new months. The three add up to the whole change, exactly. The order is a choice: new months
-are read beside revised counts, as they are published.
+The change of the median from 1 to 2 is due to the model (numbers, settings, libraries), from 2 to 3
+to revisions, and from 3 to 4 to the new months. The three add up to the whole change, exactly.
 
-2 and 3 end in one month, so their draws are paired by their streams, and most of the chance in
-them cancels. 3 and 4 end in different months and are not paired: with few draws, chance alone
-moves the median. So each part has a standard error, from the medians of 20 batches of the draws,
-and a part within two of them cannot be told from none.
+2 and 3 end in one month, so their draws are paired by their streams. 3 and 4 are not paired: with
+few draws, chance alone moves the median. So each part has a standard error, from the medians of 20
+batches of the draws, and a part within two of them cannot be told from none.
 """
 
 from __future__ import annotations
@@ -181,8 +177,6 @@ def without_newest(panel: Panel, like: Panel) -> Panel:
     months that stay (how complete they are, what CDC predicts, which are final) is kept, and it
     is seen from its own day. So the months that stay are one release older than they were.
 
-    Examples
-    --------
     >>> import odforecast as od
     >>> panel = od.bundled().as_of().panel()
     >>> without_newest(panel, panel.cut("2024-12")).last_month, panel.last_month

@@ -1,15 +1,13 @@
 """The public record: every forecast with its date, and the counts that came later.
 
-``record.csv`` only grows. It has one line per forecast of a place and month. Later it gets a line
-for the count: once as first published (*provisional*: too low to score a forecast) and once when it
-is *settled*, at least 12 months old in its release. No line is ever changed. A line of its own
-*withdraws* what was made from figures that were retracted or replaced, and a right count is written
-behind the wrong one.
+``record.csv`` only grows. It has one line per forecast of a place and month, later a line for the
+count as first published (*provisional*: too low to score a forecast) and one when it is *settled*,
+at least 12 months old in its release. A line of its own *withdraws* what was made from figures that
+were retracted or replaced, and a right count is written behind the wrong one.
 
-Every line but the first, which names the columns, ends with 16 hex digits of a SHA-256 of the
-digits before it and its own text. A line that was changed, inserted, removed or moved no longer
-fits, and the reader says which. The digits do not stop somebody who computes all of them anew: only
-a copy in other hands does, so publish the file.
+Every line but the first ends with 16 hex digits of a SHA-256 of the digits before it and its own
+text, so the reader says which line was changed, inserted, removed or moved. They do not stop
+somebody who computes all anew: only a copy in other hands does, so publish the file.
 """
 
 from __future__ import annotations
@@ -74,8 +72,6 @@ class _Lines:
 def link(before: str, text: str) -> str:
     """Digits of a line.
 
-    Examples
-    --------
     >>> link("", "a,b") == link("", "a,b") != link("0", "a,b")
     True
     """
@@ -175,12 +171,8 @@ def read(path: str | os.PathLike[str]) -> pd.DataFrame:
 def append(path: str | os.PathLike[str], new: pd.DataFrame) -> None:
     """Write lines at the end of a record; what was there stays byte for byte.
 
-    A rest that was cut off while it was written, and so never was a line, is cleared away.
-
-    Raises
-    ------
-    DataError
-        If a line there is not as it was written, or the file cannot be written to.
+    A rest that was cut off while it was written, and so never was a line, is cleared away. A
+    DataError if a line there is not as it was written.
     """
     if new.empty:
         return
@@ -336,8 +328,6 @@ def standing(table: pd.DataFrame) -> pd.DataFrame:
     A ``withdrawn`` line with ``data`` takes back the forecasts above it that were made from that
     release by that data; one without takes back the counts above it that are from that release.
 
-    Examples
-    --------
     >>> standing(read("no-such-folder/record.csv")).empty
     True
     """

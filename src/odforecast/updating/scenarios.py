@@ -1,12 +1,9 @@
 """Scenarios that updates keep a clock of: frozen on a day, and read with each release.
 
-Beside the record lies a folder for each::
-
     scenarios/NAME/frozen.json       the day, the hash, and all that was assumed, the onset closed
     scenarios/NAME/2026-01-14.json   the clock with that release; .csv and .svg hold the same
 
-A scenario that says something else later is refused, with what differs: what was assumed before
-there were counts must not move after.
+A scenario that says something else later is refused, with what differs.
 """
 
 from __future__ import annotations

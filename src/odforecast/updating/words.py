@@ -292,8 +292,6 @@ def table_of(change: Change, place: str = NATION, most: int | None = None) -> li
 def signed(value: float, step: float = 1.0) -> str:
     """A change with its sign.
 
-    Examples
-    --------
     >>> signed(-154.0, 10), signed(3.2), signed(0.2)
     ('−150', '+3', '0')
     """
@@ -304,8 +302,6 @@ def signed(value: float, step: float = 1.0) -> str:
 def with_error(value: float, error: float) -> str:
     """A change, and twice its standard error.
 
-    Examples
-    --------
     >>> with_error(-154.0, 12.0), with_error(3.0, 0.0), with_error(float("nan"), 1.0)
     ('−154 ± 24', '+3', '–')
     """
@@ -363,8 +359,6 @@ def sections(update: Update, record: pd.DataFrame) -> list[Section]:
 def checked(flags: Sequence[Flag]) -> str:
     """What was found in a release, in a sentence.
 
-    Examples
-    --------
     >>> checked([])
     'Checks of the release found nothing to flag.'
     """

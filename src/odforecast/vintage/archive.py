@@ -199,10 +199,9 @@ class Archive:
     def log(self) -> pd.DataFrame:
         """What happened to the releases, oldest event first.
 
-        Columns ``at`` (UTC; empty in memory), ``event``, ``dataset``,
-        ``release``, ``data_hash``, ``reason``, ``replaces``, ``file`` and ``sha256`` of CDC's
-        file, and for downloads ``origin``, ``place``, ``basis`` and ``checks`` (see
-        :meth:`origin`).
+        Columns ``at`` (UTC; empty in memory), ``event``, ``dataset``, ``release``, ``data_hash``,
+        ``reason``, ``replaces``, ``file`` and ``sha256`` of CDC's file, and for downloads
+        ``origin``, ``place``, ``basis`` and ``checks`` (see :meth:`origin`).
         """
         source = ["file", "sha256", "origin", "place", "basis", "checks"]
         columns = ["at", "event", "dataset", "release", "data_hash", "reason", "replaces", *source]
@@ -224,11 +223,6 @@ class Archive:
         date : date or str
             Release date.
         dataset : {"states", "counties"}
-
-        Raises
-        ------
-        ArchiveError
-            If the archive does not hold that release.
 
         Examples
         --------
@@ -252,11 +246,6 @@ class Archive:
         date : date or str
             Release date.
         dataset : {"states", "counties"}
-
-        Raises
-        ------
-        ArchiveError
-            If the archive does not hold that release.
         """
         return self._held(date, dataset).event.data_hash
 

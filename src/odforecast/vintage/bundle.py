@@ -62,9 +62,8 @@ def archive(path: str | os.PathLike[str] | None = None) -> Archive:
     Parameters
     ----------
     path : path, optional
-        A folder of releases: then they alone are used. Default: the folder that
-        ``odforecast data fetch`` fills, with the bundled ones beneath; where both hold a
-        release, yours is taken.
+        A folder of releases: then they alone are used. Default: the folder that ``odforecast data
+        fetch`` fills, with the bundled ones beneath; where both hold a release, yours is taken.
 
     Raises
     ------

@@ -209,8 +209,6 @@ def available(archive: Archive | None = None) -> tuple[Donor, ...]:
 def shipped() -> tuple[Donor, ...]:
     """The donors that ship with the package.
 
-    Examples
-    --------
     >>> sorted({d.era for d in shipped()})
     ['4.5', '6.5']
     """

@@ -34,20 +34,12 @@ _HASH = re.compile(r"[0-9a-f]{16}")
 class Origin:
     """Where the figures of a release came from.
 
-    Attributes
-    ----------
-    kind : {"file", "cdc", "past", "bundled"}
-        A file added by hand, data.cdc.gov, a public copy of a past release, the package.
-    place : str
-        Of a copy: repository, commit and path.
-    basis : {"given", "known", "inferred", "last month"}
-        How the release date is known: as given with a file, from CDC, by CDC's calendar as
-        listed or from the day that a file of counties says its data are of, by CDC's calendar
-        from the last month in the file.
-    checks : str
-        What was checked: ``"sha256"`` or ``"git blob"`` of the bytes, and ``"structure"``.
-    file, sha256 : str
-        Of CDC's file.
+    ``kind`` is "file" (added by hand), "cdc" (data.cdc.gov), "past" (a public copy of a past
+    release) or "bundled". ``place`` of a copy is its repository, commit and path. ``basis`` is how
+    the release date is known: "given" with a file, "known" from CDC, "inferred" by CDC's calendar
+    as listed or from the day that a file of counties says its data are of, "last month" by CDC's
+    calendar from the last month in the file. ``checks`` are what was checked: "sha256" or "git
+    blob" of the bytes, and "structure". ``file`` and ``sha256`` are of CDC's file.
     """
 
     kind: str = "file"

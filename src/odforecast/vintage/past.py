@@ -113,8 +113,6 @@ def sha256(content: bytes) -> str:
 def git_blob(content: bytes, kind: str = "sha1") -> str:
     """What Git calls a file with these bytes, by SHA-1 or SHA-256.
 
-    Examples
-    --------
     >>> git_blob(b"")
     'e69de29bb2d1d6434b8b29ae775ad8c2e48c5391'
     """
@@ -158,8 +156,6 @@ COLUMNS = tuple(_COLUMNS)
 def past_copies() -> tuple[Copy, ...]:
     """The copies that odforecast knows of, oldest release first.
 
-    Examples
-    --------
     >>> copies = past_copies()
     >>> len(copies), len({c.release for c in copies}), str(copies[0].release)
     (52, 38, '2017-09-13')
@@ -218,14 +214,9 @@ def settle(
 def compare(first: pd.DataFrame, second: pd.DataFrame) -> tuple[int, int, str]:
     """Compare the counts of two canonical tables of one data set; a blank is like no row.
 
-    Returns
-    -------
-    tuple of int, int and str
-        Counts that at least one of them has; how many the other has not, or otherwise; and the
-        first of those, in words.
+    Counts that at least one of them has; how many the other has not, or otherwise; and the first of
+    those, in words.
 
-    Examples
-    --------
     >>> import odforecast as od
     >>> one = od.bundled().as_of().table
     >>> other = one.copy()
@@ -253,17 +244,10 @@ GITHUB = "https://raw.githubusercontent.com"
 
 
 class RawFiles(Client):
-    """Client of a server of raw files, by default GitHub's; use it as a context manager.
+    """Client of a server of raw files (``/owner/name/commit/path``), by default GitHub's.
 
-    Parameters
-    ----------
-    url : str
-        Server; what follows is ``/owner/name/commit/path``.
-    **options
-        As for :class:`odforecast.vintage.socrata.Client`.
+    Use it as a context manager; options as for :class:`odforecast.vintage.socrata.Client`.
 
-    Examples
-    --------
     >>> RawFiles().name
     'raw.githubusercontent.com'
     """

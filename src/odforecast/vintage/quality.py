@@ -72,22 +72,9 @@ def contradictions(
 ) -> list[Contradiction]:
     """Cells of a release that contradict others of it, a recent release, or the states' counts.
 
-    Parameters
-    ----------
-    table : DataFrame
-        Canonical table of a release, of either data set.
-    before : DataFrame, optional
-        Canonical table of an earlier release; ignored if it is over a year older.
-    states : DataFrame, optional
-        For counties, canonical table of the states known that day.
+    Tables are canonical; ``before``, of an earlier release, is ignored if it is over a year older;
+    ``states`` are, for counties, the states known that day.
 
-    Returns
-    -------
-    list of Contradiction
-        Empty if there is none.
-
-    Examples
-    --------
     >>> import odforecast as od
     >>> table = od.bundled().as_of().table
     >>> contradictions(table)

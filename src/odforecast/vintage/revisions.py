@@ -132,13 +132,7 @@ class Revisions:
         )
 
     def select(self, locations: str | Iterable[str]) -> Revisions:
-        """Only these locations, by any of their names, in this order.
-
-        Raises
-        ------
-        UnknownNameError
-            If a name is not a place's, a place is named twice or not there, or none is named.
-        """
+        """Only these locations, by any of their names, in this order."""
         rows = [self.locations.index(s) for s in pick(locations, self.locations, _OF)]
         return replace(
             self,
@@ -187,11 +181,6 @@ class Revisions:
         DataFrame, shape (R, M)
             Index ``release``, columns ``month`` (both datetime64); NaN where a release has no
             count.
-
-        Raises
-        ------
-        UnknownNameError
-            If the place is unknown or not there, or the column is neither.
         """
         if column not in ("reported", "predicted"):
             raise UnknownNameError(
@@ -267,8 +256,6 @@ def revisions(
     ------
     ArchiveError
         If no release has a reported count of the indicator there.
-    UnknownNameError
-        If a location or the indicator is unknown.
 
     Examples
     --------
@@ -341,11 +328,6 @@ def compare(
         ``month``, ``indicator``, ``reported_a``, ``reported_b``, ``change`` (b less a),
         ``percent`` (of a), ``status_a``, ``status_b`` (``"absent"`` where a release has no such
         row) and ``kind``: ``"changed"``, ``"appeared"`` or ``"vanished"``.
-
-    Raises
-    ------
-    ArchiveError
-        If the archive does not hold one of them.
     """
     keys, said = ["indicator", "state", "month"], ["reported", "status"]
     sides = [

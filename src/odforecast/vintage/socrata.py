@@ -59,18 +59,9 @@ class _AgainError(Exception):
 class Client:
     """Client of one server; use it as a context manager.
 
-    Parameters
-    ----------
-    url : str
-        Server.
-    timeout, limit : float
-        Seconds to connect and to wait for each piece of an answer, and for an answer as a whole.
-    attempts : int
-        How often a request is tried.
-    most_bytes : int
-        An answer may have so many bytes; a server that sends more is left.
-    sleep, notify : callable
-        Waits between attempts; is told, in words, why a request is tried again.
+    ``timeout`` is in seconds, to connect and to wait for each piece of an answer, ``limit`` for an
+    answer as a whole, which may have ``most_bytes``; a server that sends more is left. A request is
+    tried ``attempts`` times, after a ``sleep``; ``notify`` is told why it is tried again.
     """
 
     #: What to do about a server that asks for a long wait.

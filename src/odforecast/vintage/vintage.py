@@ -149,13 +149,6 @@ class Vintage:
             ``percent_complete``, ``percent_pending``, ``status`` (``ok``, ``suppressed``,
             ``low_quality`` or ``missing``). Counties: see :mod:`odforecast.sources.table`.
 
-        Raises
-        ------
-        PanelError
-            If the release lacks the indicator or a place.
-        UnknownNameError
-            If a name is not a place's, or a place is named twice.
-
         Examples
         --------
         >>> import odforecast as od
@@ -216,13 +209,7 @@ class Vintage:
         return self._archive.release(self.date, indicator_name(indicator))
 
     def release(self, dataset: str = STATES) -> dt.date:
-        """Release date of the newest release of a data set known that day.
-
-        Raises
-        ------
-        ArchiveError
-            If the archive holds no release of that data set.
-        """
+        """Release date of the newest release of a data set known that day."""
         if dataset_named(dataset) == STATES:
             return self.date
         dates = self._archive.releases(dataset)

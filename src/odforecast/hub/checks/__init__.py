@@ -59,8 +59,7 @@ def check(
     schemas : path, optional
         Folder with the hubverse's JSON schemas, for ``valid_config``.
     extra_dates : bool
-        Allow days in a time series that are not forecast (hubValidations'
-        ``allow_extra_dates``).
+        Allow days in a time series that are not forecast (hubValidations' ``allow_extra_dates``).
 
     Returns
     -------

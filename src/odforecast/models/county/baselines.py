@@ -274,14 +274,6 @@ class FittedCountyBaseline:
 class CountyBaseline:
     """``county-hub-baseline`` and ``county-last``: the last count and past changes.
 
-    Every county is forecast, also one whose counts are hidden or lost; how, the module says.
-
-    Parameters
-    ----------
-    name : {"county-hub-baseline", "county-last"}
-
-    Examples
-    --------
     >>> CountyBaseline("county-hub-baseline").spec.target
     'deaths_12mo'
     """

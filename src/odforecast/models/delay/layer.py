@@ -36,21 +36,11 @@ MAX_ERROR = 0.25
 class Delayed:
     """A forecaster that first completes the last months, and carries what is uncertain in that.
 
-    Parameters
-    ----------
-    model : Model
-        Any model that takes the last months as they are. It is fitted to the completed panel;
-        its draws are then widened by the uncertainty of the completion. The result also revises
-        the last twelve months (horizons -11 to 0): a nowcast.
-
-    Notes
-    -----
-    On a panel whose counts are final nothing is missing and the wrapped model's draws come back
+    ``model`` takes the last months as they are; it is fitted to the completed panel, and its draws
+    are then widened by the uncertainty of the completion. The result also revises the last twelve
+    months (horizons -11 to 0): a nowcast. On a panel whose counts are final its draws come back
     unchanged. The nation misses what its parts miss, so the whole panel is fitted at once.
-    ``odforecast.get_model("auto-ets+delay")`` wraps by name.
 
-    Examples
-    --------
     >>> import odforecast as od
     >>> panel = od.bundled().as_of("2025-09-17").panel()
     >>> forecast = od.get_model("naive+delay").fit(panel).forecast(draws=100)
