@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from odforecast.cli import main
 from odforecast.hub import check_hub, read_hub
 from odforecast.names import HUB_COLUMNS
+from odforecast.say import between, rounded, step_of
 from odforecast.scenario import CAVEAT, prior_names, read_scenarios
 
 
@@ -289,7 +290,9 @@ def test_compare_is_a_grid_of_options(tmp_path):
     us = result.output[result.output.index("US: deaths prevented by") :]
     first, shock = us.splitlines()[4:6]
     row = rows[(rows["scenario_id"] == names[0]) & (rows["location"] == "US")].iloc[0]
-    assert f"{row['averted_mean']:,.0f} (" in first
+    low, mean, high = (row[f"averted_{key}"] for key in ("q05", "mean", "q95"))
+    said = f"{rounded(mean, step_of(low, high))} ({between(low, high)})"
+    assert said.replace("-", "−") in first
     assert "59%" in first
     assert shock.count("–") == 3  # a what-if: no chance, and nothing over all outcomes
     said = json.loads(cli("compare", *FAST, *asked, "--json").stdout)

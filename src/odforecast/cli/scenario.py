@@ -43,7 +43,7 @@ from odforecast.panel import Panel
 from odforecast.report.annex import prior_figure, short_titles
 from odforecast.report.brief import write_briefs
 from odforecast.report.spreadsheet import for_spreadsheets
-from odforecast.say import shown_warnings
+from odforecast.say import between, rounded, shown_warnings, step_of
 from odforecast.scenario import CAVEAT, Past, Projection, Scenario, catalogue
 from odforecast.scenario.answer import CLASS_WARNING, scenario_title
 from odforecast.scenario.intervention import ALL
@@ -315,11 +315,12 @@ def _with_caveat(show: Callable[[], None]) -> Callable[[], None]:
 
 
 def ranged(row: Any) -> str:
-    """Deaths prevented: the mean with its interval; a dash where there is none."""
+    """Deaths prevented: the mean with its interval, no finer than it; a dash where none is."""
     mean, low, high = (row[f"averted_{key}"] for key in ("mean", "q05", "q95"))
     if mean != mean:
         return "–"
-    return f"{mean:z,.0f}" + (f" ({low:z,.0f} to {high:z,.0f})" if low == low else "")
+    interval = f" ({between(low, high)})" if low == low else ""
+    return f"{rounded(mean, step_of(low, high))}{interval}".replace("-", "−")
 
 
 _CHANGE = Column("change", "percent_mean", "{:+z.1f}%")
