@@ -187,7 +187,10 @@ def test_a_brief_shows_the_years_of_the_forecast(products) -> None:
 
 def test_all_pages_say_the_same_sentences(products, made) -> None:
     # A brief tells past errors in a section of their own.
-    past = re.compile(r"; in \d+ past tests, the typical \(median\) error here was \d+%")
+    past = re.compile(
+        r"; in \d+ past tests, the typical \(median\) error here was \d+%, and the 90% interval "
+        r"contained the final count in \d+%"
+    )
     summary = made.summary()
     summary = summary[summary["horizon"] == 12].set_index("location")
     for name, text in products[1].items():

@@ -167,6 +167,7 @@ def test_every_number_of_every_text_is_in_the_table():
             *(rounded(now[k], now_step) for k in ("low", "median", "high")),
             *(rounded(last[k], step) for k in ("low", "median", "high")),
             *(f"{errors.loc[12, k]:,.0f}" for k in ("error", "forecasts")),
+            f"{100 * errors.loc[12, 'held']:.0f}",
             rounded(abs(before), step),
             f"{abs(round(last['change']))}",
             *re.findall(r"\d+", chance(last["fall"])),

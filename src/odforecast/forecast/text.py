@@ -156,8 +156,11 @@ def _off(one: Forecast, month: np.datetime64, record: Scored | None) -> str:
         return ""
     horizon = int((month - one.last_month).astype(int))
     rows = rows[(rows["horizon"] == horizon) & np.isfinite(rows["error"])]
-    said = "; in {1:,} past tests, the typical (median) error here was {0:.0f}%"
-    return next(map(said.format, rows["error"], rows["forecasts"]), "")
+    said = (
+        "; in {1:,} past tests, the typical (median) error here was {0:.0f}%, and the 90% "
+        "interval contained the final count in {2:.0%}"
+    )
+    return next(map(said.format, rows["error"], rows["forecasts"], rows["held"]), "")
 
 
 def _one(forecast: Forecast, location: str | None) -> Forecast:

@@ -244,7 +244,8 @@ def lead(
         for r in rows[(rows["horizon"] == ahead) & np.isfinite(rows["error"])].to_dict("records"):
             rest.append(
                 f"In {r['forecasts']:,} past tests, the typical (median) error of forecasts this "
-                f"far ahead was {r['error']:.0f}%."
+                f"far ahead was {r['error']:.0f}%, and the 90% interval contained the final count "
+                f"in {r['held']:.0%}."
             )
     if len(rest) == 1:
         counted = (
