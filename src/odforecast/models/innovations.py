@@ -56,10 +56,16 @@ class Innovations:
         ahead = np.arange(1, horizon + 1)[:, None]
         out = self.level + (self.slope + self.slope_sd * noise) * ahead
         now = np.broadcast_to(self.state, (draws, self.state.size))
+        few = self.observe.size < 8  # numpy adds so few one by one, and more in pairs
         for h in range(horizon):
             if h:
-                now = now @ self.transition.T + errors[h - 1, :, None] * self.gain
-            out[h] += (now * self.observe).sum(axis=1) + errors[h]
+                now = now @ self.transition.T
+                for k, gain in enumerate(self.gain):
+                    now[:, k] += errors[h - 1] * gain
+            seen = now[:, 0] * self.observe[0] if few else (now * self.observe).sum(axis=1)
+            for k in range(1, self.observe.size * few):
+                seen += now[:, k] * self.observe[k]
+            out[h] += seen + errors[h]
         return out.T
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 
+import numba as nb
 import numpy as np
+from numpy.typing import NDArray
 
 from odforecast.geography import JURISDICTIONS, NATION, closed, whole_and_parts
 from odforecast.monthly.sums import rolling_sums
@@ -370,33 +372,29 @@ def late_draws(
     us_old = streams.generator("old").standard_normal(draws)
     common = np.exp(CUT_SHARED * us_cut)
     common /= np.exp(0.5 * CUT_SHARED**2)
-    out, run = np.empty((draws, n, SPAN)), np.empty((SPAN + 1, draws))
+    single = np.empty((n, draws, OPEN), dtype=np.float32)
+    changed, size, chance = np.empty((3, n, draws))
     for k, i in enumerate(rows):
         rng = streams.generator("late", locations[i])
-        single = rng.standard_normal((draws, OPEN), dtype=np.float32)
-        chance = streams.generator("whole", locations[i]).random(draws)
-        changed, share = deficit.year_shared * us_year, deficit.cut_share[i]
+        rng.standard_normal(out=single[k], dtype=np.float32)
+        chance[k] = streams.generator("whole", locations[i]).random(draws)
+        changed[k] = deficit.year_shared * us_year
         if locations[i] != NATION:
-            changed += deficit.year_own * rng.standard_normal(draws)
+            changed[k] += deficit.year_own * rng.standard_normal(draws)
+        share = deficit.cut_share[i]
         if share == 1.0:  # an earlier release says how much
-            lost = np.ones(draws)
+            size[k] = 1.0
         elif locations[i] == NATION:  # without its parts: they are cut on average
-            lost = share * common
+            size[k] = share * common
         else:
             happens = rng.random(draws) < share
-            lost = np.where(happens, rng.exponential(size=draws), 0.0) * common
-        # The order of the sum is a part of what is drawn, to the last bit.
-        run[0] = chance
-        run[1:] = deficit.late[i, :, None] * (1.0 + factors.late[:, k])
-        run[1:] += deficit.revised[i, :, None] * factors.revision[:, k]
-        run[-OPEN:] += deficit.noise[i, -OPEN:, None] * single.T
-        for size, months in ((changed, deficit.year), (-lost, deficit.cut), (us_old, deficit.old)):
-            if months[i].any():
-                run[1:] += months[i, :, None] * size
-        # Deaths are whole: their running sum is raised by chance and rounded down, so that every
-        # sum of months is right on average.
-        np.floor(np.cumsum(run, axis=0, out=run), out=run)
-        out[:, k] = (run[1:] - run[:-1]).T
+            size[k] = np.where(happens, rng.exponential(size=draws), 0.0) * common
+    out = np.empty((draws, n, SPAN))
+    _late_arrivals(
+        deficit.late[rows], deficit.revised[rows], deficit.noise[rows], deficit.year[rows],
+        deficit.cut[rows], deficit.old[rows], factors.late, factors.revision, us_old, single,
+        changed, size, chance, out,
+    )  # fmt: skip
     return out
 
 
@@ -409,3 +407,46 @@ def with_nowcast(counted: Floats, late: Floats, ahead: Floats) -> tuple[Floats, 
     below = out < 0
     out[below] = 0.0
     return out, int(np.count_nonzero(below))
+
+
+# Nothing may be reordered or joined here: sums over these draws must not change in the last bit.
+@nb.njit(cache=True)
+def _late_arrivals(
+    late: Floats,
+    revised: Floats,
+    noise: Floats,
+    year: Floats,
+    cut: Floats,
+    old: Floats,
+    late_error: Floats,
+    revision: Floats,
+    old_error: Floats,
+    single: NDArray[np.float32],
+    changed: Floats,
+    size: Floats,
+    chance: Floats,
+    out: Floats,
+) -> None:
+    """Deaths that arrive late in every draw, month by month, into ``out`` (D, L, SPAN)."""
+    # Deaths are whole: their running sum is raised by `chance` (L, D) and rounded down, so that
+    # every sum of months is right on average. `single` (L, D, OPEN) are errors of the last
+    # months, `changed` and `size` (L, D) the change of the closed year, as a share of its
+    # count, and how often its average cut it loses.
+    n_draws, n_loc, span = out.shape
+    begin = span - single.shape[2]
+    for d in range(n_draws):
+        for i in range(n_loc):
+            more = 1.0 + late_error[d, i]
+            shift, moved, lost = revision[d, i], changed[i, d], size[i, d]
+            run, before = chance[i, d], 0.0
+            for j in range(span):
+                value = late[i, j] * more
+                value += revised[i, j] * shift
+                if j >= begin:
+                    value += noise[i, j] * single[i, d, j - begin]
+                value += moved * year[i, j]
+                value -= lost * cut[i, j]
+                value += old_error[d] * old[i, j]
+                run += value
+                out[d, i, j] = np.floor(run) - before
+                before = np.floor(run)
