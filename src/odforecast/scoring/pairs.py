@@ -280,6 +280,16 @@ class Grid:
         return list(map(str, donors[none:])), list(map(str, era[first[none:]])), by - none
 
 
+def _of_one_kind(scores: pd.DataFrame, keys: Sequence[str]) -> None:
+    """Refuse several kinds of vintages in one average: one is harder to forecast than another."""
+    kinds = sorted(set(scores["vintage"].astype(str))) if "vintage" in scores else []
+    if len(kinds) > 1 and "vintage" not in keys:
+        raise ScoringError(
+            f"the scores hold vintages {', '.join(kinds)}, which are never averaged together",
+            hint=f"by='vintage', or one kind: scores[scores['vintage'] == {kinds[-1]!r}]",
+        )
+
+
 def _compared(
     table: Callable[[dict[str, object], Grid], pd.DataFrame], scores: pd.DataFrame, baseline: str,
     metric: str, by: str | Sequence[str], missing: str,
@@ -293,6 +303,7 @@ def _compared(
     if "model" in keys:
         raise ScoringError("by names 'model', and models are what is compared", hint="leave it out")
     scores = with_groups(scores, ["model", *keys])
+    _of_one_kind(scores, keys)
     models = sorted(set(scores["model"].astype(str)))
     if baseline not in models:
         raise ScoringError(
@@ -647,6 +658,7 @@ def diebold_mariano(
         )
     table = with_groups(scores, [*keys, "horizon"])
     table = table[table["model"].astype(str).isin([model, baseline])]
+    _of_one_kind(table, keys)
     rows = []
     for labels, part in columns.groups_of(table, keys):
         grid = Grid.of(part, metric, [model, baseline])
