@@ -93,7 +93,7 @@ def test_run_writes_everything(tmp_path):
     assert {"works", "nothing", "backfires", "averted_if_works_mean", "same"} <= set(answer.columns)
     said = " ".join(result.output.split())
     assert "Our judgement: works 59%, does nothing 40%, backfires 1%" in said
-    assert "This is a what-if: it has no chance" in said
+    assert "This is a what-if: no probability is given" in said
     summary = result.output[result.output.index("Cooperation resumed") :].splitlines()
     assert max(map(len, summary[:-4])) <= 80
     draws = pd.read_parquet(data / "draws.parquet")

@@ -435,9 +435,15 @@ def _judged(row: Any, text: str) -> str:
     return text if row["best"]["chance"] == row["best"]["chance"] else "–"
 
 
+def _chance(best: Any) -> str:
+    """The chance that it works; of several interventions, that all of them do."""
+    together = best["outcome"] if best["outcome"] in ("both work", "all work") else ""
+    return f"{100 * best['chance']:.0f}% {together}".rstrip()
+
+
 _OPTIONS = (
     Column("from", "first_month", "{}"), Column("if it works", lambda row: ranged(row["best"])),
-    Column("chance", lambda row: _judged(row, f"{100 * row['best']['chance']:.0f}%")),
+    Column("chance", lambda row: _judged(row, _chance(row["best"]))),
     Column("over all outcomes", lambda row: _judged(row, ranged(row))),
     Column("change", lambda row: _judged(row, _CHANGE.cell(row))),
 )  # fmt: skip
@@ -537,7 +543,9 @@ def sensitivity(**asked: Any) -> Answer:
         for (name, where), mine in found.groupby(["scenario_id", "location"], sort=False):
             title(f"{where}, {name}: deaths prevented by {base.months[-1]}, mean "
                   f"{mine['averted'].iloc[0]:z,.0f}, with one assumption low or high")  # fmt: skip
-            click.echo(lay(mine, {"assumption": ""}, _TORNADO))
+            several = mine["intervention"].nunique() > 1
+            names = {"intervention": ""} if several else {}
+            click.echo(lay(mine, names | {"assumption": ""}, _TORNADO))
             late = waiting[(waiting["scenario_id"] == name) & (waiting["location"] == where)]
             if not late.empty:
                 by = _PREVENTED._replace(head=f"not prevented\nby {late['until'].iloc[0]}")

@@ -126,7 +126,8 @@ def run_checks(
     if unknown := [n for n in names if n not in ladder]:
         raise ScenarioError(
             f"unknown check {unknown[0]!r}{nearest(unknown[0], ladder)}, allowed: "
-            f"{', '.join(ladder)}"
+            f"{', '.join(ladder)}",
+            hint="odforecast scenario show FILE checks a scenario file",
         )
     for name in names or tuple(ladder):
         try:

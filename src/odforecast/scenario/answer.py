@@ -34,7 +34,7 @@ CLASS_WARNING = (
 )
 
 #: Said of a scenario that nobody believes or doubts.
-WHAT_IF = "This is a what-if: it has no chance."
+WHAT_IF = "This is a what-if: no probability is given."
 
 #: Most interventions of which each combination of working or not is told apart.
 APART = 3
