@@ -543,7 +543,7 @@ def sensitivity(**asked: Any) -> Answer:
         for (name, where), mine in found.groupby(["scenario_id", "location"], sort=False):
             title(f"{where}, {name}: deaths prevented by {base.months[-1]}, mean "
                   f"{mine['averted'].iloc[0]:z,.0f}, with one assumption low or high")  # fmt: skip
-            several = mine["intervention"].nunique() > 1
+            several = len(set(mine["intervention"])) > 1
             names = {"intervention": ""} if several else {}
             click.echo(lay(mine, names | {"assumption": ""}, _TORNADO))
             late = waiting[(waiting["scenario_id"] == name) & (waiting["location"] == where)]
