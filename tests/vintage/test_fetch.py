@@ -381,11 +381,20 @@ def test_days_are_washingtons_and_the_archive_is_where_the_system_keeps_data(mon
     assert default_folder().name == "archive"
 
 
+#: The command, which asks for 20 rows a page, so that it can be killed between two.
+SMALL_PAGES = """
+from odforecast.vintage.socrata import Socrata
+Socrata.__init__.__kwdefaults__["page_size"] = 20
+from odforecast.cli import main
+main()
+"""
+
+
 def started(server, folder):
     """The command that fetches, in a process of its own."""
-    words = ["--url", server.url, "--archive", str(folder), "--page-size", "20"]
+    words = ["--url", server.url, "--archive", str(folder)]
     return subprocess.Popen(
-        [sys.executable, "-m", "odforecast.cli", "data", "fetch", *words],
+        [sys.executable, "-c", SMALL_PAGES, "data", "fetch", *words],
         env=os.environ | {"NO_PROXY": "127.0.0.1"},
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
