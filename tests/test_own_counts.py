@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from panel_factory import made_panel
 
 import odforecast as od
 from odforecast.cli import main, source
@@ -171,6 +172,21 @@ REFUSED: dict[str, tuple[Callable[[pd.DataFrame], object], str]] = {
         lambda f: cell(27, deaths=0)(f).iloc[24:],
         "own counts of Ohio: 0 deaths in 2024-08, and about 224 in a month",
     ),
+    # A digit too many, or too few, is nine to eleven times the month.
+    "digit after CDC's": (
+        cell(36, deaths=1920),
+        "1,920 deaths in 2025-05, and about 230 a month in the 12 months before",
+    ),
+    "digit in the last": (cell(38, deaths=1900), "1,900 deaths in 2025-07, and about"),
+    "digit that CDC has too": (cell(33, deaths=1910), "1,910 deaths in 2025-02, and about"),
+    "digit in the first": (cell(0, deaths=4260), "4,260 deaths in 2022-05, and about 442 in a"),
+    "digit too few": (cell(33, deaths=19), "19 deaths in 2025-02, and about"),
+    "three times": (cell(36, deaths=720), "720 deaths in 2025-05, and about"),
+    "a third": (cell(33, deaths=70), "70 deaths in 2025-02, and about"),
+    "half a year": (
+        lambda f: f.assign(deaths=np.where(f.index < 7, 4 * f["deaths"], f["deaths"])),
+        "deaths in 2022-05, and CDC's data imply about",
+    ),
     "low before the end": (
         lambda f: cell(len(f) - 3, deaths=5)(f), "5 deaths in 2025-05"
     ),
@@ -212,6 +228,19 @@ def test_what_cannot_be_trusted_is_refused_with_what_was_found(panel: Panel, nam
     with pytest.raises(OdforecastError) as refused:
         panel.with_counts(change(counts(panel)))  # type: ignore[arg-type]
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("mean", [2.0, 10.0, 40.0])
+def test_chance_in_small_counts_is_no_slip(mean: float) -> None:
+    """True months of a small state, whose newest are still coming in, pass whatever they are."""
+    rng, months = np.random.default_rng(int(mean)), np.arange("2022-01", "2026-01", dtype="M8[M]")
+    cdc, share = made_panel({"WY": np.full(50, mean)}, "2025-04"), np.ones(48)
+    share[-3:] = 0.7, 0.4, 0.1
+    for _ in range(80):
+        frame = pd.DataFrame(
+            {"location": "WY", "month": months, "deaths": rng.poisson(mean * share)}
+        )
+        assert cdc.with_counts(frame, day="2026-02-01").own is not None
 
 
 def test_own_counts_are_of_states_and_given_once(panel: Panel) -> None:
