@@ -339,6 +339,26 @@ def run(command: str, *words: str, common: str = COMMON, answer: str = "") -> tu
     return done.exit_code, " ".join(done.output.split())
 
 
+def test_a_page_says_so_shows_no_past_errors_and_the_month_of_the_sentences(
+    panel: Panel, tmp_path: Path
+) -> None:
+    from odforecast.report.site import write_report
+
+    made = od.get_model().fit(panel.with_counts(counts(panel))).forecast(15, draws=60)
+    assert "ending in July 2026 the forecast" in made.text("OH")
+    kept = write_report(tmp_path / "a.html", forecast=made, locations=["OH", "US"], own=True)
+    page = kept.read_text(encoding="utf-8")
+    assert "forecast to July 2026" in page
+    assert "Forecasts beyond April 2026" in page
+    assert "12 months ending April 2026" in page  # the kinds of change, where CDC's count is known
+    assert "with own counts of Ohio to 2025-07. Forecast: odforecast" in page
+    assert "How accurate past forecasts were" not in page
+    assert "past tests" not in page
+    shown = od.plot.nowcast(made, "US")
+    words = " ".join(" ".join(t.get_text() for t in shown.texts).split())
+    assert "With own counts of Ohio to 2025-07" in words
+
+
 @pytest.mark.parametrize("command", ["forecast", "nowcast"])
 def test_the_commands_take_a_file(ohio: Path, command: str) -> None:
     delay = ("--model", "naive+delay")
@@ -346,9 +366,12 @@ def test_the_commands_take_a_file(ohio: Path, command: str) -> None:
     assert code == 0, said
     assert "Ohio is given its own counts up to 2025-07 (3 months after CDC's last" in said
     assert "assumed to be as incomplete as CDC's, with doubled uncertainty" in said
-    code, said = run(command, "--counts", ohio.name, "--complete", *delay)
+    assert ", with own counts of Ohio to 2025-07." in said  # below the table
+    alone = COMMON.replace("OH,US", "OH")
+    code, said = run(command, "--counts", ohio.name, "--complete", *delay, common=alone)
     assert code == 0, said
     assert "taken as complete" in said
+    assert ", with own counts of Ohio to 2025-07, " in said
     for flag in ("--complete", "--not-complete"):
         code, said = run(command, flag, *delay)
         assert code == 2
