@@ -199,6 +199,16 @@ REFUSED: dict[str, tuple[Callable[[pd.DataFrame], object], str]] = {
     "eleven months": (
         lambda f: f.tail(14), "share 11 months with CDC's (2024-06 to 2025-04); 12 are needed"
     ),
+    "how far back": (
+        lambda f: f.tail(14),
+        "compare; begin the file in 2024-05 or earlier, with counts of the same definition",
+    ),
+    "ends too early": (
+        lambda f: f.iloc[-8:-4],
+        "begin the file in 2024-04 or earlier, with counts of the same definition; a file helps "
+        "only if it goes on after 2025-04, CDC's last month",
+    ),
+    "one month": (lambda f: f.iloc[[-4]], "share 1 month with CDC's (2025-04 to 2025-04)"),
     "not over": (lambda f: pd.concat([f, NOT_OVER]), "OH 2025-09 had not ended on 2025-09-17"),
     "after its day": (
         lambda f: f.assign(as_of="2025-06-30"), "OH 2025-06 had not ended on 2025-06-30"

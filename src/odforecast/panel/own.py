@@ -381,10 +381,19 @@ def _check(panel: Panel, own: Own, state: str) -> None:
     both, mine, cdc = common(panel, own, state)
     if both.size < LEAST_OVERLAP:
         which = f" ({both[0]} to {both[-1]})" if both.size else ""
+        last = panel.last_month
+        first = min(months[-1], last) - (LEAST_OVERLAP - 1) * ONE_MONTH
+        hint = (
+            f"give {LEAST_OVERLAP} months in a row that CDC's counts, which end in {last}, have too"
+        )
+        if months[0] > first:
+            hint = f"begin the file in {first} or earlier, with counts of the same definition"
+        if months[-1] <= last:
+            hint += f"; a file helps only if it goes on after {last}, CDC's last month"
         raise PanelError(
-            f"{name} ({months[0]} to {months[-1]}) share {both.size} months with CDC's{which}; "
-            f"{LEAST_OVERLAP} are needed to learn how the two compare",
-            hint=f"add earlier months of the same definition, up to {panel.last_month}",
+            f"{name} ({months[0]} to {months[-1]}) share {number_of(both.size, 'month')} with "
+            f"CDC's{which}; {LEAST_OVERLAP} are needed to learn how the two compare",
+            hint=hint,
         )
     ours, theirs = float(rolling_sums(mine)[-1]), float(rolling_sums(cdc)[-1])
     total = f"{name} add up to {ours:,.0f} in the 12 months to {both[-1]}, where CDC has "
