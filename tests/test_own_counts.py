@@ -205,8 +205,8 @@ REFUSED: dict[str, tuple[Callable[[pd.DataFrame], object], str]] = {
     ),
     "ends too early": (
         lambda f: f.iloc[-8:-4],
-        "begin the file in 2024-04 or earlier, with counts of the same definition; a file helps "
-        "only if it goes on after 2025-04, CDC's last month",
+        "begin the file in 2024-05 or earlier, with counts of the same definition, and let it go "
+        "on after 2025-04, CDC's last month",
     ),
     "one month": (lambda f: f.iloc[[-4]], "share 1 month with CDC's (2025-04 to 2025-04)"),
     "not over": (lambda f: pd.concat([f, NOT_OVER]), "OH 2025-09 had not ended on 2025-09-17"),

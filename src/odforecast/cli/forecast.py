@@ -355,13 +355,15 @@ def trend_table(table: pd.DataFrame, rows: int) -> str:
 
 def _months_screen(made: Forecast, panel: Panel, table: pd.DataFrame, rows: int) -> str:
     """Two single months beside one another: the middle of the months ahead, and the last."""
+    from odforecast.forecast.text import own_of
+
     ahead = sorted(set(table.loc[table["horizon"] >= 1, "horizon"]))
     month = dict(zip(table["horizon"], table["month"], strict=True))
     heads = {far: f"{far} month{'s' * (far > 1)} ahead\n{month[far]:%Y-%m}"
              for far in (ahead[max(1, len(ahead) // 2) - 1], ahead[-1])}  # fmt: skip
     title = wrapped(
         f"{panel.indicator} as of {_day(made, panel)}, in the month shown: median and "
-        f"{100 * table['level'].iloc[0]:g}% interval"
+        f"{100 * table['level'].iloc[0]:g}% interval{_with(own_of(made))}"
     )
     shown = f"{title}\n\n{_wide(table, 'horizon', heads, rows)}"
     return "\n".join(filter(None, [shown, more_places(len(made.locations), rows)]))

@@ -382,14 +382,13 @@ def _check(panel: Panel, own: Own, state: str) -> None:
     if both.size < LEAST_OVERLAP:
         which = f" ({both[0]} to {both[-1]})" if both.size else ""
         last = panel.last_month
-        first = min(months[-1], last) - (LEAST_OVERLAP - 1) * ONE_MONTH
-        hint = (
-            f"give {LEAST_OVERLAP} months in a row that CDC's counts, which end in {last}, have too"
-        )
-        if months[0] > first:
-            hint = f"begin the file in {first} or earlier, with counts of the same definition"
+        first = last - (LEAST_OVERLAP - 1) * ONE_MONTH
+        needed = [f"begin the file in {first} or earlier, with counts of the same definition"]
+        if months[0] <= first:
+            needed = []
         if months[-1] <= last:
-            hint += f"; a file helps only if it goes on after {last}, CDC's last month"
+            needed.append(f"let it go on after {last}, CDC's last month")
+        hint = ", and ".join(needed) or "give months of which CDC shows a count"
         raise PanelError(
             f"{name} ({months[0]} to {months[-1]}) share {number_of(both.size, 'month')} with "
             f"CDC's{which}; {LEAST_OVERLAP} are needed to learn how the two compare",
