@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from panel_factory import made_panel
 
 import odforecast as od
 from odforecast.cli import main, source
@@ -171,6 +172,21 @@ REFUSED: dict[str, tuple[Callable[[pd.DataFrame], object], str]] = {
         lambda f: cell(27, deaths=0)(f).iloc[24:],
         "own counts of Ohio: 0 deaths in 2024-08, and about 224 in a month",
     ),
+    # A digit too many, or too few, is nine to eleven times the month.
+    "digit after CDC's": (
+        cell(36, deaths=1920),
+        "1,920 deaths in 2025-05, and about 230 a month in the 12 months before",
+    ),
+    "digit in the last": (cell(38, deaths=1900), "1,900 deaths in 2025-07, and about"),
+    "digit that CDC has too": (cell(33, deaths=1910), "1,910 deaths in 2025-02, and about"),
+    "digit in the first": (cell(0, deaths=4260), "4,260 deaths in 2022-05, and about 442 in a"),
+    "digit too few": (cell(33, deaths=19), "19 deaths in 2025-02, and about"),
+    "three times": (cell(36, deaths=720), "720 deaths in 2025-05, and about"),
+    "a third": (cell(33, deaths=70), "70 deaths in 2025-02, and about"),
+    "half a year": (
+        lambda f: f.assign(deaths=np.where(f.index < 7, 4 * f["deaths"], f["deaths"])),
+        "deaths in 2022-05, and CDC's data imply about",
+    ),
     "low before the end": (
         lambda f: cell(len(f) - 3, deaths=5)(f), "5 deaths in 2025-05"
     ),
@@ -183,6 +199,16 @@ REFUSED: dict[str, tuple[Callable[[pd.DataFrame], object], str]] = {
     "eleven months": (
         lambda f: f.tail(14), "share 11 months with CDC's (2024-06 to 2025-04); 12 are needed"
     ),
+    "how far back": (
+        lambda f: f.tail(14),
+        "compare; begin the file in 2024-05 or earlier, with counts of the same definition",
+    ),
+    "ends too early": (
+        lambda f: f.iloc[-8:-4],
+        "begin the file in 2024-05 or earlier, with counts of the same definition, and let it go "
+        "on after 2025-04, CDC's last month",
+    ),
+    "one month": (lambda f: f.iloc[[-4]], "share 1 month with CDC's (2025-04 to 2025-04)"),
     "not over": (lambda f: pd.concat([f, NOT_OVER]), "OH 2025-09 had not ended on 2025-09-17"),
     "after its day": (
         lambda f: f.assign(as_of="2025-06-30"), "OH 2025-06 had not ended on 2025-06-30"
@@ -212,6 +238,19 @@ def test_what_cannot_be_trusted_is_refused_with_what_was_found(panel: Panel, nam
     with pytest.raises(OdforecastError) as refused:
         panel.with_counts(change(counts(panel)))  # type: ignore[arg-type]
     assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("mean", [2.0, 10.0, 40.0])
+def test_chance_in_small_counts_is_no_slip(mean: float) -> None:
+    """True months of a small state, whose newest are still coming in, pass whatever they are."""
+    rng, months = np.random.default_rng(int(mean)), np.arange("2022-01", "2026-01", dtype="M8[M]")
+    cdc, share = made_panel({"WY": np.full(50, mean)}, "2025-04"), np.ones(48)
+    share[-3:] = 0.7, 0.4, 0.1
+    for _ in range(80):
+        frame = pd.DataFrame(
+            {"location": "WY", "month": months, "deaths": rng.poisson(mean * share)}
+        )
+        assert cdc.with_counts(frame, day="2026-02-01").own is not None
 
 
 def test_own_counts_are_of_states_and_given_once(panel: Panel) -> None:
@@ -310,6 +349,26 @@ def run(command: str, *words: str, common: str = COMMON, answer: str = "") -> tu
     return done.exit_code, " ".join(done.output.split())
 
 
+def test_a_page_says_so_shows_no_past_errors_and_the_month_of_the_sentences(
+    panel: Panel, tmp_path: Path
+) -> None:
+    from odforecast.report.site import write_report
+
+    made = od.get_model().fit(panel.with_counts(counts(panel))).forecast(15, draws=60)
+    assert "ending in July 2026 the forecast" in made.text("OH")
+    kept = write_report(tmp_path / "a.html", forecast=made, locations=["OH", "US"], own=True)
+    page = kept.read_text(encoding="utf-8")
+    assert "forecast to July 2026" in page
+    assert "Forecasts beyond April 2026" in page
+    assert "12 months ending April 2026" in page  # the kinds of change, where CDC's count is known
+    assert "with own counts of Ohio to 2025-07. Forecast: odforecast" in page
+    assert "How accurate past forecasts were" not in page
+    assert "past tests" not in page
+    shown = od.plot.nowcast(made, "US")
+    words = " ".join(" ".join(t.get_text() for t in shown.texts).split())
+    assert "With own counts of Ohio to 2025-07" in words
+
+
 @pytest.mark.parametrize("command", ["forecast", "nowcast"])
 def test_the_commands_take_a_file(ohio: Path, command: str) -> None:
     delay = ("--model", "naive+delay")
@@ -317,9 +376,12 @@ def test_the_commands_take_a_file(ohio: Path, command: str) -> None:
     assert code == 0, said
     assert "Ohio is given its own counts up to 2025-07 (3 months after CDC's last" in said
     assert "assumed to be as incomplete as CDC's, with doubled uncertainty" in said
-    code, said = run(command, "--counts", ohio.name, "--complete", *delay)
+    assert ", with own counts of Ohio to 2025-07." in said  # below the table
+    alone = COMMON.replace("OH,US", "OH")
+    code, said = run(command, "--counts", ohio.name, "--complete", *delay, common=alone)
     assert code == 0, said
     assert "taken as complete" in said
+    assert ", with own counts of Ohio to 2025-07, " in said
     for flag in ("--complete", "--not-complete"):
         code, said = run(command, flag, *delay)
         assert code == 2

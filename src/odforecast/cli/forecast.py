@@ -233,12 +233,10 @@ def _screen(
     whole: Forecast, made: Forecast, panel: Panel, data: Mapping[str, Any], rows: int, trend: bool
 ) -> Iterator[str]:
     """The answer for the nation or the first place, the table, calendar years, the trend."""
-    from odforecast.forecast.text import place_name, sentences
+    from odforecast.forecast.text import own_of, place_name, sentences
 
     first = "US" if "US" in made.locations else made.locations[0]
-    # With own counts the year ahead may end later than twelve months after CDC's last.
-    month = None if panel.own is None else made.months[-1]
-    known, ahead, moved = sentences(whole, first, month=month)
+    known, ahead, moved = sentences(whole, first)
     yield wrapped(f"{capital(place_name(first))}: {ahead[:1].lower()}{ahead[1:]} {moved}".strip())
     yield wrapped(known)
     single = len(made.locations) == 1
@@ -246,7 +244,7 @@ def _screen(
     words = (
         f"{panel.indicator}, as of {_day(made, panel)}. Each row is the death total for 12 months, "
         f"with a {100 * data['meta']['level']:g}% interval, and the probability that it is lower "
-        "than a year earlier. All forecasts are of final counts."
+        f"than a year earlier. All forecasts are of final counts{_with(own_of(made))}."
         + " *: rate of New York and New York City together."
         * ("*" in table)
     )
@@ -258,6 +256,11 @@ def _screen(
     if trend and len(data["trend"]):
         yield "Probability of each trend, %"
         yield trend_table(data["trend"], rows)
+
+
+def _with(own: str) -> str:
+    """That numbers rest on own counts, in a sentence."""
+    return f", with {own}" if own else ""
 
 
 def _day(made: Forecast, panel: Panel) -> str:
@@ -352,13 +355,15 @@ def trend_table(table: pd.DataFrame, rows: int) -> str:
 
 def _months_screen(made: Forecast, panel: Panel, table: pd.DataFrame, rows: int) -> str:
     """Two single months beside one another: the middle of the months ahead, and the last."""
+    from odforecast.forecast.text import own_of
+
     ahead = sorted(set(table.loc[table["horizon"] >= 1, "horizon"]))
     month = dict(zip(table["horizon"], table["month"], strict=True))
     heads = {far: f"{far} month{'s' * (far > 1)} ahead\n{month[far]:%Y-%m}"
              for far in (ahead[max(1, len(ahead) // 2) - 1], ahead[-1])}  # fmt: skip
     title = wrapped(
         f"{panel.indicator} as of {_day(made, panel)}, in the month shown: median and "
-        f"{100 * table['level'].iloc[0]:g}% interval"
+        f"{100 * table['level'].iloc[0]:g}% interval{_with(own_of(made))}"
     )
     shown = f"{title}\n\n{_wide(table, 'horizon', heads, rows)}"
     return "\n".join(filter(None, [shown, more_places(len(made.locations), rows)]))
@@ -548,6 +553,7 @@ def nowcast(request: Request, level: float, months: int, rows: int) -> Answer:
     compares the reported 12-month count, the estimated final count with its interval, and CDC's
     own predicted value.
     """
+    from odforecast.forecast.text import own_of
     from odforecast.models import get_model
 
     model = get_model(request.model)
@@ -565,18 +571,20 @@ def nowcast(request: Request, level: float, months: int, rows: int) -> Answer:
             more_places(len(made.locations), rows),
             wrapped(
                 f"{panel.indicator}, as of {made.as_of}: totals for the 12 months ending in the "
-                "month shown. Final: the count 12 or more months later. CDC: its predicted value; "
+                "month shown. Final: the count 12 or more months "
+                f"later{_with(own_of(made))}. CDC: its predicted value; "
                 "adjusted: without its usual error."
             ),
         ]
-        said = [] if last.empty else [wrapped(_nowcast_sentence(last))]
+        said = [] if last.empty else [wrapped(_nowcast_sentence(last, made))]
         return "\n\n".join([*said, "\n".join(filter(None, lines))])
 
     def figure() -> Any:
         """Reported, estimated and CDC's predicted counts."""
         from odforecast.plot.revisions import nowcast_figure
 
-        return nowcast_figure(found, panel.to_frame(), indicator=panel.indicator)
+        given = _with(own_of(made)).removeprefix(", ")
+        return nowcast_figure(found, panel.to_frame(), indicator=panel.indicator, given=given)
 
     meta = about(made, panel, model, request.seed) | {"level": level}
     notes = [how(made, model, request.seed)]
@@ -589,17 +597,19 @@ def _number(row: Any, name: str) -> str:
     return "–" if row[name] != row[name] else rounded(row[name], step)
 
 
-def _nowcast_sentence(last: pd.DataFrame) -> str:
+def _nowcast_sentence(last: pd.DataFrame, made: Forecast) -> str:
     """The nation's last count, or the first place's."""
-    from odforecast.forecast.text import place_name
+    from odforecast.forecast.text import own_of, place_name
 
     us = last[last["location"] == "US"]
     row = (us if len(us) else last).iloc[0]
     reported = _number(row, "reported").replace("–", "nothing")
     low, middle, high = (_number(row, x) for x in ("low", "median", "high"))
+    own = own_of(made, str(row["location"]))
+    given = f"{_with(own)}," if own else ""
     return (
         f"{capital(place_name(str(row['location'])))}: the final count for the 12 months ending in "
-        f"{month_name(row['month'])} will be about {middle} deaths ({100 * row['level']:g}% "
+        f"{month_name(row['month'])}{given} will be about {middle} deaths ({100 * row['level']:g}% "
         f"interval {low} to {high}). Reported so far: {reported}."
     )
 

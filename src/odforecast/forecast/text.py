@@ -72,15 +72,25 @@ def own_counts(forecast: Forecast) -> str:
     return forecast.provenance.get(OWN_COUNTS, "")
 
 
-def _own_of(one: Forecast) -> str:
-    """The own counts that the forecast of one place rests on, in words; empty where none."""
-    own = None if one.panel is None else one.panel.own
-    said, place = own_counts(one), one.locations[0]
-    if not said or own is None:
+def own_of(forecast: Forecast, *places: str) -> str:
+    """The own counts that the forecast of places (default: all) rests on; empty where none."""
+    own = None if forecast.panel is None else forecast.panel.own
+    if not (said := own_counts(forecast)) or own is None:
         return ""
     _, for_all, but = said.partition(FOR_ALL)
-    places = own.places if for_all and place not in but.split()[1:] else (place,)
-    return own.within(places, one.parts, LOCATION in one.joint)
+    among = places or forecast.locations
+    if for_all and not set(among) <= set(but.split()[1:]):
+        among = own.places
+    return own.within(among, forecast.parts, LOCATION in forecast.joint)
+
+
+def main_month(forecast: Forecast) -> np.datetime64:
+    """The month of the main answer: a year after CDC's last count, or after a state's own."""
+    last = to_month(forecast.last_month)
+    if own_counts(forecast) and forecast.panel is not None and forecast.panel.own is not None:
+        last = max(last, forecast.panel.own.last_month)
+    near = forecast.months[forecast.months <= last + VALIDATED * ONE_MONTH]
+    return np.datetime64((near if near.size else forecast.months)[-1], "M")
 
 
 def keep_local(forecast: Forecast, where: str, own: bool) -> None:
@@ -119,9 +129,10 @@ def sentences(
             hint="a text is of one place: text('Ohio'), text('New York')",
         )
     one = _one(forecast, location)
-    first, counties, own = _last_known(one), of_counties(one), _own_of(one)
-    near = one.months[one.horizons <= 12]
-    when = (near if near.size else one.months)[-1] if month is None else to_month(month)
+    counties, own = of_counties(one), own_of(one)
+    given = f", with {own}," if own else ""
+    first = _last_known(one, given)
+    when = main_month(one) if month is None else to_month(month)
     draws = one.count_at(when)[:, 0]
     low, middle, high = np.quantile(draws, _SIDES)
     lead = f"For the 12 months ending in {month_name(when)}"
@@ -138,7 +149,6 @@ def sentences(
             f"{none}, that of 1 to {SMALL - 1} is {few}, and that of {SMALL} or more {ten}."
         )
     else:
-        given = f", with {own}," if own else ""
         ends = ranged_between(low, high, step) if counties else between(low, high, step)
         if counties and low < SMALL:
             off = f"; the probability of {SMALL} or more is {ten}{off}"
@@ -185,7 +195,7 @@ def _one(forecast: Forecast, location: str | None) -> Forecast:
     )
 
 
-def _last_known(one: Forecast) -> str:
+def _last_known(one: Forecast, given: str) -> str:
     """The last count as its release shows it, and what it will be."""
     counties, panel = of_counties(one), one.panel
     what = "deaths" if panel is None else deaths_of(panel.indicator)
@@ -210,7 +220,7 @@ def _last_known(one: Forecast) -> str:
         if np.isfinite(ends).all():
             step = step_of(ends[0], ends[2])
             return (
-                f"{known}; the final count will be about {rounded(ends[1], step)} "
+                f"{known}; the final count{given} will be about {rounded(ends[1], step)} "
                 f"(90% interval {between(ends[0], ends[2], step)})."
             )
     if why or not count:

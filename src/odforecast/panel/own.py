@@ -41,8 +41,11 @@ LEAST_OVERLAP = 12
 WILD = 3.0
 #: Own counts over CDC's that need no second look: definitions in use differ by a tenth.
 USUAL = (0.7, 1.4)
-#: A month this many times that of a year before is a slip, if it is more than a few deaths.
-_SLIP, _FEW = 10.0, 30.0
+#: A month this many times the usual is a slip, if it is so many standard deviations from it that
+#: chance in small counts cannot be why.
+_SLIP, _CHANCE = 3.0, 6.0
+#: A month of this share of the usual has come in: a low one before it is no late report.
+_IN = 0.5
 #: New York without the city, and the city: a place of its own.
 _NEW_YORK, _CITY = "NY", "YC"
 
@@ -378,10 +381,18 @@ def _check(panel: Panel, own: Own, state: str) -> None:
     both, mine, cdc = common(panel, own, state)
     if both.size < LEAST_OVERLAP:
         which = f" ({both[0]} to {both[-1]})" if both.size else ""
+        last = panel.last_month
+        first = last - (LEAST_OVERLAP - 1) * ONE_MONTH
+        needed = [f"begin the file in {first} or earlier, with counts of the same definition"]
+        if months[0] <= first:
+            needed = []
+        if months[-1] <= last:
+            needed.append(f"let it go on after {last}, CDC's last month")
+        hint = ", and ".join(needed) or "give months of which CDC shows a count"
         raise PanelError(
-            f"{name} ({months[0]} to {months[-1]}) share {both.size} months with CDC's{which}; "
-            f"{LEAST_OVERLAP} are needed to learn how the two compare",
-            hint=f"add earlier months of the same definition, up to {panel.last_month}",
+            f"{name} ({months[0]} to {months[-1]}) share {number_of(both.size, 'month')} with "
+            f"CDC's{which}; {LEAST_OVERLAP} are needed to learn how the two compare",
+            hint=hint,
         )
     ours, theirs = float(rolling_sums(mine)[-1]), float(rolling_sums(cdc)[-1])
     total = f"{name} add up to {ours:,.0f} in the 12 months to {both[-1]}, where CDC has "
@@ -403,23 +414,40 @@ def _check(panel: Panel, own: Own, state: str) -> None:
                 hint="CDC counts New York City apart: give the rest of the state as NY, and the "
                 "city as NYC",
             )
-    # Of few months none may have a year before: the months about each, half a year either way.
-    usual = np.array([np.median(deaths[max(i - 6, 0) : i + 7]) for i in range(deaths.size)])
-    hint = "correct the month that is wrong"
-    for first, than, other in (
-        (12, deaths[:-12], "{:,.0f} in {}, a year before"),
-        (0, usual, "about {:,.0f} in a month of those about it"),
-    ):
-        if (i := _slip(deaths[first:], than)) is not None:
-            seen = f"{deaths[first + i]:,.0f} deaths in {months[first + i]}"
-            raise PanelError(f"{name}: {seen}, and {other.format(than[i], months[i])}", hint=hint)
+    _refuse_slips(name, months, deaths, dict(zip(both.tolist(), _usual_of_cdc(mine, cdc))))
 
 
-def _slip(now: Floats, usual: Floats) -> int | None:
-    """The first month that is ten times, or a tenth of, what is usual; None where none is."""
-    high = (now > _SLIP * usual) & (now - usual > _FEW)
-    low = (usual > _SLIP * now) & (usual - now > _FEW)
-    begun = np.flatnonzero(~low)
-    low[int(begun[-1]) + 1 if begun.size else 0 :] = False
-    found = np.flatnonzero(high | low)
-    return int(found[0]) if found.size else None
+def _usual_of_cdc(mine: Floats, cdc: Floats) -> Floats:
+    """What CDC's data say of common months, on the state's scale; late reports lower none."""
+    before = [np.median(cdc[max(i - 12, 0) : i + 1]) for i in range(cdc.size)]
+    scale = np.median(mine) / max(float(np.median(cdc)), 1.0)
+    return np.asarray(np.maximum(cdc, before) * scale)
+
+
+def _refuse_slips(
+    name: str, months: Months, deaths: Floats, of_cdc: Mapping[object, float]
+) -> None:
+    """Refuse a month that is three times what is usual, or a third of it, beyond chance."""
+    n = deaths.size
+    before = [np.median(deaths[i - 12 : i]) if i >= 12 else np.nan for i in range(n)]
+    around = [np.median(deaths[max(i - 6, 0) : i + 7]) for i in range(n)]
+    theirs = [of_cdc.get(month, np.nan) for month in months.tolist()]
+    root = np.sqrt(deaths + 0.375)  # of a Poisson count, with an sd of a half
+    usual: Any = [
+        (np.array(before), "about {:,.0f} a month in the 12 months before"),
+        (np.array(around), "about {:,.0f} in a month of those about it"),
+        (np.array(theirs), "CDC's data imply about {:,.0f}"),
+    ]
+    for low in (False, True):
+        for than, other in usual[: 2 if low else 3]:
+            times = (than > _SLIP * deaths) if low else (deaths > _SLIP * than)
+            bad = times & (2 * np.abs(root - np.sqrt(than + 0.375)) > _CHANCE)
+            if low:  # the newest months may still be coming in
+                come = np.flatnonzero(deaths >= _IN * than)
+                bad[int(come[-1]) + 1 if come.size else 0 :] = False
+            if bad.any():
+                i = int(bad.argmax())
+                raise PanelError(
+                    f"{name}: {deaths[i]:,.0f} deaths in {months[i]}, and {other.format(than[i])}",
+                    hint="correct the month that is wrong",
+                )

@@ -21,6 +21,7 @@ from odforecast.plot.frame import (
     is_county,
     joined,
     months_in,
+    own_words,
     place_of,
     reported_of,
     rows_of,
@@ -330,23 +331,12 @@ class _Seen:
     about: About
     forecast: Any
 
-    def own(self, *places: str) -> str:
-        """That a forecast of places rests on states' own counts, in words; empty if not."""
-        own = getattr(getattr(self.forecast, "panel", None), "own", None)
-        if own is None or "own counts" not in self.forecast.provenance:
-            return ""
-        _, for_all, but = self.forecast.provenance["own counts"].partition(", for all places")
-        if for_all and not set(places) <= set(but.split()[1:]):
-            places = own.places
-        said = own.within(places, self.forecast.parts, "location" in self.forecast.joint)
-        return f"with {said}" if said else ""
-
     def marks(self, *places: str) -> str:
         """What the marks of a fan are, and whose own counts it knew."""
         names = " and ".join(f"{100 * b:g}%" for b in self.bands)
         plural = "s" if len(self.bands) > 1 else ""
         with_bands = f", with its {names} interval{plural}" if self.bands else ""
-        forecast = joined(f"forecast{with_bands}", self.own(*places))
+        forecast = joined(f"forecast{with_bands}", own_words(self.forecast, *places))
         return f"Line: reported deaths. Blue: {forecast}."
 
 
@@ -566,7 +556,8 @@ class _PlaceFan:
             parts.append(said)
         of = self.seen.about
         lead = f"{capital(of.deaths)} in {in_place(self.place)}, 12 months ending"
-        return f"{joined(lead, of.seen, self.seen.own(self.place))}: {'; '.join(parts)}."
+        lead = joined(lead, of.seen, own_words(self.seen.forecast, self.place))
+        return f"{lead}: {'; '.join(parts)}."
 
     def _last_known(self) -> Any:
         """The last row with a count, or the last one if that is suppressed."""

@@ -367,3 +367,15 @@ def capital(text: str) -> str:
 def joined(*parts: str, by: str = ", ") -> str:
     """What there is of some parts, in a row."""
     return by.join(p for p in parts if p)
+
+
+def own_words(forecast: Any, *places: str) -> str:
+    """That a forecast of places rests on states' own counts, in words; empty if not."""
+    own = getattr(getattr(forecast, "panel", None), "own", None)
+    if own is None or "own counts" not in getattr(forecast, "provenance", {}):
+        return ""
+    _, for_all, but = forecast.provenance["own counts"].partition(", for all places")
+    if for_all and not set(places) <= set(but.split()[1:]):
+        places = own.places
+    said = own.within(places, forecast.parts, "location" in forecast.joint)
+    return f"with {said}" if said else ""

@@ -18,6 +18,7 @@ from odforecast.plot.frame import (
     joined,
     months_in,
     one_of,
+    own_words,
     place_of,
     reported_of,
     table_of,
@@ -119,20 +120,22 @@ def nowcast(
                      ", less the reported count. Band: the interval."),
     }[kind]  # fmt: skip
     title = f"{capital(deaths)}, {what}, {called(place)}"
-    head = Head(title, f"12 months ending each month{below}", of.source)
-    said = _nowcast_said(rows, place, deaths, of.seen)
+    own = own_words(forecast, place)
+    below = f"12 months ending each month{below}{f' {capital(own)}.' if own else ''}"
+    head = Head(title, below, of.source)
+    said = _nowcast_said(rows, place, deaths, joined(of.seen, own))
     return finish(drawn, head, said, ends, time=True, margin=60)
 
 
 def nowcast_figure(
     table: pd.DataFrame, history: pd.DataFrame | None = None, months: int = 24,
-    indicator: str | None = None,
+    indicator: str | None = None, given: str = "",
 ) -> Figure:  # fmt: skip
     """The last counts of some places, from ``forecast.nowcast()``, for the command line.
 
     One location has two panels: the counts, and below them the same less the reported count,
     where small revisions can be seen. Several have a panel of counts each. A table does not know
-    which deaths it counts: ``indicator`` does.
+    which deaths it counts, nor which own counts it rests on: ``indicator`` and ``given`` say so.
     """
     from matplotlib.figure import Figure
 
@@ -157,7 +160,7 @@ def nowcast_figure(
         heading_of_part(grid[1], "Revision: less the reported count")
     for axes in (drawn := figure.axes):
         of_time(axes, 60)
-    over_all(figure, titled(deaths), TEXT + 2)
+    over_all(figure, joined(titled(deaths), given), TEXT + 2)
     legend(*drawn)
     return figure
 

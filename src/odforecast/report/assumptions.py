@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.evidence.detect import power_text
-from odforecast.forecast.text import beyond_validated, place_name, text
+from odforecast.forecast.text import beyond_validated, own_of, place_name, text
 from odforecast.panel import Floats
 from odforecast.report.numbers import past_record
 from odforecast.report.page import Table
@@ -61,7 +61,8 @@ def of_place(one: Projection, chosen: Sequence[Scenario], skill: Skill | None) -
     """What page two shows of the one place of a projection."""
     (code,), baseline = one.baseline.locations, one.baseline
     if skill is None:
-        said, table = past_record(baseline, code) or ("", None)
+        none = "Past forecasts had no own counts: their errors are not those of this one."
+        said, table = past_record(baseline, code) or (none if own_of(baseline) else "", None)
     else:
         said, table = (skill, None) if isinstance(skill, str) else ("", skill)
     return {

@@ -17,7 +17,7 @@ import pandas as pd
 from odforecast.backtesting import Results
 from odforecast.forecast import Forecast
 from odforecast.forecast.tables import of_counties, published_on
-from odforecast.forecast.text import own_counts
+from odforecast.forecast.text import own_counts, own_of
 from odforecast.names import STATES
 from odforecast.report.page import Picture, Table, render
 from odforecast.report.spreadsheet import for_spreadsheets
@@ -365,7 +365,9 @@ def csv_of(table: pd.DataFrame) -> str:
 def source_of(forecast: Forecast) -> str:
     """Where the numbers of a figure are from, in a line."""
     model = f"odforecast {forecast.provenance.get('label', '')}".strip()
-    return f"Data: CDC/NCHS, published {day_name(published_on(forecast))}. Forecast: {model}."
+    own = own_of(forecast)
+    published = f"published {day_name(published_on(forecast))}{f', with {own}' if own else ''}"
+    return f"Data: CDC/NCHS, {published}. Forecast: {model}."
 
 
 def made(forecast: Forecast | None = None) -> str:

@@ -14,7 +14,7 @@ from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast
 from odforecast.forecast.record import Scored, past_errors
 from odforecast.forecast.tables import NEW_YORK, layer_of, published_on, year_before
-from odforecast.forecast.text import VALIDATED, own_counts, place_name
+from odforecast.forecast.text import main_month, own_counts, own_of, place_name
 from odforecast.geography import NATION, called
 from odforecast.months import Months
 from odforecast.names import LOCATION
@@ -82,9 +82,8 @@ class Numbers:
 
     @cached_property
     def month(self) -> np.datetime64:
-        """The month of the main table: twelve months ahead, or the last one forecast before."""
-        rows = self.summary[self.summary["horizon"] <= VALIDATED]
-        return np.datetime64((rows if len(rows) else self.summary)["month"].max(), "M")
+        """The month of the main table, that of the sentences."""
+        return main_month(self.forecast)
 
     @property
     def end(self) -> str:
@@ -96,11 +95,22 @@ class Numbers:
         """Whether the whole state has a row of its own."""
         return self.whole is not self.forecast
 
-    def at_month(self, table: pd.DataFrame | None) -> dict[str, dict[Any, Any]]:
-        """Rows of a table at that month, by place."""
+    @cached_property
+    def kinds(self) -> tuple[str, dict[str, dict[Any, Any]]]:
+        """The month of the kinds of change, in words, and their rows by place."""
+        # No later than a year after CDC's last count, which own counts may outrun.
+        last = self.month if self.trend is None else np.datetime64(self.trend["month"].max(), "M")
+        month = min(self.month, last)
+        return month_name(month), self.at_month(self.trend, month)
+
+    def at_month(
+        self, table: pd.DataFrame | None, month: np.datetime64 | None = None
+    ) -> dict[str, dict[Any, Any]]:
+        """Rows of a table at a month, by place; by default at that of the main table."""
         if table is None:
             return {}
-        rows = table[table["month"].to_numpy().astype("datetime64[M]") == self.month]
+        when = self.month if month is None else month
+        rows = table[table["month"].to_numpy().astype("datetime64[M]") == when]
         return {str(r["location"]): r for r in rows.to_dict("records")}
 
     @cached_property
@@ -276,7 +286,7 @@ def past_record(
     ``record``, a backtest of the same model, those of what ships of the default model.
     """
     rows = past_errors(forecast, location, record)
-    if rows is None:
+    if rows is None or own_of(forecast.select(location)):  # past forecasts had no own counts
         return None
     first, last = month_name(rows["first"].min()), month_name(rows["last"].max())
     said = (

@@ -12,7 +12,7 @@ import pandas as pd
 
 from odforecast.forecast.record import Scored
 from odforecast.forecast.tables import NEW_YORK_TOGETHER
-from odforecast.forecast.text import VALIDATED, beyond_validated
+from odforecast.forecast.text import VALIDATED, beyond_validated, own_of
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import NATION, called
 from odforecast.months import ONE_MONTH
@@ -302,6 +302,12 @@ def _years_block(numbers: Numbers, links: Links) -> Block:
     )  # fmt: skip
 
 
+def untested(numbers: Numbers) -> list[str]:
+    """That forecasts of the month of the main table were not tested, where own counts outrun."""
+    tested = numbers.forecast.last_month + VALIDATED * ONE_MONTH
+    return [_untested(numbers)] if numbers.month > tested else []
+
+
 def _untested(numbers: Numbers) -> str:
     """What to say of months beyond those ever scored; empty if the forecast has none."""
     said = beyond_validated(numbers.forecast)
@@ -364,7 +370,8 @@ def _rates_block(numbers: Numbers, links: Links) -> Block:
 
 def _trend_block(numbers: Numbers, links: Links) -> Block:
     """Chances of the five kinds of change."""
-    rows = numbers.at_month(numbers.trend).values()
+    end, found = numbers.kinds
+    rows = found.values()
     if not rows:
         return Block("trend", "Kinds of change")
     columns = [
@@ -378,7 +385,7 @@ def _trend_block(numbers: Numbers, links: Links) -> Block:
         "Change compares the 12 months with the 12 months before, both as final counts. What is "
         "stable, and what is large, depends on how many deaths were reported a year before."
     )
-    caption = f"Chances of five kinds of change, 12 months ending {numbers.end}"
+    caption = f"Chances of five kinds of change, 12 months ending {end}"
     return Block("trend", "Kinds of change", (said,), folded=True, about="five classes",
                  tables=(_by_state("trend", caption, rows, columns),))  # fmt: skip
 
@@ -394,7 +401,8 @@ def _accuracy(
     title = "How accurate past forecasts were"
     found = past_record(numbers.forecast, code, record)
     if found is None:
-        return Block("accuracy", title, figures=drawn, folded=folded)
+        own = own_of(numbers.forecast.select(code))
+        return Block("accuracy", title, figures=() if own else drawn, folded=folded)
     said, frame = found
     cells = frame.to_numpy().tolist()
     about = f"typical error {cells[-1][1]} at {cells[-1][0]} months" if cells else ""
@@ -503,13 +511,14 @@ def known_of(row: Row, tested: np.datetime64) -> str:
 
 def _trend_of(numbers: Numbers, code: str) -> Block:
     """Chances of the five kinds of change, and what they are."""
-    title, r = "Kind of change", numbers.at_month(numbers.trend).get(code)
+    title, (end, found) = "Kind of change", numbers.kinds
+    r = found.get(code)
     if r is None:
         return Block("trend", title)
     if not known(r, "before"):
         return Block("trend", title, ("The count a year earlier is not shown.",), folded=True)
     said = (
-        f"12 months to {numbers.end} against the 12 months before, both as final counts: a change "
+        f"12 months to {end} against the 12 months before, both as final counts: a change "
         f"of up to {r['t1']:.1f}% either way is called stable, one of more than {r['t2']:.1f}% "
         f"large. The limits follow from the {r['before']:,.0f} deaths reported a year before, so "
         "far."

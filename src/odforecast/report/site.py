@@ -39,7 +39,7 @@ from odforecast.report.folder import (
     write_page,
 )
 from odforecast.report.numbers import Numbers, description_of, lead, subtitle_of, title_of
-from odforecast.report.places import cards, national_blocks, state_blocks
+from odforecast.report.places import cards, national_blocks, state_blocks, untested
 from odforecast.report.skill import TITLE, Skill, county_skill_blocks, skill_blocks
 from odforecast.scoring.summary import is_of_counties
 
@@ -253,7 +253,7 @@ def _national(
     sizes = [figures.WIDE if tiles is None else figures.BESIDE, figures.PHONE]
     return {
         **_words(numbers, code if one else None, code, record, error=one),
-        "warnings": warnings_of(numbers.forecast), "map": tiles,
+        "warnings": [*warnings_of(numbers.forecast), *untested(numbers)], "map": tiles,
         "fan": figures.fan(numbers, code, later, sizes),
         "blocks": national_blocks(numbers, links, record),
     }  # fmt: skip
