@@ -1,4 +1,4 @@
-"""How accurate forecasts were, from a backtest: leaderboard, skill, coverage, PIT; of counties too."""
+"""How accurate forecasts were, from a backtest: leaderboard, skill, coverage, PIT; counties too."""
 
 from __future__ import annotations
 

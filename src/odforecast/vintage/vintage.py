@@ -75,7 +75,7 @@ class Vintage:
     >>> import odforecast as od
     >>> vintage = od.bundled().as_of("2026-02-01")
     >>> vintage.note
-    'no release after 2026-01-14 is stored: it is used for 2026-02-01'
+    'the newest stored release, 2026-01-14, is used for 2026-02-01'
     >>> vintage.panel("T40.4").indicator
     'Synthetic opioids, excl. methadone (T40.4)'
     """
