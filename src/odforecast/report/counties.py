@@ -45,13 +45,13 @@ from odforecast.say import SMALL, chance, day_name, deaths_of, month_name, range
 #: What a reader of a table of counties has to know.
 SMALL_NUMBERS = (
     f"CDC hides counts of 1 to {SMALL - 1} deaths in a county, because people could be recognized. "
-    f"This page shows no number below {SMALL} either: a median of 4 would reveal a hidden count. "
-    "It gives the chances of no death, of 1 to 9, and of 10 or more instead.",
+    f"This page shows no number below {SMALL} either, because a median of 4 could be mistaken for "
+    "the hidden count. It gives the chances of no death, of 1 to 9, and of 10 or more instead.",
     "Deaths are counted by where people lived. Counts of states are by where they died, so "
     "counties do not add up to them.",
-    "Small counts vary by chance. If 16 deaths are expected in each of two counties, the counts "
-    "will often differ by half or more. A rate above that of a neighboring county proves nothing "
-    "by itself, and a county that is not on a list is not safe.",
+    "Small counts vary by chance. If 16 deaths are expected in each of two counties, one will have "
+    "at least 50% more deaths than the other in over a quarter of years. A rate above that of a "
+    "neighboring county proves nothing by itself, and a county that is not on a list is not safe.",
 )
 
 
