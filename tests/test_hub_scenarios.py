@@ -103,7 +103,7 @@ def put(row: int, value: str, column: str = "scenario_id"):
 
 
 def swap(table: pd.DataFrame) -> pd.DataFrame:
-    """Two neighbouring quantiles of the second scenario."""
+    """Two neighboring quantiles of the second scenario."""
     values = table["value"].to_numpy().copy()
     values[[72, 73]] = values[[73, 72]]
     return table.assign(value=values)

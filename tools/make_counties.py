@@ -2,8 +2,8 @@
 
 The source is the Census Bureau's cartographic boundaries of counties of 2016 (public domain), as
 the package plotly-geo ships them; uv puts that into a temporary folder. Names, codes and land areas
-are in the attribute table; centroids and neighbours (that share a corner or more: queen
-adjacency) are computed from the boundaries, whose corners neighbours have in common.
+are in the attribute table; centroids and neighbors (that share a corner or more: queen
+adjacency) are computed from the boundaries, whose corners neighbors have in common.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def centroid(polygon: Polygon) -> tuple[float, float]:
     return longitude, float(np.degrees(np.arcsin(y)))
 
 
-def neighbours(shapes: dict[str, Polygon]) -> dict[str, list[str]]:
+def neighbors(shapes: dict[str, Polygon]) -> dict[str, list[str]]:
     """Places that share a corner with each place, in order of their codes."""
     codes = list(shapes)
     corners = np.concatenate([shapes[c][1] for c in codes])
@@ -128,7 +128,7 @@ def counties(table: bytes, shapes: bytes) -> list[Row]:
     pairs = zip(records(table), polygons(shapes), strict=True)
     # Beyond Wyoming: the territories.
     kept = {row["GEOID"]: (row, shape) for row, shape in pairs if row["GEOID"] < "57"}
-    beside = neighbours({fips: shape for fips, (_, shape) in kept.items()})
+    beside = neighbors({fips: shape for fips, (_, shape) in kept.items()})
     rows = []
     for fips, (row, shape) in sorted(kept.items()):
         state = "YC" if fips in NEW_YORK_CITY else lookup(fips[:2]).state

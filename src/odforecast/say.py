@@ -85,22 +85,29 @@ def day_name(day: dt.date) -> str:
     return f"{day:%B} {day.day}, {day.year}"
 
 
-def old_data(release: dt.date, day: dt.date, dataset: str = STATES) -> str:
+def old_data(release: dt.date, day: dt.date) -> str:
     """What to say about data that are more than 60 days old on a day; empty if they are not.
 
     >>> old_data(dt.date(2026, 1, 14), dt.date(2026, 11, 29))
-    'These data are 10 months old. CDC has published newer ones: odforecast data fetch.'
+    'These data are 10 months old. CDC has published newer data.'
     >>> old_data(dt.date(2026, 1, 14), dt.date(2026, 3, 15))
     ''
     """
     days = (day - release).days
     if days <= OLD:
         return ""
+    return f"These data are {int(days / MEAN_DAYS)} months old. CDC has published newer data."
+
+
+def old_data_note(release: dt.date, day: dt.date, dataset: str = STATES) -> str:
+    """The same for a terminal, with the command that gets newer data.
+
+    >>> old_data_note(dt.date(2026, 1, 14), dt.date(2026, 11, 29))
+    'These data are 10 months old. CDC has published newer data: odforecast data fetch.'
+    """
     counties = " --dataset counties" if dataset == COUNTIES else ""
-    return (
-        f"These data are {int(days / MEAN_DAYS)} months old. CDC has published newer ones: "
-        f"odforecast data fetch{counties}."
-    )
+    said = old_data(release, day)
+    return said and f"{said.removesuffix('.')}: odforecast data fetch{counties}."
 
 
 def shown_warnings(warnings: Iterable[str]) -> list[str]:

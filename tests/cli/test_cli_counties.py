@@ -187,7 +187,7 @@ def test_the_code_of_the_page_runs(
     space: dict[str, object] = {}
     for block in blocks:
         exec(block.replace("forecast()", "forecast(draws=40)"), space)
-    assert {p.name for p in tmp_path.iterdir()} >= {"ohio.png", "rising.png", "rates.png"}
+    assert {p.name for p in tmp_path.iterdir()} >= {"ohio-counties.png", "rising.png", "rates.png"}
     assert len(space["hot"]) == 88  # type: ignore[arg-type]
 
 

@@ -115,7 +115,7 @@ def test_warnings_and_skipped_locations_are_said_on_standard_error(models):
     assert "warning: read with care" in result.stderr
     assert "WY" not in result.stdout
     none = run("--model", "alone", "--locations", "US,WY", "--draws", "20", "--as-of", "2026-02-01")
-    assert "note: the last release seen is 2026-01-14" in " ".join(none.stderr.split())
+    assert "note: the newest stored release, 2026-01-14, is used" in " ".join(none.stderr.split())
 
 
 def test_a_model_that_takes_incomplete_months_as_they_are_is_said_to_lean_low():

@@ -65,7 +65,7 @@ def test_old_data_are_said_to_be_old(
     monkeypatch: pytest.MonkeyPatch, command: str, counties: bool
 ) -> None:
     more = " --dataset counties" if counties else ""
-    old = f"CDC has published newer ones: odforecast data fetch{more}."
+    old = f"CDC has published newer data: odforecast data fetch{more}."
     release = dt.date(2023, 10, 8) if counties else dt.date(2026, 1, 14)
     for days, there in ((60, False), (61, True)):
         day = release + dt.timedelta(days=days)

@@ -114,6 +114,13 @@ def test_what_lies_below_ten_makes_no_difference(forecast, table, tmp_path):
     )
     assert one == two
     assert "&lt;10" in one
+    said = (
+        "release of October 8, 2023, with deaths up to March 2023. Its forecasts are for the 12 "
+        "months ending in "
+    )
+    assert said in one
+    assert "CDC has published newer data." in one
+    assert "data fetch" not in one
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from odforecast.geography import (
     centroid,
     counties_of,
     lookup,
-    neighbours,
+    neighbors,
     parts_of,
 )
 from odforecast.geography.places import (
@@ -140,14 +140,14 @@ def test_places_on_the_globe_as_in_the_shared_table(shared: Path) -> None:
         assert county.latitude == pytest.approx(float(row["latitude"]), abs=off)
 
 
-def test_neighbours_are_mutual_and_cross_states() -> None:
+def test_neighbors_are_mutual_and_cross_states() -> None:
     for county in counties_of():
         assert list(county.adjacent) == sorted(set(county.adjacent) - {county.fips})
         for other in county.adjacent:
-            assert county.fips in neighbours(other)
-    assert "21117" in neighbours("39061")  # Kenton County, Kentucky, over the river
+            assert county.fips in neighbors(other)
+    assert "21117" in neighbors("39061")  # Kenton County, Kentucky, over the river
     # New York City's five, of which only the Bronx touches land of the rest of the state.
-    assert {by_fips()[f].state for f in neighbours("36005")} == {"NY", "YC", "NJ"}
+    assert {by_fips()[f].state for f in neighbors("36005")} == {"NY", "YC", "NJ"}
     islands = [c.fips for c in counties_of() if not c.adjacent]
     assert islands == ["02016", "15001", "15003", "15007", "25007", "25019", "53055"]
 
@@ -160,4 +160,4 @@ def test_centroids_and_what_has_none() -> None:
     with pytest.raises(UnknownNameError, match="no boundaries of Capitol Planning Region, Connect"):
         centroid("09110")
     with pytest.raises(UnknownNameError, match="'99999' is not a county; five digits"):
-        neighbours("99999")
+        neighbors("99999")

@@ -35,7 +35,7 @@ def tool():
     spec = importlib.util.spec_from_file_location("tool_constants", path)
     module = importlib.util.module_from_spec(spec)
     sys.modules["tool_constants"] = module
-    # It imports its neighbour, as a script does.
+    # It imports its neighbor, as a script does.
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(path.parent)
         spec.loader.exec_module(module)
@@ -100,7 +100,7 @@ def test_the_shipped_scales_are_a_maximum(tool):
 
 @pytest.mark.slow
 def test_the_first_set_is_what_make_constants_estimates(tool, monkeypatch):
-    """Of the pins' grid the shipped value, its neighbours and the ends; all: ``CHECK=1``."""
+    """Of the pins' grid the shipped value, its neighbors and the ends; all: ``CHECK=1``."""
     first = all_constants()[0]
     few = {}
     for name, grid in estimate.PIN_GRID.items():

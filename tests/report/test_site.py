@@ -588,7 +588,7 @@ def test_the_leaderboard_is_of_the_kind_that_decides(report, results, deciding):
         for model, cells in shown.items():
             assert value(cells[1]) == pytest.approx(board.loc[model, "wis"], rel=1e-5)
             assert value(cells[-1]) == board.loc[model, "n_scorable"]
-    assert "given as incomplete as real releases were" in report.words
+    assert "made from counts as incomplete as those in real releases" in report.words
 
 
 def test_places_better_is_the_share_with_the_smaller_error(report, deciding):
@@ -726,7 +726,7 @@ def test_results_alone_say_of_which_deaths_they_are(tmp_path, results):
     for given, deaths in ((results, "drug overdose deaths"), (theirs, f"d{CLASS}")):
         path = write_report(tmp_path / "r.html", results=given, replace=True)
         page = Page(path.read_text(encoding="utf-8"))
-        assert f"How good forecasts of {deaths} were" in page.words
+        assert f"How accurate forecasts of {deaths} were" in page.words
         assert f"2 models, forecasts of {deaths} from" in page.words
 
 

@@ -12,7 +12,7 @@ from odforecast.scoring.pairs import _overlapping, bartlett_critical, cosine_tes
 
 
 def overlapping(rng, n_series, n_months, horizon=12):
-    """Series whose neighbours share all but one of their months: MA(horizon - 1)."""
+    """Series whose neighbors share all but one of their months: MA(horizon - 1)."""
     noise = rng.standard_normal((n_series, n_months + horizon - 1))
     total = np.pad(noise, ((0, 0), (1, 0))).cumsum(axis=1)
     return total[:, horizon:] - total[:, :-horizon]

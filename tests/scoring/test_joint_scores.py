@@ -279,7 +279,7 @@ def test_a_model_does_not_choose_the_places_it_is_scored_on():
 
 
 def test_draws_that_lie_beside_their_like_are_mixed_before_pairs_are_taken():
-    """A blend of two models has one's draws before the other's: neighbours are alike."""
+    """A blend of two models has one's draws before the other's: neighbors are alike."""
     _, truth, known = world(np.random.default_rng(15), 1.0, 1.0)
     blend = np.repeat(known[None, :, :12], 1000, axis=0)
     blend[500:] *= 2.0

@@ -80,9 +80,7 @@ def test_it_answers_with_what_was_known(archive, files):
     assert archive.as_of(pd.Timestamp("2024-12-11")).note is seen.note is None
     later = archive.as_of("2025-03-01")
     assert str(later.date) == DAYS[-1]
-    assert later.note == (
-        "the last release seen is 2024-12-11: asked for 2025-03-01, answered with it"
-    )
+    assert later.note == ("the newest stored release, 2024-12-11, is used for 2025-03-01")
     assert "release 2024-12-11" in repr(later)
     gap = Archive.in_memory({DAYS[i]: read_vsrr(files[i]).table for i in (0, 3)})
     assert gap.as_of("2024-10-20").note is None

@@ -114,7 +114,7 @@ def test_restated_old_years_do_not_come_back_every_twelve_months(months, truth, 
     assert np.abs(again.reported[:, recent] - release.reported[:, recent]).max() <= 1
 
 
-def test_a_missing_count_inside_is_taken_to_lack_what_its_neighbours_lack(months, truth):
+def test_a_missing_count_inside_is_taken_to_lack_what_its_neighbors_lack(months, truth):
     release = seen(months, LATE)
     for back, gap, places in ((-15, 3, PLACES), (-1, 0, ("OH", "WY"))):
         holed = np.array(release.reported)

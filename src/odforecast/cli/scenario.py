@@ -564,7 +564,7 @@ _TORNADO = tuple(
                    Column("prevented", f"averted_{side}", "{:z,.0f}"))
 )  # fmt: skip
 _ONSET, _PREVENTED = Column("onset", "onset", "{}"), Column("", "not_prevented", "{:z,.0f}")
-_RUN_OUT = Column("not prevented\nover 480 months", "not_prevented_run_out", "{:z,.0f}")
+_RUN_OUT = Column("not prevented\nover 40 years", "not_prevented_run_out", "{:z,.0f}")
 
 
 @scenario.command()

@@ -18,7 +18,7 @@ from odforecast.cli.options import Decorator, together
 from odforecast.cli.screen import note, warn, working
 from odforecast.months import today
 from odforecast.names import COUNTIES, DEFAULT_HORIZON, STATES, TARGET_12MO
-from odforecast.say import month_name, old_data, shown_warnings
+from odforecast.say import month_name, old_data_note, shown_warnings
 
 if TYPE_CHECKING:
     from odforecast.forecast import Forecast
@@ -81,7 +81,7 @@ def say_release(vintage: Vintage, as_of: str | None) -> None:
 
 def say_age(release: dt.date, as_of: str | None, dataset: str = STATES) -> None:
     """Say that the newest data are old, unless somebody named a date."""
-    if as_of is None and (text := old_data(release, today(), dataset)):
+    if as_of is None and (text := old_data_note(release, today(), dataset)):
         note(text)
 
 

@@ -143,8 +143,8 @@ def power_text(projection: Projection, after: int = 18, location: str = NATION) 
         found.append(f"{ends} on {watch}")
     return (
         "Deaths alone will not tell: purity of fentanyl and prices of precursors would. The chance "
-        f"that the 12-month count {after} months ahead shows a change, if one false alarm in 20 is "
-        f"accepted, is {' and '.join(found)}. Without any change it is 5%."
+        f"that the 12-month count {after} months ahead shows a change is {' and '.join(found)}. "
+        "Without any change it would be 5% (false alarms)."
     )
 
 

@@ -166,7 +166,7 @@ WINDOW = 24
 def placebo_folds(changes: pd.DataFrame, window: int = WINDOW) -> pd.DataFrame:
     """The null distribution: changes at dates so far apart that their windows do not overlap.
 
-    Neighbouring months share most of their deaths, so their changes are far from independent.
+    Neighboring months share most of their deaths, so their changes are far from independent.
     Every ``window``-th month is, from each of the first ``window`` months on, one fold.
 
     Parameters

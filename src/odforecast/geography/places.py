@@ -21,7 +21,7 @@ from odforecast.say import few, listed
 
 __all__ = [
     "JURISDICTIONS", "LOCATIONS", "NATION", "REGIONS", "County", "Edition", "Location", "absent",
-    "called", "centroid", "closed", "code_of", "counties_of", "find", "lookup", "neighbours",
+    "called", "centroid", "closed", "code_of", "counties_of", "find", "lookup", "neighbors",
     "parts_of", "pick", "population", "resolve", "whole_and_parts",
 ]  # fmt: skip
 
@@ -209,7 +209,7 @@ def by_fips() -> Mapping[str, County]:
     return {c.fips: c for c in (*_bundled(), *LATER)}
 
 
-def neighbours(fips: str) -> tuple[str, ...]:
+def neighbors(fips: str) -> tuple[str, ...]:
     """FIPS codes of the counties that share a corner or more with one, in order.
 
     Parameters
@@ -224,8 +224,8 @@ def neighbours(fips: str) -> tuple[str, ...]:
 
     Examples
     --------
-    >>> from odforecast.geography import neighbours
-    >>> neighbours("44001"), neighbours("15003")
+    >>> from odforecast.geography import neighbors
+    >>> neighbors("44001"), neighbors("15003")
     (('25005', '44007'), ())
     """
     return _drawn(fips).adjacent

@@ -231,7 +231,9 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
     # No donor has Puerto Rico: it is said once, whichever the donor.
     whole = [s for s in base.locations if s not in (*parts, NATION)]
     if "PR" in whole:
-        notes += ("no release tells what arrives late of PR: complete there",)
+        notes += (
+            "no release shows how late reports arrive in Puerto Rico: it is taken as complete",
+        )
     if whole := [s for s in whole if s != "PR"]:
         notes += (f"the donor of {donor.release} has no {', '.join(whole)}: complete there",)
     names, n = ("ratio", "pending", "complete"), base.months.size

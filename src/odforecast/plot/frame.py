@@ -159,7 +159,7 @@ def about(thing: Any, table: pd.DataFrame | None = None, indicator: str | None =
     if real and not seen.startswith("release"):
         when = f"published {day_name(release)}"
     source = f"Data{': CDC/NCHS,' if real else ''} {when}." if when else ""
-    if real and old_data(release, dt.date.today(), dataset):
+    if real and old_data(release, dt.date.today()):
         source += " CDC has published newer data."
     model = None if thing is panel else getattr(thing, "provenance", {}).get("model")
     source = f"{source} Forecast: odforecast {model}.".strip() if model else source

@@ -184,7 +184,7 @@ def pit(
     drawn = drawn_on(axes)
     drawn.bar((np.arange(bins) + 0.5) / bins, share * bins, 0.94 / bins, color=BLUE)
     drawn.axhline(1, color=INK, lw=1, ls=DOTTED)
-    levels(drawn, "{:g}".format, "times as many as it should be")
+    levels(drawn, "{:g}".format, "times the expected number")
     drawn.set_xlim(0, 1)
     drawn.set_xticks([0, 0.25, 0.5, 0.75, 1])
     drawn.set_xlabel("place of the final count within its forecast: 0 lowest, 1 highest")
@@ -192,7 +192,7 @@ def pit(
     title = f"Where final counts fell in forecasts of {name} (PIT){group}"
     return finish(
         drawn,
-        _head(title, rows, whose, "Dotted: as it should be"),
+        _head(title, rows, whose, "Dotted: perfect calibration"),
         f"PIT histogram of {name}, {whose}{group}, {many_in(rows)} in {bins} bins: "
         f"{100 * share[0]:.0f}% of the final counts in the lowest bin, {100 * share[-1]:.0f}% in "
         f"the highest; {100 / bins:.0f}% each if the forecasts are calibrated.",
@@ -265,7 +265,7 @@ def reliability(
     note = note if blocks >= _FEWEST else "No bands: too few blocks of origins"
     title = f"How many final counts lay below each quantile of their forecast{group}"
     sentence = f"{joined(f'Reliability, {whose}{group}', said_in(rows))}: {'; '.join(said)}."
-    head = _head(title, rows, whose, f"Dotted: as it should be. {note}", many=False)
+    head = _head(title, rows, whose, f"Dotted: perfect calibration. {note}", many=False)
     return finish(drawn, head, sentence, labels)
 
 

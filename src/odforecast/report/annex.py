@@ -31,7 +31,7 @@ from odforecast.scenario import (
 )
 from odforecast.scenario.answer import scenario_title
 from odforecast.scenario.intervention import NATION, Intervention
-from odforecast.scenario.sensitivity import RUN_OUT
+from odforecast.scenario.sensitivity import ATTRIBUTION, RUN_OUT
 from odforecast.seeds import seed_from
 
 if TYPE_CHECKING:
@@ -184,10 +184,12 @@ def _waiting(table: pd.DataFrame, code: str) -> Table:
     means = [[f"{v:z,.0f}" for v in row] for row in mine[counts].itertuples(index=False)]
     until = month_name(table["until"].iloc[0])
     head = ["scenario", "months of waiting", "onset", f"averted by {until}",
-            f"not prevented by {until}", f"not prevented over {RUN_OUT} months"]  # fmt: skip
+            f"not prevented by {until}", f"not prevented over {RUN_OUT // 12} years"]  # fmt: skip
     caption = (
         "What waiting costs, in mean deaths. An effect that fades is postponed rather than lost: "
-        "in the long run most of what is missing by then is prevented later."
+        "in the long run most of what is missing by then is prevented later. The last column "
+        f"continues the last year's deaths for {RUN_OUT // 12} years. Below zero, a later start "
+        "prevents a few more deaths, because the effect then meets months with more deaths."
     )
     return Table(head, [a + b for a, b in zip(names, means)], numbers=4, caption=caption)
 
@@ -203,10 +205,12 @@ def _attribution(table: pd.DataFrame, onset: object) -> Table:
     """Deaths averted by the share of the 2023–24 fall that is credited to cooperation."""
     rows = [[str(r["share"]), *_saved(r)] for r in table.to_dict("records")]
     caption = (
-        f"If cooperation from {onset} did again what a share of the 2023–24 fall was: how large "
-        "that share is cannot be known from the counts."
+        f"Deaths averted if cooperation from {onset} repeats a share of the 2023–24 fall. The "
+        "counts cannot show how large that share was, so each row assumes one. The last row "
+        f"averages over all shares, weighted by our judgement, {ATTRIBUTION} (mean "
+        f"{ATTRIBUTION.mean:.0%})."
     )
-    head = ["share credited", "averted, mean", "90% interval", "change"]
+    head = ["share credited to cooperation", "averted, mean", "90% interval", "change"]
     return Table(head, rows, numbers=3, caption=caption)
 
 

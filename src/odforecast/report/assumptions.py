@@ -19,7 +19,7 @@ from odforecast.scenario.catalogue import plain_reason, prior_names, prior_table
 from odforecast.scenario.intervention import Intervention
 from odforecast.scenario.priors import Prior
 
-#: How good the forecasts of a place were so far: a sentence, or a table.
+#: How accurate past forecasts of a place were: a sentence, or a table.
 Skill = str | pd.DataFrame
 
 
@@ -28,7 +28,7 @@ GRADES = {
     "high": "High: the effect is well established.",
     "medium": "Medium: it has been seen, but other causes are possible.",
     "low–medium": "Low–medium: it has been seen in few places, and other causes are possible.",
-    "low": "Low: it is inferred from other drugs, places or times.",
+    "low": "Low: it rests on official statements, or on other drugs, places or times.",
     "very low": "Very low: there is almost no evidence.",
     "none": "None: there is no evidence either way.",
     "user": "User: the assumption of whoever asked.",
@@ -113,19 +113,19 @@ def baseline_text(one: Projection, chosen: Sequence[Scenario]) -> str:
     for r in table.to_dict("records"):
         first, last = (np.datetime64(r[key]) for key in ("first_month", "last_month"))
         there = (base.months >= first) & (base.months <= last)
-        # The median, as in every table of a forecast.
-        median = float(np.median(base.draws[:, 0, there].sum(axis=1)))
-        years.append(f"{about(median)} in {r['period']}")
+        # The mean, as on page one: the years then add up to it.
+        mean = float(base.draws[:, 0, there].sum(axis=1).mean())
+        years.append(f"{about(mean)} in {r['period']}")
     low, high = (float(v) for v in np.quantile(one.baseline.samples()[:, 0, -1], [0.05, 0.95]))
     return (
-        f"If none of this happens, the forecast (median) is {', '.join(years)}. The 90% interval "
+        f"If none of this happens, the mean forecast is {', '.join(years)}. The 90% interval "
         f"for the 12 months ending in {month_name(one.baseline.months[-1])} is "
         f"{between(low, high)}."
     )
 
 
 def skill_table(skill: pd.DataFrame) -> Table:
-    """How good forecasts were so far, as it was given."""
+    """How accurate past forecasts were, as it was given."""
     rows = [[_cell(v) for v in row] for row in skill.itertuples(index=False)]
     return Table([str(c) for c in skill.columns], rows, numbers=len(skill.columns) - 1)
 
@@ -189,7 +189,7 @@ def mind(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
     if on_demand(chosen):
         return [
             *items,
-            "A fall where the option is in place and none elsewhere would speak for it. A fall in "
+            "A fall where the option is in place and none elsewhere would support it. A fall in "
             "both would not.",
             "Treatment or naloxone that grows by less than was assumed would speak against it.",
         ]
@@ -198,8 +198,7 @@ def mind(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
         "A fall in the states most exposed to fentanyl, and none in the least exposed, would point "
         "to supply. A fall in both would not.",
         "An equal fall in deaths from stimulants without fentanyl would point away from supply.",
-        "Purity and seizures that change before deaths do, by as long as was assumed, would speak "
-        "for it.",
+        "Purity and seizures that change before deaths do, by the assumed delay, would support it.",
         power_text(one, location=base.locations[0]),
     ]
 
@@ -218,8 +217,8 @@ def limits(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
         "It does not say that the option caused a change: other things change deaths at the same "
         "time."
         if on_demand(chosen)
-        else "It does not say who changed the supply, or why. Deaths tell about supply at most, "
-        "not about cooperation.",
+        else "It does not say who changed the supply, or why. Death counts can show a change "
+        "in supply at most, not that cooperation caused it.",
         "If the baseline forecast is wrong, the percentage changes still hold but the numbers of "
         "deaths do not.",
     ]

@@ -18,7 +18,6 @@ from odforecast.backtesting import Results
 from odforecast.forecast import Forecast
 from odforecast.forecast.tables import of_counties, published_on
 from odforecast.forecast.text import own_counts, own_of
-from odforecast.names import STATES
 from odforecast.report.page import Picture, Table, render
 from odforecast.report.spreadsheet import for_spreadsheets
 from odforecast.say import (
@@ -385,10 +384,9 @@ def made(forecast: Forecast | None = None) -> str:
 def stale(forecast: Forecast) -> dict[str, object]:
     """The banner of old data: what it says today, and from when on it is shown."""
     released, today = published_on(forecast), dt.date.today()
-    dataset = STATES if forecast.panel is None else forecast.panel.dataset
-    fresh = not old_data(released, today, dataset)
+    fresh = not old_data(released, today)
     day = released + dt.timedelta(OLD + 1) if fresh else today
-    first, _, more = old_data(released, day, dataset).partition(". ")
+    first, _, more = old_data(released, day).partition(". ")
     before, age, after = re.split(r"(\d+ months)", f"{first}.")
     return {"published": str(released), "fresh": fresh, "before": before, "age": age,
             "after": after, "more": more}  # fmt: skip
@@ -402,7 +400,7 @@ def warnings_of(forecast: Forecast) -> list[str]:
 
 
 def manifest(forecast: Forecast | None, results: Results | None, folded: bool = True) -> Block:
-    """How the forecast is made, and what is needed to compute all of it again."""
+    """How the forecast is made, and how to reproduce it."""
     tables, said = [], []
     if forecast is not None:
         said.append(

@@ -1,4 +1,4 @@
-"""The brief for decision-makers: two printed pages, a technical annex apart.
+"""The brief for decision-makers: two printed pages for one place, a technical annex apart.
 
 Page one has the answer, the figure, the arithmetic, and what a decision needs.
 """
@@ -34,10 +34,13 @@ from odforecast.scenario.answer import (
     Answer,
     answers,
     begun_text,
+    judged,
     outcomes_of,
     scenario_title,
 )
-from odforecast.scenario.intervention import ALL, NATION
+from odforecast.scenario.catalogue import DEVELOPERS, prior_judges
+from odforecast.scenario.intervention import ALL, ASKED, NATION, OURS
+from odforecast.scenario.priors import PooledChance
 
 #: The brief of all places, and what it leaves out.
 BRIEF = "brief.html"
@@ -73,7 +76,7 @@ def write_brief(
     location : str or iterable of str
         Whose numbers the brief gives, by any of their names.
     skill : str, DataFrame, or mapping of location to one, optional
-        How good the forecasts of a place were so far: a sentence, or a table to be shown as it is.
+        How accurate past forecasts of a place were: a sentence, or a table to be shown as it is.
         Default: the record of the default model that ships; for another model one line says how to
         find out.
     clocks : sequence of Track
@@ -270,9 +273,25 @@ def first_page(
         "options": list(zip(found, rows)),
         "reading": f"Without {them} we expect about {a.baseline} {deaths} from {a.period}. "
         "Percentages count from the month in which an option begins.",
+        "owners": owners(found),
         "bridge": bridge(one, found),
         "decisions": decisions(found),
     }
+
+
+def owners(found: Sequence[Option]) -> list[str]:
+    """Whose judgements the chances are, and of when: a sentence for each that needs one."""
+    said = []
+    for x in (x for o in found for x in judged(o.scenario)):
+        if x.owner == OURS:
+            said.append(f"Our judgement: that of {prior_judges()}.")
+        elif x.owner == ASKED:
+            said.append(f"{ASKED}: the author of the scenario file, which names nobody.")
+        elif not x.belief and isinstance(x.p_null, PooledChance):
+            days = sorted(dt.date.fromisoformat(p.date) for p in x.p_null.judgements.people)
+            ends = " to ".join(dict.fromkeys(map(day_name, (days[0], days[-1]))))
+            said.append(f"{x.owner}: given {ends}.")
+    return list(dict.fromkeys(said))
 
 
 def options(one: Projection, clocks: Sequence[Track]) -> list[Option]:
@@ -329,7 +348,7 @@ def lead(found: Sequence[Option], deaths: str) -> tuple[str, str]:
     if first.what_if:
         answer = f"{a.title}: if it works, {works} on average, {expected}."
     elif a.single:
-        who = "we judge" if a.owner == "Our judgement" else "was judged"
+        who = f"{DEVELOPERS} judge" if a.owner == OURS else "was judged"
         answer = (
             f"{a.title}: {a.combined} on average, {expected}. "
             f"If it {label}, which {who} {p} likely: {works}."
@@ -353,7 +372,7 @@ def lead(found: Sequence[Option], deaths: str) -> tuple[str, str]:
 
 def decisions(found: Sequence[Option]) -> Table | None:
     """What each option needs, its first sign, and when to stop; None of what-ifs alone."""
-    texts = {"needs": "Needs what from whom", "sign": "Earliest sign", "stop": "Stop if"}
+    texts = {"needs": "Who has to do what", "sign": "Earliest sign", "stop": "Stop if"}
     shown = [o for o in found if not o.what_if or any(map(o.text, texts))]
     if not shown:
         return None

@@ -44,14 +44,14 @@ from odforecast.say import SMALL, chance, day_name, deaths_of, month_name, range
 
 #: What a reader of a table of counties has to know.
 SMALL_NUMBERS = (
-    f"CDC hides counts of 1 to {SMALL - 1} deaths in a county: so few can be known by name. No "
-    f"number below {SMALL} stands on this page either, for a median of 4 would be a guess at a "
-    "hidden count; the chances of none, of 1 to 9, and of 10 or more are given in its place.",
+    f"CDC hides counts of 1 to {SMALL - 1} deaths in a county, because people could be recognized. "
+    f"This page shows no number below {SMALL} either, because a median of 4 could be mistaken for "
+    "the hidden count. It gives the chances of no death, of 1 to 9, and of 10 or more instead.",
     "Deaths are counted by where people lived. Counts of states are by where they died, so "
     "counties do not add up to them.",
-    "Few deaths vary by chance: of two counties in which 16 are expected, one has half as many "
-    "again as the other in more than one case of four. A higher rate than the neighbour's is no "
-    "finding by itself, and a county that no list names is not safe.",
+    "Small counts vary by chance. If 16 deaths are expected in each of two counties, one will have "
+    "at least 50% more deaths than the other in over a quarter of years. A rate above that of a "
+    "neighboring county proves nothing by itself, and a county that is not on a list is not safe.",
 )
 
 
@@ -129,12 +129,17 @@ def write_county_page(
 
 
 def _lead(forecast: Forecast, ahead: pd.DataFrame, when: np.datetime64) -> tuple[str, ...]:
-    """The text of the county with most deaths; of several it says why this one."""
+    """Which data, then the text of the county with most deaths; of several it says why this one."""
     first = str(ahead["location"].iloc[0])
+    data = (
+        f"This page uses CDC's release of {day_name(published_on(forecast))}, with deaths up to "
+        f"{month_name(forecast.last_month)}. Its forecasts are for the 12 months ending in "
+        f"{month_name(when)}."
+    )
     said = text(forecast, first, month=when)
-    if len(ahead) == 1:
-        return (said,)
-    return (f"Of {len(ahead):,} counties, {place_name(first)} has the highest forecast. {said}",)
+    if len(ahead) > 1:
+        said = f"Of {len(ahead):,} counties, {place_name(first)} has the highest forecast. {said}"
+    return data, said
 
 
 def _title(forecast: Forecast) -> str:
@@ -177,12 +182,12 @@ def _hot(forecast: Forecast, ahead: pd.DataFrame, k: int, when: np.datetime64) -
          _count(row["deaths"]), *([_rate(row)] if rates else []))
         for row in hot.head(k).to_dict("records")
     ]  # fmt: skip
-    head = ["", f"among the {k} highest", "more than a year before", "deaths, median"]
+    head = ["", f"among the {k} highest", "chance of a rise", "deaths, median"]
     table = Table(head + ["per 100,000"] * rates, rows, 3 + rates)
     said = (
         f"How likely each is among the {k} highest {'rates' if rates else 'counts'}, and whether "
-        "its count rises. A list of medians alone would hide that places far apart in it may be "
-        "the same."
+        "its count rises. Counties far apart in the list may still be equal, because intervals "
+        "overlap."
     )
     few = "* of fewer than 20 deaths: mostly chance." if rates and hot.head(k)["few"].any() else ""
     return [Block("hot-spots", "Hot spots", (f"{said} {few}".strip(),), plain=(table,))]
@@ -209,11 +214,11 @@ def _table(forecast: Forecast, ahead: pd.DataFrame) -> SortTable:
             ("Reported", f"to {month_name(forecast.last_month)}", last),
             ("Expected", f"to {month}",
              lambda r: Cell(_count(r["median"], r["low"], r["high"]), r["median"])),
-            ("Interval", "90%", lambda r: Cell(_ends(r["low"], r["high"]), r["high"])),
-            ("More", "than a year before", partial(_chance, "rise")),
-            ("0", "chance", partial(_chance, "p_zero")),
-            ("1–9", "chance", partial(_chance, "p_hidden")),
-            ("10+", "chance", partial(_chance, "p_ten")),
+            ("90% interval", "", lambda r: Cell(_ends(r["low"], r["high"]), r["high"])),
+            ("Rise", "chance, over a year", partial(_chance, "rise")),
+            ("No deaths", "chance", partial(_chance, "p_zero")),
+            ("1–9 deaths", "chance", partial(_chance, "p_hidden")),
+            ("10+ deaths", "chance", partial(_chance, "p_ten")),
             ("Rate", "per 100,000 residents", lambda r: Cell(_rate(r), r["rate"])),
         )),
     ]  # fmt: skip

@@ -288,7 +288,7 @@ def _years_block(numbers: Numbers, links: Links) -> Block:
         row = rows.setdefault(r["location"], {"location": r["location"]})
         row |= {f"{k}{r['year']}": r[k] for k in SIDES}
         months[str(r["year"])] = int(r["known"])
-    words = {0: "forecast", 12: "reported in full"}
+    words = {0: "forecast", 12: "reported; may still be revised"}
     columns = [_place(links)]
     columns += [
         Column(y, words.get(n, f"{n} of 12 months reported"), both(*(f"{k}{y}" for k in SIDES)),
@@ -332,7 +332,7 @@ def _counts_block(numbers: Numbers, links: Links) -> Block:
             Column("Final count, expected", "90% interval", both(*SIDES), first="descending"),
             Column("Still to come", "90% interval",
                    both("revision_low", "revision", "revision_high"), first="descending"),
-            Column("Complete", "CDC's percentage", number("complete", "{:.1f}%".format)),
+            Column("Records received", "pending included", number("complete", "{:.1f}%".format)),
         ]  # fmt: skip
     month = month_name(numbers.forecast.last_month)
     said = (

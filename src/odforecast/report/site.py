@@ -133,7 +133,7 @@ def write_report(
     elif results is not None:
         context["blocks"] += skill_blocks(results, folded=forecast is not None)
         if forecast is None:
-            context["subtitle"] = f"How good forecasts of {Skill(results).deaths} were"
+            context["subtitle"] = f"How accurate forecasts of {Skill(results).deaths} were"
     context["blocks"].append(manifest(forecast, results, folded=forecast is not None))
     context |= {"sections": list(sections)} | ({"title": title} if title else {})
     return write_page(target, page(paper, **context))

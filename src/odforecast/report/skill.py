@@ -1,4 +1,4 @@
-"""How good forecasts were, from a backtest: leaderboard, skill, coverage, PIT; of counties too."""
+"""How accurate forecasts were, from a backtest: leaderboard, skill, coverage, PIT; counties too."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ from odforecast.scoring.summary import (
 
 #: The other denominator, for one alone is easy to beat.
 SECOND = "naive+delay"
-TITLE = "How good the forecasts were"
+TITLE = "How accurate past forecasts were"
 _KIND_NAMES = {
-    "pseudo-delayed": "as incomplete as real releases were",
+    "pseudo-delayed": "counts as incomplete as those in real releases",
     "real": "real releases",
     "pseudo-clean": "final counts cut at a month",
     "synthetic": "made-up counts",
@@ -130,7 +130,7 @@ class Skill:
         donors = sum(1 for name in self.scores["donor"].dropna().astype(str).unique() if name)
         said = (
             f"{number_of(len(self.models), 'model')}, forecasts of {self.deaths} from "
-            f"{origins.nunique()} months ({_span(origins)}), given "
+            f"{origins.nunique()} months ({_span(origins)}), made from "
             f"{_KIND_NAMES.get(self.kind, self.kind)}; scored against the counts "
             f"{truth.get('name', 'reported')} in the release of {truth.get('release', '?')}."
         )
@@ -142,7 +142,7 @@ def _span(months: pd.Series[Any]) -> str:
 
 
 def skill_blocks(results: Results, folded: bool = False) -> list[Block]:
-    """How good forecasts were."""
+    """How accurate forecasts were."""
     skill = Skill(results)
     if skill.scores.empty:
         return [Block("leaderboard", TITLE, ("No count could be scored.",), folded=folded)]
@@ -156,7 +156,7 @@ def skill_blocks(results: Results, folded: bool = False) -> list[Block]:
          [_nowcasts(skill), *(_trends(skill, *part) for part in skill.levels)]),
         ("coverage-of", "How often intervals contained the final count", _drawn(skill, "coverage"),
          [_coverage(skill, *part) for part in skill.levels]),
-        ("pit-of", "Where in the forecast the final counts fell", _drawn(skill, "pit"),
+        ("pit-of", "Where final counts fell within the forecasts", _drawn(skill, "pit"),
          [_pits(skill, *part) for part in skill.levels]),
     ]  # fmt: skip
     return [

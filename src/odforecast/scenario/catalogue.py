@@ -16,8 +16,11 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import UnknownNameError, one_of
+from odforecast.say import month_name
 from odforecast.scenario.priors import nearest, shown
 
+#: Who judged the chances of the named priors.
+DEVELOPERS = "the odforecast developers"
 #: Said wherever a result of this layer is shown.
 CAVEAT = (
     "Effects are assumptions with a source and a grade, not estimates: "
@@ -103,6 +106,11 @@ def prior_table(name: str, where: str = "prior") -> dict[str, Any]:
 def prior_title(name: str) -> str:
     """One line on a named prior."""
     return str(_prior(name)["title"])
+
+
+def prior_judges() -> str:
+    """Who judged the chances of the named priors, and when."""
+    return f"{DEVELOPERS}, {month_name(np.datetime64(library()['judged'], 'M'))}"
 
 
 def plain_reason(source: str, note: str) -> str:

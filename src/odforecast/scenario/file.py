@@ -25,6 +25,7 @@ from odforecast.errors import OdforecastError, ScenarioError
 from odforecast.say import of_path, quoted
 from odforecast.say import plain as plain_text
 from odforecast.scenario.intervention import (
+    ASKED,
     MAX_TEXT,
     NOTHING,
     NULL,
@@ -251,7 +252,7 @@ def _intervention(plain: object, where: str) -> Intervention:
             base = {key: value for key, value in base.items() if key not in SIZES}
         if "p_null" in given:  # then the chances are no longer the library's
             judged = isinstance(given["p_null"], Mapping | Judgements)
-            base = {**base, "belief": "" if judged else "The judgement of whoever asked"}
+            base = {**base, "belief": "" if judged else ASKED}
         given = {**base, **given}
     if "name" not in given:
         raise ScenarioError(

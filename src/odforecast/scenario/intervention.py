@@ -86,6 +86,8 @@ _INTERVENTION = KEYS["Intervention"]
 #: Scope of an effect on all overdose deaths; the others are drug classes.
 ALL = "all-drugs"
 SCOPES = tuple(_INTERVENTION["scope"]["enum"])
+#: Whose judgement a chance is where nobody is named: of a named prior, and of a user's own numbers.
+OURS, ASKED = "Our judgement", "The judgement of whoever asked"
 #: Exposure worked out from data; ``-relative`` divides by the nation's, so that the size is
 #: the nation's.
 NAMED_EXPOSURES = tuple(_INTERVENTION["exposure"]["anyOf"][2]["enum"])
@@ -583,8 +585,7 @@ class Intervention:
             first, *others = (x.who for x in self.p_null.judgements.people)
             more = "another" if len(others) == 1 else f"{len(others)} others"
             return f"The judgement of {first}{f' and {more}' if others else ''}"
-        return self.belief or ("The judgement of whoever asked" if self.grade == "user" else
-                               "Our judgement")  # fmt: skip
+        return self.belief or (ASKED if self.grade == "user" else OURS)
 
     def scaled(self, share: float | Prior) -> Intervention:
         """The same, working only ``share`` as well: 0.5 for half, 0 for not at all."""

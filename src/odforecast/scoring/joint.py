@@ -128,7 +128,7 @@ def worlds_of(
     streams = Streams(seed, STATES, indicator, str(last))
     key = (seed, forecast.provenance.get("model", ""), forecast.as_of, target)
     draws = np.ascontiguousarray(samples[:, rows][:, :, months])
-    # Pairs of draws are drawn from here on: neighbours may be alike, in a blend of models are.
+    # Pairs of draws are drawn from here on: neighbors may be alike, in a blend of models are.
     order = streams.generator("pairs").permutation(len(draws))
     plain = World(forecast.joint, False, key, places, forecast.horizons[months], at, draws, order,
                   observed, first, later, came, why)  # fmt: skip

@@ -33,12 +33,12 @@ SCALES: Final = ("natural", "log", "per_100k")
 
 
 def default_block(origins: NDArray[np.datetime64]) -> int:
-    """Neighbouring origins that lie within 12 months, at most a third of them, at least 1."""
+    """Neighboring origins that lie within 12 months, at most a third of them, at least 1."""
     return max(1, min(_in_a_year(origins), origins.size // 3))
 
 
 def _in_a_year(origins: NDArray[np.datetime64]) -> int:
-    """Neighbouring origins within 12 months; 1 where there are no neighbours."""
+    """Neighboring origins within 12 months; 1 where there are no neighbors."""
     days = np.diff(origins) // np.timedelta64(1, "D")
     return round(365.25 / max(1.0, float(np.median(days)))) if days.size else 1
 

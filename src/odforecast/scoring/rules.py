@@ -863,7 +863,7 @@ def quantile_coverage(
 
 
 def pit_from_draws(draws: ArrayLike, observed: ArrayLike, seed: int) -> Floats:
-    """Probability integral transform: the randomised rank of the observation among the draws.
+    """Probability integral transform: the randomized rank of the observation among the draws.
 
     ``(#{draws < y} + U (1 + #{draws = y})) / (D + 1)`` with U uniform on [0, 1). If the
     observation and the draws come from one distribution, discrete or not, this is uniform

@@ -235,7 +235,7 @@ def county_coverage(
         ``by``, ``model``; ``n_exact`` units with a known count, and of those the shares within the
         intervals, ``coverage_50`` … ``coverage_95``, with ``se_coverage_90`` over states;
         ``n_bounded`` units of which anything is known (hidden and lost ones too), and of their
-        randomised PIT the share in the middle 90%, ``pit_90`` (.90 if calibrated, whatever is
+        randomized PIT the share in the middle 90%, ``pit_90`` (.90 if calibrated, whatever is
         hidden), ``pit_mean`` and ``pit_spread`` (1 if calibrated, above: too narrow). Counts
         known to be exact are a selection where others are hidden: ``pit_90`` is over all.
     """

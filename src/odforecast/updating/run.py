@@ -26,7 +26,7 @@ from odforecast.models import Model, get_model
 from odforecast.months import today
 from odforecast.names import DEFAULT_DRAWS, DEFAULT_HORIZON, DEFAULT_SEED, TARGET_12MO
 from odforecast.panel import Panel
-from odforecast.say import html_table, old_data
+from odforecast.say import html_table, old_data_note
 from odforecast.scenario import Scenario, Series, Track
 from odforecast.updating import record as records
 from odforecast.updating import words
@@ -354,7 +354,7 @@ class Update:
         told = [*notes, *self._correct(on)]
         told += dict.fromkeys([*filter(None, [unused]), *self.panel.notes])
         # After a fetch there is none newer.
-        told += filter(None, [None if fetched else old_data(self.release, on)])
+        told += filter(None, [None if fetched else old_data_note(self.release, on)])
         if (made := self._done()) and not ((other := self._otherwise()) and again):
             told.append(f"release {self.release} was forecast on {made}: nothing new")
             if other:

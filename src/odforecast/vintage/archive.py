@@ -51,7 +51,7 @@ class Archive:
     >>> archive.releases()
     (datetime.date(2025, 9, 17), datetime.date(2026, 1, 14))
     >>> archive.as_of("2026-02-01").note
-    'the last release seen is 2026-01-14: asked for 2026-02-01, answered with it'
+    'the newest stored release, 2026-01-14, is used for 2026-02-01'
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -318,7 +318,7 @@ class Archive:
         date, age = known[-1], (day - known[-1]).days
         note = ""
         if day > date == last:
-            note = f"the last release seen is {date}: asked for {day}, answered with it"
+            note = f"the newest stored release, {date}, is used for {day}"
         elif age > SETS[STATES].stale:
             note = (
                 f"release {date} was {age} days old on {day}; CDC publishes every month, so the "

@@ -144,7 +144,7 @@ def too_far(low: Floats, high: Floats, low2: Floats, high2: Floats) -> Marked:
 
 
 def _moves(name: str, grid: Grid) -> Iterator[Contradiction]:
-    """Cells that differ too much from both neighbours; or from the only one."""
+    """Cells that differ too much from both neighbors; or from the only one."""
     layers, blank = (grid.low, grid.high), np.full((len(grid.places), 1), np.nan)
     past = [np.concatenate([blank, x[:, :-1]], axis=1) for x in layers]
     later = [np.concatenate([x[:, 1:], blank], axis=1) for x in layers]
@@ -494,7 +494,7 @@ def _missing_month(seen: Release) -> Found:
         )  # fmt: skip
 
 
-@_check("jump", "warning", "a month unlike its neighbours")
+@_check("jump", "warning", "a month unlike its neighbors")
 def _jumps(seen: Release) -> Found:
     """Months whose change is far from the changes around it, on the location's own scale."""
     for state, values in zip(seen.grid.places, seen.grid.reported, strict=True):
@@ -566,7 +566,7 @@ def _tail_incomplete(seen: Release) -> Found:
             )  # fmt: skip
 
 
-@_check("north-carolina-2023", "warning", "North Carolina's 2023 is incomplete for good")
+@_check("north-carolina-2023", "warning", "North Carolina's final 2023 data are incomplete")
 def _north_carolina(seen: Release) -> Found:
     table = seen.table[(seen.table["state"] == "NC") & seen.table["reported"].notna()]
     # Periods with a month of 2023.
@@ -574,9 +574,9 @@ def _north_carolina(seen: Release) -> Found:
                  & table["month"].between("2023-01-01", "2024-11-01")]  # fmt: skip
     if not rows.empty:
         yield "NC", rows["month"].min(), (
-            "CDC's final file of 2023 misses over 900 of North Carolina's deaths for good: in "
-            "releases that rest on it, 12-month counts that hold months of 2023 are too low, here "
-            "and in the US row, and part of the fall into 2023 is an artefact"
+            "CDC's final 2023 file permanently lacks over 900 of North Carolina's deaths. In "
+            "releases based on it, 12-month counts that include months of 2023 are too low, for "
+            "the state and the US, and part of the fall into 2023 is an artifact"
         )  # fmt: skip
 
 

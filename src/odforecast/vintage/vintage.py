@@ -75,7 +75,7 @@ class Vintage:
     >>> import odforecast as od
     >>> vintage = od.bundled().as_of("2026-02-01")
     >>> vintage.note
-    'the last release seen is 2026-01-14: asked for 2026-02-01, answered with it'
+    'the newest stored release, 2026-01-14, is used for 2026-02-01'
     >>> vintage.panel("T40.4").indicator
     'Synthetic opioids, excl. methadone (T40.4)'
     """
