@@ -304,7 +304,7 @@ def test_sensitivity_and_attribution(tmp_path):
     assert result.exit_code == 0, result.output
     seen = " ".join(result.output.split())
     assert "not prevented not prevented" in seen
-    assert "over 480 months" in seen
+    assert "over 40 years" in seen
     assert "by 2026-09" in seen
     table = tmp_path / "s.csv"
     assert cli("sensitivity", *FAST, "--scenario", "tariff-only", "--table", table).exit_code == 0
