@@ -113,12 +113,13 @@ def baseline_text(one: Projection, chosen: Sequence[Scenario]) -> str:
     for r in table.to_dict("records"):
         first, last = (np.datetime64(r[key]) for key in ("first_month", "last_month"))
         there = (base.months >= first) & (base.months <= last)
-        # The mean, as on page one: the years then add up to it.
-        mean = float(base.draws[:, 0, there].sum(axis=1).mean())
-        years.append(f"{about(mean)} in {r['period']}")
+        # The median, as in every table of a forecast.
+        median = float(np.median(base.draws[:, 0, there].sum(axis=1)))
+        years.append(f"{about(median)} in {r['period']}")
     low, high = (float(v) for v in np.quantile(one.baseline.samples()[:, 0, -1], [0.05, 0.95]))
     return (
-        f"If none of this happens, the mean forecast is {', '.join(years)}. The 90% interval "
+        f"If none of this happens, the forecast is {', '.join(years)} (medians: they add up to "
+        f"less than the mean on page one). The 90% interval "
         f"for the 12 months ending in {month_name(one.baseline.months[-1])} is "
         f"{between(low, high)}."
     )
