@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from click.testing import CliRunner
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -167,17 +166,7 @@ def counties() -> Figure:
     """Ohio's counties."""
     seen = od.bundled().as_of().panel(dataset="counties").select("Ohio/*")
     made = od.get_model("county").fit(seen).forecast(horizon=12, draws=DRAWS, seed=1)
-    _printed(STATIC.parent / "how-to" / "counties.md")
     return od.plot.map(made).get_figure()
-
-
-def _printed(page: Path) -> None:
-    """Write again what the first forecast on the page of counties prints."""
-    command = "forecast --dataset counties --locations Ohio/*"
-    done = CliRunner(env={"COLUMNS": "80"}).invoke(cli, command.split(), catch_exceptions=False)
-    shown = done.stdout.partition("\nmodel county")[0].rstrip()
-    before, _, rest = page.read_text().partition(":::{code-block} text\n")
-    page.write_text(f"{before}:::{{code-block}} text\n{shown}\n:::\n{rest.partition(':::\n')[2]}")
 
 
 def origins_figure(
