@@ -46,7 +46,7 @@ def test_data_and_names_need_no_sampler() -> None:
 
 FORECAST = """
 import odforecast as od
-made = od.get_model("damped-trend").fit(od.bundled().as_of().panel()).forecast(3, draws=5)
+made = od.get_model("damped-trend+delay").fit(od.bundled().as_of().panel()).forecast(3, draws=5)
 print(od.__file__, made.draws.shape)
 """
 
@@ -70,7 +70,7 @@ def test_where_neither_home_nor_package_can_be_written_to(tmp_path: Path, found:
     done = subprocess.run(
         [sys.executable, "-c", FORECAST], capture_output=True, text=True, env=away, cwd=tmp_path
     )
-    assert done.stdout == f"{copy}/__init__.py (5, 54, 3)\n", done.stderr
+    assert done.stdout == f"{copy}/__init__.py (5, 54, 15)\n", done.stderr
     kept = {p.relative_to(temp).parts[0] for p in temp.rglob("*.nbi")}
     assert len(kept) == 1
     assert (kept == {mine.name}) == (found != "somebody else's")
