@@ -147,6 +147,17 @@ def test_nothing_is_taken_after_the_end():
         workers.submit(abs, 1)
 
 
+def test_workers_nobody_waits_for_end_with_their_work():
+    workers = Workers(1)
+    slow = workers.submit(time.sleep, 0.2)
+    workers.shutdown(wait=False)
+    slow.result(timeout=60)
+    limit = time.monotonic() + 30
+    while workers._live and time.monotonic() < limit:
+        time.sleep(0.05)
+    assert not workers._live
+
+
 def test_a_worker_that_cannot_start_ends_the_run(truth, found, tmp_path):
     options = {"truth": truth, "out": tmp_path, **OPTIONS}
     with (

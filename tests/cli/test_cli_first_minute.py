@@ -82,7 +82,7 @@ def test_a_report_needs_no_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     Path("report.html").write_text("<p>mine</p>")
     refused = run("report", "--state", "Ohio", *QUICK)
     assert refused.exit_code == 1
-    assert "report.html is no page of odforecast" in refused.stderr
+    assert "report.html is not a page of odforecast" in refused.stderr
     assert Path("report.html").read_text() == "<p>mine</p>"
 
 

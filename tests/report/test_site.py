@@ -485,7 +485,7 @@ def test_what_is_not_ours_stays(tmp_path, forecast):
     with pytest.raises(DataError, match="holds other files"):
         write_site(tmp_path / "other", one, replace=True)
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(DataError, match="is no folder"):
+    with pytest.raises(DataError, match="is not a folder"):
         write_site(tmp_path / "file", one, replace=True)
     (tmp_path / "empty").mkdir()
     assert write_site(tmp_path / "empty", one)
@@ -499,7 +499,7 @@ def test_a_page_of_ours_is_replaced_and_another_is_not(tmp_path, forecast):
         write_report(path, forecast=one)
     assert write_report(path, forecast=one, replace=True) == path
     (tmp_path / "mine.html").write_text("<p>mine")
-    with pytest.raises(DataError, match="is no page of odforecast"):
+    with pytest.raises(DataError, match="is not a page of odforecast"):
         write_report(tmp_path / "mine.html", forecast=one, replace=True)
     with pytest.raises(DataError, match="is a folder"):
         write_report(tmp_path, forecast=one)

@@ -97,7 +97,7 @@ def test_a_site_of_a_forecast_and_a_backtest(work):
         (["made", "--until", "2027-12", "--out", "a.html"], "--until says how to make a forecast"),
         (["scored", "--seed", "2", "--out", "a.html"], "--seed says how to make a forecast"),
         (["made", "--replace", "--out", "a.html"], "--replace is about --site DIR"),
-        (["made", "--out", "mine.html"], "mine.html is no page of odforecast"),
+        (["made", "--out", "mine.html"], "mine.html is not a page of odforecast"),
         (["made", "--out", "empty"], "empty"),
         (["made", "--site", "scored"], "scored holds other files"),
         (["made", "--locations", "Texas", "--out", "a.html"], "TX"),

@@ -111,7 +111,7 @@ def test_a_name_that_is_taken(link: bool, server: FakeSocrata, run: Run, tmp_pat
         target.symlink_to(elsewhere)
     else:
         target.write_text("mine")
-    with pytest.raises(DataError, match="is no folder of an update"):
+    with pytest.raises(DataError, match="is not a folder of an update"):
         run()
     assert target.is_symlink() == link
     assert not os.listdir(elsewhere)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from odforecast.errors import ArchiveError
 from odforecast.vintage import ledger
-from odforecast.vintage.ledger import Event, append, fold, read
+from odforecast.vintage.ledger import Event, Origin, append, fold, read
 
 DAY = dt.date(2024, 12, 11)
 A, B, C = "a" * 16, "b" * 16, "c" * 16
@@ -143,6 +143,10 @@ def test_what_this_version_does_not_know_is_refused(tmp_path, values, message):
     file.write_bytes(signed_line(**values))
     with pytest.raises(ArchiveError, match=message):
         read(file)
+
+
+def test_an_origin_of_a_later_version_is_read():
+    assert Origin.of({"origin": "cdc", "sha256": "0f", "signed by": "CDC"}).kind == "cdc"
 
 
 def test_no_room_is_said(tmp_path, monkeypatch):

@@ -136,6 +136,8 @@ class Workers(Executor):
             self._threads.shutdown()
             for worker in list(self._live):
                 self._end(worker)
+        else:  # they end with their work, and nobody waits for that
+            threading.Thread(target=self.shutdown, daemon=True).start()
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         # After an error (Ctrl-C above all) nobody wants to wait for work in progress.
@@ -143,8 +145,7 @@ class Workers(Executor):
 
     def _run(self, call: partial[Any]) -> Any:
         """A call in the process of this thread; another one is begun when that has died."""
-        worker = self._own.__dict__.get("worker") or self._begin()
-        self._own.worker = worker
+        worker = self._own.worker = getattr(self._own, "worker", None) or self._begin()
         try:
             return worker.run(call)
         except BrokenExecutor:

@@ -95,15 +95,15 @@ def check_page(path: Path, replace: bool) -> None:
     if not path.exists() and not path.is_symlink():
         return
     if not is_page(path):
-        raise DataError(f"{path} is no page of odforecast", hint="give another name")
+        raise DataError(f"{path} is not a page of odforecast", hint="give another name")
     if not replace:
         raise DataError(f"{path} is there already", hint="--replace takes its place")
 
 
 def check_folder(out: Path, replace: bool) -> None:
-    """Refuse what is no folder, and one that holds other files, or a site not to be replaced."""
+    """Refuse what is not a folder, and one that holds other files, or a site not to be replaced."""
     if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise DataError(f"{out} is no folder", hint="give a folder of its own")
+        raise DataError(f"{out} is not a folder", hint="give a folder of its own")
     if not out.is_dir() or not any(out.iterdir()):
         return
     listed = _listed(out / MARK)

@@ -420,7 +420,7 @@ class Estimator:
 
     One event, or two that overlap, at ``months`` (T,). ``felt`` is the exposure of each location to
     each event, (S, E), default 1 of ``locations``. ``weights`` (S,) say how much each location
-    counts in the mean (its deaths, so that the mean is the nation's), by default all the same.
+    counts in the mean (its deaths, so that the mean is the nation's), equal by default.
     ``nation`` (E,) are the nation's exposures, where its own counts take the place of the mean:
     then :meth:`posterior` needs them. ``draws`` are those of the timing; 1 takes every prior at its
     median. ``grid`` is what the mean does by itself.

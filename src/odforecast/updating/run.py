@@ -535,7 +535,7 @@ def _check_folder(target: Path) -> None:
     """Refuse to replace a folder that is not ours, or holds what somebody put there."""
     hint = "move that away, or write updates to another folder: --out"
     if target.is_symlink() or (target.exists() and not target.is_dir()):
-        raise DataError(f"{target} is no folder of an update", hint=hint)
+        raise DataError(f"{target} is not a folder of an update", hint=hint)
     if not target.is_dir():
         return
     held = _said_in(target)

@@ -52,7 +52,9 @@ class Origin:
     @classmethod
     def of(cls, source: Mapping[str, str]) -> Origin:
         """The origin that a line of the ledger says."""
-        return cls(**{"kind" if k == "origin" else k: text for k, text in source.items()})
+        found = {"kind" if k == "origin" else k: text for k, text in source.items()}
+        # A later version may say more.
+        return cls(**{k: text for k, text in found.items() if k in cls.__dataclass_fields__})
 
     @property
     def source(self) -> dict[str, str]:
