@@ -34,7 +34,9 @@ PHRASES = {
     r"\bWho built it\b|\bWho has fewer\b": "say who does what: the developers, models that ...",
     r"\bmisses the later one\b": "was off by ... on average",
     r"(?<![Tt]here )\b(?:is|are) no (?:month|(?:whole |finite )?numbers?|date|day|place|location|"
-    r"label|text|mapping|list|JSON|metric|hub|truth|origin|Origin|saved|page|folder)\b": "X is not a Y",
+    r"label|text|mapping|list|JSON|metric|hub|truth|origin|Origin|saved|page|folder)\b": (
+        "X is not a Y"
+    ),
 }
 AVOIDED = {re.compile(pattern): better for pattern, better in PHRASES.items()}
 
