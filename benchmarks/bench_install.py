@@ -39,7 +39,7 @@ USES = {
         "['scenario', 'run', '--scenario', 'cooperation-resumed', '--locations', 'Ohio', "
         "'--draws', '50', '--samples', '5', '--out', 'brief']"
     ),
-    "fetch": "import odforecast.vintage.socrata, odforecast.vintage.past",
+    "fetch": "import odforecast.vintage.fetch, odforecast.vintage.past",
     "NUTS": START + "m = od.get_model('hierarchical', draws=50, tune=50, chains=2, cores=2); "
     "fitted = m.fit(panel); fitted.idata; fitted.forecast(draws=50)",
 }

@@ -217,9 +217,7 @@ WRONG: dict[str, tuple[Callable[[SimpleNamespace], object], tuple[str, ...]]] = 
     "panel among forecasts": (
         lambda m: od.Forecast.concat([m.forecast, m.panel]), ("a Panel, no Forecast", "give one")),
     "hub file without a path": (
-        lambda m: od.write_hub(m.forecast), ("path is missing", "od.to_hub(forecast)")),
-    "hub file of a forecast": (
-        lambda m: od.write_hub(m.forecast, "a.csv"), ("a Forecast, no table", "od.to_hub(")),
+        lambda m: od.write_hub(m.forecast), ("path is missing", "od.write_hub(")),
     "hub file of a panel": (
         lambda m: od.hub.write(m.panel, "a.csv"), ("a Panel, no Forecast", "fit(panel)")),
     "panel for a truth": (

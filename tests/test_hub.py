@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from odforecast.errors import DataError, ForecastError
 from odforecast.geography.places import LOCATIONS
-from odforecast.hub import check_hub, read_hub, to_hub, write_hub
+from odforecast.hub import check_hub, read_hub, scenarios_to_hub, to_hub, write_hub
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
 
 STATES = [x.state for x in LOCATIONS]
@@ -103,15 +103,16 @@ def test_the_same_table_gives_the_same_bytes(tmp_path):
         assert one == write_hub(to_hub(made()), tmp_path / f"two{kind}").read_bytes()
 
 
-def broken(tmp_path, change) -> str:
+def broken(tmp_path, change, good) -> str:
     """Write a good file, change one thing in its text table, and return the message."""
-    path = write_hub(to_hub(made(), targets=["deaths_12mo"]), tmp_path / "good.csv")
-    table = pd.read_csv(path, dtype=str)
+    path = write_hub(good, tmp_path / "good.csv")
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
     bad = tmp_path / "bad.csv"
     change(table).to_csv(bad, index=False)
     with pytest.raises(DataError) as caught:
         read_hub(bad)
     assert str(bad) in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
     return str(caught.value).replace(f"{bad}", "FILE")
 
 
@@ -129,7 +130,7 @@ def lose_zeros(table: pd.DataFrame) -> pd.DataFrame:
 
 def swap(table: pd.DataFrame) -> pd.DataFrame:
     values = table["value"].to_numpy().copy()
-    values[[3, 4]] = values[[4, 3]]
+    values[[-20, -19]] = values[[-19, -20]]
     return table.assign(value=values)
 
 
@@ -153,7 +154,7 @@ def repeat(table: pd.DataFrame) -> pd.DataFrame:
         (put(7, "output_type_id", "1.5"), "column output_type_id: '1.5'; quantile levels lie"),
         (put(7, "horizon", "1.5"), "column horizon: '1.5'; give a whole number"),
         (put(7, "horizon", "4"), "FILE, row 9, column horizon: '4' does not fit target_end_date"),
-        (swap, "FILE, row 6, column value: "),
+        (swap, "FILE, row 190, column value: "),
         (early, "puts the last published month after the origin date"),
         (repeat, "FILE, row 209, column output_type_id: '0.2' repeats a row"),
         (
@@ -165,7 +166,31 @@ def repeat(table: pd.DataFrame) -> pd.DataFrame:
     ],
 )
 def test_every_broken_rule_is_named(tmp_path, change, message):
-    assert message in broken(tmp_path, change)
+    assert message in broken(tmp_path, change, to_hub(made(), targets=["deaths_12mo"]))
+
+
+NAME = "scenario_id"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (put(7, NAME, ""), "FILE, row 9, column scenario_id: '' names no scenario; every row name"),
+        (put(7, NAME, " less"), "row 9, column scenario_id: ' less' is not a scenario name; 1 to"),
+        (put(7, NAME, "a\tb"), r"row 9, column scenario_id: 'a\tb' is not a scenario name"),
+        (put(7, NAME, "a" * 201), "row 9, column scenario_id: 'aaa"),
+        (put(7, NAME, "other"), "FILE, row 2, origin 2024-04-17, scenario 'null', location US"),
+        (put(69, NAME, "null"), "FILE, row 71, column output_type_id: '0.01' repeats a row"),
+        (swap, "FILE, row 121, column value: "),
+        (lambda t: pd.concat([t, t.iloc[[70]]]), "row 140, column output_type_id: '0.025' repea"),
+        (lambda t: t.drop(index=80), "FILE, row 71, origin 2024-04-17, scenario 'less', location"),
+        (lambda t: t.assign(scenario="x"), "FILE: unknown column 'scenario'"),
+    ],
+)
+def test_every_broken_rule_of_scenarios_is_named(tmp_path, change, message):
+    few = made(states=("US",))
+    good = scenarios_to_hub({"null": few, "less": few}, targets=["deaths_12mo"])
+    assert message in broken(tmp_path, change, good)
 
 
 def test_two_origins_may_count_from_different_months():

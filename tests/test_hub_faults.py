@@ -17,7 +17,7 @@ from hub_tables import made
 from odforecast.cli import main
 from odforecast.errors import DataError
 from odforecast.hub import check_hub, read_hub, to_hub, write_hub
-from odforecast.hub.cells import read_raw
+from odforecast.hub.files import read_raw
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
 
 

@@ -43,7 +43,7 @@ from odforecast.models import registry
 from odforecast.report.spreadsheet import for_spreadsheets, harmless
 from odforecast.scenario import Scenario, named_intervention, project, read_scenarios
 from odforecast.sources.vsrr import read_vsrr
-from odforecast.vintage.socrata import Socrata
+from odforecast.vintage.fetch import Socrata
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "odforecast"
@@ -385,10 +385,10 @@ def test_the_source_runs_no_program_and_reads_no_pickle():
 
 
 def test_loaders_of_yaml_make_plain_values_only():
-    from odforecast.hub.checks import reading
+    from odforecast.hub.checks import report
     from odforecast.scenario import file
 
-    for loader in (reading._Loader, file._loader()):
+    for loader in (report._Loader, file._loader()):
         assert issubclass(loader, yaml.SafeLoader)
 
 
@@ -621,10 +621,10 @@ def test_the_audit_is_part_of_every_run_before_a_change_lands():
 
 
 def test_a_hub_file_is_read_up_to_a_limit(tmp_path):
-    from odforecast.hub import cells
+    from odforecast.hub import files
 
-    assert cells.MAX_BYTES <= 256 * 2**20
+    assert files.MAX_BYTES <= 256 * 2**20
     path = write_hub(to_hub(made()), tmp_path / "a.csv")
     with pytest.raises(DataError, match="more than 0 MB unpacked"):
-        cells.read_raw(path, "csv", limit=100)
+        files.read_raw(path, "csv", limit=100)
     assert np.isfinite(read_hub(path)["value"]).all()

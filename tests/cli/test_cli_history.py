@@ -19,8 +19,7 @@ from past_server import release_csv
 import odforecast as od
 from odforecast.cli import main
 from odforecast.errors import DownloadError
-from odforecast.vintage.history import History
-from odforecast.vintage.past import fetch_past
+from odforecast.vintage.past import History, fetch_past
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odforecast.hub.checks import Outcome, check
-from odforecast.hub.checks.reading import Rows
+from odforecast.hub.checks.report import Rows
 from odforecast.hub.checks.submission import Submission
 from odforecast.hub.layout import Choice, ModelTask, OutputType, Samples
 

@@ -16,8 +16,8 @@ from odforecast.backtesting import DEFAULT_MODELS
 from odforecast.cli import main
 from odforecast.errors import BacktestError, DataError
 from odforecast.geography import lookup
-from odforecast.hub import Hub, init, making, naming
-from odforecast.hub.making import all_labels, appearing, model_metadata
+from odforecast.hub import Hub, init, making
+from odforecast.hub.making import all_labels, model_metadata
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import STATES
 from odforecast.sources.vsrr import read_vsrr
@@ -106,15 +106,6 @@ def test_origins_of_one_day_are_one_round(tmp_path: Path) -> None:
     assert origins["2022-02-15"][1] == "2021-09-30"
 
 
-def test_metadata_are_of_the_models_that_are_asked_for(small: Hub, tmp_path: Path) -> None:
-    ids = [p.stem for p in small.metadata_files()]
-    assert sorted(naming.label_of(i) for i in ids) == sorted(DEFAULT_MODELS)
-    every = init(tmp_path / "all", od.bundled(), models="all")
-    labels = {naming.label_of(p.stem) for p in every.metadata_files()}
-    assert labels == set(all_labels())
-    assert {"dlm", "naive", "naive+delay", "hierarchical", "auto-ets-sums"} <= labels
-
-
 def test_every_built_in_model_of_states_is_described() -> None:
     bare = {label.removesuffix("+delay").removesuffix("-sums") for label in all_labels()}
     assert bare == set(yaml.safe_load(making.template("models.yml")))
@@ -183,18 +174,15 @@ def test_a_hub_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_was_filled_meanwhile_is_left(tmp_path: Path) -> None:
-    target = tmp_path / "hub"
+def test_a_folder_that_was_filled_meanwhile_is_left(tmp_path, monkeypatch) -> None:
+    def fill(*_: object) -> None:
+        (tmp_path / "hub").mkdir()
+        (tmp_path / "hub" / "theirs").write_text("theirs")
 
-    def write() -> None:
-        with appearing(target) as part:
-            (part / "a").write_text("ours")
-            target.mkdir()
-            (target / "b").write_text("theirs")
-
-    with pytest.raises(OSError, match="not empty"):
-        write()
-    assert [p.name for p in tmp_path.rglob("*")] == ["hub", "b"]
+    monkeypatch.setattr("odforecast.hub.making.write_pages", fill)
+    with pytest.raises(DataError, match="hub is not empty: theirs"):
+        init(tmp_path / "hub", od.bundled())
+    assert [p.name for p in tmp_path.rglob("*")] == ["hub", "theirs"]
 
 
 @pytest.mark.parametrize(

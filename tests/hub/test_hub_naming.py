@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from odforecast.errors import DataError, ForecastError
-from odforecast.hub import naming
+from odforecast.hub import layout
 from odforecast.models.model import LABEL
 from odforecast.models.registry import model_names
 
@@ -21,33 +21,33 @@ _LABELS = st.text(st.sampled_from("abzAZ019" + _SIGNS * 2), min_size=1, max_size
 @pytest.mark.parametrize("name", model_names())
 def test_every_built_in_label_is_legal_and_comes_back(name: str) -> None:
     for label in (name, f"{name}+delay", f"{name}(delay=False)", f"{name}(...)"):
-        there = naming.model_id(label)
-        assert naming.MODEL_ID.fullmatch(there), there
-        assert naming.label_of(there) == label
+        there = layout.model_id(label)
+        assert layout.MODEL_ID.fullmatch(there), there
+        assert layout.label_of(there) == label
         # As hubValidations reads it: the hyphens say where a part ends.
-        assert naming.submission_stem("2025-09-17", there) == f"2025-09-17-{there}"
+        assert layout.submission_stem("2025-09-17", there) == f"2025-09-17-{there}"
 
 
 @given(_LABELS)
 def test_every_label_comes_back(label: str) -> None:
-    there = naming.model_id(label, "team_1")
-    assert naming.MODEL_ID.fullmatch(there)
-    assert naming.label_of(there, "team_1") == label
+    there = layout.model_id(label, "team_1")
+    assert layout.MODEL_ID.fullmatch(there)
+    assert layout.label_of(there, "team_1") == label
 
 
 @given(_LABELS, _LABELS)
 def test_no_two_labels_have_one_name(one: str, other: str) -> None:
-    assert (naming.model_id(one) == naming.model_id(other)) == (one == other)
+    assert (layout.model_id(one) == layout.model_id(other)) == (one == other)
 
 
 @given(st.text(st.sampled_from("ab_25f8"), min_size=1, max_size=14))
 def test_a_name_of_ours_is_undone_to_its_label_or_refused(model: str) -> None:
     name = f"odforecast-{model}"
     try:
-        label = naming.label_of(name)
+        label = layout.label_of(name)
     except DataError:
         return
-    assert naming.model_id(label) == name
+    assert layout.model_id(label) == name
 
 
 @pytest.mark.parametrize(
@@ -62,11 +62,11 @@ def test_a_name_of_ours_is_undone_to_its_label_or_refused(model: str) -> None:
     ],
 )
 def test_the_mapping_is_the_one_that_is_written_down(label: str, name: str) -> None:
-    assert naming.model_id(label) == f"odforecast-{name}"
+    assert layout.model_id(label) == f"odforecast-{name}"
 
 
 def test_other_teams_keep_their_names() -> None:
-    assert naming.label_of("Flusight-baseline") == "Flusight-baseline"
+    assert layout.label_of("Flusight-baseline") == "Flusight-baseline"
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_other_teams_keep_their_names() -> None:
 )  # fmt: skip
 def test_what_is_no_name_is_refused(name: str) -> None:
     with pytest.raises(DataError):
-        naming.label_of(name)
+        layout.label_of(name)
 
 
 @pytest.mark.parametrize(
@@ -93,4 +93,4 @@ def test_what_is_no_name_is_refused(name: str) -> None:
 )
 def test_what_makes_no_name_is_refused(label: str, team: str, words: str) -> None:
     with pytest.raises(ForecastError, match=words):
-        naming.model_id(label, team)
+        layout.model_id(label, team)

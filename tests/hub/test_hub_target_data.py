@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
 import odforecast as od
@@ -207,20 +206,6 @@ def test_what_is_too_young_has_no_answer() -> None:
     assert oracle_output([panel.cut("2024-03")], od.Truth(panel, min_age=40)).empty
     later = oracle_output([panel.cut("2024-03")], od.Truth(panel, min_age=6))
     assert later["target_end_date"].max() == pd.Timestamp("2025-03-31")
-
-
-def test_types_are_those_that_readers_expect(real: Hub) -> None:
-    first, *_ = real.target_files("time-series")
-    types = {f.name: str(f.type) for f in pq.read_schema(first)}
-    assert "as_of" not in types  # the folder says it
-    assert first.parent.name == "as_of=2018-09-12"
-    assert types["target_end_date"] == "date32[day]"
-    assert types["location"] == types["target"] == "string"
-    assert types["observation"] == types["predicted"] == "double"
-    (answers,) = real.target_files("oracle-output")
-    types = {f.name: str(f.type) for f in pq.read_schema(answers)}
-    assert types["origin_date"] == types["as_of"] == "date32[day]"
-    assert types["output_type_id"] == "string"
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from socrata_server import FakeSocrata
 import odforecast as od
 from odforecast.updating import Update, update
 from odforecast.updating import run as running
-from odforecast.vintage.socrata import Socrata
+from odforecast.vintage.fetch import Socrata
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,6 @@ from odforecast.cli import main
 from odforecast.errors import ArchiveError, DataError, PanelError
 from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
 from odforecast.sources.vsrr import read_vsrr
-from odforecast.vintage import store as module
 from odforecast.vintage import vintage as earlier
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.donors import gathered
@@ -291,7 +290,7 @@ def test_a_failed_write_leaves_nothing(archive, tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module.os, "fsync", full)
+    monkeypatch.setattr("os.fsync", full)
     with pytest.raises(ArchiveError, match="No space left on device; is the folder writable"):
         archive.add(read_vsrr(write(tmp_path, "2025-01-15")))
     assert days(archive) == DAYS

@@ -82,25 +82,6 @@ def test_a_file_goes_where_its_columns_say(archive, files, tmp_path):
         archive.add(other)
 
 
-def test_what_is_kept_never_changes(archive, files, tmp_path):
-    """As with states, but named; an archive with two files of a day accepts neither unasked."""
-    assert archive.add(files[0]) is False
-    rows = county_cells(DAYS[0], 18)
-    rows[0][DEATHS] = "75"
-    other = write(tmp_path / "other", DAYS[0], rows)
-    with pytest.raises(ArchiveError, match=f"other numbers for release {DAYS[0]} of counties: 126 "
-                       r"rows \(hash \w+\) there, 126 rows"):  # fmt: skip
-        archive.add(other)
-    assert archive.replace(other, "a typing error")
-    assert archive.reason(DAYS[0], "counties") == (
-        f"release {DAYS[0]} of counties was replaced: a typing error"
-    )
-    archive.retract(DAYS[0], "a test", "counties")
-    assert len(archive.releases("counties")) == 2
-    with pytest.raises(ArchiveError, match="2 files of release"):
-        archive.accept(DAYS[0], "back again", "counties")
-
-
 def test_counties_newer_than_the_states_have_a_day_of_their_own(archive, tmp_path):
     """Origins of counties raised: the states' last day is before this release."""
     assert archive.add(write(tmp_path, "2025-12-07", months=27, shift=3))
@@ -368,15 +349,6 @@ def test_nothing_published_later_is_in_a_panel(tmp_path_factory, seed, drop):
         assert getattr(one, name).tobytes() == getattr(other, name).tobytes()
     assert one.beside["states"].data_hash == other.beside["states"].data_hash
     assert one.triangle.reported.tobytes() == other.triangle.reported.tobytes()
-
-
-def test_a_damaged_file_is_named(archive, tmp_path):
-    (file,) = (tmp_path / "archive/dataset=counties").glob(f"release={DAYS[0]}.*")
-    data = bytearray(file.read_bytes())
-    data[len(data) // 3] ^= 0xFF
-    file.write_bytes(bytes(data))
-    with pytest.raises(ArchiveError, match=str(file)):
-        archive.release(DAYS[0], dataset="counties")
 
 
 @pytest.mark.slow

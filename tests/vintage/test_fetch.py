@@ -26,9 +26,8 @@ import odforecast as od
 from odforecast.errors import ArchiveError, DataError, DownloadError, QuarantineError
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import default_folder
-from odforecast.vintage.fetch import fetch
+from odforecast.vintage.fetch import Metadata, Socrata, fetch
 from odforecast.vintage.past import RawFiles, fetch_past
-from odforecast.vintage.socrata import Metadata, Socrata
 
 ROWS = release_rows()
 DATE, DAY = dt.date(2025, 9, 17), 86_400
@@ -383,7 +382,7 @@ def test_days_are_washingtons_and_the_archive_is_where_the_system_keeps_data(mon
 
 #: The command, which asks for 20 rows a page, so that it can be killed between two.
 SMALL_PAGES = """
-from odforecast.vintage.socrata import Socrata
+from odforecast.vintage.fetch import Socrata
 Socrata.__init__.__kwdefaults__["page_size"] = 20
 from odforecast.cli import main
 main()

@@ -256,7 +256,7 @@ def test_what_lies_apart_is_not_forgotten(archive, wrong, tmp_path):
 
 
 def test_retracted_by_another_process_while_it_was_added(archive, right, monkeypatch):
-    from odforecast.vintage.store import Folder
+    from odforecast.vintage.archive import Folder
 
     whole = Folder.append
 

@@ -16,7 +16,7 @@ from odforecast.errors import ArchiveError, DataError, UnknownNameError
 from odforecast.names import ALL_DRUGS, TABLE_COLUMNS
 from odforecast.sources.table import canonical, location_codes
 from odforecast.vintage.archive import Archive
-from odforecast.vintage.revisions import compare, completeness, revisions, settling
+from odforecast.vintage.revisions import compare, completeness, revisions
 
 DATES = ("2023-06-14", "2023-07-12", "2024-07-17")
 #: Releases × months 2022-11..2023-01 of one place; NaN: not published.
@@ -54,7 +54,6 @@ def test_triangle_by_hand() -> None:
     young = seen.units(settled=30)
     assert young.empty
     assert completeness(young).empty
-    assert settling(young).empty
     blank = table(DATES[1], {"WV": VALUES[1]}).assign(reported=np.nan, status="missing")
     tables = {d: table(d, {"WV": r}) for d, r in zip(DATES, VALUES)} | {DATES[1]: blank}
     seen = revisions(Archive.in_memory(tables), "WV")
@@ -70,14 +69,6 @@ def test_units_and_curves_by_hand() -> None:
     curve = completeness(units)
     assert curve["n"].tolist() == [2, 1]
     assert curve["median"].tolist() == pytest.approx([(100 / 103 + 90 / 99) / 2, 104 / 103])
-    done = settling(units, within=2).set_index("month")
-    other = units.assign(location="OH")  # tables put together, as they are
-    assert len(settling(pd.concat([units, other]), within=2)) == 2 * len(done)
-    nov = done.loc["2022-11-01"]
-    assert (nov["releases"], nov["first_age"], nov["settled_age"]) == (2, 7, 8)
-    assert nov["spread"] == pytest.approx(100 * 4 / 103)
-    assert nov["first_change"] == pytest.approx(3.0)
-    assert np.isnan(done.loc["2022-12-01", "settled_age"])
 
 
 @pytest.mark.parametrize(
@@ -148,8 +139,6 @@ def test_real_revisions_are_those_known(real: Archive) -> None:
     assert triangle.loc["2024-12-11", "2023-12-01"] == 107_682
     assert triangle.loc["2025-07-16", "2023-12-01"] == 106_881
     assert list(seen.skipped) == [dt.date(2020, 12, 16), dt.date(2023, 4, 12)]
-    first = settling(seen.units()).query("first_age <= 8")
-    assert first["first_change"].between(-1, 4).all()
     change = compare(real, "2024-12-11", "2025-07-16", ALL_DRUGS)
     december = change["month"] == pd.Timestamp("2023-12-01")
     assert change[december & (change["state"] == "US")]["change"].tolist() == [-801]

@@ -30,10 +30,10 @@ from odforecast.sources.wonder import read_wonder
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import default_folder, folder_archive
 from odforecast.vintage.dataset import dataset_of, notes_of, source_of
-from odforecast.vintage.fetch import download, write_rows
+from odforecast.vintage.fetch import Socrata, download, write_rows
 from odforecast.vintage.fetch import fetch as fetch_release
-from odforecast.vintage.history import History
 from odforecast.vintage.past import (
+    History,
     RawFiles,
     fetch_past,
     missing,
@@ -45,7 +45,6 @@ from odforecast.vintage.past import (
 from odforecast.vintage.recover import recovered_months
 from odforecast.vintage.revisions import compare, completeness
 from odforecast.vintage.revisions import revisions as revisions_of
-from odforecast.vintage.socrata import Socrata
 
 GITHUB = "https://raw.githubusercontent.com"
 #: Rows of a table of revisions on the screen.

@@ -18,7 +18,7 @@ from odforecast.backtesting import Results
 from odforecast.errors import DataError
 from odforecast.forecast import Forecast, load_forecast
 from odforecast.hub import label_of, read_hub
-from odforecast.hub.cells import numbers, read_texts, text_of
+from odforecast.hub.files import numbers, read_texts, text_of
 from odforecast.hub.tables import Known, forecast_of_samples, known_panel, score_levels, score_trend
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS, COUNTIES, HUB_QUANTILES, SCENARIO_ID, TARGET_12MO, TARGETS

@@ -53,7 +53,7 @@ def update(
     """
     from odforecast.scenario import read_series
     from odforecast.updating import update as run
-    from odforecast.vintage.socrata import Socrata
+    from odforecast.vintage.fetch import Socrata
 
     opt.check((no_fetch and url is not None,
                "--url is a server to download from: leave it out with --no-fetch"))  # fmt: skip

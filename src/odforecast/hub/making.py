@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
 import json
 import os
 import re
-import secrets
-import shutil
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -24,9 +21,17 @@ from odforecast.errors import DataError, one_of
 from odforecast.forecast.trend import CATEGORIES, LONGEST, category, thresholds
 from odforecast.geography.places import LOCATIONS, called, lookup, population
 from odforecast.hub.files import DECIMALS, write_parquet
-from odforecast.hub.layout import CONFIG, MODEL_METADATA, MODEL_OUTPUT, TARGET_DATA, Hub, values_of
-from odforecast.hub.naming import TEAM, model_id
-from odforecast.io import replacing
+from odforecast.hub.layout import (
+    CONFIG,
+    MODEL_METADATA,
+    MODEL_OUTPUT,
+    TARGET_DATA,
+    TEAM,
+    Hub,
+    model_id,
+    values_of,
+)
+from odforecast.io import replacing, replacing_folder
 from odforecast.models import get_model, model_names
 from odforecast.months import ONE_MONTH, Months, month_end
 from odforecast.names import (
@@ -87,9 +92,7 @@ _PAGES: Final = {
     "model-metadata-schema.json": CONFIG,
     "validate-submission.yaml": ".github/workflows",
 }
-#: A list of numbers or words, one to a line, as :mod:`json` writes it.
-_LIST: Final = re.compile(r"\[\n\s+((?:[^\[\]{}]|\n)*?)\n(\s*)\]")
-
+_BREAK: Final = re.compile(r"\n\s+")
 
 #: What stands in the configuration until somebody says better.
 CONTACT: Final[Mapping[str, str]] = {"name": "The hub's maintainer", "email": "hub@example.org"}
@@ -196,7 +199,7 @@ def init(
     }
     admin = admin_config(title, maintainer, contact, repository, facts)
     tasks = tasks_config(panels, horizon, samples, joint)
-    with appearing(target) as part:
+    with replacing_folder(target) as part:
         for name in (MODEL_METADATA, MODEL_OUTPUT):
             (part / name).mkdir()
         write_json(admin, part / CONFIG / "admin.json")
@@ -206,6 +209,7 @@ def init(
             write_metadata(label, part, license)
         write_text(_places(newest), part / "auxiliary-data" / "locations.csv")
         write_pages(admin, tasks, labels, part)
+        check_room(target)  # somebody may have filled it meanwhile
     return Hub.open(target)
 
 
@@ -318,21 +322,6 @@ def check_room(folder: Path) -> None:
     above = next(p for p in folder.absolute().parents if p.exists())
     if not above.is_dir() or not os.access(above, os.W_OK | os.X_OK):
         raise DataError(f"{folder}: nothing can be written into {above}")
-
-
-@contextlib.contextmanager
-def appearing(folder: Path) -> Iterator[Path]:
-    """A hidden folder beside an absent or empty one that takes its place only once it is whole."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
-    part.mkdir()
-    try:
-        yield part
-        if folder.is_dir():
-            folder.rmdir()  # an empty one; if somebody filled it meanwhile, this raises
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _labels(models: Sequence[str] | str | None) -> tuple[str, ...]:
@@ -630,18 +619,10 @@ def write_metadata(label: str, hub: Path, license: str = "CC-BY-4.0") -> None:
 
 
 def write_json(value: Mapping[str, Any], path: Path) -> None:
-    """Write a configuration for people to read: lists of numbers and words in a few lines."""
+    """Write a configuration for people to read: a list of numbers or words on one line."""
     text = json.dumps(value, indent=2, ensure_ascii=False)
-    write_text(_LIST.sub(_packed, text) + "\n", path)
-
-
-def _packed(found: re.Match[str]) -> str:
-    """A list in as few lines as it needs."""
-    cells = " ".join(found[1].split()) if '"' not in found[1] else re.sub(r"\n\s+", " ", found[1])
-    indent = found[2]
-    if len(cells) + len(indent) < 90:
-        return f"[{cells}]"
-    return f"[\n{_filled(cells, 98, indent + '  ')}\n{indent}]"
+    lines = re.sub(r"\[\n\s+([^\[\]{}]+?)\n\s*\]", lambda x: f"[{_BREAK.sub(' ', x[1])}]", text)
+    write_text(lines + "\n", path)
 
 
 def write_text(text: str, path: Path) -> None:
@@ -693,7 +674,7 @@ def write_pages(
         "states": json.dumps([x for x in codes if x not in nation] or codes),
         "places": "\n".join(f'    "{x.code}": "{called(x.state)}"' for x in LOCATIONS),
     }
-    blocks = [x if x[0] in "|#" else _filled(x, 100)
+    blocks = [x if x[0] in "|#" else _filled(x)
               for x in template("README.md").format(**words).strip().split("\n\n")]  # fmt: skip
     write_text("\n\n".join(blocks) + "\n", hub / "README.md")
     for name, folder in _PAGES.items():
@@ -704,9 +685,6 @@ def write_pages(
         write_text(template(f"dashboard/{name}").format(**words), hub / "dashboard" / name)
 
 
-def _filled(text: str, width: int, indent: str = "") -> str:
+def _filled(text: str) -> str:
     """A text in lines; codes and dates hold no space: lines break between them."""
-    return textwrap.fill(
-        text, width, initial_indent=indent, subsequent_indent=indent,
-        break_long_words=False, break_on_hyphens=False,
-    )  # fmt: skip
+    return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)

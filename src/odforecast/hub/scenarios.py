@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +15,13 @@ import pandas as pd
 from odforecast.errors import DataError, ForecastError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import lookup
-from odforecast.hub.cells import read_raw
 from odforecast.hub.files import LONGEST_NAME, is_scenario_name, to_hub
 from odforecast.hub.making import set_samples, template, write_text
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import HUB_QUANTILES, SCENARIO_ID, TARGETS
 from odforecast.say import listed, quoted
+from odforecast.sources.columns import BadCell, Column, Parser, Table
+from odforecast.sources.read import read_raw
 
 #: Columns of the file of :func:`read_held`; the last one may be left out.
 HELD_COLUMNS = (SCENARIO_ID, "first_month", "last_month", "note")
@@ -81,7 +82,6 @@ def scenario_tasks(
     levels: Sequence[float] = HUB_QUANTILES,
     targets: Sequence[str] | None = None,
     samples: int = 100,
-    due: tuple[int, int] = (0, 27),
 ) -> dict[str, Any]:
     """Hub configuration (``tasks.json``) of one round of scenarios.
 
@@ -95,8 +95,6 @@ def scenario_tasks(
         Required quantile levels.
     samples : int
         Samples of each task, optional for submitters.
-    due : tuple of int
-        First and last day of submission, in days after the origin.
 
     Returns
     -------
@@ -153,7 +151,7 @@ def scenario_tasks(
         "round_id": "origin_date",
         # One set of tasks: a sample may not span two, and a draw is one over both targets.
         "model_tasks": [task],
-        "submissions_due": {"relative_to": "origin_date", "start": due[0], "end": due[1]},
+        "submissions_due": {"relative_to": "origin_date", "start": 0, "end": 27},
         "file_format": ["csv", "parquet"],
         "derived_task_ids": ["target_end_date"],
     }
@@ -260,49 +258,40 @@ def read_held(path: str | Path, scenarios: Collection[str] | None = None) -> pd.
     >>> od.hub.read_held(path)["last_month"].dt.strftime("%Y-%m").tolist()
     ['2024-06']
     """
-    source, columns = Path(path), ", ".join(HELD_COLUMNS)
-    try:
-        raw = read_raw(source, "csv")
-    except DataError as error:
-        hint = f"a CSV file with columns {columns}" if error.hint else None
-        raise DataError(error.message, hint=hint) from error
-    table = raw.cells
-    missing = [c for c in HELD_COLUMNS[:3] if c not in table]
-    extra = [c for c in table if c not in HELD_COLUMNS]
-    if missing or extra:
-        what = f"no column {missing[0]}" if missing else f"unknown column {quoted(extra[0])}"
-        raise DataError(f"{source}: {what}", hint=f"columns: {columns}")
 
-    def refuse(i: int, column: str, why: str, hint: str) -> NoReturn:
-        """Say which cell is wrong."""
-        raise DataError(
-            f"{source}, row {raw.rows[i]}, column {column}: {quoted(table[column].iloc[i])} {why}",
-            hint=hint,
+    def named(text: str) -> str | BadCell:
+        """The name of a scenario."""
+        if not is_scenario_name(text):
+            return BadCell("is not a scenario name", "name it as the forecasts do")
+        if scenarios is not None and text not in scenarios:
+            allowed = f"they have: {listed(scenarios)}"
+            return BadCell("is not a scenario of the forecasts", allowed)
+        return text
+
+    def month(text: str) -> np.datetime64 | BadCell:
+        """A month as it must be written."""
+        good = _MONTH.fullmatch(text)
+        return (
+            np.datetime64(text, "M") if good else BadCell("is not a month", "write it as 2024-03")
         )
 
-    months: dict[tuple[str, str], int] = {}
-    for i, name in enumerate(table[SCENARIO_ID]):
-        if not is_scenario_name(name):
-            refuse(i, SCENARIO_ID, "is not a scenario name", "name it as the forecasts do")
-        if scenarios is not None and name not in scenarios:
-            allowed = f"they have: {listed(scenarios)}"
-            refuse(i, SCENARIO_ID, "is not a scenario of the forecasts", allowed)
-        span = []
-        for column in HELD_COLUMNS[1:3]:
-            cell = table[column].iloc[i]
-            if _MONTH.fullmatch(cell) is None:
-                refuse(i, column, "is not a month", "write months as 2024-03")
-            span.append(np.datetime64(cell, "M"))
-        if span[0] > span[1]:
-            refuse(i, "last_month", "lies before first_month", "the last month it held, included")
-        for month in np.arange(span[0], span[1] + ONE_MONTH):
-            key = (name, str(month))
-            if key in months:
-                refuse(i, "first_month", f"begins months that row {months[key]} has too ({month})",
-                       "give every month of a scenario once")  # fmt: skip
-            months[key] = int(raw.rows[i])
-    out = pd.DataFrame({SCENARIO_ID: table[SCENARIO_ID].astype(object)})
-    for column in HELD_COLUMNS[1:3]:
-        out[column] = table[column].to_numpy().astype("datetime64[M]").astype("datetime64[s]")
-    out["note"] = table.get("note", "")
-    return out
+    parsers: tuple[Parser, ...] = (named, month, month, str)
+    columns = [Column(name, name, parse) for name, parse in zip(HELD_COLUMNS, parsers)]
+    what = f"a CSV file with columns {', '.join(HELD_COLUMNS)}"
+    try:
+        raw = read_raw(path)
+    except DataError as error:
+        raise DataError(error.message, hint=f"give {what}") from error
+    table = Table(raw, columns, needs=HELD_COLUMNS[:3], what=what)
+    first, last = (table.values(name, dtype="datetime64[M]") for name in HELD_COLUMNS[1:3])
+    hint = "the last month it held, included"
+    table.refuse(first > last, "last_month", "lies before first_month", hint)
+    names, seen = table.texts(SCENARIO_ID), dict[tuple[str, Any], int]()
+    for i, (name, start, end) in enumerate(zip(names, first, last)):
+        for each in np.arange(start, end + ONE_MONTH):
+            why = f"begins months that row {seen.get((name, each))} has too ({each})"
+            again, hint = [i] * ((name, each) in seen), "give every month of a scenario once"
+            table.refuse(again, "first_month", why, hint)
+            seen[name, each] = int(table.rows[i])
+    days = {n: x.astype("datetime64[s]") for n, x in zip(HELD_COLUMNS[1:], (first, last))}
+    return pd.DataFrame({SCENARIO_ID: names, **days, "note": table.texts("note")})

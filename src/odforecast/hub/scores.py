@@ -18,8 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError, OdforecastError, ScoringError, one_of
-from odforecast.hub.cells import number_texts, numbers, read_texts
-from odforecast.hub.files import TOTAL
+from odforecast.hub.files import TOTAL, number_texts, numbers, read_texts
 from odforecast.hub.layout import HORIZON_HINT, Hub, TargetType
 from odforecast.names import COVERAGE_LEVELS
 from odforecast.say import quoted
@@ -87,36 +86,34 @@ type Scored = tuple[dict[str, Floats], Texts]
 def quantiles(values: Floats, levels: Sequence[float], came: Floats) -> Scored:
     """Scores of quantiles, rising levels."""
     tau = np.asarray(levels, dtype=float)
-    reasons = np.full(len(values), "", dtype=object)
+    steps, why = np.diff(tau), ""
     if not ((tau > 0) & (tau < 1)).all():
-        reasons[:] = "a level does not lie between 0 and 1"
-    elif (np.diff(tau) <= _SLACK).any():
-        reasons[:] = f"level {tau[1:][np.diff(tau) <= _SLACK][0]:g} is there twice"
+        why = "a level does not lie between 0 and 1"
+    elif (steps <= _SLACK).any():
+        why = f"level {tau[1:][steps <= _SLACK][0]:g} is there twice"
     elif tau.size % 2 == 0 or not np.allclose(tau, 1 - tau[::-1], rtol=0, atol=1e-9):
         few = ", ".join(f"{x:g}" for x in tau[:3]) + (f" … {tau[-1]:g}" if tau.size > 3 else "")
-        reasons[:] = f"WIS needs levels symmetric about a median; there are {few}"
+        why = f"WIS needs levels symmetric about a median; there are {few}"
+    reasons = np.full(len(values), why, dtype=object)
+    if why:
+        return {}, reasons
     fall = np.diff(values, axis=1) < -_SLACK * (1 + np.abs(values[:, 1:]))
-    for i in np.flatnonzero(fall.any(axis=1) & (reasons == "")):
+    for i in np.flatnonzero(fall.any(axis=1)):
         k = int(np.argmax(fall[i]))
         reasons[i] = (
             f"quantiles cross: {values[i, k + 1]:g} at level {tau[k + 1]:g} lies below "
             f"{values[i, k]:g} at level {tau[k]:g}"
         )
-    good = reasons == ""
-    if not good.any():
-        return {}, reasons
-    q, y = np.maximum.accumulate(values[good].T, axis=0), came[good]
-    wis = rules.weighted_interval_score(q, levels, y)
-    ends = {round(x, 9): row for x, row in zip(tau, q)}
-    scores = {
+    q = np.maximum.accumulate(values.T, axis=0)
+    wis = rules.weighted_interval_score(q, levels, came)
+    return {
         "wis": wis.total,
         "dispersion": wis.spread,
         "overprediction": wis.over,
         "underprediction": wis.under,
-        "bias": rules.bias_from_quantiles(q, levels, y),
-        "ae_median": np.abs(q[tau.size // 2] - y),
-    } | _covered(ends, y)
-    return {name: _spread(good, column) for name, column in scores.items()}, reasons
+        "bias": rules.bias_from_quantiles(q, levels, came),
+        "ae_median": np.abs(q[tau.size // 2] - came),
+    } | _covered(tau, q, came), reasons
 
 
 def samples(values: Floats, came: Floats) -> Scored:
@@ -124,8 +121,7 @@ def samples(values: Floats, came: Floats) -> Scored:
     ordered = np.sort(values, axis=1)
     median = quantiles_sorted(ordered, [0.5])[0]
     total, spread = rules.crps_sorted(ordered, came), rules.crps_sorted(ordered, median)
-    levels = [(1 + side * share) / 2 for share in COVERAGE_LEVELS for side in (-1, 1)]
-    ends = dict(zip((round(x, 9) for x in levels), quantiles_sorted(ordered, levels)))
+    ends = [(1 + side * share) / 2 for share in COVERAGE_LEVELS for side in (-1, 1)]
     return {
         "crps": total,
         "dispersion": spread,
@@ -134,12 +130,12 @@ def samples(values: Floats, came: Floats) -> Scored:
         "bias": rules.bias_sorted(ordered, came),
         "ae_median": np.abs(median - came),
         "se_mean": (values.mean(axis=1) - came) ** 2,
-    } | _covered(ends, came), np.full(len(values), "", dtype=object)
+    } | _covered(ends, quantiles_sorted(ordered, ends), came), np.full(len(came), "", dtype=object)
 
 
-def _covered(ends: Mapping[float, Floats], came: Floats) -> dict[str, Floats]:
+def _covered(levels: Iterable[float], values: Floats, came: Floats) -> dict[str, Floats]:
     """Coverage of each usual interval whose ends are there."""
-    found = {}
+    found, ends = {}, {round(x, 9): row for x, row in zip(levels, values)}
     for share in COVERAGE_LEVELS:
         low, high = (ends.get(round((1 + side * share) / 2, 9)) for side in (-1, 1))
         if low is not None and high is not None:
@@ -148,49 +144,37 @@ def _covered(ends: Mapping[float, Floats], came: Floats) -> dict[str, Floats]:
     return found
 
 
-def _spread(good: NDArray[np.bool_], values: Floats) -> Floats:
-    """Values of good units among all."""
-    out = np.full(len(good), np.nan)
-    out[good] = values
-    return out
-
-
 def probabilities(values: Floats, came: NDArray[np.intp], ordered: bool) -> Scored:
     """Scores of chances of K categories: the log score, and the RPS where they have an order."""
-    reasons = np.full(len(values), "", dtype=object)
-    off = np.abs(values.sum(axis=1) - 1) > TOTAL
-    reasons[off] = [f"its chances add up to {x:.6g}" for x in values[off].sum(axis=1)]
+    total = values.sum(axis=1)
+    reasons = np.where(np.abs(total - 1) > TOTAL, [f"its chances add up to {x:.6g}" for x in total],
+                       "").astype(object)  # fmt: skip
     reasons[((values < 0) | (values > 1)).any(axis=1)] = "a probability is outside 0 to 1"
-    good = reasons == ""
-    p = values[good]
-    scores = {"log_score": _log_score(p[np.arange(len(p)), came[good]])}
+    scores = {"log_score": _log_score(values[np.arange(len(values)), came])}
     if ordered:
-        below = np.arange(values.shape[1] - 1) >= came[good, None]
-        scores["rps"] = ((np.cumsum(p, axis=1)[:, :-1] - below) ** 2).sum(axis=1)
-    return {name: _spread(good, column) for name, column in scores.items()}, reasons
+        below = np.arange(values.shape[1] - 1) >= came[:, None]
+        scores["rps"] = ((np.cumsum(values, axis=1)[:, :-1] - below) ** 2).sum(axis=1)
+    return scores, reasons
 
 
 def cumulative(values: Floats, reached: Floats) -> Scored:
     """Scores of a distribution function at K rising thresholds: RPS, and the binned log score."""
     reasons = np.full(len(values), "", dtype=object)
     for bad, why in (
-        ((np.diff(reached, axis=1) < 0).any(axis=1), "the truth is not a step from 0 to 1"),
-        ((np.diff(values, axis=1) < -_SLACK).any(axis=1), "probabilities fall with the threshold"),
-        (((values < 0) | (values > 1)).any(axis=1), "a probability is outside 0 to 1"),
+        (np.diff(reached, axis=1) < 0, "the truth is not a step from 0 to 1"),
+        (np.diff(values, axis=1) < -_SLACK, "probabilities fall with the threshold"),
+        ((values < 0) | (values > 1), "a probability is outside 0 to 1"),
     ):
-        reasons[bad] = why
-    good = reasons == ""
-    f, h = values[good], reached[good]
-    edges = np.concatenate([np.zeros((len(f), 1)), f, np.ones((len(f), 1))], axis=1)
-    bin_ = (h == 0).sum(axis=1)
-    chance = np.take_along_axis(np.diff(edges, axis=1), bin_[:, None], axis=1)[:, 0]
-    scores = {"rps": ((f - h) ** 2).sum(axis=1), "log_score": _log_score(np.maximum(chance, 0.0))}
-    return {name: _spread(good, column) for name, column in scores.items()}, reasons
+        reasons[bad.any(axis=1)] = why
+    bins = np.diff(np.pad(values, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1))), axis=1)
+    chance = np.take_along_axis(bins, (reached == 0).sum(axis=1)[:, None], axis=1)[:, 0]
+    rps = ((values - reached) ** 2).sum(axis=1)
+    return {"rps": rps, "log_score": _log_score(np.maximum(chance, 0.0))}, reasons
 
 
 def _log_score(chance: Floats) -> Floats:
     """The log score, by the chance of the observed category."""
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(0.0 - np.log(chance))  # 0 − log 1 is 0; −log 1 would be −0
 
 

@@ -15,9 +15,17 @@ from odforecast.errors import DataError, ForecastError, one_of
 from odforecast.forecast import Forecast
 from odforecast.geography.places import LOCATIONS
 from odforecast.hub.files import OUTPUT_TYPES, check_hub, csv_lines, id_texts, to_hub, write_parquet
-from odforecast.hub.layout import MODEL_METADATA, Hub, Round, Samples
+from odforecast.hub.layout import (
+    MODEL_METADATA,
+    TEAM,
+    Hub,
+    Round,
+    Samples,
+    label_of,
+    model_id,
+    submission_stem,
+)
 from odforecast.hub.making import built_in, facts_of, write_metadata
-from odforecast.hub.naming import TEAM, label_of, model_id, submission_stem
 from odforecast.io import replacing
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES, LOCATION, MONTH, VINTAGE_REAL
 from odforecast.panel import Panel

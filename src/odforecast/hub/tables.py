@@ -204,9 +204,7 @@ def _frame(units: pd.DataFrame, observed: Floats, reasons: Texts) -> pd.DataFram
     )
 
 
-def forecast_of_samples(
-    table: pd.DataFrame, target: str, panel: Panel | None = None, model: str = ""
-) -> Forecast:
+def forecast_of_samples(table: pd.DataFrame, target: str, model: str = "") -> Forecast:
     """The forecast that sample rows of one origin and target are of."""
     rows = table[(table["output_type"] == "sample") & (table["target"] == target)]
     if rows.empty or target == TARGET_TREND:
@@ -238,6 +236,5 @@ def forecast_of_samples(
         last_month=last,
         target=target,
         joint=frozenset(joint),
-        panel=panel,
         provenance={"model": model, "label": model},
     )

@@ -36,9 +36,9 @@ from odforecast.version import __version__
 from odforecast.vintage import Archive, Vintage
 from odforecast.vintage import archive as own_archive
 from odforecast.vintage.bundle import default_folder
+from odforecast.vintage.fetch import Socrata
 from odforecast.vintage.fetch import fetch as fetch_release
 from odforecast.vintage.quality import Flag, check
-from odforecast.vintage.socrata import Socrata
 
 if TYPE_CHECKING:
     from odforecast.report.site import Section

@@ -6,26 +6,374 @@ import contextlib
 import datetime as dt
 import gzip
 import hashlib
+import io
 import itertools
 import json
 import os
+import random
+import re
 import shutil
+import time
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+import requests
+import urllib3
 
 from odforecast.errors import DataError, DownloadError
 from odforecast.io import replacing
-from odforecast.say import listed, quoted
+from odforecast.say import listed, plain, quoted
 from odforecast.seeds import content_hash
+from odforecast.sources.read import NoRowsError, answered
 from odforecast.sources.release import Release, read_release
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import folder_archive
 from odforecast.vintage.dataset import SETS, Dataset, source_of
 from odforecast.vintage.ledger import Origin
-from odforecast.vintage.socrata import Metadata, Rows, Socrata
+
+CDC = "https://data.cdc.gov"
+#: Environment variable that holds an app token of data.cdc.gov; without one, CDC answers too,
+#: but throttles sooner.
+TOKEN_VARIABLE = "SOCRATA_APP_TOKEN"
+
+WASHINGTON = ZoneInfo("America/New_York")
+#: This machine: nobody else can read what is sent to it.
+_OWN = frozenset({"localhost", "127.0.0.1", "::1"})
+#: A server that asks for a longer wait (seconds) is left alone.
+_LONGEST_WAIT = 300
+_YEAR_2100 = 4_102_444_800
+_PIECE = 1 << 16
+#: What goes wrong on the way, and may not the next time.
+_PASSING = (requests.ConnectionError, requests.Timeout, urllib3.exceptions.HTTPError)
+#: Bytes of an answer without data, from which it is told what it says.
+_SAID = 100_000
+
+Rows = list[dict[str, Any]]
+
+
+class UnreachableError(DownloadError):
+    """A server whose address cannot be found: without a network, as a rule."""
+
+
+class _AgainError(Exception):
+    """A failure that may pass; ``after`` is the wait in seconds the server asked for."""
+
+    def __init__(self, message: str, after: float | None = None) -> None:
+        super().__init__(message)
+        self.after = after
+
+
+class Client:
+    """Client of one server; use it as a context manager.
+
+    ``timeout`` is in seconds, to connect and to wait for each piece of an answer, ``limit`` for an
+    answer as a whole, which may have ``most_bytes``; a server that sends more is left. A request is
+    tried ``attempts`` times, after a ``sleep``; ``notify`` is told why it is tried again.
+    """
+
+    #: What to do about a server that asks for a long wait.
+    _later = "try again then"
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout: float = 60,
+        limit: float = 600,
+        attempts: int = 3,
+        most_bytes: int = 200_000_000,
+        sleep: Callable[[float], None] = time.sleep,
+        notify: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.url, self.most_bytes = url.rstrip("/"), most_bytes
+        #: Whether the server has ever answered.
+        self.heard = False
+        self._timeout, self._limit, self._attempts = timeout, limit, attempts
+        self._sleep, self._notify = sleep, notify
+        self._session, self._token = requests.Session(), ""
+        self._session.headers["User-Agent"] = f"odforecast/{version('odforecast')}"
+        self._session.headers["Accept-Encoding"] = "gzip"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+    def _plain(self, said: object) -> str:
+        """Words of a server for a message, without the token, which it may send back."""
+        text = " ".join(str(said).split())
+        return plain(text.replace(self._token, "(token)") if self._token else text, 160)
+
+    def _ask[T](
+        self, method: str, url: str, shown: str, read: Callable[[bytes], T], **sent: Any
+    ) -> T:
+        """What ``read`` makes of an answer, asked for until it is whole."""
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                return read(self._answer(method, url, shown, **sent))
+            except _AgainError as error:
+                if attempt >= self._attempts:
+                    raise DownloadError(
+                        f"{error} ({attempt} attempts)",
+                        hint="try again later; the next try goes on with what was downloaded",
+                    ) from error
+                growing = min(2.0 ** (attempt - 1) + random.random(), 60.0)
+                wait = growing if error.after is None else error.after
+                self._notify(f"{error}; again in {wait:.0f} s")
+                self._sleep(wait)
+
+    def _answer(self, method: str, url: str, shown: str, **sent: Any) -> bytes:
+        """Body of an answer 200."""
+        try:
+            # No redirects: they would carry a token, or the request, to another server.
+            with self._session.request(
+                method, url, timeout=self._timeout, stream=True, allow_redirects=False, **sent
+            ) as answer:
+                content = self._body(answer, shown)
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            # The reason, not what was tried: that is in ``shown``.
+            reason = getattr(error.args[0], "reason", None) if error.args else None
+            if isinstance(reason, urllib3.exceptions.NameResolutionError):
+                # Nobody who asks again in a minute gets another answer.
+                raise UnreachableError(
+                    f"cannot reach {shown.partition('/')[0]}: its address was not found",
+                    hint="check the network connection; everything but fetching works without one",
+                ) from error
+            said = f"{shown}: {type(error).__name__} ({self._plain(reason or error)})"
+            if isinstance(error, _PASSING) and not isinstance(error, requests.exceptions.SSLError):
+                raise _AgainError(said) from error
+            raise DownloadError(said, hint="check the address") from error
+        self.heard = True
+        self._check(answer, content, shown)
+        return content
+
+    def _check(self, answer: requests.Response, content: bytes, shown: str) -> None:
+        """Refuse an answer that is not 200, or ask again where it may pass."""
+        status, headers = answer.status_code, answer.headers
+        said = f"{shown}: answer {status}{self._said(content)}"
+        if status in (408, 429) or status >= 500:
+            after = _retry_after(headers.get("Retry-After"))
+            if after is not None and after > _LONGEST_WAIT:
+                raise DownloadError(
+                    f"{shown}: answer {status}, the server asks to wait {after:,.0f} seconds",
+                    hint=self._later,
+                )
+            raise _AgainError(said, after)
+        if status != 200:
+            moved = (
+                f", moved to {self._plain(headers['Location'])}" if "Location" in headers else ""
+            )
+            token = status in (401, 403) and self._token
+            hint = f"is the token in {TOKEN_VARIABLE} right?" if token else None
+            raise DownloadError(said + moved, hint)
+
+    def _said(self, content: bytes) -> str:
+        """What an answer without data says, in a few words: a page's title, or a message."""
+        text = content[:_SAID].decode("utf-8", errors="replace")
+        if text.lstrip().startswith("<"):
+            found = re.search(r"<title[^>]*>(.*?)</title>", text, re.IGNORECASE | re.DOTALL)
+            return f" (a web page{': ' + self._plain(found[1]) if found else ''})"
+        try:
+            answer = json.loads(text)
+        except (ValueError, RecursionError):
+            return ""
+        message = answer.get("message") if isinstance(answer, dict) else None
+        return f" ({self._plain(message)})" if message else ""
+
+    def _body(self, answer: requests.Response, shown: str) -> bytes:
+        """Body of an answer, unpacked, within the limits of time and size."""
+        end = time.monotonic() + self._limit
+        packed = answer.headers.get("Content-Encoding", "").strip().lower() in ("gzip", "x-gzip")
+        unpack = zlib.decompressobj(wbits=31) if packed else None
+        found = io.BytesIO()
+        while piece := answer.raw.read1(_PIECE, decode_content=False):
+            if time.monotonic() > end:
+                raise _AgainError(f"{shown}: the answer took longer than {self._limit:g} s")
+            if unpack is not None:
+                try:
+                    piece = unpack.decompress(piece, self.most_bytes + 1 - found.tell())
+                except zlib.error as error:
+                    raise _AgainError(f"{shown}: a damaged answer ({error})") from error
+                if unpack.unused_data:
+                    raise _AgainError(f"{shown}: bytes after the end of a packed answer")
+            if found.tell() + len(piece) > self.most_bytes:
+                raise DownloadError(
+                    f"{shown}: the answer is longer than {self.most_bytes / 1e6:,.0f} MB, more "
+                    "than any release",
+                    hint="is it the right server? Nothing of it was kept",
+                )
+            found.write(piece)
+        if unpack is not None and not unpack.eof:
+            raise _AgainError(f"{shown}: a packed answer that is cut off")
+        return found.getvalue()
+
+
+def _retry_after(text: str | None) -> float | None:
+    """Seconds of a ``Retry-After`` header: a number, or the date until when."""
+    try:
+        return None if text is None else float(urllib3.Retry().parse_retry_after(text))
+    except urllib3.exceptions.InvalidHeader:
+        return None
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What the catalogue says about a data set."""
+
+    updated: int
+    columns: tuple[str, ...]
+
+    @property
+    def release(self) -> dt.date:
+        """Release date: the day in Washington when the rows last changed."""
+        return dt.datetime.fromtimestamp(self.updated, WASHINGTON).date()
+
+
+class Socrata(Client):
+    """Client of a Socrata server, by default CDC's; use it as a context manager.
+
+    Parameters
+    ----------
+    url : str
+        Server.
+    token : str, optional
+        App token; default: the environment variable ``SOCRATA_APP_TOKEN``, if set.
+    soda3 : bool
+        Use the newer API (``/api/v3/views``), which needs a token.
+    page_size : int
+        Rows a page.
+    attempts : int
+        How often a request is tried.
+    **options
+        As for :class:`Client`; ``most_bytes`` is also the limit of all rows of a data set together
+        (a release is below 100 MB).
+
+    Examples
+    --------
+    >>> from odforecast.vintage.fetch import Socrata
+    >>> Socrata(token="t", page_size=500)
+    <Socrata https://data.cdc.gov, with token, 500 rows a page>
+    """
+
+    _later = "try again then; an app token raises the limits"
+
+    def __init__(
+        self,
+        url: str = CDC,
+        *,
+        token: str | None = None,
+        soda3: bool = False,
+        page_size: int = 20_000,
+        attempts: int = 6,
+        **options: Any,
+    ) -> None:
+        super().__init__(url, attempts=attempts, **options)
+        self.page_size, self.soda3 = page_size, soda3
+        self._token = (os.environ.get(TOKEN_VARIABLE, "") if token is None else token).strip()
+        if soda3 and not self._token:
+            raise DownloadError(
+                "the SODA3 API answers only with an app token, and there is none",
+                hint=f"set {TOKEN_VARIABLE}, or leave SODA3 out",
+            )
+        where = urlsplit(self.url)
+        if self._token and where.scheme != "https" and where.hostname not in _OWN:
+            raise DownloadError(
+                f"{plain(self.url)}: the app token could be read on its way there",
+                hint=f"use https://, or unset {TOKEN_VARIABLE}",
+            )
+        self._session.headers["Accept"] = "application/json"
+        if self._token:
+            self._session.headers["X-App-Token"] = self._token
+
+    def __repr__(self) -> str:
+        token = "with" if self._token else "no"
+        return f"<Socrata {self.url}, {token} token, {self.page_size:,} rows a page>"
+
+    def metadata(self, dataset: str) -> Metadata:
+        """What the catalogue says about a data set, ``"xkb8-kh2a"``."""
+        entry = self._json("GET", "/api/views/{}.json", dataset)
+        try:
+            updated, fields = (
+                entry["rowsUpdatedAt"],
+                [str(c["fieldName"]) for c in entry["columns"]],
+            )
+            good = type(updated) is int and 0 < updated < _YEAR_2100 and entry["id"] == dataset
+        except (LookupError, TypeError):
+            good = False
+        if not good:
+            raise DataError(
+                f"{self.url}: the catalogue entry of {dataset} has no rowsUpdatedAt, columns or id",
+                hint="is the address that of a Socrata server?",
+            )
+        return Metadata(updated, tuple(name for name in fields if not name.startswith(":")))
+
+    def count(self, dataset: str, where: str | None = None) -> int:
+        """Number of rows; ``where``: a condition in SoQL, ``"year >= 2020"``."""
+        found = self._query(dataset, "count(*) as n", where)
+        try:
+            return int(found[0]["n"])
+        except (LookupError, TypeError, ValueError) as error:
+            got = self._plain(found)
+            raise DataError(f"{self.url}: asked how many rows {dataset} has, got {got}") from error
+
+    def page(self, dataset: str, number: int, where: str | None = None) -> Rows:
+        """One page of rows, the first is 0, in the order of their identifiers."""
+        return self._query(dataset, "*", where, number)
+
+    def _query(self, dataset: str, select: str, where: str | None, page: int | None = None) -> Rows:
+        """Rows of a data set, all or those of a page, in either form of the server's interface."""
+        size = self.page_size
+        if self.soda3:
+            query = f"SELECT {select}" + (f" WHERE {where}" if where else "")
+            query += "" if page is None else " ORDER BY :id"
+            pages = {"pageNumber": 1 + (page or 0), "pageSize": size}
+            content = {"query": query, "page": pages, "includeSynthetic": False}
+            found = self._json("POST", "/api/v3/views/{}/query.json", dataset, json=content)
+        else:
+            params = {"$select": select} | ({"$where": where} if where else {})
+            if page is not None:
+                params |= {"$order": ":id", "$limit": str(size), "$offset": str(page * size)}
+            found = self._json("GET", "/resource/{}.json", dataset, params=params)
+        if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+            got = self._plain(found)
+            raise DataError(f"{self.url}: asked for rows of {dataset}, got {got}")
+        return found
+
+    def _json(self, method: str, path: str, dataset: str, **sent: Any) -> Any:
+        """JSON of an answer about a data set: an object, or no more rows than asked for."""
+        if not re.fullmatch(r"[a-z0-9]{4}-[a-z0-9]{4}", dataset):
+            what = f"{quoted(dataset)} is not a Socrata data set"
+            raise DataError(what, hint="it looks like xkb8-kh2a")
+        url = self.url + path.format(dataset)
+        shown = url.removeprefix("https://")
+
+        def read(content: bytes) -> Any:
+            try:
+                return answered(shown, content)
+            except (NoRowsError, ValueError) as error:
+                # A page in place of data is what servers under maintenance answer.
+                raise _AgainError(
+                    f"{shown}: no JSON{self._said(content) or ' (cut off?)'}"
+                ) from error
+
+        found = self._ask(method, url, shown, read, **sent)
+        if isinstance(found, list) and len(found) > self.page_size:
+            raise DownloadError(
+                f"{shown}: more rows than the {self.page_size:,} asked for",
+                hint="is it the right server?",
+            )
+        return found
+
 
 #: Told the number of rows that are here, and of those there are.
 Progress = Callable[[int, int], None]

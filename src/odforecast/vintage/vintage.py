@@ -33,9 +33,8 @@ from odforecast.vintage.dataset import PLACES, SETS, Grid, dataset_named
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from odforecast.vintage.archive import Archive
+    from odforecast.vintage.archive import Archive, Kept
     from odforecast.vintage.revisions import Revisions
-    from odforecast.vintage.store import Kept
 
 #: Indicators that stand beside another, by short name.
 _BESIDE = ("all-deaths", "T40.4")

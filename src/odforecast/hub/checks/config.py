@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from odforecast.errors import DataError
-from odforecast.hub.checks.reading import read_json, read_yaml
-from odforecast.hub.checks.report import Finding, Unreadable
+from odforecast.hub.checks.report import Finding, Unreadable, read_json, read_yaml
 from odforecast.hub.layout import CONFIG, TARGET_TYPES, Tasks, shaped, values_of
 from odforecast.say import listed, plain, quoted
 

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import csv
+import re
+import stat
 import textwrap
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, NoReturn, get_args
 
 import msgspec
+import numpy as np
+import pandas as pd
+import yaml
 
-from odforecast.say import number_of, plain, quoted
+from odforecast.errors import DataError
+from odforecast.hub import layout
+from odforecast.hub.files import coded_texts, decoded, is_day, read_raw
+from odforecast.hub.layout import Word
+from odforecast.say import listed, number_of, plain, quoted
 
 #: What a check came to; of several files, the first of these that it came to in one.
 Status = Literal["failed", "passed", "not run"]
@@ -297,3 +307,343 @@ def _wrapped(line: str, indent: int = 4) -> list[str]:
         line, _WIDTH, subsequent_indent=" " * indent, break_long_words=False,
         break_on_hyphens=False, replace_whitespace=False,
     ) or [line]  # fmt: skip
+
+
+#: Most bytes of a YAML file, and its deepest nesting.
+_LARGEST, _DEEPEST = 2**20, 60
+_WHOLE_LIMIT: Final = 2**31
+#: How an R type is called in a message.
+_CALLED: Final = {"double": "number", "integer": "whole number", "Date": "day such as 2024-07-31"}
+#: How far probabilities may miss a sum of 1: what R's all.equal lets pass.
+_SLACK: Final = 1.5e-8
+
+#: The number of each cell's text (-1: none), and the texts.
+type Coded = tuple[np.ndarray, Iterable[Word]]
+
+
+def why_not(path: Path, root: Path) -> str:
+    """Why nothing is read from a path; empty where all is well."""
+    try:
+        status = path.stat()
+        real, top = path.resolve(), root.resolve()
+    except FileNotFoundError:
+        return "a link to nowhere" if path.is_symlink() else "no such file"
+    except (OSError, RuntimeError, ValueError) as error:
+        return plain(getattr(error, "strerror", None) or error)
+    if not real.is_relative_to(top):
+        return "a link out of the hub; put the file itself there"
+    if stat.S_ISDIR(status.st_mode):
+        return "a folder, not a file"
+    return "" if stat.S_ISREG(status.st_mode) else "not a regular file"
+
+
+def exists(path: Path, root: Path) -> Found:
+    """Whether a path is a regular file of the hub."""
+    reason = why_not(path, root)
+    return broken(reason, reason)
+
+
+# Configuration and metadata
+
+
+@contextmanager
+def _unreadable(path: Path, root: Path) -> Iterator[None]:
+    """Say why a file cannot be read, without its name."""
+    if reason := why_not(path, root):
+        raise Unreadable(reason)
+    try:
+        yield
+    except DataError as error:
+        raise Unreadable(error.message.removeprefix(str(path)).lstrip(":, ")) from None
+    except (OSError, ValueError) as error:
+        raise Unreadable(plain(error)) from None
+
+
+def read_json(path: Path, root: Path) -> dict[str, Any]:
+    """Read a JSON object; :class:`Unreadable` names the line where it goes wrong."""
+    with _unreadable(path, root):
+        return layout.read_json(path)
+
+
+class Expression(str):
+    """R code in a YAML file (``!expr``): text, which nothing here runs."""
+
+
+def read_yaml(path: Path, root: Path) -> dict[str, Any]:
+    """Read a YAML mapping as JSON would hold it: days are text, and so is ``!expr``."""
+    with _unreadable(path, root):
+        if path.stat().st_size > _LARGEST:
+            raise Unreadable(f"larger than {_LARGEST // 2**20} MB")
+        try:
+            found = yaml.load(decoded(path.read_bytes(), "line"), Loader=_Loader)
+        except yaml.YAMLError as error:
+            mark = getattr(error, "problem_mark", None)
+            where = f"line {mark.line + 1}: " if mark else ""
+            said = getattr(error, "problem", None) or " ".join(str(error).split())
+            raise Unreadable(f"{where}{plain(said, 200)}") from None
+    if not isinstance(found, dict):
+        raise Unreadable("must hold names with values")
+    return found
+
+
+def _refuse(at: Any, why: str) -> NoReturn:
+    """Say in which line YAML goes wrong."""
+    raise Unreadable(f"line {at.start_mark.line + 1}: {why}")
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, which makes plain values only, with its kindnesses refused."""
+
+    depth = 0
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        """A node that is not an alias, and not deep below others."""
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent):
+            _refuse(event, f"an alias (*{plain(event.anchor)}); write out what it stands for")
+        self.depth += 1
+        if self.depth > _DEEPEST:
+            _refuse(event, "nested too deep")
+        node = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:
+        """A value, or the line of one that is none."""
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:
+            _refuse(node, plain(error))
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """Names, each once and a text, with values."""
+        del deep
+        found: dict[Any, Any] = {}
+        for key, value in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                _refuse(key, "a name must be text")
+            if key.value in found:
+                _refuse(key, f"{quoted(key.value)} is there twice")
+            found[key.value] = self.construct_object(value, deep=True)
+        return found
+
+
+def _day(loader: Any, node: Any) -> str:
+    """A day as text."""
+    return str(loader.construct_yaml_timestamp(node).isoformat())
+
+
+_Loader.add_constructor("!expr", lambda _, node: Expression(node.value))
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _day)
+
+
+# Tables
+
+
+def number(text: Word) -> float:
+    """A text as a number; NaN where it is not one."""
+    try:
+        return float(text) if text is not None and "_" not in text else np.nan
+    except ValueError:
+        return np.nan
+
+
+def fits(text: Word, kind: str) -> bool:
+    """Whether a text can be read as an R type."""
+    if text is None or kind == "character":
+        return True
+    if kind == "Date":
+        return is_day(text)
+    if kind == "logical":
+        return text.lower() in ("true", "false", "0", "1")
+    if kind == "integer":
+        return bool(re.fullmatch("-?[0-9]+", text)) and abs(int(text[:20])) < _WHOLE_LIMIT
+    return text == text.strip() and (not np.isnan(number(text)) or text.lower() == "nan")
+
+
+def row_key(codes: pd.DataFrame, names: Sequence[str]) -> pd.Series:
+    """One number per row, equal where all these columns are."""
+    if not names:
+        return pd.Series(0, index=codes.index)
+    return codes.groupby(list(names), sort=False).ngroup()
+
+
+def values_text(values: Mapping[str, Word]) -> str:
+    """Cells of a row by column, for a message."""
+    return ", ".join(f"{name} {plain(na(w), 40)}" for name, w in values.items())
+
+
+def na(text: Word) -> str:
+    """A text for a message."""
+    return "NA" if text is None else text
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table of texts, and the tests that several checks make of one.
+
+    ``codes`` are the numbers of texts in ``words``, by column; the last of these is NA.
+    """
+
+    codes: pd.DataFrame
+    words: dict[str, list[Word]]
+    kinds: dict[str, str]
+    numbers: np.ndarray
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.words
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def each(self, name: str, value: Callable[[Word], Any]) -> np.ndarray:
+        """What a function makes of each row's text."""
+        found: np.ndarray = np.array([*map(value, self.words[name])])[self.codes[name].to_numpy()]
+        return found
+
+    def among(self, name: str, values: Iterable[Word]) -> np.ndarray:
+        """Mask of the rows whose text is one of some."""
+        return self.each(name, frozenset(values).__contains__)
+
+    def distinct(self, name: str, mine: Any = slice(None)) -> list[Word]:
+        """Distinct texts of a column, in all rows or some."""
+        return [self.words[name][code] for code in self.codes.loc[mine, name].unique()]
+
+    def row(self, names: Iterable[str], i: int) -> dict[str, Word]:
+        """A row's texts in some columns."""
+        return {name: self.words[name][int(self.codes[name].to_numpy()[i])] for name in names}
+
+    def broken(
+        self, at: Any, message: str | Callable[[int], str], column: str | None = None,
+        names: Sequence[str] = (),
+    ) -> Found:  # fmt: skip
+        """Rows that are broken: the first few, and how many more there are.
+
+        Of one message for all, rows of different texts are named, unless ``names`` tell them apart.
+        """
+        rows = self.codes.loc[at]
+        named = rows if names or column is None else rows.drop_duplicates(column)
+        for i in map(int, named.index[:SHOWN]):
+            text, value = message, None
+            if not isinstance(text, str):
+                text = text(i)
+            elif column is not None:
+                value = self.row([column], i)[column] or "NA"
+            text += f": {values_text(self.row(names, i))}" if names else ""
+            yield Finding(text, int(self.numbers[i]), column, value)
+        yield len(rows) - min(len(named), SHOWN)
+
+    def bad_cells(self, types: Mapping[str, str]) -> Found:
+        """Cells of a CSV file that cannot be read as the type of their column."""
+        for name, kind in types.items():
+            if self.kinds.get(name) == "text" and kind != "character":
+                bad = ~self.each(name, lambda w, kind=kind: fits(w, kind))  # type: ignore[misc]
+                yield from self.broken(bad, f"is not a {_CALLED.get(kind, kind)}", name)
+
+    def bad_types(self, types: Mapping[str, str]) -> Found:
+        """Columns of a typed file (Parquet, Arrow) whose type is not that of the configuration."""
+        for name, kind in self.kinds.items():
+            if kind not in ("text", types.get(name, kind)):
+                yield Finding(f"is of type {plain(kind)}; {types[name]} is needed", column=name)
+
+    def bad_columns(self, wanted: Sequence[str]) -> Found:
+        """Columns that are missing, and those that are too much."""
+        for name in wanted:
+            if name not in self:
+                yield Finding("this column is missing", column=name)
+        if extra := [c for c in self.words if c not in wanted]:
+            text = f"{len(extra):,} unknown column{'s' * (len(extra) > 1)}: {listed(extra, 3)}"
+            yield Finding(f"{text}; the columns are {listed(wanted, 20)}")
+
+    def illegal(self, legal: np.ndarray, known: Mapping[str, Iterable[Word]]) -> Found:
+        """Rows that are not legal: first by values that no row may have, then by combination."""
+        found: list[Finding] = []
+        named = legal
+        for name, some in known.items():
+            values = list(dict.fromkeys(some))
+            good = self.among(name, values) | named
+            numbers = {number(w): w for w in values if w is not None and fits(w, "double")}
+            listing = listed([na(w) for w in values], 6)
+            for x in self.broken(~good, "", name):
+                if isinstance(x, Finding):
+                    text = f"is not a value of this hub's {name} ({listing})"
+                    if near := numbers.get(number(x.value)):
+                        text = f"the hub writes it {quoted(near)}, and texts are compared"
+                    found.append(replace(x, message=text))
+            named = named | ~good
+        message = "each value is legal, but not their combination"
+        rest = self.broken(~named, message, names=list(known))
+        found += [x for x in rest if isinstance(x, Finding)]
+        return [*found, int((~legal).sum()) - len(found)]
+
+    def repeated(
+        self, names: Sequence[str], what: str, where: Callable[[int], str] | None = None
+    ) -> Found:
+        """Rows that repeat an earlier one in all these columns; ``where`` names that one."""
+        again = self.codes.duplicated(list(names)).to_numpy()
+        key = row_key(self.codes, names if again.any() else ())
+
+        def message(i: int) -> str:
+            """Which row it repeats."""
+            first = int((key == key[i]).idxmax())
+            row = where(first) if where else f"row {self.numbers[first]:,}"
+            return f"repeats the {what} of {row}"
+
+        return self.broken(again, message, names=names)
+
+    def falling(
+        self, mine: np.ndarray, names: Sequence[str], column: str, ids: Sequence[Word]
+    ) -> np.ndarray:
+        """Mask of the rows whose value lies below that of the id before, in the order of ids."""
+        place = {w: i for i, w in enumerate(ids)}
+        table = pd.DataFrame({
+            "key": row_key(self.codes[mine], names),
+            "place": self.each("output_type_id", lambda w: place.get(w, -1))[mine],
+            "value": self.each(column, number)[mine],
+        }).sort_values(["key", "place"])  # fmt: skip
+        fell = (table["value"].diff() < 0) & (table["key"].diff() == 0)
+        return np.isin(self.codes.index, table.index[fell])
+
+    def not_one(self, names: Sequence[str], column: str) -> Found:
+        """Probabilities of a pmf that do not add up to 1."""
+        mine = self.among("output_type", ["pmf"])
+        key = row_key(self.codes[mine], names)
+        sums = pd.Series(np.bincount(key, self.each(column, number)[mine])[key], key.index)
+        bad = sums[~key.duplicated() & ~((sums - 1).abs() <= _SLACK)]
+        return self.broken(
+            bad.index, lambda i: f"its probabilities add up to {bad[i]:g}, not 1", column, names
+        )
+
+
+def read_rows(path: Path, root: Path, parts: Mapping[str, Word] | None = None) -> Rows:
+    """Read a CSV, Parquet or Arrow file as texts; an empty cell, and ``NA`` in CSV, is NA.
+
+    ``parts`` are columns with one value, which the folders' names give.
+    """
+    ending = path.suffix.lower()
+    with _unreadable(path, root):
+        if ending not in (".csv", ".parquet", ".arrow"):
+            raise Unreadable(f"ends in {quoted(ending)}; .csv, .parquet and .arrow are read")
+        if path.stat().st_size == 0:
+            raise Unreadable("an empty file")
+        raw = read_raw(path, ending[1:], limit=None)
+    coded: dict[str, Coded] = {str(n): coded_texts(raw.cells[n]) for n in raw.cells}
+    parts = parts or {}
+    coded |= {n: (np.zeros(len(raw.rows), dtype=np.intp), [w]) for n, w in parts.items()}
+    kinds = dict.fromkeys(coded, "text") | dict(raw.kinds) | dict.fromkeys(parts, "text")
+    return rows_of(coded, kinds, raw.rows, ("", "NA") if ending == ".csv" else ())
+
+
+def rows_of(
+    coded: Mapping[str, Coded],
+    kinds: dict[str, str],
+    numbers: np.ndarray,
+    nothing: Sequence[str] = (),
+) -> Rows:
+    """Columns of coded texts, some of which stand for NA."""
+    codes = {}
+    for name, (at, known) in coded.items():
+        none = np.array([*(w is None or w in nothing for w in known), True])
+        codes[name] = np.where(none[at], -1, at)
+    table = pd.DataFrame(codes, index=range(len(numbers)))
+    return Rows(table, {n: [*known, None] for n, (_, known) in coded.items()}, kinds, numbers)

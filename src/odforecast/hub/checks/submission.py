@@ -18,11 +18,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import pandas as pd
 
-from odforecast.hub.cells import is_day
 from odforecast.hub.checks.config import METADATA_SCHEMA, STANDARD, by_schema
-from odforecast.hub.checks.reading import (
+from odforecast.hub.checks.report import (
+    SHOWN,
     Expression,
+    Finding,
+    Found,
+    NotRun,
     Rows,
+    Unreadable,
+    broken,
     exists,
     fits,
     number,
@@ -31,11 +36,12 @@ from odforecast.hub.checks.reading import (
     row_key,
     values_text,
 )
-from odforecast.hub.checks.report import SHOWN, Finding, Found, NotRun, Unreadable, broken
+from odforecast.hub.files import is_day
 from odforecast.hub.layout import (
     CONFIG,
     HORIZON_HINT,
     MODEL_METADATA,
+    STEM,
     Hub,
     ModelTask,
     OutputType,
@@ -43,7 +49,6 @@ from odforecast.hub.layout import (
     Samples,
     Word,
 )
-from odforecast.hub.naming import STEM
 from odforecast.say import listed, plain, quoted
 
 _CODECS: Final = ("snappy", "gzip", "gz", "brotli", "zstd", "lz4", "lzo", "bz2")

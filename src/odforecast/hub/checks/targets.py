@@ -13,8 +13,19 @@ from urllib.parse import unquote
 import numpy as np
 import pandas as pd
 
-from odforecast.hub.checks.reading import Rows, exists, number, read_rows, row_key, rows_of
-from odforecast.hub.checks.report import Finding, Found, NotRun, Unreadable, broken
+from odforecast.hub.checks.report import (
+    Finding,
+    Found,
+    NotRun,
+    Rows,
+    Unreadable,
+    broken,
+    exists,
+    number,
+    read_rows,
+    row_key,
+    rows_of,
+)
 from odforecast.hub.layout import TARGET_DATA, Hub, ModelTask, Word, files_below
 from odforecast.say import listed, quoted
 
