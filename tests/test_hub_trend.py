@@ -8,9 +8,7 @@ import pytest
 
 import odforecast as od
 from odforecast.errors import DataError, ForecastError, ScoringError
-from odforecast.forecast.trend import CATEGORIES
 from odforecast.hub import read_hub, to_hub, write_hub
-from odforecast.names import HUB_COLUMNS
 from odforecast.scoring import score_hub
 
 DAY = "2025-09-17"
@@ -25,17 +23,6 @@ def forecast():
 @pytest.fixture(scope="module")
 def rows(forecast):
     return to_hub(forecast, output_type="pmf")
-
-
-def test_rows_are_those_of_the_trend(forecast, rows):
-    assert list(rows.columns) == list(HUB_COLUMNS)
-    assert set(rows["target"]) == {"trend_12mo"}
-    assert rows["horizon"].min() == 1
-    assert len(rows) == 2 * 12 * 5
-    trend = forecast.trend("WY").query("horizon == 12").iloc[0]
-    mine = rows[(rows["location"] == "56") & (rows["horizon"] == 12)]
-    assert mine["output_type_id"].tolist() == list(CATEGORIES)
-    assert np.allclose(mine["value"], trend[list(CATEGORIES)].astype(float))
 
 
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])

@@ -256,9 +256,9 @@ def test_mistakes_with_scenarios_are_one_line(projected, spans, files, tmp_path)
         ((files[0], "--held", spans), "has no column scenario_id, and --held is about scenarios"),
         (
             (projected, "--held", wrong),
-            f"{wrong}, row 2, column scenario_id: 'shock' is not a",
+            f"{wrong.name} row 2: scenario_id 'shock' is not a",
         ),
-        ((projected, "--held", tmp_path / "no.csv"), "no.csv: no such file"),
+        ((projected, "--held", tmp_path / "no.csv"), "no.csv"),
         ((projected, projected), "repeats a forecast of model drift"),
     ]:
         result = run(*arguments)

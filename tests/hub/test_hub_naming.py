@@ -9,23 +9,12 @@ from hypothesis import strategies as st
 from odforecast.errors import DataError, ForecastError
 from odforecast.hub import layout
 from odforecast.models.model import LABEL
-from odforecast.models.registry import model_names
 
 #: What labels are made of, twice over where signs meet.
 _SIGNS = " _.,+=()[]'-"
 _LABELS = st.text(st.sampled_from("abzAZ019" + _SIGNS * 2), min_size=1, max_size=24).filter(
     LABEL.fullmatch
 )
-
-
-@pytest.mark.parametrize("name", model_names())
-def test_every_built_in_label_is_legal_and_comes_back(name: str) -> None:
-    for label in (name, f"{name}+delay", f"{name}(delay=False)", f"{name}(...)"):
-        there = layout.model_id(label)
-        assert layout.MODEL_ID.fullmatch(there), there
-        assert layout.label_of(there) == label
-        # As hubValidations reads it: the hyphens say where a part ends.
-        assert layout.submission_stem("2025-09-17", there) == f"2025-09-17-{there}"
 
 
 @given(_LABELS)

@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from other_scores import scoringrules
-from small_hub import MODELS, small_hub
 
 import odforecast as od
 from odforecast.cli.hub import score as command
@@ -426,17 +425,6 @@ def test_the_command_prints_tables_of_eighty_columns(shared, tmp_path):
     assert max(len(x) for x in text.splitlines() if str(tmp_path) not in x) <= 80
     assert len(pd.read_csv(out)) == 1272
     assert len(pd.read_parquet(joint)) == 53
-
-
-def test_tables_of_several_models_fit_a_screen(tmp_path):
-    folder = small_hub(tmp_path / "my-hub")
-    for arguments in (["--baseline", MODELS[0]], ["--by", "horizon,location", "--scale", "both"]):
-        result = run(folder, *arguments)
-        assert result.exit_code == 0, result.output
-        assert max(map(len, result.output.splitlines())) <= 80
-        assert "Final counts: time-series of the hub, as of 2024-06-01" in result.output
-    then = run(folder, "--truth-as-of", "2024-03-01")
-    assert "as of 2024-03-01" in then.output
 
 
 @pytest.mark.parametrize(

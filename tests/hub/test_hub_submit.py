@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -24,7 +23,7 @@ from odforecast.hub import init, submit
 from odforecast.hub.layout import CONFIG, Hub
 from odforecast.hub.submission import panel_of_round
 from odforecast.months import ONE_MONTH, month_end
-from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
+from odforecast.names import HUB_QUANTILES
 from odforecast.sources.vsrr import read_vsrr
 
 #: Their numbers are those of the release of 2025-09-17.
@@ -68,27 +67,6 @@ def hub(empty: Hub, tmp_path: Path) -> Hub:
 
 def files(hub: Hub) -> list[str]:
     return [hub.relative(p) for p in hub.submissions()]
-
-
-@pytest.mark.slow
-def test_a_forecast_in_its_place(hub: Hub, whole: od.Forecast) -> None:
-    path = submit(whole, hub)
-    assert files(hub) == ["model-output/odforecast-dlm/2025-09-17-odforecast-dlm.parquet"]
-    types = {f.name: str(f.type) for f in pq.read_schema(path)}
-    assert tuple(types) == HUB_COLUMNS
-    assert types["origin_date"] == types["target_end_date"] == "date32[day]"
-    assert types["output_type_id"] == types["location"] == "string"
-    assert (types["horizon"], types["value"]) == ("int32", "double")
-    table = od.hub.read(path)
-    # The forecast reaches 14 months, the hub 12.
-    assert table["horizon"].max() == 12
-    assert table.groupby(["target", "output_type"]).size().to_dict() == {
-        ("deaths_12mo", "quantile"): 53 * 24 * 23,
-        ("deaths_12mo", "sample"): 53 * 24 * 100,
-        ("deaths_month", "quantile"): 53 * 24 * 23,
-        ("deaths_month", "sample"): 53 * 24 * 100,
-        ("trend_12mo", "pmf"): 53 * 12 * 5,
-    }
 
 
 def test_rows_are_the_forecasts(hub: Hub, dlm: od.Forecast, drift: od.Forecast) -> None:

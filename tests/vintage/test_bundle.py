@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
 
 import odforecast as od
-from odforecast.names import COUNTIES, TABLE_COLUMNS
+from odforecast.names import COUNTIES
 from odforecast.sources.release import read_release
-from odforecast.sources.table import INDICATORS
-from odforecast.sources.vsrr import check_sums, read_vsrr
+from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.bundle import BUNDLED_RELEASE, BUNDLED_RELEASES, bundled
 
 OLDER = "2025-09-17"
@@ -30,27 +28,6 @@ def test_what_ships():
     assert list(archive.quarantined().index) == []
     for row in archive.to_frame().itertuples():
         assert (row.kind, row.basis) == ("bundled", "known")
-
-
-def test_the_default_is_whole():
-    seen = bundled().as_of()
-    table = seen.table
-    assert tuple(table.columns) == TABLE_COLUMNS
-    assert tuple(table["indicator"].unique()) == INDICATORS
-    assert table["state"].nunique() == 54
-    assert (table["month"].min(), table["month"].max()) == (
-        np.datetime64("2015-01-01"),
-        np.datetime64("2025-08-01"),
-    )
-    assert set(table["status"]) == {"ok", "low_quality", "suppressed"}
-    sums = check_sums(table)
-    assert sums.adds_up
-    assert sums.checked == 2 * 128  # all drugs, all causes
-    panel = seen.panel()
-    assert set(panel.beside) == {"all-deaths", "T40.4"}
-    for layer in (panel.pending, panel.complete, panel.predicted, panel.all_deaths):
-        assert np.isfinite(layer).all()
-    assert list(map(str, panel.triangle.releases)) == [OLDER]
 
 
 @pytest.mark.slow

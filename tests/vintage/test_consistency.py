@@ -9,7 +9,6 @@ import pytest
 import odforecast as od
 from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
 from odforecast.sources.vsrr import read_vsrr
-from odforecast.vintage import quality
 from odforecast.vintage.quality import contradictions
 
 TABLE = od.bundled().as_of("2025-09-17").table
@@ -119,14 +118,6 @@ def test_records_may_come_all_at_once_within_a_year_only(back, said):
     before = bent("OH", month, lambda x: round(x / 2.6), table=table)
     before = before.assign(release=pd.Timestamp("2025-08-13"), predicted=np.nan)
     assert cells(table, before) == ([("OH", str(month)[:7])] if said else [])
-
-
-def test_the_limits_are_where_they_are_said_to_be():
-    assert (quality.SHARE, quality.ROOTS, quality.DEATHS) == (0.5, 5.0, 10.0)
-    a, b = np.array([[100.0, 100.0]]), np.array([[222.2, 239.0]])
-    room = 0.5 * 100 + 5 * np.sqrt(b) + 10
-    assert (quality.too_far(a, a, b, b) == (b - a > room)).all()
-    assert quality.too_far(a, a, b, b).tolist() == [[False, True]]
 
 
 def outage(months):

@@ -349,14 +349,3 @@ def test_nothing_published_later_is_in_a_panel(tmp_path_factory, seed, drop):
         assert getattr(one, name).tobytes() == getattr(other, name).tobytes()
     assert one.beside["states"].data_hash == other.beside["states"].data_hash
     assert one.triangle.reported.tobytes() == other.triangle.reported.tobytes()
-
-
-@pytest.mark.slow
-def test_the_real_release_contradicts_nothing(shared, tmp_path):
-    own = od.Archive(tmp_path / "archive").above(states_alone())
-    assert own.add(shared / "county" / "2023-10-08.csv.gz")
-    panel = own.as_of().panel(dataset="counties")
-    assert panel.reported.shape == (3142, 39)
-    assert (int(panel.hidden.sum()), int(panel.lost.sum())) == (56_583, 185)
-    states = states_alone().as_of().table
-    assert contradictions(own.release("2023-10-08", dataset="counties"), None, states) == []

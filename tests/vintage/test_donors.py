@@ -171,17 +171,6 @@ def test_the_shipped_donors():
     ]  # fmt: skip
     assert all(d.locations == ("US", *JURISDICTIONS) for d in found)
     assert all(d.late.shape == (53, module.BACK) for d in found)
-    # Five of the months from the last to the last final one are late, those before it are not.
-    fresh = {str(d.release): d for d in found}["2022-10-12"]
-    assert fresh.final_back == 5
-    means = fresh.late.mean(axis=0)
-    assert means[0] > means[1] > means[2] > means[3] > 0.02
-    assert np.abs(means[5:]).max() < 0.01
-    for each in found:
-        months = [np.datetime64(p.release, "M") for p in each.predecessors]
-        back = [int((np.datetime64(each.release, "M") - m).astype(int)) for m in months]
-        assert back == sorted(back, reverse=True)
-        assert all(1 <= b <= module.PREDECESSORS for b in back)
     assert sum(bool(d.predecessors) for d in found) == 9
     # The table says what it is made of, and is small.
     data = (resources.files("odforecast.vintage") / "bundled" / module.SHIPPED).read_bytes()

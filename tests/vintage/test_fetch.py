@@ -17,7 +17,7 @@ from email.utils import format_datetime
 
 import pandas as pd
 import pytest
-from county_release import DEATHS, NAMES, api_rows, county_cells
+from county_release import NAMES, api_rows, county_cells
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from socrata_server import UPDATED, FakeSocrata, release_rows
@@ -158,18 +158,28 @@ def test_other_numbers_of_a_day_and_contradictions_are_not_used(
     assert list(Archive(tmp_path).log["event"]) == log
 
 
+FAULTS = ("429", "500", "502", "503", "408", "html", "truncate", "cut-json", "drop")
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["meta", "count", "page"])
 @pytest.mark.parametrize(
-    "fault", ["429", "500", "502", "503", "408", "html", "truncate", "cut-json", "drop"]
+    ("kind", "faults", "options", "waits"),
+    [
+        *((kind, [fault, fault], {}, 2) for kind in ("meta", "count", "page") for fault in FAULTS),
+        ("page", ["stall"], {"timeout": 0.3, "limit": 0.6}, 1),
+        ("page", ["trickle"], {"timeout": 0.3, "limit": 0.6}, 1),
+        ("page", ["gzip", "gzip-cut", "gzip", "gzip-more"], {}, 2),
+        ("page", ["deep"], {}, 1),
+    ],
 )
-def test_what_may_pass_is_asked_again(server, tmp_path, kind, fault):
-    server.faults[kind] = deque([fault, fault])
-    waits = []
-    assert get(server, tmp_path, waits).added
+def test_what_may_pass_is_asked_again(server, tmp_path, kind, faults, options, waits):
+    server.faults[kind] = deque(faults)
+    waited = []
+    assert get(server, tmp_path, waited, **options).added
     check_whole(tmp_path)
-    assert len(waits) == 2
-    assert 1 <= waits[0] <= 2 <= waits[1] <= 3
+    assert len(waited) == waits
+    assert 1 <= waited[0] <= 2
+    assert waits == 1 or 1 <= waited[1] <= 3
 
 
 def test_the_wait_the_server_asks_for_is_kept(server, tmp_path):
@@ -180,24 +190,6 @@ def test_the_wait_the_server_asks_for_is_kept(server, tmp_path):
     assert waits[0] == 7
     assert 30 < waits[1] <= 40
     assert 4 <= waits[2] <= 5  # the third of our own
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("faults", "options", "waits"),
-    [
-        (["stall"], {"timeout": 0.3, "limit": 0.6}, 1),
-        (["trickle"], {"timeout": 0.3, "limit": 0.6}, 1),
-        (["gzip", "gzip-cut", "gzip", "gzip-more"], {}, 2),
-        (["deep"], {}, 1),
-    ],
-)
-def test_a_slow_or_damaged_answer_is_given_up(server, tmp_path, faults, options, waits):
-    server.faults["page"].extend(faults)
-    waited = []
-    assert get(server, tmp_path, waited, **options).added
-    assert len(waited) == waits
-    check_whole(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -287,25 +279,14 @@ def test_what_cannot_be_trusted_is_refused_at_once_and_not_kept(
         assert server.kinds().count("count") <= 1
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({DEATHS: "4"}, "is 1 to 9, which CDC never shows"),
-        ({"FIPS": "2001"}, "lies in another state"),
-    ],
-)
-def test_rows_of_counties_that_cannot_be_trusted_are_not_kept(tmp_path, change, said):
-    rows = county_cells("2025-09-07")
-    rows[30].update(change)
-    with counties(rows) as server:
-        for name, words in (("county", said), ("cities", "no data set 'cities'; one of vsrr, co")):
+def test_counties_without_their_columns_and_other_data_sets(tmp_path):
+    with counties(county_cells("2025-09-07")) as server:
+        server.fields.pop("footnote")
+        for name, words in (("county", "CDC has changed the columns of gb4e-yj24: without"),
+                            ("cities", "no data set 'cities'; one of vsrr, co")):  # fmt: skip
             with pytest.raises(DataError, match=words):
                 get(server, tmp_path, name=name)
-        server.fields.pop("footnote")
-        with pytest.raises(DataError, match="CDC has changed the columns of gb4e-yj24: without"):
-            get(server, tmp_path, name="county")
     assert not list(tmp_path.rglob("*.gz"))
-    assert Archive(tmp_path).releases("counties") == ()
 
 
 def test_a_change_during_the_download_is_noticed(server, tmp_path):

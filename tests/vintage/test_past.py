@@ -22,7 +22,6 @@ from odforecast.vintage.past import (
     RawFiles,
     compare,
     fetch_past,
-    git_blob,
     missing,
     past_copies,
     read_copies,
@@ -395,21 +394,3 @@ def test_a_list_that_cannot_be_understood_is_refused(tmp_path: Path, change, say
 
 
 # Real files
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", ["2018-04-11.csv", "2019-09-11.csv.gz", "2025-07-16.parquet"])
-def test_a_real_copy(vsrr: Path, tmp_path: Path, name: str) -> None:
-    content = (vsrr / name).read_bytes()
-    content = gzip.decompress(content) if name.endswith(".gz") else content
-    digest = hashlib.sha256(content).hexdigest()
-    (copy,) = [c for c in past_copies() if c.sha256 == digest]
-    assert copy.git_blob == git_blob(content)
-    files = {f"/{copy.repository}/{copy.commit}/{copy.path}": content}
-    with FileServer(files) as server, RawFiles(server.url) as one:
-        done = fetch_past(tmp_path / "archive", one, release=name[:10])
-    status = {o.copy: o.status for o in done}
-    assert status.pop(copy) == "added"
-    assert set(status.values()) <= {"gone"}
-    origin = od.Archive(tmp_path / "archive").origin(name[:10])
-    assert (origin.kind, origin.checks) == ("past", "sha256, structure")

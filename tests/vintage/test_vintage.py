@@ -179,8 +179,7 @@ def test_your_copy_of_a_release_comes_before_the_bundled_one(tmp_path, monkeypat
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name",
-    ["VSRR_Provisional_Drug_Overdose_Death_Counts_20241211.csv", "VSRR 2024-12-11 copy.csv"],
+    "name", ["VSRR_Provisional_Drug_Overdose_Death_Counts_20241211.csv", "VSRR 2024-12-11 copy.csv"]
 )
 def test_a_file_under_cdcs_own_export_name_is_read(tmp_path, name):
     table = od.bundled().as_of().table

@@ -16,7 +16,7 @@ from odforecast.errors import DataError, ForecastError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import lookup
 from odforecast.hub.files import LONGEST_NAME, is_scenario_name, to_hub
-from odforecast.hub.making import set_samples, template, write_text
+from odforecast.hub.making import set_samples, template, write_json
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import HUB_QUANTILES, SCENARIO_ID, TARGETS
 from odforecast.say import listed, quoted
@@ -186,7 +186,7 @@ def write_tasks(tasks: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:
     'tasks.json'
     """
     target = Path(path)
-    write_text(json.dumps(tasks, indent=2, ensure_ascii=False) + "\n", target)
+    write_json(tasks, target)
     return target
 
 
@@ -270,10 +270,9 @@ def read_held(path: str | Path, scenarios: Collection[str] | None = None) -> pd.
 
     def month(text: str) -> np.datetime64 | BadCell:
         """A month as it must be written."""
-        good = _MONTH.fullmatch(text)
-        return (
-            np.datetime64(text, "M") if good else BadCell("is not a month", "write it as 2024-03")
-        )
+        if _MONTH.fullmatch(text):
+            return np.datetime64(text, "M")
+        return BadCell("is not a month", "write it as 2024-03")
 
     parsers: tuple[Parser, ...] = (named, month, month, str)
     columns = [Column(name, name, parse) for name, parse in zip(HELD_COLUMNS, parsers)]
@@ -289,9 +288,8 @@ def read_held(path: str | Path, scenarios: Collection[str] | None = None) -> pd.
     names, seen = table.texts(SCENARIO_ID), dict[tuple[str, Any], int]()
     for i, (name, start, end) in enumerate(zip(names, first, last)):
         for each in np.arange(start, end + ONE_MONTH):
-            why = f"begins months that row {seen.get((name, each))} has too ({each})"
-            again, hint = [i] * ((name, each) in seen), "give every month of a scenario once"
-            table.refuse(again, "first_month", why, hint)
-            seen[name, each] = int(table.rows[i])
+            if (before := seen.setdefault((name, each), i)) != i:
+                why = f"begins months that row {table.rows[before]} has too ({each})"
+                table.refuse([i], "first_month", why, "give every month of a scenario once")
     days = {n: x.astype("datetime64[s]") for n, x in zip(HELD_COLUMNS[1:], (first, last))}
     return pd.DataFrame({SCENARIO_ID: names, **days, "note": table.texts("note")})

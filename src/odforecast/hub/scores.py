@@ -147,9 +147,10 @@ def _covered(levels: Iterable[float], values: Floats, came: Floats) -> dict[str,
 def probabilities(values: Floats, came: NDArray[np.intp], ordered: bool) -> Scored:
     """Scores of chances of K categories: the log score, and the RPS where they have an order."""
     total = values.sum(axis=1)
-    reasons = np.where(np.abs(total - 1) > TOTAL, [f"its chances add up to {x:.6g}" for x in total],
-                       "").astype(object)  # fmt: skip
-    reasons[((values < 0) | (values > 1)).any(axis=1)] = "a probability is outside 0 to 1"
+    reasons = _first(
+        (((values < 0) | (values > 1)).any(axis=1), "a probability is outside 0 to 1"),
+        (np.abs(total - 1) > TOTAL, [f"its chances add up to {x:.6g}" for x in total]),
+    )
     scores = {"log_score": _log_score(values[np.arange(len(values)), came])}
     if ordered:
         below = np.arange(values.shape[1] - 1) >= came[:, None]
@@ -159,17 +160,22 @@ def probabilities(values: Floats, came: NDArray[np.intp], ordered: bool) -> Scor
 
 def cumulative(values: Floats, reached: Floats) -> Scored:
     """Scores of a distribution function at K rising thresholds: RPS, and the binned log score."""
-    reasons = np.full(len(values), "", dtype=object)
-    for bad, why in (
-        (np.diff(reached, axis=1) < 0, "the truth is not a step from 0 to 1"),
-        (np.diff(values, axis=1) < -_SLACK, "probabilities fall with the threshold"),
-        ((values < 0) | (values > 1), "a probability is outside 0 to 1"),
-    ):
-        reasons[bad.any(axis=1)] = why
-    bins = np.diff(np.pad(values, ((0, 0), (1, 1)), constant_values=((0, 0), (0, 1))), axis=1)
+    steps = np.diff(values, axis=1)
+    reasons = _first(
+        (((values < 0) | (values > 1)).any(axis=1), "a probability is outside 0 to 1"),
+        ((steps < -_SLACK).any(axis=1), "probabilities fall with the threshold"),
+        ((np.diff(reached, axis=1) < 0).any(axis=1), "the truth is not a step from 0 to 1"),
+    )
+    bins = np.hstack([values[:, :1], steps, 1 - values[:, -1:]])
     chance = np.take_along_axis(bins, (reached == 0).sum(axis=1)[:, None], axis=1)[:, 0]
     rps = ((values - reached) ** 2).sum(axis=1)
     return {"rps": rps, "log_score": _log_score(np.maximum(chance, 0.0))}, reasons
+
+
+def _first(*tests: tuple[Any, Any]) -> Texts:
+    """Of each unit the first reason that holds; empty where none does."""
+    bad, why = zip(*tests)
+    return np.asarray(np.select(list(bad), list(why), default=""), dtype=object)
 
 
 def _log_score(chance: Floats) -> Floats:
@@ -276,23 +282,23 @@ class Observations:
         found = wanted.join(same, on=self.keys)
         out = found[["text", AS_OF]].fillna("").astype(object).reset_index(drop=True)
         out["came"] = number_texts(out["text"])
-        reasons = np.full(len(wanted), "", dtype=object)
-        for key in self.keys:
-            there = set(rows[key])
-            for value in set(wanted[key]) - there:
-                why = f"no {key} {value!r} in the {self.kind}"
-                if key == self.date and there and value > max(there):
-                    why = f"after the last {key} of the {self.kind}"
-                reasons[(wanted[key] == value).to_numpy()] = why
         none, many = found["n"].isna().to_numpy(), (found["n"] > 1).to_numpy()
-        reasons[none & (reasons == "")] = f"no value in the {self.kind}"
-        reasons[none & (wanted == "").any(axis=1).to_numpy()] = (
-            f"its {self.date or 'day'} is not in the file, nor does it follow from the horizon"
-        )
-        reasons[many] = f"the {self.kind} holds several values"
         off = ~none & ~many & out["came"].isna().to_numpy()
-        reasons[off] = [f"the {self.kind} holds no number: {t!r}" for t in out.loc[off, "text"]]
-        return out.assign(reason=reasons)
+        lost, day = (wanted == "").any(axis=1).to_numpy(), self.date or "day"
+        return out.assign(reason=_first(
+            (off, [f"the {self.kind} holds no number: {t!r}" for t in out["text"]]),
+            (many, f"the {self.kind} holds several values"),
+            (none & lost, f"its {day} is not in the file, nor does it follow from the horizon"),
+            *(self._lacks(key, set(rows[key]), wanted[key]) for key in self.keys[::-1]),
+            (none, f"no value in the {self.kind}"),
+        ))  # fmt: skip
+
+    def _lacks(self, key: str, there: set[str], wanted: pd.Series[str]) -> tuple[Any, list[str]]:
+        """Which units are of a value that the target data do not have, and what to say."""
+        last = max(there, default="") if key == self.date else ""
+        late, none = f"after the last {key} of the {self.kind}", f"in the {self.kind}"
+        said = [late if last and x > last else f"no {key} {x!r} {none}" for x in wanted]
+        return ~wanted.isin(there).to_numpy(), said
 
     def by_id(self, wanted: pd.DataFrame, kind: str) -> list[tuple[dict[str, float], str]] | None:
         """Oracle values of each unit by ``output_type_id``, and when they were known."""
@@ -340,7 +346,8 @@ def _read_targets(hub: Hub, kind: TargetType) -> tuple[pd.DataFrame, list[str]]:
     return table, keys
 
 
-# Submissions
+# Submissions. hubdata reads those of a hub as one table of the configuration's types: one odd cell
+# refuses them all, and the row that holds it is not named. So each file is read by itself.
 
 
 def _read_submission(path: Path, hub: Hub) -> tuple[pd.DataFrame, list[str]]:
@@ -428,20 +435,18 @@ class Block:
         """A row per unit: task ids, :data:`_SAID`, scores, and levels."""
         n = len(self.units)
         self.columns = {name: np.full(n, np.nan) for name in SCORES}
-        self.observed = np.full(n, np.nan)
-        self.reasons, self.category, self.as_of = (np.full(n, "", dtype=object) for _ in range(3))
+        self.observed, self.reasons = np.full(n, np.nan), self.broken.copy()
+        self.category, self.as_of = (np.full(n, "", dtype=object) for _ in range(2))
         if self.kind not in HEADLINE:
             self.reasons[:] = f"output type {quoted(self.kind)} cannot be scored"
         elif scale == "log" and self.kind in _BY_ID:
             self.reasons[:] = f"{self.kind} has no log scale"
+        elif self.kind == "pmf":
+            self._pmf()
+        elif self.kind == "cdf":
+            self._cdf()
         else:
-            self.reasons = self.broken.copy()
-            if self.kind == "pmf":
-                self._pmf()
-            elif self.kind == "cdf":
-                self._cdf()
-            else:
-                self._numbers(scale)
+            self._numbers(scale)
         scorable = self.reasons == ""
         said: list[Any] = [self.kind, scale, self.sizes, self.observed, self.category,
                            self.truth.kind, self.as_of, scorable, self.reasons]  # fmt: skip
@@ -517,28 +522,26 @@ class Block:
             why = self.known["reason"]
             self._refuse(why.mask(why.str.contains("holds no number"), "").to_numpy())
         else:
-            for i, (held, day) in enumerate(oracle):
-                came = next((name for name, value in held.items() if value == 1), "")
-                self.category[i], self.as_of[i] = came, day
+            for i, (held, self.as_of[i]) in enumerate(oracle):
+                self.category[i] = next((name for name, value in held.items() if value == 1), "")
             lacking = ["no category came" if held else "no value" for held, _ in oracle]
             said = [f"{x} in the {self.truth.kind}" for x in lacking]
             self._refuse(np.where(self.category == "", said, ""))
         for where, at in self._alike():
-            names, ordered, order = list(self.ids[at[0]]), False, np.arange(at.shape[1])
+            names, ordered, values = list(self.ids[at[0]]), False, self.values[at]
             task = self.tasks[i] if (i := self.found[where[0]]) >= 0 else None
             asked = task.categories if task else []
             if lacking := [c for c in asked if c not in names]:
                 self.reasons[where] = f"it lacks category {quoted(lacking[0])}"
                 continue
             if task and set(names) == set(asked):
-                order = np.array([names.index(c) for c in asked])
+                values = values[:, [names.index(c) for c in asked]]
                 names, ordered = asked, {t.target_type for t in task.targets} == {"ordinal"}
-            place = np.array([names.index(c) if c in names else -1 for c in self.category[where]])
-            found = probabilities(self.values[at][:, order], np.maximum(place, 0), ordered)
-            for k in np.flatnonzero(place < 0):
-                came = quoted(self.category[where[k]])
-                found[1][k] = f"{came} was observed, which is not one of its categories"
-            self._put(where, found)
+            place = pd.Index(names).get_indexer(self.category[where])
+            scores, reasons = probabilities(values, np.maximum(place, 0), ordered)
+            other = [f"{quoted(c)} was observed, which is not one of its categories"
+                     for c in self.category[where]]  # fmt: skip
+            self._put(where, (scores, _first((place < 0, other), (place >= 0, reasons))))
 
     def _cdf(self) -> None:
         """A distribution function; observed is a number, or a step in the oracle."""
@@ -587,13 +590,13 @@ class Block:
         orders = [np.argsort(self.ids[span], kind="stable") for span in spans]
         ids = [self.ids[span][order].tolist() for span, order in zip(spans, orders)]
         n, score = int(self.sizes[where].max()), np.nan
-        reason = next((x for x in self.broken[where] if x), "")
-        if not reason and any(x != ids[0] for x in ids):
-            reason = "its samples do not belong together: their ids differ from unit to unit"
-        if not reason and not came.any():
-            reason = str(known["reason"].iloc[0])
-        if not reason and n == 1:
-            reason = "one sample is not a distribution"
+        apart = "its samples do not belong together: their ids differ from unit to unit"
+        reason = next(filter(None, (
+            *self.broken[where],
+            apart if any(x != ids[0] for x in ids) else "",
+            "" if came.any() else str(known["reason"].iloc[0]),
+            "one sample is not a distribution" if n == 1 else "",
+        )), "")  # fmt: skip
         if not reason:
             draws = [self.values[span][order] for span, order in zip(spans, orders)]
             x, y = np.stack(draws, axis=1)[:, came], known["came"].to_numpy(dtype=float)[came]
@@ -719,10 +722,10 @@ class HubScores:
         out = table.groupby(keys, sort=True).agg(
             n_units=("scorable", "size"), n_scorable=("scorable", "sum")
         )
-        good = table[table["scorable"].astype(bool)].assign(headline=np.nan)
-        for kind, name in HEADLINE.items():
-            mine = good[OUTPUT_TYPE] == kind
-            good.loc[mine, "headline"] = good.loc[mine, name].astype(float)
+        good = table[table["scorable"].astype(bool)]
+        of_kind = [good[OUTPUT_TYPE] == kind for kind in HEADLINE]
+        heads = [good[name].astype(float) for name in HEADLINE.values()]
+        good = good.assign(headline=np.select(of_kind, heads, np.nan))
         out = out.join(good.groupby(keys, sort=True)[[*SCORES, "headline"]].mean())
         out["score"] = [HEADLINE.get(x, "") for x in out.index.get_level_values(OUTPUT_TYPE)]
         if baseline is not None:
