@@ -283,7 +283,6 @@ def fetch_past(
     copies: Sequence[Copy] | None = None,
     release: str | dt.date | None = None,
     dataset: str | None = STATES,
-    tell: Callable[[Outcome], None] = lambda _: None,
     progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Outcome, ...]:
     """Download copies of past releases, check them, and add them to an archive."""
@@ -294,7 +293,6 @@ def fetch_past(
     for number, copy in enumerate(asked):
         progress(number, len(asked))
         done.append(run.one(copy))
-        tell(done[-1])
         silent = [o.status for o in done[-_SILENT:]] == ["gone"] * _SILENT
         if silent and not client.heard:
             raise DownloadError(
