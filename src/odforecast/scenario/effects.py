@@ -20,7 +20,8 @@ from hundreds of rows.
 
 A state's own factor, ``beta_se = beta_e exposure_se u_s`` with ``u_s ~ LogNormal(-tau^2/2, tau)``,
 is taken as normal with the sd ``tau * exposure_se * |beta_e|``, at the posterior's own mean square
-of beta_e, timing by timing. That states differ is no evidence for an effect, nor for its size.
+of beta_e, timing by timing. That states differ is no evidence for an effect, nor for its size or
+its timing.
 
 The answer is "how large was the change of this kind after this date, whatever its cause". Counts
 cannot identify cooperation. A rebound is not in it; a size that is not
@@ -347,7 +348,6 @@ class Statistics:
     mean_share: Floats  # (E,)
     own_q: Floats  # (J, E, E)
     own_r: Floats  # (S - 1, J, E)
-    own_base: float
     own_loads: Floats  # (S - 1, E)
     own_share: Floats  # (E,)
 
@@ -372,10 +372,10 @@ def condition(
     exposure and weight one.
     """
     a = list(active)
-    # States may differ from a date on whether or not it changed the nation: otherwise that they
-    # do would be evidence for an effect.
-    q1, r1, cost1 = _deviating(s.own_q, s.own_r, deviation * s.own_share)
-    out = s.mean_base[:, None] + s.own_base - cost1.sum(axis=0)
+    # States may differ from a date on whether or not it changed the nation, so what that costs is
+    # left out with an effect and without one: it would pick the timing, and so bear on the effect.
+    q1, r1, _ = _deviating(s.own_q, s.own_r, deviation * s.own_share)
+    out = np.repeat(s.mean_base[:, None], len(deviation), axis=1)
     if not a:
         return Component((), out, np.zeros((*out.shape, 0)), np.zeros((*out.shape, 0, 0)))
     at = np.ix_(a, a)
@@ -528,12 +528,11 @@ class Estimator:
         # On the axes of a walk its covariance, and so the contrasts', is diagonal.
         rows, bent = z[1:] @ m.axes.T, x @ m.axes.T
         weight = 1.0 / (own[0] * m.spread + own[1])
-        own_base = 0.5 * float(len(rows) * np.log(weight).sum() - (np.square(rows) @ weight).sum())
         return Statistics(
             q, np.einsum("kn,ejn->kje", solved, x), base, self._mean_loads, self._mean_share,
             np.einsum("ejn,fjn->jef", bent * weight, bent),
             np.einsum("sn,ejn->sje", rows * weight, bent),
-            own_base if len(rows) else 0.0, self._own_loads, self._own_share,
+            self._own_loads, self._own_share,
         )  # fmt: skip
 
     def posterior(self, deaths: Floats, nation: Floats | None = None) -> EventPosterior:

@@ -349,8 +349,9 @@ Found = tuple[pd.DataFrame, np.datetime64 | None, np.datetime64 | None, pd.DataF
 
 @dataclass(frozen=True, eq=False)
 class Arm:
-    """Worlds of one kind: the counts in them by what is read, and the series of one's own."""
+    """Worlds of one kind: their sizes, the counts by what is read, and the series of one's own."""
 
+    beta: Floats
     counts: dict[str, Counts]
     series: tuple[tuple[Series, ...], ...]
 
@@ -521,7 +522,7 @@ class Worlds:
                 classes[short][:, rows] = np.where(now, part.draws, classes[short][:, rows])
         series = tuple(self._ahead_of(w, beta[w], timed) for w in range(beta.size))
         counts = self._counts(ahead, {ALL: path, **classes})
-        return Arm(counts, series if clock.series else ())
+        return Arm(beta, counts, series if clock.series else ())
 
     def _own_factors(self, ahead: Forecast, timed: Timings) -> Floats:
         """The states' own factors of the effect, of mean one over the nation's deaths, (W, L)."""
