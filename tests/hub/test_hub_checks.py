@@ -23,6 +23,7 @@ from hub_breaker import (
     config,
     in_page,
     matrix,
+    our_hub,
     small_hub,
     write_json,
 )
@@ -55,6 +56,15 @@ def test_every_check_has_a_hub_that_breaks_it() -> None:
     assert set(BREAKS) | set(NEVER_ALONE) == {c.name for c in CHECKS}
 
 
+def test_the_small_hub_passes(tmp_path: Path) -> None:
+    found = check(small_hub(tmp_path / "hub"), submission_time="2024-01-10")
+    assert found.failed == ()
+    assert set(found.not_run) == {
+        "valid_config", "target_partition_file_name", "opt_check_tbl_col_timediff",
+        "opt_check_metadata_team_max_model_n",
+    }  # fmt: skip
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_check_fails_alone(name: str, tmp_path: Path) -> None:
@@ -79,6 +89,14 @@ def test_the_example_hub_passes(hubverse: Path) -> None:
     assert found.failed == ()
     assert found.reason("submission_time").endswith("(--submission-time)")
     assert len(found.passed) == 45
+
+
+@pytest.mark.slow
+def test_a_hub_made_here_passes(tmp_path: Path) -> None:
+    found = check(our_hub(tmp_path / "hub"))
+    assert found.failed == ()
+    run = {c.name for c in CHECKS if not c.optional} - {"valid_config", "submission_time"}
+    assert set(found.passed) == run
 
 
 def test_the_table_of_the_page_is_what_the_checks_say() -> None:

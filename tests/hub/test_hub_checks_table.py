@@ -108,6 +108,13 @@ NO_TARGET_CONFIG = remove("hub-config/target-data.json")
 VERSIONED = config(lambda c: c.update(versioned=True), "target-data")
 
 
+def three_parts(hub: Path) -> None:
+    last = series()[9:].assign(observation="7")
+    for name, part in (("a", series()[:5]), ("b", series()[5:10]), ("c", last)):
+        put(hub, f"{PARTS}/{name}.csv", part)
+    (hub / SERIES).unlink()
+
+
 def no_target_date(hub: Path) -> None:
     """A derived task id that one model task does not have."""
     task(lambda t: t["task_ids"].pop("target_end_date"), 2)(hub)
@@ -164,6 +171,7 @@ def optional(text: str) -> Edit:
 
 POPULATION = "fn: opt_check_tbl_counts_lt_popn"
 HORIZON = "fn: opt_check_tbl_horizon_timediff, args: {t0_colname: origin_date"
+LINES = "a,b\n1,2\n"
 VALUE_AND_PEOPLE = "value_col_valid opt_check_tbl_counts_lt_popn"
 
 #: What is changed: how, the checks that fail, words of the first one's places (or, of a check that
@@ -173,17 +181,26 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "order of rows is free": (rows(lambda t: t.sample(frac=1, random_state=1)), "", ""),
     "a required output type left out": (drop(output_type="quantile"), "req_vals",
                                         "5 more such places"),
+    "a row twice": (rows(lambda t: pd.concat([t.iloc[[3]], t])), "rows_unique",
+                    "row 6: repeats the values of row 2: origin_date"),
     "no model task has both": (cells("target", "visits", output_type="mean"), "valid_vals",
                                "row 2: each value is legal, but not their combination"),
     "a number written otherwise": (
         cells("output_type_id", "0.50", output_type_id="0.5"), "valid_vals",
         "row 4, column output_type_id, value '0.50': the hub writes it '0.5'"),
+    "many places that are none": (
+        rows(lambda t: t.assign(location=[f"P{i}" for i in range(len(t))])), "valid_vals",
+        "103 more such places"),
     "a long cell": (rows(lambda t: t.assign(location="\x1b[2J" + "x" * 100_000)), "valid_vals",
                     "100,004 characters"),
+    "a sample's id as text": (cells("output_type_id", "s3", output_type_id="3"), "valid_vals",
+                              "sample IDs are whole numbers"),
     "a sample's id too long": (samples(type="character", max_length=2), "valid_vals",
                                "at most 2 characters"),
     "a value that is nan": (cells("value", "nan", output_type="mean"), VALUE_AND_PEOPLE,
                             "is not a finite number"),
+    "a value that is infinite": (cells("value", "inf", output_type="mean"), VALUE_AND_PEOPLE, ""),
+    "a word as value": (cells("value", "x", output_type="mean"), "file_read", "is not a number"),
     "a value above the maximum": (cells("value", "1.01", output_type_id="30"), "value_col_valid",
                                   "is more than 1 (cdf)"),
     "a fraction where the hub counts": (cells("value", "1.25", output_type="sample"),
@@ -192,6 +209,7 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "samples joint over more": (rows(one_place_over_two), "", ""),
     "fewer samples than asked": (samples(min_samples_per_task=5, max_samples_per_task=5), "spl_n",
                                  "4 samples, and 5 are asked for"),
+    "samples within the limits": (samples(min_samples_per_task=1, max_samples_per_task=9), "", ""),
     "not as many samples everywhere": (
         both(samples(min_samples_per_task=1), drop(output_type="sample", output_type_id="10")),
         "spl_n", "deaths, location 01"),
@@ -202,12 +220,16 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "a derived task id that a task lacks": (no_target_date, "target_tbl_values", ""),
     # A submission's file
     "an empty file": (write(SUBMISSION, ""), "file_read", "an empty file"),
+    "a NUL byte": (write(SUBMISSION, "a,b\n\0,1\n"), "file_read", "a NUL byte"),
     "a row short of cells below empty lines": (
         write(SUBMISSION, "a,b\r\n\r\n1,2\r\n\r\n1\r\n"), "file_read",
         "row 5: 1 cells, and the header has 2"),
     "a wrong cell below an empty line": (
         write(SUBMISSION, f"{','.join(COLUMNS)}\n\n2024-01-10,deaths,x,US,2024-01-17,mean,NA,5\n"),
         "file_read", "row 3, column horizon, value 'x'"),
+    "a text of two lines": (write(SUBMISSION, 'a,b\n"1\n2",3\n'), "valid_round_id_col",
+                            "the column of round IDs is missing"),
+    "a stray quote": (write(SUBMISSION, 'a,b\n"1"2,3\n'), "file_read", "row 2: "),
     "Parquet": (parquet(lambda t: t), "", ""),
     "Parquet without rows": (parquet(lambda t: t[:0]), "unique_round_id", "holds 0 round IDs"),
     "Parquet with a factor": (
@@ -219,8 +241,12 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "Parquet without one output type ID": (
         parquet(lambda t: t[t["output_type"] == "mean"]), "col_types req_vals",
         "column output_type_id: is of type null; character is needed"),
+    "Parquet with lists": (parquet(lambda t: t.assign(location=[["US"]] * len(t))),
+                           "col_types valid_vals", "is of type list<"),
     "Parquet, a third of it": (parquet(lambda t: t, lambda d: d[: len(d) // 3]), "file_read",
                                "arquet"),
+    "Parquet, its middle wrong": (
+        parquet(lambda t: t, lambda d: d[:8] + b"\xff" * 192 + d[200:]), "file_read", ""),
     "a thousand columns": (
         rows(lambda t: t.join(pd.DataFrame({f"c{i}": ["x"] * len(t) for i in range(1000)}))),
         "colnames", "1,000 unknown columns: c0, c1, c2 and 997 more"),
@@ -228,6 +254,8 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "a link out of the hub": (linked(SUBMISSION), "file_exists", "a link out of the hub"),
     "a folder out of the hub": (link("model-output/more", "/usr"), "file_exists",
                                 "a link out of the hub"),
+    "a link to nowhere": (link("model-output/lost.csv", "nowhere"), "file_exists",
+                          "a link to nowhere"),
     "a pipe": (pipe, "file_exists", "not a regular file"),
     "formats of the round": (config(lambda c: c["rounds"][0].update(file_format=["parquet"])),
                              "file_format", "the hub accepts parquet"),
@@ -242,6 +270,9 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "a window from many days": (
         config(lambda c: c["rounds"][0]["submissions_due"].update(relative_to="target_end_date")),
         "submission_time", "column target_end_date holds 3 days, and one is needed"),
+    "a window from no column": (
+        config(lambda c: c["rounds"][0]["submissions_due"].update(relative_to="x")),
+        "submission_time", "no window: no column x"),
     "no time zone": (config(lambda c: c.update(timezone="Mars/Base"), "admin"),
                      "submission_time", "Mars/Base is not a time zone"),
     # Metadata
@@ -255,6 +286,8 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
                       "could not determine a constructor for the tag"),
     "a YAML name twice": (write(METADATA, "a: 1\na: 2\n"), "metadata_matches_schema",
                           "line 2: 'a' is there twice"),
+    "a YAML name that is a list": (write(METADATA, "{[1, 2]: 3}"), "metadata_matches_schema",
+                                   "line 1: a name must be text"),
     "a YAML day that is none": (write(METADATA, "a: 2024-13-45"), "metadata_matches_schema",
                                 "line 1: month must be in 1..12"),
     "empty YAML": (write(METADATA, ""), "metadata_matches_schema", "must hold names with values"),
@@ -271,12 +304,22 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
         both(VERSIONED, versions([series()], SERIES), versions([oracle(), oracle()], ORACLE)),
         "target_dataset_rows_unique target_tbl_rows_unique target_tbl_oracle_value",
         "repeats the values of row 2"),
+    "a version that is not a day": (lambda hub: versioned(hub, ("february",)), "target_file_read",
+                                    "value 'february': is not a day"),
+    "a row in two parts": (
+        three_parts, "target_dataset_rows_unique",
+        f"row 2: {PARTS}/c.csv: repeats the values of row 6 of '{PARTS}/b.csv'"),
+    "versions without target-data.json": (both(versioned, NO_TARGET_CONFIG), "target_tbl_values",
+                                          ""),
     "no target-data.json": (both(NO_TARGET_CONFIG, drop(SERIES, target_end_date="2023-12-27")), "",
                             ""),
     "no target-data.json, no value": (
         both(NO_TARGET_CONFIG, remove(SERIES), rows(lambda t: t.drop(columns="oracle_value"),
                                                     ORACLE)),
         "target_tbl_colnames", "column oracle_value: this column is missing"),
+    "no target-data.json, a column too much": (
+        both(NO_TARGET_CONFIG, remove(ORACLE), rows(lambda t: t.assign(value="1"), SERIES)),
+        "target_tbl_colnames", "not allowed here: value"),
     "an oracle's quantile level": (
         cells("output_type_id", "0.5", ORACLE, output_type="quantile"), "target_tbl_values",
         "value '0.5': is not a value of this hub's output_type_id"),
@@ -286,8 +329,14 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
         both(cells("oracle_value", "1", ORACLE, output_type_id="10"),
              cells("oracle_value", "0", ORACLE, output_type_id="20")),
         "target_tbl_oracle_value", "is below that of the ID before"),
+    "an oracle's value between": (cells("oracle_value", "0.5", ORACLE, output_type_id="20"),
+                                  "target_tbl_oracle_value", "must be 0 or 1"),
     # The configuration
     "no tasks.json": (remove(TASKS), "valid_config", "at tasks.json: no such file"),
+    "tasks.json a link": (linked(TASKS), "valid_config", "a link out of the hub"),
+    "empty rounds": (write(TASKS, '{"rounds": []}'), "valid_config", "should be non-empty"),
+    "a round that is none": (write(TASKS, '{"rounds": [1]}'), "valid_config",
+                             "rounds[0]: 1 is not of type 'object'"),
     "ids of schema 3": (
         task(lambda t: t["output_type"]["mean"].update(
             output_type_id={"required": None, "optional": ["NA"]})),
@@ -314,6 +363,9 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
                                       "min_samples_per_task 9 is more than"),
     "a compound id that is none": (samples(compound_taskid_set=["place"]), "valid_config",
                                    "compound_taskid_set, value 'place': is not a task ID"),
+    "a round id with a plus": (
+        task(lambda t: t["task_ids"]["origin_date"].update(optional=["2024-01-10", "a+b"])),
+        "valid_config", "must be the round IDs of the first model task"),
     "round ids that differ": (
         task(lambda t: t["task_ids"]["origin_date"].update(optional=["2024-01-10"]), 1),
         "valid_config", "must be the round IDs of the first model task"),
@@ -325,6 +377,8 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
         config(lambda c: [t["task_ids"].update(age={"required": None, "optional": None})
                           for t in c["rounds"][0]["model_tasks"]]),
         "valid_config", "has no value in any model task"),
+    "a derived id that is none": (config(lambda c: c.update(derived_task_ids=["x"])),
+                                  "valid_config", "value 'x': is not a task ID"),
     "a derived id with required values": (
         config(lambda c: c["rounds"][0].update(derived_task_ids=["horizon"])), "valid_config",
         "a derived task ID has no required values"),
@@ -336,9 +390,15 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "an extra column that is a task id": (
         config(lambda c: c["time-series"]["non_task_id_schema"].update(location="character"),
                "target-data"), "valid_config", "is a task ID, date_col"),
+    "an extra column that is reserved": (
+        config(lambda c: c["time-series"]["non_task_id_schema"].update(as_of="Date"),
+               "target-data"), "valid_config", "a reserved column"),
     "a metadata schema that is none": (
         write("hub-config/model-metadata-schema.json", '{"type": 3}'), "valid_config",
         "is not a JSON schema"),
+    "a metadata schema without model": (
+        write("hub-config/model-metadata-schema.json", '{"type": "object"}'), "valid_config",
+        "must have model_id, or team_abbr and model_abbr"),
     # Optional checks: arguments are read and never run
     "code in a target": (optional(f"{{{POPULATION}, args: {{targets: !expr system(1)}}}}"), "",
                          "opt_check_tbl_counts_lt_popn: targets system(1) are not"),
@@ -350,8 +410,13 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
         "opt_check_tbl_horizon_timediff", "must be 14 days x horizon after origin_date"),
     "a date column that is none": (optional(f"{{{HORIZON}, t1_colname: x}}}}"), "",
                                    "opt_check_tbl_horizon_timediff: no column x"),
+    "a column not named": (optional(f"{{{HORIZON}}}}}"), "",
+                           "opt_check_tbl_horizon_timediff: t1_colname must be given as text"),
     "no population": (remove("auxiliary-data/locations.csv"), "",
                       "opt_check_tbl_counts_lt_popn: auxiliary-data/locations.csv: no such file"),
+    "a place without population": (
+        write("auxiliary-data/locations.csv", "location,population\nUS,5e8\n"), "",
+        "opt_check_tbl_counts_lt_popn: auxiliary-data/locations.csv has no population of 01"),
     "broken validations.yml": (write("hub-config/validations.yml", "a: [1"), "",
                                "opt_check_tbl_counts_lt_popn: validations.yml: line"),
     "a check left to the workflow": (

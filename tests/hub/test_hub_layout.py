@@ -31,6 +31,23 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_real_hub_opens(shared: Path) -> None:
+    hub = Hub.open(shared / "hubverse" / "example_hub")
+    assert hub.admin["name"] == "Example complex forecast hub"
+    assert hub.file_formats == ("csv",)
+    assert [hub.relative(p) for p in hub.submissions()] == [
+        "model-output/Flusight-baseline/2022-10-22-Flusight-baseline.csv"
+    ]
+    assert [p.name for p in hub.metadata_files()] == ["Flusight-baseline.yml"]
+    assert [p.name for p in hub.target_files("time-series")] == ["time-series.csv"]
+    assert hub.target_files("oracle-output") == []
+    assert hub.target_data is not None
+    assert hub.target_data["date_col"] == "target_end_date"
+    schema = hub.metadata_schema()
+    assert schema is not None
+    assert "team_abbr" in schema["properties"]
+
+
 def test_files_are_found_wherever_they_lie_and_others_are_not_taken(folder: Path) -> None:
     out, target = folder / "model-output", folder / "target-data"
     for name in ("README.md", ".DS_Store", ".git/x.csv", "a-b/.x.csv", "a-b/README", "a-b/x.arrow",
@@ -82,13 +99,18 @@ def test_what_is_no_hub_is_refused(tmp_path: Path, folder: Path) -> None:
     ("name", "place", "value", "words"),
     [
         ("tasks", [], {}, "tasks.json: object missing required field rounds"),
+        ("tasks", ["rounds"], {}, "tasks.json: rounds: expected array, got object"),
         ("tasks", ["rounds", 0], 1, "tasks.json: rounds[0]: expected object, got int"),
+        ("tasks", [*ROUND, "model_tasks"], {}, "rounds[0].model_tasks: expected array"),
         ("tasks", [*ROUND, "additional_metadata"], {"last_data_dates": 1}, "expected object"),
         ("tasks", [*TASK, "task_ids", "location"], {"optional": 39}, "task_ids[...].optional"),
+        ("tasks", [*TASK, "task_ids", "location"], {"optional": [[39]]}, "optional[0]"),
+        ("tasks", [*TASK, "output_type"], ["quantile"], "output_type: expected object"),
         ("tasks", [*TASK, "target_metadata", 0, "target_keys"], "target", "target_keys"),
         ("tasks", ["derived_task_ids"], "horizon", "derived_task_ids: expected array"),
         ("admin", ["additional_metadata"], "x", "admin.json: additional_metadata: expected object"),
         ("target-data", [], {"observable_unit": "location"}, "observable_unit: expected array"),
+        ("target-data", [], {"time-series": 1}, "target-data.json: time-series: expected object"),
     ],
 )
 def test_a_part_of_the_wrong_type_is_refused_with_its_place(tmp_path, name, place, value, words):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -19,11 +20,12 @@ from odforecast.cli import main
 from odforecast.errors import DataError, ForecastError
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import lookup
-from odforecast.hub import init, submit
+from odforecast.hub import init, layout, submit
 from odforecast.hub.layout import CONFIG, Hub
+from odforecast.hub.making import all_labels
 from odforecast.hub.submission import panel_of_round
 from odforecast.months import ONE_MONTH, month_end
-from odforecast.names import HUB_QUANTILES
+from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
 from odforecast.sources.vsrr import read_vsrr
 
 #: Their numbers are those of the release of 2025-09-17.
@@ -69,6 +71,27 @@ def files(hub: Hub) -> list[str]:
     return [hub.relative(p) for p in hub.submissions()]
 
 
+@pytest.mark.slow
+def test_a_forecast_in_its_place(hub: Hub, whole: od.Forecast) -> None:
+    path = submit(whole, hub)
+    assert files(hub) == ["model-output/odforecast-dlm/2025-09-17-odforecast-dlm.parquet"]
+    types = {f.name: str(f.type) for f in pq.read_schema(path)}
+    assert tuple(types) == HUB_COLUMNS
+    assert types["origin_date"] == types["target_end_date"] == "date32[day]"
+    assert types["output_type_id"] == types["location"] == "string"
+    assert (types["horizon"], types["value"]) == ("int32", "double")
+    table = od.hub.read(path)
+    # The forecast reaches 14 months, the hub 12.
+    assert table["horizon"].max() == 12
+    assert table.groupby(["target", "output_type"]).size().to_dict() == {
+        ("deaths_12mo", "quantile"): 53 * 24 * 23,
+        ("deaths_12mo", "sample"): 53 * 24 * 100,
+        ("deaths_month", "quantile"): 53 * 24 * 23,
+        ("deaths_month", "sample"): 53 * 24 * 100,
+        ("trend_12mo", "pmf"): 53 * 12 * 5,
+    }
+
+
 def test_rows_are_the_forecasts(hub: Hub, dlm: od.Forecast, drift: od.Forecast) -> None:
     for forecast in (dlm, drift):
         path = submit(forecast, hub)
@@ -103,6 +126,16 @@ def test_samples_that_are_not_joint_are_left_out_or_refused(hub, drift, tmp_path
     sample = table[table["output_type"] == "sample"]
     # Each place has numbers of its own: none spans two.
     assert sample.groupby("output_type_id")["location"].nunique().tolist() == [1] * 200
+
+
+@pytest.mark.parametrize("label", [x for x in all_labels() if x != "hierarchical"])
+def test_every_label_has_its_place(hub: Hub, drift: od.Forecast, label: str) -> None:
+    named = dataclasses.replace(drift, provenance={**drift.provenance, "label": label})
+    path = submit(named, hub, output_types=["quantile"])
+    name = path.parent.name
+    assert path.name == f"2025-09-17-{name}.parquet"
+    assert layout.label_of(name) == label
+    assert (hub.root / "model-metadata" / f"{name}.yml").is_file()
 
 
 def test_another_team_needs_metadata(hub: Hub, drift: od.Forecast) -> None:
@@ -151,9 +184,6 @@ def test_what_the_hub_does_not_take(hub: Hub, shared: Path, drift: od.Forecast) 
     admin = json.loads((hub.root / CONFIG / "admin.json").read_text())
     (hub.root / CONFIG / "admin.json").write_text(json.dumps(admin | {"file_format": ["csv"]}))
     with pytest.raises(DataError, match="does not take 'parquet'"):
-        submit(drift, hub.root)
-    (hub.config / "tasks.json").write_text(json.dumps({**hub.tasks, "rounds": []}))
-    with pytest.raises(DataError, match="no rounds, so nothing is asked for"):
         submit(drift, hub.root)
     assert files(hub) == []
 
@@ -212,7 +242,6 @@ def test_probabilities_add_up_to_1_for_a_hub(hub: Hub, dlm: od.Forecast) -> None
     assert len(want) == len(total) == len(FEW) * 12
     got = rows["value"].to_numpy().reshape(-1, 5)
     np.testing.assert_allclose(got, want, atol=1e-6)
-    assert od.hub.check(hub.root).ok
 
 
 def run(*args: object) -> Any:
@@ -240,6 +269,19 @@ def test_the_command_submits_what_a_round_knew(kind: str, tmp_path: Path) -> Non
     again = run(made.root, *fast, "--format", "csv")
     assert again.exit_code == 1
     assert "submitted already, in another format" in again.stderr
+
+
+def test_the_command_takes_the_last_round(tmp_path: Path) -> None:
+    made = init(tmp_path / "hub", od.bundled(), kind="pseudo-clean", start="2023-02", end="2023-03")
+    fast = ("--source", "bundled", "--model", "naive+delay", "--locations", "WV", "--draws", 60)
+    done = run(made.root, *fast)
+    assert done.exit_code == 0, done.output
+    want = "model-output/odforecast-naive__delay/2023-08-15-odforecast-naive__delay.parquet"
+    assert files(made) == [want]
+    assert want in done.stdout.replace("\n", "")
+    wrong = run(made.root, *fast, "--round", "2023-08-16")
+    assert wrong.exit_code == 1
+    assert "has no round 2023-08-16; did you mean '2023-08-15'" in " ".join(wrong.stderr.split())
 
 
 def test_a_round_of_another_archive_is_not_given(shared: Path, tmp_path: Path) -> None:
@@ -344,3 +386,12 @@ def test_broken_target_data_are_called_so(hub: Hub, sent: Path) -> None:
     sent.write_text('a,b\n"x\n')
     (failure,) = od.hub.score(hub, target_data="time-series").failures.to_dict("records")
     assert "is it a hubverse model-output file?" in failure["reason"]
+
+
+def test_a_hub_without_rounds_takes_nothing(hub: Hub, drift: od.Forecast) -> None:
+    (hub.config / "tasks.json").write_text(json.dumps({**hub.tasks, "rounds": []}))
+    with pytest.raises(DataError, match="no rounds, so nothing is asked for"):
+        submit(drift, hub.root)
+    result = run(hub.root, "--source", "bundled", "--model", "drift", "--draws", 50)
+    assert result.exit_code == 1
+    assert "no rounds, so nothing is asked for" in str(result.exception) + result.stderr

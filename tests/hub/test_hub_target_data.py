@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import warnings
 from pathlib import Path
 from types import ModuleType
@@ -10,16 +11,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 import odforecast as od
 from odforecast.forecast.trend import CATEGORIES
-from odforecast.geography import lookup
+from odforecast.geography import called, lookup
 from odforecast.hub import init
 from odforecast.hub.layout import Hub
 from odforecast.hub.making import ORACLE, TIME_SERIES, oracle_output
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import TARGET_12MO, TARGET_MONTH, TARGET_TREND
+from odforecast.scoring.trend import trend_scores
 from odforecast.sources.vsrr import read_vsrr
 
 #: Their numbers are those of the release of 2025-09-17.
@@ -68,13 +71,45 @@ def table(connection: object) -> pd.DataFrame:
     return found
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("indicator", ["all-drugs", "T40.4"])
+def test_hubdata_reads_each_release_as_it_was(hubdata, releases, tmp_path, indicator):
+    hub = init(tmp_path / "hub", releases, indicator=indicator)
+    found = table(hubdata.connect_target_data(hub.root, _types().TIME_SERIES))
+    assert set(found) == {*TIME_SERIES, "as_of"}
+    days = set(hub.origins)
+    assert {str(d) for d in found["as_of"].unique()} == days
+    total = 0
+    for day in sorted(days):
+        panel = releases.as_of(day).panel(indicator)
+        rows = found[found["as_of"] == dt.date.fromisoformat(day)]
+        total += len(rows)
+        for target, months, counts in (
+            (TARGET_12MO, panel.months, panel.reported),
+            (TARGET_MONTH, panel.month_grid, panel.monthly),
+        ):
+            got = rows[rows["target"] == target].set_index(["location", "target_end_date"])
+            assert len(got) == np.isfinite(counts).sum(), (day, target)
+            assert got.index.is_unique
+            for i, state in enumerate(panel.locations):
+                there = np.isfinite(counts[i])
+                if not there.any():
+                    continue
+                ends = [month_end(m) for m in months[there]]
+                want = got.loc[[(lookup(state).code, end) for end in ends]]
+                np.testing.assert_allclose(want["observation"], counts[i][there], atol=5.1e-4)
+                if target == TARGET_12MO:
+                    np.testing.assert_array_equal(want["observation"], counts[i][there])
+                    np.testing.assert_array_equal(want["predicted"], panel.predicted[i][there])
+                    np.testing.assert_array_equal(want["percent_pending"], panel.pending[i][there])
+                assert set(want["location_name"]) == {called(state)}
+    assert total == len(found)
+    assert found["observation"].notna().all()
+
+
 @pytest.mark.parametrize("which", ["real", "clean"])
 def test_hubdata_reads_the_answers(hubdata, which, request, releases):
     hub: Hub = request.getfixturevalue(which)
-    seen = table(hubdata.connect_target_data(hub.root, _types().TIME_SERIES))
-    assert set(seen) == {*TIME_SERIES, "as_of"}
-    assert {str(d) for d in seen["as_of"].unique()} == set(hub.origins)
-    assert seen["observation"].notna().all()
     found = table(hubdata.connect_target_data(hub.root, _types().ORACLE_OUTPUT))
     assert set(found) == set(ORACLE)
     assert len(found)
@@ -117,6 +152,29 @@ def test_hubdata_reads_the_answers(hubdata, which, request, releases):
     assert n == len(quantile)
 
 
+def test_answers_of_the_trend_are_those_that_scores_take() -> None:
+    """Certain of the category that came, the ranked probability score is 0."""
+    panel = od.bundled().as_of().panel().select(["US", "OH", "WY"])
+    truth = od.Truth(panel)
+    before = panel.cut("2022-06")
+    found = oracle_output([before], truth)
+    rows = found[found["target"] == TARGET_TREND]
+    assert set(rows["output_type"]) == {"pmf"}
+    unit = ["origin_date", "location", "target_end_date"]
+    units = rows.groupby(unit, sort=False)
+    assert (units["oracle_value"].sum() == 1).all()
+    assert units["output_type_id"].agg(list).map(tuple).unique().tolist() == [CATEGORIES]
+    assert set(rows["oracle_value"]) == {0.0, 1.0}
+    made = od.get_model("naive").fit(before).forecast(draws=400)
+    scores = trend_scores(made, truth)
+    assert len(units) == int(scores["rps"].notna().sum()) == 3 * 12
+    # The score of a forecast, worked out once from the answers and once by the package.
+    chances = made.trend()[list(CATEGORIES)].to_numpy()
+    came = rows["oracle_value"].to_numpy().reshape(-1, 5)
+    gap = np.cumsum(chances, 1)[:, :-1] - np.cumsum(came, 1)[:, :-1]
+    np.testing.assert_allclose((gap**2).sum(1) / 4, scores["rps"], atol=1e-12)
+
+
 def test_the_category_hangs_on_what_was_known() -> None:
     """A threshold that looked at the outcome would make scores of the categories improper."""
     panel = od.bundled().as_of().panel().select(["WY", "VT", "SD", "ND", "AK", "MT"])
@@ -149,6 +207,20 @@ def test_what_is_too_young_has_no_answer() -> None:
     assert oracle_output([panel.cut("2024-03")], od.Truth(panel, min_age=40)).empty
     later = oracle_output([panel.cut("2024-03")], od.Truth(panel, min_age=6))
     assert later["target_end_date"].max() == pd.Timestamp("2025-03-31")
+
+
+def test_types_are_those_that_readers_expect(real: Hub) -> None:
+    first, *_ = real.target_files("time-series")
+    types = {f.name: str(f.type) for f in pq.read_schema(first)}
+    assert "as_of" not in types  # the folder says it
+    assert first.parent.name == "as_of=2018-09-12"
+    assert types["target_end_date"] == "date32[day]"
+    assert types["location"] == types["target"] == "string"
+    assert types["observation"] == types["predicted"] == "double"
+    (answers,) = real.target_files("oracle-output")
+    types = {f.name: str(f.type) for f in pq.read_schema(answers)}
+    assert types["origin_date"] == types["as_of"] == "date32[day]"
+    assert types["output_type_id"] == "string"
 
 
 @pytest.fixture
