@@ -23,6 +23,9 @@ SHARED = Path(os.environ.get("ODFORECAST_SHARED", ROOT.parent / "shared" / "data
 #: Whether the slow group is asked for.
 SLOW = bool(os.environ.get("ODFORECAST_SLOW"))
 
+# What takes seconds to import, in each worker, is not even looked at.
+collect_ignore = [] if SLOW else ["models/test_adapters_sktime.py"]
+
 # The same examples on every machine, more of them at the gate, and no timing: a slow runner must
 # not fail a test.
 settings.register_profile(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -122,7 +121,3 @@ def test_no_public_name_is_a_submodule() -> None:
     assert both == {name for name, home in od._HOME.items() if not home}
     for name in both:
         assert getattr(od, name) is sys.modules[f"odforecast.{name}"]
-
-
-def test_version_is_a_release_number() -> None:
-    assert re.fullmatch(r"\d+\.\d+\.\d+(\.dev\d+|rc\d+)?", od.__version__)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from panel_factory import bundled_panel, release_panel, with_counts
+from panel_factory import release_panel, with_counts
 
 import odforecast as od
 from odforecast.forecast import Forecast
@@ -16,7 +16,6 @@ from odforecast.forecast.tables import published, unbiased, usual_ratio
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
-from odforecast.plot.revisions import nowcast_figure
 
 PLACES = ("OH", "AZ", "WV", "WY")
 
@@ -148,20 +147,3 @@ def test_more_counts_other_places_and_another_target_change_nothing(panel):
     pd.testing.assert_frame_equal(
         one, table[table["location"] == "WV"].reset_index(drop=True), check_exact=True
     )
-
-
-@pytest.mark.parametrize("n", [1, 2, 4, 5])
-def test_figure(n):
-    release = bundled_panel()
-    states = ("OH", "AZ", "WV", "WY", "US")[:n]
-    table = made(release, states).nowcast(level=0.8)
-    figure = nowcast_figure(table, release.to_frame())
-    titles = [axes.get_title(loc="left") for axes in figure.axes]
-    places = ["Ohio", "Arizona", "West Virginia", "Wyoming", "United States"][:n]
-    assert titles == (places if n > 1 else ["Ohio", "Revision: less the reported count"])
-    labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    expected = ("reported", "final count: median", "final count: 80% interval")
-    assert {*expected, "CDC's predicted value"} <= set(labels)
-    top = figure.axes[0]
-    (dots,) = (line for line in top.lines if line.get_label() == "reported")
-    np.testing.assert_array_equal(dots.get_ydata(), release.reported[release.index("OH"), -24:])

@@ -204,13 +204,6 @@ def test_revisions_table_holds_what_the_triangle_holds(objects):
     assert np.array_equal(ohio.to_numpy(), seen.triangle("Ohio").to_numpy(), equal_nan=True)
 
 
-def test_a_release_in_a_table_by_place_and_class(objects):
-    table = objects["Vintage"].to_frame("T40.4", ["WV", "Ohio"])
-    assert table["state"].unique().tolist() == ["WV", "OH"]
-    assert set(table["indicator"]) == {"Synthetic opioids, excl. methadone (T40.4)"}
-    assert len(objects["Vintage"].to_frame()) == len(objects["Vintage"].table)
-
-
 def test_truth_in_a_table_says_why_a_count_cannot_be_scored(objects):
     table = objects["Truth"].to_frame()
     assert table.loc[~table["scorable"], "observed"].isna().all()
@@ -228,20 +221,6 @@ def test_a_scenario_in_a_table_gives_its_quantiles_and_its_source(objects):
     assert table.loc["onset", "prior"] == "2026-01"
     assert (table["source"] == x.source).all()
     assert (table["grade"] == x.grade).all()
-
-
-def test_a_fit_in_a_table_says_where_its_numbers_come_from():
-    panel = od.bundled().as_of("2025-09-17").panel()
-    table = od.get_model("dlm").fit(panel).to_frame().set_index("name")
-    assert table.loc["delay"].tolist() == ["True", "setting"]
-    from odforecast.models.constants import all_constants
-
-    first = all_constants()[0]
-    assert table.loc["scale noise"].tolist() == [
-        f"{first.values['noise']:.6g}", f"constants of {first.cutoff}",
-    ]  # fmt: skip
-    pooled = od.get_model("ensemble-equal").to_frame()
-    assert pooled["source"].str.startswith("member: ").any()
 
 
 # --- figures --------------------------------------------------------------------------------
@@ -391,9 +370,6 @@ def test_a_model_without_a_sample_says_which_have_one(objects):
     assert not hasattr(objects["Fitted"], "idata")
 
 
-# --- what the design promises ---------------------------------------------------------------
-
-
 # --- tables in HTML -------------------------------------------------------------------------
 
 
@@ -423,26 +399,3 @@ def test_a_model_without_a_sample_says_which_have_one(objects):
 )
 def test_a_cell_is_shown_as_people_read_it(value, shown):
     assert say.shown_cell(value) == shown
-
-
-def test_numbers_stand_to_the_right_and_a_doubled_column_is_kept():
-    frame = pd.DataFrame([["x", 1.0, 2]] * 15, columns=["a", "b", "b"])
-    page = say.html_table(frame, "<t>", rows=12)
-    tree = ET.fromstring(page)
-    head = [(th.text, th.get("style")) for th in tree.iter("th")]
-    assert [h[0] for h in head] == ["a", "b", "b"]
-    assert ["right" in h[1] for h in head] == [False, True, True]
-    assert len(list(tree.iter("tr"))) == 13
-    assert "… and 3 more rows." in page
-
-
-def test_a_card_is_never_wide():
-    wide = say.card("Thing", "word " * 500, "x" * 500, "a\nb")
-    lines = wide.splitlines()
-    assert max(map(len, lines)) <= 100
-    assert len(lines) == 6  # no line goes on for more than one
-    assert lines[2].endswith("…")
-    assert lines[-1] == "  a b>"
-
-
-# --- results without quantiles --------------------------------------------------------------

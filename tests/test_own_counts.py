@@ -18,7 +18,6 @@ import odforecast as od
 from odforecast.cli import main, source
 from odforecast.errors import ForecastError, OdforecastError, PanelError
 from odforecast.panel import Own, Panel
-from odforecast.sources.own import read_own_counts
 
 DAY = dt.date(2025, 9, 17)
 
@@ -282,23 +281,6 @@ def test_a_class_takes_only_counts_that_say_they_are_of_it(panel: Panel) -> None
     assert opioids.with_counts(named).own is not None
     with pytest.raises(PanelError, match="in every row"):
         opioids.with_counts(cell(3, indicator=None)(named))
-
-
-# ---------------------------------------------------------------------------------- the file
-
-
-def test_a_file_is_read_whatever_its_form(tmp_path: Path, panel: Panel) -> None:
-    frame = counts(panel).assign(as_of="2025-09-01", county="all")
-    names = {"location": "Location", "month": "Month", "deaths": "Deaths", "as_of": "As of"}
-    frame = frame.rename(columns=names)
-    frame.to_csv(tmp_path / "a.csv", index=False)
-    frame.assign(Month=pd.to_datetime(frame["Month"])).to_excel(tmp_path / "a.xlsx", index=False)
-    hashes = set()
-    for name in ("a.csv", "a.xlsx"):
-        read = read_own_counts(tmp_path / name)
-        assert list(read) == ["location", "month", "deaths", "as_of"]
-        hashes.add(panel.with_counts(read).own.data_hash)  # type: ignore[union-attr]
-    assert len(hashes) == 1
 
 
 # ------------------------------------------------------------------------------- what is said

@@ -261,10 +261,6 @@ def test_forecasts_are_the_same_bit_for_bit(pairs, kind, name):
     assert one.skipped == two.skipped
 
 
-def test_every_model_is_asked():
-    assert set(MADE.index) <= {*NAMES, *SLOW}
-
-
 TRUTH = od.Truth(od.bundled().as_of().panel())
 MODELS = ("dlm", "naive+delay", "hub-baseline", "drift")
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import numpy as np
 import pytest
-from forecast_factory import PANEL, made
+from forecast_factory import made
 
 import odforecast as od
 from odforecast.errors import ScenarioError
 from odforecast.forecast.text import place_name
 from odforecast.geography import LOCATIONS
-from odforecast.months import ONE_MONTH
 from odforecast.say import between, chance, step_of
 from odforecast.scenario import CAVEAT, NULL, Scenario, named_intervention, project
-from odforecast.scenario.answer import answers, scenario_title, text
+from odforecast.scenario.answer import answers, text
 
 DAY = "2025-09-17"
 
@@ -96,30 +94,6 @@ def test_without_a_nowcast_it_says_so(panel):
     assert ", a final count. " in said
 
 
-def test_sums_without_a_nowcast_change_on_what_was_reported(panel):
-    fitted = od.get_model("naive").fit(panel)
-    both = replace(fitted.forecast(12, draws=100), joint=frozenset({"location", "month"}))
-    said = both.total(["OH", "WV"], "the valley").text()
-    count = panel.reported[[panel.locations.index(s) for s in ("OH", "WV")], -1].sum()
-    assert said.startswith(f"In the valley, {count:,.0f} ")
-    assert "the probability of a fall is" in said
-
-
-def test_ties_and_certainty():
-    draws = np.full((8, 2, 5), 10.0)
-    flat = made(
-        PANEL,
-        draws=draws,
-        known=np.full((2, 11), 10.0),
-        months=PANEL.last_month + np.arange(1, 6) * ONE_MONTH,
-        last_month=PANEL.last_month,
-    )
-    said = flat.text("WV")
-    assert "the forecast is about 120 deaths (90% interval 120 to 120)" in said
-    assert said.endswith("; the probability of a fall is more than 99%.")
-    assert "nan" not in said
-
-
 @pytest.mark.parametrize(
     ("share", "said"),
     [
@@ -139,15 +113,6 @@ def test_an_end_that_is_no_zero_is_not_rounded_to_one():
     assert between(-20_708, -384) == "-20,700 to -400"
     assert between(-300, 20_708) == "0 to 21,000"  # zero lies inside
     assert step_of(0.2, 900) == 1.0
-
-
-def test_a_count_that_is_not_shown_is_no_final_one():
-    reported = PANEL.reported.copy()
-    reported[PANEL.index("WV"), -1] = np.nan
-    gone = replace(PANEL, reported=reported, low=None, high=None, final_through=PANEL.last_month)
-    said = made(gone, months=PANEL.last_month + np.arange(1, 6) * ONE_MONTH).text("WV")
-    assert said.startswith("In West Virginia, no count of drug overdose deaths is shown for ")
-    assert "final" not in said
 
 
 def test_what_is_hidden_is_not_made_up():
@@ -217,10 +182,3 @@ def test_a_median_is_never_alone(projection):
 def test_only_the_status_quo_is_no_answer(forecast):
     with pytest.raises(ScenarioError, match="nothing to compare"):
         text(project(forecast, NULL, seed=1))
-
-
-def test_titles():
-    assert scenario_title(Scenario("a-b", title="As it is")) == "As it is"
-    shock = named_intervention("tariff-only", onset="2026-03")
-    assert scenario_title(Scenario("tariff-only", (shock,))) == "Tariffs without cooperation"
-    assert scenario_title(Scenario("as-well-as-2023", (shock,))) == "As well as 2023"

@@ -12,7 +12,6 @@ from forecast_factory import made
 
 import odforecast as od
 from odforecast.backtesting.submission import A_YEAR, KNOWN_COLUMNS, _known
-from odforecast.backtesting.unit import contained
 from odforecast.errors import PanelError
 from odforecast.panel import Panel, Triangle
 from odforecast.testing.zoo import ordinary
@@ -118,23 +117,6 @@ def test_saved_pickled_and_joined_it_is_the_same(panel: Panel, change, tmp_path)
     same(panel.select(whole.locations), whole)
 
 
-@pytest.mark.parametrize("name", ["pending", "predicted", "all_deaths"])
-def test_a_model_that_writes_into_a_layer_is_found_out(name: str) -> None:
-    panel = ordinary()
-    assert panel.triangle is not None
-    layer = panel.triangle.layers[name]
-    before = layer.copy()
-
-    def write() -> None:
-        with contained([panel], 1):
-            layer.flags.writeable = True
-            layer[:] = 7.0
-
-    with pytest.raises(Exception, match="changed"):
-        write()
-    np.testing.assert_array_equal(layer, before)
-
-
 def test_an_exported_origin_holds_what_the_releases_said(panel: Panel) -> None:
     assert panel.triangle is not None
     table = _known("one", panel)
@@ -151,18 +133,3 @@ def test_an_exported_origin_holds_what_the_releases_said(panel: Panel) -> None:
     year = rows[rows["indicator"] == A_YEAR].loc["OH"]
     assert list(year["reported"]) == [panel.triangle.layers["all_deaths"][1, i]]
     assert len(_known("one", bare(panel))) < len(table)
-
-
-def test_an_effect_is_taken_out_of_the_counts_of_earlier_releases(panel: Panel) -> None:
-    """Percentages stay; see :mod:`odforecast.scenario.apply`."""
-    from odforecast.scenario.apply import _times
-
-    ratio = np.full(panel.reported.shape, 0.5)
-    made = _times(panel, ratio)
-    assert made.triangle is not None
-    assert panel.triangle is not None
-    np.testing.assert_array_equal(made.triangle.pending, panel.triangle.pending)
-    known = np.isfinite(panel.triangle.layers["predicted"])
-    old, new = panel.triangle.layers["predicted"][known], made.triangle.layers["predicted"][known]
-    np.testing.assert_allclose(new, 0.5 * old, atol=1e-3)
-    assert od.Panel is Panel

@@ -1,4 +1,7 @@
-"""Forecasters of sktime as models of this library."""
+"""Forecasters of sktime as models of this library.
+
+All of it is in the slow group: sktime alone takes seconds to import.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,10 @@ from sktime.forecasting.trend import PolynomialTrendForecaster
 from sktime.transformations.detrend import Detrender
 
 #: sktime says at each forecaster that is made what its next version will do otherwise.
-pytestmark = pytest.mark.filterwarnings("ignore:The default of config:FutureWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:The default of config:FutureWarning"),
+]
 ZOO = zoo()
 FEW = ("ordinary", "short", "no-deaths")
 
@@ -68,28 +74,21 @@ def pipeline() -> Any:
     return TransformedTargetForecaster([("trend", Detrender()), ("rest", NaiveForecaster(sp=12))])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "settings"),
     [
-        (trend, {"windows": 4}),
-        (ridge, {"on": "sums", "windows": 4}),
+        (ridge, {"on": "sums"}),
         (naive, {"on": "sums", "paths": "quantiles"}),
+        *((make, {}) for make in (trend, naive, theta, smooth, direct, forest, pipeline)),
     ],
     ids=lambda x: x.__name__ if callable(x) else "",
 )
 def test_it_keeps_the_contract(make: Any, settings: dict[str, Any]) -> None:
-    kept = check_forecaster(from_sktime(make(), **settings), {name: ZOO[name] for name in FEW})
+    model = from_sktime(make(), windows=4, **settings)
+    kept = check_forecaster(model, {name: ZOO[name] for name in FEW})
     assert "ordinary" not in kept.refused
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("make", [naive, theta, smooth, direct, forest, pipeline])
-def test_others_keep_it_too(make: Any) -> None:
-    check_forecaster(from_sktime(make(), windows=4), {name: ZOO[name] for name in FEW})
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("make", [naive, theta, smooth, ridge, direct, forest, pipeline])
 def test_paths_go_round_its_own_point_forecasts(make: Any) -> None:
     panel = release_panel().select("OH")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from panel_factory import release_panel
+from statsforecast import StatsForecast
 from statsforecast.ets import forecast_ets, forward_ets
 from statsforecast.models import (
     ARIMA,
@@ -24,6 +25,7 @@ from statsforecast.models import (
     Naive,
     SeasonalNaive,
     SimpleExponentialSmoothing,
+    SklearnModel,
     Theta,
     WindowAverage,
 )
@@ -250,6 +252,11 @@ def test_it_keeps_the_contract(model: Any) -> None:
             r"WindowAverage gives no intervals of its own.*ConformalIntervals",
         ),
         (AutoCES(), {"name": "a/b"}, r"label is 'a/b'"),
+        (
+            StatsForecast(models=[Naive()], freq="MS"),
+            {},
+            r"holds several models; give one of them",
+        ),
     ],
 )
 def test_what_is_refused(model: Any, settings: dict[str, Any], words: str) -> None:
@@ -259,7 +266,6 @@ def test_what_is_refused(model: Any, settings: dict[str, Any], words: str) -> No
 
 def test_a_model_that_needs_regressors_is_refused_at_once() -> None:
     from sklearn.linear_model import Ridge
-    from statsforecast.models import SklearnModel
 
     with pytest.raises(ForecastError, match=r"SklearnModel is fitted with X, and a place has only"):
         from_statsforecast(SklearnModel(Ridge()))
@@ -279,11 +285,3 @@ def test_conformal_intervals_are_of_as_many_months_as_asked_for() -> None:
     for h in (1, 6):  # of one month, numpy would take the same spread for all
         with pytest.raises(PanelError, match=rf"are of h={h} months, asked for 12: .*\(h=12\)"):
             drawn(h)
-
-
-def test_a_whole_statsforecast_is_refused() -> None:
-    from statsforecast import StatsForecast
-
-    whole = StatsForecast(models=[Naive()], freq="MS")
-    with pytest.raises(ForecastError, match=r"holds several models; give one of them"):
-        from_statsforecast(whole)

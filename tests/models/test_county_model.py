@@ -10,14 +10,13 @@ import pytest
 from county_panels import real_counties
 
 import odforecast as od
-from county_truth import GivenPaths
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips
-from odforecast.models import Model, get_model
+from odforecast.models import get_model
 from odforecast.models.county import model as county_states
-from odforecast.models.county.filter import FACTORS, drawn_county, levels, raked
-from odforecast.models.county.model import County, Delay, ModelPaths, delay_of
+from odforecast.models.county.filter import FACTORS, levels, raked
+from odforecast.models.county.model import Delay, ModelPaths, delay_of
 from odforecast.models.statespace.model import Dlm
 from odforecast.months import ONE_MONTH
 from odforecast.names import STATES, TARGET_12MO
@@ -131,22 +130,6 @@ def test_rounding_keeps_sums_and_is_right_on_average():
     np.testing.assert_allclose(none[..., 0].mean(axis=0), exact, atol=0.02)
 
 
-# --- draws of one county ----------------------------------------------------------------------
-
-
-def drawn(kind, low, high, mean, cov, site=(0.0, 0.0, 0.0, 0.0), late=None, months=10.0,
-          draws=4000, q=0.0):  # fmt: skip
-    last, out = np.empty(draws), np.empty((draws, 15))
-    ahead = np.full((draws, 14), 1.0 / 12)
-    late = np.zeros((0, 12)) if late is None else late
-    rng = np.random.default_rng(3)
-    drawn_county(rng, kind, low, high, mean, cov, np.array(site), ahead, late, q, last, out)
-    # The last count once complete: what is known and what still comes.
-    comes = mean[12] * late.sum() / draws
-    assert out[:, 0].mean() == pytest.approx(last.mean() + comes, rel=0.01)
-    return last, out[:, 1:]
-
-
 # --- what it hangs on -------------------------------------------------------------------------
 
 
@@ -168,23 +151,6 @@ def test_other_models_of_the_states_lend_their_paths(name):
     made = get_model("county", paths=name).fit(PANEL).forecast(6, draws=DRAWS)
     assert np.isfinite(made.draws).all()
     assert made.provenance["label"] == f"county(paths={name!r})"
-
-
-def test_the_states_true_months_can_be_given():
-    panel = ZOO["clean"]
-    cut = panel.cut(panel.last_month - 6 * ONE_MONTH)
-    truth = panel.beside[STATES]
-    given = Model(County(paths=GivenPaths(truth)), "county, true states")
-    made = given.fit(cut).forecast(6, draws=DRAWS)
-    rows = rows_of(made, "RI")
-    ratio = made.draws[:, rows].sum(axis=1)[:, -1] / truth.reported[truth.index("RI"), -1]
-    assert ratio.std() < 0.05
-    assert given.spec.hash != get_model("county").spec.hash
-    with pytest.raises(PanelError, match="is not given for all months"):
-        given.fit(cut).forecast(7, draws=5)
-    some = Model(County(paths=GivenPaths(truth.select(["RI"]))), "county, one true state")
-    with pytest.raises(PanelError, match=r"counties follow their states, and given .* forecast"):
-        some.fit(cut).forecast(6, draws=5)
 
 
 def test_newer_months_of_the_states_are_used():

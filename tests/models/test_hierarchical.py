@@ -16,7 +16,7 @@ from hypothesis import strategies as hs
 from panel_factory import cut_panel, release_panel
 from scipy.special import gammaln
 
-from hierarchy_prior import prior_predictive, simulate
+from hierarchy_prior import simulate
 from odforecast.errors import UnknownNameError
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import Fitted, get_model
@@ -380,11 +380,6 @@ def quick(states: tuple[str, ...] = FOUR, last: str = "2018-06") -> Fitted:
     return get_model("hierarchical-quick").fit(cut_panel(last, states))
 
 
-def test_approximation_says_so() -> None:
-    result = quick().forecast(horizon=3, draws=10, seed=0)
-    assert any("approximate" in w for w in result.warnings)
-
-
 def test_idata_is_labelled_and_survives_a_pickle() -> None:
     fitted = quick()
     posterior = fitted.idata["posterior"]
@@ -401,13 +396,6 @@ def test_posterior_predictive_finds_the_data_ordinary() -> None:
     means = table[table["statistic"] == "mean"]
     assert means["p"].between(0.05, 0.95).all()
     assert (table["q05"] <= table["q95"]).all()
-
-
-def test_prior_predictive_covers_real_changes() -> None:
-    inputs, _ = QUICK.inputs(cut_panel("2021-06", FOUR))
-    table = prior_predictive(inputs, 300).set_index("statistic")
-    assert (table["q05"] < table["data_q05"]).all()
-    assert (table["q95"] > table["data_q95"]).all()
 
 
 def test_approximation_recovers_what_made_the_data() -> None:

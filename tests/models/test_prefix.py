@@ -8,7 +8,6 @@ import pytest
 from panel_factory import release_panel
 
 import odforecast as od
-from odforecast.geography import JURISDICTIONS
 from odforecast.models import Fitted
 from odforecast.models.registry import _BUILTIN
 
@@ -43,16 +42,11 @@ def release() -> od.Panel:
     return od.bundled().as_of("2025-09-17").panel()
 
 
-@pytest.mark.parametrize("name", marked(STATES))
+@pytest.mark.parametrize("name", marked([*STATES, "auto-ets+delay", "hub-baseline+delay"]))
 def test_of_every_model_of_states(name: str, release: od.Panel) -> None:
     model = od.get_model(name)
     whole = model.spec.by is None
     begins(model.fit(release if whole else release.select(["US", "OH", "WY"])))
-
-
-@pytest.mark.parametrize("name", ["auto-ets+delay", "hub-baseline+delay"])
-def test_of_a_completed_model(name: str, release: od.Panel) -> None:
-    begins(od.get_model(name).fit(release))
 
 
 @pytest.mark.parametrize("name", COUNTIES)
@@ -80,8 +74,3 @@ def test_given_own_counts(name: str, release: od.Panel) -> None:
     long, short = (fitted.forecast(h, draws=DRAWS) for h in (LONG, 12))
     n = short.months.size
     np.testing.assert_allclose(short.draws, long.draws[..., :n], rtol=1e-9)
-
-
-def test_every_built_in_model_is_here() -> None:
-    assert set(_BUILTIN) == {*STATES, *COUNTIES}
-    assert len(JURISDICTIONS) == 52

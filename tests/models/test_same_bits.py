@@ -78,9 +78,6 @@ def test_a_baseline_s_spread_is_that_of_each_place_and_horizon(name: str) -> Non
             assert forecast.draws[:, i, h - 1].tolist() == by_hand.tolist()
 
 
-# Late arrivals
-
-
 # Ensembles
 
 

@@ -37,6 +37,7 @@ def test_it_runs_as_it_is_and_prints_what_the_page_says(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [], "it leaves nothing behind"
 
 
+@pytest.mark.slow
 def test_the_lines_of_sktime_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They stand in a block that is not run with the page: sktime warns of its next version."""
     pytest.importorskip("sktime")
