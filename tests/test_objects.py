@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 import odforecast as od
 from odforecast import say
-from odforecast.errors import OdforecastError, UnknownNameError
+from odforecast.errors import UnknownNameError
 from odforecast.models import Fitted, Model
 from odforecast.scenario import Past
 from odforecast.vintage.revisions import Revisions
@@ -212,17 +212,6 @@ def test_truth_in_a_table_says_why_a_count_cannot_be_scored(objects):
     assert young["reason"].str.startswith("too young").all()
 
 
-def test_a_scenario_in_a_table_gives_its_quantiles_and_its_source(objects):
-    table = objects["Scenario"].to_frame().set_index("quantity")
-    (x,) = objects["Scenario"].interventions
-    q05, q50, q95 = 100 * np.expm1(x.size.ppf(np.array([0.05, 0.5, 0.95])))
-    assert table.loc["size", ["q05", "q50", "q95"]].tolist() == [q05, q50, q95]
-    assert table.loc["ramp", "q50"] == x.ramp.ppf(np.array(0.5))
-    assert table.loc["onset", "prior"] == "2026-01"
-    assert (table["source"] == x.source).all()
-    assert (table["grade"] == x.grade).all()
-
-
 # --- figures --------------------------------------------------------------------------------
 
 PLOTTED = [
@@ -305,15 +294,6 @@ def test_a_place_that_is_not_there_is_refused_with_those_that_are(objects, name)
     few = objects[name].select(["US", "OH"])
     with pytest.raises(ABSENT[name], match=r"has no WY; it has: .*US"):
         few.select("Wyoming")
-
-
-def test_a_state_among_counties_is_told_what_to_ask_for():
-    frame = pd.DataFrame({"location": ["OH"], "month": "2024-01", "reported": 5.0})
-    panel = od.Panel.from_frame(frame, as_of="2024-06-01")
-    counties = replace(panel, locations=("39061",))
-    with pytest.raises(OdforecastError, match=r"has no OH; OH is a state, and these are counties"):
-        counties.select("Ohio")
-    assert counties.select("Hamilton, Ohio").locations == ("39061",)
 
 
 # --- a posterior sample, as ArviZ takes it --------------------------------------------------

@@ -68,26 +68,6 @@ def test_a_clean_cut_keeps_nothing_later_in_any_layer(panel):
     assert seen.all_deaths[0] == panel.beside["all-deaths"].reported[us, at][0]
 
 
-@pytest.mark.parametrize("kind", ["clean", "delayed"])
-def test_scrambling_the_future_moves_no_pseudo_vintage(panel, kind):
-    """Of deaths of all causes a delayed one takes the donor's."""
-
-    def later(one: Panel, value: float) -> Panel:
-        after = one.months > np.datetime64(END)
-        return replace(one, reported=np.where(after, value, one.reported))
-
-    beside = {name: later(other, 9.0) for name, other in panel.beside.items()}
-    scrambled = replace(later(panel, 7.0), predicted=np.full(panel.reported.shape, 3.0),
-                        beside=beside)  # fmt: skip
-    made = donor(predecessors=(donor(1),))
-    one, two = (p.cut(END) if kind == "clean" else p.delayed(END, made) for p in (panel, scrambled))
-    assert one.data_hash == two.data_hash
-    models = ("dlm", "naive", "hub-baseline", "ensemble-equal") if kind == "clean" else ("dlm",)
-    for model in models:
-        draws = [od.get_model(model).fit(p).forecast(draws=20).draws for p in (one, two)]
-        assert np.array_equal(*draws), model
-
-
 def test_a_delayed_vintage_misses_the_donors_late_arrivals(panel):
     seen = panel.delayed(END, donor())
     clean = panel.cut(END)

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 import pytest
 from forecast_factory import made
 
 import odforecast as od
-from odforecast.errors import ScenarioError
 from odforecast.forecast.text import place_name
 from odforecast.geography import LOCATIONS
 from odforecast.say import between, chance, step_of
-from odforecast.scenario import CAVEAT, NULL, Scenario, named_intervention, project
-from odforecast.scenario.answer import answers, text
 
 DAY = "2025-09-17"
 
@@ -119,66 +114,3 @@ def test_what_is_hidden_is_not_made_up():
     said = made(known=np.full((2, 11), np.nan)).text("WV")
     assert "nan" not in said.lower()
     assert "there is no forecast: a count is hidden" in said
-
-
-# A projection
-
-
-@pytest.fixture(scope="module")
-def projection(forecast):
-    shock = Scenario(
-        "supply-shock-2023-like", (named_intervention("supply-shock-2023-like", onset="2025-10"),)
-    )
-    suspended = Scenario(
-        "cooperation-suspended", (named_intervention("cooperation-suspended", onset="2025-10"),)
-    )
-    return project(forecast, [NULL, shock, suspended], seed=1)
-
-
-def test_a_what_if_has_no_chance(projection):
-    lines = text(projection, "Ohio").splitlines()
-    assert len(lines) == 4
-    assert lines[-1] == CAVEAT
-    assert lines[-2].startswith("Counts of a drug class hold only deaths whose certificate")
-    works, without, likely = sentences(lines[0].removeprefix("A supply shock like that of 2023. "))
-    assert re.match(
-        r"If it works: [\d,]+ fewer drug overdose deaths than without the measure", works
-    )
-    assert "on average (−" in works
-    assert "90% interval" in works
-    assert without.endswith("are expected in Ohio from October 2025 to April 2026 without it")
-    assert likely.startswith("This is a what-if")
-
-
-def test_a_judgement_has_its_owner(projection):
-    """Of what can only raise deaths, too."""
-    said = text(projection, "US").splitlines()[1]
-    assert said.startswith("Cooperation suspended")
-    assert "If it raises deaths: " in said
-    assert "Our judgement: raises deaths 25%, does nothing 75%." in said
-    assert said.count("Over all outcomes: ") == 1
-
-
-def test_the_numbers_are_those_of_the_table(projection):
-    row = (
-        projection.answer()
-        .set_index(["scenario_id", "location"])
-        .loc[("supply-shock-2023-like", "US")]
-    )
-    found = answers(projection)[0]
-    assert found.place == "the United States"
-    step = 10 ** int(np.floor(np.log10((row["averted_q95"] - row["averted_q05"]) / 7)))
-    assert found.combined == f"{round(row['averted_mean'] / step) * step:,.0f} fewer"
-    assert answers(projection.select("Ohio"))[0] == answers(projection, "Ohio")[0]
-
-
-def test_a_median_is_never_alone(projection):
-    """Means everywhere: the median of a mixture says neither of its parts."""
-    for line in text(projection, "Ohio").splitlines()[:-2]:
-        assert "median" not in line
-        assert "on average" in line
-
-
-def test_only_the_status_quo_is_no_answer(forecast):
-    with pytest.raises(ScenarioError, match="nothing to compare"):
-        text(project(forecast, NULL, seed=1))

@@ -183,7 +183,7 @@ def test_the_season_is_taken_out_of_residuals_of_theta() -> None:
         ("auto-ets", AutoETS(season_length=1, model="AAN", damped=True)),
         ("auto-ces", AutoCES(season_length=1, model="N")),
         ("auto-theta", AutoTheta(season_length=1)),
-        ("auto-arima", AutoARIMA(season_length=1)),
+        pytest.param("auto-arima", AutoARIMA(season_length=1), marks=pytest.mark.slow),
     ],
     ids=lambda x: x if isinstance(x, str) else "",
 )

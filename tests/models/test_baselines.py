@@ -14,7 +14,6 @@ from odforecast.models import classical, get_model
 from odforecast.models.baselines import REVISED_MONTHS, damped_trend
 from odforecast.models.classical import _FITTERS
 from odforecast.models.innovations import Innovations, ThetaPaths
-from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -162,17 +161,6 @@ def test_spread_of_innovations_by_theory(name: str) -> None:
     variance = fitted.sigma**2 * np.cumsum(np.square(weights)) + (fitted.slope_sd * steps) ** 2
     drawn = fitted.draw(12, 20_000, np.random.default_rng(2)).var(axis=0)
     np.testing.assert_allclose(drawn, variance, rtol=0.06)
-
-
-# From sums to months, and what cannot be fitted
-
-
-def test_models_on_sums_give_back_their_sums() -> None:
-    panel = cut_panel().select(["US"])
-    forecast = get_model("naive-sums").fit(panel).forecast(horizon=12, draws=4000, seed=1)
-    assert forecast.targets == {TARGET_12MO}
-    median = forecast.quantiles([0.5])[0, 0]
-    np.testing.assert_allclose(median, panel.reported[0, -1], rtol=0.01)
 
 
 # A series that was fitted lately is not fitted again, and no number hangs on that

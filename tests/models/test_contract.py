@@ -18,8 +18,9 @@ from odforecast.names import HUB_QUANTILES, LOCATION, TARGET_12MO
 from odforecast.testing import check_forecaster, zoo
 
 SLOW: frozenset[str] = frozenset(
-    {"ensemble", "ensemble-equal", "ensemble-linear", "auto-arima", "auto-arima-sums"}
-)
+    {"ensemble", "ensemble-equal", "ensemble-linear", "auto-arima", "auto-arima-sums",
+     "hierarchical-quick", "hierarchical-quick+delay"}
+)  # fmt: skip
 #: Minutes of searching for orders; each panel says the same of such a model.
 FEW = {"auto-arima": ("ordinary", "one-location", "gap", "short", "suppressed", "small-counts")}
 FEW["auto-arima-sums"] = FEW["auto-arima"]

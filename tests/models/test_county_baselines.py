@@ -210,13 +210,8 @@ def test_any_counts_give_whole_numbers_for_every_county_with_one(rows):
     assert (made.draws >= 0).all()
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        pytest.param(m, id=m.name, marks=() if m.name == "county-last" else pytest.mark.slow)
-        for m in MODELS
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
 def test_all_counties_of_the_real_release(shared, model):
     from factories.county_panels import real_counties
 

@@ -47,7 +47,6 @@ from odforecast.models.delay.layer import AGES, Delayed, corrected
 from odforecast.models.statespace import model as statespace
 from odforecast.monthly.sums import rolling_sums
 from odforecast.panel import Panel, Triangle
-from odforecast.publication import not_final
 from odforecast.seeds import Streams
 from odforecast.vintage.bundle import bundled
 from odforecast.vintage.donors import shipped
@@ -197,16 +196,6 @@ def test_nothing_known_is_a_wider_forecast_and_one_line_that_says_so(name: str) 
 
 
 # A year that has closed, and is not yet final
-
-
-@pytest.mark.parametrize(
-    ("month", "weight"),
-    [("2024-07", 0.0), ("2024-08", 0.05), ("2024-09", 0.05), ("2024-10", 1 / 9),
-     ("2024-11", 4 / 9), ("2024-12", 1.0), ("2025-01", 1.0), ("2025-02", 0.0),
-     ("2025-06", 0.0)],
-)  # fmt: skip
-def test_months_since_closing(month: str, weight: float) -> None:
-    assert not_final(month, "2023-12") == pytest.approx(weight)
 
 
 def with_earlier_release(panel: Panel, day: str, gained: np.ndarray) -> Panel:
@@ -500,24 +489,6 @@ def test_many_releases_tell_every_number_closely() -> None:
         assert how[name] == "estimated"
     # By leaving out each of 60 releases: what a release shares, over the root of their number.
     assert found.kappa_error < 0.05
-
-
-def test_a_release_that_says_nothing_still_tells_of_ages() -> None:
-    told = simulated_seen(2, 6)
-    mute = replace(told[5], pending=told[5].pending * np.nan, late=2.0 * told[5].late)
-    one, other = estimate(told[:5])[0], estimate([*told[:5], mute])[0]
-    assert other.kappa == one.kappa
-    assert other.late_own != one.late_own
-
-
-def test_the_excess_of_predicted_counts_is_weighed_by_what_arrived() -> None:
-    held = simulated_seen(4, 6)
-    rng = np.random.default_rng(0)
-    twice = [replace(s, predicted=2 * s.missed[:, None] * rng.uniform(0.9, 1.1, s.pending.shape))
-             for s in held]  # fmt: skip
-    found, how = estimate(twice)
-    assert found.kappa_predicted == pytest.approx(0.5, rel=0.05)
-    assert how["kappa_predicted"] == "estimated"
 
 
 def test_cuts_are_told_from_other_changes_of_a_closed_year() -> None:

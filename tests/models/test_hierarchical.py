@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pickle
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ from panel_factory import cut_panel, release_panel
 from scipy.special import gammaln
 
 from hierarchy_prior import simulate
-from odforecast.errors import UnknownNameError
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import Fitted, get_model
 from odforecast.models.delay.deficit import SPAN
@@ -41,7 +39,6 @@ from odforecast.models.hierarchy.model import (
     Limits,
     container,
     convergence,
-    predictive_table,
 )
 from odforecast.panel import Panel
 from odforecast.seeds import Streams
@@ -380,16 +377,6 @@ def quick(states: tuple[str, ...] = FOUR, last: str = "2018-06") -> Fitted:
     return get_model("hierarchical-quick").fit(cut_panel(last, states))
 
 
-def test_idata_is_labelled_and_survives_a_pickle() -> None:
-    fitted = quick()
-    posterior = fitted.idata["posterior"]
-    assert posterior["path"].dims == ("chain", "draw", "location", "knot")
-    assert list(posterior["location"].values) == list(fitted.inner.inputs.locations)
-    assert posterior["knot"].values[-1] == fitted.panel.last_month
-    again = pickle.loads(pickle.dumps(fitted)).forecast(horizon=2, draws=5, seed=1)
-    np.testing.assert_array_equal(again.draws, fitted.forecast(2, draws=5, seed=1).draws)
-
-
 def test_posterior_predictive_finds_the_data_ordinary() -> None:
     table = quick(last="2021-06").inner.posterior_predictive(draws=200)
     assert set(table["location"]) == set(FOUR)
@@ -398,6 +385,7 @@ def test_posterior_predictive_finds_the_data_ordinary() -> None:
     assert (table["q05"] <= table["q95"]).all()
 
 
+@pytest.mark.slow
 def test_approximation_recovers_what_made_the_data() -> None:
     inputs, _ = QUICK.inputs(cut_panel("2024-04", ("US", *JURISDICTIONS)))
     truth = simulate(inputs, 1, np.random.default_rng(4), center=np.full(52, 4.5))
@@ -423,15 +411,6 @@ def from_prior(panel: Panel, draws: int = 400, **errors: float) -> FittedHierarc
         drawn[name] = np.full_like(drawn[name], value)
     idata = container(inputs, {k: v[None] for k, v in drawn.items()}, None)
     return FittedHierarchical("hierarchical", panel, inputs, idata, None, skipped, (), 5.0)
-
-
-def test_it_corrects_the_delay_itself_and_the_approximation_does_not() -> None:
-    assert get_model("hierarchical").spec.corrects_delay
-    assert not get_model("hierarchical", delay=False).spec.corrects_delay
-    assert not get_model("hierarchical-quick").spec.corrects_delay
-    with pytest.raises(UnknownNameError, match="corrects the delay itself"):
-        get_model("hierarchical+delay")
-    assert get_model("hierarchical+delay", delay=False).spec.corrects_delay
 
 
 def test_nowcast_and_forecast_are_one_draw() -> None:
@@ -496,14 +475,6 @@ def test_nuts_samples_warns_repeats_and_agrees_with_the_filter() -> None:
     np.testing.assert_allclose(found.std(("chain", "draw")), spread, rtol=0.3)
 
 
-@pytest.mark.parametrize(("states", "spread"), [(("OH", "WV"), False), (("OH", "WV", "AZ"), True)])
-def test_scales_differ_between_states_from_three_on(states, spread):
-    inputs, _ = Hierarchical().inputs(cut_panel("2021-06", states))
-    drawn = simulate(inputs, 50, np.random.default_rng(1))
-    assert ("scale_size" in drawn) == spread
-    assert (drawn["scale"].std(axis=1) > 0).all() == spread
-
-
 # --- checks of a sample ------------------------------------------------------------------
 
 X = np.random.default_rng(0).normal(size=(4, 1000))
@@ -538,11 +509,3 @@ def test_a_good_sample_passes_and_limits_can_be_set() -> None:
     assert not result.warnings
     assert result.table.loc["x", "ess_bulk"] > 3000
     assert not convergence(sample(FEW), Limits(r_hat=1.2, ess_bulk=50, ess_tail=50)).warnings
-
-
-def test_predictive_table_flags_data_unlike_the_model() -> None:
-    rng = np.random.default_rng(0)
-    fake = rng.poisson(20.0, size=(300, 1, 60)).astype(float)
-    wild = rng.negative_binomial(1.0, 1 / 21, size=(1, 60)).astype(float)
-    table = predictive_table(wild, np.ones((1, 60), bool), fake, ("OH",)).set_index("statistic")
-    assert table.at["sd of monthly log change", "p"] < 0.01

@@ -197,14 +197,6 @@ def test_a_panel_by_a_release_that_ships_never_learns_from_itself() -> None:
 
 
 @pytest.mark.usefixtures("cheap")
-def test_a_settled_release_counts_with_every_number() -> None:
-    panel = made(7)
-    whole = delays_for(panel)
-    for layer in ("reported", "pending", "all_deaths"):
-        assert delays_for(changed(panel, 0, **{layer: 0.9})) != whole
-
-
-@pytest.mark.usefixtures("cheap")
 def test_the_same_content_is_estimated_once(monkeypatch) -> None:
     panel = made(7, seed=5)
     first = learned_delays(panel)
@@ -306,12 +298,6 @@ def test_only_a_forecast_that_took_the_constants_says_what_they_rest_on() -> Non
         panel, panel.last_month, 2, 20, Streams(1, panel.dataset, panel.indicator, "x")
     )
     assert {path.delay_said for path in paths.values()} == {line}
-
-
-def test_a_panel_without_all_places_takes_the_set_that_ships() -> None:
-    found = learned_delays(made(7).select(["US", "OH"]))
-    assert found.constants == SHIPS
-    assert found.left_out == {"2027-08-15": "the panel has no AK"}
 
 
 def test_a_release_that_ships_is_not_counted_twice() -> None:

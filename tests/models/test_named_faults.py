@@ -73,16 +73,6 @@ def log_draws(fitted: Fitted, horizon: int, draws: int = 20_000) -> np.ndarray:
 # (a) Deaths from all causes
 
 
-def everyone(panel: Panel, counts: np.ndarray, last: str) -> Panel:
-    """Deaths from all causes beside a panel, up to a month."""
-    stop = int((np.datetime64(last, "M") - panel.months[0]).astype(int)) + 1
-    whole = with_counts(panel, counts)
-    layers = {k: getattr(whole, k)[:, :stop] for k in ("reported", "predicted", "complete")}
-    return replace(
-        whole, pending=layers["complete"], months=panel.months[:stop], low=None, high=None, **layers
-    )
-
-
 def small_release(day: str, last: str, deaths: float | None) -> object:
     """A release of Ohio and West Virginia, with a jump of what is pending in its last month."""
     rows = od.bundled().as_of().rows("all-drugs")
@@ -114,26 +104,6 @@ def test_all_cause_deaths_of_a_later_release_do_not_reach_an_earlier_panel(
             assert set(missing.how.values()) == {"pending"}
             np.testing.assert_allclose(missing.late[:, -1], DELAYS.kappa * 0.01 * known)
     np.testing.assert_array_equal(deficit(alone, DELAYS).late, deficit(among, DELAYS).late)
-
-
-def test_all_cause_deaths_of_the_year_before_a_cut_are_not_known_at_it() -> None:
-    panel = only(bundled_panel(), ["OH", "WV"])
-    counts = np.broadcast_to(1000.0 * np.arange(panel.months.size), panel.reported.shape).copy()
-    later = counts.copy()
-    stop = int((np.datetime64("2020-06") - panel.months[0]).astype(int)) + 1
-    later[:, stop:] *= 7.0
-    for final in (np.datetime64("2030-01"), np.datetime64("2010-01")):
-        found = []
-        for values in (counts, later):
-            beside = replace(everyone(panel, values, "2025-04"), final_through=final)
-            cut = replace(panel, beside={"all-deaths": beside}).cut("2021-06")
-            pending = np.full(cut.reported.shape, 0.2)
-            pending[:, -1] = 1.2
-            seen = replace(cut, pending=pending, final_through=np.datetime64("2020-12"))
-            missing = deficit(seen, DELAYS)
-            assert set(missing.how.values()) == {"pending"}
-            found.append(missing.late)
-        np.testing.assert_array_equal(*found)
 
 
 # (b) The calendar
@@ -642,31 +612,6 @@ def test_a_decorated_function_is_refused(made: object, message: str) -> None:
 
 
 # (j) The identity
-
-
-def test_two_configurations_have_two_hashes() -> None:
-    models = [
-        get_model("dlm"),
-        get_model("dlm", delay=False),
-        get_model("dlm", scales=LOUD),
-        get_model("dlm", scales=OWN),
-        get_model("ensemble"),
-        get_model("ensemble", delay=False),
-        get_model("ensemble", members=["dlm", "drift"]),
-        get_model("ensemble", members=["dlm", get_model("hierarchical-quick")]),
-        get_model("ensemble", members=["dlm", get_model("hierarchical-quick", every=2)]),
-        get_model("ensemble-equal"),
-        get_model("hierarchical-quick"),
-        get_model("hierarchical-quick", every=2),
-        get_model("hierarchical-quick", tail=None),
-        get_model("drift"),
-        get_model("drift+delay"),
-        get_model("drift-sums"),
-        too_sure,
-        noisy,
-    ]
-    hashes = [m.spec.hash for m in models]
-    assert len(set(hashes)) == len(hashes)
 
 
 def test_every_field_of_a_spec_counts() -> None:
