@@ -49,6 +49,7 @@ def tables(page: str) -> dict[str, list[list[str]]]:
     return out
 
 
+@pytest.mark.slow
 def test_the_numbers_are_those_of_the_board(results: Any, summary: dict[str, Any]) -> None:
     board = leaderboard(results)
     task = summary["tasks"][0]
@@ -69,6 +70,7 @@ def test_the_numbers_are_those_of_the_board(results: Any, summary: dict[str, Any
     assert task["coverage"]["jurisdictions"]["dlm"] == pytest.approx(inside, abs=5e-4)
 
 
+@pytest.mark.slow
 def test_the_page_shows_them(summary: dict[str, Any]) -> None:
     page = board_page(summary)
     found = tables(page)
@@ -87,6 +89,7 @@ def test_the_page_shows_them(summary: dict[str, Any]) -> None:
     assert "exploratory" in page
 
 
+@pytest.mark.slow
 def test_labels_of_strangers_are_text(summary: dict[str, Any]) -> None:
     bad = "<img src=x onerror=alert(1)>"
     said = unpacked(packed(summary))

@@ -16,7 +16,7 @@ from odforecast.geography.places import by_fips
 from odforecast.models import get_model
 from odforecast.models.county import model as county_states
 from odforecast.models.county.filter import FACTORS, levels, raked
-from odforecast.models.county.model import Delay, ModelPaths, delay_of
+from odforecast.models.county.model import ModelPaths
 from odforecast.models.statespace.model import Dlm
 from odforecast.months import ONE_MONTH
 from odforecast.names import STATES, TARGET_12MO
@@ -215,28 +215,6 @@ def test_levels_follow_class_state_and_residents():
     # Nothing known, nothing learned: the class as it is.
     nothing = np.full(3, np.nan)
     assert levels(["6", "4", "5"], nothing, nothing, nothing)[2] == pytest.approx(1.0)
-
-
-def test_residents_change_the_forecast_and_the_table_says_so():
-    plain, counted = fitted().to_frame(), fitted("with-people").to_frame()
-    said = "level before any count, from"
-    assert plain.set_index("name").loc[said, "value"] == "counts alone"
-    n = len(PANEL.locations)
-    assert counted.set_index("name").loc[said, "value"] == f"rates of residents ({n} counties)"
-    assert not np.array_equal(forecast().draws, forecast("with-people").draws)
-
-
-def test_counties_that_fall_behind_their_state_are_completed():
-    counts = np.concatenate([np.full(12, 400.0), np.linspace(395, 340, 12)])[None]
-    total = np.full(24, 1000.0)
-    delay = delay_of(np.repeat(counts, 2, axis=0), np.repeat(counts, 2, axis=0), total)
-    fell = np.log(340.0 / 400.0)
-    assert delay.behind == pytest.approx(fell * 0.03**2 / (0.03**2 + 0.018**2), rel=0.02)
-    assert 0.01 < delay.spread < 0.03
-    # With the state it is as complete as the state is; counts that are unknown tell nothing.
-    assert delay_of(counts, counts, counts[0]).behind == pytest.approx(0.0)
-    assert np.isnan(delay_of(counts, counts, np.full(24, np.nan)).total)
-    assert Delay().as_complete == 1.0
 
 
 # --- the real release -------------------------------------------------------------------------
