@@ -140,8 +140,15 @@ def test_a_model_that_fails_everywhere_has_a_row_in_every_group(some_failed, tmp
     assert Results.load(tmp_path / "saved").leaderboard().equals(board)
 
 
-@pytest.mark.parametrize("by", [[], "model", "location", ["vintage", "target", "horizon"]])
-@pytest.mark.parametrize("baseline", [BASELINE, None, "naive"])
+@pytest.mark.parametrize(
+    ("by", "baseline"),
+    [
+        ([], None),
+        ("model", "naive"),
+        ("location", BASELINE),
+        (["vintage", "target", "horizon"], None),
+    ],
+)
 def test_it_has_its_rows_however_the_table_is_split(some_failed, by, baseline):
     board = some_failed.leaderboard(by=by, baseline=baseline)
     groups = [k for k in ([by] if isinstance(by, str) else by) if k != "model"]

@@ -19,6 +19,7 @@ from odforecast.geography import lookup
 from odforecast.say import about, between, percent, rounded, step_of
 from odforecast.updating import read
 
+pytestmark = pytest.mark.slow
 PLACES = ("US", "OH")
 WORDS = ("--locations", ",".join(PLACES), "--draws", "300")
 #: Product -> command; all from the bundled release.
