@@ -101,6 +101,14 @@ def vsrr(shared: Path) -> Path:
     return shared / "vsrr"
 
 
+@pytest.fixture(scope="session")
+def panel() -> object:
+    """The panel of the first release that ships, 2025-09-17."""
+    import odforecast as od
+
+    return od.bundled().as_of("2025-09-17").panel()
+
+
 @pytest.fixture(scope="module")
 def older_bundle() -> Iterator[None]:
     """What ships without the newest release, for tests whose numbers are those of 2025-09-17."""

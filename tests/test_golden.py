@@ -5,13 +5,8 @@ What the set holds is compared by ``make golden`` itself, which takes a minute o
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-import pytest
-
-sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
 import golden_parts
+import pytest
 
 import golden
 

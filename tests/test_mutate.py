@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 import tomllib
 from pathlib import Path
 
+import faults
+import mutants
 import pytest
 
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
-sys.path.insert(0, str(TOOLS))
-
-import faults  # noqa: E402
-import mutants  # noqa: E402
 
 
 def test_an_edit_changes_its_span_and_no_other_byte():

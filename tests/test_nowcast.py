@@ -38,18 +38,6 @@ def panel() -> Panel:
     return release_panel()
 
 
-def test_columns_rows_and_order(panel):
-    table = made(panel).nowcast()
-    assert table.columns.tolist() == [
-        "location", "month", "horizon", "level", "reported", "low", "median", "high",
-        "revision_low", "revision", "revision_high", "predicted", "predicted_unbiased", "complete",
-    ]  # fmt: skip
-    assert table["location"].tolist() == [s for s in PLACES for _ in range(12)]
-    assert table["horizon"].tolist() == list(range(-11, 1)) * len(PLACES)
-    assert table["month"].iloc[11] == pd.Timestamp("2021-06")
-    assert (table["level"] == 0.9).all()
-
-
 def test_the_revision_is_the_count_once_final_less_the_reported_one(panel):
     forecast = made(panel)
     table = forecast.nowcast(level=0.8)

@@ -14,7 +14,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import odforecast as od
-from odforecast import say
 from odforecast.errors import UnknownNameError
 from odforecast.models import Fitted, Model
 from odforecast.scenario import Past
@@ -348,34 +347,3 @@ def test_a_model_without_a_sample_says_which_have_one(objects):
     with pytest.raises(AttributeError, match=r"drift has no posterior sample .*hierarchical"):
         _ = objects["Fitted"].idata
     assert not hasattr(objects["Fitted"], "idata")
-
-
-# --- tables in HTML -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (np.int32(4200), "4,200"),
-        (np.float32(0.25), "0.25"),
-        (1234.5, "1,234"),
-        (-0.0321, "-0.0321"),
-        (float("inf"), "∞"),
-        (float("nan"), "–"),
-        (np.float64("nan"), "–"),
-        (None, "–"),
-        (pd.NaT, "–"),
-        (pd.NA, "–"),
-        (np.datetime64("NaT", "M"), "–"),
-        (np.datetime64("2025-04", "M"), "2025-04"),
-        (np.datetime64("2025-04-09", "ns"), "2025-04-09"),
-        (pd.Timestamp("2025-04-01"), "2025-04"),
-        (np.bool_(False), "no"),
-        (["a", 1], "['a', 1]"),
-        (np.array([1, 2]), "[1 2]"),
-        (0, "0"),
-    ],
-    ids=str,
-)
-def test_a_cell_is_shown_as_people_read_it(value, shown):
-    assert say.shown_cell(value) == shown

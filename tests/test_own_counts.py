@@ -30,11 +30,6 @@ def the_day() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
-def panel() -> Panel:
-    return od.bundled().as_of(DAY).panel()
-
-
 def counts(panel: Panel, state: str = "OH", more: int = 3, first: str = "2022-05") -> pd.DataFrame:
     """CDC's own months of a state from one on, and some more after its last."""
     row = panel.monthly[panel.index(state)][panel.month_grid >= np.datetime64(first)]

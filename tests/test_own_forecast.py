@@ -34,7 +34,7 @@ from odforecast.models.own import (
 from odforecast.models.own import move as by_the_draws
 from odforecast.models.statespace.kalman import State
 from odforecast.models.statespace.model import FittedClass, FittedDlm, log_months
-from odforecast.panel import Own, Panel
+from odforecast.panel import Panel
 from odforecast.seeds import Streams
 
 MONTH = np.timedelta64(1, "M")
@@ -46,11 +46,6 @@ def the_day() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("odforecast.panel.own.today", lambda: dt.date(2025, 9, 17))
         yield
-
-
-@pytest.fixture(scope="module")
-def panel() -> Panel:
-    return od.bundled().as_of("2025-09-17").panel()
 
 
 @pytest.fixture(scope="module")
@@ -330,17 +325,6 @@ def test_moved_draws_have_the_exact_posterior() -> None:
     assert np.allclose(np.cov(logs.T), exact, atol=0.001)
 
 
-def test_hidden_months_stay_and_no_month_is_negative() -> None:
-    paths = np.exp(0.7 + np.random.default_rng(7).standard_normal((500, 3)))
-    paths[:, 2] = np.nan
-    moved, _, _ = move(
-        paths, np.array([1]), np.array([np.log(HALF)]), 0.01 * np.eye(1), np.random.default_rng(1)
-    )
-    assert np.isnan(moved[:, 2]).all()
-    assert (moved[:, :2] >= 0).all()
-    assert moved[:, 1].mean() < 0.05 * paths[:, 1].mean()
-
-
 # ---------------------------------------------------------------------------- late arrivals
 
 
@@ -356,29 +340,6 @@ def test_without_days_of_its_own_a_file_fills_up_as_cdcs_counts(panel: Panel) ->
     assert late.common == pytest.approx(shared**2 / (shared**2 + alone**2))
     complete = late_arrivals(replace(own, complete=True), "OH", constants)
     assert complete.missing(np.array([0.0]))[0][0] == 0.0
-
-
-def triangle(alpha: float, delta: float) -> Own:
-    """Months of 1,000 deaths as a state said them on the first of each month of a year."""
-    rows = []
-    for day in np.arange("2024-07", "2025-07", dtype="M8[M]"):
-        for month in np.arange("2024-01", str(day), dtype="M8[M]"):
-            age = int((day - month).astype(int)) - 1
-            rows.append((month, round(1000 * (1 - alpha * np.exp(-delta * age))), day))
-    months, deaths, days = zip(*rows)
-    return Own(
-        ("OH",) * len(rows), np.array(months), np.array(deaths, float), np.array(days, "M8[D]")
-    )
-
-
-def test_several_days_tell_how_counts_fill_up(panel: Panel) -> None:
-    late = late_arrivals(triangle(0.4, 0.6), "OH", delays_for(panel))
-    ages = np.array([0.0, 1.0, 3.0])
-    assert np.allclose(late.share(ages), 0.4 * np.exp(-0.6 * ages), atol=0.03)
-    assert late.spread < 0.5
-    assert "earlier counts in the file" in late.how
-    none = late_arrivals(triangle(0.0, 1.0), "OH", delays_for(panel))
-    assert none.share(ages).max() < 0.02
 
 
 def test_young_months_that_fill_up_are_completed(panel: Panel, without: od.Forecast) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import licences
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -23,13 +23,6 @@ SOURCE = ROOT / "src" / "odforecast"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 #: Comes with PyMC at the one version that it takes; an extra, or another's notebook.
 BROUGHT = {"pytensor", "dask", "distributed", "sktime"}
-
-
-def tool(name: str):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def declared() -> set[str]:
@@ -143,7 +136,6 @@ def _listed() -> list[tuple[str, str, str]]:
 
 
 def test_every_dependency_has_a_known_licence_and_stands_in_the_list() -> None:
-    licences = tool("licences")
     core = licences.needed()
     assert {"pandas", "pymc", "statsmodels"} <= core
     found = {name: spdx for name, _, spdx in licences.rows(core | licences.needed("cluster"))}

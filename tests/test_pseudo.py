@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from panel_factory import made_donor
 
 import odforecast as od
 from odforecast.errors import BacktestError, PanelError
@@ -25,22 +26,8 @@ LATE[:, :AGES] = np.linspace(0.3, 0.01, AGES) * RNG.uniform(0.5, 1.5, (52, AGES)
 
 
 def donor(back: int = 0, late: np.ndarray = LATE, predecessors: tuple[Donor, ...] = ()) -> Donor:
-    """A made-up release: what it missed, and what it said of itself."""
-    month = np.datetime64("2023-11", "M") - np.timedelta64(back, "M")
-    release = month.astype("datetime64[D]").astype(object) + dt.timedelta(days=13)
-    shape = late.shape
-    return Donor(
-        release=release,
-        locations=JURISDICTIONS,
-        age=135,
-        late=late,
-        ratio=np.full(shape, 1.05),
-        pending=np.full(shape, 0.4),
-        complete=np.full(shape, 98.0),
-        final_back=6,
-        predecessors=predecessors,
-        deaths=np.linspace(20, 40, shape[0]),
-    )
+    deaths = np.linspace(20, 40, len(late))
+    return made_donor(late, back, predecessors=predecessors, deaths=deaths)
 
 
 @pytest.fixture(scope="module")

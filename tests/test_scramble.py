@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from panel_factory import made_donor
 
 import odforecast as od
 from odforecast.cli import main
@@ -108,22 +109,10 @@ def scrambled_panel(panel: Panel, month: np.datetime64) -> Panel:
 
 
 def donor(back: int = 0) -> Donor:
-    month = np.datetime64("2023-11", "M") - np.timedelta64(back, "M")
-    shape = (len(STATES) - 1, 24)
-    late = np.zeros(shape)
+    late = np.zeros((len(STATES) - 1, 24))
     late[:, : LATE.size] = LATE
-    return Donor(
-        release=month.astype("datetime64[D]").astype(object) + dt.timedelta(days=13),
-        locations=STATES[1:],
-        age=135,
-        late=late,
-        ratio=np.full(shape, 1.05),
-        pending=np.full(shape, 0.4),
-        complete=np.full(shape, 98.0),
-        final_back=6,
-        predecessors=() if back else (donor(1), donor(2)),
-        deaths=np.full(shape[0], 30.0),
-    )
+    earlier = () if back else (donor(1), donor(2))
+    return made_donor(late, back, STATES[1:], predecessors=earlier, deaths=np.full(len(late), 30.0))
 
 
 def real_pair() -> tuple[Panel, Panel]:

@@ -10,18 +10,18 @@ import base64
 import csv
 import gzip
 import hashlib
-import importlib.util
 import io
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
+import audit
 import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
+from site_factory import Page
 from socrata_server import FakeServer, FakeSocrata, Quiet, release_rows
 
 import odforecast as od
@@ -198,19 +198,6 @@ EVIL = (
 )  # fmt: skip
 
 
-class Page(HTMLParser):
-    def __init__(self):
-        super().__init__()
-        self.tags, self.attributes, self.texts = set(), [], []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-        self.attributes += [(tag, k, v or "") for k, v in attrs]
-
-    def handle_data(self, data):
-        self.texts.append(data)
-
-
 @pytest.fixture(scope="module", params=["brief.html", "brief-annex.html"])
 def page(request, tmp_path_factory) -> str:
     from odforecast.report.brief import write_briefs
@@ -231,17 +218,15 @@ def page(request, tmp_path_factory) -> str:
 
 
 def test_a_page_escapes_everything(page):
-    parsed = Page()
-    parsed.feed(page)
-    assert parsed.tags <= {
+    parsed = Page(page)
+    assert {tag for tag, _ in parsed.elements} <= {
         "html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "div", "strong", "ul",
         "li", "table", "tr", "th", "td", "figure", "figcaption", "footer", "br", "em",
         "main", "section", "h3", "thead", "tbody", "caption", "a", "ol", "code", "dl", "dt", "dd",
         "span", "header", "svg", "text", "line", "rect", "circle", "path", "small", "b", "g",
         "defs", "use", "clippath",
     }  # fmt: skip
-    keys = {k for _, k, _ in parsed.attributes}
-    assert keys <= {
+    assert {key for _, at in parsed.elements for key in at} <= {
         "lang", "charset", "name", "content", "http-equiv", "class", "scope", "href", "viewbox",
         "id", "role", "data-label", "width", "height", "aria-hidden", "overflow", "x", "y",
         "text-anchor", "font-size", "x1", "x2", "y1", "y2", "stroke", "stroke-width", "rx",
@@ -249,7 +234,7 @@ def test_a_page_escapes_everything(page):
         "font-weight", "fill-opacity", "opacity", "data-box", "data-x", "data-y",
         "stroke-linejoin", "stroke-linecap", "stroke-opacity", "paint-order", "transform",
     }  # fmt: skip
-    links = {v for _, k, v in parsed.attributes if k == "href" and not v.startswith("#")}
+    links = {at["href"] for _, at in parsed.elements if not at.get("href", "#").startswith("#")}
     assert links <= {"brief.html", "brief-annex.html"}
     shown = "".join(parsed.texts)
     assert all(evil in shown for evil in EVIL)  # and all of it is there to be read
@@ -533,15 +518,7 @@ def test_servers_are_checked_for_who_they_are():
 # Dependencies
 
 
-@pytest.fixture(scope="module")
-def audit():
-    spec = importlib.util.spec_from_file_location("audit", ROOT / "tools" / "audit.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_a_known_vulnerability_fails_the_audit_and_silence_is_no_pass(audit):
+def test_a_known_vulnerability_fails_the_audit_and_silence_is_no_pass():
     known = {"name": "x", "version": "1", "vulns": []}
     bad = known | {"vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}
     unknown = {"name": "y", "skip_reason": "unknown"}
@@ -565,7 +542,7 @@ def test_a_known_vulnerability_fails_the_audit_and_silence_is_no_pass(audit):
         (None, "does not run (No such file or directory)"),
     ],
 )
-def test_an_audit_that_cannot_be_made_says_so(audit, tmp_path, script, said):
+def test_an_audit_that_cannot_be_made_says_so(tmp_path, script, said):
     uv = tmp_path / "uv"
     if script is not None:
         uv.write_text(f"#!/bin/sh\n{script.replace('sleep', 'exec sleep')}\n")

@@ -11,13 +11,6 @@ from odforecast.forecast.text import place_name
 from odforecast.geography import LOCATIONS
 from odforecast.say import between, chance, step_of
 
-DAY = "2025-09-17"
-
-
-@pytest.fixture(scope="module")
-def panel():
-    return od.bundled().as_of(DAY).panel()
-
 
 @pytest.fixture(scope="module")
 def forecast(panel):

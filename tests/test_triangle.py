@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import pickle
 from dataclasses import replace
 
@@ -12,11 +11,8 @@ from forecast_factory import made
 
 import odforecast as od
 from odforecast.backtesting.submission import A_YEAR, KNOWN_COLUMNS, _known
-from odforecast.errors import PanelError
 from odforecast.panel import Panel, Triangle
 from odforecast.testing.zoo import ordinary
-
-DATES = (dt.date(2021, 1, 13), dt.date(2021, 2, 17))
 
 
 @pytest.fixture(scope="module")
@@ -45,35 +41,6 @@ def bare(panel: Panel) -> Panel:
     """The counts of earlier releases alone, as a panel made by hand has them."""
     assert panel.triangle is not None
     return replace(panel, triangle=Triangle(panel.triangle.releases, panel.triangle.reported))
-
-
-CELLS, ROW = np.zeros((2, 3, 4)), np.zeros((2, 3))
-
-
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ((DATES, CELLS, CELLS), "pending, predicted and all_deaths, or none"),
-        ((DATES, CELLS, CELLS, CELLS, ROW[0]), r"all_deaths of a triangle has shape \(3,\)"),
-        ((DATES, CELLS, CELLS[:, :, 1:], CELLS, ROW), r"pending of a .* shape \(2, 3, 3\)"),
-        ((DATES, ROW), r"a triangle of 2 releases has shape \(2, 3\), expected \(R, L, T\)"),
-        ((DATES[::-1], CELLS), "distinct and in order"),
-    ],
-)
-def test_shapes_and_what_goes_together_are_checked(given: tuple, said: str) -> None:
-    with pytest.raises(PanelError, match=said):
-        Triangle(*given)
-
-
-def test_layers_are_read_only_copies(panel: Panel) -> None:
-    assert panel.triangle is not None
-    for layer in panel.triangle.layers.values():
-        with pytest.raises(ValueError, match="read-only"):
-            layer[0, 0] = 1.0
-    cells = np.zeros((2, 3, 4))
-    made = Triangle(DATES, cells, cells, cells, np.zeros((2, 3)))
-    cells += 1.0
-    assert not any(layer.any() for layer in made.layers.values())
 
 
 def test_the_hash_sees_every_layer_in_any_order_of_places(panel: Panel) -> None:

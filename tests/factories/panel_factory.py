@@ -9,8 +9,9 @@ from functools import cache
 import numpy as np
 
 import odforecast as od
+from odforecast.geography import JURISDICTIONS
 from odforecast.names import ALL_DRUGS, VINTAGE_REAL, VINTAGE_SYNTHETIC
-from odforecast.panel import LAYERS, Panel
+from odforecast.panel import LAYERS, Donor, Panel
 from odforecast.publication import final_through, publication_date
 
 #: The nation, a large, a middling, a badly delayed and the smallest jurisdiction.
@@ -91,6 +92,20 @@ def small_counts(n_sums: int = 70) -> Panel:
     months = np.random.default_rng(5).poisson(0.5, size=n_sums + 11).astype(float)
     sums = np.lib.stride_tricks.sliding_window_view(months, 12).sum(axis=1)
     return with_counts(shortened(cut_panel(states=("WY",)), n_sums), sums[None])
+
+
+def made_donor(
+    late: np.ndarray, back: int = 0, locations: tuple[str, ...] = JURISDICTIONS, **keywords: object
+) -> Donor:
+    """A made-up release of 2023-11 or some months before: what it missed, what it said of that."""
+    month = np.datetime64("2023-11", "M") - np.timedelta64(back, "M")
+    shape = late.shape
+    given: dict[str, object] = {
+        "release": month.astype("datetime64[D]").astype(object) + dt.timedelta(days=13),
+        "locations": locations, "age": 135, "late": late, "ratio": np.full(shape, 1.05),
+        "pending": np.full(shape, 0.4), "complete": np.full(shape, 98.0), "final_back": 6,
+    }  # fmt: skip
+    return Donor(**(given | keywords))  # type: ignore[arg-type]
 
 
 def made_panel(months: dict[str, np.ndarray], last: str = "2021-06") -> Panel:

@@ -309,11 +309,3 @@ def test_one_series_that_fails_does_not_end_the_others(broken: str, words: str) 
 def test_memory_that_runs_out_is_no_place_skipped(paths: str) -> None:
     with pytest.raises(MemoryError):
         made(Flat("memory"), paths=paths).fit(release_panel()).forecast(draws=20)
-
-
-def test_what_fails_only_when_it_draws_is_skipped_with_the_reason() -> None:
-    panel = release_panel()
-    for broken, words in (("mean", "could not forecast: RuntimeError"), ("finite", "not finite")):
-        fitted = made(Flat(broken), paths="model").fit(panel)
-        with pytest.raises(PanelError, match=words):
-            fitted.forecast(draws=20)

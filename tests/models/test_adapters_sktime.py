@@ -5,7 +5,6 @@ All of it is in the slow group: sktime alone takes seconds to import.
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -164,14 +163,6 @@ def test_what_is_refused(given: Any, settings: dict[str, Any], words: str) -> No
         given = given()
     with pytest.raises(ForecastError, match=words):
         from_sktime(given, **settings)
-
-
-def test_without_sktime_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = naive()
-    monkeypatch.setitem(sys.modules, "sktime.forecasting.base", None)
-    with pytest.raises(ForecastError) as caught:
-        from_sktime(mine)
-    assert str(caught.value) == "sktime is not installed; pip install 'odforecast[sktime]'"
 
 
 def test_a_series_it_cannot_take_is_skipped_with_its_reason() -> None:

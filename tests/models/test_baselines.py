@@ -148,21 +148,6 @@ def test_spread_is_statsforecast_s_where_theirs_is_exact() -> None:
         np.testing.assert_allclose(drawn, expected, rtol=0.04)
 
 
-# Theta is not a linear time-invariant form.
-@pytest.mark.parametrize("name", sorted(_FITTERS.keys() - {"auto-theta"}))
-def test_spread_of_innovations_by_theory(name: str) -> None:
-    fitted = _FITTERS[name](series())
-    assert isinstance(fitted, Innovations)
-    weights, power = [1.0], np.eye(fitted.state.size)
-    for _ in range(11):
-        weights.append(float(fitted.observe @ power @ fitted.gain))
-        power = fitted.transition @ power
-    steps = np.arange(1, 13)
-    variance = fitted.sigma**2 * np.cumsum(np.square(weights)) + (fitted.slope_sd * steps) ** 2
-    drawn = fitted.draw(12, 20_000, np.random.default_rng(2)).var(axis=0)
-    np.testing.assert_allclose(drawn, variance, rtol=0.06)
-
-
 # A series that was fitted lately is not fitted again, and no number hangs on that
 
 PLACES = ["OH", "WV", "WY"]
@@ -200,10 +185,3 @@ def test_a_location_that_is_left_out_is_left_out_there_only(panel) -> None:
         said = get_model("drift").fit(flat).forecast(draws=10).skipped["WY"]
         assert "never changes" in said
     assert get_model("drift").fit(panel).forecast(draws=10).skipped == {}
-
-
-def test_nobody_changes_the_fit_that_others_are_given(panel) -> None:
-    for name in ("naive", "auto-ets"):
-        series = get_model(name).fit(panel).inner.series["OH"]
-        with pytest.raises(ValueError, match="read-only"):
-            series.state += 1.0

@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import datetime as dt
-import importlib.util
 import itertools
-import sys
-from pathlib import Path
 
+import constants as tool
+import dlm_estimate as estimate
 import numpy as np
 import pytest
+from dlm_estimate import penalised, to_line
 
 from odforecast.models.constants import SCALES, all_constants, constants_for, read_rows
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
-import dlm_estimate as estimate
-from dlm_estimate import penalised, to_line
-
 DAY = dt.timedelta(days=1)
-
-
-@pytest.fixture(scope="module")
-def tool():
-    path = Path(__file__).resolve().parents[2] / "tools" / "constants.py"
-    spec = importlib.util.spec_from_file_location("tool_constants", path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["tool_constants"] = module
-    # It imports its neighbor, as a script does.
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(path.parent)
-        spec.loader.exec_module(module)
-    return module
 
 
 def test_the_newest_set_not_later_than_the_day():
@@ -45,7 +28,7 @@ def test_the_newest_set_not_later_than_the_day():
     assert constants_for(sets[0].cutoff - DAY) is sets[0]
 
 
-def test_a_set_rests_on_what_was_published_by_its_cutoff(tool):
+def test_a_set_rests_on_what_was_published_by_its_cutoff():
     for each in all_constants():
         part = tool.span(each.cutoff.isoformat())
         assert str(part.last_month) == each.last_month
@@ -53,7 +36,7 @@ def test_a_set_rests_on_what_was_published_by_its_cutoff(tool):
         assert tool.publication_date(part.last_month) <= each.cutoff
 
 
-def test_the_shipped_scales_are_a_maximum(tool):
+def test_the_shipped_scales_are_a_maximum():
     for each in all_constants():
         counts = tool.span(each.cutoff.isoformat()).counts
         pins = (each.values["pin_level_variance"], each.values["pin_forget"])
@@ -68,7 +51,7 @@ def test_the_shipped_scales_are_a_maximum(tool):
 
 
 @pytest.mark.slow
-def test_the_first_set_is_what_make_constants_estimates(tool, monkeypatch):
+def test_the_first_set_is_what_make_constants_estimates(monkeypatch):
     """Of the pins' grid the shipped value, its neighbors and the ends; all: ``CHECK=1``."""
     first = all_constants()[0]
     few = {}

@@ -14,10 +14,8 @@ from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips
 from odforecast.models import get_model
-from odforecast.models.county import model as county_states
-from odforecast.models.county.filter import FACTORS, levels, raked
+from odforecast.models.county.filter import raked
 from odforecast.models.county.model import ModelPaths
-from odforecast.models.statespace.model import Dlm
 from odforecast.months import ONE_MONTH
 from odforecast.names import STATES, TARGET_12MO
 from odforecast.panel import Panel
@@ -92,23 +90,6 @@ def test_the_states_are_those_of_the_users_own_forecast_bit_for_bit():
     for state in own.locations:
         row = own.samples(TARGET_12MO)[:, own.index(state), -12:]
         np.testing.assert_array_equal(found[state].sums, row)
-
-
-def test_the_states_are_fitted_once_for_all_counties(monkeypatch):
-    fits = []
-    plain = Dlm.fit
-    monkeypatch.setattr(Dlm, "fit", lambda self, panel: fits.append(1) or plain(self, panel))
-    county_states._cache.clear()
-    for state in ("RI", "NH", "DE"):
-        some = PANEL.select([s for s in PANEL.locations if by_fips()[s].state == state])
-        get_model("county").fit(some).forecast(3, draws=10)
-    assert len(fits) == 1
-    get_model("county").fit(PANEL).forecast(4, draws=10)
-    assert len(fits) == 2
-    # What is kept holds on to nothing of the states' history.
-    for path in (p for kept in county_states._cache.values() for p in kept.values()):
-        assert path.months.base is None
-        assert path.sums.base is None
 
 
 # --- rounding ---------------------------------------------------------------------------------
@@ -195,26 +176,6 @@ def test_lost_and_missing_counties_are_what_the_state_leaves():
     made = forecast("missing")
     rest = beside.reported[beside.index("DE"), -1] - made.draws[:, others, 0].sum(axis=1).mean()
     assert made.draws[:, lost, 0].mean() == pytest.approx(rest, rel=0.35)
-
-
-# --- levels and delays ------------------------------------------------------------------------
-
-
-def test_levels_follow_class_state_and_residents():
-    low = high = np.array([0.0, 40.0, 8.0])
-    mean, _, factor = levels(["6", "4", "5"], np.full(3, np.nan), low, high)
-    assert mean[0] < mean[2] < mean[1]
-    twice, _, more = levels(["6", "4", "5"], np.full(3, np.nan), 4 * low + 4, 4 * high + 4)
-    assert more > factor
-    np.testing.assert_allclose(twice / mean, more / factor)
-    assert np.exp(FACTORS[0]) < factor < np.exp(FACTORS[-1])
-    people = np.array([1e4, 1e5, np.nan])
-    counted, narrower, _ = levels(["6", "6", "6"], people, low, high)
-    assert counted[1] == pytest.approx(10 * counted[0])
-    assert narrower[0] > narrower[2]
-    # Nothing known, nothing learned: the class as it is.
-    nothing = np.full(3, np.nan)
-    assert levels(["6", "4", "5"], nothing, nothing, nothing)[2] == pytest.approx(1.0)
 
 
 # --- the real release -------------------------------------------------------------------------

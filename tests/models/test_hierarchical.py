@@ -121,35 +121,6 @@ def test_what_the_rest_of_the_nation_misses_adds_up() -> None:
 # --- the density ------------------------------------------------------------------------
 
 
-def evaluate(expression: object) -> np.ndarray:
-    import pytensor
-
-    return np.asarray(pytensor.function([], expression, mode="FAST_COMPILE")())
-
-
-def test_negative_binomial_agrees_with_scipy() -> None:
-    from odforecast.models.hierarchy.graph import negative_binomial
-
-    y = np.array([0.0, 1.0, 8.0, 700.0])[:, None]
-    alpha, mu = np.array([0.7, 30.0, 4000.0]), 12.0
-    ours = evaluate(negative_binomial(y, np.log(mu), alpha)) - gammaln(y + 1)
-    theirs = st.nbinom.logpmf(y, alpha, alpha / (alpha + mu))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
-
-
-def test_suppressed_counts_agree_with_scipy() -> None:
-    from odforecast.models.hierarchy.graph import window_chance
-
-    mu, alpha = np.array([0.4, 5.0, 30.0]), np.array([2.0, 50.0, 300.0])
-    p = alpha / (alpha + mu)
-    ours = evaluate(window_chance(np.tile(hi.HIDDEN, (3, 1)), mu, alpha))
-    theirs = np.log(st.nbinom.cdf(9, alpha, p) - st.nbinom.cdf(0, alpha, p))
-    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
-    known = np.array([[2.0, -1.0], [0.0, -1.0], [40.0, -1.0]])
-    ours = evaluate(window_chance(known, mu, alpha))
-    np.testing.assert_allclose(ours, st.nbinom.logpmf(known[:, 0], alpha, p), rtol=1e-5)
-
-
 @contextmanager
 def padded_to(months: int) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:

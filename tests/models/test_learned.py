@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import sys
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -51,7 +50,6 @@ from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.donors import shipped
 from odforecast.vintage.vintage import SAID_MONTHS
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
 #: An archive whose records pending end as overdose deaths more often than those that ship.
 MINE = replace(DELAYS, kappa=0.6, kappa_error=0.0, sd_shared=0.05)
 SHIPS = all_delays()[max(all_delays())[0], ""]

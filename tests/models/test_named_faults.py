@@ -560,10 +560,6 @@ FAULTS = {
         "the forecast of another panel",
     ),
     "no forecast": (lambda f: f.draws, "a ndarray, not a Forecast"),
-    "not finite": (
-        lambda f: replace(f, draws=np.full_like(f.draws, np.nan)),
-        "draws are not finite, first at draw 0, OH, 2021-07",
-    ),
 }
 
 
@@ -587,6 +583,11 @@ def test_the_wrapper_refuses(fault: str) -> None:
         assert fitted.forecast(12, draws=60).draws.shape == (60, 2, 12)
     else:
         refused(model, f"bent returned {message}")
+
+
+def test_the_wrapper_refuses_what_is_not_finite() -> None:
+    bent = Bent(lambda f: replace(f, draws=np.full_like(f.draws, np.nan)))
+    refused(Model(bent, "bent"), "draws are not finite, first at draw 0, OH, 2021-07")
 
 
 @pytest.mark.parametrize(

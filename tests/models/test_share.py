@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pickle
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +16,6 @@ from odforecast.models.statespace.share import Inputs, ShareScales
 from odforecast.monthly.sums import rolling_sums
 from odforecast.names import SYNTHETIC_OPIOIDS
 from odforecast.panel import LAYERS, Panel
-
-sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
 
 SHORT = "T40.4"
 DRAWS = 60

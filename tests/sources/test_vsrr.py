@@ -149,12 +149,6 @@ def test_release_dates(tmp_path):
     assert any("file name says 2024-12-11" in note for note in moved.notes)
 
 
-@pytest.mark.parametrize(("date", "lag"), [(None, 0), ("2024-08-14", 1), ("2025-12-10", 17)])
-def test_implausible_release_dates_are_noted(tmp_path, date, lag):
-    notes = "; ".join(read_vsrr(save(tmp_path, CELLS), date).report.notes)
-    assert f"comes {lag} months after" in notes if lag else "comes" not in notes
-
-
 def test_sums_that_do_not_add_up_are_said(vsrr, tmp_path):
     raw = pd.read_csv(vsrr / "2024-04-17_filtered.csv", dtype=str, keep_default_na=False)
     row = raw.index[(raw["State"] == "OH") & (raw["Year"] == "2020") & (raw["Month"] == "June")]
