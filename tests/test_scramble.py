@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import fields, replace
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -66,8 +67,12 @@ def release(last: pd.Timestamp) -> pd.DataFrame:
     return canonical(table.assign(release=pd.Timestamp(released(last)), status=status))
 
 
-TABLES = {released(m): release(m) for m in MONTHS}
-DAY = list(TABLES)[KNOWN - 1]
+@cache
+def tables() -> dict[dt.date, pd.DataFrame]:
+    return {released(m): release(m) for m in MONTHS}
+
+
+DAY = released(MONTHS[KNOWN - 1])
 
 
 def scrambled_table(table: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -116,16 +121,16 @@ def donor(back: int = 0) -> Donor:
 
 
 def real_pair() -> tuple[Panel, Panel]:
-    later = {d: scrambled_table(t, 7) for d, t in TABLES.items() if d > DAY}
+    later = {d: scrambled_table(t, 7) for d, t in tables().items() if d > DAY}
     assert later
     return tuple(
-        od.Archive.in_memory(tables).as_of(DAY).panel() for tables in (TABLES, TABLES | later)
+        od.Archive.in_memory(tables).as_of(DAY).panel() for tables in (tables(), tables() | later)
     )
 
 
 def newest() -> Panel:
     """The newest release, as if its counts were final: only such a one may be cut."""
-    panel = od.Archive.in_memory(TABLES).as_of().panel()
+    panel = od.Archive.in_memory(tables()).as_of().panel()
     return replace(panel, final_through=panel.last_month)
 
 
@@ -194,7 +199,7 @@ def test_shipped_donors_show_nothing_later_either(made):
 
 def test_the_scramble_reaches_every_layer():
     """A property that scrambles nothing holds for nothing."""
-    panel = od.Archive.in_memory(TABLES).as_of().panel()
+    panel = od.Archive.in_memory(tables()).as_of().panel()
     other = scrambled_panel(panel, np.datetime64(CUT))
     for name in LAYERS:
         later = getattr(panel, name)[:, panel.months > np.datetime64(CUT)]
@@ -205,7 +210,7 @@ def test_the_scramble_reaches_every_layer():
     for name, beside in panel.beside.items():
         assert beside.data_hash != other.beside[name].data_hash
     assert panel.triangle is not None
-    table = TABLES[DAY]
+    table = tables()[DAY]
     changed = scrambled_table(table, 7)
     for indicator in (ALL_DRUGS, ALL_DEATHS, SYNTHETIC_OPIOIDS):
         rows = table["indicator"] == indicator
@@ -271,8 +276,8 @@ def test_a_backtest_is_the_same(kind):
     from odforecast.backtesting import Origin, cuts
 
     if kind == "real":
-        later = {d: scrambled_table(t, 7) for d, t in TABLES.items() if d > DAY}
-        archives = (od.Archive.in_memory(TABLES), od.Archive.in_memory(TABLES | later))
+        later = {d: scrambled_table(t, 7) for d, t in tables().items() if d > DAY}
+        archives = (od.Archive.in_memory(tables()), od.Archive.in_memory(tables() | later))
         found = [od.origins(a, kind, end=str(MONTHS[KNOWN - 1])[:7]) for a in archives]
         assert len(found[0]) == KNOWN
     elif kind == "pseudo-clean":
@@ -292,7 +297,7 @@ def test_the_command_is_the_same(tmp_path):
     for n, seed in enumerate((None, 7)):
         folder = tmp_path / str(n)
         store = od.Archive(folder / "archive")
-        for day, table in TABLES.items():
+        for day, table in tables().items():
             if seed is not None and day > DAY:
                 table = scrambled_table(table, seed)
             folder.mkdir(exist_ok=True)
