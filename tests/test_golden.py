@@ -46,24 +46,6 @@ def test_numbers_agree_up_to_rounding_and_bits_are_compared_on_one_machine(machi
     assert golden.compare(STORED, found(**{"last | OH": [1800.0, far]}, **other))[0]
 
 
-def test_the_exit_code_says_whether_something_differs(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(golden, "GOLDEN", tmp_path)
-    monkeypatch.setattr(golden, "run_all", lambda *_: {"draws": found()})
-    assert golden.main(["--only", "draws"]) == 1
-    assert golden.main(["--only", "draws", "--write"]) == 0
-    assert golden.main(["--only", "draws"]) == 0
-    monkeypatch.setattr(golden, "run_all", lambda *_: {"draws": found(notes=[])})
-    assert golden.main(["--only", "draws"]) == 1
-    # One that cannot be run, or fails, does not lose what is stored.
-    for text, code in (("skipped: no files", 0), ("Traceback\nValueError: no", 1)):
-        monkeypatch.setattr(golden, "run_all", lambda *_, text=text: {"draws": {"models": text}})
-        assert golden.main(["--only", "draws", "--write"]) == code
-    assert golden.read("draws", tmp_path) == STORED
-    with pytest.raises(SystemExit):
-        golden.main(["--only", "drawn"])
-    assert "no part drawn" in capsys.readouterr().err
-
-
 def test_every_unit_is_stored_and_the_set_is_small():
     for part, units in golden_parts.PARTS.items():
         assert {*golden.read(part, golden.GOLDEN), "hierarchical"} >= {*units}, part

@@ -162,20 +162,14 @@ REFUSED: dict[str, tuple[Callable[[pd.DataFrame], object], str]] = {
         lambda f: cell(27, deaths=2930)(f).iloc[24:],
         "2,930 deaths in 2024-08, and about 230 in a month of those about it",
     ),
-    "zero of few months": (
-        lambda f: cell(27, deaths=0)(f).iloc[24:],
-        "own counts of Ohio: 0 deaths in 2024-08, and about 224 in a month",
-    ),
     # A digit too many, or too few, is nine to eleven times the month.
     "digit after CDC's": (
         cell(36, deaths=1920),
         "1,920 deaths in 2025-05, and about 230 a month in the 12 months before",
     ),
     "digit in the last": (cell(38, deaths=1900), "1,900 deaths in 2025-07, and about"),
-    "digit that CDC has too": (cell(33, deaths=1910), "1,910 deaths in 2025-02, and about"),
     "digit in the first": (cell(0, deaths=4260), "4,260 deaths in 2022-05, and about 442 in a"),
     "digit too few": (cell(33, deaths=19), "19 deaths in 2025-02, and about"),
-    "three times": (cell(36, deaths=720), "720 deaths in 2025-05, and about"),
     "a third": (cell(33, deaths=70), "70 deaths in 2025-02, and about"),
     "half a year": (
         lambda f: f.assign(deaths=np.where(f.index < 7, 4 * f["deaths"], f["deaths"])),

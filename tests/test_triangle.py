@@ -10,7 +10,6 @@ import pytest
 from forecast_factory import made
 
 import odforecast as od
-from odforecast.backtesting.submission import A_YEAR, KNOWN_COLUMNS, _known
 from odforecast.panel import Panel, Triangle
 from odforecast.testing.zoo import ordinary
 
@@ -82,21 +81,3 @@ def test_saved_pickled_and_joined_it_is_the_same(panel: Panel, change, tmp_path)
     most = panel.select([s for s in panel.locations if s != "OH"])
     whole = joined(panel.select(["US", "OH"]), most)
     same(panel.select(whole.locations), whole)
-
-
-def test_an_exported_origin_holds_what_the_releases_said(panel: Panel) -> None:
-    assert panel.triangle is not None
-    table = _known("one", panel)
-    assert tuple(table) == KNOWN_COLUMNS
-    date = panel.triangle.releases[1]
-    rows = table[table["release"] == str(date)].set_index(["abbreviation", "month"])
-    counts = rows[rows["indicator"] != A_YEAR]
-    month = str(panel.months[-3])
-    i = panel.index("OH")
-    shown = counts.loc["OH", month]
-    assert shown["reported"] == panel.triangle.reported[1, i, -3]
-    assert shown["percent_pending"] == panel.triangle.layers["pending"][1, i, -3]
-    assert shown["predicted"] == panel.triangle.layers["predicted"][1, i, -3]
-    year = rows[rows["indicator"] == A_YEAR].loc["OH"]
-    assert list(year["reported"]) == [panel.triangle.layers["all_deaths"][1, i]]
-    assert len(_known("one", bare(panel))) < len(table)

@@ -148,19 +148,11 @@ def simulated_release(
     pending = np.full(reported.shape, 0.2)
     sums = np.cumsum(expected[:, ::-1], axis=1)[:, ::-1] / constants.kappa
     pending[:, -n_open:] += (100.0 * sums / everyone[:, None])[:, ::-1]
+    grid = end - np.arange(reported.shape[1])[::-1].astype("m8[M]")
     panel = Panel(
-        indicator=ALL_DRUGS,
-        as_of=release,
-        release=release,
-        vintage=VINTAGE_SYNTHETIC,
-        locations=states,
-        months=end - np.arange(reported.shape[1])[::-1].astype("timedelta64[M]"),
-        reported=reported,
-        predicted=blank,
-        complete=blank,
-        pending=pending,
-        final_through=final_through(release),
-    )
+        ALL_DRUGS, release, release, VINTAGE_SYNTHETIC, states, grid, reported=reported,
+        predicted=blank, complete=blank, pending=pending, final_through=final_through(release),
+    )  # fmt: skip
     return with_all_deaths(panel, everyone), rolling_sums(months)[:, -12 - horizon :]
 
 

@@ -29,19 +29,12 @@ def bundled_panel(states: tuple[str, ...] = STATES) -> Panel:
     }
     months = layers["reported"].columns.to_numpy().astype("datetime64[M]")
     unknown = np.full(layers["reported"].shape, np.nan)
+    reported, predicted = (layer.to_numpy() for layer in layers.values())
     return Panel(
-        indicator=ALL_DRUGS,
-        as_of=RELEASE,
-        release=RELEASE,
-        vintage=VINTAGE_REAL,
-        locations=states,
-        months=months,
-        reported=layers["reported"].to_numpy(),
-        predicted=layers["predicted"].to_numpy(),
-        complete=unknown,
-        pending=unknown,
+        ALL_DRUGS, RELEASE, RELEASE, VINTAGE_REAL, states, months, reported=reported,
+        predicted=predicted, complete=unknown, pending=unknown,
         final_through=final_through(RELEASE),
-    )
+    )  # fmt: skip
 
 
 @cache
@@ -114,16 +107,8 @@ def made_panel(months: dict[str, np.ndarray], last: str = "2021-06") -> Panel:
     sums = np.lib.stride_tricks.sliding_window_view(counts, 12, axis=1).sum(axis=2)
     end = np.datetime64(last, "M")
     unknown = np.full(sums.shape, np.nan)
+    day, grid = publication_date(end), end - np.arange(sums.shape[1])[::-1].astype("m8[M]")
     return Panel(
-        indicator=ALL_DRUGS,
-        as_of=publication_date(end),
-        release=publication_date(end),
-        vintage=VINTAGE_SYNTHETIC,
-        locations=tuple(months),
-        months=end - np.arange(sums.shape[1])[::-1].astype("timedelta64[M]"),
-        reported=sums,
-        predicted=unknown,
-        complete=unknown,
-        pending=unknown,
-        final_through=end,
-    )
+        ALL_DRUGS, day, day, VINTAGE_SYNTHETIC, tuple(months), grid, reported=sums,
+        predicted=unknown, complete=unknown, pending=unknown, final_through=end,
+    )  # fmt: skip

@@ -131,16 +131,6 @@ def test_ets_learns_from_an_error_as_statsforecast_does(model: Any) -> None:
     np.testing.assert_allclose(path[1:], after, rtol=1e-9)
 
 
-@pytest.mark.parametrize("model", CES[:2], ids=named)
-def test_ces_learns_from_an_error_as_statsforecast_does(model: Any) -> None:
-    y = series("deaths")
-    fitted = copy.deepcopy(model).fit(y)
-    path = shocked(forms.ces(fitted.model_), 12.0)
-    after = fitted.forward(np.append(y, path[0]), h=12)["mean"]
-    # CES starts from states that it fits backwards: other ones, slightly, of a longer series.
-    np.testing.assert_allclose(path[1:], after, rtol=1e-5)
-
-
 @pytest.mark.parametrize("kind", "SPF")
 def test_the_seasonal_forms_of_ces_repeat_the_filter(kind: str) -> None:
     """Run over the past, the linear form meets the states and residuals that were fitted."""
