@@ -23,6 +23,18 @@ SHARED = Path(os.environ.get("ODFORECAST_SHARED", ROOT.parent / "shared" / "data
 #: Whether the slow group is asked for.
 SLOW = bool(os.environ.get("ODFORECAST_SLOW"))
 
+# What takes seconds to import, in each worker, is not even looked at.
+collect_ignore = [] if SLOW else ["models/test_adapters_sktime.py"]
+
+#: Examples in docstrings that take more than a second: the slow group runs them.
+SLOW_EXAMPLES = {
+    "odforecast.plot.scenarios.chances",
+    "odforecast.forecast.forecast.Forecast.part",
+    "odforecast.backtesting.board.leaderboard",
+    "odforecast.updating.run.Update",
+    "odforecast.updating.run.update",
+}
+
 # The same examples on every machine, more of them at the gate, and no timing: a slow runner must
 # not fail a test.
 settings.register_profile(
@@ -70,8 +82,9 @@ def pytest_report_header() -> str:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """The slow group runs where it is asked for, and at the gate."""
     if not SLOW:
-        config.hook.pytest_deselected(items=[item for item in items if "slow" in item.keywords])
-        items[:] = [item for item in items if "slow" not in item.keywords]
+        slow = {i for i in items if "slow" in i.keywords or i.name in SLOW_EXAMPLES}
+        config.hook.pytest_deselected(items=list(slow))
+        items[:] = [item for item in items if item not in slow]
 
 
 @pytest.fixture(scope="session")
@@ -86,6 +99,14 @@ def shared() -> Path:
 def vsrr(shared: Path) -> Path:
     """Folder of real releases of CDC's provisional counts."""
     return shared / "vsrr"
+
+
+@pytest.fixture(scope="session")
+def panel() -> object:
+    """The panel of the first release that ships, 2025-09-17."""
+    import odforecast as od
+
+    return od.bundled().as_of("2025-09-17").panel()
 
 
 @pytest.fixture(scope="module")

@@ -9,22 +9,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import confirm
+import confirm_page
+import holdout
 import pandas as pd
 import pytest
-from release_factory import csv_bytes
+from release_factory import cdc_form, csv_bytes
 
 import odforecast as od
-from odforecast.geography import lookup
 from odforecast.names import ALL_DRUGS
 from odforecast.sources.vsrr import read_vsrr
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "tools"))
-
-import confirm  # noqa: E402
-import confirm_page  # noqa: E402
-import holdout  # noqa: E402
-
 # The made-up releases here are cut from that of 2025-09-17, and scored against it.
 pytestmark = pytest.mark.usefixtures("older_bundle")
 TODAY = dt.date(2026, 11, 25)
@@ -48,18 +44,8 @@ def cells(last: str, late: float = 0.02) -> pd.DataFrame:
     recent = table["month"] > end - pd.DateOffset(months=3)
     lacking = (table["reported"] * late).round().where(recent & (table["state"] != "US"), 0.0)
     whole = lacking.groupby([table["month"], table["indicator"]]).transform("sum")
-    return pd.DataFrame(
-        {
-            "State": table["state"],
-            "Year": table["month"].dt.year,
-            "Month": table["month"].dt.month_name(),
-            "Period": "12 month-ending",
-            "Indicator": table["indicator"],
-            "Data Value": table["reported"] - lacking.where(table["state"] != "US", whole),
-            "State Name": table["state"].map(lambda state: lookup(state).name),
-            "Predicted Value": table["predicted"],
-        }
-    )
+    missing = lacking.where(table["state"] != "US", whole)
+    return cdc_form(table.assign(reported=table["reported"] - missing))
 
 
 class Place:

@@ -6,16 +6,23 @@ error of the build.
 
 from __future__ import annotations
 
+import ast
+import builtins
+import doctest
 import importlib.util
 import inspect
 import re
 import sys
 import warnings
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType
 
+import outputs
 import pandas as pd
 import pytest
+from _ext import built, names_table
 from county_forecasts import made_forecast
 
 import odforecast as od
@@ -32,20 +39,6 @@ BUILT = DOCS / "_build" / "html"
 PAGES = sorted(p for p in DOCS.rglob("*.md") if "_build" not in p.parts)
 
 
-def _module(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-outputs = _module(DOCS / "outputs.py")
-names_table = _module(DOCS / "_ext" / "names_table.py")
-built = _module(DOCS / "_ext" / "built.py")
-inventories = _module(DOCS / "_ext" / "inventories.py")
-notebooks = _module(DOCS / "_ext" / "notebooks.py")
 WITH_CODE = [page for page in outputs.PAGES if outputs.BLOCK.search(page.read_text())]
 
 
@@ -135,22 +128,6 @@ def test_every_command_is_shown_with_an_example() -> None:
     assert not missing
 
 
-def test_every_name_says_what_it_is() -> None:
-    """The table takes the first line of the docstring; a word or two is no sentence."""
-    for package in names_table.PUBLIC:
-        for name, value in names_table.public_names(package):
-            if inspect.isroutine(value) or inspect.isclass(value) or inspect.ismodule(value):
-                assert len(names_table.first_line(value)) > 10, f"{package}.{name}"
-
-
-def test_own_members_are_those_of_our_code() -> None:
-    from odforecast.backtesting import Workers
-
-    ours = names_table.own_members(od.Forecast, (type(lambda: 0),))
-    assert {"summary", "select"} <= set(ours)
-    assert "map" not in names_table.own_members(Workers, (type(lambda: 0),))
-
-
 def test_every_figure_is_in_the_gallery() -> None:
     text = (DOCS / "gallery.md").read_text()
     drawn = set(re.findall(r"od\.plot\.(\w+)\(", text))
@@ -160,6 +137,61 @@ def test_every_figure_is_in_the_gallery() -> None:
 def test_every_model_is_on_the_models_page() -> None:
     text = (DOCS / "models" / "index.md").read_text()
     missing = [name for name in od.models().index if f"`{name}`" not in text]
+    assert not missing
+
+
+# Whoever pastes an example of a public name has every name it uses. pytest runs the examples in the
+# namespace of their module, where a name that the reader has to import is there already.
+
+#: Besides those whose names have a table.
+PACKAGES = (*names_table.PUBLIC, "odforecast.evidence", "odforecast.vintage")
+
+
+def documented() -> Iterator[tuple[str, str]]:
+    """Each public name, and public member of a public class, with its docstring."""
+    named = [(name, importlib.import_module(name)) for name in PACKAGES]
+    for package, module in tuple(named):
+        for name in getattr(module, "__all__", ()):
+            value = getattr(module, name)
+            named.append((names_table.home(package, name, value), value))
+    for full in DOCUMENTED:
+        inside, _, last = full.rpartition(".")
+        if inside and full not in sys.modules:
+            named.append((full, getattr(importlib.import_module(inside), last)))
+    kinds = (FunctionType, classmethod, staticmethod, property, cached_property)
+    for full, value in named:
+        is_class = inspect.isclass(value)
+        ours = getattr(value, "__module__", "").startswith("odforecast")
+        if inspect.ismodule(value) or (ours and (is_class or inspect.isroutine(value))):
+            yield full, value.__doc__ or ""
+        for name in names_table.own_members(value, kinds) if is_class and ours else ():
+            yield f"{full}.{name}", inspect.getattr_static(value, name).__doc__ or ""
+
+
+def not_bound(text: str) -> set[str]:
+    """Names that the examples of a docstring use before they bind them."""
+    bound, free = set(dir(builtins)), set()
+    for example in doctest.DocTestParser().get_examples(text):
+        used: set[str] = set()
+        for node in ast.walk(ast.parse(example.source)):
+            match node:
+                case ast.Name(id=name, ctx=ast.Load()):
+                    used.add(name)
+                case ast.alias(name=name, asname=asname):
+                    bound.add(asname or name.split(".")[0])
+                case ast.Name(id=name) | ast.arg(arg=name) | ast.ExceptHandler(name=str(name)):
+                    bound.add(name)
+                case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+                    bound.add(name)
+        free |= used - bound
+    return free
+
+
+def test_examples_bind_what_they_use() -> None:
+    examples = {name: text for name, text in documented() if ">>>" in text}
+    assert {"odforecast", "odforecast.archive", "odforecast.Panel.from_frame"} <= examples.keys()
+    assert not_bound(">>> import numpy as np\n>>> x.sum() + np.ones(3)\n>>> x = 1") == {"x"}
+    missing = {name: free for name, text in examples.items() if (free := not_bound(text))}
     assert not missing
 
 
@@ -245,17 +277,6 @@ def test_every_prior_is_on_the_page_of_the_evidence() -> None:
     assert not [name for name in prior_names() if f"`{name}`" not in text]
 
 
-HOUSE = re.compile(r"\b(pins|pinned|felt|dark|told)\b|jur\. h\d", re.I)
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.relative_to(DOCS).as_posix())
-def test_pages_use_plain_words(page: Path) -> None:
-    if page.name in ("design.md", "changelog.md"):
-        return
-    text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(), flags=re.S)
-    assert not [m[0] for m in HOUSE.finditer(text)]
-
-
 def test_pictures_of_pages_exist_and_are_used() -> None:
     used = {
         name
@@ -286,36 +307,3 @@ def test_dead_links_and_pictures_without_words_are_found(tmp_path: Path) -> None
 @pytest.mark.skipif(not BUILT.is_dir(), reason="the pages are not built here: make docs")
 def test_nothing_in_the_built_pages_leads_nowhere() -> None:
     assert list(built.faults(BUILT)) == []
-
-
-def test_inventories_are_what_intersphinx_reads(tmp_path: Path) -> None:
-    from sphinx.util.inventory import InventoryFile
-
-    mapping = inventories.write(tmp_path)
-    assert {"pandas", "numpy", "matplotlib", "xarray", "arviz", "python"} <= set(mapping)
-    address, file = mapping["pandas"]
-    found = InventoryFile.loads(Path(file).read_bytes(), uri=address)
-    item = found["py:class", "pandas.DataFrame"]
-    assert item.uri.startswith("https://pandas.pydata.org/docs/")
-    assert item.uri.endswith("#pandas.DataFrame")
-
-
-def test_words_of_a_picture_come_from_its_file(tmp_path: Path) -> None:
-    panel = od.bundled().as_of("2025-09-17").panel()
-    axes = od.plot.counts(panel, "Ohio")
-    path = od.plot.save(axes, tmp_path / "ohio.svg")
-    assert notebooks.described(path) == od.plot.alt_text(axes)
-    assert "<desc" in axes._repr_svg_()
-
-
-def test_what_a_page_printed_is_kept_for_the_same_code_only(tmp_path: Path) -> None:
-    code, kept = tmp_path / "code", tmp_path / "kept"
-    code.mkdir()
-    (code / "a.py").write_text("x = 1\n")
-    before = notebooks.cache_folder(kept, code)
-    before.mkdir(parents=True)
-    assert notebooks.cache_folder(kept, code) == before
-    assert before.is_dir()
-    (code / "a.py").write_text("x = 2\n")
-    assert notebooks.cache_folder(kept, code) != before
-    assert not before.exists()

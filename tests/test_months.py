@@ -120,9 +120,3 @@ def test_every_date_option_refuses_what_is_not_one_date(command: str) -> None:
         assert done.exit_code == 2
         assert f"Invalid value for '{command.split()[-1]}': " in done.output
         assert said in done.output
-
-
-def test_help_says_once_how_dates_are_written() -> None:
-    said = " ".join(CliRunner().invoke(main, ["--help"]).output.split())
-    assert "Write dates and months as 2025-09-17, 9/17/2025, 2026-12, 12/2026, Dec 2026" in said
-    assert "A year alone means January for a start" in said

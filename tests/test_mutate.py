@@ -4,57 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-import sys
 import tomllib
 from pathlib import Path
 
+import faults
+import mutants
 import pytest
 
 TOOLS = Path(__file__).resolve().parents[1] / "tools"
-sys.path.insert(0, str(TOOLS))
-
-import faults  # noqa: E402
-import mutants  # noqa: E402
-
-
-def changes(code: str) -> set[tuple[str, str]]:
-    return {(m.old, m.new) for m in mutants.mutants(code.encode())}
-
-
-@pytest.mark.parametrize(
-    ("code", "expected"),
-    [
-        ("a + b", {("+", "-")}),
-        ("a - b", {("-", "+")}),
-        ("a * b", {("*", "/")}),
-        ("a ** b", {("**", "*")}),
-        ("a // b", {("//", "/")}),
-        ("-a", {("-", "+")}),
-        ("a += b", {("+=", "-=")}),
-        ("a & ~b", {("&", "|"), ("~", "")}),
-        ("a < b <= c", {("<", "<="), ("<=", "<")}),
-        ("a == b", {("==", "!=")}),
-        ("a not  in b", {("not  in", "in")}),
-        ("a is b", {("is", "is not")}),
-        ("a and b", {("and", "or")}),
-        ("not (a or b)", {("not ", ""), ("or", "and")}),
-        ("x[0]", {("0", "1")}),
-        ("x[1:]", {("1", "2"), ("1", "0")}),
-        ("x[-1]", {("-", "+"), ("1", "2"), ("1", "0")}),
-        ("f(0.5, True)", {("0.5", "0.55")}),
-        ("f(0.0)", {("0.0", "0.1")}),
-        ("min(a)", {("min", "max")}),
-        ("np.maximum(a)", {("maximum", "minimum")}),
-        ("a.argmin()", {("argmin", "argmax")}),
-        ("np.log(a + b)", {("+", "-")}),
-        ("'a' + b", set()),
-        ("print(a + b)", set()),
-        ("logger.info(a + b)", set()),
-        ("type X = A | B", set()),
-    ],
-)
-def test_every_kind_of_fault(code, expected):
-    assert changes(code) == expected
 
 
 def test_an_edit_changes_its_span_and_no_other_byte():
@@ -67,16 +24,6 @@ def test_an_edit_changes_its_span_and_no_other_byte():
         assert broken[: mutant.start] == code[: mutant.start]
         assert broken[mutant.start + len(mutant.new) :] == code[mutant.end :]
         assert ast.dump(ast.parse(broken)) != ast.dump(ast.parse(code))
-
-
-@pytest.mark.slow
-def test_every_mutant_of_the_package_is_python():
-    root = TOOLS.parent
-    drawn = faults.drawn_faults(root, seed=0, lines=40)
-    assert len(drawn) == 40
-    for fault in drawn:
-        data = (root / faults.PACKAGE / fault.mutant.file).read_bytes()
-        ast.parse(fault.mutant.apply(data))
 
 
 KNOWN = tomllib.loads((TOOLS / "mutations.toml").read_text(encoding="utf-8"))

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from panel_factory import bundled_panel, release_panel, with_counts
+from panel_factory import release_panel, with_counts
 
 import odforecast as od
 from odforecast.forecast import Forecast
@@ -16,7 +16,6 @@ from odforecast.forecast.tables import published, unbiased, usual_ratio
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
-from odforecast.plot.revisions import nowcast_figure
 
 PLACES = ("OH", "AZ", "WV", "WY")
 
@@ -37,18 +36,6 @@ def made(panel: Panel, states=PLACES, back: int = 12, ahead: int = 2, **keywords
 @pytest.fixture(scope="module")
 def panel() -> Panel:
     return release_panel()
-
-
-def test_columns_rows_and_order(panel):
-    table = made(panel).nowcast()
-    assert table.columns.tolist() == [
-        "location", "month", "horizon", "level", "reported", "low", "median", "high",
-        "revision_low", "revision", "revision_high", "predicted", "predicted_unbiased", "complete",
-    ]  # fmt: skip
-    assert table["location"].tolist() == [s for s in PLACES for _ in range(12)]
-    assert table["horizon"].tolist() == list(range(-11, 1)) * len(PLACES)
-    assert table["month"].iloc[11] == pd.Timestamp("2021-06")
-    assert (table["level"] == 0.9).all()
 
 
 def test_the_revision_is_the_count_once_final_less_the_reported_one(panel):
@@ -148,20 +135,3 @@ def test_more_counts_other_places_and_another_target_change_nothing(panel):
     pd.testing.assert_frame_equal(
         one, table[table["location"] == "WV"].reset_index(drop=True), check_exact=True
     )
-
-
-@pytest.mark.parametrize("n", [1, 2, 4, 5])
-def test_figure(n):
-    release = bundled_panel()
-    states = ("OH", "AZ", "WV", "WY", "US")[:n]
-    table = made(release, states).nowcast(level=0.8)
-    figure = nowcast_figure(table, release.to_frame())
-    titles = [axes.get_title(loc="left") for axes in figure.axes]
-    places = ["Ohio", "Arizona", "West Virginia", "Wyoming", "United States"][:n]
-    assert titles == (places if n > 1 else ["Ohio", "Revision: less the reported count"])
-    labels = [text.get_text() for text in figure.legends[0].get_texts()]
-    expected = ("reported", "final count: median", "final count: 80% interval")
-    assert {*expected, "CDC's predicted value"} <= set(labels)
-    top = figure.axes[0]
-    (dots,) = (line for line in top.lines if line.get_label() == "reported")
-    np.testing.assert_array_equal(dots.get_ydata(), release.reported[release.index("OH"), -24:])

@@ -14,8 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import odforecast as od
-from odforecast import say
-from odforecast.errors import OdforecastError, UnknownNameError
+from odforecast.errors import UnknownNameError
 from odforecast.models import Fitted, Model
 from odforecast.scenario import Past
 from odforecast.vintage.revisions import Revisions
@@ -204,44 +203,12 @@ def test_revisions_table_holds_what_the_triangle_holds(objects):
     assert np.array_equal(ohio.to_numpy(), seen.triangle("Ohio").to_numpy(), equal_nan=True)
 
 
-def test_a_release_in_a_table_by_place_and_class(objects):
-    table = objects["Vintage"].to_frame("T40.4", ["WV", "Ohio"])
-    assert table["state"].unique().tolist() == ["WV", "OH"]
-    assert set(table["indicator"]) == {"Synthetic opioids, excl. methadone (T40.4)"}
-    assert len(objects["Vintage"].to_frame()) == len(objects["Vintage"].table)
-
-
 def test_truth_in_a_table_says_why_a_count_cannot_be_scored(objects):
     table = objects["Truth"].to_frame()
     assert table.loc[~table["scorable"], "observed"].isna().all()
     assert (table.loc[~table["scorable"], "reason"] != "").all()
     young = table[table["month"] == "2025-04-01"]
     assert young["reason"].str.startswith("too young").all()
-
-
-def test_a_scenario_in_a_table_gives_its_quantiles_and_its_source(objects):
-    table = objects["Scenario"].to_frame().set_index("quantity")
-    (x,) = objects["Scenario"].interventions
-    q05, q50, q95 = 100 * np.expm1(x.size.ppf(np.array([0.05, 0.5, 0.95])))
-    assert table.loc["size", ["q05", "q50", "q95"]].tolist() == [q05, q50, q95]
-    assert table.loc["ramp", "q50"] == x.ramp.ppf(np.array(0.5))
-    assert table.loc["onset", "prior"] == "2026-01"
-    assert (table["source"] == x.source).all()
-    assert (table["grade"] == x.grade).all()
-
-
-def test_a_fit_in_a_table_says_where_its_numbers_come_from():
-    panel = od.bundled().as_of("2025-09-17").panel()
-    table = od.get_model("dlm").fit(panel).to_frame().set_index("name")
-    assert table.loc["delay"].tolist() == ["True", "setting"]
-    from odforecast.models.constants import all_constants
-
-    first = all_constants()[0]
-    assert table.loc["scale noise"].tolist() == [
-        f"{first.values['noise']:.6g}", f"constants of {first.cutoff}",
-    ]  # fmt: skip
-    pooled = od.get_model("ensemble-equal").to_frame()
-    assert pooled["source"].str.startswith("member: ").any()
 
 
 # --- figures --------------------------------------------------------------------------------
@@ -328,15 +295,6 @@ def test_a_place_that_is_not_there_is_refused_with_those_that_are(objects, name)
         few.select("Wyoming")
 
 
-def test_a_state_among_counties_is_told_what_to_ask_for():
-    frame = pd.DataFrame({"location": ["OH"], "month": "2024-01", "reported": 5.0})
-    panel = od.Panel.from_frame(frame, as_of="2024-06-01")
-    counties = replace(panel, locations=("39061",))
-    with pytest.raises(OdforecastError, match=r"has no OH; OH is a state, and these are counties"):
-        counties.select("Ohio")
-    assert counties.select("Hamilton, Ohio").locations == ("39061",)
-
-
 # --- a posterior sample, as ArviZ takes it --------------------------------------------------
 
 
@@ -389,60 +347,3 @@ def test_a_model_without_a_sample_says_which_have_one(objects):
     with pytest.raises(AttributeError, match=r"drift has no posterior sample .*hierarchical"):
         _ = objects["Fitted"].idata
     assert not hasattr(objects["Fitted"], "idata")
-
-
-# --- what the design promises ---------------------------------------------------------------
-
-
-# --- tables in HTML -------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("value", "shown"),
-    [
-        (np.int32(4200), "4,200"),
-        (np.float32(0.25), "0.25"),
-        (1234.5, "1,234"),
-        (-0.0321, "-0.0321"),
-        (float("inf"), "∞"),
-        (float("nan"), "–"),
-        (np.float64("nan"), "–"),
-        (None, "–"),
-        (pd.NaT, "–"),
-        (pd.NA, "–"),
-        (np.datetime64("NaT", "M"), "–"),
-        (np.datetime64("2025-04", "M"), "2025-04"),
-        (np.datetime64("2025-04-09", "ns"), "2025-04-09"),
-        (pd.Timestamp("2025-04-01"), "2025-04"),
-        (np.bool_(False), "no"),
-        (["a", 1], "['a', 1]"),
-        (np.array([1, 2]), "[1 2]"),
-        (0, "0"),
-    ],
-    ids=str,
-)
-def test_a_cell_is_shown_as_people_read_it(value, shown):
-    assert say.shown_cell(value) == shown
-
-
-def test_numbers_stand_to_the_right_and_a_doubled_column_is_kept():
-    frame = pd.DataFrame([["x", 1.0, 2]] * 15, columns=["a", "b", "b"])
-    page = say.html_table(frame, "<t>", rows=12)
-    tree = ET.fromstring(page)
-    head = [(th.text, th.get("style")) for th in tree.iter("th")]
-    assert [h[0] for h in head] == ["a", "b", "b"]
-    assert ["right" in h[1] for h in head] == [False, True, True]
-    assert len(list(tree.iter("tr"))) == 13
-    assert "… and 3 more rows." in page
-
-
-def test_a_card_is_never_wide():
-    wide = say.card("Thing", "word " * 500, "x" * 500, "a\nb")
-    lines = wide.splitlines()
-    assert max(map(len, lines)) <= 100
-    assert len(lines) == 6  # no line goes on for more than one
-    assert lines[2].endswith("…")
-    assert lines[-1] == "  a b>"
-
-
-# --- results without quantiles --------------------------------------------------------------

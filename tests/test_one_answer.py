@@ -1,15 +1,10 @@
-"""One release, one seed, one model: every product gives the same numbers.
-
-``python tests/test_one_answer.py`` prints the table that the tests compare.
-"""
+"""One release, one seed, one model: every product gives the same numbers."""
 
 from __future__ import annotations
 
 import html
 import json
 import re
-import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +19,7 @@ from odforecast.geography import lookup
 from odforecast.say import about, between, percent, rounded, step_of
 from odforecast.updating import read
 
+pytestmark = pytest.mark.slow
 PLACES = ("US", "OH")
 WORDS = ("--locations", ",".join(PLACES), "--draws", "300")
 #: Product -> command; all from the bundled release.
@@ -208,14 +204,3 @@ def test_all_pages_say_the_same_sentences(products, made) -> None:
         for part in said:  # the command says the forecast first, after the place
             part = past.sub("", part) if name.startswith("brief") else part
             assert part.removeprefix("F") in text, name
-
-
-if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as where:
-        found, _ = collected(Path(where))
-    forecast = od.get_model().fit(od.bundled().as_of().panel()).forecast(draws=300)
-    table = filled(found, forecast)
-    last = str(forecast.months[forecast.horizons == 12][0])
-    months = [str(forecast.last_month), last]
-    table = table[table.index.get_level_values("month").isin(months)]
-    table.to_csv(sys.stdout, float_format="%.7g", na_rep="–")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import ast
-import importlib.util
 import re
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import licences
 import pytest
 import yaml
 from packaging.requirements import Requirement
@@ -23,13 +23,6 @@ SOURCE = ROOT / "src" / "odforecast"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 #: Comes with PyMC at the one version that it takes; an extra, or another's notebook.
 BROUGHT = {"pytensor", "dask", "distributed", "sktime"}
-
-
-def tool(name: str):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def declared() -> set[str]:
@@ -143,42 +136,24 @@ def _listed() -> list[tuple[str, str, str]]:
 
 
 def test_every_dependency_has_a_known_licence_and_stands_in_the_list() -> None:
-    licences = tool("licences")
     core = licences.needed()
     assert {"pandas", "pymc", "statsmodels"} <= core
     found = {name: spdx for name, _, spdx in licences.rows(core | licences.needed("cluster"))}
     listed = {name: spdx for name, _, spdx in _listed()}
+    pins = "\n" + (ROOT / "constraints.txt").read_text()
+    assert all(f"\n{name}=={version}\n" in pins for name, version, _ in _listed())
     assert {k: v for k, v in found.items() if listed.get(k) != v} == {}, "run: make licences"
     assert set(listed) - set(found) <= {"colorama"}
-
-
-def test_the_list_of_licences_has_the_versions_that_are_tested() -> None:
-    pins = (ROOT / "constraints.txt").read_text()
-    rows = _listed()
-    stale = [name for name, version, _ in rows if f"\n{name}=={version}\n" not in f"\n{pins}"]
-    assert len(rows) > 50
-    assert not stale, "run: make licences"
 
 
 # ----------------------------------------------------------------------- how to cite
 
 
 def test_the_citation_is_whole_and_of_this_version() -> None:
-    """The fields of the Citation File Format 1.2.0, whose schema asks for these four."""
+    """The Citation File Format 1.2.0, whose schema asks for these four fields."""
     cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert {"cff-version", "message", "title", "authors"} <= set(cited)
-    assert cited["cff-version"] == "1.2.0"
-    assert cited["type"] == "software"
-    assert cited["version"] == od.__version__
+    assert (cited["cff-version"], cited["version"]) == ("1.2.0", od.__version__)
     assert cited["license"] == PROJECT["project"]["license"]
-    allowed = {"cff-version", "message", "title", "type", "version", "license", "authors",
-               "keywords", "abstract", "references", "url", "repository-code", "doi",
-               "date-released"}  # fmt: skip
-    assert set(cited) <= allowed
-    assert len(set(cited["keywords"])) == len(cited["keywords"])
-    for each in cited["references"]:
-        assert each["type"] in {"data", "article", "report"}
-        assert each["title"]
-        assert all("name" in a or "family-names" in a for a in each["authors"])
-    names = {author["name"] for author in PROJECT["project"]["authors"]}
-    assert {author["name"] for author in cited["authors"]} == names
+    assert all(each["title"] and each["authors"] for each in cited["references"])
+    assert [{"name": a["name"]} for a in cited["authors"]] == PROJECT["project"]["authors"]

@@ -22,11 +22,6 @@ from odforecast.vintage.bundle import bundled
 from odforecast.vintage.donors import shipped
 
 
-@pytest.fixture(scope="module")
-def panel() -> Panel:
-    return bundled().as_of("2025-09-17").panel()
-
-
 def test_what_the_bundled_panel_holds(panel):
     assert panel.locations[0] == "US"
     assert panel.reported.shape == (53, 124)

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from panel_factory import made_donor
 
 import odforecast as od
 from odforecast.errors import BacktestError, PanelError
@@ -25,22 +26,8 @@ LATE[:, :AGES] = np.linspace(0.3, 0.01, AGES) * RNG.uniform(0.5, 1.5, (52, AGES)
 
 
 def donor(back: int = 0, late: np.ndarray = LATE, predecessors: tuple[Donor, ...] = ()) -> Donor:
-    """A made-up release: what it missed, and what it said of itself."""
-    month = np.datetime64("2023-11", "M") - np.timedelta64(back, "M")
-    release = month.astype("datetime64[D]").astype(object) + dt.timedelta(days=13)
-    shape = late.shape
-    return Donor(
-        release=release,
-        locations=JURISDICTIONS,
-        age=135,
-        late=late,
-        ratio=np.full(shape, 1.05),
-        pending=np.full(shape, 0.4),
-        complete=np.full(shape, 98.0),
-        final_back=6,
-        predecessors=predecessors,
-        deaths=np.linspace(20, 40, shape[0]),
-    )
+    deaths = np.linspace(20, 40, len(late))
+    return made_donor(late, back, predecessors=predecessors, deaths=deaths)
 
 
 @pytest.fixture(scope="module")
@@ -66,26 +53,6 @@ def test_a_clean_cut_keeps_nothing_later_in_any_layer(panel):
     us = panel.beside["all-deaths"].index("US")
     at = panel.beside["all-deaths"].months == np.datetime64("2021-06")
     assert seen.all_deaths[0] == panel.beside["all-deaths"].reported[us, at][0]
-
-
-@pytest.mark.parametrize("kind", ["clean", "delayed"])
-def test_scrambling_the_future_moves_no_pseudo_vintage(panel, kind):
-    """Of deaths of all causes a delayed one takes the donor's."""
-
-    def later(one: Panel, value: float) -> Panel:
-        after = one.months > np.datetime64(END)
-        return replace(one, reported=np.where(after, value, one.reported))
-
-    beside = {name: later(other, 9.0) for name, other in panel.beside.items()}
-    scrambled = replace(later(panel, 7.0), predicted=np.full(panel.reported.shape, 3.0),
-                        beside=beside)  # fmt: skip
-    made = donor(predecessors=(donor(1),))
-    one, two = (p.cut(END) if kind == "clean" else p.delayed(END, made) for p in (panel, scrambled))
-    assert one.data_hash == two.data_hash
-    models = ("dlm", "naive", "hub-baseline", "ensemble-equal") if kind == "clean" else ("dlm",)
-    for model in models:
-        draws = [od.get_model(model).fit(p).forecast(draws=20).draws for p in (one, two)]
-        assert np.array_equal(*draws), model
 
 
 def test_a_delayed_vintage_misses_the_donors_late_arrivals(panel):

@@ -10,23 +10,20 @@ import base64
 import csv
 import gzip
 import hashlib
-import importlib.util
 import io
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 
+import audit
 import numpy as np
 import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
-from hub_tables import made
-from socrata_server import FakeSocrata, release_rows
+from site_factory import Page
+from socrata_server import FakeServer, FakeSocrata, Quiet, release_rows
 
 import odforecast as od
 from odforecast.cli import main
@@ -38,7 +35,7 @@ from odforecast.errors import (
     ScenarioError,
     UnknownNameError,
 )
-from odforecast.hub import read_hub, to_hub, write_hub
+from odforecast.hub import files, read_hub, to_hub, write_hub
 from odforecast.models import registry
 from odforecast.report.spreadsheet import for_spreadsheets, harmless
 from odforecast.scenario import Scenario, named_intervention, project, read_scenarios
@@ -202,19 +199,6 @@ EVIL = (
 )  # fmt: skip
 
 
-class Page(HTMLParser):
-    def __init__(self):
-        super().__init__()
-        self.tags, self.attributes, self.texts = set(), [], []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-        self.attributes += [(tag, k, v or "") for k, v in attrs]
-
-    def handle_data(self, data):
-        self.texts.append(data)
-
-
 @pytest.fixture(scope="module", params=["brief.html", "brief-annex.html"])
 def page(request, tmp_path_factory) -> str:
     from odforecast.report.brief import write_briefs
@@ -235,17 +219,15 @@ def page(request, tmp_path_factory) -> str:
 
 
 def test_a_page_escapes_everything(page):
-    parsed = Page()
-    parsed.feed(page)
-    assert parsed.tags <= {
+    parsed = Page(page)
+    assert {tag for tag, _ in parsed.elements} <= {
         "html", "head", "meta", "title", "style", "body", "h1", "h2", "p", "div", "strong", "ul",
         "li", "table", "tr", "th", "td", "figure", "figcaption", "footer", "br", "em",
         "main", "section", "h3", "thead", "tbody", "caption", "a", "ol", "code", "dl", "dt", "dd",
         "span", "header", "svg", "text", "line", "rect", "circle", "path", "small", "b", "g",
         "defs", "use", "clippath",
     }  # fmt: skip
-    keys = {k for _, k, _ in parsed.attributes}
-    assert keys <= {
+    assert {key for _, at in parsed.elements for key in at} <= {
         "lang", "charset", "name", "content", "http-equiv", "class", "scope", "href", "viewbox",
         "id", "role", "data-label", "width", "height", "aria-hidden", "overflow", "x", "y",
         "text-anchor", "font-size", "x1", "x2", "y1", "y2", "stroke", "stroke-width", "rx",
@@ -253,7 +235,7 @@ def test_a_page_escapes_everything(page):
         "font-weight", "fill-opacity", "opacity", "data-box", "data-x", "data-y",
         "stroke-linejoin", "stroke-linecap", "stroke-opacity", "paint-order", "transform",
     }  # fmt: skip
-    links = {v for _, k, v in parsed.attributes if k == "href" and not v.startswith("#")}
+    links = {at["href"] for _, at in parsed.elements if not at.get("href", "#").startswith("#")}
     assert links <= {"brief.html", "brief-annex.html"}
     shown = "".join(parsed.texts)
     assert all(evil in shown for evil in EVIL)  # and all of it is there to be read
@@ -392,18 +374,6 @@ def test_loaders_of_yaml_make_plain_values_only():
         assert issubclass(loader, yaml.SafeLoader)
 
 
-def test_the_search_for_programs_finds_them():
-    lines = (
-        "import pickle", "from joblib import dump", "eval('1')", "np.load(f, allow_pickle=True)",
-        "yaml.load(f)", "yaml.load(f, Loader=yaml.Loader)", "os.system('x')", "pd.read_pickle(f)",
-        "subprocess.run('x', shell=True)", "requests.get(u, verify=False)", "s.verify = False",
-        "ssl._create_unverified_context()", "ssl.CERT_NONE", "os.execv(a, b)",
-    )  # fmt: skip
-    for line in lines:
-        assert risks(ast.parse(line)), line
-    assert risks(ast.parse("yaml.load(text, Loader=_loader())\nast.literal_eval(x)")) == []
-
-
 def test_files_of_ours_hold_no_pickles(tmp_path):
     """An archive, a store, a saved forecast, hub files: JSON, Parquet, CSV and locks."""
     with FakeSocrata(release_rows(("US", "WV"), months=30)) as server:
@@ -437,17 +407,14 @@ def test_files_of_ours_hold_no_pickles(tmp_path):
 TOKEN = "s3cret-app-token-0123456789"
 
 
-class Elsewhere:
+class Elsewhere(FakeServer):
     """Another server, which keeps the headers of whoever comes."""
 
     def __init__(self):
         self.seen = []
         seen = self.seen
 
-        class Handler(BaseHTTPRequestHandler):
-            def log_message(self, *args):
-                pass
-
+        class Handler(Quiet):
             def do_GET(self):
                 seen.append(dict(self.headers))
                 self.send_response(200)
@@ -457,18 +424,7 @@ class Elsewhere:
 
             do_POST = do_GET
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://localhost:{self.server.server_port}/"
-
-    def __enter__(self):
-        Thread(
-            target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
-        ).start()
-        return self
-
-    def __exit__(self, *error):
-        self.server.shutdown()
-        self.server.server_close()
+        super().__init__(Handler)
 
 
 class Talkative(FakeSocrata):
@@ -490,7 +446,10 @@ class Talkative(FakeSocrata):
 @pytest.mark.parametrize("soda3", [False, True])
 def test_the_token_does_not_follow_a_redirect(status, soda3):
     with Elsewhere() as other, Talkative(release_rows(months=2)) as server:
-        server.status, server.headers = status, {"Location": f"{other.url}?t={TOKEN}"}
+        server.status, server.headers = (
+            status,
+            {"Location": f"{other.url.replace('127.0.0.1', 'localhost')}/?t={TOKEN}"},
+        )
         client = Socrata(server.url, token=TOKEN, soda3=soda3, sleep=lambda _: None)
         with client, pytest.raises(DownloadError) as caught:
             client.page("xkb8-kh2a", 0)
@@ -560,36 +519,18 @@ def test_servers_are_checked_for_who_they_are():
 # Dependencies
 
 
-@pytest.fixture(scope="module")
-def audit():
-    spec = importlib.util.spec_from_file_location("audit", ROOT / "tools" / "audit.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def package(*found: str, **more) -> dict:
-    return {
-        "name": "x",
-        "version": "1",
-        "vulns": [{"id": i, "fix_versions": ["2"]} for i in found],
-    } | more
-
-
-def test_a_known_vulnerability_fails_the_audit_and_silence_is_no_pass(audit):
-    assert audit.judged({"dependencies": [package(), package("CVE-1")]}) == (
-        1,
-        "dependencies with known vulnerabilities:\nx 1: CVE-1, fixed in 2",
-    )
-    fine = audit.judged({"dependencies": [package(), {"name": "y", "skip_reason": "unknown"}]})
-    assert fine == (
-        0,
-        "1 dependencies audited, no known vulnerability; "
-        "1 unknown to the database were not audited",
-    )
-    # An index without the database answers "unknown" for everything, and pip-audit ends with 0.
-    nothing = audit.judged({"dependencies": [{"name": "y", "skip_reason": "unknown"}] * 3})
-    assert nothing == (0, "dependencies were not audited: the database knows none of 3")
+def test_a_known_vulnerability_fails_the_audit_and_silence_is_no_pass():
+    known = {"name": "x", "version": "1", "vulns": []}
+    bad = known | {"vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}
+    unknown = {"name": "y", "skip_reason": "unknown"}
+    for packages, status, said in (
+        ([known, bad], 1, "dependencies with known vulnerabilities:\nx 1: CVE-1, fixed in 2"),
+        ([known, unknown], 0, "1 dependencies audited, no known vulnerability; "
+         "1 unknown to the database were not audited"),
+        # An index without the database answers "unknown" for everything, and pip-audit ends with 0.
+        ([unknown] * 3, 0, "dependencies were not audited: the database knows none of 3"),
+    ):  # fmt: skip
+        assert audit.judged({"dependencies": packages}) == (status, said)
 
 
 @pytest.mark.parametrize(
@@ -602,7 +543,7 @@ def test_a_known_vulnerability_fails_the_audit_and_silence_is_no_pass(audit):
         (None, "does not run (No such file or directory)"),
     ],
 )
-def test_an_audit_that_cannot_be_made_says_so(audit, tmp_path, script, said):
+def test_an_audit_that_cannot_be_made_says_so(tmp_path, script, said):
     uv = tmp_path / "uv"
     if script is not None:
         uv.write_text(f"#!/bin/sh\n{script.replace('sleep', 'exec sleep')}\n")
@@ -612,17 +553,10 @@ def test_an_audit_that_cannot_be_made_says_so(audit, tmp_path, script, said):
     assert said in text
 
 
-def test_the_audit_is_part_of_every_run_before_a_change_lands():
-    assert "step make audit" in (ROOT / ".ci" / "run").read_text()
-    assert "tools/audit.py" in (ROOT / "Makefile").read_text()
-
-
 # Limits
 
 
 def test_a_hub_file_is_read_up_to_a_limit(tmp_path):
-    from odforecast.hub import files
-
     assert files.MAX_BYTES <= 256 * 2**20
     path = write_hub(to_hub(made()), tmp_path / "a.csv")
     with pytest.raises(DataError, match="more than 0 MB unpacked"):

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import replace
-
 import numpy as np
 import pytest
-from forecast_factory import PANEL, made
+from forecast_factory import made
 
 import odforecast as od
-from odforecast.errors import ScenarioError
 from odforecast.forecast.text import place_name
 from odforecast.geography import LOCATIONS
-from odforecast.months import ONE_MONTH
 from odforecast.say import between, chance, step_of
-from odforecast.scenario import CAVEAT, NULL, Scenario, named_intervention, project
-from odforecast.scenario.answer import answers, scenario_title, text
-
-DAY = "2025-09-17"
-
-
-@pytest.fixture(scope="module")
-def panel():
-    return od.bundled().as_of(DAY).panel()
 
 
 @pytest.fixture(scope="module")
@@ -96,30 +82,6 @@ def test_without_a_nowcast_it_says_so(panel):
     assert ", a final count. " in said
 
 
-def test_sums_without_a_nowcast_change_on_what_was_reported(panel):
-    fitted = od.get_model("naive").fit(panel)
-    both = replace(fitted.forecast(12, draws=100), joint=frozenset({"location", "month"}))
-    said = both.total(["OH", "WV"], "the valley").text()
-    count = panel.reported[[panel.locations.index(s) for s in ("OH", "WV")], -1].sum()
-    assert said.startswith(f"In the valley, {count:,.0f} ")
-    assert "the probability of a fall is" in said
-
-
-def test_ties_and_certainty():
-    draws = np.full((8, 2, 5), 10.0)
-    flat = made(
-        PANEL,
-        draws=draws,
-        known=np.full((2, 11), 10.0),
-        months=PANEL.last_month + np.arange(1, 6) * ONE_MONTH,
-        last_month=PANEL.last_month,
-    )
-    said = flat.text("WV")
-    assert "the forecast is about 120 deaths (90% interval 120 to 120)" in said
-    assert said.endswith("; the probability of a fall is more than 99%.")
-    assert "nan" not in said
-
-
 @pytest.mark.parametrize(
     ("share", "said"),
     [
@@ -141,86 +103,7 @@ def test_an_end_that_is_no_zero_is_not_rounded_to_one():
     assert step_of(0.2, 900) == 1.0
 
 
-def test_a_count_that_is_not_shown_is_no_final_one():
-    reported = PANEL.reported.copy()
-    reported[PANEL.index("WV"), -1] = np.nan
-    gone = replace(PANEL, reported=reported, low=None, high=None, final_through=PANEL.last_month)
-    said = made(gone, months=PANEL.last_month + np.arange(1, 6) * ONE_MONTH).text("WV")
-    assert said.startswith("In West Virginia, no count of drug overdose deaths is shown for ")
-    assert "final" not in said
-
-
 def test_what_is_hidden_is_not_made_up():
     said = made(known=np.full((2, 11), np.nan)).text("WV")
     assert "nan" not in said.lower()
     assert "there is no forecast: a count is hidden" in said
-
-
-# A projection
-
-
-@pytest.fixture(scope="module")
-def projection(forecast):
-    shock = Scenario(
-        "supply-shock-2023-like", (named_intervention("supply-shock-2023-like", onset="2025-10"),)
-    )
-    suspended = Scenario(
-        "cooperation-suspended", (named_intervention("cooperation-suspended", onset="2025-10"),)
-    )
-    return project(forecast, [NULL, shock, suspended], seed=1)
-
-
-def test_a_what_if_has_no_chance(projection):
-    lines = text(projection, "Ohio").splitlines()
-    assert len(lines) == 4
-    assert lines[-1] == CAVEAT
-    assert lines[-2].startswith("Counts of a drug class hold only deaths whose certificate")
-    works, without, likely = sentences(lines[0].removeprefix("A supply shock like that of 2023. "))
-    assert re.match(
-        r"If it works: [\d,]+ fewer drug overdose deaths than without the measure", works
-    )
-    assert "on average (−" in works
-    assert "90% interval" in works
-    assert without.endswith("are expected in Ohio from October 2025 to April 2026 without it")
-    assert likely.startswith("This is a what-if")
-
-
-def test_a_judgement_has_its_owner(projection):
-    """Of what can only raise deaths, too."""
-    said = text(projection, "US").splitlines()[1]
-    assert said.startswith("Cooperation suspended")
-    assert "If it raises deaths: " in said
-    assert "Our judgement: raises deaths 25%, does nothing 75%." in said
-    assert said.count("Over all outcomes: ") == 1
-
-
-def test_the_numbers_are_those_of_the_table(projection):
-    row = (
-        projection.answer()
-        .set_index(["scenario_id", "location"])
-        .loc[("supply-shock-2023-like", "US")]
-    )
-    found = answers(projection)[0]
-    assert found.place == "the United States"
-    step = 10 ** int(np.floor(np.log10((row["averted_q95"] - row["averted_q05"]) / 7)))
-    assert found.combined == f"{round(row['averted_mean'] / step) * step:,.0f} fewer"
-    assert answers(projection.select("Ohio"))[0] == answers(projection, "Ohio")[0]
-
-
-def test_a_median_is_never_alone(projection):
-    """Means everywhere: the median of a mixture says neither of its parts."""
-    for line in text(projection, "Ohio").splitlines()[:-2]:
-        assert "median" not in line
-        assert "on average" in line
-
-
-def test_only_the_status_quo_is_no_answer(forecast):
-    with pytest.raises(ScenarioError, match="nothing to compare"):
-        text(project(forecast, NULL, seed=1))
-
-
-def test_titles():
-    assert scenario_title(Scenario("a-b", title="As it is")) == "As it is"
-    shock = named_intervention("tariff-only", onset="2026-03")
-    assert scenario_title(Scenario("tariff-only", (shock,))) == "Tariffs without cooperation"
-    assert scenario_title(Scenario("as-well-as-2023", (shock,))) == "As well as 2023"

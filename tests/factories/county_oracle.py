@@ -80,16 +80,10 @@ def exact(
     window: int,
     points: int = 60,
 ) -> dict[str, Floats]:
-    """Posterior of the last sum, its months and the level.
+    """Probabilities of the last sum, 0 to ``max(high)``, and of the level; means of the months.
 
     The level is gamma before and moves by a random walk of relative step ``step`` on a grid of
     logarithms; months are Poisson(level e). Counts are at most ``max(high)``.
-
-    Returns
-    -------
-    dict
-        ``sum``: probabilities of the last sum, 0 to ``max(high)``; ``levels`` and ``level``: grid
-        and probabilities; ``joint`` (sum, level); ``months``: means of the last w months.
     """
     most = int(high.max())
     base = most + 1
@@ -127,8 +121,7 @@ def exact(
         np.add.at(sums, total[inside] + m, last[inside, m])
         months[-1] += m * last[:, m].sum()
     months[:-1] = (last.sum(axis=(1, 2))[:, None] * ways).sum(axis=0)
-    return {"sum": sums.sum(axis=1), "levels": levels, "level": sums.sum(axis=0), "joint": sums,
-            "months": months}  # fmt: skip
+    return {"sum": sums.sum(axis=1), "levels": levels, "level": sums.sum(axis=0), "months": months}
 
 
 def moments(values: Floats, p: Floats) -> tuple[float, float]:

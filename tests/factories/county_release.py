@@ -12,24 +12,15 @@ HIDDEN = (
 )
 #: Header of the site's CSV, and name of the column in the API.
 NAMES = {
-    "Data as of": "data_as_of",
-    "Year": "year",
-    "Month": "month",
-    "ST_ABBREV": "st_abbrev",
-    "STATE_NAME": "state_name",
-    "COUNTYNAME": "countyname",
-    "FIPS": "fips",
-    "STATEFIPS": "statefips",
-    "COUNTYFIPS": "countyfips",
-    "CODE2013": "code2013",
+    "Data as of": "data_as_of", "Year": "year", "Month": "month", "ST_ABBREV": "st_abbrev",
+    "STATE_NAME": "state_name", "COUNTYNAME": "countyname", "FIPS": "fips",
+    "STATEFIPS": "statefips", "COUNTYFIPS": "countyfips", "CODE2013": "code2013",
     "Provisional Drug Overdose Deaths": "provisional_drug_overdose",
     "Footnote": "footnote",
     "Percentage Of Records Pending Investigation": "percentage_of_records_pending",
     "HistoricalDataCompletenessNote": "historicaldatacompleteness",
-    "MonthEndingDate": "monthendingdate",
-    "Start Date": "start_date",
-    "End Date": "end_date",
-}
+    "MonthEndingDate": "monthendingdate", "Start Date": "start_date", "End Date": "end_date",
+}  # fmt: skip
 DEATHS = "Provisional Drug Overdose Deaths"
 #: State, name, county, FIPS, urban, deaths in the first month (-1: hidden).
 PLACES = (
@@ -49,14 +40,7 @@ FIRST, MONTHS = (2023, 4), 24
 def county_cells(day: str = "2025-06-08", months: int = MONTHS, shift: int = 0) -> list[dict]:
     """Rows of a release: three states, one count hidden, one zero, one county listed twice.
 
-    Parameters
-    ----------
-    day : str
-        Data as of.
-    months : int
-        From 2023-04 on.
-    shift : int
-        Added to every count of more than 9.
+    Months are from 2023-04 on; ``shift`` is added to every count of more than 9.
     """
     rows = []
     for state, name, county, fips, urban, base in PLACES:

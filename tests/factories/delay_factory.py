@@ -64,15 +64,13 @@ def arrivals(
     return late + last[:, None] * w * (moved + c.revision_noise * z((n_loc, n)))
 
 
-def simulated_seen(
-    seed: int, releases: int = 16, newest: tuple[int, ...] = (6, 4), constants: Delays = DELAYS
-) -> list[Seen]:
+def simulated_seen(seed: int, releases: int) -> list[Seen]:
     """Releases and what they turned out to miss. ``kappa_error`` is none of a single release's."""
     rng = np.random.default_rng(seed)
-    c = replace(constants, kappa_error=0.0)
+    c = replace(DELAYS, kappa_error=0.0)
     out = []
     for r in range(releases):
-        age, n_open = newest[r % len(newest)], int(rng.integers(2, 13))
+        age, n_open = (6, 4)[r % 2], int(rng.integers(2, 13))
         # Large: half a death more or less is nothing.
         size = np.exp(rng.normal(9.0, 1.0, len(JURISDICTIONS)))
         places = np.exp(0.6 * rng.standard_normal((size.size, 1)) - 0.18)
@@ -124,20 +122,15 @@ def simulated_months(
 
 
 def simulated_release(
-    seed: int, scales: Scales, constants: Delays, last: str = "2021-04", newest: int = 6,
-    horizon: int = 3, years: int = 10, states: tuple[str, ...] = EIGHT,
-) -> tuple[Panel, np.ndarray]:  # fmt: skip
+    seed: int, scales: Scales, constants: Delays, last: str, newest: int
+) -> tuple[Panel, np.ndarray]:
     """A release of ten years that misses what the model of the delay says, and the truth.
 
-    Returns
-    -------
-    panel : Panel
-        Of ``states`` alone. ``newest`` is the age of its last month in months: 6 or 4.
-    truth : ndarray, shape (L, 12 + horizon)
-        12-month counts once final, from horizon -11 on.
+    ``newest`` is the age of its last month: 6 or 4. The truth are final 12-month counts from
+    horizon -11 to 3, shape (8, 15).
     """
     rng = np.random.default_rng(seed)
-    end, n = np.datetime64(last, "M"), 12 * years
+    end, n, states, horizon = np.datetime64(last, "M"), 120, EIGHT, 3
     months = simulated_months(rng, states, scales, n, horizon)
     day = (end + (newest + 1) * ONE_MONTH).astype("datetime64[D]").astype(object)
     release: dt.date = day.replace(day=15)
@@ -155,19 +148,11 @@ def simulated_release(
     pending = np.full(reported.shape, 0.2)
     sums = np.cumsum(expected[:, ::-1], axis=1)[:, ::-1] / constants.kappa
     pending[:, -n_open:] += (100.0 * sums / everyone[:, None])[:, ::-1]
+    grid = end - np.arange(reported.shape[1])[::-1].astype("m8[M]")
     panel = Panel(
-        indicator=ALL_DRUGS,
-        as_of=release,
-        release=release,
-        vintage=VINTAGE_SYNTHETIC,
-        locations=states,
-        months=end - np.arange(reported.shape[1])[::-1].astype("timedelta64[M]"),
-        reported=reported,
-        predicted=blank,
-        complete=blank,
-        pending=pending,
-        final_through=final_through(release),
-    )
+        ALL_DRUGS, release, release, VINTAGE_SYNTHETIC, states, grid, reported=reported,
+        predicted=blank, complete=blank, pending=pending, final_through=final_through(release),
+    )  # fmt: skip
     return with_all_deaths(panel, everyone), rolling_sums(months)[:, -12 - horizon :]
 
 

@@ -9,8 +9,9 @@ from functools import cache
 import numpy as np
 
 import odforecast as od
+from odforecast.geography import JURISDICTIONS
 from odforecast.names import ALL_DRUGS, VINTAGE_REAL, VINTAGE_SYNTHETIC
-from odforecast.panel import LAYERS, Panel
+from odforecast.panel import LAYERS, Donor, Panel
 from odforecast.publication import final_through, publication_date
 
 #: The nation, a large, a middling, a badly delayed and the smallest jurisdiction.
@@ -28,19 +29,12 @@ def bundled_panel(states: tuple[str, ...] = STATES) -> Panel:
     }
     months = layers["reported"].columns.to_numpy().astype("datetime64[M]")
     unknown = np.full(layers["reported"].shape, np.nan)
+    reported, predicted = (layer.to_numpy() for layer in layers.values())
     return Panel(
-        indicator=ALL_DRUGS,
-        as_of=RELEASE,
-        release=RELEASE,
-        vintage=VINTAGE_REAL,
-        locations=states,
-        months=months,
-        reported=layers["reported"].to_numpy(),
-        predicted=layers["predicted"].to_numpy(),
-        complete=unknown,
-        pending=unknown,
+        ALL_DRUGS, RELEASE, RELEASE, VINTAGE_REAL, states, months, reported=reported,
+        predicted=predicted, complete=unknown, pending=unknown,
         final_through=final_through(RELEASE),
-    )
+    )  # fmt: skip
 
 
 @cache
@@ -93,22 +87,28 @@ def small_counts(n_sums: int = 70) -> Panel:
     return with_counts(shortened(cut_panel(states=("WY",)), n_sums), sums[None])
 
 
+def made_donor(
+    late: np.ndarray, back: int = 0, locations: tuple[str, ...] = JURISDICTIONS, **keywords: object
+) -> Donor:
+    """A made-up release of 2023-11 or some months before: what it missed, what it said of that."""
+    month = np.datetime64("2023-11", "M") - np.timedelta64(back, "M")
+    shape = late.shape
+    given: dict[str, object] = {
+        "release": month.astype("datetime64[D]").astype(object) + dt.timedelta(days=13),
+        "locations": locations, "age": 135, "late": late, "ratio": np.full(shape, 1.05),
+        "pending": np.full(shape, 0.4), "complete": np.full(shape, 98.0), "final_back": 6,
+    }  # fmt: skip
+    return Donor(**(given | keywords))  # type: ignore[arg-type]
+
+
 def made_panel(months: dict[str, np.ndarray], last: str = "2021-06") -> Panel:
     """A panel of made-up months of death, all final."""
     counts = np.round(np.array(list(months.values())))
     sums = np.lib.stride_tricks.sliding_window_view(counts, 12, axis=1).sum(axis=2)
     end = np.datetime64(last, "M")
     unknown = np.full(sums.shape, np.nan)
+    day, grid = publication_date(end), end - np.arange(sums.shape[1])[::-1].astype("m8[M]")
     return Panel(
-        indicator=ALL_DRUGS,
-        as_of=publication_date(end),
-        release=publication_date(end),
-        vintage=VINTAGE_SYNTHETIC,
-        locations=tuple(months),
-        months=end - np.arange(sums.shape[1])[::-1].astype("timedelta64[M]"),
-        reported=sums,
-        predicted=unknown,
-        complete=unknown,
-        pending=unknown,
-        final_through=end,
-    )
+        ALL_DRUGS, day, day, VINTAGE_SYNTHETIC, tuple(months), grid, reported=sums,
+        predicted=unknown, complete=unknown, pending=unknown, final_through=end,
+    )  # fmt: skip

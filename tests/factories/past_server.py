@@ -11,10 +11,10 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pandas as pd
+from release_factory import cdc_form
 from socrata_server import FakeServer, Quiet
 
 import odforecast as od
-from odforecast.geography import lookup
 from odforecast.vintage.past import COLUMNS, git_blob
 
 
@@ -29,17 +29,7 @@ def release_csv(last: str, change: float = 1) -> bytes:
     table = table[table["month"] > pd.Timestamp(last) - pd.DateOffset(months=30)]
     reported = table["reported"].copy()
     reported[(table["state"] == "WV") & (table["month"] == last)] *= change
-    cells = {
-        "State": table["state"],
-        "Year": table["month"].dt.year,
-        "Month": table["month"].dt.month_name(),
-        "Period": "12 month-ending",
-        "Indicator": table["indicator"],
-        "Data Value": reported.round(),
-        "State Name": table["state"].map(lambda state: lookup(state).name),
-        "Predicted Value": table["predicted"],
-    }
-    return pd.DataFrame(cells).to_csv(index=False).encode()
+    return cdc_form(table.assign(reported=reported.round())).to_csv(index=False).encode()
 
 
 def row(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 import odforecast as od
+from odforecast.geography import lookup
 from odforecast.names import ALL_DRUGS
 
 NAME = "2024-12-11.csv"
@@ -56,6 +57,21 @@ def cdc_cells() -> pd.DataFrame:
 
 def csv_bytes(cells: pd.DataFrame) -> bytes:
     return cells.to_csv(index=False, lineterminator="\n").encode()
+
+
+def cdc_form(table: pd.DataFrame) -> pd.DataFrame:
+    """A canonical table under CDC's own names."""
+    cells = {
+        "State": table["state"],
+        "Year": table["month"].dt.year,
+        "Month": table["month"].dt.month_name(),
+        "Period": "12 month-ending",
+        "Indicator": table["indicator"],
+        "Data Value": table["reported"],
+        "State Name": table["state"].map(lambda state: lookup(state).name),
+        "Predicted Value": table["predicted"],
+    }
+    return pd.DataFrame(cells)
 
 
 def bent_release(

@@ -1,8 +1,6 @@
 """Mutated hub files: read as they stand, or refused in a line; never anything else.
 
-``ODFORECAST_FUZZ=5000`` runs that many cases; ``ODFORECAST_FUZZ_SEED`` sets the first seed. Every
-case has a seed of its own, printed where it fails. A parser of a few lines, which shares nothing
-with the reader, says what stands in a mutated file.
+A parser of a few lines, which shares nothing with the reader, says what stands in a mutated file.
 """
 
 from __future__ import annotations
@@ -10,10 +8,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import os
 import random
-import traceback
-from collections import Counter
 from decimal import Decimal
 
 import numpy as np
@@ -21,6 +16,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fuzz_cases import Outcome, attempt, run_all, seeds
 from hub_tables import made
 from reader_mutations import (
     Grid,
@@ -32,11 +28,8 @@ from reader_mutations import (
     mutated_rows,
 )
 
-from odforecast.errors import DataError
 from odforecast.hub import read_hub, to_hub, write_hub
 
-CASES = int(os.environ.get("ODFORECAST_FUZZ", "300"))
-FIRST = int(os.environ.get("ODFORECAST_FUZZ_SEED", "0"))
 #: Cells of hub files, beside those that other files have too.
 CELLS = (
     "1,345.5", "12 ", " 12", "\t12", "'12", '"1"2', "1345.", ".5", "1.e2", "0e0", "0.50",
@@ -124,18 +117,11 @@ def differs(read: object, there: object, column: str) -> bool:
     return not set(text) <= set("0123456789+-.eE") or float(Decimal(text)) != float(str(read))
 
 
-def outcome(name: str, data: bytes, folder) -> tuple[str, str]:
+def outcome(name: str, data: bytes, folder) -> Outcome:
     """Class of an outcome, and what is to be said of it."""
-    path = folder / name
-    path.write_bytes(data)
-    try:
-        got = read_hub(path)
-    except DataError as error:
-        line = str(error).replace(str(path), "FILE")
-        bad = "FILE" not in line or not line.isprintable() or len(line) > 700
-        return "badly said" if bad else "refused", line[:900]
-    except Exception:
-        return "traceback", traceback.format_exc()
+    got = attempt(read_hub, folder / name, data, 700)
+    if isinstance(got, tuple):
+        return got
     there = standing(name, data)
     if len(got) != len(there):
         return "lost", f"{len(got)} rows of {len(there)}"
@@ -148,20 +134,11 @@ def outcome(name: str, data: bytes, folder) -> tuple[str, str]:
 
 @pytest.mark.slow
 def test_mutated_hub_files(tmp_path, capsys):
-    counts: Counter[tuple[str, str]] = Counter()
-    bad = []
-    for seed in range(FIRST, FIRST + CASES):
+    def one(seed):
         name, data, what = case(seed)
-        kind, said = outcome(name, data, tmp_path)
-        counts[what, kind] += 1
-        if kind not in ("right", "refused"):
-            bad.append(f"seed {seed} ({what}): {kind}: {said}")
-    table = pd.Series(counts).unstack(fill_value=0)
-    with capsys.disabled():
-        if CASES > 1000:
-            print(f"\nseeds {FIRST}..{FIRST + CASES - 1}\n{table}\n{table.sum().to_dict()}")
-    assert not bad, f"{len(bad)} cases; {table.sum().to_dict()}\n" + "\n".join(bad[:8])
-    assert {"right", "refused"} <= set(table.columns)
+        return what, outcome(name, data, tmp_path)
+
+    run_all("hub files", seeds(300), one, capsys)
 
 
 @pytest.mark.parametrize("form", ["csv", "csv.gz", "parquet"])

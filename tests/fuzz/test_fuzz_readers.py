@@ -1,8 +1,6 @@
 """Mutated data files: every value as it stands there, or a refusal in one line; nothing else.
 
-``ODFORECAST_FUZZ=5000`` (or ``make fuzz N=5000``) runs that many cases per data set, from
-``ODFORECAST_FUZZ_SEED`` on. A case is its data set and its seed, printed where it fails; the
-corpus holds every case that once failed, and is run always. Outcomes:
+The corpus holds every case that once failed, and is run always. Outcomes:
 
 * ``right``: every value is the one that stands in the mutated file, as an independent parser of
   a few lines reads it (``reader_naive.py``);
@@ -19,21 +17,13 @@ import json
 import math
 import os
 import random
-import resource
-import traceback
-from collections import Counter
 from functools import cache
 from pathlib import Path
 
-import pandas as pd
 import pytest
-from reader_naive import Unreadable
+from fuzz_cases import Outcome, attempt, run_all, seeds
 from reader_sets import Base, bases, case
 
-from odforecast.errors import DataError
-
-CASES = int(os.environ.get("ODFORECAST_FUZZ", "40"))
-FIRST = int(os.environ.get("ODFORECAST_FUZZ_SEED", "0"))
 CORPUS = json.loads(Path(__file__).with_name("corpus_readers.json").read_text())
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", Path(__file__).parents[3] / "shared" / "data"))
 NAMES = ("releases", "WONDER", "county", "own", "people")
@@ -45,19 +35,11 @@ def sets() -> dict[str, list[Base]]:
     return bases(SHARED if SHARED.is_dir() else None)
 
 
-def outcome(base: Base, data: bytes, folder: Path, truth: dict) -> tuple[str, str]:
+def outcome(base: Base, data: bytes, folder: Path, truth: dict) -> Outcome:
     """Class of an outcome, and what is to be said of it."""
-    path = folder / base.file
-    path.write_bytes(data)
-    try:
-        got = base.read(path)
-    except DataError as error:
-        line = str(error)
-        if not line.isprintable() or len(line) > 900:
-            return "badly said", line[:1200]
-        return "refused", line
-    except Exception:
-        return "traceback", traceback.format_exc()[-1500:]
+    got = attempt(base.read, folder / base.file, data, 900)
+    if isinstance(got, tuple):
+        return got
     try:
         there, broken = base.naive(data)
     except Exception as error:  # no reading of its own: then only the file as it was will do
@@ -103,27 +85,13 @@ def truths(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_mutated_files(name, truths, tmp_path, capsys):
-    counts: Counter[tuple[str, str]] = Counter()
-    bad = []
-    for seed in [*CORPUS.get(name, []), *range(FIRST, FIRST + CASES)]:
+    if name not in sets():
+        pytest.skip(f"no real files at {SHARED}")
+
+    def one(seed):
         r = random.Random(f"{name} {seed}")
         base = r.choice(sets()[name])
         what, data = case(base, r)
-        kind, said = outcome(base, data, tmp_path, truths[base.name])
-        counts[what, kind] += 1
-        if kind not in ("right", "refused"):
-            bad.append(f"seed {seed} ({base.name}, {what}): {kind}: {said}")
-    if CASES > 1000:
-        table = pd.Series(counts).unstack(fill_value=0)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        with capsys.disabled():
-            print(f"\n{name}: seeds {FIRST}..{FIRST + CASES - 1}, peak {peak} MB\n{table}")
-            print(table.sum().to_dict())
-    assert not bad, f"{len(bad)} cases: {[b.split(' (')[0] for b in bad]}\n" + "\n".join(bad[:25])
-    assert sum(counts.values()) >= CASES
+        return f"{base.name}, {what}", outcome(base, data, tmp_path, truths[base.name])
 
-
-@pytest.mark.slow
-def test_the_other_parser_refuses_too():
-    with pytest.raises(Unreadable):
-        sets()["releases"][0].naive(b"PK\x03\x04")
+    run_all(name, seeds(40, CORPUS.get(name, [])), one, capsys)

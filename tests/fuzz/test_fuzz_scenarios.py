@@ -1,29 +1,23 @@
 """Mutated scenario files: read as they stand, or refused in a line; never anything else.
 
-``ODFORECAST_FUZZ=5000`` runs that many cases; ``ODFORECAST_FUZZ_SEED`` sets the first seed. Every
-case has a seed of its own, printed where it fails. What stands in a file is found by looking for
+What stands in a file is found by looking for
 ``key: value`` on its lines, without a parser of YAML or TOML.
 """
 
 from __future__ import annotations
 
-import os
 import random
 import re
-import traceback
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
+from fuzz_cases import Outcome, attempt, run_all, seeds
 
-from odforecast.errors import OdforecastError
 from odforecast.scenario import Scenario, dump_scenarios, json_schema, read_scenarios
 
-CASES = int(os.environ.get("ODFORECAST_FUZZ", "300"))
-FIRST = int(os.environ.get("ODFORECAST_FUZZ_SEED", "0"))
 #: Seeds of cases that were once wrong; they are run always.
 FAILED = (2, 78, 115, 206, 785, 811, 3610)
 
@@ -260,19 +254,12 @@ def invented(found: tuple[Scenario, ...], text: str) -> str:
     return ""
 
 
-def outcome(name: str, data: bytes, folder: Path) -> tuple[str, str]:
+def outcome(name: str, data: bytes, folder: Path) -> Outcome:
     """Class of an outcome, and what is to be said of it."""
-    path = folder / name
-    path.write_bytes(data)
-    try:
-        found = read_scenarios(path)
-    except OdforecastError as error:
-        line = str(error).replace(str(path), "FILE")
-        if "FILE" not in line or not line.isprintable() or len(line) > 700:
-            return "badly said", f"{len(line)}: {line[:900]}"
-        return "refused", line
-    except Exception:
-        return "traceback", traceback.format_exc()
+    found = attempt(lambda path: [read_scenarios(path)], folder / name, data, 700)
+    if isinstance(found, tuple):
+        return found
+    (found,) = found
     if said := invented(found, data.decode("utf-8-sig")):
         return "wrong", said
     # What was read can be written, and means the same then.
@@ -290,20 +277,11 @@ def outcome(name: str, data: bytes, folder: Path) -> tuple[str, str]:
 
 @pytest.mark.slow
 def test_mutated_scenario_files(tmp_path, capsys):
-    counts: Counter[tuple[str, str]] = Counter()
-    bad = []
-    for seed in (*FAILED, *range(FIRST, FIRST + CASES)):
+    def one(seed):
         name, data, what = case(seed)
-        kind, said = outcome(name, data, tmp_path)
-        counts[what, kind] += 1
-        if kind not in ("right", "refused"):
-            bad.append(f"seed {seed} ({what}): {kind}: {said}")
-    table = pd.Series(counts).unstack(fill_value=0)
-    with capsys.disabled():
-        if CASES > 1000:
-            print(f"\nseeds {FIRST}..{FIRST + CASES - 1}\n{table}\n{table.sum().to_dict()}")
-    assert not bad, f"{len(bad)} cases; {table.sum().to_dict()}\n" + "\n".join(bad[:12])
-    assert {"right", "refused"} <= set(table.columns)
+        return what, outcome(name, data, tmp_path)
+
+    run_all("scenario files", seeds(300, FAILED), one, capsys)
 
 
 def test_what_is_not_mutated_is_read(tmp_path):

@@ -57,25 +57,6 @@ def test_the_table_has_each_county_once_in_its_jurisdiction() -> None:
     }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("fips", "name", "short"),
-    [
-        ("22071", "Orleans Parish", "Orleans"),
-        ("24510", "Baltimore city", "Baltimore"),
-        ("51036", "Charles City County", "Charles City"),
-        ("32510", "Carson City", "Carson City"),
-        ("11001", "District of Columbia", "District of Columbia"),
-        ("02220", "Sitka City and Borough", "Sitka"),
-        ("02020", "Anchorage Municipality", "Anchorage"),
-        ("02158", "Kusilvak Census Area", "Kusilvak"),
-        ("35013", "Doña Ana County", "Doña Ana"),
-        ("09190", "Western Connecticut Planning Region", "Western Connecticut"),
-    ],
-)
-def test_names(fips: str, name: str, short: str) -> None:
-    assert (by_fips()[fips].name, by_fips()[fips].short) == (name, short)
-
-
 def test_connecticut_has_two_editions() -> None:
     old, new = (counties_of("CT", edition) for edition in EDITIONS)
     assert [c.fips for c in old] == [f"090{i:02d}" for i in range(1, 16, 2)]

@@ -81,6 +81,7 @@ def test_lists_of_states(asked: list[str]) -> None:
     assert resolve(asked) == resolve(",".join(asked), available=STATES) == once
 
 
+@pytest.mark.slow
 @given(st.text(max_size=12))
 def test_what_is_no_place_is_refused_by_name(text: str) -> None:
     try:
@@ -234,10 +235,6 @@ def test_places_there_are_no_data_for(
         resolve(asked, available)
 
 
-def test_all_are_those_there_are() -> None:
-    assert resolve("all", available=("39001", "39003")) == ("39001", "39003")
-
-
 def test_connecticut_is_of_one_edition() -> None:
     with pytest.raises(UnknownNameError, match="do not nest"):
         resolve(["09001", "09110"])
@@ -251,8 +248,3 @@ def test_connecticut_is_of_one_edition() -> None:
     for key, edition in (("09110", "counties"), ("Hartford, CT", "planning-regions")):
         with pytest.raises(UnknownNameError, match=f"is not of the edition '{edition}'"):
             resolve(key, edition=edition)
-
-
-def test_the_counties_of_a_whole_are_of_the_edition_at_hand() -> None:
-    held = tuple(c.fips for c in counties_of("CT", "planning-regions"))
-    assert pick("Connecticut/*", held, "the panel") == resolve("CT/*", held) == held

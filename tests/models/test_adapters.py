@@ -31,11 +31,8 @@ from odforecast.models.adapters import (
     adapted,
     cutoffs,
     past_errors,
-    point,
-    title,
 )
 from odforecast.models.content import Contents
-from odforecast.models.paths import said
 from odforecast.monthly.sums import rolling_sums
 
 RNG = np.random.default_rng
@@ -66,13 +63,6 @@ def test_errors_are_truth_less_forecast_of_what_came_before() -> None:
     errors = past_errors(y, last, 5)
     assert seen == [48, 45, 42, 39, 36]
     np.testing.assert_array_equal(errors[1], y[45:57] - y[44])
-
-
-def test_too_few_earlier_fits_and_forecasts_that_are_no_numbers() -> None:
-    with pytest.raises(PanelError, match=r"only 44 values.* need 45"):
-        past_errors(np.arange(44.0), lambda start: np.zeros(LENGTH), 12)
-    with pytest.raises(PanelError, match="not a finite number"):
-        past_errors(np.arange(60.0), lambda start: np.full(LENGTH, np.nan), 12)
 
 
 @pytest.fixture(scope="module")
@@ -230,24 +220,7 @@ def test_where_code_comes_from_is_known_or_nothing_is_reused() -> None:
     assert origin(mine) == ""
 
 
-def test_titles_are_labels() -> None:
-    from statsforecast.models import MSTL, AutoCES
-
-    assert title(AutoCES(season_length=12, model="N")) == "AutoCES(season_length=12, model='N')"
-    # What is no label, or too long, is left out.
-    assert title(AutoCES(alias="a/b")) == "AutoCES"
-    assert title(MSTL(season_length=[3, 12], trend_forecaster=AutoCES())) == "MSTL"
-
-
 # --- foreign code -------------------------------------------------------------------------
-
-
-def test_errors_of_foreign_code_are_one_line() -> None:
-    assert said(ValueError("\n  bad\nworse")) == "ValueError: bad"
-    assert said(KeyError()) == "KeyError"
-    assert len(said(ValueError("x" * 900))) == 200
-    with pytest.raises(PanelError, match="3 point forecasts, asked for 4"):
-        point([1, 2, 3], 4)
 
 
 @dataclass(frozen=True)
@@ -336,11 +309,3 @@ def test_one_series_that_fails_does_not_end_the_others(broken: str, words: str) 
 def test_memory_that_runs_out_is_no_place_skipped(paths: str) -> None:
     with pytest.raises(MemoryError):
         made(Flat("memory"), paths=paths).fit(release_panel()).forecast(draws=20)
-
-
-def test_what_fails_only_when_it_draws_is_skipped_with_the_reason() -> None:
-    panel = release_panel()
-    for broken, words in (("mean", "could not forecast: RuntimeError"), ("finite", "not finite")):
-        fitted = made(Flat(broken), paths="model").fit(panel)
-        with pytest.raises(PanelError, match=words):
-            fitted.forecast(draws=20)

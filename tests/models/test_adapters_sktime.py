@@ -1,8 +1,10 @@
-"""Forecasters of sktime as models of this library."""
+"""Forecasters of sktime as models of this library.
+
+All of it is in the slow group: sktime alone takes seconds to import.
+"""
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import numpy as np
@@ -26,7 +28,10 @@ from sktime.forecasting.trend import PolynomialTrendForecaster
 from sktime.transformations.detrend import Detrender
 
 #: sktime says at each forecaster that is made what its next version will do otherwise.
-pytestmark = pytest.mark.filterwarnings("ignore:The default of config:FutureWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore:The default of config:FutureWarning"),
+]
 ZOO = zoo()
 FEW = ("ordinary", "short", "no-deaths")
 
@@ -68,28 +73,21 @@ def pipeline() -> Any:
     return TransformedTargetForecaster([("trend", Detrender()), ("rest", NaiveForecaster(sp=12))])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "settings"),
     [
-        (trend, {"windows": 4}),
-        (ridge, {"on": "sums", "windows": 4}),
+        (ridge, {"on": "sums"}),
         (naive, {"on": "sums", "paths": "quantiles"}),
+        *((make, {}) for make in (trend, naive, theta, smooth, direct, forest, pipeline)),
     ],
     ids=lambda x: x.__name__ if callable(x) else "",
 )
 def test_it_keeps_the_contract(make: Any, settings: dict[str, Any]) -> None:
-    kept = check_forecaster(from_sktime(make(), **settings), {name: ZOO[name] for name in FEW})
+    model = from_sktime(make(), windows=4, **settings)
+    kept = check_forecaster(model, {name: ZOO[name] for name in FEW})
     assert "ordinary" not in kept.refused
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("make", [naive, theta, smooth, direct, forest, pipeline])
-def test_others_keep_it_too(make: Any) -> None:
-    check_forecaster(from_sktime(make(), windows=4), {name: ZOO[name] for name in FEW})
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("make", [naive, theta, smooth, ridge, direct, forest, pipeline])
 def test_paths_go_round_its_own_point_forecasts(make: Any) -> None:
     panel = release_panel().select("OH")
@@ -165,14 +163,6 @@ def test_what_is_refused(given: Any, settings: dict[str, Any], words: str) -> No
         given = given()
     with pytest.raises(ForecastError, match=words):
         from_sktime(given, **settings)
-
-
-def test_without_sktime_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    mine = naive()
-    monkeypatch.setitem(sys.modules, "sktime.forecasting.base", None)
-    with pytest.raises(ForecastError) as caught:
-        from_sktime(mine)
-    assert str(caught.value) == "sktime is not installed; pip install 'odforecast[sktime]'"
 
 
 def test_a_series_it_cannot_take_is_skipped_with_its_reason() -> None:

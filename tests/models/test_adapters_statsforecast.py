@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from panel_factory import release_panel
+from statsforecast import StatsForecast
 from statsforecast.ets import forecast_ets, forward_ets
 from statsforecast.models import (
     ARIMA,
@@ -24,6 +25,7 @@ from statsforecast.models import (
     Naive,
     SeasonalNaive,
     SimpleExponentialSmoothing,
+    SklearnModel,
     Theta,
     WindowAverage,
 )
@@ -129,16 +131,6 @@ def test_ets_learns_from_an_error_as_statsforecast_does(model: Any) -> None:
     np.testing.assert_allclose(path[1:], after, rtol=1e-9)
 
 
-@pytest.mark.parametrize("model", CES[:2], ids=named)
-def test_ces_learns_from_an_error_as_statsforecast_does(model: Any) -> None:
-    y = series("deaths")
-    fitted = copy.deepcopy(model).fit(y)
-    path = shocked(forms.ces(fitted.model_), 12.0)
-    after = fitted.forward(np.append(y, path[0]), h=12)["mean"]
-    # CES starts from states that it fits backwards: other ones, slightly, of a longer series.
-    np.testing.assert_allclose(path[1:], after, rtol=1e-5)
-
-
 @pytest.mark.parametrize("kind", "SPF")
 def test_the_seasonal_forms_of_ces_repeat_the_filter(kind: str) -> None:
     """Run over the past, the linear form meets the states and residuals that were fitted."""
@@ -181,7 +173,7 @@ def test_the_season_is_taken_out_of_residuals_of_theta() -> None:
         ("auto-ets", AutoETS(season_length=1, model="AAN", damped=True)),
         ("auto-ces", AutoCES(season_length=1, model="N")),
         ("auto-theta", AutoTheta(season_length=1)),
-        ("auto-arima", AutoARIMA(season_length=1)),
+        pytest.param("auto-arima", AutoARIMA(season_length=1), marks=pytest.mark.slow),
     ],
     ids=lambda x: x if isinstance(x, str) else "",
 )
@@ -250,6 +242,11 @@ def test_it_keeps_the_contract(model: Any) -> None:
             r"WindowAverage gives no intervals of its own.*ConformalIntervals",
         ),
         (AutoCES(), {"name": "a/b"}, r"label is 'a/b'"),
+        (
+            StatsForecast(models=[Naive()], freq="MS"),
+            {},
+            r"holds several models; give one of them",
+        ),
     ],
 )
 def test_what_is_refused(model: Any, settings: dict[str, Any], words: str) -> None:
@@ -259,7 +256,6 @@ def test_what_is_refused(model: Any, settings: dict[str, Any], words: str) -> No
 
 def test_a_model_that_needs_regressors_is_refused_at_once() -> None:
     from sklearn.linear_model import Ridge
-    from statsforecast.models import SklearnModel
 
     with pytest.raises(ForecastError, match=r"SklearnModel is fitted with X, and a place has only"):
         from_statsforecast(SklearnModel(Ridge()))
@@ -279,11 +275,3 @@ def test_conformal_intervals_are_of_as_many_months_as_asked_for() -> None:
     for h in (1, 6):  # of one month, numpy would take the same spread for all
         with pytest.raises(PanelError, match=rf"are of h={h} months, asked for 12: .*\(h=12\)"):
             drawn(h)
-
-
-def test_a_whole_statsforecast_is_refused() -> None:
-    from statsforecast import StatsForecast
-
-    whole = StatsForecast(models=[Naive()], freq="MS")
-    with pytest.raises(ForecastError, match=r"holds several models; give one of them"):
-        from_statsforecast(whole)

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from panel_factory import bundled_panel, cut_panel, release_panel, with_counts
 
+import odforecast as od
 from odforecast.errors import PanelError
-from odforecast.models import get_model, model_names, register
-from odforecast.models.baselines import REVISED_MONTHS, Baseline, damped_trend
+from odforecast.models import classical, get_model
+from odforecast.models.baselines import REVISED_MONTHS, damped_trend
 from odforecast.models.classical import _FITTERS
 from odforecast.models.innovations import Innovations, ThetaPaths
-from odforecast.models.registry import _REGISTERED
-from odforecast.names import TARGET_12MO
+from odforecast.panel import Panel
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -29,18 +29,6 @@ def without_noise(fitted: Innovations | ThetaPaths) -> np.ndarray:
     """The path of 24 months on which nothing unexpected happens."""
     off = {"slope_sd": 0.0} if isinstance(fitted, Innovations) else {}
     return replace(fitted, sigma=0.0, **off).draw(24, 1, np.random.default_rng(0))[0]
-
-
-# Registry
-
-
-def test_a_registered_model_is_found() -> None:
-    register("mine", lambda: Baseline("hub-baseline"))
-    try:
-        assert "mine" in model_names()
-        assert get_model("mine").spec.model == "hub-baseline"
-    finally:
-        del _REGISTERED["mine"]
 
 
 # Hub baseline
@@ -102,14 +90,9 @@ def test_spread_of_revised_months_is_the_gap_of_settled_ones() -> None:
     np.testing.assert_allclose(got, panel.predicted[0, -1] * (1 + factor), rtol=2e-3)
 
 
-def test_a_clean_cut_holds_no_predicted_values_so_it_is_refused() -> None:
+def test_a_location_without_predicted_values_is_skipped_and_a_panel_refused() -> None:
     with pytest.raises(PanelError, match=r"cdc-predicted can use none .* 0 predicted values"):
         get_model("cdc-predicted").fit(cut_panel())
-    fitted = get_model("cdc-predicted").fit(release_panel())
-    assert not fitted.forecast(1, draws=9, seed=1).warnings
-
-
-def test_a_location_without_predicted_values_is_skipped() -> None:
     panel = release_panel()
     predicted = panel.predicted.copy()
     predicted[panel.index("WY"), -1] = np.nan
@@ -165,27 +148,40 @@ def test_spread_is_statsforecast_s_where_theirs_is_exact() -> None:
         np.testing.assert_allclose(drawn, expected, rtol=0.04)
 
 
-# Theta is not a linear time-invariant form.
-@pytest.mark.parametrize("name", sorted(_FITTERS.keys() - {"auto-theta"}))
-def test_spread_of_innovations_by_theory(name: str) -> None:
-    fitted = _FITTERS[name](series())
-    assert isinstance(fitted, Innovations)
-    weights, power = [1.0], np.eye(fitted.state.size)
-    for _ in range(11):
-        weights.append(float(fitted.observe @ power @ fitted.gain))
-        power = fitted.transition @ power
-    steps = np.arange(1, 13)
-    variance = fitted.sigma**2 * np.cumsum(np.square(weights)) + (fitted.slope_sd * steps) ** 2
-    drawn = fitted.draw(12, 20_000, np.random.default_rng(2)).var(axis=0)
-    np.testing.assert_allclose(drawn, variance, rtol=0.06)
+# A series that was fitted lately is not fitted again, and no number hangs on that
+
+PLACES = ["OH", "WV", "WY"]
 
 
-# From sums to months, and what cannot be fitted
+@pytest.fixture
+def panel() -> Panel:
+    return od.bundled().as_of().panel().select(PLACES)
 
 
-def test_models_on_sums_give_back_their_sums() -> None:
-    panel = cut_panel().select(["US"])
-    forecast = get_model("naive-sums").fit(panel).forecast(horizon=12, draws=4000, seed=1)
-    assert forecast.targets == {TARGET_12MO}
-    median = forecast.quantiles([0.5])[0, 0]
-    np.testing.assert_allclose(median, panel.reported[0, -1], rtol=0.01)
+def test_models_that_share_a_series_fit_it_once(panel, monkeypatch) -> None:
+    fits: list[str] = []
+    for name, plain in (("auto-ets", classical._ets), ("drift", classical._drift)):
+        counted = lambda y, n=name, fit=plain: fits.append(n) or fit(y)  # noqa: E731
+        monkeypatch.setitem(classical._FITTERS, name, counted)
+    whole, ets = od.bundled().as_of().panel(), get_model("auto-ets")
+    classical._fitted.cache_clear()
+    first = ets.fit(whole).forecast(draws=30)
+    again = ets.fit(panel).forecast(draws=30)
+    get_model("ensemble-equal", members=["auto-ets", "drift"], delay=False).fit(whole)
+    n = len(first.locations)
+    assert sorted(fits) == ["auto-ets"] * n + ["drift"] * n
+    ets.fit(panel.cut("2021-03"))
+    assert len(fits) == 2 * n + len(PLACES), "another past is another series"
+    classical._fitted.cache_clear()
+    assert ets.fit(whole).forecast(draws=30).draws.tobytes() == first.draws.tobytes()
+    assert again.draws.tobytes() == first.select(PLACES).draws.tobytes()
+
+
+def test_a_location_that_is_left_out_is_left_out_there_only(panel) -> None:
+    reported = panel.reported.copy()
+    reported[2] = 120.0
+    flat = replace(panel, reported=reported)
+    for _ in range(2):
+        said = get_model("drift").fit(flat).forecast(draws=10).skipped["WY"]
+        assert "never changes" in said
+    assert get_model("drift").fit(panel).forecast(draws=10).skipped == {}

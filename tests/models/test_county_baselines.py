@@ -103,16 +103,6 @@ def test_hub_baseline_is_the_last_count_and_the_countys_own_mirrored_changes(fip
             assert made.draws[d, row, h - 1] == want, (d, h)
 
 
-def test_a_county_always_hidden_is_one_to_nine_as_often_each():
-    panel = sums_panel([[5] * 20, [40] * 20, [0] * 20])
-    made = drawn(CountyBaseline("county-hub-baseline"), panel, draws=90)
-    values, often = np.unique(made.draws[:, 0], return_counts=True)
-    assert values.tolist() == list(range(1, 10))
-    assert set(often) == {10 * 12}
-    assert (np.diff(made.draws[:, 0], axis=1) == 0).all()
-    assert (made.draws[:, 2] == 0).all()
-
-
 # -- the pooled spread ----------------------------------------------------------------------------
 
 
@@ -210,13 +200,8 @@ def test_any_counts_give_whole_numbers_for_every_county_with_one(rows):
     assert (made.draws >= 0).all()
 
 
-@pytest.mark.parametrize(
-    "model",
-    [
-        pytest.param(m, id=m.name, marks=() if m.name == "county-last" else pytest.mark.slow)
-        for m in MODELS
-    ],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
 def test_all_counties_of_the_real_release(shared, model):
     from factories.county_panels import real_counties
 

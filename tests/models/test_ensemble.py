@@ -10,13 +10,11 @@ import numpy as np
 import pytest
 from panel_factory import bundled_panel, cut_panel, with_counts
 
-from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import ensemble as learning
 from odforecast.models import get_model
 from odforecast.models.ensemble import LEVELS, MAX_HORIZON, Past, Pool, learn_weights, learn_width
 from odforecast.names import HUB_QUANTILES
 from odforecast.seeds import Streams
-from odforecast.vintage.bundle import bundled
 
 CHEAP = ["drift", "hub-baseline"]
 
@@ -87,16 +85,6 @@ def test_linear_pool_is_the_mixture():
     both = np.concatenate([m.fit(panel).forecast(12, draws=4000).samples() for m in members])
     expected = np.quantile(both, HUB_QUANTILES, axis=0)
     np.testing.assert_allclose(pooled.quantiles(HUB_QUANTILES), expected, rtol=0.02)
-
-
-def test_joint_members_give_a_nation_that_is_the_sum_of_its_parts():
-    panel = bundled().as_of("2025-09-17").panel()
-    model = get_model("ensemble-equal", members=["dlm", "drift"])
-    forecast = model.fit(panel).forecast(12, draws=80, seed=1)
-    whole = forecast.samples()
-    parts = [forecast.index(s) for s in JURISDICTIONS]
-    np.testing.assert_allclose(whole[:, forecast.index("US")], whole[:, parts].sum(axis=1))
-    assert forecast.locations == panel.locations
 
 
 def test_past_forecasts_are_shared_by_threads(monkeypatch):

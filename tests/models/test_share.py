@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import pickle
-import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +16,6 @@ from odforecast.models.statespace.share import Inputs, ShareScales
 from odforecast.monthly.sums import rolling_sums
 from odforecast.names import SYNTHETIC_OPIOIDS
 from odforecast.panel import LAYERS, Panel
-
-sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
 
 SHORT = "T40.4"
 DRAWS = 60
@@ -297,18 +293,3 @@ def test_the_filter_finds_a_simulated_share():
     assert np.abs(mean[:-2] - seen).mean() < 0.15
     assert np.linalg.eigvalsh(cov).min() > -1e-10
     assert loglik > inputs.filtered(replace(SCALES, own=0.5))[2]
-
-
-def test_a_class_is_drawn_once_it_is_asked_for(released, monkeypatch):
-    """A forecast of all drugs, its table and its provenance ask for none."""
-    from odforecast.models.statespace import share
-
-    asked = []
-    monkeypatch.setattr(share, "share_inputs", lambda *of: asked.append(of[0]))
-    fitted = od.get_model("dlm").fit(released)
-    made = fitted.forecast(draws=DRAWS)
-    made.summary("Ohio")
-    assert replace(made, warnings=("kept",)).locations == made.locations
-    assert asked == []
-    assert not made.beside  # no location could be used
-    assert asked == [SHORT]

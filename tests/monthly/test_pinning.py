@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from odforecast.errors import DataError
@@ -25,7 +25,6 @@ def made(scale: float, years: int, seed: int, amplitude: float = 0.04) -> np.nda
     return rng.poisson(days * np.exp(level + season)).astype(float)
 
 
-@settings(max_examples=40, deadline=None)
 @example(scale=0.25, years=3, seed=0, holes={1})  # a slope so small that a bound is infinite
 @given(
     scale=st.floats(0.2, 500),
@@ -60,6 +59,7 @@ def test_point_and_draws_are_the_same_for_the_same_seed_and_any_row_set():
     assert (gap <= 0.15 * both.sd + 0.6).all()
 
 
+@pytest.mark.slow
 def test_the_spread_is_right_on_made_months():
     z = []
     for seed in range(60):

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 from county_release import county_cells, csv_text
 
-import odforecast as od
 from odforecast.errors import DataError, PanelError
 from odforecast.panel.panel import with_population
 from odforecast.sources.census import read_population
@@ -107,11 +106,6 @@ def test_people_of_a_panel(panel):
 def test_what_is_no_table_of_people(panel, frame, said):
     with pytest.raises(PanelError, match=said):
         with_population(panel, frame)
-
-
-def test_people_of_states_are_another_thing():
-    with pytest.raises(PanelError, match="go with a panel of counties"):
-        with_population(od.bundled().as_of().panel(), people(("10001", 5)))
 
 
 def test_connecticut_has_no_rates_across_editions(panel, tmp_path):

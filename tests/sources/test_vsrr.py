@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -13,7 +14,8 @@ from pandas.testing import assert_frame_equal
 from release_factory import NAME, cdc_cells, csv_bytes
 
 from odforecast.errors import DataError
-from odforecast.names import ALL_DRUGS
+from odforecast.names import ALL_DRUGS, TABLE_COLUMNS
+from odforecast.sources.table import canonical, table_hash
 from odforecast.sources.vsrr import read_vsrr
 
 CELLS = cdc_cells()
@@ -147,12 +149,6 @@ def test_release_dates(tmp_path):
     assert any("file name says 2024-12-11" in note for note in moved.notes)
 
 
-@pytest.mark.parametrize(("date", "lag"), [(None, 0), ("2024-08-14", 1), ("2025-12-10", 17)])
-def test_implausible_release_dates_are_noted(tmp_path, date, lag):
-    notes = "; ".join(read_vsrr(save(tmp_path, CELLS), date).report.notes)
-    assert f"comes {lag} months after" in notes if lag else "comes" not in notes
-
-
 def test_sums_that_do_not_add_up_are_said(vsrr, tmp_path):
     raw = pd.read_csv(vsrr / "2024-04-17_filtered.csv", dtype=str, keep_default_na=False)
     row = raw.index[(raw["State"] == "OH") & (raw["Year"] == "2020") & (raw["Month"] == "June")]
@@ -161,3 +157,45 @@ def test_sums_that_do_not_add_up_are_said(vsrr, tmp_path):
     assert (report.sums.adds_up, report.sums.failed) == (False, 1)
     assert any("do NOT add up to the US in 1 of 107 sums" in note for note in report.notes)
     assert "2020-06" in report.sums.example
+
+
+# The table and its hash
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    path = tmp_path_factory.mktemp("table") / NAME
+    path.write_bytes(csv_bytes(cdc_cells()))
+    return read_vsrr(path).table
+
+
+@given(order=st.permutations(range(27)), columns=st.permutations(TABLE_COLUMNS))
+def test_order_does_not_matter(table, order, columns):
+    again = canonical(table.iloc[list(order)][list(columns)])
+    assert_frame_equal(again, table)
+    assert table_hash(again) == table_hash(table)
+
+
+def test_every_number_is_in_the_hash(table):
+    assert table_hash(table) == "f9371fd040c9cdbf"  # archives on disk carry it
+    for column, value in (
+        ("release", pd.Timestamp("2024-12-12")), ("month", pd.Timestamp("2024-04-01")),
+        ("reported", 1), ("predicted", np.nan), ("percent_complete", 1), ("percent_pending", 1),
+        ("status", "low_quality"),
+    ):  # fmt: skip
+        other = table.copy()
+        other.loc[0, column] = value
+        assert table_hash(other) != table_hash(table)
+
+
+@pytest.mark.parametrize("column", ["release", "month"])
+@pytest.mark.parametrize("off", ["ns", "us", "s", "h"])
+def test_a_time_within_a_day_has_no_hash(table, column, off):
+    """It had that of the day, and the row was found by no month."""
+    other = table.copy()
+    other.loc[0, column] += np.timedelta64(1, off)
+    with pytest.raises(DataError, match=rf"row 0: {column} is 2024-.*, a time within 2024-"):
+        table_hash(other)
+    if column == "month":
+        with pytest.raises(DataError, match=r"month is 2024-.*-02T"):
+            table_hash(table.assign(month=table["month"] + np.timedelta64(1, "D")))

@@ -15,7 +15,6 @@ from pandas.testing import assert_frame_equal
 
 from odforecast.errors import DataError
 from odforecast.names import STATUSES, TABLE_COLUMNS
-from odforecast.sources.read import read_raw
 from odforecast.sources.table import to_text
 from odforecast.sources.vsrr import read_vsrr
 
@@ -107,13 +106,6 @@ def test_blanks_say_why(load):
     notes = " ".join(load("2023-04-12_year2022_only.csv").report.notes)
     assert "predicted values only" in notes
     assert "no rows for US, YC" in notes
-
-
-def test_lower_bounds_are_counted(load, vsrr):
-    loaded = load("2018-09-12.csv")
-    raw = read_raw(vsrr / "2018-09-12.csv").cells["Percent Complete"]
-    assert loaded.report.lower_bounds == int((raw == "99.5+").sum()) == 1_088
-    assert int((loaded.table["percent_complete"] == 99.5).sum()) == 1_088
 
 
 def test_appended_releases_are_refused(vsrr):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import pickle
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -20,7 +19,7 @@ from odforecast.models import Model, Spec
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
-from odforecast.testing import Breach, ContractError, check_forecaster, zoo
+from odforecast.testing import ContractError, check_forecaster, zoo
 from odforecast.testing.contract import HINTS, RULES
 
 SEEN: list[float] = []
@@ -265,26 +264,6 @@ def test_every_rule_has_a_hint_and_a_model_that_breaks_it():
 
 
 # --- the report -------------------------------------------------------------------------
-
-
-def test_all_that_is_broken_is_in_one_error_and_each_rule_has_one_hint():
-    with pytest.raises(AssertionError) as caught:
-        check_forecaster(Honest(answer=Part("a draw less")), panels("ordinary", "clean"))
-    hint = "return draws sample paths, none below zero"
-    assert str(caught.value) == (
-        "honest breaks 1 rule:\n  draws (ordinary, clean): 39 draws, asked for 40\n"
-        f"    hint: {hint}"
-    )
-    again = pickle.loads(pickle.dumps(caught.value))
-    assert again.breaches == caught.value.breaches
-    assert again.breaches[0] == Breach("draws", "ordinary", "39 draws, asked for 40", hint)
-    two = [Breach("draws", "gap", what, "do so") for what in ("too few", "below 0")]
-    assert str(ContractError("mine", two)).splitlines() == [
-        "mine breaks 1 rule:",
-        "  draws (gap): too few",
-        "  draws (gap): below 0",
-        "    hint: do so",
-    ]
 
 
 def test_models_are_taken_as_objects_names_and_what_get_model_gives():

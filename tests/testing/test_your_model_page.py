@@ -11,9 +11,6 @@ from pathlib import Path
 import pytest
 
 import odforecast as od
-from odforecast.errors import ForecastError
-from odforecast.models import from_sktime, from_statsforecast, plugin_problems
-from odforecast.models.adapters import DRAWN, LENGTH, NEEDED, SIMULATED
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "how-to" / "your-model.md"
@@ -37,6 +34,7 @@ def test_it_runs_as_it_is_and_prints_what_the_page_says(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [], "it leaves nothing behind"
 
 
+@pytest.mark.slow
 def test_the_lines_of_sktime_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """They stand in a block that is not run with the page: sktime warns of its next version."""
     pytest.importorskip("sktime")
@@ -53,23 +51,3 @@ def test_the_lines_of_sktime_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert isinstance(results, od.Results)
     assert set(results.scores["model"]) == {"ThetaForecaster(sp=12)", "naive"}
     assert set(results.scores["location"]) == {"US", "OH"}
-
-
-def test_what_the_page_says_of_the_adapters_is_so() -> None:
-    from statsforecast.models import MFLES, AutoCES
-
-    text = " ".join(PAGE.read_text().split())
-    assert {"AutoETS", "AutoCES", "AutoTheta", "AutoARIMA", "ARIMA"} == set(DRAWN)
-    for name in ("Naive", "SeasonalNaive", "RandomWalkWithDrift", "HistoricAverage"):
-        assert name in SIMULATED
-        assert name in text
-    errors = from_statsforecast(MFLES(12))
-    sums = from_statsforecast(MFLES(12), on="sums")
-    assert f"needs {errors.spec.min_months} months ({sums.spec.min_months} on sums)" in text
-    assert errors.spec.min_months - NEEDED == 3
-    assert LENGTH == 12
-    assert dict(errors.spec.parameters)["windows"] == "12"
-    with pytest.raises(ForecastError, match="cannot be added"):
-        from_statsforecast(AutoCES(season_length=12), paths="quantiles")
-    assert from_sktime.__doc__ is not None
-    assert plugin_problems() == ()

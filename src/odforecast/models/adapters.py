@@ -334,11 +334,14 @@ def from_sktime(
 
 @dataclass(frozen=True, eq=False)
 class _Sktime:
-    """A forecaster of sktime, not fitted."""
+    """A forecaster of sktime: not fitted, fitted to one series, or to be for each horizon."""
 
     forecaster: Any
+    series: Any = None
+    late: bool = False
+    seed: int = 0
 
-    def fit(self, y: Floats, first: np.datetime64, seed: int) -> _OfSktime:
+    def fit(self, y: Floats, first: np.datetime64, seed: int) -> _Sktime:
         import pandas as pd
 
         index = pd.period_range(pd.Period(str(first), freq="M"), periods=y.size, freq="M")
@@ -352,17 +355,7 @@ class _Sktime:
             }
             copy.set_params(**unset)
             late = bool(copy.get_tag("requires-fh-in-fit", False, raise_error=False))
-            return _OfSktime(copy if late else copy.fit(series), series, late, seed)
-
-
-@dataclass(frozen=True, eq=False)
-class _OfSktime:
-    """A forecaster of sktime fitted to one series, or to be fitted for each horizon."""
-
-    forecaster: Any
-    series: Any
-    late: bool
-    seed: int
+            return _Sktime(copy if late else copy.fit(series), series, late, seed)
 
     def _ready(self, horizon: int) -> tuple[Any, list[int]]:
         ahead = list(range(1, horizon + 1))
@@ -690,21 +683,14 @@ def _drawn_by(model: Any) -> str | None:
 
 @dataclass(frozen=True, eq=False)
 class _StatsForecast:
-    """A model of statsforecast, not fitted."""
+    """A model of statsforecast: not fitted, or fitted to one series."""
 
     model: Any
+    seed: int = 0
 
-    def fit(self, y: Floats, first: np.datetime64, seed: int) -> _OfStatsForecast:  # noqa: ARG002
+    def fit(self, y: Floats, first: np.datetime64, seed: int) -> _StatsForecast:  # noqa: ARG002
         with steadied(seed):
-            return _OfStatsForecast(deepcopy(self.model).fit(np.array(y)), seed)
-
-
-@dataclass(frozen=True, eq=False)
-class _OfStatsForecast:
-    """A model of statsforecast fitted to one series."""
-
-    model: Any
-    seed: int
+            return _StatsForecast(deepcopy(self.model).fit(np.array(y)), seed)
 
     def mean(self, horizon: int) -> Floats:
         with steadied(self.seed):
@@ -725,16 +711,10 @@ class _OfStatsForecast:
 
     def paths(self) -> Paths:
         of = _drawn_by(self.model)
-        return DRAWN[of](self.model.model_) if of in DRAWN else _Simulated(self.model)
-
-
-@dataclass(frozen=True, eq=False)
-class _Simulated:
-    """Paths by a model's own ``simulate``, which also sets the process's random state."""
-
-    model: Any
+        return DRAWN[of](self.model.model_) if of in DRAWN else self
 
     def draw(self, horizon: int, draws: int, rng: np.random.Generator) -> Floats:
+        """Paths by its own ``simulate``, which also sets the process's random state."""
         seed = int(rng.integers(2**31))
         with steadied(seed):
             return np.asarray(self.model.simulate(h=horizon, n_paths=draws, seed=seed), dtype=float)

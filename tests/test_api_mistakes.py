@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 import odforecast as od
 from odforecast.backtesting.results import BASELINE, Results
 from odforecast.backtesting.task import Task
-from odforecast.errors import BacktestError, ScoringError
+from odforecast.errors import BacktestError, ForecastError, ScoringError, UnknownNameError
+from odforecast.models import registry
 from odforecast.models.baselines import Baseline
 
 FEW = {
@@ -138,8 +140,15 @@ def test_a_model_that_fails_everywhere_has_a_row_in_every_group(some_failed, tmp
     assert Results.load(tmp_path / "saved").leaderboard().equals(board)
 
 
-@pytest.mark.parametrize("by", [[], "model", "location", ["vintage", "target", "horizon"]])
-@pytest.mark.parametrize("baseline", [BASELINE, None, "naive"])
+@pytest.mark.parametrize(
+    ("by", "baseline"),
+    [
+        ([], None),
+        ("model", "naive"),
+        ("location", BASELINE),
+        (["vintage", "target", "horizon"], None),
+    ],
+)
 def test_it_has_its_rows_however_the_table_is_split(some_failed, by, baseline):
     board = some_failed.leaderboard(by=by, baseline=baseline)
     groups = [k for k in ([by] if isinstance(by, str) else by) if k != "model"]
@@ -185,3 +194,101 @@ def test_a_task_is_not_answered_over_other_results(tmp_path, quick, held):
     assert "another folder" in str(caught.value)
     assert (tmp_path / "manifest.json").read_bytes() == before
     assert {p.name for p in tmp_path.iterdir()} == {"manifest.json"}
+
+
+# Models that are given, registered or decorated wrongly: one clear line each, up front
+
+
+def flat(panel, horizon, draws, rng):
+    mean = panel.reported[:, -1:] / 12
+    return rng.poisson(np.repeat(mean, horizon, axis=1), (draws, len(panel.locations), horizon))
+
+
+def nothing_to_count(p):
+    return p
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return od.bundled().as_of("2025-09-17").panel().select(["Ohio", "Wyoming"])
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    monkeypatch.setattr(registry, "_REGISTERED", {})
+
+
+@pytest.mark.parametrize("name", ["dlm", "hub-baseline", "county", "auto-ets-sums"])
+def test_a_built_in_name_cannot_be_registered(name, registered):
+    before = od.get_model(name).spec.hash
+    with pytest.raises(UnknownNameError, match=f"'{name}', and odforecast has a model of that"):
+        od.register(name, od.forecaster()(flat))
+    assert od.get_model(name).spec.hash == before
+
+
+@pytest.mark.parametrize("name", ["../x", "q+delay", "a b", "a/b", ".a", "-a", "å", "a\n", "", 3])
+def test_what_is_no_name_cannot_be_registered(name, registered):
+    with pytest.raises(UnknownNameError, match="name is"):
+        od.register(name, od.forecaster()(flat))
+    assert registry._REGISTERED == {}
+
+
+def test_ones_own_name_can_be_registered_again_and_completed(registered):
+    for _ in range(2):
+        od.register("My_model-2.0", od.forecaster(label="mine")(flat))
+    assert od.get_model("My_model-2.0").label == "My_model-2.0"
+    assert od.get_model("My_model-2.0+delay").label == "My_model-2.0+delay"
+
+
+@pytest.mark.parametrize("label", [3, "", "a/b", b"naive", ["naive"]])
+def test_a_label_is_a_text_that_is_a_label(label):
+    with pytest.raises(UnknownNameError, match="which is not a valid label"):
+        od.get_model("naive", label=label)
+    with pytest.raises(UnknownNameError, match="which is not a valid label"):
+        od.forecaster(label=label)(flat)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"joint": None}, "joint is None, allowed"),
+        ({"joint": 3}, "joint is 3, allowed"),
+        ({"joint": ("month", 3)}, "joint is .*, allowed"),
+        ({"joint": ("months",)}, "unknown axis 'months'"),
+        ({"joint": "months"}, "unknown axis 'months'"),
+        ({"joint": ()}, r"joint is \(\) and the paths are of months"),
+        ({"joint": "location"}, "and the paths are of months"),
+        ({"min_months": "36"}, "min_months is '36'"),
+        ({"min_months": True}, "min_months is True"),
+        ({"min_months": 0}, "min_months is 0"),
+        ({"by": flat}, "with parentheses"),
+    ],
+)
+def test_settings_of_a_decorated_function(settings, said):
+    with pytest.raises(ForecastError, match=said):
+        od.forecaster(**settings)(flat)
+
+
+def test_a_function_must_take_the_four_arguments():
+    with pytest.raises(ForecastError, match=r"nothing_to_count\(p\) .*\(panel, horizon, draws, r"):
+        od.forecaster()(nothing_to_count)
+    with pytest.raises(ForecastError, match=r"def f\(panel, horizon, draws, rng\)"):
+
+        @od.forecaster()
+        def f(panel, horizon, draws, rng, more):
+            return None
+
+    def more(panel, horizon, draws, rng, scale=1.0):
+        return flat(panel, horizon, draws, rng)
+
+    def any_number(*given):
+        return flat(*given)
+
+    assert od.forecaster()(more).label == "more"
+    assert od.forecaster()(any_number).label == "any_number"
+
+
+@pytest.mark.parametrize("thing", [5, functools.partial(flat), "flat", None])
+def test_what_is_no_function_is_not_decorated(thing):
+    with pytest.raises(ForecastError, match="write one with def"):
+        od.forecaster()(thing)

@@ -1,0 +1,158 @@
+"""The code's structure: no circles, what a model may reach, and the way of a row to a quantile."""
+
+from __future__ import annotations
+
+import ast
+import gc
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import odforecast as od
+from odforecast.cli import main
+
+ROOT = Path(od.__file__).parent
+#: A circle that stays, cut at an import inside a function: `Task.run` is `backtest` with `task=`,
+#: which loads tasks by name.
+CUT = {("odforecast.backtesting.task", "odforecast.backtesting.run")}
+
+
+def imported(node: ast.AST) -> Iterator[str]:
+    """Modules that are imported for more than annotations, and the names taken from them."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
+            continue
+        if isinstance(child, ast.Import):
+            yield from (alias.name for alias in child.names)
+        elif isinstance(child, ast.ImportFrom):
+            yield from (f"{child.module}.{alias.name}" for alias in child.names)
+        yield from imported(child)
+
+
+def graph() -> dict[str, set[str]]:
+    """Each module of the package, and those of the package that it needs."""
+    paths = {}
+    for path in ROOT.rglob("*.py"):
+        name = ".".join(("odforecast", *path.relative_to(ROOT).with_suffix("").parts))
+        paths[name.removesuffix(".__init__")] = path
+    found = {}
+    for name, path in paths.items():
+        taken = imported(ast.parse(path.read_text()))
+        needed = {t if t in paths else t.rpartition(".")[0] for t in taken}
+        # The lazy names of the package itself are for its users.
+        found[name] = (needed & set(paths)) - {name, "odforecast"}
+    return found
+
+
+@pytest.mark.slow
+def test_there_is_no_circle_but_those_that_are_named() -> None:
+    """Whether a module imports another at its top or inside a function."""
+    needs = graph()
+    for module, needed in CUT:
+        assert needed in needs[module], f"{module} needs {needed} no more: take it off the list"
+        needs[module].remove(needed)
+    try:
+        TopologicalSorter(needs).prepare()
+    except CycleError as error:
+        pytest.fail("a circle: " + " <- ".join(error.args[1]))
+
+
+# What a model may reach: not the archive, not a file, not the truth
+
+MODELS = ROOT / "models"
+#: Loading a module by name is the registry's business, and that of a decorated function's model,
+#: which other processes find by its name; installed packages' models are found by their entry
+#: points, and what code is, by its distribution; the dated constants are a file of the package.
+ALLOWED = {
+    "registry.py": {"importlib", "importlib.metadata"},
+    "content.py": {"importlib.metadata"},
+    "model.py": {"importlib", "importlib.metadata"},
+    "constants.py": {"importlib"},
+    "delay/constants.py": {"importlib"},
+    "statespace/share.py": {"importlib"},
+}
+FILES = sorted(MODELS.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=[str(p.relative_to(MODELS)) for p in FILES])
+def test_no_model_loads_a_module_by_name_or_opens_a_file(path: Path) -> None:
+    allowed = ALLOWED.get(str(path.relative_to(MODELS)), set())
+    for node in ast.walk(ast.parse(path.read_text())):
+        found: set[str] = set()
+        if isinstance(node, ast.Import):
+            found = {a.name for a in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found = {node.module or ""}
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.func.id not in {"open", "__import__", "eval", "exec"}, path
+        for name in found:
+            if name.partition(".")[0] in {"importlib", "runpy", "pkgutil", "io", "pathlib"}:
+                assert name in allowed, f"{path.name} imports {name}"
+
+
+def test_every_model_is_given_the_panel_alone() -> None:
+    """Nothing reachable from a panel leads to an archive."""
+    seen: set[int] = set()
+    todo: list[object] = [od.bundled().as_of().panel()]
+    while todo:
+        item = todo.pop()
+        if id(item) in seen or isinstance(item, type):
+            continue
+        seen.add(id(item))
+        assert not isinstance(item, od.Archive | od.Vintage)
+        state = getattr(item, "__dict__", None)
+        if state is not None and type(item).__module__.startswith("odforecast"):
+            todo += list(state.values())
+        elif type(item).__name__ in {"dict", "mappingproxy"}:
+            todo += gc.get_referents(item)
+        elif isinstance(item, tuple | list):
+            todo += list(item)
+
+
+# The files that a row of a CSV file passes on its way to a quantile: docs/design.md lists them
+
+#: A newcomer reads no more than these.
+MOST = 35
+#: In a process of its own. The second way is noted: imports are done, nothing is remembered.
+TRACE = """
+import functools, gc, sys
+from pathlib import Path
+import odforecast as od
+
+def way(file):
+    made = od.get_model().fit(od.read(file).panel()).forecast(12, draws=20)
+    return made.select("Ohio").quantiles([0.05, 0.5, 0.95])
+
+way(sys.argv[1])
+for found in gc.get_objects():
+    if isinstance(found, functools._lru_cache_wrapper) and "odforecast" in found.__module__:
+        found.cache_clear()
+passed = {}
+sys.setprofile(lambda frame, event, _: passed.setdefault(frame.f_code.co_filename))
+way(sys.argv[1])
+sys.setprofile(None)
+root = Path(od.__file__).parent
+for file in map(Path, passed):
+    if root in file.parents:
+        print(file.relative_to(root).as_posix())
+"""
+
+
+@pytest.mark.slow
+def test_a_row_passes_the_files_that_the_page_lists(tmp_path):
+    release = tmp_path / "release.csv"
+    assert CliRunner().invoke(main, ["data", "export", "--out", str(release)]).exit_code == 0
+    run = subprocess.run(
+        [sys.executable, "-c", TRACE, str(release)], capture_output=True, text=True, check=True
+    )
+    passed = run.stdout.split()
+    page = (Path(__file__).parents[1] / "docs" / "design.md").read_text(encoding="utf-8")
+    section = page.partition("## From a CSV row to a quantile")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| \d+ \| `([^`]+)` \|", section, re.M) == passed
+    assert len(passed) <= MOST
