@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import platform
+import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -161,6 +162,17 @@ class Results:
         self._tables = dict(tables)
         self._folder = folder
         self._files = dict(files or {})
+        self._temporary = False
+
+    def take_with(self, home: contextlib.ExitStack) -> None:
+        """Remove the temporary folder when nobody needs these results any more."""
+        self._temporary = True
+        weakref.finalize(self, home.close)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._temporary:  # a copy must not need the folder
+            self.read()
+        return vars(self)
 
     def _table(self, name: str) -> pd.DataFrame:
         """A table, checked against its SHA-256 when it is first read."""
@@ -199,7 +211,7 @@ class Results:
             raise _broken(self._folder, error) from error
         return {str(name) for name in names.unique().to_pylist()}
 
-    def read(self, at_most: int) -> None:
+    def read(self, at_most: float = np.inf) -> None:
         """Read the tables that have at most so many rows now, and not when they are asked for."""
         if self._folder is None:
             return
@@ -264,7 +276,7 @@ class Results:
             f"models {few(models)}" if models else "",
             f"origins {days[0]} to {days[-1]} ({', '.join(kinds)})" if days else "",
             f"truth {truth['name']} in release {truth['release']}" if truth else "",
-            f"folder {self._folder}" if self._folder is not None else "",
+            f"folder {self._folder}" if self._folder and not self._temporary else "",
             "next: .leaderboard(), .plot(), .select('Ohio').plot(), .to_frame(), .failures",
         )
 

@@ -7,12 +7,13 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
 from inspect import signature
 from itertools import groupby
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -41,8 +42,6 @@ from odforecast.backtesting.unit import (
     code_digest,
     made,
     on_screen,
-    same_text,
-    stored_as,
     with_few_values,
 )
 from odforecast.errors import BacktestError, whole
@@ -226,13 +225,12 @@ def run_units(
     out: str | Path | None = None,
     executor: Executor | None = None,
     progress: Callable[[Progress], None] | None = None,
-    quantiles: bool = True,
     more: Mapping[str, object] | None = None,
 ) -> Results:
     """Run the units of one plan; see :func:`backtest` for the parameters.
 
-    What ``more`` says is put into the manifest. Without ``out`` and with ``quantiles=False`` the
-    results have no quantiles, which are most of the memory.
+    What ``more`` says is put into the manifest. Without ``out`` the folder is a temporary one, and
+    goes with the results.
     """
     if executor is not None and not isinstance(executor, ThreadPoolExecutor):
         for metric in units[0].metrics if units else ():
@@ -243,51 +241,56 @@ def run_units(
                     f"metric {metric.name!r} cannot be sent to other processes: {error}",
                     hint="define its function with def in a module, or run in one process",
                 ) from error
-    more, folder, notes = more or {}, None, list[str]()
-    own: AbstractContextManager[Path | None] = nullcontext()
-    if out is not None:
-        folder = Path(out).absolute()  # a model may change the working directory
-        own = run_folder(folder, more)
-    with own as scratch:
-        finished = Finished(units, folder, scratch)
+    more, notes, done = more or {}, list[str](), dict[int, Outcome]()
 
-        def tell(index: int, done: int, outcome: Outcome | None = None) -> None:
-            """Say that a unit is finished; without an outcome, by an earlier run."""
+    def finish(indices: Sequence[int], outcomes: Sequence[Outcome], reused: bool = False) -> None:
+        """Keep what came of units, and tell of it."""
+        for index, outcome in zip(indices, outcomes, strict=True):
+            done[index] = outcome
             if progress is not None:
-                seconds, failure = (outcome.seconds, outcome.failed) if outcome else (0.0, "")
-                step = (done, len(units), units[index].label, seconds, outcome is None, failure)
+                took = 0.0 if reused else outcome.seconds
+                step = (len(done), len(units), units[index].label, took, reused, outcome.failed)
                 progress(Progress(*step))
 
-        todo = []
-        for index in range(len(units)):
-            if finished.stored(index):
-                tell(index, len(finished))
+    with ExitStack() as stack:
+        given = out
+        if given is None:
+            home = TemporaryDirectory(prefix="odforecast-", ignore_cleanup_errors=True)
+            given = stack.enter_context(home)
+        folder = Path(given).absolute()  # a model may change the working directory
+        with run_folder(folder, more) as scratch:
+            store = UnitStore(folder / "units", scratch / "units")
+            todo = []
+            for index, unit in enumerate(units):
+                if (told := store.told(unit)) is None:
+                    todo.append(index)
+                else:
+                    finish([index], [told], reused=True)
+            computed: Iterator[tuple[list[int], Made]]
+            together = blocks(units, todo)
+            if executor is None:
+                computed = ((block, made([units[i] for i in block])) for block in together)
             else:
-                todo.append(index)
-        computed: Iterator[tuple[list[int], Made]]
-        if executor is None:
-            computed = ((block, made([units[i] for i in block])) for block in blocks(units, todo))
-        else:
-            from odforecast.backtesting.workers import dispatched
+                from odforecast.backtesting.workers import dispatched
 
-            computed = dispatched(units, blocks(units, todo), executor, notes, scratch)
-        for indices, answer in computed:
-            if folder is not None and answer.code not in ("", code_digest()):
-                # Its numbers, and the keys of its rows, are of that code.
-                raise BacktestError(
-                    "a worker process runs other code than this one: the package, or a library, "
-                    "was changed on the disk while the run was going on",
-                    hint="run again; finished units are kept, and used where the code is the same",
-                )
-            if folder is None and not quantiles:
-                tables = {n: t for n, t in answer.tables.items() if n != "quantiles"}
-                answer = replace(answer, tables=tables)
-            before = len(finished)
-            finished.add(indices, answer)
-            for i, (index, outcome) in enumerate(zip(indices, answer.outcomes, strict=True), 1):
-                tell(index, before + i, outcome)
-        # Put together in the order of the plan, whatever order the executor finished in.
-        return finished.results(notes, more)
+                computed = dispatched(units, together, executor, notes, scratch)
+            for indices, answer in computed:
+                if answer.code not in ("", code_digest()):
+                    # Its numbers, and the keys of its rows, are of that code.
+                    raise BacktestError(
+                        "a worker process runs other code than this one: the package, or a "
+                        "library, was changed on the disk while the run was going on",
+                        hint="run again; finished units are kept, and used where the code is the "
+                        "same",
+                    )
+                store.save([units[i] for i in indices], answer)
+                finish(indices, answer.outcomes)
+            # Put together in the order of the plan, whatever order the executor finished in.
+            outcomes = [done[index] for index in range(len(units))]
+            results = put_together(units, outcomes, store, folder, notes, more)
+        if out is None:
+            results.take_with(stack.pop_all())
+    return results
 
 
 # -- Progress -------------------------------------------------------------------------------------
@@ -348,63 +351,91 @@ def bar(
 # -- Finished units, put together -----------------------------------------------------------------
 
 
-class _Table:
-    """One table being put together: in memory or, in groups of rows, in a file."""
+def put_together(
+    units: Sequence[Unit],
+    outcomes: Sequence[Outcome],
+    store: UnitStore,
+    folder: Path,
+    notes: Sequence[str],
+    more: Mapping[str, object],
+) -> Results:
+    """Write the tables and the manifest, which says ``more``, and look at them."""
+    if all(o.failed for o in outcomes):
+        failures = pd.concat([o.failures for o in outcomes], ignore_index=True)
+        if not (folder / "manifest.json").exists():
+            # Not beside the manifest of earlier results, which stay.
+            with replacing(folder / "failures.parquet") as part:
+                failures.to_parquet(part, index=False)
+        first = failures["reason"].astype(str).value_counts().index[0]
+        raise BacktestError(
+            f"every unit failed; most often: {on_screen(first)}",
+            hint="run one unit in Python to see its traceback",
+        )
+    names = (*TABLES, *((JOINT,) if units[0].joint else ()))
+    manifest = _manifest(units, outcomes, [*notes, *store.notes], more)
+    with written(folder, manifest, names) as paths:
+        for name, path in paths.items():
+            _write(name, path, list(zip(units, outcomes)), store)
+    results = Results.load(folder)
+    # What is small is read now: another run into the folder changes nothing of it.
+    results.read(at_most=ROWS)
+    return results
 
-    def __init__(self, name: str, schemas: Iterable[pa.Schema], path: Path | None) -> None:
-        self._name, self._path = name, path
-        # A Parquet file has one schema for all of its rows.
-        distinct = dict.fromkeys(s.remove_metadata() for s in schemas)
-        self._schema = pa.unify_schemas([*distinct, pa.schema([])], promote_options="permissive")
-        self._waiting: list[pa.Table] = []
-        self._writer: pq.ParquetWriter | None = None
-        self._thread = ThreadPoolExecutor(1)
-        self._writing: Future[None] | None = None
 
-    def __enter__(self) -> _Table:
-        return self
+def _write(
+    name: str, path: Path, finished: Sequence[tuple[Unit, Outcome]], store: UnitStore
+) -> None:
+    """Write a table, in groups of rows that come origin by origin; each is read in its turn."""
+    schemas = [
+        _arrow(o.failures).schema if o.failed else store.schema(u, name)
+        for u, o in finished
+        if not o.failed or name == "failures"
+    ]
+    # A Parquet file has one schema for all of its rows.
+    distinct = dict.fromkeys(x.remove_metadata() for x in schemas if x is not None)
+    if not distinct:
+        empty(name).to_parquet(path, index=False)
+        return
+    schema = pa.unify_schemas([*distinct], promote_options="permissive")
+    few, waiting = with_few_values(schema), list[pa.Table]()
+    with pq.ParquetWriter(path, schema, use_dictionary=few) as writer:
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        try:
-            if kind is None and self._path is not None:
-                self._flush()
-                if self._writing is not None:
-                    self._writing.result()
-                else:
-                    empty(self._name).to_parquet(self._path, index=False)
-        finally:
-            self._thread.shutdown()
-            if self._writer is not None:
-                self._writer.close()
+        def flush(least: int) -> None:
+            """Write the rows that wait, if they are so many."""
+            if sum(map(len, waiting)) >= least:
+                rows = pa.concat_tables(waiting).unify_dictionaries()
+                writer.write_table(rows, len(rows))
+                waiting.clear()
 
-    def add(self, pieces: Sequence[pa.Table]) -> None:
-        """Take the rows of an origin; written when there are enough."""
+        for rows in _origins(name, finished, store):
+            typed = [_as(rows.column(f.name), f.type) for f in schema]
+            waiting.append(pa.table(typed, schema))
+            flush(ROWS)
+        flush(1)
+
+
+def _origins(
+    name: str, finished: Sequence[tuple[Unit, Outcome]], store: UnitStore
+) -> Iterator[pa.Table]:
+    """Rows of whole origins; those of states in the order that an undivided unit has them."""
+    for (*_, divided), group in groupby(
+        finished, key=lambda p: (id(p[0].model), id(p[0].origin), bool(p[0].state))
+    ):
+        pieces: list[pa.Table] = []
+        for unit, outcome in group:
+            if not outcome.failed:
+                pieces += store.rows(unit, name)
+            elif name == "failures":
+                pieces.append(_arrow(outcome.failures))
         if not pieces:
-            return
+            continue
         rows = pa.concat_tables(pieces, promote_options="permissive")
-        typed = [_as(rows.column(f.name), f.type) for f in self._schema]
-        self._waiting.append(pa.table(typed, self._schema))
-        if self._path is not None and sum(map(len, self._waiting)) >= ROWS:
-            self._flush()
-
-    def to_frame(self) -> pd.DataFrame:
-        """The rows, as they would be read from the file."""
-        return self._whole().to_pandas() if self._waiting else empty(self._name)
-
-    def _whole(self) -> pa.Table:
-        return pa.concat_tables(self._waiting).unify_dictionaries()
-
-    def _flush(self) -> None:
-        if not self._waiting:
-            return
-        rows, self._waiting = self._whole(), []
-        if self._writer is None:
-            few = with_few_values(self._schema)
-            self._writer = pq.ParquetWriter(self._path, self._schema, use_dictionary=few)
-        if self._writing is not None:
-            self._writing.result()
-        # While it is written, the next rows are read.
-        self._writing = self._thread.submit(self._writer.write_table, rows, len(rows))
+        if divided and name == "failures":
+            once = rows.to_pandas().drop_duplicates(ignore_index=True)
+            rows = pa.Table.from_pandas(once, rows.schema, preserve_index=False)
+        elif divided:
+            rows = _in_order(rows, unit.targets)
+        yield rows
 
 
 def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
@@ -422,171 +453,49 @@ def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
     return pa.chunked_array([pa.DictionaryArray.from_arrays(place[codes], values[order])])
 
 
-class Finished:
-    """The finished units of one plan."""
-
-    def __init__(
-        self, units: Sequence[Unit], folder: Path | None = None, scratch: Path | None = None
-    ) -> None:
-        self._units, self._folder = units, folder
-        self._done: dict[int, Outcome] = {}
-        if folder is None or scratch is None:
-            self._store = self._own = UnitStore(None, anyone=True)
-        else:
-            self._store = UnitStore(folder / "units")
-            self._own = UnitStore(scratch / "units", anyone=True)
-
-    def __len__(self) -> int:
-        return len(self._done)
-
-    def stored(self, index: int) -> bool:
-        """Whether an earlier run has stored a unit, of which note is taken."""
-        told = self._store.told(self._units[index])
-        if told is not None:
-            self._done[index] = told
-        return told is not None
-
-    def add(self, indices: Sequence[int], made: Made) -> None:
-        """Put a block of one model away."""
-        units = [self._units[i] for i in indices]
-        self._store_of(units[0]).save(units, made)
-        self._done |= dict(zip(indices, made.outcomes))
-
-    def results(self, notes: Sequence[str], more: Mapping[str, object]) -> Results:
-        """Write the tables and the manifest, which says ``more``, and look at them."""
-        done = [self._done[i] for i in range(len(self._units))]
-        folder = self._folder
-        lost = [d.failures for d in done if d.failed]
-        if len(lost) == len(done):
-            failures = pd.concat(lost, ignore_index=True)
-            if folder is not None and not (folder / "manifest.json").exists():
-                # Not beside the manifest of earlier results, which stay.
-                with replacing(folder / "failures.parquet") as part:
-                    failures.to_parquet(part, index=False)
-            first = failures["reason"].astype(str).value_counts().index[0]
-            raise BacktestError(
-                f"every unit failed; most often: {on_screen(first)}",
-                hint="run one unit in Python to see its traceback",
-            )
-        names = (*TABLES, *((JOINT,) if self._units[0].joint else ()))
-        manifest = self._manifest(done, [*notes, *self._store.notes], more)
-        if folder is None:
-            tables = self._put_together(dict.fromkeys(names))
-            return Results({name: table.to_frame() for name, table in tables.items()}, manifest)
-        with written(folder, manifest, names) as paths:
-            self._put_together(paths)
-        results = Results.load(folder)
-        # What is small is read now: another run into the folder changes nothing of it.
-        results.read(at_most=ROWS)
-        return results
-
-    def _put_together(self, paths: Mapping[str, Path | None]) -> dict[str, _Table]:
-        """The tables, of rows that come origin by origin."""
-        schemas = self._schemas(list(paths))
-        with ExitStack() as stack:
-            tables = {
-                name: stack.enter_context(_Table(name, schemas[name], path))
-                for name, path in paths.items()
-            }
-            for origin in self._origins(list(paths)):
-                for name, table in tables.items():
-                    table.add(origin[name])
-        return tables
-
-    def _store_of(self, unit: Unit) -> UnitStore:
-        return self._store if unit.reusable else self._own
-
-    def _origins(self, names: Sequence[str]) -> Iterator[dict[str, list[pa.Table]]]:
-        """Rows of whole origins, states put together in the order that an undivided unit has them;
-        each origin is read in its turn.
-        """
-        together = groupby(
-            enumerate(self._units),
-            key=lambda p: (id(p[1].model), id(p[1].origin), bool(p[1].state)),
-        )
-        for _, group in together:
-            members = dict(group)
-            first = next(iter(members.values()))
-            out = {}
-            for name in names:
-                pieces = [p for i in members if (p := self._rows(i, name)) is not None]
-                if pieces and first.state:
-                    rows = pa.concat_tables(pieces, promote_options="permissive")
-                    if name == "failures":
-                        once = rows.to_pandas().drop_duplicates(ignore_index=True)
-                        pieces = [pa.Table.from_pandas(once, rows.schema, preserve_index=False)]
-                    else:
-                        pieces = [_in_order(rows, first.targets)]
-                out[name] = pieces
-            yield out
-
-    def _rows(self, index: int, name: str) -> pa.Table | None:
-        """Rows of a unit, under the label it has now; None if it has none."""
-        unit, done = self._units[index], self._done[index]
-        if done.failed:
-            return _arrow(done.failures) if name == "failures" else None
-        whole, places = self._store_of(unit).tables(unit).get(name, (None, {}))
-        if whole is None or stored_as(unit) not in places:
-            return None
-        found = whole.slice(*places[stored_as(unit)])
-        at = found.column_names.index("model")
-        few = pa.types.is_dictionary(found.schema.field(at).type)
-        label = (same_text if few else pa.repeat)(unit.model.label, len(found))
-        return found.set_column(at, "model", label)
-
-    def _schemas(self, names: Sequence[str]) -> dict[str, list[pa.Schema]]:
-        """What will come, per table."""
-        found: dict[str, list[pa.Schema]] = {name: [] for name in names}
-        for index, unit in enumerate(self._units):
-            done = self._done[index]
-            if done.failed:
-                schemas = {"failures": _arrow(done.failures).schema}
-            else:
-                schemas = self._store_of(unit)[unit].schemas
-            for name in found.keys() & schemas.keys():
-                found[name].append(schemas[name])
-        return found
-
-    def _manifest(
-        self, done: Sequence[Outcome], notes: Sequence[str], more: Mapping[str, object]
-    ) -> dict[str, object]:
-        """What was run; see :attr:`Results.manifest`."""
-        units, first = self._units, self._units[0]
-        models = {u.model.label: u.model.spec for u in units}
-        seconds = dict.fromkeys(models, 0.0)
-        said: dict[str, Counter[str]] = {name: Counter() for name in models}
-        for unit, one in zip(units, done):
-            seconds[unit.model.label] += one.seconds
-            said[unit.model.label].update(one.warnings)
-        return manifest_of(
-            first.truth,
-            list({id(u.origin): u.origin for u in units}.values()),
-            notes,
-            run=content_hash(*(u.key for u in units)),
-            models={name: spec.version for name, spec in models.items()},
-            specs={name: spec.hash for name, spec in models.items()},
-            # Distributions that the models' code comes from; empty: unknown, and never reused.
-            sources={name: _source(spec) for name, spec in models.items()},
-            code=code_digest(),
-            # The commonest, each with the number of units it came up in.
-            warnings={
-                name: [f"{text} ({n} units)" for text, n in texts.most_common(_WARNINGS)]
-                for name, texts in said.items()
-                if texts
-            },
-            model_seconds={name: round(s, 3) for name, s in seconds.items()},
-            locations=list(dict.fromkeys(s for u in units for s in u.locations)),
-            targets=list(first.targets),
-            horizon=first.horizon,
-            horizons=list(first.horizons) or "all",
-            levels=list(first.levels),
-            draws=first.draws,
-            seed=first.seed,
-            # Named only where there are some, as in the units' keys.
-            **({"metrics": [m.name for m in first.metrics]} if first.metrics else {}),
-            **({"joint": True} if first.joint else {}),
-            **more,
-        )
+def _manifest(
+    units: Sequence[Unit],
+    done: Sequence[Outcome],
+    notes: Sequence[str],
+    more: Mapping[str, object],
+) -> dict[str, object]:
+    """What was run; see :attr:`Results.manifest`."""
+    first = units[0]
+    models = {u.model.label: u.model.spec for u in units}
+    seconds = dict.fromkeys(models, 0.0)
+    said: dict[str, Counter[str]] = {name: Counter() for name in models}
+    for unit, one in zip(units, done):
+        seconds[unit.model.label] += one.seconds
+        said[unit.model.label].update(one.warnings)
+    return manifest_of(
+        first.truth,
+        list({id(u.origin): u.origin for u in units}.values()),
+        notes,
+        run=content_hash(*(u.key for u in units)),
+        models={name: spec.version for name, spec in models.items()},
+        specs={name: spec.hash for name, spec in models.items()},
+        # Distributions that the models' code comes from; empty: unknown, and never reused.
+        sources={name: _source(spec) for name, spec in models.items()},
+        code=code_digest(),
+        # The commonest, each with the number of units it came up in.
+        warnings={
+            name: [f"{text} ({n} units)" for text, n in texts.most_common(_WARNINGS)]
+            for name, texts in said.items()
+            if texts
+        },
+        model_seconds={name: round(s, 3) for name, s in seconds.items()},
+        locations=list(dict.fromkeys(s for u in units for s in u.locations)),
+        targets=list(first.targets),
+        horizon=first.horizon,
+        horizons=list(first.horizons) or "all",
+        levels=list(first.levels),
+        draws=first.draws,
+        seed=first.seed,
+        # Named only where there are some, as in the units' keys.
+        **({"metrics": [m.name for m in first.metrics]} if first.metrics else {}),
+        **({"joint": True} if first.joint else {}),
+        **more,
+    )
 
 
 def _arrow(rows: pd.DataFrame) -> pa.Table:
