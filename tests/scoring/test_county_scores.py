@@ -28,7 +28,6 @@ from odforecast.scoring import (
 )
 from odforecast.scoring import units as units_module
 from odforecast.scoring.columns import COUNTY_COLUMNS
-from odforecast.scoring.columns import county_size_classes as size_classes
 from odforecast.scoring.rules import band
 from odforecast.scoring.summary import ratio_error
 
@@ -201,29 +200,6 @@ def test_the_score_table_of_counties():
     assert first["size"].tolist() == ["50-199", "hidden", "0", "200+", "", "10-19"]
     assert first["visible"].tolist() == [True, False, False, True, False, True]
     assert first["urban"].tolist() == list("654321")
-
-
-def test_classes_of_size():
-    low = [[10], [19], [20], [49], [50], [199]]
-    assert size_classes(panel_of(low, low)).tolist() == [
-        "10-19", "10-19", "20-49", "20-49", "50-199", "50-199",
-    ]  # fmt: skip
-    assert size_classes(panel_of([[200], [0]], [[200], [0]])).tolist() == ["200+", "0"]
-
-
-def test_horizons_of_states_too():
-    panel = od.bundled().as_of().panel()
-    made = od.get_model("naive").fit(panel.cut("2022-06")).forecast(draws=60).select(["OH", "WV"])
-    whole = od.score(made, od.Truth(panel))
-    some = od.score(made, od.Truth(panel), horizons=(3, 12))
-    want = whole[whole["horizon"].isin([3, 12])].reset_index(drop=True)
-    pd.testing.assert_frame_equal(some, want, check_exact=True)
-
-
-def test_blocks_change_nothing(monkeypatch):
-    whole = od.score(forecast_of(), Truth(AFTER))
-    monkeypatch.setattr(units_module, "_BLOCK_VALUES", 500)
-    pd.testing.assert_frame_equal(od.score(forecast_of(), Truth(AFTER)), whole, check_exact=True)
 
 
 # -- tables ---------------------------------------------------------------------------------------
