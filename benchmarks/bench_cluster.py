@@ -31,7 +31,7 @@ import numpy as np
 
 import odforecast as od
 from odforecast.backtesting import Origin, Results, Unit, Workers, cuts, plan, run_units
-from odforecast.backtesting.planning import BLOCK, blocks
+from odforecast.backtesting.run import BLOCK, blocks
 from odforecast.backtesting.workers import Local, connected
 from odforecast.panel import Panel
 from odforecast.scoring import Truth
@@ -302,7 +302,7 @@ def costs(models: Sequence[str]) -> None:
 def writing(models: Sequence[str]) -> None:
     """Seconds that the process which gathers the results takes for each origin and model."""
     units = units_of(models[1:3], "2022-06", "2022-06", None, 100)
-    from odforecast.backtesting.run import put_together
+    from odforecast.backtesting.results import put_together
     from odforecast.backtesting.store import UnitStore
     from odforecast.backtesting.unit import made
 

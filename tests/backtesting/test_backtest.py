@@ -16,7 +16,7 @@ from toys import same
 
 import odforecast as od
 from odforecast.backtesting import Origin, Results, backtest, cuts, plan
-from odforecast.backtesting import planning as blocks
+from odforecast.backtesting import run as blocks
 from odforecast.errors import UnknownNameError
 from odforecast.names import TARGET_MONTH
 from odforecast.panel import Panel

@@ -13,7 +13,7 @@ import toys
 from toys import same, undivided
 
 from odforecast.backtesting import Results, cuts, plan, run_unit, run_units
-from odforecast.backtesting import run as tables
+from odforecast.backtesting import results as tables
 from odforecast.errors import BacktestError
 from odforecast.models import Model
 from odforecast.names import TARGET_12MO, TARGET_MONTH
@@ -93,7 +93,7 @@ def test_a_later_run_changes_no_small_results(units, tmp_path):
 
 
 def test_large_tables_are_read_when_they_are_asked_for(units, tmp_path, monkeypatch):
-    monkeypatch.setattr("odforecast.backtesting.run.ROWS", 1)
+    monkeypatch.setattr("odforecast.backtesting.results.ROWS", 1)
     results = run_units(units[-2:], out=tmp_path)
     assert results._tables == {} or set(results._tables) == {"failures"}
     assert repr(results).startswith("<Results: 1 model")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import pickle
 import sys
 import warnings
@@ -11,64 +12,43 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from inspect import signature
-from itertools import groupby
+from itertools import batched, groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from odforecast.backtesting.origin import Origin
+from odforecast.backtesting.origin import Origin, usual_places
 from odforecast.backtesting.origin import origins as origins_of
-from odforecast.backtesting.planning import blocks, default_models, plan
-from odforecast.backtesting.results import (
-    JOINT,
-    TABLES,
-    Results,
-    empty,
-    failed_everywhere,
-    manifest_of,
-    written,
-)
+from odforecast.backtesting.results import Results, failed_everywhere, put_together
 from odforecast.backtesting.store import UnitStore, run_folder
-from odforecast.backtesting.unit import (
-    Made,
-    Outcome,
-    Unit,
-    code_digest,
-    made,
-    on_screen,
-    with_few_values,
-)
-from odforecast.errors import BacktestError, whole
-from odforecast.io import replacing
-from odforecast.models import Model
-from odforecast.models.spec import Spec
+from odforecast.backtesting.unit import Made, Outcome, Unit, code_digest, made, on_screen
+from odforecast.errors import BacktestError, one_of, whole
+from odforecast.geography import find, resolve
+from odforecast.models import Model, get_model
 from odforecast.names import (
+    COUNTIES,
+    COUNTY_HORIZONS,
     DEFAULT_DONORS,
     DEFAULT_DRAWS,
     DEFAULT_HORIZON,
     DEFAULT_SEED,
+    HUB_QUANTILES,
     STATES,
     TARGET_12MO,
+    TARGETS,
+    VINTAGE_CLEAN,
+    VINTAGE_SYNTHETIC,
 )
 from odforecast.scoring import Truth
-from odforecast.seeds import content_hash
+from odforecast.scoring.metrics import Metric, check_metrics
 from odforecast.vintage import Archive
 from odforecast.vintage import archive as default_archive
 
 if TYPE_CHECKING:
     from odforecast.backtesting.task import Task
-    from odforecast.scoring.metrics import Metric
 
-#: Rows that are gathered before they are written: what a streamed table takes of memory.
-ROWS = 1 << 15
-#: Warnings kept per model.
-_WARNINGS = 10
 #: Arguments that the plan takes as they are.
 _PLANNED = (
     "locations", "horizon", "draws", "seed", "targets", "horizons", "metrics", "joint",
@@ -130,7 +110,7 @@ def backtest(
         ``"deaths_12mo"``, ``"deaths_month"``, or both.
     out : path, optional
         Folder for finished units and results. A repeated run computes only what is missing or
-        failed, and memory stays flat.
+        failed. Default: a temporary folder, which is removed with the results.
     executor : concurrent.futures.Executor or dask.distributed.Client, optional
         For example :class:`odforecast.backtesting.Workers`. Default: this process.
     progress : bool or callable
@@ -348,170 +328,226 @@ def bar(
         yield report
 
 
-# -- Finished units, put together -----------------------------------------------------------------
+# -- The plan ------------------------------------------------------------------------------------
+
+#: Models of a backtest unless told otherwise: the default model first. Each classical baseline is
+#: there with the delay layer; on real releases also without it. CDC's predicted value is left out
+#: on clean pseudo-vintages, which do not hold it.
+DEFAULT_MODELS = (
+    "dlm",
+    "ensemble",
+    "hub-baseline",
+    "cdc-predicted",
+    "naive+delay",
+    "drift+delay",
+    "auto-ets+delay",
+    "auto-theta+delay",
+    "auto-ets-sums",
+)
+
+#: The same for counties.
+COUNTY_MODELS = ("county", "county-hub-baseline", "county-last")
+#: Quantile levels stored for counties: the middle, and the 50 and 90% intervals.
+COUNTY_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-def put_together(
-    units: Sequence[Unit],
-    outcomes: Sequence[Outcome],
-    store: UnitStore,
-    folder: Path,
-    notes: Sequence[str],
-    more: Mapping[str, object],
-) -> Results:
-    """Write the tables and the manifest, which says ``more``, and look at them."""
-    if all(o.failed for o in outcomes):
-        failures = pd.concat([o.failures for o in outcomes], ignore_index=True)
-        if not (folder / "manifest.json").exists():
-            # Not beside the manifest of earlier results, which stay.
-            with replacing(folder / "failures.parquet") as part:
-                failures.to_parquet(part, index=False)
-        first = failures["reason"].astype(str).value_counts().index[0]
+def default_models(found: Sequence[Origin]) -> tuple[str, ...]:
+    """Models run when none is named.
+
+    On clean pseudo-vintages nothing is missing, so that a baseline with the delay layer equals
+    the one without, and CDC's predicted values are not there; on real ones both are shown. For
+    counties: :data:`COUNTY_MODELS`.
+    """
+    if any(o.panel is not None and o.panel.dataset == COUNTIES for o in found):
+        return COUNTY_MODELS
+    if all(o.vintage == VINTAGE_CLEAN for o in found):
+        names = [m.removesuffix("+delay") for m in DEFAULT_MODELS if m != "cdc-predicted"]
+    else:
+        bare = [m.removesuffix("+delay") for m in DEFAULT_MODELS if m.endswith("+delay")]
+        names = [*DEFAULT_MODELS, *bare]
+    return tuple(names)
+
+
+def plan(
+    models: str | Model | Sequence[str | Model],
+    found: Sequence[Origin],
+    truth: Truth,
+    *,
+    locations: str | Iterable[str] | None = None,
+    horizon: int = DEFAULT_HORIZON,
+    draws: int = DEFAULT_DRAWS,
+    seed: int = DEFAULT_SEED,
+    targets: Sequence[str] = (TARGET_12MO,),
+    horizons: Iterable[int] | None = None,
+    metrics: Sequence[Metric | str] = (),
+    joint: bool = False,
+) -> list[Unit]:
+    """The units of a backtest, model by model, origins in order.
+
+    A unit is a model at an origin; for a model by state, in one state. A jurisdiction (New York
+    City is one) is its own state, a county belongs to its state. The nation is not a sum of states
+    there: where it is asked for it is a unit of its own, forecast from its own row. Regions are
+    no rows of a panel, and so no units. Of counties, models by location are divided by state too,
+    and the counties of a state stand together, whatever order they were asked for in.
+
+    Parameters are those of :func:`backtest`.
+
+    Raises
+    ------
+    BacktestError
+        If there is nothing to do, two models have one label, an argument is not what it must be
+        (a number as text, something that is not a model), or an origin is made up or given twice.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> from odforecast.backtesting import cuts, plan
+    >>> panel = od.bundled().as_of().panel()
+    >>> units = plan("naive", cuts(panel, start="2023-01", end="2023-03"), od.Truth(panel))
+    >>> units[0].label, len(units)
+    ('naive as of 2023-06-15', 3)
+    """
+    if isinstance(targets, str):  # one, and not its letters
+        targets = (targets,)
+    if isinstance(models, str | Model) or not isinstance(models, Iterable):
+        models = [models]
+    made = [get_model(m) if isinstance(m, str) else _model(m) for m in models]
+    _check_kinds(truth, locations, targets, joint)
+    horizon = whole("horizon", horizon, 1, BacktestError)
+    draws, seed = whole("draws", draws, 2, BacktestError), whole("seed", seed, 0, BacktestError)
+    if not made or not found:
+        raise BacktestError("nothing to do", hint="give at least one model and one origin")
+    labels = [m.label for m in made]
+    if doubled := {n for n in labels if labels.count(n) > 1}:
         raise BacktestError(
-            f"every unit failed; most often: {on_screen(first)}",
-            hint="run one unit in Python to see its traceback",
+            f"two models labelled {', '.join(sorted(doubled))}",
+            hint="give one of them another: get_model(name, label=...), or name=... where an "
+            "adapter made it",
         )
-    names = (*TABLES, *((JOINT,) if units[0].joint else ()))
-    manifest = _manifest(units, outcomes, [*notes, *store.notes], more)
-    with written(folder, manifest, names) as paths:
-        for name, path in paths.items():
-            _write(name, path, list(zip(units, outcomes)), store)
-    results = Results.load(folder)
-    # What is small is read now: another run into the folder changes nothing of it.
-    results.read(at_most=ROWS)
-    return results
-
-
-def _write(
-    name: str, path: Path, finished: Sequence[tuple[Unit, Outcome]], store: UnitStore
-) -> None:
-    """Write a table, in groups of rows that come origin by origin; each is read in its turn."""
-    schemas = [
-        _arrow(o.failures).schema if o.failed else store.schema(u, name)
-        for u, o in finished
-        if not o.failed or name == "failures"
+    if unknown := [t for t in targets if t not in TARGETS]:
+        raise BacktestError(f"unknown target {unknown[0]!r}", hint=one_of(unknown[0], TARGETS))
+    panels = [o.panel for o in found if o.panel is not None]
+    if any(p.vintage == VINTAGE_SYNTHETIC for p in panels):
+        raise BacktestError("made-up panels are not origins", hint="take panels from an archive")
+    if any(p.basis != truth.basis for p in panels):
+        raise BacktestError(f"origins and truth count deaths in different ways: truth by "
+                            f"{truth.basis}")  # fmt: skip
+    if any(p.dataset != truth.panel.dataset for p in panels):
+        raise BacktestError(f"origins and truth are not of one data set: the truth is of "
+                            f"{truth.panel.dataset}")  # fmt: skip
+    if other := [p.indicator for p in panels if p.indicator != truth.panel.indicator]:
+        raise BacktestError(f"origins count {other[0]!r}, the truth {truth.panel.indicator!r}")
+    keys = [(o.panel.data_hash if o.panel else o.as_of, o.donor, o.distance) for o in found]
+    given = Counter(keys)
+    if again := [o for o, key in zip(found, keys) if given[key] > 1]:
+        raise BacktestError(
+            f"the origin of {again[0].as_of} is given twice", hint="give each origin once"
+        )
+    known = tuple(dict.fromkeys(s for p in panels for s in p.locations))
+    if locations is None or (isinstance(locations, str) and locations.strip().lower() == "all"):
+        places = usual_places(panels)
+    else:
+        places = resolve(locations, known or truth.panel.locations)
+    counties = truth.panel.dataset == COUNTIES
+    states: dict[str, list[str]] = {}
+    for place in places:
+        states.setdefault(find(place).state, []).append(place)
+    divided = [(state, tuple(part)) for state, part in states.items()]
+    if counties:
+        # New York City's counties stand in the middle of New York's by their codes.
+        places = tuple(s for _, part in divided for s in part)
+    apart = ("state", "location") if counties else ("state",)
+    more: dict[str, Any] = {
+        "horizons": _horizons(horizons, horizon, counties),
+        "levels": COUNTY_LEVELS if counties else HUB_QUANTILES,
+        "metrics": check_metrics(metrics),
+        "joint": bool(joint),
+    }
+    return [
+        Unit(model, origin, truth, part, tuple(targets), horizon, draws, seed, state, **more)
+        for model in made
+        for origin in found
+        for state, part in (
+            divided if model.spec.by in apart and origin.panel is not None else [("", places)]
+        )
     ]
-    # A Parquet file has one schema for all of its rows.
-    distinct = dict.fromkeys(x.remove_metadata() for x in schemas if x is not None)
-    if not distinct:
-        empty(name).to_parquet(path, index=False)
-        return
-    schema = pa.unify_schemas([*distinct], promote_options="permissive")
-    few, waiting = with_few_values(schema), list[pa.Table]()
-    with pq.ParquetWriter(path, schema, use_dictionary=few) as writer:
-
-        def flush(least: int) -> None:
-            """Write the rows that wait, if they are so many."""
-            if sum(map(len, waiting)) >= least:
-                rows = pa.concat_tables(waiting).unify_dictionaries()
-                writer.write_table(rows, len(rows))
-                waiting.clear()
-
-        for rows in _origins(name, finished, store):
-            typed = [_as(rows.column(f.name), f.type) for f in schema]
-            waiting.append(pa.table(typed, schema))
-            flush(ROWS)
-        flush(1)
 
 
-def _origins(
-    name: str, finished: Sequence[tuple[Unit, Outcome]], store: UnitStore
-) -> Iterator[pa.Table]:
-    """Rows of whole origins; those of states in the order that an undivided unit has them."""
-    for (*_, divided), group in groupby(
-        finished, key=lambda p: (id(p[0].model), id(p[0].origin), bool(p[0].state))
-    ):
-        pieces: list[pa.Table] = []
-        for unit, outcome in group:
-            if not outcome.failed:
-                pieces += store.rows(unit, name)
-            elif name == "failures":
-                pieces.append(_arrow(outcome.failures))
-        if not pieces:
-            continue
-        rows = pa.concat_tables(pieces, promote_options="permissive")
-        if divided and name == "failures":
-            once = rows.to_pandas().drop_duplicates(ignore_index=True)
-            rows = pa.Table.from_pandas(once, rows.schema, preserve_index=False)
-        elif divided:
-            rows = _in_order(rows, unit.targets)
-        yield rows
+def _model(given: object) -> Model:
+    """What is a model already; anything else is refused, with how to make one of it."""
+    if isinstance(given, Model):
+        return given
+    package = type(given).__module__.partition(".")[0]
+    kind = type(given).__name__
+    if isinstance(given, type):
+        kind = f"class {given.__name__}"
+        hint = "give od.register(name, the class) and then the name"
+    elif package in ("statsforecast", "sktime"):
+        hint = f"od.models.from_{package}(...) makes a model of it"
+    elif hasattr(given, "spec") and hasattr(given, "fit"):
+        hint = "od.register(name, lambda: it) and then the name"
+    elif callable(given):
+        hint = "@od.forecaster(...) makes a model of a function"
+    else:
+        hint = "give names (od.models() lists them), or what od.get_model returns"
+    raise BacktestError(f"models has a {kind}, which is not a model", hint=hint)
 
 
-def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    """A column in the type of its table; categories in order, as pandas has them."""
-    if not pa.types.is_dictionary(kind):
-        return column.cast(kind)
-    held = column.unify_dictionaries().combine_chunks()
-    values = held.dictionary.to_numpy(zero_copy_only=False)
-    codes = held.indices.to_numpy()
-    # Only those that are there: a block's column holds those of all of its units.
-    used = np.flatnonzero(np.bincount(codes, minlength=values.size))
-    order = used[np.argsort(values[used])]
-    place = np.zeros(values.size, dtype=np.int32)
-    place[order] = np.arange(order.size, dtype=np.int32)
-    return pa.chunked_array([pa.DictionaryArray.from_arrays(place[codes], values[order])])
+def _check_kinds(truth: object, locations: object, targets: object, joint: object) -> None:
+    """Refuse what is of another kind than it must be, before it fails deep inside."""
+    if not isinstance(truth, Truth):
+        raise BacktestError(
+            f"truth is a {type(truth).__name__}, no Truth",
+            hint="od.Truth(od.archive().as_of().panel()) is the newest release",
+        )
+    if locations is not None and not isinstance(locations, Iterable):
+        raise BacktestError(
+            f"locations is {locations!r}, allowed: names of places",
+            hint="a FIPS code is a text: locations='39'",
+        )
+    if not isinstance(targets, Iterable):
+        raise BacktestError(f"targets is {targets!r}, allowed: targets", hint=one_of("", TARGETS))
+    if not isinstance(joint, bool | np.bool_):
+        raise BacktestError(f"joint is {joint!r}, allowed: True or False")
 
 
-def _manifest(
-    units: Sequence[Unit],
-    done: Sequence[Outcome],
-    notes: Sequence[str],
-    more: Mapping[str, object],
-) -> dict[str, object]:
-    """What was run; see :attr:`Results.manifest`."""
-    first = units[0]
-    models = {u.model.label: u.model.spec for u in units}
-    seconds = dict.fromkeys(models, 0.0)
-    said: dict[str, Counter[str]] = {name: Counter() for name in models}
-    for unit, one in zip(units, done):
-        seconds[unit.model.label] += one.seconds
-        said[unit.model.label].update(one.warnings)
-    return manifest_of(
-        first.truth,
-        list({id(u.origin): u.origin for u in units}.values()),
-        notes,
-        run=content_hash(*(u.key for u in units)),
-        models={name: spec.version for name, spec in models.items()},
-        specs={name: spec.hash for name, spec in models.items()},
-        # Distributions that the models' code comes from; empty: unknown, and never reused.
-        sources={name: _source(spec) for name, spec in models.items()},
-        code=code_digest(),
-        # The commonest, each with the number of units it came up in.
-        warnings={
-            name: [f"{text} ({n} units)" for text, n in texts.most_common(_WARNINGS)]
-            for name, texts in said.items()
-            if texts
-        },
-        model_seconds={name: round(s, 3) for name, s in seconds.items()},
-        locations=list(dict.fromkeys(s for u in units for s in u.locations)),
-        targets=list(first.targets),
-        horizon=first.horizon,
-        horizons=list(first.horizons) or "all",
-        levels=list(first.levels),
-        draws=first.draws,
-        seed=first.seed,
-        # Named only where there are some, as in the units' keys.
-        **({"metrics": [m.name for m in first.metrics]} if first.metrics else {}),
-        **({"joint": True} if first.joint else {}),
-        **more,
-    )
+def _horizons(asked: object, horizon: int, counties: bool) -> tuple[int, ...]:
+    """Months ahead that are scored, in order; empty: all of them."""
+    if asked is None:
+        return tuple(h for h in COUNTY_HORIZONS if h <= horizon) if counties else ()
+    if not isinstance(asked, Iterable):
+        asked = (asked,)
+    found: set[int] = set()
+    for value in asked:
+        try:
+            number = operator.index(value)  # type: ignore[arg-type]
+        except TypeError:
+            number = 0
+        if not 1 <= number <= horizon:
+            raise BacktestError(
+                f"horizons has {value!r}, allowed: whole numbers of months from 1 to {horizon}",
+                hint="horizon is how far ahead is forecast, horizons what of it is scored",
+            )
+        found.add(number)
+    if not found:
+        raise BacktestError("horizons is empty", hint="leave it out to score all")
+    return tuple(sorted(found))
 
 
-def _arrow(rows: pd.DataFrame) -> pa.Table:
-    return pa.Table.from_pandas(rows, preserve_index=False)
+#: Units of one model that are submitted together.
+BLOCK = 8
+#: Origins that are worked on together; counties go origin by origin.
+NEAR = 8
 
 
-def _in_order(rows: pa.Table, targets: Sequence[str]) -> pa.Table:
-    """Rows of states, put together, in the order that an undivided unit has them."""
-    place = pc.index_in(rows.column("target").cast(pa.string()), pa.array(list(targets)))
-    keys = [place.to_numpy()]
-    if "level" in rows.column_names:
-        keys.insert(0, rows.column("level").to_numpy())
-    return rows.take(np.lexsort(keys))
-
-
-def _source(spec: Spec) -> str:
-    """Distributions of a model's code, its members' too; empty where one of them is unknown."""
-    origins = [spec.origin, *(_source(member) for member in spec.members)]
-    return ", ".join(dict.fromkeys(origins)) if all(origins) else ""
+def blocks(units: Sequence[Unit], todo: Iterable[int]) -> list[list[int]]:
+    """Indices of what is submitted together: up to :data:`BLOCK` units of one model."""
+    near = 1 if units and units[0].truth.panel.dataset == COUNTIES else NEAR
+    rank = {o: i // near for i, o in enumerate(dict.fromkeys(id(u.origin) for u in units))}
+    apart = {i: (rank[id(units[i].origin)], id(units[i].model)) for i in todo}
+    ordered = sorted(apart, key=lambda i: apart[i][0])
+    return [
+        list(block)
+        for _, together in groupby(ordered, apart.__getitem__)
+        for block in batched(together, BLOCK)
+    ]

@@ -29,7 +29,6 @@ from odforecast.backtesting.unit import (
     Unit,
     placed,
     same_text,
-    stored,
     stored_as,
 )
 from odforecast.errors import BacktestError
@@ -276,7 +275,7 @@ class UnitStore:
         if (block := self._block(unit)) is None:
             return None
         said = block.marker.units[stored_as(unit)]
-        return stored(said.seconds, tuple(said.warnings))
+        return Outcome(seconds=said.seconds, warnings=tuple(said.warnings))
 
     def save(self, units: Sequence[Unit], made: Made) -> None:
         """Store the units of a block, of one model, that did not fail; the marker comes last."""
