@@ -336,16 +336,3 @@ def test_calibrated_forecasts_are_seen_to_be():
     assert ten["n"].sum() == 3000
     high = scores.assign(p_ten=np.minimum(1.0, scores["p_ten"] + 0.3))
     assert ten_or_more(high, bins=5)["gap"].min() < -0.15
-
-
-def test_results_of_counties_have_the_leaderboard_of_counties():
-    from odforecast.backtesting.results import Results
-    from odforecast.errors import BacktestError
-
-    scores = score_table().assign(vintage="pseudo-clean", target="deaths_12mo")
-    results = Results({"scores": scores}, {})
-    pd.testing.assert_frame_equal(results.leaderboard(), county_leaderboard(scores))
-    by_size = results.leaderboard(by=["size"], baseline="a")
-    assert by_size["rel_twcrps"].notna().all()
-    with pytest.raises(BacktestError, match="was not run"):
-        results.leaderboard(baseline="b")
