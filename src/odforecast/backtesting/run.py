@@ -224,7 +224,7 @@ def run_units(
     more, notes, done = more or {}, list[str](), dict[int, Outcome]()
 
     def finish(indices: Sequence[int], outcomes: Sequence[Outcome], reused: bool = False) -> None:
-        """Keep what came of units, and tell of it."""
+        """Keep the outcomes of some units, and report them."""
         for index, outcome in zip(indices, outcomes, strict=True):
             done[index] = outcome
             if progress is not None:
