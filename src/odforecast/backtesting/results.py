@@ -352,7 +352,7 @@ class Results:
         self._files = dict(files or {})
         self._temporary = False
 
-    def take_with(self, home: contextlib.ExitStack) -> None:
+    def _take_with(self, home: contextlib.ExitStack) -> None:
         """Remove the temporary folder when nobody needs these results any more."""
         self._temporary = True
         weakref.finalize(self, home.close)

@@ -269,7 +269,7 @@ def run_units(
             outcomes = [done[index] for index in range(len(units))]
             results = put_together(units, outcomes, store, folder, notes, more)
         if out is None:
-            results.take_with(stack.pop_all())
+            results._take_with(stack.pop_all())
     return results
 
 
