@@ -242,9 +242,9 @@ class Outcome:
     scores: pd.DataFrame = field(default_factory=pd.DataFrame)
     quantiles: pd.DataFrame = field(default_factory=pd.DataFrame)
     failures: pd.DataFrame = field(default_factory=pd.DataFrame)
-    joint: pd.DataFrame = field(default_factory=pd.DataFrame)
     seconds: float = 0.0
     warnings: tuple[str, ...] = ()
+    joint: pd.DataFrame = field(default_factory=pd.DataFrame)
     failed: str = ""
 
     @property
