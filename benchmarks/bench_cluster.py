@@ -31,7 +31,7 @@ import numpy as np
 
 import odforecast as od
 from odforecast.backtesting import Origin, Results, Unit, Workers, cuts, plan, run_units
-from odforecast.backtesting.planning import BLOCK, blocks
+from odforecast.backtesting.run import BLOCK, blocks
 from odforecast.backtesting.workers import Local, connected
 from odforecast.panel import Panel
 from odforecast.scoring import Truth
@@ -248,7 +248,7 @@ def drawn(curves: dict[str, list[tuple[int, float, float]]], path: Path) -> None
 # Memory
 
 
-def many_origins(n: int, to_disk: bool) -> tuple[float, float, int]:
+def many_origins(n: int) -> tuple[float, float, int]:
     """A cheap model of the states over ``n`` origins: the 75 there are, again and again."""
     panel = od.bundled().as_of().panel()
     found = cuts(panel, start="2018-02", end="2024-04")
@@ -256,21 +256,17 @@ def many_origins(n: int, to_disk: bool) -> tuple[float, float, int]:
     found = [Origin(o.as_of, o.vintage, replace(o.panel)) for o in found if o.panel is not None]
     units = plan(["hub-baseline"], found, Truth(panel), draws=100)
     started = process_time()
-    with folder() as out:
-        results = run_units(units, out=out if to_disk else None)
-        rows = int(results._rows("quantiles").replace(",", ""))
-        return process_time() - started, peak(), rows
+    rows = int(run_units(units)._rows("quantiles").replace(",", ""))
+    return process_time() - started, peak(), rows
 
 
 def memory() -> None:
     print("## Memory: hub-baseline of the states, one process\n")
     rows = []
-    for to_disk in (True, False):
-        for n in (16, 160):
-            seconds, mb, kept = in_fresh_process(many_origins, n, to_disk)
-            where = "into a folder" if to_disk else "in memory"
-            rows.append((where, n, f"{kept:,}", f"{seconds:.0f}", f"{mb:,.0f}"))
-    table(["results", "origins", "rows of quantiles", "seconds", "peak MB"], rows)
+    for n in (16, 160):
+        seconds, mb, kept = in_fresh_process(many_origins, n)
+        rows.append((n, f"{kept:,}", f"{seconds:.0f}", f"{mb:,.0f}"))
+    table(["origins", "rows of quantiles", "seconds", "peak MB"], rows)
 
 
 # Costs
@@ -306,18 +302,21 @@ def costs(models: Sequence[str]) -> None:
 def writing(models: Sequence[str]) -> None:
     """Seconds that the process which gathers the results takes for each origin and model."""
     units = units_of(models[1:3], "2022-06", "2022-06", None, 100)
-    from odforecast.backtesting.run import Finished
+    from odforecast.backtesting.results import put_together
+    from odforecast.backtesting.store import UnitStore
     from odforecast.backtesting.unit import made
 
     answers = {block[0]: made([units[i] for i in block])
                for block in blocks(units, range(len(units)))}  # fmt: skip
     with folder() as out:
-        finished = Finished(units, out, out / "own")
+        store = UnitStore(out / "units", out / "own")
         started = process_time()
         for block in blocks(units, range(len(units))):
-            finished.add(block, answers[block[0]])
+            store.save([units[i] for i in block], answers[block[0]])
         stored = process_time() - started
-        finished.results([], {})
+        of = {i: o for block in blocks(units, range(len(units)))
+              for i, o in zip(block, answers[block[0]].outcomes)}  # fmt: skip
+        put_together(units, [of[i] for i in range(len(units))], store, out, [], {})
         both = process_time() - started
     size = sum(len(pickle.dumps(answer)) for answer in answers.values())
     print(

@@ -95,7 +95,7 @@ def task_summary(board: Board, kinds: Mapping[str, str] | None = None) -> dict[s
         "places": _places(says["locations"]),
         "truth": dict(says["truth"]),
         "data": content_hash(*(o["data_hash"] for o in origins)),
-        "code": ", ".join(sorted({p.code for p in board.parts if p.code})),
+        "code": ", ".join(sorted({code for p in board.parts if (code := p.made_by["code"])})),
         "models": _models(board, kinds or {}),
         "tables": {name: rows_of(table) for name, table in tables.items()},
         "coverage": _coverage(board),

@@ -11,26 +11,17 @@ ALL_DEATHS: Final = "Number of Deaths"
 
 #: The canonical long table: one row per (release, location, month, indicator).
 TABLE_COLUMNS: Final = (
-    "release",
-    "location",
-    "state",
-    "month",
-    "indicator",
-    "reported",
-    "predicted",
-    "percent_complete",
-    "percent_pending",
-    "status",
-)
+    "release", "location", "state", "month", "indicator", "reported", "predicted",
+    "percent_complete", "percent_pending", "status",
+)  # fmt: skip
 
 #: Values of the ``status`` column (what a blank reported count means).
 STATUSES: Final = ("ok", "suppressed", "low_quality", "missing")
 
 #: Forecast dimensions, in the order of the array.
-DRAW: Final = "draw"
 LOCATION: Final = "location"
 MONTH: Final = "month"
-FORECAST_DIMS: Final = (DRAW, LOCATION, MONTH)
+FORECAST_DIMS: Final = ("draw", LOCATION, MONTH)
 
 #: What the commands use when no model is named.
 DEFAULT_MODEL: Final = "dlm"
@@ -61,15 +52,9 @@ SCENARIO_ID: Final = "scenario_id"
 
 #: Hubverse model-output columns, in order.
 HUB_COLUMNS: Final = (
-    "origin_date",
-    "location",
-    "target",
-    "horizon",
-    "target_end_date",
-    "output_type",
-    "output_type_id",
-    "value",
-)
+    "origin_date", "location", "target", "horizon", "target_end_date", "output_type",
+    "output_type_id", "value",
+)  # fmt: skip
 
 #: The 23 quantile levels of the hubs.
 HUB_QUANTILES: Final = (
@@ -113,17 +98,13 @@ INDICATOR_NAMES: Final = {
 
 #: What people call a class, and the short name it has here: for a "did you mean", never taken.
 INDICATOR_SAID: Final = {
-    "fentanyl": "T40.4",
-    "synthetic-opioids": "T40.4",
-    "meth": "psychostimulants",
-    "methamphetamine": "psychostimulants",
-    "stimulants": "psychostimulants",
+    **dict.fromkeys(("fentanyl", "synthetic-opioids"), "T40.4"),
+    **dict.fromkeys(("meth", "methamphetamine", "stimulants", "T43.6"), "psychostimulants"),
     "overdoses": "all-drugs",
     "T40.1": "heroin",
     "T40.2": "natural-opioids",
     "T40.3": "methadone",
     "T40.5": "cocaine",
-    "T43.6": "psychostimulants",
 }
 
 

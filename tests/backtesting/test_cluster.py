@@ -141,16 +141,26 @@ class Client:
         return self
 
 
+def asynchronous():
+    client = Client(workers._who())
+    client.asynchronous = True  # type: ignore[attr-defined]
+    return client
+
+
 @pytest.mark.parametrize(
-    ("says", "words"),
+    ("executor", "words"),
     [
-        (("0" * 16, "odforecast 0.0.1 on Python 3.12.0"), "worker tcp://other:1 runs other code"),
-        (ModuleNotFoundError("No module named 'odforecast'"), "cannot be used on the cluster's"),
+        (lambda: Client(("0" * 16, "odforecast 0.0.1 on Python 3.12.0")),
+         "worker tcp://other:1 runs other code.*same versions everywhere"),
+        (lambda: Client(ModuleNotFoundError("No module named 'odforecast'")),
+         "cannot be used on the cluster's.*same versions everywhere"),
+        (asynchronous, "is asynchronous"),
+        (lambda: 4, "executor is a int, no executor; give Workers"),
     ],
-)
-def test_other_versions_are_refused(truth, found, says, words):
-    with pytest.raises(BacktestError, match=f"{words}.*same versions everywhere"):
-        backtest(["naive"], found, truth=truth, executor=Client(says), **OPTIONS)
+)  # fmt: skip
+def test_what_is_refused_before_any_work(truth, found, executor, words):
+    with pytest.raises(BacktestError, match=words):
+        backtest(["naive"], found, truth=truth, executor=executor(), **OPTIONS)
 
 
 def test_a_worker_that_joins_later_is_checked_too():
@@ -180,13 +190,6 @@ def test_a_client_that_was_closed(truth, found):
         way.submit(plan(["naive"], found, truth, draws=20)[:1])
 
 
-def test_an_asynchronous_client_is_refused(truth, found):
-    client = Client(workers._who())
-    client.asynchronous = True  # type: ignore[attr-defined]
-    with pytest.raises(BacktestError, match="is asynchronous"):
-        backtest(["naive"], found, truth=truth, executor=client, **OPTIONS)
-
-
 def test_dask_that_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     with (
@@ -194,11 +197,6 @@ def test_dask_that_is_not_installed(monkeypatch):
         connected("local"),
     ):
         pass
-
-
-def test_no_executor_at_all(truth, found):
-    with pytest.raises(BacktestError, match="executor is a int, no executor; give Workers"):
-        backtest(["naive"], found, truth=truth, executor=4, **OPTIONS)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ from toys import same, undivided
 
 import odforecast as od
 from odforecast.backtesting import Origin, backtest, cuts, default_models, origins, plan, run_units
-from odforecast.backtesting.planning import COUNTY_LEVELS, COUNTY_MODELS, blocks
+from odforecast.backtesting.run import COUNTY_LEVELS, COUNTY_MODELS, blocks
 from odforecast.backtesting.unit import code_digest
 from odforecast.errors import BacktestError
 from odforecast.names import COUNTY_HORIZONS, RESIDENCE, TARGET_12MO
@@ -154,21 +154,6 @@ def test_keys_of_states_are_what_they_were():
     )  # fmt: skip
     others = (replace(unit, horizons=(3,)), replace(unit, horizons=(4,)), replace(unit, levels=()))
     assert len({unit.key, *(u.key for u in others)}) == 4
-
-
-@pytest.mark.parametrize(
-    ("asked", "words"),
-    [
-        ([0], "horizons has 0, allowed: whole numbers of months from 1 to 12"),
-        ([3, 13], "horizons has 13"),
-        ([2.5], "horizons has 2.5"),
-        (["three"], "horizons has 'three'"),
-        ([], "horizons is empty"),
-    ],
-)
-def test_horizons_that_are_none(truth, found, asked, words):
-    with pytest.raises(BacktestError, match=words):
-        plan(MODELS, found, truth, horizons=asked)
 
 
 def test_counties_against_states_are_refused(found):

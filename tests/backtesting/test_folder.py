@@ -17,7 +17,7 @@ import pytest
 import toys
 
 from odforecast.backtesting import Results, cuts, plan, run_units
-from odforecast.backtesting import planning as blocks
+from odforecast.backtesting import run as blocks
 from odforecast.backtesting.store import NAME, locked
 from odforecast.errors import BacktestError
 from odforecast.scoring import Truth

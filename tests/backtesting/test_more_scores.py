@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from io import BytesIO
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,10 +12,10 @@ import pytest
 import toys
 
 import odforecast as od
-from odforecast.backtesting import Results, Workers, backtest, cuts, plan, run_unit
+from odforecast.backtesting import Results, Workers, backtest, cuts, plan
 from odforecast.backtesting import unit as digest
 from odforecast.backtesting.results import TABLES as ALWAYS
-from odforecast.backtesting.unit import JOINT_LABELS, UNIT_TABLES, made
+from odforecast.backtesting.unit import JOINT_LABELS
 from odforecast.errors import BacktestError, ScoringError
 from odforecast.models import Spec
 from odforecast.names import TARGET_12MO, TARGET_MONTH
@@ -121,15 +119,14 @@ def test_a_model_of_nobody_knows_whom_is_not_stored_however_deep(setting, depth)
 
 
 @pytest.mark.slow
-def test_metrics_and_joint_in_a_folder_are_those_in_memory(setting, tmp_path):
+def test_metrics_and_joint_of_workers_and_threads(setting, tmp_path):
     more = {"targets": BOTH, "metrics": [FAR, MONTHS], "joint": True}
     here = backtest(MODELS, **setting, **more)
-    there = backtest(MODELS, **setting, **more, out=tmp_path / "serial")
     with Workers(2) as workers:
         apart = backtest(MODELS, **setting, **more, out=tmp_path / "two", executor=workers)
     with ThreadPoolExecutor(2) as threads:
         threaded = backtest(MODELS, **setting, **more, out=tmp_path / "three", executor=threads)
-    for other in (there, apart, threaded, Results.load(tmp_path / "two")):
+    for other in (apart, threaded, Results.load(tmp_path / "two")):
         same(here, other)
     # Again: nothing is computed, and the tables are the same.
     seen = []
@@ -187,38 +184,7 @@ def test_without_joint_scores_there_is_no_table_and_no_file(setting, tmp_path):
     assert not (tmp_path / "saved" / "joint.parquet").exists()
 
 
-def test_results_of_earlier_versions_have_no_joint_scores(setting, tmp_path):
-    backtest("naive", **setting, out=tmp_path)
-    path = tmp_path / "manifest.json"
-    says = json.loads(path.read_text())
-    assert set(says["files"]) == set(ALWAYS)
-    assert Results.load(tmp_path).joint.empty
-    marker = next((tmp_path / "units").glob("model=*/block-*.json"))
-    assert json.loads(marker.read_text())["files"]["joint"] is None
-
-
 # -- packed ---------------------------------------------------------------------------------------
-
-
-def test_a_packed_block_holds_the_tables_of_what_did_not_fail(setting):
-    partly = toys.model(toys.dislikes_two, "partly")
-    units = plan([partly], setting["origins"], setting["truth"], draws=20)
-    units += [replace(units[0], origin=replace(units[0].origin, panel=None, reason="not there"))]
-    outcomes = [run_unit(u) for u in units]
-    assert [bool(o.failed) for o in outcomes] == [*[False] * (len(units) - 1), True]
-    packed = made(units)
-    assert [o.failed for o in packed.outcomes] == [o.failed for o in outcomes]
-    assert not packed.outcomes[-1].failures.empty
-    assert all(o.scores.empty for o in packed.outcomes)
-    assert set(packed.tables) == set(UNIT_TABLES) - {"joint"}
-    keys = {u.key for u in units[:-1]}
-    for name in ("scores", "quantiles", "failures"):
-        table = pd.read_parquet(BytesIO(packed.tables[name]))
-        assert set(table["unit"].astype(str)) <= keys
-        want = pd.concat([getattr(o, name) for o in outcomes[:-1]], ignore_index=True)
-        got = table.drop(columns="unit")
-        for column in want:
-            assert got[column].astype(want[column].dtype).equals(want[column]), column
 
 
 def test_categories_come_in_the_order_of_the_origins_not_of_the_block(setting, tmp_path):

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from toys import same
 
 from odforecast.backtesting import Results, cuts, plan, run_units
-from odforecast.backtesting import planning as blocks
+from odforecast.backtesting import run as blocks
 from odforecast.backtesting.store import UnitStore, _checksum
 from odforecast.cli import main
 from odforecast.models import Model

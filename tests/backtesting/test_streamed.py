@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import pickle
+import tempfile
 from dataclasses import replace
 
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import toys
-from toys import same
+from toys import same, undivided
 
-from odforecast.backtesting import Results, cuts, plan, run_units
-from odforecast.backtesting import run as tables
-from odforecast.backtesting.run import Finished
-from odforecast.backtesting.unit import made
+from odforecast.backtesting import Results, cuts, plan, run_unit, run_units
+from odforecast.backtesting import results as tables
 from odforecast.errors import BacktestError
 from odforecast.models import Model
 from odforecast.names import TARGET_12MO, TARGET_MONTH
@@ -36,22 +36,44 @@ def units():
 
 
 @pytest.mark.parametrize("rows", [1, 1 << 15])
-def test_equal_to_what_is_put_together_in_memory(units, tmp_path, monkeypatch, rows):
+def test_equal_to_the_units_tables_one_below_the_other(units, tmp_path, monkeypatch, rows):
     """Types, order and categories too; failures, and models of unknown code, among them."""
     monkeypatch.setattr(tables, "ROWS", rows)
-    made, kept = run_units(units, out=tmp_path), run_units(units)
-    assert not kept.failures.empty
-    same(made, kept)
-    same(Results.load(tmp_path), kept)
-    assert {k: v for k, v in made.manifest.items() if k != "model_seconds"} == {
-        k: v for k, v in kept.manifest.items() if k != "model_seconds"
-    }
+    made = run_units(units, out=tmp_path)
+    outcomes = [run_unit(u) for u in undivided(units)]
+    for name in ("scores", "quantiles", "failures"):
+        parts = [t for o in outcomes if not (t := getattr(o, name)).empty]
+        whole = pd.concat([t.astype({"model": str}) for t in parts], ignore_index=True)
+        found = getattr(made, name)
+        pd.testing.assert_frame_equal(
+            found.astype({"model": str}), whole, check_exact=True, check_dtype=False,
+            check_categorical=False,
+        )  # fmt: skip
+    same(Results.load(tmp_path), made)
     groups = pq.ParquetFile(tmp_path / "quantiles.parquet").num_row_groups
     assert groups > 10 if rows == 1 else groups >= 1
     # What was not to be reused is gone with its run.
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
     assert not [p for p in (tmp_path / "units").iterdir()
                 if p.name == f"model={units[-1].model.spec.hash}"]  # fmt: skip
+
+
+def test_without_a_folder_a_temporary_one_goes_with_the_results(units, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tables, "ROWS", 1)
+    results = run_units(units[-2:])
+    (folder,) = tmp_path.iterdir()
+    assert str(folder) not in repr(results)
+    copied = pickle.loads(pickle.dumps(results))
+    part = results.select("US")
+    kept = results.scores
+    del results
+    assert list(tmp_path.iterdir()) == []
+    same(copied.scores, kept)
+    assert len(part.scores) < len(copied.quantiles)
+    with pytest.raises(BacktestError, match="every unit failed"):
+        run_units([replace(u, model=toys.model(toys.exits)) for u in units[-2:]])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_same_bytes_after_a_run_in_parts(units, tmp_path):
@@ -63,17 +85,6 @@ def test_the_same_bytes_after_a_run_in_parts(units, tmp_path):
         assert one == other, name
 
 
-def test_nothing_but_failures_is_held(units, tmp_path):
-    finished = Finished(units, tmp_path, tmp_path / "own")
-    good = [i for i, u in enumerate(units) if u.model.label == "naive"][:3]
-    block = made([units[i] for i in good])
-    finished.add(good, block)
-    assert not any(d.failed for d in finished._done.values())
-    assert len(finished) == 3
-    assert finished.stored(good[0])
-    assert finished._done[good[0]].seconds == block.outcomes[0].seconds
-
-
 def test_a_later_run_changes_no_small_results(units, tmp_path):
     first = run_units(units[-2:], out=tmp_path)
     before = first.scores.copy()
@@ -82,7 +93,7 @@ def test_a_later_run_changes_no_small_results(units, tmp_path):
 
 
 def test_large_tables_are_read_when_they_are_asked_for(units, tmp_path, monkeypatch):
-    monkeypatch.setattr("odforecast.backtesting.run.ROWS", 1)
+    monkeypatch.setattr("odforecast.backtesting.results.ROWS", 1)
     results = run_units(units[-2:], out=tmp_path)
     assert results._tables == {} or set(results._tables) == {"failures"}
     assert repr(results).startswith("<Results: 1 model")

@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from forecast_factory import PANEL, made
+from hypothesis import given
+from hypothesis import strategies as st
 
 import odforecast as od
 from odforecast.errors import ForecastError
 from odforecast.forecast.tables import residents, year_before
+from odforecast.forecast.trend import category, thresholds
 from odforecast.geography import JURISDICTIONS, called, population
 from odforecast.months import ONE_MONTH
 
@@ -207,3 +210,51 @@ def test_some_places_are_as_in_the_whole_table_and_no_others_are_added_up(
     # New York and the city have one rate, of the two together.
     assert set().union(*summed) <= {*places, "NY", "YC"}
     assert {"NY", "YC"} & set(places) or set().union(*summed) == set(places)
+
+
+# The trend: thresholds that do not look at the outcome
+
+counts = st.floats(0, 1e6, allow_nan=False)
+
+
+def test_thresholds_by_hand():
+    # 1.28 √(2/N) is 5% at N = 2 (1.28 / .05)² = 1,310.72.
+    first, large = thresholds([1310.0, 1311.0, 200.0, 2.0])
+    assert first[0] > 5
+    assert first[1] == 5
+    assert np.isclose(first[2], 12.8)
+    assert np.isclose(first[3], 128.0)
+    assert np.allclose(large, 3 * first)
+    assert np.isnan(thresholds(np.nan)[0])
+    assert thresholds(0.0)[0] == thresholds(1.0)[0]
+
+
+@given(counts, counts, st.floats(0, 1e5))
+def test_a_rise_and_a_fall_of_one_size_are_mirrored(change, before, n):
+    first = thresholds(n)[0]
+    rise, fall = category(change, before, first), category(-change, before, first)
+    assert rise + fall == 4
+    assert rise >= 2
+    assert category(change * 2, before, first) >= rise
+
+
+def test_the_threshold_rests_on_what_was_known_at_the_origin(forecast):
+    panel = forecast.panel
+    last = forecast.trend("WY").query("horizon == 12").iloc[0]
+    reported = panel.reported[panel.index("WY"), -1]
+    assert last["before"] == reported == 89
+    assert np.isclose(last["t1"], 128 * np.sqrt(2 / 89))
+    assert np.isclose(last["t2"], 3 * last["t1"])
+    # Not on the completed count, which moves with the draws.
+    assert np.ptp(forecast.count_at("2025-04")[:, forecast.index("WY")]) > 0
+
+
+def test_further_ahead_than_a_year_there_is_none(forecast):
+    assert forecast.trend()["horizon"].max() == 12
+    late = od.get_model("naive").fit(forecast.panel).forecast(14, draws=10)
+    late = od.Forecast(
+        late.draws[:, :, 12:], late.locations, late.months[12:], late.known, late.as_of,
+        late.last_month, panel=late.panel, joint=late.joint,
+    )  # fmt: skip
+    with pytest.raises(ForecastError, match="no month up to 12 months after 2025-04"):
+        late.trend()

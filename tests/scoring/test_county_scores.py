@@ -28,7 +28,6 @@ from odforecast.scoring import (
 )
 from odforecast.scoring import units as units_module
 from odforecast.scoring.columns import COUNTY_COLUMNS
-from odforecast.scoring.columns import county_size_classes as size_classes
 from odforecast.scoring.rules import band
 from odforecast.scoring.summary import ratio_error
 
@@ -203,29 +202,6 @@ def test_the_score_table_of_counties():
     assert first["urban"].tolist() == list("654321")
 
 
-def test_classes_of_size():
-    low = [[10], [19], [20], [49], [50], [199]]
-    assert size_classes(panel_of(low, low)).tolist() == [
-        "10-19", "10-19", "20-49", "20-49", "50-199", "50-199",
-    ]  # fmt: skip
-    assert size_classes(panel_of([[200], [0]], [[200], [0]])).tolist() == ["200+", "0"]
-
-
-def test_horizons_of_states_too():
-    panel = od.bundled().as_of().panel()
-    made = od.get_model("naive").fit(panel.cut("2022-06")).forecast(draws=60).select(["OH", "WV"])
-    whole = od.score(made, od.Truth(panel))
-    some = od.score(made, od.Truth(panel), horizons=(3, 12))
-    want = whole[whole["horizon"].isin([3, 12])].reset_index(drop=True)
-    pd.testing.assert_frame_equal(some, want, check_exact=True)
-
-
-def test_blocks_change_nothing(monkeypatch):
-    whole = od.score(forecast_of(), Truth(AFTER))
-    monkeypatch.setattr(units_module, "_BLOCK_VALUES", 500)
-    pd.testing.assert_frame_equal(od.score(forecast_of(), Truth(AFTER)), whole, check_exact=True)
-
-
 # -- tables ---------------------------------------------------------------------------------------
 
 
@@ -360,16 +336,3 @@ def test_calibrated_forecasts_are_seen_to_be():
     assert ten["n"].sum() == 3000
     high = scores.assign(p_ten=np.minimum(1.0, scores["p_ten"] + 0.3))
     assert ten_or_more(high, bins=5)["gap"].min() < -0.15
-
-
-def test_results_of_counties_have_the_leaderboard_of_counties():
-    from odforecast.backtesting.results import Results
-    from odforecast.errors import BacktestError
-
-    scores = score_table().assign(vintage="pseudo-clean", target="deaths_12mo")
-    results = Results({"scores": scores}, {})
-    pd.testing.assert_frame_equal(results.leaderboard(), county_leaderboard(scores))
-    by_size = results.leaderboard(by=["size"], baseline="a")
-    assert by_size["rel_twcrps"].notna().all()
-    with pytest.raises(BacktestError, match="was not run"):
-        results.leaderboard(baseline="b")

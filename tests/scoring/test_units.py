@@ -11,14 +11,7 @@ import pandas as pd
 from odforecast.forecast import Forecast
 from odforecast.hub import to_hub
 from odforecast.scoring import per_100k, score_hub, score_units
-from odforecast.scoring.columns import (
-    HORIZON_GROUPS,
-    METRIC_COLUMNS,
-    SCORE_COLUMNS,
-    UNIT_COLUMNS,
-    horizon_group,
-    with_groups,
-)
+from odforecast.scoring.columns import HORIZON_GROUPS, METRIC_COLUMNS, horizon_group, with_groups
 
 FIRST = np.datetime64("2023-12", "M")
 
@@ -43,18 +36,6 @@ def truth_for(forecast: Forecast, target="deaths_12mo") -> np.ndarray:
     return observed
 
 
-def test_columns_are_locked():
-    table = score_units(made_forecast(), truth_for(made_forecast()))
-    assert tuple(table.columns) == (*UNIT_COLUMNS, "median", *METRIC_COLUMNS)
-    assert SCORE_COLUMNS == (
-        "model", "model_version", "as_of", "last_month", "vintage", "donor", "donor_distance",
-        "truth", "truth_release", "data_hash", "spec_hash", "seed", "location", "target", "horizon",
-        "month", "horizon_from_origin", "regime", "observed", "scorable", "reason", "n_draws",
-        "median", "wis", "wis_spread", "wis_over", "wis_under", "log_wis", "crps", "log_score",
-        "ae", "ape", "bias", "pit", "cover_50", "cover_80", "cover_90", "cover_95",
-    )  # fmt: skip
-
-
 def test_ties_of_the_pit_are_broken_anew_at_every_origin():
     """Of counts the same number in all origins would be one number seen many times."""
     forecast = made_forecast()
@@ -65,17 +46,6 @@ def test_ties_of_the_pit_are_broken_anew_at_every_origin():
     assert one.equals(again)
     assert (one != other).all()
     assert one.between(0, 1).all()
-
-
-def test_labels_and_horizons():
-    table = score_units(made_forecast(), truth_for(made_forecast()))
-    assert table["location"].tolist() == ["US"] * 4 + ["OH"] * 4 + ["YC"] * 4
-    assert table["month"].dt.strftime("%Y-%m").tolist()[:4] == [
-        "2023-12", "2024-01", "2024-02", "2024-03",
-    ]  # fmt: skip
-    assert table["horizon"].tolist()[:4] == [1, 2, 3, 4]
-    assert table["horizon_from_origin"].tolist()[:4] == [-4, -3, -2, -1]
-    assert set(table["regime"]) == {"fall"}
 
 
 def test_units_without_truth_stay_with_a_reason_and_no_score():

@@ -318,8 +318,9 @@ class BareSpec:
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        (OfClass, "is a property of the class, no Spec; give an object"),
-        (Model(Honest(spec={}), "x"), "is dict, no Spec"),  # type: ignore[arg-type]
+        (OfClass, r"OfClass is a class, not a forecaster; give an object of it: OfClass\(\)"),
+        (BareSpec, "BareSpec is a class"),
+        (Model(Honest(spec={}), "x"), "is a dict, not a Spec"),  # type: ignore[arg-type]
         (BareSpec(), "it has no fit"),
         (lambda panel: panel, r"decorate a function with @od\.forecaster"),
     ],

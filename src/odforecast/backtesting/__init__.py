@@ -8,9 +8,15 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from odforecast.backtesting.board import Board, leaderboard
     from odforecast.backtesting.origin import Origin, cuts, origins
-    from odforecast.backtesting.planning import DEFAULT_MODELS, default_models, plan
     from odforecast.backtesting.results import Results
-    from odforecast.backtesting.run import Progress, backtest, run_units
+    from odforecast.backtesting.run import (
+        DEFAULT_MODELS,
+        Progress,
+        backtest,
+        default_models,
+        plan,
+        run_units,
+    )
     from odforecast.backtesting.task import Task
     from odforecast.backtesting.unit import Outcome, Unit, run_unit
     from odforecast.backtesting.workers import Workers
@@ -23,10 +29,10 @@ __all__ = [
 
 #: Public names by module; imported when first asked for: a worker process needs few of them.
 _HOME = {
-    "DEFAULT_MODELS": "planning", "Board": "board", "Origin": "origin", "Outcome": "unit",
+    "DEFAULT_MODELS": "run", "Board": "board", "Origin": "origin", "Outcome": "unit",
     "Progress": "run", "Results": "results", "Task": "task", "Unit": "unit", "Workers": "workers",
-    "backtest": "run", "cuts": "origin", "default_models": "planning", "leaderboard": "board",
-    "origins": "origin", "plan": "planning", "run_unit": "unit", "run_units": "run",
+    "backtest": "run", "cuts": "origin", "default_models": "run", "leaderboard": "board",
+    "origins": "origin", "plan": "run", "run_unit": "unit", "run_units": "run",
 }  # fmt: skip
 
 

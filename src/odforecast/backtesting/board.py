@@ -62,17 +62,13 @@ COLUMNS = (
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """A model of a folder of results."""
+    """A model of a folder of results: what the manifest says, its scores and its failures."""
 
     model: str
     where: str
     manifest: Mapping[str, Any]
     scores: pd.DataFrame
     failures: pd.DataFrame
-    version: str
-    spec: str
-    submitted: bool
-    code: str | None
 
     @property
     def task(self) -> Mapping[str, Any]:
@@ -81,43 +77,41 @@ class Entry:
         return found
 
     @property
+    def made_by(self) -> dict[str, str]:
+        """Version, spec and code of the model; no code where it was made elsewhere."""
+        says = self.manifest
+        code = "" if self.submitted else says.get("code") or ""
+        version, spec = says["models"][self.model], says.get("specs", {}).get(self.model, "")
+        return {"version": str(version), "spec": str(spec), "code": code}
+
+    @property
+    def submitted(self) -> bool:
+        """Whether its forecasts were made elsewhere."""
+        return self.model in self.manifest.get("submitted", {})
+
+    @property
     def origins(self) -> list[Mapping[str, Any]]:
         """Origins that something was known at."""
         return [o for o in self.manifest["origins"] if o["data_hash"] is not None]
 
-    @cached_property
-    def ahead(self) -> list[int]:
-        """Months ahead that the task scores."""
-        return months_ahead(self.manifest)
-
     def asked(self) -> pd.DataFrame:
         """The forecasts that the task asks for: a row each, with what groups are made of."""
         says = self.manifest
-        return forecasts_of(self.origins, says["locations"], says["targets"], self.ahead)
+        return forecasts_of(self.origins, says["locations"], says["targets"], months_ahead(says))
 
     def made(self) -> pd.DataFrame:
         """Rows of the score table that the task asks for: months known at the origin are not."""
-        every = self.manifest["horizons"] in (None, ALL)
-        return self.scores if every else self.scores[self.scores["horizon"].isin(self.ahead)]
+        if self.manifest["horizons"] in (None, ALL):
+            return self.scores
+        return self.scores[self.scores["horizon"].isin(months_ahead(self.manifest))]
 
-    @property
-    def n_asked(self) -> int:
-        """Forecasts that the task asks for."""
-        axes = (self.origins, self.manifest["locations"], self.manifest["targets"], self.ahead)
-        return int(np.prod([len(axis) for axis in axes]))
 
-    @property
-    def n_missing(self) -> int:
-        """Of these, not made."""
-        return self.n_asked - len(self.made())
-
-    def keyed(self, rows: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-        """Columns of some of its scores, with the values that the task's own units have."""
-        kinds = dict.fromkeys(("as_of", "last_month"), "datetime64[s]")
-        kinds |= {name: "str" for name in ("donor", "location", "target") if name in columns}
-        # The column holds a release and a hash of its data.
-        donors = {name: str(name).partition("/")[0] for name in rows["donor"].unique()}
-        return rows[[*columns]].assign(donor=rows["donor"].map(donors)).astype(kinds)
+def _keyed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Scores with the values that the task's own units have in their keys."""
+    kinds = {name: "datetime64[s]" if "_" in name else "str" for name in _KEYS[:-1]}
+    # The column holds a release and a hash of its data.
+    donors = {name: str(name).partition("/")[0] for name in rows["donor"].unique()}
+    return rows.assign(donor=rows["donor"].map(donors)).astype(kinds)
 
 
 def reserved(label: str) -> str | None:
@@ -165,28 +159,17 @@ def entries_of(results: Results, where: str) -> list[Entry]:
             f"{where}: forecasts made elsewhere are called {taken[0]}, as a model that runs here",
             hint="submit them under another label",
         )
-    scores, failures = results.scores, results.failures
     if says.get("dataset") == COUNTIES:
         raise BacktestError(
             f"{where} is of counties, which are scored by other rules",
             hint="Results.leaderboard() has their tables",
         )
+    scores, failures = results.scores, results.failures
     scores = scores.loc[scores["horizon"] >= 1, [c for c in KEPT if c in scores]]
-    of, failed = scores["model"].astype(str), failures["model"].astype(str)
-    submitted = says.get("submitted", {})
+    tables = [(t, t["model"].astype(str)) for t in (scores, failures)]
     return [
-        Entry(
-            label,
-            where,
-            says,
-            scores[of == label].reset_index(drop=True),
-            failures[failed == label].reset_index(drop=True),
-            str(version),
-            str(says.get("specs", {}).get(label, "")),
-            label in submitted,
-            None if label in submitted else says.get("code"),
-        )
-        for label, version in says["models"].items()
+        Entry(label, where, says, *(t[of == label].reset_index(drop=True) for t, of in tables))
+        for label in says["models"]
     ]
 
 
@@ -249,10 +232,10 @@ def _short(value: object) -> str:
 
 def _apart(one: Entry, other: Entry) -> str:
     """Why two entries of one label are not the same; empty if they are."""
-    for what in ("version", "spec", "code"):
-        a, b = getattr(one, what), getattr(other, what)
-        if a != b:
-            return f"{what} {a} and {b}"
+    theirs = other.made_by
+    for what, a in one.made_by.items():
+        if a != theirs[what]:
+            return f"{what} {a} and {theirs[what]}"
     keys = [c for c in _SAME if c in one.scores and c in other.scores]
     if len(one.scores) != len(other.scores):
         return f"{len(one.scores):,} and {len(other.scores):,} scores"
@@ -268,33 +251,32 @@ def _apart(one: Entry, other: Entry) -> str:
 
 def grid_of(entries: Sequence[Entry]) -> Grid:
     """The grid of models of one task: its units are the forecasts that the task asks for."""
-    units, places = entries[0].asked(), [*_KEYS[:4], "last_reported"]
-    told = [
-        e.keyed(e.scores, places).dropna(subset="last_reported").drop_duplicates(places[:4])
-        for e in entries
-        if len(e.scores) and "last_reported" in e.scores
-    ]
-    if told:
-        known = pd.concat(told, ignore_index=True).drop_duplicates(places[:4])
-        units = units.merge(known, on=places[:4], how="left", validate="many_to_one")
-    index = pd.MultiIndex.from_frame(units[list(_KEYS)])
-    shape = (len(units), len(entries))
-    values = {name: np.full(shape, np.nan) for name in (*METRICS, "made")}
-    for m, entry in enumerate(entries):
-        rows = entry.made()
-        at = index.get_indexer(pd.MultiIndex.from_frame(entry.keyed(rows, _KEYS)))
-        if (at < 0).any() or np.unique(at).size < at.size:
-            what = "a forecast that its task does not ask for" if (at < 0).any() else "two rows"
-            raise BacktestError(
-                f"{entry.where}: model {entry.model} has {what} of one unit",
-                hint="run the task again into a folder of its own",
-            )
-        values["made"][at, m] = 1.0
-        scorable = rows["scorable"].to_numpy(dtype=bool)
-        for name in METRICS:
-            column = rows[name].to_numpy(dtype=float) if name in rows else np.nan
-            values[name][at, m] = np.where(scorable, column, np.nan)
-    return Grid(units, [e.model for e in entries], values)
+    units, models = entries[0].asked(), [e.model for e in entries]
+    tables = [e.made().assign(model=e.model) for e in entries]
+    some = [table for table in tables if len(table)] or tables[:1]
+    rows = _keyed(pd.concat(some, ignore_index=True))
+    if "last_reported" in rows:
+        places = [*_KEYS[:4]]
+        known = rows[[*places, "last_reported"]].dropna(subset="last_reported")
+        known = known.drop_duplicates(places)
+        units = units.merge(known, on=places, how="left", validate="many_to_one")
+    keys = list(_KEYS)
+    at = pd.MultiIndex.from_frame(units[keys]).get_indexer(pd.MultiIndex.from_frame(rows[keys]))
+    of = pd.Index(models).get_indexer(pd.Index(rows["model"]))
+    if (bad := (at < 0) | rows.duplicated([*keys, "model"]).to_numpy()).any():
+        entry, first = entries[of[bad][0]], at[bad][0]
+        what = "a forecast that its task does not ask for" if first < 0 else "two rows"
+        raise BacktestError(
+            f"{entry.where}: model {entry.model} has {what} of one unit",
+            hint="run the task again into a folder of its own",
+        )
+    scorable = rows["scorable"].to_numpy(dtype=bool)
+    values = {name: np.full((len(units), len(models)), np.nan) for name in ("made", *METRICS)}
+    values["made"][at, of] = 1.0
+    for name in METRICS:
+        if name in rows:
+            values[name][at, of] = np.where(scorable, rows[name].to_numpy(dtype=float), np.nan)
+    return Grid(units, models, values)
 
 
 def on_all(grid: Grid, metric: str = "wis") -> tuple[NDArray[np.bool_], int, Floats]:
@@ -406,12 +388,13 @@ class Board:
 
     @steady
     def __repr__(self) -> str:
-        lacking = [p.model for p in self.parts if p.n_missing]
+        entries = self.entries
+        lacking = entries.loc[entries["n_missing"] > 0, "model"]
         return card(
             f"Board: {number_of(len(self.parts), 'model')} on task {self.task['name']} "
             f"({self.task['fingerprint'][:SHORT]})",
             f"models {few(self.models)}",
-            f"with missing forecasts: {few(lacking)}" if lacking else "no forecast is missing",
+            f"with missing forecasts: {few(lacking)}" if len(lacking) else "no forecast is missing",
             "next: .to_frame(), .entries, .table(by=['level', 'regime'])",
         )
 
@@ -434,25 +417,21 @@ class Board:
             ``seconds_per_origin`` (fit and forecast; NaN where unknown), ``spec_hash``, ``code``
             (digest of the code), ``where`` (the folder).
         """
-        rows = []
+        rows, asked = [], len(self.parts[0].asked())
         for p in self.parts:
             reasons = p.failures["reason"].astype(str).value_counts()
             seconds, n = p.manifest.get("model_seconds", {}).get(p.model), len(p.origins)
+            by = p.made_by
             rows.append(
                 {
-                    "model": p.model,
-                    "version": p.version,
-                    "submitted": p.submitted,
-                    "n_asked": p.n_asked,
-                    "n_missing": p.n_missing,
+                    "model": p.model, "version": by["version"], "submitted": p.submitted,
+                    "n_asked": asked, "n_missing": asked - len(p.made()),
                     "n_failures": len(p.failures),
                     "failure": str(reasons.index[0]) if len(reasons) else "",
                     "seconds_per_origin": np.nan if seconds is None or not n else seconds / n,
-                    "spec_hash": p.spec,
-                    "code": p.code or "",
-                    "where": p.where,
+                    "spec_hash": by["spec"], "code": by["code"], "where": p.where,
                 }
-            )
+            )  # fmt: skip
         return pd.DataFrame(rows)
 
     def to_frame(self) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -293,3 +293,8 @@ def drawn(month: np.datetime64, found: Sequence[Donor], n: int = DEFAULT_DONORS)
         nearest = [d for d in pool if d.distance(month) == least]
         out.append(nearest[int(streams.generator(f"donor-{number}").integers(len(nearest)))])
     return out
+
+
+def usual_places(panels: Iterable[Panel]) -> tuple[str, ...]:
+    """Places that are scored where none are named: all but Puerto Rico."""
+    return tuple(dict.fromkeys(s for p in panels for s in p.locations if s != "PR"))

@@ -6,26 +6,41 @@ import contextlib
 import hashlib
 import json
 import platform
+import weakref
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from odforecast.backtesting.origin import Origin, listed
-from odforecast.backtesting.unit import FAILURE_COLUMNS, JOINT_LABELS, on_screen
+from odforecast.backtesting.store import UnitStore
+from odforecast.backtesting.unit import (
+    FAILURE_COLUMNS,
+    JOINT_LABELS,
+    Outcome,
+    Unit,
+    code_digest,
+    on_screen,
+    with_few_values,
+)
 from odforecast.errors import BacktestError, one_of
 from odforecast.geography import pick
 from odforecast.io import replacing
+from odforecast.models.spec import Spec
 from odforecast.names import COUNTIES
 from odforecast.say import card, few, html_table, number_of, steady
 from odforecast.scoring import Truth, county_leaderboard, horizon_group, summarise
 from odforecast.scoring.joint import JOINT_COLUMNS
 from odforecast.scoring.summary import COUNTY_BASELINE, is_of_counties
+from odforecast.seeds import content_hash
 from odforecast.version import __version__
 
 if TYPE_CHECKING:
@@ -52,6 +67,11 @@ _UNVERIFIED = (
     "these results were written by an earlier version, without checksums: whether their tables "
     "are as they were written cannot be verified"
 )
+
+#: Rows that are gathered before they are written: what a streamed table takes of memory.
+ROWS = 1 << 15
+#: Warnings kept per model.
+_WARNINGS = 10
 
 # -- Tables ---------------------------------------------------------------------------------------
 
@@ -128,6 +148,175 @@ def manifest_of(
     }
 
 
+# -- Finished units, put together -----------------------------------------------------------------
+
+
+def put_together(
+    units: Sequence[Unit],
+    outcomes: Sequence[Outcome],
+    store: UnitStore,
+    folder: Path,
+    notes: Sequence[str],
+    more: Mapping[str, object],
+) -> Results:
+    """Write the tables and the manifest, which says ``more``, and look at them."""
+    if all(o.failed for o in outcomes):
+        failures = pd.concat([o.failures for o in outcomes], ignore_index=True)
+        if not (folder / "manifest.json").exists():
+            # Not beside the manifest of earlier results, which stay.
+            with replacing(folder / "failures.parquet") as part:
+                failures.to_parquet(part, index=False)
+        first = failures["reason"].astype(str).value_counts().index[0]
+        raise BacktestError(
+            f"every unit failed; most often: {on_screen(first)}",
+            hint="run one unit in Python to see its traceback",
+        )
+    names = (*TABLES, *((JOINT,) if units[0].joint else ()))
+    manifest = _manifest(units, outcomes, [*notes, *store.notes], more)
+    with written(folder, manifest, names) as paths:
+        for name, path in paths.items():
+            _write(name, path, list(zip(units, outcomes)), store)
+    results = Results.load(folder)
+    # What is small is read now: another run into the folder changes nothing of it.
+    results.read(at_most=ROWS)
+    return results
+
+
+def _write(
+    name: str, path: Path, finished: Sequence[tuple[Unit, Outcome]], store: UnitStore
+) -> None:
+    """Write a table, in groups of rows that come origin by origin; each is read in its turn."""
+    schemas = [
+        _arrow(o.failures).schema if o.failed else store.schema(u, name)
+        for u, o in finished
+        if not o.failed or name == "failures"
+    ]
+    # A Parquet file has one schema for all of its rows.
+    distinct = dict.fromkeys(x.remove_metadata() for x in schemas if x is not None)
+    if not distinct:
+        empty(name).to_parquet(path, index=False)
+        return
+    schema = pa.unify_schemas([*distinct], promote_options="permissive")
+    few, waiting = with_few_values(schema), list[pa.Table]()
+    with pq.ParquetWriter(path, schema, use_dictionary=few) as writer:
+
+        def flush(least: int) -> None:
+            """Write the rows that wait, if they are so many."""
+            if sum(map(len, waiting)) >= least:
+                rows = pa.concat_tables(waiting).unify_dictionaries()
+                writer.write_table(rows, len(rows))
+                waiting.clear()
+
+        for rows in _origins(name, finished, store):
+            typed = [_as(rows.column(f.name), f.type) for f in schema]
+            waiting.append(pa.table(typed, schema))
+            flush(ROWS)
+        flush(1)
+
+
+def _origins(
+    name: str, finished: Sequence[tuple[Unit, Outcome]], store: UnitStore
+) -> Iterator[pa.Table]:
+    """Rows of whole origins; those of states in the order that an undivided unit has them."""
+    for (*_, divided), group in groupby(
+        finished, key=lambda p: (id(p[0].model), id(p[0].origin), bool(p[0].state))
+    ):
+        pieces: list[pa.Table] = []
+        for unit, outcome in group:
+            if not outcome.failed:
+                pieces += store.rows(unit, name)
+            elif name == "failures":
+                pieces.append(_arrow(outcome.failures))
+        if not pieces:
+            continue
+        rows = pa.concat_tables(pieces, promote_options="permissive")
+        if divided and name == "failures":
+            once = rows.to_pandas().drop_duplicates(ignore_index=True)
+            rows = pa.Table.from_pandas(once, rows.schema, preserve_index=False)
+        elif divided:
+            rows = _in_order(rows, unit.targets)
+        yield rows
+
+
+def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """A column in the type of its table; categories in order, as pandas has them."""
+    if not pa.types.is_dictionary(kind):
+        return column.cast(kind)
+    held = column.unify_dictionaries().combine_chunks()
+    values = held.dictionary.to_numpy(zero_copy_only=False)
+    codes = held.indices.to_numpy()
+    # Only those that are there: a block's column holds those of all of its units.
+    used = np.flatnonzero(np.bincount(codes, minlength=values.size))
+    order = used[np.argsort(values[used])]
+    place = np.zeros(values.size, dtype=np.int32)
+    place[order] = np.arange(order.size, dtype=np.int32)
+    return pa.chunked_array([pa.DictionaryArray.from_arrays(place[codes], values[order])])
+
+
+def _manifest(
+    units: Sequence[Unit],
+    done: Sequence[Outcome],
+    notes: Sequence[str],
+    more: Mapping[str, object],
+) -> dict[str, object]:
+    """What was run; see :attr:`Results.manifest`."""
+    first = units[0]
+    models = {u.model.label: u.model.spec for u in units}
+    seconds = dict.fromkeys(models, 0.0)
+    said: dict[str, Counter[str]] = {name: Counter() for name in models}
+    for unit, one in zip(units, done):
+        seconds[unit.model.label] += one.seconds
+        said[unit.model.label].update(one.warnings)
+    return manifest_of(
+        first.truth,
+        list({id(u.origin): u.origin for u in units}.values()),
+        notes,
+        run=content_hash(*(u.key for u in units)),
+        models={name: spec.version for name, spec in models.items()},
+        specs={name: spec.hash for name, spec in models.items()},
+        # Distributions that the models' code comes from; empty: unknown, and never reused.
+        sources={name: _source(spec) for name, spec in models.items()},
+        code=code_digest(),
+        # The commonest, each with the number of units it came up in.
+        warnings={
+            name: [f"{text} ({n} units)" for text, n in texts.most_common(_WARNINGS)]
+            for name, texts in said.items()
+            if texts
+        },
+        model_seconds={name: round(s, 3) for name, s in seconds.items()},
+        locations=list(dict.fromkeys(s for u in units for s in u.locations)),
+        targets=list(first.targets),
+        horizon=first.horizon,
+        horizons=list(first.horizons) or "all",
+        levels=list(first.levels),
+        draws=first.draws,
+        seed=first.seed,
+        # Named only where there are some, as in the units' keys.
+        **({"metrics": [m.name for m in first.metrics]} if first.metrics else {}),
+        **({"joint": True} if first.joint else {}),
+        **more,
+    )
+
+
+def _arrow(rows: pd.DataFrame) -> pa.Table:
+    return pa.Table.from_pandas(rows, preserve_index=False)
+
+
+def _in_order(rows: pa.Table, targets: Sequence[str]) -> pa.Table:
+    """Rows of states, put together, in the order that an undivided unit has them."""
+    place = pc.index_in(rows.column("target").cast(pa.string()), pa.array(list(targets)))
+    keys = [place.to_numpy()]
+    if "level" in rows.column_names:
+        keys.insert(0, rows.column("level").to_numpy())
+    return rows.take(np.lexsort(keys))
+
+
+def _source(spec: Spec) -> str:
+    """Distributions of a model's code, its members' too; empty where one of them is unknown."""
+    origins = [spec.origin, *(_source(member) for member in spec.members)]
+    return ", ".join(dict.fromkeys(origins)) if all(origins) else ""
+
+
 # -- Results --------------------------------------------------------------------------------------
 
 
@@ -140,7 +329,7 @@ class Results:
         One row per (model, origin, location, target, horizon): see the documentation of the
         score table.
     quantiles : DataFrame
-        The 23 hub quantiles of every forecast, long; without rows where the run kept none.
+        The 23 hub quantiles of every forecast, long.
     failures : DataFrame
         Models, targets or locations without a forecast, and why.
     joint : DataFrame
@@ -161,6 +350,17 @@ class Results:
         self._tables = dict(tables)
         self._folder = folder
         self._files = dict(files or {})
+        self._temporary = False
+
+    def _take_with(self, home: contextlib.ExitStack) -> None:
+        """Remove the temporary folder when nobody needs these results any more."""
+        self._temporary = True
+        weakref.finalize(self, home.close)
+
+    def __getstate__(self) -> dict[str, Any]:
+        if self._temporary:  # a copy must not need the folder
+            self.read()
+        return vars(self)
 
     def _table(self, name: str) -> pd.DataFrame:
         """A table, checked against its SHA-256 when it is first read."""
@@ -199,7 +399,7 @@ class Results:
             raise _broken(self._folder, error) from error
         return {str(name) for name in names.unique().to_pylist()}
 
-    def read(self, at_most: int) -> None:
+    def read(self, at_most: float = np.inf) -> None:
         """Read the tables that have at most so many rows now, and not when they are asked for."""
         if self._folder is None:
             return
@@ -239,7 +439,7 @@ class Results:
 
     @property
     def quantiles(self) -> pd.DataFrame:
-        """The 23 hub quantiles of every forecast; without rows where the run kept none."""
+        """The 23 hub quantiles of every forecast."""
         return self._table("quantiles")
 
     @property
@@ -264,7 +464,7 @@ class Results:
             f"models {few(models)}" if models else "",
             f"origins {days[0]} to {days[-1]} ({', '.join(kinds)})" if days else "",
             f"truth {truth['name']} in release {truth['release']}" if truth else "",
-            f"folder {self._folder}" if self._folder is not None else "",
+            f"folder {self._folder}" if self._folder and not self._temporary else "",
             "next: .leaderboard(), .plot(), .select('Ohio').plot(), .to_frame(), .failures",
         )
 

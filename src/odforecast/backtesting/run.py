@@ -2,74 +2,53 @@
 
 from __future__ import annotations
 
+import operator
 import pickle
 import sys
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
 from inspect import signature
-from itertools import groupby
+from itertools import batched, groupby
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from odforecast.backtesting.origin import Origin
+from odforecast.backtesting.origin import Origin, usual_places
 from odforecast.backtesting.origin import origins as origins_of
-from odforecast.backtesting.planning import blocks, default_models, plan
-from odforecast.backtesting.results import (
-    JOINT,
-    TABLES,
-    Results,
-    empty,
-    failed_everywhere,
-    manifest_of,
-    written,
-)
+from odforecast.backtesting.results import Results, failed_everywhere, put_together
 from odforecast.backtesting.store import UnitStore, run_folder
-from odforecast.backtesting.unit import (
-    Made,
-    Outcome,
-    Unit,
-    code_digest,
-    made,
-    on_screen,
-    same_text,
-    stored_as,
-    with_few_values,
-)
-from odforecast.errors import BacktestError, whole
-from odforecast.io import replacing
-from odforecast.models import Model
-from odforecast.models.spec import Spec
+from odforecast.backtesting.unit import Made, Outcome, Unit, code_digest, made, on_screen
+from odforecast.errors import BacktestError, one_of, whole
+from odforecast.geography import find, resolve
+from odforecast.models import Model, get_model
 from odforecast.names import (
+    COUNTIES,
+    COUNTY_HORIZONS,
     DEFAULT_DONORS,
     DEFAULT_DRAWS,
     DEFAULT_HORIZON,
     DEFAULT_SEED,
+    HUB_QUANTILES,
     STATES,
     TARGET_12MO,
+    TARGETS,
+    VINTAGE_CLEAN,
+    VINTAGE_SYNTHETIC,
 )
 from odforecast.scoring import Truth
-from odforecast.seeds import content_hash
+from odforecast.scoring.metrics import Metric, check_metrics
 from odforecast.vintage import Archive
 from odforecast.vintage import archive as default_archive
 
 if TYPE_CHECKING:
     from odforecast.backtesting.task import Task
-    from odforecast.scoring.metrics import Metric
 
-#: Rows that are gathered before they are written: what a streamed table takes of memory.
-ROWS = 1 << 15
-#: Warnings kept per model.
-_WARNINGS = 10
 #: Arguments that the plan takes as they are.
 _PLANNED = (
     "locations", "horizon", "draws", "seed", "targets", "horizons", "metrics", "joint",
@@ -131,7 +110,7 @@ def backtest(
         ``"deaths_12mo"``, ``"deaths_month"``, or both.
     out : path, optional
         Folder for finished units and results. A repeated run computes only what is missing or
-        failed, and memory stays flat.
+        failed. Default: a temporary folder, which is removed with the results.
     executor : concurrent.futures.Executor or dask.distributed.Client, optional
         For example :class:`odforecast.backtesting.Workers`. Default: this process.
     progress : bool or callable
@@ -226,13 +205,12 @@ def run_units(
     out: str | Path | None = None,
     executor: Executor | None = None,
     progress: Callable[[Progress], None] | None = None,
-    quantiles: bool = True,
     more: Mapping[str, object] | None = None,
 ) -> Results:
     """Run the units of one plan; see :func:`backtest` for the parameters.
 
-    What ``more`` says is put into the manifest. Without ``out`` and with ``quantiles=False`` the
-    results have no quantiles, which are most of the memory.
+    What ``more`` says is put into the manifest. Without ``out`` the folder is a temporary one, and
+    goes with the results.
     """
     if executor is not None and not isinstance(executor, ThreadPoolExecutor):
         for metric in units[0].metrics if units else ():
@@ -243,51 +221,56 @@ def run_units(
                     f"metric {metric.name!r} cannot be sent to other processes: {error}",
                     hint="define its function with def in a module, or run in one process",
                 ) from error
-    more, folder, notes = more or {}, None, list[str]()
-    own: AbstractContextManager[Path | None] = nullcontext()
-    if out is not None:
-        folder = Path(out).absolute()  # a model may change the working directory
-        own = run_folder(folder, more)
-    with own as scratch:
-        finished = Finished(units, folder, scratch)
+    more, notes, done = more or {}, list[str](), dict[int, Outcome]()
 
-        def tell(index: int, done: int, outcome: Outcome | None = None) -> None:
-            """Say that a unit is finished; without an outcome, by an earlier run."""
+    def finish(indices: Sequence[int], outcomes: Sequence[Outcome], reused: bool = False) -> None:
+        """Keep the outcomes of some units, and report them."""
+        for index, outcome in zip(indices, outcomes, strict=True):
+            done[index] = outcome
             if progress is not None:
-                seconds, failure = (outcome.seconds, outcome.failed) if outcome else (0.0, "")
-                step = (done, len(units), units[index].label, seconds, outcome is None, failure)
+                took = 0.0 if reused else outcome.seconds
+                step = (len(done), len(units), units[index].label, took, reused, outcome.failed)
                 progress(Progress(*step))
 
-        todo = []
-        for index in range(len(units)):
-            if finished.stored(index):
-                tell(index, len(finished))
+    with ExitStack() as stack:
+        given = out
+        if given is None:
+            home = TemporaryDirectory(prefix="odforecast-", ignore_cleanup_errors=True)
+            given = stack.enter_context(home)
+        folder = Path(given).absolute()  # a model may change the working directory
+        with run_folder(folder, more) as scratch:
+            store = UnitStore(folder / "units", scratch / "units")
+            todo = []
+            for index, unit in enumerate(units):
+                if (told := store.told(unit)) is None:
+                    todo.append(index)
+                else:
+                    finish([index], [told], reused=True)
+            computed: Iterator[tuple[list[int], Made]]
+            together = blocks(units, todo)
+            if executor is None:
+                computed = ((block, made([units[i] for i in block])) for block in together)
             else:
-                todo.append(index)
-        computed: Iterator[tuple[list[int], Made]]
-        if executor is None:
-            computed = ((block, made([units[i] for i in block])) for block in blocks(units, todo))
-        else:
-            from odforecast.backtesting.workers import dispatched
+                from odforecast.backtesting.workers import dispatched
 
-            computed = dispatched(units, blocks(units, todo), executor, notes, scratch)
-        for indices, answer in computed:
-            if folder is not None and answer.code not in ("", code_digest()):
-                # Its numbers, and the keys of its rows, are of that code.
-                raise BacktestError(
-                    "a worker process runs other code than this one: the package, or a library, "
-                    "was changed on the disk while the run was going on",
-                    hint="run again; finished units are kept, and used where the code is the same",
-                )
-            if folder is None and not quantiles:
-                tables = {n: t for n, t in answer.tables.items() if n != "quantiles"}
-                answer = replace(answer, tables=tables)
-            before = len(finished)
-            finished.add(indices, answer)
-            for i, (index, outcome) in enumerate(zip(indices, answer.outcomes, strict=True), 1):
-                tell(index, before + i, outcome)
-        # Put together in the order of the plan, whatever order the executor finished in.
-        return finished.results(notes, more)
+                computed = dispatched(units, together, executor, notes, scratch)
+            for indices, answer in computed:
+                if answer.code not in ("", code_digest()):
+                    # Its numbers, and the keys of its rows, are of that code.
+                    raise BacktestError(
+                        "a worker process runs other code than this one: the package, or a "
+                        "library, was changed on the disk while the run was going on",
+                        hint="run again; finished units are kept, and used where the code is the "
+                        "same",
+                    )
+                store.save([units[i] for i in indices], answer)
+                finish(indices, answer.outcomes)
+            # Put together in the order of the plan, whatever order the executor finished in.
+            outcomes = [done[index] for index in range(len(units))]
+            results = put_together(units, outcomes, store, folder, notes, more)
+        if out is None:
+            results._take_with(stack.pop_all())
+    return results
 
 
 # -- Progress -------------------------------------------------------------------------------------
@@ -345,264 +328,226 @@ def bar(
         yield report
 
 
-# -- Finished units, put together -----------------------------------------------------------------
+# -- The plan ------------------------------------------------------------------------------------
+
+#: Models of a backtest unless told otherwise: the default model first. Each classical baseline is
+#: there with the delay layer; on real releases also without it. CDC's predicted value is left out
+#: on clean pseudo-vintages, which do not hold it.
+DEFAULT_MODELS = (
+    "dlm",
+    "ensemble",
+    "hub-baseline",
+    "cdc-predicted",
+    "naive+delay",
+    "drift+delay",
+    "auto-ets+delay",
+    "auto-theta+delay",
+    "auto-ets-sums",
+)
+
+#: The same for counties.
+COUNTY_MODELS = ("county", "county-hub-baseline", "county-last")
+#: Quantile levels stored for counties: the middle, and the 50 and 90% intervals.
+COUNTY_LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 
-class _Table:
-    """One table being put together: in memory or, in groups of rows, in a file."""
+def default_models(found: Sequence[Origin]) -> tuple[str, ...]:
+    """Models run when none is named.
 
-    def __init__(self, name: str, schemas: Iterable[pa.Schema], path: Path | None) -> None:
-        self._name, self._path = name, path
-        # A Parquet file has one schema for all of its rows.
-        distinct = dict.fromkeys(s.remove_metadata() for s in schemas)
-        self._schema = pa.unify_schemas([*distinct, pa.schema([])], promote_options="permissive")
-        self._waiting: list[pa.Table] = []
-        self._writer: pq.ParquetWriter | None = None
-        self._thread = ThreadPoolExecutor(1)
-        self._writing: Future[None] | None = None
+    On clean pseudo-vintages nothing is missing, so that a baseline with the delay layer equals
+    the one without, and CDC's predicted values are not there; on real ones both are shown. For
+    counties: :data:`COUNTY_MODELS`.
+    """
+    if any(o.panel is not None and o.panel.dataset == COUNTIES for o in found):
+        return COUNTY_MODELS
+    if all(o.vintage == VINTAGE_CLEAN for o in found):
+        names = [m.removesuffix("+delay") for m in DEFAULT_MODELS if m != "cdc-predicted"]
+    else:
+        bare = [m.removesuffix("+delay") for m in DEFAULT_MODELS if m.endswith("+delay")]
+        names = [*DEFAULT_MODELS, *bare]
+    return tuple(names)
 
-    def __enter__(self) -> _Table:
-        return self
 
-    def __exit__(self, kind: object, *_: object) -> None:
+def plan(
+    models: str | Model | Sequence[str | Model],
+    found: Sequence[Origin],
+    truth: Truth,
+    *,
+    locations: str | Iterable[str] | None = None,
+    horizon: int = DEFAULT_HORIZON,
+    draws: int = DEFAULT_DRAWS,
+    seed: int = DEFAULT_SEED,
+    targets: Sequence[str] = (TARGET_12MO,),
+    horizons: Iterable[int] | None = None,
+    metrics: Sequence[Metric | str] = (),
+    joint: bool = False,
+) -> list[Unit]:
+    """The units of a backtest, model by model, origins in order.
+
+    A unit is a model at an origin; for a model by state, in one state. A jurisdiction (New York
+    City is one) is its own state, a county belongs to its state. The nation is not a sum of states
+    there: where it is asked for it is a unit of its own, forecast from its own row. Regions are
+    no rows of a panel, and so no units. Of counties, models by location are divided by state too,
+    and the counties of a state stand together, whatever order they were asked for in.
+
+    Parameters are those of :func:`backtest`.
+
+    Raises
+    ------
+    BacktestError
+        If there is nothing to do, two models have one label, an argument is not what it must be
+        (a number as text, something that is not a model), or an origin is made up or given twice.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> from odforecast.backtesting import cuts, plan
+    >>> panel = od.bundled().as_of().panel()
+    >>> units = plan("naive", cuts(panel, start="2023-01", end="2023-03"), od.Truth(panel))
+    >>> units[0].label, len(units)
+    ('naive as of 2023-06-15', 3)
+    """
+    if isinstance(targets, str):  # one, and not its letters
+        targets = (targets,)
+    if isinstance(models, str | Model) or not isinstance(models, Iterable):
+        models = [models]
+    made = [get_model(m) if isinstance(m, str) else _model(m) for m in models]
+    _check_kinds(truth, locations, targets, joint)
+    horizon = whole("horizon", horizon, 1, BacktestError)
+    draws, seed = whole("draws", draws, 2, BacktestError), whole("seed", seed, 0, BacktestError)
+    if not made or not found:
+        raise BacktestError("nothing to do", hint="give at least one model and one origin")
+    labels = [m.label for m in made]
+    if doubled := {n for n in labels if labels.count(n) > 1}:
+        raise BacktestError(
+            f"two models labelled {', '.join(sorted(doubled))}",
+            hint="give one of them another: get_model(name, label=...), or name=... where an "
+            "adapter made it",
+        )
+    if unknown := [t for t in targets if t not in TARGETS]:
+        raise BacktestError(f"unknown target {unknown[0]!r}", hint=one_of(unknown[0], TARGETS))
+    panels = [o.panel for o in found if o.panel is not None]
+    if any(p.vintage == VINTAGE_SYNTHETIC for p in panels):
+        raise BacktestError("made-up panels are not origins", hint="take panels from an archive")
+    if any(p.basis != truth.basis for p in panels):
+        raise BacktestError(f"origins and truth count deaths in different ways: truth by "
+                            f"{truth.basis}")  # fmt: skip
+    if any(p.dataset != truth.panel.dataset for p in panels):
+        raise BacktestError(f"origins and truth are not of one data set: the truth is of "
+                            f"{truth.panel.dataset}")  # fmt: skip
+    if other := [p.indicator for p in panels if p.indicator != truth.panel.indicator]:
+        raise BacktestError(f"origins count {other[0]!r}, the truth {truth.panel.indicator!r}")
+    keys = [(o.panel.data_hash if o.panel else o.as_of, o.donor, o.distance) for o in found]
+    given = Counter(keys)
+    if again := [o for o, key in zip(found, keys) if given[key] > 1]:
+        raise BacktestError(
+            f"the origin of {again[0].as_of} is given twice", hint="give each origin once"
+        )
+    known = tuple(dict.fromkeys(s for p in panels for s in p.locations))
+    if locations is None or (isinstance(locations, str) and locations.strip().lower() == "all"):
+        places = usual_places(panels)
+    else:
+        places = resolve(locations, known or truth.panel.locations)
+    counties = truth.panel.dataset == COUNTIES
+    states: dict[str, list[str]] = {}
+    for place in places:
+        states.setdefault(find(place).state, []).append(place)
+    divided = [(state, tuple(part)) for state, part in states.items()]
+    if counties:
+        # New York City's counties stand in the middle of New York's by their codes.
+        places = tuple(s for _, part in divided for s in part)
+    apart = ("state", "location") if counties else ("state",)
+    more: dict[str, Any] = {
+        "horizons": _horizons(horizons, horizon, counties),
+        "levels": COUNTY_LEVELS if counties else HUB_QUANTILES,
+        "metrics": check_metrics(metrics),
+        "joint": bool(joint),
+    }
+    return [
+        Unit(model, origin, truth, part, tuple(targets), horizon, draws, seed, state, **more)
+        for model in made
+        for origin in found
+        for state, part in (
+            divided if model.spec.by in apart and origin.panel is not None else [("", places)]
+        )
+    ]
+
+
+def _model(given: object) -> Model:
+    """What is a model already; anything else is refused, with how to make one of it."""
+    if isinstance(given, Model):
+        return given
+    package = type(given).__module__.partition(".")[0]
+    kind = type(given).__name__
+    if isinstance(given, type):
+        kind = f"class {given.__name__}"
+        hint = "give od.register(name, the class) and then the name"
+    elif package in ("statsforecast", "sktime"):
+        hint = f"od.models.from_{package}(...) makes a model of it"
+    elif hasattr(given, "spec") and hasattr(given, "fit"):
+        hint = "od.register(name, lambda: it) and then the name"
+    elif callable(given):
+        hint = "@od.forecaster(...) makes a model of a function"
+    else:
+        hint = "give names (od.models() lists them), or what od.get_model returns"
+    raise BacktestError(f"models has a {kind}, which is not a model", hint=hint)
+
+
+def _check_kinds(truth: object, locations: object, targets: object, joint: object) -> None:
+    """Refuse what is of another kind than it must be, before it fails deep inside."""
+    if not isinstance(truth, Truth):
+        raise BacktestError(
+            f"truth is a {type(truth).__name__}, no Truth",
+            hint="od.Truth(od.archive().as_of().panel()) is the newest release",
+        )
+    if locations is not None and not isinstance(locations, Iterable):
+        raise BacktestError(
+            f"locations is {locations!r}, allowed: names of places",
+            hint="a FIPS code is a text: locations='39'",
+        )
+    if not isinstance(targets, Iterable):
+        raise BacktestError(f"targets is {targets!r}, allowed: targets", hint=one_of("", TARGETS))
+    if not isinstance(joint, bool | np.bool_):
+        raise BacktestError(f"joint is {joint!r}, allowed: True or False")
+
+
+def _horizons(asked: object, horizon: int, counties: bool) -> tuple[int, ...]:
+    """Months ahead that are scored, in order; empty: all of them."""
+    if asked is None:
+        return tuple(h for h in COUNTY_HORIZONS if h <= horizon) if counties else ()
+    if not isinstance(asked, Iterable):
+        asked = (asked,)
+    found: set[int] = set()
+    for value in asked:
         try:
-            if kind is None and self._path is not None:
-                self._flush()
-                if self._writing is not None:
-                    self._writing.result()
-                else:
-                    empty(self._name).to_parquet(self._path, index=False)
-        finally:
-            self._thread.shutdown()
-            if self._writer is not None:
-                self._writer.close()
-
-    def add(self, pieces: Sequence[pa.Table]) -> None:
-        """Take the rows of an origin; written when there are enough."""
-        if not pieces:
-            return
-        rows = pa.concat_tables(pieces, promote_options="permissive")
-        typed = [_as(rows.column(f.name), f.type) for f in self._schema]
-        self._waiting.append(pa.table(typed, self._schema))
-        if self._path is not None and sum(map(len, self._waiting)) >= ROWS:
-            self._flush()
-
-    def to_frame(self) -> pd.DataFrame:
-        """The rows, as they would be read from the file."""
-        return self._whole().to_pandas() if self._waiting else empty(self._name)
-
-    def _whole(self) -> pa.Table:
-        return pa.concat_tables(self._waiting).unify_dictionaries()
-
-    def _flush(self) -> None:
-        if not self._waiting:
-            return
-        rows, self._waiting = self._whole(), []
-        if self._writer is None:
-            few = with_few_values(self._schema)
-            self._writer = pq.ParquetWriter(self._path, self._schema, use_dictionary=few)
-        if self._writing is not None:
-            self._writing.result()
-        # While it is written, the next rows are read.
-        self._writing = self._thread.submit(self._writer.write_table, rows, len(rows))
-
-
-def _as(column: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    """A column in the type of its table; categories in order, as pandas has them."""
-    if not pa.types.is_dictionary(kind):
-        return column.cast(kind)
-    held = column.unify_dictionaries().combine_chunks()
-    values = held.dictionary.to_numpy(zero_copy_only=False)
-    codes = held.indices.to_numpy()
-    # Only those that are there: a block's column holds those of all of its units.
-    used = np.flatnonzero(np.bincount(codes, minlength=values.size))
-    order = used[np.argsort(values[used])]
-    place = np.zeros(values.size, dtype=np.int32)
-    place[order] = np.arange(order.size, dtype=np.int32)
-    return pa.chunked_array([pa.DictionaryArray.from_arrays(place[codes], values[order])])
-
-
-class Finished:
-    """The finished units of one plan."""
-
-    def __init__(
-        self, units: Sequence[Unit], folder: Path | None = None, scratch: Path | None = None
-    ) -> None:
-        self._units, self._folder = units, folder
-        self._done: dict[int, Outcome] = {}
-        if folder is None or scratch is None:
-            self._store = self._own = UnitStore(None, anyone=True)
-        else:
-            self._store = UnitStore(folder / "units")
-            self._own = UnitStore(scratch / "units", anyone=True)
-
-    def __len__(self) -> int:
-        return len(self._done)
-
-    def stored(self, index: int) -> bool:
-        """Whether an earlier run has stored a unit, of which note is taken."""
-        told = self._store.told(self._units[index])
-        if told is not None:
-            self._done[index] = told
-        return told is not None
-
-    def add(self, indices: Sequence[int], made: Made) -> None:
-        """Put a block of one model away."""
-        units = [self._units[i] for i in indices]
-        self._store_of(units[0]).save(units, made)
-        self._done |= dict(zip(indices, made.outcomes))
-
-    def results(self, notes: Sequence[str], more: Mapping[str, object]) -> Results:
-        """Write the tables and the manifest, which says ``more``, and look at them."""
-        done = [self._done[i] for i in range(len(self._units))]
-        folder = self._folder
-        lost = [d.failures for d in done if d.failed]
-        if len(lost) == len(done):
-            failures = pd.concat(lost, ignore_index=True)
-            if folder is not None and not (folder / "manifest.json").exists():
-                # Not beside the manifest of earlier results, which stay.
-                with replacing(folder / "failures.parquet") as part:
-                    failures.to_parquet(part, index=False)
-            first = failures["reason"].astype(str).value_counts().index[0]
+            number = operator.index(value)  # type: ignore[arg-type]
+        except TypeError:
+            number = 0
+        if not 1 <= number <= horizon:
             raise BacktestError(
-                f"every unit failed; most often: {on_screen(first)}",
-                hint="run one unit in Python to see its traceback",
+                f"horizons has {value!r}, allowed: whole numbers of months from 1 to {horizon}",
+                hint="horizon is how far ahead is forecast, horizons what of it is scored",
             )
-        names = (*TABLES, *((JOINT,) if self._units[0].joint else ()))
-        manifest = self._manifest(done, [*notes, *self._store.notes], more)
-        if folder is None:
-            tables = self._put_together(dict.fromkeys(names))
-            return Results({name: table.to_frame() for name, table in tables.items()}, manifest)
-        with written(folder, manifest, names) as paths:
-            self._put_together(paths)
-        results = Results.load(folder)
-        # What is small is read now: another run into the folder changes nothing of it.
-        results.read(at_most=ROWS)
-        return results
-
-    def _put_together(self, paths: Mapping[str, Path | None]) -> dict[str, _Table]:
-        """The tables, of rows that come origin by origin."""
-        schemas = self._schemas(list(paths))
-        with ExitStack() as stack:
-            tables = {
-                name: stack.enter_context(_Table(name, schemas[name], path))
-                for name, path in paths.items()
-            }
-            for origin in self._origins(list(paths)):
-                for name, table in tables.items():
-                    table.add(origin[name])
-        return tables
-
-    def _store_of(self, unit: Unit) -> UnitStore:
-        return self._store if unit.reusable else self._own
-
-    def _origins(self, names: Sequence[str]) -> Iterator[dict[str, list[pa.Table]]]:
-        """Rows of whole origins, states put together in the order that an undivided unit has them;
-        each origin is read in its turn.
-        """
-        together = groupby(
-            enumerate(self._units),
-            key=lambda p: (id(p[1].model), id(p[1].origin), bool(p[1].state)),
-        )
-        for _, group in together:
-            members = dict(group)
-            first = next(iter(members.values()))
-            out = {}
-            for name in names:
-                pieces = [p for i in members if (p := self._rows(i, name)) is not None]
-                if pieces and first.state:
-                    rows = pa.concat_tables(pieces, promote_options="permissive")
-                    if name == "failures":
-                        once = rows.to_pandas().drop_duplicates(ignore_index=True)
-                        pieces = [pa.Table.from_pandas(once, rows.schema, preserve_index=False)]
-                    else:
-                        pieces = [_in_order(rows, first.targets)]
-                out[name] = pieces
-            yield out
-
-    def _rows(self, index: int, name: str) -> pa.Table | None:
-        """Rows of a unit, under the label it has now; None if it has none."""
-        unit, done = self._units[index], self._done[index]
-        if done.failed:
-            return _arrow(done.failures) if name == "failures" else None
-        whole, places = self._store_of(unit).tables(unit).get(name, (None, {}))
-        if whole is None or stored_as(unit) not in places:
-            return None
-        found = whole.slice(*places[stored_as(unit)])
-        at = found.column_names.index("model")
-        few = pa.types.is_dictionary(found.schema.field(at).type)
-        label = (same_text if few else pa.repeat)(unit.model.label, len(found))
-        return found.set_column(at, "model", label)
-
-    def _schemas(self, names: Sequence[str]) -> dict[str, list[pa.Schema]]:
-        """What will come, per table."""
-        found: dict[str, list[pa.Schema]] = {name: [] for name in names}
-        for index, unit in enumerate(self._units):
-            done = self._done[index]
-            if done.failed:
-                schemas = {"failures": _arrow(done.failures).schema}
-            else:
-                schemas = self._store_of(unit)[unit].schemas
-            for name in found.keys() & schemas.keys():
-                found[name].append(schemas[name])
-        return found
-
-    def _manifest(
-        self, done: Sequence[Outcome], notes: Sequence[str], more: Mapping[str, object]
-    ) -> dict[str, object]:
-        """What was run; see :attr:`Results.manifest`."""
-        units, first = self._units, self._units[0]
-        models = {u.model.label: u.model.spec for u in units}
-        seconds = dict.fromkeys(models, 0.0)
-        said: dict[str, Counter[str]] = {name: Counter() for name in models}
-        for unit, one in zip(units, done):
-            seconds[unit.model.label] += one.seconds
-            said[unit.model.label].update(one.warnings)
-        return manifest_of(
-            first.truth,
-            list({id(u.origin): u.origin for u in units}.values()),
-            notes,
-            run=content_hash(*(u.key for u in units)),
-            models={name: spec.version for name, spec in models.items()},
-            specs={name: spec.hash for name, spec in models.items()},
-            # Distributions that the models' code comes from; empty: unknown, and never reused.
-            sources={name: _source(spec) for name, spec in models.items()},
-            code=code_digest(),
-            # The commonest, each with the number of units it came up in.
-            warnings={
-                name: [f"{text} ({n} units)" for text, n in texts.most_common(_WARNINGS)]
-                for name, texts in said.items()
-                if texts
-            },
-            model_seconds={name: round(s, 3) for name, s in seconds.items()},
-            locations=list(dict.fromkeys(s for u in units for s in u.locations)),
-            targets=list(first.targets),
-            horizon=first.horizon,
-            horizons=list(first.horizons) or "all",
-            levels=list(first.levels),
-            draws=first.draws,
-            seed=first.seed,
-            # Named only where there are some, as in the units' keys.
-            **({"metrics": [m.name for m in first.metrics]} if first.metrics else {}),
-            **({"joint": True} if first.joint else {}),
-            **more,
-        )
+        found.add(number)
+    if not found:
+        raise BacktestError("horizons is empty", hint="leave it out to score all")
+    return tuple(sorted(found))
 
 
-def _arrow(rows: pd.DataFrame) -> pa.Table:
-    return pa.Table.from_pandas(rows, preserve_index=False)
+#: Units of one model that are submitted together.
+BLOCK = 8
+#: Origins that are worked on together; counties go origin by origin.
+NEAR = 8
 
 
-def _in_order(rows: pa.Table, targets: Sequence[str]) -> pa.Table:
-    """Rows of states, put together, in the order that an undivided unit has them."""
-    place = pc.index_in(rows.column("target").cast(pa.string()), pa.array(list(targets)))
-    keys = [place.to_numpy()]
-    if "level" in rows.column_names:
-        keys.insert(0, rows.column("level").to_numpy())
-    return rows.take(np.lexsort(keys))
-
-
-def _source(spec: Spec) -> str:
-    """Distributions of a model's code, its members' too; empty where one of them is unknown."""
-    origins = [spec.origin, *(_source(member) for member in spec.members)]
-    return ", ".join(dict.fromkeys(origins)) if all(origins) else ""
+def blocks(units: Sequence[Unit], todo: Iterable[int]) -> list[list[int]]:
+    """Indices of what is submitted together: up to :data:`BLOCK` units of one model."""
+    near = 1 if units and units[0].truth.panel.dataset == COUNTIES else NEAR
+    rank = {o: i // near for i, o in enumerate(dict.fromkeys(id(u.origin) for u in units))}
+    apart = {i: (rank[id(units[i].origin)], id(units[i].model)) for i in todo}
+    ordered = sorted(apart, key=lambda i: apart[i][0])
+    return [
+        list(block)
+        for _, together in groupby(ordered, apart.__getitem__)
+        for block in batched(together, BLOCK)
+    ]

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from odforecast.backtesting.unit import (
     Placed,
     Unit,
     placed,
-    stored,
+    same_text,
     stored_as,
 )
 from odforecast.errors import BacktestError
@@ -207,61 +207,38 @@ class Marker(msgspec.Struct):
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """Finished units that were run together: where their files are, or the files themselves."""
+    """Finished units that were run together, and where their files are."""
 
     path: Path
     marker: Marker
-    held: Mapping[str, bytes] | None = None
 
     def file(self, table: str) -> Path:
         return self.path.with_name(f"{self.path.stem}.{table}.parquet")
 
-    @cached_property
-    def schemas(self) -> dict[str, pa.Schema]:
-        """The columns of its tables; no row is read."""
-        files: Any = {t: self.file(t) for t, digest in self.marker.files.items() if digest}
-        if self.held is not None:
-            files = {t: pa.BufferReader(data) for t, data in self.held.items()}
-        found = {t: pq.read_schema(file) for t, file in files.items()}
-        return {t: schema.remove(schema.get_field_index("unit")) for t, schema in found.items()}
-
-    def data(self) -> Mapping[str, bytes]:
-        """The files; ValueError if one is not what was written."""
-        if self.held is not None:
-            return self.held
-        found = {}
-        for table, expected in self.marker.files.items():
-            if expected is not None:
-                found[table] = self.file(table).read_bytes()
-                if hashlib.sha256(found[table]).hexdigest() != expected:
-                    raise ValueError(f"the checksum of {table} differs")
+    def data(self, table: str) -> bytes | None:
+        """A file, None where the table has no rows; ValueError if it is not what was written."""
+        if (expected := self.marker.files[table]) is None:
+            return None
+        found = self.file(table).read_bytes()
+        if hashlib.sha256(found).hexdigest() != expected:
+            raise ValueError(f"the checksum of {table} differs")
         return found
-
-    @cached_property
-    def tables(self) -> dict[str, Placed]:
-        """Its tables that have rows, under the labels they had."""
-        try:
-            data = self.data().items()
-            return {n: placed(pq.read_table(pa.BufferReader(d))) for n, d in data}
-        except (OSError, ValueError) as error:
-            raise BacktestError(f"stored block {self.path} changed: {error}") from error
 
 
 class UnitStore:
     """Finished units, in blocks: one Parquet file per table and block, under the model's spec.
 
-    Without a folder blocks are held as they are. ``anyone``: those that no later run may reuse too.
+    Those that no later run may reuse are in a folder of their own, which goes with the run.
     """
 
-    def __init__(self, directory: str | Path | None, anyone: bool = False) -> None:
-        self.directory = None if directory is None else Path(directory)
-        self._anyone = anyone
+    def __init__(self, directory: Path, scratch: Path | None = None) -> None:
+        self.directory, self._scratch = directory, scratch
         self._blocks: dict[str, list[_Block]] = {}
         self._sound: set[Path] = set()
         self._damaged: dict[Path, str] = {}
-        self._read: list[_Block] = []
-        if self.directory is None:
-            return
+        # A block is read once for all of its units, and another may come between.
+        self._placed = lru_cache(maxsize=2)(_placed)
+        self._schema = lru_cache(maxsize=None)(_schema)
         with _writing(self.directory, _KEPT):
             self.directory.mkdir(parents=True, exist_ok=True)
         for path in sorted(self.directory.glob("model=*/block-*.json")):
@@ -290,30 +267,29 @@ class UnitStore:
         )
 
     def has(self, unit: Unit) -> bool:
-        """Whether a unit is finished, undamaged, and may be reused."""
-        return (unit.reusable or self._anyone) and self._block(unit) is not None
+        """Whether a unit is finished, undamaged, and may be used."""
+        return self._block(unit) is not None
 
     def told(self, unit: Unit) -> Outcome | None:
         """The outcome of a finished unit, without its tables; None if :meth:`has` is not."""
-        if not self.has(unit):
+        if (block := self._block(unit)) is None:
             return None
-        said = self[unit].marker.units[stored_as(unit)]
-        return stored(said.seconds, tuple(said.warnings))
+        said = block.marker.units[stored_as(unit)]
+        return Outcome(seconds=said.seconds, warnings=tuple(said.warnings))
 
     def save(self, units: Sequence[Unit], made: Made) -> None:
         """Store the units of a block, of one model, that did not fail; the marker comes last."""
-        pairs = zip(units, made.outcomes, strict=True)
-        done = [(u, o) for u, o in pairs if (u.reusable or self._anyone) and not o.failed]
+        done = [(u, o) for u, o in zip(units, made.outcomes, strict=True) if not o.failed]
         if not done:
             return
         said = {stored_as(u): Said(o.seconds, list(o.warnings)) for u, o in done}
         marker = Marker(FORMAT, units[0].model.label, said, dict.fromkeys(UNIT_TABLES))
-        folder = (self.directory or Path()) / f"model={units[0].model.spec.hash}"
-        path = folder / f"block-{content_hash(*said)}.json"
-        block = _Block(path, marker, made.tables if self.directory is None else None)
-        if self.directory is not None:
-            self._write(block, made.tables)
-        self._sound.add(path)
+        directory = self.directory if units[0].reusable else self._scratch
+        assert directory is not None
+        folder = directory / f"model={units[0].model.spec.hash}"
+        block = _Block(folder / f"block-{content_hash(*said)}.json", marker)
+        self._write(block, made.tables)
+        self._sound.add(block.path)
         self._take(block, first=True)
 
     def _write(self, block: _Block, tables: Mapping[str, bytes]) -> None:
@@ -339,21 +315,32 @@ class UnitStore:
             raise BacktestError(f"{unit.label} is not in {self.directory}")
         return block
 
-    def tables(self, unit: Unit) -> dict[str, Placed]:
-        """The tables of the unit's block; those of the last two blocks stay in memory."""
+    def schema(self, unit: Unit, table: str) -> pa.Schema | None:
+        """The columns of a table of the unit's block, of which no row is read; None without any."""
+        return self._schema(self[unit], table)
+
+    def rows(self, unit: Unit, table: str) -> list[pa.Table]:
+        """Rows of a finished unit, under the label it has now; none if it has none."""
         block = self[unit]
-        if block not in self._read:
-            for old in self._read[:-1]:
-                vars(old).pop("tables", None)
-            self._read = [*self._read[-1:], block]
-        return block.tables
+        try:
+            whole, places = self._placed(block, table)
+        except (OSError, ValueError) as error:
+            raise BacktestError(f"stored block {block.path} changed: {error}") from error
+        if stored_as(unit) not in places:
+            return []
+        found = whole.slice(*places[stored_as(unit)])
+        at = found.column_names.index("model")
+        few = pa.types.is_dictionary(found.schema.field(at).type)
+        label = (same_text if few else pa.repeat)(unit.model.label, len(found))
+        return [found.set_column(at, "model", label)]
 
     def _block(self, unit: Unit) -> _Block | None:
         """An undamaged block that holds a unit; blocks are verified when they are first needed."""
         for block in self._blocks.get(stored_as(unit), ()):
             if block.path not in self._sound and block.path not in self._damaged:
                 try:
-                    block.data()
+                    for table in UNIT_TABLES:
+                        block.data(table)
                     self._sound.add(block.path)
                 except (OSError, ValueError) as error:
                     self._set_aside(block.path, error)
@@ -374,6 +361,20 @@ class UnitStore:
                     shutil.rmtree(aside)
                 with contextlib.suppress(FileNotFoundError):
                     path.with_name(name).replace(aside)
+
+
+def _placed(block: _Block, table: str) -> Placed:
+    """A table of a block, and where each unit's rows are in it."""
+    data = block.data(table)
+    return (pa.table({}), {}) if data is None else placed(pq.read_table(pa.BufferReader(data)))
+
+
+def _schema(block: _Block, table: str) -> pa.Schema | None:
+    """The columns of a table of a block, without that of the units."""
+    if block.marker.files[table] is None:
+        return None
+    schema = pq.read_schema(block.file(table))
+    return schema.remove(schema.get_field_index("unit"))
 
 
 def _read_marker(path: Path) -> Marker:

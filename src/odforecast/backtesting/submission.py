@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from odforecast.backtesting.task import ALL, Task, forecasts_of, months_ahead, p
 from odforecast.backtesting.unit import QUANTILE_CATEGORIES, failure_row, failure_table
 from odforecast.errors import BacktestError
 from odforecast.geography.places import lookup
+from odforecast.io import replacing_folder
 from odforecast.months import month_end
 from odforecast.names import ALL_DRUGS, COUNTIES, HUB_COLUMNS, HUB_QUANTILES, TARGET_12MO
 from odforecast.panel import Floats, Panel
@@ -74,20 +74,8 @@ def export(task: Task, folder: str | Path) -> Path:
     _check_room(out)
     origins = list(zip(task.origin_ids, task.origins))  # or why they cannot be had
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        # The folder appears when all of it is written; what was there stays until then.
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as beside:
-            made = Path(beside) / "task"
+        with replacing_folder(out) as made:
             _write_all(task, origins, made)
-            old = Path(beside) / "old"
-            if out.exists():
-                out.rename(old)
-            try:
-                made.rename(out)
-            except OSError:
-                if old.exists():  # else it would go with the folder beside
-                    old.rename(out)
-                raise
     except OSError as error:
         raise BacktestError(f"cannot write to {out}: {error.strerror or error}") from error
     return out

@@ -16,8 +16,7 @@ import msgspec
 import pandas as pd
 from msgspec import Meta
 
-from odforecast.backtesting.origin import KINDS, Origin, listed, origins
-from odforecast.backtesting.planning import usual_places
+from odforecast.backtesting.origin import KINDS, Origin, listed, origins, usual_places
 from odforecast.backtesting.results import Results
 from odforecast.errors import (
     ArchiveError,

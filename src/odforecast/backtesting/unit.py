@@ -228,22 +228,21 @@ class Outcome:
 
     Attributes
     ----------
-    scores, quantiles, failures : DataFrame
-        One row per forecast unit; per quantile; per location or model that failed.
+    scores, quantiles, failures, joint : DataFrame
+        One row per forecast unit; per quantile; per location or model that failed; per joint
+        score, where they were asked for. Without rows once they are in the tables of a block.
     seconds : float
         Time to fit and forecast, scoring left out.
     warnings : tuple of str
         What the model warned of, each kind once, with how often.
-    joint : DataFrame
-        Joint scores, where they were asked for; else without rows.
     failed : str
         Why the whole unit failed; empty if it did not.
     """
 
-    scores: pd.DataFrame
-    quantiles: pd.DataFrame
-    failures: pd.DataFrame
-    seconds: float
+    scores: pd.DataFrame = field(default_factory=pd.DataFrame)
+    quantiles: pd.DataFrame = field(default_factory=pd.DataFrame)
+    failures: pd.DataFrame = field(default_factory=pd.DataFrame)
+    seconds: float = 0.0
     warnings: tuple[str, ...] = ()
     joint: pd.DataFrame = field(default_factory=pd.DataFrame)
     failed: str = ""
@@ -264,8 +263,8 @@ def failed_unit(
     """The outcome of a unit without any forecast: one row, or one for each place it names."""
     reasons = {unit.state or "*": reason} if isinstance(reason, str) else reason
     rows = [failure_row(unit._labels, s, "*", r, detail) for s, r in reasons.items()]
-    why, none = "; ".join(dict.fromkeys(str(row["reason"]) for row in rows)), pd.DataFrame()
-    return Outcome(none, none, failure_table(rows), seconds, warned, failed=why)
+    why = "; ".join(dict.fromkeys(str(row["reason"]) for row in rows))
+    return Outcome(failures=failure_table(rows), seconds=seconds, warnings=warned, failed=why)
 
 
 def failure_row(
@@ -390,14 +389,8 @@ def made(units: Sequence[Unit]) -> Made:
             few, buffer = with_few_values(whole.schema), io.BytesIO()
             pq.write_table(whole, buffer, use_dictionary=few, write_statistics=False)
             tables[name] = buffer.getvalue()
-    light = [o if o.failed else stored(o.seconds, o.warnings) for o in outcomes]
+    light = [o if o.failed else Outcome(seconds=o.seconds, warnings=o.warnings) for o in outcomes]
     return Made(light, tables, code_digest())
-
-
-def stored(seconds: float, warned: tuple[str, ...]) -> Outcome:
-    """The outcome of a unit whose tables are in its block's."""
-    none = pd.DataFrame()
-    return Outcome(none, none, none, seconds, warned)
 
 
 def with_few_values(schema: pa.Schema) -> list[str]:

@@ -73,6 +73,8 @@ class NoWorkerError(BrokenExecutor):
     """A worker process ended before it could begin: the work is not at fault."""
 
 
+# Not pools of concurrent.futures, of one process each: where a process is killed in the middle of
+# its answer, such a pool waits for the rest of it without end (Python 3.13).
 class Workers(Executor):
     """A pool of processes that outlives the death of any of them.
 
@@ -104,16 +106,6 @@ class Workers(Executor):
         self._own = threading.local()
         self._live: set[_Worker] = set()
         atexit.register(_kill, self._live)  # no process is left behind
-
-    @classmethod
-    def like(cls, executor: Executor) -> Workers:
-        """A pool such as another one, of ``concurrent.futures``, was meant to be."""
-        return cls(
-            int(getattr(executor, "_max_workers", 1)),
-            getattr(executor, "_mp_context", None),
-            getattr(executor, "_initializer", None),
-            getattr(executor, "_initargs", ()),
-        )
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Run a call in a worker; its future raises :class:`WorkerDiedError` if that dies."""
@@ -376,12 +368,6 @@ class Way:
         """The outcome of a block."""
         return future.result()
 
-    def alone(self, unit: Unit) -> Made:
-        """Run a unit now, in a process that does nothing else."""
-        ours = self.executor if isinstance(self.executor, Workers) else Workers.like(self.executor)
-        made: Made = ours.alone(*self._call([unit]))
-        return made
-
     def pack(self, units: Sequence[Unit]) -> tuple[bytes, dict[str, Any]]:
         """Units as bytes, and where the panels are that they refer to."""
         buffer = io.BytesIO()
@@ -419,6 +405,11 @@ class Local(Way):
     processes = True
 
     def __init__(self, executor: Workers | ProcessPoolExecutor, folder: Path | None = None) -> None:
+        self._own = None
+        if isinstance(executor, ProcessPoolExecutor):
+            # One process that dies would take all others with it: these are as those, and do not.
+            names = ("_max_workers", "_mp_context", "_initializer", "_initargs")
+            self._own = executor = Workers(*(getattr(executor, name) for name in names))
         super().__init__(executor, self._write)
         self._folder = tempfile.TemporaryDirectory(
             prefix="odforecast-", dir=folder, ignore_cleanup_errors=True
@@ -426,6 +417,11 @@ class Local(Way):
 
     def _call(self, units: Sequence[Unit]) -> tuple[Any, ...]:
         return _run_sent, *self.pack(units)
+
+    def alone(self, unit: Unit) -> Made:
+        """Run a unit now, in a process that does nothing else."""
+        made: Made = self.executor.alone(*self._call([unit]))
+        return made
 
     def _write(self, key: str, data: bytes) -> str:
         path = Path(self._folder.name) / key
@@ -435,6 +431,8 @@ class Local(Way):
     def close(self, running: Iterable[Future[Made]] = ()) -> None:
         """Call off what is still under way, and remove the folder."""
         super().close(running)
+        if self._own is not None:
+            self._own.shutdown(cancel_futures=True)
         self._folder.cleanup()
 
 
@@ -478,27 +476,22 @@ def dispatched(
 ) -> Iterator[tuple[list[int], Made]]:
     """Indices and outcomes of blocks, as they finish."""
     waiting = deque(blocks)
-    # Per future: its block, and whether the spare workers have it.
-    running: dict[Future[Made], tuple[list[int], bool]] = {}
+    running: dict[Future[Made], list[int]] = {}
     again: dict[int, Outcome] = {}
     losses: Counter[int] = Counter()
-    own = way = way_to(executor, folder)
-    spare: Local | None = None
+    way = way_to(executor, folder)
     try:
         while waiting or running:
             while waiting and len(running) < WINDOW * way.workers():
                 block = waiting.popleft()
                 try:
-                    future = way.submit([units[i] for i in block])
-                except BrokenExecutor as error:
-                    waiting.appendleft(block)
-                    way = spare = _spare(executor, error, folder)
+                    running[way.submit([units[i] for i in block])] = block
+                except BrokenExecutor:
+                    raise
                 except Exception as error:
                     yield block, _unsendable([units[i] for i in block], error)
-                else:
-                    running[future] = block, spare is not None
             for future in wait_for(running, return_when=FIRST_COMPLETED).done:
-                block, with_spare = running.pop(future)
+                block = running.pop(future)
                 try:
                     done = way.result(future)
                 except WorkerDiedError as died:
@@ -506,25 +499,19 @@ def dispatched(
                 except CancelledError as lost:
                     losses[block[0]] += 1
                     if losses[block[0]] > _LOST:
-                        raise _broke(f"Dask gave a block back: {lost}") from lost
+                        raise BrokenExecutor(f"Dask gave a block back: {lost}") from lost
                     way.forget()
                     waiting.appendleft(block)
-                except BrokenExecutor as broke:
-                    if with_spare or isinstance(broke, NoWorkerError):
-                        raise _broke(broke) from broke
-                    way = spare = spare or _spare(executor, broke, folder)
-                    waiting.appendleft(block)
+                except BrokenExecutor:
+                    raise
                 except Exception as error:
                     yield block, _unsendable([units[i] for i in block], error)
                 else:
                     pairs = list(zip(block, done.outcomes, strict=True))
-                    hungry = {i: o for i, o in pairs if own.processes and o.starved}
+                    hungry = {i: o for i, o in pairs if way.processes and o.starved}
                     again |= hungry
                     if kept := [(i, o) for i, o in pairs if i not in hungry]:
                         yield [i for i, _ in kept], replace(done, outcomes=[o for _, o in kept])
-        if spare is not None:
-            notes.append("the executor broke, as a worker process of it died: the rest was run "
-                         "in other processes")  # fmt: skip
         if again:
             for index in sorted(again):
                 yield [index], _alone(way, units[index], again[index])
@@ -532,17 +519,19 @@ def dispatched(
             notes.append(f"{len(again)} unit{'s' if many else ''} whose worker process died or "
                          f"ran out of memory {'were' if many else 'was'} run again, "
                          f"{'each ' if many else ''}alone")  # fmt: skip
+    except BrokenExecutor as error:
+        raise BacktestError(
+            f"the executor broke ({error})",
+            hint="finished units are kept where an output folder was given: run again to go on",
+        ) from error
     finally:
-        own.close(running)
-        if spare is not None:
-            spare.close()
-            spare.executor.shutdown(cancel_futures=True)
+        way.close(running)
 
 
-def _alone(way: Way, unit: Unit, first: Outcome) -> Made:
+def _alone(way: Any, unit: Unit, first: Outcome) -> Made:
     """A unit's second and last try."""
     try:
-        done = way.alone(unit)
+        done: Made = way.alone(unit)
     except WorkerDiedError as error:
         reason = str(error)
         twice = f"{reason}, twice" if reason == first.failed else f"{first.failed}, then {reason}"
@@ -560,19 +549,6 @@ def _alone(way: Way, unit: Unit, first: Outcome) -> Made:
 def _unsendable(units: Sequence[Unit], error: Exception) -> Made:
     reason = f"could not be run in another process: {reason_of(error)}"
     return Made([failed_unit(unit, reason) for unit in units])
-
-
-def _spare(executor: object, error: BaseException, folder: Path | None) -> Local:
-    if isinstance(executor, ProcessPoolExecutor):
-        return Local(Workers.like(executor), folder)
-    raise _broke(error) from error
-
-
-def _broke(error: object) -> BacktestError:
-    return BacktestError(
-        f"the executor broke ({error})",
-        hint="finished units are kept where an output folder was given: run again to go on",
-    )
 
 
 # -- A Dask cluster, imported only where somebody has a client, or asks for one -------------------

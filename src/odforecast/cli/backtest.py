@@ -356,7 +356,7 @@ def _run(
     ):
         how: dict[str, Any] = {"out": folder, "executor": executor, "progress": report}
         if task is None:
-            return run_units(units, quantiles=folder is not None, **how)
+            return run_units(units, **how)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # its notes, which are said later
             return run_backtest(list(dict.fromkeys(u.model for u in units)), task=task, **how)

@@ -523,6 +523,9 @@ def _as_model(model: object) -> Model:
     if isinstance(model, str):
         return get_model(model)
     inner: Any = model.inner if isinstance(model, Model) else model
+    if isinstance(inner, type):
+        name = inner.__name__
+        raise TypeError(f"{name} is a class, not a forecaster; give an object of it: {name}()")
     lacking = [name for name in ("spec", "fit") if not hasattr(inner, name)]
     if lacking:
         raise TypeError(
@@ -530,11 +533,9 @@ def _as_model(model: object) -> Model:
             "decorate a function with @od.forecaster, or give an object of the class"
         )
     if not isinstance(inner.spec, Spec):
-        kind = type(inner.spec).__name__
-        what = "a property of the class" if kind == "property" else kind
         raise TypeError(
-            f"the spec of {inner!r} is {what}, no Spec; give an object of the class, whose spec is "
-            "an odforecast.models.Spec"
+            f"the spec of {inner!r} is a {type(inner.spec).__name__}, not a Spec; give an object "
+            "whose spec is an odforecast.models.Spec"
         )
     if isinstance(model, Model):
         return model
