@@ -16,7 +16,7 @@ from odforecast.forecast.tables import published, unbiased, usual_ratio
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
-from odforecast.plot.revisions import nowcast_figure
+from odforecast.plot.series import nowcast_figure
 
 PLACES = ("OH", "AZ", "WV", "WY")
 

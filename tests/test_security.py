@@ -40,7 +40,7 @@ from odforecast.errors import (
 )
 from odforecast.hub import read_hub, to_hub, write_hub
 from odforecast.models import registry
-from odforecast.report.spreadsheet import for_spreadsheets, harmless
+from odforecast.report.page import for_spreadsheets, harmless
 from odforecast.scenario import Scenario, named_intervention, project, read_scenarios
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.socrata import Socrata

@@ -7,7 +7,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -18,8 +18,7 @@ from odforecast.backtesting import Results
 from odforecast.forecast import Forecast
 from odforecast.forecast.tables import of_counties, published_on
 from odforecast.forecast.text import own_counts, own_of
-from odforecast.report.page import Picture, Table, render
-from odforecast.report.spreadsheet import for_spreadsheets
+from odforecast.report.page import Picture, Table, for_spreadsheets, render
 from odforecast.say import (
     OLD,
     between,
@@ -34,6 +33,8 @@ from odforecast.say import (
 from odforecast.version import __version__
 
 Row = Mapping[Any, Any]
+#: Width and height of a figure on a phone, in pixels.
+PHONE = (358.0, 300.0)
 #: What stands where nothing is known.
 NONE = "–"
 #: Where CDC shows the counts.
@@ -91,7 +92,7 @@ class SortTable:
 
     Rows of ``top`` stay above the others. ``sorted_by`` is the column by which rows are in rising
     order at first, −1 for none. With a ``menu`` (name, column, direction) rows are cards on a
-    phone, and there is a box to ``find`` one.
+    phone, and there is a box to ``find`` one. The caption is followed by what ``words`` names.
     """
 
     key: str
@@ -105,6 +106,7 @@ class SortTable:
     source: str = ""
     files: Sequence[File] = ()
     look: str = ""
+    words: str = ""
 
 
 def table_of(
@@ -285,17 +287,12 @@ def figure_of(
 
 
 @dataclass(frozen=True)
-class Months:
-    """A table of months that a fan is read from."""
-
-    key: str
-    caption: str
-    rows: Sequence[Mapping[str, str]]
-
-
-@dataclass(frozen=True)
 class Block:
-    """A titled part of a page, at ``#key``; of a folded one the title and ``about`` are seen."""
+    """A titled part of a page, at ``#key``; of a folded one the title and ``about`` are seen.
+
+    Its paragraphs are those called ``words`` in the template of that name, with the numbers ``of``
+    what they are about, and ``paragraphs``. ``months`` are rows that a fan is read from.
+    """
 
     key: str
     title: str
@@ -303,14 +300,17 @@ class Block:
     figures: Sequence[Figure] = ()
     tables: Sequence[SortTable] = ()
     plain: Sequence[Table] = ()
-    months: Months | None = None
+    months: Sequence[Mapping[str, str]] = ()
     folded: bool = False
     about: str = ""
+    words: str = ""
+    of: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
         """Whether nothing is below the title."""
-        return not (self.paragraphs or self.figures or self.tables or self.plain or self.months)
+        return not (self.words or self.paragraphs or self.figures or self.tables or self.plain
+                    or self.months)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -401,20 +401,17 @@ def warnings_of(forecast: Forecast) -> list[str]:
 
 def manifest(forecast: Forecast | None, results: Results | None, folded: bool = True) -> Block:
     """How the forecast is made, and how to reproduce it."""
-    tables, said = [], []
-    if forecast is not None:
-        said.append(
-            "The model first estimates how many deaths are still missing from CDC’s recent counts. "
-            f"The forecast is the median of {forecast.draws.shape[0]:,} simulated futures, and the "
-            "90% interval leaves out the lowest 5% and the highest 5% of them."
-        )
-        tables.append(Table(["What", "Value"], _of_forecast(forecast), caption="The forecast"))
+    tables, head = [], ["What", "Value"]
+    about = "model, data and how to reproduce this page"
     if results is not None:
-        tables.append(Table(["What", "Value"], _of_results(results), caption="The backtest"))
+        tables.append(Table(head, _of_results(results), caption="The backtest"))
+    if forecast is None:
+        return Block("manifest", "How to reproduce these scores", plain=tables, folded=folded,
+                     about=about)  # fmt: skip
+    tables.insert(0, Table(head, _of_forecast(forecast), caption="The forecast"))
     return Block(
-        "methods" if forecast is not None else "manifest",
-        "How the forecast is made" if forecast is not None else "How to reproduce these scores",
-        said, plain=tables, folded=folded, about="model, data and how to reproduce this page",
+        "methods", "How the forecast is made", plain=tables, folded=folded, about=about,
+        words="methods", of={"draws": forecast.draws.shape[0]},
     )  # fmt: skip
 
 

@@ -23,6 +23,7 @@ from odforecast.geography.places import by_fips
 from odforecast.months import to_month
 from odforecast.report.blocks import (
     NONE,
+    PHONE,
     Block,
     Cell,
     Column,
@@ -37,22 +38,22 @@ from odforecast.report.blocks import (
     table_of,
     warnings_of,
 )
-from odforecast.report.figures import PHONE
-from odforecast.report.folder import check_page, write_page
-from odforecast.report.page import Table
-from odforecast.say import SMALL, chance, day_name, deaths_of, month_name, ranged, rounded, step_of
-
-#: What a reader of a table of counties has to know.
-SMALL_NUMBERS = (
-    f"CDC hides counts of 1 to {SMALL - 1} deaths in a county, because people could be recognized. "
-    f"This page shows no number below {SMALL} either, because a median of 4 could be mistaken for "
-    "the hidden count. It gives the chances of no death, of 1 to 9, and of 10 or more instead.",
-    "Deaths are counted by where people lived. Counts of states are by where they died, so "
-    "counties do not add up to them.",
-    "Small counts vary by chance. If 16 deaths are expected in each of two counties, one will have "
-    "at least 50% more deaths than the other in over a quarter of years. A rate above that of a "
-    "neighboring county proves nothing by itself, and a county that is not on a list is not safe.",
+from odforecast.report.page import Table, check_page, write_page
+from odforecast.say import (
+    SMALL,
+    capital,
+    chance,
+    day_name,
+    deaths_of,
+    month_name,
+    ranged,
+    rounded,
+    step_of,
 )
+
+#: Percent of counts of 10 and more inside the 90% intervals of past tests, from the lowest to the
+#: highest of 3, 6, 9 and 12 months ahead: the table of ``docs/models/counties.md``.
+COVERED = {"county": (92, 95), "county-last": (94, 98)}
 
 
 def write_county_page(
@@ -108,6 +109,7 @@ def write_county_page(
         ["median", "p_ten", "location"], ascending=[False, False, True]
     )
     when = last.to_datetime64().astype("datetime64[M]")
+    model = str(forecast.provenance.get("model"))
     said = page(
         paper,
         title=_title(forecast),
@@ -120,7 +122,9 @@ def write_county_page(
                   _figures(forecast, ahead, when)),
             *_hot(forecast, ahead, k, when),
             Block("counties", "All counties", tables=(_table(forecast, ahead),)),
-            Block("small", "Small numbers", SMALL_NUMBERS),
+            Block("accuracy", "How accurate past forecasts were", words="county-accuracy",
+                  of=dict(zip(("low", "high"), COVERED.get(model, (0, 0))))),
+            Block("small", "Small numbers", words="small"),
             manifest(forecast, None),
         ],
         made=made(forecast), contents=True,
@@ -150,7 +154,7 @@ def _title(forecast: Forecast) -> str:
         where = place_name(forecast.locations[0])
     elif len({c.state for c in found}) == 1:
         where = f"the counties of {found[0].label.rpartition(', ')[2]}"
-    return f"{what[:1].upper()}{what[1:]} in {where}: what is known and what to expect"
+    return f"{capital(what)} in {where}: what is known and what to expect"
 
 
 def _figures(forecast: Forecast, ahead: pd.DataFrame, when: np.datetime64) -> list[Figure]:

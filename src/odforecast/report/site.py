@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,19 @@ from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
 from odforecast.publication import SETTLED
-from odforecast.report import figures
-from odforecast.report.blocks import Section, csv_of, made, manifest, page, stale, warnings_of
+from odforecast.report.blocks import (
+    PHONE,
+    Section,
+    csv_of,
+    made,
+    manifest,
+    page,
+    stale,
+    warnings_of,
+)
 from odforecast.report.counties import write_county_page
-from odforecast.report.folder import (
+from odforecast.report.numbers import Numbers, description_of, lead, subtitle_of, title_of
+from odforecast.report.page import (
     BOARD,
     INDEX,
     check_folder,
@@ -38,8 +48,17 @@ from odforecast.report.folder import (
     write_folder,
     write_page,
 )
-from odforecast.report.numbers import Numbers, description_of, lead, subtitle_of, title_of
-from odforecast.report.places import cards, national_blocks, state_blocks, untested
+from odforecast.report.places import (
+    BESIDE,
+    WIDE,
+    cards,
+    fan_figure,
+    national_blocks,
+    past_figures,
+    state_blocks,
+    tiles,
+    untested,
+)
 from odforecast.report.skill import TITLE, Skill, county_skill_blocks, skill_blocks
 from odforecast.scoring.summary import is_of_counties
 
@@ -125,7 +144,7 @@ def write_report(
     if forecast is not None:
         refuse_counties(forecast, "reports")
         keep_local(forecast, "a page", own)
-        _check_deaths(forecast, later, results=results)
+        _check_deaths(forecast, later, results)
         numbers = Numbers.of(forecast, locations)
         context = _national(numbers, {}, later, _by_place(_record(numbers.forecast, results)))
     if results is not None and is_of_counties(results.scores):
@@ -145,7 +164,6 @@ def write_site(
     *,
     results: Results | None = None,
     later: Panel | None = None,
-    record: Results | None = None,
     locations: str | Iterable[str] | None = None,
     sections: Sequence[Section] = (),
     paper: str = "letter",
@@ -161,12 +179,10 @@ def write_site(
     folder : path
     forecast : Forecast
     results : Results, optional
-        Of a backtest: gives the leaderboard, and on the pages of places past forecasts.
+        Of a backtest: gives the leaderboard, and on the pages of places past forecasts. Texts on
+        past errors are of these scores where they hold the forecast's model, else of what ships.
     later : Panel, optional
         A later release of the same counts, drawn in gray beside those of the forecast.
-    record : Results, optional
-        Whose scores the texts and tables of past errors are of. Default: ``results`` where they
-        hold the forecast's model, else what ships of the default model.
     locations : str or iterable of str, optional
         As in :func:`write_report`.
     sections : sequence of Section
@@ -186,10 +202,10 @@ def write_site(
     ------
     DataError
         If the folder holds something else, or a site and ``replace`` is not given; if the forecast
-        is of counties; or if the results, the record or the later release are of other deaths than
-        the forecast.
+        is of counties; or if the results or the later release are of other deaths than the
+        forecast.
     ForecastError
-        If ``record`` holds no scores of the forecast's model, or the forecast rests on own counts.
+        If the forecast rests on own counts.
 
     Examples
     --------
@@ -206,10 +222,10 @@ def write_site(
     refuse_counties(forecast, "reports")
     keep_local(forecast, "a page", own)
     check_folder(out, replace)
-    _check_deaths(forecast, later, results=results, record=record)
+    _check_deaths(forecast, later, results)
     numbers = Numbers.of(forecast, locations)
     links = file_names(numbers.forecast.locations)
-    scored = _by_place(_record(numbers.forecast, results) if record is None else record)
+    scored = _by_place(_record(numbers.forecast, results))
     bars = [("United States", INDEX), *([("Accuracy", BOARD)] if results is not None else [])]
 
     def framed(here: str, **context: Any) -> str:
@@ -249,12 +265,12 @@ def _national(
 ) -> dict[str, Any]:  # fmt: skip
     """The page of all states: sentences, map, fan, table."""
     code, one = numbers.first, len(numbers.forecast.locations) == 1
-    record, tiles = scored(code), figures.tiles(numbers, links)
-    sizes = [figures.WIDE if tiles is None else figures.BESIDE, figures.PHONE]
+    record, map_of = scored(code), tiles(numbers, links)
+    sizes = [WIDE if map_of is None else BESIDE, PHONE]
     return {
         **_words(numbers, code if one else None, code, record, error=one),
-        "warnings": [*warnings_of(numbers.forecast), *untested(numbers)], "map": tiles,
-        "fan": figures.fan(numbers, code, later, sizes),
+        "warnings": [*warnings_of(numbers.forecast), *untested(numbers)], "map": map_of,
+        "fan": fan_figure(numbers, code, later, sizes),
         "blocks": national_blocks(numbers, links, record),
     }  # fmt: skip
 
@@ -279,14 +295,14 @@ def _state(
     model: str,
 ) -> dict[str, Any]:  # fmt: skip
     """The page of one place."""
-    drawn = [] if past is None else figures.past(past, code, model)
+    drawn = [] if past is None else past_figures(past, code, model)
     beside, folded = state_blocks(numbers, code, record, drawn)
     words = _words(numbers, code, code, record, error=True, index=INDEX)
     abouts = ("Model, data, how to reproduce it", "How to read a range")
     return {
         **words, "crumb": INDEX if code != NATION else "", "place": called(code),
         "cards": cards(numbers, code),
-        "fan": figures.fan(numbers, code, later, [figures.WIDE, figures.PHONE]),
+        "fan": fan_figure(numbers, code, later, [WIDE, PHONE]),
         "pair": beside if len(beside) > 1 else (),
         "blocks": [*(beside if len(beside) == 1 else ()), *folded],
         "related": [
@@ -296,35 +312,35 @@ def _state(
     }  # fmt: skip
 
 
-def _check_deaths(forecast: Forecast, later: Panel | None, **given: Results | None) -> None:
+def _check_deaths(forecast: Forecast, later: Panel | None, results: Results | None) -> None:
     """Refuse scores, or a later release, of other deaths than a forecast's."""
     panel = forecast.panel
-    others: list[tuple[str, str, object, str]] = []
-    for name, results in given.items():
-        if results is None:
-            continue
+    others: list[tuple[str, Any, str]] = []
+    if results is not None:
         if panel is None:
             raise DataError(
-                f"{name}: the forecast holds no counts, so it is not known which deaths it is of",
-                hint=f"leave {name} out",
+                "results: the forecast holds no counts, so it is not known which deaths it is of",
+                hint="leave results out",
             )
         if absent := [key for key in _KEYS if key not in results.manifest]:
             raise DataError(
-                f"{name}: the manifest has no {absent[0]!r}, so it is not known which deaths were "
+                f"results: the manifest has no {absent[0]!r}, so it is not known which deaths were "
                 "scored: an earlier version of odforecast wrote it",
                 hint="run the backtest again",
             )
         hint = "score the same deaths: odforecast backtest --indicator"
-        others += [(name, key, results.manifest[key], hint) for key in _KEYS]
+        others.append(("results", results.manifest.get, hint))
     if later is not None and panel is not None:
         hint = "give a later release of the same counts"
-        others += [("later", key, getattr(later, key), hint) for key in _KEYS]
-    for name, key, value, hint in others:
-        if value != getattr(panel, key):
-            raise DataError(
-                f"{name}: of {key} {value!r}, and the forecast is of {getattr(panel, key)!r}",
-                hint=hint,
-            )
+        others.append(("later", partial(getattr, later), hint))
+    for name, held, hint in others:
+        for key in _KEYS:
+            if held(key) != getattr(panel, key):
+                raise DataError(
+                    f"{name}: of {key} {held(key)!r}, and the forecast is of "
+                    f"{getattr(panel, key)!r}",
+                    hint=hint,
+                )
 
 
 def _by_place(record: Scored | None) -> Callable[[str], Scored | None]:
