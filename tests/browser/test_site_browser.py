@@ -91,13 +91,6 @@ def values(tab, table: str, column: int) -> list[str]:
     )
 
 
-def test_nothing_is_asked_for_and_nothing_complains(tab, pages):
-    for path in pages.values():
-        tab.goto(path.as_uri())
-    assert tab.complaints == []
-    assert tab.asked == [p.as_uri() for p in pages.values()]
-
-
 #: Sizes of the letters of pictures, in pixels.
 LETTERS = """() => [...document.querySelectorAll('svg text')].map((t) => {
   const box = t.ownerSVGElement.getBoundingClientRect();
@@ -113,7 +106,7 @@ HIDDEN = """() => [...document.querySelectorAll("table")].filter((t) =>
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
-def test_every_page_fits_the_screen_and_hides_nothing(tab, pages, width):
+def test_every_page_fits_the_screen_hides_nothing_and_asks_for_nothing(tab, pages, width):
     tab.set_viewport_size({"width": width, "height": 844})
     for name, path in pages.items():
         tab.goto(path.as_uri())
@@ -127,6 +120,8 @@ def test_every_page_fits_the_screen_and_hides_nothing(tab, pages, width):
         assert all(len(each) > 8 for each in called), (name, called)
         for region in tab.get_by_role("region").all():
             assert region.get_attribute("tabindex") == "0"
+    assert tab.complaints == []
+    assert tab.asked == [p.as_uri() for p in pages.values()]
 
 
 def test_a_table_is_sorted_by_the_keyboard(tab, pages):

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import html
 import re
 import shutil
-import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,7 +104,7 @@ def page(one):
 
 def test_a_brief_is_one_closed_file(page, one):
     assert page.startswith("<!doctype html>")
-    assert " src=" not in page  # its marks are drawn in the page itself
+    assert " src=" not in page
     assert Page(page).links() == ["brief-annex.html"]
     assert page == write_brief(one, location="OH")
     assert "What &lt;if&gt;?" in page
@@ -139,11 +137,10 @@ def test_no_code_words(which, place, request):
 
 def test_the_numbers_are_those_of_the_table(one, page):
     (a,) = answers(one, "OH")
-    seen = words(page)
     ((label, p, mean, span),) = a.outcomes
     assert (label, p) == ("works", "")  # a what-if: no chance, and nothing over all outcomes
-    assert f"{mean} {span} No chance given" in seen
-    assert "over all outcomes:" not in seen
+    assert f"{mean} {span} No chance given" in words(page)
+    assert "over all outcomes:" not in words(page)
 
 
 def test_three_options_are_compared(three):
@@ -200,10 +197,10 @@ def test_a_large_change_shows_in_a_month_and_a_small_one_does_not(forecast):
         Scenario(n, (Intervention(n, Fixed(size), onset="2025-10", p_null=0.5),))
         for n, size in (("halved", -2.0 / 3), ("pinched", -0.01), ("doubled", 0.7))
     ]
-    halved, pinched, doubled = options(project(forecast.select(["US"]), cuts, seed=1), ())
-    assert pinched.shown == "Not by December 2027"
-    assert re.fullmatch(r"[A-Z][a-z]+ 202[5-7]", halved.shown)
-    assert doubled.shown != ""
+    shown = [o.shown for o in options(project(forecast.select(["US"]), cuts, seed=1), ())]
+    assert shown[1] == "Not by December 2027"
+    assert re.fullmatch(r"[A-Z][a-z]+ 202[5-7]", shown[0])
+    assert shown[2] != ""
 
 
 def test_the_arithmetic_ends_at_the_answer(three, forecast):
@@ -240,12 +237,11 @@ def test_a_decision_has_what_it_needs_or_no_column(forecast):
     assert "Who has to do what" not in seen
 
 
-def test_one_number_in_all_places(one):
-    """The answer is the same whether one place was asked for or all of them."""
-    for code in ("US", "OH"):
-        alone = one.select([code])
-        assert answers(alone, code) == answers(one, code)
-        assert write_brief(alone, location=code) == write_brief(one, location=code)
+@pytest.mark.parametrize("code", ["US", "OH"])
+def test_the_answer_is_the_same_whether_one_place_was_asked_for_or_all(one, code):
+    alone = one.select([code])
+    assert answers(alone, code) == answers(one, code)
+    assert write_brief(alone, location=code) == write_brief(one, location=code)
 
 
 def test_years_are_calendar_years(page, three):
@@ -262,13 +258,13 @@ def test_the_chance_beside_a_limit_is_that_of_the_limit_shown(forecast):
     """5% limits were rounded to 40,000 and 120,000, below which lay 8% of the draws."""
     worse = Scenario("worse", (Intervention("worse", Fixed(0.3), onset="2025-10"),))
     made = project(forecast.select("US"), worse, seed=1)
-    said = [x for x in mind(made, [worse]) if x.startswith("A final count")]
-    assert said
-    for item in said:
-        month, low, high = re.search(
+    found = mind(made, [worse])
+    assert found
+    for item in found:
+        month, *ends = re.search(
             r"months ending in (\w+ \d+) below ([\d,]+) or above ([\d,]+)\.", item
         ).groups()
-        low, high = (float(x.replace(",", "")) for x in (low, high))
+        low, high = (float(x.replace(",", "")) for x in ends)
         counts = made.baseline.count_at(f"{pd.to_datetime(month):%Y-%m}")[:, 0]
         under, over = chance((counts < low).mean()), chance((counts > high).mean())
         assert f"of one below is {under} and of one above {over}." in item
@@ -308,44 +304,6 @@ def test_a_sum_of_places_has_a_brief(forecast):
     seen = seen_of(forecast.region("Midwest"), cut, location="Midwest")
     assert "would prevent in the Midwest by December 2027" in seen
     assert "In the Midwest, " in seen
-
-
-DRAWN = (
-    "svg", "text", "line", "rect", "circle", "path", "small", "b", "span", "g", "defs", "use",
-    "clip",
-)  # fmt: skip
-MARKS = (
-    "aria-label", "tabindex", "data-label", "role", "width", "height", "aria-hidden", "overflow",
-    "x", "y", "text-anchor", "font-size", "x1", "x2", "y1", "y2", "stroke", "stroke-width",
-    "stroke-dasharray", "rx", "fill", "cx", "cy", "r", "d", "font-weight", "clip-path",
-    "fill-opacity", "opacity", "data-box", "data-x", "data-y", "stroke-linejoin", "paint-order",
-    "stroke-linecap", "stroke-opacity", "transform",
-)  # fmt: skip
-EVIL = ("<script>alert(1)</script>", "\"'><img src=x onerror=alert(1)>", "</style>", "{{ title }}")
-
-
-def test_other_peoples_texts_are_texts(forecast, tmp_path):
-    text = " ".join(EVIL)
-    shock = named_intervention("tariff-only", onset="2025-10", source=text, note=text)
-    evil = Scenario("evil", (shock,), title=text, question=text)
-    cut = project(forecast.select(["US"]), evil, seed=1)
-    for path in write_briefs(cut, tmp_path):
-        page = path.read_text(encoding="utf-8")
-        tags = set(re.findall(r"<([a-z0-9]+)", page))
-        assert tags <= {
-            "html", "head", "meta", "title", "style", "body", "main", "section", "h1", "h2", "h3",
-            "p", "strong", "ul", "ol", "li", "div", "table", "caption", "thead", "tbody", "tr",
-            "th", "td", "figure", "figcaption", "img", "footer", "a", "code", *DRAWN,
-        }  # fmt: skip
-        keys = set(re.findall(r' ([a-z-]+)="', re.sub(r"<style>.*?</style>", "", page, flags=re.S)))
-        assert keys <= {
-            "lang", "charset", "name", "content", "class", "alt", "src", "href", "scope", "id",
-            *MARKS,
-        }  # fmt: skip
-        assert all(
-            html.escape(e, quote=True).replace("&#x27;", "&#39;") in page.replace("&#34;", "&quot;")
-            for e in EVIL
-        )
 
 
 # The words of assumptions
@@ -402,7 +360,6 @@ def test_several_places_are_one_file(few, tmp_path):
     page = written[0].read_text(encoding="utf-8")
     assert Page(page).links() == ["#US", "#OH", "brief-annex.html"]
     seen = words(page)
-    assert "in the United States and Ohio" in seen or "What <if>?" in seen
     for code in ("US", "OH"):
         assert answers(few, code)[0].combined in seen
         assert page.count(f'<section id="{code}"') == 1
@@ -442,35 +399,25 @@ def test_the_annex_shows_who_judged_what(forecast, tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no browser on this machine")
 @pytest.mark.parametrize(
-    ("which", "paper"), [("one", "letter"), ("three", "a4"), ("five", "letter")]
+    ("which", "paper", "wide"),
+    [("one", "letter", 612), ("three", "a4", 595), ("five", "letter", 612)],
 )
-def test_a_brief_prints_on_two_pages(which, paper, request, tmp_path):
-    path, printed = tmp_path / "brief.html", tmp_path / "brief.pdf"
+def test_a_brief_prints_on_two_pages_and_fits_a_phone(which, paper, wide, request, tmp_path):
+    path = tmp_path / "brief.html"
     projection = request.getfixturevalue(which)
     path.write_text(write_brief(projection, location="US", paper=paper), encoding="utf-8")
-    run = [
-        str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer",
-        f"--user-data-dir={tmp_path / 'browser'}", f"--print-to-pdf={printed}", path.as_uri(),
-    ]  # fmt: skip
-    subprocess.run(run, capture_output=True, timeout=120, check=True)
-    pdf = printed.read_bytes()
-    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 2
-    width = re.search(rb"/MediaBox\s*\[0 0 ([\d.]+)", pdf)
-    assert width is not None
-    assert round(float(width[1])) == {"letter": 612, "a4": 595}[paper]
-
-
-@pytest.mark.skipif(BROWSER is None, reason="no browser on this machine")
-def test_nothing_scrolls_sideways_on_a_phone(three, tmp_path):
-    path = tmp_path / "brief.html"
-    path.write_text(write_brief(three, location="US"), encoding="utf-8")
     sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with sync.sync_playwright() as browsers:
         browser = browsers.chromium.launch(executable_path=str(BROWSER), args=["--no-sandbox"])
         shown = browser.new_page(viewport={"width": 390, "height": 844})
         shown.goto(path.as_uri())
         assert shown.evaluate("document.documentElement.scrollWidth") == 390
+        pdf = shown.pdf(prefer_css_page_size=True)
         browser.close()
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 2
+    width = re.search(rb"/MediaBox\s*\[0 0 ([\d.]+)", pdf)
+    assert width is not None
+    assert round(float(width[1])) == wide
 
 
 def test_a_measure_on_demand_has_words_of_its_own(forecast):

@@ -59,7 +59,6 @@ def overlay(
     *,
     axes: Axes | None = None,
     history: Any = None,
-    months: int = MONTHS,
     titles: Mapping[str, str] | None = None,
 ) -> Axes:
     """Deaths with and without what each scenario assumes, after what is known.
@@ -72,8 +71,6 @@ def overlay(
     axes : Axes, optional
     history : Panel or DataFrame, optional
         Reported counts before. Default: the projection's panel.
-    months : int
-        Months of history shown.
     titles : mapping of str to str, optional
         What to call the scenarios; default: their titles, or the words of their names.
 
@@ -103,7 +100,7 @@ def overlay(
     known = panel if panel is None else reported_of(panel, place, baseline.parts)
     if known is not None:
         when = months_in(known)
-        shown = (when > last - months * ONE_MONTH) & (when <= last)
+        shown = (when > last - MONTHS * ONE_MONTH) & (when <= last)
         drawn.plot(days(when[shown]), known["reported"][shown], color=INK, lw=2, label="reported",
                    zorder=3)  # fmt: skip
     said, ends = [], []

@@ -622,28 +622,35 @@ def skill(
             f"no model is related to {baseline}: it was not scored on the same forecasts",
             hint=f"put {baseline} among the models of the backtest, or name another baseline",
         )
-    # Groups in which nothing is related (counts published already), and models that failed.
-    for column in (split, "model"):
-        board = board[board.groupby(column)["rel_wis"].transform("count") > 0]
+    twice = board[board.duplicated(["model", split])]
+    if len(twice):
+        raise DataError(
+            f"the leaderboard has several rows of {twice['model'].iloc[0]} for one {split}",
+            hint=f"make it with by=['level', {split!r}], of one target and kind of vintage",
+        )
+    groups = list(dict.fromkeys(board[split]))
+    ratios = board.pivot(index="model", columns=split, values="rel_wis")[groups].astype(float)
+    # Without groups in which nothing is related (counts published already), and models that failed.
+    ratios = ratios.dropna(how="all").dropna(axis=1, how="all")
+    board, groups = board[board["model"].isin(ratios.index)], list(ratios.columns)
     names = [m for m in models_of(board, models) if m != baseline or models is not None]
     if not names:
         raise DataError(f"only {baseline} was scored: there is nothing to relate to it")
-    groups = list(dict.fromkeys(board[split]))
     drawn = drawn_on(axes)
     said, ends, width = [], [], 0.7 / len(names)
     for i, name in enumerate(names):
-        heights = _heights(board[board["model"] == name], split, groups)
+        heights = ratios.loc[name].to_numpy()
         place = np.arange(len(groups)) + (i - (len(names) - 1) / 2) * width
         color = PALETTE[i % len(PALETTE)]
         shape = MARKERS[(i + i // len(PALETTE)) % len(MARKERS)]
         mark = dict(zip(MARKERS, "●■▲◆▼✚"))[shape]
-        if np.isfinite(heights).any():
-            ends.append(named(heights[np.isfinite(heights)][-1], f"{mark} {name}", color))
+        known = np.isfinite(heights)
+        ends.append(named(heights[known][-1], f"{mark} {name}", color))
         drawn.vlines(place, 1, heights, color=color, lw=2, alpha=0.55)
         drawn.plot(place, heights, shape, color=color, ms=8, label=literal(name))
-        known = [f"{h:.2f} ({g})" for h, g in zip(heights, groups) if np.isfinite(h)]
-        if name != baseline and known:
-            said.append(f"{name} {', '.join(known)}")
+        if name != baseline:
+            texts = (f"{h:.2f} ({g})" for h, g in zip(heights[known], np.array(groups)[known]))
+            said.append(f"{name} {', '.join(texts)}")
     drawn.axhline(1, color=INK, lw=1)
     drawn.set_xticks(np.arange(len(groups)), [_VALUES.get(g, literal(g)) for g in groups])
     drawn.set_xlim(-0.6, len(groups) - 0.4)
@@ -679,16 +686,6 @@ def _board(
                             hint=f"there is: {', '.join(sorted(there))}")  # fmt: skip
     board = board.sort_values(split, kind="stable")  # categories have an order of their own
     return board.astype({split: str, "model": str}), level or ""
-
-
-def _heights(rows: pd.DataFrame, split: str, groups: list[str]) -> Any:
-    """Relative WIS of one model in each group; NaN where it has none."""
-    if rows.duplicated(split).any():
-        raise DataError(
-            f"the leaderboard has several rows of {rows['model'].iloc[0]} for one {split}",
-            hint=f"make it with by=['level', {split!r}], of one target and kind of vintage",
-        )
-    return rows.set_index(split)["rel_wis"].reindex(groups).to_numpy(dtype=float)
 
 
 def pairwise(

@@ -275,9 +275,7 @@ def small_multiples(
     locations: str | Iterable[str] | None = None,
     *,
     axes: NDArray[Any] | None = None,
-    history: Any = None,
     bands: Sequence[float] = (0.5, 0.9),
-    months: int = MONTHS,
 ) -> NDArray[Any]:
     """A small fan for each of several places, each on a scale of its own, from zero.
 
@@ -289,7 +287,7 @@ def small_multiples(
         Any names of places; default: all of the forecast.
     axes : array of Axes, optional
         Where to draw: as many as there are places, or more.
-    history, bands, months
+    bands : sequence of float
         As for :func:`fan`.
 
     Returns
@@ -305,7 +303,7 @@ def small_multiples(
     >>> [axes.get_title(loc="left") for axes in od.plot.small_multiples(forecast, ["Ohio", "WV"])]
     ['Ohio  ...', 'West Virginia  ...']
     """
-    seen = _read(forecast, bands, history)
+    seen = _read(forecast, bands, None)
     there = list(dict.fromkeys(seen.table["location"].astype(str)))
     asked = [locations] if isinstance(locations, str) else locations
     names = there if asked is None else list(asked)
@@ -318,7 +316,7 @@ def small_multiples(
     if len(grid) < n:
         raise DataError(f"{len(grid)} axes for {n} places", hint="give as many, or leave axes out")
     for one, place in zip(grid, places):
-        fan_of = _PlaceFan(seen, place, months)
+        fan_of = _PlaceFan(seen, place, MONTHS)
         fan_of.draw(quiet(one), BLUE, "forecast")
         levels(one)
         of_time(one)

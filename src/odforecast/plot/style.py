@@ -296,15 +296,19 @@ def literal(text: object) -> str:
     return str(text).replace("$", r"\$")
 
 
-@lru_cache(maxsize=4096)
-def text_width(text: str, size: float, bold: bool = False) -> float:
-    """How wide a text is, in pixels."""
+@lru_cache(maxsize=8192)
+def measured(text: str, size: float, weight: str | int) -> tuple[float, ...]:
+    """Width, height and descent of a text, in pixels; measured once."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    font = FontProperties(size=size, weight="bold" if bold else "normal")
-    width, _, _ = text_to_path.get_text_width_height_descent(text, font, False)
-    return float(width)
+    font = FontProperties(size=size, weight=weight)
+    return tuple(map(float, text_to_path.get_text_width_height_descent(text, font, False)))
+
+
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """How wide a text is, in pixels."""
+    return measured(text, size, "bold" if bold else "normal")[0]
 
 
 def wrapped(text: str, width: float, size: float, bold: bool = False) -> str:

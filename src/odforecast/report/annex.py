@@ -15,7 +15,7 @@ from odforecast import plot
 from odforecast.errors import ScenarioError
 from odforecast.forecast.text import place_name
 from odforecast.plot.files import describe
-from odforecast.plot.style import BLUE, ORANGE, SMALL, canvas, literal, quiet, thousands
+from odforecast.plot.style import BLUE, ORANGE, SMALL, axes_of, canvas, literal, thousands
 from odforecast.report.blocks import Scale, Strip
 from odforecast.report.page import Picture, Table, picture
 from odforecast.say import chance, day_name, month_name, shown_cell
@@ -219,16 +219,14 @@ def prior_figure(scenario: Scenario) -> Figure:
     A row for each intervention: the size of the full effect (with the probability of none), and
     the effect over time at exposure 1. The null has none: it is refused.
     """
-    from matplotlib.figure import Figure
-
     if scenario.is_null:
         raise ScenarioError("null has no priors to draw")
-    n = len(scenario.interventions)
-    figure = Figure(figsize=(7.4, 2.3 * n), layout="constrained")
     parts = [replace(x, p_null=0.0) if x.is_what_if else x for x in scenario.interventions]
-    for (left, right), x in zip(figure.subplots(n, 2, squeeze=False), parts):
-        _size(quiet(left), x)
-        _course(quiet(right), x)
+    grid = axes_of(2 * len(parts), 2, (7.4, 2.3 * len(parts)))
+    for left, right, x in zip(grid[::2], grid[1::2], parts):
+        _size(left, x)
+        _course(right, x)
+    figure: Figure = grid[0].get_figure()
     return figure
 
 
@@ -272,21 +270,15 @@ def _tornado(table: pd.DataFrame, name: str, place: str) -> Picture:
 def _tornado_figure(table: pd.DataFrame) -> Figure:
     """Deaths averted with each assumption at its low and high end."""
     figure, axes = canvas(height=0.36 * len(table) + 1.0)
-    for place, row in enumerate(table.to_dict("records")):
-        for end, color in (("low", ORANGE), ("high", BLUE)):
-            value = row[f"averted_{end}"]
-            right = value >= row["averted"]
-            axes.barh(place, value - row["averted"], left=row["averted"], color=color, height=0.6)
-            axes.annotate(
-                str(row[f"{end}_value"]), (value, place), fontsize=SMALL, va="center",
-                ha="left" if right else "right", xytext=(3 if right else -3, 0),
-                textcoords="offset points",
-            )  # fmt: skip
-    axes.axvline(float(table["averted"].iloc[0]), color="black", linewidth=0.8)
+    rows, base = np.arange(len(table)), float(table["averted"].iloc[0])
+    for end, color in (("low", ORANGE), ("high", BLUE)):
+        bars = axes.barh(rows, table[f"averted_{end}"] - base, 0.6, left=base, color=color)
+        axes.bar_label(bars, table[f"{end}_value"].astype(str), padding=3, fontsize=SMALL)
+    axes.axvline(base, color="black", linewidth=0.8)
     many = len(set(table["intervention"])) > 1
     names = zip(table["intervention"], table["assumption"])
     labels = [literal(f"{i}: {a}" if many else a) for i, a in names]
-    axes.set_yticks(np.arange(len(table)), labels, fontsize=SMALL)
+    axes.set_yticks(rows, labels, fontsize=SMALL)
     axes.invert_yaxis()
     axes.margins(x=0.15)
     thousands(axes.xaxis)

@@ -22,6 +22,7 @@ from odforecast.report.page import Picture, Table, for_spreadsheets, render
 from odforecast.say import (
     OLD,
     between,
+    capital,
     day_name,
     likely,
     old_data,
@@ -339,7 +340,7 @@ class Section:
     pictures: Sequence[Picture] = ()
 
 
-def page(paper: str, **context: Any) -> str:
+def page(paper: str = "letter", **context: Any) -> str:
     """A page of a report or a site; what it does not have is empty, and so are its blocks."""
     empty: dict[str, object] = {
         "subtitle": "", "description": context.get("title"), "lead": (), "warnings": (),
@@ -396,7 +397,7 @@ def warnings_of(forecast: Forecast) -> list[str]:
     """Warnings that a reader should see; a few draws below zero are none."""
     notes = () if forecast.panel is None else forecast.panel.notes
     shown = [t for t in (*shown_warnings(forecast.warnings), *notes) if t]
-    return [f"{t[:1].upper()}{t[1:]}" + "." * (t[-1] not in ".?!") for t in shown]
+    return [f"{capital(t)}" + "." * (t[-1] not in ".?!") for t in shown]
 
 
 def manifest(forecast: Forecast | None, results: Results | None, folded: bool = True) -> Block:

@@ -36,6 +36,7 @@ from odforecast.say import (
     day_name,
     deaths_of,
     month_name,
+    number_of,
     old_data,
     percent,
     rounded,
@@ -660,8 +661,7 @@ def _median(prior: Prior) -> float:
 
 
 def _months(value: float) -> str:
-    whole = round(value)
-    return "1 month" if whole == 1 else f"{whole} months"
+    return number_of(round(value), "month")
 
 
 def _share(prior: Prior) -> str:

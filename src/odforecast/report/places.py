@@ -380,22 +380,15 @@ def _month_block(numbers: Numbers, code: str) -> Block:
     ahead = dict(zip(numbers.paths[0], numbers.path(code)[[0, 2, 4]].T))
     rows = []
     for month in sorted({*counts, *ahead}):
-        count, sides = counts.get(month, np.nan), ahead.get(month, np.full(3, np.nan))
-        theirs = predicted.get(month, np.nan)
-        reported = f"{count:,.0f}" if np.isfinite(count) else ""
-        mid = span = ""
-        if np.isfinite(sides).all():
-            mid, span = rounded_sides(dict(zip(SIDES, sides)))
-        said = f"{mid} (90% interval {span})" if mid else ""
-        if reported:
-            said = f"{reported} deaths reported" + (f"; final count expected: {said}" * bool(said))
-        else:
-            said = f"forecast {said}" if said else "not known"
-        value = count if reported else sides[1]
+        sides = dict(zip(SIDES, ahead.get(month, np.full(3, np.nan))))
+        mid, span = rounded_sides(sides) if known(sides, *SIDES) else ("", "")
+        reported, theirs = (
+            f"{x[month]:,.0f}" if known(x, month) else "" for x in (counts, predicted)
+        )
+        value = counts[month] if reported else sides["median"]
         rows.append({
-            "month": month_name(month), "reported": reported, "middle": mid, "ends": span,
-            "said": said, "value": f"{value:.1f}" if np.isfinite(value) else "0",
-            "predicted": f"{theirs:,.0f}" if np.isfinite(theirs) else "",
+            "month": month_name(month), "reported": reported, "predicted": theirs,
+            "middle": mid, "ends": span, "value": f"{value:.1f}" if np.isfinite(value) else "0",
             "day": str(month.astype("datetime64[D]").astype(int)),
         })  # fmt: skip
     return Block(
@@ -530,37 +523,23 @@ def _accuracy(
 # Of one place
 
 
-def cards(numbers: Numbers, code: str) -> list[tuple[str, str, list[str]]]:
-    """The four numbers of a place: what it is, the value, and what belongs to it."""
-    row, said, us = numbers.ahead[code], numbers.final[code], numbers.ahead.get(NATION)
-    forecast, change, rate, reported = (NONE,) * 4
-    ahead, changes, rates = [f"deaths, 12 months to {numbers.end}"], [], []
-    counts = [f"deaths, 12 months to {month_name(numbers.forecast.last_month)}"]
-    if known(row, "low", "high"):
-        forecast, interval = rounded_sides(row)
-        ahead.append(f"90% interval {interval}")
-    if known(row, "change"):
-        change = percent(row["change"])
-        changes.append(f"90% interval {change_ends(row)}")
-    if known(row, "fall"):
-        changes.append(f"Chance of a fall: {about_likely(row['fall'])}")
-    if known(row, "rate"):
-        rate, *sides = (_rate_text(row[k]) for k in ("rate", "rate_low", "rate_high"))
-        rates.append(f"90% interval {' to '.join(sides)}")
-        if "+" in row["rate_of"]:
-            rates.append("New York and New York City together")
-    if us is not None and code != NATION and known(us, "rate"):
-        rates.append(f"United States: {_rate_text(us['rate'])}")
-    if known(said, "reported"):
-        reported = f"{said['reported']:,.0f}"
-    if known(said, *SIDES):
-        final, interval = rounded_sides(said)
-        counts.append(f"Final count: about {final} ({interval})")
-    if known(said, "predicted"):
-        counts.append(f"CDC predicts {said['predicted']:,.0f}")
-    return [("Forecast", forecast, ahead), ("Change on a year earlier", change, changes),
-            ("Rate per 100,000 people", rate, rates),
-            ("Reported so far", reported, counts)]  # fmt: skip
+def cards(numbers: Numbers, code: str) -> dict[str, Any]:
+    """The four numbers of a place, with what belongs to each; empty where it is not known."""
+    row, last, us = numbers.ahead[code], numbers.final[code], numbers.ahead.get(NATION, {})
+    rates = ("rate", "rate_low", "rate_high") if known(row, "rate") else ()
+    return {
+        "end": numbers.end,
+        "ahead": rounded_sides(row) if known(row, *SIDES) else (),
+        "change": percent(row["change"]) if known(row, "change") else "",
+        "changes": change_ends(row),
+        "fall": about_likely(row["fall"]) if known(row, "fall") else "",
+        "rates": [_rate_text(row[k]) for k in rates],
+        "together": bool(rates) and "+" in row["rate_of"],
+        "us": _rate_text(us["rate"]) if code != NATION and known(us, "rate") else "",
+        "last": month_name(numbers.forecast.last_month),
+        "final": rounded_sides(last) if known(last, *SIDES) else (),
+        **{k: f"{last[k]:,.0f}" if known(last, k) else "" for k in ("reported", "predicted")},
+    }
 
 
 def _years_of(numbers: Numbers, code: str) -> Block:

@@ -8,7 +8,7 @@ All numbers are there without it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -76,8 +76,6 @@ def write_report(
     later: Panel | None = None,
     locations: str | Iterable[str] | None = None,
     sections: Sequence[Section] = (),
-    title: str = "",
-    paper: str = "letter",
     replace: bool = False,
     own: bool = False,
 ) -> Path:
@@ -101,10 +99,6 @@ def write_report(
         last: New York has a rate where the city is forecast with it.
     sections : sequence of Section
         Put before the figures: what changed since last month.
-    title : str
-        Default: what is shown, and the day.
-    paper : {"letter", "a4"}
-        What it is printed on.
     replace : bool
         Take the place of a page of ours that is there.
     own : bool
@@ -146,7 +140,7 @@ def write_report(
         keep_local(forecast, "a page", own)
         _check_deaths(forecast, later, results)
         numbers = Numbers.of(forecast, locations)
-        context = _national(numbers, {}, later, _by_place(_record(numbers.forecast, results)))
+        context = _national(numbers, {}, later, _scored(numbers.forecast, results))
     if results is not None and is_of_counties(results.scores):
         context["blocks"] += county_skill_blocks(results)
     elif results is not None:
@@ -154,8 +148,7 @@ def write_report(
         if forecast is None:
             context["subtitle"] = f"How accurate forecasts of {Skill(results).deaths} were"
     context["blocks"].append(manifest(forecast, results, folded=forecast is not None))
-    context |= {"sections": list(sections)} | ({"title": title} if title else {})
-    return write_page(target, page(paper, **context))
+    return write_page(target, page(**context, sections=list(sections)))
 
 
 def write_site(
@@ -166,7 +159,6 @@ def write_site(
     later: Panel | None = None,
     locations: str | Iterable[str] | None = None,
     sections: Sequence[Section] = (),
-    paper: str = "letter",
     replace: bool = False,
     own: bool = False,
 ) -> list[Path]:
@@ -187,7 +179,6 @@ def write_site(
         As in :func:`write_report`.
     sections : sequence of Section
         Put first on the index.
-    paper : {"letter", "a4"}
     replace : bool
         Take the place of a site that the folder holds.
     own : bool
@@ -225,14 +216,14 @@ def write_site(
     _check_deaths(forecast, later, results)
     numbers = Numbers.of(forecast, locations)
     links = file_names(numbers.forecast.locations)
-    scored = _by_place(_record(numbers.forecast, results))
+    scored = _scored(numbers.forecast, results)
     bars = [("United States", INDEX), *([("Accuracy", BOARD)] if results is not None else [])]
 
     def framed(here: str, **context: Any) -> str:
         """A page with links to the others."""
         places = sorted((called(s), to, to == here) for s, to in links.items())
         pages = [(name, to, to == here) for name, to in bars]
-        return page(paper, **{"links": pages, "places": places, **context})
+        return page(**{"links": pages, "places": places, **context})
 
     tables = {FORECAST_CSV: numbers.summary}
     files = [("Forecast of all states (CSV)", FORECAST_CSV)]
@@ -254,18 +245,18 @@ def write_site(
             made=made(forecast),
         )  # fmt: skip
     for code, name in links.items():
-        of = _state(numbers, code, later, scored(code), past.get(code), model)
+        of = _state(numbers, code, later, scored.get(code), past.get(code), model)
         texts[name] = framed(name, **of, files=files[:1])
     return write_folder(out, texts | {name: csv_of(table) for name, table in tables.items()})
 
 
 def _national(
     numbers: Numbers, links: Mapping[str, str], later: Panel | None,
-    scored: Callable[[str], Scored | None],
+    scored: Mapping[str, Scored],
 ) -> dict[str, Any]:  # fmt: skip
     """The page of all states: sentences, map, fan, table."""
     code, one = numbers.first, len(numbers.forecast.locations) == 1
-    record, map_of = scored(code), tiles(numbers, links)
+    record, map_of = scored.get(code), tiles(numbers, links)
     sizes = [WIDE if map_of is None else BESIDE, PHONE]
     return {
         **_words(numbers, code if one else None, code, record, error=one),
@@ -343,25 +334,18 @@ def _check_deaths(forecast: Forecast, later: Panel | None, results: Results | No
                 )
 
 
-def _by_place(record: Scored | None) -> Callable[[str], Scored | None]:
-    """Scores of one place at a time, so that fifty pages do not search all of them fifty times.
+def _scored(forecast: Forecast, results: Results | None) -> dict[str, Scored]:
+    """Scores of the forecast's model by place, so that fifty pages do not search all of them.
 
-    Of a place without scores none are given: what ships of the default model is then shown.
+    Of a model or a place without scores none are given: what ships of the default model is shown.
     """
-    if record is None:
-        return lambda _: None
-    return {
-        str(s): Results({"scores": rows}, record.manifest)
-        for s, rows in record.scores.groupby("location", observed=True)
-    }.get
-
-
-def _record(forecast: Forecast, results: Results | None) -> Results | None:
-    """The results, where they hold scores of the model that made the forecast."""
-    if results is None:
-        return None
     spec = forecast.provenance.get("spec_hash")
-    return results if spec in set(results.scores["spec_hash"]) else None
+    if results is None or spec not in set(results.scores["spec_hash"]):
+        return {}
+    return {
+        str(s): Results({"scores": rows}, results.manifest)
+        for s, rows in results.scores.groupby("location", observed=True)
+    }
 
 
 def _drawn(forecast: Forecast, skill: Skill) -> str:
