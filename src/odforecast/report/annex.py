@@ -69,7 +69,7 @@ def annex(
         ),
         "levers": Table(list(levers().columns), levers().astype(str).to_numpy().tolist()),
         "notes": [*projection.warnings, *(() if panel is None else panel.notes)] or ["None."],
-        "facts": _facts(projection),
+        "projection": projection,
     }  # fmt: skip
 
 
@@ -186,23 +186,6 @@ def _averted(table: pd.DataFrame) -> list[list[str]]:
          else " / ".join(chance(r[k], short=True) for k in ("fewer", "same", "more"))]
         for r in table.to_dict("records")
     ]  # fmt: skip
-
-
-def _facts(projection: Projection) -> Table:
-    baseline = projection.baseline
-    rows = [[str(k), str(v)] for k, v in baseline.provenance.items()]
-    rows += [
-        [f"scenario {s.name}", f"version {s.version}, hash {s.hash}"]
-        for s in projection.scenarios
-        if not s.is_null
-    ]
-    rows += [
-        ["seed of the scenarios", str(projection.seed)],
-        ["draws", f"{baseline.draws.shape[0]:,}, paired across scenarios"],
-        ["data as of", str(baseline.as_of)],
-        ["last known month", str(baseline.last_month)],
-    ]
-    return Table(["what", "value"], rows)
 
 
 # Figures

@@ -402,54 +402,13 @@ def warnings_of(forecast: Forecast) -> list[str]:
 
 def manifest(forecast: Forecast | None, results: Results | None, folded: bool = True) -> Block:
     """How the forecast is made, and how to reproduce it."""
-    tables, head = [], ["What", "Value"]
-    about = "model, data and how to reproduce this page"
-    if results is not None:
-        tables.append(Table(head, _of_results(results), caption="The backtest"))
+    key, title = "methods", "How the forecast is made"
     if forecast is None:
-        return Block("manifest", "How to reproduce these scores", plain=tables, folded=folded,
-                     about=about)  # fmt: skip
-    tables.insert(0, Table(head, _of_forecast(forecast), caption="The forecast"))
+        key, title = "manifest", "How to reproduce these scores"
+    warnings = () if forecast is None else forecast.warnings
+    hidden = [w for w in warnings if w not in shown_warnings(warnings)]
     return Block(
-        "methods", "How the forecast is made", plain=tables, folded=folded, about=about,
-        words="methods", of={"draws": forecast.draws.shape[0]},
+        key, title, folded=folded, about="model, data and how to reproduce this page",
+        words="" if forecast is None and results is None else key,
+        of={"forecast": forecast, "results": results, "warnings": hidden},
     )  # fmt: skip
-
-
-def _of_forecast(forecast: Forecast) -> list[tuple[str, str]]:
-    names = {
-        "label": "model", "model_version": "version of the model", "spec_hash": "spec",
-        "data_hash": "hash of the data", "vintage": "kind of vintage",
-    }  # fmt: skip
-    rows = [(names.get(k, k), str(v)) for k, v in forecast.provenance.items() if k != "model"]
-    rows += [
-        ("as of", str(forecast.as_of)),
-        ("last known month", str(forecast.last_month)),
-        ("months", f"{forecast.months[0]} to {forecast.months[-1]}"),
-        ("draws", f"{forecast.draws.shape[0]:,}"),
-    ]
-    if forecast.panel is not None:
-        rows.append(("indicator", forecast.panel.indicator))
-    rows += [("left out", f"{s}: {why}") for s, why in forecast.skipped.items()]
-    shown = shown_warnings(forecast.warnings)
-    return rows + [("warning", w) for w in forecast.warnings if w not in shown]
-
-
-def _of_results(results: Results) -> list[tuple[str, str]]:
-    said: Any = results.manifest
-    specs, truth = said.get("specs", {}), said.get("truth", {})
-    rows = [
-        (f"model {m}", f"version {v}, spec {specs.get(m, '?')}")
-        for m, v in said.get("models", {}).items()
-    ]
-    rows += [
-        ("indicator", str(said.get("indicator", "?"))),
-        ("run", str(said.get("run", "?"))),
-        ("origins", f"{len(said.get('origins', [])):,}"),
-        ("truth", f"{truth.get('name', '?')}, release {truth.get('release', '?')}"),
-        ("hash of the truth", str(truth.get("data_hash", "?"))),
-        ("months ahead", str(said.get("horizon", "?"))),
-        *((key, str(said.get(key, "?"))) for key in ("draws", "seed", "code", "odforecast")),
-        ("failures", f"{len(results.failures):,}"),
-    ]
-    return rows + [("note", n) for n in (*results.notes, *results.data_notes)]
