@@ -24,7 +24,7 @@ from odforecast.geography import called, lookup
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS, TARGET_12MO
 from odforecast.plot.files import describe
-from odforecast.plot.revisions import nowcast_figure
+from odforecast.plot.series import nowcast_figure
 from odforecast.plot.style import (
     BLUE,
     GRID,

@@ -22,6 +22,7 @@ import pandas as pd
 import pytest
 import yaml
 from click.testing import CliRunner
+from hub_tables import made
 from site_factory import Page
 from socrata_server import FakeServer, FakeSocrata, Quiet, release_rows
 
@@ -37,7 +38,7 @@ from odforecast.errors import (
 )
 from odforecast.hub import files, read_hub, to_hub, write_hub
 from odforecast.models import registry
-from odforecast.report.spreadsheet import for_spreadsheets, harmless
+from odforecast.report.page import for_spreadsheets, harmless
 from odforecast.scenario import Scenario, named_intervention, project, read_scenarios
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.fetch import Socrata

@@ -14,9 +14,8 @@ from odforecast.names import COVERAGE_LEVELS, VINTAGE_DELAYED
 from odforecast.panel import ERAS
 from odforecast.plot.files import describe
 from odforecast.plot.style import BAND50, BLUE, INK, MUTED, heading, literal
-from odforecast.report.blocks import Block, Cell, Column, Figure, SortTable, figure_of
+from odforecast.report.blocks import PHONE, Block, Cell, Column, Figure, SortTable, figure_of
 from odforecast.report.blocks import page as page_of
-from odforecast.report.figures import PHONE
 from odforecast.report.page import Table
 from odforecast.scoring.columns import HORIZON_GROUPS
 

@@ -455,7 +455,7 @@ def figures() -> Values:
     axes = {
         "counts": plot.counts(panel, "Ohio"), "fan": plot.fan(made, "Ohio"),
         "multiples": plot.small_multiples(made, few), "tiles": plot.tile_map(made),
-        "map": plot.map(county, locations="Ohio/*"), "errors": plot.errors(results),
+        "map": plot.map(county.select("Ohio/*")), "errors": plot.errors(results),
         "said": plot.said_and_came(results, "US", model="naive+delay"),
         "coverage": plot.coverage(results), "pit": plot.pit(results, "naive+delay"),
         "reliability": plot.reliability(results), "nowcast": plot.nowcast(made, "US"),

@@ -91,28 +91,37 @@ def values(tab, table: str, column: int) -> list[str]:
     )
 
 
-def test_nothing_is_asked_for_and_nothing_complains(tab, pages):
-    for path in pages.values():
-        tab.goto(path.as_uri())
-    assert tab.complaints == []
-    assert tab.asked == [p.as_uri() for p in pages.values()]
+#: Sizes of the letters of pictures, in pixels.
+LETTERS = """() => [...document.querySelectorAll('svg text')].map((t) => {
+  const box = t.ownerSVGElement.getBoundingClientRect();
+  const scale = box.width / t.ownerSVGElement.viewBox.baseVal.width;
+  return box.width ? scale * parseFloat(getComputedStyle(t).fontSize) : 99;
+})"""
+
+#: Tables that nobody sees although what holds them is open and has no cards instead.
+HIDDEN = """() => [...document.querySelectorAll("table")].filter((t) =>
+  !t.closest("details:not([open]), .unseen") && !t.getClientRects().length
+).map((t) => t.outerHTML.slice(0, 80))"""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
-def test_no_page_is_wider_than_the_screen(tab, pages, width):
-    tab.set_viewport_size({"width": width, "height": 800})
-    for path in pages.values():
+def test_every_page_fits_the_screen_hides_nothing_and_asks_for_nothing(tab, pages, width):
+    tab.set_viewport_size({"width": width, "height": 844})
+    for name, path in pages.items():
         tab.goto(path.as_uri())
-        assert tab.evaluate("document.documentElement.scrollWidth") <= width, path.name
-        assert tab.evaluate(CUT) == [], path.name
-        small = tab.evaluate(
-            "[...document.querySelectorAll('svg text')].map((t) => {"
-            " const box = t.ownerSVGElement.getBoundingClientRect();"
-            " const scale = box.width / t.ownerSVGElement.viewBox.baseVal.width;"
-            " return box.width ? scale * parseFloat(getComputedStyle(t).fontSize) : 99; })"
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width, name
+        assert tab.evaluate(CUT) == tab.evaluate(HIDDEN) == [], name
+        assert min(tab.evaluate(LETTERS)) >= 10.9, name
+        called = tab.locator("svg:not([aria-hidden])").evaluate_all(
+            "(all) => all.map((e) => e.getAttribute('aria-label'))"
         )
-        assert min(small) >= 10.9, path.name  # pixels
+        assert called, name
+        assert all(len(each) > 8 for each in called), (name, called)
+        for region in tab.get_by_role("region").all():
+            assert region.get_attribute("tabindex") == "0"
+    assert tab.complaints == []
+    assert tab.asked == [p.as_uri() for p in pages.values()]
 
 
 def test_a_table_is_sorted_by_the_keyboard(tab, pages):
@@ -162,19 +171,6 @@ def test_the_keyboard_reaches_the_content_first(tab, pages):
     assert skip.bounding_box()["x"] >= 0
     tab.keyboard.press("Enter")
     assert tab.evaluate("document.activeElement.id") == "main"
-
-
-@pytest.mark.slow
-def test_every_picture_has_a_name(tab, pages):
-    for path in pages.values():
-        tab.goto(path.as_uri())
-        names = tab.locator("svg:not([aria-hidden])").evaluate_all(
-            "(all) => all.map((e) => e.getAttribute('aria-label'))"
-        )
-        assert names, path.name
-        assert all(len(name) > 8 for name in names), (path.name, names)
-        for region in tab.get_by_role("region").all():
-            assert region.get_attribute("tabindex") == "0"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -273,17 +269,3 @@ def test_a_page_of_a_place_prints_on_two_sheets(tab, pages, tmp_path):
     tab.goto(pages["ohio.html"].as_uri())
     sheets = tab.pdf(prefer_css_page_size=True)
     assert sheets.count(b"/Type /Page\n") == 2
-
-
-#: Tables that nobody sees although what holds them is open and has no cards instead.
-HIDDEN = """() => [...document.querySelectorAll("table")].filter((t) =>
-  !t.closest("details:not([open]), .unseen") && !t.getClientRects().length
-).map((t) => t.outerHTML.slice(0, 80))"""
-
-
-@pytest.mark.parametrize("width", [390, 1280])
-def test_no_table_is_hidden_on_a_phone_or_a_desk(pages, tab, width):
-    tab.set_viewport_size({"width": width, "height": 844})
-    for page in pages.values():
-        tab.goto(page.as_uri())
-        assert tab.evaluate(HIDDEN) == [], page.name

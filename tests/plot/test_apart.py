@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from test_drawn import line
 
 import odforecast as od
 from odforecast import plot
@@ -14,11 +15,6 @@ from odforecast.scoring.columns import with_groups
 
 MODEL = "naive+delay"
 WORDS = {"pseudo-delayed": "delayed pseudo-vintages", "pseudo-clean": "clean pseudo-vintages"}
-
-
-def line(axes, label):
-    (found,) = (x for x in axes.lines if x.get_label() == label)
-    return found
 
 
 def below(axes) -> str:
@@ -46,9 +42,9 @@ def test_kinds_of_vintage_are_not_pooled(mixed, asked):
     coverage = plot.coverage(mixed, **made)
     share = 100 * mine.groupby("horizon")["cover_50"].mean()
     np.testing.assert_allclose(line(coverage, "50% interval").get_ydata(), share)
-    pit = plot.pit(mixed, **made, bins=4)
-    n = np.histogram(ahead["pit"], bins=4, range=(0, 1))[0]
-    np.testing.assert_allclose([b.get_height() for b in pit.patches], 4 * n / len(ahead))
+    pit = plot.pit(mixed, **made)
+    n = np.histogram(ahead["pit"], bins=10, range=(0, 1))[0]
+    np.testing.assert_allclose([b.get_height() for b in pit.patches], 10 * n / len(ahead))
     reliability = plot.reliability(mixed, MODEL, vintage=asked)
     half = 100 * (ahead["pit"] <= 0.5).mean()
     assert line(reliability, MODEL).get_ydata()[9] == pytest.approx(half)
@@ -56,7 +52,7 @@ def test_kinds_of_vintage_are_not_pooled(mixed, asked):
     off = 100 * (mine["median"] / mine["observed"] - 1)
     middle = off.groupby(mine["horizon"]).median()
     np.testing.assert_allclose(line(errors, "median error").get_ydata(), middle)
-    said = plot.said_and_came(mixed, "OH", **made, every=1)
+    said = plot.said_and_came(mixed, "OH", **made)
     ends = mine[(mine["location"] == "OH") & (mine["horizon"] == 12)]
     dots = [x.get_ydata() for x in said.lines if str(x.get_label()).startswith("forecast: median")]
     heads = np.concatenate(dots)

@@ -1,10 +1,12 @@
-"""The house style: told apart by everybody, legible, and nothing of pyplot."""
+"""The house style: told apart by everybody, legible, nothing of pyplot; and figures as files."""
 
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
+import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
@@ -20,6 +22,9 @@ PROTANOPIA = [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216],
               [-0.003882, -0.048116, 1.051998]]  # fmt: skip
 DEUTERANOPIA = [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413],
                 [-0.011820, 0.042940, 0.968881]]  # fmt: skip
+
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def lab(colour: str, seen_by=None) -> np.ndarray:
@@ -66,23 +71,13 @@ assert "matplotlib.pyplot" not in sys.modules
 
 
 def test_a_long_heading_is_broken_within_the_axes():
-    figure = Figure(figsize=(3.9, 3), layout="constrained")
-    axes = figure.subplots()
+    axes = Figure(figsize=(3.9, 3), layout="constrained").subplots()
     style.heading(axes, "New York State without New York City and its five counties", "as of " * 20)
-    figure.draw_without_rendering()
-    width = 100 * 3.9
+    axes.get_figure().draw_without_rendering()
     for text in (axes.title, axes._left_title, *axes.texts):
-        assert text.get_window_extent().x1 <= width + 1
+        assert text.get_window_extent().x1 <= 391
     style.heading(axes, "Ohio", "as of today")
     assert [t.get_text() for t in axes.texts] == ["as of today"]
-
-
-def smallest(figure) -> float:
-    """The smallest letters of a figure, in points."""
-    figure.draw_without_rendering()
-    return min(
-        t.get_fontsize() for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip()
-    )
 
 
 def test_letters_are_legible(panel, forecast, revising, results, projection):
@@ -94,5 +89,79 @@ def test_letters_are_legible(panel, forecast, revising, results, projection):
         plot.prevented(projection),
         plot.small_multiples(forecast, ["US", "OH"])[0],
     ]  # fmt: skip
-    for axes in drawn:
-        assert smallest(axes.get_figure()) >= 11
+    for figure in (axes.get_figure() for axes in drawn):
+        figure.draw_without_rendering()
+        letters = (t for t in figure.findobj(Text) if t.get_visible() and t.get_text().strip())
+        assert min(t.get_fontsize() for t in letters) >= 11
+
+
+# Files: the same bytes for the same figure, with what it shows inside
+
+
+@pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
+def test_the_same_figure_gives_the_same_bytes(forecast, tmp_path, suffix):
+    one, two = (
+        plot.save(plot.fan(forecast, "Ohio"), tmp_path / f"{name}.{suffix}").read_bytes()
+        for name in ("a", "b")
+    )
+    assert one == two
+    assert len(one) > 5_000
+
+
+def test_an_svg_says_what_it_shows(panel, forecast, projection, tmp_path):
+    grid = plot.small_multiples(forecast, ["OH", "WV"])
+    titles = {"supply-shock-2023-like": "a <b> & $c$"}
+    for axes, parts in (
+        (plot.counts(panel, "Ohio"), ["Ohio"]), (grid, ["Ohio", "West Virginia"]),
+        (plot.overlay(projection, "US", titles=titles), ["a <b> & $c$"]),
+    ):  # fmt: skip
+        path = plot.save(axes, tmp_path / "figure.svg")
+        root = ET.parse(path).getroot()
+        (title,), (desc,) = root.findall(f"{SVG}title"), root.findall(f"{SVG}desc")
+        assert desc.text == plot.alt_text(axes)
+        assert all(part in desc.text for part in parts)
+        assert root.get("role") == "img"
+        assert root.get("aria-labelledby") == f"{title.get('id')} {desc.get('id')}"
+        assert "<dc:date>" not in path.read_text(encoding="utf-8")
+    assert plot.alt_text(grid.figure) == plot.alt_text(grid)
+
+
+def test_a_figure_in_a_page(revising, forecast):
+    made = [plot.inline(plot.fan(revising, "US", axes=plot.sheet()), "us-fan") for _ in "ab"]
+    assert made[0] == made[1]
+    assert len(made[0]) < 40_000
+    for word in ("style=", "<style", "<metadata", "xlink", "font-family", "DejaVu", "<title"):
+        assert word not in made[0]
+    root = ET.fromstring(made[0])
+    assert root.get("role") == "img"
+    assert root.get("aria-label").endswith(plot.alt_text(plot.fan(revising, "US")))
+    ids = [e.get("id") for e in root.iter() if e.get("id")]
+    assert len(ids) == len(set(ids))
+    assert all(x.startswith("us-fan") for x in ids)
+    assert {"us-fan-peak", "us-fan-final", "us-fan-reported"} <= set(ids)
+    used = [
+        re.search(r"#([\w-]+)", v)[1] for e in root.iter() for v in e.attrib.values() if "#us" in v
+    ]
+    assert set(used) <= set(ids)
+    texts = list(root.iter("text"))
+    assert "90% interval" in {e.text for e in texts}
+    assert min(float(e.get("font-size")) for e in texts) >= 11
+    assert root.get("data-y").split()[0] == "0"
+    assert len(root.get("data-box").split()) == 4
+
+    links = {"OH": "ohio.html", "YC": "nyc.html?a&b"}
+    tiles = ET.fromstring(plot.inline(plot.tile_map(forecast, links=links), "map"))
+    assert tiles.get("role") == "group"
+    found = {a.get("href"): a for a in tiles.iter("a")}
+    assert set(found) == set(links.values())
+    assert len(list(tiles.iter("a"))) == 2
+    assert found["ohio.html"].get("aria-label").startswith("OH ")
+    assert len(found["ohio.html"].findall(".//text")) == 2
+
+
+def test_the_letters_of_a_figure_are_put_back(revising):
+    axes = plot.fan(revising, "Ohio")
+    seen = [(t.get_fontsize(), t.get_gid(), len(t.get_path_effects())) for t in axes.texts]
+    plot.inline(axes, "x")
+    assert [(t.get_fontsize(), t.get_gid(), len(t.get_path_effects())) for t in axes.texts] == seen
+    assert axes.patch.get_visible()

@@ -85,7 +85,7 @@ def test_a_forecast_and_its_tables_give_the_same_map(forecast):
     assert "12 months ending March 2024" in plot.alt_text(two)
     assert "release of October 8, 2023" in plot.alt_text(one)
     assert plot.alt_text(forecast.plot()) == plot.alt_text(one)
-    some = plot.map(forecast, locations=["39035", "Hamilton, Ohio"], month="2023-06")
+    some = plot.map(forecast.select(["39035", "Hamilton, Ohio"]), month="2023-06")
     assert len(bubbles(some).get_sizes()) == 2
     assert "June 2023" in plot.alt_text(some)
 

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import html
 import re
 import shutil
-import subprocess
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
+from site_factory import Page
 
 import odforecast as od
 from odforecast.errors import DataError, ScenarioError
 from odforecast.report.annex import prior_figure
-from odforecast.report.assumptions import assumption, mind
-from odforecast.report.brief import bridge, options, strips, write_brief, write_briefs
+from odforecast.report.brief import (
+    assumption,
+    bridge,
+    mind,
+    options,
+    strips,
+    write_brief,
+    write_briefs,
+)
+from odforecast.report.numbers import past_record
 from odforecast.say import chance
 from odforecast.scenario import (
     CAVEAT,
@@ -34,7 +39,6 @@ from odforecast.scenario import (
 from odforecast.scenario.answer import answers
 
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-VOID = {"meta", "img", "br", "line", "rect", "circle", "path"}
 #: Words that mean nothing to who does not write code.
 CODE = (
     "p_null", "P(null)", "log rate", "half_life", "half-life", "sd ", "LogNormal", "Normal(",
@@ -43,35 +47,20 @@ CODE = (
 )  # fmt: skip
 
 
-class Reader(HTMLParser):
-    def __init__(self):
-        super().__init__()
-        self.open, self.links, self.texts, self.sources = [], [], [], []
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in VOID:
-            self.open.append(tag)
-        self.sources += [v for k, v in attrs if k == "src"]
-        self.links += [v for k, v in attrs if k == "href"]
-
-    def handle_endtag(self, tag):
-        assert tag in VOID or self.open.pop() == tag
-
-    def handle_data(self, data):
-        if "style" not in self.open:
-            self.texts.append(data)
-
-
-def read(page: str) -> Reader:
-    reader = Reader()
-    reader.feed(page)
-    assert reader.open == []
-    return reader
-
-
 def words(page: str) -> str:
     """What a reader sees, with plain blanks."""
-    return re.sub(r"\s+", " ", " ".join(read(page).texts).replace("\u00a0", " "))
+    return re.sub(r"\s+", " ", " ".join(Page(page).texts).replace("\u00a0", " "))
+
+
+def seen_of(baseline, *scenarios, location="US") -> str:
+    """The words of a brief of these scenarios."""
+    return words(write_brief(project(baseline, list(scenarios), seed=1), location=location))
+
+
+def of_prior(name: str, onset: str, *more: str, called: str = "", **changed) -> Scenario:
+    """A scenario of one or more named priors."""
+    parts = tuple(named_intervention(n, onset=onset, **changed) for n in (name, *more))
+    return Scenario(called or name, parts)
 
 
 @pytest.fixture(scope="module")
@@ -89,16 +78,14 @@ def one(forecast):
 @pytest.fixture(scope="module")
 def three(forecast):
     names = ("supply-shock-2023-like", "cooperation-resumed", "cooperation-suspended")
-    made = [Scenario(n, (named_intervention(n, onset="2025-11"),)) for n in names]
-    return project(forecast, made, seed=1)
+    return project(forecast, [of_prior(n, "2025-11") for n in names], seed=1)
 
 
 @pytest.fixture(scope="module")
 def five(newest):
     names = ("cooperation-resumed", "supplier-closure", "buprenorphine-expansion",
              "naloxone-healing", "supply-shock-2023-like")  # fmt: skip
-    made = [Scenario(n, (named_intervention(n, onset="2026-03"),)) for n in names]
-    return project(newest.baseline, made, seed=1)
+    return project(newest.baseline, [of_prior(n, "2026-03") for n in names], seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -116,10 +103,9 @@ def page(one):
 
 
 def test_a_brief_is_one_closed_file(page, one):
-    reader = read(page)
     assert page.startswith("<!doctype html>")
-    assert reader.sources == []  # its marks are drawn in the page itself
-    assert reader.links == ["brief-annex.html"]
+    assert " src=" not in page
+    assert Page(page).links() == ["brief-annex.html"]
     assert page == write_brief(one, location="OH")
     assert "What &lt;if&gt;?" in page
     assert "a &lt; b &amp; c" in page
@@ -151,11 +137,10 @@ def test_no_code_words(which, place, request):
 
 def test_the_numbers_are_those_of_the_table(one, page):
     (a,) = answers(one, "OH")
-    seen = words(page)
     ((label, p, mean, span),) = a.outcomes
     assert (label, p) == ("works", "")  # a what-if: no chance, and nothing over all outcomes
-    assert f"{mean} {span} No chance given" in seen
-    assert "over all outcomes:" not in seen
+    assert f"{mean} {span} No chance given" in words(page)
+    assert "over all outcomes:" not in words(page)
 
 
 def test_three_options_are_compared(three):
@@ -178,9 +163,8 @@ def test_three_options_are_compared(three):
 
 
 def test_of_several_measures_each_works_or_not(forecast):
-    names = ("cooperation-resumed", "supplier-closure")
-    both = Scenario("both", tuple(named_intervention(n, onset="2025-11") for n in names))
-    seen = words(write_brief(project(forecast, both, seed=1), location="US"))
+    both = of_prior("cooperation-resumed", "2025-11", "supplier-closure", called="both")
+    seen = seen_of(forecast, both)
     assert re.search(r"If both work \(25%\): [\d,]+ fewer\.", seen)
     assert "25% both work, our judgement only cooperation resumed works 34%" in seen
     assert "Both (supplier closure)" in seen
@@ -213,10 +197,10 @@ def test_a_large_change_shows_in_a_month_and_a_small_one_does_not(forecast):
         Scenario(n, (Intervention(n, Fixed(size), onset="2025-10", p_null=0.5),))
         for n, size in (("halved", -2.0 / 3), ("pinched", -0.01), ("doubled", 0.7))
     ]
-    halved, pinched, doubled = options(project(forecast.select(["US"]), cuts, seed=1), ())
-    assert pinched.shown == "Not by December 2027"
-    assert re.fullmatch(r"[A-Z][a-z]+ 202[5-7]", halved.shown)
-    assert doubled.shown != ""
+    shown = [o.shown for o in options(project(forecast.select(["US"]), cuts, seed=1), ())]
+    assert shown[1] == "Not by December 2027"
+    assert re.fullmatch(r"[A-Z][a-z]+ 202[5-7]", shown[0])
+    assert shown[2] != ""
 
 
 def test_the_arithmetic_ends_at_the_answer(three, forecast):
@@ -245,21 +229,19 @@ def test_the_arithmetic_ends_at_the_answer(three, forecast):
 
 def test_a_decision_has_what_it_needs_or_no_column(forecast):
     plain = Intervention("cut", Fixed(-0.1), onset="2025-10", p_null=0.5)
-    seen = words(write_brief(project(forecast, Scenario("s", (plain,)), seed=1), location="US"))
+    seen = seen_of(forecast, Scenario("s", (plain,)))
     assert "How likely" in seen
     assert "Stop if" not in seen
-    said = replace(plain, stop="Nothing <changes>")
-    seen = words(write_brief(project(forecast, Scenario("s", (said,)), seed=1), location="US"))
+    seen = seen_of(forecast, Scenario("s", (replace(plain, stop="Nothing <changes>"),)))
     assert "Nothing <changes>" in seen
-    assert "Needs what from whom" not in seen
+    assert "Who has to do what" not in seen
 
 
-def test_one_number_in_all_places(one):
-    """The answer is the same whether one place was asked for or all of them."""
-    for code in ("US", "OH"):
-        alone = one.select([code])
-        assert answers(alone, code) == answers(one, code)
-        assert write_brief(alone, location=code) == write_brief(one, location=code)
+@pytest.mark.parametrize("code", ["US", "OH"])
+def test_the_answer_is_the_same_whether_one_place_was_asked_for_or_all(one, code):
+    alone = one.select([code])
+    assert answers(alone, code) == answers(one, code)
+    assert write_brief(alone, location=code) == write_brief(one, location=code)
 
 
 def test_years_are_calendar_years(page, three):
@@ -276,27 +258,22 @@ def test_the_chance_beside_a_limit_is_that_of_the_limit_shown(forecast):
     """5% limits were rounded to 40,000 and 120,000, below which lay 8% of the draws."""
     worse = Scenario("worse", (Intervention("worse", Fixed(0.3), onset="2025-10"),))
     made = project(forecast.select("US"), worse, seed=1)
-    said = [x for x in mind(made, [worse]) if x.startswith("A final count")]
-    assert said
-    for item in said:
-        month, low, high = re.search(
+    found = mind(made, [worse])
+    assert found
+    for item in found:
+        month, *ends = re.search(
             r"months ending in (\w+ \d+) below ([\d,]+) or above ([\d,]+)\.", item
         ).groups()
-        low, high = (float(x.replace(",", "")) for x in (low, high))
+        low, high = (float(x.replace(",", "")) for x in ends)
         counts = made.baseline.count_at(f"{pd.to_datetime(month):%Y-%m}")[:, 0]
         under, over = chance((counts < low).mean()), chance((counts > high).mean())
         assert f"of one below is {under} and of one above {over}." in item
 
 
 def test_what_began_before_the_last_count_is_said(forecast):
-    old = Scenario("old", (named_intervention("cooperation-resumed", onset="2024-01"),))
-    seen = words(write_brief(project(forecast, old, seed=1), location="US"))
-    assert "What began by April 2025, the last month counted" in seen
-    assert "What began by" not in words(
-        write_brief(
-            project(forecast, Scenario("s", (named_intervention("tariff-only", onset="2026-01"),)))
-        )
-    )
+    said = "What began by April 2025, the last month counted"
+    assert said in seen_of(forecast, of_prior("cooperation-resumed", "2024-01"))
+    assert "What began by" not in seen_of(forecast, of_prior("tariff-only", "2026-01"))
 
 
 @pytest.fixture(scope="module")
@@ -307,72 +284,26 @@ def newest():
     return project(made, [Scenario("shock", (shock,), question="What <if>?")], seed=1)
 
 
-def test_skill_is_a_command_a_sentence_or_a_table(one, newest):
+def test_past_errors_are_a_table_or_a_command(one, newest):
     page = words(write_brief(newest, location="Ohio"))
     assert "We reran the model as of past dates with the data available then" in page
     assert "90% interval contained the final count" in page
     other = replace(one.baseline, provenance={**one.baseline.provenance, "spec_hash": "another"})
-    seen = words(write_brief(project(other, one.scenarios[-1], seed=1), location="OH"))
+    seen = seen_of(other, one.scenarios[-1], location="OH")
     assert "were not scored for this brief" in seen
     assert "odforecast backtest --locations OH --out results" in seen
-    said = words(write_brief(one, location="OH", skill="Off by 7% <so far>."))
-    assert "Off by 7% <so far>." in said
-    assert "not scored" not in said
-    table = pd.DataFrame({"Months": ["1–3"], "n": [1200], "Off by": [0.031], "x": [np.nan]})
-    assert "1–3 1,200 0.03 –" in words(write_brief(one, location="OH", skill=table))
 
 
 def test_a_class_has_no_record_of_all_drugs(newest):
-    from odforecast.report.numbers import past_record
-
     assert past_record(newest.baseline, "OH") is not None
     assert past_record(newest.baseline.part("T40.4"), "OH") is None
 
 
 def test_a_sum_of_places_has_a_brief(forecast):
     cut = Scenario("cut", (Intervention("cut", Normal(-0.1, 0.05), onset="2025-10"),))
-    whole = project(forecast.region("Midwest"), cut, seed=1)
-    seen = words(write_brief(whole, location="Midwest"))
+    seen = seen_of(forecast.region("Midwest"), cut, location="Midwest")
     assert "would prevent in the Midwest by December 2027" in seen
     assert "In the Midwest, " in seen
-
-
-DRAWN = (
-    "svg", "text", "line", "rect", "circle", "path", "small", "b", "span", "g", "defs", "use",
-    "clip",
-)  # fmt: skip
-MARKS = (
-    "aria-label", "tabindex", "data-label", "role", "width", "height", "aria-hidden", "overflow",
-    "x", "y", "text-anchor", "font-size", "x1", "x2", "y1", "y2", "stroke", "stroke-width",
-    "stroke-dasharray", "rx", "fill", "cx", "cy", "r", "d", "font-weight", "clip-path",
-    "fill-opacity", "opacity", "data-box", "data-x", "data-y", "stroke-linejoin", "paint-order",
-    "stroke-linecap", "stroke-opacity", "transform",
-)  # fmt: skip
-EVIL = ("<script>alert(1)</script>", "\"'><img src=x onerror=alert(1)>", "</style>", "{{ title }}")
-
-
-def test_other_peoples_texts_are_texts(forecast, tmp_path):
-    text = " ".join(EVIL)
-    shock = named_intervention("tariff-only", onset="2025-10", source=text, note=text)
-    evil = Scenario("evil", (shock,), title=text, question=text)
-    cut = project(forecast.select(["US"]), evil, seed=1)
-    for path in write_briefs(cut, tmp_path, skill=pd.DataFrame({text: [text], "b": [text]})):
-        page = path.read_text(encoding="utf-8")
-        tags = set(re.findall(r"<([a-z0-9]+)", page))
-        assert tags <= {
-            "html", "head", "meta", "title", "style", "body", "main", "section", "h1", "h2", "h3",
-            "p", "strong", "ul", "ol", "li", "div", "table", "caption", "thead", "tbody", "tr",
-            "th", "td", "figure", "figcaption", "img", "footer", "a", "code", *DRAWN,
-        }  # fmt: skip
-        keys = set(re.findall(r' ([a-z-]+)="', re.sub(r"<style>.*?</style>", "", page, flags=re.S)))
-        assert keys <= {
-            "lang", "charset", "name", "content", "class", "alt", "src", "href", "scope", "id",
-            *MARKS,
-        }  # fmt: skip
-        assert all(
-            html.escape(e, quote=True).replace("&#x27;", "&#39;") in page.replace("&#34;", "&quot;")
-            for e in EVIL
-        )
 
 
 # The words of assumptions
@@ -423,32 +354,27 @@ def test_several_places_are_one_file(few, tmp_path):
     (tmp_path / "brief-US.html").write_text(
         '<meta name="generator" content="odforecast 0.1">', encoding="utf-8"
     )  # of an earlier run
-    written = write_briefs(few, tmp_path, ["US", "Ohio", "OH"], skill={"OH": "Off by 7%."})
+    written = write_briefs(few, tmp_path, ["US", "Ohio", "OH"])
     mine.unlink()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["brief-annex.html", "brief.html"]
     page = written[0].read_text(encoding="utf-8")
-    assert read(page).links == ["#US", "#OH", "brief-annex.html"]
+    assert Page(page).links() == ["#US", "#OH", "brief-annex.html"]
     seen = words(page)
-    assert "in the United States and Ohio" in seen or "What <if>?" in seen
     for code in ("US", "OH"):
         assert answers(few, code)[0].combined in seen
         assert page.count(f'<section id="{code}"') == 1
-    assert seen.count("Off by 7%.") == 1
 
 
 def test_the_annex_holds_what_the_brief_leaves_out(few, tmp_path):
-    write_briefs(few, tmp_path, "Ohio", posterior_sds={"supply-shock-2023-like": 0.05})
+    write_briefs(few, tmp_path, "Ohio")
     seen = words((tmp_path / "brief-annex.html").read_text(encoding="utf-8"))
     scenario = few.scenario("shock")
     for part in (
         CAVEAT, "Normal(-0.65, 0.29)", "a what-if: its results hold given", "T40.4",
         "Sensitivity", "depends most on", "Beta(1.5, 4)", "25%", scenario.hash,
-        "seed", "posterior sd / prior sd = 0.17", "Exposure", "Buprenorphine", "months 1-12",
+        "seed", "prior-dominated by construction", "Exposure", "Buprenorphine", "months 1-12",
     ):  # fmt: skip
         assert part in seen, part
-    write_briefs(few, tmp_path, "Ohio")
-    seen = words((tmp_path / "brief-annex.html").read_text(encoding="utf-8"))
-    assert "prior-dominated by construction" in seen
 
 
 def test_the_annex_shows_who_judged_what(forecast, tmp_path):
@@ -473,40 +399,29 @@ def test_the_annex_shows_who_judged_what(forecast, tmp_path):
 @pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no browser on this machine")
 @pytest.mark.parametrize(
-    ("which", "paper"), [("one", "letter"), ("three", "a4"), ("five", "letter")]
+    ("which", "paper", "wide"),
+    [("one", "letter", 612), ("three", "a4", 595), ("five", "letter", 612)],
 )
-def test_a_brief_prints_on_two_pages(which, paper, request, tmp_path):
-    path, printed = tmp_path / "brief.html", tmp_path / "brief.pdf"
+def test_a_brief_prints_on_two_pages_and_fits_a_phone(which, paper, wide, request, tmp_path):
+    path = tmp_path / "brief.html"
     projection = request.getfixturevalue(which)
     path.write_text(write_brief(projection, location="US", paper=paper), encoding="utf-8")
-    run = [
-        str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer",
-        f"--user-data-dir={tmp_path / 'browser'}", f"--print-to-pdf={printed}", path.as_uri(),
-    ]  # fmt: skip
-    subprocess.run(run, capture_output=True, timeout=120, check=True)
-    pdf = printed.read_bytes()
-    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 2
-    width = re.search(rb"/MediaBox\s*\[0 0 ([\d.]+)", pdf)
-    assert width is not None
-    assert round(float(width[1])) == {"letter": 612, "a4": 595}[paper]
-
-
-@pytest.mark.skipif(BROWSER is None, reason="no browser on this machine")
-def test_nothing_scrolls_sideways_on_a_phone(three, tmp_path):
-    path = tmp_path / "brief.html"
-    path.write_text(write_brief(three, location="US"), encoding="utf-8")
     sync = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     with sync.sync_playwright() as browsers:
         browser = browsers.chromium.launch(executable_path=str(BROWSER), args=["--no-sandbox"])
         shown = browser.new_page(viewport={"width": 390, "height": 844})
         shown.goto(path.as_uri())
         assert shown.evaluate("document.documentElement.scrollWidth") == 390
+        pdf = shown.pdf(prefer_css_page_size=True)
         browser.close()
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 2
+    width = re.search(rb"/MediaBox\s*\[0 0 ([\d.]+)", pdf)
+    assert width is not None
+    assert round(float(width[1])) == wide
 
 
 def test_a_measure_on_demand_has_words_of_its_own(forecast):
-    pilot = replace(named_intervention("buprenorphine-expansion", onset="2025-10"), name="pilot")
-    seen = words(write_brief(project(forecast, Scenario("pilot", (pilot,)), seed=1), location="US"))
+    seen = seen_of(forecast, of_prior("buprenorphine-expansion", "2025-10", called="pilot"))
     assert "A fall where the option is in place and none elsewhere would support it" in seen
     assert "changed the supply" not in seen
     assert "Purity and seizures" not in seen

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
+from county_forecasts import made_forecast
 from made_up_counties import made_up
 
 import odforecast as od
@@ -14,6 +16,7 @@ from odforecast.backtesting import cuts
 from odforecast.errors import DataError
 from odforecast.geography.places import counties_of
 from odforecast.plot.style import head_of
+from odforecast.report.counties import COVERED, write_county_page
 from odforecast.report.site import write_report, write_site
 from odforecast.scoring import Truth, county_leaderboard
 
@@ -82,3 +85,14 @@ def test_figures_of_counties_say_so(results):
     assert "7 counties" in plots.alt_text(results.plot(kind="coverage"))
     # Hidden counts have a PIT; without them, counties that fell below 10 would be missing.
     assert "8 counties" in plots.alt_text(results.plot(kind="pit"))
+
+
+def test_a_page_of_counties_says_how_often_past_intervals_contained_the_count(tmp_path):
+    shown = write_county_page(tmp_path / "page.html", made_forecast(draws=60))
+    model = made_forecast(draws=60).provenance["model"]
+    assert ("has not been measured" in words(shown)) == (model not in COVERED)
+    text = (Path(__file__).parents[2] / "docs" / "models" / "counties.md").read_text("utf-8")
+    for model, ends in COVERED.items():
+        (row,) = (x for x in text.splitlines() if x.startswith(f"| `{model}` | ."))
+        shares = [round(100 * float(x)) for x in row.split("|")[-2].split("/")]
+        assert ends == (min(shares), max(shares))

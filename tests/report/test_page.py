@@ -11,7 +11,7 @@ from jinja2 import TemplateNotFound, UndefinedError
 
 import odforecast as od
 from odforecast.errors import DataError
-from odforecast.report.page import _environment, picture, render, stylesheet
+from odforecast.report.page import picture, render, stylesheet
 
 
 def plain(title="A title", paragraphs=("Text.",), **look):
@@ -44,18 +44,6 @@ def test_what_cannot_be_seen_is_shown():
     assert "x\ny\tz" in page
 
 
-def test_the_policy_lets_only_this_style_in():
-    page = plain()
-    digest = base64.b64encode(hashlib.sha256(style_of(page).encode()).digest()).decode()
-    policy = policy_of(page)
-    assert policy == (
-        "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
-        f"style-src 'sha256-{digest}'"
-    )
-    assert page.index("Content-Security-Policy") < page.index("<style>")
-    assert " style=" not in page
-
-
 def test_paper():
     assert style_of(plain()).startswith("@page { size: letter; }\n")
     assert style_of(plain(paper="a4")).startswith("@page { size: A4; }\n")
@@ -69,19 +57,6 @@ def test_a_blank_is_an_error_and_not_a_blank():
         render("plain", {"paragraphs": []})
     with pytest.raises(TemplateNotFound):
         render("nothing", {})
-
-
-def test_templates_mark_nothing_else_as_safe():
-    """Printed as they are: the style, the policy, and figures, whose texts ``inline`` escapes."""
-    environment = _environment()
-    assert environment.autoescape is True
-    found = []
-    for name in environment.list_templates():
-        source, _, _ = environment.loader.get_source(environment, name)
-        found += re.findall(r"\{\{([^}]*\|\s*safe[^}]*)\}\}", source)
-        assert "autoescape" not in source
-        assert " style=" not in source
-    assert sorted(x.strip() for x in found) == ["d | safe", "policy | safe", "style | safe"]
 
 
 def test_a_state_puts_its_own_sheet_in_place(tmp_path):

@@ -128,7 +128,7 @@ def print_json(value: Mapping[str, Any] | list[Any]) -> None:
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table by the ending of its name: CSV (packed, too), JSON, Parquet or a workbook."""
-    from odforecast.report.spreadsheet import for_spreadsheets
+    from odforecast.report.page import for_spreadsheets
 
     name = path.name.lower()
     with replacing(path) as part:

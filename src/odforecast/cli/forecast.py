@@ -581,7 +581,7 @@ def nowcast(request: Request, level: float, months: int, rows: int) -> Answer:
 
     def figure() -> Any:
         """Reported, estimated and CDC's predicted counts."""
-        from odforecast.plot.revisions import nowcast_figure
+        from odforecast.plot.series import nowcast_figure
 
         given = _with(own_of(made)).removeprefix(", ")
         return nowcast_figure(found, panel.to_frame(), indicator=panel.indicator, given=given)

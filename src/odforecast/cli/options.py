@@ -298,7 +298,7 @@ def check_outputs(*outputs: Output, read: Sequence[Path | str | None] = ()) -> N
             raise click.UsageError(f"{name} {path}: {taken[whole]}; give another name")
         taken[whole] = f"{path} is what {name} writes"
         if endings == PAGES:
-            from odforecast.report.folder import check_page
+            from odforecast.report.page import check_page
 
             check_page(path, replace=True)
 

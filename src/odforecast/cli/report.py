@@ -49,7 +49,7 @@ def report(
     """
     from odforecast.forecast.tables import refuse_counties
     from odforecast.geography import resolve
-    from odforecast.report.folder import check_folder
+    from odforecast.report.page import check_folder
     from odforecast.report.site import write_report, write_site
 
     opt.check(

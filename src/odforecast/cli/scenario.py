@@ -42,7 +42,7 @@ from odforecast.names import TARGETS
 from odforecast.panel import Panel
 from odforecast.report.annex import prior_figure, short_titles
 from odforecast.report.brief import write_briefs
-from odforecast.report.spreadsheet import for_spreadsheets
+from odforecast.report.page import for_spreadsheets
 from odforecast.say import between, rounded, shown_warnings, step_of
 from odforecast.scenario import CAVEAT, Past, Projection, Scenario, catalogue
 from odforecast.scenario.answer import CLASS_WARNING, scenario_title

@@ -23,7 +23,7 @@ from odforecast.hub import read_held
 from odforecast.io import replacing
 from odforecast.names import SCENARIO_ID, TARGET_12MO, TARGET_MONTH, TARGET_TREND
 from odforecast.panel import Panel
-from odforecast.report.spreadsheet import for_spreadsheets
+from odforecast.report.page import for_spreadsheets
 from odforecast.scoring import Truth, summarise
 from odforecast.scoring.columns import UNIT_KEYS, with_groups
 from odforecast.scoring.summary import PLAUSIBLE, calibration, mark_plausible, nearest, plausibility

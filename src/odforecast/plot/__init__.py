@@ -21,10 +21,8 @@ August 2025; forecast for August 2026 ..., 90% interval ... to ...
 from __future__ import annotations
 
 # No module has the name of a figure: importing it would take the figure's place.
-from odforecast.plot.fans import counts, fan, small_multiples
 from odforecast.plot.files import alt_text, inline, save
 from odforecast.plot.maps import map, tile_map
-from odforecast.plot.revisions import nowcast, revision_triangle
 from odforecast.plot.scenarios import averted, chances, overlay, prevented
 from odforecast.plot.scores import (
     coverage,
@@ -35,6 +33,7 @@ from odforecast.plot.scores import (
     said_and_came,
     skill,
 )
+from odforecast.plot.series import counts, fan, nowcast, revision_triangle, small_multiples
 from odforecast.plot.style import sheet
 
 __all__ = [

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -31,31 +32,26 @@ Floats = NDArray[np.float64]
 
 def intervals(table: pd.DataFrame, truth: float) -> Figure:
     """Estimates with intervals, sorted, and the injected size."""
-    figure, axes = canvas()
+    _, axes = canvas()
     rows = table.sort_values("estimate", ignore_index=True)
     colors = np.where(rows["covered"], MUTED, ORANGE)
     axes.vlines(rows.index, rows["low"], rows["high"], colors=colors, linewidth=1.2)
     axes.scatter(rows.index, rows["estimate"], s=4, color=INK, zorder=3)
     axes.axhline(truth, color=BLUE, linewidth=1.5, label="injected")
-    axes.set_xlabel("simulation, sorted by estimate (orange: the interval misses)")
-    axes.set_ylabel("log rate ratio")
-    legend(axes)
-    return figure
+    return _named(axes, "simulation, sorted by estimate (orange: the interval misses)",
+                  "log rate ratio")  # fmt: skip
 
 
 def transforms(places: dict[str, tuple[Floats, Floats, Floats, Floats]]) -> Figure:
     """How far each quantity's transforms leave the diagonal: points, shares, low and high."""
-    figure, axes = canvas()
+    _, axes = canvas()
     for (name, (points, found, low, high)), color in zip(places.items(), PALETTE):
         if name == "size_or_none":
             axes.fill_between(points, low - points, high - points, color=MUTED, alpha=0.25,
                               linewidth=0, label="99% bands")  # fmt: skip
         axes.plot(points, found - points, color=color, label=name.replace("_", " "))
     axes.axhline(0.0, color=INK, linewidth=0.6)
-    axes.set_xlabel("transform")
-    axes.set_ylabel("share at or below, less the transform")
-    legend(axes)
-    return figure
+    return _named(axes, "transform", "share at or below, less the transform")
 
 
 def ranks(changes: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure:
@@ -65,61 +61,48 @@ def ranks(changes: pd.DataFrame, table: pd.DataFrame, title: str) -> Figure:
     axes.axhline(0.0, color=INK, linewidth=0.6)
     listed = []
     for number, row in enumerate(table.dropna(subset="change").to_dict("records"), start=1):
-        when = days([row["month"]])[0]
-        color = BLUE if row["chosen"] else ORANGE
-        axes.scatter([when], [row["change"]], color=color, zorder=3, s=22)
-        axes.annotate(str(number), (when, row["change"]), xytext=(5, 4), fontsize=SMALL,
-                      textcoords="offset points")  # fmt: skip
-        said = "chosen, no rank" if row["chosen"] else f"{row['percentile']:.0f}"
+        at, chosen = (days([row["month"]])[0], row["change"]), row["chosen"]
+        axes.scatter(*at, color=BLUE if chosen else ORANGE, zorder=3, s=22)
+        axes.annotate(str(number), at, (5, 4), textcoords="offset points", fontsize=SMALL)
+        said = "chosen, no rank" if chosen else f"{row['percentile']:.0f}"
         listed.append(f"{number}  {row['month']}  {row['event']}: {said}")
     axes.set_title(title, loc="left", fontsize=SMALL)
     axes.set_ylabel("change in 12-month growth")
-    axes.set_xlabel(
-        f"after the colon: percentile among {len(changes)} overlapping dates, low = large fall\n\n"
-        + "\n".join(listed),
-        loc="left", fontsize=SMALL,
-    )  # fmt: skip
+    below = f"after the colon: percentile among {len(changes)} overlapping dates, low = large fall"
+    axes.set_xlabel("\n".join([below, "", *listed]), loc="left", fontsize=SMALL)
     return figure
 
 
 def rank_pairs(table: pd.DataFrame) -> Figure:
     """Percentiles of all drugs and of the placebo outcome, event by event."""
-    figure, axes = canvas(height=0.6 * len(table) + 1.6)
-    place = np.arange(len(table))
+    axes, place = _rows([f"{r.event} ({r.month})" for r in table.itertuples()], 0.6, 1.6)
     axes.scatter(table["percentile"], place, color=BLUE, label="all drugs", zorder=3)
     axes.scatter(
         table["percentile_placebo"], place, facecolors="none", edgecolors=ORANGE,
         label=str(table["placebo"].iloc[0]), zorder=3,
     )  # fmt: skip
-    axes.set_yticks(place, [f"{r.event} ({r.month})" for r in table.itertuples()])
     axes.set_xlim(-2, 102)
-    axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)
-    axes.set_xlabel("percentile (low = unusual fall)")
-    legend(axes)
-    return figure
+    return _named(axes, "percentile (low = unusual fall)")
 
 
 def exposure_scatter(table: pd.DataFrame) -> Figure:
     """Change in growth against exposure, one point per location."""
-    figure, axes = canvas()
+    _, axes = canvas()
     for group, color in (("low", ORANGE), ("middle", MUTED), ("high", BLUE)):
         part = table[table["group"] == group]
         axes.scatter(part["exposure"], part["change"], s=12, color=color, label=f"{group} third")
         for row in part.itertuples():
-            axes.annotate(str(row.location), (row.exposure, row.change), fontsize=SMALL,
-                          xytext=(2, 2), textcoords="offset points")  # fmt: skip
+            axes.annotate(str(row.location), (row.exposure, row.change), (2, 2),
+                          textcoords="offset points", fontsize=SMALL)  # fmt: skip
         axes.hlines(part["change"].mean(), part["exposure"].min(), part["exposure"].max(),
                     color=color)  # fmt: skip
-    axes.set_xlabel("fentanyl share of deaths")
-    axes.set_ylabel("change in 12-month growth")
-    legend(axes)
-    return figure
+    return _named(axes, "fentanyl share of deaths", "change in 12-month growth")
 
 
 def hindcast(table: pd.DataFrame, months: Months, counts: Floats) -> Figure:
     """National 12-month-ending counts and the intervals of both scenarios."""
-    figure, axes = canvas()
+    _, axes = canvas()
     recent = months >= np.datetime64("2019-01", "M")
     axes.plot(days(months[recent]), counts[recent], color=INK, label="reported")
     for (name, part), color in zip(table.groupby("scenario_id", sort=False), (MUTED, BLUE)):
@@ -128,28 +111,39 @@ def hindcast(table: pd.DataFrame, months: Months, counts: Floats) -> Figure:
         axes.plot(when, part["median"], color=color, label=str(name))
     levels(axes, unit="deaths in 12 months, US")
     of_time(axes)
-    legend(axes)
-    return figure
+    return _named(axes)
 
 
 def episodes(table: pd.DataFrame) -> Figure:
     """Each episode against its prediction from the others."""
-    figure, axes = canvas(height=0.55 * len(table) + 1.4)
-    place = np.arange(len(table))
+    axes, place = _rows(table["episode"], 0.55, 1.4)
     axes.hlines(place, table["low"], table["high"], color=MUTED, linewidth=4, alpha=0.5)
     colors = np.where(table["covered"], BLUE, ORANGE)
     axes.scatter(table["log_rr"], place, color=colors, zorder=3)
-    axes.set_yticks(place, table["episode"])
-    axes.invert_yaxis()
     axes.axvline(0.0, color=INK, linewidth=0.6)
-    axes.set_xlabel("log rate ratio (bar: predicted from the others)")
-    return figure
+    return _named(axes, "log rate ratio (bar: predicted from the others)")
 
 
 def detectable(table: pd.DataFrame) -> Figure:
     """Smallest effect that could be seen, by months after the onset."""
-    figure, axes = canvas()
+    _, axes = canvas()
     axes.plot(table["months_after"], -table["minimum_percent"], marker="o", color=BLUE)
     levels(axes, "{:g}%".format, "smallest visible fall")
-    axes.set_xlabel("months of data after a known onset")
+    return _named(axes, "months of data after a known onset")
+
+
+def _rows(names: Iterable[str], each: float, more: float) -> tuple[Any, Any]:
+    """Axes with a row for each name, and the places of the rows."""
+    names = list(names)
+    _, axes = canvas(height=each * len(names) + more)
+    axes.set_yticks(np.arange(len(names)), names)
+    axes.invert_yaxis()
+    return axes, np.arange(len(names))
+
+
+def _named(axes: Any, x: str = "", y: str = "") -> Figure:
+    """The figure of axes, with the names of both and a legend of what has one."""
+    axes.set(xlabel=x, ylabel=y)
+    legend(axes)
+    figure: Figure = axes.get_figure()
     return figure

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +25,7 @@ from odforecast.names import (
     VINTAGE_SYNTHETIC,
     deciding_kind,
 )
-from odforecast.say import day_name, deaths_of, month_name, old_data
+from odforecast.say import capital, day_name, deaths_of, month_name, old_data
 
 #: The model that is shown where several were scored and none is named.
 _FIRST_CHOICE = "dlm"
@@ -151,7 +151,7 @@ def about(thing: Any, table: pd.DataFrame | None = None, indicator: str | None =
     release: Any = getattr(panel, "release", None)
     real = isinstance(release, dt.date) and getattr(panel, "vintage", "") == VINTAGE_REAL
     dataset = getattr(panel, "dataset", STATES)
-    seen = as_of_words(as_of_in(thing, table))
+    seen = seen_of(thing, table)
     if real and dataset == COUNTIES:
         # A release of counties stays the last for years.
         seen = f"release of {day_name(release)}"
@@ -166,46 +166,28 @@ def about(thing: Any, table: pd.DataFrame | None = None, indicator: str | None =
     return About(deaths_of(indicator or indicator_in(thing, table)), seen, source)
 
 
-def as_of_in(thing: Any, table: pd.DataFrame | None = None) -> dt.date | np.datetime64 | None:
-    """The day something was known: the object's, or what its table says of it."""
-    day = getattr(thing, "as_of", None)
-    if isinstance(day, dt.date) or table is None:
-        return day if isinstance(day, dt.date) else None
-    if "as_of" in table and len(days_of := table["as_of"].unique()) == 1:
-        return dt.date.fromisoformat(str(days_of[0])[:10])
-    if "horizon_from_origin" in table:
+def seen_of(thing: Any, table: pd.DataFrame | None = None) -> str:
+    """When something was known, in words: the object's day, or the day or month of its table."""
+    if isinstance(day := getattr(thing, "as_of", None), dt.date):
+        return f"as of {day_name(day)}"
+    if table is not None and "as_of" in table and len(set(table["as_of"])) == 1:
+        return f"as of {day_name(pd.Timestamp(table['as_of'].iloc[0]))}"
+    if table is not None and "horizon_from_origin" in table:
         months = months_in(table) - table["horizon_from_origin"].to_numpy().astype("timedelta64[M]")
         if np.unique(months).size == 1:
-            return np.datetime64(months[0], "M")
-    return None
-
-
-def as_of_words(day: dt.date | np.datetime64 | None) -> str:
-    """When something was known: a day where it is known, else its month.
-
-    >>> as_of_words(dt.date(2025, 9, 17)), as_of_words(np.datetime64("2025-09")), as_of_words(None)
-    ('as of September 17, 2025', 'as of September 2025', '')
-    """
-    if day is None:
-        return ""
-    return f"as of {month_name(day) if isinstance(day, np.datetime64) else day_name(day)}"
+            return f"as of {month_name(months[0])}"
+    return ""
 
 
 def indicator_in(thing: Any, table: pd.DataFrame | None = None) -> str | None:
     """Which deaths something counts: its own word, that of its panel, manifest or column."""
-    manifest = getattr(thing, "manifest", None)
-    for said in (
-        getattr(thing, "indicator", None),
-        getattr(getattr(thing, "panel", None), "indicator", None),
-        manifest.get("indicator") if isinstance(manifest, Mapping) else None,
-    ):
-        if isinstance(said, str):
-            return said
+    owners, manifest = (thing, getattr(thing, "panel", None)), getattr(thing, "manifest", {})
+    said = [*(getattr(x, "indicator", None) for x in owners), manifest.get("indicator")]
+    if named := [x for x in said if isinstance(x, str)]:
+        return named[0]
     given = thing if table is None else table
-    named = (
-        list(given["indicator"].unique()) if "indicator" in getattr(given, "columns", ()) else []
-    )
-    return str(named[0]) if len(named) == 1 else None
+    held = list(given["indicator"].unique()) if "indicator" in getattr(given, "columns", ()) else []
+    return str(held[0]) if len(held) == 1 else None
 
 
 # Scores
@@ -224,7 +206,7 @@ def scores_of(
     table = table[table["target"].astype(str) == TARGET_12MO]
     if table.empty:
         raise DataError("the scores hold no 12-month counts", hint="figures show those only")
-    table = of_vintage(table, vintage)
+    table = of_kind(table, "vintage", vintage)
     known = table["scorable"].astype(bool)
     if hidden and "observed_low" in table:
         known |= table["pit"].notna()
@@ -236,20 +218,11 @@ def scores_of(
     return kept.assign(level=level, model=kept["model"].astype(str))
 
 
-def of_vintage(table: pd.DataFrame, vintage: str | None) -> pd.DataFrame:
-    """Rows of the kind of vintage named, or of that on which a claim rests: kinds have no mean."""
-    return _one(table, "vintage", vintage, lambda there: deciding_kind(there) or min(there))
+def of_kind(table: pd.DataFrame, column: str, named: str | None) -> pd.DataFrame:
+    """Rows of a kind of vintage or of a target: the one named, or that on which a claim rests.
 
-
-def of_target(table: pd.DataFrame, target: str | None) -> pd.DataFrame:
-    """Rows of the target named, or of 12-month counts where there are any."""
-    return _one(table, "target", target, lambda there: min(there, key=lambda t: t != TARGET_12MO))
-
-
-def _one(
-    table: pd.DataFrame, column: str, named: str | None, first: Callable[[list[str]], str]
-) -> pd.DataFrame:
-    """Rows of one value of a column, if there is such a column."""
+    Kinds of vintage have no common mean. The target is the 12-month count where there are any.
+    """
     if column not in table:
         if named is None:
             return table
@@ -258,7 +231,11 @@ def _one(
         )
     held = table[column].astype(str)
     there = list(dict.fromkeys(held))
-    return table[held == (first(there) if named is None else one_of(named, there, column))]
+    if named is not None:
+        return table[held == one_of(named, there, column)]
+    if column == "target":
+        return table[held == min(there, key=lambda t: t != TARGET_12MO)]
+    return table[held == (deciding_kind(there) or min(there))]
 
 
 def said_in(table: pd.DataFrame, column: str = "vintage") -> str:
@@ -295,12 +272,6 @@ def of_level(table: pd.DataFrame, level: str | None) -> tuple[pd.DataFrame, str]
     return rows, in_place(places[0]) if len(places) == 1 else f"{len(places)} {what}"
 
 
-def of_place(table: pd.DataFrame, location: str | None) -> tuple[pd.DataFrame, str]:
-    """Rows of one place, by any of its names, and its code."""
-    place = place_of(table["location"].astype(str).unique(), location, "the score table")
-    return table[table["location"].astype(str) == place], place
-
-
 def models_of(table: pd.DataFrame, models: str | Sequence[str] | None) -> list[str]:
     """The models to draw: those named, or all, the default first."""
     there = [str(m) for m in dict.fromkeys(table["model"])]
@@ -316,23 +287,21 @@ def models_of(table: pd.DataFrame, models: str | Sequence[str] | None) -> list[s
     return asked
 
 
-def of_model(table: pd.DataFrame, model: str | None) -> tuple[pd.DataFrame, str]:
-    """Rows of one model: the one named, the default, or the first."""
-    name = models_of(table, model)[0]
-    return table[table["model"] == name], name
+def chosen(
+    table: pd.DataFrame, model: str | None, level: str | None = None, place: str = ""
+) -> tuple[pd.DataFrame, str, str]:
+    """Rows of one place, or else of a level, and of one model; its name, and whose they are."""
+    if place:
+        rows, whose = table[table["location"].astype(str) == place], in_place(place)
+    else:
+        rows, whose = of_level(table, level)
+    name = models_of(rows, model)[0]
+    return rows[rows["model"] == name], name, whose
 
 
-def of_horizon(table: pd.DataFrame, horizon: int | None) -> tuple[pd.DataFrame, int]:
-    """Rows of one horizon: by default 12, or the longest."""
-    there = sorted(int(h) for h in table["horizon"].unique())
-    if horizon is None:
-        horizon = 12 if 12 in there else there[-1]
-    if horizon not in there:
-        raise DataError(
-            f"nothing was scored {horizon} months ahead",
-            hint=f"there is: {there[0]} to {there[-1]}",
-        )
-    return table[table["horizon"] == horizon], horizon
+def ahead_of(rows: pd.DataFrame) -> pd.DataFrame:
+    """Without counts published already: hardly revised, they say nothing of the forecasts."""
+    return rows[rows["horizon"] >= 1]
 
 
 # Words
@@ -357,11 +326,6 @@ def is_county(code: str) -> bool:
 def titled(deaths: str, place: str = "") -> str:
     """The title of a figure of 12-month counts."""
     return joined(f"{capital(deaths)} in the 12 months ending each month", place and called(place))
-
-
-def capital(text: str) -> str:
-    """A text that begins with a capital."""
-    return text[:1].upper() + text[1:]
 
 
 def joined(*parts: str, by: str = ", ") -> str:

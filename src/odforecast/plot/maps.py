@@ -5,7 +5,7 @@ Counts of counties below 10 have no size of their own: they are small open circl
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -14,20 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError, UnknownNameError
-from odforecast.geography import JURISDICTIONS, NATION, called, centroid, lookup, pick
+from odforecast.geography import JURISDICTIONS, NATION, called, centroid, lookup
 from odforecast.geography.places import by_fips
 from odforecast.months import to_month
 from odforecast.plot.files import finish
-from odforecast.plot.frame import (
-    about,
-    as_of_in,
-    as_of_words,
-    at_month,
-    capital,
-    is_county,
-    joined,
-    one_of,
-)
+from odforecast.plot.frame import about, at_month, is_county, joined, one_of, seen_of, table_of
 from odforecast.plot.style import (
     BLUE,
     CLASSES,
@@ -48,7 +39,7 @@ from odforecast.plot.style import (
 from odforecast.plot.style import GRID as PALE
 from odforecast.say import SMALL as TEN
 from odforecast.say import about as about_count
-from odforecast.say import chance, likely, listed, month_name, percent
+from odforecast.say import capital, chance, likely, listed, month_name, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -95,7 +86,6 @@ def tile_map(
     axes: Axes | None = None,
     kind: str = "change",
     month: object = None,
-    title: str | None = None,
     indicator: str | None = None,
     links: Mapping[str, str] | None = None,
 ) -> Axes:
@@ -116,8 +106,6 @@ def tile_map(
         Counts are refused.
     month : month, optional
         Which month of a forecast or its table. Default: 12 months ahead, or the last one.
-    title : str, optional
-        Default: in how many places deaths are likely to fall, and to rise.
     indicator : str, optional
         Which deaths they are of, where ``values`` do not say it: ``"all-drugs"``, ``"T40.4"`` …
         Default: a forecast's own; of a table or mapping, ``deaths`` is all that is said.
@@ -138,25 +126,23 @@ def tile_map(
     numbers, when, day = _numbers(values, kind, month)
     by_place, chances = numbers[kind], numbers.get("fall")
     of = about(values, None, indicator)
-    seen = of.seen or as_of_words(day)
+    known = {s: by_place[s] for s in GRID if np.isfinite(by_place.get(s, np.nan))}
     classes = {s: _class_of(v, chances is not None) for s, v in (chances or by_place).items()
                if np.isfinite(v) and s in GRID}  # fmt: skip
+    # Puerto Rico is shown where it is known.
+    lacking = [code for code in GRID if code not in known and code in JURISDICTIONS]
     drawn = canvas(10.5, 10.6)[1] if axes is None else axes
-    lacking, names = [], {}
-    for code in GRID:
-        value = by_place.get(code, float("nan"))
-        if np.isfinite(value):
-            address, shown = (links or {}).get(code, ""), _number(value, kind)
-            _tile(drawn, code, shown, classes.get(code), address)
-            if address:
-                p = (chances or {}).get(code, float("nan"))
-                fall = f"chance of a fall {likely(p)}" if np.isfinite(p) else ""
-                change = f"expected change {shown}" if kind == "change" else ""
-                name = f"{_SHOWN_AS.get(code, code)} {shown}: {called(code)}"
-                names[address] = joined(name, fall, change)
-        elif code in JURISDICTIONS:  # Puerto Rico is shown where it is known
-            lacking.append(code)
-            _tile(drawn, code, "–", None, "")
+    names = {}
+    for code, value in known.items():
+        address, shown = (links or {}).get(code, ""), _number(value, kind)
+        _tile(drawn, code, shown, classes.get(code), address)
+        p = (chances or {}).get(code, float("nan"))
+        fall = f"chance of a fall {likely(p)}" if np.isfinite(p) else ""
+        change = f"expected change {shown}" if kind == "change" else ""
+        name = f"{_SHOWN_AS.get(code, code)} {shown}: {called(code)}"
+        names[address] = joined(name, fall, change)
+    for code in lacking:
+        _tile(drawn, code, "–", None, "")
     setattr(drawn, LINKS, names)
     blank(drawn)
     drawn.set(xlim=(0, _COLUMNS), ylim=(_ROWS + 1.3, 0))
@@ -182,8 +168,8 @@ def tile_map(
         "change": f"Change of {of.deaths} in a year by state",
         "fall": f"Probability that {of.deaths} fall within a year, by state",
     }[kind]
-    sentence = f"{joined(lead, until, seen)}: {_tiles_said(by_place, lacking, kind)}"
-    return finish(drawn, Head(title or finding, below, note), sentence)
+    sentence = f"{joined(lead, until, of.seen or day)}: {_tiles_said(by_place, lacking, kind)}"
+    return finish(drawn, Head(finding, below, note), sentence)
 
 
 def _class_of(value: float, chances: bool) -> int:
@@ -194,39 +180,27 @@ def _class_of(value: float, chances: bool) -> int:
 
 def _numbers(
     values: Any, kind: str, month: object
-) -> tuple[dict[str, dict[str, float]], np.datetime64 | None, Any]:
+) -> tuple[dict[str, dict[str, float]], np.datetime64 | None, str]:
     """Numbers by code of the kind, and chances if they are known; their month, and as of when."""
     if any(is_county(str(s)) for s in getattr(values, "locations", ())):
         raise DataError("these are counties, and tiles are states", hint="use od.plot.map")
-    if callable(getattr(values, "summary", None)):
-        values = values.summary()
-    day = None
-    if isinstance(values, pd.DataFrame):
-        for column in ("location", kind):
-            if column not in values:
-                raise DataError(
-                    f"the table has no column {column!r}" + (f": {_WHY}" if column == kind else ""),
-                    hint="give forecast.summary(), or columns location and "
-                    f"{kind}; it has: {', '.join(values.columns.astype(str))}",
-                )
-        rows, when = at_month(values, month)
-        if rows["location"].duplicated().any():
-            raise DataError("a location has several rows", hint="give one row per location")
-        day = as_of_in(None, rows)
-        found = {c: dict(zip(rows["location"], rows[c])) for c in (kind, "fall") if c in rows}
-    elif isinstance(values, pd.Series | Mapping):
+    when, day = None if month is None else to_month(month), ""
+    if isinstance(values, pd.Series | Mapping):
         if (name := str(getattr(values, "name", ""))) in _COUNTS:
             raise DataError(f"these are {name!r}: {_WHY}", hint="give changes in percent")
-        when = None if month is None else to_month(month)
         found = {kind: dict(values)}
     else:
-        raise DataError(
-            f"values is a {type(values).__name__}",
-            hint="give a forecast, its summary(), or a number per location",
-        )
-    numbers: dict[str, dict[str, float]] = {}
+        made = values.summary() if callable(getattr(values, "summary", None)) else values
+        if isinstance(made, pd.DataFrame) and kind not in made:
+            hint = f"give forecast.summary(), or columns location and {kind}"
+            raise DataError(f"the table has no column {kind!r}: {_WHY}", hint=hint)
+        rows, when = at_month(table_of(made, ("location", kind), "changes"), month)
+        if rows["location"].duplicated().any():
+            raise DataError("a location has several rows", hint="give one row per location")
+        day = seen_of(None, rows)
+        found = {c: dict(zip(rows["location"], rows[c])) for c in (kind, "fall") if c in rows}
+    numbers: dict[str, dict[str, float]] = {column: {} for column in found}
     for column, by_name in found.items():
-        numbers[column] = {}
         for key, value in by_name.items():
             code = lookup(str(key)).state
             if code in numbers[column]:
@@ -311,16 +285,17 @@ def _tiles_said(by_place: Mapping[str, float], lacking: list[str], kind: str) ->
 # Bubbles
 
 Value = Literal["median", "rate", "rising", "ten", "among"]
-#: What may be shown: the columns of tables that hold it, its title, and its beginning of a list.
+#: What may be shown: its title, and its beginning of a list.
 _SHOWN: Final = {
-    "median": (("median", "deaths"), "Deaths expected", "most in "),
-    "rate": (("rate",), "Deaths per 100,000 people", "highest rates per 100,000 in "),
-    "rising": (("rise", "rising"), "Chance of more deaths than a year earlier",
+    "median": ("Deaths expected", "most in "),
+    "rate": ("Deaths per 100,000 people", "highest rates per 100,000 in "),
+    "rising": ("Chance of more deaths than a year earlier",
                "most likely more than a year earlier in "),
-    "ten": (("p_ten",), f"Chance of {TEN} deaths or more", f"most likely {TEN} or more in "),
-    "among": (("among",), "Chance of being among the {k} highest",
-              "most likely among the {k} highest: "),
+    "ten": (f"Chance of {TEN} deaths or more", f"most likely {TEN} or more in "),
+    "among": ("Chance of being among the {k} highest", "most likely among the {k} highest: "),
 }  # fmt: skip
+#: What the tables of a forecast call them.
+_CALLED: Final = {"deaths": "median", "rise": "rising", "p_ten": "ten"}
 _SHARES = (0.1, 1 / 3, 2 / 3, 0.9)
 _SAID_SHARES = ("under 10%", "10 to 33%", "33 to 67%", "67 to 90%", "over 90%")
 #: Pale to deep.
@@ -341,12 +316,9 @@ def map(
     values: Any,
     value: Value = "median",
     *,
-    locations: str | Iterable[str] | None = None,
     month: object = None,
     k: int = 10,
-    by: Literal["deaths", "rate"] = "deaths",
     axes: Axes | None = None,
-    title: str | None = None,
     indicator: str | None = None,
 ) -> Axes:
     """Counties on a map: how many deaths, at what rate, how likely more.
@@ -363,15 +335,12 @@ def map(
     value : {"median", "rate", "rising", "ten", "among"}
         The count; deaths per 100,000; the probability that there are more than 12 months
         before, that there are 10 and more, or of being among the ``k`` highest.
-    locations : str or iterable of str, optional
-        Counties to show: ``"Ohio/*"``. Default: all.
     month : month, optional
         End of the 12 months. Default: 12 months ahead, or the last one.
-    k, by : int, {"deaths", "rate"}
-        Of a forecast, who is among how many of the highest of what: see
+    k : int
+        Of a forecast, who is among how many of the highest counts: see
         :meth:`odforecast.Forecast.ranking`. Ranked are the counties shown.
     axes : Axes, optional
-    title : str, optional
     indicator : str, optional
         Which deaths they are of, where ``values`` do not say it.
 
@@ -386,7 +355,7 @@ def map(
     County, Ohio (490); fewer than 10 in 1 of 3 counties.
     """
     one_of(value, tuple(_SHOWN), "value")
-    every, when = _read(values, value, locations, month, k, by)
+    every, when = _read(values, value, month, k)
     of = about(values, every, indicator)
     found = [_middle(s) for s in every["location"]]
     lacking = [called(s) for s, at in zip(every["location"], found) if at is None]
@@ -418,7 +387,7 @@ def map(
     whole = called(by_fips()[rows["location"].iloc[0]].state)
     whole = whole if len(set(states)) == 1 else "United States"
     head = Head(
-        title or f"{_SHOWN[value][1].format(k=k)}, counties, {whole}",
+        f"{_SHOWN[value][0].format(k=k)}, counties, {whole}",
         f"{what}. Area of a bubble: expected deaths.",
         joined(about(values).source, where, by=" "),
     )
@@ -434,51 +403,36 @@ def _middle(code: str) -> tuple[float, float] | None:
 
 
 def _read(
-    values: Any, value: str, locations: str | Iterable[str] | None, month: object, k: int, by: str
+    values: Any, value: str, month: object, k: int
 ) -> tuple[pd.DataFrame, np.datetime64 | None]:
     """A row per county out of whatever was given: its count, NaN below 10, and the value shown."""
     table = values
-    if not isinstance(values, pd.DataFrame):
-        if not callable(getattr(values, "counties", None)):
-            raise DataError(
-                f"values is a {type(values).__name__}: there is nothing to map in it",
-                hint="give a forecast of counties, or its counties() or ranking()",
-            )
+    if callable(getattr(values, "counties", None)):
         if not any(is_county(s) for s in values.locations):
             raise DataError(
                 "this forecast holds no counties", hint="a map of states: od.plot.tile_map"
             )
-        made = values if locations is None else values.select(locations)
-        table = made.counties()
+        table = values.counties()
         if value == "among":
             rows, _ = at_month(table, month)
-            ranked = made.ranking(k=k, by=by, month=rows["month"].iloc[0])
+            ranked = values.ranking(k=k, month=rows["month"].iloc[0])
             table = rows.merge(ranked[["location", "among"]], on="location")
-    has = f"it has: {', '.join(table.columns.astype(str))}"
-    shown = next((c for c in _SHOWN[value][0] if c in table), None)
-    count = next((c for c in _SHOWN["median"][0] if c in table), None)
-    if "location" not in table or shown is None:
-        absent = _SHOWN[value][0][0] if "location" in table else "location"
-        raise DataError(f"the table has no column {absent!r}", hint=has)
-    if count is None:
-        raise DataError("the table has no column 'median', which the size of a bubble is", hint=has)
-    rows, when = at_month(table, month)
+    if isinstance(table, pd.DataFrame):
+        other = {old: new for old, new in _CALLED.items() if new not in table}
+        table = table.rename(columns=other)
+    rows, when = at_month(table_of(table, ("location", "median", value), "counties"), month)
+    counts = rows["median"].astype(float).where(rows["median"] >= TEN)
     rows = rows.assign(
-        location=rows["location"].astype(str), value=rows[shown].astype(float),
-        count=rows[count].astype(float).where(rows[count] >= TEN),
+        location=rows["location"].astype(str), count=counts,
+        value=counts if value == "median" else rows[value].astype(float),
     ).reset_index(drop=True)  # fmt: skip
-    if value == "median":
-        rows["value"] = rows["count"]
     if odd := [s for s in rows["location"] if not is_county(s)]:
         raise DataError(f"{odd[0]!r} is not a county", hint="a map of states: od.plot.tile_map")
     if rows["location"].duplicated().any():
         raise DataError("a county has several rows", hint="give one row per county, or month=")
-    if locations is not None:
-        places = pick(locations, list(rows["location"]), "the table", DataError)
-        rows = rows.set_index("location", drop=False).loc[list(places)].reset_index(drop=True)
     if value != "median" and not rows["value"].notna().any():
         hint = "a rate needs a population file" if value == "rate" else "was everything hidden?"
-        raise DataError(f"no county has a {shown!r}, so there is nothing to map", hint=hint)
+        raise DataError(f"no county has a {value!r}, so there is nothing to map", hint=hint)
     return rows, when
 
 
@@ -579,7 +533,7 @@ def _map_said(rows: pd.DataFrame, value: str, k: int, lacking: list[str]) -> str
     parts = []
     if said:
         names = (", ".join(said[:-1]) + " and " if said[1:] else "") + said[-1]
-        parts.append(_SHOWN[value][2].format(k=k) + names)
+        parts.append(_SHOWN[value][1].format(k=k) + names)
     if hidden := int(rows["count"].isna().sum()):
         parts.append(f"fewer than {TEN} in {hidden:,} of {len(rows):,} counties")
     if lacking:

@@ -10,24 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from odforecast.errors import DataError
 from odforecast.geography import called
 from odforecast.months import ONE_MONTH
-from odforecast.names import SCENARIO_ID, TARGET_12MO, TARGET_MONTH
+from odforecast.names import SCENARIO_ID, TARGET_12MO
 from odforecast.plot.files import finish
-from odforecast.plot.frame import (
-    about,
-    capital,
-    in_place,
-    joined,
-    months_in,
-    one_of,
-    place_of,
-    reported_of,
-    table_of,
-)
+from odforecast.plot.frame import about, in_place, joined, months_in, place_of, reported_of
 from odforecast.plot.style import (
     BLUE,
     DOTTED,
@@ -52,16 +41,14 @@ from odforecast.plot.style import (
     width_of,
     wrapped,
 )
-from odforecast.say import between, chance, month_name, rounded, step_of, two_digits
+from odforecast.say import between, capital, chance, month_name, rounded, step_of, two_digits
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 #: Interval of every band and bar; months of history; pixels of a direct label.
 TAILS, MONTHS, _WIDE = (0.05, 0.95), 72, 130.0
-_PATHS = (SCENARIO_ID, "location", "month", "mean", "low", "high")
-_AVERTED = (SCENARIO_ID, "location", "kind", "period", "averted_mean", "averted_q05", "averted_q95")
-_NOTHING = "nothing but the status quo was projected: nothing is averted"
+_NOTHING = "nothing but the status quo was projected: nothing is prevented"
 #: Points for the title of a row.
 _ROW = 170.0
 
@@ -72,23 +59,18 @@ def overlay(
     *,
     axes: Axes | None = None,
     history: Any = None,
-    months: int = MONTHS,
     titles: Mapping[str, str] | None = None,
 ) -> Axes:
     """Deaths with and without what each scenario assumes, after what is known.
 
     Parameters
     ----------
-    projection : Projection or DataFrame
-        A projection; or a table ``scenario_id``, ``location``, ``month``, ``mean``, ``low``,
-        ``high`` (deaths in the 12 months ending; the status quo is called ``null``).
+    projection : Projection
     location : str, optional
         Any name of a place. Default: the only one there is, or else the US.
     axes : Axes, optional
     history : Panel or DataFrame, optional
-        Reported counts before. Default: the projection's panel; a table has none.
-    months : int
-        Months of history shown.
+        Reported counts before. Default: the projection's panel.
     titles : mapping of str to str, optional
         What to call the scenarios; default: their titles, or the words of their names.
 
@@ -108,42 +90,41 @@ def overlay(
     >>> axes.get_title(loc="left")
     'Drug overdose deaths with and without each scenario, Ohio'
     """
-    paths, null, held, onsets = _paths(projection, location)
-    titles = {**held, **(titles or {})}
-    place = str(paths["location"].iloc[0])
-    colors = colors_of(list(held), null)
-    drawn = drawn_on(axes)
-    baseline = getattr(projection, "baseline", None)
-    last = None if baseline is None else baseline.last_month
-    panel = getattr(baseline, "panel", None) if history is None else history
-    known = panel if panel is None else reported_of(panel, place, getattr(baseline, "parts", None))
+    baseline = projection.baseline
+    place = place_of(baseline.locations, location, "this projection")
+    titles = {**titles_of(projection), **(titles or {})}
+    scenarios = sorted(projection.scenarios, key=lambda s: not s.is_null)
+    colors = colors_of([s.name for s in scenarios if not s.is_null])
+    drawn, last, row = drawn_on(axes), baseline.last_month, baseline.locations.index(place)
+    panel = baseline.panel if history is None else history
+    known = panel if panel is None else reported_of(panel, place, baseline.parts)
     if known is not None:
         when = months_in(known)
-        last = when.max() if last is None else last
-        shown = (when > last - months * ONE_MONTH) & (when <= last)
+        shown = (when > last - MONTHS * ONE_MONTH) & (when <= last)
         drawn.plot(days(when[shown]), known["reported"][shown], color=INK, lw=2, label="reported",
                    zorder=3)  # fmt: skip
     said, ends = [], []
-    for name in sorted(held, key=lambda n: n != null):
-        rows = paths[paths[SCENARIO_ID] == name].sort_values("month")
-        if name != null and last is not None:
-            # What a nowcast revises is the same in all scenarios: the status quo's.
-            rows = rows[months_in(rows) > last]
-        when, line = days(months_in(rows)), "--" if name == null else "-"
-        drawn.fill_between(when, rows["low"], rows["high"], color=colors[name], alpha=0.12, lw=0)
-        drawn.plot(when, rows["mean"], color=colors[name], lw=2, ls=line,
-                   label=literal(titles[name]))  # fmt: skip
-        number, interval = _numbers(*rows.iloc[-1][["mean", "low", "high"]])
-        said.append(f"{titles[name]} {number} ({interval})")
-        ends.append(_named(rows["mean"].iloc[-1], titles[name], colors[name], number))
-        for onset in onsets.get(name, ()) if name != null else ():
-            drawn.axvline(days([onset])[0], color=colors[name], lw=0.9, ls=DOTTED)
+    for s in scenarios:
+        forecast, name = projection.forecast(s.name), titles[s.name]
+        # What a nowcast revises is the same in all scenarios: the status quo's.
+        there = (forecast.months > last) | s.is_null
+        draws = forecast.samples(TARGET_12MO)[projection.counted(s.name), row][:, there]
+        mean, (low, high) = draws.mean(axis=0), np.quantile(draws, TAILS, axis=0)
+        look = {"color": colors.get(s.name, MUTED)}
+        when = days(forecast.months[there])
+        drawn.fill_between(when, low, high, alpha=0.12, lw=0, **look)
+        drawn.plot(when, mean, lw=2, ls="--" if s.is_null else "-", label=literal(name), **look)
+        number, interval = _numbers(mean[-1], low[-1], high[-1])
+        said.append(f"{name} {number} ({interval})")
+        ends.append(_named(mean[-1], name, look["color"], number))
+        for onset in sorted({x.onset[0] for x in s.interventions}):
+            drawn.axvline(days([onset])[0], lw=0.9, ls=DOTTED, **look)
     levels(drawn)
     of = about(baseline)
     title = f"{capital(of.deaths)} with and without each scenario, {called(place)}"
     below = "12 months ending each month. Lines: means. Bands: 90% of the draws. Dotted: its start."
     lead = joined(f"{capital(of.deaths)} in {in_place(place)}", "12 months ending", of.seen)
-    sentence = f"{lead}, mean for {month_name(paths['month'].max())}: {'; '.join(said)}."
+    sentence = f"{lead}, mean for {month_name(baseline.months[-1])}: {'; '.join(said)}."
     return finish(drawn, Head(title, below, of.source), sentence, ends, time=True)
 
 
@@ -152,59 +133,24 @@ def _numbers(mean: float, low: float, high: float) -> tuple[str, str]:
     return rounded(mean, step_of(low, high)), f"90% of the draws {between(low, high)}"
 
 
-def _named(value: float, title: str, color: str, number: str = "") -> Label:
+def _named(value: float, title: str, color: str, number: str) -> Label:
     """A direct label: the title of a scenario in lines, and its number."""
     lines = [Line(x, color, True) for x in wrapped(title, _WIDE, TEXT, bold=True).split("\n")]
-    return float(value), [*lines, Line(number, color)] if number else lines, 0
+    return float(value), [*lines, Line(number, color)], 0
 
 
-def colors_of(names: Sequence[str], null: str | None) -> dict[str, str]:
-    """One color per scenario; gray for the status quo.
-
-    >>> colors_of(["null", "a"], "null")
-    {'null': '#55606c', 'a': '#0b5cad'}
-    """
-    others = [n for n in names if n != null]
-    shades = dict(zip(others, PALETTE * (1 + len(others) // len(PALETTE))))
-    return {n: MUTED if n == null else shades[n] for n in names}
+def colors_of(names: Sequence[str]) -> dict[str, str]:
+    """One color per scenario; the status quo is gray."""
+    return dict(zip(names, PALETTE * (1 + len(names) // len(PALETTE))))
 
 
 def titles_of(projection: Any) -> dict[str, str]:
     """Names of the scenarios and what people call them, the status quo first."""
-    if isinstance(projection, pd.DataFrame):
-        table = table_of(projection, (SCENARIO_ID,), "the projection")
-        names = [str(n) for n in dict.fromkeys(table[SCENARIO_ID])]
-        return {n: "Status quo" if n == "null" else n for n in names}
     return {
-        s.name: "Status quo" if getattr(s, "is_null", False)
-        else str(getattr(s, "title", "") or capital(s.name.replace("-", " ").replace("_", " ")))
+        s.name: "Status quo" if s.is_null
+        else s.title or capital(s.name.replace("-", " ").replace("_", " "))
         for s in projection.scenarios
     }  # fmt: skip
-
-
-def _paths(
-    projection: Any, location: str | None
-) -> tuple[pd.DataFrame, str | None, dict[str, str], dict[str, list[np.datetime64]]]:
-    """Means and ends of 90% of the draws; the null's name, titles and onsets."""
-    titles = titles_of(projection)
-    if isinstance(projection, pd.DataFrame):
-        table = table_of(projection, _PATHS, "the projection")
-        place = place_of(table["location"], location, "this projection")
-        rows = table[table["location"].astype(str) == place]
-        return rows, "null" if "null" in titles else None, titles, {}
-    place = place_of(projection.baseline.locations, location, "this projection")
-    row = projection.baseline.locations.index(place)
-    parts = []
-    for name in titles:
-        forecast = projection.forecast(name)
-        draws = forecast.samples(TARGET_12MO)[projection.counted(name), row]
-        low, high = np.quantile(draws, TAILS, axis=0)
-        stamps, mean = forecast.months.astype("datetime64[s]"), draws.mean(axis=0)
-        columns = dict(zip(_PATHS, (name, place, stamps, mean, low, high)))
-        parts.append(pd.DataFrame(columns))
-    null = next((s.name for s in projection.scenarios if s.is_null), None)
-    onsets = {s.name: sorted({x.onset[0] for x in s.interventions}) for s in projection.scenarios}
-    return pd.concat(parts, ignore_index=True), null, titles, onsets
 
 
 def averted(
@@ -212,23 +158,16 @@ def averted(
     location: str | None = None,
     *,
     axes: Axes | None = None,
-    by: str = "year",
-    against: str | None = None,
     titles: Mapping[str, str] | None = None,
 ) -> Axes:
-    """Deaths averted over time: by calendar year and in all, or added up month by month.
+    """Deaths averted against the status quo, by calendar year and in all.
 
     Parameters
     ----------
-    projection : Projection or DataFrame
-        A projection; or its table (``projection.averted()``), which has no months.
+    projection : Projection
     location : str, optional
         Any name of a place. Default: the only one there is, or else the US.
     axes : Axes, optional
-    by : {"year", "month"}
-        A bar for each year and for all months; or the sum up to each month, of a projection only.
-    against : str, optional
-        Another scenario to count against; default: the status quo.
     titles : mapping of str to str, optional
         What to call the scenarios; default: their titles, or the words of their names.
 
@@ -247,93 +186,37 @@ def averted(
     >>> axes.get_title(loc="left")
     'Drug overdose deaths prevented, Ohio'
     """
-    one_of(by, ("year", "month"), "by")
-    titles = {**titles_of(projection), **(titles or {})}
-    baseline = getattr(projection, "baseline", None)
-    drawn = drawn_on(axes)
-    draw = _by_month if by == "month" else _by_year
-    place, said, ends = draw(drawn, projection, location, titles, against)
-    drawn.axhline(0, color=INK, lw=0.8)
-    levels(drawn)
-    of = about(baseline)
-    marks = "Line: mean. Band" if by == "month" else "Dot: mean. Bar"
-    title = f"{capital(of.deaths)} prevented, {called(place)}"
-    head = Head(title, f"{marks}: 90% of the draws.", of.source)
-    sentence = f"{joined(f'Deaths averted in {in_place(place)}', of.seen)}: {'; '.join(said)}."
-    return finish(drawn, head, sentence, ends, time=by == "month")
-
-
-def _by_year(
-    axes: Any, projection: Any, location: str | None, titles: dict[str, str], against: str | None
-) -> tuple[str, list[str], list[Label]]:
-    """A dot and a bar for each year and for all of them."""
-    if isinstance(projection, pd.DataFrame):
-        given = projection
-    else:
-        place_of(projection.baseline.locations, location, "this projection")
-        given = projection.averted(against=against)
-        if given.empty:
-            raise DataError(_NOTHING, hint="project a scenario")
-    table = table_of(given, _AVERTED, "deaths averted")
-    place = place_of(table["location"], location, "this projection")
-    rows = table[(table["location"].astype(str) == place) & table["kind"].isin(["year", "all"])]
+    place = place_of(projection.baseline.locations, location, "this projection")
+    table = projection.averted()
+    rows = table[(table["location"] == place) & table["kind"].isin(["year", "all"])]
     if rows.empty:
-        raise DataError(f"the table has no years of {called(place)}")
-    names = [str(n) for n in dict.fromkeys(rows[SCENARIO_ID])]
-    periods = list(dict.fromkeys(rows["period"].astype(str)))
-    colors = colors_of([n for n in titles if n in names] or names, None)
-    said, ends = [], []
-    for i, name in enumerate(names):
-        mine = rows[rows[SCENARIO_ID] == name].set_index("period")
-        at = np.array([periods.index(str(p)) for p in mine.index])
-        x, title = at + (i - (len(names) - 1) / 2) * 0.8 / len(names), titles.get(name, name)
-        axes.vlines(
-            x, mine["averted_q05"], mine["averted_q95"], color=colors[name], lw=6, alpha=0.35
-        )
-        axes.plot(x, mine["averted_mean"], "o", color=colors[name], ms=7, label=literal(title))
-        mean, *sides = (float(mine[f"averted_{c}"].iloc[-1]) for c in ("mean", "q05", "q95"))
-        number, interval = _numbers(mean, *sides)
-        said.append(f"{title}, {mine.index[-1]}: mean {number}, {interval}")
-        ends.append(_named(mean, title, colors[name], number))
-    room = (width_of(axes) - _WIDE) / len(periods)
+        raise DataError(_NOTHING, hint="project a scenario")
+    titles = {**titles_of(projection), **(titles or {})}
+    names, periods = list(dict.fromkeys(rows[SCENARIO_ID])), list(dict.fromkeys(rows["period"]))
+    drawn, said, ends = drawn_on(axes), [], []
+    for i, (name, color) in enumerate(colors_of(names).items()):
+        mine, title = rows[rows[SCENARIO_ID] == name], titles[name]
+        mean, low, high = (mine[f"averted_{c}"].to_numpy() for c in ("mean", "q05", "q95"))
+        at = np.array([periods.index(p) for p in mine["period"]])
+        x = at + (i - (len(names) - 1) / 2) * 0.8 / len(names)
+        drawn.vlines(x, low, high, color=color, lw=6, alpha=0.35)
+        drawn.plot(x, mean, "o", color=color, ms=7, label=literal(title))
+        number, interval = _numbers(mean[-1], low[-1], high[-1])
+        said.append(f"{title}, {periods[at[-1]]}: mean {number}, {interval}")
+        ends.append(_named(mean[-1], title, color, number))
+    room = (width_of(drawn) - _WIDE) / len(periods)
     # In two lines where one would touch the next.
     wide = [text_width(p, TEXT) >= room for p in periods]
     shown = [literal(p.replace(" (", "\n(", 1) if w else p) for p, w in zip(periods, wide)]
-    axes.set_xticks(range(len(periods)), shown)
-    axes.set_xlim(-0.6, len(periods) - 0.4)
-    return place, said, ends
-
-
-def _by_month(
-    axes: Any, projection: Any, location: str | None, titles: dict[str, str], against: str | None
-) -> tuple[str, list[str], list[Label]]:
-    """The sum up to each month."""
-    if isinstance(projection, pd.DataFrame):
-        raise DataError("a table of deaths averted has years only: months are asked for",
-                        hint="give the projection itself")  # fmt: skip
-    baseline = projection.baseline
-    place = place_of(baseline.locations, location, "this projection")
-    row, ahead = baseline.locations.index(place), projection.ahead
-    if TARGET_MONTH not in baseline.targets:
-        raise DataError("the model forecasts 12-month counts only: months cannot be added up",
-                        hint="project with a model of months, such as dlm")  # fmt: skip
-    names = [n for n in titles if n not in (projection.against(against), projection.against(None))]
-    if not names:
-        raise DataError(_NOTHING, hint="project a scenario")
-    colors, when = colors_of(names, None), days(baseline.months[ahead])
-    until, said, ends = f"up to {month_name(baseline.months[-1])}", [], []
-    for name in names:
-        base = projection.counted_against(name, against).samples(TARGET_MONTH)[:, row]
-        saved = (base - projection.forecast(name).samples(TARGET_MONTH)[:, row])[:, ahead]
-        summed = saved[projection.counted(name)].cumsum(axis=1)
-        low, high = np.quantile(summed, TAILS, axis=0)
-        mean = summed.mean(axis=0)
-        axes.fill_between(when, low, high, color=colors[name], alpha=0.2, lw=0)
-        axes.plot(when, mean, color=colors[name], lw=2, label=literal(titles[name]))
-        number, interval = _numbers(float(mean[-1]), low[-1], high[-1])
-        said.append(f"{titles[name]}, {until}: mean {number}, {interval}")
-        ends.append(_named(mean[-1], titles[name], colors[name], number))
-    return place, said, ends
+    drawn.set_xticks(range(len(periods)), shown)
+    drawn.set_xlim(-0.6, len(periods) - 0.4)
+    drawn.axhline(0, color=INK, lw=0.8)
+    levels(drawn)
+    of = about(projection.baseline)
+    title = f"{capital(of.deaths)} prevented, {called(place)}"
+    head = Head(title, "Dot: mean. Bar: 90% of the draws.", of.source)
+    sentence = f"{joined(f'Deaths averted in {in_place(place)}', of.seen)}: {'; '.join(said)}."
+    return finish(drawn, head, sentence, ends)
 
 
 def prevented(
@@ -373,8 +256,7 @@ def prevented(
     one = projection.select([place])
     table = one.answer()
     if table.empty:
-        raise DataError("nothing but the status quo was projected: nothing is prevented",
-                        hint="project a scenario")  # fmt: skip
+        raise DataError(_NOTHING, hint="project a scenario")
     first = one.outcomes().drop_duplicates(SCENARIO_ID).set_index(SCENARIO_ID)
     titles = {**titles_of(one), **(titles or {})}
     drawn = drawn_on(axes, height=1.3 + 0.55 * len(table))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,21 +17,18 @@ from odforecast.plot.files import finish
 from odforecast.plot.frame import (
     LEVELS,
     about,
-    capital,
+    ahead_of,
+    chosen,
     in_place,
     is_county,
     joined,
     many_in,
     models_of,
     months_in,
-    of_horizon,
+    of_kind,
     of_level,
-    of_model,
-    of_place,
-    of_target,
-    of_vintage,
     origins_in,
-    reported_of,
+    place_of,
     said_in,
     scores_of,
     table_of,
@@ -48,7 +46,6 @@ from odforecast.plot.style import (
     PALETTE,
     TEXT,
     Head,
-    Label,
     Line,
     blank,
     canvas,
@@ -57,11 +54,12 @@ from odforecast.plot.style import (
     label,
     levels,
     literal,
+    named,
     of_horizons,
     text_width,
     width_of,
 )
-from odforecast.say import SMALL, month_name, percent, ranged
+from odforecast.say import SMALL, capital, month_name, percent, ranged
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,6 +73,7 @@ Floats = NDArray[np.float64]
 #: of these an interval needs.
 _BLOCK, _FEWEST = 12, 4
 _LEVELS = np.arange(1, 20) / 20
+_BINS = 10
 
 
 def coverage(
@@ -114,27 +113,24 @@ def coverage(
     'How often intervals of drift contained the final count'
     """
     columns = {n: f"cover_{round(100 * n)}" for n in COVERAGE_LEVELS}
-    rows, whose = of_level(scores_of(scores, tuple(columns.values()), vintage), level)
-    rows, name = of_model(rows, model)
-    ahead = _ahead(rows)
-    drawn = drawn_on(axes)
+    rows, name, whose = chosen(scores_of(scores, tuple(columns.values()), vintage), model, level)
+    ahead, drawn = ahead_of(rows), drawn_on(axes)
     said, labels = [], []
     for (nominal, column), color, marker in zip(columns.items(), PALETTE, MARKERS):
-        share, percent = 100 * rows.groupby("horizon")[column].mean(), f"{100 * nominal:.0f}%"
+        share, title = 100 * rows.groupby("horizon")[column].mean(), f"{100 * nominal:.0f}%"
         drawn.axhline(100 * nominal, color=color, lw=1, ls=DOTTED)
         drawn.plot(share.index, share, color=color, lw=1.8, marker=marker, ms=4,
-                   label=f"{percent} interval")  # fmt: skip
-        labels.append((float(share.iloc[-1]), [Line(f"{percent} interval", color, True)], 0))
-        held = 100 * ahead[column].mean()
-        said.append(f"{percent} intervals contained {held:.0f}%")
+                   label=f"{title} interval")  # fmt: skip
+        labels.append(named(share.iloc[-1], f"{title} interval", color))
+        said.append(f"{title} intervals contained {100 * ahead[column].mean():.0f}%")
     of_horizons(drawn, rows["horizon"].to_numpy())
     levels(drawn, "{:g}%".format, "of final counts", at=[0, 25, 50, 75, 100])
     title = f"How often intervals of {name} contained the final count"
-    dotted = "Dotted: how often they should"
-    sentence = (
-        f"Coverage of {name}, {whose}, {many_in(ahead)}: {'; '.join(said)} of the final counts."
-    )
-    return finish(drawn, _head(title, ahead, whose, dotted), sentence, labels)
+    return finish(
+        drawn, _head(title, ahead, whose, "Dotted: how often they should"),
+        f"Coverage of {name}, {whose}, {many_in(ahead)}: {'; '.join(said)} of the final counts.",
+        labels,
+    )  # fmt: skip
 
 
 def pit(
@@ -142,9 +138,7 @@ def pit(
     model: str | None = None,
     *,
     level: str | None = None,
-    horizon_group: str | None = None,
     vintage: str | None = None,
-    bins: int = 10,
     axes: Axes | None = None,
 ) -> Axes:
     """Where the final counts fell within their forecasts; flat is right.
@@ -153,14 +147,8 @@ def pit(
     ----------
     scores : Results or DataFrame
         Results of a backtest, or a score table with ``pit`` (0 to 1).
-    model, level
+    model, level, vintage, axes
         As for :func:`coverage`.
-    horizon_group : str, optional
-        One group of months ahead, such as ``"7-12"``, or ``"nowcast"``; default: all months ahead.
-    vintage
-        As for :func:`coverage`.
-    bins : int
-    axes : Axes, optional
 
     Returns
     -------
@@ -173,30 +161,24 @@ def pit(
     >>> import odforecast as od
     >>> results = od.backtest(["drift"], "pseudo-clean", archive=od.bundled(), start="2022-01",
     ...                       end="2022-03", locations=["Ohio"], draws=50, progress=False)
-    >>> len(od.plot.pit(results, bins=5).patches)
-    5
+    >>> len(od.plot.pit(results).patches)
+    10
     """
-    if bins < 1:
-        raise DataError(f"bins is {bins}: a histogram needs at least one")
-    every = scores_of(scores, ("pit",), vintage, hidden=True)
-    rows, whose, name = _pits(every, model, level, horizon_group)
-    share = np.histogram(rows["pit"], bins=bins, range=(0, 1))[0] / len(rows)
+    rows, name, whose = _pits(scores_of(scores, ("pit",), vintage, hidden=True), model, level)
+    share = np.histogram(rows["pit"], bins=_BINS, range=(0, 1))[0] / len(rows)
     drawn = drawn_on(axes)
-    drawn.bar((np.arange(bins) + 0.5) / bins, share * bins, 0.94 / bins, color=BLUE)
+    drawn.bar((np.arange(_BINS) + 0.5) / _BINS, share * _BINS, 0.94 / _BINS, color=BLUE)
     drawn.axhline(1, color=INK, lw=1, ls=DOTTED)
     levels(drawn, "{:g}".format, "times the expected number")
-    drawn.set_xlim(0, 1)
-    drawn.set_xticks([0, 0.25, 0.5, 0.75, 1])
+    drawn.set(xlim=(0, 1), xticks=[0, 0.25, 0.5, 0.75, 1])
     drawn.set_xlabel("place of the final count within its forecast: 0 lowest, 1 highest")
-    group = "" if horizon_group is None else f", months {horizon_group}"
-    title = f"Where final counts fell in forecasts of {name} (PIT){group}"
+    title = f"Where final counts fell in forecasts of {name} (PIT)"
     return finish(
-        drawn,
-        _head(title, rows, whose, "Dotted: perfect calibration"),
-        f"PIT histogram of {name}, {whose}{group}, {many_in(rows)} in {bins} bins: "
+        drawn, _head(title, rows, whose, "Dotted: perfect calibration"),
+        f"PIT histogram of {name}, {whose}, {many_in(rows)} in {_BINS} bins: "
         f"{100 * share[0]:.0f}% of the final counts in the lowest bin, {100 * share[-1]:.0f}% in "
-        f"the highest; {100 / bins:.0f}% each if the forecasts are calibrated.",
-    )
+        f"the highest; {100 / _BINS:.0f}% each if the forecasts are calibrated.",
+    )  # fmt: skip
 
 
 def reliability(
@@ -204,7 +186,6 @@ def reliability(
     models: str | Sequence[str] | None = None,
     *,
     level: str | None = None,
-    horizon_group: str | None = None,
     vintage: str | None = None,
     axes: Axes | None = None,
 ) -> Axes:
@@ -217,9 +198,8 @@ def reliability(
         intervals.
     models : str or sequence of str, optional
         Default: all, at most six.
-    level, horizon_group, vintage
-        As for :func:`pit`.
-    axes : Axes, optional
+    level, vintage, axes
+        As for :func:`coverage`.
 
     Returns
     -------
@@ -242,7 +222,7 @@ def reliability(
     drawn.plot([0, 100], [0, 100], color=MUTED, lw=1, ls=DOTTED)
     said, labels, blocks = [], [], 0
     for name, color, marker in zip(names, PALETTE, MARKERS):
-        rows, whose, _ = _pits(every, name, level, horizon_group)
+        rows, _, whose = _pits(every, name, level)
         share = _below(rows["pit"].to_numpy())
         band, n = _band(rows, share)
         blocks = max(blocks, n)
@@ -250,51 +230,32 @@ def reliability(
             drawn.fill_between(100 * _LEVELS, *(100 * band), color=color, alpha=0.18, lw=0)
         drawn.plot(100 * _LEVELS, 100 * share, color=color, marker=marker, ms=4, lw=1.6,
                    label=literal(name))  # fmt: skip
-        labels.append((100 * share[-1], [Line(name, color, True)], 0))
+        labels.append(named(100 * share[-1], name, color))
         low, high = 100 * share[[0, -1]]
         said.append(
             f"{name} has {low:.0f}% of the final counts below its 5% quantile and {high:.0f}% "
             "below its 95% quantile"
         )
     levels(drawn, "{:g}%".format, "of final counts below it", at=[0, 25, 50, 75, 100])
-    drawn.set_xlim(0, 100)
-    drawn.set_xlabel("quantile of the forecast, %")
-    group = "" if horizon_group is None else f", months {horizon_group}"
+    drawn.set(xlim=(0, 100), xlabel="quantile of the forecast, %")
     band_of = f"Band of {names[0]}" if len(names) > 2 else "Bands"
     note = f"{band_of}: 90%, {blocks} blocks of origins"
     note = note if blocks >= _FEWEST else "No bands: too few blocks of origins"
-    title = f"How many final counts lay below each quantile of their forecast{group}"
-    sentence = f"{joined(f'Reliability, {whose}{group}', said_in(rows))}: {'; '.join(said)}."
+    title = "How many final counts lay below each quantile of their forecast"
     head = _head(title, rows, whose, f"Dotted: perfect calibration. {note}", many=False)
-    return finish(drawn, head, sentence, labels)
+    lead = joined(f"Reliability, {whose}", said_in(rows))
+    return finish(drawn, head, f"{lead}: {'; '.join(said)}.", labels)
 
 
 def _pits(
-    scores: pd.DataFrame, model: str | None, level: str | None, group: str | None
+    scores: pd.DataFrame, model: str | None, level: str | None
 ) -> tuple[pd.DataFrame, str, str]:
-    """Rows of a model and a group of months ahead that have a PIT; whose they are, and its name."""
-    rows, whose = of_level(scores, level)
-    rows, name = of_model(rows, model)
-    if group is None:
-        rows = _ahead(rows)
-    else:
-        if "horizon_group" not in rows:
-            raise DataError("the scores have no column 'horizon_group'",
-                            hint="give results, or results.labelled()")  # fmt: skip
-        there = list(dict.fromkeys(rows["horizon_group"].astype(str)))
-        if group not in there:
-            raise DataError(f"nothing was scored for months {group!r}",
-                            hint=f"there is: {', '.join(there)}")  # fmt: skip
-        rows = rows[rows["horizon_group"].astype(str) == group]
-    rows = rows[rows["pit"].notna()]
+    """Rows of a model that have a PIT, of months ahead; its name, and whose they are."""
+    rows, name, whose = chosen(scores, model, level)
+    rows = ahead_of(rows).dropna(subset="pit")
     if rows.empty:
         raise DataError(f"{name} has no PIT", hint="only forecasts with draws have one")
-    return rows, whose, name
-
-
-def _ahead(rows: pd.DataFrame) -> pd.DataFrame:
-    """Without counts published already: hardly revised, they say nothing of the forecasts."""
-    return rows[rows["horizon"] >= 1] if "horizon" in rows else rows
+    return rows, name, whose
 
 
 def _below(values: Floats) -> Floats:
@@ -335,16 +296,15 @@ def said_and_came(
     location: str | None = None,
     *,
     axes: Axes | None = None,
-    history: Any = None,
     model: str | None = None,
     vintage: str | None = None,
     horizon: int | None = None,
-    every: int | None = None,
 ) -> Axes:
     """Past forecasts of one place with their 90% intervals, against the final count.
 
     Each bar is the 90% interval of a forecast for that month, each dot its median; those whose
-    interval missed the final count are orange.
+    interval missed the final count are orange. Of more than 60 forecasts, every second or third
+    is drawn; the numbers of the alt text are of all of them.
 
     Parameters
     ----------
@@ -355,8 +315,6 @@ def said_and_came(
     location : str, optional
         Any name of a place. Default: the only one there is, or else the US.
     axes : Axes, optional
-    history : Panel or DataFrame, optional
-        What is known now (``location``, ``month``, ``reported``). Default: the scored truth.
     model : str, optional
         Default: ``dlm``, or the first.
     vintage : {"pseudo-delayed", "real", "pseudo-clean"}, optional
@@ -364,9 +322,6 @@ def said_and_came(
         first of these that there is.
     horizon : int, optional
         How many months ahead; default: 12, or the longest.
-    every : int, optional
-        Every which origin is drawn; default: so many that bars can be told apart. The numbers
-        of the alt text are of all of them.
 
     Examples
     --------
@@ -378,29 +333,26 @@ def said_and_came(
     'Drug overdose deaths forecast 12 months ahead and the final count, Ohio'
     """
     scores = scores_of(results, ("observed", "median", "last_month"), vintage)
-    rows, place = of_place(scores, location)
-    rows, name = of_model(rows, model)
-    at, ahead = of_horizon(rows, horizon)
+    place = place_of(scores["location"].unique(), location, "the score table")
+    rows, name, _ = chosen(scores, model, place=place)
+    at, ahead = _of_horizon(rows, horizon)
     # One forecast for each last known month: of several delays the one nearest to it.
     order = [c for c in ("last_month", "donor_distance", "as_of", "donor") if c in at]
     at = _with_ends(results, at).sort_values(order, kind="stable").drop_duplicates("last_month")
-    step = max(1, -(-len(at) // _MOST)) if every is None else every
-    if step < 1:
-        raise DataError(f"every is {step}: draw every origin with 1, or fewer with more")
+    step = max(1, -(-len(at) // _MOST))
     drawn = drawn_on(axes)
     first = at["month"].min() - pd.DateOffset(months=2)
-    known = _truth(rows, place, history)
+    known = rows.drop_duplicates("month").sort_values("month")
     known = _shown(known[known["month"] >= first], place)
     shown = _shown(at.iloc[::step], place)
-    drawn.plot(days(months_in(known)), known["reported"], color=INK, lw=2, label="as known now",
+    drawn.plot(days(months_in(known)), known["observed"], color=INK, lw=2, label="as known now",
                zorder=3)  # fmt: skip
     _intervals(drawn, shown)
     levels(drawn)
-    ends: list[Label] = [
-        (float(known["reported"].dropna().iloc[-1]), [Line("Final count", bold=True)], 0),
-        (float(shown["median"].dropna().iloc[-1]),
-         [Line("Forecasts", BLUE, True), Line("and intervals", MUTED)], 0),
-    ]  # fmt: skip
+    ends = [
+        named(known["observed"].dropna().iloc[-1], "Final count"),
+        named(shown["median"].dropna().iloc[-1], "Forecasts", BLUE, Line("and intervals", MUTED)),
+    ]
     deaths = about(results).deaths
     title = f"{capital(deaths)} forecast {ahead} months ahead and the final count, {called(place)}"
     bars = "Bars: 90% intervals, orange where they missed. " if shown["low"].notna().any() else ""
@@ -411,6 +363,19 @@ def said_and_came(
     done = finish(drawn, Head(title, marks + below), said, ends, gap=6, time=True, margin=55)
     _count_misses(drawn, shown, at)
     return done
+
+
+def _of_horizon(table: pd.DataFrame, horizon: int | None) -> tuple[pd.DataFrame, int]:
+    """Rows of one horizon: by default 12, or the longest."""
+    there = sorted(int(h) for h in table["horizon"].unique())
+    if horizon is None:
+        horizon = 12 if 12 in there else there[-1]
+    if horizon not in there:
+        raise DataError(
+            f"nothing was scored {horizon} months ahead",
+            hint=f"there is: {there[0]} to {there[-1]}",
+        )
+    return table[table["horizon"] == horizon], horizon
 
 
 def errors(
@@ -452,14 +417,12 @@ def errors(
     'Errors of past forecasts by months ahead, Ohio'
     """
     table = scores_of(scores, ("observed", "median"), vintage)
+    place = ""
     if location is not None:
-        rows, place = of_place(table, location)
-        name = in_place(place)
-    else:
-        (rows, name), place = of_level(table, level), ""
-    rows, model = of_model(rows, model)
-    rows = rows[rows["observed"] > 0]
-    every, rows = rows, _sayable(rows, place)
+        place = place_of(table["location"].unique(), location, "the score table")
+    every, model, name = chosen(table, model, level, place)
+    every = every[every["observed"] > 0]
+    rows = _sayable(every, place)
     left_out = f"without medians below {SMALL}" if len(rows) < len(every) else ""
     if rows.empty:
         raise DataError(
@@ -476,9 +439,9 @@ def errors(
     levels(drawn, percent, "of the final count", from_zero=False)
     of_horizons(drawn, x)
     last = bands.iloc[-1]
-    ends: list[Label] = [
+    ends = [
         (last[0.95], [Line("90% of errors")], 0),
-        (last[0.5], [Line("Median error", BLUE, True), Line("and half of errors", MUTED)], 0),
+        named(last[0.5], "Median error", BLUE, Line("and half of errors", MUTED)),
     ]
     many = f"{len(rows):,} forecasts of {about(scores).deaths} in {name}"
     marks = joined(f"{capital(many)} by {model}", said_in(rows), left_out, origins_in(rows))
@@ -531,19 +494,6 @@ def _shown(rows: pd.DataFrame, place: str) -> pd.DataFrame:
     if {"low", "high"} <= set(rows.columns):
         out["low"] = rows["low"].clip(lower=SMALL).where(out["high"].notna())
     return out
-
-
-def _truth(rows: pd.DataFrame, place: str, history: Any) -> pd.DataFrame:
-    """The counts that are known now: of the history, or those that forecasts were scored on."""
-    if history is None:
-        known = rows.drop_duplicates("month").sort_values("month")
-        return known.assign(reported=known["observed"])
-    found: pd.DataFrame | None = reported_of(history, place)
-    if found is None:
-        raise DataError(
-            f"history has nothing for {called(place)}", hint="leave it out for the scored truth"
-        )
-    return found
 
 
 def _missed(rows: pd.DataFrame) -> Any:
@@ -672,30 +622,35 @@ def skill(
             f"no model is related to {baseline}: it was not scored on the same forecasts",
             hint=f"put {baseline} among the models of the backtest, or name another baseline",
         )
-    # Groups in which nothing is related (counts published already), and models that failed.
-    for column in (split, "model"):
-        board = board[board.groupby(column)["rel_wis"].transform("count") > 0]
+    twice = board[board.duplicated(["model", split])]
+    if len(twice):
+        raise DataError(
+            f"the leaderboard has several rows of {twice['model'].iloc[0]} for one {split}",
+            hint=f"make it with by=['level', {split!r}], of one target and kind of vintage",
+        )
+    groups = list(dict.fromkeys(board[split]))
+    ratios = board.pivot(index="model", columns=split, values="rel_wis")[groups].astype(float)
+    # Without groups in which nothing is related (counts published already), and models that failed.
+    ratios = ratios.dropna(how="all").dropna(axis=1, how="all")
+    board, groups = board[board["model"].isin(ratios.index)], list(ratios.columns)
     names = [m for m in models_of(board, models) if m != baseline or models is not None]
     if not names:
         raise DataError(f"only {baseline} was scored: there is nothing to relate to it")
-    groups = list(dict.fromkeys(board[split]))
     drawn = drawn_on(axes)
     said, ends, width = [], [], 0.7 / len(names)
     for i, name in enumerate(names):
-        heights = _heights(board[board["model"] == name], split, groups)
+        heights = ratios.loc[name].to_numpy()
         place = np.arange(len(groups)) + (i - (len(names) - 1) / 2) * width
         color = PALETTE[i % len(PALETTE)]
         shape = MARKERS[(i + i // len(PALETTE)) % len(MARKERS)]
         mark = dict(zip(MARKERS, "●■▲◆▼✚"))[shape]
-        if np.isfinite(heights).any():
-            ends.append(
-                (heights[np.isfinite(heights)][-1], [Line(f"{mark} {name}", color, True)], 0)
-            )
+        known = np.isfinite(heights)
+        ends.append(named(heights[known][-1], f"{mark} {name}", color))
         drawn.vlines(place, 1, heights, color=color, lw=2, alpha=0.55)
         drawn.plot(place, heights, shape, color=color, ms=8, label=literal(name))
-        known = [f"{h:.2f} ({g})" for h, g in zip(heights, groups) if np.isfinite(h)]
-        if name != baseline and known:
-            said.append(f"{name} {', '.join(known)}")
+        if name != baseline:
+            texts = (f"{h:.2f} ({g})" for h, g in zip(heights[known], np.array(groups)[known]))
+            said.append(f"{name} {', '.join(texts)}")
     drawn.axhline(1, color=INK, lw=1)
     drawn.set_xticks(np.arange(len(groups)), [_VALUES.get(g, literal(g)) for g in groups])
     drawn.set_xlim(-0.6, len(groups) - 0.4)
@@ -719,10 +674,9 @@ def _board(
         keys = list(dict.fromkeys(["vintage", "target", "level", split]))
         results = results.leaderboard(by=keys, baseline=baseline)
     board = table_of(results, ("model", "rel_wis", split), "the leaderboard")
-    if vintage is not None or split != "vintage":
-        board = of_vintage(board, vintage)
-    if target is not None or split != "target":
-        board = of_target(board, target)
+    for column, kind in (("vintage", vintage), ("target", target)):
+        if kind is not None or split != column:
+            board = of_kind(board, column, kind)
     if "level" in board and split != "level":
         there = set(board["level"].astype(str))
         level = level or next((x for x in LEVELS if x in there), "")
@@ -732,16 +686,6 @@ def _board(
                             hint=f"there is: {', '.join(sorted(there))}")  # fmt: skip
     board = board.sort_values(split, kind="stable")  # categories have an order of their own
     return board.astype({split: str, "model": str}), level or ""
-
-
-def _heights(rows: pd.DataFrame, split: str, groups: list[str]) -> Any:
-    """Relative WIS of one model in each group; NaN where it has none."""
-    if rows.duplicated(split).any():
-        raise DataError(
-            f"the leaderboard has several rows of {rows['model'].iloc[0]} for one {split}",
-            hint=f"make it with by=['level', {split!r}], of one target and kind of vintage",
-        )
-    return rows.set_index(split)["rel_wis"].reindex(groups).to_numpy(dtype=float)
 
 
 def pairwise(
@@ -779,18 +723,20 @@ def pairwise(
             "a pair of models has several rows", hint="draw one group of them: one scale, one split"
         )
     names = _order(rows, models)
-    n, place = len(names), {name: i for i, name in enumerate(names)}
+    n = len(names)
     kept = rows[rows["model"].isin(names) & rows["other"].isin(names)]
+    ratios = kept.set_index(["model", "other"])[["ratio", "lower", "upper"]].astype(float)
     drawn = canvas(4.2 + 0.95 * n, 2.6 + 0.5 * n)[1] if axes is None else axes
     blank(drawn)
-    for pair in kept.to_dict("records"):
-        _cell(drawn, place[str(pair["other"])], place[str(pair["model"])], *_ratio(pair))
-    for i in range(n):
-        drawn.text(i + 0.5, i + 0.5, "–", ha="center", va="center", color=MUTED, fontsize=TEXT)
+    for (y, model), (x, other) in product(enumerate(names), repeat=2):
+        if model == other:
+            drawn.text(x + 0.5, y + 0.5, "–", ha="center", va="center", color=MUTED, fontsize=TEXT)
+        elif (model, other) in ratios.index:
+            _cell(drawn, x, y, *ratios.loc[[(model, other)]].to_numpy()[0])
+    shown, at = [literal(x) for x in names], np.arange(n) + 0.5
     drawn.set(xlim=(0, n), ylim=(n, 0))
-    shown = [literal(x) for x in names]
-    drawn.set_xticks(np.arange(n) + 0.5, shown, rotation=40, ha="right", rotation_mode="anchor")
-    drawn.set_yticks(np.arange(n) + 0.5, shown)
+    drawn.set_xticks(at, shown, rotation=40, ha="right", rotation_mode="anchor")
+    drawn.set_yticks(at, shown)
     drawn.tick_params(length=0, labelsize=TEXT, labelcolor=INK)
     metric = str(rows["metric"].iloc[0]).replace("_", " ") if "metric" in rows else "score"
     what = metric.upper() if metric in ("wis", "crps") else metric
@@ -801,10 +747,8 @@ def pairwise(
         "Blue, below 1: the row's model is better. Framed: its interval leaves out 1. On forecasts "
         f"both made; {groups} of consecutive origins."
     )
-    best = {str(p["other"]): _ratio(p) for p in kept[kept["model"] == names[0]].to_dict("records")}
     said = []
-    for other in names[1:]:
-        ratio, low, high = best.get(other, (np.nan,) * 3)
+    for other, ratio, low, high in ratios.loc[names[0]].reindex(names[1:]).itertuples():
         ends = f", {low:.2f} to {high:.2f}" if np.isfinite(low + high) else ""
         if np.isfinite(ratio):
             said.append(f"{names[0]} over {other} {ratio:.2f}{ends}")
@@ -814,10 +758,6 @@ def pairwise(
         f"Mean {what}{scale} of each of {n} models over each other, {groups} of origins: "
         f"{'; '.join(said)}. Fewest forecasts in common: {int(kept['n_common'].min()):,}.",
     )
-
-
-def _ratio(pair: dict[Any, Any]) -> tuple[float, float, float]:
-    return float(pair["ratio"]), float(pair["lower"]), float(pair["upper"])
 
 
 def _order(rows: pd.DataFrame, models: str | Sequence[str] | None) -> list[str]:

@@ -85,6 +85,11 @@ class Line(NamedTuple):
 Label = tuple[float, Sequence[Line], int]
 
 
+def named(value: float, text: str, color: str = INK, *more: Line) -> Label:
+    """A direct label that begins with a name in bold at its value."""
+    return float(value), [Line(text, color, True), *more], 0
+
+
 # Axes
 
 
@@ -116,6 +121,17 @@ def canvas(width: float = WIDTH, height: float = HEIGHT) -> tuple[Figure, Any]:
     layout.set(w_pad=2 / _POINTS, h_pad=2 / _POINTS)
     # From edge to edge, so that a heading at the left edge takes no room beside the axes.
     return figure, quiet(figure.subplots(gridspec_kw={"left": 0.002, "right": 1}))
+
+
+def axes_of(n: int, across: int, size: tuple[float, float], **shared: Any) -> list[Any]:
+    """So many axes, row by row, of a figure of its own of a size in inches."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size, layout="constrained")
+    every = list(figure.subplots(-(-n // across), across, squeeze=False, **shared).flat)
+    for spare in every[n:]:
+        spare.remove()
+    return [quiet(axes) for axes in every[:n]]
 
 
 def drawn_on(axes: Axes | None, width: float = WIDTH, height: float = HEIGHT) -> Any:
@@ -280,15 +296,19 @@ def literal(text: object) -> str:
     return str(text).replace("$", r"\$")
 
 
-@lru_cache(maxsize=4096)
-def text_width(text: str, size: float, bold: bool = False) -> float:
-    """How wide a text is, in pixels."""
+@lru_cache(maxsize=8192)
+def measured(text: str, size: float, weight: str | int) -> tuple[float, ...]:
+    """Width, height and descent of a text, in pixels; measured once."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import text_to_path
 
-    font = FontProperties(size=size, weight="bold" if bold else "normal")
-    width, _, _ = text_to_path.get_text_width_height_descent(text, font, False)
-    return float(width)
+    font = FontProperties(size=size, weight=weight)
+    return tuple(map(float, text_to_path.get_text_width_height_descent(text, font, False)))
+
+
+def text_width(text: str, size: float, bold: bool = False) -> float:
+    """How wide a text is, in pixels."""
+    return measured(text, size, "bold" if bold else "normal")[0]
 
 
 def wrapped(text: str, width: float, size: float, bold: bool = False) -> str:
@@ -428,16 +448,10 @@ def legend(*grid: Any, **keywords: Any) -> None:
     if len(grid) == 1 and not _alone(grid[0]):
         grid[0].legend(list(seen.values()), list(seen), loc="best", **where)
     elif seen:
-        room = _POINTS * float(figure.get_size_inches()[0]) - 20
-        where.setdefault("ncols", columns_for(list(seen), room))
+        wide = [text_width(name, SMALL) + 3.5 * SMALL for name in seen]
+        room = _POINTS * float(figure.get_size_inches()[0]) - 20 + 1.3 * SMALL
+        # Filled downwards; as many columns as fit.
+        columns = (np.array_split(wide, n) for n in range(len(wide), 1, -1))
+        fits = (len(c) for c in columns if sum(float(x.max()) for x in c) <= room)
+        where.setdefault("ncols", next(fits, 1))
         figure.legend(list(seen.values()), list(seen), loc="outside lower left", **where)
-
-
-def columns_for(labels: list[str], width: float, size: float = SMALL) -> int:
-    """How many columns of a legend fit into a width, in pixels."""
-    lengths = [text_width(x, size) for x in labels]
-    for n in range(len(labels), 1, -1):
-        columns = np.array_split(lengths, n)  # filled downwards, as a legend is
-        if sum(float(c.max()) + 3.5 * size for c in columns) <= width + 1.3 * size:
-            return n
-    return 1

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from html import escape
 from itertools import groupby
 from typing import Any
 
 from matplotlib.backend_bases import FigureCanvasBase, RendererBase
 from matplotlib.colors import rgb2hex
-from matplotlib.font_manager import FontProperties, findfont, get_font
-from matplotlib.textpath import text_to_path
 from matplotlib.transforms import Affine2D, Transform
 
-from odforecast.plot.style import COLORS
+from odforecast.plot.style import COLORS, measured
 
 _NAMES = {light: f"var(--{name}, {light})" for name, light in COLORS.items()}
 #: Letters of pages are narrower than those that matplotlib makes room for.
 _NARROWER = 0.92
+#: Ascent, descent and gap of lines of letters of size 1: those of DejaVu Sans, matplotlib's own.
+_HEIGHTS = tuple(_NARROWER * units / 2048 for units in (1556, 492, 410))
 #: The edge of the paper's color around letters over data.
 _EDGE = {"paint-order": "stroke", "stroke": _NAMES[COLORS["paper"]], "stroke-width": 3}
 _ANCHORS = {"center": "middle", "right": "end"}
@@ -38,24 +37,6 @@ def attributes(**values: object) -> str:
         f' {k}="{escape(v) if isinstance(v, str) else short(v, 2)}"'  # type: ignore[arg-type]
         for k, v in known
     )
-
-
-@lru_cache(maxsize=8192)
-def _measured(text: str, size: float, weight: str | int) -> tuple[float, ...]:
-    """Width, height and descent of a text."""
-    font = FontProperties(size=size, weight=weight)
-    found = text_to_path.get_text_width_height_descent(text, font, False)
-    return tuple(_NARROWER * float(x) for x in found)
-
-
-@lru_cache(maxsize=8)
-def _heights(weight: str | int) -> tuple[float, float, float]:
-    """Ascent, descent and gap of lines of letters of size 1."""
-    font: Any = get_font(findfont(FontProperties(weight=weight)))
-    table, units = font.get_sfnt_table("OS/2"), font.get_sfnt_table("head")["unitsPerEm"]
-    names = ("sTypoAscender", "sTypoDescender", "sTypoLineGap")
-    up, down, gap = (_NARROWER * table[name] / units for name in names)
-    return up, -down, gap
 
 
 class PageRenderer(RendererBase):
@@ -94,11 +75,12 @@ class PageRenderer(RendererBase):
 
     def get_text_width_height_descent(self, s: str, prop: Any, ismath: Any) -> Any:  # noqa: ARG002
         """How large a text is."""
-        return _measured(s, prop.get_size_in_points(), prop.get_weight())
+        found = measured(s, prop.get_size_in_points(), prop.get_weight())
+        return tuple(_NARROWER * x for x in found)
 
     def _get_font_height_metrics(self, prop: Any) -> tuple[float, ...]:
         """How high a line is; matplotlib would look for the font again at each text."""
-        return tuple(prop.get_size_in_points() * x for x in _heights(prop.get_weight()))
+        return tuple(prop.get_size_in_points() * x for x in _HEIGHTS)
 
     def open_group(self, s: str, gid: str | None = None) -> None:  # noqa: ARG002
         """Elements with a name of their own; a dot before it: none in a page."""

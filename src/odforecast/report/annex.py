@@ -15,7 +15,7 @@ from odforecast import plot
 from odforecast.errors import ScenarioError
 from odforecast.forecast.text import place_name
 from odforecast.plot.files import describe
-from odforecast.plot.style import BLUE, ORANGE, SMALL, canvas, literal, quiet, thousands
+from odforecast.plot.style import BLUE, ORANGE, SMALL, axes_of, canvas, literal, thousands
 from odforecast.report.blocks import Scale, Strip
 from odforecast.report.page import Picture, Table, picture
 from odforecast.say import chance, day_name, month_name, shown_cell
@@ -25,7 +25,6 @@ from odforecast.scenario import (
     Projection,
     Scenario,
     attribution,
-    identifiability,
     levers,
     tornado,
 )
@@ -37,15 +36,10 @@ from odforecast.seeds import seed_from
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Shares = Mapping[str, Mapping[str, float]]
-
 #: A sensitivity takes many projections: of no more places than these.
 MOST_SENSITIVITIES = 4
 #: Draws behind a prior figure.
 PRIOR_DRAWS = 4000
-_ONE_AT_A_TIME = (
-    "Mean deaths averted with one assumption at a time held at its 5th and 95th percentile."
-)
 #: What a file calls otherwise.
 _NAMES = {"p_null": "the chance of no effect", "size": "the size at full strength",
           "lag": "months until it begins", "ramp": "months until it is full",
@@ -54,20 +48,20 @@ _LEVELS = np.array([0.05, 0.25, 0.5, 0.75, 0.95])
 
 
 def annex(
-    projection: Projection, locations: Sequence[str], exposures: Shares | None,
-    posterior_sds: Mapping[str, float], waiting: pd.DataFrame | None = None,
-) -> dict[str, object]:  # fmt: skip
+    projection: Projection, locations: Sequence[str], waiting: pd.DataFrame | None = None
+) -> dict[str, object]:
     """Context of the template ``annex``: of the whole projection, not cut to the locations."""
     chosen = [s for s in projection.scenarios if not s.is_null]
     table, panel = projection.exposure_table(), projection.baseline.panel
     table = table[table["location"].isin(list(locations))]
     return {
-        "priors": [t for s in chosen for t in _priors(s, posterior_sds)],
+        "priors": [t for s in chosen for t in _priors(s)],
         "prior_pictures": [
             picture(prior_figure(s), f"Priors of {s.name}", f"Priors of {s.name}") for s in chosen
         ],
         "judgements": [part for s in chosen for part in _judgements(s)],
-        "places": list(_places(projection, locations, exposures, waiting)),
+        "places": list(_places(projection, locations, waiting)),
+        "most": MOST_SENSITIVITIES, "years": RUN_OUT // 12, "shares": ATTRIBUTION,
         "exposures": Table(
             ["scenario", "intervention", "location", "exposure"],
             [[*map(str, r[:3]), f"{r[3]:.3f}"] for r in table.itertuples(index=False)],
@@ -75,8 +69,8 @@ def annex(
         ),
         "levers": Table(list(levers().columns), levers().astype(str).to_numpy().tolist()),
         "notes": [*projection.warnings, *(() if panel is None else panel.notes)] or ["None."],
-        "facts": _facts(projection),
-    }
+        "projection": projection,
+    }  # fmt: skip
 
 
 def _judgements(scenario: Scenario) -> Iterator[dict[str, object]]:
@@ -111,39 +105,34 @@ def _number(value: float, unit: str) -> str:
     return f"{round(value, 1 if abs(value) < 10 else 0):g}{unit}".replace("-", "−")
 
 
-def _priors(scenario: Scenario, sds: Mapping[str, float]) -> Iterator[Table]:
+def _priors(scenario: Scenario) -> Iterator[Table]:
     """Every assumption in numbers, one table per intervention."""
     frame = scenario.to_frame()
     head = ["assumption", "unit", "5%", "50%", "95%", "in words"]
     columns = ["quantity", "unit", "q05", "q50", "q95", "prior"]
     for x in scenario.interventions:
-        rows = frame.loc[frame["intervention"] == x.name, columns]
         chances = "a what-if: its results hold given that it works"
         if not x.is_what_if:
             shares = zip(("works", "nothing", "backfires"), x.chances())
             chances = f"{x.owner}: " + ", ".join(f"{name} {p:.2f}" for name, p in shares)
         way = f" It backfires if {x.backfire}." if x.backfire else ""
-        checked = "no data used: prior-dominated by construction"
-        if x.name in sds:
-            checked = str(identifiability(x.size.sd * x.share.mean, sds[x.name]))
         caption = (
             f"{scenario.name}: {x.name}. {chances}.{way} Grade: {x.grade}. {x.source or 'user'}. "
-            f"{x.note} [{checked}]"
+            f"{x.note} [no data used: prior-dominated by construction]"
         )
-        cells = [[shown_cell(v) for v in row] for row in rows.itertuples(index=False)]
-        yield Table(head, cells, caption=caption)
+        rows = frame.loc[frame["intervention"] == x.name, columns].itertuples(index=False)
+        yield Table(head, [[shown_cell(v) for v in row] for row in rows], caption=caption)
 
 
 def _places(
-    projection: Projection, locations: Sequence[str], exposures: Shares | None,
-    waiting: pd.DataFrame | None,
-) -> Iterator[dict[str, object]]:  # fmt: skip
+    projection: Projection, locations: Sequence[str], waiting: pd.DataFrame | None
+) -> Iterator[dict[str, object]]:
     """Deaths averted, and what they depend on, place by place."""
     tested = list(locations)[:MOST_SENSITIVITIES]
     # On all places, as the answer was: cut to one, states that differ would move the nation.
     source = projection.source or projection.baseline
-    tables = projection.tables if exposures is None else exposures
-    given: dict[str, Any] = {"location": tested, "exposures": tables, "seed": projection.seed}
+    given: dict[str, Any] = {"location": tested, "exposures": projection.tables,
+                             "seed": projection.seed}  # fmt: skip
     # What has begun has a baseline of its own, fitted without it: not that of the sensitivity.
     last = projection.baseline.last_month
     fresh = [
@@ -152,46 +141,34 @@ def _places(
     ]  # fmt: skip
     swings = {s.name: tornado(source, s, **given) for s in fresh}
     onset = min(x.onset[0] for s in projection.scenarios for x in s.interventions)
-    shares, lines = pd.DataFrame(), [_ONE_AT_A_TIME]
+    shares, unknown = pd.DataFrame(), ""
     try:
         shares = attribution(source, onset, **given)
     except ValueError as error:
-        lines.append(f"What a share of the 2023–24 fall would do again is not shown: {error}.")
+        unknown = str(error)
     for code in locations:
-        one, place = projection.select([code]), place_name(code)
-        parts = {
-            "place": place, "averted": _averted(one.averted(), code),
+        one, place, here = projection.select([code]), place_name(code), code in tested
+        found = {name: t[t["location"] == code] for name, t in swings.items() if here and len(t)}
+        late = None if waiting is None or waiting.empty else waiting[waiting["location"] == code]
+        yield {
+            "place": place, "averted": _averted(one.averted()),
             "figure": picture(plot.averted(one, code, titles=short_titles(one)),
                               f"Deaths averted in {place}"),
-            "waiting": None if waiting is None or waiting.empty else _waiting(waiting, code),
-            "lines": [f"Shown for the first {MOST_SENSITIVITIES} places only."],
-            "tornados": [], "attribution": None,
+            "waiting": None if late is None else _waiting(late),
+            "until": "" if late is None else month_name(late["until"].iloc[0]),
+            "tested": here, "unknown": unknown, "onset": onset,
+            "tornados": [_tornado(t, name, place) for name, t in found.items()],
+            "shares": [[str(r["share"]), *_saved(r)]
+                       for r in (shares[shares["location"] == code].to_dict("records")
+                                 if here and len(shares) else ())],
         }  # fmt: skip
-        if code in tested:
-            found = {name: t[t["location"] == code] for name, t in swings.items() if not t.empty}
-            parts["lines"] = lines
-            parts["tornados"] = [_tornado(t, name, place) for name, t in found.items()]
-            if not shares.empty:
-                parts["attribution"] = _attribution(shares[shares["location"] == code], onset)
-        yield parts
 
 
-def _waiting(table: pd.DataFrame, code: str) -> Table:
-    """What waiting costs, with the last month in its name and the long run beside it."""
-    counts = ["averted_mean", "not_prevented", "not_prevented_run_out"]
-    mine = table[table["location"] == code]
-    names = mine[["scenario_id", "delay", "onset"]].astype(str).to_numpy().tolist()
-    means = [[f"{v:z,.0f}" for v in row] for row in mine[counts].itertuples(index=False)]
-    until = month_name(table["until"].iloc[0])
-    head = ["scenario", "months of waiting", "onset", f"averted by {until}",
-            f"not prevented by {until}", f"not prevented over {RUN_OUT // 12} years"]  # fmt: skip
-    caption = (
-        "What waiting costs, in mean deaths. An effect that fades is postponed rather than lost: "
-        "in the long run most of what is missing by then is prevented later. The last column "
-        f"continues the last year's deaths for {RUN_OUT // 12} years. Below zero, a later start "
-        "prevents a few more deaths, because the effect then meets months with more deaths."
-    )
-    return Table(head, [a + b for a, b in zip(names, means)], numbers=4, caption=caption)
+def _waiting(table: pd.DataFrame) -> list[list[str]]:
+    """What waiting costs: by the last month, and in the long run."""
+    counts = table[["averted_mean", "not_prevented", "not_prevented_run_out"]].to_numpy()
+    names = table[["scenario_id", "delay", "onset"]].astype(str).to_numpy().tolist()
+    return [a + [f"{v:z,.0f}" for v in row] for a, row in zip(names, counts)]
 
 
 def _saved(row: Mapping[Any, Any]) -> list[str]:
@@ -201,47 +178,14 @@ def _saved(row: Mapping[Any, Any]) -> list[str]:
     return [mean, f"{low} … {high}", percent]
 
 
-def _attribution(table: pd.DataFrame, onset: object) -> Table:
-    """Deaths averted by the share of the 2023–24 fall that is credited to cooperation."""
-    rows = [[str(r["share"]), *_saved(r)] for r in table.to_dict("records")]
-    caption = (
-        f"Deaths averted if cooperation from {onset} repeats a share of the 2023–24 fall. The "
-        "counts cannot show how large that share was, so each row assumes one. The last row "
-        f"averages over all shares, weighted by our judgement, {ATTRIBUTION} (mean "
-        f"{ATTRIBUTION.mean:.0%})."
-    )
-    head = ["share credited to cooperation", "averted, mean", "90% interval", "change"]
-    return Table(head, rows, numbers=3, caption=caption)
-
-
-def _averted(table: pd.DataFrame, code: str) -> Table:
-    rows = [
+def _averted(table: pd.DataFrame) -> list[list[str]]:
+    return [
         [r["scenario_id"], r["period"], f"{r['first_month']} – {r['last_month']}",
          f"{r['baseline']:,.0f}", *_saved(r),
          "a what-if" if pd.isna(r["fewer"])
          else " / ".join(chance(r[k], short=True) for k in ("fewer", "same", "more"))]
-        for r in table[table["location"] == code].to_dict("records")
+        for r in table.to_dict("records")
     ]  # fmt: skip
-    head = ["scenario", "period", "months", "deaths, status quo, mean", "averted, mean",
-            "90% interval", "change", "fewer / same / more than without it"]  # fmt: skip
-    return Table(head, rows, numbers=5)
-
-
-def _facts(projection: Projection) -> Table:
-    baseline = projection.baseline
-    rows = [[str(k), str(v)] for k, v in baseline.provenance.items()]
-    rows += [
-        [f"scenario {s.name}", f"version {s.version}, hash {s.hash}"]
-        for s in projection.scenarios
-        if not s.is_null
-    ]
-    rows += [
-        ["seed of the scenarios", str(projection.seed)],
-        ["draws", f"{baseline.draws.shape[0]:,}, paired across scenarios"],
-        ["data as of", str(baseline.as_of)],
-        ["last known month", str(baseline.last_month)],
-    ]
-    return Table(["what", "value"], rows)
 
 
 # Figures
@@ -258,16 +202,14 @@ def prior_figure(scenario: Scenario) -> Figure:
     A row for each intervention: the size of the full effect (with the probability of none), and
     the effect over time at exposure 1. The null has none: it is refused.
     """
-    from matplotlib.figure import Figure
-
     if scenario.is_null:
         raise ScenarioError("null has no priors to draw")
-    n = len(scenario.interventions)
-    figure = Figure(figsize=(7.4, 2.3 * n), layout="constrained")
     parts = [replace(x, p_null=0.0) if x.is_what_if else x for x in scenario.interventions]
-    for (left, right), x in zip(figure.subplots(n, 2, squeeze=False), parts):
-        _size(quiet(left), x)
-        _course(quiet(right), x)
+    grid = axes_of(2 * len(parts), 2, (7.4, 2.3 * len(parts)))
+    for left, right, x in zip(grid[::2], grid[1::2], parts):
+        _size(left, x)
+        _course(right, x)
+    figure: Figure = grid[0].get_figure()
     return figure
 
 
@@ -311,21 +253,15 @@ def _tornado(table: pd.DataFrame, name: str, place: str) -> Picture:
 def _tornado_figure(table: pd.DataFrame) -> Figure:
     """Deaths averted with each assumption at its low and high end."""
     figure, axes = canvas(height=0.36 * len(table) + 1.0)
-    for place, row in enumerate(table.to_dict("records")):
-        for end, color in (("low", ORANGE), ("high", BLUE)):
-            value = row[f"averted_{end}"]
-            right = value >= row["averted"]
-            axes.barh(place, value - row["averted"], left=row["averted"], color=color, height=0.6)
-            axes.annotate(
-                str(row[f"{end}_value"]), (value, place), fontsize=SMALL, va="center",
-                ha="left" if right else "right", xytext=(3 if right else -3, 0),
-                textcoords="offset points",
-            )  # fmt: skip
-    axes.axvline(float(table["averted"].iloc[0]), color="black", linewidth=0.8)
+    rows, base = np.arange(len(table)), float(table["averted"].iloc[0])
+    for end, color in (("low", ORANGE), ("high", BLUE)):
+        bars = axes.barh(rows, table[f"averted_{end}"] - base, 0.6, left=base, color=color)
+        axes.bar_label(bars, table[f"{end}_value"].astype(str), padding=3, fontsize=SMALL)
+    axes.axvline(base, color="black", linewidth=0.8)
     many = len(set(table["intervention"])) > 1
     names = zip(table["intervention"], table["assumption"])
     labels = [literal(f"{i}: {a}" if many else a) for i, a in names]
-    axes.set_yticks(np.arange(len(table)), labels, fontsize=SMALL)
+    axes.set_yticks(rows, labels, fontsize=SMALL)
     axes.invert_yaxis()
     axes.margins(x=0.15)
     thousands(axes.xaxis)

@@ -7,7 +7,7 @@ import math
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -18,11 +18,11 @@ from odforecast.backtesting import Results
 from odforecast.forecast import Forecast
 from odforecast.forecast.tables import of_counties, published_on
 from odforecast.forecast.text import own_counts, own_of
-from odforecast.report.page import Picture, Table, render
-from odforecast.report.spreadsheet import for_spreadsheets
+from odforecast.report.page import Picture, Table, for_spreadsheets, render
 from odforecast.say import (
     OLD,
     between,
+    capital,
     day_name,
     likely,
     old_data,
@@ -34,6 +34,8 @@ from odforecast.say import (
 from odforecast.version import __version__
 
 Row = Mapping[Any, Any]
+#: Width and height of a figure on a phone, in pixels.
+PHONE = (358.0, 300.0)
 #: What stands where nothing is known.
 NONE = "–"
 #: Where CDC shows the counts.
@@ -91,7 +93,7 @@ class SortTable:
 
     Rows of ``top`` stay above the others. ``sorted_by`` is the column by which rows are in rising
     order at first, −1 for none. With a ``menu`` (name, column, direction) rows are cards on a
-    phone, and there is a box to ``find`` one.
+    phone, and there is a box to ``find`` one. The caption is followed by what ``words`` names.
     """
 
     key: str
@@ -105,6 +107,7 @@ class SortTable:
     source: str = ""
     files: Sequence[File] = ()
     look: str = ""
+    words: str = ""
 
 
 def table_of(
@@ -285,17 +288,12 @@ def figure_of(
 
 
 @dataclass(frozen=True)
-class Months:
-    """A table of months that a fan is read from."""
-
-    key: str
-    caption: str
-    rows: Sequence[Mapping[str, str]]
-
-
-@dataclass(frozen=True)
 class Block:
-    """A titled part of a page, at ``#key``; of a folded one the title and ``about`` are seen."""
+    """A titled part of a page, at ``#key``; of a folded one the title and ``about`` are seen.
+
+    Its paragraphs are those called ``words`` in the template of that name, with the numbers ``of``
+    what they are about, and ``paragraphs``. ``months`` are rows that a fan is read from.
+    """
 
     key: str
     title: str
@@ -303,14 +301,17 @@ class Block:
     figures: Sequence[Figure] = ()
     tables: Sequence[SortTable] = ()
     plain: Sequence[Table] = ()
-    months: Months | None = None
+    months: Sequence[Mapping[str, str]] = ()
     folded: bool = False
     about: str = ""
+    words: str = ""
+    of: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def empty(self) -> bool:
         """Whether nothing is below the title."""
-        return not (self.paragraphs or self.figures or self.tables or self.plain or self.months)
+        return not (self.words or self.paragraphs or self.figures or self.tables or self.plain
+                    or self.months)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -339,7 +340,7 @@ class Section:
     pictures: Sequence[Picture] = ()
 
 
-def page(paper: str, **context: Any) -> str:
+def page(paper: str = "letter", **context: Any) -> str:
     """A page of a report or a site; what it does not have is empty, and so are its blocks."""
     empty: dict[str, object] = {
         "subtitle": "", "description": context.get("title"), "lead": (), "warnings": (),
@@ -396,62 +397,18 @@ def warnings_of(forecast: Forecast) -> list[str]:
     """Warnings that a reader should see; a few draws below zero are none."""
     notes = () if forecast.panel is None else forecast.panel.notes
     shown = [t for t in (*shown_warnings(forecast.warnings), *notes) if t]
-    return [f"{t[:1].upper()}{t[1:]}" + "." * (t[-1] not in ".?!") for t in shown]
+    return [f"{capital(t)}" + "." * (t[-1] not in ".?!") for t in shown]
 
 
 def manifest(forecast: Forecast | None, results: Results | None, folded: bool = True) -> Block:
     """How the forecast is made, and how to reproduce it."""
-    tables, said = [], []
-    if forecast is not None:
-        said.append(
-            "The model first estimates how many deaths are still missing from CDC’s recent counts. "
-            f"The forecast is the median of {forecast.draws.shape[0]:,} simulated futures, and the "
-            "90% interval leaves out the lowest 5% and the highest 5% of them."
-        )
-        tables.append(Table(["What", "Value"], _of_forecast(forecast), caption="The forecast"))
-    if results is not None:
-        tables.append(Table(["What", "Value"], _of_results(results), caption="The backtest"))
+    key, title = "methods", "How the forecast is made"
+    if forecast is None:
+        key, title = "manifest", "How to reproduce these scores"
+    warnings = () if forecast is None else forecast.warnings
+    hidden = [w for w in warnings if w not in shown_warnings(warnings)]
     return Block(
-        "methods" if forecast is not None else "manifest",
-        "How the forecast is made" if forecast is not None else "How to reproduce these scores",
-        said, plain=tables, folded=folded, about="model, data and how to reproduce this page",
+        key, title, folded=folded, about="model, data and how to reproduce this page",
+        words="" if forecast is None and results is None else key,
+        of={"forecast": forecast, "results": results, "warnings": hidden},
     )  # fmt: skip
-
-
-def _of_forecast(forecast: Forecast) -> list[tuple[str, str]]:
-    names = {
-        "label": "model", "model_version": "version of the model", "spec_hash": "spec",
-        "data_hash": "hash of the data", "vintage": "kind of vintage",
-    }  # fmt: skip
-    rows = [(names.get(k, k), str(v)) for k, v in forecast.provenance.items() if k != "model"]
-    rows += [
-        ("as of", str(forecast.as_of)),
-        ("last known month", str(forecast.last_month)),
-        ("months", f"{forecast.months[0]} to {forecast.months[-1]}"),
-        ("draws", f"{forecast.draws.shape[0]:,}"),
-    ]
-    if forecast.panel is not None:
-        rows.append(("indicator", forecast.panel.indicator))
-    rows += [("left out", f"{s}: {why}") for s, why in forecast.skipped.items()]
-    shown = shown_warnings(forecast.warnings)
-    return rows + [("warning", w) for w in forecast.warnings if w not in shown]
-
-
-def _of_results(results: Results) -> list[tuple[str, str]]:
-    said: Any = results.manifest
-    specs, truth = said.get("specs", {}), said.get("truth", {})
-    rows = [
-        (f"model {m}", f"version {v}, spec {specs.get(m, '?')}")
-        for m, v in said.get("models", {}).items()
-    ]
-    rows += [
-        ("indicator", str(said.get("indicator", "?"))),
-        ("run", str(said.get("run", "?"))),
-        ("origins", f"{len(said.get('origins', [])):,}"),
-        ("truth", f"{truth.get('name', '?')}, release {truth.get('release', '?')}"),
-        ("hash of the truth", str(truth.get("data_hash", "?"))),
-        ("months ahead", str(said.get("horizon", "?"))),
-        *((key, str(said.get(key, "?"))) for key in ("draws", "seed", "code", "odforecast")),
-        ("failures", f"{len(results.failures):,}"),
-    ]
-    return rows + [("note", n) for n in (*results.notes, *results.data_notes)]

@@ -1,6 +1,7 @@
 """The brief for decision-makers: two printed pages for one place, a technical annex apart.
 
-Page one has the answer, the figure, the arithmetic, and what a decision needs.
+Page one has the answer, the figure, the arithmetic, and what a decision needs; page two what was
+assumed, what the evidence is, and what would change our mind.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,30 +18,50 @@ import numpy as np
 import pandas as pd
 
 from odforecast.errors import ScenarioError
+from odforecast.evidence.detect import power_text
 from odforecast.forecast import Forecast
 from odforecast.forecast.tables import published_on, refuse_counties
-from odforecast.forecast.text import keep_local, place_name
+from odforecast.forecast.text import beyond_validated, keep_local, own_of, place_name, text
 from odforecast.names import ALL_DRUGS, TARGET_MONTH
-from odforecast.panel import Panel
+from odforecast.panel import Floats, Panel
 from odforecast.report.annex import annex
-from odforecast.report.assumptions import Skill, full_strength, of_place, second_page, when
 from odforecast.report.blocks import Scale, Strip, made
-from odforecast.report.folder import is_page, write_page
-from odforecast.report.page import Table, render
-from odforecast.say import day_name, deaths_of, month_name, old_data, percent
+from odforecast.report.numbers import past_record
+from odforecast.report.page import Table, is_page, render, write_page
+from odforecast.say import (
+    about,
+    between,
+    capital,
+    chance,
+    day_name,
+    deaths_of,
+    month_name,
+    number_of,
+    old_data,
+    percent,
+    rounded,
+    step_of,
+)
 from odforecast.scenario import CAVEAT, Projection, Scenario, Track
 from odforecast.scenario.answer import (
     CLASS_WARNING,
     Answer,
     answers,
+    assumed,
     begun_text,
     judged,
     outcomes_of,
     scenario_title,
 )
-from odforecast.scenario.catalogue import DEVELOPERS, prior_judges
-from odforecast.scenario.intervention import ALL, ASKED, NATION, OURS
-from odforecast.scenario.priors import PooledChance
+from odforecast.scenario.catalogue import (
+    DEVELOPERS,
+    plain_reason,
+    prior_judges,
+    prior_names,
+    prior_table,
+)
+from odforecast.scenario.intervention import ALL, ASKED, NATION, OURS, Intervention
+from odforecast.scenario.priors import PooledChance, Prior
 
 #: The brief of all places, and what it leaves out.
 BRIEF = "brief.html"
@@ -49,6 +70,10 @@ _NUMBERS = dict(enumerate(("two", "three", "four", "five", "six", "seven", "eigh
 #: A scenario shows in the counts once this share of the courses in which it works lies below (or
 #: above) what one course in twenty without it does.
 SHOWN, FALSE_ALARMS = 0.8, 0.05
+#: What an intervention may say of a decision.
+DECISION = ("needs", "sign", "stop")
+#: Grid on which a product of two uncertain numbers is worked out.
+_GRID = (np.arange(400) + 0.5) / 400
 
 
 def write_brief(
@@ -56,7 +81,6 @@ def write_brief(
     *,
     panel: Panel | None = None,
     location: str | Iterable[str] = NATION,
-    skill: Skill | Mapping[str, Skill] | None = None,
     clocks: Sequence[Track] = (),
     stylesheet: str | os.PathLike[str] | None = None,
     paper: str = "letter",
@@ -75,10 +99,6 @@ def write_brief(
         Whose deaths are counted; default: the forecast's own.
     location : str or iterable of str
         Whose numbers the brief gives, by any of their names.
-    skill : str, DataFrame, or mapping of location to one, optional
-        How accurate past forecasts of a place were: a sentence, or a table to be shown as it is.
-        Default: the record of the default model that ships; for another model one line says how to
-        find out.
     clocks : sequence of Track
         Of scenarios that have begun: a line each, and the first month in which the scenario would
         show.
@@ -99,11 +119,10 @@ def write_brief(
     places = []
     for code in codes:
         one = projection.select([code])
-        given = skill.get(code) if isinstance(skill, Mapping) else skill
         key = re.sub(r"[^A-Za-z0-9]+", "-", code).strip("-") or "place"
         here = {"key": key, "place": place_name(code)}
         clock = [t for t in clocks if t.location == code]
-        places.append(here | first_page(one, chosen, panel, clock) | of_place(one, chosen, given))
+        places.append(here | first_page(one, chosen, panel, clock) | of_place(one, chosen))
     released = published_on(projection.baseline)
     context: dict[str, object] = {
         "title": title,
@@ -125,10 +144,7 @@ def write_briefs(
     locations: str | Iterable[str] | None = None,
     *,
     panel: Panel | None = None,
-    exposures: Mapping[str, Mapping[str, float]] | None = None,
-    posterior_sds: Mapping[str, float] | None = None,
     waiting: pd.DataFrame | None = None,
-    skill: Skill | Mapping[str, Skill] | None = None,
     clocks: Sequence[Track] = (),
     stylesheet: str | os.PathLike[str] | None = None,
     paper: str = "letter",
@@ -145,23 +161,17 @@ def write_briefs(
         Made if it is absent.
     locations : str or iterable of str, optional
         Places by any of their names. Default: all of the projection.
-    panel, clocks, stylesheet, paper, own, skill
+    panel, clocks, stylesheet, paper, own
         As in :func:`write_brief`.
-    exposures : mapping, optional
-        As given to :func:`odforecast.scenario.project`; for the sensitivity in the annex.
-    posterior_sds : mapping of str to float, optional
-        Posterior sd of an intervention's size where data were used; by default the prior's.
     waiting : DataFrame, optional
         What waiting costs, by scenario and place: rows of
         :func:`odforecast.scenario.cost_of_delay`.
     """
     asked = projection.baseline.locations if locations is None else locations
     look: dict[str, Any] = {"stylesheet": stylesheet, "paper": paper}
-    page = write_brief(
-        projection, panel=panel, location=asked, skill=skill, clocks=clocks, own=own, **look
-    )
+    page = write_brief(projection, panel=panel, location=asked, clocks=clocks, own=own, **look)
     chosen, codes = _chosen(projection), _codes(projection, asked)
-    context = annex(projection, codes, exposures, posterior_sds or {}, waiting)
+    context = annex(projection, codes, waiting)
     head = {"title": f"Technical annex: {_title(chosen, codes, projection.baseline)}"}
     of_class = any(x.scope != ALL for s in chosen for x in s.interventions)
     caveat = f"{CAVEAT} {CLASS_WARNING}" if of_class else CAVEAT  # CDC's, of classes of drugs
@@ -275,7 +285,9 @@ def first_page(
         "Percentages count from the month in which an option begins.",
         "owners": owners(found),
         "bridge": bridge(one, found),
-        "decisions": decisions(found),
+        # What each option needs, its first sign, and when to stop; nothing of what-ifs alone.
+        "decisions": [o for o in found if not o.what_if or any(map(o.text, DECISION))],
+        "needed": [key for key in DECISION if any(o.text(key) for o in found)],
     }
 
 
@@ -370,26 +382,6 @@ def lead(found: Sequence[Option], deaths: str) -> tuple[str, str]:
     return answer, " ".join(more)
 
 
-def decisions(found: Sequence[Option]) -> Table | None:
-    """What each option needs, its first sign, and when to stop; None of what-ifs alone."""
-    texts = {"needs": "Who has to do what", "sign": "Earliest sign", "stop": "Stop if"}
-    shown = [o for o in found if not o.what_if or any(map(o.text, texts))]
-    if not shown:
-        return None
-    columns = [key for key in texts if any(o.text(key) for o in shown)]
-    rows = []
-    for o in shown:
-        a = o.answer
-        rows.append([
-            a.title,
-            f"{a.combined}\n{a.combined_range}" if a.owner else f"{a.outcomes[0][2]}\nif it works",
-            o.likely[0].partition(",")[0],
-            *(o.text(key) for key in columns),
-        ])  # fmt: skip
-    head = ["Option", "Could prevent (mean over all outcomes)", "How likely"]
-    return Table([*head, *(texts[key] for key in columns)], rows)
-
-
 def bridge(one: Projection, found: Sequence[Option]) -> tuple[str, list[tuple[str, str]]] | None:
     """From the change of one class at full strength to that of all deaths over all outcomes.
 
@@ -438,3 +430,241 @@ def bridge(one: Projection, found: Sequence[Option]) -> tuple[str, list[tuple[st
     if option.what_if:
         said.append((option.answer.outcomes[0][2], f"of {option.answer.baseline} expected"))
     return f"{of} {said[0][0]} becomes {last}", said
+
+
+# Page two
+
+
+def second_page(projection: Projection, chosen: Sequence[Scenario]) -> dict[str, object]:
+    """What page two shows for all places; its fixed sentences are the template's."""
+    baseline, parts = projection.baseline, [x for _, x in _each(chosen)]
+    sources, references = sources_of(chosen)
+    panel, last = baseline.panel, baseline.last_month
+    own_class = panel is not None and panel.indicator.startswith("Synthetic")
+    of_class = own_class or any(x.scope != ALL for x in parts)
+    return {
+        "assumptions": assumptions(chosen),
+        "sources": sources,
+        "references": references,
+        "grades": list(dict.fromkeys(x.grade for x in parts)),
+        "far": int(baseline.horizons[-1]) if beyond_validated(baseline) else 0,
+        "demand": on_demand(chosen),
+        "backfire": next((x.backfire for x in parts if x.backfire), ""),
+        "several": len(chosen) > 1,
+        "begun": month_name(last) if any(x.onset[0] <= last for x in parts) else "",
+        "class_warning": CLASS_WARNING if of_class else "",
+    }
+
+
+def of_place(one: Projection, chosen: Sequence[Scenario]) -> dict[str, object]:
+    """What page two shows of the one place of a projection."""
+    (code,), baseline = one.baseline.locations, one.baseline
+    said, table = past_record(baseline, code) or ("", None)
+    return {
+        "baseline": f"{baseline_text(one, chosen)} {text(baseline, code, errors=False)}",
+        "skill_text": said,
+        "skill_table": table if table is None else Table.of(table),
+        "own": bool(own_of(baseline)),
+        "code": code,
+        "mind": mind(one, chosen),
+        "power": "" if on_demand(chosen) else power_text(one, location=code),
+    }
+
+
+def _each(chosen: Sequence[Scenario]) -> Iterator[tuple[str, Intervention]]:
+    """Every intervention, with the name of its row."""
+    for s in chosen:
+        title = scenario_title(s)
+        for x in s.interventions:
+            one = len(s.interventions) == 1
+            yield title if one else f"{title} ({x.name.replace('-', ' ')})", x
+
+
+def assumptions(chosen: Sequence[Scenario]) -> dict[str, object]:
+    """What was assumed of each option: rows, and whose deaths change."""
+    scopes = {x.scope for _, x in _each(chosen)}
+    rows = []
+    for title, x in _each(chosen):
+        size, *rest = assumption(x)
+        whose = "" if len(scopes) == 1 else f"{deaths_of(x.scope)}: "
+        rows.append([title, f"{whose}{size}", *rest])
+    return {"rows": rows, "whose": deaths_of(scopes.pop()) if len(scopes) == 1 else "deaths"}
+
+
+def baseline_text(one: Projection, chosen: Sequence[Scenario]) -> str:
+    """Deaths by calendar year if nothing changes, and how uncertain they are."""
+    table = one.averted()
+    table = table[(table["scenario_id"] == chosen[0].name) & (table["kind"] == "year")]
+    begins = min(str(x.onset[0]) for _, x in _each(chosen))
+    table = table[table["last_month"] >= begins]  # nothing changes before it begins
+    base = one.counted_against(chosen[0].name, None)
+    years = []
+    for r in table.to_dict("records"):
+        first, last = (np.datetime64(r[key]) for key in ("first_month", "last_month"))
+        there = (base.months >= first) & (base.months <= last)
+        # The median, as in every table of a forecast.
+        median = float(np.median(base.draws[:, 0, there].sum(axis=1)))
+        years.append(f"{about(median)} in {r['period']}")
+    low, high = (float(v) for v in np.quantile(one.baseline.samples()[:, 0, -1], [0.05, 0.95]))
+    return (
+        f"If none of this happens, the forecast is {', '.join(years)} (medians: they add up to "
+        f"less than the mean on page one). The 90% interval "
+        f"for the 12 months ending in {month_name(one.baseline.months[-1])} is "
+        f"{between(low, high)}."
+    )
+
+
+def sources_of(chosen: Sequence[Scenario]) -> tuple[list[list[str]], list[str]]:
+    """What each assumption rests on, with its grade, and the works cited, numbered."""
+    works: dict[str, int] = {}
+    rows: dict[tuple[str, str], list[str]] = {}
+    for s in chosen:
+        for x in s.interventions:
+            cited = [works.setdefault(r, len(works) + 1) for r in x.references]
+            mark = f" [{', '.join(map(str, cited))}]" if cited else ""
+            stated = plain_reason(x.source, x.note).rstrip(".")
+            why = f"{stated or 'Assumed by whoever asked'}{mark}."
+            titles = rows.setdefault((capital(x.grade), why), [])
+            if scenario_title(s) not in titles:
+                titles.append(scenario_title(s))
+    return [["; ".join(titles), *rest] for rest, titles in rows.items()], list(works)
+
+
+def mind(one: Projection, chosen: Sequence[Scenario]) -> list[str]:
+    """Counts that the baseline would not explain."""
+    base = one.baseline
+    items = []
+    last = int(base.horizons[-1])
+    for h in dict.fromkeys((12, last) if len(chosen) < 3 else (last,)):
+        if h not in base.horizons:
+            continue
+        j = int((base.horizons == h).argmax())
+        counts = base.samples()[:, 0, j]
+        low, high = (float(v) for v in np.quantile(counts, [0.05, 0.95]))
+        # The chances are those of the limits that are printed.
+        step = step_of(low, high)
+        low, high = (round(x / step) * step for x in (low, high))
+        under, over = (float(p) for p in ((counts < low).mean(), (counts > high).mean()))
+        below = [
+            (one.forecast(s.name).samples()[one.counted(s.name), 0, j] < low).mean() for s in chosen
+        ]
+        if all(abs(p - under) < 0.01 for p in below):
+            continue  # a count that cannot tell one from the other
+        said = [chance(float(p)) for p in below]
+        inside = said[0]
+        if len(set(said)) > 1:
+            ends = sorted(zip(below, said, map(scenario_title, chosen)))
+            inside = f"{ends[0][1]} ({ends[0][2]}) to {ends[-1][1]} ({ends[-1][2]})"
+        them = "the option" if len(chosen) == 1 else "the options"
+        items.append(
+            f"A final count for the 12 months ending in {month_name(base.months[j])} below "
+            f"{rounded(low, step)} or above {rounded(high, step)}. If nothing changes, the chance "
+            f"of one below is {chance(under)} and of one above {chance(over)}. With "
+            f"{them} the chance of one below is {inside}."
+        )
+    return items
+
+
+def on_demand(chosen: Sequence[Scenario]) -> bool:
+    """Whether every intervention rests on the evidence of a demand-side prior."""
+    sources = {prior_table(name)["source"] for name in prior_names("demand")}
+    return all(x.source in sources for _, x in _each(chosen))
+
+
+# The words of assumptions
+
+
+def full_strength(x: Intervention) -> Floats:
+    """Change of the scope's deaths at full strength if it works, in percent: on a grid."""
+    size = x.size.ppf(_GRID)
+    meant = size > 0 if x.direction == "rise" else size < 0
+    size = size[meant] if meant.any() else size
+    share = x.share.ppf(_GRID) if x.share.sd > 0 else np.array([x.share.mean])
+    return np.asarray(100 * np.expm1(np.multiply.outer(size, share).ravel()))
+
+
+def when(x: Intervention) -> str:
+    """When it begins."""
+    first, last = map(month_name, x.onset)
+    return first if first == last else f"a month between {first} and {last}"
+
+
+def assumption(x: Intervention) -> list[str]:
+    """One assumption as cells: size, when it is full, what follows, and what other drugs replace.
+
+    The size is the mean given that it works, with its 90% interval.
+
+    >>> from odforecast.scenario.priors import Fixed, Normal, Uniform
+    >>> shock = Intervention("shock", Normal(-0.45, 0.2), onset="2026-03", ramp=Uniform(9, 15))
+    >>> assumption(shock)
+    ['−35% (−54% to −13%)', '12 months', 'Lasts', 'none']
+    """
+    sizes = full_strength(x)
+    low, high = np.quantile(sizes, [0.05, 0.95])
+    size = percent(float(sizes.mean()))
+    if high - low >= 1:
+        size += f" ({percent(low)} to {percent(high)})"
+    full = _median(x.lag) + _median(x.ramp)
+    return [
+        f"{size}{_felt(x)}",
+        "At once" if full < 0.5 else _months(full),
+        f"{_after(x)}{_back(x)}",
+        _of_ten(x),
+    ]
+
+
+def _felt(x: Intervention) -> str:
+    """Who feels how much of it; nothing where all feel all of it."""
+    if isinstance(x.exposure, str):
+        return "; each state in proportion to its share of fentanyl"
+    if isinstance(x.exposure, Mapping):
+        table = dict(x.exposure)
+        rest = table.pop("default", None)
+        if not table:
+            return f"; {100 * float(rest or 0):.0f}% of it everywhere"
+        named = [f"{100 * v:.0f}% of it in {place_name(s)}" for s, v in table.items()]
+        if len(named) > 4:
+            return "; state by state, by a table"
+        elsewhere = "" if rest is None else f", {100 * rest:.0f}% elsewhere"
+        return f"; {', '.join(named)}{elsewhere}"
+    return "" if x.exposure == 1 else f"; {100 * x.exposure:.0f}% of it is felt"
+
+
+def _after(x: Intervention) -> str:
+    if x.half_life is None:
+        return "Lasts"
+    stays = (
+        f"Full for {_months(_median(x.plateau))}, then half" if _median(x.plateau) >= 0.5 else ""
+    )
+    faded = f"{stays or 'Half'} gone after {_months(_median(x.half_life))}"
+    left = x.residue.interval(0.9)[1] > 0
+    return f"{faded}; {_share(x.residue)} of it lasts" if left else faded
+
+
+def _back(x: Intervention) -> str:
+    if x.rebound is None:
+        return ""
+    taken, p = _share(x.rebound.fraction), assumed(1 - x.rebound.p_null)
+    return f"; if it works, {taken} of the reduction is later lost to other drugs ({p} likely)"
+
+
+def _of_ten(x: Intervention) -> str:
+    """How many of ten deaths prevented other drugs replace."""
+    low, high = (round(10 * v) for v in x.replaced.interval(0.99))
+    if x.direction == "rise" or high == 0:
+        return "none"
+    return f"{low} to {high}" if low < high else f"{high}"
+
+
+def _median(prior: Prior) -> float:
+    return float(prior.ppf(np.array(0.5)))
+
+
+def _months(value: float) -> str:
+    return number_of(round(value), "month")
+
+
+def _share(prior: Prior) -> str:
+    """A share between 0 and 1 in percent, with its range."""
+    low, high = (100 * v for v in prior.interval(0.9))
+    return f"{low:.0f}%" if high - low < 1 else f"{low:.0f}–{high:.0f}%"

@@ -23,6 +23,7 @@ from odforecast.geography.places import by_fips
 from odforecast.months import to_month
 from odforecast.report.blocks import (
     NONE,
+    PHONE,
     Block,
     Cell,
     Column,
@@ -32,27 +33,20 @@ from odforecast.report.blocks import (
     figure_of,
     made,
     manifest,
+    number,
     page,
     stale,
     table_of,
     warnings_of,
 )
-from odforecast.report.figures import PHONE
-from odforecast.report.folder import check_page, write_page
-from odforecast.report.page import Table
-from odforecast.say import SMALL, chance, day_name, deaths_of, month_name, ranged, rounded, step_of
+from odforecast.report.numbers import SIDES
+from odforecast.report.page import Table, check_page, write_page
+from odforecast.say import SMALL, capital, chance, day_name, deaths_of, month_name, ranged, step_of
 
-#: What a reader of a table of counties has to know.
-SMALL_NUMBERS = (
-    f"CDC hides counts of 1 to {SMALL - 1} deaths in a county, because people could be recognized. "
-    f"This page shows no number below {SMALL} either, because a median of 4 could be mistaken for "
-    "the hidden count. It gives the chances of no death, of 1 to 9, and of 10 or more instead.",
-    "Deaths are counted by where people lived. Counts of states are by where they died, so "
-    "counties do not add up to them.",
-    "Small counts vary by chance. If 16 deaths are expected in each of two counties, one will have "
-    "at least 50% more deaths than the other in over a quarter of years. A rate above that of a "
-    "neighboring county proves nothing by itself, and a county that is not on a list is not safe.",
-)
+#: Percent of counts of 10 and more inside the 90% intervals of past tests, from the lowest to the
+#: highest of 3, 6, 9 and 12 months ahead: the table of ``docs/models/counties.md``.
+COVERED = {"county": (92, 95), "county-last": (94, 98)}
+_SHORT = partial(chance, short=True)
 
 
 def write_county_page(
@@ -61,7 +55,6 @@ def write_county_page(
     *,
     k: int = 10,
     month: object = None,
-    paper: str = "letter",
     replace: bool = False,
 ) -> Path:
     """Write a page of counties, with counts below 10 as ranges; it needs nothing beside it.
@@ -75,7 +68,6 @@ def write_county_page(
         Of the list of hot spots: among how many highest. By rate where there are populations.
     month : month, optional
         End of the 12 months that are shown. Default: 12 months ahead, or the last.
-    paper : {"letter", "a4"}
     replace : bool
         Take the place of a page of ours that is there.
 
@@ -108,8 +100,8 @@ def write_county_page(
         ["median", "p_ten", "location"], ascending=[False, False, True]
     )
     when = last.to_datetime64().astype("datetime64[M]")
+    model = str(forecast.provenance.get("model"))
     said = page(
-        paper,
         title=_title(forecast),
         subtitle=f"Deaths of residents, release of {day_name(published_on(forecast))}, "
         f"up to the 12 months ending in {month_name(forecast.last_month)}",
@@ -120,7 +112,9 @@ def write_county_page(
                   _figures(forecast, ahead, when)),
             *_hot(forecast, ahead, k, when),
             Block("counties", "All counties", tables=(_table(forecast, ahead),)),
-            Block("small", "Small numbers", SMALL_NUMBERS),
+            Block("accuracy", "How accurate past forecasts were", words="county-accuracy",
+                  of=dict(zip(("low", "high"), COVERED.get(model, (0, 0))))),
+            Block("small", "Small numbers", words="small"),
             manifest(forecast, None),
         ],
         made=made(forecast), contents=True,
@@ -150,7 +144,7 @@ def _title(forecast: Forecast) -> str:
         where = place_name(forecast.locations[0])
     elif len({c.state for c in found}) == 1:
         where = f"the counties of {found[0].label.rpartition(', ')[2]}"
-    return f"{what[:1].upper()}{what[1:]} in {where}: what is known and what to expect"
+    return f"{capital(what)} in {where}: what is known and what to expect"
 
 
 def _figures(forecast: Forecast, ahead: pd.DataFrame, when: np.datetime64) -> list[Figure]:
@@ -178,19 +172,15 @@ def _hot(forecast: Forecast, ahead: pd.DataFrame, k: int, when: np.datetime64) -
     if len(hot) <= k:
         return []
     rows = [
-        (str(row["name"]), _chance("among", row).text, _chance("rising", row).text,
-         _count(row["deaths"]), *([_rate(row)] if rates else []))
+        (str(row["name"]), *(number(key, _SHORT)(row).text for key in ("among", "rising")),
+         ranged(np.nan_to_num(row["deaths"])), *([_rate(row)] if rates else []))
         for row in hot.head(k).to_dict("records")
     ]  # fmt: skip
     head = ["", f"among the {k} highest", "chance of a rise", "deaths, median"]
     table = Table(head + ["per 100,000"] * rates, rows, 3 + rates)
-    said = (
-        f"How likely each is among the {k} highest {'rates' if rates else 'counts'}, and whether "
-        "its count rises. Counties far apart in the list may still be equal, because intervals "
-        "overlap."
-    )
-    few = "* of fewer than 20 deaths: mostly chance." if rates and hot.head(k)["few"].any() else ""
-    return [Block("hot-spots", "Hot spots", (f"{said} {few}".strip(),), plain=(table,))]
+    few = rates and bool(hot.head(k)["few"].any())
+    return [Block("hot-spots", "Hot spots", plain=(table,), words="hot-spots",
+                  of={"k": k, "rates": rates, "few": few})]  # fmt: skip
 
 
 def _table(forecast: Forecast, ahead: pd.DataFrame) -> SortTable:
@@ -212,13 +202,12 @@ def _table(forecast: Forecast, ahead: pd.DataFrame) -> SortTable:
         Column("County", "", name, numbers=False),
         *(Column(title, note, show, first="descending") for title, note, show in (
             ("Reported", f"to {month_name(forecast.last_month)}", last),
-            ("Expected", f"to {month}",
-             lambda r: Cell(_count(r["median"], r["low"], r["high"]), r["median"])),
-            ("90% interval", "", lambda r: Cell(_ends(r["low"], r["high"]), r["high"])),
-            ("Rise", "chance, over a year", partial(_chance, "rise")),
-            ("No deaths", "chance", partial(_chance, "p_zero")),
-            ("1–9 deaths", "chance", partial(_chance, "p_hidden")),
-            ("10+ deaths", "chance", partial(_chance, "p_ten")),
+            ("Expected", f"to {month}", lambda r: Cell(_sides(r)[0], r["median"])),
+            ("90% interval", "", lambda r: Cell(_sides(r)[1], r["high"])),
+            ("Rise", "chance, over a year", number("rise", _SHORT)),
+            ("No deaths", "chance", number("p_zero", _SHORT)),
+            ("1–9 deaths", "chance", number("p_hidden", _SHORT)),
+            ("10+ deaths", "chance", number("p_ten", _SHORT)),
             ("Rate", "per 100,000 residents", lambda r: Cell(_rate(r), r["rate"])),
         )),
     ]  # fmt: skip
@@ -228,27 +217,12 @@ def _table(forecast: Forecast, ahead: pd.DataFrame) -> SortTable:
     return table_of("counties", said, ahead.to_dict("records"), columns, sorted_by=-1)
 
 
-def _chance(key: str, row: Row) -> Cell:
-    value = row[key]
-    return Cell(NONE) if pd.isna(value) else Cell(chance(value, short=True), value)
-
-
-def _count(middle: float, low: float = float("nan"), high: float = float("nan")) -> str:
-    """A median; those below 10, and ends of intervals below 10, are missing."""
-    if math.isnan(middle):
-        return f"<{SMALL}"
-    return rounded(middle) if math.isnan(high) else ranged(middle, _step(low, high))
-
-
-def _step(low: float, high: float) -> float:
-    return step_of(0.0 if math.isnan(low) else low, high)
-
-
-def _ends(low: float, high: float) -> str:
-    if math.isnan(high):
-        return f"<{SMALL}"
-    first = f"<{SMALL}" if math.isnan(low) else ranged(low, _step(low, high))
-    return f"{first} to {ranged(high, _step(low, high))}"
+def _sides(row: Row) -> tuple[str, str]:
+    """A median and its interval; what is below 10 is missing in the row, and said to be less."""
+    low, middle, high = (0.0 if math.isnan(row[k]) else row[k] for k in SIDES)
+    step = step_of(low, high)
+    ends = f"{ranged(low, step)} to {ranged(high, step)}" if high >= SMALL else ranged(high)
+    return ranged(middle, step), ends
 
 
 def _rate(row: Row) -> str:

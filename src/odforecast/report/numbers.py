@@ -22,6 +22,7 @@ from odforecast.panel import Floats
 from odforecast.report.blocks import known
 from odforecast.say import (
     between,
+    capital,
     day_name,
     deaths_of,
     likely,
@@ -194,7 +195,7 @@ def title_of(numbers: Numbers, place: str | None = None) -> str:
     made, what = numbers.forecast, numbers.deaths
     if place is None and len(made.locations) > 1 and NATION not in made.locations:
         where = f"{len(made.locations)} states"
-        return f"{what[:1].upper()}{what[1:]} in {where}: forecast to {numbers.end}"
+        return f"{capital(what)} in {where}: forecast to {numbers.end}"
     code = place or numbers.first
     return f"{'US' if code == NATION else called(code)} {what}: forecast to {numbers.end}"
 

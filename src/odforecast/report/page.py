@@ -1,4 +1,4 @@
-"""Where every HTML page of the library is made: one file that needs nothing else.
+"""Where every HTML page of the library is made, one file that needs nothing else, and written.
 
 A Content-Security-Policy lets nothing in, and nothing runs but the one script whose hash the policy
 names. What a template prints is escaped.
@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 import re
+import tempfile
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from unicodedata import category
 
 from odforecast.errors import DataError
+from odforecast.geography import called
+from odforecast.io import replacing
 from odforecast.plot import inline
 from odforecast.say import of_path, quoted
 from odforecast.version import __version__
 
 if TYPE_CHECKING:
+    import pandas as pd
     from jinja2 import Environment
 
 #: Papers that a page is laid out for when it is printed.
@@ -32,6 +37,12 @@ PAPERS = {"letter": "@page { size: letter; }", "a4": "@page { size: A4; }"}
 MARK = '<meta name="generator" content="odforecast '
 #: A style sheet is inside every page that uses it.
 MOST_BYTES = 200_000
+#: By this file a folder is known to hold a site; it lists the others.
+SITE, KIND = "site.json", "odforecast site"
+INDEX, BOARD = "index.html", "leaderboard.html"
+#: What makes a spreadsheet calculate a cell, also behind spaces and in full width.
+_FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 _ESCAPE = re.compile(r"\\([0-9a-fA-F]{1,6})[ \t\r\n\f]?|\\(.)", re.DOTALL)
 #: What fetches: an import, and an address of other than data that are in the sheet.
@@ -50,10 +61,10 @@ class Table:
     numbers: int = 0
     caption: str = ""
 
-    @property
-    def first_number(self) -> int:
-        """Position of the first column of numbers."""
-        return len(self.head) - self.numbers
+    @classmethod
+    def of(cls, frame: pd.DataFrame) -> Table:
+        """A frame of texts, with its first column as the names of rows."""
+        return cls(list(frame.columns), frame.to_numpy().tolist(), len(frame.columns) - 1)
 
 
 @dataclass(frozen=True)
@@ -182,5 +193,138 @@ def _shown(value: object) -> object:
     """
     if not isinstance(value, str) or hasattr(value, "__html__"):
         return value  # what a template made is clean
-    hidden = [c for c in set(value) - {"\n", "\t"} if category(c)[0] == "C"]
+    hidden = [c for c in set(value) - {"\n", "\t"} if unicodedata.category(c)[0] == "C"]
     return value.translate({ord(c): repr(c)[1:-1] for c in hidden})
+
+
+# On disk, whole or as it was before
+
+
+def write_folder(out: Path, texts: Mapping[str, str]) -> list[Path]:
+    """Write files, and the list of them, into a folder that appears when all are written.
+
+    If the disk refuses, what was there stays.
+    """
+    index = {"kind": KIND, "odforecast": __version__, "files": sorted(texts)}
+    every = {**texts, SITE: json.dumps(index, indent=1) + "\n"}
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(
+            dir=out.parent, prefix=f".{out.name}-", ignore_cleanup_errors=True
+        ) as beside:
+            made = Path(beside) / "site"
+            made.mkdir()
+            for name, text in every.items():
+                (made / name).write_text(text, encoding="utf-8", newline="\n")
+            old = made.parent / "old"
+            if out.exists():
+                out.rename(old)
+            try:
+                made.rename(out)
+            except OSError:
+                if old.exists():
+                    old.rename(out)
+                raise
+    except OSError as error:
+        raise DataError(f"{out} cannot be written: {error.strerror or error}") from error
+    return [out / name for name in every]
+
+
+def file_names(locations: Sequence[str]) -> dict[str, str]:
+    """A file for each place, from its full name; no two are the same.
+
+    >>> file_names(["US", "OH", "NY", "index"])  # doctest: +NORMALIZE_WHITESPACE
+    {'US': 'united-states.html', 'OH': 'ohio.html', 'NY': 'new-york-outside-nyc.html',
+     'index': 'index-2.html'}
+    """
+    out: dict[str, str] = {}
+    taken = {INDEX, BOARD}
+    for code in locations:
+        plain = unicodedata.normalize("NFKD", called(code)).encode("ascii", "ignore").decode()
+        stem = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")[:60] or "place"
+        name, n = f"{stem}.html", 1
+        while name in taken:
+            n += 1
+            name = f"{stem}-{n}.html"
+        taken.add(name)
+        out[code] = name
+    return out
+
+
+def write_page(path: Path, text: str) -> Path:
+    """Write a page, whole or not at all."""
+    with replacing(path) as part:
+        part.write_text(text, encoding="utf-8")
+    return path
+
+
+def is_page(path: Path) -> bool:
+    """Whether a file is a page of the library."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        return MARK in lines.read(4_000)
+
+
+def check_page(path: Path, replace: bool) -> None:
+    """Refuse to write a page over something, unless it is a page of ours and is to be replaced."""
+    if path.is_dir():
+        raise DataError(f"{path} is a folder", hint="give a file: report.html")
+    if not path.exists() and not path.is_symlink():
+        return
+    if not is_page(path):
+        raise DataError(f"{path} is not a page of odforecast", hint="give another name")
+    if not replace:
+        raise DataError(f"{path} is there already", hint="--replace takes its place")
+
+
+def check_folder(out: Path, replace: bool) -> None:
+    """Refuse what is not a folder, and one that holds other files, or a site not to be replaced."""
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise DataError(f"{out} is not a folder", hint="give a folder of its own")
+    if not out.is_dir() or not any(out.iterdir()):
+        return
+    listed = _listed(out / SITE)
+    others = sorted(p.name for p in out.iterdir() if p.name not in listed or not p.is_file())
+    if others:
+        named = ", ".join(others[:3])
+        raise DataError(f"{out} holds other files ({named})", hint="give a folder of its own")
+    if not replace:
+        raise DataError(f"{out} holds a site already", hint="--replace takes its place")
+
+
+def _listed(mark: Path) -> set[str]:
+    """Files that a site says it is made of; none where the folder holds no site."""
+    try:
+        said: Any = json.loads(mark.read_bytes())
+        if said["kind"] == KIND:
+            return {SITE, *map(str, said["files"])}
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        pass
+    return set()
+
+
+# Tables that people open in a spreadsheet
+
+
+def harmless(cell: object) -> object:
+    """A cell that no spreadsheet takes for a formula: such a text gets an apostrophe before it.
+
+    Numbers stay as they are, also those that are text.
+
+    >>> harmless('=HYPERLINK("http://x")'), harmless("-team"), harmless("-1.5"), harmless(-2)
+    ('\\'=HYPERLINK("http://x")', "'-team", '-1.5', -2)
+    """
+    if isinstance(cell, str) and _FORMULA.match(cell) and not _NUMBER.fullmatch(cell):
+        return f"'{cell}"
+    return cell
+
+
+def for_spreadsheets(table: pd.DataFrame) -> pd.DataFrame:
+    """A table whose texts, column names included, are :func:`harmless`."""
+    out = table.copy(deep=False)
+    for i, kind in enumerate(table.dtypes):
+        if str(kind) in ("object", "category", "string", "str"):
+            column = table.iloc[:, i].astype(object).map(harmless)
+            out.isetitem(i, column.to_numpy())
+    return out.rename(columns=lambda name: harmless(name))

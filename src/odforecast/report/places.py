@@ -1,4 +1,4 @@
-"""Blocks of the page of all states, and of the page of one."""
+"""Figures and blocks of the page of all states, and of the page of one."""
 
 from __future__ import annotations
 
@@ -10,21 +10,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from odforecast import plot
+from odforecast.backtesting import Results
+from odforecast.errors import OdforecastError
 from odforecast.forecast.record import Scored
 from odforecast.forecast.tables import NEW_YORK_TOGETHER
 from odforecast.forecast.text import VALIDATED, beyond_validated, own_of
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import NATION, called
 from odforecast.months import ONE_MONTH
-from odforecast.report import figures
+from odforecast.panel import Panel
 from odforecast.report.blocks import (
+    CDC,
     NONE,
+    PHONE,
     Block,
     Cell,
     Column,
     Figure,
     File,
-    Months,
     Row,
     Scale,
     SortTable,
@@ -32,6 +36,7 @@ from odforecast.report.blocks import (
     chance,
     change_ends,
     ends,
+    figure_of,
     known,
     middle,
     number,
@@ -50,9 +55,12 @@ from odforecast.report.numbers import (
     row_key,
 )
 from odforecast.report.page import Table
-from odforecast.say import likely, month_name, percent
+from odforecast.say import capital, day_name, likely, month_name, percent
 
 Links = Mapping[str, str]
+#: Pixels: beside the map, the whole width of a page, and half of it.
+BESIDE, WIDE, HALF = (692.0, 376.0), (1152.0, 376.0), (552.0, 300.0)
+Size = tuple[float, float]
 #: A mark on rates of two places together.
 TOGETHER = "†"
 NEW_YORK_NOTE = (
@@ -63,13 +71,136 @@ NEW_YORK_NOTE = (
 SINCE = np.datetime64("2019-01", "M")
 #: Width and height of a sparkline in half pixels; widths of a range and of a bar in pixels.
 _WIDE, _HIGH, _RANGE, _BARS = 220, 60, 132.0, 150.0
-#: Calendar years: which columns hold the numbers.
 _YEARS = "Deaths by calendar year with 90% intervals, including months already reported."
-_INTERVAL = (
-    "The forecast is a range of possible outcomes. The 90% interval leaves out the lowest 5% and "
-    "the highest 5% of them. If the model is right, the final count falls inside the interval 9 "
-    "times out of 10."
-)
+
+
+# Figures
+
+
+def history_of(code: str) -> int:
+    """Months of history of the widest fan: five years beside a map, ten on the page of a state."""
+    return 60 if code == NATION else 120
+
+
+def fan_figure(numbers: Numbers, code: str, later: Panel | None, sizes: Sequence[Size]) -> Figure:
+    """Known counts and the forecast; ``later``: the same counts as they are known now, in gray."""
+    from odforecast.plot.style import MUTED, days
+
+    made = numbers.forecast.select(code)
+    near = made.months <= numbers.month
+    made = replace(made, draws=made.draws[:, :, near], months=made.months[near], beside={})
+    caption = "Line: reported deaths. Blue: forecast, with its 50% and 90% intervals."
+    if later is not None and code in later.locations:
+        caption += f" Gray: as known in the release of {day_name(later.release)}."
+
+    def draw(axes: Any) -> Any:
+        """The fan, and the later counts on it."""
+        wide = len(sizes) < 2 or axes.figure.get_size_inches()[0] > 6
+        months = history_of(code) if wide else 60
+        axes = plot.fan(made, code, axes=axes, months=months)
+        if later is not None and code in later.locations:
+            since = later.months >= made.last_month - months * ONE_MONTH
+            counts = later.reported[later.index(code)]
+            axes.plot(days(later.months[since]), counts[since], color=MUTED, lw=1.4, zorder=2)
+        return axes
+
+    stem = _stem(code)
+    files = (
+        File("", "CDC’s page", CDC),
+        File.csv(f"{stem}-forecast.csv", _fan_table(numbers, code)),
+    )
+    return figure_of(f"{stem}-forecast", draw, sizes, source_of(made), months="table-months",
+                     caption=caption, files=files)  # fmt: skip
+
+
+def _stem(code: str) -> str:
+    """A name of letters and digits, for files and addresses."""
+    plain = "".join(c if c.isascii() and c.isalnum() else "-" for c in called(code).lower())
+    return ("us" if code == NATION else plain.strip("-"))[:40] or "place"
+
+
+def _fan_table(numbers: Numbers, code: str) -> pd.DataFrame:
+    """Reported counts and quantiles of a fan."""
+    names = ["low_90", "low_50", "median", "high_50", "high_90"]
+    ahead = pd.DataFrame(
+        numbers.path(code).T, columns=names, index=numbers.paths[0].astype("datetime64[s]")
+    )
+    since = numbers.forecast.last_month - history_of(code) * ONE_MONTH
+    counts = pd.Series(numbers.known(code, since), name="reported", dtype=float)
+    counts.index = pd.DatetimeIndex(counts.index.to_numpy().astype("datetime64[s]"))
+    table = ahead.join(counts, how="outer").rename_axis("month").reset_index()
+    return table.assign(location=code)[["location", "month", "reported", *names]]
+
+
+def tiles(numbers: Numbers, links: Mapping[str, str]) -> Figure | None:
+    """The map: color is the chance of a fall, the number the expected change."""
+    from odforecast.plot.maps import GRID
+
+    rows = [r for s, r in numbers.ahead.items() if s in GRID and s != NATION]
+    if len(rows) < 4:
+        return None
+    to = {s: links.get(s) or f"#{row_key(s)}" for s in (str(r["location"]) for r in rows)}
+    usual = [r for r in rows if known(r, "fall", "change")]
+    found = {d: [r for r in usual if direction(r["fall"]) == d] for d in (-1, 1)}
+    table = pd.DataFrame(rows)
+    title = f"Deaths are likely to fall in {len(found[-1])} of {len(rows)} jurisdictions"
+    title += f" and to rise in {len(found[1])}" if found[1] else ""
+    others = "and New York City (NYC)"
+    if any(r["location"] == "PR" for r in rows):
+        others = "New York City (NYC), and Puerto Rico"
+    return figure_of(
+        "us-map", lambda axes: plot.tile_map(table, axes=axes, links=to),
+        ((472.0, 400.0), (358.0, 330.0)),
+        f"Jurisdictions are the 50 states, the District of Columbia, {others}. NY is the rest of "
+        "New York State. Select one for its numbers.",
+        title=title,
+        caption=f"Color: chance of a fall. Number: expected change, 12 months to {numbers.end} "
+        "against the 12 months before",
+        files=(File("", "Data (table)", "#forecast"),),
+        likely=[(name, _named(found[d], d)) for name, d in
+                (("Most likely to fall", -1), ("Most likely to rise", 1)) if found[d]],
+    )  # fmt: skip
+
+
+def _named(rows: Sequence[Row], way: int) -> str:
+    """The five most likely, with their changes."""
+    order = sorted(rows, key=lambda r: (way * r["fall"], way * -r["change"]))[:5]
+    return ", ".join(f"{called(r['location'])} ({percent(r['change'])})" for r in order) + "."
+
+
+def nowcast_figures(numbers: Numbers, code: str) -> list[Figure]:
+    """The last counts, published and expected final; none where the model has no nowcast."""
+    made = numbers.forecast.select(code)
+    late = (made.horizons <= 0) & (made.horizons > -12)
+    if not late.any() or not np.isfinite(made.quantiles([0.05, 0.95])[:, 0, late]).any():
+        return []
+    return [figure_of(f"{_stem(code)}-last-counts",
+                      lambda axes: plot.nowcast(made, code, axes=axes),
+                      [(760.0, 340.0), PHONE], source_of(made))]  # fmt: skip
+
+
+def past_figures(scored: Results, code: str, model: str) -> list[Figure]:
+    """Past forecasts of one place against the final count; none where there are too few."""
+    scores, longest = scored.scores, scored.manifest.get("horizon", VALIDATED)
+    at = min(VALIDATED, int(str(longest)))
+    columns = ["location", "last_month", "month", "median", "observed", "cover_90"]
+    table = scores.loc[scores["horizon"] == at, columns]
+    table = table.assign(last_month=table["last_month"].dt.strftime("%Y-%m"))
+    stem = _stem(code)
+    try:
+        return [figure_of(
+            f"{stem}-tests",
+            lambda axes: plot.said_and_came(scored, code, model=model, horizon=at, axes=axes),
+            [HALF, PHONE],
+            "Each test used only the data available then, with its reporting delays. The "
+            "developers had already seen these years.",
+            files=(File.csv(f"{stem}-tests.csv", table),),
+        )]  # fmt: skip
+    except OdforecastError:
+        return []
+
+
+# Blocks
 
 
 def national_blocks(numbers: Numbers, links: Links, record: Scored | None) -> list[Block]:
@@ -78,10 +209,7 @@ def national_blocks(numbers: Numbers, links: Links, record: Scored | None) -> li
     return [
         Block(
             "forecast", "Forecast by state" if many else "Forecast",
-            (f"Each row is the number of deaths in the 12 months ending {numbers.end}, with a 90% "
-             "interval. Change compares it with the expected final count a year earlier. Where a "
-             "bar crosses the zero line, both a rise and a fall are plausible.",),
-            tables=(_states_table(numbers, links),),
+            tables=(_states_table(numbers, links),), words="forecast", of={"end": numbers.end},
         ),
         _month_block(numbers, numbers.first),
         _years_block(numbers, links),
@@ -89,7 +217,7 @@ def national_blocks(numbers: Numbers, links: Links, record: Scored | None) -> li
         _rates_block(numbers, links),
         _trend_block(numbers, links),
         _accuracy(numbers, numbers.first, record, folded=True),
-        Block("interval", "What a 90% interval is", (_INTERVAL,), folded=True),
+        Block("interval", "What a 90% interval is", words="interval", folded=True),
     ]  # fmt: skip
 
 
@@ -138,7 +266,7 @@ def _states_table(numbers: Numbers, links: Links) -> SortTable:
             "rate")  # fmt: skip
     shown = [{"state": called(s), **{k: r[k] for k in keys}} for s, r in ahead.items()]
     return _by_state(
-        "forecast", f"{what[:1].upper()}{what[1:]} by state, 12 months ending {numbers.end}",
+        "forecast", f"{capital(what)} by state, 12 months ending {numbers.end}",
         ahead.values(), columns,
         menu=(("Name", 0, "ascending"), ("Most deaths", 3, "descending"),
               ("Largest fall", 5, "ascending"), ("Largest rise", 5, "descending"),
@@ -247,34 +375,25 @@ def _range(scale: Scale, row: Row) -> Cell:
 def _month_block(numbers: Numbers, code: str) -> Block:
     """Every month of the fan: reported, the final count or forecast; the line above reads it."""
     last = numbers.forecast.last_month
-    counts = numbers.known(code, last - figures.history_of(code) * ONE_MONTH)
+    counts = numbers.known(code, last - history_of(code) * ONE_MONTH)
     predicted = numbers.known(code, last - 11 * ONE_MONTH, "predicted")
     ahead = dict(zip(numbers.paths[0], numbers.path(code)[[0, 2, 4]].T))
     rows = []
     for month in sorted({*counts, *ahead}):
-        count, sides = counts.get(month, np.nan), ahead.get(month, np.full(3, np.nan))
-        theirs = predicted.get(month, np.nan)
-        reported = f"{count:,.0f}" if np.isfinite(count) else ""
-        mid = span = ""
-        if np.isfinite(sides).all():
-            mid, span = rounded_sides(dict(zip(SIDES, sides)))
-        said = f"{mid} (90% interval {span})" if mid else ""
-        if reported:
-            said = f"{reported} deaths reported" + (f"; final count expected: {said}" * bool(said))
-        else:
-            said = f"forecast {said}" if said else "not known"
-        value = count if reported else sides[1]
+        sides = dict(zip(SIDES, ahead.get(month, np.full(3, np.nan))))
+        mid, span = rounded_sides(sides) if known(sides, *SIDES) else ("", "")
+        reported, theirs = (
+            f"{x[month]:,.0f}" if known(x, month) else "" for x in (counts, predicted)
+        )
+        value = counts[month] if reported else sides["median"]
         rows.append({
-            "month": month_name(month), "reported": reported, "middle": mid, "ends": span,
-            "said": said, "value": f"{value:.1f}" if np.isfinite(value) else "0",
-            "predicted": f"{theirs:,.0f}" if np.isfinite(theirs) else "",
+            "month": month_name(month), "reported": reported, "predicted": theirs,
+            "middle": mid, "ends": span, "value": f"{value:.1f}" if np.isfinite(value) else "0",
             "day": str(month.astype("datetime64[D]").astype(int)),
         })  # fmt: skip
-    caption = f"Deaths in the 12 months ending each month, {called(code)}"
     return Block(
-        "month-by-month", "Forecast month by month", folded=True,
-        about="reported counts, expected final counts and forecasts",
-        months=Months("table-months", caption, rows),
+        "month-by-month", "Forecast month by month", folded=True, months=rows,
+        about="reported counts, expected final counts and forecasts", of={"place": called(code)},
     )  # fmt: skip
 
 
@@ -311,7 +430,7 @@ def untested(numbers: Numbers) -> list[str]:
 def _untested(numbers: Numbers) -> str:
     """What to say of months beyond those ever scored; empty if the forecast has none."""
     said = beyond_validated(numbers.forecast)
-    return said and f"{said[0].upper()}{said[1:]}."
+    return said and f"{capital(said)}."
 
 
 def _counts_block(numbers: Numbers, links: Links) -> Block:
@@ -335,14 +454,11 @@ def _counts_block(numbers: Numbers, links: Links) -> Block:
             Column("Records received", "pending included", number("complete", "{:.1f}%".format)),
         ]  # fmt: skip
     month = month_name(numbers.forecast.last_month)
-    said = (
-        "Recent counts are incomplete because death investigations take months. “CDC predicted” "
-        "is CDC’s own adjusted value."
-    )
     return Block(
-        "nowcast", title, (said,), figures.nowcast(numbers, numbers.first),
+        "nowcast", title, (), nowcast_figures(numbers, numbers.first),
         (_by_state("nowcast", f"Deaths in the 12 months ending {month}", rows, columns),),
         folded=True, about="how much CDC’s latest counts will still grow" if grows else "",
+        words="nowcast",
     )  # fmt: skip
 
 
@@ -381,12 +497,8 @@ def _trend_block(numbers: Numbers, links: Links) -> Block:
         *(Column(head, "change in percent", number(key, "±{:.1f}%".format))
           for head, key in (("Stable up to", "t1"), ("Large beyond", "t2"))),
     ]  # fmt: skip
-    said = (
-        "Change compares the 12 months with the 12 months before, both as final counts. What is "
-        "stable, and what is large, depends on how many deaths were reported a year before."
-    )
     caption = f"Chances of five kinds of change, 12 months ending {end}"
-    return Block("trend", "Kinds of change", (said,), folded=True, about="five classes",
+    return Block("trend", "Kinds of change", folded=True, about="five classes", words="trend",
                  tables=(_by_state("trend", caption, rows, columns),))  # fmt: skip
 
 
@@ -403,47 +515,31 @@ def _accuracy(
     if found is None:
         own = own_of(numbers.forecast.select(code))
         return Block("accuracy", title, figures=() if own else drawn, folded=folded)
-    said, frame = found
-    cells = frame.to_numpy().tolist()
-    about = f"typical error {cells[-1][1]} at {cells[-1][0]} months" if cells else ""
-    plain = (Table(list(frame.columns), cells, numbers=len(frame.columns) - 1),)
-    return Block("accuracy", title, (said,), drawn, (), plain, folded=folded, about=about)
+    said, table = found[0], Table.of(found[1])
+    about = "typical error {1} at {0} months".format(*table.rows[-1]) if table.rows else ""
+    return Block("accuracy", title, (said,), drawn, (), (table,), folded=folded, about=about)
 
 
 # Of one place
 
 
-def cards(numbers: Numbers, code: str) -> list[tuple[str, str, list[str]]]:
-    """The four numbers of a place: what it is, the value, and what belongs to it."""
-    row, said, us = numbers.ahead[code], numbers.final[code], numbers.ahead.get(NATION)
-    forecast, change, rate, reported = (NONE,) * 4
-    ahead, changes, rates = [f"deaths, 12 months to {numbers.end}"], [], []
-    counts = [f"deaths, 12 months to {month_name(numbers.forecast.last_month)}"]
-    if known(row, "low", "high"):
-        forecast, interval = rounded_sides(row)
-        ahead.append(f"90% interval {interval}")
-    if known(row, "change"):
-        change = percent(row["change"])
-        changes.append(f"90% interval {change_ends(row)}")
-    if known(row, "fall"):
-        changes.append(f"Chance of a fall: {about_likely(row['fall'])}")
-    if known(row, "rate"):
-        rate, *sides = (_rate_text(row[k]) for k in ("rate", "rate_low", "rate_high"))
-        rates.append(f"90% interval {' to '.join(sides)}")
-        if "+" in row["rate_of"]:
-            rates.append("New York and New York City together")
-    if us is not None and code != NATION and known(us, "rate"):
-        rates.append(f"United States: {_rate_text(us['rate'])}")
-    if known(said, "reported"):
-        reported = f"{said['reported']:,.0f}"
-    if known(said, *SIDES):
-        final, interval = rounded_sides(said)
-        counts.append(f"Final count: about {final} ({interval})")
-    if known(said, "predicted"):
-        counts.append(f"CDC predicts {said['predicted']:,.0f}")
-    return [("Forecast", forecast, ahead), ("Change on a year earlier", change, changes),
-            ("Rate per 100,000 people", rate, rates),
-            ("Reported so far", reported, counts)]  # fmt: skip
+def cards(numbers: Numbers, code: str) -> dict[str, Any]:
+    """The four numbers of a place, with what belongs to each; empty where it is not known."""
+    row, last, us = numbers.ahead[code], numbers.final[code], numbers.ahead.get(NATION, {})
+    rates = ("rate", "rate_low", "rate_high") if known(row, "rate") else ()
+    return {
+        "end": numbers.end,
+        "ahead": rounded_sides(row) if known(row, *SIDES) else (),
+        "change": percent(row["change"]) if known(row, "change") else "",
+        "changes": change_ends(row),
+        "fall": about_likely(row["fall"]) if known(row, "fall") else "",
+        "rates": [_rate_text(row[k]) for k in rates],
+        "together": bool(rates) and "+" in row["rate_of"],
+        "us": _rate_text(us["rate"]) if code != NATION and known(us, "rate") else "",
+        "last": month_name(numbers.forecast.last_month),
+        "final": rounded_sides(last) if known(last, *SIDES) else (),
+        **{k: f"{last[k]:,.0f}" if known(last, k) else "" for k in ("reported", "predicted")},
+    }
 
 
 def _years_of(numbers: Numbers, code: str) -> Block:
@@ -517,12 +613,6 @@ def _trend_of(numbers: Numbers, code: str) -> Block:
         return Block("trend", title)
     if not known(r, "before"):
         return Block("trend", title, ("The count a year earlier is not shown.",), folded=True)
-    said = (
-        f"12 months to {end} against the 12 months before, both as final counts: a change "
-        f"of up to {r['t1']:.1f}% either way is called stable, one of more than {r['t2']:.1f}% "
-        f"large. The limits follow from the {r['before']:,.0f} deaths reported a year before, so "
-        "far."
-    )
     cells = [[_kind_name(c), likely(r[c])] for c in CATEGORIES]
-    return Block("trend", title, (said,), plain=(Table(["Kind of change", "Chance"], cells, 1),),
-                 folded=True)  # fmt: skip
+    return Block("trend", title, plain=(Table(["Kind of change", "Chance"], cells, 1),),
+                 folded=True, words="trend-of", of={**r, "end": end})  # fmt: skip

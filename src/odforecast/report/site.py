@@ -8,7 +8,8 @@ All numbers are there without it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,19 @@ from odforecast.months import ONE_MONTH
 from odforecast.names import TARGET_12MO
 from odforecast.panel import Panel
 from odforecast.publication import SETTLED
-from odforecast.report import figures
-from odforecast.report.blocks import Section, csv_of, made, manifest, page, stale, warnings_of
+from odforecast.report.blocks import (
+    PHONE,
+    Section,
+    csv_of,
+    made,
+    manifest,
+    page,
+    stale,
+    warnings_of,
+)
 from odforecast.report.counties import write_county_page
-from odforecast.report.folder import (
+from odforecast.report.numbers import Numbers, description_of, lead, subtitle_of, title_of
+from odforecast.report.page import (
     BOARD,
     INDEX,
     check_folder,
@@ -38,8 +48,17 @@ from odforecast.report.folder import (
     write_folder,
     write_page,
 )
-from odforecast.report.numbers import Numbers, description_of, lead, subtitle_of, title_of
-from odforecast.report.places import cards, national_blocks, state_blocks, untested
+from odforecast.report.places import (
+    BESIDE,
+    WIDE,
+    cards,
+    fan_figure,
+    national_blocks,
+    past_figures,
+    state_blocks,
+    tiles,
+    untested,
+)
 from odforecast.report.skill import TITLE, Skill, county_skill_blocks, skill_blocks
 from odforecast.scoring.summary import is_of_counties
 
@@ -57,8 +76,6 @@ def write_report(
     later: Panel | None = None,
     locations: str | Iterable[str] | None = None,
     sections: Sequence[Section] = (),
-    title: str = "",
-    paper: str = "letter",
     replace: bool = False,
     own: bool = False,
 ) -> Path:
@@ -82,10 +99,6 @@ def write_report(
         last: New York has a rate where the city is forecast with it.
     sections : sequence of Section
         Put before the figures: what changed since last month.
-    title : str
-        Default: what is shown, and the day.
-    paper : {"letter", "a4"}
-        What it is printed on.
     replace : bool
         Take the place of a page of ours that is there.
     own : bool
@@ -125,9 +138,9 @@ def write_report(
     if forecast is not None:
         refuse_counties(forecast, "reports")
         keep_local(forecast, "a page", own)
-        _check_deaths(forecast, later, results=results)
+        _check_deaths(forecast, later, results)
         numbers = Numbers.of(forecast, locations)
-        context = _national(numbers, {}, later, _by_place(_record(numbers.forecast, results)))
+        context = _national(numbers, {}, later, _scored(numbers.forecast, results))
     if results is not None and is_of_counties(results.scores):
         context["blocks"] += county_skill_blocks(results)
     elif results is not None:
@@ -135,8 +148,7 @@ def write_report(
         if forecast is None:
             context["subtitle"] = f"How accurate forecasts of {Skill(results).deaths} were"
     context["blocks"].append(manifest(forecast, results, folded=forecast is not None))
-    context |= {"sections": list(sections)} | ({"title": title} if title else {})
-    return write_page(target, page(paper, **context))
+    return write_page(target, page(**context, sections=list(sections)))
 
 
 def write_site(
@@ -145,10 +157,8 @@ def write_site(
     *,
     results: Results | None = None,
     later: Panel | None = None,
-    record: Results | None = None,
     locations: str | Iterable[str] | None = None,
     sections: Sequence[Section] = (),
-    paper: str = "letter",
     replace: bool = False,
     own: bool = False,
 ) -> list[Path]:
@@ -161,17 +171,14 @@ def write_site(
     folder : path
     forecast : Forecast
     results : Results, optional
-        Of a backtest: gives the leaderboard, and on the pages of places past forecasts.
+        Of a backtest: gives the leaderboard, and on the pages of places past forecasts. Texts on
+        past errors are of these scores where they hold the forecast's model, else of what ships.
     later : Panel, optional
         A later release of the same counts, drawn in gray beside those of the forecast.
-    record : Results, optional
-        Whose scores the texts and tables of past errors are of. Default: ``results`` where they
-        hold the forecast's model, else what ships of the default model.
     locations : str or iterable of str, optional
         As in :func:`write_report`.
     sections : sequence of Section
         Put first on the index.
-    paper : {"letter", "a4"}
     replace : bool
         Take the place of a site that the folder holds.
     own : bool
@@ -186,10 +193,10 @@ def write_site(
     ------
     DataError
         If the folder holds something else, or a site and ``replace`` is not given; if the forecast
-        is of counties; or if the results, the record or the later release are of other deaths than
-        the forecast.
+        is of counties; or if the results or the later release are of other deaths than the
+        forecast.
     ForecastError
-        If ``record`` holds no scores of the forecast's model, or the forecast rests on own counts.
+        If the forecast rests on own counts.
 
     Examples
     --------
@@ -206,17 +213,17 @@ def write_site(
     refuse_counties(forecast, "reports")
     keep_local(forecast, "a page", own)
     check_folder(out, replace)
-    _check_deaths(forecast, later, results=results, record=record)
+    _check_deaths(forecast, later, results)
     numbers = Numbers.of(forecast, locations)
     links = file_names(numbers.forecast.locations)
-    scored = _by_place(_record(numbers.forecast, results) if record is None else record)
+    scored = _scored(numbers.forecast, results)
     bars = [("United States", INDEX), *([("Accuracy", BOARD)] if results is not None else [])]
 
     def framed(here: str, **context: Any) -> str:
         """A page with links to the others."""
         places = sorted((called(s), to, to == here) for s, to in links.items())
         pages = [(name, to, to == here) for name, to in bars]
-        return page(paper, **{"links": pages, "places": places, **context})
+        return page(**{"links": pages, "places": places, **context})
 
     tables = {FORECAST_CSV: numbers.summary}
     files = [("Forecast of all states (CSV)", FORECAST_CSV)]
@@ -238,23 +245,23 @@ def write_site(
             made=made(forecast),
         )  # fmt: skip
     for code, name in links.items():
-        of = _state(numbers, code, later, scored(code), past.get(code), model)
+        of = _state(numbers, code, later, scored.get(code), past.get(code), model)
         texts[name] = framed(name, **of, files=files[:1])
     return write_folder(out, texts | {name: csv_of(table) for name, table in tables.items()})
 
 
 def _national(
     numbers: Numbers, links: Mapping[str, str], later: Panel | None,
-    scored: Callable[[str], Scored | None],
+    scored: Mapping[str, Scored],
 ) -> dict[str, Any]:  # fmt: skip
     """The page of all states: sentences, map, fan, table."""
     code, one = numbers.first, len(numbers.forecast.locations) == 1
-    record, tiles = scored(code), figures.tiles(numbers, links)
-    sizes = [figures.WIDE if tiles is None else figures.BESIDE, figures.PHONE]
+    record, map_of = scored.get(code), tiles(numbers, links)
+    sizes = [WIDE if map_of is None else BESIDE, PHONE]
     return {
         **_words(numbers, code if one else None, code, record, error=one),
-        "warnings": [*warnings_of(numbers.forecast), *untested(numbers)], "map": tiles,
-        "fan": figures.fan(numbers, code, later, sizes),
+        "warnings": [*warnings_of(numbers.forecast), *untested(numbers)], "map": map_of,
+        "fan": fan_figure(numbers, code, later, sizes),
         "blocks": national_blocks(numbers, links, record),
     }  # fmt: skip
 
@@ -279,14 +286,14 @@ def _state(
     model: str,
 ) -> dict[str, Any]:  # fmt: skip
     """The page of one place."""
-    drawn = [] if past is None else figures.past(past, code, model)
+    drawn = [] if past is None else past_figures(past, code, model)
     beside, folded = state_blocks(numbers, code, record, drawn)
     words = _words(numbers, code, code, record, error=True, index=INDEX)
     abouts = ("Model, data, how to reproduce it", "How to read a range")
     return {
         **words, "crumb": INDEX if code != NATION else "", "place": called(code),
         "cards": cards(numbers, code),
-        "fan": figures.fan(numbers, code, later, [figures.WIDE, figures.PHONE]),
+        "fan": fan_figure(numbers, code, later, [WIDE, PHONE]),
         "pair": beside if len(beside) > 1 else (),
         "blocks": [*(beside if len(beside) == 1 else ()), *folded],
         "related": [
@@ -296,56 +303,49 @@ def _state(
     }  # fmt: skip
 
 
-def _check_deaths(forecast: Forecast, later: Panel | None, **given: Results | None) -> None:
+def _check_deaths(forecast: Forecast, later: Panel | None, results: Results | None) -> None:
     """Refuse scores, or a later release, of other deaths than a forecast's."""
     panel = forecast.panel
-    others: list[tuple[str, str, object, str]] = []
-    for name, results in given.items():
-        if results is None:
-            continue
+    others: list[tuple[str, Any, str]] = []
+    if results is not None:
         if panel is None:
             raise DataError(
-                f"{name}: the forecast holds no counts, so it is not known which deaths it is of",
-                hint=f"leave {name} out",
+                "results: the forecast holds no counts, so it is not known which deaths it is of",
+                hint="leave results out",
             )
         if absent := [key for key in _KEYS if key not in results.manifest]:
             raise DataError(
-                f"{name}: the manifest has no {absent[0]!r}, so it is not known which deaths were "
+                f"results: the manifest has no {absent[0]!r}, so it is not known which deaths were "
                 "scored: an earlier version of odforecast wrote it",
                 hint="run the backtest again",
             )
         hint = "score the same deaths: odforecast backtest --indicator"
-        others += [(name, key, results.manifest[key], hint) for key in _KEYS]
+        others.append(("results", results.manifest.get, hint))
     if later is not None and panel is not None:
         hint = "give a later release of the same counts"
-        others += [("later", key, getattr(later, key), hint) for key in _KEYS]
-    for name, key, value, hint in others:
-        if value != getattr(panel, key):
-            raise DataError(
-                f"{name}: of {key} {value!r}, and the forecast is of {getattr(panel, key)!r}",
-                hint=hint,
-            )
+        others.append(("later", partial(getattr, later), hint))
+    for name, held, hint in others:
+        for key in _KEYS:
+            if held(key) != getattr(panel, key):
+                raise DataError(
+                    f"{name}: of {key} {held(key)!r}, and the forecast is of "
+                    f"{getattr(panel, key)!r}",
+                    hint=hint,
+                )
 
 
-def _by_place(record: Scored | None) -> Callable[[str], Scored | None]:
-    """Scores of one place at a time, so that fifty pages do not search all of them fifty times.
+def _scored(forecast: Forecast, results: Results | None) -> dict[str, Scored]:
+    """Scores of the forecast's model by place, so that fifty pages do not search all of them.
 
-    Of a place without scores none are given: what ships of the default model is then shown.
+    Of a model or a place without scores none are given: what ships of the default model is shown.
     """
-    if record is None:
-        return lambda _: None
-    return {
-        str(s): Results({"scores": rows}, record.manifest)
-        for s, rows in record.scores.groupby("location", observed=True)
-    }.get
-
-
-def _record(forecast: Forecast, results: Results | None) -> Results | None:
-    """The results, where they hold scores of the model that made the forecast."""
-    if results is None:
-        return None
     spec = forecast.provenance.get("spec_hash")
-    return results if spec in set(results.scores["spec_hash"]) else None
+    if results is None or spec not in set(results.scores["spec_hash"]):
+        return {}
+    return {
+        str(s): Results({"scores": rows}, results.manifest)
+        for s, rows in results.scores.groupby("location", observed=True)
+    }
 
 
 def _drawn(forecast: Forecast, skill: Skill) -> str:

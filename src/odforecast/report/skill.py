@@ -16,6 +16,7 @@ from odforecast.geography import JURISDICTIONS, called
 from odforecast.names import COVERAGE_LEVELS, TARGET_12MO, deciding_kind
 from odforecast.report.blocks import (
     NONE,
+    PHONE,
     Block,
     Cell,
     Column,
@@ -29,8 +30,7 @@ from odforecast.report.blocks import (
     table_of,
     text,
 )
-from odforecast.report.figures import PHONE
-from odforecast.say import deaths_of, number_of
+from odforecast.say import capital, deaths_of, number_of
 from odforecast.scoring import pit_histogram, relative_to_baseline, summarise
 from odforecast.scoring.columns import HORIZON_GROUPS, REGIMES, with_groups
 from odforecast.scoring.summary import (
@@ -50,21 +50,6 @@ _KIND_NAMES = {
     "pseudo-clean": "final counts cut at a month",
     "synthetic": "made-up counts",
 }
-#: What the columns of a leaderboard mean.
-WORDS = (
-    "WIS is the weighted interval score, in deaths: narrow intervals lower it, and counts outside "
-    "them raise it. WIS / another model is the ratio on the counts that both forecast; below 1 is "
-    "better. Intervals of ratios come from resampled blocks of origins and, where the delay comes "
-    "from real releases, of whole releases."
-)
-COUNTY_WORDS = (
-    "CRPS from 10 on: the continuous ranked probability score of the count and the draws, each "
-    "taken as 9 where it is less, over all counties: a hidden count is 9 or less, and no county is "
-    "left out because it fell below 10. Bands: ranked probability score of no death, 1 to 9, 10 "
-    f"and more. Both are a share of those of {COUNTY_BASELINE} on the same counts, ± a standard "
-    "error over states; below 1 is better. WIS and coverage use counties with 10 and more when "
-    "the forecast was made whose count is known. The others are left out, so these come second."
-)
 _REGIME_NAMES = {"rise": "rise, 2020–21", "fall": "fall, 2023–24", "other": "other months"}
 _SIZES = {
     "hidden": "1 to 9", "0": "none", "10-19": "10 to 19", "20-49": "20 to 49",
@@ -114,8 +99,7 @@ class Skill:
 
     def whose(self, level: str) -> str:
         """That, as a caption begins."""
-        name = self.where(level)
-        return name[:1].upper() + name[1:]
+        return capital(self.where(level))
 
     @property
     def deaths(self) -> str:
@@ -147,8 +131,9 @@ def skill_blocks(results: Results, folded: bool = False) -> list[Block]:
     if skill.scores.empty:
         return [Block("leaderboard", TITLE, ("No count could be scored.",), folded=folded)]
     boards = [_board(skill, level, rows) for level, rows in skill.levels[::-1]]
+    first = Block("leaderboard", TITLE, (skill.about(),), (), boards, folded=folded,
+                  about="leaderboard of models", words="board")  # fmt: skip
     parts: list[tuple[str, str, list[Figure], Sequence[SortTable | None]]] = [
-        ("leaderboard", TITLE, [], boards),
         ("skill-horizon", "Skill by months ahead", _drawn(skill, "skill"),
          _ratio_tables(skill, "horizon_group")),
         ("skill-regime", "Skill in the rise and in the fall", [], _ratio_tables(skill, "regime")),
@@ -159,10 +144,8 @@ def skill_blocks(results: Results, folded: bool = False) -> list[Block]:
         ("pit-of", "Where final counts fell within the forecasts", _drawn(skill, "pit"),
          [_pits(skill, *part) for part in skill.levels]),
     ]  # fmt: skip
-    return [
-        Block(key, title, (skill.about(), WORDS) if key == "leaderboard" else (), drawn,
-              [t for t in tables if t is not None], folded=folded,
-              about="leaderboard of models" if key == "leaderboard" else "")
+    return [first] + [
+        Block(key, title, (), drawn, [t for t in tables if t is not None], folded=folded)
         for key, title, drawn, tables in parts
     ]  # fmt: skip
 
@@ -184,11 +167,12 @@ def _drawn(skill: Skill, kind: str) -> list[Figure]:
 
 
 def _table(
-    key: str, caption: str, records: Sequence[Row], *columns: Column, sorted_by: int = -1
-) -> SortTable:
+    key: str, caption: str, records: Sequence[Row], *columns: Column, sorted_by: int = -1,
+    words: str = "",
+) -> SortTable:  # fmt: skip
     """A table of models; the others columns are given."""
     every = [Column("Model", "", text("model"), numbers=False), *columns]
-    return table_of(key, caption, records, every, sorted_by=sorted_by)
+    return table_of(key, caption, records, every, sorted_by=sorted_by, words=words)
 
 
 def _shares(*columns: tuple[str, str, str]) -> list[Column]:
@@ -286,14 +270,9 @@ def _trends(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable | None:
     means = rows.groupby(["model", "horizon_group"], observed=True)[["rps", "rps_pooled"]].mean()
     ratios = (means["rps"] / means["rps_pooled"]).unstack("horizon_group")
     ratios.columns = [str(c) for c in ratios.columns]
-    caption = (
-        f"{skill.whose(level)}, chances of the five kinds of change: ranked probability score as a "
-        "share of that of the frequencies known at the time; below 1 is better. Up to 6 months "
-        "ahead half of the 12 months is counted already."
-    )
     records = [{"model": m, **ratios.loc[m]} for m in skill.models if m in ratios.index]
     columns = [Column(_group_name(g), "", number(g, _TWO)) for g in held]
-    return _table(f"trend-skill-{level}", caption, records, *columns)
+    return _table(f"trend-skill-{level}", skill.whose(level), records, *columns, words="trend")
 
 
 def _coverage(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable | None:
@@ -301,17 +280,13 @@ def _coverage(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable | None:
     board = summarise(rows, by=["horizon_group"])
     if board["coverage_90"].isna().all():
         return None
-    caption = (
-        f"{skill.whose(level)}: share of the final counts inside each interval. A good 90% "
-        "interval contains 90% of them."
-    )
     levels = [f"{round(100 * c)}" for c in COVERAGE_LEVELS]
     return _table(
-        f"coverage-{level}", caption, _of_models(board, skill.models),
+        f"coverage-{level}", skill.whose(level), _of_models(board, skill.models),
         Column("Months ahead", "", text("horizon_group", lambda g: str(g).replace("-", "–")),
                numbers=False),
         *_shares(*((f"{c}% interval", "", f"coverage_{c}") for c in levels)),
-        Column("Counts", "", number("n_scorable")),
+        Column("Counts", "", number("n_scorable")), words="coverage",
     )  # fmt: skip
 
 
@@ -325,12 +300,8 @@ def _pits(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable | None:
             records.append({"model": model, **{f"part{i}": x for i, x in parts}})
     if not records:
         return None
-    caption = (
-        f"{skill.whose(level)}: share of the counts in each tenth of the forecast; 10% in each is "
-        "right."
-    )
     tenths = ((f"{i / 10:.1f}–{(i + 1) / 10:.1f}", "", f"part{i}") for i in range(10))
-    return _table(f"pit-table-{level}", caption, records, *_shares(*tenths))
+    return _table(f"pit-table-{level}", skill.whose(level), records, *_shares(*tenths), words="pit")
 
 
 def _nowcasts(skill: Skill) -> SortTable | None:
@@ -388,7 +359,8 @@ def county_skill_blocks(results: Results) -> list[Block]:
         "counties, clustered by state."
     )
     return [
-        Block("leaderboard", title, (about, COUNTY_WORDS), (), _county_boards(scores)),
+        Block("leaderboard", title, (about,), (), _county_boards(scores), words="county-board",
+              of={"baseline": COUNTY_BASELINE}),
         Block("coverage-of", "How often intervals contained the count", (), (),
               [_county_coverage(scores, models)]),
         Block("ten-of", "Chances of 10 and more", (), (), [_county_chances(scores, models)]),
@@ -425,31 +397,24 @@ def _related(name: str, row: Row) -> Cell:
 
 
 def _county_coverage(scores: pd.DataFrame, models: Sequence[str]) -> SortTable:
-    caption = (
-        "All months ahead together: share of the known counts inside the interval; and, right "
-        "whatever is hidden, the share of all counts in the middle 90% of the forecast."
-    )
     return _table(
-        "coverage", caption, _of_models(county_coverage(scores, by="size"), models),
+        "coverage", "All months ahead together",
+        _of_models(county_coverage(scores, by="size"), models),
         Column("Deaths", "in the last count known", text("size", lambda s: _SIZES[str(s)]),
                numbers=False),
         *_shares(("90%", "interval coverage", "coverage_90"),
                  ("50%", "interval coverage", "coverage_50")),
         Column("Counts known", "", number("n_exact")),
         *_shares(("Middle 90%", "of PIT, hidden counts too", "pit_90")),
-        Column("Counts", "known or hidden", number("n_bounded")),
+        Column("Counts", "known or hidden", number("n_bounded")), words="county-coverage",
     )  # fmt: skip
 
 
 def _county_chances(scores: pd.DataFrame, models: Sequence[str]) -> SortTable:
-    caption = (
-        "All months ahead together: of counties that were given such a chance of 10 deaths and "
-        "more, how many had them; as many as the mean chance is right."
-    )
     return _table(
-        "ten", caption, _of_models(ten_or_more(scores, by=(), bins=5), models),
+        "ten", "All months ahead together", _of_models(ten_or_more(scores, by=(), bins=5), models),
         Column("Chance given", "",
                lambda r: Cell(f"{100 * r['left']:.0f}–{100 * r['right']:.0f}%"), numbers=False),
         *_shares(("Mean chance", "", "given"), ("Outcome", "share with 10 and more", "came")),
-        Column("Counts", "", number("n")),
+        Column("Counts", "", number("n")), words="ten",
     )  # fmt: skip

@@ -1,0 +1,874 @@
+"""Counts month by month: as published, forecast as fans, completed, and revised."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from odforecast.errors import ArchiveError, DataError
+from odforecast.geography import called
+from odforecast.months import ONE_MONTH
+from odforecast.plot.files import Grid, describe, finish
+from odforecast.plot.frame import (
+    About,
+    about,
+    in_place,
+    is_county,
+    joined,
+    months_in,
+    one_of,
+    own_words,
+    place_of,
+    reported_of,
+    rows_of,
+    table_of,
+    titled,
+)
+from odforecast.plot.style import (
+    BAND50,
+    BAND90,
+    BLUE,
+    CAPTION,
+    GRID,
+    INK,
+    MUTED,
+    ORANGE,
+    PAPER,
+    SMALL,
+    TEXT,
+    Head,
+    Label,
+    Line,
+    axes_of,
+    days,
+    drawn_on,
+    heading_of_part,
+    height_of,
+    label,
+    legend,
+    levels,
+    literal,
+    named,
+    of_time,
+    over_all,
+    quiet,
+    signed,
+    width_of,
+)
+from odforecast.say import SMALL as TEN
+from odforecast.say import (
+    between,
+    capital,
+    day_name,
+    month_name,
+    ranged,
+    ranged_between,
+    rounded,
+    step_of,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+#: Months of history before the forecast; months ahead that were tested against final counts; and
+#: months of a nowcast, or of a release, that are shown.
+MONTHS, TESTED, _NEWEST, _TAIL = 60, 12, 24, 18
+#: Small fans, and small nowcasts, beside one another.
+_FANS, _ACROSS = 4, 6
+_QUANTILES = ("location", "month", "horizon", "level", "value")
+_NOWCAST = ("location", "month", "reported", "low", "median", "high", "level")
+_REVISION = ("revision", "revision_low", "revision_high")
+#: What axes keep: the ends of the fans on them.
+_ENDS = "_odforecast_ends"
+
+
+def counts(panel: Any, location: str | None = None, axes: Axes | None = None) -> Axes:
+    """12-month-ending deaths as reported, and as CDC predicts that they will be.
+
+    Parameters
+    ----------
+    panel : Panel or DataFrame
+        A panel, or its table: ``location``, ``month``, ``reported`` (deaths), and where they are
+        known ``predicted``, and ``low`` and ``high`` of counts that were suppressed.
+    location : str, optional
+        Any name of a place. Default: the only one there is, or else the US.
+    axes : Axes, optional
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of().panel()
+    >>> od.plot.counts(panel, "Ohio").get_title(loc="left")
+    'Drug overdose deaths in the 12 months ending each month, Ohio'
+    """
+    table = table_of(panel, ("location", "month", "reported"), "counts")
+    place = place_of(table["location"], location, "this panel")
+    rows = rows_of(table, place)
+    rows = rows.assign(**{c: np.nan for c in ("predicted", "low", "high") if c not in rows})
+    known, guessed = (rows[c].dropna() for c in ("reported", "predicted"))
+    # Where a release lost its large counts there is a floor and no ceiling: nothing to draw.
+    bounds = rows[["low", "high"]].astype(float)
+    hidden = (rows["reported"].isna() & np.isfinite(bounds).all(axis=1)).to_numpy()
+    if known.empty and not hidden.any():
+        raise DataError(f"no count of {called(place)} was published", hint="look at its status")
+    drawn, when, labels = drawn_on(axes), days(months_in(rows)), []
+    drawn.plot(when, rows["reported"], color=INK, lw=2, label="reported", zorder=3)
+    if len(known):
+        labels.append(named(known.iloc[-1], "Reported"))
+    if len(guessed):
+        name = "CDC's predicted value"
+        drawn.plot(when, rows["predicted"], color=ORANGE, lw=1.4, ls="--", label=name)
+        labels.append(_predicted(guessed.iloc[-1] + 1e-6))
+    if hidden.any():
+        drawn.vlines(when[hidden], *bounds[hidden].to_numpy().T, color=MUTED, lw=2)
+    levels(drawn)
+    of = about(panel, rows)
+    note = " Gray bars: suppressed, between these." if hidden.any() else ""
+    head = Head(titled(of.deaths, place), f"Line: reported deaths.{note}", of.source)
+    return finish(drawn, head, f"{_lead(of, place)}: {_counts_said(rows, hidden)}", labels,
+                  time=True)  # fmt: skip
+
+
+def _predicted(value: float) -> Label:
+    """The direct label of CDC's own value."""
+    return float(value), [Line("CDC's predicted", ORANGE), Line("value", ORANGE)], 0
+
+
+def _lead(of: About, place: str, *more: str) -> str:
+    """What the numbers of an alt text are of."""
+    return joined(f"{capital(of.deaths)} in {in_place(place)}", "12 months ending", of.seen, *more)
+
+
+def _counts_said(rows: pd.DataFrame, hidden: Any) -> str:
+    seen = rows[rows["reported"].notna()]
+    if seen.empty:
+        return f"all {int(hidden.sum())} counts are suppressed."
+    last, top = seen.iloc[-1], seen.iloc[int(seen["reported"].to_numpy().argmax())]
+    parts = [f"{last['reported']:,.0f} reported for {month_name(last['month'])}"]
+    if np.isfinite(last["predicted"]):
+        parts.append(f"CDC's predicted value {last['predicted']:,.0f}")
+    parts.append(f"the most {top['reported']:,.0f} in {month_name(top['month'])}")
+    if hidden.any():
+        parts.append(f"{int(hidden.sum())} counts suppressed")
+    return "; ".join(parts) + "."
+
+
+def fan(
+    forecast: Any,
+    location: str | None = None,
+    *,
+    axes: Axes | None = None,
+    history: Any = None,
+    bands: Sequence[float] = (0.5, 0.9),
+    label: str | None = None,
+    months: int = MONTHS,
+    color: str = BLUE,
+) -> Axes:
+    """The next months of one place: median and central intervals, after what is known.
+
+    The last reported count is a dot, and its expected final count a hollow
+    one. Months more than 12 ahead, where forecasts were never tested, are dashed. Called twice on
+    the same axes, it puts one forecast over another.
+
+    Parameters
+    ----------
+    forecast : Forecast or DataFrame
+        A forecast, or its table (``forecast.to_frame(levels)``): ``location``, ``month``,
+        ``horizon``, ``level``, ``value`` (deaths in the 12 months ending).
+    location : str, optional
+        Any name of a place. Default: the only one there is, or else the US.
+    axes : Axes, optional
+    history : Panel or DataFrame, optional
+        Reported counts (``location``, ``month``, ``reported``). Default: the forecast's panel;
+        a table of a forecast has none.
+    bands : sequence of float
+        Central intervals, each between 0 and 1.
+    label : str, optional
+        What the forecast is called. Default: ``forecast``.
+    months : int
+        Months of history shown.
+    color : str
+        Of the fan.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of().panel()
+    >>> forecast = od.get_model("drift").fit(panel).forecast(draws=100, seed=1)
+    >>> axes = od.plot.fan(forecast, "Ohio", bands=(0.8,))
+    >>> axes.get_title(loc="left")
+    'Drug overdose deaths in the 12 months ending each month, Ohio'
+    """
+    seen = _read(forecast, bands, history)
+    place = place_of(seen.table["location"], location, "this forecast")
+    drawn, name = drawn_on(axes), label or "forecast"
+    fan_of = _PlaceFan(seen, place, months)
+    fan_of.draw(drawn, color, name)
+    levels(drawn)
+    ends = [*getattr(drawn, _ENDS, ()), (fan_of.end(), color, name)]
+    setattr(drawn, _ENDS, ends)
+    known: list[Any] = [each for each in ends if each[0] is not None and each[0].horizon > 0]
+    one = len(ends) == 1 and len(known) == 1
+    labels = _end_labels(known[0], width_of(drawn) < 480) if one else _names(known)
+    head = Head(titled(seen.about.deaths, place), fan_of.marks(), seen.about.source)
+    done = finish(drawn, head, fan_of.sentence(label), labels, time=True, gap=16 if one else 10,
+                  fixed=len(labels) // 2 if one else None)  # fmt: skip
+    if len(ends) == 1:
+        fan_of.mark(drawn)
+    for old in [x for x in drawn.lines if x.get_gid() == ".bracket"]:
+        old.remove()
+    if one:
+        _bracket(drawn, *known[0][:2])
+    return done
+
+
+def _bracket(axes: Any, end: _End, color: str) -> None:
+    """The last forecast just beyond the edge, with its intervals: thin 90%, thick 50%."""
+    from matplotlib.transforms import ScaledTranslation
+
+    at, scale = days([end.month, end.month]), axes.get_figure(root=True).dpi_scale_trans
+    common = {"color": color, "transform": axes.transData + ScaledTranslation(7 / 72, 0, scale),
+              "clip_on": False, "gid": ".bracket"}  # fmt: skip
+    for i, sides in enumerate(end.sides[::-1]):
+        axes.plot(at, sides, lw=3.5 if i else 1.5, solid_capstyle="butt", **common)
+        if not i:
+            axes.plot(at, sides, "_", ms=7, mew=1.5, **common)
+    axes.plot(at[:1], [end.value], "o", ms=8, **common)
+
+
+def _end_labels(known: tuple[_End, str, str], narrow: bool) -> list[Label]:
+    """The last forecast in bold, between both ends of its interval."""
+    end, color, name = known
+    ahead = "" if narrow or name != "forecast" else f", {end.horizon} months"
+    when = f"{end.month.item():%b %Y}" if narrow else month_name(end.month)
+    title = name.capitalize() if name == "forecast" else name
+    head = [Line(f"{title}{ahead}", color, True), Line(f"to {when}", color)]
+    middle = Line(end.texts[0], color, True, 17 if narrow else 20)
+    if not end.sides:
+        return [(end.value, [*head, middle], 2)]
+    (low, high), interval = end.sides[-1], f"{100 * end.bands[-1]:g}% interval"
+    return [
+        (high, [*head, Line(end.texts[2])], 2),
+        (end.value, [middle], 0),
+        (low, [Line(end.texts[1]), Line(interval, MUTED)], 0),
+    ]
+
+
+def _names(ends: list[Any]) -> list[Label]:
+    """Of several forecasts on the same axes, the name and the numbers of each."""
+    said: list[Label] = []
+    for end, color, name in ends:
+        lines = [Line(capital(name), color, True), Line(end.texts[0], color, True)]
+        lines += [Line(" to ".join(end.texts[1:]), MUTED)] if end.sides else []
+        said.append((end.value, lines, 1))
+    return said
+
+
+def small_multiples(
+    forecast: Any,
+    locations: str | Iterable[str] | None = None,
+    *,
+    axes: NDArray[Any] | None = None,
+    bands: Sequence[float] = (0.5, 0.9),
+) -> NDArray[Any]:
+    """A small fan for each of several places, each on a scale of its own, from zero.
+
+    Parameters
+    ----------
+    forecast : Forecast or DataFrame
+        As for :func:`fan`.
+    locations : str or iterable of str, optional
+        Any names of places; default: all of the forecast.
+    axes : array of Axes, optional
+        Where to draw: as many as there are places, or more.
+    bands : sequence of float
+        As for :func:`fan`.
+
+    Returns
+    -------
+    ndarray of Axes, shape (P,)
+        One for each place, in their order.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of().panel()
+    >>> forecast = od.get_model("drift").fit(panel).forecast(draws=100, seed=1)
+    >>> [axes.get_title(loc="left") for axes in od.plot.small_multiples(forecast, ["Ohio", "WV"])]
+    ['Ohio  ...', 'West Virginia  ...']
+    """
+    seen = _read(forecast, bands, None)
+    there = list(dict.fromkeys(seen.table["location"].astype(str)))
+    asked = [locations] if isinstance(locations, str) else locations
+    names = there if asked is None else list(asked)
+    places = list(dict.fromkeys(place_of(there, s, "this forecast") for s in names))
+    if not places:
+        raise DataError("locations is empty", hint="leave it out for all of them")
+    n, across = len(places), min(len(places), _FANS)
+    size = max(3.2 * across, 5.4), 2.3 * -(-n // across) + 0.9
+    grid = axes_of(n, across, size) if axes is None else list(np.ravel(axes))
+    if len(grid) < n:
+        raise DataError(f"{len(grid)} axes for {n} places", hint="give as many, or leave axes out")
+    for one, place in zip(grid, places):
+        fan_of = _PlaceFan(seen, place, MONTHS)
+        fan_of.draw(quiet(one), BLUE, "forecast")
+        levels(one)
+        of_time(one)
+        end = fan_of.end()
+        heading_of_part(one, joined(called(place), end.texts[0] if end else "", by="  "))
+        describe(one, fan_of.sentence(None))
+    if axes is None:
+        said = f"{titled(seen.about.deaths)}\n{seen.marks(*places)}"
+        over_all(grid[0].get_figure(), said, CAPTION)
+    return np.array(grid[:n], dtype=object).view(Grid)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A forecast as its table, and what is to be said about it."""
+
+    table: pd.DataFrame
+    bands: tuple[float, ...]
+    history: Any
+    about: About
+    forecast: Any
+
+    def marks(self, *places: str) -> str:
+        """What the marks of a fan are, and whose own counts it knew."""
+        names = " and ".join(f"{100 * b:g}%" for b in self.bands)
+        plural = "s" if len(self.bands) > 1 else ""
+        with_bands = f", with its {names} interval{plural}" if self.bands else ""
+        forecast = joined(f"forecast{with_bands}", own_words(self.forecast, *places))
+        return f"Line: reported deaths. Blue: {forecast}."
+
+
+def _read(forecast: Any, bands: Sequence[float], history: Any) -> _Seen:
+    """A forecast as its table with the levels that the bands need."""
+    wanted = tuple(sorted(float(b) for b in bands))
+    if bad := [b for b in wanted if not 0 < b < 1]:
+        raise DataError(f"bands holds {bad[0]:g}: an interval lies between 0 and 1, such as 0.9")
+    needed = sorted({0.5, *((1 + s * b) / 2 for b in wanted for s in (-1, 1))})
+    keywords = {} if isinstance(forecast, pd.DataFrame) else {"levels": needed}
+    table = table_of(forecast, _QUANTILES, "the forecast", **keywords)
+    held = np.unique(table["level"].to_numpy(dtype=float))
+    for level in needed:
+        if not np.isclose(held, level, atol=1e-9).any():
+            raise DataError(
+                f"the table has no level {level:g}, which a band needs",
+                hint=f"it has {', '.join(f'{x:g}' for x in held)}: make it with to_frame(levels)",
+            )
+    if table.duplicated(["location", "month", "level"]).any():
+        raise DataError("the table of the forecast has a month of a place twice",
+                        hint="draw one forecast at a time")  # fmt: skip
+    return _Seen(table, wanted, _panel(forecast, history), _of(forecast, history, table), forecast)
+
+
+def _panel(forecast: Any, history: Any) -> Any:
+    """The counts before a forecast: those given, or its own."""
+    return getattr(forecast, "panel", None) if history is None else history
+
+
+def _of(forecast: Any, history: Any, table: pd.DataFrame | None = None) -> About:
+    """What is said of a forecast; a table alone does not know which deaths it is of."""
+    of = about(forecast, table)
+    return of._replace(deaths=about(history).deaths) if of.deaths == "deaths" else of
+
+
+class _End(NamedTuple):
+    """The last forecast of a fan: its median, its intervals, and both in words."""
+
+    month: np.datetime64
+    horizon: int
+    value: float
+    sides: list[tuple[float, float]]
+    texts: tuple[str, ...]
+    bands: tuple[float, ...]
+
+
+class _PlaceFan:
+    """One place: its known counts, and the quantiles ahead of them."""
+
+    def __init__(self, seen: _Seen, place: str, months: int) -> None:
+        self.seen, self.place = seen, place
+        rows = rows_of(seen.table, place)
+        wide = rows.pivot(index="month", columns="level", values="value")
+        horizon = rows.drop_duplicates("month").set_index("month")["horizon"]
+        self.horizon = horizon.reindex(wide.index).to_numpy(dtype=int)
+        self.months = wide.index.to_numpy(dtype="datetime64[M]")
+        self.levels, self.values = wide.columns.to_numpy(dtype=float), wide.to_numpy(dtype=float)
+        self.last = np.datetime64(self.months[0] - int(self.horizon[0]) * ONE_MONTH, "M")
+        parts = getattr(seen.forecast, "parts", None)
+        known = None if seen.history is None else reported_of(seen.history, place, parts)
+        if known is not None:
+            when = months_in(known)
+            known = known[(when <= self.last) & (when > self.last - months * ONE_MONTH)]
+        self.known = known if known is not None and len(known) else None
+        #: Counts of counties below 10 are not shown, neither known nor forecast.
+        self.of_county = is_county(place)
+        self.least = TEN if self.of_county else -np.inf
+        self.number = ranged if self.of_county else rounded
+        lowest = [float(np.min(self.values, initial=np.inf))]
+        if self.known is not None:
+            lowest.append(float(self.known["low" if "low" in self.known else "reported"].min()))
+        #: Whether a count that is drawn, or hidden, is one of these.
+        self.small = self.of_county and bool(np.nanmin(lowest) < TEN)
+        self.middle = self._column(0.5)
+
+    def _column(self, level: float) -> int:
+        return int(np.abs(self.levels - level).argmin())
+
+    def _sides(self, band: float) -> list[int]:
+        """The columns of both ends of an interval."""
+        return [self._column((1 + s * band) / 2) for s in (-1, 1)]
+
+    def _widest(self, row: int) -> tuple[float, float]:
+        """The ends of the widest interval in a row; NaN where there is none."""
+        if not self.seen.bands:
+            return float("nan"), float("nan")
+        low, high = self.values[row, self._sides(self.seen.bands[-1])]
+        return float(low), float(high)
+
+    def draw(self, axes: Any, color: str, name: str) -> None:
+        """The known part, and the fan over what is not final yet and what is ahead."""
+        if self.known is not None and "reported" not in axes.get_legend_handles_labels()[1]:
+            axes.plot(days(months_in(self.known)), self.known["reported"].to_numpy(dtype=float),
+                      color=INK, lw=2, label="reported", zorder=3)  # fmt: skip
+        months, values = self._opening()
+        # A file of curves holds its numbers: of a county, those below 10 are not drawn at all.
+        edges, line = np.maximum(values, self.least), np.where(values < self.least, np.nan, values)
+        when, tested = days(months), months <= self.last + TESTED * ONE_MONTH
+        later = ~tested | np.append(~tested[1:], False)
+        for i, band in enumerate(self.seen.bands[::-1]):
+            sides, blue = self._sides(band), color == BLUE
+            axes.fill_between(when[tested], *edges[tested][:, sides].T, lw=0, zorder=1.5,
+                              color=(BAND50 if i else BAND90) if blue else color,
+                              alpha=None if blue else 0.22)  # fmt: skip
+            if later.any():
+                axes.plot(when[later], line[later][:, sides], color=color, lw=0.8, ls=(0, (2, 2)))
+        axes.plot(when[tested], line[tested, self.middle], color=color, lw=2.2, zorder=2.5,
+                  label=literal(name))  # fmt: skip
+        if later.any():
+            axes.plot(when[later], line[later, self.middle], color=color, lw=2.2, ls=(0, (2, 1)))
+        if self.small:
+            axes.axhspan(0, TEN, facecolor=GRID, edgecolor="#b4bac4", hatch="///", lw=0, zorder=5)
+
+    def _opening(self) -> tuple[Any, NDArray[np.float64]]:
+        """Months and quantiles (K, Q), from the last known count or the first that is revised."""
+        there = (self.horizon == 0).any() or not (self.horizon == 1).any()
+        if there or self.known is None or months_in(self.known)[-1] != self.last:
+            return self.months, self.values
+        first = np.full((1, self.levels.size), float(self.known["reported"].iloc[-1]))
+        ahead = self.horizon >= 1
+        months = np.concatenate([[self.last], self.months[ahead]])
+        return months, np.concatenate([first, self.values[ahead]])
+
+    def marks(self) -> str:
+        """What the marks are; of months that were never tested, that they were not."""
+        beyond = self.months[-1] > self.last + TESTED * ONE_MONTH
+        untested = f"Dashed: more than {TESTED} months ahead, not tested." if beyond else ""
+        hidden = f"Hatched: below {TEN}, not shown." if self.small else ""
+        return joined(self.seen.marks(self.place), untested, hidden, by=" ")
+
+    def mark(self, axes: Any) -> None:
+        """The highest count, and the last one with its expected final count."""
+        known = self.known if self.known is None else self.known.dropna(subset="reported")
+        if known is None or known.empty:
+            return
+        months, counts = months_in(known), known["reported"].to_numpy(dtype=float)
+        across = width_of(axes, inner=True) / max(float(np.ptp(axes.get_xlim())), 1.0) * 30.4
+        low, high = axes.get_ylim()
+        up = height_of(axes) / (high - low)
+        top, under = int(counts.argmax()), True
+        if counts[-1] >= self.least:
+            around = (counts[-max(1, int(130 / across)) :] - counts[-1]) * up
+            height = (counts[-1] - max(low, self.least)) * up
+            under = self._last(axes, (days(months[-1]), counts[-1]), around, height)
+        least = max(self.least, 1)
+        if (counts.size - 1 - top) * across > (50 if under else 150) and counts[top] >= least:
+            # The label stays clear of the edge, and of the label of the top line.
+            edge = 100.0 if (high - counts[top]) * up < 28 else 2.0
+            at, x = (days(months[top]), counts[top]), top * across
+            axes.plot(*at, "o", color=INK, ms=5, zorder=4, gid="peak")
+            shift, ha = (0.0, "center") if x >= edge + 65 else (max(edge - x, -4.0), "left")
+            label(axes, f"{counts[top]:,.0f} in {month_name(months[top])}", at, (shift, 7), ha=ha)
+
+    def _last(self, axes: Any, at: tuple[Any, float], around: Any, height: float) -> bool:
+        """The last count, to when, and its expected final count; whether below the line."""
+        count = at[1]
+        lines = [Line(f"{count:,.0f} reported", bold=True), Line(f"to {month_name(at[0])}", MUTED)]
+        if (final := self._final()) is not None:
+            value, said = final
+            near = said == rounded(count) or abs(value - count) < 0.004 * count
+            lines.append(Line("almost final" if near else f"about {said} when final", MUTED))
+            axes.plot(at[0], value, "o", color=BLUE, mfc=PAPER, mew=1.5, ms=8, zorder=3.5,
+                      gid="final")  # fmt: skip
+        axes.plot(*at, "o", color=INK, ms=7, zorder=4, gid="reported")
+        step, tall = 1.33 * TEXT, 1.33 * TEXT * len(lines) + 4
+        drop = min(62.0, height - tall)
+        under = drop > 14 and float(around.min()) > -drop + 6
+        if not under:
+            drop = 24.0 + max(0.0, float(around.max()))
+        axes.annotate("", at, (0, -drop if under else drop), textcoords="offset points", zorder=3,
+                      arrowprops={"arrowstyle": "-", "color": MUTED, "lw": 1, "shrinkA": 0,
+                                  "shrinkB": 7})  # fmt: skip
+        y = -drop - 2 if under else drop + tall - 2
+        for line in lines:
+            y -= step
+            label(axes, line.text, at, (5, y + 3), line.color, bold=line.bold, ha="right",
+                  va="baseline")  # fmt: skip
+        return under
+
+    def _final(self) -> tuple[float, str] | None:
+        """The expected final value of the last count, and in words."""
+        now = np.flatnonzero(self.horizon == 0)
+        if not now.size or not np.isfinite(self.values[now[0]]).all():
+            return None
+        value = float(self.values[now[0], self.middle])
+        return value, self.number(value, step_of(*self._widest(now[0])))
+
+    def end(self) -> _End | None:
+        """The last forecast and its intervals; of a county none below 10."""
+        value = float(self.values[-1, self.middle])
+        if not np.isfinite(value):
+            return None
+        ends, step = self._widest(-1), step_of(*self._widest(-1))
+        texts = (self.number(x, step) for x in (value, *(ends if self.seen.bands else ())))
+        # What is not shown stands at the edge of what is.
+        shown = np.maximum(self.values[-1], self.least)
+        sides = [tuple(map(float, shown[self._sides(band)])) for band in self.seen.bands]
+        return _End(self.months[-1], int(self.horizon[-1]), float(max(value, self.least)),
+                    sides, tuple(texts), self.seen.bands)  # type: ignore[arg-type]  # fmt: skip
+
+    def sentence(self, name: str | None) -> str:
+        """The numbers shown, in a sentence."""
+        parts = []
+        if (last := self._last_known()) is not None:
+            hidden = np.isnan(last["reported"])
+            number = f"1 to {TEN - 1}" if hidden else f"{last['reported']:,.0f}"
+            parts.append(f"{number} reported for {month_name(last['month'])}")
+        if (final := self._final()) is not None:
+            parts.append(f"expected final count about {final[1]}")
+        who, month, end = f"forecast by {name}" if name else "forecast", self.months[-1], self.end()
+        if end is None:
+            parts.append(f"no {who} for {month_name(month)}, for a count is hidden")
+        else:
+            interval = ranged_between if self.of_county else between
+            said = f"{who} for {month_name(month)} {end.texts[0]}"
+            if end.sides:
+                said += f", {100 * end.bands[-1]:g}% interval {interval(*self._widest(-1))}"
+            parts.append(said)
+        own = own_words(self.seen.forecast, self.place)
+        return f"{_lead(self.seen.about, self.place, own)}: {'; '.join(parts)}."
+
+    def _last_known(self) -> Any:
+        """The last row with a count, or the last one if that is suppressed."""
+        if self.known is None:
+            return None
+        last = self.known.iloc[-1]
+        if np.isnan(last["reported"]) and np.isfinite(last.get("high", np.nan)):
+            return last
+        there = self.known[self.known["reported"].notna()]
+        return there.iloc[-1] if len(there) else None
+
+
+# The last counts, completed
+
+
+def nowcast(
+    forecast: Any,
+    location: str | None = None,
+    *,
+    axes: Axes | None = None,
+    history: Any = None,
+    kind: str = "counts",
+) -> Axes:
+    """The last counts of one place: as reported, expected final, and as CDC predicts them.
+
+    Parameters
+    ----------
+    forecast : Forecast or DataFrame
+        A forecast whose model knows the delay, or its table (``forecast.nowcast()``).
+    location : str, optional
+        Any name of a place. Default: the only one there is, or else the US.
+    axes : Axes, optional
+    history : Panel or DataFrame, optional
+        Counts before them (``location``, ``month``, ``reported``). Default: the forecast's panel.
+    kind : {"counts", "revision"}
+        The counts; or what each is above the reported count, where small revisions can be seen.
+
+    Returns
+    -------
+    Axes
+        Deaths in the 12 months ending; the axis does not begin at zero, for revisions are small
+        beside the counts.
+
+    Raises
+    ------
+    ForecastError
+        If the model takes published counts as they are.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of().panel()
+    >>> forecast = od.get_model().fit(panel).forecast(draws=100)
+    >>> od.plot.nowcast(forecast, "Ohio").get_title(loc="left")
+    'Drug overdose deaths, expected final counts, Ohio'
+    """
+    one_of(kind, ("counts", "revision"), "kind")
+    table = forecast.nowcast() if callable(getattr(forecast, "nowcast", None)) else forecast
+    more = _REVISION if kind == "revision" else ()
+    table = table_of(table, (*_NOWCAST, *more), "the nowcast")
+    place = place_of(table["location"], location, "this nowcast")
+    rows: pd.DataFrame = table[table["location"].astype(str) == place]
+    drawn = drawn_on(axes)
+    before = _before(rows, _panel(forecast, history), getattr(forecast, "parts", None))
+    ends = _draw_nowcast(drawn, rows, kind, before)
+    of, own = _of(forecast, history), own_words(forecast, place)
+    what, below = {
+        "counts": ("expected final counts",
+                   ". Dots: as reported. Blue: final count, with interval."),
+        "revision": ("how much the last counts will rise",
+                     ", less the reported count. Band: the interval."),
+    }[kind]  # fmt: skip
+    title = f"{capital(of.deaths)}, {what}, {called(place)}"
+    below = f"12 months ending each month{below}{f' {capital(own)}.' if own else ''}"
+    said = _nowcast_said(rows, place, of.deaths, joined(of.seen, own))
+    return finish(drawn, Head(title, below, of.source), said, ends, time=True, margin=60)
+
+
+def nowcast_figure(
+    table: pd.DataFrame, history: pd.DataFrame | None = None, indicator: str | None = None,
+    given: str = "",
+) -> Figure:  # fmt: skip
+    """The last counts of some places, from ``forecast.nowcast()``, for the command line.
+
+    One location has two panels: the counts, and below them the same less the reported count,
+    where small revisions can be seen. Several have a panel of counts each. A table does not know
+    which deaths it counts, nor which own counts it rests on: ``indicator`` and ``given`` say so.
+    """
+    table_of(table, _NOWCAST, "the nowcast")
+    deaths = about(table, indicator=indicator).deaths
+    places = [str(s) for s in dict.fromkeys(table["location"])]
+    n, one = len(places), len(places) == 1
+    across = n if n <= 3 else min(int(np.ceil(n**0.5)), _ACROSS)
+    size = (10.5, 7.4) if one else (4.2 * across + 0.4, 3.0 * -(-n // across) + 0.9)
+    grid = axes_of(2 if one else n, across, size, sharex=one)
+    for axes, place in zip(grid, places):
+        rows = table[table["location"] == place]
+        _draw_nowcast(axes, rows, "counts", _before(rows, history))
+        heading_of_part(axes, called(place))
+        describe(axes, _nowcast_said(rows, place, deaths))
+    if one:
+        _draw_nowcast(grid[1], table, "revision", table)
+        heading_of_part(grid[1], "Revision: less the reported count")
+    for axes in grid:
+        of_time(axes, 60)
+    figure: Figure = grid[0].get_figure()
+    over_all(figure, joined(titled(deaths), given), TEXT + 2)
+    legend(*grid)
+    return figure
+
+
+def _before(rows: pd.DataFrame, history: Any, parts: Any = None) -> pd.DataFrame:
+    """Reported counts of a place in the last months."""
+    place = str(rows["location"].iloc[0])
+    known: pd.DataFrame | None = None if history is None else reported_of(history, place, parts)
+    first = rows["month"].max() - pd.DateOffset(months=_NEWEST - 1)
+    return rows if known is None else known[known["month"] >= first]
+
+
+def _draw_nowcast(axes: Any, rows: pd.DataFrame, kind: str, before: pd.DataFrame) -> list[Label]:
+    """The counts, or the same less the reported count, where what is revised can be seen."""
+    counts = kind == "counts"
+    middle, low, high = ("median", "low", "high") if counts else _REVISION
+    less: Any = 0 if counts else rows["reported"]
+    when = days(months_in(rows))
+    axes.axvspan(when[0], when[-1], color=GRID, alpha=0.5, lw=0, zorder=0)
+    interval = f"final count: {100 * float(rows['level'].iloc[0]):g}% interval"
+    axes.fill_between(when, rows[low], rows[high], color=BAND90, lw=0, label=interval)
+    axes.plot(when, rows[middle], color=BLUE, lw=2, label="final count: median")
+    ends = [named(rows[middle].iloc[-1], "Once final", BLUE)]
+    others = (
+        ("predicted", "--", "CDC's predicted value", ("CDC's predicted", "value")),
+        ("predicted_unbiased", ":", "the same, cleared of its usual excess",
+         ("cleared of its", "usual excess")),
+    )  # fmt: skip
+    for name, style, words, lines in others[: 1 if counts else 2]:
+        if name in rows and rows[name].notna().any():
+            shown = rows[name] - less
+            axes.plot(when, shown, color=ORANGE, lw=1.3, ls=style, label=words, zorder=1.9)
+            ends.append((float(shown.dropna().iloc[-1]), [Line(x, ORANGE) for x in lines], 0))
+    if counts:
+        axes.plot(days(months_in(before)), before["reported"], "o", color=INK, ms=5,
+                  label="reported", zorder=3)  # fmt: skip
+        ends.append(named(before["reported"].dropna().iloc[-1], "Reported"))
+        levels(axes, from_zero=False)
+    else:
+        axes.axhline(0, color=INK, lw=0.8)
+        levels(axes, signed("+,.0f"), from_zero=False)
+    return ends
+
+
+def _nowcast_said(rows: pd.DataFrame, place: str, deaths: str, seen: str = "") -> str:
+    last = rows.sort_values("month").iloc[-1]
+    count = f"{last['reported']:,.0f}" if np.isfinite(last["reported"]) else "no count"
+    parts = [f"{count} reported for {month_name(last['month'])}"]
+    low, high = float(last["low"]), float(last["high"])
+    if np.isfinite([low, high]).all():
+        parts.append(
+            f"expected final count {rounded(float(last['median']), step_of(low, high))}, "
+            f"{100 * float(last['level']):g}% interval {between(low, high)}"
+        )
+    if "predicted" in rows and np.isfinite(last["predicted"]):
+        parts.append(f"CDC's predicted value {last['predicted']:,.0f}")
+    return f"{joined(f'Nowcast of {deaths} in {in_place(place)}', seen)}: {'; '.join(parts)}."
+
+
+# Every release over the newest
+
+
+def revision_triangle(
+    revisions: Any,
+    location: str | None = None,
+    *,
+    axes: Axes | None = None,
+    kind: str = "counts",
+    settled: int = 12,
+) -> Axes:
+    """How the counts of one place were revised: every release over the newest.
+
+    Parameters
+    ----------
+    revisions : Revisions or DataFrame
+        ``archive.revisions(...)``; or its table: ``location``, ``month``, ``release``,
+        ``reported``.
+    location : str, optional
+        Any name of a place. Default: the only one there is, or else the US.
+    axes : Axes, optional
+    kind : {"counts", "percent"}
+        The last 18 months of each release as they were published; or how far each count was from
+        the newest release's, by its age.
+    settled : int
+        Months from the end of a period until the newest release's count is taken as final.
+
+    Raises
+    ------
+    ArchiveError
+        If there are not two releases with counts of the place.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import odforecast as od
+    >>> table = pd.DataFrame({
+    ...     "location": "US", "month": pd.to_datetime(["2024-01", "2024-01", "2024-02"]),
+    ...     "release": pd.to_datetime(["2024-06-12", "2025-09-17", "2025-09-17"]),
+    ...     "reported": [990.0, 1000.0, 1010.0],
+    ... })
+    >>> print(od.plot.alt_text(od.plot.revision_triangle(table)))
+    Revisions of deaths in the United States, 2 releases, June 12, 2024 to September 17, 2025:
+    January 2024 was first 990, and is 1,000 in the newest.
+    """
+    one_of(kind, ("counts", "percent"), "kind")
+    values, releases, months, place = _triangle(revisions, location)
+    has = np.flatnonzero((~np.isnan(values)).any(axis=1))
+    if has.size < 2:
+        raise ArchiveError(
+            f"{has.size} release with counts of {called(place)}: nothing was revised",
+            hint="add releases: odforecast data add FILE... --archive DIR",
+        )
+    values, releases = values[has], [releases[i] for i in has]
+    drawn = drawn_on(axes)
+    deaths = about(revisions).deaths
+    if kind == "counts":
+        _releases(drawn, values, releases, months)
+        below = f"The last {_TAIL} months of each release, over the line of the newest."
+    else:
+        _percent(drawn, values, releases, months, settled)
+        below = f"Each release against the count reported on {day_name(releases[-1].item())}."
+    title = f"{capital(deaths)} in the 12 months ending each month: revisions, {called(place)}"
+    sentence = _revised(values, releases, months, place, deaths)
+    return finish(drawn, Head(title, below), sentence, time=kind == "counts", margin=60)
+
+
+def _triangle(revisions: Any, location: str | None) -> tuple[Any, list[np.datetime64], Any, str]:
+    """Counts (R, M) of one place, the days of the releases, and the months."""
+    if callable(getattr(revisions, "triangle", None)):
+        place = place_of(revisions.locations, location, "these revisions")
+        table = revisions.triangle(place)
+    else:
+        long = table_of(revisions, ("location", "month", "release", "reported"), "revisions")
+        place = place_of(long["location"], location, "this table")
+        rows = long[long["location"].astype(str) == place]
+        if rows.duplicated(["release", "month"]).any():
+            raise DataError(f"{called(place)} has a month of a release twice")
+        table = rows.pivot(index="release", columns="month", values="reported").sort_index()
+    days_of = [np.datetime64(d, "D") for d in table.index.to_numpy()]
+    months = table.columns.to_numpy(dtype="datetime64[M]")
+    return table.to_numpy(dtype=float), days_of, months, place
+
+
+def _releases(axes: Any, values: Any, releases: list[np.datetime64], months: Any) -> None:
+    when, last = days(months), len(releases) - 1
+    axes.plot(when, values[-1], color=INK, lw=1.2, zorder=1)  # under all others
+    # Of many releases the legend names the first, the last, and some between.
+    step = 1 if len(releases) <= 10 else -(-len(releases) // 8)
+    for r, (color, day) in enumerate(zip(_shades(len(releases)), releases)):
+        known = np.flatnonzero(~np.isnan(values[r]))
+        tail = known[-_TAIL:]
+        axes.plot(when[tail], values[r, tail], color=color, lw=1.4)
+        name = f"{day} (the line)" if r == last else f"{day}" if r % step == 0 else f"_{day}"
+        axes.plot(when[known[-1]], values[r, known[-1]], "o", color=color, ms=5, label=name)
+    levels(axes, from_zero=False)
+    legend(axes, title="release", title_fontsize=SMALL, alignment="left")
+
+
+def _percent(
+    axes: Any, values: Any, releases: list[np.datetime64], months: Any, settled: int
+) -> None:
+    published = np.array(releases, dtype="datetime64[M]")[:, None]
+    ages = (published - months[None, :].astype("datetime64[M]")).astype(int)
+    final = np.where(ages[-1] >= settled, values[-1], np.nan)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = 100 * (values / final - 1)
+    off[~np.isfinite(off)] = np.nan
+    for r, color in enumerate(_shades(len(releases))[:-1]):
+        old = np.flatnonzero(~np.isnan(off[r]))
+        if old.size:
+            axes.plot(ages[r, old], off[r, old], color=color, lw=1.2)
+            axes.plot(ages[r, old[-1]], off[r, old[-1]], "o", color=color, ms=5)
+    axes.axhline(0, color=INK, lw=0.8)
+    levels(axes, signed("+.3g", "%"), "from final", from_zero=False)
+    axes.set_xlim(0, 36)
+    axes.set_xticks(range(0, 37, 6))
+    axes.set_xlabel("months from the end of the 12-month period to the release")
+
+
+def _shades(n: int) -> Any:
+    """From old to new, dark to light; viridis keeps its order without color."""
+    from matplotlib import colormaps
+
+    return colormaps["viridis"](np.linspace(0.05, 0.85, n))
+
+
+def _revised(
+    values: Any, releases: list[np.datetime64], months: Any, place: str, deaths: str
+) -> str:
+    seen = " to ".join(day_name(day.item()) for day in (releases[0], releases[-1]))
+    lead = f"Revisions of {deaths} in {in_place(place)}, {len(releases)} releases, {seen}"
+    # The last month of the oldest release that the newest still has.
+    both = np.flatnonzero(~np.isnan(values[0]) & ~np.isnan(values[-1]))
+    if not both.size:
+        return f"{lead}: they have no month in common."
+    m = both[-1]
+    return (
+        f"{lead}: {month_name(months[m])} was first {values[0, m]:,.0f}, and is "
+        f"{values[-1, m]:,.0f} in the newest."
+    )
