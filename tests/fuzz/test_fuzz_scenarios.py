@@ -268,7 +268,7 @@ def outcome(name: str, data: bytes, folder: Path) -> tuple[str, str]:
         found = read_scenarios(path)
     except OdforecastError as error:
         line = str(error).replace(str(path), "FILE")
-        if "FILE" not in line or not line.isprintable() or len(line) > 700:
+        if "FILE" not in line or not line.isprintable() or len(line) > 2500:
             return "badly said", f"{len(line)}: {line[:900]}"
         return "refused", line
     except Exception:
