@@ -217,7 +217,7 @@ def test_mistakes():
             forecast(), scenario(exposure="fentanyl-share-relative"),
             exposures={"fentanyl-share": {"OH": 0.5}},
         )  # fmt: skip
-    with pytest.raises(UnknownNameError, match="it has: null, s"):
+    with pytest.raises(UnknownNameError, match="one of: null, s"):
         project(forecast(), scenario()).forecast("t")
 
 

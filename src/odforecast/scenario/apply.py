@@ -28,6 +28,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -123,45 +124,33 @@ def fentanyl_share(
             f"a share needs two counts of one release, got {all_drugs!r} and {synthetic!r}",
             hint="build both panels from the same archive and date",
         )
-    months = np.intersect1d(all_drugs.months, synthetic.months)
-    last = all_drugs.last_month
-    last = last if month is None else min(to_month(month), last)
-    ages = (last - months).astype(int)
-    months = months[(ages >= 0) & (ages <= max_age)]
     if fill not in ("none", "region"):
         raise ScenarioError(f"fill is {fill!r}, allowed: none, region")
-    places = [s for s in all_drugs.locations if s in synthetic.locations]
-    top, whole = (
-        p.reported[[p.index(s) for s in places]][:, np.isin(p.months, months)]
-        for p in (synthetic, all_drugs)
+    last = all_drugs.last_month
+    last = last if month is None else min(to_month(month), last)
+    whole, top = (
+        pd.DataFrame(p.reported, list(p.locations), (last - p.months).astype(int))
+        for p in (all_drugs, synthetic)
     )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.where((top > 0) & (whole > 0), top / whole, np.nan)
+    ratios: pd.DataFrame = (top / whole).where((top > 0) & (whole > 0))  # by age in months
+    newest = ratios.reindex(index=whole.index, columns=range(max_age + 1)).bfill(axis=1)[0]
     # T40.4 is part of all drugs; small counts revised apart may pass one by a hair.
-    shares = {
-        state: float(min(row[np.isfinite(row)][-1], 1.0))
-        for state, row in zip(places, ratios)
-        if np.isfinite(row).any()
-    }
-    if fill == "region":
-        shares |= _regional(all_drugs, shares, int((last - all_drugs.months[0]).astype(int)))
+    shares: dict[Any, float] = newest.dropna().clip(upper=1.0).to_dict()
+    if fill == "region" and shares:
+        shares |= _regional(shares, whole[0])
     return shares
 
 
-def _regional(panel: Panel, shares: Mapping[str, float], column: int) -> dict[str, float]:
-    """Pooled regional shares for the locations that have none of their own."""
+def _regional(shares: Mapping[str, float], deaths: pd.Series[float]) -> dict[str, float]:
+    """Pooled regional shares, weighed by deaths, for the locations that have none of their own."""
     out: dict[str, float] = {}
-    for state in panel.locations:
+    for state in deaths.index:
         region = lookup(state).region
-        known = [s for s in shares if s in panel.locations and s != NATION]
-        peers = [s for s in known if region in (None, lookup(s).region)]
-        if state in (*shares, NATION) or not peers:
-            continue
-        deaths = np.array([panel.reported[panel.index(s), column] for s in peers])
-        values = np.array([shares[s] for s in peers])
-        there = np.isfinite(deaths)
-        if there.any():
-            out[state] = float((deaths[there] * values[there]).sum() / deaths[there].sum())
+        peers = [s for s in shares if s != NATION and region in (None, lookup(s).region)]
+        there = deaths[peers].dropna().to_numpy()
+        if state not in (*shares, NATION) and there.size:
+            values = np.array([shares[s] for s in deaths[peers].dropna().index])
+            out[state] = float((there * values).sum() / there.sum())
     return out
 
 

@@ -159,7 +159,7 @@ class _Again:
     def averted(self, scenario: Scenario) -> Floats:
         """Deaths averted in all months to come, draw by draw, shape (D, L)."""
         acting = self.applied
-        check_scenario(acting.baseline, scenario, None, [], False)
+        check_scenario(acting.baseline, scenario)
         draws, _ = acting.acted(acting.steps(scenario, acting.felt(scenario)))
         return np.asarray(self.base - draws[:, self.rows][:, :, acting.ahead].sum(axis=2))
 
