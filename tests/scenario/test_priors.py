@@ -73,10 +73,6 @@ def test_a_percent_reads_back_however_small(change, sd, small):
     assert of_file(**Percent(change).to_dict()).size == Percent(change)
 
 
-def test_evidence_lognormal_has_the_median_it_names():
-    assert float(LogNormal(30, 0.7).ppf(np.array(0.5))) == pytest.approx(30)
-
-
 # ------------------------------------------------------------------------------- quantiles
 
 

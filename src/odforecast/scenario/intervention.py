@@ -28,7 +28,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from importlib import resources
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -291,7 +290,7 @@ def _exposure(value: Any, key: str) -> Exposure:
                 "allowed: each place once"
             )
         table[code], names[code] = _felt(number, f"{key} of {code}"), name
-    return MappingProxyType(table)
+    return table
 
 
 def _felt(value: object, key: str) -> float:
@@ -522,13 +521,6 @@ class Intervention:
         if self.spread is None:
             # A size without uncertainty is a what-if for every state alike.
             object.__setattr__(self, "spread", SPREAD if self.size.sd > 0 else Fixed(0))
-
-    def __reduce__(self) -> tuple[Any, tuple[()]]:
-        # A mapping proxy does not pickle.
-        values: dict[str, Any] = {
-            k: dict(v) if isinstance(v, Mapping) else v for k, v in vars(self).items()
-        }
-        return partial(type(self), **values), ()
 
     def __hash__(self) -> int:
         return hash((self.name, self.size, self.onset))

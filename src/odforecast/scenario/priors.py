@@ -230,10 +230,10 @@ def as_prior(
     ((kind, given),) = value.items()
     if kind in PRIORS:
         with located(f"{key}: "):
-            return PRIORS[kind].parsed(_read(given, read))
+            return PRIORS[kind].parsed(_each(given, read))
     with located(f"{key}."):
         if kind == "quantiles":
-            return Quantiles(_read(given, read), scale)
+            return Quantiles(_each(given, read), scale)
         if kind == "judgements":
             return Judgements(_people(given, read), scale)
     sized = kind in ("size", "percent", "dose")
@@ -243,12 +243,12 @@ def as_prior(
     )
 
 
-def _read(given: Any, read: Reader) -> Any:
-    """The same, with the numbers in it as they are read."""
+def _each(given: Any, read: Callable[[object], Any]) -> Any:
+    """The same plain form, with the numbers in it as they are read; weights have no unit."""
     if isinstance(given, Mapping):
-        return {key: _read(value, read) for key, value in given.items()}
+        return {k: v if k == "weight" else _each(v, read) for k, v in given.items()}
     if isinstance(given, list | tuple):
-        return [_read(value, read) for value in given]
+        return [_each(value, read) for value in given]
     number = read(given)
     return given if number is None else number
 
@@ -264,7 +264,7 @@ def _people(given: object, read: Reader) -> object:
                 raise ScenarioError(f"got {shown(each)}, allowed: {', '.join(keys)}")
             check_keys(each, keys)
             said = dict.fromkeys(keys[:3]) | dict(each)
-            people.append(Judgement(**said | {"quartiles": _read(said["quartiles"], read)}))
+            people.append(Judgement(**said | {"quartiles": _each(said["quartiles"], read)}))
     return people
 
 
@@ -937,9 +937,9 @@ class Dose(ByQuantiles):
 
 def signed(held: Any) -> Any:
     """The same plain form, every number a text with a percent sign."""
-    if isinstance(held, dict):
-        return {key: v if key == "weight" else signed(v) for key, v in held.items()}
-    if isinstance(held, list):
-        return list(map(signed, held))
-    # The space is part of every scenario's hash.
-    return f"{repr(float(held)).removesuffix('.0')} %" if is_number(held) else held
+
+    def text(value: Any) -> str | None:
+        # The space is part of every scenario's hash.
+        return f"{repr(float(value)).removesuffix('.0')} %" if is_number(value) else None
+
+    return _each(held, text)

@@ -15,7 +15,7 @@ from odforecast.months import ONE_MONTH, to_month
 from odforecast.panel import Floats
 from odforecast.scenario.answer import counted, everything_works
 from odforecast.scenario.apply import Applied, Shares, carrying, share_tables
-from odforecast.scenario.catalogue import attribution_shares
+from odforecast.scenario.catalogue import library
 from odforecast.scenario.effects import KEPT, WEAK
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.intervention import MOST_EXPOSED, NATION, Intervention, Scenario
@@ -127,7 +127,7 @@ def tornado(
             parts, ends = list(scenario.interventions), []
             for parts[position] in (low[1], high[1]):
                 ends.append(again.means(replace(scenario, interventions=tuple(parts))))
-            columns = {
+            frames.append({
                 "location": again.codes,
                 "intervention": x.name,
                 "assumption": key,
@@ -137,8 +137,7 @@ def tornado(
                 "averted_high": ends[1],
                 "averted": centre,
                 "swing": abs(ends[1] - ends[0]),
-            }
-            frames.append(columns)
+            })  # fmt: skip
     table = stacked(frames)
     return table if table.empty else again.in_order(table, "swing")
 
@@ -212,7 +211,7 @@ def attribution(
         percent_mean``, over the months from the onset on.
     """
     chosen: list[tuple[str, Prior]] = [
-        (f"{100 * s:g}%", Fixed(s)) for s in (shares or attribution_shares())
+        (f"{100 * s:g}%", Fixed(s)) for s in shares or library()["attribution"]["shares"]
     ]
     chosen.append((f"{ATTRIBUTION}", ATTRIBUTION))
     episode = named_intervention(prior, onset=onset)
@@ -223,13 +222,12 @@ def attribution(
     frames: list[dict[str, Any]] = []
     for label, share in chosen:
         saved = again.averted(Scenario("attribution", (whole.scaled(share),)))
-        columns = {
+        frames.append({
             "location": again.codes,
             "share": label,
             **summary_of("averted", saved, (0.05, 0.5, 0.95), fewest=1),
             "percent_mean": mean_of(-100.0 * saved / base),
-        }
-        frames.append(columns)
+        })  # fmt: skip
     return again.in_order(stacked(frames))
 
 
@@ -289,7 +287,7 @@ def cost_of_delay(
         held = counted(later, len(again.base), seed)
         works = everything_works(later, len(again.base), seed)
         saved = again.averted(later)
-        columns = {
+        frames.append({
             "location": again.codes,
             "delay": wait,
             "onset": str(min(x.onset[0] for x in parts)),
@@ -297,8 +295,7 @@ def cost_of_delay(
             "averted_if_works": mean_of(saved[works]),
             **summary_of("averted", saved[held], (0.05, 0.95), fewest=1),
             "not_prevented": long_run.means(later),
-        }
-        frames.append(columns)
+        })  # fmt: skip
     table = again.in_order(stacked(frames))
     first = table.groupby("location", sort=False)[["averted_mean", "not_prevented"]]
     by_then, in_the_end = (first.transform("first")[c] - table[c]
