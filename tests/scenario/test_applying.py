@@ -138,7 +138,7 @@ def test_a_forecast_of_the_class_changes_by_the_effect():
     everything = project(fitted, one(Fixed(-0.3)), 12, 50)
     assert np.allclose(everything.forecast("x").draws / everything.baseline.draws, np.exp(-0.3))
     assert "same ratio" in " ".join(everything.warnings)
-    with pytest.raises(ScenarioError, match=r"scope of x is cocaine, and the .* of T40\.4"):
+    with pytest.raises(ScenarioError, match=r"scopes are cocaine, allowed: all-drugs, and T40\.4"):
         project(fitted, one(Fixed(-0.3), scope="cocaine"), 12, 50)
 
 
@@ -277,7 +277,7 @@ def test_what_cannot_be_held_is_said(whole):
         (lambda f: project(f, Scenario("both", (
             Intervention("a", Fixed(-0.3), ONSET, scope="T40.4"),
             Intervention("b", Fixed(-0.3), ONSET, scope="cocaine"),
-        ))), "scopes are T40.4, cocaine, allowed: one class"),
+        ))), "scopes are T40.4, cocaine, allowed: all-drugs, and one class"),
         (lambda f: project(f, one(Fixed(-0.3), onset=("2025-10", "2035-12"))),
          r"may begin 2035-12, after .* until='2035-12'"),
         (lambda f: project(f, one()).averted(against="x"), "nothing is left to be counted again"),

@@ -259,19 +259,13 @@ class Applied:
         """The forecast under a scenario, with the classes it carries in the same draws."""
         own, base = self._own, self.baseline
         classes = {x.scope for x in scenario.interventions} - {ALL, own}
-        if own == ALL and len(classes) > 1:
-            # Classes overlap, and a death with both would be averted twice.
+        # Classes overlap, and a death with both would be averted twice.
+        if classes and (own != ALL or len(classes) > 1):
             raise ScenarioError(
-                f"{scenario.name}: scopes are {', '.join(sorted(classes))}, allowed: one class, "
-                f"and {ALL}",
-                hint="put them into scenarios of their own",
+                f"{scenario.name}: scopes are {', '.join(sorted(classes))}, allowed: {ALL}, and "
+                + ("one class" if own == ALL else f"{own}, of which the forecast is"),
+                hint="put them into scenarios of their own" if own == ALL else None,
             )
-        for x in scenario.interventions:
-            if own != ALL and x.scope not in (ALL, own):
-                raise ScenarioError(
-                    f"{scenario.name}: scope of {x.name} is {x.scope}, and the forecast is of "
-                    f"{own}, allowed: {own} or {ALL}"
-                )
         for x in scenario.interventions:
             said = self._warn(x, exposures[x.name])
             self.notes += [f"{scenario.name}: {note}" for note in said]
@@ -510,11 +504,6 @@ class Begun:
     kept: float
 
 
-def begun(scenario: Scenario, last_month: np.datetime64) -> tuple[Intervention, ...]:
-    """Interventions that may have begun by a month."""
-    return tuple(x for x in scenario.interventions if x.onset[0] <= last_month)
-
-
 def baseline_without(
     source: Fitted,
     applied: Applied,
@@ -528,7 +517,7 @@ def baseline_without(
     The baseline itself where no draw has an effect by its last known month.
     """
     base, panel = applied.baseline, source.panel
-    chosen = begun(scenario, base.last_month)
+    chosen = [x for x in scenario.interventions if x.onset[0] <= base.last_month]
     months = panel.month_grid
     if not chosen:
         return base
