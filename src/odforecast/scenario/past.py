@@ -438,16 +438,16 @@ def past(
         own = posterior.own_factors(drawn, seed)[:, seen.places.index(code), 0]
         delta = delta * own[:, None]
     observed = panel.reported[row]
-    eve, kind = _eve(archive, panel, indicator, first, code, model, draws, seed)
+    known, kind = _eve(archive, panel, first)
+    last = str(min(first + WINDOW * ONE_MONTH, panel.last_month))
+    fitted = (model or get_model()).fit(known)
+    eve = fitted.forecast(until=last, draws=draws, seed=seed).select(code)
     notes = []
+    late = ", and the posterior has used some of them: what is late can pass for an effect."
     if panel.final_through < panel.last_month:
         notes.append(
             f"Counts after {panel.final_through} are not final: deaths are still being added"
-            + (
-                ", and the posterior has used some of them: what is late can pass for an effect."
-                if seen.months[-1] > panel.final_through
-                else "."
-            )
+            + (late if seen.months[-1] > panel.final_through else ".")
         )
     if posterior.effective() < FEW:
         notes.append("The posterior rests on few draws of the timing: ask for more timings.")
@@ -503,31 +503,15 @@ def eve_shares(x: Intervention, vintage: Vintage) -> dict[str, dict[str, float]]
     return {"fentanyl-share": fentanyl_share(every, synthetic, fill="region", month=eve)}
 
 
-def _eve(
-    archive: Archive,
-    panel: Panel,
-    indicator: str,
-    onset: np.datetime64,
-    location: str,
-    model: Model | None,
-    draws: int,
-    seed: int,
-) -> tuple[Forecast, str]:
-    """The forecast of the last origin before an event, of one location, without an effect."""
+def _eve(archive: Archive, panel: Panel, onset: np.datetime64) -> tuple[Panel, str]:
+    """What was known at the last origin before an event, and whether that day's release tells."""
     first = onset.astype("datetime64[D]").item()
     assert isinstance(first, dt.date)
-    known, kind = None, "cut"
     if any(day < first for day in archive.releases()):
-        vintage = archive.as_of(first - dt.timedelta(days=1))
-        there = vintage.panel(indicator)
+        there = archive.as_of(first - dt.timedelta(days=1)).panel(panel.indicator)
         if int((onset - there.last_month).astype(int)) <= STALE:
-            known, kind = there, "real"
-    if known is None:
-        known = panel.cut(onset - ONE_MONTH)
-    last = min(onset + WINDOW * ONE_MONTH, panel.last_month)
-    fitted = (model or get_model()).fit(known)
-    forecast = fitted.forecast(until=str(last), draws=draws, seed=seed)
-    return forecast.select(location), kind
+            return there, "real"
+    return panel.cut(onset - ONE_MONTH), "cut"
 
 
 def settled_through(panel: Panel) -> np.datetime64:

@@ -230,7 +230,7 @@ def as_prior(
     ((kind, given),) = value.items()
     if kind in PRIORS:
         with located(f"{key}: "):
-            return PRIORS[kind].parsed(_each(given, read))
+            return PRIORS[kind]._parsed(_each(given, read))
     with located(f"{key}."):
         if kind == "quantiles":
             return Quantiles(_each(given, read), scale)
@@ -322,7 +322,7 @@ class Prior:
     kind: ClassVar[str] = ""
 
     @classmethod
-    def parsed(cls, given: Any) -> Prior:
+    def _parsed(cls, given: Any) -> Prior:
         """From the parameters of a file, listed or by their names."""
         keys = [f.name.rstrip("_") for f in fields(cls)]
         named = isinstance(given, Mapping) and set(given) == set(keys)

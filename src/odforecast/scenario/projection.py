@@ -266,11 +266,10 @@ class Projection(Frozen):
     @steady
     def _repr_html_(self) -> str:
         place = self.place(None)
-        rows = []
-        for scenario in self.scenarios:
-            forecast = self.forecasts[scenario.name].select(place)
-            low, median, high = forecast.quantiles([0.05, 0.5, 0.95])[:, 0, -1].round()
-            rows.append((scenario.name, scenario.title, median, low, high))
+        rows = [
+            (s.name, s.title, *f.select(place).quantiles([0.5, 0.05, 0.95])[:, 0, -1].round())
+            for s, f in ((s, self.forecasts[s.name]) for s in self.scenarios)
+        ]
         return html_table(
             pd.DataFrame(rows, columns=["scenario", "title", "median", "5%", "95%"]),
             f"{called(place)}: deaths in the 12 months ending in {self.baseline.months[-1]}",
