@@ -84,20 +84,19 @@ def share_name(short: str) -> str:
 def fentanyl_share(
     all_drugs: Panel,
     synthetic: Panel,
-    max_age: int = MAX_AGE,
     *,
     fill: str = "none",
     month: object | None = None,
 ) -> dict[str, float]:
     """Share of overdose deaths that involve synthetic opioids (T40.4), by location.
 
+    T40.4 is suppressed or late in some states: the newest month both counts have is taken, if it
+    is at most 24 months before the panel's last.
+
     Parameters
     ----------
     all_drugs, synthetic : Panel
         Both indicators of one release, seen at one date: what was known at the origin.
-    max_age : int
-        T40.4 is suppressed or late in some states: the newest month both counts have is
-        taken, if it is at most this many months before the panel's last.
     fill : {"none", "region"}
         What a location without a share gets: nothing, or the pooled share of the other
         locations of its census region (a judgement; Louisiana and Pennsylvania have none); of
@@ -133,7 +132,7 @@ def fentanyl_share(
         for p in (all_drugs, synthetic)
     )
     ratios: pd.DataFrame = (top / whole).where((top > 0) & (whole > 0))  # by age in months
-    newest = ratios.reindex(index=whole.index, columns=range(max_age + 1)).bfill(axis=1)[0]
+    newest = ratios.reindex(index=whole.index, columns=range(MAX_AGE + 1)).bfill(axis=1)[0]
     # T40.4 is part of all drugs; small counts revised apart may pass one by a hair.
     shares: dict[Any, float] = newest.dropna().clip(upper=1.0).to_dict()
     if fill == "region" and shares:
@@ -509,11 +508,10 @@ def baseline_without(
     applied: Applied,
     scenario: Scenario,
     exposures: Mapping[str, Floats],
-    worlds: int = WORLDS,
 ) -> Forecast:
     """The baseline with the trend that it would have without what has begun.
 
-    ``applied`` holds the baseline and its seed. The model is fitted again up to ``worlds`` times.
+    ``applied`` holds the baseline and its seed. The model is fitted again up to eight times.
     The baseline itself where no draw has an effect by its last known month.
     """
     base, panel = applied.baseline, source.panel
@@ -524,7 +522,7 @@ def baseline_without(
     months = months[months >= min(x.onset[0] for x in chosen)]
     logs = [applied.drawn(x, exposures[x.name], months) for x in chosen]
     kept = [applied.kept(x) for x in chosen]
-    groups = _groups(_weighed(chosen, kept, base, applied.tables), logs, kept, worlds)
+    groups = _groups(_weighed(chosen, kept, base, applied.tables), logs, kept)
     if not groups:
         return base
     pasts = [
@@ -633,7 +631,7 @@ def _weighed(
 
 
 def _groups(
-    weights: Sequence[Floats], logs: Sequence[Floats], kept: Sequence[Floats], worlds: int
+    weights: Sequence[Floats], logs: Sequence[Floats], kept: Sequence[Floats]
 ) -> list[NDArray[np.intp]]:
     """Draws with an effect by the last month, in groups of like change over the last year."""
     touched = np.flatnonzero(np.any([(log != 0.0).any(axis=(1, 2)) for log in logs], axis=0))
@@ -646,7 +644,7 @@ def _groups(
         earlier = log[:, :, -1 - TREND] if log.shape[2] > TREND else 0.0
         change += (weight * (log[:, :, -1] - earlier)).sum(axis=1)
     order = touched[np.argsort(change[touched], kind="stable")]
-    return [np.sort(g) for g in np.array_split(order, min(worlds, order.size))]
+    return [np.sort(g) for g in np.array_split(order, min(WORLDS, order.size))]
 
 
 def regridded(

@@ -16,7 +16,7 @@ from odforecast.panel import Floats
 from odforecast.scenario.answer import counted, everything_works
 from odforecast.scenario.apply import Applied, Shares, carrying, share_tables
 from odforecast.scenario.catalogue import library
-from odforecast.scenario.effects import KEPT, WEAK
+from odforecast.scenario.effects import KEPT
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.intervention import MOST_EXPOSED, NATION, Intervention, Scenario
 from odforecast.scenario.priors import Beta, Fixed, Prior
@@ -51,9 +51,7 @@ class Identifiability:
         return f"{text}: prior-dominated" if self.prior_dominated else text
 
 
-def identifiability(
-    prior_sd: float, posterior_sd: float, bayes_factor: float | None = None
-) -> Identifiability:
+def identifiability(prior_sd: float, posterior_sd: float) -> Identifiability:
     """Compare a posterior with its prior, both given that there is an effect.
 
     Parameters
@@ -61,8 +59,6 @@ def identifiability(
     prior_sd, posterior_sd : float
         Standard deviations of the size given an effect: that of a spike and a slab together moves
         when only the probability of none does.
-    bayes_factor : float, optional
-        For no effect. A result is the prior's only if it lies within 1/3 and 3, too.
 
     Examples
     --------
@@ -76,8 +72,7 @@ def identifiability(
             "or more"
         )
     ratio = posterior_sd / prior_sd
-    weak = bayes_factor is None or WEAK[0] <= bayes_factor <= WEAK[1]
-    return Identifiability(prior_sd, posterior_sd, ratio, weak and ratio > KEPT)
+    return Identifiability(prior_sd, posterior_sd, ratio, ratio > KEPT)
 
 
 def tornado(
@@ -183,8 +178,6 @@ def attribution(
     location: str | Sequence[str] = NATION,
     exposures: Shares | None = None,
     seed: int = 1,
-    prior: str = "supply-shock-2023-like",
-    shares: Sequence[float] | None = None,
 ) -> pd.DataFrame:
     """Deaths averted if cooperation does again what a share of the 2023–24 fall was.
 
@@ -199,10 +192,6 @@ def attribution(
         When cooperation (re)starts to work.
     location, exposures, seed
         As in :func:`tornado`.
-    prior : str
-        Named prior of the episode.
-    shares : sequence of float, optional
-        Shares from 0 to 1.
 
     Returns
     -------
@@ -211,10 +200,10 @@ def attribution(
         percent_mean``, over the months from the onset on.
     """
     chosen: list[tuple[str, Prior]] = [
-        (f"{100 * s:g}%", Fixed(s)) for s in shares or library()["attribution"]["shares"]
+        (f"{100 * s:g}%", Fixed(s)) for s in library()["attribution"]["shares"]
     ]
     chosen.append((f"{ATTRIBUTION}", ATTRIBUTION))
-    episode = named_intervention(prior, onset=onset)
+    episode = named_intervention("supply-shock-2023-like", onset=onset)
     (whole,) = _to_come(forecast, Scenario("attribution", (episode,))).interventions
     again = _Again(forecast, location, exposures, seed)
     since = again.applied.ahead & (forecast.months >= whole.onset[0])
