@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from scipy.optimize import brentq
 
-from odforecast.scenario import events, prior_names
+from odforecast.months import ONE_MONTH, to_month
+from odforecast.scenario import Fixed, Intervention, events, named_intervention, prior_names
 from odforecast.scenario.catalogue import CAVEAT, library, numbered
-from odforecast.scenario.size import quantities
 
 PAGE = Path(__file__).parent / "reference" / "evidence.md"
 HEAD = f"""# The evidence
@@ -156,6 +159,45 @@ def _read_from() -> pd.DataFrame:
                 "prior's size": f"{row['shipped']:.2f}{at}".replace("-", "−"),
             }
         )
+    return pd.DataFrame(rows)
+
+
+def course_change(x: Intervention, size: float, since: object, until: object) -> float:
+    """Log change between 12-month totals of the nation at two months, for a size of an effect.
+
+    Deaths would be level without the effect, and the change is the median over 4,000 draws of the
+    timing. The size is the log rate ratio at full strength and exposure 1.
+    """
+    months = np.arange(to_month(since) - 11 * ONE_MONTH, to_month(until) + ONE_MONTH)
+    unit = replace(
+        x, size=Fixed(1.0), share=Fixed(1.0), spread=Fixed(0.0), p_null=0.0,
+        direction="either", rebound=None,
+    )  # fmt: skip
+    felt = x.exposure.get("default", 1.0) if isinstance(x.exposure, Mapping) else 1.0
+    rates = np.exp(size * unit.draw(months, ["US"], np.array([felt]), 4000, 1)[:, 0])
+    return float(np.median(np.log(rates[:, -12:].mean(axis=1) / rates[:, :12].mean(axis=1))))
+
+
+def full_strength(x: Intervention, change: float, since: object, until: object) -> float:
+    """The size whose median course gives a log change between two 12-month totals."""
+    gap = lambda size: course_change(x, size, since, until) - change  # noqa: E731
+    return float(brentq(gap, -4.0, 4.0, xtol=1e-6))
+
+
+def quantities() -> pd.DataFrame:
+    """What each size was read from: one row per measured quantity of the evidence library."""
+    rows = []
+    for event in library()["events"]:
+        if "quantity" not in event:
+            continue
+        told, log_rr = event["quantity"], event["effect"]["log_rr"]
+        since, until = told.get("windows", ("", ""))
+        # Without windows the onset does not matter, and some lie before the first count.
+        x = named_intervention(told["prior"], onset=event["dates"][0][:7] if since else "2020-01")
+        row = {key: told[key] for key in ("prior", "count", "release")} | {"event": event["id"]}
+        row |= {"since": since, "until": until, "log_rr": log_rr, "level": told.get("level", 0.5)}
+        row["size"] = full_strength(x, log_rr, since, until) if since else log_rr
+        rows.append(row | {"shipped": round(float(x.size.ppf(np.array(row["level"]))), 3)})
     return pd.DataFrame(rows)
 
 

@@ -27,9 +27,8 @@ from odforecast.evidence.hindcast import (
     predict_each,
     prior_from_episodes,
 )
-from odforecast.evidence.placebo import check_placebo_outcome, check_placebo_units, growth_changes
+from odforecast.evidence.placebo import check_placebo_units, growth_changes
 from odforecast.evidence.validate import CHECKS, Setting, run_checks
-from odforecast.names import SYNTHETIC_OPIOIDS
 from odforecast.scenario import Scenario, named_intervention
 from odforecast.scenario.past import past_event
 
@@ -75,11 +74,6 @@ def test_placebo_outcome(setting, vsrr):
     ((_, missing),) = run_checks(setting, ("placebo-outcome",))
     assert isinstance(missing, ScenarioError)
     assert "has no Psychostimulants" in str(missing)
-
-
-def test_placebo_outcome_compares_two_panels(setting, panel):
-    result = check_placebo_outcome(panel, setting.panel(SYNTHETIC_OPIOIDS))
-    assert result.table["placebo"].iloc[0] == SYNTHETIC_OPIOIDS
 
 
 def test_placebo_units_see_an_exposure_gradient(panel, setting):

@@ -256,7 +256,7 @@ def invented(found: tuple[Scenario, ...], text: str) -> str:
 
 def outcome(name: str, data: bytes, folder: Path) -> Outcome:
     """Class of an outcome, and what is to be said of it."""
-    found = attempt(lambda path: [read_scenarios(path)], folder / name, data, 700)
+    found = attempt(lambda path: [read_scenarios(path)], folder / name, data, 2500)
     if isinstance(found, tuple):
         return found
     (found,) = found

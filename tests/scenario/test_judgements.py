@@ -126,5 +126,5 @@ def test_judgements_in_python_are_those_of_a_file():
             Judgement(**{"who": "A", "date": DAY, "quartiles": (1, 2, 3), **wrong})
     with pytest.raises(ScenarioError, match="judgements is \\(\\), allowed"):
         Judgements(())
-    with pytest.raises(ScenarioError, match=r"p_null: judgements\[1\]: .* above 0 and below 1"):
+    with pytest.raises(ScenarioError, match=r"p_null.judgements\[1\]: .* above 0 and below 1"):
         Intervention("cut", Fixed(-0.1), p_null=Judgements([Judgement("A", DAY, (1, 2, 3))]))

@@ -190,35 +190,37 @@ def test_joint_models_keep_what_is_known_and_add_up(panels, model, onset):
     assert row["baseline"] == pytest.approx(base.draws[:, us, since].sum(axis=1).mean())
 
 
-def test_an_onset_after_the_end_is_refused():
-    with pytest.raises(ScenarioError, match="after the last month projected"):
-        project(forecast(), scenario(onset="2040-01"))
+FENTANYL = {"exposure": "fentanyl-share"}
+OHIO = {"exposures": {"fentanyl-share": {"OH": 0.5}}}
 
 
-def test_mistakes():
-    with pytest.raises(ScenarioError, match="names repeat"):
-        project(forecast(), [scenario(), scenario()])
-    with pytest.raises(ScenarioError, match=r"no deaths of T40\.4 for OH, WV"):
-        project(forecast(), scenario(scope="T40.4"))
-    with pytest.raises(ScenarioError, match="belong to a fitted model"):
-        project(forecast(), scenario(), horizon=12)
-    with pytest.raises(ScenarioError, match="onset of cooperation is 2015-01"):
-        project(forecast(), scenario(onset="2015-01"), first_month=np.datetime64("2018-01"))
-    with pytest.raises(ScenarioError, match="needs shares by location"):
-        project(forecast(), scenario(exposure="fentanyl-share"))
-    with pytest.raises(ScenarioError, match="no exposure for WV"):
-        project(
-            forecast(),
-            scenario(exposure="fentanyl-share"),
-            exposures={"fentanyl-share": {"OH": 0.5}},
-        )
-    with pytest.raises(ScenarioError, match="needs the share of US"):
-        project(
-            forecast(), scenario(exposure="fentanyl-share-relative"),
-            exposures={"fentanyl-share": {"OH": 0.5}},
-        )  # fmt: skip
-    with pytest.raises(UnknownNameError, match="it has: null, s"):
+@pytest.mark.parametrize(
+    ("given", "keys", "options", "said"),
+    [
+        (2, {}, {}, "names repeat"),
+        (1, {"onset": "2040-01"}, {}, "after the last month projected"),
+        (1, {"scope": "T40.4"}, {}, r"no deaths of T40\.4 for OH, WV"),
+        (1, {}, {"horizon": 12}, "belong to a fitted model"),
+        (1, {"onset": "2015-01"}, {"first_month": np.datetime64("2018-01")},
+         "onset of cooperation is 2015-01"),
+        (1, FENTANYL, {}, "needs shares by location"),
+        (1, FENTANYL, OHIO, "no exposure for WV"),
+        (1, {"exposure": "fentanyl-share-relative"}, OHIO, "needs the share of US"),
+    ],
+)  # fmt: skip
+def test_mistakes(given, keys, options, said):
+    with pytest.raises(ScenarioError, match=said):
+        project(forecast(), given * [scenario(**keys)], **options)
+
+
+def test_what_there_is_not(panels):
+    with pytest.raises(UnknownNameError, match="one of: null, s"):
         project(forecast(), scenario()).forecast("t")
+    for source in (panels[0], "dlm"):
+        with pytest.raises(ScenarioError, match="neither a forecast nor a fitted model"):
+            project(source, NULL)
+    with pytest.raises(ScenarioError, match="scenarios has 3, which is no Scenario"):
+        project(forecast(), 3)
 
 
 def test_fentanyl_share(panels):
@@ -240,14 +242,6 @@ def test_fentanyl_share(panels):
     assert early["PA"] != filled["PA"]
     with pytest.raises(ScenarioError, match="allowed: none, region"):
         fentanyl_share(*panels, fill="zero")
-
-
-@pytest.mark.parametrize("source", [None, "dlm"])
-def test_what_is_no_forecast_cannot_be_projected(source, panels):
-    with pytest.raises(ScenarioError, match="neither a forecast nor a fitted model"):
-        project(source or panels[0], NULL)
-    with pytest.raises(ScenarioError, match="scenarios has 3, which is no Scenario"):
-        project(od.get_model("naive").fit(panels[0]).forecast(1, draws=5), 3)
 
 
 def test_exposure_tables_of_users(tmp_path):

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from evidence_page import course_change, full_strength, quantities
 
 import odforecast as od
-from odforecast.errors import ScenarioError
 from odforecast.scenario import named_intervention
 from odforecast.scenario.catalogue import library
 from odforecast.scenario.effects import EventPrior
-from odforecast.scenario.size import course_change, full_strength, quantities
 
 TABLE = quantities().set_index("event")
 COUNTED = TABLE.index[TABLE["since"] != ""]
@@ -60,12 +59,6 @@ def test_the_fall_to_april_2025_asks_for_a_little_more():
     fall = float(np.log(panel.reported[0, -1] / panel.reported.max()))
     assert fall == pytest.approx(-0.610, abs=5e-4)
     assert full_strength(x, fall, "2023-06", "2025-04") == pytest.approx(-0.70, abs=0.03)
-
-
-def test_a_change_that_no_size_gives_is_refused():
-    x = named_intervention("supply-shock-2023-like", onset="2025-01")
-    with pytest.raises(ScenarioError, match=r"no size gives a log change of -0\.420"):
-        full_strength(x, -0.42, "2023-12", "2024-12")
 
 
 def test_resumed_cooperation_is_the_share_credited_of_the_shock():

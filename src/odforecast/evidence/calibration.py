@@ -239,9 +239,6 @@ def simulate_panel(
 def check_recovery(
     *,
     simulations: int = 200,
-    percent: float = -20.0,
-    ramp: float = 6.0,
-    half_life: float = 12.0,
     seed: int = 1,
     slope_change: float = 0.0,
 ) -> CheckResult:
@@ -252,6 +249,7 @@ def check_recovery(
     the mean estimate is within a quarter of a posterior sd of it. With an epidemic whose slope
     wanders (``slope_change`` above 0) it is reported, never passed.
     """
+    percent, ramp, half_life = -20.0, 6.0, 12.0
     beta = float(np.log1p(percent / 100.0))
     since = np.arange(BEFORE + AFTER, dtype=float)[None] - BEFORE
     shape = rise_and_fade(since, np.array([ramp]), np.zeros(1), np.array([half_life]))[0]

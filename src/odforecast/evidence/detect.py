@@ -38,26 +38,18 @@ WIDE = Normal(0.0, 1.5)
 AFTER = (3, 6, 9, 12, 18, 24, 30, 36)
 
 
-def check_detectable(
-    panel: Panel,
-    *,
-    after: Sequence[int] = AFTER,
-    ramp: float = 6.0,
-    half_life: float = 12.0,
-    power: float = 0.8,
-    size: float = 0.05,
-) -> CheckResult:
-    """Minimum detectable effect against months of data."""
+def check_detectable(panel: Panel, after: Sequence[int] = AFTER) -> CheckResult:
+    """Minimum detectable effect against months of data, with 80% power and 5% false alarms."""
     counts = _gapless(panel)[1]
     months = panel.last_month - np.arange(counts.shape[1])[::-1] * ONE_MONTH
-    factor = float(norm.ppf(1 - size / 2) + norm.ppf(power))
+    factor = float(norm.ppf(0.975) + norm.ppf(0.8))
     rows = []
     for k in after:
         if not 2 <= k <= months.size - 24:
             few = f"{months.size} months are too few for {k} months after an onset"
             raise ScenarioError(few if k > 1 else f"{k} months after an onset show no effect")
         event = Intervention(
-            "known", WIDE, onset=str(months[-k]), ramp=Fixed(ramp), half_life=Fixed(half_life)
+            "known", WIDE, onset=str(months[-k]), ramp=Fixed(6), half_life=Fixed(12)
         )
         seen = Estimator(months, [event], locations=len(counts), draws=16).posterior(counts)
         precision = 1.0 / seen.sd() ** 2 - 1.0 / WIDE.sd_**2
@@ -75,7 +67,7 @@ def check_detectable(
     text = (
         f"With {len(counts)} location(s) and {year['months_after']:.0f} months after a known "
         f"onset, only an effect of {year['minimum_percent']:.0f}% or more would be seen with "
-        f"{100 * power:g}% power, if nothing else happened."
+        "80% power, if nothing else happened."
     )
     return CheckResult(
         "detectable", None, table, text, {"detectable": partial(checks.detectable, table)}
@@ -87,14 +79,13 @@ def power(
     scenario: str,
     after: int = 18,
     *,
-    false_alarms: float = 0.05,
     location: str = NATION,
 ) -> float:
     """Probability that deaths alone distinguish a scenario from the status quo.
 
     The test watches one count, the deaths of the 12 months that end ``after`` months past the last
     known month, and raises an alarm where it falls below a quantile of the baseline forecast. The
-    probability of no effect is included.
+    probability of no effect is included, and that of a false alarm is 5%.
 
     Parameters
     ----------
@@ -104,8 +95,6 @@ def power(
         Its name.
     after : int
         Months; the projection's last month where it is shorter.
-    false_alarms : float
-        Probability of an alarm if nothing changes.
     location : str
         Place whose deaths are watched.
 
@@ -120,7 +109,7 @@ def power(
     """
     i = projection.baseline.index(location)
     j = int(np.flatnonzero(projection.baseline.horizons <= after)[-1])
-    limit = np.quantile(projection.baseline.samples()[:, i, j], false_alarms)
+    limit = np.quantile(projection.baseline.samples()[:, i, j], 0.05)
     return float((projection.forecast(scenario).samples()[:, i, j] < limit).mean())
 
 

@@ -75,7 +75,6 @@ def check_hindcast(
     panel: Panel,
     model: Model,
     *,
-    onset: object = "2023-07",
     draws: int = 1000,
     seed: int = 1,
     seeds: int = SEEDS,
@@ -86,11 +85,11 @@ def check_hindcast(
     evidence. Reported, never passed or failed. The panel is cut at December 2022 for the model;
     ``draws`` are those of each seed, and ``seeds`` are put together.
     """
-    shock = named_intervention(SHOCK, onset=str(to_month(onset)))
+    shock = named_intervention(SHOCK, onset="2023-07")
     table, by_seed = _project(panel, model, shock, draws, seed, seeds)
     text = (
         f"Plumbing, not evidence: the prior has the size of what it explains. {model.label}, last "
-        f"known month {ORIGIN}, shock from {to_month(onset)}. "
+        f"known month {ORIGIN}, shock from 2023-07. "
         f"{_told(table)} Over {seeds} seeds the nation's share inside was "
         f"{_range(by_seed, SHOCK)} under the shock, {_range(by_seed, 'null')} without."
     )
@@ -193,7 +192,7 @@ def coverage_summary(table: pd.DataFrame) -> pd.DataFrame:
 OWN, OWN_YEARS = "supply-shock-2023", ("2023-12", "2024-12")
 
 
-def check_leave_one_out(level: float = 0.9, panel: Panel | None = None) -> CheckResult:
+def check_leave_one_out(panel: Panel | None = None) -> CheckResult:
     """Predict each measured episode from the others alone.
 
     The prediction is the Student interval for one more draw from a normal population of effects,
@@ -204,12 +203,12 @@ def check_leave_one_out(level: float = 0.9, panel: Panel | None = None) -> Check
     library = events()
     chosen = library[library["episode"]].reset_index(drop=True)
     effects = chosen["log_rr"].to_numpy(dtype=float)
-    table = predict_each(chosen["event"].tolist(), effects, level)
+    table = predict_each(chosen["event"].tolist(), effects)
     missed = table.loc[~table["covered"], "episode"].tolist()
     leading = table.iloc[int(table["mean_shift"].abs().to_numpy().argmax())]
     text = (
         f"Of {len(table)} measured episodes, {int(table['covered'].sum())} lie inside the "
-        f"{100 * level:g}% prediction from the others"
+        f"{100 * LEVEL:g}% prediction from the others"
         f"{' (outside: ' + ', '.join(missed) + ')' if missed else ''}. Mean log rate ratio "
         f"{effects.mean():+.2f}; leaving out {leading['episode']!r} moves it most, by "
         f"{leading['mean_shift']:+.2f}. Episodes were not chosen at random: large ones are "
@@ -249,7 +248,7 @@ def prior_from_episodes(before: str = "2023-01") -> tuple[float, float, list[str
     return float(effects.mean()), sd, chosen["event"].tolist()
 
 
-def predict_each(names: list[str], effects: Floats, level: float = 0.9) -> pd.DataFrame:
+def predict_each(names: list[str], effects: Floats) -> pd.DataFrame:
     """Each effect, of at least 4, against its prediction from the others.
 
     >>> table = predict_each(list("abcd"), np.array([-0.1, 0.0, -0.2, -3.0]))
@@ -263,7 +262,7 @@ def predict_each(names: list[str], effects: Floats, level: float = 0.9) -> pd.Da
     n = effects.size - 1
     others = np.stack([np.delete(effects, i) for i in range(effects.size)])
     middle = others.mean(axis=1)
-    half = student.ppf(0.5 + level / 2, n - 1) * others.std(axis=1, ddof=1) * np.sqrt(1.0 + 1.0 / n)
+    half = student.ppf(0.5 + LEVEL / 2, n - 1) * others.std(axis=1, ddof=1) * np.sqrt(1.0 + 1.0 / n)
     return pd.DataFrame(
         {
             "episode": names,

@@ -346,18 +346,17 @@ def check_placebo_outcome(panel: Panel, placebo: Panel) -> CheckResult:
 def check_placebo_units(
     panel: Panel,
     shares: Mapping[str, float],
-    month: object = "2023-07",
     *,
     permutations: int = 2000,
     seed: int = 1,
 ) -> CheckResult:
     """Placebo units: do locations with little fentanyl change less?
 
-    The change in 12-month growth after ``month`` is compared between the third of locations with
+    The change in 12-month growth after July 2023 is compared between the third of locations with
     the least and the third with the most exposure (``shares``, as known then), by a permutation
     test.
     """
-    stamp = str(to_month(month))
+    stamp = "2023-07"
     rows = []
     for state in panel.locations:
         if state == NATION or state not in shares:

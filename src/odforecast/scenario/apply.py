@@ -28,6 +28,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -83,20 +84,19 @@ def share_name(short: str) -> str:
 def fentanyl_share(
     all_drugs: Panel,
     synthetic: Panel,
-    max_age: int = MAX_AGE,
     *,
     fill: str = "none",
     month: object | None = None,
 ) -> dict[str, float]:
     """Share of overdose deaths that involve synthetic opioids (T40.4), by location.
 
+    T40.4 is suppressed or late in some states: the newest month both counts have is taken, if it
+    is at most 24 months before the panel's last.
+
     Parameters
     ----------
     all_drugs, synthetic : Panel
         Both indicators of one release, seen at one date: what was known at the origin.
-    max_age : int
-        T40.4 is suppressed or late in some states: the newest month both counts have is
-        taken, if it is at most this many months before the panel's last.
     fill : {"none", "region"}
         What a location without a share gets: nothing, or the pooled share of the other
         locations of its census region (a judgement; Louisiana and Pennsylvania have none); of
@@ -123,45 +123,33 @@ def fentanyl_share(
             f"a share needs two counts of one release, got {all_drugs!r} and {synthetic!r}",
             hint="build both panels from the same archive and date",
         )
-    months = np.intersect1d(all_drugs.months, synthetic.months)
-    last = all_drugs.last_month
-    last = last if month is None else min(to_month(month), last)
-    ages = (last - months).astype(int)
-    months = months[(ages >= 0) & (ages <= max_age)]
     if fill not in ("none", "region"):
         raise ScenarioError(f"fill is {fill!r}, allowed: none, region")
-    places = [s for s in all_drugs.locations if s in synthetic.locations]
-    top, whole = (
-        p.reported[[p.index(s) for s in places]][:, np.isin(p.months, months)]
-        for p in (synthetic, all_drugs)
+    last = all_drugs.last_month
+    last = last if month is None else min(to_month(month), last)
+    whole, top = (
+        pd.DataFrame(p.reported, list(p.locations), (last - p.months).astype(int))
+        for p in (all_drugs, synthetic)
     )
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratios = np.where((top > 0) & (whole > 0), top / whole, np.nan)
+    ratios: pd.DataFrame = (top / whole).where((top > 0) & (whole > 0))  # by age in months
+    newest = ratios.reindex(index=whole.index, columns=range(MAX_AGE + 1)).bfill(axis=1)[0]
     # T40.4 is part of all drugs; small counts revised apart may pass one by a hair.
-    shares = {
-        state: float(min(row[np.isfinite(row)][-1], 1.0))
-        for state, row in zip(places, ratios)
-        if np.isfinite(row).any()
-    }
-    if fill == "region":
-        shares |= _regional(all_drugs, shares, int((last - all_drugs.months[0]).astype(int)))
+    shares: dict[Any, float] = newest.dropna().clip(upper=1.0).to_dict()
+    if fill == "region" and shares:
+        shares |= _regional(shares, whole[0])
     return shares
 
 
-def _regional(panel: Panel, shares: Mapping[str, float], column: int) -> dict[str, float]:
-    """Pooled regional shares for the locations that have none of their own."""
+def _regional(shares: Mapping[str, float], deaths: pd.Series[float]) -> dict[str, float]:
+    """Pooled regional shares, weighed by deaths, for the locations that have none of their own."""
     out: dict[str, float] = {}
-    for state in panel.locations:
+    for state in deaths.index:
         region = lookup(state).region
-        known = [s for s in shares if s in panel.locations and s != NATION]
-        peers = [s for s in known if region in (None, lookup(s).region)]
-        if state in (*shares, NATION) or not peers:
-            continue
-        deaths = np.array([panel.reported[panel.index(s), column] for s in peers])
-        values = np.array([shares[s] for s in peers])
-        there = np.isfinite(deaths)
-        if there.any():
-            out[state] = float((deaths[there] * values[there]).sum() / deaths[there].sum())
+        peers = [s for s in shares if s != NATION and region in (None, lookup(s).region)]
+        there = deaths[peers].dropna().to_numpy()
+        if state not in (*shares, NATION) and there.size:
+            values = np.array([shares[s] for s in deaths[peers].dropna().index])
+            out[state] = float((there * values).sum() / there.sum())
     return out
 
 
@@ -270,19 +258,13 @@ class Applied:
         """The forecast under a scenario, with the classes it carries in the same draws."""
         own, base = self._own, self.baseline
         classes = {x.scope for x in scenario.interventions} - {ALL, own}
-        if own == ALL and len(classes) > 1:
-            # Classes overlap, and a death with both would be averted twice.
+        # Classes overlap, and a death with both would be averted twice.
+        if classes and (own != ALL or len(classes) > 1):
             raise ScenarioError(
-                f"{scenario.name}: scopes are {', '.join(sorted(classes))}, allowed: one class, "
-                f"and {ALL}",
-                hint="put them into scenarios of their own",
+                f"{scenario.name}: scopes are {', '.join(sorted(classes))}, allowed: {ALL}, and "
+                + ("one class" if own == ALL else f"{own}, of which the forecast is"),
+                hint="put them into scenarios of their own" if own == ALL else None,
             )
-        for x in scenario.interventions:
-            if own != ALL and x.scope not in (ALL, own):
-                raise ScenarioError(
-                    f"{scenario.name}: scope of {x.name} is {x.scope}, and the forecast is of "
-                    f"{own}, allowed: {own} or {ALL}"
-                )
         for x in scenario.interventions:
             said = self._warn(x, exposures[x.name])
             self.notes += [f"{scenario.name}: {note}" for note in said]
@@ -521,32 +503,26 @@ class Begun:
     kept: float
 
 
-def begun(scenario: Scenario, last_month: np.datetime64) -> tuple[Intervention, ...]:
-    """Interventions that may have begun by a month."""
-    return tuple(x for x in scenario.interventions if x.onset[0] <= last_month)
-
-
 def baseline_without(
     source: Fitted,
     applied: Applied,
     scenario: Scenario,
     exposures: Mapping[str, Floats],
-    worlds: int = WORLDS,
 ) -> Forecast:
     """The baseline with the trend that it would have without what has begun.
 
-    ``applied`` holds the baseline and its seed. The model is fitted again up to ``worlds`` times.
+    ``applied`` holds the baseline and its seed. The model is fitted again up to eight times.
     The baseline itself where no draw has an effect by its last known month.
     """
     base, panel = applied.baseline, source.panel
-    chosen = begun(scenario, base.last_month)
+    chosen = [x for x in scenario.interventions if x.onset[0] <= base.last_month]
     months = panel.month_grid
     if not chosen:
         return base
     months = months[months >= min(x.onset[0] for x in chosen)]
     logs = [applied.drawn(x, exposures[x.name], months) for x in chosen]
     kept = [applied.kept(x) for x in chosen]
-    groups = _groups(_weighed(chosen, kept, base, applied.tables), logs, kept, worlds)
+    groups = _groups(_weighed(chosen, kept, base, applied.tables), logs, kept)
     if not groups:
         return base
     pasts = [
@@ -655,7 +631,7 @@ def _weighed(
 
 
 def _groups(
-    weights: Sequence[Floats], logs: Sequence[Floats], kept: Sequence[Floats], worlds: int
+    weights: Sequence[Floats], logs: Sequence[Floats], kept: Sequence[Floats]
 ) -> list[NDArray[np.intp]]:
     """Draws with an effect by the last month, in groups of like change over the last year."""
     touched = np.flatnonzero(np.any([(log != 0.0).any(axis=(1, 2)) for log in logs], axis=0))
@@ -668,7 +644,7 @@ def _groups(
         earlier = log[:, :, -1 - TREND] if log.shape[2] > TREND else 0.0
         change += (weight * (log[:, :, -1] - earlier)).sum(axis=1)
     order = touched[np.argsort(change[touched], kind="stable")]
-    return [np.sort(g) for g in np.array_split(order, min(worlds, order.size))]
+    return [np.sort(g) for g in np.array_split(order, min(WORLDS, order.size))]
 
 
 def regridded(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import copy
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -96,9 +96,9 @@ def prior_names(*kinds: str) -> tuple[str, ...]:
     return tuple(n for n in priors if not kinds or priors[n]["kind"] in kinds)
 
 
-def prior_table(name: str, where: str = "prior") -> dict[str, Any]:
+def prior_table(name: str) -> dict[str, Any]:
     """Keys of a named prior, as a scenario file would give them; references as lines."""
-    item = _prior(name, where)
+    item = _prior(name)
     table = copy.deepcopy({k: v for k, v in item.items() if k not in _OWN_KEYS})
     return {"name": name, **table, "references": [cite(key) for key in item["references"]]}
 
@@ -131,20 +131,14 @@ def levers() -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def attribution_shares() -> tuple[float, ...]:
-    """Shares of the 2023–24 fall at which the sensitivity is always shown."""
-    return tuple(float(x) for x in library()["attribution"]["shares"])
-
-
-def _prior(name: str, where: str = "prior") -> Mapping[str, Any]:
-    priors: Mapping[str, Any] = library()["priors"]
+def _prior(name: str) -> Any:
+    priors = library()["priors"]
     if name not in priors:
         raise UnknownNameError(
-            f"{where}: unknown prior {shown(name)}{nearest(name, priors)}",
+            f"prior: unknown prior {shown(name)}{nearest(name, priors)}",
             hint=f"allowed: {', '.join(priors)}",
         )
-    item: Mapping[str, Any] = priors[name]
-    return item
+    return priors[name]
 
 
 def _month(text: str) -> np.datetime64:

@@ -102,7 +102,29 @@ def draw(
     seed: int,
     weights: Mapping[str, Floats] | None = None,
 ) -> Floats:
-    """See :meth:`odforecast.scenario.Intervention.draw`."""
+    """Draws of the log rate ratio.
+
+    Parameters
+    ----------
+    months : ndarray of datetime64[M], shape (M,)
+        Months.
+    locations : sequence of str
+        L locations. ``US``, and any other sum, has the mean effect.
+    exposure : ndarray, shape (L,)
+        Share of the effect each location feels.
+    draws : int
+        How many, D.
+    seed : int
+        The same seed and name give the same draws, whatever the locations' order.
+    weights : mapping of str to ndarray, shape () or (D,), optional
+        Deaths of the scope in each of the 52 jurisdictions without the effect: expected, or in
+        every draw. Without them, or with exposures that differ, the nation's effect falls
+        where the states' factors put it.
+
+    Returns
+    -------
+    ndarray, shape (D, L, M)
+    """
     u = uniforms(x, seed, draws)
     beta = _beta(x, u)
     c = np.ones(draws)
@@ -116,7 +138,7 @@ def draw(
 
 
 def curve(x: Intervention, months: Months) -> Floats:
-    """See :meth:`odforecast.scenario.Intervention.curve`."""
+    """Share of the full effect in each month, every prior at its median, shape (M,)."""
     half = {key: np.full(1, 0.5) for key in STREAMS}
     return np.asarray(Timings.of(x, half).shape(months)[0])
 
@@ -128,7 +150,11 @@ def outcome(x: Intervention, draws: int, seed: int) -> Floats:
 
 
 def chances(x: Intervention) -> tuple[float, float, float]:
-    """See :meth:`odforecast.scenario.Intervention.chances`."""
+    """Probability that it works, does nothing, and backfires.
+
+    It works where it averts deaths over the 36 months from its onset, whatever horizon is
+    shown, and backfires where it adds some.
+    """
     if x.rebound is None and _late(x) < JUDGED:
         # Then the sign of the size is the sign of what it does.
         sign = np.sign(_size(x, (np.arange(POINTS) + 0.5) / POINTS) * (x.share.mean > 0))

@@ -565,9 +565,7 @@ class Estimator:
         mean = np.array([p.mean for p in self.priors])
         sd = np.array([p.sd for p in self.priors])
         tau = np.stack([t.spread for t in timed], axis=1)
-        sets: list[tuple[int, ...]] = [(), (0,)]
-        if len(self.events) == 2:
-            sets += [(1,), (0, 1)]
+        sets = ((), (0,), (1,), (0, 1))[: 2 ** len(self.events)]
         # Mean square of each size, at each timing: how much states may differ there.
         square = np.broadcast_to(mean**2 + sd**2, tau.shape)
         for _ in range(passes if tau.any() else 1):
@@ -591,11 +589,10 @@ class Estimator:
 
 @dataclass(frozen=True, eq=False)
 class EffectDraws:
-    """Draws of sizes (n, E), 0 for no effect, and which timing and variances each has."""
+    """Draws of sizes (n, E), 0 for no effect, and which timing each has."""
 
     beta: Floats
     timing: Any
-    node: Any
 
 
 @dataclass(frozen=True, eq=False)
@@ -651,11 +648,11 @@ class EventPosterior:
         none, some = self._evidence(event)
         return float(np.exp(none - some))
 
-    def _given(self, event: int) -> list[tuple[Component, Floats]]:
-        """Sets with an effect of an event, and their log weights given it."""
+    def _given(self, event: int) -> list[tuple[Component, int, Floats]]:
+        """Sets with an effect of an event, its place in each, and their log weights given it."""
         priors = self._log_priors(event)
         return [
-            (c, self._logs(i) + priors[i])
+            (c, c.active.index(event), self._logs(i) + priors[i])
             for i, c in enumerate(self.components)
             if event in c.active and np.isfinite(priors[i])
         ]
@@ -665,19 +662,13 @@ class EventPosterior:
         """Weights, means and sds of each size given an effect; the smallest left out."""
         out = []
         for event in range(len(self.events)):
-            logs, means, sds = [], [], []
-            for c, log in self._given(event):
-                at = c.active.index(event)
-                logs.append(log.ravel())
-                means.append(c.means[..., at].ravel())
-                sds.append(np.sqrt(c.covs[..., at, at]).ravel())
-            log = np.concatenate(logs)
-            weights = np.exp(log - log.max())
-            weights /= weights.sum()
+            sets = self._given(event)
+            means = np.concatenate([c.means[..., at].ravel() for c, at, _ in sets])
+            sds = np.sqrt(np.concatenate([c.covs[..., at, at].ravel() for c, at, _ in sets]))
+            weights = _shares(np.concatenate([log.ravel() for *_, log in sets]))
             order = np.argsort(weights)[::-1]
             keep = order[: int(np.searchsorted(np.cumsum(weights[order]), 1.0 - NEGLIGIBLE)) + 1]
-            kept = weights[keep] / weights[keep].sum()
-            out.append((kept, np.concatenate(means)[keep], np.concatenate(sds)[keep]))
+            out.append((weights[keep] / weights[keep].sum(), means[keep], sds[keep]))
         return out
 
     def _moments(self, event: int) -> tuple[float, float]:
@@ -709,16 +700,14 @@ class EventPosterior:
         wide = 10.0 * float(sds.max())
         ends = float(means.min()) - wide, float(means.max()) + wide
         low, high = (
-            float(brentq(lambda x, q=q: self.cdf(x, event) - q, *ends, xtol=1e-7))
+            brentq(lambda x, q=q: self.cdf(x, event) - q, *ends, xtol=1e-7)
             for q in ((1 - level) / 2, (1 + level) / 2)
         )
-        return low, high
+        return float(low), float(high)
 
     def timing_weights(self, event: int = 0) -> Floats:
         """Posterior weight of each draw of the timing, given an effect, shape (J,)."""
-        logs = np.concatenate([log for _, log in self._given(event)])
-        weights = np.exp(logs - logs.max()).sum(axis=0)
-        return np.asarray(weights / weights.sum())
+        return _shares(np.concatenate([log for *_, log in self._given(event)]))
 
     def effective(self, event: int = 0) -> float:
         """How many timings the posterior rests on: below about 50, ask for more draws."""
@@ -733,9 +722,7 @@ class EventPosterior:
 
     def all_timing_weights(self) -> Floats:
         """Weight of each timing where every event has an effect, shape (J,)."""
-        logs = self._logs(len(self.components) - 1)
-        weights = np.exp(logs - logs.max()).sum(axis=0)
-        return np.asarray(weights / weights.sum())
+        return _shares(self._logs(len(self.components) - 1))
 
     def summary(self, event: int = 0) -> EventSummary:
         """Prior and posterior of an event."""
@@ -776,7 +763,7 @@ class EventPosterior:
             root = np.linalg.cholesky(cov)
             sizes = mean + np.einsum("nab,nb->na", root, z[rows][:, : len(c.active)])
             beta[np.ix_(rows, c.active)] = sizes
-        return EffectDraws(beta, timing, node)
+        return EffectDraws(beta, timing)
 
     def delta(
         self, months: Months, drawn: EffectDraws, events: Sequence[int] | None = None
@@ -808,6 +795,13 @@ class EventPosterior:
             v = np.where(tau * np.abs(beta) > 1e-12, est.states(moved) / (felt * size), 0.0)
             out[:, :, e] = np.exp(tau * v - 0.5 * tau**2).T
         return out
+
+
+def _shares(logs: Floats) -> Floats:
+    """Weights of the columns, or of the numbers, of log weights; they add up to one."""
+    weights = np.exp(logs - logs.max())
+    weights = weights.sum(axis=0) if logs.ndim > 1 else weights
+    return np.asarray(weights / weights.sum())
 
 
 def _log_sum(logs: Floats) -> float:

@@ -15,32 +15,44 @@ from __future__ import annotations
 import copy
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from odforecast.errors import OdforecastError, ScenarioError
 from odforecast.say import of_path, quoted
 from odforecast.say import plain as plain_text
 from odforecast.scenario.intervention import (
     ASKED,
+    GONE,
+    KEYS,
     MAX_TEXT,
     NOTHING,
     NULL,
-    OLD_LAGS,
+    OPEN,
     SCHEMA,
     SIZES,
     TAKES,
     Intervention,
     Scenario,
-    chance,
     is_plain,
     named_keys,
 )
-from odforecast.scenario.priors import Judgements, check_keys, shown
+from odforecast.scenario.priors import (
+    Fixed,
+    Judgements,
+    Mistakes,
+    check_keys,
+    located,
+    refused,
+    share,
+    shown,
+)
 
+#: What a region's own lag may have been in earlier files: nothing, or what named priors had.
+OLD_LAGS = KEYS["Intervention"]["lag_spread"]["enum"]
 #: Most bytes of a scenario file, levels of nesting, and largest number in it.
 MAX_BYTES = 200_000
 MAX_DEPTH = 12
@@ -91,11 +103,22 @@ def parse_scenarios(text: str, suffix: str = ".yaml") -> tuple[Scenario, ...]:
         )
     if "scenarios" not in loaded:
         return (_scenario(loaded),)
-    check_keys(loaded, ("scenarios",), "a file of several scenarios")
+    with located("a file of several scenarios: "):
+        check_keys(loaded, ("scenarios",))
     items = loaded["scenarios"]
     if not isinstance(items, list) or not items:
-        raise ScenarioError(f"scenarios is {shown(items)}, allowed: a list of one or more")
-    return _distinct(tuple(map(_scenario, items)))
+        raise refused("scenarios", items, "a list of one or more")
+    return _distinct(_each(items, _scenario))
+
+
+def _each[T](items: Iterable[object], read: Callable[[Any], T]) -> tuple[T, ...]:
+    """What each item is read as; the mistakes of all of them are told together."""
+    mistakes, found = Mistakes(), []
+    for item in items:
+        with mistakes:
+            found.append(read(item))
+    mistakes.tell()
+    return tuple(found)
 
 
 def _distinct(found: tuple[Scenario, ...]) -> tuple[Scenario, ...]:
@@ -127,16 +150,17 @@ def dump_scenarios(scenarios: Scenario | Sequence[Scenario], suffix: str = ".yam
     <BLANKLINE>
     """
     _check_suffix(suffix)
-    plain: dict[str, Any]
-    if isinstance(scenarios, Scenario):
-        plain = _written(scenarios)
-    else:
-        given = scenarios if isinstance(scenarios, Sequence) else (None,)
-        if not given or not all(isinstance(s, Scenario) for s in given):
-            raise ScenarioError(
-                f"scenarios is {shown(scenarios)}, allowed: a Scenario, or a list of one or more"
-            )
-        plain = {"scenarios": list(map(_written, _distinct(tuple(scenarios))))}
+    alone = isinstance(scenarios, Scenario)
+    given = (scenarios,) if isinstance(scenarios, Scenario) else scenarios
+    if not isinstance(given, Sequence) or not given:
+        given = (None,)  # type: ignore[assignment]
+    if not all(isinstance(s, Scenario) for s in given):
+        raise refused("scenarios", scenarios, "a Scenario, or a list of one or more")
+    written = [
+        s.to_dict() if s.interventions else {**s.to_dict(), "interventions": NOTHING}
+        for s in _distinct(tuple(given))
+    ]
+    plain = written[0] if alone else {"scenarios": written}
     if suffix == ".toml":
         import tomli_w
 
@@ -160,11 +184,6 @@ def write_scenarios(path: str | Path, scenarios: Scenario | Sequence[Scenario]) 
     except OSError as error:
         raise ScenarioError(f"cannot write {of_path(path)}: {error.strerror}") from error
     return path
-
-
-def _written(scenario: Scenario) -> dict[str, Any]:
-    plain = scenario.to_dict()
-    return plain if scenario.interventions else {**plain, "interventions": NOTHING}
 
 
 def named_intervention(name: str, onset: object, **changes: object) -> Intervention:
@@ -216,38 +235,40 @@ def _scenario(plain: object) -> Scenario:
     """A scenario from its plain form, which says so where it assumes nothing."""
     if not isinstance(plain, Mapping):
         raise ScenarioError(f"a scenario is a table of keys, got {shown(plain)}")
-    check_keys(plain, TAKES["Scenario"], plain_text(plain.get("name", "scenario"), 40))
+    with located(f"{plain_text(plain.get('name', 'scenario'), 40)}: "):
+        check_keys(plain, TAKES["Scenario"])
     if "name" not in plain:
         raise ScenarioError("key 'name' is missing, allowed: a name such as cooperation-2026")
     # An unquoted null in YAML is not text, but its meaning is plain.
     name = NULL.name if plain["name"] is None else TAKES["Scenario"]["name"](plain["name"], "name")
-    items = plain.get("interventions", [] if name == NULL.name else None)
-    if items is None and "interventions" not in plain:
-        raise ScenarioError(
-            f"{name}: key 'interventions' is missing, allowed: a list, or none for the status quo"
-        )
-    if items == [] and name != NULL.name:
-        raise ScenarioError(
-            f"{name}: interventions is [], allowed: one or more, or none for the status quo"
-        )
-    items = [] if items == NOTHING else items
+    items = plain.get("interventions", NOTHING if name == NULL.name else None)
+    items = [] if items == NOTHING or (items == [] and name == NULL.name) else items or None
     if not isinstance(items, list):
-        raise ScenarioError(f"{name}: interventions is {shown(items)}, allowed: a list, or none")
-    parts = [_intervention(x, f"{name}, intervention {i}") for i, x in enumerate(items, 1)]
+        said = plain.get("interventions")
+        raise refused(f"{name}: interventions", said, "a list, or none for the status quo")
+    parts = _each(
+        enumerate(items, 1), lambda x: _intervention(x[1], f"{name}, intervention {x[0]}")
+    )
     others = {key: plain[key] for key in ("version", "title", "question") if key in plain}
-    return Scenario(name, tuple(parts), **others)
+    return Scenario(name, parts, **others)
 
 
 def _intervention(plain: object, where: str) -> Intervention:
     """An intervention from its plain form; ``prior`` fills in what is not given."""
-    takes = TAKES["Intervention"]
     if not isinstance(plain, Mapping):
         raise ScenarioError(f"{where}: an intervention is a table of keys, got {shown(plain)}")
-    given = dict(plain)
-    sure, regions = given.pop("probability", 1), given.pop("lag_spread", 0)
-    check_keys(given, takes, where)
+    with located(f"{where}: "):
+        return _filled(
+            {key: value for key, value in plain.items() if not _says_nothing(key, value)}
+        )
+
+
+def _filled(given: dict[str, Any]) -> Intervention:
+    """An intervention from the keys of a file."""
+    takes = TAKES["Intervention"]
+    check_keys(given, takes)
     if "prior" in given:
-        base = named_keys(given.pop("prior"), where)
+        base = named_keys(given.pop("prior"))
         if any(key in given for key in SIZES):
             base = {key: value for key, value in base.items() if key not in SIZES}
         if "p_null" in given:  # then the chances are no longer the library's
@@ -255,48 +276,41 @@ def _intervention(plain: object, where: str) -> Intervention:
             base = {**base, "belief": "" if judged else ASKED}
         given = {**base, **given}
     if "name" not in given:
-        raise ScenarioError(
-            f"{where}: key 'name' is missing", hint="give it, or name a prior with prior ="
-        )
-    name = takes["name"](given["name"], f"{where}: name")
+        raise ScenarioError("key 'name' is missing", hint="give it, or name a prior with prior =")
     sizes = [key for key in SIZES if key in given]
     if len(sizes) > 1:
-        raise ScenarioError(f"{where}: {' and '.join(sizes)} are given, allowed: one of them")
+        raise ScenarioError(f"{' and '.join(sizes)} are given, allowed: one of them")
     if not sizes:
         raise ScenarioError(
-            f"{where}: key 'size' is missing",
-            hint="give size, percent or dose, or name a prior with prior =",
+            "key 'size' is missing", hint="give size, percent or dose, or name a prior with prior ="
         )
-    for key, value in given.items():
-        if value is None and key in takes:
-            takes[key](None, f"{where}: {key}")  # of some keys Python takes nothing to be open
-    _check_gone(sure, regions, given.get("p_null", 0.0), where)
-    size = given.pop(sizes[0])
-    given["size"] = takes[sizes[0]](size, f"{where}: {sizes[0]}")
-    try:
-        return Intervention(
+    mistakes = Mistakes()
+    for key in [key for key in (*OPEN, *SIZES) if key in given]:
+        value = given.pop(key)
+        with mistakes:  # a file leaves nothing open
+            given[key] = takes[key](value, key)
+    given["size"] = given.pop(sizes[0], Fixed(0))
+    with mistakes, located("", f"{given['name']}: "):
+        made = Intervention(
             **{f.name: given[f.name] for f in fields(Intervention) if f.name in given}
         )
-    except OdforecastError as error:
-        # The class names the intervention, the file says where it stands.
-        said = error.message.removeprefix(f"{name}: ")
-        raise ScenarioError(f"{where}: {said}", hint=error.hint) from error
+    mistakes.tell()
+    return made
 
 
-def _check_gone(probability: object, spread: object, p_null: object, where: str) -> None:
-    """Refuse two keys of earlier files where they say what is said otherwise now, or no longer."""
-    likely = chance(probability, f"{where}: probability")
-    if likely != 1:
-        nothing = 1 - likely * (1 - chance(p_null, f"{where}: p_null"))
+def _says_nothing(key: str, value: object) -> bool:
+    """Whether it is a key of earlier files, which may only say what holds without it."""
+    if key == "probability" and share(value) != 1:
         raise ScenarioError(
-            f"{where}: key 'probability' is {likely:g}, and is no longer taken",
-            hint=f"leave it out, and write p_null: {nothing:.12g}, the probability of no effect",
+            f"key 'probability' is {shown(value)}, and is no longer taken",
+            hint="leave it out, and add the rest to p_null, the probability of no effect",
         )
-    if spread not in OLD_LAGS or isinstance(spread, bool):
+    if key == "lag_spread" and (value not in OLD_LAGS or isinstance(value, bool)):
         raise ScenarioError(
-            f"{where}: key 'lag_spread' is {shown(spread)}, and is no longer taken",
+            f"key 'lag_spread' is {shown(value)}, and is no longer taken",
             hint="leave it out: all census regions have the nation's lag, whose prior may be wider",
         )
+    return key in GONE
 
 
 def _text_of(path: Path) -> str:
@@ -333,37 +347,18 @@ def _toml(text: str) -> object:
         return tomllib.loads(text)
     except ValueError as error:  # TOMLDecodeError, and integers of 5,000 digits
         said = " ".join(str(error).split())
-        # The parser says neither what it is that it will not overwrite, nor that it is a key.
-        if found := re.match(r"Cannot (?:overwrite|declare|mutate).*\(at (?:line (\d+)|end)", said):
-            lines = text.rstrip().splitlines()
-            at = int(found[1] or len(lines))
-            key = lines[at - 1].partition("=")[0].strip().strip("[]").strip()
-            raise ScenarioError(f"line {at}: key {quoted(key)} is given twice") from error
-        raise ScenarioError(f"not TOML: {plain_text(said, _SAID)}") from error
+        again = re.match("Cannot (overwrite|declare|mutate)", said)
+        raise ScenarioError(
+            f"not TOML: {plain_text(said, _SAID)}", hint="write each key once" if again else None
+        ) from error
 
 
 def _yaml(text: str) -> object:
     import yaml
 
     try:
-        depth = 0
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            line = event.start_mark.line + 1 if event.start_mark else 0
-            # An alias repeats what it names: nine lines of nine of them are a billion values.
-            if isinstance(event, yaml.AliasEvent):
-                raise ScenarioError(f"line {line}: alias {quoted(f'*{event.anchor}')}, allowed: "
-                                    "none; write the value out")  # fmt: skip
-            # A tag asks for another kind of value than stands there, or for an object.
-            if tag := getattr(event, "tag", None):
-                raise ScenarioError(f"line {line}: tag {quoted(tag)}, allowed: none")
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            if depth > MAX_DEPTH:
-                raise ScenarioError(f"line {line}: nested more than {MAX_DEPTH} deep")
         return yaml.load(text, Loader=_loader())
     except (yaml.YAMLError, ValueError, OverflowError) as error:
-        if isinstance(error, OdforecastError):
-            raise
         said, where = str(error), ""
         if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
             said, where = error.problem, f"line {error.problem_mark.line + 1}: "
@@ -378,7 +373,17 @@ def _loader() -> Any:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Refuses keys given twice; reads numbers and words as YAML 1.2 and TOML do."""
+        """Refuses aliases, tags and keys given twice; reads words as YAML 1.2 and TOML do."""
+
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            # An alias repeats what it names: nine lines of nine of them are a billion values.
+            if isinstance(event, yaml.AliasEvent):
+                refuse(event, f"alias {quoted(f'*{event.anchor}')}, allowed: none; write it out")
+            # A tag asks for another kind of value than stands there, or for an object.
+            if tag := getattr(event, "tag", None):
+                refuse(event, f"tag {quoted(tag)}, allowed: none")
+            return super().compose_node(parent, index)
 
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
             del deep  # always: what is held is checked before anybody uses it
@@ -386,16 +391,16 @@ def _loader() -> Any:
             for key, _ in node.value:
                 name = str(getattr(key, "value", key))
                 if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"key {quoted(name)} is not text", key.start_mark
-                    )
+                    refuse(key, f"key {quoted(name)} is not text")
                 # The second one would win, and nobody would see which.
                 if name in seen:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"key {quoted(name)} is given twice", key.start_mark
-                    )
+                    refuse(key, f"key {quoted(name)} is given twice")
                 seen.add(name)
             return dict(super().construct_mapping(node, deep=True))
+
+    def refuse(at: Any, problem: str) -> NoReturn:
+        """Say what is wrong, and on which line."""
+        raise yaml.constructor.ConstructorError(None, None, problem, at.start_mark)
 
     # 1:30 is ninety, 0777 is 511 and yes is true in YAML 1.1 alone: here they stay words, and so
     # do dates and numbers too long to be one.
@@ -432,29 +437,23 @@ def _checked(value: object, where: str = "", depth: int = 0) -> object:
         raise ScenarioError(f"{name}: nested more than {MAX_DEPTH} deep")
     if isinstance(value, Mapping):
         for key, item in value.items():
-            if not isinstance(key, str):
-                raise ScenarioError(
-                    f"{name}: key {shown(key)} is not text", hint="put it in quotes"
-                )
             _checked(item, f"{where}.{plain_text(key, 30)}".lstrip("."), depth + 1)
     elif isinstance(value, list):
         for i, item in enumerate(value, 1):
             _checked(item, f"{where}[{i}]", depth + 1)
-    elif isinstance(value, int):
-        if abs(value) > MAX_NUMBER:
-            raise ScenarioError(f"{name} is {shown(value)}, allowed: numbers up to 10^15")
-    elif isinstance(value, str):
-        if len(value) > MAX_TEXT:
-            raise ScenarioError(f"{name} is {shown(value)}, allowed: {MAX_TEXT:,} characters")
-        if not is_plain(value):
-            raise ScenarioError(f"{name} is {shown(value)}, allowed: text without control codes")
+    elif isinstance(value, int) and abs(value) > MAX_NUMBER:
+        raise refused(name, value, "numbers up to 10^15")
+    elif isinstance(value, str) and len(value) > MAX_TEXT:
+        raise refused(name, value, f"{MAX_TEXT:,} characters")
+    elif isinstance(value, str) and not is_plain(value):
+        raise refused(name, value, "text without control codes")
     return value
 
 
 def _check_suffix(suffix: str) -> None:
     """Refuse a file of another kind."""
     if suffix not in (".yaml", ".yml", ".toml"):
-        raise ScenarioError(f"file type is {shown(suffix)}, allowed: .yaml, .yml or .toml")
+        raise refused("file type", suffix, ".yaml, .yml or .toml")
 
 
 def json_schema() -> dict[str, Any]:

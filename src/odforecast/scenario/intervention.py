@@ -28,7 +28,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from importlib import resources
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -37,18 +36,16 @@ import pandas as pd
 from odforecast.errors import ScenarioError, UnknownNameError
 from odforecast.geography import NATION as NATION
 from odforecast.geography.places import lookup
-from odforecast.months import Months, to_month
+from odforecast.months import to_month
 from odforecast.names import SCENARIO_ID
-from odforecast.panel import Floats
 from odforecast.say import card, html_table, steady
 from odforecast.scenario import drawing
 from odforecast.scenario.catalogue import prior_table
 from odforecast.scenario.priors import (
-    LEAST,
-    MOST_DOSE,
     Dose,
     Fixed,
     Judgements,
+    Mistakes,
     Percent,
     PooledChance,
     Prior,
@@ -58,11 +55,12 @@ from odforecast.scenario.priors import (
     check_keys,
     hundredth,
     is_number,
+    located,
     nearest,
-    no_more_than_all,
     percent,
     percent_of,
     quantity,
+    refused,
     share,
     shown,
     within,
@@ -108,10 +106,10 @@ LAST_MONTH = np.datetime64("2099-12", "M")
 NOTHING = "none"
 #: Keys that give the size; one of them.
 SIZES = ("size", "percent", "dose")
+#: Keys that Python leaves open with None.
+OPEN = ("onset", "spread")
 #: Keys of earlier files.
 GONE = ("probability", "lag_spread")
-#: What a region's own lag may have been in earlier files: nothing, or what named priors had.
-OLD_LAGS = _INTERVENTION["lag_spread"]["enum"]
 #: Units of what has a prior; the other quantities are in months.
 _UNITS = {
     "spread": "sd of a log",
@@ -127,21 +125,20 @@ _ZERO, _ONE, _HALF_YEAR, _YEAR = Fixed(0), Fixed(1), Fixed(6), Fixed(12)
 # ---------------------------------------------------------------------------------------- values
 
 
-def _size(value: Any, where: str) -> Prior:
+def _size(value: Any, key: str) -> Prior:
     """A log rate ratio, a percent or a dose."""
     if (number := percent_of(value)) is not None:
-        raise ScenarioError(
-            f"{where} is {shown(value)}, allowed: a log rate ratio, -0.36 for 30% fewer",
-            hint=f"or write percent: {number:g}",
-        )
+        hint = f"or write percent: {number:g}"
+        raise refused(key, value, "a log rate ratio, -0.36 for 30% fewer", hint)
     # A size in percent, or in doses, is one of deaths alone.
     sized = isinstance(value, Percent | Dose)
-    prior = within(value if sized else as_prior(value, where), where, -5.0, 5.0)
+    prior: Prior = value if sized else as_prior(value, key)
+    within(prior, key, -5.0, 5.0)
     middle = float(prior.ppf(np.array(0.5)))
     if abs(middle) > LARGEST_SIZE:
         low, high = (round(float(100 * np.expm1(x))) for x in (-LARGEST_SIZE, LARGEST_SIZE))
         raise ScenarioError(
-            f"{where} is {prior}, {100 * np.expm1(middle):+,.0f}% deaths at full effect",
+            f"{key} is {prior}, {100 * np.expm1(middle):+,.0f}% deaths at full effect",
             hint=f"allowed: a median from {low} to {high} percent"
             if sized
             else "size is a log rate ratio, -0.36 for 30% fewer; or write percent: -30",
@@ -149,88 +146,73 @@ def _size(value: Any, where: str) -> Prior:
     return prior
 
 
-def _percent(value: object, where: str) -> Percent:
+def _percent(value: object, key: str) -> Percent:
     """A size in percent; so small a number without its sign may be a share."""
     if isinstance(value, Percent):
         return value
-    prior = as_prior(value, where, percent, such="such as -30 or {normal: [-9, 5]}")
-    if 0 < float(np.abs(prior.interval(0.99)).max()) < 1 and _bare_inside(value):
+    unsigned = []
+
+    def read(number: object) -> float | None:
+        if found := bare(number):
+            unsigned.append(found)
+        return percent(number)
+
+    prior = as_prior(value, key, read, such="such as -30 or {normal: [-9, 5]}")
+    if unsigned and float(np.abs(prior.interval(0.99)).max()) < 1:
         hint = "write the numbers in percent, or with % signs"
         if isinstance(prior, Fixed):
             much = f"{100 * prior.value:g}"
             hint = f"write {much} for {much.lstrip('-')}%, or '{prior.value:g}%'"
         raise ScenarioError(
-            f"{where} is {shown(value)}, less than 1%", hint=f"{hint} if so little is meant"
+            f"{key} is {shown(value)}, less than 1%", hint=f"{hint} if so little is meant"
         )
-    try:
-        return Percent(prior)
-    except ScenarioError as error:
-        raise ScenarioError(f"{where.removesuffix('percent')}{error.message}") from error
+    return Percent(prior)
 
 
-def _bare_inside(value: object) -> bool:
-    """Whether a number other than 0 stands there without a percent sign."""
-    if isinstance(value, Mapping):
-        return any(_bare_inside(v) for key, v in value.items() if key != "weight")
-    if isinstance(value, list | tuple):
-        return any(map(_bare_inside, value))
-    return bool(bare(value))
-
-
-def _dose(value: object, where: str) -> Dose:
+def _dose(value: object, key: str) -> Dose:
     """A size as a change of dose times an elasticity."""
     if isinstance(value, Dose):
         return value
     if not isinstance(value, Mapping) or set(value) != {"change", "elasticity"}:
-        raise ScenarioError(
-            f"{where} is {shown(value)}, allowed: exactly change and elasticity",
-            hint="such as {change: -40%, elasticity: {uniform: [0, 0.84]}}",
-        )
+        hint = "such as {change: -40%, elasticity: {uniform: [0, 0.84]}}"
+        raise refused(key, value, "exactly change and elasticity", hint)
     given = value["change"]
     change = percent(given)
     if change and abs(change) < 1 and percent_of(given) is None:
         raise ScenarioError(
-            f"{where}.change is {change:g}, less than 1%",
+            f"{key}.change is {change:g}, less than 1%",
             hint=f"write {100 * change:g}, or '{change:g}%' if so little is meant",
         )
-    much = given if change is None or not LEAST <= change <= MOST_DOSE else change
-    try:
-        return Dose(much, value["elasticity"])
-    except ScenarioError as error:
-        raise ScenarioError(where.removesuffix("dose") + error.message, error.hint) from error
+    return Dose(given if change is None else change, value["elasticity"])
 
 
-def chance(value: object, where: str) -> float:
+def _chance(value: object, key: str) -> float:
     """A probability; of what several people judged, the mean of their pool."""
-    if isinstance(value, Mapping):
-        check_keys(value, ("judgements",), where)
-        value = as_prior(value, where, share, "unit")
-    if isinstance(value, Judgements):
-        return PooledChance(as_prior(value, where, scale="unit"))  # type: ignore[arg-type]
     if isinstance(value, PooledChance):
         return value
-    no_more_than_all(value, where)
+    if isinstance(value, Mapping | Judgements):
+        judged = as_prior(value, key, share, "unit")
+        if isinstance(judged, Judgements):
+            return PooledChance(judged)
     number = share(value)
     if number is None:
-        raise ScenarioError(
-            f"{where} is {shown(value)}, allowed: a number from 0 to 1, or a percent"
-        )
+        raise refused(key, value, "a number from 0 to 1, a percent, or judgements")
     if not 0.0 <= number <= 1.0:
-        raise ScenarioError(f"{where} is {number:g}, allowed: 0 to 1", hint=hundredth(number))
+        raise ScenarioError(f"{key} is {number:g}, allowed: 0 to 1", hint=hundredth(value))
     return number
 
 
-def _choice(value: object, where: str, words: Sequence[str]) -> object:
+def _choice(value: object, key: str, words: Sequence[str]) -> object:
     """One of a few words; fentanyl is counted in the class T40.4."""
     if value in words:
         return value
     meant = nearest(value, words)
     if "T40.4" in words and re.search("fentanyl|synthetic", str(value), re.IGNORECASE):
         meant = ", did you mean 'T40.4'?"
-    raise ScenarioError(f"{where} is {shown(value)}{meant}", hint=f"allowed: {', '.join(words)}")
+    raise ScenarioError(f"{key} is {shown(value)}{meant}", hint=f"allowed: {', '.join(words)}")
 
 
-def _text(value: Any, where: str, rule: Mapping[str, Any], allowed: str) -> Any:
+def _text(value: Any, key: str, rule: Mapping[str, Any], allowed: str) -> Any:
     """A text as the schema has it, or a list of such; nothing in it acts on a screen."""
     many, rule = rule["type"] == "array", rule.get("items", rule)
     texts: list[Any] = [value]
@@ -239,12 +221,10 @@ def _text(value: Any, where: str, rule: Mapping[str, Any], allowed: str) -> Any:
     for text in texts:
         good = isinstance(text, str) and re.search(rule.get("pattern", ""), text)
         if not good or not rule.get("minLength", 0) <= len(text) <= rule.get("maxLength", MAX_TEXT):
-            raise ScenarioError(f"{where} is {shown(value)}, allowed: {allowed}")
+            raise refused(key, value, allowed)
         # What has a pattern is a name, in one line.
         if not (text.isprintable() if "pattern" in rule else is_plain(text)):
-            raise ScenarioError(
-                f"{where} is {shown(value)}, allowed: {allowed}, without control codes"
-            )
+            raise refused(key, value, f"{allowed}, without control codes")
     return tuple(texts) if many else value
 
 
@@ -253,123 +233,115 @@ def is_plain(text: str) -> bool:
     return all(c.isprintable() or c in "\n\t" for c in text)
 
 
-def _onset(value: object, where: str) -> tuple[np.datetime64, np.datetime64]:
+def _onset(value: Any, key: str) -> tuple[np.datetime64, np.datetime64]:
     """First and last month in which it may begin; a day is taken as its month."""
-    pair: Any = value if isinstance(value, tuple) else (value, value)
+    pair = value if isinstance(value, tuple) else (value, value)
     if isinstance(value, Mapping):
-        check_keys(value, ("between",), where)
-        pair = value.get("between")
-        if not isinstance(pair, list) or len(pair) != 2:
-            raise ScenarioError(f"{where}.between is {shown(pair)}, allowed: two months")
-    if len(pair) != 2:
-        raise ScenarioError(f"{where} is {shown(value)}, allowed: one or two months")
-    months = []
-    for item in pair:
-        said = item if isinstance(item, dt.date | np.datetime64) else str(item)
-        try:
-            if isinstance(said, str) and not re.fullmatch(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?", said):
-                raise ValueError
-            months.append(to_month(said))
-        except ValueError:
-            raise ScenarioError(
-                f"{where} is {shown(item)}, allowed: a month such as 2026-03, or "
-                "{between: [2026-01, 2026-06]}"
-            ) from None
-    first, last = months
+        pair = value["between"] if set(value) == {"between"} else ()
+    try:
+        first, last = map(_month, pair if isinstance(pair, list | tuple) else ())
+    except ValueError:
+        raise refused(
+            key, value, "a month such as 2026-03, or {between: [2026-01, 2026-06]}"
+        ) from None
     if not FIRST_MONTH <= first <= last <= LAST_MONTH:
         raise ScenarioError(
-            f"{where} is {first}..{last}, allowed: {FIRST_MONTH} (where the data begin) to "
+            f"{key} is {first}..{last}, allowed: {FIRST_MONTH} (where the data begin) to "
             f"{LAST_MONTH}, the first not after the last"
         )
     return first, last
 
 
-def _exposure(value: Any, where: str) -> Exposure:
+def _month(item: object) -> np.datetime64:
+    """A month, or the month of a day."""
+    if isinstance(item, dt.date | np.datetime64):
+        return to_month(item)
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?", str(item)):
+        raise ValueError
+    return to_month(str(item))
+
+
+def _exposure(value: Any, key: str) -> Exposure:
     """An exposure of known places or of a known name, nowhere twice."""
     if isinstance(value, str) and percent_of(value) is None:
         if value in NAMED_EXPOSURES:
             return value
-        gone = value.startswith("nflis-share")
-        meant = ", which is no longer a name" if gone else nearest(value, NAMED_EXPOSURES)
         raise ScenarioError(
-            f"{where} is {shown(value)}{meant}",
+            f"{key} is {shown(value)}{nearest(value, NAMED_EXPOSURES)}",
             hint=f"allowed: a number, a table by location, or {', '.join(NAMED_EXPOSURES)}",
         )
     if not isinstance(value, Mapping):
-        return _felt(value, where)
+        return _felt(value, key)
     if not value:
-        raise ScenarioError(f"{where} is an empty table, allowed: one location or more")
+        raise ScenarioError(f"{key} is an empty table, allowed: one location or more")
     table: dict[str, float] = {}
     names: dict[str, object] = {}
-    for key, number in value.items():
+    for name, number in value.items():
         try:
-            code = REST if key == REST else lookup(str(key)).state
+            code = REST if name == REST else lookup(str(name)).state
         except UnknownNameError as error:
             raise ScenarioError(
-                f"{where} of {shown(key)}: {shown(key)} is not a place{nearest(key, (REST,))}",
+                f"{key} of {shown(name)}: {shown(name)} is not a place{nearest(name, (REST,))}",
                 hint=f"allowed: states as OH or Ohio, US, NYC, and {REST}",
             ) from error
         if code in table:
             raise ScenarioError(
-                f"{where} has {shown(names[code])} and {shown(key)}, one place, "
+                f"{key} has {shown(names[code])} and {shown(name)}, one place, "
                 "allowed: each place once"
             )
-        table[code], names[code] = _felt(number, f"{where} of {code}"), key
-    return MappingProxyType(table)
+        table[code], names[code] = _felt(number, f"{key} of {code}"), name
+    return table
 
 
-def _felt(value: object, where: str) -> float:
+def _felt(value: object, key: str) -> float:
     """An exposure: a number from 0 to 5, or a percent."""
     number = share(value)
     if number is None or not 0.0 <= number <= MOST_EXPOSED:
         got = shown(value) if number is None else f"{number:g}"
-        raise ScenarioError(f"{where} is {got}, allowed: a number from 0 to {MOST_EXPOSED:g}")
+        raise ScenarioError(f"{key} is {got}, allowed: a number from 0 to {MOST_EXPOSED:g}")
     return number
 
 
-def _rebound(value: object, where: str) -> Rebound | None:
+def _rebound(value: object, key: str) -> Rebound | None:
     """A rebound, or its keys; ``prior`` fills in what is not given."""
     if value is None or value == NOTHING or isinstance(value, Rebound):
         return value if isinstance(value, Rebound) else None
     if not isinstance(value, Mapping):
-        raise ScenarioError(f"{where} is {shown(value)}, allowed: a table of keys, or none")
-    check_keys(value, TAKES["Rebound"], where)
-    given = dict(value)
-    if "prior" in given:
-        base = named_keys(given.pop("prior"), where)
-        given = {**base, "after": base["lag"], **given}
-    if "fraction" not in given:
-        raise ScenarioError(
-            f"{where}: key 'fraction' is missing", hint="or write {prior: substitution-rebound}"
-        )
-    try:
+        raise refused(key, value, "a table of keys, or none")
+    with located(f"{key}: ", "rebound."):
+        check_keys(value, TAKES["Rebound"])
+        given = dict(value)
+        if "prior" in given:
+            base = named_keys(given.pop("prior"))
+            given = {**base, "after": base["lag"], **given}
+        if "fraction" not in given:
+            raise ScenarioError(
+                "key 'fraction' is missing", hint="or write {prior: substitution-rebound}"
+            )
         return Rebound(**{f.name: given[f.name] for f in fields(Rebound) if f.name in given})
-    except ScenarioError as error:
-        said = error.message.removeprefix("rebound.")
-        raise ScenarioError(f"{where}: {said}", hint=error.hint) from error
 
 
-def named_keys(name: Any, where: str) -> dict[str, Any]:
+def named_keys(name: Any) -> dict[str, Any]:
     """Keys of a named prior."""
-    return prior_table(TAKES["Intervention"]["prior"](name, f"{where}: prior"))
+    return prior_table(TAKES["Intervention"]["prior"](name, "prior"))
 
 
-def _interventions(value: object, where: str) -> tuple[Intervention, ...]:
+def _interventions(value: object, key: str) -> tuple[Intervention, ...]:
     parts = tuple(value) if isinstance(value, Iterable) else (None,)
     if not all(isinstance(x, Intervention) for x in parts):
-        raise ScenarioError(f"{where} is {shown(value)}, allowed: a list of Intervention")
+        raise refused(key, value, "a list of Intervention")
     return parts
 
 
-def _version(value: Any, where: str) -> int:
+def _version(value: Any, key: str) -> int:
     if not is_number(value) or value < 1 or value != int(value):
-        raise ScenarioError(f"{where} is {shown(value)}, allowed: a whole number from 1")
+        raise refused(key, value, "a whole number from 1")
     return int(value)
 
 
 _OWN: dict[str, Take] = {
     "onset": _onset, "exposure": _exposure, "size": _size, "percent": _percent, "dose": _dose,
-    "p_null": chance, "rebound": _rebound, "version": _version, "interventions": _interventions,
+    "p_null": _chance, "rebound": _rebound, "version": _version, "interventions": _interventions,
 }  # fmt: skip
 _ALLOWED = {
     "Scenario.name": "up to 200 lower-case letters, digits and . + _ -",
@@ -403,12 +375,15 @@ TAKES: dict[str, dict[str, Take]] = {
 # ----------------------------------------------------------------------------------------- nouns
 
 
-def _take(x: Any, where: str) -> None:
-    """Bring every value into its own form; refuse what it cannot be."""
+def _take(x: Any) -> None:
+    """Bring every value into its own form; refuse what it cannot be, all of it at once."""
+    mistakes = Mistakes()
     for key, take in TAKES[type(x).__name__].items():
         # An onset may be open, and a spread is left to the size.
-        if key in vars(x) and (vars(x)[key] is not None or key not in ("onset", "spread")):
-            object.__setattr__(x, key, take(vars(x)[key], f"{where}{key}"))
+        if key in vars(x) and (vars(x)[key] is not None or key not in OPEN):
+            with mistakes:
+                object.__setattr__(x, key, take(vars(x)[key], key))
+    mistakes.tell()
 
 
 @dataclass(frozen=True)
@@ -438,7 +413,8 @@ class Rebound:
     half_life: Prior | None = None
 
     def __post_init__(self) -> None:
-        _take(self, "rebound.")
+        with located("rebound."):
+            _take(self)
 
 
 @dataclass(frozen=True)
@@ -533,25 +509,18 @@ class Intervention:
     stop: str = ""
 
     def __post_init__(self) -> None:
-        TAKES["Intervention"]["name"](self.name, "intervention: name")
-        _take(self, f"{self.name}: ")
+        TAKES["Intervention"]["name"](self.name, "name")
+        with located(f"{self.name}: "):
+            _take(self)
+            if isinstance(self.exposure, str) and self.scope != ALL:
+                raise ScenarioError(
+                    f"exposure is {self.exposure!r} and scope {self.scope!r}, allowed: one of them",
+                    hint="deaths of the class are the exposure already; with both the share of the "
+                    "class counts twice",
+                )
         if self.spread is None:
             # A size without uncertainty is a what-if for every state alike.
             object.__setattr__(self, "spread", SPREAD if self.size.sd > 0 else Fixed(0))
-        if isinstance(self.exposure, str) and self.scope != ALL:
-            raise ScenarioError(
-                f"{self.name}: exposure is {self.exposure!r} and scope {self.scope!r}, allowed: "
-                "one of them",
-                hint="deaths of the class are the exposure already; with both the share of the "
-                "class counts twice",
-            )
-
-    def __reduce__(self) -> tuple[Any, tuple[()]]:
-        # A mapping proxy does not pickle.
-        values: dict[str, Any] = {
-            k: dict(v) if isinstance(v, Mapping) else v for k, v in vars(self).items()
-        }
-        return partial(type(self), **values), ()
 
     def __hash__(self) -> int:
         return hash((self.name, self.size, self.onset))
@@ -564,14 +533,6 @@ class Intervention:
     def national(self) -> bool:
         """Whether all locations feel it alike, so that its size is the nation's effect."""
         return isinstance(self.exposure, int | float)
-
-    def chances(self) -> tuple[float, float, float]:
-        """Probability that it works, does nothing, and backfires.
-
-        It works where it averts deaths over the 36 months from its onset, whatever horizon is
-        shown, and backfires where it adds some.
-        """
-        return drawing.chances(self)
 
     @property
     def is_what_if(self) -> bool:
@@ -591,43 +552,9 @@ class Intervention:
         """The same, working only ``share`` as well: 0.5 for half, 0 for not at all."""
         return replace(self, share=share)  # type: ignore[arg-type]
 
-    def curve(self, months: Months) -> Floats:
-        """Share of the full effect in each month, every prior at its median, shape (M,)."""
-        return drawing.curve(self, months)
-
-    def draw(
-        self,
-        months: Months,
-        locations: Sequence[str],
-        exposure: Floats,
-        draws: int,
-        seed: int,
-        weights: Mapping[str, Floats] | None = None,
-    ) -> Floats:
-        """Draws of the log rate ratio.
-
-        Parameters
-        ----------
-        months : ndarray of datetime64[M], shape (M,)
-            Months.
-        locations : sequence of str
-            L locations. ``US``, and any other sum, has the mean effect.
-        exposure : ndarray, shape (L,)
-            Share of the effect each location feels.
-        draws : int
-            How many, D.
-        seed : int
-            The same seed and name give the same draws, whatever the locations' order.
-        weights : mapping of str to ndarray, shape () or (D,), optional
-            Deaths of the scope in each of the 52 jurisdictions without the effect: expected, or in
-            every draw. Without them, or with exposures that differ, the nation's effect falls
-            where the states' factors put it.
-
-        Returns
-        -------
-        ndarray, shape (D, L, M)
-        """
-        return drawing.draw(self, months, locations, exposure, draws, seed, weights)
+    chances = drawing.chances
+    curve = drawing.curve
+    draw = drawing.draw
 
 
 @dataclass(frozen=True, repr=False)
@@ -660,7 +587,8 @@ class Scenario:
 
     def __post_init__(self) -> None:
         TAKES["Scenario"]["name"](self.name, "name")
-        _take(self, f"{self.name}: ")
+        with located(f"{self.name}: "):
+            _take(self)
         names = [x.name for x in self.interventions]
         if twice := sorted({n for n in names if names.count(n) > 1}):
             raise ScenarioError(
@@ -716,7 +644,7 @@ class Scenario:
         ('percent', True)
         """
         rows = [row for x in self.interventions for row in _assumed(self.name, x)]
-        return pd.DataFrame(rows, columns=list(_COLUMNS))
+        return pd.DataFrame(rows, columns=_COLUMNS)
 
     @property
     def is_null(self) -> bool:
@@ -758,44 +686,44 @@ def _assumed_alone(plain: Any) -> Any:
     return list(map(_assumed_alone, plain)) if isinstance(plain, list) else plain
 
 
-_COLUMNS = (
+_COLUMNS = [
     SCENARIO_ID, "intervention", "quantity", "unit", "q05", "q50", "q95", "prior", "source",
     "grade",
-)  # fmt: skip
+]  # fmt: skip
 _LEVELS = np.array([0.05, 0.5, 0.95])
+_NOTHING = (np.nan,) * 3
 
 
 def _assumed(scenario: str, x: Intervention) -> Iterator[tuple[object, ...]]:
     """Rows of one intervention for :meth:`Scenario.to_frame`."""
-
-    def row(quantity: str, unit: str, values: Iterable[float], words: str) -> tuple[object, ...]:
-        """A row."""
-        return (scenario, x.name, quantity, unit, *map(float, values), words, x.source, x.grade)
-
-    def quantities(owner: Intervention | Rebound, of: str) -> Iterator[Any]:
-        """Rows of all that has a prior, but for the size."""
-        for key, take in TAKES[type(owner).__name__].items():
-            if getattr(take, "func", None) is quantity:
-                prior: Prior | None = getattr(owner, key)
-                values = nothing if prior is None else prior.ppf(_LEVELS)
-                words = "none: it stays" if prior is None else str(prior)
-                yield row(f"{of}{key}", _UNITS.get(key, "months"), values, words)
-
-    nothing = (np.nan,) * 3
-    yield row("size", "percent", 100 * np.expm1(x.size.ppf(_LEVELS)), str(x.size))
-    yield row("onset", "month", nothing, _when(x.onset))
-    yield row("scope", "deaths of", nothing, x.scope)
-    yield row("p_null", "probability", (x.p_null,) * 3, "that it does nothing")
-    yield row("direction", "", nothing, x.direction)
-    yield from quantities(x, "")
-    if isinstance(x.exposure, int | float):
-        yield row("exposure", "share", (x.exposure,) * 3, "everywhere alike")
-    else:
-        words = x.exposure if isinstance(x.exposure, str) else f"{len(x.exposure)} places given"
-        yield row("exposure", "share", nothing, words)
+    felt: Any = x.exposure
+    where = "everywhere alike"
+    if not x.national:
+        felt, where = np.nan, felt if isinstance(felt, str) else f"{len(felt)} places given"
+    rows = [
+        ("size", "percent", 100 * np.expm1(x.size.ppf(_LEVELS)), str(x.size)),
+        ("onset", "month", _NOTHING, _when(x.onset)),
+        ("scope", "deaths of", _NOTHING, x.scope),
+        ("p_null", "probability", (x.p_null,) * 3, "that it does nothing"),
+        ("direction", "", _NOTHING, x.direction),
+        *_quantities(x, ""),
+        ("exposure", "share", (felt,) * 3, where),
+    ]
     if x.rebound is not None:
-        yield row("rebound.p_null", "probability", (x.rebound.p_null,) * 3, "of no rebound")
-        yield from quantities(x.rebound, "rebound.")
+        rows.append(("rebound.p_null", "probability", (x.rebound.p_null,) * 3, "of no rebound"))
+        rows += _quantities(x.rebound, "rebound.")
+    for quantity_name, unit, values, words in rows:
+        yield scenario, x.name, quantity_name, unit, *map(float, values), words, x.source, x.grade
+
+
+def _quantities(owner: Intervention | Rebound, of: str) -> Iterator[tuple[str, str, Any, str]]:
+    """Quantity, unit, quantiles and words of all that has a prior, but for the size."""
+    for key, take in TAKES[type(owner).__name__].items():
+        if getattr(take, "func", None) is quantity:
+            prior: Prior | None = getattr(owner, key)
+            values = _NOTHING if prior is None else prior.ppf(_LEVELS)
+            words = "none: it stays" if prior is None else str(prior)
+            yield f"{of}{key}", _UNITS.get(key, "months"), values, words
 
 
 def _size_words(size: Prior) -> str:
@@ -843,31 +771,19 @@ def grid(
     ... })]
     ['resumes.shock', 'resumes.calm', 'stays-off.shock', 'stays-off.calm']
     """
-    if not isinstance(axes, Mapping) or not axes:
-        raise ScenarioError(
-            f"grid is {shown(axes)}, allowed: a mapping of axis to its levels",
-            hint='such as {"supply": {"shock": intervention, "calm": None}}',
-        )
-    for axis, levels in axes.items():
-        if not isinstance(levels, Mapping) or not levels:
-            raise ScenarioError(
-                f"grid: axis {shown(axis)} is {shown(levels)}, allowed: a mapping of one level or "
-                "more to its interventions"
-            )
+    levels = list(axes.values()) if isinstance(axes, Mapping) else []
+    if not levels or not all(isinstance(x, Mapping) and x for x in levels):
+        hint = 'such as {"supply": {"shock": intervention, "calm": None}}'
+        raise refused("grid", axes, "a mapping of axis to its levels", hint)
     out = []
-    for combination in itertools.product(*(levels.items() for levels in axes.values())):
-        parts: list[Intervention] = []
-        for _, what in combination:
-            if isinstance(what, Intervention):
-                parts.append(what)
-            elif isinstance(what, Iterable):
-                parts.extend(what)
-            elif what is not None:
-                raise ScenarioError(
-                    f"grid: a level is {shown(what)}, allowed: interventions, or None"
-                )
+    for combination in itertools.product(*(x.items() for x in levels)):
+        held = [
+            what if isinstance(what, Iterable) else [] if what is None else [what]
+            for _, what in combination
+        ]
         title = ", ".join(f"{axis}: {level}" for axis, (level, _) in zip(axes, combination))
-        out.append(Scenario(".".join(level for level, _ in combination), tuple(parts), title=title))
+        name = ".".join(level for level, _ in combination)
+        out.append(Scenario(name, tuple(itertools.chain(*held)), title=title))
     return tuple(out)
 
 

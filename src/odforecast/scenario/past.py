@@ -307,37 +307,30 @@ class Past:
             float; NaN for what was observed), ``value`` (deaths in the 12 months, float).
         """
         levels = quantile_levels(levels, ScenarioError).tolist()
-        parts = [self._rows("observed", self.months, np.nan, self.observed)]
-        for level, values in zip(levels, np.quantile(self.removed, levels, axis=0)):
-            parts.append(self._rows("effect removed", self.months, level, values))
         ahead = self.eve.months > self.eve.last_month
-        for level, values in zip(levels, self.eve.quantiles(levels, TARGET_12MO)[:, 0]):
-            parts.append(
-                self._rows("forecast from the eve", self.eve.months[ahead], level, values[ahead])
-            )
+        eve = self.eve.quantiles(levels, TARGET_12MO)[:, 0, ahead]
+        gone = np.quantile(self.removed, levels, axis=0)
+        parts = []
+        for name, months, given, rows in (
+            ("observed", self.months, [np.nan], [self.observed]),
+            ("effect removed", self.months, levels, gone),
+            ("forecast from the eve", self.eve.months[ahead], levels, eve),
+        ):
+            keys = {"counterfactual": name, "location": self.location, "month": months.astype(str)}
+            parts += [
+                pd.DataFrame({**keys, "level": level, "value": values})
+                for level, values in zip(given, rows)
+            ]
         return pd.concat(parts, ignore_index=True)
-
-    def _rows(self, name: str, months: Months, level: float, values: Floats) -> pd.DataFrame:
-        return pd.DataFrame(
-            {
-                "counterfactual": name,
-                "location": self.location,
-                "month": months.astype(str),
-                "level": level,
-                "value": values,
-            }
-        )
 
     def text(self) -> str:
         """What was assumed, what the counts did to it, and what cannot be said."""
         last = (self.onset + WINDOW * ONE_MONTH, self.months[-1], self.eve.months[-1])
         month = np.array(last, dtype="datetime64[M]").min()
-        saved = self.averted(month)
-        low, middle, high = np.quantile(saved, [0.05, 0.5, 0.95])
+        low, middle, high = np.quantile(self.averted(month), [0.05, 0.5, 0.95])
         observed = self.observed[self.months == month][0]
-        forecast = self.eve.quantiles([0.05, 0.5, 0.95], TARGET_12MO)[
-            :, 0, self.eve.months == month
-        ][:, 0]
+        of_eve = self.eve.quantiles([0.05, 0.5, 0.95], TARGET_12MO)[:, 0]
+        forecast = of_eve[:, self.eve.months == month][:, 0]
         s = self.summary
         lines = [
             f"{self.event.name} ({self.onset}), {self.location}, {self.indicator}. {WHATEVER}",
@@ -445,16 +438,16 @@ def past(
         own = posterior.own_factors(drawn, seed)[:, seen.places.index(code), 0]
         delta = delta * own[:, None]
     observed = panel.reported[row]
-    eve, kind = _eve(archive, panel, indicator, first, code, model, draws, seed)
+    known, kind = _eve(archive, panel, first)
+    last = str(min(first + WINDOW * ONE_MONTH, panel.last_month))
+    fitted = (model or get_model()).fit(known)
+    eve = fitted.forecast(until=last, draws=draws, seed=seed).select(code)
     notes = []
+    late = ", and the posterior has used some of them: what is late can pass for an effect."
     if panel.final_through < panel.last_month:
         notes.append(
             f"Counts after {panel.final_through} are not final: deaths are still being added"
-            + (
-                ", and the posterior has used some of them: what is late can pass for an effect."
-                if seen.months[-1] > panel.final_through
-                else "."
-            )
+            + (late if seen.months[-1] > panel.final_through else ".")
         )
     if posterior.effective() < FEW:
         notes.append("The posterior rests on few draws of the timing: ask for more timings.")
@@ -510,31 +503,15 @@ def eve_shares(x: Intervention, vintage: Vintage) -> dict[str, dict[str, float]]
     return {"fentanyl-share": fentanyl_share(every, synthetic, fill="region", month=eve)}
 
 
-def _eve(
-    archive: Archive,
-    panel: Panel,
-    indicator: str,
-    onset: np.datetime64,
-    location: str,
-    model: Model | None,
-    draws: int,
-    seed: int,
-) -> tuple[Forecast, str]:
-    """The forecast of the last origin before an event, of one location, without an effect."""
+def _eve(archive: Archive, panel: Panel, onset: np.datetime64) -> tuple[Panel, str]:
+    """What was known at the last origin before an event, and whether that day's release tells."""
     first = onset.astype("datetime64[D]").item()
     assert isinstance(first, dt.date)
-    known, kind = None, "cut"
     if any(day < first for day in archive.releases()):
-        vintage = archive.as_of(first - dt.timedelta(days=1))
-        there = vintage.panel(indicator)
+        there = archive.as_of(first - dt.timedelta(days=1)).panel(panel.indicator)
         if int((onset - there.last_month).astype(int)) <= STALE:
-            known, kind = there, "real"
-    if known is None:
-        known = panel.cut(onset - ONE_MONTH)
-    last = min(onset + WINDOW * ONE_MONTH, panel.last_month)
-    fitted = (model or get_model()).fit(known)
-    forecast = fitted.forecast(until=str(last), draws=draws, seed=seed)
-    return forecast.select(location), kind
+            return there, "real"
+    return panel.cut(onset - ONE_MONTH), "cut"
 
 
 def settled_through(panel: Panel) -> np.datetime64:
@@ -569,15 +546,10 @@ def growth_changes(panel: Panel, state: str = NATION, until: object | None = Non
             f"{months.size} months of counts are too few for placebo ranks, allowed: 37 or more"
         )
     with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.log(counts)
-    growth = logs[YEAR:] - logs[:-YEAR]
+        growth = pd.Series(np.log(counts)).diff(YEAR)
     table = pd.DataFrame(
-        {
-            "month": months[YEAR:-YEAR].astype(str),
-            "before": growth[:-YEAR],
-            "after": growth[YEAR:],
-            "change": growth[YEAR:] - growth[:-YEAR],
-        }
+        {"month": months.astype(str), "before": growth, "after": growth.shift(-YEAR)}
     )
+    table["change"] = table["after"] - table["before"]
     table = table.dropna(subset="change").reset_index(drop=True)
     return table.assign(percentile=100.0 * table["change"].rank(method="max") / len(table))

@@ -14,7 +14,8 @@ import datetime as dt
 import itertools
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cache, lru_cache
 from typing import Any, ClassVar, NamedTuple
@@ -22,23 +23,15 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from scipy import optimize, special
 
-from odforecast.errors import ScenarioError, near, proportion
+from odforecast.errors import OdforecastError, ScenarioError, near, proportion
 from odforecast.panel import Floats
-from odforecast.say import plain, quoted
+from odforecast.say import number_of, plain, quoted
 
 #: A prior as a scenario file holds it.
 Plain = float | str | dict[str, Any]
 #: A number as a file gives it, or None.
 Reader = Callable[[object], float | None]
 
-#: Names of the parameters, in the order of a list and of the fields.
-PARAMETERS = {
-    "fixed": ("value",),
-    "normal": ("mean", "sd"),
-    "lognormal": ("median", "sigma"),
-    "uniform": ("low", "high"),
-    "beta": ("a", "b"),
-}
 #: Parameters that are above 0.
 POSITIVE = ("sd", "median", "sigma", "a", "b")
 
@@ -81,7 +74,46 @@ _GRID = (np.arange(20_000) + 0.5) / 20_000
 _QUARTILES = (0.25, 0.5, 0.75)
 #: Most characters of a person's name or role.
 _NAME = 100
+#: Most mistakes that one error tells.
+MOST_TOLD = 6
 PERCENT = re.compile(r"\s*([-+−]?)\s*([0-9]{1,9}(?:\.[0-9]{0,25})?(?:[eE][-+]?[0-9]{1,2})?)\s*%\s*")
+
+
+# --------------------------------------------------------------------------- mistakes
+
+
+@contextmanager
+def located(where: str, instead: str = "") -> Iterator[None]:
+    """Errors of what is inside begin with ``where``, in place of what they began with."""
+    try:
+        yield
+    except OdforecastError as error:
+        said = error.message.removeprefix(instead)
+        raise ScenarioError(where + said, hint=error.hint) from error
+
+
+class Mistakes:
+    """Errors of several steps, kept to be told together: ``with mistakes: ...`` for each step."""
+
+    def __init__(self) -> None:
+        self.found: list[OdforecastError] = []
+
+    def __enter__(self) -> None:
+        """Begin a step."""
+
+    def __exit__(self, kind: object, error: object, trace: object) -> bool:
+        if ours := isinstance(error, OdforecastError):
+            self.found.append(error)
+        return ours
+
+    def tell(self) -> None:
+        """Raise what was found: one error as it is, several in one line."""
+        if len(self.found) == 1:
+            raise self.found[0]
+        if self.found:
+            told = "; also ".join(map(str, self.found[:MOST_TOLD]))
+            left = len(self.found) - MOST_TOLD
+            raise ScenarioError(told + (f"; and {left} more mistakes" if left > 0 else ""))
 
 
 # --------------------------------------------------------------------------- values of a file
@@ -103,6 +135,11 @@ def shown(value: object) -> str:
         return f"{type(value).__name__} of too many digits"
 
 
+def refused(key: str, value: object, allowed: str, hint: str | None = None) -> ScenarioError:
+    """The error of a value: what stands at a key, and what may."""
+    return ScenarioError(f"{key} is {shown(value)}, allowed: {allowed}", hint=hint)
+
+
 def nearest(value: object, allowed: Iterable[str]) -> str:
     """A question after the name that may have been meant; empty if none is near.
 
@@ -113,14 +150,12 @@ def nearest(value: object, allowed: Iterable[str]) -> str:
     return f", did you mean {meant[0]!r}?" if meant else ""
 
 
-def check_keys(given: Mapping[Any, Any], allowed: Iterable[str], where: str) -> None:
-    """Refuse keys nobody knows, with the nearest known one."""
-    for key in given:
-        if key not in allowed:
-            raise ScenarioError(
-                f"{where}: unknown key {shown(key)}{nearest(key, allowed)}",
-                hint=f"allowed: {', '.join(allowed)}",
-            )
+def check_keys(given: Mapping[Any, Any], allowed: Iterable[str]) -> None:
+    """Refuse keys nobody knows, with the nearest known ones."""
+    if unknown := [f"{shown(key)}{nearest(key, allowed)}" for key in given if key not in allowed]:
+        raise ScenarioError(
+            f"unknown key {' and '.join(unknown)}", hint=f"allowed: {', '.join(allowed)}"
+        )
 
 
 def is_number(value: object) -> bool:
@@ -162,9 +197,15 @@ def share(value: object) -> float | None:
     return bare(value) if number is None else number / 100
 
 
+def hundredth(value: object) -> str | None:
+    """What to write for a percent that was given as a number; None where it is none."""
+    meant = is_number(value) and 1 < value <= 100  # type: ignore[operator]
+    return f"write {value / 100:g} or '{value:g}%'" if meant else None  # type: ignore[operator]
+
+
 def as_prior(
     value: object,
-    where: str,
+    key: str,
     read: Reader = bare,
     scale: str = "real",
     such: str = "such as {normal: [-0.1, 0.1]}",
@@ -172,117 +213,59 @@ def as_prior(
     """A prior on a scale, and no size: it or a number, ``{normal: [mean, sd]}``, quantiles, …."""
     if isinstance(value, Percent | Dose):
         raise ScenarioError(
-            f"{where} is {value}, a size in {value.kind}, allowed: a number or another prior"
+            f"{key} is {value}, a size in {value.kind}, allowed: a number or another prior"
         )
-    if isinstance(value, Quantiles | Judgements) and value.scale != scale:
-        try:
-            return replace(value, scale=scale)
-        except ScenarioError as error:
-            raise ScenarioError(f"{where}: {error.message}", hint=error.hint) from error
     if isinstance(value, Prior):
-        return value
+        if getattr(value, "scale", scale) == scale:
+            return value
+        with located(f"{key}."):
+            return replace(value, scale=scale)  # type: ignore[call-arg]
     if (number := read(value)) is not None:
-        if abs(number) > LARGEST:
-            raise ScenarioError(f"{where} is {shown(value)}, allowed: numbers up to {LARGEST:g}")
         return Fixed(number)
     kinds = ", ".join((*PRIORS, "quantiles", "judgements"))
     if not isinstance(value, Mapping) or len(value) != 1:
         levels = isinstance(value, Mapping) and value and all(map(_level, value))
-        raise ScenarioError(
-            f"{where} is {shown(value)}, allowed: a number or one distribution ({kinds}), {such}",
-            hint="write {quantiles: {…}}" if levels else None,
-        )
+        hint = "write {quantiles: {…}}" if levels else None
+        raise refused(key, value, f"a number or one distribution ({kinds}), {such}", hint)
     ((kind, given),) = value.items()
-    at = where if kind in PRIORS else f"{where}.{kind}"
-    try:
-        if kind == "judgements":
-            return _judgements(given, at, read, scale)
+    if kind in PRIORS:
+        with located(f"{key}: "):
+            return PRIORS[kind]._parsed(_each(given, read))
+    with located(f"{key}."):
         if kind == "quantiles":
-            return Quantiles(_points(given, at, read), scale)
-        if kind in PRIORS:
-            return PRIORS[kind](*_numbers(kind, given, where, read))
-    except ScenarioError as error:
-        said = error.message
-        if said.startswith("judgements["):
-            said = f"{where}.{said}"
-        elif not said.startswith(at):
-            said = f"{at}: {said}"
-        raise ScenarioError(said, hint=error.hint) from error
+            return Quantiles(_each(given, read), scale)
+        if kind == "judgements":
+            return Judgements(_people(given, read), scale)
     sized = kind in ("size", "percent", "dose")
     meant = "; it stands in place of size" if sized else nearest(kind, kinds.split(", "))
     raise ScenarioError(
-        f"{where}: unknown distribution {shown(kind)}{meant}", hint=f"allowed: {kinds}"
+        f"{key}: unknown distribution {shown(kind)}{meant}", hint=f"allowed: {kinds}"
     )
 
 
-def _numbers(kind: str, given: object, where: str, read: Reader) -> list[float]:
-    """Parameters of a distribution, listed or by their names."""
-    keys = PARAMETERS[kind]
+def _each(given: Any, read: Callable[[object], Any]) -> Any:
+    """The same plain form, with the numbers in it as they are read; weights have no unit."""
     if isinstance(given, Mapping):
-        if set(given) != set(keys):
-            raise ScenarioError(
-                f"{where}: {kind} has keys {plain(', '.join(map(str, given)))}, "
-                f"allowed: exactly {', '.join(keys)}"
-            )
-        held = [given[key] for key in keys]
-    else:
-        held = list(given) if isinstance(given, list | tuple) else [given]
-    numbers = [x for x in map(read, held) if x is not None]
-    if len(held) != len(keys) or len(numbers) != len(keys):
-        raise ScenarioError(
-            f"{where}: {kind} is {shown(given)}, allowed: {len(keys)} numbers ({', '.join(keys)})"
-        )
-    return numbers
+        return {k: v if k == "weight" else _each(v, read) for k, v in given.items()}
+    if isinstance(given, list | tuple):
+        return [_each(value, read) for value in given]
+    number = read(given)
+    return given if number is None else number
 
 
-def _judgements(given: object, where: str, read: Reader, scale: str) -> Judgements:
+def _people(given: object, read: Reader) -> object:
     """What several people judged, each with a name, a date and three quartiles."""
-    if not isinstance(given, list) or not given:
-        raise ScenarioError(f"{where} is {shown(given)}, allowed: a list of one or more people")
+    if not isinstance(given, list):
+        return given
     keys, people = [f.name for f in fields(Judgement)], []
     for i, each in enumerate(given, 1):
-        at = f"{where}[{i}]"
-        if not isinstance(each, Mapping):
-            raise ScenarioError(f"{at} is {shown(each)}, allowed: {', '.join(keys)}")
-        check_keys(each, keys, at)
-        if missing := [key for key in keys[:3] if key not in each]:
-            raise ScenarioError(f"{at}: key {missing[0]!r} is missing")
-        said, weight = each["quartiles"], share(each.get("weight", 1.0))
-        values = [read(v) for v in said] if isinstance(said, list) else [None]
-        try:
-            people.append(
-                Judgement(
-                    each["who"],
-                    each["date"],
-                    said if None in values or len(values) != 3 else values,
-                    each["weight"] if weight is None else weight,
-                )
-            )
-        except ScenarioError as error:
-            raise ScenarioError(f"{at}: {error.message}", hint=error.hint) from error
-    return Judgements(people, scale)
-
-
-def _points(given: object, where: str, read: Reader) -> list[tuple[float, float]]:
-    """Quantiles by their levels."""
-    if not isinstance(given, Mapping) or len(given) < 2:
-        raise ScenarioError(
-            f"{where} is {shown(given)}, allowed: two or more, such as {{5%: …, 50%: …}}"
-        )
-    points = []
-    for key, value in given.items():
-        level, number = _level(key), read(value)
-        if level is None:
-            raise ScenarioError(
-                f"{where}: {shown(key)} is no quantile, allowed: above 0% and below 100%, "
-                "such as 5%"
-            )
-        if number is None or abs(number) > LARGEST:
-            raise ScenarioError(
-                f"{where}: {plain(key, 30)} is {shown(value)}, allowed: a number up to {LARGEST:g}"
-            )
-        points.append((level, number))
-    return points
+        with located(f"judgements[{i}]: "):
+            if not isinstance(each, Mapping):
+                raise ScenarioError(f"got {shown(each)}, allowed: {', '.join(keys)}")
+            check_keys(each, keys)
+            said = dict.fromkeys(keys[:3]) | dict(each)
+            people.append(Judgement(**said | {"quartiles": _each(said["quartiles"], read)}))
+    return people
 
 
 def _level(key: object) -> float | None:
@@ -290,51 +273,30 @@ def _level(key: object) -> float | None:
     if isinstance(key, str) and re.fullmatch(r"0?\.[0-9]{1,12}", key.strip()):
         key = float(key)
     level = share(key)
-    return level if level is not None and 0.0 < level < 1.0 else None
+    return round(level, 12) if level is not None and 0.0 < level < 1.0 else None
 
 
-def quantity(
-    value: object, where: str, low: float, high: float, none: bool = False
-) -> Prior | None:
+def quantity(value: object, key: str, low: float, high: float, none: bool = False) -> Prior | None:
     """A prior of which 99% lie in a range; with ``none``, none is one, and 0 is not."""
     if none and (value is None or value == "none"):
         return None
     # Quantiles of shares are fitted as logits, and numbers may be percents.
     unit = (low, high) == (0.0, 1.0)
-    if unit:
-        no_more_than_all(value, where)
     read, scale = (share, "unit") if unit else (bare, "positive")
-    prior = within(as_prior(value, where, read, scale), where, low, high)
+    prior = as_prior(value, key, read, scale)
+    within(prior, key, low, high, hundredth(value) if unit else None)
     if none and prior.mean <= 0:
-        raise ScenarioError(f"{where} is {prior}, allowed: above 0, or none")
+        raise ScenarioError(f"{key} is {prior}, allowed: above 0, or none")
     return prior
 
 
-def within(prior: Prior, where: str, low: float, high: float) -> Prior:
-    """The prior, if 99% of it lie in the range."""
+def within(prior: Prior, key: str, low: float, high: float, hint: str | None = None) -> None:
+    """Refuse a prior of which 99% do not lie in the range."""
     with np.errstate(all="ignore"):
         bottom, top = prior.interval(0.99)
-    if not (np.isfinite(bottom) and np.isfinite(top)):
-        raise ScenarioError(f"{where} is {prior}, allowed: a distribution with finite percentiles")
     if not low <= bottom <= top <= high:
         got = f"{prior}" if bottom == top else f"{prior} (99% in {bottom:.3g}..{top:.3g})"
-        raise ScenarioError(
-            f"{where} is {got}, allowed: {low:g} to {high:,g}",
-            hint=hundredth(top) if high == 1.0 else None,
-        )
-    return prior
-
-
-def no_more_than_all(value: object, where: str) -> None:
-    """Refuse a percent of a share outside 0 to 100, as it was written."""
-    number = percent_of(value)
-    if number is not None and not 0 <= number <= 100:
-        raise ScenarioError(f"{where} is {shown(value)}, allowed: 0% to 100%")
-
-
-def hundredth(value: float) -> str | None:
-    """What to write for a percent that was given as a number; None where it is none."""
-    return f"write {value / 100:g} or '{value:g}%'" if 1 < value <= 100 else None
+        raise ScenarioError(f"{key} is {got}, allowed: {low:g} to {high:,g}", hint=hint)
 
 
 # --------------------------------------------------------------------------------- distributions
@@ -359,8 +321,19 @@ class Prior:
 
     kind: ClassVar[str] = ""
 
+    @classmethod
+    def _parsed(cls, given: Any) -> Prior:
+        """From the parameters of a file, listed or by their names."""
+        keys = [f.name.rstrip("_") for f in fields(cls)]
+        named = isinstance(given, Mapping) and set(given) == set(keys)
+        held = [given[key] for key in keys] if named else given
+        numbers = held if isinstance(held, list) else [held]
+        if len(numbers) != len(keys) or not all(map(is_number, numbers)):
+            raise refused(cls.kind, given, f"{len(keys)} numbers ({', '.join(keys)})")
+        return cls(*numbers)
+
     def __post_init__(self) -> None:
-        for key, value in self._given().items():
+        for key, value in self.parameters().items():
             if not is_number(value):
                 raise ScenarioError(f"{self.kind}: {key} is {value!r}, allowed: a finite number")
             if key in POSITIVE and not value > 0:
@@ -370,9 +343,6 @@ class Prior:
                     f"{self.kind}: {key} is {value:g}, allowed: numbers from {SMALLEST:g} to "
                     f"{LARGEST:g} in size, and 0"
                 )
-
-    def _given(self) -> dict[str, float]:
-        return {k: getattr(self, f.name) for k, f in zip(PARAMETERS[self.kind], fields(self))}
 
     def _scipy(self) -> tuple[Any, ...]:
         """Name and parameters of the scipy distribution, where there is one."""
@@ -411,15 +381,19 @@ class Prior:
 
     def parameters(self) -> dict[str, float]:
         """Parameters by name."""
-        return {key: float(value) for key, value in self._given().items()}
+        return {f.name.rstrip("_"): getattr(self, f.name) for f in fields(self)}
 
     def to_dict(self) -> Plain:
         """Plain form for files, which reads back as the same prior."""
-        return {self.kind: self.parameters()}
+        return {self.kind: {key: float(value) for key, value in self.parameters().items()}}
+
+    def words(self, unit: str = "") -> str:
+        """What it is, every value with a unit."""
+        values = ", ".join(f"{value:g}{unit}" for value in self.parameters().values())
+        return f"{type(self).__name__}({values})"
 
     def __str__(self) -> str:
-        values = ", ".join(f"{value:g}" for value in self.parameters().values())
-        return f"{type(self).__name__}({values})"
+        return self.words()
 
 
 @dataclass(frozen=True)
@@ -454,8 +428,9 @@ class Fixed(Prior):
         """The bare number."""
         return float(self.value)
 
-    def __str__(self) -> str:
-        return f"{self.value:g}"
+    def words(self, unit: str = "") -> str:
+        """The bare number."""
+        return f"{self.value:g}{unit}"
 
 
 @dataclass(frozen=True)
@@ -572,8 +547,7 @@ class Fit(NamedTuple):
 
     def at(self, z: Floats) -> Floats:
         """Values at standard normal numbers."""
-        lean = self.lean
-        bent = z if lean == 0.0 else np.expm1(lean * z) / lean
+        bent = z if self.lean == 0.0 else np.expm1(self.lean * z) / self.lean
         return np.asarray(self.median + self.scale * bent)
 
 
@@ -607,16 +581,35 @@ class Quantiles(ByQuantiles):
     kind: ClassVar[str] = "quantiles"
 
     def __post_init__(self) -> None:
-        pairs = self.points.items() if isinstance(self.points, Mapping) else self.points
-        try:
-            points = tuple(sorted((round(float(p), 12), float(v)) for p, v in pairs))
-        except (TypeError, ValueError) as error:
-            raise ScenarioError(
-                f"quantiles are {shown(self.points)}, allowed: numbers, such as {{0.05: -30, "
-                "0.5: -10}"
-            ) from error
-        object.__setattr__(self, "points", points)
-        _check(points, self.scale)
+        if self.scale not in SCALES:
+            raise ScenarioError(f"scale is {self.scale!r}, allowed: {', '.join(SCALES)}")
+        given = self.points.items() if isinstance(self.points, Mapping) else self.points
+        pairs = tuple(given) if isinstance(given, Iterable) else ()
+        if len(pairs) < 2 or not all(isinstance(x, tuple | list) and len(x) == 2 for x in pairs):
+            raise refused("quantiles", self.points, "two or more, such as {5%: …, 50%: …}")
+        points: list[tuple[float, float]] = []
+        for key, value in pairs:
+            if (level := _level(key)) is None:
+                raise ScenarioError(
+                    f"quantiles: {shown(key)} is no quantile, allowed: above 0% and below 100%, "
+                    "such as 5%"
+                )
+            if not is_number(value) or abs(value) > LARGEST:
+                raise refused(f"quantiles: {_percent(level)}", value, f"a number up to {LARGEST:g}")
+            points.append((level, float(value)))
+        object.__setattr__(self, "points", tuple(sorted(points)))
+        for (p, v), (q, w) in itertools.pairwise(self.points):
+            if p == q:
+                raise ScenarioError(f"quantiles: {_percent(p)} is given twice, allowed: once")
+            if not v < w:
+                raise ScenarioError(
+                    f"quantiles: {_percent(q)} is {w:g} and {_percent(p)} is {v:g}, allowed: "
+                    "values that rise with the percentage",
+                    hint="of falls, the largest stands first: 5%: -30, 50%: -10",
+                )
+        scale = SCALES[self.scale]
+        if not all(scale.low < v < scale.high for _, v in self.points):
+            raise ScenarioError(f"quantiles: {_said(self.points)}, allowed: values {scale.words}")
         _ = self.fitted
 
     @property
@@ -642,24 +635,61 @@ class Quantiles(ByQuantiles):
         # The space is part of every scenario's hash.
         return {f"{100 * p:.12g} %": v for p, v in self.points}
 
-    def to_dict(self) -> Plain:
-        """Plain form for files: what was said, not what was fitted."""
-        return {"quantiles": self.parameters()}
-
     def words(self, unit: str = "") -> str:
         """What was said and what was fitted, every value with a unit."""
-        said = ", ".join(f"{_percent(p)}: {v:g}{unit}" for p, v in self.points)
-        fit = self.fitted
+        said, fit = _said(self.points, unit), self.fitted
         if fit.lean == 0.0 and self.scale == "real":
             return f"{said}; fitted Normal({fit.median:.4g}{unit}, {fit.scale:.4g}{unit})"
         if fit.lean == 0.0 and self.scale == "positive":
             return f"{said}; fitted LogNormal({np.exp(fit.median):.4g}, {fit.scale:.4g})"
-        got = self.ppf(np.array([p for p, _ in self.points]))
-        pairs = ", ".join(f"{_percent(p)}: {v:.3g}{unit}" for (p, _), v in zip(self.points, got))
-        return f"{said}; fitted {SCALES[self.scale].fitted} with {pairs}"
+        levels = [p for p, _ in self.points]
+        got = _said(zip(levels, self.ppf(np.array(levels))), unit, ".3g")
+        return f"{said}; fitted {SCALES[self.scale].fitted} with {got}"
 
-    def __str__(self) -> str:
-        return self.words()
+
+def _percent(p: float) -> str:
+    return f"{100 * p:.12g}%"
+
+
+def _said(points: Iterable[tuple[float, float]], unit: str = "", form: str = "g") -> str:
+    """Quantiles in words."""
+    return ", ".join(f"{_percent(p)}: {v:{form}}{unit}" for p, v in points)
+
+
+@cache
+def _fit(points: tuple[tuple[float, float], ...], scale: str) -> Fit:
+    levels, values = zip(*points)
+    z, said = special.ndtri(list(levels)), np.array(values)
+    y = SCALES[scale].to(said)
+    slope, middle = np.polyfit(z, y, 1)
+    if len(points) == 2:
+        return Fit(float(middle), float(slope))
+    wide = float(np.ptp(y))
+
+    def misses(x: Floats) -> Floats:
+        return (Fit(x[0], wide * np.exp(x[1]), x[2]).at(z) - y) / wide
+
+    best = min(
+        (
+            optimize.least_squares(
+                misses, [middle, np.log(slope / wide), lean], xtol=1e-15, ftol=1e-15, gtol=1e-15,
+                bounds=([-np.inf, -30, -_MOST], [np.inf, 30, _MOST]),
+            )
+            for lean in (-1.0, 1e-3, 1.0)
+        ),
+        key=lambda found: float(found.cost),
+    )  # fmt: skip
+    median, log_scale, lean = map(float, best.x)
+    # A lean nobody can see is rounding.
+    fit = Fit(median, wide * float(np.exp(log_scale)), lean if abs(lean) > 1e-6 else 0.0)
+    got = SCALES[scale].back(fit.at(z))
+    if np.abs(got - said).max() > TOLERANCE * np.ptp(said):
+        raise ScenarioError(
+            f"quantiles: {_said(points, form='.3g')}, and no smooth distribution meets them: the "
+            f"nearest has {_said(zip(levels, got), form='.3g')}",
+            hint="allowed: two or three quantiles, or more that fit together",
+        )
+    return fit
 
 
 @dataclass(frozen=True)
@@ -687,23 +717,16 @@ class Judgement:
     def __post_init__(self) -> None:
         named = isinstance(self.who, str) and self.who.isprintable() and self.who.strip()
         if not named or len(self.who) > _NAME:
-            raise ScenarioError(
-                f"who is {shown(self.who)}, allowed: a name or role, up to {_NAME} printable "
-                "characters"
-            )
-        # TOML has days of its own.
-        given: Any = self.date
-        day = given.isoformat() if type(given) is dt.date else given
+            raise refused("who", self.who, f"a name or role, up to {_NAME} printable characters")
+        day = str(self.date)  # TOML has days of its own
         try:
-            if day != dt.date.fromisoformat(str(day)).isoformat():
+            if day != dt.date.fromisoformat(day).isoformat():
                 raise ValueError
         except ValueError as error:
-            raise ScenarioError(
-                f"date is {shown(self.date)}, allowed: a day such as 2025-10-02"
-            ) from error
-        if not is_number(self.weight) or not 0 < self.weight <= LARGEST:
-            got = f"{self.weight:g}" if is_number(self.weight) else shown(self.weight)
-            raise ScenarioError(f"weight is {got}, allowed: above 0")
+            raise refused("date", self.date, "a day such as 2025-10-02") from error
+        weight = share(self.weight)
+        if weight is None or not 0 < weight <= LARGEST:
+            raise refused("weight", self.weight, "above 0")
         three = self.quartiles if isinstance(self.quartiles, Sequence) else ()
         if len(three) != 3 or not all(map(is_number, three)):
             raise ScenarioError(
@@ -712,7 +735,7 @@ class Judgement:
             )
         object.__setattr__(self, "date", day)
         object.__setattr__(self, "quartiles", tuple(map(float, three)))
-        object.__setattr__(self, "weight", float(self.weight))
+        object.__setattr__(self, "weight", weight)
 
 
 @dataclass(frozen=True)
@@ -748,22 +771,15 @@ class Judgements(ByQuantiles):
     def __post_init__(self) -> None:
         people = tuple(self.people) if isinstance(self.people, Sequence) else ()
         if not people or not all(isinstance(x, Judgement) for x in people):
-            raise ScenarioError(
-                f"judgements is {shown(self.people)}, allowed: a list of one or more people"
-            )
+            raise refused("judgements", self.people, "a list of one or more people")
         object.__setattr__(self, "people", people)
-        names = [x.who for x in people]
         for i, x in enumerate(people, 1):
-            if x.who in names[: i - 1]:
-                raise ScenarioError(
-                    f"judgements[{i}]: who is {shown(x.who)}, and is there already, allowed: each "
-                    "person once"
-                )
-            try:
-                _check(tuple(zip(_QUARTILES, x.quartiles)), self.scale)
+            with located(f"judgements[{i}]: "):
+                if x.who in [other.who for other in people[: i - 1]]:
+                    raise ScenarioError(
+                        f"who is {shown(x.who)}, and is there already, allowed: each person once"
+                    )
                 self.of(x)
-            except ScenarioError as error:
-                raise ScenarioError(f"judgements[{i}]: {error.message}", hint=error.hint) from error
 
     def of(self, person: Judgement) -> Quantiles:
         """The distribution of one person."""
@@ -804,11 +820,7 @@ class Judgements(ByQuantiles):
     def words(self, unit: str = "") -> str:
         """The pool's quartiles, every value with a unit."""
         values = ", ".join(f"{v:.3g}{unit}" for v in self.parameters().values())
-        n = len(self.people)
-        return f"pooled quartiles {values} of {n} {'person' if n == 1 else 'people'}"
-
-    def __str__(self) -> str:
-        return self.words()
+        return f"pooled quartiles {values} of {number_of(len(self.people), 'person', 'people')}"
 
 
 class PooledChance(float):
@@ -823,70 +835,6 @@ class PooledChance(float):
 
     def __getnewargs__(self) -> tuple[Any]:
         return (self.judgements,)
-
-
-def _check(points: Sequence[tuple[float, float]], scale: str) -> None:
-    said = ", ".join(f"{_percent(p)}: {v:g}" for p, v in points)
-    if scale not in SCALES:
-        raise ScenarioError(f"scale is {scale!r}, allowed: {', '.join(SCALES)}")
-    if len(points) < 2:
-        raise ScenarioError(f"quantiles are {said or 'none'}, allowed: two or more")
-    if not all(0.0 < p < 1.0 for p, _ in points):
-        raise ScenarioError(f"quantiles are {said}, allowed: from above 0% to below 100%")
-    for (p, v), (q, w) in itertools.pairwise(points):
-        if p == q:
-            raise ScenarioError(f"quantile {_percent(p)} is given twice, allowed: once")
-        if not v < w:
-            raise ScenarioError(
-                f"quantile {_percent(q)} is {w:g} and {_percent(p)} is {v:g}, allowed: values that "
-                "rise with the percentage",
-                hint="of falls, the largest stands first: 5%: -30, 50%: -10",
-            )
-    low, high = SCALES[scale].low, SCALES[scale].high
-    if not all(np.isfinite(v) and low < v < high for _, v in points):
-        raise ScenarioError(f"quantiles are {said}, allowed: values {SCALES[scale].words}")
-
-
-@cache
-def _fit(points: tuple[tuple[float, float], ...], scale: str) -> Fit:
-    z = special.ndtri([p for p, _ in points])
-    said = np.array([v for _, v in points])
-    y = SCALES[scale].to(said)
-    slope, middle = np.polyfit(z, y, 1)
-    if len(points) == 2:
-        return Fit(float(middle), float(slope))
-    wide = float(np.ptp(y))
-
-    def misses(x: Floats) -> Floats:
-        return (Fit(x[0], wide * np.exp(x[1]), x[2]).at(z) - y) / wide
-
-    best = min(
-        (
-            optimize.least_squares(
-                misses, [middle, np.log(slope / wide), lean], xtol=1e-15, ftol=1e-15, gtol=1e-15,
-                bounds=([-np.inf, -30, -_MOST], [np.inf, 30, _MOST]),
-            )
-            for lean in (-1.0, 1e-3, 1.0)
-        ),
-        key=lambda found: float(found.cost),
-    )  # fmt: skip
-    median, log_scale, lean = map(float, best.x)
-    # A lean nobody can see is rounding.
-    fit = Fit(median, wide * float(np.exp(log_scale)), lean if abs(lean) > 1e-6 else 0.0)
-    got = SCALES[scale].back(fit.at(z))
-    if np.abs(got - said).max() > TOLERANCE * np.ptp(said):
-        pairs = [", ".join(f"{_percent(p)}: {v:.3g}" for (p, _), v in zip(points, values))
-                 for values in (said, got)]  # fmt: skip
-        raise ScenarioError(
-            f"quantiles are {pairs[0]}, and no smooth distribution meets them: the nearest has "
-            f"{pairs[1]}",
-            hint="allowed: two or three quantiles, or more that fit together",
-        )
-    return fit
-
-
-def _percent(p: float) -> str:
-    return f"{100 * p:.12g}%"
 
 
 @dataclass(frozen=True)
@@ -915,8 +863,7 @@ class Percent(ByQuantiles):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "change", as_prior(self.change, "percent"))
-        low = self.change.interval(0.99)[0]
-        if low < LEAST:
+        if self.change.interval(0.99)[0] < LEAST:
             raise ScenarioError(
                 f"percent is {self}, allowed: above -100 (99% of it from {LEAST:g} on)"
             )
@@ -932,17 +879,12 @@ class Percent(ByQuantiles):
     def to_dict(self) -> Plain:
         """Plain form for files, under the key ``percent`` in place of ``size``."""
         held = self.change.to_dict()
-        if np.abs(self.change.interval(0.99)).max() < 1:
-            # So small a bare number would be taken for a fraction.
-            held = signed(held)
-        return {"percent": held}
+        # So small a bare number would be taken for a fraction.
+        small = np.abs(self.change.interval(0.99)).max() < 1
+        return {"percent": signed(held) if small else held}
 
     def __str__(self) -> str:
-        if isinstance(self.change, Quantiles | Judgements):
-            return self.change.words("%")
-        values = ", ".join(f"{v:g}%" for v in self.change.parameters().values())
-        fixed = isinstance(self.change, Fixed)
-        return values if fixed else f"{type(self.change).__name__}({values})"
+        return str(self.change.words("%"))
 
 
 @dataclass(frozen=True)
@@ -970,10 +912,7 @@ class Dose(ByQuantiles):
 
     def __post_init__(self) -> None:
         if not is_number(self.change) or not LEAST <= self.change <= MOST_DOSE:
-            raise ScenarioError(
-                f"dose.change is {shown(self.change)}, allowed: percent from {LEAST:g} to "
-                f"{MOST_DOSE:g}"
-            )
+            raise refused("dose.change", self.change, f"percent from {LEAST:g} to {MOST_DOSE:g}")
         object.__setattr__(self, "change", float(self.change))
         elasticity = quantity(self.elasticity, "dose.elasticity", 0.0, MOST_ELASTIC)
         object.__setattr__(self, "elasticity", elasticity)
@@ -998,9 +937,9 @@ class Dose(ByQuantiles):
 
 def signed(held: Any) -> Any:
     """The same plain form, every number a text with a percent sign."""
-    if isinstance(held, dict):
-        return {key: v if key == "weight" else signed(v) for key, v in held.items()}
-    if isinstance(held, list):
-        return list(map(signed, held))
-    # The space is part of every scenario's hash.
-    return f"{repr(float(held)).removesuffix('.0')} %" if is_number(held) else held
+
+    def text(value: Any) -> str | None:
+        # The space is part of every scenario's hash.
+        return f"{repr(float(value)).removesuffix('.0')} %" if is_number(value) else None
+
+    return _each(held, text)

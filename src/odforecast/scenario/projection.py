@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from odforecast.errors import ForecastError, ScenarioError, UnknownNameError, near, one_of, whole
+from odforecast.errors import ForecastError, ScenarioError, UnknownNameError, one_of, whole
 from odforecast.errors import short as said
 from odforecast.forecast import Forecast
 from odforecast.forecast.adding import quantile_levels
@@ -115,9 +115,9 @@ def project(
             f"source is {said(source)}, neither a forecast nor a fitted model",
             hint="od.get_model().fit(panel) makes one of a panel",
         )
-    listed: object = scenarios
+    listed: Any = scenarios
     alone = isinstance(listed, str) or not isinstance(listed, Iterable)
-    given: list[Any] = [listed] if alone else list(scenarios)  # type: ignore[arg-type]
+    given: list[Any] = [listed] if alone else list(listed)
     if wrong := [s for s in given if not isinstance(s, Scenario)]:
         raise ScenarioError(
             f"scenarios has {wrong[0]!r}, which is no Scenario",
@@ -132,9 +132,11 @@ def project(
     names = [s.name for s in chosen]
     if len(set(names)) != len(names):
         raise ScenarioError(f"scenario names repeat: {', '.join(names)}", hint="rename one")
-    own = source.provenance.get("seed") if isinstance(source, Forecast) else None
-    given_seed = (DEFAULT_SEED if own is None else int(own)) if seed is None else seed
-    seed = whole("seed", given_seed, 0, ScenarioError)
+    refitted = isinstance(source, Fitted)
+    if seed is None:
+        own = None if isinstance(source, Fitted) else source.provenance.get("seed")
+        seed = DEFAULT_SEED if own is None else int(own)
+    seed = whole("seed", seed, 0, ScenarioError)
     if isinstance(source, Forecast):
         if horizon is not None or draws is not None or until is not None:
             raise ScenarioError(
@@ -143,21 +145,18 @@ def project(
             )
         baseline = source
     else:
-        if horizon is None and until is None:
-            horizon = HORIZON
-        baseline = source.forecast(horizon, until, DRAWS if draws is None else draws, seed)
+        ahead = HORIZON if horizon is None and until is None else horizon
+        baseline = source.forecast(ahead, until, DRAWS if draws is None else draws, seed)
     shares = share_tables(baseline.panel, exposures)
     applied = Applied(baseline, shares, seed)
-    warnings = list(baseline.warnings)
+    warnings, bases, felt = list(baseline.warnings), {}, {}
     forecasts: dict[str, Forecast] = {}
-    bases: dict[str, Forecast] = {}
-    felt: dict[str, dict[str, Floats]] = {}
     for scenario in chosen:
         name = scenario.name
         if scenario.is_null:
             forecasts[name] = baseline
             continue
-        check_scenario(baseline, scenario, first_month, warnings, isinstance(source, Fitted))
+        warnings += check_scenario(baseline, scenario, first_month, refitted)
         felt[name], acting = applied.felt(scenario), applied
         if isinstance(source, Fitted):
             without = baseline_without(source, applied, scenario, felt[name])
@@ -172,11 +171,11 @@ def project(
 def check_scenario(
     baseline: Forecast,
     scenario: Scenario,
-    first_month: np.datetime64 | None,
-    warnings: list[str],
-    refitted: bool,
-) -> None:
-    """Refuse what cannot be projected on a baseline; warn of what has begun."""
+    first_month: np.datetime64 | None = None,
+    refitted: bool = False,
+) -> list[str]:
+    """Refuse what cannot be projected on a baseline; warnings of what has begun."""
+    warnings = []
     if TARGET_MONTH not in baseline.targets:
         model = baseline.provenance.get("model", "this model")
         raise ScenarioError(
@@ -202,6 +201,7 @@ def check_scenario(
                 f"projected ({baseline.months[-1]})",
                 hint=f"forecast further: until={str(x.onset[1])!r} or later (--until)",
             )
+    return warnings
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -266,11 +266,10 @@ class Projection(Frozen):
     @steady
     def _repr_html_(self) -> str:
         place = self.place(None)
-        rows = []
-        for scenario in self.scenarios:
-            forecast = self.forecasts[scenario.name].select(place)
-            low, median, high = forecast.quantiles([0.05, 0.5, 0.95])[:, 0, -1].round()
-            rows.append((scenario.name, scenario.title, median, low, high))
+        rows = [
+            (s.name, s.title, *f.select(place).quantiles([0.5, 0.05, 0.95])[:, 0, -1].round())
+            for s, f in ((s, self.forecasts[s.name]) for s in self.scenarios)
+        ]
         return html_table(
             pd.DataFrame(rows, columns=["scenario", "title", "median", "5%", "95%"]),
             f"{called(place)}: deaths in the 12 months ending in {self.baseline.months[-1]}",
@@ -351,11 +350,8 @@ class Projection(Frozen):
         for scenario in self.scenarios:
             if scenario.name == name:
                 return scenario
-        meant = near(name, self.names)
         raise UnknownNameError(
-            f"no scenario {name!r} in this projection",
-            hint=(f"did you mean {meant[0]!r}? " if meant else "")
-            + f"it has: {', '.join(self.names)}",
+            f"no scenario {name!r} in this projection", hint=one_of(name, self.names)
         )
 
     def forecast(self, name: str) -> Forecast:
@@ -456,19 +452,15 @@ class Projection(Frozen):
             (CDC code or FIPS), ``month`` (end of the 12 months, as text: ``2026-03``), all str;
             ``level`` (of the quantile, float), ``value`` (deaths in the 12 months, float).
         """
-        rows = []
+        base = self.baseline
+        keys = [levels, base.locations, base.months.astype(str)]
+        index = pd.MultiIndex.from_product(keys, names=["level", "location", "month"])
+        tables = []
         for name, forecast in self.forecasts.items():
-            values = forecast.quantiles(levels)
-            n_levels, n_loc, n_months = values.shape
-            columns = {
-                SCENARIO_ID: name,
-                "location": np.tile(np.repeat(forecast.locations, n_months), n_levels),
-                "month": np.tile(forecast.months.astype(str), n_levels * n_loc),
-                "level": np.repeat(levels, n_loc * n_months),
-                "value": values.ravel(),
-            }
-            rows.append(columns)
-        return stacked(rows)
+            table = index.to_frame(index=False)
+            table[SCENARIO_ID], table["value"] = name, forecast.quantiles(levels).ravel()
+            tables.append(table[[SCENARIO_ID, "location", "month", "level", "value"]])
+        return stacked(tables)
 
     def answer(self, against: str | None = None) -> pd.DataFrame:
         """One row per scenario and location: if it works, the chances, and over all outcomes.
@@ -494,24 +486,21 @@ class Projection(Frozen):
             works. Of several interventions the chances are in :meth:`outcomes`.
         """
         rows = []
-        for scenario, saved, base in self._totals(against):
-            judged = answer.judged(scenario)
+        for scenario, span in self._since_onsets(against):
+            base, path = self._sums(scenario, against, span)
+            saved, judged = base - path, answer.judged(scenario)
             works = answer.everything_works(scenario, *self._drawn)
             held = self.counted(scenario.name)
             chances = judged[0].chances() if len(judged) == len(scenario.interventions) == 1 else ()
-            months = self.baseline.months[self.since_onset(scenario.name, against)]
-            columns: dict[str, Any] = {
+            rows.append({
                 **self._keys(scenario, against),
-                "first_month": str(months[0]),
-                "last_month": str(months[-1]),
-                "baseline": mean_of(base),
+                **self._months(span, base),
                 **dict(zip(_CHANCES, chances or (np.nan,) * 3)),
                 **summary_of("averted_if_works", saved[works], (0.05, 0.5, 0.95)),
                 **summary_of("averted", saved[held], _ENDS, fewest=1),
                 "percent_mean": mean_of(_percent(base, base - saved)[held]),
                 **_ties(saved[held], bool(judged)),
-            }
-            rows.append(columns)
+            })  # fmt: skip
         return stacked(rows)
 
     def outcomes(self, against: str | None = None) -> pd.DataFrame:
@@ -529,18 +518,15 @@ class Projection(Frozen):
             ``averted_mean`` of :meth:`answer`.
         """
         rows = []
-        for scenario, saved, _ in self._totals(against):
+        for scenario, span in self._since_onsets(against):
+            base, path = self._sums(scenario, against, span)
             n = self.counted(scenario.name).sum()
             for outcome in answer.outcomes_of(scenario, *self._drawn):
-                there = saved[outcome.draws]
-                columns: dict[str, Any] = {
-                    **self._keys(scenario, against),
-                    "outcome": outcome.label,
-                    "chance": outcome.chance,
-                    "share": len(there) / n,
-                    **summary_of("averted", there, _ENDS),
-                }
-                rows.append(columns | {"averted_mean": mean_of(there)})
+                there = (base - path)[outcome.draws]
+                columns = self._keys(scenario, against) | {"outcome": outcome.label}
+                columns |= {"chance": outcome.chance, "share": len(there) / n}
+                columns |= summary_of("averted", there, _ENDS) | {"averted_mean": mean_of(there)}
+                rows.append(columns)
         return stacked(rows)
 
     def text(self, location: str | None = None) -> str:
@@ -577,27 +563,23 @@ class Projection(Frozen):
             fewer deaths), ``percent_q05`` …, ``fewer, same, more`` (shares of the draws).
         """
         probs = quantile_levels(levels, ScenarioError)
-        months, ahead, rows = self.baseline.months[self.ahead], self.ahead, []
-        for scenario in self._counted(self.against(against)):
-            name, judged = scenario.name, bool(answer.judged(scenario))
-            held = self.counted(name)
-            base = self.counted_against(name, against).draws[:, :, ahead]
-            path = self.forecast(name).draws[:, :, ahead]
-            for kind, label, span in periods(months, scenario, self._first(name, against)):
-                a, b = base[:, :, span].sum(axis=2), path[:, :, span].sum(axis=2)
-                saved, percent = (a - b)[held], _percent(a, b)[held]
-                columns: dict[str, Any] = {
+        months, rows = self.baseline.months, []
+        for scenario, since in self._since_onsets(against):
+            held, judged = self.counted(scenario.name), bool(answer.judged(scenario))
+            spans = periods(months[self.ahead], scenario, months[since][0])
+            for kind, label, inside in spans:
+                span = np.flatnonzero(self.ahead)[inside]
+                base, path = self._sums(scenario, against, span)
+                saved = (base - path)[held]
+                rows.append({
                     **self._keys(scenario, against),
                     "kind": kind,
                     "period": label,
-                    "first_month": str(months[span][0]),
-                    "last_month": str(months[span][-1]),
-                    "baseline": mean_of(a),
+                    **self._months(span, base),
                     **summary_of("averted", saved, probs, fewest=1),
-                    **summary_of("percent", percent, probs, fewest=1),
+                    **summary_of("percent", _percent(base, path)[held], probs, fewest=1),
                     **_ties(saved, judged),
-                }
-                rows.append(columns)
+                })  # fmt: skip
         return stacked(rows)
 
     def probability_fewer_than(
@@ -611,17 +593,12 @@ class Projection(Frozen):
             ``scenario_id, location, month, value, probability``.
         """
         i = self.baseline.index(location)
-        rows = []
-        for name, forecast in self.forecasts.items():
-            columns = {
-                SCENARIO_ID: name,
-                "location": self.baseline.locations[i],
-                "month": forecast.months.astype(str),
-                "value": float(value),
-                "probability": forecast.probability_below(value, target)[i],
-            }
-            rows.append(columns)
-        return stacked(rows)
+        keys = {"location": self.baseline.locations[i], "month": self.baseline.months.astype(str)}
+        return stacked(
+            {SCENARIO_ID: name, **keys, "value": float(value),
+             "probability": forecast.probability_below(value, target)[i]}
+            for name, forecast in self.forecasts.items()
+        )  # fmt: skip
 
     def exposure_table(self) -> pd.DataFrame:
         """Exposure of every location to every intervention."""
@@ -672,22 +649,28 @@ class Projection(Frozen):
                 writer.close()
         return Path(path)
 
-    def _counted(self, other: str) -> Iterable[Scenario]:
-        """The scenarios whose deaths averted are counted against another."""
-        return (s for s in self.scenarios if not s.is_null and s.name != other)
-
     def _keys(self, scenario: Scenario, against: str | None) -> dict[str, Any]:
         """First columns of a table of a scenario: a row per location."""
         places = list(self.baseline.locations)
         return {SCENARIO_ID: scenario.name, "against": self.against(against), "location": places}
 
-    def _totals(self, against: str | None) -> Iterator[tuple[Scenario, Floats, Floats]]:
-        """Each scenario with its deaths averted and those without it, from the onset: (D, L)."""
-        for scenario in self._counted(self.against(against)):
-            span = self.since_onset(scenario.name, against)
-            base = self.counted_against(scenario.name, against).draws[:, :, span].sum(axis=2)
-            path = self.forecast(scenario.name).draws[:, :, span].sum(axis=2)
-            yield scenario, base - path, base
+    def _months(self, span: Any, base: Floats) -> dict[str, Any]:
+        """First and last of some months, and the mean deaths in them without a scenario."""
+        first, last = map(str, self.baseline.months[span][[0, -1]])
+        return {"first_month": first, "last_month": last, "baseline": mean_of(base)}
+
+    def _since_onsets(self, against: str | None) -> Iterator[tuple[Scenario, NDArray[np.bool_]]]:
+        """The scenarios counted against another, and the months from the earliest onset on."""
+        other = self.against(against)
+        for scenario in self.scenarios:
+            if not scenario.is_null and scenario.name != other:
+                yield scenario, self.since_onset(scenario.name, against)
+
+    def _sums(self, scenario: Scenario, against: str | None, span: Any) -> tuple[Floats, Floats]:
+        """Deaths in some months without a scenario, and with it: (D, L) each."""
+        both = self.counted_against(scenario.name, against), self.forecast(scenario.name)
+        base, path = (f.draws[:, :, span].sum(axis=2) for f in both)
+        return base, path
 
     def counted(self, name: str) -> NDArray[np.bool_]:
         """In which draws the answer of a scenario holds: all, or where its what-ifs work. (D,)."""
@@ -700,11 +683,9 @@ class Projection(Frozen):
 
     def since_onset(self, name: str, against: str | None = None) -> NDArray[np.bool_]:
         """Which months its answer counts: those ahead, from the earliest onset on. Shape (M,)."""
-        return np.asarray(self.ahead & (self.baseline.months >= self._first(name, against)))
-
-    def _first(self, name: str, against: str | None) -> np.datetime64:
         both = [self.scenario(name), *([] if against is None else [self.scenario(against)])]
-        return min(x.onset[0] for s in both for x in s.interventions)
+        first = min(x.onset[0] for s in both for x in s.interventions)
+        return np.asarray(self.ahead & (self.baseline.months >= first))
 
 
 def periods(
@@ -768,7 +749,7 @@ def _ties(saved: Floats, judged: bool) -> dict[str, Any]:
     return dict(zip(_TIES, (x.mean(axis=0) for x in (saved > 0, saved == 0, saved < 0))))
 
 
-def stacked(rows: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+def stacked(rows: Iterable[Mapping[str, Any] | pd.DataFrame]) -> pd.DataFrame:
     """Tables of columns below each other; without any, an empty one."""
     frames = [pd.DataFrame(columns) for columns in rows]
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame()

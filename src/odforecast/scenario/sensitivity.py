@@ -15,8 +15,8 @@ from odforecast.months import ONE_MONTH, to_month
 from odforecast.panel import Floats
 from odforecast.scenario.answer import counted, everything_works
 from odforecast.scenario.apply import Applied, Shares, carrying, share_tables
-from odforecast.scenario.catalogue import attribution_shares
-from odforecast.scenario.effects import KEPT, WEAK
+from odforecast.scenario.catalogue import library
+from odforecast.scenario.effects import KEPT
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.intervention import MOST_EXPOSED, NATION, Intervention, Scenario
 from odforecast.scenario.priors import Beta, Fixed, Prior
@@ -51,9 +51,7 @@ class Identifiability:
         return f"{text}: prior-dominated" if self.prior_dominated else text
 
 
-def identifiability(
-    prior_sd: float, posterior_sd: float, bayes_factor: float | None = None
-) -> Identifiability:
+def identifiability(prior_sd: float, posterior_sd: float) -> Identifiability:
     """Compare a posterior with its prior, both given that there is an effect.
 
     Parameters
@@ -61,8 +59,6 @@ def identifiability(
     prior_sd, posterior_sd : float
         Standard deviations of the size given an effect: that of a spike and a slab together moves
         when only the probability of none does.
-    bayes_factor : float, optional
-        For no effect. A result is the prior's only if it lies within 1/3 and 3, too.
 
     Examples
     --------
@@ -76,8 +72,7 @@ def identifiability(
             "or more"
         )
     ratio = posterior_sd / prior_sd
-    weak = bayes_factor is None or WEAK[0] <= bayes_factor <= WEAK[1]
-    return Identifiability(prior_sd, posterior_sd, ratio, weak and ratio > KEPT)
+    return Identifiability(prior_sd, posterior_sd, ratio, ratio > KEPT)
 
 
 def tornado(
@@ -127,7 +122,7 @@ def tornado(
             parts, ends = list(scenario.interventions), []
             for parts[position] in (low[1], high[1]):
                 ends.append(again.means(replace(scenario, interventions=tuple(parts))))
-            columns = {
+            frames.append({
                 "location": again.codes,
                 "intervention": x.name,
                 "assumption": key,
@@ -137,8 +132,7 @@ def tornado(
                 "averted_high": ends[1],
                 "averted": centre,
                 "swing": abs(ends[1] - ends[0]),
-            }
-            frames.append(columns)
+            })  # fmt: skip
     table = stacked(frames)
     return table if table.empty else again.in_order(table, "swing")
 
@@ -159,7 +153,7 @@ class _Again:
     def averted(self, scenario: Scenario) -> Floats:
         """Deaths averted in all months to come, draw by draw, shape (D, L)."""
         acting = self.applied
-        check_scenario(acting.baseline, scenario, None, [], False)
+        check_scenario(acting.baseline, scenario)
         draws, _ = acting.acted(acting.steps(scenario, acting.felt(scenario)))
         return np.asarray(self.base - draws[:, self.rows][:, :, acting.ahead].sum(axis=2))
 
@@ -184,8 +178,6 @@ def attribution(
     location: str | Sequence[str] = NATION,
     exposures: Shares | None = None,
     seed: int = 1,
-    prior: str = "supply-shock-2023-like",
-    shares: Sequence[float] | None = None,
 ) -> pd.DataFrame:
     """Deaths averted if cooperation does again what a share of the 2023–24 fall was.
 
@@ -200,10 +192,6 @@ def attribution(
         When cooperation (re)starts to work.
     location, exposures, seed
         As in :func:`tornado`.
-    prior : str
-        Named prior of the episode.
-    shares : sequence of float, optional
-        Shares from 0 to 1.
 
     Returns
     -------
@@ -212,10 +200,10 @@ def attribution(
         percent_mean``, over the months from the onset on.
     """
     chosen: list[tuple[str, Prior]] = [
-        (f"{100 * s:g}%", Fixed(s)) for s in (shares or attribution_shares())
+        (f"{100 * s:g}%", Fixed(s)) for s in library()["attribution"]["shares"]
     ]
     chosen.append((f"{ATTRIBUTION}", ATTRIBUTION))
-    episode = named_intervention(prior, onset=onset)
+    episode = named_intervention("supply-shock-2023-like", onset=onset)
     (whole,) = _to_come(forecast, Scenario("attribution", (episode,))).interventions
     again = _Again(forecast, location, exposures, seed)
     since = again.applied.ahead & (forecast.months >= whole.onset[0])
@@ -223,13 +211,12 @@ def attribution(
     frames: list[dict[str, Any]] = []
     for label, share in chosen:
         saved = again.averted(Scenario("attribution", (whole.scaled(share),)))
-        columns = {
+        frames.append({
             "location": again.codes,
             "share": label,
             **summary_of("averted", saved, (0.05, 0.5, 0.95), fewest=1),
             "percent_mean": mean_of(-100.0 * saved / base),
-        }
-        frames.append(columns)
+        })  # fmt: skip
     return again.in_order(stacked(frames))
 
 
@@ -289,7 +276,7 @@ def cost_of_delay(
         held = counted(later, len(again.base), seed)
         works = everything_works(later, len(again.base), seed)
         saved = again.averted(later)
-        columns = {
+        frames.append({
             "location": again.codes,
             "delay": wait,
             "onset": str(min(x.onset[0] for x in parts)),
@@ -297,8 +284,7 @@ def cost_of_delay(
             "averted_if_works": mean_of(saved[works]),
             **summary_of("averted", saved[held], (0.05, 0.95), fewest=1),
             "not_prevented": long_run.means(later),
-        }
-        frames.append(columns)
+        })  # fmt: skip
     table = again.in_order(stacked(frames))
     first = table.groupby("location", sort=False)[["averted_mean", "not_prevented"]]
     by_then, in_the_end = (first.transform("first")[c] - table[c]
