@@ -125,7 +125,7 @@ def test_a_run_writes_into_its_folder_and_nowhere_else(tmp_path):
     before = set(tmp_path.rglob("*"))
     result = CliRunner().invoke(main, [
         "scenario", "run", "--scenario", str(path), "--source", "bundled", "--model", "drift",
-        "--locations", "US", "--horizon", "12", "--draws", "40", "--samples", "5",
+        "--locations", "US", "--horizon", "12", "--draws", "40",
         "--out", str(out),
     ])  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -417,7 +417,7 @@ def test_files_of_ours_hold_no_pickles(tmp_path):
     write_hub(to_hub(forecast), tmp_path / "hub.parquet")
     result = CliRunner().invoke(main, [
         "backtest", "--source", "bundled", "--models", "naive", "--locations", "US", "--start",
-        "2023-01", "--end", "2023-02", "--horizon", "3", "--draws", "20", "--jobs", "1", "--quiet",
+        "2023-01", "--end", "2023-02", "--horizon", "3", "--draws", "20", "--jobs", "1",
         "--out", str(tmp_path / "run"),
     ])  # fmt: skip
     assert result.exit_code == 0, result.output

@@ -220,7 +220,7 @@ def run(*arguments: str):
     return CliRunner().invoke(
         main,
         ["backtest", "--source", "bundled", "--models", "naive,hub-baseline", "--draws", "30",
-         "--locations", "US,WV", "--jobs", "1", "--quiet", *arguments],
+         "--locations", "US,WV", "--jobs", "1", *arguments],
     )  # fmt: skip
 
 

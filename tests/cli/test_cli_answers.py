@@ -77,16 +77,6 @@ def test_calendar_years_say_what_is_known_of_them(asked, whole):
     assert "Calendar years" not in run(*QUICK, "--model", "naive", "--horizon", "3").stdout
 
 
-def test_the_trend_is_shown_when_asked_for(asked, whole):
-    assert "large" not in run(*asked).stdout
-    shown = table_of(run(*asked, "--trend").stdout, "Probability of each trend, %")
-    rows = whole.trend("Ohio")
-    row = rows.iloc[-1]
-    assert row["horizon"] == 12
-    names = ("large_decrease", "decrease", "stable", "increase", "large_increase")
-    assert shown["OH"].split()[-5:] == [share(row[name]) for name in names]
-
-
 def test_the_text_of_the_nation_or_of_the_first_place_comes_first(asked, whole):
     for places, name in ((PLACES, "US"), ("Ohio,WV", "Ohio")):
         done = run(*QUICK, "--until", "2026-12", "--locations", places)

@@ -131,16 +131,6 @@ def test_a_day_stays_a_day_on_the_first_of_a_month():
     assert plain(pd.DataFrame({"month": ends}))["month"].tolist() == ["2025-10"]
 
 
-def test_a_leaderboard_by_day_has_days():
-    words = [*BACKTEST, "--locations", "US", "--vintages", "clean", "--by", "as_of", "--json"]
-    rows = json.loads(ok(*words).stdout)["leaderboard"]
-    assert {len(r["as_of"]) for r in rows} == {10}
-    words = [*BACKTEST, "--locations", "US", "--vintages", "clean", "--by", "as_of,last_month"]
-    shown = ok(*words).stdout
-    assert f"US, {rows[0]['as_of']}, 2021-01\n" in shown
-    assert "00:00" not in shown
-
-
 def test_kinds_of_vintage_stand_in_the_order_in_which_they_decide():
     text = " ".join(ok(*BACKTEST, "--all").stdout.split())
     for words in ("Leaderboard", "Completed counts", "Trend"):

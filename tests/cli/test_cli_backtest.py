@@ -10,7 +10,7 @@ from odforecast.cli import main
 
 SPAN = ["--start", "2021-01", "--end", "2021-03", "--step", "1", "--locations", "US,WV",
         "--draws", "40"]  # fmt: skip
-QUICK = [*SPAN, "--models", "naive,hub-baseline", "--jobs", "1", "--quiet"]
+QUICK = [*SPAN, "--models", "naive,hub-baseline", "--jobs", "1"]
 
 
 def run(*arguments: str):
@@ -35,23 +35,9 @@ def test_leaderboard_and_files(tmp_path):
     assert (baseline["rel_wis"] == 1).all()
 
 
-def test_two_targets_make_two_boards():
-    result = run(*QUICK, "--target", "both")
-    assert result.exit_code == 0, result.output
-    assert "12-month deaths, US" in result.output
-    assert "monthly deaths, US" in result.output
-
-
-def test_dry_run_counts_and_writes_nothing(tmp_path):
-    result = run(*QUICK, "--dry-run", "--out", str(tmp_path / "none"))
-    assert result.exit_code == 0, result.output
-    assert "24 units" in result.output
-    assert not (tmp_path / "none").exists()
-
-
 def test_a_run_of_other_models_into_one_folder_is_said(tmp_path):
     at = ["backtest", "--source", "bundled", "--locations", "WV", "--start", "2021-01", "--end",
-          "2021-01", "--vintages", "clean", "--draws", "20", "--jobs", "1", "--quiet",
+          "2021-01", "--vintages", "clean", "--draws", "20", "--jobs", "1",
           "--out", str(tmp_path / "r")]  # fmt: skip
     run = CliRunner().invoke
     assert "had scores of" not in run(main, [*at, "--models", "drift,naive"]).output

@@ -32,7 +32,7 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(file: Path, *args: str, quick: Sequence[str] = QUICK) -> Result:
-    words = ["forecast", "--dataset", "counties", "--source", str(file), "--quiet", *quick, *args]
+    words = ["forecast", "--dataset", "counties", "--source", str(file), *quick, *args]
     return CliRunner().invoke(main, words)
 
 

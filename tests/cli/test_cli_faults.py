@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from socrata_server import FakeSocrata, release_rows
 
 import odforecast as od
-from odforecast.backtesting import Results, backtest, cuts
+from odforecast.backtesting import backtest, cuts
 from odforecast.cli import main
 from odforecast.cli.leaderboard import print_leaderboard
 from odforecast.cli.screen import code, share
@@ -22,7 +22,7 @@ from odforecast.scoring import Truth
 
 STATES = ("US", "OH", "WV")
 SPAN = ["--start", "2021-01", "--end", "2021-02", "--locations", "US,WV", "--draws", "30"]
-QUICK = [*SPAN, "--vintages", "clean", "--step", "1", "--jobs", "1", "--quiet"]
+QUICK = [*SPAN, "--vintages", "clean", "--step", "1", "--jobs", "1"]
 
 
 def run(*arguments: object, **options):
@@ -68,18 +68,6 @@ def test_a_backtest_without_hub_baseline_crashed():
     assert not re.search(r"\bratio\b", result.stdout)
     with_it = run("backtest", *QUICK, "--models", "drift,hub-baseline")
     assert re.search(r"\bratio\b", with_it.stdout)
-
-
-def test_both_targets_lost_the_rows_of_a_model_with_one(tmp_path):
-    result = run("backtest", *QUICK, "--models", "naive,hub-baseline", "--target", "both",
-                 "--out", tmp_path)  # fmt: skip
-    assert result.exit_code == 0, result.output
-    assert "2 × does not forecast deaths_month" in result.stdout
-    results = Results.load(tmp_path)
-    mine = results.scores[results.scores["model"] == "hub-baseline"]
-    assert set(mine["target"]) == {"deaths_12mo"}
-    assert len(mine) == 2 * 2 * 12
-    assert results.failures["target"].tolist() == ["deaths_month"] * 2
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])

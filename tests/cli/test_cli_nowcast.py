@@ -68,7 +68,7 @@ def test_all_twelve_counts_of_some_places(table):
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "json", "parquet"])
 def test_the_file_holds_all_twelve_counts_of_the_places(ending, tmp_path, table):
     out = tmp_path / f"n.{ending}"
-    result = run(*QUICK, "--locations", "US,WV", "--out", str(out))
+    result = run(*QUICK, "--locations", "US,WV", "--table", str(out))
     assert result.exit_code == 0, result.output
     assert f"table: {out} (24 rows)" in result.stdout
     want = table[table["location"].isin(["US", "WV"])].reset_index(drop=True)
@@ -84,7 +84,7 @@ def test_the_file_holds_all_twelve_counts_of_the_places(ending, tmp_path, table)
     for name in ("reported", "low", "median", "high", "revision", "predicted_unbiased"):
         np.testing.assert_allclose(got[name], want[name], rtol=1e-6, atol=1e-6)
     again = tmp_path / f"again.{ending}"
-    assert run(*QUICK, "--locations", "US,WV", "--out", str(again)).exit_code == 0
+    assert run(*QUICK, "--locations", "US,WV", "--table", str(again)).exit_code == 0
     assert again.read_bytes() == out.read_bytes()
 
 

@@ -13,10 +13,10 @@ import pytest
 @pytest.mark.parametrize(
     ("words", "file"),
     [
-        ("forecast --model drift --locations US --draws 20 --quiet --out out.csv", "out.csv"),
-        ("nowcast --model drift+delay --locations US --draws 20 --quiet --out out.csv", "out.csv"),
+        ("forecast --model drift --locations US --draws 20 --out out.csv", "out.csv"),
+        ("nowcast --model drift+delay --locations US --draws 20 --table out.csv", "out.csv"),
         ("backtest --models naive --locations US --start 2023-03 --end 2023-03 --draws 20 --jobs 1"
-         " --quiet --out folder", "folder/manifest.json"),
+         " --out folder", "folder/manifest.json"),
     ],
 )  # fmt: skip
 def test_the_file_is_written_though_nobody_reads_on(words: str, file: str, tmp_path: Path) -> None:

@@ -58,7 +58,6 @@ NAIVE = "--model naive --locations US --draws 20"
         (f"forecast {NAIVE}", False),
         (f"nowcast {NAIVE} --model naive+delay", False),
         ("forecast --dataset counties --model county-last --locations DE/* --draws 20", True),
-        ("backtest --models naive --locations US --vintages clean --dry-run", False),
     ],
 )
 def test_old_data_are_said_to_be_old(

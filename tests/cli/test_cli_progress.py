@@ -17,7 +17,7 @@ SCRIPT = """
 import time
 from odforecast.cli.screen import working
 from odforecast.models.model import watcher
-with working("fitting dlm", {quiet}, patience={patience}):
+with working("fitting dlm", patience={patience}):
     tell = watcher()
     if tell is not None:
         tell("sampling 4 chains", 5, 12)
@@ -26,11 +26,11 @@ print("done")
 """
 
 
-def on_a_terminal(quiet: bool, patience: float, seconds: float) -> tuple[str, str]:
+def on_a_terminal(patience: float, seconds: float) -> tuple[str, str]:
     """Standard output, and what a terminal gets on standard error."""
     pty = pytest.importorskip("pty", reason="needs a pseudo-terminal")
     terminal, end = pty.openpty()
-    code = SCRIPT.format(quiet=quiet, patience=patience, seconds=seconds)
+    code = SCRIPT.format(patience=patience, seconds=seconds)
     env = os.environ | {"COLUMNS": "80", "TERM": "xterm"}
     done = subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=end, text=True, env=env
@@ -53,15 +53,10 @@ def on_a_terminal(quiet: bool, patience: float, seconds: float) -> tuple[str, st
 
 @pytest.mark.slow
 def test_a_long_fit_says_what_it_does_and_how_far_it_is():
-    printed, seen = on_a_terminal(quiet=False, patience=0.0, seconds=0.6)
+    printed, seen = on_a_terminal(patience=0.0, seconds=0.6)
     assert printed == "done\n"
     assert "sampling 4 chains" in seen
     assert "5/12" in seen
-
-
-@pytest.mark.slow
-def test_quiet_says_nothing():
-    assert on_a_terminal(quiet=True, patience=0.0, seconds=0.2) == ("done\n", "")
 
 
 def test_in_a_pipe_nothing_is_shown_and_nobody_watches(capsys):

@@ -266,7 +266,7 @@ def test_tables_of_months_and_other_levels(level, archive, made, truth, tmp_path
 @pytest.mark.parametrize("ending", [".csv", ".json", ".parquet"])
 def test_nowcasts(ending, archive, made, truth, tmp_path):
     path = tmp_path / f"2024-07-10-dlm{ending}"
-    ok("nowcast", *asked(archive), "--out", path)
+    ok("nowcast", *asked(archive), "--table", path)
     have = scored(path, archive)
     want = three_levels(made, truth, "deaths_12mo")
     want = want[want.index.get_level_values("month") <= pd.Timestamp(f"{LAST}-01")]
@@ -277,7 +277,7 @@ def test_nowcasts(ending, archive, made, truth, tmp_path):
 
 def test_scenarios(archive, truth, tmp_path):
     folder = tmp_path / "run"
-    ok("scenario", "run", *asked(archive), "--scenario", "null", "--horizon", 12, "--samples", 50,
+    ok("scenario", "run", *asked(archive), "--scenario", "null", "--horizon", 12,
        "--out", folder)  # fmt: skip
     whole = scored(folder, archive)
     quantiles = scored(folder / "data" / "quantiles.csv", archive)
@@ -326,8 +326,8 @@ def test_updates_and_their_record(archive, made, truth, tmp_path):
 def test_results_of_a_backtest(archive, truth, tmp_path):
     folder = tmp_path / "results"
     ok("backtest", "--models", "hub-baseline,naive", "--locations", "US,WV", "--start", "2023-06",
-       "--end", "2023-07", "--vintages", "clean", "--draws", 60, "--jobs", 1, "--out", folder,
-       "--quiet")  # fmt: skip
+       "--end", "2023-07", "--vintages", "clean", "--draws", 60, "--jobs", 1, "--out",
+       folder)  # fmt: skip
     want = od.Results.load(folder).scores
     have = scored(folder, archive, "--baseline", "hub-baseline")
     keys = ["model", "as_of", "last_month", "location", "target", "month"]

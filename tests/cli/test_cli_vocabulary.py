@@ -21,7 +21,6 @@ MAY_DIFFER = {
     "--out": {"help", "metavar", "kind", "required"},
     "--horizon": {"help"},  # its default, which is in the words
     "--locations": {"help", "default"},  # beside the US, which scenarios always show
-    "--by": {"help", "default"},  # the columns there are
     "--all": {"help"},  # of the models, of the checks
     "--scenario": {"help", "required"},  # what it is for
     "--joint": {"help"},  # of states and paths, or of any hub's samples
@@ -69,9 +68,8 @@ def test_the_same_option_means_the_same_everywhere() -> None:
     seen: dict[str, dict[str, dict[str, object]]] = defaultdict(dict)
     for path, command in EVERY.items():
         for option in options(command):
-            former = getattr(option, "former", ())
-            (name, *others) = [o for o in option.opts if o not in former]
-            assert not others, f"{path}: {option.opts} are two names for one thing"
+            name, *others = option.opts
+            assert set(others) <= {"--state", "--counties"}, f"{option.opts} are two names"
             seen[name]["odforecast " + " ".join(path)] = meaning(option)
     different = []
     for name, uses in seen.items():
@@ -92,7 +90,7 @@ def test_an_option_that_two_commands_have_is_made_once() -> None:
         for one in options(click.command()(add(lambda: None)))
     }
     made |= {"out", "horizon"}
-    assert {"archive", "source", "as_of", "locations", "draws", "seed", "quiet"} <= made
+    assert {"archive", "source", "as_of", "locations", "draws", "seed"} <= made
     outside = defaultdict(set)
     for path, command in EVERY.items():
         for option in options(command):
@@ -124,33 +122,6 @@ def test_help_fits_a_screen(path: tuple[str, ...]) -> None:
     assert max(map(len, done.output.splitlines())) <= 80
 
 
-#: Options that are accepted under a former name too.
-FORMER = [
-    (("data", "check"), "--location", "--locations"),
-]
-
-
-@pytest.mark.parametrize(("path", "old", "new"), FORMER)
-def test_former_names_are_accepted_and_not_listed(
-    path: tuple[str, ...], old: str, new: str
-) -> None:
-    (option,) = (o for o in options(EVERY[path]) if new in o.opts)
-    assert old in option.opts
-    text = CliRunner().invoke(main, [*path, "--help"]).output
-    assert f"{new} " in text
-    assert f"{old} " not in text
-
-
-def test_a_former_name_does_the_same() -> None:
-    args = ["data", "check", "--source", "bundled"]
-    one, two = (
-        CliRunner().invoke(main, [*args, name, "North Carolina"]).stdout
-        for name in ("--location", "--locations")
-    )
-    assert one == two
-    assert "NC" in one
-
-
 def test_python_m_names_itself() -> None:
     for module in ("odforecast", "odforecast.cli"):
         done = subprocess.run(
@@ -166,7 +137,7 @@ def test_python_m_names_itself() -> None:
 
 
 SCREENS = [
-    "forecast --locations US,NY,NYC,Wyoming --draws 60 --trend --until 2028-12",
+    "forecast --locations US,NY,NYC,Wyoming --draws 60 --until 2028-12",
     "forecast --model hub-baseline --draws 60",
     "forecast --model drift --draws 60 --target deaths_month --horizon 4",
     "forecast --model naive --locations CA --draws 60 --level 0.5",
@@ -176,7 +147,7 @@ SCREENS = [
     "examples",
     "scenario list",
     "scenario run --scenario cooperation-resumed,supply-shock-2023-like --model drift "
-    "--locations US,WV --draws 60 --samples 5 --out {out}",
+    "--locations US,WV --draws 60 --out {out}",
     "data releases",
     "data releases --delays",
     "data check",
@@ -186,9 +157,7 @@ SCREENS = [
     "data revisions --between 2024-12-11 2025-07-16 --archive {store}",
     "data revisions --between 2024-12-11 2025-07-16 --archive {store} --indicator all",
     "backtest --models naive,hub-baseline --start 2021-01 --end 2021-02 --step 1 --draws 40 "
-    "--locations US,WV --jobs 1 --quiet",
-    "backtest --models dlm,auto-theta-sums --start 2021-01 --end 2021-01 --step 1 --draws 40 "
-    "--locations US,WV --jobs 1 --quiet --dry-run",
+    "--locations US,WV --jobs 1",
     "score {hub}",
 ]
 

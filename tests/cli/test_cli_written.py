@@ -18,9 +18,9 @@ PAGE = Path(__file__).parents[2] / "docs" / "install.md"
 #: Commands, each in an empty folder, and what they write there.
 RUN = [
     ("forecast --model naive --locations US --draws 20 --save s --plot p.svg", {"s", "p.svg"}),
-    ("update --no-fetch --model naive --draws 20 --quiet", set()),
+    ("update --no-fetch --model naive --draws 20", set()),
     ("backtest --models naive --start 2023-01 --end 2023-01 --draws 20 --locations US "
-     "--jobs 2 --quiet", set()),
+     "--jobs 2", set()),
     ("data add release.csv --release 2024-12-11", set()),
     ("examples cooperation-2026", {"cooperation-2026.yaml"}),
 ]  # fmt: skip

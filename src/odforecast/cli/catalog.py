@@ -10,8 +10,8 @@ from typing import Any
 
 import click
 
+from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
-from odforecast.cli.options import JSON, command, flag, option, out
 from odforecast.cli.screen import columns, note, wrapped
 from odforecast.errors import DataError, ForecastError, OdforecastError, UnknownNameError, one_of
 from odforecast.io import replacing
@@ -45,11 +45,11 @@ _SUMS = "-sums"
 _ENDINGS = (".yaml", ".toml")
 
 
-@command()
-@flag("--all every", "List every model.")
-@JSON
-@option("--check", "checked", metavar="NAME",
-        help="Check that a model keeps the rules of every forecaster.")  # fmt: skip
+@opt.command()
+@opt.option("--all", "every", is_flag=True, help="List every model.")
+@opt.JSON
+@opt.option("--check", "checked", metavar="NAME",
+            help="Check that a model keeps the rules of every forecaster.")  # fmt: skip
 def models(every: bool, checked: str | None) -> Answer:
     """List the forecast models.
 
@@ -138,10 +138,10 @@ def _line(name: str, inner: object, origin: str) -> str:
     return " ".join(first.split())[:200].rstrip(".")
 
 
-@command()
+@opt.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@out("Folder to copy the files into.  [default: this folder, if names are given]", ())
-@JSON
+@opt.out("Folder to copy the files into.  [default: this folder, if names are given]", ())
+@opt.JSON
 def examples(names: tuple[str, ...], out: Path | None) -> Answer:
     """List the example scenario files, or copy them.
 

@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 
 from odforecast.cli.answer import Answer
+from odforecast.cli.screen import Column, facts, lay, note, wrapped
 from odforecast.cli.screen import columns as in_columns
-from odforecast.cli.screen import facts, note, wrapped
 from odforecast.cli.source import BUNDLED, open_source
-from odforecast.cli.tables import Column, lay
 from odforecast.errors import ArchiveError, DataError
 from odforecast.geography import NATION, resolve
 from odforecast.names import COUNTIES, STATES

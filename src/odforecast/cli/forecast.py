@@ -10,9 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import odforecast as od
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
-from odforecast.cli.screen import change, code, count, more_places, note, share, width, wrapped
+from odforecast.cli.screen import (
+    Column,
+    change,
+    code,
+    count,
+    lay,
+    more_places,
+    note,
+    share,
+    width,
+    wrapped,
+)
 from odforecast.cli.source import (
     BUNDLED,
     COUNTS,
@@ -21,7 +33,6 @@ from odforecast.cli.source import (
     about,
     check_local,
     how,
-    keep,
     open_source,
     request_options,
     say_age,
@@ -29,7 +40,7 @@ from odforecast.cli.source import (
     there,
     to_fit,
 )
-from odforecast.cli.tables import Column, lay
+from odforecast.errors import DataError
 from odforecast.names import (
     COUNTIES,
     DEFAULT_COUNTY_MODEL,
@@ -44,9 +55,7 @@ from odforecast.say import SMALL, capital, day_name, deaths_of, month_name, roun
 if TYPE_CHECKING:
     import pandas as pd
 
-    from odforecast.forecast import Forecast
     from odforecast.models import Model
-    from odforecast.panel import Panel
 
 #: Calendar years beside one another, and rows of the table of a single place.
 YEARS, MONTHS = 3, 8
@@ -57,10 +66,7 @@ _KEEP = "To save it: --table FILE.csv, --plot FILE.png or --html FILE.html"
 @opt.command()
 @request_options()
 @opt.together(
-    opt.DATASET, COUNTS, opt.horizon(), opt.LEVEL, opt.TARGET,
-    opt.what("--trend", is_flag=True, more=True,
-             help="Add the probabilities of five kinds of trend."),
-    opt.POPULATION,
+    opt.DATASET, COUNTS, opt.horizon(), opt.LEVEL, opt.TARGET, opt.POPULATION,
     opt.what("--rank", metavar="K", type=click.IntRange(min=1), more=True,
              help="For counties, add the probability of being among the K highest: by count, or by "
              "rate with --population."),
@@ -78,8 +84,8 @@ _KEEP = "To save it: --table FILE.csv, --plot FILE.png or --html FILE.html"
 @click.pass_context
 def forecast(
     ctx: click.Context, request: Request, dataset: str, level: float, rows: int, target: str,
-    trend: bool, population: Path | None, rank: int | None, exact: bool, out: Path | None,
-    output_type: str, save: Path | None, replace: bool, publish: bool,
+    population: Path | None, rank: int | None, exact: bool, out: Path | None, output_type: str,
+    save: Path | None, replace: bool, publish: bool,
 ) -> Answer:  # fmt: skip
     """Forecast overdose deaths from the data known on a date.
 
@@ -88,16 +94,15 @@ def forecast(
 
     The first line is the answer: the forecast, its 90% interval, and the probability of a fall.
     """
-    from odforecast.forecast import file
-    from odforecast.models import get_model
-
     counties = dataset == COUNTIES
     if counties and not opt.was_given("model"):
         request = with_(request, model=DEFAULT_COUNTY_MODEL)
     asked = {x: ctx.params[x] for x in ("out", "table", "plot", "html")}
-    model = get_model(request.model)
+    model = od.get_model(request.model)
     _check(request, model, ctx.params)
     if save is not None:
+        from odforecast.forecast import file
+
         ours = rf"{file.INDEX}|\..*|{file.DATA.pattern}"
         opt.check_folder("--save", save, replace, "a forecast", ours)
         opt.check_apart("--save", save, *((f"--{name}", path) for name, path in asked.items()))
@@ -105,19 +110,17 @@ def forecast(
     if counties:
         answer, made = _counties(request, model, level, rows, population, rank, exact)
     else:
-        answer, made = _states(request, model, level, rows, target, trend, publish)
+        answer, made = _states(request, model, level, rows, target, publish, save)
         if out is not None:
-            from odforecast.hub import to_hub, write_hub
-
             targets = [t for t in TARGETS if t in made.targets and target in (t, "both")]
-            hub = to_hub(made, targets=targets, output_type=output_type, own=True)
+            hub = od.to_hub(made, targets=targets, output_type=output_type, own=True)
             words = f"hub file: {out} ({len(hub):,} rows)"
-            answer.files.append((lambda: write_hub(hub, out), words))
-    answer.notes = [*answer.notes, how(made, model, request.seed)]
+            answer.files.append((lambda: od.write_hub(hub, out), words))
+    answer.notes = [how(made)]
     if save is not None:
         answer.files.insert(0, (lambda: made.save(save, overwrite=replace), f"forecast: {save}/"))
     if not (save or any(asked.values()) or ctx.params["as_json"]):
-        answer.notes = [*answer.notes, _KEEP]
+        answer.notes.append(_KEEP)
     return answer
 
 
@@ -132,7 +135,7 @@ def _check(request: Request, model: Model, asked: Mapping[str, Any]) -> None:
     )
     if asked["dataset"] == COUNTIES:
         opt.refuse("is for states: leave it out with --dataset counties", "indicator", "target",
-                   "output_type", "trend", "out", "counts")  # fmt: skip
+                   "output_type", "out", "counts")  # fmt: skip
         opt.check(
             (save is not None and not asked["exact"],
              "--save keeps the draws, and with them numbers below 10, which are not for "
@@ -143,8 +146,8 @@ def _check(request: Request, model: Model, asked: Mapping[str, Any]) -> None:
         return
     opt.refuse("is about counties: add --dataset counties", "population", "rank", "exact")
     if target == TARGET_MONTH:
-        opt.refuse(f"shows 12-month counts: leave out --target {target}, or ask for both", "trend",
-                   "plot", "html")  # fmt: skip
+        opt.refuse(f"shows 12-month counts: leave out --target {target}, or ask for both", "plot",
+                   "html")  # fmt: skip
     opt.check(
         (target == TARGET_MONTH and asked["output_type"] == "pmf",
          f"--output-type pmf is for 12-month counts: leave out --target {target}"),
@@ -163,21 +166,21 @@ def _check(request: Request, model: Model, asked: Mapping[str, Any]) -> None:
 
 
 def _states(
-    request: Request, model: Model, level: float, rows: int, target: str, trend: bool, publish: bool
-) -> tuple[Answer, Forecast]:
+    request: Request, model: Model, level: float, rows: int, target: str, publish: bool,
+    save: Path | None,
+) -> tuple[Answer, od.Forecast]:  # fmt: skip
     """The answer for states, and the forecast of the places asked for."""
     from odforecast.forecast.tables import frame_of
 
     panel, states = request.panel()
     whole = request.forecast(model, panel, states, request.ahead(panel))
-    kept = there(whole, states) or list(states)
+    kept = there(whole, states)
     made = whole.select(kept)
     chosen = [t for t in TARGETS if t in made.targets] if target == "both" else [target]
     for missing in set(TARGETS) - set(chosen) if target == "both" else ():
         note(f"{model.label} does not forecast {missing}")
-    said = chosen[0] if len(chosen) == 1 else "both"
     data: dict[str, Any] = {
-        "meta": about(made, panel, model, request.seed, said) | {"level": level}
+        "meta": about(made, panel, chosen[0] if len(chosen) == 1 else "both") | {"level": level}
     }
     if TARGET_12MO in chosen:
         # A rate of New York needs the city's draws: tables are of the whole, places chosen last.
@@ -186,18 +189,23 @@ def _states(
         december = (whole.months.astype(int) % 12 == 11).any()
         data["years"] = whole.years(kept, level) if december else []
         data["trend"] = whole.trend(kept) if (whole.horizons <= 12).any() else []
+        if save and set(data["summary"]["rate_of"]) - set(made.summary()["rate_of"]):
+            note(f"{save} holds only the places asked for: the rate of New York and New York City "
+                 "together cannot be made from it; for that, save both "
+                 "(--locations NY,NYC)")  # fmt: skip
     if TARGET_MONTH in chosen:
         ends = made.quantiles([(1 - level) / 2, 0.5, (1 + level) / 2], TARGET_MONTH)
         columns = {"target": TARGET_MONTH, "level": level}
         data["months"] = frame_of(made, columns | dict(zip(("low", "median", "high"), ends)))
-    _note_lean(model)
-    _note_rate(made, data)
+    if not model.spec.corrects_delay:
+        note("the last months are incomplete when published (nationally 0.3 to 3.3% too low at "
+             f"first); {model.label} takes them as reported, so it leans low")  # fmt: skip
 
     def text() -> str:
         """The screen: 12-month counts, or single months."""
         if "summary" not in data:
             return _months_screen(made, panel, data["months"], rows)
-        return "\n\n".join(_screen(whole, made, panel, data, rows, trend))
+        return "\n\n".join(_screen(whole, made, panel, data, rows))
 
     def page(path: Path) -> None:
         """The page of the places asked for."""
@@ -211,34 +219,14 @@ def _states(
     return Answer(text, data, frame, lambda: made.plot(bands=bands), page), made
 
 
-def _note_lean(model: Model) -> None:
-    """Say that a model takes incomplete months as they are."""
-    if not model.spec.corrects_delay:
-        note("the last months are incomplete when published (nationally 0.3 to 3.3% too low at "
-             f"first); {model.label} takes them as reported, so it leans low")  # fmt: skip
-
-
-def _note_rate(made: Forecast, data: Mapping[str, Any]) -> None:
-    """Say that the rate of New York needs the city, where a saved forecast lacks one of them."""
-    save = click.get_current_context().params["save"]
-    if save is None or "summary" not in data:
-        return
-    if set(data["summary"]["rate_of"]) - set(made.summary()["rate_of"]):
-        note(f"{save} holds only the places asked for: the rate of New York and New York City "
-             "together cannot be made from it; for that, save both "
-             "(--locations NY,NYC)")  # fmt: skip
-
-
 def _screen(
-    whole: Forecast, made: Forecast, panel: Panel, data: Mapping[str, Any], rows: int, trend: bool
+    whole: od.Forecast, made: od.Forecast, panel: od.Panel, data: Mapping[str, Any], rows: int
 ) -> Iterator[str]:
-    """The answer for the nation or the first place, the table, calendar years, the trend."""
-    from odforecast.forecast.text import own_of, place_name, sentences
+    """The answer for the nation or the first place, the table, and calendar years."""
+    from odforecast.forecast.text import own_of
 
     first = "US" if "US" in made.locations else made.locations[0]
-    known, ahead, moved = sentences(whole, first)
-    yield wrapped(f"{capital(place_name(first))}: {ahead[:1].lower()}{ahead[1:]} {moved}".strip())
-    yield wrapped(known)
+    yield from _first_lines(whole, first)
     single = len(made.locations) == 1
     table = single_table(data["summary"]) if single else main_table(data["summary"], panel, rows)
     words = (
@@ -248,14 +236,26 @@ def _screen(
         + " *: rate of New York and New York City together."
         * ("*" in table)
     )
-    more = "" if single else more_places(len(made.locations), rows)
-    yield "\n".join(filter(None, [table, more, wrapped(words)]))
+    yield _ended(table, "" if single else more_places(len(made.locations), rows), words)
     if len(data["years"]):
         yield "Calendar years"
         yield from years_tables(data["years"], rows)
-    if trend and len(data["trend"]):
-        yield "Probability of each trend, %"
-        yield trend_table(data["trend"], rows)
+
+
+def _first_lines(
+    made: od.Forecast, place: str, among: str = "", month: Any = None
+) -> tuple[str, str]:
+    """The forecast of a place in a sentence, and what is known of it."""
+    from odforecast.forecast.text import place_name, sentences
+
+    known, ahead, moved = sentences(made, place, month=month)
+    name = f"{capital(place_name(place))}{among}"
+    return wrapped(f"{name}: {ahead[:1].lower()}{ahead[1:]} {moved}".strip()), wrapped(known)
+
+
+def _ended(table: str, more: str, words: str) -> str:
+    """A table, how many places it leaves out, and what it shows."""
+    return "\n".join(filter(None, [table, more, wrapped(words)]))
 
 
 def _with(own: str) -> str:
@@ -263,7 +263,7 @@ def _with(own: str) -> str:
     return f", with {own}" if own else ""
 
 
-def _day(made: Forecast, panel: Panel) -> str:
+def _day(made: od.Forecast, panel: od.Panel) -> str:
     """The date the data are seen from."""
     same = panel.release == made.as_of
     return str(made.as_of) if same else f"{made.as_of} (release {panel.release})"
@@ -288,7 +288,7 @@ _FORECAST = (
 )  # fmt: skip
 
 
-def main_table(table: pd.DataFrame, panel: Panel, rows: int) -> str:
+def main_table(table: pd.DataFrame, panel: od.Panel, rows: int) -> str:
     """The last month by place: CDC's counts, deaths, change on a year, chance of a fall, rate."""
     last = table["month"].max()
     columns = [_PLACE]
@@ -340,20 +340,7 @@ def years_tables(table: pd.DataFrame, rows: int) -> Iterator[str]:
         yield _wide(table, "year", dict(heads[start : start + YEARS]), rows)
 
 
-def trend_table(table: pd.DataFrame, rows: int) -> str:
-    """Five categories of the last month that has them."""
-    from odforecast.forecast.trend import CATEGORIES
-
-    last = table["month"].max()
-    columns = [
-        _PLACE._replace(head=f"change to\n{last:%Y-%m}, %"),
-        Column("stable\nup to", "t1", "{:.0f}%"), Column("large\nabove", "t2", "{:.0f}%"),
-        *(Column(name.replace("_", "\n"), name, share) for name in CATEGORIES),
-    ]  # fmt: skip
-    return lay(_first(table[table["month"] == last], rows), {}, columns, 1)
-
-
-def _months_screen(made: Forecast, panel: Panel, table: pd.DataFrame, rows: int) -> str:
+def _months_screen(made: od.Forecast, panel: od.Panel, table: pd.DataFrame, rows: int) -> str:
     """Two single months beside one another: the middle of the months ahead, and the last."""
     from odforecast.forecast.text import own_of
 
@@ -365,8 +352,8 @@ def _months_screen(made: Forecast, panel: Panel, table: pd.DataFrame, rows: int)
         f"{panel.indicator} as of {_day(made, panel)}, in the month shown: median and "
         f"{100 * table['level'].iloc[0]:g}% interval{_with(own_of(made))}"
     )
-    shown = f"{title}\n\n{_wide(table, 'horizon', heads, rows)}"
-    return "\n".join(filter(None, [shown, more_places(len(made.locations), rows)]))
+    wide = _wide(table, "horizon", heads, rows)
+    return _ended(f"{title}\n\n{wide}", more_places(len(made.locations), rows), "")
 
 
 # Counties
@@ -375,7 +362,7 @@ def _months_screen(made: Forecast, panel: Panel, table: pd.DataFrame, rows: int)
 def _counties(
     request: Request, model: Model, level: float, rows: int, population: Path | None,
     rank: int | None, exact: bool,
-) -> tuple[Answer, Forecast]:  # fmt: skip
+) -> tuple[Answer, od.Forecast]:  # fmt: skip
     """The answer for counties, and the forecast of those asked for."""
     from odforecast.geography import resolve
     from odforecast.sources.census import read_population
@@ -390,11 +377,10 @@ def _counties(
     if population is not None:
         # Of those that are fitted: nobody asked for whom the others lack.
         part = part.with_population(read_population(population))
-    whole = request.forecast(model, part)
-    made = whole.select(there(whole, places) or list(places))
+    whole = request.forecast(model, part, part.locations)
+    made = whole.select(there(whole, places))
     table, last = made.counties(level=level, exact=exact), made.months[-1]
-    meta = about(made, part, model, request.seed)
-    meta |= {"dataset": COUNTIES, "level": level, "exact": exact}
+    meta = about(made, part) | {"dataset": COUNTIES, "level": level, "exact": exact}
     data = {"meta": meta, "counties": table}
     if rank is not None:
         by: Any = "deaths" if population is None else "rate"
@@ -412,13 +398,12 @@ def _counties(
     return Answer(text, data, table, lambda: made.plot(**of), page), made
 
 
-def _county_panel(request: Request) -> Panel:
+def _county_panel(request: Request) -> od.Panel:
     """The panel of counties of a day, or of a file.
 
     A file of counties has no states in it: those of the day come from the reader's own releases,
     with the bundled ones beneath.
     """
-    from odforecast.errors import DataError
     from odforecast.sources.county import read_county
     from odforecast.vintage.vintage import county_panel
 
@@ -446,19 +431,15 @@ def _county_panel(request: Request) -> Panel:
 
 
 def _county_screen(
-    made: Forecast, panel: Panel, data: Mapping[str, Any], rows: int
+    made: od.Forecast, panel: od.Panel, data: Mapping[str, Any], rows: int
 ) -> Iterator[str]:
     """The answer for the county with the most deaths, the table, and the ranking."""
     from odforecast.forecast.tables import published_on
-    from odforecast.forecast.text import place_name, sentences
 
     shown, exact = largest_first(data["counties"]), data["meta"]["exact"]
     rates = bool(shown["rate"].notna().any())
-    first = str(shown["location"].iloc[0])
-    known, ahead, moved = sentences(made, first, month=shown["month"].iloc[0])
     of = f", the highest of {len(shown):,} counties" if len(shown) > 1 else ""
-    yield wrapped(f"{place_name(first)}{of}: {ahead[:1].lower()}{ahead[1:]} {moved}".strip())
-    yield wrapped(known)
+    yield from _first_lines(made, str(shown["location"].iloc[0]), of, shown["month"].iloc[0])
     yield wrapped(f"{capital(deaths_of(panel.indicator))} by county of residence, release of "
                   f"{day_name(published_on(made))}")  # fmt: skip
     few = shown.head(rows or len(shown))
@@ -472,8 +453,7 @@ def _county_screen(
         "*: a rate of fewer than 20 deaths, mostly chance." if rates and few["few"].any() else "",
     ]
     table = county_table(few, panel, data["meta"]["level"], rates, exact)
-    more = more_places(len(shown), rows, "counties")
-    yield "\n".join(filter(None, [table, more, wrapped(" ".join(filter(None, notes)))]))
+    yield _ended(table, more_places(len(shown), rows, "counties"), " ".join(filter(None, notes)))
     if (hot := data.get("ranking")) is not None:
         top = hot.iloc[0]
         which = f"{top['k']} highest {'rates' if top['by'] == 'rate' else 'counts'}"
@@ -498,7 +478,7 @@ def largest_first(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def county_table(
-    few: pd.DataFrame, panel: Panel, level: float, rates: bool, exact: bool = False
+    few: pd.DataFrame, panel: od.Panel, level: float, rates: bool, exact: bool = False
 ) -> str:
     """County, last count, median, intervals, chances, rate; counts below 10 as ranges."""
     from odforecast.geography.places import by_fips
@@ -544,7 +524,7 @@ def county_table(
     COUNTS,
     opt.what("--months", metavar="N", default=1, show_default=True, type=click.IntRange(1, 12),
              help="How many of the last twelve counts to show."),
-    opt.LEVEL, opt.table(former=("--out",)), opt.PLOT, opt.JSON, opt.ROWS_SHOWN,
+    opt.LEVEL, opt.TABLE, opt.PLOT, opt.JSON, opt.ROWS_SHOWN,
 )  # fmt: skip
 def nowcast(request: Request, level: float, months: int, rows: int) -> Answer:
     """Estimate the final value of the most recent counts.
@@ -554,30 +534,26 @@ def nowcast(request: Request, level: float, months: int, rows: int) -> Answer:
     own predicted value.
     """
     from odforecast.forecast.text import own_of
-    from odforecast.models import get_model
 
-    model = get_model(request.model)
+    model = od.get_model(request.model)
     panel, states = request.panel()
     # As far ahead as the forecast command: the same draws, so both say the same of these months.
     ahead = None if request.until else request.ahead(panel, said=False) or DEFAULT_HORIZON
-    made = keep(request.forecast(model, panel, states, ahead), states)
+    whole = request.forecast(model, panel, states, ahead)
+    made = whole.select(there(whole, states))
     found = made.nowcast(level=level)
 
     def text() -> str:
         """The last count in a sentence, the table, and what its columns are."""
         last = found[found["horizon"] == 0]
-        lines = [
+        table = _ended(
             _nowcast_table(_first(found[found["horizon"] > -months], rows)),
             more_places(len(made.locations), rows),
-            wrapped(
-                f"{panel.indicator}, as of {made.as_of}: totals for the 12 months ending in the "
-                "month shown. Final: the count 12 or more months "
-                f"later{_with(own_of(made))}. CDC: its predicted value; "
-                "adjusted: without its usual error."
-            ),
-        ]
-        said = [] if last.empty else [wrapped(_nowcast_sentence(last, made))]
-        return "\n\n".join([*said, "\n".join(filter(None, lines))])
+            f"{panel.indicator}, as of {made.as_of}: totals for the 12 months ending in the month "
+            f"shown. Final: the count 12 or more months later{_with(own_of(made))}. CDC: its "
+            "predicted value; adjusted: without its usual error.",
+        )
+        return table if last.empty else f"{wrapped(_nowcast_sentence(last, made))}\n\n{table}"
 
     def figure() -> Any:
         """Reported, estimated and CDC's predicted counts."""
@@ -586,9 +562,8 @@ def nowcast(request: Request, level: float, months: int, rows: int) -> Answer:
         given = _with(own_of(made)).removeprefix(", ")
         return nowcast_figure(found, panel.to_frame(), indicator=panel.indicator, given=given)
 
-    meta = about(made, panel, model, request.seed) | {"level": level}
-    notes = [how(made, model, request.seed)]
-    return Answer(text, {"meta": meta, "nowcast": found}, found, figure, notes=notes)
+    data = {"meta": about(made, panel) | {"level": level}, "nowcast": found}
+    return Answer(text, data, found, figure, notes=[how(made)])
 
 
 def _number(row: Any, name: str) -> str:
@@ -597,7 +572,7 @@ def _number(row: Any, name: str) -> str:
     return "–" if row[name] != row[name] else rounded(row[name], step)
 
 
-def _nowcast_sentence(last: pd.DataFrame, made: Forecast) -> str:
+def _nowcast_sentence(last: pd.DataFrame, made: od.Forecast) -> str:
     """The nation's last count, or the first place's."""
     from odforecast.forecast.text import own_of, place_name
 

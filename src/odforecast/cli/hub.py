@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+import odforecast as od
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer, write_table
 from odforecast.cli.app import Group
-from odforecast.cli.screen import note, say, working
-from odforecast.cli.source import SOURCES, open_source
-from odforecast.cli.tables import WHAT_90_IS, Column, lay, title
+from odforecast.cli.screen import WHAT_90_IS, Column, lay, note, say, title, working
+from odforecast.cli.source import SOURCES, open_source, there, to_fit
 from odforecast.errors import BacktestError, ScoringError
 from odforecast.names import VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_REAL
 from odforecast.say import number_of
@@ -47,8 +47,6 @@ def hub() -> None:
     opt.what("--all", "every", is_flag=True,
              help="Metadata of all built-in models.  [default: those that a backtest runs]"),
     SOURCES,
-    opt.output("--name", metavar="TEXT", help="Name of the hub."),
-    opt.output("--maintainer", metavar="TEXT", help="Who runs the hub."),
     opt.output("--contact", metavar="TEXT", help="A person: 'Jo Doe <jo@example.org>'."),
     opt.output("--repository", metavar="OWNER/NAME", help="The hub's GitHub repository."),
     opt.JSON,
@@ -129,14 +127,14 @@ def _person(text: str) -> dict[str, str]:
     opt.MODEL,
     opt.what("--round", "day", metavar="DATE", type=opt.Date("day", also="all".__eq__),
              help="Round, by its origin_date; 'all' for each.  [default: the last]"),
-    opt.LOCATIONS, SOURCES, opt.DRAWS, opt.SEED, opt.QUIET,
+    opt.LOCATIONS, SOURCES, opt.DRAWS, opt.SEED,
     opt.output("--format", "ending", type=opt.Choice(["parquet", "csv"]), default="parquet",
                show_default=True, help="Format of the file."),
     opt.JSON,
 )  # fmt: skip
 def submit(
     folder: Path, archive: Path | None, source: str | None, model: str, day: str | None,
-    locations: str, draws: int, seed: int, quiet: bool, ending: str, as_json: bool,
+    locations: str, draws: int, seed: int, ending: str, as_json: bool,
 ) -> Answer:  # fmt: skip
     """Forecast a round of a hub with one of our models, and submit it.
 
@@ -147,21 +145,19 @@ def submit(
     \b
     odforecast hub submit my-hub --model dlm
     """
-    from odforecast.cli.source import fit, there
     from odforecast.geography import resolve
     from odforecast.hub import Hub
     from odforecast.hub.submission import asked_until, panel_of_round
     from odforecast.hub.submission import submit as put
-    from odforecast.models import get_model
 
-    opened, forecaster = Hub.open(folder), get_model(model)
+    opened, forecaster = Hub.open(folder), od.get_model(model)
     releases, dates = open_source(archive, source), list(opened.origins)
     written = []
     for one in dates if day == "all" else [day or (dates[-1] if dates else "")]:
         panel = panel_of_round(opened, releases, one)
         places = resolve(locations, panel.locations)
-        with working(f"fitting {forecaster.label}, {one}", quiet):
-            whole = fit(forecaster, panel, places).forecast(
+        with working(f"fitting {forecaster.label}, {one}"):
+            whole = forecaster.fit(to_fit(forecaster, panel, places)).forecast(
                 asked_until(opened, one), draws=draws, seed=seed
             )
         path = put(whole.select(there(whole, places)), opened, format=ending)

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+import odforecast as od
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
 from odforecast.cli.options import refuse
 from odforecast.cli.source import COUNTS, PUBLISH, Request, check_local, how, request_options, there
-
-if TYPE_CHECKING:
-    from odforecast.backtesting import Results
-    from odforecast.forecast import Forecast
-    from odforecast.panel import Panel
-    from odforecast.vintage import Vintage
 
 #: Options that say how a forecast is made: of no use where one is given.
 _MAKING = ("as_of", "model", "indicator", "draws", "seed", "horizon", "until", "counts")
@@ -70,7 +65,7 @@ def report(
         refuse_counties(forecast, "reports")
         refuse(_WHY, *_MAKING)
         if request.archive is not None or request.source is not None:
-            later = _later(forecast, request.releases.as_of())
+            later = _later(forecast, request)
         if request.locations != "all":
             places = resolve(request.locations, forecast.locations)
     elif site is None and scored is not None and results is None:
@@ -79,9 +74,8 @@ def report(
             held = sorted(set(scored.scores["location"]))
             scored = scored.select(resolve(request.locations, held))
     else:
-        forecast, places, said = _made(request)
-        notes = [said]
-        later = _later(forecast, request.releases.as_of())
+        forecast, places = _made(request)
+        notes, later = [how(forecast)], _later(forecast, request)
     common: dict[str, Any] = {
         "results": scored, "later": later, "locations": places, "own": publish
     }  # fmt: skip
@@ -93,10 +87,10 @@ def report(
     return Answer(f"site: {files[0]} ({len(files)} files)", notes=notes)
 
 
-def _open(folders: Sequence[Path], results: Path | None) -> tuple[Forecast | None, Results | None]:
+def _open(
+    folders: Sequence[Path], results: Path | None
+) -> tuple[od.Forecast | None, od.Results | None]:
     """The forecast and the backtest among some folders, each known by what is in it."""
-    from odforecast.backtesting import Results
-    from odforecast.forecast import load_forecast
     from odforecast.forecast.file import INDEX
 
     found: dict[str, Path] = {}
@@ -116,26 +110,23 @@ def _open(folders: Sequence[Path], results: Path | None) -> tuple[Forecast | Non
         )  # fmt: skip
         found[kind] = folder
     return (
-        load_forecast(found["forecast"]) if "forecast" in found else None,
-        Results.load(found["backtest"]) if "backtest" in found else None,
+        od.load_forecast(found["forecast"]) if "forecast" in found else None,
+        od.Results.load(found["backtest"]) if "backtest" in found else None,
     )
 
 
-def _made(request: Request) -> tuple[Forecast, Sequence[str], str]:
-    """A forecast, up to the end of the year after next where no end is given; and how."""
-    from odforecast.models import get_model
-
-    model = get_model(request.model)
+def _made(request: Request) -> tuple[od.Forecast, Sequence[str]]:
+    """A forecast, up to the end of the year after next where no end is given, and its places."""
     panel, states = request.panel()
     until = None
     if request.horizon is None and request.until is None:
         until = f"{panel.last_month.astype(object).year + 2}-12"
-    made = request.forecast(model, panel, states, until=until)
-    return made, there(made, states) or list(states), how(made, model, request.seed)
+    made = request.forecast(od.get_model(request.model), panel, states, until=until)
+    return made, there(made, states)
 
 
-def _later(forecast: Forecast, newest: Vintage) -> Panel | None:
+def _later(forecast: od.Forecast, request: Request) -> od.Panel | None:
     """The same counts in the newest release in hand, where it is younger than the forecast's."""
-    panel = forecast.panel
-    newer = panel is not None and newest.date > panel.release
-    return newest.panel(panel.indicator) if newer and panel is not None else None
+    panel, newest = forecast.panel, request.releases.as_of()
+    later = panel is not None and newest.date > panel.release
+    return newest.panel(panel.indicator) if later and panel is not None else None

@@ -15,9 +15,18 @@ import odforecast.plot as plots
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer, records
 from odforecast.cli.score_files import Forecasts, Levels, read_any
-from odforecast.cli.screen import note, say
+from odforecast.cli.screen import (
+    WHAT_90_IS,
+    WHAT_WIS_IS,
+    WORDS,
+    Column,
+    lay,
+    note,
+    say,
+    title,
+    words,
+)
 from odforecast.cli.source import SOURCES, open_source, say_age
-from odforecast.cli.tables import WHAT_90_IS, WHAT_WIS_IS, WORDS, Column, lay, title, words
 from odforecast.errors import ScoringError, one_of
 from odforecast.hub import read_held
 from odforecast.io import replacing
