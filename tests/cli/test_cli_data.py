@@ -276,7 +276,7 @@ def test_anything_else_is_one_line(monkeypatch, error, code, words):
     def fail(*args, **options):
         raise error
 
-    monkeypatch.setattr("odforecast.cli.data_tables.open_source", fail)
+    monkeypatch.setattr("odforecast.cli.data.open_source", fail)
     done = data("export", "--out", "-")
     assert done.exit_code == code
     assert words in done.stderr

@@ -143,26 +143,6 @@ def test_samples(archive, made, truth, tmp_path):
     check(scored(path, archive), direct(made, truth), QUANTILES | more)
 
 
-def test_samples_as_a_whole(archive, made, truth, tmp_path):
-    """Energy score and paths of the file are those of the forecast."""
-    path, joint = tmp_path / "2024-07-10-odforecast-dlm.parquet", tmp_path / "joint.parquet"
-    ok("forecast", *asked(archive), "--output-type", "sample", "--out", path)
-    # Paths are scored where every month of them is known: the youngest are taken, too.
-    ok("score", path, "--archive", archive, "--joint", joint, "--min-truth-age", 0)
-    have = pd.read_parquet(joint)
-    want = od.scoring.joint_scores(made.select(list(STATES)), od.Truth(truth.panel, min_age=0))
-    keys = ["statistic", "place", "horizon", "control"]
-    both = have.merge(want, on=keys, suffixes=("", "_want"), validate="1:1")
-    assert len(both) == len(have) == len(want)
-    np.testing.assert_array_equal(both["scorable"], both["scorable_want"])
-    energy = both[both["statistic"] == "energy"]
-    assert energy["scorable"].any()
-    np.testing.assert_allclose(energy["score"], energy["score_want"], atol=1e-5)
-    paths = both[both["statistic"].str.startswith("largest")]
-    assert paths["scorable"].any()
-    np.testing.assert_allclose(paths["score"], paths["score_want"], atol=2e-3)
-
-
 def test_chances_of_the_trend(archive, made, truth, tmp_path):
     path = tmp_path / "2024-07-10-odforecast-dlm.csv"
     text = ok("forecast", *asked(archive), "--output-type", "pmf", "--out", path)

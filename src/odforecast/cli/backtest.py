@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import odforecast as od
+from odforecast import names
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
 from odforecast.cli.screen import note, say
@@ -21,17 +22,7 @@ from odforecast.cli.source import SOURCES, open_source, say_age
 from odforecast.errors import BacktestError
 from odforecast.io import replacing
 from odforecast.months import month_end
-from odforecast.names import (
-    ALL_DRUGS,
-    COUNTIES,
-    COUNTY_STEP,
-    DEFAULT_DONORS,
-    DEFAULT_HORIZON,
-    VINTAGE_CLEAN,
-    VINTAGE_DELAYED,
-    VINTAGE_REAL,
-    indicator_name,
-)
+from odforecast.names import ALL_DRUGS, COUNTIES, VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_REAL
 from odforecast.say import number_of
 
 if TYPE_CHECKING:
@@ -64,14 +55,14 @@ _KINDS = {
     opt.LOCATIONS, opt.START, opt.END,
     opt.what("--step", metavar="MONTHS", type=click.IntRange(min=1),
              help=f"Months between origins.  [default: {DEFAULT_STEP}; for counties "
-             f"{COUNTY_STEP}]"),
+             f"{names.COUNTY_STEP}]"),
     opt.what("--vintages", type=opt.Choice(["auto", *_KINDS]), default="auto", show_default=True,
              more=True, help="Past data to forecast from: real releases, or one release cut at "
              "each month, with the reporting delay of other releases (delayed), without delay "
              "(clean), or both (pseudo). auto: real with --archive, otherwise pseudo; for counties "
              "clean."),
     opt.DATASET, opt.INDICATOR, opt.horizon(),
-    opt.what("--donors", metavar="N", default=DEFAULT_DONORS, show_default=True, more=True,
+    opt.what("--donors", metavar="N", default=names.DEFAULT_DONORS, show_default=True, more=True,
              help="Number of releases from which each month's delay is taken."),
     SOURCES, opt.TRUTH_AS_OF, opt.MIN_TRUTH_AGE,
     opt.output("--all", "every", is_flag=True, help="Print every table of the run."),
@@ -187,7 +178,7 @@ def _origins(
         span = (start, end, step or (None if counties else DEFAULT_STEP), donors)
         groups.append(od.origins(seen, kind, *span, indicator=indicator, dataset=dataset))
     arguments = {key: planned[key] for key in ("locations", "draws", "seed")}
-    return groups, {"truth": truth, "horizon": horizon or DEFAULT_HORIZON, **arguments}
+    return groups, {"truth": truth, "horizon": horizon or names.DEFAULT_HORIZON, **arguments}
 
 
 def _named(models: str | None, found: list[Origin], dataset: str) -> list[Model]:
@@ -208,7 +199,7 @@ def _kinds(vintages: str, real: bool, indicator: str, counties: bool) -> tuple[s
     unknown = "counties" if counties and vintages == "pseudo" else ""
     if vintages == "auto":
         vintages = "clean" if counties else "real" if real else "pseudo"
-    if vintages == "pseudo" and not counties and indicator_name(indicator) != ALL_DRUGS:
+    if vintages == "pseudo" and not counties and names.indicator_name(indicator) != ALL_DRUGS:
         unknown = repr(indicator)
     if unknown:
         vintages = "clean"

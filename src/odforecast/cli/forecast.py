@@ -11,45 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 import odforecast as od
+from odforecast import names
 from odforecast.cli import options as opt
+from odforecast.cli import screen
+from odforecast.cli import source as sources
 from odforecast.cli.answer import Answer
-from odforecast.cli.screen import (
-    Column,
-    change,
-    code,
-    count,
-    lay,
-    more_places,
-    note,
-    share,
-    width,
-    wrapped,
-)
-from odforecast.cli.source import (
-    BUNDLED,
-    COUNTS,
-    PUBLISH,
-    Request,
-    about,
-    check_local,
-    how,
-    open_source,
-    request_options,
-    say_age,
-    say_release,
-    there,
-    to_fit,
-)
+from odforecast.cli.screen import Column, code, lay, more_places, note, share, wrapped
+from odforecast.cli.source import COUNTS, Request, about, how, request_options, there
 from odforecast.errors import DataError
-from odforecast.names import (
-    COUNTIES,
-    DEFAULT_COUNTY_MODEL,
-    DEFAULT_HORIZON,
-    STATES,
-    TARGET_12MO,
-    TARGET_MONTH,
-    TARGETS,
-)
+from odforecast.names import COUNTIES, TARGET_MONTH, TARGETS
 from odforecast.say import SMALL, capital, day_name, deaths_of, month_name, rounded, step_of
 
 if TYPE_CHECKING:
@@ -79,7 +49,7 @@ _KEEP = "To save it: --table FILE.csv, --plot FILE.png or --html FILE.html"
                help="What the hub file holds: quantiles, draws, or the trend."),
     opt.output("--save", type=opt.FOLDER, metavar="DIR", more=True, writes=(),
                help="Save the forecast with its draws, for od.load_forecast."),
-    opt.REPLACE, PUBLISH,
+    opt.REPLACE, sources.PUBLISH,
 )  # fmt: skip
 @click.pass_context
 def forecast(
@@ -96,7 +66,7 @@ def forecast(
     """
     counties = dataset == COUNTIES
     if counties and not opt.was_given("model"):
-        request = with_(request, model=DEFAULT_COUNTY_MODEL)
+        request = with_(request, model=names.DEFAULT_COUNTY_MODEL)
     asked = {x: ctx.params[x] for x in ("out", "table", "plot", "html")}
     model = od.get_model(request.model)
     _check(request, model, ctx.params)
@@ -106,7 +76,7 @@ def forecast(
         ours = rf"{file.INDEX}|\..*|{file.DATA.pattern}"
         opt.check_folder("--save", save, replace, "a forecast", ours)
         opt.check_apart("--save", save, *((f"--{name}", path) for name, path in asked.items()))
-    check_local(request.counts, publish, ("--out", out), ("--html", asked["html"]))
+    sources.check_local(request.counts, publish, ("--out", out), ("--html", asked["html"]))
     if counties:
         answer, made = _counties(request, model, level, rows, population, rank, exact)
     else:
@@ -182,7 +152,7 @@ def _states(
     data: dict[str, Any] = {
         "meta": about(made, panel, chosen[0] if len(chosen) == 1 else "both") | {"level": level}
     }
-    if TARGET_12MO in chosen:
+    if names.TARGET_12MO in chosen:
         # A rate of New York needs the city's draws: tables are of the whole, places chosen last.
         data["summary"] = whole.summary(kept, level)
         # Where a December lies in the forecast, and a month within a year of the last count.
@@ -271,7 +241,7 @@ def _day(made: od.Forecast, panel: od.Panel) -> str:
 
 def _interval(row: Any) -> str:
     """A count with its interval."""
-    return count(row["low"], row["median"], row["high"])
+    return screen.count(row["low"], row["median"], row["high"])
 
 
 def _rate(row: Any, digits: int = 1) -> str:
@@ -283,7 +253,7 @@ def _rate(row: Any, digits: int = 1) -> str:
 _PLACE, _MONTH = Column("", lambda row: code(row["location"])), Column("", "month", "{:%Y-%m}")
 _FORECAST = (
     Column("change on a\nyear before, %",
-           lambda row: change(row["change_low"], row["change"], row["change_high"])),
+           lambda row: screen.change(row["change_low"], row["change"], row["change_high"])),
     Column("fall\n%", "fall", share), Column("per\n100,000", _rate),
 )  # fmt: skip
 
@@ -368,12 +338,12 @@ def _counties(
     from odforecast.sources.census import read_population
 
     panel = _county_panel(request)
-    states = panel.beside[STATES]
+    states = panel.beside[names.STATES]
     if states.last_month > panel.last_month:
         note(f"the states' counts are known to {states.last_month} (release {states.release}), and "
              "the counties' forecasts follow them")  # fmt: skip
     places = resolve(request.locations, panel.locations)
-    part = to_fit(model, panel, places)
+    part = sources.to_fit(model, panel, places)
     if population is not None:
         # Of those that are fitted: nobody asked for whom the others lack.
         part = part.with_population(read_population(population))
@@ -407,15 +377,15 @@ def _county_panel(request: Request) -> od.Panel:
     from odforecast.sources.county import read_county
     from odforecast.vintage.vintage import county_panel
 
-    if request.source in (None, BUNDLED):
+    if request.source in (None, sources.BUNDLED):
         panel = request.releases.as_of(request.as_of, COUNTIES).panel(dataset=COUNTIES)
         click.echo(f"release {panel.release} of counties, through {panel.last_month}", err=True)
-        say_age(panel.release, request.as_of, COUNTIES)
+        sources.say_age(panel.release, request.as_of, COUNTIES)
         for text in panel.notes:
             note(text)
         return panel
     opt.check((request.archive is not None, "give --archive or --source, not both"))
-    loaded, releases = read_county(request.source), open_source()
+    loaded, releases = read_county(request.source), sources.open_source()
     last = max(releases.last_seen or loaded.release, loaded.release)
     vintage = releases.as_of(request.as_of or last)
     if loaded.release > vintage.as_of:
@@ -423,7 +393,7 @@ def _county_panel(request: Request) -> od.Panel:
             f"{request.source} was released on {loaded.release}, after {vintage.as_of}",
             hint="give a later --as-of, or an earlier file",
         )
-    say_release(vintage, request.as_of)
+    sources.say_release(vintage, request.as_of)
     click.echo(f"release {loaded.release} of counties, from {request.source}", err=True)
     for text in loaded.notes:
         note(text)
@@ -510,7 +480,7 @@ def county_table(
         *(Column(f"{head}\n%", name, share) for head, name in chances.items()),
         *([_COUNTY_RATE] if rates else []),
     ]  # fmt: skip
-    room = max(width() - max(map(len, lay(few, {}, columns).splitlines())) - 2, 16)
+    room = max(screen.width() - max(map(len, lay(few, {}, columns).splitlines())) - 2, 16)
     shown = [name if len(name) <= room else f"{name[: room - 1]}…" for name in names]
     return lay(few.assign(county=shown), {"county": ""}, columns)
 
@@ -538,7 +508,7 @@ def nowcast(request: Request, level: float, months: int, rows: int) -> Answer:
     model = od.get_model(request.model)
     panel, states = request.panel()
     # As far ahead as the forecast command: the same draws, so both say the same of these months.
-    ahead = None if request.until else request.ahead(panel, said=False) or DEFAULT_HORIZON
+    ahead = None if request.until else request.ahead(panel, said=False) or names.DEFAULT_HORIZON
     whole = request.forecast(model, panel, states, ahead)
     made = whole.select(there(whole, states))
     found = made.nowcast(level=level)

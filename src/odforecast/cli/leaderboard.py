@@ -12,19 +12,8 @@ import pandas as pd
 import odforecast as od
 from odforecast.backtesting.results import BASELINE
 from odforecast.backtesting.unit import on_screen
-from odforecast.cli.screen import (
-    COVERED_90,
-    RATIO,
-    WHAT_90_IS,
-    WHAT_WIS_IS,
-    WIS,
-    Column,
-    lay,
-    lay_groups,
-    say,
-    title,
-    words,
-)
+from odforecast.cli import screen
+from odforecast.cli.screen import COVERED_90, RATIO, WHAT_90_IS, WIS, Column, lay, say, title, words
 from odforecast.names import DECIDING, deciding_kind
 from odforecast.say import number_of
 from odforecast.scoring.columns import HORIZON_GROUPS
@@ -64,13 +53,13 @@ def print_leaderboard(results: od.Results, every: bool = False) -> None:
         part = ahead[ahead["vintage"] == kind]
         units = part.groupby([*keys, "horizon_group"], observed=True)["n_units"].max().sum()
         title(f"Leaderboard on {words(kind)} ({kind}); {units:,.0f} forecasts per model")
-        shown = lay_groups(_sections(part, keys), (WIS, RATIO, COVERED_90), _groups(part))
+        shown = screen.lay_groups(_sections(part, keys), (WIS, RATIO, COVERED_90), _groups(part))
         click.echo(shown or "Nothing can be scored yet.")
     if every:
         _print_trend(ahead, kinds, keys)
         _print_completed(completed, kinds, keys)
     ratio = f"ratio: WIS divided by {BASELINE}'s on the same forecasts, below 1 is better; "
-    say(f"{WHAT_WIS_IS}; {ratio if board['rel_wis'].notna().any() else ''}{WHAT_90_IS}.",
+    say(f"{screen.WHAT_WIS_IS}; {ratio if board['rel_wis'].notna().any() else ''}{WHAT_90_IS}.",
         before="\n")  # fmt: skip
     _print_missing(results, every)
     if not every:
@@ -102,7 +91,7 @@ def _print_trend(board: pd.DataFrame, kinds: Sequence[str], keys: list[str]) -> 
     for kind in kinds:
         part = board[scored & (board["vintage"] == kind)]
         title(f"Trend on {words(kind)} ({kind})")
-        click.echo(lay_groups(_sections(part, keys, "rps"), _TREND, _groups(part)))
+        click.echo(screen.lay_groups(_sections(part, keys, "rps"), _TREND, _groups(part)))
     say("Five kinds of change from a year earlier. RPS: mean ranked probability score, lower is "
         "better; ratio: divided by the RPS of the frequencies known when the forecast was made. Up "
         "to 6 months ahead, half or more of the change has already been counted.",
@@ -241,12 +230,12 @@ def print_board(board: Board) -> None:
         sections.append((words(level), [(m, rows[m]) for m in best]))
         notes += [f"{words(level)}: {text}" for text in _on_level(part, groups, sorted(apart))]
     title("Leaderboard")
-    click.echo(f"{lay_groups(sections, _TASK, groups)}\n")
+    click.echo(f"{screen.lay_groups(sections, _TASK, groups)}\n")
     for text in notes:
         say(text, indent="  ")
     ratio = f"; ratio: WIS divided by {BASELINE}'s on the counts in common"
     naive = f"; naive: divided by {board.second}'s"
-    say(f"{WHAT_WIS_IS}, over the counts that all models forecast"
+    say(f"{screen.WHAT_WIS_IS}, over the counts that all models forecast"
         f"{ratio if BASELINE in board.models else ''}{naive if board.second else ''}; "
         f"{WHAT_90_IS}; seconds: per origin.")  # fmt: skip
 

@@ -18,18 +18,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from odforecast import names
 from odforecast.errors import DataError, UnknownNameError, near
-from odforecast.names import (
-    DATASETS,
-    DEFAULT_COUNTY_MODEL,
-    DEFAULT_DRAWS,
-    DEFAULT_HORIZON,
-    DEFAULT_MODEL,
-    DEFAULT_SEED,
-    STATES,
-    TARGET_12MO,
-    TARGETS,
-)
+from odforecast.names import DEFAULT_MODEL
 
 type Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 #: An option, what was given with it, and the endings it may have; none for a folder.
@@ -370,7 +361,7 @@ PLACES = together(
 )  # fmt: skip
 BESIDE = _locations("US", "Places shown beside the US, with commas: Ohio,NYC. Or all.")
 DATASET = together(
-    what("--dataset", type=Choice(list(DATASETS)), default=STATES, show_default=True,
+    what("--dataset", type=Choice(list(names.DATASETS)), default=names.STATES, show_default=True,
          help="Deaths by state, or by county of residence."),
     option("--county", "--counties", metavar="NAME", hidden=True, expose_value=False,
            callback=_no_county_option),
@@ -381,7 +372,7 @@ INDICATOR = what("--indicator", metavar="NAME", default="all-drugs", show_defaul
 MODEL = what(
     "--model", metavar="NAME", default=DEFAULT_MODEL,
     help="Forecast model (see odforecast models). NAME+delay first completes the recent months.  "
-    f"[default: {DEFAULT_MODEL}; for counties {DEFAULT_COUNTY_MODEL}]",
+    f"[default: {DEFAULT_MODEL}; for counties {names.DEFAULT_COUNTY_MODEL}]",
 )  # fmt: skip
 UNTIL = what("--until", type=END_MONTH, metavar="MONTH",
              help="Last month to forecast, instead of --horizon: 2028-12.")  # fmt: skip
@@ -391,19 +382,20 @@ START, END = (
     for which, kind, words, month in (("start", START_MONTH, "First", "2019-01"),
                                       ("end", END_MONTH, "Last", "2024-04"))
 )  # fmt: skip
-TARGET = what("--target", type=Choice([*TARGETS, "both"]), default=TARGET_12MO, show_default=True,
-              more=True, help="12-month totals, single months, or both.")  # fmt: skip
+TARGET = what("--target", type=Choice([*names.TARGETS, "both"]), default=names.TARGET_12MO,
+              show_default=True, more=True,
+              help="12-month totals, single months, or both.")  # fmt: skip
 LEVEL = what("--level", metavar="P", default=0.9, show_default=True, more=True,
              type=click.FloatRange(0, 1, min_open=True, max_open=True),
              help="Probability of the intervals.")  # fmt: skip
-DRAWS = details("--draws", metavar="N", default=DEFAULT_DRAWS, show_default=True, more=True,
+DRAWS = details("--draws", metavar="N", default=names.DEFAULT_DRAWS, show_default=True, more=True,
                 type=click.IntRange(min=2), help="Number of sample paths.")  # fmt: skip
-SEED = details("--seed", metavar="N", default=DEFAULT_SEED, show_default=True, more=True,
+SEED = details("--seed", metavar="N", default=names.DEFAULT_SEED, show_default=True, more=True,
                type=click.IntRange(min=0),
                help="Random seed. The same seed gives the same draws.")  # fmt: skip
 
 
-def horizon(default: int | str = DEFAULT_HORIZON) -> Decorator:
+def horizon(default: int | str = names.DEFAULT_HORIZON) -> Decorator:
     """``--horizon N``; the command puts in its default where neither it nor --until is given."""
     return what("--horizon", metavar="N", type=click.IntRange(min=1), more=True,
                 help=f"Months to forecast.  [default: {default}]")  # fmt: skip

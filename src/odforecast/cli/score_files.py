@@ -19,13 +19,12 @@ from odforecast.errors import DataError
 from odforecast.forecast import Forecast, load_forecast
 from odforecast.hub import label_of, read_hub
 from odforecast.hub.cells import numbers, read_texts, text_of
-from odforecast.hub.tables import Known, forecast_of_samples, known_panel, score_levels, score_trend
+from odforecast.hub.tables import Known, score_levels, score_trend
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS, COUNTIES, HUB_QUANTILES, SCENARIO_ID, TARGET_12MO, TARGETS
 from odforecast.say import quoted
 from odforecast.scoring import Truth, score_hub
 from odforecast.scoring import score as score_forecast
-from odforecast.scoring.joint import joint_scores
 from odforecast.updating import record
 
 #: Levels of quantiles, rising.
@@ -117,27 +116,6 @@ class Forecasts:
                 yield score_hub(self.hub, truth.observed).assign(n_levels=int(n_levels))
             if (kinds == "pmf").any():
                 yield score_trend(self.hub, truth, known).assign(n_levels=0)
-
-    def joint_scores(self, truth: Truth, known: Known) -> Iterator[pd.DataFrame]:
-        """Joint scores of draws, of every origin, target and scenario that has them."""
-        drawn: list[tuple[dict[str, str], Forecast, str]] = []
-        if self.forecast is not None:
-            made = self.forecast
-            drawn = [({}, made, t) for t in TARGETS if t in made.targets]
-        elif self.hub is not None:
-            rows = self.hub[self.hub["output_type"] == "sample"]
-            named = [SCENARIO_ID] if SCENARIO_ID in rows else []
-            for key, part in rows.groupby(["origin_date", "target", *named], sort=True):
-                made = forecast_of_samples(part, str(key[1]), model=self.model)
-                panel, _ = known_panel(known, truth, made.as_of, made.last_month)
-                scenario = dict(zip(named, map(str, key[2:])))
-                drawn.append((scenario, replace(made, panel=panel), str(key[1])))
-        for scenario, made, target in drawn:
-            table = joint_scores(made, truth, target=target)
-            first: dict[str, Any] = {"model": self.model, "as_of": pd.Timestamp(made.as_of)}
-            for place, (name, value) in enumerate((first | scenario).items()):
-                table.insert(place, name, value)
-            yield table
 
 
 def read_any(paths: Sequence[Path]) -> list[Forecasts]:

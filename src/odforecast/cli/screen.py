@@ -14,14 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from odforecast.names import (
-    TARGET_12MO,
-    TARGET_MONTH,
-    TARGET_TREND,
-    VINTAGE_CLEAN,
-    VINTAGE_DELAYED,
-    VINTAGE_REAL,
-)
+from odforecast import names
 from odforecast.say import chance, percent, rounded, step_of
 
 if TYPE_CHECKING:
@@ -33,10 +26,11 @@ WIDTH, NARROWEST, WIDEST = 80, 40, 100
 PATIENCE = 1.0
 #: Targets, groups of places and kinds of vintage, as people call them.
 WORDS: Final = {
-    TARGET_12MO: "12-month deaths", TARGET_MONTH: "monthly deaths", TARGET_TREND: "trend",
-    "nation": "US", "jurisdictions": "states", VINTAGE_REAL: "real releases",
-    VINTAGE_DELAYED: "past months, with reporting delay",
-    VINTAGE_CLEAN: "past months, without reporting delay",
+    names.TARGET_12MO: "12-month deaths", names.TARGET_MONTH: "monthly deaths",
+    names.TARGET_TREND: "trend", "nation": "US", "jurisdictions": "states",
+    names.VINTAGE_REAL: "real releases",
+    names.VINTAGE_DELAYED: "past months, with reporting delay",
+    names.VINTAGE_CLEAN: "past months, without reporting delay",
 }  # fmt: skip
 WHAT_90_IS: Final = "90%: how often the 90% interval contained the final count"
 WHAT_WIS_IS: Final = "WIS: mean weighted interval score in deaths, lower is better"
@@ -182,6 +176,21 @@ class Column(NamedTuple):
         if value is None or value != value:
             return "–"
         return self.form(value) if callable(self.form) else self.form.format(value)
+
+
+def text_of(head: str, of: str | Callable[[Any], str]) -> Column:
+    """A column of words."""
+    return Column(head, of, "{}")
+
+
+def listing(rows: Sequence[Any], shown: Sequence[Column]) -> str:
+    """Columns of rows: numbers at the right, the last of any length."""
+    lines = [[c.head for c in shown], *([c.cell(row) for c in shown] for row in rows)]
+    for i, column in enumerate(shown):
+        most = max(len(line[i]) for line in lines)
+        for line in lines if column.form != "{}" else ():
+            line[i] = line[i].rjust(most)
+    return columns(lines, "", whole=True)
 
 
 #: Columns of scores that several commands show.

@@ -41,7 +41,7 @@ BATCHES = 20
 _SIDES = [0.05, 0.5, 0.95]
 _BEFORE = {"low_90": "before_low", "median": "before", "high_90": "before_high"}
 #: Settings that a recorded forecast names, and what a change of them is called.
-_SETTINGS = {
+SETTINGS = {
     "model": "model", "spec": "specification", "version": "version of odforecast",
     "seed": "seed", "draws": "number of draws",
     "data": "what the archive holds of that release or the ones before",
@@ -246,7 +246,7 @@ def _settings(recorded: pd.DataFrame, now: Forecast, earlier: Panel | None) -> t
     if earlier is not None:
         new["data"] = earlier.data_hash
     return tuple(
-        f"{_SETTINGS[name]}: {old[name]}, now {value}"
+        f"{SETTINGS[name]}: {old[name]}, now {value}"
         for name, value in new.items()
         if str(old[name]) != str(value)
     )

@@ -30,7 +30,7 @@ from odforecast.say import html_table, old_data_note
 from odforecast.scenario import Scenario, Series, Track
 from odforecast.updating import record as records
 from odforecast.updating import words
-from odforecast.updating.changes import Change, chosen, compared, whole_forecast
+from odforecast.updating.changes import SETTINGS, Change, chosen, compared, whole_forecast
 from odforecast.updating.scenarios import lacking, tracked
 from odforecast.version import __version__
 from odforecast.vintage import Archive, Vintage
@@ -167,8 +167,9 @@ class Update:
     def whole(self) -> Forecast:
         """The forecast of these places among all that the model forecasts with them."""
         s = self.settings
-        how = (DEFAULT_HORIZON, s.draws, s.seed)
-        return whole_forecast(self.model, self.panel, self.locations, *how)
+        return whole_forecast(
+            self.model, self.panel, self.locations, DEFAULT_HORIZON, s.draws, s.seed
+        )
 
     @cached_property
     def forecast(self) -> Forecast:
@@ -231,34 +232,38 @@ class Update:
         """What ``update.json`` of this release says now; nothing where there is no page."""
         return _said_in(self.folder) if self.page.exists() else {}
 
+    @property
+    def _identity(self) -> dict[str, Any]:
+        """What makes this forecast the same as another one, as ``update.json`` says it."""
+        s = self.settings
+        return {
+            "model": self.model.label,
+            "spec": self.model.spec.hash,
+            "version": __version__,
+            "data": self.panel.data_hash,
+            "seed": s.seed,
+            "draws": s.draws,
+            "asked": "all" if s.locations == "all" else ",".join(self.locations),
+        }
+
     def _manifest_to_be(self, on: dt.date) -> dict[str, Any]:
         """What ``update.json`` will say."""
-        said, made, s = self.forecast.provenance, self.forecast, self.settings
+        made, label = self.forecast, self.model.label
         left = [x for x in self.locations if x not in made.locations]
         return {
             "release": str(self.release),
             "on": str(on),
             "last_month": str(self.panel.last_month),
             "until": str(made.months[-1]),
-            "model": said["label"],
-            "spec": said["spec_hash"],
-            "version": said["odforecast"],
-            "data": self.panel.data_hash,
-            "seed": s.seed,
-            "draws": s.draws,
-            "asked": self._asked,
+            **self._identity,
             "locations": list(made.locations),
             "skipped": {x: made.skipped.get(x, "the model does not forecast it") for x in left},
             "before": None if self.change.before is None else str(self.change.before),
             "warnings": list(made.warnings),
             "recorded": len(records.forecast_lines(made, self.panel)),
             # As hubs want it named; Parquet holds in 0.2 MB what takes 2 MB as text.
-            "hub_file": f"{said['release']}-{model_id(str(said['label']))}.parquet",
+            "hub_file": f"{self.release}-{model_id(label)}.parquet",
         }
-
-    @property
-    def _asked(self) -> str:
-        return "all" if self.settings.locations == "all" else ",".join(self.locations)
 
     def _done(self) -> dt.date | None:
         """The day the release was forecast in full: the record has what page and hub file say."""
@@ -277,18 +282,9 @@ class Update:
 
     def _otherwise(self) -> list[str]:
         """What the forecast that was made has otherwise than this one would."""
-        held, s = self._manifest, self.settings
-        mine = {
-            "model": self.model.label, "specification": self.model.spec.hash,
-            "version": __version__, "seed": s.seed, "draws": s.draws, "locations": self._asked,
-            "data with hash": self.panel.data_hash,
-        }  # fmt: skip
-        keys = ("model", "spec", "version", "seed", "draws", "asked", "data")
-        return [
-            f"{name} {held.get(key)}, not {value}"
-            for key, (name, value) in zip(keys, mine.items(), strict=True)
-            if held.get(key) != value
-        ]
+        held, words = self._manifest, SETTINGS | {"asked": "locations", "data": "data with hash"}
+        return [f"{words[key]} {held.get(key)}, not {value}"
+                for key, value in self._identity.items() if held.get(key) != value]  # fmt: skip
 
     def _clocks(self, on: dt.date, again: bool) -> tuple[Track, ...]:
         """The clocks of the scenarios, written; with ``again`` also those that are there."""
@@ -479,19 +475,14 @@ def update(
             notes.append(f"{RECORD}: the last line was cut off while it was written; left out")
         if fetch:
             one = stack.enter_context(Socrata()) if client is None else client
-            notes.append(_fetched(releases, one, progress))
-        held = own_archive(archive) if archive is not None else own_archive()
+            try:
+                notes.append(fetch_release("vsrr", releases, one, progress=progress).why)
+            except DownloadError as error:
+                hint = "or go on with the releases in hand: --no-fetch"
+                both = hint if error.hint is None else f"{error.hint}, {hint}"
+                raise DownloadError(error.message, hint=both) from error
+        held = own_archive(archive)
         return Update(held, target, settings, lines)._do(notes, again=again, fetched=fetch)
-
-
-def _fetched(folder: Path, client: Socrata, progress: Callable[[int, int], None] | None) -> str:
-    """Fetch the present release into a folder; what became of it."""
-    try:
-        return fetch_release("vsrr", folder, client, progress=progress).why
-    except DownloadError as error:
-        hint = "or go on with the releases in hand: --no-fetch"
-        both = hint if error.hint is None else f"{error.hint}, {hint}"
-        raise DownloadError(error.message, hint=both) from error
 
 
 # ------------------------------------------------------------------ the folder of a release
