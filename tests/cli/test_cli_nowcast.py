@@ -34,12 +34,14 @@ def test_a_stranger_reads_the_answer_first(table):
     lines = result.stdout.splitlines()
     us = table[(table["location"] == "US") & (table["horizon"] == 0)].iloc[0]
     step = step_of(us["low"], us["high"])
-    said = "{} deaths (90% interval {} to {})".format(
+    said = "{} (90% interval {} to {})".format(
         *(rounded(us[x], step) for x in ("median", "low", "high"))
     )
     text = " ".join(lines)
-    assert text.startswith("The United States: the final count for the 12 months ending in August")
-    assert f"will be about {said}. Reported so far: 69,172." in text
+    assert text.startswith(
+        "In the United States, 69,172 drug overdose deaths were reported for the"
+    )
+    assert f"; the final count will be about {said}." in text
     assert "Number of Drug Overdose Deaths, as of 2026-01-14" in text
     rows = [line.split()[0] for line in lines if re.match(r"[A-Z]{2,3}  ", line)]
     assert rows == list(dict.fromkeys(table["location"]))[:12]
@@ -56,7 +58,7 @@ def test_all_twelve_counts_of_some_places(table):
     result = run(*QUICK, "--locations", "WV,Ohio", "--months", "12")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert "Reported so far: 671." in " ".join(lines)
+    assert "In West Virginia, 671 drug overdose deaths were reported" in " ".join(lines)
     assert sum(bool(re.search(r"20\d\d-\d\d  ", line)) for line in lines) == 24
     assert max(map(len, lines)) <= 80
     first = table[(table["location"] == "OH") & (table["horizon"] == -11)].iloc[0]
@@ -91,7 +93,9 @@ def test_the_file_holds_all_twelve_counts_of_the_places(ending, tmp_path, table)
 def test_a_release_that_says_how_complete_it_is(vsrr):
     result = run("--source", str(vsrr / "2024-12-11.csv.gz"), "--locations", "US,OH", *QUICK[2:])
     assert result.exit_code == 0, result.output
-    assert "Reported so far: 90,157." in " ".join(result.stdout.split())
+    assert "In the United States, 90,157 drug overdose deaths were reported" in " ".join(
+        result.stdout.split()
+    )
     assert "complete" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
 

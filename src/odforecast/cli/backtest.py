@@ -76,9 +76,8 @@ _KINDS = {
     opt.DRAWS, opt.SEED,
 )  # fmt: skip
 def backtest(
-    archive: Path | None, source: str | None, models: str | None, task_name: str | None,
-    dataset: str, every: bool, jobs: int, dask: str | None, as_json: bool, out: Path | None,
-    **asked: Any,
+    models: str | None, task_name: str | None, dataset: str, every: bool, jobs: int,
+    dask: str | None, out: Path | None, **asked: Any,
 ) -> Answer:  # fmt: skip
     """Forecast again from past dates, using only the data available then, and score the results.
 
@@ -100,10 +99,10 @@ def backtest(
 
     if task_name is None:
         task = None
-        groups, arguments = _origins(archive, source, dataset, **asked)
+        groups, arguments = _origins(dataset, **asked)
     else:
         opt.refuse("is set by the task: leave it out, or write your own task", *_OF_TASK)
-        task = open_task(task_name, archive)
+        task = open_task(task_name)
         dataset, whole = task.definition["dataset"], task.arguments()
         groups, arguments = [task.origins], {key: whole[key] for key in _PLANNED}
     counties, truth = dataset == COUNTIES, arguments["truth"]
@@ -111,7 +110,7 @@ def backtest(
         u for found in groups for u in plan(_named(models, found, dataset), found, **arguments)
     ]
     for text in _announced(groups, units, truth, task):
-        say(text, err=as_json, indent="    ")
+        say(text, err=opt.given("as_json"), indent="    ")
     started, before = perf_counter(), _before(out)
     results = _run(units, task, groups, jobs, dask, out)
     _say_notes(results, out, before)
@@ -145,19 +144,20 @@ def backtest(
     )  # fmt: skip
 
 
-def open_task(name: str, archive: Path | None) -> od.Task:
+def open_task(name: str) -> od.Task:
     """The task of that name, or of that file."""
+    archive = opt.given("archive")
     return od.Task.load(name, None if archive is None else od.archive(archive))
 
 
 def _origins(
-    archive: Path | None, source: str | None, dataset: str, *, indicator: str, truth_as_of: Any,
-    min_truth_age: int, vintages: str, step: int | None, start: str | None, end: str | None,
-    donors: int, horizon: int | None, **planned: Any,
+    dataset: str, *, indicator: str, truth_as_of: Any, min_truth_age: int, vintages: str,
+    step: int | None, start: str | None, end: str | None, donors: int, horizon: int | None,
+    **planned: Any,
 ) -> tuple[list[list[Origin]], dict[str, Any]]:  # fmt: skip
     """Origins by kind of vintage, and what the plan takes."""
     counties, day = dataset == COUNTIES, truth_as_of
-    releases = open_source(archive, source)
+    releases = open_source()
     panel = releases.as_of(day, dataset).panel(indicator, dataset)
     say_age(panel.release, day, dataset)
     if not counties and "US" not in panel.locations:
@@ -168,7 +168,7 @@ def _origins(
     usual = counties and not opt.was_given("min_truth_age")
     truth = od.Truth(panel) if usual else od.Truth(panel, min_age=min_truth_age)
     groups = []
-    for kind in _kinds(vintages, archive is not None, indicator, counties):
+    for kind in _kinds(vintages, indicator, counties):
         seen = releases
         if kind != VINTAGE_REAL and not counties:
             seen = releases.until(truth.release)
@@ -194,11 +194,11 @@ def _named(models: str | None, found: list[Origin], dataset: str) -> list[Model]
     return [od.get_model(name) for name in names]
 
 
-def _kinds(vintages: str, real: bool, indicator: str, counties: bool) -> tuple[str, ...]:
+def _kinds(vintages: str, indicator: str, counties: bool) -> tuple[str, ...]:
     """Kinds of vintage to run, in order: what decides comes first."""
     unknown = "counties" if counties and vintages == "pseudo" else ""
     if vintages == "auto":
-        vintages = "clean" if counties else "real" if real else "pseudo"
+        vintages = "clean" if counties else "real" if opt.given("archive") else "pseudo"
     if vintages == "pseudo" and not counties and names.indicator_name(indicator) != ALL_DRUGS:
         unknown = repr(indicator)
     if unknown:

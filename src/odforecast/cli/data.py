@@ -131,7 +131,7 @@ def _failed(failed: object) -> Exception | None:
 def fetch(
     dataset: str, archive: Path | None, since: int | None, past: bool, only_list: bool,
     release: str | None, copies: Path | None, git: str | None, files: tuple[str, ...],
-    out: Path | None, as_json: bool, url: str | None, soda3: bool,
+    out: Path | None, url: str | None, soda3: bool,
 ) -> Answer:  # fmt: skip
     """Download the latest release from data.cdc.gov and add it to an archive.
 
@@ -161,7 +161,7 @@ def fetch(
     else:
         refuse("does not go with --past", "since", "out", "soda3")
         opt.check(
-            (as_json and not only_list, "--json goes with --list"),
+            (opt.given("as_json") and not only_list, "--json goes with --list"),
             (bool(git) != bool(files), "--git URL goes with --file PATH"),
             (dataset != STATES and git is None,
              "--dataset counties goes with --past only if --git is given"),
@@ -343,7 +343,7 @@ def _one_file(files: tuple[Path, ...], *names: str) -> None:
     opt.what("--delays", is_flag=True, help="Show the releases with known reporting delays."),
     opt.JSON,
 )  # fmt: skip
-def releases(archive: Path | None, dataset: str, log: bool, delays: bool, as_json: bool) -> Answer:
+def releases(archive: Path | None, dataset: str, log: bool, delays: bool) -> Answer:
     """List the releases of an archive: what was known, when, and where it came from.
 
     DATE says how the release date is known: given with a file, known from CDC, or inferred from
@@ -364,7 +364,7 @@ def releases(archive: Path | None, dataset: str, log: bool, delays: bool, as_jso
         refuse("does not go with --log and --delays", "dataset")
     if log:  # without the bundled releases beneath: nothing happens to them
         return _log(od.Archive(_own(archive).path or ""))
-    store = open_source(archive)
+    store = open_source()
     if delays:
         mine, left_out = gathered(store)
         held = {d.release for d in mine}
@@ -375,7 +375,7 @@ def releases(archive: Path | None, dataset: str, log: bool, delays: bool, as_jso
         return Answer("\n".join(lines), rows)
     if others := store.releases(COUNTIES) if dataset == STATES else ():
         note(f"{number_of(len(others), 'release')} of counties: --dataset counties lists them")
-    if not store.releases(dataset) and dataset == COUNTIES and not as_json:
+    if not store.releases(dataset) and dataset == COUNTIES and not opt.given("as_json"):
         raise _no_counties(store)
     rows = [_release_row(store, date, dataset) for date in store.releases(dataset)]
     return _listed(rows, _RELEASES[dataset])
@@ -493,9 +493,8 @@ def _donor_row(donor: Donor, origin: str) -> Row:
 @click.argument("files", nargs=-1, metavar="[FILE...]", type=_PATH)
 @together(SOURCES, opt.AS_OF, opt.DATASET, opt.RELEASE, opt.LOCATIONS, opt.JSON)
 def check(
-    files: tuple[Path, ...], archive: Path | None, source: str | None, as_of: str | None,
-    dataset: str, release: str | None, locations: str,
-) -> Answer:  # fmt: skip
+    files: tuple[Path, ...], as_of: str | None, dataset: str, release: str | None, locations: str
+) -> Answer:
     """Check a release for what could mislead: sums, jumps, pending records, revisions.
 
     Each flag says what was found and what it means; the page "Quality" of the documentation
@@ -511,7 +510,7 @@ def check(
                "accept")  # fmt: skip
         _one_file(files, "release")
         return _files(files, release)
-    found = _seen(archive, source, release, as_of, dataset)
+    found = _seen(as_of, dataset)
     flags = check_release(found.table, found.before, found.states)
     if locations != "all":
         places = resolve(locations)
@@ -535,21 +534,20 @@ class Seen(NamedTuple):
     states: pd.DataFrame | None = None
 
 
-def _seen(
-    archive: Path | None, source: str | None, release: str | None, as_of: str | None, dataset: str
-) -> Seen:
+def _seen(as_of: str | None, dataset: str) -> Seen:
     """The release that a command looks at: of an archive as of a day, or of one file.
 
     A file is told by its columns, whatever ``dataset`` says.
     """
-    if source is not None and source != BUNDLED and archive is None:
-        loaded = read_release(source, release)
+    source = opt.given("source")
+    if source is not None and source != BUNDLED and opt.given("archive") is None:
+        loaded = read_release(source, opt.given("release"))
         if dataset_of(loaded) == COUNTIES:
             for text in notes_of(loaded):
                 note(f"{Path(source).name}: {text}")
             beside = _states_of(od.archive(), loaded.release)
             return Seen(COUNTIES, loaded.release, loaded.table, states=beside)
-    store = open_source(archive, source, release, look=True)
+    store = open_source(look=True)
     if dataset == COUNTIES:
         day = dt.date.max if as_of is None else to_date(as_of)
         known = [d for d in store.releases(COUNTIES) if d <= day]
@@ -658,9 +656,8 @@ def _flags(found: Seen, flags: Sequence[Flag]) -> str:
         (".csv",)),
 )  # fmt: skip
 def revisions(
-    location: str | None, archive: Path | None, indicator: str, between: tuple[str, str] | None,
-    out: Path | None,
-) -> Answer:  # fmt: skip
+    location: str | None, indicator: str, between: tuple[str, str] | None, out: Path | None
+) -> Answer:
     """Show how the counts of PLACE (default: US) changed from release to release.
 
     For each month: the first count and its age (months from the end of the 12-month period to the
@@ -671,7 +668,7 @@ def revisions(
     PLACE (OH,WV). --indicator all compares all indicators.
     """
 
-    store = open_source(archive)
+    store = open_source()
     if between:
         refuse("does not go with --between", "plot")
         name = None if indicator == "all" else indicator_name(indicator)
@@ -816,8 +813,8 @@ def _write(out: Path, text: str) -> None:
     opt.DRAWS, opt.SEED,
 )  # fmt: skip
 def export(
-    archive: Path | None, source: str | None, as_of: str | None, dataset: str, release: str | None,
-    out: Path, monthly: str | None, indicator: str, wonder: tuple[Path, ...], draws: int, seed: int,
+    as_of: str | None, dataset: str, out: Path, monthly: str | None, indicator: str,
+    wonder: tuple[Path, ...], draws: int, seed: int,
 ) -> None:  # fmt: skip
     """Write one release as a clean table, with the same columns whatever file it came from.
 
@@ -835,7 +832,7 @@ def export(
     stdout = str(out) == "-"
     if monthly is None:
         refuse("goes with --monthly", "indicator", "wonder", "draws", "seed")
-        found = _seen(archive, source, release, as_of, dataset)
+        found = _seen(as_of, dataset)
         date, table, rows = found.date, found.table, "rows"
     else:
         if not stdout:
@@ -846,7 +843,7 @@ def export(
             (wonder and indicator_name(indicator) != ALL_DRUGS,
              "--wonder is for all drugs only: leave it out for a drug class"),
         )  # fmt: skip
-        vintage = open_source(archive, source, release).as_of(as_of)
+        vintage = open_source().as_of(as_of)
         recovered = recovered_months(
             vintage.table, monthly, indicator=indicator_name(indicator),
             wonder=[read_wonder(path) for path in wonder], draws=draws, seed=seed,

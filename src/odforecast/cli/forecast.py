@@ -20,7 +20,7 @@ from odforecast.cli.screen import Column, code, lay, more_places, note, share, w
 from odforecast.cli.source import COUNTS, Request, about, how, request_options, there
 from odforecast.errors import DataError
 from odforecast.names import COUNTIES, TARGET_MONTH, TARGETS
-from odforecast.say import SMALL, capital, day_name, deaths_of, month_name, rounded, step_of
+from odforecast.say import SMALL, capital, day_name, deaths_of, rounded, step_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,7 @@ _KEEP = "To save it: --table FILE.csv, --plot FILE.png or --html FILE.html"
 )  # fmt: skip
 @click.pass_context
 def forecast(
-    ctx: click.Context, request: Request, dataset: str, level: float, rows: int, target: str,
+    ctx: click.Context, dataset: str, level: float, rows: int, target: str,
     population: Path | None, rank: int | None, exact: bool, out: Path | None, output_type: str,
     save: Path | None, replace: bool, publish: bool,
 ) -> Answer:  # fmt: skip
@@ -64,7 +64,7 @@ def forecast(
 
     The first line is the answer: the forecast, its 90% interval, and the probability of a fall.
     """
-    counties = dataset == COUNTIES
+    request, counties = Request.asked(), dataset == COUNTIES
     if counties and not opt.was_given("model"):
         request = with_(request, model=names.DEFAULT_COUNTY_MODEL)
     asked = {x: ctx.params[x] for x in ("out", "table", "plot", "html")}
@@ -377,24 +377,25 @@ def _county_panel(request: Request) -> od.Panel:
     from odforecast.sources.county import read_county
     from odforecast.vintage.vintage import county_panel
 
-    if request.source in (None, sources.BUNDLED):
+    source = opt.given("source")
+    if source in (None, sources.BUNDLED):
         panel = request.releases.as_of(request.as_of, COUNTIES).panel(dataset=COUNTIES)
         click.echo(f"release {panel.release} of counties, through {panel.last_month}", err=True)
         sources.say_age(panel.release, request.as_of, COUNTIES)
         for text in panel.notes:
             note(text)
         return panel
-    opt.check((request.archive is not None, "give --archive or --source, not both"))
-    loaded, releases = read_county(request.source), sources.open_source()
+    opt.check((opt.given("archive") is not None, "give --archive or --source, not both"))
+    loaded, releases = read_county(source), od.archive()
     last = max(releases.last_seen or loaded.release, loaded.release)
     vintage = releases.as_of(request.as_of or last)
     if loaded.release > vintage.as_of:
         raise DataError(
-            f"{request.source} was released on {loaded.release}, after {vintage.as_of}",
+            f"{source} was released on {loaded.release}, after {vintage.as_of}",
             hint="give a later --as-of, or an earlier file",
         )
     sources.say_release(vintage, request.as_of)
-    click.echo(f"release {loaded.release} of counties, from {request.source}", err=True)
+    click.echo(f"release {loaded.release} of counties, from {source}", err=True)
     for text in loaded.notes:
         note(text)
     return county_panel(loaded.table, vintage.as_of, vintage.panel())
@@ -496,15 +497,16 @@ def county_table(
              help="How many of the last twelve counts to show."),
     opt.LEVEL, opt.TABLE, opt.PLOT, opt.JSON, opt.ROWS_SHOWN,
 )  # fmt: skip
-def nowcast(request: Request, level: float, months: int, rows: int) -> Answer:
+def nowcast(level: float, months: int, rows: int) -> Answer:
     """Estimate the final value of the most recent counts.
 
     The last counts of a release are too low because deaths are still being reported. The table
     compares the reported 12-month count, the estimated final count with its interval, and CDC's
     own predicted value.
     """
-    from odforecast.forecast.text import own_of
+    from odforecast.forecast.text import own_of, sentences
 
+    request = Request.asked()
     model = od.get_model(request.model)
     panel, states = request.panel()
     # As far ahead as the forecast command: the same draws, so both say the same of these months.
@@ -515,7 +517,7 @@ def nowcast(request: Request, level: float, months: int, rows: int) -> Answer:
 
     def text() -> str:
         """The last count in a sentence, the table, and what its columns are."""
-        last = found[found["horizon"] == 0]
+        last = found.loc[found["horizon"] == 0, "location"].tolist()
         table = _ended(
             _nowcast_table(_first(found[found["horizon"] > -months], rows)),
             more_places(len(made.locations), rows),
@@ -523,7 +525,8 @@ def nowcast(request: Request, level: float, months: int, rows: int) -> Answer:
             f"shown. Final: the count 12 or more months later{_with(own_of(made))}. CDC: its "
             "predicted value; adjusted: without its usual error.",
         )
-        return table if last.empty else f"{wrapped(_nowcast_sentence(last, made))}\n\n{table}"
+        said = [wrapped(sentences(made, "US" if "US" in last else x)[0]) for x in last[:1]]
+        return "\n\n".join([*said, table])
 
     def figure() -> Any:
         """Reported, estimated and CDC's predicted counts."""
@@ -540,23 +543,6 @@ def _number(row: Any, name: str) -> str:
     """A number no finer than its interval, as in the forecast; a dash where there is none."""
     step = 1.0 if name in ("reported", "predicted") else step_of(row["low"], row["high"])
     return "–" if row[name] != row[name] else rounded(row[name], step)
-
-
-def _nowcast_sentence(last: pd.DataFrame, made: od.Forecast) -> str:
-    """The nation's last count, or the first place's."""
-    from odforecast.forecast.text import own_of, place_name
-
-    us = last[last["location"] == "US"]
-    row = (us if len(us) else last).iloc[0]
-    reported = _number(row, "reported").replace("–", "nothing")
-    low, middle, high = (_number(row, x) for x in ("low", "median", "high"))
-    own = own_of(made, str(row["location"]))
-    given = f"{_with(own)}," if own else ""
-    return (
-        f"{capital(place_name(str(row['location'])))}: the final count for the 12 months ending in "
-        f"{month_name(row['month'])}{given} will be about {middle} deaths ({100 * row['level']:g}% "
-        f"interval {low} to {high}). Reported so far: {reported}."
-    )
 
 
 def _nowcast_table(table: pd.DataFrame) -> str:

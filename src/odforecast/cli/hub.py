@@ -52,8 +52,8 @@ def hub() -> None:
     opt.JSON,
 )  # fmt: skip
 def init(
-    folder: Path, archive: Path | None, source: str | None, indicator: str, rounds: str,
-    every: bool, horizon: int | None, contact: str | None, **given: Any,
+    folder: Path, indicator: str, rounds: str, every: bool, horizon: int | None,
+    contact: str | None, **given: Any,
 ) -> Answer:  # fmt: skip
     """Create a hubverse hub in a new or empty folder.
 
@@ -75,7 +75,7 @@ def init(
     }
     try:
         made = make(
-            folder, open_source(archive, source), indicator=indicator, kind=_KINDS[rounds],
+            folder, open_source(), indicator=indicator, kind=_KINDS[rounds],
             **{key: value for key, value in given.items() if value is not None},
         )  # fmt: skip
     except BacktestError as error:
@@ -133,8 +133,7 @@ def _person(text: str) -> dict[str, str]:
     opt.JSON,
 )  # fmt: skip
 def submit(
-    folder: Path, archive: Path | None, source: str | None, model: str, day: str | None,
-    locations: str, draws: int, seed: int, ending: str, as_json: bool,
+    folder: Path, model: str, day: str | None, locations: str, draws: int, seed: int, ending: str
 ) -> Answer:  # fmt: skip
     """Forecast a round of a hub with one of our models, and submit it.
 
@@ -151,7 +150,7 @@ def submit(
     from odforecast.hub.submission import submit as put
 
     opened, forecaster = Hub.open(folder), od.get_model(model)
-    releases, dates = open_source(archive, source), list(opened.origins)
+    releases, dates = open_source(), list(opened.origins)
     written = []
     for one in dates if day == "all" else [day or (dates[-1] if dates else "")]:
         panel = panel_of_round(opened, releases, one)
@@ -162,7 +161,7 @@ def submit(
             )
         path = put(whole.select(there(whole, places)), opened, format=ending)
         written.append(opened.relative(path))
-        if not as_json:
+        if not opt.given("as_json"):
             click.echo(folder / written[-1])
         for text in whole.warnings:
             note(text, "warning")
@@ -172,7 +171,7 @@ def submit(
 @hub.command()
 @click.argument("folder", metavar="DIR", type=opt.FOLDER)
 @opt.together(opt.ARCHIVE, opt.JSON)
-def update(folder: Path, archive: Path | None) -> Answer:
+def update(folder: Path) -> Answer:
     """Add the rounds of new releases, and counts that are now final.
 
     DIR is the hub. Existing rounds, submissions, metadata and README.md are kept. The archive must
@@ -182,7 +181,7 @@ def update(folder: Path, archive: Path | None) -> Answer:
     from odforecast.hub import update as grow
 
     before = Hub.open(folder)
-    grown = grow(before, open_source(archive))
+    grown = grow(before, open_source())
     known, rounds = _rounds(before), _rounds(grown)
     new = [x for x in rounds if x not in known]
     release = grown.admin["additional_metadata"]["truth_release"]

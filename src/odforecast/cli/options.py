@@ -39,8 +39,8 @@ ROWS = 12
 WHAT, DATA, OUTPUT, MORE = "What", "Data", "Output", "Details"
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
-#: What an answer is asked for; a command that does not look at them need not take them.
-ANSWERED = ("as_json", "table", "plot", "html")
+#: Where the data are, and what an answer is asked for: who needs them asks :func:`given`.
+KNOWN = ("archive", "source", "release", "accept", "as_json", "table", "plot", "html")
 _HELP_ALL = f"{__name__}.help_all"
 _PLACES = f"{__name__}.places"
 
@@ -140,6 +140,11 @@ def together(*options: Decorator) -> Decorator:
     return add
 
 
+def given(name: str) -> Any:
+    """The value of an option of the command that runs; None where it has no such option."""
+    return click.get_current_context().params.get(name)
+
+
 def was_given(name: str | None) -> bool:
     """Whether somebody typed this parameter."""
     found = click.get_current_context().get_parameter_source(name or "")
@@ -204,8 +209,9 @@ class Command(click.Command):
                 outputs.append((param.opts[0], value, param.writes))
         check_outputs(*outputs, read=read)
         assert self.callback is not None
-        names = inspect.signature(self.callback).parameters
-        kept = {k: v for k, v in ctx.params.items() if k in names or k not in ANSWERED}
+        takes = inspect.signature(self.callback).parameters
+        more = any(p.kind is p.VAR_KEYWORD for p in takes.values())
+        kept = {k: v for k, v in ctx.params.items() if k in takes or (more and k not in KNOWN)}
         answer = ctx.invoke(self.callback, **kept)
         if hasattr(answer, "give"):
             answer.give(ctx.params)

@@ -33,8 +33,8 @@ _FOLDER = click.Path(path_type=Path)
     opt.REPLACE, PUBLISH,
 )  # fmt: skip
 def report(
-    folders: tuple[Path, ...], request: Request, results: Path | None, out: Path | None,
-    site: Path | None, replace: bool, publish: bool,
+    folders: tuple[Path, ...], results: Path | None, out: Path | None, site: Path | None,
+    replace: bool, publish: bool,
 ) -> Answer:  # fmt: skip
     """Write a web page of a forecast, of a backtest, or of both; or a site with a page per place.
 
@@ -52,7 +52,7 @@ def report(
          "give --out FILE for a page, or --site DIR for a site of pages"),
         (site is None and replace, "--replace is about --site DIR; a page is replaced as a whole"),
     )  # fmt: skip
-    page = out or Path("report.html")
+    request, page = Request.asked(), out or Path("report.html")
     check_local(request.counts, publish, ("--out", None if site else page), ("--site", site))
     if site is None:
         opt.check_outputs(("--out", page, opt.PAGES))
@@ -64,7 +64,7 @@ def report(
     if forecast is not None:
         refuse_counties(forecast, "reports")
         refuse(_WHY, *_MAKING)
-        if request.archive is not None or request.source is not None:
+        if opt.given("archive") or opt.given("source"):
             later = _later(forecast, request)
         if request.locations != "all":
             places = resolve(request.locations, forecast.locations)

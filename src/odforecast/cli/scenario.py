@@ -184,15 +184,15 @@ def _show_event(row: dict[Any, Any], mark: str = "") -> None:
 
 
 def projected(
-    archive: Path | None, source: str | None, *, scenarios: Iterable[str], onset: str | None,
-    as_of: str | None, model: str, locations: str, indicator: str, draws: int, seed: int,
-    horizon: int | None, until: str | None, tables: Sequence[str] = (), later: Sequence[int] = (),
+    *, scenarios: Iterable[str], onset: str | None, as_of: str | None, model: str, locations: str,
+    indicator: str, draws: int, seed: int, horizon: int | None, until: str | None,
+    tables: Sequence[str] = (), later: Sequence[int] = (),
 ) -> tuple[od.Projection, od.Panel, dict[str, Any]]:  # fmt: skip
     """The projection that was asked for, its panel, and what JSON says of it; notes are said."""
     one_end(horizon, until)
     forecaster = od.get_model(model)
     # The same panel and seed as `odforecast forecast`, so that null is its forecast.
-    panel, places = open_panel(open_source(archive, source), as_of, indicator, locations)
+    panel, places = open_panel(open_source(), as_of, indicator, locations)
     nation = ("US",) if "US" in panel.locations else ()
     states = tuple(dict.fromkeys((*nation, *places)))
     chosen = _delayed(_begun(scenarios_of(scenarios), onset, panel), later)
@@ -202,7 +202,7 @@ def projected(
             note(f"{x.name} may raise deaths (probability {x.chances()[2]:.2f}) and names no "
                  "mechanism: describe one under backfire")  # fmt: skip
     say(f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}",
-        err=bool(click.get_current_context().params.get("as_json")))  # fmt: skip
+        err=opt.given("as_json"))  # fmt: skip
     ahead = HORIZON if horizon is None and until is None else horizon
     with working(f"fitting {forecaster.label}"):
         projection = lib.project(
@@ -571,10 +571,7 @@ def attribution(**asked: Any) -> Answer:
 @scenario.command("past")
 @click.argument("event", metavar="EVENT")
 @opt.together(opt.BESIDE, opt.MODEL, SOURCES, opt.DRAWS, opt.SEED, opt.JSON, opt.TABLE)
-def past_command(
-    event: str, archive: Path | None, source: str | None, model: str, locations: str, draws: int,
-    seed: int,
-) -> Answer:  # fmt: skip
+def past_command(event: str, model: str, locations: str, draws: int, seed: int) -> Answer:
     """Estimate deaths if a past event had not happened.
 
     EVENT is a name from odforecast scenario list --events. There are two estimates.
@@ -583,7 +580,7 @@ def past_command(
     year and in total, with the event's prior and with one that favors neither side. Neither is the
     effect of a policy.
     """
-    releases, forecaster = open_source(archive, source), od.get_model(model)
+    releases, forecaster = open_source(), od.get_model(model)
     places = tuple(dict.fromkeys(("US", *resolve(locations, releases.as_of().panel().locations))))
     said: dict[str, dict[str, Past]] = {}
     for place in places:
@@ -665,9 +662,8 @@ def _show_past(event: str, both: dict[str, Past], found: pd.DataFrame) -> None:
     opt.AS_OF, opt.MODEL, SOURCES, opt.SEED, opt.out("Folder for tables and figures.", ())
 )
 def validate(
-    checks: tuple[str, ...], archive: Path | None, source: str | None, as_of: str | None,
-    model: str, seed: int, out: Path | None,
-) -> Answer:  # fmt: skip
+    checks: tuple[str, ...], as_of: str | None, model: str, seed: int, out: Path | None
+) -> Answer:
     """Run the checks of the scenario method.
 
     CHECK is null, calibration, recovery, recovery-wandering-slope, placebo-time, placebo-outcome,
@@ -675,7 +671,7 @@ def validate(
     hindcast-plumbing; by default, all of them. The exit status is 1 if a check fails. Some checks
     only report and cannot fail. A check that the data do not allow is named.
     """
-    releases, failed = open_source(archive, source), 0
+    releases, failed = open_source(), 0
     day = as_of or str(releases.last_seen)
     setting = Setting(releases, day, od.get_model(model), SIMULATIONS, seed)
     for name, result in run_checks(setting, checks):

@@ -73,9 +73,8 @@ _PLAUSIBILITY = (
     opt.out("One row per forecast: .csv or .parquet.", ENDINGS),
 )  # fmt: skip
 def score(
-    forecasts: tuple[Path, ...], archive: Path | None, source: str | None, truth_as_of: str | None,
-    indicator: str, min_truth_age: int, baseline: str | None, held: Path | None, plot: Path | None,
-    out: Path | None,
+    forecasts: tuple[Path, ...], truth_as_of: str | None, indicator: str, min_truth_age: int,
+    baseline: str | None, held: Path | None, plot: Path | None, out: Path | None,
 ) -> Answer:  # fmt: skip
     """Score forecasts in your files against the counts of a later release.
 
@@ -100,7 +99,7 @@ def score(
     if plot is not None and not any(TARGET_12MO in one.targets for one in files):
         raise ScoringError("--plot shows 12-month counts, and the files contain none")
     spans = None if held is None else read_held(held, scenarios)
-    releases = open_source(archive, source)
+    releases = open_source()
     seen = releases.as_of(truth_as_of)
     if seen.note:
         note(seen.note)
@@ -121,7 +120,7 @@ def score(
         trend = scores["target"] == TARGET_TREND
         marked = mark_plausible(scores[~trend].reset_index(drop=True), spans)
         scores = pd.concat([marked, scores[trend]], ignore_index=True) if trend.any() else marked
-    if source is None:  # a file that was named need not be the newest
+    if opt.given("source") is None:  # a file that was named need not be the newest
         say_age(seen.date, truth_as_of)
     failure = ScoringError(
         "no forecast can be scored yet",

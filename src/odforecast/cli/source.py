@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -27,24 +27,18 @@ if TYPE_CHECKING:
 
 BUNDLED = "bundled"
 SCENARIO_FILES = (".yaml", ".yml", ".toml")
-_ACCEPT = f"{__name__}.accept"
 
 
 # Releases
 
 
-def open_source(
-    archive: str | Path | None = None,
-    source: str | Path | None = None,
-    release: str | None = None,
-    look: bool = False,
-) -> od.Archive:
-    """The releases of an archive, or of one file; by default your own, then the bundled ones.
+def open_source(look: bool = False) -> od.Archive:
+    """The releases of --archive, or of the file of --source; else your own and the bundled ones.
 
     With ``look``, for commands that show what is in a file, one that contradicts itself is shown
     too; otherwise it needs ``--accept REASON``.
     """
-    accept = click.get_current_context().meta.get(_ACCEPT)
+    archive, source, release, accept = map(opt.given, ("archive", "source", "release", "accept"))
     opt.check(
         (accept is not None and (source is None or str(source) == BUNDLED),
          "--accept is about a --source FILE; in an archive: data fix accept"),
@@ -81,17 +75,9 @@ def say_age(release: dt.date, as_of: str | None, dataset: str = STATES) -> None:
         note(text)
 
 
-def _keep_reason(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        ctx.meta[_ACCEPT] = value
-
-
-#: :func:`open_source` finds the reason by itself.
-ACCEPT = opt.data(
-    "--accept", metavar="REASON", expose_value=False, callback=_keep_reason, more=True,
-    help=opt.ACCEPTS,
-)  # fmt: skip
-SOURCES = together(opt.ARCHIVE, opt.SOURCE, ACCEPT)
+SOURCES = together(
+    opt.ARCHIVE, opt.SOURCE, opt.data("--accept", metavar="REASON", more=True, help=opt.ACCEPTS)
+)
 
 
 def scenarios_of(words: Iterable[str]) -> list[od.Scenario]:
@@ -156,10 +142,8 @@ def on_terminal() -> bool:
 
 @dataclass(frozen=True)
 class Request:
-    """Which forecast is asked for: the options of :func:`request_options`."""
+    """Which forecast is asked for: the options of :func:`request_options`, horizon, own counts."""
 
-    archive: Path | None
-    source: str | None
     as_of: str | None
     model: str
     locations: str
@@ -171,10 +155,16 @@ class Request:
     horizon: int | None = None
     until: str | None = None
 
+    @classmethod
+    def asked(cls) -> Request:
+        """That of the command that runs."""
+        found = click.get_current_context().params
+        return cls(**{x.name: found[x.name] for x in fields(cls) if x.name in found})
+
     @functools.cached_property
     def releases(self) -> od.Archive:
         """The releases it is made from."""
-        return open_source(self.archive, self.source)
+        return open_source()
 
     def panel(self) -> tuple[od.Panel, tuple[str, ...]]:
         """The panel of the day, with own counts, and the locations asked for."""
@@ -222,26 +212,9 @@ def one_end(horizon: int | None, until: str | None) -> None:
 
 
 def request_options(places: Decorator = opt.PLACES) -> Decorator:
-    """Add the options of a :class:`Request`; the command gets them as ``request``.
-
-    ``--horizon`` and own counts are part of it where the command has them: give their options
-    below this one. Places are words and an option, or with ``LOCATIONS`` the option alone.
-    """
-    names = [field.name for field in fields(Request)]
-
-    def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        """Add them."""
-
-        @functools.wraps(command)
-        def run(*args: Any, **given: Any) -> Any:
-            """The command, its options gathered."""
-            request = Request(**{name: given.pop(name) for name in names if name in given})
-            return command(*args, request=request, **given)
-
-        return together(places, opt.INDICATOR, opt.MODEL, opt.UNTIL, opt.AS_OF, SOURCES, opt.DRAWS,
-                        opt.SEED)(run)  # fmt: skip
-
-    return add
+    """The options of a :class:`Request`: places are words and an option, or the option alone."""
+    return together(places, opt.INDICATOR, opt.MODEL, opt.UNTIL, opt.AS_OF, SOURCES, opt.DRAWS,
+                    opt.SEED)  # fmt: skip
 
 
 def open_panel(

@@ -50,13 +50,13 @@ def list_() -> Answer:
 @task.command()
 @_NAME
 @opt.together(opt.ARCHIVE, opt.JSON)
-def show(name: str, archive: Path | None) -> Answer:
+def show(name: str) -> Answer:
     """Show the definition of a task and its fingerprint.
 
     The fingerprint is a hash of the definition and of the data: the final counts, and what was
     known at every origin. Scores with the same fingerprint can be compared.
     """
-    found = open_task(name, archive)
+    found = open_task(name)
     try:
         whole, short, n, missing = found.fingerprint, found.short, len(found.origins), ""
     except ArchiveError as error:
@@ -81,7 +81,7 @@ def show(name: str, archive: Path | None) -> Answer:
 @_NAME
 @click.argument("folder", metavar="DIR", type=opt.FOLDER)
 @opt.together(opt.ARCHIVE, opt.JSON)
-def export(name: str, folder: Path, archive: Path | None) -> Answer:
+def export(name: str, folder: Path) -> Answer:
     """Write the data known at each origin, for another program.
 
     The files are CSV. DIR gets two files per origin, with the data known then and the forecasts
@@ -89,7 +89,7 @@ def export(name: str, folder: Path, archive: Path | None) -> Answer:
     """
     from odforecast.backtesting.submission import export as write
 
-    found = open_task(name, archive)
+    found = open_task(name)
     written = write(found, folder)
     n = sum(o.panel is not None for o in found.origins)
 
@@ -115,7 +115,7 @@ def export(name: str, folder: Path, archive: Path | None) -> Answer:
     opt.ARCHIVE, opt.out("Folder of results.", (), required=True), opt.REPLACE, opt.JSON,
 )  # fmt: skip
 def submit(
-    name: str, files: tuple[Path, ...], label: str, archive: Path | None, out: Path, replace: bool,
+    name: str, files: tuple[Path, ...], label: str, out: Path, replace: bool
 ) -> Answer:  # fmt: skip
     """Check and score forecasts that another program made.
 
@@ -127,7 +127,7 @@ def submit(
     from odforecast.backtesting.submission import score_submission
     from odforecast.names import HUB_QUANTILES
 
-    found = open_task(name, archive)
+    found = open_task(name)
     opt.check_folder("--out", out, replace, "results", "(?!units$).*", ("manifest.json",))
     by_origin = _by_origin(found, files)
     tables = {}

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 def update(
     archive: Path | None, locations: str, model: str, no_fetch: bool, out: Path | None,
-    as_json: bool, again: bool, scenarios: tuple[str, ...], series: tuple[Path, ...], draws: int,
+    again: bool, scenarios: tuple[str, ...], series: tuple[Path, ...], draws: int,
     seed: int, url: str | None,
 ) -> Answer:  # fmt: skip
     """Fetch the newest release, forecast, and report what changed since last month.
@@ -61,7 +61,7 @@ def update(
             archive, out, fetch=not no_fetch, model=model, locations=locations, draws=draws,
             seed=seed, again=again, scenarios=chosen, series=beside, client=client,
         )  # fmt: skip
-        if as_json:
+        if opt.given("as_json"):
             return Answer(data=_plain(done))
         return Answer("\n\n".join(_screen(done)))
 
