@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 
+import commands
 import pytest
 from click.testing import CliRunner
 from made_up_counties import Archive, made_up
@@ -12,12 +14,10 @@ from made_up_counties import Archive, made_up
 from odforecast.backtesting import Results
 from odforecast.cli import backtest, main
 
+run = partial(commands.run, "backtest")
+
 QUICK = ["--dataset", "counties", "--models", "county-hub-baseline", "--locations",
          "DE/*,NYC/*", "--draws", "40", "--jobs", "1", "--start", "2022-06"]  # fmt: skip
-
-
-def run(*arguments: str):
-    return CliRunner().invoke(main, ["backtest", *arguments])
 
 
 @pytest.fixture

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 
+import commands
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
 import odforecast as od
-from odforecast.cli import main
 from odforecast.say import rounded, step_of
+
+run = partial(commands.run, "nowcast")
 
 QUICK = ("--source", "bundled", "--draws", "60")
 
 
-def run(*arguments: str):
-    return CliRunner().invoke(main, ["nowcast", *arguments])
-
-
 @pytest.fixture(scope="module")
-def table() -> pd.DataFrame:
+def table():
     """What the default model says in Python."""
     fitted = od.get_model().fit(od.bundled().as_of().panel())
     return fitted.forecast(draws=60).nowcast()

@@ -47,6 +47,11 @@ REFUSED = [
     ("scenario past busan", 1, "no past event 'busan'"),
     ("scenario validate luck --model drift", 1, "'luck'"),
     ("scenario sensitivity --scenario null --model drift", 2, "--scenario null assumes nothing"),
+    ("task show quik", 1, "no task 'quik' ships with odforecast; did you mean"),
+    ("task export quik x", 1, "no task 'quik' ships with odforecast; did you mean"),
+    ("task submit quik empty --label x --out y", 1, "no task 'quik' ships with odforecast"),
+    ("task submit quick none --label x --out y", 1, "no such file or folder: 'none'"),
+    ("task leaderboard quick", 1, "no such folder of results: 'quick'; give folders of odforecast"),
     ("examples cooperation", 1, "no example 'cooperation'; did you mean 'cooperation-2026"),
     # Dates, numbers, words
     (f"{NAIVE} --as-of 2019-01-01", 1, "nothing was known on 2019-01-01"),
@@ -157,7 +162,7 @@ REFUSED = [
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path, monkeypatch):
     """Where commands run: a few files, some of somebody else's."""
     monkeypatch.chdir(tmp_path)
     head = "state,year,month,indicator,data_value\n"
@@ -172,7 +177,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(("command", "code", "words"), REFUSED, ids=[r[0] for r in REFUSED])
-def test_refused_in_one_line(folder: Path, command: str, code: int, words: str) -> None:
+def test_refused_in_one_line(folder, command, code, words):
     before = {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()}
     done = CliRunner().invoke(main, shlex.split(command))
     assert done.exit_code == code, done.output

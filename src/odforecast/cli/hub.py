@@ -44,16 +44,13 @@ def hub() -> None:
              help="One round per release; or one per past month, cut from the last release: "
              "complete (clean), or as incomplete as another release was (delayed)."),
     opt.START, opt.END, opt.INDICATOR, opt.horizon(),
-    opt.what("--all", "every", is_flag=True,
-             help="Metadata of all built-in models.  [default: those that a backtest runs]"),
     SOURCES,
     opt.output("--contact", metavar="TEXT", help="A person: 'Jo Doe <jo@example.org>'."),
     opt.output("--repository", metavar="OWNER/NAME", help="The hub's GitHub repository."),
     opt.JSON,
 )  # fmt: skip
 def init(
-    folder: Path, indicator: str, rounds: str, every: bool, horizon: int | None,
-    contact: str | None, **given: Any,
+    folder: Path, indicator: str, rounds: str, contact: str | None, **given: Any
 ) -> Answer:  # fmt: skip
     """Create a hubverse hub in a new or empty folder.
 
@@ -68,11 +65,7 @@ def init(
     from odforecast.hub.making import init as make
 
     check_room(folder)
-    given |= {
-        "contact": None if contact is None else _person(contact),
-        "models": "all" if every else None,
-        "horizon": horizon,
-    }
+    given["contact"] = None if contact is None else _person(contact)
     try:
         made = make(
             folder, open_source(), indicator=indicator, kind=_KINDS[rounds],

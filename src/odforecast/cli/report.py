@@ -25,22 +25,19 @@ _FOLDER = click.Path(path_type=Path)
 @request_options(opt.LOCATIONS)
 @opt.together(
     COUNTS, opt.horizon("to the end of the year after next"),
-    opt.what("--results", type=_FOLDER, metavar="DIR",
-             help="Show this backtest beside the new forecast."),
     opt.out("Page to write, in one file.  [default: report.html]", opt.PAGES),
     opt.output("--site", type=opt.FOLDER, metavar="DIR", writes=(),
                help="Write a folder of pages instead: one for each place."),
     opt.REPLACE, PUBLISH,
 )  # fmt: skip
 def report(
-    folders: tuple[Path, ...], results: Path | None, out: Path | None, site: Path | None,
-    replace: bool, publish: bool,
+    folders: tuple[Path, ...], out: Path | None, site: Path | None, replace: bool, publish: bool
 ) -> Answer:  # fmt: skip
     """Write a web page of a forecast, of a backtest, or of both; or a site with a page per place.
 
     A folder is a forecast from `odforecast forecast --save`, or results from `odforecast backtest
-    --out`. Without a saved forecast, a new one is made with the default model, unless the page is
-    only about results. For counties: `odforecast forecast --dataset counties --html FILE`.
+    --out`. Without either, a new forecast is made with the default model. For counties:
+    `odforecast forecast --dataset counties --html FILE`.
     """
     from odforecast.forecast.tables import refuse_counties
     from odforecast.geography import resolve
@@ -58,7 +55,7 @@ def report(
         opt.check_outputs(("--out", page, opt.PAGES))
     else:
         check_folder(site, replace)
-    forecast, scored = _open(folders, results)
+    forecast, scored = _open(folders)
     places: Sequence[str] | None = None
     later, notes = None, []
     if forecast is not None:
@@ -68,7 +65,7 @@ def report(
             later = _later(forecast, request)
         if request.locations != "all":
             places = resolve(request.locations, forecast.locations)
-    elif site is None and scored is not None and results is None:
+    elif site is None and scored is not None:
         refuse(_WHY, *_MAKING, "archive", "source")
         if request.locations != "all":
             held = sorted(set(scored.scores["location"]))
@@ -87,25 +84,21 @@ def report(
     return Answer(f"site: {files[0]} ({len(files)} files)", notes=notes)
 
 
-def _open(
-    folders: Sequence[Path], results: Path | None
-) -> tuple[od.Forecast | None, od.Results | None]:
+def _open(folders: Sequence[Path]) -> tuple[od.Forecast | None, od.Results | None]:
     """The forecast and the backtest among some folders, each known by what is in it."""
     from odforecast.forecast.file import INDEX
 
     found: dict[str, Path] = {}
-    for folder in (*folders, *([] if results is None else [results])):
+    for folder in folders:
         # A backtest was begun here; one that did not end says so when it is opened.
         begun = any((folder / x).exists() for x in ("manifest.json", "units", "scores.parquet"))
-        saved = (folder / INDEX).is_file() and folder is not results
-        kind = "forecast" if saved else "backtest" if begun else ""
-        neither = "no backtest" if folder is results else "neither a forecast nor a backtest"
-        index = "" if folder is results else f"no {INDEX} from odforecast forecast --save, and "
+        kind = "forecast" if (folder / INDEX).is_file() else "backtest" if begun else ""
         what = "is a file; give the folder" if folder.exists() else "is not a folder"
         opt.check(
             (not folder.is_dir(), f"{folder} {what}. For a page of one place: --state PLACE"),
-            (not kind, f"{folder} holds {neither}: there is {index}no manifest.json from "
-             "odforecast backtest --out"),
+            (not kind, f"{folder} holds neither a forecast nor a backtest: there is no {INDEX} "
+             "from odforecast forecast --save, and no manifest.json from odforecast backtest "
+             "--out"),
             (kind in found, f"two {kind}s: {found.get(kind)} and {folder}; give one"),
         )  # fmt: skip
         found[kind] = folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,7 +17,7 @@ from odforecast.backtesting import Results
 from odforecast.errors import DataError
 from odforecast.forecast import Forecast, load_forecast
 from odforecast.hub import label_of, read_hub
-from odforecast.hub.cells import numbers, read_texts, text_of
+from odforecast.hub.cells import numbers, read_texts
 from odforecast.hub.tables import Known, score_levels, score_trend
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS, COUNTIES, HUB_QUANTILES, SCENARIO_ID, TARGET_12MO, TARGETS
@@ -177,7 +176,7 @@ def _read(path: Path) -> list[Forecasts]:
     if path.name.lower().endswith(".json"):
         raise DataError(
             f"{path}: not a table of medians and intervals",
-            hint="score a file written by forecast --table, --out or --save, or by nowcast --out",
+            hint="score the CSV or Parquet file of forecast --table, --out or nowcast --table",
         )
     return [Forecasts(model_name(path), path, hub=_hub(path))]
 
@@ -313,26 +312,10 @@ def _intervals(path: Path) -> Forecasts:
 
 def _cells(path: Path) -> tuple[pd.DataFrame, Sequence[int]]:
     """Cells of a table as text, and the row that each is in."""
-    if path.name.lower().endswith(".json"):
-        cells = pd.DataFrame(_json(path)).astype(object).map(text_of)
-        rows: Sequence[int] = range(1, len(cells) + 1)
-    else:
-        cells, numbered = read_texts(path)
-        rows = numbered.tolist()
+    cells, rows = read_texts(path)
     if cells.empty:
         raise DataError(f"{path}: no rows")
-    return cells, rows
-
-
-def _json(path: Path) -> list[dict[str, object]]:
-    """Rows of a table in JSON."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as JSON: {error}") from error
-    if not isinstance(found, list) or not all(isinstance(x, dict) for x in found):
-        raise DataError(f"{path}: not a list of rows", hint="give a file written by --table")
-    return found
+    return cells, rows.tolist()
 
 
 def _columns_of(path: Path) -> frozenset[str]:
@@ -341,8 +324,6 @@ def _columns_of(path: Path) -> frozenset[str]:
     try:
         if name.endswith(".parquet"):
             return frozenset(pq.read_schema(path).names)
-        if name.endswith(".json"):
-            return frozenset(_json(path)[0])
         with gzip.open(path, "rb") if name.endswith(".gz") else path.open("rb") as handle:
             line = handle.readline(10_000).decode("utf-8-sig")
     except (OSError, EOFError, ValueError, IndexError, DataError):

@@ -68,7 +68,8 @@ def update(
 
 def _screen(done: Update) -> Iterator[str]:
     """What is new and what changed, then the forecast, then the files."""
-    from odforecast.updating.words import checked, sentences
+    from odforecast.updating.changes import sentences
+    from odforecast.updating.run import checked
 
     for text in done.notes:
         note(text)
@@ -99,23 +100,23 @@ def _screen(done: Update) -> Iterator[str]:
 
 def _table(change: Change, place: str) -> Iterator[str]:
     """The changes at the first place and at those where they are largest."""
-    from odforecast.updating import words
+    from odforecast.updating import changes
 
-    heads, *rows = words.table_of(change, place, words.SHOWN)
+    heads, *rows = changes.table_of(change, place, changes.SHOWN)
     if len(rows) > 1:
         title = (
-            f"Medians for the 12 months ending in {words.month_of(change):%B %Y}, the largest "
+            f"Medians for the 12 months ending in {changes.month_of(change):%B %Y}, the largest "
             "changes relative to their intervals first. The last columns split the change:"
         )
         # The screen is narrow: what the number of draws does is said of the whole change.
         cells = [[*row[:4], *(cell.partition(" ±")[0] for cell in row[4:])] for row in rows]
         names = [head.removeprefix("From ").lower() for head in heads[1:]]
-        yield f"{wrapped(title)}\n\n{grid(['', *names], cells)}\n{wrapped(words.NOTE)}"
+        yield f"{wrapped(title)}\n\n{grid(['', *names], cells)}\n{wrapped(changes.NOTE)}"
 
 
 def _plain(done: Update) -> dict[str, Any]:
     """An update as JSON can hold it."""
-    from odforecast.updating.words import sentences
+    from odforecast.updating.changes import sentences
 
     change = done.change
     return {

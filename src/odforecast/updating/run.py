@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,32 +20,37 @@ import pandas as pd
 from odforecast.backtesting.store import locked
 from odforecast.errors import ArchiveError, BacktestError, DataError, DownloadError, whole
 from odforecast.forecast import Forecast
-from odforecast.geography import NATION, resolve
+from odforecast.forecast.text import place_name
+from odforecast.geography import NATION, called, resolve
 from odforecast.hub import model_id, to_hub, write_hub
 from odforecast.io import replacing_folder
 from odforecast.models import Model, get_model
 from odforecast.months import today
 from odforecast.names import DEFAULT_DRAWS, DEFAULT_HORIZON, DEFAULT_SEED, TARGET_12MO
 from odforecast.panel import Panel
-from odforecast.say import html_table, old_data_note
+from odforecast.report.page import Table
+from odforecast.say import html_table, number_of, old_data_note
 from odforecast.scenario import Scenario, Series, Track
+from odforecast.updating import changes
 from odforecast.updating import record as records
-from odforecast.updating import words
-from odforecast.updating.changes import SETTINGS, Change, chosen, compared, whole_forecast
+from odforecast.updating.changes import Change, chosen, compared, whole_forecast
 from odforecast.updating.scenarios import lacking, tracked
+from odforecast.updating.scenarios import sections as clocks
 from odforecast.version import __version__
 from odforecast.vintage import Archive, Vintage
 from odforecast.vintage import archive as own_archive
 from odforecast.vintage.bundle import default_folder
 from odforecast.vintage.fetch import fetch as fetch_release
-from odforecast.vintage.quality import Flag, check
+from odforecast.vintage.quality import SEVERITIES, Flag, check
 from odforecast.vintage.socrata import Socrata
 
 if TYPE_CHECKING:
     from odforecast.report.site import Section
 
 #: The record, in the folder of all updates, and files in that of a release.
-RECORD, PAGE, MANIFEST = "record.csv", "index.html", "update.json"
+RECORD, PAGE, MANIFEST, CHANGES = "record.csv", "index.html", "update.json", "changes.csv"
+#: Flags of a release that the page lists.
+FLAGS = 30
 _LEFT_OVER = re.compile(r"\.\d{4}-\d{2}-\d{2}\.[0-9a-f]{8}\.(part|old)")
 #: What all lines of one forecast from a release have in common.
 _MADE = ["spec", "version", "data", "seed", "draws"]
@@ -106,10 +112,10 @@ class Update:
 
     def _repr_html_(self) -> str:
         table = self.changed
-        if (month := words.month_of(self.change)) is not None:
+        if (month := changes.month_of(self.change)) is not None:
             table = table[table["month"] == month]
         shown = ["name", "month", "before", "now", "change", "revisions", "new_months", "model"]
-        said = " ".join(words.sentences(self.change, self.place))
+        said = " ".join(changes.sentences(self.change, self.place))
         title = f"Update from release {self.release}: what changed"
         return html_table(table[shown].round(0), title, said)
 
@@ -282,7 +288,10 @@ class Update:
 
     def _otherwise(self) -> list[str]:
         """What the forecast that was made has otherwise than this one would."""
-        held, words = self._manifest, SETTINGS | {"asked": "locations", "data": "data with hash"}
+        held, words = (
+            self._manifest,
+            changes.SETTINGS | {"asked": "locations", "data": "data with hash"},
+        )
         return [f"{words[key]} {held.get(key)}, not {value}"
                 for key, value in self._identity.items() if held.get(key) != value]  # fmt: skip
 
@@ -497,15 +506,13 @@ def _write_folder(update: Update, record: pd.DataFrame, manifest: dict[str, Any]
     forecast, target = update.forecast, update.folder
     try:
         with replacing_folder(target) as part:
-            parts = words.sections(update, record)
+            parts = sections(update, record)
             write_page(part / PAGE, update.whole, forecast.locations, parts)
             hub = [to_hub(forecast, targets=[TARGET_12MO]), to_hub(forecast, output_type="pmf")]
             write_hub(pd.concat(hub, ignore_index=True), part / manifest["hub_file"])
             table = update.change.table
             table = table.assign(month=pd.to_datetime(table["month"]).dt.strftime("%Y-%m"))
-            table.to_csv(
-                part / words.CHANGES, index=False, float_format="%.1f", lineterminator="\n"
-            )
+            table.to_csv(part / CHANGES, index=False, float_format="%.1f", lineterminator="\n")
             text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
             (part / MANIFEST).write_text(text, encoding="utf-8")
             _check_folder(target)  # a forecast takes its time
@@ -530,7 +537,7 @@ def _check_folder(target: Path) -> None:
     if not target.is_dir():
         return
     held = _said_in(target)
-    ours = {PAGE, words.CHANGES, MANIFEST, held.get("hub_file")} if held else set()
+    ours = {PAGE, CHANGES, MANIFEST, held.get("hub_file")} if held else set()
     try:
         entries = sorted(target.iterdir())
     except OSError as error:
@@ -566,3 +573,43 @@ def _said_in(folder: Path) -> dict[str, Any]:
         return {}
     ours = isinstance(found, dict) and found.get("release") == folder.name
     return found if ours else {}
+
+
+# ------------------------------------------------------------------------- sections of the page
+
+
+def sections(update: Update, record: pd.DataFrame) -> list[Section]:
+    """What the page has beside the forecast, the newest first; what is empty is left out."""
+    from odforecast.report.site import Section
+
+    change, place, made = update.change, update.place, []
+    if change.before is not None:
+        said, tables = changes.on_page(change, place, f"{CHANGES} has all places and months.")
+        made.append(Section("What changed since the previous forecast", said, tables))
+    made += clocks(update.tracks)
+    shown = [f for f in update.flags if f.severity != "note"]
+    if shown:
+        left = f" The first {FLAGS} of {len(shown)} are shown." if len(shown) > FLAGS else ""
+        cells = [[called(f.location), f.month or "", f.code, f.message] for f in shown[:FLAGS]]
+        paragraph = f"{checked(update.flags)} The command odforecast data check lists them all."
+        table = Table(("Place", "From", "Flag", "Finding"), cells, 0,
+                      f"Errors and warnings.{left}")  # fmt: skip
+        made.append(Section("Problems found in the release", [paragraph], [table]))
+    model = str(update.forecast.provenance["label"])
+    if past := records.past_forecasts(record, place, model=model):
+        title = f"12-month counts, {place_name(place)}"
+        table = Table(records.RECORD_HEAD, past, 0, title)
+        sentence = records.coverage_sentence(record, model)
+        made.append(Section("Past forecasts and final counts", [sentence], [table]))
+    return made
+
+
+def checked(flags: Sequence[Flag]) -> str:
+    """What was found in a release, in a sentence.
+
+    >>> checked([])
+    'Checks of the release found nothing to flag.'
+    """
+    counts = Counter(flag.severity for flag in flags)
+    said = [number_of(counts[s], s) for s in SEVERITIES if counts[s]]
+    return f"Checks of the release found {', '.join(said) or 'nothing to flag'}."
