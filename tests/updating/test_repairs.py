@@ -5,30 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from update_server import FIRST, SECOND, rows, serve
+from update_server import FIRST, SECOND, files, rows, serve
 
 import odforecast as od
 from odforecast.errors import DataError
-from odforecast.updating import Update, outcomes, read
+from odforecast.updating import outcomes, read
 from odforecast.updating import record as records
 from odforecast.updating import run as running
 from odforecast.updating.changes import sentences
 
-Run = Callable[..., Update]
 pytestmark = pytest.mark.usefixtures("quick_page")
-
-
-def files(where):
-    """Every file below a folder."""
-    return {
-        str(p.relative_to(where)): p.read_bytes() for p in sorted(where.rglob("*")) if p.is_file()
-    }
 
 
 def forecasts(table):

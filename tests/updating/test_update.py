@@ -10,12 +10,11 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from update_server import FEW, FIRST, SECOND, rows, serve
+from update_server import FEW, FIRST, SECOND, files, rows, serve
 
 import odforecast as od
 from odforecast.cli import main
@@ -32,15 +31,7 @@ from odforecast.updating import run as running
 from odforecast.updating.run import Settings
 from odforecast.vintage.bundle import default_folder
 
-Run = Callable[..., Update]
 pytestmark = pytest.mark.usefixtures("quick_page")
-
-
-def files(where):
-    """Every file below a folder."""
-    return {
-        str(p.relative_to(where)): p.read_bytes() for p in sorted(where.rglob("*")) if p.is_file()
-    }
 
 
 def on(monkeypatch, day):

@@ -245,13 +245,13 @@ def _list_past(folder: Path, copies: Path | None, release: str | None) -> Answer
 
 
 _COPIES = (
-    text_of("release", "release"), text_of("last month", "last_month"), text_of("date", "basis"),
-    text_of("check", "check"), text_of("here", "here"),
+    text_of("release"), text_of("last month", "last_month"), text_of("date", "basis"),
+    text_of("check"), text_of("here"),
     text_of("copy", lambda row: plain(f"{row['repository']}: {row['path']}", 160)),
 )  # fmt: skip
-_COMMIT = (text_of("commit", lambda row: row["commit"][:10]), text_of("day", "day"))
-_VERSIONS = (*_COMMIT, text_of("here", "here"), text_of("file", "path"))
-_TRIED = (*_COMMIT, text_of("release", "release"), text_of("result", "result"))
+_COMMIT = (text_of("commit", lambda row: row["commit"][:10]), text_of("day"))
+_VERSIONS = (*_COMMIT, text_of("here"), text_of("file", "path"))
+_TRIED = (*_COMMIT, text_of("release"), text_of("result"))
 
 
 def _fetch_history(
@@ -427,7 +427,7 @@ def _came_from(row: Row) -> str:
 
 
 _STARTS = (
-    text_of("release", "release"),
+    text_of("release"),
     text_of("months", lambda row: f"{row['first_month']}..{row['last_month']}"),
 )
 _ENDS = (text_of("date", "basis"), text_of("checked", _checked), text_of("from", _came_from))
@@ -458,10 +458,10 @@ def _log(store: od.Archive) -> Answer:
 
 _SHORT = {"predicted": "CDC", "pending": "pending", "all deaths": "deaths"}
 _DONORS = (
-    text_of("era", "era"), text_of("to", "last_month"), Column("open", "open_months"),
+    text_of("era"), text_of("to", "last_month"), Column("open", "open_months"),
     Column("missing", "missing", "{:.1%}"), Column("in last", "missing_last_month", "{:.1%}"),
     text_of("says", lambda row: ", ".join(_SHORT[x] for x in row["says"]) or "nothing"),
-    text_of("from", "from"),
+    text_of("from"),
 )  # fmt: skip
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace as with_
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,7 @@ from odforecast.cli import screen
 from odforecast.cli import source as sources
 from odforecast.cli.answer import Answer
 from odforecast.cli.screen import Column, code, lay, more_places, note, share, wrapped
-from odforecast.cli.source import COUNTS, Request, about, how, request_options, there
+from odforecast.cli.source import COUNTS, about, how, make, own_panel, request_options, there
 from odforecast.errors import DataError
 from odforecast.names import COUNTIES, TARGET_MONTH, TARGETS
 from odforecast.say import SMALL, capital, day_name, deaths_of, rounded, step_of
@@ -64,23 +63,23 @@ def forecast(
 
     The first line is the answer: the forecast, its 90% interval, and the probability of a fall.
     """
-    request, counties = Request.asked(), dataset == COUNTIES
+    counties, name = dataset == COUNTIES, opt.given("model")
     if counties and not opt.was_given("model"):
-        request = with_(request, model=names.DEFAULT_COUNTY_MODEL)
+        name = names.DEFAULT_COUNTY_MODEL
     asked = {x: ctx.params[x] for x in ("out", "table", "plot", "html")}
-    model = od.get_model(request.model)
-    _check(request, model, ctx.params)
+    model = od.get_model(name)
+    _check(model, ctx.params)
     if save is not None:
         from odforecast.forecast import file
 
         ours = rf"{file.INDEX}|\..*|{file.DATA.pattern}"
         opt.check_folder("--save", save, replace, "a forecast", ours)
         opt.check_apart("--save", save, *((f"--{name}", path) for name, path in asked.items()))
-    sources.check_local(request.counts, publish, ("--out", out), ("--html", asked["html"]))
+    sources.check_local(("--out", out), ("--html", asked["html"]))
     if counties:
-        answer, made = _counties(request, model, level, rows, population, rank, exact)
+        answer, made = _counties(model, level, rows, population, rank, exact)
     else:
-        answer, made = _states(request, model, level, rows, target, publish, save)
+        answer, made = _states(model, level, rows, target, publish, save)
         if out is not None:
             targets = [t for t in TARGETS if t in made.targets and target in (t, "both")]
             hub = od.to_hub(made, targets=targets, output_type=output_type, own=True)
@@ -94,14 +93,14 @@ def forecast(
     return answer
 
 
-def _check(request: Request, model: Model, asked: Mapping[str, Any]) -> None:
+def _check(model: Model, asked: Mapping[str, Any]) -> None:
     """Refuse options that do not go together, with what to do instead."""
     from odforecast.forecast.text import LEVEL
 
     target, save = asked["target"], asked["save"]
     opt.check(
         (asked["replace"] and save is None, "--replace is about --save DIR"),
-        (asked["publish"] and request.counts is None, "--with-own-counts is about --counts FILE"),
+        (asked["publish"] and asked["counts"] is None, "--with-own-counts is about --counts FILE"),
     )
     if asked["dataset"] == COUNTIES:
         opt.refuse("is for states: leave it out with --dataset counties", "indicator", "target",
@@ -110,7 +109,7 @@ def _check(request: Request, model: Model, asked: Mapping[str, Any]) -> None:
             (save is not None and not asked["exact"],
              "--save keeps the draws, and with them numbers below 10, which are not for "
              "publication: add --exact if the folder stays with you"),
-            (model.spec.dataset != COUNTIES, f"--model {request.model} is not for counties: "
+            (model.spec.dataset != COUNTIES, f"--model {model.label} is not for counties: "
              "odforecast models --all lists those that are"),
         )  # fmt: skip
         return
@@ -128,7 +127,7 @@ def _check(request: Request, model: Model, asked: Mapping[str, Any]) -> None:
          f"--html has intervals of {100 * LEVEL:g}% only: leave out --level {asked['level']:g}, or "
          "write the page in another run"),
         (model.spec.dataset == COUNTIES,
-         f"--model {request.model} is about counties: add --dataset counties"),
+         f"--model {model.label} is about counties: add --dataset counties"),
     )  # fmt: skip
 
 
@@ -136,14 +135,13 @@ def _check(request: Request, model: Model, asked: Mapping[str, Any]) -> None:
 
 
 def _states(
-    request: Request, model: Model, level: float, rows: int, target: str, publish: bool,
-    save: Path | None,
-) -> tuple[Answer, od.Forecast]:  # fmt: skip
+    model: Model, level: float, rows: int, target: str, publish: bool, save: Path | None
+) -> tuple[Answer, od.Forecast]:
     """The answer for states, and the forecast of the places asked for."""
     from odforecast.forecast.tables import frame_of
 
-    panel, states = request.panel()
-    whole = request.forecast(model, panel, states, request.ahead(panel))
+    panel, states = own_panel()
+    whole = make(model, panel, states, sources.ahead(panel))
     kept = there(whole, states)
     made = whole.select(kept)
     chosen = [t for t in TARGETS if t in made.targets] if target == "both" else [target]
@@ -181,7 +179,7 @@ def _states(
         """The page of the places asked for."""
         from odforecast.report.site import write_report
 
-        places = None if request.locations == "all" else kept
+        places = None if opt.given("locations") == "all" else kept
         write_report(path, forecast=whole, locations=places, replace=True, own=publish)
 
     bands = (0.5, level) if level > 0.5 else (level,)
@@ -330,24 +328,23 @@ def _months_screen(made: od.Forecast, panel: od.Panel, table: pd.DataFrame, rows
 
 
 def _counties(
-    request: Request, model: Model, level: float, rows: int, population: Path | None,
-    rank: int | None, exact: bool,
+    model: Model, level: float, rows: int, population: Path | None, rank: int | None, exact: bool
 ) -> tuple[Answer, od.Forecast]:  # fmt: skip
     """The answer for counties, and the forecast of those asked for."""
     from odforecast.geography import resolve
     from odforecast.sources.census import read_population
 
-    panel = _county_panel(request)
+    panel = _county_panel()
     states = panel.beside[names.STATES]
     if states.last_month > panel.last_month:
         note(f"the states' counts are known to {states.last_month} (release {states.release}), and "
              "the counties' forecasts follow them")  # fmt: skip
-    places = resolve(request.locations, panel.locations)
+    places = resolve(opt.given("locations"), panel.locations)
     part = sources.to_fit(model, panel, places)
     if population is not None:
         # Of those that are fitted: nobody asked for whom the others lack.
         part = part.with_population(read_population(population))
-    whole = request.forecast(model, part, part.locations)
+    whole = make(model, part, part.locations)
     made = whole.select(there(whole, places))
     table, last = made.counties(level=level, exact=exact), made.months[-1]
     meta = about(made, part) | {"dataset": COUNTIES, "level": level, "exact": exact}
@@ -368,7 +365,7 @@ def _counties(
     return Answer(text, data, table, lambda: made.plot(**of), page), made
 
 
-def _county_panel(request: Request) -> od.Panel:
+def _county_panel() -> od.Panel:
     """The panel of counties of a day, or of a file.
 
     A file of counties has no states in it: those of the day come from the reader's own releases,
@@ -377,24 +374,24 @@ def _county_panel(request: Request) -> od.Panel:
     from odforecast.sources.county import read_county
     from odforecast.vintage.vintage import county_panel
 
-    source = opt.given("source")
+    source, as_of = opt.given("source"), opt.given("as_of")
     if source in (None, sources.BUNDLED):
-        panel = request.releases.as_of(request.as_of, COUNTIES).panel(dataset=COUNTIES)
+        panel = sources.open_source().as_of(as_of, COUNTIES).panel(dataset=COUNTIES)
         click.echo(f"release {panel.release} of counties, through {panel.last_month}", err=True)
-        sources.say_age(panel.release, request.as_of, COUNTIES)
+        sources.say_age(panel.release, as_of, COUNTIES)
         for text in panel.notes:
             note(text)
         return panel
     opt.check((opt.given("archive") is not None, "give --archive or --source, not both"))
     loaded, releases = read_county(source), od.archive()
     last = max(releases.last_seen or loaded.release, loaded.release)
-    vintage = releases.as_of(request.as_of or last)
+    vintage = releases.as_of(as_of or last)
     if loaded.release > vintage.as_of:
         raise DataError(
             f"{source} was released on {loaded.release}, after {vintage.as_of}",
             hint="give a later --as-of, or an earlier file",
         )
-    sources.say_release(vintage, request.as_of)
+    sources.say_release(vintage, as_of)
     click.echo(f"release {loaded.release} of counties, from {source}", err=True)
     for text in loaded.notes:
         note(text)
@@ -506,12 +503,13 @@ def nowcast(level: float, months: int, rows: int) -> Answer:
     """
     from odforecast.forecast.text import own_of, sentences
 
-    request = Request.asked()
-    model = od.get_model(request.model)
-    panel, states = request.panel()
+    model = od.get_model(opt.given("model"))
+    panel, states = own_panel()
     # As far ahead as the forecast command: the same draws, so both say the same of these months.
-    ahead = None if request.until else request.ahead(panel, said=False) or names.DEFAULT_HORIZON
-    whole = request.forecast(model, panel, states, ahead)
+    ahead = (
+        None if opt.given("until") else sources.ahead(panel, said=False) or names.DEFAULT_HORIZON
+    )
+    whole = make(model, panel, states, ahead)
     made = whole.select(there(whole, states))
     found = made.nowcast(level=level)
 

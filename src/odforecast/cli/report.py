@@ -10,9 +10,9 @@ import click
 
 import odforecast as od
 from odforecast.cli import options as opt
+from odforecast.cli import source
 from odforecast.cli.answer import Answer
 from odforecast.cli.options import refuse
-from odforecast.cli.source import COUNTS, PUBLISH, Request, check_local, how, request_options, there
 
 #: Options that say how a forecast is made: of no use where one is given.
 _MAKING = ("as_of", "model", "indicator", "draws", "seed", "horizon", "until", "counts")
@@ -22,13 +22,13 @@ _FOLDER = click.Path(path_type=Path)
 
 @opt.command()
 @click.argument("folders", nargs=-1, type=_FOLDER, metavar="[FORECAST|RESULTS]...")
-@request_options(opt.LOCATIONS)
+@source.request_options(opt.LOCATIONS)
 @opt.together(
-    COUNTS, opt.horizon("to the end of the year after next"),
+    source.COUNTS, opt.horizon("to the end of the year after next"),
     opt.out("Page to write, in one file.  [default: report.html]", opt.PAGES),
     opt.output("--site", type=opt.FOLDER, metavar="DIR", writes=(),
                help="Write a folder of pages instead: one for each place."),
-    opt.REPLACE, PUBLISH,
+    opt.REPLACE, source.PUBLISH,
 )  # fmt: skip
 def report(
     folders: tuple[Path, ...], out: Path | None, site: Path | None, replace: bool, publish: bool
@@ -49,8 +49,8 @@ def report(
          "give --out FILE for a page, or --site DIR for a site of pages"),
         (site is None and replace, "--replace is about --site DIR; a page is replaced as a whole"),
     )  # fmt: skip
-    request, page = Request.asked(), out or Path("report.html")
-    check_local(request.counts, publish, ("--out", None if site else page), ("--site", site))
+    page, asked = out or Path("report.html"), opt.given("locations")
+    source.check_local(("--out", None if site else page), ("--site", site))
     if site is None:
         opt.check_outputs(("--out", page, opt.PAGES))
     else:
@@ -62,17 +62,22 @@ def report(
         refuse_counties(forecast, "reports")
         refuse(_WHY, *_MAKING)
         if opt.given("archive") or opt.given("source"):
-            later = _later(forecast, request)
-        if request.locations != "all":
-            places = resolve(request.locations, forecast.locations)
+            later = _later(forecast)
+        if asked != "all":
+            places = resolve(asked, forecast.locations)
     elif site is None and scored is not None:
         refuse(_WHY, *_MAKING, "archive", "source")
-        if request.locations != "all":
+        if asked != "all":
             held = sorted(set(scored.scores["location"]))
-            scored = scored.select(resolve(request.locations, held))
+            scored = scored.select(resolve(asked, held))
     else:
-        forecast, places = _made(request)
-        notes, later = [how(forecast)], _later(forecast, request)
+        panel, states = source.own_panel()
+        until = None
+        if opt.given("horizon") is None and opt.given("until") is None:
+            until = f"{panel.last_month.astype(object).year + 2}-12"  # the year after next
+        forecast = source.make(od.get_model(opt.given("model")), panel, states, until=until)
+        places = source.there(forecast, states)
+        notes, later = [source.how(forecast)], _later(forecast)
     common: dict[str, Any] = {
         "results": scored, "later": later, "locations": places, "own": publish
     }  # fmt: skip
@@ -108,18 +113,8 @@ def _open(folders: Sequence[Path]) -> tuple[od.Forecast | None, od.Results | Non
     )
 
 
-def _made(request: Request) -> tuple[od.Forecast, Sequence[str]]:
-    """A forecast, up to the end of the year after next where no end is given, and its places."""
-    panel, states = request.panel()
-    until = None
-    if request.horizon is None and request.until is None:
-        until = f"{panel.last_month.astype(object).year + 2}-12"
-    made = request.forecast(od.get_model(request.model), panel, states, until=until)
-    return made, there(made, states)
-
-
-def _later(forecast: od.Forecast, request: Request) -> od.Panel | None:
+def _later(forecast: od.Forecast) -> od.Panel | None:
     """The same counts in the newest release in hand, where it is younger than the forecast's."""
-    panel, newest = forecast.panel, request.releases.as_of()
+    panel, newest = forecast.panel, source.open_source().as_of()
     later = panel is not None and newest.date > panel.release
     return newest.panel(panel.indicator) if later and panel is not None else None

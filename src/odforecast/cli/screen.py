@@ -178,9 +178,9 @@ class Column(NamedTuple):
         return self.form(value) if callable(self.form) else self.form.format(value)
 
 
-def text_of(head: str, of: str | Callable[[Any], str]) -> Column:
-    """A column of words."""
-    return Column(head, of, "{}")
+def text_of(head: str, of: str | Callable[[Any], str] = "") -> Column:
+    """A column of words; by itself of the column that is called so."""
+    return Column(head, of or head, "{}")
 
 
 def listing(rows: Sequence[Any], shown: Sequence[Column]) -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import sys
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from odforecast.models import Model
 
 BUNDLED = "bundled"
+_OPENED = f"{__name__}.opened"
 SCENARIO_FILES = (".yaml", ".yml", ".toml")
 
 
@@ -38,6 +37,15 @@ def open_source(look: bool = False) -> od.Archive:
     With ``look``, for commands that show what is in a file, one that contradicts itself is shown
     too; otherwise it needs ``--accept REASON``.
     """
+    held = click.get_current_context().meta
+    if _OPENED not in held:
+        held[_OPENED] = _open(look)
+    found: od.Archive = held[_OPENED]
+    return found
+
+
+def _open(look: bool) -> od.Archive:
+    """Open the releases."""
     archive, source, release, accept = map(opt.given, ("archive", "source", "release", "accept"))
     opt.check(
         (accept is not None and (source is None or str(source) == BUNDLED),
@@ -122,10 +130,11 @@ PUBLISH = opt.output("--with-own-counts", "publish", is_flag=True, more=True,
                      help="Allow pages and hub files that use own counts.")  # fmt: skip
 
 
-def check_local(counts: Path | None, publish: bool, *files: tuple[str, Path | None]) -> None:
+def check_local(*files: tuple[str, Path | None]) -> None:
     """Refuse, before the work, a file for others that would use own counts unasked."""
+    counts = opt.given("counts")
     for name, path in files:
-        if counts is not None and path is not None and not publish:
+        if counts is not None and path is not None and not opt.given("publish"):
             raise click.UsageError(
                 f"{name} {path} would use your own counts ({counts}), which stay with you: leave "
                 f"out {name} or --counts, or add --with-own-counts"
@@ -140,70 +149,49 @@ def on_terminal() -> bool:
 # The forecast
 
 
-@dataclass(frozen=True)
-class Request:
-    """Which forecast is asked for: the options of :func:`request_options`, horizon, own counts."""
+def own_panel() -> tuple[od.Panel, tuple[str, ...]]:
+    """The panel of the day, with own counts, and the locations asked for."""
+    as_of, counts, complete = map(opt.given, ("as_of", "counts", "complete"))
+    panel, states = open_panel(open_source(), as_of, opt.given("indicator"), opt.given("locations"))
+    if counts is None:
+        return panel, states
+    from odforecast.sources.own import read_own_counts
 
-    as_of: str | None
-    model: str
-    locations: str
-    indicator: str
-    draws: int
-    seed: int
-    counts: Path | None = None
-    complete: bool | None = None
-    horizon: int | None = None
-    until: str | None = None
+    frame = read_own_counts(counts)
+    if complete is None and on_terminal():
+        words = f"Could more deaths still be added to the last months in {counts}?"
+        complete = not click.confirm(words, default=True, err=True)
+    # Rows without a day were known today, or on the day that the forecast is made for.
+    made = panel.with_counts(frame, bool(complete), as_of)
+    for text in made.notes[len(panel.notes) :]:
+        note(text)
+    return made, states
 
-    @classmethod
-    def asked(cls) -> Request:
-        """That of the command that runs."""
-        found = click.get_current_context().params
-        return cls(**{x.name: found[x.name] for x in fields(cls) if x.name in found})
 
-    @functools.cached_property
-    def releases(self) -> od.Archive:
-        """The releases it is made from."""
-        return open_source()
+def ahead(panel: od.Panel, said: bool = True) -> int | None:
+    """The horizon: with own counts and no other wish, a year after their last month."""
+    horizon: int | None = opt.given("horizon")
+    if panel.own is None or horizon is not None or opt.given("until") is not None:
+        return horizon
+    more = max(int((panel.own.last_month - panel.last_month).astype(int)), 0)
+    if more and said:
+        last = month_name(panel.own.last_month)
+        note(f"the {DEFAULT_HORIZON} months ahead are counted from {last}, the last month of your "
+             "own counts")  # fmt: skip
+    return DEFAULT_HORIZON + more
 
-    def panel(self) -> tuple[od.Panel, tuple[str, ...]]:
-        """The panel of the day, with own counts, and the locations asked for."""
-        panel, states = open_panel(self.releases, self.as_of, self.indicator, self.locations)
-        if self.counts is None:
-            return panel, states
-        from odforecast.sources.own import read_own_counts
 
-        frame, complete = read_own_counts(self.counts), self.complete
-        if complete is None and on_terminal():
-            words = f"Could more deaths still be added to the last months in {self.counts}?"
-            complete = not click.confirm(words, default=True, err=True)
-        # Rows without a day were known today, or on the day that the forecast is made for.
-        made = panel.with_counts(frame, bool(complete), self.as_of)
-        for text in made.notes[len(panel.notes) :]:
-            note(text)
-        return made, states
-
-    def ahead(self, panel: od.Panel, said: bool = True) -> int | None:
-        """The horizon: with own counts and no other wish, a year after their last month."""
-        if panel.own is None or self.horizon is not None or self.until is not None:
-            return self.horizon
-        more = max(int((panel.own.last_month - panel.last_month).astype(int)), 0)
-        if more and said:
-            last = month_name(panel.own.last_month)
-            note(f"the {DEFAULT_HORIZON} months ahead are counted from {last}, the last month of "
-                 "your own counts")  # fmt: skip
-        return DEFAULT_HORIZON + more
-
-    def forecast(
-        self, model: Model, panel: od.Panel, states: Sequence[str],
-        horizon: int | None = None, until: str | None = None,
-    ) -> od.Forecast:  # fmt: skip
-        """The whole forecast, with its progress on a terminal."""
-        one_end(self.horizon, self.until)
-        with working(f"fitting {model.label}"):
-            return model.fit(to_fit(model, panel, states)).forecast(
-                horizon or self.horizon, until=until or self.until, draws=self.draws, seed=self.seed
-            )
+def make(
+    model: Model, panel: od.Panel, states: Sequence[str], horizon: int | None = None,
+    until: str | None = None,
+) -> od.Forecast:  # fmt: skip
+    """The whole forecast that is asked for, with its progress on a terminal."""
+    one_end(*(wished := (opt.given("horizon"), opt.given("until"))))
+    with working(f"fitting {model.label}"):
+        return model.fit(to_fit(model, panel, states)).forecast(
+            horizon or wished[0], until=until or wished[1], draws=opt.given("draws"),
+            seed=opt.given("seed"),
+        )  # fmt: skip
 
 
 def one_end(horizon: int | None, until: str | None) -> None:
@@ -212,7 +200,7 @@ def one_end(horizon: int | None, until: str | None) -> None:
 
 
 def request_options(places: Decorator = opt.PLACES) -> Decorator:
-    """The options of a :class:`Request`: places are words and an option, or the option alone."""
+    """What a forecast is made of; places are words and an option, or the option alone."""
     return together(places, opt.INDICATOR, opt.MODEL, opt.UNTIL, opt.AS_OF, SOURCES, opt.DRAWS,
                     opt.SEED)  # fmt: skip
 

@@ -35,7 +35,7 @@ from odforecast.months import Months, to_month
 from odforecast.panel import LAYERS, Floats, Panel
 from odforecast.report.page import Table
 from odforecast.say import between, day_name, listed, month_name, number_of, rounded, step_of
-from odforecast.updating.record import FORECAST
+from odforecast.updating.record import FORECAST, made_by
 
 #: Columns of :attr:`Change.revised`.
 REVISED = ("location", "name", "month", "reported_before", "reported_now", "revision")
@@ -254,11 +254,7 @@ def _settings(recorded: pd.DataFrame, now: Forecast, earlier: Panel | None) -> t
     """Settings of the recorded forecast that are others now."""
     if recorded.empty:
         return ()
-    old, said = recorded[recorded["kind"] == FORECAST].iloc[0], now.provenance
-    new = {
-        "model": said["label"], "spec": said["spec_hash"], "version": said["odforecast"],
-        "seed": said["seed"], "draws": len(now.draws),
-    }  # fmt: skip
+    old, new = recorded[recorded["kind"] == FORECAST].iloc[0], made_by(now)
     if earlier is not None:
         new["data"] = earlier.data_hash
     return tuple(

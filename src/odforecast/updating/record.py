@@ -269,25 +269,28 @@ def lines_of(table: pd.DataFrame, forecast: Forecast, panel: Panel, on: dt.date)
     return batch_of(table, [_new_counts(held, panel), made], on)
 
 
+def made_by(forecast: Forecast) -> dict[str, Any]:
+    """What a forecast was made by, as the record names it."""
+    said = forecast.provenance
+    return {"model": said["label"], "spec": said["spec_hash"], "version": said["odforecast"],
+            "seed": int(said["seed"]), "draws": len(forecast.draws)}  # fmt: skip
+
+
 def forecast_lines(forecast: Forecast, panel: Panel) -> pd.DataFrame:
     """Lines of a forecast, whatever a record holds: horizons 0 to the last."""
     ahead = np.flatnonzero(forecast.horizons >= 0)
     values = forecast.quantiles(list(LEVELS.values()), TARGET_12MO)[:, :, ahead]
-    said, n_loc = forecast.provenance, len(forecast.locations)
+    n_loc = len(forecast.locations)
     rows: dict[str, Any] = {
         "kind": FORECAST,
-        "release": pd.Timestamp(said["release"]),
+        "release": pd.Timestamp(forecast.provenance["release"]),
         "location": np.repeat(forecast.locations, ahead.size),
         "month": np.tile(forecast.months[ahead].astype("datetime64[s]"), n_loc),
         "horizon": np.tile(forecast.horizons[ahead], n_loc),
         **{name: np.round(v.ravel(), 1) for name, v in zip(LEVELS, values, strict=True)},
         "status": "",
-        "model": said["label"],
-        "spec": said["spec_hash"],
-        "version": said["odforecast"],
+        **made_by(forecast),
         "data": panel.data_hash,  # of the whole release, whatever places were asked for
-        "seed": int(said["seed"]),
-        "draws": len(forecast.draws),
     }
     table = pd.DataFrame(rows)
     # A place whose earlier counts are hidden has no 12-month count for a while.
