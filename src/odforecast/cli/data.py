@@ -33,21 +33,14 @@ from odforecast.sources.release import read_release
 from odforecast.sources.table import to_date, to_text
 from odforecast.sources.vsrr import check_sums, summarise
 from odforecast.sources.wonder import read_wonder
+from odforecast.vintage import past as published
 from odforecast.vintage.bundle import default_folder, folder_archive
 from odforecast.vintage.dataset import dataset_of, notes_of, source_of
 from odforecast.vintage.donors import gathered, linked, shipped
 from odforecast.vintage.fetch import download, write_rows
 from odforecast.vintage.fetch import fetch as fetch_release
 from odforecast.vintage.history import History
-from odforecast.vintage.past import (
-    RawFiles,
-    fetch_past,
-    missing,
-    past_copies,
-    read_copies,
-    states,
-    wanted,
-)
+from odforecast.vintage.past import fetch_past, read_copies, states
 from odforecast.vintage.quality import SEVERITIES, Flag
 from odforecast.vintage.quality import check as check_release
 from odforecast.vintage.recover import recovered_months
@@ -204,7 +197,7 @@ def _fetch_latest(
 def _fetch_past(folder: Path, copies: Path | None, release: str | None, url: str) -> Answer:
     """Fetch past releases, and say what became of each copy."""
     listed = None if copies is None else read_copies(copies)
-    with working("downloading copies") as progress, RawFiles(url, notify=note) as client:
+    with working("downloading copies") as progress, published.RawFiles(url, notify=note) as client:
         done = fetch_past(folder, client, copies=listed, release=release, progress=progress)
     if not client.heard and any(outcome.status == "gone" for outcome in done):
         raise DownloadError(f"cannot reach {client.name}", hint="is there a network?")
@@ -212,7 +205,7 @@ def _fetch_past(folder: Path, copies: Path | None, release: str | None, url: str
         kind = _KINDS.get(outcome.status, "")
         click.echo(f"{kind}{' '.join(str(outcome).split())}", err=bool(kind))
     failure = _failed(any(outcome.status == "refused" for outcome in done))
-    if lacking := missing(done):
+    if lacking := published.missing(done):
         dates = ", ".join(map(str, lacking))
         failure = DownloadError(f"no usable copy of release{'s' * (len(lacking) > 1)} {dates}")
     held = number_of(len(od.Archive(folder).releases()), "release")
@@ -228,7 +221,9 @@ def _counted(statuses: Iterable[str]) -> str:
 
 def _list_past(folder: Path, copies: Path | None, release: str | None) -> Answer:
     """The copies that are listed, without asking anybody."""
-    listed = wanted(past_copies() if copies is None else read_copies(copies), release)
+    listed = published.wanted(
+        published.past_copies() if copies is None else read_copies(copies), release
+    )
     rows: list[Row] = [
         {
             "release": str(copy.release),

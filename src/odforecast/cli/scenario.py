@@ -15,21 +15,11 @@ import pandas as pd
 import odforecast as od
 from odforecast import scenario as lib
 from odforecast.cli import options as opt
+from odforecast.cli import source
 from odforecast.cli.answer import Answer
 from odforecast.cli.app import Group
 from odforecast.cli.screen import Column, columns, fitted, lay, note, say, title, width, working
-from odforecast.cli.source import (
-    SCENARIO_FILES,
-    SOURCES,
-    about,
-    one_end,
-    open_panel,
-    open_source,
-    say_warnings,
-    scenarios_of,
-    there,
-    to_fit,
-)
+from odforecast.cli.source import SOURCES, open_source
 from odforecast.errors import ScenarioError, UnknownNameError, one_of
 from odforecast.evidence.check import Setting
 from odforecast.evidence.validate import run_checks
@@ -128,7 +118,7 @@ def show(name: str) -> None:
     """Show a scenario, an event or your own scenario file."""
     events = catalogue.events()
     found = events[events["id"] == name].to_dict("records")
-    if Path(name).suffix.lower() in SCENARIO_FILES:
+    if Path(name).suffix.lower() in source.SCENARIO_FILES:
         for item in lib.read_scenarios(name):
             _show_scenario(item, f"{item.name}, hash {item.hash}")
     elif name == lib.NULL.name:
@@ -189,13 +179,13 @@ def projected(
     tables: Sequence[str] = (), later: Sequence[int] = (),
 ) -> tuple[od.Projection, od.Panel, dict[str, Any]]:  # fmt: skip
     """The projection that was asked for, its panel, and what JSON says of it; notes are said."""
-    one_end(horizon, until)
+    source.one_end(horizon, until)
     forecaster = od.get_model(model)
     # The same panel and seed as `odforecast forecast`, so that null is its forecast.
-    panel, places = open_panel(open_source(), as_of, indicator, locations)
+    panel, places = source.open_panel(open_source(), as_of, indicator, locations)
     nation = ("US",) if "US" in panel.locations else ()
     states = tuple(dict.fromkeys((*nation, *places)))
-    chosen = _delayed(_begun(scenarios_of(scenarios), onset, panel), later)
+    chosen = _delayed(_begun(source.scenarios_of(scenarios), onset, panel), later)
     shares = _exposures(tables)
     for x in dict.fromkeys(x for s in chosen for x in s.interventions):
         if not x.backfire and x.chances()[2] >= 0.005:
@@ -206,17 +196,17 @@ def projected(
     ahead = HORIZON if horizon is None and until is None else horizon
     with working(f"fitting {forecaster.label}"):
         projection = lib.project(
-            forecaster.fit(to_fit(forecaster, panel, states)), chosen, ahead, draws, seed,
+            forecaster.fit(source.to_fit(forecaster, panel, states)), chosen, ahead, draws, seed,
             until=until, exposures=shares, first_month=panel.month_grid[0],
         )  # fmt: skip
     if "US" in states and "US" not in projection.baseline.locations and projection.can_add:
         projection = projection.with_nation()
     # Places are chosen last, so that one question has one answer wherever it is asked.
-    projection = projection.select(there(projection.baseline, states))
-    say_warnings(projection.baseline, "note")
+    projection = projection.select(source.there(projection.baseline, states))
+    source.say_warnings(projection.baseline, "note")
     if any(x.scope != ALL for s in chosen for x in s.interventions):
         note(CLASS_WARNING)
-    meta = about(projection.baseline, panel)
+    meta = source.about(projection.baseline, panel)
     return projection, panel, meta | {"scenarios": list(projection.names)}
 
 
