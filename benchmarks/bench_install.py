@@ -33,11 +33,11 @@ USES = {
     "command": COMMAND.format("['forecast', '--locations', 'Ohio', '--out', 'f.csv']"),
     "backtest": COMMAND.format(
         "['backtest', '--start', '2023-03', '--end', '2023-03', '--draws', '50', '--jobs', '1', "
-        "'--quiet', '--out', 'results']"
+        "'--out', 'results']"
     ),
     "scenario": COMMAND.format(
         "['scenario', 'run', '--scenario', 'cooperation-resumed', '--locations', 'Ohio', "
-        "'--draws', '50', '--samples', '5', '--out', 'brief']"
+        "'--draws', '50', '--out', 'brief']"
     ),
     "fetch": "import odforecast.vintage.fetch, odforecast.vintage.past",
     "NUTS": START + "m = od.get_model('hierarchical', draws=50, tune=50, chains=2, cores=2); "

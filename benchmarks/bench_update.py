@@ -94,7 +94,7 @@ def three_years(server: FakeSocrata, folder: Path, draws: int) -> None:
         release = publication_date(month)
         serve(server, (str(month), release), states=None)
         with the_day(release + dt.timedelta(days=1)):
-            updated(server, folder, "--draws", str(draws), "--quiet")
+            updated(server, folder, "--draws", str(draws))
     record = folder / "updates" / "record.csv"
     seconds = time.perf_counter() - start
     print(f"\n{months.size} releases, {seconds / months.size:.1f} s each")

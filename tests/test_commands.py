@@ -263,11 +263,11 @@ def _quick(args: list[str], server: str, past: list[str]) -> list[str]:
     if args[:2] == ["data", "fetch"]:
         return [*args, *(past if "--past" in args else ["--url", server])]
     if args[0] == "backtest" and "--task" in args:
-        return [*args, *unless("--models", "naive"), *unless("--jobs", "1"), "--quiet"]
+        return [*args, *unless("--models", "naive"), *unless("--jobs", "1")]
     if args[0] == "backtest" and _of_counties(args):
         more = [*unless("--draws", "20"), *unless("--jobs", "1"), *unless("--start", "2022-12")]
         more += unless("--models", "county-last,county-hub-baseline")
-        return [*args, *more, "--quiet"]
+        return [*args, *more]
     if args[0] == "update":
         return [*args, *([] if "--no-fetch" in args else unless("--url", server))]
     if args[0] == "backtest":
@@ -277,12 +277,8 @@ def _quick(args: list[str], server: str, past: list[str]) -> list[str]:
             start = args[args.index("--start") + 1] if "--start" in args else "2023-03"
             end = str(np.datetime64(start, "M") + ONE_MONTH)
             more += [*unless("--start", start), *unless("--end", end)]
-        return [*args, *more, "--quiet"]
-    if args[:2] == ["scenario", "validate"]:
-        return [*args, *unless("--simulations", "4")]
-    if args[:2] == ["scenario", "run"]:
-        return [*args, *unless("--draws", "20"), *unless("--samples", "5")]
-    return args
+        return [*args, *more]
+    return [*args, *unless("--draws", "20")] if args[:2] == ["scenario", "run"] else args
 
 
 @pytest.fixture(scope="module")

@@ -235,9 +235,7 @@ def test_every_column_of_a_scenario_folder_is_explained(tmp_path: Path) -> None:
 
     args = "scenario run --source bundled --model drift --scenario tariff-only --locations OH"
     out = tmp_path / "brief"
-    done = CliRunner().invoke(
-        main, [*args.split(), "--draws", "20", "--samples", "2", "--out", str(out)]
-    )
+    done = CliRunner().invoke(main, [*args.split(), "--draws", "20", "--out", str(out)])
     assert done.exit_code == 0, done.output
     tables = [*out.glob("data/*.csv"), *out.glob("data/*.parquet")]
     assert len(tables) > 5

@@ -312,7 +312,7 @@ def ohio(tmp_path: Path, panel: Panel, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "ohio.csv"
 
 
-COMMON = "--source bundled --as-of 2025-09-17 --locations OH,US --model naive --draws 60 --quiet"
+COMMON = "--source bundled --as-of 2025-09-17 --locations OH,US --model naive --draws 60"
 
 
 def run(command: str, *words: str, common: str = COMMON, answer: str = "") -> tuple[int, str]:

@@ -123,7 +123,7 @@ def test_a_run_writes_into_its_folder_and_nowhere_else(tmp_path):
     before = set(tmp_path.rglob("*"))
     result = CliRunner().invoke(main, [
         "scenario", "run", "--scenario", str(path), "--source", "bundled", "--model", "drift",
-        "--locations", "US", "--horizon", "12", "--draws", "40", "--samples", "5",
+        "--locations", "US", "--horizon", "12", "--draws", "40",
         "--out", str(out),
     ])  # fmt: skip
     assert result.exit_code == 0, result.output
@@ -315,7 +315,7 @@ ALLOWED = {
     ("backtesting/workers.py", "pickle"): "between a run and its workers: a pipe, Dask, or a "
     "folder that only this user can read, named by a hash that is checked",
     ("backtesting/run.py", "pickle"): "asks whether a caller's metric can travel; reads none",
-    ("vintage/history.py", "subprocess"): "git, without a shell, on addresses of known kinds only",
+    ("vintage/past.py", "subprocess"): "git, without a shell, on addresses of known kinds only",
     ("testing/contract.py", "pickle"): "the contract suite tries whether a model can be pickled",
 }
 MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "subprocess"}
@@ -388,7 +388,7 @@ def test_files_of_ours_hold_no_pickles(tmp_path):
     write_hub(to_hub(forecast), tmp_path / "hub.parquet")
     result = CliRunner().invoke(main, [
         "backtest", "--source", "bundled", "--models", "naive", "--locations", "US", "--start",
-        "2023-01", "--end", "2023-02", "--horizon", "3", "--draws", "20", "--jobs", "1", "--quiet",
+        "2023-01", "--end", "2023-02", "--horizon", "3", "--draws", "20", "--jobs", "1",
         "--out", str(tmp_path / "run"),
     ])  # fmt: skip
     assert result.exit_code == 0, result.output

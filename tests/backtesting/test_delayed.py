@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import Counter
 from dataclasses import replace
 
@@ -220,7 +221,7 @@ def run(*arguments: str):
     return CliRunner().invoke(
         main,
         ["backtest", "--source", "bundled", "--models", "naive,hub-baseline", "--draws", "30",
-         "--locations", "US,WV", "--jobs", "1", "--quiet", *arguments],
+         "--locations", "US,WV", "--jobs", "1", *arguments],
     )  # fmt: skip
 
 
@@ -249,3 +250,16 @@ def test_the_command_says_that_a_delay_is_not_known():
     refused = run("--indicator", "T40.4", "--vintages", "delayed", "--start", "2021-01")
     assert refused.exit_code == 1
     assert "donors tell of overdose deaths of all drugs" in refused.output
+
+
+def test_the_command_lists_donors():
+    done = CliRunner().invoke(main, ["data", "releases", "--delays"])
+    assert done.exit_code == 0, done.output
+    lines = done.output.splitlines()
+    assert sum(line.endswith("shipped") for line in lines) == 17
+    rows = json.loads(CliRunner().invoke(main, ["data", "releases", "--delays", "--json"]).stdout)
+    assert Counter(row["era"] for row in rows) == {"4.5": 3, "6.5": 14}
+    assert {row["last_month"][5:] for row in rows if row["era"] == "4.5"} == {"05", "07", "11"}
+    said = " ".join(done.output.split())
+    assert "left out: 2025-09-17: its last month 2025-04 has not settled" in said
+    assert "left out: 2026-01-14: not older than the release that is the truth" in said

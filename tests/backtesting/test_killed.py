@@ -18,7 +18,7 @@ from odforecast.cli import main
 ARGUMENTS = [
     "backtest", "--source", "bundled", "--models",
     "naive,drift", "--locations", "US,WV", "--start", "2019-01", "--end", "2022-12", "--draws",
-    "100", "--quiet",
+    "100",
 ]  # fmt: skip
 #: Of the results: what must be the same, byte for byte.
 SAME = ("scores.parquet", "quantiles.parquet", "failures.parquet", "leaderboard.csv")

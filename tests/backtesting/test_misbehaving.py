@@ -245,7 +245,7 @@ def test_markup_in_a_reason_is_shown_as_it_is_and_kept_whole(monkeypatch, tmp_pa
     assert "long" not in result.output.replace("longer", "")
     kept = Results.load(tmp_path).failures["reason"].iloc[0]
     assert kept.endswith("very long")
-    failed = CliRunner().invoke(main, [*arguments, "mark", "--quiet"])
+    failed = CliRunner().invoke(main, [*arguments, "mark"])
     assert failed.exit_code == 1
     assert "[red]stop[/red]" in failed.output
     assert len(failed.output.splitlines()[-1]) < 2 * SCREEN

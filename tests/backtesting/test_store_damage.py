@@ -260,7 +260,7 @@ def test_warnings_are_stored_with_their_units(units, tmp_path):
 
 def test_the_command_says_so_in_one_line(tmp_path):
     arguments = ["backtest", "--vintages", "clean", "--step", "1", "--start", "2021-01", "--end",
-                 "2021-02", "--locations", "US,WV", "--draws", "20", "--jobs", "1", "--quiet",
+                 "2021-02", "--locations", "US,WV", "--draws", "20", "--jobs", "1",
                  "--models", "naive", "--out", str(tmp_path)]  # fmt: skip
     first = CliRunner().invoke(main, arguments)
     assert first.exit_code == 0

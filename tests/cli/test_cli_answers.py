@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 
+import commands
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -13,29 +15,26 @@ from click.testing import CliRunner
 import odforecast as od
 from odforecast.cli import main
 from odforecast.cli.screen import change, count, share
-from odforecast.forecast import Forecast
 from odforecast.forecast.text import VALIDATED, beyond_validated, place_name, sentences
+
+run = partial(commands.run, "forecast")
 
 QUICK = ("--source", "bundled", "--draws", "60")
 PLACES = "US,NY,NYC,Ohio"
 
 
-def run(*arguments: str):
-    return CliRunner(env={"COLUMNS": "80"}).invoke(main, ["forecast", *arguments])
-
-
 @pytest.fixture(scope="module")
-def whole() -> Forecast:
+def whole():
     """What the default model says in Python."""
     return od.get_model().fit(od.bundled().as_of().panel()).forecast(until="2026-12", draws=60)
 
 
 @pytest.fixture(scope="module")
-def asked() -> list[str]:
+def asked():
     return [*QUICK, "--until", "2026-12", "--locations", PLACES]
 
 
-def table_of(text: str, head: str) -> dict[str, str]:
+def table_of(text, head):
     """Rows of the first table after some words, by place."""
     below = text[text.index(head) :].partition("─\n")[2].split("\n\n")[0]
     rows = re.findall(r"^([A-Z]{2,3}) (.*)$", below, re.M)
@@ -75,16 +74,6 @@ def test_calendar_years_say_what_is_known_of_them(asked, whole):
     assert shown["OH"] == " ".join(count(*r) for r in rows[["low", "median", "high"]].to_numpy())
     assert re.search(r"all published +8 months published +all forecast", text)
     assert "Calendar years" not in run(*QUICK, "--model", "naive", "--horizon", "3").stdout
-
-
-def test_the_trend_is_shown_when_asked_for(asked, whole):
-    assert "large" not in run(*asked).stdout
-    shown = table_of(run(*asked, "--trend").stdout, "Probability of each trend, %")
-    rows = whole.trend("Ohio")
-    row = rows.iloc[-1]
-    assert row["horizon"] == 12
-    names = ("large_decrease", "decrease", "stable", "increase", "large_increase")
-    assert shown["OH"].split()[-5:] == [share(row[name]) for name in names]
 
 
 def test_the_text_of_the_nation_or_of_the_first_place_comes_first(asked, whole):

@@ -8,11 +8,9 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import ok, run
 
 import odforecast as od
-from odforecast.cli import main
-from odforecast.cli.answer import plain
 from odforecast.cli.screen import count
 from odforecast.names import DECIDING
 
@@ -21,18 +19,8 @@ BACKTEST = ("backtest", "--start", "2021-01", "--end", "2021-02", "--step", "1",
             "--locations", "US,WV", "--jobs", "1", "--models", "naive,hub-baseline")  # fmt: skip
 
 
-def run(*arguments: object):
-    return CliRunner(env={"COLUMNS": "80"}).invoke(main, [str(a) for a in arguments])
-
-
-def ok(*arguments: object):
-    done = run(*arguments)
-    assert done.exit_code == 0, done.output
-    return done
-
-
 @pytest.fixture(scope="module")
-def drift() -> od.Forecast:
+def drift():
     return od.get_model("drift").fit(od.bundled().as_of().panel()).forecast(draws=60)
 
 
@@ -41,7 +29,7 @@ def drift() -> od.Forecast:
 
 def test_months_are_written_as_months(drift, tmp_path):
     places = ("--locations", "US,NY", "--target", "deaths_month")
-    said = json.loads(ok(*FORECAST, *places, "--json").stdout)
+    said = json.loads(ok(*FORECAST, *places, "--json"))
     assert list(said) == ["meta", "months"]
     assert said["meta"]["target"] == "deaths_month"
     ok(*FORECAST, *places, "--table", tmp_path / "m.csv", "--out", tmp_path / "hub.csv")
@@ -56,7 +44,7 @@ def test_months_are_written_as_months(drift, tmp_path):
     assert set(hub["target"]) == {"deaths_month"}
     middle = hub.loc[hub["output_type_id"].astype(float) == 0.5, "value"]
     np.testing.assert_allclose(middle, table["median"], atol=0.01)
-    shown = ok(*FORECAST, *places).stdout
+    shown = ok(*FORECAST, *places)
     last = table[(table["location"] == "NY") & (table["month"] == "2026-08")].iloc[0]
     assert count(last["low"], last["median"], last["high"]) in shown
 
@@ -70,7 +58,7 @@ def test_months_are_written_as_months(drift, tmp_path):
     ],
 )
 def test_json_says_its_target(asked, keys):
-    said = json.loads(ok(*FORECAST, "--locations", "US", "--target", asked, "--json").stdout)
+    said = json.loads(ok(*FORECAST, "--locations", "US", "--target", asked, "--json"))
     assert list(said) == keys
     assert said["meta"]["target"] == asked
 
@@ -114,35 +102,16 @@ def test_a_backtest_of_which_nothing_can_be_scored_says_so(tmp_path):
 
 def test_a_folder_without_the_city_is_said_to_lack_the_rate(tmp_path):
     words = ("forecast", "--source", "bundled", "--draws", "60", "--save", tmp_path / "s")
-    alone = ok(*words, "--locations", "NY")
+    alone = run(*words, "--locations", "NY")
     assert "cannot be made from it; for that, save both" in " ".join(alone.stderr.split())
-    assert "save both" not in ok(*words, "--replace", "--locations", "NY,NYC,OH").stderr
+    assert "save both" not in run(*words, "--replace", "--locations", "NY,NYC,OH").stderr
 
 
 # --- words ----------------------------------------------------------------------------------
 
 
-def test_a_day_stays_a_day_on_the_first_of_a_month():
-    first = pd.to_datetime(["2025-10-01", None])
-    names = ("as_of", "release", "truth_release", "month", "last_month", "first")
-    table = plain(pd.DataFrame(dict.fromkeys(names, first)))
-    assert table.iloc[0].tolist() == ["2025-10-01"] * 3 + ["2025-10"] * 3
-    ends = pd.to_datetime(["2025-10-31"])
-    assert plain(pd.DataFrame({"month": ends}))["month"].tolist() == ["2025-10"]
-
-
-def test_a_leaderboard_by_day_has_days():
-    words = [*BACKTEST, "--locations", "US", "--vintages", "clean", "--by", "as_of", "--json"]
-    rows = json.loads(ok(*words).stdout)["leaderboard"]
-    assert {len(r["as_of"]) for r in rows} == {10}
-    words = [*BACKTEST, "--locations", "US", "--vintages", "clean", "--by", "as_of,last_month"]
-    shown = ok(*words).stdout
-    assert f"US, {rows[0]['as_of']}, 2021-01\n" in shown
-    assert "00:00" not in shown
-
-
 def test_kinds_of_vintage_stand_in_the_order_in_which_they_decide():
-    text = " ".join(ok(*BACKTEST, "--all").stdout.split())
+    text = " ".join(ok(*BACKTEST, "--all").split())
     for words in ("Leaderboard", "Completed counts", "Trend"):
         kinds = re.findall(rf"{words} .*?\((pseudo-\w+)\)", text)
         assert kinds == sorted(kinds, key=DECIDING.index)
@@ -153,6 +122,6 @@ def test_the_page_of_new_york_has_the_rate_of_state_and_city(tmp_path):
     page = tmp_path / "p.html"
     words = ("forecast", "--source", "bundled", "--draws", "60", "--locations", "New York")
     ok(*words, "--html", page)
-    said = json.loads(ok(*words, "--json").stdout)["summary"][-1]
+    said = json.loads(ok(*words, "--json"))["summary"][-1]
     assert said["rate_of"] == "NY+YC"
     assert f">{said['rate']:.0f}†" in page.read_text(encoding="utf-8")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 
+import commands
 import pytest
 from click.testing import CliRunner
 from made_up_counties import Archive, made_up
@@ -12,12 +14,10 @@ from made_up_counties import Archive, made_up
 from odforecast.backtesting import Results
 from odforecast.cli import backtest, main
 
+run = partial(commands.run, "backtest")
+
 QUICK = ["--dataset", "counties", "--models", "county-hub-baseline", "--locations",
-         "DE/*,NYC/*", "--draws", "40", "--jobs", "1", "--quiet", "--start", "2022-06"]  # fmt: skip
-
-
-def run(*arguments: str):
-    return CliRunner().invoke(main, ["backtest", *arguments])
+         "DE/*,NYC/*", "--draws", "40", "--jobs", "1", "--start", "2022-06"]  # fmt: skip
 
 
 @pytest.fixture
@@ -69,15 +69,10 @@ def test_its_files_are_not_for_publication(opened, tmp_path):
     assert "more location" not in again.output
 
 
-def test_horizons_splits_and_json(opened):
-    result = run(*QUICK, "--horizons", "2, 5", "--by", "visible", "--step", "6")
-    assert result.exit_code == 0, result.output
-    for seen, n in (("visible", 14), ("hidden", 2)):
-        title = f"\n2 months ahead, {seen} at the origin\n"
-        assert result.output.partition(title)[2].split()[1] == str(n)
-    made = CliRunner().invoke(main, ["backtest", *QUICK, "--horizons", "3", "--json"])
+def test_json_has_a_row_for_each_horizon(opened):
+    made = CliRunner().invoke(main, ["backtest", *QUICK, "--json"])
     board = json.loads(made.stdout)["leaderboard"]
-    assert [row["horizon"] for row in board] == [3]
+    assert [row["horizon"] for row in board] == [3, 6, 9, 12]
     assert board[0]["n_units"] == 24
 
 
@@ -95,32 +90,16 @@ def test_all_models_are_those_of_the_data_set(opened, monkeypatch):
         return ("county-hub-baseline", "county-last")
 
     monkeypatch.setattr("odforecast.models.model_names", names)
-    result = run(*QUICK, "--models", "all", "--horizons", "3", "--start", "2022-12")
+    result = run(*QUICK, "--models", "all", "--start", "2022-12")
     assert result.exit_code == 0, result.output
     assert asked == ["counties"]
     assert "county-last" in result.output
 
 
-def test_a_dry_run_counts_units_of_states(opened):
-    result = run(*QUICK, "--dry-run")
-    assert result.exit_code == 0, result.output
-    assert "6 units" in result.output
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        (("--horizons", "3,x"), "--horizons has 'x', which is not a number of months; 3,6,9,12"),
-        (("--horizons", "13"), "horizons has 13, allowed: whole numbers of months from 1 to 12"),
-        (("--horizons", ","), "horizons is empty"),
-        (("--by", "era"), "--by cannot be 'era'"),
-        (("--vintages", "delayed"), "the delay of 'all-drugs' (counties) is not known"),
-    ],
-)
-def test_a_mistake_is_one_line(opened, arguments, words):
-    result = run(*QUICK, *arguments)
+def test_a_mistake_is_one_line(opened):
+    result = run(*QUICK, "--vintages", "delayed")
     assert result.exit_code == 1
-    assert words in " ".join(result.stderr.split())
+    assert "the delay of 'all-drugs' (counties) is not known" in " ".join(result.stderr.split())
     assert "Traceback" not in result.output
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 from county_forecasts import county_csv, made_forecast, made_panel, population_csv
 
 import odforecast as od
@@ -22,21 +21,21 @@ QUICK = ["--model", "county-hub-baseline", "--draws", "60"]
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def file(tmp_path_factory):
     return county_csv(tmp_path_factory.mktemp("county") / "2023-10-08.csv")
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def people(tmp_path_factory):
     return population_csv(tmp_path_factory.mktemp("people") / "population.csv")
 
 
-def run(file: Path, *args: str, quick: Sequence[str] = QUICK) -> Result:
-    words = ["forecast", "--dataset", "counties", "--source", str(file), "--quiet", *quick, *args]
+def run(file, *args, quick=QUICK):
+    words = ["forecast", "--dataset", "counties", "--source", str(file), *quick, *args]
     return CliRunner().invoke(main, words)
 
 
-def test_a_states_counties_are_a_table(file: Path) -> None:
+def test_a_states_counties_are_a_table(file):
     done = run(file, "--locations", "Ohio/*", "--rows", "88", quick=["--draws", "60"])
     assert done.exit_code == 0, done.output
     text = done.stdout
@@ -60,7 +59,7 @@ def test_a_states_counties_are_a_table(file: Path) -> None:
 
 
 @pytest.mark.parametrize("place", ["39035", "Cuyahoga, Ohio", "Cuyahoga County, OH"])
-def test_one_county_by_any_of_its_names(file: Path, place: str) -> None:
+def test_one_county_by_any_of_its_names(file, place):
     done = run(file, "--locations", place, "--json")
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
@@ -69,7 +68,7 @@ def test_one_county_by_any_of_its_names(file: Path, place: str) -> None:
     assert said["meta"]["basis"] == "residence"
 
 
-def test_what_is_asked_for_does_not_change_what_is_said(file: Path) -> None:
+def test_what_is_asked_for_does_not_change_what_is_said(file):
     one, all_of_it = (
         json.loads(run(file, "--locations", place, "--json").stdout)["counties"]
         for place in ("39035", "Ohio/*")
@@ -77,7 +76,7 @@ def test_what_is_asked_for_does_not_change_what_is_said(file: Path) -> None:
     assert one == [row for row in all_of_it if row["location"] == "39035"]
 
 
-def test_files_hold_no_number_below_ten_unless_exact(file: Path, tmp_path: Path) -> None:
+def test_files_hold_no_number_below_ten_unless_exact(file, tmp_path):
     for name, more in (("a", []), ("b", ["--exact"])):
         out = tmp_path / f"{name}.csv"
         done = run(file, "--table", str(out), "--locations", "Ohio/*", *more)
@@ -93,7 +92,7 @@ def test_files_hold_no_number_below_ten_unless_exact(file: Path, tmp_path: Path)
     assert "not for publication" in " ".join(done.stdout.split())
 
 
-def test_text_table_files_are_of_one_month(file: Path, tmp_path: Path) -> None:
+def test_text_table_files_are_of_one_month(file, tmp_path):
     picture, page = tmp_path / "ohio.svg", tmp_path / "ohio.html"
     done = run(
         file, "--locations", "Ohio/*", "--until", "2025-04", "--rank", "3", "--plot", str(picture),
@@ -110,14 +109,14 @@ def test_text_table_files_are_of_one_month(file: Path, tmp_path: Path) -> None:
     assert "March 2024" not in text
 
 
-def test_cities_that_are_counties_are_told_from_counties() -> None:
+def test_cities_that_are_counties_are_told_from_counties():
     both = largest_first(made_forecast(made_panel("MO"), draws=20).counties())
     shown = county_table(both, made_panel("MO"), 0.9, False)
     assert len(re.findall(r"^St\. Louis  ", shown, re.M)) == 1
     assert len(re.findall(r"^St\. Louis city  ", shown, re.M)) == 1
 
 
-def test_people_of_other_states_are_not_spoken_of(file: Path, people: Path, tmp_path: Path) -> None:
+def test_people_of_other_states_are_not_spoken_of(file, people, tmp_path):
     page = tmp_path / "x.html"
     done = run(file, "--locations", "39035", "--population", str(people), "--html", str(page))
     assert done.exit_code == 0, done.output
@@ -125,7 +124,7 @@ def test_people_of_other_states_are_not_spoken_of(file: Path, people: Path, tmp_
     assert "The 50% interval is in --table and --json" in " ".join(done.stdout.split())
 
 
-def test_report_is_of_states(tmp_path: Path) -> None:
+def test_report_is_of_states(tmp_path):
     made_forecast(draws=20).save(tmp_path / "kept")
     page = ["--out", str(tmp_path / "x.html")]
     for more in (page, [*page, "--locations", "Ohio"], ["--site", str(tmp_path / "site")]):
@@ -136,7 +135,7 @@ def test_report_is_of_states(tmp_path: Path) -> None:
     assert {p.name for p in tmp_path.iterdir()} == {"kept"}
 
 
-def test_draws_are_kept_only_where_they_are_not_published(file: Path, tmp_path: Path) -> None:
+def test_draws_are_kept_only_where_they_are_not_published(file, tmp_path):
     folder = tmp_path / "kept"
     done = run(file, "--locations", "39035", "--save", str(folder))
     assert done.exit_code == 2
@@ -146,7 +145,7 @@ def test_draws_are_kept_only_where_they_are_not_published(file: Path, tmp_path: 
     assert od.load_forecast(folder).locations == ("39035",)
 
 
-def test_map_page_rates_and_hot_spots(file: Path, people: Path, tmp_path: Path) -> None:
+def test_map_page_rates_and_hot_spots(file, people, tmp_path):
     picture, page = tmp_path / "ohio.png", tmp_path / "ohio.html"
     done = run(
         file, "--population", str(people), "--rank", "3", "--plot", str(picture), "--html",
@@ -165,7 +164,7 @@ def test_map_page_rates_and_hot_spots(file: Path, people: Path, tmp_path: Path) 
     assert "CDC hides counts of 1 to 9" in html
 
 
-def test_counties_need_no_file() -> None:
+def test_counties_need_no_file():
     words = ["forecast", "--dataset", "counties", "--locations", "Delaware/*", "--draws", "60"]
     done, again = (CliRunner().invoke(main, w) for w in (words, [*words, "--source", "bundled"]))
     assert done.exit_code == again.exit_code == 0, done.output
@@ -174,9 +173,7 @@ def test_counties_need_no_file() -> None:
     assert again.stdout == done.stdout
 
 
-def test_the_code_of_the_page_runs(
-    file: Path, people: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_code_of_the_page_runs(file, people, tmp_path, monkeypatch):
     """It needs a release of counties, and none ships: here it finds a made one."""
     monkeypatch.chdir(tmp_path)
     od.Archive(default_folder()).add(file)
@@ -192,7 +189,7 @@ def test_the_code_of_the_page_runs(
 
 
 @pytest.mark.slow
-def test_a_real_release(shared: Path, tmp_path: Path) -> None:
+def test_a_real_release(shared, tmp_path):
     out = tmp_path / "ohio.csv"
     file = shared / "county" / "2023-10-08.csv.gz"
     done = run(file, "--locations", "Ohio/*", "--table", str(out), quick=["--draws", "200"])

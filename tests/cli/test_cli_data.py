@@ -9,11 +9,11 @@ import sys
 
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import run, said
 from county_release import DEATHS, NAMES, api_rows, county_cells, csv_text
 from socrata_server import UPDATED, FakeSocrata, release_rows
 
-from odforecast.cli import COMMANDS, main
+from odforecast.cli import COMMANDS
 from odforecast.names import ALL_DRUGS, TABLE_COLUMNS
 from odforecast.sources.county import read_county
 from odforecast.sources.table import COUNTY_COLUMNS
@@ -25,16 +25,8 @@ HEADER = "state,year,month,indicator,data_value,predicted_value,percent_complete
 DAY, COUNTY_DAY = "2024-12-11", "2025-09-07"
 
 
-def run(*args):
-    return CliRunner().invoke(main, [str(a) for a in args])
-
-
 def data(*args):
     return run("data", *args)
-
-
-def said(done):
-    return " ".join(done.output.split())
 
 
 @pytest.fixture
@@ -276,7 +268,7 @@ def test_anything_else_is_one_line(monkeypatch, error, code, words):
     def fail(*args, **options):
         raise error
 
-    monkeypatch.setattr("odforecast.cli.data_tables.open_source", fail)
+    monkeypatch.setattr("odforecast.cli.data.open_source", fail)
     done = data("export", "--out", "-")
     assert done.exit_code == code
     assert words in done.stderr

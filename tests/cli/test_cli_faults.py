@@ -8,12 +8,11 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import run
 from socrata_server import FakeSocrata, release_rows
 
 import odforecast as od
-from odforecast.backtesting import Results, backtest, cuts
-from odforecast.cli import main
+from odforecast.backtesting import backtest, cuts
 from odforecast.cli.leaderboard import print_leaderboard
 from odforecast.cli.screen import code, share
 from odforecast.errors import BacktestError
@@ -22,14 +21,10 @@ from odforecast.scoring import Truth
 
 STATES = ("US", "OH", "WV")
 SPAN = ["--start", "2021-01", "--end", "2021-02", "--locations", "US,WV", "--draws", "30"]
-QUICK = [*SPAN, "--vintages", "clean", "--step", "1", "--jobs", "1", "--quiet"]
+QUICK = [*SPAN, "--vintages", "clean", "--step", "1", "--jobs", "1"]
 
 
-def run(*arguments: object, **options):
-    return CliRunner().invoke(main, [str(a) for a in arguments], **options)
-
-
-def release_file(folder, day: str, last: str, states=STATES, factor: float = 1.0):
+def release_file(folder, day, last, states=STATES, factor=1.0):
     """A release as CDC might have published it: the bundled counts up to a month."""
     table = od.bundled().as_of("2025-09-17").table
     if states is not None:
@@ -68,18 +63,6 @@ def test_a_backtest_without_hub_baseline_crashed():
     assert not re.search(r"\bratio\b", result.stdout)
     with_it = run("backtest", *QUICK, "--models", "drift,hub-baseline")
     assert re.search(r"\bratio\b", with_it.stdout)
-
-
-def test_both_targets_lost_the_rows_of_a_model_with_one(tmp_path):
-    result = run("backtest", *QUICK, "--models", "naive,hub-baseline", "--target", "both",
-                 "--out", tmp_path)  # fmt: skip
-    assert result.exit_code == 0, result.output
-    assert "2 × does not forecast deaths_month" in result.stdout
-    results = Results.load(tmp_path)
-    mine = results.scores[results.scores["model"] == "hub-baseline"]
-    assert set(mine["target"]) == {"deaths_12mo"}
-    assert len(mine) == 2 * 2 * 12
-    assert results.failures["target"].tolist() == ["deaths_month"] * 2
 
 
 @pytest.mark.parametrize("width", [80, 100, 120])
@@ -138,7 +121,7 @@ def test_a_location_named_twice(tmp_path):
 # forecast
 
 
-def chances(text: str) -> dict[str, str]:
+def chances(text):
     """The printed chances of a fall, by location or month: last but one of the first table."""
     table = text.partition("─\n")[2].partition("Number of")[0]
     rows = [line.split() for line in table.splitlines()]
@@ -175,7 +158,7 @@ def test_the_command_and_the_library_differed(vsrr, tmp_path):
 # Your own archive
 
 
-def said_of_release(stderr: str) -> str:
+def said_of_release(stderr):
     (line,) = [x for x in stderr.splitlines() if x.startswith("release ")]
     return line.removeprefix("release ")
 

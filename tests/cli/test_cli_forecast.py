@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
+import commands
 import pytest
-from click.testing import CliRunner
 
-from odforecast.cli import main
 from odforecast.forecast import Forecast
 from odforecast.hub import read_hub
 from odforecast.models import registry as base
 from odforecast.models.registry import register
 from odforecast.models.spec import Spec
 
+run = partial(commands.run, "forecast")
+
 QUICK = ["--model", "hub-baseline", "--draws", "60"]
-
-
-def run(*arguments: str):
-    return CliRunner().invoke(main, ["forecast", *arguments])
 
 
 @pytest.fixture

@@ -30,11 +30,11 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
 class Repository:
     """A repository with one file, committed on set days."""
 
-    def __init__(self, folder: Path, file: str = "data/counts.csv") -> None:
+    def __init__(self, folder, file="data/counts.csv"):
         self.folder, self.file = folder, file
         self.git("init", "-q", "-b", "main", str(folder), within=False)
 
-    def git(self, *words: str, day: str = "2025-01-01", within: bool = True) -> str:
+    def git(self, *words, day="2025-01-01", within=True):
         clock = f"{day}T12:00:00-05:00"
         env = os.environ | {
             "GIT_CONFIG_GLOBAL": os.devnull, "GIT_AUTHOR_DATE": clock, "GIT_COMMITTER_DATE": clock,
@@ -47,7 +47,7 @@ class Repository:
         )
         return done.stdout.strip()
 
-    def commit(self, content: bytes | None, day: str) -> str:
+    def commit(self, content, day):
         path = self.folder / self.file
         path.parent.mkdir(exist_ok=True)
         path.unlink() if content is None else path.write_bytes(content)
@@ -57,27 +57,27 @@ class Repository:
 
 
 @pytest.fixture
-def repo(tmp_path: Path) -> Repository:
+def repo(tmp_path):
     return Repository(tmp_path / "repo")
 
 
-def arguments(repo: Repository, *more: object) -> list[str]:
+def arguments(repo, *more):
     archive = repo.folder.parent / "archive"
     words = ("data", "fetch", "--past", "--git", repo.folder, "--file", repo.file)
     return [str(w) for w in (*words, "--archive", archive, *more)]
 
 
-def fetch(repo: Repository, *more: object):
+def fetch(repo, *more):
     return CliRunner().invoke(main, arguments(repo, *more))
 
 
-def table(done) -> list[list[str]]:
+def table(done):
     """Commit day, release and result of each version tried."""
     lines = done.stdout.splitlines()
     return [line.split(None, 3)[1:] for line in lines[1:-2]]
 
 
-def events(repo: Repository) -> list[tuple[str, str]]:
+def events(repo):
     log = od.Archive(repo.folder.parent / "archive").log
     return [(event, str(day)) for event, day in zip(log["event"], log["release"])]
 

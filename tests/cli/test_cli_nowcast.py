@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 
+import commands
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
 import odforecast as od
-from odforecast.cli import main
 from odforecast.say import rounded, step_of
+
+run = partial(commands.run, "nowcast")
 
 QUICK = ("--source", "bundled", "--draws", "60")
 
 
-def run(*arguments: str):
-    return CliRunner().invoke(main, ["nowcast", *arguments])
-
-
 @pytest.fixture(scope="module")
-def table() -> pd.DataFrame:
+def table():
     """What the default model says in Python."""
     fitted = od.get_model().fit(od.bundled().as_of().panel())
     return fitted.forecast(draws=60).nowcast()
@@ -34,12 +32,14 @@ def test_a_stranger_reads_the_answer_first(table):
     lines = result.stdout.splitlines()
     us = table[(table["location"] == "US") & (table["horizon"] == 0)].iloc[0]
     step = step_of(us["low"], us["high"])
-    said = "{} deaths (90% interval {} to {})".format(
+    said = "{} (90% interval {} to {})".format(
         *(rounded(us[x], step) for x in ("median", "low", "high"))
     )
     text = " ".join(lines)
-    assert text.startswith("The United States: the final count for the 12 months ending in August")
-    assert f"will be about {said}. Reported so far: 69,172." in text
+    assert text.startswith(
+        "In the United States, 69,172 drug overdose deaths were reported for the"
+    )
+    assert f"; the final count will be about {said}." in text
     assert "Number of Drug Overdose Deaths, as of 2026-01-14" in text
     rows = [line.split()[0] for line in lines if re.match(r"[A-Z]{2,3}  ", line)]
     assert rows == list(dict.fromkeys(table["location"]))[:12]
@@ -56,7 +56,7 @@ def test_all_twelve_counts_of_some_places(table):
     result = run(*QUICK, "--locations", "WV,Ohio", "--months", "12")
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert "Reported so far: 671." in " ".join(lines)
+    assert "In West Virginia, 671 drug overdose deaths were reported" in " ".join(lines)
     assert sum(bool(re.search(r"20\d\d-\d\d  ", line)) for line in lines) == 24
     assert max(map(len, lines)) <= 80
     first = table[(table["location"] == "OH") & (table["horizon"] == -11)].iloc[0]
@@ -68,7 +68,7 @@ def test_all_twelve_counts_of_some_places(table):
 @pytest.mark.parametrize("ending", ["csv", "csv.gz", "json", "parquet"])
 def test_the_file_holds_all_twelve_counts_of_the_places(ending, tmp_path, table):
     out = tmp_path / f"n.{ending}"
-    result = run(*QUICK, "--locations", "US,WV", "--out", str(out))
+    result = run(*QUICK, "--locations", "US,WV", "--table", str(out))
     assert result.exit_code == 0, result.output
     assert f"table: {out} (24 rows)" in result.stdout
     want = table[table["location"].isin(["US", "WV"])].reset_index(drop=True)
@@ -84,14 +84,16 @@ def test_the_file_holds_all_twelve_counts_of_the_places(ending, tmp_path, table)
     for name in ("reported", "low", "median", "high", "revision", "predicted_unbiased"):
         np.testing.assert_allclose(got[name], want[name], rtol=1e-6, atol=1e-6)
     again = tmp_path / f"again.{ending}"
-    assert run(*QUICK, "--locations", "US,WV", "--out", str(again)).exit_code == 0
+    assert run(*QUICK, "--locations", "US,WV", "--table", str(again)).exit_code == 0
     assert again.read_bytes() == out.read_bytes()
 
 
 def test_a_release_that_says_how_complete_it_is(vsrr):
     result = run("--source", str(vsrr / "2024-12-11.csv.gz"), "--locations", "US,OH", *QUICK[2:])
     assert result.exit_code == 0, result.output
-    assert "Reported so far: 90,157." in " ".join(result.stdout.split())
+    assert "In the United States, 90,157 drug overdose deaths were reported" in " ".join(
+        result.stdout.split()
+    )
     assert "complete" in result.stdout
     assert max(map(len, result.stdout.splitlines())) <= 80
 

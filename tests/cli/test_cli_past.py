@@ -3,27 +3,24 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
+from functools import partial
 
+import commands
 import pytest
-from click.testing import CliRunner
 from past_server import FileServer, Made, release_csv, row
 
 import odforecast as od
-from odforecast.cli import main
+
+data = partial(commands.run, "data", columns=None)
 
 
 @pytest.fixture(autouse=True)
-def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
+def _direct(monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
-def data(*args):
-    return CliRunner().invoke(main, ["data", *(str(a) for a in args)])
-
-
 @pytest.fixture(scope="module")
-def made() -> Made:
+def made():
     one, two, three = (release_csv(m) for m in ("2024-07", "2024-08", "2024-09"))
     return Made.of(
         (row("2024-12-11", "2024-07", one, owner="gone"), None),
@@ -34,14 +31,14 @@ def made() -> Made:
     )
 
 
-def fetch(made: Made, folder: Path, *args):
+def fetch(made, folder, *args):
     copies = made.write(folder / "copies.csv")
     with FileServer(made.files) as server:
         return data("fetch", "--past", "--copies", copies, "--url", server.url,
                     "--archive", folder / "archive", *args)  # fmt: skip
 
 
-def test_fetch_past_and_what_releases_says(made: Made, tmp_path: Path) -> None:
+def test_fetch_past_and_what_releases_says(made, tmp_path):
     done = fetch(made, tmp_path)
     assert done.exit_code == 0, done.output
     (warning,) = done.stderr.splitlines()
@@ -75,7 +72,7 @@ def test_fetch_past_and_what_releases_says(made: Made, tmp_path: Path) -> None:
     assert rows[0] | expected == rows[0]
 
 
-def test_without_a_copy_that_can_be_used_it_fails_in_one_line(made: Made, tmp_path: Path) -> None:
+def test_without_a_copy_that_can_be_used_it_fails_in_one_line(made, tmp_path):
     wrong = release_csv("2024-07", change=10)
     gone = Made(made.rows[:1], {})
     for copies, words in (
@@ -101,7 +98,7 @@ def test_without_a_copy_that_can_be_used_it_fails_in_one_line(made: Made, tmp_pa
         assert ".csv" not in line
 
 
-def test_list_asks_nobody(made: Made, tmp_path: Path) -> None:
+def test_list_asks_nobody(made, tmp_path):
     done = data("fetch", "--past", "--list")
     assert done.exit_code == 0
     assert len(done.stdout.splitlines()) == 53

@@ -26,7 +26,7 @@ HEAVY = (
         "hub submit folder", "update",
     ],
 )  # fmt: skip
-def test_a_misspelled_place_is_answered_before_anything_heavy_loads(command: str) -> None:
+def test_a_misspelled_place_is_answered_before_anything_heavy_loads(command):
     code = (
         "import sys\n"
         "from odforecast.cli import main\n"
@@ -43,7 +43,7 @@ def test_a_misspelled_place_is_answered_before_anything_heavy_loads(command: str
     assert done.stdout == "1 []\n"
 
 
-def run(*arguments: str) -> tuple[int, str]:
+def run(*arguments):
     done = CliRunner().invoke(main, arguments)
     return done.exit_code, " ".join(done.output.split())
 
@@ -58,12 +58,9 @@ NAIVE = "--model naive --locations US --draws 20"
         (f"forecast {NAIVE}", False),
         (f"nowcast {NAIVE} --model naive+delay", False),
         ("forecast --dataset counties --model county-last --locations DE/* --draws 20", True),
-        ("backtest --models naive --locations US --vintages clean --dry-run", False),
     ],
 )
-def test_old_data_are_said_to_be_old(
-    monkeypatch: pytest.MonkeyPatch, command: str, counties: bool
-) -> None:
+def test_old_data_are_said_to_be_old(monkeypatch, command, counties):
     more = " --dataset counties" if counties else ""
     old = f"CDC has published newer data: odforecast data fetch{more}."
     release = dt.date(2023, 10, 8) if counties else dt.date(2026, 1, 14)

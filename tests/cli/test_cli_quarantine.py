@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from click.testing import CliRunner
+from commands import run
 from release_factory import bent_release
-
-from odforecast.cli import main
 
 #: Their numbers are those of the release of 2025-09-17.
 pytestmark = pytest.mark.usefixtures("older_bundle")
@@ -16,10 +14,6 @@ pytestmark = pytest.mark.usefixtures("older_bundle")
 DAY = "2025-10-15"
 REASON = "CDC published it so"
 FORECAST = ("forecast", "--model", "naive", "--locations", "WV", "--draws", "20")
-
-
-def run(*args):
-    return CliRunner().invoke(main, [str(a) for a in args])
 
 
 @pytest.fixture

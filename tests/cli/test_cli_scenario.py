@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import tomllib
 
 import pandas as pd
 import pytest
@@ -50,8 +49,6 @@ def test_list_and_show():
     shown = cli("show", "cooperation-resumed").output
     assert "p_null: 0.4" in shown
     assert CAVEAT in " ".join(shown.replace("\n# ", " ").split())
-    toml = tomllib.loads(cli("show", "tariff-only", "--toml").output)
-    assert toml["interventions"][0]["p_null"] == 0.8
     event = cli("show", "supply-shock-2023").output
     assert "Vangelov" in event
     assert "medium that supply mattered" in event
@@ -73,7 +70,7 @@ def test_what_is_shown_can_be_run(tmp_path):
 @pytest.mark.slow
 def test_run_writes_everything(tmp_path):
     out = tmp_path / "out"
-    result = run(out, "--scenario", "cooperation-resumed,supply-shock-2023-like", "--samples", "5")
+    result = run(out, "--scenario", "cooperation-resumed,supply-shock-2023-like")
     assert result.exit_code == 0, result.output
     assert CAVEAT in " ".join(result.output.split())
     assert sorted(x.name for x in out.iterdir()) == ["brief-annex.html", "brief.html", "data"]
@@ -108,7 +105,7 @@ def test_run_writes_everything(tmp_path):
     assert str(again[1].interventions[0].onset[0]) == "2026-02"  # the month after the as-of date
 
 
-@pytest.mark.parametrize("words", [(), ("--seed", "7", "--target", "both"), ("--model", "dlm")])
+@pytest.mark.parametrize("words", [(), ("--seed", "7"), ("--model", "dlm")])
 def test_null_alone_is_the_baseline_to_the_last_digit(tmp_path, words):
     out = tmp_path / "out"
     assert run(out, "--scenario", "null", *words).exit_code == 0
@@ -128,7 +125,7 @@ def test_null_alone_is_the_baseline_to_the_last_digit(tmp_path, words):
 
 
 def test_a_model_of_sums_has_a_null_only(tmp_path):
-    words = ("--model", "drift-sums", "--locations", "US", "--draws", "20", "--target", "both")
+    words = ("--model", "drift-sums", "--locations", "US", "--draws", "20")
     result = cli("run", "--scenario", "null", *words, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     assert "deaths_12mo" in pd.read_parquet(tmp_path / "data" / "draws.parquet")
@@ -191,16 +188,7 @@ def test_a_folder_holds_one_run(tmp_path, no_briefs):
 
 @pytest.mark.slow
 def test_one_number_in_all_places(tmp_path):
-    words = (
-        "--scenario",
-        "cooperation-resumed",
-        "--draws",
-        "80",
-        "--model",
-        "dlm",
-        "--horizon",
-        "14",
-    )
+    words = ("--scenario", "cooperation-resumed", "--draws", 80, "--model", "dlm", "--horizon", 14)
     both, one = tmp_path / "both", tmp_path / "one"
     assert cli("run", *words, "--locations", "OH", "--out", both).exit_code == 0
     assert cli("run", *words, "--out", one).exit_code == 0
@@ -230,21 +218,12 @@ def test_until_and_indicator(tmp_path):
                "--replace")  # fmt: skip
     assert late.exit_code == 1
     assert "until='2030-01'" in late.output
-    both = run(tmp_path / "x", "--scenario", "null", "--until", "2026-01")
-    assert both.exit_code == 2
-    assert "not both" in both.output
 
 
 def test_nothing_given_is_ignored(tmp_path):
     file, shares = tmp_path / "s.yaml", tmp_path / "shares.csv"
     file.write_text("name: s\ninterventions: [{prior: tariff-only, onset: 2026-03}]\n")
     shares.write_text("location,exposure\nWV,80%\ndefault,.5\n")
-    late = run(tmp_path / "out", "--scenario", file, "--onset", "2027-01")
-    assert late.exit_code == 2
-    assert "all scenarios given have their own" in late.output
-    unused = run(tmp_path / "out", "--scenario", file, "--exposure", f"typo={shares}")
-    assert unused.exit_code == 2
-    assert "only fentanyl-share can be given" in unused.output
     file.write_text(
         "name: s\ninterventions: [{name: cut, onset: 2026-03, exposure: fentanyl-share, "
         "size: {normal: [-0.1, 0.1]}}]\n"
@@ -258,8 +237,6 @@ def test_nothing_given_is_ignored(tmp_path):
     assert table.to_dict() == {"US": 0.5, "WV": 0.8}
     assert "\nUS\n" in done.output
     assert "\nWV\n" in done.output
-    nowhere = cli("run", "--scenario", file, "--locations", "", "--out", tmp_path / "x")
-    assert "no location is named" in nowhere.output
 
 
 def test_validate(tmp_path):

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 
+import commands
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 
 import odforecast as od
-from odforecast.cli import main
 from odforecast.hub import read_hub, scenarios_to_hub, to_hub, write_hub
+
+run = partial(commands.run, "score")
 
 #: Their numbers are those of the release of 2025-09-17.
 pytestmark = pytest.mark.usefixtures("older_bundle")
 
 
-def run(*arguments: object):
-    return CliRunner().invoke(main, ["score", *map(str, arguments)])
-
-
-def forecast_of(model: str, last: str = "2023-09", states=("US", "WV", "OH")):
+def forecast_of(model, last="2023-09", states=("US", "WV", "OH")):
     """A forecast from the bundled release, cut at a month."""
     panel = od.bundled().as_of("2025-09-17").panel().select(states)
     panel = panel if last == str(panel.last_month) else panel.cut(last)
@@ -131,7 +129,7 @@ def test_a_truth_the_forecast_could_know_is_said(tmp_path):
     assert "published no later than the forecasts" in result.output
 
 
-def scenarios_of(last: str = "2023-06", **names: float):
+def scenarios_of(last="2023-06", **names):
     """A forecast under scenarios that have this share of its deaths."""
     forecast = forecast_of("drift", last)
     return {n.replace("_", "-"): replace(forecast, draws=forecast.draws * k)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -14,23 +12,19 @@ import pytest
 from click.testing import CliRunner
 
 from odforecast.cli import COMMANDS, main
-from odforecast.cli import options as shared
 
 #: What an option writes or is the default of, differs by command; nothing else does.
 MAY_DIFFER = {
     "--out": {"help", "metavar", "kind", "required"},
     "--horizon": {"help"},  # its default, which is in the words
     "--locations": {"help", "default"},  # beside the US, which scenarios always show
-    "--by": {"help", "default"},  # the columns there are
     "--all": {"help"},  # of the models, of the checks
     "--scenario": {"help", "required"},  # what it is for
     "--joint": {"help"},  # of states and paths, or of any hub's samples
 }
 
 
-def walk(
-    group: click.Command = main, path: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], click.Command]]:
+def walk(group=main, path=()):
     """Every command, with the words that call it."""
     if not isinstance(group, click.Group):
         yield path, group
@@ -45,13 +39,13 @@ def walk(
 EVERY = dict(walk())
 
 
-def options(command: click.Command) -> Iterator[click.Option]:
+def options(command):
     for option in command.params:
         if isinstance(option, click.Option):
             yield option
 
 
-def meaning(option: click.Option) -> dict[str, object]:
+def meaning(option):
     choices = getattr(option.type, "choices", None)
     limits = {k: getattr(option.type, k, None) for k in ("min", "max", "dir_okay", "file_okay")}
     return {
@@ -65,13 +59,12 @@ def meaning(option: click.Option) -> dict[str, object]:
     }
 
 
-def test_the_same_option_means_the_same_everywhere() -> None:
+def test_the_same_option_means_the_same_everywhere():
     seen: dict[str, dict[str, dict[str, object]]] = defaultdict(dict)
     for path, command in EVERY.items():
         for option in options(command):
-            former = getattr(option, "former", ())
-            (name, *others) = [o for o in option.opts if o not in former]
-            assert not others, f"{path}: {option.opts} are two names for one thing"
+            name, *others = option.opts
+            assert set(others) <= {"--state", "--counties"}, f"{option.opts} are two names"
             seen[name]["odforecast " + " ".join(path)] = meaning(option)
     different = []
     for name, uses in seen.items():
@@ -83,25 +76,7 @@ def test_the_same_option_means_the_same_everywhere() -> None:
     assert not different, "\n".join(different)
 
 
-def test_an_option_that_two_commands_have_is_made_once() -> None:
-    """So that its meaning cannot come apart."""
-    made = {
-        one.name
-        for name, add in vars(shared).items()
-        if name.isupper() and inspect.isfunction(add)
-        for one in options(click.command()(add(lambda: None)))
-    }
-    made |= {"out", "horizon"}
-    assert {"archive", "source", "as_of", "locations", "draws", "seed", "quiet"} <= made
-    outside = defaultdict(set)
-    for path, command in EVERY.items():
-        for option in options(command):
-            if type(option) is click.Option and option.name in made:
-                outside[option.name].add(" ".join(path))
-    assert not outside, f"make these with odforecast.cli.options: {dict(outside)}"
-
-
-def test_every_option_says_what_it_is() -> None:
+def test_every_option_says_what_it_is():
     for path, command in EVERY.items():
         for option in options(command):
             assert option.help or option.hidden, f"{path} {option.opts}"
@@ -109,7 +84,7 @@ def test_every_option_says_what_it_is() -> None:
                 assert option.metavar, f"{path} {option.opts} shows its type, not what to give"
 
 
-def test_help_of_commands_that_are_not_imported_is_theirs() -> None:
+def test_help_of_commands_that_are_not_imported_is_theirs():
     for name, (_, words) in COMMANDS.items():
         found = main.get_command(click.Context(main), name)
         assert found is not None
@@ -118,40 +93,13 @@ def test_help_of_commands_that_are_not_imported_is_theirs() -> None:
 
 
 @pytest.mark.parametrize("path", [*EVERY, ("data",), ("scenario",), ()], ids=" ".join)
-def test_help_fits_a_screen(path: tuple[str, ...]) -> None:
+def test_help_fits_a_screen(path):
     done = CliRunner(env={"COLUMNS": "80"}).invoke(main, [*path, "--help"])
     assert done.exit_code == 0, done.output
     assert max(map(len, done.output.splitlines())) <= 80
 
 
-#: Options that are accepted under a former name too.
-FORMER = [
-    (("data", "check"), "--location", "--locations"),
-]
-
-
-@pytest.mark.parametrize(("path", "old", "new"), FORMER)
-def test_former_names_are_accepted_and_not_listed(
-    path: tuple[str, ...], old: str, new: str
-) -> None:
-    (option,) = (o for o in options(EVERY[path]) if new in o.opts)
-    assert old in option.opts
-    text = CliRunner().invoke(main, [*path, "--help"]).output
-    assert f"{new} " in text
-    assert f"{old} " not in text
-
-
-def test_a_former_name_does_the_same() -> None:
-    args = ["data", "check", "--source", "bundled"]
-    one, two = (
-        CliRunner().invoke(main, [*args, name, "North Carolina"]).stdout
-        for name in ("--location", "--locations")
-    )
-    assert one == two
-    assert "NC" in one
-
-
-def test_python_m_names_itself() -> None:
+def test_python_m_names_itself():
     for module in ("odforecast", "odforecast.cli"):
         done = subprocess.run(
             [sys.executable, "-m", module, "--version"], capture_output=True, text=True, check=True
@@ -166,7 +114,7 @@ def test_python_m_names_itself() -> None:
 
 
 SCREENS = [
-    "forecast --locations US,NY,NYC,Wyoming --draws 60 --trend --until 2028-12",
+    "forecast --locations US,NY,NYC,Wyoming --draws 60 --until 2028-12",
     "forecast --model hub-baseline --draws 60",
     "forecast --model drift --draws 60 --target deaths_month --horizon 4",
     "forecast --model naive --locations CA --draws 60 --level 0.5",
@@ -176,7 +124,7 @@ SCREENS = [
     "examples",
     "scenario list",
     "scenario run --scenario cooperation-resumed,supply-shock-2023-like --model drift "
-    "--locations US,WV --draws 60 --samples 5 --out {out}",
+    "--locations US,WV --draws 60 --out {out}",
     "data releases",
     "data releases --delays",
     "data check",
@@ -186,18 +134,14 @@ SCREENS = [
     "data revisions --between 2024-12-11 2025-07-16 --archive {store}",
     "data revisions --between 2024-12-11 2025-07-16 --archive {store} --indicator all",
     "backtest --models naive,hub-baseline --start 2021-01 --end 2021-02 --step 1 --draws 40 "
-    "--locations US,WV --jobs 1 --quiet",
-    "backtest --models dlm,auto-theta-sums --start 2021-01 --end 2021-01 --step 1 --draws 40 "
-    "--locations US,WV --jobs 1 --quiet --dry-run",
+    "--locations US,WV --jobs 1",
     "score {hub}",
 ]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", SCREENS)
-def test_every_screen_fits(
-    command: str, tmp_path: Path, store: Path, hub: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_every_screen_fits(command, tmp_path, store, hub, monkeypatch):
     """In a pipe: no line is too long, none is broken within a column, no colour codes."""
     words = {"out": "out", "store": "store", "file": "store/2024-12-11.csv", "hub": "naive.csv"}
     args = [word.format(**words) for word in command.split()]
@@ -212,7 +156,7 @@ def test_every_screen_fits(
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store(tmp_path_factory):
     """An archive of two releases, the later one with a revision, and their files."""
     import pandas as pd
 
@@ -235,7 +179,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def hub(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def hub(tmp_path_factory):
     import odforecast as od
 
     folder = tmp_path_factory.mktemp("hub")

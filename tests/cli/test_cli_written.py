@@ -1,4 +1,4 @@
-"""Where commands write: the places that docs/install.md lists, and no others."""
+"""Commands as processes: where they write, who reads, and what a terminal sees."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
 
 from odforecast.cli import main
+from odforecast.cli.screen import working
+from odforecast.models.hierarchy.model import _told
+from odforecast.models.model import watcher, watching
 
 PAGE = Path(__file__).parents[2] / "docs" / "install.md"
 #: Commands, each in an empty folder, and what they write there.
 RUN = [
     ("forecast --model naive --locations US --draws 20 --save s --plot p.svg", {"s", "p.svg"}),
-    ("update --no-fetch --model naive --draws 20 --quiet", set()),
+    ("update --no-fetch --model naive --draws 20", set()),
     ("backtest --models naive --start 2023-01 --end 2023-01 --draws 20 --locations US "
-     "--jobs 2 --quiet", set()),
+     "--jobs 2", set()),
     ("data add release.csv --release 2024-12-11", set()),
     ("examples cooperation-2026", {"cooperation-2026.yaml"}),
 ]  # fmt: skip
@@ -28,7 +32,7 @@ RUN = [
 
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the places of Linux")
-def test_commands_write_where_the_page_says(tmp_path: Path) -> None:
+def test_commands_write_where_the_page_says(tmp_path):
     text = PAGE.read_text(encoding="utf-8")
     table = text[text.index("## Where files are written") : text.index("## Upgrade")]
     listed = set(re.findall(r"`~/([\w./-]+?)`", table)) | {".local/share/odforecast"}
@@ -61,15 +65,13 @@ def test_commands_write_where_the_page_says(tmp_path: Path) -> None:
     assert not list(temporary.iterdir())
 
 
-def test_a_read_only_folder_is_refused_before_the_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_read_only_folder_is_refused_before_the_work(tmp_path, monkeypatch):
     locked = tmp_path / "locked"
     (locked / "inside").mkdir(parents=True)
     # Root may write anywhere: what the system would say to others is said here.
     real = os.access
 
-    def access(path: str, mode: int) -> bool:
+    def access(path, mode):
         inside = locked in [Path(path), *Path(path).parents]
         return not (inside and mode & os.W_OK) and real(path, mode)
 
@@ -86,3 +88,98 @@ def test_a_read_only_folder_is_refused_before_the_work(
         (line,) = done.stderr.splitlines()
         assert line.startswith("error: --")
         assert "nothing can be written into " in line
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "file"),
+    [
+        ("forecast --model drift --locations US --draws 20 --out out.csv", "out.csv"),
+        ("nowcast --model drift+delay --locations US --draws 20 --table out.csv", "out.csv"),
+        ("backtest --models naive --locations US --start 2023-03 --end 2023-03 --draws 20 --jobs 1"
+         " --out folder", "folder/manifest.json"),
+    ],
+)  # fmt: skip
+def test_the_file_is_written_though_nobody_reads_on(words, file, tmp_path):
+    command = [sys.executable, "-m", "odforecast", *words.split()]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()  # before a line is there
+        said = process.stderr.read().decode()
+        assert process.wait(120) == 0, said
+    assert (tmp_path / file).is_file()
+    assert "Broken" not in said
+    assert "Traceback" not in said
+
+
+SCRIPT = """
+import time
+from odforecast.cli.screen import working
+from odforecast.models.model import watcher
+with working("fitting dlm", patience={patience}):
+    tell = watcher()
+    if tell is not None:
+        tell("sampling 4 chains", 5, 12)
+    time.sleep({seconds})
+print("done")
+"""
+
+
+def on_a_terminal(patience, seconds):
+    """Standard output, and what a terminal gets on standard error."""
+    pty = pytest.importorskip("pty", reason="needs a pseudo-terminal")
+    terminal, end = pty.openpty()
+    code = SCRIPT.format(patience=patience, seconds=seconds)
+    env = os.environ | {"COLUMNS": "80", "TERM": "xterm"}
+    done = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=end, text=True, env=env
+    )
+    os.close(end)
+    seen = b""
+    while True:
+        try:
+            piece = os.read(terminal, 4096)
+        except OSError:  # the other end was closed
+            break
+        if not piece:
+            break
+        seen += piece
+    os.close(terminal)
+    printed, _ = done.communicate()
+    assert done.returncode == 0
+    return printed, seen.decode()
+
+
+@pytest.mark.slow
+def test_a_long_fit_says_what_it_does_and_how_far_it_is():
+    printed, seen = on_a_terminal(patience=0.0, seconds=0.6)
+    assert printed == "done\n"
+    assert "sampling 4 chains" in seen
+    assert "5/12" in seen
+
+
+def test_in_a_pipe_nothing_is_shown_and_nobody_watches(capsys):
+    with working("fitting", patience=0.0):
+        assert watcher() is None
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_sampler_is_asked_only_where_somebody_watches():
+    def sample(*, progress_callback=None, progress_rate=0):
+        pass
+
+    def older():
+        pass
+
+    assert _told(sample) == {}
+    seen = []
+    with watching(lambda *step: seen.append(step)):
+        assert _told(older) == {}
+        told = _told(sample)
+        chain = SimpleNamespace(finished_draws=30, total_draws=100)
+        told["progress_callback"]([chain, chain])
+    assert seen == [("sampling 2 chains", 60, 200)]
+    assert _told(sample) == {}

@@ -91,7 +91,7 @@ def test_its_rows_stand_in_a_backtest(installed: Path, tmp_path: Path) -> None:
     done = run(
         "backtest", "--models", "last-quarter,steady-growth,naive", "--vintages", "clean",
         "--start", "2023-03", "--end", "2023-04", "--locations", "US,OH", "--draws", "20",
-        "--jobs", "2", "--out", str(tmp_path / "out"), "--quiet",
+        "--jobs", "2", "--out", str(tmp_path / "out"),
         path=installed, home=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

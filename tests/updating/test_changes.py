@@ -14,14 +14,21 @@ import odforecast as od
 from odforecast.panel import LAYERS
 from odforecast.panel.pseudo import clean
 from odforecast.updating import record as records
-from odforecast.updating.changes import REVISED, Change, compared, forecast_from, without_newest
-from odforecast.updating.words import sentences, table_of
+from odforecast.updating.changes import (
+    REVISED,
+    Change,
+    compared,
+    forecast_from,
+    sentences,
+    table_of,
+    without_newest,
+)
 
 PLACES = ("US", "OH", "WY")
 NONE = records.read("no-such-folder/record.csv")
 
 
-def release(last: str, day: dt.date, revise: float = 0.0) -> od.Panel:
+def release(last, day, revise=0.0):
     """A release; the last six counts of Ohio some more than the bundled ones."""
     panel = as_release(bundled_panel(PLACES), last)
     reported = panel.reported.copy()
@@ -40,7 +47,7 @@ def change(panel, earlier=BEFORE, recorded=NONE, model="naive", draws=200, place
     return compared(now, panel, earlier, made, recorded, there)
 
 
-def test_with_revisions_alone_new_months_have_no_part() -> None:
+def test_with_revisions_alone_new_months_have_no_part():
     panel = release("2021-03", APRIL, revise=50.0)
     found = change(panel)
     table = found.table
@@ -71,7 +78,7 @@ def test_with_new_months_alone_revisions_have_no_part() -> None:
 
 
 @pytest.mark.parametrize("model", ["naive", "naive+delay", "drift-sums"])
-def test_the_parts_add_up(model: str) -> None:
+def test_the_parts_add_up(model):
     found = change(release("2021-04", APRIL, revise=30.0), model=model)
     table = found.table
     assert len(table) == 3 * 12
@@ -94,12 +101,12 @@ def test_the_error_is_what_chance_does() -> None:
     assert 0.6 < np.std(seen) / np.mean(said) < 1.6
 
 
-def recorded(panel: od.Panel, model: str = "naive", draws: int = 200, seed: int = 1):
+def recorded(panel, model="naive", draws=200, seed=1):
     made = forecast_from(od.get_model(model), panel, PLACES, 12, draws, seed)
     return records.lines_of(NONE, made, panel, panel.release)
 
 
-def test_a_recorded_forecast_is_what_is_compared_with() -> None:
+def test_a_recorded_forecast_is_what_is_compared_with():
     panel = release("2021-04", APRIL, revise=30.0)
     found = change(panel, recorded=recorded(BEFORE))
     assert found.recorded
@@ -113,14 +120,14 @@ def test_a_recorded_forecast_is_what_is_compared_with() -> None:
     np.testing.assert_allclose(total, found.table["change"], rtol=0, atol=1e-9)
 
 
-def test_more_than_the_record_rounds_is_a_part_of_the_model() -> None:
+def test_more_than_the_record_rounds_is_a_part_of_the_model():
     said = recorded(BEFORE)
     moved = said.assign(median=said["median"] + 0.3)
     found = change(release("2021-04", APRIL, revise=30.0), recorded=moved)
     np.testing.assert_allclose(found.table["model"], -0.3, atol=0.051)
 
 
-def test_another_model_is_a_reason_of_its_own_and_is_named() -> None:
+def test_another_model_is_a_reason_of_its_own_and_is_named():
     panel = release("2021-04", APRIL, revise=30.0)
     found = change(panel, recorded=recorded(BEFORE, "drift"))
     assert found.settings[0] == "model: drift, now naive"
@@ -133,7 +140,7 @@ def test_another_model_is_a_reason_of_its_own_and_is_named() -> None:
     assert "from the model (model: drift, now naive" in " ".join(sentences(found, "OH"))
 
 
-def test_a_version_that_changes_nothing_is_said_without_a_part() -> None:
+def test_a_version_that_changes_nothing_is_said_without_a_part():
     old = recorded(BEFORE).assign(version="0.0.1")
     found = change(release("2021-04", APRIL), recorded=old)
     assert (found.table["model"] == 0).all()
@@ -141,13 +148,13 @@ def test_a_version_that_changes_nothing_is_said_without_a_part() -> None:
     assert "without effect here: version of odforecast: 0.0.1, now " in said
 
 
-def test_figures_of_the_release_before_that_were_replaced_are_named() -> None:
+def test_figures_of_the_release_before_that_were_replaced_are_named():
     was = release("2021-03", MARCH, revise=9.0)
     found = change(release("2021-04", APRIL), recorded=recorded(was))
     assert any("what the archive holds of that release" in text for text in found.settings)
 
 
-def test_without_the_release_before_the_change_is_whole() -> None:
+def test_without_the_release_before_the_change_is_whole():
     found = change(release("2021-04", APRIL), earlier=None, recorded=recorded(BEFORE))
     assert "the archive does not hold release 2021-10-13" in found.why_not
     assert found.table["change"].notna().all()
@@ -156,14 +163,14 @@ def test_without_the_release_before_the_change_is_whole() -> None:
     assert "is not split" in " ".join(sentences(found))
 
 
-def test_with_nothing_before_nothing_is_compared() -> None:
+def test_with_nothing_before_nothing_is_compared():
     found = change(release("2021-04", APRIL), earlier=None)
     assert found.table.empty
     assert sentences(found) == ["There is no earlier release or forecast to compare with."]
     assert table_of(found)[1:] == []
 
 
-def test_a_place_that_is_gone_is_named() -> None:
+def test_a_place_that_is_gone_is_named():
     panel = release("2021-04", APRIL).select(["US", "OH"])
     panel = replace(panel, selected=False)
     for found in (change(panel), change(panel, recorded=recorded(BEFORE))):
@@ -172,7 +179,7 @@ def test_a_place_that_is_gone_is_named() -> None:
     assert change(panel).lost == ("WY",)
 
 
-def test_what_cannot_be_forecast_again_is_compared_all_the_same() -> None:
+def test_what_cannot_be_forecast_again_is_compared_all_the_same():
     short = replace(
         BEFORE, months=BEFORE.months[-20:], triangle=None,
         **{name: getattr(BEFORE, name)[:, -20:] for name in LAYERS},
@@ -182,7 +189,7 @@ def test_what_cannot_be_forecast_again_is_compared_all_the_same() -> None:
     assert found.table["change"].notna().all()
 
 
-def test_a_release_without_its_newest_months_keeps_what_it_says_of_the_others() -> None:
+def test_a_release_without_its_newest_months_keeps_what_it_says_of_the_others():
     vintage = od.bundled().as_of()
     panel = vintage.panel()
     left = without_newest(panel, panel.cut("2024-12"))
@@ -207,7 +214,7 @@ def test_a_release_without_its_newest_months_keeps_what_it_says_of_the_others() 
     assert set(made.beside) == {"T40.4"}
 
 
-def test_nothing_published_later_moves_the_middle_forecast() -> None:
+def test_nothing_published_later_moves_the_middle_forecast():
     """Revisions are told by the months known before alone, whatever the new month says."""
     panel = release("2021-04", APRIL, revise=30.0)
     reported = panel.reported.copy()
@@ -218,7 +225,7 @@ def test_nothing_published_later_moves_the_middle_forecast() -> None:
     assert (a["new_months"] != b["new_months"]).any()
 
 
-def test_a_word_for_each_month_that_became_final() -> None:
+def test_a_word_for_each_month_that_became_final():
     later = replace(release("2021-04", APRIL), final_through=np.datetime64("2020-12"))
     found = change(later)
     assert str(found.final) == "2020-12"
@@ -226,7 +233,7 @@ def test_a_word_for_each_month_that_became_final() -> None:
     assert change(replace(later, final_through=BEFORE.final_through)).final is None
 
 
-def test_the_largest_changes_come_first_behind_the_place() -> None:
+def test_the_largest_changes_come_first_behind_the_place():
     found = change(release("2021-04", APRIL, revise=300.0))
     last = found.table[found.table["month"] == found.table["month"].max()].set_index("name")
     beside = (last["change"] / (last["before_high"] - last["before_low"])).abs()
@@ -235,7 +242,7 @@ def test_the_largest_changes_come_first_behind_the_place() -> None:
     assert named[1:] == list(beside.drop("Wyoming").sort_values(ascending=False).index)
 
 
-def crafted(rows: list[dict]) -> Change:
+def crafted(rows):
     """A change of one month, as it is given."""
     table = pd.DataFrame(rows).assign(month=pd.Timestamp("2022-03-01"), horizon=11, model=0.0)
     table["change"] = table["now"] - table["before"]
@@ -256,9 +263,7 @@ def crafted(rows: list[dict]) -> Change:
         ((900.0, 1000.0, 1100.0), (850.0, 890.0, 1200.0), "outside"),
     ],
 )
-def test_inside_is_the_new_median_in_the_earlier_interval(
-    earlier: tuple[float, ...], present: tuple[float, ...], said: str
-) -> None:
+def test_inside_is_the_new_median_in_the_earlier_interval(earlier, present, said):
     low, now, high = present
     row = dict(zip(("before_low", "before", "before_high"), earlier, strict=True))
     row |= {"location": "OH", "name": "Ohio", "low": low, "now": now, "high": high}
@@ -266,7 +271,7 @@ def test_inside_is_the_new_median_in_the_earlier_interval(
     assert f"The new median is {said} the previous 90% interval" in text
 
 
-def test_no_other_place_is_talked_of() -> None:
+def test_no_other_place_is_talked_of():
     found = change(release("2021-04", APRIL, revise=30.0))
     said = " ".join(sentences(found, "TX"))
     assert "There is no earlier forecast of Texas to compare with." in said

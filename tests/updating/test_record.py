@@ -20,13 +20,13 @@ from odforecast.publication import publication_date
 from odforecast.say import rounded, step_of
 from odforecast.updating import outcomes, read
 from odforecast.updating import record as records
-from odforecast.updating.words import coverage_sentence, past_forecasts, record_markdown
+from odforecast.updating.record import coverage_sentence, past_forecasts, record_markdown
 
 PLACES = ("US", "OH")
 
 
 @cache
-def release(last: str, more: float = 0.0) -> od.Panel:
+def release(last, more=0.0):
     """A release of two places, its counts some more than the bundled ones."""
     panel = as_release(bundled_panel(PLACES), last)
     panel = with_counts(panel, panel.reported + more, panel.predicted)
@@ -35,11 +35,11 @@ def release(last: str, more: float = 0.0) -> od.Panel:
 
 
 @cache
-def made(last: str, model: str = "naive", seed: int = 1) -> od.Forecast:
+def made(last, model="naive", seed=1):
     return od.get_model(model).fit(release(last)).forecast(draws=40, seed=seed)
 
 
-def add(path: Path, last: str, on: dt.date | None = None, **how: object) -> pd.DataFrame:
+def add(path, last, on=None, **how):
     panel = release(last)
     new = records.lines_of(read(path), made(last, **how), panel, on or panel.release)
     records.append(path, new)
@@ -47,7 +47,7 @@ def add(path: Path, last: str, on: dt.date | None = None, **how: object) -> pd.D
 
 
 @cache
-def content(*lasts: str) -> bytes:
+def content(*lasts):
     """A record of the forecasts from these releases."""
     import tempfile
 
@@ -60,7 +60,7 @@ def content(*lasts: str) -> bytes:
 THREE = ("2021-03", "2021-04", "2021-05")
 
 
-def test_what_was_written_is_read_and_says_how_it_was_made(tmp_path: Path) -> None:
+def test_what_was_written_is_read_and_says_how_it_was_made(tmp_path):
     path = tmp_path / "record.csv"
     new = add(path, "2021-03", dt.date(2021, 11, 20))
     table = read(path)
@@ -80,7 +80,7 @@ def test_what_was_written_is_read_and_says_how_it_was_made(tmp_path: Path) -> No
     assert (row["data"], row["seed"], row["draws"]) == (release("2021-03").data_hash, 1, 40)
 
 
-def test_the_same_forecast_is_not_written_twice(tmp_path: Path) -> None:
+def test_the_same_forecast_is_not_written_twice(tmp_path):
     path = tmp_path / "record.csv"
     add(path, "2021-03")
     before = path.read_bytes()
@@ -91,7 +91,7 @@ def test_the_same_forecast_is_not_written_twice(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(before)
 
 
-def _edits(lines: list[bytes]) -> dict[str, tuple[list[bytes], int]]:
+def _edits(lines):
     """A record after something was done to it, and the line that must be named."""
     digit = lines[10].replace(b"2021", b"2022", 1)
     return {
@@ -110,7 +110,7 @@ def _edits(lines: list[bytes]) -> dict[str, tuple[list[bytes], int]]:
 
 
 @pytest.mark.parametrize("what", list(_edits(content(*THREE).splitlines(keepends=True))))
-def test_an_edited_record_is_refused_by_the_number_of_its_line(what: str, tmp_path: Path) -> None:
+def test_an_edited_record_is_refused_by_the_number_of_its_line(what, tmp_path):
     lines, number = _edits(content(*THREE).splitlines(keepends=True))[what]
     path = tmp_path / "record.csv"
     path.write_bytes(b"".join(lines))
@@ -122,9 +122,7 @@ def test_an_edited_record_is_refused_by_the_number_of_its_line(what: str, tmp_pa
 
 
 @given(st.data())
-def test_cut_off_anywhere_it_is_recovered_and_made_whole(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
+def test_cut_off_anywhere_it_is_recovered_and_made_whole(tmp_path_factory, data):
     whole = content(*THREE)
     start = len(content(*THREE[:2]))
     path = tmp_path_factory.mktemp("record") / "record.csv"
@@ -149,12 +147,12 @@ def test_cut_off_anywhere_it_is_recovered_and_made_whole(
         assert path.read_bytes().startswith(whole[: whole[:kept].rfind(b"\n") + 1])
 
 
-def _parsed(text: bytes, path: Path) -> pd.DataFrame:
+def _parsed(text, path):
     path.write_bytes(text)
     return read(path)
 
 
-def test_other_line_ends_are_no_edit(tmp_path: Path) -> None:
+def test_other_line_ends_are_no_edit(tmp_path):
     path = tmp_path / "record.csv"
     path.write_bytes(content(*THREE).replace(b"\n", b"\r\n"))
     assert len(read(path)) == len(_parsed(content(*THREE), tmp_path / "plain.csv"))
@@ -164,7 +162,7 @@ def test_other_line_ends_are_no_edit(tmp_path: Path) -> None:
     assert read(path)["batch"].max() == 4
 
 
-def test_another_file_is_no_record(tmp_path: Path) -> None:
+def test_another_file_is_no_record(tmp_path):
     path = tmp_path / "record.csv"
     for text in (b"a,b\n1,2\n", b"hello", b"\n"):
         path.write_bytes(text)
@@ -173,7 +171,7 @@ def test_another_file_is_no_record(tmp_path: Path) -> None:
         assert path.read_bytes() == text
 
 
-def test_what_came_is_recorded_once_provisional_and_once_settled(tmp_path: Path) -> None:
+def test_what_came_is_recorded_once_provisional_and_once_settled(tmp_path):
     path = tmp_path / "record.csv"
     add(path, "2021-03")
     # The next month has come out, first published: not settled, so not judged.
@@ -201,12 +199,12 @@ def test_what_came_is_recorded_once_provisional_and_once_settled(tmp_path: Path)
     assert "For 4 of them the count is final" not in coverage_sentence(read(path))
 
 
-def _came(table: pd.DataFrame, status: str) -> list[str]:
+def _came(table, status):
     came = table[(table["kind"] == "came") & (table["status"] == status)]
     return sorted(came["month"].dt.strftime("%Y-%m").unique())
 
 
-def test_a_count_that_moved_after_it_was_settled_stays_as_recorded(tmp_path: Path) -> None:
+def test_a_count_that_moved_after_it_was_settled_stays_as_recorded(tmp_path):
     path = tmp_path / "record.csv"
     add(path, "2021-03")
     add(path, "2021-12")
@@ -217,7 +215,7 @@ def test_a_count_that_moved_after_it_was_settled_stays_as_recorded(tmp_path: Pat
     assert "2021-04" in _came(before, "settled")
 
 
-def test_a_count_known_at_the_origin_is_no_outcome_before_it_is_settled(tmp_path: Path) -> None:
+def test_a_count_known_at_the_origin_is_no_outcome_before_it_is_settled(tmp_path):
     path = tmp_path / "record.csv"
     add(path, "2021-03", model="naive+delay")
     add(path, "2021-04", model="naive+delay")  # 2021-04 came, provisional, and is its horizon 0
@@ -237,7 +235,7 @@ def test_a_count_known_at_the_origin_is_no_outcome_before_it_is_settled(tmp_path
     assert found["inside_90"].notna().all()
 
 
-def test_of_two_lines_of_one_count_the_last_is_what_came(tmp_path: Path) -> None:
+def test_of_two_lines_of_one_count_the_last_is_what_came(tmp_path):
     path = tmp_path / "record.csv"
     add(path, "2021-03")
     add(path, "2021-12")
@@ -253,7 +251,7 @@ def test_of_two_lines_of_one_count_the_last_is_what_came(tmp_path: Path) -> None
         assert found["came_status"].tolist() == [status]
 
 
-def test_what_is_withdrawn_is_nowhere_judged_and_said_to_be_there(tmp_path: Path) -> None:
+def test_what_is_withdrawn_is_nowhere_judged_and_said_to_be_there(tmp_path):
     path = tmp_path / "record.csv"
     add(path, "2021-03")
     add(path, "2021-12")
@@ -278,14 +276,14 @@ def test_what_is_withdrawn_is_nowhere_judged_and_said_to_be_there(tmp_path: Path
     assert set(outcomes(read(path))["batch"]) == {2, 4}
 
 
-def _withdrawn_counts(path: Path) -> None:
+def _withdrawn_counts(path):
     gone = pd.DataFrame({"release": [pd.Timestamp("2022-05-15")], "data": [""]})
     gone = gone.assign(kind="withdrawn", location="", status="", model="", spec="", version="")
     new = records.batch_of(read(path), [records.typed(gone)], dt.date(2022, 6, 1))
     records.append(path, new)
 
 
-def test_a_withdrawn_count_is_recorded_from_the_next_release(tmp_path: Path) -> None:
+def test_a_withdrawn_count_is_recorded_from_the_next_release(tmp_path):
     path = tmp_path / "record.csv"
     add(path, "2021-03")
     add(path, "2021-12")
@@ -296,7 +294,7 @@ def test_a_withdrawn_count_is_recorded_from_the_next_release(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("repeats", [1, 3])
-def test_a_release_forecast_several_times_counts_once(repeats: int, tmp_path: Path) -> None:
+def test_a_release_forecast_several_times_counts_once(repeats, tmp_path):
     path = tmp_path / "record.csv"
     for seed in range(1, repeats + 1):
         add(path, "2021-03", seed=seed)
@@ -317,7 +315,7 @@ def test_a_release_forecast_several_times_counts_once(repeats: int, tmp_path: Pa
     assert shown[3].startswith(rounded(row["median"], step) + " (")
 
 
-def test_a_model_is_judged_by_its_own_forecasts_and_named(tmp_path: Path) -> None:
+def test_a_model_is_judged_by_its_own_forecasts_and_named(tmp_path):
     path = tmp_path / "record.csv"
     for last in ("2021-03", "2021-12"):
         add(path, last)
@@ -340,7 +338,7 @@ def test_a_model_is_judged_by_its_own_forecasts_and_named(tmp_path: Path) -> Non
     assert len({row[1] for row in shown}) == len(shown)
 
 
-def test_the_record_as_text(tmp_path: Path) -> None:
+def test_the_record_as_text(tmp_path):
     path = tmp_path / "record.csv"
     add(path, "2021-03")
     assert "None can be scored yet" in record_markdown(path)

@@ -5,38 +5,28 @@ from __future__ import annotations
 import datetime as dt
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from socrata_server import FakeSocrata
-from update_server import FIRST, SECOND, rows, serve
+from update_server import FIRST, SECOND, files, rows, serve
 
 import odforecast as od
 from odforecast.errors import DataError
-from odforecast.updating import Update, outcomes, read
+from odforecast.updating import outcomes, read
 from odforecast.updating import record as records
 from odforecast.updating import run as running
-from odforecast.updating.words import sentences
+from odforecast.updating.changes import sentences
 
-Run = Callable[..., Update]
 pytestmark = pytest.mark.usefixtures("quick_page")
 
 
-def files(where: Path) -> dict[str, bytes]:
-    """Every file below a folder."""
-    return {
-        str(p.relative_to(where)): p.read_bytes() for p in sorted(where.rglob("*")) if p.is_file()
-    }
-
-
-def forecasts(table: pd.DataFrame) -> pd.DataFrame:
+def forecasts(table):
     return table[table["kind"] == "forecast"]
 
 
-def release_file(where: Path, release: tuple[str, dt.date] = SECOND, missing: float = 0.02) -> Path:
+def release_file(where, release=SECOND, missing=0.02):
     """A release in a file; ``missing`` makes its figures others."""
     path = where / f"{release[1]}.csv"
     pd.DataFrame(list(rows(release[0], missing=missing))).to_csv(path, index=False)
@@ -46,9 +36,7 @@ def release_file(where: Path, release: tuple[str, dt.date] = SECOND, missing: fl
 # Somebody else's files
 
 
-def test_a_folder_of_somebody_elses_is_not_replaced(
-    server: FakeSocrata, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_of_somebody_elses_is_not_replaced(server, run, tmp_path, monkeypatch):
     serve(server, FIRST)
     mine = tmp_path / "out" / "2025-08-13"
     mine.mkdir(parents=True)
@@ -60,9 +48,7 @@ def test_a_folder_of_somebody_elses_is_not_replaced(
 
 
 @pytest.mark.parametrize("what", ["a file", "a folder", "a link", "no manifest", "another's"])
-def test_what_a_user_put_beside_our_files_stays(
-    what: str, server: FakeSocrata, run: Run, tmp_path: Path
-) -> None:
+def test_what_a_user_put_beside_our_files_stays(what, server, run, tmp_path):
     serve(server, FIRST)
     made = run().folder
     if what == "a file":
@@ -83,14 +69,12 @@ def test_what_a_user_put_beside_our_files_stays(
     assert files(tmp_path / "out") == before
 
 
-def test_a_file_put_there_during_the_work_stays(
-    server: FakeSocrata, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_put_there_during_the_work_stays(server, run, tmp_path, monkeypatch):
     serve(server, FIRST)
     made = run().folder
     write = running.write_page
 
-    def meanwhile(*given: object) -> None:
+    def meanwhile(*given):
         write(*given)
         (made / "notes.md").write_text("mine")
 
@@ -102,7 +86,7 @@ def test_a_file_put_there_during_the_work_stays(
 
 
 @pytest.mark.parametrize("link", [False, True], ids=["a file", "a link"])
-def test_a_name_that_is_taken(link: bool, server: FakeSocrata, run: Run, tmp_path: Path) -> None:
+def test_a_name_that_is_taken(link, server, run, tmp_path):
     serve(server, FIRST)
     (tmp_path / "out").mkdir()
     target, elsewhere = tmp_path / "out" / "2025-08-13", tmp_path / "elsewhere"
@@ -117,9 +101,7 @@ def test_a_name_that_is_taken(link: bool, server: FakeSocrata, run: Run, tmp_pat
     assert not os.listdir(elsewhere)
 
 
-def test_our_own_folder_and_an_empty_one_are_replaced(
-    server: FakeSocrata, run: Run, tmp_path: Path
-) -> None:
+def test_our_own_folder_and_an_empty_one_are_replaced(server, run, tmp_path):
     serve(server, FIRST)
     (tmp_path / "out" / "2025-08-13").mkdir(parents=True)
     assert run().new
@@ -134,7 +116,7 @@ def test_our_own_folder_and_an_empty_one_are_replaced(
 # Killed within --again
 
 
-def interrupted(monkeypatch: pytest.MonkeyPatch, run: Run, **how: object) -> None:
+def interrupted(monkeypatch, run, **how):
     """An update that is stopped between page and record."""
     with monkeypatch.context() as patch:
         patch.setattr(records, "append", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -142,9 +124,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch, run: Run, **how: object) -> Non
             run(**how)
 
 
-def test_another_forecast_stopped_before_its_record_is_completed(
-    server: FakeSocrata, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_forecast_stopped_before_its_record_is_completed(server, run, monkeypatch):
     serve(server, FIRST)
     run()
     interrupted(monkeypatch, run, seed=2, again=True)
@@ -156,9 +136,7 @@ def test_another_forecast_stopped_before_its_record_is_completed(
     assert not run().new
 
 
-def test_a_forecast_of_more_places_stopped_before_its_record_is_completed(
-    server: FakeSocrata, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_forecast_of_more_places_stopped_before_its_record_is_completed(server, run, monkeypatch):
     serve(server, FIRST)
     run(locations="US,OH")
     interrupted(monkeypatch, run, again=True)
@@ -168,9 +146,7 @@ def test_a_forecast_of_more_places_stopped_before_its_record_is_completed(
     assert not run().new
 
 
-def test_what_was_stopped_may_be_left_for_what_was_there(
-    server: FakeSocrata, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_was_stopped_may_be_left_for_what_was_there(server, run, monkeypatch):
     serve(server, FIRST)
     held = run().record_file.read_bytes()
     interrupted(monkeypatch, run, seed=2, again=True)
@@ -181,7 +157,7 @@ def test_what_was_stopped_may_be_left_for_what_was_there(
     assert not run().new
 
 
-def test_a_folder_of_an_earlier_version_is_done(server: FakeSocrata, run: Run) -> None:
+def test_a_folder_of_an_earlier_version_is_done(server, run):
     serve(server, FIRST)
     path = run().folder / "update.json"
     held = json.loads(path.read_text())
@@ -193,7 +169,7 @@ def test_a_folder_of_an_earlier_version_is_done(server: FakeSocrata, run: Run) -
 # The forecast before, of all its places
 
 
-def test_more_places_later_are_all_compared(server: FakeSocrata, run: Run) -> None:
+def test_more_places_later_are_all_compared(server, run):
     serve(server, FIRST)
     run(locations="US,OH")
     done = run(again=True)
@@ -209,9 +185,7 @@ def test_more_places_later_are_all_compared(server: FakeSocrata, run: Run) -> No
 
 
 @pytest.mark.slow
-def test_a_half_written_update_does_not_hide_the_rest(
-    server: FakeSocrata, run: Run, tmp_path: Path
-) -> None:
+def test_a_half_written_update_does_not_hide_the_rest(server, run, tmp_path):
     serve(server, FIRST)
     run()
     file = tmp_path / "out" / "record.csv"
@@ -235,7 +209,7 @@ def test_a_half_written_update_does_not_hide_the_rest(
     assert third.change.settings == ()
 
 
-def test_the_newest_forecast_is_what_is_compared_with(server: FakeSocrata, run: Run) -> None:
+def test_the_newest_forecast_is_what_is_compared_with(server, run):
     serve(server, FIRST)
     run()
     run(again=True, seed=2)
@@ -249,7 +223,7 @@ def test_the_newest_forecast_is_what_is_compared_with(server: FakeSocrata, run: 
     np.testing.assert_allclose(ohio["before"], last.loc[ohio.index, "median"], rtol=0, atol=0.051)
 
 
-def test_words_are_of_the_place_asked_for_alone(server: FakeSocrata, run: Run) -> None:
+def test_words_are_of_the_place_asked_for_alone(server, run):
     serve(server, FIRST)
     run(locations="WV")
     serve(server, SECOND)
@@ -264,13 +238,11 @@ def test_words_are_of_the_place_asked_for_alone(server: FakeSocrata, run: Run) -
     assert "West Virginia, the median" not in page
 
 
-def test_new_york_has_its_city_beside_it_on_the_page(
-    server: FakeSocrata, run: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_new_york_has_its_city_beside_it_on_the_page(server, run, monkeypatch):
     seen = []
     write = running.write_page
 
-    def look(path: Path, whole: od.Forecast, locations: tuple[str, ...], parts: list) -> None:
+    def look(path, whole, locations, parts):
         seen.append((whole, locations))
         write(path, whole, locations, parts)
 
@@ -286,7 +258,7 @@ def test_new_york_has_its_city_beside_it_on_the_page(
 # Releases that were wrong
 
 
-def settled_record(server: FakeSocrata, run: Run) -> Update:
+def settled_record(server, run):
     """Forecasts from 2024 whose counts a release of 2025-08 and one of 2025-09 settle."""
     serve(server, ("2023-12", dt.date(2024, 5, 15)))
     run()
@@ -296,7 +268,7 @@ def settled_record(server: FakeSocrata, run: Run) -> Update:
     return run()
 
 
-def counts(table: pd.DataFrame, batch: int = 1) -> dict[str, tuple[float, str]]:
+def counts(table, batch=1):
     """By month of an update's forecast of Ohio, what came and from which release."""
     found = outcomes(table)
     found = found[(found["batch"] == batch) & (found["location"] == "OH")]
@@ -308,9 +280,7 @@ def counts(table: pd.DataFrame, batch: int = 1) -> dict[str, tuple[float, str]]:
 
 
 @pytest.mark.slow
-def test_after_a_retraction_what_it_said_counts_no_more(
-    server: FakeSocrata, run: Run, tmp_path: Path
-) -> None:
+def test_after_a_retraction_what_it_said_counts_no_more(server, run, tmp_path):
     done = settled_record(server, run)
     before, held = counts(done.record), done.record_file.read_bytes()
     assert {r for _, r in before.values()} == {"2025-08-13", "2025-09-17"}
@@ -338,9 +308,7 @@ def test_after_a_retraction_what_it_said_counts_no_more(
     assert counts(third.record)["2024-09"] == (before["2024-09"][0], "2025-10-15")
 
 
-def test_after_a_retraction_a_later_release_says_the_count(
-    server: FakeSocrata, run: Run, tmp_path: Path
-) -> None:
+def test_after_a_retraction_a_later_release_says_the_count(server, run, tmp_path):
     done = settled_record(server, run)
     before = counts(done.record)
     lost = [m for m, (_, r) in before.items() if r == "2025-08-13"]
@@ -357,9 +325,7 @@ def test_after_a_retraction_a_later_release_says_the_count(
         assert after[month][0] == row[list(panel.months.astype(str)).index(month)]
 
 
-def test_a_correction_that_was_cut_off_is_completed(
-    server: FakeSocrata, run: Run, tmp_path: Path
-) -> None:
+def test_a_correction_that_was_cut_off_is_completed(server, run, tmp_path):
     done = settled_record(server, run)
     held = len(done.record_file.read_bytes())
     od.Archive(tmp_path / "archive").retract("2025-08-13", "columns were exchanged")
@@ -376,9 +342,7 @@ def test_a_correction_that_was_cut_off_is_completed(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("newest", [False, True])
-def test_after_a_replacement_the_right_count_is_written_behind(
-    newest: bool, server: FakeSocrata, run: Run, tmp_path: Path
-) -> None:
+def test_after_a_replacement_the_right_count_is_written_behind(newest, server, run, tmp_path):
     done = settled_record(server, run)
     batch = 2 if newest else 1
     before, held = counts(done.record, batch), done.record_file.read_bytes()
@@ -406,9 +370,7 @@ def test_after_a_replacement_the_right_count_is_written_behind(
     assert not run(fetch=False).new
 
 
-def test_an_earlier_release_that_was_added_withdraws_nothing(
-    server: FakeSocrata, run: Run, tmp_path: Path
-) -> None:
+def test_an_earlier_release_that_was_added_withdraws_nothing(server, run, tmp_path):
     serve(server, SECOND)
     held = run().record_file.read_bytes()
     archive = od.Archive(tmp_path / "archive")
@@ -421,7 +383,7 @@ def test_an_earlier_release_that_was_added_withdraws_nothing(
     assert done.record_file.read_bytes() == held
 
 
-def test_a_record_of_this_project_is_read_as_ever() -> None:
+def test_a_record_of_this_project_is_read_as_ever():
     path = Path(od.__file__).parents[2] / "docs" / "updates" / "record.csv"
     if not path.exists():
         pytest.skip("only in the repository")
@@ -431,7 +393,7 @@ def test_a_record_of_this_project_is_read_as_ever() -> None:
     assert len(records.standing(table)) == len(table)
 
 
-def test_the_newest_update_of_the_docs_is_todays_default_on_the_bundled_release() -> None:
+def test_the_newest_update_of_the_docs_is_todays_default_on_the_bundled_release():
     folder = Path(od.__file__).parents[2] / "docs" / "updates"
     newest = max(p for p in folder.iterdir() if p.is_dir())
     said = json.loads((newest / "update.json").read_text())

@@ -10,14 +10,11 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable
-from pathlib import Path
 
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-from socrata_server import FakeSocrata
-from update_server import FEW, FIRST, SECOND, rows, serve
+from update_server import FEW, FIRST, SECOND, files, rows, serve
 
 import odforecast as od
 from odforecast.cli import main
@@ -34,24 +31,14 @@ from odforecast.updating import run as running
 from odforecast.updating.run import Settings
 from odforecast.vintage.bundle import default_folder
 
-Run = Callable[..., Update]
 pytestmark = pytest.mark.usefixtures("quick_page")
 
 
-def files(where: Path) -> dict[str, bytes]:
-    """Every file below a folder."""
-    return {
-        str(p.relative_to(where)): p.read_bytes() for p in sorted(where.rglob("*")) if p.is_file()
-    }
-
-
-def on(monkeypatch: pytest.MonkeyPatch, day: str) -> None:
+def on(monkeypatch, day):
     monkeypatch.setattr(running, "today", lambda: dt.date.fromisoformat(day))
 
 
-def test_two_releases_one_after_the_other(
-    server: FakeSocrata, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_releases_one_after_the_other(server, run, tmp_path, monkeypatch):
     out = tmp_path / "out"
     on(monkeypatch, "2025-08-14")
     serve(server, FIRST)
@@ -102,9 +89,7 @@ def test_two_releases_one_after_the_other(
     assert "2025-04" in record_markdown(second.record_file, "Ohio")
 
 
-def test_the_same_release_again_changes_no_byte(
-    server: FakeSocrata, run: Run, tmp_path: Path
-) -> None:
+def test_the_same_release_again_changes_no_byte(server, run, tmp_path):
     serve(server, FIRST)
     run()
     before = files(tmp_path)
@@ -118,9 +103,7 @@ def test_the_same_release_again_changes_no_byte(
     assert run().forecast.months[-1] == done.forecast.months[-1]
 
 
-def test_again_with_other_settings_both_are_recorded(
-    server: FakeSocrata, run: Run, tmp_path: Path
-) -> None:
+def test_again_with_other_settings_both_are_recorded(server, run, tmp_path):
     serve(server, FIRST)
     run()
     held = (tmp_path / "out" / "record.csv").read_bytes()
@@ -137,9 +120,7 @@ def test_again_with_other_settings_both_are_recorded(
 # The server
 
 
-def test_a_server_that_is_down_is_one_line_and_the_release_in_hand_is_forecast_without_it(
-    server: FakeSocrata, run: Run, tmp_path: Path
-) -> None:
+def test_a_server_that_is_down_is_one_line(server, run, tmp_path):
     serve(server, FIRST)
     server.faults["meta"] = deque(["503"] * 2)
     with pytest.raises(DownloadError, match="--no-fetch"):
@@ -155,7 +136,7 @@ def test_a_server_that_is_down_is_one_line_and_the_release_in_hand_is_forecast_w
     assert not run(fetch=False).new
 
 
-def test_a_download_that_was_cut_off_goes_on(server: FakeSocrata, run: Run, tmp_path: Path) -> None:
+def test_a_download_that_was_cut_off_goes_on(server, run, tmp_path):
     serve(server, FIRST)
     server.faults["page"] = deque(["truncate"] * 2)
     with pytest.raises(DownloadError):
@@ -165,9 +146,7 @@ def test_a_download_that_was_cut_off_goes_on(server: FakeSocrata, run: Run, tmp_
 
 
 @pytest.mark.parametrize("first", [False, True], ids=["with one before", "the first"])
-def test_a_release_that_contradicts_itself_stops_the_update(
-    first: bool, server: FakeSocrata, run: Run, tmp_path: Path
-) -> None:
+def test_a_release_that_contradicts_itself_stops_the_update(first, server, run, tmp_path):
     if not first:
         serve(server, FIRST)
         run()
@@ -191,7 +170,7 @@ def test_a_release_that_contradicts_itself_stops_the_update(
         assert run(fetch=False).release == SECOND[1]
 
 
-def test_a_release_with_errors_that_was_let_in_unchecked_is_not_forecast(tmp_path: Path) -> None:
+def test_a_release_with_errors_that_was_let_in_unchecked_is_not_forecast(tmp_path):
     table = od.bundled().as_of("2025-09-17").table
     table.loc[(table["state"] == "OH") & (table["month"] == "2020-03-01"), "reported"] += 700
     store = od.Archive.in_memory({"2025-09-17": table})
@@ -204,9 +183,7 @@ def test_a_release_with_errors_that_was_let_in_unchecked_is_not_forecast(tmp_pat
 # Killed, edited, held, unwritable
 
 
-def test_stopped_between_page_and_record_the_next_run_completes_it(
-    server: FakeSocrata, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_stopped_before_its_record_it_is_completed(server, run, tmp_path, monkeypatch):
     serve(server, FIRST)
     run()
     serve(server, SECOND)
@@ -225,9 +202,7 @@ def test_stopped_between_page_and_record_the_next_run_completes_it(
     assert not run().new
 
 
-def test_stopped_within_the_record_the_next_run_completes_it(
-    server: FakeSocrata, run: Run, tmp_path: Path
-) -> None:
+def test_stopped_within_the_record_the_next_run_completes_it(server, run, tmp_path):
     serve(server, FIRST)
     run()
     file = tmp_path / "out" / "record.csv"
@@ -248,9 +223,7 @@ def test_stopped_within_the_record_the_next_run_completes_it(
     assert not run().new
 
 
-def test_what_a_killed_update_left_is_cleared_away(
-    server: FakeSocrata, run: Run, tmp_path: Path
-) -> None:
+def test_what_a_killed_update_left_is_cleared_away(server, run, tmp_path):
     serve(server, FIRST)
     run()
     out = tmp_path / "out"
@@ -266,7 +239,7 @@ def test_what_a_killed_update_left_is_cleared_away(
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL")
 @pytest.mark.parametrize("where", ["run.write_page", "records.append"])
-def test_killed_it_leaves_nothing_half_written(where: str, tmp_path: Path) -> None:
+def test_killed_it_leaves_nothing_half_written(where, tmp_path):
     module, name = where.split(".")
     script = f"""
 import os, signal
@@ -288,7 +261,7 @@ run.update({str(tmp_path / "a")!r}, {str(tmp_path / "out")!r}, fetch=False, mode
     assert sorted(os.listdir(out)) == ["2025-09-17", "record.csv"]
 
 
-def _file(where: Path, last: str = SECOND[0], day: dt.date = SECOND[1]) -> Path:
+def _file(where, last=SECOND[0], day=SECOND[1]):
     """A release in a file."""
     path = where / f"{day}.csv"
     table = pd.DataFrame(list(rows(last)))
@@ -296,9 +269,7 @@ def _file(where: Path, last: str = SECOND[0], day: dt.date = SECOND[1]) -> Path:
     return path
 
 
-def test_an_edited_record_is_refused_and_nothing_is_written(
-    server: FakeSocrata, run: Run, tmp_path: Path
-) -> None:
+def test_an_edited_record_is_refused_and_nothing_is_written(server, run, tmp_path):
     serve(server, FIRST)
     run()
     file = tmp_path / "out" / "record.csv"
@@ -312,11 +283,11 @@ def test_an_edited_record_is_refused_and_nothing_is_written(
     assert files(tmp_path / "out") == before
 
 
-def test_two_at_once_are_one_after_the_other(server: FakeSocrata, run: Run, tmp_path: Path) -> None:
+def test_two_at_once_are_one_after_the_other(server, run, tmp_path):
     serve(server, FIRST)
     reached, go_on = threading.Event(), threading.Event()
 
-    def hold(kind: str, number: int) -> None:
+    def hold(kind, number):
         if kind == "count" and not go_on.is_set():
             reached.set()
             go_on.wait(30)
@@ -336,7 +307,7 @@ def test_two_at_once_are_one_after_the_other(server: FakeSocrata, run: Run, tmp_
     assert len(seen[0].record) == 4 * 13
 
 
-def test_a_folder_that_cannot_be_written_to(server: FakeSocrata, tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_to(server, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataError, match="cannot write to"):
         update(out=tmp_path / "file" / "out", fetch=False, model="naive", draws=20)
@@ -347,12 +318,10 @@ def test_a_folder_that_cannot_be_written_to(server: FakeSocrata, tmp_path: Path)
         update(out=tmp_path / "out", fetch=False, model="naive", draws=20)
 
 
-def test_a_page_that_fails_leaves_nothing(
-    server: FakeSocrata, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_page_that_fails_leaves_nothing(server, run, tmp_path, monkeypatch):
     serve(server, FIRST)
 
-    def full(*_: object) -> None:
+    def full(*_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(running, "write_hub", full)
@@ -363,9 +332,7 @@ def test_a_page_that_fails_leaves_nothing(
 
 
 @pytest.mark.parametrize("day", ["2025-08-12", "2025-08-20"])
-def test_a_clock_that_is_wrong(
-    day: str, server: FakeSocrata, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_clock_that_is_wrong(day, server, run, tmp_path, monkeypatch):
     serve(server, FIRST)
     if day > "2025-08-13":  # behind the record
         on(monkeypatch, "2025-10-01")
@@ -378,9 +345,7 @@ def test_a_clock_that_is_wrong(
     assert files(tmp_path / "out") == before
 
 
-def test_an_archive_behind_its_record_is_refused(
-    server: FakeSocrata, run: Run, tmp_path: Path
-) -> None:
+def test_an_archive_behind_its_record_is_refused(server, run, tmp_path):
     serve(server, FIRST)
     run()
     serve(server, SECOND)
@@ -394,7 +359,7 @@ def test_an_archive_behind_its_record_is_refused(
     assert files(tmp_path / "out") == before
 
 
-def test_mistakes_are_said_before_the_work(server: FakeSocrata, run: Run, tmp_path: Path) -> None:
+def test_mistakes_are_said_before_the_work(server, run, tmp_path):
     serve(server, FIRST)
     with pytest.raises(UnknownNameError, match="drft"):
         run(model="drft")
@@ -407,7 +372,7 @@ def test_mistakes_are_said_before_the_work(server: FakeSocrata, run: Run, tmp_pa
 # What a person sees
 
 
-def test_the_users_own_folders(own_archive: Path, server: FakeSocrata) -> None:
+def test_the_users_own_folders(own_archive, server):
     serve(server, ("2025-04", dt.date(2026, 2, 11)))
     args = ["update", "--url", server.url, "--model", "drift", "--draws", "50"]
     done = CliRunner().invoke(main, args)
@@ -423,9 +388,7 @@ def test_the_users_own_folders(own_archive: Path, server: FakeSocrata) -> None:
 
 
 @pytest.mark.slow
-def test_the_screen_is_80_columns_wide_and_says_what_changed(
-    server: FakeSocrata, tmp_path: Path
-) -> None:
+def test_the_screen_is_80_columns_wide_and_says_what_changed(server, tmp_path):
     options = ["--archive", str(tmp_path / "a"), "--out", str(tmp_path / "o"), "--url", server.url]
     args = ["update", *options, "--draws", "100"]
     for release in (FIRST, SECOND):
@@ -445,7 +408,7 @@ def test_the_screen_is_80_columns_wide_and_says_what_changed(
     assert len(said["changes"]) == 53 * 12
 
 
-def test_mistakes_on_the_command_line(server: FakeSocrata, tmp_path: Path) -> None:
+def test_mistakes_on_the_command_line(server, tmp_path):
     both = CliRunner().invoke(main, ["update", "--no-fetch", "--url", server.url])
     assert both.exit_code == 2
     serve(server, FIRST)
@@ -459,7 +422,7 @@ def test_mistakes_on_the_command_line(server: FakeSocrata, tmp_path: Path) -> No
     assert len(failed.output.splitlines()) == 1
 
 
-def test_an_update_shows_itself(server: FakeSocrata, run: Run) -> None:
+def test_an_update_shows_itself(server, run):
     serve(server, FIRST)
     assert repr(run()).startswith("<Update from release 2025-08-13: 52 lines recorded, in ")
     serve(server, SECOND)
@@ -472,9 +435,7 @@ def test_an_update_shows_itself(server: FakeSocrata, run: Run) -> None:
 
 
 @pytest.mark.slow
-def test_the_default_and_the_whole_page(
-    server: FakeSocrata, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_default_and_the_whole_page(server, tmp_path, monkeypatch):
     monkeypatch.undo()
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     options = ["--archive", str(tmp_path / "a"), "--out", str(tmp_path / "o"), "--url", server.url]

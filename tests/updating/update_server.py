@@ -44,3 +44,10 @@ def rows(
 def serve(server: FakeSocrata, release: tuple[str, dt.date], **how: object) -> None:
     """Let a server answer with a release."""
     server.rows, server.updated = list(rows(release[0], **how)), moment(release[1])
+
+
+def files(where):
+    """Every file below a folder."""
+    return {
+        str(p.relative_to(where)): p.read_bytes() for p in sorted(where.rglob("*")) if p.is_file()
+    }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+import odforecast as od
 from odforecast.cli.screen import say
 from odforecast.io import replacing
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Columns of months, beside those whose names end in ``_month``; every other date is a day.
 MONTHS = ("month", "first", "last")
+#: What a workbook says of how its table was made.
+_ABOUT = ("indicator", "release", "as_of", "last_month", "model", "seed", "draws", "odforecast")
 
 
 @dataclass
@@ -46,34 +49,27 @@ class Answer:
         """Print the answer, then write the files asked for, and say which."""
         as_json = bool(asked.get("as_json"))
         if as_json:
-            print_json(_jsonable(self.data() if callable(self.data) else self.data))
+            found = _jsonable(self.data() if callable(self.data) else self.data)
+            click.echo(json.dumps(found, indent=2, ensure_ascii=False, allow_nan=False))
         elif shown := self.text if isinstance(self.text, str) else self.text():
             click.echo(shown)
         for text in self.notes:
             say(text, err=as_json)
-        writers = list(self.files)
         table, plot, html = (asked.get(name) for name in ("table", "plot", "html"))
-        if self.failure is not None:
-            plot = html = None
-        if html is not None and self.page is not None:
-            writers.insert(0, (lambda: self.page and self.page(html), f"page: {html}"))
-        if plot is not None and self.figure is not None:
-            writers.insert(0, (lambda: _draw(self.figure, plot), f"figure: {plot}"))
-        if table is not None and (frame := self.frame) is not None:
-            words = f"table: {table} ({len(frame):,} rows)"
-            writers.insert(0, (lambda: write_table(frame, table), words))
-        for write, words in writers:
+        if (frame := self.frame) is not None and table is not None:
+            write_table(frame, table, self.data.get("meta") if isinstance(self.data, dict) else {})
+            click.echo(f"table: {table} ({len(frame):,} rows)", err=as_json)
+        if self.failure is None and self.figure is not None and plot is not None:
+            od.plot.save(self.figure(), plot)
+            click.echo(f"figure: {plot}", err=as_json)
+        if self.failure is None and self.page is not None and html is not None:
+            self.page(html)
+            click.echo(f"page: {html}", err=as_json)
+        for write, words in self.files:
             write()
             click.echo(words, err=as_json)
         if self.failure is not None:
             raise self.failure
-
-
-def _draw(figure: Callable[[], Any] | None, path: Path) -> None:
-    import odforecast.plot as plots
-
-    if figure is not None:
-        plots.save(figure(), path)
 
 
 def _jsonable(value: Any) -> Any:
@@ -94,10 +90,8 @@ def plain(table: pd.DataFrame) -> pd.DataFrame:
     >>> plain(pd.DataFrame({"as_of": [day], "last_month": [day]})).to_dict("records")
     [{'as_of': '2025-10-01', 'last_month': '2025-10'}]
     """
-    out = table.copy(deep=False)
-    for name in table.select_dtypes("datetime").columns:
-        out[name] = table[name].dt.strftime(form_of(str(name)))
-    return out
+    dates = table.select_dtypes("datetime").columns
+    return table.assign(**{str(x): table[x].dt.strftime(form_of(str(x))) for x in dates})
 
 
 def form_of(name: str) -> str:
@@ -121,39 +115,46 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def print_json(value: Mapping[str, Any] | list[Any]) -> None:
-    """Print JSON, and nothing else, on standard output."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def write_table(table: pd.DataFrame, path: Path) -> None:
+def write_table(table: pd.DataFrame, path: Path, meta: Mapping[str, Any] | None = None) -> None:
     """Write a table by the ending of its name: CSV (packed, too), JSON, Parquet or a workbook."""
     from odforecast.report.page import for_spreadsheets
 
-    name = path.name.lower()
+    name, rows = path.name.lower(), plain(table)
     with replacing(path) as part:
         if name.endswith(".parquet"):
             table.to_parquet(part, index=False)
         elif name.endswith(".json"):
-            plain(table).to_json(part, orient="records", indent=1, double_precision=6)
+            rows.to_json(part, orient="records", indent=1, double_precision=6)
         elif name.endswith(".xlsx"):
-            _write_workbook(for_spreadsheets(plain(table)), part)
+            _write_workbook(for_spreadsheets(rows), part, meta or {})
         else:
-            rows = for_spreadsheets(plain(table))
-            data = rows.to_csv(index=False, float_format="%.10g", lineterminator="\n").encode()
+            text = for_spreadsheets(rows).to_csv(
+                index=False, float_format="%.10g", lineterminator="\n"
+            )
+            data = text.encode()
             part.write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
 
 
-def _write_workbook(table: pd.DataFrame, path: Path) -> None:
-    """One sheet, whose heads stay in view and whose columns are as wide as their texts."""
+def _write_workbook(table: pd.DataFrame, path: Path, meta: Mapping[str, Any]) -> None:
+    """The table, and a sheet on how it was made; heads stay in view, columns fit their texts.
+
+    Deaths have one decimal, and chances four.
+    """
     import pandas as pd
     from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
-    cells = table.map(lambda x: ILLEGAL_CHARACTERS_RE.sub("", x) if isinstance(x, str) else x)
+    numbers = table.select_dtypes("float")
+    table = table.round({str(x): 4 if numbers[x].abs().max() <= 1 else 1 for x in numbers})
+    made = pd.DataFrame([(x.replace("_", " "), str(meta[x])) for x in _ABOUT if x in meta],
+                        columns=["what", "value"])  # fmt: skip
+    sheets = {"odforecast": table} | ({} if made.empty else {"about": made})
     with path.open("wb") as file, pd.ExcelWriter(file, engine="openpyxl") as book:
-        cells.to_excel(book, sheet_name="odforecast", index=False, float_format="%.10g",
-                       inf_rep="", freeze_panes=(1, 0))  # fmt: skip
-        sheet = book.sheets["odforecast"]
-        for column in sheet.columns:
-            longest = max(len(str(cell.value)) for cell in column[:100])
-            sheet.column_dimensions[column[0].column_letter].width = min(longest + 2, 60)
+        for name, each in sheets.items():
+            cells = each.map(
+                lambda x: ILLEGAL_CHARACTERS_RE.sub("", x) if isinstance(x, str) else x
+            )
+            cells.to_excel(book, sheet_name=name, index=False, inf_rep="", freeze_panes=(1, 0))
+            for column in book.sheets[name].columns:
+                longest = max(len(str(cell.value)) for cell in column[:100])
+                letter = column[0].column_letter
+                book.sheets[name].column_dimensions[letter].width = min(longest + 2, 60)

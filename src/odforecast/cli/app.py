@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from typing import Any, NoReturn, TextIO
@@ -20,29 +20,20 @@ from odforecast.cli.options import Command, question
 from odforecast.errors import OdforecastError
 from odforecast.version import __version__
 
-#: Command -> where it lives, and what ``--help`` says about it.
+#: Command -> its module and name there, and what ``--help`` says about it.
 COMMANDS = {
-    "forecast": ("odforecast.cli.forecast:forecast", "Forecast deaths in states or counties."),
-    "nowcast": ("odforecast.cli.forecast:nowcast", "Estimate the final value of recent counts."),
-    "update": (
-        "odforecast.cli.update:update",
-        "Fetch the newest release, forecast, and report what changed.",
-    ),
-    "report": (
-        "odforecast.cli.report:report",
-        "Write a web page, or a site with a page for each state.",
-    ),
-    "scenario": (
-        "odforecast.cli.scenario:scenario",
-        "What could cooperation, or a supply shock, change?",
-    ),
-    "backtest": ("odforecast.cli.backtest:backtest", "Forecast past dates again, and score."),
-    "score": ("odforecast.cli.score:score", "Score forecasts against a later release."),
-    "task": ("odforecast.cli.task:task", "List, show, enter and run benchmark tasks."),
-    "hub": ("odforecast.cli.hub:hub", "Create, check and score a forecast hub."),
-    "models": ("odforecast.cli.catalog:models", "List the forecast models."),
-    "data": ("odforecast.cli.data:data", "Download, store, check and export CDC's releases."),
-    "examples": ("odforecast.cli.catalog:examples", "List the example files, or copy them."),
+    "forecast": ("forecast:forecast", "Forecast deaths in states or counties."),
+    "nowcast": ("forecast:nowcast", "Estimate the final value of recent counts."),
+    "update": ("update:update", "Fetch the newest release, forecast, and report what changed."),
+    "report": ("report:report", "Write a web page, or a site with a page for each state."),
+    "scenario": ("scenario:scenario", "What could cooperation, or a supply shock, change?"),
+    "backtest": ("backtest:backtest", "Forecast past dates again, and score."),
+    "score": ("score:score", "Score forecasts against a later release."),
+    "task": ("task:task", "List, show, enter and run benchmark tasks."),
+    "hub": ("hub:hub", "Create, check and score a forecast hub."),
+    "models": ("catalog:models", "List the forecast models."),
+    "data": ("data:data", "Download, store, check and export CDC's releases."),
+    "examples": ("catalog:examples", "List the example files, or copy them."),
 }
 
 
@@ -63,34 +54,26 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
 
-class LazyGroup(Group):
-    """A group that imports a command when it is called, so that ``--help`` is quick."""
-
-    def __init__(self, *args: Any, homes: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.homes = dict(homes)
+class _Main(Group):
+    """All commands, each imported when it is called; what goes wrong becomes one line here."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Names of the commands."""
-        return list(self.homes)
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """The command of that name, imported now."""
-        if cmd_name not in self.homes:
+        if cmd_name not in COMMANDS:
             return None
-        module, attribute = self.homes[cmd_name][0].split(":")
-        command = getattr(import_module(module), attribute)
+        module, attribute = COMMANDS[cmd_name][0].split(":")
+        command = getattr(import_module(f"odforecast.cli.{module}"), attribute)
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         """List the commands without importing them."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in self.homes.items()])
-
-
-class _Main(LazyGroup):
-    """All commands; what goes wrong becomes one line here."""
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run, and report what goes wrong in one place."""
@@ -174,7 +157,7 @@ def lasting() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-@click.group(cls=_Main, homes=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_Main, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="odforecast")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
 def main(debug: bool) -> None:

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
+from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
-from odforecast.cli.options import JSON, command, flag, option, out
 from odforecast.cli.screen import columns, note, wrapped
-from odforecast.errors import DataError, ForecastError, OdforecastError, UnknownNameError, one_of
+from odforecast.errors import DataError, OdforecastError, UnknownNameError, one_of
 from odforecast.io import replacing
 from odforecast.names import COUNTIES, DEFAULT_COUNTY_MODEL, DEFAULT_MODEL, STATES, TARGET_12MO
 
@@ -45,12 +45,10 @@ _SUMS = "-sums"
 _ENDINGS = (".yaml", ".toml")
 
 
-@command()
-@flag("--all every", "List every model.")
-@JSON
-@option("--check", "checked", metavar="NAME",
-        help="Check that a model keeps the rules of every forecaster.")  # fmt: skip
-def models(every: bool, checked: str | None) -> Answer:
+@opt.command()
+@opt.option("--all", "every", is_flag=True, help="List every model.")
+@opt.JSON
+def models(every: bool) -> Answer:
     """List the forecast models.
 
     Use one with --model NAME. Recent months are too low when published: a model marked "yes"
@@ -58,8 +56,6 @@ def models(every: bool, checked: str | None) -> Answer:
     """
     from odforecast.models import get_model, model_names, plugin_problems
 
-    if checked is not None:
-        return Answer(wrapped(_check(checked)))
     for text in plugin_problems():
         note(text, "warning")
     found: list[dict[str, Any]] = []
@@ -118,16 +114,6 @@ def _rows(models: list[dict[str, Any]]) -> list[list[str]]:
     return rows
 
 
-def _check(name: str) -> str:
-    """Every rule of a forecaster, and what is broken."""
-    from odforecast.testing import ContractError, check_forecaster
-
-    try:
-        return str(check_forecaster(name))
-    except ContractError as error:
-        raise ForecastError(str(error)) from error
-
-
 def _line(name: str, inner: object, origin: str) -> str:
     """What a model is: ours, or the first line of what its author wrote."""
     if origin == "odforecast":
@@ -138,10 +124,10 @@ def _line(name: str, inner: object, origin: str) -> str:
     return " ".join(first.split())[:200].rstrip(".")
 
 
-@command()
+@opt.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
-@out("Folder to copy the files into.  [default: this folder, if names are given]", ())
-@JSON
+@opt.out("Folder to copy the files into.  [default: this folder, if names are given]", ())
+@opt.JSON
 def examples(names: tuple[str, ...], out: Path | None) -> Answer:
     """List the example scenario files, or copy them.
 

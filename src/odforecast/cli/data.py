@@ -2,53 +2,69 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import shutil
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
+import numpy as np
 import pandas as pd
 
-import odforecast.plot as plots
-from odforecast.cli import data_tables as tables
+import odforecast as od
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
 from odforecast.cli.app import Group
 from odforecast.cli.options import out, refuse, together
-from odforecast.cli.screen import note, working, wrapped
-from odforecast.cli.source import SOURCES, open_source
+from odforecast.cli.screen import Column, facts, lay, listing, note, text_of, working, wrapped
+from odforecast.cli.source import BUNDLED, SOURCES, open_source
 from odforecast.errors import ArchiveError, DataError, DownloadError
-from odforecast.geography import resolve
+from odforecast.geography import NATION, resolve
 from odforecast.geography.places import lookup
 from odforecast.io import replacing
 from odforecast.names import ALL_DRUGS, COUNTIES, DATASETS, STATES, indicator_name
-from odforecast.say import number_of
+from odforecast.panel import Donor
+from odforecast.say import number_of, plain
+from odforecast.sources.county import Counties
 from odforecast.sources.release import read_release
+from odforecast.sources.table import to_date, to_text
+from odforecast.sources.vsrr import check_sums, summarise
 from odforecast.sources.wonder import read_wonder
-from odforecast.vintage.archive import Archive
+from odforecast.vintage import past as published
 from odforecast.vintage.bundle import default_folder, folder_archive
 from odforecast.vintage.dataset import dataset_of, notes_of, source_of
+from odforecast.vintage.donors import gathered, linked, shipped
 from odforecast.vintage.fetch import Socrata, download, write_rows
 from odforecast.vintage.fetch import fetch as fetch_release
-from odforecast.vintage.past import (
-    History,
-    RawFiles,
-    fetch_past,
-    missing,
-    past_copies,
-    read_copies,
-    states,
-    wanted,
-)
+from odforecast.vintage.past import History, fetch_past, read_copies, states
+from odforecast.vintage.quality import SEVERITIES, Flag
+from odforecast.vintage.quality import check as check_release
 from odforecast.vintage.recover import recovered_months
 from odforecast.vintage.revisions import compare, completeness
 from odforecast.vintage.revisions import revisions as revisions_of
 
+type Row = dict[str, Any]
+
 GITHUB = "https://raw.githubusercontent.com"
-#: Rows of a table of revisions on the screen.
-LAST = 24
+#: Rows of a table of revisions on the screen, ages of counts (months) whose completeness is shown,
+#: and the age from which a count is final.
+LAST, AGES, SETTLED = 24, 24, 12
+#: What can become of a copy or version, in the order in which it is counted; and how the line on a
+#: copy begins, where it is not plain.
+_COUNTED = {
+    "added": "added", "there": "there already", "equal": "compared and equal",
+    "differs": "compared and different", "quarantined": "set aside", "retracted": "retracted",
+    "gone": "not available", "refused": "refused",
+}  # fmt: skip
+_KINDS = {
+    "gone": "warning: ", "refused": "error: ", "quarantined": "error: ", "differs": "note: ",
+    "retracted": "note: ",
+}  # fmt: skip
+#: Characters of a reason, an indicator and an origin in a line.
+_REASON_SHOWN, _NAME, _FROM = 160, 24, 17
 _PATH = click.Path(path_type=Path)
 _ACCEPT = opt.data("--accept", metavar="REASON", help=opt.ACCEPTS)
 _REASON = opt.option("--reason", required=True, metavar="TEXT",
@@ -60,15 +76,24 @@ def data() -> None:
     """Download, store, check, compare and export CDC's releases."""
 
 
-def _own(archive: Path | None) -> Archive:
+def _own(archive: Path | None) -> od.Archive:
     """The archive that a command changes; a folder that is named must exist."""
-
     if archive is not None and not archive.exists():
         raise ArchiveError(
             f"--archive {archive}: there is no such folder",
             hint="is it spelled right? odforecast data add and data fetch make one",
         )
     return folder_archive(archive or default_folder())
+
+
+def _listed(rows: list[Row], columns: Sequence[Column]) -> Answer:
+    """Rows as JSON, or some of their columns on the screen."""
+    return Answer(lambda: listing(rows, columns), rows)
+
+
+def _failed(failed: object) -> Exception | None:
+    """What a command ends with, if something was wrong that it has said."""
+    return click.exceptions.Exit(1) if failed else None
 
 
 # Get releases
@@ -97,7 +122,7 @@ def _own(archive: Path | None) -> Archive:
 def fetch(
     dataset: str, archive: Path | None, since: int | None, past: bool, only_list: bool,
     release: str | None, copies: Path | None, git: str | None, files: tuple[str, ...],
-    out: Path | None, as_json: bool, url: str | None, soda3: bool,
+    out: Path | None, url: str | None, soda3: bool,
 ) -> Answer:  # fmt: skip
     """Download the latest release from data.cdc.gov and add it to an archive.
 
@@ -127,7 +152,7 @@ def fetch(
     else:
         refuse("does not go with --past", "since", "out", "soda3")
         opt.check(
-            (as_json and not only_list, "--json goes with --list"),
+            (opt.given("as_json") and not only_list, "--json goes with --list"),
             (bool(git) != bool(files), "--git URL goes with --file PATH"),
             (dataset != STATES and git is None,
              "--dataset counties goes with --past only if --git is given"),
@@ -169,59 +194,83 @@ def _fetch_latest(
 
 def _fetch_past(folder: Path, copies: Path | None, release: str | None, url: str) -> Answer:
     """Fetch past releases, and say what became of each copy."""
-
     listed = None if copies is None else read_copies(copies)
-    with working("downloading copies") as progress, RawFiles(url, notify=note) as client:
+    with working("downloading copies") as progress, published.RawFiles(url, notify=note) as client:
         done = fetch_past(folder, client, copies=listed, release=release, progress=progress)
     if not client.heard and any(outcome.status == "gone" for outcome in done):
         raise DownloadError(f"cannot reach {client.name}", hint="is there a network?")
     for outcome in done:
-        kind = tables.KINDS.get(outcome.status, "")
+        kind = _KINDS.get(outcome.status, "")
         click.echo(f"{kind}{' '.join(str(outcome).split())}", err=bool(kind))
-    failure: Exception | None = None
-    if lacking := missing(done):
+    failure = _failed(any(outcome.status == "refused" for outcome in done))
+    if lacking := published.missing(done):
         dates = ", ".join(map(str, lacking))
         failure = DownloadError(f"no usable copy of release{'s' * (len(lacking) > 1)} {dates}")
-    elif any(outcome.status == "refused" for outcome in done):
-        failure = click.exceptions.Exit(1)
-    held = number_of(len(Archive(folder).releases()), "release")
-    said = tables.counted(outcome.status for outcome in done)
-    return Answer(f"{said}\narchive: {folder}, {held}", failure=failure)
+    held = number_of(len(od.Archive(folder).releases()), "release")
+    return Answer(f"{_counted(x.status for x in done)}\narchive: {folder}, {held}",
+                  failure=failure)  # fmt: skip
+
+
+def _counted(statuses: Iterable[str]) -> str:
+    """What became of copies or versions, counted: ``"3 added, 1 refused"``."""
+    counts = Counter(statuses)
+    return ", ".join(f"{counts[k]} {said}" for k, said in _COUNTED.items() if counts[k])
 
 
 def _list_past(folder: Path, copies: Path | None, release: str | None) -> Answer:
     """The copies that are listed, without asking anybody."""
-
-    listed = wanted(past_copies() if copies is None else read_copies(copies), release)
-    here = states(folder_archive(folder), listed)
-    rows = [tables.copy_row(copy, state) for copy, state in zip(listed, here, strict=True)]
+    listed = published.wanted(
+        published.past_copies() if copies is None else read_copies(copies), release
+    )
+    rows: list[Row] = [
+        {
+            "release": str(copy.release),
+            "basis": copy.basis if copy.settled or copy.basis == "known" else "guess",
+            "last_month": copy.last_month,
+            "check": copy.check or "structure",
+            "here": state,
+            **{key: getattr(copy, key) for key in ("repository", "commit", "path", "note")},
+        }
+        for copy, state in zip(listed, states(folder_archive(folder), listed), strict=True)
+    ]
     click.echo(f"{len(rows)} copies of {len({c.release for c in listed})} releases", err=True)
-    return tables.listed(rows, tables.COPIES)
+    return _listed(rows, _COPIES)
+
+
+_COPIES = (
+    text_of("release"), text_of("last month", "last_month"), text_of("date", "basis"),
+    text_of("check"), text_of("here"),
+    text_of("copy", lambda row: plain(f"{row['repository']}: {row['path']}", 160)),
+)  # fmt: skip
+_COMMIT = (text_of("commit", lambda row: row["commit"][:10]), text_of("day"))
+_VERSIONS = (*_COMMIT, text_of("here"), text_of("file", "path"))
+_TRIED = (*_COMMIT, text_of("release"), text_of("result"))
 
 
 def _fetch_history(
     folder: Path, url: str, paths: tuple[str, ...], dataset: str | None, only_list: bool
 ) -> Answer:
     """Add every version of files in a git repository, and say what became of each."""
-
     with working("downloading versions") as progress, History(url) as history:
         versions = [version for path in paths for version in history.versions(path)]
         if only_list:
-            rows = [
-                {"commit": v.commit, "day": str(v.release), "path": v.path, "blob": v.git_blob,
-                 "here": state}
-                for v, state in zip(versions, states(folder, versions), strict=True)
-            ]  # fmt: skip
-            return tables.listed(rows, tables.VERSIONS)
+            here = states(folder, versions)
+            return _listed(
+                [{"commit": v.commit, "day": str(v.release), "path": v.path, "blob": v.git_blob,
+                  "here": state} for v, state in zip(versions, here, strict=True)], _VERSIONS,
+            )  # fmt: skip
         done = fetch_past(folder, history, copies=versions, dataset=dataset, progress=progress)
-    held = [number_of(len(Archive(folder).releases(name)), "release") for name in DATASETS]
-    text = "\n".join([
-        tables.listing([tables.version_row(outcome) for outcome in done], tables.TRIED),
-        tables.counted(outcome.status for outcome in done),
-        f"archive: {folder}, {held[0]} of states, {held[1]} of counties",
-    ])  # fmt: skip
+    rows: list[Row] = [
+        {"commit": x.copy.commit, "day": str(x.copy.release), "release": str(x.release or "-"),
+         "result": " ".join(x.words.split())} for x in done
+    ]  # fmt: skip
+    held = [number_of(len(od.Archive(folder).releases(name)), "release") for name in DATASETS]
     wrong = any(outcome.status in ("gone", "refused", "quarantined") for outcome in done)
-    return Answer(text, failure=click.exceptions.Exit(1) if wrong else None)
+    return Answer(
+        f"{listing(rows, _TRIED)}\n{_counted(x.status for x in done)}\narchive: {folder}, "
+        f"{held[0]} of states, {held[1]} of counties",
+        failure=_failed(wrong),
+    )
 
 
 @data.command(short_help="Add releases to an archive.")
@@ -239,7 +288,6 @@ def add(
     A release that contradicts itself (sums, classes, jumps) is set aside and never used. If CDC
     really published it, use --accept REASON; the reason stays with every result.
     """
-
     _one_file(files, "release", "accept")
     archive = archive or default_folder()
     refused = 0
@@ -262,25 +310,20 @@ def add(
             note(f"{name}: {text}")
     held = []
     for dataset in DATASETS:
-        if dates := Archive(archive).releases(dataset):
+        if dates := od.Archive(archive).releases(dataset):
             of = "" if dataset == STATES else f" of {dataset}"
             many = number_of(len(dates), "release")
             held.append(f"{archive} holds {many}{of}, {dates[0]} to {dates[-1]}")
-    return Answer("\n".join(held), failure=_refused(refused, files))
+    failure = _failed(refused)
+    if refused and len(files) > 1:
+        failure = DataError(f"{refused} of {len(files)} files refused")
+    return Answer("\n".join(held), failure=failure)
 
 
 def _one_file(files: tuple[Path, ...], *names: str) -> None:
     """Refuse options that are about one file where there are several."""
     if len(files) > 1:
         refuse("is about one file; give one FILE", *names)
-
-
-def _refused(refused: int, files: tuple[Path, ...]) -> Exception | None:
-    """What a command ends with if files were refused."""
-    if not refused:
-        return None
-    text = f"{refused} of {len(files)} files refused"
-    return DataError(text) if len(files) > 1 else click.exceptions.Exit(1)
 
 
 # Look at releases
@@ -293,7 +336,7 @@ def _refused(refused: int, files: tuple[Path, ...]) -> Exception | None:
     opt.what("--delays", is_flag=True, help="Show the releases with known reporting delays."),
     opt.JSON,
 )  # fmt: skip
-def releases(archive: Path | None, dataset: str, log: bool, delays: bool, as_json: bool) -> Answer:
+def releases(archive: Path | None, dataset: str, log: bool, delays: bool) -> Answer:
     """List the releases of an archive: what was known, when, and where it came from.
 
     DATE says how the release date is known: given with a file, known from CDC, or inferred from
@@ -309,29 +352,142 @@ def releases(archive: Path | None, dataset: str, log: bool, delays: bool, as_jso
     number of months that could still change; MISSING is the share of the nation's last 12-month
     count not yet reported, and IN LAST that of the last month.
     """
-
     opt.check((log and delays, "give --log or --delays, not both"))
     if log or delays:
         refuse("does not go with --log and --delays", "dataset")
     if log:  # without the bundled releases beneath: nothing happens to them
-        return tables.log_answer(Archive(_own(archive).path or ""))
-    store = open_source(archive)
+        return _log(od.Archive(_own(archive).path or ""))
+    store = open_source()
     if delays:
-        return tables.donors_answer(store)
+        mine, left_out = gathered(store)
+        held = {d.release for d in mine}
+        found = linked([*mine, *(d for d in shipped() if d.release not in held)])
+        rows = [_donor_row(d, "archive" if d.release in held else "shipped") for d in found]
+        lines = [lay(rows, {"release": "release"}, _DONORS)]
+        lines += [wrapped(f"left out: {x}: {why}", indent="  ") for x, why in left_out.items()]
+        return Answer("\n".join(lines), rows)
     if others := store.releases(COUNTIES) if dataset == STATES else ():
         note(f"{number_of(len(others), 'release')} of counties: --dataset counties lists them")
-    if not store.releases(dataset) and dataset == COUNTIES and not as_json:
-        raise tables.no_counties(store)
-    return tables.releases_answer(store, dataset)
+    if not store.releases(dataset) and dataset == COUNTIES and not opt.given("as_json"):
+        raise _no_counties(store)
+    rows = [_release_row(store, date, dataset) for date in store.releases(dataset)]
+    return _listed(rows, _RELEASES[dataset])
+
+
+def _release_row(store: od.Archive, date: dt.date, dataset: str) -> Row:
+    """What is known of a release, as JSON can hold it."""
+    table, origin = store.release(date, None, dataset), store.origin(date, dataset)
+    if dataset == COUNTIES:
+        last = table[table["month"] == table["month"].max()]
+        found: Row = {
+            "first_month": f"{table['month'].min():%Y-%m}",
+            "last_month": f"{table['month'].max():%Y-%m}",
+            "counties": int(table["fips"].nunique()),
+            "shown_last": int(last["deaths"].notna().sum()),
+            "hidden_last": int((last["status"] == "suppressed").sum()),
+            "missing": int((table["status"] == "missing").sum()),
+            "deaths_last": float(np.nansum(last["deaths"])),
+        }
+    else:
+        summary = summarise(table)
+        found = {key: summary[key] for key in ("first_month", "last_month")}
+        found |= {key: len(summary[key]) for key in ("jurisdictions", "indicators")}
+        found |= {"us_last": summary["us_last"], "adds_up": check_sums(table).adds_up}
+    return {
+        "release": str(date),
+        "rows": len(table),
+        **found,
+        "data_hash": store.data_hash(date, dataset),
+        "origin": origin.kind,
+        **{key: getattr(origin, key) for key in ("place", "file", "sha256", "basis")},
+        "checks": origin.checks.split(", "),
+    }
+
+
+def _checked(row: Row) -> str:
+    """The strongest check; that a release was accepted in spite of them counts more."""
+    order = ("accepted", "sha256", "git blob", "structure")
+    return next(check for check in order if check in row["checks"])
+
+
+def _came_from(row: Row) -> str:
+    """Where a release came from, in a word or two; --json has all of it."""
+    place = row["place"]
+    kinds = {"bundled": "bundled", "past": "past copy",
+             "cdc": "CDC" if place in ("", "data.cdc.gov") else f"CDC, {place}"}  # fmt: skip
+    said = plain(kinds.get(row["origin"]) or row["file"] or "a file", 160)
+    return said if len(said) <= _FROM else f"{said[: _FROM - 1]}…"
+
+
+_STARTS = (
+    text_of("release"),
+    text_of("months", lambda row: f"{row['first_month']}..{row['last_month']}"),
+)
+_ENDS = (text_of("date", "basis"), text_of("checked", _checked), text_of("from", _came_from))
+#: Columns of the releases of each data set.
+_RELEASES = {
+    STATES: (*_STARTS, Column("US, last", "us_last"), *_ENDS),
+    COUNTIES: (*_STARTS, Column("counties", "counties"), Column("hidden", "hidden_last"), *_ENDS),
+}
+
+
+def _log(store: od.Archive) -> Answer:
+    """What happened to the releases of an archive."""
+    found = store.log
+    rows = found.assign(release=found["release"].astype(str)).to_dict("records")
+    lines = []
+    for row in rows:
+        of = "" if row["dataset"] == STATES else f"  {row['dataset']}"
+        head = f"{row['at'] or '-':<20}  {row['event']:<11}  {row['release']}"
+        lines.append(f"{head}  {row['data_hash']}{of}")
+        why = str(row["reason"])
+        if len(why) > _REASON_SHOWN:
+            why = f"{why[:_REASON_SHOWN]}… (whole with --json)"
+        lines += [wrapped(f"    {text}", indent="    ") for text in (row["file"], why) if text]
+    if found.empty:
+        note("nothing has happened yet: the archive is empty")
+    return Answer("\n".join(lines), rows)
+
+
+_SHORT = {"predicted": "CDC", "pending": "pending", "all deaths": "deaths"}
+_DONORS = (
+    text_of("era"), text_of("to", "last_month"), Column("open", "open_months"),
+    Column("missing", "missing", "{:.1%}"), Column("in last", "missing_last_month", "{:.1%}"),
+    text_of("says", lambda row: ", ".join(_SHORT[x] for x in row["says"]) or "nothing"),
+    text_of("from"),
+)  # fmt: skip
+
+
+def _donor_row(donor: Donor, origin: str) -> Row:
+    """What is known of a donor, as JSON can hold it."""
+    us = donor.row(NATION)
+    late = np.full(12, np.nan) if us is None else donor.late[us, :12]
+    told = {
+        "predicted": donor.ratio[:, 0],
+        "pending": donor.pending[:, 0],
+        "all deaths": donor.deaths,
+    }
+    return {
+        "release": str(donor.release),
+        "era": donor.era,
+        "age_days": donor.age,
+        "last_month": str(donor.last_month),
+        "open_months": donor.final_back,
+        "missing": None if us is None else round(float(late.mean()), 5),
+        "missing_last_month": None if us is None else round(float(late[0]), 5),
+        "says": [name for name, values in told.items() if np.isfinite(values).any()],
+        "predecessors": [str(d.release) for d in donor.predecessors],
+        "data_hash": donor.data_hash,
+        "from": origin,
+    }
 
 
 @data.command(short_help="Check a release, or a file, for what could mislead.")
 @click.argument("files", nargs=-1, metavar="[FILE...]", type=_PATH)
 @together(SOURCES, opt.AS_OF, opt.DATASET, opt.RELEASE, opt.LOCATIONS, opt.JSON)
 def check(
-    files: tuple[Path, ...], archive: Path | None, source: str | None, as_of: str | None,
-    dataset: str, release: str | None, locations: str,
-) -> Answer:  # fmt: skip
+    files: tuple[Path, ...], as_of: str | None, dataset: str, release: str | None, locations: str
+) -> Answer:
     """Check a release for what could mislead: sums, jumps, pending records, revisions.
 
     Each flag says what was found and what it means; the page "Quality" of the documentation
@@ -346,12 +502,141 @@ def check(
         refuse("does not go with FILE...", "archive", "source", "as_of", "dataset", "locations",
                "accept")  # fmt: skip
         _one_file(files, "release")
-        return tables.files_answer(files, release)
-    found = tables.seen(archive, source, release, as_of, dataset)
-    flags = tables.flags_of(found, locations)
+        return _files(files, release)
+    found = _seen(as_of, dataset)
+    flags = check_release(found.table, found.before, found.states)
+    if locations != "all":
+        places = resolve(locations)
+        if found.dataset == COUNTIES:
+            # A state is checked with its counties: flags on either bear on it.
+            places += tuple(s for p in places if not p.isdigit() for s in resolve(f"{p}/*"))
+        flags = [f for f in flags if f.location in places]
     wrong = any(f.severity == "error" for f in flags)
-    return Answer(lambda: tables.flags_text(found, flags), [f.to_dict() for f in flags],
-                  failure=click.exceptions.Exit(1) if wrong else None)  # fmt: skip
+    return Answer(lambda: _flags(found, flags), [f.to_dict() for f in flags],
+                  failure=_failed(wrong))  # fmt: skip
+
+
+class Seen(NamedTuple):
+    """One release to look at, with the one before, and for counties the states' counts."""
+
+    dataset: str
+    date: dt.date
+    table: pd.DataFrame
+    before: pd.DataFrame | None = None
+    earlier: dt.date | None = None
+    states: pd.DataFrame | None = None
+
+
+def _seen(as_of: str | None, dataset: str) -> Seen:
+    """The release that a command looks at: of an archive as of a day, or of one file.
+
+    A file is told by its columns, whatever ``dataset`` says.
+    """
+    source = opt.given("source")
+    if source is not None and source != BUNDLED and opt.given("archive") is None:
+        loaded = read_release(source, opt.given("release"))
+        if dataset_of(loaded) == COUNTIES:
+            for text in notes_of(loaded):
+                note(f"{Path(source).name}: {text}")
+            beside = _states_of(od.archive(), loaded.release)
+            return Seen(COUNTIES, loaded.release, loaded.table, states=beside)
+    store = open_source(look=True)
+    if dataset == COUNTIES:
+        day = dt.date.max if as_of is None else to_date(as_of)
+        known = [d for d in store.releases(COUNTIES) if d <= day]
+        if not known:
+            raise _no_counties(store, as_of)
+        text = store.reason(known[-1], COUNTIES)
+    else:
+        vintage = store.as_of(as_of)
+        known = [d for d in store.releases() if d <= vintage.date]
+        text = vintage.note or ""
+    if text:
+        note(text)
+    date, earlier = known[-1], known[-2] if len(known) > 1 else None
+    before = None if earlier is None else store.release(earlier, None, dataset)
+    beside = _states_of(store, date) if dataset == COUNTIES else None
+    return Seen(dataset, date, store.release(date, None, dataset), before, earlier, beside)
+
+
+def _states_of(store: od.Archive, date: dt.date) -> pd.DataFrame | None:
+    """The states' counts known that day, or the first after it: for looking, no more."""
+    dates = store.releases()
+    day = max((d for d in dates if d <= date), default=next(iter(dates), None))
+    return None if day is None else store.release(day)
+
+
+def _no_counties(store: od.Archive, as_of: str | None = None) -> ArchiveError:
+    """What to say of an archive without counts by county, or without any that old."""
+    dates = store.releases(COUNTIES)
+    return ArchiveError(
+        f"{store.path or 'the archive'} holds no release of counties"
+        + (f" of {as_of} or before: the first is {dates[0]}" if dates else ""),
+        hint="odforecast data fetch --dataset counties, or odforecast data add FILE",
+    )
+
+
+def _files(files: Sequence[Path], release: str | None) -> Answer:
+    """What is in files; the failure says how many were refused."""
+    answers: list[Row] = []
+    texts, refused = [], 0
+    for file in files:
+        try:
+            loaded = read_release(file, release)
+        except DataError as error:
+            refused += 1
+            message = error.message.removeprefix(file.name).lstrip(": ")
+            answers.append({"file": file.name, "error": message, "hint": error.hint})
+            said = facts({"REFUSED": message, "what to do": error.hint})
+            texts.append(f"{file.name}\n{said}")
+            continue
+        found = _county_facts(loaded) if isinstance(loaded, Counties) else loaded.report.to_dict()
+        answers.append(found)
+        shown = {key: value for key, value in found.items() if key not in ("file", "notes")}
+        shown["sha256"] = found["sha256"][:16]
+        shown |= {f"note {n}": text for n, text in enumerate(found["notes"], 1)}
+        texts.append(f"{file.name}\n{facts(shown)}")
+    failure = DataError(f"{refused} of {len(files)} files refused") if refused else None
+    return Answer("\n\n".join(texts), answers, failure=failure)
+
+
+def _county_facts(loaded: Counties) -> Row:
+    """What is in a file of counties, as JSON can hold it."""
+    table = loaded.table
+    shown = table["deaths"]
+    return {
+        "file": loaded.file,
+        "sha256": loaded.sha256,
+        "dataset": COUNTIES,
+        "release": str(loaded.release),
+        "data_as_of": str(loaded.data_as_of),
+        "rows_kept": len(table),
+        "left_out": loaded.duplicates,
+        "first_month": f"{table['month'].min():%Y-%m}",
+        "last_month": f"{table['month'].max():%Y-%m}",
+        "counties": int(table["fips"].nunique()),
+        "shown": int(shown.notna().sum()),
+        "zero": int((shown == 0).sum()),
+        "suppressed": loaded.suppressed,
+        "missing": loaded.missing,
+        "largest": None if shown.isna().all() else float(shown.max()),
+        "notes": list(loaded.notes),
+    }
+
+
+def _flags(found: Seen, flags: Sequence[Flag]) -> str:
+    """Flags by severity, under a line on the release."""
+    against = f", against that of {found.earlier}" if found.earlier else ""
+    of = " of counties" if found.dataset == COUNTIES else ""
+    lines = [f"release {found.date}{of}, {len(found.table):,} rows{against}"]
+    width = max((len(f.location) for f in flags), default=0)
+    for severity in SEVERITIES:
+        some = [f for f in flags if f.severity == severity]
+        lines += [f"\n{number_of(len(some), severity)}"] if some else []
+        for flag in some:
+            text = f"  {flag.location:<{max(3, width)}} {flag.month or '':<8} {flag.code}: "
+            lines.append(wrapped(text + flag.message, indent=" " * 15))
+    return "\n".join(lines if flags else [*lines, "nothing to flag"])
 
 
 @data.command(short_help="Show how counts changed from release to release.")
@@ -359,16 +644,13 @@ def check(
 @together(
     opt.ARCHIVE, opt.INDICATOR,
     opt.what("--between", nargs=2, metavar="A B", help="Compare two releases: 2024-12-11."),
-    opt.what("--settled", default=12, show_default=True, metavar="MONTHS",
-             help="Age from which a count is final."),
     opt.JSON, opt.PLOT,
     out("A row for each release and a column for each month, or all differences: .csv.",
         (".csv",)),
 )  # fmt: skip
 def revisions(
-    location: str | None, archive: Path | None, indicator: str, between: tuple[str, str] | None,
-    settled: int, out: Path | None,
-) -> Answer:  # fmt: skip
+    location: str | None, indicator: str, between: tuple[str, str] | None, out: Path | None
+) -> Answer:
     """Show how the counts of PLACE (default: US) changed from release to release.
 
     For each month: the first count and its age (months from the end of the 12-month period to the
@@ -379,48 +661,120 @@ def revisions(
     PLACE (OH,WV). --indicator all compares all indicators.
     """
 
+    store = open_source()
     if between:
-        refuse("does not go with --between", "plot", "settled")
+        refuse("does not go with --between", "plot")
         name = None if indicator == "all" else indicator_name(indicator)
-        changes = compare(open_source(archive), *between, name)
+        changes = compare(store, *between, name)
         if location is not None:
             changes = changes[changes["state"].isin(resolve(location))]
         rows = changes.assign(month=changes["month"].dt.strftime("%Y-%m"))
         return Answer(
-            lambda: tables.differences_text(changes, *between, LAST), changes,
+            lambda: _differences(changes, *between), changes,
             files=_csv(out, rows, f"{len(changes):,} differences", index=False),
         )  # fmt: skip
-    found = revisions_of(open_source(archive), location or "US", indicator_name(indicator))
+    found = revisions_of(store, location or "US", indicator_name(indicator))
     place = lookup(location or "US")
     table = found.triangle(place.state).dropna(axis=1, how="all")
     for date, why in found.skipped.items():
         note(f"release {date} left out: {why}")
-    curve = found.units(settled)
+    curve = found.units(SETTLED)
     if len(curve):
         curve = completeness(curve, by=())
-        curve = curve[curve["age"] <= tables.AGES]
-    months = tables.first_and_newest(table)
+        curve = curve[curve["age"] <= AGES]
+    months = _first_and_newest(table)
     meta = {
         "location": place.state,
         "name": place.name,
         "indicator": found.indicator,
         "releases": [str(day) for day in found.releases],
         "skipped": [str(day) for day in found.skipped],
-        "settled": settled,
+        "settled": SETTLED,
     }
 
-    def figure() -> Any:
-        """Counts by release and month."""
-
-        return plots.revision_triangle(found, place.state, settled=settled)
+    def text() -> str:
+        """A row per month, and one per age."""
+        days = found.releases
+        lines = [wrapped(f"{place.name}, {found.indicator}, 12 months ending, as reported"),
+                 wrapped(f"{len(days)} releases, {days[0]} to {days[-1]}")]  # fmt: skip
+        if len(months):
+            shown = months.tail(LAST).assign(to=lambda x: x["month"].dt.strftime("%Y-%m"))
+            lines.append(f"\n{lay(shown, {'to': 'month'}, _REVISIONS)}")
+        if curve.empty:
+            return "\n".join([*lines, "\nno count has a later release to compare with"])
+        title = f"\nCompleteness: % of the count in release {days[-1]}\n"
+        return "\n".join([*lines, title, lay(curve, {}, _COMPLETENESS)])
 
     labelled = table.set_axis([f"{month:%Y-%m}" for month in table.columns], axis=1)
     words = f"{table.shape[0]} releases, {table.shape[1]} months"
     return Answer(
-        lambda: tables.revisions_text(found, place.name, months, curve, LAST),
-        {"meta": meta, "months": months, "completeness": curve}, figure=figure,
+        text, {"meta": meta, "months": months, "completeness": curve},
+        figure=lambda: od.plot.revision_triangle(found, place.state, settled=SETTLED),
         files=_csv(out, labelled, words, date_format="%Y-%m-%d"),
     )  # fmt: skip
+
+
+def _first_and_newest(table: pd.DataFrame) -> pd.DataFrame:
+    """A row per month: first count and release, newest count and release, how many there are."""
+    rows = []
+    for month in table.columns:
+        known = table[month].dropna()
+        first, newest = (f"{known.index[i]:%Y-%m-%d}" for i in (0, -1))
+        counts = (first, known.iloc[0], newest, known.iloc[-1], len(known))
+        rows.append((pd.Timestamp(month), *counts))
+    names = ["month", "first_release", "first", "newest_release", "newest", "releases"]
+    return pd.DataFrame(rows, columns=names) if rows else pd.DataFrame()
+
+
+def _age(row: Row) -> str:
+    """Age of the first count, in months."""
+    begin, month = pd.Timestamp(row["first_release"]), row["month"]
+    return str((begin.year - month.year) * 12 + begin.month - month.month)
+
+
+def _revised(row: Row, share: bool = False) -> str:
+    """How far the count moved; of one release nothing is known of its revision."""
+    first, newest = row["first"], row["newest"]
+    if row["releases"] == 1 or (share and not first):
+        return "-"
+    return f"{100 * (newest / first - 1):+.2f}" if share else f"{newest - first:+,.0f}"
+
+
+_REVISIONS = (
+    text_of("first in", "first_release"), text_of("age", _age), Column("count", "first"),
+    text_of("newest in", "newest_release"), Column("count", "newest"), text_of("change", _revised),
+    text_of("%", lambda row: _revised(row, share=True)), Column("n", "releases"),
+)  # fmt: skip
+_COMPLETENESS = (
+    Column("age", "age"), Column("counts", "n"),
+    *(Column(head, name, lambda x: f"{100 * x:.1f}")
+      for head, name in (("5%", "low"), ("median", "median"), ("95%", "high"))),
+)  # fmt: skip
+
+
+def _differences(found: pd.DataFrame, a: str, b: str) -> str:
+    """What release B reports differently from release A: counted, and the newest changes."""
+    kinds = found["kind"].value_counts()
+    counts = ", ".join(f"{kinds[k]:,} counts {k}" for k in kinds.index)
+    text = f"{b} against {a}: {counts or 'no difference'}"
+    changed = found[found["kind"] == "changed"].dropna(subset=["change"])
+    if changed.empty:
+        return text
+    down = int((changed["change"] < 0).sum())
+    shown = changed.sort_values("month", kind="stable").tail(LAST)
+    several = len(set(shown["indicator"])) > 1
+    columns = [
+        text_of("", "state"), Column("month", "month", "{:%Y-%m}"), Column(a, "reported_a"),
+        Column(b, "reported_b"), Column("change", "change", "{:+,.0f}"),
+        Column("%", "percent", "{:+.2f}"),
+        *([text_of("indicator", lambda row: row["indicator"][:_NAME])] if several else []),
+    ]  # fmt: skip
+    lines = [text, f"{len(changed) - down:,} went up, {down:,} went down\n"]
+    lines += [] if several else [f"{shown['indicator'].iloc[0]}\n"]
+    lines.append(lay(shown, {}, columns, 2))
+    if len(shown) < len(changed):
+        lines.append(f"... and {len(changed) - len(shown):,} more (--out and --json have all)")
+    return "\n".join(lines)
 
 
 def _csv(
@@ -452,8 +806,8 @@ def _write(out: Path, text: str) -> None:
     opt.DRAWS, opt.SEED,
 )  # fmt: skip
 def export(
-    archive: Path | None, source: str | None, as_of: str | None, dataset: str, release: str | None,
-    out: Path, monthly: str | None, indicator: str, wonder: tuple[Path, ...], draws: int, seed: int,
+    as_of: str | None, dataset: str, out: Path, monthly: str | None, indicator: str,
+    wonder: tuple[Path, ...], draws: int, seed: int,
 ) -> None:  # fmt: skip
     """Write one release as a clean table, with the same columns whatever file it came from.
 
@@ -471,7 +825,7 @@ def export(
     stdout = str(out) == "-"
     if monthly is None:
         refuse("goes with --monthly", "indicator", "wonder", "draws", "seed")
-        found = tables.seen(archive, source, release, as_of, dataset)
+        found = _seen(as_of, dataset)
         date, table, rows = found.date, found.table, "rows"
     else:
         if not stdout:
@@ -482,7 +836,7 @@ def export(
             (wonder and indicator_name(indicator) != ALL_DRUGS,
              "--wonder is for all drugs only: leave it out for a drug class"),
         )  # fmt: skip
-        vintage = open_source(archive, source, release).as_of(as_of)
+        vintage = open_source().as_of(as_of)
         recovered = recovered_months(
             vintage.table, monthly, indicator=indicator_name(indicator),
             wonder=[read_wonder(path) for path in wonder], draws=draws, seed=seed,
@@ -491,14 +845,25 @@ def export(
             note(said)
         date, table, rows = vintage.date, recovered.table, "months"
     if stdout:
-        click.echo(tables.csv_of(table), nl=False)
+        click.echo(_csv_of(table), nl=False)
         return
     if out.suffix.lower() == ".parquet":
         with replacing(out) as temp:
             table.to_parquet(temp, index=False)
     else:
-        _write(out, tables.csv_of(table))
+        _write(out, _csv_of(table))
     click.echo(f"{out}: release {date}, {len(table):,} {rows}", err=True)
+
+
+def _csv_of(table: pd.DataFrame) -> str:
+    """A release as CSV, as people read it; of recovered months, numbers to one decimal."""
+    if "status" in table:
+        text = to_text(table)
+    else:
+        numbers = table.select_dtypes("number").columns
+        text = table.assign(month=table["month"].dt.strftime("%Y-%m"))
+        text[numbers] = text[numbers].round(1)
+    return text.to_csv(index=False, lineterminator="\n")
 
 
 # Say which numbers count
@@ -536,7 +901,6 @@ def replace(
 
     The old numbers stay in the archive, unused. Results made from them name them by their hash.
     """
-
     store = _own(archive)
     loaded = read_release(file, release)
     done = store.replace(loaded, reason, accept)

@@ -3,50 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace as with_
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+import odforecast as od
+from odforecast import names
 from odforecast.cli import options as opt
+from odforecast.cli import screen
+from odforecast.cli import source as sources
 from odforecast.cli.answer import Answer
-from odforecast.cli.screen import change, code, count, more_places, note, share, width, wrapped
-from odforecast.cli.source import (
-    BUNDLED,
-    COUNTS,
-    PUBLISH,
-    Request,
-    about,
-    check_local,
-    how,
-    keep,
-    open_source,
-    request_options,
-    say_age,
-    say_release,
-    there,
-    to_fit,
-)
-from odforecast.cli.tables import Column, lay
-from odforecast.names import (
-    COUNTIES,
-    DEFAULT_COUNTY_MODEL,
-    DEFAULT_HORIZON,
-    STATES,
-    TARGET_12MO,
-    TARGET_MONTH,
-    TARGETS,
-)
-from odforecast.say import SMALL, capital, day_name, deaths_of, month_name, rounded, step_of
+from odforecast.cli.screen import Column, code, lay, more_places, note, share, wrapped
+from odforecast.cli.source import COUNTS, about, how, make, own_panel, request_options, there
+from odforecast.errors import DataError
+from odforecast.names import COUNTIES, TARGET_MONTH, TARGETS
+from odforecast.say import SMALL, capital, day_name, deaths_of, rounded, step_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from odforecast.forecast import Forecast
     from odforecast.models import Model
-    from odforecast.panel import Panel
 
 #: Calendar years beside one another, and rows of the table of a single place.
 YEARS, MONTHS = 3, 8
@@ -57,10 +35,7 @@ _KEEP = "To save it: --table FILE.csv, --plot FILE.png or --html FILE.html"
 @opt.command()
 @request_options()
 @opt.together(
-    opt.DATASET, COUNTS, opt.horizon(), opt.LEVEL, opt.TARGET,
-    opt.what("--trend", is_flag=True, more=True,
-             help="Add the probabilities of five kinds of trend."),
-    opt.POPULATION,
+    opt.DATASET, COUNTS, opt.horizon(), opt.LEVEL, opt.TARGET, opt.POPULATION,
     opt.what("--rank", metavar="K", type=click.IntRange(min=1), more=True,
              help="For counties, add the probability of being among the K highest: by count, or by "
              "rate with --population."),
@@ -73,13 +48,13 @@ _KEEP = "To save it: --table FILE.csv, --plot FILE.png or --html FILE.html"
                help="What the hub file holds: quantiles, draws, or the trend."),
     opt.output("--save", type=opt.FOLDER, metavar="DIR", more=True, writes=(),
                help="Save the forecast with its draws, for od.load_forecast."),
-    opt.REPLACE, PUBLISH,
+    opt.REPLACE, sources.PUBLISH,
 )  # fmt: skip
 @click.pass_context
 def forecast(
-    ctx: click.Context, request: Request, dataset: str, level: float, rows: int, target: str,
-    trend: bool, population: Path | None, rank: int | None, exact: bool, out: Path | None,
-    output_type: str, save: Path | None, replace: bool, publish: bool,
+    ctx: click.Context, dataset: str, level: float, rows: int, target: str,
+    population: Path | None, rank: int | None, exact: bool, out: Path | None, output_type: str,
+    save: Path | None, replace: bool, publish: bool,
 ) -> Answer:  # fmt: skip
     """Forecast overdose deaths from the data known on a date.
 
@@ -88,63 +63,60 @@ def forecast(
 
     The first line is the answer: the forecast, its 90% interval, and the probability of a fall.
     """
-    from odforecast.forecast import file
-    from odforecast.models import get_model
-
-    counties = dataset == COUNTIES
+    counties, name = dataset == COUNTIES, opt.given("model")
     if counties and not opt.was_given("model"):
-        request = with_(request, model=DEFAULT_COUNTY_MODEL)
+        name = names.DEFAULT_COUNTY_MODEL
     asked = {x: ctx.params[x] for x in ("out", "table", "plot", "html")}
-    model = get_model(request.model)
-    _check(request, model, ctx.params)
+    model = od.get_model(name)
+    _check(model, ctx.params)
     if save is not None:
+        from odforecast.forecast import file
+
         ours = rf"{file.INDEX}|\..*|{file.DATA.pattern}"
         opt.check_folder("--save", save, replace, "a forecast", ours)
         opt.check_apart("--save", save, *((f"--{name}", path) for name, path in asked.items()))
-    check_local(request.counts, publish, ("--out", out), ("--html", asked["html"]))
+    sources.check_local(("--out", out), ("--html", asked["html"]))
     if counties:
-        answer, made = _counties(request, model, level, rows, population, rank, exact)
+        answer, made = _counties(model, level, rows, population, rank, exact)
     else:
-        answer, made = _states(request, model, level, rows, target, trend, publish)
+        answer, made = _states(model, level, rows, target, publish, save)
         if out is not None:
-            from odforecast.hub import to_hub, write_hub
-
             targets = [t for t in TARGETS if t in made.targets and target in (t, "both")]
-            hub = to_hub(made, targets=targets, output_type=output_type, own=True)
+            hub = od.to_hub(made, targets=targets, output_type=output_type, own=True)
             words = f"hub file: {out} ({len(hub):,} rows)"
-            answer.files.append((lambda: write_hub(hub, out), words))
-    answer.notes = [*answer.notes, how(made, model, request.seed)]
+            answer.files.append((lambda: od.write_hub(hub, out), words))
+    answer.notes = [how(made)]
     if save is not None:
         answer.files.insert(0, (lambda: made.save(save, overwrite=replace), f"forecast: {save}/"))
     if not (save or any(asked.values()) or ctx.params["as_json"]):
-        answer.notes = [*answer.notes, _KEEP]
+        answer.notes.append(_KEEP)
     return answer
 
 
-def _check(request: Request, model: Model, asked: Mapping[str, Any]) -> None:
+def _check(model: Model, asked: Mapping[str, Any]) -> None:
     """Refuse options that do not go together, with what to do instead."""
     from odforecast.forecast.text import LEVEL
 
     target, save = asked["target"], asked["save"]
     opt.check(
         (asked["replace"] and save is None, "--replace is about --save DIR"),
-        (asked["publish"] and request.counts is None, "--with-own-counts is about --counts FILE"),
+        (asked["publish"] and asked["counts"] is None, "--with-own-counts is about --counts FILE"),
     )
     if asked["dataset"] == COUNTIES:
         opt.refuse("is for states: leave it out with --dataset counties", "indicator", "target",
-                   "output_type", "trend", "out", "counts")  # fmt: skip
+                   "output_type", "out", "counts")  # fmt: skip
         opt.check(
             (save is not None and not asked["exact"],
              "--save keeps the draws, and with them numbers below 10, which are not for "
              "publication: add --exact if the folder stays with you"),
-            (model.spec.dataset != COUNTIES, f"--model {request.model} is not for counties: "
+            (model.spec.dataset != COUNTIES, f"--model {model.label} is not for counties: "
              "odforecast models --all lists those that are"),
         )  # fmt: skip
         return
     opt.refuse("is about counties: add --dataset counties", "population", "rank", "exact")
     if target == TARGET_MONTH:
-        opt.refuse(f"shows 12-month counts: leave out --target {target}, or ask for both", "trend",
-                   "plot", "html")  # fmt: skip
+        opt.refuse(f"shows 12-month counts: leave out --target {target}, or ask for both", "plot",
+                   "html")  # fmt: skip
     opt.check(
         (target == TARGET_MONTH and asked["output_type"] == "pmf",
          f"--output-type pmf is for 12-month counts: leave out --target {target}"),
@@ -155,7 +127,7 @@ def _check(request: Request, model: Model, asked: Mapping[str, Any]) -> None:
          f"--html has intervals of {100 * LEVEL:g}% only: leave out --level {asked['level']:g}, or "
          "write the page in another run"),
         (model.spec.dataset == COUNTIES,
-         f"--model {request.model} is about counties: add --dataset counties"),
+         f"--model {model.label} is about counties: add --dataset counties"),
     )  # fmt: skip
 
 
@@ -163,47 +135,51 @@ def _check(request: Request, model: Model, asked: Mapping[str, Any]) -> None:
 
 
 def _states(
-    request: Request, model: Model, level: float, rows: int, target: str, trend: bool, publish: bool
-) -> tuple[Answer, Forecast]:
+    model: Model, level: float, rows: int, target: str, publish: bool, save: Path | None
+) -> tuple[Answer, od.Forecast]:
     """The answer for states, and the forecast of the places asked for."""
     from odforecast.forecast.tables import frame_of
 
-    panel, states = request.panel()
-    whole = request.forecast(model, panel, states, request.ahead(panel))
-    kept = there(whole, states) or list(states)
+    panel, states = own_panel()
+    whole = make(model, panel, states, sources.ahead(panel))
+    kept = there(whole, states)
     made = whole.select(kept)
     chosen = [t for t in TARGETS if t in made.targets] if target == "both" else [target]
     for missing in set(TARGETS) - set(chosen) if target == "both" else ():
         note(f"{model.label} does not forecast {missing}")
-    said = chosen[0] if len(chosen) == 1 else "both"
     data: dict[str, Any] = {
-        "meta": about(made, panel, model, request.seed, said) | {"level": level}
+        "meta": about(made, panel, chosen[0] if len(chosen) == 1 else "both") | {"level": level}
     }
-    if TARGET_12MO in chosen:
+    if names.TARGET_12MO in chosen:
         # A rate of New York needs the city's draws: tables are of the whole, places chosen last.
         data["summary"] = whole.summary(kept, level)
         # Where a December lies in the forecast, and a month within a year of the last count.
         december = (whole.months.astype(int) % 12 == 11).any()
         data["years"] = whole.years(kept, level) if december else []
         data["trend"] = whole.trend(kept) if (whole.horizons <= 12).any() else []
+        if save and set(data["summary"]["rate_of"]) - set(made.summary()["rate_of"]):
+            note(f"{save} holds only the places asked for: the rate of New York and New York City "
+                 "together cannot be made from it; for that, save both "
+                 "(--locations NY,NYC)")  # fmt: skip
     if TARGET_MONTH in chosen:
         ends = made.quantiles([(1 - level) / 2, 0.5, (1 + level) / 2], TARGET_MONTH)
         columns = {"target": TARGET_MONTH, "level": level}
         data["months"] = frame_of(made, columns | dict(zip(("low", "median", "high"), ends)))
-    _note_lean(model)
-    _note_rate(made, data)
+    if not model.spec.corrects_delay:
+        note("the last months are incomplete when published (nationally 0.3 to 3.3% too low at "
+             f"first); {model.label} takes them as reported, so it leans low")  # fmt: skip
 
     def text() -> str:
         """The screen: 12-month counts, or single months."""
         if "summary" not in data:
             return _months_screen(made, panel, data["months"], rows)
-        return "\n\n".join(_screen(whole, made, panel, data, rows, trend))
+        return "\n\n".join(_screen(whole, made, panel, data, rows))
 
     def page(path: Path) -> None:
         """The page of the places asked for."""
         from odforecast.report.site import write_report
 
-        places = None if request.locations == "all" else kept
+        places = None if opt.given("locations") == "all" else kept
         write_report(path, forecast=whole, locations=places, replace=True, own=publish)
 
     bands = (0.5, level) if level > 0.5 else (level,)
@@ -211,34 +187,14 @@ def _states(
     return Answer(text, data, frame, lambda: made.plot(bands=bands), page), made
 
 
-def _note_lean(model: Model) -> None:
-    """Say that a model takes incomplete months as they are."""
-    if not model.spec.corrects_delay:
-        note("the last months are incomplete when published (nationally 0.3 to 3.3% too low at "
-             f"first); {model.label} takes them as reported, so it leans low")  # fmt: skip
-
-
-def _note_rate(made: Forecast, data: Mapping[str, Any]) -> None:
-    """Say that the rate of New York needs the city, where a saved forecast lacks one of them."""
-    save = click.get_current_context().params["save"]
-    if save is None or "summary" not in data:
-        return
-    if set(data["summary"]["rate_of"]) - set(made.summary()["rate_of"]):
-        note(f"{save} holds only the places asked for: the rate of New York and New York City "
-             "together cannot be made from it; for that, save both "
-             "(--locations NY,NYC)")  # fmt: skip
-
-
 def _screen(
-    whole: Forecast, made: Forecast, panel: Panel, data: Mapping[str, Any], rows: int, trend: bool
+    whole: od.Forecast, made: od.Forecast, panel: od.Panel, data: Mapping[str, Any], rows: int
 ) -> Iterator[str]:
-    """The answer for the nation or the first place, the table, calendar years, the trend."""
-    from odforecast.forecast.text import own_of, place_name, sentences
+    """The answer for the nation or the first place, the table, and calendar years."""
+    from odforecast.forecast.text import own_of
 
     first = "US" if "US" in made.locations else made.locations[0]
-    known, ahead, moved = sentences(whole, first)
-    yield wrapped(f"{capital(place_name(first))}: {ahead[:1].lower()}{ahead[1:]} {moved}".strip())
-    yield wrapped(known)
+    yield from _first_lines(whole, first)
     single = len(made.locations) == 1
     table = single_table(data["summary"]) if single else main_table(data["summary"], panel, rows)
     words = (
@@ -248,14 +204,26 @@ def _screen(
         + " *: rate of New York and New York City together."
         * ("*" in table)
     )
-    more = "" if single else more_places(len(made.locations), rows)
-    yield "\n".join(filter(None, [table, more, wrapped(words)]))
+    yield _ended(table, "" if single else more_places(len(made.locations), rows), words)
     if len(data["years"]):
         yield "Calendar years"
         yield from years_tables(data["years"], rows)
-    if trend and len(data["trend"]):
-        yield "Probability of each trend, %"
-        yield trend_table(data["trend"], rows)
+
+
+def _first_lines(
+    made: od.Forecast, place: str, among: str = "", month: Any = None
+) -> tuple[str, str]:
+    """The forecast of a place in a sentence, and what is known of it."""
+    from odforecast.forecast.text import place_name, sentences
+
+    known, ahead, moved = sentences(made, place, month=month)
+    name = f"{capital(place_name(place))}{among}"
+    return wrapped(f"{name}: {ahead[:1].lower()}{ahead[1:]} {moved}".strip()), wrapped(known)
+
+
+def _ended(table: str, more: str, words: str) -> str:
+    """A table, how many places it leaves out, and what it shows."""
+    return "\n".join(filter(None, [table, more, wrapped(words)]))
 
 
 def _with(own: str) -> str:
@@ -263,7 +231,7 @@ def _with(own: str) -> str:
     return f", with {own}" if own else ""
 
 
-def _day(made: Forecast, panel: Panel) -> str:
+def _day(made: od.Forecast, panel: od.Panel) -> str:
     """The date the data are seen from."""
     same = panel.release == made.as_of
     return str(made.as_of) if same else f"{made.as_of} (release {panel.release})"
@@ -271,7 +239,7 @@ def _day(made: Forecast, panel: Panel) -> str:
 
 def _interval(row: Any) -> str:
     """A count with its interval."""
-    return count(row["low"], row["median"], row["high"])
+    return screen.count(row["low"], row["median"], row["high"])
 
 
 def _rate(row: Any, digits: int = 1) -> str:
@@ -283,12 +251,12 @@ def _rate(row: Any, digits: int = 1) -> str:
 _PLACE, _MONTH = Column("", lambda row: code(row["location"])), Column("", "month", "{:%Y-%m}")
 _FORECAST = (
     Column("change on a\nyear before, %",
-           lambda row: change(row["change_low"], row["change"], row["change_high"])),
+           lambda row: screen.change(row["change_low"], row["change"], row["change_high"])),
     Column("fall\n%", "fall", share), Column("per\n100,000", _rate),
 )  # fmt: skip
 
 
-def main_table(table: pd.DataFrame, panel: Panel, rows: int) -> str:
+def main_table(table: pd.DataFrame, panel: od.Panel, rows: int) -> str:
     """The last month by place: CDC's counts, deaths, change on a year, chance of a fall, rate."""
     last = table["month"].max()
     columns = [_PLACE]
@@ -340,20 +308,7 @@ def years_tables(table: pd.DataFrame, rows: int) -> Iterator[str]:
         yield _wide(table, "year", dict(heads[start : start + YEARS]), rows)
 
 
-def trend_table(table: pd.DataFrame, rows: int) -> str:
-    """Five categories of the last month that has them."""
-    from odforecast.forecast.trend import CATEGORIES
-
-    last = table["month"].max()
-    columns = [
-        _PLACE._replace(head=f"change to\n{last:%Y-%m}, %"),
-        Column("stable\nup to", "t1", "{:.0f}%"), Column("large\nabove", "t2", "{:.0f}%"),
-        *(Column(name.replace("_", "\n"), name, share) for name in CATEGORIES),
-    ]  # fmt: skip
-    return lay(_first(table[table["month"] == last], rows), {}, columns, 1)
-
-
-def _months_screen(made: Forecast, panel: Panel, table: pd.DataFrame, rows: int) -> str:
+def _months_screen(made: od.Forecast, panel: od.Panel, table: pd.DataFrame, rows: int) -> str:
     """Two single months beside one another: the middle of the months ahead, and the last."""
     from odforecast.forecast.text import own_of
 
@@ -365,36 +320,34 @@ def _months_screen(made: Forecast, panel: Panel, table: pd.DataFrame, rows: int)
         f"{panel.indicator} as of {_day(made, panel)}, in the month shown: median and "
         f"{100 * table['level'].iloc[0]:g}% interval{_with(own_of(made))}"
     )
-    shown = f"{title}\n\n{_wide(table, 'horizon', heads, rows)}"
-    return "\n".join(filter(None, [shown, more_places(len(made.locations), rows)]))
+    wide = _wide(table, "horizon", heads, rows)
+    return _ended(f"{title}\n\n{wide}", more_places(len(made.locations), rows), "")
 
 
 # Counties
 
 
 def _counties(
-    request: Request, model: Model, level: float, rows: int, population: Path | None,
-    rank: int | None, exact: bool,
-) -> tuple[Answer, Forecast]:  # fmt: skip
+    model: Model, level: float, rows: int, population: Path | None, rank: int | None, exact: bool
+) -> tuple[Answer, od.Forecast]:  # fmt: skip
     """The answer for counties, and the forecast of those asked for."""
     from odforecast.geography import resolve
     from odforecast.sources.census import read_population
 
-    panel = _county_panel(request)
-    states = panel.beside[STATES]
+    panel = _county_panel()
+    states = panel.beside[names.STATES]
     if states.last_month > panel.last_month:
         note(f"the states' counts are known to {states.last_month} (release {states.release}), and "
              "the counties' forecasts follow them")  # fmt: skip
-    places = resolve(request.locations, panel.locations)
-    part = to_fit(model, panel, places)
+    places = resolve(opt.given("locations"), panel.locations)
+    part = sources.to_fit(model, panel, places)
     if population is not None:
         # Of those that are fitted: nobody asked for whom the others lack.
         part = part.with_population(read_population(population))
-    whole = request.forecast(model, part)
-    made = whole.select(there(whole, places) or list(places))
+    whole = make(model, part, part.locations)
+    made = whole.select(there(whole, places))
     table, last = made.counties(level=level, exact=exact), made.months[-1]
-    meta = about(made, part, model, request.seed)
-    meta |= {"dataset": COUNTIES, "level": level, "exact": exact}
+    meta = about(made, part) | {"dataset": COUNTIES, "level": level, "exact": exact}
     data = {"meta": meta, "counties": table}
     if rank is not None:
         by: Any = "deaths" if population is None else "rate"
@@ -412,53 +365,49 @@ def _counties(
     return Answer(text, data, table, lambda: made.plot(**of), page), made
 
 
-def _county_panel(request: Request) -> Panel:
+def _county_panel() -> od.Panel:
     """The panel of counties of a day, or of a file.
 
     A file of counties has no states in it: those of the day come from the reader's own releases,
     with the bundled ones beneath.
     """
-    from odforecast.errors import DataError
     from odforecast.sources.county import read_county
     from odforecast.vintage.vintage import county_panel
 
-    if request.source in (None, BUNDLED):
-        panel = request.releases.as_of(request.as_of, COUNTIES).panel(dataset=COUNTIES)
+    source, as_of = opt.given("source"), opt.given("as_of")
+    if source in (None, sources.BUNDLED):
+        panel = sources.open_source().as_of(as_of, COUNTIES).panel(dataset=COUNTIES)
         click.echo(f"release {panel.release} of counties, through {panel.last_month}", err=True)
-        say_age(panel.release, request.as_of, COUNTIES)
+        sources.say_age(panel.release, as_of, COUNTIES)
         for text in panel.notes:
             note(text)
         return panel
-    opt.check((request.archive is not None, "give --archive or --source, not both"))
-    loaded, releases = read_county(request.source), open_source()
+    opt.check((opt.given("archive") is not None, "give --archive or --source, not both"))
+    loaded, releases = read_county(source), od.archive()
     last = max(releases.last_seen or loaded.release, loaded.release)
-    vintage = releases.as_of(request.as_of or last)
+    vintage = releases.as_of(as_of or last)
     if loaded.release > vintage.as_of:
         raise DataError(
-            f"{request.source} was released on {loaded.release}, after {vintage.as_of}",
+            f"{source} was released on {loaded.release}, after {vintage.as_of}",
             hint="give a later --as-of, or an earlier file",
         )
-    say_release(vintage, request.as_of)
-    click.echo(f"release {loaded.release} of counties, from {request.source}", err=True)
+    sources.say_release(vintage, as_of)
+    click.echo(f"release {loaded.release} of counties, from {source}", err=True)
     for text in loaded.notes:
         note(text)
     return county_panel(loaded.table, vintage.as_of, vintage.panel())
 
 
 def _county_screen(
-    made: Forecast, panel: Panel, data: Mapping[str, Any], rows: int
+    made: od.Forecast, panel: od.Panel, data: Mapping[str, Any], rows: int
 ) -> Iterator[str]:
     """The answer for the county with the most deaths, the table, and the ranking."""
     from odforecast.forecast.tables import published_on
-    from odforecast.forecast.text import place_name, sentences
 
     shown, exact = largest_first(data["counties"]), data["meta"]["exact"]
     rates = bool(shown["rate"].notna().any())
-    first = str(shown["location"].iloc[0])
-    known, ahead, moved = sentences(made, first, month=shown["month"].iloc[0])
     of = f", the highest of {len(shown):,} counties" if len(shown) > 1 else ""
-    yield wrapped(f"{place_name(first)}{of}: {ahead[:1].lower()}{ahead[1:]} {moved}".strip())
-    yield wrapped(known)
+    yield from _first_lines(made, str(shown["location"].iloc[0]), of, shown["month"].iloc[0])
     yield wrapped(f"{capital(deaths_of(panel.indicator))} by county of residence, release of "
                   f"{day_name(published_on(made))}")  # fmt: skip
     few = shown.head(rows or len(shown))
@@ -472,8 +421,7 @@ def _county_screen(
         "*: a rate of fewer than 20 deaths, mostly chance." if rates and few["few"].any() else "",
     ]
     table = county_table(few, panel, data["meta"]["level"], rates, exact)
-    more = more_places(len(shown), rows, "counties")
-    yield "\n".join(filter(None, [table, more, wrapped(" ".join(filter(None, notes)))]))
+    yield _ended(table, more_places(len(shown), rows, "counties"), " ".join(filter(None, notes)))
     if (hot := data.get("ranking")) is not None:
         top = hot.iloc[0]
         which = f"{top['k']} highest {'rates' if top['by'] == 'rate' else 'counts'}"
@@ -498,7 +446,7 @@ def largest_first(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def county_table(
-    few: pd.DataFrame, panel: Panel, level: float, rates: bool, exact: bool = False
+    few: pd.DataFrame, panel: od.Panel, level: float, rates: bool, exact: bool = False
 ) -> str:
     """County, last count, median, intervals, chances, rate; counts below 10 as ranges."""
     from odforecast.geography.places import by_fips
@@ -530,7 +478,7 @@ def county_table(
         *(Column(f"{head}\n%", name, share) for head, name in chances.items()),
         *([_COUNTY_RATE] if rates else []),
     ]  # fmt: skip
-    room = max(width() - max(map(len, lay(few, {}, columns).splitlines())) - 2, 16)
+    room = max(screen.width() - max(map(len, lay(few, {}, columns).splitlines())) - 2, 16)
     shown = [name if len(name) <= room else f"{name[: room - 1]}…" for name in names]
     return lay(few.assign(county=shown), {"county": ""}, columns)
 
@@ -544,40 +492,39 @@ def county_table(
     COUNTS,
     opt.what("--months", metavar="N", default=1, show_default=True, type=click.IntRange(1, 12),
              help="How many of the last twelve counts to show."),
-    opt.LEVEL, opt.table(former=("--out",)), opt.PLOT, opt.JSON, opt.ROWS_SHOWN,
+    opt.LEVEL, opt.TABLE, opt.PLOT, opt.JSON, opt.ROWS_SHOWN,
 )  # fmt: skip
-def nowcast(request: Request, level: float, months: int, rows: int) -> Answer:
+def nowcast(level: float, months: int, rows: int) -> Answer:
     """Estimate the final value of the most recent counts.
 
     The last counts of a release are too low because deaths are still being reported. The table
     compares the reported 12-month count, the estimated final count with its interval, and CDC's
     own predicted value.
     """
-    from odforecast.forecast.text import own_of
-    from odforecast.models import get_model
+    from odforecast.forecast.text import own_of, sentences
 
-    model = get_model(request.model)
-    panel, states = request.panel()
+    model = od.get_model(opt.given("model"))
+    panel, states = own_panel()
     # As far ahead as the forecast command: the same draws, so both say the same of these months.
-    ahead = None if request.until else request.ahead(panel, said=False) or DEFAULT_HORIZON
-    made = keep(request.forecast(model, panel, states, ahead), states)
+    ahead = (
+        None if opt.given("until") else sources.ahead(panel, said=False) or names.DEFAULT_HORIZON
+    )
+    whole = make(model, panel, states, ahead)
+    made = whole.select(there(whole, states))
     found = made.nowcast(level=level)
 
     def text() -> str:
         """The last count in a sentence, the table, and what its columns are."""
-        last = found[found["horizon"] == 0]
-        lines = [
+        last = found.loc[found["horizon"] == 0, "location"].tolist()
+        table = _ended(
             _nowcast_table(_first(found[found["horizon"] > -months], rows)),
             more_places(len(made.locations), rows),
-            wrapped(
-                f"{panel.indicator}, as of {made.as_of}: totals for the 12 months ending in the "
-                "month shown. Final: the count 12 or more months "
-                f"later{_with(own_of(made))}. CDC: its predicted value; "
-                "adjusted: without its usual error."
-            ),
-        ]
-        said = [] if last.empty else [wrapped(_nowcast_sentence(last, made))]
-        return "\n\n".join([*said, "\n".join(filter(None, lines))])
+            f"{panel.indicator}, as of {made.as_of}: totals for the 12 months ending in the month "
+            f"shown. Final: the count 12 or more months later{_with(own_of(made))}. CDC: its "
+            "predicted value; adjusted: without its usual error.",
+        )
+        said = [wrapped(sentences(made, "US" if "US" in last else x)[0]) for x in last[:1]]
+        return "\n\n".join([*said, table])
 
     def figure() -> Any:
         """Reported, estimated and CDC's predicted counts."""
@@ -586,32 +533,14 @@ def nowcast(request: Request, level: float, months: int, rows: int) -> Answer:
         given = _with(own_of(made)).removeprefix(", ")
         return nowcast_figure(found, panel.to_frame(), indicator=panel.indicator, given=given)
 
-    meta = about(made, panel, model, request.seed) | {"level": level}
-    notes = [how(made, model, request.seed)]
-    return Answer(text, {"meta": meta, "nowcast": found}, found, figure, notes=notes)
+    data = {"meta": about(made, panel) | {"level": level}, "nowcast": found}
+    return Answer(text, data, found, figure, notes=[how(made)])
 
 
 def _number(row: Any, name: str) -> str:
     """A number no finer than its interval, as in the forecast; a dash where there is none."""
     step = 1.0 if name in ("reported", "predicted") else step_of(row["low"], row["high"])
     return "–" if row[name] != row[name] else rounded(row[name], step)
-
-
-def _nowcast_sentence(last: pd.DataFrame, made: Forecast) -> str:
-    """The nation's last count, or the first place's."""
-    from odforecast.forecast.text import own_of, place_name
-
-    us = last[last["location"] == "US"]
-    row = (us if len(us) else last).iloc[0]
-    reported = _number(row, "reported").replace("–", "nothing")
-    low, middle, high = (_number(row, x) for x in ("low", "median", "high"))
-    own = own_of(made, str(row["location"]))
-    given = f"{_with(own)}," if own else ""
-    return (
-        f"{capital(place_name(str(row['location'])))}: the final count for the 12 months ending in "
-        f"{month_name(row['month'])}{given} will be about {middle} deaths ({100 * row['level']:g}% "
-        f"interval {low} to {high}). Reported so far: {reported}."
-    )
 
 
 def _nowcast_table(table: pd.DataFrame) -> str:

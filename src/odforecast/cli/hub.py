@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+import odforecast as od
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer, write_table
 from odforecast.cli.app import Group
-from odforecast.cli.screen import note, say, working
-from odforecast.cli.source import SOURCES, open_source
-from odforecast.cli.tables import WHAT_90_IS, Column, lay, title
+from odforecast.cli.screen import WHAT_90_IS, Column, lay, note, say, title, working
+from odforecast.cli.source import SOURCES, open_source, there, to_fit
 from odforecast.errors import BacktestError, ScoringError
 from odforecast.names import VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_REAL
 from odforecast.say import number_of
@@ -44,18 +44,13 @@ def hub() -> None:
              help="One round per release; or one per past month, cut from the last release: "
              "complete (clean), or as incomplete as another release was (delayed)."),
     opt.START, opt.END, opt.INDICATOR, opt.horizon(),
-    opt.what("--all", "every", is_flag=True,
-             help="Metadata of all built-in models.  [default: those that a backtest runs]"),
     SOURCES,
-    opt.output("--name", metavar="TEXT", help="Name of the hub."),
-    opt.output("--maintainer", metavar="TEXT", help="Who runs the hub."),
     opt.output("--contact", metavar="TEXT", help="A person: 'Jo Doe <jo@example.org>'."),
     opt.output("--repository", metavar="OWNER/NAME", help="The hub's GitHub repository."),
     opt.JSON,
 )  # fmt: skip
 def init(
-    folder: Path, archive: Path | None, source: str | None, indicator: str, rounds: str,
-    every: bool, horizon: int | None, contact: str | None, **given: Any,
+    folder: Path, indicator: str, rounds: str, contact: str | None, **given: Any
 ) -> Answer:  # fmt: skip
     """Create a hubverse hub in a new or empty folder.
 
@@ -70,14 +65,10 @@ def init(
     from odforecast.hub.making import init as make
 
     check_room(folder)
-    given |= {
-        "contact": None if contact is None else _person(contact),
-        "models": "all" if every else None,
-        "horizon": horizon,
-    }
+    given["contact"] = None if contact is None else _person(contact)
     try:
         made = make(
-            folder, open_source(archive, source), indicator=indicator, kind=_KINDS[rounds],
+            folder, open_source(), indicator=indicator, kind=_KINDS[rounds],
             **{key: value for key, value in given.items() if value is not None},
         )  # fmt: skip
     except BacktestError as error:
@@ -129,14 +120,13 @@ def _person(text: str) -> dict[str, str]:
     opt.MODEL,
     opt.what("--round", "day", metavar="DATE", type=opt.Date("day", also="all".__eq__),
              help="Round, by its origin_date; 'all' for each.  [default: the last]"),
-    opt.LOCATIONS, SOURCES, opt.DRAWS, opt.SEED, opt.QUIET,
+    opt.LOCATIONS, SOURCES, opt.DRAWS, opt.SEED,
     opt.output("--format", "ending", type=opt.Choice(["parquet", "csv"]), default="parquet",
                show_default=True, help="Format of the file."),
     opt.JSON,
 )  # fmt: skip
 def submit(
-    folder: Path, archive: Path | None, source: str | None, model: str, day: str | None,
-    locations: str, draws: int, seed: int, quiet: bool, ending: str, as_json: bool,
+    folder: Path, model: str, day: str | None, locations: str, draws: int, seed: int, ending: str
 ) -> Answer:  # fmt: skip
     """Forecast a round of a hub with one of our models, and submit it.
 
@@ -147,26 +137,24 @@ def submit(
     \b
     odforecast hub submit my-hub --model dlm
     """
-    from odforecast.cli.source import fit, there
     from odforecast.geography import resolve
     from odforecast.hub import Hub
     from odforecast.hub.submission import asked_until, panel_of_round
     from odforecast.hub.submission import submit as put
-    from odforecast.models import get_model
 
-    opened, forecaster = Hub.open(folder), get_model(model)
-    releases, dates = open_source(archive, source), list(opened.origins)
+    opened, forecaster = Hub.open(folder), od.get_model(model)
+    releases, dates = open_source(), list(opened.origins)
     written = []
     for one in dates if day == "all" else [day or (dates[-1] if dates else "")]:
         panel = panel_of_round(opened, releases, one)
         places = resolve(locations, panel.locations)
-        with working(f"fitting {forecaster.label}, {one}", quiet):
-            whole = fit(forecaster, panel, places).forecast(
+        with working(f"fitting {forecaster.label}, {one}"):
+            whole = forecaster.fit(to_fit(forecaster, panel, places)).forecast(
                 asked_until(opened, one), draws=draws, seed=seed
             )
         path = put(whole.select(there(whole, places)), opened, format=ending)
         written.append(opened.relative(path))
-        if not as_json:
+        if not opt.given("as_json"):
             click.echo(folder / written[-1])
         for text in whole.warnings:
             note(text, "warning")
@@ -176,7 +164,7 @@ def submit(
 @hub.command()
 @click.argument("folder", metavar="DIR", type=opt.FOLDER)
 @opt.together(opt.ARCHIVE, opt.JSON)
-def update(folder: Path, archive: Path | None) -> Answer:
+def update(folder: Path) -> Answer:
     """Add the rounds of new releases, and counts that are now final.
 
     DIR is the hub. Existing rounds, submissions, metadata and README.md are kept. The archive must
@@ -186,7 +174,7 @@ def update(folder: Path, archive: Path | None) -> Answer:
     from odforecast.hub import update as grow
 
     before = Hub.open(folder)
-    grown = grow(before, open_source(archive))
+    grown = grow(before, open_source())
     known, rounds = _rounds(before), _rounds(grown)
     new = [x for x in rounds if x not in known]
     release = grown.admin["additional_metadata"]["truth_release"]

@@ -9,29 +9,26 @@ from typing import TYPE_CHECKING, Any
 import click
 import pandas as pd
 
+import odforecast as od
 from odforecast.backtesting.results import BASELINE
 from odforecast.backtesting.unit import on_screen
-from odforecast.cli.answer import form_of
-from odforecast.cli.screen import say
-from odforecast.cli.tables import WHAT_90_IS, WHAT_WIS_IS, Column, lay, lay_groups, title, words
+from odforecast.cli import screen
+from odforecast.cli.screen import COVERED_90, RATIO, WHAT_90_IS, WIS, Column, lay, say, title, words
 from odforecast.names import DECIDING, deciding_kind
 from odforecast.say import number_of
 from odforecast.scoring.columns import HORIZON_GROUPS
 from odforecast.scoring.summary import COUNTY_BASELINE, COUNTY_TITLE, is_of_counties
 
 if TYPE_CHECKING:
-    from odforecast.backtesting import Board, Results
+    from odforecast.backtesting import Board
 
 type Sections = list[tuple[str, list[tuple[str, pd.DataFrame]]]]
 
-_WIS, _RATIO = Column("WIS", "wis"), Column("ratio", "rel_wis", "{:.2f}")
-_90 = Column("90%", "coverage_90", "{:.0%}")
-_LEADERBOARD = (_WIS, _RATIO, _90)
 _TREND = (Column("RPS", "rps", "{:.3f}"), Column("ratio", "rel_rps", "{:.2f}"))
 _COMPLETED = (
-    Column("WIS", "wis", "{:,.1f}"), Column("of the\nrevision", "rel_wis_reported", "{:.2f}"), _90,
-    Column("90%,\nrevised", "coverage_90_revised", "{:.0%}"), Column("revised", "n_revised"),
-    Column("scored", "n_scorable"),
+    Column("WIS", "wis", "{:,.1f}"), Column("of the\nrevision", "rel_wis_reported", "{:.2f}"),
+    COVERED_90, Column("90%,\nrevised", "coverage_90_revised", "{:.0%}"),
+    Column("revised", "n_revised"), Column("scored", "n_scorable"),
 )  # fmt: skip
 _MISSING = tuple(Column(x, x) for x in ("asked", "missing", "failures"))
 _ENTRIES = (
@@ -39,20 +36,16 @@ _ENTRIES = (
     Column("in common", "common"), Column("seconds", "seconds_per_origin", "{:.2f}"),
     Column("made", "made", "{}"),
 )  # fmt: skip
-_TASK = (
-    Column("WIS", "wis_all"), Column("ratio", "rel_wis", "{:.2f}"),
-    Column("naive", "rel_naive", "{:.2f}"), _90,
-)  # fmt: skip
+_TASK = (Column("WIS", "wis_all"), RATIO, Column("naive", "rel_naive", "{:.2f}"), COVERED_90)
 
 
-def print_leaderboard(results: Results, extra: Sequence[str] = (), every: bool = False) -> None:
+def print_leaderboard(results: od.Results, every: bool = False) -> None:
     """Print the leaderboard of what decides; with ``every``, all tables that a run has."""
     if is_of_counties(results.scores):
-        _print_counties(results, extra)
+        _print_counties(results)
         return
-    board = results.leaderboard(by=["vintage", "level", *extra, "horizon_group"])
-    keys = ["target"] if "target" in board and "target" not in extra else []
-    keys += ["level", *extra]
+    board = results.leaderboard(by=["vintage", "level", "horizon_group"])
+    keys = [key for key in ("target", "level") if key in board]
     nowcast = board["horizon_group"].astype(str) == "nowcast"
     ahead, completed = board[~nowcast], board[nowcast]
     kinds = [kind for kind in DECIDING if kind in set(board["vintage"])]
@@ -60,13 +53,13 @@ def print_leaderboard(results: Results, extra: Sequence[str] = (), every: bool =
         part = ahead[ahead["vintage"] == kind]
         units = part.groupby([*keys, "horizon_group"], observed=True)["n_units"].max().sum()
         title(f"Leaderboard on {words(kind)} ({kind}); {units:,.0f} forecasts per model")
-        shown = lay_groups(_sections(part, keys), _LEADERBOARD, _groups(part))
+        shown = screen.lay_groups(_sections(part, keys), (WIS, RATIO, COVERED_90), _groups(part))
         click.echo(shown or "Nothing can be scored yet.")
     if every:
         _print_trend(ahead, kinds, keys)
         _print_completed(completed, kinds, keys)
     ratio = f"ratio: WIS divided by {BASELINE}'s on the same forecasts, below 1 is better; "
-    say(f"{WHAT_WIS_IS}; {ratio if board['rel_wis'].notna().any() else ''}{WHAT_90_IS}.",
+    say(f"{screen.WHAT_WIS_IS}; {ratio if board['rel_wis'].notna().any() else ''}{WHAT_90_IS}.",
         before="\n")  # fmt: skip
     _print_missing(results, every)
     if not every:
@@ -80,7 +73,7 @@ def _sections(board: pd.DataFrame, keys: list[str], score: str = "wis") -> Secti
     for head, part in board.groupby(keys, sort=False, observed=True):
         rows = {str(m): r.set_index("horizon_group") for m, r in part.groupby("model", sort=False)}
         best = sorted(rows, key=lambda m: rows[m][score].fillna(math.inf).mean())
-        found.append((_named(keys, head), [(model, rows[model]) for model in best]))
+        found.append((", ".join(map(words, head)), [(model, rows[model]) for model in best]))
     return found
 
 
@@ -88,20 +81,6 @@ def _groups(board: pd.DataFrame) -> list[str]:
     """Groups of months ahead that a board has, in their order."""
     there = set(board["horizon_group"].astype(str))
     return [g for g in HORIZON_GROUPS if g in there]
-
-
-def _named(keys: Sequence[str], head: Sequence[object]) -> str:
-    """What a section is of; dates as days or months."""
-    return ", ".join(_called(key, x) for key, x in zip(keys, head, strict=True))
-
-
-def _called(key: str, value: object) -> str:
-    """A value of a column in words."""
-    if key == "visible":
-        return f"{'visible' if value else 'hidden'} at the origin"
-    if isinstance(value, pd.Timestamp):
-        return f"{value:{form_of(key)}}"
-    return f"{key} {value}" if key in ("size", "urban") else words(value)
 
 
 def _print_trend(board: pd.DataFrame, kinds: Sequence[str], keys: list[str]) -> None:
@@ -112,7 +91,7 @@ def _print_trend(board: pd.DataFrame, kinds: Sequence[str], keys: list[str]) -> 
     for kind in kinds:
         part = board[scored & (board["vintage"] == kind)]
         title(f"Trend on {words(kind)} ({kind})")
-        click.echo(lay_groups(_sections(part, keys, "rps"), _TREND, _groups(part)))
+        click.echo(screen.lay_groups(_sections(part, keys, "rps"), _TREND, _groups(part)))
     say("Five kinds of change from a year earlier. RPS: mean ranked probability score, lower is "
         "better; ratio: divided by the RPS of the frequencies known when the forecast was made. Up "
         "to 6 months ahead, half or more of the change has already been counted.",
@@ -127,14 +106,14 @@ def _print_completed(board: pd.DataFrame, kinds: Sequence[str], keys: list[str])
     for kind in kinds:
         part = board[board["vintage"] == kind].sort_values([*keys, "wis"], kind="stable")
         title(f"Completed counts (nowcast, horizons -11 to 0) on {words(kind)} ({kind})")
-        heads = [_named(keys, row) for row in part[keys].to_numpy().tolist()]
+        heads = [", ".join(map(words, row)) for row in part[keys].to_numpy().tolist()]
         click.echo(lay(part.assign(of=heads), {"of": "", "model": "model"}, _COMPLETED))
     say("Counts that were published when the forecast was made, completed by the model. Of the "
         "revision: WIS divided by the mean revision; below 1 is better than the published count. "
         "Revised: counts that changed by more than 1 death and 0.2%.", before="\n")  # fmt: skip
 
 
-def _print_missing(results: Results, every: bool) -> None:
+def _print_missing(results: od.Results, every: bool) -> None:
     """Forecasts that are missing and failures, per model; one line where there are none."""
     table = lacking(results)
     short = table[(table["missing"] > 0) | (table["failures"] > 0)]
@@ -157,7 +136,7 @@ def _print_missing(results: Results, every: bool) -> None:
         say(f"Missing: of the forecasts asked for; other models made all. {compared}")
 
 
-def lacking(results: Results) -> pd.DataFrame:
+def lacking(results: od.Results) -> pd.DataFrame:
     """Forecasts asked for, missing, and failures with the commonest reason, per model and kind."""
     scores, failures, says = results.scores, results.failures, results.manifest
     horizons = says["horizons"]
@@ -184,25 +163,21 @@ def lacking(results: Results) -> pd.DataFrame:
 # Counties
 
 
-def _print_counties(results: Results, extra: Sequence[str]) -> None:
-    """One table of counties: a section per months ahead and what else is asked for."""
-    keys = ["vintage", *extra, "horizon"]
-    board = results.leaderboard(by=keys)
-    keys = (["target"] if "target" in board and "target" not in keys else []) + keys
+def _print_counties(results: od.Results) -> None:
+    """One table of counties: a section per months ahead."""
+    board = results.leaderboard(by=["vintage", "horizon"])
     related = board["rel_twcrps"].notna().any()
     bands = Column("bands\nratio", "rel_rps", "{:.2f}") if related else (
         Column("bands", "rps", "{:.3f}"))  # fmt: skip
     columns = [
         Column("scored", "n_units"), Column("twCRPS", "twcrps", "{:.2f}"),
-        Column("ratio", _with_error), bands, Column("WIS", "wis", "{:.1f}"), _RATIO, _90,
+        Column("ratio", _with_error), bands, WIS._replace(form="{:.1f}"), RATIO, COVERED_90,
     ]  # fmt: skip
     rows: list[Any] = []
-    for head, part in board.groupby(keys, sort=False, observed=True):
-        said: dict[str, Any] = dict(zip(keys, head, strict=True))
-        months = f"{number_of(int(said.pop('horizon')), 'month')} ahead"
-        names = [_called(key, x) for key, x in said.items() if key != "vintage"]
+    for horizon in dict.fromkeys(board["horizon"].tolist()):
+        part = board[board["horizon"] == horizon]
         none = "" if part["n_units"].any() else ": nothing can be scored"
-        rows.append({"model": f"{', '.join([months, *names])}{none}"})
+        rows.append({"model": f"{number_of(horizon, 'month')} ahead{none}"})
         indented = part.assign(model="  " + part["model"].astype(str))
         rows += [] if none else indented.to_dict("records")
     kind, one = str(board["vintage"].iloc[0]), board.iloc[board["n_counties"].argmax()]
@@ -255,12 +230,12 @@ def print_board(board: Board) -> None:
         sections.append((words(level), [(m, rows[m]) for m in best]))
         notes += [f"{words(level)}: {text}" for text in _on_level(part, groups, sorted(apart))]
     title("Leaderboard")
-    click.echo(f"{lay_groups(sections, _TASK, groups)}\n")
+    click.echo(f"{screen.lay_groups(sections, _TASK, groups)}\n")
     for text in notes:
         say(text, indent="  ")
     ratio = f"; ratio: WIS divided by {BASELINE}'s on the counts in common"
     naive = f"; naive: divided by {board.second}'s"
-    say(f"{WHAT_WIS_IS}, over the counts that all models forecast"
+    say(f"{screen.WHAT_WIS_IS}, over the counts that all models forecast"
         f"{ratio if BASELINE in board.models else ''}{naive if board.second else ''}; "
         f"{WHAT_90_IS}; seconds: per origin.")  # fmt: skip
 

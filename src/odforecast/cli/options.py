@@ -18,18 +18,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from odforecast import names
 from odforecast.errors import DataError, UnknownNameError, near
-from odforecast.names import (
-    DATASETS,
-    DEFAULT_COUNTY_MODEL,
-    DEFAULT_DRAWS,
-    DEFAULT_HORIZON,
-    DEFAULT_MODEL,
-    DEFAULT_SEED,
-    STATES,
-    TARGET_12MO,
-    TARGETS,
-)
+from odforecast.names import DEFAULT_MODEL
 
 type Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 #: An option, what was given with it, and the endings it may have; none for a folder.
@@ -48,8 +39,8 @@ ROWS = 12
 WHAT, DATA, OUTPUT, MORE = "What", "Data", "Output", "Details"
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
-#: What an answer is asked for; a command that does not look at them need not take them.
-ANSWERED = ("as_json", "table", "plot", "html")
+#: Where the data are, and what an answer is asked for: who needs them asks :func:`given`.
+KNOWN = ("archive", "source", "release", "accept", "as_json", "table", "plot", "html")
 _HELP_ALL = f"{__name__}.help_all"
 _PLACES = f"{__name__}.places"
 
@@ -113,19 +104,6 @@ DAY, END_DAY = Date("day"), Date("day", of_year=12)
 START_MONTH, END_MONTH = Date("month", of_year=1), Date("month", of_year=12)
 
 
-class _Places(click.ParamType):  # type: ignore[type-arg]
-    """Places by any of their names: a misspelled one is refused before anything is loaded."""
-
-    name = "places"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ARG002
-        """The text as it is: which places there are is known only with the data."""
-        from odforecast.geography.places import check_names
-
-        check_names(str(value))
-        return str(value)
-
-
 # Options and commands
 
 
@@ -134,41 +112,20 @@ class Option(click.Option):
 
     ``more``: listed by ``--help-all`` only. ``writes``: endings of the file it writes; none for a
     folder. ``reads``: it names a file to read. ``about``: the option without which it does nothing.
-    ``former``: names that work too and are not listed.
     """
 
     def __init__(
         self, *args: Any, group: str = "Options", more: bool = False,
-        writes: tuple[str, ...] | None = None, reads: bool = False, about: str = "",
-        former: Sequence[str] = (), **how: Any,
+        writes: tuple[str, ...] | None = None, reads: bool = False, about: str = "", **how: Any,
     ) -> None:  # fmt: skip
         super().__init__(*args, **how)
-        self.group, self.more, self.former = group, more, tuple(former)
+        self.group, self.more = group, more
         self.writes, self.reads, self.about = writes, reads, about
-        self.opts = [*self.opts, *self.former]
-
-    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
-        """What ``--help`` says: without former names."""
-        every = self.opts
-        self.opts = [name for name in every if name not in self.former]
-        try:
-            return super().get_help_record(ctx)
-        finally:
-            self.opts = every
 
 
-def option(*names: str, **how: Any) -> Decorator:
-    """An :class:`Option` as a decorator."""
-    return click.option(*names, cls=Option, **how)
-
-
-#: An option of one group.
+#: An :class:`Option` as a decorator, and one of each group.
+option = partial(click.option, cls=Option)
 what, data, output, details = (partial(option, group=group) for group in (WHAT, DATA, OUTPUT, MORE))
-
-
-def flag(name: str, words: str, **how: Any) -> Decorator:
-    """An option without a value."""
-    return option(*name.split(), is_flag=True, help=words, **how)
 
 
 def together(*options: Decorator) -> Decorator:
@@ -181,6 +138,11 @@ def together(*options: Decorator) -> Decorator:
         return command
 
     return add
+
+
+def given(name: str) -> Any:
+    """The value of an option of the command that runs; None where it has no such option."""
+    return click.get_current_context().params.get(name)
 
 
 def was_given(name: str | None) -> bool:
@@ -247,8 +209,9 @@ class Command(click.Command):
                 outputs.append((param.opts[0], value, param.writes))
         check_outputs(*outputs, read=read)
         assert self.callback is not None
-        names = inspect.signature(self.callback).parameters
-        kept = {k: v for k, v in ctx.params.items() if k in names or k not in ANSWERED}
+        takes = inspect.signature(self.callback).parameters
+        more = any(p.kind is p.VAR_KEYWORD for p in takes.values())
+        kept = {k: v for k, v in ctx.params.items() if k in takes or (more and k not in KNOWN)}
         answer = ctx.invoke(self.callback, **kept)
         if hasattr(answer, "give"):
             answer.give(ctx.params)
@@ -262,9 +225,8 @@ def _show_all(ctx: click.Context, _option: click.Parameter, value: bool) -> None
         ctx.exit()
 
 
-def command(**how: Any) -> Callable[[Callable[..., Any]], Command]:
-    """A function as a :class:`Command`."""
-    return click.command(cls=Command, **how)
+#: A function as a :class:`Command`.
+command = partial(click.command, cls=Command)
 
 
 # Outputs
@@ -285,7 +247,7 @@ def check_outputs(*outputs: Output, read: Sequence[Path | str | None] = ()) -> N
 
     >>> check_outputs(("--plot", Path("fan.png"), (".png",)), ("--table", None, (".csv",)))
     """
-    taken = {_whole(path): f"{path} is read" for path in read if path is not None}
+    taken = {Path(path).resolve(): f"{path} is read" for path in read if path is not None}
     for name, path, endings in outputs:
         if path is None:
             continue
@@ -293,7 +255,7 @@ def check_outputs(*outputs: Output, read: Sequence[Path | str | None] = ()) -> N
             words = f"{str(path)!r} must end in {', '.join(endings)}"
             raise click.BadParameter(words, param_hint=name)
         check_room(path, name, folder=not endings)
-        whole = _whole(path)
+        whole = path.resolve()
         if endings and whole in taken:
             raise click.UsageError(f"{name} {path}: {taken[whole]}; give another name")
         taken[whole] = f"{path} is what {name} writes"
@@ -323,7 +285,7 @@ def check_folder(
 def check_apart(name: str, folder: Path | None, *files: tuple[str, Path | None]) -> None:
     """Refuse files inside a folder that is replaced as a whole."""
     for other, path in files:
-        if folder is not None and path is not None and _whole(folder) in _whole(path).parents:
+        if folder and path is not None and folder.resolve() in path.resolve().parents:
             raise click.UsageError(
                 f"{other} {path} is inside the folder of {name}, which is replaced as a whole; "
                 "choose another place"
@@ -341,10 +303,6 @@ def check_room(path: Path, name: str, folder: bool) -> None:
         raise DataError(f"{name} {path}: {above} is a file, so nothing can be put into it")
     if not os.access(above, os.W_OK | os.X_OK):
         raise DataError(f"{name} {path}: nothing can be written into {above}")
-
-
-def _whole(path: Path | str) -> Path:
-    return Path(path).resolve()
 
 
 # What is forecast
@@ -374,16 +332,18 @@ def _locations(default: str, words: str, more: bool = False) -> Decorator:
     """``--locations PLACES``, or the places that a command takes as words."""
 
     def join(ctx: click.Context, param: click.Parameter, value: tuple[str, ...]) -> str:
-        """One text of all places."""
+        """One text of all places; a misspelled one is refused before anything is loaded."""
+        from odforecast.geography.places import check_names
+
+        for text in value:
+            check_names(text)
         places = ctx.meta.get(_PLACES, ())
         if places and value:
             raise click.UsageError(f"give places as words or with {param.opts[0]}, not both")
-        return ",".join(places or value) if places or value else default
+        return ",".join(places or value or (default,))
 
-    return option(
-        "--locations", metavar="PLACES", type=_Places(), multiple=True, callback=join, group=WHAT,
-        former=("--state", "--location"), more=more, help=f"{words}  [default: {default}]",
-    )  # fmt: skip
+    return what("--locations", "--state", metavar="PLACES", multiple=True, callback=join, more=more,
+                help=f"{words}  [default: {default}]")  # fmt: skip
 
 
 def _no_county_option(ctx: click.Context, param: click.Parameter, value: str | None) -> None:
@@ -407,127 +367,97 @@ PLACES = together(
 )  # fmt: skip
 BESIDE = _locations("US", "Places shown beside the US, with commas: Ohio,NYC. Or all.")
 DATASET = together(
-    option("--dataset", type=Choice(list(DATASETS)), default=STATES, show_default=True, group=WHAT,
-           help="Deaths by state, or by county of residence."),
-    option("--county", metavar="NAME", hidden=True, expose_value=False, former=("--counties",),
+    what("--dataset", type=Choice(list(names.DATASETS)), default=names.STATES, show_default=True,
+         help="Deaths by state, or by county of residence."),
+    option("--county", "--counties", metavar="NAME", hidden=True, expose_value=False,
            callback=_no_county_option),
 )  # fmt: skip
-INDICATOR = option(
-    "--indicator", metavar="NAME", default="all-drugs", show_default=True, group=WHAT,
-    help="Deaths to count: CDC's name, or a short one such as T40.4 or cocaine.",
-)  # fmt: skip
-MODEL = option(
-    "--model", metavar="NAME", default=DEFAULT_MODEL, group=WHAT,
+INDICATOR = what("--indicator", metavar="NAME", default="all-drugs", show_default=True,
+                 help="Deaths to count: CDC's name, or a short one such as T40.4 or "
+                 "cocaine.")  # fmt: skip
+MODEL = what(
+    "--model", metavar="NAME", default=DEFAULT_MODEL,
     help="Forecast model (see odforecast models). NAME+delay first completes the recent months.  "
-    f"[default: {DEFAULT_MODEL}; for counties {DEFAULT_COUNTY_MODEL}]",
+    f"[default: {DEFAULT_MODEL}; for counties {names.DEFAULT_COUNTY_MODEL}]",
 )  # fmt: skip
-UNTIL = option(
-    "--until", type=END_MONTH, metavar="MONTH", group=WHAT,
-    help="Last month to forecast, instead of --horizon: 2028-12.",
+UNTIL = what("--until", type=END_MONTH, metavar="MONTH",
+             help="Last month to forecast, instead of --horizon: 2028-12.")  # fmt: skip
+START, END = (
+    what(f"--{which}", type=kind, metavar="MONTH",
+         help=f"{words} origin, by its last known month: {month}.")
+    for which, kind, words, month in (("start", START_MONTH, "First", "2019-01"),
+                                      ("end", END_MONTH, "Last", "2024-04"))
 )  # fmt: skip
-START = option(
-    "--start", type=START_MONTH, metavar="MONTH", group=WHAT,
-    help="First origin, by its last known month: 2019-01.",
-)  # fmt: skip
-END = option(
-    "--end", type=END_MONTH, metavar="MONTH", group=WHAT,
-    help="Last origin, by its last known month: 2024-04.",
-)  # fmt: skip
-TARGET = option(
-    "--target", type=Choice([*TARGETS, "both"]), default=TARGET_12MO, show_default=True,
-    group=WHAT, more=True, help="12-month totals, single months, or both.",
-)  # fmt: skip
-LEVEL = option(
-    "--level", metavar="P", default=0.9, show_default=True, group=WHAT, more=True,
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    help="Probability of the intervals.",
-)  # fmt: skip
-DRAWS = option(
-    "--draws", metavar="N", default=DEFAULT_DRAWS, show_default=True, type=click.IntRange(min=2),
-    group=MORE, more=True, help="Number of sample paths.",
-)  # fmt: skip
-SEED = option(
-    "--seed", metavar="N", default=DEFAULT_SEED, show_default=True, type=click.IntRange(min=0),
-    group=MORE, more=True, help="Random seed. The same seed gives the same draws.",
-)  # fmt: skip
-QUIET = flag("--quiet", "Show no progress.", group=MORE, more=True)
+TARGET = what("--target", type=Choice([*names.TARGETS, "both"]), default=names.TARGET_12MO,
+              show_default=True, more=True,
+              help="12-month totals, single months, or both.")  # fmt: skip
+LEVEL = what("--level", metavar="P", default=0.9, show_default=True, more=True,
+             type=click.FloatRange(0, 1, min_open=True, max_open=True),
+             help="Probability of the intervals.")  # fmt: skip
+DRAWS = details("--draws", metavar="N", default=names.DEFAULT_DRAWS, show_default=True, more=True,
+                type=click.IntRange(min=2), help="Number of sample paths.")  # fmt: skip
+SEED = details("--seed", metavar="N", default=names.DEFAULT_SEED, show_default=True, more=True,
+               type=click.IntRange(min=0),
+               help="Random seed. The same seed gives the same draws.")  # fmt: skip
 
 
-def horizon(default: int | str = DEFAULT_HORIZON) -> Decorator:
+def horizon(default: int | str = names.DEFAULT_HORIZON) -> Decorator:
     """``--horizon N``; the command puts in its default where neither it nor --until is given."""
-    return option(
-        "--horizon", metavar="N", type=click.IntRange(min=1), group=WHAT, more=True,
-        help=f"Months to forecast.  [default: {default}]",
-    )  # fmt: skip
+    return what("--horizon", metavar="N", type=click.IntRange(min=1), more=True,
+                help=f"Months to forecast.  [default: {default}]")  # fmt: skip
 
 
 # Data
 
-ARCHIVE = option(
-    "--archive", type=click.Path(path_type=Path), metavar="DIR", group=DATA,
-    help="Folder of releases.  [default: your own releases, then the bundled ones]",
-)  # fmt: skip
-SOURCE = option(
-    "--source", metavar="FILE", group=DATA, reads=True, more=True,
-    help="A file from CDC instead of an archive, or 'bundled'.",
-)  # fmt: skip
-RELEASE = option(
-    "--release", type=DAY, metavar="DATE", group=DATA,
+ARCHIVE = data("--archive", type=click.Path(path_type=Path), metavar="DIR",
+               help="Folder of releases.  "
+               "[default: your own releases, then the bundled ones]")  # fmt: skip
+SOURCE = data("--source", metavar="FILE", reads=True, more=True,
+              help="A file from CDC instead of an archive, or 'bundled'.")  # fmt: skip
+RELEASE = data(
+    "--release", type=DAY, metavar="DATE",
     help="Release date of the file, if its name does not start with it: 2024-12-11.",
 )  # fmt: skip
-AS_OF = option(
-    "--as-of", type=END_DAY, metavar="DATE", group=DATA,
-    help="Use only data published by this date.  [default: the latest release]",
+AS_OF, TRUTH_AS_OF = (
+    data(name, type=END_DAY, metavar="DATE", help=f"{words}.  [default: the latest release]")
+    for name, words in (("--as-of", "Use only data published by this date"),
+                        ("--truth-as-of", "Score against the release known on this date"))
 )  # fmt: skip
-TRUTH_AS_OF = option(
-    "--truth-as-of", type=END_DAY, metavar="DATE", group=DATA,
-    help="Score against the release known on this date.  [default: the latest release]",
+MIN_TRUTH_AGE = data(
+    "--min-truth-age", default=12, show_default=True, metavar="MONTHS", type=click.IntRange(min=0),
+    help="Score only counts that were at least this old in the release scored against.",
 )  # fmt: skip
-MIN_TRUTH_AGE = option(
-    "--min-truth-age", default=12, show_default=True, metavar="MONTHS", group=DATA,
-    type=click.IntRange(min=0), help="Score only counts that were at least this old in the release "
-    "scored against.",
-)  # fmt: skip
-POPULATION = option(
+POPULATION = data(
     "--population", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
-    group=DATA, more=True, reads=True,
+    more=True, reads=True,
     help="County populations from the Census Bureau. Adds deaths per 100,000 people.",
 )  # fmt: skip
 
 # Output
 
 ACCEPTS = "Use a file that contradicts itself. The reason stays with every result."
-JSON = flag("--json as_json", "Print JSON. Everything else goes to standard error.", group=OUTPUT)
-PLOT = option(
-    "--plot", type=FILE, metavar="FILE", writes=FIGURES, group=OUTPUT,
-    help=f"Write a figure: {', '.join(FIGURES)}.",
-)  # fmt: skip
-HTML = option(
-    "--html", type=FILE, metavar="FILE", writes=PAGES, group=OUTPUT,
-    help="Write a web page in one file.",
-)  # fmt: skip
-ROWS_SHOWN = option(
-    "--rows", metavar="N", default=ROWS, show_default=True, type=click.IntRange(min=0),
-    group=OUTPUT, more=True, help="Number of places on the screen; 0 for all.",
-)  # fmt: skip
-REPLACE = flag("--replace", "Replace what an earlier run wrote into the folder.", group=OUTPUT,
-               more=True)  # fmt: skip
-
-
-def table(former: Sequence[str] = ()) -> Decorator:
-    """``--table FILE``, and what it was called before."""
-    return output("--table", type=FILE, metavar="FILE", writes=TABLES, former=former,
-                  help=f"Write the whole table: {', '.join(TABLES)}.")  # fmt: skip
-
-
-TABLE = table()
+JSON = output("--json", "as_json", is_flag=True,
+              help="Print JSON. Everything else goes to standard error.")  # fmt: skip
+PLOT, HTML, TABLE = (
+    output(name, type=FILE, metavar="FILE", writes=endings, help=words)
+    for name, endings, words in (
+        ("--plot", FIGURES, f"Write a figure: {', '.join(FIGURES)}."),
+        ("--html", PAGES, "Write a web page in one file."),
+        ("--table", TABLES, f"Write the whole table: {', '.join(TABLES)}."),
+    )
+)
+ROWS_SHOWN = output("--rows", metavar="N", default=ROWS, show_default=True, more=True,
+                    type=click.IntRange(min=0),
+                    help="Number of places on the screen; 0 for all.")  # fmt: skip
+REPLACE = output("--replace", is_flag=True, more=True,
+                 help="Replace what an earlier run wrote into the folder.")  # fmt: skip
 
 
 def out(
     words: str, writes: tuple[str, ...] | None = None, *, required: bool = False, more: bool = False
 ) -> Decorator:
     """``--out FILE``, or ``--out DIR`` where ``writes`` is empty."""
-    return option(
+    return output(
         "--out", type=FILE if writes else FOLDER, metavar="FILE" if writes else "DIR",
-        required=required, writes=writes, group=OUTPUT, more=more, help=words,
+        required=required, writes=writes, more=more, help=words,
     )  # fmt: skip

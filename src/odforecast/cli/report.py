@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+import odforecast as od
 from odforecast.cli import options as opt
+from odforecast.cli import source
 from odforecast.cli.answer import Answer
 from odforecast.cli.options import refuse
-from odforecast.cli.source import COUNTS, PUBLISH, Request, check_local, how, request_options, there
-
-if TYPE_CHECKING:
-    from odforecast.backtesting import Results
-    from odforecast.forecast import Forecast
-    from odforecast.panel import Panel
-    from odforecast.vintage import Vintage
 
 #: Options that say how a forecast is made: of no use where one is given.
 _MAKING = ("as_of", "model", "indicator", "draws", "seed", "horizon", "until", "counts")
@@ -27,25 +22,22 @@ _FOLDER = click.Path(path_type=Path)
 
 @opt.command()
 @click.argument("folders", nargs=-1, type=_FOLDER, metavar="[FORECAST|RESULTS]...")
-@request_options(opt.LOCATIONS)
+@source.request_options(opt.LOCATIONS)
 @opt.together(
-    COUNTS, opt.horizon("to the end of the year after next"),
-    opt.what("--results", type=_FOLDER, metavar="DIR",
-             help="Show this backtest beside the new forecast."),
+    source.COUNTS, opt.horizon("to the end of the year after next"),
     opt.out("Page to write, in one file.  [default: report.html]", opt.PAGES),
     opt.output("--site", type=opt.FOLDER, metavar="DIR", writes=(),
                help="Write a folder of pages instead: one for each place."),
-    opt.REPLACE, PUBLISH,
+    opt.REPLACE, source.PUBLISH,
 )  # fmt: skip
 def report(
-    folders: tuple[Path, ...], request: Request, results: Path | None, out: Path | None,
-    site: Path | None, replace: bool, publish: bool,
+    folders: tuple[Path, ...], out: Path | None, site: Path | None, replace: bool, publish: bool
 ) -> Answer:  # fmt: skip
     """Write a web page of a forecast, of a backtest, or of both; or a site with a page per place.
 
     A folder is a forecast from `odforecast forecast --save`, or results from `odforecast backtest
-    --out`. Without a saved forecast, a new one is made with the default model, unless the page is
-    only about results. For counties: `odforecast forecast --dataset counties --html FILE`.
+    --out`. Without either, a new forecast is made with the default model. For counties:
+    `odforecast forecast --dataset counties --html FILE`.
     """
     from odforecast.forecast.tables import refuse_counties
     from odforecast.geography import resolve
@@ -57,31 +49,35 @@ def report(
          "give --out FILE for a page, or --site DIR for a site of pages"),
         (site is None and replace, "--replace is about --site DIR; a page is replaced as a whole"),
     )  # fmt: skip
-    page = out or Path("report.html")
-    check_local(request.counts, publish, ("--out", None if site else page), ("--site", site))
+    page, asked = out or Path("report.html"), opt.given("locations")
+    source.check_local(("--out", None if site else page), ("--site", site))
     if site is None:
         opt.check_outputs(("--out", page, opt.PAGES))
     else:
         check_folder(site, replace)
-    forecast, scored = _open(folders, results)
+    forecast, scored = _open(folders)
     places: Sequence[str] | None = None
     later, notes = None, []
     if forecast is not None:
         refuse_counties(forecast, "reports")
         refuse(_WHY, *_MAKING)
-        if request.archive is not None or request.source is not None:
-            later = _later(forecast, request.releases.as_of())
-        if request.locations != "all":
-            places = resolve(request.locations, forecast.locations)
-    elif site is None and scored is not None and results is None:
+        if opt.given("archive") or opt.given("source"):
+            later = _later(forecast)
+        if asked != "all":
+            places = resolve(asked, forecast.locations)
+    elif site is None and scored is not None:
         refuse(_WHY, *_MAKING, "archive", "source")
-        if request.locations != "all":
+        if asked != "all":
             held = sorted(set(scored.scores["location"]))
-            scored = scored.select(resolve(request.locations, held))
+            scored = scored.select(resolve(asked, held))
     else:
-        forecast, places, said = _made(request)
-        notes = [said]
-        later = _later(forecast, request.releases.as_of())
+        panel, states = source.own_panel()
+        until = None
+        if opt.given("horizon") is None and opt.given("until") is None:
+            until = f"{panel.last_month.astype(object).year + 2}-12"  # the year after next
+        forecast = source.make(od.get_model(opt.given("model")), panel, states, until=until)
+        places = source.there(forecast, states)
+        notes, later = [source.how(forecast)], _later(forecast)
     common: dict[str, Any] = {
         "results": scored, "later": later, "locations": places, "own": publish
     }  # fmt: skip
@@ -93,49 +89,32 @@ def report(
     return Answer(f"site: {files[0]} ({len(files)} files)", notes=notes)
 
 
-def _open(folders: Sequence[Path], results: Path | None) -> tuple[Forecast | None, Results | None]:
+def _open(folders: Sequence[Path]) -> tuple[od.Forecast | None, od.Results | None]:
     """The forecast and the backtest among some folders, each known by what is in it."""
-    from odforecast.backtesting import Results
-    from odforecast.forecast import load_forecast
     from odforecast.forecast.file import INDEX
 
     found: dict[str, Path] = {}
-    for folder in (*folders, *([] if results is None else [results])):
+    for folder in folders:
         # A backtest was begun here; one that did not end says so when it is opened.
         begun = any((folder / x).exists() for x in ("manifest.json", "units", "scores.parquet"))
-        saved = (folder / INDEX).is_file() and folder is not results
-        kind = "forecast" if saved else "backtest" if begun else ""
-        neither = "no backtest" if folder is results else "neither a forecast nor a backtest"
-        index = "" if folder is results else f"no {INDEX} from odforecast forecast --save, and "
+        kind = "forecast" if (folder / INDEX).is_file() else "backtest" if begun else ""
         what = "is a file; give the folder" if folder.exists() else "is not a folder"
         opt.check(
             (not folder.is_dir(), f"{folder} {what}. For a page of one place: --state PLACE"),
-            (not kind, f"{folder} holds {neither}: there is {index}no manifest.json from "
-             "odforecast backtest --out"),
+            (not kind, f"{folder} holds neither a forecast nor a backtest: there is no {INDEX} "
+             "from odforecast forecast --save, and no manifest.json from odforecast backtest "
+             "--out"),
             (kind in found, f"two {kind}s: {found.get(kind)} and {folder}; give one"),
         )  # fmt: skip
         found[kind] = folder
     return (
-        load_forecast(found["forecast"]) if "forecast" in found else None,
-        Results.load(found["backtest"]) if "backtest" in found else None,
+        od.load_forecast(found["forecast"]) if "forecast" in found else None,
+        od.Results.load(found["backtest"]) if "backtest" in found else None,
     )
 
 
-def _made(request: Request) -> tuple[Forecast, Sequence[str], str]:
-    """A forecast, up to the end of the year after next where no end is given; and how."""
-    from odforecast.models import get_model
-
-    model = get_model(request.model)
-    panel, states = request.panel()
-    until = None
-    if request.horizon is None and request.until is None:
-        until = f"{panel.last_month.astype(object).year + 2}-12"
-    made = request.forecast(model, panel, states, until=until)
-    return made, there(made, states) or list(states), how(made, model, request.seed)
-
-
-def _later(forecast: Forecast, newest: Vintage) -> Panel | None:
+def _later(forecast: od.Forecast) -> od.Panel | None:
     """The same counts in the newest release in hand, where it is younger than the forecast's."""
-    panel = forecast.panel
-    newer = panel is not None and newest.date > panel.release
-    return newest.panel(panel.indicator) if newer and panel is not None else None
+    panel, newest = forecast.panel, source.open_source().as_of()
+    later = panel is not None and newest.date > panel.release
+    return newest.panel(panel.indicator) if later and panel is not None else None

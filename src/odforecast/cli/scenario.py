@@ -12,39 +12,27 @@ import click
 import numpy as np
 import pandas as pd
 
-import odforecast.plot as plots
+import odforecast as od
 from odforecast import scenario as lib
 from odforecast.cli import options as opt
+from odforecast.cli import source
 from odforecast.cli.answer import Answer
 from odforecast.cli.app import Group
-from odforecast.cli.screen import columns, fitted, note, say, warn, width, working
-from odforecast.cli.source import (
-    SCENARIO_FILES,
-    SOURCES,
-    about,
-    fit,
-    keep,
-    open_panel,
-    open_source,
-    scenarios_of,
-)
-from odforecast.cli.tables import Column, lay, title
+from odforecast.cli.screen import Column, columns, fitted, lay, note, say, title, width, working
+from odforecast.cli.source import SOURCES, open_source
 from odforecast.errors import ScenarioError, UnknownNameError, one_of
 from odforecast.evidence.check import Setting
 from odforecast.evidence.validate import run_checks
-from odforecast.forecast.text import beyond_validated
 from odforecast.geography import resolve
-from odforecast.hub import scenario_tasks, scenarios_to_hub, write_hub, write_tasks
+from odforecast.hub import scenario_tasks, scenarios_to_hub, write_tasks
 from odforecast.io import replacing, replacing_folder
-from odforecast.models import get_model
 from odforecast.months import ONE_MONTH, to_month
-from odforecast.names import TARGETS
-from odforecast.panel import Panel
+from odforecast.names import TARGET_12MO
 from odforecast.report.annex import prior_figure, short_titles
 from odforecast.report.brief import write_briefs
 from odforecast.report.page import for_spreadsheets
-from odforecast.say import between, rounded, shown_warnings, step_of
-from odforecast.scenario import CAVEAT, Past, Projection, Scenario, catalogue
+from odforecast.say import between, rounded, step_of
+from odforecast.scenario import CAVEAT, Past, catalogue
 from odforecast.scenario.answer import CLASS_WARNING, scenario_title
 from odforecast.scenario.intervention import ALL
 from odforecast.scenario.past import WHATEVER
@@ -53,31 +41,31 @@ from odforecast.scenario.past import WHATEVER
 HORIZON = 24
 #: Places whose answers are shown on the screen; months of waiting whose cost is worked out.
 SHOWN, DELAYS = 3, (0, 3, 6, 12)
+#: Draws in the hub file of samples, and simulations of a check.
+SAMPLES, SIMULATIONS = 100, 200
 #: By this file a folder is known to hold a run; runs before 0.2 had it, and the rest, at the top.
 MARK, DATA_FOLDER = "scenarios.yaml", "data"
 _OURS = (
     r"data|scenarios\.yaml|quantiles\.csv|(samples|draws)\.parquet|figures|hub-config"
-    r"|(answer|deaths_averted|time_to_recover|exposure|lib.cost_of_delay)\.csv|brief(-[\w.-]+)?\.html"
+    r"|(answer|deaths_averted|time_to_recover|exposure|cost_of_delay)\.csv|brief(-[\w.-]+)?\.html"
 )
 #: Sd of a size that favors neither side, and the chance of no effect that goes with it.
 NEUTRAL_SD, NEUTRAL_NULL = 0.4, 0.5
 #: The only table of shares that may be given beside a scenario.
 _SHARES = "fentanyl-share"
 
-ONSET = opt.what(
-    "--onset", metavar="MONTH", type=opt.START_MONTH,
-    help="First month of named scenarios.  [default: the month after the as-of date]",
-)  # fmt: skip
 #: What every forecast under scenarios is made of.
 FORECAST = opt.together(
+    opt.what("--onset", metavar="MONTH", type=opt.START_MONTH, help="First month of named "
+             "scenarios.  [default: the month after the as-of date]"),
     opt.BESIDE, opt.horizon(HORIZON), opt.UNTIL, opt.MODEL, opt.INDICATOR, SOURCES, opt.AS_OF,
-    opt.DRAWS, opt.SEED, opt.QUIET, opt.JSON,
+    opt.DRAWS, opt.SEED, opt.JSON,
 )  # fmt: skip
 ASKED = opt.together(
     opt.what("--scenario", "scenarios", multiple=True, required=True, metavar="FILE|NAME",
              help="A name from odforecast scenario list, a scenario file of yours, or null; with "
              "commas, or repeated."),
-    ONSET, FORECAST,
+    FORECAST,
     opt.data("--exposure", "tables", multiple=True, metavar="NAME=FILE", more=True,
              help="Your own shares by place (CSV: location,exposure): fentanyl-share=table.csv."),
 )  # fmt: skip
@@ -97,7 +85,6 @@ def scenario() -> None:
 @opt.output("--events", is_flag=True, help="List the events of the evidence library.")
 def list_(events: bool) -> None:
     """List the named scenarios, their chances and grades."""
-
     if events:
         rows = [["event", "date", "what happened; grade of the evidence"]]
         rows += [[str(r["id"]), str(r["date"]).replace(" … ", "–"), f"{r['event']}; {r['grade']}"]
@@ -127,125 +114,107 @@ def list_(events: bool) -> None:
 
 @scenario.command()
 @click.argument("name", metavar="NAME|FILE")
-@opt.output("--toml", is_flag=True, help="Print as TOML instead of YAML.")
-def show(name: str, toml: bool) -> None:
+def show(name: str) -> None:
     """Show a scenario, an event or your own scenario file."""
-
-    suffix = ".toml" if toml else ".yaml"
-    calendar, named = catalogue.events(), name in catalogue.prior_names()
-    found = calendar[calendar["id"] == name].to_dict("records")
-    if Path(name).suffix.lower() in SCENARIO_FILES:
+    events = catalogue.events()
+    found = events[events["id"] == name].to_dict("records")
+    if Path(name).suffix.lower() in source.SCENARIO_FILES:
         for item in lib.read_scenarios(name):
-            click.echo(f"# {item.name}, hash {item.hash}")
-            _say_parts(item.interventions)
-            click.echo(lib.dump_scenarios(item, suffix))
+            _show_scenario(item, f"{item.name}, hash {item.hash}")
     elif name == lib.NULL.name:
-        click.echo("# Status quo: the baseline forecast, draw for draw.")
-        click.echo(lib.dump_scenarios(lib.NULL, suffix))
-    elif not named and not found:
-        known = list(dict.fromkeys([lib.NULL.name, *catalogue.prior_names(), *calendar["id"]]))
+        _show_scenario(lib.NULL, "Status quo: the baseline forecast, draw for draw.")
+    elif name in catalogue.prior_names():
+        words = f"{catalogue.prior_title(name)}. The onset is an example: choose your own."
+        _show_scenario(lib.named(name, onset="2026-03"), words)
+        say(f"# {CAVEAT}", indent="# ")
+        if found:
+            click.echo("\n# The event of that name:")
+            _show_event(found[0], "# ")  # so that what is shown can be run
+    elif found:
+        _show_event(found[0])
+    else:
+        known = list(dict.fromkeys([lib.NULL.name, *catalogue.prior_names(), *events["id"]]))
         raise UnknownNameError(
             f"no scenario, event or scenario file {name!r}", hint=one_of(name, known)
         )
-    else:
-        if named:
-            _comment(f"{catalogue.prior_title(name)}. The onset is an example: choose your own.")
-            item = lib.named(name, onset="2026-03")
-            _say_parts(item.interventions)
-            click.echo(lib.dump_scenarios(item, suffix))
-            _comment(CAVEAT)
-        if named and found:
-            click.echo("\n# The event of that name:")
-        for row in found:
-            _say_event(row, "# " if named else "")  # what is shown of a scenario can be run
 
 
-#: What an event's columns are called on the screen.
-_KEYS = {"log_rr": "log rate ratio", "concludes": "its conclusion", "differs": "ours differs"}
-
-
-def _say_event(row: dict[Any, Any], mark: str) -> None:
-    """What the library says of an event."""
-    for key in (
-        "event", "date", "ended", "changed", "effect", "log_rr", "outcome", "lag", "source",
-        "grade", "concludes", "differs", "reference",
-    ):  # fmt: skip
-        if (text := str(row[key])) not in ("", "nan"):
-            say(f"{mark}{_KEYS.get(key, key):>14}  {text}", indent=mark + " " * 16)
-    say(f"{mark}{'tags':>14}  {row['tags']}  (V read, C computed, J judgment, S press)")
-
-
-def _comment(text: str, indent: str = "# ") -> None:
-    """A comment of a scenario file."""
-    say(f"# {text}", indent=indent)
-
-
-def _say_parts(interventions: Iterable[lib.Intervention]) -> None:
-    """The three named parts of every prior, as comments."""
-    for x in interventions:
+def _show_scenario(item: od.Scenario, words: str) -> None:
+    """A scenario as a file, the three named parts of every prior before it as comments."""
+    say(f"# {words}", indent="# ")
+    for x in item.interventions:
         chances = "a what-if, without chances"
         if not x.is_what_if:
             names = ("works", "does nothing", "backfires")
             chances = ", ".join(f"{name} {p:.0%}" for name, p in zip(names, x.chances()))
         how = f"; it would backfire because {x.backfire}" if x.backfire else ""
-        _comment(f"{x.name}: size {x.size}", "#   ")
-        _comment(f"{x.name}: {chances}{how}", "#   ")
-        for text in x.references:
-            _comment(f"reference: {text}", "#   ")
+        for text in (f"{x.name}: size {x.size}", f"{x.name}: {chances}{how}",
+                     *(f"reference: {text}" for text in x.references)):  # fmt: skip
+            say(f"# {text}", indent="#   ")
+    click.echo(lib.dump_scenarios(item, ".yaml"))
+
+
+#: What an event's columns are called on the screen.
+_KEYS = {
+    **{x: x for x in ("event", "date", "ended", "changed", "effect")}, "log_rr": "log rate ratio",
+    **{x: x for x in ("outcome", "lag", "source", "grade")}, "concludes": "its conclusion",
+    "differs": "ours differs", "reference": "reference",
+}  # fmt: skip
+
+
+def _show_event(row: dict[Any, Any], mark: str = "") -> None:
+    """What the library says of an event."""
+    for key, words in _KEYS.items():
+        if (text := str(row[key])) not in ("", "nan"):
+            say(f"{mark}{words:>14}  {text}", indent=mark + " " * 16)
+    say(f"{mark}{'tags':>14}  {row['tags']}  (V read, C computed, J judgment, S press)")
 
 
 # A forecast under scenarios
 
 
 def projected(
-    archive: Path | None, source: str | None, *, scenarios: Iterable[str], onset: str | None,
-    as_of: str | None, model: str, locations: str, indicator: str, draws: int, seed: int,
-    quiet: bool, horizon: int | None, until: str | None,
+    *, scenarios: Iterable[str], onset: str | None, as_of: str | None, model: str, locations: str,
+    indicator: str, draws: int, seed: int, horizon: int | None, until: str | None,
     tables: Sequence[str] = (), later: Sequence[int] = (),
-) -> tuple[Projection, Panel, dict[str, Any]]:  # fmt: skip
+) -> tuple[od.Projection, od.Panel, dict[str, Any]]:  # fmt: skip
     """The projection that was asked for, its panel, and what JSON says of it; notes are said."""
-
-    opt.check((horizon is not None and until is not None, "give --horizon or --until, not both"))
-    forecaster = get_model(model)
+    source.one_end(horizon, until)
+    forecaster = od.get_model(model)
     # The same panel and seed as `odforecast forecast`, so that null is its forecast.
-    panel, places = open_panel(open_source(archive, source), as_of, indicator, locations)
+    panel, places = source.open_panel(open_source(), as_of, indicator, locations)
     nation = ("US",) if "US" in panel.locations else ()
     states = tuple(dict.fromkeys((*nation, *places)))
-    chosen = _delayed(_begun(scenarios_of(scenarios), onset, panel), later)
+    chosen = _delayed(_begun(source.scenarios_of(scenarios), onset, panel), later)
     shares = _exposures(tables)
     for x in dict.fromkeys(x for s in chosen for x in s.interventions):
         if not x.backfire and x.chances()[2] >= 0.005:
             note(f"{x.name} may raise deaths (probability {x.chances()[2]:.2f}) and names no "
                  "mechanism: describe one under backfire")  # fmt: skip
-    say(
-        f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}",
-        err=bool(click.get_current_context().params.get("as_json")),
-    )
+    say(f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}",
+        err=opt.given("as_json"))  # fmt: skip
     ahead = HORIZON if horizon is None and until is None else horizon
-    with working(f"fitting {forecaster.label}", quiet):
+    with working(f"fitting {forecaster.label}"):
         projection = lib.project(
-            fit(forecaster, panel, states), chosen, ahead, draws, seed, until=until,
-            exposures=shares, first_month=panel.month_grid[0],
+            forecaster.fit(source.to_fit(forecaster, panel, states)), chosen, ahead, draws, seed,
+            until=until, exposures=shares, first_month=panel.month_grid[0],
         )  # fmt: skip
     if "US" in states and "US" not in projection.baseline.locations and projection.can_add:
         projection = projection.with_nation()
     # Places are chosen last, so that one question has one answer wherever it is asked.
-    keep(projection.baseline, states)  # names what the model left out
-    projection = projection.select([s for s in states if s in projection.baseline.locations])
-    for text in shown_warnings(projection.warnings):
-        note(text)
-    if far := beyond_validated(projection.baseline):
-        warn(far)
+    projection = projection.select(source.there(projection.baseline, states))
+    source.say_warnings(projection.baseline, "note")
     if any(x.scope != ALL for s in chosen for x in s.interventions):
         note(CLASS_WARNING)
-    meta = about(projection.baseline, panel, forecaster, seed)
+    meta = source.about(projection.baseline, panel)
     return projection, panel, meta | {"scenarios": list(projection.names)}
 
 
-def _begun(found: Sequence[Scenario], onset: str | None, panel: Panel) -> tuple[Scenario, ...]:
+def _begun(
+    found: Sequence[od.Scenario], onset: str | None, panel: od.Panel
+) -> tuple[od.Scenario, ...]:
     """The scenarios; what has no onset begins at the one that was given, or after the as-of day."""
-
-    start = onset or str(to_month(panel.as_of) + np.timedelta64(1, "M"))
+    start = onset or str(to_month(panel.as_of) + ONE_MONTH)
     used = any(s.is_open for s in found)
     opt.check((onset is not None and not used,
                f"--onset {onset}: all scenarios given have their own; remove onset from the "
@@ -258,10 +227,10 @@ def _begun(found: Sequence[Scenario], onset: str | None, panel: Panel) -> tuple[
     return tuple(dict.fromkeys(s.at(start) for s in found))
 
 
-def _delayed(chosen: Sequence[Scenario], later: Sequence[int]) -> tuple[Scenario, ...]:
+def _delayed(chosen: Sequence[od.Scenario], later: Sequence[int]) -> tuple[od.Scenario, ...]:
     """The scenarios, and each again with its onsets that many months later."""
 
-    def moved(s: Scenario, wait: int) -> Scenario:
+    def moved(s: od.Scenario, wait: int) -> od.Scenario:
         """One that begins later."""
         parts = tuple(
             with_(x, onset=tuple(month + wait * ONE_MONTH for month in x.onset))
@@ -276,7 +245,6 @@ def _delayed(chosen: Sequence[Scenario], later: Sequence[int]) -> tuple[Scenario
 
 def _exposures(tables: Sequence[str]) -> dict[str, dict[str, float]]:
     """Shares by place, by the name of the table."""
-
     found = {}
     for text in tables:
         name, _, path = text.partition("=")
@@ -290,26 +258,27 @@ def _exposures(tables: Sequence[str]) -> dict[str, dict[str, float]]:
     return found
 
 
-def _data(projection: Projection, meta: dict[str, Any]) -> dict[str, Any]:
+def _not_null(projection: od.Projection) -> list[od.Scenario]:
+    """The scenarios but the status quo."""
+    return [s for s in projection.scenarios if not s.is_null]
+
+
+def _data(projection: od.Projection, meta: dict[str, Any]) -> dict[str, Any]:
     """The answer, what may come of it, and deaths averted by period, of all places."""
-    said: dict[str, Any] = {"meta": meta | {"against": "null"}}
-    if all(s.is_null for s in projection.scenarios):
-        return said | {"answer": [], "outcomes": [], "averted": []}
-    return said | {
-        "answer": projection.answer(),
-        "outcomes": projection.outcomes(),
-        "averted": projection.averted(),
-    }
+    names = ("answer", "outcomes", "averted")
+    some = _not_null(projection)
+    found = {name: getattr(projection, name)() if some else [] for name in names}
+    return {"meta": meta | {"against": "null"}} | found
 
 
-def _with_caveat(show: Callable[[], None]) -> Callable[[], None]:
+def _with_caveat(show: Callable[[], None], caveat: str = CAVEAT) -> Callable[[], None]:
     """What shows an answer, and what all of them rest on."""
 
     def shown() -> None:
         """Both."""
         show()
         click.echo()
-        say(CAVEAT)
+        say(caveat)
 
     return shown
 
@@ -323,24 +292,25 @@ def ranged(row: Any) -> str:
     return f"{rounded(mean, step_of(low, high))}{interval}".replace("-", "−")
 
 
+def _of(where: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a place."""
+    return table[table["location"] == where]
+
+
 _CHANGE = Column("change", "percent_mean", "{:+z.1f}%")
 
 
 @scenario.command()
 @opt.together(
-    ASKED, opt.TARGET, opt.PLOT,
+    ASKED, opt.PLOT,
     opt.out("Folder to write: a brief, tables, draws and figures.", (), required=True), opt.REPLACE,
     opt.output("--paper", type=opt.Choice(["letter", "a4"]), default="letter", show_default=True,
                more=True, help="Paper size of the brief."),
     opt.output("--style", type=click.Path(path_type=Path, dir_okay=False, exists=True),
                metavar="FILE", more=True, reads=True, help="Your own style sheet for the brief."),
-    opt.details("--samples", metavar="N", default=100, show_default=True,
-                type=click.IntRange(min=1), more=True,
-                help="Number of draws in the hub file of samples."),
 )  # fmt: skip
 def run(
-    target: str, samples: int, paper: str, style: Path | None, plot: Path | None, replace: bool,
-    out: Path, **asked: Any,
+    paper: str, style: Path | None, plot: Path | None, replace: bool, out: Path, **asked: Any,
 ) -> Answer:  # fmt: skip
     """Project a forecast under scenarios, and write a brief.
 
@@ -351,34 +321,34 @@ def run(
     \b
     odforecast scenario run --scenario cooperation-resumed --out brief
     """
-
     opt.check_apart("--out", out, ("--plot", plot))
     opt.check_folder("--out", out, replace, "a run", _OURS, (MARK, f"{DATA_FOLDER}/{MARK}"))
     projection, panel, meta = projected(**asked)
-    targets: list[str] = [target]
-    if target == "both":
-        targets = [t for t in TARGETS if t in projection.baseline.targets]
 
     def write() -> None:
         """Write the folder."""
         with replacing_folder(out) as made:
-            waiting = _write(projection, panel, targets, samples, made / DATA_FOLDER)
+            waiting = _write(projection, panel, made / DATA_FOLDER)
             if waiting is not None:
                 write_briefs(projection, made, panel=panel, waiting=waiting, paper=paper,
                              stylesheet=style)  # fmt: skip
 
+    begun = [s.name for s in _not_null(projection)
+             if min(m for x in s.interventions for m in x.onset) <= panel.last_month]  # fmt: skip
+    clock = (f"{', '.join(begun)} began before the last known month: odforecast update --scenario "
+             "says after each release how likely it is that it works")  # fmt: skip
     return Answer(
         text=_with_caveat(lambda: _show_answer(projection)),
-        data=lambda: _data(projection, meta | {"target": target}),
+        data=lambda: _data(projection, meta),
         figure=projection.plot,
+        notes=[clock] if begun else [],
         files=[(write, f"written: {out}/")],
     )
 
 
-def _show_answer(projection: Projection) -> None:
+def _show_answer(projection: od.Projection) -> None:
     """The answer in words, and by calendar year, of the first places."""
-
-    if all(s.is_null for s in projection.scenarios):
+    if not _not_null(projection):
         say("The status quo alone: its forecast is in data/quantiles.csv. There is no brief.")
         return
     places, years = projection.baseline.locations, projection.averted()
@@ -391,10 +361,76 @@ def _show_answer(projection: Projection) -> None:
         for text in projection.text(where).splitlines():
             if text not in (CAVEAT, CLASS_WARNING):
                 say(text, indent="  ")
-        mine = years[years["location"] == where]
-        click.echo(f"\n{lay(mine, names, [Column('mean (90% interval)', ranged)])}")
+        mine = lay(_of(where, years), names, [Column("mean (90% interval)", ranged)])
+        click.echo(f"\n{mine}")
     if len(places) > SHOWN:
         click.echo(f"\n{len(places) - SHOWN} more places are in data/answer.csv")
+
+
+def waiting_costs(projection: od.Projection) -> pd.DataFrame:
+    """What waiting costs in every place, for every scenario that has not begun."""
+    base = projection.source or projection.baseline
+    parts = []
+    for item in projection.scenarios:
+        onsets = [month for x in item.interventions for month in x.onset]
+        if onsets and min(onsets) > base.last_month:
+            left = int((base.months[-1] - max(onsets)).astype(int))
+            delays = [m for m in DELAYS if m <= left]
+            parts.append(lib.cost_of_delay(base, item, delays, **_given(projection)))
+            parts[-1].insert(0, "scenario_id", item.name)
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def _given(projection: od.Projection) -> dict[str, Any]:
+    """What every question about a projection takes: its places, shares and seed."""
+    return {
+        "location": list(projection.baseline.locations),
+        "exposures": projection.tables,
+        "seed": projection.seed,
+    }
+
+
+def _write(projection: od.Projection, panel: od.Panel, out: Path) -> pd.DataFrame | None:
+    """Tables, draws and figures of a run; what waiting costs, but of the status quo alone."""
+    out.mkdir()
+    base = projection.baseline
+    targets = [TARGET_12MO]
+    rows = scenarios_to_hub(projection.forecasts, targets=targets)
+    od.write_hub(rows, out / "quantiles.csv")
+    few = {name: f.first(SAMPLES) for name, f in projection.forecasts.items()}
+    rows = scenarios_to_hub(few, targets=targets, output_type="sample")
+    od.write_hub(rows, out / "samples.parquet")
+    tasks = scenario_tasks(projection.names, base, targets=targets,
+                           samples=min(SAMPLES, len(base.draws)))  # fmt: skip
+    write_tasks(tasks, out / "hub-config" / "tasks.json")
+    projection.to_parquet(out / "draws.parquet")
+    (out / MARK).write_text(lib.dump_scenarios(projection.scenarios), encoding="utf-8")
+    if not (some := _not_null(projection)):
+        return None
+    waiting = waiting_costs(projection)
+    tables = {
+        "answer": projection.answer(), "outcomes": projection.outcomes(),
+        "deaths_averted": projection.averted(), "exposure": projection.exposure_table(),
+    }  # fmt: skip
+    for name, table in (tables | ({} if waiting.empty else {"cost_of_delay": waiting})).items():
+        text = for_spreadsheets(table).to_csv(index=False, lineterminator="\n")
+        (out / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
+    where, titles = base.locations[0], short_titles(projection)
+    drawn = {f"prior_{s.name}": prior_figure(s) for s in some}
+    for name, axes in (
+        ("options", od.plot.prevented(projection, where, titles=titles)),
+        ("fan", od.plot.overlay(projection, where, history=panel, titles=titles)),
+        ("averted", od.plot.averted(projection, where, titles=titles)),
+    ):
+        if (figure := axes.get_figure(root=True)) is not None:
+            drawn[name] = figure
+    (out / "figures").mkdir()
+    for name, figure in drawn.items():
+        figure.savefig(out / "figures" / f"{name}.svg", format="svg")
+    return waiting
+
+
+# What rests on one projection
 
 
 @scenario.command()
@@ -413,18 +449,17 @@ def compare(**asked: Any) -> Answer:
     odforecast scenario compare --scenario cooperation-resumed,tariff-only
     """
     projection, _, meta = projected(**asked)
-    answer = projection.answer()
+    answer, base = projection.answer(), projection.baseline
 
     def show() -> None:
         """Print a table for each place."""
         # What it is there for: it works; of several, all of them do; or it raises deaths.
         keys = ["location", "scenario_id"]
         best = projection.outcomes().groupby(keys).first().to_dict("index")
-        end = projection.baseline.months[-1]
-        for where in projection.baseline.locations[:SHOWN]:
+        for where in base.locations[:SHOWN]:
             rows = [row | {"best": best[where, row["scenario_id"]]}
-                    for row in answer[answer["location"] == where].to_dict("records")]  # fmt: skip
-            title(f"{where}: deaths prevented by {end}, compared with no new measure")
+                    for row in _of(where, answer).to_dict("records")]  # fmt: skip
+            title(f"{where}: deaths prevented by {base.months[-1]}, compared with no new measure")
             click.echo(lay(rows, {"scenario_id": ""}, _OPTIONS))
 
     return Answer(_with_caveat(show), lambda: _data(projection, meta), answer)
@@ -449,77 +484,6 @@ _OPTIONS = (
 )  # fmt: skip
 
 
-def waiting_costs(projection: Projection) -> pd.DataFrame:
-    """What waiting costs in every place, for every scenario that has not begun."""
-
-    base = projection.source or projection.baseline
-    parts = []
-    for item in projection.scenarios:
-        onsets = [month for x in item.interventions for month in x.onset]
-        if onsets and min(onsets) > base.last_month:
-            left = int((base.months[-1] - max(onsets)).astype(int))
-            delays = [m for m in DELAYS if m <= left]
-            parts.append(lib.cost_of_delay(base, item, delays, **_given(projection)))
-            parts[-1].insert(0, "scenario_id", item.name)
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
-def _given(projection: Projection) -> dict[str, Any]:
-    """What every question about a projection takes: its places, shares and seed."""
-    return {
-        "location": list(projection.baseline.locations),
-        "exposures": projection.tables,
-        "seed": projection.seed,
-    }
-
-
-def _write(
-    projection: Projection, panel: Panel, targets: list[str], samples: int, out: Path
-) -> pd.DataFrame | None:
-    """Tables, draws and figures of a run; what waiting costs, but of the status quo alone."""
-
-    out.mkdir()
-    write_hub(scenarios_to_hub(projection.forecasts, targets=targets), out / "quantiles.csv")
-    few = {name: f.first(samples) for name, f in projection.forecasts.items()}
-    rows = scenarios_to_hub(few, targets=targets, output_type="sample")
-    write_hub(rows, out / "samples.parquet")
-    tasks = scenario_tasks(
-        projection.names, projection.baseline, targets=targets,
-        samples=min(samples, len(projection.baseline.draws)),
-    )  # fmt: skip
-    write_tasks(tasks, out / "hub-config" / "tasks.json")
-    projection.to_parquet(out / "draws.parquet")
-    (out / MARK).write_text(lib.dump_scenarios(projection.scenarios), encoding="utf-8")
-    if all(s.is_null for s in projection.scenarios):
-        return None
-    tables = {
-        "answer": projection.answer(), "outcomes": projection.outcomes(),
-        "deaths_averted": projection.averted(), "exposure": projection.exposure_table(),
-        "cost_of_delay": (waiting := waiting_costs(projection)),
-    }  # fmt: skip
-    for name, table in tables.items():
-        if name != "cost_of_delay" or not waiting.empty:
-            text = for_spreadsheets(table).to_csv(index=False, lineterminator="\n")
-            (out / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
-    where, titles = projection.baseline.locations[0], short_titles(projection)
-    drawn = {f"prior_{s.name}": prior_figure(s)
-             for s in projection.scenarios if not s.is_null}  # fmt: skip
-    for name, axes in (
-        ("options", plots.prevented(projection, where, titles=titles)),
-        ("fan", plots.overlay(projection, where, history=panel, titles=titles)),
-        ("averted", plots.averted(projection, where, titles=titles)),
-    ):
-        if (figure := axes.get_figure(root=True)) is not None:
-            drawn[name] = figure
-    (out / "figures").mkdir()
-    for name, figure in drawn.items():
-        figure.savefig(out / "figures" / f"{name}.svg", format="svg")
-    return waiting
-
-
-# What rests on one scenario
-
-
 @scenario.command()
 @opt.together(ASKED, opt.TABLE)
 def sensitivity(**asked: Any) -> Answer:
@@ -527,15 +491,14 @@ def sensitivity(**asked: Any) -> Answer:
 
     Each assumption in turn is set to its 5th and 95th percentile while the others stay uncertain.
     """
-
     projection, _, meta = projected(**asked)
-    opt.check((all(s.is_null for s in projection.scenarios),
-               "--scenario null assumes nothing: name another"))  # fmt: skip
-    base, given = projection.source or projection.baseline, _given(projection)
+    some = _not_null(projection)
+    opt.check((not some, "--scenario null assumes nothing: name another"))
+    base = projection.source or projection.baseline
     found = pd.concat(
-        [lib.tornado(base, s, **given).assign(scenario_id=s.name)
-         for s in projection.scenarios if not s.is_null], ignore_index=True,
-    )  # fmt: skip
+        [lib.tornado(base, s, **_given(projection)).assign(scenario_id=s.name) for s in some],
+        ignore_index=True,
+    )
     waiting = waiting_costs(projection)
 
     def show() -> None:
@@ -548,10 +511,11 @@ def sensitivity(**asked: Any) -> Answer:
             click.echo(lay(mine, names | {"assumption": ""}, _TORNADO))
             late = waiting[(waiting["scenario_id"] == name) & (waiting["location"] == where)]
             if not late.empty:
-                by = _PREVENTED._replace(head=f"not prevented\nby {late['until'].iloc[0]}")
-                click.echo(
-                    f"\n{lay(late, {'delay': 'months of\nwaiting'}, [_ONSET, by, _RUN_OUT])}"
+                by = Column(
+                    f"not prevented\nby {late['until'].iloc[0]}", "not_prevented", "{:z,.0f}"
                 )
+                shown = lay(late, {"delay": "months of\nwaiting"}, [_ONSET, by, _RUN_OUT])
+                click.echo(f"\n{shown}")
 
     data = {"meta": meta, "sensitivity": found, "waiting": waiting}
     return Answer(_with_caveat(show), data, found)
@@ -568,14 +532,13 @@ _RUN_OUT = Column("not prevented\nover 40 years", "not_prevented_run_out", "{:z,
 
 
 @scenario.command()
-@opt.together(ONSET, FORECAST, opt.TABLE)
+@opt.together(FORECAST, opt.TABLE)
 def attribution(**asked: Any) -> Answer:
     """Credit cooperation with a share of the 2023-24 fall.
 
     Shows the deaths prevented if cooperation repeated that share of the fall. The counts cannot say
     how large that share is, so every share is shown.
     """
-
     shock = "supply-shock-2023-like"
     projection, _, meta = projected(scenarios=[shock], **asked)
     begins, base = projection.scenario(shock).interventions[0].onset[0], projection.baseline
@@ -586,9 +549,8 @@ def attribution(**asked: Any) -> Answer:
         for where in base.locations[:SHOWN]:
             title(f"{where}: mean deaths prevented from {begins} to {base.months[-1]}, if "
                   "cooperation repeated this share of the 2023-24 fall")  # fmt: skip
-            mine = found[found["location"] == where]
             prevented = Column("deaths prevented", ranged)
-            click.echo(lay(mine, {"share": "share credited"}, [prevented, _CHANGE]))
+            click.echo(lay(_of(where, found), {"share": "share credited"}, [prevented, _CHANGE]))
 
     return Answer(_with_caveat(show), {"meta": meta, "attribution": found}, found)
 
@@ -598,11 +560,8 @@ def attribution(**asked: Any) -> Answer:
 
 @scenario.command("past")
 @click.argument("event", metavar="EVENT")
-@opt.together(opt.BESIDE, opt.MODEL, SOURCES, opt.DRAWS, opt.SEED, opt.QUIET, opt.JSON, opt.TABLE)
-def past_command(
-    event: str, archive: Path | None, source: str | None, model: str, locations: str, draws: int,
-    seed: int, quiet: bool,
-) -> Answer:  # fmt: skip
+@opt.together(opt.BESIDE, opt.MODEL, SOURCES, opt.DRAWS, opt.SEED, opt.JSON, opt.TABLE)
+def past_command(event: str, model: str, locations: str, draws: int, seed: int) -> Answer:
     """Estimate deaths if a past event had not happened.
 
     EVENT is a name from odforecast scenario list --events. There are two estimates.
@@ -611,53 +570,49 @@ def past_command(
     year and in total, with the event's prior and with one that favors neither side. Neither is the
     effect of a policy.
     """
-
-    releases, forecaster = open_source(archive, source), get_model(model)
+    releases, forecaster = open_source(), od.get_model(model)
     places = tuple(dict.fromkeys(("US", *resolve(locations, releases.as_of().panel().locations))))
-    said: list[tuple[str, dict[str, Past]]] = []
+    said: dict[str, dict[str, Past]] = {}
     for place in places:
         given: dict[str, Any] = {
             "location": place, "model": forecaster, "draws": draws, "seed": seed
         }  # fmt: skip
-        with working(f"weighing {event}", quiet):
+        with working(f"weighing {event}"):
             named = lib.past(event, releases, **given)
             plain = with_(named.event, size=lib.Normal(0.0, NEUTRAL_SD), p_null=NEUTRAL_NULL,
-                            direction="either")  # fmt: skip
-            said.append((place, {"named": named, "neutral": lib.past(plain, releases, **given)}))
-    found = pd.concat([_changes(**both) for _, both in said], ignore_index=True)
+                          direction="either")  # fmt: skip
+            said[place] = {"named": named, "neutral": lib.past(plain, releases, **given)}
+    found = pd.DataFrame(row for both in said.values() for row in _changes(**both))
     sizes = [
         {"location": place, "prior": prior, "mean": p.summary.mean, "q05": p.summary.low,
          "q95": p.summary.high, "p_null": p.summary.p_null, "bayes_factor": p.summary.bayes_factor}
-        for place, both in said
+        for place, both in said.items()
         for prior, p in both.items()
     ]  # fmt: skip
 
     def show() -> None:
         """Print a table for each place."""
-        for place, both in said:
-            _show_past(event, both, found[found["location"] == place])
-        click.echo()
-        say(WHATEVER)
+        for place, both in said.items():
+            _show_past(event, both, _of(place, found))
 
-    data = {"event": event, "onset": str(said[0][1]["named"].onset), "caveat": WHATEVER,
+    data = {"event": event, "onset": str(said["US"]["named"].onset), "caveat": WHATEVER,
             "sizes": sizes, "changes": found}  # fmt: skip
-    return Answer(text=show, data=data, frame=found)
+    return Answer(_with_caveat(show, WHATEVER), data, found)
 
 
-def _changes(named: Past, neutral: Past) -> pd.DataFrame:
+def _changes(named: Past, neutral: Past) -> Iterable[dict[str, Any]]:
     """Deaths without the change less those counted, by calendar year and in total, in three ways.
 
     Means and 90% intervals; the total is the sum of 12-month counts back to the event.
     """
-
     months, eve = named.months, named.eve
     end = min(months[-1], eve.months[-1])
     decembers = [m for m in months if str(m)[5:] == "12" and named.onset <= m <= end]
     whole = [m for m in (end - 12 * k * ONE_MONTH for k in range(99)) if named.onset <= m]
-    spans = [(str(m)[:4], [m]) for m in decembers] + [(f"{named.onset} to {end}", whole)]
     course = eve.samples()[:, 0]
-    rows: list[dict[str, Any]] = []
-    for period, span in spans:
+    for period, span in [
+        *((str(m)[:4], [m]) for m in decembers), (f"{named.onset} to {end}", whole)
+    ]:  # fmt: skip
         counted = float(sum(named.observed[months == m][0] for m in span))
         ways = {
             "effect removed, named prior": sum(named.averted(m) for m in span),
@@ -666,13 +621,12 @@ def _changes(named: Past, neutral: Past) -> pd.DataFrame:
         }
         for way, draws in ways.items():
             low, high = np.quantile(draws, [0.05, 0.95])
-            rows.append(
-                {"location": named.location, "period": period,
-                 # In total, the first window reaches back before the event.
-                 "observed": np.nan if span is whole else counted, "counterfactual": way,
-                 "averted_mean": float(np.mean(draws)), "averted_q05": low, "averted_q95": high}
-            )  # fmt: skip
-    return pd.DataFrame(rows)
+            yield {
+                "location": named.location, "period": period,
+                # In total, the first window reaches back before the event.
+                "observed": np.nan if span is whole else counted, "counterfactual": way,
+                "averted_mean": float(np.mean(draws)), "averted_q05": low, "averted_q95": high,
+            }  # fmt: skip
 
 
 def _show_past(event: str, both: dict[str, Past], found: pd.DataFrame) -> None:
@@ -681,8 +635,7 @@ def _show_past(event: str, both: dict[str, Past], found: pd.DataFrame) -> None:
     title(f"{named.location}: {named.indicator} after {event} ({named.onset}). Deaths without the "
           "change minus deaths counted, mean and 90% interval")  # fmt: skip
     names = {"period": "", "counterfactual": ""}
-    columns = [Column("counted", "observed"), Column("deaths", ranged)]
-    click.echo(f"{lay(found, names, columns)}\n")
+    click.echo(f"{lay(found, names, [Column('counted', 'observed'), Column('deaths', ranged)])}\n")
     for prior, p in both.items():
         s = p.summary
         say(f"{prior} prior: size {s.prior_mean:+.2f} (sd {s.prior_sd:.2f}), no effect "
@@ -696,15 +649,11 @@ def _show_past(event: str, both: dict[str, Past], found: pd.DataFrame) -> None:
 @scenario.command()
 @click.argument("checks", nargs=-1, metavar="[CHECK]...")
 @opt.together(
-    opt.AS_OF, opt.MODEL, SOURCES, opt.SEED,
-    opt.details("--simulations", metavar="N", default=200, show_default=True,
-                help="Number of simulations in the recovery checks."),
-    opt.out("Folder for tables and figures.", ()),
-)  # fmt: skip
+    opt.AS_OF, opt.MODEL, SOURCES, opt.SEED, opt.out("Folder for tables and figures.", ())
+)
 def validate(
-    checks: tuple[str, ...], archive: Path | None, source: str | None, as_of: str | None,
-    model: str, seed: int, simulations: int, out: Path | None,
-) -> Answer:  # fmt: skip
+    checks: tuple[str, ...], as_of: str | None, model: str, seed: int, out: Path | None
+) -> Answer:
     """Run the checks of the scenario method.
 
     CHECK is null, calibration, recovery, recovery-wandering-slope, placebo-time, placebo-outcome,
@@ -712,10 +661,9 @@ def validate(
     hindcast-plumbing; by default, all of them. The exit status is 1 if a check fails. Some checks
     only report and cannot fail. A check that the data do not allow is named.
     """
-
-    releases, failed = open_source(archive, source), 0
+    releases, failed = open_source(), 0
     day = as_of or str(releases.last_seen)
-    setting = Setting(releases, day, get_model(model), simulations, seed)
+    setting = Setting(releases, day, od.get_model(model), SIMULATIONS, seed)
     for name, result in run_checks(setting, checks):
         if isinstance(result, ScenarioError):
             say(f"{name}: not run: {result}", indent="  ")

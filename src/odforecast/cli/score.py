@@ -11,20 +11,19 @@ from typing import Any
 import click
 import pandas as pd
 
-import odforecast.plot as plots
+import odforecast as od
 from odforecast.cli import options as opt
+from odforecast.cli import screen
 from odforecast.cli.answer import Answer, records
 from odforecast.cli.score_files import Forecasts, Levels, read_any
-from odforecast.cli.screen import note, say
+from odforecast.cli.screen import COVERED_90, Column, lay, note, say, title, words
 from odforecast.cli.source import SOURCES, open_source, say_age
-from odforecast.cli.tables import WHAT_90_IS, WHAT_WIS_IS, WORDS, Column, lay, title, words
 from odforecast.errors import ScoringError, one_of
 from odforecast.hub import read_held
 from odforecast.io import replacing
 from odforecast.names import SCENARIO_ID, TARGET_12MO, TARGET_MONTH, TARGET_TREND
-from odforecast.panel import Panel
 from odforecast.report.page import for_spreadsheets
-from odforecast.scoring import Truth, summarise
+from odforecast.scoring import summarise
 from odforecast.scoring.columns import UNIT_KEYS, with_groups
 from odforecast.scoring.summary import PLAUSIBLE, calibration, mark_plausible, nearest, plausibility
 
@@ -49,15 +48,13 @@ def deaths(value: float) -> str:
 
 _WIS = (Column("scored", "n_scorable"), Column("WIS", "wis", deaths),
         Column("ratio", "rel_wis", "{:.2f}"))  # fmt: skip
-_50, _80, _90, _95 = _COVERED = tuple(
-    Column(f"{p}%", f"coverage_{p}", "{:.0%}") for p in (50, 80, 90, 95)
-)
+_50, _80, _95 = (Column(f"{p}%", f"coverage_{p}", "{:.0%}") for p in (50, 80, 95))
 _COLUMNS = (
     *_WIS, Column("CRPS", "crps", deaths), Column("error", "mape", "{:.1f}%"),
-    Column("bias", "bias", "{:+.2f}"), _50, _90,
+    Column("bias", "bias", "{:+.2f}"), _50, COVERED_90,
     Column("RPS", "rps", "{:.3f}"), Column("ratio", "rel_rps", "{:.2f}"),
 )  # fmt: skip
-_CALIBRATION = (*_WIS, *_COVERED)
+_CALIBRATION = (*_WIS, _50, _80, COVERED_90, _95)
 _PLAUSIBILITY = (
     Column("scored", "months"), Column("true", "plausible"), Column("share", "share", "{:.0%}"),
     Column("from", "first", "{:%Y-%m}"), Column("to", "last", "{:%Y-%m}"),
@@ -73,15 +70,11 @@ _PLAUSIBILITY = (
              help="For scenarios: the months in which the assumptions of each were true (CSV: "
              "scenario_id,first_month,last_month[,note])."),
     opt.TRUTH_AS_OF, opt.MIN_TRUTH_AGE, SOURCES, opt.JSON, opt.PLOT,
-    opt.output("--joint", type=opt.FILE, metavar="FILE", writes=ENDINGS,
-               help="Also score draws jointly (energy score, sums of states, paths), from samples "
-               "and saved forecasts: .csv or .parquet."),
     opt.out("One row per forecast: .csv or .parquet.", ENDINGS),
 )  # fmt: skip
 def score(
-    forecasts: tuple[Path, ...], archive: Path | None, source: str | None, truth_as_of: str | None,
-    indicator: str, min_truth_age: int, baseline: str | None, held: Path | None, plot: Path | None,
-    joint: Path | None, out: Path | None,
+    forecasts: tuple[Path, ...], truth_as_of: str | None, indicator: str, min_truth_age: int,
+    baseline: str | None, held: Path | None, plot: Path | None, out: Path | None,
 ) -> Answer:  # fmt: skip
     """Score forecasts in your files against the counts of a later release.
 
@@ -100,20 +93,20 @@ def score(
     scenario: first plausibility (the months in which its assumptions were true, from --held), then
     calibration in those months.
     """
-    opt.check_outputs(("--out", out, ENDINGS), ("--joint", joint, ENDINGS), read=forecasts)
+    opt.check_outputs(("--out", out, ENDINGS), read=forecasts)
     files = read_any(forecasts)
     scenarios = _scenarios(files, held)
     if plot is not None and not any(TARGET_12MO in one.targets for one in files):
         raise ScoringError("--plot shows 12-month counts, and the files contain none")
     spans = None if held is None else read_held(held, scenarios)
-    releases = open_source(archive, source)
+    releases = open_source()
     seen = releases.as_of(truth_as_of)
     if seen.note:
         note(seen.note)
-    against = Truth(seen.panel(indicator), min_age=min_truth_age)
+    against = od.Truth(seen.panel(indicator), min_age=min_truth_age)
 
     @cache
-    def known(day: dt.date) -> Panel:
+    def known(day: dt.date) -> od.Panel:
         """The panel of the release known on a day."""
         return releases.as_of(day).panel(indicator)
 
@@ -127,18 +120,8 @@ def score(
         trend = scores["target"] == TARGET_TREND
         marked = mark_plausible(scores[~trend].reset_index(drop=True), spans)
         scores = pd.concat([marked, scores[trend]], ignore_index=True) if trend.any() else marked
-    if source is None:  # a file that was named need not be the newest
+    if opt.given("source") is None:  # a file that was named need not be the newest
         say_age(seen.date, truth_as_of)
-    tables = [] if out is None else [(out, scores)]
-    if joint is not None:
-        parts = [part for one in files for part in one.joint_scores(against, known)]
-        if not parts:
-            raise ScoringError(
-                "--joint: no file contains draws",
-                hint="write samples: odforecast forecast --output-type sample --out FILE",
-            )
-        tables.append((joint, pd.concat(parts, ignore_index=True)))
-
     failure = ScoringError(
         "no forecast can be scored yet",
         hint=f"use a release at least {min_truth_age} months after the months forecast",
@@ -146,9 +129,8 @@ def score(
     return Answer(
         text=lambda: _print(scores, against, baseline, scenarios),
         data=lambda: _data(scores, against, baseline, scenarios),
-        figure=lambda: plots.coverage(scores[scores["target"] != TARGET_TREND]),
-        files=[(partial(_write, table, path), f"{len(table):,} rows: {path}")
-               for path, table in tables],
+        figure=lambda: od.plot.coverage(scores[scores["target"] != TARGET_TREND]),
+        files=[(partial(_write, scores, out), f"{len(scores):,} rows: {out}")] if out else [],
         failure=None if scores["scorable"].any() else failure,
     )  # fmt: skip
 
@@ -166,7 +148,7 @@ def _scenarios(files: list[Forecasts], held: Path | None) -> list[str]:
     return list(dict.fromkeys(x for one in named for x in one.scenarios))
 
 
-def _score_files(files: list[Forecasts], truth: Truth, known: Any) -> pd.DataFrame:
+def _score_files(files: list[Forecasts], truth: od.Truth, known: Any) -> pd.DataFrame:
     """The score table of all files."""
     parts = []
     for one in files:
@@ -246,7 +228,7 @@ def _ahead(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def _data(
-    scores: pd.DataFrame, truth: Truth, baseline: str | None, scenarios: list[str]
+    scores: pd.DataFrame, truth: od.Truth, baseline: str | None, scenarios: list[str]
 ) -> dict[str, Any]:
     """What the screen shows, as JSON: by horizon, and by location or scenario."""
     said: dict[str, Any] = {
@@ -278,7 +260,9 @@ def _data(
     return said
 
 
-def _print(scores: pd.DataFrame, truth: Truth, baseline: str | None, scenarios: list[str]) -> None:
+def _print(
+    scores: pd.DataFrame, truth: od.Truth, baseline: str | None, scenarios: list[str]
+) -> None:
     """What was scored, then the tables, and what their columns mean."""
     days, why = _origins(scores), _reasons(scores)
     made = f"as of {days[0]}" if days else "as of a day that the files do not say"
@@ -308,7 +292,7 @@ def _print(scores: pd.DataFrame, truth: Truth, baseline: str | None, scenarios: 
     more = "" if scenarios else (
         "; error: mean absolute error in percent; bias: -1 too low to +1 too high")  # fmt: skip
     click.echo()
-    say(f"{WHAT_WIS_IS}{ratio}{more}; {WHAT_90_IS}.")
+    say(f"{screen.WHAT_WIS_IS}{ratio}{more}; {screen.WHAT_90_IS}.")
 
 
 def _say_no_ratio(part: pd.DataFrame, target: object, baseline: str | None) -> None:
@@ -369,7 +353,9 @@ def _print_scenarios(ahead: pd.DataFrame, baseline: str | None, scenarios: list[
         table = ordered(plausibility(ahead)).sort_values("target", kind="stable")
         labels = {"words": "", SCENARIO_ID: "scenario"}
         title("Plausibility: months in which the assumptions were true")
-        click.echo(lay(table.assign(words=table["target"].map(WORDS)), labels, _PLAUSIBILITY))
+        click.echo(
+            lay(table.assign(words=table["target"].map(screen.WORDS)), labels, _PLAUSIBILITY)
+        )
         click.echo()
         if TARGET_12MO in set(table["target"]):
             say("A 12-month count counts as true where the assumptions were true in each of its "

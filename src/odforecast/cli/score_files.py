@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,14 +17,13 @@ from odforecast.backtesting import Results
 from odforecast.errors import DataError
 from odforecast.forecast import Forecast, load_forecast
 from odforecast.hub import label_of, read_hub
-from odforecast.hub.files import numbers, read_texts, text_of
-from odforecast.hub.tables import Known, forecast_of_samples, known_panel, score_levels, score_trend
+from odforecast.hub.files import numbers, read_texts
+from odforecast.hub.tables import Known, score_levels, score_trend
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS, COUNTIES, HUB_QUANTILES, SCENARIO_ID, TARGET_12MO, TARGETS
 from odforecast.say import quoted
 from odforecast.scoring import Truth, score_hub
 from odforecast.scoring import score as score_forecast
-from odforecast.scoring.joint import joint_scores
 from odforecast.updating import record
 
 #: Levels of quantiles, rising.
@@ -118,27 +116,6 @@ class Forecasts:
             if (kinds == "pmf").any():
                 yield score_trend(self.hub, truth, known).assign(n_levels=0)
 
-    def joint_scores(self, truth: Truth, known: Known) -> Iterator[pd.DataFrame]:
-        """Joint scores of draws, of every origin, target and scenario that has them."""
-        drawn: list[tuple[dict[str, str], Forecast, str]] = []
-        if self.forecast is not None:
-            made = self.forecast
-            drawn = [({}, made, t) for t in TARGETS if t in made.targets]
-        elif self.hub is not None:
-            rows = self.hub[self.hub["output_type"] == "sample"]
-            named = [SCENARIO_ID] if SCENARIO_ID in rows else []
-            for key, part in rows.groupby(["origin_date", "target", *named], sort=True):
-                made = forecast_of_samples(part, str(key[1]), model=self.model)
-                panel, _ = known_panel(known, truth, made.as_of, made.last_month)
-                scenario = dict(zip(named, map(str, key[2:])))
-                drawn.append((scenario, replace(made, panel=panel), str(key[1])))
-        for scenario, made, target in drawn:
-            table = joint_scores(made, truth, target=target)
-            first: dict[str, Any] = {"model": self.model, "as_of": pd.Timestamp(made.as_of)}
-            for place, (name, value) in enumerate((first | scenario).items()):
-                table.insert(place, name, value)
-            yield table
-
 
 def read_any(paths: Sequence[Path]) -> list[Forecasts]:
     """Read files and folders, whatever each is; a backtest and a record hold several models."""
@@ -199,7 +176,7 @@ def _read(path: Path) -> list[Forecasts]:
     if path.name.lower().endswith(".json"):
         raise DataError(
             f"{path}: not a table of medians and intervals",
-            hint="score a file written by forecast --table, --out or --save, or by nowcast --out",
+            hint="score the CSV or Parquet file of forecast --table, --out or nowcast --table",
         )
     return [Forecasts(model_name(path), path, hub=_hub(path))]
 
@@ -335,26 +312,10 @@ def _intervals(path: Path) -> Forecasts:
 
 def _cells(path: Path) -> tuple[pd.DataFrame, Sequence[int]]:
     """Cells of a table as text, and the row that each is in."""
-    if path.name.lower().endswith(".json"):
-        cells = pd.DataFrame(_json(path)).astype(object).map(text_of)
-        rows: Sequence[int] = range(1, len(cells) + 1)
-    else:
-        cells, numbered = read_texts(path)
-        rows = numbered.tolist()
+    cells, rows = read_texts(path)
     if cells.empty:
         raise DataError(f"{path}: no rows")
-    return cells, rows
-
-
-def _json(path: Path) -> list[dict[str, object]]:
-    """Rows of a table in JSON."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read as JSON: {error}") from error
-    if not isinstance(found, list) or not all(isinstance(x, dict) for x in found):
-        raise DataError(f"{path}: not a list of rows", hint="give a file written by --table")
-    return found
+    return cells, rows.tolist()
 
 
 def _columns_of(path: Path) -> frozenset[str]:
@@ -363,8 +324,6 @@ def _columns_of(path: Path) -> frozenset[str]:
     try:
         if name.endswith(".parquet"):
             return frozenset(pq.read_schema(path).names)
-        if name.endswith(".json"):
-            return frozenset(_json(path)[0])
         with gzip.open(path, "rb") if name.endswith(".gz") else path.open("rb") as handle:
             line = handle.readline(10_000).decode("utf-8-sig")
     except (OSError, EOFError, ValueError, IndexError, DataError):

@@ -7,19 +7,33 @@ import shutil
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
+from odforecast import names
 from odforecast.say import chance, percent, rounded, step_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Columns of text that goes into a pipe, and the least and the most that lines are fitted to.
 WIDTH, NARROWEST, WIDEST = 80, 40, 100
 #: Seconds after which a person wants to know what takes so long.
 PATIENCE = 1.0
+#: Targets, groups of places and kinds of vintage, as people call them.
+WORDS: Final = {
+    names.TARGET_12MO: "12-month deaths", names.TARGET_MONTH: "monthly deaths",
+    names.TARGET_TREND: "trend", "nation": "US", "jurisdictions": "states",
+    names.VINTAGE_REAL: "real releases",
+    names.VINTAGE_DELAYED: "past months, with reporting delay",
+    names.VINTAGE_CLEAN: "past months, without reporting delay",
+}  # fmt: skip
+WHAT_90_IS: Final = "90%: how often the 90% interval contained the final count"
+WHAT_WIS_IS: Final = "WIS: mean weighted interval score in deaths, lower is better"
 
 
 def width() -> int:
@@ -55,11 +69,6 @@ def say(text: str, err: bool = False, indent: str = "", before: str = "") -> Non
 def note(text: str, kind: str = "note") -> None:
     """A sentence on standard error, its kind before it."""
     click.echo(wrapped(f"{kind}: {text}", indent="  "), err=True)
-
-
-def warn(text: str) -> None:
-    """A warning on standard error."""
-    note(text, "warning")
 
 
 def columns(rows: Sequence[Sequence[str]], indent: str = "  ", whole: bool = False) -> str:
@@ -147,6 +156,107 @@ def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> 
     return "\n\n".join(tables)
 
 
+def words(value: object) -> str:
+    """What people call a target, a group of places or a kind of vintage."""
+    return WORDS.get(str(value), str(value))
+
+
+class Column(NamedTuple):
+    """A column: its head, a name in the data or what makes the cell of a row, and the form."""
+
+    head: str
+    of: str | Callable[[Any], str]
+    form: str | Callable[[Any], str] = "{:,.0f}"
+
+    def cell(self, row: Any) -> str:
+        """What the screen has of a row; a dash where there is nothing."""
+        if callable(self.of):
+            return self.of(row)
+        value = row.get(self.of)
+        if value is None or value != value:
+            return "–"
+        return self.form(value) if callable(self.form) else self.form.format(value)
+
+
+def text_of(head: str, of: str | Callable[[Any], str] = "") -> Column:
+    """A column of words; by itself of the column that is called so."""
+    return Column(head, of or head, "{}")
+
+
+def listing(rows: Sequence[Any], shown: Sequence[Column]) -> str:
+    """Columns of rows: numbers at the right, the last of any length."""
+    lines = [[c.head for c in shown], *([c.cell(row) for c in shown] for row in rows)]
+    for i, column in enumerate(shown):
+        most = max(len(line[i]) for line in lines)
+        for line in lines if column.form != "{}" else ():
+            line[i] = line[i].rjust(most)
+    return columns(lines, "", whole=True)
+
+
+#: Columns of scores that several commands show.
+WIS, RATIO = Column("WIS", "wis"), Column("ratio", "rel_wis", "{:.2f}")
+COVERED_90 = Column("90%", "coverage_90", "{:.0%}")
+
+
+def title(text: str) -> None:
+    """The title of a table."""
+    click.secho(f"\n{wrapped(text)}\n", bold=True)
+
+
+def lay(
+    table: pd.DataFrame | Sequence[Any], labels: Mapping[str, str], columns: Iterable[Column],
+    left: int = 0,
+) -> str:  # fmt: skip
+    """A row per row: labels, the first where it changes, then the columns that hold something.
+
+    ``left``: how many of the columns are names, too.
+    """
+    rows = list(table) if isinstance(table, Sequence) else table.to_dict("records")
+    cells = [(c.head, [c.cell(row) for row in rows]) for c in columns]
+    shown = {i: _starred(column) for i, (_, column) in enumerate(cells) if set(column) - {"–"}}
+    lines, before = [], None
+    for row, *numbers in zip(rows, *shown.values()):
+        names = [str(row[name]) for name in labels]
+        again = len(names) > 1 and names[0] == before
+        before = names[0] if names else None
+        if numbers and set(numbers) == {"–"}:  # a row that is a title
+            numbers = [""] * len(numbers)
+        lines.append([*([""] * again + names[again:]), *numbers])
+    return grid([*labels.values(), *(cells[i][0] for i in shown)], lines, len(labels) + left)
+
+
+def _starred(column: list[str]) -> list[str]:
+    """Numbers under each other: a star has the room of a digit."""
+    if not any(cell.endswith("*") for cell in column):
+        return column
+    return [cell if cell.endswith("*") else f"{cell} " for cell in column]
+
+
+def lay_groups(
+    sections: Iterable[tuple[str, Sequence[tuple[str, pd.DataFrame]]]],
+    columns: Iterable[Column], groups: Sequence[str],
+) -> str:  # fmt: skip
+    """A row per model under the title of its section, a column per score and months ahead.
+
+    A section holds models, and of each the rows by ``horizon_group``.
+    """
+    nothing: dict[str, Any] = {}
+    found = [(name, [(m, rows.to_dict("index")) for m, rows in models])
+             for name, models in sections]  # fmt: skip
+    shown = [c for c in columns
+             if any(c.cell(row) != "–" for _, models in found
+                    for _, rows in models for row in rows.values())]  # fmt: skip
+    heads = [f"{c.head}\n{group}" for c in shown for group in groups]
+    lines: list[list[str]] = []
+    for name, models in found:
+        lines += [[name, *[""] * len(heads)]] if name else []
+        for model, rows in models:
+            *first, last = [f"{'  ' * bool(name)}{text}" for text in textwrap.wrap(model, 44)]
+            lines += [[text, *[""] * len(heads)] for text in first]
+            lines.append([last, *(c.cell(rows.get(g, nothing)) for c in shown for g in groups)])
+    return grid(["months ahead", *heads], lines) if shown else ""
+
+
 # Cells
 
 
@@ -198,6 +308,9 @@ def more_places(places: int, rows: int, what: str = "states") -> str:
     return f"… and {left:,} more {what} (--rows 0 shows all)" if left > 0 else ""
 
 
+# Progress
+
+
 @contextmanager
 def _compiling() -> Iterator[None]:
     """Say, before the first compilation on a machine, that it happens once."""
@@ -225,15 +338,13 @@ def _compiling() -> Iterator[None]:
 
 
 @contextmanager
-def working(
-    what: str, quiet: bool = False, patience: float = PATIENCE
-) -> Iterator[Callable[[int, int], None] | None]:
+def working(what: str, patience: float = PATIENCE) -> Iterator[Callable[[int, int], None] | None]:
     """Say on a terminal's standard error what is being done, if it takes longer than a moment.
 
     A model that counts its steps (PyMC's sampler does), or a caller that does, has a bar; any other
     a clock. Where nobody looks there is neither.
     """
-    if quiet or not sys.stderr.isatty():
+    if not sys.stderr.isatty():
         with _compiling():
             yield None
         return

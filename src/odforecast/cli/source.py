@@ -3,55 +3,50 @@
 from __future__ import annotations
 
 import datetime as dt
-import functools
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+import odforecast as od
 from odforecast.cli import options as opt
 from odforecast.cli.options import Decorator, together
-from odforecast.cli.screen import note, warn, working
+from odforecast.cli.screen import note, working
+from odforecast.errors import ScenarioError, UnknownNameError, one_of
 from odforecast.months import today
 from odforecast.names import COUNTIES, DEFAULT_HORIZON, STATES, TARGET_12MO
 from odforecast.say import month_name, old_data_note, shown_warnings
 
 if TYPE_CHECKING:
-    from odforecast.forecast import Forecast
-    from odforecast.models import Fitted, Model
-    from odforecast.panel import Panel
-    from odforecast.scenario import Scenario
-    from odforecast.vintage import Archive, Vintage
+    from odforecast.models import Model
 
 BUNDLED = "bundled"
+_OPENED = f"{__name__}.opened"
 SCENARIO_FILES = (".yaml", ".yml", ".toml")
-_ACCEPT = f"{__name__}.accept"
 
 
 # Releases
 
 
-def open_source(
-    archive: str | Path | None = None,
-    source: str | Path | None = None,
-    release: str | None = None,
-    look: bool = False,
-) -> Archive:
-    """The releases of an archive, or of one file; by default your own, then the bundled ones.
+def open_source(look: bool = False) -> od.Archive:
+    """The releases of --archive, or of the file of --source; else your own and the bundled ones.
 
     With ``look``, for commands that show what is in a file, one that contradicts itself is shown
     too; otherwise it needs ``--accept REASON``.
     """
-    from odforecast.sources.vsrr import read_vsrr
-    from odforecast.vintage import Archive, bundled
-    from odforecast.vintage import archive as own
-    from odforecast.vintage.bundle import of_file
+    held = click.get_current_context().meta
+    if _OPENED not in held:
+        held[_OPENED] = _open(look)
+    found: od.Archive = held[_OPENED]
+    return found
 
-    accept = click.get_current_context().meta.get(_ACCEPT)
+
+def _open(look: bool) -> od.Archive:
+    """Open the releases."""
+    archive, source, release, accept = map(opt.given, ("archive", "source", "release", "accept"))
     opt.check(
         (accept is not None and (source is None or str(source) == BUNDLED),
          "--accept is about a --source FILE; in an archive: data fix accept"),
@@ -60,18 +55,21 @@ def open_source(
          "--release is the date of a --source FILE; to use an earlier date of an archive: --as-of"),
     )  # fmt: skip
     if source is None:
-        return own(archive)
+        return od.archive(archive)
     if str(source) == BUNDLED:
-        return bundled()
+        return od.bundled()
+    from odforecast.sources.vsrr import read_vsrr
+    from odforecast.vintage.bundle import of_file
+
     loaded = read_vsrr(source, release)
     for text in loaded.report.notes:
         note(f"{loaded.report.file}: {text}")
     if look:
-        return Archive.in_memory({loaded.release: loaded.table})
+        return od.Archive.in_memory({loaded.release: loaded.table})
     return of_file(loaded, accept)
 
 
-def say_release(vintage: Vintage, as_of: str | None) -> None:
+def say_release(vintage: od.Vintage, as_of: str | None) -> None:
     """Which release is used, on standard error, and whether it is old."""
     if vintage.note:
         note(vintage.note)
@@ -85,26 +83,17 @@ def say_age(release: dt.date, as_of: str | None, dataset: str = STATES) -> None:
         note(text)
 
 
-def _keep_reason(ctx: click.Context, _: click.Parameter, value: str | None) -> None:
-    if value is not None:
-        ctx.meta[_ACCEPT] = value
+SOURCES = together(
+    opt.ARCHIVE, opt.SOURCE, opt.data("--accept", metavar="REASON", more=True, help=opt.ACCEPTS)
+)
 
 
-#: :func:`open_source` finds the reason by itself.
-ACCEPT = opt.data(
-    "--accept", metavar="REASON", expose_value=False, callback=_keep_reason, more=True,
-    help=opt.ACCEPTS,
-)  # fmt: skip
-SOURCES = together(opt.ARCHIVE, opt.SOURCE, ACCEPT)
-
-
-def scenarios_of(words: Iterable[str]) -> list[Scenario]:
+def scenarios_of(words: Iterable[str]) -> list[od.Scenario]:
     """Scenarios of files, the named ones and the status quo; what has no onset stays open."""
-    from odforecast.errors import ScenarioError, one_of
-    from odforecast.scenario import NULL, named, prior_names, read_scenarios
-
-    found: list[Scenario] = []
+    found: list[od.Scenario] = []
     for word in (w.strip() for text in words for w in text.split(",")):
+        from odforecast.scenario import NULL, named, prior_names, read_scenarios
+
         if Path(word).suffix.lower() in SCENARIO_FILES:
             found.extend(read_scenarios(word))
         elif word in (NULL.name, *prior_names()):
@@ -141,10 +130,11 @@ PUBLISH = opt.output("--with-own-counts", "publish", is_flag=True, more=True,
                      help="Allow pages and hub files that use own counts.")  # fmt: skip
 
 
-def check_local(counts: Path | None, publish: bool, *files: tuple[str, Path | None]) -> None:
+def check_local(*files: tuple[str, Path | None]) -> None:
     """Refuse, before the work, a file for others that would use own counts unasked."""
+    counts = opt.given("counts")
     for name, path in files:
-        if counts is not None and path is not None and not publish:
+        if counts is not None and path is not None and not opt.given("publish"):
             raise click.UsageError(
                 f"{name} {path} would use your own counts ({counts}), which stay with you: leave "
                 f"out {name} or --counts, or add --with-own-counts"
@@ -159,99 +149,66 @@ def on_terminal() -> bool:
 # The forecast
 
 
-@dataclass(frozen=True)
-class Request:
-    """Which forecast is asked for: the options of :func:`request_options`."""
+def own_panel() -> tuple[od.Panel, tuple[str, ...]]:
+    """The panel of the day, with own counts, and the locations asked for."""
+    as_of, counts, complete = map(opt.given, ("as_of", "counts", "complete"))
+    panel, states = open_panel(open_source(), as_of, opt.given("indicator"), opt.given("locations"))
+    if counts is None:
+        return panel, states
+    from odforecast.sources.own import read_own_counts
 
-    archive: Path | None
-    source: str | None
-    as_of: str | None
-    model: str
-    locations: str
-    indicator: str
-    draws: int
-    seed: int
-    quiet: bool
-    counts: Path | None = None
-    complete: bool | None = None
-    horizon: int | None = None
-    until: str | None = None
+    frame = read_own_counts(counts)
+    if complete is None and on_terminal():
+        words = f"Could more deaths still be added to the last months in {counts}?"
+        complete = not click.confirm(words, default=True, err=True)
+    # Rows without a day were known today, or on the day that the forecast is made for.
+    made = panel.with_counts(frame, bool(complete), as_of)
+    for text in made.notes[len(panel.notes) :]:
+        note(text)
+    return made, states
 
-    @functools.cached_property
-    def releases(self) -> Archive:
-        """The releases it is made from."""
-        return open_source(self.archive, self.source)
 
-    def panel(self) -> tuple[Panel, tuple[str, ...]]:
-        """The panel of the day, with own counts, and the locations asked for."""
-        from odforecast.sources.own import read_own_counts
+def ahead(panel: od.Panel, said: bool = True) -> int | None:
+    """The horizon: with own counts and no other wish, a year after their last month."""
+    horizon: int | None = opt.given("horizon")
+    if panel.own is None or horizon is not None or opt.given("until") is not None:
+        return horizon
+    more = max(int((panel.own.last_month - panel.last_month).astype(int)), 0)
+    if more and said:
+        last = month_name(panel.own.last_month)
+        note(f"the {DEFAULT_HORIZON} months ahead are counted from {last}, the last month of your "
+             "own counts")  # fmt: skip
+    return DEFAULT_HORIZON + more
 
-        panel, states = open_panel(self.releases, self.as_of, self.indicator, self.locations)
-        if self.counts is None:
-            return panel, states
-        frame, complete = read_own_counts(self.counts), self.complete
-        if complete is None and on_terminal():
-            words = f"Could more deaths still be added to the last months in {self.counts}?"
-            complete = not click.confirm(words, default=True, err=True)
-        # Rows without a day were known today, or on the day that the forecast is made for.
-        made = panel.with_counts(frame, bool(complete), self.as_of)
-        for text in made.notes[len(panel.notes) :]:
-            note(text)
-        return made, states
 
-    def ahead(self, panel: Panel, said: bool = True) -> int | None:
-        """The horizon: with own counts and no other wish, a year after their last month."""
-        if panel.own is None or self.horizon is not None or self.until is not None:
-            return self.horizon
-        more = max(int((panel.own.last_month - panel.last_month).astype(int)), 0)
-        if more and said:
-            last = month_name(panel.own.last_month)
-            note(f"the {DEFAULT_HORIZON} months ahead are counted from {last}, the last month of "
-                 "your own counts")  # fmt: skip
-        return DEFAULT_HORIZON + more
+def make(
+    model: Model, panel: od.Panel, states: Sequence[str], horizon: int | None = None,
+    until: str | None = None,
+) -> od.Forecast:  # fmt: skip
+    """The whole forecast that is asked for, with its progress on a terminal."""
+    one_end(*(wished := (opt.given("horizon"), opt.given("until"))))
+    with working(f"fitting {model.label}"):
+        return model.fit(to_fit(model, panel, states)).forecast(
+            horizon or wished[0], until=until or wished[1], draws=opt.given("draws"),
+            seed=opt.given("seed"),
+        )  # fmt: skip
 
-    def forecast(
-        self, model: Model, panel: Panel, states: Sequence[str] | None = None,
-        horizon: int | None = None, until: str | None = None,
-    ) -> Forecast:  # fmt: skip
-        """The whole forecast, with its progress on a terminal; ``states`` None: of the panel."""
-        opt.check((self.horizon is not None and self.until is not None,
-                   "give --horizon or --until, not both"))  # fmt: skip
-        with working(f"fitting {model.label}", self.quiet):
-            fitted = model.fit(panel) if states is None else fit(model, panel, states)
-            return fitted.forecast(
-                horizon or self.horizon, until=until or self.until, draws=self.draws, seed=self.seed
-            )
+
+def one_end(horizon: int | None, until: str | None) -> None:
+    """Refuse two ends of a forecast."""
+    opt.check((horizon is not None and until is not None, "give --horizon or --until, not both"))
 
 
 def request_options(places: Decorator = opt.PLACES) -> Decorator:
-    """Add the options of a :class:`Request`; the command gets them as ``request``.
-
-    ``--horizon`` and own counts are part of it where the command has them: give their options
-    below this one. Places are words and an option, or with ``LOCATIONS`` the option alone.
-    """
-    names = [field.name for field in fields(Request)]
-
-    def add(command: Callable[..., Any]) -> Callable[..., Any]:
-        """Add them."""
-
-        @functools.wraps(command)
-        def run(*args: Any, **given: Any) -> Any:
-            """The command, its options gathered."""
-            request = Request(**{name: given.pop(name) for name in names if name in given})
-            return command(*args, request=request, **given)
-
-        return together(places, opt.INDICATOR, opt.MODEL, opt.UNTIL, opt.AS_OF, SOURCES, opt.DRAWS,
-                        opt.SEED, opt.QUIET)(run)  # fmt: skip
-
-    return add
+    """What a forecast is made of; places are words and an option, or the option alone."""
+    return together(places, opt.INDICATOR, opt.MODEL, opt.UNTIL, opt.AS_OF, SOURCES, opt.DRAWS,
+                    opt.SEED)  # fmt: skip
 
 
 def open_panel(
-    releases: Archive, as_of: str | None, indicator: str, locations: str
-) -> tuple[Panel, tuple[str, ...]]:
+    releases: od.Archive, as_of: str | None, indicator: str, locations: str
+) -> tuple[od.Panel, tuple[str, ...]]:
     """The panel of a day, and the locations asked for."""
-    from odforecast.errors import UnknownNameError
     from odforecast.geography import resolve
 
     vintage = releases.as_of(as_of)
@@ -270,12 +227,7 @@ def open_panel(
         raise UnknownNameError(error.message, hint=hint) from None
 
 
-def fit(model: Model, panel: Panel, places: Sequence[str]) -> Fitted:
-    """Fit to the whole panel, or to the locations asked for where each stands by itself."""
-    return model.fit(to_fit(model, panel, places))
-
-
-def to_fit(model: Model, panel: Panel, places: Sequence[str]) -> Panel:
+def to_fit(model: Model, panel: od.Panel, places: Sequence[str]) -> od.Panel:
     """What a model is fitted to: the panel, the places asked for, or their states whole."""
     from odforecast.geography.places import by_fips
 
@@ -287,38 +239,40 @@ def to_fit(model: Model, panel: Panel, places: Sequence[str]) -> Panel:
     return panel.select(places)
 
 
-def there(made: Forecast, states: Sequence[str]) -> list[str]:
-    """The locations asked for that are forecast; the others are named on standard error."""
+def there(made: od.Forecast, states: Sequence[str]) -> list[str]:
+    """The locations asked for that are forecast; the others are named on standard error.
+
+    Of none, all that were asked for: who selects them is told why.
+    """
     for state in states:
         if state not in made.locations:
             reason = made.skipped.get(state, "the model does not forecast it")
             note(reason, f"skipped {state}")
-    return [s for s in states if s in made.locations]
+    return [s for s in states if s in made.locations] or list(states)
 
 
-def keep(made: Forecast, states: Sequence[str]) -> Forecast:
-    """The locations asked for; those the model left out are named on standard error."""
-    return made.select(there(made, states) or states)  # without any, the error says why
-
-
-def how(made: Forecast, model: Model, seed: int) -> str:
+def how(made: od.Forecast) -> str:
     """Which model made a forecast; its warnings go to standard error now."""
+    say_warnings(made)
+    said, n = made.provenance, len(made.draws)
+    return f"model {said['label']} (spec {said['spec_hash']}), {n} draws, seed {said['seed']}"
+
+
+def say_warnings(made: od.Forecast, kind: str = "warning") -> None:
+    """Say the warnings of a forecast, and that it goes beyond what was validated."""
     from odforecast.forecast.text import beyond_validated
 
-    for text in (*shown_warnings(made.warnings), beyond_validated(made)):
-        if text:
-            warn(text)
-    return f"model {model.label} (spec {model.spec.hash}), {len(made.draws)} draws, seed {seed}"
+    for text in shown_warnings(made.warnings):
+        note(text, kind)
+    if far := beyond_validated(made):
+        note(far, "warning")
 
 
-def about(
-    made: Forecast, panel: Panel, model: Model, seed: int, target: str = TARGET_12MO
-) -> dict[str, Any]:
+def about(made: od.Forecast, panel: od.Panel, target: str = TARGET_12MO) -> dict[str, Any]:
     """What JSON says of how a forecast was made."""
     from odforecast.forecast.text import beyond_validated
-    from odforecast.version import __version__
 
-    far = beyond_validated(made)
+    far, said = beyond_validated(made), made.provenance
     return {
         "indicator": panel.indicator,
         "target": target,
@@ -330,11 +284,11 @@ def about(
         "end": str(made.months[-1]),
         "locations": list(made.locations),
         "skipped": dict(made.skipped),
-        "model": model.label,
-        "spec_hash": model.spec.hash,
+        "model": said["label"],
+        "spec_hash": said["spec_hash"],
         "draws": len(made.draws),
-        "seed": seed,
-        "odforecast": __version__,
+        "seed": int(said["seed"]),
+        "odforecast": od.__version__,
         "warnings": [*made.warnings, *([far] if far else [])],
         "notes": list(panel.notes),
     }

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import shlex
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+import odforecast as od
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
 from odforecast.cli.app import Group
@@ -18,7 +20,7 @@ from odforecast.errors import ArchiveError, BacktestError
 from odforecast.say import number_of, of_path, quoted
 
 if TYPE_CHECKING:
-    from odforecast.backtesting import Board, Task
+    from odforecast.backtesting import Board
 
 _NAME = click.argument("name", metavar="NAME|FILE")
 
@@ -48,13 +50,13 @@ def list_() -> Answer:
 @task.command()
 @_NAME
 @opt.together(opt.ARCHIVE, opt.JSON)
-def show(name: str, archive: Path | None) -> Answer:
+def show(name: str) -> Answer:
     """Show the definition of a task and its fingerprint.
 
     The fingerprint is a hash of the definition and of the data: the final counts, and what was
     known at every origin. Scores with the same fingerprint can be compared.
     """
-    found = open_task(name, archive)
+    found = open_task(name)
     try:
         whole, short, n, missing = found.fingerprint, found.short, len(found.origins), ""
     except ArchiveError as error:
@@ -79,7 +81,7 @@ def show(name: str, archive: Path | None) -> Answer:
 @_NAME
 @click.argument("folder", metavar="DIR", type=opt.FOLDER)
 @opt.together(opt.ARCHIVE, opt.JSON)
-def export(name: str, folder: Path, archive: Path | None) -> Answer:
+def export(name: str, folder: Path) -> Answer:
     """Write the data known at each origin, for another program.
 
     The files are CSV. DIR gets two files per origin, with the data known then and the forecasts
@@ -87,7 +89,7 @@ def export(name: str, folder: Path, archive: Path | None) -> Answer:
     """
     from odforecast.backtesting.submission import export as write
 
-    found = open_task(name, archive)
+    found = open_task(name)
     written = write(found, folder)
     n = sum(o.panel is not None for o in found.origins)
 
@@ -96,8 +98,8 @@ def export(name: str, folder: Path, archive: Path | None) -> Answer:
         click.echo(f"task {found.name} ({found.short}): {number_of(n, 'origin')}")
         click.echo(f"written: {written}")
         say("Next: write one file of forecasts per origin, named by its id in origins.csv, in the "
-            f"form of template.csv. Then: odforecast task submit {found.name} YOUR-DIR --label "
-            "NAME --out DIR")  # fmt: skip
+            f"form of template.csv. Then: odforecast task submit {shlex.quote(name)} YOUR-DIR "
+            "--label NAME --out DIR")  # fmt: skip
 
     data = {"folder": str(written), "origins": n, "fingerprint": found.fingerprint}
     return Answer(text=text, data=data)
@@ -113,7 +115,7 @@ def export(name: str, folder: Path, archive: Path | None) -> Answer:
     opt.ARCHIVE, opt.out("Folder of results.", (), required=True), opt.REPLACE, opt.JSON,
 )  # fmt: skip
 def submit(
-    name: str, files: tuple[Path, ...], label: str, archive: Path | None, out: Path, replace: bool,
+    name: str, files: tuple[Path, ...], label: str, out: Path, replace: bool
 ) -> Answer:  # fmt: skip
     """Check and score forecasts that another program made.
 
@@ -122,24 +124,22 @@ def submit(
     and counted on every leaderboard. We cannot check that a forecast used only the data known on
     its day: that is the submitter's word.
     """
-    from odforecast.backtesting import leaderboard
     from odforecast.backtesting.submission import score_submission
-    from odforecast.hub import read_hub
     from odforecast.names import HUB_QUANTILES
 
-    found = open_task(name, archive)
+    found = open_task(name)
     opt.check_folder("--out", out, replace, "results", "(?!units$).*", ("manifest.json",))
     by_origin = _by_origin(found, files)
     tables = {}
     for key, path in by_origin.items():
         _check_commas(path)
-        tables[key] = read_hub(path, levels=HUB_QUANTILES)
+        tables[key] = od.read_hub(path, levels=HUB_QUANTILES)
     names = {key: path.name for key, path in by_origin.items()}
     results = score_submission(found, tables, label, files=names)
     results.save(out)
     for text in results.notes:
         note(text)
-    answer = _board(leaderboard(results), {"folder": str(out)})
+    answer = _board(od.leaderboard(results), {"folder": str(out)})
     answer.files.append((lambda: None, f"results: {out}"))
     return answer
 
@@ -153,9 +153,7 @@ def leaderboard_(folders: tuple[Path, ...]) -> Answer:
     RESULTS are your own folders, written by odforecast backtest --task ... --out, or by odforecast
     task submit. Folders with different fingerprints are refused, with the difference.
     """
-    from odforecast.backtesting import leaderboard
-
-    board = leaderboard(list(folders))
+    board = od.leaderboard(list(folders))
     return _board(board, {"leaderboard": board.to_frame()})
 
 
@@ -167,7 +165,7 @@ def _board(board: Board, more: dict[str, Any]) -> Answer:
     return Answer(text=lambda: print_board(board), data=data)
 
 
-def _by_origin(task: Task, given: tuple[Path, ...]) -> dict[str, Path]:
+def _by_origin(task: od.Task, given: tuple[Path, ...]) -> dict[str, Path]:
     """The file of each origin, by the beginning of its name."""
     files: list[Path] = []
     for path in given:

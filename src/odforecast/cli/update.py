@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
-from odforecast.cli.screen import grid, note, warn, working, wrapped
-from odforecast.cli.source import scenarios_of
-from odforecast.say import shown_warnings
+from odforecast.cli.screen import grid, note, working, wrapped
+from odforecast.cli.source import say_warnings, scenarios_of
 
 if TYPE_CHECKING:
     from odforecast.updating import Change, Update
@@ -37,12 +36,11 @@ if TYPE_CHECKING:
     opt.DRAWS, opt.SEED,
     opt.data("--url", metavar="URL", more=True,
              help=f"Server to download from.  [default: {opt.CDC}]"),
-    opt.QUIET,
 )  # fmt: skip
 def update(
     archive: Path | None, locations: str, model: str, no_fetch: bool, out: Path | None,
-    as_json: bool, again: bool, scenarios: tuple[str, ...], series: tuple[Path, ...], draws: int,
-    seed: int, url: str | None, quiet: bool,
+    again: bool, scenarios: tuple[str, ...], series: tuple[Path, ...], draws: int,
+    seed: int, url: str | None,
 ) -> Answer:  # fmt: skip
     """Fetch the newest release, forecast, and report what changed since last month.
 
@@ -58,23 +56,20 @@ def update(
     opt.check((no_fetch and url is not None,
                "--url is a server to download from: leave it out with --no-fetch"))  # fmt: skip
     chosen, beside = scenarios_of(scenarios), [read_series(path) for path in series]
-    with (
-        Socrata(url or opt.CDC, notify=note) as client,
-        working(f"updating with {model}", quiet),
-    ):
+    with Socrata(url or opt.CDC, notify=note) as client, working(f"updating with {model}"):
         done = run(
             archive, out, fetch=not no_fetch, model=model, locations=locations, draws=draws,
             seed=seed, again=again, scenarios=chosen, series=beside, client=client,
         )  # fmt: skip
-        if as_json:
+        if opt.given("as_json"):
             return Answer(data=_plain(done))
         return Answer("\n\n".join(_screen(done)))
 
 
 def _screen(done: Update) -> Iterator[str]:
     """What is new and what changed, then the forecast, then the files."""
-    from odforecast.forecast.text import beyond_validated
-    from odforecast.updating.words import checked, sentences
+    from odforecast.updating.changes import sentences
+    from odforecast.updating.run import checked
 
     for text in done.notes:
         note(text)
@@ -87,8 +82,7 @@ def _screen(done: Update) -> Iterator[str]:
         yield f"{text}\n{record}" if done.added else text
         return
     forecast, place = done.forecast, done.place
-    for text in filter(None, (*shown_warnings(forecast.warnings), beyond_validated(forecast))):
-        warn(text)
+    say_warnings(forecast)
     for state, reason in forecast.skipped.items():
         note(f"{state}: {reason}", "skipped")
     if done.change.before is None:
@@ -106,23 +100,23 @@ def _screen(done: Update) -> Iterator[str]:
 
 def _table(change: Change, place: str) -> Iterator[str]:
     """The changes at the first place and at those where they are largest."""
-    from odforecast.updating import words
+    from odforecast.updating import changes
 
-    heads, *rows = words.table_of(change, place, words.SHOWN)
+    heads, *rows = changes.table_of(change, place, changes.SHOWN)
     if len(rows) > 1:
         title = (
-            f"Medians for the 12 months ending in {words.month_of(change):%B %Y}, the largest "
+            f"Medians for the 12 months ending in {changes.month_of(change):%B %Y}, the largest "
             "changes relative to their intervals first. The last columns split the change:"
         )
         # The screen is narrow: what the number of draws does is said of the whole change.
         cells = [[*row[:4], *(cell.partition(" ±")[0] for cell in row[4:])] for row in rows]
         names = [head.removeprefix("From ").lower() for head in heads[1:]]
-        yield f"{wrapped(title)}\n\n{grid(['', *names], cells)}\n{wrapped(words.NOTE)}"
+        yield f"{wrapped(title)}\n\n{grid(['', *names], cells)}\n{wrapped(changes.NOTE)}"
 
 
 def _plain(done: Update) -> dict[str, Any]:
     """An update as JSON can hold it."""
-    from odforecast.updating.words import sentences
+    from odforecast.updating.changes import sentences
 
     change = done.change
     return {

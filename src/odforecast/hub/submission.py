@@ -179,7 +179,7 @@ def _asked(hub: Hub, day: str) -> tuple[Round, str]:
             hint="hubs with other columns take files of their own form",
         )
     if day not in days:
-        raise DataError(f"{hub.root} has no round {day}", hint=one_of(day, list(days)[-12:]))
+        raise DataError(f"{hub.root} has no round {day}", hint=one_of(day, days))
     number, end = days[day]
     return hub.asked.rounds[number], end
 

@@ -1,8 +1,7 @@
 """The monthly habit: a release, a forecast, what changed and why, and a public record."""
 
 from odforecast.updating.changes import Change
-from odforecast.updating.record import outcomes, read
+from odforecast.updating.record import outcomes, read, record_markdown
 from odforecast.updating.run import Update, default_out, update
-from odforecast.updating.words import record_markdown
 
 __all__ = ["Change", "Update", "default_out", "outcomes", "read", "record_markdown", "update"]

@@ -28,20 +28,36 @@ import pandas as pd
 
 from odforecast.errors import OdforecastError
 from odforecast.forecast import Forecast
-from odforecast.geography import called
+from odforecast.forecast.text import place_name
+from odforecast.geography import NATION, called
 from odforecast.models import Model
 from odforecast.months import Months, to_month
 from odforecast.panel import LAYERS, Floats, Panel
-from odforecast.updating.record import FORECAST
+from odforecast.report.page import Table
+from odforecast.say import between, day_name, listed, month_name, number_of, rounded, step_of
+from odforecast.updating.record import FORECAST, made_by
 
 #: Columns of :attr:`Change.revised`.
 REVISED = ("location", "name", "month", "reported_before", "reported_now", "revision")
+HEAD = (
+    "Place", "Before", "Now", "Change", "From revisions", "From new months", "From the model",
+)  # fmt: skip
+#: Places besides the first in the table on the screen, and on the page; the file has them all.
+SHOWN, ON_PAGE = 5, 15
+#: Below the table.
+NOTE = "±: two standard errors, from the number of draws"
+_DEFINITION = (
+    "Revisions: what the new release says differently about months known before (counts, how "
+    "complete they are, what CDC predicts, which are final). New months: months that the previous "
+    "release did not have. Model: other settings or another version of the model. The parts add up "
+    "to the change."
+)
 #: Batches of draws whose medians say how far chance moves the median of all.
 BATCHES = 20
 _SIDES = [0.05, 0.5, 0.95]
 _BEFORE = {"low_90": "before_low", "median": "before", "high_90": "before_high"}
 #: Settings that a recorded forecast names, and what a change of them is called.
-_SETTINGS = {
+SETTINGS = {
     "model": "model", "spec": "specification", "version": "version of odforecast",
     "seed": "seed", "draws": "number of draws",
     "data": "what the archive holds of that release or the ones before",
@@ -238,15 +254,11 @@ def _settings(recorded: pd.DataFrame, now: Forecast, earlier: Panel | None) -> t
     """Settings of the recorded forecast that are others now."""
     if recorded.empty:
         return ()
-    old, said = recorded[recorded["kind"] == FORECAST].iloc[0], now.provenance
-    new = {
-        "model": said["label"], "spec": said["spec_hash"], "version": said["odforecast"],
-        "seed": said["seed"], "draws": len(now.draws),
-    }  # fmt: skip
+    old, new = recorded[recorded["kind"] == FORECAST].iloc[0], made_by(now)
     if earlier is not None:
         new["data"] = earlier.data_hash
     return tuple(
-        f"{_SETTINGS[name]}: {old[name]}, now {value}"
+        f"{SETTINGS[name]}: {old[name]}, now {value}"
         for name, value in new.items()
         if str(old[name]) != str(value)
     )
@@ -310,10 +322,8 @@ def _table(
     table["name"] = [called(str(s)) for s in table["location"]]
     kept = ["before", "now"] if again is None else ["before", "now", "again"]
     table = table[table[kept].notna().all(axis=1)]
-    order = {s: i for i, s in enumerate(now.locations)}
-    table = table.sort_values(
-        ["location", "month"], key=lambda c: c.map(order) if c.name == "location" else c
-    )
+    # Of each place, months as they come.
+    table = table.sort_values("location", key=lambda x: x.map(now.locations.index), kind="stable")
     return table[_COLUMNS].reset_index(drop=True)
 
 
@@ -339,3 +349,180 @@ def _error(a: Floats, b: Floats, paired: bool) -> Floats:
     if paired:
         spread = (second - first).var(axis=0, ddof=1)
     return np.asarray(np.sqrt(spread / batches))
+
+
+# ------------------------------------------------------------------------------ what is said of it
+
+
+def month_of(change: Change) -> pd.Timestamp | None:
+    """The month whose forecasts are compared in words: the last one that both have."""
+    return None if change.table.empty else change.table["month"].max()
+
+
+def _of_month(change: Change) -> pd.DataFrame:
+    return change.table[change.table["month"] == month_of(change)]
+
+
+def sentences(change: Change, place: str = NATION) -> list[str]:
+    """What changed, and why, in paragraphs; numbers are of one place alone."""
+    why_not = f"{change.why_not[:1].upper()}{change.why_not[1:]}."
+    if change.before is None:
+        return [why_not]
+    said, table = [_data(change, place)], _of_month(change)
+    mine = table[table["location"] == place]
+    if table.empty:
+        said.append("The two forecasts have no month in common.")
+    elif mine.empty:
+        said.append(f"There is no earlier forecast of {place_name(place)} to compare with.")
+    else:
+        said.append(_moved(mine.iloc[0]))
+        said += [] if change.why_not else [_reasons(change, mine.iloc[0])]
+    if change.why_not:
+        said.append(why_not)
+    if change.lost:
+        said.append(f"Forecast before but not now: {', '.join(map(called, change.lost))}.")
+    return said
+
+
+def _data(change: Change, place: str) -> str:
+    """The release before, the new months, and what was revised."""
+    assert change.before is not None
+    day = day_name(change.before)
+    said = [f"The previous forecast was made from the release of {day}."]
+    if not change.recorded:
+        said = [
+            f"The previous release is that of {day}.",
+            "The record has no forecast from it, so one was made now.",
+        ]
+    if not change.counts:
+        return said[0]
+    n = change.new_months.size
+    months = listed([month_name(m) for m in change.new_months], 1)
+    if n > 1:
+        months = " to ".join(month_name(change.new_months[i]) for i in (0, -1))
+    added = f"{number_of(n, 'new month')} ({months}: {change.counts['new']:,} counts)"
+    said.append(
+        f"The new release adds {added if n else 'no new month'}. Of the "
+        f"{change.counts['common']:,} counts in both releases, {change.counts['revised']:,} "
+        "differ."
+    )
+    for row in change.revised[change.revised["location"] == place].to_dict("records"):
+        if np.isfinite(row["revision"]):
+            went = f"went from {row['reported_before']:,.0f} to {row['reported_now']:,.0f}"
+            if row["revision"] == 0:
+                went = f"is still {row['reported_now']:,.0f}"
+            said.append(
+                f"In {place_name(row['location'])} the reported count for the 12 months ending in "
+                f"{month_name(row['month'])}, the newest one then, {went}."
+            )
+    if change.final is not None:
+        said.append(f"Counts through {month_name(change.final)} are now final.")
+    return " ".join(said)
+
+
+def _moved(row: pd.Series) -> str:
+    """The medians before and now."""
+    step = _step(row["change_error"])
+    size = rounded(abs(row["change"]), step)
+    way = f"about {size} {'fewer' if row['change'] < 0 else 'more'}"
+    inside = "inside" if row["before_low"] <= row["now"] <= row["before_high"] else "outside"
+    return (
+        f"For the 12 months ending in {month_name(row['month'])} in {place_name(row['location'])}, "
+        f"the median was about {rounded(row['before'], step)} and is now about "
+        f"{rounded(row['now'], step)}, {'no change' if size == '0' else way}. The new median is "
+        f"{inside} the previous 90% interval, {between(row['before_low'], row['before_high'])}."
+    )
+
+
+def _reasons(change: Change, row: pd.Series) -> str:
+    """The parts of a change."""
+    parts = [("revisions of earlier months", "revisions")]
+    if change.new_months.size:
+        parts.append(("the new month" + "s" * (change.new_months.size > 1), "new_months"))
+    words = []
+    for name, key in parts:
+        error = row[f"{key}_error"]
+        text = f"{signed(row[key], _step(error))} from {name}"
+        if error > 0:
+            small = "less than 1" if error < 1 else rounded(error, _step(error))
+            chance = ", so it may be chance" if abs(row[key]) < 2 * error else ""
+            text += f" (standard error {small}{chance})"
+        words.append(text)
+    other, settings = row["model"], "; ".join(change.settings)
+    if np.isfinite(other) and other != 0:
+        why = settings or "the same settings give other numbers now: libraries?"
+        words.append(f"{signed(other, _step(row['change_error']))} from the model ({why})")
+    text = f"The change is the sum of {', '.join(words[:-1])} and {words[-1]}."
+    if len(words) == 1:
+        text = f"The change is {words[0]}."
+    if change.recorded and other == 0:
+        text += f" Different now, without effect here: {settings}." if settings else (
+            " The model and its settings are the same.")  # fmt: skip
+    return text
+
+
+def table_of(change: Change, place: str = NATION, most: int | None = None) -> list[list[str]]:
+    """The change in the last month that both have: the heads, and a row for each place.
+
+    The place comes first, then ``most`` others by the size of their change beside the interval that
+    was given before. Columns that say nothing are left out: a change that is not split has four.
+    """
+    table = _of_month(change)
+    size = (table["change"] / (table["before_high"] - table["before_low"])).abs()
+    order = table.assign(first=table["location"] != place, size=-size.fillna(0.0))
+    order = order.sort_values(["first", "size"], kind="stable")
+    rows = []
+    for row in order.to_dict("records"):
+        step = _step(row["change_error"])
+        names = ("change", "revisions", "new_months")
+        parts = [with_error(row[key], row[f"{key}_error"]) for key in names]
+        model = "–" if np.isnan(row["model"]) else signed(row["model"], step)
+        before, now = (rounded(row[key], step) for key in ("before", "now"))
+        rows.append([row["name"], before, now, *parts, model])
+    width = len(HEAD) - all(row[-1] in ("–", "0") for row in rows)
+    rows = rows if most is None else rows[: 1 + most]
+    return [row[: 4 if change.why_not else width] for row in ([*HEAD], *rows)]
+
+
+def on_page(change: Change, place: str, all_of_it: str) -> tuple[list[str], list[Table]]:
+    """What the page says: paragraphs, and the table of the places whose change is largest."""
+    said, tables = sentences(change, place), []
+    if places := len(_of_month(change)):
+        heads, *rows = table_of(change, place, ON_PAGE)
+        caption = f"Medians for the 12 months ending in {month_of(change):%B %Y}. {NOTE}."
+        if places > 1 + ON_PAGE:
+            caption += (
+                f" Shown are the {ON_PAGE} places whose change is largest relative to the previous "
+                f"interval; {all_of_it}"
+            )
+        said.append(_DEFINITION)
+        tables = [Table(heads, rows, len(heads) - 1, caption)]
+    return said, tables
+
+
+def signed(value: float, step: float = 1.0) -> str:
+    """A change with its sign.
+
+    >>> signed(-154.0, 10), signed(3.2), signed(0.2)
+    ('−150', '+3', '0')
+    """
+    size = rounded(abs(value), step)
+    return size if size == "0" else f"{'−' if value < 0 else '+'}{size}"
+
+
+def with_error(value: float, error: float) -> str:
+    """A change, and twice its standard error.
+
+    >>> with_error(-154.0, 12.0), with_error(3.0, 0.0), with_error(float("nan"), 1.0)
+    ('−154 ± 24', '+3', '–')
+    """
+    if np.isnan(value):
+        return "–"
+    if not error > 0:
+        return signed(value)
+    step = _step(error)
+    return f"{signed(value, step)} ± {rounded(2 * error, step) if 2 * error >= 1 else '<1'}"
+
+
+def _step(error: float) -> float:
+    return 1.0 if not np.isfinite(error) else step_of(-2 * error, 2 * error)

@@ -28,9 +28,12 @@ import pandas as pd
 
 from odforecast.errors import DataError
 from odforecast.forecast import Forecast
+from odforecast.forecast.text import place_name
+from odforecast.geography import NATION, code_of
 from odforecast.months import to_month
 from odforecast.names import DEFAULT_MODEL, STATES, TARGET_12MO
 from odforecast.panel import Panel
+from odforecast.say import between, rounded, step_of
 from odforecast.vintage import Archive, ledger
 
 #: Hex digits at the end of a line.
@@ -45,6 +48,11 @@ LEVELS = {"low_90": 0.05, "low_50": 0.25, "median": 0.5, "high_50": 0.75, "high_
 COLUMNS = (
     "batch", "lines", "kind", "on", "release", "location", "month", "horizon",
     *LEVELS, "count", "status", "model", "spec", "version", "data", "seed", "draws",
+)  # fmt: skip
+#: Heads of :func:`past_forecasts`.
+RECORD_HEAD = (
+    "Forecast on", "12 months ending", "Months ahead", "Median (90% interval)", "Final count",
+    "Inside the 90% interval",
 )  # fmt: skip
 #: What makes a forecast the same forecast; another line for it is not written.
 KEY = ["release", "location", "month", "spec", "version", "data", "seed", "draws"]
@@ -261,25 +269,28 @@ def lines_of(table: pd.DataFrame, forecast: Forecast, panel: Panel, on: dt.date)
     return batch_of(table, [_new_counts(held, panel), made], on)
 
 
+def made_by(forecast: Forecast) -> dict[str, Any]:
+    """What a forecast was made by, as the record names it."""
+    said = forecast.provenance
+    return {"model": said["label"], "spec": said["spec_hash"], "version": said["odforecast"],
+            "seed": int(said["seed"]), "draws": len(forecast.draws)}  # fmt: skip
+
+
 def forecast_lines(forecast: Forecast, panel: Panel) -> pd.DataFrame:
     """Lines of a forecast, whatever a record holds: horizons 0 to the last."""
     ahead = np.flatnonzero(forecast.horizons >= 0)
     values = forecast.quantiles(list(LEVELS.values()), TARGET_12MO)[:, :, ahead]
-    said, n_loc = forecast.provenance, len(forecast.locations)
+    n_loc = len(forecast.locations)
     rows: dict[str, Any] = {
         "kind": FORECAST,
-        "release": pd.Timestamp(said["release"]),
+        "release": pd.Timestamp(forecast.provenance["release"]),
         "location": np.repeat(forecast.locations, ahead.size),
         "month": np.tile(forecast.months[ahead].astype("datetime64[s]"), n_loc),
         "horizon": np.tile(forecast.horizons[ahead], n_loc),
         **{name: np.round(v.ravel(), 1) for name, v in zip(LEVELS, values, strict=True)},
         "status": "",
-        "model": said["label"],
-        "spec": said["spec_hash"],
-        "version": said["odforecast"],
+        **made_by(forecast),
         "data": panel.data_hash,  # of the whole release, whatever places were asked for
-        "seed": int(said["seed"]),
-        "draws": len(forecast.draws),
     }
     table = pd.DataFrame(rows)
     # A place whose earlier counts are hidden has no 12-month count for a while.
@@ -469,3 +480,107 @@ def _restored(
             if is_now == status and np.isfinite(count):
                 yield pd.Timestamp(date), place, month, count, status
                 break
+
+
+# ------------------------------------------------------------------------- what is said of it
+
+
+def past_forecasts(
+    table: pd.DataFrame, place: str = NATION, rows: int = 12, model: str | None = None
+) -> list[list[str]]:
+    """The record of one place as rows of texts under :data:`RECORD_HEAD`, the newest first.
+
+    For each month with a count, the forecast from the first release in the record; the rows left
+    over are forecasts of months without a count yet, from the last release.
+    """
+    found = one_each(outcomes(table), model or model_in_question(table))
+    found = found[(found["location"] == code_of(place)) & (found["horizon"] >= 1)]
+    found = found.sort_values("release", kind="stable")
+    known = found[found["came"].notna()].drop_duplicates("month")
+    known = known.sort_values("month").tail(rows)
+    ahead = found[found["came"].isna()]
+    ahead = ahead[ahead["release"] == ahead["release"].max()]
+    ahead = ahead.sort_values("month").tail(max(rows - len(known), 1))
+    shown = found.loc[[*known.index, *ahead.index]].sort_values(["month", "on"], ascending=False)
+    out = []
+    for row in shown.to_dict("records"):
+        step = step_of(row["low_90"], row["high_90"])
+        count, inside = "not yet", ""
+        if row["came_status"] == SETTLED:
+            count, inside = f"{row['came']:,.0f}", "yes" if row["inside_90"] else "no"
+        elif np.isfinite(row["came"]):
+            count, inside = f"{row['came']:,.0f} (first count, too low)", "not scored yet"
+        middle = f"{rounded(row['median'], step)} ({between(row['low_90'], row['high_90'], step)})"
+        dates = [f"{row['on']:%Y-%m-%d}", f"{row['month']:%Y-%m}", str(row["horizon"])]
+        out.append([*dates, middle, count, inside])
+    return out
+
+
+def coverage_sentence(table: pd.DataFrame, model: str | None = None) -> str:
+    """How many final counts the intervals contained, of one forecast per release and month."""
+    found = outcomes(table)
+    ahead = found[found["horizon"] >= 1]
+    model = model or model_in_question(table)
+    made = one_each(ahead, model)
+    by = f" by {model}" if set(ahead["model"]) - {model} else ""
+    said = f"The record holds {len(made):,} forecasts{by}. "
+    judged = made[made["came_status"] == SETTLED]
+    if judged.empty:
+        said += "None can be scored yet: counts are not final until they are 12 months old."
+    else:
+        n, (inside, half) = len(judged), (int(judged[f"inside_{i}"].sum()) for i in ("90", "50"))
+        said += (
+            f"For {n:,} of them the count is final. The 90% interval contained {inside:,} of these "
+            f"counts ({inside / n:.0%}), the 50% interval {half:,} ({half / n:.0%}). Forecasts of "
+            "neighboring months and from one release share their errors, so they are far fewer "
+            "independent tests."
+        )
+    repeats = int((ahead["model"] == model).sum()) - len(made)
+    every = (table["kind"] == FORECAST) & (table["horizon"] >= 1).fillna(value=False)
+    withdrawn = int(every.sum()) - len(ahead)
+    left = [f"{repeats:,} made again later from the same release"] * bool(repeats)
+    left += [f"{withdrawn:,} withdrawn because their release was wrong"] * bool(withdrawn)
+    return f"{said} Not counted: {' and '.join(left)}." if left else said
+
+
+def record_markdown(
+    path: str | os.PathLike[str],
+    location: str = NATION,
+    rows: int = 12,
+    model: str | None = None,
+) -> str:
+    """A record as Markdown, for a page of documentation: a sentence and a table of one place.
+
+    Parameters
+    ----------
+    path : path
+        ``record.csv``.
+    location : str
+        Any name of a place.
+    rows : int
+        Rows of the table.
+    model : str, optional
+        As the record has it. Default: the default model where the record has forecasts by it, else
+        the one that it has the newest of.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from odforecast.updating import record_markdown
+    >>> record_markdown("no-such-folder/record.csv")
+    'The record has no forecasts yet.'
+    """
+    table = read(path)
+    if table.empty:
+        return "The record has no forecasts yet."
+    body = past_forecasts(table, location, rows, model)
+    name = place_name(code_of(location))
+    if not body:
+        return f"The record has no forecasts of {name} yet."
+    ruler = ["---", "---", "---:", "---:", "---:", "---"]
+    lines = [f"| {' | '.join(cells)} |" for cells in (RECORD_HEAD, ruler, *body)]
+    title = f"Drug overdose deaths in 12 months, {name}:"
+    return "\n".join([coverage_sentence(table, model), "", title, "", *lines])

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,32 +20,37 @@ import pandas as pd
 from odforecast.backtesting.store import locked
 from odforecast.errors import ArchiveError, BacktestError, DataError, DownloadError, whole
 from odforecast.forecast import Forecast
-from odforecast.geography import NATION, resolve
+from odforecast.forecast.text import place_name
+from odforecast.geography import NATION, called, resolve
 from odforecast.hub import model_id, to_hub, write_hub
 from odforecast.io import replacing_folder
 from odforecast.models import Model, get_model
 from odforecast.months import today
 from odforecast.names import DEFAULT_DRAWS, DEFAULT_HORIZON, DEFAULT_SEED, TARGET_12MO
 from odforecast.panel import Panel
-from odforecast.say import html_table, old_data_note
+from odforecast.report.page import Table
+from odforecast.say import html_table, number_of, old_data_note
 from odforecast.scenario import Scenario, Series, Track
+from odforecast.updating import changes
 from odforecast.updating import record as records
-from odforecast.updating import words
 from odforecast.updating.changes import Change, chosen, compared, whole_forecast
 from odforecast.updating.scenarios import lacking, tracked
+from odforecast.updating.scenarios import sections as clocks
 from odforecast.version import __version__
 from odforecast.vintage import Archive, Vintage
 from odforecast.vintage import archive as own_archive
 from odforecast.vintage.bundle import default_folder
 from odforecast.vintage.fetch import Socrata
 from odforecast.vintage.fetch import fetch as fetch_release
-from odforecast.vintage.quality import Flag, check
+from odforecast.vintage.quality import SEVERITIES, Flag, check
 
 if TYPE_CHECKING:
     from odforecast.report.site import Section
 
 #: The record, in the folder of all updates, and files in that of a release.
-RECORD, PAGE, MANIFEST = "record.csv", "index.html", "update.json"
+RECORD, PAGE, MANIFEST, CHANGES = "record.csv", "index.html", "update.json", "changes.csv"
+#: Flags of a release that the page lists.
+FLAGS = 30
 _LEFT_OVER = re.compile(r"\.\d{4}-\d{2}-\d{2}\.[0-9a-f]{8}\.(part|old)")
 #: What all lines of one forecast from a release have in common.
 _MADE = ["spec", "version", "data", "seed", "draws"]
@@ -106,10 +112,10 @@ class Update:
 
     def _repr_html_(self) -> str:
         table = self.changed
-        if (month := words.month_of(self.change)) is not None:
+        if (month := changes.month_of(self.change)) is not None:
             table = table[table["month"] == month]
         shown = ["name", "month", "before", "now", "change", "revisions", "new_months", "model"]
-        said = " ".join(words.sentences(self.change, self.place))
+        said = " ".join(changes.sentences(self.change, self.place))
         title = f"Update from release {self.release}: what changed"
         return html_table(table[shown].round(0), title, said)
 
@@ -167,8 +173,9 @@ class Update:
     def whole(self) -> Forecast:
         """The forecast of these places among all that the model forecasts with them."""
         s = self.settings
-        how = (DEFAULT_HORIZON, s.draws, s.seed)
-        return whole_forecast(self.model, self.panel, self.locations, *how)
+        return whole_forecast(
+            self.model, self.panel, self.locations, DEFAULT_HORIZON, s.draws, s.seed
+        )
 
     @cached_property
     def forecast(self) -> Forecast:
@@ -231,34 +238,38 @@ class Update:
         """What ``update.json`` of this release says now; nothing where there is no page."""
         return _said_in(self.folder) if self.page.exists() else {}
 
+    @property
+    def _identity(self) -> dict[str, Any]:
+        """What makes this forecast the same as another one, as ``update.json`` says it."""
+        s = self.settings
+        return {
+            "model": self.model.label,
+            "spec": self.model.spec.hash,
+            "version": __version__,
+            "data": self.panel.data_hash,
+            "seed": s.seed,
+            "draws": s.draws,
+            "asked": "all" if s.locations == "all" else ",".join(self.locations),
+        }
+
     def _manifest_to_be(self, on: dt.date) -> dict[str, Any]:
         """What ``update.json`` will say."""
-        said, made, s = self.forecast.provenance, self.forecast, self.settings
+        made, label = self.forecast, self.model.label
         left = [x for x in self.locations if x not in made.locations]
         return {
             "release": str(self.release),
             "on": str(on),
             "last_month": str(self.panel.last_month),
             "until": str(made.months[-1]),
-            "model": said["label"],
-            "spec": said["spec_hash"],
-            "version": said["odforecast"],
-            "data": self.panel.data_hash,
-            "seed": s.seed,
-            "draws": s.draws,
-            "asked": self._asked,
+            **self._identity,
             "locations": list(made.locations),
             "skipped": {x: made.skipped.get(x, "the model does not forecast it") for x in left},
             "before": None if self.change.before is None else str(self.change.before),
             "warnings": list(made.warnings),
             "recorded": len(records.forecast_lines(made, self.panel)),
             # As hubs want it named; Parquet holds in 0.2 MB what takes 2 MB as text.
-            "hub_file": f"{said['release']}-{model_id(str(said['label']))}.parquet",
+            "hub_file": f"{self.release}-{model_id(label)}.parquet",
         }
-
-    @property
-    def _asked(self) -> str:
-        return "all" if self.settings.locations == "all" else ",".join(self.locations)
 
     def _done(self) -> dt.date | None:
         """The day the release was forecast in full: the record has what page and hub file say."""
@@ -277,18 +288,12 @@ class Update:
 
     def _otherwise(self) -> list[str]:
         """What the forecast that was made has otherwise than this one would."""
-        held, s = self._manifest, self.settings
-        mine = {
-            "model": self.model.label, "specification": self.model.spec.hash,
-            "version": __version__, "seed": s.seed, "draws": s.draws, "locations": self._asked,
-            "data with hash": self.panel.data_hash,
-        }  # fmt: skip
-        keys = ("model", "spec", "version", "seed", "draws", "asked", "data")
-        return [
-            f"{name} {held.get(key)}, not {value}"
-            for key, (name, value) in zip(keys, mine.items(), strict=True)
-            if held.get(key) != value
-        ]
+        held, words = (
+            self._manifest,
+            changes.SETTINGS | {"asked": "locations", "data": "data with hash"},
+        )
+        return [f"{words[key]} {held.get(key)}, not {value}"
+                for key, value in self._identity.items() if held.get(key) != value]  # fmt: skip
 
     def _clocks(self, on: dt.date, again: bool) -> tuple[Track, ...]:
         """The clocks of the scenarios, written; with ``again`` also those that are there."""
@@ -479,19 +484,14 @@ def update(
             notes.append(f"{RECORD}: the last line was cut off while it was written; left out")
         if fetch:
             one = stack.enter_context(Socrata()) if client is None else client
-            notes.append(_fetched(releases, one, progress))
-        held = own_archive(archive) if archive is not None else own_archive()
+            try:
+                notes.append(fetch_release("vsrr", releases, one, progress=progress).why)
+            except DownloadError as error:
+                hint = "or go on with the releases in hand: --no-fetch"
+                both = hint if error.hint is None else f"{error.hint}, {hint}"
+                raise DownloadError(error.message, hint=both) from error
+        held = own_archive(archive)
         return Update(held, target, settings, lines)._do(notes, again=again, fetched=fetch)
-
-
-def _fetched(folder: Path, client: Socrata, progress: Callable[[int, int], None] | None) -> str:
-    """Fetch the present release into a folder; what became of it."""
-    try:
-        return fetch_release("vsrr", folder, client, progress=progress).why
-    except DownloadError as error:
-        hint = "or go on with the releases in hand: --no-fetch"
-        both = hint if error.hint is None else f"{error.hint}, {hint}"
-        raise DownloadError(error.message, hint=both) from error
 
 
 # ------------------------------------------------------------------ the folder of a release
@@ -506,15 +506,13 @@ def _write_folder(update: Update, record: pd.DataFrame, manifest: dict[str, Any]
     forecast, target = update.forecast, update.folder
     try:
         with replacing_folder(target) as part:
-            parts = words.sections(update, record)
+            parts = sections(update, record)
             write_page(part / PAGE, update.whole, forecast.locations, parts)
             hub = [to_hub(forecast, targets=[TARGET_12MO]), to_hub(forecast, output_type="pmf")]
             write_hub(pd.concat(hub, ignore_index=True), part / manifest["hub_file"])
             table = update.change.table
             table = table.assign(month=pd.to_datetime(table["month"]).dt.strftime("%Y-%m"))
-            table.to_csv(
-                part / words.CHANGES, index=False, float_format="%.1f", lineterminator="\n"
-            )
+            table.to_csv(part / CHANGES, index=False, float_format="%.1f", lineterminator="\n")
             text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
             (part / MANIFEST).write_text(text, encoding="utf-8")
             _check_folder(target)  # a forecast takes its time
@@ -539,7 +537,7 @@ def _check_folder(target: Path) -> None:
     if not target.is_dir():
         return
     held = _said_in(target)
-    ours = {PAGE, words.CHANGES, MANIFEST, held.get("hub_file")} if held else set()
+    ours = {PAGE, CHANGES, MANIFEST, held.get("hub_file")} if held else set()
     try:
         entries = sorted(target.iterdir())
     except OSError as error:
@@ -575,3 +573,43 @@ def _said_in(folder: Path) -> dict[str, Any]:
         return {}
     ours = isinstance(found, dict) and found.get("release") == folder.name
     return found if ours else {}
+
+
+# ------------------------------------------------------------------------- sections of the page
+
+
+def sections(update: Update, record: pd.DataFrame) -> list[Section]:
+    """What the page has beside the forecast, the newest first; what is empty is left out."""
+    from odforecast.report.site import Section
+
+    change, place, made = update.change, update.place, []
+    if change.before is not None:
+        said, tables = changes.on_page(change, place, f"{CHANGES} has all places and months.")
+        made.append(Section("What changed since the previous forecast", said, tables))
+    made += clocks(update.tracks)
+    shown = [f for f in update.flags if f.severity != "note"]
+    if shown:
+        left = f" The first {FLAGS} of {len(shown)} are shown." if len(shown) > FLAGS else ""
+        cells = [[called(f.location), f.month or "", f.code, f.message] for f in shown[:FLAGS]]
+        paragraph = f"{checked(update.flags)} The command odforecast data check lists them all."
+        table = Table(("Place", "From", "Flag", "Finding"), cells, 0,
+                      f"Errors and warnings.{left}")  # fmt: skip
+        made.append(Section("Problems found in the release", [paragraph], [table]))
+    model = str(update.forecast.provenance["label"])
+    if past := records.past_forecasts(record, place, model=model):
+        title = f"12-month counts, {place_name(place)}"
+        table = Table(records.RECORD_HEAD, past, 0, title)
+        sentence = records.coverage_sentence(record, model)
+        made.append(Section("Past forecasts and final counts", [sentence], [table]))
+    return made
+
+
+def checked(flags: Sequence[Flag]) -> str:
+    """What was found in a release, in a sentence.
+
+    >>> checked([])
+    'Checks of the release found nothing to flag.'
+    """
+    counts = Counter(flag.severity for flag in flags)
+    said = [number_of(counts[s], s) for s in SEVERITIES if counts[s]]
+    return f"Checks of the release found {', '.join(said) or 'nothing to flag'}."
