@@ -209,6 +209,7 @@ def test_no_scheduler_answers(monkeypatch):
         pass
 
 
+@pytest.mark.slow
 def test_ctrl_c_is_not_the_workers_and_ends_without_a_word(client):
     ignored = client.run(lambda: signal.getsignal(signal.SIGINT) is signal.SIG_IGN)
     assert ignored

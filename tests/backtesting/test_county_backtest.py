@@ -84,6 +84,7 @@ def test_units_are_origin_by_model_by_state(truth, found, panel):
     assert len({u.key for u in units}) == len(units) == 2 * 2 * 3 + 2
 
 
+@pytest.mark.slow
 def test_divided_equals_undivided_bit_for_bit(truth, found, tmp_path):
     units = plan(MODELS, found, truth, draws=20)
     divided, together = run_units(units, out=tmp_path), run_units(undivided(units))

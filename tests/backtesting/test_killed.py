@@ -15,6 +15,8 @@ from click.testing import CliRunner
 
 from odforecast.cli import main
 
+pytestmark = pytest.mark.slow
+
 ARGUMENTS = [
     "backtest", "--source", "bundled", "--models",
     "naive,drift", "--locations", "US,WV", "--start", "2019-01", "--end", "2022-12", "--draws",

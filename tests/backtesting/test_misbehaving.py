@@ -90,6 +90,7 @@ def check(results: Results, good: Results, found, twice: str = "") -> None:
     assert f"and 46 other warnings ({len(found)} units)" in said["warns"]
 
 
+@pytest.mark.slow
 def test_in_this_process(truth, found, good, tmp_path, capfd):
     np.random.seed(5)  # noqa: NPY002
     random.seed(5)
@@ -277,6 +278,7 @@ def test_what_stands_beside_the_states_of_counties_is_put_back_too():
     assert not inner.reported.flags.writeable
 
 
+@pytest.mark.slow
 def test_what_is_written_into_the_months_of_a_panel_beside_is_noticed():
     beside = cut_panel()
     panel = replace(cut_panel(), beside={"T40.4": beside})

@@ -210,6 +210,7 @@ def test_a_metric_with_the_name_of_a_column_is_refused(setting, panel):
         od.score(forecast, setting["truth"], metrics=[taken])
 
 
+@pytest.mark.slow
 def test_a_worker_that_runs_other_code_is_refused(setting, tmp_path, monkeypatch):
     """Its rows would stand under keys that nobody here looks for, and be lost."""
     monkeypatch.setattr("odforecast.backtesting.run.code_digest", lambda: "edited meanwhile")

@@ -76,6 +76,7 @@ def test_without_a_folder_a_temporary_one_goes_with_the_results(units, tmp_path,
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_same_bytes_after_a_run_in_parts(units, tmp_path):
     run_units(units, out=tmp_path / "once")
     for part in (units[2:5], units):

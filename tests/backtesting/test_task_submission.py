@@ -91,6 +91,7 @@ def test_what_was_known_is_all_that_a_model_is_given(task: Task, exported: Path)
         assert before["predicted"].isna().all()
 
 
+@pytest.mark.slow
 def test_later_counts_change_no_file_but_the_fingerprint(task: Task, tmp_path: Path) -> None:
     """Scramble all that was published after the last origin's months."""
     table = od.bundled().as_of().table
@@ -231,6 +232,7 @@ def test_what_is_missing_is_a_failure(task: Task, tables: dict[str, pd.DataFrame
     assert board.entries["n_failures"].item() == 3
 
 
+@pytest.mark.slow
 def test_what_is_not_asked_for_is_left_out(task: Task, tables: dict[str, pd.DataFrame]) -> None:
     key = task.origin_ids[0]
     model = od.get_model("drift")
@@ -261,6 +263,7 @@ def test_what_is_not_scored_is_said(task: Task, tables: dict[str, pd.DataFrame])
     assert not score_submission(task, {key: tables[key]}, "theirs").notes
 
 
+@pytest.mark.slow
 def test_a_script_that_knows_csv_alone_takes_part(
     task: Task, exported: Path, tmp_path: Path
 ) -> None:

@@ -161,6 +161,7 @@ def test_nothing_is_taken_after_the_end():
         workers.submit(abs, 1)
 
 
+@pytest.mark.slow
 def test_workers_nobody_waits_for_end_with_their_work():
     workers = Workers(1)
     slow = workers.submit(time.sleep, 0.2)
@@ -172,6 +173,7 @@ def test_workers_nobody_waits_for_end_with_their_work():
     assert not workers._live
 
 
+@pytest.mark.slow
 def test_a_worker_that_cannot_start_ends_the_run(truth, found, tmp_path):
     options = {"truth": truth, "out": tmp_path, **OPTIONS}
     with (
@@ -211,6 +213,7 @@ def test_an_initializer_that_fails_ends_the_run(truth, found, monkeypatch, capfd
     assert "no licence" in capfd.readouterr().err
 
 
+@pytest.mark.slow
 def test_an_error_ends_work_in_progress():
     with pytest.raises(KeyboardInterrupt), Workers(1) as workers:  # noqa: PT012
         workers.submit(abs, 1).result()

@@ -110,6 +110,7 @@ def test_a_folder_without_the_city_is_said_to_lack_the_rate(tmp_path):
 # --- words ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_kinds_of_vintage_stand_in_the_order_in_which_they_decide():
     text = " ".join(ok(*BACKTEST, "--all").split())
     for words in ("Leaderboard", "Completed counts", "Trend"):

@@ -18,6 +18,7 @@ SPAN = ["--start", "2021-01", "--end", "2021-03", "--step", "1", "--locations", 
 QUICK = [*SPAN, "--models", "naive,hub-baseline", "--jobs", "1"]
 
 
+@pytest.mark.slow
 def test_leaderboard_and_files(tmp_path):
     result = run("backtest", *QUICK, "--out", str(tmp_path))
     assert result.exit_code == 0, result.output

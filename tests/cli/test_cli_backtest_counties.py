@@ -49,6 +49,7 @@ def test_a_table_per_horizon_that_fits_the_screen(opened, tmp_path):
     assert (tmp_path / "leaderboard.csv").read_text().startswith("horizon,model,n_units")
 
 
+@pytest.mark.slow
 def test_its_files_are_not_for_publication(opened, tmp_path):
     out = tmp_path / "run"
     said = "hold the model's own numbers, below 10 too: not for publication"

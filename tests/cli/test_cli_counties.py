@@ -35,6 +35,7 @@ def run(file, *args, quick=QUICK):
     return CliRunner().invoke(main, words)
 
 
+@pytest.mark.slow
 def test_a_states_counties_are_a_table(file):
     done = run(file, "--locations", "Ohio/*", "--rows", "88", quick=["--draws", "60"])
     assert done.exit_code == 0, done.output
@@ -173,6 +174,7 @@ def test_counties_need_no_file():
     assert again.stdout == done.stdout
 
 
+@pytest.mark.slow
 def test_the_code_of_the_page_runs(file, people, tmp_path, monkeypatch):
     """It needs a release of counties, and none ships: here it finds a made one."""
     monkeypatch.chdir(tmp_path)

@@ -64,6 +64,7 @@ def test_help_imports_no_command():
         assert f"\n  {name} " in done.stdout
 
 
+@pytest.mark.slow
 def test_a_broken_pipe_is_quiet():
     done = subprocess.run(
         f"'{sys.executable}' -m odforecast.cli data export --out - | head -2",

@@ -196,6 +196,7 @@ def test_a_rewritten_history_adds_only_what_is_new_and_other_branches_come_last(
     assert [day for _, day in events(repo)] == days
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills a process")
 def test_a_killed_run_goes_on(repo):
     for n, month in enumerate(("2024-04", "2024-05", "2024-06", "2024-07", "2024-08", "2024-09")):

@@ -88,6 +88,7 @@ def test_the_file_holds_all_twelve_counts_of_the_places(ending, tmp_path, table)
     assert again.read_bytes() == out.read_bytes()
 
 
+@pytest.mark.slow
 def test_a_release_that_says_how_complete_it_is(vsrr):
     result = run("--source", str(vsrr / "2024-12-11.csv.gz"), "--locations", "US,OH", *QUICK[2:])
     assert result.exit_code == 0, result.output

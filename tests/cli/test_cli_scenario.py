@@ -220,6 +220,7 @@ def test_until_and_indicator(tmp_path):
     assert "until='2030-01'" in late.output
 
 
+@pytest.mark.slow
 def test_nothing_given_is_ignored(tmp_path):
     file, shares = tmp_path / "s.yaml", tmp_path / "shares.csv"
     file.write_text("name: s\ninterventions: [{prior: tariff-only, onset: 2026-03}]\n")

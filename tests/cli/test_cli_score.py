@@ -100,6 +100,7 @@ def test_samples_give_crps_and_months_a_warning(tmp_path):
     assert "up to a constant per calendar month" in " ".join(result.output.split())
 
 
+@pytest.mark.slow
 def test_origins_of_one_model_are_taken_together_but_not_twice(tmp_path):
     paths = []
     for last in ("2023-06", "2023-09"):
@@ -113,6 +114,7 @@ def test_origins_of_one_model_are_taken_together_but_not_twice(tmp_path):
     assert "repeats a forecast of model naive" in again.stderr
 
 
+@pytest.mark.slow
 def test_truth_from_a_file_of_cdcs(vsrr, files):
     result = run(files[0], "--source", vsrr / "2024-12-11.csv.gz")
     assert result.exit_code == 0, result.output
@@ -218,6 +220,7 @@ def test_nothing_was_plausible(projected, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_what_older_runs_wrote_is_read_and_samples_too(projected, tmp_path):
     table = read_hub(projected)
     last = table[[c for c in table if c != "scenario_id"] + ["scenario_id"]]

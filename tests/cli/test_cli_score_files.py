@@ -294,6 +294,7 @@ def test_results_of_a_backtest(archive, truth, tmp_path):
         assert f"score the folder: odforecast score {folder}" in result.stderr
 
 
+@pytest.mark.slow
 def test_names_of_our_models_and_of_others(archive, made, tmp_path):
     table = to_hub(made.select(["US"]))
     names = {"odforecast-auto_ets": "auto-ets", "odforecast-naive__delay": "naive+delay",

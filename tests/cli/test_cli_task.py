@@ -47,6 +47,7 @@ def narrow(text):
     assert max(map(len, text.splitlines())) <= 80, max(text.splitlines(), key=len)
 
 
+@pytest.mark.slow
 def test_the_list_and_one_of_it():
     done = run("task", "list")
     assert done.exit_code == 0

@@ -224,6 +224,7 @@ def test_figures_can_be_drawn(setting, name, tmp_path):
     assert name in str(result)
 
 
+@pytest.mark.slow
 def test_identifiability_takes_the_exposure_of_the_eve_of_each_event(setting, monkeypatch):
     """What later years made of a state's exposure must not reach the posterior of an event."""
     asked = []

@@ -110,6 +110,7 @@ def test_p_values_by_hand_and_their_floor(changes, ranks):
     assert ranks["p_low"].min() >= 0.2
 
 
+@pytest.mark.slow
 def test_pure_noise_has_ranks_that_are_even(changes):
     """Over many made-up histories the p value of a fixed date is not below its level too often."""
     rng = np.random.default_rng(3)

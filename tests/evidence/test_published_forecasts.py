@@ -17,6 +17,8 @@ from bench_published import delayed_at, printed, published, wis_of
 from odforecast.errors import ScoringError
 from odforecast.panel import era_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -88,6 +88,7 @@ def test_many_counties_are_done_in_blocks(forecast, table, monkeypatch):
 # What is shown
 
 
+@pytest.mark.slow
 def test_what_lies_below_ten_makes_no_difference(forecast, table, tmp_path):
     other = scrambled(forecast)
     few = [CUYAHOGA, FRANKLIN, VINTON, ADAMS, NONE]

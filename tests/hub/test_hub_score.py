@@ -137,6 +137,7 @@ def test_joint_samples_by_the_hubs_compound_taskid_set(example, submitted):
     assert row["energy_score"] == pytest.approx(float(want))
 
 
+@pytest.mark.slow
 def test_log_scale_is_log1p_of_both(shared, submitted):
     folder = shared / "hubverse" / "example_hub"
     both = score(folder, scale="both")
@@ -412,6 +413,7 @@ def run(*arguments: object):
     return CliRunner(env={"COLUMNS": "80"}).invoke(command, list(map(str, arguments)))
 
 
+@pytest.mark.slow
 def test_the_command_prints_tables_of_eighty_columns(shared, tmp_path):
     folder = shared / "hubverse" / "example_hub"
     out, joint = tmp_path / "units.csv", tmp_path / "joint.parquet"

@@ -92,6 +92,7 @@ def test_a_forecast_in_its_place(hub: Hub, whole: od.Forecast) -> None:
     }
 
 
+@pytest.mark.slow
 def test_rows_are_the_forecasts(hub: Hub, dlm: od.Forecast, drift: od.Forecast) -> None:
     for forecast in (dlm, drift):
         path = submit(forecast, hub)
@@ -284,6 +285,7 @@ def test_the_command_takes_the_last_round(tmp_path: Path) -> None:
     assert "has no round 2023-08-16; did you mean '2023-08-15'" in " ".join(wrong.stderr.split())
 
 
+@pytest.mark.slow
 def test_a_round_of_another_archive_is_not_given(shared: Path, tmp_path: Path) -> None:
     made = init(tmp_path / "hub", od.bundled())
     other = od.read(shared / "vsrr" / "2024-12-11.csv.gz")
@@ -331,6 +333,7 @@ def test_a_hub_without_answers_says_so(hub: Hub, sent: Path) -> None:
     assert od.hub.check(hub.root).ok
 
 
+@pytest.mark.slow
 def test_wrong_months_are_refused(hub: Hub, sent: Path) -> None:
     """Every day a month late passes the hubverse's checks, for it is a derived task id."""
     shifted(sent, 1)

@@ -87,6 +87,7 @@ def test_a_round_is_there_only_with_its_data(store, tmp_path, monkeypatch):
     assert len(Hub.open(hub.root).origins) == 2
 
 
+@pytest.mark.slow
 def test_what_cannot_go_on_is_refused(store: od.Archive, shared: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="was not made by odforecast hub init"):
         update(shared / "hubverse" / "example_hub", store)

@@ -13,6 +13,8 @@ from odforecast.plot.style import head_of
 from odforecast.scoring import relative_to_baseline
 from odforecast.scoring.columns import with_groups
 
+pytestmark = pytest.mark.slow
+
 MODEL = "naive+delay"
 WORDS = {"pseudo-delayed": "delayed pseudo-vintages", "pseudo-clean": "clean pseudo-vintages"}
 

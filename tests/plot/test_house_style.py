@@ -80,6 +80,7 @@ def test_a_long_heading_is_broken_within_the_axes():
     assert [t.get_text() for t in axes.texts] == ["as of today"]
 
 
+@pytest.mark.slow
 def test_letters_are_legible(panel, forecast, revising, results, projection):
     drawn = [
         plot.counts(panel, "Ohio"), plot.fan(revising, "NYC"), plot.tile_map({"OH": -3.0}),

@@ -365,6 +365,7 @@ def test_several_places_are_one_file(few, tmp_path):
         assert page.count(f'<section id="{code}"') == 1
 
 
+@pytest.mark.slow
 def test_the_annex_holds_what_the_brief_leaves_out(few, tmp_path):
     write_briefs(few, tmp_path, "Ohio")
     seen = words((tmp_path / "brief-annex.html").read_text(encoding="utf-8"))
@@ -377,6 +378,7 @@ def test_the_annex_holds_what_the_brief_leaves_out(few, tmp_path):
         assert part in seen, part
 
 
+@pytest.mark.slow
 def test_the_annex_shows_who_judged_what(forecast, tmp_path):
     (scenario,) = read_scenarios(Path(od.__file__).parent / "examples" / "judged-by-three.yaml")
     made = project(forecast.select(["US"]), scenario, seed=1)

@@ -28,6 +28,8 @@ from odforecast.report.skill import Skill, skill_blocks
 from odforecast.say import between, likely, rounded, step_of
 from odforecast.scoring import pit_histogram, summarise
 
+pytestmark = pytest.mark.slow
+
 MODEL = "naive+delay"
 CLASS = "rug overdose deaths with synthetic opioids (mostly fentanyl)"
 EVIL = (
@@ -222,6 +224,7 @@ def test_a_page_of_an_earlier_day_knows_nothing_of_what_came(tmp_path, panel, da
     assert all(t["month"].max() <= "2022-06" for t in tables)
 
 
+@pytest.mark.slow
 def test_counts_known_now_are_gray(panel):
     then = od.get_model("naive").fit(panel.cut("2023-06")).forecast(12, draws=40).select(["OH"])
     drawn, bare = write_page(then, later=panel), write_page(then)

@@ -72,6 +72,7 @@ def test_doing_more_averts_no_less_unless_it_can_backfire(answer, every):
     assert compared > 40
 
 
+@pytest.mark.slow
 def test_the_outcomes_add_up(answer, every):
     """The law of total expectation, over the draws and exactly; and the chances to one."""
     table = every.outcomes()

@@ -74,6 +74,7 @@ def test_what_has_no_effect_yet_changes_nothing_bit_for_bit(fitted, changes, sco
             == relative.part("T40.4").forecast("x").draws).all()  # fmt: skip
 
 
+@pytest.mark.slow
 def test_draws_without_an_effect_keep_the_baseline_bit_for_bit(fitted):
     again, relative = both(fitted, one(Normal(-0.3, 0.1), p_null=0.5))
     draws, base = again.forecast("x").draws, again.baseline.draws
@@ -84,6 +85,7 @@ def test_draws_without_an_effect_keep_the_baseline_bit_for_bit(fitted):
     assert (again.baseline.draws == fitted.forecast(24, draws=60, seed=3).draws).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changes", [{}, {"scope": "T40.4", "replaced": Beta(2, 8)}, {"exposure": {"WV": 1, "US": 0.5,
                 "default": 0.5}}],

@@ -164,6 +164,7 @@ def test_direction_cuts_the_other_tail_off():
         Estimator(MONTHS, [replace(EVENT, direction="fall"), other], locations=3)
 
 
+@pytest.mark.slow
 def test_two_events_share_what_neither_can_claim():
     second = replace(OPEN, name="second", onset="2019-05")
     y = panel(beta=-0.4)

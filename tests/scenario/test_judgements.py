@@ -65,6 +65,7 @@ rising = st.tuples(st.floats(-50, 50), st.floats(0.5, 20), st.floats(0.5, 20)).m
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(rising, st.floats(0.1, 10)), min_size=1, max_size=4), st.floats(0.1, 50))
 def test_a_pool_rises_and_its_weights_have_no_scale(said, factor):

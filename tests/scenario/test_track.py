@@ -21,6 +21,8 @@ from odforecast.scenario.clock import YOUNGEST, Clock, chances_of, completed, wi
 from odforecast.scenario.effects import Estimator, Grid
 from odforecast.scenario.track import _first, _moved
 
+pytestmark = pytest.mark.slow
+
 MONTHS = np.arange("2016-01", "2021-01", dtype="datetime64[M]")
 KNOWN = Intervention(
     "known", Normal(-0.1, 0.2), onset="2019-01", lag=Fixed(1), ramp=Fixed(5), half_life=Fixed(12),

@@ -87,6 +87,7 @@ def test_the_parts_add_up(model):
     assert table["model"].isna().all()  # nothing is recorded, so no forecast can differ
 
 
+@pytest.mark.slow
 def test_the_error_is_what_chance_does() -> None:
     # The same release of another last month, seed by seed: medians move by their standard error.
     panel = release("2021-04", APRIL)

@@ -124,6 +124,7 @@ def interrupted(monkeypatch, run, **how):
             run(**how)
 
 
+@pytest.mark.slow
 def test_another_forecast_stopped_before_its_record_is_completed(server, run, monkeypatch):
     serve(server, FIRST)
     run()
@@ -169,6 +170,7 @@ def test_a_folder_of_an_earlier_version_is_done(server, run):
 # The forecast before, of all its places
 
 
+@pytest.mark.slow
 def test_more_places_later_are_all_compared(server, run):
     serve(server, FIRST)
     run(locations="US,OH")
@@ -209,6 +211,7 @@ def test_a_half_written_update_does_not_hide_the_rest(server, run, tmp_path):
     assert third.change.settings == ()
 
 
+@pytest.mark.slow
 def test_the_newest_forecast_is_what_is_compared_with(server, run):
     serve(server, FIRST)
     run()
@@ -308,6 +311,7 @@ def test_after_a_retraction_what_it_said_counts_no_more(server, run, tmp_path):
     assert counts(third.record)["2024-09"] == (before["2024-09"][0], "2025-10-15")
 
 
+@pytest.mark.slow
 def test_after_a_retraction_a_later_release_says_the_count(server, run, tmp_path):
     done = settled_record(server, run)
     before = counts(done.record)
@@ -325,6 +329,7 @@ def test_after_a_retraction_a_later_release_says_the_count(server, run, tmp_path
         assert after[month][0] == row[list(panel.months.astype(str)).index(month)]
 
 
+@pytest.mark.slow
 def test_a_correction_that_was_cut_off_is_completed(server, run, tmp_path):
     done = settled_record(server, run)
     held = len(done.record_file.read_bytes())

@@ -14,6 +14,8 @@ from odforecast.cli import main
 from odforecast.errors import DataError, ScenarioError
 from odforecast.updating.scenarios import FOLDER, FROZEN, _check, freeze, lacking, sections, tracked
 
+pytestmark = pytest.mark.slow
+
 DAY = dt.date(2026, 2, 1)
 TEXT = """name: resumed
 interventions:

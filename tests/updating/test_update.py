@@ -202,6 +202,7 @@ def test_stopped_before_its_record_it_is_completed(server, run, tmp_path, monkey
     assert not run().new
 
 
+@pytest.mark.slow
 def test_stopped_within_the_record_the_next_run_completes_it(server, run, tmp_path):
     serve(server, FIRST)
     run()
@@ -422,6 +423,7 @@ def test_mistakes_on_the_command_line(server, tmp_path):
     assert len(failed.output.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_an_update_shows_itself(server, run):
     serve(server, FIRST)
     assert repr(run()).startswith("<Update from release 2025-08-13: 52 lines recorded, in ")

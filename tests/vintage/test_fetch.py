@@ -331,6 +331,7 @@ def test_the_token_goes_into_a_header_and_soda3_gives_the_same_release(
     assert {headers.get("X-App-Token") for _, _, headers in server.log} == {"secret"}
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(
     st.lists(

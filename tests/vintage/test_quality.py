@@ -41,6 +41,7 @@ def test_the_bundled_release_is_clean() -> None:
     assert {f.code for f in check(TABLE)} == QUIET
 
 
+@pytest.mark.slow
 def test_places_and_months_that_are_missing() -> None:
     (flag,) = found(TABLE.assign(reported=np.nan, status="missing"), "no-reported")
     assert flag.severity == "error"

@@ -80,6 +80,7 @@ def test_a_triangle_has_what_each_release_said_of_itself(archive):
     assert np.isfinite(triangle.pending[:, :, 38:40]).any()
 
 
+@pytest.mark.slow
 def test_order_does_not_matter_and_indicators_have_their_own_triangles(vsrr, tmp_path):
     """What a process keeps of a file is kept by indicator."""
     kept = [ALL_DRUGS, ALL_DEATHS, "Cocaine (T40.5)"]

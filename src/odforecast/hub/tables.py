@@ -11,19 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import ArchiveError, ScoringError
-from odforecast.forecast import Forecast
 from odforecast.forecast.trend import CATEGORIES, LONGEST, category, thresholds
 from odforecast.geography.places import lookup
 from odforecast.hub.scores import Texts, quantiles
 from odforecast.months import ONE_MONTH, Months
-from odforecast.names import (
-    COVERAGE_LEVELS,
-    LOCATION,
-    MONTH,
-    SCENARIO_ID,
-    TARGET_12MO,
-    TARGET_TREND,
-)
+from odforecast.names import COVERAGE_LEVELS, SCENARIO_ID, TARGET_12MO, TARGET_TREND
 from odforecast.panel import Panel
 from odforecast.say import quoted
 from odforecast.scoring.columns import METRIC_COLUMNS, regimes
@@ -201,40 +193,4 @@ def _frame(units: pd.DataFrame, observed: Floats, reasons: Texts) -> pd.DataFram
             median=np.nan,
             **dict.fromkeys(METRIC_COLUMNS, np.nan),
         )
-    )
-
-
-def forecast_of_samples(table: pd.DataFrame, target: str, model: str = "") -> Forecast:
-    """The forecast that sample rows of one origin and target are of."""
-    rows = table[(table["output_type"] == "sample") & (table["target"] == target)]
-    if rows.empty or target == TARGET_TREND:
-        raise ScoringError(f"no samples of {target} there")
-    if len(set(rows["origin_date"])) > 1:
-        raise ScoringError("samples of several origins", hint="give those of one")
-    rows = rows.astype({"output_type_id": float})
-    rows = rows.sort_values(["location", "target_end_date", "output_type_id"], kind="stable")
-    codes, ends = (sorted(set(rows[name])) for name in ("location", "target_end_date"))
-    n, left = divmod(len(rows), len(codes) * len(ends))
-    units = rows.groupby(["location", "target_end_date"], sort=True).size()
-    if left or len(units) != len(codes) * len(ends) or (units != n).any():
-        raise ScoringError("units have different numbers of samples, or places other months")
-    ids, values = (rows[name].to_numpy(dtype=float).reshape(len(codes), len(ends), n)
-                   for name in ("output_type_id", "value"))  # fmt: skip
-    joint = set()
-    if (ids == ids[:, :1]).all() or len(ends) == 1:
-        joint.add(MONTH)
-    if (ids == ids[:1]).all() or len(codes) == 1:
-        joint.add(LOCATION)
-    first = rows.iloc[0]
-    last = np.datetime64(first["target_end_date"], "M") - np.timedelta64(int(first["horizon"]), "M")
-    return Forecast(
-        draws=values.transpose(2, 0, 1),
-        locations=tuple(lookup(code).state for code in codes),
-        months=np.array(ends).astype("datetime64[M]"),
-        known=np.full((len(codes), 11), np.nan),
-        as_of=pd.Timestamp(first["origin_date"]).date(),
-        last_month=last,
-        target=target,
-        joint=frozenset(joint),
-        provenance={"model": model, "label": model},
     )
