@@ -234,7 +234,7 @@ def test_a_part_of_the_origins(run: Results) -> None:
         + board.table(by=[], only={"era": "6.5"}, bootstrap=0)["n_asked"].iloc[0]
         == whole["n_asked"].iloc[0]
     )
-    months = pd.to_datetime([o["last_month"] for o in run.manifest["origins"]])
+    months = pd.to_datetime([o["last_month"] for o in run.manifest["origins"]], format="ISO8601")
     assert since["n_asked"].iloc[0] == (months >= "2021-01").sum() * 4 * 12
     assert list(whole.columns) == list(COLUMNS)
     assert board.table(by=[], only={"era": "none"}).empty

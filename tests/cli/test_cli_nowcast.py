@@ -80,7 +80,7 @@ def test_the_file_holds_all_twelve_counts_of_the_places(ending, tmp_path, table)
         got = pd.read_parquet(out) if ending == "parquet" else pd.read_csv(out)
     assert got.columns.tolist() == want.columns.tolist()
     assert got["location"].tolist() == want["location"].tolist()
-    assert pd.to_datetime(got["month"]).tolist() == want["month"].tolist()
+    assert pd.to_datetime(got["month"], format="ISO8601").tolist() == want["month"].tolist()
     for name in ("reported", "low", "median", "high", "revision", "predicted_unbiased"):
         np.testing.assert_allclose(got[name], want[name], rtol=1e-6, atol=1e-6)
     again = tmp_path / f"again.{ending}"

@@ -77,7 +77,7 @@ def test_cdcs_values_are_those_of_the_press(alone, shared):
     assert rows["source"].tolist() == press["source"].tolist()
     ends = rows.groupby(["published", "counts"])["last"].transform("max")
     assert (rows["ahead"].eq(0) == rows["last"].eq(ends)).all()
-    spans = pd.to_datetime(rows["last"]) - pd.DateOffset(months=11)
+    spans = pd.to_datetime(rows["last"], format="ISO8601") - pd.DateOffset(months=11)
     assert rows["first"].tolist() == spans.dt.strftime("%Y-%m").tolist()
 
 

@@ -96,7 +96,7 @@ def _written(change: tuple[str, float] | None, day: str) -> bytes:
         table = table[table["month"] < last]
     if day == "2025-11-12":  # and the last a month after it
         table = pd.concat([table, table[table["month"] == last].assign(month="2025-05-01")])
-        table["month"] = pd.to_datetime(table["month"])
+        table["month"] = pd.to_datetime(table["month"], format="ISO8601")
     if change is not None:
         state, factor = change
         at = (table["state"] == state) & (table["month"] == last)

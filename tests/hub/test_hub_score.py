@@ -485,7 +485,9 @@ def test_a_hub_made_here_gives_the_scores_of_the_library(tmp_path):
                             ("sample", {"crps": "crps"})):  # fmt: skip
             rows = units[(units["target"] == target) & (units["output_type"] == kind)]
             assert len(rows) == 53 * 12
-            month = pd.to_datetime(rows["target_end_date"].str[:7]).astype("datetime64[s]")
+            month = pd.to_datetime(rows["target_end_date"].str[:7], format="ISO8601").astype(
+                "datetime64[s]"
+            )
             index = pd.MultiIndex.from_arrays([rows["location"].map(codes), month])
             for theirs, ours in names.items():
                 np.testing.assert_allclose(
@@ -493,7 +495,9 @@ def test_a_hub_made_here_gives_the_scores_of_the_library(tmp_path):
                 )
         if target == "deaths_12mo":
             rows = units[units["output_type"] == "pmf"]
-            month = pd.to_datetime(rows["target_end_date"].str[:7]).astype("datetime64[s]")
+            month = pd.to_datetime(rows["target_end_date"].str[:7], format="ISO8601").astype(
+                "datetime64[s]"
+            )
             index = pd.MultiIndex.from_arrays([rows["location"].map(codes), month])
             assert len(rows) == 53 * 12
             np.testing.assert_allclose(rows["rps"], 4 * want.loc[index, "rps"], atol=1e-5)

@@ -54,7 +54,7 @@ def test_counts_are_those_of_the_panel_or_its_frame(panel):
 
 
 def test_suppressed_counts_are_shown_between_their_bounds():
-    months = pd.to_datetime(["2024-01", "2024-02"])
+    months = pd.to_datetime(["2024-01-01", "2024-02-01"])
     layers = {"reported": [12.0, np.nan], "low": [12, 1.0], "high": [12, 9.0]}
     axes = plot.counts(pd.DataFrame({"location": "39035", "month": months, **layers}))
     assert axes.get_title(loc="left").endswith("Cuyahoga County, Ohio")

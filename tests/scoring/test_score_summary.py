@@ -23,7 +23,7 @@ from odforecast.scoring.units import revised
 def held(*spans: tuple[str, str, str]) -> pd.DataFrame:
     table = pd.DataFrame(spans, columns=["scenario_id", "first_month", "last_month"])
     for column in ("first_month", "last_month"):
-        table[column] = pd.to_datetime(table[column])
+        table[column] = pd.to_datetime(table[column], format="ISO8601")
     return table
 
 

@@ -768,7 +768,7 @@ def revision_triangle(
     >>> import pandas as pd
     >>> import odforecast as od
     >>> table = pd.DataFrame({
-    ...     "location": "US", "month": pd.to_datetime(["2024-01", "2024-01", "2024-02"]),
+    ...     "location": "US", "month": pd.to_datetime(["2024-01-01"] * 2 + ["2024-02-01"]),
     ...     "release": pd.to_datetime(["2024-06-12", "2025-09-17", "2025-09-17"]),
     ...     "reported": [990.0, 1000.0, 1010.0],
     ... })

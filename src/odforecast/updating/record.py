@@ -231,7 +231,7 @@ def typed(table: pd.DataFrame) -> pd.DataFrame:
         elif name in (*LEVELS, "count"):
             out[name] = pd.to_numeric(out[name]).astype(float)
         elif name in _DATES:
-            out[name] = pd.to_datetime(out[name]).astype("datetime64[s]")
+            out[name] = pd.to_datetime(out[name], format="ISO8601").astype("datetime64[s]")
     return out
 
 

@@ -511,7 +511,9 @@ def _write_folder(update: Update, record: pd.DataFrame, manifest: dict[str, Any]
             hub = [to_hub(forecast, targets=[TARGET_12MO]), to_hub(forecast, output_type="pmf")]
             write_hub(pd.concat(hub, ignore_index=True), part / manifest["hub_file"])
             table = update.change.table
-            table = table.assign(month=pd.to_datetime(table["month"]).dt.strftime("%Y-%m"))
+            table = table.assign(
+                month=pd.to_datetime(table["month"], format="ISO8601").dt.strftime("%Y-%m")
+            )
             table.to_csv(part / CHANGES, index=False, float_format="%.1f", lineterminator="\n")
             text = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
             (part / MANIFEST).write_text(text, encoding="utf-8")
