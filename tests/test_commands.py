@@ -29,6 +29,7 @@ from click.testing import CliRunner
 from county_forecasts import county_csv, population_csv
 from county_release import NAMES, api_rows, county_cells
 from past_server import FileServer, Made, release_csv, row
+from release_factory import cdc_form, csv_bytes
 from small_hub import small_hub
 from socrata_server import FakeSocrata, release_rows
 
@@ -37,7 +38,6 @@ from odforecast.backtesting import Task
 from odforecast.backtesting.submission import export
 from odforecast.backtesting.workers import connected
 from odforecast.cli import main
-from odforecast.geography import lookup
 from odforecast.months import ONE_MONTH
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.bundle import default_folder
@@ -141,17 +141,8 @@ def _release(name: str) -> bytes:
     lacking = np.ceil(table["reported"] * 0.02).where(late, 0.0)
     # The parts add up to the US row, here as in CDC's files.
     whole = lacking.groupby([table["month"], table["indicator"]]).transform("sum")
-    cells = {
-        "State": table["state"],
-        "Year": table["month"].dt.year,
-        "Month": table["month"].dt.month_name(),
-        "Period": "12 month-ending",
-        "Indicator": table["indicator"],
-        "Data Value": table["reported"] - lacking.where(table["state"] != "US", whole),
-        "State Name": table["state"].map(lambda state: lookup(state).name),
-        "Predicted Value": table["predicted"],
-    }
-    return pd.DataFrame(cells).to_csv(index=False).encode()
+    counts = table["reported"] - lacking.where(table["state"] != "US", whole)
+    return csv_bytes(cdc_form(table.assign(reported=counts)))
 
 
 def _add_all(folder: Path) -> None:

@@ -5,8 +5,13 @@ What the set holds is compared by ``make golden`` itself, which takes a minute o
 
 from __future__ import annotations
 
-import golden_parts
+import sys
+from pathlib import Path
+
 import pytest
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tools"))
+import golden_parts
 
 import golden
 
@@ -29,6 +34,12 @@ def found(**changes: object) -> golden.Found:
     return {"models": {k: x for k, x in values.items() if x is not None}}
 
 
+def test_nothing_differs(capsys):
+    assert golden.compare(STORED, found()) == ([], [])
+    assert golden.report("draws", STORED, found())
+    assert capsys.readouterr().out == "draws          6 values, as stored\n"
+
+
 def test_a_changed_number_is_named_by_row_and_column():
     today = found(**{"last | OH": [1800.0, 2400.6]})
     lines, _ = golden.compare(STORED, today)
@@ -44,6 +55,32 @@ def test_numbers_agree_up_to_rounding_and_bits_are_compared_on_one_machine(machi
     said = "stored on this processor, this is another processor: bits were not compared"
     assert notes == ([] if machine == HERE else [said])
     assert golden.compare(STORED, found(**{"last | OH": [1800.0, far]}, **other))[0]
+
+
+def test_a_rounded_count_may_differ_by_one_on_another_machine_only():
+    assert golden.same(43551.0, 43552.0, golden.OTHER)
+    assert not golden.same(43551.0, 43552.0, golden.SAME)
+    assert not golden.same(43551.0, 43553.0, golden.OTHER)
+    assert not golden.same(43551.5, 43552.5, golden.OTHER)
+    assert not golden.same(12.0, 13.0, golden.OTHER)
+
+
+def test_the_exit_code_says_whether_something_differs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(golden, "GOLDEN", tmp_path)
+    monkeypatch.setattr(golden, "run_all", lambda *_: {"draws": found()})
+    assert golden.main(["--only", "draws"]) == 1
+    assert golden.main(["--only", "draws", "--write"]) == 0
+    assert golden.main(["--only", "draws"]) == 0
+    monkeypatch.setattr(golden, "run_all", lambda *_: {"draws": found(notes=[])})
+    assert golden.main(["--only", "draws"]) == 1
+    # One that cannot be run, or fails, does not lose what is stored.
+    for text, code in (("skipped: no files", 0), ("Traceback\nValueError: no", 1)):
+        monkeypatch.setattr(golden, "run_all", lambda *_, text=text: {"draws": {"models": text}})
+        assert golden.main(["--only", "draws", "--write"]) == code
+    assert golden.read("draws", tmp_path) == STORED
+    with pytest.raises(SystemExit):
+        golden.main(["--only", "drawn"])
+    assert "no part drawn" in capsys.readouterr().err
 
 
 def test_every_unit_is_stored_and_the_set_is_small():

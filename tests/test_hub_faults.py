@@ -66,6 +66,14 @@ def test_no_number_is_taken_for_one(tmp_path, text, column, cell):
         assert f"row 9, column {column}: " in message
 
 
+@pytest.mark.parametrize("cell", ["1e2", "1E+02", "+100", "100.", "100.000", "0100", "1.0e2"])
+def test_what_is_a_number_is_read_as_it_stands(tmp_path, text, cell):
+    lines = [line.rsplit(",", 1)[0] + "," + cell for line in text.decode().splitlines()[1:]]
+    path = tmp_path / "same.csv"
+    path.write_text("\n".join([text.decode().splitlines()[0], *lines]) + "\n")
+    assert (read_hub(path)["value"] == 100.0).all()
+
+
 @pytest.mark.parametrize("cell", [
     "2024-4-17", "2024-04-17T00:00:00Z", "2024-04-17 00:00:00", "17.04.2024", "20240417",
     "２024-04-17", "2024-02-30", "0001-01-31", "9999-12-31", " 2024-04-17", "45399", "",
@@ -75,6 +83,15 @@ def test_no_day_is_taken_for_one(tmp_path, text, column, cell):
     message = refusal(tmp_path, with_cell(text, 5, column, cell))
     assert f"row 5, column {column}: " in message
     assert "is not a date" in message
+
+
+@pytest.mark.slow
+def test_every_cut_is_refused(tmp_path, text):
+    path = tmp_path / "cut.csv"
+    for end in range(len(text)):
+        path.write_bytes(text[:end])
+        with pytest.raises(DataError):
+            read_hub(path)
 
 
 def test_long_cells_are_cut_in_the_message(tmp_path, text):
@@ -247,3 +264,19 @@ def test_parquet_of_other_tools_is_read_as_it_stands(tmp_path):
     table.index = table.index + 7  # as a table that was filtered before it was saved
     table.to_parquet(path)
     assert len(read_hub(path)) == 23
+
+
+@pytest.mark.slow
+def test_a_flipped_bit_in_a_parquet_file_of_ours_is_found(tmp_path):
+    path = write_hub(to_hub(made()), tmp_path / "a.parquet")
+    want, data = read_hub(path), path.read_bytes()
+    rng = np.random.default_rng(5)
+    for at in rng.integers(4, len(data), 150):
+        path.write_bytes(
+            data[:at] + bytes([data[at] ^ (1 << int(rng.integers(8)))]) + data[at + 1 :]
+        )
+        try:
+            got = read_hub(path)
+        except DataError:
+            continue
+        pd.testing.assert_frame_equal(got, want)

@@ -26,6 +26,7 @@ from odforecast.models.own import (
     Told,
     apart,
     conditioned,
+    filled_until,
     late_arrivals,
     logs_of,
     move_together,
@@ -34,7 +35,7 @@ from odforecast.models.own import (
 from odforecast.models.own import move as by_the_draws
 from odforecast.models.statespace.kalman import State
 from odforecast.models.statespace.model import FittedClass, FittedDlm, log_months
-from odforecast.panel import Panel
+from odforecast.panel import Own, Panel
 from odforecast.seeds import Streams
 
 MONTH = np.timedelta64(1, "M")
@@ -641,3 +642,90 @@ def test_a_class_of_its_own_moves_its_nation_by_what_its_places_do() -> None:
     assert "forecast as without own counts and the nation moves by what they do" in " ".join(
         new.warnings
     )
+
+
+def test_a_file_far_from_the_forecast_is_said_to_be(panel: Panel, without: od.Forecast) -> None:
+    own = panel.with_counts(own_file(panel, further(without, 4, 2.5)), complete=True)
+    made = od.get_model().fit(own).forecast(draws=100)
+    assert "standard deviations from the forecast" in " ".join(made.warnings)
+
+
+def test_hidden_months_stay_and_no_month_is_negative() -> None:
+    paths = np.exp(0.7 + np.random.default_rng(7).standard_normal((500, 3)))
+    paths[:, 2] = np.nan
+    moved, _, _ = move(
+        paths, np.array([1]), np.array([np.log(HALF)]), 0.01 * np.eye(1), np.random.default_rng(1)
+    )
+    assert np.isnan(moved[:, 2]).all()
+    assert (moved[:, :2] >= 0).all()
+    assert moved[:, 1].mean() < 0.05 * paths[:, 1].mean()
+
+
+def test_a_part_of_none_stays_none_and_no_part_exceeds_its_whole(without: od.Forecast) -> None:
+    from odforecast.models.own import _inside, _placed, _shared
+
+    few, part = without.select("OH"), without.part("T40.4").select("OH")
+    draws = few.draws.copy()
+    draws[0, 0] = 0.0
+    mine = np.minimum(part.draws, draws)
+    whole, part = replace(few, draws=draws, beside={}), replace(part, draws=mine, beside={})
+    grid = np.concatenate([whole.known, draws], axis=2)[:, 0]
+    moved = grid + 7.0
+    at = grid > 0
+    before = np.concatenate([part.known, mine], axis=2)[:, 0]
+    shared = _shared(before, grid, moved)
+    assert (shared[0, 11:] == 0).all()
+    assert np.allclose(shared[at] / moved[at], before[at] / grid[at], rtol=1e-12)
+    held = _inside(shared, moved, before, grid)
+    assert (held <= moved).all()
+    over, whole_months = np.array([2.0, 2.0]), np.array([1.0, 1.0])
+    assert _inside(over, whole_months, np.array([0.5, 3.0]), whole_months).tolist() == [1.0, 2.0]
+    assert np.array_equal(_placed(whole, {"OH": moved})[0][:, 0], moved[:, 11:])
+
+
+def test_low_ends_are_cut_and_high_ones_are_not() -> None:
+    usual = 0.01 * np.eye(4)
+    assert filled_until(np.array([0.1, 0.0, -1.5, -2.5]), usual) == 2
+    assert filled_until(np.array([0.1, 0.0, -0.1, -0.15]), usual) == 4
+    assert filled_until(np.array([0.1, 0.0, 1.5, 2.5]), usual) == 4
+    assert filled_until(np.array([-1.9, -2.0, -1.5, -2.5]), usual) == 0
+    # Where the forecast itself is so wide, such a fall is not out of the question.
+    assert filled_until(np.array([0.1, 0.0, -0.5, -0.8]), 30 * usual) == 4
+
+
+def triangle(alpha: float, delta: float) -> Own:
+    """Months of 1,000 deaths as a state said them on the first of each month of a year."""
+    rows = []
+    for day in np.arange("2024-07", "2025-07", dtype="M8[M]"):
+        for month in np.arange("2024-01", str(day), dtype="M8[M]"):
+            age = int((day - month).astype(int)) - 1
+            rows.append((month, round(1000 * (1 - alpha * np.exp(-delta * age))), day))
+    months, deaths, days = zip(*rows)
+    return Own(
+        ("OH",) * len(rows), np.array(months), np.array(deaths, float), np.array(days, "M8[D]")
+    )
+
+
+def test_several_days_tell_how_counts_fill_up(panel: Panel) -> None:
+    late = late_arrivals(triangle(0.4, 0.6), "OH", delays_for(panel))
+    ages = np.array([0.0, 1.0, 3.0])
+    assert np.allclose(late.share(ages), 0.4 * np.exp(-0.6 * ages), atol=0.03)
+    assert late.spread < 0.5
+    assert "earlier counts in the file" in late.how
+    none = late_arrivals(triangle(0.0, 1.0), "OH", delays_for(panel))
+    assert none.share(ages).max() < 0.02
+
+
+def test_months_before_the_draws_move_with_them_where_they_are_drawn(
+    without: od.Forecast,
+) -> None:
+    from odforecast.models.own import _placed
+
+    few = without.first(3)
+    moved = np.arange(3 * (11 + few.months.size), dtype=float).reshape(3, -1)
+    draws, known = _placed(few, {"OH": moved})
+    i = few.locations.index("OH")
+    assert np.array_equal(known[:, i], moved[:, :11])
+    assert np.array_equal(draws[:, i], moved[:, 11:])
+    plain = replace(few, known=few.known[0])
+    assert np.array_equal(_placed(plain, {"OH": moved[:, 11:]})[1], plain.known)

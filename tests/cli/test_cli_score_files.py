@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from commands import ok, run
+from release_factory import cdc_form
 
 import odforecast as od
 from odforecast.hub import scores as rules
@@ -47,27 +48,9 @@ def archive(tmp_path_factory, panel):
     early = whole[whole["month"] <= pd.Timestamp(f"{LAST}-01")]
     for day, table in (("2024-07-10", early), ("2025-09-17", whole)):
         file = folder / f"{day}.csv"
-        cells(table).to_csv(file, index=False)
+        cdc_form(table).to_csv(file, index=False)
         ok("data", "add", file, "--archive", folder / "a")
     return store.path
-
-
-def cells(table):
-    """A release in CDC's form."""
-    from odforecast.geography import lookup
-
-    return pd.DataFrame(
-        {
-            "State": table["state"],
-            "Year": table["month"].dt.year,
-            "Month": table["month"].dt.month_name(),
-            "Period": "12 month-ending",
-            "Indicator": table["indicator"],
-            "Data Value": table["reported"],
-            "State Name": table["state"].map(lambda state: lookup(state).name),
-            "Predicted Value": table["predicted"],
-        }
-    )
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +237,7 @@ def test_updates_and_their_record(archive, made, truth, tmp_path):
     folder = tmp_path / "updates"
     first = tmp_path / "archive"
     file = tmp_path / "2024-07-10.csv"
-    cells(od.Archive(archive).as_of("2024-07-10").table).to_csv(file, index=False)
+    cdc_form(od.Archive(archive).as_of("2024-07-10").table).to_csv(file, index=False)
     ok("data", "add", file, "--archive", first)
     # The same releases as the forecast above rests on: the bundled one would be the newest.
     from odforecast.updating import update

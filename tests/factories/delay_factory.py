@@ -64,10 +64,10 @@ def arrivals(
     return late + last[:, None] * w * (moved + c.revision_noise * z((n_loc, n)))
 
 
-def simulated_seen(seed: int, releases: int) -> list[Seen]:
+def simulated_seen(seed: int, releases: int = 16, constants: Delays = DELAYS) -> list[Seen]:
     """Releases and what they turned out to miss. ``kappa_error`` is none of a single release's."""
     rng = np.random.default_rng(seed)
-    c = replace(DELAYS, kappa_error=0.0)
+    c = replace(constants, kappa_error=0.0)
     out = []
     for r in range(releases):
         age, n_open = (6, 4)[r % 2], int(rng.integers(2, 13))

@@ -10,12 +10,15 @@ import pytest
 from county_panels import real_counties
 
 import odforecast as od
+from county_truth import GivenPaths
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips
-from odforecast.models import get_model
-from odforecast.models.county.filter import raked
-from odforecast.models.county.model import ModelPaths
+from odforecast.models import Model, get_model
+from odforecast.models.county import model as county_states
+from odforecast.models.county.filter import FACTORS, drawn_county, levels, raked
+from odforecast.models.county.model import County, Delay, ModelPaths, delay_of
+from odforecast.models.statespace.model import Dlm
 from odforecast.months import ONE_MONTH
 from odforecast.names import STATES, TARGET_12MO
 from odforecast.panel import Panel
@@ -92,6 +95,23 @@ def test_the_states_are_those_of_the_users_own_forecast_bit_for_bit():
         np.testing.assert_array_equal(found[state].sums, row)
 
 
+def test_the_states_are_fitted_once_for_all_counties(monkeypatch):
+    fits = []
+    plain = Dlm.fit
+    monkeypatch.setattr(Dlm, "fit", lambda self, panel: fits.append(1) or plain(self, panel))
+    county_states._cache.clear()
+    for state in ("RI", "NH", "DE"):
+        some = PANEL.select([s for s in PANEL.locations if by_fips()[s].state == state])
+        get_model("county").fit(some).forecast(3, draws=10)
+    assert len(fits) == 1
+    get_model("county").fit(PANEL).forecast(4, draws=10)
+    assert len(fits) == 2
+    # What is kept holds on to nothing of the states' history.
+    for path in (p for kept in county_states._cache.values() for p in kept.values()):
+        assert path.months.base is None
+        assert path.sums.base is None
+
+
 # --- rounding ---------------------------------------------------------------------------------
 
 
@@ -109,6 +129,22 @@ def test_rounding_keeps_sums_and_is_right_on_average():
     # Where no death is drawn they go by what is expected.
     none = raked(0.0 * sums, share, target, rng.random(draws))
     np.testing.assert_allclose(none[..., 0].mean(axis=0), exact, atol=0.02)
+
+
+# --- draws of one county ----------------------------------------------------------------------
+
+
+def drawn(kind, low, high, mean, cov, site=(0.0, 0.0, 0.0, 0.0), late=None, months=10.0,
+          draws=4000, q=0.0):  # fmt: skip
+    last, out = np.empty(draws), np.empty((draws, 15))
+    ahead = np.full((draws, 14), 1.0 / 12)
+    late = np.zeros((0, 12)) if late is None else late
+    rng = np.random.default_rng(3)
+    drawn_county(rng, kind, low, high, mean, cov, np.array(site), ahead, late, q, last, out)
+    # The last count once complete: what is known and what still comes.
+    comes = mean[12] * late.sum() / draws
+    assert out[:, 0].mean() == pytest.approx(last.mean() + comes, rel=0.01)
+    return last, out[:, 1:]
 
 
 # --- what it hangs on -------------------------------------------------------------------------
@@ -132,6 +168,23 @@ def test_other_models_of_the_states_lend_their_paths(name):
     made = get_model("county", paths=name).fit(PANEL).forecast(6, draws=DRAWS)
     assert np.isfinite(made.draws).all()
     assert made.provenance["label"] == f"county(paths={name!r})"
+
+
+def test_the_states_true_months_can_be_given():
+    panel = ZOO["clean"]
+    cut = panel.cut(panel.last_month - 6 * ONE_MONTH)
+    truth = panel.beside[STATES]
+    given = Model(County(paths=GivenPaths(truth)), "county, true states")
+    made = given.fit(cut).forecast(6, draws=DRAWS)
+    rows = rows_of(made, "RI")
+    ratio = made.draws[:, rows].sum(axis=1)[:, -1] / truth.reported[truth.index("RI"), -1]
+    assert ratio.std() < 0.05
+    assert given.spec.hash != get_model("county").spec.hash
+    with pytest.raises(PanelError, match="is not given for all months"):
+        given.fit(cut).forecast(7, draws=5)
+    some = Model(County(paths=GivenPaths(truth.select(["RI"]))), "county, one true state")
+    with pytest.raises(PanelError, match=r"counties follow their states, and given .* forecast"):
+        some.fit(cut).forecast(6, draws=5)
 
 
 def test_newer_months_of_the_states_are_used():
@@ -176,6 +229,48 @@ def test_lost_and_missing_counties_are_what_the_state_leaves():
     made = forecast("missing")
     rest = beside.reported[beside.index("DE"), -1] - made.draws[:, others, 0].sum(axis=1).mean()
     assert made.draws[:, lost, 0].mean() == pytest.approx(rest, rel=0.35)
+
+
+# --- levels and delays ------------------------------------------------------------------------
+
+
+def test_levels_follow_class_state_and_residents():
+    low = high = np.array([0.0, 40.0, 8.0])
+    mean, _, factor = levels(["6", "4", "5"], np.full(3, np.nan), low, high)
+    assert mean[0] < mean[2] < mean[1]
+    twice, _, more = levels(["6", "4", "5"], np.full(3, np.nan), 4 * low + 4, 4 * high + 4)
+    assert more > factor
+    np.testing.assert_allclose(twice / mean, more / factor)
+    assert np.exp(FACTORS[0]) < factor < np.exp(FACTORS[-1])
+    people = np.array([1e4, 1e5, np.nan])
+    counted, narrower, _ = levels(["6", "6", "6"], people, low, high)
+    assert counted[1] == pytest.approx(10 * counted[0])
+    assert narrower[0] > narrower[2]
+    # Nothing known, nothing learned: the class as it is.
+    nothing = np.full(3, np.nan)
+    assert levels(["6", "4", "5"], nothing, nothing, nothing)[2] == pytest.approx(1.0)
+
+
+def test_residents_change_the_forecast_and_the_table_says_so():
+    plain, counted = fitted().to_frame(), fitted("with-people").to_frame()
+    said = "level before any count, from"
+    assert plain.set_index("name").loc[said, "value"] == "counts alone"
+    n = len(PANEL.locations)
+    assert counted.set_index("name").loc[said, "value"] == f"rates of residents ({n} counties)"
+    assert not np.array_equal(forecast().draws, forecast("with-people").draws)
+
+
+def test_counties_that_fall_behind_their_state_are_completed():
+    counts = np.concatenate([np.full(12, 400.0), np.linspace(395, 340, 12)])[None]
+    total = np.full(24, 1000.0)
+    delay = delay_of(np.repeat(counts, 2, axis=0), np.repeat(counts, 2, axis=0), total)
+    fell = np.log(340.0 / 400.0)
+    assert delay.behind == pytest.approx(fell * 0.03**2 / (0.03**2 + 0.018**2), rel=0.02)
+    assert 0.01 < delay.spread < 0.03
+    # With the state it is as complete as the state is; counts that are unknown tell nothing.
+    assert delay_of(counts, counts, counts[0]).behind == pytest.approx(0.0)
+    assert np.isnan(delay_of(counts, counts, np.full(24, np.nan)).total)
+    assert Delay().as_complete == 1.0
 
 
 # --- the real release -------------------------------------------------------------------------

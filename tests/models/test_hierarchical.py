@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ from hypothesis import strategies as hs
 from panel_factory import cut_panel, release_panel
 from scipy.special import gammaln
 
-from hierarchy_prior import simulate
+from hierarchy_prior import prior_predictive, simulate
+from odforecast.errors import UnknownNameError
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import Fitted, get_model
 from odforecast.models.delay.deficit import SPAN
@@ -39,6 +41,7 @@ from odforecast.models.hierarchy.model import (
     Limits,
     container,
     convergence,
+    predictive_table,
 )
 from odforecast.panel import Panel
 from odforecast.seeds import Streams
@@ -119,6 +122,35 @@ def test_what_the_rest_of_the_nation_misses_adds_up() -> None:
 
 
 # --- the density ------------------------------------------------------------------------
+
+
+def evaluate(expression: object) -> np.ndarray:
+    import pytensor
+
+    return np.asarray(pytensor.function([], expression, mode="FAST_COMPILE")())
+
+
+def test_negative_binomial_agrees_with_scipy() -> None:
+    from odforecast.models.hierarchy.graph import negative_binomial
+
+    y = np.array([0.0, 1.0, 8.0, 700.0])[:, None]
+    alpha, mu = np.array([0.7, 30.0, 4000.0]), 12.0
+    ours = evaluate(negative_binomial(y, np.log(mu), alpha)) - gammaln(y + 1)
+    theirs = st.nbinom.logpmf(y, alpha, alpha / (alpha + mu))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
+
+
+def test_suppressed_counts_agree_with_scipy() -> None:
+    from odforecast.models.hierarchy.graph import window_chance
+
+    mu, alpha = np.array([0.4, 5.0, 30.0]), np.array([2.0, 50.0, 300.0])
+    p = alpha / (alpha + mu)
+    ours = evaluate(window_chance(np.tile(hi.HIDDEN, (3, 1)), mu, alpha))
+    theirs = np.log(st.nbinom.cdf(9, alpha, p) - st.nbinom.cdf(0, alpha, p))
+    np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+    known = np.array([[2.0, -1.0], [0.0, -1.0], [40.0, -1.0]])
+    ours = evaluate(window_chance(known, mu, alpha))
+    np.testing.assert_allclose(ours, st.nbinom.logpmf(known[:, 0], alpha, p), rtol=1e-5)
 
 
 @contextmanager
@@ -348,6 +380,21 @@ def quick(states: tuple[str, ...] = FOUR, last: str = "2018-06") -> Fitted:
     return get_model("hierarchical-quick").fit(cut_panel(last, states))
 
 
+def test_approximation_says_so() -> None:
+    result = quick().forecast(horizon=3, draws=10, seed=0)
+    assert any("approximate" in w for w in result.warnings)
+
+
+def test_idata_is_labelled_and_survives_a_pickle() -> None:
+    fitted = quick()
+    posterior = fitted.idata["posterior"]
+    assert posterior["path"].dims == ("chain", "draw", "location", "knot")
+    assert list(posterior["location"].values) == list(fitted.inner.inputs.locations)
+    assert posterior["knot"].values[-1] == fitted.panel.last_month
+    again = pickle.loads(pickle.dumps(fitted)).forecast(horizon=2, draws=5, seed=1)
+    np.testing.assert_array_equal(again.draws, fitted.forecast(2, draws=5, seed=1).draws)
+
+
 def test_posterior_predictive_finds_the_data_ordinary() -> None:
     table = quick(last="2021-06").inner.posterior_predictive(draws=200)
     assert set(table["location"]) == set(FOUR)
@@ -356,7 +403,13 @@ def test_posterior_predictive_finds_the_data_ordinary() -> None:
     assert (table["q05"] <= table["q95"]).all()
 
 
-@pytest.mark.slow
+def test_prior_predictive_covers_real_changes() -> None:
+    inputs, _ = QUICK.inputs(cut_panel("2021-06", FOUR))
+    table = prior_predictive(inputs, 300).set_index("statistic")
+    assert (table["q05"] < table["data_q05"]).all()
+    assert (table["q95"] > table["data_q95"]).all()
+
+
 def test_approximation_recovers_what_made_the_data() -> None:
     inputs, _ = QUICK.inputs(cut_panel("2024-04", ("US", *JURISDICTIONS)))
     truth = simulate(inputs, 1, np.random.default_rng(4), center=np.full(52, 4.5))
@@ -382,6 +435,15 @@ def from_prior(panel: Panel, draws: int = 400, **errors: float) -> FittedHierarc
         drawn[name] = np.full_like(drawn[name], value)
     idata = container(inputs, {k: v[None] for k, v in drawn.items()}, None)
     return FittedHierarchical("hierarchical", panel, inputs, idata, None, skipped, (), 5.0)
+
+
+def test_it_corrects_the_delay_itself_and_the_approximation_does_not() -> None:
+    assert get_model("hierarchical").spec.corrects_delay
+    assert not get_model("hierarchical", delay=False).spec.corrects_delay
+    assert not get_model("hierarchical-quick").spec.corrects_delay
+    with pytest.raises(UnknownNameError, match="corrects the delay itself"):
+        get_model("hierarchical+delay")
+    assert get_model("hierarchical+delay", delay=False).spec.corrects_delay
 
 
 def test_nowcast_and_forecast_are_one_draw() -> None:
@@ -446,6 +508,14 @@ def test_nuts_samples_warns_repeats_and_agrees_with_the_filter() -> None:
     np.testing.assert_allclose(found.std(("chain", "draw")), spread, rtol=0.3)
 
 
+@pytest.mark.parametrize(("states", "spread"), [(("OH", "WV"), False), (("OH", "WV", "AZ"), True)])
+def test_scales_differ_between_states_from_three_on(states, spread):
+    inputs, _ = Hierarchical().inputs(cut_panel("2021-06", states))
+    drawn = simulate(inputs, 50, np.random.default_rng(1))
+    assert ("scale_size" in drawn) == spread
+    assert (drawn["scale"].std(axis=1) > 0).all() == spread
+
+
 # --- checks of a sample ------------------------------------------------------------------
 
 X = np.random.default_rng(0).normal(size=(4, 1000))
@@ -480,3 +550,11 @@ def test_a_good_sample_passes_and_limits_can_be_set() -> None:
     assert not result.warnings
     assert result.table.loc["x", "ess_bulk"] > 3000
     assert not convergence(sample(FEW), Limits(r_hat=1.2, ess_bulk=50, ess_tail=50)).warnings
+
+
+def test_predictive_table_flags_data_unlike_the_model() -> None:
+    rng = np.random.default_rng(0)
+    fake = rng.poisson(20.0, size=(300, 1, 60)).astype(float)
+    wild = rng.negative_binomial(1.0, 1 / 21, size=(1, 60)).astype(float)
+    table = predictive_table(wild, np.ones((1, 60), bool), fake, ("OH",)).set_index("statistic")
+    assert table.at["sd of monthly log change", "p"] < 0.01

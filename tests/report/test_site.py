@@ -355,7 +355,7 @@ def test_no_two_places_share_a_page():
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "where", "error"),
-    [("write_text", "site.json", "No space left"), ("rename", "site", "Permission denied"),
+    [("write_text", "site.json", "No space left"), ("rename", ".part", "Permission denied"),
      ("page", "", "no more")],
 )  # fmt: skip
 def test_a_site_appears_whole_or_stays_as_it_was(tmp_path, forecast, monkeypatch, method, where,
@@ -373,7 +373,7 @@ def test_a_site_appears_whole_or_stays_as_it_was(tmp_path, forecast, monkeypatch
             raise DataError(f"cannot be written: {error}")
         if method != "page":
             beside = args[0] if method == "rename" else args[0].parent
-            if args[0].name == where and beside.parent.name.startswith(".site-"):
+            if args[0].name.endswith(where) and re.fullmatch(r"\.site\..+\.part", beside.name):
                 raise OSError(28, error)
         return real(*args, **kwargs)
 

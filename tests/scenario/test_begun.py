@@ -85,6 +85,21 @@ def test_draws_without_an_effect_keep_the_baseline_bit_for_bit(fitted):
     assert (again.baseline.draws == fitted.forecast(24, draws=60, seed=3).draws).all()
 
 
+def test_just_begun_the_two_rules_agree_and_long_begun_they_do_not(fitted):
+    def apart(before):
+        again, relative = both(fitted, one(before=before))
+        us = again.baseline.index("US")
+        totals = [
+            p.forecast("x").draws[:, us, p.ahead][:, :12].sum(axis=1).mean()
+            for p in (again, relative)
+        ]
+        return float(np.log(totals[0] / totals[1]))
+
+    assert abs(apart(1)) < 0.01
+    # The fall in the trend counts once.
+    assert apart(12) > 0.015
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "changes", [{}, {"scope": "T40.4", "replaced": Beta(2, 8)}, {"exposure": {"WV": 1, "US": 0.5,

@@ -55,6 +55,14 @@ def test_events_of_the_catalogue():
         past_event("busan")
 
 
+def test_removed_by_hand():
+    rng = np.random.default_rng(1)
+    months, delta = rng.uniform(50, 100, 30), rng.normal(0, 0.3, (4, 30))
+    sums = np.convolve(months, np.ones(12), "valid")
+    by_hand = [np.convolve(months * np.exp(-d), np.ones(12), "valid") for d in delta]
+    np.testing.assert_allclose(removed(months, sums, delta), by_hand)
+
+
 def test_no_effect_gives_back_what_was_observed_exactly(archive, model):
     nothing = replace(past_event("class-scheduled"), p_null=1.0)
     found = past(nothing, archive, model=model, draws=20, timings=16)
@@ -101,23 +109,6 @@ def test_the_eve_knows_nothing_of_what_followed(shock, archive, model):
     )
 
 
-def test_text_and_frame_say_what_must_be_said(shock, archive, model):
-    for said in (WHATEVER, "Prior, given an effect: -0.65 (sd 0.29)", "Effect removed:",
-                 "no effect with probability 0.10", f"counts to {shock.last_used}",
-                 "cut at the eve, more complete than any release was that day"):  # fmt: skip
-        assert said in shock.text()
-    frame = shock.to_frame()
-    assert (frame["location"] == "US").all()
-    kinds = ["observed", "effect removed", "forecast from the eve"]
-    assert frame["counterfactual"].unique().tolist() == kinds
-    assert frame[frame["counterfactual"] == kinds[2]]["month"].min() == "2023-07"
-    assert frame[frame["counterfactual"] == kinds[0]]["level"].isna().all()
-    with pytest.raises(ScenarioError, match="allowed: 2015-01 to"):
-        shock.averted("2030-01")
-    with pytest.raises(ScenarioError, match="allowed: after 2015-01, before 2025-08"):
-        past(named_intervention("tariff-only", onset="2025-10"), archive, model=model)
-
-
 @pytest.mark.slow
 def test_the_eve_takes_the_release_of_that_day(model, vsrr):
     vintages = [od.read(vsrr / f) for f in ("2024-12-11.csv.gz", "2025-07-16.parquet")]
@@ -128,6 +119,30 @@ def test_the_eve_takes_the_release_of_that_day(model, vsrr):
     assert str(found.eve.panel.release) == "2024-12-11"
     assert "that day's release" in found.text()
     assert found.eve.last_month == np.datetime64("2024-07")
+
+
+def test_text_says_what_must_be_said(shock):
+    text = shock.text()
+    assert WHATEVER in text
+    assert "Prior, given an effect: -0.65 (sd 0.29)" in text
+    assert "no effect with probability 0.10" in text
+    assert "cut at the eve, more complete than any release was that day" in text
+    assert "Effect removed:" in text
+    assert "Forecast from the eve" in text
+    assert ("Prior-dominated" in text) == shock.summary.prior_dominated
+    assert f"counts to {shock.last_used}" in text
+
+
+def test_frame_names_both_apart(shock):
+    frame = shock.to_frame()
+    kinds = ["observed", "effect removed", "forecast from the eve"]
+    assert frame["counterfactual"].unique().tolist() == kinds
+    eve = frame[frame["counterfactual"] == "forecast from the eve"]
+    assert eve["month"].min() == "2023-07"
+    assert frame[frame["counterfactual"] == "observed"]["level"].isna().all()
+    assert (frame["location"] == "US").all()
+    with pytest.raises(ScenarioError, match="allowed: 2015-01 to"):
+        shock.averted("2030-01")
 
 
 def test_one_state_has_its_own_factor(archive, model):
@@ -217,6 +232,12 @@ def test_a_table_of_states_gives_the_nation_what_its_deaths_feel(archive):
     assert felt["US"] == pytest.approx((deaths["WV"] + deaths["OH"]) / sum(deaths.values()))
     given = replace(x, exposure={"US": 0.5, "default": 0.0})
     assert felt_by(given, panel, {})["US"] == 0.5
+
+
+def test_onsets_outside_the_counts(archive, model):
+    x = named_intervention("tariff-only", onset="2025-10")
+    with pytest.raises(ScenarioError, match="allowed: after 2015-01, before 2025-08"):
+        past(x, archive, model=model)
 
 
 def test_fixed_size_is_removed_as_it_is(archive, model):

@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 import odforecast as od
+from odforecast.geography import JURISDICTIONS
 from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
 from odforecast.sources.vsrr import read_vsrr
+from odforecast.vintage import quality
 from odforecast.vintage.quality import contradictions
 
 TABLE = od.bundled().as_of("2025-09-17").table
@@ -76,6 +78,14 @@ def test_the_cell_that_breaks_a_sum_is_named(state, month, how, cell, of_the_sum
     assert of_the_sum in us.message
 
 
+def test_one_death_too_many_breaks_the_sum():
+    (found,) = contradictions(bent("OH", "2020-07-01", lambda x: x + 1))
+    whole = TABLE[(TABLE["state"] == "US") & (TABLE["month"] == "2020-07-01")
+                  & (TABLE["indicator"] == ALL_DRUGS)]["reported"].item()  # fmt: skip
+    assert found.value == whole
+    assert f"{whole + 1:,.0f}" in found.message
+
+
 def test_known_jurisdictions_that_are_more_than_the_nation():
     # One is hidden: the others cannot be more than the whole, but may be less.
     hidden = bent("WY", "2020-07-01", lambda _: np.nan)
@@ -118,6 +128,31 @@ def test_records_may_come_all_at_once_within_a_year_only(back, said):
     before = bent("OH", month, lambda x: round(x / 2.6), table=table)
     before = before.assign(release=pd.Timestamp("2025-08-13"), predicted=np.nan)
     assert cells(table, before) == ([("OH", str(month)[:7])] if said else [])
+
+
+def test_the_limits_are_where_they_are_said_to_be():
+    assert (quality.SHARE, quality.ROOTS, quality.DEATHS) == (0.5, 5.0, 10.0)
+    a, b = np.array([[100.0, 100.0]]), np.array([[222.2, 239.0]])
+    room = 0.5 * 100 + 5 * np.sqrt(b) + 10
+    assert (quality.too_far(a, a, b, b) == (b - a > room)).all()
+    assert quality.too_far(a, a, b, b).tolist() == [[False, True]]
+
+
+def test_every_digit_changed_in_a_sum_is_seen():
+    rng = np.random.default_rng(3)
+    months = TABLE[(TABLE["state"] == "US") & (TABLE["indicator"] == ALL_DRUGS)]["month"]
+    for _ in range(40):
+        state = str(rng.choice(["US", *JURISDICTIONS]))
+        month = pd.Timestamp(rng.choice(months))
+
+        def change(x):
+            digits = list(str(int(x)))
+            i = rng.integers(len(digits))
+            digits[i] = str((int(digits[i]) + int(rng.integers(1, 10))) % 10)
+            return float("".join(digits))
+
+        table = bent(state, month, change)
+        assert (str(month)[:7]) in {m for _, m in cells(table)}, (state, month)
 
 
 def outage(months):

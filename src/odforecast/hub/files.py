@@ -267,7 +267,7 @@ def day(cell: object) -> np.datetime64:
         except ValueError:
             return none
     if isinstance(cell, dt.datetime):
-        # Also pandas' timestamps. Noon is no day, and which day a zone means is a guess.
+        # Also pandas' timestamps. Noon is not a day, and which day a zone means is a guess.
         if pd.isna(cell) or cell.tzinfo is not None or cell.time() != dt.time():
             return none
         cell = cell.date()

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import re
-import tempfile
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from odforecast.errors import DataError
 from odforecast.geography import called
-from odforecast.io import replacing
+from odforecast.io import replacing, replacing_folder
 from odforecast.plot import inline
 from odforecast.say import of_path, quoted
 from odforecast.version import __version__
@@ -208,23 +207,9 @@ def write_folder(out: Path, texts: Mapping[str, str]) -> list[Path]:
     index = {"kind": KIND, "odforecast": __version__, "files": sorted(texts)}
     every = {**texts, SITE: json.dumps(index, indent=1) + "\n"}
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(
-            dir=out.parent, prefix=f".{out.name}-", ignore_cleanup_errors=True
-        ) as beside:
-            made = Path(beside) / "site"
-            made.mkdir()
+        with replacing_folder(out) as made:
             for name, text in every.items():
                 (made / name).write_text(text, encoding="utf-8", newline="\n")
-            old = made.parent / "old"
-            if out.exists():
-                out.rename(old)
-            try:
-                made.rename(out)
-            except OSError:
-                if old.exists():
-                    old.rename(out)
-                raise
     except OSError as error:
         raise DataError(f"{out} cannot be written: {error.strerror or error}") from error
     return [out / name for name in every]
