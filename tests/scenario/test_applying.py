@@ -186,19 +186,6 @@ def test_what_works_is_judged_over_36_months_and_not_over_the_horizon(whole):
     }  # fmt: skip
 
 
-def test_scenarios_against_each_other(whole):
-    weak, strong = one(Fixed(-0.1), name="weak"), one(Fixed(-0.3), name="strong")
-    projection = project(whole, [weak, strong])
-    table = projection.averted(against="weak").set_index(["scenario_id", "location", "period"])
-    assert set(table.index.get_level_values(0)) == {"strong"}
-    alone = projection.averted().set_index(["scenario_id", "location", "period"])
-    key = ("US", "2026")
-    assert table.loc[("strong", *key), "averted_mean"] == pytest.approx(
-        alone.loc[("strong", *key), "averted_mean"] - alone.loc[("weak", *key), "averted_mean"]
-    )
-    assert projection.answer(against="weak")["scenario_id"].unique().tolist() == ["strong"]
-
-
 def test_one_number_in_all_places(whole):
     scenario = one(name="shock")
     projection = project(whole, scenario)
@@ -280,7 +267,6 @@ def test_what_cannot_be_held_is_said(whole):
         ))), "scopes are T40.4, cocaine, allowed: all-drugs, and one class"),
         (lambda f: project(f, one(Fixed(-0.3), onset=("2025-10", "2035-12"))),
          r"may begin 2035-12, after .* until='2035-12'"),
-        (lambda f: project(f, one()).averted(against="x"), "nothing is left to be counted again"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_applied(whole, ask, said):

@@ -201,11 +201,8 @@ OHIO = {"exposures": {"fentanyl-share": {"OH": 0.5}}}
         (1, {"onset": "2040-01"}, {}, "after the last month projected"),
         (1, {"scope": "T40.4"}, {}, r"no deaths of T40\.4 for OH, WV"),
         (1, {}, {"horizon": 12}, "belong to a fitted model"),
-        (1, {"onset": "2015-01"}, {"first_month": np.datetime64("2018-01")},
-         "onset of cooperation is 2015-01"),
         (1, FENTANYL, {}, "needs shares by location"),
         (1, FENTANYL, OHIO, "no exposure for WV"),
-        (1, {"exposure": "fentanyl-share-relative"}, OHIO, "needs the share of US"),
     ],
 )  # fmt: skip
 def test_mistakes(given, keys, options, said):
@@ -221,6 +218,12 @@ def test_what_there_is_not(panels):
             project(source, NULL)
     with pytest.raises(ScenarioError, match="scenarios has 3, which is no Scenario"):
         project(forecast(), 3)
+    late = panels[0].select("US")
+    late = replace(late, months=late.months[24:], reported=late.reported[:, 24:],
+                   predicted=None, low=None, high=None, complete=None, pending=None,
+                   triangle=None, beside={})  # fmt: skip
+    with pytest.raises(ScenarioError, match=r"onset of cooperation is 2015-01, allowed: 2016-02"):
+        project(od.get_model("drift").fit(late), scenario(onset="2015-01"), 12, 20)
 
 
 def test_fentanyl_share(panels):

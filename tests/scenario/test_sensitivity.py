@@ -19,7 +19,6 @@ from odforecast.scenario import (
     Uniform,
     attribution,
     cost_of_delay,
-    identifiability,
     named_intervention,
     tornado,
 )
@@ -39,15 +38,6 @@ def baseline():
         as_of=dt.date(2025, 9, 17),
         last_month=LAST,
     )
-
-
-def test_identifiability_flags_the_prior():
-    assert identifiability(0.2, 0.17).prior_dominated
-    assert not identifiability(0.2, 0.16).prior_dominated
-    assert "prior-dominated" in str(identifiability(0.2, 0.19))
-    assert "prior-dominated" not in str(identifiability(0.2, 0.05))
-    with pytest.raises(ScenarioError, match="allowed"):
-        identifiability(0.0, 0.1)
 
 
 def test_tornado_by_hand(baseline):

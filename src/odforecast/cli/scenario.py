@@ -197,7 +197,7 @@ def projected(
     with working(f"fitting {forecaster.label}"):
         projection = lib.project(
             forecaster.fit(source.to_fit(forecaster, panel, states)), chosen, ahead, draws, seed,
-            until=until, exposures=shares, first_month=panel.month_grid[0],
+            until=until, exposures=shares,
         )  # fmt: skip
     if "US" in states and "US" not in projection.baseline.locations and projection.can_add:
         projection = projection.with_nation()

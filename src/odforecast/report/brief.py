@@ -328,7 +328,7 @@ def _shown(one: Projection, scenario: Scenario) -> str:
     """The first month whose 12-month count would show that it works."""
     draws = len(one.baseline.draws)
     works = outcomes_of(scenario, draws, one.seed)[0].draws
-    base = one.counted_against(scenario.name, None).samples()[:, 0]
+    base = one.counted_against(scenario.name).samples()[:, 0]
     path = one.forecast(scenario.name).samples()[:, 0]
     rises = all(x.direction == "rise" for x in scenario.interventions)
     sign = 1 if rises else -1

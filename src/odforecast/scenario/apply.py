@@ -205,27 +205,21 @@ def exposure_vector(
     """Exposure of each location to an intervention of this name, shape (L,)."""
     if isinstance(exposure, int | float):
         return np.full(len(locations), float(exposure))
-    table: Mapping[str, float] = {} if isinstance(exposure, str) else exposure
-    scale = 1.0
+    table = exposure
     if isinstance(exposure, str):
-        base = exposure.removesuffix("-relative")
-        if base not in tables:
+        if exposure not in tables:
             raise ScenarioError(
                 f"{name}: exposure {exposure!r} needs shares by location, and none were given",
-                hint=f"pass exposures={{{base!r}: {{location: share}}}}",
+                hint=f"pass exposures={{{exposure!r}: {{location: share}}}}",
             )
-        table = tables[base]
-        if base != exposure:
-            if not table.get(NATION, 0.0) > 0:
-                raise ScenarioError(f"{name}: exposure {exposure!r} needs the share of US")
-            scale = 1.0 / table[NATION]
+        table = tables[exposure]
     values = np.array([table.get(s, table.get(REST, np.nan)) for s in locations], dtype=float)
     if missing := [s for s, v in zip(locations, values) if not np.isfinite(v)]:
         raise ScenarioError(
             f"{name}: no exposure for {', '.join(missing)}",
             hint="give a table with these locations, or with a default",
         )
-    return scale * values
+    return values
 
 
 def share_tables(

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
@@ -159,9 +159,9 @@ def check_keys(given: Mapping[Any, Any], allowed: Iterable[str]) -> None:
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a finite number; true and false are none."""
-    real = isinstance(value, int | float | np.integer | np.floating)
-    return real and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
+    """Whether a value is a finite number, and no whole one beyond all floats; true is none."""
+    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    return real and abs(value) <= sys.float_info.max  # type: ignore[operator]
 
 
 def bare(value: object) -> float | None:
@@ -284,18 +284,26 @@ def quantity(value: object, key: str, low: float, high: float, none: bool = Fals
     unit = (low, high) == (0.0, 1.0)
     read, scale = (share, "unit") if unit else (bare, "positive")
     prior = as_prior(value, key, read, scale)
-    within(prior, key, low, high, hundredth(value) if unit else None)
+    within(prior, key, low, high, value, hundredth(value) if unit else None)
     if none and prior.mean <= 0:
         raise ScenarioError(f"{key} is {prior}, allowed: above 0, or none")
     return prior
 
 
-def within(prior: Prior, key: str, low: float, high: float, hint: str | None = None) -> None:
-    """Refuse a prior of which 99% do not lie in the range."""
+def within(
+    prior: Prior,
+    key: str,
+    low: float,
+    high: float,
+    written: object = None,
+    hint: str | None = None,
+) -> None:
+    """Refuse a prior of which 99% do not lie in the range; percents are shown as ``written``."""
     with np.errstate(all="ignore"):
         bottom, top = prior.interval(0.99)
     if not low <= bottom <= top <= high:
-        got = f"{prior}" if bottom == top else f"{prior} (99% in {bottom:.3g}..{top:.3g})"
+        got = shown(written) if "%" in str(written) else f"{prior}"
+        got += "" if bottom == top else f" (99% in {bottom:.3g}..{top:.3g})"
         raise ScenarioError(f"{key} is {got}, allowed: {low:g} to {high:,g}", hint=hint)
 
 

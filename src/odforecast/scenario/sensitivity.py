@@ -1,9 +1,9 @@
-"""Sensitivity: which assumption matters, what waiting costs, whether the data said anything."""
+"""Sensitivity: which assumption matters, and what waiting costs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,6 @@ from odforecast.panel import Floats
 from odforecast.scenario.answer import counted, everything_works
 from odforecast.scenario.apply import Applied, Shares, carrying, share_tables
 from odforecast.scenario.catalogue import library
-from odforecast.scenario.effects import KEPT
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.intervention import MOST_EXPOSED, NATION, Intervention, Scenario
 from odforecast.scenario.priors import Beta, Fixed, Prior
@@ -27,52 +26,6 @@ ATTRIBUTION = Beta(1.5, 4)
 
 #: Months over which what waiting costs is counted in the long run.
 RUN_OUT = 480
-
-
-@dataclass(frozen=True)
-class Identifiability:
-    """How much the data narrowed an assumption.
-
-    Attributes
-    ----------
-    prior_sd, posterior_sd, ratio : float
-        Standard deviations before and after the data, and their ratio.
-    prior_dominated : bool
-        Whether the ratio exceeds 0.8: the result is the assumption, not the data.
-    """
-
-    prior_sd: float
-    posterior_sd: float
-    ratio: float
-    prior_dominated: bool
-
-    def __str__(self) -> str:
-        text = f"posterior sd / prior sd = {self.ratio:.2f}"
-        return f"{text}: prior-dominated" if self.prior_dominated else text
-
-
-def identifiability(prior_sd: float, posterior_sd: float) -> Identifiability:
-    """Compare a posterior with its prior, both given that there is an effect.
-
-    Parameters
-    ----------
-    prior_sd, posterior_sd : float
-        Standard deviations of the size given an effect: that of a spike and a slab together moves
-        when only the probability of none does.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> print(od.scenario.identifiability(0.20, 0.19))
-    posterior sd / prior sd = 0.95: prior-dominated
-    """
-    if not (np.isfinite(prior_sd) and prior_sd > 0 and posterior_sd >= 0):
-        raise ScenarioError(
-            f"prior sd is {prior_sd:g} and posterior sd {posterior_sd:g}, allowed: above 0, and 0 "
-            "or more"
-        )
-    ratio = posterior_sd / prior_sd
-    return Identifiability(prior_sd, posterior_sd, ratio, ratio > KEPT)
 
 
 def tornado(
