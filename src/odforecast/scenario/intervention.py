@@ -532,6 +532,12 @@ class Intervention:
         return isinstance(self.exposure, int | float)
 
     @property
+    def rises(self) -> bool:
+        """Whether it can only raise deaths: then that is what it is there for."""
+        least, middle = self.size.ppf(np.array([0.0, 0.5]))
+        return self.direction == "rise" or (self.direction == "either" and least >= 0.0 < middle)
+
+    @property
     def is_what_if(self) -> bool:
         """Whether nobody holds a belief about it: its answer is given that it works."""
         return self.belief == "none"

@@ -498,7 +498,7 @@ class Projection(Frozen):
             for outcome in answer.outcomes_of(scenario, *self._drawn):
                 there = (base - path)[outcome.draws]
                 columns = self._keys(scenario) | {"outcome": outcome.label}
-                columns |= {"chance": outcome.chance, "share": len(there) / n}
+                columns |= {"chance": outcome.chance, "share": len(there) / max(n, 1)}
                 columns |= summary_of("averted", there, _ENDS) | {"averted_mean": mean_of(there)}
                 rows.append(columns)
         return stacked(rows)
@@ -715,7 +715,7 @@ def summary_of(
 
 def _ties(saved: Floats, judged: bool) -> dict[str, Any]:
     """Chances of fewer deaths, of the same, and of more; a what-if has none."""
-    if not judged:
+    if not (judged and len(saved)):
         return dict.fromkeys(_TIES, np.nan)
     return dict(zip(_TIES, (x.mean(axis=0) for x in (saved > 0, saved == 0, saved < 0))))
 
