@@ -53,7 +53,13 @@ KEYS = [
     ("size: {}", "size is {}, allowed: a number or one distribution", True),
     ("exposure: {}", "exposure is an empty table, allowed: one location or", True),
     ("lag: null", "lag is nothing, allowed: a number or one distribution", True),
-    ("lag: 6 months", "lag is '6 months', allowed: a number", True),
+    ("lag: 6 months", "lag is '6 months', allowed: a number or one distribution (fixed, normal, "
+     "lognormal, uniform, beta, quantiles, judgements), such as {uniform: [1, 3]}", True),
+    ("half_life: never", "half_life is 'never', allowed: a number or one distribution (fixed, "
+     "normal, lognormal, uniform, beta, quantiles, judgements), such as {uniform: [1, 3]}, or no",
+     True),
+    ("exposure: [OH, WV]", "exposure is ['OH', 'WV'], allowed: a number from 0 to 5 or a percent, "
+     "a table such as {OH: 1, default: 0}, or fentanyl-share", True),
     ("lag: {normal: [1, 1]}", "lag is Normal(1, 1) (99% in -1.58..3.58), allow", False),
     ("ramp: 1e5", "ramp is 100000, allowed: 0 to 1,200", True),
     ("half_life: 0", "half_life is 0, allowed: above 0, or none", True),
@@ -61,7 +67,7 @@ KEYS = [
      True),
     ("share: 600 %", "share is '600 %', allowed: 0 to 1", False),
     ("p_null: 600 %", "p_null is '600 %', allowed: a number from 0 to 1, a percent, or", False),
-    ("exposure: 600 %", "exposure is '600 %', allowed: a number from 0 to 5, or a per", False),
+    ("exposure: 600 %", "exposure is '600 %', allowed: a number from 0 to 5 or a percen", False),
     ("share: {uniform: [5%, 600%]}", "share is {'uniform': ['5%', '600%']} (99% in 0.07", False),
     ("p_null: often", "p_null is 'often', allowed: a number from 0", True),
     ("probability: 80%", "key 'probability' is '80%', and is no longer taken; leave it out, and "

@@ -188,7 +188,7 @@ def projected(
     chosen = _delayed(_begun(source.scenarios_of(scenarios), onset, panel), later)
     shares = _exposures(tables)
     for x in dict.fromkeys(x for s in chosen for x in s.interventions):
-        if not x.backfire and x.chances()[2] >= 0.005:
+        if not (x.backfire or x.rises) and x.chances()[2] >= 0.005:
             note(f"{x.name} may raise deaths (probability {x.chances()[2]:.2f}) and names no "
                  "mechanism: describe one under backfire")  # fmt: skip
     say(f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}",

@@ -205,14 +205,12 @@ def exposure_vector(
     """Exposure of each location to an intervention of this name, shape (L,)."""
     if isinstance(exposure, int | float):
         return np.full(len(locations), float(exposure))
-    table = exposure
-    if isinstance(exposure, str):
-        if exposure not in tables:
-            raise ScenarioError(
-                f"{name}: exposure {exposure!r} needs shares by location, and none were given",
-                hint=f"pass exposures={{{exposure!r}: {{location: share}}}}",
-            )
-        table = tables[exposure]
+    if isinstance(exposure, str) and exposure not in tables:
+        raise ScenarioError(
+            f"{name}: exposure {exposure!r} needs shares by location, and none were given",
+            hint=f"pass exposures={{{exposure!r}: {{location: share}}}}",
+        )
+    table = tables[exposure] if isinstance(exposure, str) else exposure
     values = np.array([table.get(s, table.get(REST, np.nan)) for s in locations], dtype=float)
     if missing := [s for s, v in zip(locations, values) if not np.isfinite(v)]:
         raise ScenarioError(

@@ -376,7 +376,7 @@ def _loader() -> Any:
             for key, _ in node.value:
                 name = str(getattr(key, "value", key))
                 if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-                    refuse(key, f"key {quoted(name)} is not text")
+                    refuse(key, f"key {quoted(name)} is not text: put it between quotes")
                 # The second one would win, and nobody would see which.
                 if name in seen:
                     refuse(key, f"key {quoted(name)} is given twice")

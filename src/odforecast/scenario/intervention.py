@@ -156,7 +156,7 @@ def _percent(value: object, key: str) -> Percent:
             unsigned.append(found)
         return percent(number)
 
-    prior = as_prior(value, key, read, such="such as -30 or {normal: [-9, 5]}")
+    prior = as_prior(value, key, read, such="-30 or {normal: [-9, 5]}")
     if unsigned and float(np.abs(prior.interval(0.99)).max()) < 1:
         hint = "write the numbers in percent, or with % signs"
         if isinstance(prior, Fixed):
@@ -261,15 +261,11 @@ def _month(item: object) -> np.datetime64:
 
 def _exposure(value: Any, key: str) -> Exposure:
     """An exposure of known places or of a known name, nowhere twice."""
-    if isinstance(value, str) and percent_of(value) is None:
-        if value in NAMED_EXPOSURES:
-            return value
-        raise ScenarioError(
-            f"{key} is {shown(value)}{nearest(value, NAMED_EXPOSURES)}",
-            hint=f"allowed: a number, a table by location, or {', '.join(NAMED_EXPOSURES)}",
-        )
+    if isinstance(value, str) and value in NAMED_EXPOSURES:
+        return value
     if not isinstance(value, Mapping):
-        return _felt(value, key)
+        also = f", a table such as {{OH: 1, default: 0}}, or {', '.join(NAMED_EXPOSURES)}"
+        return _felt(value, key, also)
     if not value:
         raise ScenarioError(f"{key} is an empty table, allowed: one location or more")
     table: dict[str, float] = {}
@@ -291,11 +287,13 @@ def _exposure(value: Any, key: str) -> Exposure:
     return table
 
 
-def _felt(value: object, key: str) -> float:
+def _felt(value: object, key: str, also: str = "") -> float:
     """An exposure: a number from 0 to 5, or a percent."""
     number = share(value)
     if number is None or not 0.0 <= number <= MOST_EXPOSED:
-        raise refused(key, value, f"a number from 0 to {MOST_EXPOSED:g}, or a percent")
+        meant = nearest(value, NAMED_EXPOSURES) if also else ""
+        allowed = f"a number from 0 to {MOST_EXPOSED:g} or a percent{also}"
+        raise ScenarioError(f"{key} is {shown(value)}{meant}, allowed: {allowed}")
     return number
 
 
