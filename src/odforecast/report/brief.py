@@ -397,7 +397,7 @@ def bridge(one: Projection, found: Sequence[Option]) -> tuple[str, list[tuple[st
     change = float(sizes.mean())
     whose = deaths_of(x.scope).removeprefix("drug overdose ")
     steps = [(change, f"{whose}, at full strength")]
-    felt = float(one.exposures[option.scenario.name][x.name][0])
+    felt = float(one.exposures[option.scenario.name, x.name].iloc[0])
     if np.isfinite(felt) and felt != 1:
         change = 100 * float(np.expm1(felt * np.log1p(change / 100)))
         steps.append((change, f"{100 * felt:.0f}% of the effect is felt in {option.answer.place}"))

@@ -160,7 +160,13 @@ def project(
         forecasts[name] = acting.under(scenario, felt[name])
         warnings += acting.notes
     told = tuple(dict.fromkeys(warnings))
-    return Projection(baseline, tuple(chosen), forecasts, felt, seed, told, baseline, shares, bases)
+    columns = {(name, key): v for name, each in felt.items() for key, v in each.items()}
+    heads = pd.MultiIndex.from_tuples(list(columns), names=[SCENARIO_ID, "intervention"])
+    index = pd.Index(baseline.locations, name="location")
+    table = pd.DataFrame(columns, index, heads, dtype=float)
+    return Projection(
+        baseline, tuple(chosen), forecasts, table, seed, told, baseline, shares, bases
+    )
 
 
 def check_scenario(baseline: Forecast, scenario: Scenario, refitted: bool = False) -> list[str]:
@@ -206,8 +212,8 @@ class Projection(Frozen):
         Null among them.
     forecasts : mapping of str to Forecast
         Scenario name to its forecast; draw *i* of each is paired with draw *i* of the others.
-    exposures : mapping of str to (mapping of str to ndarray)
-        Scenario, intervention → exposure by location, shape (L,).
+    exposures : DataFrame
+        A row per location, a column per scenario and intervention.
     seed : int
         Seed of the scenarios' draws.
     warnings : tuple of str
@@ -227,7 +233,7 @@ class Projection(Frozen):
     baseline: Forecast
     scenarios: tuple[Scenario, ...]
     forecasts: Mapping[str, Forecast]
-    exposures: Mapping[str, Mapping[str, Floats]] = field(default_factory=dict)
+    exposures: pd.DataFrame = field(default_factory=pd.DataFrame)
     seed: int = 1
     warnings: tuple[str, ...] = ()
     source: Forecast | None = None
@@ -310,23 +316,17 @@ class Projection(Frozen):
         places = self.baseline.locations
         return places[self.baseline.index(default_place(places) if location is None else location)]
 
-    def _each(
-        self,
-        change: Callable[[Forecast], Forecast],
-        exposure: Callable[[Floats], Floats],
-        **others: Any,
-    ) -> Projection:
-        """The same with every forecast, and every exposure by location, changed in one way."""
+    def _each(self, change: Callable[[Forecast], Forecast], **others: Any) -> Projection:
+        """The same with every forecast changed in one way."""
         forecasts = {name: change(f) for name, f in self.forecasts.items()}
+        base = forecasts[self._null]
+        # Of a place that is a sum nobody has stated an exposure.
         return replace(
             self,
-            baseline=forecasts[self._null],
+            baseline=base,
             forecasts=forecasts,
             bases={name: change(f) for name, f in self.bases.items()},
-            exposures={
-                name: {key: exposure(values) for key, values in table.items()}
-                for name, table in self.exposures.items()
-            },
+            exposures=self.exposures.reindex(base.locations),
             **others,
         )
 
@@ -359,17 +359,13 @@ class Projection(Frozen):
         source = self.source
         if source is not None and NATION not in source.locations:
             source = source.with_nation()
-        # US is a sum here; it has no exposure of its own.
-        return self._each(
-            lambda f: f.with_nation(), lambda v: np.concatenate([[np.nan], v]), source=source
-        )
+        return self._each(lambda f: f.with_nation(), source=source)
 
     def select(self, locations: str | Iterable[str]) -> Projection:
         """Only these locations, by any of their names, in this order."""
-        here = self.baseline.locations
-        places = list(pick(locations, here, "the projection", ForecastError, self.baseline.skipped))
-        rows = [here.index(s) for s in places]
-        return self._each(lambda f: f.select(places), lambda values: values[rows])
+        base = self.baseline
+        places = pick(locations, base.locations, "the projection", ForecastError, base.skipped)
+        return self._each(lambda f: f.select(list(places)))
 
     def part(self, indicator: str) -> Projection:
         """A drug class under the same scenarios, in the same draws.
@@ -379,11 +375,9 @@ class Projection(Frozen):
         indicator : str
             CDC's name or a short one: ``"T40.4"``.
         """
-        of_class = self.baseline.part(indicator).locations
-        rows = [self.baseline.index(s) for s in of_class]
         # A sensitivity of the class is worked out on the class.
         source = None if self.source is None else self.source.part(indicator)
-        return self._each(lambda f: f.part(indicator), lambda values: values[rows], source=source)
+        return self._each(lambda f: f.part(indicator), source=source)
 
     def region(self, name: str) -> Projection:
         """A census region as the sum of its jurisdictions, in every draw of every scenario.
@@ -392,7 +386,7 @@ class Projection(Frozen):
         ----------
         name : {"Northeast", "Midwest", "South", "West"}
         """
-        return self._each(lambda f: f.region(name), lambda _: np.array([np.nan]))
+        return self._each(lambda f: f.region(name))
 
     @property
     def can_add(self) -> bool:
@@ -494,11 +488,11 @@ class Projection(Frozen):
         rows = []
         for scenario, span in self._since_onsets():
             base, path = self._sums(scenario, span)
-            n = self.counted(scenario.name).sum()
+            n = max(int(self.counted(scenario.name).sum()), 1)
             for outcome in answer.outcomes_of(scenario, *self._drawn):
                 there = (base - path)[outcome.draws]
                 columns = self._keys(scenario) | {"outcome": outcome.label}
-                columns |= {"chance": outcome.chance, "share": len(there) / max(n, 1)}
+                columns |= {"chance": outcome.chance, "share": len(there) / n}
                 columns |= summary_of("averted", there, _ENDS) | {"averted_mean": mean_of(there)}
                 rows.append(columns)
         return stacked(rows)
@@ -570,13 +564,8 @@ class Projection(Frozen):
 
     def exposure_table(self) -> pd.DataFrame:
         """Exposure of every location to every intervention."""
-        rows = [
-            (name, key, state, float(value))
-            for name, table in self.exposures.items()
-            for key, values in table.items()
-            for state, value in zip(self.baseline.locations, values)
-        ]
-        return pd.DataFrame(rows, columns=[SCENARIO_ID, "intervention", "location", "exposure"])
+        table = self.exposures.melt(value_name="exposure", ignore_index=False).reset_index()
+        return table[[SCENARIO_ID, "intervention", "location", "exposure"]]
 
     def to_parquet(self, path: str | Path) -> Path:
         """Write all draws: ``scenario_id, draw, location, month, deaths_month``.
