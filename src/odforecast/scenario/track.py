@@ -486,9 +486,9 @@ class Worlds:
             p.draws(each, seed_from("track", self.clock.seed, k))
             for k, p in enumerate(self.posteriors)
         ]
-        times = [p.timings[0].at(d.timing) for p, d in zip(self.posteriors, drawn)]
+        times = [p.timings.at(d.timing) for p, d in zip(self.posteriors, drawn)]
         order = self.rng.permutation(each * len(drawn))
-        return np.concatenate([d.beta[:, 0] for d in drawn])[order], Timings.joined(times).at(order)
+        return np.concatenate([d.beta for d in drawn])[order], Timings.joined(times).at(order)
 
     def _arm(self, world: str, ahead: Forecast, beta: Floats, timed: Timings) -> Arm:
         """Worlds with these sizes and timings."""
@@ -568,7 +568,7 @@ class Worlds:
             out[:, :, to] = paths[scope][:, here][:, :, at]
             return np.maximum(out, 0.0)
 
-        felt = of_all = np.array([[self.felt[code]]])
+        felt = of_all = np.array([self.felt[code]])
         if x.scope != ALL:
             share = self._shares.get(share_name(x.scope), {}).get(code, 1.0)
             of_all = felt * share * (1.0 - x.replaced.mean)
@@ -589,10 +589,10 @@ class Worlds:
             if good[i] and s in JURISDICTIONS and s in ahead.locations
         )  # fmt: skip
         if states:
-            each = np.array([[self.felt[s]] for s in states])
+            each = np.array([self.felt[s] for s in states])
             nation = rows(x.scope, [NATION])[:, 0]
             deaths = rows(x.scope, states)
-            found[self.own] = Counts(self.months, states, each, deaths, nation, felt[0])
+            found[self.own] = Counts(self.months, states, each, deaths, nation, self.felt[NATION])
         return found
 
     def _ahead_of(self, world: int, beta: float, timed: Timings) -> tuple[Series, ...]:
