@@ -127,7 +127,19 @@ def test_text_says_what_must_be_said(shock):
     assert "Effect removed:" in text
     assert "Forecast from the eve" in text
     assert ("Prior-dominated" in text) == shock.summary.prior_dominated
-    assert f"counts to {shock.last_used}" in text
+    assert "counts through December 2024" in text
+    assert "In the 12 months ending in July 2025, " in text
+    assert "shock-2023-like (July 2023), United States, drug overdose deaths with synt" in text
+
+
+def test_the_text_is_of_the_last_count_that_is_published(shock):
+    """Of a class many a place has hidden counts: "nan deaths were observed"."""
+    hidden = np.where(shock.months > np.datetime64("2025-04"), np.nan, shock.observed)
+    april = shock.observed[shock.months == np.datetime64("2025-04")][0]
+    said = f"In the 12 months ending in April 2025, {april:,.0f} deaths were observed"
+    assert said in replace(shock, observed=hidden).text()
+    none = replace(shock, observed=np.full(hidden.shape, np.nan)).text()
+    assert "No count of the United States from the onset to July 2025 is published." in none
 
 
 def test_frame_names_both_apart(shock):
@@ -165,7 +177,7 @@ def test_exposure_is_as_of_the_event(archive, model):
     there = beta != 0
     expected = share[0] / share[1] * (beta[:, None] * shape)[there]
     np.testing.assert_allclose(found.delta[there], expected)
-    assert "Exposure as it was in 2019-04" in found.text()
+    assert "Exposure as it was in April 2019" in found.text()
 
 
 def test_counts_that_are_seen(archive):

@@ -216,8 +216,9 @@ def test_a_state_is_read_by_itself():
 
 
 @pytest.mark.slow
-def test_an_onset_to_come_has_the_prior_only():
-    later = replace(OPEN, onset="2026-03")
+@pytest.mark.parametrize("onset", ["2026-03", "2030-03"])  # the second four years after all counts
+def test_an_onset_to_come_has_the_prior_only(onset):
+    later = replace(OPEN, onset=onset)
     found = od.scenario.track(later, od.bundled(), model=od.get_model("drift"), draws=2)
     assert len(found.chances) == 1
     assert "No counts since the onset" in found.text()

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from odforecast.errors import PanelError, ScenarioError, UnknownNameError, whole
 from odforecast.forecast import Forecast
 from odforecast.forecast.adding import quantile_levels
+from odforecast.forecast.text import place_name
 from odforecast.geography import JURISDICTIONS, called, code_of
 from odforecast.geography.places import lookup
 from odforecast.models import Model, get_model
@@ -26,7 +27,7 @@ from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS, TARGET_12MO
 from odforecast.panel import Floats, Panel
-from odforecast.say import card, html_table, steady
+from odforecast.say import card, deaths_of, html_table, month_name, steady
 from odforecast.scenario.apply import exposure_vector, fentanyl_share
 from odforecast.scenario.catalogue import events
 from odforecast.scenario.effects import EffectDraws, Estimator, EventPosterior, EventSummary
@@ -294,28 +295,41 @@ class Past:
 
     def text(self) -> str:
         """What was assumed, what the counts did to it, and what cannot be said."""
-        last = (self.onset + WINDOW * ONE_MONTH, self.months[-1], self.eve.months[-1])
-        month = np.array(last, dtype="datetime64[M]").min()
-        low, middle, high = np.quantile(self.averted(month), [0.05, 0.5, 0.95])
-        observed = self.observed[self.months == month][0]
-        of_eve = self.eve.quantiles([0.05, 0.5, 0.95], TARGET_12MO)[:, 0]
-        forecast = of_eve[:, self.eve.months == month][:, 0]
         s = self.summary
         lines = [
-            f"{self.event.name} ({self.onset}), {self.location}, {self.indicator}. {WHATEVER}",
+            f"{self.event.name} ({month_name(self.onset)}), {called(self.location)}, "
+            f"{deaths_of(self.indicator)}. {WHATEVER}",
             f"Prior, given an effect: {s.prior_mean:+.2f} (sd {s.prior_sd:.2f}) on the log scale; "
             f"no effect with probability {s.prior_p_null:.2f}.",
-            f"Posterior, counts to {self.last_used}: {s.mean:+.2f} (sd {s.sd:.2f}; 90% "
-            f"{s.low:+.2f} to {s.high:+.2f}); no effect with probability {s.p_null:.2f} (Bayes "
-            f"factor {s.bayes_factor:.2g})."
+            f"Posterior, counts through {month_name(self.last_used)}: {s.mean:+.2f} (sd "
+            f"{s.sd:.2f}; 90% interval {s.low:+.2f} to {s.high:+.2f}); no effect with probability "
+            f"{s.p_null:.2f} (Bayes factor {s.bayes_factor:.2g})."
             + (" Prior-dominated: the result is the assumption." if s.prior_dominated else ""),
-            f"In the 12 months to {month} {observed:,.0f} deaths were observed. Effect removed: "
-            f"{observed + middle:,.0f} (90% {observed + low:,.0f} to {observed + high:,.0f}). "
-            f"Forecast from the eve ({_EVE[self.eve_kind]}): {forecast[1]:,.0f} (90% "
-            f"{forecast[0]:,.0f} to {forecast[2]:,.0f}).",
+            self._both(),
             *self.notes,
         ]
         return "\n".join(lines)
+
+    def _both(self) -> str:
+        """Both counterfactuals beside the last count of the window that is published."""
+        last = min(self.onset + WINDOW * ONE_MONTH, self.eve.months[-1])
+        known = np.isfinite(self.observed) & np.isfinite(self.removed).all(axis=0)
+        months = self.months[known & (self.months >= self.onset) & (self.months <= last)]
+        if not months.size:
+            until = month_name(last)
+            return (
+                f"No count of {place_name(self.location)} from the onset to {until} is published."
+            )
+        month, levels = months[-1], [0.05, 0.5, 0.95]
+        observed = self.observed[self.months == month][0]
+        low, middle, high = observed + np.quantile(self.averted(month), levels)
+        of_eve = self.eve.quantiles(levels, TARGET_12MO)[:, 0, self.eve.months == month][:, 0]
+        return (
+            f"In the 12 months ending in {month_name(month)}, {observed:,.0f} deaths were "
+            f"observed. Effect removed: {middle:,.0f} (90% interval {low:,.0f} to {high:,.0f}). "
+            f"Forecast from the eve ({_EVE[self.eve_kind]}): {of_eve[1]:,.0f} (90% interval "
+            f"{of_eve[0]:,.0f} to {of_eve[2]:,.0f})."
+        )
 
     def __str__(self) -> str:
         return self.text()
@@ -402,13 +416,14 @@ def past(
     late = ", and the posterior has used some of them: what is late can pass for an effect."
     if panel.final_through < panel.last_month:
         notes.append(
-            f"Counts after {panel.final_through} are not final: deaths are still being added"
-            + (late if seen.months[-1] > panel.final_through else ".")
+            f"Counts after {month_name(panel.final_through)} are not final: deaths are still being "
+            "added" + (late if seen.months[-1] > panel.final_through else ".")
         )
     if posterior.effective() < FEW:
         notes.append("The posterior rests on few draws of the timing: ask for more timings.")
     if x.exposure != 1.0:
-        notes.append(f"Exposure as it was in {first - ONE_MONTH}; {felt[code]:.2f} in {code}.")
+        eve_month = month_name(first - ONE_MONTH)
+        notes.append(f"Exposure as it was in {eve_month}; {felt[code]:.2f} in {place_name(code)}.")
     return Past(
         x, code, indicator, panel.months, observed, removed(panel.monthly[row], observed, delta),
         eve, kind, delta, grid, posterior, drawn, np.datetime64(seen.months[-1], "M"), tuple(notes),
