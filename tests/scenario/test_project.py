@@ -191,7 +191,7 @@ def test_joint_models_keep_what_is_known_and_add_up(panels, model, onset):
 
 
 FENTANYL = {"exposure": "fentanyl-share"}
-OHIO = {"exposures": {"fentanyl-share": {"OH": 0.5}}}
+OHIO = {"exposures": {"fentanyl-share": {"Ohio": 0.5}}}
 
 
 @pytest.mark.parametrize(
@@ -203,10 +203,11 @@ OHIO = {"exposures": {"fentanyl-share": {"OH": 0.5}}}
         (1, {}, {"horizon": 12}, "belong to a fitted model"),
         (1, FENTANYL, {}, "needs shares by location"),
         (1, FENTANYL, OHIO, "no exposure for WV"),
+        (1, FENTANYL, {"exposures": {"fentanyl-share": {"Ohoi": 0.5}}}, "Ohoi"),
     ],
 )  # fmt: skip
 def test_mistakes(given, keys, options, said):
-    with pytest.raises(ScenarioError, match=said):
+    with pytest.raises((ScenarioError, UnknownNameError), match=said):
         project(forecast(), given * [scenario(**keys)], **options)
 
 

@@ -223,8 +223,11 @@ def exposure_vector(
 def share_tables(
     panel: Panel | None, exposures: Mapping[str, Mapping[str, float]] | None = None
 ) -> dict[str, Mapping[str, float]]:
-    """Shares by name and location: as given, or as the panel itself had them that day."""
-    shares = dict(exposures or {})
+    """Shares by name and code of the location: as given, or as the panel had them that day."""
+    shares: dict[str, Mapping[str, float]] = {
+        name: {s if s == REST else code_of(s): v for s, v in table.items()}
+        for name, table in (exposures or {}).items()
+    }
     for short, beside in ({} if panel is None else panel.beside).items():
         if panel is not None and short in SCOPES and share_name(short) not in shares:
             shares[share_name(short)] = fentanyl_share(panel, beside, fill="region")

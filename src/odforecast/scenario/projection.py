@@ -82,7 +82,7 @@ def project(
     seed : int, optional
         Seed of the model's draws and of the scenarios'; default: the forecast's own, or 1.
     exposures : mapping of str to (mapping of str to float), optional
-        Shares by location for named exposures: ``{"fentanyl-share": {"OH": 0.62, …}}``.
+        Shares by place, by any of its names: ``{"fentanyl-share": {"Ohio": 0.62, …}}``.
         Default for ``fentanyl-share``: from the forecast's panel, where T40.4 stands beside it.
 
     Returns
