@@ -21,7 +21,6 @@ from odforecast.forecast import Forecast
 from odforecast.forecast.adding import quantile_levels
 from odforecast.forecast.text import place_name
 from odforecast.geography import JURISDICTIONS, called, code_of
-from odforecast.geography.places import lookup
 from odforecast.models import Model, get_model
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, Months, to_month
@@ -456,9 +455,8 @@ def felt_by(
     felt = exposure_vector(x.exposure, panel.locations, tables, x.name)
     out = dict(zip(panel.locations, felt.tolist()))
     states = [s for s in panel.locations if s in JURISDICTIONS]
-    table = x.exposure if isinstance(x.exposure, Mapping) else {NATION: 1.0}
-    named = {lookup(key).state for key in table if key != "default"}
-    if states and NATION in out and NATION not in named:
+    lacks = isinstance(x.exposure, Mapping) and NATION not in x.exposure
+    if states and NATION in out and lacks:
         at = np.flatnonzero(panel.month_grid < x.onset[0])[-YEAR:]
         deaths = {s: float(np.nansum(panel.monthly[panel.index(s), at])) for s in states}
         out[NATION] = sum(deaths[s] * out[s] for s in states) / sum(deaths.values())
