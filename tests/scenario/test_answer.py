@@ -110,7 +110,7 @@ def test_a_what_if_has_no_chances(answer, every):
         ("percent: 20", "whoever asked: raises deaths 100%, does nothing 0%. Over all"),
         (
             "percent: {normal: [10, 10]}, p_null: 1",
-            "works 0%, does nothing 100%, backfires 0%. Over",
+            "S. About 7,700 drug overdose deaths are expected in Ohio from",
         ),
     ],
 )

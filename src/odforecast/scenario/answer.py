@@ -299,7 +299,7 @@ def begun_text(scenarios: Sequence[Scenario], baseline: Forecast) -> str:
 
 def sentences(a: Answer, deaths: str) -> str:
     """The answer of one scenario: what may come of it, how likely that is, and over all of it."""
-    label, _, works, span = a.outcomes[0]
+    label, likely, works, span = a.outcomes[0]
     without = f"About {a.baseline} are expected in {a.place} from {a.period} without it."
     if not a.single:
         given = f"If the what-if ({a.given}) works. " if a.given else ""
@@ -311,6 +311,8 @@ def sentences(a: Answer, deaths: str) -> str:
             works = works.replace(way, f"{way} {deaths}", 1)
         said = f"{works} than without the measure, on average ({change}90% interval {span})"
         first = f"If it {label}: {said if span else works}. {without} {a.judged}"
+        if likely == "0%" and not span:  # more draws would not say more
+            first = f"{without.replace(' are', f' {deaths} are', 1)} {a.judged}"
     if not (a.owner and a.combined_range):
         return f"{a.title}. {first}"
     return (
