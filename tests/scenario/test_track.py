@@ -127,7 +127,6 @@ def test_a_file_of_a_series_is_read(tmp_path):
     assert one.name == "purity"
     assert one.months.astype(str).tolist() == ["2024-01", "2024-02"]
     assert (one.values.tolist(), one.elasticity) == ([10.0, 9.5], 1.2)
-    assert read_series(path, elasticity=-2.0).elasticity == -2.0
 
 
 @pytest.mark.slow

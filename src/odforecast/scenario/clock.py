@@ -155,15 +155,13 @@ class Series:
         return replace(self, noise=(float(walk), float(error)))
 
 
-def read_series(path: str | Path, elasticity: float | None = None) -> Series:
+def read_series(path: str | Path) -> Series:
     """A user's series: CSV with the columns ``month``, ``value`` and ``elasticity``.
 
     Parameters
     ----------
     path : path
-        The series is named after the file.
-    elasticity : float, optional
-        In place of the column, which has one number.
+        The series is named after the file. ``elasticity`` has the same number in every row.
 
     Raises
     ------
@@ -171,7 +169,7 @@ def read_series(path: str | Path, elasticity: float | None = None) -> Series:
         If a column is missing, a month is given twice, a value is not above 0, or the
         elasticity is not stated, or differs from row to row.
     """
-    needs = ("month", "value") if elasticity is not None else ("month", "value", "elasticity")
+    needs = ("month", "value", "elasticity")
     try:
         table = Table(
             read_raw(path), _COLUMNS, needs=needs, others=True,
@@ -179,7 +177,7 @@ def read_series(path: str | Path, elasticity: float | None = None) -> Series:
         )  # fmt: skip
         table.refuse_open_end()
         months, values = table.months("1990-01"), table.values("value")
-        stated = [elasticity] if elasticity is not None else sorted({*table.values("elasticity")})
+        stated = sorted({*table.values("elasticity")})
     except DataError as error:
         raise ScenarioError(error.message, error.hint) from error
     if len(stated) != 1:
