@@ -216,8 +216,9 @@ def test_cost_of_delay(whole):
     assert table["not_prevented"].iloc[1] == pytest.approx(
         us[:, :6].sum(axis=1).mean() * -np.expm1(-0.3)
     )
-    with pytest.raises(ScenarioError, match="after the last month"):
-        cost_of_delay(whole, scenario, (0, 60))
+    for wait, said in ((60, "after the last month"), (-3, "delay is -3, allowed: a whole number")):
+        with pytest.raises(ScenarioError, match=said):
+            cost_of_delay(whole, scenario, (0, wait))
 
 
 def test_a_part_has_its_own_sensitivity(whole):

@@ -214,6 +214,11 @@ def test_onsets_outside_the_counts(archive, model):
     x = named_intervention("tariff-only", onset="2025-10")
     with pytest.raises(ScenarioError, match="allowed: after 2015-01, before 2025-08"):
         past(x, archive, model=model)
+    for key in ("draws", "timings"):
+        with pytest.raises(
+            ScenarioError, match=f"{key} is 0, allowed: a whole number of at least 1"
+        ):
+            past("class-scheduled", archive, model=model, **{key: 0})
 
 
 def test_fixed_size_is_removed_as_it_is(archive, model):

@@ -383,7 +383,8 @@ def past(
         raise ScenarioError(
             f"past takes an archive, got {type(given).__name__}", hint="od.bundled(), od.archive()"
         )
-    seed = whole("seed", seed, 0, ScenarioError)
+    seed, draws = whole("seed", seed, 0, ScenarioError), whole("draws", draws, 1, ScenarioError)
+    timings = whole("timings", timings, 1, ScenarioError)
     x = past_event(event)
     if x.onset is None:
         raise ScenarioError(f"{x.name}: onset is open, allowed here: a month in the data")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import ScenarioError
+from odforecast.errors import ScenarioError, whole
 from odforecast.forecast import Forecast
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.panel import Floats
@@ -217,7 +217,7 @@ def cost_of_delay(
     long_run = _Again(_run_out(forecast, again.codes), again.codes, again.tables, seed)
     frames: list[dict[str, Any]] = []
     for wait in months:
-        step = np.timedelta64(wait, "M")
+        step = np.timedelta64(whole("delay", wait, 0, ScenarioError), "M")
         parts = tuple(
             replace(x, onset=(x.onset[0] + step, x.onset[1] + step)) for x in scenario.interventions
         )
