@@ -179,7 +179,7 @@ def test_what_works_is_judged_over_36_months_and_not_over_the_horizon(whole):
     assert x.chances() == (0.0, 0.0, 1.0)
     stays = Intervention("x", Fixed(-0.3), ONSET, rebound=Rebound(Fixed(0.5)))
     assert stays.chances() == (1.0, 0.0, 0.0)
-    both = Scenario("both", (stays, Intervention("y", Fixed(0.1), ONSET)))
+    both = Scenario("both", (stays, Intervention("y", Fixed(-0.1), ONSET, p_null=1.0)))
     found = project(whole, both).outcomes().set_index(["location", "outcome"])["share"]
     assert found["US"].to_dict() == {
         "both work": 0.0, "only x works": 1.0, "only y works": 0.0, "neither works": 0.0,
