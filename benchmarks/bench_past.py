@@ -95,15 +95,15 @@ def estimated(panel: Panel, months: Floats, event: Intervention, way: str) -> Ev
     """The posterior of an event, one way."""
     draws = 1 if event is KNOWN else TIMINGS
     if way == "past":
-        return posterior_of(panel, (event,), (dict.fromkeys(panel.locations, 1.0),),
-                            timings=draws)[1]  # fmt: skip
+        felt = dict.fromkeys(panel.locations, 1.0)
+        return posterior_of(panel, event, felt, timings=draws)[1]
     span = np.isin(panel.month_grid, seen_counts(panel, event).months)
     seen = months[1:, span]
     deaths, grid = seen[seen.min(axis=1) >= FEWEST], panel.month_grid[span]
     if way == "equal":
-        return Estimator(grid, [event], locations=len(deaths), draws=draws).posterior(deaths)
-    estimator = Estimator(grid, [event], weights=deaths.mean(axis=1), locations=len(deaths),
-                          nation=np.ones(1), draws=draws)  # fmt: skip
+        return Estimator(grid, event, locations=len(deaths), draws=draws).posterior(deaths)
+    estimator = Estimator(grid, event, weights=deaths.mean(axis=1), locations=len(deaths),
+                          nation=1.0, draws=draws)  # fmt: skip
     return estimator.posterior(deaths, months[0, span])
 
 

@@ -96,7 +96,7 @@ def own(n: int) -> None:
     felt, after = np.ones(LOCATIONS), (6, 12, 20)
     months = simulated_months()
     made = [
-        Estimator(months[: ONSET + k], [SIMULATED], felt, draws=LIGHT, grid=OWN_GRID) for k in after
+        Estimator(months[: ONSET + k], SIMULATED, felt, draws=LIGHT, grid=OWN_GRID) for k in after
     ]
     said, size = [], []
     for i in range(n):
@@ -163,7 +163,7 @@ def turns(n: int) -> None:
             middle = at + rng.uniform(low, high)
             panels.append(turning(rng, months.size, middle))
         for k in (12, 24, 36, 60):
-            made = Estimator(months[: at + k], [x], locations=20, nation=np.ones(1), draws=LIGHT,
+            made = Estimator(months[: at + k], x, locations=20, nation=1.0, draws=LIGHT,
                              grid=COARSE)  # fmt: skip
             said = np.array([
                 clock.chances_of(made.posterior(p[:, : at + k], p[:, : at + k].sum(axis=0)))

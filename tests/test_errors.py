@@ -196,8 +196,6 @@ WRONG: dict[str, tuple[Callable[[SimpleNamespace], object], tuple[str, ...]]] = 
             "a nowcast": lambda v: lambda m: m.forecast.nowcast("US", v),
             "a hub table": lambda v: lambda m: od.to_hub(m.forecast, [v]),
             "deaths averted": lambda v: lambda m: m.projection.averted([v]),
-            "a tornado": lambda v: lambda m: od.scenario.tornado(
-                m.forecast, od.scenario.named("tariff-only").at("2025-10"), level=v),
             "a prior": lambda v: lambda _: od.scenario.Normal(0, 1).interval(v),
         }.items()
     },

@@ -101,6 +101,30 @@ def test_a_what_if_has_no_chances(answer, every):
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        ("percent: 20, belief: none", "If it raises deaths: 1,500 more drug overdose deaths than "),
+        ("percent: 20, p_null: 1, belief: none", "If it raises deaths: too few draws to say. "),
+        ("percent: 0, belief: none", "If it works: too few draws to say. About 7,"),
+        ("percent: 20", "whoever asked: raises deaths 100%, does nothing 0%. Over all"),
+        (
+            "percent: {normal: [10, 10]}, p_null: 1",
+            "S. About 7,700 drug overdose deaths are expected in Ohio from",
+        ),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_what_only_raises_deaths_or_never_acts_has_an_answer(baseline, keys, said):
+    """A what-if of more deaths had no draw in which it worked, and no answer but a traceback."""
+    (made,) = parse_scenarios(f"name: s\ninterventions: [{{name: x, onset: {ONSET}, {keys}}}]")
+    projected = project(baseline.first(200), made)
+    assert said in projected.text("OH")
+    assert projected.outcomes()["share"].le(1.0).all()
+    worse = projected.answer().set_index("location")["averted_mean"]
+    assert (worse["OH"] < 0) == ("percent: 20" in keys and "p_null" not in keys)
+
+
 def test_percentages_count_from_the_onset(baseline):
     """Once -10% at full strength, whenever it begins."""
     for onset in ("2025-09", ONSET, "2027-06"):

@@ -53,15 +53,29 @@ KEYS = [
     ("size: {}", "size is {}, allowed: a number or one distribution", True),
     ("exposure: {}", "exposure is an empty table, allowed: one location or", True),
     ("lag: null", "lag is nothing, allowed: a number or one distribution", True),
-    ("lag: 6 months", "lag is '6 months', allowed: a number", True),
+    ("lag: 6 months", "lag is '6 months', allowed: a number or one distribution (fixed, normal, "
+     "lognormal, uniform, beta, quantiles, judgements), such as {uniform: [1, 3]}", True),
+    ("half_life: never", "half_life is 'never', allowed: a number or one distribution (fixed, "
+     "normal, lognormal, uniform, beta, quantiles, judgements), such as {uniform: [1, 3]}, or no",
+     True),
+    ("exposure: [OH, WV]", "exposure is ['OH', 'WV'], allowed: a number from 0 to 5 or a percent, "
+     "a table such as {OH: 1, default: 0}, or fentanyl-share", True),
     ("lag: {normal: [1, 1]}", "lag is Normal(1, 1) (99% in -1.58..3.58), allow", False),
     ("ramp: 1e5", "ramp is 100000, allowed: 0 to 1,200", True),
     ("half_life: 0", "half_life is 0, allowed: above 0, or none", True),
-    ("p_null: 50", "p_null is 50, allowed: 0 to 1; write 0.5 or '50%'", True),
-    ("share: 600 %", "share is 6, allowed: 0 to 1", False),
+    ("p_null: 50", "p_null is 50, allowed: a number from 0 to 1, a percent, or judgements; write 0",
+     True),
+    ("share: 600 %", "share is '600 %', allowed: 0 to 1", False),
+    ("p_null: 600 %", "p_null is '600 %', allowed: a number from 0 to 1, a percent, or", False),
+    ("exposure: 600 %", "exposure is '600 %', allowed: a number from 0 to 5 or a percen", False),
+    ("share: {uniform: [5%, 600%]}", "share is {'uniform': ['5%', '600%']} (99% in 0.07", False),
     ("p_null: often", "p_null is 'often', allowed: a number from 0", True),
-    ("probability: 80%",
-     "key 'probability' is '80%', and is no longer taken; leave it out, and add the re", True),
+    ("probability: 80%", "key 'probability' is '80%', and is no longer taken; leave it out, and "
+     "write p_null: 0.52, the probability of no effect", True),
+    ("p_null: 50%, probability: 0.8", "key 'probability' is 0.8, and is no longer taken; leave it "
+     "out, and write p_null: 0.6, the", True),
+    ("probability: often", "key 'probability' is 'often', and is no longer taken; leave it out, "
+     "and add the rest to p_null, the", True),
     ("p_null: true", "p_null is True, allowed: a number from 0", True),
     ("share: 50", "share is 50, allowed: 0 to 1; write 0.5 or '50%'", True),
     ("share: {uniform: [20, 50]}", "share is Uniform(20, 50) (99% in 20.1", False),
@@ -113,7 +127,7 @@ KEYS = [
     ("lag: 1:30", "lag is '1:30'", True),
     ("lag: 0x10", "lag is '0x10'", True),
     ("lag: {lognormal: [1.0e300, 1e300]}", "lag: lognormal: median is 1e+300, allowed: num", False),
-    ("lag: 999999999999999999999999999999", "interventions[1].lag is 99999", None),
+    ("lag: 999999999999999999999999999999", "lag is 1e+30, allowed: 0 to 1,200", True),
     ("percent: {normal: [-0.09, 0.05]}",
      "percent is {'normal': [-0.09, 0.05]}, less than 1%; write the numbers in percent", False),
     ("percent: {quantiles: {5%: -0.3, 50%: -0.1}}",
@@ -184,7 +198,8 @@ FILES = [
     ("name: &x [*x]", "line 1: alias '*x'", None),
     ("!!python/object:os.system {}", "line 1: tag 'tag:yaml.org,2002:python/object:os.syste", None),
     ("name: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "not YAML: line 1: ", None),
-    ("name: s\nversion: 99999999999999999999", "version is 99999999999999999999", None),
+    ("name: s\nversion: 99999999999999999999\ninterventions: none",
+     "s: version is 99999999999999999999, allowed: a whole number from 1", False),
     ("name: s\n---\nname: t", "not YAML", None),
 ]  # fmt: skip
 
@@ -194,16 +209,17 @@ LAUGHS = "a: &a [x, x]\n" + "".join(
 #: Files that want more than a scenario, and what stands in the line.
 MORE = [
     (LAUGHS, "line 2: alias '*a', allowed: none"),
-    ("name: " + 100_000 * "[", "nested more than 12 deep"),
-    (40_000 * "{a: ", "nested more than 12 deep"),
+    ("name: " + 100_000 * "[", "nested deeper than any scenario is"),
+    (40_000 * "{a: ", "nested deeper than any scenario is"),
+    (ONE % ("lag: {normal: " + 300 * "[" + 300 * "]" + "}"), "allowed: 2 numbers (mean, sd)"),
     (ONE % ("lag: " + 5_000 * "9"), "(5,000 characters), allowed: a number"),
-    (ONE % ("note: " + 50_000 * "n"), "(50,000 characters), allowed: 5,000"),
+    (ONE % ("note: " + 50_000 * "n"), "(50,000 characters), allowed: text of up to 5,000"),
     (ONE % (50_000 * "k" + ": 1"), "not YAML"),
     (ONE % ("k" * 900 + ": 1"), "(900 characters)"),
     (ONE % ("name: " + 200 * "n"), "(200 characters), allowed: 1 to 100 printable"),
     (ONE % 'name: "a\\nb"', "allowed: 1 to 100 printable"),
-    (ONE % 'note: "\\ud800"', "allowed: text without control codes"),
-    (ONE % 'note: "\\x1b[2J"', "allowed: text without control codes"),
+    (ONE % 'note: "\\ud800"', "characters, without control codes"),
+    (ONE % 'note: "\\x1b[2J"', "characters, without control codes"),
     (f"name: {'s' * 300}", "name is 'ssss"),
 ]
 
@@ -218,12 +234,16 @@ TOML = [
     ),
     ("name = 's'\n[[interventions]]\nprior = 'tariff-only'\nsize = nan", "size is nan"),
     ("name = 's'\n[[interventions]]\nprior = 'tariff-only'\nexposure = {}", "is an empty table"),
-    ("a = " + 5_000 * "[" + 5_000 * "]", "nested more than 12 deep"),
-    (".".join(20 * ["a"]) + " = 1", "nested more than 12 deep"),
+    ("a = " + 5_000 * "[" + 5_000 * "]", "nested deeper than any scenario is"),
+    (".".join(20 * ["a"]) + " = 1", "unknown key 'a'; allowed: name"),
     ("name = 's'\nversion = " + 5_000 * "9", "not TOML"),
-    ("name = 's'\nversion = 0x7fffffffffffffffffffffffff", "version is 1014120480182583521"),
+    (
+        "name = 's'\nversion = 0x7fffffffffffffffffffffffff\ninterventions = 'none'",
+        "version is 1014120480182583521",
+    ),
+    (f"name = 's'\ninterventions = 'none'\nversion = 0x{400 * 'f'}", "version is 4446241647709"),
     ("name = 2026-03-01T10:00:00Z", "name is datetime.datetime(2026, 3, 1"),
-    ('name = "s"\ntitle = "\\u0007"', "title is '\\x07', allowed: text without control"),
+    ('name = "s"\ninterventions = "none"\ntitle = "\\u0007"', "title is '\\x07', allowed: text"),
     ("name = 's'\n1 = 2", "unknown key '1'"),
     ("name = ", "not TOML"),
 ]

@@ -331,7 +331,7 @@ def test_what_is_still_to_come_is_counted_against_the_course_without_it(fitted):
     us = again.answer().set_index("location").loc["US"]
     rest = np.expm1(-0.3 * (1 - 3 / 12))
     ahead = again.ahead
-    base = again.counted_against("x", None)
+    base = again.counted_against("x")
     assert base is again.bases["x"]
     share = us["averted_mean"] / base.draws[:, 0, ahead].sum(axis=1).mean()
     assert 0.5 * -rest < share < -rest

@@ -13,14 +13,11 @@ from odforecast.geography import JURISDICTIONS
 from odforecast.names import TARGET_12MO
 from odforecast.scenario import Fixed, named_intervention
 from odforecast.scenario.past import (
-    ANYTHING,
     PRIOR_OF,
     WHATEVER,
-    anything_else,
     felt_by,
     past,
     past_event,
-    posterior_of,
     removed,
     seen_counts,
 )
@@ -91,9 +88,9 @@ def test_what_is_removed_carries_no_forecast_noise(shock):
 
 
 def test_it_is_the_posterior_that_is_removed(shock):
-    delta = shock.posterior.delta(shock.month_grid, shock.drawn, [0])
+    delta = shock.posterior.delta(shock.month_grid, shock.drawn)
     np.testing.assert_allclose(shock.delta, delta)
-    none = (shock.drawn.beta[:, 0] == 0).mean()
+    none = (shock.drawn.beta == 0).mean()
     assert none == pytest.approx(shock.summary.p_null, abs=0.02)
     assert shock.summary.high < 0
     assert np.median(shock.averted("2024-12")) > 0
@@ -130,7 +127,19 @@ def test_text_says_what_must_be_said(shock):
     assert "Effect removed:" in text
     assert "Forecast from the eve" in text
     assert ("Prior-dominated" in text) == shock.summary.prior_dominated
-    assert f"counts to {shock.last_used}" in text
+    assert "counts through December 2024" in text
+    assert "In the 12 months ending in July 2025, " in text
+    assert "shock-2023-like (July 2023), United States, drug overdose deaths with synt" in text
+
+
+def test_the_text_is_of_the_last_count_that_is_published(shock):
+    """Of a class many a place has hidden counts: "nan deaths were observed"."""
+    hidden = np.where(shock.months > np.datetime64("2025-04"), np.nan, shock.observed)
+    april = shock.observed[shock.months == np.datetime64("2025-04")][0]
+    said = f"In the 12 months ending in April 2025, {april:,.0f} deaths were observed"
+    assert said in replace(shock, observed=hidden).text()
+    none = replace(shock, observed=np.full(hidden.shape, np.nan)).text()
+    assert "No count of the United States from the onset to July 2025 is published." in none
 
 
 def test_frame_names_both_apart(shock):
@@ -148,44 +157,11 @@ def test_frame_names_both_apart(shock):
 def test_one_state_has_its_own_factor(archive, model):
     found = past("supply-shock-2023", archive, location="Ohio", model=model, draws=200, timings=64)
     assert found.location == "OH"
-    whole = found.posterior.delta(found.month_grid, found.drawn, [0])
+    whole = found.posterior.delta(found.month_grid, found.drawn)
     there = whole != 0
     ratio = np.unique(np.round((found.delta[there] / whole[there]), 6))
     assert (ratio > 0).all()
     assert ratio.size > 20
-
-
-@pytest.mark.slow
-def test_events_together(archive, model):
-    both = past("supply-shock-2023", archive, together="cooperation-resumed", model=model,
-                draws=100, timings=64)  # fmt: skip
-    assert [x.name for x in both.posterior.events] == [
-        "supply-shock-2023-like", "cooperation-resumed",
-    ]  # fmt: skip
-    # What the other did stays in the counterfactual.
-    own = both.drawn.beta[:, 0] == 0
-    assert (both.removed[own] == both.observed).all()
-    wide = past("supply-shock-2023", archive, together=ANYTHING, model=model, draws=100,
-                timings=64)  # fmt: skip
-    assert wide.posterior.events[1] == anything_else(wide.event)
-    assert wide.summary.sd > 0.12
-    with pytest.raises(ScenarioError, match="has scope"):
-        past("supply-shock-2023", archive, together="carfentanil-scheduled", model=model)
-
-
-@pytest.mark.slow
-def test_a_later_event_is_not_credited_with_a_fall_that_had_begun(archive):
-    first, later = past_event("supply-shock-2023"), past_event("cooperation-resumed")
-    panel = archive.as_of().panel(first.scope)
-    felt = dict.fromkeys(panel.locations, 1.0)
-    alone = posterior_of(panel, (later,), (felt,))[1]
-    pairs = [(first, later), (later, first)]
-    both = [posterior_of(panel, pair, (felt, felt))[1] for pair in pairs]
-    assert min(p.effective() for p in both) > 50
-    # Whichever comes first, within what their windows differ.
-    assert both[0].p_null(1) == pytest.approx(both[1].p_null(0), abs=0.03)
-    assert both[1].p_null(0) > alone.p_null() + 0.03
-    assert abs(both[1].mean(0)) < abs(alone.mean())
 
 
 def test_exposure_is_as_of_the_event(archive, model):
@@ -196,12 +172,12 @@ def test_exposure_is_as_of_the_event(archive, model):
     top, all_drugs = newest.panel("T40.4"), newest.panel()
     share = [p.reported[p.index("US")][p.months == np.datetime64("2019-04")][0]
              for p in (top, all_drugs)]  # fmt: skip
-    beta = found.drawn.beta[:, 0]
-    shape = found.posterior.timings[0].shape(found.month_grid)[found.drawn.timing]
+    beta = found.drawn.beta
+    shape = found.posterior.timings.shape(found.month_grid)[found.drawn.timing]
     there = beta != 0
     expected = share[0] / share[1] * (beta[:, None] * shape)[there]
     np.testing.assert_allclose(found.delta[there], expected)
-    assert "Exposure as it was in 2019-04" in found.text()
+    assert "Exposure as it was in April 2019" in found.text()
 
 
 def test_counts_that_are_seen(archive):
@@ -238,6 +214,11 @@ def test_onsets_outside_the_counts(archive, model):
     x = named_intervention("tariff-only", onset="2025-10")
     with pytest.raises(ScenarioError, match="allowed: after 2015-01, before 2025-08"):
         past(x, archive, model=model)
+    for key in ("draws", "timings"):
+        with pytest.raises(
+            ScenarioError, match=f"{key} is 0, allowed: a whole number of at least 1"
+        ):
+            past("class-scheduled", archive, model=model, **{key: 0})
 
 
 def test_fixed_size_is_removed_as_it_is(archive, model):

@@ -10,7 +10,7 @@ from scipy.stats import multivariate_normal, norm, truncnorm
 
 from odforecast.errors import ScenarioError
 from odforecast.scenario import Fixed, Intervention, LogNormal, Normal, Uniform
-from odforecast.scenario.effects import Estimator, EventPrior, Grid, condition, machine, rotation
+from odforecast.scenario.effects import Estimator, EventPrior, Grid, machine, rotation
 
 MONTHS = np.arange("2016-01", "2021-01", dtype="datetime64[M]")
 EVENT = Intervention(
@@ -23,9 +23,9 @@ OPEN = replace(
 )  # fmt: skip
 
 
-def estimate(deaths, months, events, **options):
+def estimate(deaths, event, **options):
     """Posterior of all locations at exposure 1."""
-    return Estimator(months, events, locations=len(deaths), **options).posterior(deaths)
+    return Estimator(MONTHS, event, locations=len(deaths), **options).posterior(deaths)
 
 
 def panel(seed=1, locations=6, beta=-0.3, felt=1.0):
@@ -49,54 +49,46 @@ def covariance(walk, noise, growth, n, half_life=12.0, burst=()):
 
 @pytest.mark.parametrize(("deviation", "start"), [(0.0, None), (0.03, None), (0.03, -6)])
 def test_evidence_and_posterior_are_those_of_the_joint_normal(deviation, start):
-    """One node, two events, unequal exposures: density of all rows at once, by scipy."""
+    """One node, unequal exposures: density of all rows at once, by scipy."""
     sd_w, sd_n, sd_s = 0.02, 0.03, 0.004
     grid = Grid((sd_w,), (sd_n,), (sd_s,), half_lives=(8.0,), bursts=(start,))
     burst = () if start is None else range(36 + start, 48 + start)
-    second = replace(EVENT, name="second", onset="2019-08", size=Normal(0.05, 0.1))
-    felt = np.array([[1.0, 0.2], [0.5, 1.0], [0.3, 0.6]])
-    est = Estimator(MONTHS, [EVENT, second], felt, draws=1, grid=grid)
+    felt = np.array([1.0, 0.5, 0.3])
+    est = Estimator(MONTHS, EVENT, felt, draws=1, grid=grid)
     z = est._rows(panel(locations=3))
     own = (0.015**2, 0.05**2)
     s = est._statistics(z, est._shapes, est._q, np.arange(1), own)
-    mean, sd = np.array([-0.1, 0.05]), np.array([0.2, 0.1])
-    found = condition(s, (0, 1), mean, sd, np.full((1, 2), deviation))
+    evidence, mean, variance = est.given_effect(s, np.full(1, deviation))
     n, basis = MONTHS.size, est._machine.basis
-    x = [basis @ e.curve(MONTHS) for e in (EVENT, second)]
+    x = basis @ EVENT.curve(MONTHS)
     turn = rotation(np.ones(3))
     turn[0] /= np.sqrt(3)  # the mean itself
-    loads = turn @ felt
     first = basis @ covariance(sd_w**2, sd_n**2, sd_s**2, n, 8.0, burst) @ basis.T
     rest = basis @ covariance(own[0], own[1], 0.0, n) @ basis.T
     blocks, data = np.zeros((3 * (n - 13),) * 2), z.ravel()
-    share0 = [(turn[0] ** 2 * felt[:, e] ** 2).sum() for e in range(2)]
-    share1 = [((felt[:, e] ** 2).sum() - 3 * share0[e]) / 2 for e in range(2)]
+    share0 = (turn[0] ** 2 * felt**2).sum()
+    share1 = ((felt**2).sum() - 3 * share0) / 2
     for r in range(3):
         cells = slice(r * (n - 13), (r + 1) * (n - 13))
         blocks[cells, cells] = first if r == 0 else rest
-        for e in range(2):
-            part = share0[e] if r == 0 else share1[e]
-            blocks[cells, cells] += deviation * part * np.outer(x[e], x[e])
-    design = np.stack(
-        [np.concatenate([loads[r, e] * x[e] for r in range(3)]) for e in range(2)], axis=1
-    )
-    whole = blocks + design @ np.diag(sd**2) @ design.T
-    density = multivariate_normal(design @ mean, whole).logpdf(data)
+        blocks[cells, cells] += deviation * (share1 if r else share0) * np.outer(x, x)
+    design = np.concatenate([loads * x for loads in turn @ felt])
+    whole = blocks + 0.2**2 * np.outer(design, design)
+    density = multivariate_normal(-0.1 * design, whole).logpdf(data)
     # That the contrasts deviate is no evidence: it is taken out, with an effect and without one.
     own = slice(n - 13, None)
     density -= multivariate_normal(np.zeros(2 * (n - 13)), blocks[own, own]).logpdf(data[own])
     constant = 0.5 * (n - 13) * np.log(2 * np.pi)
     # The machine's basis is orthonormal, so densities are those of the projected rows.
-    assert found.log_evidence[0, 0] == pytest.approx(density + constant, abs=1e-6)
-    gain = np.diag(sd**2) @ design.T @ np.linalg.inv(whole)
-    np.testing.assert_allclose(found.means[0, 0], mean + gain @ (data - design @ mean), rtol=1e-7)
-    cov = np.diag(sd**2) - gain @ design @ np.diag(sd**2)
-    np.testing.assert_allclose(found.covs[0, 0], cov, rtol=1e-6)
+    assert evidence[0, 0] == pytest.approx(density + constant, abs=1e-6)
+    gain = 0.2**2 * design @ np.linalg.inv(whole)
+    assert mean[0, 0] == pytest.approx(-0.1 + gain @ (data + 0.1 * design), rel=1e-7)
+    assert variance[0, 0] == pytest.approx(0.2**2 * (1 - gain @ design), rel=1e-6)
 
 
 def test_nothing_is_the_density_without_an_effect():
     grid = Grid((0.02,), (0.03,), (0.0,))
-    est = Estimator(MONTHS, [EVENT], np.ones((1, 1)), draws=1, grid=grid)
+    est = Estimator(MONTHS, EVENT, draws=1, grid=grid)
     y = panel(locations=1)
     found = est.posterior(y)
     basis, n = est._machine.basis, MONTHS.size
@@ -110,7 +102,7 @@ def test_nothing_is_the_density_without_an_effect():
 
 
 def test_spike_of_one_gives_the_prior():
-    found = estimate(panel(), MONTHS, [replace(OPEN, p_null=1.0)])
+    found = estimate(panel(), replace(OPEN, p_null=1.0))
     assert found.p_null() == 1.0
     drawn = found.draws(200)
     assert not drawn.beta.any()
@@ -122,7 +114,7 @@ def test_spike_of_one_gives_the_prior():
 def test_no_spike_and_no_information():
     """An onset in the last month with a long lag: everything is as it was before."""
     late = replace(EVENT, onset="2020-12", lag=Fixed(24), p_null=0.4)
-    found = estimate(panel(), MONTHS, [late], draws=1)
+    found = estimate(panel(), late, draws=1)
     assert found.p_null() == pytest.approx(0.4, abs=1e-9)
     assert found.bayes_factor() == pytest.approx(1.0, abs=1e-9)
     assert (found.mean(), found.sd()) == pytest.approx((-0.1, 0.2), abs=1e-9)
@@ -134,12 +126,12 @@ def test_no_spike_and_no_information():
 def test_prior_dominated_needs_both():
     """A sharp prior far from 0: the sd stays, the odds move: not prior-dominated."""
     sharp = replace(OPEN, size=Normal(-0.6, 0.02), p_null=0.5)
-    found = estimate(panel(beta=0.0), MONTHS, [sharp]).summary()
+    found = estimate(panel(beta=0.0), sharp).summary()
     assert found.sd > 0.8 * found.prior_sd
     assert found.bayes_factor > 3
     assert not found.prior_dominated
     vague = replace(OPEN, size=Normal(0.0, 1.0), p_null=0.5)
-    wide = estimate(panel(beta=0.0), MONTHS, [vague]).summary()
+    wide = estimate(panel(beta=0.0), vague).summary()
     assert wide.sd < 0.8
     assert not wide.prior_dominated
 
@@ -151,70 +143,41 @@ def test_direction_cuts_the_other_tail_off():
     assert prior.given == pytest.approx((exact.mean(), exact.std()))
     late = replace(EVENT, onset="2020-12", lag=Fixed(24), size=Normal(0.02, 0.06), p_null=0.6,
                    direction="rise")  # fmt: skip
-    found = estimate(panel(), MONTHS, [late], draws=1)
+    found = estimate(panel(), late, draws=1)
     assert found.p_null() == pytest.approx(prior.p_null, abs=1e-9)
     assert (found.mean(), found.sd()) == pytest.approx(prior.given, rel=1e-6)
-    drawn = found.draws(4000).beta[:, 0]
+    drawn = found.draws(4000).beta
     assert (drawn >= 0).all()
     assert (drawn == 0).mean() == pytest.approx(prior.p_null, abs=0.02)
     assert drawn[drawn > 0].mean() == pytest.approx(exact.mean(), abs=0.003)
     assert found.cdf(exact.median()) == pytest.approx(0.5, abs=1e-6)
-    other = replace(EVENT, name="other")
-    with pytest.raises(ScenarioError, match="neither can have a direction"):
-        Estimator(MONTHS, [replace(EVENT, direction="fall"), other], locations=3)
-
-
-@pytest.mark.slow
-def test_two_events_share_what_neither_can_claim():
-    second = replace(OPEN, name="second", onset="2019-05")
-    y = panel(beta=-0.4)
-    known = replace(EVENT, name="second", onset="2019-05", p_null=0.0)
-    given = Grid((0.01,), (0.01,), (0.0,))
-    alone = estimate(y, MONTHS, [EVENT], grid=given)
-    certain = estimate(y, MONTHS, [EVENT, known], grid=given)
-    assert certain.sd(0) > alone.sd()
-    drawn = certain.draws(2000)
-    there = drawn.beta[:, 0] != 0
-    cov = certain.components[-1].covs[0, 0]
-    by_hand = cov[0, 1] / np.sqrt(cov[0, 0] * cov[1, 1])
-    assert np.corrcoef(drawn.beta[there].T)[0, 1] == pytest.approx(by_hand, abs=0.05)
-    both = estimate(y, MONTHS, [OPEN, second])
-    drawn = both.draws(2000)
-    assert (drawn.beta[:, 0] == 0).mean() == pytest.approx(both.p_null(0), abs=0.01)
-    only = both.delta(MONTHS, drawn, [0]) + both.delta(MONTHS, drawn, [1])
-    np.testing.assert_allclose(only, both.delta(MONTHS, drawn))
-    # An event with no effect for certain leaves the other as it is alone.
-    none = estimate(y, MONTHS, [replace(EVENT, p_null=0.4), replace(second, p_null=1.0,
-                    spread=Fixed(0))])  # fmt: skip
-    single = estimate(y, MONTHS, [EVENT])
-    assert none.mean(0) == pytest.approx(single.mean(), abs=0.01)
 
 
 def test_draws_agree_with_the_mixture():
-    found = estimate(panel(beta=-0.1), MONTHS, [OPEN])
+    found = estimate(panel(beta=-0.1), OPEN)
     drawn = found.draws(20_000)
-    there = drawn.beta[:, 0] != 0
+    there = drawn.beta != 0
     assert there.mean() == pytest.approx(1 - found.p_null(), abs=0.005)
-    assert drawn.beta[there, 0].mean() == pytest.approx(found.mean(), abs=0.01)
-    assert drawn.beta[there, 0].std() == pytest.approx(found.sd(), rel=0.03)
-    shape = found.timings[0].shape(MONTHS)[drawn.timing]
-    np.testing.assert_allclose(found.delta(MONTHS, drawn), drawn.beta * shape)
+    assert drawn.beta[there].mean() == pytest.approx(found.mean(), abs=0.01)
+    assert drawn.beta[there].std() == pytest.approx(found.sd(), rel=0.03)
+    shape = found.timings.shape(MONTHS)[drawn.timing]
+    np.testing.assert_allclose(found.delta(MONTHS, drawn), drawn.beta[:, None] * shape)
 
 
 def test_states_differ_as_far_as_the_effect_allows():
     rng = np.random.default_rng(4)
     own = np.array([0.5, 0.7, 0.9, 1.1, 1.3, 1.5])
     y = rng.poisson(5000 * np.exp(-0.5 * own[:, None] * EVENT.curve(MONTHS))).astype(float)
-    found = estimate(y, MONTHS, [replace(EVENT, spread=Uniform(0, 0.5))])
+    found = estimate(y, replace(EVENT, spread=Uniform(0, 0.5)))
     drawn = found.draws(1000)
-    u = found.own_factors(drawn)[..., 0]
+    u = found.own_factors(drawn)
     assert (u > 0).all()
     assert np.corrcoef(u.mean(axis=0), own)[0, 1] > 0.95
     # Counts this large say it all: what is found is what there was, to the mean.
     slope = np.polyfit(own / own.mean(), u.mean(axis=0) / u.mean(), 1)[0]
     assert slope == pytest.approx(1.0, abs=0.15)
-    assert found.timing_weights() @ found.timings[0].spread > 0.25
-    even = estimate(y, MONTHS, [EVENT])
+    assert found.timing_weights() @ found.timings.spread > 0.25
+    even = estimate(y, EVENT)
     np.testing.assert_array_equal(even.own_factors(even.draws(50)), 1.0)
 
 
@@ -233,21 +196,21 @@ def test_grid_priors_add_up():
 
 def test_nation_takes_the_place_of_the_mean():
     y = panel(locations=4)
-    est = Estimator(MONTHS, [EVENT], locations=4, weights=y.mean(axis=1), nation=np.ones(1))
+    est = Estimator(MONTHS, EVENT, locations=4, weights=y.mean(axis=1), nation=1.0)
     a = est.posterior(y, y.sum(axis=0))
-    b = estimate(y, MONTHS, [EVENT], weights=y.mean(axis=1))
+    b = estimate(y, EVENT, weights=y.mean(axis=1))
     assert a.mean() == pytest.approx(b.mean(), abs=0.5 * b.sd())
     moved = est.posterior(y, y.sum(axis=0) * np.exp(-0.5 * EVENT.curve(MONTHS)))
     assert moved.mean() < a.mean() - 0.2
 
 
 def test_what_cannot_be_estimated():
-    est = Estimator(MONTHS, [EVENT], locations=2, draws=1)
+    est = Estimator(MONTHS, EVENT, locations=2, draws=1)
     for ask, message in (
-        (lambda: estimate(panel(), MONTHS, [replace(EVENT, onset="2021-06")]), "up to 2020-12"),
-        (lambda: estimate(panel(), MONTHS, [replace(EVENT, onset="2015-06")]), "after 2016-01"),
+        (lambda: estimate(panel(), replace(EVENT, onset="2021-06")), "up to 2020-12"),
+        (lambda: estimate(panel(), replace(EVENT, onset="2015-06")), "after 2016-01"),
         (lambda: est.posterior(np.full((2, MONTHS.size), np.nan)), "missing or negative"),
-        (lambda: Estimator(MONTHS[:10], [EVENT], locations=2), "too few"),
+        (lambda: Estimator(MONTHS[:10], EVENT, locations=2), "too few"),
     ):
         with pytest.raises(ScenarioError, match=message):
             ask()
@@ -260,7 +223,7 @@ def test_that_states_differ_is_no_evidence_for_an_effect():
     y = rng.poisson(3000 * np.exp(apart)).astype(float)
     nation = rng.poisson(18000, MONTHS.size).astype(float)
     x = replace(EVENT, spread=Uniform(0, 0.5), size=Normal(-0.3, 0.2))
-    est = Estimator(MONTHS, [x], locations=6, nation=np.ones(1))
+    est = Estimator(MONTHS, x, locations=6, nation=1.0)
     even = rng.poisson(3000, y.shape).astype(float)
     factors = [est.posterior(d, nation).bayes_factor() for d in (y, even)]
     assert factors[0] > 1

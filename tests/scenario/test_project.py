@@ -191,7 +191,7 @@ def test_joint_models_keep_what_is_known_and_add_up(panels, model, onset):
 
 
 FENTANYL = {"exposure": "fentanyl-share"}
-OHIO = {"exposures": {"fentanyl-share": {"OH": 0.5}}}
+OHIO = {"exposures": {"fentanyl-share": {"Ohio": 0.5}}}
 
 
 @pytest.mark.parametrize(
@@ -201,15 +201,13 @@ OHIO = {"exposures": {"fentanyl-share": {"OH": 0.5}}}
         (1, {"onset": "2040-01"}, {}, "after the last month projected"),
         (1, {"scope": "T40.4"}, {}, r"no deaths of T40\.4 for OH, WV"),
         (1, {}, {"horizon": 12}, "belong to a fitted model"),
-        (1, {"onset": "2015-01"}, {"first_month": np.datetime64("2018-01")},
-         "onset of cooperation is 2015-01"),
         (1, FENTANYL, {}, "needs shares by location"),
         (1, FENTANYL, OHIO, "no exposure for WV"),
-        (1, {"exposure": "fentanyl-share-relative"}, OHIO, "needs the share of US"),
+        (1, FENTANYL, {"exposures": {"fentanyl-share": {"Ohoi": 0.5}}}, "Ohoi"),
     ],
 )  # fmt: skip
 def test_mistakes(given, keys, options, said):
-    with pytest.raises(ScenarioError, match=said):
+    with pytest.raises((ScenarioError, UnknownNameError), match=said):
         project(forecast(), given * [scenario(**keys)], **options)
 
 
@@ -221,6 +219,12 @@ def test_what_there_is_not(panels):
             project(source, NULL)
     with pytest.raises(ScenarioError, match="scenarios has 3, which is no Scenario"):
         project(forecast(), 3)
+    late = panels[0].select("US")
+    late = replace(late, months=late.months[24:], reported=late.reported[:, 24:],
+                   predicted=None, low=None, high=None, complete=None, pending=None,
+                   triangle=None, beside={})  # fmt: skip
+    with pytest.raises(ScenarioError, match=r"onset of cooperation is 2015-01, allowed: 2016-02"):
+        project(od.get_model("drift").fit(late), scenario(onset="2015-01"), 12, 20)
 
 
 def test_fentanyl_share(panels):

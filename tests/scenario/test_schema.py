@@ -24,7 +24,6 @@ from odforecast.scenario import (
     Scenario,
     Uniform,
     dump_scenarios,
-    grid,
     named,
     named_intervention,
     parse_scenarios,
@@ -144,25 +143,6 @@ def test_null_assumes_nothing_and_names_are_distinct():
     for odd in (x, None, (3,)):
         with pytest.raises(ScenarioError, match=r"s: interventions is .*a list of Intervention"):
             Scenario("s", odd)
-
-
-def test_grid_is_two_by_two():
-    resumes = named_intervention("cooperation-resumed", onset="2026-03")
-    shock = named_intervention("supply-shock-2023-like", onset="2026-03")
-    four = grid({
-        "cooperation": {"resumes": resumes, "off": None},
-        "supply": {"shock": [shock], "calm": []},
-    })  # fmt: skip
-    assert [len(s.interventions) for s in four] == [2, 1, 1, 0]
-    assert four[3].is_null
-    for axes, said in (
-        ({}, "grid is {}, allowed: a mapping of axis"),
-        ({"cooperation": {}}, "grid is {'cooperation': {}}, allowed: a mapping of axis"),
-        ({"cooperation": ["on"]}, "grid is {'cooperation': ['on']}, allowed"),
-        ({"cooperation": {"on": 3}}, "on: interventions is (3,), allowed: a list of Intervention"),
-    ):
-        with pytest.raises(ScenarioError, match=re.escape(said)):
-            grid(axes)
 
 
 def test_a_percent_takes_the_place_of_a_named_priors_size():

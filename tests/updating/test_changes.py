@@ -188,6 +188,10 @@ def test_what_cannot_be_forecast_again_is_compared_all_the_same():
     found = change(release("2021-04", APRIL), earlier=short, recorded=recorded(BEFORE))
     assert "release 2021-10-13 cannot be forecast again" in found.why_not
     assert found.table["change"].notna().all()
+    # With nothing recorded there is no other forecast to speak of.
+    alone = " ".join(sentences(change(release("2021-04", APRIL), earlier=short)))
+    assert "The record has no forecast from it. The new release" in alone
+    assert "month in common" not in alone
 
 
 def test_a_release_without_its_newest_months_keeps_what_it_says_of_the_others():

@@ -188,7 +188,7 @@ def projected(
     chosen = _delayed(_begun(source.scenarios_of(scenarios), onset, panel), later)
     shares = _exposures(tables)
     for x in dict.fromkeys(x for s in chosen for x in s.interventions):
-        if not x.backfire and x.chances()[2] >= 0.005:
+        if not (x.backfire or x.rises) and x.chances()[2] >= 0.005:
             note(f"{x.name} may raise deaths (probability {x.chances()[2]:.2f}) and names no "
                  "mechanism: describe one under backfire")  # fmt: skip
     say(f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}",
@@ -197,7 +197,7 @@ def projected(
     with working(f"fitting {forecaster.label}"):
         projection = lib.project(
             forecaster.fit(source.to_fit(forecaster, panel, states)), chosen, ahead, draws, seed,
-            until=until, exposures=shares, first_month=panel.month_grid[0],
+            until=until, exposures=shares,
         )  # fmt: skip
     if "US" in states and "US" not in projection.baseline.locations and projection.can_add:
         projection = projection.with_nation()

@@ -154,7 +154,7 @@ def transforms(
     """Place of what was drawn in its posterior, one row per simulation; NaN where there is none."""
     felt = np.linspace(0.3, 1.0, LOCATIONS) if exposed else np.ones(LOCATIONS)
     months = simulated_months()
-    estimator = Estimator(months, [EVENT], felt, draws=DRAWS, grid=GRID, seed=seed)
+    estimator = Estimator(months, EVENT, felt, draws=DRAWS, grid=GRID, seed=seed)
     rows = []
     for i in range(simulations):
         rng = np.random.default_rng(seed_from("calibration", seed, i, exposed))
@@ -163,7 +163,7 @@ def transforms(
         works, none, u = truth["works"] > 0, found.p_null(), rng.random()
         size = found.cdf(truth["size"])
         below = none * (truth["size"] > 0) if works else none * u
-        lag = found.timing_weights() @ (found.timings[0].lag < truth["lag"])
+        lag = found.timing_weights() @ (found.timings.lag < truth["lag"])
         last = found.delta(months[-1:], found.draws(1000, seed=i))[:, 0]
         at = float((last < truth["last"]).mean()) + u * float((last == truth["last"]).mean())
         given = (size, float(lag)) if works else (np.nan, np.nan)
@@ -257,7 +257,7 @@ def check_recovery(
     event = Intervention(
         "injected", WIDE, onset=str(months[BEFORE]), ramp=Fixed(ramp), half_life=Fixed(half_life)
     )
-    estimator = Estimator(months, [event], locations=INJECTED, draws=16)
+    estimator = Estimator(months, event, locations=INJECTED, draws=16)
     rows = []
     for i in range(simulations):
         rng = np.random.default_rng(seed_from("recovery", seed, i, percent, slope_change))

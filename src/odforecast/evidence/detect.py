@@ -51,7 +51,7 @@ def check_detectable(panel: Panel, after: Sequence[int] = AFTER) -> CheckResult:
         event = Intervention(
             "known", WIDE, onset=str(months[-k]), ramp=Fixed(6), half_life=Fixed(12)
         )
-        seen = Estimator(months, [event], locations=len(counts), draws=16).posterior(counts)
+        seen = Estimator(months, event, locations=len(counts), draws=16).posterior(counts)
         precision = 1.0 / seen.sd() ** 2 - 1.0 / WIDE.sd_**2
         sd = precision**-0.5 if precision > 0 else float("inf")
         rows.append(
@@ -147,15 +147,8 @@ def past_effect(
 ) -> tuple[EventPosterior, EventSummary]:
     """Posterior against prior for an intervention in the past."""
     felt = felt_by(intervention, panel, exposures or {})
-    _, posterior = posterior_of(panel, (intervention,), (felt,), timings=timings, seed=seed)
+    _, posterior = posterior_of(panel, intervention, felt, timings=timings, seed=seed)
     return posterior, posterior.summary()
-
-
-#: Events that cannot be told apart by the counts: each is looked at with the other too.
-OVERLAPPING = {
-    "supply-shock-2023": "cooperation-resumed",
-    "cooperation-resumed": "supply-shock-2023",
-}
 
 
 def check_identifiability(
@@ -178,12 +171,6 @@ def check_identifiability(
         if isinstance(x.exposure, str):
             known = {"fentanyl-share": shares(x.onset[0] - ONE_MONTH)}
         _, found = past_effect(panel, x, known, timings=timings, seed=seed)
-        both = None
-        if event in OVERLAPPING:
-            other = past_event(OVERLAPPING[event])
-            tables = [dict.fromkeys(panel.locations, 1.0)] * 2
-            if x.scope == other.scope and x.exposure == other.exposure == 1.0:
-                both = posterior_of(panel, (x, other), tables, timings=timings, seed=seed)[1]
         rows.append(
             {
                 "event": event,
@@ -201,9 +188,6 @@ def check_identifiability(
                 "p_null": found.p_null,
                 "bayes_factor": found.bayes_factor,
                 "prior_dominated": found.prior_dominated,
-                "together_with": "" if both is None else OVERLAPPING[event],
-                "together_mean": np.nan if both is None else both.mean(0),
-                "together_p_null": np.nan if both is None else both.p_null(0),
                 "percentile": float(rank.get(event, np.nan)),
             }
         )

@@ -328,9 +328,9 @@ def _shown(one: Projection, scenario: Scenario) -> str:
     """The first month whose 12-month count would show that it works."""
     draws = len(one.baseline.draws)
     works = outcomes_of(scenario, draws, one.seed)[0].draws
-    base = one.counted_against(scenario.name, None).samples()[:, 0]
+    base = one.counted_against(scenario.name).samples()[:, 0]
     path = one.forecast(scenario.name).samples()[:, 0]
-    rises = all(x.direction == "rise" for x in scenario.interventions)
+    rises = all(x.rises for x in scenario.interventions)
     sign = 1 if rises else -1
     limit = np.quantile(sign * base, 1 - FALSE_ALARMS, axis=0)
     there = one.since_onset(scenario.name)
@@ -358,7 +358,7 @@ def lead(found: Sequence[Option], deaths: str) -> tuple[str, str]:
     label, p, works, _ = a.outcomes[0]
     expected = f"of the {a.baseline} {deaths} expected in {a.place} from {a.period}"
     if first.what_if:
-        answer = f"{a.title}: if it works, {works} on average, {expected}."
+        answer = f"{a.title}: if it {label}, {works} on average, {expected}."
     elif a.single:
         who = f"{DEVELOPERS} judge" if a.owner == OURS else "was judged"
         answer = (
@@ -397,7 +397,7 @@ def bridge(one: Projection, found: Sequence[Option]) -> tuple[str, list[tuple[st
     change = float(sizes.mean())
     whose = deaths_of(x.scope).removeprefix("drug overdose ")
     steps = [(change, f"{whose}, at full strength")]
-    felt = float(one.exposures[option.scenario.name][x.name][0])
+    felt = float(one.exposures[option.scenario.name, x.name].iloc[0])
     if np.isfinite(felt) and felt != 1:
         change = 100 * float(np.expm1(felt * np.log1p(change / 100)))
         steps.append((change, f"{100 * felt:.0f}% of the effect is felt in {option.answer.place}"))
@@ -497,7 +497,7 @@ def baseline_text(one: Projection, chosen: Sequence[Scenario]) -> str:
     table = table[(table["scenario_id"] == chosen[0].name) & (table["kind"] == "year")]
     begins = min(str(x.onset[0]) for _, x in _each(chosen))
     table = table[table["last_month"] >= begins]  # nothing changes before it begins
-    base = one.counted_against(chosen[0].name, None)
+    base = one.counted_against(chosen[0].name)
     years = []
     for r in table.to_dict("records"):
         first, last = (np.datetime64(r[key]) for key in ("first_month", "last_month"))
@@ -577,7 +577,7 @@ def on_demand(chosen: Sequence[Scenario]) -> bool:
 def full_strength(x: Intervention) -> Floats:
     """Change of the scope's deaths at full strength if it works, in percent: on a grid."""
     size = x.size.ppf(_GRID)
-    meant = size > 0 if x.direction == "rise" else size < 0
+    meant = size > 0 if x.rises else size < 0
     size = size[meant] if meant.any() else size
     share = x.share.ppf(_GRID) if x.share.sd > 0 else np.array([x.share.mean])
     return np.asarray(100 * np.expm1(np.multiply.outer(size, share).ravel()))
@@ -651,7 +651,7 @@ def _back(x: Intervention) -> str:
 def _of_ten(x: Intervention) -> str:
     """How many of ten deaths prevented other drugs replace."""
     low, high = (round(10 * v) for v in x.replaced.interval(0.99))
-    if x.direction == "rise" or high == 0:
+    if x.rises or high == 0:
         return "none"
     return f"{low} to {high}" if low < high else f"{high}"
 

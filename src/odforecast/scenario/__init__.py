@@ -16,7 +16,7 @@ from odforecast.scenario.file import (
     read_scenarios,
     write_scenarios,
 )
-from odforecast.scenario.intervention import NULL, Intervention, Rebound, Scenario, grid
+from odforecast.scenario.intervention import NULL, Intervention, Rebound, Scenario
 from odforecast.scenario.past import Past, past
 from odforecast.scenario.priors import (
     Beta,
@@ -32,21 +32,14 @@ from odforecast.scenario.priors import (
     Uniform,
 )
 from odforecast.scenario.projection import Projection, project
-from odforecast.scenario.sensitivity import (
-    Identifiability,
-    attribution,
-    cost_of_delay,
-    identifiability,
-    tornado,
-)
+from odforecast.scenario.sensitivity import attribution, cost_of_delay, tornado
 from odforecast.scenario.track import Track, track
 
 __all__ = [
-    "CAVEAT", "NULL", "Beta", "Dose", "Fixed", "Identifiability", "Intervention", "Judgement",
-    "Judgements", "LogNormal", "Normal", "Past", "Percent", "Prior", "Projection", "Quantiles",
-    "Rebound", "Scenario", "Series", "Track", "Uniform", "attribution", "cite", "cost_of_delay",
-    "dump_scenarios", "events", "fentanyl_share", "grid", "identifiability", "json_schema",
-    "levers", "named", "named_intervention", "parse_scenarios", "past", "prior_names", "project",
-    "read_exposure", "read_scenarios", "read_series", "references", "tornado", "track",
-    "write_scenarios",
+    "CAVEAT", "NULL", "Beta", "Dose", "Fixed", "Intervention", "Judgement", "Judgements",
+    "LogNormal", "Normal", "Past", "Percent", "Prior", "Projection", "Quantiles", "Rebound",
+    "Scenario", "Series", "Track", "Uniform", "attribution", "cite", "cost_of_delay",
+    "dump_scenarios", "events", "fentanyl_share", "json_schema", "levers", "named",
+    "named_intervention", "parse_scenarios", "past", "prior_names", "project", "read_exposure",
+    "read_scenarios", "read_series", "references", "tornado", "track", "write_scenarios",
 ]  # fmt: skip

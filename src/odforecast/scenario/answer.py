@@ -92,10 +92,10 @@ def judged(scenario: Scenario) -> list[Intervention]:
 def acts(x: Intervention, draws: int, seed: int, sign: int = 0) -> NDArray[np.bool_]:
     """In which draws it lowers the nation's deaths (-1), or raises them (1), over 36 months.
 
-    By default what it is there for: to lower them, unless it cannot.
+    By default what it is there for: to lower them, unless it can only raise them.
     """
     change = drawing.outcome(x, draws, seed)
-    return np.asarray(np.sign(change) == (sign or (1 if x.direction == "rise" else -1)))
+    return np.asarray(np.sign(change) == (sign or (1 if x.rises else -1)))
 
 
 def counted(scenario: Scenario, draws: int, seed: int) -> NDArray[np.bool_]:
@@ -113,12 +113,13 @@ def outcomes_of(scenario: Scenario, draws: int, seed: int) -> list[Outcome]:
     """What may come of a scenario; every draw that counts is in one of them."""
     held, parts = counted(scenario, draws, seed), judged(scenario)
     if not parts:
-        return [Outcome("works", np.nan, held)]
+        rises = all(x.rises for x in scenario.interventions)
+        return [Outcome("raises deaths" if rises else "works", np.nan, held)]
     doing = [acts(x, draws, seed) & held for x in parts]
     if len(scenario.interventions) == 1:
         x, done = parts[0], doing[0]
         works, nothing, backfires = x.chances()
-        if x.direction == "rise":
+        if x.rises:
             raised = Outcome("raises deaths", backfires, done)
             return [raised, Outcome("does nothing", nothing, ~done)]
         other = acts(x, draws, seed, 1)
@@ -127,7 +128,7 @@ def outcomes_of(scenario: Scenario, draws: int, seed: int) -> list[Outcome]:
             Outcome("does nothing", nothing, ~done & ~other),
             Outcome("backfires", backfires, other),
         ]
-    sure = [x.chances()[2 if x.direction == "rise" else 0] for x in parts]
+    sure = [x.chances()[2 if x.rises else 0] for x in parts]
     if len(parts) > APART:
         many, chances = np.sum(doing, axis=0), np.ones(1)
         for p in sure:
@@ -148,7 +149,7 @@ def outcomes_of(scenario: Scenario, draws: int, seed: int) -> list[Outcome]:
 
 def _combination(parts: Sequence[Intervention], on: Sequence[bool]) -> str:
     """Which of some interventions do what they are there for."""
-    rises = any(x.direction == "rise" for x in parts)
+    rises = any(x.rises for x in parts)
     if len(on) > 1 and all(on) and not rises:
         return "both work" if len(on) == 2 else "all work"
     if len(on) > 1 and not any(on):
@@ -221,6 +222,7 @@ def answers(projection: Projection, location: str | None = None) -> tuple[Answer
     for row in table.to_dict("records"):
         scenario = projection.scenario(str(row["scenario_id"]))
         owners = dict.fromkeys(x.owner for x in judged(scenario))
+        combined, ends = _in_words(*(row[f"averted_{key}"] for key in ("mean", "q05", "q95")))
         out.append(
             Answer(
                 title=scenario_title(scenario),
@@ -236,9 +238,9 @@ def answers(projection: Projection, location: str | None = None) -> tuple[Answer
                     for r in parts[parts["scenario_id"] == scenario.name].to_dict("records")
                 ),
                 owner="; ".join(owners),
-                combined=fewer_or_more(row["averted_mean"]),
-                combined_range=fewer_to_more(row["averted_q05"], row["averted_q95"]),
-                combined_percent=percent(row["percent_mean"]),
+                combined=combined,
+                combined_range=ends,
+                combined_percent=percent(row["percent_mean"]) if ends else "",
                 given=", ".join(
                     x.name.replace("-", " ")
                     for x in scenario.interventions
@@ -297,7 +299,7 @@ def begun_text(scenarios: Sequence[Scenario], baseline: Forecast) -> str:
 
 def sentences(a: Answer, deaths: str) -> str:
     """The answer of one scenario: what may come of it, how likely that is, and over all of it."""
-    label, _, works, span = a.outcomes[0]
+    label, likely, works, span = a.outcomes[0]
     without = f"About {a.baseline} are expected in {a.place} from {a.period} without it."
     if not a.single:
         given = f"If the what-if ({a.given}) works. " if a.given else ""
@@ -305,12 +307,13 @@ def sentences(a: Answer, deaths: str) -> str:
         first = f"{given}{a.owner}, and the {deaths} in each case: {said}. {without}"
     else:
         change = "" if a.owner else f"{a.combined_percent}; "
-        first = (
-            f"If it {label}: {works.replace(' fewer', f' fewer {deaths}', 1)} than without the "
-            f"measure{f', on average ({change}90% interval {span})' if span else ''}. {without} "
-            f"{a.judged}"
-        )
-    if not a.owner:
+        for way in (" fewer", " more"):
+            works = works.replace(way, f"{way} {deaths}", 1)
+        said = f"{works} than without the measure, on average ({change}90% interval {span})"
+        first = f"If it {label}: {said if span else works}. {without} {a.judged}"
+        if likely == "0%" and not span:  # more draws would not say more
+            first = f"{without.replace(' are', f' {deaths} are', 1)} {a.judged}"
+    if not (a.owner and a.combined_range):
         return f"{a.title}. {first}"
     return (
         f"{a.title}. {first} Over all outcomes: {a.combined} on average ({a.combined_percent}; 90% "

@@ -205,34 +205,29 @@ def exposure_vector(
     """Exposure of each location to an intervention of this name, shape (L,)."""
     if isinstance(exposure, int | float):
         return np.full(len(locations), float(exposure))
-    table: Mapping[str, float] = {} if isinstance(exposure, str) else exposure
-    scale = 1.0
-    if isinstance(exposure, str):
-        base = exposure.removesuffix("-relative")
-        if base not in tables:
-            raise ScenarioError(
-                f"{name}: exposure {exposure!r} needs shares by location, and none were given",
-                hint=f"pass exposures={{{base!r}: {{location: share}}}}",
-            )
-        table = tables[base]
-        if base != exposure:
-            if not table.get(NATION, 0.0) > 0:
-                raise ScenarioError(f"{name}: exposure {exposure!r} needs the share of US")
-            scale = 1.0 / table[NATION]
+    if isinstance(exposure, str) and exposure not in tables:
+        raise ScenarioError(
+            f"{name}: exposure {exposure!r} needs shares by location, and none were given",
+            hint=f"pass exposures={{{exposure!r}: {{location: share}}}}",
+        )
+    table = tables[exposure] if isinstance(exposure, str) else exposure
     values = np.array([table.get(s, table.get(REST, np.nan)) for s in locations], dtype=float)
     if missing := [s for s, v in zip(locations, values) if not np.isfinite(v)]:
         raise ScenarioError(
             f"{name}: no exposure for {', '.join(missing)}",
             hint="give a table with these locations, or with a default",
         )
-    return scale * values
+    return values
 
 
 def share_tables(
     panel: Panel | None, exposures: Mapping[str, Mapping[str, float]] | None = None
 ) -> dict[str, Mapping[str, float]]:
-    """Shares by name and location: as given, or as the panel itself had them that day."""
-    shares = dict(exposures or {})
+    """Shares by name and code of the location: as given, or as the panel had them that day."""
+    shares: dict[str, Mapping[str, float]] = {
+        name: {s if s == REST else code_of(s): v for s, v in table.items()}
+        for name, table in (exposures or {}).items()
+    }
     for short, beside in ({} if panel is None else panel.beside).items():
         if panel is not None and short in SCOPES and share_name(short) not in shares:
             shares[share_name(short)] = fentanyl_share(panel, beside, fill="region")

@@ -36,7 +36,7 @@ from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import ALL_DRUGS, STATES
 from odforecast.panel import Floats, Panel
 from odforecast.say import number_of
-from odforecast.scenario.effects import GRID, Component, EventPosterior, EventPrior, Grid, geometric
+from odforecast.scenario.effects import GRID, EventPosterior, EventPrior, Grid, geometric
 from odforecast.scenario.intervention import ALL, Intervention
 from odforecast.scenario.past import BEFORE, Counts, eve_shares, felt_by
 from odforecast.seeds import Streams
@@ -155,15 +155,13 @@ class Series:
         return replace(self, noise=(float(walk), float(error)))
 
 
-def read_series(path: str | Path, elasticity: float | None = None) -> Series:
+def read_series(path: str | Path) -> Series:
     """A user's series: CSV with the columns ``month``, ``value`` and ``elasticity``.
 
     Parameters
     ----------
     path : path
-        The series is named after the file.
-    elasticity : float, optional
-        In place of the column, which has one number.
+        The series is named after the file. ``elasticity`` has the same number in every row.
 
     Raises
     ------
@@ -171,7 +169,7 @@ def read_series(path: str | Path, elasticity: float | None = None) -> Series:
         If a column is missing, a month is given twice, a value is not above 0, or the
         elasticity is not stated, or differs from row to row.
     """
-    needs = ("month", "value") if elasticity is not None else ("month", "value", "elasticity")
+    needs = ("month", "value", "elasticity")
     try:
         table = Table(
             read_raw(path), _COLUMNS, needs=needs, others=True,
@@ -179,7 +177,7 @@ def read_series(path: str | Path, elasticity: float | None = None) -> Series:
         )  # fmt: skip
         table.refuse_open_end()
         months, values = table.months("1990-01"), table.values("value")
-        stated = [elasticity] if elasticity is not None else sorted({*table.values("elasticity")})
+        stated = sorted({*table.values("elasticity")})
     except DataError as error:
         raise ScenarioError(error.message, error.hint) from error
     if len(stated) != 1:
@@ -207,41 +205,29 @@ def _precision(months: Months, noise: tuple[float, float]) -> tuple[Floats, floa
 
 
 def with_series(posterior: EventPosterior, series: Sequence[Series]) -> EventPosterior:
-    """A posterior of one event with series beside its counts, exactly.
+    """A posterior with series beside its counts, exactly.
 
     They are independent of each other, and of the counts, given the effect.
     """
-    onset = posterior.events[0].onset[0]
+    onset = posterior.event.onset[0]
     for one in series:
         if one.months[-1] < onset:
             continue
         noise = one.measured(onset).noise
         assert noise is not None
         known, _ = _precision(one.months, noise)
-        shapes = one.elasticity * posterior.timings[0].shape(one.months)
+        shapes = one.elasticity * posterior.timings.shape(one.months)
         felt = shapes @ known
         precision, pull = np.einsum("jn,jn->j", felt, shapes), felt @ np.log(one.values)
+        # The normal of the size times a normal likelihood of it; nothing has no size.
+        mean, variance = posterior.means, posterior.variances
+        narrowed = 1.0 / (1.0 / variance + precision)
+        moved = narrowed * (mean / variance + pull)
+        gain = 0.5 * (moved**2 / narrowed - mean**2 / variance + np.log(narrowed / variance))
         posterior = replace(
-            posterior,
-            components=tuple(_updated(c, precision, pull) for c in posterior.components),
+            posterior, effect=posterior.effect + gain, means=moved, variances=narrowed
         )
     return posterior
-
-
-def _updated(component: Component, precision: Floats, pull: Floats) -> Component:
-    """A component times a normal likelihood of its size; nothing has no size."""
-    if not component.active:
-        return component
-    mean, variance = component.means[..., 0], component.covs[..., 0, 0]
-    narrowed = 1.0 / (1.0 / variance + precision)
-    moved = narrowed * (mean / variance + pull)
-    gain = 0.5 * (moved**2 / narrowed - mean**2 / variance + np.log(narrowed / variance))
-    return replace(
-        component,
-        log_evidence=component.log_evidence + gain,
-        means=moved[..., None],
-        covs=narrowed[..., None, None],
-    )
 
 
 # ------------------------------------------------------------------------------------- releases
@@ -321,7 +307,7 @@ class Clock:
         young = span & (grid > grid[-1] - SPAN * ONE_MONTH) & (not is_final(panel))
         below = (months < 0.0).any(axis=0) & young
         months = np.where(below, np.maximum(months, 0.0), months)
-        counts = Counts.of(panel, months, span, [felt], self.code)
+        counts = Counts.of(panel, months, span, felt, self.code)
         read = (*counts.places, *(() if counts.nation is None else (NATION,)))
         if self.code not in read:
             raise PanelError(f"{called(self.code)} has months without a count")
@@ -344,7 +330,7 @@ class Clock:
     ) -> list[EventPosterior]:
         """One posterior for each world of counts."""
         draws, grid = (LIGHT, COARSE) if light else (TIMINGS, GRID)
-        return counts.posteriors([self.x], weights, draws=draws, grid=grid, seed=self.seed)
+        return counts.posteriors(self.x, weights, draws=draws, grid=grid, seed=self.seed)
 
 
 def completed(panel: Panel, draws: int, seed: int) -> Floats:

@@ -1,14 +1,13 @@
-"""Posterior of past events: size, timing, spread between states and "nothing" as parameters.
+"""Posterior of a past event: size, timing, spread between states and "nothing" as parameters.
 
 Onset (where it is a range), lag, ramp, plateau, half-life, residue and the spread between states
 are drawn from their priors. Given them and the variances, the posterior of the size is exactly
-normal, and its evidence weighs the draws. "No effect" is a model of its own. Two events that
-overlap are estimated together: their draws in pairs, each with and without an effect.
+normal, and its evidence weighs the draws. "No effect" is a model of its own.
 
 Log monthly deaths of S locations with weights w are
 
     y_s(t) = level_s + drift_s t + month_s(t) + common(t) + own_s(t) + noise_s(t)
-             + sum_e beta_se shape_e(t)
+             + beta_s shape(t)
 
 The mean of the locations (or the nation's own row in its place) carries ``common``, a random walk
 with growth that wanders and comes back; the S - 1 contrasts do not. Levels, drifts and a constant
@@ -18,9 +17,9 @@ over a grid of its sds, of how long growth lasts, and of a year of upheaval near
 years before an event do not promise calm years after it. The contrasts' two variances are estimated
 from hundreds of rows.
 
-A state's own factor, ``beta_se = beta_e exposure_se u_s`` with ``u_s ~ LogNormal(-tau^2/2, tau)``,
-is taken as normal with the sd ``tau * exposure_se * |beta_e|``, at the posterior's own mean square
-of beta_e, timing by timing. That states differ is no evidence for an effect, nor for its size or
+A state's own factor, ``beta_s = beta exposure_s u_s`` with ``u_s ~ LogNormal(-tau^2/2, tau)``, is
+taken as normal with the sd ``tau * exposure_s * |beta|``, at the posterior's own mean square of
+beta, timing by timing. That states differ is no evidence for an effect, nor for its size or
 its timing.
 
 The answer is "how large was the change of this kind after this date, whatever its cause". Counts
@@ -30,7 +29,6 @@ normal, or is multiplied by a share, enters with its mean and sd.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -334,103 +332,41 @@ def own_variances(z: Floats, x: Floats, spread: Floats) -> tuple[float, float]:
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """What the data say, for J shapes and K nodes; E events.
+    """What the data say, for J shapes and K nodes: ``q`` is shape' P shape, ``r`` is shape' P z.
 
-    ``q`` is shape' P shape, ``r`` is shape' P z, ``base`` the log density of the data without an
-    effect; ``loads`` how much of beta a row feels; ``share`` the part of a unit deviation
-    between states that a row has.
+    ``base`` is the log density of the mean without an effect, the nodes' prior included.
     """
 
-    mean_q: Floats  # (K, J, E, E)
-    mean_r: Floats  # (K, J, E)
-    mean_base: Floats  # (K,), the nodes' prior included
-    mean_loads: Floats  # (E,)
-    mean_share: Floats  # (E,)
-    own_q: Floats  # (J, E, E)
-    own_r: Floats  # (S - 1, J, E)
-    own_loads: Floats  # (S - 1, E)
-    own_share: Floats  # (E,)
-
-
-@dataclass(frozen=True, eq=False)
-class Component:
-    """Sizes given which events have an effect: normal at each node and timing."""
-
-    active: tuple[int, ...]
-    log_evidence: Floats  # (K, J)
-    means: Floats  # (K, J, A)
-    covs: Floats  # (K, J, A, A)
-
-
-def condition(
-    s: Statistics, active: Sequence[int], mean: Floats, sd: Floats, deviation: Floats
-) -> Component:
-    """Evidence for, and normal posterior of, the sizes of the ``active`` events.
-
-    ``mean`` and ``sd`` (E,) are the normal priors of the sizes; an infinite sd is flat, and its
-    evidence means nothing. ``deviation`` (J, E) is the variance of a size between states, at
-    exposure and weight one.
-    """
-    a = list(active)
-    # States may differ from a date on whether or not it changed the nation, so what that costs is
-    # left out with an effect and without one: it would pick the timing, and so bear on the effect.
-    q1, r1, _ = _deviating(s.own_q, s.own_r, deviation * s.own_share)
-    out = np.repeat(s.mean_base[:, None], len(deviation), axis=1)
-    if not a:
-        return Component((), out, np.zeros((*out.shape, 0)), np.zeros((*out.shape, 0, 0)))
-    at = np.ix_(a, a)
-    mean, precision = mean[a], 1.0 / sd[a] ** 2
-    q0, r0, cost0 = _deviating(
-        s.mean_q[:, :, at[0], at[1]], s.mean_r[..., a], deviation[:, a] * s.mean_share[a]
-    )
-    q1, r1 = q1[:, at[0], at[1]], r1[..., a]
-    loads, own = s.mean_loads[a], s.own_loads[:, a]
-    total = np.diag(precision) + np.outer(loads, loads) * q0 + (own.T @ own) * q1
-    pull = precision * mean + loads * r0 + np.einsum("sa,sja->ja", own, r1)
-    cov, log_total = _inverse(total)
-    found = np.einsum("...ab,...b->...a", cov, pull)
-    out = out - cost0 + 0.5 * (np.einsum("...a,...a->...", pull, found) - log_total)
-    proper = precision > 0
-    out = out + 0.5 * float(np.log(precision[proper]).sum() - (precision * mean**2).sum())
-    return Component(tuple(a), out, found, cov)
+    mean_q: Floats  # (K, J)
+    mean_r: Floats  # (K, J)
+    base: Floats  # (K,)
+    own_q: Floats  # (J,)
+    own_r: Floats  # (S - 1, J)
 
 
 def _deviating(q: Floats, r: Floats, variance: Floats) -> tuple[Floats, Floats, Floats]:
     """q and r where coefficients deviate with a variance, and what that costs in log density."""
-    grown = np.eye(variance.shape[-1]) + q * variance[..., None, :]
-    inverse, logdet = _inverse(grown)
-    kept = np.einsum("...ab,...b->...a", inverse, r)
-    gain = np.einsum("...a,...a->...", r * variance, kept)
-    return np.asarray(inverse @ q), kept, 0.5 * (logdet - gain)
-
-
-def _inverse(a: Floats) -> tuple[Floats, Floats]:
-    """Inverse and log determinant of many matrices of order one or two."""
-    if a.shape[-1] == 1:
-        return 1.0 / a, np.log(a[..., 0, 0])
-    det = a[..., 0, 0] * a[..., 1, 1] - a[..., 0, 1] * a[..., 1, 0]
-    out = np.empty_like(a)
-    out[..., 0, 0], out[..., 1, 1] = a[..., 1, 1], a[..., 0, 0]
-    out[..., 0, 1], out[..., 1, 0] = -a[..., 0, 1], -a[..., 1, 0]
-    return out / det[..., None, None], np.log(det)
+    grown = 1.0 + q * variance
+    inverse = 1.0 / grown
+    kept = inverse * r
+    return inverse * q, kept, 0.5 * (np.log(grown) - r * variance * kept)
 
 
 class Estimator:
     """What can be worked out before the counts are seen; then :meth:`posterior` is quick.
 
-    One event, or two that overlap, at ``months`` (T,). ``felt`` is the exposure of each location to
-    each event, (S, E), default 1 of ``locations``. ``weights`` (S,) say how much each location
-    counts in the mean (its deaths, so that the mean is the nation's), equal by default.
-    ``nation`` (E,) are the nation's exposures, where its own counts take the place of the mean:
-    then :meth:`posterior` needs them. ``draws`` are those of the timing; 1 takes every prior at its
-    median. ``grid`` is what the mean does by itself.
+    ``months`` are (T,). ``felt`` is the exposure of each location, (S,), default 1 of
+    ``locations``. ``weights`` (S,) say how much each location counts in the mean (its deaths, so
+    that the mean is the nation's), equal by default. ``nation`` is the nation's exposure, where its
+    own counts take the place of the mean: then :meth:`posterior` needs them. ``draws`` are those of
+    the timing; 1 takes every prior at its median. ``grid`` is what the mean does by itself.
 
     >>> from odforecast.scenario import Fixed, Intervention, Normal
     >>> months = np.arange("2015-01", "2021-01", dtype="datetime64[M]")
     >>> cut = Intervention("cut", Normal(0.0, 0.3), onset="2019-01", ramp=Fixed(3), p_null=0.5)
     >>> rates = 500 * np.exp(-0.3 * cut.curve(months))
     >>> deaths = np.random.default_rng(1).poisson(rates, size=(10, 72))
-    >>> found = Estimator(months, [cut], locations=10).posterior(deaths)
+    >>> found = Estimator(months, cut, locations=10).posterior(deaths)
     >>> abs(found.mean() + 0.3) < 0.1, found.p_null() < 0.1
     (True, True)
     """
@@ -438,73 +374,56 @@ class Estimator:
     def __init__(
         self,
         months: Months,
-        events: Sequence[Intervention],
+        event: Intervention,
         felt: Floats | None = None,
         weights: Floats | None = None,
         *,
-        nation: Floats | None = None,
+        nation: float | None = None,
         locations: int | None = None,
         draws: int = TIMINGS,
         grid: Grid = GRID,
         seed: int = 1,
     ) -> None:
-        self.events = tuple(events)
-        self.months = months
-        assert 1 <= len(self.events) <= 2
+        self.event, self.months, self.seed, self.nation = event, months, seed, nation
         if months.size < FEWEST:
             raise ScenarioError(f"{months.size} months are too few, allowed: {FEWEST} or more")
-        for x in self.events:
-            if not months[0] < x.onset[0] <= months[-1]:
-                raise ScenarioError(
-                    f"{x.name}: onset is {x.onset[0]}, allowed: after {months[0]}, up to "
-                    f"{months[-1]}"
-                )
-        if felt is None:
-            felt = np.ones((locations or 1, len(self.events)))
-        self.felt = np.asarray(felt, dtype=float).reshape(-1, len(self.events))
-        n_loc = self.felt.shape[0]
+        if not months[0] < event.onset[0] <= months[-1]:
+            raise ScenarioError(
+                f"{event.name}: onset is {event.onset[0]}, allowed: after {months[0]}, up to "
+                f"{months[-1]}"
+            )
+        self.felt = np.ones(locations or 1) if felt is None else np.asarray(felt, dtype=float)
+        n_loc = self.felt.size
         given = np.ones(n_loc) if weights is None else np.asarray(weights, dtype=float)
         self.weights = given / given.mean()
-        self.priors = tuple(EventPrior.of(x) for x in self.events)
-        if len(self.events) == 2 and any(p.one_sided for p in self.priors):
-            raise ScenarioError("of two events together, neither can have a direction")
-        self.seed = seed
-        self._numbers = np.concatenate([stratified(x, draws, seed) for x in self.events], axis=1)
-        onset = int(np.searchsorted(months, min(x.onset[0] for x in self.events)))
-        self._machine = machine(months.size, grid, onset)
+        self.prior = EventPrior.of(event)
+        self._numbers = stratified(event, draws, seed)
+        self._machine = machine(months.size, grid, int(np.searchsorted(months, event.onset[0])))
         self._shapes = self._bare(self._numbers)
-        self._usual = self._bare(np.full((1, self._numbers.shape[1]), 0.5))[:, 0]
+        self._usual = self._bare(np.full((1, len(STREAMS)), 0.5))
         self._q = self._quadratic(self._shapes, self._machine.precision)
         self._turn = rotation(self.weights)
-        self._national = nation is not None
         mean = self.weights / self.weights.sum()
-        self._mean_loads = mean @ self.felt if nation is None else np.asarray(nation, dtype=float)
-        self._own_loads = self._turn[1:] @ (np.sqrt(self.weights)[:, None] * self.felt)
-        self._mean_share = mean**2 @ self.felt**2
+        self._mean_loads = float(mean @ self.felt) if nation is None else float(nation)
+        self._own_loads = self._turn[1:] @ (np.sqrt(self.weights) * self.felt)
+        self._mean_share = float(mean**2 @ self.felt**2)
         rest = self.weights @ self.felt**2 - n_loc * self._mean_share
-        self._own_share = rest / max(n_loc - 1, 1)
-
-    def _timed(self, numbers: Floats) -> tuple[Timings, ...]:
-        parts = np.split(numbers, len(self.events), axis=1)
-        return tuple(timings_of(x, u) for x, u in zip(self.events, parts))
+        self._own_share = float(rest) / max(n_loc - 1, 1)
 
     def _bare(self, numbers: Floats) -> Floats:
-        """Shapes less level, drift and season, (E, J, n)."""
-        basis = self._machine.basis
-        return np.stack([t.shape(self.months) @ basis.T for t in self._timed(numbers)])
+        """Shapes less level, drift and season, (J, n)."""
+        shapes = timings_of(self.event, numbers).shape(self.months)
+        return np.asarray(shapes @ self._machine.basis.T)
 
     @staticmethod
     def _quadratic(x: Floats, precision: Floats) -> Floats:
-        """Shape' P shape at every node and timing."""
-        out = np.empty((len(precision), x.shape[1], len(x), len(x)))
-        for k, p in enumerate(precision):
-            out[k] = np.einsum("ejn,fjn->jef", x @ p, x)
-        return out
+        """Shape' P shape at every node and timing, (K, J)."""
+        return np.stack([np.einsum("jn,jn->j", x @ p, x) for p in precision])
 
     def _rows(self, deaths: Floats, nation: Floats | None = None) -> Floats:
         """Log counts of the mean and the contrasts, less level, drift and season, (S, n)."""
-        assert (nation is not None) == self._national
-        assert deaths.shape == (self.felt.shape[0], self.months.size)
+        assert (nation is None) == (self.nation is None)
+        assert deaths.shape == (self.felt.size, self.months.size)
         if not np.isfinite(deaths).all() or (deaths < 0).any():
             raise ScenarioError(
                 "months hold missing or negative counts", hint="drop those locations"
@@ -529,10 +448,9 @@ class Estimator:
         rows, bent = z[1:] @ m.axes.T, x @ m.axes.T
         weight = 1.0 / (own[0] * m.spread + own[1])
         return Statistics(
-            q, np.einsum("kn,ejn->kje", solved, x), base, self._mean_loads, self._mean_share,
-            np.einsum("ejn,fjn->jef", bent * weight, bent),
-            np.einsum("sn,ejn->sje", rows * weight, bent),
-            self._own_loads, self._own_share,
+            q, np.einsum("kn,jn->kj", solved, x), base,
+            np.einsum("jn,jn->j", bent * weight, bent),
+            np.einsum("sn,jn->sj", rows * weight, bent),
         )  # fmt: skip
 
     def posterior(self, deaths: Floats, nation: Floats | None = None) -> EventPosterior:
@@ -550,33 +468,48 @@ class Estimator:
         # them. All draws together have the density of the mixture that they came from.
         found = self._weighed(s, self._numbers, flat, 1)
         nodes = np.flatnonzero(found.node_weights() > NEGLIGIBLE)
-        rng = np.random.default_rng(seed_from("closer", self.seed, *(x.name for x in self.events)))
-        numbers, logs = closer(self._numbers, found.all_timing_weights(), CLOSER * n_draws, rng)
+        rng = np.random.default_rng(seed_from("closer", self.seed, self.event.name))
+        numbers, logs = closer(self._numbers, found.timing_weights(), CLOSER * n_draws, rng)
         x = self._bare(numbers[n_draws:])
         q = self._quadratic(x, m.precision[nodes])
         s = self._statistics(
-            z, np.concatenate([self._shapes, x], axis=1),
+            z, np.concatenate([self._shapes, x]),
             np.concatenate([self._q[nodes], q], axis=1), nodes, own,
         )  # fmt: skip
         return self._weighed(s, numbers, logs, PASSES)
 
     def _weighed(self, s: Statistics, numbers: Floats, logs: Floats, passes: int) -> EventPosterior:
-        timed = self._timed(numbers)
-        mean = np.array([p.mean for p in self.priors])
-        sd = np.array([p.sd for p in self.priors])
-        tau = np.stack([t.spread for t in timed], axis=1)
-        sets = ((), (0,), (1,), (0, 1))[: 2 ** len(self.events)]
-        # Mean square of each size, at each timing: how much states may differ there.
-        square = np.broadcast_to(mean**2 + sd**2, tau.shape)
-        for _ in range(passes if tau.any() else 1):
-            parts = [condition(s, a, mean, sd, tau**2 * square) for a in sets]
-            whole = parts[-1]
-            weights = np.exp(whole.log_evidence - whole.log_evidence.max(axis=0))
+        timings, prior = timings_of(self.event, numbers), self.prior
+        # Mean square of the size, at each timing: how much states may differ there.
+        square = np.full(logs.size, prior.mean * prior.mean + prior.sd * prior.sd)
+        for _ in range(passes if timings.spread.any() else 1):
+            effect, means, variances = self.given_effect(s, timings.spread**2 * square)
+            weights = np.exp(effect - effect.max(axis=0))
             weights /= weights.sum(axis=0)
-            squares = whole.means**2 + np.diagonal(whole.covs, axis1=-2, axis2=-1)
-            square = np.einsum("kj,kje->je", weights, squares)
-        parts = [Component(c.active, c.log_evidence + logs, c.means, c.covs) for c in parts]
-        return EventPosterior(self.events, self.priors, timed, tuple(parts), s, self)
+            square = np.einsum("kj,kj->j", weights, means**2 + variances)
+        none = np.repeat(s.base[:, None], logs.size, axis=1)
+        return EventPosterior(
+            self.event, prior, timings, none + logs, effect + logs, means, variances, s, self
+        )
+
+    def given_effect(self, s: Statistics, deviation: Floats) -> tuple[Floats, Floats, Floats]:
+        """Log evidence for an effect, and the size's normal mean and variance, (K, J) each.
+
+        ``deviation`` (J,) is the variance of the size between states, at exposure and weight one.
+        """
+        # States may differ from a date on whether or not it changed the nation, so what that costs
+        # is left out, as it is without an effect: it would pick the timing, and so bear on the
+        # effect.
+        q1, r1, _ = _deviating(s.own_q, s.own_r, deviation * self._own_share)
+        q0, r0, cost = _deviating(s.mean_q, s.mean_r, deviation * self._mean_share)
+        own, loads = self._own_loads[:, None], self._mean_loads
+        mean, precision = self.prior.mean, 1.0 / (self.prior.sd * self.prior.sd)
+        total = precision + loads * loads * q0 + (own.T @ own) * q1
+        pull = precision * mean + loads * r0 + np.einsum("s,sj->j", own[:, 0], r1)
+        variance = 1.0 / total
+        found = variance * pull
+        out = s.base[:, None] - cost + 0.5 * (pull * found - np.log(total))
+        return out + 0.5 * float(np.log(precision) - precision * (mean * mean)), found, variance
 
     def states(self, deviations: Floats) -> Floats:
         """From contrasts (S - 1, n) to the locations' log counts, (S, n)."""
@@ -589,7 +522,7 @@ class Estimator:
 
 @dataclass(frozen=True, eq=False)
 class EffectDraws:
-    """Draws of sizes (n, E), 0 for no effect, and which timing each has."""
+    """Draws of sizes (n,), 0 for no effect, and which timing each has."""
 
     beta: Floats
     timing: Any
@@ -597,204 +530,146 @@ class EffectDraws:
 
 @dataclass(frozen=True, eq=False)
 class EventPosterior:
-    """Posterior of one past event, or of two together; events are numbered as they were given."""
+    """Posterior of a past event, at K nodes and J timings.
 
-    events: tuple[Intervention, ...]
-    priors: tuple[EventPrior, ...]
-    timings: tuple[Timings, ...]
-    components: tuple[Component, ...]
+    ``none`` and ``effect`` are the log evidence without an effect and with one, and given one the
+    size is normal with ``means`` and ``variances``: (K, J) each.
+    """
+
+    event: Intervention
+    prior: EventPrior
+    timings: Timings
+    none: Floats
+    effect: Floats
+    means: Floats
+    variances: Floats
     statistics: Statistics
     estimator: Estimator
 
-    def _logs(self, i: int) -> Floats:
-        """Log evidence of a set of events at each node and timing; bounds of the size included."""
-        c = self.components[i]
-        prior = self.priors[c.active[0]] if c.active else None
-        if prior is None or not prior.one_sided:
-            return c.log_evidence
-        mass = _inside(c.means[..., 0], np.sqrt(c.covs[..., 0, 0]), prior.low, prior.high)
-        whole = _inside(np.array(prior.mean), np.array(prior.sd), prior.low, prior.high)
-        return np.asarray(c.log_evidence + np.log(mass) - np.log(whole))
+    @cached_property
+    def _logs(self) -> Floats:
+        """Log evidence for an effect at each node and timing, bounds of the size included."""
+        p = self.prior
+        if not p.one_sided:
+            return self.effect
+        mass = _inside(self.means, np.sqrt(self.variances), p.low, p.high)
+        whole = _inside(np.array(p.mean), np.array(p.sd), p.low, p.high)
+        return np.asarray(self.effect + np.log(mass) - np.log(whole))
 
-    def _log_priors(self, without: int | None = None) -> Floats:
-        """Log prior of each set of events; that of ``without`` is left out where it is a number."""
-        chances = [
-            [
-                1.0 - p.p_null if e in c.active else p.p_null
-                for e, p in enumerate(self.priors)
-                if e != without
-            ]
-            for c in self.components
-        ]
+    def p_null(self) -> float:
+        """Posterior probability that there was no effect."""
+        prior = self.prior.p_null
         with np.errstate(divide="ignore"):
-            return np.asarray(np.log(chances).sum(axis=1))
+            odds = np.log(prior) + _log_sum(self.none) - np.log1p(-prior) - _log_sum(self._logs)
+        return float(expit(odds))
 
-    def _evidence(self, event: int) -> tuple[float, float]:
-        """Log evidence without an effect of an event and with one, whatever the others did."""
-        logs = [_log_sum(self._logs(i)) for i in range(len(self.components))]
-        total = np.array(logs) + self._log_priors(event)
-        there = np.array([event in c.active for c in self.components])
-        return _log_sum(total[~there]), _log_sum(total[there])
-
-    def p_null(self, event: int = 0) -> float:
-        """Posterior probability that an event had no effect."""
-        none, some = self._evidence(event)
-        prior = self.priors[event].p_null
-        with np.errstate(divide="ignore"):
-            return float(expit(np.log(prior) + none - np.log1p(-prior) - some))
-
-    def bayes_factor(self, event: int = 0) -> float:
-        """Evidence for no effect of an event against one, whatever the others did."""
-        none, some = self._evidence(event)
-        return float(np.exp(none - some))
-
-    def _given(self, event: int) -> list[tuple[Component, int, Floats]]:
-        """Sets with an effect of an event, its place in each, and their log weights given it."""
-        priors = self._log_priors(event)
-        return [
-            (c, c.active.index(event), self._logs(i) + priors[i])
-            for i, c in enumerate(self.components)
-            if event in c.active and np.isfinite(priors[i])
-        ]
+    def bayes_factor(self) -> float:
+        """Evidence for no effect against one."""
+        return float(np.exp(_log_sum(self.none) - _log_sum(self._logs)))
 
     @cached_property
-    def _mixtures(self) -> list[tuple[Floats, Floats, Floats]]:
-        """Weights, means and sds of each size given an effect; the smallest left out."""
-        out = []
-        for event in range(len(self.events)):
-            sets = self._given(event)
-            means = np.concatenate([c.means[..., at].ravel() for c, at, _ in sets])
-            sds = np.sqrt(np.concatenate([c.covs[..., at, at].ravel() for c, at, _ in sets]))
-            weights = _shares(np.concatenate([log.ravel() for *_, log in sets]))
-            order = np.argsort(weights)[::-1]
-            keep = order[: int(np.searchsorted(np.cumsum(weights[order]), 1.0 - NEGLIGIBLE)) + 1]
-            out.append((weights[keep] / weights[keep].sum(), means[keep], sds[keep]))
-        return out
+    def _mixture(self) -> tuple[Floats, Floats, Floats]:
+        """Weights, means and sds of the size given an effect; the smallest left out."""
+        means, sds = self.means.ravel(), np.sqrt(self.variances.ravel())
+        weights = _shares(self._logs.ravel())
+        order = np.argsort(weights)[::-1]
+        keep = order[: int(np.searchsorted(np.cumsum(weights[order]), 1.0 - NEGLIGIBLE)) + 1]
+        return weights[keep] / weights[keep].sum(), means[keep], sds[keep]
 
-    def _moments(self, event: int) -> tuple[float, float]:
-        """Mean and mean square of a size given an effect."""
-        weights, means, sds = self._mixtures[event]
-        first, second = self.priors[event].moments(means, sds)
-        return float(weights @ first), float(weights @ second)
-
-    def mean(self, event: int = 0) -> float:
+    def mean(self) -> float:
         """Posterior mean of the size given an effect."""
-        return self._moments(event)[0]
+        weights, means, sds = self._mixture
+        return float(weights @ self.prior.moments(means, sds)[0])
 
-    def sd(self, event: int = 0) -> float:
+    def sd(self) -> float:
         """Posterior sd of the size given an effect."""
-        first, second = self._moments(event)
-        return float(np.sqrt(max(second - first**2, 0.0)))
+        weights, means, sds = self._mixture
+        square = float(weights @ self.prior.moments(means, sds)[1])
+        return float(np.sqrt(max(square - self.mean() ** 2, 0.0)))
 
-    def cdf(self, size: float, event: int = 0) -> float:
+    def cdf(self, size: float) -> float:
         """Posterior probability of a size below, given an effect."""
-        weights, means, sds = self._mixtures[event]
-        prior = self.priors[event]
-        below = _inside(means, sds, prior.low, min(size, prior.high))
-        return float(weights @ (below / _inside(means, sds, prior.low, prior.high)))
+        weights, means, sds = self._mixture
+        low, high = self.prior.low, self.prior.high
+        below = _inside(means, sds, low, min(size, high))
+        return float(weights @ (below / _inside(means, sds, low, high)))
 
-    def interval(self, level: float = 0.9, event: int = 0) -> tuple[float, float]:
+    def interval(self, level: float = 0.9) -> tuple[float, float]:
         """Central interval of the size given an effect."""
         proportion("level", level, ScenarioError)
-        _, means, sds = self._mixtures[event]
+        _, means, sds = self._mixture
         wide = 10.0 * float(sds.max())
         ends = float(means.min()) - wide, float(means.max()) + wide
         low, high = (
-            brentq(lambda x, q=q: self.cdf(x, event) - q, *ends, xtol=1e-7)
+            brentq(lambda x, q=q: self.cdf(x) - q, *ends, xtol=1e-7)
             for q in ((1 - level) / 2, (1 + level) / 2)
         )
         return float(low), float(high)
 
-    def timing_weights(self, event: int = 0) -> Floats:
+    def timing_weights(self) -> Floats:
         """Posterior weight of each draw of the timing, given an effect, shape (J,)."""
-        return _shares(np.concatenate([log for *_, log in self._given(event)]))
+        return _shares(self._logs)
 
-    def effective(self, event: int = 0) -> float:
+    def effective(self) -> float:
         """How many timings the posterior rests on: below about 50, ask for more draws."""
-        weights = self.timing_weights(event)
+        weights = self.timing_weights()
         return float(1.0 / (weights @ weights))
 
     def node_weights(self) -> Floats:
-        """Posterior weight of each set of variances, the largest of all components, shape (K,)."""
-        logs = np.stack([self._logs(i) for i in range(len(self.components))])
+        """Posterior weight of each set of variances, with an effect or without, shape (K,)."""
+        logs = np.stack([self.none, self._logs])
         each = np.exp(logs - logs.max(axis=(1, 2), keepdims=True)).sum(axis=2)
         return np.asarray((each / each.sum(axis=1, keepdims=True)).max(axis=0))
 
-    def all_timing_weights(self) -> Floats:
-        """Weight of each timing where every event has an effect, shape (J,)."""
-        return _shares(self._logs(len(self.components) - 1))
-
-    def summary(self, event: int = 0) -> EventSummary:
-        """Prior and posterior of an event."""
-        p = self.priors[event]
-        prior_mean, prior_sd = p.given
-        low, high = self.interval(0.9, event)
-        factor, sd = self.bayes_factor(event), self.sd(event)
+    def summary(self) -> EventSummary:
+        """Prior and posterior."""
+        p, factor, sd = self.prior, self.bayes_factor(), self.sd()
+        kept = bool(WEAK[0] <= factor <= WEAK[1] and sd > KEPT * p.given[1])
         return EventSummary(
-            self.events[event].name, prior_mean, prior_sd, self.mean(event), sd, low, high,
-            p.p_null, self.p_null(event), factor,
-            bool(WEAK[0] <= factor <= WEAK[1] and sd > KEPT * prior_sd),
+            self.event.name, *p.given, self.mean(), sd, *self.interval(0.9), p.p_null,
+            self.p_null(), factor, kept,
         )  # fmt: skip
 
     def draws(self, n: int = 1000, seed: int = 1) -> EffectDraws:
         """``n`` draws, "no effect" among them: sets, variances and timings evenly by weight."""
-        rng = np.random.default_rng(seed_from("posterior", seed, *(x.name for x in self.events)))
-        logs = np.stack([self._logs(i) + p for i, p in enumerate(self._log_priors())])
+        rng = np.random.default_rng(seed_from("posterior", seed, self.event.name))
+        prior = self.prior
+        with np.errstate(divide="ignore"):
+            chances = np.log([prior.p_null, 1.0 - prior.p_null])
+        logs = np.stack([self.none + chances[0], self._logs + chances[1]])
         edges = np.cumsum(np.exp(logs - logs.max()).ravel())
         chosen = np.searchsorted(edges / edges[-1], (np.arange(n) + rng.random()) / n)
         chosen = rng.permutation(np.minimum(chosen, edges.size - 1))
-        which, node, timing = np.unravel_index(chosen, logs.shape)
-        beta = np.zeros((n, len(self.events)))
-        z = rng.standard_normal((n, len(self.events)))
-        u = rng.random(n)
-        for i, c in enumerate(self.components):
-            rows = np.flatnonzero(which == i)
-            if not c.active or not rows.size:
-                continue
-            mean, cov = c.means[node[rows], timing[rows]], c.covs[node[rows], timing[rows]]
-            prior = self.priors[c.active[0]]
-            if prior.one_sided:
-                sds = np.sqrt(cov[:, 0, 0])
-                ends = [ndtr((b - mean[:, 0]) / sds) for b in (prior.low, prior.high)]
-                within = ends[0] + u[rows] * (ends[1] - ends[0])
-                drawn = mean[:, 0] + sds * ndtri(np.clip(within, 1e-300, 1.0 - 1e-16))
-                beta[rows, c.active[0]] = np.clip(drawn, prior.low, prior.high)
-                continue
-            root = np.linalg.cholesky(cov)
-            sizes = mean + np.einsum("nab,nb->na", root, z[rows][:, : len(c.active)])
-            beta[np.ix_(rows, c.active)] = sizes
-        return EffectDraws(beta, timing)
+        there, node, timing = np.unravel_index(chosen, logs.shape)
+        z, u = rng.standard_normal(n), rng.random(n)
+        mean, sd = self.means[node, timing], np.sqrt(self.variances[node, timing])
+        beta = mean + sd * z
+        if prior.one_sided:
+            ends = [ndtr((b - mean) / sd) for b in (prior.low, prior.high)]
+            within = np.clip(ends[0] + u * (ends[1] - ends[0]), 1e-300, 1.0 - 1e-16)
+            beta = np.clip(mean + sd * ndtri(within), prior.low, prior.high)
+        return EffectDraws(np.where(there == 1, beta, 0.0), timing)
 
-    def delta(
-        self, months: Months, drawn: EffectDraws, events: Sequence[int] | None = None
-    ) -> Floats:
-        """Log rate ratio at exposure 1 in each month, shape (n, M): of ``events``, default all."""
-        out = np.zeros((drawn.timing.size, months.size))
-        for e in range(len(self.events)) if events is None else events:
-            out += drawn.beta[:, e, None] * self.timings[e].shape(months)[drawn.timing]
-        return out
+    def delta(self, months: Months, drawn: EffectDraws) -> Floats:
+        """Log rate ratio at exposure 1 in each month, shape (n, M)."""
+        return np.asarray(drawn.beta[:, None] * self.timings.shape(months)[drawn.timing] + 0.0)
 
     def own_factors(self, drawn: EffectDraws, seed: int = 1) -> Floats:
-        """The locations' own factors u_s in each draw, shape (n, S, E): posterior, above 0."""
-        s, est = self.statistics, self.estimator
-        rng = np.random.default_rng(seed_from("own", seed, *(x.name for x in self.events)))
-        n, (n_loc, n_events) = drawn.timing.size, est.felt.shape
-        out = np.ones((n, n_loc, n_events))
-        for e in range(n_events):
-            tau = self.timings[e].spread[drawn.timing]
-            beta, j = drawn.beta[:, e], drawn.timing
-            variance = tau**2 * beta**2 * s.own_share[e]
-            q, r = s.own_q[j, e, e], s.own_r[:, j, e].copy()
-            for f in range(n_events):
-                r -= s.own_q[j, e, f] * s.own_loads[:, f, None] * drawn.beta[:, f]
-            # Normal deviations of the contrasts, seen with precision q.
-            gain = variance / (1.0 + variance * q)
-            moved = gain * r + np.sqrt(gain) * rng.standard_normal(r.shape)
-            size = np.where(tau * np.abs(beta) > 1e-12, tau * beta, 1.0)
-            felt = np.where(est.felt[:, e] > 0, est.felt[:, e], np.inf)[:, None]
-            v = np.where(tau * np.abs(beta) > 1e-12, est.states(moved) / (felt * size), 0.0)
-            out[:, :, e] = np.exp(tau * v - 0.5 * tau**2).T
-        return out
+        """The locations' own factors u_s in each draw, shape (n, S): posterior, above 0."""
+        s, est, j = self.statistics, self.estimator, drawn.timing
+        rng = np.random.default_rng(seed_from("own", seed, self.event.name))
+        tau = self.timings.spread[j]
+        size = tau * drawn.beta
+        q = s.own_q[j]
+        r = s.own_r[:, j] - q * est._own_loads[:, None] * drawn.beta
+        # Normal deviations of the contrasts, seen with precision q.
+        variance = tau**2 * drawn.beta**2 * est._own_share
+        gain = variance / (1.0 + variance * q)
+        moved = gain * r + np.sqrt(gain) * rng.standard_normal(r.shape)
+        differs = np.abs(size) > 1e-12
+        felt = np.where(est.felt > 0, est.felt, np.inf)[:, None]
+        v = np.where(differs, est.states(moved) / (felt * np.where(differs, size, 1.0)), 0.0)
+        return np.asarray(np.exp(tau * v - 0.5 * tau**2).T)
 
 
 def _shares(logs: Floats) -> Floats:

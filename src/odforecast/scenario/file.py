@@ -21,14 +21,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
-from odforecast.errors import OdforecastError, ScenarioError
+from odforecast.errors import ScenarioError
 from odforecast.say import of_path, quoted
 from odforecast.say import plain as plain_text
 from odforecast.scenario.intervention import (
     ASKED,
     GONE,
     KEYS,
-    MAX_TEXT,
     NOTHING,
     NULL,
     OPEN,
@@ -37,7 +36,6 @@ from odforecast.scenario.intervention import (
     TAKES,
     Intervention,
     Scenario,
-    is_plain,
     named_keys,
 )
 from odforecast.scenario.priors import (
@@ -53,10 +51,8 @@ from odforecast.scenario.priors import (
 
 #: What a region's own lag may have been in earlier files: nothing, or what named priors had.
 OLD_LAGS = KEYS["Intervention"]["lag_spread"]["enum"]
-#: Most bytes of a scenario file, levels of nesting, and largest number in it.
+#: Most bytes of a scenario file.
 MAX_BYTES = 200_000
-MAX_DEPTH = 12
-MAX_NUMBER = 10**15
 #: Characters of what a parser says that a message repeats.
 _SAID = 200
 
@@ -70,11 +66,21 @@ def read_scenarios(path: str | Path) -> tuple[Scenario, ...]:
         One line that names the file and the key.
     """
     path = Path(path)
-    words = _text_of(path)
     try:
-        return parse_scenarios(words, path.suffix.lower())
-    except OdforecastError as error:
-        raise ScenarioError(f"{path}: {error.message}", hint=error.hint) from error
+        with path.open("rb") as handle:
+            data = handle.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
+        why = getattr(error, "strerror", None) or error
+        raise ScenarioError(f"cannot read {of_path(path)}: {why}") from error
+    with located(f"{path}: "):
+        if len(data) > MAX_BYTES:
+            raise ScenarioError(f"more than {MAX_BYTES:,} bytes, as no scenario has")
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            hint = "save the file as UTF-8"
+            raise ScenarioError(f"byte {error.start} is no UTF-8", hint=hint) from error
+        return parse_scenarios(text, path.suffix.lower())
 
 
 def parse_scenarios(text: str, suffix: str = ".yaml") -> tuple[Scenario, ...]:
@@ -95,20 +101,21 @@ def parse_scenarios(text: str, suffix: str = ".yaml") -> tuple[Scenario, ...]:
     odforecast.errors.ScenarioError: x, intervention 1: unknown key 'spred', did you mean
     'spread'?; allowed: prior, name, onset, ...
     """
-    loaded = load(text, suffix)
-    if not isinstance(loaded, Mapping):
-        raise ScenarioError(
-            "a scenario file is a table of keys",
-            hint=f"allowed: {', '.join(TAKES['Scenario'])}",
-        )
-    if "scenarios" not in loaded:
-        return (_scenario(loaded),)
-    with located("a file of several scenarios: "):
-        check_keys(loaded, ("scenarios",))
-    items = loaded["scenarios"]
-    if not isinstance(items, list) or not items:
-        raise refused("scenarios", items, "a list of one or more")
-    return _distinct(_each(items, _scenario))
+    try:
+        loaded = load(text, suffix)
+        if not isinstance(loaded, Mapping):
+            hint = f"allowed: {', '.join(TAKES['Scenario'])}"
+            raise ScenarioError("a scenario file is a table of keys", hint=hint)
+        if "scenarios" not in loaded:
+            return (_scenario(loaded),)
+        with located("a file of several scenarios: "):
+            check_keys(loaded, ("scenarios",))
+        items = loaded["scenarios"]
+        if not isinstance(items, list) or not items:
+            raise refused("scenarios", items, "a list of one or more")
+        return _distinct(_each(items, _scenario))
+    except RecursionError as error:
+        raise ScenarioError("nested deeper than any scenario is") from error
 
 
 def _each[T](items: Iterable[object], read: Callable[[Any], T]) -> tuple[T, ...]:
@@ -246,11 +253,9 @@ def _scenario(plain: object) -> Scenario:
     if not isinstance(items, list):
         said = plain.get("interventions")
         raise refused(f"{name}: interventions", said, "a list, or none for the status quo")
-    parts = _each(
-        enumerate(items, 1), lambda x: _intervention(x[1], f"{name}, intervention {x[0]}")
-    )
-    others = {key: plain[key] for key in ("version", "title", "question") if key in plain}
-    return Scenario(name, parts, **others)
+    numbered = enumerate(items, 1)
+    parts = _each(numbered, lambda x: _intervention(x[1], f"{name}, intervention {x[0]}"))
+    return Scenario(**{**plain, "name": name, "interventions": parts})
 
 
 def _intervention(plain: object, where: str) -> Intervention:
@@ -258,14 +263,12 @@ def _intervention(plain: object, where: str) -> Intervention:
     if not isinstance(plain, Mapping):
         raise ScenarioError(f"{where}: an intervention is a table of keys, got {shown(plain)}")
     with located(f"{where}: "):
-        return _filled(
-            {key: value for key, value in plain.items() if not _says_nothing(key, value)}
-        )
+        return _filled(dict(plain))
 
 
 def _filled(given: dict[str, Any]) -> Intervention:
     """An intervention from the keys of a file."""
-    takes = TAKES["Intervention"]
+    takes, gone = TAKES["Intervention"], {key: given.pop(key) for key in GONE if key in given}
     check_keys(given, takes)
     if "prior" in given:
         base = named_keys(given.pop("prior"))
@@ -275,6 +278,7 @@ def _filled(given: dict[str, Any]) -> Intervention:
             judged = isinstance(given["p_null"], Mapping | Judgements)
             base = {**base, "belief": "" if judged else ASKED}
         given = {**base, **given}
+    _refuse_gone(gone, given.get("p_null", 0.0))
     if "name" not in given:
         raise ScenarioError("key 'name' is missing", hint="give it, or name a prior with prior =")
     sizes = [key for key in SIZES if key in given]
@@ -298,48 +302,29 @@ def _filled(given: dict[str, Any]) -> Intervention:
     return made
 
 
-def _says_nothing(key: str, value: object) -> bool:
-    """Whether it is a key of earlier files, which may only say what holds without it."""
-    if key == "probability" and share(value) != 1:
+def _refuse_gone(gone: Mapping[str, Any], p_null: object) -> None:
+    """Keys of earlier files, which may only say what holds without them."""
+    sure = share(gone.get("probability", 1))
+    if sure != 1:
+        none, hint = share(p_null), "add the rest to p_null, the probability of no effect"
+        if sure is not None and none is not None and 0 <= sure <= 1:
+            hint = f"write p_null: {1 - sure * (1 - none):.6g}, the probability of no effect"
         raise ScenarioError(
-            f"key 'probability' is {shown(value)}, and is no longer taken",
-            hint="leave it out, and add the rest to p_null, the probability of no effect",
+            f"key 'probability' is {shown(gone['probability'])}, and is no longer taken",
+            hint=f"leave it out, and {hint}",
         )
-    if key == "lag_spread" and (value not in OLD_LAGS or isinstance(value, bool)):
+    spread = gone.get("lag_spread", 0)
+    if spread not in OLD_LAGS or isinstance(spread, bool):
         raise ScenarioError(
-            f"key 'lag_spread' is {shown(value)}, and is no longer taken",
+            f"key 'lag_spread' is {shown(spread)}, and is no longer taken",
             hint="leave it out: all census regions have the nation's lag, whose prior may be wider",
         )
-    return key in GONE
-
-
-def _text_of(path: Path) -> str:
-    """Text of a scenario file."""
-    try:
-        with path.open("rb") as handle:
-            data = handle.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a path with a NUL in it
-        why = getattr(error, "strerror", None) or error
-        raise ScenarioError(f"cannot read {of_path(path)}: {why}") from error
-    if len(data) > MAX_BYTES:
-        raise ScenarioError(f"{of_path(path)}: more than {MAX_BYTES:,} bytes, as no scenario has")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ScenarioError(
-            f"cannot read {of_path(path)}: byte {error.start} is no UTF-8",
-            hint="save the file as UTF-8",
-        ) from error
 
 
 def load(text: str, suffix: str) -> object:
-    """Plain values of YAML or TOML text, none of them beyond reason."""
+    """Plain values of YAML or TOML text."""
     _check_suffix(suffix)
-    try:
-        return _checked(_toml(text) if suffix == ".toml" else _yaml(text))
-    except RecursionError as error:
-        # A thousand brackets end a parser before anybody sees how deep they go.
-        raise ScenarioError(f"nested more than {MAX_DEPTH} deep") from error
+    return _toml(text) if suffix == ".toml" else _yaml(text)
 
 
 def _toml(text: str) -> object:
@@ -391,7 +376,7 @@ def _loader() -> Any:
             for key, _ in node.value:
                 name = str(getattr(key, "value", key))
                 if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-                    refuse(key, f"key {quoted(name)} is not text")
+                    refuse(key, f"key {quoted(name)} is not text: put it between quotes")
                 # The second one would win, and nobody would see which.
                 if name in seen:
                     refuse(key, f"key {quoted(name)} is given twice")
@@ -428,26 +413,6 @@ def _add_numbers(kind_of_yaml: Any) -> None:
     ):
         tag = f"tag:yaml.org,2002:{kind}"
         kind_of_yaml.add_implicit_resolver(tag, re.compile(f"(?:{rule})$"), first)
-
-
-def _checked(value: object, where: str = "", depth: int = 0) -> object:
-    """The same values, if no key, number or text among them is beyond reason."""
-    name = where or "a scenario file"
-    if depth > MAX_DEPTH:
-        raise ScenarioError(f"{name}: nested more than {MAX_DEPTH} deep")
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            _checked(item, f"{where}.{plain_text(key, 30)}".lstrip("."), depth + 1)
-    elif isinstance(value, list):
-        for i, item in enumerate(value, 1):
-            _checked(item, f"{where}[{i}]", depth + 1)
-    elif isinstance(value, int) and abs(value) > MAX_NUMBER:
-        raise refused(name, value, "numbers up to 10^15")
-    elif isinstance(value, str) and len(value) > MAX_TEXT:
-        raise refused(name, value, f"{MAX_TEXT:,} characters")
-    elif isinstance(value, str) and not is_plain(value):
-        raise refused(name, value, "text without control codes")
-    return value
 
 
 def _check_suffix(suffix: str) -> None:

@@ -21,7 +21,6 @@ share where a percent is, is asked about, never guessed.
 from __future__ import annotations
 
 import datetime as dt
-import itertools
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -42,6 +41,7 @@ from odforecast.say import card, html_table, steady
 from odforecast.scenario import drawing
 from odforecast.scenario.catalogue import prior_table
 from odforecast.scenario.priors import (
+    LARGEST,
     Dose,
     Fixed,
     Judgements,
@@ -86,8 +86,7 @@ ALL = "all-drugs"
 SCOPES = tuple(_INTERVENTION["scope"]["enum"])
 #: Whose judgement a chance is where nobody is named: of a named prior, and of a user's own numbers.
 OURS, ASKED = "Our judgement", "The judgement of whoever asked"
-#: Exposure worked out from data; ``-relative`` divides by the nation's, so that the size is
-#: the nation's.
+#: Exposure worked out from data.
 NAMED_EXPOSURES = tuple(_INTERVENTION["exposure"]["anyOf"][2]["enum"])
 #: The largest exposure.
 MOST_EXPOSED = float(_INTERVENTION["exposure"]["anyOf"][0]["maximum"])
@@ -157,7 +156,7 @@ def _percent(value: object, key: str) -> Percent:
             unsigned.append(found)
         return percent(number)
 
-    prior = as_prior(value, key, read, such="such as -30 or {normal: [-9, 5]}")
+    prior = as_prior(value, key, read, such="-30 or {normal: [-9, 5]}")
     if unsigned and float(np.abs(prior.interval(0.99)).max()) < 1:
         hint = "write the numbers in percent, or with % signs"
         if isinstance(prior, Fixed):
@@ -195,10 +194,9 @@ def _chance(value: object, key: str) -> float:
         if isinstance(judged, Judgements):
             return PooledChance(judged)
     number = share(value)
-    if number is None:
-        raise refused(key, value, "a number from 0 to 1, a percent, or judgements")
-    if not 0.0 <= number <= 1.0:
-        raise ScenarioError(f"{key} is {number:g}, allowed: 0 to 1", hint=hundredth(value))
+    if number is None or not 0.0 <= number <= 1.0:
+        allowed = "a number from 0 to 1, a percent, or judgements"
+        raise refused(key, value, allowed, hundredth(value))
     return number
 
 
@@ -263,15 +261,11 @@ def _month(item: object) -> np.datetime64:
 
 def _exposure(value: Any, key: str) -> Exposure:
     """An exposure of known places or of a known name, nowhere twice."""
-    if isinstance(value, str) and percent_of(value) is None:
-        if value in NAMED_EXPOSURES:
-            return value
-        raise ScenarioError(
-            f"{key} is {shown(value)}{nearest(value, NAMED_EXPOSURES)}",
-            hint=f"allowed: a number, a table by location, or {', '.join(NAMED_EXPOSURES)}",
-        )
+    if isinstance(value, str) and value in NAMED_EXPOSURES:
+        return value
     if not isinstance(value, Mapping):
-        return _felt(value, key)
+        also = f", a table such as {{OH: 1, default: 0}}, or {', '.join(NAMED_EXPOSURES)}"
+        return _felt(value, key, also)
     if not value:
         raise ScenarioError(f"{key} is an empty table, allowed: one location or more")
     table: dict[str, float] = {}
@@ -293,12 +287,13 @@ def _exposure(value: Any, key: str) -> Exposure:
     return table
 
 
-def _felt(value: object, key: str) -> float:
+def _felt(value: object, key: str, also: str = "") -> float:
     """An exposure: a number from 0 to 5, or a percent."""
     number = share(value)
     if number is None or not 0.0 <= number <= MOST_EXPOSED:
-        got = shown(value) if number is None else f"{number:g}"
-        raise ScenarioError(f"{key} is {got}, allowed: a number from 0 to {MOST_EXPOSED:g}")
+        meant = nearest(value, NAMED_EXPOSURES) if also else ""
+        allowed = f"a number from 0 to {MOST_EXPOSED:g} or a percent{also}"
+        raise ScenarioError(f"{key} is {shown(value)}{meant}, allowed: {allowed}")
     return number
 
 
@@ -334,7 +329,7 @@ def _interventions(value: object, key: str) -> tuple[Intervention, ...]:
 
 
 def _version(value: Any, key: str) -> int:
-    if not is_number(value) or value < 1 or value != int(value):
+    if not is_number(value) or not 1 <= value <= LARGEST or value != int(value):
         raise refused(key, value, "a whole number from 1")
     return int(value)
 
@@ -533,6 +528,12 @@ class Intervention:
     def national(self) -> bool:
         """Whether all locations feel it alike, so that its size is the nation's effect."""
         return isinstance(self.exposure, int | float)
+
+    @property
+    def rises(self) -> bool:
+        """Whether it can only raise deaths: then that is what it is there for."""
+        least, middle = self.size.ppf(np.array([0.0, 0.5]))
+        return self.direction == "rise" or (self.direction == "either" and least >= 0.0 < middle)
 
     @property
     def is_what_if(self) -> bool:
@@ -742,49 +743,6 @@ def _when(onset: Any) -> str:
 
 #: The status quo: nothing is assumed beyond the baseline.
 NULL = Scenario("null", title="Status quo")
-
-
-def grid(
-    axes: Mapping[str, Mapping[str, Intervention | Iterable[Intervention] | None]],
-) -> tuple[Scenario, ...]:
-    """All combinations of what may happen along each axis: two axes of two make a 2 × 2.
-
-    Parameters
-    ----------
-    axes : mapping of axis to (mapping of level to interventions)
-        None, or an empty list, for nothing. Level names become parts of scenario names.
-
-    Returns
-    -------
-    tuple of Scenario
-        In the order of the axes; a combination without any intervention stays in, under its
-        own name.
-
-    Examples
-    --------
-    >>> from odforecast.scenario import grid, named_intervention
-    >>> resumes = named_intervention("cooperation-resumed", onset="2026-03")
-    >>> shock = named_intervention("supply-shock-2023-like", onset="2026-03")
-    >>> [s.name for s in grid({
-    ...     "cooperation": {"resumes": resumes, "stays-off": None},
-    ...     "supply": {"shock": shock, "calm": None},
-    ... })]
-    ['resumes.shock', 'resumes.calm', 'stays-off.shock', 'stays-off.calm']
-    """
-    levels = list(axes.values()) if isinstance(axes, Mapping) else []
-    if not levels or not all(isinstance(x, Mapping) and x for x in levels):
-        hint = 'such as {"supply": {"shock": intervention, "calm": None}}'
-        raise refused("grid", axes, "a mapping of axis to its levels", hint)
-    out = []
-    for combination in itertools.product(*(x.items() for x in levels)):
-        held = [
-            what if isinstance(what, Iterable) else [] if what is None else [what]
-            for _, what in combination
-        ]
-        title = ", ".join(f"{axis}: {level}" for axis, (level, _) in zip(axes, combination))
-        name = ".".join(level for level, _ in combination)
-        out.append(Scenario(name, tuple(itertools.chain(*held)), title=title))
-    return tuple(out)
 
 
 def _plain(x: Scenario | Intervention | Rebound) -> dict[str, Any]:

@@ -19,20 +19,20 @@ from numpy.typing import NDArray
 from odforecast.errors import PanelError, ScenarioError, UnknownNameError, whole
 from odforecast.forecast import Forecast
 from odforecast.forecast.adding import quantile_levels
+from odforecast.forecast.text import place_name
 from odforecast.geography import JURISDICTIONS, called, code_of
-from odforecast.geography.places import lookup
 from odforecast.models import Model, get_model
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS, TARGET_12MO
 from odforecast.panel import Floats, Panel
-from odforecast.say import card, html_table, steady
+from odforecast.say import card, deaths_of, html_table, month_name, steady
 from odforecast.scenario.apply import exposure_vector, fentanyl_share
 from odforecast.scenario.catalogue import events
 from odforecast.scenario.effects import EffectDraws, Estimator, EventPosterior, EventSummary
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.intervention import ALL, NATION, Intervention
-from odforecast.scenario.priors import Fixed, Normal, nearest
+from odforecast.scenario.priors import nearest
 from odforecast.scoring.truth import MIN_AGE
 
 if TYPE_CHECKING:
@@ -58,14 +58,8 @@ BEFORE = 48
 #: Draws of the timing: so many that a verdict hangs on no seed.
 MANY = 1024
 
-#: Sd of the size of another change near an event, of which nobody has told us: a judgement.
-ELSE_SD = 0.15
-
 #: Fewest deaths in every month of a state that is looked at.
 FEWEST = 3.0
-
-#: Asks for :func:`anything_else`.
-ANYTHING = "anything else"
 
 #: What must be said of every change after a date.
 WHATEVER = "This is the change after this date, whatever its cause: not the effect of a policy."
@@ -94,25 +88,11 @@ def past_event(event: str | Intervention) -> Intervention:
     return named_intervention(PRIOR_OF[event], onset=str(month))
 
 
-def anything_else(x: Intervention) -> Intervention:
-    """Another change within half a year of an event, of which nobody has told us.
-
-    Taken together with the event it widens what can be said of it: with even odds there was
-    nothing else, or something of either sign, of the same course.
-    """
-    half = 6 * ONE_MONTH
-    return replace(
-        x, name=ANYTHING, size=Normal(0.0, ELSE_SD), share=Fixed(1.0), p_null=0.5,
-        direction="either", onset=(str(x.onset[0] - half), str(x.onset[1] + half)),
-        rebound=None,
-    )  # fmt: skip
-
-
 @dataclass(frozen=True, eq=False)
 class Counts:
     """Counts of S places in K worlds: deaths (K, S, T), and the nation's own where they are read.
 
-    ``felt`` has the exposures of places to events, (S, E), ``nation_felt`` the nation's, (E,).
+    ``felt`` are the exposures of the places, (S,), ``nation_felt`` is the nation's.
     """
 
     months: Months
@@ -120,7 +100,7 @@ class Counts:
     felt: Floats
     deaths: Floats
     nation: Floats | None = None
-    nation_felt: Floats | None = None
+    nation_felt: float | None = None
 
     @classmethod
     def of(
@@ -128,7 +108,7 @@ class Counts:
         panel: Panel,
         months: Floats,
         span: NDArray[np.bool_],
-        felt: Sequence[Mapping[str, float]],
+        felt: Mapping[str, float],
         code: str = NATION,
     ) -> Counts:
         """A panel's places, of months (K, L, T) of it: the jurisdictions, or one place alone."""
@@ -141,60 +121,50 @@ class Counts:
         if alone and code not in there:
             raise PanelError(f"{called(code)} has months without a count")
         places = (code,) if alone else states
-        each = np.array([[f[s] for f in felt] for s in places])
+        each = np.array([felt[s] for s in places])
         deaths = np.stack([there[s] for s in places], axis=1)
         grid = panel.month_grid[span]
         if alone or NATION not in there:
             return cls(grid, places, each, deaths)
-        return cls(grid, places, each, deaths, there[NATION], np.array([f[NATION] for f in felt]))
+        return cls(grid, places, each, deaths, there[NATION], felt[NATION])
 
     def until(self, n: int, k: int | None = None) -> Counts:
         """The first n months, of the first k worlds."""
         nation = None if self.nation is None else self.nation[:k, :n]
         return replace(self, months=self.months[:n], deaths=self.deaths[:k, :, :n], nation=nation)
 
-    def posteriors(
-        self, events: Sequence[Intervention], weights: Floats, **options: Any
-    ) -> list[EventPosterior]:
+    def posteriors(self, x: Intervention, weights: Floats, **options: Any) -> list[EventPosterior]:
         """One posterior for each world; the weights are the places' deaths.
 
         The nation's own counts say what the mean did, the states how they differ from it.
         """
-        made = Estimator(
-            self.months, events, self.felt, weights, nation=self.nation_felt, **options
-        )
+        made = Estimator(self.months, x, self.felt, weights, nation=self.nation_felt, **options)
         nations = [None] * len(self.deaths) if self.nation is None else self.nation
         return [made.posterior(deaths, nation) for deaths, nation in zip(self.deaths, nations)]
 
 
-def seen_counts(
-    panel: Panel, x: Intervention, felt: Sequence[Mapping[str, float]] | None = None
-) -> Counts:
+def seen_counts(panel: Panel, x: Intervention, felt: Mapping[str, float] | None = None) -> Counts:
     """Four years before the onset to two years after it, final where a year after it is."""
     last = min(x.onset[1] + WINDOW * ONE_MONTH, panel.last_month)
     if panel.final_through >= x.onset[1] + 12 * ONE_MONTH:
         last = min(last, panel.final_through)
     grid = panel.month_grid
     span = (grid >= x.onset[0] - BEFORE * ONE_MONTH) & (grid <= last)
-    felt = felt or [dict.fromkeys(panel.locations, 1.0)]
+    felt = felt or dict.fromkeys(panel.locations, 1.0)
     return Counts.of(panel, panel.monthly[None], span, felt)
 
 
 def posterior_of(
     panel: Panel,
-    both: Sequence[Intervention],
-    felt: Sequence[Mapping[str, float]],
+    x: Intervention,
+    felt: Mapping[str, float],
     *,
     timings: int = MANY,
     seed: int = 1,
 ) -> tuple[Counts, EventPosterior]:
-    """Posterior of one event, or two (with four times the timings), from a panel of their scope.
-
-    The window is that of the first event; ``felt`` has the exposure of each location to each.
-    """
-    seen = seen_counts(panel, both[0], felt)
-    draws = timings if len(both) == 1 else 4 * timings
-    (found,) = seen.posteriors(both, seen.deaths[0].mean(axis=1), draws=draws, seed=seed)
+    """Posterior of an event, from a panel of its scope and the exposure of each location."""
+    seen = seen_counts(panel, x, felt)
+    (found,) = seen.posteriors(x, seen.deaths[0].mean(axis=1), draws=timings, seed=seed)
     return seen, found
 
 
@@ -225,7 +195,6 @@ class Past:
         Log rate ratio of the location in each month of ``month_grid``.
     month_grid : ndarray of datetime64[M], shape (T,)
     posterior : EventPosterior
-        With other events, where they were taken together; this one is number 0.
     drawn : EffectDraws
     last_used : datetime64[M]
         Last month of the counts behind the posterior.
@@ -283,7 +252,7 @@ class Past:
     @property
     def summary(self) -> EventSummary:
         """Prior and posterior of the size at exposure 1."""
-        return self.posterior.summary(0)
+        return self.posterior.summary()
 
     def averted(self, month: object) -> Floats:
         """Deaths in the 12 months to ``month`` had the change not come, less those observed.
@@ -325,28 +294,41 @@ class Past:
 
     def text(self) -> str:
         """What was assumed, what the counts did to it, and what cannot be said."""
-        last = (self.onset + WINDOW * ONE_MONTH, self.months[-1], self.eve.months[-1])
-        month = np.array(last, dtype="datetime64[M]").min()
-        low, middle, high = np.quantile(self.averted(month), [0.05, 0.5, 0.95])
-        observed = self.observed[self.months == month][0]
-        of_eve = self.eve.quantiles([0.05, 0.5, 0.95], TARGET_12MO)[:, 0]
-        forecast = of_eve[:, self.eve.months == month][:, 0]
         s = self.summary
         lines = [
-            f"{self.event.name} ({self.onset}), {self.location}, {self.indicator}. {WHATEVER}",
+            f"{self.event.name} ({month_name(self.onset)}), {called(self.location)}, "
+            f"{deaths_of(self.indicator)}. {WHATEVER}",
             f"Prior, given an effect: {s.prior_mean:+.2f} (sd {s.prior_sd:.2f}) on the log scale; "
             f"no effect with probability {s.prior_p_null:.2f}.",
-            f"Posterior, counts to {self.last_used}: {s.mean:+.2f} (sd {s.sd:.2f}; 90% "
-            f"{s.low:+.2f} to {s.high:+.2f}); no effect with probability {s.p_null:.2f} (Bayes "
-            f"factor {s.bayes_factor:.2g})."
+            f"Posterior, counts through {month_name(self.last_used)}: {s.mean:+.2f} (sd "
+            f"{s.sd:.2f}; 90% interval {s.low:+.2f} to {s.high:+.2f}); no effect with probability "
+            f"{s.p_null:.2f} (Bayes factor {s.bayes_factor:.2g})."
             + (" Prior-dominated: the result is the assumption." if s.prior_dominated else ""),
-            f"In the 12 months to {month} {observed:,.0f} deaths were observed. Effect removed: "
-            f"{observed + middle:,.0f} (90% {observed + low:,.0f} to {observed + high:,.0f}). "
-            f"Forecast from the eve ({_EVE[self.eve_kind]}): {forecast[1]:,.0f} (90% "
-            f"{forecast[0]:,.0f} to {forecast[2]:,.0f}).",
+            self._both(),
             *self.notes,
         ]
         return "\n".join(lines)
+
+    def _both(self) -> str:
+        """Both counterfactuals beside the last count of the window that is published."""
+        last = min(self.onset + WINDOW * ONE_MONTH, self.eve.months[-1])
+        known = np.isfinite(self.observed) & np.isfinite(self.removed).all(axis=0)
+        months = self.months[known & (self.months >= self.onset) & (self.months <= last)]
+        if not months.size:
+            until = month_name(last)
+            return (
+                f"No count of {place_name(self.location)} from the onset to {until} is published."
+            )
+        month, levels = months[-1], [0.05, 0.5, 0.95]
+        observed = self.observed[self.months == month][0]
+        low, middle, high = observed + np.quantile(self.averted(month), levels)
+        of_eve = self.eve.quantiles(levels, TARGET_12MO)[:, 0, self.eve.months == month][:, 0]
+        return (
+            f"In the 12 months ending in {month_name(month)}, {observed:,.0f} deaths were "
+            f"observed. Effect removed: {middle:,.0f} (90% interval {low:,.0f} to {high:,.0f}). "
+            f"Forecast from the eve ({_EVE[self.eve_kind]}): {of_eve[1]:,.0f} (90% interval "
+            f"{of_eve[0]:,.0f} to {of_eve[2]:,.0f})."
+        )
 
     def __str__(self) -> str:
         return self.text()
@@ -363,7 +345,6 @@ def past(
     archive: Archive,
     *,
     location: str = NATION,
-    together: str | Intervention | None = None,
     model: Model | None = None,
     draws: int = 1000,
     timings: int = MANY,
@@ -381,10 +362,6 @@ def past(
         it, is what the forecast knows.
     location : str
         One location, by any of its names.
-    together : str or Intervention, optional
-        Another event that overlaps, of the same scope: the posterior is that of both, and the
-        other's effect stays in the counterfactual. ``"anything else"`` allows for a change near
-        the event of which nobody has told us.
     model : Model, optional
         For the forecast from the eve; default :func:`odforecast.get_model`.
     draws, timings, seed : int
@@ -406,18 +383,11 @@ def past(
         raise ScenarioError(
             f"past takes an archive, got {type(given).__name__}", hint="od.bundled(), od.archive()"
         )
-    seed = whole("seed", seed, 0, ScenarioError)
+    seed, draws = whole("seed", seed, 0, ScenarioError), whole("draws", draws, 1, ScenarioError)
+    timings = whole("timings", timings, 1, ScenarioError)
     x = past_event(event)
     if x.onset is None:
         raise ScenarioError(f"{x.name}: onset is open, allowed here: a month in the data")
-    other = None
-    if together is not None:
-        other = anything_else(x) if together == ANYTHING else past_event(together)
-    both = (x,) if other is None else (x, other)
-    if other is not None and other.scope != x.scope:
-        raise ScenarioError(
-            f"{other.name} has scope {other.scope}, allowed beside {x.name}: {x.scope}"
-        )
     indicator = ALL_DRUGS if x.scope == ALL else x.scope
     newest = archive.as_of()
     panel = newest.panel(indicator)
@@ -427,15 +397,15 @@ def past(
             f"{x.name}: onset is {first}, allowed: after {panel.months[0]}, before "
             f"{panel.last_month}"
         )
-    felt = [felt_by(e, panel, eve_shares(e, newest)) for e in both]
-    seen, posterior = posterior_of(panel, both, felt, timings=timings, seed=seed)
+    felt = felt_by(x, panel, eve_shares(x, newest))
+    seen, posterior = posterior_of(panel, x, felt, timings=timings, seed=seed)
     drawn = posterior.draws(draws, seed)
     code = code_of(location)
     row = panel.index(code)
     grid = panel.month_grid
-    delta = posterior.delta(grid, drawn, [0]) * felt[0][code]
+    delta = posterior.delta(grid, drawn) * felt[code]
     if code in seen.places:
-        own = posterior.own_factors(drawn, seed)[:, seen.places.index(code), 0]
+        own = posterior.own_factors(drawn, seed)[:, seen.places.index(code)]
         delta = delta * own[:, None]
     observed = panel.reported[row]
     known, kind = _eve(archive, panel, first)
@@ -446,13 +416,14 @@ def past(
     late = ", and the posterior has used some of them: what is late can pass for an effect."
     if panel.final_through < panel.last_month:
         notes.append(
-            f"Counts after {panel.final_through} are not final: deaths are still being added"
-            + (late if seen.months[-1] > panel.final_through else ".")
+            f"Counts after {month_name(panel.final_through)} are not final: deaths are still being "
+            "added" + (late if seen.months[-1] > panel.final_through else ".")
         )
     if posterior.effective() < FEW:
         notes.append("The posterior rests on few draws of the timing: ask for more timings.")
     if x.exposure != 1.0:
-        notes.append(f"Exposure as it was in {first - ONE_MONTH}; {felt[0][code]:.2f} in {code}.")
+        eve_month = month_name(first - ONE_MONTH)
+        notes.append(f"Exposure as it was in {eve_month}; {felt[code]:.2f} in {place_name(code)}.")
     return Past(
         x, code, indicator, panel.months, observed, removed(panel.monthly[row], observed, delta),
         eve, kind, delta, grid, posterior, drawn, np.datetime64(seen.months[-1], "M"), tuple(notes),
@@ -485,9 +456,8 @@ def felt_by(
     felt = exposure_vector(x.exposure, panel.locations, tables, x.name)
     out = dict(zip(panel.locations, felt.tolist()))
     states = [s for s in panel.locations if s in JURISDICTIONS]
-    table = x.exposure if isinstance(x.exposure, Mapping) else {NATION: 1.0}
-    named = {lookup(key).state for key in table if key != "default"}
-    if states and NATION in out and NATION not in named:
+    lacks = isinstance(x.exposure, Mapping) and NATION not in x.exposure
+    if states and NATION in out and lacks:
         at = np.flatnonzero(panel.month_grid < x.onset[0])[-YEAR:]
         deaths = {s: float(np.nansum(panel.monthly[panel.index(s), at])) for s in states}
         out[NATION] = sum(deaths[s] * out[s] for s in states) / sum(deaths.values())

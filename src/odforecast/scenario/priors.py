@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields, replace
@@ -37,9 +37,10 @@ POSITIVE = ("sd", "median", "sigma", "a", "b")
 
 
 class Scale(NamedTuple):
-    """What a number may be, and the scale on which its quantiles are fitted."""
+    """What a number may be, such as, and the scale on which its quantiles are fitted."""
 
     words: str
+    such: str
     low: float
     high: float
     to: Callable[[Floats], Floats]
@@ -48,9 +49,27 @@ class Scale(NamedTuple):
 
 
 SCALES = {
-    "real": Scale("any number", -np.inf, np.inf, np.asarray, np.asarray, "shifted lognormal"),
-    "positive": Scale("above 0", 0.0, np.inf, np.log, np.exp, "leaning lognormal"),
-    "unit": Scale("above 0 and below 1", 0.0, 1.0, special.logit, special.expit, "logit-normal"),
+    "real": Scale(
+        "any number",
+        "{normal: [-0.1, 0.1]}",
+        -np.inf,
+        np.inf,
+        np.asarray,
+        np.asarray,
+        "shifted lognormal",
+    ),
+    "positive": Scale(
+        "above 0", "{uniform: [1, 3]}", 0.0, np.inf, np.log, np.exp, "leaning lognormal"
+    ),
+    "unit": Scale(
+        "above 0 and below 1",
+        "{uniform: [20%, 60%]}",
+        0.0,
+        1.0,
+        special.logit,
+        special.expit,
+        "logit-normal",
+    ),
 }
 
 #: A fitted quantile may miss what was said by this part of the range of what was said.
@@ -159,9 +178,9 @@ def check_keys(given: Mapping[Any, Any], allowed: Iterable[str]) -> None:
 
 
 def is_number(value: object) -> bool:
-    """Whether a value is a finite number; true and false are none."""
-    real = isinstance(value, int | float | np.integer | np.floating)
-    return real and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
+    """Whether a value is a finite number, and no whole one beyond all floats; true is none."""
+    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    return real and abs(value) <= sys.float_info.max  # type: ignore[arg-type]
 
 
 def bare(value: object) -> float | None:
@@ -208,7 +227,7 @@ def as_prior(
     key: str,
     read: Reader = bare,
     scale: str = "real",
-    such: str = "such as {normal: [-0.1, 0.1]}",
+    such: str = "",
 ) -> Prior:
     """A prior on a scale, and no size: it or a number, ``{normal: [mean, sd]}``, quantiles, …."""
     if isinstance(value, Percent | Dose):
@@ -226,7 +245,8 @@ def as_prior(
     if not isinstance(value, Mapping) or len(value) != 1:
         levels = isinstance(value, Mapping) and value and all(map(_level, value))
         hint = "write {quantiles: {…}}" if levels else None
-        raise refused(key, value, f"a number or one distribution ({kinds}), {such}", hint)
+        such = such or SCALES[scale].such
+        raise refused(key, value, f"a number or one distribution ({kinds}), such as {such}", hint)
     ((kind, given),) = value.items()
     if kind in PRIORS:
         with located(f"{key}: "):
@@ -283,19 +303,28 @@ def quantity(value: object, key: str, low: float, high: float, none: bool = Fals
     # Quantiles of shares are fitted as logits, and numbers may be percents.
     unit = (low, high) == (0.0, 1.0)
     read, scale = (share, "unit") if unit else (bare, "positive")
-    prior = as_prior(value, key, read, scale)
-    within(prior, key, low, high, hundredth(value) if unit else None)
+    such = f"{SCALES[scale].such}, or none" if none else ""
+    prior = as_prior(value, key, read, scale, such)
+    within(prior, key, low, high, value, hundredth(value) if unit else None)
     if none and prior.mean <= 0:
         raise ScenarioError(f"{key} is {prior}, allowed: above 0, or none")
     return prior
 
 
-def within(prior: Prior, key: str, low: float, high: float, hint: str | None = None) -> None:
-    """Refuse a prior of which 99% do not lie in the range."""
+def within(
+    prior: Prior,
+    key: str,
+    low: float,
+    high: float,
+    written: object = None,
+    hint: str | None = None,
+) -> None:
+    """Refuse a prior of which 99% do not lie in the range; percents are shown as ``written``."""
     with np.errstate(all="ignore"):
         bottom, top = prior.interval(0.99)
     if not low <= bottom <= top <= high:
-        got = f"{prior}" if bottom == top else f"{prior} (99% in {bottom:.3g}..{top:.3g})"
+        got = shown(written) if "%" in str(written) else f"{prior}"
+        got += "" if bottom == top else f" (99% in {bottom:.3g}..{top:.3g})"
         raise ScenarioError(f"{key} is {got}, allowed: {low:g} to {high:,g}", hint=hint)
 
 

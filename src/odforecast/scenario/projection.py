@@ -21,7 +21,7 @@ from odforecast.models.model import default_place
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import DEFAULT_SEED, LOCATION, SCENARIO_ID, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Floats, Frozen
-from odforecast.say import card, few, html_table, number_of, steady
+from odforecast.say import card, few, html_table, month_name, number_of, steady
 from odforecast.scenario import answer
 from odforecast.scenario.apply import FITTED_AGAIN, TOLD, Applied, baseline_without, share_tables
 from odforecast.scenario.catalogue import CAVEAT
@@ -38,7 +38,6 @@ FEWEST = 10
 
 _ENDS = (0.05, 0.95)
 _CHANCES, _TIES = ("works", "nothing", "backfires"), ("fewer", "same", "more")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def project(
@@ -50,7 +49,6 @@ def project(
     *,
     until: object | None = None,
     exposures: Mapping[str, Mapping[str, float]] | None = None,
-    first_month: np.datetime64 | None = None,
 ) -> Projection:
     """Project a forecast under scenarios.
 
@@ -84,10 +82,8 @@ def project(
     seed : int, optional
         Seed of the model's draws and of the scenarios'; default: the forecast's own, or 1.
     exposures : mapping of str to (mapping of str to float), optional
-        Shares by location for named exposures: ``{"fentanyl-share": {"OH": 0.62, …}}``.
+        Shares by place, by any of its names: ``{"fentanyl-share": {"Ohio": 0.62, …}}``.
         Default for ``fentanyl-share``: from the forecast's panel, where T40.4 stands beside it.
-    first_month : month, optional
-        First month of the data: an onset before it is refused.
 
     Returns
     -------
@@ -123,30 +119,29 @@ def project(
             f"scenarios has {wrong[0]!r}, which is no Scenario",
             hint="od.scenario.named(name) makes one of a named prior",
         )
-    as_of = source.as_of if isinstance(source, Forecast) else source.panel.as_of
+    refitted = isinstance(source, Fitted)
+    as_of = source.panel.as_of if isinstance(source, Fitted) else source.as_of
     # The default onset is the month after the as-of date, never the clock's.
-    onset = str(to_month(as_of) + ONE_MONTH)
-    chosen = [s.at(onset) for s in given]
+    chosen = [s.at(str(to_month(as_of) + ONE_MONTH)) for s in given]
     if not any(s.is_null for s in chosen):
         chosen.insert(0, NULL)
     names = [s.name for s in chosen]
     if len(set(names)) != len(names):
         raise ScenarioError(f"scenario names repeat: {', '.join(names)}", hint="rename one")
-    refitted = isinstance(source, Fitted)
     if seed is None:
         own = None if isinstance(source, Fitted) else source.provenance.get("seed")
         seed = DEFAULT_SEED if own is None else int(own)
     seed = whole("seed", seed, 0, ScenarioError)
-    if isinstance(source, Forecast):
-        if horizon is not None or draws is not None or until is not None:
-            raise ScenarioError(
-                "horizon, until and draws belong to a fitted model; a forecast has its own",
-                hint="leave them out, or give the fitted model",
-            )
-        baseline = source
-    else:
+    if isinstance(source, Fitted):
         ahead = HORIZON if horizon is None and until is None else horizon
         baseline = source.forecast(ahead, until, DRAWS if draws is None else draws, seed)
+    elif (horizon, draws, until) == (None, None, None):
+        baseline = source
+    else:
+        raise ScenarioError(
+            "horizon, until and draws belong to a fitted model; a forecast has its own",
+            hint="leave them out, or give the fitted model",
+        )
     shares = share_tables(baseline.panel, exposures)
     applied = Applied(baseline, shares, seed)
     warnings, bases, felt = list(baseline.warnings), {}, {}
@@ -156,7 +151,7 @@ def project(
         if scenario.is_null:
             forecasts[name] = baseline
             continue
-        warnings += check_scenario(baseline, scenario, first_month, refitted)
+        warnings += check_scenario(baseline, scenario, refitted)
         felt[name], acting = applied.felt(scenario), applied
         if isinstance(source, Fitted):
             without = baseline_without(source, applied, scenario, felt[name])
@@ -165,17 +160,18 @@ def project(
         forecasts[name] = acting.under(scenario, felt[name])
         warnings += acting.notes
     told = tuple(dict.fromkeys(warnings))
-    return Projection(baseline, tuple(chosen), forecasts, felt, seed, told, baseline, shares, bases)
+    columns = {(name, key): v for name, each in felt.items() for key, v in each.items()}
+    heads = pd.MultiIndex.from_tuples(list(columns), names=[SCENARIO_ID, "intervention"])
+    index = pd.Index(baseline.locations, name="location")
+    table = pd.DataFrame(columns, index, heads, dtype=float)
+    return Projection(
+        baseline, tuple(chosen), forecasts, table, seed, told, baseline, shares, bases
+    )
 
 
-def check_scenario(
-    baseline: Forecast,
-    scenario: Scenario,
-    first_month: np.datetime64 | None = None,
-    refitted: bool = False,
-) -> list[str]:
+def check_scenario(baseline: Forecast, scenario: Scenario, refitted: bool = False) -> list[str]:
     """Refuse what cannot be projected on a baseline; warnings of what has begun."""
-    warnings = []
+    warnings, panel = [], baseline.panel
     if TARGET_MONTH not in baseline.targets:
         model = baseline.provenance.get("model", "this model")
         raise ScenarioError(
@@ -184,10 +180,10 @@ def check_scenario(
             hint="project a model of months (dlm, auto-ets, drift), or the null scenario",
         )
     for x in scenario.interventions:
-        if first_month is not None and x.onset[0] < first_month:
+        if panel is not None and x.onset[0] < panel.month_grid[0]:
             raise ScenarioError(
-                f"{scenario.name}: onset of {x.name} is {x.onset[0]}, allowed: {first_month} "
-                "(first month of the data) or later"
+                f"{scenario.name}: onset of {x.name} is {x.onset[0]}, allowed: "
+                f"{panel.month_grid[0]} (first month of the data) or later"
             )
         if x.onset[0] <= baseline.last_month:
             warnings.append(
@@ -216,8 +212,8 @@ class Projection(Frozen):
         Null among them.
     forecasts : mapping of str to Forecast
         Scenario name to its forecast; draw *i* of each is paired with draw *i* of the others.
-    exposures : mapping of str to (mapping of str to ndarray)
-        Scenario, intervention → exposure by location, shape (L,).
+    exposures : DataFrame
+        A row per location, a column per scenario and intervention.
     seed : int
         Seed of the scenarios' draws.
     warnings : tuple of str
@@ -237,7 +233,7 @@ class Projection(Frozen):
     baseline: Forecast
     scenarios: tuple[Scenario, ...]
     forecasts: Mapping[str, Forecast]
-    exposures: Mapping[str, Mapping[str, Floats]] = field(default_factory=dict)
+    exposures: pd.DataFrame = field(default_factory=pd.DataFrame)
     seed: int = 1
     warnings: tuple[str, ...] = ()
     source: Forecast | None = None
@@ -320,23 +316,17 @@ class Projection(Frozen):
         places = self.baseline.locations
         return places[self.baseline.index(default_place(places) if location is None else location)]
 
-    def _each(
-        self,
-        change: Callable[[Forecast], Forecast],
-        exposure: Callable[[Floats], Floats],
-        **others: Any,
-    ) -> Projection:
-        """The same with every forecast, and every exposure by location, changed in one way."""
+    def _each(self, change: Callable[[Forecast], Forecast], **others: Any) -> Projection:
+        """The same with every forecast changed in one way."""
         forecasts = {name: change(f) for name, f in self.forecasts.items()}
+        base = forecasts[self._null]
+        # Of a place that is a sum nobody has stated an exposure.
         return replace(
             self,
-            baseline=forecasts[self.against(None)],
+            baseline=base,
             forecasts=forecasts,
             bases={name: change(f) for name, f in self.bases.items()},
-            exposures={
-                name: {key: exposure(values) for key, values in table.items()}
-                for name, table in self.exposures.items()
-            },
+            exposures=self.exposures.reindex(base.locations),
             **others,
         )
 
@@ -369,17 +359,13 @@ class Projection(Frozen):
         source = self.source
         if source is not None and NATION not in source.locations:
             source = source.with_nation()
-        # US is a sum here; it has no exposure of its own.
-        return self._each(
-            lambda f: f.with_nation(), lambda v: np.concatenate([[np.nan], v]), source=source
-        )
+        return self._each(lambda f: f.with_nation(), source=source)
 
     def select(self, locations: str | Iterable[str]) -> Projection:
         """Only these locations, by any of their names, in this order."""
-        here = self.baseline.locations
-        places = list(pick(locations, here, "the projection", ForecastError, self.baseline.skipped))
-        rows = [here.index(s) for s in places]
-        return self._each(lambda f: f.select(places), lambda values: values[rows])
+        base = self.baseline
+        places = pick(locations, base.locations, "the projection", ForecastError, base.skipped)
+        return self._each(lambda f: f.select(list(places)))
 
     def part(self, indicator: str) -> Projection:
         """A drug class under the same scenarios, in the same draws.
@@ -389,11 +375,9 @@ class Projection(Frozen):
         indicator : str
             CDC's name or a short one: ``"T40.4"``.
         """
-        of_class = self.baseline.part(indicator).locations
-        rows = [self.baseline.index(s) for s in of_class]
         # A sensitivity of the class is worked out on the class.
         source = None if self.source is None else self.source.part(indicator)
-        return self._each(lambda f: f.part(indicator), lambda values: values[rows], source=source)
+        return self._each(lambda f: f.part(indicator), source=source)
 
     def region(self, name: str) -> Projection:
         """A census region as the sum of its jurisdictions, in every draw of every scenario.
@@ -402,7 +386,7 @@ class Projection(Frozen):
         ----------
         name : {"Northeast", "Midwest", "South", "West"}
         """
-        return self._each(lambda f: f.region(name), lambda _: np.array([np.nan]))
+        return self._each(lambda f: f.region(name))
 
     @property
     def can_add(self) -> bool:
@@ -424,23 +408,12 @@ class Projection(Frozen):
 
         Positive: fewer deaths than under the status quo.
         """
-        base = self.counted_against(name, None)
+        base = self.counted_against(name)
         return np.asarray(base.samples(target) - self.forecast(name).samples(target))
 
-    def against(self, name: str | None) -> str:
-        """Name of what deaths averted are counted against: the status quo by default."""
-        if name is None:
-            return next(s.name for s in self.scenarios if s.is_null)
-        found = self.scenario(name)
-        if all(s.is_null or s is found for s in self.scenarios):
-            raise ScenarioError(f"nothing is left to be counted against {name}")
-        return found.name
-
-    def counted_against(self, name: str, against: str | None) -> Forecast:
+    def counted_against(self, name: str) -> Forecast:
         """The forecast that the deaths averted by a scenario are counted against."""
-        if against is None and name in self.bases:
-            return self.bases[name]
-        return self.forecast(self.against(against))
+        return self.bases.get(name, self.baseline)
 
     def to_frame(self, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> pd.DataFrame:
         """Quantiles of the 12-month counts under every scenario, tidy.
@@ -462,23 +435,18 @@ class Projection(Frozen):
             tables.append(table[[SCENARIO_ID, "location", "month", "level", "value"]])
         return stacked(tables)
 
-    def answer(self, against: str | None = None) -> pd.DataFrame:
+    def answer(self) -> pd.DataFrame:
         """One row per scenario and location: if it works, the chances, and over all outcomes.
 
         Means everywhere, over the months from the earliest onset on. All of it holds under the
         assumptions and no further: the counts cannot identify cooperation.
 
-        Parameters
-        ----------
-        against : str, optional
-            Another scenario; default: the status quo.
-
         Returns
         -------
         DataFrame
-            ``scenario_id, against, location, first_month, last_month, baseline`` (mean deaths
-            without it); ``works, nothing, backfires`` (chances, as its owner judges them, over 36
-            months from the onset and against nothing); ``averted_if_works_mean``, ``_q05``,
+            ``scenario_id, against`` (the status quo), ``location, first_month, last_month,
+            baseline`` (mean deaths without it); ``works, nothing, backfires`` (chances, as its
+            owner judges them, over 36 months from the onset); ``averted_if_works_mean``, ``_q05``,
             ``_q50``, ``_q95`` (deaths averted in the draws where everything in it works);
             ``averted_mean, averted_q05, averted_q95, percent_mean`` (over all outcomes);
             ``fewer, same, more`` (share of draws with fewer deaths than without it, exactly as
@@ -486,14 +454,14 @@ class Projection(Frozen):
             works. Of several interventions the chances are in :meth:`outcomes`.
         """
         rows = []
-        for scenario, span in self._since_onsets(against):
-            base, path = self._sums(scenario, against, span)
+        for scenario, span in self._since_onsets():
+            base, path = self._sums(scenario, span)
             saved, judged = base - path, answer.judged(scenario)
             works = answer.everything_works(scenario, *self._drawn)
             held = self.counted(scenario.name)
             chances = judged[0].chances() if len(judged) == len(scenario.interventions) == 1 else ()
             rows.append({
-                **self._keys(scenario, against),
+                **self._keys(scenario),
                 **self._months(span, base),
                 **dict(zip(_CHANCES, chances or (np.nan,) * 3)),
                 **summary_of("averted_if_works", saved[works], (0.05, 0.5, 0.95)),
@@ -503,7 +471,7 @@ class Projection(Frozen):
             })  # fmt: skip
         return stacked(rows)
 
-    def outcomes(self, against: str | None = None) -> pd.DataFrame:
+    def outcomes(self) -> pd.DataFrame:
         """What may come of each scenario, how likely that is, and what it would avert.
 
         Of one intervention: it works, does nothing, or backfires. Of several: each of them works
@@ -518,12 +486,12 @@ class Projection(Frozen):
             ``averted_mean`` of :meth:`answer`.
         """
         rows = []
-        for scenario, span in self._since_onsets(against):
-            base, path = self._sums(scenario, against, span)
-            n = self.counted(scenario.name).sum()
+        for scenario, span in self._since_onsets():
+            base, path = self._sums(scenario, span)
+            n = max(int(self.counted(scenario.name).sum()), 1)
             for outcome in answer.outcomes_of(scenario, *self._drawn):
                 there = (base - path)[outcome.draws]
-                columns = self._keys(scenario, against) | {"outcome": outcome.label}
+                columns = self._keys(scenario) | {"outcome": outcome.label}
                 columns |= {"chance": outcome.chance, "share": len(there) / n}
                 columns |= summary_of("averted", there, _ENDS) | {"averted_mean": mean_of(there)}
                 rows.append(columns)
@@ -539,17 +507,13 @@ class Projection(Frozen):
         """
         return answer.text(self, location)
 
-    def averted(
-        self, levels: Sequence[float] = (0.05, 0.5, 0.95), against: str | None = None
-    ) -> pd.DataFrame:
+    def averted(self, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> pd.DataFrame:
         """Deaths averted and percent change, by scenario, location and period.
 
         Parameters
         ----------
         levels : sequence of float
             Quantile levels in (0, 1).
-        against : str, optional
-            Another scenario; default: the status quo.
 
         Returns
         -------
@@ -563,16 +527,14 @@ class Projection(Frozen):
             fewer deaths), ``percent_q05`` …, ``fewer, same, more`` (shares of the draws).
         """
         probs = quantile_levels(levels, ScenarioError)
-        months, rows = self.baseline.months, []
-        for scenario, since in self._since_onsets(against):
+        rows = []
+        for scenario, _ in self._since_onsets():
             held, judged = self.counted(scenario.name), bool(answer.judged(scenario))
-            spans = periods(months[self.ahead], scenario, months[since][0])
-            for kind, label, inside in spans:
-                span = np.flatnonzero(self.ahead)[inside]
-                base, path = self._sums(scenario, against, span)
+            for kind, label, span in periods(self.baseline.months, self.ahead, _begins(scenario)):
+                base, path = self._sums(scenario, span)
                 saved = (base - path)[held]
                 rows.append({
-                    **self._keys(scenario, against),
+                    **self._keys(scenario),
                     "kind": kind,
                     "period": label,
                     **self._months(span, base),
@@ -602,13 +564,8 @@ class Projection(Frozen):
 
     def exposure_table(self) -> pd.DataFrame:
         """Exposure of every location to every intervention."""
-        rows = [
-            (name, key, state, float(value))
-            for name, table in self.exposures.items()
-            for key, values in table.items()
-            for state, value in zip(self.baseline.locations, values)
-        ]
-        return pd.DataFrame(rows, columns=[SCENARIO_ID, "intervention", "location", "exposure"])
+        table = self.exposures.melt(value_name="exposure", ignore_index=False).reset_index()
+        return table[[SCENARIO_ID, "intervention", "location", "exposure"]]
 
     def to_parquet(self, path: str | Path) -> Path:
         """Write all draws: ``scenario_id, draw, location, month, deaths_month``.
@@ -619,7 +576,7 @@ class Projection(Frozen):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        base, writer = self.baseline, None
+        base = self.baseline
         n_draws, n_loc, n_months = base.draws.shape
         target = TARGET_MONTH if TARGET_MONTH in base.targets else TARGET_12MO
         meta = {"model": base.provenance.get("model", ""), "seed": str(self.seed), "caveat": CAVEAT}
@@ -631,44 +588,47 @@ class Projection(Frozen):
             """A column of few words."""
             return pa.DictionaryArray.from_arrays(codes, list(names))
 
-        try:
-            for name, forecast in self.forecasts.items():
-                table = pa.table(
-                    {
-                        SCENARIO_ID: words(np.zeros(draw.size, dtype=np.int32), [name]),
-                        "draw": draw,
-                        "location": words(place, base.locations),
-                        "month": words(month, base.months.astype(str)),
-                        target: forecast.samples(target).reshape(-1),
-                    }
-                ).replace_schema_metadata(meta)
-                writer = writer or pq.ParquetWriter(path, table.schema, compression="zstd")
-                writer.write_table(table)
-        finally:
-            if writer is not None:
-                writer.close()
+        def table(name: str) -> Any:
+            """The draws of a scenario."""
+            columns = {
+                SCENARIO_ID: words(np.zeros(draw.size, dtype=np.int32), [name]),
+                "draw": draw,
+                "location": words(place, base.locations),
+                "month": words(month, base.months.astype(str)),
+                target: self.forecasts[name].samples(target).reshape(-1),
+            }
+            return pa.table(columns).replace_schema_metadata(meta)
+
+        schema = table(self._null).schema
+        with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+            for name in self.forecasts:
+                writer.write_table(table(name))
         return Path(path)
 
-    def _keys(self, scenario: Scenario, against: str | None) -> dict[str, Any]:
+    @property
+    def _null(self) -> str:
+        """Name of the status quo."""
+        return next(s.name for s in self.scenarios if s.is_null)
+
+    def _keys(self, scenario: Scenario) -> dict[str, Any]:
         """First columns of a table of a scenario: a row per location."""
         places = list(self.baseline.locations)
-        return {SCENARIO_ID: scenario.name, "against": self.against(against), "location": places}
+        return {SCENARIO_ID: scenario.name, "against": self._null, "location": places}
 
     def _months(self, span: Any, base: Floats) -> dict[str, Any]:
         """First and last of some months, and the mean deaths in them without a scenario."""
         first, last = map(str, self.baseline.months[span][[0, -1]])
         return {"first_month": first, "last_month": last, "baseline": mean_of(base)}
 
-    def _since_onsets(self, against: str | None) -> Iterator[tuple[Scenario, NDArray[np.bool_]]]:
-        """The scenarios counted against another, and the months from the earliest onset on."""
-        other = self.against(against)
+    def _since_onsets(self) -> Iterator[tuple[Scenario, NDArray[np.bool_]]]:
+        """The scenarios, and the months from the earliest onset on."""
         for scenario in self.scenarios:
-            if not scenario.is_null and scenario.name != other:
-                yield scenario, self.since_onset(scenario.name, against)
+            if not scenario.is_null:
+                yield scenario, self.since_onset(scenario.name)
 
-    def _sums(self, scenario: Scenario, against: str | None, span: Any) -> tuple[Floats, Floats]:
+    def _sums(self, scenario: Scenario, span: Any) -> tuple[Floats, Floats]:
         """Deaths in some months without a scenario, and with it: (D, L) each."""
-        both = self.counted_against(scenario.name, against), self.forecast(scenario.name)
+        both = self.counted_against(scenario.name), self.forecast(scenario.name)
         base, path = (f.draws[:, :, span].sum(axis=2) for f in both)
         return base, path
 
@@ -681,43 +641,43 @@ class Projection(Frozen):
         """How many draws there are, and their seed."""
         return len(self.baseline.draws), self.seed
 
-    def since_onset(self, name: str, against: str | None = None) -> NDArray[np.bool_]:
+    def since_onset(self, name: str) -> NDArray[np.bool_]:
         """Which months its answer counts: those ahead, from the earliest onset on. Shape (M,)."""
-        both = [self.scenario(name), *([] if against is None else [self.scenario(against)])]
-        first = min(x.onset[0] for s in both for x in s.interventions)
-        return np.asarray(self.ahead & (self.baseline.months >= first))
+        return np.asarray(self.ahead & (self.baseline.months >= _begins(self.scenario(name))))
+
+
+def _begins(scenario: Scenario) -> np.datetime64:
+    """The earliest month in which something may begin."""
+    first: np.datetime64 = min(x.onset[0] for x in scenario.interventions)
+    return first
 
 
 def periods(
-    months: Months, scenario: Scenario, begins: np.datetime64 | None = None
-) -> list[tuple[str, str, NDArray[np.bool_]]]:
-    """Kind, label and months of every period over which deaths are added up.
+    months: Months, ahead: NDArray[np.bool_], onset: np.datetime64
+) -> Iterator[tuple[str, str, NDArray[np.bool_]]]:
+    """Kind, label and months of every period over which deaths ahead are added up.
 
-    Calendar years (``"2026"``, ``"2026 (May–Dec)"``), twelve months at a time since the earliest
-    onset, and all months from ``begins`` on.
+    Calendar years, twelve months at a time since the onset, and all months from it on.
 
-    >>> from odforecast.scenario import NULL
-    >>> ahead = np.arange("2026-11", "2028-01", dtype="datetime64[M]")
-    >>> [label for _, label, _ in periods(ahead, NULL)]
-    ['2026 (Nov–Dec)', '2027', 'all']
+    >>> months = np.arange("2026-11", "2028-01", dtype="datetime64[M]")
+    >>> found = periods(months, months > months[0], months[1])
+    >>> [label for _, label, _ in found]
+    ['2026 (Dec)', '2027', 'months 1-12', 'months 13-13', 'all']
     """
-    out = []
-    years = months.astype("datetime64[Y]").astype(int) + 1970
-    for year in np.unique(years):
-        inside = years == year
-        span = months[inside]
+    years, since = months.astype("datetime64[Y]"), (months - onset).astype(int)
+    for year in np.unique(years[ahead]):
+        inside = ahead & (years == year)
         label = str(year)
         if inside.sum() < 12:
-            first, last = (_MONTHS[int(str(m)[5:7]) - 1] for m in (span[0], span[-1]))
-            label += f" ({first})" if first == last else f" ({first}–{last})"
-        out.append(("year", label, inside))
-    if scenario.interventions:
-        since = (months - min(x.onset[0] for x in scenario.interventions)).astype(int)
-        for block in np.unique(since[since >= 0] // 12):
-            inside = since // 12 == block
-            span = since[inside]
-            out.append(("since-onset", f"months {span[0] + 1}-{span[-1] + 1}", inside))
-    return [*out, ("all", "all", months >= (months[0] if begins is None else begins))]
+            ends = dict.fromkeys(month_name(m)[:3] for m in months[inside][[0, -1]])
+            label += f" ({'–'.join(ends)})"
+        yield "year", label, inside
+    after = ahead & (since >= 0)
+    for block in np.unique(since[after] // 12):
+        inside = after & (since // 12 == block)
+        first, last = since[inside][[0, -1]] + 1
+        yield "since-onset", f"months {first}-{last}", inside
+    yield "all", "all", after
 
 
 def _percent(before: Floats, after: Floats) -> Floats:
@@ -744,7 +704,7 @@ def summary_of(
 
 def _ties(saved: Floats, judged: bool) -> dict[str, Any]:
     """Chances of fewer deaths, of the same, and of more; a what-if has none."""
-    if not judged:
+    if not (judged and len(saved)):
         return dict.fromkeys(_TIES, np.nan)
     return dict(zip(_TIES, (x.mean(axis=0) for x in (saved > 0, saved == 0, saved < 0))))
 

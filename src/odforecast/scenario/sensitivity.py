@@ -1,22 +1,21 @@
-"""Sensitivity: which assumption matters, what waiting costs, whether the data said anything."""
+"""Sensitivity: which assumption matters, and what waiting costs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from odforecast.errors import ScenarioError, proportion
+from odforecast.errors import ScenarioError, whole
 from odforecast.forecast import Forecast
 from odforecast.months import ONE_MONTH, to_month
 from odforecast.panel import Floats
 from odforecast.scenario.answer import counted, everything_works
 from odforecast.scenario.apply import Applied, Shares, carrying, share_tables
 from odforecast.scenario.catalogue import library
-from odforecast.scenario.effects import KEPT
 from odforecast.scenario.file import named_intervention
 from odforecast.scenario.intervention import MOST_EXPOSED, NATION, Intervention, Scenario
 from odforecast.scenario.priors import Beta, Fixed, Prior
@@ -29,52 +28,6 @@ ATTRIBUTION = Beta(1.5, 4)
 RUN_OUT = 480
 
 
-@dataclass(frozen=True)
-class Identifiability:
-    """How much the data narrowed an assumption.
-
-    Attributes
-    ----------
-    prior_sd, posterior_sd, ratio : float
-        Standard deviations before and after the data, and their ratio.
-    prior_dominated : bool
-        Whether the ratio exceeds 0.8: the result is the assumption, not the data.
-    """
-
-    prior_sd: float
-    posterior_sd: float
-    ratio: float
-    prior_dominated: bool
-
-    def __str__(self) -> str:
-        text = f"posterior sd / prior sd = {self.ratio:.2f}"
-        return f"{text}: prior-dominated" if self.prior_dominated else text
-
-
-def identifiability(prior_sd: float, posterior_sd: float) -> Identifiability:
-    """Compare a posterior with its prior, both given that there is an effect.
-
-    Parameters
-    ----------
-    prior_sd, posterior_sd : float
-        Standard deviations of the size given an effect: that of a spike and a slab together moves
-        when only the probability of none does.
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> print(od.scenario.identifiability(0.20, 0.19))
-    posterior sd / prior sd = 0.95: prior-dominated
-    """
-    if not (np.isfinite(prior_sd) and prior_sd > 0 and posterior_sd >= 0):
-        raise ScenarioError(
-            f"prior sd is {prior_sd:g} and posterior sd {posterior_sd:g}, allowed: above 0, and 0 "
-            "or more"
-        )
-    ratio = posterior_sd / prior_sd
-    return Identifiability(prior_sd, posterior_sd, ratio, ratio > KEPT)
-
-
 def tornado(
     forecast: Forecast,
     scenario: Scenario,
@@ -82,7 +35,6 @@ def tornado(
     location: str | Sequence[str] = NATION,
     exposures: Shares | None = None,
     seed: int = 1,
-    level: float = 0.9,
 ) -> pd.DataFrame:
     """How far the mean number of deaths averted moves with each assumption.
 
@@ -101,8 +53,6 @@ def tornado(
         Whose deaths averted, over all months after the last known one.
     exposures, seed
         As in :func:`~odforecast.scenario.project`.
-    level : float
-        Central interval at whose ends an assumption is held.
 
     Returns
     -------
@@ -110,7 +60,6 @@ def tornado(
         ``location, intervention, assumption, low_value, high_value, averted_low, averted_high,
         averted, swing``, of each location the largest swing first.
     """
-    proportion("level", level, ScenarioError)
     if scenario.is_null:
         raise ScenarioError("null assumes nothing, so nothing can be varied")
     scenario = _to_come(forecast, scenario)
@@ -118,7 +67,7 @@ def tornado(
     centre = again.means(scenario)
     frames: list[dict[str, Any]] = []
     for position, x in enumerate(scenario.interventions):
-        for key, low, high in _variations(x, level):
+        for key, low, high in _variations(x):
             parts, ends = list(scenario.interventions), []
             for parts[position] in (low[1], high[1]):
                 ends.append(again.means(replace(scenario, interventions=tuple(parts))))
@@ -268,7 +217,7 @@ def cost_of_delay(
     long_run = _Again(_run_out(forecast, again.codes), again.codes, again.tables, seed)
     frames: list[dict[str, Any]] = []
     for wait in months:
-        step = np.timedelta64(wait, "M")
+        step = np.timedelta64(whole("delay", wait, 0, ScenarioError), "M")
         parts = tuple(
             replace(x, onset=(x.onset[0] + step, x.onset[1] + step)) for x in scenario.interventions
         )
@@ -322,25 +271,24 @@ def _to_come(forecast: Forecast, scenario: Scenario) -> Scenario:
 _End = tuple[str, Intervention]
 
 
-def _variations(x: Intervention, level: float) -> Iterator[tuple[str, _End, _End]]:
+def _variations(x: Intervention) -> Iterator[tuple[str, _End, _End]]:
     """Assumption, and both ends of all that is uncertain: what it is, and the changed whole."""
-
-    def held(owner: Any, key: str, label: str, change: Callable[[Any], Intervention]) -> Any:
-        """One with a prior, at the ends of its interval."""
-        prior = getattr(owner, key)
-        if prior is not None and prior.sd > 0:
-            low, high = prior.interval(level)
-            # That nothing is replaced is the bound, and always shown.
-            ends = (0.0 if key == "replaced" else low, high)
-            yield label, *((f"{v:.3g}", change(replace(owner, **{key: Fixed(v)}))) for v in ends)
-
-    for key in ("size", "share", "spread", "replaced", "lag", "ramp", "plateau",
-                "half_life", "residue"):  # fmt: skip
-        yield from held(x, key, key, lambda end: end)
-    for key in ("fraction", "after", "ramp", "half_life") if x.rebound is not None else ():
-        yield from held(x.rebound, key, f"rebound {key}", lambda end: replace(x, rebound=end))
-    if 0.0 < x.p_null < 1.0 and not x.is_what_if:
-        yield "p_null", ("0", replace(x, p_null=0.0)), ("1", replace(x, p_null=1.0))
+    owners: list[tuple[str, Any, Callable[[Any], Intervention]]] = [("", x, lambda end: end)]
+    if x.rebound is not None:
+        owners.append(("rebound ", x.rebound, lambda end: replace(x, rebound=end)))
+    for of, owner, change in owners:
+        for key in ("size", "share", "spread", "replaced", "lag", "fraction", "after", "ramp",
+                    "plateau", "half_life", "residue"):  # fmt: skip
+            prior = getattr(owner, key, None)
+            if prior is not None and prior.sd > 0:
+                low, high = prior.interval(0.9)
+                # That nothing is replaced is the bound, and always shown.
+                ends = (0.0 if key == "replaced" else low, high)
+                one, other = (change(replace(owner, **{key: Fixed(v)})) for v in ends)
+                yield f"{of}{key}", (f"{ends[0]:.3g}", one), (f"{high:.3g}", other)
+        if 0.0 < owner.p_null < 1.0 and not (owner is x and x.is_what_if):
+            never, always = (change(replace(owner, p_null=p)) for p in (0.0, 1.0))
+            yield f"{of}p_null", ("0", never), ("1", always)
     if x.onset[0] != x.onset[1]:
         first, last = ((str(m), replace(x, onset=(m, m))) for m in x.onset)
         yield "onset", first, last

@@ -24,7 +24,7 @@ from odforecast.geography import JURISDICTIONS, NATION, called, code_of
 from odforecast.models import Model, get_model
 from odforecast.models.delay.layer import Delayed
 from odforecast.months import ONE_MONTH, Months
-from odforecast.panel import Floats, Panel
+from odforecast.panel import Floats
 from odforecast.say import card, chance, day_name, deaths_of, month_name, steady
 from odforecast.scenario.apply import Applied, Begun, panel_without, share_name, share_tables
 from odforecast.scenario.clock import READS, THREE, YOUNGEST, Clock, Series, with_series
@@ -250,8 +250,8 @@ class Track:
         parts = []
         for row in self.value_of_information.to_dict("records"):
             month = row["sure_month"]
-            sure = "80% not within five years" if month == NOT_WITHIN else f"80% by {month}"
-            parts.append(f"{row['series']}: {row['sure']:.0%} ({sure})")
+            sure = month if month == NOT_WITHIN else f"by {month_name(month)}"
+            parts.append(f"{row['series']}: {row['sure']:.0%} (80% {sure})")
         if not parts:
             return []
         return [
@@ -486,9 +486,9 @@ class Worlds:
             p.draws(each, seed_from("track", self.clock.seed, k))
             for k, p in enumerate(self.posteriors)
         ]
-        times = [p.timings[0].at(d.timing) for p, d in zip(self.posteriors, drawn)]
+        times = [p.timings.at(d.timing) for p, d in zip(self.posteriors, drawn)]
         order = self.rng.permutation(each * len(drawn))
-        return np.concatenate([d.beta[:, 0] for d in drawn])[order], Timings.joined(times).at(order)
+        return np.concatenate([d.beta for d in drawn])[order], Timings.joined(times).at(order)
 
     def _arm(self, world: str, ahead: Forecast, beta: Floats, timed: Timings) -> Arm:
         """Worlds with these sizes and timings."""
@@ -541,58 +541,41 @@ class Worlds:
         """Shares of the classes in all drugs, by name and location."""
         return share_tables(self.panel)
 
-    @cached_property
-    def _of_scope(self) -> Panel:
-        """Counts of the intervention's class."""
-        return self.vintage.panel(self.x.scope)
-
     def _counts(self, ahead: Forecast, paths: Mapping[str, Floats]) -> dict[str, Counts]:
         """What may be read: the nation's total, the scope's, and the states'."""
         x, code = self.x, self.clock.code
-
-        def history(scope: str) -> tuple[Panel, Floats]:
-            """Months of a scope before the forecast's first, on the grid of all months."""
-            panel = self.panel if scope == ALL else self._of_scope
-            out = np.full((len(panel.locations), self.months.size), np.nan)
-            _, to, at = np.intersect1d(self.months, panel.month_grid, return_indices=True)
-            out[:, to] = panel.monthly[:, at]
-            out[:, self.months >= ahead.months[0]] = np.nan
-            return panel, out
+        before = self.months < ahead.months[0]
 
         def rows(scope: str, places: Sequence[str]) -> Floats:
-            """Months of places in every world, (W, S, T)."""
-            panel, before = history(scope)
-            out = np.repeat(before[[panel.index(s) for s in places]][None], len(ahead.draws), 0)
-            _, to, at = np.intersect1d(self.months, ahead.months, return_indices=True)
-            here = [ahead.locations.index(s) for s in places]
-            out[:, :, to] = paths[scope][:, here][:, :, at]
-            return np.maximum(out, 0.0)
+            """Months of places in every world, as counted and then as forecast, (W, S, T)."""
+            panel = self.panel if scope == ALL else self.vintage.panel(scope)
+            known = pd.DataFrame(panel.monthly, panel.locations, panel.month_grid.astype(str))
+            past = known.reindex(index=list(places), columns=self.months[before].astype(str))
+            to_come = paths[scope][:, [ahead.locations.index(s) for s in places]]
+            to_come = to_come[:, :, ahead.months >= self.months[0]]
+            worlds = np.repeat(past.to_numpy()[None], len(to_come), axis=0)
+            return np.asarray(np.maximum(np.concatenate([worlds, to_come], axis=2), 0.0))
 
-        felt = of_all = np.array([[self.felt[code]]])
+        felt = of_all = np.array([self.felt[code]])
         if x.scope != ALL:
             share = self._shares.get(share_name(x.scope), {}).get(code, 1.0)
             of_all = felt * share * (1.0 - x.replaced.mean)
         total = f"all drugs, {called(code) if code != NATION else 'nation'}"
         found = {total: Counts(self.months, (code,), of_all, rows(ALL, [code]))}
-        if code != NATION:
-            if x.scope != ALL:
-                found[self.own] = Counts(self.months, (code,), felt, rows(x.scope, [code]))
-            return found
+        of_scope = rows(x.scope, [code])
         if x.scope != ALL:
-            of_class = rows(x.scope, [NATION])
-            found[f"{x.scope}, nation"] = Counts(self.months, (code,), felt, of_class)
-        panel, before = history(x.scope)
-        known = before[:, self.months < ahead.months[0]]
-        good = np.isfinite(known).all(axis=1) & (np.nan_to_num(known).min(axis=1) >= FEWEST)
-        states = tuple(
-            s for i, s in enumerate(panel.locations)
-            if good[i] and s in JURISDICTIONS and s in ahead.locations
-        )  # fmt: skip
-        if states:
-            each = np.array([[self.felt[s]] for s in states])
-            nation = rows(x.scope, [NATION])[:, 0]
+            name = self.own if code != NATION else f"{x.scope}, nation"
+            found[name] = Counts(self.months, (code,), felt, of_scope)
+        if code == NATION:
+            panel = self.panel if x.scope == ALL else self.vintage.panel(x.scope)
+            states = [s for s in panel.locations if s in JURISDICTIONS and s in ahead.locations]
             deaths = rows(x.scope, states)
-            found[self.own] = Counts(self.months, states, each, deaths, nation, felt[0])
+            good = np.nan_to_num(deaths[0][:, before]).min(axis=1, initial=np.inf) >= FEWEST
+            states, deaths = [s for s, g in zip(states, good) if g], deaths[:, good]
+            if states:
+                each = np.array([self.felt[s] for s in states])
+                nation = of_scope[:, 0], self.felt[NATION]
+                found[self.own] = Counts(self.months, tuple(states), each, deaths, *nation)
         return found
 
     def _ahead_of(self, world: int, beta: float, timed: Timings) -> tuple[Series, ...]:

@@ -370,8 +370,9 @@ def sentences(change: Change, place: str = NATION) -> list[str]:
         return [why_not]
     said, table = [_data(change, place)], _of_month(change)
     mine = table[table["location"] == place]
+    there = change.recorded or not change.why_not
     if table.empty:
-        said.append("The two forecasts have no month in common.")
+        said += ["The two forecasts have no month in common."] if there else []
     elif mine.empty:
         said.append(f"There is no earlier forecast of {place_name(place)} to compare with.")
     else:
@@ -390,9 +391,10 @@ def _data(change: Change, place: str) -> str:
     day = day_name(change.before)
     said = [f"The previous forecast was made from the release of {day}."]
     if not change.recorded:
+        made = "" if change.why_not else ", so one was made now"
         said = [
             f"The previous release is that of {day}.",
-            "The record has no forecast from it, so one was made now.",
+            f"The record has no forecast from it{made}.",
         ]
     if not change.counts:
         return said[0]
