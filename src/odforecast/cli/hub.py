@@ -13,7 +13,7 @@ import odforecast as od
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer, write_table
 from odforecast.cli.app import Group
-from odforecast.cli.screen import WHAT_90_IS, Column, lay, note, say, title, working
+from odforecast.cli.screen import WHAT_90_IS, Column, lay, note, say, text_of, title, working
 from odforecast.cli.source import SOURCES, open_source, there, to_fit
 from odforecast.errors import BacktestError, ScoringError
 from odforecast.names import VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_REAL
@@ -261,7 +261,13 @@ _SHOWN: Final = {
 }  # fmt: skip
 _COVERED: Final = tuple(Column(f"{p}%", f"interval_coverage_{p}", "{:.0%}") for p in (50, 90))
 _RELATED: Final = (Column("ratio", "relative", _ratio), Column("in common", "n_common"))
-_ENERGY: Final = (Column("scored", "n_scorable"), Column("energy", "energy_score", number))
+_ENERGY: Final = (
+    text_of("model", "model_id"),
+    text_of("scale"),
+    text_of("samples joint over", "joint_over"),
+    Column("scored", "n_scorable"),
+    Column("energy", "energy_score", number),
+)
 
 
 @hub.command()
@@ -347,19 +353,18 @@ def _print(
 ) -> None:  # fmt: skip
     """A table for each target, output type and scale; then joint samples, and what it all means."""
     several = len(set(table["model_id"])) > 1
-    labels = {name: name for name in by} | ({"model_id": "model"} if several else {})
+    names = [*map(text_of, by), *([text_of("model", "model_id")] if several else [])]
     for key, part in table.groupby([g for g in groups if g in table], sort=True):
         if not part["n_scorable"].sum():
             continue
         said = ", ".join(map(str, key if key[-1] != "natural" else key[:-1]))
         title(f"{said}{'' if several else f': {part["model_id"].iloc[0]}'}")
-        shown = (Column("scored", "n_scorable"), *_SHOWN[str(part["output_type"].iloc[0])],
+        shown = (*names, Column("scored", "n_scorable"), *_SHOWN[str(part["output_type"].iloc[0])],
                  *_COVERED, *(_RELATED if baseline is not None else ()))  # fmt: skip
-        click.echo(lay(part, labels, shown))
+        click.echo(lay(part, shown))
     if len(energy):
         title("Energy score of joint samples")
-        labels = {"model_id": "model", "scale": "scale", "joint_over": "samples joint over"}
-        click.echo(lay(energy, labels, _ENERGY))
+        click.echo(lay(energy, _ENERGY))
     click.echo()
     kinds = set(table["output_type"])
     said = f"Lower is better, except for coverage. {WHAT_90_IS}"

@@ -13,7 +13,18 @@ import odforecast as od
 from odforecast.backtesting.results import BASELINE
 from odforecast.backtesting.unit import on_screen
 from odforecast.cli import screen
-from odforecast.cli.screen import COVERED_90, RATIO, WHAT_90_IS, WIS, Column, lay, say, title, words
+from odforecast.cli.screen import (
+    COVERED_90,
+    RATIO,
+    WHAT_90_IS,
+    WIS,
+    Column,
+    lay,
+    say,
+    text_of,
+    title,
+    words,
+)
 from odforecast.names import DECIDING, deciding_kind
 from odforecast.say import number_of
 from odforecast.scoring.columns import HORIZON_GROUPS
@@ -26,15 +37,19 @@ type Sections = list[tuple[str, list[tuple[str, pd.DataFrame]]]]
 
 _TREND = (Column("RPS", "rps", "{:.3f}"), Column("ratio", "rel_rps", "{:.2f}"))
 _COMPLETED = (
+    text_of("", "of"), text_of("model"),
     Column("WIS", "wis", "{:,.1f}"), Column("of the\nrevision", "rel_wis_reported", "{:.2f}"),
     COVERED_90, Column("90%,\nrevised", "coverage_90_revised", "{:.0%}"),
     Column("revised", "n_revised"), Column("scored", "n_scorable"),
 )  # fmt: skip
-_MISSING = tuple(Column(x, x) for x in ("asked", "missing", "failures"))
+_MISSING = (
+    text_of("model"), text_of("past data", "vintage"),
+    *(Column(x, x) for x in ("asked", "missing", "failures")),
+)  # fmt: skip
 _ENTRIES = (
-    Column("asked", "n_asked"), Column("missing", "n_missing"), Column("failures", "n_failures"),
-    Column("in common", "common"), Column("seconds", "seconds_per_origin", "{:.2f}"),
-    Column("made", "made", "{}"),
+    text_of("", "model"), Column("asked", "n_asked"), Column("missing", "n_missing"),
+    Column("failures", "n_failures"), Column("in common", "common"),
+    Column("seconds", "seconds_per_origin", "{:.2f}"), Column("made", "made", "{}"),
 )  # fmt: skip
 _TASK = (Column("WIS", "wis_all"), RATIO, Column("naive", "rel_naive", "{:.2f}"), COVERED_90)
 
@@ -107,7 +122,7 @@ def _print_completed(board: pd.DataFrame, kinds: Sequence[str], keys: list[str])
         part = board[board["vintage"] == kind].sort_values([*keys, "wis"], kind="stable")
         title(f"Completed counts (nowcast, horizons -11 to 0) on {words(kind)} ({kind})")
         heads = [", ".join(map(words, row)) for row in part[keys].to_numpy().tolist()]
-        click.echo(lay(part.assign(of=heads), {"of": "", "model": "model"}, _COMPLETED))
+        click.echo(lay(part.assign(of=heads), _COMPLETED))
     say("Counts that were published when the forecast was made, completed by the model. Of the "
         "revision: WIS divided by the mean revision; below 1 is better than the published count. "
         "Revised: counts that changed by more than 1 death and 0.2%.", before="\n")  # fmt: skip
@@ -130,7 +145,7 @@ def _print_missing(results: od.Results, every: bool) -> None:
         say(f"Missing forecasts: {few}. {compared}")
     else:
         title("Missing forecasts")
-        click.echo(lay(short, {"model": "model", "vintage": "past data"}, _MISSING))
+        click.echo(lay(short, _MISSING))
         for row in short[short["failures"] > 0].to_dict("records"):
             say(f"{row['model']}: {on_screen(row['reason'])}", indent="  ")
         say(f"Missing: of the forecasts asked for; other models made all. {compared}")
@@ -170,7 +185,7 @@ def _print_counties(results: od.Results) -> None:
     bands = Column("bands\nratio", "rel_rps", "{:.2f}") if related else (
         Column("bands", "rps", "{:.3f}"))  # fmt: skip
     columns = [
-        Column("scored", "n_units"), Column("twCRPS", "twcrps", "{:.2f}"),
+        text_of("", "model"), Column("scored", "n_units"), Column("twCRPS", "twcrps", "{:.2f}"),
         Column("ratio", _with_error), bands, WIS._replace(form="{:.1f}"), RATIO, COVERED_90,
     ]  # fmt: skip
     rows: list[Any] = []
@@ -184,7 +199,7 @@ def _print_counties(results: od.Results) -> None:
     where = (f"{number_of(int(one['n_counties']), 'county', 'counties')} in "
              f"{number_of(int(one['n_states']), 'state')}")  # fmt: skip
     title(f"Leaderboard of {where} on {words(kind)} ({kind}): {COUNTY_TITLE}")
-    click.echo(lay(rows, {"model": ""}, columns))
+    click.echo(lay(rows, columns))
     ratio = f" Ratio: divided by {COUNTY_BASELINE}'s, ± its standard error over states."
     say("twCRPS: mean CRPS of max(deaths, 9) over all counties; hidden counts are 9 or less."
         f"{ratio if related else ''} Bands: ranked probability score of 0, 1 to 9, and 10 or more "
@@ -213,7 +228,7 @@ def print_board(board: Board) -> None:
         made=entries["submitted"].map({True: "elsewhere", False: "here"}),
     )
     title("Models")
-    click.echo(lay(entries, {"model": ""}, _ENTRIES))
+    click.echo(lay(entries, _ENTRIES))
     for row in entries[entries["n_failures"] > 0].to_dict("records"):
         say(f"{row['model']}: {on_screen(row['failure'])}", indent="  ")
     if table.empty:

@@ -18,7 +18,18 @@ from odforecast.cli import options as opt
 from odforecast.cli import source
 from odforecast.cli.answer import Answer
 from odforecast.cli.app import Group
-from odforecast.cli.screen import Column, columns, fitted, lay, note, say, title, width, working
+from odforecast.cli.screen import (
+    Column,
+    columns,
+    fitted,
+    lay,
+    note,
+    say,
+    text_of,
+    title,
+    width,
+    working,
+)
 from odforecast.cli.source import SOURCES, open_source
 from odforecast.errors import ScenarioError, UnknownNameError, one_of
 from odforecast.evidence.check import Setting
@@ -297,7 +308,8 @@ def _of(where: str, table: pd.DataFrame) -> pd.DataFrame:
     return table[table["location"] == where]
 
 
-_CHANGE = Column("change", "percent_mean", "{:+z.1f}%")
+_CHANGE, _NAME = Column("change", "percent_mean", "{:+z.1f}%"), text_of("", "scenario_id")
+_YEARS = (_NAME, text_of("deaths prevented in", "period"), Column("mean (90% interval)", ranged))
 
 
 @scenario.command()
@@ -355,13 +367,12 @@ def _show_answer(projection: od.Projection) -> None:
     first = projection.answer().groupby("scenario_id")["first_month"].first()
     begun = years["last_month"] >= years["scenario_id"].map(first)
     years = years[(years["kind"] == "year") & begun]
-    names = {"scenario_id": "", "period": "deaths prevented in"}
     for where in places[:SHOWN]:
         title(where)
         for text in projection.text(where).splitlines():
             if text not in (CAVEAT, CLASS_WARNING):
                 say(text, indent="  ")
-        mine = lay(_of(where, years), names, [Column("mean (90% interval)", ranged)])
+        mine = lay(_of(where, years), _YEARS)
         click.echo(f"\n{mine}")
     if len(places) > SHOWN:
         click.echo(f"\n{len(places) - SHOWN} more places are in data/answer.csv")
@@ -460,7 +471,7 @@ def compare(**asked: Any) -> Answer:
             rows = [row | {"best": best[where, row["scenario_id"]]}
                     for row in _of(where, answer).to_dict("records")]  # fmt: skip
             title(f"{where}: deaths prevented by {base.months[-1]}, compared with no new measure")
-            click.echo(lay(rows, {"scenario_id": ""}, _OPTIONS))
+            click.echo(lay(rows, _OPTIONS))
 
     return Answer(_with_caveat(show), lambda: _data(projection, meta), answer)
 
@@ -477,7 +488,8 @@ def _chance(best: Any) -> str:
 
 
 _OPTIONS = (
-    Column("from", "first_month", "{}"), Column("if it works", lambda row: ranged(row["best"])),
+    _NAME, Column("from", "first_month", "{:>}"),
+    Column("if it works", lambda row: ranged(row["best"])),
     Column("chance", lambda row: _judged(row, _chance(row["best"]))),
     Column("over all outcomes", lambda row: _judged(row, ranged(row))),
     Column("change", lambda row: _judged(row, _CHANGE.cell(row))),
@@ -507,27 +519,26 @@ def sensitivity(**asked: Any) -> Answer:
             title(f"{where}, {name}: deaths prevented by {base.months[-1]}, mean "
                   f"{mine['averted'].iloc[0]:z,.0f}, with one assumption low or high")  # fmt: skip
             several = len(set(mine["intervention"])) > 1
-            names = {"intervention": ""} if several else {}
-            click.echo(lay(mine, names | {"assumption": ""}, _TORNADO))
+            click.echo(lay(mine, [*([text_of("", "intervention")] if several else []), *_TORNADO]))
             late = waiting[(waiting["scenario_id"] == name) & (waiting["location"] == where)]
             if not late.empty:
                 by = Column(
                     f"not prevented\nby {late['until'].iloc[0]}", "not_prevented", "{:z,.0f}"
                 )
-                shown = lay(late, {"delay": "months of\nwaiting"}, [_ONSET, by, _RUN_OUT])
+                shown = lay(late, [_DELAY, _ONSET, by, _RUN_OUT])
                 click.echo(f"\n{shown}")
 
     data = {"meta": meta, "sensitivity": found, "waiting": waiting}
     return Answer(_with_caveat(show), data, found)
 
 
-_TORNADO = tuple(
+_TORNADO = (text_of("", "assumption"), *(
     column
     for side in ("low", "high")
-    for column in (Column(side, f"{side}_value", "{}"),
+    for column in (Column(side, f"{side}_value", "{:>}"),
                    Column("prevented", f"averted_{side}", "{:z,.0f}"))
-)  # fmt: skip
-_ONSET, _PREVENTED = Column("onset", "onset", "{}"), Column("", "not_prevented", "{:z,.0f}")
+))  # fmt: skip
+_DELAY, _ONSET = text_of("months of\nwaiting", "delay"), Column("onset", "onset", "{:>}")
 _RUN_OUT = Column("not prevented\nover 40 years", "not_prevented_run_out", "{:z,.0f}")
 
 
@@ -550,7 +561,9 @@ def attribution(**asked: Any) -> Answer:
             title(f"{where}: mean deaths prevented from {begins} to {base.months[-1]}, if "
                   "cooperation repeated this share of the 2023-24 fall")  # fmt: skip
             prevented = Column("deaths prevented", ranged)
-            click.echo(lay(_of(where, found), {"share": "share credited"}, [prevented, _CHANGE]))
+            click.echo(
+                lay(_of(where, found), [text_of("share credited", "share"), prevented, _CHANGE])
+            )
 
     return Answer(_with_caveat(show), {"meta": meta, "attribution": found}, found)
 
@@ -629,13 +642,18 @@ def _changes(named: Past, neutral: Past) -> Iterable[dict[str, Any]]:
             }  # fmt: skip
 
 
+_COURSES = (
+    text_of("", "period"), text_of("", "counterfactual"), Column("counted", "observed"),
+    Column("deaths", ranged),
+)  # fmt: skip
+
+
 def _show_past(event: str, both: dict[str, Past], found: pd.DataFrame) -> None:
     """The changes in one place, and how the counts moved each prior."""
     named = both["named"]
     title(f"{named.location}: {named.indicator} after {event} ({named.onset}). Deaths without the "
           "change minus deaths counted, mean and 90% interval")  # fmt: skip
-    names = {"period": "", "counterfactual": ""}
-    click.echo(f"{lay(found, names, [Column('counted', 'observed'), Column('deaths', ranged)])}\n")
+    click.echo(f"{lay(found, _COURSES)}\n")
     for prior, p in both.items():
         s = p.summary
         say(f"{prior} prior: size {s.prior_mean:+.2f} (sd {s.prior_sd:.2f}), no effect "

@@ -16,7 +16,7 @@ from odforecast.cli import options as opt
 from odforecast.cli import screen
 from odforecast.cli.answer import Answer, records
 from odforecast.cli.score_files import Forecasts, Levels, read_any
-from odforecast.cli.screen import COVERED_90, Column, lay, note, say, title, words
+from odforecast.cli.screen import COVERED_90, Column, lay, note, say, text_of, title, words
 from odforecast.cli.source import SOURCES, open_source, say_age
 from odforecast.errors import ScoringError, one_of
 from odforecast.hub import read_held
@@ -55,7 +55,13 @@ _COLUMNS = (
     Column("RPS", "rps", "{:.3f}"), Column("ratio", "rel_rps", "{:.2f}"),
 )  # fmt: skip
 _CALIBRATION = (*_WIS, _50, _80, COVERED_90, _95)
+_SCENARIO, _MODEL, _MONTHS = (
+    text_of("scenario", SCENARIO_ID),
+    [text_of("model")],
+    [text_of("months")],
+)
 _PLAUSIBILITY = (
+    text_of("", lambda row: words(row["target"])), _SCENARIO,
     Column("scored", "months"), Column("true", "plausible"), Column("share", "share", "{:.0%}"),
     Column("from", "first", "{:%Y-%m}"), Column("to", "last", "{:%Y-%m}"),
 )  # fmt: skip
@@ -309,9 +315,9 @@ def _print_targets(scores: pd.DataFrame, baseline: str | None) -> None:
             ahead = summarise(rows, by=["horizon_group"], baseline=_related(part, baseline))
             models = list(dict.fromkeys(ahead["model"]))
             named = f": {models[0]}" if len(models) == 1 else ""
-            labels = {"horizon_group": "ahead"} | ({"model": "model"} if len(models) > 1 else {})
+            names = [text_of("ahead", "horizon_group"), *_MODEL[: len(models) - 1]]
             title(f"{words(target)}, {words(level)}, by months ahead{named}")
-            click.echo(lay(ahead, labels, _COLUMNS))
+            click.echo(lay(ahead, [*names, *_COLUMNS]))
         states = part[part["location"] != "US"]
         if target == TARGET_TREND:
             _say_trend(part)
@@ -327,8 +333,8 @@ def _print_states(table: pd.DataFrame, target: str) -> None:
     which = "every state" if len(worst) == len(wide) else f"highest {len(worst)} of {len(wide)}"
     more = f", best {MAX_MODELS} models" if len(models) < wide.shape[1] else ""
     title(f"{target}, WIS by state: {which}{more}")
-    columns = [Column(str(m), str(m), deaths) for m in models]
-    click.echo(lay(wide.loc[worst].reset_index(), {"location": ""}, columns))
+    columns = [text_of("", "location"), *(Column(str(m), str(m), deaths) for m in models)]
+    click.echo(lay(wide.loc[worst].reset_index(), columns))
 
 
 def _say_trend(part: pd.DataFrame) -> None:
@@ -351,11 +357,8 @@ def _print_scenarios(ahead: pd.DataFrame, baseline: str | None, scenarios: list[
     judged = PLAUSIBLE in ahead
     if judged:
         table = ordered(plausibility(ahead)).sort_values("target", kind="stable")
-        labels = {"words": "", SCENARIO_ID: "scenario"}
         title("Plausibility: months in which the assumptions were true")
-        click.echo(
-            lay(table.assign(words=table["target"].map(screen.WORDS)), labels, _PLAUSIBILITY)
-        )
+        click.echo(lay(table, _PLAUSIBILITY))
         click.echo()
         if TARGET_12MO in set(table["target"]):
             say("A 12-month count counts as true where the assumptions were true in each of its "
@@ -371,13 +374,12 @@ def _print_scenarios(ahead: pd.DataFrame, baseline: str | None, scenarios: list[
         name = words(target)
         _say_no_ratio(part, target, baseline)
         several = len(set(part["model"])) > 1
-        labels = {SCENARIO_ID: "scenario"} | ({"months": "months"} if judged else {})
-        labels |= {"model": "model"} if several else {}
+        names = [_SCENARIO, *_MONTHS[:judged], *_MODEL[:several]]
         pool, table = nearest(part), ordered(calibration(part, _related(part, baseline)))
         table = table.replace({"months": {PLAUSIBLE: "true"}})
         for level, rows in table.groupby("level", observed=True):
             title(f"Calibration: {name}, {words(level)}")
-            click.echo(lay(rows, labels, _CALIBRATION))
+            click.echo(lay(rows, [*names, *_CALIBRATION]))
             for model, best in pool[pool["level"] == level].groupby("model", sort=True):
                 who = f" ({model})" if several else ""
                 first, *rest = [f"{n} {deaths(w)}" for n, w in zip(best[SCENARIO_ID], best["wis"])]
