@@ -359,14 +359,9 @@ HEAD = "location,month,horizon,level,low,median,high\n"
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (
-            written(HEAD + "US,2024-13,1,0.9,1,2,3\n"),
-            "row 2, column month: '2024-13' is not a month",
-        ),
-        (
-            written(HEAD + "US,2024-12,1,0.9,1,two,3\n"),
-            "row 2, column median: 'two' is not a number",
-        ),
+        (written(HEAD + "US,2024-13,1,0.9,1,2,3\n"), "row 2: month '2024-13' is not a month"),
+        (written(HEAD + "US,2024-12,1,0.9,1,two,3\n"), "row 2: median 'two' is not a number"),
+        (written(HEAD + "US,2024-12,1,0.9,1,2,3\nUtopia,2024-12,1,0.9,1,2,3\n"), "row 3: location"),
         (written(HEAD + "US,2024-12,1,0.9,1,2,3\nUS,2024-12,1,0.8,1,2,3\n"), "one level"),
         (written(HEAD + "39035,2024-12,1,0.9,1,2,3\n"), "counties cannot be scored from files"),
         (written(HEAD), "no rows"),
@@ -403,6 +398,16 @@ def test_a_hub_is_scored_by_another_command(shared):
     result = run("score", shared / "hubverse" / "example_hub")
     assert result.exit_code == 1
     assert "odforecast hub score" in result.stderr
+
+
+def test_a_state_by_any_of_its_names(tmp_path):
+    path, out = tmp_path / "2024-02-15-x.csv", tmp_path / "s.csv"
+    rows = (f"{name},2023-1{k},1,0.9,1,2,3\n" for k, name in enumerate(("OH", "39", "Ohio")))
+    path.write_text(HEAD + "".join(rows))
+    ok("score", path, "--source", "bundled", "--out", out)
+    scores = pd.read_csv(out)
+    assert scores["location"].tolist() == ["OH"] * 3
+    assert scores["scorable"].all()
 
 
 def test_intervals_that_miss_or_cross_say_so(tmp_path):

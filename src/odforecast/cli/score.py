@@ -187,7 +187,7 @@ def _check_levels(files: Sequence[Forecasts], baseline: str | None) -> None:
     """
     found: dict[tuple[str, Levels], Path] = {}
     for one in files:
-        for levels in one.level_sets:
+        for levels in one.levels:
             found.setdefault((one.model, levels), one.path)
     least = min(found, key=lambda x: len(x[1]), default=("", ()))
     others = [x for x in found if x[1] != least[1]]
