@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace as with_
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import click
@@ -47,9 +48,8 @@ from odforecast.scenario import CAVEAT, Past, catalogue
 from odforecast.scenario.answer import CLASS_WARNING, scenario_title
 from odforecast.scenario.intervention import ALL
 from odforecast.scenario.past import WHATEVER
+from odforecast.scenario.projection import HORIZON
 
-#: Months ahead, if neither a horizon nor a last month is given.
-HORIZON = 24
 #: Places whose answers are shown on the screen; months of waiting whose cost is worked out.
 SHOWN, DELAYS = 3, (0, 3, 6, 12)
 #: Draws in the hub file of samples, and simulations of a check.
@@ -64,6 +64,9 @@ _OURS = (
 NEUTRAL_SD, NEUTRAL_NULL = 0.4, 0.5
 #: The only table of shares that may be given beside a scenario.
 _SHARES = "fentanyl-share"
+
+#: What every answer rests on, after a blank line.
+_CAVEAT = ("", CAVEAT)
 
 #: What every forecast under scenarios is made of.
 FORECAST = opt.together(
@@ -113,10 +116,9 @@ def list_(events: bool) -> None:
             works = "what-if" if x.is_what_if else f"{100 * chances[0]:.0f}/{chances[2]:.0%}"
             grade = str(catalogue.prior_table(name)["grade"])
             rows.append([name, works, grade, catalogue.prior_title(name)])
-        room = width() - sum(2 + max(len(row[i]) for row in rows) for i in range(3))
+        room = width() - sum(2 + max(map(len, cells)) for cells in list(zip(*rows))[:3])
         if room >= 20 and fitted():  # one line each; `show` has the whole title
-            rows = [[*row, x if len(x) <= room else f"{x[: room - 1].rstrip()}…"]
-                    for *row, x in rows]  # fmt: skip
+            rows = [[*row, shorten(x, room, placeholder="…")] for *row, x in rows]
         click.echo(f"\n{columns(rows, indent='')}\n")
         say("Works/harms: the chance that it works, and that it raises deaths. Use one as "
             "--scenario NAME, or as prior: NAME in a file of yours. Events: --events.")  # fmt: skip
@@ -184,31 +186,32 @@ def _show_event(row: dict[Any, Any], mark: str = "") -> None:
 # A forecast under scenarios
 
 
-def projected(
-    *, scenarios: Iterable[str], onset: str | None, as_of: str | None, model: str, locations: str,
-    indicator: str, draws: int, seed: int, horizon: int | None, until: str | None,
-    tables: Sequence[str] = (), later: Sequence[int] = (),
-) -> tuple[od.Projection, od.Panel, dict[str, Any]]:  # fmt: skip
-    """The projection that was asked for, its panel, and what JSON says of it; notes are said."""
+def projected(*named: str) -> tuple[od.Projection, od.Panel, dict[str, Any]]:
+    """The projection asked for, of named scenarios or those of --scenario, its panel, and what
+    JSON says of it; notes are said.
+    """
+    horizon, until = map(opt.given, ("horizon", "until"))
     source.one_end(horizon, until)
-    forecaster = od.get_model(model)
+    forecaster = od.get_model(opt.given("model"))
     # The same panel and seed as `odforecast forecast`, so that null is its forecast.
-    panel, places = source.open_panel(open_source(), as_of, indicator, locations)
+    panel, places = source.own_panel()
     nation = ("US",) if "US" in panel.locations else ()
     states = tuple(dict.fromkeys((*nation, *places)))
-    chosen = _delayed(_begun(source.scenarios_of(scenarios), onset, panel), later)
-    shares = _exposures(tables)
+    chosen = _begun(source.scenarios_of(named or opt.given("scenarios")), panel)
+    chosen += tuple(_later(s, wait) for wait in dict.fromkeys(opt.given("later") or ())
+                    for s in chosen if not s.is_null)  # fmt: skip
+    shares = _exposures(opt.given("tables") or ())
     for x in dict.fromkeys(x for s in chosen for x in s.interventions):
         if not x.backfire and x.chances()[2] >= 0.005:
             note(f"{x.name} may raise deaths (probability {x.chances()[2]:.2f}) and names no "
                  "mechanism: describe one under backfire")  # fmt: skip
     say(f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}",
         err=opt.given("as_json"))  # fmt: skip
-    ahead = HORIZON if horizon is None and until is None else horizon
     with working(f"fitting {forecaster.label}"):
         projection = lib.project(
-            forecaster.fit(source.to_fit(forecaster, panel, states)), chosen, ahead, draws, seed,
-            until=until, exposures=shares, first_month=panel.month_grid[0],
+            forecaster.fit(source.to_fit(forecaster, panel, states)), chosen, horizon,
+            opt.given("draws"), opt.given("seed"), until=until, exposures=shares,
+            first_month=panel.month_grid[0],
         )  # fmt: skip
     if "US" in states and "US" not in projection.baseline.locations and projection.can_add:
         projection = projection.with_nation()
@@ -221,10 +224,9 @@ def projected(
     return projection, panel, meta | {"scenarios": list(projection.names)}
 
 
-def _begun(
-    found: Sequence[od.Scenario], onset: str | None, panel: od.Panel
-) -> tuple[od.Scenario, ...]:
+def _begun(found: Sequence[od.Scenario], panel: od.Panel) -> tuple[od.Scenario, ...]:
     """The scenarios; what has no onset begins at the one that was given, or after the as-of day."""
+    onset = opt.given("onset")
     start = onset or str(to_month(panel.as_of) + ONE_MONTH)
     used = any(s.is_open for s in found)
     opt.check((onset is not None and not used,
@@ -238,20 +240,14 @@ def _begun(
     return tuple(dict.fromkeys(s.at(start) for s in found))
 
 
-def _delayed(chosen: Sequence[od.Scenario], later: Sequence[int]) -> tuple[od.Scenario, ...]:
-    """The scenarios, and each again with its onsets that many months later."""
-
-    def moved(s: od.Scenario, wait: int) -> od.Scenario:
-        """One that begins later."""
-        parts = tuple(
-            with_(x, onset=tuple(month + wait * ONE_MONTH for month in x.onset))
-            for x in s.interventions
-        )
-        words = f"{scenario_title(s)}, {wait} months later"
-        return with_(s, name=f"{s.name}-{wait}-months-later", title=words, interventions=parts)
-
-    late = [moved(s, wait) for wait in dict.fromkeys(later) for s in chosen if not s.is_null]
-    return (*chosen, *late)
+def _later(s: od.Scenario, wait: int) -> od.Scenario:
+    """A scenario that begins so many months later."""
+    parts = tuple(
+        with_(x, onset=tuple(month + wait * ONE_MONTH for month in x.onset))
+        for x in s.interventions
+    )
+    words = f"{scenario_title(s)}, {wait} months later"
+    return with_(s, name=f"{s.name}-{wait}-months-later", title=words, interventions=parts)
 
 
 def _exposures(tables: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -282,18 +278,6 @@ def _data(projection: od.Projection, meta: dict[str, Any]) -> dict[str, Any]:
     return {"meta": meta | {"against": "null"}} | found
 
 
-def _with_caveat(show: Callable[[], None], caveat: str = CAVEAT) -> Callable[[], None]:
-    """What shows an answer, and what all of them rest on."""
-
-    def shown() -> None:
-        """Both."""
-        show()
-        click.echo()
-        say(caveat)
-
-    return shown
-
-
 def ranged(row: Any) -> str:
     """Deaths prevented: the mean with its interval, no finer than it; a dash where none is."""
     mean, low, high = (row[f"averted_{key}"] for key in ("mean", "q05", "q95"))
@@ -306,6 +290,13 @@ def ranged(row: Any) -> str:
 def _of(where: str, table: pd.DataFrame) -> pd.DataFrame:
     """The rows of a place."""
     return table[table["location"] == where]
+
+
+def _by_place(table: pd.DataFrame, head: str, shown: Sequence[Column]) -> None:
+    """A table for each of the first places, under a title."""
+    for where in list(dict.fromkeys(table["location"]))[:SHOWN]:
+        title(f"{where}: {head}")
+        click.echo(lay(_of(where, table), shown))
 
 
 _CHANGE, _NAME = Column("change", "percent_mean", "{:+z.1f}%"), text_of("", "scenario_id")
@@ -321,9 +312,7 @@ _YEARS = (_NAME, text_of("deaths prevented in", "period"), Column("mean (90% int
     opt.output("--style", type=click.Path(path_type=Path, dir_okay=False, exists=True),
                metavar="FILE", more=True, reads=True, help="Your own style sheet for the brief."),
 )  # fmt: skip
-def run(
-    paper: str, style: Path | None, plot: Path | None, replace: bool, out: Path, **asked: Any,
-) -> Answer:  # fmt: skip
+def run(paper: str, style: Path | None, plot: Path | None, replace: bool, out: Path) -> Answer:
     """Project a forecast under scenarios, and write a brief.
 
     The brief is for decision-makers, one file with a section for each place: the US, and those of
@@ -335,7 +324,7 @@ def run(
     """
     opt.check_apart("--out", out, ("--plot", plot))
     opt.check_folder("--out", out, replace, "a run", _OURS, (MARK, f"{DATA_FOLDER}/{MARK}"))
-    projection, panel, meta = projected(**asked)
+    projection, panel, meta = projected()
 
     def write() -> None:
         """Write the folder."""
@@ -346,14 +335,14 @@ def run(
                              stylesheet=style)  # fmt: skip
 
     begun = [s.name for s in _not_null(projection)
-             if min(m for x in s.interventions for m in x.onset) <= panel.last_month]  # fmt: skip
+             if min(_onsets(s)) <= panel.last_month]  # fmt: skip
     clock = (f"{', '.join(begun)} began before the last known month: odforecast update --scenario "
              "says after each release how likely it is that it works")  # fmt: skip
     return Answer(
-        text=_with_caveat(lambda: _show_answer(projection)),
+        text=lambda: _show_answer(projection),
         data=lambda: _data(projection, meta),
         figure=projection.plot,
-        notes=[clock] if begun else [],
+        notes=[*_CAVEAT, clock] if begun else _CAVEAT,
         files=[(write, f"written: {out}/")],
     )
 
@@ -378,13 +367,17 @@ def _show_answer(projection: od.Projection) -> None:
         click.echo(f"\n{len(places) - SHOWN} more places are in data/answer.csv")
 
 
+def _onsets(s: od.Scenario) -> list[np.datetime64]:
+    """When its parts may begin."""
+    return [month for x in s.interventions for month in x.onset]
+
+
 def waiting_costs(projection: od.Projection) -> pd.DataFrame:
     """What waiting costs in every place, for every scenario that has not begun."""
     base = projection.source or projection.baseline
     parts = []
-    for item in projection.scenarios:
-        onsets = [month for x in item.interventions for month in x.onset]
-        if onsets and min(onsets) > base.last_month:
+    for item in _not_null(projection):
+        if min(onsets := _onsets(item)) > base.last_month:
             left = int((base.months[-1] - max(onsets)).astype(int))
             delays = [m for m in DELAYS if m <= left]
             parts.append(lib.cost_of_delay(base, item, delays, **_given(projection)))
@@ -427,17 +420,13 @@ def _write(projection: od.Projection, panel: od.Panel, out: Path) -> pd.DataFram
         text = for_spreadsheets(table).to_csv(index=False, lineterminator="\n")
         (out / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
     where, titles = base.locations[0], short_titles(projection)
-    drawn = {f"prior_{s.name}": prior_figure(s) for s in some}
-    for name, axes in (
-        ("options", od.plot.prevented(projection, where, titles=titles)),
-        ("fan", od.plot.overlay(projection, where, history=panel, titles=titles)),
-        ("averted", od.plot.averted(projection, where, titles=titles)),
-    ):
-        if (figure := axes.get_figure(root=True)) is not None:
-            drawn[name] = figure
-    (out / "figures").mkdir()
+    drawn: dict[str, Any] = {f"prior_{s.name}": prior_figure(s) for s in some} | {
+        "options": od.plot.prevented(projection, where, titles=titles),
+        "fan": od.plot.overlay(projection, where, history=panel, titles=titles),
+        "averted": od.plot.averted(projection, where, titles=titles),
+    }
     for name, figure in drawn.items():
-        figure.savefig(out / "figures" / f"{name}.svg", format="svg")
+        od.plot.save(figure, out / "figures" / f"{name}.svg")
     return waiting
 
 
@@ -451,7 +440,7 @@ def _write(projection: od.Projection, panel: od.Panel, out: Path) -> pd.DataFram
              help="Also start every scenario that many months later; may be repeated."),
     opt.TABLE,
 )  # fmt: skip
-def compare(**asked: Any) -> Answer:
+def compare() -> Answer:
     """Compare options: if each works, its chance, on average.
 
     It draws no figures and writes no folder: odforecast scenario run does.
@@ -459,21 +448,19 @@ def compare(**asked: Any) -> Answer:
     \b
     odforecast scenario compare --scenario cooperation-resumed,tariff-only
     """
-    projection, _, meta = projected(**asked)
-    answer, base = projection.answer(), projection.baseline
+    projection, _, meta = projected()
+    answer, keys = projection.answer(), ["location", "scenario_id"]
 
     def show() -> None:
         """Print a table for each place."""
         # What it is there for: it works; of several, all of them do; or it raises deaths.
-        keys = ["location", "scenario_id"]
         best = projection.outcomes().groupby(keys).first().to_dict("index")
-        for where in base.locations[:SHOWN]:
-            rows = [row | {"best": best[where, row["scenario_id"]]}
-                    for row in _of(where, answer).to_dict("records")]  # fmt: skip
-            title(f"{where}: deaths prevented by {base.months[-1]}, compared with no new measure")
-            click.echo(lay(rows, _OPTIONS))
+        found: Any = [best[key] for key in zip(*(answer[key] for key in keys))]
+        last = projection.baseline.months[-1]
+        head = f"deaths prevented by {last}, compared with no new measure"
+        _by_place(answer.assign(best=found), head, _OPTIONS)
 
-    return Answer(_with_caveat(show), lambda: _data(projection, meta), answer)
+    return Answer(show, lambda: _data(projection, meta), answer, notes=_CAVEAT)
 
 
 def _judged(row: Any, text: str) -> str:
@@ -498,12 +485,12 @@ _OPTIONS = (
 
 @scenario.command()
 @opt.together(ASKED, opt.TABLE)
-def sensitivity(**asked: Any) -> Answer:
+def sensitivity() -> Answer:
     """Show which assumption matters most, and what waiting costs.
 
     Each assumption in turn is set to its 5th and 95th percentile while the others stay uncertain.
     """
-    projection, _, meta = projected(**asked)
+    projection, _, meta = projected()
     some = _not_null(projection)
     opt.check((not some, "--scenario null assumes nothing: name another"))
     base = projection.source or projection.baseline
@@ -529,7 +516,7 @@ def sensitivity(**asked: Any) -> Answer:
                 click.echo(f"\n{shown}")
 
     data = {"meta": meta, "sensitivity": found, "waiting": waiting}
-    return Answer(_with_caveat(show), data, found)
+    return Answer(show, data, found, notes=_CAVEAT)
 
 
 _TORNADO = (text_of("", "assumption"), *(
@@ -544,28 +531,23 @@ _RUN_OUT = Column("not prevented\nover 40 years", "not_prevented_run_out", "{:z,
 
 @scenario.command()
 @opt.together(FORECAST, opt.TABLE)
-def attribution(**asked: Any) -> Answer:
+def attribution() -> Answer:
     """Credit cooperation with a share of the 2023-24 fall.
 
     Shows the deaths prevented if cooperation repeated that share of the fall. The counts cannot say
     how large that share is, so every share is shown.
     """
     shock = "supply-shock-2023-like"
-    projection, _, meta = projected(scenarios=[shock], **asked)
+    projection, _, meta = projected(shock)
     begins, base = projection.scenario(shock).interventions[0].onset[0], projection.baseline
     found = lib.attribution(projection.source or base, begins, **_given(projection))
+    head = (f"mean deaths prevented from {begins} to {base.months[-1]}, if cooperation repeated "
+            "this share of the 2023-24 fall")  # fmt: skip
+    return Answer(lambda: _by_place(found, head, _SHARE), {"meta": meta, "attribution": found},
+                  found, notes=_CAVEAT)  # fmt: skip
 
-    def show() -> None:
-        """Print a table for each place."""
-        for where in base.locations[:SHOWN]:
-            title(f"{where}: mean deaths prevented from {begins} to {base.months[-1]}, if "
-                  "cooperation repeated this share of the 2023-24 fall")  # fmt: skip
-            prevented = Column("deaths prevented", ranged)
-            click.echo(
-                lay(_of(where, found), [text_of("share credited", "share"), prevented, _CHANGE])
-            )
 
-    return Answer(_with_caveat(show), {"meta": meta, "attribution": found}, found)
+_SHARE = (text_of("share credited", "share"), Column("deaths prevented", ranged), _CHANGE)
 
 
 # A past event
@@ -610,7 +592,7 @@ def past_command(event: str, model: str, locations: str, draws: int, seed: int) 
 
     data = {"event": event, "onset": str(said["US"]["named"].onset), "caveat": WHATEVER,
             "sizes": sizes, "changes": found}  # fmt: skip
-    return Answer(_with_caveat(show, WHATEVER), data, found)
+    return Answer(show, data, found, notes=("", WHATEVER))
 
 
 def _changes(named: Past, neutral: Past) -> Iterable[dict[str, Any]]:
@@ -693,7 +675,6 @@ def validate(
             with replacing(out / f"{name}.csv") as part:
                 result.table.to_csv(part, index=False, lineterminator="\n")
             for key, draw in result.figures.items():
-                with replacing(out / f"{key}.svg") as part:
-                    draw().savefig(part, format="svg")
+                od.plot.save(draw(), out / f"{key}.svg")
     failure = ScenarioError(f"{failed} check(s) failed") if failed else None
-    return Answer(lambda: say(CAVEAT), failure=failure)
+    return Answer(notes=[CAVEAT], failure=failure)
