@@ -64,6 +64,12 @@ LOOKS_LIKE_ONE = re.compile(
 #: Commands that are printed and not run here, each with the reason.
 NOT_RUN: dict[str, str] = {}
 
+#: Forecasts of a reader's own, as the page on them shows.
+(OWN_FORECASTS,) = re.findall(
+    r"```text\n(location,month,horizon,level,.*?)```",
+    (ROOT / "docs" / "how-to" / "submit.md").read_text(),
+    re.S,
+)
 #: Words that stand for one of the reader's own.
 STAND_FOR = {"NAME": "cooperation-resumed", "COMMAND": "forecast"}
 #: A reader's files, and the last month in each: made of the bundled counts.
@@ -200,7 +206,9 @@ def _prepare(args: list[str]) -> None:
         od.Archive(default_folder()).retract(args[3], "set aside for this test")
     adds = args[:2] == ["data", "add"]
     for word in args[1:] if args[0] == "score" else ():
-        if word.endswith((".csv", ".parquet")) and not Path(word).exists():
+        if word.endswith("-mine.csv"):
+            Path(word).write_text(OWN_FORECASTS)
+        elif word.endswith((".csv", ".parquet")) and not Path(word).exists():
             made = od.get_model().fit(od.bundled().as_of().panel()).forecast(draws=20)
             od.write_hub(od.to_hub(made.select(["US", "OH"])), word)
     if args[:2] == ["report", "results"]:
