@@ -13,7 +13,17 @@ import odforecast as od
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer, write_table
 from odforecast.cli.app import Group
-from odforecast.cli.screen import WHAT_90_IS, Column, lay, note, say, text_of, title, working
+from odforecast.cli.screen import (
+    WHAT_90_IS,
+    Column,
+    lay,
+    note,
+    say,
+    text_of,
+    title,
+    working,
+    wrapped,
+)
 from odforecast.cli.source import SOURCES, open_source, there, to_fit
 from odforecast.errors import BacktestError, ScoringError
 from odforecast.names import VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_REAL
@@ -61,10 +71,8 @@ def init(
     \b
     odforecast hub init my-hub --rounds clean --start 2024
     """
-    from odforecast.hub.making import check_room
     from odforecast.hub.making import init as make
 
-    check_room(folder)
     given["contact"] = None if contact is None else _person(contact)
     try:
         made = make(
@@ -88,7 +96,7 @@ def init(
     span = "; last ".join(dict.fromkeys((names[0], names[-1])))
     text = (f"{folder}: {number_of(len(names), 'round')} ({span}), {facts['models']} models, "
             f"{facts['answers']:,} final counts")  # fmt: skip
-    return Answer(text=lambda: say(text), data=facts)
+    return Answer(wrapped(text), facts)
 
 
 def _rounds(hub: Hub) -> list[str]:
@@ -181,7 +189,7 @@ def update(folder: Path) -> Answer:
     text = (f"{folder}: {'; '.join(new) or 'no new round'}; {len(rounds)} in total, final counts "
             f"from the release of {release}")  # fmt: skip
     return Answer(
-        text=lambda: say(text),
+        text=wrapped(text),
         data={"hub": str(folder), "new_rounds": new, "rounds": len(rounds),
               "truth_release": release},
     )  # fmt: skip
