@@ -56,7 +56,7 @@ _KINDS = {
     opt.what("--step", metavar="MONTHS", type=click.IntRange(min=1),
              help=f"Months between origins.  [default: {DEFAULT_STEP}; for counties "
              f"{names.COUNTY_STEP}]"),
-    opt.what("--vintages", type=opt.Choice(["auto", *_KINDS]), default="auto", show_default=True,
+    opt.what("--vintages", type=click.Choice(["auto", *_KINDS]), default="auto", show_default=True,
              more=True, help="Past data to forecast from: real releases, or one release cut at "
              "each month, with the reporting delay of other releases (delayed), without delay "
              "(clean), or both (pseudo). auto: real with --archive, otherwise pseudo; for counties "

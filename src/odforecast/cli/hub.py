@@ -50,7 +50,7 @@ def hub() -> None:
 @hub.command()
 @click.argument("folder", metavar="DIR", type=opt.FOLDER)
 @opt.together(
-    opt.what("--rounds", type=opt.Choice(list(_KINDS)), default="real", show_default=True,
+    opt.what("--rounds", type=click.Choice(list(_KINDS)), default="real", show_default=True,
              help="One round per release; or one per past month, cut from the last release: "
              "complete (clean), or as incomplete as another release was (delayed)."),
     opt.START, opt.END, opt.INDICATOR, opt.horizon(),
@@ -129,7 +129,7 @@ def _person(text: str) -> dict[str, str]:
     opt.what("--round", "day", metavar="DATE", type=opt.Date("day", also="all".__eq__),
              help="Round, by its origin_date; 'all' for each.  [default: the last]"),
     opt.LOCATIONS, SOURCES, opt.DRAWS, opt.SEED,
-    opt.output("--format", "ending", type=opt.Choice(["parquet", "csv"]), default="parquet",
+    opt.output("--format", "ending", type=click.Choice(["parquet", "csv"]), default="parquet",
                show_default=True, help="Format of the file."),
     opt.JSON,
 )  # fmt: skip
@@ -286,10 +286,10 @@ _ENERGY: Final = (
              help="Task ids to show separately, with commas; none: only targets."),
     opt.what("--baseline", metavar="MODEL", help="Model (file) to compare WIS with."),
     opt.what("--common", is_flag=True, help="Only units that every model forecasts."),
-    opt.what("--scale", type=opt.Choice(["natural", "log", "both"]), default="natural",
+    opt.what("--scale", type=click.Choice(["natural", "log", "both"]), default="natural",
              show_default=True, help="log: scores of log(1 + x)."),
     opt.TRUTH_AS_OF,
-    opt.data("--target-data", type=opt.Choice(["oracle-output", "time-series"]),
+    opt.data("--target-data", type=click.Choice(["oracle-output", "time-series"]),
              help="Which of the hub's target data to score against.  [default: oracle-output, if "
              "there is any]"),
     opt.JSON,
@@ -310,7 +310,6 @@ def score(
     """
     from odforecast.hub import score as run
 
-    opt.check_outputs(("--out", out, opt.TABLES), ("--joint", joint, opt.TABLES), read=files)
     whole = run(folder, list(files) or None, as_of=truth_as_of, scale=scale,
                 target_data=target_data)  # fmt: skip
     found, units = whole.common() if common else whole, whole.units

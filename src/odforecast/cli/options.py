@@ -19,7 +19,7 @@ import click
 from click.core import ParameterSource
 
 from odforecast import names
-from odforecast.errors import DataError, UnknownNameError, near
+from odforecast.errors import DataError, UnknownNameError
 from odforecast.names import DEFAULT_MODEL
 
 type Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -46,28 +46,6 @@ _PLACES = f"{__name__}.places"
 
 
 # Types
-
-
-def question(value: object, known: Any) -> str:
-    """What may have been meant, as a question; empty if nothing is near.
-
-    >>> question("forcast", ["forecast", "score"]), question("x", ["forecast"])
-    (" Did you mean 'forecast'?", '')
-    """
-    meant = near(value, known)
-    return f" Did you mean {meant[0]!r}?" if meant else ""
-
-
-class Choice(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on only
-    """One of several words."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The word; another one is refused with what may have been meant."""
-        known = [str(word) for word in self.choices]
-        if str(value) not in known:
-            guess = question(value, known)
-            self.fail(f"{str(value)!r} is not one of {', '.join(known)}.{guess}", param, ctx)
-        return str(super().convert(value, param, ctx))
 
 
 class Date(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
@@ -193,9 +171,12 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Check the files, do the work, and show its answer."""
-        read, outputs = [], []
+        read: list[Any] = []
+        outputs = []
         for param in self.params:
             value = ctx.params.get(param.name or "")
+            if isinstance(param, click.Argument) and isinstance(param.type, click.Path):
+                read += value if isinstance(value, tuple) else [value]
             if not isinstance(param, Option):
                 continue
             if param.about and was_given(param.name) and not ctx.params.get(param.about):
@@ -367,8 +348,8 @@ PLACES = together(
 )  # fmt: skip
 BESIDE = _locations("US", "Places shown beside the US, with commas: Ohio,NYC. Or all.")
 DATASET = together(
-    what("--dataset", type=Choice(list(names.DATASETS)), default=names.STATES, show_default=True,
-         help="Deaths by state, or by county of residence."),
+    what("--dataset", type=click.Choice(list(names.DATASETS)), default=names.STATES,
+         show_default=True, help="Deaths by state, or by county of residence."),
     option("--county", "--counties", metavar="NAME", hidden=True, expose_value=False,
            callback=_no_county_option),
 )  # fmt: skip
@@ -388,7 +369,7 @@ START, END = (
     for which, kind, words, month in (("start", START_MONTH, "First", "2019-01"),
                                       ("end", END_MONTH, "Last", "2024-04"))
 )  # fmt: skip
-TARGET = what("--target", type=Choice([*names.TARGETS, "both"]), default=names.TARGET_12MO,
+TARGET = what("--target", type=click.Choice([*names.TARGETS, "both"]), default=names.TARGET_12MO,
               show_default=True, more=True,
               help="12-month totals, single months, or both.")  # fmt: skip
 LEVEL = what("--level", metavar="P", default=0.9, show_default=True, more=True,

@@ -307,7 +307,7 @@ _YEARS = (_NAME, text_of("deaths prevented in", "period"), Column("mean (90% int
 @opt.together(
     ASKED, opt.PLOT,
     opt.out("Folder to write: a brief, tables, draws and figures.", (), required=True), opt.REPLACE,
-    opt.output("--paper", type=opt.Choice(["letter", "a4"]), default="letter", show_default=True,
+    opt.output("--paper", type=click.Choice(["letter", "a4"]), default="letter", show_default=True,
                more=True, help="Paper size of the brief."),
     opt.output("--style", type=click.Path(path_type=Path, dir_okay=False, exists=True),
                metavar="FILE", more=True, reads=True, help="Your own style sheet for the brief."),

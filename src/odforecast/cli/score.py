@@ -27,8 +27,6 @@ from odforecast.scoring import summarise
 from odforecast.scoring.columns import UNIT_KEYS, with_groups
 from odforecast.scoring.summary import PLAUSIBLE, calibration, mark_plausible, nearest, plausibility
 
-#: Endings of the files it writes.
-ENDINGS = (".csv", ".parquet")
 #: Places on the screen (those with the highest WIS), and models side by side there.
 MAX_ROWS, MAX_MODELS = 10, 4
 _MONTHS_ARE_RECOVERED = (
@@ -76,7 +74,7 @@ _PLAUSIBILITY = (
              help="For scenarios: the months in which the assumptions of each were true (CSV: "
              "scenario_id,first_month,last_month[,note])."),
     opt.TRUTH_AS_OF, opt.MIN_TRUTH_AGE, SOURCES, opt.JSON, opt.PLOT,
-    opt.out("One row per forecast: .csv or .parquet.", ENDINGS),
+    opt.out("One row per forecast: .csv or .parquet.", (".csv", ".parquet")),
 )  # fmt: skip
 def score(
     forecasts: tuple[Path, ...], truth_as_of: str | None, indicator: str, min_truth_age: int,
@@ -99,7 +97,6 @@ def score(
     scenario: first plausibility (the months in which its assumptions were true, from --held), then
     calibration in those months.
     """
-    opt.check_outputs(("--out", out, ENDINGS), read=forecasts)
     files = read_any(forecasts)
     scenarios = _scenarios(files, held)
     if plot is not None and not any(TARGET_12MO in one.targets for one in files):
