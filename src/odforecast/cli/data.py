@@ -107,7 +107,7 @@ def _own(archive: Path | None) -> od.Archive:
 
 def _listed(rows: list[Any], shown: Sequence[Column]) -> Answer:
     """Rows as JSON, or some of their columns on the screen."""
-    return Answer(lambda: listing(rows, shown), rows)
+    return Answer(lambda: listing(rows, shown) if rows else "", rows)
 
 
 def _failed(failed: object) -> Exception | None:
