@@ -48,7 +48,7 @@ _KEEP = "To save it: --table FILE.csv, --plot FILE.png or --html FILE.html"
                help="What the hub file holds: quantiles, draws, or the trend."),
     opt.output("--save", type=opt.FOLDER, metavar="DIR", more=True, writes=(),
                help="Save the forecast with its draws, for od.load_forecast."),
-    opt.REPLACE, sources.PUBLISH,
+    opt.replace("save"), sources.PUBLISH,
 )  # fmt: skip
 @click.pass_context
 def forecast(
@@ -98,10 +98,8 @@ def _check(model: Model, asked: Mapping[str, Any]) -> None:
     from odforecast.forecast.text import LEVEL
 
     target, save = asked["target"], asked["save"]
-    opt.check(
-        (asked["replace"] and save is None, "--replace is about --save DIR"),
-        (asked["publish"] and asked["counts"] is None, "--with-own-counts is about --counts FILE"),
-    )
+    opt.check((asked["publish"] and asked["counts"] is None,
+               "--with-own-counts is about --counts FILE"))  # fmt: skip
     if asked["dataset"] == COUNTIES:
         opt.refuse("is for states: leave it out with --dataset counties", "indicator", "target",
                    "output_type", "out", "counts")  # fmt: skip

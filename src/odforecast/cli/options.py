@@ -430,8 +430,12 @@ PLOT, HTML, TABLE = (
 ROWS_SHOWN = output("--rows", metavar="N", default=ROWS, show_default=True, more=True,
                     type=click.IntRange(min=0),
                     help="Number of places on the screen; 0 for all.")  # fmt: skip
-REPLACE = output("--replace", is_flag=True, more=True,
-                 help="Replace what an earlier run wrote into the folder.")  # fmt: skip
+
+
+def replace(about: str = "") -> Decorator:
+    """``--replace``, which is about another option, if that may be left out."""
+    return output("--replace", is_flag=True, more=True, about=about,
+                  help="Replace what an earlier run wrote into the folder.")  # fmt: skip
 
 
 def out(

@@ -306,7 +306,8 @@ _YEARS = (_NAME, text_of("deaths prevented in", "period"), Column("mean (90% int
 @scenario.command()
 @opt.together(
     ASKED, opt.PLOT,
-    opt.out("Folder to write: a brief, tables, draws and figures.", (), required=True), opt.REPLACE,
+    opt.out("Folder to write: a brief, tables, draws and figures.", (), required=True),
+    opt.replace(),
     opt.output("--paper", type=click.Choice(["letter", "a4"]), default="letter", show_default=True,
                more=True, help="Paper size of the brief."),
     opt.output("--style", type=click.Path(path_type=Path, dir_okay=False, exists=True),

@@ -182,18 +182,17 @@ def _check_levels(files: Sequence[Forecasts], baseline: str | None) -> None:
 
     Levels count, not their number: of three, 0.05, 0.5, 0.95 and 0.25, 0.5, 0.75 give other scores.
     """
-    found: dict[tuple[str, Levels], Path] = {}
+    found: dict[Levels, Forecasts] = {}
     for one in files:
         for levels in one.levels:
-            found.setdefault((one.model, levels), one.path)
-    least = min(found, key=lambda x: len(x[1]), default=("", ()))
-    others = [x for x in found if x[1] != least[1]]
-    if not others:
+            found.setdefault(levels, one)
+    if len(found) < 2:
         return
-    most = max(others, key=lambda x: len(x[1]))
-    names = [f"{m} ({found[m, x].name})" if least[0] == most[0] else m for m, x in (least, most)]
-    said = [_shown(least[1], most[1]), _shown(most[1], least[1])]
-    text = f"WIS of {names[0]} is over {said[0]}, of {names[1]} over {said[1]}"
+    least, *_, most = sorted(found, key=len)
+    same = found[least].model == found[most].model
+    a, b = (f"{one.model} ({one.path.name})" if same else one.model
+            for one in (found[least], found[most]))  # fmt: skip
+    text = f"WIS of {a} is over {_shown(least, most)}, of {b} over {_shown(most, least)}"
     if baseline is not None:
         raise ScoringError(text, hint="only scores over the same levels can be compared")
     note(f"{text}: these are different scores")

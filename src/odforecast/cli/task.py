@@ -100,7 +100,7 @@ def export(name: str, folder: Path) -> Answer:
 @opt.together(
     opt.what("--label", metavar="LABEL", required=True,
              help="Name of the model on a leaderboard."),
-    opt.ARCHIVE, opt.out("Folder of results.", (), required=True), opt.REPLACE, opt.JSON,
+    opt.ARCHIVE, opt.out("Folder of results.", (), required=True), opt.replace(), opt.JSON,
 )  # fmt: skip
 def submit(
     name: str, files: tuple[Path, ...], label: str, out: Path, replace: bool

@@ -120,20 +120,16 @@ def _plain(done: Update) -> dict[str, Any]:
 
     change = done.change
     return {
-        "release": str(done.release),
+        **{key: str(getattr(done, key)) for key in ("release", "folder", "page", "hub_file")},
+        **{key: list(getattr(change, key)) for key in ("settings", "lost")},
         "new": done.new,
         "notes": list(done.notes),
         "flags": dict(Counter(flag.severity for flag in done.flags)),
-        "folder": str(done.folder),
-        "page": str(done.page),
-        "hub_file": str(done.hub_file),
         "record": str(done.record_file),
         "lines_added": done.added,
         "before": None if change.before is None else str(change.before),
-        "new_months": [str(m) for m in change.new_months],
+        "new_months": list(map(str, change.new_months)),
         "counts": change.counts,
-        "settings": list(change.settings),
-        "lost": list(change.lost),
         "clocks": [json.loads(found.to_json()) for found in done.tracks],
         "what_changed": sentences(change, done.place),
         "changes": change.table,
