@@ -47,30 +47,30 @@ _KINDS = {
 
 @opt.command()
 @opt.together(
-    opt.what("--models", metavar="NAMES",
+    opt.what("--models NAMES",
              help="Models, with commas; 'all' for every one.  [default: dlm, ensemble, the hub "
              "baseline and classical ones; for counties: county and its baselines]"),
-    opt.what("--task", "task_name", metavar="NAME|FILE",
+    opt.what("--task NAME|FILE", "task_name",
              help="Run a benchmark, which sets everything but the models: odforecast task list."),
     opt.LOCATIONS, opt.START, opt.END,
-    opt.what("--step", metavar="MONTHS", type=click.IntRange(min=1),
+    opt.what("--step MONTHS", type=click.IntRange(min=1),
              help=f"Months between origins.  [default: {DEFAULT_STEP}; for counties "
              f"{names.COUNTY_STEP}]"),
-    opt.what("--vintages", type=click.Choice(["auto", *_KINDS]), default="auto", show_default=True,
+    opt.what("--vintages", type=click.Choice(["auto", *_KINDS]), default="auto",
              more=True, help="Past data to forecast from: real releases, or one release cut at "
              "each month, with the reporting delay of other releases (delayed), without delay "
              "(clean), or both (pseudo). auto: real with --archive, otherwise pseudo; for counties "
              "clean."),
     opt.DATASET, opt.INDICATOR, opt.horizon(),
-    opt.what("--donors", metavar="N", default=names.DEFAULT_DONORS, show_default=True, more=True,
+    opt.what("--donors N", default=names.DEFAULT_DONORS, more=True,
              help="Number of releases from which each month's delay is taken."),
     SOURCES, opt.TRUTH_AS_OF, opt.MIN_TRUTH_AGE,
-    opt.output("--all", "every", is_flag=True, help="Print every table of the run."),
+    opt.output("--all", "every", help="Print every table of the run."),
     opt.JSON, opt.PLOT, opt.HTML,
     opt.out("Folder of results. What it already contains is not computed again.", ()),
-    opt.details("--jobs", metavar="N", default=os.cpu_count() or 1, show_default="processors",
+    opt.details("--jobs N", default=os.cpu_count() or 1, show_default="processors",
                 help="Number of processes."),
-    opt.details("--dask", metavar="ADDRESS", more=True,
+    opt.details("--dask ADDRESS", more=True,
                 help="Run on a Dask cluster: its scheduler's address, tcp://HOST:8786; or local, "
                 "for one with --jobs processes on this machine."),
     opt.DRAWS, opt.SEED,

@@ -46,7 +46,7 @@ _ENDINGS = (".yaml", ".toml")
 
 
 @opt.command()
-@opt.option("--all", "every", is_flag=True, help="List every model.")
+@opt.option("--all", "every", help="List every model.")
 @opt.JSON
 def models(every: bool) -> Answer:
     """List the forecast models.

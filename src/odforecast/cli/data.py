@@ -85,8 +85,8 @@ _KINDS = {
 #: Characters of an indicator and an origin in a line.
 _NAME, _FROM = 24, 17
 _PATH = click.Path(path_type=Path)
-_ACCEPT = opt.data("--accept", metavar="REASON", help=opt.ACCEPTS)
-_REASON = opt.option("--reason", required=True, metavar="TEXT",
+_ACCEPT = opt.data("--accept REASON", help=opt.ACCEPTS)
+_REASON = opt.option("--reason TEXT", required=True,
                      help="Why. It goes into the archive's log and into every result.")  # fmt: skip
 
 
@@ -136,22 +136,19 @@ def _of(dataset: str) -> str:
 @data.command(short_help="Download the latest release, or past ones.")
 @together(
     opt.DATASET, opt.ARCHIVE,
-    opt.what("--since", type=int, metavar="YEAR", more=True,
-             help="Only this year and later; with --out."),
-    opt.what("--past", is_flag=True, help="Past releases, from public copies. See --list."),
-    opt.what("--list", "only_list", is_flag=True,
-             help="With --past: list the copies and stop."),
+    opt.what("--since YEAR", type=int, more=True, help="Only this year and later; with --out."),
+    opt.what("--past", help="Past releases, from public copies. See --list."),
+    opt.what("--list", "only_list", help="With --past: list the copies and stop."),
     opt.RELEASE,
-    opt.data("--copies", type=_PATH, metavar="FILE", more=True,
+    opt.data("--copies FILE", type=_PATH, more=True,
              help="With --past: a list of your own, a CSV with the columns of --list."),
-    opt.data("--git", metavar="URL", more=True,
+    opt.data("--git URL", more=True,
              help="With --past: a git repository that replaces a --file with each release."),
-    opt.data("--file", "files", multiple=True, metavar="PATH", more=True,
+    opt.data("--file PATH", "files", multiple=True, more=True,
              help="With --git: the file's path in the repository. Can be repeated."),
     out("Write the rows to a .json.gz file instead of an archive.", (".json.gz",)), opt.JSON,
-    opt.data("--url", metavar="URL", more=True,
-             help=f"Server to download from.  [default: {opt.CDC}]"),
-    opt.details("--soda3", is_flag=True, more=True, help="Use CDC's newer API, with a token."),
+    opt.data("--url URL", more=True, help=f"Server to download from.  [default: {opt.CDC}]"),
+    opt.details("--soda3", more=True, help="Use CDC's newer API, with a token."),
 )  # fmt: skip
 def fetch(
     dataset: str, archive: Path | None, since: int | None, past: bool, only_list: bool,
@@ -322,8 +319,8 @@ def _one_file(files: tuple[Path, ...], *names: str) -> None:
 @data.command(short_help="List the releases of an archive, or what happened to them.")
 @together(
     opt.ARCHIVE, opt.DATASET,
-    opt.what("--log", is_flag=True, help="Show what happened to releases, oldest first."),
-    opt.what("--delays", is_flag=True, help="Show the releases with known reporting delays."),
+    opt.what("--log", help="Show what happened to releases, oldest first."),
+    opt.what("--delays", help="Show the releases with known reporting delays."),
     opt.JSON,
 )  # fmt: skip
 def releases(archive: Path | None, dataset: str, log: bool, delays: bool) -> Answer:
@@ -621,7 +618,7 @@ def _flags(found: Seen, flags: Sequence[Flag]) -> str:
 @click.argument("location", required=False, metavar="[PLACE]")
 @together(
     opt.ARCHIVE, opt.INDICATOR,
-    opt.what("--between", nargs=2, metavar="A B", help="Compare two releases: 2024-12-11."),
+    opt.what("--between A B", nargs=2, help="Compare two releases: 2024-12-11."),
     opt.JSON, opt.PLOT,
     out("A row for each release and a column for each month, or all differences: .csv.",
         (".csv",)),
@@ -754,10 +751,9 @@ def _differences(found: pd.DataFrame, a: str, b: str) -> str:
     SOURCES, opt.AS_OF, opt.DATASET, opt.RELEASE,
     out("A .csv or .parquet file, or - for CSV on standard output.", (".csv", ".parquet", "-"),
         required=True),
-    opt.what("--monthly", metavar="PLACES",
-             help="Monthly deaths of these places instead: US,WV or all."),
+    opt.what("--monthly PLACES", help="Monthly deaths of these places instead: US,WV or all."),
     opt.INDICATOR,
-    opt.data("--wonder", multiple=True, metavar="FILE", type=_PATH, reads=True, more=True,
+    opt.data("--wonder FILE", multiple=True, type=_PATH, reads=True, more=True,
              help="CDC WONDER export with the true months. Can be repeated."),
     opt.DRAWS, opt.SEED,
 )  # fmt: skip

@@ -36,17 +36,17 @@ _KEEP = "To save it: --table FILE.csv, --plot FILE.png or --html FILE.html"
 @request_options()
 @opt.together(
     opt.DATASET, COUNTS, opt.horizon(), opt.LEVEL, opt.TARGET, opt.POPULATION,
-    opt.what("--rank", metavar="K", type=click.IntRange(min=1), more=True,
+    opt.what("--rank K", type=click.IntRange(min=1), more=True,
              help="For counties, add the probability of being among the K highest: by count, or by "
              "rate with --population."),
-    opt.output("--exact", is_flag=True, more=True,
+    opt.output("--exact", more=True,
                help="For counties, show numbers below 10 too. Not for publication."),
     opt.TABLE, opt.PLOT, opt.HTML, opt.JSON, opt.ROWS_SHOWN,
     opt.out(f"Write a hub file: {', '.join(opt.HUB_FILES)}.", opt.HUB_FILES, more=True),
     opt.output("--output-type", type=click.Choice(["quantile", "sample", "pmf"]),
-               default="quantile", show_default=True, more=True, about="out",
+               default="quantile", more=True, about="out",
                help="What the hub file holds: quantiles, draws, or the trend."),
-    opt.output("--save", type=opt.FOLDER, metavar="DIR", more=True, writes=(),
+    opt.output("--save DIR", more=True, writes=(),
                help="Save the forecast with its draws, for od.load_forecast."),
     opt.replace("save"), sources.PUBLISH,
 )  # fmt: skip
@@ -58,8 +58,8 @@ def forecast(
 ) -> Answer:  # fmt: skip
     """Forecast overdose deaths from the data known on a date.
 
-    PLACE is a state, the US, New York City or a region by any of its names; without one, all
-    states are shown. For counties: --dataset counties "Ohio/*".
+    PLACE is a state, the US or New York City, by any of its names; without one, all states are
+    shown. For counties: --dataset counties "Ohio/*".
 
     The first line is the answer: the forecast, its 90% interval, and the probability of a fall.
     """
@@ -489,7 +489,7 @@ def county_table(
 @request_options()
 @opt.together(
     COUNTS,
-    opt.what("--months", metavar="N", default=1, show_default=True, type=click.IntRange(1, 12),
+    opt.what("--months N", default=1, type=click.IntRange(1, 12),
              help="How many of the last twelve counts to show."),
     opt.LEVEL, opt.TABLE, opt.PLOT, opt.JSON, opt.ROWS_SHOWN,
 )  # fmt: skip

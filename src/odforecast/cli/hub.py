@@ -50,13 +50,13 @@ def hub() -> None:
 @hub.command()
 @click.argument("folder", metavar="DIR", type=opt.FOLDER)
 @opt.together(
-    opt.what("--rounds", type=click.Choice(list(_KINDS)), default="real", show_default=True,
+    opt.what("--rounds", type=click.Choice(list(_KINDS)), default="real",
              help="One round per release; or one per past month, cut from the last release: "
              "complete (clean), or as incomplete as another release was (delayed)."),
     opt.START, opt.END, opt.INDICATOR, opt.horizon(),
     SOURCES,
-    opt.output("--contact", metavar="TEXT", help="A person: 'Jo Doe <jo@example.org>'."),
-    opt.output("--repository", metavar="OWNER/NAME", help="The hub's GitHub repository."),
+    opt.output("--contact TEXT", help="A person: 'Jo Doe <jo@example.org>'."),
+    opt.output("--repository OWNER/NAME", help="The hub's GitHub repository."),
     opt.JSON,
 )  # fmt: skip
 def init(
@@ -126,11 +126,11 @@ def _person(text: str) -> dict[str, str]:
 @click.argument("folder", metavar="DIR", type=opt.FOLDER)
 @opt.together(
     opt.MODEL,
-    opt.what("--round", "day", metavar="DATE", type=opt.Date("day", also="all".__eq__),
+    opt.what("--round DATE", "day", type=opt.Date("day", also="all".__eq__),
              help="Round, by its origin_date; 'all' for each.  [default: the last]"),
     opt.LOCATIONS, SOURCES, opt.DRAWS, opt.SEED,
     opt.output("--format", "ending", type=click.Choice(["parquet", "csv"]), default="parquet",
-               show_default=True, help="Format of the file."),
+               help="Format of the file."),
     opt.JSON,
 )  # fmt: skip
 def submit(
@@ -198,18 +198,15 @@ def update(folder: Path) -> Answer:
 @hub.command()
 @click.argument("path", metavar="DIR|FILE", type=click.Path(path_type=Path))
 @opt.together(
-    opt.what("--submission-time", is_flag=True,
-             help="Also check that the submission window is open now."),
-    opt.what("--at", type=opt.Date("day", also=lambda x: bool(re.search("[0-9][T ][0-9]", x))),
-             metavar="DATE", help="Also check the submission window on a day, or at a time such as "
+    opt.what("--submission-time", help="Also check that the submission window is open now."),
+    opt.what("--at DATE", type=opt.Date("day", also=lambda x: bool(re.search("[0-9][T ][0-9]", x))),
+             help="Also check the submission window on a day, or at a time such as "
              "2026-01-14T12:00."),
-    opt.what("--schemas", metavar="DIR",
-             type=click.Path(path_type=Path, exists=True, file_okay=False),
+    opt.what("--schemas DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
              help="Folder with the hubverse's schemas, for valid_config: admin-schema.json, "
              "tasks-schema.json, target-data-schema.json."),
-    opt.what("--no-extra-dates", is_flag=True,
-             help="Refuse a time series with days that no round asks for."),
-    opt.output("--all", "every", is_flag=True, help="List all 52 checks, not only failures."),
+    opt.what("--no-extra-dates", help="Refuse a time series with days that no round asks for."),
+    opt.output("--all", "every", help="List all 52 checks, not only failures."),
     opt.JSON,
 )  # fmt: skip
 def check(
@@ -282,18 +279,18 @@ _ENERGY: Final = (
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
 @opt.together(
-    opt.what("--by", metavar="NAMES", default="horizon", show_default=True,
+    opt.what("--by NAMES", default="horizon",
              help="Task ids to show separately, with commas; none: only targets."),
-    opt.what("--baseline", metavar="MODEL", help="Model (file) to compare WIS with."),
-    opt.what("--common", is_flag=True, help="Only units that every model forecasts."),
+    opt.what("--baseline MODEL", help="Model (file) to compare WIS with."),
+    opt.what("--common", help="Only units that every model forecasts."),
     opt.what("--scale", type=click.Choice(["natural", "log", "both"]), default="natural",
-             show_default=True, help="log: scores of log(1 + x)."),
+             help="log: scores of log(1 + x)."),
     opt.TRUTH_AS_OF,
     opt.data("--target-data", type=click.Choice(["oracle-output", "time-series"]),
              help="Which of the hub's target data to score against.  [default: oracle-output, if "
              "there is any]"),
     opt.JSON,
-    opt.output("--joint", type=opt.FILE, metavar="FILE", writes=opt.TABLES,
+    opt.output("--joint FILE", writes=opt.TABLES,
                help="Also write the energy scores of joint samples."),
     opt.out(f"One row per forecast unit: {', '.join(opt.TABLES)}.", opt.TABLES),
 )  # fmt: skip

@@ -26,7 +26,7 @@ _FOLDER = click.Path(path_type=Path)
 @opt.together(
     source.COUNTS, opt.horizon("to the end of the year after next"),
     opt.out("Page to write, in one file.  [default: report.html]", opt.PAGES),
-    opt.output("--site", type=opt.FOLDER, metavar="DIR", writes=(),
+    opt.output("--site DIR", writes=(),
                help="Write a folder of pages instead: one for each place."),
     opt.replace("site"), source.PUBLISH,
 )  # fmt: skip

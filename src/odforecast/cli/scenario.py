@@ -70,17 +70,17 @@ _CAVEAT = ("", CAVEAT)
 
 #: What every forecast under scenarios is made of.
 FORECAST = opt.together(
-    opt.what("--onset", metavar="MONTH", type=opt.START_MONTH, help="First month of named "
+    opt.what("--onset MONTH", type=opt.START_MONTH, help="First month of named "
              "scenarios.  [default: the month after the as-of date]"),
     opt.BESIDE, opt.horizon(HORIZON), opt.UNTIL, opt.MODEL, opt.INDICATOR, SOURCES, opt.AS_OF,
     opt.DRAWS, opt.SEED, opt.JSON,
 )  # fmt: skip
 ASKED = opt.together(
-    opt.what("--scenario", "scenarios", multiple=True, required=True, metavar="FILE|NAME",
+    opt.what("--scenario FILE|NAME", "scenarios", multiple=True, required=True,
              help="A name from odforecast scenario list, a scenario file of yours, or null; with "
              "commas, or repeated."),
     FORECAST,
-    opt.data("--exposure", "tables", multiple=True, metavar="NAME=FILE", more=True,
+    opt.data("--exposure NAME=FILE", "tables", multiple=True, more=True,
              help="Your own shares by place (CSV: location,exposure): fentanyl-share=table.csv."),
 )  # fmt: skip
 
@@ -96,7 +96,7 @@ def scenario() -> None:
 
 
 @scenario.command("list")
-@opt.output("--events", is_flag=True, help="List the events of the evidence library.")
+@opt.output("--events", help="List the events of the evidence library.")
 def list_(events: bool) -> None:
     """List the named scenarios, their chances and grades."""
     if events:
@@ -308,10 +308,10 @@ _YEARS = (_NAME, text_of("deaths prevented in", "period"), Column("mean (90% int
     ASKED, opt.PLOT,
     opt.out("Folder to write: a brief, tables, draws and figures.", (), required=True),
     opt.replace(),
-    opt.output("--paper", type=click.Choice(["letter", "a4"]), default="letter", show_default=True,
+    opt.output("--paper", type=click.Choice(["letter", "a4"]), default="letter",
                more=True, help="Paper size of the brief."),
-    opt.output("--style", type=click.Path(path_type=Path, dir_okay=False, exists=True),
-               metavar="FILE", more=True, reads=True, help="Your own style sheet for the brief."),
+    opt.output("--style FILE", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+               more=True, reads=True, help="Your own style sheet for the brief."),
 )  # fmt: skip
 def run(paper: str, style: Path | None, plot: Path | None, replace: bool, out: Path) -> Answer:
     """Project a forecast under scenarios, and write a brief.
@@ -437,7 +437,7 @@ def _write(projection: od.Projection, panel: od.Panel, out: Path) -> pd.DataFram
 @scenario.command()
 @opt.together(
     ASKED,
-    opt.what("--later", multiple=True, metavar="MONTHS", type=click.IntRange(1, 240),
+    opt.what("--later MONTHS", multiple=True, type=click.IntRange(1, 240),
              help="Also start every scenario that many months later; may be repeated."),
     opt.TABLE,
 )  # fmt: skip

@@ -68,9 +68,9 @@ _PLAUSIBILITY = (
 @opt.command()
 @click.argument("forecasts", nargs=-1, required=True, type=click.Path(path_type=Path))
 @opt.together(
-    opt.what("--baseline", metavar="MODEL", help="Model (file) to compare WIS with."),
+    opt.what("--baseline MODEL", help="Model (file) to compare WIS with."),
     opt.INDICATOR,
-    opt.what("--held", type=opt.FILE, metavar="FILE", reads=True,
+    opt.what("--held FILE", type=opt.FILE, reads=True,
              help="For scenarios: the months in which the assumptions of each were true (CSV: "
              "scenario_id,first_month,last_month[,note])."),
     opt.TRUTH_AS_OF, opt.MIN_TRUTH_AGE, SOURCES, opt.JSON, opt.PLOT,

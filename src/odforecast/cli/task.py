@@ -98,8 +98,7 @@ def export(name: str, folder: Path) -> Answer:
 @click.argument("files", nargs=-1, required=True, metavar="FILE|DIR...",
                 type=click.Path(path_type=Path))  # fmt: skip
 @opt.together(
-    opt.what("--label", metavar="LABEL", required=True,
-             help="Name of the model on a leaderboard."),
+    opt.what("--label LABEL", required=True, help="Name of the model on a leaderboard."),
     opt.ARCHIVE, opt.out("Folder of results.", (), required=True), opt.replace(), opt.JSON,
 )  # fmt: skip
 def submit(
@@ -116,7 +115,9 @@ def submit(
     from odforecast.names import HUB_QUANTILES
 
     found = open_task(name)
-    opt.check_folder("--out", out, replace, "results", "(?!units$).*", ("manifest.json",))
+    opt.check_folder(
+        "--out RESULTS...", out, replace, "results", "(?!units$).*", ("manifest.json",)
+    )
     by_origin = _by_origin(found, files)
     tables = {key: od.read_hub(path, levels=HUB_QUANTILES) for key, path in by_origin.items()}
     names = {key: path.name for key, path in by_origin.items()}
@@ -130,7 +131,7 @@ def submit(
 
 
 @task.command("leaderboard")
-@click.argument("folders", nargs=-1, required=True, metavar="RESULTS...", type=opt.FOLDER)
+@click.argument("folders", nargs=-1, required=True, type=opt.FOLDER)
 @opt.JSON
 def leaderboard_(folders: tuple[Path, ...]) -> Answer:
     """Compare results of one task on the counts in common.

@@ -20,22 +20,21 @@ if TYPE_CHECKING:
 @opt.command()
 @opt.together(
     opt.ARCHIVE, opt.LOCATIONS, opt.MODEL,
-    opt.data("--no-fetch", is_flag=True, help="Use the releases you have; do not download."),
+    opt.data("--no-fetch", help="Use the releases you have; do not download."),
     opt.out("Folder of updates: the record, and a folder for each release.  [default: updates, "
             "beside your own archive]", ()),
     opt.JSON,
-    opt.details("--again", is_flag=True, more=True,
+    opt.details("--again", more=True,
                 help="Forecast a release again with other settings. Its page is rewritten, and the "
                 "record keeps both forecasts."),
-    opt.what("--scenario", "scenarios", multiple=True, metavar="FILE|NAME", more=True,
+    opt.what("--scenario FILE|NAME", "scenarios", multiple=True, more=True,
              help="Also update the probability that scenarios work: those of a file, or a named "
              "prior. Each prior is frozen on its first day. Repeat, or use commas."),
-    opt.what("--series", metavar="FILE", type=opt.FILE, multiple=True, more=True,
+    opt.what("--series FILE", type=opt.FILE, multiple=True, more=True,
              about="scenarios", help="Another series to learn from, with --scenario (CSV: "
              "month,value,elasticity)."),
     opt.DRAWS, opt.SEED,
-    opt.data("--url", metavar="URL", more=True,
-             help=f"Server to download from.  [default: {opt.CDC}]"),
+    opt.data("--url URL", more=True, help=f"Server to download from.  [default: {opt.CDC}]"),
 )  # fmt: skip
 def update(
     archive: Path | None, locations: str, model: str, no_fetch: bool, out: Path | None,
