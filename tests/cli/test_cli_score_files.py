@@ -381,7 +381,7 @@ def put(files, asked=""):
         *(
             (
                 put({"scenarios.yaml": "", name: "scenario,value\n"}, name),
-                "part of a run of scenarios, not a file of forecasts; score the folder: odforecast score",
+                "part of a run of scenarios, not a file of forecasts; score the folder: ",
             )
             for name in ("answer.csv", "deaths_averted.csv")
         ),
