@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
@@ -38,7 +37,8 @@ _OF_TASK = (
     "source", "dataset", "locations", "start", "end", "step", "donors", "horizon", "draws", "seed",
     "indicator", "vintages", "truth_as_of", "min_truth_age",
 )  # fmt: skip
-_PLANNED = ("truth", "locations", "horizon", "draws", "seed", "targets", "horizons")
+_PLANNED = ("truth", "locations", "horizon", "draws", "seed", "targets", "horizons", "metrics",
+            "joint")  # fmt: skip
 _KINDS = {
     "real": (VINTAGE_REAL,), "pseudo": (VINTAGE_DELAYED, VINTAGE_CLEAN),
     "delayed": (VINTAGE_DELAYED,), "clean": (VINTAGE_CLEAN,),
@@ -112,7 +112,8 @@ def backtest(
     for text in _announced(groups, units, truth, task):
         say(text, err=opt.given("as_json"), indent="    ")
     started, before = perf_counter(), _before(out)
-    results = _run(units, task, groups, jobs, dask, out)
+    said = {origin.reason for found in groups for origin in found}
+    results = _run(units, said, {} if task is None else {"task": task.manifest}, jobs, dask, out)
     _say_notes(results, out, before)
     if out is not None:
         with replacing(out / "leaderboard.csv") as part:
@@ -245,8 +246,8 @@ def _by(found: list[Origin]) -> str:
 
 
 def _run(
-    units: list[Unit], task: od.Task | None, groups: list[list[Origin]], jobs: int,
-    dask: str | None, folder: Path | None,
+    units: list[Unit], said: set[str], more: dict[str, Any], jobs: int, dask: str | None,
+    folder: Path | None,
 ) -> od.Results:  # fmt: skip
     """The results, with a bar on a terminal; the same numbers with processes and on a cluster."""
     from odforecast.backtesting import Workers, run_units
@@ -258,14 +259,8 @@ def _run(
         processes = connected(dask, jobs)
     elif jobs > 1:
         processes = Workers(jobs)
-    said = {o.reason for found in groups for o in found}
     with processes as executor, bar(len(units), not sys.stderr.isatty(), said) as report:
-        how: dict[str, Any] = {"out": folder, "executor": executor, "progress": report}
-        if task is None:
-            return run_units(units, **how)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # its notes, which are said later
-            return od.backtest(list(dict.fromkeys(u.model for u in units)), task=task, **how)
+        return run_units(units, out=folder, executor=executor, progress=report, more=more)
 
 
 def _before(folder: Path | None) -> Mapping[str, Any]:
