@@ -455,7 +455,7 @@ def compare() -> Answer:
     def show() -> None:
         """Print a table for each place."""
         # What it is there for: it works; of several, all of them do; or it raises deaths.
-        best = projection.outcomes().groupby(keys).first().to_dict("index")
+        best = projection.outcomes().drop_duplicates(keys).set_index(keys).to_dict("index")
         found: Any = [best[key] for key in zip(*(answer[key] for key in keys))]
         last = projection.baseline.months[-1]
         head = f"deaths prevented by {last}, compared with no new measure"
