@@ -84,7 +84,6 @@ _KINDS = {
 }  # fmt: skip
 #: Characters of an indicator and an origin in a line.
 _NAME, _FROM = 24, 17
-_PATH = click.Path(path_type=Path)
 _ACCEPT = opt.data("--accept REASON", help=opt.ACCEPTS)
 _REASON = opt.option("--reason TEXT", required=True,
                      help="Why. It goes into the archive's log and into every result.")  # fmt: skip
@@ -140,7 +139,7 @@ def _of(dataset: str) -> str:
     opt.what("--past", help="Past releases, from public copies. See --list."),
     opt.what("--list", "only_list", help="With --past: list the copies and stop."),
     opt.RELEASE,
-    opt.data("--copies FILE", type=_PATH, more=True,
+    opt.data("--copies FILE", type=opt.PATH, more=True,
              help="With --past: a list of your own, a CSV with the columns of --list."),
     opt.data("--git URL", more=True,
              help="With --past: a git repository that replaces a --file with each release."),
@@ -268,7 +267,7 @@ _COPIES = (
 
 
 @data.command(short_help="Add releases to an archive.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=_PATH)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=opt.PATH)
 @together(opt.ARCHIVE, opt.RELEASE, _ACCEPT)
 def add(
     files: tuple[Path, ...], archive: Path | None, release: str | None, accept: str | None
@@ -472,7 +471,7 @@ def _donor_row(donor: Donor, origin: str) -> Row:
 
 
 @data.command(short_help="Check a release, or a file, for what could mislead.")
-@click.argument("files", nargs=-1, metavar="[FILE...]", type=_PATH)
+@click.argument("files", nargs=-1, metavar="[FILE...]", type=opt.PATH)
 @together(SOURCES, opt.AS_OF, opt.DATASET, opt.RELEASE, opt.LOCATIONS, opt.JSON)
 def check(
     files: tuple[Path, ...], as_of: str | None, dataset: str, release: str | None, locations: str
@@ -753,7 +752,7 @@ def _differences(found: pd.DataFrame, a: str, b: str) -> str:
         required=True),
     opt.what("--monthly PLACES", help="Monthly deaths of these places instead: US,WV or all."),
     opt.INDICATOR,
-    opt.data("--wonder FILE", multiple=True, type=_PATH, reads=True, more=True,
+    opt.data("--wonder FILE", multiple=True, type=opt.PATH, reads=True, more=True,
              help="CDC WONDER export with the true months. Can be repeated."),
     opt.DRAWS, opt.SEED,
 )  # fmt: skip
@@ -845,7 +844,7 @@ def accept(date: str, archive: Path | None, dataset: str, reason: str) -> None:
 
 
 @fix.command(short_help="Replace a wrong file with the right one.")
-@click.argument("file", type=_PATH)
+@click.argument("file", type=opt.PATH)
 @together(opt.ARCHIVE, opt.RELEASE, _ACCEPT, _REASON)
 def replace(
     file: Path, archive: Path | None, release: str | None, accept: str | None, reason: str

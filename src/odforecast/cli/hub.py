@@ -196,7 +196,7 @@ def update(folder: Path) -> Answer:
 
 
 @hub.command()
-@click.argument("path", metavar="DIR|FILE", type=click.Path(path_type=Path))
+@click.argument("path", metavar="DIR|FILE", type=opt.PATH)
 @opt.together(
     opt.what("--submission-time", help="Also check that the submission window is open now."),
     opt.what("--at DATE", type=opt.Date("day", also=lambda x: bool(re.search("[0-9][T ][0-9]", x))),
@@ -276,8 +276,8 @@ _ENERGY: Final = (
 
 
 @hub.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("folder", metavar="DIR", type=opt.PATH)
+@click.argument("files", nargs=-1, type=opt.FILE)
 @opt.together(
     opt.what("--by NAMES", default="horizon",
              help="Task ids to show separately, with commas; none: only targets."),

@@ -37,6 +37,7 @@ CDC = "https://data.cdc.gov"
 ROWS = 12
 #: Groups in which ``--help`` lists options.
 WHAT, DATA, OUTPUT, MORE = "What", "Data", "Output", "Details"
+PATH = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 #: Where the data are, and what an answer is asked for: who needs them asks :func:`given`.
@@ -396,7 +397,7 @@ def horizon(default: int | str = names.DEFAULT_HORIZON) -> Decorator:
 
 # Data
 
-ARCHIVE = data("--archive DIR", type=click.Path(path_type=Path), help="Folder of releases.  "
+ARCHIVE = data("--archive DIR", type=PATH, help="Folder of releases.  "
                "[default: your own releases, then the bundled ones]")  # fmt: skip
 SOURCE = data("--source FILE", reads=True, more=True,
               help="A file from CDC instead of an archive, or 'bundled'.")  # fmt: skip

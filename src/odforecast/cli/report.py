@@ -17,11 +17,10 @@ from odforecast.cli.options import refuse
 #: Options that say how a forecast is made: of no use where one is given.
 _MAKING = ("as_of", "model", "indicator", "draws", "seed", "horizon", "until", "counts")
 _WHY = "says how to make a forecast, and this report makes none"
-_FOLDER = click.Path(path_type=Path)
 
 
 @opt.command()
-@click.argument("folders", nargs=-1, type=_FOLDER, metavar="[FORECAST|RESULTS]...")
+@click.argument("folders", nargs=-1, type=opt.PATH, metavar="[FORECAST|RESULTS]...")
 @source.request_options(opt.LOCATIONS)
 @opt.together(
     source.COUNTS, opt.horizon("to the end of the year after next"),

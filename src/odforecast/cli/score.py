@@ -66,7 +66,7 @@ _PLAUSIBILITY = (
 
 
 @opt.command()
-@click.argument("forecasts", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("forecasts", nargs=-1, required=True, type=opt.PATH)
 @opt.together(
     opt.what("--baseline MODEL", help="Model (file) to compare WIS with."),
     opt.INDICATOR,

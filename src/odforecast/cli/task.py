@@ -96,7 +96,7 @@ def export(name: str, folder: Path) -> Answer:
 @task.command()
 @_NAME
 @click.argument("files", nargs=-1, required=True, metavar="FILE|DIR...",
-                type=click.Path(path_type=Path))  # fmt: skip
+                type=opt.PATH)  # fmt: skip
 @opt.together(
     opt.what("--label LABEL", required=True, help="Name of the model on a leaderboard."),
     opt.ARCHIVE, opt.out("Folder of results.", (), required=True), opt.replace(), opt.JSON,
