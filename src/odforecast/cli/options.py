@@ -99,11 +99,13 @@ class Option(click.Option):
         writes: tuple[str, ...] | None = None, reads: bool = False, about: str = "", **how: Any,
     ) -> None:  # fmt: skip
         name, _, metavar = names[0].partition(" ")
-        if metavar:
-            how["metavar"] = metavar
         if writes is not None:
             how["type"] = FILE if writes else FOLDER
-        how.setdefault("is_flag", not metavar and "type" not in how)
+        # Click takes a value of an option that is said to be no flag for optional.
+        if metavar:
+            how["metavar"] = metavar
+        elif "type" not in how:
+            how["is_flag"] = True
         how.setdefault("show_default", how.get("default") is not None)
         super().__init__([name, *names[1:]], **how)
         self.group, self.more = group, more
