@@ -174,7 +174,7 @@ def three_levels(made, truth, target, level=0.9):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("ending", [".csv.gz", ".parquet"])
+@pytest.mark.parametrize("ending", [".csv.gz", ".json", ".parquet"])
 def test_tables_of_forecasts(ending, archive, made, truth, tmp_path):
     path = tmp_path / f"2024-07-10-dlm{ending}"
     ok("forecast", *asked(archive), "--table", path)
@@ -370,6 +370,10 @@ def put(files, asked=""):
         (written(HEAD + "US,2024-12,1,0.9,1,2,3\nUS,2024-12,1,0.8,1,2,3\n"), "one level"),
         (written(HEAD + "39035,2024-12,1,0.9,1,2,3\n"), "counties cannot be scored from files"),
         (written(HEAD), "no rows"),
+        (
+            written("location,month,lower,median\nUS,2024-12,1,2\n"),
+            "no column high, horizon, level, low; it has location, month, lower, median",
+        ),
         (put({}), "contains no forecast, run or results"),
         (put({}, "gone.json"), "gone.json"),
         (written("x", "f.txt"), "unknown file type '.txt'"),
@@ -394,10 +398,10 @@ def test_what_cannot_be_read_is_one_line(make, message, tmp_path):
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_a_state_by_any_of_its_names(tmp_path):
+def test_a_state_and_a_column_by_any_of_their_names(tmp_path):
     path, out = tmp_path / "2024-02-15-x.csv", tmp_path / "s.csv"
     rows = (f"{name},2023-1{k},1,0.9,1,2,3\n" for k, name in enumerate(("OH", "39", "Ohio")))
-    path.write_text(HEAD + "".join(rows))
+    path.write_text(HEAD.title() + "".join(rows))
     ok("score", path, "--source", "bundled", "--out", out)
     scores = pd.read_csv(out)
     assert scores["location"].tolist() == ["OH"] * 3

@@ -32,7 +32,7 @@ from odforecast.updating import record
 #: Levels of quantiles, rising.
 type Levels = tuple[float, ...]
 
-#: Columns by which a table of medians and intervals is known.
+#: Columns of a table of medians and intervals.
 INTERVALS: Final = frozenset({"location", "month", "horizon", "level", "low", "median", "high"})
 #: Folders that are scored whole, by a file in them, and files in them that are not scored alone.
 _PARTS: Final = {
@@ -121,17 +121,12 @@ def _read(path: Path) -> list[Forecasts]:
                 hint=f"score the folder: odforecast score {path.parent}",
             )
     there = _columns_of(path)
-    if there >= INTERVALS:
+    if "median" in there:
         return [_intervals(path)]
     if {"draw", "location", "month"} <= there:
         raise DataError(
             f"{path}: contains draws without the date they were made",
             hint="score the folder of the run, or quantiles.csv and samples.parquet in it",
-        )
-    if path.name.lower().endswith(".json"):
-        raise DataError(
-            f"{path}: not a table of medians and intervals",
-            hint="score the CSV or Parquet file of forecast --table, --out or nowcast --table",
         )
     return [_hub(path, path)]
 
@@ -273,10 +268,10 @@ def _intervals(path: Path) -> Forecasts:
     """A table of medians and intervals."""
     parse = dict.fromkeys(("level", "horizon"), needed(_value)) | {"location": _state}
     parse |= dict.fromkeys(("low", "median", "high", "reported"), _value)
-    names = (*sorted(INTERVALS), "reported", "target")
+    needs = sorted(INTERVALS)
+    columns = [Column(x, x, parse.get(x, str)) for x in (*needs, "reported", "target")]
     what = "a table of medians and intervals"
-    raw = read_raw(path)
-    cells = Table(raw, [Column(x, x, parse.get(x, str)) for x in names], what=what, others=True)
+    cells = Table(read_raw(path), columns, needs=needs, what=what, others=True)
     horizon, level = cells.values("horizon", dtype=int), float(cells.values("level")[0])
     if len(set(cells.values("level"))) != 1 or not 0 < level < 1:
         raise DataError(f"{path}: column level must contain one level between 0 and 1")
@@ -313,13 +308,17 @@ def _state(text: str) -> str | BadCell:
 
 
 def _columns_of(path: Path) -> frozenset[str]:
-    """Names of a file's columns; none where it cannot be read, which its own reader will say."""
+    """Names of a file's columns in lower case; none where it cannot be read, which its own reader
+    will say.
+    """
     name = path.name.lower()
     try:
         if name.endswith(".parquet"):
-            return frozenset(pq.read_schema(path).names)
+            return frozenset(map(str.lower, pq.read_schema(path).names))
         with gzip.open(path, "rb") if name.endswith(".gz") else path.open("rb") as handle:
-            line = handle.readline(10_000).decode("utf-8-sig")
+            text = handle.read(10_000).decode("utf-8-sig", "ignore").lower()
     except (OSError, EOFError, ValueError, IndexError, DataError):
         return frozenset()
-    return frozenset(cell.strip('"') for cell in line.strip().split(","))
+    if name.endswith(".json"):
+        return frozenset(re.findall(r'"(\w+)":', text))
+    return frozenset(cell.strip('"') for cell in text.partition("\n")[0].strip().split(","))
