@@ -224,7 +224,6 @@ def test_until_and_indicator(tmp_path):
 @pytest.mark.slow
 def test_nothing_given_is_ignored(tmp_path):
     file, shares = tmp_path / "s.yaml", tmp_path / "shares.csv"
-    file.write_text("name: s\ninterventions: [{prior: tariff-only, onset: 2026-03}]\n")
     shares.write_text("location,exposure\nWV,80%\ndefault,.5\n")
     file.write_text(
         "name: s\ninterventions: [{name: cut, onset: 2026-03, exposure: fentanyl-share, "
