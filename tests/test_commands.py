@@ -281,7 +281,7 @@ def _quick(args: list[str], server: str, past: list[str]) -> list[str]:
         return [*args, *more]
     if args[:2] == ["hub", "submit"]:  # as many as the samples that a hub asks for
         return [*args, *unless("--draws", "100")]
-    few = args[0] in ("forecast", "nowcast", "report") or args[:2] == ["scenario", "run"]
+    few = args[0] in ("forecast", "nowcast") or args[:2] == ["scenario", "run"]
     return [*args, *unless("--draws", "60")] if few else args
 
 
