@@ -65,7 +65,7 @@ class Skill:
     """
 
     def __init__(self, results: Results) -> None:
-        self.results = results
+        self.results, self.drawn = results, True
         scores = results.scores
         scores = scores[scores["target"] == TARGET_12MO]
         self.kind = deciding_kind(scores["vintage"].astype(str))
@@ -128,33 +128,33 @@ def _span(months: pd.Series[Any]) -> str:
 def skill_blocks(results: Results, folded: bool = False, drawn: bool = True) -> list[Block]:
     """How accurate forecasts were, with figures or with tables alone."""
     skill = Skill(results)
+    skill.drawn = drawn
     if skill.scores.empty:
         return [Block("leaderboard", TITLE, ("No count could be scored.",), folded=folded)]
     boards = [_board(skill, level, rows) for level, rows in skill.levels[::-1]]
     first = Block("leaderboard", TITLE, (skill.about(),), (), boards, folded=folded,
                   about="leaderboard of models", words="board")  # fmt: skip
-    parts: list[tuple[str, str, str, Sequence[SortTable | None]]] = [
-        ("skill-horizon", "Skill by months ahead", "skill",
+    parts: list[tuple[str, str, list[Figure], Sequence[SortTable | None]]] = [
+        ("skill-horizon", "Skill by months ahead", _drawn(skill, "skill"),
          _ratio_tables(skill, "horizon_group")),
-        ("skill-regime", "Skill in the rise and in the fall", "", _ratio_tables(skill, "regime")),
-        ("nowcasts", "Skill of final counts and of kinds of change", "",
+        ("skill-regime", "Skill in the rise and in the fall", [], _ratio_tables(skill, "regime")),
+        ("nowcasts", "Skill of final counts and of kinds of change", [],
          [_nowcasts(skill), *(_trends(skill, *part) for part in skill.levels)]),
-        ("coverage-of", "How often intervals contained the final count", "coverage",
+        ("coverage-of", "How often intervals contained the final count", _drawn(skill, "coverage"),
          [_coverage(skill, *part) for part in skill.levels]),
-        ("pit-of", "Where final counts fell within the forecasts", "pit",
+        ("pit-of", "Where final counts fell within the forecasts", _drawn(skill, "pit"),
          [_pits(skill, *part) for part in skill.levels]),
     ]  # fmt: skip
     return [first] + [
-        Block(key, title, (), _drawn(skill, kind) if drawn and kind else (),
-              [t for t in tables if t is not None], folded=folded)
-        for key, title, kind, tables in parts
+        Block(key, title, (), drawn, [t for t in tables if t is not None], folded=folded)
+        for key, title, drawn, tables in parts
     ]  # fmt: skip
 
 
 def _drawn(skill: Skill, kind: str) -> list[Figure]:
     """A figure of the scores; none where there is nothing to draw."""
     options: dict[str, Any] = {"vintage": skill.kind}
-    if kind == "skill" and skill.baseline is None:
+    if not skill.drawn or (kind == "skill" and skill.baseline is None):
         return []
     if kind != "skill":
         options["model"] = skill.model
