@@ -39,6 +39,7 @@ from odforecast.backtesting.submission import export
 from odforecast.backtesting.workers import connected
 from odforecast.cli import main
 from odforecast.months import ONE_MONTH
+from odforecast.names import ALL_DEATHS, ALL_DRUGS
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage.bundle import default_folder
 
@@ -64,6 +65,12 @@ LOOKS_LIKE_ONE = re.compile(
 #: Commands that are printed and not run here, each with the reason.
 NOT_RUN: dict[str, str] = {}
 
+#: Forecasts of a reader's own, as the page on them shows.
+(OWN_FORECASTS,) = re.findall(
+    r"```text\n(location,month,horizon,level,.*?)```",
+    (ROOT / "docs" / "how-to" / "submit.md").read_text(),
+    re.S,
+)
 #: Words that stand for one of the reader's own.
 STAND_FOR = {"NAME": "cooperation-resumed", "COMMAND": "forecast"}
 #: A reader's files, and the last month in each: made of the bundled counts.
@@ -136,7 +143,7 @@ def _release(name: str) -> bytes:
     """A file in CDC's form: the bundled counts up to a month, North Carolina's end too low."""
     last = pd.Timestamp(FILES[name])
     table = od.bundled().as_of("2025-09-17").table
-    table = table[table["month"] <= last]
+    table = table[(table["month"] <= last) & table["indicator"].isin([ALL_DRUGS, ALL_DEATHS])]
     late = (table["month"] > last - pd.DateOffset(months=3)) & (table["state"] == "NC")
     lacking = np.ceil(table["reported"] * 0.02).where(late, 0.0)
     # The parts add up to the US row, here as in CDC's files.
@@ -200,7 +207,9 @@ def _prepare(args: list[str]) -> None:
         od.Archive(default_folder()).retract(args[3], "set aside for this test")
     adds = args[:2] == ["data", "add"]
     for word in args[1:] if args[0] == "score" else ():
-        if word.endswith((".csv", ".parquet")) and not Path(word).exists():
+        if word.endswith("-mine.csv"):
+            Path(word).write_text(OWN_FORECASTS)
+        elif word.endswith((".csv", ".parquet")) and not Path(word).exists():
             made = od.get_model().fit(od.bundled().as_of().panel()).forecast(draws=20)
             od.write_hub(od.to_hub(made.select(["US", "OH"])), word)
     if args[:2] == ["report", "results"]:
@@ -209,8 +218,9 @@ def _prepare(args: list[str]) -> None:
         _hub(args)
     if args[:2] == ["task", "submit"]:
         _exported_and_forecast(args[2], Path(args[3]))
-    for word in args[2:] if args[:2] == ["task", "leaderboard"] else ():
-        Task.load("quick").run("hub-baseline", out=word, progress=False)
+    if args[:2] == ["task", "leaderboard"]:
+        Task.load("quick").run("hub-baseline", out=args[2], progress=False)
+        shutil.copytree(args[2], args[3])
     for before, word in zip(["", *args], args):
         if word in FILES:
             Path(word).write_bytes(_release(word))
@@ -262,14 +272,17 @@ def _quick(args: list[str], server: str, past: list[str]) -> list[str]:
     if args[0] == "update":
         return [*args, *([] if "--no-fetch" in args else unless("--url", server))]
     if args[0] == "backtest":
-        more = [*unless("--models", "dlm,naive"), *unless("--draws", "20"), *unless("--jobs", "1")]
-        more += unless("--locations", "US,OH,NC,WV,WY")
+        more = [*unless("--models", "hub-baseline,naive"), *unless("--draws", "20")]
+        more += [*unless("--jobs", "1"), *unless("--locations", "US,OH,NC,WV,WY")]
         if "--archive" not in args:
             start = args[args.index("--start") + 1] if "--start" in args else "2023-03"
             end = str(np.datetime64(start, "M") + ONE_MONTH)
             more += [*unless("--start", start), *unless("--end", end)]
         return [*args, *more]
-    return [*args, *unless("--draws", "20")] if args[:2] == ["scenario", "run"] else args
+    if args[:2] == ["hub", "submit"]:  # as many as the samples that a hub asks for
+        return [*args, *unless("--draws", "100")]
+    few = args[0] in ("forecast", "nowcast") or args[:2] == ["scenario", "run"]
+    return [*args, *unless("--draws", "60")] if few else args
 
 
 @pytest.fixture(scope="module")
@@ -322,7 +335,8 @@ def _repository(args: list[str]) -> Iterator[list[str]]:
     yield [*args[:public], str(repository), *args[public + 1 :]]
 
 
-WHOLE_RUNS = ("backtest", "update", "report", "scenario", "task submit", "forecast --dataset")
+WHOLE_RUNS = ("backtest", "update", "report", "scenario", "task submit", "task show states",
+              "forecast --dataset")  # fmt: skip
 
 
 def _marked(command: str) -> object:

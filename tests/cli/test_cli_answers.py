@@ -127,30 +127,6 @@ def test_a_model_without_draws_of_past_months_still_shows_what_is_published():
     assert "69,172 drug overdose deaths were reported" in " ".join(result.stdout.split())
 
 
-def test_a_model_of_ones_own_is_listed_with_where_it_comes_from():
-    from odforecast.models import registry
-    from odforecast.models.spec import Spec
-
-    class Mine:
-        """A model of mine. With more to say."""
-
-        spec = Spec("mine", origin="my-models 1.2")
-
-        def fit(self, panel):
-            raise NotImplementedError(panel)
-
-    before = dict(registry._REGISTERED)
-    try:
-        od.register("mine", Mine)
-        text = CliRunner().invoke(main, ["models"]).stdout
-    finally:
-        registry._REGISTERED.clear()
-        registry._REGISTERED.update(before)
-    (line,) = (x for x in text.splitlines() if x.split()[:1] == ["mine"])
-    assert "A model of mine. With more to say" in line
-    assert "[my-models 1.2]" in " ".join(text.split())
-
-
 def test_examples_are_listed_copied_and_never_overwritten(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 

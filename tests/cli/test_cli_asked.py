@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,6 @@ from commands import ok, run
 
 import odforecast as od
 from odforecast.cli.screen import count
-from odforecast.names import DECIDING
 
 FORECAST = ("forecast", "--source", "bundled", "--model", "drift", "--draws", "60")
 BACKTEST = ("backtest", "--start", "2021-01", "--end", "2021-02", "--step", "1", "--draws", "40",
@@ -105,18 +103,6 @@ def test_a_folder_without_the_city_is_said_to_lack_the_rate(tmp_path):
     alone = run(*words, "--locations", "NY")
     assert "cannot be made from it; for that, save both" in " ".join(alone.stderr.split())
     assert "save both" not in run(*words, "--replace", "--locations", "NY,NYC,OH").stderr
-
-
-# --- words ----------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_kinds_of_vintage_stand_in_the_order_in_which_they_decide():
-    text = " ".join(ok(*BACKTEST, "--all").split())
-    for words in ("Leaderboard", "Completed counts", "Trend"):
-        kinds = re.findall(rf"{words} .*?\((pseudo-\w+)\)", text)
-        assert kinds == sorted(kinds, key=DECIDING.index)
-    assert text.count("Leaderboard on") == 2
 
 
 def test_the_page_of_new_york_has_the_rate_of_state_and_city(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from functools import partial
 
@@ -36,12 +37,9 @@ def test_a_table_per_horizon_that_fits_the_screen(opened, tmp_path):
     assert (
         "Final counts: provisional, reported in release 2023-10-08, at least 6 months after" in flat
     )
-    assert "Leaderboard of 8 counties in 2 states on past months" in flat
-    assert "(pseudo-clean): one plateau, one release, provisional truth" in flat
-    assert said.partition("\n3 months ahead\n")[2].split()[:2] == ["county-hub-baseline", "24"]
-    assert "\n12 months ahead: nothing can be scored\n" in said
-    assert "county-hub-baseline" in said
-    assert "1.00" in said
+    assert "past forecasts were: one plateau, one release, provisional truth" in flat
+    assert "3 months ahead: 24 counts of 8 counties in 2 states" in flat
+    assert re.search(r"\ncounty-hub-baseline +[\d.]+ +1.00 ", said)
     assert max(len(x) for x in said.splitlines() if str(tmp_path) not in x) <= 80
     results = Results.load(tmp_path)
     assert set(results.scores["horizon"]) == {3, 6, 9, 12}

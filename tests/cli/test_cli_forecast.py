@@ -73,24 +73,15 @@ def test_table_and_file(tmp_path):
 
 
 def test_the_default_seed_is_fixed_and_locations_do_not_matter(tmp_path):
-    for name, places in (("a", "US,WV"), ("b", "US,WV"), ("c", "WV")):
-        args = (*QUICK, "--model", "drift", "--locations", places)
-        assert run(*args, "--out", str(tmp_path / f"{name}.csv")).exit_code == 0
-    a, b, c = (read_hub(tmp_path / f"{n}.csv") for n in "abc")
+    tables = []
+    for words in ("US,WV", "US,WV", "WV", "WV --seed 9"):
+        args = (*QUICK, "--model", "drift", "--locations", *words.split())
+        assert run(*args, "--out", str(tmp_path / "f.csv")).exit_code == 0
+        tables.append(read_hub(tmp_path / "f.csv"))
+    a, b, c, other = tables
     assert a.equals(b)
     assert a[a["location"] == "54"].reset_index(drop=True).equals(c)
-    run(
-        *QUICK,
-        "--model",
-        "drift",
-        "--locations",
-        "WV",
-        "--seed",
-        "9",
-        "--out",
-        str(tmp_path / "d.csv"),
-    )
-    assert not read_hub(tmp_path / "d.csv").equals(c)
+    assert not other.equals(c)
 
 
 def test_a_joint_model_sees_every_location_and_another_only_those_asked_for(models):
@@ -103,6 +94,19 @@ def test_a_joint_model_sees_every_location_and_another_only_those_asked_for(mode
     assert "\nAL " not in result.stdout
     assert run("--model", "alone", "--locations", "WV,OH", "--draws", "20").exit_code == 0
     assert Joint.seen == ("WV", "OH")
+
+
+def test_a_model_of_ones_own_is_listed_with_where_it_comes_from(models):
+    class Mine(Joint):
+        """A model of mine. With more to say."""
+
+        spec = Spec("mine", origin="my-models 1.2")
+
+    register("mine", Mine)
+    text = commands.ok("models")
+    (line,) = (x for x in text.splitlines() if x.split()[:1] == ["mine"])
+    assert "A model of mine. With more to say" in line
+    assert "[my-models 1.2]" in " ".join(text.split())
 
 
 def test_warnings_and_skipped_locations_are_said_on_standard_error(models):

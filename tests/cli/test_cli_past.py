@@ -46,7 +46,7 @@ def test_fetch_past_and_what_releases_says(made, tmp_path):
     assert warning.endswith("answer 404")
     assert done.stdout.splitlines()[-2:] == [
         "3 added, 1 compared and equal, 1 not available",
-        f"archive: {tmp_path / 'archive'}, 3 releases",
+        f"{tmp_path / 'archive'} holds 3 releases, 2024-12-11 to 2025-02-15",
     ]
     again = fetch(made, tmp_path)
     assert again.exit_code == 0
@@ -104,7 +104,7 @@ def test_list_asks_nobody(made, tmp_path):
     assert len(done.stdout.splitlines()) == 53
     assert done.stderr == "52 copies of 38 releases\n"
     first = done.stdout.splitlines()[1]
-    assert first.startswith("2017-09-13  2017-02     inferred  sha256     -     ChichoTV/Opiate")
+    assert first.startswith("2017-09-13  2017-02     inferred  sha256     -     1cb5453922  Chich")
     fetch(made, tmp_path, "--release", "2024-12-11")
     done = data("fetch", "--past", "--list", "--copies", tmp_path / "copies.csv",
                 "--archive", tmp_path / "archive", "--json")  # fmt: skip

@@ -70,7 +70,6 @@ def test_old_data_are_said_to_be_old(monkeypatch, command, counties):
         code, said = run(*command.split())
         assert code == 0, said
         assert (f"These data are 2 months old. {old}" in said) is there
-    if not command.startswith("backtest"):
-        code, said = run(*command.split(), "--as-of", "2026-01-14")
-        assert code == 0, said
-        assert "months old" not in said
+    code, said = run(*command.split(), "--as-of", "2026-01-14")
+    assert code == 0, said
+    assert "months old" not in said

@@ -38,7 +38,7 @@ def events():
     """What happened: the lines that begin an entry."""
     log = run("data", "releases", "--log").stdout
     assert max(map(len, log.splitlines())) <= 80
-    return [line.split()[1] for line in log.splitlines() if not line.startswith(" ")]
+    return [line.split()[1] for line in log.splitlines()[1:] if not line.startswith(" ")]
 
 
 @pytest.mark.parametrize(

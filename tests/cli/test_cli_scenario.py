@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 
 import pandas as pd
@@ -223,7 +224,6 @@ def test_until_and_indicator(tmp_path):
 @pytest.mark.slow
 def test_nothing_given_is_ignored(tmp_path):
     file, shares = tmp_path / "s.yaml", tmp_path / "shares.csv"
-    file.write_text("name: s\ninterventions: [{prior: tariff-only, onset: 2026-03}]\n")
     shares.write_text("location,exposure\nWV,80%\ndefault,.5\n")
     file.write_text(
         "name: s\ninterventions: [{name: cut, onset: 2026-03, exposure: fentanyl-share, "
@@ -275,6 +275,13 @@ def test_compare_is_a_grid_of_options(tmp_path):
     assert shock.count("–") == 3  # a what-if: no chance, and nothing over all outcomes
     said = json.loads(cli("compare", *FAST, *asked, "--json").stdout)
     assert {"meta", "answer", "outcomes", "averted"} == set(said)
+
+
+def test_where_few_draws_work_there_is_no_interval():
+    """It was that of the next outcome, nothing: 464 (0 to 0)."""
+    text = cli("compare", *FAST, "--scenario", "tariff-only").output
+    (row, _) = (line for line in text.splitlines() if line.startswith("tariff-only "))
+    assert re.match(r"tariff-only  \d{4}-\d\d +[\d,]+ +10% ", row), row
 
 
 def test_sensitivity_and_attribution(tmp_path):

@@ -97,7 +97,7 @@ QUANTILES = {"wis": 1e-3, "wis_spread": 1e-3, "ae": 1e-3, "log_wis": 1e-5, "cove
              "median": 1e-3, "observed": 0}  # fmt: skip
 
 
-@pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".parquet"])
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
 def test_quantiles(ending, archive, made, truth, tmp_path):
     path = tmp_path / f"2024-07-10-odforecast-dlm{ending}"
     ok("forecast", *asked(archive), "--target", "both", "--out", path)
@@ -174,7 +174,7 @@ def three_levels(made, truth, target, level=0.9):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("ending", [".csv", ".csv.gz", ".parquet"])
+@pytest.mark.parametrize("ending", [".csv.gz", ".json", ".parquet"])
 def test_tables_of_forecasts(ending, archive, made, truth, tmp_path):
     path = tmp_path / f"2024-07-10-dlm{ending}"
     ok("forecast", *asked(archive), "--table", path)
@@ -198,9 +198,8 @@ def test_tables_of_months_and_other_levels(level, archive, made, truth, tmp_path
     assert "Forecasts as of a day that the files do not say" in text
 
 
-@pytest.mark.parametrize("ending", [".csv", ".parquet"])
-def test_nowcasts(ending, archive, made, truth, tmp_path):
-    path = tmp_path / f"2024-07-10-dlm{ending}"
+def test_nowcasts(archive, made, truth, tmp_path):
+    path = tmp_path / "2024-07-10-dlm.csv"
     ok("nowcast", *asked(archive), "--table", path)
     have = scored(path, archive)
     want = three_levels(made, truth, "deaths_12mo")
@@ -344,35 +343,52 @@ def test_another_drug_class_is_refused(archive, panel, tmp_path):
     assert "say what is counted with --indicator" in " ".join(result.stderr.split())
 
 
-def written(text):
+HEAD = "location,month,horizon,level,low,median,high\n"
+OWN = "2024-07-10-x.csv"
+
+
+def written(text, name=OWN):
+    return put({name: text}, name)
+
+
+def put(files, asked=""):
     def make(folder):
-        path = folder / "2024-07-10-x.csv"
-        path.write_text(text)
-        return path
+        for name, text in files.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
+        return folder / asked
 
     return make
-
-
-HEAD = "location,month,horizon,level,low,median,high\n"
 
 
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (
-            written(HEAD + "US,2024-13,1,0.9,1,2,3\n"),
-            "row 2, column month: '2024-13' is not a month",
-        ),
-        (
-            written(HEAD + "US,2024-12,1,0.9,1,two,3\n"),
-            "row 2, column median: 'two' is not a number",
-        ),
+        (written(HEAD + "US,2024-13,1,0.9,1,2,3\n"), "row 2: month '2024-13' is not a month"),
+        (written(HEAD + "US,2024-12,1,0.9,1,two,3\n"), "row 2: median 'two' is not a number"),
+        (written(HEAD + "US,2024-12,1,0.9,1,2,3\nUtopia,2024-12,1,0.9,1,2,3\n"), "row 3: location"),
         (written(HEAD + "US,2024-12,1,0.9,1,2,3\nUS,2024-12,1,0.8,1,2,3\n"), "one level"),
         (written(HEAD + "39035,2024-12,1,0.9,1,2,3\n"), "counties cannot be scored from files"),
         (written(HEAD), "no rows"),
-        (lambda folder: folder, "contains no forecast, run or results"),
-        (lambda folder: folder / "gone.json", "gone.json"),
-        (lambda folder: written("x")(folder).rename(folder / "f.txt"), "unknown file type '.txt'"),
+        (
+            written("location,month,lower,median\nUS,2024-12,1,2\n"),
+            "no column high, horizon, level, low; it has location, month, lower, median",
+        ),
+        (put({}), "contains no forecast, run or results"),
+        (put({}, "gone.json"), "gone.json"),
+        (written("x", "f.txt"), "unknown file type '.txt'"),
+        (
+            put({"changes.csv": "location,month,before\n", OWN: HEAD}),
+            f"score the files in it: {OWN}\n",
+        ),
+        (put({"hub-config/tasks.json": ""}), ": a hub; odforecast hub score "),
+        *(
+            (
+                put({"scenarios.yaml": "", name: "scenario,value\n"}, name),
+                "part of a run of scenarios, not a file of forecasts; score the folder: ",
+            )
+            for name in ("answer.csv", "deaths_averted.csv")
+        ),
     ],
 )
 def test_what_cannot_be_read_is_one_line(make, message, tmp_path):
@@ -382,27 +398,14 @@ def test_what_cannot_be_read_is_one_line(make, message, tmp_path):
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-@pytest.mark.parametrize("name", ["answer.csv", "deaths_averted.csv"])
-def test_tables_of_a_run_are_scored_with_its_folder(name, tmp_path):
-    (tmp_path / "scenarios.yaml").write_text("")
-    (tmp_path / name).write_text("scenario,value\n")
-    result = run("score", tmp_path / name)
-    assert result.exit_code == 1
-    assert "part of a run of scenarios, not a file of forecasts" in result.stderr
-    assert f"score the folder: odforecast score {tmp_path}" in result.stderr
-
-
-def test_a_folder_names_only_files_that_can_be_scored(tmp_path):
-    (tmp_path / "changes.csv").write_text("location,month,before,after\n")
-    (tmp_path / "2024-07-10-x.csv").write_text(HEAD)
-    result = run("score", tmp_path)
-    assert "score the files in it: 2024-07-10-x.csv\n" in result.stderr
-
-
-def test_a_hub_is_scored_by_another_command(shared):
-    result = run("score", shared / "hubverse" / "example_hub")
-    assert result.exit_code == 1
-    assert "odforecast hub score" in result.stderr
+def test_a_state_and_a_column_by_any_of_their_names(tmp_path):
+    path, out = tmp_path / "2024-02-15-x.csv", tmp_path / "s.csv"
+    rows = (f"{name},2023-1{k},1,0.9,1,2,3\n" for k, name in enumerate(("OH", "39", "Ohio")))
+    path.write_text(HEAD.title() + "".join(rows))
+    ok("score", path, "--source", "bundled", "--out", out)
+    scores = pd.read_csv(out)
+    assert scores["location"].tolist() == ["OH"] * 3
+    assert scores["scorable"].all()
 
 
 def test_intervals_that_miss_or_cross_say_so(tmp_path):

@@ -58,7 +58,7 @@ def test_the_list_and_one_of_it():
     done = run("task", "show", "quick")
     narrow(done.output)
     assert f"fingerprint: {Task.load('quick').short}" in done.output
-    assert "origins: 8" in done.output
+    assert "; 8 origins" in done.output
     said = json.loads(run("task", "show", "quick", "--json").output)
     assert said["definition"] == Task.load("quick").definition
     assert said["fingerprint"] == Task.load("quick").fingerprint
@@ -178,14 +178,13 @@ def submit(folder, what, out, label="mine"):
     return run("task", "submit", folder / "small.yaml", what, "--label", label, "--out", out)
 
 
-@pytest.mark.parametrize(("mark", "word"), [(";", "semicolons"), ("\t", "tabs")])
-def test_another_separator_is_named(folder, tmp_path, mark, word):
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_another_separator_is_named(folder, tmp_path, mark):
     file = sorted((folder / "forecasts").glob("*.csv"))[0]
     wrong = tmp_path / file.name
     wrong.write_text(file.read_text().replace(",", mark))
     done = submit(folder, wrong, tmp_path / "out")
     assert done.exit_code == 1
-    assert f"its columns are separated by {word}: 'origin_date, " in said(done)
     assert file.name in "".join(done.output.split())
     assert "use commas between columns" in said(done)
 

@@ -16,8 +16,8 @@ from typing import Any, NoReturn, TextIO
 
 import click
 
-from odforecast.cli.options import Command, question
-from odforecast.errors import OdforecastError
+from odforecast.cli.options import Command
+from odforecast.errors import OdforecastError, near
 from odforecast.version import __version__
 
 #: Command -> its module and name there, and what ``--help`` says about it.
@@ -49,7 +49,8 @@ class Group(click.Group):
         name = args[0] if args else ""
         known = self.list_commands(ctx)
         if not name.startswith("-") and name not in known:
-            guess = question(name, known) or f" There are: {', '.join(known)}."
+            meant = near(name, known)
+            guess = f" Did you mean {meant[0]!r}?" if meant else f" There are: {', '.join(known)}."
             raise click.UsageError(f"No such command {name!r}.{guess}", ctx)
         return super().resolve_command(ctx, args)
 

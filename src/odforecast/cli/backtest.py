@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
@@ -38,7 +37,8 @@ _OF_TASK = (
     "source", "dataset", "locations", "start", "end", "step", "donors", "horizon", "draws", "seed",
     "indicator", "vintages", "truth_as_of", "min_truth_age",
 )  # fmt: skip
-_PLANNED = ("truth", "locations", "horizon", "draws", "seed", "targets", "horizons")
+_PLANNED = ("truth", "locations", "horizon", "draws", "seed", "targets", "horizons", "metrics",
+            "joint")  # fmt: skip
 _KINDS = {
     "real": (VINTAGE_REAL,), "pseudo": (VINTAGE_DELAYED, VINTAGE_CLEAN),
     "delayed": (VINTAGE_DELAYED,), "clean": (VINTAGE_CLEAN,),
@@ -47,30 +47,30 @@ _KINDS = {
 
 @opt.command()
 @opt.together(
-    opt.what("--models", metavar="NAMES",
+    opt.what("--models NAMES",
              help="Models, with commas; 'all' for every one.  [default: dlm, ensemble, the hub "
              "baseline and classical ones; for counties: county and its baselines]"),
-    opt.what("--task", "task_name", metavar="NAME|FILE",
+    opt.what("--task NAME|FILE", "task_name",
              help="Run a benchmark, which sets everything but the models: odforecast task list."),
     opt.LOCATIONS, opt.START, opt.END,
-    opt.what("--step", metavar="MONTHS", type=click.IntRange(min=1),
+    opt.what("--step MONTHS", type=click.IntRange(min=1),
              help=f"Months between origins.  [default: {DEFAULT_STEP}; for counties "
              f"{names.COUNTY_STEP}]"),
-    opt.what("--vintages", type=opt.Choice(["auto", *_KINDS]), default="auto", show_default=True,
+    opt.what("--vintages", type=click.Choice(["auto", *_KINDS]), default="auto",
              more=True, help="Past data to forecast from: real releases, or one release cut at "
              "each month, with the reporting delay of other releases (delayed), without delay "
              "(clean), or both (pseudo). auto: real with --archive, otherwise pseudo; for counties "
              "clean."),
     opt.DATASET, opt.INDICATOR, opt.horizon(),
-    opt.what("--donors", metavar="N", default=names.DEFAULT_DONORS, show_default=True, more=True,
+    opt.what("--donors N", default=names.DEFAULT_DONORS, more=True,
              help="Number of releases from which each month's delay is taken."),
     SOURCES, opt.TRUTH_AS_OF, opt.MIN_TRUTH_AGE,
-    opt.output("--all", "every", is_flag=True, help="Print every table of the run."),
+    opt.output("--all", "every", help="Print every table of the run."),
     opt.JSON, opt.PLOT, opt.HTML,
     opt.out("Folder of results. What it already contains is not computed again.", ()),
-    opt.details("--jobs", metavar="N", default=os.cpu_count() or 1, show_default="processors",
+    opt.details("--jobs N", default=os.cpu_count() or 1, show_default="processors",
                 help="Number of processes."),
-    opt.details("--dask", metavar="ADDRESS", more=True,
+    opt.details("--dask ADDRESS", more=True,
                 help="Run on a Dask cluster: its scheduler's address, tcp://HOST:8786; or local, "
                 "for one with --jobs processes on this machine."),
     opt.DRAWS, opt.SEED,
@@ -112,7 +112,8 @@ def backtest(
     for text in _announced(groups, units, truth, task):
         say(text, err=opt.given("as_json"), indent="    ")
     started, before = perf_counter(), _before(out)
-    results = _run(units, task, groups, jobs, dask, out)
+    said = {origin.reason for found in groups for origin in found}
+    results = _run(units, said, {} if task is None else {"task": task.manifest}, jobs, dask, out)
     _say_notes(results, out, before)
     if out is not None:
         with replacing(out / "leaderboard.csv") as part:
@@ -245,8 +246,8 @@ def _by(found: list[Origin]) -> str:
 
 
 def _run(
-    units: list[Unit], task: od.Task | None, groups: list[list[Origin]], jobs: int,
-    dask: str | None, folder: Path | None,
+    units: list[Unit], said: set[str], more: dict[str, Any], jobs: int, dask: str | None,
+    folder: Path | None,
 ) -> od.Results:  # fmt: skip
     """The results, with a bar on a terminal; the same numbers with processes and on a cluster."""
     from odforecast.backtesting import Workers, run_units
@@ -258,14 +259,8 @@ def _run(
         processes = connected(dask, jobs)
     elif jobs > 1:
         processes = Workers(jobs)
-    said = {o.reason for found in groups for o in found}
     with processes as executor, bar(len(units), not sys.stderr.isatty(), said) as report:
-        how: dict[str, Any] = {"out": folder, "executor": executor, "progress": report}
-        if task is None:
-            return run_units(units, **how)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # its notes, which are said later
-            return od.backtest(list(dict.fromkeys(u.model for u in units)), task=task, **how)
+        return run_units(units, out=folder, executor=executor, progress=report, more=more)
 
 
 def _before(folder: Path | None) -> Mapping[str, Any]:

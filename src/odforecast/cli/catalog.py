@@ -12,10 +12,10 @@ import click
 
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
-from odforecast.cli.screen import columns, note, wrapped
+from odforecast.cli.screen import columns, listing, note, text_of, wrapped
 from odforecast.errors import DataError, OdforecastError, UnknownNameError, one_of
 from odforecast.io import replacing
-from odforecast.names import COUNTIES, DEFAULT_COUNTY_MODEL, DEFAULT_MODEL, STATES, TARGET_12MO
+from odforecast.names import COUNTIES, DEFAULT_COUNTY_MODEL, DEFAULT_MODEL, STATES
 
 #: What the built-in models are, in a line.
 LINES = {
@@ -46,7 +46,7 @@ _ENDINGS = (".yaml", ".toml")
 
 
 @opt.command()
-@opt.option("--all", "every", is_flag=True, help="List every model.")
+@opt.option("--all", "every", help="List every model.")
 @opt.JSON
 def models(every: bool) -> Answer:
     """List the forecast models.
@@ -84,34 +84,35 @@ def models(every: bool) -> Answer:
 
 def _models_screen(found: list[dict[str, Any]], every: bool) -> str:
     """The default models and those of one's own, or all of them."""
-    names = {model["model"] for model in found}
-    twins = [x for x in names if x.removesuffix(_SUMS) != x and x.removesuffix(_SUMS) in names
-             and any(m["model"] == x and m["target"] == TARGET_12MO for m in found)]  # fmt: skip
+    names = {model["model"] for model in found if model["origin"] == "odforecast"}
+    twins = [f"{name}{_SUMS}" for name in sorted(names) if f"{name}{_SUMS}" in names]
     kept = [m for m in found if m["model"] not in twins
             and (every or m["model"] in SHORT or m["origin"] != "odforecast")]  # fmt: skip
-    lines = [columns(_rows([m for m in kept if m["dataset"] != COUNTIES]), "")]
-    if counties := [m for m in kept if m["dataset"] == COUNTIES]:
-        lines += ["", "For counties, with --dataset counties:", columns(_rows(counties), ""), ""]
+    counties = [m for m in kept if m["dataset"] == COUNTIES]
+    lines = [listing([m for m in kept if m not in counties], _MODELS)]
+    if counties:
+        lines += ["", "For counties, with --dataset counties:", listing(counties, _MODELS), ""]
     notes = ["*: the default. delay: whether the model completes the recent months, which are too "
              "low when published; NAME+delay does so for any other model."]  # fmt: skip
     if every and twins:
-        some = ", ".join(sorted(twins)[:2])
-        notes.append(f"{len(twins)} more models end in {_SUMS} ({some}, …): the same models, "
-                     "fitted to 12-month totals instead of months.")  # fmt: skip
-    left = len(found) - len(kept)
-    if not every and left:
-        notes.append(f"{left} more: odforecast models --all")
+        notes.append(f"{len(twins)} more models end in {_SUMS} ({', '.join(twins[:2])}, …): the "
+                     "same models, fitted to 12-month totals instead of months.")  # fmt: skip
+    if not every and len(kept) < len(found):
+        notes.append(f"{len(found) - len(kept)} more: odforecast models --all")
     return "\n".join([*lines, *map(wrapped, notes)])
 
 
-def _rows(models: list[dict[str, Any]]) -> list[list[str]]:
-    """A table of models, with its head."""
-    rows = [["model", "delay", "what it is"]]
-    for model in models:
-        whose = "" if model["origin"] == "odforecast" else f" [{model['origin'] or 'yours'}]"
-        delay = "yes" if model["knows_delay"] else "–"
-        rows.append([model["model"] + " *" * model["default"], delay, model["what"] + whose])
-    return rows
+def _what(model: dict[str, str]) -> str:
+    """What a model is, and whose, if it is not ours."""
+    ours = model["origin"] == "odforecast"
+    return model["what"] + ("" if ours else f" [{model['origin'] or 'yours'}]")
+
+
+_MODELS = (
+    text_of("model", lambda model: model["model"] + " *" * model["default"]),
+    text_of("delay", lambda model: "yes" if model["knows_delay"] else "–"),
+    text_of("what it is", _what),
+)
 
 
 def _line(name: str, inner: object, origin: str) -> str:

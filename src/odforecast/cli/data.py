@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,10 +16,20 @@ import pandas as pd
 
 import odforecast as od
 from odforecast.cli import options as opt
-from odforecast.cli.answer import Answer
+from odforecast.cli.answer import Answer, write_table
 from odforecast.cli.app import Group
 from odforecast.cli.options import out, refuse, together
-from odforecast.cli.screen import Column, facts, lay, listing, note, text_of, working, wrapped
+from odforecast.cli.screen import (
+    Column,
+    columns,
+    facts,
+    lay,
+    listing,
+    note,
+    text_of,
+    working,
+    wrapped,
+)
 from odforecast.cli.source import BUNDLED, SOURCES, open_source
 from odforecast.errors import ArchiveError, DataError, DownloadError
 from odforecast.geography import NATION, resolve
@@ -33,13 +43,23 @@ from odforecast.sources.release import read_release
 from odforecast.sources.table import to_date, to_text
 from odforecast.sources.vsrr import check_sums, summarise
 from odforecast.sources.wonder import read_wonder
-from odforecast.vintage import past as published
 from odforecast.vintage.bundle import default_folder, folder_archive
 from odforecast.vintage.dataset import dataset_of, notes_of, source_of
 from odforecast.vintage.donors import gathered, linked, shipped
 from odforecast.vintage.fetch import Socrata, download, write_rows
 from odforecast.vintage.fetch import fetch as fetch_release
-from odforecast.vintage.past import History, fetch_past, read_copies, states
+from odforecast.vintage.past import (
+    GITHUB,
+    Copy,
+    History,
+    RawFiles,
+    fetch_past,
+    missing,
+    past_copies,
+    read_copies,
+    states,
+    wanted,
+)
 from odforecast.vintage.quality import SEVERITIES, Flag
 from odforecast.vintage.quality import check as check_release
 from odforecast.vintage.recover import recovered_months
@@ -48,7 +68,6 @@ from odforecast.vintage.revisions import revisions as revisions_of
 
 type Row = dict[str, Any]
 
-GITHUB = "https://raw.githubusercontent.com"
 #: Rows of a table of revisions on the screen, ages of counts (months) whose completeness is shown,
 #: and the age from which a count is final.
 LAST, AGES, SETTLED = 24, 24, 12
@@ -63,11 +82,10 @@ _KINDS = {
     "gone": "warning: ", "refused": "error: ", "quarantined": "error: ", "differs": "note: ",
     "retracted": "note: ",
 }  # fmt: skip
-#: Characters of a reason, an indicator and an origin in a line.
-_REASON_SHOWN, _NAME, _FROM = 160, 24, 17
-_PATH = click.Path(path_type=Path)
-_ACCEPT = opt.data("--accept", metavar="REASON", help=opt.ACCEPTS)
-_REASON = opt.option("--reason", required=True, metavar="TEXT",
+#: Characters of an indicator and an origin in a line.
+_NAME, _FROM = 24, 17
+_ACCEPT = opt.data("--accept REASON", help=opt.ACCEPTS)
+_REASON = opt.option("--reason TEXT", required=True,
                      help="Why. It goes into the archive's log and into every result.")  # fmt: skip
 
 
@@ -86,14 +104,29 @@ def _own(archive: Path | None) -> od.Archive:
     return folder_archive(archive or default_folder())
 
 
-def _listed(rows: list[Row], columns: Sequence[Column]) -> Answer:
+def _listed(rows: list[Any], shown: Sequence[Column]) -> Answer:
     """Rows as JSON, or some of their columns on the screen."""
-    return Answer(lambda: listing(rows, columns), rows)
+    return Answer(lambda: listing(rows, shown) if rows else "", rows)
 
 
 def _failed(failed: object) -> Exception | None:
     """What a command ends with, if something was wrong that it has said."""
     return click.exceptions.Exit(1) if failed else None
+
+
+def _held(folder: Path) -> str:
+    """What an archive holds, a line for each data set."""
+    lines = []
+    for dataset in DATASETS:
+        if dates := od.Archive(folder).releases(dataset):
+            many = f"{number_of(len(dates), 'release')}{_of(dataset)}"
+            lines.append(f"{folder} holds {many}, {dates[0]} to {dates[-1]}")
+    return "\n".join(lines)
+
+
+def _of(dataset: str) -> str:
+    """Which counts, where they are not those of the states."""
+    return "" if dataset == STATES else f" of {dataset}"
 
 
 # Get releases
@@ -102,22 +135,19 @@ def _failed(failed: object) -> Exception | None:
 @data.command(short_help="Download the latest release, or past ones.")
 @together(
     opt.DATASET, opt.ARCHIVE,
-    opt.what("--since", type=int, metavar="YEAR", more=True,
-             help="Only this year and later; with --out."),
-    opt.what("--past", is_flag=True, help="Past releases, from public copies. See --list."),
-    opt.what("--list", "only_list", is_flag=True,
-             help="With --past: list the copies and stop."),
+    opt.what("--since YEAR", type=int, more=True, help="Only this year and later; with --out."),
+    opt.what("--past", help="Past releases, from public copies. See --list."),
+    opt.what("--list", "only_list", help="With --past: list the copies and stop."),
     opt.RELEASE,
-    opt.data("--copies", type=_PATH, metavar="FILE", more=True,
+    opt.data("--copies FILE", type=opt.PATH, more=True,
              help="With --past: a list of your own, a CSV with the columns of --list."),
-    opt.data("--git", metavar="URL", more=True,
+    opt.data("--git URL", more=True,
              help="With --past: a git repository that replaces a --file with each release."),
-    opt.data("--file", "files", multiple=True, metavar="PATH", more=True,
+    opt.data("--file PATH", "files", multiple=True, more=True,
              help="With --git: the file's path in the repository. Can be repeated."),
     out("Write the rows to a .json.gz file instead of an archive.", (".json.gz",)), opt.JSON,
-    opt.data("--url", metavar="URL", more=True,
-             help=f"Server to download from.  [default: {opt.CDC}]"),
-    opt.details("--soda3", is_flag=True, more=True, help="Use CDC's newer API, with a token."),
+    opt.data("--url URL", more=True, help=f"Server to download from.  [default: {opt.CDC}]"),
+    opt.details("--soda3", more=True, help="Use CDC's newer API, with a token."),
 )  # fmt: skip
 def fetch(
     dataset: str, archive: Path | None, since: int | None, past: bool, only_list: bool,
@@ -163,12 +193,32 @@ def fetch(
         opt.check_outputs(("--archive", folder, ()))
     if not past:
         return _fetch_latest(dataset, folder, out, since, url or opt.CDC, soda3)
-    if git is not None:
-        only = dataset if opt.was_given("dataset") else None
-        return _fetch_history(folder, git, files, only, only_list)
-    if only_list:
-        return _list_past(folder, copies, release)
-    return _fetch_past(folder, copies, release, url or GITHUB)
+    client = RawFiles(url or GITHUB, notify=note) if git is None else History(git)
+    with working("downloading") as progress, client:
+        if isinstance(client, History):
+            listed = tuple(version for path in files for version in client.versions(path))
+        else:
+            listed = past_copies() if copies is None else read_copies(copies)
+        if only_list:
+            return _copies(folder, wanted(listed, release))
+        only = None if git and not opt.was_given("dataset") else dataset
+        done = fetch_past(
+            folder, client, copies=listed, release=release, dataset=only, progress=progress
+        )
+    found = Counter(outcome.status for outcome in done)
+    if found["gone"] and not client.heard and git is None:
+        raise DownloadError(f"cannot reach {client.name}", hint="is there a network?")
+    for outcome in done:
+        kind = _KINDS.get(outcome.status, "")
+        commit = f"{outcome.copy.commit[:10]} " if git else ""
+        said = " ".join(str(outcome).split()).removeprefix("None: ")  # a date that is not known
+        click.echo(f"{kind}{commit}{said}", err=bool(kind))
+    failure = _failed(found["refused"] or (git and found["gone"] + found["quarantined"]))
+    if git is None and (lacking := missing(done)):
+        dates = ", ".join(map(str, lacking))
+        failure = DownloadError(f"no usable copy of release{'s' * (len(lacking) > 1)} {dates}")
+    counts = ", ".join(f"{found[k]} {word}" for k, word in _COUNTED.items() if found[k])
+    return Answer(f"{counts}\n{_held(folder)}", failure=failure)
 
 
 def _fetch_latest(
@@ -192,36 +242,8 @@ def _fetch_latest(
     return Answer(f"{rows}{wrapped(done.why)}\nsha256 {done.sha256}\narchive: {folder}")
 
 
-def _fetch_past(folder: Path, copies: Path | None, release: str | None, url: str) -> Answer:
-    """Fetch past releases, and say what became of each copy."""
-    listed = None if copies is None else read_copies(copies)
-    with working("downloading copies") as progress, published.RawFiles(url, notify=note) as client:
-        done = fetch_past(folder, client, copies=listed, release=release, progress=progress)
-    if not client.heard and any(outcome.status == "gone" for outcome in done):
-        raise DownloadError(f"cannot reach {client.name}", hint="is there a network?")
-    for outcome in done:
-        kind = _KINDS.get(outcome.status, "")
-        click.echo(f"{kind}{' '.join(str(outcome).split())}", err=bool(kind))
-    failure = _failed(any(outcome.status == "refused" for outcome in done))
-    if lacking := published.missing(done):
-        dates = ", ".join(map(str, lacking))
-        failure = DownloadError(f"no usable copy of release{'s' * (len(lacking) > 1)} {dates}")
-    held = number_of(len(od.Archive(folder).releases()), "release")
-    return Answer(f"{_counted(x.status for x in done)}\narchive: {folder}, {held}",
-                  failure=failure)  # fmt: skip
-
-
-def _counted(statuses: Iterable[str]) -> str:
-    """What became of copies or versions, counted: ``"3 added, 1 refused"``."""
-    counts = Counter(statuses)
-    return ", ".join(f"{counts[k]} {said}" for k, said in _COUNTED.items() if counts[k])
-
-
-def _list_past(folder: Path, copies: Path | None, release: str | None) -> Answer:
-    """The copies that are listed, without asking anybody."""
-    listed = published.wanted(
-        published.past_copies() if copies is None else read_copies(copies), release
-    )
+def _copies(folder: Path, listed: Sequence[Copy]) -> Answer:
+    """The copies that are listed, and what is here of each."""
     rows: list[Row] = [
         {
             "release": str(copy.release),
@@ -231,7 +253,7 @@ def _list_past(folder: Path, copies: Path | None, release: str | None) -> Answer
             "here": state,
             **{key: getattr(copy, key) for key in ("repository", "commit", "path", "note")},
         }
-        for copy, state in zip(listed, states(folder_archive(folder), listed), strict=True)
+        for copy, state in zip(listed, states(folder, listed), strict=True)
     ]
     click.echo(f"{len(rows)} copies of {len({c.release for c in listed})} releases", err=True)
     return _listed(rows, _COPIES)
@@ -239,42 +261,13 @@ def _list_past(folder: Path, copies: Path | None, release: str | None) -> Answer
 
 _COPIES = (
     text_of("release"), text_of("last month", "last_month"), text_of("date", "basis"),
-    text_of("check"), text_of("here"),
+    text_of("check"), text_of("here"), text_of("commit", lambda row: row["commit"][:10]),
     text_of("copy", lambda row: plain(f"{row['repository']}: {row['path']}", 160)),
 )  # fmt: skip
-_COMMIT = (text_of("commit", lambda row: row["commit"][:10]), text_of("day"))
-_VERSIONS = (*_COMMIT, text_of("here"), text_of("file", "path"))
-_TRIED = (*_COMMIT, text_of("release"), text_of("result"))
-
-
-def _fetch_history(
-    folder: Path, url: str, paths: tuple[str, ...], dataset: str | None, only_list: bool
-) -> Answer:
-    """Add every version of files in a git repository, and say what became of each."""
-    with working("downloading versions") as progress, History(url) as history:
-        versions = [version for path in paths for version in history.versions(path)]
-        if only_list:
-            here = states(folder, versions)
-            return _listed(
-                [{"commit": v.commit, "day": str(v.release), "path": v.path, "blob": v.git_blob,
-                  "here": state} for v, state in zip(versions, here, strict=True)], _VERSIONS,
-            )  # fmt: skip
-        done = fetch_past(folder, history, copies=versions, dataset=dataset, progress=progress)
-    rows: list[Row] = [
-        {"commit": x.copy.commit, "day": str(x.copy.release), "release": str(x.release or "-"),
-         "result": " ".join(x.words.split())} for x in done
-    ]  # fmt: skip
-    held = [number_of(len(od.Archive(folder).releases(name)), "release") for name in DATASETS]
-    wrong = any(outcome.status in ("gone", "refused", "quarantined") for outcome in done)
-    return Answer(
-        f"{listing(rows, _TRIED)}\n{_counted(x.status for x in done)}\narchive: {folder}, "
-        f"{held[0]} of states, {held[1]} of counties",
-        failure=_failed(wrong),
-    )
 
 
 @data.command(short_help="Add releases to an archive.")
-@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=_PATH)
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", type=opt.PATH)
 @together(opt.ARCHIVE, opt.RELEASE, _ACCEPT)
 def add(
     files: tuple[Path, ...], archive: Path | None, release: str | None, accept: str | None
@@ -301,23 +294,16 @@ def add(
             continue
         first, last = one.table["month"].min(), one.table["month"].max()
         name = source_of(one)["file"]
-        of = " of counties" if dataset_of(one) == COUNTIES else ""
         what = "was there already, unchanged"
         if done:
             what = f"added, {len(one.table):,} rows, months {first:%Y-%m} to {last:%Y-%m}"
-        click.echo(f"{name}: release {one.release}{of} {what}")
+        click.echo(f"{name}: release {one.release}{_of(dataset_of(one))} {what}")
         for text in notes_of(one):
             note(f"{name}: {text}")
-    held = []
-    for dataset in DATASETS:
-        if dates := od.Archive(archive).releases(dataset):
-            of = "" if dataset == STATES else f" of {dataset}"
-            many = number_of(len(dates), "release")
-            held.append(f"{archive} holds {many}{of}, {dates[0]} to {dates[-1]}")
     failure = _failed(refused)
     if refused and len(files) > 1:
         failure = DataError(f"{refused} of {len(files)} files refused")
-    return Answer("\n".join(held), failure=failure)
+    return Answer(_held(archive), failure=failure)
 
 
 def _one_file(files: tuple[Path, ...], *names: str) -> None:
@@ -332,8 +318,8 @@ def _one_file(files: tuple[Path, ...], *names: str) -> None:
 @data.command(short_help="List the releases of an archive, or what happened to them.")
 @together(
     opt.ARCHIVE, opt.DATASET,
-    opt.what("--log", is_flag=True, help="Show what happened to releases, oldest first."),
-    opt.what("--delays", is_flag=True, help="Show the releases with known reporting delays."),
+    opt.what("--log", help="Show what happened to releases, oldest first."),
+    opt.what("--delays", help="Show the releases with known reporting delays."),
     opt.JSON,
 )  # fmt: skip
 def releases(archive: Path | None, dataset: str, log: bool, delays: bool) -> Answer:
@@ -363,13 +349,13 @@ def releases(archive: Path | None, dataset: str, log: bool, delays: bool) -> Ans
         held = {d.release for d in mine}
         found = linked([*mine, *(d for d in shipped() if d.release not in held)])
         rows = [_donor_row(d, "archive" if d.release in held else "shipped") for d in found]
-        lines = [lay(rows, {"release": "release"}, _DONORS)]
+        lines = [lay(rows, _DONORS)]
         lines += [wrapped(f"left out: {x}: {why}", indent="  ") for x, why in left_out.items()]
         return Answer("\n".join(lines), rows)
     if others := store.releases(COUNTIES) if dataset == STATES else ():
         note(f"{number_of(len(others), 'release')} of counties: --dataset counties lists them")
-    if not store.releases(dataset) and dataset == COUNTIES and not opt.given("as_json"):
-        raise _no_counties(store)
+    if dataset == COUNTIES and not opt.given("as_json"):
+        _newest_counties(store)
     rows = [_release_row(store, date, dataset) for date in store.releases(dataset)]
     return _listed(rows, _RELEASES[dataset])
 
@@ -379,10 +365,7 @@ def _release_row(store: od.Archive, date: dt.date, dataset: str) -> Row:
     table, origin = store.release(date, None, dataset), store.origin(date, dataset)
     if dataset == COUNTIES:
         last = table[table["month"] == table["month"].max()]
-        found: Row = {
-            "first_month": f"{table['month'].min():%Y-%m}",
-            "last_month": f"{table['month'].max():%Y-%m}",
-            "counties": int(table["fips"].nunique()),
+        found = _span(table) | {
             "shown_last": int(last["deaths"].notna().sum()),
             "hidden_last": int((last["status"] == "suppressed").sum()),
             "missing": int((table["status"] == "missing").sum()),
@@ -401,6 +384,16 @@ def _release_row(store: od.Archive, date: dt.date, dataset: str) -> Row:
         "origin": origin.kind,
         **{key: getattr(origin, key) for key in ("place", "file", "sha256", "basis")},
         "checks": origin.checks.split(", "),
+    }
+
+
+def _span(table: pd.DataFrame) -> Row:
+    """The months of a table of counties, and how many counties it has."""
+    month = table["month"]
+    return {
+        "first_month": f"{month.min():%Y-%m}",
+        "last_month": f"{month.max():%Y-%m}",
+        "counties": int(table["fips"].nunique()),
     }
 
 
@@ -433,25 +426,20 @@ _RELEASES = {
 
 def _log(store: od.Archive) -> Answer:
     """What happened to the releases of an archive."""
-    found = store.log
-    rows = found.assign(release=found["release"].astype(str)).to_dict("records")
-    lines = []
-    for row in rows:
-        of = "" if row["dataset"] == STATES else f"  {row['dataset']}"
-        head = f"{row['at'] or '-':<20}  {row['event']:<11}  {row['release']}"
-        lines.append(f"{head}  {row['data_hash']}{of}")
-        why = str(row["reason"])
-        if len(why) > _REASON_SHOWN:
-            why = f"{why[:_REASON_SHOWN]}… (whole with --json)"
-        lines += [wrapped(f"    {text}", indent="    ") for text in (row["file"], why) if text]
-    if found.empty:
+    rows: list[Any] = store.log.assign(release=store.log["release"].astype(str)).to_dict("records")
+    if not rows:
         note("nothing has happened yet: the archive is empty")
-    return Answer("\n".join(lines), rows)
+    return _listed(rows, _EVENTS)
 
 
+_EVENTS = (
+    text_of("at", lambda row: row["at"] or "-"), text_of("event"), text_of("release"),
+    text_of("numbers", "data_hash"), text_of("of", "dataset"),
+    text_of("file and reason", lambda row: "; ".join(filter(None, (row["file"], row["reason"])))),
+)  # fmt: skip
 _SHORT = {"predicted": "CDC", "pending": "pending", "all deaths": "deaths"}
 _DONORS = (
-    text_of("era"), text_of("to", "last_month"), Column("open", "open_months"),
+    text_of("release"), text_of("era"), text_of("to", "last_month"), Column("open", "open_months"),
     Column("missing", "missing", "{:.1%}"), Column("in last", "missing_last_month", "{:.1%}"),
     text_of("says", lambda row: ", ".join(_SHORT[x] for x in row["says"]) or "nothing"),
     text_of("from"),
@@ -483,7 +471,7 @@ def _donor_row(donor: Donor, origin: str) -> Row:
 
 
 @data.command(short_help="Check a release, or a file, for what could mislead.")
-@click.argument("files", nargs=-1, metavar="[FILE...]", type=_PATH)
+@click.argument("files", nargs=-1, metavar="[FILE...]", type=opt.PATH)
 @together(SOURCES, opt.AS_OF, opt.DATASET, opt.RELEASE, opt.LOCATIONS, opt.JSON)
 def check(
     files: tuple[Path, ...], as_of: str | None, dataset: str, release: str | None, locations: str
@@ -540,22 +528,17 @@ def _seen(as_of: str | None, dataset: str) -> Seen:
                 note(f"{Path(source).name}: {text}")
             beside = _states_of(od.archive(), loaded.release)
             return Seen(COUNTIES, loaded.release, loaded.table, states=beside)
-    store = open_source(look=True)
+    store, beside = open_source(look=True), None
     if dataset == COUNTIES:
-        day = dt.date.max if as_of is None else to_date(as_of)
-        known = [d for d in store.releases(COUNTIES) if d <= day]
-        if not known:
-            raise _no_counties(store, as_of)
-        text = store.reason(known[-1], COUNTIES)
+        date = _newest_counties(store, as_of)
+        text, beside = store.reason(date, COUNTIES), _states_of(store, date)
     else:
         vintage = store.as_of(as_of)
-        known = [d for d in store.releases() if d <= vintage.date]
-        text = vintage.note or ""
+        date, text = vintage.date, vintage.note or ""
     if text:
         note(text)
-    date, earlier = known[-1], known[-2] if len(known) > 1 else None
+    earlier = max((d for d in store.releases(dataset) if d < date), default=None)
     before = None if earlier is None else store.release(earlier, None, dataset)
-    beside = _states_of(store, date) if dataset == COUNTIES else None
     return Seen(dataset, date, store.release(date, None, dataset), before, earlier, beside)
 
 
@@ -566,14 +549,10 @@ def _states_of(store: od.Archive, date: dt.date) -> pd.DataFrame | None:
     return None if day is None else store.release(day)
 
 
-def _no_counties(store: od.Archive, as_of: str | None = None) -> ArchiveError:
-    """What to say of an archive without counts by county, or without any that old."""
-    dates = store.releases(COUNTIES)
-    return ArchiveError(
-        f"{store.path or 'the archive'} holds no release of counties"
-        + (f" of {as_of} or before: the first is {dates[0]}" if dates else ""),
-        hint="odforecast data fetch --dataset counties, or odforecast data add FILE",
-    )
+def _newest_counties(store: od.Archive, as_of: str | None = None) -> dt.date:
+    """The newest release of counties known on a day, also where there is none of states."""
+    day = dt.date.max if as_of is None else to_date(as_of)
+    return od.Vintage(store, day, day, None).release(COUNTIES)
 
 
 def _files(files: Sequence[Path], release: str | None) -> Answer:
@@ -612,9 +591,7 @@ def _county_facts(loaded: Counties) -> Row:
         "data_as_of": str(loaded.data_as_of),
         "rows_kept": len(table),
         "left_out": loaded.duplicates,
-        "first_month": f"{table['month'].min():%Y-%m}",
-        "last_month": f"{table['month'].max():%Y-%m}",
-        "counties": int(table["fips"].nunique()),
+        **_span(table),
         "shown": int(shown.notna().sum()),
         "zero": int((shown == 0).sum()),
         "suppressed": loaded.suppressed,
@@ -627,15 +604,12 @@ def _county_facts(loaded: Counties) -> Row:
 def _flags(found: Seen, flags: Sequence[Flag]) -> str:
     """Flags by severity, under a line on the release."""
     against = f", against that of {found.earlier}" if found.earlier else ""
-    of = " of counties" if found.dataset == COUNTIES else ""
-    lines = [f"release {found.date}{of}, {len(found.table):,} rows{against}"]
-    width = max((len(f.location) for f in flags), default=0)
+    rows = f"{_of(found.dataset)}, {len(found.table):,} rows{against}"
+    lines = [f"release {found.date}{rows}"]
     for severity in SEVERITIES:
-        some = [f for f in flags if f.severity == severity]
-        lines += [f"\n{number_of(len(some), severity)}"] if some else []
-        for flag in some:
-            text = f"  {flag.location:<{max(3, width)}} {flag.month or '':<8} {flag.code}: "
-            lines.append(wrapped(text + flag.message, indent=" " * 15))
+        if some := [f for f in flags if f.severity == severity]:
+            cells = [[f.location, f.month or "", f"{f.code}: {f.message}"] for f in some]
+            lines += [f"\n{number_of(len(some), severity)}", columns(cells)]
     return "\n".join(lines if flags else [*lines, "nothing to flag"])
 
 
@@ -643,7 +617,7 @@ def _flags(found: Seen, flags: Sequence[Flag]) -> str:
 @click.argument("location", required=False, metavar="[PLACE]")
 @together(
     opt.ARCHIVE, opt.INDICATOR,
-    opt.what("--between", nargs=2, metavar="A B", help="Compare two releases: 2024-12-11."),
+    opt.what("--between A B", nargs=2, help="Compare two releases: 2024-12-11."),
     opt.JSON, opt.PLOT,
     out("A row for each release and a column for each month, or all differences: .csv.",
         (".csv",)),
@@ -668,10 +642,10 @@ def revisions(
         changes = compare(store, *between, name)
         if location is not None:
             changes = changes[changes["state"].isin(resolve(location))]
-        rows = changes.assign(month=changes["month"].dt.strftime("%Y-%m"))
+        words = f"table: {out} ({len(changes):,} differences)"
         return Answer(
             lambda: _differences(changes, *between), changes,
-            files=_csv(out, rows, f"{len(changes):,} differences", index=False),
+            files=[(partial(write_table, changes, out), words)] if out else [],
         )  # fmt: skip
     found = revisions_of(store, location or "US", indicator_name(indicator))
     place = lookup(location or "US")
@@ -682,7 +656,11 @@ def revisions(
     if len(curve):
         curve = completeness(curve, by=())
         curve = curve[curve["age"] <= AGES]
-    months = _first_and_newest(table)
+    long = table.melt(ignore_index=False, value_name="count").dropna().reset_index()
+    months = long.groupby("month", as_index=False).agg(
+        first_release=("release", "first"), first=("count", "first"),
+        newest_release=("release", "last"), newest=("count", "last"), releases=("count", "size"),
+    )  # fmt: skip
     meta = {
         "location": place.state,
         "name": place.name,
@@ -698,37 +676,24 @@ def revisions(
         lines = [wrapped(f"{place.name}, {found.indicator}, 12 months ending, as reported"),
                  wrapped(f"{len(days)} releases, {days[0]} to {days[-1]}")]  # fmt: skip
         if len(months):
-            shown = months.tail(LAST).assign(to=lambda x: x["month"].dt.strftime("%Y-%m"))
-            lines.append(f"\n{lay(shown, {'to': 'month'}, _REVISIONS)}")
+            lines.append(f"\n{lay(months.tail(LAST), _REVISIONS)}")
         if curve.empty:
             return "\n".join([*lines, "\nno count has a later release to compare with"])
         title = f"\nCompleteness: % of the count in release {days[-1]}\n"
-        return "\n".join([*lines, title, lay(curve, {}, _COMPLETENESS)])
+        return "\n".join([*lines, title, lay(curve, _COMPLETENESS)])
 
-    labelled = table.set_axis([f"{month:%Y-%m}" for month in table.columns], axis=1)
-    words = f"{table.shape[0]} releases, {table.shape[1]} months"
+    labelled = table.set_axis([f"{month:%Y-%m}" for month in table.columns], axis=1).reset_index()
+    words = f"table: {out} ({table.shape[0]} releases, {table.shape[1]} months)"
     return Answer(
         text, {"meta": meta, "months": months, "completeness": curve},
         figure=lambda: od.plot.revision_triangle(found, place.state, settled=SETTLED),
-        files=_csv(out, labelled, words, date_format="%Y-%m-%d"),
+        files=[(partial(write_table, labelled, out), words)] if out else [],
     )  # fmt: skip
-
-
-def _first_and_newest(table: pd.DataFrame) -> pd.DataFrame:
-    """A row per month: first count and release, newest count and release, how many there are."""
-    rows = []
-    for month in table.columns:
-        known = table[month].dropna()
-        first, newest = (f"{known.index[i]:%Y-%m-%d}" for i in (0, -1))
-        counts = (first, known.iloc[0], newest, known.iloc[-1], len(known))
-        rows.append((pd.Timestamp(month), *counts))
-    names = ["month", "first_release", "first", "newest_release", "newest", "releases"]
-    return pd.DataFrame(rows, columns=names) if rows else pd.DataFrame()
 
 
 def _age(row: Row) -> str:
     """Age of the first count, in months."""
-    begin, month = pd.Timestamp(row["first_release"]), row["month"]
+    begin, month = row["first_release"], row["month"]
     return str((begin.year - month.year) * 12 + begin.month - month.month)
 
 
@@ -740,10 +705,13 @@ def _revised(row: Row, share: bool = False) -> str:
     return f"{100 * (newest / first - 1):+.2f}" if share else f"{newest - first:+,.0f}"
 
 
+_DAY = "{:%Y-%m-%d}"
 _REVISIONS = (
-    text_of("first in", "first_release"), text_of("age", _age), Column("count", "first"),
-    text_of("newest in", "newest_release"), Column("count", "newest"), text_of("change", _revised),
-    text_of("%", lambda row: _revised(row, share=True)), Column("n", "releases"),
+    text_of("month", lambda row: f"{row['month']:%Y-%m}"),
+    Column("first in", "first_release", _DAY), text_of("age", _age), Column("count", "first"),
+    Column("newest in", "newest_release", _DAY), Column("count", "newest"),
+    text_of("change", _revised), text_of("%", lambda row: _revised(row, share=True)),
+    Column("n", "releases"),
 )  # fmt: skip
 _COMPLETENESS = (
     Column("age", "age"), Column("counts", "n"),
@@ -763,7 +731,7 @@ def _differences(found: pd.DataFrame, a: str, b: str) -> str:
     down = int((changed["change"] < 0).sum())
     shown = changed.sort_values("month", kind="stable").tail(LAST)
     several = len(set(shown["indicator"])) > 1
-    columns = [
+    cells = [
         text_of("", "state"), Column("month", "month", "{:%Y-%m}"), Column(a, "reported_a"),
         Column(b, "reported_b"), Column("change", "change", "{:+,.0f}"),
         Column("%", "percent", "{:+.2f}"),
@@ -771,26 +739,10 @@ def _differences(found: pd.DataFrame, a: str, b: str) -> str:
     ]  # fmt: skip
     lines = [text, f"{len(changed) - down:,} went up, {down:,} went down\n"]
     lines += [] if several else [f"{shown['indicator'].iloc[0]}\n"]
-    lines.append(lay(shown, {}, columns, 2))
+    lines.append(lay(shown, cells))
     if len(shown) < len(changed):
         lines.append(f"... and {len(changed) - len(shown):,} more (--out and --json have all)")
     return "\n".join(lines)
-
-
-def _csv(
-    out: Path | None, table: pd.DataFrame, words: str, **how: Any
-) -> list[tuple[Callable[[], object], str]]:
-    """What writes a table as CSV, and what is said of it."""
-    if out is None:
-        return []
-    text = table.to_csv(float_format="%.10g", **how)
-    return [(partial(_write, out, text), f"table: {out} ({words})")]
-
-
-def _write(out: Path, text: str) -> None:
-    """Write a text whole or not at all."""
-    with replacing(out) as temp:
-        temp.write_text(text, encoding="utf-8", newline="")
 
 
 @data.command(short_help="Write one release, or its monthly deaths, as a table.")
@@ -798,10 +750,9 @@ def _write(out: Path, text: str) -> None:
     SOURCES, opt.AS_OF, opt.DATASET, opt.RELEASE,
     out("A .csv or .parquet file, or - for CSV on standard output.", (".csv", ".parquet", "-"),
         required=True),
-    opt.what("--monthly", metavar="PLACES",
-             help="Monthly deaths of these places instead: US,WV or all."),
+    opt.what("--monthly PLACES", help="Monthly deaths of these places instead: US,WV or all."),
     opt.INDICATOR,
-    opt.data("--wonder", multiple=True, metavar="FILE", type=_PATH, reads=True, more=True,
+    opt.data("--wonder FILE", multiple=True, type=opt.PATH, reads=True, more=True,
              help="CDC WONDER export with the true months. Can be repeated."),
     opt.DRAWS, opt.SEED,
 )  # fmt: skip
@@ -851,7 +802,8 @@ def export(
         with replacing(out) as temp:
             table.to_parquet(temp, index=False)
     else:
-        _write(out, _csv_of(table))
+        with replacing(out) as temp:
+            temp.write_text(_csv_of(table), encoding="utf-8", newline="")
     click.echo(f"{out}: release {date}, {len(table):,} {rows}", err=True)
 
 
@@ -892,7 +844,7 @@ def accept(date: str, archive: Path | None, dataset: str, reason: str) -> None:
 
 
 @fix.command(short_help="Replace a wrong file with the right one.")
-@click.argument("file", type=_PATH)
+@click.argument("file", type=opt.PATH)
 @together(opt.ARCHIVE, opt.RELEASE, _ACCEPT, _REASON)
 def replace(
     file: Path, archive: Path | None, release: str | None, accept: str | None, reason: str

@@ -15,7 +15,7 @@ from odforecast.cli import options as opt
 from odforecast.cli import screen
 from odforecast.cli import source as sources
 from odforecast.cli.answer import Answer
-from odforecast.cli.screen import Column, code, lay, more_places, note, share, wrapped
+from odforecast.cli.screen import Column, code, lay, more_places, note, share, text_of, wrapped
 from odforecast.cli.source import COUNTS, about, how, make, own_panel, request_options, there
 from odforecast.errors import DataError
 from odforecast.names import COUNTIES, TARGET_MONTH, TARGETS
@@ -36,19 +36,19 @@ _KEEP = "To save it: --table FILE.csv, --plot FILE.png or --html FILE.html"
 @request_options()
 @opt.together(
     opt.DATASET, COUNTS, opt.horizon(), opt.LEVEL, opt.TARGET, opt.POPULATION,
-    opt.what("--rank", metavar="K", type=click.IntRange(min=1), more=True,
+    opt.what("--rank K", type=click.IntRange(min=1), more=True,
              help="For counties, add the probability of being among the K highest: by count, or by "
              "rate with --population."),
-    opt.output("--exact", is_flag=True, more=True,
+    opt.output("--exact", more=True,
                help="For counties, show numbers below 10 too. Not for publication."),
     opt.TABLE, opt.PLOT, opt.HTML, opt.JSON, opt.ROWS_SHOWN,
     opt.out(f"Write a hub file: {', '.join(opt.HUB_FILES)}.", opt.HUB_FILES, more=True),
-    opt.output("--output-type", type=opt.Choice(["quantile", "sample", "pmf"]), default="quantile",
-               show_default=True, more=True, about="out",
+    opt.output("--output-type", type=click.Choice(["quantile", "sample", "pmf"]),
+               default="quantile", more=True, about="out",
                help="What the hub file holds: quantiles, draws, or the trend."),
-    opt.output("--save", type=opt.FOLDER, metavar="DIR", more=True, writes=(),
+    opt.output("--save DIR", more=True, writes=(),
                help="Save the forecast with its draws, for od.load_forecast."),
-    opt.REPLACE, sources.PUBLISH,
+    opt.replace("save"), sources.PUBLISH,
 )  # fmt: skip
 @click.pass_context
 def forecast(
@@ -58,8 +58,8 @@ def forecast(
 ) -> Answer:  # fmt: skip
     """Forecast overdose deaths from the data known on a date.
 
-    PLACE is a state, the US, New York City or a region by any of its names; without one, all
-    states are shown. For counties: --dataset counties "Ohio/*".
+    PLACE is a state, the US or New York City, by any of its names; without one, all states are
+    shown. For counties: --dataset counties "Ohio/*".
 
     The first line is the answer: the forecast, its 90% interval, and the probability of a fall.
     """
@@ -98,10 +98,8 @@ def _check(model: Model, asked: Mapping[str, Any]) -> None:
     from odforecast.forecast.text import LEVEL
 
     target, save = asked["target"], asked["save"]
-    opt.check(
-        (asked["replace"] and save is None, "--replace is about --save DIR"),
-        (asked["publish"] and asked["counts"] is None, "--with-own-counts is about --counts FILE"),
-    )
+    opt.check((asked["publish"] and asked["counts"] is None,
+               "--with-own-counts is about --counts FILE"))  # fmt: skip
     if asked["dataset"] == COUNTIES:
         opt.refuse("is for states: leave it out with --dataset counties", "indicator", "target",
                    "output_type", "out", "counts")  # fmt: skip
@@ -248,7 +246,8 @@ def _rate(row: Any, digits: int = 1) -> str:
     return "–" if row["rate"] != row["rate"] else f"{row['rate']:.{digits}f}{star}"
 
 
-_PLACE, _MONTH = Column("", lambda row: code(row["location"])), Column("", "month", "{:%Y-%m}")
+_PLACE = text_of("", lambda row: code(row["location"]))
+_MONTH = text_of("12 months\nto", lambda row: f"{row['month']:%Y-%m}")
 _FORECAST = (
     Column("change on a\nyear before, %",
            lambda row: screen.change(row["change_low"], row["change"], row["change_high"])),
@@ -265,7 +264,7 @@ def main_table(table: pd.DataFrame, panel: od.Panel, rows: int) -> str:
         of = partial(_looked_up, known)
         columns.append(Column(f"{head}\n{panel.last_month}", of))
     columns.append(Column(f"deaths in the 12\nmonths to {last:%Y-%m}", _interval))
-    return lay(_first(table[table["month"] == last], rows), {}, [*columns, *_FORECAST], 1)
+    return lay(_first(table[table["month"] == last], rows), [*columns, *_FORECAST])
 
 
 def _looked_up(known: Mapping[str, str], row: Any) -> str:
@@ -279,8 +278,7 @@ def single_table(table: pd.DataFrame) -> str:
     step = next((x for x in (3, 6, 12) if len(ahead) <= x * MONTHS), 24)
     last = ahead["horizon"].max()
     shown = ahead[(ahead["horizon"] % step == 0) | (ahead["horizon"] == last)]
-    month = _MONTH._replace(head="12 months\nto")
-    return lay(shown, {}, [month, Column("deaths", _interval), *_FORECAST], 1)
+    return lay(shown, [_MONTH, Column("deaths", _interval), *_FORECAST])
 
 
 def _first(table: pd.DataFrame, rows: int) -> pd.DataFrame:
@@ -296,7 +294,7 @@ def _wide(table: pd.DataFrame, by: str, heads: Mapping[Any, str], rows: int) -> 
         for place, part in _first(table, rows).groupby("location", sort=False)
     ]
     columns = [Column(head, str(of), _interval) for of, head in heads.items()]
-    return lay(lines, {}, [_PLACE, *columns], 1)
+    return lay(lines, [_PLACE, *columns])
 
 
 def years_tables(table: pd.DataFrame, rows: int) -> Iterator[str]:
@@ -426,11 +424,12 @@ def _county_screen(
         top = hot.iloc[0]
         which = f"{top['k']} highest {'rates' if top['by'] == 'rate' else 'counts'}"
         yield wrapped(f"Probability of being among the {which}, 12 months to {top['month']:%Y-%m}")
-        yield lay(hot.head(top["k"]), {"name": ""}, _RANKING)
+        yield lay(hot.head(top["k"]), _RANKING)
 
 
 _COUNTY_RATE = Column("per\n100,000", lambda row: _rate(row, 0))
 _RANKING = (
+    text_of("", "name"),
     Column("among\nthem, %", "among", share), Column("rising\n%", "rising", share),
     Column("deaths,\nmedian",
            lambda row: rounded(x) if (x := row["deaths"]) == x else f"<{SMALL}"), _COUNTY_RATE,
@@ -478,9 +477,9 @@ def county_table(
         *(Column(f"{head}\n%", name, share) for head, name in chances.items()),
         *([_COUNTY_RATE] if rates else []),
     ]  # fmt: skip
-    room = max(screen.width() - max(map(len, lay(few, {}, columns).splitlines())) - 2, 16)
+    room = max(screen.width() - max(map(len, lay(few, columns).splitlines())) - 2, 16)
     shown = [name if len(name) <= room else f"{name[: room - 1]}…" for name in names]
-    return lay(few.assign(county=shown), {"county": ""}, columns)
+    return lay(few.assign(county=shown), [text_of("", "county"), *columns])
 
 
 # Completed counts
@@ -490,7 +489,7 @@ def county_table(
 @request_options()
 @opt.together(
     COUNTS,
-    opt.what("--months", metavar="N", default=1, show_default=True, type=click.IntRange(1, 12),
+    opt.what("--months N", default=1, type=click.IntRange(1, 12),
              help="How many of the last twelve counts to show."),
     opt.LEVEL, opt.TABLE, opt.PLOT, opt.JSON, opt.ROWS_SHOWN,
 )  # fmt: skip
@@ -546,10 +545,9 @@ def _number(row: Any, name: str) -> str:
 def _nowcast_table(table: pd.DataFrame) -> str:
     """A row per place and month; columns of which nothing is published are left out."""
     many = bool((table["horizon"] < 0).any())
-    names = table["location"].map(code)
-    shown = table.assign(place=names, to=table["month"].dt.strftime("%Y-%m"))
     columns = [
-        Column("reported" if many else f"reported\n{shown['to'].iloc[0]}", "reported"),
+        _PLACE, *([_MONTH] if many else []),
+        Column("reported" if many else f"reported\n{table['month'].iloc[0]:%Y-%m}", "reported"),
         Column("final", lambda row: _number(row, "median")),
         Column(f"{100 * float(table['level'].iloc[0]):g}%\ninterval",
                lambda row: f"{_number(row, 'low')}–{_number(row, 'high')}"),
@@ -557,7 +555,7 @@ def _nowcast_table(table: pd.DataFrame) -> str:
         Column("CDC", "predicted"), Column("CDC,\nadjusted", "predicted_unbiased"),
         *([] if many else [Column("complete\n%", "complete", "{:z,.1f}")]),
     ]  # fmt: skip
-    return lay(shown, {"place": "", **({"to": "12 months\nto"} if many else {})}, columns)
+    return lay(table, columns)
 
 
 def _moved(row: Any) -> str:

@@ -13,7 +13,17 @@ import odforecast as od
 from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer, write_table
 from odforecast.cli.app import Group
-from odforecast.cli.screen import WHAT_90_IS, Column, lay, note, say, title, working
+from odforecast.cli.screen import (
+    WHAT_90_IS,
+    Column,
+    lay,
+    note,
+    say,
+    text_of,
+    title,
+    working,
+    wrapped,
+)
 from odforecast.cli.source import SOURCES, open_source, there, to_fit
 from odforecast.errors import BacktestError, ScoringError
 from odforecast.names import VINTAGE_CLEAN, VINTAGE_DELAYED, VINTAGE_REAL
@@ -40,13 +50,13 @@ def hub() -> None:
 @hub.command()
 @click.argument("folder", metavar="DIR", type=opt.FOLDER)
 @opt.together(
-    opt.what("--rounds", type=opt.Choice(list(_KINDS)), default="real", show_default=True,
+    opt.what("--rounds", type=click.Choice(list(_KINDS)), default="real",
              help="One round per release; or one per past month, cut from the last release: "
              "complete (clean), or as incomplete as another release was (delayed)."),
     opt.START, opt.END, opt.INDICATOR, opt.horizon(),
     SOURCES,
-    opt.output("--contact", metavar="TEXT", help="A person: 'Jo Doe <jo@example.org>'."),
-    opt.output("--repository", metavar="OWNER/NAME", help="The hub's GitHub repository."),
+    opt.output("--contact TEXT", help="A person: 'Jo Doe <jo@example.org>'."),
+    opt.output("--repository OWNER/NAME", help="The hub's GitHub repository."),
     opt.JSON,
 )  # fmt: skip
 def init(
@@ -61,10 +71,8 @@ def init(
     \b
     odforecast hub init my-hub --rounds clean --start 2024
     """
-    from odforecast.hub.making import check_room
     from odforecast.hub.making import init as make
 
-    check_room(folder)
     given["contact"] = None if contact is None else _person(contact)
     try:
         made = make(
@@ -88,7 +96,7 @@ def init(
     span = "; last ".join(dict.fromkeys((names[0], names[-1])))
     text = (f"{folder}: {number_of(len(names), 'round')} ({span}), {facts['models']} models, "
             f"{facts['answers']:,} final counts")  # fmt: skip
-    return Answer(text=lambda: say(text), data=facts)
+    return Answer(wrapped(text), facts)
 
 
 def _rounds(hub: Hub) -> list[str]:
@@ -118,11 +126,11 @@ def _person(text: str) -> dict[str, str]:
 @click.argument("folder", metavar="DIR", type=opt.FOLDER)
 @opt.together(
     opt.MODEL,
-    opt.what("--round", "day", metavar="DATE", type=opt.Date("day", also="all".__eq__),
+    opt.what("--round DATE", "day", type=opt.Date("day", also="all".__eq__),
              help="Round, by its origin_date; 'all' for each.  [default: the last]"),
     opt.LOCATIONS, SOURCES, opt.DRAWS, opt.SEED,
-    opt.output("--format", "ending", type=opt.Choice(["parquet", "csv"]), default="parquet",
-               show_default=True, help="Format of the file."),
+    opt.output("--format", "ending", type=click.Choice(["parquet", "csv"]), default="parquet",
+               help="Format of the file."),
     opt.JSON,
 )  # fmt: skip
 def submit(
@@ -181,27 +189,24 @@ def update(folder: Path) -> Answer:
     text = (f"{folder}: {'; '.join(new) or 'no new round'}; {len(rounds)} in total, final counts "
             f"from the release of {release}")  # fmt: skip
     return Answer(
-        text=lambda: say(text),
+        text=wrapped(text),
         data={"hub": str(folder), "new_rounds": new, "rounds": len(rounds),
               "truth_release": release},
     )  # fmt: skip
 
 
 @hub.command()
-@click.argument("path", metavar="DIR|FILE", type=click.Path(path_type=Path))
+@click.argument("path", metavar="DIR|FILE", type=opt.PATH)
 @opt.together(
-    opt.what("--submission-time", is_flag=True,
-             help="Also check that the submission window is open now."),
-    opt.what("--at", type=opt.Date("day", also=lambda x: bool(re.search("[0-9][T ][0-9]", x))),
-             metavar="DATE", help="Also check the submission window on a day, or at a time such as "
+    opt.what("--submission-time", help="Also check that the submission window is open now."),
+    opt.what("--at DATE", type=opt.Date("day", also=lambda x: bool(re.search("[0-9][T ][0-9]", x))),
+             help="Also check the submission window on a day, or at a time such as "
              "2026-01-14T12:00."),
-    opt.what("--schemas", metavar="DIR",
-             type=click.Path(path_type=Path, exists=True, file_okay=False),
+    opt.what("--schemas DIR", type=click.Path(path_type=Path, exists=True, file_okay=False),
              help="Folder with the hubverse's schemas, for valid_config: admin-schema.json, "
              "tasks-schema.json, target-data-schema.json."),
-    opt.what("--no-extra-dates", is_flag=True,
-             help="Refuse a time series with days that no round asks for."),
-    opt.output("--all", "every", is_flag=True, help="List all 52 checks, not only failures."),
+    opt.what("--no-extra-dates", help="Refuse a time series with days that no round asks for."),
+    opt.output("--all", "every", help="List all 52 checks, not only failures."),
     opt.JSON,
 )  # fmt: skip
 def check(
@@ -261,25 +266,31 @@ _SHOWN: Final = {
 }  # fmt: skip
 _COVERED: Final = tuple(Column(f"{p}%", f"interval_coverage_{p}", "{:.0%}") for p in (50, 90))
 _RELATED: Final = (Column("ratio", "relative", _ratio), Column("in common", "n_common"))
-_ENERGY: Final = (Column("scored", "n_scorable"), Column("energy", "energy_score", number))
+_ENERGY: Final = (
+    text_of("model", "model_id"),
+    text_of("scale"),
+    text_of("samples joint over", "joint_over"),
+    Column("scored", "n_scorable"),
+    Column("energy", "energy_score", number),
+)
 
 
 @hub.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("folder", metavar="DIR", type=opt.PATH)
+@click.argument("files", nargs=-1, type=opt.FILE)
 @opt.together(
-    opt.what("--by", metavar="NAMES", default="horizon", show_default=True,
+    opt.what("--by NAMES", default="horizon",
              help="Task ids to show separately, with commas; none: only targets."),
-    opt.what("--baseline", metavar="MODEL", help="Model (file) to compare WIS with."),
-    opt.what("--common", is_flag=True, help="Only units that every model forecasts."),
-    opt.what("--scale", type=opt.Choice(["natural", "log", "both"]), default="natural",
-             show_default=True, help="log: scores of log(1 + x)."),
+    opt.what("--baseline MODEL", help="Model (file) to compare WIS with."),
+    opt.what("--common", help="Only units that every model forecasts."),
+    opt.what("--scale", type=click.Choice(["natural", "log", "both"]), default="natural",
+             help="log: scores of log(1 + x)."),
     opt.TRUTH_AS_OF,
-    opt.data("--target-data", type=opt.Choice(["oracle-output", "time-series"]),
+    opt.data("--target-data", type=click.Choice(["oracle-output", "time-series"]),
              help="Which of the hub's target data to score against.  [default: oracle-output, if "
              "there is any]"),
     opt.JSON,
-    opt.output("--joint", type=opt.FILE, metavar="FILE", writes=opt.TABLES,
+    opt.output("--joint FILE", writes=opt.TABLES,
                help="Also write the energy scores of joint samples."),
     opt.out(f"One row per forecast unit: {', '.join(opt.TABLES)}.", opt.TABLES),
 )  # fmt: skip
@@ -296,7 +307,6 @@ def score(
     """
     from odforecast.hub import score as run
 
-    opt.check_outputs(("--out", out, opt.TABLES), ("--joint", joint, opt.TABLES), read=files)
     whole = run(folder, list(files) or None, as_of=truth_as_of, scale=scale,
                 target_data=target_data)  # fmt: skip
     found, units = whole.common() if common else whole, whole.units
@@ -347,19 +357,18 @@ def _print(
 ) -> None:  # fmt: skip
     """A table for each target, output type and scale; then joint samples, and what it all means."""
     several = len(set(table["model_id"])) > 1
-    labels = {name: name for name in by} | ({"model_id": "model"} if several else {})
+    names = [*map(text_of, by), *([text_of("model", "model_id")] if several else [])]
     for key, part in table.groupby([g for g in groups if g in table], sort=True):
         if not part["n_scorable"].sum():
             continue
         said = ", ".join(map(str, key if key[-1] != "natural" else key[:-1]))
         title(f"{said}{'' if several else f': {part["model_id"].iloc[0]}'}")
-        shown = (Column("scored", "n_scorable"), *_SHOWN[str(part["output_type"].iloc[0])],
+        shown = (*names, Column("scored", "n_scorable"), *_SHOWN[str(part["output_type"].iloc[0])],
                  *_COVERED, *(_RELATED if baseline is not None else ()))  # fmt: skip
-        click.echo(lay(part, labels, shown))
+        click.echo(lay(part, shown))
     if len(energy):
         title("Energy score of joint samples")
-        labels = {"model_id": "model", "scale": "scale", "joint_over": "samples joint over"}
-        click.echo(lay(energy, labels, _ENERGY))
+        click.echo(lay(energy, _ENERGY))
     click.echo()
     kinds = set(table["output_type"])
     said = f"Lower is better, except for coverage. {WHAT_90_IS}"

@@ -19,7 +19,7 @@ import click
 from click.core import ParameterSource
 
 from odforecast import names
-from odforecast.errors import DataError, UnknownNameError, near
+from odforecast.errors import DataError, UnknownNameError
 from odforecast.names import DEFAULT_MODEL
 
 type Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
@@ -37,6 +37,7 @@ CDC = "https://data.cdc.gov"
 ROWS = 12
 #: Groups in which ``--help`` lists options.
 WHAT, DATA, OUTPUT, MORE = "What", "Data", "Output", "Details"
+PATH = click.Path(path_type=Path)
 FILE = click.Path(path_type=Path, dir_okay=False)
 FOLDER = click.Path(path_type=Path, file_okay=False)
 #: Where the data are, and what an answer is asked for: who needs them asks :func:`given`.
@@ -46,28 +47,6 @@ _PLACES = f"{__name__}.places"
 
 
 # Types
-
-
-def question(value: object, known: Any) -> str:
-    """What may have been meant, as a question; empty if nothing is near.
-
-    >>> question("forcast", ["forecast", "score"]), question("x", ["forecast"])
-    (" Did you mean 'forecast'?", '')
-    """
-    meant = near(value, known)
-    return f" Did you mean {meant[0]!r}?" if meant else ""
-
-
-class Choice(click.Choice):  # type: ignore[type-arg]  # generic from click 8.2 on only
-    """One of several words."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The word; another one is refused with what may have been meant."""
-        known = [str(word) for word in self.choices]
-        if str(value) not in known:
-            guess = question(value, known)
-            self.fail(f"{str(value)!r} is not one of {', '.join(known)}.{guess}", param, ctx)
-        return str(super().convert(value, param, ctx))
 
 
 class Date(click.ParamType):  # type: ignore[type-arg]  # generic from click 8.4 on
@@ -110,15 +89,25 @@ START_MONTH, END_MONTH = Date("month", of_year=1), Date("month", of_year=12)
 class Option(click.Option):
     """An option that says where ``--help`` lists it, and which file it writes or reads.
 
-    ``more``: listed by ``--help-all`` only. ``writes``: endings of the file it writes; none for a
-    folder. ``reads``: it names a file to read. ``about``: the option without which it does nothing.
+    ``"--since YEAR"`` takes a value; without a word for one, or a type, it is a flag. ``more``:
+    listed by ``--help-all`` only. ``writes``: endings of the file it writes; none for a folder.
+    ``reads``: it names a file to read. ``about``: the option without which it does nothing.
     """
 
     def __init__(
-        self, *args: Any, group: str = "Options", more: bool = False,
+        self, names: Sequence[str], group: str = "Options", more: bool = False,
         writes: tuple[str, ...] | None = None, reads: bool = False, about: str = "", **how: Any,
     ) -> None:  # fmt: skip
-        super().__init__(*args, **how)
+        name, _, metavar = names[0].partition(" ")
+        if writes is not None:
+            how["type"] = FILE if writes else FOLDER
+        # Click takes a value of an option that is said to be no flag for optional.
+        if metavar:
+            how["metavar"] = metavar
+        elif "type" not in how:
+            how["is_flag"] = True
+        how.setdefault("show_default", how.get("default") is not None)
+        super().__init__([name, *names[1:]], **how)
         self.group, self.more = group, more
         self.writes, self.reads, self.about = writes, reads, about
 
@@ -193,9 +182,12 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Check the files, do the work, and show its answer."""
-        read, outputs = [], []
+        read: list[Any] = []
+        outputs = []
         for param in self.params:
             value = ctx.params.get(param.name or "")
+            if isinstance(param, click.Argument) and isinstance(param.type, click.Path):
+                read += value if isinstance(value, tuple) else [value]
             if not isinstance(param, Option):
                 continue
             if param.about and was_given(param.name) and not ctx.params.get(param.about):
@@ -342,7 +334,7 @@ def _locations(default: str, words: str, more: bool = False) -> Decorator:
             raise click.UsageError(f"give places as words or with {param.opts[0]}, not both")
         return ",".join(places or value or (default,))
 
-    return what("--locations", "--state", metavar="PLACES", multiple=True, callback=join, more=more,
+    return what("--locations PLACES", "--state", multiple=True, callback=join, more=more,
                 help=f"{words}  [default: {default}]")  # fmt: skip
 
 
@@ -367,97 +359,95 @@ PLACES = together(
 )  # fmt: skip
 BESIDE = _locations("US", "Places shown beside the US, with commas: Ohio,NYC. Or all.")
 DATASET = together(
-    what("--dataset", type=Choice(list(names.DATASETS)), default=names.STATES, show_default=True,
+    what("--dataset", type=click.Choice(list(names.DATASETS)), default=names.STATES,
          help="Deaths by state, or by county of residence."),
-    option("--county", "--counties", metavar="NAME", hidden=True, expose_value=False,
+    option("--county NAME", "--counties", hidden=True, expose_value=False,
            callback=_no_county_option),
 )  # fmt: skip
-INDICATOR = what("--indicator", metavar="NAME", default="all-drugs", show_default=True,
+INDICATOR = what("--indicator NAME", default="all-drugs",
                  help="Deaths to count: CDC's name, or a short one such as T40.4 or "
                  "cocaine.")  # fmt: skip
 MODEL = what(
-    "--model", metavar="NAME", default=DEFAULT_MODEL,
+    "--model NAME", default=DEFAULT_MODEL, show_default=False,
     help="Forecast model (see odforecast models). NAME+delay first completes the recent months.  "
     f"[default: {DEFAULT_MODEL}; for counties {names.DEFAULT_COUNTY_MODEL}]",
 )  # fmt: skip
-UNTIL = what("--until", type=END_MONTH, metavar="MONTH",
+UNTIL = what("--until MONTH", type=END_MONTH,
              help="Last month to forecast, instead of --horizon: 2028-12.")  # fmt: skip
 START, END = (
-    what(f"--{which}", type=kind, metavar="MONTH",
-         help=f"{words} origin, by its last known month: {month}.")
+    what(f"--{which} MONTH", type=kind, help=f"{words} origin, by its last known month: {month}.")
     for which, kind, words, month in (("start", START_MONTH, "First", "2019-01"),
                                       ("end", END_MONTH, "Last", "2024-04"))
 )  # fmt: skip
-TARGET = what("--target", type=Choice([*names.TARGETS, "both"]), default=names.TARGET_12MO,
-              show_default=True, more=True,
+TARGET = what("--target", type=click.Choice([*names.TARGETS, "both"]), default=names.TARGET_12MO,
+              more=True,
               help="12-month totals, single months, or both.")  # fmt: skip
-LEVEL = what("--level", metavar="P", default=0.9, show_default=True, more=True,
+LEVEL = what("--level P", default=0.9, more=True,
              type=click.FloatRange(0, 1, min_open=True, max_open=True),
              help="Probability of the intervals.")  # fmt: skip
-DRAWS = details("--draws", metavar="N", default=names.DEFAULT_DRAWS, show_default=True, more=True,
+DRAWS = details("--draws N", default=names.DEFAULT_DRAWS, more=True,
                 type=click.IntRange(min=2), help="Number of sample paths.")  # fmt: skip
-SEED = details("--seed", metavar="N", default=names.DEFAULT_SEED, show_default=True, more=True,
-               type=click.IntRange(min=0),
+SEED = details("--seed N", default=names.DEFAULT_SEED, more=True, type=click.IntRange(min=0),
                help="Random seed. The same seed gives the same draws.")  # fmt: skip
 
 
 def horizon(default: int | str = names.DEFAULT_HORIZON) -> Decorator:
     """``--horizon N``; the command puts in its default where neither it nor --until is given."""
-    return what("--horizon", metavar="N", type=click.IntRange(min=1), more=True,
+    return what("--horizon N", type=click.IntRange(min=1), more=True,
                 help=f"Months to forecast.  [default: {default}]")  # fmt: skip
 
 
 # Data
 
-ARCHIVE = data("--archive", type=click.Path(path_type=Path), metavar="DIR",
-               help="Folder of releases.  "
+ARCHIVE = data("--archive DIR", type=PATH, help="Folder of releases.  "
                "[default: your own releases, then the bundled ones]")  # fmt: skip
-SOURCE = data("--source", metavar="FILE", reads=True, more=True,
+SOURCE = data("--source FILE", reads=True, more=True,
               help="A file from CDC instead of an archive, or 'bundled'.")  # fmt: skip
 RELEASE = data(
-    "--release", type=DAY, metavar="DATE",
+    "--release DATE", type=DAY,
     help="Release date of the file, if its name does not start with it: 2024-12-11.",
 )  # fmt: skip
 AS_OF, TRUTH_AS_OF = (
-    data(name, type=END_DAY, metavar="DATE", help=f"{words}.  [default: the latest release]")
-    for name, words in (("--as-of", "Use only data published by this date"),
-                        ("--truth-as-of", "Score against the release known on this date"))
+    data(name, type=END_DAY, help=f"{words}.  [default: the latest release]")
+    for name, words in (("--as-of DATE", "Use only data published by this date"),
+                        ("--truth-as-of DATE", "Score against the release known on this date"))
 )  # fmt: skip
 MIN_TRUTH_AGE = data(
-    "--min-truth-age", default=12, show_default=True, metavar="MONTHS", type=click.IntRange(min=0),
+    "--min-truth-age MONTHS", default=12, type=click.IntRange(min=0),
     help="Score only counts that were at least this old in the release scored against.",
 )  # fmt: skip
 POPULATION = data(
-    "--population", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
-    more=True, reads=True,
+    "--population FILE", type=click.Path(path_type=Path, dir_okay=False, exists=True), more=True,
+    reads=True,
     help="County populations from the Census Bureau. Adds deaths per 100,000 people.",
 )  # fmt: skip
 
 # Output
 
 ACCEPTS = "Use a file that contradicts itself. The reason stays with every result."
-JSON = output("--json", "as_json", is_flag=True,
+JSON = output("--json", "as_json",
               help="Print JSON. Everything else goes to standard error.")  # fmt: skip
 PLOT, HTML, TABLE = (
-    output(name, type=FILE, metavar="FILE", writes=endings, help=words)
+    output(f"--{name} FILE", writes=endings, help=words)
     for name, endings, words in (
-        ("--plot", FIGURES, f"Write a figure: {', '.join(FIGURES)}."),
-        ("--html", PAGES, "Write a web page in one file."),
-        ("--table", TABLES, f"Write the whole table: {', '.join(TABLES)}."),
+        ("plot", FIGURES, f"Write a figure: {', '.join(FIGURES)}."),
+        ("html", PAGES, "Write a web page in one file."),
+        ("table", TABLES, f"Write the whole table: {', '.join(TABLES)}."),
     )
 )
-ROWS_SHOWN = output("--rows", metavar="N", default=ROWS, show_default=True, more=True,
-                    type=click.IntRange(min=0),
+ROWS_SHOWN = output("--rows N", default=ROWS, more=True, type=click.IntRange(min=0),
                     help="Number of places on the screen; 0 for all.")  # fmt: skip
-REPLACE = output("--replace", is_flag=True, more=True,
-                 help="Replace what an earlier run wrote into the folder.")  # fmt: skip
+
+
+def replace(about: str = "") -> Decorator:
+    """``--replace``, which is about another option, if that may be left out."""
+    return output("--replace", more=True, about=about,
+                  help="Replace what an earlier run wrote into the folder.")  # fmt: skip
 
 
 def out(
-    words: str, writes: tuple[str, ...] | None = None, *, required: bool = False, more: bool = False
+    words: str, writes: tuple[str, ...], *, required: bool = False, more: bool = False
 ) -> Decorator:
     """``--out FILE``, or ``--out DIR`` where ``writes`` is empty."""
-    return output(
-        "--out", type=FILE if writes else FOLDER, metavar="FILE" if writes else "DIR",
-        required=required, writes=writes, more=more, help=words,
-    )  # fmt: skip
+    name = "--out FILE" if writes else "--out DIR"
+    return output(name, required=required, writes=writes, more=more, help=words)

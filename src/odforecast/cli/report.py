@@ -17,18 +17,17 @@ from odforecast.cli.options import refuse
 #: Options that say how a forecast is made: of no use where one is given.
 _MAKING = ("as_of", "model", "indicator", "draws", "seed", "horizon", "until", "counts")
 _WHY = "says how to make a forecast, and this report makes none"
-_FOLDER = click.Path(path_type=Path)
 
 
 @opt.command()
-@click.argument("folders", nargs=-1, type=_FOLDER, metavar="[FORECAST|RESULTS]...")
+@click.argument("folders", nargs=-1, type=opt.PATH, metavar="[FORECAST|RESULTS]...")
 @source.request_options(opt.LOCATIONS)
 @opt.together(
     source.COUNTS, opt.horizon("to the end of the year after next"),
     opt.out("Page to write, in one file.  [default: report.html]", opt.PAGES),
-    opt.output("--site", type=opt.FOLDER, metavar="DIR", writes=(),
+    opt.output("--site DIR", writes=(),
                help="Write a folder of pages instead: one for each place."),
-    opt.REPLACE, source.PUBLISH,
+    opt.replace("site"), source.PUBLISH,
 )  # fmt: skip
 def report(
     folders: tuple[Path, ...], out: Path | None, site: Path | None, replace: bool, publish: bool
@@ -44,11 +43,8 @@ def report(
     from odforecast.report.page import check_folder
     from odforecast.report.site import write_report, write_site
 
-    opt.check(
-        (out is not None and site is not None,
-         "give --out FILE for a page, or --site DIR for a site of pages"),
-        (site is None and replace, "--replace is about --site DIR; a page is replaced as a whole"),
-    )  # fmt: skip
+    opt.check((out is not None and site is not None,
+               "give --out FILE for a page, or --site DIR for a site of pages"))  # fmt: skip
     page, asked = out or Path("report.html"), opt.given("locations")
     source.check_local(("--out", None if site else page), ("--site", site))
     if site is None:

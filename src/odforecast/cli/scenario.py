@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace as with_
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 import click
@@ -18,7 +19,18 @@ from odforecast.cli import options as opt
 from odforecast.cli import source
 from odforecast.cli.answer import Answer
 from odforecast.cli.app import Group
-from odforecast.cli.screen import Column, columns, fitted, lay, note, say, title, width, working
+from odforecast.cli.screen import (
+    Column,
+    columns,
+    fitted,
+    lay,
+    note,
+    say,
+    text_of,
+    title,
+    width,
+    working,
+)
 from odforecast.cli.source import SOURCES, open_source
 from odforecast.errors import ScenarioError, UnknownNameError, one_of
 from odforecast.evidence.check import Setting
@@ -36,9 +48,8 @@ from odforecast.scenario import CAVEAT, Past, catalogue
 from odforecast.scenario.answer import CLASS_WARNING, scenario_title
 from odforecast.scenario.intervention import ALL
 from odforecast.scenario.past import WHATEVER
+from odforecast.scenario.projection import HORIZON
 
-#: Months ahead, if neither a horizon nor a last month is given.
-HORIZON = 24
 #: Places whose answers are shown on the screen; months of waiting whose cost is worked out.
 SHOWN, DELAYS = 3, (0, 3, 6, 12)
 #: Draws in the hub file of samples, and simulations of a check.
@@ -54,19 +65,22 @@ NEUTRAL_SD, NEUTRAL_NULL = 0.4, 0.5
 #: The only table of shares that may be given beside a scenario.
 _SHARES = "fentanyl-share"
 
+#: What every answer rests on, after a blank line.
+_CAVEAT = ("", CAVEAT)
+
 #: What every forecast under scenarios is made of.
 FORECAST = opt.together(
-    opt.what("--onset", metavar="MONTH", type=opt.START_MONTH, help="First month of named "
+    opt.what("--onset MONTH", type=opt.START_MONTH, help="First month of named "
              "scenarios.  [default: the month after the as-of date]"),
     opt.BESIDE, opt.horizon(HORIZON), opt.UNTIL, opt.MODEL, opt.INDICATOR, SOURCES, opt.AS_OF,
     opt.DRAWS, opt.SEED, opt.JSON,
 )  # fmt: skip
 ASKED = opt.together(
-    opt.what("--scenario", "scenarios", multiple=True, required=True, metavar="FILE|NAME",
+    opt.what("--scenario FILE|NAME", "scenarios", multiple=True, required=True,
              help="A name from odforecast scenario list, a scenario file of yours, or null; with "
              "commas, or repeated."),
     FORECAST,
-    opt.data("--exposure", "tables", multiple=True, metavar="NAME=FILE", more=True,
+    opt.data("--exposure NAME=FILE", "tables", multiple=True, more=True,
              help="Your own shares by place (CSV: location,exposure): fentanyl-share=table.csv."),
 )  # fmt: skip
 
@@ -82,7 +96,7 @@ def scenario() -> None:
 
 
 @scenario.command("list")
-@opt.output("--events", is_flag=True, help="List the events of the evidence library.")
+@opt.output("--events", help="List the events of the evidence library.")
 def list_(events: bool) -> None:
     """List the named scenarios, their chances and grades."""
     if events:
@@ -102,10 +116,9 @@ def list_(events: bool) -> None:
             works = "what-if" if x.is_what_if else f"{100 * chances[0]:.0f}/{chances[2]:.0%}"
             grade = str(catalogue.prior_table(name)["grade"])
             rows.append([name, works, grade, catalogue.prior_title(name)])
-        room = width() - sum(2 + max(len(row[i]) for row in rows) for i in range(3))
+        room = width() - sum(2 + max(map(len, cells)) for cells in list(zip(*rows))[:3])
         if room >= 20 and fitted():  # one line each; `show` has the whole title
-            rows = [[*row, x if len(x) <= room else f"{x[: room - 1].rstrip()}…"]
-                    for *row, x in rows]  # fmt: skip
+            rows = [[*row, shorten(x, room, placeholder="…")] for *row, x in rows]
         click.echo(f"\n{columns(rows, indent='')}\n")
         say("Works/harms: the chance that it works, and that it raises deaths. Use one as "
             "--scenario NAME, or as prior: NAME in a file of yours. Events: --events.")  # fmt: skip
@@ -173,31 +186,31 @@ def _show_event(row: dict[Any, Any], mark: str = "") -> None:
 # A forecast under scenarios
 
 
-def projected(
-    *, scenarios: Iterable[str], onset: str | None, as_of: str | None, model: str, locations: str,
-    indicator: str, draws: int, seed: int, horizon: int | None, until: str | None,
-    tables: Sequence[str] = (), later: Sequence[int] = (),
-) -> tuple[od.Projection, od.Panel, dict[str, Any]]:  # fmt: skip
-    """The projection that was asked for, its panel, and what JSON says of it; notes are said."""
+def projected(*named: str) -> tuple[od.Projection, od.Panel, dict[str, Any]]:
+    """The projection asked for, of named scenarios or those of --scenario, its panel, and what
+    JSON says of it; notes are said.
+    """
+    horizon, until = map(opt.given, ("horizon", "until"))
     source.one_end(horizon, until)
-    forecaster = od.get_model(model)
+    forecaster = od.get_model(opt.given("model"))
     # The same panel and seed as `odforecast forecast`, so that null is its forecast.
-    panel, places = source.open_panel(open_source(), as_of, indicator, locations)
+    panel, places = source.own_panel()
     nation = ("US",) if "US" in panel.locations else ()
     states = tuple(dict.fromkeys((*nation, *places)))
-    chosen = _delayed(_begun(source.scenarios_of(scenarios), onset, panel), later)
-    shares = _exposures(tables)
+    chosen = _begun(source.scenarios_of(named or opt.given("scenarios")), panel)
+    chosen += tuple(_later(s, wait) for wait in dict.fromkeys(opt.given("later") or ())
+                    for s in chosen if not s.is_null)  # fmt: skip
+    shares = _exposures(opt.given("tables") or ())
     for x in dict.fromkeys(x for s in chosen for x in s.interventions):
         if not (x.backfire or x.rises) and x.chances()[2] >= 0.005:
             note(f"{x.name} may raise deaths (probability {x.chances()[2]:.2f}) and names no "
                  "mechanism: describe one under backfire")  # fmt: skip
     say(f"{forecaster.label} as of {panel.as_of}, last known month {panel.last_month}",
         err=opt.given("as_json"))  # fmt: skip
-    ahead = HORIZON if horizon is None and until is None else horizon
     with working(f"fitting {forecaster.label}"):
         projection = lib.project(
-            forecaster.fit(source.to_fit(forecaster, panel, states)), chosen, ahead, draws, seed,
-            until=until, exposures=shares,
+            forecaster.fit(source.to_fit(forecaster, panel, states)), chosen, horizon,
+            opt.given("draws"), opt.given("seed"), until=until, exposures=shares,
         )  # fmt: skip
     if "US" in states and "US" not in projection.baseline.locations and projection.can_add:
         projection = projection.with_nation()
@@ -210,10 +223,9 @@ def projected(
     return projection, panel, meta | {"scenarios": list(projection.names)}
 
 
-def _begun(
-    found: Sequence[od.Scenario], onset: str | None, panel: od.Panel
-) -> tuple[od.Scenario, ...]:
+def _begun(found: Sequence[od.Scenario], panel: od.Panel) -> tuple[od.Scenario, ...]:
     """The scenarios; what has no onset begins at the one that was given, or after the as-of day."""
+    onset = opt.given("onset")
     start = onset or str(to_month(panel.as_of) + ONE_MONTH)
     used = any(s.is_open for s in found)
     opt.check((onset is not None and not used,
@@ -227,20 +239,14 @@ def _begun(
     return tuple(dict.fromkeys(s.at(start) for s in found))
 
 
-def _delayed(chosen: Sequence[od.Scenario], later: Sequence[int]) -> tuple[od.Scenario, ...]:
-    """The scenarios, and each again with its onsets that many months later."""
-
-    def moved(s: od.Scenario, wait: int) -> od.Scenario:
-        """One that begins later."""
-        parts = tuple(
-            with_(x, onset=tuple(month + wait * ONE_MONTH for month in x.onset))
-            for x in s.interventions
-        )
-        words = f"{scenario_title(s)}, {wait} months later"
-        return with_(s, name=f"{s.name}-{wait}-months-later", title=words, interventions=parts)
-
-    late = [moved(s, wait) for wait in dict.fromkeys(later) for s in chosen if not s.is_null]
-    return (*chosen, *late)
+def _later(s: od.Scenario, wait: int) -> od.Scenario:
+    """A scenario that begins so many months later."""
+    parts = tuple(
+        with_(x, onset=tuple(month + wait * ONE_MONTH for month in x.onset))
+        for x in s.interventions
+    )
+    words = f"{scenario_title(s)}, {wait} months later"
+    return with_(s, name=f"{s.name}-{wait}-months-later", title=words, interventions=parts)
 
 
 def _exposures(tables: Sequence[str]) -> dict[str, dict[str, float]]:
@@ -271,18 +277,6 @@ def _data(projection: od.Projection, meta: dict[str, Any]) -> dict[str, Any]:
     return {"meta": meta | {"against": "null"}} | found
 
 
-def _with_caveat(show: Callable[[], None], caveat: str = CAVEAT) -> Callable[[], None]:
-    """What shows an answer, and what all of them rest on."""
-
-    def shown() -> None:
-        """Both."""
-        show()
-        click.echo()
-        say(caveat)
-
-    return shown
-
-
 def ranged(row: Any) -> str:
     """Deaths prevented: the mean with its interval, no finer than it; a dash where none is."""
     mean, low, high = (row[f"averted_{key}"] for key in ("mean", "q05", "q95"))
@@ -297,21 +291,28 @@ def _of(where: str, table: pd.DataFrame) -> pd.DataFrame:
     return table[table["location"] == where]
 
 
-_CHANGE = Column("change", "percent_mean", "{:+z.1f}%")
+def _by_place(table: pd.DataFrame, head: str, shown: Sequence[Column]) -> None:
+    """A table for each of the first places, under a title."""
+    for where in list(dict.fromkeys(table["location"]))[:SHOWN]:
+        title(f"{where}: {head}")
+        click.echo(lay(_of(where, table), shown))
+
+
+_CHANGE, _NAME = Column("change", "percent_mean", "{:+z.1f}%"), text_of("", "scenario_id")
+_YEARS = (_NAME, text_of("deaths prevented in", "period"), Column("mean (90% interval)", ranged))
 
 
 @scenario.command()
 @opt.together(
     ASKED, opt.PLOT,
-    opt.out("Folder to write: a brief, tables, draws and figures.", (), required=True), opt.REPLACE,
-    opt.output("--paper", type=opt.Choice(["letter", "a4"]), default="letter", show_default=True,
+    opt.out("Folder to write: a brief, tables, draws and figures.", (), required=True),
+    opt.replace(),
+    opt.output("--paper", type=click.Choice(["letter", "a4"]), default="letter",
                more=True, help="Paper size of the brief."),
-    opt.output("--style", type=click.Path(path_type=Path, dir_okay=False, exists=True),
-               metavar="FILE", more=True, reads=True, help="Your own style sheet for the brief."),
+    opt.output("--style FILE", type=click.Path(path_type=Path, dir_okay=False, exists=True),
+               more=True, reads=True, help="Your own style sheet for the brief."),
 )  # fmt: skip
-def run(
-    paper: str, style: Path | None, plot: Path | None, replace: bool, out: Path, **asked: Any,
-) -> Answer:  # fmt: skip
+def run(paper: str, style: Path | None, plot: Path | None, replace: bool, out: Path) -> Answer:
     """Project a forecast under scenarios, and write a brief.
 
     The brief is for decision-makers, one file with a section for each place: the US, and those of
@@ -323,7 +324,7 @@ def run(
     """
     opt.check_apart("--out", out, ("--plot", plot))
     opt.check_folder("--out", out, replace, "a run", _OURS, (MARK, f"{DATA_FOLDER}/{MARK}"))
-    projection, panel, meta = projected(**asked)
+    projection, panel, meta = projected()
 
     def write() -> None:
         """Write the folder."""
@@ -334,14 +335,14 @@ def run(
                              stylesheet=style)  # fmt: skip
 
     begun = [s.name for s in _not_null(projection)
-             if min(m for x in s.interventions for m in x.onset) <= panel.last_month]  # fmt: skip
+             if min(_onsets(s)) <= panel.last_month]  # fmt: skip
     clock = (f"{', '.join(begun)} began before the last known month: odforecast update --scenario "
              "says after each release how likely it is that it works")  # fmt: skip
     return Answer(
-        text=_with_caveat(lambda: _show_answer(projection)),
+        text=lambda: _show_answer(projection),
         data=lambda: _data(projection, meta),
         figure=projection.plot,
-        notes=[clock] if begun else [],
+        notes=[*_CAVEAT, clock] if begun else _CAVEAT,
         files=[(write, f"written: {out}/")],
     )
 
@@ -355,25 +356,28 @@ def _show_answer(projection: od.Projection) -> None:
     first = projection.answer().groupby("scenario_id")["first_month"].first()
     begun = years["last_month"] >= years["scenario_id"].map(first)
     years = years[(years["kind"] == "year") & begun]
-    names = {"scenario_id": "", "period": "deaths prevented in"}
     for where in places[:SHOWN]:
         title(where)
         for text in projection.text(where).splitlines():
             if text not in (CAVEAT, CLASS_WARNING):
                 say(text, indent="  ")
-        mine = lay(_of(where, years), names, [Column("mean (90% interval)", ranged)])
+        mine = lay(_of(where, years), _YEARS)
         click.echo(f"\n{mine}")
     if len(places) > SHOWN:
         click.echo(f"\n{len(places) - SHOWN} more places are in data/answer.csv")
+
+
+def _onsets(s: od.Scenario) -> list[np.datetime64]:
+    """When its parts may begin."""
+    return [month for x in s.interventions for month in x.onset]
 
 
 def waiting_costs(projection: od.Projection) -> pd.DataFrame:
     """What waiting costs in every place, for every scenario that has not begun."""
     base = projection.source or projection.baseline
     parts = []
-    for item in projection.scenarios:
-        onsets = [month for x in item.interventions for month in x.onset]
-        if onsets and min(onsets) > base.last_month:
+    for item in _not_null(projection):
+        if min(onsets := _onsets(item)) > base.last_month:
             left = int((base.months[-1] - max(onsets)).astype(int))
             delays = [m for m in DELAYS if m <= left]
             parts.append(lib.cost_of_delay(base, item, delays, **_given(projection)))
@@ -416,17 +420,13 @@ def _write(projection: od.Projection, panel: od.Panel, out: Path) -> pd.DataFram
         text = for_spreadsheets(table).to_csv(index=False, lineterminator="\n")
         (out / f"{name}.csv").write_text(text, encoding="utf-8", newline="")
     where, titles = base.locations[0], short_titles(projection)
-    drawn = {f"prior_{s.name}": prior_figure(s) for s in some}
-    for name, axes in (
-        ("options", od.plot.prevented(projection, where, titles=titles)),
-        ("fan", od.plot.overlay(projection, where, history=panel, titles=titles)),
-        ("averted", od.plot.averted(projection, where, titles=titles)),
-    ):
-        if (figure := axes.get_figure(root=True)) is not None:
-            drawn[name] = figure
-    (out / "figures").mkdir()
+    drawn: dict[str, Any] = {f"prior_{s.name}": prior_figure(s) for s in some} | {
+        "options": od.plot.prevented(projection, where, titles=titles),
+        "fan": od.plot.overlay(projection, where, history=panel, titles=titles),
+        "averted": od.plot.averted(projection, where, titles=titles),
+    }
     for name, figure in drawn.items():
-        figure.savefig(out / "figures" / f"{name}.svg", format="svg")
+        od.plot.save(figure, out / "figures" / f"{name}.svg")
     return waiting
 
 
@@ -436,11 +436,11 @@ def _write(projection: od.Projection, panel: od.Panel, out: Path) -> pd.DataFram
 @scenario.command()
 @opt.together(
     ASKED,
-    opt.what("--later", multiple=True, metavar="MONTHS", type=click.IntRange(1, 240),
+    opt.what("--later MONTHS", multiple=True, type=click.IntRange(1, 240),
              help="Also start every scenario that many months later; may be repeated."),
     opt.TABLE,
 )  # fmt: skip
-def compare(**asked: Any) -> Answer:
+def compare() -> Answer:
     """Compare options: if each works, its chance, on average.
 
     It draws no figures and writes no folder: odforecast scenario run does.
@@ -448,21 +448,19 @@ def compare(**asked: Any) -> Answer:
     \b
     odforecast scenario compare --scenario cooperation-resumed,tariff-only
     """
-    projection, _, meta = projected(**asked)
-    answer, base = projection.answer(), projection.baseline
+    projection, _, meta = projected()
+    answer, keys = projection.answer(), ["location", "scenario_id"]
 
     def show() -> None:
         """Print a table for each place."""
         # What it is there for: it works; of several, all of them do; or it raises deaths.
-        keys = ["location", "scenario_id"]
-        best = projection.outcomes().groupby(keys).first().to_dict("index")
-        for where in base.locations[:SHOWN]:
-            rows = [row | {"best": best[where, row["scenario_id"]]}
-                    for row in _of(where, answer).to_dict("records")]  # fmt: skip
-            title(f"{where}: deaths prevented by {base.months[-1]}, compared with no new measure")
-            click.echo(lay(rows, {"scenario_id": ""}, _OPTIONS))
+        best = projection.outcomes().drop_duplicates(keys).set_index(keys).to_dict("index")
+        found: Any = [best[key] for key in zip(*(answer[key] for key in keys))]
+        last = projection.baseline.months[-1]
+        head = f"deaths prevented by {last}, compared with no new measure"
+        _by_place(answer.assign(best=found), head, _OPTIONS)
 
-    return Answer(_with_caveat(show), lambda: _data(projection, meta), answer)
+    return Answer(show, lambda: _data(projection, meta), answer, notes=_CAVEAT)
 
 
 def _judged(row: Any, text: str) -> str:
@@ -477,7 +475,8 @@ def _chance(best: Any) -> str:
 
 
 _OPTIONS = (
-    Column("from", "first_month", "{}"), Column("if it works", lambda row: ranged(row["best"])),
+    _NAME, Column("from", "first_month", "{:>}"),
+    Column("if it works", lambda row: ranged(row["best"])),
     Column("chance", lambda row: _judged(row, _chance(row["best"]))),
     Column("over all outcomes", lambda row: _judged(row, ranged(row))),
     Column("change", lambda row: _judged(row, _CHANGE.cell(row))),
@@ -486,12 +485,12 @@ _OPTIONS = (
 
 @scenario.command()
 @opt.together(ASKED, opt.TABLE)
-def sensitivity(**asked: Any) -> Answer:
+def sensitivity() -> Answer:
     """Show which assumption matters most, and what waiting costs.
 
     Each assumption in turn is set to its 5th and 95th percentile while the others stay uncertain.
     """
-    projection, _, meta = projected(**asked)
+    projection, _, meta = projected()
     some = _not_null(projection)
     opt.check((not some, "--scenario null assumes nothing: name another"))
     base = projection.source or projection.baseline
@@ -507,52 +506,48 @@ def sensitivity(**asked: Any) -> Answer:
             title(f"{where}, {name}: deaths prevented by {base.months[-1]}, mean "
                   f"{mine['averted'].iloc[0]:z,.0f}, with one assumption low or high")  # fmt: skip
             several = len(set(mine["intervention"])) > 1
-            names = {"intervention": ""} if several else {}
-            click.echo(lay(mine, names | {"assumption": ""}, _TORNADO))
+            click.echo(lay(mine, [*([text_of("", "intervention")] if several else []), *_TORNADO]))
             late = waiting[(waiting["scenario_id"] == name) & (waiting["location"] == where)]
             if not late.empty:
                 by = Column(
                     f"not prevented\nby {late['until'].iloc[0]}", "not_prevented", "{:z,.0f}"
                 )
-                shown = lay(late, {"delay": "months of\nwaiting"}, [_ONSET, by, _RUN_OUT])
+                shown = lay(late, [_DELAY, _ONSET, by, _RUN_OUT])
                 click.echo(f"\n{shown}")
 
     data = {"meta": meta, "sensitivity": found, "waiting": waiting}
-    return Answer(_with_caveat(show), data, found)
+    return Answer(show, data, found, notes=_CAVEAT)
 
 
-_TORNADO = tuple(
+_TORNADO = (text_of("", "assumption"), *(
     column
     for side in ("low", "high")
-    for column in (Column(side, f"{side}_value", "{}"),
+    for column in (Column(side, f"{side}_value", "{:>}"),
                    Column("prevented", f"averted_{side}", "{:z,.0f}"))
-)  # fmt: skip
-_ONSET, _PREVENTED = Column("onset", "onset", "{}"), Column("", "not_prevented", "{:z,.0f}")
+))  # fmt: skip
+_DELAY, _ONSET = text_of("months of\nwaiting", "delay"), Column("onset", "onset", "{:>}")
 _RUN_OUT = Column("not prevented\nover 40 years", "not_prevented_run_out", "{:z,.0f}")
 
 
 @scenario.command()
 @opt.together(FORECAST, opt.TABLE)
-def attribution(**asked: Any) -> Answer:
+def attribution() -> Answer:
     """Credit cooperation with a share of the 2023-24 fall.
 
     Shows the deaths prevented if cooperation repeated that share of the fall. The counts cannot say
     how large that share is, so every share is shown.
     """
     shock = "supply-shock-2023-like"
-    projection, _, meta = projected(scenarios=[shock], **asked)
+    projection, _, meta = projected(shock)
     begins, base = projection.scenario(shock).interventions[0].onset[0], projection.baseline
     found = lib.attribution(projection.source or base, begins, **_given(projection))
+    head = (f"mean deaths prevented from {begins} to {base.months[-1]}, if cooperation repeated "
+            "this share of the 2023-24 fall")  # fmt: skip
+    return Answer(lambda: _by_place(found, head, _SHARE), {"meta": meta, "attribution": found},
+                  found, notes=_CAVEAT)  # fmt: skip
 
-    def show() -> None:
-        """Print a table for each place."""
-        for where in base.locations[:SHOWN]:
-            title(f"{where}: mean deaths prevented from {begins} to {base.months[-1]}, if "
-                  "cooperation repeated this share of the 2023-24 fall")  # fmt: skip
-            prevented = Column("deaths prevented", ranged)
-            click.echo(lay(_of(where, found), {"share": "share credited"}, [prevented, _CHANGE]))
 
-    return Answer(_with_caveat(show), {"meta": meta, "attribution": found}, found)
+_SHARE = (text_of("share credited", "share"), Column("deaths prevented", ranged), _CHANGE)
 
 
 # A past event
@@ -597,7 +592,7 @@ def past_command(event: str, model: str, locations: str, draws: int, seed: int) 
 
     data = {"event": event, "onset": str(said["US"]["named"].onset), "caveat": WHATEVER,
             "sizes": sizes, "changes": found}  # fmt: skip
-    return Answer(_with_caveat(show, WHATEVER), data, found)
+    return Answer(show, data, found, notes=("", WHATEVER))
 
 
 def _changes(named: Past, neutral: Past) -> Iterable[dict[str, Any]]:
@@ -629,13 +624,18 @@ def _changes(named: Past, neutral: Past) -> Iterable[dict[str, Any]]:
             }  # fmt: skip
 
 
+_COURSES = (
+    text_of("", "period"), text_of("", "counterfactual"), Column("counted", "observed"),
+    Column("deaths", ranged),
+)  # fmt: skip
+
+
 def _show_past(event: str, both: dict[str, Past], found: pd.DataFrame) -> None:
     """The changes in one place, and how the counts moved each prior."""
     named = both["named"]
     title(f"{named.location}: {named.indicator} after {event} ({named.onset}). Deaths without the "
           "change minus deaths counted, mean and 90% interval")  # fmt: skip
-    names = {"period": "", "counterfactual": ""}
-    click.echo(f"{lay(found, names, [Column('counted', 'observed'), Column('deaths', ranged)])}\n")
+    click.echo(f"{lay(found, _COURSES)}\n")
     for prior, p in both.items():
         s = p.summary
         say(f"{prior} prior: size {s.prior_mean:+.2f} (sd {s.prior_sd:.2f}), no effect "
@@ -675,7 +675,6 @@ def validate(
             with replacing(out / f"{name}.csv") as part:
                 result.table.to_csv(part, index=False, lineterminator="\n")
             for key, draw in result.figures.items():
-                with replacing(out / f"{key}.svg") as part:
-                    draw().savefig(part, format="svg")
+                od.plot.save(draw(), out / f"{key}.svg")
     failure = ScenarioError(f"{failed} check(s) failed") if failed else None
-    return Answer(lambda: say(CAVEAT), failure=failure)
+    return Answer(notes=[CAVEAT], failure=failure)

@@ -16,7 +16,7 @@ from odforecast.cli import options as opt
 from odforecast.cli import screen
 from odforecast.cli.answer import Answer, records
 from odforecast.cli.score_files import Forecasts, Levels, read_any
-from odforecast.cli.screen import COVERED_90, Column, lay, note, say, title, words
+from odforecast.cli.screen import COVERED_90, Column, lay, note, say, text_of, title, words
 from odforecast.cli.source import SOURCES, open_source, say_age
 from odforecast.errors import ScoringError, one_of
 from odforecast.hub import read_held
@@ -27,8 +27,6 @@ from odforecast.scoring import summarise
 from odforecast.scoring.columns import UNIT_KEYS, with_groups
 from odforecast.scoring.summary import PLAUSIBLE, calibration, mark_plausible, nearest, plausibility
 
-#: Endings of the files it writes.
-ENDINGS = (".csv", ".parquet")
 #: Places on the screen (those with the highest WIS), and models side by side there.
 MAX_ROWS, MAX_MODELS = 10, 4
 _MONTHS_ARE_RECOVERED = (
@@ -55,22 +53,28 @@ _COLUMNS = (
     Column("RPS", "rps", "{:.3f}"), Column("ratio", "rel_rps", "{:.2f}"),
 )  # fmt: skip
 _CALIBRATION = (*_WIS, _50, _80, COVERED_90, _95)
+_SCENARIO, _MODEL, _MONTHS = (
+    text_of("scenario", SCENARIO_ID),
+    [text_of("model")],
+    [text_of("months")],
+)
 _PLAUSIBILITY = (
+    text_of("", lambda row: words(row["target"])), _SCENARIO,
     Column("scored", "months"), Column("true", "plausible"), Column("share", "share", "{:.0%}"),
     Column("from", "first", "{:%Y-%m}"), Column("to", "last", "{:%Y-%m}"),
 )  # fmt: skip
 
 
 @opt.command()
-@click.argument("forecasts", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("forecasts", nargs=-1, required=True, type=opt.PATH)
 @opt.together(
-    opt.what("--baseline", metavar="MODEL", help="Model (file) to compare WIS with."),
+    opt.what("--baseline MODEL", help="Model (file) to compare WIS with."),
     opt.INDICATOR,
-    opt.what("--held", type=opt.FILE, metavar="FILE", reads=True,
+    opt.what("--held FILE", type=opt.FILE, reads=True,
              help="For scenarios: the months in which the assumptions of each were true (CSV: "
              "scenario_id,first_month,last_month[,note])."),
     opt.TRUTH_AS_OF, opt.MIN_TRUTH_AGE, SOURCES, opt.JSON, opt.PLOT,
-    opt.out("One row per forecast: .csv or .parquet.", ENDINGS),
+    opt.out("One row per forecast: .csv or .parquet.", (".csv", ".parquet")),
 )  # fmt: skip
 def score(
     forecasts: tuple[Path, ...], truth_as_of: str | None, indicator: str, min_truth_age: int,
@@ -93,7 +97,6 @@ def score(
     scenario: first plausibility (the months in which its assumptions were true, from --held), then
     calibration in those months.
     """
-    opt.check_outputs(("--out", out, ENDINGS), read=forecasts)
     files = read_any(forecasts)
     scenarios = _scenarios(files, held)
     if plot is not None and not any(TARGET_12MO in one.targets for one in files):
@@ -179,18 +182,17 @@ def _check_levels(files: Sequence[Forecasts], baseline: str | None) -> None:
 
     Levels count, not their number: of three, 0.05, 0.5, 0.95 and 0.25, 0.5, 0.75 give other scores.
     """
-    found: dict[tuple[str, Levels], Path] = {}
+    found: dict[Levels, Forecasts] = {}
     for one in files:
-        for levels in one.level_sets:
-            found.setdefault((one.model, levels), one.path)
-    least = min(found, key=lambda x: len(x[1]), default=("", ()))
-    others = [x for x in found if x[1] != least[1]]
-    if not others:
+        for levels in one.levels:
+            found.setdefault(levels, one)
+    if len(found) < 2:
         return
-    most = max(others, key=lambda x: len(x[1]))
-    names = [f"{m} ({found[m, x].name})" if least[0] == most[0] else m for m, x in (least, most)]
-    said = [_shown(least[1], most[1]), _shown(most[1], least[1])]
-    text = f"WIS of {names[0]} is over {said[0]}, of {names[1]} over {said[1]}"
+    least, *_, most = sorted(found, key=len)
+    same = found[least].model == found[most].model
+    a, b = (f"{one.model} ({one.path.name})" if same else one.model
+            for one in (found[least], found[most]))  # fmt: skip
+    text = f"WIS of {a} is over {_shown(least, most)}, of {b} over {_shown(most, least)}"
     if baseline is not None:
         raise ScoringError(text, hint="only scores over the same levels can be compared")
     note(f"{text}: these are different scores")
@@ -309,9 +311,9 @@ def _print_targets(scores: pd.DataFrame, baseline: str | None) -> None:
             ahead = summarise(rows, by=["horizon_group"], baseline=_related(part, baseline))
             models = list(dict.fromkeys(ahead["model"]))
             named = f": {models[0]}" if len(models) == 1 else ""
-            labels = {"horizon_group": "ahead"} | ({"model": "model"} if len(models) > 1 else {})
+            names = [text_of("ahead", "horizon_group"), *_MODEL[: len(models) - 1]]
             title(f"{words(target)}, {words(level)}, by months ahead{named}")
-            click.echo(lay(ahead, labels, _COLUMNS))
+            click.echo(lay(ahead, [*names, *_COLUMNS]))
         states = part[part["location"] != "US"]
         if target == TARGET_TREND:
             _say_trend(part)
@@ -327,8 +329,8 @@ def _print_states(table: pd.DataFrame, target: str) -> None:
     which = "every state" if len(worst) == len(wide) else f"highest {len(worst)} of {len(wide)}"
     more = f", best {MAX_MODELS} models" if len(models) < wide.shape[1] else ""
     title(f"{target}, WIS by state: {which}{more}")
-    columns = [Column(str(m), str(m), deaths) for m in models]
-    click.echo(lay(wide.loc[worst].reset_index(), {"location": ""}, columns))
+    columns = [text_of("", "location"), *(Column(str(m), str(m), deaths) for m in models)]
+    click.echo(lay(wide.loc[worst].reset_index(), columns))
 
 
 def _say_trend(part: pd.DataFrame) -> None:
@@ -351,11 +353,8 @@ def _print_scenarios(ahead: pd.DataFrame, baseline: str | None, scenarios: list[
     judged = PLAUSIBLE in ahead
     if judged:
         table = ordered(plausibility(ahead)).sort_values("target", kind="stable")
-        labels = {"words": "", SCENARIO_ID: "scenario"}
         title("Plausibility: months in which the assumptions were true")
-        click.echo(
-            lay(table.assign(words=table["target"].map(screen.WORDS)), labels, _PLAUSIBILITY)
-        )
+        click.echo(lay(table, _PLAUSIBILITY))
         click.echo()
         if TARGET_12MO in set(table["target"]):
             say("A 12-month count counts as true where the assumptions were true in each of its "
@@ -371,13 +370,12 @@ def _print_scenarios(ahead: pd.DataFrame, baseline: str | None, scenarios: list[
         name = words(target)
         _say_no_ratio(part, target, baseline)
         several = len(set(part["model"])) > 1
-        labels = {SCENARIO_ID: "scenario"} | ({"months": "months"} if judged else {})
-        labels |= {"model": "model"} if several else {}
+        names = [_SCENARIO, *_MONTHS[:judged], *_MODEL[:several]]
         pool, table = nearest(part), ordered(calibration(part, _related(part, baseline)))
         table = table.replace({"months": {PLAUSIBLE: "true"}})
         for level, rows in table.groupby("level", observed=True):
             title(f"Calibration: {name}, {words(level)}")
-            click.echo(lay(rows, labels, _CALIBRATION))
+            click.echo(lay(rows, [*names, *_CALIBRATION]))
             for model, best in pool[pool["level"] == level].groupby("model", sort=True):
                 who = f" ({model})" if several else ""
                 first, *rest = [f"{n} {deaths(w)}" for n, w in zip(best[SCENARIO_ID], best["wis"])]

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 import gzip
+import math
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pandas as pd
 import pyarrow.parquet as pq
 
 from odforecast.backtesting import Results
 from odforecast.errors import DataError
-from odforecast.forecast import Forecast, load_forecast
+from odforecast.forecast import load_forecast
 from odforecast.hub import label_of, read_hub
-from odforecast.hub.files import numbers, read_texts
+from odforecast.hub.files import number
 from odforecast.hub.tables import Known, score_levels, score_trend
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DRUGS, COUNTIES, HUB_QUANTILES, SCENARIO_ID, TARGET_12MO, TARGETS
 from odforecast.say import quoted
 from odforecast.scoring import Truth, score_hub
 from odforecast.scoring import score as score_forecast
+from odforecast.sources.columns import BadCell, Column, Table, needed, state
+from odforecast.sources.read import read_raw
 from odforecast.updating import record
 
 #: Levels of quantiles, rising.
 type Levels = tuple[float, ...]
 
-#: Columns by which a table of medians and intervals is known.
+#: Columns of a table of medians and intervals.
 INTERVALS: Final = frozenset({"location", "month", "horizon", "level", "low", "median", "high"})
 #: Folders that are scored whole, by a file in them, and files in them that are not scored alone.
 _PARTS: Final = {
@@ -46,8 +49,6 @@ _PARTS: Final = {
 }  # fmt: skip
 _ENDING: Final = re.compile(r"\.(csv|csv\.gz|parquet|json)$", re.IGNORECASE)
 _DATED: Final = re.compile(r"^(\d{4}-\d{2}-\d{2})-(?=.)")
-_MONTH: Final = re.compile(r"\d{4}-(0[1-9]|1[0-2])(-01)?")
-_COUNTY: Final = re.compile(r"\d{5}")
 _BACKTEST_KEYS: Final = (
     "as_of", "last_month", "donor", "target", "location", "month", "horizon"
 )  # fmt: skip
@@ -57,71 +58,25 @@ _BACKTEST_KEYS: Final = (
 class Forecasts:
     """Forecasts of one model in one file: a hub table, a forecast with its draws, or quantiles.
 
-    ``levels`` are those of ``table``, level to column; ``indicator`` is what is counted, where the
-    file says it.
+    ``scores`` makes tables of scores, with how many levels (``n_levels``) WIS is over. ``levels``
+    are those, by origin; ``scenarios`` are in their order, and none in ordinary files;
+    ``indicator`` is what is counted, where the file says it.
     """
 
     model: str
     path: Path
-    hub: pd.DataFrame | None = None
-    forecast: Forecast | None = None
-    table: pd.DataFrame | None = None
-    levels: dict[float, str] | None = None
+    scores: Callable[[Truth, Known], Iterable[pd.DataFrame]]
+    targets: set[str]
+    levels: set[Levels]
+    scenarios: Sequence[str] = ()
     indicator: str = ""
-
-    @property
-    def scenarios(self) -> list[str]:
-        """The scenarios, in their order; none in ordinary files."""
-        there = self.hub is not None and SCENARIO_ID in self.hub
-        return list(dict.fromkeys(self.hub[SCENARIO_ID])) if there else []  # type: ignore[index]
-
-    @property
-    def targets(self) -> set[str]:
-        """What is forecast."""
-        if self.forecast is not None:
-            return set(self.forecast.targets)
-        table = self.hub if self.hub is not None else self.table
-        return set() if table is None else set(table["target"])
-
-    @property
-    def level_sets(self) -> set[Levels]:
-        """Levels that the WIS is over, by origin; of draws, those of hubs."""
-        found: list[Any] = [self.levels or HUB_QUANTILES]
-        if self.hub is not None and not (self.hub["output_type"] == "sample").all():
-            rows = self.hub[self.hub["output_type"] == "quantile"]
-            # All units of one origin have the same: other files were refused.
-            found = list(rows.groupby("origin_date", sort=False)["output_type_id"].unique())
-        return {tuple(sorted(round(float(x), 9) for x in levels)) for levels in found}
-
-    def scores(self, truth: Truth, known: Known) -> Iterator[pd.DataFrame]:
-        """Tables of scores, with how many levels (``n_levels``) WIS is over."""
-        if self.forecast is not None:
-            made = self.forecast
-            tables = [score_forecast(made, truth, t) for t in TARGETS if t in made.targets]
-            part = pd.concat(tables, ignore_index=True)
-            part.insert(0, "as_of", pd.Timestamp(made.as_of).as_unit("s"))
-            part.insert(1, "last_month", made.last_month.astype("datetime64[s]"))
-            yield part.assign(n_levels=len(HUB_QUANTILES))
-        elif self.table is not None and self.levels is not None:
-            part = score_levels(self.table, self.levels, truth)
-            if "donor" in self.table:
-                part["donor"] = self.table["donor"].to_numpy()
-            yield part.assign(n_levels=len(self.levels))
-        elif self.hub is not None:
-            kinds = self.hub["output_type"]
-            quantiles = self.hub[kinds == "quantile"]["output_type_id"].nunique()
-            if (kinds != "pmf").any():
-                n_levels = quantiles or len(HUB_QUANTILES)  # of samples, those of hubs
-                yield score_hub(self.hub, truth.observed).assign(n_levels=int(n_levels))
-            if (kinds == "pmf").any():
-                yield score_trend(self.hub, truth, known).assign(n_levels=0)
 
 
 def read_any(paths: Sequence[Path]) -> list[Forecasts]:
     """Read files and folders, whatever each is; a backtest and a record hold several models."""
     found = [one for path in paths for one in _read(path)]
-    names = _labels(dict.fromkeys(one.model for one in found if one.hub is not None))
-    return [replace(one, model=names.get(one.model, one.model)) for one in found]
+    names = _labels(dict.fromkeys(one.model for one in found))
+    return [replace(one, model=names[one.model]) for one in found]
 
 
 def model_name(path: Path) -> str:
@@ -166,24 +121,58 @@ def _read(path: Path) -> list[Forecasts]:
                 hint=f"score the folder: odforecast score {path.parent}",
             )
     there = _columns_of(path)
-    if there >= INTERVALS:
+    if "median" in there:
         return [_intervals(path)]
     if {"draw", "location", "month"} <= there:
         raise DataError(
             f"{path}: contains draws without the date they were made",
             hint="score the folder of the run, or quantiles.csv and samples.parquet in it",
         )
-    if path.name.lower().endswith(".json"):
-        raise DataError(
-            f"{path}: not a table of medians and intervals",
-            hint="score the CSV or Parquet file of forecast --table, --out or nowcast --table",
-        )
-    return [Forecasts(model_name(path), path, hub=_hub(path))]
+    return [_hub(path, path)]
 
 
-def _hub(path: Path) -> pd.DataFrame:
-    """A hub file, checked."""
-    return read_hub(path, levels=HUB_QUANTILES)
+def _rising(levels: Iterable[float]) -> Levels:
+    """Levels in their order."""
+    return tuple(sorted(round(float(x), 9) for x in levels))
+
+
+def _hub(path: Path, *files: Path) -> Forecasts:
+    """Hub files of one model, checked."""
+    parts = [read_hub(file, levels=HUB_QUANTILES) for file in files]
+    table = pd.concat(parts, ignore_index=True)
+    chances, rows = table["output_type"] == "pmf", table[table["output_type"] == "quantile"]
+    # All units of one origin have the same levels: other files were refused.
+    by_origin = rows.groupby("origin_date", sort=False)["output_type_id"].unique()
+    levels = {_rising(x) for x in by_origin}
+    if rows.empty and not chances.all():
+        levels = {_rising(HUB_QUANTILES)}  # of samples
+
+    def scores(truth: Truth, known: Known) -> Iterator[pd.DataFrame]:
+        """Scores of quantiles and samples, and of the trend."""
+        if not chances.all():
+            n_levels = rows["output_type_id"].nunique() or len(HUB_QUANTILES)
+            yield score_hub(table, truth.observed).assign(n_levels=n_levels)
+        if chances.any():
+            yield score_trend(table, truth, known).assign(n_levels=0)
+
+    names = list(dict.fromkeys(table[SCENARIO_ID])) if SCENARIO_ID in table else []
+    return Forecasts(model_name(path), path, scores, set(table["target"]), levels, names)
+
+
+def _quantiles(
+    model: str, path: Path, table: pd.DataFrame, levels: Mapping[float, str], indicator: str = ""
+) -> Forecasts:
+    """A table of quantiles, level to column."""
+
+    def scores(truth: Truth, _: Known) -> Iterator[pd.DataFrame]:
+        """Scores of the table."""
+        part = score_levels(table, levels, truth)
+        if "donor" in table:
+            part["donor"] = table["donor"].to_numpy()
+        yield part.assign(n_levels=len(levels))
+
+    targets = set(table["target"])
+    return Forecasts(model, path, scores, targets, {_rising(levels)}, indicator=indicator)
 
 
 def _folder(path: Path) -> list[Forecasts]:
@@ -194,10 +183,10 @@ def _folder(path: Path) -> list[Forecasts]:
     run = path / "data" if (path / "data" / "scenarios.yaml").is_file() else path
     if (run / "scenarios.yaml").is_file():
         names = ("quantiles.csv", "samples.parquet")
-        parts = [_hub(run / n) for n in names if (run / n).is_file()]
+        parts = [run / name for name in names if (run / name).is_file()]
         if not parts:
             raise DataError(f"{path}: a run of scenarios without quantiles.csv")
-        return [Forecasts(model_name(path), path, hub=pd.concat(parts, ignore_index=True))]
+        return [_hub(path, *parts)]
     if "record.csv" in there:
         return _record(path / "record.csv")
     if "manifest.json" in there:
@@ -218,8 +207,18 @@ def _saved(path: Path) -> Forecasts:
     """A forecast with all its draws."""
     made = load_forecast(path)
     label = made.provenance.get("label") or made.provenance.get("model") or model_name(path)
+    targets = [target for target in TARGETS if target in made.targets]
+
+    def scores(truth: Truth, _: Known) -> Iterator[pd.DataFrame]:
+        """Scores of the forecast, by target."""
+        part = pd.concat([score_forecast(made, truth, x) for x in targets], ignore_index=True)
+        part.insert(0, "as_of", pd.Timestamp(made.as_of).as_unit("s"))
+        part.insert(1, "last_month", made.last_month.astype("datetime64[s]"))
+        yield part.assign(n_levels=len(HUB_QUANTILES))
+
     indicator = made.panel.indicator if made.panel is not None else ""
-    return Forecasts(label, path, forecast=made, indicator=indicator)
+    levels = {_rising(HUB_QUANTILES)}
+    return Forecasts(label, path, scores, set(targets), levels, indicator=indicator)
 
 
 def _results(path: Path) -> list[Forecasts]:
@@ -240,7 +239,7 @@ def _results(path: Path) -> list[Forecasts]:
         wide = rows.pivot(index=list(_BACKTEST_KEYS), columns="level", values="value")
         wide = wide.reset_index().rename(columns=levels)
         own = {x: name for x, name in levels.items() if name in wide}
-        out.append(Forecasts(str(model), path, table=wide, levels=own, indicator=indicator))
+        out.append(_quantiles(str(model), path, wide, own, indicator))
     return out
 
 
@@ -260,72 +259,66 @@ def _record(path: Path) -> list[Forecasts]:
     )  # fmt: skip
     levels = {level: column for column, level in record.LEVELS.items()}
     return [
-        Forecasts(str(model), path, table=rows, levels=levels, indicator=ALL_DRUGS)
+        _quantiles(str(model), path, rows, levels, ALL_DRUGS)
         for model, rows in lines.groupby("model", sort=False)
     ]
 
 
 def _intervals(path: Path) -> Forecasts:
     """A table of medians and intervals."""
-    cells, rows = _cells(path)
-
-    def refuse(bad: pd.Series, column: str, what: str, hint: str | None = None) -> None:
-        """Refuse the first bad cell of a column."""
-        if bad.any():
-            at = int(bad.to_numpy().argmax())
-            where = f"{path}, row {rows[at]}, column {column}"
-            raise DataError(f"{where}: {quoted(cells[column].iloc[at])} is not {what}", hint=hint)
-
-    def number(name: str, *, must: bool = False) -> pd.Series:
-        """Numbers of a column; an empty cell is one only where it must be."""
-        texts = cells[name].astype(object)
-        found = pd.Series(numbers(texts), index=cells.index)
-        refuse(found.isna() & (must | (texts != "")), name, "a number")
-        return found
-
-    refuse(~cells["month"].str.fullmatch(_MONTH), "month", "a month", "write it as 2024-12")
-    if cells["location"].str.fullmatch(_COUNTY).any():
-        raise DataError(
-            f"{path}: counties cannot be scored from files",
-            hint="odforecast backtest --dataset counties scores models of counties",
-        )
-    level = number("level", must=True)
-    if len(set(level)) != 1 or not 0 < level.iloc[0] < 1:
+    parse = dict.fromkeys(("level", "horizon"), needed(_value)) | {"location": _state}
+    parse |= dict.fromkeys(("low", "median", "high", "reported"), _value)
+    needs = sorted(INTERVALS)
+    columns = [Column(x, x, parse.get(x, str)) for x in (*needs, "reported", "target")]
+    what = "a table of medians and intervals"
+    cells = Table(read_raw(path), columns, needs=needs, what=what, others=True)
+    horizon, level = cells.values("horizon", dtype=int), float(cells.values("level")[0])
+    if len(set(cells.values("level"))) != 1 or not 0 < level < 1:
         raise DataError(f"{path}: column level must contain one level between 0 and 1")
-    month = pd.to_datetime(cells["month"].str[:7], format="%Y-%m").astype("datetime64[s]")
-    horizon = number("horizon", must=True).astype(int)
-    last = month.to_numpy().astype("datetime64[M]") - horizon.to_numpy().astype("timedelta64[M]")
-    low = round((1 - float(level.iloc[0])) / 2, 12)
-    levels = {low: "low", 0.5: "median", round(1 - low, 12): "high"}
+    month = cells.months("1999-01")
     table = pd.DataFrame(
-        {"location": cells["location"], "target": cells.get("target", TARGET_12MO), "month": month,
-         "horizon": horizon, "last_month": last.astype("datetime64[s]")}
-        | {name: number(name) for name in (*levels.values(), "reported") if name in cells}
+        {"location": cells.texts("location"), "month": month.astype("datetime64[s]"),
+         "target": cells.texts("target") if "target" in cells else TARGET_12MO,
+         "horizon": horizon, "last_month": (month - horizon * ONE_MONTH).astype("datetime64[s]")}
+        | {x: cells.values(x) for x in ("low", "median", "high", "reported") if x in cells}
     )  # fmt: skip
     if found := _DATED.match(path.name):
         try:
             table["as_of"] = pd.Timestamp(found[1]).as_unit("s")
         except ValueError:
             raise DataError(f"{path}: {found[1]} is not a day") from None
-    return Forecasts(model_name(path), path, table=table, levels=levels)
+    low = round((1 - level) / 2, 12)
+    levels = {low: "low", 0.5: "median", round(1 - low, 12): "high"}
+    return _quantiles(model_name(path), path, table, levels)
 
 
-def _cells(path: Path) -> tuple[pd.DataFrame, Sequence[int]]:
-    """Cells of a table as text, and the row that each is in."""
-    cells, rows = read_texts(path)
-    if cells.empty:
-        raise DataError(f"{path}: no rows")
-    return cells, rows.tolist()
+def _value(text: str) -> float | BadCell:
+    """A number, or a blank."""
+    value = number(text)
+    bad = math.isnan(value) and text
+    return BadCell("is not a number", "write 1234.5, or leave the cell blank") if bad else value
+
+
+def _state(text: str) -> str | BadCell:
+    """A state by any of its names."""
+    if re.fullmatch(r"\d{5}", text):
+        hint = "odforecast backtest --dataset counties scores models of counties"
+        return BadCell("is a county, and counties cannot be scored from files", hint)
+    return state(text)
 
 
 def _columns_of(path: Path) -> frozenset[str]:
-    """Names of a file's columns; none where it cannot be read, which its own reader will say."""
+    """Names of a file's columns in lower case; none where it cannot be read, which its own reader
+    will say.
+    """
     name = path.name.lower()
     try:
         if name.endswith(".parquet"):
-            return frozenset(pq.read_schema(path).names)
+            return frozenset(map(str.lower, pq.read_schema(path).names))
         with gzip.open(path, "rb") if name.endswith(".gz") else path.open("rb") as handle:
-            line = handle.readline(10_000).decode("utf-8-sig")
+            text = handle.read(10_000).decode("utf-8-sig", "ignore").lower()
     except (OSError, EOFError, ValueError, IndexError, DataError):
         return frozenset()
-    return frozenset(cell.strip('"') for cell in line.strip().split(","))
+    if name.endswith(".json"):
+        return frozenset(re.findall(r'"(\w+)":', text))
+    return frozenset(cell.strip('"') for cell in text.partition("\n")[0].strip().split(","))

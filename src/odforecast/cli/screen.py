@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
@@ -46,18 +47,17 @@ def fitted() -> bool:
     return "COLUMNS" in os.environ or sys.stdout.isatty()
 
 
-def wrapped(text: str, columns: int | None = None, indent: str = "") -> str:
-    """Text in lines of a width; a word longer than that, such as a path, stays whole.
+def wrapped(text: str, columns: int | None = None, indent: str = "", start: str = "") -> str:
+    """Text in lines of a width, after a start; a word longer than that, such as a path, stays
+    whole.
 
     >>> print(wrapped("one two three", 8, "  "))
     one two
       three
     """
-    return "\n".join(
-        textwrap.wrap(
-            text, columns or width(), subsequent_indent=indent, break_long_words=False,
-            break_on_hyphens=False,
-        )
+    return textwrap.fill(
+        text, columns or width(), initial_indent=start, subsequent_indent=indent,
+        break_long_words=False, break_on_hyphens=False,
     )  # fmt: skip
 
 
@@ -77,21 +77,20 @@ def columns(rows: Sequence[Sequence[str]], indent: str = "  ", whole: bool = Fal
     ``whole`` keeps a row in one line where nobody looks at a screen. Where the other columns leave
     no room, the last cell has lines of its own.
     """
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)]
+    *names, last = zip(*rows)
+    widths = [max(map(len, cells)) for cells in names]
     room = width() - len(indent) - sum(widths) - 2 * len(widths)
-    below = room < 20 and max(len(row[-1]) for row in rows) > room
     lines = []
-    for row in rows:
-        head = indent + "".join(f"{cell.ljust(w)}  " for cell, w in zip(row, widths))
+    for *cells, text in rows:
+        head = indent + "".join(f"{cell.ljust(w)}  " for cell, w in zip(cells, widths))
         if whole and not fitted():
-            lines.append((head + row[-1]).rstrip())
-        elif below and row[-1]:
-            lines.append(head.rstrip())
-            lines.append(textwrap.indent(wrapped(row[-1], width() - 4), "    "))
+            lines.append(head + text)
+        elif room < 20 and max(map(len, last)) > room:
+            lines += [head, wrapped(text, None, "    ", "    ")]
         else:
-            first, *rest = wrapped(row[-1], max(room, 20)).split("\n")
-            lines += [(head + first).rstrip(), *(" " * len(head) + text for text in rest)]
-    return "\n".join(lines)
+            most = len(head) + max(room, 20)
+            lines.append(wrapped(text, most, " " * len(head), head) or head)
+    return "\n".join(line.rstrip() for line in lines if line)
 
 
 def facts(found: Mapping[str, Any], indent: str = "  ") -> str:
@@ -126,13 +125,10 @@ def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> 
     US  70,000
     OH   2,500
     """
-    titles = [head.split("\n") for head in heads]
-    deep = max(map(len, titles))
-    tops = [[""] * (deep - len(title)) + title for title in titles]
-    above = [[top[i] for top in tops] for i in range(deep)]
-    widths = [max(len(row[i]) for row in [*above, *rows]) for i in range(len(heads))]
-    parts: list[list[int]] = [[]]
+    above, below = _lines(heads), [line for row in rows for line in _lines(row)]
+    widths = [max(map(len, cells)) for cells in zip(*above, *below)]
     names = sum(widths[:left]) + 2 * (left - 1)
+    parts: list[list[int]] = [[]]
     used = names
     for i in range(left, len(heads)):
         if fitted() and parts[-1] and used + 2 + widths[i] > width():
@@ -140,20 +136,26 @@ def grid(heads: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> 
             used = names
         parts[-1].append(i)
         used += 2 + widths[i]
+
+    def line(cells: Sequence[str], shown: Sequence[int]) -> str:
+        """Names at the left, numbers at the right."""
+        put = (cells[i].ljust(widths[i]) if i < left else cells[i].rjust(widths[i]) for i in shown)
+        return "  ".join(put).rstrip()
+
     tables = []
     for part in parts:
         shown = [*range(left), *part]
-
-        def line(cells: Sequence[str], shown: Sequence[int] = shown) -> str:
-            """A row: names at the left, numbers at the right."""
-            pairs = ((cells[i], widths[i], i < left) for i in shown)
-            put = (cell.ljust(w) if name else cell.rjust(w) for cell, w, name in pairs)
-            return "  ".join(put).rstrip()
-
-        rule = "─" * (sum(widths[i] for i in shown) + 2 * (len(shown) - 1))
-        top = [text for text in map(line, above) if text or len(parts) == 1]
-        tables.append("\n".join([*top, rule, *map(line, rows)]))
+        top = [text for cells in above if (text := line(cells, shown)) or len(parts) == 1]
+        rule = "─" * (sum(widths[i] + 2 for i in shown) - 2)
+        tables.append("\n".join([*top, rule, *(line(cells, shown) for cells in below)]))
     return "\n\n".join(tables)
+
+
+def _lines(cells: Sequence[str]) -> list[tuple[str, ...]]:
+    """The lines of a row, whose cells end in the last."""
+    parts = [cell.split("\n") for cell in cells]
+    deep = max(map(len, parts))
+    return list(zip(*([""] * (deep - len(part)) + part for part in parts)))
 
 
 def words(value: object) -> str:
@@ -178,9 +180,13 @@ class Column(NamedTuple):
         return self.form(value) if callable(self.form) else self.form.format(value)
 
 
+#: The form of a column of words.
+TEXT: Final = "{}"
+
+
 def text_of(head: str, of: str | Callable[[Any], str] = "") -> Column:
     """A column of words; by itself of the column that is called so."""
-    return Column(head, of or head, "{}")
+    return Column(head, of or head, TEXT)
 
 
 def listing(rows: Sequence[Any], shown: Sequence[Column]) -> str:
@@ -188,7 +194,7 @@ def listing(rows: Sequence[Any], shown: Sequence[Column]) -> str:
     lines = [[c.head for c in shown], *([c.cell(row) for c in shown] for row in rows)]
     for i, column in enumerate(shown):
         most = max(len(line[i]) for line in lines)
-        for line in lines if column.form != "{}" else ():
+        for line in lines if column.form != TEXT else ():
             line[i] = line[i].rjust(most)
     return columns(lines, "", whole=True)
 
@@ -203,26 +209,21 @@ def title(text: str) -> None:
     click.secho(f"\n{wrapped(text)}\n", bold=True)
 
 
-def lay(
-    table: pd.DataFrame | Sequence[Any], labels: Mapping[str, str], columns: Iterable[Column],
-    left: int = 0,
-) -> str:  # fmt: skip
-    """A row per row: labels, the first where it changes, then the columns that hold something.
-
-    ``left``: how many of the columns are names, too.
+def lay(table: pd.DataFrame | Sequence[Any], columns: Iterable[Column]) -> str:
+    """A row per row, and the columns that hold something; columns of words that come first are
+    names, the first of several where it changes. A row with one name alone is a title.
     """
     rows = list(table) if isinstance(table, Sequence) else table.to_dict("records")
-    cells = [(c.head, [c.cell(row) for row in rows]) for c in columns]
-    shown = {i: _starred(column) for i, (_, column) in enumerate(cells) if set(column) - {"–"}}
-    lines, before = [], None
-    for row, *numbers in zip(rows, *shown.values()):
-        names = [str(row[name]) for name in labels]
-        again = len(names) > 1 and names[0] == before
-        before = names[0] if names else None
-        if numbers and set(numbers) == {"–"}:  # a row that is a title
-            numbers = [""] * len(numbers)
-        lines.append([*([""] * again + names[again:]), *numbers])
-    return grid([*labels.values(), *(cells[i][0] for i in shown)], lines, len(labels) + left)
+    cells = {c: [c.cell(row) for row in rows] for c in columns}
+    shown = {c: x for c, x in cells.items() if c.form == TEXT or set(x) - {"–"}}
+    left = sum(1 for _ in takewhile(lambda c: c.form == TEXT, shown))
+    lines = list(map(list, zip(*map(_starred, shown.values()))))
+    for before, row, line in reversed(list(zip([[], *lines], rows, lines))):
+        if left > 1 and line[:1] == before[:1]:
+            line[0] = ""
+        if len(row) == 1:
+            line[left:] = [""] * len(line[left:])
+    return grid([c.head for c in shown], lines, left)
 
 
 def _starred(column: list[str]) -> list[str]:
@@ -240,21 +241,19 @@ def lay_groups(
 
     A section holds models, and of each the rows by ``horizon_group``.
     """
-    nothing: dict[str, Any] = {}
-    found = [(name, [(m, rows.to_dict("index")) for m, rows in models])
-             for name, models in sections]  # fmt: skip
-    shown = [c for c in columns
-             if any(c.cell(row) != "–" for _, models in found
-                    for _, rows in models for row in rows.values())]  # fmt: skip
-    heads = [f"{c.head}\n{group}" for c in shown for group in groups]
-    lines: list[list[str]] = []
-    for name, models in found:
-        lines += [[name, *[""] * len(heads)]] if name else []
-        for model, rows in models:
-            *first, last = [f"{'  ' * bool(name)}{text}" for text in textwrap.wrap(model, 44)]
-            lines += [[text, *[""] * len(heads)] for text in first]
-            lines.append([last, *(c.cell(rows.get(g, nothing)) for c in shown for g in groups)])
-    return grid(["months ahead", *heads], lines) if shown else ""
+    rows: list[dict[Any, Any]] = []
+    for name, models in sections:
+        rows += [{"name": name}] if name else []
+        for model, scores in models:
+            label = "\n".join(f"{'  ' * bool(name)}{x}" for x in textwrap.wrap(model, 44))
+            rows.append({"name": label, **scores.to_dict("index")})
+
+    def within(column: Column, group: str) -> Callable[[Any], str]:
+        """The cell of a group of months ahead."""
+        return lambda row: column.cell(row.get(group, {}))
+
+    shown = (Column(f"{c.head}\n{group}", within(c, group)) for c in columns for group in groups)
+    return lay(rows, [text_of("months ahead", "name"), *shown])
 
 
 # Cells

@@ -84,7 +84,7 @@ def say_age(release: dt.date, as_of: str | None, dataset: str = STATES) -> None:
 
 
 SOURCES = together(
-    opt.ARCHIVE, opt.SOURCE, opt.data("--accept", metavar="REASON", more=True, help=opt.ACCEPTS)
+    opt.ARCHIVE, opt.SOURCE, opt.data("--accept REASON", more=True, help=opt.ACCEPTS)
 )
 
 
@@ -119,14 +119,14 @@ class _CountsFile(click.Path):
 
 
 COUNTS = together(
-    opt.data("--counts", type=_CountsFile(dir_okay=False, exists=True), metavar="FILE", more=True,
+    opt.data("--counts FILE", type=_CountsFile(dir_okay=False, exists=True), more=True,
              reads=True, help="A state's own, newer monthly counts: location, month, "
              "deaths[, as_of]. A sheet: FILE.xlsx:Sheet."),
     opt.data("--complete/--not-complete", default=None, more=True, about="counts",
              help="Whether the counts of the last months are complete.  [default: asked on a "
              "terminal; otherwise not complete]"),
 )  # fmt: skip
-PUBLISH = opt.output("--with-own-counts", "publish", is_flag=True, more=True,
+PUBLISH = opt.output("--with-own-counts", "publish", more=True,
                      help="Allow pages and hub files that use own counts.")  # fmt: skip
 
 

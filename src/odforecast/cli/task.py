@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import shlex
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,9 +13,9 @@ from odforecast.cli import options as opt
 from odforecast.cli.answer import Answer
 from odforecast.cli.app import Group
 from odforecast.cli.backtest import open_task
-from odforecast.cli.screen import columns, facts, note, say
+from odforecast.cli.screen import columns, facts, note, wrapped
 from odforecast.errors import ArchiveError, BacktestError
-from odforecast.say import number_of, of_path, quoted
+from odforecast.say import number_of, quoted
 
 if TYPE_CHECKING:
     from odforecast.backtesting import Board
@@ -62,16 +60,9 @@ def show(name: str) -> Answer:
     except ArchiveError as error:
         whole, short, n, missing = None, None, 0, str(error)
     said = f"fingerprint: not known: {missing}" if missing else f"fingerprint: {short}"
-
-    def text() -> None:
-        """Print the definition."""
-        click.echo(f"{facts(found.definition)}\n")
-        say(said)
-        if not missing:
-            say(f"origins: {n}")
-
+    said += "" if missing else f"; {number_of(n, 'origin')}"
     return Answer(
-        text=text,
+        text=f"{facts(found.definition)}\n\n{wrapped(said)}",
         data={"definition": dict(found.definition), "fingerprint": whole, "origins": n,
               "missing": missing},
     )  # fmt: skip
@@ -92,27 +83,23 @@ def export(name: str, folder: Path) -> Answer:
     found = open_task(name)
     written = write(found, folder)
     n = sum(o.panel is not None for o in found.origins)
-
-    def text() -> None:
-        """Print where it is, and what to do next."""
-        click.echo(f"task {found.name} ({found.short}): {number_of(n, 'origin')}")
-        click.echo(f"written: {written}")
-        say("Next: write one file of forecasts per origin, named by its id in origins.csv, in the "
-            f"form of template.csv. Then: odforecast task submit {shlex.quote(name)} YOUR-DIR "
-            "--label NAME --out DIR")  # fmt: skip
-
+    next_ = (
+        "Next: write one file of forecasts per origin, named by its id in origins.csv, in the form "
+        f"of template.csv. Then: odforecast task submit {shlex.quote(name)} YOUR-DIR --label NAME "
+        "--out DIR"
+    )
+    text = f"task {found.name} ({found.short}): {number_of(n, 'origin')}\nwritten: {written}"
     data = {"folder": str(written), "origins": n, "fingerprint": found.fingerprint}
-    return Answer(text=text, data=data)
+    return Answer(text, data, notes=[next_])
 
 
 @task.command()
 @_NAME
 @click.argument("files", nargs=-1, required=True, metavar="FILE|DIR...",
-                type=click.Path(path_type=Path))  # fmt: skip
+                type=opt.PATH)  # fmt: skip
 @opt.together(
-    opt.what("--label", metavar="LABEL", required=True,
-             help="Name of the model on a leaderboard."),
-    opt.ARCHIVE, opt.out("Folder of results.", (), required=True), opt.REPLACE, opt.JSON,
+    opt.what("--label LABEL", required=True, help="Name of the model on a leaderboard."),
+    opt.ARCHIVE, opt.out("Folder of results.", (), required=True), opt.replace(), opt.JSON,
 )  # fmt: skip
 def submit(
     name: str, files: tuple[Path, ...], label: str, out: Path, replace: bool
@@ -128,12 +115,11 @@ def submit(
     from odforecast.names import HUB_QUANTILES
 
     found = open_task(name)
-    opt.check_folder("--out", out, replace, "results", "(?!units$).*", ("manifest.json",))
+    opt.check_folder(
+        "--out RESULTS...", out, replace, "results", "(?!units$).*", ("manifest.json",)
+    )
     by_origin = _by_origin(found, files)
-    tables = {}
-    for key, path in by_origin.items():
-        _check_commas(path)
-        tables[key] = od.read_hub(path, levels=HUB_QUANTILES)
+    tables = {key: od.read_hub(path, levels=HUB_QUANTILES) for key, path in by_origin.items()}
     names = {key: path.name for key, path in by_origin.items()}
     results = score_submission(found, tables, label, files=names)
     results.save(out)
@@ -145,7 +131,7 @@ def submit(
 
 
 @task.command("leaderboard")
-@click.argument("folders", nargs=-1, required=True, metavar="RESULTS...", type=opt.FOLDER)
+@click.argument("folders", nargs=-1, required=True, type=opt.FOLDER)
 @opt.JSON
 def leaderboard_(folders: tuple[Path, ...]) -> Answer:
     """Compare results of one task on the counts in common.
@@ -196,24 +182,3 @@ def _by_origin(task: od.Task, given: tuple[Path, ...]) -> dict[str, Path]:
             )
         found[key] = path
     return {key: found[key] for key in task.origin_ids if key in found}
-
-
-def _check_commas(path: Path) -> None:
-    """Refuse a CSV file whose columns are separated by something else than commas."""
-    name = path.name.lower()
-    opened: Any = gzip.open if name.endswith(".gz") else open
-    head = ""
-    if name.endswith((".csv", ".csv.gz")):
-        # What is wrong with a file that cannot be read, read_hub says.
-        with (
-            suppress(OSError, EOFError),
-            opened(path, "rt", encoding="utf-8-sig", errors="replace") as handle,
-        ):
-            head = handle.readline(10_000).strip()
-    for mark, what in ((";", "semicolons"), ("\t", "tabs")):
-        if mark in head and "," not in head:
-            names = ", ".join(cell.strip(" \"'") for cell in head.split(mark))
-            raise BacktestError(
-                f"{of_path(str(path))}: its columns are separated by {what}: {quoted(names)}",
-                hint="use commas between columns, and points in decimals",
-            )

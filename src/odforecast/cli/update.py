@@ -20,22 +20,21 @@ if TYPE_CHECKING:
 @opt.command()
 @opt.together(
     opt.ARCHIVE, opt.LOCATIONS, opt.MODEL,
-    opt.data("--no-fetch", is_flag=True, help="Use the releases you have; do not download."),
+    opt.data("--no-fetch", help="Use the releases you have; do not download."),
     opt.out("Folder of updates: the record, and a folder for each release.  [default: updates, "
             "beside your own archive]", ()),
     opt.JSON,
-    opt.details("--again", is_flag=True, more=True,
+    opt.details("--again", more=True,
                 help="Forecast a release again with other settings. Its page is rewritten, and the "
                 "record keeps both forecasts."),
-    opt.what("--scenario", "scenarios", multiple=True, metavar="FILE|NAME", more=True,
+    opt.what("--scenario FILE|NAME", "scenarios", multiple=True, more=True,
              help="Also update the probability that scenarios work: those of a file, or a named "
              "prior. Each prior is frozen on its first day. Repeat, or use commas."),
-    opt.what("--series", metavar="FILE", type=opt.FILE, multiple=True, more=True,
+    opt.what("--series FILE", type=opt.FILE, multiple=True, more=True,
              about="scenarios", help="Another series to learn from, with --scenario (CSV: "
              "month,value,elasticity)."),
     opt.DRAWS, opt.SEED,
-    opt.data("--url", metavar="URL", more=True,
-             help=f"Server to download from.  [default: {opt.CDC}]"),
+    opt.data("--url URL", more=True, help=f"Server to download from.  [default: {opt.CDC}]"),
 )  # fmt: skip
 def update(
     archive: Path | None, locations: str, model: str, no_fetch: bool, out: Path | None,
@@ -120,20 +119,16 @@ def _plain(done: Update) -> dict[str, Any]:
 
     change = done.change
     return {
-        "release": str(done.release),
+        **{key: str(getattr(done, key)) for key in ("release", "folder", "page", "hub_file")},
+        **{key: list(getattr(change, key)) for key in ("settings", "lost")},
         "new": done.new,
         "notes": list(done.notes),
         "flags": dict(Counter(flag.severity for flag in done.flags)),
-        "folder": str(done.folder),
-        "page": str(done.page),
-        "hub_file": str(done.hub_file),
         "record": str(done.record_file),
         "lines_added": done.added,
         "before": None if change.before is None else str(change.before),
-        "new_months": [str(m) for m in change.new_months],
+        "new_months": list(map(str, change.new_months)),
         "counts": change.counts,
-        "settings": list(change.settings),
-        "lost": list(change.lost),
         "clocks": [json.loads(found.to_json()) for found in done.tracks],
         "what_changed": sentences(change, done.place),
         "changes": change.table,

@@ -688,9 +688,10 @@ def check_hub(
         rows = np.arange(1, len(table) + 1)
     check_header(list(table.columns), source)
     if missing := [c for c in HUB_COLUMNS if c not in table]:
-        raise DataError(
-            f"{source}: no column {', '.join(missing)}", hint=f"columns: {', '.join(HUB_COLUMNS)}"
-        )
+        hint = f"columns: {', '.join(HUB_COLUMNS)}"
+        if len(table.columns) == 1 and re.search("[;\t]", str(table.columns[0])):
+            hint = "use commas between columns, and points in decimals"
+        raise DataError(f"{source}: no column {', '.join(missing)}", hint=hint)
     named = [SCENARIO_ID] if SCENARIO_ID in table else []
     columns = [HUB_COLUMNS[0], *named, *HUB_COLUMNS[1:]]
     if extra := [c for c in table.columns if c not in columns]:

@@ -65,7 +65,7 @@ class Skill:
     """
 
     def __init__(self, results: Results) -> None:
-        self.results = results
+        self.results, self.drawn = results, True
         scores = results.scores
         scores = scores[scores["target"] == TARGET_12MO]
         self.kind = deciding_kind(scores["vintage"].astype(str))
@@ -125,9 +125,10 @@ def _span(months: pd.Series[Any]) -> str:
     return f"{months.min():%B %Y} to {months.max():%B %Y}"
 
 
-def skill_blocks(results: Results, folded: bool = False) -> list[Block]:
-    """How accurate forecasts were."""
+def skill_blocks(results: Results, folded: bool = False, drawn: bool = True) -> list[Block]:
+    """How accurate forecasts were, with figures or with tables alone."""
     skill = Skill(results)
+    skill.drawn = drawn
     if skill.scores.empty:
         return [Block("leaderboard", TITLE, ("No count could be scored.",), folded=folded)]
     boards = [_board(skill, level, rows) for level, rows in skill.levels[::-1]]
@@ -153,7 +154,7 @@ def skill_blocks(results: Results, folded: bool = False) -> list[Block]:
 def _drawn(skill: Skill, kind: str) -> list[Figure]:
     """A figure of the scores; none where there is nothing to draw."""
     options: dict[str, Any] = {"vintage": skill.kind}
-    if kind == "skill" and skill.baseline is None:
+    if not skill.drawn or (kind == "skill" and skill.baseline is None):
         return []
     if kind != "skill":
         options["model"] = skill.model

@@ -348,7 +348,7 @@ class Release:
         """Cells that cannot be right."""
         return contradictions(self.table, self.before, self.states)
 
-    @property
+    @cached_property
     def held(self) -> set[str]:
         """The jurisdictions that have rows."""
         return set(self.table["state"])
