@@ -382,7 +382,7 @@ def _model_of(path: Path) -> str:
 
 
 class Block:
-    """Units of one output type of a submission: their values, and what came."""
+    """Units of one output type of a submission: their values, and what was observed."""
 
     def __init__(self, kind: str, table: pd.DataFrame, ids: list[str], truth: Observations) -> None:
         rows = table[table[OUTPUT_TYPE] == kind]
