@@ -250,7 +250,7 @@ def test_counties_stand_beside_the_bundled_states(named: bool) -> None:
         ("name: x\nvintages: real\ntruth: {kind: said}\n", "line 3: kind is 'said'"),
         ("name: x\nvintages: real\nscores: {joint: maybe}\n", "line 3: joint is 'maybe'"),
         ("name: x\nvintages: real\nscores: {metrics: [nothing]}\n", "line 3: metrics is 'nothing'"),
-        ("name: &a x\nvintages: real\n", "line 1: aliases"),
+        ("name: &a x\ntitle: *a\nvintages: real\n", "line 2: an alias (*a); write out what"),
         ("name: !!python/name:os.system x\nvintages: real\n", "line 1: tag"),
         ("name: [x\n", "not YAML"),
         ("name: {a: {b: {c: {d: {e: 1}}}}}\nvintages: real\n", "nested more than"),
