@@ -258,12 +258,8 @@ class UnitStore:
             f"({first}{path.parent.name}/{path.name}: {reason})",
         )
 
-    def has(self, unit: Unit) -> bool:
-        """Whether a unit is finished, undamaged, and may be used."""
-        return self._block(unit) is not None
-
     def told(self, unit: Unit) -> Outcome | None:
-        """The outcome of a finished unit, without its tables; None if :meth:`has` is not."""
+        """The outcome of a finished unit, without its tables; None if it is not, or is damaged."""
         if (block := self._block(unit)) is None:
             return None
         said = block.marker.units[stored_as(unit)]
