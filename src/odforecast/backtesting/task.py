@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, NoReturn, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, NoReturn, get_args, get_origin, get_type_hints
 
 import msgspec
 import pandas as pd
@@ -185,7 +185,7 @@ class _Words(Loader):
     """Reads numbers, truth values and nothing; all else that is not in quotes is a word."""
 
     deepest = _MAX_DEPTH
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
 
     def construct_scalar(self, node: Any) -> Any:
         """A value by how it is written."""

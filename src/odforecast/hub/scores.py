@@ -401,17 +401,18 @@ class Block:
         names, values = (rows[c].to_numpy() for c in (OUTPUT_TYPE_ID, "value"))
         self.ids, self.values = np.split(names, starts[1:]), np.split(values, starts[1:])
         self.broken: Texts = np.full(len(self.units), "", dtype=object)
-        tests = [(np.isnan(values), "value", "cell", "is not a number")]
+        tests = [(np.isnan(values), "value", "is not a number")]
         if self.numeric:
-            tests.append((np.isnan(levels[order]), *[OUTPUT_TYPE_ID] * 2, "is not a number"))
+            tests.append((np.isnan(levels[order]), OUTPUT_TYPE_ID, "is not a number"))
         if kind not in ("median", "mean"):
             twice = pd.DataFrame({"n": number, "id": names}).duplicated().to_numpy()
-            tests.append((twice, *[OUTPUT_TYPE_ID] * 2, "is there twice"))
-        for bad, column, cells, what in tests:
+            tests.append((twice, OUTPUT_TYPE_ID, "is there twice"))
+        for bad, column, what in tests:
             # Of each unit its first bad row.
             for i in np.flatnonzero(bad)[::-1]:
                 row = rows.iloc[i]
-                self.broken[number[i]] = f"row {row['row']}: {column} {quoted(row[cells])} {what}"
+                cell = quoted(row["cell" if column == "value" else column])
+                self.broken[number[i]] = f"row {row['row']}: {column} {cell} {what}"
 
     def scored(self, scale: str) -> pd.DataFrame:
         """A row per unit: task ids, :data:`_SAID`, scores, and levels."""
@@ -496,7 +497,7 @@ class Block:
         if task and set(names) == set(asked):
             x, names = x[:, [names.index(c) for c in asked]], asked
             ordered = {t.target_type for t in task.targets} == {"ordinal"}
-        place = pd.Index(names).get_indexer(came)
+        place = pd.Index(names).get_indexer(pd.Index(came))
         scores, why = probabilities(x, np.maximum(place, 0), ordered)
         other = [f"{quoted(c)} was observed, which is not one of its categories" for c in came]
         return scores, np.where(place < 0, other, why)
@@ -509,7 +510,7 @@ class Block:
         if len(steps := self.truth.steps):
             each = self.wanted.iloc[np.repeat(where, len(thresholds))]
             each = each.assign(**{OUTPUT_TYPE_ID: np.tile(thresholds, len(where))})
-            found = each.join(steps, on=steps.index.names)
+            found = each.join(steps, on=[*self.truth.keys, OUTPUT_TYPE_ID])
             reached = found["came"].to_numpy().reshape(x.shape)
             self.as_of[where] = (
                 found[AS_OF].fillna("").to_numpy(object).reshape(x.shape).max(axis=1)
@@ -687,8 +688,8 @@ class HubScores:
             unit = [*(t for t in self.task_ids if t in table), *_SAME]
             base = good.loc[good[MODEL_ID] == baseline, [*unit, "headline"]]
             both = good.merge(base.rename(columns={"headline": "base"}), on=unit)
-            both = both.groupby(keys, sort=True)
-            own, means, n = both["headline"].mean(), both["base"].mean(), both["base"].size()
+            shared = both.groupby(keys, sort=True)
+            own, means, n = shared["headline"].mean(), shared["base"].mean(), shared["base"].size()
             # Nothing is any number of times as much as nothing, and all is less than infinity.
             usable = (means != 0) & np.isfinite(means)
             out["relative"] = own / means.where(usable)
