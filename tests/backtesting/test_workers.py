@@ -173,16 +173,6 @@ def test_workers_nobody_waits_for_end_with_their_work():
     assert not workers._live
 
 
-@pytest.mark.slow
-def test_a_worker_that_cannot_start_ends_the_run(truth, found, tmp_path):
-    options = {"truth": truth, "out": tmp_path, **OPTIONS}
-    with (
-        Workers(1, initializer=os._exit, initargs=(6,)) as workers,
-        pytest.raises(BacktestError, match=r"could not be started \(exit code 6\)"),
-    ):
-        backtest(["naive"], found, executor=workers, **options)
-
-
 def cannot_begin():
     raise RuntimeError("no licence")
 
