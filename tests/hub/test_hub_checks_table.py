@@ -29,6 +29,7 @@ from hub_breaker import (
     typed,
     write_metadata,
 )
+from pyarrow import feather
 
 from odforecast.hub.checks import check
 
@@ -60,6 +61,13 @@ def parquet(edit: Callable[[pd.DataFrame], pd.DataFrame], damage: Any = bytes) -
         (hub / PARQUET).write_bytes(damage((hub / PARQUET).read_bytes()))
 
     return run
+
+
+def arrow(hub: Path) -> None:
+    """The submission as Arrow, a format that the hub takes."""
+    config(lambda c: c.update(file_format=["arrow"]), "admin")(hub)
+    feather.write_feather(typed(get(hub, SUBMISSION)), hub / SUBMISSION.replace(".csv", ".arrow"))
+    (hub / SUBMISSION).unlink()
 
 
 def task(edit: Callable[[dict[str, Any]], object], k: int = 0) -> Edit:
@@ -230,6 +238,7 @@ TABLE: dict[str, tuple[Edit, str, str]] = {
     "a text of two lines": (write(SUBMISSION, 'a,b\n"1\n2",3\n'), "valid_round_id_col",
                             "the column of round IDs is missing"),
     "a stray quote": (write(SUBMISSION, 'a,b\n"1"2,3\n'), "file_read", "row 2: "),
+    "Arrow": (arrow, "", "file_read: "),
     "Parquet": (parquet(lambda t: t), "", ""),
     "Parquet without rows": (parquet(lambda t: t[:0]), "unique_round_id", "holds 0 round IDs"),
     "Parquet with a factor": (
