@@ -60,10 +60,10 @@ if TYPE_CHECKING:
 SCHEMAS: Final = "https://raw.githubusercontent.com/hubverse-org/schemas/main/v6.0.0"
 #: The rule, in words: it stands in every target's description.
 HORIZON_RULE: Final = (
-    "Horizon h is the h-th month after the last month known on origin_date, which last_data_dates "
-    "in the round's additional_metadata names; it is not counted from origin_date. "
-    "target_end_date is the last day of that month. Horizons of 0 and below revise months that "
-    "were published already."
+    "Horizon h is the h-th month after the last month known on origin_date (last_data_dates in the "
+    "round's additional_metadata has that month for each origin_date). It is not counted from "
+    "origin_date. target_end_date is the last day of the month. Horizons of 0 and below revise "
+    "months that are already published."
 )
 #: Where a round says which month was the last one known, by origin.
 LAST_DATES: Final = "last_data_dates"
