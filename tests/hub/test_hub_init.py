@@ -189,7 +189,7 @@ def test_a_folder_that_was_filled_meanwhile_is_left(tmp_path, monkeypatch) -> No
     ("given", "words"),
     [
         ({"kind": "reel"}, "unknown kind of rounds 'reel'; did you mean 'real'"),
-        ({"license": "MIT"}, "unknown licence 'MIT'"),
+        ({"license": "MIT"}, "unknown license 'MIT'"),
         (
             {"models": ["drifft"]},
             "'drifft' is not a built-in model of states; did you mean 'drift'",

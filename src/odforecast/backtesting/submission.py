@@ -322,7 +322,7 @@ def _wanted(
             hint=f"horizon 1 is the month after {panel.last_month}, the last one known",
         )
     if "scenario_id" in table:
-        raise BacktestError(f"{where}: forecasts have scenarios, which a task has not")
+        raise BacktestError(f"{where}: forecasts have scenarios, and a task has none")
     asked_for = asked(task, origin)
     horizons = set(asked_for["horizon"])
     if says["horizons"] == ALL:

@@ -173,7 +173,7 @@ def read(task: str | Path) -> dict[str, Any]:
 def parse(data: bytes, source: str) -> dict[str, Any]:
     """A checked definition from the bytes of a YAML file."""
     if len(data) > _MAX_BYTES:
-        raise BacktestError(f"{source}: more than {_MAX_BYTES:,} bytes, as no task has")
+        raise BacktestError(f"{source}: more than {_MAX_BYTES:,} bytes, too many for a task")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -211,7 +211,7 @@ class _File:
         except BadYamlError as error:
             self.refuse(error.line, error.why)
         if self.held is None:
-            self.refuse(1, "holds nothing", "see a task that ships: odforecast task show NAME")
+            self.refuse(1, "is empty", "see a task that ships: odforecast task show NAME")
 
     def refuse(self, at: At | int, why: str, hint: str | None = None) -> NoReturn:
         line = at if isinstance(at, int) else line_of(self.text, at)
@@ -224,7 +224,7 @@ class _File:
             if key not in self.held:
                 self.refuse(1, f"no key {key!r}", hint)
             if key not in given:
-                self.refuse((key,), f"{key} says nothing", hint)
+                self.refuse((key,), f"{key} is empty", hint)
         tidied = {key: self._tidied((key,), value) for key, value in given.items()}
         try:
             made = msgspec.convert(tidied, Definition)
@@ -302,7 +302,7 @@ class _File:
             if isinstance(x, list | dict) or x is None:
                 self.refuse((*at, i), f"{key} is not a list of plain values")
         if key in ("targets", "metrics") and len(set(items)) < len(items):
-            self.refuse(at, f"{key} names one twice")
+            self.refuse(at, f"{key} has a name twice")
         if key != "locations":
             return items
         try:
@@ -604,7 +604,7 @@ def refuse(task: Task, names: Iterable[str]) -> None:
     for name in names:
         if name in FIXED:
             raise BacktestError(
-                f"{name} is said by task {task.name}",
+                f"{name} is set by task {task.name}",
                 hint="leave it out, or write a task file of your own",
             )
 

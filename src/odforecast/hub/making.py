@@ -181,7 +181,7 @@ def init(
     if kind not in KINDS:
         raise DataError(f"unknown kind of rounds {kind!r}", hint=one_of(kind, KINDS))
     if license not in licences():
-        raise DataError(f"unknown licence {license!r}", hint=one_of(license, licences()))
+        raise DataError(f"unknown license {license!r}", hint=one_of(license, licences()))
     labels = _labels(models)
     releases = _releases(archive)
     panels = _panels(origins(releases, kind, start, end, donors=1, indicator=indicator))
@@ -293,7 +293,7 @@ def facts_of(hub: Hub) -> dict[str, Any]:
     if not {"indicator", "rounds", "truth_release"} <= set(facts):
         raise DataError(
             f"{hub.root} was not made by odforecast hub init",
-            hint="add rounds to tasks.json by hand; forecast what they knew, and give that to "
+            hint="add rounds to tasks.json by hand, forecast from what was known then, and use "
             "od.hub.submit",
         )
     return facts

@@ -244,7 +244,7 @@ class Observations:
             if key in units and key not in self.keys and len(values) > 1:
                 raise ScoringError(
                     f"the {self.kind} has no column {key}, and the hub has {len(values)} targets",
-                    hint="which of them a value is of cannot be told",
+                    hint="add the column, so that each value has its target",
                 )
 
     def find(self, units: pd.DataFrame, kind: str) -> NDArray[np.intp]:
@@ -340,7 +340,7 @@ def _read_targets(hub: Hub, kind: TargetType) -> tuple[pd.DataFrame, list[str]]:
         )
     keys = [str(c) for c in table if c not in beside and (not named or c in named)]
     if not keys:
-        raise DataError(f"{files[0]}: no columns that say what a value is of")
+        raise DataError(f"{files[0]}: no columns that identify a value, such as location")
     return table, keys
 
 
