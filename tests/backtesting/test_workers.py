@@ -154,6 +154,20 @@ def test_a_worker_that_is_killed_in_the_middle_of_its_answer(pool):
         pool.submit(dies_in_its_answer).result(timeout=60)
 
 
+def dies_and_leaves_a_child():
+    if os.fork() == 0:
+        time.sleep(20)
+        os._exit(0)
+    os._exit(3)
+
+
+@pytest.mark.slow
+def test_a_child_that_keeps_the_pipe_open_hides_no_death(pool):
+    """Neither the pipe nor the sentinel ends before the child does."""
+    with pytest.raises(WorkerDiedError, match="exit code 3"):
+        pool.submit(dies_and_leaves_a_child).result(timeout=15)
+
+
 def test_nothing_is_taken_after_the_end():
     workers = Workers(1)
     workers.shutdown()
