@@ -231,9 +231,9 @@ class Observations:
             table[by_id] = ""
         table = table.rename(columns={column: "came"})[[*keys, *by_id, AS_OF, "came"]]
         # Of every value its newest version; one that is there twice alike, once.
-        newest = table.groupby([*keys, *by_id], sort=False)[AS_OF].transform("max")
-        table = table[table[AS_OF] == newest].sort_values(AS_OF, kind="stable")
-        table = table.drop_duplicates().reset_index(drop=True)
+        table = table.sort_values(AS_OF, kind="stable")
+        newest = table.groupby([*keys, *by_id], sort=False)[AS_OF].transform("last")
+        table = table[table[AS_OF] == newest].drop_duplicates().reset_index(drop=True)
         return cls(hub, name, keys, table, str((hub.target_data or {}).get("date_col") or ""))
 
     def check_targets(self, units: pd.DataFrame) -> None:
@@ -273,30 +273,45 @@ class Observations:
             units = units.assign(**{self.date: days})
         return units[self.keys]
 
+    @cached_property
+    def _kinds(self) -> dict[str, pd.DataFrame]:
+        """Output types that were asked for, see :meth:`_of`."""
+        return {}
+
+    def _of(self, kind: str) -> pd.DataFrame:
+        """What came of an output type by the keys: text, number of texts, when it was known."""
+        if kind not in self._kinds:
+            of = self.table[OUTPUT_TYPE]
+            # For categories: rows of other types hold the number itself, where there are some.
+            rows = self.table[~of.isin(_BY_ID) if kind in _BY_ID else of.isin(["", kind])]
+            if kind == "pmf" and (of == kind).any():
+                rows = self.table[(of == kind) & (number_texts(self.table["came"]) == 1)]
+                rows = rows.assign(came=rows[OUTPUT_TYPE_ID])
+            self._kinds[kind] = rows.groupby(self.keys, sort=False).agg(
+                text=("came", "first"), n=("came", "nunique"), as_of=(AS_OF, "last")
+            )
+        return self._kinds[kind]
+
     def known(self, wanted: pd.DataFrame, kind: str) -> pd.DataFrame:
         """What came of each unit of an output type: the text, its number; or why there is none."""
-        of = self.table[OUTPUT_TYPE]
-        # For categories: rows of other types hold the number itself, where there are some.
-        rows = self.table[~of.isin(_BY_ID) if kind in _BY_ID else of.isin(["", kind])]
-        if kind == "pmf" and (of == kind).any():
-            rows = self.table[(of == kind) & (number_texts(self.table["came"]) == 1)]
-            rows = rows.assign(came=rows[OUTPUT_TYPE_ID])
-        same = rows.groupby(self.keys, sort=False).agg(
-            text=("came", "first"), n=("came", "nunique"), as_of=(AS_OF, "last")
-        )
-        found = wanted.join(same, on=self.keys)
+        there = self._of(kind)
+        found = wanted.join(there, on=self.keys)
         out = found[["text", AS_OF]].fillna("").astype(object).reset_index(drop=True)
         out["came"] = number_texts(out["text"])
         none, many = found["n"].isna().to_numpy(), (found["n"] > 1).to_numpy()
         off = ~none & ~many & out["came"].isna().to_numpy() & (kind != "pmf")
-        lost, day = (wanted == "").any(axis=1).to_numpy(), self.date or "day"
-        return out.assign(reason=_first(
-            (off, [f"the {self.kind} holds no number: {t!r}" for t in out["text"]]),
-            (many, f"the {self.kind} holds several values"),
+        reasons, bad = np.full(len(out), "", dtype=object), none | many | off
+        wanted, none, day = wanted[bad], none[bad], self.date or "day"
+        lost = (wanted == "").any(axis=1).to_numpy()
+        reasons[bad] = _first(
+            (off[bad], [f"the {self.kind} holds no number: {t!r}" for t in out["text"][bad]]),
+            (many[bad], f"the {self.kind} holds several values"),
             (none & lost, f"its {day} is not in the file, nor does it follow from the horizon"),
-            *(self._lacks(key, set(rows[key]), wanted[key]) for key in self.keys[::-1]),
+            *(self._lacks(key, set(there.index.get_level_values(key)), wanted[key])
+              for key in self.keys[::-1]),
             (none, f"no value in the {self.kind}"),
-        ))  # fmt: skip
+        )  # fmt: skip
+        return out.assign(reason=reasons)
 
     def _lacks(self, key: str, there: set[str], wanted: pd.Series[str]) -> tuple[Any, list[str]]:
         """Which units are of a value that the target data do not have, and what to say."""
