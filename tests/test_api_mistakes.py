@@ -57,7 +57,7 @@ def run(models="naive", **more):
         ({"horizons": []}, "horizons is empty"),
         ({"origins": 5}, "origins has a int, which is not an Origin"),
         ({"origins": [5]}, "origins has a int"),
-        ({"truth": "reported"}, "truth is a str, no Truth"),
+        ({"truth": "reported"}, "truth is a str, not a Truth"),
         ({"start": "2022-01"}, "lies after end"),
         ({"end": "2030-01"}, "outside the panel"),
         ({"models": []}, "nothing to do"),

@@ -30,7 +30,6 @@ from county_forecasts import county_csv, population_csv
 from county_release import NAMES, api_rows, county_cells
 from past_server import FileServer, Made, release_csv, row
 from release_factory import cdc_form, csv_bytes
-from small_hub import small_hub
 from socrata_server import FakeSocrata, release_rows
 
 import odforecast as od
@@ -62,6 +61,8 @@ LOOKS_LIKE_ONE = re.compile(
     re.M,
 )
 
+#: A page whose commands go on from one another: they are run in its order.
+IN_ORDER = ROOT / "docs" / "how-to" / "run-a-hub.md"
 #: Commands that are printed and not run here, each with the reason.
 NOT_RUN: dict[str, str] = {}
 
@@ -129,6 +130,8 @@ def _mentions(command: str) -> bool:
 
 def _to_run() -> Iterator[str]:
     for page in PAGES:
+        if page == IN_ORDER:
+            continue
         fenced, said = _printed(page)
         yield from fenced
         # A sentence may only name a command; with arguments, it is one to be run.
@@ -214,8 +217,8 @@ def _prepare(args: list[str]) -> None:
             od.write_hub(od.to_hub(made.select(["US", "OH"])), word)
     if args[:2] == ["report", "results"]:
         Task.load("quick").run("hub-baseline", out="results", progress=False)
-    if args[0] == "hub":
-        _hub(args)
+    if args[:2] == ["hub", "check"]:
+        hub_breaker.small_hub(Path("my-hub"))
     if args[:2] == ["task", "submit"]:
         _exported_and_forecast(args[2], Path(args[3]))
     if args[:2] == ["task", "leaderboard"]:
@@ -234,16 +237,6 @@ def _prepare(args: list[str]) -> None:
             Path(word).write_text("h1 { color: #00457c; }\n")
         elif before == "--archive" and not adds:
             _archive(Path(word))
-
-
-def _hub(args: list[str]) -> None:
-    """The hub that a command is about: one of anybody's, or one made here."""
-    if args[1] == "check":
-        hub_breaker.small_hub(Path("my-hub"))
-    elif args[1] == "score":
-        small_hub(Path("my-hub"))
-    elif args[1] != "init" and not Path(args[2]).exists():
-        od.hub.init(args[2], od.bundled())
 
 
 def _exported_and_forecast(name: str, folder: Path) -> None:
@@ -361,10 +354,7 @@ def test_a_printed_command_runs(
     command: str, server: str, county_server: str, past: list[str], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.chdir(tmp_path)
-    for name in ("HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
-        monkeypatch.setenv(name, str(tmp_path / "home"))
-    assert tmp_path in default_folder().parents
+    _empty_folder(tmp_path, monkeypatch)
     args = _arguments(command)
     _prepare(args)
     if ("--dataset", "counties") in pairwise(args):
@@ -376,6 +366,26 @@ def test_a_printed_command_runs(
     for before, word in pairwise(args):
         if before in ("--out", "--plot", "--table", "--html", "--save", "--site") and word != "-":
             assert Path(word).exists(), f"{before} {word} was not written"
+
+
+def _empty_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Go to a folder, in which the reader's home is too."""
+    monkeypatch.chdir(folder)
+    for name in ("HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
+        monkeypatch.setenv(name, str(folder / "home"))
+    assert folder in default_folder().parents
+
+
+@pytest.mark.slow
+def test_the_commands_of_a_page_go_on_from_one_another(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a reader does it, from top to bottom: nothing is made that the page does not make."""
+    _empty_folder(tmp_path, monkeypatch)
+    for command in _printed(IN_ORDER)[0]:
+        args = _quick(_arguments(command), server, [])
+        done = CliRunner().invoke(main, args, catch_exceptions=False)
+        assert done.exit_code == 0, f"{command}: {done.output}"
 
 
 def test_a_command_in_a_sentence_exists() -> None:

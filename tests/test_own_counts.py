@@ -241,6 +241,22 @@ def test_chance_in_small_counts_is_no_slip(mean: float) -> None:
         assert cdc.with_counts(frame, day="2026-02-01").own is not None
 
 
+@pytest.mark.parametrize("state", ["MA", "OK", "PR"])
+def test_months_that_cdc_has_alike_are_no_slips(state: str) -> None:
+    """Of some months reports come late in Massachusetts (24 deaths in 2025-04) and Oklahoma; in
+    Puerto Rico deaths leapt. A slip there is refused as anywhere.
+    """
+    panel = od.bundled().as_of().panel()
+    row = panel.monthly[panel.index(state)]
+    months, deaths = panel.month_grid[np.isfinite(row)].astype(str), row[np.isfinite(row)].round()
+    frame = pd.DataFrame({"location": state, "month": months, "deaths": deaths})
+    assert panel.with_counts(frame).own is not None
+    at = len(frame) - 20
+    for slip in (10 * deaths[at] + 9, deaths[at] // 10):
+        with pytest.raises(PanelError, match=f"{slip:,.0f} deaths in {months[at]}"):
+            panel.with_counts(cell(at, deaths=slip)(frame))
+
+
 def test_own_counts_are_of_states_and_given_once(panel: Panel) -> None:
     with pytest.raises(PanelError, match="this panel holds counties"):
         replace(panel, dataset="counties").with_counts(counts(panel))

@@ -155,7 +155,7 @@ def asynchronous():
         (lambda: Client(ModuleNotFoundError("No module named 'odforecast'")),
          "cannot be used on the cluster's.*same versions everywhere"),
         (asynchronous, "is asynchronous"),
-        (lambda: 4, "executor is a int, no executor; give Workers"),
+        (lambda: 4, "executor is a int, not an executor; give Workers"),
     ],
 )  # fmt: skip
 def test_what_is_refused_before_any_work(truth, found, executor, words):

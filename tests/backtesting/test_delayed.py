@@ -106,7 +106,7 @@ def test_the_delay_of_something_else_is_not_made_up():
 
 
 def test_no_delay_on_top_of_a_delay():
-    with pytest.raises(BacktestError, match="after 2024-08 have not settled"):
+    with pytest.raises(BacktestError, match="after 2024-08 are not final"):
         od.origins(od.bundled(), start="2024-07", end="2024-09")
     assert od.origins(od.bundled(), "pseudo-clean", start="2024-09", end="2024-09")
 
@@ -159,7 +159,7 @@ def test_one_day_and_month_by_several_donors_are_several_units(truth, tmp_path):
     pd.testing.assert_frame_equal(whole.quantiles, fresh.quantiles, check_exact=True)
     store = UnitStore(tmp_path / "units")
     made = plan(["naive", "hub-baseline"], found, truth, locations=STATES, draws=30)
-    assert all(store.has(u) for u in made)
+    assert all(store.told(u) for u in made)
     assert len(relative_skill(whole.scores)) == 2  # no unit is taken for repeated
     assert whole.select("Ohio").scores["donor"].nunique() == 3
     board = whole.leaderboard(by=["donor", "level", "horizon_group"])
@@ -249,7 +249,7 @@ def test_the_command_says_that_a_delay_is_not_known():
     assert "delay of 'T40.4' is not known: clean pseudo-vintages only" in done.output
     refused = run("--indicator", "T40.4", "--vintages", "delayed", "--start", "2021-01")
     assert refused.exit_code == 1
-    assert "donors tell of overdose deaths of all drugs" in refused.output
+    assert "for overdose deaths of all drugs" in refused.output
 
 
 def test_the_command_lists_donors():

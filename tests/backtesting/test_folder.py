@@ -126,7 +126,7 @@ def test_a_table_that_was_changed_is_refused(units, tmp_path, name):
     with pytest.raises(BacktestError) as caught:
         getattr(loaded, name)
     text = str(caught.value)
-    assert text.startswith(f"{path} is not as the run wrote it")
+    assert text.startswith(f"{path} was changed after the run")
     assert text.endswith("run the backtest again into the folder; finished units are kept")
     assert "\n" not in text
     # The others are as they were; and the hint holds.

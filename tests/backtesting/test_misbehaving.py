@@ -276,19 +276,3 @@ def test_what_stands_beside_the_states_of_counties_is_put_back_too():
         forced()
     np.testing.assert_array_equal(inner.reported, before)
     assert not inner.reported.flags.writeable
-
-
-@pytest.mark.slow
-def test_what_is_written_into_the_months_of_a_panel_beside_is_noticed():
-    beside = cut_panel()
-    panel = replace(cut_panel(), beside={"T40.4": beside})
-    before = cut_panel().monthly
-
-    def forced():
-        with contained([panel], 1):
-            beside.monthly.flags.writeable = True
-            beside.monthly[0, 0] += 1000.0
-
-    with pytest.raises(BacktestError, match="changed its panel"):
-        forced()
-    np.testing.assert_array_equal(beside.monthly, before)

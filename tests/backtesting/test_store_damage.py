@@ -218,7 +218,7 @@ def test_a_damaged_block_is_computed_again(units, whole, tmp_path, kind):
     assert "\n" not in note
     # Once is enough: then all is well again, and nothing is said.
     store = UnitStore(out / "units")
-    assert all(store.has(u) for u in units)
+    assert all(store.told(u) for u in units)
     assert store.notes == ()
 
 

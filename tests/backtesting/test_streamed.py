@@ -99,7 +99,7 @@ def test_large_tables_are_read_when_they_are_asked_for(units, tmp_path, monkeypa
     assert results._tables == {} or set(results._tables) == {"failures"}
     assert repr(results).startswith("<Results: 1 model")
     run_units(units[:4], out=tmp_path)
-    with pytest.raises(BacktestError, match="is not as the run wrote it"):
+    with pytest.raises(BacktestError, match="was changed after the run"):
         _ = results.scores
 
 

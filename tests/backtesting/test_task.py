@@ -85,9 +85,9 @@ def test_a_run_has_the_numbers_of_the_same_backtest(small: Path) -> None:
 @pytest.mark.parametrize("said", FIXED)
 def test_what_the_task_says_is_not_said_beside_it(small: Path, said: str) -> None:
     value = {"start": "2020-01", "locations": ["US"], "joint": True}.get(said, 7)
-    with pytest.raises(BacktestError, match=f"{said} is said by task small"):
+    with pytest.raises(BacktestError, match=f"{said} is set by task small"):
         od.backtest("drift", task=small, progress=False, **{said: value})
-    with pytest.raises(BacktestError, match=f"{said} is said by task small"):
+    with pytest.raises(BacktestError, match=f"{said} is set by task small"):
         Task.load(small).run("drift", progress=False, **{said: value})
 
 
@@ -221,7 +221,7 @@ def test_counties_stand_beside_the_bundled_states(named: bool) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "line 1: holds nothing"),
+        ("", "line 1: is empty"),
         ("- a\n", "line 1: the file is not a mapping"),
         ("name: x\n", "no key 'vintages'"),
         ("vintages: real\n", "no key 'name'"),
@@ -229,7 +229,7 @@ def test_counties_stand_beside_the_bundled_states(named: bool) -> None:
         ("name: x\nvintages: real\ntruth:\n  relese: 1\n", "line 4: unknown key 'relese'; did you"),
         ("name: x\nvintages: real\nscores: {metric: crps}\n", "line 3: unknown key 'metric'"),
         ("name: x\nvintages: reel\n", "line 2: vintages is 'reel'; did you mean 'real'"),
-        ("name: x\nvintages:\n", "line 2: vintages says nothing"),
+        ("name: x\nvintages:\n", "line 2: vintages is empty"),
         ("name: X y\nvintages: real\n", "line 1: name is 'X y'"),
         ("name: x\nname: y\nvintages: real\n", "line 2: key 'name' is given twice"),
         ("name: x\nvintages: real\nstep: 2\n", "line 3: step has no meaning for real vintages"),
@@ -242,7 +242,7 @@ def test_counties_stand_beside_the_bundled_states(named: bool) -> None:
         ("name: x\nvintages: real\nhorizon: 6\nhorizons: [3, 7]\n", "line 4: horizons is '7'"),
         ("name: x\nvintages: real\nhorizons: []\n", "line 3: horizons is empty"),
         ("name: x\nvintages: real\ntargets: [deaths]\n", "line 3: targets is 'deaths'"),
-        ("name: x\nvintages: real\ntargets: [deaths_12mo, deaths_12mo]\n", "names one twice"),
+        ("name: x\nvintages: real\ntargets: [deaths_12mo, deaths_12mo]\n", "has a name twice"),
         ("name: x\nvintages: real\nlocations: [Ohoi]\n", "line 3: locations: "),
         ("name: x\nvintages: real\narchive: mine\n", "line 3: archive is 'mine'; bundled, or"),
         ("name: x\nvintages: real\narchive:\n  today: \"0\"\n", "line 4: a release of archive is"),
@@ -250,7 +250,7 @@ def test_counties_stand_beside_the_bundled_states(named: bool) -> None:
         ("name: x\nvintages: real\ntruth: {kind: said}\n", "line 3: kind is 'said'"),
         ("name: x\nvintages: real\nscores: {joint: maybe}\n", "line 3: joint is 'maybe'"),
         ("name: x\nvintages: real\nscores: {metrics: [nothing]}\n", "line 3: metrics is 'nothing'"),
-        ("name: &a x\nvintages: real\n", "line 1: aliases"),
+        ("name: &a x\ntitle: *a\nvintages: real\n", "line 2: an alias (*a); write out what"),
         ("name: !!python/name:os.system x\nvintages: real\n", "line 1: tag"),
         ("name: [x\n", "not YAML"),
         ("name: {a: {b: {c: {d: {e: 1}}}}}\nvintages: real\n", "nested more than"),
@@ -284,7 +284,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
             Task.load(wrong)  # type: ignore[arg-type]
     with pytest.raises(BacktestError, match="not UTF-8"):
         parse(b"name: \xff", "x")
-    with pytest.raises(BacktestError, match="bytes"):
+    with pytest.raises(BacktestError, match="bytes, too many"):
         parse(b"#" * 200_000, "x")
 
 

@@ -154,6 +154,20 @@ def test_a_worker_that_is_killed_in_the_middle_of_its_answer(pool):
         pool.submit(dies_in_its_answer).result(timeout=60)
 
 
+def dies_and_leaves_a_child():
+    if os.fork() == 0:
+        time.sleep(20)
+        os._exit(0)
+    os._exit(3)
+
+
+@pytest.mark.slow
+def test_a_child_that_keeps_the_pipe_open_hides_no_death(pool):
+    """Neither the pipe nor the sentinel ends before the child does."""
+    with pytest.raises(WorkerDiedError, match="exit code 3"):
+        pool.submit(dies_and_leaves_a_child).result(timeout=15)
+
+
 def test_nothing_is_taken_after_the_end():
     workers = Workers(1)
     workers.shutdown()
@@ -171,16 +185,6 @@ def test_workers_nobody_waits_for_end_with_their_work():
     while workers._live and time.monotonic() < limit:
         time.sleep(0.05)
     assert not workers._live
-
-
-@pytest.mark.slow
-def test_a_worker_that_cannot_start_ends_the_run(truth, found, tmp_path):
-    options = {"truth": truth, "out": tmp_path, **OPTIONS}
-    with (
-        Workers(1, initializer=os._exit, initargs=(6,)) as workers,
-        pytest.raises(BacktestError, match=r"could not be started \(exit code 6\)"),
-    ):
-        backtest(["naive"], found, executor=workers, **options)
 
 
 def cannot_begin():

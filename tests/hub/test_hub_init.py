@@ -111,9 +111,9 @@ def test_every_built_in_model_of_states_is_described() -> None:
     assert bare == set(yaml.safe_load(making.template("models.yml")))
     assert set(od.models.model_names(STATES)) <= set(all_labels())
     said = model_metadata("naive+delay")
-    assert "not over places" in said["methods_long"]
-    assert "taken as they were published" not in said["methods_long"]
-    assert "taken as they were published" in model_metadata("naive")["methods_long"]
+    assert "not over locations" in said["methods_long"]
+    assert "not correct for the reporting delay" not in said["methods_long"]
+    assert "not correct for the reporting delay" in model_metadata("naive")["methods_long"]
     assert model_metadata("ensemble")["ensemble_of_models"] is True
     drawn = {x for x in DEFAULT_MODELS if model_metadata(x)["designated_model"]}
     assert drawn == {"dlm", "ensemble", "hub-baseline", "cdc-predicted", "naive+delay",
@@ -189,7 +189,7 @@ def test_a_folder_that_was_filled_meanwhile_is_left(tmp_path, monkeypatch) -> No
     ("given", "words"),
     [
         ({"kind": "reel"}, "unknown kind of rounds 'reel'; did you mean 'real'"),
-        ({"license": "MIT"}, "unknown licence 'MIT'"),
+        ({"license": "MIT"}, "unknown license 'MIT'"),
         (
             {"models": ["drifft"]},
             "'drifft' is not a built-in model of states; did you mean 'drift'",

@@ -186,6 +186,12 @@ def test_a_day_is_looked_up_where_versions_are_kept(hub):
     assert set(then["truth_as_of"]) == {"2024-03-01"}
     with pytest.raises(DataError, match=r"oracle-output.csv: no column as_of"):
         score(hub, as_of="2024-03-15", target_data="oracle-output")
+    # Those of hub init say when the answers were known: later than the day.
+    change(hub / "target-data" / "oracle-output.csv", lambda t: t.assign(as_of="2024-06-01"))
+    pd.testing.assert_frame_equal(score(hub, as_of="2024-03-15").units, then)
+    with pytest.raises(DataError, match="nothing was known on 2024-01-31; a later day, from 2024-"):
+        score(hub, as_of="2024-01-31")
+    oracle(hub)
     change(hub / "target-data" / "time-series.csv",
            lambda t: t[t["as_of"] == "2024-06-01"].drop(columns="as_of"))  # fmt: skip
     with pytest.raises(DataError, match=r"oracle-output.csv: no column as_of"):
@@ -193,6 +199,13 @@ def test_a_day_is_looked_up_where_versions_are_kept(hub):
 
 
 # Ratios.
+
+
+def test_no_ratio_where_nothing_can_be_scored(hub):
+    change(hub / "target-data" / "time-series.csv", lambda t: t.assign(target="visits"))
+    table = score(hub).summary(baseline=BASE)
+    assert table["n_scorable"].tolist() == table["n_common"].tolist() == [0, 0]
+    assert table["relative"].isna().all()
 
 
 @pytest.mark.parametrize("also", [False, True])

@@ -124,7 +124,7 @@ def check_label(label: str) -> None:
     """Refuse a label that no model may have, or that one has which runs here."""
     if taken := reserved(label) if isinstance(label, str) else None:
         raise BacktestError(
-            f"{quoted(label)} is what {taken} is called, a model that runs here",
+            f"{quoted(label)} is the name of {taken}, a model that runs here",
             hint=f"give another label, such as my-{taken.partition('+')[0]}",
         )
     if not isinstance(label, str) or not LABEL.fullmatch(label) or len(label) > 100:
@@ -156,7 +156,7 @@ def entries_of(results: Results, where: str) -> list[Entry]:
         )
     if taken := [m for m in says.get("submitted", {}) if reserved(str(m))]:
         raise BacktestError(
-            f"{where}: forecasts made elsewhere are called {taken[0]}, as a model that runs here",
+            f"{where}: forecasts made elsewhere are named {taken[0]}, as a model that runs here",
             hint="submit them under another label",
         )
     if says.get("dataset") == COUNTIES:
@@ -182,7 +182,7 @@ def merged(entries: Sequence[Entry]) -> list[Entry]:
             raise BacktestError(
                 f"{first.where} is of task {_called(first)}, {entry.where} of {_called(entry)}: "
                 f"{_difference(first, entry)}",
-                hint="scores of two fingerprints have no common table",
+                hint="compare results of one task",
             )
         other = out.get(entry.model)
         if other is not None and (why := _apart(other, entry)):
@@ -322,7 +322,7 @@ def leaderboard(
     """
     given = [results] if isinstance(results, Results | str | PathLike) else list(results)
     if not given:
-        raise BacktestError("a leaderboard of nothing", hint="give results, or their folders")
+        raise BacktestError("no results to compare", hint="give results, or their folders")
     entries: list[Entry] = []
     for i, one in enumerate(given, 1):
         where = f"results {i}" if isinstance(one, Results) else fspath(one)

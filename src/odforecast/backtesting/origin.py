@@ -155,8 +155,8 @@ def origins(
         raise BacktestError(f"unknown kind of origins {kind!r}", hint=one_of(kind, KINDS))
     if kind == VINTAGE_DELAYED and (indicator_name(indicator) != ALL_DRUGS or dataset != STATES):
         raise BacktestError(
-            f"the delay of {indicator!r} ({dataset}) is not known: donors tell of overdose deaths "
-            "of all drugs in the states",
+            f"the delay of {indicator!r} ({dataset}) is not known: donor releases show it for "
+            "overdose deaths of all drugs in the states only",
             hint=f"take {VINTAGE_CLEAN!r} origins, or {VINTAGE_REAL!r} ones",
         )
     panel = archive.as_of(dataset=dataset).panel(indicator, dataset)
@@ -168,8 +168,8 @@ def origins(
     if kind == VINTAGE_DELAYED and last > settled:
         # On counts that are incomplete themselves, the donor's delay would come on top.
         raise BacktestError(
-            f"the counts after {settled} have not settled in release {panel.release}: no delay can "
-            f"be laid on {last}",
+            f"the counts after {settled} are not final in release {panel.release}: no delay can "
+            f"be added to {last}",
             hint=f"end at {settled}, or take {VINTAGE_REAL!r} origins",
         )
     if kind == VINTAGE_CLEAN:

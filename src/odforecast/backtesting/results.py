@@ -370,7 +370,7 @@ class Results:
             return empty(name)
         if self._folder is None:
             raise BacktestError(
-                f"these results hold no table of {name}",
+                f"these results have no table of {name}",
                 hint="a run into a folder (out=DIR, --out DIR) keeps it",
             )
         path = self._folder / f"{name}.parquet"
@@ -378,7 +378,7 @@ class Results:
             data = path.read_bytes()
             if self._files and hashlib.sha256(data).hexdigest() != self._files.get(name):
                 raise BacktestError(
-                    f"{path} is not as the run wrote it: its SHA-256 is not the manifest's",
+                    f"{path} was changed after the run: its SHA-256 differs from the manifest's",
                     hint="run the backtest again into the folder; finished units are kept",
                 )
             self._tables[name] = pd.read_parquet(BytesIO(data))

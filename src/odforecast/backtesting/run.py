@@ -497,7 +497,7 @@ def _check_kinds(truth: object, locations: object, targets: object, joint: objec
     """Refuse what is of another kind than it must be, before it fails deep inside."""
     if not isinstance(truth, Truth):
         raise BacktestError(
-            f"truth is a {type(truth).__name__}, no Truth",
+            f"truth is a {type(truth).__name__}, not a Truth",
             hint="od.Truth(od.archive().as_of().panel()) is the newest release",
         )
     if locations is not None and not isinstance(locations, Iterable):
@@ -526,7 +526,7 @@ def _horizons(asked: object, horizon: int, counties: bool) -> tuple[int, ...]:
         if not 1 <= number <= horizon:
             raise BacktestError(
                 f"horizons has {value!r}, allowed: whole numbers of months from 1 to {horizon}",
-                hint="horizon is how far ahead is forecast, horizons what of it is scored",
+                hint="horizon is how far ahead to forecast, horizons are the months to score",
             )
         found.add(number)
     if not found:

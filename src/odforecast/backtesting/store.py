@@ -19,18 +19,10 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from odforecast.backtesting.unit import (
-    UNIT_TABLES,
-    Made,
-    Outcome,
-    Placed,
-    Unit,
-    placed,
-    same_text,
-    stored_as,
-)
+from odforecast.backtesting.unit import UNIT_TABLES, Made, Outcome, Unit, same_text, stored_as
 from odforecast.errors import BacktestError
 from odforecast.io import replacing
 from odforecast.seeds import content_hash
@@ -237,7 +229,7 @@ class UnitStore:
         self._sound: set[Path] = set()
         self._damaged: dict[Path, str] = {}
         # A block is read once for all of its units, and another may come between.
-        self._placed = lru_cache(maxsize=2)(_placed)
+        self._table = lru_cache(maxsize=2)(_table)
         self._schema = lru_cache(maxsize=None)(_schema)
         with _writing(self.directory, _KEPT):
             self.directory.mkdir(parents=True, exist_ok=True)
@@ -266,12 +258,8 @@ class UnitStore:
             f"({first}{path.parent.name}/{path.name}: {reason})",
         )
 
-    def has(self, unit: Unit) -> bool:
-        """Whether a unit is finished, undamaged, and may be used."""
-        return self._block(unit) is not None
-
     def told(self, unit: Unit) -> Outcome | None:
-        """The outcome of a finished unit, without its tables; None if :meth:`has` is not."""
+        """The outcome of a finished unit, without its tables; None if it is not, or is damaged."""
         if (block := self._block(unit)) is None:
             return None
         said = block.marker.units[stored_as(unit)]
@@ -323,12 +311,12 @@ class UnitStore:
         """Rows of a finished unit, under the label it has now; none if it has none."""
         block = self[unit]
         try:
-            whole, places = self._placed(block, table)
+            found = self._table(block, table).filter(pc.field("unit") == stored_as(unit))
         except (OSError, ValueError) as error:
             raise BacktestError(f"stored block {block.path} changed: {error}") from error
-        if stored_as(unit) not in places:
+        if not len(found):
             return []
-        found = whole.slice(*places[stored_as(unit)])
+        found = found.drop_columns("unit")
         at = found.column_names.index("model")
         few = pa.types.is_dictionary(found.schema.field(at).type)
         label = (same_text if few else pa.repeat)(unit.model.label, len(found))
@@ -363,10 +351,11 @@ class UnitStore:
                     path.with_name(name).replace(aside)
 
 
-def _placed(block: _Block, table: str) -> Placed:
-    """A table of a block, and where each unit's rows are in it."""
+def _table(block: _Block, table: str) -> pa.Table:
+    """A table of a block, with the key of the unit of each row."""
     data = block.data(table)
-    return (pa.table({}), {}) if data is None else placed(pq.read_table(pa.BufferReader(data)))
+    none = pa.table({"unit": pa.array([], pa.string())})
+    return none if data is None else pq.read_table(pa.BufferReader(data))
 
 
 def _schema(block: _Block, table: str) -> pa.Schema | None:

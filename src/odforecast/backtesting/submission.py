@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -207,7 +207,6 @@ def score_submission(
     tables: Mapping[str, pd.DataFrame],
     label: str,
     version: str = "submitted",
-    notes: Iterable[str] = (),
     files: Mapping[str, str] | None = None,
 ) -> Results:
     """Score hub tables of a task's origins, by origin id.
@@ -258,7 +257,7 @@ def score_submission(
             quantiles.append(_quantiles(origin.panel, rows, told))
     if not scores:
         raise BacktestError("no forecast that the task asks for was submitted")
-    said = list(notes)
+    said = []
     if left_out:
         said.append(f"{left_out:,} forecasts that the task does not ask for were left out")
     if chances:
@@ -323,7 +322,7 @@ def _wanted(
             hint=f"horizon 1 is the month after {panel.last_month}, the last one known",
         )
     if "scenario_id" in table:
-        raise BacktestError(f"{where}: forecasts have scenarios, which a task has not")
+        raise BacktestError(f"{where}: forecasts have scenarios, and a task has none")
     asked_for = asked(task, origin)
     horizons = set(asked_for["horizon"])
     if says["horizons"] == ALL:

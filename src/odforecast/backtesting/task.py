@@ -44,9 +44,10 @@ from odforecast.names import (
     indicator_name,
 )
 from odforecast.panel import Panel
-from odforecast.say import card, number_of, of_path, plain, quoted, steady
+from odforecast.say import card, number_of, of_path, quoted, steady
 from odforecast.scoring import Truth
 from odforecast.scoring.metrics import METRICS
+from odforecast.sources.yaml import BadYamlError, Loader, line_of, load
 from odforecast.vintage import Archive, bundled
 from odforecast.vintage import archive as default_archive
 from odforecast.vintage.bundle import BUNDLED_RELEASE
@@ -172,7 +173,7 @@ def read(task: str | Path) -> dict[str, Any]:
 def parse(data: bytes, source: str) -> dict[str, Any]:
     """A checked definition from the bytes of a YAML file."""
     if len(data) > _MAX_BYTES:
-        raise BacktestError(f"{source}: more than {_MAX_BYTES:,} bytes, as no task has")
+        raise BacktestError(f"{source}: more than {_MAX_BYTES:,} bytes, too many for a task")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -180,67 +181,41 @@ def parse(data: bytes, source: str) -> dict[str, Any]:
     return _File(source, text).definition().to_dict()
 
 
+class _Words(Loader):
+    """Reads numbers, truth values and nothing; all else that is not in quotes is a word."""
+
+    deepest = _MAX_DEPTH
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012
+
+    def construct_scalar(self, node: Any) -> Any:
+        """A value by how it is written."""
+        text = node.value
+        if not text.isprintable():
+            raise BadYamlError(node, f"{quoted(text)} has control characters; leave them out")
+        if node.style in ("'", '"'):
+            return text
+        if text in ("", "~", "null"):
+            return None
+        if text in ("true", "false"):
+            return text == "true"
+        return int(text) if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", text) else text
+
+
 class _File:
-    """A task file under inspection: its plain values, and the line of each."""
+    """A task file under inspection: its plain values."""
 
     def __init__(self, source: str, text: str) -> None:
-        self.source = source
-        self.lines: dict[At, int] = {}
-        self.held = self._plain(self._node(text), ())
+        self.source, self.text = source, text
+        try:
+            self.held = load(text, _Words)
+        except BadYamlError as error:
+            self.refuse(error.line, error.why)
+        if self.held is None:
+            self.refuse(1, "is empty", "see a task that ships: odforecast task show NAME")
 
     def refuse(self, at: At | int, why: str, hint: str | None = None) -> NoReturn:
-        # A single word that stands for a list has the line of the list.
-        line = at if isinstance(at, int) else self.lines.get(at) or self.lines[at[:-1]]
+        line = at if isinstance(at, int) else line_of(self.text, at)
         raise BacktestError(f"{self.source}, line {line}: {why}", hint=hint)
-
-    def _node(self, text: str) -> Any:
-        """The tree of a YAML text that uses no more of YAML than values."""
-        import yaml
-
-        depth = 0
-        try:
-            for event in yaml.parse(text, Loader=yaml.SafeLoader):
-                line = event.start_mark.line + 1 if event.start_mark else 0
-                # An alias repeats what it names: nine lines of nine are a billion values.
-                if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                    self.refuse(line, "aliases (& and *) are not allowed", "write the value out")
-                # A hundred thousand brackets keep a parser busy for minutes.
-                depth += isinstance(event, yaml.CollectionStartEvent)
-                depth -= isinstance(event, yaml.CollectionEndEvent)
-                if depth > _MAX_DEPTH:
-                    self.refuse(line, f"nested more than {_MAX_DEPTH} deep")
-                if tag := getattr(event, "tag", None):
-                    self.refuse(line, f"tag {quoted(tag)} is not allowed", "write plain values")
-            node = yaml.compose(text, Loader=yaml.SafeLoader)
-        except (yaml.YAMLError, ValueError) as error:
-            if isinstance(error, OdforecastError):
-                raise
-            mark = getattr(error, "problem_mark", None)
-            said = getattr(error, "problem", None) or str(error)
-            self.refuse(mark.line + 1 if mark else 1, f"not YAML: {plain(' '.join(said.split()))}")
-        if node is None:
-            self.refuse(1, "holds nothing", "see a task that ships: odforecast task show NAME")
-        return node
-
-    def _plain(self, node: Any, at: At) -> Any:
-        """The values of a tree: mappings, lists, and words, numbers or truth values."""
-        self.lines.setdefault(at, node.start_mark.line + 1)
-        if node.id == "scalar":
-            if not node.value.isprintable():
-                self.refuse(at, f"{at[-1] if at else 'the file'} is {quoted(node.value)}",
-                            "write it without control characters")  # fmt: skip
-            return node.value if node.style in ("'", '"') else _word(node.value)
-        if node.id == "sequence":
-            return [self._plain(x, (*at, i)) for i, x in enumerate(node.value)]
-        out: dict[str, Any] = {}
-        for key, value in node.value:
-            line = key.start_mark.line + 1
-            name = key.value if key.id == "scalar" else "a list or mapping"
-            if name in out:
-                self.refuse(line, f"key {quoted(name)} is given twice")
-            self.lines[(*at, name)] = line
-            out[name] = self._plain(value, (*at, name))
-        return out
 
     def definition(self) -> Definition:
         """The definition that it holds, checked."""
@@ -249,7 +224,7 @@ class _File:
             if key not in self.held:
                 self.refuse(1, f"no key {key!r}", hint)
             if key not in given:
-                self.refuse((key,), f"{key} says nothing", hint)
+                self.refuse((key,), f"{key} is empty", hint)
         tidied = {key: self._tidied((key,), value) for key, value in given.items()}
         try:
             made = msgspec.convert(tidied, Definition)
@@ -327,7 +302,7 @@ class _File:
             if isinstance(x, list | dict) or x is None:
                 self.refuse((*at, i), f"{key} is not a list of plain values")
         if key in ("targets", "metrics") and len(set(items)) < len(items):
-            self.refuse(at, f"{key} names one twice")
+            self.refuse(at, f"{key} has a name twice")
         if key != "locations":
             return items
         try:
@@ -371,15 +346,6 @@ def _said(value: object) -> str:
     if isinstance(value, dict):
         return "a mapping"
     return "a list" if isinstance(value, list) else quoted(value)
-
-
-def _word(text: str) -> Any:
-    """A number, a truth value or nothing where it looks like one; else the word itself."""
-    if text in ("", "~", "null"):
-        return None
-    if text in ("true", "false"):
-        return text == "true"
-    return int(text) if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", text) else text
 
 
 def months_ahead(says: Mapping[str, Any]) -> list[int]:
@@ -638,7 +604,7 @@ def refuse(task: Task, names: Iterable[str]) -> None:
     for name in names:
         if name in FIXED:
             raise BacktestError(
-                f"{name} is said by task {task.name}",
+                f"{name} is set by task {task.name}",
                 hint="leave it out, or write a task file of your own",
             )
 

@@ -423,22 +423,6 @@ def same_text(text: str, n: int) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(np.zeros(n, dtype=np.int32), pa.array([text]))
 
 
-#: A table of a block, and per unit its first row and the number of its rows.
-type Placed = tuple[pa.Table, dict[str, tuple[int, int]]]
-
-
-def placed(whole: pa.Table) -> Placed:
-    """A table of a block, and where each unit's rows are in it: they follow one another."""
-    held = whole.column("unit").unify_dictionaries().combine_chunks()
-    codes, keys = held.indices.to_numpy(), held.dictionary.to_pylist()
-    starts = np.flatnonzero(np.r_[True, codes[1:] != codes[:-1]])
-    lengths = np.diff(np.r_[starts, codes.size])
-    places = {keys[codes[i]]: (int(i), int(n)) for i, n in zip(starts, lengths)}
-    if len(places) < starts.size:
-        raise ValueError("rows of one unit are in two places")
-    return whole.drop_columns("unit"), places
-
-
 def _tables(unit: Unit, forecast: Forecast, targets: Sequence[str]) -> dict[str, Any]:
     """Scores, quantiles and joint scores: per target, places as they stand, months fastest."""
     horizons, donor = unit.horizons or None, unit._panel.donor

@@ -462,7 +462,7 @@ def way_to(executor: Any, folder: Path | None = None) -> Way:
     if isinstance(executor, Executor):
         return Way(executor)
     raise BacktestError(
-        f"executor is a {type(executor).__name__}, no executor",
+        f"executor is a {type(executor).__name__}, not an executor",
         hint="give Workers(jobs), an executor of concurrent.futures, or a Dask client",
     )
 
@@ -581,7 +581,7 @@ class Cluster(Way):
                 client.wait_for_workers(1, timeout=_JOINING)
             except TimeoutError as error:
                 raise BacktestError(
-                    f"the Dask cluster has no worker, {_JOINING} s long",
+                    f"the Dask cluster has no worker after {_JOINING} s",
                     hint="start some: dask worker tcp://HOST:8786 --nworkers auto --nthreads 1",
                 ) from error
         _check_versions(client)

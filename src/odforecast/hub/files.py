@@ -853,23 +853,19 @@ def _check_levels(
 ) -> None:
     """Refuse a unit of quantiles without one of these levels."""
     rows = out[out["output_type"] == "quantile"]
-    if rows.empty:
+    ids = rows["output_type_id"].to_numpy(dtype=float)[:, None]
+    close = pd.DataFrame(np.isclose(ids, wanted, rtol=0, atol=1e-9), rows.index)
+    have = close.groupby([rows[name] for name in unit], sort=False).transform("any")
+    short = rows[~have.all(axis=1)]
+    if short.empty:
         return
-    number = rows.groupby(unit, sort=False).ngroup().to_numpy()
-    have = np.zeros((number.max() + 1, len(wanted)), dtype=bool)
-    for k, level in enumerate(wanted):
-        close = np.isclose(rows["output_type_id"].to_numpy(), level, rtol=0, atol=1e-9)
-        have[number[close], k] = True
-    short = np.flatnonzero(~have.all(axis=1))
-    if short.size == 0:
-        return
-    row = int(np.flatnonzero(number == short[0])[0])
-    first = rows.iloc[row]
-    lacking = [x for x, there in zip(wanted, have[short[0]]) if not there]
-    more = f" ({short.size} such units)" if short.size > 1 else ""
+    row, units = int(short.index[0]), len(short[unit].drop_duplicates())
+    first = rows.loc[row]
+    lacking = [x for x, there in zip(wanted, have.loc[row]) if not there]
+    more = f" ({units} such units)" if units > 1 else ""
     scenario = f", scenario {quoted(first[SCENARIO_ID])}" if SCENARIO_ID in first else ""
     raise DataError(
-        f"{source}, row {numbered[int(rows.index[row])]}, origin "
+        f"{source}, row {numbered[row]}, origin "
         f"{first['origin_date']:%Y-%m-%d}{scenario}, location {first['location']}, "
         f"{first['target']}, {first['target_end_date']:%Y-%m-%d}: "
         f"{len(lacking)} of {len(wanted)} quantile "

@@ -60,10 +60,10 @@ if TYPE_CHECKING:
 SCHEMAS: Final = "https://raw.githubusercontent.com/hubverse-org/schemas/main/v6.0.0"
 #: The rule, in words: it stands in every target's description.
 HORIZON_RULE: Final = (
-    "Horizon h is the h-th month after the last month known on origin_date, which last_data_dates "
-    "in the round's additional_metadata names; it is not counted from origin_date. "
-    "target_end_date is the last day of that month. Horizons of 0 and below revise months that "
-    "were published already."
+    "Horizon h is the h-th month after the last month known on origin_date (last_data_dates in the "
+    "round's additional_metadata has that month for each origin_date). It is not counted from "
+    "origin_date. target_end_date is the last day of the month. Horizons of 0 and below revise "
+    "months that are already published."
 )
 #: Where a round says which month was the last one known, by origin.
 LAST_DATES: Final = "last_data_dates"
@@ -75,15 +75,15 @@ _BASELINES: Final = (
 #: Horizons of months that were published already, and are revised.
 NOWCAST: Final = tuple(range(-11, 1))
 _ROUNDS: Final = {
-    VINTAGE_REAL: "one per release of CDC's",
-    "pseudo-clean": "the past again: one round a month, cut from one later release, complete",
-    "pseudo-delayed": "the past again: one round a month, cut from one later release and made as "
-    "incomplete as another release was",
+    VINTAGE_REAL: "one round per CDC release",
+    "pseudo-clean": "one round per past month, with complete counts from one later release",
+    "pseudo-delayed": "one round per past month, with counts from one later release, made as "
+    "incomplete as a real release was",
 }
 _BY: Final = {
-    None: "All places are fitted at once.",
-    "state": "Each state is fitted by itself.",
-    "location": "Each place is fitted by itself.",
+    None: "It is fitted to all locations together.",
+    "state": "It is fitted to each state separately.",
+    "location": "It is fitted to each location separately.",
 }
 _SUMS, _DELAY = "-sums", "+delay"
 #: Files that are the same in every hub, and their folders.
@@ -181,7 +181,7 @@ def init(
     if kind not in KINDS:
         raise DataError(f"unknown kind of rounds {kind!r}", hint=one_of(kind, KINDS))
     if license not in licences():
-        raise DataError(f"unknown licence {license!r}", hint=one_of(license, licences()))
+        raise DataError(f"unknown license {license!r}", hint=one_of(license, licences()))
     labels = _labels(models)
     releases = _releases(archive)
     panels = _panels(origins(releases, kind, start, end, donors=1, indicator=indicator))
@@ -293,7 +293,7 @@ def facts_of(hub: Hub) -> dict[str, Any]:
     if not {"indicator", "rounds", "truth_release"} <= set(facts):
         raise DataError(
             f"{hub.root} was not made by odforecast hub init",
-            hint="add rounds to tasks.json by hand; forecast what they knew, and give that to "
+            hint="add rounds to tasks.json by hand, forecast from what was known then, and use "
             "od.hub.submit",
         )
     return facts
@@ -585,17 +585,18 @@ def model_metadata(label: str, license: str = "CC-BY-4.0") -> dict[str, Any]:
     spec, base = get_model(label).spec, _base(label)
     name, methods = _methods()[base].values()
     if _SUMS in label:
-        name, methods = f"{name} of 12-month counts", f"{methods} Fitted to the 12-month counts."
+        name, methods = f"{name} of 12-month counts", f"{methods} Fitted to 12-month counts."
     if label.endswith(_DELAY):
-        name = f"{name}, months completed"
-        methods = f"{methods} The last months are completed first for the reporting delay."
-    joint = "Draws are joint over the months of a place, not over places."
+        name = f"{name}, corrected for delay"
+        methods = f"{methods} Recent months are first corrected for the reporting delay."
+    joint = "Its draws are joint over the months of a location, not over locations."
     if LOCATION in spec.joint:
-        joint = "Draws are joint over places and months: states add up to the nation in each draw."
-    paths = "Its paths are of monthly deaths, added up to 12-month-ending counts."
+        joint = "Its draws are joint over locations and months: in each, the states add up to the "
+        joint += "nation."
+    paths = "Its paths are monthly deaths, added up to 12-month-ending counts."
     if spec.target == TARGET_12MO:
-        paths = "Its paths are of 12-month-ending counts; single months are not forecast."
-    late = "" if spec.corrects_delay else " The last months are taken as they were published."
+        paths = "Its paths are 12-month-ending counts; it does not forecast single months."
+    late = "" if spec.corrects_delay else " It does not correct for the reporting delay."
     team, _, abbr = model_id(label).partition("-")
     return dict(yaml.safe_load(template("metadata.yml"))) | {
         "team_abbr": team,
@@ -638,7 +639,7 @@ def write_pages(
     facts, (round_,) = admin["additional_metadata"], tasks["rounds"]
     counts, due = round_["model_tasks"][0], round_["submissions_due"]
     ids, sample = counts["task_ids"], counts["output_type"]["sample"]["output_type_id_params"]
-    over = [f" and all {what}" for what, column in (("places", "location"), ("months", "horizon"))
+    over = [f"all {what}" for what, column in (("locations", "location"), ("months", "horizon"))
             if column not in sample["compound_taskid_set"]]  # fmt: skip
 
     def model(*wanted: str) -> str:
@@ -661,7 +662,7 @@ def write_pages(
         "columns": ", ".join(f"`{c}`" for c in HUB_COLUMNS),
         "least": sample["min_samples_per_task"],
         "most": sample["max_samples_per_task"],
-        "course": "both targets" + "".join(over),
+        "course": " and ".join(["both targets", *over]),
         "start": due["start"],
         "end": due["end"],
         "example": example,

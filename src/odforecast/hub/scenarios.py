@@ -125,8 +125,9 @@ def scenario_tasks(
             f"no target {unknown[0]!r}",
             hint=f"the forecast has: {', '.join(sorted(forecast.targets))}",
         )
-    made = json.loads(template("tasks.json"))
-    task = made["rounds"][0]["model_tasks"][0]
+    made: dict[str, Any] = json.loads(template("tasks.json"))
+    (round_,) = made["rounds"]
+    task = round_["model_tasks"][0]
     values = {
         "origin_date": [forecast.as_of.isoformat()],
         SCENARIO_ID: scenarios,
@@ -146,20 +147,11 @@ def scenario_tasks(
     task["target_metadata"] = [
         {key: value for key, value in known[t].items() if key != "description"} for t in wanted
     ]
-    round_ = {
-        "round_id_from_variable": True,
-        "round_id": "origin_date",
-        # One set of tasks: a sample may not span two, and a draw is one over both targets.
-        "model_tasks": [task],
-        "submissions_due": {"relative_to": "origin_date", "start": 0, "end": 27},
-        "file_format": ["csv", "parquet"],
-        "derived_task_ids": ["target_end_date"],
-    }
-    return {
-        "schema_version": made["schema_version"],
-        "rounds": [round_],
-        "output_type_id_datatype": "double",
-    }
+    # One set of tasks: a sample may not span two, and a draw is one over both targets.
+    round_ |= {"model_tasks": [task], "file_format": ["csv", "parquet"]}
+    round_["derived_task_ids"] = made.pop("derived_task_ids")
+    del round_["additional_metadata"]
+    return made | {"output_type_id_datatype": "double"}
 
 
 def write_tasks(tasks: Mapping[str, Any], path: str | os.PathLike[str]) -> Path:

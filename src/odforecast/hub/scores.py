@@ -199,7 +199,7 @@ class Observations:
 
     @classmethod
     def of(cls, hub: Hub, as_of: dt.date | None, kind: TargetType | None) -> Observations:
-        """Read a hub's target data, of the first kind that keeps versions where a day is given."""
+        """Read a hub's target data, of the first kind that says what was known on the day."""
         kinds: list[TargetType] = list(_KINDS) if kind is None else [kind]
         there = [name for name in kinds if hub.target_files(name)]
         if not there:
@@ -207,29 +207,33 @@ class Observations:
                 f"{hub.root}: no target data ({' or '.join(kinds)}), so nothing can be scored",
                 hint="put target-data/time-series.csv or target-data/oracle-output.csv there",
             )
+        days: list[str] = []
         for name in there:
             table, keys = _read_targets(hub, name)
-            if AS_OF in table or as_of is None:
+            versions = AS_OF in table
+            table[AS_OF] = table[AS_OF].str[:10] if versions else ""
+            if as_of is None:
                 break
-        else:
-            raise DataError(
-                f"{hub.target_files(there[0])[0]}: no column {AS_OF}, so what was known on "
-                f"{as_of} is not said",
-                hint="leave the day out: no versions of these target data are kept",
-            )
+            days += table[AS_OF].tolist() if versions else []
+            table = table[versions & (table[AS_OF] <= as_of.isoformat())]
+            if len(table):
+                break
         column, nothing, hint = _KINDS[name]
-        table[AS_OF] = table[AS_OF].str[:10] if AS_OF in table else ""
-        if as_of is not None:
-            table = table[table[AS_OF] <= as_of.isoformat()]
-            nothing, hint = f"nothing was known on {as_of}", "a later day"
+        if as_of is not None and days:
+            nothing, hint = f"nothing was known on {as_of}", f"a later day, from {min(days)} on"
+        elif as_of is not None:
+            name, nothing = there[0], f"no column {AS_OF}, so what was known on {as_of} is not said"
+            hint = "leave the day out: no versions of these target data are kept"
         if table.empty:
             raise DataError(f"{hub.target_files(name)[0]}: {nothing}", hint=hint)
-        by_id = [c for c in (OUTPUT_TYPE, OUTPUT_TYPE_ID) if name == "oracle-output" and c in table]
+        by_id = [OUTPUT_TYPE, OUTPUT_TYPE_ID]
+        if name != "oracle-output" or not {*by_id} <= {*table}:
+            table[by_id] = ""
         table = table.rename(columns={column: "came"})[[*keys, *by_id, AS_OF, "came"]]
         # Of every value its newest version; one that is there twice alike, once.
-        newest = table.groupby([*keys, *by_id], sort=False)[AS_OF].transform("max")
-        table = table[table[AS_OF] == newest].sort_values(AS_OF, kind="stable")
-        table = table.drop_duplicates().reset_index(drop=True)
+        table = table.sort_values(AS_OF, kind="stable")
+        newest = table.groupby([*keys, *by_id], sort=False)[AS_OF].transform("last")
+        table = table[table[AS_OF] == newest].drop_duplicates().reset_index(drop=True)
         return cls(hub, name, keys, table, str((hub.target_data or {}).get("date_col") or ""))
 
     def check_targets(self, units: pd.DataFrame) -> None:
@@ -240,7 +244,7 @@ class Observations:
             if key in units and key not in self.keys and len(values) > 1:
                 raise ScoringError(
                     f"the {self.kind} has no column {key}, and the hub has {len(values)} targets",
-                    hint="which of them a value is of cannot be told",
+                    hint="add the column, so that each value has its target",
                 )
 
     def find(self, units: pd.DataFrame, kind: str) -> NDArray[np.intp]:
@@ -269,29 +273,45 @@ class Observations:
             units = units.assign(**{self.date: days})
         return units[self.keys]
 
-    def numbers(self, wanted: pd.DataFrame, kind: str) -> pd.DataFrame:
-        """The number that came of each unit of an output type; or why there is none."""
-        rows = self.table
-        if OUTPUT_TYPE in rows:
+    @cached_property
+    def _kinds(self) -> dict[str, pd.DataFrame]:
+        """Output types that were asked for, see :meth:`_of`."""
+        return {}
+
+    def _of(self, kind: str) -> pd.DataFrame:
+        """What came of an output type by the keys: text, number of texts, when it was known."""
+        if kind not in self._kinds:
+            of = self.table[OUTPUT_TYPE]
             # For categories: rows of other types hold the number itself, where there are some.
-            of_kind = rows[OUTPUT_TYPE] == kind
-            rows = rows[~rows[OUTPUT_TYPE].isin(_BY_ID) if kind in _BY_ID else of_kind]
-        same = rows.groupby(self.keys, sort=False).agg(
-            text=("came", "first"), n=("came", "nunique"), as_of=(AS_OF, "last")
-        )
-        found = wanted.join(same, on=self.keys)
+            rows = self.table[~of.isin(_BY_ID) if kind in _BY_ID else of.isin(["", kind])]
+            if kind == "pmf" and (of == kind).any():
+                rows = self.table[(of == kind) & (number_texts(self.table["came"]) == 1)]
+                rows = rows.assign(came=rows[OUTPUT_TYPE_ID])
+            self._kinds[kind] = rows.groupby(self.keys, sort=False).agg(
+                text=("came", "first"), n=("came", "nunique"), as_of=(AS_OF, "last")
+            )
+        return self._kinds[kind]
+
+    def known(self, wanted: pd.DataFrame, kind: str) -> pd.DataFrame:
+        """What came of each unit of an output type: the text, its number; or why there is none."""
+        there = self._of(kind)
+        found = wanted.join(there, on=self.keys)
         out = found[["text", AS_OF]].fillna("").astype(object).reset_index(drop=True)
         out["came"] = number_texts(out["text"])
         none, many = found["n"].isna().to_numpy(), (found["n"] > 1).to_numpy()
-        off = ~none & ~many & out["came"].isna().to_numpy()
-        lost, day = (wanted == "").any(axis=1).to_numpy(), self.date or "day"
-        return out.assign(reason=_first(
-            (off, [f"the {self.kind} holds no number: {t!r}" for t in out["text"]]),
-            (many, f"the {self.kind} holds several values"),
+        off = ~none & ~many & out["came"].isna().to_numpy() & (kind != "pmf")
+        reasons, bad = np.full(len(out), "", dtype=object), none | many | off
+        wanted, none, day = wanted[bad], none[bad], self.date or "day"
+        lost = (wanted == "").any(axis=1).to_numpy()
+        reasons[bad] = _first(
+            (off[bad], [f"the {self.kind} holds no number: {t!r}" for t in out["text"][bad]]),
+            (many[bad], f"the {self.kind} holds several values"),
             (none & lost, f"its {day} is not in the file, nor does it follow from the horizon"),
-            *(self._lacks(key, set(rows[key]), wanted[key]) for key in self.keys[::-1]),
+            *(self._lacks(key, set(there.index.get_level_values(key)), wanted[key])
+              for key in self.keys[::-1]),
             (none, f"no value in the {self.kind}"),
-        ))  # fmt: skip
+        )  # fmt: skip
+        return out.assign(reason=reasons)
 
     def _lacks(self, key: str, there: set[str], wanted: pd.Series[str]) -> tuple[Any, list[str]]:
         """Which units are of a value that the target data do not have, and what to say."""
@@ -300,19 +320,12 @@ class Observations:
         said = [late if last and x > last else f"no {key} {x!r} {none}" for x in wanted]
         return ~wanted.isin(there).to_numpy(), said
 
-    def by_id(self, wanted: pd.DataFrame, kind: str) -> list[tuple[dict[str, float], str]] | None:
-        """Oracle values of each unit by ``output_type_id``, and when they were known."""
-        rows = self.table
-        if OUTPUT_TYPE in rows:
-            rows = rows[rows[OUTPUT_TYPE] == kind]
-        if OUTPUT_TYPE_ID not in rows or rows.empty:
-            return None
-        held: dict[tuple[str, ...], tuple[dict[str, float], str]] = {}
-        columns = (*(rows[k] for k in self.keys), rows[OUTPUT_TYPE_ID], rows[AS_OF])
-        for *key, name, day, value in zip(*columns, number_texts(rows["came"])):
-            values, last = held.get(tuple(key), ({}, ""))
-            held[tuple(key)] = (values | {name: value}, max(last, day))
-        return [held.get(key, ({}, "")) for key in wanted.itertuples(index=False, name=None)]
+    @cached_property
+    def steps(self) -> pd.DataFrame:
+        """0 or 1 by keys and threshold, of an oracle of distribution functions; else no row."""
+        rows, keys = self.table[self.table[OUTPUT_TYPE] == "cdf"], [*self.keys, OUTPUT_TYPE_ID]
+        rows = rows.assign(**{c: number_texts(rows[c]) for c in (OUTPUT_TYPE_ID, "came")})
+        return rows.drop_duplicates(keys, keep="last").set_index(keys)[["came", AS_OF]]
 
 
 def _read_targets(hub: Hub, kind: TargetType) -> tuple[pd.DataFrame, list[str]]:
@@ -342,7 +355,7 @@ def _read_targets(hub: Hub, kind: TargetType) -> tuple[pd.DataFrame, list[str]]:
         )
     keys = [str(c) for c in table if c not in beside and (not named or c in named)]
     if not keys:
-        raise DataError(f"{files[0]}: no columns that say what a value is of")
+        raise DataError(f"{files[0]}: no columns that identify a value, such as location")
     return table, keys
 
 
@@ -384,73 +397,66 @@ def _model_of(path: Path) -> str:
 
 
 class Block:
-    """Units of one output type of a submission, their values unit by unit in one array, and the
-    model task of each.
-    """
+    """Units of one output type of a submission: their values, and what was observed."""
 
     def __init__(self, kind: str, table: pd.DataFrame, ids: list[str], truth: Observations) -> None:
         rows = table[table[OUTPUT_TYPE] == kind]
         number = rows.groupby(ids, sort=False).ngroup().to_numpy().astype(np.intp)
-        first = ~pd.Series(number).duplicated().to_numpy()
-        self.units = rows.loc[first, ids].reset_index(drop=True)
         self.kind, self.truth, self.tasks = kind, truth, truth.hub.asked.model_tasks
-        self.found = truth.find(self.units, kind)
-        names = rows[OUTPUT_TYPE_ID].to_numpy()
         self.numeric = kind in ("quantile", "cdf")
-        order = np.lexsort((number_texts(names) if self.numeric else np.arange(len(rows)), number))
-        self.number, self.ids, self.rows = number[order], names[order], rows.iloc[order]
-        self.values: Floats = self.rows["value"].to_numpy()
-        self.sizes = np.bincount(number, minlength=len(self.units))
-        self.starts = np.concatenate([[0], np.cumsum(self.sizes)[:-1]])
-
-    @cached_property
-    def wanted(self) -> pd.DataFrame:
-        """The keys by which observed values are found."""
-        return self.truth.keyed(self.units, self.found)
-
-    @cached_property
-    def known(self) -> pd.DataFrame:
-        """What came, as numbers; why it is not known."""
-        return self.truth.numbers(self.wanted, self.kind)
-
-    @cached_property
-    def broken(self) -> Texts:
-        """Why units have no values: a cell that is not a number, or a level none or there twice."""
-        reasons = np.full(len(self.units), "", dtype=object)
-        tests = [(np.isnan(self.values), "value", "cell", "is not a number")]
+        levels = number_texts(rows[OUTPUT_TYPE_ID]) if self.numeric else np.arange(len(rows))
+        order = np.lexsort((levels, number))
+        rows, number = rows.iloc[order], number[order]
+        starts = np.flatnonzero(np.diff(number, prepend=-1))
+        self.units = rows.iloc[starts][ids].reset_index(drop=True)
+        self.found = truth.find(self.units, kind)
+        self.wanted = truth.keyed(self.units, self.found)
+        self.known = truth.known(self.wanted, kind)
+        # Of each unit: what tells its values apart, its values, and why there are none.
+        names, values = (rows[c].to_numpy() for c in (OUTPUT_TYPE_ID, "value"))
+        self.ids, self.values = np.split(names, starts[1:]), np.split(values, starts[1:])
+        self.broken: Texts = np.full(len(self.units), "", dtype=object)
+        tests = [(np.isnan(values), "value", "is not a number")]
         if self.numeric:
-            none = np.isnan(number_texts(self.ids))
-            tests.append((none, OUTPUT_TYPE_ID, OUTPUT_TYPE_ID, "is not a number"))
-        if self.kind not in ("median", "mean"):
-            twice = pd.DataFrame({"n": self.number, "id": self.ids}).duplicated().to_numpy()
-            tests.append((twice, OUTPUT_TYPE_ID, OUTPUT_TYPE_ID, "is there twice"))
-        for bad, column, cells, what in tests:
+            tests.append((np.isnan(levels[order]), OUTPUT_TYPE_ID, "is not a number"))
+        if kind not in ("median", "mean"):
+            twice = pd.DataFrame({"n": number, "id": names}).duplicated().to_numpy()
+            tests.append((twice, OUTPUT_TYPE_ID, "is there twice"))
+        for bad, column, what in tests:
             # Of each unit its first bad row.
             for i in np.flatnonzero(bad)[::-1]:
-                row = self.rows.iloc[i]
-                reasons[self.number[i]] = f"row {row['row']}: {column} {quoted(row[cells])} {what}"
-        return reasons
+                row = rows.iloc[i]
+                cell = quoted(row["cell" if column == "value" else column])
+                self.broken[number[i]] = f"row {row['row']}: {column} {cell} {what}"
 
     def scored(self, scale: str) -> pd.DataFrame:
         """A row per unit: task ids, :data:`_SAID`, scores, and levels."""
-        n = len(self.units)
-        self.columns = {name: np.full(n, np.nan) for name in SCORES}
-        self.observed, self.reasons = np.full(n, np.nan), self.broken.copy()
-        self.category, self.as_of = (np.full(n, "", dtype=object) for _ in range(2))
+        n, reasons, why = len(self.units), self.broken, ""
+        self.came, self.category, self.as_of = (
+            np.full(n, np.nan),
+            *np.full((2, n), "", dtype=object),
+        )
         if self.kind not in HEADLINE:
-            self.reasons[:] = f"output type {quoted(self.kind)} cannot be scored"
+            why = f"output type {quoted(self.kind)} cannot be scored"
         elif scale == "log" and self.kind in _BY_ID:
-            self.reasons[:] = f"{self.kind} has no log scale"
-        elif self.kind == "pmf":
-            self._pmf()
-        elif self.kind == "cdf":
-            self._cdf()
-        else:
-            self._numbers(scale)
-        scorable = self.reasons == ""
-        said: list[Any] = [self.kind, scale, self.sizes, self.observed, self.category,
-                           self.truth.kind, self.as_of, scorable, self.reasons]  # fmt: skip
-        scores = {name: np.where(scorable, column, np.nan) for name, column in self.columns.items()}
+            why = f"{self.kind} has no log scale"
+        elif self.kind != "cdf" or self.truth.steps.empty:
+            self.as_of, text = (self.known[c].to_numpy(dtype=object) for c in (AS_OF, "text"))
+            if self.kind == "pmf":
+                self.category = text
+            else:
+                self.came = self.known["came"].to_numpy()
+            reasons = np.where(reasons == "", self.known["reason"], reasons)
+        reasons = np.where(why != "", why, reasons).astype(object)
+        scores = {name: np.full(n, np.nan) for name in SCORES}
+        for where in self._alike(reasons == ""):
+            found, reasons[where] = self._group(where, scale)
+            for name, column in found.items():
+                scores[name][where] = column
+        sizes, scorable = list(map(len, self.ids)), reasons == ""
+        said = [self.kind, scale, sizes, self.came, self.category, self.truth.kind, self.as_of,
+                scorable, reasons]  # fmt: skip
+        scores = {name: np.where(scorable, column, np.nan) for name, column in scores.items()}
         rest = pd.DataFrame(dict(zip(_SAID, said)) | scores | {"levels": self._levels()})
         return pd.concat([self.units, rest], axis=1)
 
@@ -459,108 +465,74 @@ class Block:
         if not self.numeric:
             return [""] * len(self.units)
         # 0.50 and 0.5 are one level, and so are 0.15 and the sum that a computer made of it.
-        texts = list(dict.fromkeys(self.ids))
+        texts = list({name for ids in self.ids for name in ids})
         named = {t: t if x != x else f"{x:.12g}" for t, x in zip(texts, number_texts(texts))}
-        each = [named[t] for t in self.ids]
-        return ["|".join(each[i : i + n]) for i, n in zip(self.starts, self.sizes)]
+        return ["|".join(named[t] for t in ids) for ids in self.ids]
 
-    def _refuse(self, why: Any) -> None:
-        """Give units a reason, one for all or one each, where they have none."""
-        self.reasons = np.where(self.reasons == "", why, self.reasons).astype(object)
-
-    def _find_known(self) -> None:
-        """Take over the observed values, as numbers."""
-        self.observed = self.known["came"].to_numpy(dtype=float)
-        self.as_of = self.known["as_of"].to_numpy(dtype=object)
-        self._refuse(self.known["reason"].to_numpy())
-
-    def _numbers(self, scale: str) -> None:
-        """Quantiles, samples, medians and means."""
-        self._find_known()
-        values, came = self.values, self.observed
-        if scale == "log":
-            low = np.bincount(self.number[values < 0], minlength=len(self.units)) > 0
-            self._refuse(np.where(low, _NEGATIVE, ""))
-            values, came = np.log1p(np.maximum(values, 0)), np.log1p(np.maximum(came, 0))
-        for where, at in self._alike():
-            x, y, n = values[at], came[where], at.shape[1]
-            if self.kind == "quantile":
-                self._put(where, quantiles(x, number_texts(self.ids[at[0]]).tolist(), y))
-            elif self.kind == "sample":
-                self._put(where, samples(x, y))
-            else:
-                # The absolute error of a median, the squared one of a mean: what each is best at.
-                error = np.abs(x[:, 0] - y) if self.kind == "median" else (x[:, 0] - y) ** 2
-                why = f"{n} rows of output type {self.kind}" if n != 1 else ""
-                self._put(where, ({HEADLINE[self.kind]: error}, why))
-
-    def _alike(self) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Scorable units of one task with as many rows and the same ids: which, and their rows."""
+    def _alike(self, good: NDArray[np.bool_]) -> list[list[int]]:
+        """Good units of one task with as many rows and the same ids."""
         groups: dict[tuple[int, object, int], list[int]] = {}
-        for i in np.flatnonzero(self.reasons == ""):
-            n, start = int(self.sizes[i]), int(self.starts[i])
-            same = tuple(self.ids[start : start + n]) if self.kind != "sample" else ()
+        for i in np.flatnonzero(good).tolist():
+            same = () if self.kind == "sample" else tuple(self.ids[i])
             task = int(self.found[i]) if self.kind == "pmf" else 0
-            groups.setdefault((n, same, task), []).append(int(i))
-        return [
-            (np.array(found), self.starts[found][:, None] + np.arange(n))
-            for (n, *_), found in groups.items()
-        ]
+            groups.setdefault((len(self.ids[i]), same, task), []).append(i)
+        return list(groups.values())
 
-    def _put(self, where: NDArray[np.intp], scored: tuple[dict[str, Floats], Texts | str]) -> None:
-        """Keep the scores of some units."""
-        for name, column in scored[0].items():
-            self.columns[name][where] = column
-        self.reasons[where] = scored[1]
-
-    def _pmf(self) -> None:
-        """Chances of categories; the observed one is in the oracle or a text of the series."""
-        oracle = self.truth.by_id(self.wanted, self.kind)
-        if oracle is None:
-            self.category = self.known["text"].to_numpy(dtype=object)
-            self.as_of = self.known["as_of"].to_numpy(dtype=object)
-            why = self.known["reason"]
-            self._refuse(why.mask(why.str.contains("holds no number"), "").to_numpy())
+    def _group(self, where: list[int], scale: str) -> tuple[dict[str, Floats], Any]:
+        """Scores of units that are alike, and why some have none."""
+        names, x, y = (
+            self.ids[where[0]],
+            np.stack([self.values[i] for i in where]),
+            self.came[where],
+        )
+        if self.kind == "pmf":
+            return self._pmf(where, names.tolist(), x)
+        if self.kind == "cdf":
+            return self._cdf(where, number_texts(names), x)
+        low = (x < 0).any(axis=1) & (scale == "log")
+        if scale == "log":
+            x, y = np.log1p(np.maximum(x, 0)), np.log1p(np.maximum(y, 0))
+        if self.kind == "quantile":
+            scores, why = quantiles(x, number_texts(names).tolist(), y)
+        elif self.kind == "sample":
+            scores, why = samples(x, y)
         else:
-            for i, (held, self.as_of[i]) in enumerate(oracle):
-                self.category[i] = next((name for name, value in held.items() if value == 1), "")
-            lacking = ["no category came" if held else "no value" for held, _ in oracle]
-            said = [f"{x} in the {self.truth.kind}" for x in lacking]
-            self._refuse(np.where(self.category == "", said, ""))
-        for where, at in self._alike():
-            names, ordered, values = list(self.ids[at[0]]), False, self.values[at]
-            task = self.tasks[i] if (i := self.found[where[0]]) >= 0 else None
-            asked = task.categories if task else []
-            if lacking := [c for c in asked if c not in names]:
-                self.reasons[where] = f"it lacks category {quoted(lacking[0])}"
-                continue
-            if task and set(names) == set(asked):
-                values = values[:, [names.index(c) for c in asked]]
-                names, ordered = asked, {t.target_type for t in task.targets} == {"ordinal"}
-            place = pd.Index(names).get_indexer(self.category[where])
-            scores, reasons = probabilities(values, np.maximum(place, 0), ordered)
-            other = [f"{quoted(c)} was observed, which is not one of its categories"
-                     for c in self.category[where]]  # fmt: skip
-            self._put(where, (scores, _first((place < 0, other), (place >= 0, reasons))))
+            # The absolute error of a median, the squared one of a mean: what each is best at.
+            error = np.abs(x[:, 0] - y) if self.kind == "median" else (x[:, 0] - y) ** 2
+            n, scores = x.shape[1], {HEADLINE[self.kind]: error}
+            why = np.array(f"{n} rows of output type {self.kind}" if n != 1 else "")
+        return scores, np.where(low, _NEGATIVE, why)
 
-    def _cdf(self) -> None:
+    def _pmf(self, where: list[int], names: list[str], x: Floats) -> tuple[dict[str, Floats], Any]:
+        """Chances of categories."""
+        task = self.tasks[i] if (i := self.found[where[0]]) >= 0 else None
+        asked, ordered, came = task.categories if task else [], False, self.category[where]
+        if lacking := [c for c in asked if c not in names]:
+            return {}, f"it lacks category {quoted(lacking[0])}"
+        if task and set(names) == set(asked):
+            x, names = x[:, [names.index(c) for c in asked]], asked
+            ordered = {t.target_type for t in task.targets} == {"ordinal"}
+        place = pd.Index(names).get_indexer(pd.Index(came))
+        scores, why = probabilities(x, np.maximum(place, 0), ordered)
+        other = [f"{quoted(c)} was observed, which is not one of its categories" for c in came]
+        return scores, np.where(place < 0, other, why)
+
+    def _cdf(
+        self, where: list[int], thresholds: Floats, x: Floats
+    ) -> tuple[dict[str, Floats], Any]:
         """A distribution function; observed is a number, or a step in the oracle."""
-        oracle = self.truth.by_id(self.wanted, self.kind)
-        if oracle is None:
-            self._find_known()
-        for where, at in self._alike():
-            names = self.ids[at[0]]
-            thresholds = number_texts(names)
-            reached = (self.observed[where][:, None] <= thresholds).astype(float)
-            for k, i in enumerate(where if oracle else ()):
-                held, self.as_of[i] = oracle[i]  # type: ignore[index]
-                held |= dict(zip(number_texts(held), held.values()))
-                reached[k] = [held.get(name, held.get(x, np.nan))
-                              for name, x in zip(names, thresholds)]  # fmt: skip
-            found = cumulative(self.values[at], reached)
-            lost = np.isnan(reached).any(axis=1)
-            found[1][lost] = f"no value of a threshold in the {self.truth.kind}"
-            self._put(where, found)
+        reached = (self.came[where][:, None] <= thresholds).astype(float)
+        if len(steps := self.truth.steps):
+            each = self.wanted.iloc[np.repeat(where, len(thresholds))]
+            each = each.assign(**{OUTPUT_TYPE_ID: np.tile(thresholds, len(where))})
+            found = each.join(steps, on=[*self.truth.keys, OUTPUT_TYPE_ID])
+            reached = found["came"].to_numpy().reshape(x.shape)
+            self.as_of[where] = (
+                found[AS_OF].fillna("").to_numpy(object).reshape(x.shape).max(axis=1)
+            )
+        scores, why = cumulative(x, reached)
+        lost = np.isnan(reached).any(axis=1)
+        return scores, np.where(lost, f"no value of a threshold in the {self.truth.kind}", why)
 
     def energies(self, scale: str) -> pd.DataFrame:
         """Energy scores of joint samples: a row per compound unit, by the hub's configuration."""
@@ -586,10 +558,9 @@ class Block:
         """The energy score of one compound unit."""
         known = self.known.iloc[where]
         came = known["came"].notna().to_numpy()
-        spans = [slice(self.starts[i], self.starts[i] + self.sizes[i]) for i in where]
-        orders = [np.argsort(self.ids[span], kind="stable") for span in spans]
-        ids = [self.ids[span][order].tolist() for span, order in zip(spans, orders)]
-        n, score = int(self.sizes[where].max()), np.nan
+        orders = [np.argsort(self.ids[i], kind="stable") for i in where]
+        ids = [self.ids[i][order].tolist() for i, order in zip(where, orders)]
+        n, score = max(map(len, ids)), np.nan
         apart = "its samples do not belong together: their ids differ from unit to unit"
         reason = next(filter(None, (
             *self.broken[where],
@@ -598,7 +569,7 @@ class Block:
             "one sample is not a distribution" if n == 1 else "",
         )), "")  # fmt: skip
         if not reason:
-            draws = [self.values[span][order] for span, order in zip(spans, orders)]
+            draws = [self.values[i][order] for i, order in zip(where, orders)]
             x, y = np.stack(draws, axis=1)[:, came], known["came"].to_numpy(dtype=float)[came]
             if scale == "log" and (x < 0).any():
                 reason = _NEGATIVE
@@ -730,9 +701,10 @@ class HubScores:
         out["score"] = [HEADLINE.get(x, "") for x in out.index.get_level_values(OUTPUT_TYPE)]
         if baseline is not None:
             unit = [*(t for t in self.task_ids if t in table), *_SAME]
-            base = good[good[MODEL_ID] == baseline].set_index(unit)["headline"]
-            both = good.join(base.rename("base"), on=unit, how="inner").groupby(keys, sort=True)
-            own, means, n = both["headline"].mean(), both["base"].mean(), both["base"].size()
+            base = good.loc[good[MODEL_ID] == baseline, [*unit, "headline"]]
+            both = good.merge(base.rename(columns={"headline": "base"}), on=unit)
+            shared = both.groupby(keys, sort=True)
+            own, means, n = shared["headline"].mean(), shared["base"].mean(), shared["base"].size()
             # Nothing is any number of times as much as nothing, and all is less than infinity.
             usable = (means != 0) & np.isfinite(means)
             out["relative"] = own / means.where(usable)

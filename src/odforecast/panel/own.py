@@ -414,34 +414,33 @@ def _check(panel: Panel, own: Own, state: str) -> None:
                 hint="CDC counts New York City apart: give the rest of the state as NY, and the "
                 "city as NYC",
             )
-    _refuse_slips(name, months, deaths, dict(zip(both.tolist(), _usual_of_cdc(mine, cdc))))
-
-
-def _usual_of_cdc(mine: Floats, cdc: Floats) -> Floats:
-    """What CDC's data say of common months, on the state's scale; late reports lower none."""
-    before = [np.median(cdc[max(i - 12, 0) : i + 1]) for i in range(cdc.size)]
     scale = np.median(mine) / max(float(np.median(cdc)), 1.0)
-    return np.asarray(np.maximum(cdc, before) * scale)
+    _refuse_slips(name, months, deaths, np.isin(months, both), cdc * scale)
 
 
-def _refuse_slips(
-    name: str, months: Months, deaths: Floats, of_cdc: Mapping[object, float]
-) -> None:
-    """Refuse a month that is three times what is usual, or a third of it, beyond chance."""
+def _refuse_slips(name: str, months: Months, deaths: Floats, both: Bools, cdc: Floats) -> None:
+    """Refuse a month that is three times what is usual, or a third of it, beyond chance.
+
+    One that CDC has alike is no slip: deaths leapt, or reports to both are late. ``cdc`` has the
+    months of ``both``, on the state's scale.
+    """
     n = deaths.size
+    alike, theirs = np.zeros(n, dtype=bool), np.full(n, np.nan)
+    alike[both] = (deaths[both] >= USUAL[0] * cdc) & (deaths[both] <= USUAL[1] * cdc)
+    # Late reports lower none of what CDC's data imply.
+    theirs[both] = [max(x, np.median(cdc[max(i - 12, 0) : i + 1])) for i, x in enumerate(cdc)]
     before = [np.median(deaths[i - 12 : i]) if i >= 12 else np.nan for i in range(n)]
     around = [np.median(deaths[max(i - 6, 0) : i + 7]) for i in range(n)]
-    theirs = [of_cdc.get(month, np.nan) for month in months.tolist()]
     root = np.sqrt(deaths + 0.375)  # of a Poisson count, with an sd of a half
     usual: Any = [
         (np.array(before), "about {:,.0f} a month in the 12 months before"),
         (np.array(around), "about {:,.0f} in a month of those about it"),
-        (np.array(theirs), "CDC's data imply about {:,.0f}"),
+        (theirs, "CDC's data imply about {:,.0f}"),
     ]
     for low in (False, True):
         for than, other in usual[: 2 if low else 3]:
             times = (than > _SLIP * deaths) if low else (deaths > _SLIP * than)
-            bad = times & (2 * np.abs(root - np.sqrt(than + 0.375)) > _CHANCE)
+            bad = times & ~alike & (2 * np.abs(root - np.sqrt(than + 0.375)) > _CHANCE)
             if low:  # the newest months may still be coming in
                 come = np.flatnonzero(deaths >= _IN * than)
                 bad[int(come[-1]) + 1 if come.size else 0 :] = False

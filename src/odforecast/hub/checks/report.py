@@ -10,18 +10,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal, NoReturn, get_args
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 import numpy as np
 import pandas as pd
-import yaml
 
 from odforecast.errors import DataError
 from odforecast.hub import layout
 from odforecast.hub.files import coded_texts, decoded, is_day, read_raw
 from odforecast.hub.layout import Word
 from odforecast.say import listed, number_of, plain, quoted
+from odforecast.sources.yaml import BadYamlError, Loader, load
 
 #: What a check came to; of several files, the first of these that it came to in one.
 Status = Literal["failed", "passed", "not run"]
@@ -309,8 +309,8 @@ def _wrapped(line: str, indent: int = 4) -> list[str]:
     ) or [line]  # fmt: skip
 
 
-#: Most bytes of a YAML file, and its deepest nesting.
-_LARGEST, _DEEPEST = 2**20, 60
+#: Most bytes of a YAML file.
+_LARGEST = 2**20
 _WHOLE_LIMIT: Final = 2**31
 #: How an R type is called in a message.
 _CALLED: Final = {"double": "number", "integer": "whole number", "Date": "day such as 2024-07-31"}
@@ -353,6 +353,8 @@ def _unreadable(path: Path, root: Path) -> Iterator[None]:
         raise Unreadable(reason)
     try:
         yield
+    except BadYamlError as error:
+        raise Unreadable(str(error)) from None
     except DataError as error:
         raise Unreadable(error.message.removeprefix(str(path)).lstrip(":, ")) from None
     except (OSError, ValueError) as error:
@@ -374,58 +376,16 @@ def read_yaml(path: Path, root: Path) -> dict[str, Any]:
     with _unreadable(path, root):
         if path.stat().st_size > _LARGEST:
             raise Unreadable(f"larger than {_LARGEST // 2**20} MB")
-        try:
-            found = yaml.load(decoded(path.read_bytes(), "line"), Loader=_Loader)
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            where = f"line {mark.line + 1}: " if mark else ""
-            said = getattr(error, "problem", None) or " ".join(str(error).split())
-            raise Unreadable(f"{where}{plain(said, 200)}") from None
+        found = load(decoded(path.read_bytes(), "line"), _Loader)
     if not isinstance(found, dict):
         raise Unreadable("must hold names with values")
     return found
 
 
-def _refuse(at: Any, why: str) -> NoReturn:
-    """Say in which line YAML goes wrong."""
-    raise Unreadable(f"line {at.start_mark.line + 1}: {why}")
+class _Loader(Loader):
+    """Also takes R code, as text."""
 
-
-class _Loader(yaml.SafeLoader):
-    """PyYAML's safe loader, which makes plain values only, with its kindnesses refused."""
-
-    depth = 0
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        """A node that is not an alias, and not deep below others."""
-        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
-        if isinstance(event, yaml.AliasEvent):
-            _refuse(event, f"an alias (*{plain(event.anchor)}); write out what it stands for")
-        self.depth += 1
-        if self.depth > _DEEPEST:
-            _refuse(event, "nested too deep")
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        return node
-
-    def construct_object(self, node: Any, deep: bool = False) -> Any:
-        """A value, or the line of one that is none."""
-        try:
-            return super().construct_object(node, deep)
-        except ValueError as error:
-            _refuse(node, plain(error))
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        """Names, each once and a text, with values."""
-        del deep
-        found: dict[Any, Any] = {}
-        for key, value in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                _refuse(key, "a name must be text")
-            if key.value in found:
-                _refuse(key, f"{quoted(key.value)} is there twice")
-            found[key.value] = self.construct_object(value, deep=True)
-        return found
+    tags = frozenset({"!expr"})
 
 
 def _day(loader: Any, node: Any) -> str:
