@@ -366,6 +366,18 @@ def test_half_of_the_medians_are_within_the_middle_error():
          "5 of 5 90% intervals contained the final count")  # fmt: skip
 
 
+@pytest.mark.parametrize(("medians", "side"), [((120, 125), "lower"), ((120, 80), "")])
+def test_misses_on_one_side_are_said_to_be(medians, side):
+    months, median = pd.date_range("2020-01-01", periods=2, freq="MS"), np.array(medians)
+    axes = plot.said_and_came(scored(
+        month=months, last_month=months - pd.DateOffset(months=12), observed=100.0,
+        median=median, low=median - 10, high=median + 10,
+    ))  # fmt: skip
+    assert "2 of 2 intervals missed" in texts(axes)
+    assert (f"final counts were {side}" in texts(axes)) == bool(side)
+    assert (f", and the other counts were {side}" in plot.alt_text(axes)) == bool(side)
+
+
 def test_revisions_are_less_the_reported_count(revising):
     table = revising.select("YC").nowcast()
     axes = plot.nowcast(revising, "NYC", kind="revision")
