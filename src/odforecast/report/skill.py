@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -30,7 +31,7 @@ from odforecast.report.blocks import (
     table_of,
     text,
 )
-from odforecast.say import capital, deaths_of, number_of
+from odforecast.say import capital, day_name, deaths_of, number_of
 from odforecast.scoring import pit_histogram, relative_to_baseline, summarise
 from odforecast.scoring.columns import HORIZON_GROUPS, REGIMES, with_groups
 from odforecast.scoring.summary import (
@@ -109,20 +110,27 @@ class Skill:
 
     def about(self) -> str:
         """What was scored, in a sentence."""
-        truth: Any = self.results.manifest.get("truth", {})
         origins = self.scores["last_month"]
         donors = sum(1 for name in self.scores["donor"].dropna().astype(str).unique() if name)
         said = (
             f"{number_of(len(self.models), 'model')}, forecasts of {self.deaths} from "
-            f"{origins.nunique()} months ({_span(origins)}), made from "
-            f"{_KIND_NAMES.get(self.kind, self.kind)}; scored against the counts "
-            f"{truth.get('name', 'reported')} in the release of {truth.get('release', '?')}."
+            f"{_span(origins)}, made from {_KIND_NAMES.get(self.kind, self.kind)}; "
+            f"{_against(self.results)}."
         )
         return said + (f" The delay is that of {donors} real releases." if donors else "")
 
 
+def _against(results: Results) -> str:
+    """Which counts were the truth, in words."""
+    truth: Any = results.manifest.get("truth", {})
+    day = day_name(results.scores["truth_release"].max())
+    return f"scored against the {truth.get('name', 'reported')} counts in the release of {day}"
+
+
 def _span(months: pd.Series[Any]) -> str:
-    return f"{months.min():%B %Y} to {months.max():%B %Y}"
+    """How many months, and from when to when."""
+    ends = " to ".join(dict.fromkeys(f"{x:%B %Y}" for x in (months.min(), months.max())))
+    return f"{number_of(months.nunique(), 'month')} ({ends})"
 
 
 def skill_blocks(results: Results, folded: bool = False) -> list[Block]:
@@ -188,6 +196,7 @@ def _board(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable:
     }  # fmt: skip
     columns = [
         Column("WIS", "deaths, lower is better", number("wis", _deaths)),
+        Column("Mean error", "deaths, percent", _error),
         *(Column(f"WIS / {base}", "90% interval", partial(_ratio, table))
           for base, table in related.items()),
     ]  # fmt: skip
@@ -209,6 +218,12 @@ def _board(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable:
     for table in list(related.values())[:1]:  # one group of units: all models rest on the same
         caption += f" Intervals rest on {_rests(table.iloc[0])}."
     return _table(f"board-{level}", caption, records, *columns, sorted_by=1)
+
+
+def _error(row: Row) -> Cell:
+    """How far medians were off on average: in deaths, and below in percent of the final count."""
+    cell = number("mae", _deaths)(row)
+    return replace(cell, small=f"{row['mape']:.1f}%") if known(row, "mape") else cell
 
 
 def _rests(row: pd.Series[Any]) -> str:
@@ -347,16 +362,13 @@ def county_skill_blocks(results: Results) -> list[Block]:
     if not scores["bounded"].any():
         return [Block("leaderboard", title, ("No count could be scored.",))]
     models = list(dict.fromkeys(scores["model"].astype(str)))
-    truth: Any = results.manifest.get("truth", {})
-    months, places = scores["last_month"], scores["location"].nunique()
+    places = scores["location"].nunique()
     about = (
         f"{number_of(len(models), 'model')}, forecasts of "
         f"{deaths_of(str(results.manifest.get('indicator', '')))} of residents in "
         f"{number_of(places, 'county', 'counties')}, from "
-        f"{number_of(months.nunique(), 'month')} ({_span(months)}); scored against the "
-        f"{truth.get('name', 'reported')} counts in the release of {truth.get('release', '?')}, "
-        "which are provisional. One plateau says nothing of other times: standard errors are over "
-        "counties, clustered by state."
+        f"{_span(scores['last_month'])}; {_against(results)}, which are provisional. One plateau "
+        "says nothing of other times: standard errors are over counties, clustered by state."
     )
     return [
         Block("leaderboard", title, (about,), (), _county_boards(scores), words="county-board",
