@@ -171,7 +171,8 @@ def pit(
     drawn.bar((np.arange(_BINS) + 0.5) / _BINS, share * _BINS, 0.94 / _BINS, color=BLUE)
     drawn.axhline(1, color=INK, lw=1, ls=DOTTED)
     levels(drawn, "{:g}".format, "times the expected number")
-    drawn.set(xlim=(0, 1), xticks=[0, 0.25, 0.5, 0.75, 1])
+    room = 34 / (width_of(drawn) - 34)  # for the numbers of the lines
+    drawn.set(xlim=(-room, 1), xticks=[0, 0.25, 0.5, 0.75, 1])
     drawn.set_xlabel("place of the final count within its forecast: 0 lowest, 1 highest")
     title = f"Where final counts fell in forecasts of {name} (PIT)"
     return finish(

@@ -305,9 +305,9 @@ def past_record(
     medians = dict(zip(forecast.horizons, forecast.select(location).quantiles([0.5])[0, 0]))
     deaths = rows["error"] / 100 * rows["horizon"].map(medians)
     shown = {
-        "Months ahead": rows["horizon"].map(str).to_numpy(),
+        "Ahead": [f"{h} months" for h in rows["horizon"]],
         "Typical (median) error": error,
-        "In deaths, on this forecast": [two_digits(x) if np.isfinite(x) else "–" for x in deaths],
+        "Of this forecast": [f"{two_digits(x)} deaths" if x >= 0 else "–" for x in deaths],
         "90% interval contained the final count": held,
         "Tests": rows["forecasts"].map("{:,}".format).to_numpy(),
     }

@@ -139,8 +139,8 @@ def skill_blocks(results: Results, folded: bool = False) -> list[Block]:
     if skill.scores.empty:
         return [Block("leaderboard", TITLE, ("No count could be scored.",), folded=folded)]
     boards = [_board(skill, level, rows) for level, rows in skill.levels[::-1]]
-    first = Block("leaderboard", TITLE, (skill.about(),), (), boards, folded=folded,
-                  about="leaderboard of models", words="board")  # fmt: skip
+    first = Block("leaderboard", "Leaderboard of models", (skill.about(),), (), boards,
+                  folded=folded, words="board")  # fmt: skip
     parts: list[tuple[str, str, list[Figure], Sequence[SortTable | None]]] = [
         ("skill-horizon", "Skill by months ahead", _drawn(skill, "skill"),
          _ratio_tables(skill, "horizon_group")),
