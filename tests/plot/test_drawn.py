@@ -104,6 +104,21 @@ def test_the_end_of_a_fan_says_median_and_interval(forecast):
     assert "not tested" not in head_of(axes).caption
 
 
+def test_the_line_of_a_fan_does_not_run_through_a_number(panel, forecast):
+    history, seen = panel.select(["US"]).to_frame(), set()
+    for count in range(60_000, 90_000, 2_000):
+        given = history.assign(reported=float(count))
+        axes = plot.fan(forecast, "US", history=given, axes=plot.sheet((692, 376)))
+        axes.figure.draw_without_rendering()
+        up = axes.bbox.height / np.ptp(axes.get_ylim())
+        above = min((up * (count - x) for x in axes.get_yticks()[1:]), key=lambda x: abs(x - 8))
+        first = line(axes, "reported").get_xdata()[0].astype(float)
+        if not (-5 < above < 4 or 12 < above < 28):  # where letters begin and end
+            assert (axes.get_xlim()[0] < first - 60) == (0 < above < 16), (count, above)
+            seen.add(0 < above < 16)
+    assert seen == {True, False}
+
+
 def test_a_table_of_a_forecast_draws_the_same(panel, forecast):
     table = forecast.select("Ohio").to_frame([0.05, 0.25, 0.5, 0.75, 0.95])
     axes, same, bare = plot.fan(forecast, "Ohio"), plot.fan(table, history=panel), plot.fan(table)

@@ -467,11 +467,11 @@ class _PlaceFan:
         if known is not None:
             counts, (low, high) = known["reported"].to_numpy(dtype=float), axes.get_ylim()
             months = counts.size + int(self.horizon[-1])
-            for text in axes.texts:
+            for text in (x for x in axes.texts if x.get_gid() == LEVEL):
                 wide = text_width(text.get_text(), TEXT) + 4
                 near = counts[: 1 + int(wide * months / width_of(axes, inner=True))]
                 above = (near - text.xy[1]) * height_of(axes) / (high - low)
-                if text.get_gid() == LEVEL and ((above > 0) & (above < 1.5 * TEXT)).any():
+                if ((above > 0) & (above < 1.5 * TEXT)).any():
                     margin = max(margin, wide)
         of_time(axes, margin)
 
