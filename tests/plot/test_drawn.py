@@ -212,6 +212,10 @@ def test_a_forecast_is_mapped_twelve_months_ahead(forecast):
     assert shown == chance(rows.loc["OH", "fall"], short=True).replace(" ", "\u2009")
     says(axes, "April 2026")
     says(plot.tile_map(table, month="2025-10"), "October 2025")
+    for chances, said in (((0.9, 0.1), " 1 of 2 jurisdictions and to rise in 1"),
+                          ((0.9, 0.5), " 1 of 2 jurisdictions")):  # fmt: skip
+        axes = plot.tile_map(dict(zip(("OH", "WV"), chances)), kind="fall")
+        assert head_of(axes).title == f"Deaths are likely to fall in{said}"
 
 
 # Past forecasts

@@ -118,7 +118,7 @@ def _priors(scenario: Scenario) -> Iterator[Table]:
         way = f" It backfires if {x.backfire}." if x.backfire else ""
         name = ": ".join(dict.fromkeys([scenario.name, x.name]))
         caption = (
-            f"{name}. {chances}.{way} Grade: {x.grade}. {x.source or 'user'}. "
+            f"{name}: {chances}.{way} Grade: {x.grade}. {x.source or 'user'}. "
             f"{x.note} [no data used: prior-dominated by construction]"
         )
         rows = frame.loc[frame["intervention"] == x.name, columns].itertuples(index=False)
@@ -169,7 +169,7 @@ def _waiting(table: pd.DataFrame) -> list[list[str]]:
     """What waiting costs: by the last month, and in the long run."""
     counts = table[["averted_mean", "not_prevented", "not_prevented_run_out"]].to_numpy()
     names = table[["scenario_id", "delay", "onset"]].astype(str).to_numpy().tolist()
-    return [a + [f"{v:z,.0f}" for v in row] for a, row in zip(names, counts)]
+    return [a + [f"{v:z,.0f}".replace("-", "−") for v in row] for a, row in zip(names, counts)]
 
 
 def _saved(row: Mapping[Any, Any]) -> list[str]:
