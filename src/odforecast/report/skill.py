@@ -141,14 +141,15 @@ def skill_blocks(results: Results, folded: bool = False) -> list[Block]:
     boards = [_board(skill, level, rows) for level, rows in skill.levels[::-1]]
     first = Block("leaderboard", "Leaderboard of models", (skill.about(),), (), boards,
                   folded=folded, words="board")  # fmt: skip
+    near = [(level, summarise(part, by=["horizon_group"])) for level, part in skill.levels]
     parts: list[tuple[str, str, list[Figure], Sequence[SortTable | None]]] = [
         ("skill-horizon", "Skill by months ahead", _drawn(skill, "skill"),
          _ratio_tables(skill, "horizon_group")),
         ("skill-regime", "Skill in the rise and in the fall", [], _ratio_tables(skill, "regime")),
         ("nowcasts", "Skill of final counts and of kinds of change", [],
-         [_nowcasts(skill), *(_trends(skill, *part) for part in skill.levels)]),
+         [_nowcasts(skill), *(_trends(skill, *part) for part in near)]),
         ("coverage-of", "How often intervals contained the final count", _drawn(skill, "coverage"),
-         [_coverage(skill, *part) for part in skill.levels]),
+         [_coverage(skill, *part) for part in near]),
         ("pit-of", "Where final counts fell within the forecasts", _drawn(skill, "pit"),
          [_pits(skill, *part) for part in skill.levels]),
     ]  # fmt: skip
@@ -274,30 +275,27 @@ def _ratio(table: pd.DataFrame, row: Row) -> Cell:
     return Cell(f"{r['ratio']:.2f}", float(r["ratio"]), small=ends)
 
 
-def _trends(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable | None:
+def _trends(skill: Skill, level: str, near: pd.DataFrame) -> SortTable | None:
     """How good the chances of the five kinds of change were, by months ahead."""
-    if "rps" not in rows:
+    if "rel_rps" not in near:
         return None
-    rows = rows[rows["rps"].notna() & rows["rps_pooled"].notna()]
-    held = [g for g in HORIZON_GROUPS if g in set(rows["horizon_group"].astype(str))]
-    if not held:
-        return None
-    means = rows.groupby(["model", "horizon_group"], observed=True)[["rps", "rps_pooled"]].mean()
-    ratios = (means["rps"] / means["rps_pooled"]).unstack("horizon_group")
-    ratios.columns = [str(c) for c in ratios.columns]
+    ratios = near.dropna(subset="rel_rps").astype({"horizon_group": str}).pivot(
+        index="model", columns="horizon_group", values="rel_rps"
+    )  # fmt: skip
     records = [{"model": m, **ratios.loc[m]} for m in skill.models if m in ratios.index]
-    columns = [Column(_group_name(g), "", number(g, _TWO)) for g in held]
+    columns = [Column(_group_name(g), "", number(g, _TWO)) for g in HORIZON_GROUPS if g in ratios]
+    if not columns:
+        return None
     return _table(f"trend-skill-{level}", skill.whose(level), records, *columns, words="trend")
 
 
-def _coverage(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable | None:
+def _coverage(skill: Skill, level: str, near: pd.DataFrame) -> SortTable | None:
     """Shares of counts inside the intervals, by model and months ahead."""
-    board = summarise(rows, by=["horizon_group"])
-    if board["coverage_90"].isna().all():
+    if near["coverage_90"].isna().all():
         return None
     levels = [f"{round(100 * c)}" for c in COVERAGE_LEVELS]
     return _table(
-        f"coverage-{level}", skill.whose(level), _of_models(board, skill.models),
+        f"coverage-{level}", skill.whose(level), _of_models(near, skill.models),
         Column("Months ahead", "", text("horizon_group", lambda g: str(g).replace("-", "–")),
                numbers=False),
         *_shares(*((f"{c}% interval", "", f"coverage_{c}") for c in levels)),
