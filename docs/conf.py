@@ -134,6 +134,7 @@ _BOARD = HERE / "leaderboard"
 )
 html_extra_path = [str(EXTRA)]
 html_css_files = ["odforecast.css"]
+html_js_files = ["names.js"]
 templates_path = ["_templates"]
 html_show_sourcelink = False
 # Single pages have nothing below them to show in a sidebar.
@@ -157,8 +158,8 @@ html_theme_options = {
     "show_prev_next": True,
     "footer_start": ["copyright"],
     "footer_end": [],
-    "pygments_light_style": "tango",
-    "pygments_dark_style": "monokai",
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
 }
 
 # Formulas become MathML, which browsers draw by themselves: no script from another host.

@@ -104,6 +104,21 @@ def test_the_end_of_a_fan_says_median_and_interval(forecast):
     assert "not tested" not in head_of(axes).caption
 
 
+def test_the_line_of_a_fan_does_not_run_through_a_number(panel, forecast):
+    history, seen = panel.select(["US"]).to_frame(), set()
+    for count in range(60_000, 90_000, 2_000):
+        given = history.assign(reported=float(count))
+        axes = plot.fan(forecast, "US", history=given, axes=plot.sheet((692, 376)))
+        axes.figure.draw_without_rendering()
+        up = axes.bbox.height / np.ptp(axes.get_ylim())
+        above = min((up * (count - x) for x in axes.get_yticks()[1:]), key=lambda x: abs(x - 8))
+        first = line(axes, "reported").get_xdata()[0].astype(float)
+        if not (-5 < above < 4 or 12 < above < 28):  # where letters begin and end
+            assert (axes.get_xlim()[0] < first - 60) == (0 < above < 16), (count, above)
+            seen.add(0 < above < 16)
+    assert seen == {True, False}
+
+
 def test_a_table_of_a_forecast_draws_the_same(panel, forecast):
     table = forecast.select("Ohio").to_frame([0.05, 0.25, 0.5, 0.75, 0.95])
     axes, same, bare = plot.fan(forecast, "Ohio"), plot.fan(table, history=panel), plot.fan(table)
@@ -197,6 +212,10 @@ def test_a_forecast_is_mapped_twelve_months_ahead(forecast):
     assert shown == chance(rows.loc["OH", "fall"], short=True).replace(" ", "\u2009")
     says(axes, "April 2026")
     says(plot.tile_map(table, month="2025-10"), "October 2025")
+    for chances, said in (((0.9, 0.1), " 1 of 2 jurisdictions and to rise in 1"),
+                          ((0.9, 0.5), " 1 of 2 jurisdictions")):  # fmt: skip
+        axes = plot.tile_map(dict(zip(("OH", "WV"), chances)), kind="fall")
+        assert head_of(axes).title == f"Deaths are likely to fall in{said}"
 
 
 # Past forecasts
@@ -364,6 +383,18 @@ def test_half_of_the_medians_are_within_the_middle_error():
     )  # fmt: skip
     says(plot.said_and_came(table), "half of the medians were within 3.0% of it",  # not 17.2%
          "5 of 5 90% intervals contained the final count")  # fmt: skip
+
+
+@pytest.mark.parametrize(("medians", "side"), [((120, 125), "lower"), ((120, 80), "")])
+def test_misses_on_one_side_are_said_to_be(medians, side):
+    months, median = pd.date_range("2020-01-01", periods=2, freq="MS"), np.array(medians)
+    axes = plot.said_and_came(scored(
+        month=months, last_month=months - pd.DateOffset(months=12), observed=100.0,
+        median=median, low=median - 10, high=median + 10,
+    ))  # fmt: skip
+    assert "2 of 2 intervals missed" in texts(axes)
+    assert (f"final counts were {side}" in texts(axes)) == bool(side)
+    assert (f", and the other counts were {side}" in plot.alt_text(axes)) == bool(side)
 
 
 def test_revisions_are_less_the_reported_count(revising):

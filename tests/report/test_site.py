@@ -465,7 +465,9 @@ def test_the_leaderboard_is_of_the_kind_that_decides(report, results, deciding):
     assert Skill(results).kind == "pseudo-delayed"
     for level, part in parts_of(deciding[deciding["horizon"] >= 1]).items():
         board = summarise(part).set_index("model")
-        says(report, f"board-{level}", board[["wis"]], slice(1, 2))
+        says(report, f"board-{level}", board[["wis", "mae"]], slice(1, 3))
+        (error,) = (r[2][0] for r in rows_of(report, f"board-{level}").values() if r[0][0] == MODEL)
+        assert error.endswith(f" {board.loc[MODEL, 'mape']:.1f}%")
         says(report, f"board-{level}", board[["n_scorable"]], slice(-1, None))
     assert "made from counts as incomplete as those in real releases" in report.words
 
@@ -603,6 +605,12 @@ def test_where_no_percentage_exists_there_is_a_dash(forecast, results):
     record = type(results)({"scores": scores}, results.manifest)
     said, table = past_record(forecast, "OH", record)
     assert table["Typical (median) error"].tolist() == ["3.0%", "–", "3.0%"]
+    medians = forecast.select("OH").quantiles([0.5])[0, 0]
+    exact = [0.03 * medians[forecast.horizons == h][0] for h in (3, 12)]
+    three, six, twelve = table["Of this forecast"]
+    assert six == "–"
+    said = [float(x.removesuffix(" deaths")) for x in (three, twelve)]
+    assert said == pytest.approx(exact, rel=0.06)
     assert "nan" not in f"{said} {table.to_string()}"
 
 

@@ -152,10 +152,8 @@ def tile_map(
     falls, rises = sum(c < 2 for c in here), sum(c > 2 for c in here)
     finding = f"Expected change: a fall of 5% or more in {falls} of {len(here)}, a rise in {rises}"
     if chances is not None:
-        finding = (
-            f"Deaths are likely to fall in {falls} of {len(here)} jurisdictions and to rise in "
-            f"{rises}"
-        )
+        finding = f"Deaths are likely to fall in {falls} of {len(here)} jurisdictions"
+        finding += f" and to rise in {rises}" if rises else ""
     until = "" if when is None else f"12 months to {month_name(when)}"
     color = "expected change" if chances is None else "chance of a fall"
     number = "" if kind == "fall" else " Number: expected change on a year earlier."

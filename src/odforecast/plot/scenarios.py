@@ -164,12 +164,8 @@ def averted(
 
     Parameters
     ----------
-    projection : Projection
-    location : str, optional
-        Any name of a place. Default: the only one there is, or else the US.
-    axes : Axes, optional
-    titles : mapping of str to str, optional
-        What to call the scenarios; default: their titles, or the words of their names.
+    projection, location, axes, titles
+        As for :func:`overlay`.
 
     Returns
     -------
@@ -230,12 +226,8 @@ def prevented(
 
     Parameters
     ----------
-    projection : Projection
-    location : str, optional
-        Any name of a place. Default: the only one there is, or else the US.
-    axes : Axes, optional
-    titles : mapping of str to str, optional
-        What to call the scenarios; default: their titles, or the words of their names.
+    projection, location, axes, titles
+        As for :func:`overlay`.
 
     Returns
     -------

@@ -51,6 +51,7 @@ from odforecast.plot.style import (
     canvas,
     days,
     drawn_on,
+    height_of,
     label,
     levels,
     literal,
@@ -170,7 +171,8 @@ def pit(
     drawn.bar((np.arange(_BINS) + 0.5) / _BINS, share * _BINS, 0.94 / _BINS, color=BLUE)
     drawn.axhline(1, color=INK, lw=1, ls=DOTTED)
     levels(drawn, "{:g}".format, "times the expected number")
-    drawn.set(xlim=(0, 1), xticks=[0, 0.25, 0.5, 0.75, 1])
+    room = 34 / (width_of(drawn) - 34)  # for the numbers of the lines
+    drawn.set(xlim=(-room, 1), xticks=[0, 0.25, 0.5, 0.75, 1])
     drawn.set_xlabel("place of the final count within its forecast: 0 lowest, 1 highest")
     title = f"Where final counts fell in forecasts of {name} (PIT)"
     return finish(
@@ -517,17 +519,27 @@ def _intervals(axes: Any, rows: pd.DataFrame) -> None:
                   label=f"forecast: median{name}")  # fmt: skip
 
 
+def _side(rows: pd.DataFrame) -> str:
+    """Whether the final counts that missed their intervals were all lower, or all higher."""
+    ways = set(np.sign(rows["observed"] - rows["median"])[_missed(rows)])
+    return "lower" if ways == {-1} else "higher" if ways == {1} else ""
+
+
 def _count_misses(axes: Any, rows: pd.DataFrame, at: pd.DataFrame) -> None:
-    """How many intervals missed, below the last one drawn that did."""
+    """How many intervals missed, and on which side, below the last one drawn that did."""
     held, missed = at.dropna(subset=["low", "high"]), rows[_missed(rows)]
     if missed.empty:
         return
     last, said = missed.iloc[-1], f"{int(_missed(held).sum())} of {len(held)} intervals missed"
     room = text_width(said, TEXT) / width_of(axes, inner=True) * np.ptp(axes.get_xlim())
     near = np.abs((rows["month"] - last["month"]).dt.days) < room
-    low = float(rows.loc[near, "low"].min())
-    axes.vlines([days(last["month"])], low, last["low"], color=ORANGE, lw=1, zorder=1.9)
-    label(axes, said, (days(last["month"]), low), (4, -4), ORANGE, bold=True, ha="right", va="top")
+    low, when = rows.loc[near, ["low", "observed"]].min().min(), days(last["month"])
+    axes.vlines([when], low, last["low"], color=ORANGE, lw=1, zorder=1.9)
+    look: dict[str, Any] = {"color": ORANGE, "ha": "right", "va": "top"}
+    label(axes, said, (when, low), (4, -4), bold=True, **look)
+    bottom, top = axes.get_ylim()
+    if (side := _side(held)) and (low - bottom) / (top - bottom) * height_of(axes) > 2.6 * TEXT:
+        label(axes, f"final counts were {side}", (when, low), (4, -4 - 1.3 * TEXT), **look)
 
 
 def _sentence(at: pd.DataFrame, place: str, name: str, ahead: int, deaths: str) -> str:
@@ -540,7 +552,8 @@ def _sentence(at: pd.DataFrame, place: str, name: str, ahead: int, deaths: str) 
     held = at.dropna(subset=["low", "high"])
     if len(held):
         inside = len(held) - int(_missed(held).sum())
-        parts.append(f"{inside} of {len(held)} 90% intervals contained the final count")
+        side = f", and the other counts were {_side(held)}" if _side(held) else ""
+        parts.append(f"{inside} of {len(held)} 90% intervals contained the final count{side}")
     some = _sayable(at[at["observed"] > 0], place)
     if len(some):
         off = float((100 * (some["median"] / some["observed"] - 1).abs()).median())

@@ -35,6 +35,7 @@ from odforecast.plot.style import (
     CAPTION,
     GRID,
     INK,
+    LEVEL,
     MUTED,
     ORANGE,
     PAPER,
@@ -57,6 +58,7 @@ from odforecast.plot.style import (
     over_all,
     quiet,
     signed,
+    text_width,
     width_of,
 )
 from odforecast.say import SMALL as TEN
@@ -217,8 +219,9 @@ def fan(
     one = len(ends) == 1 and len(known) == 1
     labels = _end_labels(known[0], width_of(drawn) < 480) if one else _names(known)
     head = Head(titled(seen.about.deaths, place), fan_of.marks(), seen.about.source)
-    done = finish(drawn, head, fan_of.sentence(label), labels, time=True, gap=16 if one else 10,
+    done = finish(drawn, head, fan_of.sentence(label), labels, gap=16 if one else 10,
                   fixed=len(labels) // 2 if one else None)  # fmt: skip
+    fan_of.set_months(drawn)
     if len(ends) == 1:
         fan_of.mark(drawn)
     for old in [x for x in drawn.lines if x.get_gid() == ".bracket"]:
@@ -319,7 +322,7 @@ def small_multiples(
         fan_of = _PlaceFan(seen, place, MONTHS)
         fan_of.draw(quiet(one), BLUE, "forecast")
         levels(one)
-        of_time(one)
+        fan_of.set_months(one)
         end = fan_of.end()
         heading_of_part(one, joined(called(place), end.texts[0] if end else "", by="  "))
         describe(one, fan_of.sentence(None))
@@ -457,6 +460,20 @@ class _PlaceFan:
             axes.plot(when[later], line[later, self.middle], color=color, lw=2.2, ls=(0, (2, 1)))
         if self.small:
             axes.axhspan(0, TEN, facecolor=GRID, edgecolor="#b4bac4", hatch="///", lw=0, zorder=5)
+
+    def set_months(self, axes: Any) -> None:
+        """The axis of months; the line begins beside the numbers of the levels, if it meets one."""
+        margin, known = 0.0, self.known
+        if known is not None:
+            counts, (low, high) = known["reported"].to_numpy(dtype=float), axes.get_ylim()
+            months = counts.size + int(self.horizon[-1])
+            for text in (x for x in axes.texts if x.get_gid() == LEVEL):
+                wide = text_width(text.get_text(), TEXT) + 4
+                near = counts[: 1 + int(wide * months / width_of(axes, inner=True))]
+                above = (near - text.xy[1]) * height_of(axes) / (high - low)
+                if ((above > 0) & (above < 1.5 * TEXT)).any():
+                    margin = max(margin, wide)
+        of_time(axes, margin)
 
     def _opening(self) -> tuple[Any, NDArray[np.float64]]:
         """Months and quantiles (K, Q), from the last known count or the first that is revised."""

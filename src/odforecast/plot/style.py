@@ -59,7 +59,7 @@ _LEGEND: Final[dict[str, Any]] = {
     "columnspacing": 1.3, "labelcolor": INK,
 }  # fmt: skip
 #: Names of texts that are drawn again when something is added. A dot: no element of a page.
-_CAPTION, _SOURCE, _LEVEL, _BESIDE = "caption", "source", ".level", ".beside"
+_CAPTION, _SOURCE, LEVEL, _BESIDE = "caption", "source", ".level", ".beside"
 #: What axes keep: their heading, what it and labels take, and what links of a page are called.
 _HEAD, _TAKEN, LINKS = "_odforecast_head", "_odforecast_taken", "_odforecast_links"
 
@@ -164,7 +164,7 @@ def thousands(axis: Any) -> None:
     """Whole numbers with thousands separators, and few of them."""
     from matplotlib.ticker import MaxNLocator
 
-    axis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axis.set_major_formatter(lambda value, _: f"{value:,.0f}".replace("-", "−"))
     axis.set_major_locator(MaxNLocator(5, integer=True))
 
 
@@ -191,10 +191,10 @@ def levels(
     axes.set_axisbelow(True)
     axes.spines["left"].set_visible(False)
     axes.tick_params(axis="y", length=0, labelleft=False)
-    _remove(axes, _LEVEL)
+    _remove(axes, LEVEL)
     for value in at[1 if from_zero and at[0] == 0 else 0 :]:
         text = f"{number(value)} {unit}".strip() if value == at[-1] else number(value)
-        label(axes, text, (0, value), (0, 3), MUTED, gid=_LEVEL, across=True)
+        label(axes, text, (0, value), (0, 3), MUTED, gid=LEVEL, across=True)
 
 
 def of_time(axes: Any, margin: float = 0.0) -> None:
@@ -334,7 +334,7 @@ def heading(axes: Any, title: str, below: str = "", source: str = "") -> None:
     On axes of a page they are kept and not drawn. A second heading takes the place of the first.
     """
     setattr(axes, _HEAD, Head(title, below, source))
-    lift = 6.0 + (TEXT + 3 if any(x.get_gid() == _LEVEL for x in axes.texts) else 0)
+    lift = 6.0 + (TEXT + 3 if any(x.get_gid() == LEVEL for x in axes.texts) else 0)
     under = 24.0 + (TEXT + 6 if axes.get_xlabel() else 0)
     reserve(axes, above=lift, below=under - 2)
     if "bare" in getattr(axes, _TAKEN):

@@ -116,8 +116,9 @@ def _priors(scenario: Scenario) -> Iterator[Table]:
             shares = zip(("works", "nothing", "backfires"), x.chances())
             chances = f"{x.owner}: " + ", ".join(f"{name} {p:.2f}" for name, p in shares)
         way = f" It backfires if {x.backfire}." if x.backfire else ""
+        name = ": ".join(dict.fromkeys([scenario.name, x.name]))
         caption = (
-            f"{scenario.name}: {x.name}. {chances}.{way} Grade: {x.grade}. {x.source or 'user'}. "
+            f"{name}: {chances}.{way} Grade: {x.grade}. {x.source or 'user'}. "
             f"{x.note} [no data used: prior-dominated by construction]"
         )
         rows = frame.loc[frame["intervention"] == x.name, columns].itertuples(index=False)
@@ -168,14 +169,14 @@ def _waiting(table: pd.DataFrame) -> list[list[str]]:
     """What waiting costs: by the last month, and in the long run."""
     counts = table[["averted_mean", "not_prevented", "not_prevented_run_out"]].to_numpy()
     names = table[["scenario_id", "delay", "onset"]].astype(str).to_numpy().tolist()
-    return [a + [f"{v:z,.0f}" for v in row] for a, row in zip(names, counts)]
+    return [a + [f"{v:z,.0f}".replace("-", "−") for v in row] for a, row in zip(names, counts)]
 
 
 def _saved(row: Mapping[Any, Any]) -> list[str]:
     """Deaths averted, their interval, and the change in percent."""
     mean, low, high = (f"{row[f'averted_{k}']:z,.0f}" for k in ("mean", "q05", "q95"))
     percent = f"{row['percent_mean']:+.1f}%" if round(row["percent_mean"], 1) else "0.0%"
-    return [mean, f"{low} … {high}", percent]
+    return [text.replace("-", "−") for text in (mean, f"{low} to {high}", percent)]
 
 
 def _averted(table: pd.DataFrame) -> list[list[str]]:

@@ -17,7 +17,8 @@ import pandas as pd
 from odforecast.backtesting import Results
 from odforecast.forecast import Forecast
 from odforecast.forecast.tables import of_counties, published_on
-from odforecast.forecast.text import own_counts, own_of
+from odforecast.forecast.text import main_month, own_counts, own_of
+from odforecast.months import ONE_MONTH
 from odforecast.report.page import Picture, Table, for_spreadsheets, render
 from odforecast.say import (
     OLD,
@@ -25,6 +26,7 @@ from odforecast.say import (
     capital,
     day_name,
     likely,
+    month_name,
     old_data,
     percent,
     rounded,
@@ -383,14 +385,19 @@ def made(forecast: Forecast | None = None) -> str:
 
 
 def stale(forecast: Forecast) -> dict[str, object]:
-    """The banner of old data: what it says today, and from when on it is shown."""
+    """The banner of old data: what it says today, and from when on it and its end are shown."""
     released, today = published_on(forecast), dt.date.today()
     fresh = not old_data(released, today)
     day = released + dt.timedelta(OLD + 1) if fresh else today
     first, _, more = old_data(released, day).partition(". ")
     before, age, after = re.split(r"(\d+ months)", f"{first}.")
-    return {"published": str(released), "fresh": fresh, "before": before, "age": age,
-            "after": after, "more": more}  # fmt: skip
+    last = main_month(forecast)
+    return {
+        "published": str(released), "fresh": fresh, "before": before, "age": age, "after": after,
+        "more": more, "over": f"The period forecast here ended in {month_name(last)}.",
+        "since": str((last + ONE_MONTH).astype("datetime64[D]")),
+        "ahead": np.datetime64(today, "M") <= last,
+    }  # fmt: skip
 
 
 def warnings_of(forecast: Forecast) -> list[str]:

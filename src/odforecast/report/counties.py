@@ -171,13 +171,14 @@ def _hot(forecast: Forecast, ahead: pd.DataFrame, k: int, when: np.datetime64) -
         return []
     if len(hot) <= k:
         return []
+    shown = {row["location"]: row for row in ahead.to_dict("records")}
     rows = [
         (str(row["name"]), *(number(key, _SHORT)(row).text for key in ("among", "rising")),
-         ranged(np.nan_to_num(row["deaths"])), *([_rate(row)] if rates else []))
+         _sides(shown[row["location"]])[0], *([_rate(row)] if rates else []))
         for row in hot.head(k).to_dict("records")
     ]  # fmt: skip
-    head = ["", f"among the {k} highest", "chance of a rise", "deaths, median"]
-    table = Table(head + ["per 100,000"] * rates, rows, 3 + rates)
+    head = ["County", f"Among the {k} highest", "Chance of a rise", "Deaths, median"]
+    table = Table(head + ["Per 100,000"] * rates, rows, 3 + rates)
     few = rates and bool(hot.head(k)["few"].any())
     return [Block("hot-spots", "Hot spots", plain=(table,), words="hot-spots",
                   of={"k": k, "rates": rates, "few": few})]  # fmt: skip

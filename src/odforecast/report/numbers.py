@@ -30,6 +30,7 @@ from odforecast.say import (
     percent,
     rounded,
     step_of,
+    two_digits,
 )
 
 #: New York with the city, which CDC counts apart.
@@ -283,8 +284,9 @@ def past_record(
     """Past errors of the model that made a forecast, in one place; None where there are none.
 
     A sentence on what was scored, and a table of texts: months ahead, typical error (a dash where
-    all counts were zero), share of 90% intervals that contained the count, and tests. Without a
-    ``record``, a backtest of the same model, those of what ships of the default model.
+    all counts were zero) in percent and in deaths of this forecast, share of 90% intervals that
+    contained the count, and tests. Without a ``record``, a backtest of the same model, those of
+    what ships of the default model.
     """
     rows = past_errors(forecast, location, record)
     if rows is None or own_of(forecast.select(location)):  # past forecasts had no own counts
@@ -300,9 +302,12 @@ def past_record(
         [f"{x:.{digits}f}%" if np.isfinite(x) else "–" for x in values]
         for values, digits in ((rows["error"], 1), (100 * rows["held"], 0))
     )
+    medians = dict(zip(forecast.horizons, forecast.select(location).quantiles([0.5])[0, 0]))
+    deaths = rows["error"] / 100 * rows["horizon"].map(medians)
     shown = {
-        "Months ahead": rows["horizon"].map(str).to_numpy(),
+        "Ahead": [f"{h} months" for h in rows["horizon"]],
         "Typical (median) error": error,
+        "Of this forecast": [f"{two_digits(x)} deaths" if x >= 0 else "–" for x in deaths],
         "90% interval contained the final count": held,
         "Tests": rows["forecasts"].map("{:,}".format).to_numpy(),
     }

@@ -516,7 +516,7 @@ def _accuracy(
         own = own_of(numbers.forecast.select(code))
         return Block("accuracy", title, figures=() if own else drawn, folded=folded)
     said, table = found[0], Table.of(found[1])
-    about = "typical error {1} at {0} months".format(*table.rows[-1]) if table.rows else ""
+    about = "typical error {1} at {0}".format(*table.rows[-1]) if table.rows else ""
     return Block("accuracy", title, (said,), drawn, (), (table,), folded=folded, about=about)
 
 

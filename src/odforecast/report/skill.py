@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -30,7 +31,7 @@ from odforecast.report.blocks import (
     table_of,
     text,
 )
-from odforecast.say import capital, deaths_of, number_of
+from odforecast.say import capital, day_name, deaths_of, number_of
 from odforecast.scoring import pit_histogram, relative_to_baseline, summarise
 from odforecast.scoring.columns import HORIZON_GROUPS, REGIMES, with_groups
 from odforecast.scoring.summary import (
@@ -109,20 +110,27 @@ class Skill:
 
     def about(self) -> str:
         """What was scored, in a sentence."""
-        truth: Any = self.results.manifest.get("truth", {})
         origins = self.scores["last_month"]
         donors = sum(1 for name in self.scores["donor"].dropna().astype(str).unique() if name)
         said = (
             f"{number_of(len(self.models), 'model')}, forecasts of {self.deaths} from "
-            f"{origins.nunique()} months ({_span(origins)}), made from "
-            f"{_KIND_NAMES.get(self.kind, self.kind)}; scored against the counts "
-            f"{truth.get('name', 'reported')} in the release of {truth.get('release', '?')}."
+            f"{_span(origins)}, made from {_KIND_NAMES.get(self.kind, self.kind)}; "
+            f"{_against(self.results)}."
         )
         return said + (f" The delay is that of {donors} real releases." if donors else "")
 
 
+def _against(results: Results) -> str:
+    """Which counts were the truth, in words."""
+    truth: Any = results.manifest.get("truth", {})
+    day = day_name(results.scores["truth_release"].max())
+    return f"scored against the {truth.get('name', 'reported')} counts in the release of {day}"
+
+
 def _span(months: pd.Series[Any]) -> str:
-    return f"{months.min():%B %Y} to {months.max():%B %Y}"
+    """How many months, and from when to when."""
+    ends = " to ".join(dict.fromkeys(f"{x:%B %Y}" for x in (months.min(), months.max())))
+    return f"{number_of(months.nunique(), 'month')} ({ends})"
 
 
 def skill_blocks(results: Results, folded: bool = False, drawn: bool = True) -> list[Block]:
@@ -132,16 +140,17 @@ def skill_blocks(results: Results, folded: bool = False, drawn: bool = True) -> 
     if skill.scores.empty:
         return [Block("leaderboard", TITLE, ("No count could be scored.",), folded=folded)]
     boards = [_board(skill, level, rows) for level, rows in skill.levels[::-1]]
-    first = Block("leaderboard", TITLE, (skill.about(),), (), boards, folded=folded,
-                  about="leaderboard of models", words="board")  # fmt: skip
+    first = Block("leaderboard", "Leaderboard of models", (skill.about(),), (), boards,
+                  folded=folded, words="board")  # fmt: skip
+    near = [(level, summarise(part, by=["horizon_group"])) for level, part in skill.levels]
     parts: list[tuple[str, str, list[Figure], Sequence[SortTable | None]]] = [
         ("skill-horizon", "Skill by months ahead", _drawn(skill, "skill"),
          _ratio_tables(skill, "horizon_group")),
         ("skill-regime", "Skill in the rise and in the fall", [], _ratio_tables(skill, "regime")),
         ("nowcasts", "Skill of final counts and of kinds of change", [],
-         [_nowcasts(skill), *(_trends(skill, *part) for part in skill.levels)]),
+         [_nowcasts(skill), *(_trends(skill, *part) for part in near)]),
         ("coverage-of", "How often intervals contained the final count", _drawn(skill, "coverage"),
-         [_coverage(skill, *part) for part in skill.levels]),
+         [_coverage(skill, *part) for part in near]),
         ("pit-of", "Where final counts fell within the forecasts", _drawn(skill, "pit"),
          [_pits(skill, *part) for part in skill.levels]),
     ]  # fmt: skip
@@ -189,6 +198,7 @@ def _board(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable:
     }  # fmt: skip
     columns = [
         Column("WIS", "deaths, lower is better", number("wis", _deaths)),
+        Column("Mean error", "deaths, percent", _error),
         *(Column(f"WIS / {base}", "90% interval", partial(_ratio, table))
           for base, table in related.items()),
     ]  # fmt: skip
@@ -210,6 +220,12 @@ def _board(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable:
     for table in list(related.values())[:1]:  # one group of units: all models rest on the same
         caption += f" Intervals rest on {_rests(table.iloc[0])}."
     return _table(f"board-{level}", caption, records, *columns, sorted_by=1)
+
+
+def _error(row: Row) -> Cell:
+    """How far medians were off on average: in deaths, and below in percent of the final count."""
+    cell = number("mae", _deaths)(row)
+    return replace(cell, small=f"{row['mape']:.1f}%") if known(row, "mape") else cell
 
 
 def _rests(row: pd.Series[Any]) -> str:
@@ -260,30 +276,27 @@ def _ratio(table: pd.DataFrame, row: Row) -> Cell:
     return Cell(f"{r['ratio']:.2f}", float(r["ratio"]), small=ends)
 
 
-def _trends(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable | None:
+def _trends(skill: Skill, level: str, near: pd.DataFrame) -> SortTable | None:
     """How good the chances of the five kinds of change were, by months ahead."""
-    if "rps" not in rows:
+    if "rel_rps" not in near:
         return None
-    rows = rows[rows["rps"].notna() & rows["rps_pooled"].notna()]
-    held = [g for g in HORIZON_GROUPS if g in set(rows["horizon_group"].astype(str))]
-    if not held:
-        return None
-    means = rows.groupby(["model", "horizon_group"], observed=True)[["rps", "rps_pooled"]].mean()
-    ratios = (means["rps"] / means["rps_pooled"]).unstack("horizon_group")
-    ratios.columns = [str(c) for c in ratios.columns]
+    ratios = near.dropna(subset="rel_rps").astype({"horizon_group": str}).pivot(
+        index="model", columns="horizon_group", values="rel_rps"
+    )  # fmt: skip
     records = [{"model": m, **ratios.loc[m]} for m in skill.models if m in ratios.index]
-    columns = [Column(_group_name(g), "", number(g, _TWO)) for g in held]
+    columns = [Column(_group_name(g), "", number(g, _TWO)) for g in HORIZON_GROUPS if g in ratios]
+    if not columns:
+        return None
     return _table(f"trend-skill-{level}", skill.whose(level), records, *columns, words="trend")
 
 
-def _coverage(skill: Skill, level: str, rows: pd.DataFrame) -> SortTable | None:
+def _coverage(skill: Skill, level: str, near: pd.DataFrame) -> SortTable | None:
     """Shares of counts inside the intervals, by model and months ahead."""
-    board = summarise(rows, by=["horizon_group"])
-    if board["coverage_90"].isna().all():
+    if near["coverage_90"].isna().all():
         return None
     levels = [f"{round(100 * c)}" for c in COVERAGE_LEVELS]
     return _table(
-        f"coverage-{level}", skill.whose(level), _of_models(board, skill.models),
+        f"coverage-{level}", skill.whose(level), _of_models(near, skill.models),
         Column("Months ahead", "", text("horizon_group", lambda g: str(g).replace("-", "–")),
                numbers=False),
         *_shares(*((f"{c}% interval", "", f"coverage_{c}") for c in levels)),
@@ -348,16 +361,13 @@ def county_skill_blocks(results: Results) -> list[Block]:
     if not scores["bounded"].any():
         return [Block("leaderboard", title, ("No count could be scored.",))]
     models = list(dict.fromkeys(scores["model"].astype(str)))
-    truth: Any = results.manifest.get("truth", {})
-    months, places = scores["last_month"], scores["location"].nunique()
+    places = scores["location"].nunique()
     about = (
         f"{number_of(len(models), 'model')}, forecasts of "
         f"{deaths_of(str(results.manifest.get('indicator', '')))} of residents in "
         f"{number_of(places, 'county', 'counties')}, from "
-        f"{number_of(months.nunique(), 'month')} ({_span(months)}); scored against the "
-        f"{truth.get('name', 'reported')} counts in the release of {truth.get('release', '?')}, "
-        "which are provisional. One plateau says nothing of other times: standard errors are over "
-        "counties, clustered by state."
+        f"{_span(scores['last_month'])}; {_against(results)}, which are provisional. One plateau "
+        "says nothing of other times: standard errors are over counties, clustered by state."
     )
     return [
         Block("leaderboard", title, (about,), (), _county_boards(scores), words="county-board",
