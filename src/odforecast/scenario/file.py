@@ -19,10 +19,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from odforecast.errors import ScenarioError
-from odforecast.say import of_path, quoted
+from odforecast.say import of_path
 from odforecast.say import plain as plain_text
 from odforecast.scenario.intervention import (
     ASKED,
@@ -339,64 +339,34 @@ def _toml(text: str) -> object:
 
 
 def _yaml(text: str) -> object:
-    import yaml
+    from odforecast.sources.yaml import BadYamlError
+    from odforecast.sources.yaml import load as load_yaml
 
     try:
-        return yaml.load(text, Loader=_loader())
-    except (yaml.YAMLError, ValueError, OverflowError) as error:
-        said, where = str(error), ""
-        if isinstance(error, yaml.MarkedYAMLError) and error.problem and error.problem_mark:
-            said, where = error.problem, f"line {error.problem_mark.line + 1}: "
-        said = where + plain_text(" ".join(said.split()), _SAID)
-        ours = isinstance(error, yaml.constructor.ConstructorError)
-        raise ScenarioError(said if ours else f"not YAML: {said}") from error
+        return load_yaml(text, _loader())
+    except BadYamlError as error:
+        raise ScenarioError(str(error)) from error
 
 
 @cache
 def _loader() -> Any:
-    """PyYAML's safe loader, which makes nothing but plain values, without its kindnesses."""
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """Refuses aliases, tags and keys given twice; reads words as YAML 1.2 and TOML do."""
-
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            # An alias repeats what it names: nine lines of nine of them are a billion values.
-            if isinstance(event, yaml.AliasEvent):
-                refuse(event, f"alias {quoted(f'*{event.anchor}')}, allowed: none; write it out")
-            # A tag asks for another kind of value than stands there, or for an object.
-            if tag := getattr(event, "tag", None):
-                refuse(event, f"tag {quoted(tag)}, allowed: none")
-            return super().compose_node(parent, index)
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-            del deep  # always: what is held is checked before anybody uses it
-            seen: set[str] = set()
-            for key, _ in node.value:
-                name = str(getattr(key, "value", key))
-                if not isinstance(key, yaml.ScalarNode) or key.tag != "tag:yaml.org,2002:str":
-                    refuse(key, f"key {quoted(name)} is not text: put it between quotes")
-                # The second one would win, and nobody would see which.
-                if name in seen:
-                    refuse(key, f"key {quoted(name)} is given twice")
-                seen.add(name)
-            return dict(super().construct_mapping(node, deep=True))
-
-    def refuse(at: Any, problem: str) -> NoReturn:
-        """Say what is wrong, and on which line."""
-        raise yaml.constructor.ConstructorError(None, None, problem, at.start_mark)
+    """A reader of words as YAML 1.2 and TOML do."""
+    from odforecast.sources.yaml import Loader
 
     # 1:30 is ninety, 0777 is 511 and yes is true in YAML 1.1 alone: here they stay words, and so
     # do dates and numbers too long to be one.
     kinds = ("int", "float", "bool", "timestamp")
-    plain_words = {
-        first: [(tag, rule) for tag, rule in rules if tag.rpartition(":")[2] not in kinds]
-        for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    Loader.yaml_implicit_resolvers = plain_words
-    _add_numbers(Loader)
-    return Loader
+
+    class Words(Loader):
+        """Reads numbers and truths of YAML 1.2."""
+
+        yaml_implicit_resolvers = {  # noqa: RUF012
+            first: [(tag, rule) for tag, rule in rules if tag.rpartition(":")[2] not in kinds]
+            for first, rules in Loader.yaml_implicit_resolvers.items()
+        }
+
+    _add_numbers(Words)
+    return Words
 
 
 def _add_numbers(kind_of_yaml: Any) -> None:
