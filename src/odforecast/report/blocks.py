@@ -17,8 +17,8 @@ import pandas as pd
 from odforecast.backtesting import Results
 from odforecast.forecast import Forecast
 from odforecast.forecast.tables import of_counties, published_on
-from odforecast.forecast.text import main_month, own_counts, own_of
-from odforecast.months import ONE_MONTH
+from odforecast.forecast.text import own_counts, own_of
+from odforecast.months import ONE_MONTH, to_month
 from odforecast.report.page import Picture, Table, for_spreadsheets, render
 from odforecast.say import (
     OLD,
@@ -391,7 +391,7 @@ def stale(forecast: Forecast) -> dict[str, object]:
     day = released + dt.timedelta(OLD + 1) if fresh else today
     first, _, more = old_data(released, day).partition(". ")
     before, age, after = re.split(r"(\d+ months)", f"{first}.")
-    last = main_month(forecast)
+    last = to_month(forecast.months[-1])
     return {
         "published": str(released), "fresh": fresh, "before": before, "age": age, "after": after,
         "more": more, "over": f"The period forecast here ended in {month_name(last)}.",
