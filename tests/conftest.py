@@ -28,6 +28,7 @@ collect_ignore = [] if SLOW else ["models/test_adapters_sktime.py"]
 
 #: Examples in docstrings that take more than a second: the slow group runs them.
 SLOW_EXAMPLES = {
+    "odforecast.models.adapters.from_sktime",
     "odforecast.plot.scenarios.chances",
     "odforecast.forecast.forecast.Forecast.part",
     "odforecast.backtesting.board.leaderboard",

@@ -228,6 +228,7 @@ def test_every_column_of_the_tables_of_a_forecast_is_explained() -> None:
     assert not [name for name in columns if f"`{name}`" not in FILES]
 
 
+@pytest.mark.slow
 def test_every_column_of_a_scenario_folder_is_explained(tmp_path: Path) -> None:
     from click.testing import CliRunner
 

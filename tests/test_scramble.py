@@ -292,6 +292,7 @@ def test_a_backtest_is_the_same(kind):
     assert scores["data_hash"].notna().all()
 
 
+@pytest.mark.slow
 def test_the_command_is_the_same(tmp_path):
     answers = []
     for n, seed in enumerate((None, 7)):

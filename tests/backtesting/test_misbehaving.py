@@ -218,6 +218,7 @@ def test_a_model_that_changes_the_working_folder(truth, found, tmp_path, monkeyp
     os.chdir(tmp_path)
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_sent(truth, found, pool, good):
     local = Model(toys.Toy("local", lambda _, paths: paths), "local")
     models = [toys.model(name="good"), local]

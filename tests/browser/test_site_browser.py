@@ -15,7 +15,10 @@ playwright = pytest.importorskip("playwright.sync_api", reason="playwright is no
 BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
 #: Deque's axe-core, ``axe.min.js`` of its npm package, where somebody has it.
 AXE = os.environ.get("ODFORECAST_AXE", "")
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no chromium on this machine"),
+]
 
 #: Contrast of texts with what is behind them, as WCAG 2 counts it (AA: 4.5).
 CONTRAST = """() => {

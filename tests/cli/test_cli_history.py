@@ -272,6 +272,7 @@ def test_refusals(repo, monkeypatch, url, file, code, words):
     assert not Path("x").exists()
 
 
+@pytest.mark.slow
 def test_limits(repo, tmp_path, monkeypatch):
     repo.commit(ONE, "2025-01-03")
     with History(str(repo.folder), most_bytes=1000) as history:

@@ -99,6 +99,7 @@ def test_plumbing_is_no_evidence(panel, setting):
     assert len(result.table) == 2 * 53 * 12
 
 
+@pytest.mark.slow
 def test_leave_this_episode_out(panel, setting):
     mean, sd, names = prior_from_episodes("2023-01")
     effects = np.array([-0.693, -0.916, -0.128, -0.654, -0.042, 0.0, 0.0])

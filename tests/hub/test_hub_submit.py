@@ -299,6 +299,7 @@ def test_a_round_of_another_archive_is_not_given(shared: Path, tmp_path: Path) -
         panel_of_round(Hub.open(shared / "hubverse" / "example_hub"), od.bundled(), "2025-09-17")
 
 
+@pytest.mark.slow
 def test_a_round_of_the_past_is_cut_from_the_release_it_was_cut_from(shared, tmp_path):
     store = od.Archive(tmp_path / "archive")
     store.add(read_vsrr(shared / "vsrr" / "2021-10-13.csv.gz"))

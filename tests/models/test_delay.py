@@ -505,6 +505,7 @@ def test_the_study_sees_wrong_constants(wrong: dict[str, float]) -> None:
 # The estimator
 
 
+@pytest.mark.slow
 def test_many_releases_tell_every_number_closely() -> None:
     found, how = estimate(simulated_seen(7, 60))
     assert found.kappa == pytest.approx(0.5, rel=0.08)

@@ -410,6 +410,7 @@ def test_prior_predictive_covers_real_changes() -> None:
     assert (table["q95"] > table["data_q95"]).all()
 
 
+@pytest.mark.slow
 def test_approximation_recovers_what_made_the_data() -> None:
     inputs, _ = QUICK.inputs(cut_panel("2024-04", ("US", *JURISDICTIONS)))
     truth = simulate(inputs, 1, np.random.default_rng(4), center=np.full(52, 4.5))

@@ -25,6 +25,7 @@ def made(scale: float, years: int, seed: int, amplitude: float = 0.04) -> np.nda
     return rng.poisson(days * np.exp(level + season)).astype(float)
 
 
+@pytest.mark.slow
 @example(scale=0.25, years=3, seed=0, holes={1})  # a slope so small that a bound is infinite
 @given(
     scale=st.floats(0.2, 500),

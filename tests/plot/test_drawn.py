@@ -104,6 +104,7 @@ def test_the_end_of_a_fan_says_median_and_interval(forecast):
     assert "not tested" not in head_of(axes).caption
 
 
+@pytest.mark.slow
 def test_the_line_of_a_fan_does_not_run_through_a_number(panel, forecast):
     history, seen = panel.select(["US"]).to_frame(), set()
     for count in range(60_000, 90_000, 2_000):

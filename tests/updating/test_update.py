@@ -183,6 +183,7 @@ def test_a_release_with_errors_that_was_let_in_unchecked_is_not_forecast(tmp_pat
 # Killed, edited, held, unwritable
 
 
+@pytest.mark.slow
 def test_stopped_before_its_record_it_is_completed(server, run, tmp_path, monkeypatch):
     serve(server, FIRST)
     run()
