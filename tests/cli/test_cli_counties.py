@@ -107,6 +107,7 @@ def test_text_table_files_are_of_one_month(file, tmp_path):
     assert "2024-03" not in said
     assert "12 months ending April 2025" in picture.read_text(encoding="utf-8")
     text = page.read_text(encoding="utf-8").replace("beyond March 2024", "")
+    assert "The period forecast here ended in April 2025." in text
     assert "March 2024" not in text
 
 

@@ -18,7 +18,7 @@ from odforecast.backtesting import Results
 from odforecast.forecast import Forecast
 from odforecast.forecast.tables import of_counties, published_on
 from odforecast.forecast.text import own_counts, own_of
-from odforecast.months import ONE_MONTH, to_month
+from odforecast.months import ONE_MONTH
 from odforecast.report.page import Picture, Table, for_spreadsheets, render
 from odforecast.say import (
     OLD,
@@ -384,14 +384,16 @@ def made(forecast: Forecast | None = None) -> str:
     return f"{counts} of overdose deaths (VSRR; deaths {basis}){seen}{own}."
 
 
-def stale(forecast: Forecast) -> dict[str, object]:
-    """The banner of old data: what it says today, and from when on it and its end are shown."""
+def stale(forecast: Forecast, last: np.datetime64) -> dict[str, object]:
+    """The banner of old data: what it says today, and from when on it and its end are shown.
+
+    ``last`` is the month of the page's main answer.
+    """
     released, today = published_on(forecast), dt.date.today()
     fresh = not old_data(released, today)
     day = released + dt.timedelta(OLD + 1) if fresh else today
     first, _, more = old_data(released, day).partition(". ")
     before, age, after = re.split(r"(\d+ months)", f"{first}.")
-    last = to_month(forecast.months[-1])
     return {
         "published": str(released), "fresh": fresh, "before": before, "age": age, "after": after,
         "more": more, "over": f"The period forecast here ended in {month_name(last)}.",

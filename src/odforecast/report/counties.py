@@ -105,7 +105,7 @@ def write_county_page(
         title=_title(forecast),
         subtitle=f"Deaths of residents, release of {day_name(published_on(forecast))}, "
         f"up to the 12 months ending in {month_name(forecast.last_month)}",
-        warnings=warnings_of(forecast), stale=stale(forecast),
+        warnings=warnings_of(forecast), stale=stale(forecast, when),
         lead=_lead(forecast, ahead, when),
         blocks=[
             Block("map", "The map" if len(ahead) > 1 else "The next months", (),

@@ -274,7 +274,8 @@ def _words(
     forecast = numbers.forecast
     return {
         "title": title_of(numbers, place), "subtitle": subtitle_of(forecast),
-        "description": description_of(numbers, code), "stale": stale(forecast),
+        "description": description_of(numbers, code),
+        "stale": stale(forecast, numbers.month),
         "made": made(forecast), "lead": [lead(numbers, code, record, error=error)],
         "methods": [("How the forecast is made", f"{index}#methods"),
                     ("What a 90% interval is", f"{index}#interval")],
