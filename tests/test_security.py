@@ -110,6 +110,7 @@ def _refused(folder: Path, name: str) -> str:
     return str(error.value)
 
 
+@pytest.mark.slow
 def test_a_run_writes_into_its_folder_and_nowhere_else(tmp_path):
     """A scenario file whose free texts are as bad as they can be."""
     bad = "...x<script>alert(1)<!script>"

@@ -35,6 +35,7 @@ def units():
                 targets=(TARGET_12MO, TARGET_MONTH))  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [1, 1 << 15])
 def test_equal_to_the_units_tables_one_below_the_other(units, tmp_path, monkeypatch, rows):
     """Types, order and categories too; failures, and models of unknown code, among them."""

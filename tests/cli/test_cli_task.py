@@ -75,6 +75,7 @@ def test_a_task_whose_releases_are_not_there_is_shown(tmp_path):
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_forecasts_that_were_made_elsewhere(folder, tmp_path):
     file, out = folder / "small.yaml", tmp_path / "theirs"
     done = run("task", "submit", file, folder / "forecasts", "--label", "outside", "--out", out)

@@ -64,6 +64,7 @@ def test_growth_changes_by_hand(panel):
     assert table["percentile"].max() == 100.0
 
 
+@pytest.mark.slow
 def test_placebo_outcome(setting, vsrr):
     vintage = od.read(vsrr / "2025-07-16.parquet")
     archive = od.Archive.in_memory({vintage.date: vintage.table})

@@ -107,6 +107,7 @@ def test_hubdata_reads_each_release_as_it_was(hubdata, releases, tmp_path, indic
     assert found["observation"].notna().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", ["real", "clean"])
 def test_hubdata_reads_the_answers(hubdata, which, request, releases):
     hub: Hub = request.getfixturevalue(which)

@@ -31,6 +31,7 @@ def contents(hub: Hub) -> dict[str, bytes]:
     return {hub.relative(p): p.read_bytes() for p in hub.root.rglob("*") if p.is_file()}
 
 
+@pytest.mark.slow
 def test_it_becomes_what_a_new_one_would_be(store: od.Archive, tmp_path: Path) -> None:
     hub = init(tmp_path / "hub", store.until("2018-10-17"), horizon=6, samples=(20, 30),
                joint=["month"])  # fmt: skip

@@ -105,6 +105,7 @@ def test_a_location_without_predicted_values_is_skipped_and_a_panel_refused() ->
 # Paths of classical models
 
 
+@pytest.mark.slow
 def test_point_paths_are_statsforecast_s() -> None:
     from statsforecast.models import (
         AutoARIMA,

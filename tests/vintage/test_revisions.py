@@ -102,6 +102,7 @@ counts = hnp.arrays(
 ).filter(lambda x: np.isfinite(x.diagonal()).all())  # each release has a last month of its own
 
 
+@pytest.mark.slow
 @given(counts.map(lambda x: np.where(np.tri(3, dtype=bool), x, np.nan)))
 def test_the_triangle_is_the_releases(values: np.ndarray) -> None:
     store = archive(values)
