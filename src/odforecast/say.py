@@ -191,6 +191,15 @@ def two_digits(count: float) -> str:
     return rounded(size, 10.0 ** max(int(np.floor(np.log10(max(size, 1.0)))) - 1, 0))
 
 
+def minus(text: str) -> str:
+    """A text of numbers, with minus signs in place of hyphens.
+
+    >>> minus("-3 to 1")
+    '−3 to 1'
+    """
+    return text.replace("-", "−")
+
+
 def percent(value: float) -> str:
     """A change in whole percent, with its sign.
 
@@ -198,7 +207,7 @@ def percent(value: float) -> str:
     ('−14%', '0%', '+3%')
     """
     whole = round(value)
-    return f"{whole:+d}%".replace("-", "−") if whole else "0%"
+    return minus(f"{whole:+d}%") if whole else "0%"
 
 
 def chance(share: float, *, short: bool = False) -> str:

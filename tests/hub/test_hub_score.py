@@ -420,7 +420,7 @@ def test_the_command_prints_tables_of_eighty_columns(shared, tmp_path):
     result = run(folder, "--baseline", "Flusight-baseline", "--out", out, "--joint", joint)
     assert result.exit_code == 0, result.output
     text = result.output
-    assert "Final counts: time-series of the hub, whose versions are not kept" in text
+    assert "Final counts: time-series of the hub, without a known version" in text
     assert "212 of 1,272 units cannot be scored:" in text
     assert "wk inc flu hosp, quantile: Flusight-baseline" in text
     assert "Energy score of joint samples" in text

@@ -103,7 +103,7 @@ def test_a_sheet_that_cannot_be_read_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"none\.css: No such file.*give a \.css file"):
         stylesheet(tmp_path / "none.css")
     (tmp_path / "own.css").write_bytes(b"p { content: '\xff' }")
-    with pytest.raises(DataError, match="byte 14 is no UTF-8"):
+    with pytest.raises(DataError, match="byte 14 is not UTF-8"):
         stylesheet(tmp_path / "own.css")
 
 

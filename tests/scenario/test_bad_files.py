@@ -322,7 +322,7 @@ def test_the_command_line_says_the_same_and_writes_nothing(tmp_path, text):
 def test_bytes_that_are_no_text(tmp_path):
     path = tmp_path / "s.yaml"
     path.write_bytes("name: \xe9".encode("latin-1"))
-    with pytest.raises(ScenarioError, match="byte 6 is no UTF-8"):
+    with pytest.raises(ScenarioError, match="byte 6 is not UTF-8"):
         read_scenarios(path)
     path.write_bytes(b"\xef\xbb\xbfname: s\r\ninterventions: none\r\n")
     assert read_scenarios(path)[0].name == "s"

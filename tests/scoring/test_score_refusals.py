@@ -99,7 +99,7 @@ OF_SEVERAL: list[tuple[tuple[str, ...], Callable[..., Any], str]] = [
     (("score", "joint_scores", "turning_scores"), lambda w, f: f("x", "y"),
      "forecast is 'x', no Forecast"),
     (("score", "joint_scores", "turning_scores"), lambda w, f: f(w.made, 2),
-     "truth is 2, no Truth; give od.Truth(panel)"),
+     "truth is 2, not a Truth; give od.Truth(panel)"),
     (("score", "joint_scores", "turning_scores"), lambda w, f: f(w.made, w.panel),
      "truth is a Panel; make it one: od.Truth(panel)"),
     (COUNTY, lambda w, f: f(w.counties.drop(columns="twcrps")), "not scores of counties"),

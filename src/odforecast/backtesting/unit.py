@@ -271,7 +271,7 @@ def failure_row(
     labels: Mapping[str, object], location: str, target: str, reason: str, detail: str = ""
 ) -> dict[str, object]:
     """One row of the failures table; texts made such that any file can hold them."""
-    # A lone surrogate is no UTF-8, and no Parquet file can hold it.
+    # A lone surrogate is not UTF-8, and no Parquet file can hold it.
     texts = [t.encode("utf-8", "backslashreplace").decode() for t in (reason, detail[-_DETAIL:])]
     return {**labels, **dict(zip(FAILURE_COLUMNS[-4:], (location, target, *texts)))}
 

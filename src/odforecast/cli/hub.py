@@ -322,9 +322,7 @@ def score(
 
     def show() -> None:
         """Print the tables."""
-        when = (
-            f"as of {' to '.join(dict.fromkeys(ends))}" if days else "whose versions are not kept"
-        )
+        when = f"as of {' to '.join(dict.fromkeys(ends))}" if days else "without a known version"
         say(f"{len(units):,} units of {number_of(units['model_id'].nunique(), 'model')}")
         say(f"Final counts: {' and '.join(kinds)} of the hub, {when}")
         if why.sum():

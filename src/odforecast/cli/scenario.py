@@ -43,7 +43,7 @@ from odforecast.names import TARGET_12MO
 from odforecast.report.annex import prior_figure, short_titles
 from odforecast.report.brief import write_briefs
 from odforecast.report.page import for_spreadsheets
-from odforecast.say import between, rounded, step_of
+from odforecast.say import between, minus, rounded, step_of
 from odforecast.scenario import CAVEAT, Past, catalogue
 from odforecast.scenario.answer import CLASS_WARNING, scenario_title
 from odforecast.scenario.intervention import ALL
@@ -283,7 +283,7 @@ def ranged(row: Any) -> str:
     if mean != mean:
         return "–"
     interval = f" ({between(low, high)})" if low == low else ""
-    return f"{rounded(mean, step_of(low, high))}{interval}".replace("-", "−")
+    return minus(f"{rounded(mean, step_of(low, high))}{interval}")
 
 
 def _of(where: str, table: pd.DataFrame) -> pd.DataFrame:

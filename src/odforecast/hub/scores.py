@@ -279,7 +279,7 @@ class Observations:
         return {}
 
     def _of(self, kind: str) -> pd.DataFrame:
-        """What came of an output type by the keys: text, number of texts, when it was known."""
+        """What was observed of an output type by the keys: text, number of texts, when known."""
         if kind not in self._kinds:
             of = self.table[OUTPUT_TYPE]
             # For categories: rows of other types hold the number itself, where there are some.
@@ -293,7 +293,7 @@ class Observations:
         return self._kinds[kind]
 
     def known(self, wanted: pd.DataFrame, kind: str) -> pd.DataFrame:
-        """What came of each unit of an output type: the text, its number; or why there is none."""
+        """The observed text and number of each unit of an output type, or why there is none."""
         there = self._of(kind)
         found = wanted.join(there, on=self.keys)
         out = found[["text", AS_OF]].fillna("").astype(object).reset_index(drop=True)
@@ -381,7 +381,7 @@ def _read_submission(path: Path, hub: Hub) -> tuple[pd.DataFrame, list[str]]:
     table.loc[table[OUTPUT_TYPE_ID].isin(["NA", "NaN", "nan"]), OUTPUT_TYPE_ID] = ""
     table["cell"], table["row"] = table["value"], rows
     table["value"] = numbers(table["cell"])
-    # What came is found by the day: a file with wrong days would be scored on other months.
+    # Counts are found by the day: a file with wrong days would be scored on other months.
     if set(_DAYS) <= set(ids):
         distinct = table.drop_duplicates(_DAYS)
         for *cells, row in zip(*(distinct[c] for c in (*_DAYS, "row"))):

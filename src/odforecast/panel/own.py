@@ -421,7 +421,7 @@ def _check(panel: Panel, own: Own, state: str) -> None:
 def _refuse_slips(name: str, months: Months, deaths: Floats, both: Bools, cdc: Floats) -> None:
     """Refuse a month that is three times what is usual, or a third of it, beyond chance.
 
-    One that CDC has alike is no slip: deaths leapt, or reports to both are late. ``cdc`` has the
+    One that CDC has alike is not a slip: deaths rose, or reports to both are late. ``cdc`` has the
     months of ``both``, on the state's scale.
     """
     n = deaths.size

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 
 from odforecast.months import ONE_MONTH
+from odforecast.say import minus
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -164,7 +165,7 @@ def thousands(axis: Any) -> None:
     """Whole numbers with thousands separators, and few of them."""
     from matplotlib.ticker import MaxNLocator
 
-    axis.set_major_formatter(lambda value, _: f"{value:,.0f}".replace("-", "−"))
+    axis.set_major_formatter(lambda value, _: minus(f"{value:,.0f}"))
     axis.set_major_locator(MaxNLocator(5, integer=True))
 
 
@@ -377,7 +378,7 @@ def over_all(figure: Any, title: str, size: float) -> None:
 
 def signed(form: str, unit: str = "") -> Callable[[float], str]:
     """Numbers with their sign; zero has none."""
-    return lambda v: f"{v:{form}}{unit}".replace("-", "−") if v else f"0{unit}"
+    return lambda v: minus(f"{v:{form}}{unit}") if v else f"0{unit}"
 
 
 def label(

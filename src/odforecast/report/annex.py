@@ -18,7 +18,7 @@ from odforecast.plot.files import describe
 from odforecast.plot.style import BLUE, ORANGE, SMALL, axes_of, canvas, literal, thousands
 from odforecast.report.blocks import Scale, Strip
 from odforecast.report.page import Picture, Table, picture
-from odforecast.say import chance, day_name, month_name, shown_cell
+from odforecast.say import chance, day_name, minus, month_name, shown_cell
 from odforecast.scenario import (
     Judgements,
     Percent,
@@ -102,7 +102,7 @@ def _judgements(scenario: Scenario) -> Iterator[dict[str, object]]:
 
 
 def _number(value: float, unit: str) -> str:
-    return f"{round(value, 1 if abs(value) < 10 else 0):g}{unit}".replace("-", "−")
+    return minus(f"{round(value, 1 if abs(value) < 10 else 0):g}{unit}")
 
 
 def _priors(scenario: Scenario) -> Iterator[Table]:
@@ -169,14 +169,14 @@ def _waiting(table: pd.DataFrame) -> list[list[str]]:
     """What waiting costs: by the last month, and in the long run."""
     counts = table[["averted_mean", "not_prevented", "not_prevented_run_out"]].to_numpy()
     names = table[["scenario_id", "delay", "onset"]].astype(str).to_numpy().tolist()
-    return [a + [f"{v:z,.0f}".replace("-", "−") for v in row] for a, row in zip(names, counts)]
+    return [a + [minus(f"{v:z,.0f}") for v in row] for a, row in zip(names, counts)]
 
 
 def _saved(row: Mapping[Any, Any]) -> list[str]:
     """Deaths averted, their interval, and the change in percent."""
     mean, low, high = (f"{row[f'averted_{k}']:z,.0f}" for k in ("mean", "q05", "q95"))
     percent = f"{row['percent_mean']:+.1f}%" if round(row["percent_mean"], 1) else "0.0%"
-    return [text.replace("-", "−") for text in (mean, f"{low} to {high}", percent)]
+    return [minus(text) for text in (mean, f"{low} to {high}", percent)]
 
 
 def _averted(table: pd.DataFrame) -> list[list[str]]:

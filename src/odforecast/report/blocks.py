@@ -26,6 +26,7 @@ from odforecast.say import (
     capital,
     day_name,
     likely,
+    minus,
     month_name,
     old_data,
     percent,
@@ -156,7 +157,7 @@ def middle(*sides: str) -> Show:
         if not known(row, *sides):
             return Cell(NONE)
         low, mid, high = (float(row[k]) for k in sides)
-        return Cell(rounded(mid, step_of(low, high)).replace("-", "−"), mid)
+        return Cell(minus(rounded(mid, step_of(low, high))), mid)
 
     return show
 
@@ -167,7 +168,7 @@ def ends(low: str, high: str) -> Show:
     def show(row: Row) -> Cell:
         if not known(row, low, high):
             return Cell(NONE)
-        return Cell(between(row[low], row[high]).replace("-", "−"), float(row[high] - row[low]))
+        return Cell(minus(between(row[low], row[high])), float(row[high] - row[low]))
 
     return show
 
@@ -209,7 +210,7 @@ class Scale:
         span = (high - low) or 1.0
         scale, step = cls(low - 0.03 * span, high + 0.03 * span, digits=2), round_step(span, 3)
         at = np.arange(np.ceil(scale.low / step), np.floor(scale.high / step) + 1) * step
-        texts = (f"{x:z,.{0 if step >= 1 else 2}f}{unit}".replace("-", "−") for x in at)
+        texts = (minus(f"{x:z,.{0 if step >= 1 else 2}f}{unit}") for x in at)
         return replace(scale, ticks=list(zip(map(scale.at, at), texts)))
 
     def at(self, value: float) -> float:

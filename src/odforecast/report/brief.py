@@ -35,6 +35,7 @@ from odforecast.say import (
     chance,
     day_name,
     deaths_of,
+    minus,
     month_name,
     number_of,
     old_data,
@@ -421,10 +422,7 @@ def bridge(one: Projection, found: Sequence[Option]) -> tuple[str, list[tuple[st
     if not option.what_if:
         steps.append((row["percent_mean"], f"over all outcomes: {p} likely to work"))
     exact = min(abs(value) for value, _ in steps) < 1.5
-    said = [
-        (f"{value:+.1f}%".replace("-", "−") if exact else percent(value), text)
-        for value, text in steps
-    ]
+    said = [(minus(f"{value:+.1f}%") if exact else percent(value), text) for value, text in steps]
     of = "Why" if len(found) == 1 else f"{option.answer.title}: why"
     last = said[len(steps) - 1][0]
     if option.what_if:

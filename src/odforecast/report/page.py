@@ -141,7 +141,9 @@ def stylesheet(path: str | os.PathLike[str] | None = None, name: str = "page.css
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise DataError(f"{where}: byte {error.start} is no UTF-8", hint="save as UTF-8") from error
+        raise DataError(
+            f"{where}: byte {error.start} is not UTF-8", hint="save as UTF-8"
+        ) from error
     # A browser reads line ends so, and the policy's hash is of what it reads.
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     if found := next((x for x in ("\0", "</") if x in text), ""):

@@ -65,8 +65,8 @@ class Skill:
     against that of the ``baseline``, if there is one.
     """
 
-    def __init__(self, results: Results) -> None:
-        self.results, self.drawn = results, True
+    def __init__(self, results: Results, drawn: bool = True) -> None:
+        self.results, self.drawn = results, drawn
         scores = results.scores
         scores = scores[scores["target"] == TARGET_12MO]
         self.kind = deciding_kind(scores["vintage"].astype(str))
@@ -135,8 +135,7 @@ def _span(months: pd.Series[Any]) -> str:
 
 def skill_blocks(results: Results, folded: bool = False, drawn: bool = True) -> list[Block]:
     """How accurate forecasts were, with figures or with tables alone."""
-    skill = Skill(results)
-    skill.drawn = drawn
+    skill = Skill(results, drawn)
     if skill.scores.empty:
         return [Block("leaderboard", TITLE, ("No count could be scored.",), folded=folded)]
     boards = [_board(skill, level, rows) for level, rows in skill.levels[::-1]]

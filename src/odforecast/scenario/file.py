@@ -79,7 +79,7 @@ def read_scenarios(path: str | Path) -> tuple[Scenario, ...]:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             hint = "save the file as UTF-8"
-            raise ScenarioError(f"byte {error.start} is no UTF-8", hint=hint) from error
+            raise ScenarioError(f"byte {error.start} is not UTF-8", hint=hint) from error
         return parse_scenarios(text, path.suffix.lower())
 
 

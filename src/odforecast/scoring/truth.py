@@ -276,7 +276,7 @@ def forecast_and_truth(forecast: object, truth: object) -> None:
     if isinstance(truth, Panel):
         raise ScoringError("truth is a Panel", hint="make it one: od.Truth(panel)")
     if not isinstance(truth, Truth):
-        raise ScoringError(f"truth is {short(truth)}, no Truth", hint="give od.Truth(panel)")
+        raise ScoringError(f"truth is {short(truth)}, not a Truth", hint="give od.Truth(panel)")
 
 
 def months_ahead(horizons: object, there: Sequence[int]) -> list[int]:
