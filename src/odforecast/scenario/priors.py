@@ -37,7 +37,7 @@ POSITIVE = ("sd", "median", "sigma", "a", "b")
 
 
 class Scale(NamedTuple):
-    """What a number may be, such as, and the scale on which its quantiles are fitted."""
+    """What a number may be, an example, and the scale on which its quantiles are fitted."""
 
     words: str
     such: str

@@ -320,7 +320,7 @@ class Projection(Frozen):
         """The same with every forecast changed in one way."""
         forecasts = {name: change(f) for name, f in self.forecasts.items()}
         base = forecasts[self._null]
-        # Of a place that is a sum nobody has stated an exposure.
+        # A sum of places has no exposure of its own: nobody stated one.
         return replace(
             self,
             baseline=base,
