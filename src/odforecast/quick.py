@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from odforecast.forecast.forecast import Forecast
 from odforecast.models import Model, get_model
-from odforecast.names import COUNTIES, DEFAULT_DRAWS, DEFAULT_MODEL, DEFAULT_SEED, STATES
+from odforecast.names import DEFAULT_DRAWS, DEFAULT_MODEL, DEFAULT_SEED, STATES
 from odforecast.vintage import Archive
 from odforecast.vintage import archive as open_archive
 
@@ -63,8 +63,7 @@ def forecast(
     releases = archive if isinstance(archive, Archive) else open_archive(archive)
     forecaster = get_model(model) if isinstance(model, str) else model
     dataset = forecaster.spec.dataset or STATES
-    vintage = releases.as_of(as_of, COUNTIES) if dataset == COUNTIES else releases.as_of(as_of)
-    panel = vintage.panel(dataset=dataset)
+    panel = releases.as_of(as_of, dataset).panel(dataset=dataset)
     # A model of the whole panel is fitted to all of it; of one place at a time, to those asked for.
     fitted = forecaster.fit(panel.select(places) if forecaster.spec.by == "location" else panel)
     return fitted.forecast(horizon, until=until, draws=draws, seed=seed).select(places)

@@ -286,14 +286,14 @@ def published_count(low: float, high: float) -> str:
     return f"{low:,.0f}" if low == high else f"{low:,.0f}–{high:,.0f}"
 
 
-def plain(value: object, most: int = LONGEST) -> str:
+def plain(value: object, most: int = LONGEST, show: Callable[[str], str] | None = None) -> str:
     r"""Text for a message: control characters and markup escaped, cut at ``most`` characters.
 
     >>> print(plain("2024-12-11.csv"), plain("a\x1b[2J"), plain("[red]"), plain("x" * 5000, 10))
     2024-12-11.csv a\x1b[2J \[red] xxxxxxxxxx… (5,000 characters)
     """
-    text = value if isinstance(value, str) else str(value)
-    shown = _MARKUP.sub(r"\1\1\\\2", printable(text[:most]))
+    text = str(value)
+    shown = _MARKUP.sub(r"\1\1\\\2", (show or printable)(text[:most]))
     return shown if len(text) <= most else f"{shown}… ({len(text):,} characters)"
 
 
@@ -303,9 +303,7 @@ def quoted(value: object, most: int = LONGEST) -> str:
     >>> print(quoted("[red]12"), quoted("1\n2"), quoted(7))
     '\[red]12' '1\n2' '7'
     """
-    text = value if isinstance(value, str) else str(value)
-    shown = _MARKUP.sub(r"\1\1\\\2", repr(text[:most]))
-    return shown if len(text) <= most else f"{shown}… ({len(text):,} characters)"
+    return plain(value, most, repr)
 
 
 def listed(values: object, most: int = 8) -> str:
@@ -349,16 +347,6 @@ def card(*lines: str) -> str:
         if line
     ]
     return "<" + "\n  ".join(piece for pieces in wrapped for piece in pieces) + ">"
-
-
-def few(names: object, shown: int = 6) -> str:
-    """The first names of many.
-
-    >>> few(("US", "AK", "AL"), 2), few(["OH"])
-    ('US, AK, …', 'OH')
-    """
-    listed = [str(n) for n in names]  # type: ignore[attr-defined]
-    return ", ".join(listed[:shown]) + (", …" if len(listed) > shown else "")
 
 
 def number_of(count: int, one: str, many: str = "") -> str:

@@ -27,7 +27,7 @@ from odforecast.models import model_names
 from odforecast.models.model import LABEL
 from odforecast.months import to_month
 from odforecast.names import COUNTIES, VINTAGE_CLEAN
-from odforecast.say import card, few, html_table, number_of, quoted, steady
+from odforecast.say import card, html_table, listed, number_of, quoted, steady
 from odforecast.scoring.columns import with_groups
 from odforecast.scoring.pairs import Grid, to_base
 from odforecast.scoring.rules import Floats
@@ -393,8 +393,10 @@ class Board:
         return card(
             f"Board: {number_of(len(self.parts), 'model')} on task {self.task['name']} "
             f"({self.task['fingerprint'][:SHORT]})",
-            f"models {few(self.models)}",
-            f"with missing forecasts: {few(lacking)}" if len(lacking) else "no forecast is missing",
+            f"models {listed(self.models)}",
+            f"with missing forecasts: {listed(lacking)}"
+            if len(lacking)
+            else "no forecast is missing",
             "next: .to_frame(), .entries, .table(by=['level', 'regime'])",
         )
 

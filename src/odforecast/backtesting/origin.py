@@ -72,7 +72,7 @@ class Origin:
             object.__setattr__(self, "donor", self.panel.donor.partition("/")[0])
 
 
-def listed(origin: Origin) -> dict[str, Any]:
+def as_dict(origin: Origin) -> dict[str, Any]:
     """An origin as the manifest of a run, and the fingerprint of a task, list it."""
     panel = origin.panel
     return {

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from odforecast.backtesting.origin import Origin, listed
+from odforecast.backtesting.origin import Origin, as_dict
 from odforecast.backtesting.store import UnitStore
 from odforecast.backtesting.unit import (
     FAILURE_COLUMNS,
@@ -36,7 +36,7 @@ from odforecast.geography import pick
 from odforecast.io import replacing
 from odforecast.models.spec import Spec
 from odforecast.names import COUNTIES
-from odforecast.say import card, few, html_table, number_of, steady
+from odforecast.say import card, html_table, listed, number_of, steady
 from odforecast.scoring import Truth, county_leaderboard, horizon_group, summarise
 from odforecast.scoring.joint import JOINT_COLUMNS
 from odforecast.scoring.summary import COUNTY_BASELINE, is_of_counties
@@ -132,7 +132,7 @@ def manifest_of(
         "odforecast": __version__,
         "python": platform.python_version(),
         **more,
-        "origins": [listed(o) for o in origins],
+        "origins": [as_dict(o) for o in origins],
         "truth": {
             "name": truth.kind,
             "release": str(truth.release),
@@ -461,7 +461,7 @@ class Results:
         return card(
             f"Results: {number_of(len(models), 'model')}, {number_of(len(found), 'origin')}, "
             f"{self._rows('scores')} score rows, {self._rows('failures')} failures",
-            f"models {few(models)}" if models else "",
+            f"models {listed(models)}" if models else "",
             f"origins {days[0]} to {days[-1]} ({', '.join(kinds)})" if days else "",
             f"truth {truth['name']} in release {truth['release']}" if truth else "",
             f"folder {self._folder}" if self._folder and not self._temporary else "",

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from odforecast.backtesting.board import check_label
-from odforecast.backtesting.origin import Origin, labels_of, listed
+from odforecast.backtesting.origin import Origin, as_dict, labels_of
 from odforecast.backtesting.results import QUANTILE_COLUMNS, Results, manifest_of
 from odforecast.backtesting.task import ALL, Task, forecasts_of, months_ahead, places
 from odforecast.backtesting.unit import QUANTILE_CATEGORIES, failure_row, failure_table
@@ -106,7 +106,7 @@ def asked(task: Task, origin: Origin) -> pd.DataFrame:
     says, panel = task.definition, origin.panel
     assert panel is not None
     there, ahead = places(task, [panel]), months_ahead(says)
-    out = forecasts_of([listed(origin)], there, says["targets"], ahead)
+    out = forecasts_of([as_dict(origin)], there, says["targets"], ahead)
     return pd.DataFrame(
         {
             "origin_date": str(origin.as_of),

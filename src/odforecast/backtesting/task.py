@@ -16,7 +16,7 @@ import msgspec
 import pandas as pd
 from msgspec import Meta
 
-from odforecast.backtesting.origin import KINDS, Origin, listed, origins, usual_places
+from odforecast.backtesting.origin import KINDS, Origin, as_dict, origins, usual_places
 from odforecast.backtesting.results import Results
 from odforecast.errors import (
     ArchiveError,
@@ -531,7 +531,7 @@ class Task:
     @property
     def origins_listed(self) -> list[dict[str, Any]]:
         """The origins as the manifest of a run lists them."""
-        return [listed(origin) for origin in self.origins]
+        return [as_dict(origin) for origin in self.origins]
 
     @cached_property
     def fingerprint(self) -> str:

@@ -152,7 +152,7 @@ def submit(
 
     opened, forecaster = Hub.open(folder), od.get_model(model)
     releases, dates = open_source(), list(opened.origins)
-    written = []
+    written, warnings = [], dict[str, None]()  # each warning once: rounds often share it
     for one in dates if day == "all" else [day or (dates[-1] if dates else "")]:
         panel = panel_of_round(opened, releases, one)
         places = resolve(locations, panel.locations)
@@ -164,8 +164,9 @@ def submit(
         written.append(opened.relative(path))
         if not opt.given("as_json"):
             click.echo(folder / written[-1])
-        for text in whole.warnings:
-            note(text, "warning")
+        warnings |= dict.fromkeys(whole.warnings)
+    for text in warnings:
+        note(text, "warning")
     return Answer(data={"hub": str(folder), "model": forecaster.label, "files": written})
 
 

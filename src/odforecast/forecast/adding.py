@@ -17,7 +17,7 @@ from odforecast.errors import ForecastError, OdforecastError, proportion, short
 from odforecast.geography import LOCATIONS, NATION, REGIONS, code_of, parts_of
 from odforecast.names import INDICATOR_NAMES, LOCATION, RESIDENCE, indicator_name
 from odforecast.panel import LAYERS, Floats, Own, Panel
-from odforecast.say import few
+from odforecast.say import listed
 from odforecast.seeds import content_hash
 
 if TYPE_CHECKING:
@@ -149,13 +149,13 @@ def total(forecast: Forecast, locations: Iterable[str], name: str) -> Forecast:
     held = Counter(p for s in places for p in forecast.parts.get(s, (s,)))
     place, times = held.most_common(1)[0]
     if times > 1:
-        raise ForecastError(f"{few(places)} would count {place} twice", hint="leave one out")
+        raise ForecastError(f"{listed(places)} would count {place} twice", hint="leave one out")
     # Puerto Rico is no part of the US total.
     if NATION in held and not held.keys() <= {NATION, "PR"}:
         raise ForecastError("US already holds the other locations; adding it counts twice")
     if (taken := _taken(forecast, name)) and taken != held.keys():
         raise ForecastError(
-            f"{name!r} is the name of a place, which is not the sum of {few(places)}",
+            f"{name!r} is the name of a place, which is not the sum of {listed(places)}",
             hint="give the sum another name",
         )
 

@@ -33,7 +33,7 @@ from odforecast.names import (
     TARGETS,
 )
 from odforecast.panel import Floats, Frozen, Panel
-from odforecast.say import card, few, html_table, number_of, shown_warnings, steady
+from odforecast.say import card, html_table, listed, number_of, shown_warnings, steady
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -162,7 +162,7 @@ class Forecast(Frozen):
         return card(
             f"Forecast {model} as of {self.as_of}: {number_of(len(self.draws), 'draw')}, "
             f"{number_of(len(self.locations), 'location')}, {self.months[0]}..{self.months[-1]}",
-            f"places  {few(self.locations)}",
+            f"places  {listed(self.locations)}",
             f"horizons  {first} to {last}, months after {self.last_month}",
             f"parts  {', '.join(self.beside)}" if self.beside else "",
             *(f"warning  {said}" for said in shown_warnings(self.warnings)),
@@ -415,7 +415,7 @@ class Forecast(Frozen):
         # A sum has a name that is no place's.
         code = state if state in self.locations else code_of(state)
         if code not in self.locations:
-            reason = self.skipped.get(code, f"it has: {few(self.locations, 60)}")
+            reason = self.skipped.get(code, f"it has: {listed(self.locations, 60)}")
             raise ForecastError(f"no forecast for {code}", hint=reason)
         return self.locations.index(code)
 

@@ -10,19 +10,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
-from math import isnan, nan
+from math import nan
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from odforecast.errors import OdforecastError, UnknownNameError, near, one_of
-from odforecast.say import few, listed
+from odforecast.say import listed
 
 __all__ = [
     "JURISDICTIONS", "LOCATIONS", "NATION", "REGIONS", "County", "Edition", "Location", "absent",
-    "called", "centroid", "closed", "code_of", "counties_of", "find", "lookup", "neighbors",
-    "parts_of", "pick", "population", "resolve", "whole_and_parts",
+    "called", "closed", "code_of", "counties_of", "find", "lookup", "parts_of", "pick",
+    "population", "resolve", "whole_and_parts",
 ]  # fmt: skip
 
 Floats = NDArray[np.float64]
@@ -209,59 +209,6 @@ def by_fips() -> Mapping[str, County]:
     return {c.fips: c for c in (*_bundled(), *LATER)}
 
 
-def neighbors(fips: str) -> tuple[str, ...]:
-    """FIPS codes of the counties that share a corner or more with one, in order.
-
-    Parameters
-    ----------
-    fips : str
-        Five digits.
-
-    Raises
-    ------
-    UnknownNameError
-        If it is not a county, or one without boundaries here (Connecticut's planning regions).
-
-    Examples
-    --------
-    >>> from odforecast.geography import neighbors
-    >>> neighbors("44001"), neighbors("15003")
-    (('25005', '44007'), ())
-    """
-    return _drawn(fips).adjacent
-
-
-def centroid(fips: str) -> tuple[float, float]:
-    """Longitude and latitude of a county's centroid, in degrees.
-
-    Parameters
-    ----------
-    fips : str
-        Five digits.
-
-    Examples
-    --------
-    >>> from odforecast.geography import centroid
-    >>> longitude, latitude = centroid("39035")
-    >>> round(longitude, 1), round(latitude, 1)
-    (-81.7, 41.4)
-    """
-    county = _drawn(fips)
-    return county.longitude, county.latitude
-
-
-def _drawn(fips: str) -> County:
-    county = by_fips().get(fips)
-    if county is None:
-        raise UnknownNameError(f"{fips!r} is not a county", hint="five digits, such as 39035")
-    if isnan(county.longitude):
-        raise UnknownNameError(
-            f"there are no boundaries of {county.label}: those here are of 2016",
-            hint="Connecticut's eight counties (09001-09015) have them",
-        )
-    return county
-
-
 def folded(name: str) -> str:
     """Letters and digits only, without case or accents: ``St. Mary's`` is ``stmarys``."""
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
@@ -318,7 +265,7 @@ def lookup(key: str) -> Location:
     return found
 
 
-def find(key: str, edition: Edition | None = None) -> Location | County:
+def find(key: str) -> Location | County:
     """Find one place: a jurisdiction or a county, by any of its names.
 
     Parameters
@@ -326,8 +273,6 @@ def find(key: str, edition: Edition | None = None) -> Location | County:
     key : str
         What :func:`lookup` takes; or a county's five digits, its name with its state
         (``"Hamilton, Ohio"``), or its name alone where only one county has it.
-    edition : {"counties", "planning-regions"}, optional
-        Refuse places of Connecticut's other edition.
 
     Raises
     ------
@@ -352,13 +297,7 @@ def find(key: str, edition: Edition | None = None) -> Location | County:
             + "; ".join(f"{c.name}, {c.state}" for c in found),
             hint=f"write one of these, or its FIPS code ({found[0].fips})",
         )
-    (county,) = found
-    if edition is not None and edition_of(county.fips) not in (None, edition):
-        raise UnknownNameError(
-            f"{county.label} ({county.fips}) is not of the edition {edition!r}",
-            hint="Connecticut has counties (09001-09015) or planning regions (09110-09190)",
-        )
-    return county
+    return found[0]
 
 
 def code_of(key: str) -> str:
@@ -388,12 +327,6 @@ def called(code: str) -> str:
         return "New York outside NYC" if state.state == "NY" else state.name
     county = by_fips().get(code)
     return code if county is None else county.label
-
-
-def counties_in(whole: str, edition: Edition = "counties") -> tuple[str, ...]:
-    """FIPS of the counties of the nation, a census region or a jurisdiction, in FIPS order."""
-    inside = set(_states_in(whole))
-    return tuple(c.fips for c in counties_of(edition=edition) if c.state in inside)
 
 
 def _states_in(whole: str) -> tuple[str, ...]:
@@ -457,10 +390,10 @@ def _no_county(text: str) -> UnknownNameError:
 @cache
 def _population_table() -> Mapping[str, Mapping[int, float]]:
     """Residents by state and year, the years in order."""
-    found: dict[str, dict[int, float]] = {}
+    found: dict[str, dict[int, float]] = defaultdict(dict)
     for state, year, people in _table("population.csv"):
-        found.setdefault(state, {})[int(year)] = float(people)
-    return {state: dict(sorted(years.items())) for state, years in found.items()}
+        found[state][int(year)] = float(people)
+    return found
 
 
 def population(state: str, year: int) -> float:
@@ -520,13 +453,13 @@ def parts_of(
     >>> len(parts_of("OH", level="counties")), len(parts_of("Northeast", level="counties"))
     (88, 217)
     """
+    parts = _states_in(whole)
     if level == "counties":
-        return counties_in(whole, edition)
+        return tuple(c.fips for c in counties_of(edition=edition) if c.state in parts)
     if level != "states":
         raise UnknownNameError(
             f"unknown level {level!r}", hint=one_of(level, ("states", "counties"))
         )
-    parts = _states_in(whole)
     return parts if len(parts) > 1 else ()
 
 
@@ -576,11 +509,7 @@ def closed(values: Floats, locations: Sequence[str], axis: int = 0) -> Floats:
     return np.moveaxis(out, 0, axis)
 
 
-def resolve(
-    keys: str | Iterable[str],
-    available: Sequence[str] | None = None,
-    edition: Edition | None = None,
-) -> tuple[str, ...]:
+def resolve(keys: str | Iterable[str], available: Sequence[str] | None = None) -> tuple[str, ...]:
     """Codes of places as a person typed them: ``"US,WV"``, ``"Ohio/*"``, ``"all"``.
 
     Commas separate places; ``"Hamilton, Ohio"`` is one county, because the first is not a state.
@@ -590,9 +519,7 @@ def resolve(
     keys : str or iterable of str
         Places as :func:`find` takes them, or ``"WHOLE/*"`` for its counties.
     available : sequence of str, optional
-        Codes with data; others are refused.
-    edition : {"counties", "planning-regions"}, optional
-        Geography of Connecticut; default: that of ``available``, or counties.
+        Codes with data; others are refused. Connecticut's edition is theirs, or counties.
 
     Returns
     -------
@@ -619,7 +546,7 @@ def resolve(
     keys = list(keys)
     if not keys:
         raise UnknownNameError("no location is named", hint="name one, such as US, or all")
-    found = [code for key in keys for code in _codes(str(key), available, edition)]
+    found = [code for key in keys for code in _codes(str(key), available)]
     codes = tuple(dict.fromkeys(found))
     if len({edition_of(code) for code in codes} - {None}) > 1:
         raise UnknownNameError(
@@ -724,13 +651,11 @@ def _missing(codes: Sequence[str], available: Sequence[str]) -> list[str]:
     return [code for code in codes if code not in there]
 
 
-def _codes(
-    key: str, available: Sequence[str] | None = None, edition: Edition | None = None
-) -> tuple[str, ...]:
+def _codes(key: str, available: Sequence[str] | None = None) -> tuple[str, ...]:
     """Codes of one place, or of the counties of ``"WHOLE/*"``, of which there must be some."""
     held, (whole, star, rest) = available or (), key.strip().partition("/*")
     if star and not rest:
-        if found := counties_in(whole, edition or edition_held(held)):
+        if found := parts_of(whole, "counties", edition_held(held)):
             return found
         raise UnknownNameError(
             f"CDC's counts by county have none of {lookup(whole).name}",
@@ -741,7 +666,7 @@ def _codes(
             f"{region} is a census region, and counties are asked for here",
             hint=f"its counties are {region}/*",
         )
-    place = find(key, edition)
+    place = find(key)
     return (place.fips if isinstance(place, County) else place.state,)
 
 
@@ -762,7 +687,7 @@ def _instead(code: str, available: Sequence[str]) -> str:
 
 def _few(codes: Sequence[str]) -> str:
     # Codes of counties say little, and there are thousands.
-    return few(codes, 6 if codes and codes[0].isdigit() else 60)
+    return listed(codes, 6 if codes and codes[0].isdigit() else 60)
 
 
 def _split(text: str) -> list[str]:

@@ -19,7 +19,7 @@ from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH, Months, to_day, to_month, today
 from odforecast.names import ALL_DRUGS, INDICATOR_NAMES, STATES, VINTAGE_REAL, indicator_name
 from odforecast.panel.triangle import Floats, fixed
-from odforecast.say import few, number_of
+from odforecast.say import listed, number_of
 from odforecast.seeds import content_hash
 
 if TYPE_CHECKING:
@@ -173,8 +173,8 @@ class Own:
     def _to_months(self, names: Mapping[str, str]) -> str:
         ends = {name: self.of(s)[0][-1] for s, name in names.items()}
         if len(set(ends.values())) == 1:
-            return f"{few(ends)} to {next(iter(ends.values()))}"
-        return few([f"{s} to {month}" for s, month in ends.items()])
+            return f"{listed(ends)} to {next(iter(ends.values()))}"
+        return listed([f"{s} to {month}" for s, month in ends.items()])
 
 
 def with_counts(

@@ -24,7 +24,7 @@ from odforecast.panel.own import Own, dated, months_in, numbers, refuse, whole, 
 from odforecast.panel.pseudo import Donor, clean, delayed, settled
 from odforecast.panel.triangle import Floats, Triangle, fix_arrays, fixed, rows_for
 from odforecast.publication import SETTLED
-from odforecast.say import card, few, html_table, listed, number_of, quoted, steady
+from odforecast.say import card, html_table, listed, number_of, quoted, steady
 from odforecast.seeds import content_hash
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Panel(Frozen):
             f"Panel: {self.indicator}, as of {self.as_of}",
             f"release {self.release} ({self.vintage}{donor}); counts final through "
             f"{self.final_through}",
-            f"{number_of(len(self.locations), 'location')} ({few(self.locations)}), "
+            f"{number_of(len(self.locations), 'location')} ({listed(self.locations)}), "
             f"{self.months[0]} to {self.months[-1]}",
             f"own counts of {self.own.said()}" if self.own else "",
             *(f"note: {note}" for note in self.notes[:2]),

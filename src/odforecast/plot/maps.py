@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError, UnknownNameError
-from odforecast.geography import JURISDICTIONS, NATION, called, centroid, lookup
+from odforecast.geography import JURISDICTIONS, NATION, called, lookup
 from odforecast.geography.places import by_fips
 from odforecast.months import to_month
 from odforecast.plot.files import finish
@@ -355,16 +355,19 @@ def map(
     one_of(value, tuple(_SHOWN), "value")
     every, when = _read(values, value, month, k)
     of = about(values, every, indicator)
-    found = [_middle(s) for s in every["location"]]
-    lacking = [called(s) for s, at in zip(every["location"], found) if at is None]
-    if len(lacking) == len(found):
+    # A planning region has no place here.
+    found = [by_fips().get(code) for code in every["location"]]
+    middles = np.array([(c.longitude, c.latitude) if c else (np.nan, np.nan) for c in found])
+    known = ~np.isnan(middles[:, 0])
+    lacking = [called(code) for code in every.loc[~known, "location"]]
+    if not known.any():
         raise DataError(
             f"{every['location'].iloc[0]} has no place on the map: where Connecticut's planning "
             "regions lie is not known here"
         )
-    rows = every[[x is not None for x in found]].reset_index(drop=True)
+    rows = every[known].reset_index(drop=True)
     states = rows["location"].str[:2].to_numpy(dtype=str)
-    at, apart = plane(np.array([x for x in found if x is not None], dtype=float), states)
+    at, apart = plane(middles[known], states)
     wide, high = np.maximum(np.ptp(at, axis=0), 1e-9)  # as high as the map needs it, within bounds
     size = 10.5, float(np.clip(9.4 * high / wide + 2.1, 5.8, 11.0))
     drawn: Any = canvas(*size)[1] if axes is None else axes
@@ -390,14 +393,6 @@ def map(
         joined(about(values).source, where, by=" "),
     )
     return finish(drawn, head, f"{what}: {_map_said(rows, value, k, lacking)}.")
-
-
-def _middle(code: str) -> tuple[float, float] | None:
-    """Where a county is; None of a planning region, which has no centroid here."""
-    try:
-        return centroid(code)
-    except UnknownNameError:
-        return None
 
 
 def _read(

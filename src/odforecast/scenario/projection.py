@@ -21,7 +21,7 @@ from odforecast.models.model import default_place
 from odforecast.months import ONE_MONTH, Months, to_month
 from odforecast.names import DEFAULT_SEED, LOCATION, SCENARIO_ID, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Floats, Frozen
-from odforecast.say import card, few, html_table, month_name, number_of, steady
+from odforecast.say import card, html_table, listed, month_name, number_of, steady
 from odforecast.scenario import answer
 from odforecast.scenario.apply import FITTED_AGAIN, TOLD, Applied, baseline_without, share_tables
 from odforecast.scenario.catalogue import CAVEAT
@@ -250,9 +250,9 @@ class Projection(Frozen):
         return card(
             f"Projection: {number_of(len(self.names), 'scenario')} on a forecast by {model} as of "
             f"{base.as_of}",
-            few(self.names),
+            listed(self.names),
             f"{number_of(len(base.draws), 'paired draw')}, "
-            f"{number_of(len(base.locations), 'location')} ({few(base.locations)}), "
+            f"{number_of(len(base.locations), 'location')} ({listed(base.locations)}), "
             f"{base.months[0]} to {base.months[-1]}",
             *(f"note: {text}" for text in self.warnings[:2]),
             "Effects are assumptions, not estimates: the counts cannot identify cooperation.",

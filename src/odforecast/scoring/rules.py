@@ -827,41 +827,6 @@ def coverages(values: Floats, levels: Sequence[float], observed: Floats) -> dict
     return {f"cover_{round(100 * c)}": x for c, x in zip(COVERAGE_LEVELS, covered)}
 
 
-def quantile_coverage(
-    quantiles: ArrayLike, levels: Sequence[float], observed: ArrayLike
-) -> pd.DataFrame:
-    """Share of observations at or below each quantile, beside its level.
-
-    Parameters
-    ----------
-    quantiles : array_like, shape (Q, ...)
-    observed : array_like, shape (...)
-        Observations; units without one (NaN) are left out and not counted in ``n``.
-
-    Returns
-    -------
-    DataFrame
-        ``level``, ``coverage``, ``n`` (units observed); NaN coverage where ``n`` is 0.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import odforecast as od
-    >>> quantiles = np.repeat([[90.0], [100.0], [110.0]], 4, axis=1)
-    >>> od.scoring.quantile_coverage(quantiles, [0.25, 0.5, 0.75], [95, 99, 105, 140])
-       level  coverage  n
-    0   0.25      0.00  4
-    1   0.50      0.50  4
-    2   0.75      0.75  4
-    """
-    values, tau = check_quantiles(quantiles, levels)
-    y = np.broadcast_to(np.asarray(observed, dtype=float), values.shape[1:]).ravel()
-    seen = ~np.isnan(y)
-    below = (y <= values.reshape(tau.size, -1))[:, seen].sum(axis=1)
-    n = int(seen.sum())
-    return pd.DataFrame({"level": tau, "coverage": below / n if n else np.nan, "n": n})
-
-
 def pit_from_draws(draws: ArrayLike, observed: ArrayLike, seed: int) -> Floats:
     """Probability integral transform: the randomized rank of the observation among the draws.
 
@@ -918,49 +883,6 @@ def pit_histogram(pit: ArrayLike, bins: int = 10) -> pd.DataFrame:
     counts, edges = np.histogram(values, bins=bins, range=(0.0, 1.0))
     density = counts * bins / values.size if values.size else np.nan
     return pd.DataFrame({"left": edges[:-1], "right": edges[1:], "n": counts, "density": density})
-
-
-def pit_summary(pit: ArrayLike) -> dict[str, float]:
-    """How far PIT values are from uniform, in numbers with a meaning.
-
-    Parameters
-    ----------
-    pit : array_like
-        Values in [0, 1]; NaN is left out.
-
-    Returns
-    -------
-    dict
-        ``n``; ``mean`` (0.5 if unbiased; above: forecasts too low); ``spread`` (standard
-        deviation over that of the uniform; above 1: intervals too narrow, below: too wide);
-        ``ks`` (largest gap between the empirical distribution and the uniform) and
-        ``ks_p``, its p-value **for independent units**. Units of one origin, and
-        overlapping 12-month counts, are far from independent, so the p-value is much too
-        small for them: read ``ks`` as a distance, not as a test.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> import odforecast as od
-    >>> even = (np.arange(100) + 0.5) / 100
-    >>> {k: round(v, 3) for k, v in od.scoring.pit_summary(even).items()}
-    {'n': 100.0, 'mean': 0.5, 'spread': 1.0, 'ks': 0.005, 'ks_p': 1.0}
-    """
-    values = np.sort(_pit_values(pit))
-    n = values.size
-    if n == 0:
-        return {"n": 0.0} | dict.fromkeys(("mean", "spread", "ks", "ks_p"), float("nan"))
-    from scipy.stats import kstwo
-
-    steps = np.arange(n + 1) / n
-    ks = float(max((steps[1:] - values).max(), (values - steps[:-1]).max()))
-    return {
-        "n": float(n),
-        "mean": float(values.mean()),
-        "spread": float(values.std() * np.sqrt(12.0)),
-        "ks": ks,
-        "ks_p": float(kstwo.sf(ks, n)),
-    }
 
 
 def _pit_values(pit: ArrayLike) -> Floats:

@@ -19,7 +19,7 @@ from odforecast.months import ONE_MONTH, Months
 from odforecast.names import COUNTIES, TARGET_12MO, TARGET_MONTH, TARGETS, VINTAGE_SYNTHETIC
 from odforecast.panel import Floats, Panel
 from odforecast.publication import SETTLED
-from odforecast.say import card, few, html_facts, number_of, steady
+from odforecast.say import card, html_facts, listed, number_of, steady
 from odforecast.seeds import content_hash
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Truth:
     def __repr__(self) -> str:
         return card(
             f"Truth: {self.kind} counts of release {self.release}, {self.panel.indicator}",
-            f"{number_of(len(self.panel.locations), 'location')} ({few(self.panel.locations)}), "
+            f"{number_of(len(self.panel.locations), 'location')} ({listed(self.panel.locations)}), "
             f"{self.panel.months[0]} to {self.panel.last_month}",
             f"{'provisional truth, ' if self.provisional else ''}scorable from {self.min_age} "
             f"months of age: to {self._youngest}",

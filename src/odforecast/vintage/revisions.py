@@ -24,7 +24,7 @@ from odforecast.names import (
     indicator_name,
 )
 from odforecast.panel import Floats
-from odforecast.say import card, few, html_table, number_of, steady
+from odforecast.say import card, html_table, listed, number_of, steady
 from odforecast.sources.table import INDICATORS
 from odforecast.vintage.dataset import ORDER, SETS, Grid
 
@@ -74,7 +74,7 @@ class Revisions:
             f"Revisions: {self.indicator}, {number_of(len(self.releases), 'release')}",
             f"releases {self.releases[0]} to {self.releases[-1]}"
             + (f", {len(self.skipped)} left out" if self.skipped else ""),
-            f"{number_of(len(self.locations), 'location')} ({few(self.locations)}), "
+            f"{number_of(len(self.locations), 'location')} ({listed(self.locations)}), "
             f"{self.months[0]} to {self.months[-1]}",
             "next: .triangle('US'), .units(), .plot('US'), .select('Ohio'), .to_frame()",
         )
