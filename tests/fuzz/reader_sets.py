@@ -1,33 +1,27 @@
-"""Data sets to mutate, each with its reader and an independent reading of the mutated file."""
+"""Data sets to mutate, each with its reader, and what stands in a file by a few lines of its own.
+
+The naive reading shares nothing with the readers.
+"""
 
 from __future__ import annotations
 
 import csv
 import gzip
 import io
+import json
 import random
 import re
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import fuzz_cases as mutate
+import openpyxl
 import pandas as pd
-from reader_mutations import (
-    Grid,
-    as_json,
-    as_parquet,
-    as_xlsx,
-    mutated_bytes,
-    mutated_cells,
-    mutated_gzip,
-    mutated_header,
-    mutated_json,
-    mutated_rows,
-    mutated_xlsx,
-)
-from reader_naive import MONTHS, Unreadable, month, number, rows_of, table_rows, text_of, word
+import pyarrow.parquet as pq
+from fuzz_cases import Grid
 
-import odforecast as od
 from odforecast.geography import counties_of
 from odforecast.geography.places import BY_KEY
 from odforecast.names import ALL_DRUGS
@@ -44,11 +38,7 @@ Values = dict[tuple[object, ...], float | str | None]
 
 @dataclass(frozen=True)
 class Reading:
-    """What a reader made of a file.
-
-    ``values`` are to be compared; ``reported`` says whether it found the file contradicting
-    itself.
-    """
+    """What a reader made of a file, and whether it found it contradicting itself."""
 
     values: Values
     reported: bool = False
@@ -64,6 +54,108 @@ class Base:
     read: Callable[[Path], Reading]
     naive: Callable[[bytes], tuple[Values, bool]]
     forms: tuple[str, ...] = ("csv",)
+
+
+# What stands there
+
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+BLANK = {"", "na", "n/a", "nan", "null", "none", "no data", "<na>"}
+
+Row = dict[str, object]
+
+
+class Unreadable(Exception):
+    """The naive parser has no reading."""
+
+
+def text_of(data: bytes) -> str:
+    if data[:2] == b"\x1f\x8b":
+        rest, data = data, b""
+        while rest:
+            one = zlib.decompressobj(31)
+            data += one.decompress(rest)
+            if not one.eof:
+                raise Unreadable("gzip")
+            rest = one.unused_data.lstrip(b"\0")
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16")
+    return data.decode("utf-8-sig")
+
+
+def rows_of(data: bytes, separators: str = ",") -> list[Row]:
+    """Rows of a file that are not blank, as header (letters only) to cell."""
+    return [row for row in all_rows(data, separators) if any(word(cell) for cell in row.values())]
+
+
+def all_rows(data: bytes, separators: str) -> list[Row]:
+    try:
+        if data[:4] == b"PK\x03\x04":
+            return _xlsx(data)
+        if data[:4] == b"PAR1":
+            table = pq.read_table(io.BytesIO(data)).to_pylist()
+            return [{key(k): v for k, v in row.items()} for row in table]
+        text = text_of(data)
+        if text.lstrip()[:1] == "[":
+            return [{key(k): v for k, v in row.items()} for row in json.loads(text)]
+        first = text.split("\n", 1)[0]
+        return table_rows(text, max(separators, key=first.count))
+    except Unreadable:
+        raise
+    except Exception as error:
+        raise Unreadable(repr(error)) from error
+
+
+def table_rows(text: str, separator: str = ",") -> list[Row]:
+    lines = [r for r in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if any(r)]
+    header = [key(h) for h in lines[0]]
+    return [dict(zip(header, row, strict=True)) for row in lines[1:]]
+
+
+def _xlsx(data: bytes) -> list[Row]:
+    book = openpyxl.load_workbook(io.BytesIO(data), data_only=True)
+    lines = [list(r) for r in book.worksheets[0].iter_rows(values_only=True)]
+    lines = [r for r in lines if any(c is not None for c in r)]
+    header = [key("" if c is None else c) for c in lines[0]]
+    return [dict(zip(header, row, strict=True)) for row in lines[1:]]
+
+
+def key(header: object) -> str:
+    return re.sub(r"[^0-9a-z]", "", str(header).lower())
+
+
+def number(cell: object) -> float | None:
+    """Its number, None for a blank."""
+    if cell is None or (isinstance(cell, float) and cell != cell):
+        return None
+    if isinstance(cell, bool):
+        raise Unreadable(f"a truth value {cell}")
+    if isinstance(cell, int | float):
+        return float(cell)
+    text = str(cell).replace("\u00a0", " ").strip()
+    if text.lower() in BLANK:
+        return None
+    if not re.fullmatch(r"[+-]?[0-9][0-9,]*(\.[0-9]*)?([eE][+-]?[0-9]+)?[+%]?", text, re.ASCII):
+        raise Unreadable(f"no number {text[:40]!r}")
+    return float(text.rstrip("+%").replace(",", ""))
+
+
+def word(cell: object) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell).replace("\u00a0", " ").strip()
+
+
+def month(row: Row) -> str:
+    """``2024-07`` of the month and year cells."""
+    text = word(row.get("month")).lower().rstrip(".")
+    if found := re.fullmatch(r"([0-9]{4})-([0-9]{2}).*", text):
+        return f"{found[1]}-{found[2]}"
+    year = int(float(word(row["year"]).replace(",", "")))
+    if re.fullmatch(r"[0-9]{1,2}(\.0+)?", text):
+        return f"{year}-{int(float(text)):02d}"
+    return f"{year}-{MONTHS.index(text[:3]) + 1:02d}"
 
 
 # Releases
@@ -129,17 +221,8 @@ def broken_sum(values: Values) -> bool:
     return any(len(p) == 52 and sum(p) != nation.get(at, sum(p)) for at, p in parts.items())
 
 
-def release_grid(shared: Path | None) -> Grid:
+def release_grid(shared: Path) -> Grid:
     """All 53 jurisdictions, three months, one indicator; and some suppressed drug rows."""
-    if shared is None:
-        table = od.bundled().as_of("2025-09-17").table
-        table = table[(table["indicator"] == ALL_DRUGS) & (table["month"] >= "2023-10-01")]
-        table = table[table["month"] <= "2023-12-01"]
-        header = ["State", "Year", "Month", "Indicator", "Data Value", "Predicted Value"]
-        return Grid(header, [
-            [r.state, f"{r.month:%Y}", f"{r.month:%B}", r.indicator, f"{r.reported:.0f}",
-             f"{r.predicted:.0f}"] for r in table.itertuples()
-        ])  # fmt: skip
     with gzip.open(shared / "vsrr" / "2024-12-11.csv.gz", "rt", encoding="utf-8-sig") as handle:
         rows = list(csv.DictReader(handle))
     kept = [
@@ -280,62 +363,60 @@ def people_grid() -> Grid:
     return Grid(["fips", "population", "year"], rows)
 
 
-def bases(shared: Path | None) -> dict[str, list[Base]]:
-    """The data sets: name to its files; two of them only where there are real files."""
-    release = Base("release", "2024-12-11", release_grid(shared), read_release, naive_release,
-                   ("csv", "csv", "csv.gz", "xlsx", "parquet", "json"))  # fmt: skip
-    real = {}
-    if shared is not None:
-        wonder = Base("export", "export.txt", wonder_grid(shared), read_export, naive_export)
-        county = Base("county", "county", county_grid(shared), read_counties, naive_counties,
-                      ("csv", "csv", "csv.gz", "json"))  # fmt: skip
-        real = {"WONDER": [wonder], "county": [county]}
-    forms = ("csv", "csv", "csv.gz", "xlsx", "parquet")
-    own = [Base(f"own {kind}", "ohio", own_grid(kind), read_own, naive_own, forms)
-           for kind in range(4)]  # fmt: skip
+def bases(shared: Path) -> dict[str, list[Base]]:
+    """The data sets: name to its files; three of them only where there are real files."""
+    texts, forms = ("csv", "csv", "csv.gz"), ("csv", "csv", "csv.gz", "xlsx", "parquet")
+    own = [Base(f"own {k}", "ohio", own_grid(k), read_own, naive_own, forms) for k in range(4)]
     people = Base("people", "people", people_grid(), read_people, naive_people, forms)
-    return {"releases": [release], "own": own, "people": [people], **real}
+    if not shared.is_dir():
+        return {"own": own, "people": [people]}
+    release = Base("release", "2024-12-11", release_grid(shared), read_release, naive_release,
+                   (*forms, "json"))  # fmt: skip
+    wonder = Base("export", "export.txt", wonder_grid(shared), read_export, naive_export)
+    county = Base("county", "county", county_grid(shared), read_counties, naive_counties,
+                  (*texts, "json"))  # fmt: skip
+    return {"releases": [release], "WONDER": [wonder], "county": [county], "own": own,
+            "people": [people]}  # fmt: skip
+
+
+def everywhere(r: random.Random, grid: Grid) -> Grid:
+    return mutate.mutated_rows(r, mutate.mutated_header(r, mutate.mutated_cells(r, grid)))
+
+
+LEVELS = {"cells": mutate.mutated_cells, "header": mutate.mutated_header,
+          "rows": mutate.mutated_rows, "container": everywhere}  # fmt: skip
 
 
 def case(base: Base, r: random.Random) -> tuple[str, bytes]:
     """A mutated file of a base: what was done to it, and its bytes."""
     form = r.choice(base.forms)
-    level = r.choice(("bytes", "cells", "cells", "header", "rows", "container"))
-    grid = base.grid
+    level = r.choice(("bytes", "cells", *LEVELS))
     if level == "container" and form != "csv":
-        return f"{form} {level}", _container(form, grid, r)
-    if level == "cells":
-        grid = mutated_cells(r, grid)
-    elif level == "header":
-        grid = mutated_header(r, grid)
-    elif level == "rows":
-        grid = mutated_rows(r, grid)
-    elif level == "container":
-        grid = mutated_rows(r, mutated_header(r, mutated_cells(r, grid)))
+        return f"{form} {level}", _container(form, base.grid, r)
+    grid = LEVELS[level](r, base.grid) if level in LEVELS else base.grid
     if form == "xlsx":
-        data = as_xlsx(grid)
+        data = mutate.as_xlsx(grid)
     elif form == "parquet":
-        data = as_parquet(grid, r)
+        data = mutate.as_parquet(grid, r)
     elif form == "json":
-        data = as_json(grid, r)
+        data = mutate.as_json(grid, r)
     else:
-        data = grid.text(r.choice(("\n", "\r\n"))).encode("utf-8", "replace")
-        if r.random() < 0.1:
-            data = data.decode().encode("utf-16") if base.name != "export" else data
+        code = "utf-16" if r.random() < 0.1 and base.name != "export" else "utf-8"
+        data = grid.text(r.choice(("\n", "\r\n"))).encode(code, "replace")
     if form == "csv.gz":
         data = gzip.compress(data, compresslevel=1, mtime=0)
     if level == "bytes":
-        data = mutated_bytes(r, data)
+        data = mutate.mutated_bytes(r, data)
     return f"{form} {level}", data
 
 
 def _container(form: str, grid: Grid, r: random.Random) -> bytes:
     if form == "xlsx":
-        return mutated_xlsx(r, as_xlsx(grid))
-    if form == "parquet":
-        nested = r.random() < 0.4
-        data = as_parquet(grid, r, nested=nested)
-        return data if nested else mutated_bytes(r, data)
+        return mutate.mutated_xlsx(r, mutate.as_xlsx(grid))
     if form == "json":
-        return mutated_json(r, grid)
-    return mutated_gzip(r, grid.text().encode())
+        return mutate.mutated_json(r, grid)
+    if form == "csv.gz":
+        return mutate.mutated_gzip(r, grid.text().encode())
+    nested = r.random() < 0.4
+    data = mutate.as_parquet(grid, r, nested=nested)
+    return data if nested else mutate.mutated_bytes(r, data)

@@ -1,9 +1,9 @@
 """Mutated data files: every value as it stands there, or a refusal in one line; nothing else.
 
-The corpus holds every case that once failed, and is run always. Outcomes:
+Outcomes:
 
 * ``right``: every value is the one that stands in the mutated file, as an independent parser of
-  a few lines reads it (``reader_naive.py``);
+  a few lines reads it (``reader_sets.py``);
 * ``refused``: one printable line that names the file;
 * ``wrong``: a value differs, or a sum that the file itself gives away is broken and neither the
   reader nor :func:`odforecast.vintage.quality.contradictions` reports it;
@@ -13,26 +13,16 @@ The corpus holds every case that once failed, and is run always. Outcomes:
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import random
-from functools import cache
 from pathlib import Path
 
 import pytest
 from fuzz_cases import Outcome, attempt, run_all, seeds
 from reader_sets import Base, bases, case
 
-CORPUS = json.loads(Path(__file__).with_name("corpus_readers.json").read_text())
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", Path(__file__).parents[3] / "shared" / "data"))
-NAMES = ("releases", "WONDER", "county", "own", "people")
-
-
-@cache
-def sets() -> dict[str, list[Base]]:
-    """Read where they are first needed, and once."""
-    return bases(SHARED if SHARED.is_dir() else None)
 
 
 def outcome(base: Base, data: bytes, folder: Path, truth: dict) -> Outcome:
@@ -69,29 +59,32 @@ def same(a: object, b: object) -> bool:
 
 
 @pytest.fixture(scope="module")
-def truths(tmp_path_factory):
+def sets() -> dict[str, list[Base]]:
+    return bases(SHARED)
+
+
+@pytest.fixture(scope="module")
+def truths(sets, tmp_path_factory):
     """Every base, unchanged, reads; its values."""
     folder = tmp_path_factory.mktemp("truth")
     found = {}
-    for many in sets().values():
-        for base in many:
-            path = folder / base.file
-            path.write_bytes(base.grid.text().encode())
-            found[base.name] = base.read(path).values
-            assert outcome(base, base.grid.text().encode(), folder, {}) == ("right", "")
+    for base in (base for many in sets.values() for base in many):
+        data = base.grid.text().encode()
+        assert outcome(base, data, folder, {}) == ("right", "")
+        found[base.name] = base.read(folder / base.file).values
     return found
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
-def test_mutated_files(name, truths, tmp_path, capsys):
-    if name not in sets():
+@pytest.mark.parametrize("name", ["releases", "WONDER", "county", "own", "people"])
+def test_mutated_files(name, sets, truths, tmp_path, capsys):
+    if name not in sets:
         pytest.skip(f"no real files at {SHARED}")
 
     def one(seed):
         r = random.Random(f"{name} {seed}")
-        base = r.choice(sets()[name])
+        base = r.choice(sets[name])
         what, data = case(base, r)
         return f"{base.name}, {what}", outcome(base, data, tmp_path, truths[base.name])
 
-    run_all(name, seeds(40, CORPUS.get(name, [])), one, capsys)
+    run_all(name, seeds(40), one, capsys)
