@@ -108,29 +108,28 @@ def test_what_is_no_table_of_people(panel, frame, said):
         with_population(panel, frame)
 
 
-def test_connecticut_has_no_rates_across_editions(panel, tmp_path):
+@pytest.mark.parametrize(
+    ("county", "people_of", "residents", "said"),
+    [
+        # Of two editions, there are no rates.
+        (("CT", "Connecticut", "Fairfield", "9001"), ("09110", 970_000), {"10001": 190_000},
+         "Connecticut has counties in the panel and planning regions in the table of people"),
+        # A county that was split has the people of its parts.
+        (("AK", "Alaska", "Valdez-Cordova", "2261"), ("02063", 6_000),
+         {"10001": 190_000, "02261": 8_600}, "rates are per resident"),
+    ],
+)  # fmt: skip
+def test_counties_of_other_times(tmp_path, county, people_of, residents, said):
     cells = county_cells(months=1)[:1]
-    cells[0].update(ST_ABBREV="CT", STATE_NAME="Connecticut", COUNTYNAME="Fairfield", FIPS="9001",
-                    STATEFIPS="9", COUNTYFIPS="1")  # fmt: skip
-    table = read_county(write(tmp_path, csv_text(cells + county_cells(months=1)), "ct.csv")).table
+    names = ("ST_ABBREV", "STATE_NAME", "COUNTYNAME", "FIPS")
+    state, code = divmod(int(county[3]), 1000)
+    cells[0].update(zip(names, county), STATEFIPS=str(state), COUNTYFIPS=str(code))
+    table = read_county(write(tmp_path, csv_text(cells + county_cells(months=1)), "a.csv")).table
     held = county_panel(table, table["release"].iloc[0].date())
-    found = with_population(held, people(("09110", 970_000), ("10001", 190_000)))
-    assert found.residents == {"10001": 190_000}
-    assert any(
-        "Connecticut has counties in the panel and planning regions in the table of people" in n
-        for n in found.notes
-    )
+    found = with_population(held, people(people_of, ("02066", 2_600), ("10001", 190_000)))
+    assert found.residents == residents
+    assert any(said in n for n in found.notes)
     assert not any("Fairfield" in n for n in found.notes)
-
-
-def test_a_county_that_was_split_has_the_people_of_its_parts(tmp_path):
-    cells = county_cells(months=1)[:1]
-    cells[0].update(ST_ABBREV="AK", STATE_NAME="Alaska", COUNTYNAME="Valdez-Cordova", FIPS="2261",
-                    STATEFIPS="2", COUNTYFIPS="261")  # fmt: skip
-    table = read_county(write(tmp_path, csv_text(cells), "ak.csv")).table
-    held = county_panel(table, table["release"].iloc[0].date())
-    found = with_population(held, people(("02063", 6_000), ("02066", 2_600)))
-    assert found.residents == {"02261": 8_600}
 
 
 def test_the_real_table(shared):

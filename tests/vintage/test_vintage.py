@@ -178,17 +178,6 @@ def test_your_copy_of_a_release_comes_before_the_bundled_one(tmp_path, monkeypat
     assert list(log["origin"] == "bundled") == [True, True, True, False, False]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["VSRR_Provisional_Drug_Overdose_Death_Counts_20241211.csv", "VSRR 2024-12-11 copy.csv"]
-)
-def test_a_file_under_cdcs_own_export_name_is_read(tmp_path, name):
-    table = od.bundled().as_of().table
-    table = table[table["month"] <= "2024-07-01"].drop(columns="release")
-    table.to_csv(tmp_path / name, index=False)
-    assert read_vsrr(tmp_path / name).release == dt.date(2024, 12, 11)
-
-
 def test_revisions_know_nothing_later(archive, vsrr):
     seen = archive.as_of("2018-10-17").revisions()
     assert [str(d) for d in seen.releases] == ["2018-09-12", "2018-10-17"]
