@@ -60,51 +60,6 @@ interventions:
     onset: 2026-05
     percent: {quantiles: {5%: -31.5%, 50%: -12}}
 """
-TOML = """\
-name = "shock-2026"
-version = 2
-title = "A shock"
-question = "What if?"
-
-[[interventions]]
-name = "supply"
-onset = "2026-03"
-scope = "T40.4"
-p_null = 0.1
-direction = "fall"
-lag = 2
-half_life = 18
-residue = 0.25
-spread = 0.15
-replaced = 0.35
-backfire = "worse drugs"
-references = ["a book"]
-source = "a paper"
-grade = "low"
-note = "nothing: much"
-size = {normal = [-0.45, 0.2]}
-ramp = {lognormal = [6.5, 0.4]}
-plateau = {uniform = [1.5, 12]}
-exposure = {OH = 1.25, default = 0.3}
-share = {beta = [1.5, 4]}
-
-[interventions.rebound]
-fraction = 0.2
-p_null = 0.5
-after = 7
-ramp = 3
-half_life = "none"
-
-[[interventions]]
-prior = "tariff-only"
-onset = {between = ["2026-01", "2026-06"]}
-name = "tariffs"
-
-[[interventions]]
-name = "said"
-onset = "2026-05"
-percent = {quantiles = {"5%" = "-31.5%", "50%" = -12}}
-"""
 VALUES = (
     ".nan", "nan", ".inf", "-.inf", "inf", "1e999", "1.0e+308", "-1", "0", "1", "9", "99", "true",
     "no", "yes", "null", "~", "", "1_000", "0x1F", "0o17", "010", "1:30", "6 months", "20%", "1,5",
@@ -161,10 +116,10 @@ def changed_structure(lines: list[str], r: random.Random) -> None:
     lines[i:rest] = new
 
 
-def case(seed: int) -> tuple[str, bytes, str]:
+def case(seed: int, texts: tuple[tuple[str, str], ...]) -> tuple[str, bytes, str]:
     """File name, bytes and kind of mutation of a seed."""
     r = random.Random(seed)
-    name, text = r.choice((("s.yaml", YAML), ("s.toml", TOML)))
+    name, text = r.choice(texts)
     kind = r.choice(("value", "value", "key", "structure", "bytes"))
     if kind == "bytes":
         return name, mutated_bytes(r, text.encode(), PIECES), f"{name[2:]} {kind}"
@@ -247,17 +202,25 @@ def outcome(name: str, data: bytes, folder: Path) -> Outcome:
     return "right", ""
 
 
+@pytest.fixture
+def texts(tmp_path):
+    """The same scenario in both forms."""
+    (tmp_path / "s.yaml").write_text(YAML)
+    return ("s.yaml", YAML), (
+        "s.toml",
+        dump_scenarios(read_scenarios(tmp_path / "s.yaml"), ".toml"),
+    )
+
+
 @pytest.mark.slow
-def test_mutated_scenario_files(tmp_path, capsys):
+def test_mutated_scenario_files(texts, tmp_path, capsys):
     def one(seed):
-        name, data, what = case(seed)
+        name, data, what = case(seed, texts)
         return what, outcome(name, data, tmp_path)
 
     run_all("scenario files", seeds(150, FAILED), one, capsys)
 
 
-def test_what_is_not_mutated_is_read(tmp_path):
-    for name, text in (("s.yaml", YAML), ("s.toml", TOML)):
+def test_what_is_not_mutated_is_read(texts, tmp_path):
+    for name, text in texts:
         assert outcome(name, text.encode(), tmp_path) == ("right", "")
-    yaml, toml = (read_scenarios(tmp_path / n)[0] for n in ("s.yaml", "s.toml"))
-    assert yaml == toml

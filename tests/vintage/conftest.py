@@ -13,7 +13,7 @@ from odforecast.sources.vsrr import read_vsrr
 def real(vsrr) -> od.Archive:
     """Every release that can be read, parts of releases too."""
     tables = {}
-    for file in sorted(vsrr.glob("20*")):
+    for file in sorted([*vsrr.glob("20*"), *vsrr.with_name("unread").glob("20*")]):
         try:
             loaded = read_vsrr(file)
         except DataError:

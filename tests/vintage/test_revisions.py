@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from odforecast.errors import ArchiveError, DataError, UnknownNameError
+from odforecast.errors import ArchiveError, UnknownNameError
 from odforecast.names import ALL_DRUGS, TABLE_COLUMNS
 from odforecast.sources.table import canonical, location_codes
 from odforecast.vintage.archive import Archive
@@ -118,28 +117,16 @@ def test_the_triangle_is_the_releases(values: np.ndarray) -> None:
     assert np.isfinite(units["completeness"]).all()
 
 
-@pytest.fixture(scope="module")
-def real(vsrr: Path, tmp_path_factory: pytest.TempPathFactory) -> Archive:
-    store = Archive(tmp_path_factory.mktemp("real") / "archive")
-    for file in sorted(vsrr.glob("20*")):
-        if file.suffix == ".json" or ".xlsx" in file.suffixes:
-            continue
-        try:
-            store.add(file)
-        except DataError:
-            assert "appended" in file.name
-    return store
-
-
 @pytest.mark.slow
-def test_real_revisions_are_those_known(real: Archive) -> None:
+def test_real_revisions_are_those_known(real) -> None:
     seen = revisions(real, "US")
     triangle = seen.triangle("US")
     assert triangle.loc["2018-11-14", "2017-12-01"] == 70_908
     assert triangle.loc["2019-04-17", "2017-12-01"] == 70_699  # closing the year: downwards
     assert triangle.loc["2024-12-11", "2023-12-01"] == 107_682
     assert triangle.loc["2025-07-16", "2023-12-01"] == 106_881
-    assert list(seen.skipped) == [dt.date(2020, 12, 16), dt.date(2023, 4, 12)]
+    without_us = ["2020-12-16", "2021-11-17", "2023-01-11", "2023-04-12"]
+    assert list(map(str, seen.skipped)) == without_us
     change = compare(real, "2024-12-11", "2025-07-16", ALL_DRUGS)
     december = change["month"] == pd.Timestamp("2023-12-01")
     assert change[december & (change["state"] == "US")]["change"].tolist() == [-801]
