@@ -252,8 +252,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize(
-    ("error", "call", "words"),
-    [(error, *call) for error, calls in CALLS.items() for call in calls],
+    ("error", "call", "words"), [(error, *call) for error, calls in CALLS.items() for call in calls]
 )
 def test_a_wrong_call_says_what_was_given_and_what_to_do(error, call, words, made, monkeypatch):
     monkeypatch.setattr(registry, "_REGISTERED", {})

@@ -75,10 +75,7 @@ def cdc_form(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def bent_release(
-    folder: Path,
-    change: tuple[str, float] | None = None,
-    day: str = "2025-10-15",
-    name: str = "",
+    folder: Path, change: tuple[str, float] | None = None, day: str = "2025-10-15", name: str = ""
 ) -> Path:
     """The file of a release of all drugs, with a factor of one state's last count."""
     folder.mkdir(exist_ok=True)
