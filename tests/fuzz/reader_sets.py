@@ -16,11 +16,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import fuzz_cases as mutate
 import openpyxl
 import pandas as pd
 import pyarrow.parquet as pq
-from fuzz_cases import Grid
+import reader_mutations as mutate
+from reader_mutations import Grid
 
 from odforecast.geography import counties_of
 from odforecast.geography.places import BY_KEY

@@ -11,14 +11,14 @@ import io
 import random
 from decimal import Decimal
 
-import fuzz_cases as fuzz
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from fuzz_cases import CHANGES, Grid, Outcome, attempt, run_all, seeds
+from fuzz_cases import Outcome, attempt, run_all, seeds
 from hub_tables import made
+from reader_mutations import CHANGES, Grid, as_parquet, mutated_bytes, mutated_gzip
 
 from odforecast.hub import read_hub, to_hub, write_hub
 
@@ -73,21 +73,21 @@ def case(seed: int) -> tuple[str, bytes, str]:
     if form == "parquet" and r.random() < 0.5:
         out = io.BytesIO()
         table.to_parquet(out, index=False, write_page_checksum=True)
-        return "a.parquet", fuzz.mutated_bytes(r, out.getvalue()), "parquet bytes"
+        return "a.parquet", mutated_bytes(r, out.getvalue()), "parquet bytes"
     days = table[["origin_date", "target_end_date"]].apply(lambda x: x.dt.strftime("%Y-%m-%d"))
     text = table.assign(**days, output_type_id=[f"{x:.12g}" for x in table["output_type_id"]])
     grid = Grid(list(text), text.astype(str).to_numpy().tolist())
     change = r.choice((hub_cells, hub_cells, *CHANGES, None))
     grid = change(r, grid) if change else grid
     if form == "parquet":
-        return "a.parquet", fuzz.as_parquet(grid, r, nested=r.random() < 0.2), "parquet cells"
+        return "a.parquet", as_parquet(grid, r, nested=r.random() < 0.2), "parquet cells"
     data = grid.text(r.choice(("\n", "\n", "\n", "\r\n", "\r")))
     coded = data.encode(r.choice(("utf-8",) * 8 + ("utf-8-sig", "utf-16")), "surrogatepass")
     if form == "csv.gz":
         same = change and r.random() < 0.7
-        packed = gzip.compress(coded, 1) if same else fuzz.mutated_gzip(r, coded)
+        packed = gzip.compress(coded, 1) if same else mutated_gzip(r, coded)
         return "a.csv.gz", packed, "gzip"
-    return "a.csv", coded if change else fuzz.mutated_bytes(r, coded), f"csv {change and 'cells'}"
+    return "a.csv", coded if change else mutated_bytes(r, coded), f"csv {change and 'cells'}"
 
 
 def standing(name: str, data: bytes) -> list[dict[str, object]]:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fuzz_cases import Outcome, attempt, mutated_bytes, run_all, seeds
+from fuzz_cases import Outcome, attempt, run_all, seeds
+from reader_mutations import mutated_bytes
 
 from odforecast.scenario import Scenario, dump_scenarios, json_schema, read_scenarios
 
