@@ -136,7 +136,7 @@ def mutated_rows(r: random.Random, grid: Grid) -> Grid:
 CHANGES = (mutated_cells, mutated_header, mutated_rows)
 
 
-def mutated_bytes(r: random.Random, data: bytes) -> bytes:
+def mutated_bytes(r: random.Random, data: bytes, pieces: tuple[bytes, ...] = ()) -> bytes:
     out = bytearray(data)
     n = len(out)
     kind = r.randrange(8)
@@ -149,7 +149,8 @@ def mutated_bytes(r: random.Random, data: bytes) -> bytes:
         del out[max(0, n - r.randrange(1, 80)) :]
     elif kind == 3:
         i = r.randrange(n)
-        out[i:i] = r.choice([b"\x00", b"\n", b",", b'"', b"\xff", b"\r\n", b"9", r.randbytes(20)])
+        odd = [b"\x00", b"\n", b",", b'"', b"\xff", b"\r\n", b"9", r.randbytes(20)]
+        out[i:i] = r.choice(pieces or odd)
     elif kind == 4:
         i = r.randrange(n)
         out[i:i] = out[i : i + r.randrange(1, 400)]

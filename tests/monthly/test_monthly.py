@@ -83,7 +83,7 @@ BETWEEN = np.array([[1.0], [-1.0]]), np.ones(2)
     ("call", "said"),
     [
         (lambda: recover_months(ONE), "contradict"),
-        (lambda: recover_months(np.array([[5.0, -1.0]])), "negative"),
+        (lambda: recover_months(np.array([[5.0, -1.0]])), "negative 12-month-ending count"),
         (lambda: recover_months(np.ones(5)), r"sums must be \(locations, months\)"),
         (lambda: rolling_sums(np.ones(11)), "at least 12"),
         (lambda: pin_months(ONE, FIRST), "contradict"),
