@@ -1,14 +1,7 @@
 """Mutated data files: every value as it stands there, or a refusal in one line; nothing else.
 
-Outcomes:
-
-* ``right``: every value is the one that stands in the mutated file, as an independent parser of
-  a few lines reads it (``reader_sets.py``);
-* ``refused``: one printable line that names the file;
-* ``wrong``: a value differs, or a sum that the file itself gives away is broken and neither the
-  reader nor :func:`odforecast.vintage.quality.contradictions` reports it;
-* ``lost``: rows are not there; ``traceback``: any other exception; ``badly said``: a refusal
-  that is no short line.
+What stands there an independent parser of a few lines says (``reader_sets.py``). Wrong is also a
+broken sum that neither the reader nor :func:`odforecast.vintage.quality.contradictions` reports.
 """
 
 from __future__ import annotations
