@@ -17,6 +17,7 @@ def scores_of(
     wis: Mapping[str, np.ndarray],
     horizon: int = 1,
     places: Sequence[str] = (),
+    first: str = "2019-01",
     step: int = 1,
 ) -> pd.DataFrame:
     """Scores of models; every score is the WIS, NaN is a unit that the model lacks.
@@ -27,7 +28,7 @@ def scores_of(
     for model, values in wis.items():
         n, n_places = values.shape
         named = list(places) or [f"L{i}" for i in range(n_places)]
-        last = np.repeat(np.datetime64("2019-01") + step * np.arange(n).astype("m8[M]"), n_places)
+        last = np.repeat(np.datetime64(first) + step * np.arange(n).astype("m8[M]"), n_places)
         part = pd.DataFrame(
             dict.fromkeys((*METRIC_COLUMNS, *COUNT_COLUMNS), values.ravel())
             | {
