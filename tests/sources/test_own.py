@@ -9,7 +9,7 @@ import openpyxl
 import pandas as pd
 import pytest
 from county_release import county_cells, csv_text
-from test_refusals import TITLED, own_days, own_months
+from test_refusals import BUREAU, PEOPLE_HEAD, TITLED, own_days, own_months
 
 from odforecast.errors import DataError, PanelError
 from odforecast.panel.panel import with_population
@@ -99,14 +99,8 @@ def test_sheets_of_a_workbook(tmp_path):
 
 # People by county
 
-HEAD = "SUMLEV,REGION,DIVISION,STATE,COUNTY,STNAME,CTYNAME,POPESTIMATE2023,POPESTIMATE2024,NPOP\n"
-ROWS = (
-    "040,3,6,01,000,Alabama,Alabama,5117673,5157699,1\n"
-    "050,3,6,01,001,Alabama,Autauga County,60342,61464,1\n"
-    "050,4,8,35,013,New Mexico,Do\xf1a Ana County,225210,230000,1\n"
-)
 # A spreadsheet takes the leading zeros away.
-BARE = ROWS.replace("050,", "50,").replace(",01,001,", ",1,1,").replace(",35,013,", ",35,13,")
+BARE = BUREAU.replace("050,", "50,").replace(",01,001,", ",1,1,").replace(",35,013,", ",35,13,")
 NEWEST = [["01001", 61464.0, 2024], ["35013", 230000.0, 2024]]
 YEARS = "FIPS,Population,Year\n09001,900000,2019\n09001,942426,2020\n10001,1.9e+05,2024\n"
 
@@ -120,15 +114,15 @@ def write(folder, text, name="co-est2024-alldata.csv", encoding="latin-1"):
 @pytest.mark.parametrize(
     ("text", "year", "rows"),
     [
-        (HEAD + ROWS, None, NEWEST),
-        (HEAD + ROWS, 2023, [["01001", 60342.0, 2023], ["35013", 225210.0, 2023]]),
-        (HEAD + BARE, None, NEWEST),
+        (PEOPLE_HEAD + BUREAU, None, NEWEST),
+        (PEOPLE_HEAD + BUREAU, 2023, [["01001", 60342.0, 2023], ["35013", 225210.0, 2023]]),
+        (PEOPLE_HEAD + BARE, None, NEWEST),
         ("fips,population\n1001,61464\n39035,1200000\n", None,
          [["01001", 61464.0, 0], ["39035", 1200000.0, 0]]),
         (YEARS + "02261,,2024\n", None, [["09001", 942426.0, 2020], ["10001", 190000.0, 2024]]),
         (YEARS, 2019, [["09001", 900000.0, 2019]]),
         ("People by county\n\nfips;population\n1001;61464\n", None, [["01001", 61464.0, 0]]),
-        (HEAD + ROWS, 1999, "no population of 1999; it has 2023, 2024"),
+        (PEOPLE_HEAD + BUREAU, 1999, "no population of 1999; it has 2023, 2024"),
     ],
 )  # fmt: skip
 def test_people_of_a_file(tmp_path, text, year, rows):

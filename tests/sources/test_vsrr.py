@@ -42,13 +42,20 @@ def expected(tmp_path_factory):
     return read_vsrr(save(tmp_path_factory.mktemp("base"), CELLS)).table
 
 
-def test_the_small_release(expected):
+def test_the_small_release(expected, tmp_path):
     assert len(expected) == len(CELLS)
     meth = expected[(expected["state"] == "WV") & expected["indicator"].str.startswith("Meth")]
     assert meth["status"].tolist() == ["suppressed", "low_quality", "missing"]
     drugs = expected[expected["indicator"] == ALL_DRUGS]
     assert drugs["location"].tolist() == ["US"] * 3 + ["54"] * 3 + ["NYC"] * 3
     assert drugs["reported"].iloc[:3].tolist() == [1000, 1011, 1022]
+    more = CELLS.assign(
+        Footnote=CELLS["Footnote"].str.replace(
+            "(<10).", "(<10). Not shown due to low data quality."
+        )
+    )
+    notes = read_vsrr(save(tmp_path, more)).report.notes
+    assert "1 blank counts are both suppressed and of low quality: kept as suppressed" in notes
     assert drugs["percent_complete"].iloc[:3].tolist() == [100, 99.5, 100]
 
 
@@ -102,6 +109,7 @@ def test_conflicts_are_refused_and_repeats_counted(tmp_path, expected):
     report = loaded.report
     assert (report.rows_read, report.rows_kept, report.exact_duplicates) == (32, 27, 5)
     assert any("left out 5 rows" in note for note in report.notes)
+    assert not any("are both" in note for note in report.notes)
     assert_frame_equal(loaded.table, expected)
     for column, value, said in (
         ("Data Value", "1012", r"1 keys .* rows 5 and 29: US, 2024-06.*1011 and 1012"),
