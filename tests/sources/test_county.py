@@ -7,7 +7,7 @@ import datetime as dt
 import numpy as np
 import pytest
 from county_release import HIDDEN, api_text, county_cells, csv_text
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from release_factory import cdc_cells, csv_bytes
 from test_refusals import COUNTY_HEAD as HEAD
@@ -57,6 +57,7 @@ def test_connecticut_changes_to_planning_regions_and_alaska_is_split(read):
 
 
 @pytest.mark.slow
+@settings(max_examples=8)
 @given(st.randoms(), st.booleans())
 def test_neither_the_order_of_rows_nor_the_names_of_columns_matter(tmp_path_factory, chance, api):
     rows = county_cells(months=3)

@@ -9,6 +9,7 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
+import panel_factory
 import pytest
 
 import odforecast as od
@@ -29,20 +30,11 @@ N, LAST = 96, 71
 LATE = np.array([60, 30, 20, 10, 5, 4, 3, 2, 2, -3, -2, -1, 8, 6, 5, 4])
 
 
-def made_panel(months: np.ndarray, last: int, release: str, **layers: object) -> Panel:
-    sums = rolling_sums(months)[:, : last - 10]
-    blank = np.full(sums.shape, np.nan)
-    return Panel(
-        indicator="Number of Drug Overdose Deaths",
-        as_of=dt.date.fromisoformat(release),
-        release=dt.date.fromisoformat(release),
-        vintage="real",
-        locations=PLACES,
-        months=np.arange("2014-12", "2030-01", dtype="M8[M]")[: sums.shape[1]],
-        reported=sums,
-        **{name: layers.get(name, blank) for name in ("predicted", "complete", "pending")},
-        final_through=layers.get("final_through"),
-    )
+def made_panel(months, last, release, final_through=None, **layers):
+    panel = panel_factory.made_panel(dict(zip(PLACES, months)), last)
+    day = dt.date.fromisoformat(release)
+    return replace(panel, as_of=day, release=day, vintage="real", final_through=final_through,
+                   **layers)  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +46,7 @@ def months():
 
 @pytest.fixture(scope="module")
 def truth(months) -> Panel:
-    return made_panel(months, N - 1, "2022-05-15")
+    return made_panel(months, "2021-12", "2022-05-15")
 
 
 def seen(months, late, restated=None):
@@ -65,10 +57,8 @@ def seen(months, late, restated=None):
         had[:2, restated] -= 40
     sums = rolling_sums(had)[:, : LAST - 10]
     return made_panel(
-        had, LAST, "2020-04-15",
-        predicted=np.round(1.02 * sums),
-        pending=np.full(sums.shape, 0.3),
-        final_through=np.datetime64("2018-12"),
+        had[:, : LAST + 1], "2019-12", "2020-04-15", np.datetime64("2018-12"),
+        predicted=np.round(1.02 * sums), pending=np.full(sums.shape, 0.3),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from county_release import DEATHS, county_cells, csv_text
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import odforecast as od
@@ -319,6 +319,7 @@ def test_real_releases(real, vsrr):
 
 
 @pytest.mark.slow
+@settings(max_examples=12)
 @given(st.sampled_from(JURISDICTIONS), st.integers(0, 123), st.integers(1, 500))
 def test_any_changed_cell_breaks_the_sum(state, month, by):
     table = TABLE.copy()
