@@ -293,6 +293,8 @@ def test_drugs():
 
 def test_the_bundled_release_is_clean_and_every_check_is_explained_in_the_docs():
     assert {f.code for f in check(TABLE)} == {"north-carolina-2023", "tail-incomplete"}
+    alone = TABLE[rows(indicator=SYNTHETIC_OPIOIDS)]  # a table without all drugs
+    assert {f.code for f in check(alone)} == {"missing-location", "north-carolina-2023"}
     text = (ROOT / "docs" / "reference" / "quality.md").read_text()
     explained = re.findall(r"^\(quality-([a-z0-9-]+)\)=\n### `([a-z0-9-]+)`\n\n\S", text, re.M)
     assert sorted(explained) == sorted((code, code) for code in CODES)
