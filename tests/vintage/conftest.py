@@ -1,4 +1,4 @@
-"""Real releases, read once for all tests of vintages."""
+"""Real releases, read once for all tests of vintages; servers on this machine."""
 
 from __future__ import annotations
 
@@ -7,6 +7,12 @@ import pytest
 import odforecast as od
 from odforecast.errors import DataError
 from odforecast.sources.vsrr import read_vsrr
+
+
+@pytest.fixture(autouse=True)
+def _direct(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.delenv("SOCRATA_APP_TOKEN", raising=False)
 
 
 @pytest.fixture(scope="session")

@@ -31,12 +31,6 @@ DATE, DAY = dt.date(2025, 9, 17), 86_400
 NAME = f"{DATE}_vsrr_{UPDATED}.json.gz"
 
 
-@pytest.fixture(autouse=True)
-def _direct(monkeypatch):
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.delenv("SOCRATA_APP_TOKEN", raising=False)
-
-
 @pytest.fixture
 def server():
     with FakeSocrata(list(ROWS)) as fake:

@@ -32,11 +32,6 @@ COUNTIES = csv_text(county_cells("2024-10-06", 15)).encode()
 ODD = "my data/Counts (1) [copy] #2 100%?.csv"
 
 
-@pytest.fixture(autouse=True)
-def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-
-
 def later(**words) -> tuple[dict[str, str], bytes]:
     """A right copy of the release after, of another owner."""
     content = release_csv("2024-08")
@@ -131,9 +126,6 @@ def test_what_becomes_of_a_copy(run: Run, there, listed, about, status, says, ke
     assert states(run.archive, read_copies(run.folder / "copies.csv")) == ["there", "there"]
 
 
-# The server
-
-
 @pytest.mark.parametrize("fault", ["404", "403", "elsewhere", "drop", "503", "endless", "stall"])
 def test_a_vanished_copy_is_a_warning_and_the_next_one_is_tried(run: Run, fault: str) -> None:
     made = copies_of("someone", "b")
@@ -193,9 +185,6 @@ def test_a_server_that_never_answers_is_left(run: Run) -> None:
     with pytest.raises(DownloadError, match="does not answer, 3 copies were asked for; check"):
         run(made)
     assert len(run.asked) == 9  # three copies, three attempts
-
-
-# The release
 
 
 @pytest.mark.parametrize(
@@ -331,9 +320,6 @@ def test_what_the_user_retracted_stays_so(run: Run) -> None:
         run(made, release="2024-01-01")
 
 
-# Where releases came from
-
-
 def test_the_bundled_release_does_not_keep_the_whole_one_away(run: Run, own_archive: Path) -> None:
     content = release_csv("2025-04")
     made = Made.of((row("2025-09-17", "2025-04", content, basis="known"), content))
@@ -346,9 +332,6 @@ def test_the_bundled_release_does_not_keep_the_whole_one_away(run: Run, own_arch
     assert len(od.archive().release("2025-09-17")) == 180
     od.archive().retract("2025-09-17", "only three places")
     assert [str(d) for d in od.archive().releases()] == ["2026-01-14"]
-
-
-# The list
 
 
 def test_the_list_that_ships_is_the_shared_one_and_names_the_better_copy_first(vsrr: Path) -> None:

@@ -107,19 +107,13 @@ def test_a_revision_that_no_reporting_explains():
     assert len(contradictions(OHIO, dated(OHIO, BEFORE, **MOVED))) > 100
     for months in (6, 8):  # deaths do not go away
         assert contradictions(dated(outage(months), LATER), NOW)
-    year = bent_since("2024-10", 4.0)  # as many as never before
+    year, old = NOW.copy(), NOW.copy()
+    year.loc[year["month"] >= "2024-10-01", "reported"] *= 4.0  # as many as never before
     assert "move" in {c.kind for c in contradictions(year, outage(0))}
-    old = NOW.copy()
     old.loc[old["month"] <= "2016-12-01", "reported"] *= 2.2
     old["reported"] = old["reported"].round()
     kinds = [c.kind for c in contradictions(old, outage(0))]
     assert kinds.count("revision") > 10  # not in the months in which records still come
-
-
-def bent_since(month, factor):
-    table = NOW.copy()
-    table.loc[table["month"] >= month, "reported"] *= factor
-    return table
 
 
 def swapped(count):
