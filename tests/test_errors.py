@@ -1,51 +1,46 @@
-"""One family of errors: fact, hint, and the builtin one would expect."""
+"""One family of errors, and wrong calls: each says what was given and what to do."""
 
 from __future__ import annotations
 
-import inspect
+import functools
+import json
 import pickle
 import re
-from collections.abc import Callable
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import odforecast as od
-from odforecast import errors
+from odforecast import errors, scenario, scoring
+from odforecast.backtesting.results import BASELINE, Results
 from odforecast.errors import OdforecastError, near, one_of
+from odforecast.evidence.validate import Setting, run_checks
+from odforecast.io import replacing
+from odforecast.models import registry
+from odforecast.models.baselines import Baseline
 
 FAMILY = [
-    value
-    for _, value in inspect.getmembers(errors, inspect.isclass)
-    if issubclass(value, OdforecastError)
+    x for x in vars(errors).values() if isinstance(x, type) and issubclass(x, OdforecastError)
 ]
 
 
 @pytest.mark.parametrize("error", FAMILY)
-def test_message_then_hint(error: type[OdforecastError]) -> None:
+def test_message_then_hint_and_the_builtin_one_would_expect(error):
     raised = error("row 3 has no month", hint="add one")
     assert str(raised) == "row 3 has no month; add one"
     assert (raised.message, raised.hint) == ("row 3 has no month", "add one")
     assert str(error("row 3 has no month")) == "row 3 has no month"
-
-
-@pytest.mark.parametrize("error", [e for e in FAMILY if e is not OdforecastError])
-def test_each_is_also_the_builtin_one_would_expect(error: type[OdforecastError]) -> None:
     special = {errors.UnknownNameError: LookupError, errors.DownloadError: ConnectionError}
-    expected = special.get(error, ValueError)
-    assert issubclass(error, expected)
-    with pytest.raises(OdforecastError):
-        raise error("wrong")
+    assert error is OdforecastError or issubclass(error, special.get(error, ValueError))
 
 
 @pytest.mark.slow
 @given(st.sampled_from(FAMILY), st.text(), st.none() | st.text())
-def test_pickling_keeps_class_message_and_hint(
-    error: type[OdforecastError], message: str, hint: str | None
-) -> None:
+def test_pickling_keeps_class_message_and_hint(error, message, hint):
     # A parallel backtest carries its workers' errors home.
     back = pickle.loads(pickle.dumps(error(message, hint=hint)))
     assert type(back) is error
@@ -54,19 +49,19 @@ def test_pickling_keeps_class_message_and_hint(
 
 # --- "did you mean" -------------------------------------------------------------------------
 
+KNOWN = ["dlm", "ensemble", "auto-ets", "hub-baseline"]
 
-@given(st.sampled_from(["dlm", "ensemble", "auto-ets", "hub-baseline"]), st.data())
-def test_one_wrong_letter_is_seen_through(name: str, data: st.DataObject) -> None:
+
+@given(st.sampled_from(KNOWN), st.data())
+def test_one_wrong_letter_is_seen_through(name, data):
     at = data.draw(st.integers(0, len(name) - 1))
     wrong = name[:at] + data.draw(st.sampled_from("xq")) + name[at + 1 :]
-    known = ["dlm", "ensemble", "auto-ets", "hub-baseline"]
-    assert near(wrong, known) == (name,)
-    assert near(wrong.upper(), known) == (name,)
-    assert one_of(wrong, known).startswith(f"did you mean {name!r}? one of: dlm")
+    assert near(wrong, KNOWN) == near(wrong.upper(), KNOWN) == (name,)
+    assert one_of(wrong, KNOWN).startswith(f"did you mean {name!r}? one of: dlm")
 
 
 @given(st.text() | st.integers() | st.none() | st.binary())
-def test_whatever_is_given_is_no_failure_of_its_own(value: object) -> None:
+def test_whatever_is_given_is_no_failure_of_its_own(value):
     assert len(near(value, ["real", "pseudo-clean"])) <= 1
     assert one_of(value, ["real"]).endswith("one of: real")
     assert one_of(value, []) == "there is none"
@@ -76,210 +71,340 @@ def test_whatever_is_given_is_no_failure_of_its_own(value: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def made() -> SimpleNamespace:
+def made():
     archive = od.bundled()
     vintage = archive.as_of()
     panel = vintage.panel()
     fitted = od.get_model("drift").fit(panel)
     forecast = fitted.forecast(horizon=24, draws=20)
     return SimpleNamespace(
-        archive=archive,
-        vintage=vintage,
-        panel=panel,
-        fitted=fitted,
-        forecast=forecast,
+        archive=archive, vintage=vintage, panel=panel, fitted=fitted, forecast=forecast,
         truth=od.Truth(panel),
-        projection=od.project(forecast, od.scenario.named("supply-shock-2023-like")),
-        results=od.backtest(
-            ["naive", "hub-baseline"], archive=archive, start="2021-01", end="2021-01",
-            locations=["US", "Ohio"], draws=20, progress=False,
-        ),
+        projection=od.project(forecast, scenario.named("supply-shock-2023-like")),
+        results=run(["naive", "hub-baseline"], end="2021-01", origins="pseudo-delayed"),
     )  # fmt: skip
 
 
-def checks(*names: str) -> object:
-    from odforecast.evidence.validate import Setting, run_checks
+def run(models="naive", **more):
+    few = {"origins": "pseudo-clean", "start": "2021-01", "end": "2021-02", "draws": 20,
+           "locations": ["US", "Ohio"], "progress": False, "archive": od.bundled()}  # fmt: skip
+    return od.backtest(models, **(few | more))
 
-    setting = Setting(od.bundled(), "2025-09-17", od.get_model("naive"))
-    return next(iter(run_checks(setting, names)))
 
-
-def frame(**columns: object) -> pd.DataFrame:
+def frame(**columns):
     whole = {"location": ["OH"], "month": ["2024-01"], "reported": [5.0], **columns}
     return pd.DataFrame({k: v for k, v in whole.items() if v is not None})
 
 
-def backtest(**changes: object) -> object:
-    asked = {"models": ["naive"], "archive": od.bundled(), "start": "2021-01", "end": "2021-01"}
-    return od.backtest(**(asked | {"progress": False} | changes))  # type: ignore[arg-type]
+def checks(*names):
+    return next(run_checks(Setting(od.bundled(), "2025-09-17", od.get_model("naive")), names))
 
 
-#: What is called, and what the message must hold: the value given, and what may be meant or done.
-WRONG: dict[str, tuple[Callable[[SimpleNamespace], object], tuple[str, ...]]] = {
-    # models
-    "model": (lambda _: od.get_model("dml"), ("'dml'", "did you mean 'dlm'?")),
-    "model, upper case": (lambda _: od.get_model("Naive"), ("'Naive'", "mean 'naive'?")),
-    "model under a layer": (
-        lambda _: od.get_model("auto-est+delay"), ("'auto-est'", "did you mean 'auto-ets'?")),
-    "layer": (lambda _: od.get_model("naive+dely"), ("'dely'", "did you mean 'delay'?")),
-    "model that is none": (lambda _: od.get_model(5), ("name is 5", "od.models()")),
-    "setting": (
-        lambda _: od.get_model("dlm", dealy=False), ("'dealy'", "did you mean 'delay'?", "dated")),
-    "setting where there is none": (
-        lambda _: od.get_model("naive", k=1), ("naive has no parameter 'k'", "nothing to set")),
-    "registered": (
-        lambda _: od.register("mine", 5),  # type: ignore[arg-type]
-        ("factory is 5", "@od.forecaster")),
-    "label": (lambda _: od.get_model(label="a/b"), ("label is 'a/b'", "letters, digits")),
-    "by": (lambda _: od.forecaster(by="stat"), ("by is 'stat'", "did you mean 'state'?")),
-    "joint": (
-        lambda _: od.forecaster(joint=("moth",)), ("joint", "'moth'", "did you mean 'month'?")),
-    "target of a model": (
-        lambda _: od.forecaster(target="deaths"), ("target is 'deaths'", "deaths_12mo")),
-    "member": (
-        lambda _: od.get_model("ensemble", members=["naive", "drft"]),
-        ("'drft'", "did you mean 'drift'?")),
-    # what was known
-    "as-of date": (lambda m: m.archive.as_of("July"), ("'July'",)),
-    "as-of before all": (lambda m: m.archive.as_of("2001-01-01"), ("2001-01-01", "2025-09-17")),
-    "release": (lambda m: m.archive.release("2024-01-10"), ("2024-01-10", "nearest is 2025-09-17")),
-    "indicator": (lambda m: m.vintage.panel("cocane"), ("'cocane'", "did you mean 'cocaine'?")),
-    "indicator, as people say": (
-        lambda m: m.vintage.panel("fentanyl"), ("'fentanyl'", "did you mean 'T40.4'?")),
-    "code of an indicator": (
-        lambda m: m.vintage.panel("T40.5"), ("'T40.5'", "did you mean 'cocaine'?")),
-    "indicator of revisions": (
-        lambda m: m.vintage.revisions("US", "heroine"), ("'heroine'", "did you mean 'heroin'?")),
-    "data set": (
-        lambda m: m.vintage.panel(dataset="state"), ("'state'", "did you mean 'states'?")),
-    "column of revisions": (
-        lambda m: m.vintage.revisions().triangle("US", "reportd"),
-        ("'reportd'", "did you mean 'reported'?")),
-    "month of a cut": (lambda m: m.panel.cut("2030-13"), ("'2030-13' is not a date", "2024-07")),
-    "frame without a column": (
-        lambda _: od.Panel.from_frame(frame(reported=None), "2024-06-01"), ("no reported",)),
-    "frame's date": (lambda _: od.Panel.from_frame(frame(), "June"), ("as_of: 'June'",)),
-    "frame's place": (
-        lambda _: od.Panel.from_frame(frame(location=["Ohoi"]), "2024-06-01"),
-        ("'Ohoi'", "did you mean Ohio")),
-    # places
-    "place": (lambda m: m.panel.select("Ohoi"), ("'Ohoi'", "did you mean Ohio")),
-    "place of a forecast": (lambda m: m.forecast.select("Ohoi"), ("'Ohoi'", "mean Ohio")),
-    "place of a backtest": (lambda _: backtest(locations="Ohoi"), ("'Ohoi'", "mean Ohio")),
-    "place of a figure": (lambda m: m.fitted.plot("Ohoi"), ("'Ohoi'", "did you mean Ohio")),
-    "no place": (lambda m: m.truth.select([]), ("locations is empty",)),
-    # forecasts
-    "horizon": (lambda m: m.fitted.forecast(0), ("horizon is 0", "at least 1")),
-    "draws": (lambda m: m.fitted.forecast(draws=2.5), ("draws is 2.5", "whole number")),
-    "until": (lambda m: m.fitted.forecast(until="2020-01"), ("until 2020-01", "2025-08")),
-    "both": (lambda m: m.fitted.forecast(3, until="2026-01"), ("horizon or until, not both",)),
-    **{
-        f"seed {seed!r} of {what}": (call(seed), (f"seed is {seed!r}", "number of at least 0"))
-        for seed in (1.0, True, "1", -1, float("nan"))
-        for what, call in {
-            "a forecast": lambda s: lambda m: m.fitted.forecast(seed=s),
-            "a projection": lambda s: lambda m: od.project(m.forecast, od.scenario.NULL, seed=s),
-            "the past": lambda s: lambda m: od.scenario.past("class-scheduled", m.archive, seed=s),
-            "an update": lambda s: lambda _: od.update("/nowhere", seed=s),
-            "joint scores": lambda s: lambda m: od.scoring.joint_scores(m.forecast, m.truth, s),
-        }.items()
-    },
-    "no seed": (lambda m: m.fitted.forecast(seed=None), ("seed is None",)),
-    **{
-        f"level {level!r} of {what}": (call(level), (f"level is {level!r}", "above 0 and below 1"))
-        for level in (float("nan"), 5.0, 0.0)
-        for what, call in {
-            "quantiles": lambda v: lambda m: m.forecast.quantiles([0.5, v]),
-            "a table": lambda v: lambda m: m.forecast.to_frame([v]),
-            "a summary": lambda v: lambda m: m.forecast.summary("US", v),
-            "years": lambda v: lambda m: m.forecast.years("US", v),
-            "a nowcast": lambda v: lambda m: m.forecast.nowcast("US", v),
-            "a hub table": lambda v: lambda m: od.to_hub(m.forecast, [v]),
-            "deaths averted": lambda v: lambda m: m.projection.averted([v]),
-            "a prior": lambda v: lambda _: od.scenario.Normal(0, 1).interval(v),
-        }.items()
-    },
-    "no level": (lambda m: m.forecast.quantiles([]), ("no quantile level", "such as 0.5")),
-    "threshold": (lambda m: m.forecast.probability_below(float("nan")), ("value is NaN", "give")),
-    "threshold of a projection": (
-        lambda m: m.projection.probability_fewer_than(float("nan")), ("value is NaN", "give")),
-    "panel for a forecast": (lambda m: od.to_hub(m.panel), ("forecast is a Panel", "fit(panel)")),
-    "panel among forecasts": (
-        lambda m: od.Forecast.concat([m.forecast, m.panel]), ("a Panel, no Forecast", "give one")),
-    "hub file without a path": (
-        lambda m: od.write_hub(m.forecast), ("path is missing", "od.write_hub(")),
-    "hub file of a panel": (
-        lambda m: od.hub.write(m.panel, "a.csv"), ("a Panel, no Forecast", "fit(panel)")),
-    "panel for a truth": (
-        lambda m: od.score(m.forecast, m.panel), ("truth is a Panel", "od.Truth(panel)")),
-    "target": (lambda m: m.forecast.samples("deaths_moth"), ("'deaths_moth'", "deaths_month")),
-    "month of a count": (lambda m: m.forecast.count_at("2040-01"), ("2040-01", "ends 2027-08")),
-    # scores and backtests
-    "kind of origins": (
-        lambda m: od.origins(m.archive, kind="reel"), ("'reel'", "did you mean 'real'?")),
-    "origins of a backtest": (
-        lambda _: backtest(origins="pseudo-delaid"), ("'pseudo-delaid'", "mean 'pseudo-delayed'?")),
-    "step": (lambda m: od.origins(m.archive, "pseudo-clean", step=0), ("step", "got 0")),
-    "targets": (
-        lambda _: backtest(targets=["deaths_12m"]), ("'deaths_12m'", "mean 'deaths_12mo'?")),
-    "models of a backtest": (lambda _: backtest(models="naiv"), ("'naiv'", "mean 'naive'?")),
-    "kind of truth": (
-        lambda m: od.Truth(m.panel, "predictd"), ("kind is 'predictd'", "mean 'predicted'?")),
-    "target of a truth": (
-        lambda m: m.truth.observed(["US"], m.panel.months, "deaths"), ("target is 'deaths'",)),
-    "column of a leaderboard": (
-        lambda m: m.results.leaderboard(by=["horizon_grop"]),
-        ("'horizon_grop'", "did you mean 'horizon_group'?")),
-    "baseline": (
-        lambda m: m.results.leaderboard(baseline="naiv"), ("baseline is 'naiv'", "mean 'naive'?")),
-    "score": (
-        lambda m: relative(m.results.scores, "wiss"),
-        ("'wiss'", "did you mean 'wis'?")),
-    "figure": (lambda m: m.results.plot(kind="pitt"), ("kind is 'pitt'", "did you mean 'pit'?")),
-    # scenarios
-    "prior": (
-        lambda _: od.scenario.named("cooperation-resumd"),
-        ("'cooperation-resumd'", "did you mean 'cooperation-resumed'?")),
-    "key of a prior": (
-        lambda _: od.scenario.named("tariff-only", half_lif=1.0),
-        ("'half_lif'", "did you mean 'half_life'?")),
-    "event": (
-        lambda m: od.scenario.past("class-schedule", m.archive),
-        ("'class-schedule'", "did you mean 'class-scheduled'?")),
-    "reference": (
-        lambda _: od.scenario.cite("degenhardt-2005"), ("'degenhardt-2005'", "degenhardt-2006")),
-    "scenario": (
-        lambda m: m.projection.forecast("supply-shock"),
-        ("'supply-shock'", "did you mean 'supply-shock-2023-like'?")),
-    "figure of a projection": (
-        lambda m: m.projection.plot(kind="overlai"), ("'overlai'", "did you mean 'overlay'?")),
-    "check": (lambda _: checks("hindcst"), ("'hindcst'", "allowed: null, calibration")),
-    "check, near": (
-        lambda _: checks("placebo-tim"), ("'placebo-tim'", "did you mean 'placebo-time'?")),
+def flat(panel, horizon, draws, rng):
+    mean = panel.reported[:, -1:] / 12
+    return rng.poisson(np.repeat(mean, horizon, axis=1), (draws, len(panel.locations), horizon))
+
+
+def nothing_to_count(p):
+    return p
+
+
+def one_more(panel, horizon, draws, rng, more):
+    return flat(panel, horizon, draws, rng)
+
+
+SEEDED = {
+    "a forecast": lambda m, s: m.fitted.forecast(seed=s),
+    "a projection": lambda m, s: od.project(m.forecast, scenario.NULL, seed=s),
+    "the past": lambda m, s: scenario.past("class-scheduled", m.archive, seed=s),
+    "an update": lambda _, s: od.update("/nowhere", seed=s),
+    "joint scores": lambda m, s: scoring.joint_scores(m.forecast, m.truth, s),
+}
+LEVELS = {
+    "quantiles": lambda m, v: m.forecast.quantiles([0.5, v]),
+    "a table": lambda m, v: m.forecast.to_frame([v]),
+    "a summary": lambda m, v: m.forecast.summary("US", v),
+    "years": lambda m, v: m.forecast.years("US", v),
+    "a nowcast": lambda m, v: m.forecast.nowcast("US", v),
+    "a hub table": lambda m, v: od.to_hub(m.forecast, [v]),
+    "deaths averted": lambda m, v: m.projection.averted([v]),
+    "a prior": lambda _, v: scenario.Normal(0, 1).interval(v),
+}
+NO_FORECAST = r"forecast is a Panel, no Forecast; .*fit\(panel\)"
+OHIO = "'Ohoi'; did you mean Ohio"
+#: Calls of each class of error, and what the message says: what was given, and what may be meant.
+CALLS = {
+    errors.UnknownNameError: [
+        (lambda _: od.get_model("dml"), "'dml'; did you mean 'dlm'?"),
+        (lambda _: od.get_model("auto-est+delay"), "'auto-est'; did you mean 'auto-ets'?"),
+        (lambda _: od.get_model("naive+dely"), "'dely'; did you mean 'delay'?"),
+        (lambda _: od.get_model(5), r"name is 5.*od.models\(\)"),
+        (lambda _: od.get_model("dlm", dealy=False), "'dealy'; did you mean 'delay'?.*dated"),
+        (lambda _: od.get_model("naive", k=1), "naive has no parameter 'k'.*nothing to set"),
+        (lambda _: od.register("mine", 5), "factory is 5.*@od.forecaster"),
+        (lambda _: od.get_model("ensemble", members=["naive", "drft"]), "'drft'.*mean 'drift'?"),
+        (lambda m: m.vintage.revisions("US", "heroine"), "'heroine'; did you mean 'heroin'?"),
+        (lambda m: m.vintage.revisions().triangle("US", "reportd"), "'reportd'.*'reported'?"),
+        (lambda _: od.Panel.from_frame(frame(location=["Ohoi"]), "2024-06-01"), OHIO),
+        (lambda m: m.panel.select("Ohoi"), OHIO),
+        (lambda m: m.forecast.select("Ohoi"), OHIO),
+        (lambda _: run(locations="Ohoi"), OHIO),
+        (lambda m: m.fitted.plot("Ohoi"), OHIO),
+        (lambda m: m.truth.select([]), "locations is empty"),
+        (lambda _: run("naiv"), "'naiv'; did you mean 'naive'?"),
+        (lambda m: scenario.past("class-schedule", m.archive), "mean 'class-scheduled'?"),
+        (lambda _: scenario.cite("degenhardt-2005"), "'degenhardt-2005'.*'degenhardt-2006'"),
+        (lambda m: m.projection.forecast("supply-shock"), "'supply-shock'.*'supply-shock-2023-l"),
+        (lambda m: m.projection.plot(kind="overlai"), "kind is 'overlai'.*mean 'overlay'?"),
+        *((lambda _, n=n: od.register(n, od.forecaster()(flat)), f"'{n}', and odforecast has a mod")
+          for n in ("dlm", "hub-baseline", "county", "auto-ets-sums")),
+        *((lambda _, n=n: od.register(n, od.forecaster()(flat)), "name is")
+          for n in ("../x", "q+delay", "a b", "a/b", ".a", "-a", "å", "a\n", "", 3)),
+        *((lambda _, n=n: od.get_model("naive", label=n), "which is not a valid label; a text of")
+          for n in (3, "", "a/b", b"naive", ["naive"])),
+        *((lambda _, n=n: od.forecaster(label=n)(flat), "which is not a valid label")
+          for n in (3, "", "a/b", b"naive", ["naive"])),
+    ],
+    errors.DataError: [
+        (lambda m: m.archive.as_of("July"), "'July' is not a day"),
+        (lambda m: od.write_hub(m.forecast), r"path is missing; od.write_hub\("),
+    ],
+    errors.ArchiveError: [
+        (lambda m: m.archive.as_of("2001-01-01"), "on 2001-01-01.* is 2025-09-17"),
+        (lambda m: m.archive.release("2024-01-10"), "2024-01-10; the nearest is 2025-09-17"),
+        (lambda m: m.vintage.panel(dataset="state"), "'state'; did you mean 'states'?"),
+    ],
+    errors.PanelError: [
+        (lambda m: m.vintage.panel("cocane"), "'cocane'; did you mean 'cocaine'?"),
+        (lambda m: m.vintage.panel("fentanyl"), "'fentanyl'; did you mean 'T40.4'?"),
+        (lambda m: m.vintage.panel("T40.5"), "'T40.5'; did you mean 'cocaine'?"),
+        (lambda m: m.panel.cut("2030-13"), "'2030-13' is not a date; write it as 2024-07"),
+        (lambda _: od.Panel.from_frame(frame(reported=None), "2024-06-01"), "has no reported"),
+        (lambda _: od.Panel.from_frame(frame(), "June"), "as_of: 'June'"),
+    ],
+    errors.ForecastError: [
+        (lambda m: m.fitted.forecast(0), "horizon is 0, .* at least 1"),
+        (lambda m: m.fitted.forecast(draws=2.5), "draws is 2.5, .*a whole number"),
+        (lambda m: m.fitted.forecast(until="2020-01"), "until 2020-01 .* 2025-08"),
+        (lambda m: m.fitted.forecast(3, until="2026-01"), "horizon or until, not both"),
+        (lambda m: m.fitted.forecast(seed=None), "seed is None"),
+        (lambda m: m.forecast.quantiles([]), "no quantile level is named; name one, such as 0.5"),
+        (lambda m: m.forecast.probability_below(float("nan")), "value is NaN; give a number"),
+        (lambda m: m.projection.probability_fewer_than(float("nan")), "value is NaN; give a num"),
+        (lambda m: od.to_hub(m.panel), NO_FORECAST),
+        (lambda m: od.Forecast.concat([m.forecast, m.panel]), NO_FORECAST),
+        (lambda m: od.hub.write(m.panel, "a.csv"), NO_FORECAST),
+        (lambda m: m.forecast.samples("deaths_moth"), "'deaths_moth'; did you mean 'deaths_mont"),
+        (lambda m: m.forecast.count_at("2040-01"), "2040-01 .* ends 2027-08"),
+        (lambda _: od.forecaster(by="stat"), "by is 'stat'.*did you mean 'state'?"),
+        (lambda _: od.forecaster(target="deaths"), "target is 'deaths'.*deaths_12mo"),
+        (lambda _: od.forecaster(by=flat)(flat), "with parentheses"),
+        *((lambda _, v=v: od.forecaster(joint=v)(flat), words) for v, words in (
+            (("moth",), "axis 'moth'; did you mean 'month'?"), (None, "joint is None, allowed"),
+            (3, "joint is 3, allowed"), (("month", 3), "joint is .*, allowed"),
+            (("months",), "unknown axis 'months'"), ("months", "unknown axis 'months'"),
+            ((), r"joint is \(\) and the paths are of months"),
+            ("location", "and the paths are of months"),
+        )),
+        *((lambda _, v=v: od.forecaster(min_months=v)(flat), f"min_months is {v!r}")
+          for v in ("36", True, 0)),
+        (lambda _: od.forecaster()(nothing_to_count),
+         r"nothing_to_count\(p\) .*\(panel, horizon, draws, r"),
+        (lambda _: od.forecaster()(one_more), r"def one_more\(panel, horizon, draws, rng\)"),
+        *((lambda _, v=v: od.forecaster()(v), "write one with def")
+          for v in (5, functools.partial(flat), "flat", None)),
+    ],
+    errors.ScoringError: [
+        (lambda m: od.score(m.forecast, m.panel), r"truth is a Panel.*od.Truth\(panel\)"),
+        (lambda m: od.Truth(m.panel, "predictd"), "kind is 'predictd'.*mean 'predicted'?"),
+        (lambda m: od.Truth(m.panel, kind=["reported"]), "unknown truth"),
+        *((lambda m, v=v: od.Truth(m.panel, min_age=v), "min_age is")
+          for v in ("12", 12.5, True, [12], -1)),
+        *((lambda _, v=v: od.Truth(v), "no Panel") for v in ("x", None, od)),
+        (lambda m: m.truth.observed(["US"], m.panel.months, "deaths"), "target is 'deaths'"),
+        (lambda m: m.results.leaderboard(by=["horizon_grop"]), "'horizon_grop'.*'horizon_group'?"),
+        (lambda m: scoring.relative_skill(m.results.scores, metric="wiss"), "'wiss'.*mean 'wis'?"),
+    ],
+    errors.BacktestError: [
+        (lambda m: od.origins(m.archive, kind="reel"), "'reel'; did you mean 'real'?"),
+        (lambda m: od.origins(m.archive, "pseudo-clean", step=0), "step .*, got 0"),
+        (lambda _: run(origins="pseudo-delaid"), "'pseudo-delaid'.*mean 'pseudo-delayed'?"),
+        (lambda _: run(targets=["deaths_12m"]), "'deaths_12m'; did you mean 'deaths_12mo'?"),
+        (lambda m: m.results.leaderboard(baseline="naiv"), "baseline is 'naiv'.*mean 'naive'?"),
+        (lambda m: m.results.plot(kind="pitt"), "kind is 'pitt'.*mean 'pit'?"),
+    ],
+    errors.ScenarioError: [
+        (lambda _: scenario.named("cooperation-resumd"), "'cooperation-resumd'.*'cooperation-resu"),
+        (lambda _: scenario.named("tariff-only", half_lif=1.0), "'half_lif'.*mean 'half_life'?"),
+        (lambda _: checks("hindcst"), "'hindcst'.*allowed: null, calibration"),
+        (lambda _: checks("placebo-tim"), "'placebo-tim'.*mean 'placebo-time'?"),
+    ],
+    OdforecastError: [
+        *((lambda m, f=f, s=s: f(m, s), f"seed is {s!r},.* number of at least 0")
+          for f in SEEDED.values() for s in (1.0, True, "1", -1, float("nan"))),
+        *((lambda m, f=f, v=v: f(m, v), f"level is {v!r},.*above 0 and below 1")
+          for f in LEVELS.values() for v in (float("nan"), 5.0, 0.0)),
+    ],
 }  # fmt: skip
 
 
-def relative(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
-    from odforecast.scoring import relative_skill
-
-    return relative_skill(scores, metric=metric)
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_call_says_what_was_given_and_what_to_do(name: str, made: SimpleNamespace) -> None:
-    call, says = WRONG[name]
-    with pytest.raises(OdforecastError) as caught:
+@pytest.mark.parametrize(
+    ("error", "call", "words"), [(error, *call) for error, calls in CALLS.items() for call in calls]
+)
+def test_a_wrong_call_says_what_was_given_and_what_to_do(error, call, words, made, monkeypatch):
+    monkeypatch.setattr(registry, "_REGISTERED", {})
+    with pytest.raises(error, match=words.replace("?", r"\?")) as caught:
         call(made)
     message = str(caught.value)
-    missing = [part for part in says if part not in message]
-    assert not missing, f"{message!r} lacks {missing}"
     assert "Traceback" not in message
     assert not re.search(r" at 0x[0-9a-f]+", message)
+    assert registry._REGISTERED == {}
 
 
-def test_a_file_that_cannot_be_written_is_called_by_its_own_name() -> None:
-    from odforecast.io import replacing
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"draws": "20"}, "draws is '20', allowed: a whole number"),
+        ({"draws": True}, "draws is True"),
+        ({"draws": 1}, "draws is 1, allowed: a whole number of at least 2"),
+        ({"horizon": 0}, "horizon is 0"),
+        ({"step": "4"}, "step is '4'"),
+        ({"step": 0}, "step is 0"),
+        ({"donors": "9"}, "donors is '9'"),
+        ({"locations": 39}, "locations is 39"),
+        ({"seed": -1}, "seed is -1"),
+        ({"seed": None}, "seed is None"),
+        ({"seed": 1.0}, "seed is 1.0, allowed: a whole number of at least 0"),
+        ({"joint": "yes"}, "joint is 'yes'"),
+        ({"targets": 12}, "targets is 12"),
+        ({"targets": ("deaths",)}, "unknown target"),
+        ({"horizons": "6"}, "horizons has '6'"),
+        ({"horizons": [0]}, "horizons has 0, allowed: whole numbers of months from 1 to 12"),
+        ({"horizons": [3, 13]}, "horizons has 13"),
+        ({"horizons": [2.5]}, "horizons has 2.5"),
+        ({"horizons": []}, "horizons is empty"),
+        ({"origins": 5}, "origins has a int, which is not an Origin"),
+        ({"truth": "reported"}, "truth is a str, not a Truth"),
+        ({"start": "2022-01"}, "lies after end"),
+        ({"end": "2030-01"}, "outside the panel"),
+        ({"models": []}, "nothing to do"),
+        ({"models": ["naive", "naive"]}, "two models labelled naive"),
+        *(({"models": models}, said)
+          for model, said in (
+              (flat, "models has a function, .*@od.forecaster"),
+              (Baseline, "models has a class Baseline.*od.register"),
+              (Baseline("hub-baseline"), "models has a Baseline.*od.register"),
+              (5, "models has a int.*od.models"),
+              (None, "models has a NoneType"),
+          )
+          for models in ([model], model)[: 1 + (model is not None)]),
+    ],
+)  # fmt: skip
+def test_a_backtest_that_is_asked_for_wrongly(settings, said):
+    with pytest.raises(errors.BacktestError, match=said):
+        run(**settings)
 
+
+def test_what_is_right_although_it_looks_odd(made, monkeypatch):
+    monkeypatch.setattr(registry, "_REGISTERED", {})
+    ages = [od.Truth(made.panel, min_age=age).data_hash for age in (np.int64(6), 6)]
+    assert ages[0] == ages[1]
+    for _ in range(2):
+        od.register("My_model-2.0", od.forecaster(label="mine")(flat))
+    assert od.get_model("My_model-2.0").label == "My_model-2.0"
+    assert od.get_model("My_model-2.0+delay").label == "My_model-2.0+delay"
+
+    def more(panel, horizon, draws, rng, scale=1.0):
+        return flat(panel, horizon, draws, rng)
+
+    def any_number(*given):
+        return flat(*given)
+
+    assert od.forecaster()(more).label == "more"
+    assert od.forecaster()(any_number).label == "any_number"
+
+
+def test_a_file_that_cannot_be_written_is_called_by_its_own_name():
     with pytest.raises(OSError, match=r"/proc/a\.txt") as caught, replacing("/proc/a.txt") as part:
         part.write_text("a")
     assert caught.value.filename == "/proc/a.txt"
+
+
+@pytest.mark.parametrize(
+    "held", [{}, {"task": {"name": "quick", "fingerprint": "0" * 64}}, {"task": {"name": "other"}}]
+)
+def test_a_task_is_not_answered_over_other_results(tmp_path, held):
+    file = tmp_path / "manifest.json"
+    file.write_text(json.dumps(held))
+    with pytest.raises(errors.BacktestError, match=r"holds the .* run of task quick.*another fol"):
+        od.backtest(["naive"], task="quick", out=tmp_path, progress=False)
+    assert json.loads(file.read_text()) == held
+    assert list(tmp_path.iterdir()) == [file]
+
+
+# --- models that fail everywhere ------------------------------------------------------------
+
+
+def not_a_number(panel, horizon, draws, rng):
+    return np.full((draws, 1, horizon), np.nan)
+
+
+def raises(panel, horizon, draws, rng):
+    raise ValueError("nothing comes to mind")
+
+
+def shapeless(panel, horizon, draws, rng):
+    return np.ones(3)
+
+
+FAILING = [od.forecaster()(f) for f in (not_a_number, raises, shapeless)]
+NAMES = ["not_a_number", "raises", "shapeless"]
+
+
+@pytest.fixture(scope="module")
+def some_failed():
+    return run([*FAILING, "hub-baseline", "naive"])
+
+
+def test_a_model_that_fails_everywhere_has_a_row_in_every_group(some_failed, tmp_path):
+    board = some_failed.leaderboard()
+    assert set(some_failed.scores["model"]) == {"hub-baseline", "naive"}
+    groups = board.groupby(["level", "horizon_group"], sort=False, observed=True)
+    assert len(groups) >= 4
+    for _, rows in groups:
+        assert sorted(rows["model"][:2]) == ["hub-baseline", "naive"]
+        assert rows["model"].tolist()[2:] == NAMES
+    lost = board[board["model"].isin(NAMES)]
+    counts = [c for c in board if c.startswith("n_")]
+    assert (lost[counts] == 0).all(axis=None)
+    assert lost["n_scorable"].dtype == int
+    assert lost[["wis", "rel_wis", "mae", "coverage_90"]].isna().all(axis=None)
+    assert groups.ngroup().is_monotonic_increasing
+    some_failed.save(tmp_path / "saved")
+    assert Results.load(tmp_path / "saved").leaderboard().equals(board)
+
+
+@pytest.mark.parametrize(
+    ("by", "baseline"),
+    [([], None), ("model", "naive"), ("location", BASELINE),
+     (["vintage", "target", "horizon"], None)],
+)  # fmt: skip
+def test_it_has_its_rows_however_the_table_is_split(some_failed, by, baseline):
+    board = some_failed.leaderboard(by=by, baseline=baseline)
+    groups = [k for k in ([by] if isinstance(by, str) else by) if k != "model"]
+    assert not board.duplicated([*groups, "model"]).any()
+    heads = len(board[groups].drop_duplicates()) if groups else 1
+    assert len(board) == 5 * heads
+
+
+def test_a_run_with_progress_names_them_in_one_line(capsys):
+    run([*FAILING[1:], "naive"], progress=True)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("warning: no forecast at all of raises, shapeless: ")
+    assert "nothing comes to mind" in line
+    told = []
+    run([FAILING[1], "naive"], progress=told.append)
+    run([FAILING[1], "naive"], progress=False)
+    run(["naive"], progress=True)
+    assert capsys.readouterr().err == ""
+    assert any(step.failure for step in told)

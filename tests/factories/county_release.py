@@ -49,19 +49,12 @@ def county_cells(day: str = "2025-06-08", months: int = MONTHS, shift: int = 0) 
             full = fips.zfill(5)
             count = base if base < 10 else base + shift + m % 3
             ends = f"{year}-{month + 1:02d}-{_days(year, month + 1)}"
-            rows.append(
-                dict(
-                    zip(
-                        NAMES,
-                        (
-                            day, str(year), str(month + 1), state, name, county, fips, full[:2],
-                            full[2:], urban, "" if count < 0 else str(count),
-                            HIDDEN if count < 0 else "", f"0.{m:02d}", "", ends, "2023-04-30", ends,
-                        ),
-                        strict=True,
-                    )
-                )
+            cells = (
+                day, str(year), str(month + 1), state, name, county, fips, full[:2], full[2:],
+                urban, "" if count < 0 else str(count), HIDDEN if count < 0 else "", f"0.{m:02d}",
+                "", ends, "2023-04-30", ends,
             )  # fmt: skip
+            rows.append(dict(zip(NAMES, cells, strict=True)))
     return rows
 
 

@@ -42,11 +42,7 @@ def expected_late(size: np.ndarray, ages: np.ndarray, constants: Delays) -> np.n
 
 
 def arrivals(
-    rng: np.random.Generator,
-    expected: np.ndarray,
-    last: np.ndarray,
-    constants: Delays,
-    newest: int,
+    rng: np.random.Generator, expected: np.ndarray, last: np.ndarray, constants: Delays, newest: int
 ) -> np.ndarray:
     """What in the end arrives late of the open months, the last first; shape (L, n).
 

@@ -14,8 +14,9 @@ from odforecast.panel import Panel
 STATES = ("DE", "NY", "YC")
 
 
-def made_up(states=STATES, months=39):
+def made_up(states=STATES):
     """A release of counties, every one of them with 10 deaths or more but the last."""
+    months = 39
     places = tuple(sorted(c.fips for s in states for c in counties_of(s)))
     stamps = np.arange("2020-01", months, dtype="datetime64[M]")
     rng = np.random.default_rng(1)

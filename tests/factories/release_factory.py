@@ -16,6 +16,7 @@ _STATES = {"US": "United States", "WV": "West Virginia", "YC": "New York City"}
 #: The nation holds more than the two of its parts that have rows.
 _BASE = (1000, 200, 300)
 _SPECIFIED = "Percent with drugs specified"
+_WHY = ("  Data suppressed (<10).", "  Data not shown due to low data quality.", "")
 _METHADONE = "Methadone (T40.3)"
 _USUAL = "Numbers may differ from published reports using final data. See Technical Notes."
 
@@ -29,29 +30,16 @@ def cdc_cells() -> pd.DataFrame:
                 note, value, predicted = _USUAL, f"{_BASE[s] + 11 * m}", f"{_BASE[s] + 13 * m}"
                 if indicator == _METHADONE and state == "WV":
                     value, predicted = "", ""
-                    note += (
-                        "  Data suppressed (<10).",
-                        "  Data not shown due to low data quality.",
-                        "",
-                    )[m]
+                    note += _WHY[m]
                 elif indicator == _SPECIFIED:
                     value, predicted = f"9{s}.{m}25", ""
-                rows.append(
-                    {
-                        "State": state,
-                        "Year": "2024",
-                        "Month": month,
-                        "Period": "12 month-ending",
-                        "Indicator": indicator,
-                        "Data Value": value,
-                        "Percent Complete": "99.5+" if m == 1 else "100",
-                        "Percent Pending Investigation": f"0.{m}{s}1",
-                        "State Name": name,
-                        "Footnote": note,
-                        "Footnote Symbol": "**",
-                        "Predicted Value": predicted,
-                    }
-                )
+                rows.append({
+                    "State": state, "Year": "2024", "Month": month, "Period": "12 month-ending",
+                    "Indicator": indicator, "Data Value": value,
+                    "Percent Complete": "99.5+" if m == 1 else "100",
+                    "Percent Pending Investigation": f"0.{m}{s}1", "State Name": name,
+                    "Footnote": note, "Footnote Symbol": "**", "Predicted Value": predicted,
+                })  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -75,10 +63,7 @@ def cdc_form(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def bent_release(
-    folder: Path,
-    change: tuple[str, float] | None = None,
-    day: str = "2025-10-15",
-    name: str = "",
+    folder: Path, change: tuple[str, float] | None = None, day: str = "2025-10-15", name: str = ""
 ) -> Path:
     """The file of a release of all drugs, with a factor of one state's last count."""
     folder.mkdir(exist_ok=True)

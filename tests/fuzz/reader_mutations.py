@@ -1,6 +1,7 @@
 """Mutations of files that readers read: of bytes, lines, cells, headers and containers.
 
-Every one is a function of a random generator, so a case is its dataset and its seed.
+Every one is a function of a random generator, so a case is its dataset and its seed. The stored
+answers of ``tools/golden.py`` hold what those of bytes, cells, headers and rows make of a seed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import io
 import json
 import random
 import re
+import warnings
 import zipfile
 from dataclasses import dataclass
 
@@ -131,7 +133,10 @@ def mutated_rows(r: random.Random, grid: Grid) -> Grid:
     return Grid(grid.header, rows, grid.tail, grid.separator)
 
 
-def mutated_bytes(r: random.Random, data: bytes) -> bytes:
+CHANGES = (mutated_cells, mutated_header, mutated_rows)
+
+
+def mutated_bytes(r: random.Random, data: bytes, pieces: tuple[bytes, ...] = ()) -> bytes:
     out = bytearray(data)
     n = len(out)
     kind = r.randrange(8)
@@ -144,7 +149,8 @@ def mutated_bytes(r: random.Random, data: bytes) -> bytes:
         del out[max(0, n - r.randrange(1, 80)) :]
     elif kind == 3:
         i = r.randrange(n)
-        out[i:i] = r.choice([b"\x00", b"\n", b",", b'"', b"\xff", b"\r\n", b"9", r.randbytes(20)])
+        odd = [b"\x00", b"\n", b",", b'"', b"\xff", b"\r\n", b"9", r.randbytes(20)]
+        out[i:i] = r.choice(pieces or odd)
     elif kind == 4:
         i = r.randrange(n)
         out[i:i] = out[i : i + r.randrange(1, 400)]
@@ -162,6 +168,8 @@ def mutated_bytes(r: random.Random, data: bytes) -> bytes:
 
 
 # Containers
+
+SHEET = "xl/worksheets/sheet1.xml"
 
 
 def as_xlsx(grid: Grid) -> bytes:
@@ -186,59 +194,40 @@ def _typed(text: str) -> object:
 
 
 def mutated_xlsx(r: random.Random, data: bytes) -> bytes:
-    """A workbook with one of its parts changed, zipped again."""
+    """A workbook with one of its cells or parts changed, zipped again."""
     source = zipfile.ZipFile(io.BytesIO(data))
-    names = source.namelist()
-    parts = {n: source.read(n) for n in names}
-    sheet = "xl/worksheets/sheet1.xml"
-    xml = parts[sheet].decode()
-    cells = list(re.finditer(r"<c [^>]*?(/>|>.*?</c>)", xml))
-    one = r.choice(cells)
-    kind = r.randrange(13)
-
-    def put(new: str) -> None:
-        parts[sheet] = (xml[: one.start()] + new + xml[one.end() :]).encode()
-
-    if kind == 0:
-        parts[sheet] = re.sub(r'<dimension ref="[^"]*"', '<dimension ref="A1:L7"', xml).encode()
-    elif kind == 1:
-        put(re.sub(r"<v>.*?</v>|<is>.*?</is>", "<f>A1*2</f><v />", one[0]))
-    elif kind == 2:
-        put(re.sub(r"<v>(.*?)</v>", r"<f>A1*2</f><v>\1</v>", one[0]))
-    elif kind == 3:
-        put(re.sub(r' t="\w+"', "", one[0]).replace("<c ", '<c t="e" ').replace(
-            "<v>", "<v>#REF!"))  # fmt: skip
-    elif kind == 4:
-        put(re.sub(r' t="\w+"', f' t="{r.choice(["s", "n", "b", "d", "str", "z", "e"])}"', one[0]))
-    elif kind == 5:
-        put(re.sub(r' r="\w+"', f' r="{r.choice(["A1", "ZZ9", "XFD1048576", "B2", "?", ""])}"',
-                   one[0]))  # fmt: skip
-    elif kind == 6:
-        put(re.sub(r"<v>.*?</v>", f"<v>{r.choice(['1e2', '12x', '-', '', '9' * 5000, '0.5'])}</v>",
-                   one[0]))  # fmt: skip
-    elif kind == 7:
-        put("")
-    elif kind == 8:
-        put(one[0] + one[0])
-    elif kind == 9:
-        parts[sheet] = mutated_bytes(r, parts[sheet])
-    elif kind == 10:
-        name = r.choice(names)
-        parts[name] = mutated_bytes(r, parts[name])
-    elif kind == 11:
-        del parts[r.choice(names)]
-    else:
-        parts[sheet] = re.sub(r' r="[A-Z]*\d+"', "", xml).encode()
+    parts = {n: source.read(n) for n in source.namelist()}
+    xml = parts[SHEET].decode()
+    at = r.choice(list(re.finditer(r"<c [^>]*?(/>|>.*?</c>)", xml)))
+    cell, value, other = at[0], r"<v>.*?</v>|<is>.*?</is>", r.choice([*parts])
+    cell_type = r.choice(("s", "n", "b", "d", "str", "z", "e"))
+    number = r.choice(("1e2", "12x", "-", "", "9" * 5000, "0.5"))
+    place = r.choice(("A1", "ZZ9", "XFD1048576", "B2", "?", ""))
+    new = r.choice((
+        re.sub(value, "<f>A1*2</f><v />", cell),
+        re.sub(r"<v>(.*?)</v>", r"<f>A1*2</f><v>\1</v>", cell),
+        re.sub(r' t="\w+"', "", cell).replace("<c ", '<c t="e" ').replace("<v>", "<v>#REF!"),
+        re.sub(r' t="\w+"', f' t="{cell_type}"', cell),
+        re.sub(r' r="\w+"', f' r="{place}"', cell),
+        re.sub(value, f"<v>{number}</v>", cell), "", cell + cell,
+    ))  # fmt: skip
+    changed = {
+        0: (SHEET, re.sub(r'<dimension ref="[^"]*"', '<dimension ref="A1:L7"', xml).encode()),
+        1: (SHEET, mutated_bytes(r, parts[SHEET])),
+        2: (other, mutated_bytes(r, parts[other])),
+        3: (other, None),
+        4: (SHEET, re.sub(r' r="[A-Z]*\d+"', "", xml).encode()),
+    }.get(r.randrange(13), (SHEET, (xml[: at.start()] + new + xml[at.end() :]).encode()))
+    parts |= dict([changed])
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as book:
         for name, content in parts.items():
-            book.writestr(name, content)
+            if content is not None:
+                book.writestr(name, content)
         if r.random() < 0.03:
-            import warnings
-
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                book.writestr(sheet, parts.get(sheet, b""))
+                book.writestr(SHEET, parts[SHEET] or b"")
     return out.getvalue()
 
 
@@ -274,37 +263,24 @@ def as_json(grid: Grid, r: random.Random) -> bytes:
 
 def mutated_json(r: random.Random, grid: Grid) -> bytes:
     records: list[object] = [dict(zip(grid.header, row)) for row in grid.rows]
-    i = r.randrange(len(records))
-    record = dict(records[i])  # type: ignore[call-overload]
-    key = r.choice(grid.header)
-    kind = r.randrange(10)
-    if kind == 0:
-        depth = r.choice((3, 500, 100_000))
-        return json.dumps(records).encode()[:-1] + b"," + b"[" * depth + b"]" * depth + b"]"
-    if kind == 1:
-        depth = r.choice((3, 500, 100_000))
-        return b'[{"state": ' + b'{"a":' * depth + b"1" + b"}" * depth + b"}]"
-    if kind == 2:
-        record[key] = r.choice([[1], {"a": 1}, [], True, False, None, float("nan"), 1e300, 10**30])
-    elif kind == 3:
-        record[key] = r.choice([12, 12.5, -1, 10**400 if r.random() < 0.5 else 7, 2**53 + 1])
-    elif kind == 4:
-        record.pop(key)
-    elif kind == 5:
-        record[r.choice(["x", ":id", "", "a" * 50_000])] = "1"
-    elif kind == 6:
-        records[i] = r.choice([1, "a", [], None])  # type: ignore[assignment]
-        return json.dumps(records).encode()
-    elif kind == 7:
-        text = json.dumps(records)
-        return text.replace('", "', '" "', 1).encode()
-    elif kind == 8:
-        return json.dumps({"data": records}).encode()
-    else:
-        text = json.dumps(record)
-        records[i] = json.loads(text)
-        return json.dumps(records).encode() + r.choice([b"]", b"\x00", b"[]", b" ", b"x"])
-    records[i] = record
+    i, key, depth = r.randrange(len(records)), r.choice(grid.header), r.choice((3, 500, 100_000))
+    record = dict(zip(grid.header, grid.rows[i]))
+    value = r.choice((
+        [1], {"a": 1}, [], True, False, None, float("nan"), 1e300, 10**30, 12, 12.5, -1, 10**400,
+        2**53 + 1,
+    ))  # fmt: skip
+    whole = json.dumps(records).encode()
+    if r.random() < 0.5:
+        return r.choice((
+            whole[:-1] + b"," + b"[" * depth + b"]" * depth + b"]",
+            b'[{"state": ' + b'{"a":' * depth + b"1" + b"}" * depth + b"}]",
+            whole.replace(b'", "', b'" "', 1), json.dumps({"data": records}).encode(),
+            whole + r.choice([b"]", b"\x00", b"[]", b" ", b"x"]),
+        ))  # fmt: skip
+    records[i] = r.choice((
+        record | {key: value}, record | {key: value}, {k: v for k, v in record.items() if k != key},
+        record | {r.choice(["x", ":id", "", "a" * 50_000]): "1"}, r.choice([1, "a", [], None]),
+    ))  # fmt: skip
     return json.dumps(records).encode()
 
 

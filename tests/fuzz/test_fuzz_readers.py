@@ -1,38 +1,410 @@
 """Mutated data files: every value as it stands there, or a refusal in one line; nothing else.
 
-The corpus holds every case that once failed, and is run always. Outcomes:
-
-* ``right``: every value is the one that stands in the mutated file, as an independent parser of
-  a few lines reads it (``reader_naive.py``);
-* ``refused``: one printable line that names the file;
-* ``wrong``: a value differs, or a sum that the file itself gives away is broken and neither the
-  reader nor :func:`odforecast.vintage.quality.contradictions` reports it;
-* ``lost``: rows are not there; ``traceback``: any other exception; ``badly said``: a refusal
-  that is no short line.
+What stands there a parser of a few lines says, which shares nothing with the readers. Wrong is also
+a broken sum that neither the reader nor :func:`odforecast.vintage.quality.contradictions` reports.
 """
 
 from __future__ import annotations
 
+import csv
+import gzip
+import io
+import itertools
 import json
 import math
 import os
 import random
-from functools import cache
+import re
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import openpyxl
+import pandas as pd
+import pyarrow.parquet as pq
 import pytest
+import reader_mutations as mutate
 from fuzz_cases import Outcome, attempt, run_all, seeds
-from reader_sets import Base, bases, case
+from reader_mutations import Grid
 
-CORPUS = json.loads(Path(__file__).with_name("corpus_readers.json").read_text())
+from odforecast.geography import counties_of
+from odforecast.geography.places import BY_KEY
+from odforecast.names import ALL_DRUGS
+from odforecast.sources.census import read_population
+from odforecast.sources.county import read_county
+from odforecast.sources.own import read_own_counts
+from odforecast.sources.table import INDICATORS
+from odforecast.sources.vsrr import read_vsrr
+from odforecast.sources.wonder import read_wonder
+from odforecast.vintage.quality import contradictions
+
 SHARED = Path(os.environ.get("ODFORECAST_SHARED", Path(__file__).parents[3] / "shared" / "data"))
-NAMES = ("releases", "WONDER", "county", "own", "people")
+
+Values = dict[tuple[object, ...], float | str | None]
+
+# What stands there
+
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+BLANK = {"", "na", "n/a", "nan", "null", "none", "no data", "<na>"}
+
+Row = dict[str, object]
 
 
-@cache
+class Unreadable(Exception):
+    """The naive parser has no reading."""
+
+
+def text_of(data: bytes) -> str:
+    if data[:2] == b"\x1f\x8b":
+        rest, data = data, b""
+        while rest:
+            one = zlib.decompressobj(31)
+            data += one.decompress(rest)
+            if not one.eof:
+                raise Unreadable("gzip")
+            rest = one.unused_data.lstrip(b"\0")
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return data.decode("utf-16")
+    return data.decode("utf-8-sig")
+
+
+def rows_of(data: bytes, separators: str = ",") -> list[Row]:
+    """Rows of a file that are not blank, as header (letters only) to cell."""
+    return [row for row in all_rows(data, separators) if any(word(cell) for cell in row.values())]
+
+
+def all_rows(data: bytes, separators: str) -> list[Row]:
+    try:
+        if data[:4] == b"PK\x03\x04":
+            return _xlsx(data)
+        if data[:4] == b"PAR1":
+            table = pq.read_table(io.BytesIO(data)).to_pylist()
+            return [{key(k): v for k, v in row.items()} for row in table]
+        text = text_of(data)
+        if text.lstrip()[:1] == "[":
+            return [{key(k): v for k, v in row.items()} for row in json.loads(text)]
+        first = text.split("\n", 1)[0]
+        return table_rows(text, max(separators, key=first.count))
+    except Unreadable:
+        raise
+    except Exception as error:
+        raise Unreadable(repr(error)) from error
+
+
+def table_rows(text: str, separator: str = ",") -> list[Row]:
+    lines = [r for r in csv.reader(io.StringIO(text, newline=""), delimiter=separator) if any(r)]
+    header = [key(h) for h in lines[0]]
+    return [dict(zip(header, row, strict=True)) for row in lines[1:]]
+
+
+def _xlsx(data: bytes) -> list[Row]:
+    book = openpyxl.load_workbook(io.BytesIO(data), data_only=True)
+    lines = [list(r) for r in book.worksheets[0].iter_rows(values_only=True)]
+    lines = [r for r in lines if any(c is not None for c in r)]
+    header = [key("" if c is None else c) for c in lines[0]]
+    return [dict(zip(header, row, strict=True)) for row in lines[1:]]
+
+
+def key(header: object) -> str:
+    return re.sub(r"[^0-9a-z]", "", str(header).lower())
+
+
+def number(cell: object) -> float | None:
+    """Its number, None for a blank."""
+    if cell is None or (isinstance(cell, float) and cell != cell):
+        return None
+    if isinstance(cell, bool):
+        raise Unreadable(f"a truth value {cell}")
+    if isinstance(cell, int | float):
+        return float(cell)
+    text = str(cell).replace("\u00a0", " ").strip()
+    if text.lower() in BLANK:
+        return None
+    if not re.fullmatch(r"[+-]?[0-9][0-9,]*(\.[0-9]*)?([eE][+-]?[0-9]+)?[+%]?", text, re.ASCII):
+        raise Unreadable(f"no number {text[:40]!r}")
+    return float(text.rstrip("+%").replace(",", ""))
+
+
+def word(cell: object) -> str:
+    if cell is None:
+        return ""
+    if isinstance(cell, float) and cell.is_integer():
+        return str(int(cell))
+    return str(cell).replace("\u00a0", " ").strip()
+
+
+def month(row: Row) -> str:
+    """``2024-07`` of the month and year cells."""
+    text = word(row.get("month")).lower().rstrip(".")
+    if found := re.fullmatch(r"([0-9]{4})-([0-9]{2}).*", text):
+        return f"{found[1]}-{found[2]}"
+    year = int(float(word(row["year"]).replace(",", "")))
+    if re.fullmatch(r"[0-9]{1,2}(\.0+)?", text):
+        return f"{year}-{int(float(text)):02d}"
+    return f"{year}-{MONTHS.index(text[:3]) + 1:02d}"
+
+
+# Releases
+
+_SQUASHED = {re.sub("[^0-9a-z]", "", i.lower().replace("&", "and")): i for i in INDICATORS}
+
+
+def values_of(table: pd.DataFrame, key: list[str], names: list[str]) -> Values:
+    """Every value of some columns, under its key and its name."""
+    table = table.assign(month=table["month"].dt.strftime("%Y-%m"))
+    rows = zip(table[key].itertuples(index=False), table[names].itertuples(index=False))
+    return {(*at, n): None if v != v else v for at, row in rows for n, v in zip(names, row)}
+
+
+def put(values: Values, at: tuple[object, ...], new: dict[str, float | str | None]) -> None:
+    for name, value in new.items():
+        if values.setdefault((*at, name), value) != value:
+            raise Unreadable("two values")
+
+
+def read_release(path: Path) -> Values:
+    names = ["reported", "predicted", "percent_complete", "percent_pending", "status"]
+    return values_of(read_vsrr(path, "2024-12-11").table, ["state", "month", "indicator"], names)
+
+
+def naive_release(data: bytes) -> Values:
+    values: Values = {}
+    for row in rows_of(data):
+        place = word(row.get("state") or row.get("statename")).upper()
+        squashed = word(row["indicator"]).lower().replace("&amp;", "&").replace("&", "and")
+        indicator = _SQUASHED[re.sub("[^0-9a-z]", "", squashed)]
+        at = (BY_KEY[place.zfill(2) if place.isdigit() else place].state, month(row), indicator)
+        put(values, at, {
+            "reported": number(row.get("datavalue")),
+            "predicted": number(row.get("predictedvalue")),
+            "percent_complete": number(row.get("percentcomplete")),
+            "percent_pending": number(row.get("percentpendinginvestigation")),
+        })  # fmt: skip
+        note = word(row.get("footnote")).lower()
+        blank = values[*at, "reported"] is None
+        status = "ok" if not blank else "missing"
+        if blank and "suppressed" in note:
+            status = "suppressed"
+        elif blank and "not shown due to low data quality" in note:
+            status = "low_quality"
+        values[*at, "status"] = status
+    return values
+
+
+def broken_sum(values: Values) -> bool:
+    """Whether US and all its parts are there and do not add up."""
+    parts: dict[tuple[object, object], list[float]] = {}
+    nation: dict[tuple[object, object], float] = {}
+    for (state, when, indicator, name), value in values.items():
+        if name != "reported" or not isinstance(value, float) or str(indicator).startswith("Perc"):
+            continue
+        if state == "US":
+            nation[when, indicator] = value
+        elif state != "PR":
+            parts.setdefault((when, indicator), []).append(value)
+    return any(len(p) == 52 and sum(p) != nation.get(at, sum(p)) for at, p in parts.items())
+
+
+def release_grid(shared: Path) -> Grid:
+    """All 53 jurisdictions, three months, one indicator; and some suppressed drug rows."""
+    with gzip.open(shared / "vsrr" / "2024-12-11.csv.gz", "rt", encoding="utf-8-sig") as handle:
+        rows = list(csv.DictReader(handle))
+    kept = [
+        r for r in rows
+        if (r["Indicator"] == ALL_DRUGS and r["Year"] == "2023"
+            and r["Month"] in ("October", "November", "December"))
+        or (r["Indicator"] == "Heroin (T40.1)" and r["State"] == "WV" and r["Year"] == "2024")
+    ]  # fmt: skip
+    return Grid(list(rows[0]), [list(r.values()) for r in kept])
+
+
+# WONDER
+
+
+def read_export(path: Path) -> Values:
+    return values_of(read_wonder(path).table, ["location", "month"], ["deaths"])
+
+
+def naive_export(data: bytes) -> Values:
+    text = text_of(data)
+    first = text.split("\n", 1)[0]
+    text = re.split(r'(?m)^"?---"?', text)[0]
+    values: Values = {}
+    for row in table_rows(text, "\t" if "\t" in first else ","):
+        if word(row.get("notes")) == "Total":
+            continue
+        code = next((word(v) for k, v in row.items() if k.endswith("statecode")), "US").zfill(2)
+        code = "36+NYC" if code == "36" else code
+        value = None if word(row["deaths"]) == "Suppressed" else number(row["deaths"])
+        put(values, (code, word(row["monthcode"]).replace("/", "-")), {"deaths": value})
+    return values
+
+
+def wonder_grid(shared: Path) -> Grid:
+    text = (shared / "wonder" / "all_drugs_state_month_2019.txt").read_text(encoding="utf-8")
+    lines = list(csv.reader(io.StringIO(text), delimiter="\t"))
+    kept = [r for r in lines[1:] if len(r) > 2 and r[2] in ("2019/01", "2019/02", "2019/03")]
+    return Grid(lines[0], kept, text[text.index("---") - 1 :].replace("\r\n", "\n"), "\t")
+
+
+# Counties
+
+
+def read_counties(path: Path) -> Values:
+    names = ["deaths", "percent_pending", "status"]
+    return values_of(read_county(path).table, ["fips", "month"], names)
+
+
+def naive_counties(data: bytes) -> Values:
+    values: Values = {}
+    for row in rows_of(data):
+        at = (word(row["fips"]).zfill(5), month(row))
+        deaths = number(row.get("provisionaldrugoverdosedeaths"))
+        hidden = "suppressed" in word(row.get("footnote")).lower()
+        status = "ok" if deaths is not None else "suppressed" if hidden else "missing"
+        pending = number(row.get("percentageofrecordspendinginvestigation"))
+        put(values, at, {"deaths": deaths, "percent_pending": pending, "status": status})
+    return values
+
+
+def county_grid(shared: Path) -> Grid:
+    with gzip.open(shared / "county" / "2023-10-08.csv.gz", "rt", encoding="utf-8-sig") as handle:
+        rows = list(csv.reader(handle))
+    return Grid(rows[0], [r for r in rows[1:] if r[3] in ("DE", "CT", "NV", "CA")][::29])
+
+
+# Tables of people: a state's own counts, and population
+
+
+def read_own(path: Path) -> Values:
+    rows = enumerate(read_own_counts(path).itertuples())
+    return {(i, r.location, f"{r.month:%Y-%m}", getattr(r, "as_of", "")): r.deaths for i, r in rows}
+
+
+def naive_own(data: bytes) -> Values:
+    return {
+        (i, word(row.get("location", row.get("state"))), own_month(word(row["month"])),
+         word(row.get("asof")).replace("/", "-")): number(row["deaths"])
+        for i, row in enumerate(rows_of(data, ",\t;"))
+    }  # fmt: skip
+
+
+def own_month(text: str) -> str:
+    """``2024-07`` of one cell; of days in slashes the first number is the month."""
+    if found := re.fullmatch(r"([0-9]{4})-([0-9]{1,2})(-.*)?", text):
+        return f"{found[1]}-{int(found[2]):02d}"
+    if found := re.fullmatch(r"([0-9]{1,2})[/-]([0-9]{1,2}[/-])?([0-9]{2,4})", text):
+        return f"{int(found[3]) + 2000 * (len(found[3]) == 2)}-{int(found[1]):02d}"
+    if found := re.fullmatch(r"([a-z]{3})[a-z.,]*[ -]+([0-9]{1,2},? )?([0-9]{2,4})", text.lower()):
+        year = int(found[3]) + 2000 * (len(found[3]) == 2)
+        return f"{year}-{MONTHS.index(found[1]) + 1:02d}"
+    raise Unreadable(text[:20])
+
+
+def own_grid(kind: int) -> Grid:
+    """Four years of a state's months, in one of the ways to write a month."""
+    rows = []
+    for k, (y, m) in enumerate(itertools.product(range(2021, 2025), range(1, 13))):
+        name = MONTHS[m - 1].title()
+        wrote = (f"{y}-{m:02d}", f"{y}-{m:02d}-01", f"{name}-{y % 100}", f"{m}/1/{y % 100}")[kind]
+        rows.append(["Ohio", wrote, str(300 + 37 * k % 120), "2025-09-01"][: 3 + kind % 2])
+    header = ["location", "month", "deaths", "as_of"][: 3 + kind % 2]
+    return Grid(header, rows, separator=";" if kind == 3 else ",")
+
+
+def read_people(path: Path) -> Values:
+    return {(r.fips, r.year): r.population for r in read_population(path).itertuples()}
+
+
+def naive_people(data: bytes) -> Values:
+    newest: dict[str, tuple[int, float]] = {}
+    for row in rows_of(data, ",\t;"):
+        people, year = number(row["population"]), int(word(row.get("year")) or 0)
+        fips = word(row["fips"]).zfill(5)
+        if people is not None and year >= newest.get(fips, (-1, 0.0))[0]:
+            newest[fips] = year, people
+    return {(fips, year): people for fips, (year, people) in newest.items()}
+
+
+def people_grid() -> Grid:
+    rows = [
+        [str(int(c.fips)), str(10_000 + 137 * k), str(2020 + k % 5)]
+        for k, c in enumerate(counties_of()[::31])
+    ]
+    return Grid(["fips", "population", "year"], rows)
+
+
+@dataclass(frozen=True)
+class Base:
+    """A file that is right, and how to read it."""
+
+    name: str
+    file: str
+    grid: Grid
+    read: Callable[[Path], Values]
+    naive: Callable[[bytes], Values]
+    forms: tuple[str, ...] = ("csv",)
+
+
+@pytest.fixture(scope="module")
 def sets() -> dict[str, list[Base]]:
-    """Read where they are first needed, and once."""
-    return bases(SHARED if SHARED.is_dir() else None)
+    """The data sets: name to its files; three of them only where there are real files."""
+    texts, forms = ("csv", "csv", "csv.gz"), ("csv", "csv", "csv.gz", "xlsx", "parquet")
+    own = [Base(f"own {k}", "ohio", own_grid(k), read_own, naive_own, forms) for k in range(4)]
+    people = Base("people", "people", people_grid(), read_people, naive_people, forms)
+    if not SHARED.is_dir():
+        return {"own": own, "people": [people]}
+    release = Base("release", "2024-12-11", release_grid(SHARED), read_release, naive_release,
+                   (*forms, "json"))  # fmt: skip
+    wonder = Base("export", "export.txt", wonder_grid(SHARED), read_export, naive_export)
+    county = Base("county", "county", county_grid(SHARED), read_counties, naive_counties,
+                  (*texts, "json"))  # fmt: skip
+    return {"releases": [release], "WONDER": [wonder], "county": [county], "own": own,
+            "people": [people]}  # fmt: skip
+
+
+def everywhere(r: random.Random, grid: Grid) -> Grid:
+    return mutate.mutated_rows(r, mutate.mutated_header(r, mutate.mutated_cells(r, grid)))
+
+
+LEVELS = {"cells": mutate.mutated_cells, "header": mutate.mutated_header,
+          "rows": mutate.mutated_rows, "container": everywhere}  # fmt: skip
+
+
+def case(base: Base, r: random.Random) -> tuple[str, bytes]:
+    """A mutated file of a base: what was done to it, and its bytes."""
+    form = r.choice(base.forms)
+    level = r.choice(("bytes", "cells", *LEVELS))
+    if level == "container" and form != "csv":
+        return f"{form} {level}", _container(form, base.grid, r)
+    grid = LEVELS[level](r, base.grid) if level in LEVELS else base.grid
+    if form == "xlsx":
+        data = mutate.as_xlsx(grid)
+    elif form == "parquet":
+        data = mutate.as_parquet(grid, r)
+    elif form == "json":
+        data = mutate.as_json(grid, r)
+    else:
+        code = "utf-16" if r.random() < 0.1 and base.name != "export" else "utf-8"
+        data = grid.text(r.choice(("\n", "\r\n"))).encode(code, "replace")
+    if form == "csv.gz":
+        data = gzip.compress(data, compresslevel=1, mtime=0)
+    if level == "bytes":
+        data = mutate.mutated_bytes(r, data)
+    return f"{form} {level}", data
+
+
+def _container(form: str, grid: Grid, r: random.Random) -> bytes:
+    if form == "xlsx":
+        return mutate.mutated_xlsx(r, mutate.as_xlsx(grid))
+    if form == "json":
+        return mutate.mutated_json(r, grid)
+    if form == "csv.gz":
+        return mutate.mutated_gzip(r, grid.text().encode())
+    nested = r.random() < 0.4
+    data = mutate.as_parquet(grid, r, nested=nested)
+    return data if nested else mutate.mutated_bytes(r, data)
 
 
 def outcome(base: Base, data: bytes, folder: Path, truth: dict) -> Outcome:
@@ -41,24 +413,24 @@ def outcome(base: Base, data: bytes, folder: Path, truth: dict) -> Outcome:
     if isinstance(got, tuple):
         return got
     try:
-        there, broken = base.naive(data)
+        there = base.naive(data)
     except Exception as error:  # no reading of its own: then only the file as it was will do
-        if got.values.keys() == truth.keys() and all(
-            same(v, truth[k]) for k, v in got.values.items()
-        ):
+        if got.keys() == truth.keys() and all(same(v, truth[k]) for k, v in got.items()):
             return "right", ""
         said = f"{type(error).__name__} {error}"[:200]
-        different = [k for k in got.values if got.values[k] != truth.get(k, "absent")][:3]
+        different = [k for k in got if got[k] != truth.get(k, "absent")][:3]
         return "wrong", f"read, where the other parser could not ({said}); {different}"
     for key, value in there.items():
-        if key not in got.values:
+        if key not in got:
             return "lost", f"{key}: {value}"
-        if not same(got.values[key], value):
-            return "wrong", f"{key}: {value!r} read as {got.values[key]!r}"
-    if extra := [k for k in got.values if k not in there]:
+        if not same(got[key], value):
+            return "wrong", f"{key}: {value!r} read as {got[key]!r}"
+    if extra := [k for k in got if k not in there]:
         return "wrong", f"{extra[0]} does not stand there"
-    if broken and not got.reported:
-        return "wrong", "a broken sum, and nothing reported"
+    if base.name == "release" and broken_sum(there):
+        loaded = read_vsrr(folder / base.file, "2024-12-11")
+        if not loaded.report.sums.failed and not contradictions(loaded.table):
+            return "wrong", "a broken sum, and nothing reported"
     return "right", ""
 
 
@@ -69,29 +441,27 @@ def same(a: object, b: object) -> bool:
 
 
 @pytest.fixture(scope="module")
-def truths(tmp_path_factory):
+def truths(sets, tmp_path_factory):
     """Every base, unchanged, reads; its values."""
     folder = tmp_path_factory.mktemp("truth")
     found = {}
-    for many in sets().values():
-        for base in many:
-            path = folder / base.file
-            path.write_bytes(base.grid.text().encode())
-            found[base.name] = base.read(path).values
-            assert outcome(base, base.grid.text().encode(), folder, {}) == ("right", "")
+    for base in (base for many in sets.values() for base in many):
+        data = base.grid.text().encode()
+        assert outcome(base, data, folder, {}) == ("right", "")
+        found[base.name] = base.read(folder / base.file)
     return found
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
-def test_mutated_files(name, truths, tmp_path, capsys):
-    if name not in sets():
+@pytest.mark.parametrize("name", ["releases", "WONDER", "county", "own", "people"])
+def test_mutated_files(name, sets, truths, tmp_path, capsys):
+    if name not in sets:
         pytest.skip(f"no real files at {SHARED}")
 
     def one(seed):
         r = random.Random(f"{name} {seed}")
-        base = r.choice(sets()[name])
+        base = r.choice(sets[name])
         what, data = case(base, r)
         return f"{base.name}, {what}", outcome(base, data, tmp_path, truths[base.name])
 
-    run_all(name, seeds(40, CORPUS.get(name, [])), one, capsys)
+    run_all(name, seeds(40), one, capsys)

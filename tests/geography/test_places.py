@@ -1,37 +1,28 @@
-"""Places as people write them: every name finds its place, and nothing is guessed."""
+"""Places as people write them, and the table of counties: complete, and nothing is guessed."""
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from odforecast import geography as geo
 from odforecast.errors import UnknownNameError
-from odforecast.geography import (
-    JURISDICTIONS,
-    LOCATIONS,
-    County,
-    Location,
-    counties_of,
-    find,
-    lookup,
-    parts_of,
-    pick,
-    resolve,
-)
+from odforecast.geography import County, counties_of, find, lookup, parts_of, pick, places, resolve
 from odforecast.geography.places import PLANNING_REGIONS, by_fips, check_names
 
 ALL = (*counties_of(), *PLANNING_REGIONS)
-STATES = tuple(x.state for x in LOCATIONS)
+STATES = tuple(x.state for x in geo.LOCATIONS)
 #: Two of a state with one short name.
 SHORT = Counter((c.short, c.state) for c in ALL)
 TWINS = {c.fips for c in ALL if SHORT[c.short, c.state] > 1}
 
 
-def names_of(county: County) -> Iterator[str]:
+def names_of(county: County):
     """Every name a county has."""
     yield county.fips
     states = {county.state, "NY" if county.state == "YC" else county.state}
@@ -42,14 +33,14 @@ def names_of(county: County) -> Iterator[str]:
                 yield f"{county.short},{of}"
 
 
-def test_every_county_by_each_of_its_names() -> None:
+def test_every_county_by_each_of_its_names():
     for county in ALL:
         for name in names_of(county):
             assert find(name) == find(name.upper()) == find(f" {name.lower()} ") == county
 
 
-def test_every_jurisdiction_by_each_of_its_names() -> None:
-    for place in LOCATIONS:
+def test_every_jurisdiction_by_each_of_its_names():
+    for place in geo.LOCATIONS:
         for name in (place.state, place.code, place.name):
             for typed in (name, name.lower(), f" {name} "):
                 assert find(typed) is lookup(typed) is place
@@ -57,7 +48,7 @@ def test_every_jurisdiction_by_each_of_its_names() -> None:
 
 
 @given(st.lists(st.sampled_from(ALL), min_size=1, max_size=8), st.data())
-def test_lists_keep_order_and_drop_repeats(asked: list[County], data: st.DataObject) -> None:
+def test_lists_keep_order_and_drop_repeats(asked, data):
     asked = [c for c in asked if c not in PLANNING_REGIONS] or [ALL[0]]
     keys = [data.draw(st.sampled_from([*names_of(c)])) for c in asked]
     codes = tuple(dict.fromkeys(c.fips for c in asked))
@@ -68,7 +59,7 @@ def test_lists_keep_order_and_drop_repeats(asked: list[County], data: st.DataObj
         assert resolve(", ".join(keys)) == codes
 
 
-def find_or_none(text: str) -> Location | None:
+def find_or_none(text):
     try:
         return lookup(text)
     except UnknownNameError:
@@ -76,14 +67,14 @@ def find_or_none(text: str) -> Location | None:
 
 
 @given(st.lists(st.sampled_from(STATES), min_size=1, max_size=60))
-def test_lists_of_states(asked: list[str]) -> None:
+def test_lists_of_states(asked):
     once = tuple(dict.fromkeys(asked))
     assert resolve(asked) == resolve(",".join(asked), available=STATES) == once
 
 
 @pytest.mark.slow
 @given(st.text(max_size=12))
-def test_what_is_no_place_is_refused_by_name(text: str) -> None:
+def test_what_is_no_place_is_refused_by_name(text):
     try:
         said = find(text).name
     except UnknownNameError as error:
@@ -92,8 +83,8 @@ def test_what_is_no_place_is_refused_by_name(text: str) -> None:
     assert "\n" not in said
 
 
-def test_a_state_and_all_its_counties() -> None:
-    for state in JURISDICTIONS:
+def test_a_state_and_all_its_counties():
+    for state in geo.JURISDICTIONS:
         name = lookup(state).name
         codes = tuple(c.fips for c in counties_of(state))
         assert resolve(f"{name}/*") == resolve([f"{state.lower()}/*"]) == codes
@@ -111,6 +102,7 @@ def test_a_state_and_all_its_counties() -> None:
         ("hamilton county , oh,US", ("39061", "US")),
         ("Cuyahoga, Hamilton, OH", ("39035", "39061")),
         ("Washington, Ohio", ("WA", "OH")),  # both are states: as ever
+        (["Washington, Ohio", "Ohio, Kentucky"], ("39167", "21183")),  # an item is one place
         *((dc, ("DC",)) for dc in ("D.C.", "d.c", "Washington DC", "Washington, D.C.")),
         ("Washington, DC, Ohio", ("DC", "OH")),
         ("Washington,WA, D.C.", ("WA", "DC")),
@@ -125,126 +117,180 @@ def test_a_state_and_all_its_counties() -> None:
         ("Richmond (city), VA", ("51760",)),
     ],
 )
-def test_texts(text: str, codes: tuple[str, ...]) -> None:
+def test_texts(text, codes):
     assert resolve(text) == codes
 
 
-def test_an_item_of_a_list_is_one_place() -> None:
-    assert resolve(["Washington, Ohio", "Ohio, Kentucky"]) == ("39167", "21183")
-
-
-@pytest.mark.parametrize(
-    ("key", "message"),
-    [
-        ("Hamilton", "'Hamilton' is 10 counties: Hamilton County, FL; Hamilton County, IL"),
-        ("Washington County", "'Washington County' is 30 counties: .*Washington County, WI"),
-        ("Richmond, VA", "is 2 counties: Richmond County, VA; Richmond city, VA"),
-        ("Ohoi", "unknown location 'Ohoi'; did you mean Ohio"),
-        ("Hamiltn, Ohio", "did you mean Hamilton County, Ohio"),
-        ("Hamilton, Ohoi", "did you mean Hamilton, Ohio"),
-        ("Cuyahoga, WV", "did you mean Cuyahoga County, Ohio"),
-        ("Cuyahogga", "did you mean Cuyahoga County, Ohio"),
-        ("Albany, NYC", "'Albany, NYC'; did you mean Albany County, New York"),
-        ("Zork, oh", "unknown location 'Zork, oh'; Ohio has no county 'Zork'"),
-        ("Captol, CT", "did you mean Capitol Planning Region, Connecticut"),
-        ("1001", r"did you mean 01001 \(Autauga County, Alabama\)"),
-        ("51515", r"not a county any more; it is in Bedford County, Virginia \(51019\)"),
-        ("51560", r"not a county any more; it is in Alleghany County, Virginia \(51005\)"),
-        ("72021", "unknown location '72021'; use a postal code"),
-        ("", "unknown location ''; use a postal code"),
-        ("/*", "unknown location"),
-        (",", "unknown location ','"),
-    ],
-)
-def test_refusals(key: str, message: str) -> None:
-    with pytest.raises(UnknownNameError, match=message):
-        find(key)
-
-
 COUNTY = "it is Hamilton County, Ohio, and a state is asked for here"
+HERE = "and these are"
+UPSTATE = [c.fips for c in ALL if c.fips[:2] not in ("36", "09")]
+OLD, NEW, OHIO = ("09001", "09003", "39001"), ("09110", "39001"), ("39001", "39003")
 
 
 @pytest.mark.parametrize(
-    ("call", "message"),
+    ("ask", "asked", "message"),
     [
+        (find, ["Hamilton"], "'Hamilton' is 10 counties: Hamilton County, FL; Hamilton County, IL"),
+        (find, ["Richmond, VA"], "is 2 counties: Richmond County, VA; Richmond city, VA"),
+        (find, ["Ohoi"], "unknown location 'Ohoi'; did you mean Ohio"),
+        (find, ["Hamiltn, Ohio"], "did you mean Hamilton County, Ohio"),
+        (find, ["Hamilton, Ohoi"], "did you mean Hamilton, Ohio"),
+        (find, ["Cuyahoga, WV"], "did you mean Cuyahoga County, Ohio"),
+        (find, ["Albany, NYC"], "'Albany, NYC'; did you mean Albany County, New York"),
+        (find, ["Zork, oh"], "unknown location 'Zork, oh'; Ohio has no county 'Zork'"),
+        (find, ["Captol, CT"], "did you mean Capitol Planning Region, Connecticut"),
+        (find, ["1001"], r"did you mean 01001 \(Autauga County, Alabama\)"),
+        (find, ["51515"], r"not a county any more; it is in Bedford County, Virginia \(51019\)"),
+        (find, ["72021"], "unknown location '72021'; use a postal code"),
+        (find, ["39999"], r"39999 is not a county of Ohio; Ohio/\*"),
+        (find, [""], "unknown location ''; use a postal code"),
+        (find, [","], "unknown location ','"),
         # Of two places in a text the wrong one is named.
-        (lambda: resolve("Xanadu,US"), "unknown location 'Xanadu'; use"),
-        (lambda: resolve("Alabma,WV"), "'Alabma, WV'; did you mean Alabama"),
-        (lambda: resolve("Ohoi/*"), "unknown location 'Ohoi'; did you mean Ohio"),
-        (lambda: resolve([]), "no location is named"),
+        (resolve, ["Xanadu,US"], "unknown location 'Xanadu'; use"),
+        (resolve, ["Alabma,WV"], "'Alabma, WV'; did you mean Alabama"),
+        (resolve, ["Ohoi/*"], "unknown location 'Ohoi'; did you mean Ohio"),
+        (resolve, [[]], "no location is named"),
+        (resolve, ["Puerto Rico/*"], "have none of Puerto Rico"),
+        (resolve, ["PR/*"], "have none of Puerto Rico"),
         # A state alone.
-        (lambda: lookup("39061"), f"'39061': {COUNTY}"),
-        (lambda: lookup("Hamilton County, oh"), f"'Hamilton County, oh': {COUNTY}"),
-        (lambda: lookup("Hamilton"), "it is the name of 10 counties, and a state"),
-        (lambda: lookup("West Virgina"), "'West Virgina'; did you mean West Virginia"),
-        (lambda: lookup("Midwest"), "it is a census region, and a single place is asked for"),
+        (lookup, ["39061"], f"'39061': {COUNTY}"),
+        (lookup, ["Hamilton County, oh"], f"'Hamilton County, oh': {COUNTY}"),
+        (lookup, ["Hamilton"], "it is the name of 10 counties, and a state"),
+        (lookup, ["West Virgina"], "'West Virgina'; did you mean West Virginia"),
+        (lookup, ["Midwest"], "it is a census region, and a single place is asked for"),
         # Before there are data.
-        (lambda: check_names("US,Ohoi"), "unknown location 'Ohoi'; did you mean Ohio"),
-        (lambda: check_names("PR/*"), "have none of Puerto Rico"),
+        (check_names, ["US,Ohoi"], "unknown location 'Ohoi'; did you mean Ohio"),
+        (check_names, ["PR/*"], "have none of Puerto Rico"),
+        # What there are no data for.
+        (resolve, ["Hamilton, Ohio", ("US", "OH", "NY+YC")],
+         f"no data for 39061; Hamilton County, Ohio is a county, {HERE} states: ask for OH"),
+        (resolve, ["Ohio/*", ("US", "OH")],
+         f"no data for 39001, .* is a county, {HERE} states: ask for OH"),
+        (resolve, ["Ohio", OHIO], f"OH is a state, {HERE} counties: its counties are OH/"),
+        (resolve, ["Hamilton, OH", OHIO], "no data for 39061; 2 locations are there: 39001"),
+        (resolve, ["Albany, NY", UPSTATE], r"no data for 36001; 3072 .* 01011, …$"),
+        (resolve, ["WV", ()], "no data for WV; 0 locations"),
+        (resolve, ["all", None], "unknown location 'all'"),
+        (resolve, ["midwest", OLD], r"its counties are Midwest/\*"),
+        (pick, ["midwest", OLD, "the panel"], r"its counties are Midwest/\*"),
+        # Connecticut is of one edition.
+        (resolve, ["Capitol, Connecticut", OLD], "no data for 09110; .* by counties here, not"),
+        (resolve, ["09001", NEW], "no data for 09001; .* by planning regions here"),
+        (pick, ["09110", OLD, "the panel"], r"by counties here.*Connecticut/\*"),
+        (resolve, [["09001", "09110"]], "do not nest"),
+        (resolve, ["CT/*, Capitol, CT"], "do not nest"),
+        (resolve, ["09110", None, "counties"], "is not of the edition 'counties'"),
+        (resolve, ["Hartford, CT", None, "planning-regions"], "of the edition 'planning-regions'"),
+        # Other words.
+        (counties_of, ["CT", "new"], "unknown edition 'new'"),
+        (parts_of, ["OH", "towns"], "unknown level 'towns'"),
+        (geo.centroid, ["09110"], "no boundaries of Capitol Planning Region, Connect"),
+        (geo.neighbors, ["99999"], "'99999' is not a county; five digits"),
     ],
-)
-def test_refusals_of_texts(call: Callable[[], object], message: str) -> None:
+)  # fmt: skip
+def test_refusals(ask, asked, message):
     with pytest.raises(UnknownNameError, match=message):
-        call()
+        ask(*asked)
 
 
-def test_what_hangs_on_the_data_passes_before_there_are_any() -> None:
+def test_what_hangs_on_the_data_passes_before_there_are_any():
     for text in ("all", "Midwest", "Ohio/*, US", "Hamilton, Ohio", "Washington, DC"):
         check_names(text)
 
 
-def test_counties_that_are_not_there_say_why() -> None:
-    old, new = ("09001", "09003", "39001"), ("09110", "39001")
-    with pytest.raises(UnknownNameError, match=r"no data for 09110; .* by counties here, not"):
-        resolve("Capitol, Connecticut", available=old)
-    with pytest.raises(UnknownNameError, match=r"no data for 09001; .* by planning regions here"):
-        resolve("09001", available=new)
-    with pytest.raises(UnknownNameError, match=r"by counties here.*Connecticut/\*"):
-        pick("09110", old, "the panel")
-    for ask in (resolve, lambda key, held: pick(key, held, "the panel")):
-        with pytest.raises(UnknownNameError, match=r"its counties are Midwest/\*"):
-            ask("midwest", old)
-    for key in ("Puerto Rico/*", "PR/*"):
-        with pytest.raises(UnknownNameError, match="have none of Puerto Rico"):
-            resolve(key)
-    with pytest.raises(UnknownNameError, match=r"39999 is not a county of Ohio; Ohio/\*"):
-        find("39999")
+# The table of counties
 
 
-HERE = "and these are"
-UPSTATE = [c.fips for c in ALL if c.fips[:2] not in ("36", "09")]
+def test_the_table_has_each_county_once_in_its_jurisdiction():
+    codes = [c.fips for c in counties_of()]
+    assert len(codes) == 3142
+    assert codes == sorted(set(codes))
+    assert all(len(code) == 5 and code.isdigit() for code in codes)
+    assert counties_of()[0] == County("01001", "Autauga County", "AL")  # leading zeros are kept
+    inside = {state: {c.fips for c in counties_of(state)} for state in geo.JURISDICTIONS}
+    assert all(inside.values())
+    assert sum(map(len, inside.values())) == len(set().union(*inside.values())) == 3142
+    assert counties_of("US") == counties_of("PR") == ()
+    for county in by_fips().values():
+        state = "NY" if county.state == "YC" else county.state
+        assert county.fips[:2] == lookup(state).code
+    assert tuple(c.fips for c in counties_of("YC")) == places.NEW_YORK_CITY
+    names = {c.short for c in counties_of("YC")}
+    assert names == {"Bronx", "Kings", "New York", "Queens", "Richmond"}
+    assert len(counties_of("NY")) == 57
+    assert max(Counter(c.label for c in by_fips().values()).values()) == 1
+    assert {pair for pair, n in SHORT.items() if n > 1} == {
+        ("St. Louis", "MO"), ("Baltimore", "MD"), ("Roanoke", "VA"), ("Franklin", "VA"),
+        ("Richmond", "VA"), ("Fairfax", "VA"),
+    }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("asked", "available", "message"),
-    [
-        ("Hamilton, Ohio", ("US", "OH", "NY+YC"),
-         f"no data for 39061; Hamilton County, Ohio is a county, {HERE} states: ask for OH"),
-        ("Ohio/*", ("US", "OH"), f"no data for 39001, .* is a county, {HERE} states: ask for OH"),
-        ("Ohio", ("39001", "39003"), f"OH is a state, {HERE} counties: its counties are OH/"),
-        ("Hamilton, OH", ("39001", "39003"), "no data for 39061; 2 locations are there: 39001"),
-        ("Albany, NY", UPSTATE, r"no data for 36001; 3072 .* 01011, …$"),
-        ("WV", (), "no data for WV; 0 locations"),
-        ("all", None, "unknown location 'all'"),
-    ],
-)  # fmt: skip
-def test_places_there_are_no_data_for(
-    asked: str, available: Sequence[str] | None, message: str
-) -> None:
-    with pytest.raises(UnknownNameError, match=message):
-        resolve(asked, available)
-
-
-def test_connecticut_is_of_one_edition() -> None:
-    with pytest.raises(UnknownNameError, match="do not nest"):
-        resolve(["09001", "09110"])
-    with pytest.raises(UnknownNameError, match="do not nest"):
-        resolve("CT/*, Capitol, CT")
+def test_connecticut_has_two_editions():
+    old, new = (counties_of("CT", edition) for edition in places.EDITIONS)
+    assert [c.fips for c in old] == [f"090{i:02d}" for i in range(1, 16, 2)]
+    assert [c.fips for c in new] == [f"09{i}0" for i in range(11, 20)]
+    assert (old[1].short, new[0].short) == ("Hartford", "Capitol")
+    assert new == PLANNING_REGIONS
+    everything = [c.fips for c in counties_of(edition="planning-regions")]
+    assert len(everything) == 3143
+    assert everything == sorted(set(everything))
+    assert [places.edition_of(c.fips) for c in (old[0], new[0])] == list(places.EDITIONS)
+    assert {places.edition_of(c.fips) for c in counties_of() if c.state != "CT"} == {None}
     assert resolve("CT/*", edition="planning-regions")[::8] == ("09110", "09190")
     assert resolve("CT/*", available=("09110", *(f"091{i}0" for i in range(2, 10))))[0] == "09110"
     assert resolve("CT/*, OH/*")[:2] == ("09001", "09003")
     assert find("Capitol, CT", "planning-regions") == by_fips()["09110"]
     assert find("39061", "planning-regions") == find("39061", "counties")
-    for key, edition in (("09110", "counties"), ("Hartford, CT", "planning-regions")):
-        with pytest.raises(UnknownNameError, match=f"is not of the edition '{edition}'"):
-            resolve(key, edition=edition)
+
+
+def test_what_was_split_or_taken_in_is_known_and_in_no_list():
+    assert not set(places.FORMER) & set(by_fips())
+    assert set(places.FORMER.values()) <= set(by_fips())
+    assert by_fips()["02063"].label == "Chugach Census Area, Alaska"
+    assert not {c.fips for c in places.LATER} & {c.fips for c in counties_of()}
+    assert set(sum(places.SPLIT.values(), ())) == {c.fips for c in places.LATER if c.state != "CT"}
+
+
+def test_parts():
+    assert parts_of("US", "counties") == tuple(c.fips for c in counties_of())
+    assert len(parts_of("oh", "counties")) == 88
+    assert parts_of("OH") == parts_of("PR", "counties") == ()
+    assert parts_of("CT", "counties", "planning-regions")[0] == "09110"
+    by_region = [parts_of(r, "counties") for r in ("Northeast", "midwest", "South", "West")]
+    assert sorted(sum(by_region, ())) == list(parts_of("US", "counties"))
+    assert parts_of("northeast") == parts_of("Northeast")
+
+
+def test_names_and_places_on_the_globe_are_those_of_the_shared_table(shared: Path):
+    with (shared / "covariates" / "counties.csv").open(encoding="utf-8") as handle:
+        published = {r["fips"]: r for r in csv.DictReader(handle)}
+    assert {c.fips for c in counties_of()} == set(published)
+    for county in counties_of():
+        row = published[county.fips]
+        # That file holds UTF-8 read as Latin-1.
+        assert county.short == row["name"].encode("latin-1").decode()
+        assert county.adjacent == tuple(row["adjacent"].split())
+        assert county.land_km2 == float(row["land_km2"])
+        # The two differ in what they call equal areas, which is seen in Alaska.
+        off = 0.16 if county.state == "AK" else 0.02
+        assert county.longitude == pytest.approx(float(row["longitude"]), abs=off)
+        assert county.latitude == pytest.approx(float(row["latitude"]), abs=off)
+
+
+def test_neighbors_are_mutual_and_cross_states():
+    for county in counties_of():
+        assert list(county.adjacent) == sorted(set(county.adjacent) - {county.fips})
+        for other in county.adjacent:
+            assert county.fips in geo.neighbors(other)
+    assert "21117" in geo.neighbors("39061")  # Kenton County, Kentucky, over the river
+    # New York City's five, of which only the Bronx touches land of the rest of the state.
+    assert {by_fips()[f].state for f in geo.neighbors("36005")} == {"NY", "YC", "NJ"}
+    islands = [c.fips for c in counties_of() if not c.adjacent]
+    assert islands == ["02016", "15001", "15003", "15007", "25007", "25019", "53055"]
+
+
+def test_centroids():
+    longitude, latitude = geo.centroid("02016")  # on both sides of the 180th meridian
+    assert -180 < longitude < -170
+    assert 51 < latitude < 54
+    assert all(-180 < c.longitude < -66 and 18 < c.latitude < 72 for c in counties_of())

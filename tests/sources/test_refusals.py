@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import re
 import zipfile
 
 import openpyxl
@@ -48,36 +49,36 @@ def book(*sheets):
     return out.getvalue()
 
 
-def edited(old, new):
+def edited(old, new, data=None):
     """A workbook with one text of its sheet replaced."""
     rows = [["a", "b"], [1, "x"], [2.5, None], [None, None], ["é", True], ["f", "=A1*2"]]
-    source = zipfile.ZipFile(io.BytesIO(book(rows)))
+    source = zipfile.ZipFile(io.BytesIO(data or book(rows)))
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as whole:
         for name in source.namelist():
             xml = source.read(name).decode()
             if name == "xl/worksheets/sheet1.xml":
-                xml = xml.replace("<v />", "<v>7</v>") if "<v />" not in old else xml
-                assert old in xml
-                xml = xml.replace(old, new, 1)
+                assert re.search(old, xml)
+                xml = re.sub(old, new, xml, count=1)
             whole.writestr(name, xml)
     return out.getvalue()
 
 
+STORED = edited("<v />", "<v>7</v>")
+
+
 def damaged(old, new, said):
-    return "raw", edited(old, new), f"a damaged workbook.*{said}"
+    return "raw", edited(old, new, STORED), f"a damaged workbook.*{said}"
 
 
 SHARED, ONE = packed(a=["x"], compression="zstd", column_encoding={"a": "DELTA_BYTE_ARRAY"},
                      use_dictionary=False), '<c r="A2" t="n"><v>1</v>'  # fmt: skip
 RAW = [
     ("raw", b"", "the file is empty"),
-    ("raw", b" \n\n", "the file is empty"),
     ("raw", gzip.compress(b"", mtime=0), "the file is empty"),
     ("raw", b"<!DOCTYPE html><html><title>502 Bad\n Gateway</title>", "web page .*502 Bad Gateway"),
     ("raw", b"[]", "an empty list of rows"),
     ("raw", b"[1, 2]", "record 1: not a flat row"),
-    ("raw", b"[{}, {}]", "record 1: not a flat row"),
     ("raw", b'[{"a": {"b": 1}}]', "record 1: not a flat row"),
     ("raw", b'[{"a": 1, "a": 2}]', "repeats a field"),
     ("raw", b'{"message": "Query coordinator error", "error": true}', "Query coordinator error"),
@@ -96,17 +97,13 @@ RAW = [
     ("raw", book([["a", "b"], [1, 2]], [["a", "b"], [1, 2]]), r"2 sheets hold data \(s0, s1\)"),
     ("raw", b"[" * 100_000, "JSON that is nested too deeply"),
     ("raw", b'[{"a": ' + b'{"a":' * 100_000, "nested too deeply"),
-    ("raw", b'{"a": ' + b"[" * 100_000, "nested too deeply"),
     ("raw", b'[{"a": 1}', "line 1: JSON that is cut off or damaged"),
-    ("raw", b'[{"a": 1}] x', "Extra data"),
     ("raw", b"a,b\n" + b"1,2," * 400_000, "row 2: more than 1,000,000 characters"),
     ("raw", b"a," * 1001 + b"a\n", "1,002 columns"),
     ("raw", b'a,b\n1,2\n\x1b[31m"3",4\n' + b'"5"6,7\n', r"',' expected after '\"'"),
     ("raw", packed(a=[[1, 2], []]), r"column 'a' holds list.*one text, number or day"),
-    ("raw", packed(a=[{"x": 1}]), r"column 'a' holds struct"),
     ("raw", packed(a=[b"1"]), r"column 'a' holds binary"),
     ("raw", SHARED, "DELTA_BYTE_ARRAY"),
-    damaged("<v>2.5</v>", "<v>2,5</v>", "'2,5'"),
     damaged("<v>2.5</v>", "<v>" + "9" * 5000 + "</v>", "5000 digits"),
     damaged('r="A3" t="n"', 'r="A3" t="s"', ""),
     damaged(ONE, '<c r="A2" t="s"><v>9</v>', ""),
@@ -137,22 +134,18 @@ def changed(column, row, value):
 
 
 GARBAGE = (
-    "x12", "12..3", "1,23", "—", "12 deaths", "-5", "4.000", "0x1F", "1e999", "٣x", "1 000", "?",
-    "#REF!", "12/3", "inf", "1.5.2015", "=A1", "١٢٣", "１２３", "38528e6533165796",
+    "x12", "12..3", "0,012", "1,23", "—", "12 deaths", "-5", "4.000", "0x1F", "1e999", "٣x",
+    "1 000", "?", "#REF!", "12/3", "inf", "1.5.2015", "=A1", "١٢٣", "１２３", "38528e6533165796",
 )  # fmt: skip
 PENDING = "Percent Pending Investigation"
 CELLS = [
     ("Data Value", 3, "12x", r"row 5 \(US, 2024, June, .*\): Data Value '12x' is not a number"),
-    ("Data Value", 3, "-4", r"row 5 .* Data Value '-4' is negative"),
     ("Data Value", 3, "4.5", r"Data Value '4.5' is not a whole number of deaths"),
-    ("Data Value", 3, "4.000", r"'4.000' may be a thousand times larger"),
-    ("Data Value", 3, "0,012", r"Data Value '0,012' is not a number"),
     ("Data Value", 3, "99999999999", r"is more than the US ever had"),
     ("Data Value", 2, "101.5", r"Data Value '101.5' is not a percentage"),
     ("Data Value", 10, "5", r"Data Value '5' is filled in where the footnote says"),
     ("Predicted Value", 0, "1.5", r"Predicted Value '1.5' is not a whole number"),
     ("Percent Complete", 0, "120", r"Percent Complete '120' is not a percentage"),
-    (PENDING, 0, "-1", r"Investigation '-1' is not a percentage"),
     (PENDING, 4, "99.1", r"row 6 .*Percent Pending Investigation '99.1' is above 50"),
     ("State", 4, "ZZ", r"row 6 \(ZZ, 2024, June, .*\): State 'ZZ' is not a jurisdiction"),
     ("State", 4, "", r"row 6 .* State '' is not a jurisdiction"),
@@ -241,7 +234,6 @@ COUNTIES = [("counties", COUNTY_HEAD + text, words) for text, words in (
     (line(month=13), "is not a month"),
     (line() + line(deaths="15"), "row 3 .* is a second value"),
     (line() + line(as_of="1/13/2025", fips="1003"), r"2 releases in one table \(1/12/2025, 1/13"),
-    (line() + line(county="Other", month=6, ending="6/30/2024"), "two names"),
     (line().replace(",7/31/2024,1/31", ",7/31/2024,x,1/31"), "row 2"),
     (line("CT", "Connecticut", "Made", "9017"), "row 2 .* '9017' is not a county; .* 09001-09015"),
     (line("CT", "Connecticut", "Capitol", "9110") + line("CT", "Connecticut", "Fairfield", "9001"),
@@ -275,11 +267,10 @@ WONDER = [("wonder", text, words) for text, words in (
     (HEAD + ROW + FOOTER.replace("Apr 21", "Apr 31"), "the footer holds a wrong date: 'Apr 31"),
     (HEAD + ROW.replace("300", "5") + FOOTER, "Deaths '5' is 1 to 9"),
     (HEAD + ROW.replace("300", "30O") + FOOTER, "row 2: Deaths '30O' is not a count of deaths"),
-    (HEAD + ROW.replace("300", "") + FOOTER, "is not a count of deaths"),
-    (HEAD + ROW.replace("300", "-30") + FOOTER, "is not a count of deaths"),
     (HEAD + ROW.replace("\t39\t", "\t38\t") + FOOTER, "is not a state with its code"),
     (HEAD + ROW.replace("2018/01", "2018/02") + FOOTER, "contradicts the month"),
-    (HEAD + ROW.replace("Ohio", "Ohoi") + FOOTER, "Residence State 'Ohoi' is not a state"),
+    (HEAD + ROW.replace("Ohio", '"Oh\tio"') + FOOTER, r"State 'Oh\\tio' is not a state with"),
+    (HEAD + ROW.replace("Ohio", '"Oh",io') + FOOTER, "expected after '\"'; a quote is never cl"),
     (HEAD + ROW + ROW.replace("300", "301") + FOOTER, "row 3: Deaths '301' is a second value"),
     (HEAD + ROW + "Total" + ROW.replace("300", "299") + FOOTER, "rows do not give"),
     (HEAD.replace("\tDeaths", "\tTode") + ROW + FOOTER, "no column Deaths"),
@@ -337,7 +328,6 @@ EITHER = "may be January 5, 2025 or May 1, 2025"
 OWN = [("own", text, words) for text, words in (
     (OWN_HEAD + "Ohio,2025-05,3.5\n", "row 2: deaths '3.5' is not a whole number"),
     (OWN_HEAD + "Ohio,2025-05,\n", "row 2: deaths '' is not a number"),
-    (OWN_HEAD + "Ohio,2025-05,Suppressed\n", "row 2: deaths 'Suppressed' is not a number"),
     (OWN_HEAD + "Ohio,2025-05,38528e6533165796\n", "'38528e6533165796' is not a number"),
     (OWN_HEAD + "Ohio,2025-05,4.000\n", "'4.000' may be a thousand times larger"),
     (OWN_HEAD + ",2025-05,3\n", "row 2: location '' is blank; name the place"),
@@ -350,7 +340,6 @@ OWN = [("own", text, words) for text, words in (
     (OWN_HEAD, "a header but no rows; save it as CSV or .xlsx"),
     (own_days("9/1/2025", "9/2/2025", ""), "may be September 1, 2025 or January 9, 2025"),
     (own_days("2025-09", "", ""), "as_of '2025-09' is not a day"),
-    (own_days("soon", "", ""), "as_of 'soon' is not a day"),
     (own_months("01/05/2025", "01/06/2025"), f"row 2: month '01/05/2025' {EITHER}"),
     (own_months("01/05/2025", "05/31/2025"), "row 2: month '01/05/2025' is a day within a month"),
     (own_months("05/31/2025", "31/05/2025", "01/05/2025"), f"row 4: month '01/05/2025' {EITHER}"),

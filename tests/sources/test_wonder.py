@@ -73,16 +73,16 @@ def test_definitions_and_dates_come_from_the_footer(shared):
     assert copy.table["query_date"].isna().all()
 
 
-def test_totals_are_kept_apart_and_give_the_us_exactly(shared):
-    found = read_wonder(shared / "wonder" / f"{STATES}2019.txt")
+def test_totals_are_kept_apart_and_provisional_and_partial_months_are_marked(shared):
+    def read(year):
+        return read_wonder(shared / "wonder" / f"{STATES}{year}.txt")
+
+    found = read(2019)
     assert found.totals.sum() == us_months(found)["deaths"].sum() == 70630
     assert (us_months(found)["low"] == us_months(found)["high"]).all()
-    later = us_months(read_wonder(shared / "wonder" / f"{STATES}2022.txt"))
+    later = us_months(read(2022))
     assert (later["high"] - later["low"]).sum() == 17 * 9
-
-
-def test_provisional_and_partial_months_are_marked(shared):
-    table = read_wonder(shared / "wonder" / f"{STATES}2021_provisional_2022-03.txt").table
+    table = read("2021_provisional_2022-03").table
     assert table["provisional"].all()
     assert set(table[table["partial"]]["month"].dt.year) == {2022}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import pickle
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -19,10 +20,12 @@ from release_factory import cdc_cells, csv_bytes
 import odforecast as od
 from odforecast.cli import main
 from odforecast.errors import ArchiveError, DataError, PanelError
-from odforecast.names import ALL_DRUGS, SYNTHETIC_OPIOIDS
+from odforecast.names import ALL_DRUGS, COUNTIES, SYNTHETIC_OPIOIDS
+from odforecast.sources.release import read_release
 from odforecast.sources.vsrr import read_vsrr
 from odforecast.vintage import vintage as earlier
 from odforecast.vintage.archive import Archive
+from odforecast.vintage.bundle import BUNDLED_RELEASE, BUNDLED_RELEASES
 from odforecast.vintage.donors import gathered
 from odforecast.vintage.ledger import Origin
 from odforecast.vintage.revisions import revisions
@@ -61,19 +64,12 @@ def days(store):
     return [str(day) for day in store.releases()]
 
 
-def first(snapshot):
-    rows = snapshot.table
-    at = (
-        (rows["state"] == "US") & (rows["month"] == "2024-05-01") & (rows["indicator"] == ALL_DRUGS)
-    )
-    return rows.loc[at, "reported"].item()
-
-
 def test_it_answers_with_what_was_known(archive, files):
     assert days(archive) == DAYS
     assert str(archive.last_seen) == DAYS[-1]
     seen = archive.as_of("2024-11-30")
-    assert (str(seen.as_of), str(seen.date), first(seen)) == ("2024-11-30", "2024-11-13", 1002)
+    assert (str(seen.as_of), str(seen.date)) == ("2024-11-30", "2024-11-13")
+    assert seen.rows(ALL_DRUGS)["reported"][0] == 1002
     assert archive.as_of(dt.date(2024, 11, 13)).date == dt.date(2024, 11, 13)
     assert archive.as_of(dt.datetime(2024, 11, 12, 23)).date == dt.date(2024, 10, 16)
     assert archive.as_of(pd.Timestamp("2024-12-11")).note is seen.note is None
@@ -102,13 +98,18 @@ def test_before_the_first_release(archive, tmp_path):
         (tmp_path / "nothing").mkdir(exist_ok=words.startswith("holds"))  # looking made nothing
 
 
+@cache
+def early():
+    table = od.bundled().as_of("2025-09-17").table
+    return table[table["month"] < "2015-03"]
+
+
 @given(
     releases=st.sets(st.dates(dt.date(2024, 8, 1), dt.date(2030, 1, 1)), min_size=1, max_size=5),
     asked=st.dates(dt.date(2024, 7, 1), dt.date(2031, 1, 1)),
 )
 def test_never_later_than_asked(releases, asked):
-    base = read_vsrr_table()
-    store = Archive.in_memory({d: base.assign(release=pd.Timestamp(d)) for d in releases})
+    store = Archive.in_memory({d: early().assign(release=pd.Timestamp(d)) for d in releases})
     known = [d for d in releases if d <= asked]
     if not known:
         with pytest.raises(ArchiveError):
@@ -120,59 +121,45 @@ def test_never_later_than_asked(releases, asked):
     assert (seen.note is None) or seen.date == max(releases) or (asked - seen.date).days > 45
 
 
-_TABLE = []
+@pytest.fixture
+def memory(files):
+    return Archive.in_memory({d: read_vsrr(f).table for d, f in zip(DAYS, files)})
 
 
-def read_vsrr_table():
-    if not _TABLE:
-        from odforecast.vintage.bundle import bundled
-
-        table = bundled().as_of("2025-09-17").table
-        _TABLE.append(table[table["month"] < "2015-03"])
-    return _TABLE[0]
-
-
-def test_disk_and_memory_agree(archive, files):
+def test_disk_and_memory_agree(archive, memory, files):
     tables = {str(d): read_vsrr(f).table for d, f in zip(DAYS, files)}
-    memory = Archive.in_memory(tables)
     for day in DAYS:
         assert memory.as_of(day).data_hash == archive.as_of(day).data_hash
         assert_frame_equal(memory.as_of(day).table, archive.as_of(day).table)
         assert_frame_equal(archive.as_of(day).table, tables[day])
-    shuffled = {d: t.sample(frac=1, random_state=1) for d, t in tables.items()}
-    for same in (memory, Archive.in_memory(shuffled), *map(again, (archive, memory))):
+    shuffled = Archive.in_memory({d: t.sample(frac=1, random_state=1) for d, t in tables.items()})
+    again = [pickle.loads(pickle.dumps(store)) for store in (archive, memory)]
+    for same in (memory, shuffled, *again):
         assert same.content_hash == archive.content_hash
     one = Archive.in_memory({DAYS[0]: tables[DAYS[0]]})
     assert one.content_hash != archive.content_hash
     assert memory.path is None
 
 
-def again(store):
-    return pickle.loads(pickle.dumps(store))
-
-
-def test_what_a_caller_does_to_a_table_stays_with_the_caller(archive, files):
-    table = read_vsrr(files[0]).table
-    memory = Archive.in_memory({DAYS[0]: table})
-    table.loc[:, "reported"] = 0.0
-    for store in (archive, memory):
-        seen = store.as_of(DAYS[0])
-        table = seen.table
-        table.loc[:, "reported"] = -1.0
-        again = store.as_of(DAYS[0])
-        assert again.table["reported"].min() > 0
-        assert again.data_hash == seen.data_hash
-
-
-@pytest.mark.parametrize("where", ["disk", "memory"])
-def test_a_release_never_changes(archive, files, tmp_path, where):
-    memory = Archive.in_memory({d: read_vsrr(f).table for d, f in zip(DAYS, files)})
-    store = archive if where == "disk" else memory
+@pytest.mark.parametrize("where", ["archive", "memory"])
+def test_a_release_never_changes(request, files, tmp_path, where):
+    """Neither by another file of its day, nor by what a caller does to a table."""
+    store = request.getfixturevalue(where)
     before = store.content_hash
     assert store.add(read_vsrr(files[1])) is False
     other = write(tmp_path, DAYS[1], first="555")
     with pytest.raises(ArchiveError, match="holds other numbers for release 2024-10-16: 27 rows"):
         store.add(read_vsrr(other))
+    seen = store.as_of(DAYS[0])
+    table = seen.table
+    table.loc[:, "reported"] = -1.0
+    again = store.as_of(DAYS[0])
+    assert again.table["reported"].min() > 0
+    assert again.data_hash == seen.data_hash
+    given = read_vsrr(files[0]).table
+    own = Archive.in_memory({DAYS[0]: given})
+    given.loc[:, "reported"] = 0.0
+    assert own.as_of(DAYS[0]).table["reported"].min() > 0
     assert store.content_hash == before
 
 
@@ -281,11 +268,6 @@ def test_foreign_files_are_left_alone(archive, tmp_path):
         Archive(tmp_path / "file")
 
 
-def leftovers(store):
-    found = [p.relative_to(store.path) for p in store.path.rglob("*") if p.is_file()]
-    return [p for p in found if not p.name.startswith("release=") and p.name != "ledger.jsonl"]
-
-
 def test_a_failed_write_leaves_nothing(archive, tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
@@ -294,4 +276,51 @@ def test_a_failed_write_leaves_nothing(archive, tmp_path, monkeypatch):
     with pytest.raises(ArchiveError, match="No space left on device; is the folder writable"):
         archive.add(read_vsrr(write(tmp_path, "2025-01-15")))
     assert days(archive) == DAYS
-    assert not leftovers(archive)
+    names = {p.name.partition("=")[0] for p in archive.path.rglob("*") if p.is_file()}
+    assert names == {"release", "ledger.jsonl"}
+
+
+# What ships
+
+#: The files that the releases were read from, beneath ../shared/data.
+FILES = {
+    "2025-09-17": "bundled/figures_2025-09-17.csv",
+    "2026-01-14": "unread/2026-01-14.csv.gz",
+    "2023-10-08": "county/2023-10-08.csv.gz",
+}
+
+
+def test_what_ships():
+    archive = od.bundled()
+    assert tuple(map(str, archive.releases())) == BUNDLED_RELEASES == ("2025-09-17", "2026-01-14")
+    assert tuple(map(str, archive.releases(COUNTIES))) == ("2023-10-08",)
+    for own in (archive, od.archive()):
+        assert str(own.as_of().date) == BUNDLED_RELEASE
+        assert own.as_of().note is None
+    assert list(archive.quarantined().index) == []
+    for row in archive.to_frame().itertuples():
+        assert (row.kind, row.basis) == ("bundled", "known")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("day", FILES)
+def test_every_number_and_status_is_that_of_the_file(shared, day):
+    loaded = read_release(shared / FILES[day])
+    dataset = COUNTIES if "county" in FILES[day] else "states"
+    archive = od.bundled()
+    held = archive.release(day, None, dataset)
+    pd.testing.assert_frame_equal(held, loaded.table)
+    alone = od.Archive.in_memory(*[{day: held}, {}][:: 1 if dataset == "states" else -1])
+    assert archive.data_hash(day, dataset) == alone.data_hash(day, dataset)
+    sha256 = loaded.sha256 if dataset == COUNTIES else loaded.report.sha256
+    assert archive.origin(day, dataset).sha256 == sha256
+
+
+def test_each_caller_has_its_own(vsrr):
+    mine, theirs = od.bundled(), od.bundled()
+    seen = mine.as_of()
+    seen.table["reported"] = 0.0
+    mine.add(read_vsrr(vsrr / "2017-12-13.csv"))
+    assert len(mine.releases()) == 3
+    assert len(theirs.releases()) == 2
+    assert theirs.as_of().table["reported"].max() > 100_000

@@ -1,16 +1,21 @@
-"""The ledger only grows, loses nothing, and nobody's change of it goes unseen."""
+"""The ledger only grows and loses nothing; many writers at once, and kills, double nothing."""
 
 from __future__ import annotations
 
 import datetime as dt
+import multiprocessing
 import os
-import subprocess
-import sys
+import random
+import time
+from collections import Counter
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import odforecast as od
 from odforecast.errors import ArchiveError
 from odforecast.vintage import ledger
 from odforecast.vintage.ledger import Event, Origin, append, fold, read
@@ -61,21 +66,19 @@ def test_what_counts_and_what_lies_apart(events, current, apart):
         assert held.reason == ("accepted: CDC says so" if taken else "replaced: digits swapped")
 
 
-@given(
-    st.lists(
-        st.builds(
-            Event,
-            st.sampled_from(ledger.EVENTS),
-            st.sampled_from(["states", "counties"]),
-            st.dates(dt.date(2015, 1, 1), dt.date(2040, 1, 1)),
-            st.sampled_from([A, B, C]),
-            reason=st.text(max_size=30),
-            replaces=st.sampled_from(["", A, B]),
-            source=st.sampled_from([{}, {"file": "a}b.csv", "sha256": "0f" * 32}]),
-        ),
-        max_size=6,
-    )
+EVENTS = st.builds(
+    Event,
+    st.sampled_from(ledger.EVENTS),
+    st.sampled_from(["states", "counties"]),
+    st.dates(dt.date(2015, 1, 1), dt.date(2040, 1, 1)),
+    st.sampled_from([A, B, C]),
+    reason=st.text(max_size=30),
+    replaces=st.sampled_from(["", A, B]),
+    source=st.sampled_from([{}, {"file": "a}b.csv", "sha256": "0f" * 32}]),
 )
+
+
+@given(st.lists(EVENTS, max_size=6))
 def test_what_is_written_is_read(tmp_path_factory, events):
     file = tmp_path_factory.mktemp("ledger") / ledger.LEDGER
     signed = [e.signed() for e in events]
@@ -123,10 +126,6 @@ def test_a_changed_line_is_named(tmp_path):
             read(file)
 
 
-def signed_line(**values):
-    return ledger._line(ledger._plain(event("added").signed()) | values)
-
-
 @pytest.mark.parametrize(
     ("values", "message"),
     [
@@ -140,12 +139,10 @@ def signed_line(**values):
 )
 def test_what_this_version_does_not_know_is_refused(tmp_path, values, message):
     file = tmp_path / ledger.LEDGER
-    file.write_bytes(signed_line(**values))
+    file.write_bytes(ledger._line(ledger._plain(ADDED.signed()) | values))
     with pytest.raises(ArchiveError, match=message):
         read(file)
-
-
-def test_an_origin_of_a_later_version_is_read():
+    # An origin may say more.
     assert Origin.of({"origin": "cdc", "sha256": "0f", "signed by": "CDC"}).kind == "cdc"
 
 
@@ -162,33 +159,6 @@ def test_no_room_is_said(tmp_path, monkeypatch):
     assert [e.data_hash for e in read(file)] == [A, C]
 
 
-_WRITER = """
-import datetime as dt, os, sys
-from pathlib import Path
-from odforecast.vintage.ledger import Event, append
-writers = []
-for _ in range(4):
-    process = os.fork()
-    if not process:
-        break
-    writers.append(process)
-else:
-    sys.exit(any([os.waitpid(process, 0)[1] for process in writers]))
-for i in range(50):
-    event = Event("added", "states", dt.date(2024, 1, 1), f"{i:016x}", reason="x" * 900)
-    append(Path(sys.argv[1]), event.signed())
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks its writers")
-def test_processes_that_append_at_once_lose_nothing(tmp_path):
-    file = tmp_path / ledger.LEDGER
-    subprocess.run([sys.executable, "-c", _WRITER, str(file)], check=True)
-    hashes = [e.data_hash for e in read(file)]
-    assert sorted(hashes) == sorted([f"{i:016x}" for i in range(50)] * 4)
-
-
 def test_it_needs_no_calls_that_windows_lacks(tmp_path, monkeypatch):
     for name in ("pread", "pwrite"):
         monkeypatch.delattr(ledger.os, name)
@@ -197,3 +167,150 @@ def test_it_needs_no_calls_that_windows_lacks(tmp_path, monkeypatch):
     for digest in (A, B):
         append(file, event("added", digest).signed())
     assert [e.data_hash for e in read(file)] == [A, B]
+
+
+# Many writers, and kills
+
+DAYS = [f"2024-{m:02d}-12" for m in range(1, 9)]
+posix = pytest.mark.skipif(os.name != "posix", reason="forks its writers")
+
+
+def append_fifty(file):
+    for i in range(50):
+        said = Event("added", "states", dt.date(2024, 1, 1), f"{i:016x}", reason="x" * 900)
+        append(file, said.signed())
+
+
+def add(store, files, said):
+    """Add files to an archive, and write down what was said of each."""
+    archive = od.Archive(store)
+    with said.open("w") as out:
+        for file in files:
+            try:
+                done = archive.add(file)
+            except ArchiveError:
+                done = "refused"
+            print(Path(file).name, done, file=out, flush=True)
+
+
+@pytest.fixture
+def start():
+    """Starts a process for each list of arguments, all at once; none is left in the end."""
+    context, running = multiprocessing.get_context("forkserver"), []
+    context.set_forkserver_preload(["odforecast.vintage.archive", "odforecast.sources.release"])
+
+    def begin(what, *calls):
+        begun = [context.Process(target=what, args=call) for call in calls]
+        running.extend(begun)
+        for one in begun:
+            one.start()
+        return begun
+
+    yield begin
+    for one in running:
+        one.kill()
+        one.join()
+
+
+@pytest.fixture
+def added(start, tmp_path):
+    """Adds lists of files, each in a process; what was said, killed after some seconds or not."""
+
+    def run(*lists, seconds=None):
+        said = [tmp_path / f"said-{time.monotonic_ns()}-{i}" for i in range(len(lists))]
+        begun = start(add, *((tmp_path / "archive", *pair) for pair in zip(lists, said)))
+        if seconds is not None:
+            while not said[0].exists():
+                time.sleep(0.001)
+            time.sleep(seconds)
+            begun[0].kill()
+        for one in begun:
+            one.join()
+        return [file.read_text().splitlines() for file in said]
+
+    return run
+
+
+def made(folder, more=0):
+    table = od.bundled().as_of("2025-09-17").table
+    table = table[(table["month"] < "2017-01-01") & table["state"].isin(["OH", "WV"])]
+    out = []
+    for i, day in enumerate(DAYS):
+        file = folder / f"{day}.parquet"
+        counts = {n: table[n] + i + more for n in ("reported", "predicted")}
+        table.assign(release=pd.Timestamp(day), **counts).to_parquet(file)
+        out.append(str(file))
+    return out
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    return made(tmp_path_factory.mktemp("files"))
+
+
+def counts_of(table):
+    return sorted(table["reported"].dropna())
+
+
+def check_whole(store, files):
+    archive = od.Archive(store)
+    assert [str(d) for d in archive.releases()] == DAYS
+    for day, file in zip(DAYS, files, strict=True):
+        assert counts_of(archive.release(day)) == counts_of(pd.read_parquet(file))
+    assert set(archive.log["event"]) == {"added"}
+
+
+@posix
+@pytest.mark.slow
+def test_processes_that_append_at_once_lose_nothing(start, tmp_path):
+    file = tmp_path / ledger.LEDGER
+    for one in start(append_fifty, *[[file]] * 4):
+        one.join()
+        assert one.exitcode == 0
+    hashes = [e.data_hash for e in read(file)]
+    assert sorted(hashes) == sorted([f"{i:016x}" for i in range(50)] * 4)
+
+
+@posix
+@pytest.mark.slow
+def test_six_writers_at_once(added, files, tmp_path):
+    said = added(*(random.Random(i).sample(files, len(files)) for i in range(6)))
+    answers = Counter(line for lines in said for line in lines)
+    for file in files:  # one of the six added it, five saw that it was there
+        name = Path(file).name
+        assert (answers[f"{name} True"], answers[f"{name} False"]) == (1, 5)
+    check_whole(tmp_path / "archive", files)
+
+
+@posix
+@pytest.mark.slow
+def test_two_writers_that_disagree(added, files, tmp_path):
+    """One wins, the other hears of it."""
+    (tmp_path / "other").mkdir()
+    both = files, made(tmp_path / "other", more=50)
+    mine, theirs = added(*both)
+    archive = od.Archive(tmp_path / "archive")
+    for i, day in enumerate(DAYS):
+        said = (mine[i].split()[1], theirs[i].split()[1])
+        assert said in (("True", "refused"), ("refused", "True"))
+        won = pd.read_parquet(both[said[0] == "refused"][i])
+        assert counts_of(archive.release(day)) == counts_of(won)
+    assert not [p for p in archive.path.rglob("*") if p.suffix in (".tmp", ".lock")]
+
+
+@posix
+@pytest.mark.slow
+def test_killed_again_and_again(added, files, tmp_path):
+    chance, store, killed = random.Random(11), tmp_path / "archive", 0
+    for _ in range(6):
+        (said,) = added(files, seconds=chance.uniform(0.0, 0.12))
+        killed += len(said) < len(files)
+        archive = od.Archive(store)
+        for day in archive.releases():  # what is there is whole
+            archive.release(day)
+    assert killed
+    (said,) = added(files)
+    assert len(said) == len(files)
+    check_whole(store, files)
+    # Events that never happened are not half there, either.
+    assert len(read(store / ledger.LEDGER)) == len(DAYS)

@@ -17,16 +17,8 @@ from past_server import FileServer, Made, address, release_csv, row
 import odforecast as od
 from odforecast.errors import ArchiveError, DataError, DownloadError
 from odforecast.sources.vsrr import read_vsrr
-from odforecast.vintage import ledger
-from odforecast.vintage.past import (
-    RawFiles,
-    compare,
-    fetch_past,
-    missing,
-    past_copies,
-    read_copies,
-    states,
-)
+from odforecast.vintage import ledger, past
+from odforecast.vintage.past import RawFiles, compare, fetch_past, missing, read_copies, states
 
 DAY, LAST = "2024-12-11", "2024-07"
 CONTENT = release_csv(LAST)
@@ -38,11 +30,6 @@ PACKED = gzip.compress(CONTENT, mtime=0)
 ELSEWHERE = release_csv("2024-08")
 COUNTIES = csv_text(county_cells("2024-10-06", 15)).encode()
 ODD = "my data/Counts (1) [copy] #2 100%?.csv"
-
-
-@pytest.fixture(autouse=True)
-def _direct(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
 def later(**words) -> tuple[dict[str, str], bytes]:
@@ -139,9 +126,6 @@ def test_what_becomes_of_a_copy(run: Run, there, listed, about, status, says, ke
     assert states(run.archive, read_copies(run.folder / "copies.csv")) == ["there", "there"]
 
 
-# The server
-
-
 @pytest.mark.parametrize("fault", ["404", "403", "elsewhere", "drop", "503", "endless", "stall"])
 def test_a_vanished_copy_is_a_warning_and_the_next_one_is_tried(run: Run, fault: str) -> None:
     made = copies_of("someone", "b")
@@ -201,9 +185,6 @@ def test_a_server_that_never_answers_is_left(run: Run) -> None:
     with pytest.raises(DownloadError, match="does not answer, 3 copies were asked for; check"):
         run(made)
     assert len(run.asked) == 9  # three copies, three attempts
-
-
-# The release
 
 
 @pytest.mark.parametrize(
@@ -267,22 +248,33 @@ def test_how_dates_are_known(run: Run, listed, last, basis, status, date, found)
     assert done.words.startswith(f"second copy of release {date}, all")
 
 
-def test_what_a_listed_copy_says_of_its_own_date_is_not_believed(run: Run) -> None:
-    """An exported table was taken under the date that it claims, whatever the list says."""
+def claimed():
+    """A table that was exported: it says of itself when it was released."""
     table = od.bundled().as_of("2025-09-17").table.assign(release="2025-12-30")
-    content = table.assign(month=table["month"].dt.strftime("%Y-%m")).to_csv(index=False).encode()
-    (done,) = run(Made.of((row("2025-10-15", "2025-02", content, settled=False), content)))
-    assert (done.status, run.archive.releases()) == ("refused", ())
+    return table.assign(month=table["month"].dt.strftime("%Y-%m")).to_csv(index=False).encode()
 
 
-def test_a_copy_of_a_release_that_cdc_has_not_published_is_refused(run: Run) -> None:
-    last = dt.date.today().replace(day=1) - dt.timedelta(days=1)
-    content = release_csv(f"2024-{last:%m}")
+TODAY = dt.date.today().replace(day=1) - dt.timedelta(days=1)
+
+
+def unpublished():
+    content = release_csv(f"2024-{TODAY:%m}")
     for year in (2024, 2023, 2022, 2021):  # as if time had gone on
-        content = content.replace(b",%d," % year, b",%d," % (year + last.year - 2024))
-    (done,) = run(Made.of((row(DAY, LAST, content, settled=False), content)))
-    assert done.status == "refused"
-    assert f"ends in {last:%Y-%m}, which CDC publishes about " in done.words
+        content = content.replace(b",%d," % year, b",%d," % (year + TODAY.year - 2024))
+    return content
+
+
+@pytest.mark.parametrize(
+    ("listed", "last", "content", "says"),
+    [
+        ("2025-10-15", "2025-02", claimed, "its release column says 2025-12-30"),
+        (DAY, LAST, unpublished, f"ends in {TODAY:%Y-%m}, which CDC publishes about "),
+    ],
+)
+def test_what_a_copy_says_of_its_date_is_not_believed(run, listed, last, content, says):
+    (done,) = run(Made.of((row(listed, last, content(), settled=False), content())))
+    assert (done.status, run.archive.releases()) == ("refused", ())
+    assert says in done.words
 
 
 def test_a_release_that_contradicts_itself_lies_apart(run: Run) -> None:
@@ -328,9 +320,6 @@ def test_what_the_user_retracted_stays_so(run: Run) -> None:
         run(made, release="2024-01-01")
 
 
-# Where releases came from
-
-
 def test_the_bundled_release_does_not_keep_the_whole_one_away(run: Run, own_archive: Path) -> None:
     content = release_csv("2025-04")
     made = Made.of((row("2025-09-17", "2025-04", content, basis="known"), content))
@@ -345,15 +334,12 @@ def test_the_bundled_release_does_not_keep_the_whole_one_away(run: Run, own_arch
     assert [str(d) for d in od.archive().releases()] == ["2026-01-14"]
 
 
-# The list
-
-
 def test_the_list_that_ships_is_the_shared_one_and_names_the_better_copy_first(vsrr: Path) -> None:
     ours = Path(od.__file__).parent / "vintage" / "bundled" / "past_releases.csv"
     rows = [list(csv.reader(f.read_text().splitlines())) for f in (ours, vsrr / ours.name)]
     assert rows[0][0] == rows[1][0]
     assert sorted(rows[0]) == sorted(rows[1])  # the order says which copy is tried first
-    copies = past_copies()
+    copies = past.past_copies()
     assert len({c.place for c in copies}) == 52
     first = {c.release: c for c in reversed(copies)}
     assert all((not first[c.release].check) <= (not c.check) for c in copies)
@@ -374,23 +360,16 @@ def test_the_list_that_ships_is_the_shared_one_and_names_the_better_copy_first(v
         ({"last_month": "2024-13"}, "last_month '2024-13' is not a month such as 2024-07"),
         ({"release_basis": "guess"}, "'guess' is neither known nor inferred"),
         ({"contents_read": "maybe"}, "'maybe' is neither yes nor no"),
-        ("twice", "copies.csv row 3: path 'counts.csv' is there twice at that commit; leave one"),
-        ("no column", "copies.csv: no column sha256; it has release_date,"),
-        ("no rows", "copies.csv: a header but no rows"),
-        ("no file", "cannot read "),
+        (lambda x: [x, x], "row 3: path 'counts.csv' is there twice at that commit; leave one"),
+        (lambda x: [{k: v for k, v in x.items() if k != "sha256"}],
+         "copies.csv: no column sha256; it has release_date,"),
     ],
-)
-def test_a_list_that_cannot_be_understood_is_refused(tmp_path: Path, change, says: str) -> None:
+)  # fmt: skip
+def test_a_list_that_cannot_be_understood_is_refused(tmp_path, change, says):
     file, one = tmp_path / "copies.csv", row(DAY, LAST, b"x")
-    if change == "no rows":
-        file.write_text(",".join(one) + "\n")
-    elif change == "no column":
-        Made([{k: v for k, v in one.items() if k != "sha256"}], {}).write(file)
-    elif change != "no file":
-        Made([one, one] if change == "twice" else [one | change], {}).write(file)
-    with pytest.raises(DataError) as refused:
+    Made(change(one) if callable(change) else [one | change], {}).write(file)
+    with pytest.raises(DataError, match=re.escape(says)):
         read_copies(file)
-    assert says in str(refused.value)
-
-
-# Real files
+    file.write_text(",".join(one) + "\n")
+    with pytest.raises(DataError, match=r"copies.csv: a header but no rows"):
+        read_copies(file)

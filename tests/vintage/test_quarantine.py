@@ -12,6 +12,8 @@ from release_factory import bent_release
 
 import odforecast as od
 from odforecast.errors import ArchiveError, DataError, QuarantineError
+from odforecast.vintage import ledger
+from odforecast.vintage.archive import Folder
 
 DAY = "2025-10-15"
 LAST = pd.Timestamp("2025-04-01")
@@ -44,7 +46,7 @@ def events(store):
     return list(store.log["event"])
 
 
-def test_a_wrong_release_is_invisible_and_leaves_its_place_free(archive, wrong, right):
+def test_a_wrong_release_is_invisible_told_and_leaves_its_place_free(archive, wrong, right):
     with pytest.raises(QuarantineError, match=r"release 2025-10-15 contradicts itself and was "
                        r"set aside: WV 2025-04, Number of Drug.*--accept REASON"):  # fmt: skip
         archive.add(wrong)
@@ -56,10 +58,21 @@ def test_a_wrong_release_is_invisible_and_leaves_its_place_free(archive, wrong, 
     with pytest.raises(QuarantineError):  # told again, written once
         archive.add(wrong)
     assert events(archive) == ["added", "quarantined"]
+    said = "release 2025-10-15 is quarantined, unused: see odforecast data releases --log"
+    assert archive.as_of().note == archive.as_of("2025-11-01").note == said
+    assert archive.as_of("2025-10-01").note is None
+    with pytest.raises(ArchiveError, match="holds no release 2025-10-15; release 2025-10-15 is"):
+        archive.retract(DAY, "wrong")
     assert archive.add(right)
     assert archive.as_of().date == dt.date(2025, 10, 15)
     assert archive.as_of().note is None
     assert len(archive.quarantined()) == 1
+    empty = od.Archive(archive.path.parent / "empty")
+    with pytest.raises(QuarantineError):
+        empty.add(wrong)
+    for ask in (empty.as_of, lambda: od.archive(empty.path)):
+        with pytest.raises(ArchiveError, match=said):
+            ask()
 
 
 @pytest.mark.slow
@@ -137,26 +150,22 @@ def test_replaced_retracted_and_taken_back(archive, wrong, right):
     assert archive.as_of().date == dt.date(2025, 10, 15)
 
 
-def test_a_ledger_that_is_gone_is_a_loss_not_an_empty_archive(archive):
+def test_a_kill_between_file_and_ledger_leaves_no_release(archive, right, monkeypatch):
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ledger, "append", killed)
+        with pytest.raises(KeyboardInterrupt):
+            archive.add(right)
+    assert [str(d) for d in archive.releases()] == ["2025-09-17"]
+    assert archive.add(right)
+    assert archive.as_of().date == dt.date(2025, 10, 15)
+    # A ledger that is gone is a loss, not an empty archive.
     (archive.path / "ledger.jsonl").unlink()
     for ask in (archive.releases, archive.as_of, od.Archive(archive.path).releases):
         with pytest.raises(ArchiveError, match=r"has releases and no ledger\.jsonl"):
             ask()
-
-
-def test_a_kill_between_file_and_ledger_leaves_no_release(archive, right, monkeypatch):
-    from odforecast.vintage import ledger
-
-    def killed(*args):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(ledger, "append", killed)
-    with pytest.raises(KeyboardInterrupt):
-        archive.add(right)
-    monkeypatch.undo()
-    assert [str(d) for d in archive.releases()] == ["2025-09-17"]
-    assert archive.add(right)
-    assert archive.as_of().date == dt.date(2025, 10, 15)
 
 
 def test_a_deleted_file_is_put_back(archive, right):
@@ -199,17 +208,13 @@ def test_views(archive, wrong, right, tmp_path):
     assert own.as_of().date == dt.date(2026, 1, 14)
 
 
-def test_a_file_by_itself(wrong):
+def test_a_file_by_itself_and_a_backtest_carry_the_reason(archive, wrong, tmp_path):
     with pytest.raises(DataError, match=r"2025-10-15.csv contradicts itself: WV 2025-04"):
         od.read(wrong)
+    note = "release 2025-10-15 was accepted: for a test"
     vintage = od.read(wrong, accept="for a test")
-    assert vintage.note == "release 2025-10-15 was accepted: for a test"
-    assert vintage.panel().notes == (vintage.note,)
-
-
-def test_the_reason_goes_into_a_backtest(archive, wrong, tmp_path):
-    archive.add(wrong, accept="for a test of backtests")
-    note = "release 2025-10-15 was accepted: for a test of backtests"
+    assert (vintage.note, vintage.panel().notes) == (note, (note,))
+    archive.add(wrong, accept="for a test")
     results = od.backtest(
         ["naive"], archive=archive, start="2023-01", end="2023-01", locations="OH", draws=20,
         out=tmp_path / "out", progress=False,
@@ -223,14 +228,10 @@ def test_the_reason_goes_into_a_backtest(archive, wrong, tmp_path):
 def test_the_first_release_is_compared_with_the_bundled_one(tmp_path):
     table = od.bundled().as_of("2025-09-17").table
     rows = table["state"] == "TN"
-    lost = (table["reported"] / 3).round().where(rows, 0.0)
+    less = (table["reported"] * 2 / 3).round().where(rows)
     # The sums hold: only the release before tells.
-    whole = (table["reported"] - lost).where(rows).groupby(
-        [table["month"], table["indicator"]]).transform("sum")  # fmt: skip
-    less = table["reported"].where(rows).groupby(
-        [table["month"], table["indicator"]]).transform("sum") - whole  # fmt: skip
-    table["reported"] = (table["reported"] / 3).round().where(
-        rows, table["reported"] - less.where(table["state"] == "US", 0.0))  # fmt: skip
+    of_us = less.groupby([table["month"], table["indicator"]]).transform("sum")
+    table["reported"] -= less.fillna(0) + of_us.where(table["state"] == "US", 0.0)
     file = tmp_path / f"{DAY}.csv"
     table.assign(release=DAY, predicted="", month=table["month"].dt.strftime("%Y-%m")).to_csv(
         file, index=False)  # fmt: skip
@@ -238,26 +239,7 @@ def test_the_first_release_is_compared_with_the_bundled_one(tmp_path):
         od.Archive(tmp_path / "own").above(od.bundled()).add(file)
 
 
-def test_what_lies_apart_is_not_forgotten(archive, wrong, tmp_path):
-    with pytest.raises(QuarantineError):
-        archive.add(wrong)
-    said = "release 2025-10-15 is quarantined, unused: see odforecast data releases --log"
-    assert archive.as_of().note == said
-    assert archive.as_of("2025-11-01").note == said
-    assert archive.as_of("2025-10-01").note is None
-    with pytest.raises(ArchiveError, match="holds no release 2025-10-15; release 2025-10-15 is"):
-        archive.retract(DAY, "wrong")
-    empty = od.Archive(tmp_path / "empty")
-    with pytest.raises(QuarantineError):
-        empty.add(wrong)
-    for ask in (empty.as_of, lambda: od.archive(empty.path)):
-        with pytest.raises(ArchiveError, match=said):
-            ask()
-
-
 def test_retracted_by_another_process_while_it_was_added(archive, right, monkeypatch):
-    from odforecast.vintage.archive import Folder
-
     whole = Folder.append
 
     def raced(store, event):

@@ -1,4 +1,4 @@
-"""The one door to what was known: what a vintage gives, and that it gives nothing later."""
+"""The one door to what was known, and nothing later: panels, revisions, recovered months."""
 
 from __future__ import annotations
 
@@ -10,13 +10,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 import odforecast as od
-from odforecast.errors import ArchiveError, PanelError
+from odforecast.errors import ArchiveError, DataError, PanelError, UnknownNameError
 from odforecast.models.delay.constants import delays_for
 from odforecast.models.delay.deficit import deficit
-from odforecast.names import ALL_DEATHS, ALL_DRUGS
+from odforecast.monthly.sums import rolling_sums
+from odforecast.names import ALL_DEATHS, ALL_DRUGS, SYNTHETIC_OPIOIDS, TABLE_COLUMNS
+from odforecast.sources.table import canonical
 from odforecast.sources.vsrr import read_vsrr
+from odforecast.sources.wonder import read_wonder, us_months
+from odforecast.vintage.recover import recovered_months
+from odforecast.vintage.revisions import compare, completeness, revisions
 from odforecast.vintage.vintage import SAID_MONTHS
 
 FILES = ("2018-09-12.csv", "2018-10-17.csv", "2018-11-14.csv")
@@ -81,23 +89,20 @@ def test_a_triangle_has_what_each_release_said_of_itself(archive):
 
 
 @pytest.mark.slow
-def test_order_does_not_matter_and_indicators_have_their_own_triangles(vsrr, tmp_path):
+def test_indicators_have_their_own_triangles(vsrr, tmp_path):
     """What a process keeps of a file is kept by indicator."""
     kept = [ALL_DRUGS, ALL_DEATHS, "Cocaine (T40.5)"]
     loaded = [read_vsrr(vsrr / name) for name in FILES[::2]]
     loaded = [replace(x, table=x.table[x.table["indicator"].isin(kept)]) for x in loaded]
-    one, two = od.Archive(tmp_path / "one"), od.Archive(tmp_path / "two")
-    for archive, releases in ((one, loaded), (two, loaded[::-1])):
-        for release in releases:
-            archive.add(release)
+    disk = od.Archive(tmp_path / "archive")
+    for release in loaded[::-1]:
+        disk.add(release)
     memory = od.Archive.in_memory({x.release: x.table for x in loaded})
     for of in (ALL_DRUGS, "cocaine", ALL_DRUGS):  # once more: from what was kept
-        panels = [a.as_of().panel(of) for a in (one, two, memory)]
-        assert len({p.data_hash for p in panels}) == 1
-        for panel in panels:
-            held = panels[0].triangle.reported
-            np.testing.assert_array_equal(panel.triangle.reported, held)
-            assert (panel.triangle.pending is None) == (of != ALL_DRUGS)
+        one, two = (a.as_of().panel(of) for a in (disk, memory))
+        assert one.data_hash == two.data_hash
+        np.testing.assert_array_equal(one.triangle.reported, two.triangle.reported)
+        assert (one.triangle.pending is None) == (two.triangle.pending is None) == (of != ALL_DRUGS)
 
 
 def test_deaths_of_all_causes_come_from_no_later_release(tables):
@@ -159,38 +164,183 @@ def test_classes_by_short_name_with_suppressed_cells_of_one_to_nine(archive):
     assert (panel.high[panel.hidden] == 9).all()
 
 
-def test_your_copy_of_a_release_comes_before_the_bundled_one(tmp_path, monkeypatch):
-    monkeypatch.setattr("odforecast.vintage.bundle.default_folder", lambda: tmp_path / "own")
-    assert [str(d) for d in od.archive().releases()] == ["2025-09-17", "2026-01-14"]
-    table = od.bundled().as_of("2025-09-17").table
-    table.loc[table["state"] == "WY", "predicted"] += 1
-    other = table.assign(release=pd.Timestamp("2025-10-15"))
-    for name, each in (("2025-09-17", table), ("2025-10-15", other)):
-        each.to_parquet(tmp_path / f"{name}.parquet")
-        od.Archive(tmp_path / "own").add(tmp_path / f"{name}.parquet")
-    assert [str(d) for d in od.archive().releases()] == ["2025-09-17", "2025-10-15", "2026-01-14"]
-    mine = od.archive().as_of("2025-09-17").panel()
-    bundled = od.bundled().as_of("2025-09-17").panel()
-    wy = mine.index("WY")
-    assert np.array_equal(mine.predicted[wy], bundled.predicted[wy] + 1)
-    log = od.archive().log
-    assert list(log["event"]) == ["added"] * 5  # the bundled ones, beneath, too
-    assert list(log["origin"] == "bundled") == [True, True, True, False, False]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name", ["VSRR_Provisional_Drug_Overdose_Death_Counts_20241211.csv", "VSRR 2024-12-11 copy.csv"]
-)
-def test_a_file_under_cdcs_own_export_name_is_read(tmp_path, name):
-    table = od.bundled().as_of().table
-    table = table[table["month"] <= "2024-07-01"].drop(columns="release")
-    table.to_csv(tmp_path / name, index=False)
-    assert read_vsrr(tmp_path / name).release == dt.date(2024, 12, 11)
-
-
 def test_revisions_know_nothing_later(archive, vsrr):
     seen = archive.as_of("2018-10-17").revisions()
     assert [str(d) for d in seen.releases] == ["2018-09-12", "2018-10-17"]
     with pytest.raises(ArchiveError, match="read only"):
         archive.until("2018-10-17").add(vsrr / FILES[0])
+    log = od.archive().log
+    assert list(log["event"]) == ["added"] * 3  # the bundled ones, beneath
+
+
+# Revisions
+
+DATES = ("2023-06-14", "2023-07-12", "2024-07-17")
+#: Releases × months 2022-11..2023-01 of one place; NaN: not published.
+VALUES = np.array([[100.0, np.nan, np.nan], [104.0, 90.0, np.nan], [103.0, 99.0, 80.0]])
+
+
+def table(date, row):
+    months = pd.date_range("2022-11-01", periods=row.size, freq="MS")
+    frame = pd.DataFrame({"month": months, "reported": row}).dropna()
+    frame = frame.assign(release=pd.Timestamp(date), state="WV", location="54", status="ok",
+                         indicator=ALL_DRUGS, predicted=frame["reported"] + 1,
+                         percent_complete=np.nan, percent_pending=np.nan)  # fmt: skip
+    return canonical(frame[list(TABLE_COLUMNS)])
+
+
+def small(values=VALUES):
+    return od.Archive.in_memory({d: table(d, row) for d, row in zip(DATES, values)})
+
+
+def test_triangle_by_hand():
+    seen = revisions(small(), "West Virginia")
+    np.testing.assert_array_equal(seen.triangle("54").to_numpy(), VALUES)
+    np.testing.assert_array_equal(seen.triangle("WV", "predicted").to_numpy(), VALUES + 1)
+    np.testing.assert_array_equal(seen.ages[0], [7, 6, 5])
+    assert seen.releases == tuple(dt.date.fromisoformat(d) for d in DATES)
+    assert seen.hashes == tuple(small().data_hash(d) for d in DATES)
+    # Counts that are too young have no final value.
+    assert seen.units(settled=20)["month"].dt.month.unique().tolist() == [11]
+    young = seen.units(settled=30)
+    assert young.empty
+    assert completeness(young).empty
+    blank = table(DATES[1], VALUES[1]).assign(reported=np.nan, status="missing")
+    tables = {d: table(d, r) for d, r in zip(DATES, VALUES)} | {DATES[1]: blank}
+    seen = revisions(od.Archive.in_memory(tables), "WV")
+    assert seen.skipped == {dt.date(2023, 7, 12): "no reported count of it"}
+    assert len(seen.releases) == 2
+
+
+def test_units_and_curves_by_hand():
+    units = revisions(small(), "WV").units()
+    assert units["age"].tolist() == [7, 8, 7]
+    assert units["reported"].tolist() == [100, 104, 90]
+    assert units["final"].tolist() == [103, 103, 99]
+    curve = completeness(units)
+    assert curve["n"].tolist() == [2, 1]
+    assert curve["median"].tolist() == pytest.approx([(100 / 103 + 90 / 99) / 2, 104 / 103])
+
+
+@pytest.mark.parametrize(
+    ("ask", "error", "words"),
+    [
+        (lambda a: revisions(a, "WV", "deaths"), UnknownNameError, "unknown indicator"),
+        (lambda a: revisions(a, "Atlantis"), UnknownNameError, "unknown location"),
+        (lambda a: revisions(a, "OH"), ArchiveError, "no release has a reported count"),
+        (lambda a: revisions(a, "WV").triangle("OH"), UnknownNameError, "of revisions has no OH"),
+        (lambda a: compare(a, "2023-06-15", DATES[1]), ArchiveError,
+         "no release 2023-06-15; the nearest is 2023-06-14"),
+    ],
+)  # fmt: skip
+def test_refusals(ask, error, words):
+    with pytest.raises(error, match=words):
+        ask(small())
+
+
+def test_compare_by_hand():
+    found = compare(small(), DATES[0], DATES[1])
+    assert found["kind"].tolist() == ["changed", "appeared"]
+    assert found["change"].tolist()[0] == 4
+    assert found["percent"].tolist()[0] == pytest.approx(4.0)
+    assert found["status_a"].tolist() == ["ok", "absent"]
+    back = compare(small(), DATES[1], DATES[0])
+    assert back["kind"].tolist() == ["changed", "vanished"]
+
+
+counts = hnp.arrays(
+    float, (3, 3), elements=st.integers(0, 500).map(float) | st.just(float("nan"))
+).filter(lambda x: np.isfinite(x.diagonal()).all())  # each release has a last month of its own
+
+
+@pytest.mark.slow
+@given(counts.map(lambda x: np.where(np.tri(3, dtype=bool), x, np.nan)))
+def test_the_triangle_is_the_releases(values):
+    store = small(values)
+    seen = revisions(store, "WV")
+    got = seen.triangle("WV").reindex(columns=pd.date_range("2022-11-01", periods=3, freq="MS"))
+    np.testing.assert_array_equal(got.to_numpy(), values)
+    assert compare(store, DATES[0], DATES[0]).empty
+    there, back = (compare(store, *pair) for pair in (DATES[:2], DATES[1::-1]))
+    np.testing.assert_array_equal(there["change"], -back["change"])
+    same = (values[0] == values[1]) | (np.isnan(values[0]) & np.isnan(values[1]))
+    assert len(there) == int((~same).sum())
+    units = seen.units(settled=0)
+    assert np.isfinite(units["completeness"]).all()
+
+
+@pytest.mark.slow
+def test_real_revisions_are_those_known(real):
+    seen = revisions(real, "US")
+    triangle = seen.triangle("US")
+    assert triangle.loc["2018-11-14", "2017-12-01"] == 70_908
+    assert triangle.loc["2019-04-17", "2017-12-01"] == 70_699  # closing the year: downwards
+    assert triangle.loc["2024-12-11", "2023-12-01"] == 107_682
+    assert triangle.loc["2025-07-16", "2023-12-01"] == 106_881
+    without_us = ["2020-12-16", "2021-11-17", "2023-01-11", "2023-04-12"]
+    assert list(map(str, seen.skipped)) == without_us
+    change = compare(real, "2024-12-11", "2025-07-16", ALL_DRUGS)
+    december = change["month"] == pd.Timestamp("2023-12-01")
+    assert change[december & (change["state"] == "US")]["change"].tolist() == [-801]
+
+
+# Months of a release, pinned by season or by WONDER
+
+
+@pytest.fixture(scope="module")
+def release():
+    return od.bundled().as_of("2025-09-17").table
+
+
+def wonder(shared, *years):
+    return [read_wonder(shared / "wonder" / f"all_drugs_state_month_{y}.txt") for y in years]
+
+
+def us_truth(shared):
+    return pd.concat([us_months(x)["deaths"] for x in wonder(shared, *range(2019, 2024))])
+
+
+def gap_error(found, truth):
+    """MAPE in percent after one level ratio."""
+    months = found.table.set_index("month")["deaths"][truth.index]
+    return float((months / truth * truth.sum() / months.sum() - 1).abs().mean() * 100)
+
+
+def test_us_months_match_wonder_within_the_promise(release, shared):
+    truth = us_truth(shared)
+    assert len(truth) == 60
+    season = recovered_months(release, "US", draws=100)
+    assert gap_error(season, truth) <= 1.5
+    # Pinned on 2018 only: every month compared lies outside.
+    pinned = recovered_months(release, "US", wonder=wonder(shared, 2018), draws=100)
+    assert gap_error(pinned, truth) <= 0.6
+    assert pinned.level["US"] == pytest.approx(1.007, abs=0.001)
+    assert set(pinned.table["pinned"]) == {"wonder"}
+
+
+def test_months_give_back_the_release_and_new_york_is_whole(release):
+    found = recovered_months(release, "WV,NY+YC", draws=100)
+    months = found.table.pivot(index="state", columns="month", values="deaths")
+    assert list(found.table["state"].unique()) == ["WV", "NY+YC"]
+    rows = release[release["indicator"] == ALL_DRUGS]
+    wide = rows.pivot(index="state", columns="month", values="reported")
+    back = rolling_sums(months.loc[["WV", "NY+YC"]].to_numpy())
+    assert (back[0] == wide.loc["WV"].to_numpy()).all()
+    assert (back[1] == (wide.loc["NY"] + wide.loc["YC"]).to_numpy()).all()
+    inner = found.table
+    assert ((inner["q05"] <= inner["q50"]) & (inner["q50"] <= inner["q95"])).all()
+
+
+@pytest.mark.slow
+def test_drug_classes_with_gaps_are_recovered_between_their_first_and_last_sum(release):
+    found = recovered_months(release, "all", indicator=SYNTHETIC_OPIOIDS, draws=20)
+    assert found.table["deaths"].ge(0).all()
+    assert found.table["state"].nunique() > 40
+
+
+def test_another_definition_cannot_pin(release, shared):
+    wider = read_wonder(shared / "wonder" / "all_drugs_state_month_2015_to_2020.txt")
+    with pytest.raises(DataError, match=r"multiple cause .* cannot pin"):
+        recovered_months(release, "US", wonder=[wider])
+    with pytest.raises(DataError, match="the release has no PR"):
+        recovered_months(release, "PR")
