@@ -59,9 +59,6 @@ def test_versions_that_are_tested_name_every_dependency() -> None:
     assert names <= set(pins), "run: make pins"
 
 
-# ------------------------------------------------------------------ what an index shows
-
-
 def description() -> str:
     """README as the build hook rewrites it."""
     hook = PROJECT["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]
@@ -116,16 +113,10 @@ def test_scores_in_readme_are_those_of_the_docs() -> None:
     assert len(set(shown)) == 4
 
 
-# ----------------------------------------------------------------------- what ships
-
-
 def test_what_ships_of_cdcs_is_small() -> None:
     shipped = [p for p in (SOURCE / "vintage" / "bundled").rglob("*") if p.is_file()]
     assert max(p.stat().st_size for p in shipped) < 1_500_000
     assert sum(p.stat().st_size for p in shipped) < 1_200_000
-
-
-# ----------------------------------------------------------------------- licences
 
 
 def _listed() -> list[tuple[str, str, str]]:
@@ -144,9 +135,6 @@ def test_every_dependency_has_a_known_licence_and_stands_in_the_list() -> None:
     assert all(f"\n{name}=={version}\n" in pins for name, version, _ in _listed())
     assert {k: v for k, v in found.items() if listed.get(k) != v} == {}, "run: make licences"
     assert set(listed) - set(found) <= {"colorama"}
-
-
-# ----------------------------------------------------------------------- how to cite
 
 
 def test_the_citation_is_whole_and_of_this_version() -> None:

@@ -64,9 +64,6 @@ def test_every_test_that_the_page_names_is_there():
     assert all((ROOT / f).exists() for f in re.findall(r"`(tests/[\w/]+\.py)`", page))
 
 
-# Names and paths
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_names_of_scenarios_are_no_paths(name, tmp_path):
     with pytest.raises(ScenarioError, match="name is "):
@@ -148,9 +145,6 @@ def test_names_of_hub_files_become_names_of_models_only(tmp_path):
             model_name(Path(f"2024-12-11-{name}.csv"))
 
 
-# Formulas
-
-
 @pytest.mark.parametrize("text", [
     "=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1", "=cmd|' /C calc'!A0", "-x",
 ])  # fmt: skip
@@ -192,8 +186,6 @@ def test_tables_of_cdcs_figures_hold_cdcs_words_only(tmp_path):
         with pytest.raises(DataError, match=r"'=1\+1' is no"):
             read_vsrr(path)
 
-
-# Pages
 
 EVIL = (
     "<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "' onmouseover='alert(1)",
@@ -286,9 +278,6 @@ def test_a_figure_in_a_page_escapes_its_texts():
     assert "&lt;script&gt;alert(1)" in shown
     assert "&lt;b&gt;sentence" in shown
     assert not re.search(r"<(script|b)\b", shown)
-
-
-# Programs
 
 
 def test_a_plug_in_is_imported_when_it_is_asked_for_and_not_before(monkeypatch):
@@ -407,8 +396,6 @@ def test_files_of_ours_hold_no_pickles(tmp_path):
         assert b"SOCRATA" not in data
 
 
-# The token
-
 TOKEN = "s3cret-app-token-0123456789"
 
 
@@ -521,9 +508,6 @@ def test_servers_are_checked_for_who_they_are():
         assert client._session.verify is True
 
 
-# Dependencies
-
-
 def test_a_known_vulnerability_fails_the_audit_and_silence_is_no_pass():
     known = {"name": "x", "version": "1", "vulns": []}
     bad = known | {"vulns": [{"id": "CVE-1", "fix_versions": ["2"]}]}
@@ -556,9 +540,6 @@ def test_an_audit_that_cannot_be_made_says_so(tmp_path, script, said):
     status, text = audit.judged(audit.report(uv, 0.5 if script == "sleep 30" else 20))
     assert status == 0
     assert said in text
-
-
-# Limits
 
 
 def test_a_hub_file_is_read_up_to_a_limit(tmp_path):

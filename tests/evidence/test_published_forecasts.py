@@ -81,7 +81,6 @@ def test_cdcs_values_are_those_of_the_press(alone, shared):
     assert rows["first"].tolist() == spans.dt.strftime("%Y-%m").tolist()
 
 
-@pytest.mark.slow
 def test_what_came_is_reported_in_the_newest_release(alone):
     panel = od.bundled().as_of().panel()
     row = alone.loc["cdc-2022-01-12-2021-06-all"]

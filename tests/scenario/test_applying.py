@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import odforecast as od
 from odforecast.errors import ScenarioError
+from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS
 from odforecast.scenario import (
     NULL,
@@ -17,14 +20,16 @@ from odforecast.scenario import (
     Normal,
     Rebound,
     Scenario,
+    Uniform,
+    attribution,
     cost_of_delay,
+    named_intervention,
     prior_names,
     project,
     tornado,
 )
 from odforecast.scenario.apply import Applied, share_name
 from odforecast.scenario.drawing import _beta, uniforms
-from odforecast.scenario.sensitivity import attribution
 
 ONSET = "2025-05"
 
@@ -70,19 +75,6 @@ def test_the_nation_changes_by_the_stated_effect_in_every_draw(whole, scope):
     assert ((signs == np.sign(beta)[:, None]) | (signs == 0)).all()
 
 
-def test_an_effect_on_a_class_never_removes_more_than_the_class(whole):
-    projection = project(whole, one(Fixed(-1.6), scope="T40.4"))
-    part = projection.part("T40.4")
-    places = list(part.baseline.locations)
-    base, path = (f.select(places).draws for f in (whole, projection.forecast("x")))
-    left = part.forecast("x").draws
-    others = base - part.baseline.draws
-    assert np.allclose(path - left, others, rtol=1e-9, atol=1e-6)  # the other deaths stay
-    assert (path >= others - 1e-6).all()
-    share = part.baseline.draws[:, 0].sum() / base[:, 0].sum()
-    assert path[:, 0, -1].sum() / base[:, 0, -1].sum() > 1 - share
-
-
 @pytest.mark.parametrize("name", prior_names())
 def test_no_named_prior_makes_a_class_larger_than_the_whole(many, name):
     """Where a lever backfires, a class passed all drugs by up to 771 deaths."""
@@ -110,22 +102,10 @@ def test_notes_stand_in_one_order(whole):
     assert named == sorted(classes)
 
 
-def test_replaced_deaths_come_all_the_same(whole):
-    plain = project(whole, one(Fixed(-0.5), scope="T40.4"))
-    half = project(whole, one(Fixed(-0.5), scope="T40.4", replaced=Fixed(0.5)))
-    all_of_it = project(whole, one(Fixed(-0.5), scope="T40.4", replaced=Fixed(1)))
-    saved = [p.averted_draws("x") for p in (plain, half, all_of_it)]
-    assert np.allclose(saved[1], 0.5 * saved[0], atol=1e-8)
-    assert np.allclose(saved[2], 0.0, atol=1e-8)
-    # Fentanyl deaths themselves fall as much in each.
-    fentanyl = [p.part("T40.4").averted_draws("x") for p in (plain, half, all_of_it)]
-    assert np.allclose(fentanyl[0], fentanyl[2])
-
-
 def test_an_effect_of_nothing_leaves_every_draw_as_it_is(whole):
     projection = project(whole, one(Fixed(0.0), scope="T40.4"))
-    assert (projection.forecast("x").draws == whole.draws).all()
-    assert (projection.part("T40.4").forecast("x").draws == whole.part("T40.4").draws).all()
+    for shown, base in ((projection, whole), (projection.part("T40.4"), whole.part("T40.4"))):
+        assert (shown.forecast("x").draws == base.draws).all()
     assert projection.answer()["same"].eq(1.0).all()
 
 
@@ -172,13 +152,8 @@ def test_answer_in_three_numbers(whole):
     assert row["same"] > 0.1
 
 
-def test_what_works_is_judged_over_36_months_and_not_over_the_horizon(whole):
-    # All of it comes back after half a year, and stays: in the end as many deaths as before.
-    back = Rebound(Fixed(1.0), after=Fixed(0), ramp=Fixed(0))
-    x = Intervention("x", Fixed(-0.3), ONSET, half_life=Fixed(6), rebound=back)
-    assert x.chances() == (0.0, 0.0, 1.0)
+def test_of_two_each_works_or_not(whole):
     stays = Intervention("x", Fixed(-0.3), ONSET, rebound=Rebound(Fixed(0.5)))
-    assert stays.chances() == (1.0, 0.0, 0.0)
     both = Scenario("both", (stays, Intervention("y", Fixed(-0.1), ONSET, p_null=1.0)))
     found = project(whole, both).outcomes().set_index(["location", "outcome"])["share"]
     assert found["US"].to_dict() == {
@@ -186,18 +161,20 @@ def test_what_works_is_judged_over_36_months_and_not_over_the_horizon(whole):
     }  # fmt: skip
 
 
-def test_one_number_in_all_places(whole):
-    scenario = one(name="shock")
+@pytest.mark.parametrize("scope", ["all-drugs", "T40.4"])
+def test_one_number_in_all_places(whole, scope):
+    scenario = one(Fixed(-0.4), name="shock", scope=scope)
     projection = project(whole, scenario)
-    cut = projection.select(["US"])
+    assert projection.source is whole
+    # The part alone lacks eight jurisdictions, which share in the factor c.
+    shown, close = (projection, 1e-9) if scope == "all-drugs" else (projection.part(scope), 1e-4)
+    cut = shown.select(["US"])
     table = cut.averted()
     mean = table[table["period"] == "all"]["averted_mean"].item()
     assert cut.answer()["averted_mean"].item() == pytest.approx(mean)
-    assert cut.source is whole
-    sizes = tornado(cut.source, scenario, location="US", seed=cut.seed, exposures=cut.tables)
-    assert sizes["averted"].to_numpy() == pytest.approx(mean)
-    shares = attribution(cut.source, ONSET, seed=cut.seed, exposures=cut.tables)
-    assert shares["averted_mean"].iloc[0] == 0.0
+    keys = {"seed": cut.seed, "exposures": cut.tables}
+    sizes = tornado(cut.source, scenario, location="US", **keys)
+    assert sizes["averted"].to_numpy() == pytest.approx(mean, rel=close)
 
 
 def test_cost_of_delay(whole):
@@ -219,17 +196,6 @@ def test_cost_of_delay(whole):
     for wait, said in ((60, "after the last month"), (-3, "delay is -3, allowed: a whole number")):
         with pytest.raises(ScenarioError, match=said):
             cost_of_delay(whole, scenario, (0, wait))
-
-
-def test_a_part_has_its_own_sensitivity(whole):
-    scenario = one(Fixed(-0.4), scope="T40.4")
-    part = project(whole, scenario).part("T40.4").select(["US"])
-    sizes = tornado(part.source, scenario, location="US", seed=part.seed, exposures=part.tables)
-    assert sizes["averted"].to_numpy() == pytest.approx(
-        # The part alone lacks eight jurisdictions, which share in the factor c.
-        part.answer()["averted_mean"].item(),
-        rel=1e-4,
-    )
 
 
 def test_the_nation_added_later_is_in_the_source_too(whole):
@@ -259,23 +225,84 @@ def test_what_cannot_be_held_is_said(whole):
     assert "by -3." in said
 
 
-@pytest.mark.parametrize(
-    ("ask", "said"),
-    [
-        (lambda f: project(f, Scenario("both", (
-            Intervention("a", Fixed(-0.3), ONSET, scope="T40.4"),
-            Intervention("b", Fixed(-0.3), ONSET, scope="cocaine"),
-        ))), "scopes are T40.4, cocaine, allowed: all-drugs, and one class"),
-        (lambda f: project(f, one(Fixed(-0.3), onset=("2025-10", "2035-12"))),
-         r"may begin 2035-12, after .* until='2035-12'"),
-    ],
-)  # fmt: skip
-def test_what_cannot_be_applied(whole, ask, said):
-    with pytest.raises(ScenarioError, match=said):
-        ask(whole)
-
-
 def test_too_few_draws_give_no_interval(whole):
     few = project(whole.first(6), one(Fixed(-0.2)))
     assert few.answer()["averted_if_works_q50"].isna().all()
     assert "too few draws to say" in few.text("US")
+
+
+MONTH = np.timedelta64(1, "M")
+LAST = np.datetime64("2025-04", "M")
+SHARES = {"fentanyl-share": {"US": 0.57}}
+
+
+@pytest.fixture(scope="module")
+def baseline():
+    return Forecast(
+        draws=np.full((400, 1, 24), 6000.0),
+        locations=("US",),
+        months=np.arange(LAST + MONTH, LAST + 25 * MONTH),
+        known=np.full((1, 11), 6000.0),
+        as_of=dt.date(2025, 9, 17),
+        last_month=LAST,
+    )
+
+
+def test_tornado_by_hand(baseline):
+    x = Intervention("x", Normal(-0.3, 0.1), "2025-05", p_null=0.25, spread=0.0)
+    table = tornado(baseline, Scenario("s", (x,)), location="US").set_index("assumption")
+    assert set(table.index) == {"size", "p_null", "exposure"}
+    assert table.at["p_null", "averted_high"] == 0.0
+    low = -0.3 - 1.6448536 * 0.1
+    works = 1 - 0.25
+    expected = works * 24 * 6000 * -np.expm1(low)
+    assert table.at["size", "averted_low"] == pytest.approx(expected, rel=0.06)
+    assert table["swing"].is_monotonic_decreasing
+
+
+def test_months_a_nowcast_revises_count_nowhere(baseline):
+    nowcast = replace(
+        baseline,
+        draws=np.concatenate([np.full((400, 1, 12), 9000.0), baseline.draws], axis=2),
+        months=np.arange(LAST - 11 * MONTH, LAST + 25 * MONTH),
+    )
+    one, two = (attribution(f, "2025-08", exposures=SHARES) for f in (baseline, nowcast))
+    pd.testing.assert_frame_equal(one, two)
+    x = Scenario("s", (Intervention("x", Normal(-0.3, 0.1), "2025-06", ramp=Uniform(1, 9)),))
+    pd.testing.assert_frame_equal(tornado(baseline, x), tornado(nowcast, x))
+    # What has begun has a baseline of its own, which a forecast cannot give.
+    old = Scenario("s", (Intervention("x", Normal(-0.3, 0.1), "2025-01"),))
+    for work in (tornado, cost_of_delay):
+        with pytest.raises(ScenarioError, match="before the last known month"):
+            work(baseline, old)
+    with pytest.raises(ScenarioError, match="before the last known month"):
+        attribution(baseline, "2025-01", exposures=SHARES)
+    # An onset left open is the month after the as-of date.
+    open_ = Scenario("s", (Intervention("x", Normal(-0.3, 0.1)),))
+    assert cost_of_delay(baseline, open_, (0,))["onset"].tolist() == ["2025-10"]
+
+
+def test_every_uncertain_assumption_is_varied(baseline):
+    x = Intervention(
+        "x", Normal(-0.3, 0.1), ("2025-06", "2025-09"), p_null=0.1,
+        lag=Uniform(0, 2), ramp=Uniform(1, 3), plateau=Uniform(0, 1), half_life=Uniform(10, 20),
+        rebound=Rebound(Uniform(0.1, 0.3), 0.4, after=Uniform(1, 2), half_life=Uniform(3, 4)),
+    )  # fmt: skip
+    table = tornado(baseline, Scenario("s", (x,)))
+    assert set(table["assumption"]) == {
+        "size", "lag", "ramp", "plateau", "half_life", "rebound fraction", "spread",
+        "rebound after", "rebound half_life", "rebound p_null", "p_null", "onset", "exposure",
+    }  # fmt: skip
+    with pytest.raises(ScenarioError, match="null assumes nothing"):
+        tornado(baseline, NULL)
+
+
+def test_attribution_shows_all_shares(baseline):
+    table = attribution(baseline, "2025-06", exposures=SHARES)
+    assert table["share"].tolist() == ["0%", "25%", "50%", "75%", "100%", "Beta(1.5, 4)"]
+    mean = table["averted_mean"].to_numpy()
+    assert mean[0] == 0.0
+    assert (np.diff(mean[:5]) > 0).all()
+    assert mean[0] < mean[5] < mean[2]  # the prior's mean is 0.27
+    same = named_intervention("supply-shock-2023-like", onset="2025-06").scaled(Fixed(1))
+    assert same.share == Fixed(1)

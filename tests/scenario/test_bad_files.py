@@ -19,7 +19,6 @@ from odforecast.scenario import (
     Dose,
     Fixed,
     Intervention,
-    Normal,
     Percent,
     Rebound,
     Scenario,
@@ -52,7 +51,6 @@ KEYS = [
     ("rebound: {p_null: 0.1}", "rebound: key 'fraction' is missing; or write", True),
     ("size: {}", "size is {}, allowed: a number or one distribution", True),
     ("exposure: {}", "exposure is an empty table, allowed: one location or", True),
-    ("lag: null", "lag is nothing, allowed: a number or one distribution", True),
     ("lag: 6 months", "lag is '6 months', allowed: a number or one distribution (fixed, normal, "
      "lognormal, uniform, beta, quantiles, judgements), such as {uniform: [1, 3]}", True),
     ("half_life: never", "half_life is 'never', allowed: a number or one distribution (fixed, "
@@ -66,10 +64,8 @@ KEYS = [
     ("p_null: 50", "p_null is 50, allowed: a number from 0 to 1, a percent, or judgements; write 0",
      True),
     ("share: 600 %", "share is '600 %', allowed: 0 to 1", False),
-    ("p_null: 600 %", "p_null is '600 %', allowed: a number from 0 to 1, a percent, or", False),
     ("exposure: 600 %", "exposure is '600 %', allowed: a number from 0 to 5 or a percen", False),
     ("share: {uniform: [5%, 600%]}", "share is {'uniform': ['5%', '600%']} (99% in 0.07", False),
-    ("p_null: often", "p_null is 'often', allowed: a number from 0", True),
     ("probability: 80%", "key 'probability' is '80%', and is no longer taken; leave it out, and "
      "write p_null: 0.52, the probability of no effect", True),
     ("p_null: 50%, probability: 0.8", "key 'probability' is 0.8, and is no longer taken; leave it "
@@ -122,12 +118,8 @@ KEYS = [
      "line 2: a name must be text", None),
     ("<<: {p_null: 0.1}", "unknown key '<<'", None),
     ("note: !!binary aGk=", "line 2: tag 'tag:yaml.org,2002:binary'", None),
-    ("size: !!float 1", "line 2: tag 'tag:yaml.org,2002:float'", None),
     ("p_null: 0_1", "p_null is '0_1'", True),
-    ("lag: 1:30", "lag is '1:30'", True),
-    ("lag: 0x10", "lag is '0x10'", True),
     ("lag: {lognormal: [1.0e300, 1e300]}", "lag: lognormal: median is 1e+300, allowed: num", False),
-    ("lag: 999999999999999999999999999999", "lag is 1e+30, allowed: 0 to 1,200", True),
     ("percent: {normal: [-0.09, 0.05]}",
      "percent is {'normal': [-0.09, 0.05]}, less than 1%; write the numbers in percent", False),
     ("percent: {quantiles: {5%: -0.3, 50%: -0.1}}",
@@ -145,7 +137,6 @@ KEYS = [
     ("lag: {uniform: [3, 2]}", "lag: uniform: low 3 must lie below", False),
     ("lag: {normal: {mean: 0, sigma: 1}}", "lag: normal is {'mean': 0.0, 'sigma': 1.0}", True),
     ("lag: {quantiles: {5%: 0, 50%: 3}}", "lag.quantiles: 5%: 0, 50%: 3, allowed: values", False),
-    ("lag: 1.0e+300", "lag is 1e+300, allowed: 0 to 1,200", True),
     ("percent: -9, scope: T40.4, exposure: fentanyl-share",
      "exposure is 'fentanyl-share' and scope 'T40.4', allowed: one of them; deaths of the", True),
     ("onset: null", "onset is nothing, allowed: a month such as 2026-03", True),
@@ -197,7 +188,6 @@ FILES = [
     ("name: [", "line 1: not YAML: ", None),
     ("name: &x [*x]", "line 1: an alias (*x); write out", None),
     ("!!python/object:os.system {}", "line 1: tag 'tag:yaml.org,2002:python/object:os.syste", None),
-    ("name: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "line 1: not YAML: ", None),
     ("name: s\nversion: 99999999999999999999\ninterventions: none",
      "s: version is 99999999999999999999, allowed: a whole number from 1", False),
     ("name: s\n---\nname: t", "line 2: not YAML", None),
@@ -223,24 +213,18 @@ MORE = [
     (f"name: {'s' * 300}", "name is 'ssss"),
 ]
 
+TARIFF = "name = 's'\n[[interventions]]\nprior = 'tariff-only'\n"
 TOML = [
     ('name = "s"\nname = "t"', "not TOML: Cannot overwrite a value (at"),
     ('name = "s"\n[a]\n[a]', "Cannot declare ('a',) twice (at line 3, column 3); write each key"),
     ('name = "s"\nx = {a = 1, a = 2}', "not TOML: Duplicate inline table key 'a'"),
     ("name = 's'\nonset = 2026-02-30", "not TOML: Invalid date or datetime (at line 2"),
-    (
-        "name = 's'\n[[interventions]]\nprior = 'tariff-only'\nlag = inf",
-        "lag is inf, allowed: a nu",
-    ),
-    ("name = 's'\n[[interventions]]\nprior = 'tariff-only'\nsize = nan", "size is nan"),
-    ("name = 's'\n[[interventions]]\nprior = 'tariff-only'\nexposure = {}", "is an empty table"),
+    (TARIFF + "lag = inf", "lag is inf, allowed: a nu"),
+    (TARIFF + "size = nan", "size is nan"),
+    (TARIFF + "exposure = {}", "is an empty table"),
     ("a = " + 5_000 * "[" + 5_000 * "]", "nested deeper than any scenario is"),
     (".".join(20 * ["a"]) + " = 1", "unknown key 'a'; allowed: name"),
     ("name = 's'\nversion = " + 5_000 * "9", "not TOML"),
-    (
-        "name = 's'\nversion = 0x7fffffffffffffffffffffffff\ninterventions = 'none'",
-        "version is 1014120480182583521",
-    ),
     (f"name = 's'\ninterventions = 'none'\nversion = 0x{400 * 'f'}", "version is 4446241647709"),
     ("name = 2026-03-01T10:00:00Z", "name is datetime.datetime(2026, 3, 1"),
     ('name = "s"\ninterventions = "none"\ntitle = "\\u0007"', "title is '\\x07', allowed: text"),
@@ -349,9 +333,6 @@ def test_files_that_are_not_there_or_of_another_kind(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-# ------------------------------------------------------------------------------- in Python
-
-
 # A file and Python take the same way, so here stands only what no file can say.
 @pytest.mark.parametrize(
     ("changes", "words"),
@@ -363,8 +344,6 @@ def test_files_that_are_not_there_or_of_another_kind(tmp_path):
         ({"half_life": Dose(40, 1)}, "half_life is change 40% x elasticity 1, a size in dose"),
         ({"note": "\x1b[2J"}, "note is '\\x1b[2J', allowed: text of up to 5,000 characters, with"),
         ({"references": ("a\u2028",)}, "allowed: a list of texts, without control codes"),
-        ({"half_life": Fixed(0)}, "half_life is 0, allowed: above 0, or none"),
-        ({"lag": Normal(1, 1)}, "allowed: 0 to 1,200"),
     ],
 )
 def test_mistakes_in_python(changes, words):
@@ -373,14 +352,13 @@ def test_mistakes_in_python(changes, words):
     assert words in str(caught.value)
 
 
-def test_a_rebound_is_checked_too():
-    with pytest.raises(ScenarioError, match=r"rebound.fraction is 2, allowed: 0 to 1"):
-        Rebound(Fixed(2))
-    with pytest.raises(ScenarioError, match=r"rebound.fraction is 'some', allowed: a number or o"):
-        Rebound("some")
-
-
-# ------------------------------------------------------------------------ for editors
+@pytest.mark.parametrize(
+    ("fraction", "said"),
+    [(Fixed(2), "2, allowed: 0 to 1"), ("some", "'some', allowed: a number or o")],
+)
+def test_a_rebound_is_checked_too(fraction, said):
+    with pytest.raises(ScenarioError, match=f"rebound.fraction is {said}"):
+        Rebound(fraction)
 
 
 def test_the_schema_lists_what_the_library_has():
@@ -410,17 +388,15 @@ def test_the_schema_is_one_that_editors_can_read():
              "then", "else"}  # fmt: skip
 
     def rules(at):
-        if isinstance(at, dict):
-            assert set(at) <= known, set(at) - known
-            for word, inner in at.items():
-                if word in ("properties", "$defs"):
-                    for each in inner.values():
-                        rules(each)
-                elif word not in ("const", "enum", "required"):
-                    rules(inner)
-        elif isinstance(at, list):
-            for each in at:
-                rules(each)
+        if not isinstance(at, dict):
+            return
+        assert set(at) <= known, set(at) - known
+        for word, inner in at.items():
+            if word in ("properties", "$defs"):
+                inner = list(inner.values())
+            if word not in ("const", "enum", "required"):
+                for each in inner if isinstance(inner, list) else [inner]:
+                    rules(each)
 
     rules(schema)
 

@@ -71,9 +71,6 @@ def forecast_of(panel=ORIGIN, n_months=2, draws=200, seed=1, **keywords) -> Fore
     )  # fmt: skip
 
 
-# -- the rules ------------------------------------------------------------------------------------
-
-
 def test_threshold_weighted_crps_is_that_of_scoringrules():
     rng = np.random.default_rng(2)
     draws = rng.poisson(11.0, (300, 40)).astype(float)
@@ -130,9 +127,6 @@ def test_pit_of_intervals_is_uniform_where_draws_and_counts_are_alike():
     np.testing.assert_allclose(interval_pit(draws, y, y, seed=3), pit_from_draws(draws, y, seed=3))
 
 
-# -- truth ----------------------------------------------------------------------------------------
-
-
 def test_truth_of_counties_is_provisional_and_gives_bounds():
     truth = Truth(AFTER)
     assert truth.min_age == 6
@@ -159,9 +153,6 @@ def test_bounds_of_what_is_too_young_unknown_or_elsewhere_are_unknown():
     assert reasons[0, 0].startswith("suppressed")
     assert reasons[0, 2].startswith("after the last month")
     assert reasons[1, 0] == "release 2023-10-08 has no 56001"
-
-
-# -- the score table ------------------------------------------------------------------------------
 
 
 def test_the_score_table_of_counties():
@@ -200,9 +191,6 @@ def test_the_score_table_of_counties():
     assert first["size"].tolist() == ["50-199", "hidden", "0", "200+", "", "10-19"]
     assert first["visible"].tolist() == [True, False, False, True, False, True]
     assert first["urban"].tolist() == list("654321")
-
-
-# -- tables ---------------------------------------------------------------------------------------
 
 
 def score_table(
