@@ -1,4 +1,4 @@
-"""Comparisons by hand: units missing, intervals, groups of origins, scales; summaries."""
+"""Comparisons by hand: units missing, intervals, groups of origins, scales; long horizons."""
 
 from __future__ import annotations
 
@@ -19,40 +19,38 @@ from odforecast.scoring import (
     summarise,
 )
 from odforecast.scoring.columns import METRIC_COLUMNS, columns_of, with_groups
-from odforecast.scoring.pairs import default_block
+from odforecast.scoring.pairs import (
+    _overlapping,
+    bartlett_critical,
+    cosine_test,
+    default_block,
+    fixed_b_test,
+)
 
 
-def gammas(seed, models, n, places=2, horizon=3):
-    """Scores at random: of each model, with the scale given."""
-    rng = np.random.default_rng(seed)
-    return scores_of({m: rng.gamma(9, k, (n, places)) for m, k in models.items()}, horizon)
-
-
-def skill(scores: pd.DataFrame, **keywords) -> pd.Series:
-    out = relative_skill(scores, "base", bootstrap=0, **keywords)
-    return out.set_index("model")["rel_skill"]
-
-
-def test_pairwise_skill_by_hand_with_missing_units():
-    # a misses the second unit, b the third.
-    wis = {
-        "a": np.array([[1.0, np.nan, 3.0]]),
-        "b": np.array([[2.0, 8.0, np.nan]]),
-        "base": np.array([[4.0, 4.0, 4.0]]),
-    }
-    ab, a_base, b_base = 1 / 2, 4 / 8, 10 / 8
+def test_pairs_and_skill_by_hand_with_missing_units():
+    # a misses the second origin, b the third.
+    a, b, base = [1.0, np.nan, 3.0], [2.0, 8.0, np.nan], [4.0, 4.0, 4.0]
+    scores = scores_of({m: np.c_[wis] for m, wis in (("a", a), ("b", b), ("base", base))})
+    table = pairwise(scores)
+    assert len(table) == 6
+    want = {("a", "b"): (1, 1 / 2), ("a", "base"): (2, 4 / 8), ("b", "base"): (2, 10 / 8)}
+    for (model, other), (n, ratio) in want.items():
+        row, turned = pair(table, model, other), pair(table, other, model)
+        assert (row["n_common"], row["n_origins"], row["ratio"]) == (n, n, ratio)
+        assert (turned["n_common"], turned["ratio"]) == (n, pytest.approx(1 / ratio))
+    ab, a_base, b_base = (ratio for _, ratio in want.values())
     theta = {
         "a": (1 * ab * a_base) ** (1 / 3),
         "b": (1 / ab * 1 * b_base) ** (1 / 3),
         "base": (1 / a_base * 1 / b_base * 1) ** (1 / 3),
     }
-    got = skill(scores_of(wis))
+    frame = relative_skill(scores, "base", bootstrap=0).set_index("model")
     for model, value in theta.items():
-        assert got[model] == pytest.approx(value / theta["base"])
-    frame = relative_skill(scores_of(wis), "base", bootstrap=0).set_index("model")
+        assert frame["rel_skill"][model] == pytest.approx(value / theta["base"])
     assert frame["n_units"].to_dict() == {"a": 2, "b": 2, "base": 3}
     assert frame["n_common"].to_dict() == {"a": 1, "b": 1, "base": 2}
-    simple = relative_to_baseline(scores_of(wis), "base", bootstrap=0).set_index("model")
+    simple = relative_to_baseline(scores, "base", bootstrap=0).set_index("model")
     assert simple["ratio"]["b"] == pytest.approx(b_base)
     assert simple["n_common"]["b"] == 2
 
@@ -93,12 +91,12 @@ def test_default_block_covers_a_year_but_leaves_three():
 def test_categories_and_text_give_the_same():
     scores = scores_of({"a": np.full((3, 2), 1.0), "base": np.full((3, 2), 2.0)})
     coded = scores.astype({"model": "category", "location": "category", "target": "category"})
-    pd.testing.assert_frame_equal(
-        relative_skill(scores, "base"), relative_skill(coded, "base"), check_dtype=False
-    )
-    left = summarise(scores, by=["location"], baseline="base")
-    right = summarise(coded, by=["location"], baseline="base")
-    pd.testing.assert_frame_equal(left, right, check_dtype=False, check_categorical=False)
+    for compare in (
+        lambda s: relative_skill(s, "base"),
+        lambda s: summarise(s, by=["location"], baseline="base"),
+    ):
+        one, other = compare(scores), compare(coded)
+        pd.testing.assert_frame_equal(one, other, check_dtype=False, check_categorical=False)
 
 
 def test_diebold_mariano_by_hand_at_horizon_one():
@@ -128,19 +126,29 @@ def test_diebold_mariano_by_hand_with_overlap():
     assert row["statistic"] == pytest.approx(gap.mean() / np.sqrt(variance) * correction**0.5)
 
 
-def test_diebold_mariano_says_why_there_is_no_answer():
-    short = scores_of({"a": np.ones((5, 1)), "base": np.full((5, 1), 2.0)}, horizon=6)
-    row = diebold_mariano(short, "a", "base").iloc[0]
+@pytest.mark.parametrize(
+    ("n", "keywords", "said"),
+    [
+        (5, {"horizon": 6}, "5 origins are too few: 13 needed"),
+        (9, {"horizon": 1}, "same at every origin"),
+        (29, {}, "29 origins within 29 months are too few: 30 months needed"),
+        (7, {"step": 6}, "7 origins are too few: 8 needed"),
+    ],
+)
+def test_diebold_mariano_says_why_there_is_no_answer(n, keywords, said):
+    row = diebold_mariano(gap_scores(np.ones(n), **keywords), "a", "b").iloc[0]
     assert np.isnan(row["p_value"])
-    assert row["note"] == "5 origins are too few: 13 needed"
-    same = scores_of({"a": np.ones((9, 1)), "base": np.full((9, 1), 2.0)})
-    assert "same at every origin" in diebold_mariano(same, "a", "base").iloc[0]["note"]
+    assert said in row["note"]
 
 
 def test_summary_counts_and_means():
     scores = scores_of({"a": np.array([[1.0, 3.0]]), "base": np.array([[4.0, 4.0]])})
     scores.loc[3, "scorable"] = False
     scores.loc[3, list(METRIC_COLUMNS)] = np.nan
+    scores.loc[0, "crps"] = np.nan
+    scores = scores.assign(
+        last_reported=100.0, observed=[90.0, 110.0, 110.0, 90.0], median=[95.0, 95.0, 120.0, 99.0]
+    )
     got = summarise(scores, baseline="base").set_index("model")
     assert got.index.tolist() == ["a", "base"]  # best first
     assert got.loc["base", ["n_units", "n_scorable", "n_not_scorable"]].tolist() == [2, 1, 1]
@@ -148,14 +156,8 @@ def test_summary_counts_and_means():
     assert got.loc["a", "rel_wis"] == pytest.approx(0.25)  # 1 / 4: the only unit both have
     assert got.loc["a", "n_common"] == 1
     assert got.loc["a", "coverage_90"] == 2.0
-
-
-def test_summary_of_a_score_that_some_units_lack_is_unknown():
-    scores = scores_of({"a": np.array([[1.0, 3.0]])})
-    scores.loc[0, "crps"] = np.nan
-    got = summarise(scores).iloc[0]
-    assert np.isnan(got["crps"])
-    assert got["wis"] == 2.0
+    assert np.isnan(got.loc["a", "crps"])  # some units lack it
+    assert got["direction"].to_dict() == {"a": 0.5, "base": 1.0}  # the side of the last count
 
 
 def test_summary_groups_in_order_and_models_best_first():
@@ -169,20 +171,10 @@ def test_summary_groups_in_order_and_models_best_first():
 
 
 def test_summary_of_nothing_scorable_keeps_its_rows():
-    scores = scores_of({"a": np.ones((2, 2)), "base": np.ones((2, 2))})
-    scores["scorable"] = False
+    scores = scores_of({"a": np.ones((2, 2)), "base": np.ones((2, 2))}).assign(scorable=False)
     got = summarise(scores, by=["location"], baseline="base")
     assert (got["n_not_scorable"] == 2).all()
-    assert got["wis"].isna().all()
-    assert got["rel_wis"].isna().all()
-
-
-def test_direction_is_the_side_of_the_last_reported_count():
-    scores = scores_of({"a": np.ones((1, 4))})
-    scores = scores.assign(
-        last_reported=100.0, observed=[90.0, 110.0, 90.0, 110.0], median=[95.0, 95.0, 99.0, 120.0]
-    )
-    assert summarise(scores)["direction"].iloc[0] == 0.75
+    assert got[["wis", "rel_wis"]].isna().all(axis=None)
 
 
 @pytest.mark.parametrize("compare", [relative_skill, relative_to_baseline])
@@ -263,21 +255,6 @@ def test_no_row_is_lost_where_a_group_is_unknown(by):
 
 def pair(table, model, other):
     return table[(table["model"] == model) & (table["other"] == other)].iloc[0]
-
-
-def test_by_hand_with_a_unit_missing():
-    a = np.array([[1.0, 2.0], [3.0, np.nan]])
-    b = np.array([[2.0, 2.0], [2.0, 50.0]])
-    c = np.array([[4.0, np.nan], [4.0, 10.0]])
-    table = pairwise(scores_of({"a": a, "b": b, "c": c}))
-    assert len(table) == 6
-    row = pair(table, "a", "b")  # three units in common: 6 over 6
-    assert (row["n_common"], row["ratio"]) == (3, 1.0)
-    row = pair(table, "c", "b")  # 18 over 54
-    assert (row["n_common"], row["ratio"]) == (3, pytest.approx(18 / 54))
-    assert pair(table, "b", "c")["ratio"] == pytest.approx(3.0)
-    assert pair(table, "a", "c")["n_common"] == 2
-    assert pair(table, "a", "b")["n_origins"] == 2
 
 
 def test_groups_of_origins_are_counted_and_few_give_no_interval():
@@ -361,7 +338,8 @@ def test_scales():
 
 def test_results_and_a_single_name_are_taken():
     """Results stand for their scores, and a string is one column."""
-    scores = gammas(0, {"a": 1, "b": 1}, 12)
+    rng = np.random.default_rng(0)
+    scores = scores_of({m: rng.gamma(9, 1, (12, 2)) for m in ("a", "b")}, horizon=3)
     held = SimpleNamespace(scores=scores)
     for compare in (pairwise, lambda s, **k: relative_skill(s, "b", **k),
                     lambda s, **k: relative_to_baseline(s, "b", **k),
@@ -370,3 +348,98 @@ def test_results_and_a_single_name_are_taken():
         pd.testing.assert_frame_equal(compare(scores, by="level"), compare(scores, by=("level",)))
     pd.testing.assert_frame_equal(with_groups(scores, "level"), with_groups(scores, ["level"]))
     assert columns_of("level") == ["level"]
+
+
+def overlapping(rng, n_series, n_months, horizon=12):
+    """Series whose neighbors share all but one of their months: MA(horizon - 1)."""
+    noise = rng.standard_normal((n_series, n_months + horizon - 1))
+    total = np.pad(noise, ((0, 0), (1, 0))).cumsum(axis=1)
+    return total[:, horizon:] - total[:, :-horizon]
+
+
+@pytest.mark.parametrize("b", [0.1, 0.5, 1.0])
+@pytest.mark.parametrize("level", [0.05, 0.10])
+def test_critical_values_of_kiefer_and_vogelsang_by_simulation(b, level):
+    """The published polynomial, against the statistic's own distribution for white noise."""
+    rng = np.random.default_rng(1)
+    n, size = 20_000, 250
+    x = rng.standard_normal((n, size))
+    centred = x - x.mean(axis=1, keepdims=True)
+    apart = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
+    weight = np.maximum(1 - apart / (b * size), 0)
+    variance = ((centred @ weight) * centred).sum(axis=1) / size**2
+    found = np.quantile(np.abs(x.mean(axis=1)) / np.sqrt(variance), 1 - level)
+    assert bartlett_critical(b, level) == pytest.approx(found, rel=0.03)
+
+
+def test_fixed_b_by_partial_sums():
+    """With b = 1 the variance is twice the sum of squared partial sums (Kiefer et al. 2000)."""
+    x = np.random.default_rng(2).normal(1, 2, 40)
+    partial = (x - x.mean()).cumsum()
+    want = x.mean() / np.sqrt(2 * (partial**2).sum() / 40**3)
+    got = fixed_b_test(x, np.arange(40))
+    assert got.statistic == pytest.approx(want)
+    assert got.critical == bartlett_critical(1.0)
+
+
+def test_cosines_by_hand():
+    """Lazarus, Lewis, Stock and Watson (2018), equations 10 and 11."""
+    x = np.random.default_rng(3).normal(1, 2, 64)
+    t = (np.arange(1, 65) - 0.5) / 64
+    averages = [np.sqrt(2 / 64) * (np.cos(np.pi * j * t) * x).sum() for j in range(1, 5)]
+    want = x.mean() / np.sqrt(np.mean(np.square(averages)) / 64)
+    got = cosine_test(x, np.arange(64), horizon=12)
+    assert got.df == 4
+    assert got.statistic == pytest.approx(want)
+    assert got.critical == pytest.approx(2.776445)
+    assert got.p_value == pytest.approx(2 * stats.t.sf(abs(want), 4))
+
+
+@pytest.mark.parametrize(("n_months", "most"), [(36, 0.095), (64, 0.085), (96, 0.085)])
+def test_the_size_under_overlap(n_months, most):
+    """Errors of 12-month-ahead forecasts, equal on average: how often is a difference found?
+
+    Nominal 5%. The test with normal critical values finds one in a fifth of the cases and more.
+    """
+    months = np.arange(n_months)
+    x = overlapping(np.random.default_rng(5), 1000, n_months)
+    usual = [_overlapping(row, months, 12, 12).statistic for row in x[:400]]
+    usual = np.mean(np.abs(usual) > 1.96)
+    fixed = np.mean([cosine_test(row, months, 12).p_value < 0.05 for row in x])
+    assert fixed < most
+    assert usual > fixed + 0.03
+    bartlett = [fixed_b_test(row, months) for row in x[:400]]
+    share = np.mean([abs(t.statistic) > t.critical for t in bartlett])
+    assert fixed < share + 0.03  # b = 1 lies between the two
+
+
+def gap_scores(gap, horizon=12, step=1):
+    wis = {"a": 100.0 + np.asarray(gap)[:, None], "b": np.full((len(gap), 1), 100.0)}
+    return scores_of(wis, horizon, ("US",), "2018-01", step)
+
+
+def test_the_method_follows_from_the_horizon():
+    gap = overlapping(np.random.default_rng(7), 1, 64)[0]
+
+    def tested(horizon=12, **keywords):
+        return diebold_mariano(gap_scores(gap, horizon), "a", "b", **keywords).iloc[0]
+
+    near, far = tested(6), tested(7)
+    assert (near["method"], near["df"]) == ("overlap", 63)
+    assert (far["method"], far["df"]) == ("cosine", 6)
+    want = cosine_test(gap, np.arange(64), 7)
+    assert far[["statistic", "p_value", "critical"]].tolist() == pytest.approx(
+        [want.statistic, want.p_value, want.critical]
+    )
+    asked = tested(method="fixed-b", b=0.5)
+    assert asked["critical"] == bartlett_critical(0.5)
+    assert np.isnan(asked["p_value"])
+    assert asked["note"] == ""
+    assert tested(method="overlap")["overlap"] == 12
+
+
+def test_origins_half_a_year_apart_span_as_many_months():
+    gap = np.random.default_rng(8).normal(size=12)
+    row = diebold_mariano(gap_scores(gap, step=6), "a", "b").iloc[0]
+    assert row["overlap"] == 2
+    assert row["df"] == min(int(0.8 * 72 / 12), int(0.4 * 12 ** (2 / 3)))

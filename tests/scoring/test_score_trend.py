@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from score_tables import counts_panel
+from test_joint_scores import forecast_of, panel_of
 
 import odforecast as od
 from odforecast.forecast.trend import CATEGORIES, category, thresholds
@@ -123,31 +123,18 @@ def test_a_summary_relates_it_on_the_same_units():
     assert np.isclose(row["rel_rps"], scores["rps"].sum() / scores["rps_pooled"].sum())
 
 
+STATES = ("OH", "WV")
 MONTHS = np.arange("2019-01", "2022-01", dtype="datetime64[M]")
-LAST = np.datetime64("2020-12")
-
-
-def panel_of(counts, as_of=dt.date(2023, 6, 14)):
-    return counts_panel(counts, ("OH", "WV"), MONTHS[: counts.shape[1]], as_of)
-
-
-def forecast_of(draws, known, **keywords):
-    given = {
-        "draws": draws,
-        "locations": ("OH", "WV"),
-        "months": LAST + ONE_MONTH * np.arange(1, 13),
-        "known": np.full((2, 11), np.nan),
-        "as_of": dt.date(2021, 5, 12),
-        "last_month": LAST,
-        "target": "deaths_12mo",
-        "panel": panel_of(known, dt.date(2021, 5, 12)),
-    }
-    return od.Forecast(**(given | keywords))
 
 
 def counts_of(ohio, wv):
     """Counts of 36 months: flat at 1,000 in 2019, then as said."""
     return np.stack([np.r_[np.full(12, 1000.0), x] for x in (ohio, wv)])
+
+
+def turning_of(draws, known, counts, **keywords):
+    made = forecast_of(draws, known, STATES, **keywords)
+    return turning_scores(made, Truth(panel_of(counts, places=STATES, months=MONTHS)))
 
 
 RISING = np.r_[1000.0 + 10 * np.arange(1, 13), 1120 - 20.0 * np.arange(1, 13)]
@@ -160,7 +147,7 @@ def test_turns_by_hand():
     # = 0 in April (no rise), so it has turned from four months ahead on; West Virginia never.
     draws = np.repeat(counts[None, :, 24:], 4, axis=0)
     draws[0, 0] = 2000.0  # one of four draws of Ohio rises on
-    table = turning_scores(forecast_of(draws, counts[:, :24]), Truth(panel_of(counts)))
+    table = turning_of(draws, counts[:, :24], counts)
     ohio = table[table["location"] == "OH"].set_index("horizon")
     assert ohio["turned"].tolist() == [0.0] * 3 + [1.0] * 9
     assert ohio["chance"].tolist() == [0.0] * 3 + [0.75] * 9
@@ -176,20 +163,18 @@ def test_the_direction_at_the_origin_is_that_of_each_draw():
     late = counts[:, :24] * 1.0
     late[0, -1] = 980.0  # as reported then: it looked like a fall
     nowcast = np.repeat(counts[None, :, 23:], 2, axis=0)  # December as once final, then 2021
-    made = forecast_of(nowcast, late, months=LAST + ONE_MONTH * np.arange(0, 13))
-    seen = turning_scores(made, Truth(panel_of(counts)))
-    first = seen[(seen["location"] == "OH") & (seen["horizon"] == 1)].iloc[0]
-    assert (first["chance"], first["turned"]) == (0.0, 0.0)
-    blind = turning_scores(forecast_of(nowcast[:, :, 1:], late), Truth(panel_of(counts)))
-    first = blind[(blind["location"] == "OH") & (blind["horizon"] == 1)].iloc[0]
-    assert (first["chance"], first["turned"], first["brier"]) == (1.0, 0.0, 1.0)
+    seen = turning_of(nowcast, late, counts, first=0)
+    blind = turning_of(nowcast[:, :, 1:], late, counts)
+    for table, want in ((seen, (0.0, 0.0, 0.0)), (blind, (1.0, 0.0, 1.0))):
+        row = table[(table["location"] == "OH") & (table["horizon"] == 1)].iloc[0]
+        assert (row["chance"], row["turned"], row["brier"]) == want
 
 
 def test_what_is_unknown_stays_unknown():
     counts = counts_of(RISING, STILL)
     counts[0, 27] = np.nan
     draws = np.repeat(np.nan_to_num(counts[None, :, 24:], nan=1000.0), 3, axis=0)
-    table = turning_scores(forecast_of(draws, counts[:, :24]), Truth(panel_of(counts)))
+    table = turning_of(draws, counts[:, :24], counts)
     ohio = table[table["location"] == "OH"]
     assert np.isfinite(ohio["brier"].iloc[:3]).all()
     assert ohio["brier"].iloc[3:].isna().all()
@@ -202,15 +187,17 @@ def test_pooled_turns_by_hand_and_blind_to_what_is_not_settled():
     changes = counts[:, 12:] - counts[:, :-12]
     windows = [(row[t], row[t + 1 : t + 4]) for row in changes for t in range(24 - 3)]
     want = np.mean([((later > 0) != (first > 0)).any() for first, later in windows])
-    got = pooled_turns(panel_of(counts), np.array([3, 30]))
+
+    def pooled(counts, as_of=dt.date(2023, 6, 14)):
+        return pooled_turns(panel_of(counts, as_of, STATES, MONTHS), np.array([3, 30]))
+
+    got = pooled(counts)
     assert got[0] == pytest.approx(want)
     assert np.isnan(got[1])
-    young = panel_of(counts, dt.date(2022, 6, 15))  # settled until June 2021
     shorter = np.array(counts)
     shorter[:, 30:] = 0.0
-    other = panel_of(shorter, dt.date(2022, 6, 15))
-    assert pooled_turns(young, np.array([3]))[0] == pooled_turns(other, np.array([3]))[0]
-    assert pooled_turns(young, np.array([3]))[0] != got[0]
+    young = dt.date(2022, 6, 15)  # settled until June 2021
+    assert pooled(counts, young)[0] == pooled(shorter, young)[0] != got[0]
 
 
 def test_groups_of_places():
