@@ -78,20 +78,14 @@ def test_where_neither_home_nor_package_can_be_written_to(tmp_path: Path, found:
 def test_table_type_checking_imports_and_all_agree() -> None:
     tree = ast.parse(Path(od.__file__).read_text())
     block = next(node for node in tree.body if isinstance(node, ast.If))
-    typed = {
-        alias.asname or alias.name: node.module
-        for node in block.body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
-    # Submodules in this form: the other one makes circles for mypy.
-    typed |= {
-        alias.asname: "odforecast"
-        for node in block.body
-        if isinstance(node, ast.Import)
-        for alias in node.names
-        if alias.name == f"odforecast.{alias.asname}"
-    }
+    typed = {}
+    for node in block.body:
+        for alias in node.names:
+            if isinstance(node, ast.ImportFrom):
+                typed[alias.asname or alias.name] = node.module
+            elif alias.name == f"odforecast.{alias.asname}":
+                # Submodules in this form: the other one makes circles for mypy.
+                typed[alias.asname] = "odforecast"
     homes = {name: home or "odforecast" for name, home in od._HOME.items()}
     # The package odforecast.forecast, which can be called, is this function to type checkers.
     homes["forecast"] = "odforecast.quick"
