@@ -9,25 +9,17 @@ import pandas as pd
 import pytest
 
 import odforecast as od
-from odforecast.scenario import (
-    Fixed,
-    Intervention,
-    Normal,
-    Scenario,
-    cost_of_delay,
-    named_intervention,
-    parse_scenarios,
-    prior_names,
-    project,
-)
+from odforecast import scenario as sc
 
 ONSET = "2026-03"
 #: One that comes only after a success of another, which the grammar takes as a rebound.
-NAMES = [n for n in prior_names() if n != "substitution-rebound"]
+NAMES = [n for n in sc.prior_names() if n != "substitution-rebound"]
 
 
-def scenario_of(*names: str) -> Scenario:
-    return Scenario("-and-".join(names), tuple(named_intervention(n, onset=ONSET) for n in names))
+def scenario_of(*names: str) -> sc.Scenario:
+    return sc.Scenario(
+        "-and-".join(names), tuple(sc.named_intervention(n, onset=ONSET) for n in names)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +31,7 @@ def baseline():
 @pytest.fixture(scope="module")
 def every(baseline):
     made = [scenario_of(*names) for n in (1, 2) for names in combinations(NAMES, n)]
-    return project(baseline, made, seed=1)
+    return sc.project(baseline, made, seed=1)
 
 
 @pytest.fixture(scope="module")
@@ -116,8 +108,8 @@ def test_a_what_if_has_no_chances(answer, every):
 @pytest.mark.filterwarnings("error")
 def test_what_only_raises_deaths_or_never_acts_has_an_answer(baseline, keys, said):
     """A what-if of more deaths had no draw in which it worked, and no answer but a traceback."""
-    (made,) = parse_scenarios(f"name: s\ninterventions: [{{name: x, onset: {ONSET}, {keys}}}]")
-    projected = project(baseline.first(200), made)
+    (made,) = sc.parse_scenarios(f"name: s\ninterventions: [{{name: x, onset: {ONSET}, {keys}}}]")
+    projected = sc.project(baseline.first(200), made)
     assert said in projected.text("OH")
     assert projected.outcomes()["share"].le(1.0).all()
     worse = projected.answer().set_index("location")["averted_mean"]
@@ -126,8 +118,8 @@ def test_what_only_raises_deaths_or_never_acts_has_an_answer(baseline, keys, sai
 
 @pytest.mark.parametrize("onset", ["2025-09", ONSET, "2027-06"])
 def test_percentages_count_from_the_onset(baseline, onset):
-    cut = Scenario("cut", (Intervention("cut", Fixed(np.log(0.9)), onset, spread=0),))
-    made = project(baseline, cut, seed=1)
+    cut = sc.Scenario("cut", (sc.Intervention("cut", sc.Fixed(np.log(0.9)), onset, spread=0),))
+    made = sc.project(baseline, cut, seed=1)
     row = made.answer().iloc[0]
     assert (row["first_month"], row["percent_mean"]) == (onset, pytest.approx(-10))
     table = made.select("US").averted()
@@ -149,16 +141,16 @@ def test_percentages_count_from_the_onset(baseline, onset):
 )
 def test_whose_judgement_a_chance_is(prior, given, owner, is_what_if):
     text = f"{{name: s, interventions: [{{prior: {prior}, onset: 2026-03{given}}}]}}"
-    x = parse_scenarios(text)[0].interventions[0]
+    x = sc.parse_scenarios(text)[0].interventions[0]
     assert x.is_what_if == is_what_if
     assert owner is None or x.owner == owner
-    own = Intervention("own", Normal(-0.1, 0.1), ONSET, p_null=0.2)
+    own = sc.Intervention("own", sc.Normal(-0.1, 0.1), ONSET, p_null=0.2)
     assert own.owner == "The judgement of whoever asked"
 
 
 def test_more_than_three_are_counted(baseline):
-    parts = tuple(Intervention(f"x{i}", Fixed(-0.05), ONSET, p_null=0.5) for i in range(4))
-    made = project(baseline, Scenario("four", parts), seed=1)
+    parts = tuple(sc.Intervention(f"x{i}", sc.Fixed(-0.05), ONSET, p_null=0.5) for i in range(4))
+    made = sc.project(baseline, sc.Scenario("four", parts), seed=1)
     table = made.select("US").outcomes()
     assert table["outcome"].tolist() == [f"{n} of 4 work" for n in (4, 3, 2, 1, 0)]
     assert table["chance"].tolist() == [1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16]
@@ -168,7 +160,7 @@ def test_more_than_three_are_counted(baseline):
 
 def test_all_places_of_a_sensitivity_are_those_of_one(baseline):
     scenario = scenario_of("cooperation-resumed")
-    both = cost_of_delay(baseline, scenario, (0, 6), location=["US", "OH"])
-    alone = cost_of_delay(baseline, scenario, (0, 6), location="OH")
+    both = sc.cost_of_delay(baseline, scenario, (0, 6), location=["US", "OH"])
+    alone = sc.cost_of_delay(baseline, scenario, (0, 6), location="OH")
     own = both[both["location"] == "OH"].reset_index(drop=True)
     pd.testing.assert_frame_equal(own, alone, rtol=1e-12)

@@ -11,25 +11,10 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 import odforecast as od
+from odforecast import scenario as sc
 from odforecast.cli import main
 from odforecast.errors import ScenarioError
 from odforecast.names import INDICATOR_NAMES
-from odforecast.scenario import (
-    NULL,
-    Dose,
-    Fixed,
-    Intervention,
-    Percent,
-    Rebound,
-    Scenario,
-    dump_scenarios,
-    json_schema,
-    named_intervention,
-    parse_scenarios,
-    prior_names,
-    read_scenarios,
-    write_scenarios,
-)
 from odforecast.scenario.catalogue import prior_table
 from odforecast.scenario.file import load
 from odforecast.scenario.priors import PRIORS
@@ -243,7 +228,7 @@ def refused(path: Path, text: str) -> str:
     """The line on a file, in the form that every such line has."""
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ScenarioError) as caught:
-        read_scenarios(path)
+        sc.read_scenarios(path)
     line = str(caught.value)
     assert line.startswith(f"{path}: ")
     assert line.isprintable()
@@ -283,7 +268,7 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
     ]  # fmt: skip
     assert "unknown key 'spred', did you mean 'spread'? and 'lags', did you mean 'lag'?" in told[-1]
     with pytest.raises(ScenarioError, match=r"^x: lag is .*; also ramp is .*; also share is .*"):
-        Intervention("x", Fixed(0), lag=-1, ramp="soon", share=2)
+        sc.Intervention("x", sc.Fixed(0), lag=-1, ramp="soon", share=2)
 
 
 @pytest.mark.parametrize("text", ["share: 50", "percent: -0.3", "p_null: 0.1, p_null: 0.9"])
@@ -307,29 +292,31 @@ def test_bytes_that_are_no_text(tmp_path):
     path = tmp_path / "s.yaml"
     path.write_bytes("name: \xe9".encode("latin-1"))
     with pytest.raises(ScenarioError, match="byte 6 is not UTF-8"):
-        read_scenarios(path)
+        sc.read_scenarios(path)
     path.write_bytes(b"\xef\xbb\xbfname: s\r\ninterventions: none\r\n")
-    assert read_scenarios(path)[0].name == "s"
+    assert sc.read_scenarios(path)[0].name == "s"
     path.write_bytes(b"#" * 200_001)
     with pytest.raises(ScenarioError, match="more than 200,000 bytes"):
-        read_scenarios(path)
+        sc.read_scenarios(path)
     with pytest.raises(ScenarioError, match="cannot read"):
-        read_scenarios("a\0.yaml")
+        sc.read_scenarios("a\0.yaml")
 
 
 def test_files_that_are_not_there_or_of_another_kind(tmp_path):
     with pytest.raises(ScenarioError, match="cannot read"):
-        read_scenarios(tmp_path / "none.yaml")
+        sc.read_scenarios(tmp_path / "none.yaml")
     with pytest.raises(ScenarioError, match=r"allowed: \.yaml, \.yml or \.toml"):
-        parse_scenarios("", ".json")
+        sc.parse_scenarios("", ".json")
     for several, said in (
-        ((), "scenarios is (), allowed: a Scenario, or a list"), (3, "scenarios is 3, allowed"),
-        ((NULL, "x"), "scenarios is (<Scenario null"), ((NULL, NULL), "'null' is given twice"),
-    ):  # fmt: skip
+        ((), "scenarios is (), allowed: a Scenario, or a list"),
+        (3, "scenarios is 3, allowed"),
+        ((sc.NULL, "x"), "scenarios is (<Scenario null"),
+        ((sc.NULL, sc.NULL), "'null' is given twice"),
+    ):
         with pytest.raises(ScenarioError, match=re.escape(said)):
-            write_scenarios(tmp_path / "unreadable.yaml", several)
+            sc.write_scenarios(tmp_path / "unreadable.yaml", several)
     with pytest.raises(ScenarioError, match=r"cannot write .*none.x.yaml: No such file"):
-        write_scenarios(tmp_path / "none" / "x.yaml", NULL)
+        sc.write_scenarios(tmp_path / "none" / "x.yaml", sc.NULL)
     assert not list(tmp_path.iterdir())
 
 
@@ -340,33 +327,36 @@ def test_files_that_are_not_there_or_of_another_kind(tmp_path):
         ({"onset": ("2026-01", "2026-02", "2026-03")}, "allowed: a month such as 2026-03"),
         ({"onset": ("2026-05", "2026-01")}, "the first not after the last"),
         ({"rebound": 0.3}, "rebound is 0.3, allowed: a table of keys, or none"),
-        ({"lag": Percent(50)}, "lag is 50%, a size in percent, allowed: a number or another prior"),
-        ({"half_life": Dose(40, 1)}, "half_life is change 40% x elasticity 1, a size in dose"),
+        (
+            {"lag": sc.Percent(50)},
+            "lag is 50%, a size in percent, allowed: a number or another prior",
+        ),
+        ({"half_life": sc.Dose(40, 1)}, "half_life is change 40% x elasticity 1, a size in dose"),
         ({"note": "\x1b[2J"}, "note is '\\x1b[2J', allowed: text of up to 5,000 characters, with"),
         ({"references": ("a\u2028",)}, "allowed: a list of texts, without control codes"),
     ],
 )
 def test_mistakes_in_python(changes, words):
     with pytest.raises(ScenarioError) as caught:
-        Intervention(**({"name": "x", "size": Fixed(-0.1), "onset": "2026-01"} | changes))
+        sc.Intervention(**({"name": "x", "size": sc.Fixed(-0.1), "onset": "2026-01"} | changes))
     assert words in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("fraction", "said"),
-    [(Fixed(2), "2, allowed: 0 to 1"), ("some", "'some', allowed: a number or o")],
+    [(sc.Fixed(2), "2, allowed: 0 to 1"), ("some", "'some', allowed: a number or o")],
 )
 def test_a_rebound_is_checked_too(fraction, said):
     with pytest.raises(ScenarioError, match=f"rebound.fraction is {said}"):
-        Rebound(fraction)
+        sc.Rebound(fraction)
 
 
 def test_the_schema_lists_what_the_library_has():
-    nouns = json_schema()["$defs"]
+    nouns = sc.json_schema()["$defs"]
     for each in ("Scenario", "Intervention", "Rebound"):
         assert all(x["description"] for x in nouns[each]["properties"].values())
     for each in ("Intervention", "Rebound"):
-        assert nouns[each]["properties"]["prior"]["enum"] == list(prior_names())
+        assert nouns[each]["properties"]["prior"]["enum"] == list(sc.prior_names())
     assert nouns["Intervention"]["properties"]["scope"]["enum"] == ["all-drugs", *(
         name for name in INDICATOR_NAMES if name not in ("all-drugs", "all-deaths")
     )]  # fmt: skip
@@ -376,13 +366,13 @@ def test_the_schema_lists_what_the_library_has():
     assert shown == {
         kind: [f.name.rstrip("_") for f in fields(prior)] for kind, prior in PRIORS.items()
     }
-    with_a_fraction = [name for name in prior_names() if "fraction" in prior_table(name)]
+    with_a_fraction = [name for name in sc.prior_names() if "fraction" in prior_table(name)]
     assert nouns["Rebound"]["anyOf"][1]["properties"]["prior"]["enum"] == with_a_fraction
 
 
 def test_the_schema_is_one_that_editors_can_read():
     """No misspelt rule, which a validator would pass over in silence."""
-    schema = json_schema()
+    schema = sc.json_schema()
     Draft202012Validator.check_schema(schema)
     known = {*Draft202012Validator.VALIDATORS, "$schema", "$defs", "title", "description",
              "then", "else"}  # fmt: skip
@@ -402,21 +392,23 @@ def test_the_schema_is_one_that_editors_can_read():
 
 
 def good(text, suffix=".yaml"):
-    return Draft202012Validator(json_schema()).is_valid(load(text, suffix))
+    return Draft202012Validator(sc.json_schema()).is_valid(load(text, suffix))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.name)
 def test_the_examples_are_read_and_fit_the_schema(path):
     assert good(path.read_text(encoding="utf-8"))
-    assert read_scenarios(path)
+    assert sc.read_scenarios(path)
 
 
 def test_what_is_written_fits_the_schema():
-    for name in prior_names():
-        x = named_intervention(name, onset={"between": ["2026-03", "2026-05"]},
+    for name in sc.prior_names():
+        x = sc.named_intervention(name, onset={"between": ["2026-03", "2026-05"]},
                                rebound={"prior": "substitution-rebound"})  # fmt: skip
-        assert good(dump_scenarios(Scenario("s", (x,))))
-        assert good(dump_scenarios((Scenario("s", (x,)), Scenario("null")), ".toml"), ".toml")
+        assert good(sc.dump_scenarios(sc.Scenario("s", (x,))))
+        assert good(
+            sc.dump_scenarios((sc.Scenario("s", (x,)), sc.Scenario("null")), ".toml"), ".toml"
+        )
     own = "name: s\ninterventions: [{name: cut, onset: 2026-03, %s}]"
     assert good("name: null")
     assert good("name: s\ninterventions: [{prior: tariff-only}]")  # open: after the as-of date
@@ -425,13 +417,13 @@ def test_what_is_written_fits_the_schema():
     assert good(ONE % "probability: ' 100.0%'")
     for spread in ("0", "0.0", "{uniform: [0, 1]}", "{uniform: {low: 0.0, high: 1.0}}"):
         assert good(ONE % f"lag_spread: {spread}")
-        parse_scenarios(ONE % f"lag_spread: {spread}")
+        sc.parse_scenarios(ONE % f"lag_spread: {spread}")
     assert good(own % "size: {quantiles: {1e1%: -0.1, +50%: 0.1}}")
     assert good(own % "dose: {change: -40%, elasticity: {uniform: [0, 0.84]}}, share: '50%'")
 
 
 def test_a_file_of_every_key_is_read():
-    (found,) = parse_scenarios(
+    (found,) = sc.parse_scenarios(
         "name: s\nversion: 2\ntitle: t\nquestion: q\ninterventions:\n"
         "  - {name: cut, onset: {between: [2026-03, 2026-05]}, scope: T40.4, probability: 100%,\n"
         "     percent: {normal: [-9, 5]}, p_null: 10%, direction: fall, lag: 2, lag_spread: 0,\n"
@@ -442,8 +434,8 @@ def test_a_file_of_every_key_is_read():
         "     references: [A 2020. T. J.]}"
     )
     x = found.interventions[0]
-    assert (x.p_null, x.residue, x.share) == (0.1, Fixed(0.2), Fixed(0.5))
+    assert (x.p_null, x.residue, x.share) == (0.1, sc.Fixed(0.2), sc.Fixed(0.5))
     assert dict(x.exposure) == {"OH": 1.0, "default": 0.3}
     assert (x.scope, x.direction, x.references) == ("T40.4", "fall", ("A 2020. T. J.",))
     for suffix in (".yaml", ".toml"):
-        assert parse_scenarios(dump_scenarios(found, suffix), suffix) == (found,)
+        assert sc.parse_scenarios(sc.dump_scenarios(found, suffix), suffix) == (found,)

@@ -11,21 +11,10 @@ from other_scores import scoringrules
 from scipy.stats import kstest, poisson
 
 import odforecast as od
+from odforecast import scoring as s
 from odforecast.forecast import Forecast
 from odforecast.names import ALL_DRUGS, COUNTIES, HUB_QUANTILES, RESIDENCE, VINTAGE_CLEAN
 from odforecast.panel import Panel
-from odforecast.scoring import (
-    Truth,
-    band_chances,
-    county_coverage,
-    county_leaderboard,
-    crps_from_draws,
-    interval_pit,
-    pit_from_draws,
-    ten_or_more,
-    threshold_weighted_crps,
-    weighted_interval_score,
-)
 from odforecast.scoring import units as units_module
 from odforecast.scoring.columns import COUNTY_COLUMNS
 from odforecast.scoring.rules import band
@@ -83,7 +72,7 @@ def test_threshold_weighted_crps_is_that_of_scoringrules():
     want = scoringrules().twcrps_ensemble(
         y, draws.T, estimator="nrg", v_func=lambda x: np.maximum(x, 9.0)
     )
-    np.testing.assert_allclose(threshold_weighted_crps(draws, *bounded(y)), want, atol=1e-12)
+    np.testing.assert_allclose(s.threshold_weighted_crps(draws, *bounded(y)), want, atol=1e-12)
 
 
 def test_it_is_proper_where_scoring_shown_counts_only_is_not():
@@ -95,11 +84,11 @@ def test_it_is_proper_where_scoring_shown_counts_only_is_not():
     whole, shown, ranked = [], [], []
     for mean in means:
         draws = np.repeat(poisson(mean).ppf(grid)[:, None], counts.shape[1], axis=1)
-        scores = threshold_weighted_crps(draws, *counts)
+        scores = s.threshold_weighted_crps(draws, *counts)
         whole.append(np.average(scores, weights=often))
         ten = counts[0] >= 10
-        shown.append(np.average(crps_from_draws(draws, counts[0])[ten], weights=often[ten]))
-        bands = od.scoring.ranked_probability_score(band_chances(draws), band(*counts))
+        shown.append(np.average(s.crps_from_draws(draws, counts[0])[ten], weights=often[ten]))
+        bands = od.scoring.ranked_probability_score(s.band_chances(draws), band(*counts))
         ranked.append(np.average(bands, weights=often))
     assert means[np.argmin(whole)] == 9.5
     assert means[np.argmin(ranked)] == 9.5
@@ -107,8 +96,8 @@ def test_it_is_proper_where_scoring_shown_counts_only_is_not():
 
 
 def test_bands():
-    assert band_chances([[0.0], [1.0], [9.0], [10.0]]).tolist() == [[0.25, 0.5, 0.25]]
-    assert band_chances([0.4, 0.6, 9.4, 9.6]).tolist() == [0.25, 0.5, 0.25]
+    assert s.band_chances([[0.0], [1.0], [9.0], [10.0]]).tolist() == [[0.25, 0.5, 0.25]]
+    assert s.band_chances([0.4, 0.6, 9.4, 9.6]).tolist() == [0.25, 0.5, 0.25]
     assert band([0, 1, 3, 10, 1000, 1, NAN], [0, 9, 3, 10, INF, 10, NAN]).tolist() == [
         0, 1, 1, 2, 2, -1, -1,
     ]  # fmt: skip
@@ -121,14 +110,16 @@ def test_pit_of_intervals_is_uniform_where_draws_and_counts_are_alike():
     low, high = bounded(y)
     high = np.where(y >= 25, INF, high)
     low = np.where(y >= 25, 25, low)
-    assert kstest(interval_pit(draws, low, high, seed=1), "uniform").pvalue > 1e-3
+    assert kstest(s.interval_pit(draws, low, high, seed=1), "uniform").pvalue > 1e-3
     # A forecast that is too low is seen through what is hidden, too.
-    assert kstest(interval_pit(draws // 2, low, high, seed=1), "uniform").pvalue < 1e-6
-    np.testing.assert_allclose(interval_pit(draws, y, y, seed=3), pit_from_draws(draws, y, seed=3))
+    assert kstest(s.interval_pit(draws // 2, low, high, seed=1), "uniform").pvalue < 1e-6
+    np.testing.assert_allclose(
+        s.interval_pit(draws, y, y, seed=3), s.pit_from_draws(draws, y, seed=3)
+    )
 
 
 def test_truth_of_counties_is_provisional_and_gives_bounds():
-    truth = Truth(AFTER)
+    truth = s.Truth(AFTER)
     assert truth.min_age == 6
     assert truth.provisional
     assert "provisional truth" in repr(truth)
@@ -144,7 +135,7 @@ def test_truth_of_counties_is_provisional_and_gives_bounds():
 
 
 def test_bounds_of_what_is_too_young_unknown_or_elsewhere_are_unknown():
-    truth = Truth(AFTER, min_age=15)
+    truth = s.Truth(AFTER, min_age=15)
     months = np.append(AFTER.months, AFTER.last_month + np.timedelta64(1, "M"))
     for bound in truth.bounds(["10001", "56001"], months):
         assert np.isnan(bound).tolist() == [[False, True, True], [True] * 3]
@@ -156,15 +147,15 @@ def test_bounds_of_what_is_too_young_unknown_or_elsewhere_are_unknown():
 
 def test_the_score_table_of_counties():
     forecast = forecast_of()
-    table = od.score(forecast, Truth(AFTER))
+    table = od.score(forecast, s.Truth(AFTER))
     assert tuple(table.columns[-len(COUNTY_COLUMNS) :]) == COUNTY_COLUMNS
     low, high = AFTER.low.ravel(), AFTER.high.ravel()
     flat = forecast.draws.reshape(200, -1)
     np.testing.assert_array_equal(table["observed_low"], low)
     np.testing.assert_array_equal(table["observed_high"], high)
     assert table["bounded"].tolist() == [True] * 6 + [False] * 4 + [True] * 2
-    np.testing.assert_allclose(table["twcrps"], threshold_weighted_crps(flat, low, high))
-    chances = band_chances(flat)
+    np.testing.assert_allclose(table["twcrps"], s.threshold_weighted_crps(flat, low, high))
+    chances = s.band_chances(flat)
     np.testing.assert_array_equal(table[["p_zero", "p_hidden", "p_ten"]], chances)
     want = od.scoring.ranked_probability_score(chances, band(low, high))
     np.testing.assert_array_equal(table["rps_bands"], want)
@@ -172,7 +163,7 @@ def test_the_score_table_of_counties():
     np.testing.assert_allclose(table["mean"], flat.mean(axis=0))
     y = np.where(low == high, np.maximum(low, 9), np.where(high == 9, 9, np.nan))
     quantiles = np.maximum(forecast.quantiles(HUB_QUANTILES).reshape(23, -1), 9)
-    wis = weighted_interval_score(quantiles, HUB_QUANTILES, y).total
+    wis = s.weighted_interval_score(quantiles, HUB_QUANTILES, y).total
     np.testing.assert_allclose(table["twwis"], wis)
     assert table["scorable"].tolist() == (low == high).tolist()
     assert table["pit"].notna().tolist() == [True] * 8 + [False] * 2 + [True] * 2
@@ -202,7 +193,7 @@ def score_table(
         x = rng.poisson(mean, (draws, mean.size)).astype(float)
         q = np.quantile(x, HUB_QUANTILES, axis=0)
         observed = np.where(hidden, np.nan, y)
-        chances = band_chances(x)
+        chances = s.band_chances(x)
         above = np.where(hidden, 9.0, np.maximum(y, 9))
         codes = [f"{10 + i % 8}{2 * (i // 8) + 1:03d}" for i in range(n_counties)]
         rows = {
@@ -210,12 +201,12 @@ def score_table(
             "month": [f"2023-{m:02d}" for m in months] * n_counties,
             "horizon": np.tile(months, n_counties), "observed": observed, "scorable": ~hidden,
             "observed_low": low, "observed_high": high, "bounded": True,
-            "twcrps": threshold_weighted_crps(x, low, high),
-            "twwis": weighted_interval_score(np.maximum(q, 9), HUB_QUANTILES, above).total,
-            "wis": weighted_interval_score(q, HUB_QUANTILES, observed).total,
+            "twcrps": s.threshold_weighted_crps(x, low, high),
+            "twwis": s.weighted_interval_score(np.maximum(q, 9), HUB_QUANTILES, above).total,
+            "wis": s.weighted_interval_score(q, HUB_QUANTILES, observed).total,
             "rps_bands": od.scoring.ranked_probability_score(chances, band(low, high)),
             "p_ten": chances[:, 2], "mean": x.mean(axis=0),
-            "pit": interval_pit(x, low, high, seed=1),
+            "pit": s.interval_pit(x, low, high, seed=1),
             "size": np.where(mean >= 20, "20-49", "hidden"),
             "visible": mean >= 6, "urban": "3",  # some have become hidden since
         }  # fmt: skip
@@ -228,8 +219,8 @@ def score_table(
 
 def test_the_leaderboard_by_hand():
     scores = score_table()
-    board = county_leaderboard(scores).set_index(["horizon", "model"])
-    assert county_leaderboard(scores).attrs["title"] == (
+    board = s.county_leaderboard(scores).set_index(["horizon", "model"])
+    assert s.county_leaderboard(scores).attrs["title"] == (
         "one plateau, one release, provisional truth"
     )
     for horizon in (3, 12):
@@ -248,7 +239,7 @@ def test_the_leaderboard_by_hand():
             assert line[name] == pytest.approx(a.mean())
             assert line[f"rel_{name}"] == pytest.approx(a.sum() / b.sum())
             states = mine["location"].str[:2].to_numpy()[seen]
-            gaps = [(a - a.sum() / b.sum() * b)[states == s].sum() for s in set(states)]
+            gaps = [(a - a.sum() / b.sum() * b)[states == x].sum() for x in set(states)]
             error = np.sqrt(len(gaps) / (len(gaps) - 1) * np.sum(np.square(gaps))) / b.sum()
             assert line[f"se_{name}"] == pytest.approx(error)
         assert line["n_visible"] == mine["visible"].sum()
@@ -263,13 +254,13 @@ def test_the_leaderboard_by_hand():
 def test_models_are_related_on_the_units_both_have():
     scores = score_table(months=(3,))
     lacks = (scores["model"] == "a") & (scores["location"].str[:2] == "10")
-    line = county_leaderboard(scores[~lacks]).set_index("model").loc["a"]
+    line = s.county_leaderboard(scores[~lacks]).set_index("model").loc["a"]
     both = scores[scores["location"].str[:2] != "10"].groupby("model")["twcrps"].sum()
     assert line["rel_twcrps"] == pytest.approx(both["a"] / both["county-hub-baseline"])
-    alone = county_leaderboard(scores[scores["model"] == "a"])
+    alone = s.county_leaderboard(scores[scores["model"] == "a"])
     assert alone["rel_twcrps"].isna().all()
     assert alone["twcrps"].notna().all()
-    assert county_leaderboard(scores, baseline=None)["rel_wis"].isna().all()
+    assert s.county_leaderboard(scores, baseline=None)["rel_wis"].isna().all()
 
 
 def test_what_was_lost_is_counted_and_left_out():
@@ -278,12 +269,12 @@ def test_what_was_lost_is_counted_and_left_out():
     scores.loc[lost, ["observed_low", "observed_high"]] = (1000.0, np.inf)
     scores.loc[lost, ["twcrps", "twwis", "wis"]] = np.nan
     scores.loc[lost, ["bounded", "scorable"]] = False
-    board = county_leaderboard(scores)
+    board = s.county_leaderboard(scores)
     assert board["n_unknown"].tolist() == [1, 1]
     assert board["n_units"].tolist() == [39, 39]
     assert board["twcrps"].notna().all()
     # That it had 10 and more is known.
-    assert ten_or_more(scores)["n"].sum() == 80
+    assert s.ten_or_more(scores)["n"].sum() == 80
 
 
 def test_the_error_of_a_ratio_is_that_of_drawing_states():
@@ -301,15 +292,15 @@ def test_the_error_of_a_ratio_is_that_of_drawing_states():
 
 def test_calibrated_forecasts_are_seen_to_be():
     scores = score_table(3000, models=("a",), months=(3,), draws=300)
-    held = county_coverage(scores, ["horizon"]).iloc[0]
+    held = s.county_coverage(scores, ["horizon"]).iloc[0]
     assert held["n_bounded"] == 3000
     assert held["n_exact"] == scores["scorable"].sum()
     assert held["pit_90"] == pytest.approx(0.9, abs=0.02)
     assert held["pit_mean"] == pytest.approx(0.5, abs=0.02)
     assert held["pit_spread"] == pytest.approx(1.0, abs=0.03)
     assert held["coverage_90"] == pytest.approx(scores["cover_90"].mean())
-    ten = ten_or_more(scores, bins=5)
+    ten = s.ten_or_more(scores, bins=5)
     assert (ten["gap"].abs() < 4 * ten["se"] + 0.01).all()
     assert ten["n"].sum() == 3000
     high = scores.assign(p_ten=np.minimum(1.0, scores["p_ten"] + 0.3))
-    assert ten_or_more(high, bins=5)["gap"].min() < -0.15
+    assert s.ten_or_more(high, bins=5)["gap"].min() < -0.15

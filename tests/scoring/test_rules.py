@@ -9,23 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from other_scores import scoringrules
 
+from odforecast import scoring as s
 from odforecast.names import HUB_QUANTILES
-from odforecast.scoring import (
-    absolute_percentage_error,
-    bias_from_draws,
-    bias_from_quantiles,
-    crps_from_draws,
-    energy_score,
-    interval_coverage,
-    interval_score,
-    log_score_from_draws,
-    pit_from_draws,
-    pit_histogram,
-    pit_summary,
-    quantile_coverage,
-    quantile_score,
-    weighted_interval_score,
-)
 from odforecast.scoring.rules import miss_distances, pair_distances
 
 THREE = [0.25, 0.5, 0.75]
@@ -40,21 +25,21 @@ DRAWN = np.repeat([[1.0], [2.0], [2.0], [4.0]], 5, axis=1)
 @pytest.mark.parametrize(
     ("rule", "given", "want"),
     [
-        (interval_score, (90, 110, 100, 0.2), 20),
-        (interval_score, (90, 110, 85, 0.2), 20 + 10 * 5),
-        (interval_score, (90, 110, 112, 0.5), 20 + 4 * 2),
-        (quantile_score, ([80.0, 100.0, 130.0], [0.1, 0.5, 0.9], 110.0), [0.1 * 30, 5, 0.1 * 20]),
-        (absolute_percentage_error, ([5.0, 5.0, 5.0], [4.0, 0.0, NAN]), [25.0, NAN, NAN]),
-        (bias_from_quantiles, (AT, FIVE, [79.0, 80, 95, 100, 105, 121, NAN]),
+        (s.interval_score, (90, 110, 100, 0.2), 20),
+        (s.interval_score, (90, 110, 85, 0.2), 20 + 10 * 5),
+        (s.interval_score, (90, 110, 112, 0.5), 20 + 4 * 2),
+        (s.quantile_score, ([80.0, 100.0, 130.0], [0.1, 0.5, 0.9], 110.0), [0.1 * 30, 5, 0.1 * 20]),
+        (s.absolute_percentage_error, ([5.0, 5.0, 5.0], [4.0, 0.0, NAN]), [25.0, NAN, NAN]),
+        (s.bias_from_quantiles, (AT, FIVE, [79.0, 80, 95, 100, 105, 121, NAN]),
          [1, 0.8, 0.5, 0, -0.5, -1, NAN]),
-        (crps_from_draws, ([100.0], 90.0), 10),
+        (s.crps_from_draws, ([100.0], 90.0), 10),
         # |1-4|, |3-4| -> 2; pairs: 0, 2, 2, 0 -> 1, half of it 0.5
-        (crps_from_draws, ([1.0, 3.0], 4.0), 1.5),
-        (bias_from_draws, (DRAWN, [0.0, 2.0, 3.0, 9.0, NAN]), [1.0, 0.0, -0.5, -1.0, NAN]),
-        (interval_coverage, (AT[:, :4], [0.05, 0.25, 0.5, 0.75, 0.95], [80.0, 108, 121, NAN],
+        (s.crps_from_draws, ([1.0, 3.0], 4.0), 1.5),
+        (s.bias_from_draws, (DRAWN, [0.0, 2.0, 3.0, 9.0, NAN]), [1.0, 0.0, -0.5, -1.0, NAN]),
+        (s.interval_coverage, (AT[:, :4], [0.05, 0.25, 0.5, 0.75, 0.95], [80.0, 108, 121, NAN],
                              [0.5, 0.9]), [[0, 1, 0, NAN], [1, 1, 0, NAN]]),
         # Order that is lost in the last digit is no crossing.
-        (lambda *x: weighted_interval_score(*x).total, ([1e2, 1e2 - 1e-13, 1e2], THREE, 1e2), 0),
+        (lambda *x: s.weighted_interval_score(*x).total, ([1e2, 1e2 - 1e-13, 1e2], THREE, 1e2), 0),
     ],
 )  # fmt: skip
 def test_by_hand(rule, given, want):
@@ -73,11 +58,11 @@ def test_by_hand(rule, given, want):
     ],
 )
 def test_wis_by_hand_where_the_observation_is_not_the_median(observed, spread, over, under):
-    score = weighted_interval_score([90.0, 100.0, 110.0], THREE, observed)
+    score = s.weighted_interval_score([90.0, 100.0, 110.0], THREE, observed)
     assert score.spread == pytest.approx(spread, abs=1e-12)
     assert score.over == pytest.approx(over, abs=1e-12)
     assert score.under == pytest.approx(under, abs=1e-12)
-    whole = (0.5 * abs(observed - 100) + 0.25 * interval_score(90, 110, observed, 0.5)) / 1.5
+    whole = (0.5 * abs(observed - 100) + 0.25 * s.interval_score(90, 110, observed, 0.5)) / 1.5
     assert score.total == pytest.approx(whole, abs=1e-12)
 
 
@@ -94,7 +79,7 @@ def forecasts(n: int = 6):
 @given(forecasts())
 def test_parts_add_up_exactly_and_nothing_is_negative(case):
     quantiles, observed = case
-    score = weighted_interval_score(quantiles, LEVELS, observed)
+    score = s.weighted_interval_score(quantiles, LEVELS, observed)
     assert (score.spread + score.over + score.under == score.total).all()
     assert all((part >= 0).all() for part in score)
     assert ((score.over == 0) | (score.under == 0)).all()
@@ -105,7 +90,7 @@ def test_wis_against_scoringrules_quantile_crps(case):
     # Its own weighted_interval_score is wrong wherever the observation is not the median.
     sr = scoringrules()
     quantiles, observed = case
-    total = weighted_interval_score(quantiles, LEVELS, observed).total
+    total = s.weighted_interval_score(quantiles, LEVELS, observed).total
     other = sr.crps_quantile(observed, quantiles.T, LEVELS, backend="numpy")
     np.testing.assert_allclose(total, other, rtol=1e-9, atol=1e-9)
 
@@ -118,7 +103,7 @@ OBSERVED = arrays(float, (4,), elements=st.floats(0, 1e4))
 def test_crps_against_scoringrules(draws, observed):
     sr = scoringrules()
     other = sr.crps_ensemble(observed, draws.T, estimator="nrg", backend="numpy")
-    np.testing.assert_allclose(crps_from_draws(draws, observed), other, rtol=1e-8, atol=1e-6)
+    np.testing.assert_allclose(s.crps_from_draws(draws, observed), other, rtol=1e-8, atol=1e-6)
 
 
 def test_log_score_is_the_density_it_says():
@@ -127,7 +112,7 @@ def test_log_score_is_the_density_it_says():
     logs = np.log1p(draws)
     variance = logs.var(ddof=1) + 1 / 12 / (1 + np.median(draws)) ** 2
     grid = np.arange(1, 800)
-    got = log_score_from_draws(np.repeat(draws[:, None], grid.size, axis=1), grid.astype(float))
+    got = s.log_score_from_draws(np.repeat(draws[:, None], grid.size, axis=1), grid.astype(float))
     density = np.exp(-((np.log1p(grid) - logs.mean()) ** 2) / 2 / variance)
     density /= np.sqrt(2 * np.pi * variance) * (1 + grid)
     np.testing.assert_allclose(got, -np.log(density))
@@ -135,10 +120,10 @@ def test_log_score_is_the_density_it_says():
 
 
 def test_log_score_of_equal_draws_is_finite_and_of_negative_ones_unknown():
-    assert np.isfinite(log_score_from_draws([7.0, 7.0, 7.0], 7.0))
-    assert log_score_from_draws([7.0] * 3, 9.0) > log_score_from_draws([7.0] * 3, 7.0)
-    assert np.isnan(log_score_from_draws([-1.0, 7.0, 7.0], 7.0))
-    assert np.isnan(log_score_from_draws([1.0, 7.0, 7.0], np.nan))
+    assert np.isfinite(s.log_score_from_draws([7.0, 7.0, 7.0], 7.0))
+    assert s.log_score_from_draws([7.0] * 3, 9.0) > s.log_score_from_draws([7.0] * 3, 7.0)
+    assert np.isnan(s.log_score_from_draws([-1.0, 7.0, 7.0], 7.0))
+    assert np.isnan(s.log_score_from_draws([1.0, 7.0, 7.0], np.nan))
 
 
 RNG = np.random.default_rng(3)
@@ -149,14 +134,14 @@ def test_golden_values_of_scoringrules(fair, estimator):
     sr = scoringrules()
     draws, y = RNG.gamma(3, 200, (60, 5, 7)), RNG.gamma(3, 200, (5, 7))
     want = sr.es_ensemble(y, draws, m_axis=0, v_axis=-1, estimator=estimator)
-    np.testing.assert_allclose(energy_score(draws, y, fair=fair), want, rtol=1e-10)
+    np.testing.assert_allclose(s.energy_score(draws, y, fair=fair), want, rtol=1e-10)
 
 
 def test_blocks_of_pairs_change_nothing(monkeypatch):
     draws, y = RNG.normal(size=(25, 2, 3)), RNG.normal(size=(2, 3))
-    whole = energy_score(draws, y)
+    whole = s.energy_score(draws, y)
     monkeypatch.setattr("odforecast.scoring.rules._BLOCK", 7)
-    np.testing.assert_allclose(energy_score(draws, y), whole, rtol=1e-12)
+    np.testing.assert_allclose(s.energy_score(draws, y), whole, rtol=1e-12)
 
 
 def test_distances_of_all_parts_at_once_are_those_of_each():
@@ -165,12 +150,12 @@ def test_distances_of_all_parts_at_once_are_those_of_each():
     miss, apart = miss_distances(draws, y, whole), pair_distances(draws, whole)
     for m in range(3):
         got = miss.by_month[m] - apart.by_month[m] / 2
-        assert got == pytest.approx(energy_score(draws[:, :, m], y[:, m]), rel=1e-10)
+        assert got == pytest.approx(s.energy_score(draws[:, :, m], y[:, m]), rel=1e-10)
     for i in range(5):
         got = miss.by_place[i] - apart.by_place[i] / 2
-        assert got == pytest.approx(energy_score(draws[:, i], y[i]), rel=1e-10)
+        assert got == pytest.approx(s.energy_score(draws[:, i], y[i]), rel=1e-10)
     flat = draws[:, whole].reshape(41, -1)
-    want = energy_score(flat, y[whole].ravel())
+    want = s.energy_score(flat, y[whole].ravel())
     assert miss.both - apart.both / 2 == pytest.approx(want, rel=1e-10)
 
 
@@ -184,14 +169,14 @@ def calibrated(width: float = 1.0, n: int = 4000, draws: int = 99):
 def test_quantile_coverage_is_the_level_when_calibrated():
     draws, observed = calibrated(draws=999)
     observed[:10] = np.nan
-    table = quantile_coverage(np.quantile(draws, HUB_QUANTILES, axis=0), HUB_QUANTILES, observed)
+    table = s.quantile_coverage(np.quantile(draws, HUB_QUANTILES, axis=0), HUB_QUANTILES, observed)
     np.testing.assert_allclose(table["coverage"], table["level"], atol=0.025)
     assert (table["n"] == observed.size - 10).all()
 
 
 def test_pit_by_hand_without_ties():
     draws = np.repeat([[10.0], [20.0], [30.0]], 3, axis=1)
-    got = pit_from_draws(draws, [5.0, 25.0, np.nan], seed=1)
+    got = s.pit_from_draws(draws, [5.0, 25.0, np.nan], seed=1)
     assert 0 <= got[0] < 0.25
     assert 0.5 <= got[1] < 0.75
     assert np.isnan(got[2])
@@ -201,15 +186,15 @@ def test_pit_is_uniform_even_for_small_counts():
     rng = np.random.default_rng(5)
     counts = rng.poisson(0.7, (51, 6000)).astype(float)
     draws, observed = counts[1:], counts[0]
-    pit = pit_from_draws(draws, observed, seed=1)
-    assert pit_summary(pit)["ks_p"] > 0.01
-    assert (pit == pit_from_draws(draws, observed, seed=1)).all()
+    pit = s.pit_from_draws(draws, observed, seed=1)
+    assert s.pit_summary(pit)["ks_p"] > 0.01
+    assert (pit == s.pit_from_draws(draws, observed, seed=1)).all()
 
 
 def test_summary_tells_narrow_wide_and_shifted():
     def summary(width: float = 1.0, shift: float = 0.0) -> dict[str, float]:
         draws, observed = calibrated(width)
-        return pit_summary(pit_from_draws(draws + shift, observed, seed=1))
+        return s.pit_summary(s.pit_from_draws(draws + shift, observed, seed=1))
 
     right = summary()
     assert right["n"] == 4000
@@ -222,6 +207,6 @@ def test_summary_tells_narrow_wide_and_shifted():
 
 
 def test_nothing_scorable_and_nonsense():
-    assert pit_summary([np.nan])["n"] == 0
-    assert np.isnan(pit_summary([])["mean"])
-    assert pit_histogram([np.nan])["density"].isna().all()
+    assert s.pit_summary([np.nan])["n"] == 0
+    assert np.isnan(s.pit_summary([])["mean"])
+    assert s.pit_histogram([np.nan])["density"].isna().all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,14 +11,7 @@ import pytest
 from scipy import stats
 from score_tables import scores_of
 
-from odforecast.scoring import (
-    diebold_mariano,
-    pairwise,
-    per_100k,
-    relative_skill,
-    relative_to_baseline,
-    summarise,
-)
+from odforecast import scoring as s
 from odforecast.scoring.columns import METRIC_COLUMNS, columns_of, with_groups
 from odforecast.scoring.pairs import (
     _overlapping,
@@ -32,7 +26,7 @@ def test_pairs_and_skill_by_hand_with_missing_units():
     # a misses the second origin, b the third.
     a, b, base = [1.0, np.nan, 3.0], [2.0, 8.0, np.nan], [4.0, 4.0, 4.0]
     scores = scores_of({m: np.c_[wis] for m, wis in (("a", a), ("b", b), ("base", base))})
-    table = pairwise(scores)
+    table = s.pairwise(scores)
     assert len(table) == 6
     want = {("a", "b"): (1, 1 / 2), ("a", "base"): (2, 4 / 8), ("b", "base"): (2, 10 / 8)}
     for (model, other), (n, ratio) in want.items():
@@ -45,12 +39,12 @@ def test_pairs_and_skill_by_hand_with_missing_units():
         "b": (1 / ab * 1 * b_base) ** (1 / 3),
         "base": (1 / a_base * 1 / b_base * 1) ** (1 / 3),
     }
-    frame = relative_skill(scores, "base", bootstrap=0).set_index("model")
+    frame = s.relative_skill(scores, "base", bootstrap=0).set_index("model")
     for model, value in theta.items():
         assert frame["rel_skill"][model] == pytest.approx(value / theta["base"])
     assert frame["n_units"].to_dict() == {"a": 2, "b": 2, "base": 3}
     assert frame["n_common"].to_dict() == {"a": 1, "b": 1, "base": 2}
-    simple = relative_to_baseline(scores, "base", bootstrap=0).set_index("model")
+    simple = s.relative_to_baseline(scores, "base", bootstrap=0).set_index("model")
     assert simple["ratio"]["b"] == pytest.approx(b_base)
     assert simple["n_common"]["b"] == 2
 
@@ -58,7 +52,7 @@ def test_pairs_and_skill_by_hand_with_missing_units():
 def test_rows_not_scorable_are_left_out_and_a_group_without_baseline_is_unknown():
     scores = scores_of({"a": np.full((2, 2), 1.0), "base": np.full((2, 2), 2.0)})
     scores.loc[(scores["model"] == "base") & (scores["location"] == "L1"), "scorable"] = False
-    got = relative_skill(scores, "base", by=["location"], bootstrap=0)
+    got = s.relative_skill(scores, "base", by=["location"], bootstrap=0)
     got = got.set_index(["location", "model"])
     assert got.loc[("L0", "a"), "rel_skill"] == pytest.approx(0.5)
     assert np.isnan(got.loc[("L1", "a"), "rel_skill"])
@@ -71,8 +65,8 @@ def test_intervals_come_from_origins_and_are_seeded():
     base = np.repeat(shock, 50, axis=1)
     noisy = base * rng.lognormal(0, 0.5, (24, 1))
     scores = scores_of({"a": noisy, "base": base})
-    one = relative_skill(scores, "base", seed=1, block=1).set_index("model")
-    two = relative_skill(scores, "base", seed=1, block=1).set_index("model")
+    one = s.relative_skill(scores, "base", seed=1, block=1).set_index("model")
+    two = s.relative_skill(scores, "base", seed=1, block=1).set_index("model")
     pd.testing.assert_frame_equal(one, two)
     low, high = one.loc["a", ["lower", "upper"]]
     assert low < one.loc["a", "rel_skill"] < high
@@ -91,11 +85,8 @@ def test_default_block_covers_a_year_but_leaves_three():
 def test_categories_and_text_give_the_same():
     scores = scores_of({"a": np.full((3, 2), 1.0), "base": np.full((3, 2), 2.0)})
     coded = scores.astype({"model": "category", "location": "category", "target": "category"})
-    for compare in (
-        lambda s: relative_skill(s, "base"),
-        lambda s: summarise(s, by=["location"], baseline="base"),
-    ):
-        one, other = compare(scores), compare(coded)
+    for compare in (s.relative_skill, partial(s.summarise, by=["location"])):
+        one, other = (compare(table, baseline="base") for table in (scores, coded))
         pd.testing.assert_frame_equal(one, other, check_dtype=False, check_categorical=False)
 
 
@@ -103,7 +94,7 @@ def test_diebold_mariano_by_hand_at_horizon_one():
     rng = np.random.default_rng(6)
     a, base = rng.gamma(4, 1, (30, 1)), rng.gamma(4, 1.3, (30, 1))
     gap = (a - base).ravel()
-    row = diebold_mariano(scores_of({"a": a, "base": base}), "a", "base").iloc[0]
+    row = s.diebold_mariano(scores_of({"a": a, "base": base}), "a", "base").iloc[0]
     variance = ((gap - gap.mean()) ** 2).mean() / 30
     want = gap.mean() / np.sqrt(variance) * np.sqrt((30 + 1 - 2 + 0) / 30)
     assert row["statistic"] == pytest.approx(want)
@@ -118,7 +109,7 @@ def test_diebold_mariano_by_hand_with_overlap():
     noise = rng.normal(size=62)
     gap = noise[:-2] + noise[1:-1] + noise[2:]  # a moving average of three
     scores = scores_of({"a": 20 + gap[:, None], "base": np.full((60, 1), 20.0)}, horizon=3)
-    row = diebold_mariano(scores, "a", "base").iloc[0]
+    row = s.diebold_mariano(scores, "a", "base").iloc[0]
     d = gap - gap.mean()
     variance = (d @ d + 2 * (d[1:] @ d[:-1]) + 2 * (d[2:] @ d[:-2])) / 60**2
     correction = (60 + 1 - 6 + 3 * 2 / 60) / 60
@@ -136,7 +127,7 @@ def test_diebold_mariano_by_hand_with_overlap():
     ],
 )
 def test_diebold_mariano_says_why_there_is_no_answer(n, keywords, said):
-    row = diebold_mariano(gap_scores(np.ones(n), **keywords), "a", "b").iloc[0]
+    row = s.diebold_mariano(gap_scores(np.ones(n), **keywords), "a", "b").iloc[0]
     assert np.isnan(row["p_value"])
     assert said in row["note"]
 
@@ -149,7 +140,7 @@ def test_summary_counts_and_means():
     scores = scores.assign(
         last_reported=100.0, observed=[90.0, 110.0, 110.0, 90.0], median=[95.0, 95.0, 120.0, 99.0]
     )
-    got = summarise(scores, baseline="base").set_index("model")
+    got = s.summarise(scores, baseline="base").set_index("model")
     assert got.index.tolist() == ["a", "base"]  # best first
     assert got.loc["base", ["n_units", "n_scorable", "n_not_scorable"]].tolist() == [2, 1, 1]
     assert got.loc["a", "wis"] == 2.0
@@ -164,7 +155,7 @@ def test_summary_groups_in_order_and_models_best_first():
     parts = [
         scores_of({"b": np.ones((2, 2)), "a": np.full((2, 2), 2.0)}, h) for h in (12, 1, 5, 13)
     ]
-    got = summarise(pd.concat(parts, ignore_index=True), by=["horizon_group", "regime"])
+    got = s.summarise(pd.concat(parts, ignore_index=True), by=["horizon_group", "regime"])
     groups = got["horizon_group"].astype(str).drop_duplicates().tolist()
     assert groups == ["1-3", "4-6", "7-12", "13+"]
     assert got["model"].tolist()[:2] == ["b", "a"]
@@ -172,12 +163,12 @@ def test_summary_groups_in_order_and_models_best_first():
 
 def test_summary_of_nothing_scorable_keeps_its_rows():
     scores = scores_of({"a": np.ones((2, 2)), "base": np.ones((2, 2))}).assign(scorable=False)
-    got = summarise(scores, by=["location"], baseline="base")
+    got = s.summarise(scores, by=["location"], baseline="base")
     assert (got["n_not_scorable"] == 2).all()
     assert got[["wis", "rel_wis"]].isna().all(axis=None)
 
 
-@pytest.mark.parametrize("compare", [relative_skill, relative_to_baseline])
+@pytest.mark.parametrize("compare", [s.relative_skill, s.relative_to_baseline])
 @pytest.mark.parametrize("block", [None, 64])
 def test_an_interval_rests_on_what_the_model_shares_with_the_baseline(compare, block):
     """Also where every sample has some of it, as with a block of all 64 origins."""
@@ -195,15 +186,15 @@ def test_an_interval_rests_on_what_the_model_shares_with_the_baseline(compare, b
     }  # fmt: skip
     known = got["lower"].notna() & got["upper"].notna()
     assert set(known[known].index) == {"base", "whole", "three"}
-    value = "rel_skill" if compare is relative_skill else "ratio"
+    value = "rel_skill" if compare is s.relative_skill else "ratio"
     assert got[value].notna().all()
 
 
-@pytest.mark.parametrize("compare", [relative_skill, relative_to_baseline])
+@pytest.mark.parametrize("compare", [s.relative_skill, s.relative_to_baseline])
 def test_to_a_baseline_without_error_all_else_is_infinite_and_itself_is_one(compare):
     rng = np.random.default_rng(12)
     wis = {"a": rng.gamma(9, 1, (12, 2)), "b": rng.gamma(9, 1, (12, 2)), "base": np.zeros((12, 2))}
-    value = "rel_skill" if compare is relative_skill else "ratio"
+    value = "rel_skill" if compare is s.relative_skill else "ratio"
     got = compare(scores_of(wis), "base").set_index("model")
     assert got[value].to_dict() == {"a": np.inf, "b": np.inf, "base": 1.0}
     assert got.loc["base", ["lower", "upper"]].tolist() == [1.0, 1.0]
@@ -232,7 +223,7 @@ def with_gaps() -> pd.DataFrame:
 @pytest.mark.parametrize("by", [["size"], ["donor"], ["donor", "size", "horizon"]])
 def test_no_row_is_lost_where_a_group_is_unknown(by):
     scores = with_gaps()
-    got = summarise(scores, by=by, baseline="base")
+    got = s.summarise(scores, by=by, baseline="base")
     assert got["n_units"].sum() == len(scores)
     assert got["n_scorable"].sum() == len(scores)
     assert got["n_common"].sum() == len(scores)
@@ -242,14 +233,14 @@ def test_no_row_is_lost_where_a_group_is_unknown(by):
     # Those of the unknown group are what they are by themselves.
     some = scores[scores["donor"].isna() if by[0] == "donor" else scores["last_reported"].isna()]
     if len(by) == 1:
-        alone = summarise(some, baseline="base").set_index("model")
+        alone = s.summarise(some, baseline="base").set_index("model")
         np.testing.assert_allclose(lost.set_index("model")["wis"], alone["wis"])
         np.testing.assert_allclose(lost.set_index("model")["rel_wis"], alone["rel_wis"])
     else:
         assert got["rel_rps"].eq(0.5).all()
-    related = relative_skill(scores, "base", by=by, bootstrap=0)
+    related = s.relative_skill(scores, "base", by=by, bootstrap=0)
     assert related["n_units"].sum() == len(scores)
-    tests = diebold_mariano(scores, "a", "base", by=by)
+    tests = s.diebold_mariano(scores, "a", "base", by=by)
     assert tests["n_units"].sum() == len(scores) / 2
 
 
@@ -262,7 +253,7 @@ def test_groups_of_origins_are_counted_and_few_give_no_interval():
 
     def made(n, **keywords):
         wis = {"a": rng.gamma(9, 1, (n, 2)), "b": rng.gamma(9, 2, (n, 2))}
-        return pair(pairwise(scores_of(wis), **keywords), "a", "b")
+        return pair(s.pairwise(scores_of(wis), **keywords), "a", "b")
 
     row = made(64)
     assert row["n_groups"] == 5  # four months are left over: they belong to the fifth year
@@ -281,10 +272,10 @@ def test_what_is_left_over_is_no_group(n):
     """Below four whole years there are three groups, whatever is left over, and no interval."""
     rng = np.random.default_rng(n)
     wis = {"a": rng.gamma(9, 1, (n, 2)), "b": rng.gamma(9, 2, (n, 2))}
-    row = pair(pairwise(scores_of(wis)), "a", "b")
+    row = pair(s.pairwise(scores_of(wis)), "a", "b")
     assert (row["n_groups"], row["n_origins"]) == (3 + (n == 48), n)
     assert np.isfinite(row["lower"]) == (n == 48)
-    skill = relative_skill(scores_of(wis), "b").set_index("model")
+    skill = s.relative_skill(scores_of(wis), "b").set_index("model")
     assert skill["n_blocks"].eq(row["n_groups"]).all()
     assert np.isfinite(skill.loc["a", "lower"])
 
@@ -301,8 +292,8 @@ def test_donors_are_enough_in_each_era_of_a_pair():
             part = part[part["model"] != "late"]
         parts.append(part)
     scores = pd.concat(parts, ignore_index=True)
-    table = pairwise(scores)
-    for related in (relative_to_baseline(scores, "a"), relative_skill(scores, "a")):
+    table = s.pairwise(scores)
+    for related in (s.relative_to_baseline(scores, "a"), s.relative_skill(scores, "a")):
         related = related.set_index("model")
         # Of "few" one era has two releases, which say nothing about a third.
         for model, n, known in (("b", 7, True), ("few", 6, False), ("late", 4, True)):
@@ -315,7 +306,7 @@ def test_a_model_that_won_one_long_spell_is_not_better_in_every_group():
     a = np.full((48, 2), 10.0)
     b = np.full((48, 2), 9.0)
     b[:12] = 40.0  # one year of large errors
-    row = pair(pairwise(scores_of({"a": a, "b": b})), "a", "b")
+    row = pair(s.pairwise(scores_of({"a": a, "b": b})), "a", "b")
     assert row["ratio"] < 1
     assert (row["n_better"], row["n_groups"]) == (1, 4)
     assert row["upper"] > 1  # so it may be luck
@@ -326,13 +317,13 @@ def test_scales():
     scores = scores_of({"a": rng.gamma(9, 1, (8, 3)), "b": rng.gamma(9, 2, (8, 3))},
                        places=("US", "WY", "YC"))  # fmt: skip
     scores["log_wis"] = scores["wis"] ** 2
-    logs = pair(pairwise(scores, scale="log"), "a", "b")
-    natural = pair(pairwise(scores, metric="log_wis"), "a", "b")
+    logs = pair(s.pairwise(scores, scale="log"), "a", "b")
+    natural = pair(s.pairwise(scores, metric="log_wis"), "a", "b")
     assert logs["ratio"] == natural["ratio"]
     assert (logs["scale"], logs["metric"]) == ("log", "wis")
-    rates = pair(pairwise(scores, scale="per_100k"), "a", "b")
+    rates = pair(s.pairwise(scores, scale="per_100k"), "a", "b")
     assert rates["n_common"] == 8  # of Wyoming: the city has no population of its own
-    wyoming = per_100k(scores[scores["location"] == "WY"]).groupby("model")["wis"].sum()
+    wyoming = s.per_100k(scores[scores["location"] == "WY"]).groupby("model")["wis"].sum()
     assert rates["ratio"] == pytest.approx(wyoming["a"] / wyoming["b"])
 
 
@@ -341,9 +332,13 @@ def test_results_and_a_single_name_are_taken():
     rng = np.random.default_rng(0)
     scores = scores_of({m: rng.gamma(9, 1, (12, 2)) for m in ("a", "b")}, horizon=3)
     held = SimpleNamespace(scores=scores)
-    for compare in (pairwise, lambda s, **k: relative_skill(s, "b", **k),
-                    lambda s, **k: relative_to_baseline(s, "b", **k),
-                    lambda s, **k: diebold_mariano(s, "a", "b", **k), summarise):  # fmt: skip
+    for compare in (
+        s.pairwise,
+        s.summarise,
+        partial(s.relative_skill, baseline="b"),
+        partial(s.relative_to_baseline, baseline="b"),
+        lambda x, **keywords: s.diebold_mariano(x, "a", "b", **keywords),
+    ):
         pd.testing.assert_frame_equal(compare(held), compare(scores))
         pd.testing.assert_frame_equal(compare(scores, by="level"), compare(scores, by=("level",)))
     pd.testing.assert_frame_equal(with_groups(scores, "level"), with_groups(scores, ["level"]))
@@ -422,7 +417,7 @@ def test_the_method_follows_from_the_horizon():
     gap = overlapping(np.random.default_rng(7), 1, 64)[0]
 
     def tested(horizon=12, **keywords):
-        return diebold_mariano(gap_scores(gap, horizon), "a", "b", **keywords).iloc[0]
+        return s.diebold_mariano(gap_scores(gap, horizon), "a", "b", **keywords).iloc[0]
 
     near, far = tested(6), tested(7)
     assert (near["method"], near["df"]) == ("overlap", 63)
@@ -440,6 +435,6 @@ def test_the_method_follows_from_the_horizon():
 
 def test_origins_half_a_year_apart_span_as_many_months():
     gap = np.random.default_rng(8).normal(size=12)
-    row = diebold_mariano(gap_scores(gap, step=6), "a", "b").iloc[0]
+    row = s.diebold_mariano(gap_scores(gap, step=6), "a", "b").iloc[0]
     assert row["overlap"] == 2
     assert row["df"] == min(int(0.8 * 72 / 12), int(0.4 * 12 ** (2 / 3)))
