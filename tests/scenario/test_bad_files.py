@@ -32,12 +32,8 @@ KEYS = [
     ("p_null: 0.1, p_null: 0.9", "line 2: key 'p_null' is given twice", None),
     ("spred: 1", "unknown key 'spred', did you mean 'spread'?; allowed: prior,", True),
     ("rebound: {size: 0.1}", "rebound: unknown key 'size'; allowed: prior, frac", True),
-    ("54: 1", "unknown key '54'", None),
-    ("rebound: {p_null: 0.1}", "rebound: key 'fraction' is missing; or write", True),
     ("size: {}", "size is {}, allowed: a number or one distribution", True),
     ("exposure: {}", "exposure is an empty table, allowed: one location or", True),
-    ("lag: 6 months", "lag is '6 months', allowed: a number or one distribution (fixed, normal, "
-     "lognormal, uniform, beta, quantiles, judgements), such as {uniform: [1, 3]}", True),
     ("half_life: never", "half_life is 'never', allowed: a number or one distribution (fixed, "
      "normal, lognormal, uniform, beta, quantiles, judgements), such as {uniform: [1, 3]}, or no",
      True),
@@ -49,7 +45,6 @@ KEYS = [
     ("p_null: 50", "p_null is 50, allowed: a number from 0 to 1, a percent, or judgements; write 0",
      True),
     ("share: 600 %", "share is '600 %', allowed: 0 to 1", False),
-    ("exposure: 600 %", "exposure is '600 %', allowed: a number from 0 to 5 or a percen", False),
     ("share: {uniform: [5%, 600%]}", "share is {'uniform': ['5%', '600%']} (99% in 0.07", False),
     ("probability: 80%", "key 'probability' is '80%', and is no longer taken; leave it out, and "
      "write p_null: 0.52, the probability of no effect", True),
@@ -67,7 +62,6 @@ KEYS = [
     ("size: -3", "size is -3, -95% deaths at full effect; size is a log rate", True),
     ("size: 9", "size is 9, allowed: -5 to 5", True),
     ("size: -30%", "size is '-30%', allowed: a log rate ratio, -0.36", True),
-    ("size: {gamma: [1, 2]}", "size: unknown distribution 'gamma'", True),
     ("size: {normal: [0, -1]}", "size: normal: sd is -1, allowed: above 0", True),
     ("size: {normal: [0]}", "size: normal is [0.0], allowed: 2 numbers (me", True),
     ("size: {percent: -30}", "size: unknown distribution 'percent'; it stands", True),
@@ -105,8 +99,6 @@ KEYS = [
     ("note: !!binary aGk=", "line 2: tag 'tag:yaml.org,2002:binary'", None),
     ("p_null: 0_1", "p_null is '0_1'", True),
     ("lag: {lognormal: [1.0e300, 1e300]}", "lag: lognormal: median is 1e+300, allowed: num", False),
-    ("percent: {normal: [-0.09, 0.05]}",
-     "percent is {'normal': [-0.09, 0.05]}, less than 1%; write the numbers in percent", False),
     ("percent: {quantiles: {5%: -0.3, 50%: -0.1}}",
      "percent is {'quantiles': {'5%': -0.3, '50%': -0.1}}, less than 1%; write the numbers", False),
     ("percent: {normal: [-80, 20]}", "percent is Normal(-80%, 20%), allowed: above -100", False),
@@ -155,7 +147,6 @@ FILES = [
      "s, intervention 1: key 'size' is missing; give size, percent or dose", True),
     ("scenarios: [{name: s, interventions: [{prior: tariff-only}, {prior: tariff-only}]}]",
      "s: two interventions are named 'tariff-only', allowed: distinct names", False),
-    ("name: s\nhorizon: 3\ninterventions: none", "s: unknown key 'horizon'; allowed: name", True),
     ("interventions: []", "key 'name' is missing, allowed: a name such as", True),
     ("name: s", "s: interventions is nothing, allowed: a list, or none for", True),
     ("name: s\ninterventions: [{onset: 2026-03, size: 0}]",
@@ -173,8 +164,6 @@ FILES = [
     ("name: [", "line 1: not YAML: ", None),
     ("name: &x [*x]", "line 1: an alias (*x); write out", None),
     ("!!python/object:os.system {}", "line 1: tag 'tag:yaml.org,2002:python/object:os.syste", None),
-    ("name: s\nversion: 99999999999999999999\ninterventions: none",
-     "s: version is 99999999999999999999, allowed: a whole number from 1", False),
     ("name: s\n---\nname: t", "line 2: not YAML", None),
 ]  # fmt: skip
 

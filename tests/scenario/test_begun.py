@@ -190,6 +190,11 @@ def test_taken_out_and_put_in_again_it_is_the_same_panel(panel, course):
     )  # fmt: skip
     parts = [panel.index(s) for s in JURISDICTIONS]
     assert np.allclose(out.reported[parts].sum(axis=0), out.reported[panel.index("US")], rtol=1e-12)
+    # No backtest takes it.
+    assert out.vintage == "synthetic"
+    assert "assumed effect" in out.notes[-1]
+    with pytest.raises(OdforecastError):
+        od.Truth(out)
 
 
 def test_what_arrives_late_stays_in_proportion(panel):
@@ -230,14 +235,6 @@ def test_counts_without_months():
     none = made_up(np.zeros((1, 36)), ("OH",))
     made, _ = panel_without(none, [past(none, np.log(0.5))], {}, False)
     assert (made.reported == 0).all()
-
-
-def test_no_backtest_takes_it(panel):
-    made, _ = panel_without(panel, [past(panel, -0.1)], {}, True)
-    assert made.vintage == "synthetic"
-    assert "assumed effect" in made.notes[-1]
-    with pytest.raises(OdforecastError):
-        od.Truth(made)
 
 
 def test_an_effect_put_into_the_counts_is_not_counted_twice(panel):

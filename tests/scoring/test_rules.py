@@ -47,23 +47,21 @@ def test_by_hand(rule, given, want):
 
 
 @pytest.mark.parametrize(
-    ("observed", "spread", "over", "under"),
+    ("observed", "over", "under"),
     [
         # K = 1, alpha = 0.5: (|y - m| / 2 + 0.25 * IS) / 1.5
-        (100.0, 0.25 * 20 / 1.5, 0.0, 0.0),
-        (104.0, 0.25 * 20 / 1.5, 0.0, 0.5 * 4 / 1.5),
-        (97.0, 0.25 * 20 / 1.5, 0.5 * 3 / 1.5, 0.0),
-        (120.0, 0.25 * 20 / 1.5, 0.0, (10 + 0.5 * 20) / 1.5),
-        (80.0, 0.25 * 20 / 1.5, (10 + 0.5 * 20) / 1.5, 0.0),
+        (100.0, 0.0, 0.0),
+        (104.0, 0.0, 0.5 * 4 / 1.5),
+        (97.0, 0.5 * 3 / 1.5, 0.0),
+        (120.0, 0.0, (10 + 0.5 * 20) / 1.5),
+        (80.0, (10 + 0.5 * 20) / 1.5, 0.0),
     ],
 )
-def test_wis_by_hand_where_the_observation_is_not_the_median(observed, spread, over, under):
+def test_wis_by_hand_where_the_observation_is_not_the_median(observed, over, under):
     score = s.weighted_interval_score([90.0, 100.0, 110.0], THREE, observed)
-    assert score.spread == pytest.approx(spread, abs=1e-12)
-    assert score.over == pytest.approx(over, abs=1e-12)
-    assert score.under == pytest.approx(under, abs=1e-12)
     whole = (0.5 * abs(observed - 100) + 0.25 * s.interval_score(90, 110, observed, 0.5)) / 1.5
-    assert score.total == pytest.approx(whole, abs=1e-12)
+    got = (score.spread, score.over, score.under, score.total)
+    assert got == pytest.approx((0.25 * 20 / 1.5, over, under, whole), abs=1e-12)
 
 
 def forecasts(n: int = 6):
@@ -77,32 +75,23 @@ def forecasts(n: int = 6):
 
 
 @given(forecasts())
-def test_parts_add_up_exactly_and_nothing_is_negative(case):
+def test_wis_is_that_of_scoringrules_and_its_parts_add_up_exactly(case):
     quantiles, observed = case
     score = s.weighted_interval_score(quantiles, LEVELS, observed)
     assert (score.spread + score.over + score.under == score.total).all()
     assert all((part >= 0).all() for part in score)
     assert ((score.over == 0) | (score.under == 0)).all()
-
-
-@given(forecasts())
-def test_wis_against_scoringrules_quantile_crps(case):
     # Its own weighted_interval_score is wrong wherever the observation is not the median.
-    sr = scoringrules()
-    quantiles, observed = case
-    total = s.weighted_interval_score(quantiles, LEVELS, observed).total
-    other = sr.crps_quantile(observed, quantiles.T, LEVELS, backend="numpy")
-    np.testing.assert_allclose(total, other, rtol=1e-9, atol=1e-9)
+    other = scoringrules().crps_quantile(observed, quantiles.T, LEVELS, backend="numpy")
+    np.testing.assert_allclose(score.total, other, rtol=1e-9, atol=1e-9)
 
 
 MANY = arrays(float, st.tuples(st.integers(2, 30), st.just(4)), elements=st.floats(0, 1e4))
-OBSERVED = arrays(float, (4,), elements=st.floats(0, 1e4))
 
 
-@given(MANY, OBSERVED)
+@given(MANY, arrays(float, (4,), elements=st.floats(0, 1e4)))
 def test_crps_against_scoringrules(draws, observed):
-    sr = scoringrules()
-    other = sr.crps_ensemble(observed, draws.T, estimator="nrg", backend="numpy")
+    other = scoringrules().crps_ensemble(observed, draws.T, estimator="nrg", backend="numpy")
     np.testing.assert_allclose(s.crps_from_draws(draws, observed), other, rtol=1e-8, atol=1e-6)
 
 
@@ -120,28 +109,24 @@ def test_log_score_is_the_density_it_says():
 
 
 def test_log_score_of_equal_draws_is_finite_and_of_negative_ones_unknown():
-    assert np.isfinite(s.log_score_from_draws([7.0, 7.0, 7.0], 7.0))
-    assert s.log_score_from_draws([7.0] * 3, 9.0) > s.log_score_from_draws([7.0] * 3, 7.0)
-    assert np.isnan(s.log_score_from_draws([-1.0, 7.0, 7.0], 7.0))
-    assert np.isnan(s.log_score_from_draws([1.0, 7.0, 7.0], np.nan))
+    same = [s.log_score_from_draws([7.0] * 3, x) for x in (7.0, 9.0)]
+    assert np.isfinite(same[0])
+    assert same[1] > same[0]
+    for draws, observed in (([-1.0, 7.0, 7.0], 7.0), ([1.0, 7.0, 7.0], np.nan)):
+        assert np.isnan(s.log_score_from_draws(draws, observed))
 
 
 RNG = np.random.default_rng(3)
 
 
 @pytest.mark.parametrize(("fair", "estimator"), [(False, "nrg"), (True, "fair")])
-def test_golden_values_of_scoringrules(fair, estimator):
-    sr = scoringrules()
+def test_golden_values_of_scoringrules(fair, estimator, monkeypatch):
     draws, y = RNG.gamma(3, 200, (60, 5, 7)), RNG.gamma(3, 200, (5, 7))
-    want = sr.es_ensemble(y, draws, m_axis=0, v_axis=-1, estimator=estimator)
+    want = scoringrules().es_ensemble(y, draws, m_axis=0, v_axis=-1, estimator=estimator)
     np.testing.assert_allclose(s.energy_score(draws, y, fair=fair), want, rtol=1e-10)
-
-
-def test_blocks_of_pairs_change_nothing(monkeypatch):
-    draws, y = RNG.normal(size=(25, 2, 3)), RNG.normal(size=(2, 3))
-    whole = s.energy_score(draws, y)
+    # Blocks of pairs change nothing.
     monkeypatch.setattr("odforecast.scoring.rules._BLOCK", 7)
-    np.testing.assert_allclose(s.energy_score(draws, y), whole, rtol=1e-12)
+    np.testing.assert_allclose(s.energy_score(draws, y, fair=fair), want, rtol=1e-10)
 
 
 def test_distances_of_all_parts_at_once_are_those_of_each():
@@ -174,21 +159,19 @@ def test_quantile_coverage_is_the_level_when_calibrated():
     assert (table["n"] == observed.size - 10).all()
 
 
-def test_pit_by_hand_without_ties():
+def test_pit_by_hand_and_uniform_even_for_small_counts():
     draws = np.repeat([[10.0], [20.0], [30.0]], 3, axis=1)
     got = s.pit_from_draws(draws, [5.0, 25.0, np.nan], seed=1)
     assert 0 <= got[0] < 0.25
     assert 0.5 <= got[1] < 0.75
     assert np.isnan(got[2])
-
-
-def test_pit_is_uniform_even_for_small_counts():
-    rng = np.random.default_rng(5)
-    counts = rng.poisson(0.7, (51, 6000)).astype(float)
-    draws, observed = counts[1:], counts[0]
-    pit = s.pit_from_draws(draws, observed, seed=1)
+    counts = np.random.default_rng(5).poisson(0.7, (51, 6000)).astype(float)
+    pit, again = (s.pit_from_draws(counts[1:], counts[0], seed=1) for _ in range(2))
     assert s.pit_summary(pit)["ks_p"] > 0.01
-    assert (pit == s.pit_from_draws(draws, observed, seed=1)).all()
+    assert (pit == again).all()
+    assert s.pit_summary([np.nan])["n"] == 0
+    assert np.isnan(s.pit_summary([])["mean"])
+    assert s.pit_histogram([np.nan])["density"].isna().all()
 
 
 def test_summary_tells_narrow_wide_and_shifted():
@@ -196,17 +179,11 @@ def test_summary_tells_narrow_wide_and_shifted():
         draws, observed = calibrated(width)
         return s.pit_summary(s.pit_from_draws(draws + shift, observed, seed=1))
 
-    right = summary()
+    right, narrow = summary(), summary(0.5)
     assert right["n"] == 4000
     assert right["ks_p"] > 0.01
     assert right["spread"] == pytest.approx(1, abs=0.05)
-    assert summary(0.5)["spread"] > 1.2
+    assert narrow["spread"] > 1.2
+    assert narrow["ks_p"] < 1e-6
     assert summary(2.0)["spread"] < 0.8
     assert summary(shift=-8)["mean"] > 0.6  # forecasts too low
-    assert summary(0.5)["ks_p"] < 1e-6
-
-
-def test_nothing_scorable_and_nonsense():
-    assert s.pit_summary([np.nan])["n"] == 0
-    assert np.isnan(s.pit_summary([])["mean"])
-    assert s.pit_histogram([np.nan])["density"].isna().all()

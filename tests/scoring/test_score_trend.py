@@ -111,18 +111,6 @@ def test_the_comparison_hangs_on_the_whole_panel_not_on_what_was_selected(panel)
     assert not trend_scores(alone, truth).equals(of_whole)
 
 
-def test_a_summary_relates_it_on_the_same_units():
-    results = od.backtest(
-        ["naive"], "pseudo-clean", start="2021-06", end="2022-06", step=6, locations="OH,WV",
-        draws=40, progress=False,
-    )  # fmt: skip
-    board = results.leaderboard(by=["horizon_group"], baseline=None)
-    scores = results.labelled().query("horizon_group == '7-12' and scorable")
-    row = board[board["horizon_group"].astype(str) == "7-12"].iloc[0]
-    assert "rps" not in results.leaderboard(by=["level"], baseline=None)
-    assert np.isclose(row["rel_rps"], scores["rps"].sum() / scores["rps_pooled"].sum())
-
-
 STATES = ("OH", "WV")
 MONTHS = np.arange("2019-01", "2022-01", dtype="datetime64[M]")
 
