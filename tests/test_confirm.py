@@ -97,7 +97,6 @@ def place(tmp_path: Path) -> Place:
 
 
 def refused(place: Place, **more: object) -> str:
-    """What a run says that scores nothing; it changes nothing."""
     before = place.state
     with pytest.raises(holdout.ConfirmError) as error:
         place.confirm(**more)
@@ -123,7 +122,6 @@ def test_all_real_releases_here_were_read(vsrr: Path) -> None:
 def test_new_releases_are_scored_once_and_without_the_nation_where_places_lack(
     place: Place,
 ) -> None:
-    """The second has reported counts of the states only: no US, no New York City."""
     path, later = place.put(NEW, cells("2022-12")), cells("2023-02")
     part = later[~later["State"].isin(["US", "YC"])].drop(columns="Predicted Value")
     partial = place.put(PART, part)

@@ -26,7 +26,6 @@ BROUGHT = {"pytensor", "dask", "distributed", "sktime"}
 
 
 def imported() -> set[str]:
-    """Distributions that a module of the package imports, anywhere in it."""
     tops: set[str] = set()
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -57,7 +56,6 @@ def test_versions_that_are_tested_name_every_dependency() -> None:
 
 
 def description() -> str:
-    """README as the build hook rewrites it."""
     hook = PROJECT["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]
     text = "".join((ROOT / part["path"]).read_text("utf-8") for part in hook["fragments"])
     for rule in hook["substitutions"]:

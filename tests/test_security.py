@@ -83,7 +83,6 @@ def test_names_of_models_and_data_sets_are_no_paths(name, tmp_path):
 
 
 def test_a_label_is_no_path_and_no_formula():
-    """A label may hold no separator, and what it may hold is used in tables only."""
     for name in (*NAMES, "=1+1", "+1", "-1", "@x", "\t1"):
         if not name or name in ("nul ", "CON") or name == "x" * 5_000:
             continue
@@ -93,7 +92,6 @@ def test_a_label_is_no_path_and_no_formula():
 
 @pytest.mark.slow
 def test_a_run_writes_into_its_folder_and_nowhere_else(tmp_path):
-    """A scenario file whose free texts are as bad as they can be."""
     bad = "...x<script>alert(1)<!script>"
     path, out = tmp_path / "s.yaml", tmp_path / "deep" / "out"
     path.write_text(
@@ -328,7 +326,6 @@ def test_the_source_runs_no_program_and_reads_no_pickle():
 
 
 def test_files_of_ours_hold_no_pickles(tmp_path, fetched):
-    """An archive, a store, a saved forecast, hub files: JSON, Parquet, CSV and locks."""
     panel = od.bundled().as_of("2025-09-17").panel().select(["US"])
     forecast = od.get_model("drift").fit(panel).forecast(6, draws=50, seed=1)
     forecast.save(tmp_path / "saved")
@@ -438,7 +435,6 @@ def test_the_token_is_not_sent_where_it_can_be_read(monkeypatch):
 
 
 def test_servers_are_checked_for_who_they_are():
-    """Certificates are verified: requests' default, which nothing here changes."""
     with Socrata("https://data.example.org") as client:
         assert client._session.verify is True
 

@@ -39,7 +39,6 @@ def imported(node: ast.AST) -> Iterator[str]:
 
 
 def graph() -> dict[str, set[str]]:
-    """Each module of the package, and those of the package that it needs."""
     paths = {}
     for path in ROOT.rglob("*.py"):
         name = ".".join(("odforecast", *path.relative_to(ROOT).with_suffix("").parts))
@@ -55,7 +54,6 @@ def graph() -> dict[str, set[str]]:
 
 @pytest.mark.slow
 def test_there_is_no_circle_but_those_that_are_named() -> None:
-    """Whether a module imports another at its top or inside a function."""
     needs = graph()
     for module, needed in CUT:
         assert needed in needs[module], f"{module} needs {needed} no more: take it off the list"
@@ -99,7 +97,6 @@ def test_no_model_loads_a_module_by_name_or_opens_a_file(path: Path) -> None:
 
 
 def test_every_model_is_given_the_panel_alone() -> None:
-    """Nothing reachable from a panel leads to an archive."""
     seen: set[int] = set()
     todo: list[object] = [od.bundled().as_of().panel()]
     while todo:

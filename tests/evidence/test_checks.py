@@ -29,11 +29,6 @@ def setting():
     return Setting(od.bundled(), "2025-09-17", od.get_model("auto-ets"), simulations=20)
 
 
-@pytest.fixture(scope="module")
-def panel(setting):
-    return setting.panel()
-
-
 def assert_drawn(result, folder):
     for key, draw in result.figures.items():
         draw().savefig(folder / f"{key}.svg")
@@ -206,7 +201,6 @@ def test_checks_that_are_there_and_ones_own(setting):
 
 @pytest.mark.slow
 def test_identifiability_takes_the_exposure_of_the_eve_of_each_event(setting, monkeypatch):
-    """What later years made of a state's exposure must not reach the posterior of an event."""
     asked = []
 
     def shares(month):
@@ -266,7 +260,6 @@ def test_posterior_is_calibrated_on_its_own_generator_and_a_wrong_one_is_noticed
     posterior = Estimator.posterior
 
     def narrow(self, deaths):
-        """Sds half of what they are."""
         found = posterior(self, deaths)
         return replace(found, variances=0.25 * found.variances)
 
@@ -332,13 +325,11 @@ def test_golden_ranks_of_the_bundled_release(changes, ranks):
         assert row["change"] == pytest.approx(change, abs=5e-4)
         assert row["percentile"] == pytest.approx(percentile, abs=0.05)
         assert (row["place"], row["windows"], row["lowest_rank"]) == (place, 4, 25.0)
-    # A date chosen because of the fall has its size and no rank.
     row = ranks.loc["2023-07"]
     assert row["id"] in placebo.CHOSEN
     assert row["chosen"]
     assert row["change"] == pytest.approx(-0.213, abs=5e-4)
     assert row[["percentile", "place", "windows", "lowest_rank", "p_low", "p_high"]].isna().all()
-    # Without a settled year after it an event has nothing.
     assert ranks.loc["2023-11", ["change", "percentile", "place", "p_low"]].isna().all()
 
 
@@ -368,17 +359,6 @@ def test_p_values_by_hand_and_their_floor(changes, ranks):
     assert ranks.at["2017-03", "p_low"] == pytest.approx(min(shares))
     assert ranks.at["2017-03", "p_high"] == pytest.approx(max(shares))
     assert ranks["p_low"].min() >= 0.2
-
-
-@pytest.mark.slow
-def test_pure_noise_has_ranks_that_are_even(changes):
-    """Over many made-up histories the p value of a fixed date is not below its level too often."""
-    rng, low = np.random.default_rng(3), 0
-    for _ in range(200):
-        noise = changes.assign(change=rng.normal(size=len(changes)))
-        noise["percentile"] = 100 * noise["change"].rank(method="max") / len(noise)
-        low += placebo.event_ranks(noise).set_index("month").loc["2019-05", "place"] == 1
-    assert low / 200 == pytest.approx(0.25, abs=0.08)
 
 
 def test_the_command_prints_what_the_functions_compute(panel, ranks):

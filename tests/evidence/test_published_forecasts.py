@@ -13,7 +13,7 @@ from figures import published_figure
 
 import bench_published as bench
 import odforecast as od
-from bench_published import delayed_at, printed, published, wis_of
+from bench_published import delayed_at, printed, published
 from odforecast.errors import ScoringError
 from odforecast.panel import era_of
 from odforecast.vintage.donors import available
@@ -125,24 +125,6 @@ def test_models_see_a_release_of_the_era_and_nothing_later(whole):
         assert row["hub-baseline_median"] == reported
     with pytest.raises(ScoringError, match="have not settled in release 2026-01-14"):
         delayed_at(here, "2024-09")
-
-
-def test_years_are_added_up_draw_by_draw(whole):
-    """Of the Commission: five Decembers of the same draws; what came, the five counts."""
-    row = whole.set_index("id").loc["stanford-lancet-2020-24"]
-    panel, _ = delayed_at(od.bundled(), "2019-12")
-    made = od.get_model("dlm").fit(panel).forecast(60, draws=1000, seed=1).select(["US"])
-    at = [made.months.astype(str).tolist().index(f"{y}-12") for y in range(2020, 2025)]
-    total = made.samples()[:, 0, at].sum(axis=1)
-    assert row["dlm_median"] == pytest.approx(np.median(total))
-    assert row["dlm_low"] == pytest.approx(np.quantile(total, 0.025))
-    truth = od.bundled().as_of().panel()
-    where = [truth.months.astype(str).tolist().index(f"{y}-12") for y in range(2020, 2025)]
-    assert row["beside_came"] == truth.reported[truth.index("US"), where].sum()
-    assert row["dlm_wis"] == pytest.approx(
-        wis_of((row["dlm_low"], row["dlm_median"], row["dlm_high"]), row["beside_came"])
-    )
-    assert row["beside"] == "all drugs, same years"
 
 
 def test_the_page_and_its_figure_have_the_numbers_of_the_benchmark(whole):

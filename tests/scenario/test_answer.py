@@ -39,45 +39,23 @@ def answer(every):
     return every.answer().set_index(["scenario_id", "location"])
 
 
-def test_over_all_outcomes_is_no_more_than_if_everything_works(answer):
-    known = answer[answer["averted_if_works_mean"].notna()]
-    assert len(known) > 100
-    # Where a part works in nine draws of ten, chance in the tenth may be worth a thousandth.
-    most = known["averted_if_works_mean"] + 1e-3 * known["averted_if_works_mean"].abs() + 1e-6
-    few = known[known["averted_mean"] > most]
-    assert few.empty, few
-
-
-def test_doing_more_averts_no_less_unless_it_can_backfire(answer, every):
-    """In the mean; what can raise deaths may take some away."""
-    compared = 0
-    for a, b in combinations(NAMES, 2):
-        pair = scenario_of(a, b)
-        for one, more in zip(pair.interventions, reversed(pair.interventions)):
-            if more.chances()[2] > 0 or every.scenario(one.name).interventions[0].is_what_if:
-                continue
-            for place in ("US", "OH"):
-                both = answer.loc[(pair.name, place), "averted_mean"]
-                assert both >= answer.loc[(one.name, place), "averted_mean"] - 1e-6, (a, b)
-                compared += 1
-    assert compared > 40
-
-
-@pytest.mark.slow
 def test_the_outcomes_add_up(answer, every):
     """The law of total expectation, over the draws and exactly; and the chances to one."""
     table = every.outcomes()
-    weighed = (table["share"] * table["averted_mean"].fillna(0)).groupby(
-        [table["scenario_id"], table["location"]], sort=False
-    )
-    pd.testing.assert_series_equal(
-        weighed.sum().sort_index(), answer["averted_mean"].sort_index(), check_names=False,
-        rtol=1e-9, atol=1e-6,
-    )  # fmt: skip
+    parts = table["share"] * table["averted_mean"].fillna(0)
+    weighed = parts.groupby([table["scenario_id"], table["location"]]).sum()
+    averted = answer["averted_mean"].sort_index()
+    pd.testing.assert_series_equal(weighed, averted, check_names=False, rtol=1e-9, atol=1e-6)
     by = table.groupby(["scenario_id", "location"])
     np.testing.assert_allclose(by["share"].sum(), 1.0)
     np.testing.assert_allclose(by["chance"].sum(min_count=1).dropna(), 1.0)
     assert (by.size().unstack()["US"] <= 4).all()
+    # Over all outcomes it is no more than if everything works: in the tenth draw of ten, where a
+    # part does not, chance may be worth a thousandth.
+    known = answer[answer["averted_if_works_mean"].notna()]
+    most = known["averted_if_works_mean"] + 1e-3 * known["averted_if_works_mean"].abs() + 1e-6
+    assert len(known) > 100
+    assert (known["averted_mean"] <= most).all()
 
 
 def test_a_what_if_has_no_chances(answer, every):
@@ -107,7 +85,6 @@ def test_a_what_if_has_no_chances(answer, every):
 )
 @pytest.mark.filterwarnings("error")
 def test_what_only_raises_deaths_or_never_acts_has_an_answer(baseline, keys, said):
-    """A what-if of more deaths had no draw in which it worked, and no answer but a traceback."""
     (made,) = sc.parse_scenarios(f"name: s\ninterventions: [{{name: x, onset: {ONSET}, {keys}}}]")
     projected = sc.project(baseline.first(200), made)
     assert said in projected.text("OH")
@@ -135,7 +112,6 @@ def test_percentages_count_from_the_onset(baseline, onset):
         ("cooperation-resumed", ", p_null: .2", "The judgement of whoever asked", False),
         ("cooperation-resumed", ", p_null: .2, belief: Ohio’s own", "Ohio’s own", False),
         ("supply-shock-2023-like", "", None, True),
-        # Whoever gives a chance believes something.
         ("supply-shock-2023-like", ", p_null: .5", "The judgement of whoever asked", False),
     ],
 )

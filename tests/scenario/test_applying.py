@@ -63,20 +63,17 @@ def test_the_nation_changes_by_the_stated_effect_in_every_draw(whole, scope):
 
 @pytest.mark.parametrize("name", sc.prior_names())
 def test_no_named_prior_makes_a_class_larger_than_the_whole(many, name):
-    """Where a lever backfires, a class passed all drugs by up to 771 deaths."""
     projected = sc.project(many, od.scenario.named(name)).forecast(name)
     part = projected.part("T40.4")
     all_drugs = projected.select(list(part.locations))
     assert (part.draws <= all_drugs.draws + 1e-6).all()
     assert (part.samples() <= all_drugs.samples() + 1e-6).all()
-    # The nation is the sum of its parts, as before.
     us = projected.index("US")
     parts = [i for i in range(len(projected.locations)) if i != us]
     assert np.allclose(projected.draws[:, parts].sum(axis=1), projected.draws[:, us])
 
 
 def test_notes_stand_in_one_order(whole):
-    """They came in the order of a set, which differs from process to process."""
     base = whole.select(["OH", "WV"])
     classes = ["T40.4", "psychostimulants", "cocaine", "heroin", "methadone"]
     part = replace(whole.select("OH"), draws=0.1 * whole.select("OH").draws, beside={})
@@ -267,7 +264,6 @@ def test_months_a_nowcast_revises_count_nowhere(baseline):
             work(baseline, old)
     with pytest.raises(ScenarioError, match="before the last known month"):
         sc.attribution(baseline, "2025-01", exposures=SHARES)
-    # An onset left open is the month after the as-of date.
     open_ = sc.Scenario("s", (sc.Intervention("x", sc.Normal(-0.3, 0.1)),))
     assert sc.cost_of_delay(baseline, open_, (0,))["onset"].tolist() == ["2025-10"]
 

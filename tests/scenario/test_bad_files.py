@@ -214,7 +214,6 @@ BAD = [
 
 
 def refused(path: Path, text: str) -> str:
-    """The line on a file, in the form that every such line has."""
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ScenarioError) as caught:
         sc.read_scenarios(path)

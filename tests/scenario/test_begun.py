@@ -25,11 +25,6 @@ LAST = np.datetime64("2025-04", "M")
 
 
 @pytest.fixture(scope="module")
-def panel():
-    return od.bundled().as_of("2025-09-17").panel()
-
-
-@pytest.fixture(scope="module")
 def fitted(panel):
     return od.get_model().fit(panel)
 
@@ -47,7 +42,6 @@ def both(fitted, scenario, draws=60, horizon=24):
 
 
 def made_up(months, states=("OH", "WV")):
-    """A panel of known months."""
     return made_panel(dict(zip(states, np.asarray(months, dtype=float))))
 
 
@@ -109,7 +103,6 @@ def test_the_ratio_by_hand():
     panel = made_up(np.full((2, 36), 10.0))
     log = np.zeros((2, 36))
     log[0, -3:] = np.log(0.5)
-    # A count that the months do not give changes in the same ratio.
     twice = replace(panel, predicted=panel.reported * 1.1)
     made, _ = panel_without(twice, [past(panel, log)], {}, False)
     assert made.reported[0, -4:] == pytest.approx([120, 130, 140, 150])
@@ -190,7 +183,6 @@ def test_taken_out_and_put_in_again_it_is_the_same_panel(panel, course):
     )  # fmt: skip
     parts = [panel.index(s) for s in JURISDICTIONS]
     assert np.allclose(out.reported[parts].sum(axis=0), out.reported[panel.index("US")], rtol=1e-12)
-    # No backtest takes it.
     assert out.vintage == "synthetic"
     assert "assumed effect" in out.notes[-1]
     with pytest.raises(OdforecastError):

@@ -52,7 +52,6 @@ SCENARIO_KEYS = {
 
 
 def _parts(table: dict) -> tuple[float, float, float]:
-    """Falls, nothing, rises: computed from the size, P(null) and the tail that counts."""
     size = named_intervention(table["name"], onset="2026-03").size
     below = float(np.mean(size.ppf((np.arange(200_000) + 0.5) / 200_000) < 0))
     there = 1 - table["p_null"]
@@ -211,7 +210,6 @@ COUNTED = TABLE.index[TABLE["since"] != ""]
 
 
 def _on_the_counts(row):
-    """Log change between the windows, of the bundled counts of the release named."""
     panel = od.bundled().as_of(row["release"]).panel(row["count"]).select("US")
     counts = dict(zip(panel.months.astype(str), panel.reported[0]))
     return float(np.log(counts[row["until"]] / counts[row["since"]]))

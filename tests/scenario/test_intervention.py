@@ -132,15 +132,11 @@ def test_no_effect_means_none_in_any_state():
     drawn = effect(cut(sc.Normal(-0.3, 0.1), p_null=0.6, spread=0.3), ("OH", "WV"), draws=4000) == 0
     assert drawn.all(axis=(1, 2)).mean() == pytest.approx(0.6, abs=0.03)
     assert (drawn[:, 0, -1] == drawn[:, 1, -1]).all()
-
-
-def test_the_other_tail_is_nothing():
-    either = effect(cut(sc.Normal(0.02, 0.06)), draws=4000)[:, 0, 0]
-    fall = effect(cut(sc.Normal(0.02, 0.06), direction="fall"), draws=4000)[:, 0, 0]
-    rise = effect(cut(sc.Normal(0.02, 0.06), direction="rise"), draws=4000)[:, 0, 0]
+    way = {d: cut(sc.Normal(0.02, 0.06), direction=d) for d in ("either", "fall", "rise")}
+    either, fall, rise = (effect(x, draws=4000)[:, 0, 0] for x in way.values())
     assert (fall == np.minimum(either, 0)).all()
     assert (rise == np.maximum(either, 0)).all()
-    assert cut(sc.Normal(0.02, 0.06), direction="rise").chances()[0] == 0.0
+    assert way["rise"].chances()[0] == 0.0
 
 
 @pytest.mark.parametrize("name", sc.prior_names())
@@ -174,10 +170,12 @@ def test_a_rebound_is_a_fraction_of_the_success():
     assert path[16] == pytest.approx(-0.4)  # onset + ramp + after
     assert path[19] == pytest.approx(-0.4 + 0.5 * 0.1)  # half of it is back
     assert path[22:] == pytest.approx(-0.3)
-    # Twice the success, twice the rebound.
     assert effect(cut(-0.8, ramp=sc.Fixed(4), rebound=back))[0, 0] == pytest.approx(2 * path)
     fades = sc.Rebound(sc.Fixed(0.25), after=sc.Fixed(12), ramp=sc.Fixed(0), half_life=sc.Fixed(6))
     assert effect(cut(-0.4, rebound=fades))[0, 0, 18] == pytest.approx(-0.4 + 0.05)
+    half = sc.Rebound(sc.Fixed(0.5), after=sc.Fixed(6), ramp=sc.Fixed(0))
+    drawn = effect(cut(-0.4, spread=0.4, rebound=half), ("OH", "WV"))
+    assert drawn[:, :, -1] == pytest.approx(0.5 * drawn[:, :, 0])
 
 
 def test_no_success_no_rebound():
@@ -190,12 +188,6 @@ def test_no_success_no_rebound():
     rare = sc.Rebound(sc.Fixed(0.5), p_null=0.4, after=sc.Fixed(1), ramp=sc.Fixed(0))
     held = (effect(cut(-0.3, rebound=rare), draws=4000)[:, 0, -1] == -0.3).mean()
     assert held == pytest.approx(0.4, abs=0.03)
-
-
-def test_a_rebound_follows_each_states_own_success():
-    back = sc.Rebound(sc.Fixed(0.5), after=sc.Fixed(6), ramp=sc.Fixed(0))
-    drawn = effect(cut(-0.4, spread=0.4, rebound=back), ("OH", "WV"))
-    assert drawn[:, :, -1] == pytest.approx(0.5 * drawn[:, :, 0])
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 1.0])
@@ -213,9 +205,12 @@ def test_a_part_of_a_success_averts_deaths_too(share):
 
 def test_pickles_and_hashes_with_a_table():
     x = sc.named_intervention(
-        "analogue-scheduling", onset="2026-03", exposure={"Ohio": 1.0, "default": 0.3},
-        percent={"quantiles": {"5%": -30, "50%": -10}}, rebound=sc.Rebound(sc.Beta(2, 6)),
-    )  # fmt: skip
+        "analogue-scheduling",
+        onset="2026-03",
+        exposure={"Ohio": 1.0, "default": 0.3},
+        percent={"quantiles": {"5%": -30, "50%": -10}},
+        rebound=sc.Rebound(sc.Beta(2, 6)),
+    )
     again = pickle.loads(pickle.dumps(x))
     assert again == x
     assert hash(again) == hash(x)

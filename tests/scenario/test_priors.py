@@ -35,7 +35,6 @@ SHARES = sc.Quantiles({0.1: 0.05, 0.5: 0.2, 0.9: 0.6}, "unit")
 
 
 def of_file(**keys):
-    """The intervention of a file with these keys."""
     text = yaml.safe_dump({"name": "s", "interventions": [{"name": "x", **keys}]})
     return sc.parse_scenarios(text)[0].interventions[0]
 

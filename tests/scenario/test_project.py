@@ -102,7 +102,6 @@ def test_nation_of_separate_series_has_its_own_exposure():
 
 
 def test_what_has_begun_counts_only_by_what_changes_after():
-    # In the last month.
     at_once = sc.project(forecast(), scenario(onset=str(LAST), ramp=sc.Fixed(0)))
     assert (at_once.forecasts["s"].draws == at_once.baseline.draws).all()
     settled = scenario(onset="2020-01", ramp=sc.Fixed(6))  # full long ago, and it stays

@@ -25,7 +25,6 @@ LAST = np.datetime64("2022-06", "M")
 
 
 def panel_of(low, high, last=LAST, release=dt.date(2023, 10, 8)) -> Panel:
-    """A panel of bounds (L, T)."""
     low, high = np.array(low, dtype=float), np.array(high, dtype=float)
     reported = np.where(low == high, low, np.nan)
     blank = np.full(low.shape, np.nan)
@@ -111,7 +110,6 @@ def test_pit_of_intervals_is_uniform_where_draws_and_counts_are_alike():
     high = np.where(y >= 25, INF, high)
     low = np.where(y >= 25, 25, low)
     assert kstest(s.interval_pit(draws, low, high, seed=1), "uniform").pvalue > 1e-3
-    # A forecast that is too low is seen through what is hidden, too.
     assert kstest(s.interval_pit(draws // 2, low, high, seed=1), "uniform").pvalue < 1e-6
     np.testing.assert_allclose(
         s.interval_pit(draws, y, y, seed=3), s.pit_from_draws(draws, y, seed=3)
@@ -273,7 +271,6 @@ def test_what_was_lost_is_counted_and_left_out():
     assert board["n_unknown"].tolist() == [1, 1]
     assert board["n_units"].tolist() == [39, 39]
     assert board["twcrps"].notna().all()
-    # That it had 10 and more is known.
     assert s.ten_or_more(scores)["n"].sum() == 80
 
 

@@ -240,7 +240,6 @@ def energies(table, control=False):
 
 
 def test_a_model_does_not_choose_the_places_it_is_scored_on():
-    """A place with a draw below zero is not left out: there is no score, and why is said."""
     draws, truth, known = world(np.random.default_rng(13), 1.0, 1.0)
     plain = energies(joint_scores(forecast_of(draws, known), Truth(truth)))
     draws = np.array(draws)
@@ -264,7 +263,6 @@ def test_a_model_does_not_choose_the_places_it_is_scored_on():
         assert rows["score"][other] == plain["score"][other]
     sums = table[table["statistic"] == "sum"]
     assert sums["scorable"].all()  # deaths can be added
-    # Where its count is not known, the place is nobody's.
     counts = np.array(truth.reported)
     counts[[PLACES.index("OH"), PLACES.index("WY")], 40] = np.nan
     rows = energies(joint_scores(forecast_of(draws, known), Truth(panel_of(counts))))
@@ -316,7 +314,6 @@ def test_models_on_other_places_are_not_put_side_by_side():
         want = joint_summary(whole).set_index(["statistic", "extent"])["score"]
         assert kept["score"] == want["energy", extent]
     assert both.loc[("part", "energy", "places"), "n_scorable"] == 46  # each by itself
-    # Once the places are those that all have, they are the same.
     chosen = forecast_of(draws, known).select(list(few))
     again = joint_scores(chosen, Truth(truth)).assign(model="whole")
     both = joint_summary(pd.concat([part, again], ignore_index=True))

@@ -124,7 +124,6 @@ def test_golden_values_of_scoringrules(fair, estimator, monkeypatch):
     draws, y = RNG.gamma(3, 200, (60, 5, 7)), RNG.gamma(3, 200, (5, 7))
     want = scoringrules().es_ensemble(y, draws, m_axis=0, v_axis=-1, estimator=estimator)
     np.testing.assert_allclose(s.energy_score(draws, y, fair=fair), want, rtol=1e-10)
-    # Blocks of pairs change nothing.
     monkeypatch.setattr("odforecast.scoring.rules._BLOCK", 7)
     np.testing.assert_allclose(s.energy_score(draws, y, fair=fair), want, rtol=1e-10)
 

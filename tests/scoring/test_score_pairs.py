@@ -61,7 +61,6 @@ def test_rows_not_scorable_are_left_out_and_a_group_without_baseline_is_unknown(
 
 def test_intervals_come_from_origins_and_are_seeded():
     rng = np.random.default_rng(3)
-    # Origins differ, units within one do not.
     base = np.repeat(rng.gamma(2, 1, (24, 1)), 50, axis=1)
     scores = scores_of({"a": base * rng.lognormal(0, 0.5, (24, 1)), "base": base})
     one, two = (
@@ -159,7 +158,6 @@ def test_summary_of_nothing_scorable_keeps_its_rows():
 @pytest.mark.parametrize("compare", [s.relative_skill, s.relative_to_baseline])
 @pytest.mark.parametrize("block", [None, 64])
 def test_an_interval_rests_on_what_the_model_shares_with_the_baseline(compare, block):
-    """Also where every sample has some of it, as with a block of all 64 origins."""
     rng = np.random.default_rng(11)
     wis = {m: rng.gamma(9, 1, (64, 2)) for m in ("base", "short", "spread", "three", "whole")}
     wis["short"][8:] = np.nan  # eight origins in a row
@@ -196,7 +194,6 @@ def test_to_a_baseline_without_error_all_else_is_infinite_and_itself_is_one(comp
 
 
 def with_gaps() -> pd.DataFrame:
-    """Scores of which some rows have no donor, and some no last reported count."""
     rng = np.random.default_rng(14)
     parts = []
     for donor in (None, "2024-01-10/abc"):
@@ -218,7 +215,6 @@ def test_no_row_is_lost_where_a_group_is_unknown(by):
     assert got[["wis", "rel_wis", "mae_reported"]].notna().all(axis=None)
     lost = got[got[by[0]].isna()]
     assert not lost.empty
-    # Those of the unknown group are what they are by themselves.
     some = scores[scores["donor"].isna() if by[0] == "donor" else scores["last_reported"].isna()]
     if len(by) == 1:
         alone = s.summarise(some, baseline="base").set_index("model")
@@ -256,7 +252,6 @@ def test_groups_of_origins_are_counted_and_few_give_no_interval():
 
 @pytest.mark.parametrize("n", [5, 6, 7, 8, 9, 12, 13, 14, 24, 25, 26, 35, 36, 37, 47, 48])
 def test_what_is_left_over_is_no_group(n):
-    """Below four whole years there are three groups, whatever is left over, and no interval."""
     rng = np.random.default_rng(n)
     wis = {"a": rng.gamma(9, 1, (n, 2)), "b": rng.gamma(9, 2, (n, 2))}
     row = pair(s.pairwise(scores_of(wis)), "a", "b")
@@ -315,7 +310,6 @@ def test_scales():
 
 
 def test_results_and_a_single_name_are_taken():
-    """Results stand for their scores, and a string is one column."""
     rng = np.random.default_rng(0)
     scores = scores_of({m: rng.gamma(9, 1, (12, 2)) for m in ("a", "b")}, horizon=3)
     held = SimpleNamespace(scores=scores)

@@ -28,7 +28,6 @@ def held(*spans: tuple[str, str, str]) -> pd.DataFrame:
 
 
 def units(name: str, horizons, target="deaths_month", last="2023-12", **columns) -> pd.DataFrame:
-    """Units of the months after the last known one, scored by whatever is given."""
     months = np.datetime64(last, "M") + np.asarray(horizons).astype("timedelta64[M]")
     given = {"scenario_id": name, "model": "m", "location": "US", "target": target}
     given |= {"horizon": horizons, "month": months.astype("datetime64[s]"), "scorable": True}

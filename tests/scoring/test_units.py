@@ -30,7 +30,6 @@ PLACES = ("US", "OH", "YC", "WV", "WY")
 
 
 def plain_sums(forecast: Forecast) -> np.ndarray:
-    """12-month sums as one writes them down."""
     known = np.broadcast_to(forecast.known, (*forecast.draws.shape[:2], 11))
     return rolling_sums(np.concatenate([known, forecast.draws], axis=2))
 
@@ -82,7 +81,6 @@ def test_every_score_is_that_of_its_definition(case):
     n = len(draws)
     table = score_units(forecast, y)
     flat, came = draws.reshape(n, -1), y.ravel()
-    # The energy form over all pairs, the ranks, the quantiles: nothing sorted by hand.
     quantiles = np.quantile(flat, HUB_QUANTILES, axis=0)
     wis = weighted_interval_score(np.maximum.accumulate(quantiles, axis=0), HUB_QUANTILES, came)
     np.testing.assert_allclose(table["wis"], wis.total, rtol=1e-9, atol=1e-9)
@@ -113,7 +111,6 @@ def test_sums_and_quantiles_are_to_the_last_bit_those_of_the_forecast(case):
     _, found = unit_columns(forecast, y, levels=levels)
     np.testing.assert_array_equal(forecast.samples(), plain_sums(forecast))
     assert forecast.samples().flags.c_contiguous
-    # Along the first axis, then between two.
     ordered = np.sort(plain_sums(forecast), axis=0)
     position = np.asarray(levels) * (len(ordered) - 1)
     low = np.floor(position).astype(int)
