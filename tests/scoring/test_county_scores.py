@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from other_scores import scoringrules
-from scipy.stats import kstest, poisson
 
 import odforecast as od
 from odforecast import scoring as s
@@ -74,46 +73,12 @@ def test_threshold_weighted_crps_is_that_of_scoringrules():
     np.testing.assert_allclose(s.threshold_weighted_crps(draws, *bounded(y)), want, atol=1e-12)
 
 
-def test_it_is_proper_where_scoring_shown_counts_only_is_not():
-    rng = np.random.default_rng(4)
-    every = np.stack(bounded(rng.poisson(9.5, 20_000)))
-    counts, often = np.unique(every, axis=1, return_counts=True)
-    grid = (np.arange(400) + 0.5) / 400
-    means = np.array([7.5, 8.5, 9.5, 10.5, 11.5, 13.0])
-    whole, shown, ranked = [], [], []
-    for mean in means:
-        draws = np.repeat(poisson(mean).ppf(grid)[:, None], counts.shape[1], axis=1)
-        scores = s.threshold_weighted_crps(draws, *counts)
-        whole.append(np.average(scores, weights=often))
-        ten = counts[0] >= 10
-        shown.append(np.average(s.crps_from_draws(draws, counts[0])[ten], weights=often[ten]))
-        bands = od.scoring.ranked_probability_score(s.band_chances(draws), band(*counts))
-        ranked.append(np.average(bands, weights=often))
-    assert means[np.argmin(whole)] == 9.5
-    assert means[np.argmin(ranked)] == 9.5
-    assert means[np.argmin(shown)] > 9.5  # whoever is too high wins
-
-
 def test_bands():
     assert s.band_chances([[0.0], [1.0], [9.0], [10.0]]).tolist() == [[0.25, 0.5, 0.25]]
     assert s.band_chances([0.4, 0.6, 9.4, 9.6]).tolist() == [0.25, 0.5, 0.25]
     assert band([0, 1, 3, 10, 1000, 1, NAN], [0, 9, 3, 10, INF, 10, NAN]).tolist() == [
         0, 1, 1, 2, 2, -1, -1,
     ]  # fmt: skip
-
-
-def test_pit_of_intervals_is_uniform_where_draws_and_counts_are_alike():
-    rng = np.random.default_rng(5)
-    mean = rng.gamma(2.0, 5.0, 4000)
-    draws, y = rng.poisson(mean, (30, 4000)), rng.poisson(mean)
-    low, high = bounded(y)
-    high = np.where(y >= 25, INF, high)
-    low = np.where(y >= 25, 25, low)
-    assert kstest(s.interval_pit(draws, low, high, seed=1), "uniform").pvalue > 1e-3
-    assert kstest(s.interval_pit(draws // 2, low, high, seed=1), "uniform").pvalue < 1e-6
-    np.testing.assert_allclose(
-        s.interval_pit(draws, y, y, seed=3), s.pit_from_draws(draws, y, seed=3)
-    )
 
 
 def test_truth_of_counties_is_provisional_and_gives_bounds():

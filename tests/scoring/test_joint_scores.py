@@ -12,7 +12,7 @@ from score_tables import counts_panel
 import odforecast as od
 from odforecast.geography import JURISDICTIONS, REGIONS, parts_of
 from odforecast.months import ONE_MONTH
-from odforecast.names import LOCATION, MONTH
+from odforecast.names import ALL_DRUGS, LOCATION, MONTH
 from odforecast.scoring import Truth, energy_score, joint_scores, joint_summary
 from odforecast.scoring.joint import JOINT_COLUMNS, counted, shuffled
 from odforecast.seeds import Streams, seed_from
@@ -52,31 +52,6 @@ def world(rng, common, own, n=400):
     return paths(n), panel_of(np.concatenate([known, paths(1)[0]], axis=1)), known
 
 
-def scored(rng, common, own, n_origins, **keywords):
-    parts = []
-    for _ in range(n_origins):
-        draws, truth, known = world(rng, common, own)
-        parts.append(joint_scores(forecast_of(draws, known), Truth(truth), **keywords))
-    return parts
-
-
-@pytest.mark.slow
-def test_dependent_places_collapse_when_they_are_shuffled():
-    parts = scored(np.random.default_rng(1), common=1.0, own=0.0, n_origins=25, horizons=[12])
-    table = pd.concat(parts)
-    nation = table[table["place"] == "US"]
-    held = nation.groupby(["statistic", "control"])["cover_90"].mean()
-    assert held["sum", False] > 0.75
-    assert held["sum", True] < 0.35
-    assert held["largest_rise", True] < 0.35
-    # The energy score sees the same thing hardly: the control costs some per cent.
-    energy = table[
-        (table["statistic"] == "energy") & (table["place"] == "all") & (table["horizon"] == 12)
-    ]
-    plain, control = energy.groupby("control")["score"].mean()
-    assert 1.0 < control / plain < 1.6
-
-
 def test_the_control_keeps_every_place_as_it_is():
     draws, _, _ = world(np.random.default_rng(3), 1.0, 0.5)
     streams = Streams(1, "states", "all-drugs", "2020-12")
@@ -95,20 +70,23 @@ def test_the_control_keeps_every_place_as_it_is():
 def test_sums_by_hand():
     draws, truth, known = world(np.random.default_rng(4), 1.0, 1.0)
     table = joint_scores(forecast_of(draws, known), Truth(truth))
-    west = [PLACES.index(s) for s in parts_of("West")]
-    row = table[(table["statistic"] == "sum") & (table["place"] == "West")
-                & (table["horizon"] == 5) & ~table["control"]].iloc[0]  # fmt: skip
-    summed = draws[:, west, 4].sum(axis=1)
+    west, levels = [PLACES.index(s) for s in parts_of("West")], list(od.names.HUB_QUANTILES)
+    rows = table[(table["statistic"] == "sum") & (table["place"] == "West")]
+    rows = rows[rows["horizon"] == 5].set_index("control")
     observed = truth.reported[west, 40].sum()
-    assert row["observed"] == pytest.approx(observed)
-    assert row["median"] == pytest.approx(np.median(summed))
-    assert row["n_places"] == len(west)
-    levels = list(od.names.HUB_QUANTILES)
-    want = od.scoring.weighted_interval_score(np.quantile(summed, levels), levels, observed).total
-    assert row["score"] == pytest.approx(float(want))
-    low, high = np.quantile(summed, [0.05, 0.95])
-    assert row["cover_90"] == float(low <= observed <= high)
-    assert abs(row["pit"] - (summed < observed).mean()) < 0.01
+    # The control adds up paths that are shuffled apart in each place.
+    mixed = shuffled(draws, PLACES, Streams(1, "states", ALL_DRUGS, "2020-12"))
+    for control, paths in ((False, draws), (True, mixed)):
+        row, summed = rows.loc[control], paths[:, west, 4].sum(axis=1)
+        assert row["observed"] == pytest.approx(observed)
+        assert row["n_places"] == len(west)
+        assert row["median"] == pytest.approx(np.median(summed))
+        quantiles = np.quantile(summed, levels)
+        want = od.scoring.weighted_interval_score(quantiles, levels, observed).total
+        assert row["score"] == pytest.approx(float(want))
+        low, high = np.quantile(summed, [0.05, 0.95])
+        assert row["cover_90"] == float(low <= observed <= high)
+        assert abs(row["pit"] - (summed < observed).mean()) < 0.01
 
 
 def test_energies_are_on_logs_and_of_places_horizons_and_both():
@@ -218,19 +196,20 @@ def test_columns_types_seeds_and_an_empty_table():
 
 
 def test_a_summary_stands_beside_its_control():
-    parts = scored(np.random.default_rng(12), common=1.0, own=0.2, n_origins=6)
-    table = joint_summary(parts[0].assign(model="made"))
+    draws, truth, known = world(np.random.default_rng(12), 1.0, 0.2)
+    scores = joint_scores(forecast_of(draws, known), Truth(truth))
+    table = joint_summary(scores.assign(model="made"))
     assert table["model"].unique().tolist() == ["made"]
     row = table[(table["statistic"] == "sum") & (table["extent"] == "nation")].iloc[0]
-    plain = parts[0][(parts[0]["statistic"] == "sum") & (parts[0]["place"] == "US")]
-    means = plain.groupby("control")["score"].mean()
+    nation = scores[(scores["statistic"] == "sum") & (scores["place"] == "US")]
+    means = nation.groupby("control")["score"].mean()
     assert row["score"] == pytest.approx(means[False])
     assert row["control_score"] == pytest.approx(means[True])
     assert row["ratio"] == pytest.approx(means[False] / means[True])
     assert row["n_places"] == 52
     own = table[(table["statistic"] == "peak_month") & (table["extent"] == "places")].iloc[0]
     assert np.isnan(own["control_score"])
-    by = joint_summary(parts[0], by=["horizon_group"])
+    by = joint_summary(scores, by=["horizon_group"])
     assert by["horizon_group"].astype(str).unique().tolist() == ["1-3", "4-6", "7-12", "path"]
 
 

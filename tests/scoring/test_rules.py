@@ -170,6 +170,8 @@ def test_pit_by_hand_and_uniform_even_for_small_counts():
     assert (pit == again).all()
     assert s.pit_summary([np.nan])["n"] == 0
     assert np.isnan(s.pit_summary([])["mean"])
+    exact = s.interval_pit(counts[1:], counts[0], counts[0], seed=1)
+    np.testing.assert_allclose(exact, pit)
     assert s.pit_histogram([np.nan])["density"].isna().all()
 
 

@@ -25,11 +25,6 @@ from odforecast.scoring.trend import chances, pooled_turns
 DAY = "2025-09-17"
 
 
-@pytest.fixture(scope="module")
-def panel():
-    return od.bundled().as_of(DAY).panel()
-
-
 def test_by_hand():
     # Cumulative .1 .3 .6 .9 against 0 0 1 1: (.01 + .09 + .16 + .01) / 4.
     assert np.isclose(ranked_probability_score([0.1, 0.2, 0.3, 0.3, 0.1], 2), 0.27 / 4)
