@@ -27,6 +27,9 @@ def test_a_metric_is_applied_and_unknown_where_nothing_came():
     assert np.isnan(got[1, 0])
     always = Metric("always", lambda _, observed: np.ones(observed.shape))
     assert np.isnan(apply_metric(always, DRAWS, TRUTH)[1, 0])
+    assert check_metrics(["se", always]) == (METRICS["se"], always)
+    assert check_metrics([]) == ()
+    assert check_metrics("se") == (METRICS["se"],)
 
 
 def test_the_key_changes_with_everything_that_changes_the_values():
@@ -73,13 +76,6 @@ def test_where_the_text_is_unknown_nothing_is_used_again():
     assert not Metric("numpy_made", np.add).reusable
 
 
-def test_lists_are_checked():
-    mine = Metric("mine", mean_error)
-    assert check_metrics(["se", mine]) == (METRICS["se"], mine)
-    assert check_metrics([]) == ()
-    assert check_metrics("se") == (METRICS["se"],)
-
-
 def test_built_in_metrics_are_what_they_say():
     y = np.array([[900.0, 1000.0]])
     draws = DRAWS[:, :1]
@@ -95,30 +91,22 @@ def test_built_in_metrics_are_what_they_say():
         assert np.isnan(apply_metric(METRICS[name], negative, y)).all()
 
 
-def test_a_summary_averages_them_where_asked():
-    columns = dict.fromkeys(METRIC_COLUMNS, 1.0)
-    table = pd.DataFrame({"model": ["a", "a"], "scorable": True, "mine": [1.0, 3.0]} | columns)
-    assert summarise(table, metrics=["mine"])["mine"].tolist() == [2.0]
-    assert "mine" not in summarise(table)
-
-
 @pytest.mark.parametrize("name", ["log_score", "log_score_lognormal"])
-def test_the_log_score_has_its_right_name_whatever_the_table_calls_it(name):
+def test_a_summary_averages_them_where_asked_and_names_the_log_score(name):
     columns = dict.fromkeys([c for c in METRIC_COLUMNS if not c.startswith("log_score")], 1.0)
-    table = pd.DataFrame({"model": ["a"], "scorable": True, name: 4.0} | columns)
-    got = summarise(table)
+    given = {"model": ["a", "a"], "scorable": True, "mine": [1.0, 3.0], name: 4.0}
+    table = pd.DataFrame(given | columns)
+    got = summarise(table, metrics=["mine"])
+    assert got["mine"].tolist() == [2.0]
     assert got["log_score_lognormal"].tolist() == [4.0]
-    assert "log_score" not in got
+    assert not {"mine", "log_score"} & set(summarise(table))
 
 
 def test_binned_score_by_hand():
     # log(1.05) bins: 100 and 101 share bin 94, 107 lies above it.
     assert bins_of([100.0, 101.0, 107.0]).tolist() == [94, 94, 95]
-    draws = np.array([100.0, 101.0, 107.0, 300.0])
-    assert binned_log_score(draws, 100.0) == pytest.approx(np.log(2))
-    assert binned_log_score(draws, 107.0) == pytest.approx(np.log(4))
-    assert binned_log_score(draws, 5000.0) == -FLOOR
-    assert np.isnan(binned_log_score(draws, np.nan))
+    assert binned_log_score([100.0, 101.0, 107.0, 300.0], 107.0) == pytest.approx(np.log(4))
+    assert np.isnan(binned_log_score(np.ones(4), np.nan))
     assert binned_log_score(np.full(4, -5.0), 0.0) == -FLOOR  # below zero: in no bin
 
 
