@@ -71,10 +71,7 @@ def test_files_give_the_scenario_back(x, suffix, version):
 
 @pytest.mark.parametrize("suffix", [".yaml", ".yml", ".toml"])
 def test_several_on_disk(tmp_path, suffix):
-    several = (
-        sc.NULL,
-        *(sc.Scenario(n, (sc.named_intervention(n, onset="2026-03"),)) for n in sc.prior_names()),
-    )
+    several = (sc.NULL, *(sc.named(n, onset="2026-03") for n in sc.prior_names()))
     path = sc.write_scenarios(tmp_path / f"all{suffix}", several)
     assert sc.read_scenarios(path) == several
 
@@ -82,27 +79,23 @@ def test_several_on_disk(tmp_path, suffix):
 @pytest.mark.parametrize(
     ("assumed", "hashed"),
     [
-        ("[{name: cut, onset: 2026-03, percent: -30}]", "f557eb55dfe620b7"),
-        (
-            "[{name: cut, size: {normal: [-0.1, 0.1]}, half_life: 6, rebound: {fraction: 0.3}}]",
-            "2aef9e72cf4a06e6",
-        ),
+        ("onset: 2026-03, percent: -30", "f557eb55dfe620b7"),
+        ("size: {normal: [-0.1, 0.1]}, half_life: 6, rebound: {fraction: 0.3}", "2aef9e72cf4a06e6"),
     ],
 )
 def test_hashes_are_those_that_stored_results_hold(assumed, hashed):
     for sure in ("", ", probability: 1"):
-        text = f"name: s\ninterventions: {assumed}".replace("}]", f"{sure}}}]")
+        text = f"name: s\ninterventions: [{{name: cut, {assumed}{sure}}}]"
         assert sc.parse_scenarios(text)[0].hash == hashed
 
 
 def test_hash_sees_assumptions_and_not_words():
-    x = sc.named_intervention("cooperation-resumed", onset="2026-03")
+    x, later = (
+        sc.named_intervention("cooperation-resumed", onset=m) for m in ("2026-03", "2026-04")
+    )
     base = sc.Scenario("s", (x,))
     assert base.hash == sc.Scenario("s", (x,), question="?", title="t").hash
-    assert (
-        base.hash
-        != sc.Scenario("s", (sc.named_intervention("cooperation-resumed", onset="2026-04"),)).hash
-    )
+    assert base.hash != sc.Scenario("s", (later,)).hash
     assert base.hash != sc.Scenario("s", (x,), version=2).hash
 
 
@@ -129,14 +122,11 @@ def test_null_assumes_nothing_and_names_are_distinct():
 
 
 def test_a_percent_takes_the_place_of_a_named_priors_size():
-    x = sc.named_intervention("supply-shock-2023-like", onset="2026-03", percent=-30)
-    assert x.size == sc.Percent(-30)
-    y = sc.named_intervention("naloxone-source", onset="2026-03", size=sc.Fixed(-0.1))
-    assert y.size == sc.Fixed(-0.1)
+    sizes = {"percent": sc.Percent(-30), "dose": sc.Dose(-40, 1), "size": sc.Fixed(-0.1)}
+    for key, size in [*sizes.items(), ("percent", -30)]:
+        x = sc.named_intervention("naloxone-source", onset="2026-03", **{key: size})
+        assert x.size == (sc.Percent(-30) if key == "percent" else size)
     assert isinstance(sc.named_intervention("naloxone-source", onset="2026-03").size, sc.Percent)
-    for key, size in (("percent", sc.Percent(-30)), ("dose", sc.Dose(-40, 1))):
-        z = sc.named_intervention("naloxone-source", onset="2026-03", **{key: size})
-        assert z.size == size
     for nested in (lambda: sc.Percent(sc.Percent(-30)), lambda: sc.Dose(-40, sc.Dose(-40, 1))):
         with pytest.raises(ScenarioError, match="a size in"):
             nested()
@@ -144,14 +134,11 @@ def test_a_percent_takes_the_place_of_a_named_priors_size():
 
 
 def test_a_rebound_takes_its_keys_from_the_named_prior():
-    x = sc.named_intervention(
-        "supply-shock-2023-like", onset="2026-03",
-        rebound={"prior": "substitution-rebound", "p_null": "30%"},
-    )  # fmt: skip
+    keys = {"prior": "substitution-rebound", "p_null": "30%"}
+    x = sc.named_intervention("supply-shock-2023-like", onset="2026-03", rebound=keys)
     base = sc.named_intervention("substitution-rebound", onset="2026-03")
-    assert (x.rebound.after, x.rebound.ramp, x.rebound.half_life) == (
-        base.lag, base.ramp, base.half_life,
-    )  # fmt: skip
+    for one, other in (("after", "lag"), ("ramp", "ramp"), ("half_life", "half_life")):
+        assert getattr(x.rebound, one) == getattr(base, other)
     assert x.rebound.p_null == 0.3
     assert 0.0 < x.rebound.fraction.mean < 1.0
 
