@@ -138,6 +138,8 @@ def test_turns_by_hand():
     wv = table[table["location"] == "WV"]
     assert set(wv["turned"]) == {0.0}
     assert set(wv["chance"]) == {0.0}
+    assert table["pooled"].notna().any()
+    np.testing.assert_allclose(table["brier_pooled"], (table["pooled"] - table["turned"]) ** 2)
 
 
 def test_the_direction_at_the_origin_is_that_of_each_draw():
