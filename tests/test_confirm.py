@@ -51,7 +51,7 @@ def cells(last: str, late: float = 0.02) -> pd.DataFrame:
 class Place:
     """A folder for releases, and a record and a page of one's own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path):
         self.releases = folder / "releases"
         self.releases.mkdir()
         self.record, self.page = folder / "holdout.json", folder / "confirmatory.md"
@@ -65,7 +65,7 @@ class Place:
         self.store(new)
         return said
 
-    def store(self, record: dict) -> None:
+    def store(self, record: dict):
         holdout.save(
             record, self.record, self.page, confirm_page.written(self.page.read_text(), record)
         )
@@ -92,7 +92,7 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path):
     return Place(tmp_path)
 
 
@@ -104,7 +104,7 @@ def refused(place: Place, **more: object) -> str:
     return str(error.value)
 
 
-def test_the_frozen_default_is_todays_and_the_page_is_that_of_the_record() -> None:
+def test_the_frozen_default_is_todays_and_the_page_is_that_of_the_record():
     frozen = holdout.load()["frozen"]
     assert frozen["spec_hash"] == od.get_model().spec.hash, "run make confirm FREEZE=1"
     assert frozen["model"] == od.get_model().label
@@ -112,16 +112,14 @@ def test_the_frozen_default_is_todays_and_the_page_is_that_of_the_record() -> No
     assert confirm_page.written(text, holdout.load()) == text, "run make confirm"
 
 
-def test_all_real_releases_here_were_read(vsrr: Path) -> None:
+def test_all_real_releases_here_were_read(vsrr):
     read = {r["release"] for r in holdout.load()["read"]}
     here = {d for p in vsrr.iterdir() for d in re.findall(r"\d{4}-\d\d-\d\d", p.name)}
     assert here | {"2025-09-17"} <= read
 
 
 @pytest.mark.slow
-def test_new_releases_are_scored_once_and_without_the_nation_where_places_lack(
-    place: Place,
-) -> None:
+def test_new_releases_are_scored_once_and_without_the_nation_where_places_lack(place):
     path, later = place.put(NEW, cells("2022-12")), cells("2023-02")
     part = later[~later["State"].isin(["US", "YC"])].drop(columns="Predicted Value")
     partial = place.put(PART, part)
@@ -186,7 +184,7 @@ def test_new_releases_are_scored_once_and_without_the_nation_where_places_lack(
 
 
 @pytest.mark.slow
-def test_what_is_left_out_and_why(place: Place) -> None:
+def test_what_is_left_out_and_why(place):
     record = holdout.load(place.record)
     good = cells("2022-12")
     known = place.put("2021-11-17", cells("2021-06"))
@@ -223,7 +221,7 @@ def test_what_is_left_out_and_why(place: Place) -> None:
         assert said in line
 
 
-def test_another_default_is_refused_before_anything_is_read(place: Place) -> None:
+def test_another_default_is_refused_before_anything_is_read(place):
     (place.releases / "README.md").write_text("hello")
     said = refused(place, model="drift")
     assert said.count("\n") == 0
@@ -233,7 +231,7 @@ def test_another_default_is_refused_before_anything_is_read(place: Place) -> Non
 
 
 @pytest.mark.slow
-def test_freezing_anew_takes_nothing_away(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_freezing_anew_takes_nothing_away(place, monkeypatch):
     place.put(NEW, cells("2022-12"))
     place.confirm()
     old = holdout.load(place.record)
@@ -260,7 +258,7 @@ def test_freezing_anew_takes_nothing_away(place: Place, monkeypatch: pytest.Monk
 
 @pytest.mark.slow
 @pytest.mark.parametrize("call", [1, 2])
-def test_a_kill_leaves_each_file_old_or_new(place: Place, call: int) -> None:
+def test_a_kill_leaves_each_file_old_or_new(place, call):
     """At the first file that takes its place, and between the two."""
     old = place.state
     record = holdout.load(place.record)
@@ -291,7 +289,7 @@ holdout.save(json.loads({json.dumps(record)!r}), Path({str(place.record)!r}),
 
 
 @pytest.mark.slow
-def test_later_horizons_are_scored_when_they_have_settled(place: Place) -> None:
+def test_later_horizons_are_scored_when_they_have_settled(place):
     place.put(YOUNG, cells("2024-06"))
     place.confirm()
     assert place.made[0]["groups"] == ["nowcast", "1-3"]

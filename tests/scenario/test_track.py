@@ -10,24 +10,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import multivariate_normal
+from test_effects import EVENT, MONTHS
 
 import odforecast as od
 from odforecast.errors import ScenarioError
 from odforecast.geography import JURISDICTIONS
 from odforecast.months import ONE_MONTH
 from odforecast.report.brief import write_brief
-from odforecast.scenario import Fixed, Intervention, LogNormal, Normal, Series, Uniform, read_series
+from odforecast.scenario import Intervention, LogNormal, Normal, Series, Uniform, read_series
 from odforecast.scenario.clock import YOUNGEST, Clock, chances_of, completed, with_series
 from odforecast.scenario.effects import Estimator, Grid
 from odforecast.scenario.track import _first, _moved
 
 pytestmark = pytest.mark.slow
 
-MONTHS = np.arange("2016-01", "2021-01", dtype="datetime64[M]")
-KNOWN = Intervention(
-    "known", Normal(-0.1, 0.2), onset="2019-01", lag=Fixed(1), ramp=Fixed(5), half_life=Fixed(12),
-    p_null=0.4, spread=Fixed(0),
-)  # fmt: skip
 OPEN = Intervention(
     "open", Normal(0.0, 0.4), onset="2025-02", p_null=0.5, lag=LogNormal(1, 0.5),
     ramp=Uniform(2, 6), half_life=LogNormal(24, 0.5),
@@ -43,7 +39,7 @@ def found():
 def a_series(fall=0.0, elasticity=1.0, n=60, seed=1, noise=0.02):
     rng = np.random.default_rng(seed)
     logs = 3.0 + np.cumsum(rng.normal(0, noise, n)) + rng.normal(0, noise, n)
-    logs += elasticity * fall * KNOWN.curve(MONTHS[:n])
+    logs += elasticity * fall * EVENT.curve(MONTHS[:n])
     return Series("purity", MONTHS[:n], np.exp(logs), elasticity)
 
 
@@ -56,8 +52,8 @@ def bare(basis, walk, error, since):
 def test_a_series_beside_the_counts_is_the_joint_normal():
     """One node, one timing: density of deaths and series at once, by scipy."""
     grid = Grid((0.02,), (0.03,), (0.0,))
-    est = Estimator(MONTHS, KNOWN, draws=1, grid=grid)
-    deaths = np.random.default_rng(2).poisson(500 * np.exp(-0.1 * KNOWN.curve(MONTHS)))[None]
+    est = Estimator(MONTHS, EVENT, draws=1, grid=grid)
+    deaths = np.random.default_rng(2).poisson(500 * np.exp(-0.1 * EVENT.curve(MONTHS)))[None]
     seen = a_series(-0.1, elasticity=1.3)
     seen = replace(seen, months=seen.months[::2], values=seen.values[::2], noise=(3e-4, 5e-4))
     got = with_series(est.posterior(deaths.astype(float)), [seen])
@@ -68,7 +64,7 @@ def test_a_series_beside_the_counts_is_the_joint_normal():
     own = np.linalg.qr(trend, mode="complete")[0][:, 2:].T
     own_cov, n = bare(own, *seen.noise, since), len(basis)
     z = np.concatenate([basis @ np.log(deaths[0] + 0.5), own @ np.log(seen.values)])
-    x = np.concatenate([basis @ KNOWN.curve(MONTHS), own @ (1.3 * KNOWN.curve(seen.months))])
+    x = np.concatenate([basis @ EVENT.curve(MONTHS), own @ (1.3 * EVENT.curve(seen.months))])
     whole = np.zeros((z.size, z.size))
     whole[:n, :n], whole[n:, n:] = cov, own_cov
     none = multivariate_normal(np.zeros(z.size), whole).logpdf(z)
@@ -241,8 +237,6 @@ def test_exposures_are_those_of_the_release_that_is_read(vsrr):
     assert first["US"] != last["US"]
     reading = clock.reading(archive.as_of("2024-12-11").panel(), first)
     assert reading.nation_felt == first["US"]
-    clock.so_far()
-    assert clock.before == x.chances()
 
 
 def test_completed_counts_below_0_are_counted_and_said_once():

@@ -38,22 +38,31 @@ def forecast_of(draws, known, places=PLACES, joint=(LOCATION, MONTH), first=1):
     )  # fmt: skip
 
 
-def world(rng, common, own, n=400):
+def world(seed, n=400):
     """Counts that are one draw of the very forecast: (draws, truth's panel, known)."""
-    base = 500.0 + 20.0 * np.arange(len(PLACES))
+    rng, base = np.random.default_rng(seed), 500.0 + 20.0 * np.arange(len(PLACES))
     known = np.repeat(base[:, None], 36, axis=1)
 
     def paths(size):
-        shock = common * rng.normal(size=(size, 1, 12)) + own * rng.normal(
-            size=(size, len(PLACES), 12)
-        )
-        return base[:, None] * np.exp(0.02 * shock.cumsum(axis=2))
+        common, own = (rng.normal(size=(size, k, 12)) for k in (1, len(PLACES)))
+        return base[:, None] * np.exp(0.02 * (common + own).cumsum(axis=2))
 
     return paths(n), panel_of(np.concatenate([known, paths(1)[0]], axis=1)), known
 
 
+def scored(seed, n=400, **keywords):
+    draws, truth, known = world(seed, n)
+    table = joint_scores(forecast_of(draws, known, **keywords), Truth(truth))
+    return table, draws, truth, known
+
+
+def energies(table, control=False):
+    rows = table[(table["statistic"] == "energy") & (table["control"] == control)]
+    return rows.set_index(["place", "horizon"])
+
+
 def test_the_control_keeps_every_place_as_it_is():
-    draws, _, _ = world(np.random.default_rng(3), 1.0, 0.5)
+    draws, _, _ = world(3)
     streams = Streams(1, "states", "all-drugs", "2020-12")
     mixed = shuffled(draws, PLACES, streams)
     np.testing.assert_array_equal(np.sort(mixed[:, :, 3], axis=0), np.sort(draws[:, :, 3], axis=0))
@@ -63,13 +72,12 @@ def test_the_control_keeps_every_place_as_it_is():
     # Each place has its own stream, whichever others are there, in whatever order.
     some = shuffled(draws[:, [9, 2]], [PLACES[9], PLACES[2]], streams)
     np.testing.assert_array_equal(some, mixed[:, [9, 2]])
-    between = np.corrcoef(mixed[:, 0, 11], mixed[:, 1, 11])[0, 1]
-    assert abs(between) < 0.2 < np.corrcoef(draws[:, 0, 11], draws[:, 1, 11])[0, 1]
+    after, before = (np.corrcoef(x[:, 0, 11], x[:, 1, 11])[0, 1] for x in (mixed, draws))
+    assert abs(after) < 0.2 < before
 
 
 def test_sums_by_hand():
-    draws, truth, known = world(np.random.default_rng(4), 1.0, 1.0)
-    table = joint_scores(forecast_of(draws, known), Truth(truth))
+    table, draws, truth, _ = scored(4)
     west, levels = [PLACES.index(s) for s in parts_of("West")], list(od.names.HUB_QUANTILES)
     rows = table[(table["statistic"] == "sum") & (table["place"] == "West")]
     rows = rows[rows["horizon"] == 5].set_index("control")
@@ -90,8 +98,8 @@ def test_sums_by_hand():
 
 
 def test_energies_are_on_logs_and_of_places_horizons_and_both():
-    draws, truth, known = world(np.random.default_rng(5), 1.0, 1.0, n=60)  # all pairs are taken
-    rows = energies(joint_scores(forecast_of(draws, known), Truth(truth)))
+    table, draws, truth, _ = scored(5, n=60)  # all pairs are taken
+    rows = energies(table)
     logs, y, i = np.log1p(draws), np.log1p(truth.reported[:, 36:]), PLACES.index("OH")
     for at, want in (
         (("all", 3), energy_score(logs[:, :, 2], y[:, 2])),
@@ -104,8 +112,7 @@ def test_energies_are_on_logs_and_of_places_horizons_and_both():
 
 
 def test_statistics_of_paths_by_hand():
-    draws, truth, known = world(np.random.default_rng(6), 1.0, 1.0)
-    table = joint_scores(forecast_of(draws, known), Truth(truth))
+    table, draws, truth, known = scored(6)
     i = PLACES.index("WV")
     mine = table[(table["place"] == "WV")].set_index("statistic")
     before, counts = known[i, 24:36], truth.reported[i]
@@ -126,8 +133,7 @@ def test_statistics_of_paths_by_hand():
 
 
 def test_a_count_that_the_year_before_lacks_costs_its_own_rows_alone():
-    draws, truth, known = world(np.random.default_rng(4), 1.0, 1.0, n=30)
-    whole = joint_scores(forecast_of(draws, known), Truth(truth))
+    whole, draws, truth, known = scored(4, n=30)
     known[0, -8] = np.nan
     lost = joint_scores(forecast_of(draws, known), Truth(truth))
     of_change = lost["statistic"].isin(["largest_rise", "largest_fall", "turn"])
@@ -138,8 +144,7 @@ def test_a_count_that_the_year_before_lacks_costs_its_own_rows_alone():
 
 
 def test_draws_that_are_not_joint_are_not_added():
-    draws, truth, known = world(np.random.default_rng(8), 1.0, 1.0)
-    apart = joint_scores(forecast_of(draws, known, joint=[MONTH]), Truth(truth))
+    apart, *_ = scored(8, joint=[MONTH])
     sums = apart[apart["place"].isin(["US", "all", "Midwest", "Northeast", "South", "West"])]
     assert set(sums["reason"]) == {"the draws are not joint over places"}
     assert not sums["scorable"].any()
@@ -147,7 +152,7 @@ def test_draws_that_are_not_joint_are_not_added():
     assert not apart["control"].any()
     own = apart[apart["place"] == "OH"]
     assert own["scorable"].all()  # a place's own path is joint over months
-    months = joint_scores(forecast_of(draws, known, joint=[LOCATION]), Truth(truth))
+    months, *_ = scored(8, joint=[LOCATION])
     path = months[months["statistic"] == "peak_month"]
     assert set(path["reason"]) == {"the draws are not joint over months"}
     assert months[(months["statistic"] == "sum")]["scorable"].all()
@@ -156,7 +161,7 @@ def test_draws_that_are_not_joint_are_not_added():
 
 
 def test_a_sum_needs_all_its_parts():
-    draws, truth, known = world(np.random.default_rng(9), 1.0, 1.0)
+    draws, truth, known = world(9)
     counts = np.array(truth.reported)
     counts[PLACES.index("OH"), 40] = np.nan  # a month of a state was not published
     table = joint_scores(forecast_of(draws, known), Truth(panel_of(counts)))
@@ -175,7 +180,7 @@ def test_a_sum_needs_all_its_parts():
 
 
 def test_columns_types_seeds_and_an_empty_table():
-    draws, truth, known = world(np.random.default_rng(11), 1.0, 1.0, n=80)
+    draws, truth, known = world(11, n=80)
     made = forecast_of(draws, known)
     table = joint_scores(made, Truth(truth), horizons=[3, 12])
     assert tuple(table) == JOINT_COLUMNS
@@ -196,8 +201,7 @@ def test_columns_types_seeds_and_an_empty_table():
 
 
 def test_a_summary_stands_beside_its_control():
-    draws, truth, known = world(np.random.default_rng(12), 1.0, 0.2)
-    scores = joint_scores(forecast_of(draws, known), Truth(truth))
+    scores, *_ = scored(12)
     table = joint_summary(scores.assign(model="made"))
     assert table["model"].unique().tolist() == ["made"]
     row = table[(table["statistic"] == "sum") & (table["extent"] == "nation")].iloc[0]
@@ -213,13 +217,8 @@ def test_a_summary_stands_beside_its_control():
     assert by["horizon_group"].astype(str).unique().tolist() == ["1-3", "4-6", "7-12", "path"]
 
 
-def energies(table, control=False):
-    rows = table[(table["statistic"] == "energy") & (table["control"] == control)]
-    return rows.set_index(["place", "horizon"])
-
-
 def test_a_model_does_not_choose_the_places_it_is_scored_on():
-    draws, truth, known = world(np.random.default_rng(13), 1.0, 1.0)
+    draws, truth, known = world(13)
     plain = energies(joint_scores(forecast_of(draws, known), Truth(truth)))
     draws = np.array(draws)
     draws[7, PLACES.index("OH"), 4] = -0.5  # not even a whole death
@@ -251,7 +250,7 @@ def test_a_model_does_not_choose_the_places_it_is_scored_on():
 
 def test_draws_that_lie_beside_their_like_are_mixed_before_pairs_are_taken():
     """A blend of two models has one's draws before the other's: neighbors are alike."""
-    _, truth, known = world(np.random.default_rng(15), 1.0, 1.0)
+    _, truth, known = world(15)
     blend = np.repeat(known[None, :, :12], 1000, axis=0)
     blend[500:] *= 2.0
     blend *= np.random.default_rng(16).lognormal(0, 0.01, blend.shape)
@@ -272,7 +271,7 @@ def test_the_pit_lies_between_the_draws():
 
 def test_models_on_other_places_are_not_put_side_by_side():
     """The same draws on 46 places have a smaller energy score than on 52."""
-    draws, truth, known = world(np.random.default_rng(19), 1.0, 1.0, n=80)
+    draws, truth, known = world(19, n=80)
     keep = list(range(46))
     few = tuple(PLACES[i] for i in keep)
     whole = joint_scores(forecast_of(draws, known), Truth(truth)).assign(model="whole")

@@ -50,26 +50,27 @@ def test_pooled_frequencies_are_of_settled_counts_alone(panel):
     assert np.allclose(share, np.bincount(found, minlength=5) / len(found))
 
 
+def came_at(panel, row, place, month):
+    """The category that came, by the threshold of a row of the trend's table."""
+    later, before = (
+        panel.reported[panel.index(place), panel.months == m][0]
+        for m in (month, month - 12 * ONE_MONTH)
+    )
+    return int(category(later - before, before, row["t1"]))
+
+
 def test_scores_are_those_of_the_trend_table(panel):
     known = panel.cut("2022-06")
     made = od.get_model("dlm").fit(known).forecast(until="2023-12", draws=100)
-    truth = od.Truth(panel)
-    scores = od.score(made, truth).set_index(["location", "horizon"])
+    scores = od.score(made, od.Truth(panel)).set_index(["location", "horizon"])
     trend = made.trend().set_index(["location", "horizon"])
     pooled = pooled_frequencies(known)
-    for place, h in (("OH", 1), ("WY", 7), ("US", 12)):
-        month = known.last_month + h * ONE_MONTH
-        later, before = (
-            panel.reported[panel.index(place), panel.months == m][0]
-            for m in (month, month - 12 * ONE_MONTH)
-        )
-        row = trend.loc[(place, h)]
-        came = category(later - before, before, row["t1"])
+    for at in (("OH", 1), ("WY", 7), ("US", 12)):
+        row, got = trend.loc[at], scores.loc[at]
+        came = came_at(panel, row, at[0], known.last_month + at[1] * ONE_MONTH)
         given = row[list(CATEGORIES)].to_numpy(dtype=float)
-        assert np.isclose(scores.loc[(place, h), "rps"], ranked_probability_score(given, came))
-        assert np.isclose(
-            scores.loc[(place, h), "rps_pooled"], ranked_probability_score(pooled, came)
-        )
+        assert np.isclose(got["rps"], ranked_probability_score(given, came))
+        assert np.isclose(got["rps_pooled"], ranked_probability_score(pooled, came))
     assert scores["rps"].notna().groupby("horizon").all().to_dict() == {
         h: 1 <= h <= 12 for h in range(1, 19)
     }
@@ -77,19 +78,17 @@ def test_scores_are_those_of_the_trend_table(panel):
 
 def test_the_threshold_is_that_of_the_origin_not_of_the_outcome(panel):
     """Where the origin saw next to nothing, a rise by a third is no large one."""
-    known = panel.cut("2022-06")
+    known, month = panel.cut("2022-06"), np.datetime64("2023-06", "M")
     low = known.reported.copy()
     low[known.index("OR"), -12:] = 2.0
     made = od.get_model("naive").fit(known).forecast(draws=100).select("Oregon")
     made = replace(made, panel=replace(known, reported=low, low=low, high=low), beside={})
     row = made.trend().set_index("horizon").loc[12]
     assert (row["before"], row["t1"]) == (2.0, 128.0)
-    later, before = (
-        panel.reported[panel.index("OR"), panel.months == np.datetime64(m, "M")][0]
-        for m in ("2023-06", "2022-06")
-    )
-    came = int(category(later - before, before, 128.0))
-    assert (came, int(category(later - before, before, thresholds(before)[0]))) == (2, 4)
+    before = panel.reported[panel.index("OR"), panel.months == month - 12 * ONE_MONTH][0]
+    own = {"t1": thresholds(before)[0]}
+    came = came_at(panel, row, "OR", month)
+    assert (came, came_at(panel, own, "OR", month)) == (2, 4)
     rps = od.score(made, od.Truth(panel)).set_index("horizon").loc[12, "rps"]
     given = row[list(CATEGORIES)].to_numpy(dtype=float)
     assert np.isclose(rps, ranked_probability_score(given, came))
