@@ -142,40 +142,25 @@ def test_the_score_table_of_counties():
     assert first["urban"].tolist() == list("654321")
 
 
-def score_table(
-    n_counties=40, models=("a", "county-hub-baseline"), seed=1, draws=60, months=(3, 12)
-):
-    """Scores of counties of eight states, drawn from what they are forecast by, hidden if 1-9."""
-    rng = np.random.default_rng(seed)
-    mean = np.repeat(rng.gamma(1.0, 25.0, n_counties), len(months))
-    y = rng.poisson(mean)
+def score_table(n_counties=40, models=("a", "county-hub-baseline"), months=(3, 12)):
+    """Scores at random of counties of eight states, whose counts are hidden if 1-9."""
+    rng, n = np.random.default_rng(1), n_counties * len(months)
+    y = rng.poisson(np.repeat(rng.gamma(1.0, 25.0, n_counties), len(months)))
     low, high = bounded(y)
-    hidden = low != high
+    exact = np.where(low == high, 1.0, NAN)
+    codes = [f"{10 + i % 8}{2 * (i // 8) + 1:03d}" for i in range(n_counties)]
     parts = []
     for model in models:
-        x = rng.poisson(mean, (draws, mean.size)).astype(float)
-        q = np.quantile(x, HUB_QUANTILES, axis=0)
-        observed = np.where(hidden, np.nan, y)
-        chances = s.band_chances(x)
-        above = np.where(hidden, 9.0, np.maximum(y, 9))
-        codes = [f"{10 + i % 8}{2 * (i // 8) + 1:03d}" for i in range(n_counties)]
         rows = {
             "model": model, "as_of": "2022-11-15", "location": np.repeat(codes, len(months)),
             "month": [f"2023-{m:02d}" for m in months] * n_counties,
-            "horizon": np.tile(months, n_counties), "observed": observed, "scorable": ~hidden,
-            "observed_low": low, "observed_high": high, "bounded": True,
-            "twcrps": s.threshold_weighted_crps(x, low, high),
-            "twwis": s.weighted_interval_score(np.maximum(q, 9), HUB_QUANTILES, above).total,
-            "wis": s.weighted_interval_score(q, HUB_QUANTILES, observed).total,
-            "rps_bands": od.scoring.ranked_probability_score(chances, band(low, high)),
-            "p_ten": chances[:, 2], "mean": x.mean(axis=0),
-            "pit": s.interval_pit(x, low, high, seed=1),
-            "size": np.where(mean >= 20, "20-49", "hidden"),
-            "visible": mean >= 6, "urban": "3",  # some have become hidden since
-        }  # fmt: skip
-        for c, i in ((50, 6), (80, 3), (90, 2), (95, 1)):
-            inside = (q[i] <= y) & (y <= q[-i - 1])
-            rows[f"cover_{c}"] = np.where(hidden, np.nan, inside)
+            "horizon": np.tile(months, n_counties), "observed": y * exact, "scorable": low == high,
+            "observed_low": low, "observed_high": high, "bounded": True, "urban": "3",
+            "twcrps": rng.gamma(2, 1, n), "twwis": rng.gamma(2, 1, n), "mean": rng.gamma(2, 9, n),
+            "wis": rng.gamma(2, 1, n) * exact, "rps_bands": rng.gamma(2, 1, n),
+            "p_ten": rng.random(n), "pit": rng.random(n), "size": "10-19",
+            "visible": rng.random(n) < 0.7,  # some have become hidden since
+        } | {f"cover_{c}": (rng.random(n) < c / 100) * exact for c in (50, 80, 90, 95)}  # fmt: skip
         parts.append(pd.DataFrame(rows))
     return pd.concat(parts, ignore_index=True)
 
@@ -242,17 +227,24 @@ def test_what_was_lost_is_counted_and_left_out():
     assert s.ten_or_more(scores)["n"].sum() == 80
 
 
-def test_calibrated_forecasts_are_seen_to_be():
-    scores = score_table(3000, models=("a",), months=(3,), draws=300)
+def test_calibration_by_hand():
+    scores = score_table(400, models=("a",), months=(3,))
     held = s.county_coverage(scores, ["horizon"]).iloc[0]
-    assert held["n_bounded"] == 3000
-    assert held["n_exact"] == scores["scorable"].sum()
-    assert held["pit_90"] == pytest.approx(0.9, abs=0.02)
-    assert held["pit_mean"] == pytest.approx(0.5, abs=0.02)
-    assert held["pit_spread"] == pytest.approx(1.0, abs=0.03)
-    assert held["coverage_90"] == pytest.approx(scores["cover_90"].mean())
+    pit, exact = scores["pit"], scores[scores["scorable"]]
+    assert (held["n_bounded"], held["n_exact"]) == (400, len(exact))
+    assert held["pit_90"] == ((pit >= 0.05) & (pit < 0.95)).mean()
+    assert held["pit_mean"] == pytest.approx(pit.mean())
+    assert held["pit_spread"] == pytest.approx(np.std(pit) * np.sqrt(12))
+    for c in (50, 80, 90, 95):
+        assert held[f"coverage_{c}"] == pytest.approx(exact[f"cover_{c}"].mean())
     ten = s.ten_or_more(scores, bins=5)
-    assert (ten["gap"].abs() < 4 * ten["se"] + 0.01).all()
-    assert ten["n"].sum() == 3000
-    high = scores.assign(p_ten=np.minimum(1.0, scores["p_ten"] + 0.3))
-    assert s.ten_or_more(high, bins=5)["gap"].min() < -0.15
+    assert ten["n"].sum() == 400
+    for row in ten.itertuples():
+        here = scores[(scores["p_ten"] >= row.left) & (scores["p_ten"] < row.right)]
+        came, given = (here["observed_low"] >= 10).astype(float), here["p_ten"]
+        assert (row.n, row.given, row.came) == pytest.approx((len(here), given.mean(), came.mean()))
+        assert row.gap == pytest.approx(row.came - row.given)
+        off = came - given - row.gap
+        states = off.groupby(here["location"].str[:2]).sum()
+        error = np.sqrt(len(states) / (len(states) - 1) * (states**2).sum()) / len(here)
+        assert row.se == pytest.approx(error)
