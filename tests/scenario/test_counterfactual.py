@@ -24,20 +24,16 @@ from odforecast.scenario.past import (
     seen_counts,
 )
 
-
-@pytest.fixture(scope="module")
-def archive():
-    return od.bundled()
+MODEL = od.get_model("auto-ets")
 
 
-@pytest.fixture(scope="module")
-def model():
-    return od.get_model("auto-ets")
+def gone(event, archive=None, **keywords):
+    return past(event, archive or od.bundled(), model=MODEL, **keywords)
 
 
 @pytest.fixture(scope="module")
-def shock(archive, model):
-    return past("supply-shock-2023", archive, model=model, draws=400, timings=64)
+def shock():
+    return gone("supply-shock-2023", draws=400, timings=64)
 
 
 def test_events_of_the_catalogue():
@@ -48,9 +44,9 @@ def test_events_of_the_catalogue():
         past_event("busan")
 
 
-def test_no_effect_gives_back_what_was_observed_exactly(archive, model):
+def test_no_effect_gives_back_what_was_observed_exactly():
     nothing = replace(past_event("class-scheduled"), p_null=1.0)
-    found = past(nothing, archive, model=model, draws=20, timings=16)
+    found = gone(nothing, draws=20, timings=16)
     assert (found.removed == found.observed).all()
     assert not found.delta.any()
     assert found.summary.p_null == 1.0
@@ -81,10 +77,10 @@ def test_what_is_removed_carries_no_forecast_noise(shock):
     assert np.median(shock.averted("2024-12")) > 0
 
 
-def test_the_eve_knows_nothing_of_what_followed(shock, archive, model):
+def test_the_eve_knows_nothing_of_what_followed(shock):
     assert shock.eve_kind == "cut"
     assert shock.eve.last_month == np.datetime64("2023-06")
-    fitted = model.fit(archive.as_of().panel(shock.indicator).cut("2023-06"))
+    fitted = MODEL.fit(od.bundled().as_of().panel(shock.indicator).cut("2023-06"))
     direct = fitted.forecast(until=str(shock.eve.months[-1]), draws=400, seed=1).select("US")
     np.testing.assert_array_equal(
         shock.eve.quantiles([0.5], TARGET_12MO), direct.quantiles([0.5], TARGET_12MO)
@@ -92,11 +88,11 @@ def test_the_eve_knows_nothing_of_what_followed(shock, archive, model):
 
 
 @pytest.mark.slow
-def test_the_eve_takes_the_release_of_that_day(model, vsrr):
+def test_the_eve_takes_the_release_of_that_day(vsrr):
     vintages = [od.read(vsrr / f) for f in ("2024-12-11.csv.gz", "2025-07-16.parquet")]
     archive = od.Archive.in_memory({v.date: v.table for v in vintages})
     x = replace(named_intervention("cooperation-resumed", onset="2025-01"), scope="all-drugs")
-    found = past(x, archive, model=model, draws=50, timings=16)
+    found = gone(x, archive, draws=50, timings=16)
     assert found.eve_kind == "real"
     assert str(found.eve.panel.release) == "2024-12-11"
     assert "that day's release" in found.text()
@@ -138,8 +134,8 @@ def test_frame_names_both_apart(shock):
         shock.averted("2030-01")
 
 
-def test_one_state_has_its_own_factor(archive, model):
-    found = past("supply-shock-2023", archive, location="Ohio", model=model, draws=200, timings=64)
+def test_one_state_has_its_own_factor():
+    found = gone("supply-shock-2023", location="Ohio", draws=200, timings=64)
     assert found.location == "OH"
     whole = found.posterior.delta(found.month_grid, found.drawn)
     there = whole != 0
@@ -148,10 +144,10 @@ def test_one_state_has_its_own_factor(archive, model):
     assert ratio.size > 20
 
 
-def test_exposure_is_as_of_the_event(archive, model):
+def test_exposure_is_as_of_the_event():
     x = replace(past_event("class-scheduled"), scope="all-drugs", exposure="fentanyl-share")
-    found = past(x, archive, model=model, draws=20, timings=16)
-    newest = archive.as_of()
+    found = gone(x, draws=20, timings=16)
+    newest = od.bundled().as_of()
     top, all_drugs = newest.panel("T40.4"), newest.panel()
     share = [p.reported[p.index("US")][p.months == np.datetime64("2019-04")][0]
              for p in (top, all_drugs)]  # fmt: skip
@@ -163,9 +159,9 @@ def test_exposure_is_as_of_the_event(archive, model):
     assert "Exposure as it was in April 2019" in found.text()
 
 
-def test_counts_that_are_seen(archive):
+def test_counts_that_are_seen():
     x = past_event("supply-shock-2023")
-    panel = archive.as_of().panel(x.scope)
+    panel = od.bundled().as_of().panel(x.scope)
     seen = seen_counts(panel, x)
     assert seen.months[0] == np.datetime64("2019-07")
     assert seen.months[-1] == panel.final_through == np.datetime64("2024-12")
@@ -179,9 +175,9 @@ def test_counts_that_are_seen(archive):
     assert early.months[-1] == np.datetime64("2021-05")
 
 
-def test_a_table_of_states_gives_the_nation_what_its_deaths_feel(archive):
+def test_a_table_of_states_gives_the_nation_what_its_deaths_feel():
     x = replace(past_event("cooperation-resumed"), exposure={"WV": 1.0, "OH": 1.0, "default": 0.0})
-    panel = archive.as_of().panel(x.scope)
+    panel = od.bundled().as_of().panel(x.scope)
     felt = felt_by(x, panel, {})
     year = (panel.month_grid < x.onset[0]) & (
         panel.month_grid >= x.onset[0] - np.timedelta64(12, "M")
@@ -202,17 +198,17 @@ def test_a_table_of_states_gives_the_nation_what_its_deaths_feel(archive):
         ("class-scheduled", {"timings": 0}, "timings is 0, allowed: a whole number of at least 1"),
     ],
 )  # fmt: skip
-def test_onsets_outside_the_counts_and_nothing_to_draw(archive, model, event, keys, said):
+def test_onsets_outside_the_counts_and_nothing_to_draw(event, keys, said):
     with pytest.raises(ScenarioError, match=said):
-        past(event, archive, model=model, **keys)
+        gone(event, **keys)
 
 
-def test_fixed_size_is_removed_as_it_is(archive, model):
+def test_fixed_size_is_removed_as_it_is():
     x = replace(
         past_event("supply-shock-2023"), size=Fixed(-0.4), p_null=0.0, spread=Fixed(0),
         lag=Fixed(2), ramp=Fixed(12), half_life=Fixed(30),
     )  # fmt: skip
-    found = past(x, archive, model=model, draws=10, timings=1)
+    found = gone(x, draws=10, timings=1)
     np.testing.assert_allclose(found.delta, np.tile(-0.4 * x.curve(found.month_grid), (10, 1)),
                                atol=1e-4)  # fmt: skip
 
