@@ -9,7 +9,7 @@ Then the estimator's own generator: transforms within simultaneous bands.
     python benchmarks/bench_effects.py                      about 25 minutes on one core
     python benchmarks/bench_effects.py --simulations 100 --own 200
 
-tests/evidence/test_effect_calibration.py runs a short form.
+tests/evidence/test_checks.py runs a short form.
 """
 
 from __future__ import annotations

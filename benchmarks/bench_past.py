@@ -17,7 +17,7 @@ Ways: ``past`` is what ``od.scenario.past`` does; ``nation`` is the same with th
     python benchmarks/bench_past.py                       about 10 minutes on one core
     python benchmarks/bench_past.py --seed 2 --ways past,nation,equal
 
-tests/scenario/test_past_worlds.py runs a short form.
+tests/scenario/test_counterfactual.py runs a short form.
 """
 
 from __future__ import annotations

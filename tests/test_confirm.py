@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # The made-up releases here are cut from that of 2025-09-17, and scored against it.
 pytestmark = pytest.mark.usefixtures("older_bundle")
 TODAY = dt.date(2026, 11, 25)
-NEW, YOUNG, TRUTH = "2023-05-17", "2024-11-13", "2025-12-17"
+NEW, PART, YOUNG, TRUTH = "2023-05-17", "2023-07-12", "2024-11-13", "2025-12-17"
 
 
 def cells(last: str, late: float = 0.02) -> pd.DataFrame:
@@ -51,7 +51,7 @@ def cells(last: str, late: float = 0.02) -> pd.DataFrame:
 class Place:
     """A folder for releases, and a record and a page of one's own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path):
         self.releases = folder / "releases"
         self.releases.mkdir()
         self.record, self.page = folder / "holdout.json", folder / "confirmatory.md"
@@ -65,7 +65,7 @@ class Place:
         self.store(new)
         return said
 
-    def store(self, record: dict) -> None:
+    def store(self, record: dict):
         holdout.save(
             record, self.record, self.page, confirm_page.written(self.page.read_text(), record)
         )
@@ -92,12 +92,11 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
+def place(tmp_path):
     return Place(tmp_path)
 
 
 def refused(place: Place, **more: object) -> str:
-    """What a run says that scores nothing; it changes nothing."""
     before = place.state
     with pytest.raises(holdout.ConfirmError) as error:
         place.confirm(**more)
@@ -105,104 +104,124 @@ def refused(place: Place, **more: object) -> str:
     return str(error.value)
 
 
-def test_the_frozen_default_is_todays() -> None:
+def test_the_frozen_default_is_todays_and_the_page_is_that_of_the_record():
     frozen = holdout.load()["frozen"]
     assert frozen["spec_hash"] == od.get_model().spec.hash, "run make confirm FREEZE=1"
     assert frozen["model"] == od.get_model().label
-
-
-def test_the_page_is_that_of_the_record() -> None:
     text = confirm_page.PAGE.read_text()
     assert confirm_page.written(text, holdout.load()) == text, "run make confirm"
 
 
-def test_all_real_releases_here_were_read(vsrr: Path) -> None:
+def test_all_real_releases_here_were_read(vsrr):
     read = {r["release"] for r in holdout.load()["read"]}
     here = {d for p in vsrr.iterdir() for d in re.findall(r"\d{4}-\d\d-\d\d", p.name)}
     assert here | {"2025-09-17"} <= read
 
 
 @pytest.mark.slow
-def test_a_new_release_is_scored_once(place: Place) -> None:
-    path = place.put(NEW, cells("2022-12"))
-    said = place.confirm(baselines=["hub-baseline", "naive+delay"])
+def test_new_releases_are_scored_once_and_without_the_nation_where_places_lack(place):
+    path, later = place.put(NEW, cells("2022-12")), cells("2023-02")
+    part = later[~later["State"].isin(["US", "YC"])].drop(columns="Predicted Value")
+    partial = place.put(PART, part)
+    place.freeze(None, holdout.load(place.record)["read"], "naive+delay")
+    said = place.confirm(model="naive+delay", baselines=["hub-baseline", "naive"])
     assert f"scored {NEW}" in said
-    (made,) = place.made
-    assert made["groups"] == ["nowcast", "1-3", "4-6", "7-12"]
-    assert made["data_hash"] == od.read(path).data_hash
-    assert made["truth"]["release"] == "2025-09-17"
-    assert made["failures"] == []
+    assert f"scored {PART}" in said
+    made = {m["release"]: m for m in place.made}
+    assert made[NEW]["groups"] == ["nowcast", "1-3", "4-6", "7-12"]
+    assert made[NEW]["data_hash"] == od.read(path).data_hash
+    assert made[NEW]["truth"]["release"] == "2025-09-17"
+    assert made[NEW]["failures"] == []
+    assert (made[NEW]["lacks"], made[PART]["lacks"]) == ([], ["US", "YC"])
+    for kind in ("figures", "ages"):
+        assert {r["level"] for r in made[PART][kind]} == {"jurisdictions"}
+        assert {r["level"] for r in made[NEW][kind]} == {"nation", "jurisdictions"}
 
-    panel = od.read(path).panel()
-    scores = od.score(
-        od.get_model("naive").fit(panel).forecast().select("US"), od.Truth(
-            od.bundled().as_of().panel())
-    )  # fmt: skip
-    near = scores[scores["horizon"].between(1, 3)]
-    (row,) = [r for r in made["figures"] if (r["group"], r["level"], r["model"]) ==
-              ("1-3", "nation", "naive")]  # fmt: skip
+    truth = od.Truth(od.bundled().as_of().panel())
+    forecast = od.get_model("naive").fit(od.read(path).panel()).forecast()
+    near = od.score(forecast.select("US"), truth)
+    near = near[near["horizon"].between(1, 3)]
+    figures = {(r["group"], r["level"], r["model"]): r for r in made[NEW]["figures"]}
+    row = figures["1-3", "nation", "naive"]
     assert row["n"] == 3
     assert row["wis"] == pytest.approx(near["wis"].sum(), abs=1e-3)
-    (now,) = [r for r in made["figures"] if (r["group"], r["level"], r["model"]) ==
-              ("nowcast", "jurisdictions", "naive+delay")]  # fmt: skip
+    now = figures["nowcast", "jurisdictions", "naive+delay"]
     assert now["n"] == 52
-    lacking = cells("2022-12", 0.0)["Data Value"] - cells("2022-12")["Data Value"]
-    of = cells("2022-12")
-    last = (of["Year"] == 2022) & (of["Month"] == "December") & (of["State"] != "US")
-    assert now["ae_reported"] == lacking[last].sum()
+    whole, lacking = (cells("2022-12", late) for late in (0.0, 0.02))
+    last = (whole["Year"] == 2022) & (whole["Month"] == "December") & (whole["State"] != "US")
+    assert now["ae_reported"] == (whole["Data Value"] - lacking["Data Value"])[last].sum()
+
+    scores = od.score(od.get_model("naive+delay").fit(od.read(partial).panel()).forecast(), truth)
+    aged = {(r["model"], r["horizon"]): r for r in made[PART]["ages"]}
+    assert {h for m, h in aged if m == "naive+delay"} == set(range(-11, 1))
+    for horizon in (-11, -2, 0):
+        of, row = scores[scores["horizon"] == horizon], aged["naive+delay", horizon]
+        assert row["n"] == len(of) == 51
+        assert row["cover_90"] == of["cover_90"].sum()
+        assert row["n_revised"] == of["revised"].sum()
+        assert row["cover_90_revised"] == of.loc[of["revised"], "cover_90"].sum()
+    assert aged["naive+delay", 0]["n_revised"] > 0
 
     page = place.page.read_text()
     assert page.startswith("# Head")
     assert page.endswith("Tail\n")
-    for text in ("**Confirmatory.**", NEW, made["data_hash"], "There is no interval", "1 group,"):
+    for text in (
+        "**Confirmatory.**",
+        NEW,
+        made[NEW]["data_hash"],
+        "There is no interval: the releases form 1 group,",
+        f"Release {PART} has no counts of US, YC",
+        "the nation is left out",
+    ):
         assert text in page
-    again = refused(place)
+    assert re.search(
+        r"^\| jurisdictions \| `naive\+delay` \|.*\| 309 / 309 / 618 \|.*\| 2 \|$", page, re.M
+    )
+    assert re.search(r"^\| nation \| `naive\+delay` \|.*\| 1 \|$", page, re.M)
+    again = refused(place, model="naive+delay")
     assert f"was scored already, on {TODAY}" in again
     assert "nothing is left to score" in again
 
 
 @pytest.mark.slow
-def test_what_is_left_out_and_why(place: Place) -> None:
+def test_what_is_left_out_and_why(place):
     record = holdout.load(place.record)
     good = cells("2022-12")
-    place.put("2020-01-15", cells("2019-08"))
     known = place.put("2021-11-17", cells("2021-06"))
-    table = read_vsrr(known).table
-    digest = od.Archive.in_memory({"2021-11-17": table}).data_hash("2021-11-17")
+    archive = od.Archive.in_memory({"2021-11-17": read_vsrr(known).table})
+    digest = archive.data_hash("2021-11-17")
     record["read"].append({"release": "2021-11-10", "file": "x", "data_hash": digest})
     place.store(record)
-    place.put("2025-10-15", cells("2025-04", 0.0))
-    place.put("2099-01-13", cells("2025-04"))
     wrong = good.copy()
     at = (wrong["State"] == "WV") & (wrong["Year"] == 2022) & (wrong["Month"] == "October")
     wrong.loc[at, "Data Value"] *= 10
-    place.put("2023-05-10", wrong)
-    place.put("2023-05-11", good.assign(**{"Data Value": float("nan")}))
-    place.put("2023-05-12", good[good["State"].isin(["US", "OH", "KY"])])
-    place.put("2023-05-13", good[good["Year"] >= 2021])
-    place.put("2025-06-18", cells("2025-01"))
-    (place.releases / "README.md").write_text("hello")
-    (place.releases / "no-date.csv").write_bytes(csv_bytes(good))
-    said = refused(place)
-    for name, why in {
-        "2020-01-15.csv": "release 2020-01-15 was read",
+    few = good[good["State"].isin(["US", "OH", "KY"])]
+    why = {
         "2021-11-17.csv": "has the data of release 2021-11-10",
-        "2025-10-15.csv": "its months and counts are those of release 2025-09-17",
-        "2099-01-13.csv": "its date 2099-01-13 lies after today",
-        "2023-05-10.csv": "contradicts itself: WV 2022-10",
-        "2023-05-11.csv": "release 2023-05-11 holds no reported counts",
-        "2023-05-12.csv": "is part of a release: it has counts of 2 jurisdictions",
-        "2023-05-13.csv": "is part of a release: it has 24 months",
-        "2025-06-18.csv": "too young: its last month 2025-01",
         "README.md": "cannot be read",
         "no-date.csv": "cannot be read",
-    }.items():
-        lines = [x for x in said.splitlines() if x.startswith(f"left out {name}: ")]
-        assert len(lines) == 1, (name, said)
-        assert why in lines[0]
+    }
+    for date, table, said in (
+        ("2020-01-15", cells("2019-08"), "release 2020-01-15 was read"),
+        ("2025-10-15", cells("2025-04", 0.0), "its months and counts are those of release 2025-09"),
+        ("2099-01-13", cells("2025-04"), "its date 2099-01-13 lies after today"),
+        ("2023-05-10", wrong, "contradicts itself: WV 2022-10"),
+        ("2023-05-11", good.assign(**{"Data Value": float("nan")}), "holds no reported counts"),
+        ("2023-05-12", few, "is part of a release: it has counts of 2 jurisdictions"),
+        ("2023-05-13", good[good["Year"] >= 2021], "is part of a release: it has 24 months"),
+        ("2025-06-18", cells("2025-01"), "too young: its last month 2025-01"),
+    ):
+        place.put(date, table)
+        why[f"{date}.csv"] = said
+    (place.releases / "README.md").write_text("hello")
+    (place.releases / "no-date.csv").write_bytes(csv_bytes(good))
+    lines = refused(place).splitlines()
+    for name, said in why.items():
+        (line,) = [x for x in lines if x.startswith(f"left out {name}: ")]
+        assert said in line
 
 
-def test_another_default_is_refused_before_anything_is_read(place: Place) -> None:
+def test_another_default_is_refused_before_anything_is_read(place):
     (place.releases / "README.md").write_text("hello")
     said = refused(place, model="drift")
     assert said.count("\n") == 0
@@ -212,7 +231,7 @@ def test_another_default_is_refused_before_anything_is_read(place: Place) -> Non
 
 
 @pytest.mark.slow
-def test_freezing_anew_takes_nothing_away(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_freezing_anew_takes_nothing_away(place, monkeypatch):
     place.put(NEW, cells("2022-12"))
     place.confirm()
     old = holdout.load(place.record)
@@ -239,7 +258,7 @@ def test_freezing_anew_takes_nothing_away(place: Place, monkeypatch: pytest.Monk
 
 @pytest.mark.slow
 @pytest.mark.parametrize("call", [1, 2])
-def test_a_kill_leaves_each_file_old_or_new(place: Place, call: int) -> None:
+def test_a_kill_leaves_each_file_old_or_new(place, call):
     """At the first file that takes its place, and between the two."""
     old = place.state
     record = holdout.load(place.record)
@@ -270,46 +289,7 @@ holdout.save(json.loads({json.dumps(record)!r}), Path({str(place.record)!r}),
 
 
 @pytest.mark.slow
-def test_a_release_that_lacks_places_is_scored_without_the_nation(place: Place) -> None:
-    """Reported counts of the states only: no US, no New York City, nothing pending."""
-    whole = cells("2022-12")
-    part = whole[~whole["State"].isin(["US", "YC"])].drop(columns="Predicted Value")
-    path = place.put(NEW, part)
-    place.put("2023-07-12", cells("2023-02"))
-    place.freeze(None, holdout.load(place.record)["read"], "naive+delay")
-    said = place.confirm(model="naive+delay", baselines=["hub-baseline", "naive"])
-    assert f"scored {NEW}" in said
-    made = {m["release"]: m for m in place.made}
-    assert made[NEW]["lacks"] == ["US", "YC"]
-    assert made["2023-07-12"]["lacks"] == []
-    for kind in ("figures", "ages"):
-        assert {r["level"] for r in made[NEW][kind]} == {"jurisdictions"}
-        assert {r["level"] for r in made["2023-07-12"][kind]} == {"nation", "jurisdictions"}
-
-    panel = od.read(path).panel()
-    scores = od.score(od.get_model("naive+delay").fit(panel).forecast(),
-                      od.Truth(od.bundled().as_of().panel()))  # fmt: skip
-    aged = {(r["model"], r["horizon"]): r for r in made[NEW]["ages"]}
-    assert {h for m, h in aged if m == "naive+delay"} == set(range(-11, 1))
-    for horizon in (-11, -2, 0):
-        of, row = scores[scores["horizon"] == horizon], aged["naive+delay", horizon]
-        assert row["n"] == len(of) == 51
-        assert row["cover_90"] == of["cover_90"].sum()
-        assert row["n_revised"] == of["revised"].sum()
-        assert row["cover_90_revised"] == of.loc[of["revised"], "cover_90"].sum()
-    assert aged["naive+delay", 0]["n_revised"] > 0
-
-    page = place.page.read_text()
-    assert f"Release {NEW} has no counts of US, YC" in page
-    assert "the nation is left out" in page
-    assert re.search(
-        r"^\| jurisdictions \| `naive\+delay` \|.*\| 309 / 309 / 618 \|.*\| 2 \|$", page, re.M
-    )
-    assert re.search(r"^\| nation \| `naive\+delay` \|.*\| 1 \|$", page, re.M)
-
-
-@pytest.mark.slow
-def test_later_horizons_are_scored_when_they_have_settled(place: Place) -> None:
+def test_later_horizons_are_scored_when_they_have_settled(place):
     place.put(YOUNG, cells("2024-06"))
     place.confirm()
     assert place.made[0]["groups"] == ["nowcast", "1-3"]

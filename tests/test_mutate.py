@@ -29,29 +29,24 @@ def test_an_edit_changes_its_span_and_no_other_byte():
 KNOWN = tomllib.loads((TOOLS / "mutations.toml").read_text(encoding="utf-8"))
 
 
-def test_every_named_fault_stands_once_in_its_file():
+def test_every_named_fault_and_every_equivalent_stands_once_in_its_file():
     found = faults.named_faults(TOOLS.parent, KNOWN["named"])
     assert len(found) == len(KNOWN["named"])
-
-
-def test_every_equivalent_stands_once_in_its_file():
     faults.drawn_faults(TOOLS.parent, 1, 1, ["seeds.py"], KNOWN["equivalent"])
 
 
 @pytest.mark.parametrize("entry", KNOWN["named"], ids=lambda entry: entry["name"])
 def test_the_tests_of_a_named_fault_are_there(entry):
     """Its files, and for every word of ``-k a or b`` a test in one of them."""
+    paths = [each.partition("::") for each in entry["tests"] if not each.startswith("-")]
     options = [each for each in entry["tests"] if each.startswith("-")]
-    paths = [each for each in entry["tests"] if not each.startswith("-")]
     assert paths
-    texts = []
-    for each in paths:
-        path, _, test = each.partition("::")
-        assert (TOOLS.parent / path).is_file(), each
-        texts.append((TOOLS.parent / path).read_text(encoding="utf-8"))
-        assert not test or f"def {test.partition('[')[0]}(" in texts[-1], each
-    # Several paths and one ``-k``: each word has a test in one of them.
-    names = [n for text in texts for n in re.findall(r"def (test_\w+)", text)]
+    names = []
+    for path, _, test in paths:
+        text = (TOOLS.parent / path).read_text(encoding="utf-8")
+        there = re.findall(r"def (test_\w+)", text)
+        assert not test or test.partition("[")[0] in there, path
+        names += there
     for option in options:
         assert option.startswith("-k "), option
         for word in option.removeprefix("-k ").split(" or "):

@@ -25,29 +25,25 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 BROUGHT = {"pytensor", "dask", "distributed", "sktime"}
 
 
-def declared() -> set[str]:
-    return {canonicalize_name(Requirement(x).name) for x in PROJECT["project"]["dependencies"]}
-
-
 def imported() -> set[str]:
-    """Distributions that a module of the package imports, anywhere in it."""
     tops: set[str] = set()
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                tops |= {alias.name.partition(".")[0] for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and not node.level:
-                tops.add((node.module or "").partition(".")[0])
-    tops -= {*sys.stdlib_module_names, "odforecast"}
+            names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module or ""]
+            tops |= {name.partition(".")[0] for name in names}
     owners = packages_distributions()
-    return {canonicalize_name(owners[top][0]) for top in tops}
+    others = tops - {*sys.stdlib_module_names, "odforecast"}
+    return {canonicalize_name(owners[top][0]) for top in others}
 
 
 @pytest.mark.slow
 def test_what_is_imported_is_declared_and_the_other_way_round() -> None:
     used = imported()
-    assert not declared() - used, "a dependency that nothing uses is weight for nothing"
-    assert used - declared() <= BROUGHT
+    declared = {canonicalize_name(Requirement(x).name) for x in PROJECT["project"]["dependencies"]}
+    assert not declared - used, "a dependency that nothing uses is weight for nothing"
+    assert used - declared <= BROUGHT
 
 
 def test_versions_that_are_tested_name_every_dependency() -> None:
@@ -59,11 +55,7 @@ def test_versions_that_are_tested_name_every_dependency() -> None:
     assert names <= set(pins), "run: make pins"
 
 
-# ------------------------------------------------------------------ what an index shows
-
-
 def description() -> str:
-    """README as the build hook rewrites it."""
     hook = PROJECT["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]
     text = "".join((ROOT / part["path"]).read_text("utf-8") for part in hook["fragments"])
     for rule in hook["substitutions"]:
@@ -89,34 +81,24 @@ def test_every_file_that_readme_names_is_there() -> None:
 def test_scores_in_readme_are_those_of_the_docs() -> None:
     """Each row of README is, rounded, the row of those places, origins and model in the docs."""
     docs = (ROOT / "docs" / "models" / "delay.md").read_text(encoding="utf-8")
-    known = {}
-    for line in docs.splitlines():
-        cells = line.strip("| ").split(" | ")
-        if len(cells) == 6 and cells[2].startswith("`"):
-            known[tuple(cells[:3])] = [float(x) for c in cells[3:] for x in c.split(" / ")]
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = [line.strip("| ").split(" | ") for line in docs.splitlines()]
+    known = {
+        tuple(cells[:3]): [float(x) for c in cells[3:] for x in c.split(" / ")]
+        for cells in rows
+        if len(cells) == 6 and cells[2].startswith("`")
+    }
+    of = re.compile(r"\| (?:(states|nation), (?:origins )?([\w ]+): )?(`[\w+-]+`) \| (.* / .*) \|$")
     places, shown = "", []
-    for line in readme.splitlines():
-        found = re.match(
-            r"\| (?:(states|nation), (?:origins )?([\w ]+): )?(`[\w+-]+`) \| (.*) \|$", line
-        )
-        if found and " / " in line:
+    for line in (ROOT / "README.md").read_text(encoding="utf-8").splitlines():
+        if found := of.match(line):
             if found[1]:
-                level = {"states": "jurisdictions", "nation": "nation"}[found[1]]
-                places = (level, found[2])
+                places = ("jurisdictions" if found[1] == "states" else "nation", found[2])
+            want = known[(*places, found[3])]
             values = [float(x) for x in re.findall(r"\d[\d.]*", found[4])]
-            want = [
-                *known[(*places, found[3])][:6],
-                *(100 * x for x in known[(*places, found[3])][6:]),
-            ]
-            tolerance = [0.0051] * 6 + [0.51] * 3
-            assert len(values) == 9
-            assert all(abs(a - b) < t for a, b, t in zip(values, want, tolerance)), line
+            assert values[:6] == pytest.approx(want[:6], abs=0.0051), line
+            assert values[6:] == pytest.approx([100 * x for x in want[6:]], abs=0.51), line
             shown.append((*places, found[3]))
     assert len(set(shown)) == 4
-
-
-# ----------------------------------------------------------------------- what ships
 
 
 def test_what_ships_of_cdcs_is_small() -> None:
@@ -125,28 +107,18 @@ def test_what_ships_of_cdcs_is_small() -> None:
     assert sum(p.stat().st_size for p in shipped) < 1_200_000
 
 
-# ----------------------------------------------------------------------- licences
-
-
-def _listed() -> list[tuple[str, str, str]]:
-    """Name, version and licence of each package on the page."""
+def test_every_dependency_has_a_known_licence_and_stands_in_the_list() -> None:
     page = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\S.*) \| ([a-z0-9-]+ \d.*) \|$", page, re.M)
-    return [(*item.split(), spdx) for spdx, items in rows for item in items.split(", ")]
-
-
-def test_every_dependency_has_a_known_licence_and_stands_in_the_list() -> None:
+    listed = {tuple(item.split()): spdx for spdx, items in rows for item in items.split(", ")}
+    pins = "\n" + (ROOT / "constraints.txt").read_text()
+    assert all(f"\n{name}=={version}\n" in pins for name, version in listed)
+    spdx_of = {name: spdx for (name, _), spdx in listed.items()}
     core = licences.needed()
     assert {"pandas", "pymc", "statsmodels"} <= core
     found = {name: spdx for name, _, spdx in licences.rows(core | licences.needed("cluster"))}
-    listed = {name: spdx for name, _, spdx in _listed()}
-    pins = "\n" + (ROOT / "constraints.txt").read_text()
-    assert all(f"\n{name}=={version}\n" in pins for name, version, _ in _listed())
-    assert {k: v for k, v in found.items() if listed.get(k) != v} == {}, "run: make licences"
-    assert set(listed) - set(found) <= {"colorama"}
-
-
-# ----------------------------------------------------------------------- how to cite
+    assert {k: v for k, v in found.items() if spdx_of.get(k) != v} == {}, "run: make licences"
+    assert set(spdx_of) - set(found) <= {"colorama"}
 
 
 def test_the_citation_is_whole_and_of_this_version() -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import ast
 import gc
+import json
+import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -36,7 +39,6 @@ def imported(node: ast.AST) -> Iterator[str]:
 
 
 def graph() -> dict[str, set[str]]:
-    """Each module of the package, and those of the package that it needs."""
     paths = {}
     for path in ROOT.rglob("*.py"):
         name = ".".join(("odforecast", *path.relative_to(ROOT).with_suffix("").parts))
@@ -52,7 +54,6 @@ def graph() -> dict[str, set[str]]:
 
 @pytest.mark.slow
 def test_there_is_no_circle_but_those_that_are_named() -> None:
-    """Whether a module imports another at its top or inside a function."""
     needs = graph()
     for module, needed in CUT:
         assert needed in needs[module], f"{module} needs {needed} no more: take it off the list"
@@ -82,22 +83,20 @@ FILES = sorted(MODELS.rglob("*.py"))
 
 @pytest.mark.parametrize("path", FILES, ids=[str(p.relative_to(MODELS)) for p in FILES])
 def test_no_model_loads_a_module_by_name_or_opens_a_file(path: Path) -> None:
-    allowed = ALLOWED.get(str(path.relative_to(MODELS)), set())
+    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        found: set[str] = set()
         if isinstance(node, ast.Import):
-            found = {a.name for a in node.names}
+            found |= {a.name for a in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found = {node.module or ""}
+            found.add(node.module or "")
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-            assert node.func.id not in {"open", "__import__", "eval", "exec"}, path
-        for name in found:
-            if name.partition(".")[0] in {"importlib", "runpy", "pkgutil", "io", "pathlib"}:
-                assert name in allowed, f"{path.name} imports {name}"
+            assert node.func.id not in {"open", "__import__", "eval", "exec"}
+    loaders = {"importlib", "runpy", "pkgutil", "io", "pathlib"}
+    found = {name for name in found if name.partition(".")[0] in loaders}
+    assert found <= ALLOWED.get(str(path.relative_to(MODELS)), set())
 
 
 def test_every_model_is_given_the_panel_alone() -> None:
-    """Nothing reachable from a panel leads to an archive."""
     seen: set[int] = set()
     todo: list[object] = [od.bundled().as_of().panel()]
     while todo:
@@ -106,13 +105,11 @@ def test_every_model_is_given_the_panel_alone() -> None:
             continue
         seen.add(id(item))
         assert not isinstance(item, od.Archive | od.Vintage)
-        state = getattr(item, "__dict__", None)
-        if state is not None and type(item).__module__.startswith("odforecast"):
+        ours = type(item).__module__.startswith("odforecast")
+        if ours and (state := getattr(item, "__dict__", None)) is not None:
             todo += list(state.values())
-        elif type(item).__name__ in {"dict", "mappingproxy"}:
+        elif type(item).__name__ in {"dict", "mappingproxy", "tuple", "list"}:
             todo += gc.get_referents(item)
-        elif isinstance(item, tuple | list):
-            todo += list(item)
 
 
 # The files that a row of a CSV file passes on its way to a quantile: docs/design.md lists them
@@ -156,3 +153,94 @@ def test_a_row_passes_the_files_that_the_page_lists(tmp_path):
     section = page.partition("## From a CSV row to a quantile")[2].partition("\n## ")[0]
     assert re.findall(r"^\| \d+ \| `([^`]+)` \|", section, re.M) == passed
     assert len(passed) <= MOST
+
+
+HEAVY = {
+    "arviz", "arviz_base", "arviz_plots", "arviz_stats", "click", "dask", "distributed",
+    "matplotlib", "numba", "nutpie", "pandas", "pyarrow", "pymc", "pytensor", "rich", "scipy",
+    "scoringrules", "statsforecast", "statsmodels", "xarray",
+}  # fmt: skip
+
+
+def loaded_by(code: str) -> set[str]:
+    """Top-level packages that a fresh interpreter holds after running ``code``."""
+    script = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return {name.partition(".")[0] for name in json.loads(done.stdout.splitlines()[-1])}
+
+
+def test_import_loads_nothing_heavy_and_names_only_when_asked() -> None:
+    code = "import os; os.environ.pop('NUMBA_CACHE_DIR', 0)\nimport odforecast as od\n"
+    code += "assert 'Panel' in dir(od)\nod.OdforecastError"
+    loaded = loaded_by(f"{code}\nassert 'NUMBA_CACHE_DIR' not in os.environ")
+    assert not loaded & {*HEAVY, "tempfile"}  # a folder is found only where there is no room
+
+
+@pytest.mark.slow
+def test_data_and_names_need_no_sampler() -> None:
+    loaded = loaded_by("import odforecast as od\nod.Panel, od.get_model, od.bundled, od.models()")
+    assert not loaded & {"pymc", "pytensor", "nutpie", "arviz_stats", "matplotlib", "statsforecast"}
+
+
+FORECAST = """
+import odforecast as od
+made = od.get_model("damped-trend+delay").fit(od.bundled().as_of().panel()).forecast(3, draws=5)
+print(od.__file__, made.draws.shape)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("found", ["nothing", "a folder of its own", "somebody else's"])
+def test_where_neither_home_nor_package_can_be_written_to(tmp_path: Path, found: str) -> None:
+    """numba cannot cache there, and there was no forecast at all. As root no folder is closed:
+    files stand where the folders would be made."""
+    source = Path(od.__file__).parent
+    copy = shutil.copytree(source, tmp_path / "odforecast", ignore=lambda *_: ["__pycache__"])
+    for folder in (copy, *(p for p in copy.rglob("*") if p.is_dir())):
+        (folder / "__pycache__").touch()
+    (home := tmp_path / "home").touch()
+    (temp := tmp_path / "temp").mkdir()
+    mine = temp / f"odforecast-{os.getuid()}"
+    if found != "nothing":
+        mine.mkdir(mode=0o700 if found == "a folder of its own" else 0o777)
+        mine.chmod(0o700 if found == "a folder of its own" else 0o777)
+    away = {"HOME": f"{home}/none", "TMPDIR": str(temp), "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", FORECAST], capture_output=True, text=True, env=away, cwd=tmp_path
+    )
+    assert done.stdout == f"{copy}/__init__.py (5, 54, 15)\n", done.stderr
+    kept = {p.relative_to(temp).parts[0] for p in temp.rglob("*.nbi")}
+    assert len(kept) == 1
+    assert (kept == {mine.name}) == (found != "somebody else's")
+
+
+def test_table_type_checking_imports_and_all_agree() -> None:
+    tree = ast.parse(Path(od.__file__).read_text())
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    typed = {}
+    for node in block.body:
+        for alias in node.names:
+            if isinstance(node, ast.ImportFrom):
+                typed[alias.asname or alias.name] = node.module
+            elif alias.name == f"odforecast.{alias.asname}":
+                # Submodules in this form: the other one makes circles for mypy.
+                typed[alias.asname] = "odforecast"
+    homes = {name: home or "odforecast" for name, home in od._HOME.items()}
+    # The package odforecast.forecast, which can be called, is this function to type checkers.
+    homes["forecast"] = "odforecast.quick"
+    assert typed == homes
+    assert set(od.__all__) == {*od._HOME, "OdforecastError"}
+    assert od.__all__ == sorted(od.__all__)
+
+
+def test_no_public_name_is_a_submodule() -> None:
+    # Importing a submodule sets it as an attribute of the package, over a function of that name.
+    folder = Path(od.__file__).parent
+    modules = {path.stem for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()}
+    # Those that are both are the modules themselves, so nothing can be put over a function.
+    both = modules & set(od.__all__)
+    assert both == {name for name, home in od._HOME.items() if not home}
+    for name in both:
+        assert getattr(od, name) is sys.modules[f"odforecast.{name}"]

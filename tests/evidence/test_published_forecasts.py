@@ -13,9 +13,10 @@ from figures import published_figure
 
 import bench_published as bench
 import odforecast as od
-from bench_published import delayed_at, printed, published, wis_of
+from bench_published import delayed_at, printed, published
 from odforecast.errors import ScoringError
 from odforecast.panel import era_of
+from odforecast.vintage.donors import available
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +51,10 @@ def test_printed_figures_are_those_of_the_domain(alone):
     study = alone.loc["krishna-sarima"]
     assert (study["error_percent"], study["held_share"]) == (23.9, 0.479)
     assert np.isnan(study["said"])
+    table = printed()
+    assert table["id"].is_unique
+    assert (table[["source", "note"]] != "").all(axis=None)
+    assert set(table["kind"]) == {"projection", "fit or projection", "predicted value", "study"}
 
 
 def test_the_table_of_source_is_that_of_the_workbook(alone, shared):
@@ -81,7 +86,6 @@ def test_cdcs_values_are_those_of_the_press(alone, shared):
     assert rows["first"].tolist() == spans.dt.strftime("%Y-%m").tolist()
 
 
-@pytest.mark.slow
 def test_what_came_is_reported_in_the_newest_release(alone):
     panel = od.bundled().as_of().panel()
     row = alone.loc["cdc-2022-01-12-2021-06-all"]
@@ -99,19 +103,23 @@ def test_what_came_is_reported_in_the_newest_release(alone):
 
 
 def test_models_see_a_release_of_the_era_and_nothing_later(whole):
-    same = whole[whole["beside"] == "same count"]
+    beside = whole["beside"]
+    none = whole[~beside.isin(["same count", "all drugs, same years"])]
+    assert (none["beside"] != "").all()
+    assert none[[f"{m}_median" for m in bench.MODELS]].isna().all(axis=None)
+    same = whole[beside == "same count"]
     assert len(same) == 9
     here = od.bundled()
+    ends = {pd.Timestamp(d.release): pd.Period(str(d.last_month)) for d in available(here)}
     for _, row in same.iterrows():
         panel, text = delayed_at(here, row["yardstick"], row["published"])
         assert text == row["origin"]
         assert str(panel.last_month) == row["last"]
-        donor = pd.Timestamp(text.rpartition(" ")[2])
         assert panel.vintage == "pseudo-delayed"
         last = pd.Timestamp(row["last"]) + pd.offsets.MonthEnd(0)
         age = (pd.Timestamp(row["published"]) - last).days
-        months = (donor.to_period("M") - pd.Period(_last_month(donor), "M")).n
-        assert (months < 6) == (era_of(age) == "4.5")
+        donor = pd.Timestamp(text.rpartition(" ")[2])
+        assert ((donor.to_period("M") - ends[donor]).n < 6) == (era_of(age) == "4.5")
         reported = panel.reported[panel.index("US"), -1]
         assert reported < row["came"]  # what completing it is about
         assert row["hub-baseline_median"] == reported
@@ -119,44 +127,10 @@ def test_models_see_a_release_of_the_era_and_nothing_later(whole):
         delayed_at(here, "2024-09")
 
 
-def _last_month(donor: pd.Timestamp) -> str:
-    from odforecast.vintage.donors import available
-
-    (found,) = [d for d in available(od.bundled()) if d.release == donor.date()]
-    return str(found.last_month)
-
-
-def test_years_are_added_up_draw_by_draw(whole):
-    """Of the Commission: five Decembers of the same draws; what came, the five counts."""
-    row = whole.set_index("id").loc["stanford-lancet-2020-24"]
-    panel, _ = delayed_at(od.bundled(), "2019-12")
-    made = od.get_model("dlm").fit(panel).forecast(60, draws=1000, seed=1).select(["US"])
-    at = [made.months.astype(str).tolist().index(f"{y}-12") for y in range(2020, 2025)]
-    total = made.samples()[:, 0, at].sum(axis=1)
-    assert row["dlm_median"] == pytest.approx(np.median(total))
-    assert row["dlm_low"] == pytest.approx(np.quantile(total, 0.025))
-    truth = od.bundled().as_of().panel()
-    where = [truth.months.astype(str).tolist().index(f"{y}-12") for y in range(2020, 2025)]
-    assert row["beside_came"] == truth.reported[truth.index("US"), where].sum()
-    assert row["dlm_wis"] == pytest.approx(
-        wis_of((row["dlm_low"], row["dlm_median"], row["dlm_high"]), row["beside_came"])
-    )
-    assert row["beside"] == "all drugs, same years"
-
-
-def test_what_has_nothing_beside_it_says_why(whole):
-    none = whole[~whole["beside"].isin(["same count", "all drugs, same years"])]
-    assert (none["beside"] != "").all()
-    assert none[[f"{m}_median" for m in bench.MODELS]].isna().all(axis=None)
-
-
-def test_the_page_has_the_numbers_of_the_benchmark(whole):
+def test_the_page_and_its_figure_have_the_numbers_of_the_benchmark(whole):
     page = (ROOT / "docs" / "published.md").read_text()
     assert bench.listing(whole) in page
     assert all(table in page for table in bench.markdown(whole).split("\n\n"))
-
-
-def test_the_figure_of_the_page_says_what_it_shows(whole):
     figure = published_figure(whole)
     said = od.plot.alt_text(figure)
     assert "FDA SOURCE, base case (2023, opioids) -25%" in said
@@ -164,14 +138,5 @@ def test_the_figure_of_the_page_says_what_it_shows(whole):
     assert "11 releases: -0.9 to +1.5%" in said
     labels = [t.get_text() for t in figure.axes[1].get_yticklabels()]
     assert labels[-1] == "12 months to 2024-12"
-    svg = ROOT / "docs" / "_static" / "published-forecasts.svg"
-    assert svg.exists()
-    assert not re.search(r"\bNaN\b|nan", svg.read_text())
-
-
-def test_no_figure_is_without_a_source():
-    table = printed()
-    assert table["id"].is_unique
-    assert (table["source"] != "").all()
-    assert (table["note"] != "").all()
-    assert set(table["kind"]) == {"projection", "fit or projection", "predicted value", "study"}
+    svg = (ROOT / "docs" / "_static" / "published-forecasts.svg").read_text()
+    assert not re.search(r"\bNaN\b|nan", svg)

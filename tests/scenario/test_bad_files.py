@@ -11,26 +11,10 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 import odforecast as od
+from odforecast import scenario as sc
 from odforecast.cli import main
 from odforecast.errors import ScenarioError
 from odforecast.names import INDICATOR_NAMES
-from odforecast.scenario import (
-    NULL,
-    Dose,
-    Fixed,
-    Intervention,
-    Normal,
-    Percent,
-    Rebound,
-    Scenario,
-    dump_scenarios,
-    json_schema,
-    named_intervention,
-    parse_scenarios,
-    prior_names,
-    read_scenarios,
-    write_scenarios,
-)
 from odforecast.scenario.catalogue import prior_table
 from odforecast.scenario.file import load
 from odforecast.scenario.priors import PRIORS
@@ -48,13 +32,8 @@ KEYS = [
     ("p_null: 0.1, p_null: 0.9", "line 2: key 'p_null' is given twice", None),
     ("spred: 1", "unknown key 'spred', did you mean 'spread'?; allowed: prior,", True),
     ("rebound: {size: 0.1}", "rebound: unknown key 'size'; allowed: prior, frac", True),
-    ("54: 1", "unknown key '54'", None),
-    ("rebound: {p_null: 0.1}", "rebound: key 'fraction' is missing; or write", True),
     ("size: {}", "size is {}, allowed: a number or one distribution", True),
     ("exposure: {}", "exposure is an empty table, allowed: one location or", True),
-    ("lag: null", "lag is nothing, allowed: a number or one distribution", True),
-    ("lag: 6 months", "lag is '6 months', allowed: a number or one distribution (fixed, normal, "
-     "lognormal, uniform, beta, quantiles, judgements), such as {uniform: [1, 3]}", True),
     ("half_life: never", "half_life is 'never', allowed: a number or one distribution (fixed, "
      "normal, lognormal, uniform, beta, quantiles, judgements), such as {uniform: [1, 3]}, or no",
      True),
@@ -66,10 +45,7 @@ KEYS = [
     ("p_null: 50", "p_null is 50, allowed: a number from 0 to 1, a percent, or judgements; write 0",
      True),
     ("share: 600 %", "share is '600 %', allowed: 0 to 1", False),
-    ("p_null: 600 %", "p_null is '600 %', allowed: a number from 0 to 1, a percent, or", False),
-    ("exposure: 600 %", "exposure is '600 %', allowed: a number from 0 to 5 or a percen", False),
     ("share: {uniform: [5%, 600%]}", "share is {'uniform': ['5%', '600%']} (99% in 0.07", False),
-    ("p_null: often", "p_null is 'often', allowed: a number from 0", True),
     ("probability: 80%", "key 'probability' is '80%', and is no longer taken; leave it out, and "
      "write p_null: 0.52, the probability of no effect", True),
     ("p_null: 50%, probability: 0.8", "key 'probability' is 0.8, and is no longer taken; leave it "
@@ -86,7 +62,6 @@ KEYS = [
     ("size: -3", "size is -3, -95% deaths at full effect; size is a log rate", True),
     ("size: 9", "size is 9, allowed: -5 to 5", True),
     ("size: -30%", "size is '-30%', allowed: a log rate ratio, -0.36", True),
-    ("size: {gamma: [1, 2]}", "size: unknown distribution 'gamma'", True),
     ("size: {normal: [0, -1]}", "size: normal: sd is -1, allowed: above 0", True),
     ("size: {normal: [0]}", "size: normal is [0.0], allowed: 2 numbers (me", True),
     ("size: {percent: -30}", "size: unknown distribution 'percent'; it stands", True),
@@ -122,14 +97,8 @@ KEYS = [
      "line 2: a name must be text", None),
     ("<<: {p_null: 0.1}", "unknown key '<<'", None),
     ("note: !!binary aGk=", "line 2: tag 'tag:yaml.org,2002:binary'", None),
-    ("size: !!float 1", "line 2: tag 'tag:yaml.org,2002:float'", None),
     ("p_null: 0_1", "p_null is '0_1'", True),
-    ("lag: 1:30", "lag is '1:30'", True),
-    ("lag: 0x10", "lag is '0x10'", True),
     ("lag: {lognormal: [1.0e300, 1e300]}", "lag: lognormal: median is 1e+300, allowed: num", False),
-    ("lag: 999999999999999999999999999999", "lag is 1e+30, allowed: 0 to 1,200", True),
-    ("percent: {normal: [-0.09, 0.05]}",
-     "percent is {'normal': [-0.09, 0.05]}, less than 1%; write the numbers in percent", False),
     ("percent: {quantiles: {5%: -0.3, 50%: -0.1}}",
      "percent is {'quantiles': {'5%': -0.3, '50%': -0.1}}, less than 1%; write the numbers", False),
     ("percent: {normal: [-80, 20]}", "percent is Normal(-80%, 20%), allowed: above -100", False),
@@ -145,7 +114,6 @@ KEYS = [
     ("lag: {uniform: [3, 2]}", "lag: uniform: low 3 must lie below", False),
     ("lag: {normal: {mean: 0, sigma: 1}}", "lag: normal is {'mean': 0.0, 'sigma': 1.0}", True),
     ("lag: {quantiles: {5%: 0, 50%: 3}}", "lag.quantiles: 5%: 0, 50%: 3, allowed: values", False),
-    ("lag: 1.0e+300", "lag is 1e+300, allowed: 0 to 1,200", True),
     ("percent: -9, scope: T40.4, exposure: fentanyl-share",
      "exposure is 'fentanyl-share' and scope 'T40.4', allowed: one of them; deaths of the", True),
     ("onset: null", "onset is nothing, allowed: a month such as 2026-03", True),
@@ -179,7 +147,6 @@ FILES = [
      "s, intervention 1: key 'size' is missing; give size, percent or dose", True),
     ("scenarios: [{name: s, interventions: [{prior: tariff-only}, {prior: tariff-only}]}]",
      "s: two interventions are named 'tariff-only', allowed: distinct names", False),
-    ("name: s\nhorizon: 3\ninterventions: none", "s: unknown key 'horizon'; allowed: name", True),
     ("interventions: []", "key 'name' is missing, allowed: a name such as", True),
     ("name: s", "s: interventions is nothing, allowed: a list, or none for", True),
     ("name: s\ninterventions: [{onset: 2026-03, size: 0}]",
@@ -197,9 +164,6 @@ FILES = [
     ("name: [", "line 1: not YAML: ", None),
     ("name: &x [*x]", "line 1: an alias (*x); write out", None),
     ("!!python/object:os.system {}", "line 1: tag 'tag:yaml.org,2002:python/object:os.syste", None),
-    ("name: [[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[", "line 1: not YAML: ", None),
-    ("name: s\nversion: 99999999999999999999\ninterventions: none",
-     "s: version is 99999999999999999999, allowed: a whole number from 1", False),
     ("name: s\n---\nname: t", "line 2: not YAML", None),
 ]  # fmt: skip
 
@@ -223,24 +187,18 @@ MORE = [
     (f"name: {'s' * 300}", "name is 'ssss"),
 ]
 
+TARIFF = "name = 's'\n[[interventions]]\nprior = 'tariff-only'\n"
 TOML = [
     ('name = "s"\nname = "t"', "not TOML: Cannot overwrite a value (at"),
     ('name = "s"\n[a]\n[a]', "Cannot declare ('a',) twice (at line 3, column 3); write each key"),
     ('name = "s"\nx = {a = 1, a = 2}', "not TOML: Duplicate inline table key 'a'"),
     ("name = 's'\nonset = 2026-02-30", "not TOML: Invalid date or datetime (at line 2"),
-    (
-        "name = 's'\n[[interventions]]\nprior = 'tariff-only'\nlag = inf",
-        "lag is inf, allowed: a nu",
-    ),
-    ("name = 's'\n[[interventions]]\nprior = 'tariff-only'\nsize = nan", "size is nan"),
-    ("name = 's'\n[[interventions]]\nprior = 'tariff-only'\nexposure = {}", "is an empty table"),
+    (TARIFF + "lag = inf", "lag is inf, allowed: a nu"),
+    (TARIFF + "size = nan", "size is nan"),
+    (TARIFF + "exposure = {}", "is an empty table"),
     ("a = " + 5_000 * "[" + 5_000 * "]", "nested deeper than any scenario is"),
     (".".join(20 * ["a"]) + " = 1", "unknown key 'a'; allowed: name"),
     ("name = 's'\nversion = " + 5_000 * "9", "not TOML"),
-    (
-        "name = 's'\nversion = 0x7fffffffffffffffffffffffff\ninterventions = 'none'",
-        "version is 1014120480182583521",
-    ),
     (f"name = 's'\ninterventions = 'none'\nversion = 0x{400 * 'f'}", "version is 4446241647709"),
     ("name = 2026-03-01T10:00:00Z", "name is datetime.datetime(2026, 3, 1"),
     ('name = "s"\ninterventions = "none"\ntitle = "\\u0007"', "title is '\\x07', allowed: text"),
@@ -256,10 +214,9 @@ BAD = [
 
 
 def refused(path: Path, text: str) -> str:
-    """The line on a file, in the form that every such line has."""
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ScenarioError) as caught:
-        read_scenarios(path)
+        sc.read_scenarios(path)
     line = str(caught.value)
     assert line.startswith(f"{path}: ")
     assert line.isprintable()
@@ -299,7 +256,7 @@ def test_all_mistakes_of_a_file_are_told_at_once(tmp_path):
     ]  # fmt: skip
     assert "unknown key 'spred', did you mean 'spread'? and 'lags', did you mean 'lag'?" in told[-1]
     with pytest.raises(ScenarioError, match=r"^x: lag is .*; also ramp is .*; also share is .*"):
-        Intervention("x", Fixed(0), lag=-1, ramp="soon", share=2)
+        sc.Intervention("x", sc.Fixed(0), lag=-1, ramp="soon", share=2)
 
 
 @pytest.mark.parametrize("text", ["share: 50", "percent: -0.3", "p_null: 0.1, p_null: 0.9"])
@@ -323,33 +280,32 @@ def test_bytes_that_are_no_text(tmp_path):
     path = tmp_path / "s.yaml"
     path.write_bytes("name: \xe9".encode("latin-1"))
     with pytest.raises(ScenarioError, match="byte 6 is not UTF-8"):
-        read_scenarios(path)
+        sc.read_scenarios(path)
     path.write_bytes(b"\xef\xbb\xbfname: s\r\ninterventions: none\r\n")
-    assert read_scenarios(path)[0].name == "s"
+    assert sc.read_scenarios(path)[0].name == "s"
     path.write_bytes(b"#" * 200_001)
     with pytest.raises(ScenarioError, match="more than 200,000 bytes"):
-        read_scenarios(path)
+        sc.read_scenarios(path)
     with pytest.raises(ScenarioError, match="cannot read"):
-        read_scenarios("a\0.yaml")
+        sc.read_scenarios("a\0.yaml")
 
 
 def test_files_that_are_not_there_or_of_another_kind(tmp_path):
     with pytest.raises(ScenarioError, match="cannot read"):
-        read_scenarios(tmp_path / "none.yaml")
+        sc.read_scenarios(tmp_path / "none.yaml")
     with pytest.raises(ScenarioError, match=r"allowed: \.yaml, \.yml or \.toml"):
-        parse_scenarios("", ".json")
+        sc.parse_scenarios("", ".json")
     for several, said in (
-        ((), "scenarios is (), allowed: a Scenario, or a list"), (3, "scenarios is 3, allowed"),
-        ((NULL, "x"), "scenarios is (<Scenario null"), ((NULL, NULL), "'null' is given twice"),
-    ):  # fmt: skip
+        ((), "scenarios is (), allowed: a Scenario, or a list"),
+        (3, "scenarios is 3, allowed"),
+        ((sc.NULL, "x"), "scenarios is (<Scenario null"),
+        ((sc.NULL, sc.NULL), "'null' is given twice"),
+    ):
         with pytest.raises(ScenarioError, match=re.escape(said)):
-            write_scenarios(tmp_path / "unreadable.yaml", several)
+            sc.write_scenarios(tmp_path / "unreadable.yaml", several)
     with pytest.raises(ScenarioError, match=r"cannot write .*none.x.yaml: No such file"):
-        write_scenarios(tmp_path / "none" / "x.yaml", NULL)
+        sc.write_scenarios(tmp_path / "none" / "x.yaml", sc.NULL)
     assert not list(tmp_path.iterdir())
-
-
-# ------------------------------------------------------------------------------- in Python
 
 
 # A file and Python take the same way, so here stands only what no file can say.
@@ -359,36 +315,36 @@ def test_files_that_are_not_there_or_of_another_kind(tmp_path):
         ({"onset": ("2026-01", "2026-02", "2026-03")}, "allowed: a month such as 2026-03"),
         ({"onset": ("2026-05", "2026-01")}, "the first not after the last"),
         ({"rebound": 0.3}, "rebound is 0.3, allowed: a table of keys, or none"),
-        ({"lag": Percent(50)}, "lag is 50%, a size in percent, allowed: a number or another prior"),
-        ({"half_life": Dose(40, 1)}, "half_life is change 40% x elasticity 1, a size in dose"),
+        (
+            {"lag": sc.Percent(50)},
+            "lag is 50%, a size in percent, allowed: a number or another prior",
+        ),
+        ({"half_life": sc.Dose(40, 1)}, "half_life is change 40% x elasticity 1, a size in dose"),
         ({"note": "\x1b[2J"}, "note is '\\x1b[2J', allowed: text of up to 5,000 characters, with"),
         ({"references": ("a\u2028",)}, "allowed: a list of texts, without control codes"),
-        ({"half_life": Fixed(0)}, "half_life is 0, allowed: above 0, or none"),
-        ({"lag": Normal(1, 1)}, "allowed: 0 to 1,200"),
     ],
 )
 def test_mistakes_in_python(changes, words):
     with pytest.raises(ScenarioError) as caught:
-        Intervention(**({"name": "x", "size": Fixed(-0.1), "onset": "2026-01"} | changes))
+        sc.Intervention(**({"name": "x", "size": sc.Fixed(-0.1), "onset": "2026-01"} | changes))
     assert words in str(caught.value)
 
 
-def test_a_rebound_is_checked_too():
-    with pytest.raises(ScenarioError, match=r"rebound.fraction is 2, allowed: 0 to 1"):
-        Rebound(Fixed(2))
-    with pytest.raises(ScenarioError, match=r"rebound.fraction is 'some', allowed: a number or o"):
-        Rebound("some")
-
-
-# ------------------------------------------------------------------------ for editors
+@pytest.mark.parametrize(
+    ("fraction", "said"),
+    [(sc.Fixed(2), "2, allowed: 0 to 1"), ("some", "'some', allowed: a number or o")],
+)
+def test_a_rebound_is_checked_too(fraction, said):
+    with pytest.raises(ScenarioError, match=f"rebound.fraction is {said}"):
+        sc.Rebound(fraction)
 
 
 def test_the_schema_lists_what_the_library_has():
-    nouns = json_schema()["$defs"]
+    nouns = sc.json_schema()["$defs"]
     for each in ("Scenario", "Intervention", "Rebound"):
         assert all(x["description"] for x in nouns[each]["properties"].values())
     for each in ("Intervention", "Rebound"):
-        assert nouns[each]["properties"]["prior"]["enum"] == list(prior_names())
+        assert nouns[each]["properties"]["prior"]["enum"] == list(sc.prior_names())
     assert nouns["Intervention"]["properties"]["scope"]["enum"] == ["all-drugs", *(
         name for name in INDICATOR_NAMES if name not in ("all-drugs", "all-deaths")
     )]  # fmt: skip
@@ -398,49 +354,49 @@ def test_the_schema_lists_what_the_library_has():
     assert shown == {
         kind: [f.name.rstrip("_") for f in fields(prior)] for kind, prior in PRIORS.items()
     }
-    with_a_fraction = [name for name in prior_names() if "fraction" in prior_table(name)]
+    with_a_fraction = [name for name in sc.prior_names() if "fraction" in prior_table(name)]
     assert nouns["Rebound"]["anyOf"][1]["properties"]["prior"]["enum"] == with_a_fraction
 
 
 def test_the_schema_is_one_that_editors_can_read():
     """No misspelt rule, which a validator would pass over in silence."""
-    schema = json_schema()
+    schema = sc.json_schema()
     Draft202012Validator.check_schema(schema)
     known = {*Draft202012Validator.VALIDATORS, "$schema", "$defs", "title", "description",
              "then", "else"}  # fmt: skip
 
     def rules(at):
-        if isinstance(at, dict):
-            assert set(at) <= known, set(at) - known
-            for word, inner in at.items():
-                if word in ("properties", "$defs"):
-                    for each in inner.values():
-                        rules(each)
-                elif word not in ("const", "enum", "required"):
-                    rules(inner)
-        elif isinstance(at, list):
-            for each in at:
-                rules(each)
+        if not isinstance(at, dict):
+            return
+        assert set(at) <= known, set(at) - known
+        for word, inner in at.items():
+            if word in ("properties", "$defs"):
+                inner = list(inner.values())
+            if word not in ("const", "enum", "required"):
+                for each in inner if isinstance(inner, list) else [inner]:
+                    rules(each)
 
     rules(schema)
 
 
 def good(text, suffix=".yaml"):
-    return Draft202012Validator(json_schema()).is_valid(load(text, suffix))
+    return Draft202012Validator(sc.json_schema()).is_valid(load(text, suffix))
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda p: p.name)
 def test_the_examples_are_read_and_fit_the_schema(path):
     assert good(path.read_text(encoding="utf-8"))
-    assert read_scenarios(path)
+    assert sc.read_scenarios(path)
 
 
 def test_what_is_written_fits_the_schema():
-    for name in prior_names():
-        x = named_intervention(name, onset={"between": ["2026-03", "2026-05"]},
+    for name in sc.prior_names():
+        x = sc.named_intervention(name, onset={"between": ["2026-03", "2026-05"]},
                                rebound={"prior": "substitution-rebound"})  # fmt: skip
-        assert good(dump_scenarios(Scenario("s", (x,))))
-        assert good(dump_scenarios((Scenario("s", (x,)), Scenario("null")), ".toml"), ".toml")
+        assert good(sc.dump_scenarios(sc.Scenario("s", (x,))))
+        assert good(
+            sc.dump_scenarios((sc.Scenario("s", (x,)), sc.Scenario("null")), ".toml"), ".toml"
+        )
     own = "name: s\ninterventions: [{name: cut, onset: 2026-03, %s}]"
     assert good("name: null")
     assert good("name: s\ninterventions: [{prior: tariff-only}]")  # open: after the as-of date
@@ -449,13 +405,13 @@ def test_what_is_written_fits_the_schema():
     assert good(ONE % "probability: ' 100.0%'")
     for spread in ("0", "0.0", "{uniform: [0, 1]}", "{uniform: {low: 0.0, high: 1.0}}"):
         assert good(ONE % f"lag_spread: {spread}")
-        parse_scenarios(ONE % f"lag_spread: {spread}")
+        sc.parse_scenarios(ONE % f"lag_spread: {spread}")
     assert good(own % "size: {quantiles: {1e1%: -0.1, +50%: 0.1}}")
     assert good(own % "dose: {change: -40%, elasticity: {uniform: [0, 0.84]}}, share: '50%'")
 
 
 def test_a_file_of_every_key_is_read():
-    (found,) = parse_scenarios(
+    (found,) = sc.parse_scenarios(
         "name: s\nversion: 2\ntitle: t\nquestion: q\ninterventions:\n"
         "  - {name: cut, onset: {between: [2026-03, 2026-05]}, scope: T40.4, probability: 100%,\n"
         "     percent: {normal: [-9, 5]}, p_null: 10%, direction: fall, lag: 2, lag_spread: 0,\n"
@@ -466,8 +422,8 @@ def test_a_file_of_every_key_is_read():
         "     references: [A 2020. T. J.]}"
     )
     x = found.interventions[0]
-    assert (x.p_null, x.residue, x.share) == (0.1, Fixed(0.2), Fixed(0.5))
+    assert (x.p_null, x.residue, x.share) == (0.1, sc.Fixed(0.2), sc.Fixed(0.5))
     assert dict(x.exposure) == {"OH": 1.0, "default": 0.3}
     assert (x.scope, x.direction, x.references) == ("T40.4", "fall", ("A 2020. T. J.",))
     for suffix in (".yaml", ".toml"):
-        assert parse_scenarios(dump_scenarios(found, suffix), suffix) == (found,)
+        assert sc.parse_scenarios(sc.dump_scenarios(found, suffix), suffix) == (found,)

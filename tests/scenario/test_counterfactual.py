@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 import odforecast as od
+from bench_past import KNOWN, SETTINGS, estimated, history, measured, world
 from odforecast.errors import ScenarioError, UnknownNameError
 from odforecast.geography import JURISDICTIONS
+from odforecast.monthly.sums import rolling_sums
 from odforecast.names import TARGET_12MO
 from odforecast.scenario import Fixed, named_intervention
 from odforecast.scenario.past import (
@@ -22,47 +24,29 @@ from odforecast.scenario.past import (
     seen_counts,
 )
 
-
-@pytest.fixture(scope="module")
-def archive():
-    return od.bundled()
+MODEL = od.get_model("auto-ets")
 
 
-@pytest.fixture(scope="module")
-def model():
-    return od.get_model("auto-ets")
+def gone(event, archive=None, **keywords):
+    return past(event, archive or od.bundled(), model=MODEL, **keywords)
 
 
 @pytest.fixture(scope="module")
-def shock(archive, model):
-    return past("supply-shock-2023", archive, model=model, draws=400, timings=64)
+def shock():
+    return gone("supply-shock-2023", draws=400, timings=64)
 
 
 def test_events_of_the_catalogue():
     onsets = {name: str(past_event(name).onset[0]) for name in PRIOR_OF}
-    assert onsets == {
-        "carfentanil-scheduled": "2017-03",
-        "npp-4anpp-controlled": "2018-02",
-        "class-scheduled": "2019-05",
-        "cooperation-suspended": "2022-08",
-        "supply-shock-2023": "2023-07",
-        "cooperation-resumed": "2023-11",
-    }
+    assert len(onsets) == 6
+    assert (onsets["class-scheduled"], onsets["supply-shock-2023"]) == ("2019-05", "2023-07")
     with pytest.raises(UnknownNameError, match="no past event 'busan'"):
         past_event("busan")
 
 
-def test_removed_by_hand():
-    rng = np.random.default_rng(1)
-    months, delta = rng.uniform(50, 100, 30), rng.normal(0, 0.3, (4, 30))
-    sums = np.convolve(months, np.ones(12), "valid")
-    by_hand = [np.convolve(months * np.exp(-d), np.ones(12), "valid") for d in delta]
-    np.testing.assert_allclose(removed(months, sums, delta), by_hand)
-
-
-def test_no_effect_gives_back_what_was_observed_exactly(archive, model):
+def test_no_effect_gives_back_what_was_observed_exactly():
     nothing = replace(past_event("class-scheduled"), p_null=1.0)
-    found = past(nothing, archive, model=model, draws=20, timings=16)
+    found = gone(nothing, draws=20, timings=16)
     assert (found.removed == found.observed).all()
     assert not found.delta.any()
     assert found.summary.p_null == 1.0
@@ -85,9 +69,6 @@ def test_what_is_removed_carries_no_forecast_noise(shock):
     by_hand = (deaths * np.exp(-shock.delta[:, year])).sum(axis=1)
     np.testing.assert_allclose(shock.removed[:, at], by_hand, rtol=1e-6)
     np.testing.assert_allclose(shock.averted(month), by_hand - shock.observed[at], rtol=1e-4)
-
-
-def test_it_is_the_posterior_that_is_removed(shock):
     delta = shock.posterior.delta(shock.month_grid, shock.drawn)
     np.testing.assert_allclose(shock.delta, delta)
     none = (shock.drawn.beta == 0).mean()
@@ -96,10 +77,10 @@ def test_it_is_the_posterior_that_is_removed(shock):
     assert np.median(shock.averted("2024-12")) > 0
 
 
-def test_the_eve_knows_nothing_of_what_followed(shock, archive, model):
+def test_the_eve_knows_nothing_of_what_followed(shock):
     assert shock.eve_kind == "cut"
     assert shock.eve.last_month == np.datetime64("2023-06")
-    fitted = model.fit(archive.as_of().panel(shock.indicator).cut("2023-06"))
+    fitted = MODEL.fit(od.bundled().as_of().panel(shock.indicator).cut("2023-06"))
     direct = fitted.forecast(until=str(shock.eve.months[-1]), draws=400, seed=1).select("US")
     np.testing.assert_array_equal(
         shock.eve.quantiles([0.5], TARGET_12MO), direct.quantiles([0.5], TARGET_12MO)
@@ -107,11 +88,11 @@ def test_the_eve_knows_nothing_of_what_followed(shock, archive, model):
 
 
 @pytest.mark.slow
-def test_the_eve_takes_the_release_of_that_day(model, vsrr):
+def test_the_eve_takes_the_release_of_that_day(vsrr):
     vintages = [od.read(vsrr / f) for f in ("2024-12-11.csv.gz", "2025-07-16.parquet")]
     archive = od.Archive.in_memory({v.date: v.table for v in vintages})
     x = replace(named_intervention("cooperation-resumed", onset="2025-01"), scope="all-drugs")
-    found = past(x, archive, model=model, draws=50, timings=16)
+    found = gone(x, archive, draws=50, timings=16)
     assert found.eve_kind == "real"
     assert str(found.eve.panel.release) == "2024-12-11"
     assert "that day's release" in found.text()
@@ -120,20 +101,19 @@ def test_the_eve_takes_the_release_of_that_day(model, vsrr):
 
 def test_text_says_what_must_be_said(shock):
     text = shock.text()
-    assert WHATEVER in text
-    assert "Prior, given an effect: -0.65 (sd 0.29)" in text
-    assert "no effect with probability 0.10" in text
-    assert "cut at the eve, more complete than any release was that day" in text
-    assert "Effect removed:" in text
-    assert "Forecast from the eve" in text
+    for said in (
+        WHATEVER,
+        "Prior, given an effect: -0.65 (sd 0.29)",
+        "no effect with probability 0.10",
+        "cut at the eve, more complete than any release was that day",
+        "Effect removed:",
+        "Forecast from the eve",
+        "counts through December 2024",
+        "In the 12 months ending in July 2025, ",
+        "shock-2023-like (July 2023), United States, drug overdose deaths with synt",
+    ):
+        assert said in text
     assert ("Prior-dominated" in text) == shock.summary.prior_dominated
-    assert "counts through December 2024" in text
-    assert "In the 12 months ending in July 2025, " in text
-    assert "shock-2023-like (July 2023), United States, drug overdose deaths with synt" in text
-
-
-def test_the_text_is_of_the_last_count_that_is_published(shock):
-    """Of a class many a place has hidden counts: "nan deaths were observed"."""
     hidden = np.where(shock.months > np.datetime64("2025-04"), np.nan, shock.observed)
     april = shock.observed[shock.months == np.datetime64("2025-04")][0]
     said = f"In the 12 months ending in April 2025, {april:,.0f} deaths were observed"
@@ -154,8 +134,8 @@ def test_frame_names_both_apart(shock):
         shock.averted("2030-01")
 
 
-def test_one_state_has_its_own_factor(archive, model):
-    found = past("supply-shock-2023", archive, location="Ohio", model=model, draws=200, timings=64)
+def test_one_state_has_its_own_factor():
+    found = gone("supply-shock-2023", location="Ohio", draws=200, timings=64)
     assert found.location == "OH"
     whole = found.posterior.delta(found.month_grid, found.drawn)
     there = whole != 0
@@ -164,11 +144,10 @@ def test_one_state_has_its_own_factor(archive, model):
     assert ratio.size > 20
 
 
-def test_exposure_is_as_of_the_event(archive, model):
-    """Shares of the eve; what later years made of them must not matter."""
+def test_exposure_is_as_of_the_event():
     x = replace(past_event("class-scheduled"), scope="all-drugs", exposure="fentanyl-share")
-    found = past(x, archive, model=model, draws=20, timings=16)
-    newest = archive.as_of()
+    found = gone(x, draws=20, timings=16)
+    newest = od.bundled().as_of()
     top, all_drugs = newest.panel("T40.4"), newest.panel()
     share = [p.reported[p.index("US")][p.months == np.datetime64("2019-04")][0]
              for p in (top, all_drugs)]  # fmt: skip
@@ -180,9 +159,9 @@ def test_exposure_is_as_of_the_event(archive, model):
     assert "Exposure as it was in April 2019" in found.text()
 
 
-def test_counts_that_are_seen(archive):
+def test_counts_that_are_seen():
     x = past_event("supply-shock-2023")
-    panel = archive.as_of().panel(x.scope)
+    panel = od.bundled().as_of().panel(x.scope)
     seen = seen_counts(panel, x)
     assert seen.months[0] == np.datetime64("2019-07")
     assert seen.months[-1] == panel.final_through == np.datetime64("2024-12")
@@ -196,9 +175,9 @@ def test_counts_that_are_seen(archive):
     assert early.months[-1] == np.datetime64("2021-05")
 
 
-def test_a_table_of_states_gives_the_nation_what_its_deaths_feel(archive):
+def test_a_table_of_states_gives_the_nation_what_its_deaths_feel():
     x = replace(past_event("cooperation-resumed"), exposure={"WV": 1.0, "OH": 1.0, "default": 0.0})
-    panel = archive.as_of().panel(x.scope)
+    panel = od.bundled().as_of().panel(x.scope)
     felt = felt_by(x, panel, {})
     year = (panel.month_grid < x.onset[0]) & (
         panel.month_grid >= x.onset[0] - np.timedelta64(12, "M")
@@ -210,22 +189,46 @@ def test_a_table_of_states_gives_the_nation_what_its_deaths_feel(archive):
     assert felt_by(given, panel, {})["US"] == 0.5
 
 
-def test_onsets_outside_the_counts(archive, model):
-    x = named_intervention("tariff-only", onset="2025-10")
-    with pytest.raises(ScenarioError, match="allowed: after 2015-01, before 2025-08"):
-        past(x, archive, model=model)
-    for key in ("draws", "timings"):
-        with pytest.raises(
-            ScenarioError, match=f"{key} is 0, allowed: a whole number of at least 1"
-        ):
-            past("class-scheduled", archive, model=model, **{key: 0})
+@pytest.mark.parametrize(
+    ("event", "keys", "said"),
+    [
+        (named_intervention("tariff-only", onset="2025-10"), {},
+         "allowed: after 2015-01, before 2025-08"),
+        ("class-scheduled", {"draws": 0}, "draws is 0, allowed: a whole number of at least 1"),
+        ("class-scheduled", {"timings": 0}, "timings is 0, allowed: a whole number of at least 1"),
+    ],
+)  # fmt: skip
+def test_onsets_outside_the_counts_and_nothing_to_draw(event, keys, said):
+    with pytest.raises(ScenarioError, match=said):
+        gone(event, **keys)
 
 
-def test_fixed_size_is_removed_as_it_is(archive, model):
+def test_fixed_size_is_removed_as_it_is():
     x = replace(
         past_event("supply-shock-2023"), size=Fixed(-0.4), p_null=0.0, spread=Fixed(0),
         lag=Fixed(2), ramp=Fixed(12), half_life=Fixed(30),
     )  # fmt: skip
-    found = past(x, archive, model=model, draws=10, timings=1)
+    found = gone(x, draws=10, timings=1)
     np.testing.assert_allclose(found.delta, np.tile(-0.4 * x.curve(found.month_grid), (10, 1)),
                                atol=1e-4)  # fmt: skip
+
+
+def test_the_season_of_the_months_says_nothing():
+    """Months are recovered up to a constant per calendar month: none of it may matter."""
+    panel, months, size = world(history(), np.random.default_rng(5), SETTINGS["-20%, blocks of 12"])
+    assert size == pytest.approx(np.log(0.8))
+    assert (months[0] == months[1:].sum(axis=0)).all()
+    np.testing.assert_array_equal(panel.reported, rolling_sums(months))
+    season = np.exp(0.05 * np.sin(np.arange(12) ** 2))[np.arange(months.shape[1]) % 12]
+    found = [estimated(panel, m, KNOWN, "nation") for m in (months, months * season)]
+    assert found[1].mean() == pytest.approx(found[0].mean(), abs=0.02 * found[0].sd())
+    recovered = estimated(panel, months, KNOWN, "past")
+    assert recovered.mean() == pytest.approx(found[0].mean(), abs=0.2 * found[0].sd())
+    assert recovered.sd() == pytest.approx(found[0].sd(), rel=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in SETTINGS if "drawn" not in name])
+def test_the_interval_holds(name):
+    holds = measured(SETTINGS[name], ["past"], 60, 5)["past"][:, 0].mean()
+    assert 0.9 - 3 * np.sqrt(0.09 / 60) <= holds

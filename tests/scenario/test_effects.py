@@ -107,7 +107,6 @@ def test_spike_of_one_gives_the_prior():
     drawn = found.draws(200)
     assert not drawn.beta.any()
     assert not found.delta(MONTHS, drawn).any()
-    # What an effect would be, if there were one, is still there.
     assert found.mean() < 0
 
 
@@ -173,7 +172,6 @@ def test_states_differ_as_far_as_the_effect_allows():
     u = found.own_factors(drawn)
     assert (u > 0).all()
     assert np.corrcoef(u.mean(axis=0), own)[0, 1] > 0.95
-    # Counts this large say it all: what is found is what there was, to the mean.
     slope = np.polyfit(own / own.mean(), u.mean(axis=0) / u.mean(), 1)[0]
     assert slope == pytest.approx(1.0, abs=0.15)
     assert found.timing_weights() @ found.timings.spread > 0.25

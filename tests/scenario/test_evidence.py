@@ -7,9 +7,10 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from evidence_page import PAGE, to_markdown
+from evidence_page import PAGE, course_change, full_strength, quantities, to_markdown
 from scipy.stats import lognorm
 
+import odforecast as od
 from odforecast.errors import UnknownNameError
 from odforecast.scenario import named, named_intervention
 from odforecast.scenario.catalogue import (
@@ -22,6 +23,7 @@ from odforecast.scenario.catalogue import (
     prior_title,
     references,
 )
+from odforecast.scenario.effects import EventPrior
 
 #: Hashes of the shipped priors as scenarios from 2026-03: change one on purpose only.
 HASHES = {
@@ -50,7 +52,6 @@ SCENARIO_KEYS = {
 
 
 def _parts(table: dict) -> tuple[float, float, float]:
-    """Falls, nothing, rises: computed from the size, P(null) and the tail that counts."""
     size = named_intervention(table["name"], onset="2026-03").size
     below = float(np.mean(size.ppf((np.arange(200_000) + 0.5) / 200_000) < 0))
     there = 1 - table["p_null"]
@@ -61,9 +62,6 @@ def _parts(table: dict) -> tuple[float, float, float]:
 
 def _by_id() -> pd.DataFrame:
     return events().set_index("id")
-
-
-# ---------------------------------------------------------------------------------- priors
 
 
 def test_there_is_no_prior_but_these():
@@ -104,9 +102,6 @@ def test_a_changed_table_does_not_change_the_library():
             ask("peace")
 
 
-# ----------------------------------------------------------------- demand, and dose-response
-
-
 @pytest.mark.parametrize(
     ("name", "ratio", "low", "high"),
     [("methadone-expansion", 0.41, 0.24, 0.70), ("buprenorphine-expansion", 0.62, 0.41, 0.92)],
@@ -117,9 +112,6 @@ def test_treatment_is_the_share_treated_times_one_less_the_hazard_ratio(name, ra
     assert percent.mean == pytest.approx(-10 * (1 - hazard.mean()), abs=0.05)
     assert percent.sd == pytest.approx(10 * hazard.std(), abs=0.05)
     assert f"{ratio} ({low:.2f}–{high:.2f})" in levers().set_index("prior").loc[name, "effect"]
-
-
-# ---------------------------------------------------------------------------------- events
 
 
 def test_every_event_has_a_source_a_grade_a_reference_and_tags():
@@ -162,9 +154,6 @@ def test_grades_follow_our_own_evidence():
     assert _by_id().loc["class-scheduled", "grade"] == "low: its window holds the pandemic"
 
 
-# ------------------------------------------------------------------------------ references
-
-
 def test_every_reference_is_whole_and_used():
     table = references()
     assert table["id"].is_unique
@@ -177,42 +166,22 @@ def test_every_reference_is_whole_and_used():
     assert used == set(table["id"])
 
 
-# -------------------------------------------------------------------------------- the page
-
-
-def test_the_page_in_the_docs_is_the_library():
-    assert PAGE.read_text(encoding="utf-8") == to_markdown()
-
-
-def test_the_page_shows_everything():
+def test_the_page_in_the_docs_is_the_library_and_shows_everything():
     page = to_markdown()
+    assert PAGE.read_text(encoding="utf-8") == page
     graded = events().query("kind != 'rival'")["grade"]
-    for text in (*prior_names(), *events()["event"], *events()["source"], *graded):
-        assert text in page
+    backfires = [prior_table(name).get("backfire", "") for name in prior_names()]
+    shown = [*prior_names(), *backfires, *events()["event"], *events()["source"], *graded]
+    assert [text for text in shown if text not in page] == []
+    assert "percentile" not in page  # ranks come from one command, with release and window
     bibliography = (PAGE.parents[1] / "bibliography.md").read_text(encoding="utf-8")
     assert ".. evidence-references::" in bibliography  # all of them, in the order of the numbers
-    for text in (
-        "Rival explanations",
-        "Bayes factor within 1/3 … 3",
-        "Beta(1.5, 4)",
-        "**S** press",
-    ):
-        assert text in page
-    for name in prior_names():
-        assert prior_table(name).get("backfire", "") in page
-    assert "percentile" not in page  # ranks come from one command, with release and window
 
 
-@pytest.mark.parametrize(
-    "page", ["article.md", "concepts/scenarios.md",
-             "reference/evidence.md"],
-)  # fmt: skip
+@pytest.mark.parametrize("page", ["article.md", "concepts/scenarios.md", "reference/evidence.md"])
 def test_pages_that_use_the_calendar_say_what_its_dates_are(page):
     text = " ".join((PAGE.parents[1] / page).read_text(encoding="utf-8").split())
     assert library()["calendar"]["note"] in text
-
-
-# ---------------------------------------------------------------------- what was corrected
 
 
 def test_the_article_has_its_central_claim_and_mechanism():
@@ -234,3 +203,75 @@ def test_each_correction_names_tests_that_exist():
         assert named, row
         for file, test in named:
             assert f"def {test}(" in (PAGE.parents[2] / file).read_text(encoding="utf-8"), test
+
+
+TABLE = quantities().set_index("event")
+COUNTED = TABLE.index[TABLE["since"] != ""]
+
+
+def _on_the_counts(row):
+    panel = od.bundled().as_of(row["release"]).panel(row["count"]).select("US")
+    counts = dict(zip(panel.months.astype(str), panel.reported[0]))
+    return float(np.log(counts[row["until"]] / counts[row["since"]]))
+
+
+def test_every_prior_that_was_read_from_an_episode_names_it():
+    assert set(TABLE["prior"]) == {
+        "supply-shock-2023-like", "analogue-scheduling", "precursor-scheduling", "supplier-closure",
+    }  # fmt: skip
+    assert list(COUNTED) == ["carfentanil-scheduled", "supply-shock-2023"]
+
+
+@pytest.mark.parametrize("event", COUNTED)
+def test_the_priors_median_course_reproduces_the_counts(event):
+    row = TABLE.loc[event]
+    counted = _on_the_counts(row)
+    assert row["log_rr"] == pytest.approx(counted, abs=1.5e-3)
+    onset = next(e["dates"][0][:7] for e in library()["events"] if e["id"] == event)
+    x = named_intervention(row["prior"], onset=onset)
+    found = course_change(x, row["shipped"], row["since"], row["until"])
+    assert float(found) == pytest.approx(counted, abs=0.012)
+    # The size that was shipped before took the change between two ramping years for it.
+    before = course_change(x, row["log_rr"], row["since"], row["until"])
+    assert abs(float(before)) < 0.7 * abs(row["log_rr"])
+
+
+def test_the_size_that_ships_is_the_size_at_full_strength():
+    assert TABLE["shipped"].to_numpy() == pytest.approx(TABLE["size"].to_numpy(), abs=0.035)
+
+
+def test_the_fall_to_april_2025_asks_for_a_little_more():
+    x = named_intervention("supply-shock-2023-like", onset="2023-07")
+    panel = od.bundled().as_of("2025-09-17").panel("T40.4").select("US")
+    fall = float(np.log(panel.reported[0, -1] / panel.reported.max()))
+    assert fall == pytest.approx(-0.610, abs=5e-4)
+    assert full_strength(x, fall, "2023-06", "2025-04") == pytest.approx(-0.70, abs=0.03)
+
+
+def test_resumed_cooperation_is_the_share_credited_of_the_shock():
+    names = ("cooperation-resumed", "supply-shock-2023-like")
+    resumed, shock = (named_intervention(n, onset="2026-01") for n in names)
+    assert resumed.size == shock.size
+    assert resumed.share == od.scenario.Beta(*library()["attribution"]["prior"]["beta"])
+    assert resumed.lag != shock.lag
+    # A posterior of the past takes the product as the normal with its mean and sd.
+    rng = np.random.default_rng(1)
+    drawn = shock.size.ppf(rng.random(400_000)) * resumed.share.ppf(rng.random(400_000))
+    matched = EventPrior.of(resumed)
+    assert (matched.mean, matched.sd) == pytest.approx((drawn.mean(), drawn.std()), abs=2e-3)
+
+
+def test_a_rebound_adds_as_much_as_it_would_alone():
+    alone = named_intervention("substitution-rebound", onset="2026-01").size.mean
+    back = {"prior": "substitution-rebound"}
+    shock = named_intervention("supply-shock-2023-like", onset="2026-01", rebound=back)
+    assert -shock.rebound.fraction.mean * shock.size.mean == pytest.approx(alone, abs=1e-3)
+
+
+def test_controls_pass_and_closures_partly_stay():
+    names = ("precursor-scheduling", "supplier-closure")
+    control, closure = (named_intervention(n, onset="2026-01") for n in names)
+    assert control.p_null == pytest.approx(8 / 13, abs=0.02)
+    assert control.residue.mean == 0.0
+    assert closure.size.mean < control.size.mean
+    assert closure.residue.mean == 0.5

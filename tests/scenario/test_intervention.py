@@ -9,20 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from odforecast import scenario as sc
 from odforecast.geography import JURISDICTIONS
-from odforecast.scenario import (
-    Beta,
-    Fixed,
-    Intervention,
-    LogNormal,
-    Normal,
-    Percent,
-    Rebound,
-    Uniform,
-    drawing,
-    named_intervention,
-    prior_names,
-)
 
 MONTHS = np.arange("2026-01", "2030-01", dtype="datetime64[M]")
 STATES = tuple(JURISDICTIONS)
@@ -37,8 +25,8 @@ def effect(x, states=("OH",), exposure=None, draws=50, seed=1, weights=None):
 
 def cut(size=-0.4, **keys):
     """An intervention of January 2026, a step that stays unless the keys say otherwise."""
-    prior = Fixed(size) if isinstance(size, float) else size
-    return Intervention("x", prior, **({"onset": "2026-01", "spread": 0.0} | keys))
+    prior = sc.Fixed(size) if isinstance(size, float) else size
+    return sc.Intervention("x", prior, **({"onset": "2026-01", "spread": 0.0} | keys))
 
 
 def nations(delta, weights=WEIGHTS):
@@ -47,12 +35,9 @@ def nations(delta, weights=WEIGHTS):
     return np.log(np.einsum("s,dsm->dm", share, np.exp(delta)))
 
 
-# -------------------------------------------------------------------------------- the shape
-
-
 def test_formula_by_hand():
-    x = cut(-0.4, onset="2026-03", lag=Fixed(2), ramp=Fixed(4), plateau=Fixed(3),
-            half_life=Fixed(12))  # fmt: skip
+    x = cut(-0.4, onset="2026-03", lag=sc.Fixed(2), ramp=sc.Fixed(4), plateau=sc.Fixed(3),
+            half_life=sc.Fixed(12))  # fmt: skip
     at = {str(m): v for m, v in zip(MONTHS, effect(x)[0, 0])}
     assert at["2026-05"] == 0.0  # onset + lag
     assert at["2026-07"] == pytest.approx(-0.2)  # half way up
@@ -63,13 +48,15 @@ def test_formula_by_hand():
 
 
 def test_residue_never_fades():
-    x = cut(-0.4, half_life=Fixed(6), residue=Fixed(0.25))
+    x = cut(-0.4, half_life=sc.Fixed(6), residue=sc.Fixed(0.25))
     path = effect(x)[0, 0]
     # rho + (1 - rho) 2^(-t / half-life)
     expected = -0.4 * (0.25 + 0.75 * 2 ** (-np.arange(MONTHS.size) / 6))
     assert path == pytest.approx(expected, abs=1e-14)
-    assert effect(cut(-0.4, half_life=Fixed(1), residue=Fixed(1.0)))[0, 0] == pytest.approx(-0.4)
-    assert effect(cut(-0.4, residue=Fixed(0.25)))[0, 0, -1] == -0.4  # without a fade all stays
+    assert effect(cut(-0.4, half_life=sc.Fixed(1), residue=sc.Fixed(1.0)))[0, 0] == pytest.approx(
+        -0.4
+    )
+    assert effect(cut(-0.4, residue=sc.Fixed(0.25)))[0, 0, -1] == -0.4  # without a fade all stays
 
 
 def test_onset_range_is_drawn_evenly():
@@ -80,9 +67,6 @@ def test_onset_range_is_drawn_evenly():
     assert (abs(counts / 6000 - 1 / 3) < 0.03).all()
 
 
-# ----------------------------------------------------------------------- between states
-
-
 @settings(max_examples=25)
 @given(
     size=st.floats(-1.2, 1.2).filter(lambda x: x == 0 or abs(x) > 1e-9),
@@ -90,14 +74,14 @@ def test_onset_range_is_drawn_evenly():
     seed=st.integers(0, 9),
 )
 def test_every_state_keeps_the_sign_and_the_nation_changes_by_e_beta(size, spread, seed):
-    x = cut(Fixed(size), spread=Fixed(spread))
+    x = cut(sc.Fixed(size), spread=sc.Fixed(spread))
     drawn = effect(x, STATES, draws=40, seed=seed, weights=WEIGHTS)
     assert (np.sign(drawn) == np.sign(size)).all()
     assert np.abs(nations(drawn) - size).max() < 1e-12
 
 
 def test_factors_of_states_have_mean_one_and_the_spread_that_is_said():
-    x = cut(-0.3, spread=Fixed(0.4))
+    x = cut(-0.3, spread=sc.Fixed(0.4))
     drawn = effect(x, ("US", "OH", "WV"), draws=8000)[:, :, -1]
     own = drawn[:, 1:] / -0.3
     assert (drawn[:, 0] == -0.3).all()
@@ -107,18 +91,18 @@ def test_factors_of_states_have_mean_one_and_the_spread_that_is_said():
 
 
 def test_a_fixed_size_has_no_spread_and_a_tiny_one_does_nothing_much():
-    tenth = Intervention("x", Fixed(np.log(0.9)), onset="2026-01")
-    assert tenth.spread == Fixed(0)
+    tenth = sc.Intervention("x", sc.Fixed(np.log(0.9)), onset="2026-01")
+    assert tenth.spread == sc.Fixed(0)
     assert np.exp(effect(tenth, ("OH", "WV"))[:, :, -1]) == pytest.approx(0.9, abs=1e-15)
-    assert Intervention("x", Percent(-10), onset="2026-01").spread == Fixed(0)
-    assert Intervention("x", Normal(-0.1, 0.1), onset="2026-01").spread == Uniform(0, 0.5)
-    tiny = Intervention("x", Fixed(-1e-9), onset="2026-01", spread=0.5)
+    assert sc.Intervention("x", sc.Percent(-10), onset="2026-01").spread == sc.Fixed(0)
+    assert sc.Intervention("x", sc.Normal(-0.1, 0.1), onset="2026-01").spread == sc.Uniform(0, 0.5)
+    tiny = sc.Intervention("x", sc.Fixed(-1e-9), onset="2026-01", spread=0.5)
     drawn = effect(tiny, STATES, weights=WEIGHTS)
     assert ((drawn < 0) & (drawn > -1e-7)).all()
 
 
 def test_state_draws_do_not_depend_on_order_or_company():
-    x = named_intervention("supply-shock-2023-like", onset="2026-03")
+    x = sc.named_intervention("supply-shock-2023-like", onset="2026-03")
     both = effect(x, ("OH", "WV"), weights=WEIGHTS)
     turned = effect(x, ("WV", "OH"), weights=WEIGHTS)
     alone = effect(x, ("WV",), weights=WEIGHTS)
@@ -127,50 +111,38 @@ def test_state_draws_do_not_depend_on_order_or_company():
 
 
 def test_interventions_of_one_name_are_paired():
-    one, other = cut(Normal(-0.3, 0.1)), cut(Normal(-0.3, 0.1), half_life=Fixed(12))
+    one, other = cut(sc.Normal(-0.3, 0.1)), cut(sc.Normal(-0.3, 0.1), half_life=sc.Fixed(12))
     assert (effect(one)[:, 0, 0] == effect(other)[:, 0, 0]).all()
-    a, b = cut(Normal(-0.3, 0.1)), Intervention("y", Normal(-0.3, 0.1), "2026-01", spread=0.0)
-    assert abs(
-        np.corrcoef(effect(a, draws=4000)[:, 0, 0], effect(b, draws=4000)[:, 0, 0])[0, 1]
-    ) < (0.05)
+    named_y = sc.Intervention("y", one.size, "2026-01", spread=0.0)
+    a, b = (effect(x, draws=4000)[:, 0, 0] for x in (one, named_y))
+    assert abs(np.corrcoef(a, b)[0, 1]) < 0.05
     # The worse half of one prior is the worse half of the other.
-    wide = effect(cut(Normal(-0.3, 0.2)), draws=400)[:, 0, 0]
-    assert (
-        np.argsort(wide) == np.argsort(effect(cut(Normal(-0.1, 0.1)), draws=400)[:, 0, 0])
-    ).all()
+    wide = effect(cut(sc.Normal(-0.3, 0.2)), draws=4000)[:, 0, 0]
+    assert (np.argsort(wide) == np.argsort(a)).all()
 
 
 def test_all_regions_turn_together():
-    x = cut(-0.4, lag=LogNormal(6, 0.5))
+    x = cut(-0.4, lag=sc.LogNormal(6, 0.5))
     nation, ohio, georgia = (effect(x, ("US", "OH", "GA"), draws=200) == 0).sum(axis=2).T
     assert (nation == ohio).all()
     assert (nation == georgia).all()
 
 
-# ---------------------------------------------------------------- works, nothing, backfires
-
-
 def test_no_effect_means_none_in_any_state():
-    x = cut(Normal(-0.3, 0.1), p_null=0.6, spread=0.3)
-    drawn = effect(x, ("OH", "WV"), draws=4000)
-    none = (drawn == 0).all(axis=(1, 2))
-    assert none.mean() == pytest.approx(0.6, abs=0.03)
-    assert ((drawn[:, 0, -1] == 0) == (drawn[:, 1, -1] == 0)).all()
-
-
-def test_the_other_tail_is_nothing():
-    either = effect(cut(Normal(0.02, 0.06)), draws=4000)[:, 0, 0]
-    fall = effect(cut(Normal(0.02, 0.06), direction="fall"), draws=4000)[:, 0, 0]
-    rise = effect(cut(Normal(0.02, 0.06), direction="rise"), draws=4000)[:, 0, 0]
+    drawn = effect(cut(sc.Normal(-0.3, 0.1), p_null=0.6, spread=0.3), ("OH", "WV"), draws=4000) == 0
+    assert drawn.all(axis=(1, 2)).mean() == pytest.approx(0.6, abs=0.03)
+    assert (drawn[:, 0, -1] == drawn[:, 1, -1]).all()
+    way = {d: cut(sc.Normal(0.02, 0.06), direction=d) for d in ("either", "fall", "rise")}
+    either, fall, rise = (effect(x, draws=4000)[:, 0, 0] for x in way.values())
     assert (fall == np.minimum(either, 0)).all()
     assert (rise == np.maximum(either, 0)).all()
-    assert cut(Normal(0.02, 0.06), direction="rise").chances()[0] == 0.0
+    assert way["rise"].chances()[0] == 0.0
 
 
-@pytest.mark.parametrize("name", prior_names())
+@pytest.mark.parametrize("name", sc.prior_names())
 def test_chances_are_those_of_the_draws(name):
-    x = named_intervention(name, onset="2026-03")
-    change = drawing.outcome(x, 20_000, 1)
+    x = sc.named_intervention(name, onset="2026-03")
+    change = sc.drawing.outcome(x, 20_000, 1)
     drawn = ((change < 0).mean(), (change == 0).mean(), (change > 0).mean())
     assert x.chances() == pytest.approx(drawn, abs=0.012)
     assert x.backfire or x.chances()[2] < 1e-9  # whatever may backfire says how
@@ -178,49 +150,49 @@ def test_chances_are_those_of_the_draws(name):
 
 def test_what_works_is_judged_over_36_months():
     # A month's success, and a rebound that takes it all back and never could take more.
-    x = cut(Normal(-0.45, 0.2), rebound=Rebound(Fixed(1.0), after=Fixed(3), ramp=Fixed(0)))
-    assert x.chances() == pytest.approx(cut(Normal(-0.45, 0.2)).chances(), abs=0.005)
-    change = drawing.outcome(cut(-0.4), 3, 1)
+    x = cut(
+        sc.Normal(-0.45, 0.2),
+        rebound=sc.Rebound(sc.Fixed(1.0), after=sc.Fixed(3), ramp=sc.Fixed(0)),
+    )
+    assert x.chances() == pytest.approx(cut(sc.Normal(-0.45, 0.2)).chances(), abs=0.005)
+    change = sc.drawing.outcome(cut(-0.4), 3, 1)
     assert change == pytest.approx(36 * np.expm1(-0.4))
-
-
-# ------------------------------------------------------------------------------- rebound
+    # All of it comes back after half a year, and stays: in the end as many deaths as before.
+    back = sc.Rebound(sc.Fixed(1.0), after=sc.Fixed(0), ramp=sc.Fixed(0))
+    assert cut(-0.3, half_life=sc.Fixed(6), rebound=back).chances() == (0.0, 0.0, 1.0)
+    assert cut(-0.3, rebound=sc.Rebound(sc.Fixed(0.5))).chances() == (1.0, 0.0, 0.0)
 
 
 def test_a_rebound_is_a_fraction_of_the_success():
-    back = Rebound(Fixed(0.25), after=Fixed(12), ramp=Fixed(6))
-    path = effect(cut(-0.4, ramp=Fixed(4), rebound=back))[0, 0]
+    back = sc.Rebound(sc.Fixed(0.25), after=sc.Fixed(12), ramp=sc.Fixed(6))
+    path = effect(cut(-0.4, ramp=sc.Fixed(4), rebound=back))[0, 0]
     assert path[4] == pytest.approx(-0.4)
     assert path[16] == pytest.approx(-0.4)  # onset + ramp + after
     assert path[19] == pytest.approx(-0.4 + 0.5 * 0.1)  # half of it is back
     assert path[22:] == pytest.approx(-0.3)
-    # Twice the success, twice the rebound.
-    assert effect(cut(-0.8, ramp=Fixed(4), rebound=back))[0, 0] == pytest.approx(2 * path)
-    fades = Rebound(Fixed(0.25), after=Fixed(12), ramp=Fixed(0), half_life=Fixed(6))
+    assert effect(cut(-0.8, ramp=sc.Fixed(4), rebound=back))[0, 0] == pytest.approx(2 * path)
+    fades = sc.Rebound(sc.Fixed(0.25), after=sc.Fixed(12), ramp=sc.Fixed(0), half_life=sc.Fixed(6))
     assert effect(cut(-0.4, rebound=fades))[0, 0, 18] == pytest.approx(-0.4 + 0.05)
+    half = sc.Rebound(sc.Fixed(0.5), after=sc.Fixed(6), ramp=sc.Fixed(0))
+    drawn = effect(cut(-0.4, spread=0.4, rebound=half), ("OH", "WV"))
+    assert drawn[:, :, -1] == pytest.approx(0.5 * drawn[:, :, 0])
 
 
 def test_no_success_no_rebound():
-    back = Rebound(Fixed(0.5), after=Fixed(1), ramp=Fixed(0))
+    back = sc.Rebound(sc.Fixed(0.5), after=sc.Fixed(1), ramp=sc.Fixed(0))
     for size in (0.3, 0.0):
         with_, without = cut(size, rebound=back), cut(size)
         assert (effect(with_) == effect(without)).all()
-    never = Rebound(Fixed(0.5), p_null=1.0, after=Fixed(1), ramp=Fixed(0))
+    never = sc.Rebound(sc.Fixed(0.5), p_null=1.0, after=sc.Fixed(1), ramp=sc.Fixed(0))
     assert (effect(cut(-0.3, rebound=never)) == effect(cut(-0.3))).all()
-    rare = Rebound(Fixed(0.5), p_null=0.4, after=Fixed(1), ramp=Fixed(0))
+    rare = sc.Rebound(sc.Fixed(0.5), p_null=0.4, after=sc.Fixed(1), ramp=sc.Fixed(0))
     held = (effect(cut(-0.3, rebound=rare), draws=4000)[:, 0, -1] == -0.3).mean()
     assert held == pytest.approx(0.4, abs=0.03)
 
 
-def test_a_rebound_follows_each_states_own_success():
-    back = Rebound(Fixed(0.5), after=Fixed(6), ramp=Fixed(0))
-    drawn = effect(cut(-0.4, spread=0.4, rebound=back), ("OH", "WV"))
-    assert drawn[:, :, -1] == pytest.approx(0.5 * drawn[:, :, 0])
-
-
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 1.0])
 def test_a_part_of_a_success_averts_deaths_too(share):
-    x = named_intervention(
+    x = sc.named_intervention(
         "supply-shock-2023-like", onset="2026-01", rebound={"prior": "substitution-rebound"},
         direction="fall",
     ).scaled(share)  # fmt: skip
@@ -231,25 +203,14 @@ def test_a_part_of_a_success_averts_deaths_too(share):
     assert drawn == pytest.approx(share * effect(x.scaled(1), ("US", "OH"), draws=400), abs=1e-12)
 
 
-# ------------------------------------------------------------------------------- share
-
-
-def test_a_percent_is_that_of_the_nation():
-    x = Intervention("x", Percent(Normal(-9, 5)), onset="2026-01", spread=Uniform(0, 0.5))
-    drawn = effect(x, STATES, draws=4000, weights=WEIGHTS)[:, :, -1:]
-    change = 100 * np.expm1(nations(drawn)[:, 0])
-    assert change.mean() == pytest.approx(-9, abs=0.3)
-    assert change.std() == pytest.approx(5, abs=0.3)
-
-
-# ------------------------------------------------------------------------------- the rest
-
-
 def test_pickles_and_hashes_with_a_table():
-    x = named_intervention(
-        "analogue-scheduling", onset="2026-03", exposure={"Ohio": 1.0, "default": 0.3},
-        percent={"quantiles": {"5%": -30, "50%": -10}}, rebound=Rebound(Beta(2, 6)),
-    )  # fmt: skip
+    x = sc.named_intervention(
+        "analogue-scheduling",
+        onset="2026-03",
+        exposure={"Ohio": 1.0, "default": 0.3},
+        percent={"quantiles": {"5%": -30, "50%": -10}},
+        rebound=sc.Rebound(sc.Beta(2, 6)),
+    )
     again = pickle.loads(pickle.dumps(x))
     assert again == x
     assert hash(again) == hash(x)

@@ -10,24 +10,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import multivariate_normal
+from test_effects import EVENT, MONTHS
 
 import odforecast as od
 from odforecast.errors import ScenarioError
 from odforecast.geography import JURISDICTIONS
 from odforecast.months import ONE_MONTH
 from odforecast.report.brief import write_brief
-from odforecast.scenario import Fixed, Intervention, LogNormal, Normal, Series, Uniform, read_series
+from odforecast.scenario import Intervention, LogNormal, Normal, Series, Uniform, read_series
 from odforecast.scenario.clock import YOUNGEST, Clock, chances_of, completed, with_series
 from odforecast.scenario.effects import Estimator, Grid
 from odforecast.scenario.track import _first, _moved
 
 pytestmark = pytest.mark.slow
 
-MONTHS = np.arange("2016-01", "2021-01", dtype="datetime64[M]")
-KNOWN = Intervention(
-    "known", Normal(-0.1, 0.2), onset="2019-01", lag=Fixed(1), ramp=Fixed(5), half_life=Fixed(12),
-    p_null=0.4, spread=Fixed(0),
-)  # fmt: skip
 OPEN = Intervention(
     "open", Normal(0.0, 0.4), onset="2025-02", p_null=0.5, lag=LogNormal(1, 0.5),
     ramp=Uniform(2, 6), half_life=LogNormal(24, 0.5),
@@ -43,7 +39,7 @@ def found():
 def a_series(fall=0.0, elasticity=1.0, n=60, seed=1, noise=0.02):
     rng = np.random.default_rng(seed)
     logs = 3.0 + np.cumsum(rng.normal(0, noise, n)) + rng.normal(0, noise, n)
-    logs += elasticity * fall * KNOWN.curve(MONTHS[:n])
+    logs += elasticity * fall * EVENT.curve(MONTHS[:n])
     return Series("purity", MONTHS[:n], np.exp(logs), elasticity)
 
 
@@ -56,8 +52,8 @@ def bare(basis, walk, error, since):
 def test_a_series_beside_the_counts_is_the_joint_normal():
     """One node, one timing: density of deaths and series at once, by scipy."""
     grid = Grid((0.02,), (0.03,), (0.0,))
-    est = Estimator(MONTHS, KNOWN, draws=1, grid=grid)
-    deaths = np.random.default_rng(2).poisson(500 * np.exp(-0.1 * KNOWN.curve(MONTHS)))[None]
+    est = Estimator(MONTHS, EVENT, draws=1, grid=grid)
+    deaths = np.random.default_rng(2).poisson(500 * np.exp(-0.1 * EVENT.curve(MONTHS)))[None]
     seen = a_series(-0.1, elasticity=1.3)
     seen = replace(seen, months=seen.months[::2], values=seen.values[::2], noise=(3e-4, 5e-4))
     got = with_series(est.posterior(deaths.astype(float)), [seen])
@@ -68,7 +64,7 @@ def test_a_series_beside_the_counts_is_the_joint_normal():
     own = np.linalg.qr(trend, mode="complete")[0][:, 2:].T
     own_cov, n = bare(own, *seen.noise, since), len(basis)
     z = np.concatenate([basis @ np.log(deaths[0] + 0.5), own @ np.log(seen.values)])
-    x = np.concatenate([basis @ KNOWN.curve(MONTHS), own @ (1.3 * KNOWN.curve(seen.months))])
+    x = np.concatenate([basis @ EVENT.curve(MONTHS), own @ (1.3 * EVENT.curve(seen.months))])
     whole = np.zeros((z.size, z.size))
     whole[:n, :n], whole[n:, n:] = cov, own_cov
     none = multivariate_normal(np.zeros(z.size), whole).logpdf(z)
@@ -80,24 +76,23 @@ def test_a_series_beside_the_counts_is_the_joint_normal():
     assert got.sd() == pytest.approx(precision**-0.5, rel=1e-6)
 
 
-def test_a_series_says_nothing_with_elasticity_0_or_before_the_onset():
-    est = Estimator(MONTHS, replace(OPEN, onset="2019-01"), locations=3, draws=16)
-    deaths = np.random.default_rng(3).poisson(300.0, (3, 60)).astype(float)
-    plain = est.posterior(deaths)
-    for one in (a_series(elasticity=0.0), a_series(-0.3).until("2018-12")):
-        assert chances_of(with_series(plain, [one])) == pytest.approx(chances_of(plain))
-
-
 def test_a_series_that_falls_moves_the_chances():
     est = Estimator(MONTHS, replace(OPEN, onset="2019-01"), locations=3, draws=64)
-    deaths = np.random.default_rng(3).poisson(300.0, (3, 60)).astype(float)
-    less = with_series(est.posterior(deaths), [a_series(-0.6)])
-    more = with_series(est.posterior(deaths), [a_series(0.6)])
+    plain = est.posterior(np.random.default_rng(3).poisson(300.0, (3, 60)).astype(float))
+    for says_nothing in (a_series(elasticity=0.0), a_series(-0.3).until("2018-12")):
+        assert chances_of(with_series(plain, [says_nothing])) == pytest.approx(chances_of(plain))
+    less, more = (with_series(plain, [a_series(fall)]) for fall in (-0.6, 0.6))
     assert less.p_null() < 0.2
     assert chances_of(less)[0] > 0.8 > 0.2 > chances_of(more)[0]
 
 
-def test_the_noise_is_that_from_before_the_onset():
+def test_a_file_of_a_series_is_read_and_its_noise_is_that_from_before_the_onset(tmp_path):
+    path = tmp_path / "purity.csv"
+    path.write_text("Month,Value,Elasticity\n2024-02,9.5,1.2\n2024-01,10,1.2\n")
+    one = read_series(path)
+    assert one.name == "purity"
+    assert one.months.astype(str).tolist() == ["2024-01", "2024-02"]
+    assert (one.values.tolist(), one.elasticity) == ([10.0, 9.5], 1.2)
     walk, error = a_series(-0.5, seed=4, noise=0.05).measured(np.datetime64("2019-01")).noise
     assert 0.02**2 < walk + error < 0.15**2
 
@@ -120,16 +115,6 @@ def test_a_file_of_a_series_is_refused_with_its_row(tmp_path, text, said):
         read_series(path)
 
 
-def test_a_file_of_a_series_is_read(tmp_path):
-    path = tmp_path / "purity.csv"
-    path.write_text("Month,Value,Elasticity\n2024-02,9.5,1.2\n2024-01,10,1.2\n")
-    one = read_series(path)
-    assert one.name == "purity"
-    assert one.months.astype(str).tolist() == ["2024-01", "2024-02"]
-    assert (one.values.tolist(), one.elasticity) == ([10.0, 9.5], 1.2)
-
-
-@pytest.mark.slow
 def test_what_is_late_does_not_pass_for_a_fall():
     archive = od.bundled()
     panel = archive.as_of().panel()
@@ -154,26 +139,16 @@ def test_final_counts_are_not_completed_and_others_grow():
     np.testing.assert_allclose(late[:, us, -6:], late[:, states, -6:].sum(axis=1), atol=1e-6)
 
 
-def test_the_last_month_is_left_out(found):
+def test_chances_begin_at_the_prior_leave_out_the_last_month_and_add_up_to_one(found):
     archive = od.bundled()
     last = [archive.as_of(day).panel(found.indicator).last_month for day in archive.releases()]
     read = found.chances["month"].tolist()[1:]
     assert read == [str(m - YOUNGEST * ONE_MONTH) for m in last[-len(read) :]]
-
-
-def test_the_first_row_is_the_prior(found):
-    first = found.chances.iloc[0]
-    np.testing.assert_allclose(
-        first[["works", "nothing", "backfires"]].astype(float),
-        found.intervention.chances(),
-        atol=0.01,
-    )
+    first, sorts = found.chances.iloc[0], ["works", "nothing", "backfires"]
+    np.testing.assert_allclose(first[sorts].astype(float), found.intervention.chances(), atol=0.01)
     assert pd.isna(first["release"])
-
-
-def test_chances_add_up_to_one(found):
     for table in (found.chances, found.expected):
-        np.testing.assert_allclose(table[["works", "nothing", "backfires"]].sum(axis=1), 1.0)
+        np.testing.assert_allclose(table[sorts].sum(axis=1), 1.0)
     assert set(found.expected["world"]) == {"works", "does not work"}
     assert (found.expected["month"] > found.chances["month"].iloc[-1]).all()
 
@@ -190,7 +165,6 @@ def test_tables_and_texts(found):
     assert value["series"].iloc[0].startswith("all drugs, nation")
 
 
-@pytest.mark.slow
 def test_a_class_is_read_apart_and_a_series_beside(tmp_path):
     months = np.arange("2022-01", "2025-09", dtype="datetime64[M]")
     values = np.exp(np.random.default_rng(1).normal(2.0, 0.05, months.size))
@@ -205,16 +179,13 @@ def test_a_class_is_read_apart_and_a_series_beside(tmp_path):
     assert found.value_of_information.set_index("series").loc[names[-1], "read"]
 
 
-@pytest.mark.slow
 def test_a_state_is_read_by_itself():
-    found = od.scenario.track(
-        OPEN, od.bundled(), location="Ohio", model=od.get_model("drift"), draws=2
-    )
+    drift = od.get_model("drift")
+    found = od.scenario.track(OPEN, od.bundled(), location="Ohio", model=drift, draws=2)
     assert found.location == "OH"
     assert found.value_of_information["series"].tolist() == ["all drugs, Ohio"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("onset", ["2026-03", "2030-03"])  # the second four years after all counts
 def test_an_onset_to_come_has_the_prior_only(onset):
     later = replace(OPEN, onset=onset)
@@ -223,36 +194,30 @@ def test_an_onset_to_come_has_the_prior_only(onset):
     assert "No counts since the onset" in found.text()
 
 
-def test_when_we_are_sure_lies_on_the_line():
+def test_when_we_are_sure_lies_on_the_line_and_even_odds_keep_the_evidence():
     assert _first((6, 12, 18), (0.6, 0.7, 0.9)) == 16
     assert _first((6, 12), (0.85, 0.9)) == 6
     assert _first((6, 12), (0.5, 0.6)) is None
-
-
-def test_a_chance_moved_to_even_odds_keeps_its_evidence():
     assert _moved(0.9, 0.9, 0.5) == pytest.approx(0.5)
     assert _moved(0.8, 0.5, 0.5) == pytest.approx(0.8)
     assert _moved(0.9, 1.0, 0.5) == 0.9
 
 
+SHORT = Series("price", MONTHS[-5:], np.ones(5), 1.0)
+
+
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "keys", "said"),
     [
-        (od.scenario.NULL, "has 0 interventions"),
-        (od.Scenario("two", (OPEN, replace(OPEN, name="other"))), "has 2 interventions"),
+        (od.scenario.NULL, {}, "has 0 interventions"),
+        (od.Scenario("two", (OPEN, replace(OPEN, name="other"))), {}, "has 2 interventions"),
+        (OPEN, {"series": SHORT}, "price has 5 values before"),
+        (OPEN, {"archive": OPEN}, "takes an archive, got Intervention"),
     ],
 )
-def test_one_intervention_is_tracked(given, said):
+def test_what_cannot_be_tracked(given, keys, said):
     with pytest.raises(ScenarioError, match=said):
-        od.scenario.track(given, od.bundled())
-
-
-def test_a_short_series_and_no_archive_are_refused():
-    short = Series("price", MONTHS[-5:], np.ones(5), 1.0)
-    with pytest.raises(ScenarioError, match="price has 5 values before"):
-        od.scenario.track(OPEN, od.bundled(), series=short)
-    with pytest.raises(ScenarioError, match="takes an archive"):
-        od.scenario.track(OPEN, od.bundled().as_of())
+        od.scenario.track(given, **({"archive": od.bundled()} | keys))
 
 
 def test_a_brief_has_a_line_of_the_clock(found):
@@ -263,7 +228,6 @@ def test_a_brief_has_a_line_of_the_clock(found):
     assert found.brief_line() in " ".join(html.unescape(page).split())
 
 
-@pytest.mark.slow
 def test_exposures_are_those_of_the_release_that_is_read(vsrr):
     vintages = [od.read(vsrr / f) for f in ("2024-12-11.csv.gz", "2025-07-16.parquet")]
     archive = od.Archive.in_memory({v.date: v.table for v in vintages})
@@ -273,11 +237,8 @@ def test_exposures_are_those_of_the_release_that_is_read(vsrr):
     assert first["US"] != last["US"]
     reading = clock.reading(archive.as_of("2024-12-11").panel(), first)
     assert reading.nation_felt == first["US"]
-    clock.so_far()
-    assert clock.before == x.chances()
 
 
-@pytest.mark.slow
 def test_completed_counts_below_0_are_counted_and_said_once():
     vintage = od.bundled().as_of("2025-09-17")
     clock = Clock(replace(OPEN, onset="2025-01"), "OK", od.bundled(), (), 1)

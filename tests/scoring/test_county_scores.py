@@ -8,24 +8,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from other_scores import scoringrules
-from scipy.stats import kstest, poisson
 
 import odforecast as od
+from odforecast import scoring as s
 from odforecast.forecast import Forecast
 from odforecast.names import ALL_DRUGS, COUNTIES, HUB_QUANTILES, RESIDENCE, VINTAGE_CLEAN
 from odforecast.panel import Panel
-from odforecast.scoring import (
-    Truth,
-    band_chances,
-    county_coverage,
-    county_leaderboard,
-    crps_from_draws,
-    interval_pit,
-    pit_from_draws,
-    ten_or_more,
-    threshold_weighted_crps,
-    weighted_interval_score,
-)
 from odforecast.scoring import units as units_module
 from odforecast.scoring.columns import COUNTY_COLUMNS
 from odforecast.scoring.rules import band
@@ -36,7 +24,6 @@ LAST = np.datetime64("2022-06", "M")
 
 
 def panel_of(low, high, last=LAST, release=dt.date(2023, 10, 8)) -> Panel:
-    """A panel of bounds (L, T)."""
     low, high = np.array(low, dtype=float), np.array(high, dtype=float)
     reported = np.where(low == high, low, np.nan)
     blank = np.full(low.shape, np.nan)
@@ -71,70 +58,31 @@ def forecast_of(panel=ORIGIN, n_months=2, draws=200, seed=1, **keywords) -> Fore
     )  # fmt: skip
 
 
-# -- the rules ------------------------------------------------------------------------------------
+def bounded(y):
+    """Bounds of counts of which those between 1 and 9 are hidden."""
+    hidden = (y >= 1) & (y <= 9)
+    return np.where(hidden, 1.0, y), np.where(hidden, 9.0, y)
 
 
 def test_threshold_weighted_crps_is_that_of_scoringrules():
     rng = np.random.default_rng(2)
-    draws = rng.poisson(11.0, (300, 40)).astype(float)
-    y = rng.poisson(11.0, 40).astype(float)
-    hidden = (y >= 1) & (y <= 9)
-    low, high = np.where(hidden, 1.0, y), np.where(hidden, 9.0, y)
+    draws, y = (rng.poisson(11.0, size).astype(float) for size in ((300, 40), 40))
     want = scoringrules().twcrps_ensemble(
         y, draws.T, estimator="nrg", v_func=lambda x: np.maximum(x, 9.0)
     )
-    np.testing.assert_allclose(threshold_weighted_crps(draws, low, high), want, atol=1e-12)
-
-
-def test_it_is_proper_where_scoring_shown_counts_only_is_not():
-    rng = np.random.default_rng(4)
-    truth = rng.poisson(9.5, 20_000)
-    hidden = (truth >= 1) & (truth <= 9)
-    low, high = np.where(hidden, 1, truth), np.where(hidden, 9, truth)
-    counts, often = np.unique(np.stack([low, high]), axis=1, return_counts=True)
-    grid = (np.arange(400) + 0.5) / 400
-    means = np.array([7.5, 8.5, 9.5, 10.5, 11.5, 13.0])
-    whole, shown, ranked = [], [], []
-    for mean in means:
-        draws = np.repeat(poisson(mean).ppf(grid)[:, None], counts.shape[1], axis=1)
-        scores = threshold_weighted_crps(draws, *counts)
-        whole.append(np.average(scores, weights=often))
-        ten = counts[0] >= 10
-        shown.append(np.average(crps_from_draws(draws, counts[0])[ten], weights=often[ten]))
-        bands = od.scoring.ranked_probability_score(band_chances(draws), band(*counts))
-        ranked.append(np.average(bands, weights=often))
-    assert means[np.argmin(whole)] == 9.5
-    assert means[np.argmin(ranked)] == 9.5
-    assert means[np.argmin(shown)] > 9.5  # whoever is too high wins
+    np.testing.assert_allclose(s.threshold_weighted_crps(draws, *bounded(y)), want, atol=1e-12)
 
 
 def test_bands():
-    assert band_chances([[0.0], [1.0], [9.0], [10.0]]).tolist() == [[0.25, 0.5, 0.25]]
-    assert band_chances([0.4, 0.6, 9.4, 9.6]).tolist() == [0.25, 0.5, 0.25]
+    assert s.band_chances([[0.0], [1.0], [9.0], [10.0]]).tolist() == [[0.25, 0.5, 0.25]]
+    assert s.band_chances([0.4, 0.6, 9.4, 9.6]).tolist() == [0.25, 0.5, 0.25]
     assert band([0, 1, 3, 10, 1000, 1, NAN], [0, 9, 3, 10, INF, 10, NAN]).tolist() == [
         0, 1, 1, 2, 2, -1, -1,
     ]  # fmt: skip
 
 
-def test_pit_of_intervals_is_uniform_where_draws_and_counts_are_alike():
-    rng = np.random.default_rng(5)
-    mean = rng.gamma(2.0, 5.0, 4000)
-    draws, y = rng.poisson(mean, (30, 4000)), rng.poisson(mean)
-    hidden = (y >= 1) & (y <= 9)
-    low, high = np.where(hidden, 1, y), np.where(hidden, 9, y)
-    high = np.where(y >= 25, INF, high)
-    low = np.where(y >= 25, 25, low)
-    assert kstest(interval_pit(draws, low, high, seed=1), "uniform").pvalue > 1e-3
-    # A forecast that is too low is seen through what is hidden, too.
-    assert kstest(interval_pit(draws // 2, low, high, seed=1), "uniform").pvalue < 1e-6
-    np.testing.assert_allclose(interval_pit(draws, y, y, seed=3), pit_from_draws(draws, y, seed=3))
-
-
-# -- truth ----------------------------------------------------------------------------------------
-
-
 def test_truth_of_counties_is_provisional_and_gives_bounds():
-    truth = Truth(AFTER)
+    truth = s.Truth(AFTER)
     assert truth.min_age == 6
     assert truth.provisional
     assert "provisional truth" in repr(truth)
@@ -150,35 +98,27 @@ def test_truth_of_counties_is_provisional_and_gives_bounds():
 
 
 def test_bounds_of_what_is_too_young_unknown_or_elsewhere_are_unknown():
-    truth = Truth(AFTER, min_age=15)
+    truth = s.Truth(AFTER, min_age=15)
     months = np.append(AFTER.months, AFTER.last_month + np.timedelta64(1, "M"))
-    low, high = truth.bounds(["10001", "56001"], months)
-    assert np.isnan(low).tolist() == [[False, True, True], [True] * 3]
-    assert np.isnan(high).tolist() == [[False, True, True], [True] * 3]
+    for bound in truth.bounds(["10001", "56001"], months):
+        assert np.isnan(bound).tolist() == [[False, True, True], [True] * 3]
     _, reasons = truth.observed(["10003", "56001"], months)
     assert reasons[0, 0].startswith("suppressed")
     assert reasons[0, 2].startswith("after the last month")
     assert reasons[1, 0] == "release 2023-10-08 has no 56001"
 
 
-# -- the score table ------------------------------------------------------------------------------
-
-
 def test_the_score_table_of_counties():
     forecast = forecast_of()
-    table = od.score(forecast, Truth(AFTER))
+    table = od.score(forecast, s.Truth(AFTER))
     assert tuple(table.columns[-len(COUNTY_COLUMNS) :]) == COUNTY_COLUMNS
-    assert COUNTY_COLUMNS == (
-        "observed_low", "observed_high", "bounded", "twcrps", "twwis", "rps_bands", "p_zero",
-        "p_hidden", "p_ten", "mean", "size", "visible", "urban",
-    )  # fmt: skip
     low, high = AFTER.low.ravel(), AFTER.high.ravel()
     flat = forecast.draws.reshape(200, -1)
     np.testing.assert_array_equal(table["observed_low"], low)
     np.testing.assert_array_equal(table["observed_high"], high)
     assert table["bounded"].tolist() == [True] * 6 + [False] * 4 + [True] * 2
-    np.testing.assert_allclose(table["twcrps"], threshold_weighted_crps(flat, low, high))
-    chances = band_chances(flat)
+    np.testing.assert_allclose(table["twcrps"], s.threshold_weighted_crps(flat, low, high))
+    chances = s.band_chances(flat)
     np.testing.assert_array_equal(table[["p_zero", "p_hidden", "p_ten"]], chances)
     want = od.scoring.ranked_probability_score(chances, band(low, high))
     np.testing.assert_array_equal(table["rps_bands"], want)
@@ -186,7 +126,7 @@ def test_the_score_table_of_counties():
     np.testing.assert_allclose(table["mean"], flat.mean(axis=0))
     y = np.where(low == high, np.maximum(low, 9), np.where(high == 9, 9, np.nan))
     quantiles = np.maximum(forecast.quantiles(HUB_QUANTILES).reshape(23, -1), 9)
-    wis = weighted_interval_score(quantiles, HUB_QUANTILES, y).total
+    wis = s.weighted_interval_score(quantiles, HUB_QUANTILES, y).total
     np.testing.assert_allclose(table["twwis"], wis)
     assert table["scorable"].tolist() == (low == high).tolist()
     assert table["pit"].notna().tolist() == [True] * 8 + [False] * 2 + [True] * 2
@@ -202,52 +142,33 @@ def test_the_score_table_of_counties():
     assert first["urban"].tolist() == list("654321")
 
 
-# -- tables ---------------------------------------------------------------------------------------
-
-
-def score_table(
-    n_counties=40, models=("a", "county-hub-baseline"), seed=1, draws=60, months=(3, 12)
-):
-    """Scores of counties of eight states, drawn from what they are forecast by, hidden if 1-9."""
-    rng = np.random.default_rng(seed)
-    mean = np.repeat(rng.gamma(1.0, 25.0, n_counties), len(months))
-    y = rng.poisson(mean)
-    hidden = (y >= 1) & (y <= 9)
-    low = np.where(hidden, 1, y).astype(float)
-    high = np.where(hidden, 9, y).astype(float)
+def score_table(n_counties=40, models=("a", "county-hub-baseline"), months=(3, 12)):
+    """Scores at random of counties of eight states, whose counts are hidden if 1-9."""
+    rng, n = np.random.default_rng(1), n_counties * len(months)
+    y = rng.poisson(np.repeat(rng.gamma(1.0, 25.0, n_counties), len(months)))
+    low, high = bounded(y)
+    exact = np.where(low == high, 1.0, NAN)
+    codes = [f"{10 + i % 8}{2 * (i // 8) + 1:03d}" for i in range(n_counties)]
     parts = []
     for model in models:
-        x = rng.poisson(mean, (draws, mean.size)).astype(float)
-        q = np.quantile(x, HUB_QUANTILES, axis=0)
-        observed = np.where(hidden, np.nan, y)
-        chances = band_chances(x)
-        above = np.where(hidden, 9.0, np.maximum(y, 9))
-        codes = [f"{10 + i % 8}{2 * (i // 8) + 1:03d}" for i in range(n_counties)]
         rows = {
             "model": model, "as_of": "2022-11-15", "location": np.repeat(codes, len(months)),
             "month": [f"2023-{m:02d}" for m in months] * n_counties,
-            "horizon": np.tile(months, n_counties), "observed": observed, "scorable": ~hidden,
-            "observed_low": low, "observed_high": high, "bounded": True,
-            "twcrps": threshold_weighted_crps(x, low, high),
-            "twwis": weighted_interval_score(np.maximum(q, 9), HUB_QUANTILES, above).total,
-            "wis": weighted_interval_score(q, HUB_QUANTILES, observed).total,
-            "rps_bands": od.scoring.ranked_probability_score(chances, band(low, high)),
-            "p_ten": chances[:, 2], "mean": x.mean(axis=0),
-            "pit": interval_pit(x, low, high, seed=1),
-            "size": np.where(mean >= 20, "20-49", "hidden"),
-            "visible": mean >= 6, "urban": "3",  # some have become hidden since
-        }  # fmt: skip
-        for c, i in ((50, 6), (80, 3), (90, 2), (95, 1)):
-            inside = (q[i] <= y) & (y <= q[-i - 1])
-            rows[f"cover_{c}"] = np.where(hidden, np.nan, inside)
+            "horizon": np.tile(months, n_counties), "observed": y * exact, "scorable": low == high,
+            "observed_low": low, "observed_high": high, "bounded": True, "urban": "3",
+            "twcrps": rng.gamma(2, 1, n), "twwis": rng.gamma(2, 1, n), "mean": rng.gamma(2, 9, n),
+            "wis": rng.gamma(2, 1, n) * exact, "rps_bands": rng.gamma(2, 1, n),
+            "p_ten": rng.random(n), "pit": rng.random(n), "size": "10-19",
+            "visible": rng.random(n) < 0.7,  # some have become hidden since
+        } | {f"cover_{c}": (rng.random(n) < c / 100) * exact for c in (50, 80, 90, 95)}  # fmt: skip
         parts.append(pd.DataFrame(rows))
     return pd.concat(parts, ignore_index=True)
 
 
 def test_the_leaderboard_by_hand():
     scores = score_table()
-    board = county_leaderboard(scores).set_index(["horizon", "model"])
-    assert county_leaderboard(scores).attrs["title"] == (
+    board = s.county_leaderboard(scores).set_index(["horizon", "model"])
+    assert s.county_leaderboard(scores).attrs["title"] == (
         "one plateau, one release, provisional truth"
     )
     for horizon in (3, 12):
@@ -266,7 +187,7 @@ def test_the_leaderboard_by_hand():
             assert line[name] == pytest.approx(a.mean())
             assert line[f"rel_{name}"] == pytest.approx(a.sum() / b.sum())
             states = mine["location"].str[:2].to_numpy()[seen]
-            gaps = [(a - a.sum() / b.sum() * b)[states == s].sum() for s in set(states)]
+            gaps = [(a - a.sum() / b.sum() * b)[states == x].sum() for x in set(states)]
             error = np.sqrt(len(gaps) / (len(gaps) - 1) * np.sum(np.square(gaps))) / b.sum()
             assert line[f"se_{name}"] == pytest.approx(error)
         assert line["n_visible"] == mine["visible"].sum()
@@ -281,10 +202,16 @@ def test_the_leaderboard_by_hand():
 def test_models_are_related_on_the_units_both_have():
     scores = score_table(months=(3,))
     lacks = (scores["model"] == "a") & (scores["location"].str[:2] == "10")
-    few = scores[~lacks]
-    line = county_leaderboard(few).set_index("model").loc["a"]
+    line = s.county_leaderboard(scores[~lacks]).set_index("model").loc["a"]
     both = scores[scores["location"].str[:2] != "10"].groupby("model")["twcrps"].sum()
     assert line["rel_twcrps"] == pytest.approx(both["a"] / both["county-hub-baseline"])
+    alone = s.county_leaderboard(scores[scores["model"] == "a"])
+    assert alone["rel_twcrps"].isna().all()
+    assert alone["twcrps"].notna().all()
+    assert s.county_leaderboard(scores, baseline=None)["rel_wis"].isna().all()
+    ones = np.ones(8)
+    assert np.isnan(ratio_error(ones, ones, np.zeros(8, dtype=object))[1])
+    assert np.isnan(ratio_error(ones[:0], ones[:0], np.zeros(0, dtype=object))[0])
 
 
 def test_what_was_lost_is_counted_and_left_out():
@@ -293,46 +220,31 @@ def test_what_was_lost_is_counted_and_left_out():
     scores.loc[lost, ["observed_low", "observed_high"]] = (1000.0, np.inf)
     scores.loc[lost, ["twcrps", "twwis", "wis"]] = np.nan
     scores.loc[lost, ["bounded", "scorable"]] = False
-    board = county_leaderboard(scores)
+    board = s.county_leaderboard(scores)
     assert board["n_unknown"].tolist() == [1, 1]
     assert board["n_units"].tolist() == [39, 39]
     assert board["twcrps"].notna().all()
-    # That it had 10 and more is known.
-    assert ten_or_more(scores)["n"].sum() == 80
+    assert s.ten_or_more(scores)["n"].sum() == 80
 
 
-def test_without_the_baseline_nothing_is_related():
-    board = county_leaderboard(score_table(models=("a",)))
-    assert board["rel_twcrps"].isna().all()
-    assert board["twcrps"].notna().all()
-    board = county_leaderboard(score_table(), baseline=None)
-    assert board["rel_wis"].isna().all()
-
-
-def test_the_error_of_a_ratio_is_that_of_drawing_states():
-    rng = np.random.default_rng(6)
-    state = rng.integers(0, 40, 800)
-    base = rng.gamma(3.0, 1.0, 800)
-    mine = base * (0.8 + 0.1 * rng.normal(size=40)[state]) + 0.1 * rng.normal(size=800)
-    _, error = ratio_error(mine, base, state.astype(object))
-    a, b = (np.bincount(state, weights=x, minlength=40) for x in (mine, base))
-    often = rng.multinomial(40, np.full(40, 1 / 40), 4000)
-    assert error == pytest.approx(((often @ a) / (often @ b)).std(), rel=0.1)
-    assert np.isnan(ratio_error(mine, base, np.zeros(800, dtype=object))[1])
-    assert np.isnan(ratio_error(mine[:0], base[:0], state[:0].astype(object))[0])
-
-
-def test_calibrated_forecasts_are_seen_to_be():
-    scores = score_table(3000, models=("a",), months=(3,), draws=300)
-    held = county_coverage(scores, ["horizon"]).iloc[0]
-    assert held["n_bounded"] == 3000
-    assert held["n_exact"] == scores["scorable"].sum()
-    assert held["pit_90"] == pytest.approx(0.9, abs=0.02)
-    assert held["pit_mean"] == pytest.approx(0.5, abs=0.02)
-    assert held["pit_spread"] == pytest.approx(1.0, abs=0.03)
-    assert held["coverage_90"] == pytest.approx(scores["cover_90"].mean())
-    ten = ten_or_more(scores, bins=5)
-    assert (ten["gap"].abs() < 4 * ten["se"] + 0.01).all()
-    assert ten["n"].sum() == 3000
-    high = scores.assign(p_ten=np.minimum(1.0, scores["p_ten"] + 0.3))
-    assert ten_or_more(high, bins=5)["gap"].min() < -0.15
+def test_calibration_by_hand():
+    scores = score_table(400, models=("a",), months=(3,))
+    held = s.county_coverage(scores, ["horizon"]).iloc[0]
+    pit, exact = scores["pit"], scores[scores["scorable"]]
+    assert (held["n_bounded"], held["n_exact"]) == (400, len(exact))
+    assert held["pit_90"] == ((pit >= 0.05) & (pit < 0.95)).mean()
+    assert held["pit_mean"] == pytest.approx(pit.mean())
+    assert held["pit_spread"] == pytest.approx(np.std(pit) * np.sqrt(12))
+    for c in (50, 80, 90, 95):
+        assert held[f"coverage_{c}"] == pytest.approx(exact[f"cover_{c}"].mean())
+    ten = s.ten_or_more(scores, bins=5)
+    assert ten["n"].sum() == 400
+    for row in ten.itertuples():
+        here = scores[(scores["p_ten"] >= row.left) & (scores["p_ten"] < row.right)]
+        came, given = (here["observed_low"] >= 10).astype(float), here["p_ten"]
+        assert (row.n, row.given, row.came) == pytest.approx((len(here), given.mean(), came.mean()))
+        assert row.gap == pytest.approx(row.came - row.given)
+        off = came - given - row.gap
+        states = off.groupby(here["location"].str[:2]).sum()
+        error = np.sqrt(len(states) / (len(states) - 1) * (states**2).sum()) / len(here)
+        assert row.se == pytest.approx(error)

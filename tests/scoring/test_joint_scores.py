@@ -12,7 +12,7 @@ from score_tables import counts_panel
 import odforecast as od
 from odforecast.geography import JURISDICTIONS, REGIONS, parts_of
 from odforecast.months import ONE_MONTH
-from odforecast.names import LOCATION, MONTH
+from odforecast.names import ALL_DRUGS, LOCATION, MONTH
 from odforecast.scoring import Truth, energy_score, joint_scores, joint_summary
 from odforecast.scoring.joint import JOINT_COLUMNS, counted, shuffled
 from odforecast.seeds import Streams, seed_from
@@ -27,62 +27,42 @@ def panel_of(counts, as_of=dt.date(2023, 6, 14), places=PLACES, months=MONTHS):
     return counts_panel(counts, places, months, as_of)
 
 
-def forecast_of(draws, known, places=PLACES, joint=(LOCATION, MONTH), model="made"):
+def forecast_of(draws, known, places=PLACES, joint=(LOCATION, MONTH), first=1):
     """A forecast of 12-month counts (D, L, 12) made at the origin from what was known."""
-    panel = panel_of(known, ORIGIN, places, MONTHS[: known.shape[1]])
+    seen = LAST - ONE_MONTH * np.arange(known.shape[1])[::-1]
     return od.Forecast(
-        draws=draws, locations=places, months=LAST + ONE_MONTH * np.arange(1, draws.shape[2] + 1),
+        draws=draws, locations=places, months=LAST + ONE_MONTH * np.arange(first, 13),
         known=np.full((len(places), 11), np.nan), as_of=ORIGIN, last_month=LAST,
-        target="deaths_12mo", joint=frozenset(joint), panel=panel, provenance={"model": model},
+        target="deaths_12mo", joint=frozenset(joint), provenance={"model": "made"},
+        panel=panel_of(known, ORIGIN, places, seen),
     )  # fmt: skip
 
 
-def world(rng, common, own, n=400):
+def world(seed, n=400):
     """Counts that are one draw of the very forecast: (draws, truth's panel, known)."""
-    base = 500.0 + 20.0 * np.arange(len(PLACES))
+    rng, base = np.random.default_rng(seed), 500.0 + 20.0 * np.arange(len(PLACES))
     known = np.repeat(base[:, None], 36, axis=1)
 
     def paths(size):
-        shock = common * rng.normal(size=(size, 1, 12)) + own * rng.normal(
-            size=(size, len(PLACES), 12)
-        )
-        return base[:, None] * np.exp(0.02 * shock.cumsum(axis=2))
+        common, own = (rng.normal(size=(size, k, 12)) for k in (1, len(PLACES)))
+        return base[:, None] * np.exp(0.02 * (common + own).cumsum(axis=2))
 
     return paths(n), panel_of(np.concatenate([known, paths(1)[0]], axis=1)), known
 
 
-def scored(rng, common, own, n_origins, **keywords):
-    parts = []
-    for _ in range(n_origins):
-        draws, truth, known = world(rng, common, own)
-        parts.append(joint_scores(forecast_of(draws, known), Truth(truth), **keywords))
-    return parts
+def scored(seed, n=400, **keywords):
+    draws, truth, known = world(seed, n)
+    table = joint_scores(forecast_of(draws, known, **keywords), Truth(truth))
+    return table, draws, truth, known
 
 
-def coverage(parts, statistic, control, place="US", column="cover_90"):
-    rows = [
-        p.loc[(p["statistic"] == statistic) & (p["control"] == control) & (p["place"] == place)]
-        for p in parts
-    ]
-    return float(np.mean([r[column].iloc[-1] for r in rows]))
-
-
-@pytest.mark.slow
-def test_dependent_places_collapse_when_they_are_shuffled():
-    parts = scored(np.random.default_rng(1), common=1.0, own=0.0, n_origins=40, horizons=[12])
-    assert coverage(parts, "sum", control=False) > 0.75
-    assert coverage(parts, "sum", control=True) < 0.35
-    assert coverage(parts, "largest_rise", control=True) < 0.35
-    # The energy score sees the same thing hardly: the control costs some per cent.
-    energy = [p[(p["statistic"] == "energy") & (p["place"] == "all") & (p["horizon"] == 12)]
-              for p in parts]  # fmt: skip
-    plain, control = (np.mean([e.loc[e["control"] == c, "score"].iloc[0] for e in energy])
-                      for c in (False, True))  # fmt: skip
-    assert 1.0 < control / plain < 1.6
+def energies(table, control=False):
+    rows = table[(table["statistic"] == "energy") & (table["control"] == control)]
+    return rows.set_index(["place", "horizon"])
 
 
 def test_the_control_keeps_every_place_as_it_is():
-    draws, _, _ = world(np.random.default_rng(3), 1.0, 0.5)
+    draws, _, _ = world(3)
     streams = Streams(1, "states", "all-drugs", "2020-12")
     mixed = shuffled(draws, PLACES, streams)
     np.testing.assert_array_equal(np.sort(mixed[:, :, 3], axis=0), np.sort(draws[:, :, 3], axis=0))
@@ -92,47 +72,47 @@ def test_the_control_keeps_every_place_as_it_is():
     # Each place has its own stream, whichever others are there, in whatever order.
     some = shuffled(draws[:, [9, 2]], [PLACES[9], PLACES[2]], streams)
     np.testing.assert_array_equal(some, mixed[:, [9, 2]])
-    between = np.corrcoef(mixed[:, 0, 11], mixed[:, 1, 11])[0, 1]
-    assert abs(between) < 0.2 < np.corrcoef(draws[:, 0, 11], draws[:, 1, 11])[0, 1]
+    after, before = (np.corrcoef(x[:, 0, 11], x[:, 1, 11])[0, 1] for x in (mixed, draws))
+    assert abs(after) < 0.2 < before
 
 
 def test_sums_by_hand():
-    draws, truth, known = world(np.random.default_rng(4), 1.0, 1.0)
-    table = joint_scores(forecast_of(draws, known), Truth(truth))
-    west = [PLACES.index(s) for s in parts_of("West")]
-    row = table[(table["statistic"] == "sum") & (table["place"] == "West")
-                & (table["horizon"] == 5) & ~table["control"]].iloc[0]  # fmt: skip
-    summed = draws[:, west, 4].sum(axis=1)
+    table, draws, truth, _ = scored(4)
+    west, levels = [PLACES.index(s) for s in parts_of("West")], list(od.names.HUB_QUANTILES)
+    rows = table[(table["statistic"] == "sum") & (table["place"] == "West")]
+    rows = rows[rows["horizon"] == 5].set_index("control")
     observed = truth.reported[west, 40].sum()
-    assert row["observed"] == pytest.approx(observed)
-    assert row["median"] == pytest.approx(np.median(summed))
-    assert row["n_places"] == len(west)
-    levels = list(od.names.HUB_QUANTILES)
-    want = od.scoring.weighted_interval_score(np.quantile(summed, levels), levels, observed).total
-    assert row["score"] == pytest.approx(float(want))
-    low, high = np.quantile(summed, [0.05, 0.95])
-    assert row["cover_90"] == float(low <= observed <= high)
-    assert abs(row["pit"] - (summed < observed).mean()) < 0.01
+    # The control adds up paths that are shuffled apart in each place.
+    mixed = shuffled(draws, PLACES, Streams(1, "states", ALL_DRUGS, "2020-12"))
+    for control, paths in ((False, draws), (True, mixed)):
+        row, summed = rows.loc[control], paths[:, west, 4].sum(axis=1)
+        assert row["observed"] == pytest.approx(observed)
+        assert row["n_places"] == len(west)
+        assert row["median"] == pytest.approx(np.median(summed))
+        quantiles = np.quantile(summed, levels)
+        want = od.scoring.weighted_interval_score(quantiles, levels, observed).total
+        assert row["score"] == pytest.approx(float(want))
+        low, high = np.quantile(summed, [0.05, 0.95])
+        assert row["cover_90"] == float(low <= observed <= high)
+        assert abs(row["pit"] - (summed < observed).mean()) < 0.01
 
 
 def test_energies_are_on_logs_and_of_places_horizons_and_both():
-    draws, truth, known = world(np.random.default_rng(5), 1.0, 1.0, n=60)  # all pairs are taken
-    table = joint_scores(forecast_of(draws, known), Truth(truth))
-    rows = table[(table["statistic"] == "energy") & ~table["control"]]
-    logs, y = np.log1p(draws), np.log1p(truth.reported[:, 36:])
-    at = rows[rows["place"] == "all"].set_index("horizon")["score"]
-    assert at[3] == pytest.approx(float(energy_score(logs[:, :, 2], y[:, 2])))
-    assert at[-1] == pytest.approx(float(energy_score(logs.reshape(60, -1), y.ravel())))
-    ohio = rows[rows["place"] == "OH"].iloc[0]
-    i = PLACES.index("OH")
-    assert ohio["score"] == pytest.approx(float(energy_score(logs[:, i], y[i])))
-    assert (ohio["horizon"], ohio["n_months"]) == (-1, 12)
-    assert np.isnat(ohio["month"].to_datetime64())
+    table, draws, truth, _ = scored(5, n=60)  # all pairs are taken
+    rows = energies(table)
+    logs, y, i = np.log1p(draws), np.log1p(truth.reported[:, 36:]), PLACES.index("OH")
+    for at, want in (
+        (("all", 3), energy_score(logs[:, :, 2], y[:, 2])),
+        (("all", -1), energy_score(logs.reshape(60, -1), y.ravel())),
+        (("OH", -1), energy_score(logs[:, i], y[i])),
+    ):
+        assert rows["score"][at] == pytest.approx(float(want))
+    assert rows["n_months"]["OH", -1] == 12
+    assert np.isnat(rows["month"]["OH", -1].to_datetime64())
 
 
 def test_statistics_of_paths_by_hand():
-    draws, truth, known = world(np.random.default_rng(6), 1.0, 1.0)
-    table = joint_scores(forecast_of(draws, known), Truth(truth))
+    table, draws, truth, known = scored(6)
     i = PLACES.index("WV")
     mine = table[(table["place"] == "WV")].set_index("statistic")
     before, counts = known[i, 24:36], truth.reported[i]
@@ -153,9 +133,7 @@ def test_statistics_of_paths_by_hand():
 
 
 def test_a_count_that_the_year_before_lacks_costs_its_own_rows_alone():
-    rng = np.random.default_rng(4)
-    draws, truth, known = world(rng, 1.0, 1.0, n=30)
-    whole = joint_scores(forecast_of(draws, known), Truth(truth))
+    whole, draws, truth, known = scored(4, n=30)
     known[0, -8] = np.nan
     lost = joint_scores(forecast_of(draws, known), Truth(truth))
     of_change = lost["statistic"].isin(["largest_rise", "largest_fall", "turn"])
@@ -166,8 +144,7 @@ def test_a_count_that_the_year_before_lacks_costs_its_own_rows_alone():
 
 
 def test_draws_that_are_not_joint_are_not_added():
-    draws, truth, known = world(np.random.default_rng(8), 1.0, 1.0)
-    apart = joint_scores(forecast_of(draws, known, joint=[MONTH]), Truth(truth))
+    apart, *_ = scored(8, joint=[MONTH])
     sums = apart[apart["place"].isin(["US", "all", "Midwest", "Northeast", "South", "West"])]
     assert set(sums["reason"]) == {"the draws are not joint over places"}
     assert not sums["scorable"].any()
@@ -175,7 +152,7 @@ def test_draws_that_are_not_joint_are_not_added():
     assert not apart["control"].any()
     own = apart[apart["place"] == "OH"]
     assert own["scorable"].all()  # a place's own path is joint over months
-    months = joint_scores(forecast_of(draws, known, joint=[LOCATION]), Truth(truth))
+    months, *_ = scored(8, joint=[LOCATION])
     path = months[months["statistic"] == "peak_month"]
     assert set(path["reason"]) == {"the draws are not joint over months"}
     assert months[(months["statistic"] == "sum")]["scorable"].all()
@@ -184,7 +161,7 @@ def test_draws_that_are_not_joint_are_not_added():
 
 
 def test_a_sum_needs_all_its_parts():
-    draws, truth, known = world(np.random.default_rng(9), 1.0, 1.0)
+    draws, truth, known = world(9)
     counts = np.array(truth.reported)
     counts[PLACES.index("OH"), 40] = np.nan  # a month of a state was not published
     table = joint_scores(forecast_of(draws, known), Truth(panel_of(counts)))
@@ -203,7 +180,7 @@ def test_a_sum_needs_all_its_parts():
 
 
 def test_columns_types_seeds_and_an_empty_table():
-    draws, truth, known = world(np.random.default_rng(11), 1.0, 1.0, n=80)
+    draws, truth, known = world(11, n=80)
     made = forecast_of(draws, known)
     table = joint_scores(made, Truth(truth), horizons=[3, 12])
     assert tuple(table) == JOINT_COLUMNS
@@ -224,30 +201,24 @@ def test_columns_types_seeds_and_an_empty_table():
 
 
 def test_a_summary_stands_beside_its_control():
-    parts = scored(np.random.default_rng(12), common=1.0, own=0.2, n_origins=6)
-    table = joint_summary(parts[0].assign(model="made"))
+    scores, *_ = scored(12)
+    table = joint_summary(scores.assign(model="made"))
     assert table["model"].unique().tolist() == ["made"]
     row = table[(table["statistic"] == "sum") & (table["extent"] == "nation")].iloc[0]
-    plain = parts[0][(parts[0]["statistic"] == "sum") & (parts[0]["place"] == "US")]
-    means = plain.groupby("control")["score"].mean()
+    nation = scores[(scores["statistic"] == "sum") & (scores["place"] == "US")]
+    means = nation.groupby("control")["score"].mean()
     assert row["score"] == pytest.approx(means[False])
     assert row["control_score"] == pytest.approx(means[True])
     assert row["ratio"] == pytest.approx(means[False] / means[True])
     assert row["n_places"] == 52
     own = table[(table["statistic"] == "peak_month") & (table["extent"] == "places")].iloc[0]
     assert np.isnan(own["control_score"])
-    by = joint_summary(parts[0], by=["horizon_group"])
+    by = joint_summary(scores, by=["horizon_group"])
     assert by["horizon_group"].astype(str).unique().tolist() == ["1-3", "4-6", "7-12", "path"]
 
 
-def energies(table, control=False):
-    rows = table[(table["statistic"] == "energy") & (table["control"] == control)]
-    return rows.set_index(["place", "horizon"])
-
-
 def test_a_model_does_not_choose_the_places_it_is_scored_on():
-    """A place with a draw below zero is not left out: there is no score, and why is said."""
-    draws, truth, known = world(np.random.default_rng(13), 1.0, 1.0)
+    draws, truth, known = world(13)
     plain = energies(joint_scores(forecast_of(draws, known), Truth(truth)))
     draws = np.array(draws)
     draws[7, PLACES.index("OH"), 4] = -0.5  # not even a whole death
@@ -270,7 +241,6 @@ def test_a_model_does_not_choose_the_places_it_is_scored_on():
         assert rows["score"][other] == plain["score"][other]
     sums = table[table["statistic"] == "sum"]
     assert sums["scorable"].all()  # deaths can be added
-    # Where its count is not known, the place is nobody's.
     counts = np.array(truth.reported)
     counts[[PLACES.index("OH"), PLACES.index("WY")], 40] = np.nan
     rows = energies(joint_scores(forecast_of(draws, known), Truth(panel_of(counts))))
@@ -280,7 +250,7 @@ def test_a_model_does_not_choose_the_places_it_is_scored_on():
 
 def test_draws_that_lie_beside_their_like_are_mixed_before_pairs_are_taken():
     """A blend of two models has one's draws before the other's: neighbors are alike."""
-    _, truth, known = world(np.random.default_rng(15), 1.0, 1.0)
+    _, truth, known = world(15)
     blend = np.repeat(known[None, :, :12], 1000, axis=0)
     blend[500:] *= 2.0
     blend *= np.random.default_rng(16).lognormal(0, 0.01, blend.shape)
@@ -301,7 +271,7 @@ def test_the_pit_lies_between_the_draws():
 
 def test_models_on_other_places_are_not_put_side_by_side():
     """The same draws on 46 places have a smaller energy score than on 52."""
-    draws, truth, known = world(np.random.default_rng(19), 1.0, 1.0, n=80)
+    draws, truth, known = world(19, n=80)
     keep = list(range(46))
     few = tuple(PLACES[i] for i in keep)
     whole = joint_scores(forecast_of(draws, known), Truth(truth)).assign(model="whole")
@@ -322,7 +292,6 @@ def test_models_on_other_places_are_not_put_side_by_side():
         want = joint_summary(whole).set_index(["statistic", "extent"])["score"]
         assert kept["score"] == want["energy", extent]
     assert both.loc[("part", "energy", "places"), "n_scorable"] == 46  # each by itself
-    # Once the places are those that all have, they are the same.
     chosen = forecast_of(draws, known).select(list(few))
     again = joint_scores(chosen, Truth(truth)).assign(model="whole")
     both = joint_summary(pd.concat([part, again], ignore_index=True))

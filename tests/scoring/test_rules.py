@@ -1,37 +1,26 @@
-"""Rules of quantiles, draws and vectors, and calibration: by hand, by identities, by a library."""
+"""Rules of quantiles, draws and vectors, calibration, and metrics that a user adds."""
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from other_scores import scoringrules
+from scipy import stats
 
+from odforecast import scoring as s
 from odforecast.names import HUB_QUANTILES
-from odforecast.scoring import (
-    absolute_percentage_error,
-    bias_from_draws,
-    bias_from_quantiles,
-    crps_from_draws,
-    energy_score,
-    interval_coverage,
-    interval_score,
-    log_score_from_draws,
-    pit_from_draws,
-    pit_histogram,
-    pit_summary,
-    quantile_coverage,
-    quantile_score,
-    weighted_interval_score,
-)
-from odforecast.scoring.rules import miss_distances, pair_distances
+from odforecast.scoring.columns import METRIC_COLUMNS
+from odforecast.scoring.metrics import METRICS, Metric, apply_metric, check_metrics
+from odforecast.scoring.rules import FLOOR, bins_of, miss_distances, pair_distances
 
 THREE = [0.25, 0.5, 0.75]
 LEVELS = np.array(HUB_QUANTILES)
-
-
 NAN = np.nan
 FIVE, AT = [0.1, 0.25, 0.5, 0.75, 0.9], np.repeat([[80.0], [90], [100], [110], [120]], 7, axis=1)
 DRAWN = np.repeat([[1.0], [2.0], [2.0], [4.0]], 5, axis=1)
@@ -40,21 +29,23 @@ DRAWN = np.repeat([[1.0], [2.0], [2.0], [4.0]], 5, axis=1)
 @pytest.mark.parametrize(
     ("rule", "given", "want"),
     [
-        (interval_score, (90, 110, 100, 0.2), 20),
-        (interval_score, (90, 110, 85, 0.2), 20 + 10 * 5),
-        (interval_score, (90, 110, 112, 0.5), 20 + 4 * 2),
-        (quantile_score, ([80.0, 100.0, 130.0], [0.1, 0.5, 0.9], 110.0), [0.1 * 30, 5, 0.1 * 20]),
-        (absolute_percentage_error, ([5.0, 5.0, 5.0], [4.0, 0.0, NAN]), [25.0, NAN, NAN]),
-        (bias_from_quantiles, (AT, FIVE, [79.0, 80, 95, 100, 105, 121, NAN]),
+        (s.interval_score, (90, 110, 100, 0.2), 20),
+        (s.interval_score, (90, 110, 85, 0.2), 20 + 10 * 5),
+        (s.interval_score, (90, 110, 112, 0.5), 20 + 4 * 2),
+        (s.quantile_score, ([80.0, 100.0, 130.0], [0.1, 0.5, 0.9], 110.0), [0.1 * 30, 5, 0.1 * 20]),
+        (s.absolute_percentage_error, ([5.0, 5.0, 5.0], [4.0, 0.0, NAN]), [25.0, NAN, NAN]),
+        (s.bias_from_quantiles, (AT, FIVE, [79.0, 80, 95, 100, 105, 121, NAN]),
          [1, 0.8, 0.5, 0, -0.5, -1, NAN]),
-        (crps_from_draws, ([100.0], 90.0), 10),
+        (s.crps_from_draws, ([100.0], 90.0), 10),
         # |1-4|, |3-4| -> 2; pairs: 0, 2, 2, 0 -> 1, half of it 0.5
-        (crps_from_draws, ([1.0, 3.0], 4.0), 1.5),
-        (bias_from_draws, (DRAWN, [0.0, 2.0, 3.0, 9.0, NAN]), [1.0, 0.0, -0.5, -1.0, NAN]),
-        (interval_coverage, (AT[:, :4], [0.05, 0.25, 0.5, 0.75, 0.95], [80.0, 108, 121, NAN],
+        (s.crps_from_draws, ([1.0, 3.0], 4.0), 1.5),
+        (s.bias_from_draws, (DRAWN, [0.0, 2.0, 3.0, 9.0, NAN]), [1.0, 0.0, -0.5, -1.0, NAN]),
+        (s.interval_coverage, (AT[:, :4], [0.05, 0.25, 0.5, 0.75, 0.95], [80.0, 108, 121, NAN],
                              [0.5, 0.9]), [[0, 1, 0, NAN], [1, 1, 0, NAN]]),
+        (lambda *x: s.quantile_coverage(*x)["coverage"], (AT[:, :4], FIVE, [85.0, 100, 121, NAN]),
+         [0, 1 / 3, 2 / 3, 2 / 3, 2 / 3]),
         # Order that is lost in the last digit is no crossing.
-        (lambda *x: weighted_interval_score(*x).total, ([1e2, 1e2 - 1e-13, 1e2], THREE, 1e2), 0),
+        (lambda *x: s.weighted_interval_score(*x).total, ([1e2, 1e2 - 1e-13, 1e2], THREE, 1e2), 0),
     ],
 )  # fmt: skip
 def test_by_hand(rule, given, want):
@@ -62,23 +53,21 @@ def test_by_hand(rule, given, want):
 
 
 @pytest.mark.parametrize(
-    ("observed", "spread", "over", "under"),
+    ("observed", "over", "under"),
     [
         # K = 1, alpha = 0.5: (|y - m| / 2 + 0.25 * IS) / 1.5
-        (100.0, 0.25 * 20 / 1.5, 0.0, 0.0),
-        (104.0, 0.25 * 20 / 1.5, 0.0, 0.5 * 4 / 1.5),
-        (97.0, 0.25 * 20 / 1.5, 0.5 * 3 / 1.5, 0.0),
-        (120.0, 0.25 * 20 / 1.5, 0.0, (10 + 0.5 * 20) / 1.5),
-        (80.0, 0.25 * 20 / 1.5, (10 + 0.5 * 20) / 1.5, 0.0),
+        (100.0, 0.0, 0.0),
+        (104.0, 0.0, 0.5 * 4 / 1.5),
+        (97.0, 0.5 * 3 / 1.5, 0.0),
+        (120.0, 0.0, (10 + 0.5 * 20) / 1.5),
+        (80.0, (10 + 0.5 * 20) / 1.5, 0.0),
     ],
 )
-def test_wis_by_hand_where_the_observation_is_not_the_median(observed, spread, over, under):
-    score = weighted_interval_score([90.0, 100.0, 110.0], THREE, observed)
-    assert score.spread == pytest.approx(spread, abs=1e-12)
-    assert score.over == pytest.approx(over, abs=1e-12)
-    assert score.under == pytest.approx(under, abs=1e-12)
-    whole = (0.5 * abs(observed - 100) + 0.25 * interval_score(90, 110, observed, 0.5)) / 1.5
-    assert score.total == pytest.approx(whole, abs=1e-12)
+def test_wis_by_hand_where_the_observation_is_not_the_median(observed, over, under):
+    score = s.weighted_interval_score([90.0, 100.0, 110.0], THREE, observed)
+    whole = (0.5 * abs(observed - 100) + 0.25 * s.interval_score(90, 110, observed, 0.5)) / 1.5
+    got = (score.spread, score.over, score.under, score.total)
+    assert got == pytest.approx((0.25 * 20 / 1.5, over, under, whole), abs=1e-12)
 
 
 def forecasts(n: int = 6):
@@ -92,33 +81,24 @@ def forecasts(n: int = 6):
 
 
 @given(forecasts())
-def test_parts_add_up_exactly_and_nothing_is_negative(case):
+def test_wis_is_that_of_scoringrules_and_its_parts_add_up_exactly(case):
     quantiles, observed = case
-    score = weighted_interval_score(quantiles, LEVELS, observed)
+    score = s.weighted_interval_score(quantiles, LEVELS, observed)
     assert (score.spread + score.over + score.under == score.total).all()
     assert all((part >= 0).all() for part in score)
     assert ((score.over == 0) | (score.under == 0)).all()
-
-
-@given(forecasts())
-def test_wis_against_scoringrules_quantile_crps(case):
     # Its own weighted_interval_score is wrong wherever the observation is not the median.
-    sr = scoringrules()
-    quantiles, observed = case
-    total = weighted_interval_score(quantiles, LEVELS, observed).total
-    other = sr.crps_quantile(observed, quantiles.T, LEVELS, backend="numpy")
-    np.testing.assert_allclose(total, other, rtol=1e-9, atol=1e-9)
+    other = scoringrules().crps_quantile(observed, quantiles.T, LEVELS, backend="numpy")
+    np.testing.assert_allclose(score.total, other, rtol=1e-9, atol=1e-9)
 
 
 MANY = arrays(float, st.tuples(st.integers(2, 30), st.just(4)), elements=st.floats(0, 1e4))
-OBSERVED = arrays(float, (4,), elements=st.floats(0, 1e4))
 
 
-@given(MANY, OBSERVED)
+@given(MANY, arrays(float, (4,), elements=st.floats(0, 1e4)))
 def test_crps_against_scoringrules(draws, observed):
-    sr = scoringrules()
-    other = sr.crps_ensemble(observed, draws.T, estimator="nrg", backend="numpy")
-    np.testing.assert_allclose(crps_from_draws(draws, observed), other, rtol=1e-8, atol=1e-6)
+    other = scoringrules().crps_ensemble(observed, draws.T, estimator="nrg", backend="numpy")
+    np.testing.assert_allclose(s.crps_from_draws(draws, observed), other, rtol=1e-8, atol=1e-6)
 
 
 def test_log_score_is_the_density_it_says():
@@ -127,7 +107,7 @@ def test_log_score_is_the_density_it_says():
     logs = np.log1p(draws)
     variance = logs.var(ddof=1) + 1 / 12 / (1 + np.median(draws)) ** 2
     grid = np.arange(1, 800)
-    got = log_score_from_draws(np.repeat(draws[:, None], grid.size, axis=1), grid.astype(float))
+    got = s.log_score_from_draws(np.repeat(draws[:, None], grid.size, axis=1), grid.astype(float))
     density = np.exp(-((np.log1p(grid) - logs.mean()) ** 2) / 2 / variance)
     density /= np.sqrt(2 * np.pi * variance) * (1 + grid)
     np.testing.assert_allclose(got, -np.log(density))
@@ -135,28 +115,23 @@ def test_log_score_is_the_density_it_says():
 
 
 def test_log_score_of_equal_draws_is_finite_and_of_negative_ones_unknown():
-    assert np.isfinite(log_score_from_draws([7.0, 7.0, 7.0], 7.0))
-    assert log_score_from_draws([7.0] * 3, 9.0) > log_score_from_draws([7.0] * 3, 7.0)
-    assert np.isnan(log_score_from_draws([-1.0, 7.0, 7.0], 7.0))
-    assert np.isnan(log_score_from_draws([1.0, 7.0, 7.0], np.nan))
+    same = [s.log_score_from_draws([7.0] * 3, x) for x in (7.0, 9.0)]
+    assert np.isfinite(same[0])
+    assert same[1] > same[0]
+    for draws, observed in (([-1.0, 7.0, 7.0], 7.0), ([1.0, 7.0, 7.0], np.nan)):
+        assert np.isnan(s.log_score_from_draws(draws, observed))
 
 
 RNG = np.random.default_rng(3)
 
 
 @pytest.mark.parametrize(("fair", "estimator"), [(False, "nrg"), (True, "fair")])
-def test_golden_values_of_scoringrules(fair, estimator):
-    sr = scoringrules()
+def test_golden_values_of_scoringrules(fair, estimator, monkeypatch):
     draws, y = RNG.gamma(3, 200, (60, 5, 7)), RNG.gamma(3, 200, (5, 7))
-    want = sr.es_ensemble(y, draws, m_axis=0, v_axis=-1, estimator=estimator)
-    np.testing.assert_allclose(energy_score(draws, y, fair=fair), want, rtol=1e-10)
-
-
-def test_blocks_of_pairs_change_nothing(monkeypatch):
-    draws, y = RNG.normal(size=(25, 2, 3)), RNG.normal(size=(2, 3))
-    whole = energy_score(draws, y)
+    want = scoringrules().es_ensemble(y, draws, m_axis=0, v_axis=-1, estimator=estimator)
+    np.testing.assert_allclose(s.energy_score(draws, y, fair=fair), want, rtol=1e-10)
     monkeypatch.setattr("odforecast.scoring.rules._BLOCK", 7)
-    np.testing.assert_allclose(energy_score(draws, y), whole, rtol=1e-12)
+    np.testing.assert_allclose(s.energy_score(draws, y, fair=fair), want, rtol=1e-10)
 
 
 def test_distances_of_all_parts_at_once_are_those_of_each():
@@ -165,63 +140,149 @@ def test_distances_of_all_parts_at_once_are_those_of_each():
     miss, apart = miss_distances(draws, y, whole), pair_distances(draws, whole)
     for m in range(3):
         got = miss.by_month[m] - apart.by_month[m] / 2
-        assert got == pytest.approx(energy_score(draws[:, :, m], y[:, m]), rel=1e-10)
+        assert got == pytest.approx(s.energy_score(draws[:, :, m], y[:, m]), rel=1e-10)
     for i in range(5):
         got = miss.by_place[i] - apart.by_place[i] / 2
-        assert got == pytest.approx(energy_score(draws[:, i], y[i]), rel=1e-10)
+        assert got == pytest.approx(s.energy_score(draws[:, i], y[i]), rel=1e-10)
     flat = draws[:, whole].reshape(41, -1)
-    want = energy_score(flat, y[whole].ravel())
+    want = s.energy_score(flat, y[whole].ravel())
     assert miss.both - apart.both / 2 == pytest.approx(want, rel=1e-10)
 
 
-def calibrated(width: float = 1.0, n: int = 4000, draws: int = 99):
-    """Draws (D, n) and observations (n,); ``width`` is the forecast's over the true spread."""
-    rng = np.random.default_rng(4)
-    centre = rng.normal(200, 30, n)
-    return centre + width * rng.normal(0, 10, (draws, n)), centre + rng.normal(0, 10, n)
-
-
-def test_quantile_coverage_is_the_level_when_calibrated():
-    draws, observed = calibrated(draws=999)
-    observed[:10] = np.nan
-    table = quantile_coverage(np.quantile(draws, HUB_QUANTILES, axis=0), HUB_QUANTILES, observed)
-    np.testing.assert_allclose(table["coverage"], table["level"], atol=0.025)
-    assert (table["n"] == observed.size - 10).all()
-
-
-def test_pit_by_hand_without_ties():
+def test_pit_by_hand_and_uniform_even_for_small_counts():
     draws = np.repeat([[10.0], [20.0], [30.0]], 3, axis=1)
-    got = pit_from_draws(draws, [5.0, 25.0, np.nan], seed=1)
+    got = s.pit_from_draws(draws, [5.0, 25.0, np.nan], seed=1)
     assert 0 <= got[0] < 0.25
     assert 0.5 <= got[1] < 0.75
     assert np.isnan(got[2])
+    counts = np.random.default_rng(5).poisson(0.7, (51, 6000)).astype(float)
+    pit, again = (s.pit_from_draws(counts[1:], counts[0], seed=1) for _ in range(2))
+    assert s.pit_summary(pit)["ks_p"] > 0.01
+    assert (pit == again).all()
+    exact = s.interval_pit(counts[1:], counts[0], counts[0], seed=1)
+    np.testing.assert_allclose(exact, pit)
 
 
-def test_pit_is_uniform_even_for_small_counts():
-    rng = np.random.default_rng(5)
-    counts = rng.poisson(0.7, (51, 6000)).astype(float)
-    draws, observed = counts[1:], counts[0]
-    pit = pit_from_draws(draws, observed, seed=1)
-    assert pit_summary(pit)["ks_p"] > 0.01
-    assert (pit == pit_from_draws(draws, observed, seed=1)).all()
+def test_pit_summary_by_hand():
+    pit = np.array([0.9, 0.5, np.nan, 0.5, 0.6])
+    got = s.pit_summary(pit)
+    assert (got["n"], got["mean"]) == (4, pytest.approx(0.625))
+    assert got["spread"] == pytest.approx(np.nanstd(pit) * np.sqrt(12))
+    test = stats.kstest(pit[~np.isnan(pit)], "uniform")
+    assert (got["ks"], got["ks_p"]) == pytest.approx((test.statistic, test.pvalue))
+    assert s.pit_summary([np.nan])["n"] == 0
+    assert np.isnan(s.pit_summary([])["mean"])
+    assert s.pit_histogram([np.nan])["density"].isna().all()
 
 
-def test_summary_tells_narrow_wide_and_shifted():
-    def summary(width: float = 1.0, shift: float = 0.0) -> dict[str, float]:
-        draws, observed = calibrated(width)
-        return pit_summary(pit_from_draws(draws + shift, observed, seed=1))
-
-    right = summary()
-    assert right["n"] == 4000
-    assert right["ks_p"] > 0.01
-    assert right["spread"] == pytest.approx(1, abs=0.05)
-    assert summary(0.5)["spread"] > 1.2
-    assert summary(2.0)["spread"] < 0.8
-    assert summary(shift=-8)["mean"] > 0.6  # forecasts too low
-    assert summary(0.5)["ks_p"] < 1e-6
+DRAWS = np.random.default_rng(1).gamma(40.0, 25.0, (300, 3, 2))
+TRUTH = np.array([[900.0, 1000.0], [np.nan, 1100.0], [1500.0, 700.0]])
 
 
-def test_nothing_scorable_and_nonsense():
-    assert pit_summary([np.nan])["n"] == 0
-    assert np.isnan(pit_summary([])["mean"])
-    assert pit_histogram([np.nan])["density"].isna().all()
+def mean_error(samples, observed):
+    return samples.mean(axis=0) - observed
+
+
+def test_a_metric_is_applied_and_unknown_where_nothing_came():
+    got = apply_metric(Metric("mean_error", mean_error), DRAWS, TRUTH)
+    np.testing.assert_allclose(got, DRAWS.mean(axis=0) - TRUTH)
+    assert np.isnan(got[1, 0])
+    always = Metric("always", lambda _, observed: np.ones(observed.shape))
+    assert np.isnan(apply_metric(always, DRAWS, TRUTH)[1, 0])
+    assert check_metrics(["se", always]) == (METRICS["se"], always)
+    assert check_metrics([]) == ()
+    assert check_metrics("se") == (METRICS["se"],)
+
+
+def test_the_key_changes_with_everything_that_changes_the_values():
+    base = Metric("mine", mean_error)
+    assert base.key == Metric("mine", mean_error).key
+    assert base.reusable
+    others = [
+        Metric("other", mean_error),
+        Metric("mine", mean_error, version="2"),
+        Metric("mine", mean_error, target="deaths_12mo"),
+        Metric("mine", _another),
+        Metric("mine", _above(1000)),
+        Metric("mine", _above(2000)),
+        Metric("mine", functools.partial(_with, k=1)),
+        Metric("mine", functools.partial(_with, k=2)),
+        Metric("mine", _with_default),
+    ]
+    assert len({m.key for m in others} | {base.key}) == 1 + len(others)
+    assert all(m.reusable for m in others)
+    assert Metric("mine", _above(1000)).key == Metric("mine", _above(1000)).key
+
+
+def test_two_lambdas_of_one_line_are_two_metrics():
+    one, two = Metric("m", lambda s, y: y + 1), Metric("m", lambda s, y: y + 2)  # noqa: ARG005
+    pair = [Metric("m", f) for f in (lambda s, y: y + s[0], lambda s, y: y - s[0])]
+    named = [Metric("m", f) for f in (lambda s, _: np.abs(s[0]), lambda s, _: np.sign(s[0]))]
+    inner = [Metric("m", f) for f in (lambda s, y: [v for v in y if v > 1] and y, lambda s, y: [v for v in y if v > 2] and y)]  # noqa: ARG005, E501  # fmt: skip
+    held = [Metric("m", functools.partial(f, 1)) for f in (lambda k, s, y: y + k, lambda k, s, y: y * k)]  # noqa: ARG005, E501  # fmt: skip
+    for first, second in ((one, two), pair, named, inner, held):
+        assert first.reusable
+        assert first.key != second.key
+    again = [Metric("m", _above(1000)) for _ in range(2)]
+    assert again[0].key == again[1].key
+
+
+def test_where_the_text_is_unknown_nothing_is_used_again():
+    made: dict[str, object] = {}
+    exec("def odd(samples, observed):\n    return observed", made)
+    one, two = Metric("odd", made["odd"]), Metric("odd", made["odd"])
+    assert not one.reusable
+    assert one.key != two.key
+    held = Metric("held", functools.partial(_with, k=object()))  # no plain value
+    assert not held.reusable
+    assert not Metric("numpy_made", np.add).reusable
+
+
+def test_built_in_metrics_are_what_they_say():
+    y = np.array([[900.0, 1000.0]])
+    draws = DRAWS[:, :1]
+    got = {name: apply_metric(metric, draws, y) for name, metric in METRICS.items()}
+    np.testing.assert_allclose(got["crps_log"], s.crps_from_draws(np.log1p(draws), np.log1p(y)))
+    np.testing.assert_allclose(got["se"], (draws.mean(axis=0) - y) ** 2)
+    logs = np.log1p(draws)
+    v = logs.var(axis=0, ddof=1) + 1 / 12 / (1 + np.median(draws, axis=0)) ** 2
+    want = np.log(v) + (np.log1p(y) - logs.mean(axis=0)) ** 2 / v
+    np.testing.assert_allclose(got["dss_log"], want)
+    negative = draws - 2000.0
+    for name in ("crps_log", "dss_log"):
+        assert np.isnan(apply_metric(METRICS[name], negative, y)).all()
+
+
+@pytest.mark.parametrize("name", ["log_score", "log_score_lognormal"])
+def test_a_summary_averages_them_where_asked_and_names_the_log_score(name):
+    columns = dict.fromkeys([c for c in METRIC_COLUMNS if not c.startswith("log_score")], 1.0)
+    given = {"model": ["a", "a"], "scorable": True, "mine": [1.0, 3.0], name: 4.0}
+    table = pd.DataFrame(given | columns)
+    got = s.summarise(table, metrics=["mine"])
+    assert got["mine"].tolist() == [2.0]
+    assert got["log_score_lognormal"].tolist() == [4.0]
+    assert not {"mine", "log_score"} & set(s.summarise(table))
+
+
+def test_binned_score_by_hand():
+    # log(1.05) bins: 100 and 101 share bin 94, 107 lies above it.
+    assert bins_of([100.0, 101.0, 107.0]).tolist() == [94, 94, 95]
+    assert s.binned_log_score([100.0, 101.0, 107.0, 300.0], 107.0) == pytest.approx(np.log(4))
+    assert np.isnan(s.binned_log_score(np.ones(4), np.nan))
+    assert s.binned_log_score(np.full(4, -5.0), 0.0) == -FLOOR  # below zero: in no bin
+
+
+def _another(samples, observed):
+    return observed - samples.mean(axis=0)
+
+
+def _above(limit):
+    return lambda samples, observed: (samples > limit).mean(axis=0) + 0 * observed
+
+
+def _with(samples, observed, k):
+    return observed * k
+
+
+def _with_default(samples, observed, k=(1, 2.0, [3, None])):
+    return observed * k[0]

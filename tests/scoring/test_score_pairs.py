@@ -1,7 +1,8 @@
-"""Comparisons by hand: units missing, intervals, groups of origins, scales; summaries."""
+"""Comparisons by hand: units missing, intervals, groups of origins, scales; long horizons."""
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,49 +11,40 @@ import pytest
 from scipy import stats
 from score_tables import scores_of
 
-from odforecast.scoring import (
-    diebold_mariano,
-    pairwise,
-    per_100k,
-    relative_skill,
-    relative_to_baseline,
-    summarise,
-)
+from odforecast import scoring as s
 from odforecast.scoring.columns import METRIC_COLUMNS, columns_of, with_groups
-from odforecast.scoring.pairs import default_block
+from odforecast.scoring.pairs import (
+    _overlapping,
+    bartlett_critical,
+    cosine_test,
+    default_block,
+    fixed_b_test,
+)
 
 
-def gammas(seed, models, n, places=2, horizon=3):
-    """Scores at random: of each model, with the scale given."""
-    rng = np.random.default_rng(seed)
-    return scores_of({m: rng.gamma(9, k, (n, places)) for m, k in models.items()}, horizon)
-
-
-def skill(scores: pd.DataFrame, **keywords) -> pd.Series:
-    out = relative_skill(scores, "base", bootstrap=0, **keywords)
-    return out.set_index("model")["rel_skill"]
-
-
-def test_pairwise_skill_by_hand_with_missing_units():
-    # a misses the second unit, b the third.
-    wis = {
-        "a": np.array([[1.0, np.nan, 3.0]]),
-        "b": np.array([[2.0, 8.0, np.nan]]),
-        "base": np.array([[4.0, 4.0, 4.0]]),
-    }
-    ab, a_base, b_base = 1 / 2, 4 / 8, 10 / 8
+def test_pairs_and_skill_by_hand_with_missing_units():
+    # a misses the second origin, b the third.
+    a, b, base = [1.0, np.nan, 3.0], [2.0, 8.0, np.nan], [4.0, 4.0, 4.0]
+    scores = scores_of({m: np.c_[wis] for m, wis in (("a", a), ("b", b), ("base", base))})
+    table = s.pairwise(scores)
+    assert len(table) == 6
+    want = {("a", "b"): (1, 1 / 2), ("a", "base"): (2, 4 / 8), ("b", "base"): (2, 10 / 8)}
+    for (model, other), (n, ratio) in want.items():
+        row, turned = pair(table, model, other), pair(table, other, model)
+        assert (row["n_common"], row["n_origins"], row["ratio"]) == (n, n, ratio)
+        assert (turned["n_common"], turned["ratio"]) == (n, pytest.approx(1 / ratio))
+    ab, a_base, b_base = (ratio for _, ratio in want.values())
     theta = {
         "a": (1 * ab * a_base) ** (1 / 3),
         "b": (1 / ab * 1 * b_base) ** (1 / 3),
         "base": (1 / a_base * 1 / b_base * 1) ** (1 / 3),
     }
-    got = skill(scores_of(wis))
+    frame = s.relative_skill(scores, "base", bootstrap=0).set_index("model")
     for model, value in theta.items():
-        assert got[model] == pytest.approx(value / theta["base"])
-    frame = relative_skill(scores_of(wis), "base", bootstrap=0).set_index("model")
+        assert frame["rel_skill"][model] == pytest.approx(value / theta["base"])
     assert frame["n_units"].to_dict() == {"a": 2, "b": 2, "base": 3}
     assert frame["n_common"].to_dict() == {"a": 1, "b": 1, "base": 2}
-    simple = relative_to_baseline(scores_of(wis), "base", bootstrap=0).set_index("model")
+    simple = s.relative_to_baseline(scores, "base", bootstrap=0).set_index("model")
     assert simple["ratio"]["b"] == pytest.approx(b_base)
     assert simple["n_common"]["b"] == 2
 
@@ -60,7 +52,7 @@ def test_pairwise_skill_by_hand_with_missing_units():
 def test_rows_not_scorable_are_left_out_and_a_group_without_baseline_is_unknown():
     scores = scores_of({"a": np.full((2, 2), 1.0), "base": np.full((2, 2), 2.0)})
     scores.loc[(scores["model"] == "base") & (scores["location"] == "L1"), "scorable"] = False
-    got = relative_skill(scores, "base", by=["location"], bootstrap=0)
+    got = s.relative_skill(scores, "base", by=["location"], bootstrap=0)
     got = got.set_index(["location", "model"])
     assert got.loc[("L0", "a"), "rel_skill"] == pytest.approx(0.5)
     assert np.isnan(got.loc[("L1", "a"), "rel_skill"])
@@ -69,12 +61,11 @@ def test_rows_not_scorable_are_left_out_and_a_group_without_baseline_is_unknown(
 
 def test_intervals_come_from_origins_and_are_seeded():
     rng = np.random.default_rng(3)
-    shock = rng.gamma(2, 1, (24, 1))  # origins differ, units within one do not
-    base = np.repeat(shock, 50, axis=1)
-    noisy = base * rng.lognormal(0, 0.5, (24, 1))
-    scores = scores_of({"a": noisy, "base": base})
-    one = relative_skill(scores, "base", seed=1, block=1).set_index("model")
-    two = relative_skill(scores, "base", seed=1, block=1).set_index("model")
+    base = np.repeat(rng.gamma(2, 1, (24, 1)), 50, axis=1)
+    scores = scores_of({"a": base * rng.lognormal(0, 0.5, (24, 1)), "base": base})
+    one, two = (
+        s.relative_skill(scores, "base", seed=1, block=1).set_index("model") for _ in range(2)
+    )
     pd.testing.assert_frame_equal(one, two)
     low, high = one.loc["a", ["lower", "upper"]]
     assert low < one.loc["a", "rel_skill"] < high
@@ -93,102 +84,80 @@ def test_default_block_covers_a_year_but_leaves_three():
 def test_categories_and_text_give_the_same():
     scores = scores_of({"a": np.full((3, 2), 1.0), "base": np.full((3, 2), 2.0)})
     coded = scores.astype({"model": "category", "location": "category", "target": "category"})
-    pd.testing.assert_frame_equal(
-        relative_skill(scores, "base"), relative_skill(coded, "base"), check_dtype=False
-    )
-    left = summarise(scores, by=["location"], baseline="base")
-    right = summarise(coded, by=["location"], baseline="base")
-    pd.testing.assert_frame_equal(left, right, check_dtype=False, check_categorical=False)
+    for compare in (s.relative_skill, partial(s.summarise, by=["location"])):
+        one, other = (compare(table, baseline="base") for table in (scores, coded))
+        pd.testing.assert_frame_equal(one, other, check_dtype=False, check_categorical=False)
 
 
-def test_diebold_mariano_by_hand_at_horizon_one():
-    rng = np.random.default_rng(6)
-    a, base = rng.gamma(4, 1, (30, 1)), rng.gamma(4, 1.3, (30, 1))
-    gap = (a - base).ravel()
-    row = diebold_mariano(scores_of({"a": a, "base": base}), "a", "base").iloc[0]
-    variance = ((gap - gap.mean()) ** 2).mean() / 30
-    want = gap.mean() / np.sqrt(variance) * np.sqrt((30 + 1 - 2 + 0) / 30)
+@pytest.mark.parametrize("horizon", [1, 3])
+def test_diebold_mariano_by_hand(horizon):
+    noise = np.random.default_rng(7).normal(size=62)
+    gap = noise[:-2] + noise[1:-1] + noise[2:]  # a moving average of three
+    row = s.diebold_mariano(gap_scores(gap, horizon), "a", "b").iloc[0]
+    d = gap - gap.mean()
+    shared = 2 * (d[1:] @ d[:-1]) + 2 * (d[2:] @ d[:-2]) if horizon == 3 else 0.0
+    correction = (60 + 1 - 2 * horizon + horizon * (horizon - 1) / 60) / 60
+    want = gap.mean() / np.sqrt((d @ d + shared) / 60**2) * correction**0.5
     assert row["statistic"] == pytest.approx(want)
     assert row["difference"] == pytest.approx(gap.mean())
-    assert row["overlap"] == 1
-    assert row["n_origins"] == 30
-    assert row["p_value"] == pytest.approx(2 * stats.t.sf(abs(want), 29))
+    assert (row["overlap"], row["n_origins"]) == (horizon, 60)
+    assert row["p_value"] == pytest.approx(2 * stats.t.sf(abs(want), 59))
 
 
-def test_diebold_mariano_by_hand_with_overlap():
-    rng = np.random.default_rng(7)
-    noise = rng.normal(size=62)
-    gap = noise[:-2] + noise[1:-1] + noise[2:]  # a moving average of three
-    scores = scores_of({"a": 20 + gap[:, None], "base": np.full((60, 1), 20.0)}, horizon=3)
-    row = diebold_mariano(scores, "a", "base").iloc[0]
-    d = gap - gap.mean()
-    variance = (d @ d + 2 * (d[1:] @ d[:-1]) + 2 * (d[2:] @ d[:-2])) / 60**2
-    correction = (60 + 1 - 6 + 3 * 2 / 60) / 60
-    assert row["overlap"] == 3
-    assert row["statistic"] == pytest.approx(gap.mean() / np.sqrt(variance) * correction**0.5)
-
-
-def test_diebold_mariano_says_why_there_is_no_answer():
-    short = scores_of({"a": np.ones((5, 1)), "base": np.full((5, 1), 2.0)}, horizon=6)
-    row = diebold_mariano(short, "a", "base").iloc[0]
+@pytest.mark.parametrize(
+    ("n", "keywords", "said"),
+    [
+        (5, {"horizon": 6}, "5 origins are too few: 13 needed"),
+        (9, {"horizon": 1}, "same at every origin"),
+        (29, {}, "29 origins within 29 months are too few: 30 months needed"),
+        (7, {"step": 6}, "7 origins are too few: 8 needed"),
+    ],
+)
+def test_diebold_mariano_says_why_there_is_no_answer(n, keywords, said):
+    row = s.diebold_mariano(gap_scores(np.ones(n), **keywords), "a", "b").iloc[0]
     assert np.isnan(row["p_value"])
-    assert row["note"] == "5 origins are too few: 13 needed"
-    same = scores_of({"a": np.ones((9, 1)), "base": np.full((9, 1), 2.0)})
-    assert "same at every origin" in diebold_mariano(same, "a", "base").iloc[0]["note"]
+    assert said in row["note"]
 
 
 def test_summary_counts_and_means():
     scores = scores_of({"a": np.array([[1.0, 3.0]]), "base": np.array([[4.0, 4.0]])})
     scores.loc[3, "scorable"] = False
     scores.loc[3, list(METRIC_COLUMNS)] = np.nan
-    got = summarise(scores, baseline="base").set_index("model")
+    scores.loc[0, "crps"] = np.nan
+    scores = scores.assign(
+        last_reported=100.0, observed=[90.0, 110.0, 110.0, 90.0], median=[95.0, 95.0, 120.0, 99.0]
+    )
+    got = s.summarise(scores, baseline="base").set_index("model")
     assert got.index.tolist() == ["a", "base"]  # best first
     assert got.loc["base", ["n_units", "n_scorable", "n_not_scorable"]].tolist() == [2, 1, 1]
     assert got.loc["a", "wis"] == 2.0
     assert got.loc["a", "rel_wis"] == pytest.approx(0.25)  # 1 / 4: the only unit both have
     assert got.loc["a", "n_common"] == 1
     assert got.loc["a", "coverage_90"] == 2.0
-
-
-def test_summary_of_a_score_that_some_units_lack_is_unknown():
-    scores = scores_of({"a": np.array([[1.0, 3.0]])})
-    scores.loc[0, "crps"] = np.nan
-    got = summarise(scores).iloc[0]
-    assert np.isnan(got["crps"])
-    assert got["wis"] == 2.0
+    assert np.isnan(got.loc["a", "crps"])  # some units lack it
+    assert got["direction"].to_dict() == {"a": 0.5, "base": 1.0}  # the side of the last count
 
 
 def test_summary_groups_in_order_and_models_best_first():
     parts = [
         scores_of({"b": np.ones((2, 2)), "a": np.full((2, 2), 2.0)}, h) for h in (12, 1, 5, 13)
     ]
-    got = summarise(pd.concat(parts, ignore_index=True), by=["horizon_group", "regime"])
+    got = s.summarise(pd.concat(parts, ignore_index=True), by=["horizon_group", "regime"])
     groups = got["horizon_group"].astype(str).drop_duplicates().tolist()
     assert groups == ["1-3", "4-6", "7-12", "13+"]
     assert got["model"].tolist()[:2] == ["b", "a"]
 
 
 def test_summary_of_nothing_scorable_keeps_its_rows():
-    scores = scores_of({"a": np.ones((2, 2)), "base": np.ones((2, 2))})
-    scores["scorable"] = False
-    got = summarise(scores, by=["location"], baseline="base")
+    scores = scores_of({"a": np.ones((2, 2)), "base": np.ones((2, 2))}).assign(scorable=False)
+    got = s.summarise(scores, by=["location"], baseline="base")
     assert (got["n_not_scorable"] == 2).all()
-    assert got["wis"].isna().all()
-    assert got["rel_wis"].isna().all()
+    assert got[["wis", "rel_wis"]].isna().all(axis=None)
 
 
-def test_direction_is_the_side_of_the_last_reported_count():
-    scores = scores_of({"a": np.ones((1, 4))})
-    scores = scores.assign(
-        last_reported=100.0, observed=[90.0, 110.0, 90.0, 110.0], median=[95.0, 95.0, 99.0, 120.0]
-    )
-    assert summarise(scores)["direction"].iloc[0] == 0.75
-
-
-@pytest.mark.parametrize("compare", [relative_skill, relative_to_baseline])
+@pytest.mark.parametrize("compare", [s.relative_skill, s.relative_to_baseline])
 @pytest.mark.parametrize("block", [None, 64])
 def test_an_interval_rests_on_what_the_model_shares_with_the_baseline(compare, block):
-    """Also where every sample has some of it, as with a block of all 64 origins."""
     rng = np.random.default_rng(11)
     wis = {m: rng.gamma(9, 1, (64, 2)) for m in ("base", "short", "spread", "three", "whole")}
     wis["short"][8:] = np.nan  # eight origins in a row
@@ -203,15 +172,15 @@ def test_an_interval_rests_on_what_the_model_shares_with_the_baseline(compare, b
     }  # fmt: skip
     known = got["lower"].notna() & got["upper"].notna()
     assert set(known[known].index) == {"base", "whole", "three"}
-    value = "rel_skill" if compare is relative_skill else "ratio"
+    value = "rel_skill" if compare is s.relative_skill else "ratio"
     assert got[value].notna().all()
 
 
-@pytest.mark.parametrize("compare", [relative_skill, relative_to_baseline])
+@pytest.mark.parametrize("compare", [s.relative_skill, s.relative_to_baseline])
 def test_to_a_baseline_without_error_all_else_is_infinite_and_itself_is_one(compare):
     rng = np.random.default_rng(12)
     wis = {"a": rng.gamma(9, 1, (12, 2)), "b": rng.gamma(9, 1, (12, 2)), "base": np.zeros((12, 2))}
-    value = "rel_skill" if compare is relative_skill else "ratio"
+    value = "rel_skill" if compare is s.relative_skill else "ratio"
     got = compare(scores_of(wis), "base").set_index("model")
     assert got[value].to_dict() == {"a": np.inf, "b": np.inf, "base": 1.0}
     assert got.loc["base", ["lower", "upper"]].tolist() == [1.0, 1.0]
@@ -225,7 +194,6 @@ def test_to_a_baseline_without_error_all_else_is_infinite_and_itself_is_one(comp
 
 
 def with_gaps() -> pd.DataFrame:
-    """Scores of which some rows have no donor, and some no last reported count."""
     rng = np.random.default_rng(14)
     parts = []
     for donor in (None, "2024-01-10/abc"):
@@ -240,24 +208,24 @@ def with_gaps() -> pd.DataFrame:
 @pytest.mark.parametrize("by", [["size"], ["donor"], ["donor", "size", "horizon"]])
 def test_no_row_is_lost_where_a_group_is_unknown(by):
     scores = with_gaps()
-    got = summarise(scores, by=by, baseline="base")
+    got = s.summarise(scores, by=by, baseline="base")
     assert got["n_units"].sum() == len(scores)
     assert got["n_scorable"].sum() == len(scores)
     assert got["n_common"].sum() == len(scores)
     assert got[["wis", "rel_wis", "mae_reported"]].notna().all(axis=None)
     lost = got[got[by[0]].isna()]
     assert not lost.empty
-    # Those of the unknown group are what they are by themselves.
     some = scores[scores["donor"].isna() if by[0] == "donor" else scores["last_reported"].isna()]
     if len(by) == 1:
-        alone = summarise(some, baseline="base").set_index("model")
+        alone = s.summarise(some, baseline="base").set_index("model")
         np.testing.assert_allclose(lost.set_index("model")["wis"], alone["wis"])
         np.testing.assert_allclose(lost.set_index("model")["rel_wis"], alone["rel_wis"])
+        assert "rps" not in got  # of months ahead alone
     else:
         assert got["rel_rps"].eq(0.5).all()
-    related = relative_skill(scores, "base", by=by, bootstrap=0)
+    related = s.relative_skill(scores, "base", by=by, bootstrap=0)
     assert related["n_units"].sum() == len(scores)
-    tests = diebold_mariano(scores, "a", "base", by=by)
+    tests = s.diebold_mariano(scores, "a", "base", by=by)
     assert tests["n_units"].sum() == len(scores) / 2
 
 
@@ -265,49 +233,31 @@ def pair(table, model, other):
     return table[(table["model"] == model) & (table["other"] == other)].iloc[0]
 
 
-def test_by_hand_with_a_unit_missing():
-    a = np.array([[1.0, 2.0], [3.0, np.nan]])
-    b = np.array([[2.0, 2.0], [2.0, 50.0]])
-    c = np.array([[4.0, np.nan], [4.0, 10.0]])
-    table = pairwise(scores_of({"a": a, "b": b, "c": c}))
-    assert len(table) == 6
-    row = pair(table, "a", "b")  # three units in common: 6 over 6
-    assert (row["n_common"], row["ratio"]) == (3, 1.0)
-    row = pair(table, "c", "b")  # 18 over 54
-    assert (row["n_common"], row["ratio"]) == (3, pytest.approx(18 / 54))
-    assert pair(table, "b", "c")["ratio"] == pytest.approx(3.0)
-    assert pair(table, "a", "c")["n_common"] == 2
-    assert pair(table, "a", "b")["n_origins"] == 2
-
-
 def test_groups_of_origins_are_counted_and_few_give_no_interval():
     rng = np.random.default_rng(2)
 
     def made(n, **keywords):
         wis = {"a": rng.gamma(9, 1, (n, 2)), "b": rng.gamma(9, 2, (n, 2))}
-        return pair(pairwise(scores_of(wis), **keywords), "a", "b")
+        return pair(s.pairwise(scores_of(wis), **keywords), "a", "b")
 
     row = made(64)
     assert row["n_groups"] == 5  # four months are left over: they belong to the fifth year
     assert row["lower"] < row["ratio"] < row["upper"] < 1
     assert row["n_better"] == 5
     few = made(30)  # a third of them is a group: three
-    assert few["n_groups"] == 3
-    assert np.isnan(few["lower"])
-    assert np.isfinite(few["ratio"])
+    assert (few["n_groups"], np.isnan(few["lower"]), np.isfinite(few["ratio"])) == (3, True, True)
     assert np.isfinite(made(30, min_groups=3)["lower"])
     assert made(30, block=5)["n_groups"] == 6
 
 
 @pytest.mark.parametrize("n", [5, 6, 7, 8, 9, 12, 13, 14, 24, 25, 26, 35, 36, 37, 47, 48])
 def test_what_is_left_over_is_no_group(n):
-    """Below four whole years there are three groups, whatever is left over, and no interval."""
     rng = np.random.default_rng(n)
     wis = {"a": rng.gamma(9, 1, (n, 2)), "b": rng.gamma(9, 2, (n, 2))}
-    row = pair(pairwise(scores_of(wis)), "a", "b")
+    row = pair(s.pairwise(scores_of(wis)), "a", "b")
     assert (row["n_groups"], row["n_origins"]) == (3 + (n == 48), n)
     assert np.isfinite(row["lower"]) == (n == 48)
-    skill = relative_skill(scores_of(wis), "b").set_index("model")
+    skill = s.relative_skill(scores_of(wis), "b").set_index("model")
     assert skill["n_blocks"].eq(row["n_groups"]).all()
     assert np.isfinite(skill.loc["a", "lower"])
 
@@ -324,8 +274,8 @@ def test_donors_are_enough_in_each_era_of_a_pair():
             part = part[part["model"] != "late"]
         parts.append(part)
     scores = pd.concat(parts, ignore_index=True)
-    table = pairwise(scores)
-    for related in (relative_to_baseline(scores, "a"), relative_skill(scores, "a")):
+    table = s.pairwise(scores)
+    for related in (s.relative_to_baseline(scores, "a"), s.relative_skill(scores, "a")):
         related = related.set_index("model")
         # Of "few" one era has two releases, which say nothing about a third.
         for model, n, known in (("b", 7, True), ("few", 6, False), ("late", 4, True)):
@@ -338,7 +288,7 @@ def test_a_model_that_won_one_long_spell_is_not_better_in_every_group():
     a = np.full((48, 2), 10.0)
     b = np.full((48, 2), 9.0)
     b[:12] = 40.0  # one year of large errors
-    row = pair(pairwise(scores_of({"a": a, "b": b})), "a", "b")
+    row = pair(s.pairwise(scores_of({"a": a, "b": b})), "a", "b")
     assert row["ratio"] < 1
     assert (row["n_better"], row["n_groups"]) == (1, 4)
     assert row["upper"] > 1  # so it may be luck
@@ -349,24 +299,123 @@ def test_scales():
     scores = scores_of({"a": rng.gamma(9, 1, (8, 3)), "b": rng.gamma(9, 2, (8, 3))},
                        places=("US", "WY", "YC"))  # fmt: skip
     scores["log_wis"] = scores["wis"] ** 2
-    logs = pair(pairwise(scores, scale="log"), "a", "b")
-    natural = pair(pairwise(scores, metric="log_wis"), "a", "b")
+    logs = pair(s.pairwise(scores, scale="log"), "a", "b")
+    natural = pair(s.pairwise(scores, metric="log_wis"), "a", "b")
     assert logs["ratio"] == natural["ratio"]
     assert (logs["scale"], logs["metric"]) == ("log", "wis")
-    rates = pair(pairwise(scores, scale="per_100k"), "a", "b")
+    rates = pair(s.pairwise(scores, scale="per_100k"), "a", "b")
     assert rates["n_common"] == 8  # of Wyoming: the city has no population of its own
-    wyoming = per_100k(scores[scores["location"] == "WY"]).groupby("model")["wis"].sum()
+    wyoming = s.per_100k(scores[scores["location"] == "WY"]).groupby("model")["wis"].sum()
     assert rates["ratio"] == pytest.approx(wyoming["a"] / wyoming["b"])
 
 
 def test_results_and_a_single_name_are_taken():
-    """Results stand for their scores, and a string is one column."""
-    scores = gammas(0, {"a": 1, "b": 1}, 12)
+    rng = np.random.default_rng(0)
+    scores = scores_of({m: rng.gamma(9, 1, (12, 2)) for m in ("a", "b")}, horizon=3)
     held = SimpleNamespace(scores=scores)
-    for compare in (pairwise, lambda s, **k: relative_skill(s, "b", **k),
-                    lambda s, **k: relative_to_baseline(s, "b", **k),
-                    lambda s, **k: diebold_mariano(s, "a", "b", **k), summarise):  # fmt: skip
+    for compare in (
+        s.pairwise,
+        s.summarise,
+        partial(s.relative_skill, baseline="b"),
+        partial(s.relative_to_baseline, baseline="b"),
+        lambda x, **keywords: s.diebold_mariano(x, "a", "b", **keywords),
+    ):
         pd.testing.assert_frame_equal(compare(held), compare(scores))
         pd.testing.assert_frame_equal(compare(scores, by="level"), compare(scores, by=("level",)))
     pd.testing.assert_frame_equal(with_groups(scores, "level"), with_groups(scores, ["level"]))
     assert columns_of("level") == ["level"]
+
+
+def overlapping(rng, n_series, n_months, horizon=12):
+    """Series whose neighbors share all but one of their months: MA(horizon - 1)."""
+    noise = rng.standard_normal((n_series, n_months + horizon - 1))
+    total = np.pad(noise, ((0, 0), (1, 0))).cumsum(axis=1)
+    return total[:, horizon:] - total[:, :-horizon]
+
+
+@pytest.mark.parametrize("b", [0.1, 0.5, 1.0])
+@pytest.mark.parametrize("level", [0.05, 0.10])
+def test_critical_values_of_kiefer_and_vogelsang_by_simulation(b, level):
+    """The published polynomial, against the statistic's own distribution for white noise."""
+    rng = np.random.default_rng(1)
+    n, size = 20_000, 250
+    x = rng.standard_normal((n, size))
+    centred = x - x.mean(axis=1, keepdims=True)
+    apart = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
+    weight = np.maximum(1 - apart / (b * size), 0)
+    variance = ((centred @ weight) * centred).sum(axis=1) / size**2
+    found = np.quantile(np.abs(x.mean(axis=1)) / np.sqrt(variance), 1 - level)
+    assert bartlett_critical(b, level) == pytest.approx(found, rel=0.03)
+
+
+def test_fixed_b_by_partial_sums():
+    """With b = 1 the variance is twice the sum of squared partial sums (Kiefer et al. 2000)."""
+    x = np.random.default_rng(2).normal(1, 2, 40)
+    sums = (x - x.mean()).cumsum()
+    want = x.mean() / np.sqrt(2 * (sums**2).sum() / 40**3)
+    got = fixed_b_test(x, np.arange(40))
+    assert got.statistic == pytest.approx(want)
+    assert got.critical == bartlett_critical(1.0)
+
+
+def test_cosines_by_hand():
+    """Lazarus, Lewis, Stock and Watson (2018), equations 10 and 11."""
+    x = np.random.default_rng(3).normal(1, 2, 64)
+    t = (np.arange(1, 65) - 0.5) / 64
+    averages = [np.sqrt(2 / 64) * (np.cos(np.pi * j * t) * x).sum() for j in range(1, 5)]
+    want = x.mean() / np.sqrt(np.mean(np.square(averages)) / 64)
+    got = cosine_test(x, np.arange(64), horizon=12)
+    assert got.df == 4
+    assert got.statistic == pytest.approx(want)
+    assert got.critical == pytest.approx(2.776445)
+    assert got.p_value == pytest.approx(2 * stats.t.sf(abs(want), 4))
+
+
+@pytest.mark.parametrize(("n_months", "most"), [(36, 0.095), (64, 0.085), (96, 0.085)])
+def test_the_size_under_overlap(n_months, most):
+    """Errors of 12-month-ahead forecasts, equal on average: how often is a difference found?
+
+    Nominal 5%. The test with normal critical values finds one in a fifth of the cases and more.
+    """
+    months = np.arange(n_months)
+    x = overlapping(np.random.default_rng(5), 1000, n_months)
+    usual = [_overlapping(row, months, 12, 12).statistic for row in x[:400]]
+    usual = np.mean(np.abs(usual) > 1.96)
+    fixed = np.mean([cosine_test(row, months, 12).p_value < 0.05 for row in x])
+    assert fixed < most
+    assert usual > fixed + 0.03
+    bartlett = [fixed_b_test(row, months) for row in x[:400]]
+    share = np.mean([abs(t.statistic) > t.critical for t in bartlett])
+    assert fixed < share + 0.03  # b = 1 lies between the two
+
+
+def gap_scores(gap, horizon=12, step=1):
+    wis = {"a": 100.0 + np.asarray(gap)[:, None], "b": np.full((len(gap), 1), 100.0)}
+    return scores_of(wis, horizon, ("US",), "2018-01", step)
+
+
+def test_the_method_follows_from_the_horizon():
+    gap = overlapping(np.random.default_rng(7), 1, 64)[0]
+
+    def tested(horizon=12, **keywords):
+        return s.diebold_mariano(gap_scores(gap, horizon), "a", "b", **keywords).iloc[0]
+
+    near, far = tested(6), tested(7)
+    assert (near["method"], near["df"]) == ("overlap", 63)
+    assert (far["method"], far["df"]) == ("cosine", 6)
+    want = cosine_test(gap, np.arange(64), 7)
+    assert far[["statistic", "p_value", "critical"]].tolist() == pytest.approx(
+        [want.statistic, want.p_value, want.critical]
+    )
+    asked = tested(method="fixed-b", b=0.5)
+    assert asked["critical"] == bartlett_critical(0.5)
+    assert np.isnan(asked["p_value"])
+    assert asked["note"] == ""
+    assert tested(method="overlap")["overlap"] == 12
+
+
+def test_origins_half_a_year_apart_span_as_many_months():
+    gap = np.random.default_rng(8).normal(size=12)
+    row = s.diebold_mariano(gap_scores(gap, step=6), "a", "b").iloc[0]
+    assert row["overlap"] == 2
+    assert row["df"] == min(int(0.8 * 72 / 12), int(0.4 * 12 ** (2 / 3)))

@@ -28,22 +28,11 @@ def held(*spans: tuple[str, str, str]) -> pd.DataFrame:
 
 
 def units(name: str, horizons, target="deaths_month", last="2023-12", **columns) -> pd.DataFrame:
-    """Units of the months after the last known one, scored by whatever is given."""
     months = np.datetime64(last, "M") + np.asarray(horizons).astype("timedelta64[M]")
-    table = pd.DataFrame(
-        {
-            "as_of": pd.Timestamp("2024-05-15"),
-            "scenario_id": name,
-            "model": "m",
-            "location": "US",
-            "target": target,
-            "horizon": horizons,
-            "month": months.astype("datetime64[s]"),
-            "scorable": True,
-        }
-    )
-    scores = dict.fromkeys(METRIC_COLUMNS, np.nan)
-    return table.assign(**(scores | columns))
+    given = {"scenario_id": name, "model": "m", "location": "US", "target": target}
+    given |= {"horizon": horizons, "month": months.astype("datetime64[s]"), "scorable": True}
+    table = pd.DataFrame(dict.fromkeys(METRIC_COLUMNS, np.nan) | given | columns)
+    return table.assign(as_of=pd.Timestamp("2024-05-15"))
 
 
 def test_a_month_is_plausible_if_it_held():
@@ -74,14 +63,9 @@ def test_a_sum_of_twelve_months_is_plausible_if_all_its_months_to_come_held():
 
 
 def test_plausibility_by_hand():
-    scores = pd.concat(
-        [
-            units("null", [0, 1, 2, 3, 4, 5]),
-            units("shock", [0, 1, 2, 3, 4, 5]),
-            units("shock", [0, 1, 2, 3, 4, 5], location="OH"),  # the same months
-        ],
-        ignore_index=True,
-    )
+    # The same months of another place are the same months.
+    kinds = [units("null", range(6)), *(units("shock", range(6), location=s) for s in ("US", "OH"))]
+    scores = pd.concat(kinds, ignore_index=True)
     scores.loc[scores["horizon"] == 5, "scorable"] = False
     marked = mark_plausible(
         scores, held(("shock", "2024-02", "2024-02"), ("shock", "2024-04", "2024-09"))
@@ -96,42 +80,32 @@ def test_plausibility_by_hand():
 
 
 def test_calibration_by_hand():
-    scores = pd.concat(
-        [
-            units("null", [0, 1, 2, 3, 4], wis=[99.0, 1, 2, 3, 6], cover_95=[0.0, 1, 1, 0, 0]),
-            units("shock", [0, 1, 2, 3, 4], wis=[99.0, 4, 4, 2, 2], cover_95=[0.0, 0, 1, 1, 1]),
-        ],
-        ignore_index=True,
-    )
+    null = units("null", range(5), wis=[99.0, 1, 2, 3, 6], cover_95=[0.0, 1, 1, 0, 0])
+    shock = units("shock", range(5), wis=[99.0, 4, 4, 2, 2], cover_95=[0.0, 0, 1, 1, 1])
+    scores = pd.concat([null, shock], ignore_index=True)
     whole = calibration(scores)
     assert whole["months"].tolist() == ["all", "all"]
     marked = mark_plausible(scores, held(("null", "2024-01", "2024-03")))
     table = calibration(marked).set_index(["scenario_id", "months"])
     assert table["level"].unique().tolist() == ["nation"]
-    assert table["n_scorable"].to_dict() == {
-        ("null", "plausible"): 3, ("null", "all"): 4,
-        ("shock", "plausible"): 0, ("shock", "all"): 4,
-    }  # fmt: skip
-    assert table.loc[("null", "plausible"), "wis"] == 2.0
-    assert table.loc[("null", "all"), "wis"] == 3.0
-    assert table.loc[("shock", "all"), "wis"] == 3.0
-    assert np.isnan(table.loc[("shock", "plausible"), "wis"])
-    assert table.loc[("null", "plausible"), "coverage_95"] == pytest.approx(2 / 3)
-    assert table.loc[("null", "all"), "coverage_95"] == 0.5
-    assert table.loc[("shock", "all"), "coverage_95"] == 0.75
+    want = {
+        ("null", "plausible"): (3, 2.0, 2 / 3),
+        ("null", "all"): (4, 3.0, 0.5),
+        ("shock", "plausible"): (0, np.nan, np.nan),
+        ("shock", "all"): (4, 3.0, 0.75),
+    }
+    for row, values in want.items():
+        got = table.loc[row, ["n_scorable", "wis", "coverage_95"]].astype(float)
+        np.testing.assert_allclose(got, values)
     all_of_it = whole.set_index("scenario_id")[["wis", "coverage_95"]]
     want = table.xs("all", level="months")[["wis", "coverage_95"]]
     pd.testing.assert_frame_equal(all_of_it, want)
 
 
 def test_the_nearest_scenario_by_hand():
+    wis = {"null": [0.0, 1, 2, 3, 0], "shock": [9.0, 1, 1, 1], "boom": [9.0, 8, 9, 1]}
     scores = pd.concat(
-        [
-            units("null", [0, 1, 2, 3, 4], wis=[0.0, 1, 2, 3, 0]),
-            units("shock", [0, 1, 2, 3], wis=[9.0, 1, 1, 1]),
-            units("boom", [0, 1, 2, 3], wis=[9.0, 8, 9, 1]),
-        ],
-        ignore_index=True,
+        [units(name, range(len(x)), wis=x) for name, x in wis.items()], ignore_index=True
     )
     table = nearest(scores).set_index("scenario_id")
     # Three months all have; the month up to the last known one counts for nobody.
@@ -198,20 +172,8 @@ def test_reported_is_what_the_release_itself_said(scores, release):
     for state in ("US", "OH"):
         rows = now[now["location"] == state]
         assert rows["revised"].tolist() == [False] * 9 + [True] * 3
-
-
-def test_what_counts_as_revised():
-    # More than one death, and more than 0.2%, up or down.
-    assert revised([11, 12, 8, 9], [10.0] * 4).tolist() == [False, True, True, False]
-    assert revised([100_200, 100_201, 99_799], [1e5] * 3).tolist() == [False, True, True]
-    assert revised([np.nan, 5, 0], [5, np.nan, 0]).tolist() == [False, False, False]
-
-
-def test_leaving_the_count_as_it_is_scores_one(scores):
-    """A forecast without spread at the reported count has WIS equal to the revision."""
-    stays = scores.assign(wis=(scores["observed"] - scores["reported"]).abs())
-    board = summarise(stays, by=["horizon_group"]).set_index("horizon_group")
-    assert board.loc["nowcast", "rel_wis_reported"] == pytest.approx(1.0)
+    moved = revised([8, 9, 99_799, 5, 0], [10, 10, 1e5, np.nan, 0])
+    assert moved.tolist() == [True, False, True, False, False]
 
 
 def test_the_summary_relates_to_the_revision(scores):
@@ -226,6 +188,10 @@ def test_the_summary_relates_to_the_revision(scores):
     ahead = board.loc[("nation", "1-3")]
     assert ahead[["mae_reported", "rel_wis_reported", "coverage_90_revised"]].isna().all()
     assert ahead["n_revised"] == 0
+    # A forecast without spread at the reported count has WIS equal to the revision.
+    stays = scores.assign(wis=(scores["observed"] - scores["reported"]).abs())
+    board = summarise(stays, by=["horizon_group"]).set_index("horizon_group")
+    assert board.loc["nowcast", "rel_wis_reported"] == pytest.approx(1.0)
 
 
 def test_per_100000_residents_the_same_counts_are_revised(scores):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from score_tables import counts_panel
+from test_joint_scores import forecast_of, panel_of
 
 import odforecast as od
 from odforecast.forecast.trend import CATEGORIES, category, thresholds
@@ -23,11 +23,6 @@ from odforecast.scoring.columns import regions, size_classes
 from odforecast.scoring.trend import chances, pooled_turns
 
 DAY = "2025-09-17"
-
-
-@pytest.fixture(scope="module")
-def panel():
-    return od.bundled().as_of(DAY).panel()
 
 
 def test_by_hand():
@@ -55,26 +50,27 @@ def test_pooled_frequencies_are_of_settled_counts_alone(panel):
     assert np.allclose(share, np.bincount(found, minlength=5) / len(found))
 
 
+def came_at(panel, row, place, month):
+    """The category that came, by the threshold of a row of the trend's table."""
+    later, before = (
+        panel.reported[panel.index(place), panel.months == m][0]
+        for m in (month, month - 12 * ONE_MONTH)
+    )
+    return int(category(later - before, before, row["t1"]))
+
+
 def test_scores_are_those_of_the_trend_table(panel):
     known = panel.cut("2022-06")
     made = od.get_model("dlm").fit(known).forecast(until="2023-12", draws=100)
-    truth = od.Truth(panel)
-    scores = od.score(made, truth).set_index(["location", "horizon"])
+    scores = od.score(made, od.Truth(panel)).set_index(["location", "horizon"])
     trend = made.trend().set_index(["location", "horizon"])
     pooled = pooled_frequencies(known)
-    for place, h in (("OH", 1), ("WY", 7), ("US", 12)):
-        month = known.last_month + h * ONE_MONTH
-        later, before = (
-            panel.reported[panel.index(place), panel.months == m][0]
-            for m in (month, month - 12 * ONE_MONTH)
-        )
-        row = trend.loc[(place, h)]
-        came = category(later - before, before, row["t1"])
+    for at in (("OH", 1), ("WY", 7), ("US", 12)):
+        row, got = trend.loc[at], scores.loc[at]
+        came = came_at(panel, row, at[0], known.last_month + at[1] * ONE_MONTH)
         given = row[list(CATEGORIES)].to_numpy(dtype=float)
-        assert np.isclose(scores.loc[(place, h), "rps"], ranked_probability_score(given, came))
-        assert np.isclose(
-            scores.loc[(place, h), "rps_pooled"], ranked_probability_score(pooled, came)
-        )
+        assert np.isclose(got["rps"], ranked_probability_score(given, came))
+        assert np.isclose(got["rps_pooled"], ranked_probability_score(pooled, came))
     assert scores["rps"].notna().groupby("horizon").all().to_dict() == {
         h: 1 <= h <= 12 for h in range(1, 19)
     }
@@ -82,19 +78,17 @@ def test_scores_are_those_of_the_trend_table(panel):
 
 def test_the_threshold_is_that_of_the_origin_not_of_the_outcome(panel):
     """Where the origin saw next to nothing, a rise by a third is no large one."""
-    known = panel.cut("2022-06")
+    known, month = panel.cut("2022-06"), np.datetime64("2023-06", "M")
     low = known.reported.copy()
     low[known.index("OR"), -12:] = 2.0
     made = od.get_model("naive").fit(known).forecast(draws=100).select("Oregon")
     made = replace(made, panel=replace(known, reported=low, low=low, high=low), beside={})
     row = made.trend().set_index("horizon").loc[12]
     assert (row["before"], row["t1"]) == (2.0, 128.0)
-    later, before = (
-        panel.reported[panel.index("OR"), panel.months == np.datetime64(m, "M")][0]
-        for m in ("2023-06", "2022-06")
-    )
-    came = int(category(later - before, before, 128.0))
-    assert (came, int(category(later - before, before, thresholds(before)[0]))) == (2, 4)
+    before = panel.reported[panel.index("OR"), panel.months == month - 12 * ONE_MONTH][0]
+    own = {"t1": thresholds(before)[0]}
+    came = came_at(panel, row, "OR", month)
+    assert (came, came_at(panel, own, "OR", month)) == (2, 4)
     rps = od.score(made, od.Truth(panel)).set_index("horizon").loc[12, "rps"]
     given = row[list(CATEGORIES)].to_numpy(dtype=float)
     assert np.isclose(rps, ranked_probability_score(given, came))
@@ -111,43 +105,18 @@ def test_the_comparison_hangs_on_the_whole_panel_not_on_what_was_selected(panel)
     assert not trend_scores(alone, truth).equals(of_whole)
 
 
-def test_a_summary_relates_it_on_the_same_units():
-    results = od.backtest(
-        ["naive"], "pseudo-clean", start="2021-06", end="2022-06", step=6, locations="OH,WV",
-        draws=40, progress=False,
-    )  # fmt: skip
-    board = results.leaderboard(by=["horizon_group"], baseline=None)
-    scores = results.labelled().query("horizon_group == '7-12' and scorable")
-    row = board[board["horizon_group"].astype(str) == "7-12"].iloc[0]
-    assert "rps" not in results.leaderboard(by=["level"], baseline=None)
-    assert np.isclose(row["rel_rps"], scores["rps"].sum() / scores["rps_pooled"].sum())
-
-
+STATES = ("OH", "WV")
 MONTHS = np.arange("2019-01", "2022-01", dtype="datetime64[M]")
-LAST = np.datetime64("2020-12")
-
-
-def panel_of(counts, as_of=dt.date(2023, 6, 14)):
-    return counts_panel(counts, ("OH", "WV"), MONTHS[: counts.shape[1]], as_of)
-
-
-def forecast_of(draws, known, **keywords):
-    given = {
-        "draws": draws,
-        "locations": ("OH", "WV"),
-        "months": LAST + ONE_MONTH * np.arange(1, 13),
-        "known": np.full((2, 11), np.nan),
-        "as_of": dt.date(2021, 5, 12),
-        "last_month": LAST,
-        "target": "deaths_12mo",
-        "panel": panel_of(known, dt.date(2021, 5, 12)),
-    }
-    return od.Forecast(**(given | keywords))
 
 
 def counts_of(ohio, wv):
     """Counts of 36 months: flat at 1,000 in 2019, then as said."""
     return np.stack([np.r_[np.full(12, 1000.0), x] for x in (ohio, wv)])
+
+
+def turning_of(draws, known, counts, **keywords):
+    made = forecast_of(draws, known, STATES, **keywords)
+    return turning_scores(made, Truth(panel_of(counts, places=STATES, months=MONTHS)))
 
 
 RISING = np.r_[1000.0 + 10 * np.arange(1, 13), 1120 - 20.0 * np.arange(1, 13)]
@@ -160,7 +129,7 @@ def test_turns_by_hand():
     # = 0 in April (no rise), so it has turned from four months ahead on; West Virginia never.
     draws = np.repeat(counts[None, :, 24:], 4, axis=0)
     draws[0, 0] = 2000.0  # one of four draws of Ohio rises on
-    table = turning_scores(forecast_of(draws, counts[:, :24]), Truth(panel_of(counts)))
+    table = turning_of(draws, counts[:, :24], counts)
     ohio = table[table["location"] == "OH"].set_index("horizon")
     assert ohio["turned"].tolist() == [0.0] * 3 + [1.0] * 9
     assert ohio["chance"].tolist() == [0.0] * 3 + [0.75] * 9
@@ -168,6 +137,8 @@ def test_turns_by_hand():
     wv = table[table["location"] == "WV"]
     assert set(wv["turned"]) == {0.0}
     assert set(wv["chance"]) == {0.0}
+    assert table["pooled"].notna().any()
+    np.testing.assert_allclose(table["brier_pooled"], (table["pooled"] - table["turned"]) ** 2)
 
 
 def test_the_direction_at_the_origin_is_that_of_each_draw():
@@ -176,20 +147,18 @@ def test_the_direction_at_the_origin_is_that_of_each_draw():
     late = counts[:, :24] * 1.0
     late[0, -1] = 980.0  # as reported then: it looked like a fall
     nowcast = np.repeat(counts[None, :, 23:], 2, axis=0)  # December as once final, then 2021
-    made = forecast_of(nowcast, late, months=LAST + ONE_MONTH * np.arange(0, 13))
-    seen = turning_scores(made, Truth(panel_of(counts)))
-    first = seen[(seen["location"] == "OH") & (seen["horizon"] == 1)].iloc[0]
-    assert (first["chance"], first["turned"]) == (0.0, 0.0)
-    blind = turning_scores(forecast_of(nowcast[:, :, 1:], late), Truth(panel_of(counts)))
-    first = blind[(blind["location"] == "OH") & (blind["horizon"] == 1)].iloc[0]
-    assert (first["chance"], first["turned"], first["brier"]) == (1.0, 0.0, 1.0)
+    seen = turning_of(nowcast, late, counts, first=0)
+    blind = turning_of(nowcast[:, :, 1:], late, counts)
+    for table, want in ((seen, (0.0, 0.0, 0.0)), (blind, (1.0, 0.0, 1.0))):
+        row = table[(table["location"] == "OH") & (table["horizon"] == 1)].iloc[0]
+        assert (row["chance"], row["turned"], row["brier"]) == want
 
 
 def test_what_is_unknown_stays_unknown():
     counts = counts_of(RISING, STILL)
     counts[0, 27] = np.nan
     draws = np.repeat(np.nan_to_num(counts[None, :, 24:], nan=1000.0), 3, axis=0)
-    table = turning_scores(forecast_of(draws, counts[:, :24]), Truth(panel_of(counts)))
+    table = turning_of(draws, counts[:, :24], counts)
     ohio = table[table["location"] == "OH"]
     assert np.isfinite(ohio["brier"].iloc[:3]).all()
     assert ohio["brier"].iloc[3:].isna().all()
@@ -202,15 +171,17 @@ def test_pooled_turns_by_hand_and_blind_to_what_is_not_settled():
     changes = counts[:, 12:] - counts[:, :-12]
     windows = [(row[t], row[t + 1 : t + 4]) for row in changes for t in range(24 - 3)]
     want = np.mean([((later > 0) != (first > 0)).any() for first, later in windows])
-    got = pooled_turns(panel_of(counts), np.array([3, 30]))
+
+    def pooled(counts, as_of=dt.date(2023, 6, 14)):
+        return pooled_turns(panel_of(counts, as_of, STATES, MONTHS), np.array([3, 30]))
+
+    got = pooled(counts)
     assert got[0] == pytest.approx(want)
     assert np.isnan(got[1])
-    young = panel_of(counts, dt.date(2022, 6, 15))  # settled until June 2021
     shorter = np.array(counts)
     shorter[:, 30:] = 0.0
-    other = panel_of(shorter, dt.date(2022, 6, 15))
-    assert pooled_turns(young, np.array([3]))[0] == pooled_turns(other, np.array([3]))[0]
-    assert pooled_turns(young, np.array([3]))[0] != got[0]
+    young = dt.date(2022, 6, 15)  # settled until June 2021
+    assert pooled(counts, young)[0] == pooled(shorter, young)[0] != got[0]
 
 
 def test_groups_of_places():

@@ -1,39 +1,221 @@
-"""Unit-level scores: nothing dropped, every number the same as from the single rules."""
+"""Scores of units: each number that of its plain definition, and nothing dropped."""
 
 from __future__ import annotations
 
 import datetime as dt
+import pickle
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+import odforecast as od
 from odforecast.forecast import Forecast
+from odforecast.forecast import adding as sums
+from odforecast.forecast.tables import year_before
+from odforecast.forecast.trend import CATEGORIES, LARGE, category, probabilities, thresholds
 from odforecast.hub import to_hub
-from odforecast.scoring import per_100k, score_hub, score_units
+from odforecast.monthly.sums import rolling_sums
+from odforecast.names import HUB_QUANTILES, TARGET_MONTH
+from odforecast.scoring import per_100k, score_hub, score_units, weighted_interval_score
+from odforecast.scoring import units as units_module
 from odforecast.scoring.columns import HORIZON_GROUPS, METRIC_COLUMNS, horizon_group, with_groups
+from odforecast.scoring.units import unit_columns
 
 FIRST = np.datetime64("2023-12", "M")
+PLACES = ("US", "OH", "YC", "WV", "WY")
 
 
-def made_forecast(
-    states=("US", "OH", "YC"), n_months=4, draws=200, first=FIRST, last=None, **keywords
-) -> Forecast:
-    rng = np.random.default_rng(7)
-    level = np.array([8000.0, 400.0, 250.0])[: len(states), None]
+def plain_sums(forecast: Forecast) -> np.ndarray:
+    known = np.broadcast_to(forecast.known, (*forecast.draws.shape[:2], 11))
+    return rolling_sums(np.concatenate([known, forecast.draws], axis=2))
+
+
+def forecast_of(draws, known=None, target=TARGET_MONTH, **keywords) -> Forecast:
+    _, places, months = draws.shape
+    known = np.ones((places, 11)) if known is None else known
     return Forecast(
-        draws=rng.poisson(level, (draws, len(states), n_months)).astype(float),
-        locations=tuple(states), months=first + np.arange(n_months).astype("timedelta64[M]"),
-        known=np.repeat(level, 11, axis=1), as_of=dt.date(2024, 4, 17),
-        last_month=first - np.timedelta64(1, "M") if last is None else last,
-        provenance={"model": "made"}, **keywords,
+        draws=draws, locations=PLACES[:places], known=known,
+        months=FIRST + np.arange(months).astype("timedelta64[M]"), as_of=dt.date(2024, 4, 17),
+        last_month=FIRST - np.timedelta64(1, "M"), target=target, provenance={"model": "made"},
+        **keywords,
     )  # fmt: skip
 
 
-def truth_for(forecast: Forecast, target="deaths_12mo") -> np.ndarray:
-    observed = np.median(forecast.samples(target), axis=0) + 30.0
+@st.composite
+def odd(draw):
+    """Draws, months known before them, and counts: ties, few draws, whole numbers and others."""
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    n = draw(st.sampled_from([2, 3, 7, 8, 9, 16, 100, 127, 128, 129, 300, 1000]))
+    shape = (n, draw(st.integers(1, 4)), draw(st.sampled_from([1, 2, 12, 13, 25])))
+    level, kind = draw(
+        st.sampled_from(
+            [(30.0, "whole"), (30.0, "real"), (0.3, "whole"), (5.0, "same"), (3e5, "large")]
+        )
+    )
+    made = {
+        "whole": lambda: rng.poisson(level, shape).astype(float),
+        "real": lambda: rng.lognormal(np.log(level), 1.0, shape),
+        "same": lambda: np.full(shape, level),
+        "large": lambda: rng.normal(level, level / 10, shape),
+    }[kind]()
+    drawn = draw(st.booleans())
+    known = rng.gamma(2.0, level / 2, (*((n,) if drawn else ()), shape[1], 11))
+    if kind in ("whole", "same"):
+        known = np.floor(known)
+    forecast = forecast_of(made, known)
+    # Some counts are draws themselves, some are far away, some are not there.
+    middle = plain_sums(forecast)
+    y = middle[rng.integers(n)] + rng.choice([0.0, 0.0, 1.0, -1.0, 50.0], shape[1:])
+    y = np.maximum(np.where(rng.random(shape[1:]) < 0.15, np.nan, y), 0.0)
+    return forecast, y
+
+
+@given(odd())
+def test_every_score_is_that_of_its_definition(case):
+    forecast, y = case
+    draws = plain_sums(forecast)
+    n = len(draws)
+    table = score_units(forecast, y)
+    flat, came = draws.reshape(n, -1), y.ravel()
+    quantiles = np.quantile(flat, HUB_QUANTILES, axis=0)
+    wis = weighted_interval_score(np.maximum.accumulate(quantiles, axis=0), HUB_QUANTILES, came)
+    np.testing.assert_allclose(table["wis"], wis.total, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(table["median"], np.median(flat, axis=0), rtol=1e-12)
+    spread = np.array([np.abs(x[:, None] - x).mean() for x in flat.T]) / 2
+    crps = np.abs(flat - came).mean(axis=0) - spread
+    np.testing.assert_allclose(table["crps"], crps, rtol=1e-7, atol=1e-6 * (1 + flat.max() * 1e-3))
+    below, ties = (flat < came).sum(axis=0), (flat == came).sum(axis=0)
+    known = ~np.isnan(came)
+    np.testing.assert_allclose(
+        table["bias"][known], (1 - (below + ties) / n - below / n)[known], atol=1e-12
+    )
+    pit = table["pit"].to_numpy()[known]
+    assert (pit >= (below / (n + 1))[known] - 1e-12).all()
+    assert (pit <= ((below + ties + 1) / (n + 1))[known] + 1e-12).all()
+    low, high = (quantiles[HUB_QUANTILES.index(x)] for x in (0.05, 0.95))
+    close = np.isclose(low, came) | np.isclose(high, came)
+    inside = ((low <= came) & (came <= high)).astype(float)
+    np.testing.assert_array_equal(table["cover_90"][known & ~close], inside[known & ~close])
+    gone = ["wis", "crps", "log_wis", "bias", "pit", "cover_50", "ae", "ape"]
+    assert table.loc[~known, gone].isna().all(axis=None)
+
+
+@given(odd())
+def test_sums_and_quantiles_are_to_the_last_bit_those_of_the_forecast(case):
+    forecast, y = case
+    levels = (0.01, 0.25, 0.5, 0.9)
+    _, found = unit_columns(forecast, y, levels=levels)
+    np.testing.assert_array_equal(forecast.samples(), plain_sums(forecast))
+    assert forecast.samples().flags.c_contiguous
+    ordered = np.sort(plain_sums(forecast), axis=0)
+    position = np.asarray(levels) * (len(ordered) - 1)
+    low = np.floor(position).astype(int)
+    high = np.minimum(low + 1, len(ordered) - 1)
+    share = (position - low)[:, None, None]
+    np.testing.assert_array_equal(found, ordered[low] * (1.0 - share) + ordered[high] * share)
+    np.testing.assert_array_equal(found, forecast.quantiles(levels))
+    assert found.flags.c_contiguous
+
+
+@pytest.mark.parametrize("block", [1, 40, 1000, 1 << 20])
+def test_blocks_change_no_sum_and_no_score(monkeypatch, block):
+    rng = np.random.default_rng(3)
+    known = rng.lognormal(3, 1, (5, 11))
+    known[1, 4] = np.nan
+    draws = rng.lognormal(3, 1, (50, 5, 14))
+    whole = sums.added(known, draws)
+    assert np.isnan(whole[:, 1, :5]).all()
+    assert not np.isnan(whole[:, 1, 5:]).any()
+    assert not np.isnan(np.delete(whole, 1, axis=1)).any()
+    made = forecast_of(draws)
+    y = np.median(made.samples(), axis=0)
+    table = score_units(made, y)
+    monkeypatch.setattr(sums, "_BLOCK", block)
+    monkeypatch.setattr(units_module, "_BLOCK_VALUES", block)
+    np.testing.assert_array_equal(sums.added(known, draws), whole)
+    pd.testing.assert_frame_equal(score_units(made, y), table, check_exact=True)
+
+
+def test_chances_of_the_trend_are_shares_of_draws():
+    panel = od.bundled().as_of("2025-09-17").panel()
+    made = od.get_model("dlm").fit(panel).forecast(12, draws=70, seed=4)
+    assert made.months.size > 12  # a year before is drawn at the end, and known at the beginning
+    made = replace(made, draws=made.draws * np.linspace(0.2, 6.0, 70)[:, None, None])
+    months = np.arange(made.months.size)
+    rows = [3, 0, 17]
+    later, before = made.samples(), year_before(made)
+    first = thresholds(np.abs(before[0]))[0][rows][:, months]
+    first[1, 2] = np.nan
+    found = probabilities(made, first, rows, months)
+    for i, row in enumerate(rows):
+        for j, month in enumerate(months):
+            t1 = first[i, j]
+            moved = 100 * (later - before)[:, row, month] / before[:, row, month]
+            want = [
+                (moved < -LARGE * t1).mean(), ((moved < -t1) & (moved >= -LARGE * t1)).mean(),
+                (np.abs(moved) <= t1).mean(), ((moved > t1) & (moved <= LARGE * t1)).mean(),
+                (moved > LARGE * t1).mean(),
+            ]  # fmt: skip
+            want = np.full(len(CATEGORIES), np.nan) if np.isnan(t1) else want
+            np.testing.assert_allclose(found[i, j], want, atol=1e-12)
+
+
+@pytest.mark.parametrize("before", [100.0, 0.0, -3.0, np.nan])
+def test_categories_at_the_edges(before):
+    change = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1e-300, 5.0, -5.0, 15.0, -15.0, 15.1])
+    unit = np.asarray(before) * 5.0 / 100
+    size = np.abs(change)
+    steps = (size > unit).astype(int) + (size > LARGE * unit).astype(int)
+    want = 2 + np.sign(np.nan_to_num(change)).astype(int) * steps
+    want[np.isnan(size + unit)] = -1
+    assert category(change, before, 5.0).tolist() == want.tolist()
+
+
+def several() -> Forecast:
+    rng = np.random.default_rng(5)
+    return forecast_of(rng.lognormal(3, 1, (40, 5, 4)), rng.lognormal(3, 1, (40, 5, 11)))
+
+
+DERIVED = {
+    "select": lambda f: f.select(["WV", "OH"]),
+    "select in another order": lambda f: f.select(list(PLACES[::-1])),
+    "first": lambda f: f.first(7),
+    "total": lambda f: f.total(["OH", "WV"], "two"),
+    "other draws": lambda f: replace(f, draws=f.draws * 2),
+    "other months known": lambda f: replace(f, known=f.known + 1),
+    "concat": lambda f: Forecast.concat([f.select("OH"), f.select("WV")]),
+    "pickled": lambda f: pickle.loads(pickle.dumps(f)),
+    "with_parts": lambda f: f.with_parts({"T40.4": replace(f, draws=f.draws / 2)}),
+    "part": lambda f: f.with_parts({"T40.4": replace(f, draws=f.draws / 2)}).part("T40.4"),
+}
+
+
+@pytest.mark.parametrize("how", DERIVED)
+def test_what_is_made_of_a_forecast_has_its_own_sums(how):
+    made = several()
+    before = made.samples().copy()
+    other = DERIVED[how](made)
+    np.testing.assert_array_equal(other.samples(), plain_sums(other))
+    np.testing.assert_array_equal(made.samples(), before)
+    np.testing.assert_array_equal(other.samples(), plain_sums(other))
+
+
+def made_forecast() -> Forecast:
+    level = np.array([8000.0, 400.0, 250.0])[:, None]
+    draws = np.random.default_rng(7).poisson(level, (200, 3, 4)).astype(float)
+    return forecast_of(draws, np.repeat(level, 11, axis=1))
+
+
+@pytest.fixture
+def scored() -> pd.DataFrame:
+    """Scores of counts that are 30 above the medians; one of Ohio's is not known."""
+    observed = np.median(made_forecast().samples("deaths_12mo"), axis=0) + 30.0
     observed[1, 2] = np.nan
-    return observed
+    return score_units(made_forecast(), observed)
 
 
 def test_ties_of_the_pit_are_broken_anew_at_every_origin():
@@ -48,95 +230,78 @@ def test_ties_of_the_pit_are_broken_anew_at_every_origin():
     assert one.between(0, 1).all()
 
 
-def test_units_without_truth_stay_with_a_reason_and_no_score():
-    table = score_units(made_forecast(), truth_for(made_forecast()))
-    row = table[(table["location"] == "OH") & (table["horizon"] == 3)].iloc[0]
+def test_units_without_truth_stay_with_a_reason_and_no_score(scored):
+    row = scored[(scored["location"] == "OH") & (scored["horizon"] == 3)].iloc[0]
     assert not row["scorable"]
     assert row["reason"]
     assert row[list(METRIC_COLUMNS)].isna().all()
     assert np.isfinite(row["median"])
-    others = table.drop(index=row.name)
+    others = scored.drop(index=row.name)
     assert others["scorable"].all()
     assert others[list(METRIC_COLUMNS)].notna().all(axis=None)
 
 
-def test_scores_do_not_depend_on_which_other_locations_are_there():
-    forecast = made_forecast()
-    observed = truth_for(forecast)
-    whole = score_units(forecast, observed)
-    part = score_units(forecast.select(["YC"]), observed[[2]])
-    wanted = whole[whole["location"] == "YC"].reset_index(drop=True)
-    pd.testing.assert_frame_equal(part, wanted)
+def test_scores_do_not_depend_on_which_other_locations_are_there(scored):
+    whole = scored[scored["location"] == "YC"].reset_index(drop=True)
+    part = score_units(made_forecast().select(["YC"]), whole["observed"].to_numpy()[None])
+    pd.testing.assert_frame_equal(part, whole)
 
 
-def test_rates_divide_counts_and_say_where_there_is_no_population():
-    table = score_units(made_forecast(), truth_for(made_forecast()))
-    rates = per_100k(table)
+def test_rates_divide_counts_and_say_where_there_is_no_population(scored):
+    rates = per_100k(scored)
     us, nyc = (rates["location"] == s for s in ("US", "YC"))
-    factor = rates["wis"][us] / table["wis"][us]
+    factor = rates["wis"][us] / scored["wis"][us]
     assert (factor < 1e-3).all()
     for name in ("observed", "median", "crps", "ae", "wis_spread"):
-        np.testing.assert_allclose(rates[name][us], table[name][us] * factor)
+        np.testing.assert_allclose(rates[name][us], scored[name][us] * factor)
     for name in ("bias", "pit", "ape", "cover_50"):
-        np.testing.assert_array_equal(rates[name][us], table[name][us])
-    np.testing.assert_allclose(rates["log_score"][us], table["log_score"][us] - np.log(factor))
+        np.testing.assert_array_equal(rates[name][us], scored[name][us])
+    np.testing.assert_allclose(rates["log_score"][us], scored["log_score"][us] - np.log(factor))
     assert not rates["scorable"][nyc].any()
     assert rates["reason"][nyc].str.contains("no population").all()
     assert rates.loc[nyc, list(METRIC_COLUMNS)].isna().all(axis=None)
-    assert table["scorable"].sum() == 11  # the given table is left alone
+    assert scored["scorable"].sum() == 11  # the given table is left alone
 
 
-def observe_constant(value: float, young: str = "2024-03"):
-    def observe(locations, months, target):
-        values = np.full((len(locations), months.size), value)
-        reasons = np.full(values.shape, "", dtype=object)
-        values[:, months >= np.datetime64(young)] = np.nan
-        reasons[:, months >= np.datetime64(young)] = "too young: really"
-        return values, reasons
-
-    return observe
+def observe(locations, months, target):
+    """4,000 everywhere, and nothing of March 2024."""
+    young = np.broadcast_to(months >= np.datetime64("2024-03"), (len(locations), months.size))
+    values = np.where(young, np.nan, 4000.0)
+    return values, np.where(young, "too young: really", "").astype(object)
 
 
-def test_a_hub_file_scores_as_the_forecast_it_came_from():
+OF_QUANTILES = ("wis", "wis_spread", "ae", "ape", "cover_50", "cover_95", "horizon")
+OF_SAMPLES = ("wis", "crps", "log_score", "bias", "n_draws")
+
+
+@pytest.mark.parametrize(
+    ("kind", "columns", "close"),
+    [("quantile", OF_QUANTILES, (1e-4, 2e-3)), ("sample", OF_SAMPLES, (1e-9, 0))],
+)
+def test_a_hub_file_scores_as_the_forecast_it_came_from(kind, columns, close):
     forecast = made_forecast()
-    table = to_hub(forecast)
-    got = score_hub(table, observe_constant(4000.0))
+    got = score_hub(to_hub(forecast, output_type=kind), observe)
     assert len(got) == 2 * 3 * 4
-    observed = np.full((3, 4), 4000.0)
-    observed[:, 3] = np.nan
     for target in ("deaths_12mo", "deaths_month"):
+        observed, _ = observe(forecast.locations, forecast.months, target)
         want = score_units(forecast, observed, target).set_index(["location", "month"])
         have = got[got["target"] == target].set_index(["location", "month"]).loc[want.index]
-        for name in ("wis", "wis_spread", "ae", "ape", "cover_50", "cover_95", "horizon"):
-            np.testing.assert_allclose(have[name], want[name], rtol=1e-4, atol=2e-3, err_msg=name)
-        assert have["crps"].isna().all()
+        for name in columns:
+            np.testing.assert_allclose(have[name], want[name], *close, err_msg=name)
+        assert have["crps"].isna().all() == (kind == "quantile")
     young = got["month"] == "2024-03-01"
     assert (got["reason"][young] == "too young: really").all()
     assert not got["scorable"][young].any()
     assert got["scorable"][~young].all()
+    assert got["pit"][~young].between(0, 1).all() == (kind == "sample")
     assert (got["as_of"] == "2024-04-17").all()
     assert (got["last_month"] == "2023-11-01").all()
 
 
-def test_samples_in_a_hub_file_give_every_score():
-    forecast = made_forecast()
-    got = score_hub(to_hub(forecast, output_type="sample"), observe_constant(4000.0))
-    observed = np.full((3, 4), 4000.0)
-    observed[:, 3] = np.nan
-    want = score_units(forecast, observed).set_index(["location", "month"])
-    have = got[got["target"] == "deaths_12mo"].set_index(["location", "month"]).loc[want.index]
-    for name in ("wis", "crps", "log_score", "bias", "n_draws"):
-        np.testing.assert_allclose(have[name], want[name], rtol=1e-9, err_msg=name)
-    scored = have[have["scorable"]]
-    assert scored["pit"].between(0, 1).all()
-
-
 def test_quantiles_overrule_samples_and_lose_nothing():
-    forecast = made_forecast()
-    both = pd.concat([to_hub(forecast), to_hub(forecast, output_type="sample")])
-    got = score_hub(both, observe_constant(4000.0))
-    alone = score_hub(to_hub(forecast), observe_constant(4000.0))
-    np.testing.assert_array_equal(got["wis"], alone["wis"])
+    quantiles, samples = (to_hub(made_forecast(), output_type=k) for k in ("quantile", "sample"))
+    got = score_hub(pd.concat([quantiles, samples]), observe)
+    np.testing.assert_array_equal(got["wis"], score_hub(quantiles, observe)["wis"])
     assert got["crps"][got["scorable"]].notna().all()
 
 
