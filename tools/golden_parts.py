@@ -351,14 +351,12 @@ def scores() -> Values:
     found = v.totals("scores", first) | v.totals("joint scores", joint.scores)
     found |= {"one process as two": bool(first.equals(second)), "failures": len(one.failures)}
     found |= {"fingerprint": task.fingerprint} | v.totals("quantiles", one.quantiles)
-    of = ["model", "statistic", "control"]
-    means = joint.joint.groupby(of)[["score", "log_score", "pit", "cover_90"]].mean()
     return found | tables(
         leaderboard=one.leaderboard(), board=board.to_frame(), pairwise=score.pairwise(first),
         board_by_era=board.table(by=["era"]), entries=board.entries.drop(columns="where"),
         by_horizon=score.summarise(first, by=["model", "horizon"], baseline="hub-baseline"),
         by_place=score.summarise(score.per_100k(first), by=["model", "location"]),
-        joint=means.reset_index(), dm_dlm=dm(first, "dlm"),
+        joint=score.joint_summary(joint.joint), dm_dlm=dm(first, "dlm"),
         dm_naive=dm(first, "naive+delay"), skill=score.relative_skill(first, by=["horizon_group"]),
     )  # fmt: skip
 

@@ -34,7 +34,7 @@ from mutants import Mutant
 
 ROOT = Path(__file__).resolve().parents[1]
 #: What the tests need of the tree, and what of it would only be in the way.
-COPIED = ("src", "tests", "docs", "tools", "README.md", "pyproject.toml")
+COPIED = ("src", "tests", "docs", "tools", "benchmarks", "README.md", "pyproject.toml")
 NOT_COPIED = ("__pycache__", ".*_cache", ".hypothesis", "_build", "generated", "*.nbi", "*.nbc")
 #: Tests that read where a named fault stands: they would "notice" every one of them.
 NOT_RUN = "tests/test_mutate.py"

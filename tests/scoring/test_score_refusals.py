@@ -177,7 +177,7 @@ ONE: list[tuple[Callable[[Any], Any], str]] = [
     (lambda w: s.bias_from_quantiles([1.0], [0.1], 1.0), "median"),
     (lambda w: s.interval_coverage([1.0, 2, 3], THREE, 2.0, [0.8]), "level 0.1 is not among"),
     (lambda w: s.log_score_from_draws([7.0], 7.0), "at least 2"),
-    (lambda w: s.pit_summary([1.2]), "[0, 1]"),
+    (lambda w: s.pit_histogram([1.2]), "[0, 1]"),
     (lambda w: s.pit_histogram([0.5], bins=0), "at least one bin"),
     (lambda w: s.ranked_probability_score([0.5, 0.6], 0), "add up to 1"),
     (lambda w: s.ranked_probability_score([-0.5, 1.5], 0), "0 or more"),

@@ -4,7 +4,7 @@ A missing column or baseline, and shapes that do not match, are a ScoringError.
 """
 
 from odforecast.scoring.columns import horizon_group, regimes
-from odforecast.scoring.joint import joint_scores
+from odforecast.scoring.joint import joint_scores, joint_summary
 from odforecast.scoring.metrics import Metric, get_metric
 from odforecast.scoring.pairs import diebold_mariano, pairwise, relative_skill, relative_to_baseline
 from odforecast.scoring.rules import (
@@ -38,7 +38,7 @@ __all__ = [
     "bias_from_draws", "bias_from_quantiles", "binned_log_score", "county_coverage",
     "county_leaderboard", "crps_from_draws", "diebold_mariano", "energy_score", "get_metric",
     "horizon_group", "interval_coverage", "interval_pit", "interval_score", "joint_scores",
-    "log_score_from_draws", "pairwise", "per_100k", "pit_from_draws",
+    "joint_summary", "log_score_from_draws", "pairwise", "per_100k", "pit_from_draws",
     "pit_histogram", "pooled_frequencies", "quantile_score",
     "ranked_probability_score", "regimes", "relative_skill", "relative_to_baseline", "score",
     "score_hub", "score_units", "summarise", "ten_or_more", "threshold_weighted_crps",

@@ -15,7 +15,7 @@ from odforecast.forecast import Forecast
 from odforecast.geography import NATION, REGIONS, parts_of
 from odforecast.months import ONE_MONTH
 from odforecast.names import HUB_QUANTILES, LOCATION, MONTH, STATES, TARGET_12MO
-from odforecast.scoring import rules
+from odforecast.scoring import columns, rules
 from odforecast.scoring.rules import FLOOR, Floats
 from odforecast.scoring.trend import chances, drawn_changes, turns_of
 from odforecast.scoring.truth import Truth, forecast_and_truth, months_ahead
@@ -379,3 +379,109 @@ def _peak(draws: Floats, observed: Floats, horizons: NDArray[np.int64]) -> dict[
         "score": float(rules.ranked_probability_score(share, came)) if n > 1 else 0.0,
         "log_score": -log_share,
     }
+
+
+#: What a row of joint scores is of, in order.
+EXTENTS: Final = ("nation", "regions", "places", "all", "both")
+#: What a row of one forecast is of, beside the forecast's own keys.
+_UNIT: Final = ("target", "statistic", "place", "horizon", "month", "control")
+#: Means: column of the table -> column here; those of the control have ``control_`` before them.
+_MEANS: Final = {name: name.replace("cover_", "coverage_")
+                 for name in ("score", "log_score", "cover_50", "cover_90", "pit")}  # fmt: skip
+
+
+def joint_summary(joint: pd.DataFrame, by: str | Sequence[str] = ()) -> pd.DataFrame:
+    """Mean joint scores per model and statistic, beside those of the shuffled control.
+
+    Parameters
+    ----------
+    joint : DataFrame or Results
+        Rows of :func:`odforecast.scoring.joint_scores`, or ``Results.joint``.
+    by : str or sequence of str
+        Columns to group by: ``horizon_group``, ``era``, ``vintage``, ``place`` …
+
+    Returns
+    -------
+    DataFrame
+        ``by``, ``model``, ``statistic``, ``extent`` (``nation``, ``regions``, ``places``, ``all``,
+        ``both``), ``n_units``, ``n_scorable``, ``n_places``; means of ``score``, ``log_score``,
+        ``coverage_50``, ``coverage_90`` and ``pit``, the same of the control
+        (``control_score`` …), ``ratio`` (score over control: below 1 where dependence between
+        places helps), and the most common ``reason`` of rows without a score.
+
+    Notes
+    -----
+    Fewer places give a smaller energy score. A model scored on fewer places than another gets no
+    score, with a ``reason``: select the places that all have and score again.
+
+    Examples
+    --------
+    >>> import odforecast as od
+    >>> panel = od.bundled().as_of().panel()
+    >>> made = od.get_model("dlm").fit(panel.cut("2022-06")).forecast(draws=200)
+    >>> table = od.scoring.joint_summary(od.scoring.joint_scores(made, od.Truth(panel)))
+    >>> table.loc[table["statistic"] == "sum", ["extent", "n_scorable"]].to_numpy().tolist()
+    [['nation', 12], ['regions', 48]]
+    """
+    joint, by = columns.table_of(joint, "joint"), columns.columns_of(by)
+    if lacking := [name for name in JOINT_COLUMNS if name not in joint]:
+        raise ScoringError(
+            f"the table has no column {lacking[0]!r}",
+            hint="give the rows of joint_scores, or Results.joint",
+        )
+    if joint.empty:
+        raise ScoringError("the table of joint scores is empty", hint="backtest with joint=True")
+    table = _grouped(_of_all_places(joint), by)
+    keys = [*by, *(["model"] if "model" in table else []), "statistic", "extent"]
+
+    def grouped(rows: pd.DataFrame) -> Any:
+        """Rows by model, statistic and extent."""
+        return rows.groupby(keys, observed=True, sort=True, dropna=False)
+
+    apart = table["control"].to_numpy(dtype=bool)
+    plain, control = table[~apart], table[apart & table["scorable"].to_numpy(dtype=bool)]
+    scored = grouped(plain[plain["scorable"].astype(bool)])
+    out: pd.DataFrame = grouped(plain).size().to_frame("n_units")
+    out["n_scorable"] = scored.size().reindex(out.index, fill_value=0)
+    out["n_places"] = grouped(plain)["n_places"].min()
+    for rows, lead in ((scored, ""), (grouped(control), "control_")):
+        out = out.join(rows[list(_MEANS)].mean().rename(columns=_MEANS).add_prefix(lead))
+    out["ratio"] = out["score"] / out["control_score"]
+    reason = grouped(plain[plain["reason"].astype(str) != ""])["reason"].agg(
+        lambda x: str(x.value_counts().index[0])
+    )
+    out["reason"] = reason.reindex(out.index).fillna("").astype(object)
+    return out.reset_index()
+
+
+def _of_all_places(joint: pd.DataFrame) -> pd.DataFrame:
+    """Rows on fewer places than another model's, of the same unit, without their scores."""
+    if "model" not in joint or joint["model"].nunique() < 2:
+        return joint
+    unit = [k for k in (*columns.UNIT_KEYS, *_UNIT) if k in joint and k != "location"]
+    known = joint["scorable"].to_numpy(dtype=bool)
+    held = joint.assign(n_places=joint["n_places"].where(known))
+    groups = held.groupby(list(dict.fromkeys(unit)), observed=True, sort=False, dropna=False)
+    most = groups["n_places"].transform("max").to_numpy()
+    fewer = known & (joint["n_places"].to_numpy() < most)
+    if not fewer.any():
+        return joint
+    reason = joint["reason"].to_numpy(dtype=object, copy=True)
+    for i in np.flatnonzero(fewer):
+        n, other = joint["n_places"].iloc[i], int(most[i])
+        reason[i] = f"{n} places, where another model has {other}"
+    return joint.assign(reason=reason, scorable=known & ~fewer)
+
+
+def _grouped(joint: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """The table with its extent, and the groups of ``by`` that can be derived."""
+    place = joint["place"].astype(str).to_numpy()
+    whole = place == ALL
+    picks = [place == NATION, np.isin(place, REGIONS), whole & (joint["horizon"] < 0), whole]
+    extent = np.select(picks, ["nation", "regions", "both", "all"], "places")
+    out = joint.assign(extent=pd.Categorical(extent, EXTENTS, ordered=True))
+    if "horizon_group" in by:
+        names = [columns.horizon_group(int(h)) if h > 0 else "path" for h in out["horizon"]]
+        groups = (*columns.HORIZON_GROUPS, "path")
+        out = out.assign(horizon_group=pd.Categorical(names, groups, ordered=True))
+    return columns.with_groups(out, [name for name in by if name != "horizon_group"])

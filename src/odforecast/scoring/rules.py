@@ -879,15 +879,10 @@ def pit_histogram(pit: ArrayLike, bins: int = 10) -> pd.DataFrame:
     """
     if bins < 1:
         raise ScoringError(f"a histogram needs at least one bin, got {bins}")
-    values = _pit_values(pit)
-    counts, edges = np.histogram(values, bins=bins, range=(0.0, 1.0))
-    density = counts * bins / values.size if values.size else np.nan
-    return pd.DataFrame({"left": edges[:-1], "right": edges[1:], "n": counts, "density": density})
-
-
-def _pit_values(pit: ArrayLike) -> Floats:
     values = np.asarray(pit, dtype=float).ravel()
     values = values[~np.isnan(values)]
     if ((values < 0) | (values > 1)).any():
         raise ScoringError("PIT values must lie in [0, 1]")
-    return values
+    counts, edges = np.histogram(values, bins=bins, range=(0.0, 1.0))
+    density = counts * bins / values.size if values.size else np.nan
+    return pd.DataFrame({"left": edges[:-1], "right": edges[1:], "n": counts, "density": density})

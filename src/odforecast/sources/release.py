@@ -54,5 +54,5 @@ def interpret(raw: RawFile, release: str | dt.date | None = None) -> Release:
         said = "neither CDC's counts by state (State, Year, Month, Indicator, Data Value) nor by "
         said += "county (FIPS, Year, Month, Provisional Drug Overdose Deaths): it has "
         hint = "download one of the two from data.cdc.gov: xkb8-kh2a, gb4e-yj24"
-        raise DataError(f"{raw.name}: {said}{listed(raw.cells.columns)}", hint)
+        raise DataError(f"{raw.name}: {said}{listed(raw.cells.columns, 6)}", hint)
     return vsrr.interpret(raw, release)
