@@ -64,16 +64,6 @@ def test_help_imports_no_command():
         assert f"\n  {name} " in done.stdout
 
 
-@pytest.mark.slow
-def test_a_broken_pipe_is_quiet():
-    done = subprocess.run(
-        f"'{sys.executable}' -m odforecast.cli data export --out - | head -2",
-        shell=True, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.stdout.splitlines()[0] == ",".join(TABLE_COLUMNS)
-    assert done.stderr == ""
-
-
 STATE_FACTS = (
     f"{DAY}.csv sha256", "first month 2024-07 last month 2024-07", "rows kept 1", "statuses ok 1,",
     f"indicators {ALL_DRUGS}", "us last none", "lower bounds 1", "note 1 no rows for US, AK",
@@ -113,11 +103,6 @@ def test_what_is_in_files(request, tmp_path, name, facts, values, change, refusa
     assert change[1].strip(",") in refused["error"]
     assert found | values == found
     assert data("check", wrong, good, "--release", DAY).exit_code == 2
-
-
-def test_a_real_file(vsrr):
-    text = said(data("check", vsrr / "2017-12-13.csv"))
-    assert "us last 66,324 sums checked 58, failed 0, example none adds up yes" in text
 
 
 @pytest.mark.parametrize(("name", "of"), [("file", ""), ("counties", " of counties")])
@@ -160,7 +145,6 @@ def test_add_and_list(request, tmp_path, name, of):
         assert shipped.split()[:3] == ["2023-10-08", "2020-01..2023-03", "3,142"]
 
 
-@pytest.mark.slow
 def test_export(tmp_path):
     out, parquet = tmp_path / "table.csv", tmp_path / "table.parquet"
     assert data("export", "--out", out).exit_code == 0
@@ -191,7 +175,6 @@ def test_export_counties(store, counties):
     assert "no release of the states, which those of counties go" in data(*export).stderr
 
 
-@pytest.mark.slow
 def test_check_counties(store, counties):
     done = data("check", "--archive", store, "--dataset", "counties")
     assert done.exit_code == 0

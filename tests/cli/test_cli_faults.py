@@ -3,56 +3,23 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
 
-import numpy as np
-import pandas as pd
 import pytest
-from commands import run
+from commands import ok, run
 from socrata_server import FakeSocrata, release_rows
 
 import odforecast as od
 from odforecast.backtesting import backtest, cuts
 from odforecast.cli.leaderboard import print_leaderboard
-from odforecast.cli.screen import code, share
-from odforecast.errors import BacktestError
 from odforecast.hub import read_hub
 from odforecast.scoring import Truth
+from odforecast.sources.vsrr import read_vsrr
 
 STATES = ("US", "OH", "WV")
 SPAN = ["--start", "2021-01", "--end", "2021-02", "--locations", "US,WV", "--draws", "30"]
 QUICK = [*SPAN, "--vintages", "clean", "--step", "1", "--jobs", "1"]
-
-
-def release_file(folder, day, last, states=STATES, factor=1.0):
-    """A release as CDC might have published it: the bundled counts up to a month."""
-    table = od.bundled().as_of("2025-09-17").table
-    if states is not None:
-        table = table[table["state"].isin(states)]
-    table = table[table["month"] <= pd.Timestamp(last)]
-    table = table.assign(
-        release=day,
-        month=table["month"].dt.strftime("%Y-%m"),
-        reported=(table["reported"] * factor).round(),
-        predicted=(table["predicted"] * factor).round(),
-    )
-    path = folder / f"{day}.csv"
-    table.to_csv(path, index=False)
-    return path
-
-
-@pytest.fixture
-def real(tmp_path):
-    """An archive of three real releases, the last one old enough to be a truth."""
-    store = tmp_path / "store"
-    for day, last in (("2022-03-16", "2021-10"), ("2022-04-13", "2021-11"),
-                      ("2024-03-13", "2023-10")):  # fmt: skip
-        done = run("data", "add", release_file(tmp_path, day, last), "--archive", store)
-        assert done.exit_code == 0, done.output
-    return store
-
-
-# backtest
 
 
 def test_a_backtest_without_hub_baseline_crashed():
@@ -65,17 +32,13 @@ def test_a_backtest_without_hub_baseline_crashed():
     assert re.search(r"\bratio\b", with_it.stdout)
 
 
-@pytest.mark.parametrize("width", [80, 100, 120])
+@pytest.mark.parametrize("width", [80, 120])
 def test_a_long_label_or_one_in_brackets_was_cut_off_or_swallowed(width, monkeypatch, capsys):
     panel = od.bundled().as_of("2025-09-17").panel().select(STATES)
     found = cuts(panel, start="2021-01", end="2021-01")
-    long = "auto-theta(" + "a" * 57 + ")+delay"
-    models = [
-        od.get_model("naive", label=long),
-        od.get_model("drift", label="drift [bold]"),
-        "hub-baseline",
-    ]
-    results = backtest(models, found, truth=Truth(panel), draws=20)
+    labels = ("auto-theta(" + "a" * 57 + ")+delay", "drift [bold]")
+    models = [od.get_model("drift", label=label) for label in labels]
+    results = backtest([*models, "hub-baseline"], found, truth=Truth(panel), draws=20)
     monkeypatch.setenv("COLUMNS", str(width))
     print_leaderboard(results)
     text = capsys.readouterr().out
@@ -83,27 +46,6 @@ def test_a_long_label_or_one_in_brackets_was_cut_off_or_swallowed(width, monkeyp
     assert "drift [bold]" in text
     assert "a" * 30 in text
     assert max(map(len, text.splitlines())) <= width
-
-
-def asked_for(monkeypatch, *arguments):
-    """Labels of the models a backtest would run."""
-    seen = []
-
-    def stop(models, *_, **__):
-        seen.extend(m.label for m in models)
-        raise BacktestError("far enough")
-
-    monkeypatch.setattr("odforecast.backtesting.plan", stop)
-    result = run("backtest", *arguments)
-    assert "far enough" in result.stderr, result.output
-    return seen
-
-
-def test_real_releases_showed_baselines_without_the_delay_layer_only(monkeypatch, real):
-    seen = asked_for(monkeypatch, "--archive", real)
-    assert seen[0] == "dlm"
-    for name in ("naive", "drift", "auto-ets", "auto-theta"):
-        assert {name, f"{name}+delay"} <= set(seen)
 
 
 def test_a_location_named_twice(tmp_path):
@@ -118,86 +60,65 @@ def test_a_location_named_twice(tmp_path):
     assert "1 place" in scored.stdout
 
 
-# forecast
+def rows_of(day, last):
+    """Rows of a release as CDC might have published it: counts up to a month, some 30% more."""
+    table = od.bundled().as_of("2025-09-17").table
+    table = table[table["state"].isin(["US", "OH"]) & (table["month"] <= last)]
+    counts = (table[["reported", "predicted"]] * 1.3).round()
+    return table.assign(release=day, month=table["month"].dt.strftime("%Y-%m"), **counts)
 
 
-def chances(text):
-    """The printed chances of a fall, by location or month: last but one of the first table."""
-    table = text.partition("─\n")[2].partition("Number of")[0]
-    rows = [line.split() for line in table.splitlines()]
-    return {row[0]: row[-2] for row in rows}
-
-
-@pytest.mark.slow
-def test_the_command_and_the_library_differed(vsrr, tmp_path):
-    file, store, out = vsrr / "2024-12-11.csv.gz", tmp_path / "store", tmp_path / "f.csv"
-    assert run("data", "add", file, "--archive", store).exit_code == 0
-    result = run("forecast", "--archive", store, "--locations", "US,WV,NYC", "--draws", "100",
-                 "--seed", "3", "--out", out)  # fmt: skip
-    assert result.exit_code == 0, result.output
-    panel = od.archive(store).as_of().panel()
-    made = od.get_model("dlm").fit(panel).forecast(draws=100, seed=3).select(["US", "WV", "NYC"])
-    pd.testing.assert_frame_equal(
-        read_hub(out), od.to_hub(made, targets=["deaths_12mo"]), check_exact=True
-    )
-    from_file = tmp_path / "g.csv"
-    other = run("forecast", "--source", file, "--locations", "US,WV,NYC", "--draws", "100",
-                "--seed", "3", "--out", from_file)  # fmt: skip
-    assert other.exit_code == 0, other.output
-    assert from_file.read_bytes() == out.read_bytes()
-    # The last counts are incomplete: the chance of a fall is against the nowcast.
-    last = made.months[-1]
-    falls = (made.change(last) < 0).mean(axis=0)
-    printed = chances(result.stdout)
-    assert [printed[code(s)] for s in made.locations] == [share(float(x)) for x in falls]
-    nowcast = np.median(made.count_at(last - np.timedelta64(12, "M")), axis=0)
-    reported = [panel.reported[panel.index(s), -1] for s in made.locations]
-    assert nowcast[1] > reported[1]
-
-
-# Your own archive
-
-
-def said_of_release(stderr):
-    (line,) = [x for x in stderr.splitlines() if x.startswith("release ")]
-    return line.removeprefix("release ")
-
-
-FORECAST = ("forecast", "--model", "naive", "--locations", "US", "--draws", "20")
-
-
-def test_a_release_added_to_your_own_archive_was_not_used(tmp_path, own_archive):
-    before = run(*FORECAST)
-    assert said_of_release(before.stderr) == "2026-01-14"
-    file = release_file(tmp_path, "2026-02-11", "2025-04", states=["US", "OH"], factor=1.3)
-    added = run("data", "add", file)
-    assert added.exit_code == 0, added.output
-    assert f"{own_archive} holds 1 release" in added.stdout
-    after = run(*FORECAST)
-    assert after.exit_code == 0, after.output
-    assert said_of_release(after.stderr) == "2026-02-11"
-    assert "as of 2026-02-11" in after.stdout
-    assert after.stdout != before.stdout
-    listed = run("data", "releases")
-    assert listed.exit_code == 0, listed.output
-    assert [x.split()[0] for x in listed.stdout.splitlines()[1:]][1:] == [
-        "2026-01-14", "2026-02-11",
-    ]  # fmt: skip
-    # On request the bundled ones, as before.
-    bundled = run(*FORECAST, "--source", "bundled")
-    assert bundled.stdout == before.stdout
-
-
-def test_a_release_that_was_fetched_was_not_used(monkeypatch, own_archive):
+@pytest.mark.parametrize("how", ["add", "fetch"])
+def test_a_release_in_your_own_archive_was_not_used(how, tmp_path, own_archive, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.delenv("SOCRATA_APP_TOKEN", raising=False)
-    updated = int(dt.datetime(2026, 2, 11, 14, tzinfo=dt.UTC).timestamp())
-    with FakeSocrata(release_rows(months=60), updated=updated) as server:
-        done = run("data", "fetch", "--url", server.url)
+    forecast = ("forecast", "--model", "naive", "--locations", "US", "--draws", "20")
+    before = run(*forecast)
+    assert "\nrelease 2026-01-14\n" in f"\n{before.stderr}"
+    if how == "add":
+        file = tmp_path / "2026-02-11.csv"
+        rows_of("2026-02-11", "2025-04").to_csv(file, index=False)
+        done = run("data", "add", file)
+        assert f"{own_archive} holds 1 release" in done.stdout
+    else:
+        updated = int(dt.datetime(2026, 2, 11, 14, tzinfo=dt.UTC).timestamp())
+        with FakeSocrata(release_rows(months=60), updated=updated) as server:
+            done = run("data", "fetch", "--url", server.url)
+        assert f"archive: {own_archive}" in done.stdout
+        assert od.Archive(own_archive).last_seen == dt.date(2026, 2, 11)
     assert done.exit_code == 0, done.output
-    assert f"archive: {own_archive}" in done.stdout
-    after = run(*FORECAST)
-    assert after.exit_code == 0, after.output
-    assert said_of_release(after.stderr) == "2026-02-11"
+    after = run(*forecast)
+    assert "\nrelease 2026-02-11\n" in f"\n{after.stderr}"
+    assert "as of 2026-02-11" in after.stdout
+    assert after.stdout != before.stdout
     assert od.archive().as_of().date == dt.date(2026, 2, 11)
-    assert od.Archive(own_archive).last_seen == dt.date(2026, 2, 11)
+    listed = run("data", "releases").stdout.splitlines()[2:]
+    assert [x.split()[0] for x in listed] == ["2026-01-14", "2026-02-11"]
+    # On request the bundled ones, as before.
+    assert run(*forecast, "--source", "bundled").stdout == before.stdout
+
+
+def test_one_archive_for_all_commands(own_archive, tmp_path):
+    """Your own releases, with the bundled ones beneath: also where they are compared."""
+    rows_of("2024-12-11", "2024-07").to_csv(tmp_path / "2024-12-11.csv", index=False)
+    od.Archive(own_archive).add(read_vsrr(tmp_path / "2024-12-11.csv"))
+    found = json.loads(ok("data", "revisions", "OH", "--json", "--plot", tmp_path / "r.svg"))
+    assert found["meta"]["releases"] == ["2024-12-11", "2025-09-17", "2026-01-14"]
+    months = {row["month"]: row for row in found["months"]}
+    assert months["2024-07"]["releases"] == 3
+    assert months["2025-04"]["first_release"] == "2025-09-17"
+    assert "<desc" in (tmp_path / "r.svg").read_text()
+    assert "counts appeared" in ok("data", "revisions", "--between", "2024-12-11", "2025-09-17")
+    for command in (
+        ("data", "check", "--json"), ("data", "export", "--out", "-"),
+        ("data", "export", "--monthly", "OH", "--draws", "100", "--out", "-"),
+        ("nowcast", "--draws", "20", "--locations", "US", "--as-of", "2025-01-01"),
+    ):  # fmt: skip
+        ok(*command)
+    hub = tmp_path / "naive.csv"
+    naive = ("forecast", "--model", "naive", "--draws", "20", "--locations", "US")
+    ok(*naive, "--as-of", "2024-12-20", "--out", hub)
+    score = ("score", hub, "--min-truth-age", "0", "--json")
+    assert json.loads(ok(*score))["meta"]["truth_release"] == "2026-01-14"
+    old = run(*score, "--truth-as-of", "2024-12-20")
+    assert json.loads(old.stdout)["meta"]["truth_release"] == "2024-12-11"

@@ -72,11 +72,6 @@ def test_a_report_needs_no_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "page: report.html" in ok("report", "--state", "Ohio", *QUICK)
     assert "Ohio" in Path("report.html").read_text()
-    Path("report.html").write_text("<p>mine</p>")
-    refused = run("report", "--state", "Ohio", *QUICK)
-    assert refused.exit_code == 1
-    assert "report.html is not a page of odforecast" in refused.stderr
-    assert Path("report.html").read_text() == "<p>mine</p>"
 
 
 def test_help_is_short_in_groups_and_help_all_has_the_rest():

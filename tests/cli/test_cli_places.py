@@ -7,9 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from click.testing import CliRunner
-
-from odforecast.cli import main
+from commands import run, said
 
 #: Libraries that take most of a second to load, and what loads them.
 HEAVY = (
@@ -43,20 +41,13 @@ def test_a_misspelled_place_is_answered_before_anything_heavy_loads(command):
     assert done.stdout == "1 []\n"
 
 
-def run(*arguments):
-    done = CliRunner().invoke(main, arguments)
-    return done.exit_code, " ".join(done.output.split())
-
-
 NAIVE = "--model naive --locations US --draws 20"
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "counties"),
     [
         (f"forecast {NAIVE}", False),
-        (f"nowcast {NAIVE} --model naive+delay", False),
         ("forecast --dataset counties --model county-last --locations DE/* --draws 20", True),
     ],
 )
@@ -67,9 +58,9 @@ def test_old_data_are_said_to_be_old(monkeypatch, command, counties):
     for days, there in ((60, False), (61, True)):
         day = release + dt.timedelta(days=days)
         monkeypatch.setattr("odforecast.cli.source.today", lambda day=day: day)
-        code, said = run(*command.split())
-        assert code == 0, said
-        assert (f"These data are 2 months old. {old}" in said) is there
-    code, said = run(*command.split(), "--as-of", "2026-01-14")
-    assert code == 0, said
-    assert "months old" not in said
+        done = run(*command.split())
+        assert done.exit_code == 0, done.output
+        assert (f"These data are 2 months old. {old}" in said(done)) is there
+    done = run(*command.split(), "--as-of", "2026-01-14")
+    assert done.exit_code == 0, done.output
+    assert "months old" not in said(done)

@@ -1,8 +1,6 @@
 """``odforecast score`` reads what the other commands write, and its scores are the library's.
 
-What a file rounds is what scores may differ by: a hub file holds thousandths of a death and
-millionths of a chance, a table ten digits, the record tenths of a death. WIS and errors are means
-of distances, so they move by no more than the values do.
+What a file rounds is what scores may differ by.
 """
 
 from __future__ import annotations
@@ -19,6 +17,7 @@ import odforecast as od
 from odforecast.hub import scores as rules
 from odforecast.hub import to_hub, write_hub
 from odforecast.names import HUB_QUANTILES
+from odforecast.updating import update
 
 #: Their numbers are those of the release of 2025-09-17.
 pytestmark = pytest.mark.usefixtures("older_bundle")
@@ -30,38 +29,27 @@ UNIT = ["location", "month"]
 
 
 @pytest.fixture(scope="module")
-def panel():
-    return od.bundled().as_of("2025-09-17").panel()
-
-
-@pytest.fixture(scope="module")
 def truth(panel):
     return od.Truth(panel)
 
 
 @pytest.fixture(scope="module")
-def archive(tmp_path_factory, panel):
+def archive(tmp_path_factory):
     """The bundled release cut in 2024 and published in July of that year, and the whole."""
     folder = tmp_path_factory.mktemp("archive")
-    store = od.Archive(folder / "a")
     whole = od.bundled().as_of("2025-09-17").table
     early = whole[whole["month"] <= pd.Timestamp(f"{LAST}-01")]
     for day, table in (("2024-07-10", early), ("2025-09-17", whole)):
         file = folder / f"{day}.csv"
         cdc_form(table).to_csv(file, index=False)
         ok("data", "add", file, "--archive", folder / "a")
-    return store.path
+    return folder / "a"
 
 
 @pytest.fixture(scope="module")
-def early(archive):
-    """What was known in July 2024."""
-    return od.Archive(archive).as_of("2024-07-10").panel()
-
-
-@pytest.fixture(scope="module")
-def made(early):
-    """The forecast that the commands below make."""
+def made(archive):
+    """The forecast that the commands below make, of what was known in July 2024."""
+    early = od.Archive(archive).as_of("2024-07-10").panel()
     return od.get_model("dlm").fit(early).forecast(12, draws=100, seed=1)
 
 
@@ -209,7 +197,7 @@ def test_nowcasts(archive, made, truth, tmp_path):
     assert set(have["horizon"]) <= set(range(-11, 1))
 
 
-def test_scenarios(archive, truth, tmp_path):
+def test_scenarios(archive, made, truth, tmp_path):
     folder = tmp_path / "run"
     ok("scenario", "run", *asked(archive), "--scenario", "null", "--horizon", 12,
        "--out", folder)  # fmt: skip
@@ -222,8 +210,6 @@ def test_scenarios(archive, truth, tmp_path):
     for name in ("wis", "ae", "cover_90"):
         np.testing.assert_array_equal(whole[name], quantiles.loc[whole.index, name])
     np.testing.assert_array_equal(whole["crps"], drawn.loc[whole.index, "crps"])
-    base = od.get_model("dlm").fit(od.Archive(archive).as_of("2024-07-10").panel())
-    made = base.forecast(12, draws=100, seed=1)
     rows = whole.xs("null").reset_index()
     check(rows[rows["target"] == "deaths_12mo"], direct(made, truth), QUANTILES)
     result = run("score", folder / "data" / "draws.parquet", "--archive", archive)
@@ -238,9 +224,6 @@ def test_updates_and_their_record(archive, made, truth, tmp_path):
     file = tmp_path / "2024-07-10.csv"
     cdc_form(od.Archive(archive).as_of("2024-07-10").table).to_csv(file, index=False)
     ok("data", "add", file, "--archive", first)
-    # The same releases as the forecast above rests on: the bundled one would be the newest.
-    from odforecast.updating import update
-
     done = update(first, folder, fetch=False, model="dlm", draws=100, seed=1)
     assert str(done.release) == "2024-07-10"
     have = scored(done.hub_file, archive)
@@ -291,17 +274,11 @@ def test_names_of_our_models_and_of_others(archive, made, tmp_path):
     assert set(pd.read_csv(out)["model"]) == {"odforecast-auto_ets", "auto-ets"}
 
 
-def intervals(folder, name, level, month="2023-12", horizon=3):
-    """A table of one median and interval."""
-    path = folder / f"{name}.csv"
-    path.write_text(HEAD + f"US,{month},{horizon},{level},90000,100000,110000\n")
-    return path
-
-
 def test_wis_over_as_many_other_levels_is_not_related(tmp_path):
     """Three levels each: 0.05 to 0.95, and 0.25 to 0.75."""
-    wide = intervals(tmp_path, "2024-02-15-wide", 0.9)
-    narrow = intervals(tmp_path, "2024-02-15-narrow", 0.5)
+    wide, narrow, alike = (tmp_path / f"2024-02-15-{x}.csv" for x in ("wide", "narrow", "alike"))
+    for path, level in ((wide, 0.9), (narrow, 0.5), (alike, 0.9)):
+        path.write_text(HEAD + f"US,2023-12,3,{level},90000,100000,110000\n")
     result = run("score", wide, narrow, "--source", "bundled", "--baseline", "wide")
     assert result.exit_code == 1
     said = "WIS of wide is over levels 0.05, 0.5, 0.95, of narrow over levels 0.25, 0.5, 0.75"
@@ -309,7 +286,6 @@ def test_wis_over_as_many_other_levels_is_not_related(tmp_path):
     both = run("score", wide, narrow, "--source", "bundled")
     assert both.exit_code == 0
     assert "these are different scores" in " ".join(both.stderr.split())
-    alike = intervals(tmp_path, "2024-02-15-alike", 0.9)
     fine = run("score", wide, alike, "--source", "bundled", "--baseline", "wide")
     assert fine.exit_code == 0
     assert "different scores" not in fine.stderr
@@ -334,7 +310,7 @@ def test_every_origin_of_a_file_is_asked_for_its_levels(panel, tmp_path):
     assert said in result.stderr
 
 
-def test_another_drug_class_is_refused(archive, panel, tmp_path):
+def test_another_drug_class_is_refused(archive, tmp_path):
     other = od.bundled().as_of("2025-09-17").panel("T40.4")
     folder = tmp_path / "saved"
     od.get_model("naive").fit(other.cut(LAST)).forecast(3, draws=50).save(folder)
@@ -344,78 +320,63 @@ def test_another_drug_class_is_refused(archive, panel, tmp_path):
 
 
 HEAD = "location,month,horizon,level,low,median,high\n"
+US = "US,2024-12,1,0.9,1,2,3\n"
 OWN = "2024-07-10-x.csv"
 
 
-def written(text, name=OWN):
-    return put({name: text}, name)
-
-
-def put(files, asked=""):
-    def make(folder):
-        for name, text in files.items():
-            (folder / name).parent.mkdir(exist_ok=True)
-            (folder / name).write_text(text)
-        return folder / asked
-
-    return make
-
-
 @pytest.mark.parametrize(
-    ("make", "message"),
+    ("files", "asked", "message"),
     [
-        (written(HEAD + "US,2024-13,1,0.9,1,2,3\n"), "row 2: month '2024-13' is not a month"),
-        (written(HEAD + "US,2024-12,1,0.9,1,two,3\n"), "row 2: median 'two' is not a number"),
-        (written(HEAD + "US,2024-12,1,0.9,1,2,3\nUtopia,2024-12,1,0.9,1,2,3\n"), "row 3: location"),
-        (written(HEAD + "US,2024-12,1,0.9,1,2,3\nUS,2024-12,1,0.8,1,2,3\n"), "one level"),
-        (written(HEAD + "39035,2024-12,1,0.9,1,2,3\n"), "counties cannot be scored from files"),
-        (written(HEAD), "no rows"),
-        (
-            written("location,month,lower,median\nUS,2024-12,1,2\n"),
-            "no column high, horizon, level, low; it has location, month, lower, median",
+        *(
+            ({OWN: text}, OWN, message)
+            for text, message in (
+                (HEAD + "US,2024-13,1,0.9,1,2,3\n", "row 2: month '2024-13' is not a month"),
+                (HEAD + "US,2024-12,1,0.9,1,two,3\n", "row 2: median 'two' is not a number"),
+                (HEAD + f"{US}Utopia,2024-12,1,0.9,1,2,3\n", "row 3: location"),
+                (HEAD + f"{US}US,2024-12,1,0.8,1,2,3\n", "one level"),
+                (HEAD + "39035,2024-12,1,0.9,1,2,3\n", "counties cannot be scored from files"),
+                (HEAD, "no rows"),
+                (
+                    "location,month,lower,median\nUS,2024-12,1,2\n",
+                    "no column high, horizon, level, low; it has location, month, lower, median",
+                ),
+            )
         ),
-        (put({}), "contains no forecast, run or results"),
-        (put({}, "gone.json"), "gone.json"),
-        (written("x", "f.txt"), "unknown file type '.txt'"),
+        ({"f.txt": "x"}, "f.txt", "unknown file type '.txt'"),
         (
-            put({"changes.csv": "location,month,before\n", OWN: HEAD}),
+            {"changes.csv": "location,month,before\n", OWN: HEAD},
+            "",
             f"score the files in it: {OWN}\n",
         ),
-        (put({"hub-config/tasks.json": ""}), ": a hub; odforecast hub score "),
+        ({"hub-config/tasks.json": ""}, "", ": a hub; odforecast hub score "),
         *(
             (
-                put({"scenarios.yaml": "", name: "scenario,value\n"}, name),
+                {"scenarios.yaml": "", name: "scenario,value\n"},
+                name,
                 "part of a run of scenarios, not a file of forecasts; score the folder: ",
             )
             for name in ("answer.csv", "deaths_averted.csv")
         ),
     ],
 )
-def test_what_cannot_be_read_is_one_line(make, message, tmp_path):
-    result = run("score", make(tmp_path))
+def test_what_cannot_be_read_is_one_line(files, asked, message, tmp_path):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    result = run("score", tmp_path / asked)
     assert result.exit_code == 1
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
 
 
-def test_a_state_and_a_column_by_any_of_their_names(tmp_path):
+def test_places_by_any_of_their_names_and_intervals_that_miss_or_cross(tmp_path):
     path, out = tmp_path / "2024-02-15-x.csv", tmp_path / "s.csv"
-    rows = (f"{name},2023-1{k},1,0.9,1,2,3\n" for k, name in enumerate(("OH", "39", "Ohio")))
-    path.write_text(HEAD.title() + "".join(rows))
+    rows = ("OH,2023-10,1,0.9,,2,3", "39,2023-11,2,0.9,9,2,3", "Ohio,2023-12,3,0.9,1,2,3")
+    path.write_text(HEAD.title() + "\n".join(rows))
     ok("score", path, "--source", "bundled", "--out", out)
-    scores = pd.read_csv(out)
+    scores = pd.read_csv(out, keep_default_na=False)
     assert scores["location"].tolist() == ["OH"] * 3
-    assert scores["scorable"].all()
-
-
-def test_intervals_that_miss_or_cross_say_so(tmp_path):
-    path = tmp_path / "2024-02-15-x.csv"
-    path.write_text(
-        HEAD + "US,2023-10,1,0.9,,2,3\nUS,2023-11,2,0.9,9,2,3\nUS,2023-12,3,0.9,1,2,3\n"
-    )
-    out = tmp_path / "s.csv"
-    ok("score", path, "--source", "bundled", "--out", out)
-    reasons = pd.read_csv(out, keep_default_na=False)["reason"].tolist()
-    assert reasons[0] == "the table holds no number there"
-    assert reasons[1].startswith("quantiles cross: 2 at level 0.5")
-    assert reasons[2] == ""
+    missing, crossing, fine = scores["reason"]
+    assert missing == "the table holds no number there"
+    assert crossing.startswith("quantiles cross: 2 at level 0.5")
+    assert (fine, scores["scorable"].iloc[2]) == ("", True)

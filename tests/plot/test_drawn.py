@@ -38,9 +38,6 @@ def texts(axes, gid=None) -> list[str]:
     return [t.get_text() for t in axes.texts if gid is None or t.get_gid() == gid]
 
 
-# Counts and fans
-
-
 def test_counts_are_those_of_the_panel_or_its_frame(panel):
     row = panel.index("OH")
     for given in (panel, panel.to_frame()):
@@ -107,7 +104,7 @@ def test_the_end_of_a_fan_says_median_and_interval(forecast):
 @pytest.mark.slow
 def test_the_line_of_a_fan_does_not_run_through_a_number(panel, forecast):
     history, seen = panel.select(["US"]).to_frame(), set()
-    for count in range(60_000, 90_000, 2_000):
+    for count in range(60_000, 90_000, 5_000):
         given = history.assign(reported=float(count))
         axes = plot.fan(forecast, "US", history=given, axes=plot.sheet((692, 376)))
         axes.figure.draw_without_rendering()
@@ -167,8 +164,8 @@ def test_small_multiples_are_one_place_each_and_all_places_fit(forecast):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("size", [(358, 300), (560, 376), (1080, 376)])
-@pytest.mark.parametrize("place", ["US", "OH", "AZ", "VT"])
+@pytest.mark.parametrize("size", [(358, 300), (1080, 376)])
+@pytest.mark.parametrize("place", ["US", "AZ", "VT"])
 def test_labels_of_a_fan_hide_no_other_and_leave_nothing_out(revising, size, place):
     axes = plot.fan(revising, place, axes=plot.sheet(size), months=120)
     figure = axes.get_figure()
@@ -182,9 +179,6 @@ def test_labels_of_a_fan_hide_no_other_and_leave_nothing_out(revising, size, pla
         across = min(a.x1, b.x1) - max(a.x0, b.x0)
         along = min(a.y1, b.y1) - max(a.y0, b.y0)
         assert min(across, along) < 4, (a, b)
-
-
-# Tiles
 
 
 def test_the_grid_holds_every_place_once():
@@ -219,9 +213,6 @@ def test_a_forecast_is_mapped_twelve_months_ahead(forecast):
         assert head_of(axes).title == f"Deaths are likely to fall in{said}"
 
 
-# Past forecasts
-
-
 def test_what_was_said_and_what_came(results):
     axes = plot.said_and_came(results, "Ohio", model="drift")
     scores = results.scores
@@ -239,20 +230,11 @@ def test_what_was_said_and_what_came(results):
     assert f"{inside} of {len(mine)} 90% intervals contained" in plot.alt_text(axes)
 
 
-# Calibration and skill
-
-
-def test_pit_bars_average_to_one(results):
-    assert np.mean([b.get_height() for b in plot.pit(results).patches]) == pytest.approx(1)
-
-
 def test_reliability_has_a_band_where_there_are_enough_origins(results):
     assert len(plot.reliability(results, "drift").collections) == 1  # five years
+    assert np.mean([b.get_height() for b in plot.pit(results).patches]) == pytest.approx(1)
     few = results.to_frame()
     assert not plot.reliability(few[few["last_month"] < "2020-01-01"], "drift").collections
-
-
-# Revisions
 
 
 def test_the_nowcast_shows_what_was_reported_and_what_it_will_be(panel, revising):
@@ -291,9 +273,6 @@ def test_the_triangle_has_every_release_over_the_newest():
     np.testing.assert_allclose(first.get_ydata()[0], 100 * (1000 / 1004 - 1))
 
 
-# Scenarios
-
-
 def test_the_overlay_shows_means_and_not_medians(projection):
     axes = plot.overlay(projection, "Ohio", titles={"supply-shock-2023-like": "A shock for $1"})
     row = projection.baseline.index("OH")
@@ -327,16 +306,10 @@ def test_averted_by_year_is_the_table(projection):
     np.testing.assert_allclose(dots.get_ydata(), rows["averted_mean"])
 
 
-# Numbers that are said, each against a sum made here
-
-
-def test_a_chance_on_the_edge_is_not_said_to_be_certain():
+def test_a_chance_on_the_edge_is_not_said_to_be_certain_and_a_fall_likelier_above_one_half():
     axes = plot.tile_map({"OH": 0.005, "WV": 0.995, "IN": 0.006}, kind="fall")
     assert {"<1%", ">99%", "1%"} <= set(texts(axes))
     assert not {"0%", "100%"} & set(texts(axes))
-
-
-def test_a_fall_is_likelier_above_one_half():
     shares = {"OH": 0.69, "WV": 0.51, "IN": 0.5, "KY": 0.31, "US": 0.99}
     says(plot.tile_map(shares, kind="fall"), "a fall is likelier than not in 2 of 4 places")
 
@@ -419,9 +392,6 @@ def test_a_sum_with_a_hidden_count_is_not_known(forecast, panel):
     assert np.flatnonzero(np.isnan(shown)).tolist() == [len(shown) - 6]
     rows = [panel.index("OH"), panel.index("WV")]
     assert shown[-1] == panel.reported[rows, -1].sum()
-
-
-# Models in pairs
 
 
 def pairs(ratios, lower=0.9, upper=1.1, **columns):
