@@ -1,8 +1,7 @@
 """Every command printed in README, docs and examples runs, as it is printed.
 
 Each runs in an empty folder, with the files it names made first. What is added to a command, so
-that it is quick or stays on this machine, stands in ``_quick``; nothing of it is taken away. A
-command that cannot be run here must be in ``NOT_RUN`` with the reason, or the test fails.
+that it is quick or stays on this machine, stands in ``_quick``; nothing of it is taken away.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 import click
 import hub_breaker
@@ -63,9 +62,6 @@ LOOKS_LIKE_ONE = re.compile(
 
 #: A page whose commands go on from one another: they are run in its order.
 IN_ORDER = ROOT / "docs" / "how-to" / "run-a-hub.md"
-#: Commands that are printed and not run here, each with the reason.
-NOT_RUN: dict[str, str] = {}
-
 #: Forecasts of a reader's own, as the page on them shows.
 (OWN_FORECASTS,) = re.findall(
     r"```text\n(location,month,horizon,level,.*?)```",
@@ -95,17 +91,8 @@ def _printed(page: Path) -> tuple[list[str], list[str]]:
 
 
 def _arguments(command: str) -> list[str]:
-    """Words after ``odforecast``; of ``make backtest``, what the Makefile makes of it."""
-    words = [STAND_FOR.get(w, w) for w in shlex.split(command)]
-    if words[0] == "odforecast":
-        return words[1:]
-    recipe = re.search(r"^backtest:.*?\n\n", (ROOT / "Makefile").read_text(), re.M | re.S)
-    assert recipe is not None
-    options = dict(re.findall(r"\$\(if \$\((\w+)\),(--\w+) \$\(\1\)\)", recipe[0]))
-    args = ["backtest"]
-    for name, value in (word.split("=", 1) for word in words[2:]):
-        args += shlex.split(value) if name == "ARGS" else [options[name], value]
-    return args
+    """Words after ``odforecast``; ``make backtest`` is the command of that name."""
+    return [STAND_FOR.get(w, w) for w in shlex.split(command)][1:]
 
 
 def _after_name(args: list[str]) -> list[str]:
@@ -155,31 +142,25 @@ def _release(name: str) -> bytes:
     return csv_bytes(cdc_form(table.assign(reported=counts)))
 
 
-def _add_all(folder: Path) -> None:
+@cache
+def _kept() -> Path:
+    """An archive that nothing else was added to."""
+    folder = Path(mkdtemp())
+    _archive(folder / "archive", new=True)
+    return folder / "archive"
+
+
+def _archive(folder: Path, new: bool = False) -> None:
+    """The reader's files, in an archive that may be there already."""
+    if not new and not folder.exists():
+        shutil.copytree(_kept(), folder)
+        return
     store = od.Archive(folder)
     for name in FILES:
         file = Path(name)
         file.write_bytes(_release(name))
         store.add(read_vsrr(file))
         file.unlink()
-
-
-@cache
-def _kept() -> dict[Path, bytes]:
-    """Files of an archive that nothing else was added to."""
-    with TemporaryDirectory() as made:
-        _add_all(folder := Path(made) / "archive")
-        files = [p for p in folder.rglob("*") if p.is_file()]
-        return {p.relative_to(folder): p.read_bytes() for p in files}
-
-
-def _archive(folder: Path) -> None:
-    if folder.exists():
-        _add_all(folder)
-        return
-    for name, content in _kept().items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(content)
 
 
 def _own_counts(path: Path) -> None:
@@ -240,7 +221,6 @@ def _prepare(args: list[str]) -> None:
 
 
 def _exported_and_forecast(name: str, folder: Path) -> None:
-    """Forecasts of the script in the docs, for a task."""
     export(Task.load(name), "exported")
     script = ROOT / "docs" / "how-to" / "outside_model.py"
     subprocess.run([sys.executable, str(script), "exported", str(folder)], check=True)
@@ -328,14 +308,10 @@ def _repository(args: list[str]) -> Iterator[list[str]]:
     yield [*args[:public], str(repository), *args[public + 1 :]]
 
 
-WHOLE_RUNS = ("backtest", "update", "report", "scenario", "task submit", "task show states",
-              "forecast --dataset")  # fmt: skip
-
-
-def _marked(command: str) -> object:
-    """Whole runs are in the slow group; quick commands are always run."""
-    long = command.startswith(tuple(f"odforecast {word}" for word in WHOLE_RUNS))
-    return pytest.param(command, id=command, marks=pytest.mark.slow if long else ())
+#: Whole runs are in the slow group; quick commands are always run.
+WHOLE_RUNS = re.compile(
+    "odforecast (backtest|update|report|scenario|task submit|task show states|forecast --dataset)"
+)
 
 
 @contextmanager
@@ -349,11 +325,14 @@ def _scheduler(args: list[str]) -> Iterator[list[str]]:
         yield [address if word == "tcp://HOST:8786" else word for word in args]
 
 
-@pytest.mark.parametrize("command", [_marked(c) for c in COMMANDS if c not in NOT_RUN])
-def test_a_printed_command_runs(
-    command: str, server: str, county_server: str, past: list[str], tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(c, id=c, marks=pytest.mark.slow if WHOLE_RUNS.match(c) else ())
+        for c in COMMANDS
+    ],
+)
+def test_a_printed_command_runs(command, server, county_server, past, tmp_path, monkeypatch):
     _empty_folder(tmp_path, monkeypatch)
     args = _arguments(command)
     _prepare(args)
@@ -377,9 +356,7 @@ def _empty_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
-def test_the_commands_of_a_page_go_on_from_one_another(
-    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_commands_of_a_page_go_on_from_one_another(server, tmp_path, monkeypatch):
     """As a reader does it, from top to bottom: nothing is made that the page does not make."""
     _empty_folder(tmp_path, monkeypatch)
     for command in _printed(IN_ORDER)[0]:
@@ -389,6 +366,7 @@ def test_the_commands_of_a_page_go_on_from_one_another(
 
 
 def test_a_command_in_a_sentence_exists() -> None:
+    assert len(COMMANDS) > 80
     for page in PAGES:
         for command in _printed(page)[1]:
             _after_name(_arguments(command))
@@ -398,8 +376,3 @@ def test_a_command_in_a_sentence_exists() -> None:
 def test_no_command_hides_in_another_kind_of_block(page: Path) -> None:
     hidden = LOOKS_LIKE_ONE.findall(FENCE.sub("", page.read_text()))
     assert not hidden, "write it in a ```console block, where it is found and run"
-
-
-def test_exceptions_are_printed_somewhere() -> None:
-    assert set(NOT_RUN) <= set(COMMANDS)
-    assert len(COMMANDS) > 15

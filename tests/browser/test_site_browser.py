@@ -116,7 +116,6 @@ CAPTIONS = """() => [...document.querySelectorAll(".scroll caption span")].filte
 ).map((e) => e.textContent)"""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 def test_every_page_fits_the_screen_hides_nothing_and_asks_for_nothing(tab, pages, width):
     tab.set_viewport_size({"width": width, "height": 844})
@@ -194,7 +193,6 @@ def test_texts_stand_out_from_what_is_behind_them(tab, pages, scheme):
         assert tab.evaluate(CONTRAST) == [], name
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not AXE, reason="ODFORECAST_AXE does not name axe.min.js")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])

@@ -13,9 +13,10 @@ from commands import ok, run, said
 from made_up_counties import Archive, made_up
 
 import odforecast as od
-from odforecast.backtesting import Results
+from odforecast.backtesting import Results, cuts
 from odforecast.cli import backtest
-from odforecast.cli.leaderboard import _print_missing, lacking
+from odforecast.cli.leaderboard import _print_missing, lacking, print_leaderboard
+from odforecast.scoring import Truth
 
 SPAN = ["backtest", "--start", "2021-01", "--end", "2021-02", "--step", "1", "--jobs", "1",
         "--draws", "40", "--locations", "US,WV"]  # fmt: skip
@@ -43,6 +44,7 @@ def test_leaderboard_and_files(scored):
     assert "Final counts: reported in release" in text
     _, title = text.split("Leaderboard on ")  # one table
     assert "(pseudo-delayed); 144 forecasts per model" in title
+    assert "ratio" in title.split()
     assert "Every model made all forecasts: 144 (pseudo-delayed), 48 (pseudo-clean)." in text
     assert len(Results.load(out / "run").scores) == 2 * (6 + 2) * 2 * 12
     board = pd.read_csv(out / "run" / "leaderboard.csv")
@@ -52,9 +54,14 @@ def test_leaderboard_and_files(scored):
 
 
 def test_a_run_of_other_models_into_one_folder_is_said(tmp_path):
-    at = [*SPAN, "--locations", "WV", "--end", "2021-01", "--vintages", "clean", "--draws", "20",
+    at = [*SPAN, "--locations", "WV,WV", "--end", "2021-01", "--vintages", "clean", "--draws", "20",
           "--out", tmp_path / "r"]  # fmt: skip
-    assert "had scores of" not in run(*at, "--models", "drift,naive").output
+    first = run(*at, "--models", "drift,naive")
+    assert first.exit_code == 0, first.output
+    assert "; 1 place" in said(first)  # which is named twice
+    assert "had scores of" not in first.output
+    assert " 90% " in first.stdout
+    assert "ratio" not in first.stdout.split()  # without hub-baseline
     again = run(*at, "--models", "naive")
     assert "had scores of 1 more model (drift)" in said(again)
     assert "had scores of" not in run(*at, "--models", "naive,drift").output
@@ -91,6 +98,34 @@ def test_the_leaderboard_has_the_trend():
     for words in ("Skill by months ahead", "How often intervals contained", "ranked probability"):
         assert words in text
     assert max(map(len, text.splitlines())) <= 102
+
+
+@pytest.mark.parametrize("width", [80, 120])
+def test_a_long_label_or_one_in_brackets_is_whole(width, monkeypatch, capsys):
+    panel = od.bundled().as_of().panel().select(["US", "OH", "WV"])
+    labels = ("auto-theta(" + "a" * 57 + ")+delay", "drift [bold]")
+    models = [od.get_model("drift", label=label) for label in labels]
+    found = cuts(panel, start="2021-01", end="2021-01")
+    results = od.backtest([*models, "hub-baseline"], found, truth=Truth(panel), draws=20)
+    monkeypatch.setenv("COLUMNS", str(width))
+    print_leaderboard(results)
+    text = capsys.readouterr().out
+    assert "…" not in text
+    assert "drift [bold]" in text
+    assert "a" * 30 in text
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_a_backtest_of_which_nothing_can_be_scored_says_so(tmp_path):
+    words = (*SPAN, *TWO, "--vintages", "clean", "--min-truth-age", "900", "--out", tmp_path / "r")
+    done = run(*words, "--plot", tmp_path / "p.svg")
+    assert done.exit_code == 1
+    assert "error: no forecast can be scored yet" in done.stderr
+    assert "96 cannot be scored" in done.stdout
+    assert (tmp_path / "r" / "leaderboard.csv").exists()
+    one = run(*words, "--json")
+    assert one.exit_code == 1
+    assert json.loads(one.stdout)["leaderboard"]
 
 
 # Counties

@@ -1,4 +1,4 @@
-"""``data fetch --past --git``: every version of a file in a git repository made here."""
+"""``data fetch --past``: copies of releases in a list, and all versions of a file in git."""
 
 from __future__ import annotations
 
@@ -10,22 +10,129 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+import commands
 import pytest
-from click.testing import CliRunner
 from county_release import county_cells, csv_text
-from past_server import release_csv
+from past_server import FileServer, Made, release_csv, row
 
 import odforecast as od
-from odforecast.cli import main
 from odforecast.errors import DownloadError
 from odforecast.vintage.past import History, fetch_past
 
-pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-
+data = partial(commands.run, "data", columns=None)
 ONE, TWO, THREE, FOUR = (release_csv(f"2024-{month}") for month in ("07", "08", "09", "10"))
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
+
+
+@pytest.fixture(scope="module")
+def made():
+    one, two, three = (release_csv(m) for m in ("2024-07", "2024-08", "2024-09"))
+    return Made.of(
+        (row("2024-12-11", "2024-07", one, owner="gone"), None),
+        (row("2024-12-11", "2024-07", one), one),
+        (row("2024-12-11", "2024-07", one + b"\n", owner="twice"), one + b"\n"),
+        (row("2025-01-15", "2024-08", two, owner="blob", check="git blob", basis="known"), two),
+        (row("2025-01-15", "2024-08", three, owner="late", check="", settled=False), three),
+    )
+
+
+@pytest.fixture
+def fetch_copies(made, tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    def go(*args, copies=made):
+        file = copies.write(tmp_path / "copies.csv")
+        words = ("fetch", "--past", "--copies", file, "--archive", tmp_path / "archive")
+        with FileServer(copies.files) as server:
+            return data(*words, "--url", server.url, *args)
+
+    return go
+
+
+def test_fetch_past_and_what_releases_says(made, fetch_copies, tmp_path):
+    done = fetch_copies()
+    assert done.exit_code == 0, done.output
+    (warning,) = done.stderr.splitlines()
+    assert warning.startswith("warning: 2024-12-11: gone/drugs: counts.csv: not available")
+    assert warning.endswith("answer 404")
+    assert done.stdout.splitlines()[-2:] == [
+        "3 added, 1 compared and equal, 1 not available",
+        f"{tmp_path / 'archive'} holds 3 releases, 2024-12-11 to 2025-02-15",
+    ]
+    again = fetch_copies()
+    assert again.exit_code == 0
+    assert "3 there already, 1 compared and equal, 1 not available" in again.stdout
+
+    (tmp_path / "2025-03-12.csv").write_bytes(release_csv("2024-10"))
+    archive = ("--archive", tmp_path / "archive")
+    assert data("add", tmp_path / "2025-03-12.csv", *archive).exit_code == 0
+    text = data("releases", *archive).stdout
+    rows = json.loads(data("releases", *archive, "--json").stdout)
+    assert max(map(len, text.splitlines())) <= 80
+    for one in rows:
+        text = text.replace(f"{one['us_last']:,.0f}", "US")
+    assert [" ".join(line.split()) for line in text.splitlines()] == [
+        "release months US, last date checked from",
+        "2024-12-11 2022-02..2024-07 US inferred sha256 past copy",
+        "2025-01-15 2022-03..2024-08 US known git blob past copy",
+        "2025-02-15 2022-04..2024-09 US last month structure past copy",
+        "2025-03-12 2022-05..2024-10 US given structure 2025-03-12.csv",
+    ]
+    place = f"someone/drugs@{made.rows[1]['commit']}:counts.csv"
+    expected = {"origin": "past", "place": place, "sha256": made.rows[1]["sha256"]}
+    assert rows[0] | expected == rows[0]
+
+
+def test_without_a_copy_that_can_be_used_it_fails_in_one_line(made, fetch_copies, tmp_path):
+    wrong = release_csv("2024-07", change=10)
+    gone = Made(made.rows[:1], {})
+    for copies, words in (
+        (gone, "not available"),
+        (Made.of((row("2024-12-11", "2024-07", wrong), wrong)), "set aside: WV 2024-07"),
+    ):
+        done = fetch_copies(copies=copies)
+        assert done.exit_code == 1
+        first, last = done.stderr.splitlines()
+        assert words in first
+        assert last == "error: no usable copy of release 2024-12-11"
+    assert od.Archive(tmp_path / "archive").releases() == ()
+    # Without a network: what to do; no repository is named, no hint comes twice.
+    nowhere = ("--archive", tmp_path / "archive", "--url", "https://nowhere.invalid")
+    one = gone.write(tmp_path / "one.csv")
+    for args in (("--past",), ("--past", "--copies", one), (), ("--dataset", "counties")):
+        done = data("fetch", *args, *nowhere)
+        assert (done.exit_code, done.stdout) == (1, "")
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("error: ")
+        assert line.count("nowhere.invalid") == 1
+        assert "network" in line or "online" in line
+        assert ".csv" not in line
+
+
+def test_list_asks_nobody(fetch_copies, tmp_path):
+    done = data("fetch", "--past", "--list")
+    assert done.exit_code == 0
+    assert len(done.stdout.splitlines()) == 53
+    assert done.stderr == "52 copies of 38 releases\n"
+    first = done.stdout.splitlines()[1]
+    assert first.startswith("2017-09-13  2017-02     inferred  sha256     -     1cb5453922  Chich")
+    fetch_copies("--release", "2024-12-11")
+    done = data("fetch", "--past", "--list", "--copies", tmp_path / "copies.csv",
+                "--archive", tmp_path / "archive", "--json")  # fmt: skip
+    rows = json.loads(done.stdout)
+    assert [r["here"] for r in rows] == ["-", "there", "kept", "-", "-"]
+    assert [r["basis"] for r in rows] == ["inferred"] * 3 + ["known", "guess"]
+    assert [r["check"] for r in rows] == ["sha256"] * 3 + ["git blob", "structure"]
+    assert "known  structure  bundled" in data("releases").stdout
+    none = data("fetch", "--past", "--list", "--release", "2024-12-12")
+    assert none.exit_code == 1
+    assert none.stderr.startswith("error: no copy of release 2024-12-12 is listed; the nearest is ")
+
+
+# In git
 
 
 class Repository:
@@ -59,17 +166,19 @@ class Repository:
 
 @pytest.fixture
 def repo(tmp_path):
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
     return Repository(tmp_path / "repo")
 
 
 def arguments(repo, *more):
-    archive = repo.folder.parent / "archive"
-    words = ("data", "fetch", "--past", "--git", repo.folder, "--file", repo.file)
-    return [str(w) for w in (*words, "--archive", archive, *more)]
+    archive = ("--archive", repo.folder.parent / "archive")
+    words = ("fetch", "--past", "--git", repo.folder, "--file", repo.file, *archive)
+    return [str(w) for w in (*words, *more)]
 
 
 def fetch(repo, *more):
-    return CliRunner().invoke(main, arguments(repo, *more))
+    return data(*arguments(repo, *more))
 
 
 def table(done):
@@ -190,7 +299,7 @@ def test_a_killed_run_goes_on(repo):
         repo.commit(release_csv(month), f"2025-03-0{n + 1}")
     ledger = repo.folder.parent / "archive" / "ledger.jsonl"
     running = subprocess.Popen(
-        [sys.executable, "-m", "odforecast", *arguments(repo)],
+        [sys.executable, "-m", "odforecast", "data", *arguments(repo)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     end = time.monotonic() + 60
@@ -253,7 +362,7 @@ def test_refusals(repo, monkeypatch, url, file, code, words):
     repo.commit(ONE, "2025-01-03")
     monkeypatch.chdir(repo.folder.parent)
     args = ["--git", url.format(repo=repo.folder), *(["--file", file] if file else [])]
-    done = CliRunner().invoke(main, ["data", "fetch", "--past", "--archive", "archive", *args])
+    done = data("fetch", "--past", "--archive", "archive", *args)
     assert done.exit_code == code, done.output
     assert words in " ".join(done.stderr.split())
     assert "secret" not in done.stderr

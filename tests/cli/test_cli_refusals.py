@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -194,3 +196,35 @@ def test_refused_in_one_line(folder, command, code, words):
         known = r"release \S+|note: |  |skipped |onset "
         assert all(re.match(known, line) for line in said)
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+
+
+#: Libraries that take most of a second to load, and what loads them.
+HEAVY = (
+    "pandas", "scipy", "numba", "pymc", "statsforecast", "matplotlib", "pyarrow",
+    "odforecast.models", "odforecast.vintage", "odforecast.forecast",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        "forecast", "forecast --dataset counties", "nowcast", "report --out page.html", "backtest",
+        "hub submit folder", "update",
+    ],
+)  # fmt: skip
+def test_a_misspelled_place_is_answered_before_anything_heavy_loads(command):
+    code = (
+        "import sys\n"
+        "from odforecast.cli import main\n"
+        "status = main(sys.argv[1:], standalone_mode=False)\n"
+        f"print(status, sorted({{*sys.modules}} & {set(HEAVY)!r}))\n"
+    )
+    words = [*command.split(), "--locations", "US,Ohoi"]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
+    )
+    assert done.stderr == (
+        "error: unknown location 'Ohoi'; did you mean Ohio or Ohio County, West Virginia?\n"
+    )
+    assert done.stdout == "1 []\n"

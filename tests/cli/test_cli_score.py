@@ -110,7 +110,8 @@ def test_origins_of_one_model_are_taken_together_but_not_twice(tmp_path):
 
 
 def test_a_truth_the_forecast_could_know_is_said(tmp_path):
-    table = to_hub(forecast_of("naive+delay", "2025-04", ["US"]))
+    made = od.get_model("naive+delay").fit(od.bundled().as_of("2025-09-17").panel())
+    table = to_hub(made.forecast(3, draws=80).select(["US"]))
     result = run(write_hub(table, tmp_path / "2025-09-17-mine.csv"))
     assert result.exit_code == 0, result.output
     assert "published no later than the forecasts" in result.output

@@ -372,7 +372,7 @@ def test_what_cannot_be_read_is_one_line(files, asked, message, tmp_path):
 def test_places_by_any_of_their_names_and_intervals_that_miss_or_cross(tmp_path):
     path, out = tmp_path / "2024-02-15-x.csv", tmp_path / "s.csv"
     rows = ("OH,2023-10,1,0.9,,2,3", "39,2023-11,2,0.9,9,2,3", "Ohio,2023-12,3,0.9,1,2,3")
-    path.write_text(HEAD.title() + "\n".join(rows))
+    path.write_text(HEAD.title() + "\n".join([*rows, ""]))
     ok("score", path, "--source", "bundled", "--out", out)
     scores = pd.read_csv(out, keep_default_na=False)
     assert scores["location"].tolist() == ["OH"] * 3

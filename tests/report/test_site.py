@@ -20,6 +20,7 @@ import odforecast as od
 from odforecast.errors import DataError
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import called
+from odforecast.report import site as pages
 from odforecast.report.blocks import CDC
 from odforecast.report.numbers import WHOLE_STATE, direction, past_record
 from odforecast.report.page import Table, file_names
@@ -85,6 +86,10 @@ def rows_of(page: Page, table: str) -> dict[str, list[tuple[str, dict[str, str]]
     return {row[0][0]: row for row in page.tables[f"table-{table}"][1:]}
 
 
+def ahead_of(table: pd.DataFrame, months: int = 12) -> pd.DataFrame:
+    return table[table["horizon"] == months].set_index("location")
+
+
 def value(cell: tuple[str, dict[str, str]]) -> float:
     return float(cell[1]["data-v"])
 
@@ -98,9 +103,6 @@ def write_page(forecast=None, **more) -> Page:
 def relabelled(results, **manifest):
     """Results whose manifest says something else."""
     return type(results)(results._tables, {**results.manifest, **manifest})
-
-
-# The numbers are those of the tables
 
 
 def close(shown: str, exact: list[float], step: float) -> bool:
@@ -117,10 +119,6 @@ def says(page: Page, table: str, frame: pd.DataFrame, cells=slice(1, None)) -> N
     for code, exact in frame.iterrows():
         said = [value(c) for c in shown[called(code) if code in PLACES else code][cells]]
         assert said == pytest.approx(exact.tolist(), rel=1e-5, abs=1e-5, nan_ok=True), code
-
-
-def ahead_of(table: pd.DataFrame, months: int = 12) -> pd.DataFrame:
-    return table[table["horizon"] == months].set_index("location")
 
 
 def test_the_main_table_says_what_summary_says(report, forecast):
@@ -158,15 +156,11 @@ def test_new_york_is_one_row_more_and_has_one_rate(report, forecast):
     assert close(shown[WHOLE_STATE][8][0], [whole["rate"]], 1)
     assert float(shown[WHOLE_STATE][3][1]["data-v"]) == pytest.approx(whole["median"])
     assert "† New York and New York City together" in report.words
-    alone = write_page(forecast.select(["US", "NY"]))
-    assert rows_of(alone, "forecast")["New York outside NYC"][8][0] == "–"
-
-
-def test_places_are_chosen_last(forecast):
-    page = write_page(forecast, locations=["New York", "Ohio"])
-    shown = rows_of(page, "forecast")
-    assert list(shown) == ["New York outside NYC", "Ohio"]
-    assert "†" in shown["New York outside NYC"][8][0]
+    alone = rows_of(write_page(forecast.select(["US", "NY"])), "forecast")
+    assert alone["New York outside NYC"][8][0] == "–"
+    chosen = rows_of(write_page(forecast, locations=["New York", "Ohio"]), "forecast")
+    assert list(chosen) == ["New York outside NYC", "Ohio"]  # places are chosen last
+    assert "†" in chosen["New York outside NYC"][8][0]
 
 
 def test_years_trend_and_nowcast_are_theirs(report, forecast):
@@ -197,9 +191,6 @@ def test_the_map_holds_chances_and_changes_and_no_count(forecast, report):
     assert f"Deaths are likely to fall in {falls} of {len(ahead)} jurisdictions" in report.words
 
 
-# Pages of places
-
-
 def past_in(page: str) -> list[pd.DataFrame]:
     """The table of past forecasts that a page of Ohio holds as a file."""
     files = [x for x in Page(page).all("a") if x.get("download") == "ohio-tests.csv"]
@@ -214,27 +205,19 @@ def test_past_forecasts_are_those_of_the_backtest(site, deciding):
     assert table["month"].tolist() == mine["month"].dt.strftime("%Y-%m").tolist()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("day", "months"), [(dt.date(2021, 12, 1), 0), (dt.date(2023, 6, 1), 3)])
 def test_a_page_of_an_earlier_day_knows_nothing_of_what_came(tmp_path, panel, day, months):
     then = od.get_model(MODEL).fit(panel.cut("2022-01")).forecast(12, draws=40).select(["OH"])
-    write_site(tmp_path / "s", replace(then, as_of=day), results=small_results())
-    tables = past_in((tmp_path / "s" / "ohio.html").read_text(encoding="utf-8"))
-    assert [len(t) for t in tables] == [months] * (months > 0)
-    assert all(t["month"].max() <= "2022-06" for t in tables)
-
-
-@pytest.mark.slow
-def test_counts_known_now_are_gray(panel):
-    then = od.get_model("naive").fit(panel.cut("2023-06")).forecast(12, draws=40).select(["OH"])
+    then = replace(then, as_of=day)
     drawn, bare = write_page(then, later=panel), write_page(then)
     assert "Gray: as known in the release of September 17, 2025" in drawn.words
     assert "Gray: as known" not in bare.words
     # One line more on a wide screen, and on a phone.
     assert len(drawn.all("path")) == len(bare.all("path")) + 2
-
-
-# Made for reading
+    write_site(tmp_path / "s", then, results=small_results())
+    tables = past_in((tmp_path / "s" / "ohio.html").read_text(encoding="utf-8"))
+    assert [len(t) for t in tables] == [months] * (months > 0)
+    assert all(t["month"].max() <= "2022-06" for t in tables)
 
 
 def all_pages(site, report):
@@ -281,7 +264,6 @@ def test_a_page_needs_nothing_and_lets_nothing_in(site, report):
         assert not [k for _, at in page.elements for k in at if k.startswith("on")]
 
 
-@pytest.mark.slow
 def test_pages_are_small_and_the_same_every_time(tmp_path, forecast, results, site, report):
     again = {
         p.name: p.read_text(encoding="utf-8")
@@ -294,10 +276,6 @@ def test_pages_are_small_and_the_same_every_time(tmp_path, forecast, results, si
     assert len(page.text.encode()) < 400_000
 
 
-# Texts of others
-
-
-@pytest.mark.slow
 def test_hostile_names_are_shown_and_do_nothing(tmp_path, forecast, results):
     text = "".join(EVIL)
     made = forecast.total(["OH", "WY"], text)
@@ -349,10 +327,6 @@ def test_no_two_places_share_a_page():
     assert {"index.html", "leaderboard.html"}.isdisjoint(names.values())
 
 
-# Whole, or as it was
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "where", "error"),
     [("write_text", "site.json", "No space left"), ("rename", ".part", "Permission denied"),
@@ -360,8 +334,6 @@ def test_no_two_places_share_a_page():
 )  # fmt: skip
 def test_a_site_appears_whole_or_stays_as_it_was(tmp_path, forecast, monkeypatch, method, where,
                                                  error):  # fmt: skip
-    from odforecast.report import site as pages
-
     write_site(tmp_path / "site", forecast.select(["US"]))
     before = {p.name: p.read_bytes() for p in (tmp_path / "site").iterdir()}
     owner = pages if method == "page" else Path
@@ -415,14 +387,6 @@ def test_what_is_not_ours_stays_and_what_is_ours_is_replaced_whole(tmp_path, for
     assert write_site(tmp_path / "empty", one)
 
 
-# What there is not
-
-
-#: Attributes that say where something is drawn.
-PLACED = {"d", "x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "width", "height"}
-
-
-@pytest.mark.slow
 def test_what_is_hidden_is_a_dash_and_never_a_nan(tmp_path, forecast, results):
     panel, row = forecast.panel, forecast.panel.locations.index("WY")
     known, hidden, high = (np.array(x) for x in (forecast.known, panel.reported, panel.high))
@@ -437,23 +401,12 @@ def test_what_is_hidden_is_a_dash_and_never_a_nan(tmp_path, forecast, results):
     pages = {p.name: Page(p.read_text(encoding="utf-8")) for p in files if p.suffix == ".html"}
     for name, page in pages.items():
         assert not re.search(r"\bnan\b|NaN", page.words), name
-        put = [v for _, at in page.elements for k, v in at.items() if k in PLACED]
+        placed = {"d", "x", "y", "x1", "x2", "y1", "y2", "cx", "cy", "width", "height"}
+        put = [v for _, at in page.elements for k, v in at.items() if k in placed]
         assert not [v for v in put if "nan" in v], name
     assert "The count a year earlier is not shown." in pages["wyoming.html"].words
     text, at = rows_of(pages["index.html"], "nowcast")["Wyoming"][1]
     assert (text, at["data-v"]) == ("–", "")
-
-
-def test_a_section_stands_before_the_rest(forecast):
-    table = Table(["what", "before", "now"], [["Ohio", "2,500", "2,400"]], numbers=2)
-    section = Section("What changed", ("Two counts were revised.",), (table,))
-    page = write_page(forecast, sections=(section,))
-    words = page.words
-    assert words.rindex("What changed") < words.rindex("Forecast by state")
-    assert "Two counts were revised. what before now Ohio 2,500 2,400" in words
-
-
-# Scores, and what is kept apart
 
 
 def parts_of(rows: pd.DataFrame) -> dict[str, pd.DataFrame]:
@@ -500,7 +453,6 @@ def test_coverage_and_pit_keep_the_nation_apart(report, deciding):
 
 def test_places_of_a_run_are_named_or_counted(results):
     assert Skill(results.select(["US", "Ohio"])).where("jurisdictions") == "Ohio"
-    assert Skill(results).where("jurisdictions") == "4 of 52 jurisdictions"
     blocks = {b.key: b for b in skill_blocks(results.select("US"))}  # of the nation, its own
     assert [t.key for t in blocks["pit-of"].tables] == ["pit-table-nation"]
     assert [t.key for t in blocks["coverage-of"].tables] == ["coverage-nation"]
@@ -563,14 +515,10 @@ def fentanyl():
     return made.select(["US", "OH"])
 
 
-def test_a_class_is_not_labelled_as_all_drugs(fentanyl):
-    words = write_page(fentanyl).words
-    assert f"D{CLASS} by state, 12 months ending April 2026" in words
-    assert "Drug overdose deaths by state" not in words
-
-
-@pytest.mark.slow
-def test_results_alone_say_of_which_deaths_they_are(results):
+def test_pages_say_of_which_deaths_they_are(results, fentanyl):
+    said = write_page(fentanyl).words
+    assert f"D{CLASS} by state, 12 months ending April 2026" in said
+    assert "Drug overdose deaths by state" not in said
     theirs = relabelled(results, indicator="T40.4")
     for given, deaths in ((results, "drug overdose deaths"), (theirs, f"d{CLASS}")):
         words = write_page(results=given).words
@@ -614,7 +562,6 @@ def test_where_no_percentage_exists_there_is_a_dash(forecast, results):
     assert "nan" not in f"{said} {table.to_string()}"
 
 
-@pytest.mark.slow
 def test_a_place_that_was_not_scored_shows_what_ships(tmp_path):
     panel = od.bundled().as_of().panel()
     forecast = od.get_model("dlm").fit(panel).forecast(draws=40).select(["US", "OH", "WV"])

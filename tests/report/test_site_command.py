@@ -44,29 +44,6 @@ def test_folders_are_known_by_what_is_in_them(work):
     done = run("made", "--out", "scores.html")  # a page of ours is replaced whole
     assert done.exit_code == 0, done.output
     assert "table-board-nation" not in page("scores.html").tables
-
-
-@pytest.mark.slow
-def test_a_forecast_is_made_where_none_is_given(work):
-    done = run(
-        "--source", "bundled", "--model", "naive", "--locations", "OH,NYC", "--draws", "30",
-        "--out", "made.html",
-    )  # fmt: skip
-    assert done.exit_code == 0, done.output
-    made = page("made.html")
-    assert [r[0][0] for r in made.tables["table-forecast"][1:]] == ["New York City", "Ohio"]
-    heads = [c[0] for c in made.tables["table-years"][0][1:]]
-    assert [h[:4] for h in heads] == ["2025", "2026", "2027"]  # to the end of the year after next
-    done = run(
-        "--source", "bundled", "--model", "naive", "--locations", "OH", "--draws", "30",
-        "--horizon", "3", "--out", "short.html",
-    )  # fmt: skip
-    assert done.exit_code == 0, done.output
-    assert "12 months ending November 2025" in page("short.html").words
-
-
-@pytest.mark.slow
-def test_a_site_of_a_forecast_and_a_backtest():
     done = run("made", "scored", "--site", "site")
     assert done.exit_code == 0, done.output
     names = {p.name for p in Path("site").iterdir()}
@@ -78,22 +55,32 @@ def test_a_site_of_a_forecast_and_a_backtest():
     assert not Path("site/leaderboard.html").exists()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("more", "years"), [((), ["2025", "2026", "2027"]), (("--horizon", "3"), ["2025"])]
+)
+def test_a_forecast_is_made_where_none_is_given(work, more, years):
+    """To the end of the year after next, unless something else is asked for."""
+    words = ("--source", "bundled", "--model", "naive", "--locations", "OH,NYC", "--draws", "30")
+    done = run(*words, *more, "--out", "made.html")
+    assert done.exit_code == 0, done.output
+    made = page("made.html")
+    assert [r[0][0] for r in made.tables["table-forecast"][1:]] == ["New York City", "Ohio"]
+    assert [c[0][:4] for c in made.tables["table-years"][0][1:]] == years
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
         (["made", "--out", "a.html", "--site", "b"], "give --out FILE for a page, or --site DIR"),
         (["made", "made", "--out", "a.html"], "two forecasts: made and made; give one"),
         (["scored", "scored", "--out", "a.html"], "two backtests"),
-        (
-            ["nothing", "--out", "a.html"],
-            "nothing is not a folder. For a page of one place:",
-        ),
+        (["nothing", "--out", "a.html"], "nothing is not a folder. For a page of one place:"),
         (["file.txt", "--out", "a.html"], "file.txt is a file; give the folder"),
         (["empty", "--out", "a.html"], "empty holds neither a forecast nor a backtest"),
         (["made", "--model", "naive", "--out", "a.html"], "--model says how to make a forecast"),
         (["made", "--until", "2027-12", "--out", "a.html"], "--until says how to make a forecast"),
         (["scored", "--seed", "2", "--out", "a.html"], "--seed says how to make a forecast"),
-        (["made", "--replace", "--out", "a.html"], "--replace is about --site DIR"),
         (["made", "--out", "mine.html"], "mine.html is not a page of odforecast"),
         (["made", "--out", "empty"], "empty"),
         (["made", "--site", "scored"], "scored holds other files"),

@@ -1,63 +1,16 @@
-"""Commands that once went wrong, each test named after the fault."""
+"""Your own archive of releases, with the bundled ones beneath: one for all commands."""
 
 from __future__ import annotations
 
 import datetime as dt
 import json
-import re
 
 import pytest
-from commands import ok, run
+from commands import ok, run, said
 from socrata_server import FakeSocrata, release_rows
 
 import odforecast as od
-from odforecast.backtesting import backtest, cuts
-from odforecast.cli.leaderboard import print_leaderboard
-from odforecast.hub import read_hub
-from odforecast.scoring import Truth
 from odforecast.sources.vsrr import read_vsrr
-
-STATES = ("US", "OH", "WV")
-SPAN = ["--start", "2021-01", "--end", "2021-02", "--locations", "US,WV", "--draws", "30"]
-QUICK = [*SPAN, "--vintages", "clean", "--step", "1", "--jobs", "1"]
-
-
-def test_a_backtest_without_hub_baseline_crashed():
-    result = run("backtest", *QUICK, "--models", "drift,naive")
-    assert result.exit_code == 0, result.output
-    assert "drift" in result.stdout
-    assert " 90% " in result.stdout
-    assert not re.search(r"\bratio\b", result.stdout)
-    with_it = run("backtest", *QUICK, "--models", "drift,hub-baseline")
-    assert re.search(r"\bratio\b", with_it.stdout)
-
-
-@pytest.mark.parametrize("width", [80, 120])
-def test_a_long_label_or_one_in_brackets_was_cut_off_or_swallowed(width, monkeypatch, capsys):
-    panel = od.bundled().as_of("2025-09-17").panel().select(STATES)
-    found = cuts(panel, start="2021-01", end="2021-01")
-    labels = ("auto-theta(" + "a" * 57 + ")+delay", "drift [bold]")
-    models = [od.get_model("drift", label=label) for label in labels]
-    results = backtest([*models, "hub-baseline"], found, truth=Truth(panel), draws=20)
-    monkeypatch.setenv("COLUMNS", str(width))
-    print_leaderboard(results)
-    text = capsys.readouterr().out
-    assert "…" not in text
-    assert "drift [bold]" in text
-    assert "a" * 30 in text
-    assert max(map(len, text.splitlines())) <= width
-
-
-def test_a_location_named_twice(tmp_path):
-    out = tmp_path / "f.csv"
-    words = ("--model", "naive", "--draws", "20", "--horizon", "2", "--out", out)
-    result = run("forecast", "--locations", "WV,54,West Virginia", *words)
-    assert result.exit_code == 0, result.output
-    assert len(read_hub(out)) == 2 * 23
-    quick = ["WV,WV" if "WV" in word else word for word in QUICK]
-    scored = run("backtest", *quick, "--models", "naive")
-    assert scored.exit_code == 0, scored.output
-    assert "1 place" in scored.stdout
 
 
 def rows_of(day, last):
@@ -122,3 +75,25 @@ def test_one_archive_for_all_commands(own_archive, tmp_path):
     assert json.loads(ok(*score))["meta"]["truth_release"] == "2026-01-14"
     old = run(*score, "--truth-as-of", "2024-12-20")
     assert json.loads(old.stdout)["meta"]["truth_release"] == "2024-12-11"
+
+
+@pytest.mark.parametrize(
+    ("command", "counties"),
+    [
+        ("forecast --model naive --locations US --draws 20", False),
+        ("forecast --dataset counties --model county-last --locations DE/* --draws 20", True),
+    ],
+)
+def test_old_data_are_said_to_be_old(monkeypatch, command, counties):
+    more = " --dataset counties" if counties else ""
+    old = f"CDC has published newer data: odforecast data fetch{more}."
+    release = dt.date(2023, 10, 8) if counties else dt.date(2026, 1, 14)
+    for days, there in ((60, False), (61, True)):
+        day = release + dt.timedelta(days=days)
+        monkeypatch.setattr("odforecast.cli.source.today", lambda day=day: day)
+        done = run(*command.split())
+        assert done.exit_code == 0, done.output
+        assert (f"These data are 2 months old. {old}" in said(done)) is there
+    done = run(*command.split(), "--as-of", "2026-01-14")
+    assert done.exit_code == 0, done.output
+    assert "months old" not in said(done)
