@@ -18,9 +18,8 @@ from odforecast.cli import backtest
 from odforecast.cli.leaderboard import _print_missing, lacking, print_leaderboard
 from odforecast.scoring import Truth
 
-SPAN = ["backtest", "--start", "2021-01", "--end", "2021-02", "--step", "1", "--jobs", "1",
-        "--draws", "40", "--locations", "US,WV"]  # fmt: skip
-TWO = ["--models", "naive,hub-baseline"]
+SPAN = ("backtest", "--start", "2021-01", "--end", "2021-02", "--step", "1", "--jobs", "1")
+TWO = ("--models", "naive,hub-baseline", "--draws", "40", "--locations", "US,WV")
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +53,8 @@ def test_leaderboard_and_files(scored):
 
 
 def test_a_run_of_other_models_into_one_folder_is_said(tmp_path):
-    at = [*SPAN, "--locations", "WV,WV", "--end", "2021-01", "--vintages", "clean", "--draws", "20",
-          "--out", tmp_path / "r"]  # fmt: skip
+    at = (*SPAN, "--vintages", "clean", "--draws", "20", "--out", tmp_path / "r",
+          "--locations", "WV,WV")  # fmt: skip
     first = run(*at, "--models", "drift,naive")
     assert first.exit_code == 0, first.output
     assert "; 1 place" in said(first)  # which is named twice

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 
 import commands
 import pandas as pd
@@ -15,7 +14,8 @@ from odforecast.names import HUB_COLUMNS
 from odforecast.say import between, rounded, step_of
 from odforecast.scenario import CAVEAT, prior_names, read_scenarios
 
-FAST = ("--model", "drift", "--locations", "US,WV", "--draws", "60", "--horizon", "13")
+FAST = ("--model", "drift", "--draws", "60", "--horizon", "13")
+WEST = (*FAST, "--locations", "WV")
 
 
 def cli(*words, columns=None):
@@ -23,7 +23,7 @@ def cli(*words, columns=None):
 
 
 def run(out, *words):
-    return cli("run", *FAST, *words, "--out", out)
+    return cli("run", *WEST, *words, "--out", out)
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def no_briefs(monkeypatch):
     return run_without
 
 
-def test_list_and_show():
+def test_list_and_show(tmp_path):
     text = cli("list", columns=80).output
     assert CAVEAT in " ".join(text.split())
     assert max(map(len, text.splitlines())) <= 80
@@ -54,8 +54,7 @@ def test_list_and_show():
     assert "Vangelov" in event
     assert "medium that supply mattered" in event
 
-
-def test_what_is_shown_can_be_run(tmp_path):
+    # What is shown can be run.
     path = tmp_path / "shown.YAML"
     path.write_text(cli("show", "precursor-scheduling").output)
     (scenario,) = read_scenarios(path)
@@ -68,7 +67,8 @@ def test_run_writes_everything(tmp_path):
     out = tmp_path / "out"
     result = run(out, "--scenario", "cooperation-resumed,supply-shock-2023-like")
     assert result.exit_code == 0, result.output
-    assert CAVEAT in " ".join(result.output.split())
+    said = " ".join(result.output.split())
+    assert CAVEAT in said
     assert sorted(x.name for x in out.iterdir()) == ["brief-annex.html", "brief.html", "data"]
     data = out / "data"
     table = pd.read_csv(data / "quantiles.csv", dtype={"location": str}, keep_default_na=False)
@@ -77,24 +77,16 @@ def test_run_writes_everything(tmp_path):
     check_hub(table)
     samples = read_hub(data / "samples.parquet")
     assert set(samples["output_type"]) == {"sample"}
-    tasks = json.loads((data / "hub-config" / "tasks.json").read_text())
-    assert "scenario_id" in json.dumps(tasks)
+    assert '"scenario_id"' in (data / "hub-config" / "tasks.json").read_text()
     waiting = pd.read_csv(data / "cost_of_delay.csv")
     assert waiting["delay"].tolist() == [0, 3, 6] * 4  # 12 months later it would be over
     assert (waiting.loc[waiting["delay"] == 0, "not_prevented"] == 0).all()
-    answer = pd.read_csv(data / "answer.csv", keep_default_na=False)
-    assert {"works", "nothing", "backfires", "averted_if_works_mean", "same"} <= set(answer.columns)
-    said = " ".join(result.output.split())
     assert "Our judgement: works 59%, does nothing 40%, backfires 1%" in said
     assert "This is a what-if: no probability is given" in said
     summary = result.output[result.output.index("Cooperation resumed") :].splitlines()
     assert max(map(len, summary[:-4])) <= 80
     draws = pd.read_parquet(data / "draws.parquet")
     assert len(draws) == 3 * 60 * 2 * 13
-    averted = pd.read_csv(data / "deaths_averted.csv")
-    assert {"averted_q05", "averted_q95", "percent_mean"} <= set(averted.columns)
-    for name in ("brief.html", "brief-annex.html"):
-        assert (out / name).read_text().lower().startswith("<!doctype html>")
     assert len(list((data / "figures").glob("*.svg"))) == 5
     again = read_scenarios(data / "scenarios.yaml")
     assert [s.name for s in again] == ["null", "cooperation-resumed", "supply-shock-2023-like"]
@@ -105,7 +97,8 @@ def test_run_writes_everything(tmp_path):
 def test_null_alone_is_the_baseline_to_the_last_digit(tmp_path, words):
     out = tmp_path / "out"
     assert run(out, "--scenario", "null", *words).exit_code == 0
-    commands.ok("forecast", *FAST, *words, "--out", tmp_path / "forecast.csv")
+    both = ("--locations", "US,WV")
+    commands.ok("forecast", *FAST, *both, *words, "--out", tmp_path / "forecast.csv")
     table, expected = (
         pd.read_csv(f, dtype=str, keep_default_na=False)
         for f in (out / "data" / "quantiles.csv", tmp_path / "forecast.csv")
@@ -165,49 +158,38 @@ def test_a_folder_holds_one_run(tmp_path, no_briefs):
         (old / name).write_text("")
     assert no_briefs(old, "--scenario", "cooperation-resumed", "--replace").exit_code == 0
     assert [x.name for x in old.iterdir()] == ["data"]
-    shutil.rmtree(old)
-    assert sorted(x.name for x in tmp_path.iterdir()) == ["out"]
-    (out / "notes.txt").write_text("mine")
-    kept = no_briefs(out, "--scenario", "tariff-only", "--replace")
-    assert kept.exit_code == 2
-    assert "contains other files (notes.txt)" in kept.output
-    assert (out / "notes.txt").read_text() == "mine"
+    assert sorted(x.name for x in tmp_path.iterdir()) == ["old", "out"]
 
 
 @pytest.mark.slow
 def test_until_and_indicator(tmp_path):
     out = tmp_path / "out"
     words = ("--model", "drift", "--locations", "US", "--draws", "40", "--until", "2027-12")
-    result = cli(
-        "run", *words, "--indicator", "T40.4", "--scenario", "precursor-scheduling",
-        "--scenario", "supply-shock-2023-like", "--out", out,
-    )  # fmt: skip
+    both = ("--scenario", "precursor-scheduling", "--scenario", "supply-shock-2023-like")
+    result = cli("run", *words, "--indicator", "T40.4", *both, "--out", out)
     assert result.exit_code == 0, result.output
     assert "onset 2026-02, the month after the as-of date" in result.output
     table = pd.read_csv(out / "data" / "deaths_averted.csv")
     assert set(table["scenario_id"]) == {"precursor-scheduling", "supply-shock-2023-like"}
     assert set(table.loc[table["kind"] == "year", "period"]) == {"2025 (Sep–Dec)", "2026", "2027"}
-    late = cli("run", *words, "--scenario", "tariff-only", "--onset", "2030-01", "--out", out,
-               "--replace")  # fmt: skip
+    late = ("--scenario", "tariff-only", "--onset", "2030-01", "--out", out, "--replace")
+    late = cli("run", *words, *late)
     assert late.exit_code == 1
     assert "until='2030-01'" in late.output
 
 
 def test_validate(tmp_path):
-    result = cli(
-        "validate", "placebo-time", "placebo-outcome",
-        "--model", "drift", "--as-of", "2025-09-17", "--out", tmp_path,
-    )  # fmt: skip
+    words = ("--model", "drift", "--as-of", "2025-09-17", "--out", tmp_path)
+    result = cli("validate", "placebo-time", "placebo-outcome", *words)
     assert result.exit_code == 0, result.output
     assert "placebo-outcome: not run" in result.output
-    assert (tmp_path / "placebo-time.csv").exists()
-    assert (tmp_path / "placebo-time.svg").exists()
+    assert {"placebo-time.csv", "placebo-time.svg"} <= {x.name for x in tmp_path.iterdir()}
 
 
 def test_compare_is_a_grid_of_options(tmp_path):
     table = tmp_path / "grid.csv"
     asked = ("--scenario", "cooperation-resumed,supply-shock-2023-like", "--later", "6")
-    result = cli("compare", *FAST, "--locations", "WV", *asked, "--table", table)
+    result = cli("compare", *WEST, *asked, "--table", table)
     assert result.exit_code == 0, result.output
     assert CAVEAT in " ".join(result.output.split())
     rows = pd.read_csv(table)
@@ -222,28 +204,28 @@ def test_compare_is_a_grid_of_options(tmp_path):
     assert said.replace("-", "−") in first
     assert "59%" in first
     assert shock.count("–") == 3  # a what-if: no chance, and nothing over all outcomes
-    said = json.loads(cli("compare", *FAST, *asked, "--json").stdout)
+    said = json.loads(cli("compare", *WEST, *asked, "--json").stdout)
     assert {"meta", "answer", "outcomes", "averted"} == set(said)
 
 
 def test_where_few_draws_work_there_is_no_interval():
     """It was that of the next outcome, nothing: 464 (0 to 0)."""
-    text = cli("compare", *FAST, "--scenario", "tariff-only").output
+    text = cli("compare", *WEST, "--scenario", "tariff-only").output
     (row, _) = (line for line in text.splitlines() if line.startswith("tariff-only "))
     assert re.match(r"tariff-only  \d{4}-\d\d +[\d,]+ +10% ", row), row
 
 
 def test_sensitivity_and_attribution(tmp_path):
-    result = cli("sensitivity", *FAST, "--scenario", "cooperation-resumed")
+    result = cli("sensitivity", *WEST, "--scenario", "cooperation-resumed")
     assert result.exit_code == 0, result.output
     seen = " ".join(result.output.split())
     assert "not prevented not prevented" in seen
     assert "over 40 years" in seen
     assert "by 2026-09" in seen
     table = tmp_path / "s.csv"
-    assert cli("sensitivity", *FAST, "--scenario", "tariff-only", "--table", table).exit_code == 0
+    assert cli("sensitivity", *WEST, "--scenario", "tariff-only", "--table", table).exit_code == 0
     assert {"size", "p_null"} <= set(pd.read_csv(table)["assumption"])
-    shares = cli("attribution", *FAST)
+    shares = cli("attribution", *WEST)
     assert shares.exit_code == 0, shares.output
     assert all(x in shares.output for x in ("0%", "100%", "Beta(1.5, 4)", "WV: mean deaths"))
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from socrata_server import FakeSocrata, as_socrata
 
 import odforecast as od
@@ -46,7 +50,25 @@ def serve(server: FakeSocrata, release: tuple[str, dt.date], **how: object) -> N
     server.rows, server.updated = list(rows(release[0], **how)), moment(release[1])
 
 
-def files(where):
+def release_file(
+    folder: Path, release: tuple[str, dt.date] = SECOND, missing: float = 0.02
+) -> Path:
+    """A release in a file; ``missing`` makes its figures others."""
+    path = folder / f"{release[1]}.csv"
+    pd.DataFrame(list(rows(release[0], missing=missing))).to_csv(path, index=False)
+    return path
+
+
+@contextmanager
+def refused(folder: Path, error: type[Exception], words: str) -> Iterator[None]:
+    """What is refused changes no byte of a folder."""
+    before = files(folder)
+    with pytest.raises(error, match=words):
+        yield
+    assert files(folder) == before
+
+
+def files(where: Path) -> dict[str, bytes]:
     """Every file below a folder."""
     return {
         str(p.relative_to(where)): p.read_bytes() for p in sorted(where.rglob("*")) if p.is_file()
