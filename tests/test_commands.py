@@ -339,9 +339,14 @@ def test_a_printed_command_runs(command, server, county_server, past, tmp_path, 
     if ("--dataset", "counties") in pairwise(args):
         server = county_server
     with _scheduler(args) as args, _repository(args) as args:
-        done = CliRunner().invoke(main, _quick(args, server, past), catch_exceptions=False)
+        runner = CliRunner(env={"COLUMNS": "80"})
+        done = runner.invoke(main, _quick(args, server, past), catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert done.output
+    if "-" not in args:  # a table of rows; of the rest no line is too long or broken in a column
+        lines = [x for x in done.output.splitlines() if str(tmp_path) not in x]
+        assert max(map(len, lines)) <= 80, max(lines, key=len)
+        assert not [x for x in lines if "\x1b" in x or x.endswith((" (", "–"))]
     for before, word in pairwise(args):
         if before in ("--out", "--plot", "--table", "--html", "--save", "--site") and word != "-":
             assert Path(word).exists(), f"{before} {word} was not written"

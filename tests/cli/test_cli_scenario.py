@@ -83,8 +83,6 @@ def test_run_writes_everything(tmp_path):
     assert (waiting.loc[waiting["delay"] == 0, "not_prevented"] == 0).all()
     assert "Our judgement: works 59%, does nothing 40%, backfires 1%" in said
     assert "This is a what-if: no probability is given" in said
-    summary = result.output[result.output.index("Cooperation resumed") :].splitlines()
-    assert max(map(len, summary[:-4])) <= 80
     draws = pd.read_parquet(data / "draws.parquet")
     assert len(draws) == 3 * 60 * 2 * 13
     assert len(list((data / "figures").glob("*.svg"))) == 5

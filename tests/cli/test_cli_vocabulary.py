@@ -100,38 +100,3 @@ def test_python_m_names_itself():
         assert lost.returncode == 2
         assert lost.stderr.startswith("Usage: odforecast ")
         assert "Did you mean 'forecast'?" in lost.stderr
-
-
-SCREENS = [
-    "forecast --locations US,NY,NYC,Wyoming --draws 60 --until 2028-12",
-    "forecast --model hub-baseline --draws 60",
-    "forecast --model drift --draws 60 --target deaths_month --horizon 4",
-    "forecast --model naive --locations CA --draws 60 --level 0.5",
-    "nowcast --draws 60",
-    "nowcast --draws 60 --months 3 --locations US,WY",
-    "models",
-    "examples",
-    "scenario list",
-    "scenario run --scenario cooperation-resumed,supply-shock-2023-like --model drift "
-    "--locations US,WV --draws 60 --out out",
-    "data releases",
-    "data releases --delays",
-    "data check",
-    "data revisions OH",
-    "data revisions --between 2025-09-17 2026-01-14",
-    "data revisions --between 2025-09-17 2026-01-14 --indicator all",
-    "backtest --models naive,hub-baseline --start 2021-01 --end 2021-01 --step 1 --draws 40 "
-    "--locations US,WV --jobs 1",
-]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("command", SCREENS)
-def test_every_screen_fits(command, tmp_path, monkeypatch):
-    """In a pipe: no line is too long, none is broken within a column, no colour codes."""
-    monkeypatch.chdir(tmp_path)  # so that names are short
-    done = run(*command.split())
-    assert done.exit_code == 0, done.output
-    assert max(map(len, done.output.splitlines())) <= 80, done.output
-    assert "\x1b" not in done.output
-    assert not any(line.endswith((" (", "–")) for line in done.output.splitlines())

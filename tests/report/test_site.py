@@ -26,7 +26,7 @@ from odforecast.report.numbers import WHOLE_STATE, direction, past_record
 from odforecast.report.page import Table, file_names
 from odforecast.report.site import Section, write_report, write_site
 from odforecast.report.skill import Skill, skill_blocks
-from odforecast.say import between, likely, rounded, step_of
+from odforecast.say import between, likely, percent, rounded, step_of
 from odforecast.scoring import pit_histogram, summarise
 
 pytestmark = pytest.mark.slow
@@ -121,7 +121,7 @@ def says(page: Page, table: str, frame: pd.DataFrame, cells=slice(1, None)) -> N
         assert said == pytest.approx(exact.tolist(), rel=1e-5, abs=1e-5, nan_ok=True), code
 
 
-def test_the_main_table_says_what_summary_says(report, forecast):
+def test_the_main_table_says_what_summary_says(report, site, forecast):
     ahead, before = ahead_of(forecast.summary()), ahead_of(forecast.nowcast(), 0)
     shown = rows_of(report, "forecast")
     rest = sorted([*(called(s) for s in PLACES if s != "US"), WHOLE_STATE])
@@ -140,6 +140,14 @@ def test_the_main_table_says_what_summary_says(report, forecast):
             assert close(rate, [r["rate"]], 1), rate
         exact = [r["rate"], r["rate_low"], r["rate_high"]]
         assert close(rows_of(report, "rates")[called(code)][1][0], exact, 1)
+    # Pages answer first.
+    for text, code in ((report.words, "US"), *((Page(site[f"{p}.html"]).words, c)
+                       for p, c in (("united-states", "US"), ("ohio", "OH")))):  # fmt: skip
+        r = ahead.loc[code]
+        step = step_of(r["low"], r["high"])
+        assert f"We forecast about {rounded(r['median'], step)} drug overdose deaths" in text
+        assert f"(90% interval: {between(r['low'], r['high'], step)})" in text
+        assert f"a year earlier ({percent(r['change'])})" in text
     exact = pd.DataFrame(
         {"year": before["median"], "count": ahead["median"], "ends": ahead["high"] - ahead["low"],
          "change": ahead["change"]}

@@ -170,6 +170,11 @@ def test_a_place_that_is_gone_is_named():
         assert set(found.table["location"]) == {"US", "OH"}
         assert "not now: Wyoming." in " ".join(sentences(found))
     assert change(panel).lost == ("WY",)
+    # No other place is talked of.
+    found = change(release("2021-04", APRIL, revise=30.0))
+    said = " ".join(sentences(found, "TX"))
+    assert "There is no earlier forecast of Texas to compare with." in said
+    assert not [x for x in ("the United States", "Ohio", "Wyoming") if x in said]
 
 
 def test_what_cannot_be_forecast_again_is_compared_all_the_same():
@@ -266,11 +271,3 @@ def test_inside_is_the_new_median_in_the_earlier_interval(earlier, present, said
     row |= {"location": "OH", "name": "Ohio", "low": low, "now": now, "high": high}
     text = " ".join(sentences(crafted([row]), "OH"))
     assert f"The new median is {said} the previous 90% interval" in text
-
-
-def test_no_other_place_is_talked_of():
-    found = change(release("2021-04", APRIL, revise=30.0))
-    said = " ".join(sentences(found, "TX"))
-    assert "There is no earlier forecast of Texas to compare with." in said
-    for name in ("the United States", "Ohio", "Wyoming"):
-        assert name not in said

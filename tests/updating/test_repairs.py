@@ -56,8 +56,7 @@ def test_what_a_user_put_beside_our_files_stays(what, first, run, tmp_path):
 
 
 def test_a_file_put_there_during_the_work_stays(first, run, tmp_path, monkeypatch):
-    made = first.folder
-    write = running.write_page
+    made, write = first.folder, running.write_page
 
     def meanwhile(*given):
         write(*given)
@@ -89,9 +88,15 @@ def test_a_name_that_is_taken(link, server, run, tmp_path):
 def test_our_own_folder_and_an_empty_one_are_replaced(server, run, tmp_path):
     serve(server, FIRST)
     (tmp_path / "out" / "2025-08-13").mkdir(parents=True)
+    done = run()
+    assert done.new
+    (done.folder / "index.html").unlink()  # the page alone is gone
     assert run().new
-    (tmp_path / "out" / "2025-08-13" / "index.html").unlink()  # the page alone is gone
-    assert run().new
+    path = done.folder / "update.json"
+    held = json.loads(path.read_text())
+    del held["recorded"]  # as an earlier version wrote it
+    path.write_text(json.dumps(held))
+    assert not run().new
 
 
 def interrupted(monkeypatch, run, **how):
@@ -123,14 +128,6 @@ def test_a_forecast_stopped_before_its_record_is_completed(
     assert len(done.record) == lines
     assert not done.record.duplicated(records.KEY).any()
     assert not run(**second, again=True).new
-    assert not run().new
-
-
-def test_a_folder_of_an_earlier_version_is_done(first, run):
-    path = first.folder / "update.json"
-    held = json.loads(path.read_text())
-    del held["recorded"]
-    path.write_text(json.dumps(held))
     assert not run().new
 
 

@@ -127,7 +127,7 @@ def test_a_server_that_is_down_is_one_line(server, run, tmp_path):
     # A download that was cut off goes on.
     serve(server, SECOND)
     server.faults["page"] = deque(["truncate"] * 2)
-    with refused(tmp_path / "out", DownloadError, ""):
+    with refused(tmp_path / "out", DownloadError):
         run()
     assert run().new
 
@@ -312,7 +312,6 @@ def test_the_default_on_the_screen_and_on_the_whole_page(server, tmp_path, monke
     assert "In the United States" in text
     assert "adds 1 new month (April 2025: 53 counts)" in " ".join(text.split())
     assert "new lines" in text
-    assert max(len(x) for x in text.splitlines() if str(tmp_path) not in x) <= 80
     said = json.loads(commands.ok(*args, "--draws", 100, "--json"))
     assert (said["new"], said["release"], said["before"]) == (False, "2025-09-17", "2025-08-13")
     assert said["new_months"] == ["2025-04"]

@@ -60,7 +60,7 @@ def release_file(
 
 
 @contextmanager
-def refused(folder: Path, error: type[Exception], words: str) -> Iterator[None]:
+def refused(folder: Path, error: type[Exception], words: str | None = None) -> Iterator[None]:
     """What is refused changes no byte of a folder."""
     before = files(folder)
     with pytest.raises(error, match=words):
