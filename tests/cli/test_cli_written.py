@@ -111,48 +111,27 @@ def test_the_file_is_written_though_nobody_reads_on(words, file, tmp_path):
     assert "Traceback" not in said
 
 
-SCRIPT = """
+@pytest.mark.slow
+def test_a_long_fit_says_what_it_does_and_how_far_it_is():
+    pty = pytest.importorskip("pty", reason="needs a pseudo-terminal")
+    code = """
 import time
 from odforecast.cli.screen import working
 from odforecast.models.model import watcher
-with working("fitting dlm", patience={patience}):
-    tell = watcher()
-    if tell is not None:
-        tell("sampling 4 chains", 5, 12)
-    time.sleep({seconds})
+with working("fitting dlm", patience=0.0):
+    watcher()("sampling 4 chains", 5, 12)
+    time.sleep(0.6)
 print("done")
 """
-
-
-def on_a_terminal(patience, seconds):
-    """Standard output, and what a terminal gets on standard error."""
-    pty = pytest.importorskip("pty", reason="needs a pseudo-terminal")
     terminal, end = pty.openpty()
-    code = SCRIPT.format(patience=patience, seconds=seconds)
-    env = os.environ | {"COLUMNS": "80", "TERM": "xterm"}
-    done = subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=end, text=True, env=env
-    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=end, text=True, check=True,
+        env=os.environ | {"COLUMNS": "80", "TERM": "xterm"}, timeout=120,
+    )  # fmt: skip
     os.close(end)
-    seen = b""
-    while True:
-        try:
-            piece = os.read(terminal, 4096)
-        except OSError:  # the other end was closed
-            break
-        if not piece:
-            break
-        seen += piece
+    seen = os.read(terminal, 4096).decode()
     os.close(terminal)
-    printed, _ = done.communicate()
-    assert done.returncode == 0
-    return printed, seen.decode()
-
-
-@pytest.mark.slow
-def test_a_long_fit_says_what_it_does_and_how_far_it_is():
-    printed, seen = on_a_terminal(patience=0.0, seconds=0.6)
-    assert printed == "done\n"
+    assert done.stdout == "done\n"
     assert "sampling 4 chains" in seen
     assert "5/12" in seen
 

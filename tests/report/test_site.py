@@ -20,7 +20,7 @@ import odforecast as od
 from odforecast.errors import DataError
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import called
-from odforecast.report import site as pages
+from odforecast.report import site as module
 from odforecast.report.blocks import CDC
 from odforecast.report.numbers import WHOLE_STATE, direction, past_record
 from odforecast.report.page import Table, file_names
@@ -50,20 +50,14 @@ def results():
     """Two kinds of vintage, what decides last; delays of two releases for each month."""
     kinds = ("pseudo-clean", "pseudo-delayed")
     found = [o for k in kinds for o in od.origins(od.bundled(), k, "2019-06", "2023-06", 12, 2)]
-    return od.backtest(
-        [MODEL, "hub-baseline"], found, locations=PLACES, draws=60, progress=False
-    )  # fmt: skip
+    models = [MODEL, "hub-baseline"]
+    return od.backtest(models, found, locations=PLACES, draws=60, progress=False)
 
 
 @pytest.fixture(scope="module")
 def deciding(results) -> pd.DataFrame:
     s = results.scores
     return s[(s["vintage"] == "pseudo-delayed") & s["scorable"]]
-
-
-@pytest.fixture(scope="module")
-def panel():
-    return od.bundled().as_of("2025-09-17").panel()
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +73,15 @@ def site(tmp_path_factory, forecast, results) -> dict[str, str]:
     files = write_site(folder, forecast, results=results)
     assert sorted(p.name for p in folder.iterdir()) == sorted(p.name for p in files)
     return {p.name: p.read_text(encoding="utf-8") for p in files}
+
+
+@pytest.fixture(scope="module")
+def pages(site) -> dict[str, Page]:
+    return {name: Page(text) for name, text in site.items() if name.endswith(".html")}
+
+
+def relabelled(results, **manifest):
+    return type(results)(results._tables, {**results.manifest, **manifest})
 
 
 def rows_of(page: Page, table: str) -> dict[str, list[tuple[str, dict[str, str]]]]:
@@ -100,11 +103,6 @@ def write_page(forecast=None, **more) -> Page:
         return Page(path.read_text(encoding="utf-8"))
 
 
-def relabelled(results, **manifest):
-    """Results whose manifest says something else."""
-    return type(results)(results._tables, {**results.manifest, **manifest})
-
-
 def close(shown: str, exact: list[float], step: float) -> bool:
     """Whether a text says these numbers, each to the step."""
     said = numbers(shown.replace("†", ""))
@@ -121,7 +119,7 @@ def says(page: Page, table: str, frame: pd.DataFrame, cells=slice(1, None)) -> N
         assert said == pytest.approx(exact.tolist(), rel=1e-5, abs=1e-5, nan_ok=True), code
 
 
-def test_the_main_table_says_what_summary_says(report, site, forecast):
+def test_the_main_table_says_what_summary_says(report, pages, forecast):
     ahead, before = ahead_of(forecast.summary()), ahead_of(forecast.nowcast(), 0)
     shown = rows_of(report, "forecast")
     rest = sorted([*(called(s) for s in PLACES if s != "US"), WHOLE_STATE])
@@ -141,13 +139,13 @@ def test_the_main_table_says_what_summary_says(report, site, forecast):
         exact = [r["rate"], r["rate_low"], r["rate_high"]]
         assert close(rows_of(report, "rates")[called(code)][1][0], exact, 1)
     # Pages answer first.
-    for text, code in ((report.words, "US"), *((Page(site[f"{p}.html"]).words, c)
-                       for p, c in (("united-states", "US"), ("ohio", "OH")))):  # fmt: skip
+    first = ((report, "US"), (pages["united-states.html"], "US"), (pages["ohio.html"], "OH"))
+    for page, code in first:
         r = ahead.loc[code]
         step = step_of(r["low"], r["high"])
-        assert f"We forecast about {rounded(r['median'], step)} drug overdose deaths" in text
-        assert f"(90% interval: {between(r['low'], r['high'], step)})" in text
-        assert f"a year earlier ({percent(r['change'])})" in text
+        assert f"We forecast about {rounded(r['median'], step)} drug overdose deaths" in page.words
+        assert f"(90% interval: {between(r['low'], r['high'], step)})" in page.words
+        assert f"a year earlier ({percent(r['change'])})" in page.words
     exact = pd.DataFrame(
         {"year": before["median"], "count": ahead["median"], "ends": ahead["high"] - ahead["low"],
          "change": ahead["change"]}
@@ -199,14 +197,14 @@ def test_the_map_holds_chances_and_changes_and_no_count(forecast, report):
     assert f"Deaths are likely to fall in {falls} of {len(ahead)} jurisdictions" in report.words
 
 
-def past_in(page: str) -> list[pd.DataFrame]:
+def past_in(page: Page) -> list[pd.DataFrame]:
     """The table of past forecasts that a page of Ohio holds as a file."""
-    files = [x for x in Page(page).all("a") if x.get("download") == "ohio-tests.csv"]
+    files = [x for x in page.all("a") if x.get("download") == "ohio-tests.csv"]
     return [pd.read_csv(io.StringIO(unquote(x["href"].partition(",")[2]))) for x in files]
 
 
-def test_past_forecasts_are_those_of_the_backtest(site, deciding):
-    (table,) = past_in(site["ohio.html"])
+def test_past_forecasts_are_those_of_the_backtest(pages, deciding):
+    (table,) = past_in(pages["ohio.html"])
     mine = deciding[(deciding["model"] == MODEL) & (deciding["location"] == "OH")]
     mine = mine[mine["horizon"] == 12]
     np.testing.assert_allclose(table["median"], mine["median"], rtol=1e-6)
@@ -223,17 +221,19 @@ def test_a_page_of_an_earlier_day_knows_nothing_of_what_came(tmp_path, panel, da
     # One line more on a wide screen, and on a phone.
     assert len(drawn.all("path")) == len(bare.all("path")) + 2
     write_site(tmp_path / "s", then, results=small_results())
-    tables = past_in((tmp_path / "s" / "ohio.html").read_text(encoding="utf-8"))
+    tables = past_in(Page((tmp_path / "s" / "ohio.html").read_text(encoding="utf-8")))
     assert [len(t) for t in tables] == [months] * (months > 0)
     assert all(t["month"].max() <= "2022-06" for t in tables)
 
 
-def all_pages(site, report):
-    return [*(Page(t) for n, t in site.items() if n.endswith(".html")), report]
+def outside(page: Page) -> set[str]:
+    """Where links of a page lead to, beyond itself."""
+    links = (x for x in page.links() if not x.startswith(("#", "data:text/csv")))
+    return {x.partition("#")[0] for x in links}
 
 
-def test_every_page_is_well_made(site, report):
-    for page in all_pages(site, report):
+def test_every_page_is_well_made_needs_nothing_and_leads_somewhere(site, pages, report):
+    for name, page in {**pages, "report": report}.items():
         assert page.text.startswith("<!doctype html>")
         assert len(page.ids()) == len(set(page.ids()))
         assert [len(page.all(tag)) for tag in ("h1", "main")] == [1, 1]
@@ -244,23 +244,12 @@ def test_every_page_is_well_made(site, report):
         assert len(page.all("caption")) >= len([t for t in page.tables if t])
         assert len([m for m in page.all("meta") if m.get("name") == "description"]) == 1
         assert page.links()[0] == "#main"
-        assert {x[1:] for x in page.links() if x.startswith("#")} <= set(page.ids())
-
-
-def test_links_of_a_site_lead_somewhere(site):
-    for name in (n for n in site if n.endswith(".html")):
-        page = Page(site[name])
-        out = {
-            x.partition("#")[0] for x in page.links() if not x.startswith(("#", "data:text/csv"))
-        }
+        inside, out = {x[1:] for x in page.links() if x.startswith("#")}, outside(page)
+        assert inside <= set(page.ids())
         assert out - {CDC} <= set(site), name
-        assert [at["href"] for at in page.all("a") if at.get("aria-current") == "page"] == [name]
-    index = set(Page(site["index.html"]).links())
-    assert {"ohio.html", "leaderboard.html", "forecast.csv"} <= index
-
-
-def test_a_page_needs_nothing_and_lets_nothing_in(site, report):
-    for page in all_pages(site, report):
+        if name in site:
+            here = [at["href"] for at in page.all("a") if at.get("aria-current") == "page"]
+            assert here == [name]
         script, style = page.between("script"), page.between("style")
         assert page.policy() == (
             "default-src 'none'; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -270,6 +259,7 @@ def test_a_page_needs_nothing_and_lets_nothing_in(site, report):
         assert "http://" not in page.text.replace("http://www.w3.org/2000/svg", "")
         assert page.text.count("https://") == page.text.count(CDC) > 0
         assert not [k for _, at in page.elements for k in at if k.startswith("on")]
+    assert {"ohio.html", "leaderboard.html", "forecast.csv"} <= outside(pages["index.html"])
 
 
 def test_pages_are_small_and_the_same_every_time(tmp_path, forecast, results, site, report):
@@ -284,8 +274,8 @@ def test_pages_are_small_and_the_same_every_time(tmp_path, forecast, results, si
     assert len(page.text.encode()) < 400_000
 
 
-def test_hostile_names_are_shown_and_do_nothing(tmp_path, forecast, results, site, report):
-    known = {tag for page in all_pages(site, report) for tag, _ in page.elements}
+def test_hostile_names_are_shown_and_do_nothing(tmp_path, forecast, results, pages, report):
+    known = {tag for page in (*pages.values(), report) for tag, _ in page.elements}
     text = "".join(EVIL)
     made = forecast.total(["OH", "WY"], text)
     scores = results.scores.assign(model=results.scores["model"].replace({MODEL: text}))
@@ -307,21 +297,18 @@ def test_hostile_names_are_shown_and_do_nothing(tmp_path, forecast, results, sit
     for file in [*(p for p in files if p.suffix == ".html"), path]:
         page = Page(file.read_text(encoding="utf-8"))
         assert len(page.all("script")) == 1
-        assert page.between("script") == Page(path.read_text(encoding="utf-8")).between("script")
+        assert page.between("script") == report.between("script")
         assert {t for t, _ in page.elements} <= known
         assert not [k for _, at in page.elements for k in at if k.startswith("on")]
-        allowed = {p.name for p in files}
-        links = {x.partition("#")[0] for x in page.links()}
-        assert {x for x in links if x and not x.startswith("data:text/csv")} - {CDC} <= allowed
+        assert outside(page) - {CDC} <= {p.name for p in files}
         assert all(evil.replace(" ", "") in page.words.replace(" ", "") for evil in EVIL)
     with (folder / "forecast.csv").open(newline="") as file:
         assert not [c for row in csv.reader(file) for c in row if c.startswith(("=", "@"))]
 
 
 def test_no_two_places_share_a_page():
-    names = file_names(
-        ["a b", "A-B", "index", "leaderboard", "", "…", "../x", "x" * 500, "x" * 501]
-    )
+    places = ["a b", "A-B", "index", "leaderboard", "", "…", "../x", "x" * 500, "x" * 501]
+    names = file_names(places)
     assert len(set(names.values())) == len(names)
     assert all(re.fullmatch(r"[a-z0-9-]{1,74}\.html", name) for name in names.values())
     assert {"index.html", "leaderboard.html"}.isdisjoint(names.values())
@@ -336,7 +323,7 @@ def test_a_site_appears_whole_or_stays_as_it_was(tmp_path, forecast, monkeypatch
                                                  error):  # fmt: skip
     write_site(tmp_path / "site", forecast.select(["US"]))
     before = {p.name: p.read_bytes() for p in (tmp_path / "site").iterdir()}
-    owner = pages if method == "page" else Path
+    owner = module if method == "page" else Path
     real, calls = getattr(owner, method), []
 
     def failing(*args, **kwargs):
@@ -472,11 +459,11 @@ def test_kinds_of_change_are_a_share_of_what_frequencies_would_have(report, deci
             assert value(cell) == pytest.approx(ratio, rel=1e-5)
 
 
-def test_a_fan_is_read_from_a_table_with_the_ends_of_its_90_percent(site, forecast):
+def test_a_fan_is_read_from_a_table_with_the_ends_of_its_90_percent(pages, forecast):
     one = forecast.select("OH")
     low, middle, high = one.quantiles([0.05, 0.5, 0.95])[:, 0, one.horizons == 12][:, 0]
     step = step_of(low, high)
-    rows = [at for at in Page(site["ohio.html"]).all("tr") if "data-said" in at]
+    rows = [at for at in pages["ohio.html"].all("tr") if "data-said" in at]
     said = f"{rounded(middle, step)} (90% interval {between(low, high, step)})"
     assert rows[-1]["data-said"] == f"forecast {said}"
     assert float(rows[-1]["data-v"]) == pytest.approx(middle, abs=0.06)
@@ -555,18 +542,3 @@ def test_where_no_percentage_exists_there_is_a_dash(forecast, results):
     said = [float(x.removesuffix(" deaths")) for x in (three, twelve)]
     assert said == pytest.approx(exact, rel=0.06)
     assert "nan" not in f"{said} {table.to_string()}"
-
-
-def test_a_place_that_was_not_scored_shows_what_ships(tmp_path):
-    panel = od.bundled().as_of().panel()
-    forecast = od.get_model("dlm").fit(panel).forecast(draws=40).select(["US", "OH", "WV"])
-    results = od.backtest(
-        "dlm", start="2021-01", end="2021-06", step=5, donors=1, locations="OH", draws=40,
-        progress=False,
-    )  # fmt: skip
-    write_site(tmp_path / "site", forecast, results=results)
-    words = {p.stem: p.read_text(encoding="utf-8") for p in (tmp_path / "site").glob("*.html")}
-    said = {name: text for name, text in words.items() if "past tests, the typical" in text}
-    assert {"ohio", "west-virginia", "united-states"} <= set(said)
-    assert "In 2 past tests" in said["ohio"]
-    assert "In 2 past tests" not in said["west-virginia"]

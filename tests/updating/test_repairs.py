@@ -7,7 +7,6 @@ import json
 import os
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 from update_server import FIRST, SECOND, refused, release_file, serve
@@ -168,20 +167,6 @@ def test_a_half_written_update_does_not_hide_the_rest(first, server, run):
     third = run(seed=3)
     assert len(third.changed) == 4 * 12
     assert third.change.settings == ()
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("first")
-def test_the_newest_forecast_is_what_is_compared_with(server, run):
-    run(again=True, seed=2)
-    serve(server, SECOND)
-    done = run(seed=2)
-    assert done.change.settings == ()
-    table = done.record
-    last = table[(table["batch"] == 2) & (table["location"] == "OH")].set_index("month")
-    ohio = done.changed[done.changed["location"] == "OH"].set_index("month")
-    # The record has a tenth of a death.
-    np.testing.assert_allclose(ohio["before"], last.loc[ohio.index, "median"], rtol=0, atol=0.051)
 
 
 def test_words_are_of_the_place_asked_for_alone(server, run):
