@@ -160,9 +160,7 @@ def test_a_table_is_sorted_by_the_keyboard(tab, pages):
     assert tab.locator("#table-forecast tbody.top-rows th").inner_text() == top
     tab.locator("#table-forecast thead th").first.get_by_role("button").press("Enter")
     assert values(tab, "forecast", 0) == names
-
-
-def test_what_is_not_known_stays_last(tab, pages):
+    # What is not known stays last.
     tab.goto(pages["leaderboard.html"].as_uri())
     column = tab.locator("#table-board-jurisdictions thead th").all_inner_texts()
     at = next(i for i, text in enumerate(column) if "Places better" in text)

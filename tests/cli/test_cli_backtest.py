@@ -171,17 +171,13 @@ def test_a_table_per_horizon_that_fits_the_screen(tmp_path):
 
 
 @pytest.mark.usefixtures("opened")
-def test_json_has_a_row_for_each_horizon():
+def test_json_has_a_row_for_each_horizon_and_the_age_of_truth_can_be_set():
     board = json.loads(run(*COUNTIES, "--json").stdout)["leaderboard"]
     assert [row["horizon"] for row in board] == [3, 6, 9, 12]
     assert board[0]["n_units"] == 24
-
-
-@pytest.mark.usefixtures("opened")
-def test_without_a_folder_nothing_is_said_of_files_and_the_age_of_truth_can_be_set():
     text = said(run(*COUNTIES, "--min-truth-age", "12"))
     assert "Final counts: reported in release 2023-10-08, at least 12 months after" in text
-    assert PRIVATE not in text
+    assert PRIVATE not in text  # no file is written
 
 
 @pytest.mark.usefixtures("opened")

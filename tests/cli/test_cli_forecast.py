@@ -173,6 +173,13 @@ def test_table_and_file(tmp_path):
     made = od.get_model("hub-baseline").fit(od.bundled().as_of().panel()).forecast(draws=60)
     want = od.to_hub(made.select(["US", "WV", "NYC"]), targets=["deaths_12mo"])
     pd.testing.assert_frame_equal(read_hub(out), want, check_exact=True)
+    # All locations do not flood the screen.
+    text = ok("forecast", *HUB, "--horizon", "2")
+    assert "… and 42 more states (--rows 0 shows all)" in text
+    assert len(re.findall(r"^[A-Z]{2}  ", text, re.M)) == 12
+    assert "To save it: --table" in text
+    every = ok("forecast", *HUB, "--horizon", "2", "--rows", "0")
+    assert len(re.findall(r"^[A-Z]{2,3}  ", every, re.M)) == 54
 
 
 def test_a_workbook_holds_the_table_and_no_formula(tmp_path):
@@ -209,13 +216,16 @@ def test_what_is_saved_is_the_forecast_of_the_places(whole, tmp_path):
     assert "cannot be made from it; for that, save both" in " ".join(alone.stderr.split())
 
 
-def test_the_page_of_new_york_has_the_rate_of_state_and_city(tmp_path):
+def test_the_page_of_new_york_has_the_rate_of_state_and_city(tmp_path, monkeypatch):
     page = tmp_path / "p.html"
     words = ("forecast", *QUICK, "--locations", "New York")
     ok(*words, "--html", page)
     last = json.loads(ok(*words, "--json"))["summary"][-1]
     assert last["rate_of"] == "NY+YC"
     assert f">{last['rate']:.0f}†" in page.read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)  # a report needs no name
+    assert "page: report.html" in ok("report", "--state", "Ohio", *QUICK)
+    assert "Ohio" in Path("report.html").read_text()
 
 
 @pytest.mark.parametrize(("places", "level"), [("US,NY", "0.8"), ("OH", "0.3")])
@@ -227,12 +237,6 @@ def test_the_level_reaches_the_picture(places, level, tmp_path):
     assert "90% interval" not in text
 
 
-def test_a_report_needs_no_name(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    assert "page: report.html" in ok("report", "--state", "Ohio", *QUICK)
-    assert "Ohio" in Path("report.html").read_text()
-
-
 def test_the_default_seed_is_fixed_and_locations_do_not_matter(tmp_path):
     tables = []
     for words in ("US,WV", "US,WV", "WV", "WV --seed 9"):
@@ -242,15 +246,6 @@ def test_the_default_seed_is_fixed_and_locations_do_not_matter(tmp_path):
     assert a.equals(b)
     assert a[a["location"] == "54"].reset_index(drop=True).equals(c)
     assert not other.equals(c)
-
-
-def test_all_locations_do_not_flood_the_screen():
-    text = ok("forecast", *HUB, "--horizon", "2")
-    assert "… and 42 more states (--rows 0 shows all)" in text
-    assert len(re.findall(r"^[A-Z]{2}  ", text, re.M)) == 12
-    every = ok("forecast", *HUB, "--horizon", "2", "--rows", "0")
-    assert len(re.findall(r"^[A-Z]{2,3}  ", every, re.M)) == 54
-    assert "To save it: --table" in text
 
 
 # Notes and warnings

@@ -228,30 +228,26 @@ def test_versions_become_releases(repo, dataset, one, two, dates, basis):
     assert f"counts of {dataset}, and {other} were asked for" in refused.stderr
 
 
+#: Content, day of the commit, release, and what is said of it.
+VERSIONS = (
+    (ONE, "2025-01-03", "2024-12-11", "added"),
+    (release_csv("2024-08", change=10), "2025-01-20", "2025-01-15",
+     "contradicts itself and was set aside: WV 2024-08"),
+    (POINTER, "2025-01-21", "", "large-file storage"),
+    (b"not a table\n", "2025-01-22", "", "refused: "),
+    (release_csv("2024-07", change=1.01), "2025-01-23", "2024-12-11",
+     "of 180 reported counts differ, e.g. WV 2024-07"),
+    (THREE, "2025-02-12", "2025-02-12", "added"),  # published before the calendar's day
+    (TWO, "2020-05-05", "", "refused: "),  # a clock that is wrong: months after the commit
+)  # fmt: skip
+
+
 def test_bad_versions_do_not_stop_the_good(repo):
-    wrong = release_csv("2024-08", change=10)
-    for content, day in (
-        (ONE, "2025-01-03"),
-        (wrong, "2025-01-20"),  # contradicts itself
-        (POINTER, "2025-01-21"),
-        (b"not a table\n", "2025-01-22"),
-        (release_csv("2024-07", change=1.01), "2025-01-23"),  # other numbers of a release
-        (THREE, "2025-02-12"),  # published before the calendar's day
-        (TWO, "2020-05-05"),  # a clock that is wrong: months after the commit
-    ):
+    for content, day, *_ in VERSIONS:
         repo.commit(content, day)
     done = fetch(repo)
     assert done.exit_code == 1
-    said = (
-        ("2024-12-11", "added"),
-        ("2025-01-15", "contradicts itself and was set aside: WV 2024-08"),
-        ("", "large-file storage"),
-        ("", "refused: "),
-        ("2024-12-11", "of 180 reported counts differ, e.g. WV 2024-07"),
-        ("2025-02-12", "added"),
-        ("", "refused: "),
-    )
-    for (day, found), (expected, words) in zip(table(done), said, strict=True):
+    for (day, found), (*_, expected, words) in zip(table(done), VERSIONS, strict=True):
         assert (day, words in found) == (expected, True), found
     assert done.stdout.splitlines()[-2] == (
         "2 added, 1 compared and different, 1 set aside, 3 refused"

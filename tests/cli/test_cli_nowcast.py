@@ -26,6 +26,9 @@ def table():
     return fitted.forecast(draws=60).nowcast()
 
 
+CDC = ("nowcast", *QUICK, "--model", "cdc-predicted")
+
+
 def said_of(table, place, horizon):
     """A row of the table, and its numbers as they are rounded on the screen."""
     row = table[(table["location"] == place) & (table["horizon"] == horizon)].iloc[0]
@@ -58,6 +61,9 @@ def test_all_twelve_counts_of_some_places(table):
     assert sum(bool(re.search(r"20\d\d-\d\d  ", line)) for line in lines) == 24
     (row,) = (line for line in lines if line.startswith("OH "))
     assert row.split()[1:4] == ["2024-09", "3,515", said_of(table, "OH", -11)[0]]
+    # Only what a model revises is shown.
+    text = commands.ok(*CDC, "--locations", "US", "--months", "12")
+    assert sum(bool(re.search(r"20\d\d-\d\d  ", x)) for x in text.splitlines()) == 6
 
 
 @pytest.mark.parametrize("ending", ["csv", "json", "parquet"])
@@ -80,9 +86,3 @@ def test_the_file_holds_all_twelve_counts_of_the_places(ending, tmp_path, table)
     again = tmp_path / f"again.{ending}"
     commands.ok(*words, again)
     assert again.read_bytes() == out.read_bytes()
-
-
-def test_only_what_a_model_revises_is_shown():
-    result = run(*QUICK, "--model", "cdc-predicted", "--locations", "US", "--months", "12")
-    assert result.exit_code == 0, result.output
-    assert sum(bool(re.search(r"20\d\d-\d\d  ", x)) for x in result.stdout.splitlines()) == 6

@@ -193,12 +193,8 @@ def test_plausibility_first_calibration_second(projected, spans, tmp_path):
     assert ["cooperation-resumed", "true", "0", *"–––––"] in lines
     few = scores[(scores["target"] == "deaths_12mo") & scores["plausible"]]
     assert f"contained {few['cover_95'].mean():.0%} of {len(few)} final counts" in text
-
-
-def test_nothing_was_plausible(projected, tmp_path):
-    path = tmp_path / "held.csv"
-    path.write_text("scenario_id,first_month,last_month\nnull,2030-01,2030-02\n")
-    text = commands.ok("score", projected, "--held", path)
+    spans.write_text("scenario_id,first_month,last_month\nnull,2030-01,2030-02\n")
+    text = commands.ok("score", projected, "--held", spans)
     assert "12-month deaths: no scored month was true, so no interval can be judged" in text
 
 

@@ -47,7 +47,7 @@ def submit(folder, what, out, *more, label="mine"):
     return run("task", "submit", folder / "small.yaml", what, *words, *more)
 
 
-def test_the_list_and_one_of_it():
+def test_the_list_and_one_of_it(tmp_path):
     assert "states-delayed  Every month" in ok("task", "list")
     listed = json.loads(ok("task", "list", "--json"))
     assert [row["name"] for row in listed] == list(Task.names())
@@ -56,12 +56,9 @@ def test_the_list_and_one_of_it():
     assert "; 8 origins" in text
     shown = json.loads(ok("task", "show", "quick", "--json"))
     assert (shown["definition"], shown["fingerprint"]) == (quick.definition, quick.fingerprint)
-
-
-def test_a_task_whose_releases_are_not_there_is_shown(tmp_path):
-    done = run("task", "show", "states-real")
-    assert done.exit_code == 0
-    assert "fingerprint: not known: the archive has 1 release of the 17" in done.output
+    # One whose releases are not there is shown.
+    text = ok("task", "show", "states-real")
+    assert "fingerprint: not known: the archive has 1 release of the 17" in text
     done = run("task", "export", "states-real", tmp_path / "nowhere")
     assert done.exit_code == 1
     assert "lacks 2017-09-13" in done.output

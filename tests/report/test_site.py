@@ -423,7 +423,7 @@ def test_places_better_is_the_share_with_the_smaller_error(report, deciding):
     assert shown["hub-baseline"][at][0] == "–"
 
 
-def test_coverage_and_pit_keep_the_nation_apart(report, deciding):
+def test_coverage_and_pit_keep_the_nation_apart(report, results, deciding):
     rows = deciding[(deciding["horizon"] >= 1) & (deciding["model"] == MODEL)]
     for level, part in parts_of(rows).items():
         shown = {r[1][0]: r for r in report.tables[f"table-coverage-{level}"] if r[0][0] == MODEL}
@@ -436,9 +436,7 @@ def test_coverage_and_pit_keep_the_nation_apart(report, deciding):
         says(report, f"pit-table-{level}", pd.DataFrame([n / n.sum()], index=[MODEL]))
     for said in ("share of the final counts inside each interval", "share of the counts in each"):
         assert f"4 of 52 jurisdictions: {said}" in report.words
-
-
-def test_places_of_a_run_are_named_or_counted(results):
+    # Places of a run are named or counted.
     assert Skill(results.select(["US", "Ohio"])).where("jurisdictions") == "Ohio"
     blocks = {b.key: b for b in skill_blocks(results.select("US"))}  # of the nation, its own
     assert [t.key for t in blocks["pit-of"].tables] == ["pit-table-nation"]

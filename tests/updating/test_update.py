@@ -236,12 +236,6 @@ def test_two_at_once_are_one_after_the_other(server, run, tmp_path):
     assert len(seen[0].record) == 4 * 13
 
 
-def test_a_folder_that_cannot_be_written_to(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="cannot write to"):
-        update(out=tmp_path / "file" / "out", fetch=False, model="naive", draws=20)
-
-
 def test_a_page_that_fails_leaves_nothing(server, run, tmp_path, monkeypatch):
     serve(server, FIRST)
 
@@ -252,6 +246,9 @@ def test_a_page_that_fails_leaves_nothing(server, run, tmp_path, monkeypatch):
     with pytest.raises(DataError, match=r"cannot write .*2025-08-13: No space left"):
         run()
     assert not os.listdir(tmp_path / "out")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataError, match="cannot write to"):
+        update(out=tmp_path / "file" / "out", fetch=False, model="naive", draws=20)
 
 
 @pytest.mark.parametrize("day", ["2025-08-12", "2025-08-20"])
