@@ -1,6 +1,6 @@
 """One release, one seed, one model: every product gives the same numbers.
 
-Of pages and briefs tests/report says so; of scenarios without an effect, tests/cli/test_cli_scenario.
+Of pages and briefs tests/report says so; of scenarios without an effect, test_cli_scenario.py.
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ import datetime as dt
 import json
 
 import pytest
-from commands import ok, run, said
+from commands import ok, said
+from exits import run
 from socrata_server import FakeSocrata, release_rows
 
 import odforecast as od
@@ -31,15 +32,13 @@ def test_a_release_in_your_own_archive_was_not_used(how, tmp_path, own_archive, 
     if how == "add":
         file = tmp_path / "2026-02-11.csv"
         rows_of("2026-02-11", "2025-04").to_csv(file, index=False)
-        done = run("data", "add", file)
-        assert f"{own_archive} holds 1 release" in done.stdout
+        assert f"{own_archive} holds 1 release" in run("data", "add", file, code=0).stdout
     else:
         updated = int(dt.datetime(2026, 2, 11, 14, tzinfo=dt.UTC).timestamp())
         with FakeSocrata(release_rows(months=60), updated=updated) as server:
-            done = run("data", "fetch", "--url", server.url)
+            done = run("data", "fetch", "--url", server.url, code=0)
         assert f"archive: {own_archive}" in done.stdout
         assert od.Archive(own_archive).last_seen == dt.date(2026, 2, 11)
-    assert done.exit_code == 0, done.output
     after = run(*forecast)
     assert "\nrelease 2026-02-11\n" in f"\n{after.stderr}"
     assert "as of 2026-02-11" in after.stdout
@@ -91,9 +90,6 @@ def test_old_data_are_said_to_be_old(monkeypatch, command, counties):
     for days, there in ((60, False), (61, True)):
         day = release + dt.timedelta(days=days)
         monkeypatch.setattr("odforecast.cli.source.today", lambda day=day: day)
-        done = run(*command.split())
-        assert done.exit_code == 0, done.output
+        done = run(*command.split(), code=0)
         assert (f"These data are 2 months old. {old}" in said(done)) is there
-    done = run(*command.split(), "--as-of", "2026-01-14")
-    assert done.exit_code == 0, done.output
-    assert "months old" not in said(done)
+    assert "months old" not in said(run(*command.split(), "--as-of", "2026-01-14", code=0))

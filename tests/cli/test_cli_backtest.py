@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from commands import ok, run, said
+from commands import ok, said
+from exits import run
 from made_up_counties import Archive, made_up
 
 import odforecast as od
@@ -27,8 +28,7 @@ def scored(tmp_path_factory):
     """A backtest: its folder, and what it prints."""
     out = tmp_path_factory.mktemp("backtest")
     files = ("--out", out / "run", "--plot", out / "b.svg", "--html", out / "b.html")
-    done = run(*SPAN, *TWO, *files)
-    assert done.exit_code == 0, done.output
+    done = run(*SPAN, *TWO, *files, code=0)
     return out, done.output
 
 
@@ -55,14 +55,12 @@ def test_leaderboard_and_files(scored):
 def test_a_run_of_other_models_into_one_folder_is_said(tmp_path):
     at = (*SPAN, "--vintages", "clean", "--draws", "20", "--out", tmp_path / "r",
           "--locations", "WV,WV")  # fmt: skip
-    first = run(*at, "--models", "drift,naive")
-    assert first.exit_code == 0, first.output
+    first = run(*at, "--models", "drift,naive", code=0)
     assert "; 1 place" in said(first)  # which is named twice
     assert "had scores of" not in first.output
     assert " 90% " in first.stdout
     assert "ratio" not in first.stdout.split()  # without hub-baseline
-    again = run(*at, "--models", "naive")
-    assert "had scores of 1 more model (drift)" in said(again)
+    assert "had scores of 1 more model (drift)" in said(run(*at, "--models", "naive"))
     assert "had scores of" not in run(*at, "--models", "naive,drift").output
 
 
@@ -117,13 +115,11 @@ def test_a_long_label_or_one_in_brackets_is_whole(width, monkeypatch, capsys):
 
 def test_a_backtest_of_which_nothing_can_be_scored_says_so(tmp_path):
     words = (*SPAN, *TWO, "--vintages", "clean", "--min-truth-age", "900", "--out", tmp_path / "r")
-    done = run(*words, "--plot", tmp_path / "p.svg")
-    assert done.exit_code == 1
+    done = run(*words, "--plot", tmp_path / "p.svg", code=1)
     assert "error: no forecast can be scored yet" in done.stderr
     assert "96 cannot be scored" in done.stdout
     assert (tmp_path / "r" / "leaderboard.csv").exists()
-    one = run(*words, "--json")
-    assert one.exit_code == 1
+    one = run(*words, "--json", code=1)
     assert json.loads(one.stdout)["leaderboard"]
 
 
@@ -143,8 +139,7 @@ def opened(monkeypatch):
 @pytest.mark.usefixtures("opened")
 def test_a_table_per_horizon_that_fits_the_screen(tmp_path):
     out = tmp_path / "run"
-    first = run(*COUNTIES, "--out", out)
-    assert first.exit_code == 0, first.output
+    first = run(*COUNTIES, "--out", out, code=0)
     text = said(first)
     for words in (
         "3 origins (pseudo-clean), known through 2022-06 to 2022-12; 8 places",
@@ -162,8 +157,7 @@ def test_a_table_per_horizon_that_fits_the_screen(tmp_path):
     assert "more location" not in text
     # Fewer places: their scores are no more in the tables.
     words = ["DE/*" if x == "DE/*,NYC/*" else x for x in COUNTIES]
-    fewer = run(*words, "--out", out)
-    assert fewer.exit_code == 0, fewer.output
+    fewer = run(*words, "--out", out, code=0)
     gone = f"{out} had scores of 5 more locations (36005, 36047, 36061, …)"
     assert gone in " ".join(fewer.stderr.split())
     assert set(Results.load(out).scores["location"]) == {"10001", "10003", "10005"}
@@ -189,8 +183,7 @@ def test_all_models_are_those_of_the_data_set(monkeypatch):
         return ("county-hub-baseline", "county-last")
 
     monkeypatch.setattr("odforecast.models.model_names", names)
-    result = run(*COUNTIES, "--models", "all", "--start", "2022-12")
-    assert result.exit_code == 0, result.output
+    result = run(*COUNTIES, "--models", "all", "--start", "2022-12", code=0)
     assert asked == ["counties"]
     assert "county-last" in result.output
 
@@ -205,7 +198,6 @@ def test_all_models_are_those_of_the_data_set(monkeypatch):
 )
 def test_a_mistake_is_one_line(monkeypatch, more, words):
     monkeypatch.setitem(sys.modules, "distributed", None)
-    result = run(*COUNTIES, *more)
-    assert result.exit_code == 1
+    result = run(*COUNTIES, *more, code=1)
     assert words in " ".join(result.stderr.split())
     assert "Traceback" not in result.output

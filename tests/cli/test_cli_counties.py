@@ -6,13 +6,12 @@ import json
 import re
 from pathlib import Path
 
+import exits
 import pandas as pd
 import pytest
-from click.testing import CliRunner
 from county_forecasts import county_csv, made_forecast, made_panel, population_csv
 
 import odforecast as od
-from odforecast.cli import main
 from odforecast.cli.forecast import county_table, largest_first
 from odforecast.vintage.bundle import default_folder
 
@@ -24,15 +23,14 @@ def file(tmp_path_factory):
     return county_csv(tmp_path_factory.mktemp("county") / "2023-10-08.csv")
 
 
-def run(file, *args, quick=QUICK):
-    words = ["forecast", "--dataset", "counties", "--source", str(file), *quick, *args]
-    return CliRunner().invoke(main, words)
+def run(file, *args, quick=QUICK, code=None):
+    words = ("forecast", "--dataset", "counties", "--source", file, *quick, *args)
+    return exits.run(*words, code=code)
 
 
 @pytest.mark.slow
 def test_a_states_counties_are_a_table(file):
-    done = run(file, "--locations", "Ohio/*", "--rows", "88", quick=["--draws", "60"])
-    assert done.exit_code == 0, done.output
+    done = run(file, "--locations", "Ohio/*", "--rows", "88", quick=["--draws", "60"], code=0)
     text = done.stdout
     assert "by county of residence" in " ".join(text.split())
     known = "the states' counts are known to 2025-08 (release 2026-01-14), and the counties' "
@@ -58,10 +56,10 @@ def ohio(file):
 
 
 @pytest.mark.parametrize("place", ["39035", "Cuyahoga, Ohio", "Cuyahoga County, OH"])
-def test_one_county_by_any_of_its_names_is_as_it_is_among_others(file, ohio, place):
-    done = run(file, "--locations", place, "--json")
-    assert done.exit_code == 0, done.output
-    said = json.loads(done.stdout)
+def test_one_county_by_any_of_its_names_is_as_it_is_among_others(file, ohio, place, tmp_path):
+    save = ("--save", tmp_path / "kept", "--exact")
+    said = json.loads(run(file, "--locations", place, "--json", *save, code=0).stdout)
+    assert od.load_forecast(tmp_path / "kept").locations == ("39035",)
     assert said["counties"] == [row for row in ohio if row["location"] == "39035"] != []
     assert said["meta"]["dataset"] == "counties"
     assert said["meta"]["basis"] == "residence"
@@ -70,8 +68,7 @@ def test_one_county_by_any_of_its_names_is_as_it_is_among_others(file, ohio, pla
 def test_files_hold_no_number_below_ten_unless_exact(file, tmp_path):
     for name, more in (("a", []), ("b", ["--exact"])):
         out = tmp_path / f"{name}.csv"
-        done = run(file, "--table", str(out), "--locations", "Ohio/*", *more)
-        assert done.exit_code == 0, done.output
+        done = run(file, "--table", str(out), "--locations", "Ohio/*", *more, code=0)
         assert f"table: {out} (1,044 rows)" in done.stdout
     plain, exact = (pd.read_csv(tmp_path / f"{n}.csv", dtype={"location": str}) for n in "ab")
     counts = ["low", "low_50", "median", "high_50", "high"]
@@ -85,11 +82,8 @@ def test_files_hold_no_number_below_ten_unless_exact(file, tmp_path):
 
 def test_text_table_files_are_of_one_month(file, tmp_path):
     picture, page = tmp_path / "ohio.svg", tmp_path / "ohio.html"
-    done = run(
-        file, "--locations", "Ohio/*", "--until", "2025-04", "--rank", "3", "--plot", str(picture),
-        "--html", str(page), quick=["--draws", "60"],
-    )  # fmt: skip
-    assert done.exit_code == 0, done.output
+    words = ("--locations", "Ohio/*", "--until", "2025-04", "--rank", "3", "--plot", picture)
+    done = run(file, *words, "--html", page, quick=["--draws", "60"], code=0)
     said = " ".join(done.stdout.split())
     assert "for the 12 months ending in April 2025 the forecast is" in said
     assert "reported 2025-04" in said
@@ -111,29 +105,17 @@ def test_report_is_of_states(tmp_path):
     made_forecast(draws=20).save(tmp_path / "kept")
     page = ["--out", str(tmp_path / "x.html")]
     for more in (page, [*page, "--locations", "Ohio"], ["--site", str(tmp_path / "site")]):
-        done = CliRunner().invoke(main, ["report", str(tmp_path / "kept"), *more])
-        assert done.exit_code == 1
+        done = exits.run("report", tmp_path / "kept", *more, code=1)
         assert done.stderr.count("\n") == 1
         assert "odforecast forecast --dataset counties --html FILE" in done.stderr
     assert {p.name for p in tmp_path.iterdir()} == {"kept"}
 
 
-def test_draws_are_kept_where_they_are_not_published(file, tmp_path):
-    folder = tmp_path / "kept"
-    done = run(file, "--locations", "39035", "--save", str(folder), "--exact")
-    assert done.exit_code == 0, done.output
-    assert od.load_forecast(folder).locations == ("39035",)
-
-
 def test_map_page_rates_and_hot_spots(file, tmp_path):
     people = population_csv(tmp_path / "population.csv")
     picture, page = tmp_path / "ohio.png", tmp_path / "ohio.html"
-    done = run(
-        file, "--population", str(people), "--rank", "3", "--plot", str(picture), "--html",
-        str(page), quick=["--draws", "60"],
-    )  # fmt: skip
-    assert done.exit_code == 0, done.output
-    text = done.stdout
+    words = ("--population", people, "--rank", "3", "--plot", picture, "--html", page)
+    text = run(file, *words, quick=["--draws", "60"], code=0).stdout
     assert "model county (spec" in text
     assert picture.read_bytes()[:4] == b"\x89PNG"
     assert "among the 3 highest rates, 12 months to 2024-03" in text
@@ -148,8 +130,8 @@ def test_map_page_rates_and_hot_spots(file, tmp_path):
 
 def test_counties_need_no_file():
     words = ["forecast", "--dataset", "counties", "--locations", "Delaware/*", "--draws", "60"]
-    done, again = (CliRunner().invoke(main, w) for w in (words, [*words, "--source", "bundled"]))
-    assert done.exit_code == again.exit_code == 0, done.output
+    done = exits.run(*words, code=0)
+    again = exits.run(*words, "--source", "bundled", code=0)
     assert "release 2023-10-08 of counties, through 2023-03" in done.stderr
     assert "release of October 8, 2023" in done.stdout
     assert again.stdout == done.stdout
@@ -175,8 +157,7 @@ def test_the_code_of_the_page_runs(file, tmp_path, monkeypatch):
 def test_a_real_release(shared, tmp_path):
     out = tmp_path / "ohio.csv"
     file = shared / "county" / "2023-10-08.csv.gz"
-    done = run(file, "--locations", "Ohio/*", "--table", str(out), quick=["--draws", "200"])
-    assert done.exit_code == 0, done.output
+    run(file, "--locations", "Ohio/*", "--table", out, quick=["--draws", "200"], code=0)
     table = pd.read_csv(out, dtype={"location": str, "last": str}).query("horizon == 12")
     last = table.set_index("location")["last"]
     assert (len(table), last["39049"], last["39035"]) == (88, "771", "576")

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import commands
+import exits
 import numpy as np
 import openpyxl
 import pandas as pd
@@ -27,7 +28,7 @@ from odforecast.models.registry import register
 from odforecast.models.spec import Spec
 from odforecast.say import shown_warnings
 
-run = partial(commands.run, "forecast")
+run = partial(exits.run, "forecast")
 
 QUICK = ("--source", "bundled", "--draws", "60")
 HUB = (*QUICK, "--model", "hub-baseline")
@@ -58,8 +59,7 @@ def begins(whole, name):
 
 def test_the_screen_says_the_numbers_of_the_whole_forecast(whole):
     places = ["US", "NY", "NYC", "Ohio"]
-    result = run(*QUICK, "--until", "2026-12", "--locations", ",".join(places))
-    assert result.exit_code == 0, result.output
+    result = run(*QUICK, "--until", "2026-12", "--locations", ",".join(places), code=0)
     assert " ".join(result.stdout.split()).startswith(begins(whole, "US"))
     shown = table_of(result.stdout, "per")
     table = whole.summary(locations=places)
@@ -150,11 +150,9 @@ def test_months_are_written_as_months(tmp_path):
 
 
 def test_a_target_the_model_lacks():
-    result = run(*HUB, "--locations", "US", "--target", "deaths_month")
-    assert result.exit_code == 1
+    result = run(*HUB, "--locations", "US", "--target", "deaths_month", code=1)
     assert "hub-baseline does not forecast deaths_month" in result.stderr
-    both = run(*HUB, "--locations", "US", "--target", "both")
-    assert both.exit_code == 0
+    both = run(*HUB, "--locations", "US", "--target", "both", code=0)
     assert "note: hub-baseline does not forecast deaths_month" in both.stderr
 
 
@@ -203,16 +201,13 @@ def test_a_workbook_holds_the_table_and_no_formula(tmp_path):
 
 def test_what_is_saved_is_the_forecast_of_the_places(whole, tmp_path):
     save = (*QUICK, "--until", "2026-12", "--save", tmp_path / "saved")
-    done = run(*save, "--locations", "US,NY,NYC,Ohio")
-    assert "save both" not in done.stderr
+    assert "save both" not in run(*save, "--locations", "US,NY,NYC,Ohio").stderr
     kept = od.load_forecast(tmp_path / "saved")
     assert kept.locations == ("US", "NY", "YC", "OH")
     np.testing.assert_array_equal(kept.draws, whole.select(kept.locations).draws)
-    again = run(*save)
-    assert again.exit_code == 2
+    again = run(*save, code=2)
     assert f"--save {tmp_path / 'saved'} contains a forecast; replace it with --rep" in again.stderr
-    alone = run(*save, "--replace", "--locations", "NY")
-    assert alone.exit_code == 0
+    alone = run(*save, "--replace", "--locations", "NY", code=0)
     assert "cannot be made from it; for that, save both" in " ".join(alone.stderr.split())
 
 
@@ -325,8 +320,7 @@ def test_a_model_of_ones_own_is_listed_and_its_warnings_are_said_on_standard_err
     (line,) = (x for x in text.splitlines() if x.split()[:1] == ["alone"])
     assert "A model of mine. With more to say" in line
     assert "[my-models 1.2]" in " ".join(text.split())
-    result = run("--model", "alone", "--locations", "US,WY", "--draws", "20")
-    assert result.exit_code == 0
+    result = run("--model", "alone", "--locations", "US,WY", "--draws", "20", code=0)
     assert "skipped WY: too small for it" in result.stderr
     assert "warning: read with care" in result.stderr
     assert "WY" not in result.stdout

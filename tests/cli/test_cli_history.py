@@ -13,7 +13,7 @@ import time
 from functools import partial
 from pathlib import Path
 
-import commands
+import exits
 import pytest
 from county_release import county_cells, csv_text
 from past_server import FileServer, Made, release_csv, row
@@ -22,7 +22,7 @@ import odforecast as od
 from odforecast.errors import DownloadError
 from odforecast.vintage.past import History, fetch_past
 
-data = partial(commands.run, "data", columns=None)
+data = partial(exits.run, "data", columns=None)
 ONE, TWO, THREE, FOUR = (release_csv(f"2024-{month}") for month in ("07", "08", "09", "10"))
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
 
@@ -43,18 +43,17 @@ def made():
 def fetch_copies(made, tmp_path, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
-    def go(*args, copies=made):
+    def go(*args, copies=made, code=None):
         file = copies.write(tmp_path / "copies.csv")
         words = ("fetch", "--past", "--copies", file, "--archive", tmp_path / "archive")
         with FileServer(copies.files) as server:
-            return data(*words, "--url", server.url, *args)
+            return data(*words, "--url", server.url, *args, code=code)
 
     return go
 
 
 def test_fetch_past_and_what_releases_says(made, fetch_copies, tmp_path):
-    done = fetch_copies()
-    assert done.exit_code == 0, done.output
+    done = fetch_copies(code=0)
     (warning,) = done.stderr.splitlines()
     assert warning.startswith("warning: 2024-12-11: gone/drugs: counts.csv: not available")
     assert warning.endswith("answer 404")
@@ -62,9 +61,7 @@ def test_fetch_past_and_what_releases_says(made, fetch_copies, tmp_path):
         "3 added, 1 compared and equal, 1 not available",
         f"{tmp_path / 'archive'} holds 3 releases, 2024-12-11 to 2025-02-15",
     ]
-    again = fetch_copies()
-    assert again.exit_code == 0
-    assert "3 there already, 1 compared and equal, 1 not available" in again.stdout
+    assert "3 there already, 1 compared and equal, 1 not available" in fetch_copies(code=0).stdout
 
     (tmp_path / "2025-03-12.csv").write_bytes(release_csv("2024-10"))
     archive = ("--archive", tmp_path / "archive")
@@ -90,9 +87,7 @@ def test_without_a_copy_that_can_be_used_it_fails_in_one_line(made, fetch_copies
     gone = Made(made.rows[:1], {})
     bad = Made.of((row("2024-12-11", "2024-07", wrong), wrong))
     for copies, words in ((gone, "not available"), (bad, "set aside: WV 2024-07")):
-        done = fetch_copies(copies=copies)
-        assert done.exit_code == 1
-        first, last = done.stderr.splitlines()
+        first, last = fetch_copies(copies=copies, code=1).stderr.splitlines()
         assert words in first
         assert last == "error: no usable copy of release 2024-12-11"
     assert od.Archive(tmp_path / "archive").releases() == ()
@@ -110,8 +105,7 @@ def test_without_a_copy_that_can_be_used_it_fails_in_one_line(made, fetch_copies
 
 
 def test_list_asks_nobody(fetch_copies, tmp_path):
-    done = data("fetch", "--past", "--list")
-    assert done.exit_code == 0
+    done = data("fetch", "--past", "--list", code=0)
     assert len(done.stdout.splitlines()) == 53
     assert done.stderr == "52 copies of 38 releases\n"
     first = done.stdout.splitlines()[1]
@@ -167,8 +161,8 @@ def arguments(repo, *more):
     return [str(w) for w in (*words, *more)]
 
 
-def fetch(repo, *more):
-    return data(*arguments(repo, *more))
+def fetch(repo, *more, code=None):
+    return data(*arguments(repo, *more), code=code)
 
 
 def table(done):
@@ -205,8 +199,7 @@ def test_versions_become_releases(repo, dataset, one, two, dates, basis):
     assert [(v["commit"], v["release"], v["here"]) for v in listed][:2] == [
         (first, "2025-01-03", "-"), (last, "2025-02-01", "-"),
     ]  # fmt: skip
-    done = fetch(repo)
-    assert done.exit_code == 0, done.output
+    done = fetch(repo, code=0)
     assert [(day, words.partition(",")[0]) for day, words in table(done)] == [
         (dates[0], "added"), (dates[1], "added"), (dates[1], f"second copy of release {dates[1]}"),
     ]  # fmt: skip
@@ -216,15 +209,13 @@ def test_versions_become_releases(repo, dataset, one, two, dates, basis):
     assert origin.place == f"{repo.folder}@{first}:{repo.file}"
     assert (origin.kind, origin.basis, origin.checks) == ("past", basis, "git blob, structure")
     assert len(origin.sha256) == 64
-    again = fetch(repo)
-    assert again.stdout.splitlines()[-2] == "2 there already, 1 compared and equal"
+    assert fetch(repo).stdout.splitlines()[-2] == "2 there already, 1 compared and equal"
     assert [v["here"] for v in json.loads(fetch(repo, "--list", "--json").stdout)] == [
         "there", "there", "kept",
     ]  # fmt: skip
     other = "counties" if dataset == "states" else "states"
     shutil.rmtree(archive.path)
-    refused = fetch(repo, "--dataset", other)
-    assert refused.exit_code == 1
+    refused = fetch(repo, "--dataset", other, code=1)
     assert f"counts of {dataset}, and {other} were asked for" in refused.stderr
 
 
@@ -245,15 +236,13 @@ VERSIONS = (
 def test_bad_versions_do_not_stop_the_good(repo):
     for content, day, *_ in VERSIONS:
         repo.commit(content, day)
-    done = fetch(repo)
-    assert done.exit_code == 1
+    done = fetch(repo, code=1)
     for (day, found), (*_, expected, words) in zip(table(done), VERSIONS, strict=True):
         assert (day, words in found) == (expected, True), found
     assert done.stdout.splitlines()[-2] == (
         "2 added, 1 compared and different, 1 set aside, 3 refused"
     )
-    again = fetch(repo)
-    assert "2 there already, 1 compared and different, 1 set aside, 3 refused" in again.stdout
+    assert "2 there already, 1 compared and different, 1 set aside, 3 refused" in fetch(repo).stdout
     assert [kind for kind, _ in events(repo)] == ["added", "quarantined", "added"]
 
 
@@ -269,9 +258,7 @@ def test_a_rewritten_history_adds_only_what_is_new_and_other_branches_come_last(
     repo.commit(THREE, "2025-03-12")
     repo.git("branch", "-q", "-D", "main")
     repo.git("branch", "-q", "-m", "main")
-    done = fetch(repo)
-    assert done.exit_code == 0, done.output
-    same, *new = table(done)
+    same, *new = table(fetch(repo, code=0))
     assert same == ("2025-01-15", "second copy of release 2025-01-15, all 180 reported counts "
                     "equal")  # fmt: skip
     assert [day for day, _ in new] == ["2025-02-15", "2025-03-02"]  # not after the commit
@@ -295,9 +282,7 @@ def test_a_killed_run_goes_on(repo):
     running.send_signal(signal.SIGKILL)
     running.wait()
     assert 1 <= len(events(repo)) < 6
-    done = fetch(repo)
-    assert done.exit_code == 0, done.output
-    assert len(table(done)) == 6
+    assert len(table(fetch(repo, code=0))) == 6
     days = [day for _, day in events(repo)]
     assert len(days) == len(set(days)) == 6
 
@@ -323,8 +308,9 @@ def test_settings_of_the_user_change_nothing(repo, tmp_path, monkeypatch):
     repo.git("config", "uploadpack.allowFilter", "true")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
-    done = fetch(repo, "--git", "https://nowhere.invalid/counts")  # as a proxy or a mirror is set
-    assert done.exit_code == 0, done.output
+    done = fetch(
+        repo, "--git", "https://nowhere.invalid/counts", code=0
+    )  # as a proxy or a mirror is set
     assert table(done)[0][0] == "2024-12-11"
     assert not ran.exists()
 
@@ -349,8 +335,7 @@ def test_refusals(repo, monkeypatch, url, file, code, words):
     repo.commit(ONE, "2025-01-03")
     monkeypatch.chdir(repo.folder.parent)
     args = ["--git", url.format(repo=repo.folder), *(["--file", file] if file else [])]
-    done = data("fetch", "--past", "--archive", "archive", *args)
-    assert done.exit_code == code, done.output
+    done = data("fetch", "--past", "--archive", "archive", *args, code=code)
     assert words in " ".join(done.stderr.split())
     assert "secret" not in done.stderr
     if code == 1:
@@ -376,6 +361,5 @@ def test_limits(repo, tmp_path, monkeypatch):
             pass
     assert time.monotonic() - start < 20
     monkeypatch.setenv("PATH", "")
-    done = fetch(repo)
-    assert done.exit_code == 1
+    done = fetch(repo, code=1)
     assert done.stderr.startswith("error: git is not installed, or not on the PATH; install git")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 
 import commands
+import exits
 import pandas as pd
 import pytest
 
@@ -18,12 +20,11 @@ FAST = ("--model", "drift", "--draws", "60", "--horizon", "13")
 WEST = (*FAST, "--locations", "WV")
 
 
-def cli(*words, columns=None):
-    return commands.run("scenario", *words, columns=columns)
+cli = partial(exits.run, "scenario", columns=None)
 
 
-def run(out, *words):
-    return cli("run", *WEST, *words, "--out", out)
+def run(out, *words, code=None):
+    return cli("run", *WEST, *words, "--out", out, code=code)
 
 
 @pytest.fixture
@@ -65,8 +66,7 @@ def test_list_and_show(tmp_path):
 @pytest.mark.slow
 def test_run_writes_everything(tmp_path):
     out = tmp_path / "out"
-    result = run(out, "--scenario", "cooperation-resumed,supply-shock-2023-like")
-    assert result.exit_code == 0, result.output
+    result = run(out, "--scenario", "cooperation-resumed,supply-shock-2023-like", code=0)
     said = " ".join(result.output.split())
     assert CAVEAT in said
     assert sorted(x.name for x in out.iterdir()) == ["brief-annex.html", "brief.html", "data"]
@@ -109,11 +109,9 @@ def test_null_alone_is_the_baseline_to_the_last_digit(tmp_path, words):
 
 def test_a_model_of_sums_has_a_null_only(tmp_path):
     words = ("--model", "drift-sums", "--locations", "US", "--draws", "20")
-    result = cli("run", "--scenario", "null", *words, "--out", tmp_path)
-    assert result.exit_code == 0, result.output
+    cli("run", "--scenario", "null", *words, "--out", tmp_path, code=0)
     assert "deaths_12mo" in pd.read_parquet(tmp_path / "data" / "draws.parquet")
-    wrong = cli("run", "--scenario", "tariff-only", *words, "--out", tmp_path, "--replace")
-    assert wrong.exit_code == 1
+    wrong = cli("run", "--scenario", "tariff-only", *words, "--out", tmp_path, "--replace", code=1)
     assert (tmp_path / "data" / "draws.parquet").exists()  # what was there is not lost
     assert "12-month sums only" in wrong.output
 
@@ -126,12 +124,10 @@ def test_a_file_of_ones_own_and_an_exposure_table(tmp_path, no_briefs):
     )
     given = ("--scenario", file, "--exposure", f"fentanyl-share={shares}")
     shares.write_text("location,exposure\nWV,0.6\n")
-    missing = run(out, *given)
-    assert missing.exit_code == 1
+    missing = run(out, *given, code=1)
     assert "no exposure for" in missing.output
     shares.write_text("location,exposure\nWV,80%\ndefault,.5\n")
-    done = no_briefs(out, *given)
-    assert done.exit_code == 0, done.output
+    done = no_briefs(out, *given, code=0)
     assert "names no mechanism" in done.output
     table = pd.read_csv(out / "data" / "exposure.csv").set_index("location")["exposure"]
     assert table.to_dict() == {"US": 0.5, "WV": 0.8}
@@ -142,8 +138,7 @@ def test_a_file_of_ones_own_and_an_exposure_table(tmp_path, no_briefs):
 def test_a_folder_holds_one_run(tmp_path, no_briefs):
     out = tmp_path / "out"
     assert run(out, "--scenario", "tariff-only").exit_code == 0
-    again = run(out, "--scenario", "cooperation-resumed")
-    assert again.exit_code == 2
+    again = run(out, "--scenario", "cooperation-resumed", code=2)
     assert "replace it with --replace" in again.output
     assert (out / "brief.html").exists()
     assert no_briefs(out, "--scenario", "cooperation-resumed", "--replace").exit_code == 0
@@ -164,22 +159,19 @@ def test_until_and_indicator(tmp_path):
     out = tmp_path / "out"
     words = ("--model", "drift", "--locations", "US", "--draws", "40", "--until", "2027-12")
     both = ("--scenario", "precursor-scheduling", "--scenario", "supply-shock-2023-like")
-    result = cli("run", *words, "--indicator", "T40.4", *both, "--out", out)
-    assert result.exit_code == 0, result.output
+    result = cli("run", *words, "--indicator", "T40.4", *both, "--out", out, code=0)
     assert "onset 2026-02, the month after the as-of date" in result.output
     table = pd.read_csv(out / "data" / "deaths_averted.csv")
     assert set(table["scenario_id"]) == {"precursor-scheduling", "supply-shock-2023-like"}
     assert set(table.loc[table["kind"] == "year", "period"]) == {"2025 (Sep–Dec)", "2026", "2027"}
     late = ("--scenario", "tariff-only", "--onset", "2030-01", "--out", out, "--replace")
-    late = cli("run", *words, *late)
-    assert late.exit_code == 1
+    late = cli("run", *words, *late, code=1)
     assert "until='2030-01'" in late.output
 
 
 def test_validate(tmp_path):
     words = ("--model", "drift", "--as-of", "2025-09-17", "--out", tmp_path)
-    result = cli("validate", "placebo-time", "placebo-outcome", *words)
-    assert result.exit_code == 0, result.output
+    result = cli("validate", "placebo-time", "placebo-outcome", *words, code=0)
     assert "placebo-outcome: not run" in result.output
     assert {"placebo-time.csv", "placebo-time.svg"} <= {x.name for x in tmp_path.iterdir()}
 
@@ -187,8 +179,7 @@ def test_validate(tmp_path):
 def test_compare_is_a_grid_of_options(tmp_path):
     table = tmp_path / "grid.csv"
     asked = ("--scenario", "cooperation-resumed,supply-shock-2023-like", "--later", "6")
-    result = cli("compare", *WEST, *asked, "--table", table)
-    assert result.exit_code == 0, result.output
+    result = cli("compare", *WEST, *asked, "--table", table, code=0)
     assert CAVEAT in " ".join(result.output.split())
     rows = pd.read_csv(table)
     names = ["cooperation-resumed", "supply-shock-2023-like"]
@@ -214,8 +205,7 @@ def test_where_few_draws_work_there_is_no_interval():
 
 
 def test_sensitivity_and_attribution(tmp_path):
-    result = cli("sensitivity", *WEST, "--scenario", "cooperation-resumed")
-    assert result.exit_code == 0, result.output
+    result = cli("sensitivity", *WEST, "--scenario", "cooperation-resumed", code=0)
     seen = " ".join(result.output.split())
     assert "not prevented not prevented" in seen
     assert "over 40 years" in seen
@@ -223,8 +213,7 @@ def test_sensitivity_and_attribution(tmp_path):
     table = tmp_path / "s.csv"
     assert cli("sensitivity", *WEST, "--scenario", "tariff-only", "--table", table).exit_code == 0
     assert {"size", "p_null"} <= set(pd.read_csv(table)["assumption"])
-    shares = cli("attribution", *WEST)
-    assert shares.exit_code == 0, shares.output
+    shares = cli("attribution", *WEST, code=0)
     assert all(x in shares.output for x in ("0%", "100%", "Beta(1.5, 4)", "WV: mean deaths"))
 
 
@@ -232,9 +221,7 @@ def test_sensitivity_and_attribution(tmp_path):
 def test_past_shows_both_courses_and_a_neutral_prior(tmp_path):
     table = tmp_path / "past.csv"
     words = ("--model", "drift", "--draws", "60", "--table", table)
-    result = cli("past", "supply-shock-2023", *words)
-    assert result.exit_code == 0, result.output
-    seen = " ".join(result.output.split())
+    seen = " ".join(cli("past", "supply-shock-2023", *words, code=0).output.split())
     assert "not the effect of a policy" in seen
     assert "neutral prior: size +0.00 (sd 0.40), no effect 50%; after the counts -0." in seen
     rows = pd.read_csv(table)

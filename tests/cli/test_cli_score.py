@@ -6,13 +6,14 @@ from dataclasses import replace
 from functools import partial
 
 import commands
+import exits
 import pandas as pd
 import pytest
 
 import odforecast as od
 from odforecast.hub import scenarios_to_hub, to_hub, write_hub
 
-run = partial(commands.run, "score")
+run = partial(exits.run, "score")
 
 #: Their numbers are those of the release of 2025-09-17.
 pytestmark = pytest.mark.usefixtures("older_bundle")
@@ -36,9 +37,7 @@ def files(tmp_path):
 
 def test_one_file(files, tmp_path):
     out = tmp_path / "scores.csv"
-    result = run(files[0], "--out", out)
-    assert result.exit_code == 0, result.output
-    text = result.output
+    text = run(files[0], "--out", out, code=0).output
     assert "Forecasts as of 2024-02-15: Number of Drug Overdose Deaths" in text
     assert "Final counts: reported in release 2025-09-17" in text
     assert "12-month deaths, US, by months ahead: hub-baseline" in text
@@ -52,21 +51,18 @@ def test_one_file(files, tmp_path):
 
 
 def test_two_models_side_by_side(files):
-    result = run(*files, "--baseline", "hub-baseline")
-    assert result.exit_code == 0, result.output
+    result = run(*files, "--baseline", "hub-baseline", code=0)
     assert "ratio" in result.output
     assert "1.00" in result.output
     assert "hub-baseline does not forecast monthly deaths: no ratio" in result.output
-    wrong = run(*files, "--baseline", "nobody")
-    assert wrong.exit_code == 1
+    wrong = run(*files, "--baseline", "nobody", code=1)
     assert "--baseline: no file of 'nobody'; one of: hub-baseline, naive" in wrong.stderr
 
 
 def test_young_truth_is_marked_and_not_scored(tmp_path):
     path = write_hub(to_hub(forecast_of("naive", "2024-06")), tmp_path / "naive.csv")
     out = tmp_path / "scores.csv"
-    result = run(path, "--out", out)
-    assert result.exit_code == 0, result.output
+    result = run(path, "--out", out, code=0)
     scores = pd.read_csv(out)
     deaths = scores[(scores["target"] == "deaths_12mo") & (scores["location"] == "US")]
     deaths = deaths.set_index("month")
@@ -80,16 +76,14 @@ def test_young_truth_is_marked_and_not_scored(tmp_path):
     all_ages = run(path, "--min-truth-age", "0")
     assert "too young" not in all_ages.output
     path = write_hub(to_hub(forecast_of("naive", "2025-04")), tmp_path / "new.csv")
-    none = run(path, "--out", out)
-    assert none.exit_code == 1
+    none = run(path, "--out", out, code=1)
     assert "error: no forecast can be scored yet; use a release at least 12 months" in none.stderr
     assert len(pd.read_csv(out)) == 3 * 12 * 2  # the file is written
 
 
 def test_samples_give_crps_and_months_a_warning(tmp_path):
     table = to_hub(forecast_of("drift", states=("US",)), output_type="sample")
-    result = run(write_hub(table, tmp_path / "drift.parquet"))
-    assert result.exit_code == 0, result.output
+    result = run(write_hub(table, tmp_path / "drift.parquet"), code=0)
     assert "CRPS" in result.output
     assert "monthly deaths, US" in result.output
     assert "up to a constant per calendar month" in " ".join(result.output.split())
@@ -100,19 +94,14 @@ def test_origins_of_one_model_are_taken_together_but_not_twice(tmp_path):
     for last in ("2023-06", "2023-09"):
         forecast = forecast_of("naive", last)
         paths.append(write_hub(to_hub(forecast), tmp_path / f"{forecast.as_of}-naive.csv"))
-    result = run(*paths)
-    assert result.exit_code == 0, result.output
-    assert "2 dates, 2023-11-15 to 2024-02-15" in result.output
-    again = run(*paths, paths[0])
-    assert again.exit_code == 1
-    assert "repeats a forecast of model naive" in again.stderr
+    assert "2 dates, 2023-11-15 to 2024-02-15" in run(*paths, code=0).output
+    assert "repeats a forecast of model naive" in run(*paths, paths[0], code=1).stderr
 
 
 def test_a_truth_the_forecast_could_know_is_said(tmp_path):
     made = od.get_model("naive+delay").fit(od.bundled().as_of("2025-09-17").panel())
     table = to_hub(made.forecast(3, draws=80).select(["US"]))
-    result = run(write_hub(table, tmp_path / "2025-09-17-mine.csv"))
-    assert result.exit_code == 0, result.output
+    result = run(write_hub(table, tmp_path / "2025-09-17-mine.csv"), code=0)
     assert "published no later than the forecasts" in result.output
 
 
@@ -144,9 +133,7 @@ def spans(tmp_path):
 
 def test_scenarios_without_a_judgement_of_plausibility(projected, tmp_path):
     out = tmp_path / "scores.csv"
-    result = run(projected, "--out", out)
-    assert result.exit_code == 0, result.output
-    text = result.output
+    text = run(projected, "--out", out, code=0).output
     assert "Plausibility was not judged (no --held)" in text
     assert "Calibration: 12-month deaths, US" in text
     assert "Nearest to the final counts by WIS, 12 forecasts each: cooperation-resumed" in text
@@ -169,9 +156,7 @@ def test_scenarios_without_a_judgement_of_plausibility(projected, tmp_path):
 
 def test_plausibility_first_calibration_second(projected, spans, tmp_path):
     out = tmp_path / "scores.parquet"
-    result = run(projected, "--held", spans, "--out", out)
-    assert result.exit_code == 0, result.output
-    text = result.output
+    text = run(projected, "--held", spans, "--out", out, code=0).output
     assert text.index("Plausibility: months in which") < text.index("Calibration: ")
     assert "12-month deaths: a scenario was true in 6.0 of 12.0 months on average" in text
     assert max(map(len, text.splitlines()[:-1])) <= 80
@@ -201,8 +186,7 @@ def test_plausibility_first_calibration_second(projected, spans, tmp_path):
 def test_quantiles_and_samples_of_scenarios_side_by_side(projected, tmp_path):
     drawn = scenarios_to_hub(scenarios_of(null=1.0, less=0.9), output_type="sample")
     drawn.to_parquet(tmp_path / "samples.parquet", index=False)
-    both = run(projected, tmp_path / "samples.parquet", "--baseline", "drift")
-    assert both.exit_code == 0, both.output
+    both = run(projected, tmp_path / "samples.parquet", "--baseline", "drift", code=0)
     assert "ratio" in both.output
     assert "forecasts each (samples): " in both.output
 
@@ -212,8 +196,7 @@ def test_a_name_is_text_on_the_screen_and_in_the_file(tmp_path):
     names = ["null", "[red]a[/red]", ":smile:", "=1+1", "$x, é"]
     path = write_hub(scenarios_to_hub(dict.fromkeys(names, base)), tmp_path / "m.csv")
     out = tmp_path / "s.csv"
-    result = run(path, "--out", out)
-    assert result.exit_code == 0, result.output
+    result = run(path, "--out", out, code=0)
     assert all(f"\n{name} " in result.output for name in names)
     written = pd.read_csv(out, keep_default_na=False)["scenario_id"].unique()
     assert set(written) == {"null", "[red]a[/red]", ":smile:", "'=1+1", "$x, é"}
@@ -230,7 +213,6 @@ def test_mistakes_with_scenarios_are_one_line(projected, spans, files, tmp_path)
         ((projected, "--held", tmp_path / "no.csv"), "no.csv"),
         ((projected, projected), "repeats a forecast of model drift"),
     ):
-        result = run(*arguments)
-        assert result.exit_code == 1
+        result = run(*arguments, code=1)
         assert message in result.stderr
         assert len(result.stderr.strip().splitlines()) == 1

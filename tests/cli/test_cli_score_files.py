@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from commands import ok, run
+from commands import ok
+from exits import run
 from release_factory import cdc_form
 
 import odforecast as od
@@ -205,8 +206,7 @@ def test_scenarios(scored, archive, made, truth, tmp_path):
     np.testing.assert_array_equal(whole["crps"], drawn.loc[whole.index, "crps"])
     rows = whole.xs("null").reset_index()
     check(rows[rows["target"] == "deaths_12mo"], direct(made, truth), QUANTILES)
-    result = run("score", folder / "data" / "draws.parquet", "--archive", archive)
-    assert result.exit_code == 1
+    result = run("score", folder / "data" / "draws.parquet", "--archive", archive, code=1)
     assert "score the folder of the run" in result.stderr
 
 
@@ -247,8 +247,7 @@ def test_results_of_a_backtest(scored, archive, tmp_path):
     for name in ("wis", "log_wis", "ae", "ape", "cover_90"):
         np.testing.assert_allclose(both[name], both[f"{name}_want"], rtol=1e-12, err_msg=name)
     for part in ("quantiles.parquet", "scores.parquet", "leaderboard.csv", "manifest.json"):
-        result = run("score", folder / part, "--archive", archive)
-        assert result.exit_code == 1
+        result = run("score", folder / part, "--archive", archive, code=1)
         assert f"score the folder: odforecast score {folder}" in result.stderr
 
 
@@ -272,15 +271,12 @@ def test_wis_over_as_many_other_levels_is_not_related(tmp_path):
     wide, narrow, alike = (tmp_path / f"2024-02-15-{x}.csv" for x in ("wide", "narrow", "alike"))
     for path, level in ((wide, 0.9), (narrow, 0.5), (alike, 0.9)):
         path.write_text(HEAD + f"US,2023-12,3,{level},90000,100000,110000\n")
-    result = run("score", wide, narrow, "--source", "bundled", "--baseline", "wide")
-    assert result.exit_code == 1
+    result = run("score", wide, narrow, "--source", "bundled", "--baseline", "wide", code=1)
     said = "WIS of wide is over levels 0.05, 0.5, 0.95, of narrow over levels 0.25, 0.5, 0.75"
     assert said in result.stderr
-    both = run("score", wide, narrow, "--source", "bundled")
-    assert both.exit_code == 0
+    both = run("score", wide, narrow, "--source", "bundled", code=0)
     assert "these are different scores" in " ".join(both.stderr.split())
-    fine = run("score", wide, alike, "--source", "bundled", "--baseline", "wide")
-    assert fine.exit_code == 0
+    fine = run("score", wide, alike, "--source", "bundled", "--baseline", "wide", code=0)
     assert "different scores" not in fine.stderr
 
 
@@ -293,8 +289,7 @@ def test_every_origin_of_a_file_is_asked_for_its_levels(panel, tmp_path):
             made = od.get_model("drift").fit(panel.cut(last)).forecast(3, draws=60).select(["US"])
             rows.append(to_hub(made, levels=sorted([*HUB_QUANTILES, at, 1 - at])))
         files.append(write_hub(pd.concat(rows), tmp_path / f"{name}.parquet"))
-    result = run("score", *files, "--source", "bundled", "--baseline", "base")
-    assert result.exit_code == 1
+    result = run("score", *files, "--source", "bundled", "--baseline", "base", code=1)
     said = "WIS of base is over 25 levels with 0.02, of mixed over 25 levels with 0.03"
     assert said in result.stderr
 
@@ -303,8 +298,7 @@ def test_another_drug_class_is_refused(archive, tmp_path):
     other = od.bundled().as_of("2025-09-17").panel("T40.4")
     folder = tmp_path / "saved"
     od.get_model("naive").fit(other.cut(LAST)).forecast(3, draws=50).save(folder)
-    result = run("score", folder, "--archive", archive)
-    assert result.exit_code == 1
+    result = run("score", folder, "--archive", archive, code=1)
     assert "say what is counted with --indicator" in " ".join(result.stderr.split())
 
 
@@ -352,8 +346,7 @@ def test_what_cannot_be_read_is_one_line(files, asked, message, tmp_path):
     for name, text in files.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text)
-    result = run("score", tmp_path / asked)
-    assert result.exit_code == 1
+    result = run("score", tmp_path / asked, code=1)
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
 

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands import ok, run, said
+from commands import ok, said
+from exits import run
 
 from odforecast.backtesting import Results
 from odforecast.backtesting.task import Task
@@ -42,9 +43,9 @@ def folder(tmp_path_factory):
     return made
 
 
-def submit(folder, what, out, *more, label="mine"):
-    words = ("--label", label, "--out", out)
-    return run("task", "submit", folder / "small.yaml", what, *words, *more)
+def submit(folder, what, out, *more, label="mine", code=None):
+    words = (folder / "small.yaml", what, "--label", label, "--out", out)
+    return run("task", "submit", *words, *more, code=code)
 
 
 def test_the_list_and_one_of_it(tmp_path):
@@ -59,23 +60,18 @@ def test_the_list_and_one_of_it(tmp_path):
     # One whose releases are not there is shown.
     text = ok("task", "show", "states-real")
     assert "fingerprint: not known: the archive has 1 release of the 17" in text
-    done = run("task", "export", "states-real", tmp_path / "nowhere")
-    assert done.exit_code == 1
+    done = run("task", "export", "states-real", tmp_path / "nowhere", code=1)
     assert "lacks 2017-09-13" in done.output
     assert not any(tmp_path.iterdir())
 
 
 def test_forecasts_that_were_made_elsewhere(folder, tmp_path):
     out = tmp_path / "theirs"
-    done = submit(folder, folder / "forecasts", out, label="outside")
-    assert done.exit_code == 0, done.output
-    assert "elsewhere" in done.output
+    assert "elsewhere" in submit(folder, folder / "forecasts", out, label="outside", code=0).output
     assert Results.load(out).manifest["submitted"]["outside"]["files"] == 3
-    again = submit(folder, folder / "forecasts", out, label="outside")
-    assert again.exit_code == 2
+    again = submit(folder, folder / "forecasts", out, label="outside", code=2)
     assert "contains results; replace it with --replace" in again.output
-    done = run("task", "leaderboard", folder / "one", out)
-    assert done.exit_code == 0, done.output
+    done = run("task", "leaderboard", folder / "one", out, code=0)
     lines = [line.split() for line in done.output.splitlines()]
     (row,) = [x for x in lines if x[:1] == ["outside"] and x[-1] == "elsewhere"]
     assert row[1:5] == ["72", "0", "0", "72"]
@@ -110,12 +106,10 @@ def test_a_file_may_have_the_models_name_behind_the_origins(folder, tmp_path):
     files = sorted((folder / "forecasts").glob("*.csv"))
     for file in files:
         (tmp_path / f"{file.stem}-team-model.csv").write_bytes(file.read_bytes())
-    done = submit(folder, min(tmp_path.glob("*.csv")), tmp_path / "out", "--json")
-    assert done.exit_code == 0, done.output
+    done = submit(folder, min(tmp_path.glob("*.csv")), tmp_path / "out", "--json", code=0)
     (entry,) = json.loads(done.stdout)["entries"]
     assert (entry["n_missing"], entry["n_failures"]) == (48, 2)
-    both = submit(folder, tmp_path, tmp_path / "out", files[0], "--replace")
-    assert both.exit_code == 1
+    both = submit(folder, tmp_path, tmp_path / "out", files[0], "--replace", code=1)
     assert "are both of origin" in both.output
 
 
@@ -132,8 +126,7 @@ def test_a_file_may_have_the_models_name_behind_the_origins(folder, tmp_path):
 def test_files_that_are_none(folder, tmp_path, name, change, words):
     file = min((folder / "forecasts").glob("*.csv"))
     (tmp_path / name.format(id=file.stem)).write_text(change(file.read_text()))
-    done = submit(folder, tmp_path, tmp_path / "out")
-    assert done.exit_code == 1
+    done = submit(folder, tmp_path, tmp_path / "out", code=1)
     assert words in said(done)
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ")
@@ -144,16 +137,14 @@ def test_a_folder_of_something_else_is_left_alone(folder, tmp_path):
     (tmp_path / "mine.txt").write_text("x")
     # The folder of a run, whose finished units are there, is no place either.
     for out in (tmp_path, folder / "one"):
-        done = submit(folder, folder / "forecasts", out, "--replace")
-        assert done.exit_code == 2
+        done = submit(folder, folder / "forecasts", out, "--replace", code=2)
         assert "contains other files" in done.output
 
 
 def test_a_backtest_of_a_task(folder, tmp_path):
     file = folder / "small.yaml"
     words = ("--models", "hub-baseline,naive+delay", "--jobs", 1, "--out", tmp_path / "out")
-    done = run("backtest", "--task", file, *words)
-    assert done.exit_code == 0, done.output
+    done = run("backtest", "--task", file, *words, code=0)
     assert f"task small ({Task.load(file).short})" in done.output
     assert "Every model made all forecasts: 72 (pseudo-delayed)" in done.output
     ours, theirs = (Results.load(p) for p in (tmp_path / "out", folder / "one"))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
+import exits
 import pytest
-from click.testing import CliRunner
 from site_factory import Page, small_forecast, small_results
-
-from odforecast.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +23,7 @@ def here(work, monkeypatch):
     monkeypatch.chdir(work)
 
 
-def run(*args: str):
-    return CliRunner().invoke(main, ["report", *args])
+run = partial(exits.run, "report")
 
 
 def page(path: str) -> Page:
@@ -34,24 +32,17 @@ def page(path: str) -> Page:
 
 @pytest.mark.slow
 def test_folders_are_known_by_what_is_in_them(work):
-    done = run("scored", "made", "--out", "both.html")
-    assert done.exit_code == 0, done.output
-    assert "page: both.html" in done.output
+    assert "page: both.html" in run("scored", "made", "--out", "both.html", code=0).output
     assert {"table-forecast", "table-board-nation"} <= set(page("both.html").tables)
-    done = run("scored", "--out", "scores.html")
-    assert done.exit_code == 0, done.output
+    done = run("scored", "--out", "scores.html", code=0)
     assert "table-forecast" not in page("scores.html").tables
-    done = run("made", "--out", "scores.html")  # a page of ours is replaced whole
-    assert done.exit_code == 0, done.output
+    done = run("made", "--out", "scores.html", code=0)  # a page of ours is replaced whole
     assert "table-board-nation" not in page("scores.html").tables
-    done = run("made", "scored", "--site", "site")
-    assert done.exit_code == 0, done.output
+    done = run("made", "scored", "--site", "site", code=0)
     names = {p.name for p in Path("site").iterdir()}
     assert {"index.html", "leaderboard.html", "ohio.html", "forecast.csv"} <= names
-    done = run("made", "--site", "site")
-    assert "holds a site already; --replace takes its place" in done.output
-    done = run("made", "--site", "site", "--replace")
-    assert done.exit_code == 0, done.output
+    assert "holds a site already; --replace takes its place" in run("made", "--site", "site").output
+    run("made", "--site", "site", "--replace", code=0)
     assert not Path("site/leaderboard.html").exists()
 
 
@@ -62,8 +53,7 @@ def test_folders_are_known_by_what_is_in_them(work):
 def test_a_forecast_is_made_where_none_is_given(work, more, years):
     """To the end of the year after next, unless something else is asked for."""
     words = ("--source", "bundled", "--model", "naive", "--locations", "OH,NYC", "--draws", "30")
-    done = run(*words, *more, "--out", "made.html")
-    assert done.exit_code == 0, done.output
+    run(*words, *more, "--out", "made.html", code=0)
     made = page("made.html")
     assert [r[0][0] for r in made.tables["table-forecast"][1:]] == ["New York City", "Ohio"]
     assert [c[0][:4] for c in made.tables["table-years"][0][1:]] == years
