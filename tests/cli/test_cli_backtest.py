@@ -136,8 +136,7 @@ def opened(monkeypatch):
     monkeypatch.setattr(backtest, "open_source", lambda *_: Archive(panel))
 
 
-@pytest.mark.usefixtures("opened")
-def test_a_table_per_horizon_that_fits_the_screen(tmp_path):
+def test_a_table_per_horizon_that_fits_the_screen(opened, tmp_path):
     out = tmp_path / "run"
     first = run(*COUNTIES, "--out", out, code=0)
     text = said(first)
@@ -164,8 +163,7 @@ def test_a_table_per_horizon_that_fits_the_screen(tmp_path):
     assert "more location" not in run(*words, "--out", out).output
 
 
-@pytest.mark.usefixtures("opened")
-def test_json_has_a_row_for_each_horizon_and_the_age_of_truth_can_be_set():
+def test_json_has_a_row_for_each_horizon_and_the_age_of_truth_can_be_set(opened):
     board = json.loads(run(*COUNTIES, "--json").stdout)["leaderboard"]
     assert [row["horizon"] for row in board] == [3, 6, 9, 12]
     assert board[0]["n_units"] == 24
@@ -174,8 +172,7 @@ def test_json_has_a_row_for_each_horizon_and_the_age_of_truth_can_be_set():
     assert PRIVATE not in text  # no file is written
 
 
-@pytest.mark.usefixtures("opened")
-def test_all_models_are_those_of_the_data_set(monkeypatch):
+def test_all_models_are_those_of_the_data_set(opened, monkeypatch):
     asked = []
 
     def names(dataset=None):
@@ -188,7 +185,6 @@ def test_all_models_are_those_of_the_data_set(monkeypatch):
     assert "county-last" in result.output
 
 
-@pytest.mark.usefixtures("opened")
 @pytest.mark.parametrize(
     ("more", "words"),
     [
@@ -196,7 +192,7 @@ def test_all_models_are_those_of_the_data_set(monkeypatch):
         (("--dask", "local"), "error: Dask is not installed; pip install 'odforecast[cluster]'"),
     ],
 )
-def test_a_mistake_is_one_line(monkeypatch, more, words):
+def test_a_mistake_is_one_line(opened, monkeypatch, more, words):
     monkeypatch.setitem(sys.modules, "distributed", None)
     result = run(*COUNTIES, *more, code=1)
     assert words in " ".join(result.stderr.split())

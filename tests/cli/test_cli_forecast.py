@@ -304,8 +304,7 @@ class Alone(Joint):
     spec = Spec("alone", by="location", joint=frozenset({"month"}), origin="my-models 1.2")
 
 
-@pytest.mark.usefixtures("models")
-def test_a_joint_model_sees_every_location_and_another_only_those_asked_for():
+def test_a_joint_model_sees_every_location_and_another_only_those_asked_for(models):
     text = ok("forecast", "--model", "joint", "--locations", "WV,OH", "--draws", "20")
     assert len(Joint.seen) == 54
     assert text.index("\nWV ") < text.index("\nOH ")
@@ -314,8 +313,7 @@ def test_a_joint_model_sees_every_location_and_another_only_those_asked_for():
     assert Joint.seen == ("WV", "OH")
 
 
-@pytest.mark.usefixtures("models")
-def test_a_model_of_ones_own_is_listed_and_its_warnings_are_said_on_standard_error():
+def test_a_model_of_ones_own_is_listed_and_its_warnings_are_said_on_standard_error(models):
     text = ok("models")
     (line,) = (x for x in text.splitlines() if x.split()[:1] == ["alone"])
     assert "A model of mine. With more to say" in line

@@ -89,8 +89,7 @@ def test_two_releases_one_after_the_other(server, run, tmp_path, monkeypatch):
     assert "nothing new" in repr(run())
 
 
-@pytest.mark.usefixtures("first")
-def test_the_same_release_again_changes_no_byte(run, tmp_path):
+def test_the_same_release_again_changes_no_byte(first, run, tmp_path):
     before = files(tmp_path)
     for how in ({}, {"fetch": False}, {"model": "naive"}, {"seed": 9}, {"locations": "OH"}):
         done = run(**how)
@@ -164,8 +163,7 @@ def test_a_release_with_errors_that_was_let_in_unchecked_is_not_forecast(tmp_pat
         work._do([], again=False)
 
 
-@pytest.mark.usefixtures("first")
-def test_what_a_killed_update_left_is_cleared_away(run, tmp_path):
+def test_what_a_killed_update_left_is_cleared_away(first, run, tmp_path):
     out = tmp_path / "out"
     before = files(out)
     for name in (".2025-08-13.0123abcd.part", ".2025-07-16.0123abcd.part", ".mine.part"):
