@@ -264,7 +264,6 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
 
 
 def _repository(args: list[str]) -> list[str]:
-    """A repository made here in place of the public one, with a release in each file."""
     if "--git" not in args:
         return args
     if shutil.which("git") is None:
@@ -313,7 +312,6 @@ def test_a_printed_command_runs(command, server, county_server, past, tmp_path, 
 
 
 def _empty_folder(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Go to a folder, in which the reader's home is too."""
     monkeypatch.chdir(folder)
     for name in ("HOME", "XDG_DATA_HOME", "LOCALAPPDATA"):
         monkeypatch.setenv(name, str(folder / "home"))

@@ -89,7 +89,6 @@ def tab(browser):
 
 
 def values(tab, table: str, column: int) -> list[str]:
-    """A column below the rows that stay, as it is sorted by."""
     return tab.evaluate(
         "([t, c]) => [...[...document.querySelector(`#table-${t}`).tBodies].at(-1).rows]"
         ".map((r) => r.cells[c].dataset.v ?? r.cells[c].textContent)",

@@ -51,7 +51,6 @@ def test_a_release_in_your_own_archive_was_not_used(how, tmp_path, own_archive, 
 
 
 def test_one_archive_for_all_commands(own_archive, tmp_path):
-    """Your own releases, with the bundled ones beneath: also where they are compared."""
     rows_of("2024-12-11", "2024-07").to_csv(tmp_path / "2024-12-11.csv", index=False)
     od.Archive(own_archive).add(read_vsrr(tmp_path / "2024-12-11.csv"))
     found = json.loads(ok("data", "revisions", "OH", "--json", "--plot", tmp_path / "r.svg"))

@@ -25,7 +25,6 @@ TWO = ("--models", "naive,hub-baseline", "--draws", "40", "--locations", "US,WV"
 
 @pytest.fixture(scope="module")
 def scored(tmp_path_factory):
-    """A backtest: its folder, and what it prints."""
     out = tmp_path_factory.mktemp("backtest")
     files = ("--out", out / "run", "--plot", out / "b.svg", "--html", out / "b.html")
     done = run(*SPAN, *TWO, *files, code=0)

@@ -43,7 +43,6 @@ def whole():
 
 
 def table_of(text, head):
-    """Cells of the first table after some words, by place."""
     below = text[text.index(head) :].partition("─\n")[2].split("\n\n")[0]
     return {
         place: cells.split() for place, cells in re.findall(r"^([A-Z]{2,3}) (.*)$", below, re.M)
@@ -268,7 +267,6 @@ def test_a_few_draws_below_zero_are_no_warning():
 
 @pytest.fixture
 def models(monkeypatch):
-    """Registered models are taken back after the test."""
     monkeypatch.setattr(base, "_REGISTERED", dict(base._REGISTERED))
     register("joint", Joint)
     register("alone", Alone)

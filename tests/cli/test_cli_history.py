@@ -124,8 +124,6 @@ def test_list_asks_nobody(fetch_copies, tmp_path):
 
 
 class Repository:
-    """A repository with one file, committed on set days."""
-
     def __init__(self, folder, file="data/counts.csv"):
         self.folder, self.file = folder, file
         self.git("init", "-q", "-b", "main", str(folder), within=False)

@@ -22,7 +22,6 @@ QUICK = ("--source", "bundled", "--draws", "60")
 
 @pytest.fixture(scope="module")
 def table():
-    """What the default model says in Python."""
     fitted = od.get_model().fit(od.bundled().as_of().panel())
     return fitted.forecast(draws=60).nowcast()
 

@@ -198,7 +198,6 @@ def test_compare_is_a_grid_of_options(tmp_path):
 
 
 def test_where_few_draws_work_there_is_no_interval():
-    """It was that of the next outcome, nothing: 464 (0 to 0)."""
     text = cli("compare", *WEST, "--scenario", "tariff-only").output
     (row, _) = (line for line in text.splitlines() if line.startswith("tariff-only "))
     assert re.match(r"tariff-only  \d{4}-\d\d +[\d,]+ +10% ", row), row

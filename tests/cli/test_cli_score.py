@@ -20,7 +20,6 @@ pytestmark = pytest.mark.usefixtures("older_bundle")
 
 
 def forecast_of(model, last="2023-09", states=("US", "WV", "OH")):
-    """A forecast from the bundled release, cut at a month."""
     panel = od.bundled().as_of("2025-09-17").panel().select(states)
     panel = panel if last == str(panel.last_month) else panel.cut(last)
     return od.get_model(model).fit(panel).forecast(12, draws=80, seed=1)
@@ -28,7 +27,6 @@ def forecast_of(model, last="2023-09", states=("US", "WV", "OH")):
 
 @pytest.fixture
 def files(tmp_path):
-    """Hub files of two models, three locations, one origin."""
     return [
         write_hub(to_hub(forecast_of(m)), tmp_path / f"2024-02-15-{m}.csv")
         for m in ("hub-baseline", "naive")
@@ -106,7 +104,6 @@ def test_a_truth_the_forecast_could_know_is_said(tmp_path):
 
 
 def scenarios_of(last="2023-06", **names):
-    """A forecast under scenarios that have this share of its deaths."""
     forecast = forecast_of("drift", last)
     return {n.replace("_", "-"): replace(forecast, draws=forecast.draws * k)
             for n, k in names.items()}  # fmt: skip
@@ -189,17 +186,6 @@ def test_quantiles_and_samples_of_scenarios_side_by_side(projected, tmp_path):
     both = run(projected, tmp_path / "samples.parquet", "--baseline", "drift", code=0)
     assert "ratio" in both.output
     assert "forecasts each (samples): " in both.output
-
-
-def test_a_name_is_text_on_the_screen_and_in_the_file(tmp_path):
-    base = scenarios_of(null=1.0)["null"]
-    names = ["null", "[red]a[/red]", ":smile:", "=1+1", "$x, é"]
-    path = write_hub(scenarios_to_hub(dict.fromkeys(names, base)), tmp_path / "m.csv")
-    out = tmp_path / "s.csv"
-    result = run(path, "--out", out, code=0)
-    assert all(f"\n{name} " in result.output for name in names)
-    written = pd.read_csv(out, keep_default_na=False)["scenario_id"].unique()
-    assert set(written) == {"null", "[red]a[/red]", ":smile:", "'=1+1", "$x, é"}
 
 
 def test_mistakes_with_scenarios_are_one_line(projected, spans, files, tmp_path):

@@ -59,7 +59,6 @@ ASKED = ("--as-of", "2024-07-10", "--draws", 100, "--model", "dlm", "--locations
 
 @pytest.fixture
 def scored(archive, tmp_path):
-    """The table that ``odforecast score`` writes."""
 
     def go(path, *more):
         out = tmp_path / f"scores-{path.name}.parquet"
@@ -150,7 +149,6 @@ def test_a_saved_forecast(written, made, truth):
 
 
 def three_levels(made, truth, target, level=0.9):
-    """WIS of a median and one interval, of the forecast itself."""
     part = made.select(list(STATES))
     tau = [round((1 - level) / 2, 12), 0.5, round((1 + level) / 2, 12)]
     q = part.quantiles(tau, target)
@@ -267,7 +265,6 @@ def test_names_of_our_models_and_of_others(archive, made, tmp_path):
 
 
 def test_wis_over_as_many_other_levels_is_not_related(tmp_path):
-    """Three levels each: 0.05 to 0.95, and 0.25 to 0.75."""
     wide, narrow, alike = (tmp_path / f"2024-02-15-{x}.csv" for x in ("wide", "narrow", "alike"))
     for path, level in ((wide, 0.9), (narrow, 0.5), (alike, 0.9)):
         path.write_text(HEAD + f"US,2023-12,3,{level},90000,100000,110000\n")

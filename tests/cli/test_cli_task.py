@@ -83,7 +83,6 @@ def test_forecasts_that_were_made_elsewhere(folder, tmp_path):
 
 
 def test_tiny_submissions_take_no_column_and_alone_say_why(folder, tmp_path):
-    """Three of different single origins, beside whole ones and by themselves."""
     tiny = [tmp_path / str(number) for number in range(3)]
     for out, file in zip(tiny, sorted((folder / "forecasts").glob("*.csv")), strict=True):
         assert submit(folder, file, out, label=f"tiny-{out.name}").exit_code == 0

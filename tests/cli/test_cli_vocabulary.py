@@ -24,7 +24,6 @@ MAY_DIFFER = {
 
 
 def walk(group=main, path=()):
-    """Every command, with the words that call it."""
     if not isinstance(group, click.Group):
         yield path, group
         return

@@ -14,9 +14,8 @@ import pytest
 from click.testing import CliRunner
 
 from odforecast.cli import main
-from odforecast.cli.screen import working
 from odforecast.models.hierarchy.model import _told
-from odforecast.models.model import watcher, watching
+from odforecast.models.model import watching
 from odforecast.names import ALL_DRUGS
 
 PAGE = Path(__file__).parents[2] / "docs" / "install.md"
@@ -134,12 +133,6 @@ print("done")
     assert done.stdout == "done\n"
     assert "sampling 4 chains" in seen
     assert "5/12" in seen
-
-
-def test_in_a_pipe_nothing_is_shown_and_nobody_watches(capsys):
-    with working("fitting", patience=0.0):
-        assert watcher() is None
-    assert capsys.readouterr() == ("", "")
 
 
 def test_the_sampler_is_asked_only_where_somebody_watches():

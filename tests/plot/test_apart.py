@@ -20,7 +20,6 @@ WORDS = {"pseudo-delayed": "delayed pseudo-vintages", "pseudo-clean": "clean pse
 
 
 def below(axes) -> str:
-    """Title, caption and source."""
     return " ".join(head_of(axes))
 
 

@@ -29,7 +29,6 @@ def numbers(text: str) -> set[float]:
 
 
 def says(axes, *parts: str) -> None:
-    """The alt text has these parts."""
     said = plot.alt_text(axes)
     assert [p for p in parts if p not in said] == [], said
 
@@ -346,7 +345,6 @@ def test_the_band_of_reliability_is_of_90_percent():
 
 
 def ahead(median, low, high) -> pd.DataFrame:
-    """Forecasts a year ahead of counts of 100."""
     months = pd.date_range("2020-01-01", periods=len(median), freq="MS")
     last = months - pd.DateOffset(months=12)
     return scored(month=months, last_month=last, observed=100.0, median=median, low=low, high=high)

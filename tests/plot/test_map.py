@@ -99,7 +99,6 @@ def test_who_is_among_the_highest_is_asked_of_those_shown(forecast):
 
 
 def test_the_projection_keeps_areas():
-    """A small square has the area that it has on the globe, wherever it lies."""
     for lat in (25.0, 40.0, 60.0):
         d = 0.01
         lon = np.array([-100.0, -100 + d, -100 + d, -100.0])

@@ -48,17 +48,14 @@ CODE = (
 
 
 def words(page: str) -> str:
-    """What a reader sees, with plain blanks."""
     return re.sub(r"\s+", " ", " ".join(Page(page).texts).replace("\u00a0", " "))
 
 
 def seen_of(baseline, *scenarios, location="US") -> str:
-    """The words of a brief of these scenarios."""
     return words(write_brief(project(baseline, list(scenarios), seed=1), location=location))
 
 
 def of_prior(name: str, onset: str, *more: str, called: str = "", **changed) -> Scenario:
-    """A scenario of one or more named priors."""
     parts = tuple(named_intervention(n, onset=onset, **changed) for n in (name, *more))
     return Scenario(called or name, parts)
 
@@ -239,7 +236,6 @@ def test_the_answer_is_the_same_whether_one_place_was_asked_for_or_all(one, page
 
 
 def test_years_and_sentences_are_those_of_the_forecast(page, forecast, three):
-    """Years were means, where a forecast shows medians: 68,000 for 66,000."""
     seen = words(page)
     y26, y27 = (about(x) for x in forecast.years(locations="Ohio")["median"].iloc[-2:])
     assert re.search(rf"is 1,\d+0 in 2025 \(May–Dec\), {y26} in 2026, {y27} in 2027 \(medi", seen)
@@ -250,7 +246,6 @@ def test_years_and_sentences_are_those_of_the_forecast(page, forecast, three):
 
 
 def test_the_chance_beside_a_limit_is_that_of_the_limit_shown(forecast):
-    """5% limits were rounded to 40,000 and 120,000, below which lay 8% of the draws."""
     worse = Scenario("worse", (Intervention("worse", Fixed(0.3), onset="2025-10"),))
     made = project(forecast.select("US"), worse, seed=1)
     found = mind(made, [worse])

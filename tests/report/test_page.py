@@ -6,9 +6,8 @@ import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 from site_factory import Page, sha256
 
-import odforecast as od
 from odforecast.errors import DataError
-from odforecast.report.page import picture, render
+from odforecast.report.page import render
 
 
 def plain(title="A title", paragraphs=("Text.",), **look):
@@ -80,10 +79,3 @@ def test_a_sheet_that_reaches_out_or_cannot_be_read_is_refused_in_one_line(tmp_p
         plain(stylesheet=own)
     assert "\n" not in str(error.value)
     assert "own.css" in str(error.value)
-
-
-def test_a_picture_is_the_same_every_time():
-    first, again = (picture(od.plot.tile_map({"OH": -3.0}), "One state", "A line.") for _ in "ab")
-    assert first == again
-    assert 'aria-label="One state. Change of deaths in a year' in first.drawing
-    assert " style=" not in first.drawing

@@ -85,7 +85,6 @@ def relabelled(results, **manifest):
 
 
 def rows_of(page: Page, table: str) -> dict[str, list[tuple[str, dict[str, str]]]]:
-    """Rows below the head by what they are called."""
     return {row[0][0]: row for row in page.tables[f"table-{table}"][1:]}
 
 
@@ -104,7 +103,6 @@ def write_page(forecast=None, **more) -> Page:
 
 
 def close(shown: str, exact: list[float], step: float) -> bool:
-    """Whether a text says these numbers, each to the step."""
     said = numbers(shown.replace("†", ""))
     return len(said) == len(exact) and all(
         abs(a - b) <= 0.5 * step + 1e-6 for a, b in zip(said, exact)

@@ -51,7 +51,6 @@ def test_folders_are_known_by_what_is_in_them(work):
     ("more", "years"), [((), ["2025", "2026", "2027"]), (("--horizon", "3"), ["2025"])]
 )
 def test_a_forecast_is_made_where_none_is_given(work, more, years):
-    """To the end of the year after next, unless something else is asked for."""
     words = ("--source", "bundled", "--model", "naive", "--locations", "OH,NYC", "--draws", "30")
     run(*words, *more, "--out", "made.html", code=0)
     made = page("made.html")

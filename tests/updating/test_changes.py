@@ -214,7 +214,6 @@ def test_a_release_without_its_newest_months_keeps_what_it_says_of_the_others():
 
 
 def test_nothing_published_later_moves_the_middle_forecast():
-    """Revisions are told by the months known before alone, whatever the new month says."""
     reported = MOVED.reported.copy()
     reported[:, -1] *= 1.1
     other = with_counts(MOVED, reported, MOVED.predicted)
@@ -241,7 +240,6 @@ def test_the_largest_changes_come_first_behind_the_place():
 
 
 def crafted(rows):
-    """A change of one month, as it is given."""
     table = pd.DataFrame(rows).assign(month=pd.Timestamp("2022-03-01"), horizon=11, model=0.0)
     table["change"] = table["now"] - table["before"]
     table = table.assign(

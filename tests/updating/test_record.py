@@ -49,7 +49,6 @@ def add(path, last, on=None, **how):
 
 @cache
 def content(*lasts):
-    """A record of the forecasts from these releases."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "record.csv"
         for last in lasts:

@@ -220,7 +220,6 @@ def counts(table, batch=1):
 
 
 def reported(archive, day):
-    """Ohio's counts in a release, by month."""
     panel = archive.as_of(day).panel()
     return dict(zip(panel.months.astype(str), panel.reported[panel.index("OH")]))
 

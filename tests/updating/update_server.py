@@ -22,7 +22,6 @@ FEW = ("US", "OH", "WV", "YC")
 
 
 def moment(day: dt.date) -> int:
-    """Noon of a day in Washington."""
     return int(dt.datetime(day.year, day.month, day.day, 16, tzinfo=dt.UTC).timestamp())
 
 
@@ -46,7 +45,6 @@ def rows(
 
 
 def serve(server: FakeSocrata, release: tuple[str, dt.date], **how: object) -> None:
-    """Let a server answer with a release."""
     server.rows, server.updated = list(rows(release[0], **how)), moment(release[1])
 
 
@@ -69,7 +67,6 @@ def refused(folder: Path, error: type[Exception], words: str | None = None) -> I
 
 
 def files(where: Path) -> dict[str, bytes]:
-    """Every file below a folder."""
     return {
         str(p.relative_to(where)): p.read_bytes() for p in sorted(where.rglob("*")) if p.is_file()
     }
