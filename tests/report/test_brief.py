@@ -86,12 +86,6 @@ def five(newest):
 
 
 @pytest.fixture(scope="module")
-def few(one):
-    """Of three places: a sensitivity of all of them takes long."""
-    return one.select(["US", "OH", "WV"])
-
-
-@pytest.fixture(scope="module")
 def page(one):
     return write_brief(one, location="Ohio")
 
@@ -311,10 +305,10 @@ def test_an_assumption_in_plain_words():
     )
 
 
-def test_what_is_refused_writes_nothing(few, forecast, tmp_path):
+def test_what_is_refused_writes_nothing(one, forecast, tmp_path):
     for bad in ({"paper": "A5"}, {"stylesheet": tmp_path / "none.css"}, {"locations": []}):
         with pytest.raises((DataError, LookupError, ScenarioError)):
-            write_briefs(few, tmp_path / "out", **bad)
+            write_briefs(one, tmp_path / "out", **bad)
     with pytest.raises(ScenarioError, match="none is there"):
         write_brief(project(forecast, NULL))
     with pytest.raises(ScenarioError, match="no priors"):
@@ -323,32 +317,25 @@ def test_what_is_refused_writes_nothing(few, forecast, tmp_path):
 
 
 @pytest.mark.slow
-def test_several_places_are_one_file(few, tmp_path):
-    mine = tmp_path / "brief-mine.html"
-    mine.write_text("<p>not of this library</p>")
-    (tmp_path / "brief-US.html").write_text(
-        '<meta name="generator" content="odforecast 0.1">', encoding="utf-8"
-    )  # of an earlier run
+def test_several_places_are_one_file_and_the_annex_has_the_rest(one, tmp_path):
+    few = one.select(["US", "OH"])  # a sensitivity of all places takes long
+    (tmp_path / "brief-mine.html").write_text("<p>not of this library</p>")
+    old = '<meta name="generator" content="odforecast 0.1">'
+    (tmp_path / "brief-US.html").write_text(old)  # of an earlier run
     written = write_briefs(few, tmp_path, ["US", "Ohio", "OH"])
-    mine.unlink()
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["brief-annex.html", "brief.html"]
+    left = sorted(p.name for p in tmp_path.iterdir())
+    assert left == ["brief-annex.html", "brief-mine.html", "brief.html"]
     page = written[0].read_text(encoding="utf-8")
     assert Page(page).links() == ["#US", "#OH", "brief-annex.html"]
     seen = words(page)
     for code in ("US", "OH"):
         assert answers(few, code)[0].combined in seen
         assert page.count(f'<section id="{code}"') == 1
-
-
-@pytest.mark.slow
-def test_the_annex_holds_what_the_brief_leaves_out(few, tmp_path):
-    write_briefs(few, tmp_path, "Ohio")
-    seen = words((tmp_path / "brief-annex.html").read_text(encoding="utf-8"))
-    scenario = few.scenario("shock")
+    seen = words(written[1].read_text(encoding="utf-8"))  # the annex has what the brief leaves out
     for part in (
-        CAVEAT, "Normal(-0.65, 0.29)", "a what-if: its results hold given", "T40.4",
-        "Sensitivity", "depends most on", "Beta(1.5, 4)", "25%", scenario.hash,
-        "seed", "prior-dominated by construction", "Exposure", "Buprenorphine", "months 1-12",
+        CAVEAT, "Normal(-0.65, 0.29)", "a what-if: its results hold given", "T40.4", "25%", "seed",
+        "Sensitivity", "depends most on", "Beta(1.5, 4)", few.scenario("shock").hash, "Exposure",
+        "prior-dominated by construction", "Buprenorphine", "months 1-12",
     ):  # fmt: skip
         assert part in seen, part
 

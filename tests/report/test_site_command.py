@@ -34,11 +34,11 @@ def page(path: str) -> Page:
 def test_folders_are_known_by_what_is_in_them(work):
     assert "page: both.html" in run("scored", "made", "--out", "both.html", code=0).output
     assert {"table-forecast", "table-board-nation"} <= set(page("both.html").tables)
-    done = run("scored", "--out", "scores.html", code=0)
+    run("scored", "--out", "scores.html", code=0)
     assert "table-forecast" not in page("scores.html").tables
-    done = run("made", "--out", "scores.html", code=0)  # a page of ours is replaced whole
+    run("made", "--out", "scores.html", code=0)  # a page of ours is replaced whole
     assert "table-board-nation" not in page("scores.html").tables
-    done = run("made", "scored", "--site", "site", code=0)
+    run("made", "scored", "--site", "site", code=0)
     names = {p.name for p in Path("site").iterdir()}
     assert {"index.html", "leaderboard.html", "ohio.html", "forecast.csv"} <= names
     assert "holds a site already; --replace takes its place" in run("made", "--site", "site").output
