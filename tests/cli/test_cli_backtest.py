@@ -17,6 +17,7 @@ import odforecast as od
 from odforecast.backtesting import Results, cuts
 from odforecast.cli import backtest
 from odforecast.cli.leaderboard import _print_missing, lacking, print_leaderboard
+from odforecast.errors import BacktestError
 from odforecast.scoring import Truth
 
 SPAN = ("backtest", "--start", "2021-01", "--end", "2021-02", "--step", "1", "--jobs", "1")
@@ -120,6 +121,15 @@ def test_a_backtest_of_which_nothing_can_be_scored_says_so(tmp_path):
     assert (tmp_path / "r" / "leaderboard.csv").exists()
     one = run(*words, "--json", code=1)
     assert json.loads(one.stdout)["leaderboard"]
+
+
+def test_without_a_name_all_models_run(monkeypatch):
+    def stop(models, *_, **__):
+        raise BacktestError(" ".join(model.label for model in models))
+
+    monkeypatch.setattr("odforecast.backtesting.plan", stop)
+    said_of = run("backtest", "--start", "2021-01", "--end", "2021-01", code=1).stderr.split()
+    assert {"dlm", "naive", "naive+delay", "auto-ets+delay", "hub-baseline"} <= set(said_of)
 
 
 # Counties

@@ -51,18 +51,26 @@ def test_a_states_counties_are_a_table(file):
 
 
 @pytest.fixture(scope="module")
-def ohio(file):
-    return json.loads(run(file, "--locations", "Ohio/*", "--json").stdout)["counties"]
+def people(tmp_path_factory):
+    return population_csv(tmp_path_factory.mktemp("people") / "population.csv")
+
+
+@pytest.fixture(scope="module")
+def ohio(file, people):
+    words = ("--locations", "Ohio/*", "--population", people, "--json")
+    return json.loads(run(file, *words, code=0).stdout)["counties"]
 
 
 @pytest.mark.parametrize("place", ["39035", "Cuyahoga, Ohio", "Cuyahoga County, OH"])
-def test_one_county_by_any_of_its_names_is_as_it_is_among_others(file, ohio, place, tmp_path):
-    save = ("--save", tmp_path / "kept", "--exact")
-    said = json.loads(run(file, "--locations", place, "--json", *save, code=0).stdout)
-    assert od.load_forecast(tmp_path / "kept").locations == ("39035",)
+def test_one_county_by_any_of_its_names_is_as_among_others(file, people, ohio, place, tmp_path):
+    kept, page = tmp_path / "kept", tmp_path / "x.html"
+    words = ("--population", people, "--save", kept, "--exact", "--html", page, "--json")
+    said = json.loads(run(file, "--locations", place, *words, code=0).stdout)
     assert said["counties"] == [row for row in ohio if row["location"] == "39035"] != []
     assert said["meta"]["dataset"] == "counties"
     assert said["meta"]["basis"] == "residence"
+    assert od.load_forecast(kept).locations == ("39035",)
+    assert "No population of" not in page.read_text(encoding="utf-8")
 
 
 def test_files_hold_no_number_below_ten_unless_exact(file, tmp_path):
@@ -111,8 +119,7 @@ def test_report_is_of_states(tmp_path):
     assert {p.name for p in tmp_path.iterdir()} == {"kept"}
 
 
-def test_map_page_rates_and_hot_spots(file, tmp_path):
-    people = population_csv(tmp_path / "population.csv")
+def test_map_page_rates_and_hot_spots(file, people, tmp_path):
     picture, page = tmp_path / "ohio.png", tmp_path / "ohio.html"
     words = ("--population", people, "--rank", "3", "--plot", picture, "--html", page)
     text = run(file, *words, quick=["--draws", "60"], code=0).stdout
@@ -124,7 +131,6 @@ def test_map_page_rates_and_hot_spots(file, tmp_path):
     assert "in the counties of Ohio" in html
     assert "among the 3 highest" in html
     assert "CDC hides counts of 1 to 9" in html
-    assert "No population of" not in html  # people of other states are not spoken of
     assert "The 50% interval is in --table and --json" in " ".join(text.split())
 
 

@@ -105,6 +105,7 @@ def _edits(lines):
         "the last line": ([*lines[:-1], lines[-1].replace(b",1,40,", b",1,41,")], len(lines)),
         "another file": ([b"a,b\n", b"1,2\n"], 1),
         "nothing but a line end": ([b"\n"], 1),
+        "a word": ([b"hello"], 1),
     }  # fmt: skip
 
 
@@ -246,6 +247,11 @@ def test_what_is_withdrawn_is_nowhere_judged_and_said_to_be_there(path):
     assert len(records.standing(table)) == len(before) - 24
     assert len(add(path, "2021-03", dt.date(2022, 6, 2))) >= 24
     assert set(outcomes(read(path))["batch"]) == {2, 4}
+    # Counts of a release that is withdrawn are recorded from the next one.
+    gone = gone.assign(release=pd.Timestamp("2022-05-15"), data="")
+    records.append(path, records.batch_of(read(path), [gone], dt.date(2022, 6, 3)))
+    assert outcomes(read(path))["came"].isna().all()
+    assert _came(add(path, "2022-01"), "settled") == ["2021-04", "2021-05", "2021-06"]
 
 
 @pytest.mark.parametrize("repeats", [1, 3])

@@ -151,7 +151,7 @@ def test_a_half_written_update_does_not_hide_the_rest(first, server, run):
     held = len(file.read_bytes())
     run(again=True, seed=2)
     content = file.read_bytes()
-    file.write_bytes(content[: content.index(b"\n", held + 600) + 1])
+    file.write_bytes(content[: content.index(b"\n", held + 600) + 30])
     done = run()  # seed 1 once more; that of seed 2 is never written to its end
     assert any("cut off while it was written" in note for note in done.notes)
     serve(server, SECOND)
