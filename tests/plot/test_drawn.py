@@ -99,7 +99,7 @@ def test_the_last_count_is_marked_with_what_it_will_be(panel, revising):
 @pytest.mark.slow
 def test_the_line_of_a_fan_does_not_run_through_a_number(panel, forecast):
     history, seen = panel.select(["US"]).to_frame(), set()
-    for count in range(60_000, 90_000, 5_000):
+    for count in range(60_000, 90_000, 2_000):
         given = history.assign(reported=float(count))
         axes = plot.fan(forecast, "US", history=given, axes=plot.sheet((692, 376)))
         axes.figure.draw_without_rendering()
