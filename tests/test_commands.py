@@ -6,6 +6,7 @@ that it is quick or stays on this machine, stands in ``_quick``; nothing of it i
 
 from __future__ import annotations
 
+import atexit
 import io
 import re
 import shlex
@@ -140,6 +141,7 @@ def _release(name: str) -> bytes:
 def _kept() -> Path:
     """An archive that nothing else was added to."""
     folder = Path(mkdtemp())
+    atexit.register(shutil.rmtree, folder)
     _archive(folder / "archive", new=True)
     return folder / "archive"
 

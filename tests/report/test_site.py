@@ -137,6 +137,7 @@ def test_the_main_table_says_what_summary_says(report, pages, forecast):
         exact = [r["rate"], r["rate_low"], r["rate_high"]]
         assert close(rows_of(report, "rates")[called(code)][1][0], exact, 1)
     # Pages answer first.
+    assert "US drug overdose deaths: forecast to April 2026" in report.words
     first = ((report, "US"), (pages["united-states.html"], "US"), (pages["ohio.html"], "OH"))
     for page, code in first:
         r = ahead.loc[code]
