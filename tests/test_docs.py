@@ -23,6 +23,7 @@ import outputs
 import pandas as pd
 import pytest
 from _ext import built, names_table
+from commands import ok
 from county_forecasts import made_forecast
 
 import odforecast as od
@@ -47,9 +48,7 @@ WITH_CODE = [page for page in outputs.PAGES if outputs.BLOCK.search(page.read_te
     [pytest.param(p, marks=() if p.name == "README.md" else pytest.mark.slow) for p in WITH_CODE],
     ids=lambda p: p.relative_to(ROOT).as_posix(),
 )
-def test_code_runs_and_prints_what_the_page_says(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_code_runs_and_prints_what_the_page_says(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("odforecast.models.registry._REGISTERED", {})
     with warnings.catch_warnings():
@@ -58,8 +57,6 @@ def test_code_runs_and_prints_what_the_page_says(
             if match["text"] is not None:
                 assert printed == match["text"], f"{page.name}: run `make figures`"
 
-
-# -------------------------------------------------------------------- nothing is without a page
 
 REFERENCE = {path.stem: path.read_text() for path in (DOCS / "reference" / "api").glob("*.md")}
 
@@ -128,18 +125,6 @@ def test_every_command_is_shown_with_an_example() -> None:
     assert not missing
 
 
-def test_every_figure_is_in_the_gallery() -> None:
-    text = (DOCS / "gallery.md").read_text()
-    drawn = set(re.findall(r"od\.plot\.(\w+)\(", text))
-    assert set(od.plot.__all__) - {"alt_text", "inline", "save", "sheet"} == drawn
-
-
-def test_every_model_is_on_the_models_page() -> None:
-    text = (DOCS / "models" / "index.md").read_text()
-    missing = [name for name in od.models().index if f"`{name}`" not in text]
-    assert not missing
-
-
 # Whoever pastes an example of a public name has every name it uses. pytest runs the examples in the
 # namespace of their module, where a name that the reader has to import is there already.
 
@@ -195,13 +180,11 @@ def test_examples_bind_what_they_use() -> None:
     assert not missing
 
 
-# ------------------------------------------------------------------------------- files written
-
 FILES = (DOCS / "reference" / "files.md").read_text()
 
 
 @pytest.mark.parametrize(
-    ("columns", "page"),
+    ("names", "page"),
     [
         (HUB_COLUMNS, "reference/files.md"),
         (CATEGORIES, "reference/files.md"),
@@ -209,12 +192,20 @@ FILES = (DOCS / "reference" / "files.md").read_text()
         (FAILURE_COLUMNS, "reference/files.md"),
         (SCORE_COLUMNS, "reference/scores.md"),
         (TABLE_COLUMNS, "how-to/get-releases.md"),
+        (prior_names(), "reference/evidence.md"),
     ],
-    ids=["hub", "trend", "record", "failures", "scores", "table"],
+    ids=["hub", "trend", "record", "failures", "scores", "table", "priors"],
 )
-def test_every_column_is_explained(columns: tuple[str, ...], page: str) -> None:
+def test_every_column_and_prior_is_explained(names, page):
     text = (DOCS / page).read_text()
-    assert not [name for name in columns if f"`{name}`" not in text]
+    assert not [name for name in names if f"`{name}`" not in text]
+
+
+def test_every_model_is_on_the_models_page_and_every_figure_in_the_gallery():
+    text = (DOCS / "models" / "index.md").read_text()
+    assert not [name for name in od.models().index if f"`{name}`" not in text]
+    drawn = set(re.findall(r"od\.plot\.(\w+)\(", (DOCS / "gallery.md").read_text()))
+    assert set(od.plot.__all__) - {"alt_text", "inline", "save", "sheet"} == drawn
 
 
 def test_every_column_of_the_tables_of_a_forecast_is_explained() -> None:
@@ -230,14 +221,9 @@ def test_every_column_of_the_tables_of_a_forecast_is_explained() -> None:
 
 @pytest.mark.slow
 def test_every_column_of_a_scenario_folder_is_explained(tmp_path: Path) -> None:
-    from click.testing import CliRunner
-
-    from odforecast.cli import main
-
-    args = "scenario run --source bundled --model drift --scenario tariff-only --locations OH"
     out = tmp_path / "brief"
-    done = CliRunner().invoke(main, [*args.split(), "--draws", "20", "--out", str(out)])
-    assert done.exit_code == 0, done.output
+    args = "scenario run --source bundled --model drift --scenario tariff-only --locations OH"
+    ok(*args.split(), "--draws", "20", "--out", out)
     tables = [*out.glob("data/*.csv"), *out.glob("data/*.parquet")]
     assert len(tables) > 5
     for path in tables:
@@ -247,9 +233,6 @@ def test_every_column_of_a_scenario_folder_is_explained(tmp_path: Path) -> None:
         months = re.compile(r"\d{4}-\d{2}$")
         unsaid = [c for c in columns if f"`{c}`" not in FILES and not months.match(str(c))]
         assert not unsaid, path.name
-
-
-# ---------------------------------------------------------------------- words, sources, pictures
 
 
 def test_every_word_of_the_glossary_is_there_once_and_links_to_terms_resolve() -> None:
@@ -271,11 +254,6 @@ def test_no_doi_stands_in_the_pages_that_the_library_does_not_have() -> None:
             assert doi.lower().rstrip(".,;") in known, f"{page.name}: {doi}"
 
 
-def test_every_prior_is_on_the_page_of_the_evidence() -> None:
-    text = (DOCS / "reference" / "evidence.md").read_text()
-    assert not [name for name in prior_names() if f"`{name}`" not in text]
-
-
 def test_pictures_of_pages_exist_and_are_used() -> None:
     used = {
         name
@@ -285,9 +263,6 @@ def test_pictures_of_pages_exist_and_are_used() -> None:
     there = {p.name for p in (DOCS / "_static").iterdir() if p.suffix in (".svg", ".html")}
     assert used <= there
     assert there - used <= {"brief-annex.html"}, "a picture that no page shows"
-
-
-# ----------------------------------------------------------------------------- the built pages
 
 
 def test_dead_links_and_pictures_without_words_are_found(tmp_path: Path) -> None:

@@ -21,9 +21,6 @@ def sentences(said: str) -> list[str]:
     return said.removesuffix(".").split(". ")
 
 
-# A forecast
-
-
 def test_three_sentences_with_the_nowcast(forecast):
     first, second, third = sentences(forecast.text("Ohio"))
     assert first.startswith(
@@ -35,11 +32,9 @@ def test_three_sentences_with_the_nowcast(forecast):
     assert "(90% interval " in second
     assert "than 12 months before" in third
     assert "; the probability of a fall is " in third
-
-
-def test_the_numbers_are_those_of_the_draws(forecast):
+    # The numbers are those of the draws.
     ohio = forecast.select("Ohio")
-    _, second, third = sentences(ohio.text())
+    assert ohio.text() == forecast.text("Ohio")
     low, middle, high = np.quantile(ohio.count_at("2026-04")[:, 0], [0.05, 0.5, 0.95])
     step = 100 if high - low >= 700 else 10
     for value in (low, middle, high):
@@ -58,15 +53,12 @@ def test_places_have_their_full_names(forecast):
         assert place.name.split(" of ")[0] in place_name(place.state)
 
 
-def test_a_region_is_its_parts(forecast, panel):
+def test_a_region_is_its_parts_and_a_class_is_named(forecast, panel):
     said = forecast.region("Midwest").text()
     states = [x.state for x in LOCATIONS if x.region == "Midwest"]
     count = panel.reported[[panel.locations.index(s) for s in states], -1].sum()
     assert said.startswith(f"In the Midwest, {count:,.0f} drug overdose deaths")
     assert "the probability of a fall" in said
-
-
-def test_a_class_is_named(forecast):
     said = forecast.part("T40.4").text("Ohio")
     assert "drug overdose deaths with synthetic opioids (mostly fentanyl) were reported" in said
 

@@ -89,7 +89,6 @@ def tab(browser):
 
 
 def values(tab, table: str, column: int) -> list[str]:
-    """A column below the rows that stay, as it is sorted by."""
     return tab.evaluate(
         "([t, c]) => [...[...document.querySelector(`#table-${t}`).tBodies].at(-1).rows]"
         ".map((r) => r.cells[c].dataset.v ?? r.cells[c].textContent)",
@@ -116,7 +115,6 @@ CAPTIONS = """() => [...document.querySelectorAll(".scroll caption span")].filte
 ).map((e) => e.textContent)"""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 def test_every_page_fits_the_screen_hides_nothing_and_asks_for_nothing(tab, pages, width):
     tab.set_viewport_size({"width": width, "height": 844})
@@ -161,9 +159,7 @@ def test_a_table_is_sorted_by_the_keyboard(tab, pages):
     assert tab.locator("#table-forecast tbody.top-rows th").inner_text() == top
     tab.locator("#table-forecast thead th").first.get_by_role("button").press("Enter")
     assert values(tab, "forecast", 0) == names
-
-
-def test_what_is_not_known_stays_last(tab, pages):
+    # What is not known stays last.
     tab.goto(pages["leaderboard.html"].as_uri())
     column = tab.locator("#table-board-jurisdictions thead th").all_inner_texts()
     at = next(i for i, text in enumerate(column) if "Places better" in text)
@@ -175,7 +171,7 @@ def test_what_is_not_known_stays_last(tab, pages):
         assert "" not in found[:-1]
 
 
-def test_the_keyboard_reaches_the_content_first(tab, pages):
+def test_the_keyboard_reaches_the_content_first_and_it_prints_on_two_sheets(tab, pages):
     tab.goto(pages["ohio.html"].as_uri())
     tab.keyboard.press("Tab")
     skip = tab.get_by_role("link", name="Skip to the content")
@@ -183,6 +179,8 @@ def test_the_keyboard_reaches_the_content_first(tab, pages):
     assert skip.bounding_box()["x"] >= 0
     tab.keyboard.press("Enter")
     assert tab.evaluate("document.activeElement.id") == "main"
+    sheets = tab.pdf(prefer_css_page_size=True)
+    assert sheets.count(b"/Type /Page\n") == 2
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -194,7 +192,6 @@ def test_texts_stand_out_from_what_is_behind_them(tab, pages, scheme):
         assert tab.evaluate(CONTRAST) == [], name
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not AXE, reason="ODFORECAST_AXE does not name axe.min.js")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
@@ -250,9 +247,11 @@ def test_states_are_found_and_sorted_on_a_phone(tab, pages):
     assert found == sorted(found, reverse=True)
 
 
-def test_a_figure_is_saved_as_a_picture(tab, pages):
+def test_a_tile_leads_to_its_place_where_a_figure_is_saved_as_a_picture(tab, pages):
     tab.emulate_media(color_scheme="dark")
-    tab.goto(pages["ohio.html"].as_uri())
+    tab.goto(pages["index.html"].as_uri())
+    tab.locator("svg a").filter(has_text="OH").first.click()
+    assert tab.locator("h1").inner_text().startswith("Ohio")
     with tab.expect_download() as made:
         tab.get_by_role("button", name="Picture (PNG)").first.click()
     assert made.value.suggested_filename == "ohio-forecast.png"
@@ -272,13 +271,6 @@ def test_old_data_are_said_to_be_old_when_the_page_is_opened(tab, pages, tmp_pat
         assert tab.locator(".stale").is_visible() == seen
 
 
-def test_a_tile_leads_to_its_place(tab, pages):
-    tab.goto(pages["index.html"].as_uri())
-    tab.locator("svg a").filter(has_text="OH").first.click()
-    assert tab.locator("h1").inner_text().startswith("Ohio")
-    assert tab.complaints == []
-
-
 def test_all_of_it_is_there_without_the_script(browser, pages):
     context = browser.new_context(java_script_enabled=False)
     page = context.new_page()
@@ -290,9 +282,3 @@ def test_all_of_it_is_there_without_the_script(browser, pages):
     page.locator("summary").first.click()
     assert page.get_by_role("link", name="Ohio").first.is_visible()
     context.close()
-
-
-def test_a_page_of_a_place_prints_on_two_sheets(tab, pages, tmp_path):
-    tab.goto(pages["ohio.html"].as_uri())
-    sheets = tab.pdf(prefer_css_page_size=True)
-    assert sheets.count(b"/Type /Page\n") == 2

@@ -6,11 +6,13 @@ import io
 import json
 import subprocess
 import sys
+from functools import partial
 
 import pandas as pd
 import pytest
-from commands import run, said
+from commands import said
 from county_release import DEATHS, NAMES, api_rows, county_cells, csv_text
+from exits import run
 from socrata_server import UPDATED, FakeSocrata, release_rows
 
 from odforecast.cli import COMMANDS
@@ -25,8 +27,7 @@ HEADER = "state,year,month,indicator,data_value,predicted_value,percent_complete
 DAY, COUNTY_DAY = "2024-12-11", "2025-09-07"
 
 
-def data(*args):
-    return run("data", *args)
+data = partial(run, "data")
 
 
 @pytest.fixture
@@ -64,16 +65,6 @@ def test_help_imports_no_command():
         assert f"\n  {name} " in done.stdout
 
 
-@pytest.mark.slow
-def test_a_broken_pipe_is_quiet():
-    done = subprocess.run(
-        f"'{sys.executable}' -m odforecast.cli data export --out - | head -2",
-        shell=True, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.stdout.splitlines()[0] == ",".join(TABLE_COLUMNS)
-    assert done.stderr == ""
-
-
 STATE_FACTS = (
     f"{DAY}.csv sha256", "first month 2024-07 last month 2024-07", "rows kept 1", "statuses ok 1,",
     f"indicators {ALL_DRUGS}", "us last none", "lower bounds 1", "note 1 no rows for US, AK",
@@ -95,54 +86,41 @@ COUNTY_FACTS = (
 )  # fmt: skip
 def test_what_is_in_files(request, tmp_path, name, facts, values, change, refusal):
     good = request.getfixturevalue(name)
-    done = data("check", good)
-    assert done.exit_code == 0
+    done = data("check", good, code=0)
     for fact in facts:
         assert fact in said(done)
     wrong = tmp_path / "2025-11-13.csv"
     wrong.write_text(good.read_text().replace(*change, 1))
-    done = data("check", wrong, good)
-    assert done.exit_code == 1
+    done = data("check", wrong, good, code=1)
     assert f"{wrong.name} REFUSED {refusal}" in " ".join(done.stdout.split())
     assert f"\n\n{good.name}\n" in done.stdout
     assert done.stderr == "error: 1 of 2 files refused\n"
-    done = data("check", wrong, good, "--json")
-    assert done.exit_code == 1
-    refused, found = json.loads(done.stdout)
+    refused, found = json.loads(data("check", wrong, good, "--json", code=1).stdout)
     assert refused["file"] == wrong.name
     assert change[1].strip(",") in refused["error"]
     assert found | values == found
     assert data("check", wrong, good, "--release", DAY).exit_code == 2
 
 
-def test_a_real_file(vsrr):
-    text = said(data("check", vsrr / "2017-12-13.csv"))
-    assert "us last 66,324 sums checked 58, failed 0, example none adds up yes" in text
-
-
 @pytest.mark.parametrize(("name", "of"), [("file", ""), ("counties", " of counties")])
 def test_add_and_list(request, tmp_path, name, of):
     good = request.getfixturevalue(name)
     day, archive = good.stem, ("--archive", tmp_path / "archive")
-    done = data("add", good, *archive)
-    assert done.exit_code == 0, done.output
+    done = data("add", good, *archive, code=0)
     assert f"release {day}{of} added, {168 if of else 1} rows, months 20" in said(done)
     assert f"holds 1 release{of}, {day} to {day}" in said(done)
-    again = data("add", good, *archive)
-    assert again.exit_code == 0
+    again = data("add", good, *archive, code=0)
     assert f"release {day}{of} was there already, unchanged" in said(again)
     text = good.read_text()
     good.write_text(text.replace(",70,", ",71,").replace("1234", "1235"))
-    other = data("add", good, *archive)
-    assert other.exit_code == 1
+    other = data("add", good, *archive, code=1)
     assert other.stderr.startswith(f"error: the archive holds other numbers for release {day}{of}")
     assert other.stderr.count("\n") == 1
     # A bad file is refused by itself; the good one beside it is added.
     bad, later = tmp_path / "2024-11-13.csv", tmp_path / "2025-12-07.csv"
     bad.write_text("a,b\n1,2\n")
     later.write_text(csv_text(county_cells("2025-12-07", shift=1)) if of else text)
-    mixed = data("add", bad, later, *archive)
-    assert mixed.exit_code == 1
+    mixed = data("add", bad, later, *archive, code=1)
     assert "1 of 2 files refused" in mixed.stderr
     assert "holds 2 releases" in mixed.stdout
     listed = (*archive, "--dataset", "counties" if of else "states")
@@ -160,7 +138,6 @@ def test_add_and_list(request, tmp_path, name, of):
         assert shipped.split()[:3] == ["2023-10-08", "2020-01..2023-03", "3,142"]
 
 
-@pytest.mark.slow
 def test_export(tmp_path):
     out, parquet = tmp_path / "table.csv", tmp_path / "table.parquet"
     assert data("export", "--out", out).exit_code == 0
@@ -191,10 +168,8 @@ def test_export_counties(store, counties):
     assert "no release of the states, which those of counties go" in data(*export).stderr
 
 
-@pytest.mark.slow
 def test_check_counties(store, counties):
-    done = data("check", "--archive", store, "--dataset", "counties")
-    assert done.exit_code == 0
+    done = data("check", "--archive", store, "--dataset", "counties", code=0)
     assert f"release {COUNTY_DAY} of counties, 168 rows, against that of 2025-06-08" in said(done)
     assert "county-suppressed: 14% of the counts are 1 to 9" in said(done)
     of_file = json.loads(data("check", "--source", counties, "--json").stdout)
@@ -207,11 +182,11 @@ def test_check_counties(store, counties):
         assert data("check", "--source", counties, "--locations", place).exit_code == code, place
     nowhere = data("check", "--source", counties, "--locations", "PR")
     assert "have none of Puerto Rico" in nowhere.stderr
-    wrong = data("check", "--source", counties)
-    assert wrong.exit_code == 1
+    wrong = data("check", "--source", counties, code=1)
     assert "contradiction: 10003 2023-10" in said(wrong)
-    early = data("check", "--archive", store, "--dataset", "counties", "--as-of", "2025-06-07")
-    assert early.exit_code == 1
+    early = data(
+        "check", "--archive", store, "--dataset", "counties", "--as-of", "2025-06-07", code=1
+    )
     assert "of counties of 2025-06-07 or before: the first is 2025-06-08" in early.stderr
     assert "release 2023-10-08 of counties" in said(data("check", "--dataset", "counties"))
 
@@ -238,21 +213,18 @@ def test_fetch(tmp_path, monkeypatch, name):
             server.fields = dict.fromkeys(NAMES.values(), "text")
         fetch = ("fetch", "--url", server.url, "--dataset", name)
         archive = ("--archive", tmp_path / "a")
-        done = data(*fetch, *archive)
-        assert done.exit_code == 0, done.output
+        done = data(*fetch, *archive, code=0)
         assert f"{len(rows):,} rows downloaded" in said(done)
         assert "release 2025-09-17 added" in said(done)
         assert ("51005 is listed twice" in said(done)) == (name == "counties")
         assert "release 2025-09-17 was there already, unchanged" in said(data(*fetch, *archive))
         out = tmp_path / "rows.json.gz"
         since = ("--since", "2025") if name == "states" else ()
-        part = data(*fetch, *since, "--out", out)
-        assert part.exit_code == 0, part.output
+        part = data(*fetch, *since, "--out", out, code=0)
         assert "rows of release 2025-09-17" in said(part)
         assert sorted(p.name for p in tmp_path.iterdir()) == ["a", "rows.json.gz"]
         server.faults["meta"].append("404")
-        failed = data(*fetch, *archive)
-        assert failed.exit_code == 1
+        failed = data(*fetch, *archive, code=1)
         assert failed.stderr.startswith("error: ")
     assert name == "states" or read_county(out).table.shape == (168, 10)
 
@@ -270,11 +242,9 @@ def test_anything_else_is_one_line(monkeypatch, error, code, words):
         raise error
 
     monkeypatch.setattr("odforecast.cli.data.open_source", fail)
-    done = data("export", "--out", "-")
-    assert done.exit_code == code
+    done = data("export", "--out", "-", code=code)
     assert words in done.stderr
     assert done.stderr.count("\n") == 1
-    loud = run("--debug", "data", "export", "--out", "-")
-    assert loud.exit_code == code
+    loud = run("--debug", "data", "export", "--out", "-", code=code)
     assert code != 1 or loud.stderr.startswith("Traceback")
     assert words in loud.stderr

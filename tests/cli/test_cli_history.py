@@ -1,4 +1,4 @@
-"""``data fetch --past --git``: every version of a file in a git repository made here."""
+"""``data fetch --past``: copies of releases in a list, and all versions of a file in git."""
 
 from __future__ import annotations
 
@@ -10,47 +10,136 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
+import exits
 import pytest
-from click.testing import CliRunner
 from county_release import county_cells, csv_text
-from past_server import release_csv
+from past_server import FileServer, Made, release_csv, row
 
 import odforecast as od
-from odforecast.cli import main
 from odforecast.errors import DownloadError
 from odforecast.vintage.past import History, fetch_past
 
-pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="git is not installed")
-
+data = partial(exits.run, "data", columns=None)
 ONE, TWO, THREE, FOUR = (release_csv(f"2024-{month}") for month in ("07", "08", "09", "10"))
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 12\n"
 
 
-class Repository:
-    """A repository with one file, committed on set days."""
+@pytest.fixture(scope="module")
+def made():
+    one, two, three = (release_csv(m) for m in ("2024-07", "2024-08", "2024-09"))
+    return Made.of(
+        (row("2024-12-11", "2024-07", one, owner="gone"), None),
+        (row("2024-12-11", "2024-07", one), one),
+        (row("2024-12-11", "2024-07", one + b"\n", owner="twice"), one + b"\n"),
+        (row("2025-01-15", "2024-08", two, owner="blob", check="git blob", basis="known"), two),
+        (row("2025-01-15", "2024-08", three, owner="late", check="", settled=False), three),
+    )
 
+
+@pytest.fixture
+def fetch_copies(made, tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+    def go(*args, copies=made, code=None):
+        file = copies.write(tmp_path / "copies.csv")
+        words = ("fetch", "--past", "--copies", file, "--archive", tmp_path / "archive")
+        with FileServer(copies.files) as server:
+            return data(*words, "--url", server.url, *args, code=code)
+
+    return go
+
+
+def test_fetch_past_and_what_releases_says(made, fetch_copies, tmp_path):
+    done = fetch_copies(code=0)
+    (warning,) = done.stderr.splitlines()
+    assert warning.startswith("warning: 2024-12-11: gone/drugs: counts.csv: not available")
+    assert warning.endswith("answer 404")
+    assert done.stdout.splitlines()[-2:] == [
+        "3 added, 1 compared and equal, 1 not available",
+        f"{tmp_path / 'archive'} holds 3 releases, 2024-12-11 to 2025-02-15",
+    ]
+    assert "3 there already, 1 compared and equal, 1 not available" in fetch_copies(code=0).stdout
+
+    (tmp_path / "2025-03-12.csv").write_bytes(release_csv("2024-10"))
+    archive = ("--archive", tmp_path / "archive")
+    assert data("add", tmp_path / "2025-03-12.csv", *archive).exit_code == 0
+    text = data("releases", *archive).stdout
+    rows = json.loads(data("releases", *archive, "--json").stdout)
+    for one in rows:
+        text = text.replace(f"{one['us_last']:,.0f}", "US")
+    assert [" ".join(line.split()) for line in text.splitlines()] == [
+        "release months US, last date checked from",
+        "2024-12-11 2022-02..2024-07 US inferred sha256 past copy",
+        "2025-01-15 2022-03..2024-08 US known git blob past copy",
+        "2025-02-15 2022-04..2024-09 US last month structure past copy",
+        "2025-03-12 2022-05..2024-10 US given structure 2025-03-12.csv",
+    ]
+    place = f"someone/drugs@{made.rows[1]['commit']}:counts.csv"
+    expected = {"origin": "past", "place": place, "sha256": made.rows[1]["sha256"]}
+    assert rows[0] | expected == rows[0]
+
+
+def test_without_a_copy_that_can_be_used_it_fails_in_one_line(made, fetch_copies, tmp_path):
+    wrong = release_csv("2024-07", change=10)
+    gone = Made(made.rows[:1], {})
+    bad = Made.of((row("2024-12-11", "2024-07", wrong), wrong))
+    for copies, words in ((gone, "not available"), (bad, "set aside: WV 2024-07")):
+        first, last = fetch_copies(copies=copies, code=1).stderr.splitlines()
+        assert words in first
+        assert last == "error: no usable copy of release 2024-12-11"
+    assert od.Archive(tmp_path / "archive").releases() == ()
+    # Without a network: what to do; no repository is named, no hint comes twice.
+    nowhere = ("--archive", tmp_path / "archive", "--url", "https://nowhere.invalid")
+    one = gone.write(tmp_path / "one.csv")
+    for args in (("--past",), ("--past", "--copies", one), (), ("--dataset", "counties")):
+        done = data("fetch", *args, *nowhere)
+        assert (done.exit_code, done.stdout) == (1, "")
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("error: ")
+        assert line.count("nowhere.invalid") == 1
+        assert "network" in line or "online" in line
+        assert ".csv" not in line
+
+
+def test_list_asks_nobody(fetch_copies, tmp_path):
+    done = data("fetch", "--past", "--list", code=0)
+    assert len(done.stdout.splitlines()) == 53
+    assert done.stderr == "52 copies of 38 releases\n"
+    first = done.stdout.splitlines()[1]
+    assert first.startswith("2017-09-13  2017-02     inferred  sha256     -     1cb5453922  Chich")
+    fetch_copies("--release", "2024-12-11")
+    done = data("fetch", "--past", "--list", "--copies", tmp_path / "copies.csv",
+                "--archive", tmp_path / "archive", "--json")  # fmt: skip
+    rows = json.loads(done.stdout)
+    assert [r["here"] for r in rows] == ["-", "there", "kept", "-", "-"]
+    assert [r["basis"] for r in rows] == ["inferred"] * 3 + ["known", "guess"]
+    assert [r["check"] for r in rows] == ["sha256"] * 3 + ["git blob", "structure"]
+    assert "known  structure  bundled" in data("releases").stdout
+
+
+# In git
+
+
+class Repository:
     def __init__(self, folder, file="data/counts.csv"):
         self.folder, self.file = folder, file
         self.git("init", "-q", "-b", "main", str(folder), within=False)
 
     def git(self, *words, day="2025-01-01", within=True):
         clock = f"{day}T12:00:00-05:00"
-        env = os.environ | {
-            "GIT_CONFIG_GLOBAL": os.devnull, "GIT_AUTHOR_DATE": clock, "GIT_COMMITTER_DATE": clock,
-            **{f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER")
-               for what in ("NAME", "EMAIL")},
-        }  # fmt: skip
-        place = ["-C", str(self.folder)] if within else []
-        done = subprocess.run(
-            ["git", *place, *words], env=env, check=True, capture_output=True, text=True
-        )
+        env = os.environ | {"GIT_CONFIG_GLOBAL": os.devnull}
+        for who in ("AUTHOR", "COMMITTER"):
+            env |= {f"GIT_{who}_DATE": clock, f"GIT_{who}_NAME": "a", f"GIT_{who}_EMAIL": "a@b"}
+        command = ["git", *(["-C", str(self.folder)] if within else []), *words]
+        done = subprocess.run(command, env=env, check=True, capture_output=True, text=True)
         return done.stdout.strip()
 
     def commit(self, content, day):
         path = self.folder / self.file
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.unlink() if content is None else path.write_bytes(content)
         self.git("add", "--all")
         self.git("commit", "-q", "--allow-empty", "-m", "update", day=day)
@@ -59,17 +148,19 @@ class Repository:
 
 @pytest.fixture
 def repo(tmp_path):
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
     return Repository(tmp_path / "repo")
 
 
 def arguments(repo, *more):
-    archive = repo.folder.parent / "archive"
-    words = ("data", "fetch", "--past", "--git", repo.folder, "--file", repo.file)
-    return [str(w) for w in (*words, "--archive", archive, *more)]
+    archive = ("--archive", repo.folder.parent / "archive")
+    words = ("fetch", "--past", "--git", repo.folder, "--file", repo.file, *archive)
+    return [str(w) for w in (*words, *more)]
 
 
-def fetch(repo, *more):
-    return CliRunner().invoke(main, arguments(repo, *more))
+def fetch(repo, *more, code=None):
+    return data(*arguments(repo, *more), code=code)
 
 
 def table(done):
@@ -83,18 +174,19 @@ def events(repo):
     return [(event, str(day)) for event, day in zip(log["event"], log["release"])]
 
 
-STATES = ("states", ONE, TWO, ["2024-12-11", "2025-01-15"], "last month")
-COUNTIES = (
-    "counties",
-    csv_text(county_cells("2024-10-06", 15)).encode(),
-    csv_text(county_cells("2025-01-12", 18)).encode(),
-    ["2024-10-06", "2025-01-12"],
-    "inferred",
-)
+def counties(day, months):
+    return csv_text(county_cells(day, months)).encode()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("dataset", "one", "two", "dates", "basis"), [STATES, COUNTIES])
+@pytest.mark.parametrize(
+    ("dataset", "one", "two", "dates", "basis"),
+    [
+        ("states", ONE, TWO, ["2024-12-11", "2025-01-15"], "last month"),
+        ("counties", counties("2024-10-06", 15), counties("2025-01-12", 18),
+         ["2024-10-06", "2025-01-12"], "inferred"),
+    ],
+)  # fmt: skip
 def test_versions_become_releases(repo, dataset, one, two, dates, basis):
     first = repo.commit(one, "2025-01-03")
     repo.commit(None, "2025-01-10")
@@ -105,8 +197,7 @@ def test_versions_become_releases(repo, dataset, one, two, dates, basis):
     assert [(v["commit"], v["release"], v["here"]) for v in listed][:2] == [
         (first, "2025-01-03", "-"), (last, "2025-02-01", "-"),
     ]  # fmt: skip
-    done = fetch(repo)
-    assert done.exit_code == 0, done.output
+    done = fetch(repo, code=0)
     assert [(day, words.partition(",")[0]) for day, words in table(done)] == [
         (dates[0], "added"), (dates[1], "added"), (dates[1], f"second copy of release {dates[1]}"),
     ]  # fmt: skip
@@ -116,59 +207,41 @@ def test_versions_become_releases(repo, dataset, one, two, dates, basis):
     assert origin.place == f"{repo.folder}@{first}:{repo.file}"
     assert (origin.kind, origin.basis, origin.checks) == ("past", basis, "git blob, structure")
     assert len(origin.sha256) == 64
-    again = fetch(repo)
-    assert again.stdout.splitlines()[-2] == "2 there already, 1 compared and equal"
+    assert fetch(repo).stdout.splitlines()[-2] == "2 there already, 1 compared and equal"
     assert [v["here"] for v in json.loads(fetch(repo, "--list", "--json").stdout)] == [
         "there", "there", "kept",
     ]  # fmt: skip
     other = "counties" if dataset == "states" else "states"
     shutil.rmtree(archive.path)
-    refused = fetch(repo, "--dataset", other)
-    assert refused.exit_code == 1
+    refused = fetch(repo, "--dataset", other, code=1)
     assert f"counts of {dataset}, and {other} were asked for" in refused.stderr
 
 
+#: Content, day of the commit, release, and what is said of it.
+VERSIONS = (
+    (ONE, "2025-01-03", "2024-12-11", "added"),
+    (release_csv("2024-08", change=10), "2025-01-20", "2025-01-15",
+     "contradicts itself and was set aside: WV 2024-08"),
+    (POINTER, "2025-01-21", "", "large-file storage"),
+    (b"not a table\n", "2025-01-22", "", "refused: "),
+    (release_csv("2024-07", change=1.01), "2025-01-23", "2024-12-11",
+     "of 180 reported counts differ, e.g. WV 2024-07"),
+    (THREE, "2025-02-12", "2025-02-12", "added"),  # published before the calendar's day
+    (TWO, "2020-05-05", "", "refused: "),  # a clock that is wrong: months after the commit
+)  # fmt: skip
+
+
 def test_bad_versions_do_not_stop_the_good(repo):
-    wrong = release_csv("2024-08", change=10)
-    for content, day in (
-        (ONE, "2025-01-03"),
-        (wrong, "2025-01-20"),  # contradicts itself
-        (POINTER, "2025-01-21"),
-        (b"not a table\n", "2025-01-22"),
-        (release_csv("2024-07", change=1.01), "2025-01-23"),  # other numbers of a release
-        (THREE, "2025-02-12"),  # published before the calendar's day
-        (TWO, "2020-05-05"),  # a clock that is wrong: months after the commit
-    ):
+    for content, day, *_ in VERSIONS:
         repo.commit(content, day)
-    done = fetch(repo)
-    assert done.exit_code == 1
-    rows = table(done)
-    days = ["2024-12-11", "2025-01-15", "", "", "2024-12-11", "2025-02-12", ""]
-    assert [day for day, _ in rows] == days
-    for row, words in zip(
-        rows,
-        ("added", "contradicts itself and was set aside: WV 2024-08", "large-file storage",
-         "refused: ", "of 180 reported counts differ, e.g. WV 2024-07", "added", "refused: "),
-        strict=True,
-    ):  # fmt: skip
-        assert words in row[1], row
+    done = fetch(repo, code=1)
+    for (day, found), (*_, expected, words) in zip(table(done), VERSIONS, strict=True):
+        assert (day, words in found) == (expected, True), found
     assert done.stdout.splitlines()[-2] == (
         "2 added, 1 compared and different, 1 set aside, 3 refused"
     )
-    again = fetch(repo)
-    assert "2 there already, 1 compared and different, 1 set aside, 3 refused" in again.stdout
+    assert "2 there already, 1 compared and different, 1 set aside, 3 refused" in fetch(repo).stdout
     assert [kind for kind, _ in events(repo)] == ["added", "quarantined", "added"]
-
-
-@pytest.mark.slow
-def test_a_table_of_this_package_says_its_own_date(repo):
-    exported = CliRunner().invoke(main, ["data", "export", "--out", "-"]).stdout_bytes
-    repo.commit(exported, "2026-01-10")
-    repo.commit(exported + b"\n", "2026-02-01")
-    early, late = table(fetch(repo))
-    assert "its release column says 2026-01-14" in early[-1]  # which is after the commit
-    assert late[0] == "2026-01-14"
-    assert late[1].startswith("added")
 
 
 def test_a_rewritten_history_adds_only_what_is_new_and_other_branches_come_last(repo):
@@ -183,9 +256,7 @@ def test_a_rewritten_history_adds_only_what_is_new_and_other_branches_come_last(
     repo.commit(THREE, "2025-03-12")
     repo.git("branch", "-q", "-D", "main")
     repo.git("branch", "-q", "-m", "main")
-    done = fetch(repo)
-    assert done.exit_code == 0, done.output
-    same, *new = table(done)
+    same, *new = table(fetch(repo, code=0))
     assert same == ("2025-01-15", "second copy of release 2025-01-15, all 180 reported counts "
                     "equal")  # fmt: skip
     assert [day for day, _ in new] == ["2025-02-15", "2025-03-02"]  # not after the commit
@@ -200,7 +271,7 @@ def test_a_killed_run_goes_on(repo):
         repo.commit(release_csv(month), f"2025-03-0{n + 1}")
     ledger = repo.folder.parent / "archive" / "ledger.jsonl"
     running = subprocess.Popen(
-        [sys.executable, "-m", "odforecast", *arguments(repo)],
+        [sys.executable, "-m", "odforecast", "data", *arguments(repo)],
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     end = time.monotonic() + 60
@@ -209,9 +280,7 @@ def test_a_killed_run_goes_on(repo):
     running.send_signal(signal.SIGKILL)
     running.wait()
     assert 1 <= len(events(repo)) < 6
-    done = fetch(repo)
-    assert done.exit_code == 0, done.output
-    assert len(table(done)) == 6
+    assert len(table(fetch(repo, code=0))) == 6
     days = [day for _, day in events(repo)]
     assert len(days) == len(set(days)) == 6
 
@@ -237,8 +306,9 @@ def test_settings_of_the_user_change_nothing(repo, tmp_path, monkeypatch):
     repo.git("config", "uploadpack.allowFilter", "true")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(config))
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "nowhere"))
-    done = fetch(repo, "--git", "https://nowhere.invalid/counts")  # as a proxy or a mirror is set
-    assert done.exit_code == 0, done.output
+    done = fetch(
+        repo, "--git", "https://nowhere.invalid/counts", code=0
+    )  # as a proxy or a mirror is set
     assert table(done)[0][0] == "2024-12-11"
     assert not ran.exists()
 
@@ -263,8 +333,7 @@ def test_refusals(repo, monkeypatch, url, file, code, words):
     repo.commit(ONE, "2025-01-03")
     monkeypatch.chdir(repo.folder.parent)
     args = ["--git", url.format(repo=repo.folder), *(["--file", file] if file else [])]
-    done = CliRunner().invoke(main, ["data", "fetch", "--past", "--archive", "archive", *args])
-    assert done.exit_code == code, done.output
+    done = data("fetch", "--past", "--archive", "archive", *args, code=code)
     assert words in " ".join(done.stderr.split())
     assert "secret" not in done.stderr
     if code == 1:
@@ -290,6 +359,5 @@ def test_limits(repo, tmp_path, monkeypatch):
             pass
     assert time.monotonic() - start < 20
     monkeypatch.setenv("PATH", "")
-    done = fetch(repo)
-    assert done.exit_code == 1
+    done = fetch(repo, code=1)
     assert done.stderr.startswith("error: git is not installed, or not on the PATH; install git")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -161,6 +163,7 @@ REFUSED = [
     ("data fetch --past --dataset counties", 2, "goes with --past only if --git"),
     ("data fetch --past --since 2024", 2, "--since does not go with --past"),
     ("data fetch --past --json", 2, "--json goes with --list"),
+    ("data fetch --past --list --release 2024-12-12", 1, "no copy of release 2024-12-12 is listed"),
     ("data fetch --past --git x --file y --copies z", 2, "--copies does not go with --git"),
 ]
 
@@ -194,3 +197,33 @@ def test_refused_in_one_line(folder, command, code, words):
         known = r"release \S+|note: |  |skipped |onset "
         assert all(re.match(known, line) for line in said)
     assert {p: p.read_bytes() for p in folder.rglob("*") if p.is_file()} == before
+
+
+#: Libraries that take most of a second to load, and what loads them.
+HEAVY = (
+    "pandas", "scipy", "numba", "pymc", "statsforecast", "matplotlib", "pyarrow",
+    "odforecast.models", "odforecast.vintage", "odforecast.forecast",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "command",
+    [
+        "forecast", "forecast --dataset counties", "nowcast", "report --out page.html", "backtest",
+        "hub submit folder", "update",
+    ],
+)  # fmt: skip
+def test_a_misspelled_place_is_answered_before_anything_heavy_loads(command):
+    code = f"""
+import sys
+from odforecast.cli import main
+status = main({[*command.split(), "--locations", "US,Ohoi"]}, standalone_mode=False)
+print(status, sorted({{*sys.modules}} & {set(HEAVY)!r}))
+"""
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr == (
+        "error: unknown location 'Ohoi'; did you mean Ohio or Ohio County, West Virginia?\n"
+    )
+    assert done.stdout == "1 []\n"

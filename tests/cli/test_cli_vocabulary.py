@@ -5,11 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections import defaultdict
-from pathlib import Path
 
 import click
 import pytest
-from click.testing import CliRunner
+from commands import run
 
 from odforecast.cli import COMMANDS, main
 
@@ -25,7 +24,6 @@ MAY_DIFFER = {
 
 
 def walk(group=main, path=()):
-    """Every command, with the words that call it."""
     if not isinstance(group, click.Group):
         yield path, group
         return
@@ -40,9 +38,7 @@ EVERY = dict(walk())
 
 
 def options(command):
-    for option in command.params:
-        if isinstance(option, click.Option):
-            yield option
+    return (option for option in command.params if isinstance(option, click.Option))
 
 
 def meaning(option):
@@ -76,7 +72,11 @@ def test_the_same_option_means_the_same_everywhere():
     assert not different, "\n".join(different)
 
 
-def test_every_option_says_what_it_is():
+def test_every_command_and_option_says_what_it_is():
+    for name, (_, words) in COMMANDS.items():
+        assert main.get_command(click.Context(main), name) is not None
+        assert words.endswith((".", "?"))
+        assert len(words) <= 66
     for path, command in EVERY.items():
         for option in options(command):
             assert option.help or option.hidden, f"{path} {option.opts}"
@@ -84,17 +84,9 @@ def test_every_option_says_what_it_is():
                 assert option.metavar, f"{path} {option.opts} shows its type, not what to give"
 
 
-def test_help_of_commands_that_are_not_imported_is_theirs():
-    for name, (_, words) in COMMANDS.items():
-        found = main.get_command(click.Context(main), name)
-        assert found is not None
-        assert words.endswith((".", "?"))
-        assert len(words) <= 66
-
-
 @pytest.mark.parametrize("path", [*EVERY, ("data",), ("scenario",), ()], ids=" ".join)
 def test_help_fits_a_screen(path):
-    done = CliRunner(env={"COLUMNS": "80"}).invoke(main, [*path, "--help"])
+    done = run(*path, "--help")
     assert done.exit_code == 0, done.output
     assert max(map(len, done.output.splitlines())) <= 80
 
@@ -107,81 +99,3 @@ def test_python_m_names_itself():
         assert lost.returncode == 2
         assert lost.stderr.startswith("Usage: odforecast ")
         assert "Did you mean 'forecast'?" in lost.stderr
-
-
-SCREENS = [
-    "forecast --locations US,NY,NYC,Wyoming --draws 60 --until 2028-12",
-    "forecast --model hub-baseline --draws 60",
-    "forecast --model drift --draws 60 --target deaths_month --horizon 4",
-    "forecast --model naive --locations CA --draws 60 --level 0.5",
-    "nowcast --draws 60",
-    "nowcast --draws 60 --months 3 --locations US,WY",
-    "models",
-    "examples",
-    "scenario list",
-    "scenario run --scenario cooperation-resumed,supply-shock-2023-like --model drift "
-    "--locations US,WV --draws 60 --out {out}",
-    "data releases",
-    "data releases --delays",
-    "data check",
-    "data check {file}",
-    "data releases --log --archive {store}",
-    "data revisions OH --archive {store}",
-    "data revisions --between 2024-12-11 2025-07-16 --archive {store}",
-    "data revisions --between 2024-12-11 2025-07-16 --archive {store} --indicator all",
-    "backtest --models naive,hub-baseline --start 2021-01 --end 2021-02 --step 1 --draws 40 "
-    "--locations US,WV --jobs 1",
-    "score {hub}",
-]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("command", SCREENS)
-def test_every_screen_fits(command, tmp_path, store, hub, monkeypatch):
-    """In a pipe: no line is too long, none is broken within a column, no colour codes."""
-    words = {"out": "out", "store": "store", "file": "store/2024-12-11.csv", "hub": "naive.csv"}
-    args = [word.format(**words) for word in command.split()]
-    monkeypatch.chdir(tmp_path)  # so that names are short
-    Path("store").symlink_to(store)
-    Path("naive.csv").symlink_to(hub)
-    done = CliRunner(env={"COLUMNS": "80"}).invoke(main, args)
-    assert done.exit_code == 0, done.output
-    assert max(map(len, done.output.splitlines())) <= 80, done.output
-    assert "\x1b" not in done.output
-    assert not any(line.endswith((" (", "–")) for line in done.output.splitlines())
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """An archive of two releases, the later one with a revision, and their files."""
-    import pandas as pd
-
-    import odforecast as od
-    from odforecast.sources.vsrr import read_vsrr
-
-    folder = tmp_path_factory.mktemp("store")
-    table = od.bundled().as_of("2025-09-17").table
-    for day, last in (("2024-12-11", "2024-07"), ("2025-07-16", "2025-02")):
-        known = table[table["month"] <= pd.Timestamp(last)].copy()
-        late = (known["month"] == known["month"].max()) & known["state"].isin(["US", "OH"])
-        late &= known["indicator"] == "Number of Drug Overdose Deaths"
-        known.loc[late, "reported"] -= 25
-        path = folder / f"{day}.csv"
-        known.assign(release=day, month=known["month"].dt.strftime("%Y-%m")).to_csv(
-            path, index=False
-        )
-        od.Archive(folder).add(read_vsrr(path))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def hub(tmp_path_factory):
-    import odforecast as od
-
-    folder = tmp_path_factory.mktemp("hub")
-    panel = next(
-        o.panel for o in od.origins(od.bundled(), start="2023-06", end="2023-06", step=1)
-        if o.panel is not None
-    )  # fmt: skip
-    made = od.get_model("naive").fit(panel).forecast(12, draws=60).select(["US", "WV", "OH"])
-    return od.write_hub(od.to_hub(made), folder / "naive.csv")

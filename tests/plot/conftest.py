@@ -9,11 +9,6 @@ from odforecast.backtesting import backtest, cuts
 
 
 @pytest.fixture(scope="session")
-def panel() -> od.Panel:
-    return od.bundled().as_of("2025-09-17").panel()
-
-
-@pytest.fixture(scope="session")
 def forecast(panel) -> od.Forecast:
     """Of all 53 places, with months alone."""
     return od.get_model("drift").fit(panel).forecast(draws=60, seed=1)

@@ -20,7 +20,6 @@ WORDS = {"pseudo-delayed": "delayed pseudo-vintages", "pseudo-clean": "clean pse
 
 
 def below(axes) -> str:
-    """Title, caption and source."""
     return " ".join(head_of(axes))
 
 
@@ -28,9 +27,6 @@ def rows_of(results, kind, target="deaths_12mo", places=("OH", "WV")) -> pd.Data
     s = results.scores
     mine = (s["vintage"] == kind) & (s["target"] == target) & s["location"].isin(places)
     return s[mine & s["scorable"]]
-
-
-# Kinds of vintage
 
 
 @pytest.mark.parametrize("asked", [None, "pseudo-clean"])
@@ -67,9 +63,6 @@ def test_kinds_of_vintage_are_not_pooled(mixed, asked):
     assert f"{len(ahead):,} forecasts on {WORDS[kind]}" in plot.alt_text(coverage)
 
 
-# Skill
-
-
 @pytest.mark.parametrize(
     ("kind", "target"), [(None, None), ("pseudo-clean", None), (None, "deaths_month")]
 )
@@ -100,18 +93,11 @@ def test_results_of_two_kinds_draw_themselves(mixed):
     assert [t.get_text() for t in apart.get_xticklabels()] == ["pseudo-clean", "pseudo-delayed"]
 
 
-# Deaths
-
-
-@pytest.fixture(scope="module")
-def fentanyl() -> od.Panel:
-    return od.bundled().as_of("2025-09-17").panel("T40.4")
-
-
 CLASS = "overdose deaths with synthetic opioids (mostly fentanyl)"
 
 
-def test_figures_of_a_class_say_which(fentanyl, results, revising):
+def test_figures_of_a_class_say_which(results, revising):
+    fentanyl = od.bundled().as_of("2025-09-17").panel("T40.4")
     made = od.get_model("drift").fit(fentanyl).forecast(draws=20)
     theirs = type(results)(
         {"scores": results.scores, "quantiles": results.quantiles, "failures": results.failures},

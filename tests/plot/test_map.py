@@ -39,13 +39,20 @@ def labels(axes) -> list[str]:
     return axes.get_legend_handles_labels()[1]
 
 
-def test_areas_are_in_proportion_and_small_counts_have_one_size():
+def test_areas_are_in_proportion_and_colours_those_of_the_classes():
     sizes = bubbles(plot.map(TABLE)).get_sizes()
     assert sizes[0] == pytest.approx(2 * sizes[1])
     assert sizes[2] == sizes[3] < sizes[1] / 10
     faces = bubbles(plot.map(TABLE)).get_facecolors()
     assert faces[:2, 3].min() > 0
     assert (faces[2:, 3] == 0).all()
+    rising = bubbles(plot.map(TABLE, "rising")).get_facecolors()
+    blue, orange = rising[0], rising[1]
+    assert blue[2] > blue[0]
+    assert orange[0] > orange[2]
+    assert rising[3, 3] == 0  # unknown, for the count a year before is hidden
+    rates = plot.map(TABLE, "rate")
+    assert [t for t in labels(rates) if "per 100,000" in t] == ["under 39 per 100,000"]
 
 
 @pytest.mark.parametrize(
@@ -66,16 +73,6 @@ def test_each_value_says_its_numbers(value, said):
     assert words.startswith("Drug overdose deaths of residents by county")
     assert "fewer than 10" in labels(axes)
     assert ("over 90%" in labels(axes)) == (value in ("rising", "ten", "among"))
-
-
-def test_colours_are_those_of_the_classes():
-    rising = bubbles(plot.map(TABLE, "rising")).get_facecolors()
-    blue, orange = rising[0], rising[1]
-    assert blue[2] > blue[0]
-    assert orange[0] > orange[2]
-    assert rising[3, 3] == 0  # unknown, for the count a year before is hidden
-    rates = plot.map(TABLE, "rate")
-    assert [t for t in labels(rates) if "per 100,000" in t] == ["under 39 per 100,000"]
 
 
 def test_a_forecast_and_its_tables_give_the_same_map(forecast):
@@ -101,11 +98,7 @@ def test_who_is_among_the_highest_is_asked_of_those_shown(forecast):
     )
 
 
-# The plane
-
-
 def test_the_projection_keeps_areas():
-    """A small square has the area that it has on the globe, wherever it lies."""
     for lat in (25.0, 40.0, 60.0):
         d = 0.01
         lon = np.array([-100.0, -100 + d, -100 + d, -100.0])
@@ -127,8 +120,5 @@ def test_alaska_and_hawaii_are_below_the_others():
     assert {"Alaska, a third of its size", "Hawaii"} <= {t.get_text() for t in axes.texts}
     alone = plot.map(pd.DataFrame({"location": codes[5:7], "median": 20.0}))
     assert "Alaska, a third of its size" not in {t.get_text() for t in alone.texts}
-
-
-def test_planning_regions_have_no_place():
-    table = pd.DataFrame({"location": ["09110", "25013"], "median": [90.0, 60.0]})
-    assert "1 without a place on the map" in plot.alt_text(plot.map(table))
+    regions = plot.map(pd.DataFrame({"location": ["09110", "25013"], "median": [90.0, 60.0]}))
+    assert "1 without a place on the map" in plot.alt_text(regions)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
+import exits
 import pytest
-from click.testing import CliRunner
 from site_factory import Page, small_forecast, small_results
-
-from odforecast.cli import main
 
 
 @pytest.fixture(scope="module")
@@ -24,8 +23,7 @@ def here(work, monkeypatch):
     monkeypatch.chdir(work)
 
 
-def run(*args: str):
-    return CliRunner().invoke(main, ["report", *args])
+run = partial(exits.run, "report")
 
 
 def page(path: str) -> Page:
@@ -34,48 +32,31 @@ def page(path: str) -> Page:
 
 @pytest.mark.slow
 def test_folders_are_known_by_what_is_in_them(work):
-    done = run("scored", "made", "--out", "both.html")
-    assert done.exit_code == 0, done.output
-    assert "page: both.html" in done.output
+    assert "page: both.html" in run("scored", "made", "--out", "both.html", code=0).output
     assert {"table-forecast", "table-board-nation"} <= set(page("both.html").tables)
-    done = run("scored", "--out", "scores.html")
-    assert done.exit_code == 0, done.output
+    run("scored", "--out", "scores.html", code=0)
     assert "table-forecast" not in page("scores.html").tables
-    done = run("made", "--out", "scores.html")  # a page of ours is replaced whole
-    assert done.exit_code == 0, done.output
+    run("made", "--out", "scores.html", code=0)  # a page of ours is replaced whole
     assert "table-board-nation" not in page("scores.html").tables
+    run("made", "scored", "--site", "site", code=0)
+    names = {p.name for p in Path("site").iterdir()}
+    assert {"index.html", "leaderboard.html", "ohio.html", "forecast.csv"} <= names
+    assert "holds a site already; --replace takes its place" in run("made", "--site", "site").output
+    run("made", "--site", "site", "--replace", code=0)
+    assert not Path("site/leaderboard.html").exists()
 
 
 @pytest.mark.slow
 def test_a_forecast_is_made_where_none_is_given(work):
-    done = run(
-        "--source", "bundled", "--model", "naive", "--locations", "OH,NYC", "--draws", "30",
-        "--out", "made.html",
-    )  # fmt: skip
-    assert done.exit_code == 0, done.output
+    words = ("--source", "bundled", "--model", "naive", "--locations", "OH,NYC", "--draws", "30")
+    run(*words, "--out", "made.html", code=0)
     made = page("made.html")
     assert [r[0][0] for r in made.tables["table-forecast"][1:]] == ["New York City", "Ohio"]
-    heads = [c[0] for c in made.tables["table-years"][0][1:]]
-    assert [h[:4] for h in heads] == ["2025", "2026", "2027"]  # to the end of the year after next
-    done = run(
-        "--source", "bundled", "--model", "naive", "--locations", "OH", "--draws", "30",
-        "--horizon", "3", "--out", "short.html",
-    )  # fmt: skip
-    assert done.exit_code == 0, done.output
-    assert "12 months ending November 2025" in page("short.html").words
-
-
-@pytest.mark.slow
-def test_a_site_of_a_forecast_and_a_backtest():
-    done = run("made", "scored", "--site", "site")
-    assert done.exit_code == 0, done.output
-    names = {p.name for p in Path("site").iterdir()}
-    assert {"index.html", "leaderboard.html", "ohio.html", "forecast.csv"} <= names
-    done = run("made", "--site", "site")
-    assert "holds a site already; --replace takes its place" in done.output
-    done = run("made", "--site", "site", "--replace")
-    assert done.exit_code == 0, done.output
-    assert not Path("site/leaderboard.html").exists()
+    # To the end of the year after next, unless something else is asked for.
+    heads = made.tables["table-years"][0][1:]
+    assert [c[0][:4] for c in heads] == ["2025", "2026", "2027"]
+    run(*words, "--horizon", "3", "--out", "made.html", code=0)
+    assert "12 months ending November 2025" in page("made.html").words
 
 
 @pytest.mark.parametrize(
@@ -84,16 +65,12 @@ def test_a_site_of_a_forecast_and_a_backtest():
         (["made", "--out", "a.html", "--site", "b"], "give --out FILE for a page, or --site DIR"),
         (["made", "made", "--out", "a.html"], "two forecasts: made and made; give one"),
         (["scored", "scored", "--out", "a.html"], "two backtests"),
-        (
-            ["nothing", "--out", "a.html"],
-            "nothing is not a folder. For a page of one place:",
-        ),
+        (["nothing", "--out", "a.html"], "nothing is not a folder. For a page of one place:"),
         (["file.txt", "--out", "a.html"], "file.txt is a file; give the folder"),
         (["empty", "--out", "a.html"], "empty holds neither a forecast nor a backtest"),
         (["made", "--model", "naive", "--out", "a.html"], "--model says how to make a forecast"),
         (["made", "--until", "2027-12", "--out", "a.html"], "--until says how to make a forecast"),
         (["scored", "--seed", "2", "--out", "a.html"], "--seed says how to make a forecast"),
-        (["made", "--replace", "--out", "a.html"], "--replace is about --site DIR"),
         (["made", "--out", "mine.html"], "mine.html is not a page of odforecast"),
         (["made", "--out", "empty"], "empty"),
         (["made", "--site", "scored"], "scored holds other files"),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from socrata_server import FakeSocrata
+from update_server import FIRST, serve
 
 import odforecast as od
 from odforecast.updating import Update, update
@@ -50,3 +51,10 @@ def run(server: FakeSocrata, tmp_path: Path) -> Callable[..., Update]:
             return update(tmp_path / "archive", tmp_path / "out", client=client, **options)
 
     return go
+
+
+@pytest.fixture
+def first(server: FakeSocrata, run: Callable[..., Update]) -> Update:
+    """An update from the first release."""
+    serve(server, FIRST)
+    return run()

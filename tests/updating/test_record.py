@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import tempfile
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -48,20 +49,22 @@ def add(path, last, on=None, **how):
 
 @cache
 def content(*lasts):
-    """A record of the forecasts from these releases."""
-    import tempfile
-
-    path = Path(tempfile.mkdtemp()) / "record.csv"
-    for last in lasts:
-        add(path, last)
-    return path.read_bytes()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "record.csv"
+        for last in lasts:
+            add(path, last)
+        return path.read_bytes()
 
 
 THREE = ("2021-03", "2021-04", "2021-05")
 
 
-def test_what_was_written_is_read_and_says_how_it_was_made(tmp_path):
-    path = tmp_path / "record.csv"
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "record.csv"
+
+
+def test_what_was_written_is_read_and_says_how_it_was_made(path):
     new = add(path, "2021-03", dt.date(2021, 11, 20))
     table = read(path)
     pd.testing.assert_frame_equal(table, new)
@@ -78,11 +81,7 @@ def test_what_was_written_is_read_and_says_how_it_was_made(tmp_path):
         said["label"], said["spec_hash"], said["odforecast"],
     )  # fmt: skip
     assert (row["data"], row["seed"], row["draws"]) == (release("2021-03").data_hash, 1, 40)
-
-
-def test_the_same_forecast_is_not_written_twice(tmp_path):
-    path = tmp_path / "record.csv"
-    add(path, "2021-03")
+    # The same forecast is not written twice.
     before = path.read_bytes()
     assert add(path, "2021-03", dt.date(2022, 1, 1)).empty
     assert path.read_bytes() == before
@@ -98,21 +97,21 @@ def _edits(lines):
         "a digit": ([*lines[:10], digit, *lines[11:]], 11),
         "a line taken out": ([*lines[:10], *lines[11:]], 11),
         "a line put in": ([*lines[:10], lines[4], *lines[10:]], 11),
-        "two lines changed over": (
-            [*lines[:10], lines[11], lines[10], *lines[12:]], 11
-        ),
+        "two lines changed over": ([*lines[:10], lines[11], lines[10], *lines[12:]], 11),
         "the first forecast taken out": ([lines[0], *lines[2:]], 2),
         "another head": ([lines[0].replace(b"median", b"middle"), *lines[1:]], 1),
         "an empty line": ([*lines[:10], b"\n", *lines[10:]], 11),
         "no text": ([*lines[:10], b"\xff\xfe\n", *lines[10:]], 11),
         "the last line": ([*lines[:-1], lines[-1].replace(b",1,40,", b",1,41,")], len(lines)),
+        "another file": ([b"a,b\n", b"1,2\n"], 1),
+        "nothing but a line end": ([b"\n"], 1),
+        "a word": ([b"hello"], 1),
     }  # fmt: skip
 
 
 @pytest.mark.parametrize("what", list(_edits(content(*THREE).splitlines(keepends=True))))
-def test_an_edited_record_is_refused_by_the_number_of_its_line(what, tmp_path):
+def test_an_edited_record_is_refused_by_the_number_of_its_line(what, path):
     lines, number = _edits(content(*THREE).splitlines(keepends=True))[what]
-    path = tmp_path / "record.csv"
     path.write_bytes(b"".join(lines))
     with pytest.raises(DataError, match=f"record.csv, line {number}, is not as it was written"):
         read(path)
@@ -135,44 +134,28 @@ def test_cut_off_anywhere_it_is_recovered_and_made_whole(tmp_path_factory, data)
     assert len(table) == max(ends - 1, 0) + only_end
     if start < kept:  # the update that was cut off is done again
         add(path, THREE[2])
-        now = read(path)
+        now, expected = read(path), path.with_name("whole.csv")
         last = now[now["batch"] == now["batch"].max()]
         assert len(last) == last["lines"].iloc[0]
+        expected.write_bytes(whole)
         columns = [c for c in table if c not in ("batch", "lines")]
-        expected = _parsed(whole, path.with_name("whole.csv"))
         pd.testing.assert_frame_equal(
-            now[columns].sort_values(columns).reset_index(drop=True),
-            expected[columns].sort_values(columns).reset_index(drop=True),
+            now[columns].sort_values(columns, ignore_index=True),
+            read(expected)[columns].sort_values(columns, ignore_index=True),
         )
         assert path.read_bytes().startswith(whole[: whole[:kept].rfind(b"\n") + 1])
 
 
-def _parsed(text, path):
-    path.write_bytes(text)
-    return read(path)
-
-
-def test_other_line_ends_are_no_edit(tmp_path):
-    path = tmp_path / "record.csv"
+def test_other_line_ends_are_no_edit(path):
     path.write_bytes(content(*THREE).replace(b"\n", b"\r\n"))
-    assert len(read(path)) == len(_parsed(content(*THREE), tmp_path / "plain.csv"))
+    assert len(read(path)) == content(*THREE).count(b"\n") - 1
     path.write_bytes(content(*THREE).removesuffix(b"\n"))  # as an editor leaves it
     assert not records.is_torn(path)
     add(path, "2021-06")
     assert read(path)["batch"].max() == 4
 
 
-def test_another_file_is_no_record(tmp_path):
-    path = tmp_path / "record.csv"
-    for text in (b"a,b\n1,2\n", b"hello", b"\n"):
-        path.write_bytes(text)
-        with pytest.raises(DataError, match="line 1, is not as it was written"):
-            add(path, "2021-03")
-        assert path.read_bytes() == text
-
-
-def test_what_came_is_recorded_once_provisional_and_once_settled(tmp_path):
-    path = tmp_path / "record.csv"
+def test_what_came_is_recorded_once_provisional_and_once_settled(path):
     add(path, "2021-03")
     # The next month has come out, first published: not settled, so not judged.
     second = add(path, "2021-04")
@@ -197,6 +180,10 @@ def test_what_came_is_recorded_once_provisional_and_once_settled(tmp_path):
     assert first.loc[first["came_status"] != "settled", "inside_90"].isna().all()
     assert len(settled) == 2
     assert "For 4 of them the count is final" not in coverage_sentence(read(path))
+    # A count that moved after it was settled stays as recorded.
+    moved = release("2022-01", more=7.0)
+    new = records.lines_of(read(path), made("2022-01"), moved, moved.release)
+    assert _came(new, "settled") == ["2021-06"]
 
 
 def _came(table, status):
@@ -204,19 +191,7 @@ def _came(table, status):
     return sorted(came["month"].dt.strftime("%Y-%m").unique())
 
 
-def test_a_count_that_moved_after_it_was_settled_stays_as_recorded(tmp_path):
-    path = tmp_path / "record.csv"
-    add(path, "2021-03")
-    add(path, "2021-12")
-    before = read(path)
-    moved = release("2022-01", more=7.0)
-    new = records.lines_of(before, made("2022-01"), moved, moved.release)
-    assert _came(new, "settled") == ["2021-06"]
-    assert "2021-04" in _came(before, "settled")
-
-
-def test_a_count_known_at_the_origin_is_no_outcome_before_it_is_settled(tmp_path):
-    path = tmp_path / "record.csv"
+def test_a_count_known_at_the_origin_is_no_outcome_before_it_is_settled(path):
     add(path, "2021-03", model="naive+delay")
     add(path, "2021-04", model="naive+delay")  # 2021-04 came, provisional, and is its horizon 0
     found = outcomes(read(path))
@@ -235,8 +210,7 @@ def test_a_count_known_at_the_origin_is_no_outcome_before_it_is_settled(tmp_path
     assert found["inside_90"].notna().all()
 
 
-def test_of_two_lines_of_one_count_the_last_is_what_came(tmp_path):
-    path = tmp_path / "record.csv"
+def test_of_two_lines_of_one_count_the_last_is_what_came(path):
     add(path, "2021-03")
     add(path, "2021-12")
     table = read(path)
@@ -251,8 +225,7 @@ def test_of_two_lines_of_one_count_the_last_is_what_came(tmp_path):
         assert found["came_status"].tolist() == [status]
 
 
-def test_what_is_withdrawn_is_nowhere_judged_and_said_to_be_there(tmp_path):
-    path = tmp_path / "record.csv"
+def test_what_is_withdrawn_is_nowhere_judged_and_said_to_be_there(path):
     add(path, "2021-03")
     add(path, "2021-12")
     held, before = path.read_bytes(), read(path)
@@ -274,28 +247,15 @@ def test_what_is_withdrawn_is_nowhere_judged_and_said_to_be_there(tmp_path):
     assert len(records.standing(table)) == len(before) - 24
     assert len(add(path, "2021-03", dt.date(2022, 6, 2))) >= 24
     assert set(outcomes(read(path))["batch"]) == {2, 4}
-
-
-def _withdrawn_counts(path):
-    gone = pd.DataFrame({"release": [pd.Timestamp("2022-05-15")], "data": [""]})
-    gone = gone.assign(kind="withdrawn", location="", status="", model="", spec="", version="")
-    new = records.batch_of(read(path), [records.typed(gone)], dt.date(2022, 6, 1))
-    records.append(path, new)
-
-
-def test_a_withdrawn_count_is_recorded_from_the_next_release(tmp_path):
-    path = tmp_path / "record.csv"
-    add(path, "2021-03")
-    add(path, "2021-12")
-    _withdrawn_counts(path)
+    # Counts of a release that is withdrawn are recorded from the next one.
+    gone = gone.assign(release=pd.Timestamp("2022-05-15"), data="")
+    records.append(path, records.batch_of(read(path), [gone], dt.date(2022, 6, 3)))
     assert outcomes(read(path))["came"].isna().all()
-    again = add(path, "2022-01")
-    assert _came(again, "settled") == ["2021-04", "2021-05", "2021-06"]
+    assert _came(add(path, "2022-01"), "settled") == ["2021-04", "2021-05", "2021-06"]
 
 
 @pytest.mark.parametrize("repeats", [1, 3])
-def test_a_release_forecast_several_times_counts_once(repeats, tmp_path):
-    path = tmp_path / "record.csv"
+def test_a_release_forecast_several_times_counts_once(repeats, path):
     for seed in range(1, repeats + 1):
         add(path, "2021-03", seed=seed)
     for seed in range(1, repeats + 1):
@@ -315,8 +275,7 @@ def test_a_release_forecast_several_times_counts_once(repeats, tmp_path):
     assert shown[3].startswith(rounded(row["median"], step) + " (")
 
 
-def test_a_model_is_judged_by_its_own_forecasts_and_named(tmp_path):
-    path = tmp_path / "record.csv"
+def test_a_model_is_judged_by_its_own_forecasts_and_named(path):
     for last in ("2021-03", "2021-12"):
         add(path, last)
         if last == "2021-03":
@@ -338,8 +297,7 @@ def test_a_model_is_judged_by_its_own_forecasts_and_named(tmp_path):
     assert len({row[1] for row in shown}) == len(shown)
 
 
-def test_the_record_as_text(tmp_path):
-    path = tmp_path / "record.csv"
+def test_the_record_as_text(path):
     add(path, "2021-03")
     assert "None can be scored yet" in record_markdown(path)
     add(path, "2021-12")
@@ -349,9 +307,7 @@ def test_the_record_as_text(tmp_path):
     assert [len(row) for row in rows] == [6] * len(rows)
     assert "| not yet |" in text
     assert "| yes |" in text or "| no |" in text
-    assert {row[5] for row in rows} <= {
-        "", "yes", "no", "not scored yet",
-    }  # fmt: skip
+    assert {row[5] for row in rows} <= {"", "yes", "no", "not scored yet"}
     # The first forecast of what came, never a later and easier one.
     assert {row[0] for row in rows if row[4] != "not yet"} == {"2021-10-15"}
     assert record_markdown(path, "Texas") == "The record has no forecasts of Texas yet."

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from socrata_server import FakeSocrata, as_socrata
 
 import odforecast as od
@@ -18,7 +22,6 @@ FEW = ("US", "OH", "WV", "YC")
 
 
 def moment(day: dt.date) -> int:
-    """Noon of a day in Washington."""
     return int(dt.datetime(day.year, day.month, day.day, 16, tzinfo=dt.UTC).timestamp())
 
 
@@ -42,12 +45,28 @@ def rows(
 
 
 def serve(server: FakeSocrata, release: tuple[str, dt.date], **how: object) -> None:
-    """Let a server answer with a release."""
     server.rows, server.updated = list(rows(release[0], **how)), moment(release[1])
 
 
-def files(where):
-    """Every file below a folder."""
+def release_file(
+    folder: Path, release: tuple[str, dt.date] = SECOND, missing: float = 0.02
+) -> Path:
+    """A release in a file; ``missing`` makes its figures others."""
+    path = folder / f"{release[1]}.csv"
+    pd.DataFrame(list(rows(release[0], missing=missing))).to_csv(path, index=False)
+    return path
+
+
+@contextmanager
+def refused(folder: Path, error: type[Exception], words: str | None = None) -> Iterator[None]:
+    """What is refused changes no byte of a folder."""
+    before = files(folder)
+    with pytest.raises(error, match=words):
+        yield
+    assert files(folder) == before
+
+
+def files(where: Path) -> dict[str, bytes]:
     return {
         str(p.relative_to(where)): p.read_bytes() for p in sorted(where.rglob("*")) if p.is_file()
     }
