@@ -143,9 +143,6 @@ def test_what_has_no_form_in_the_file_is_named(tmp_path):
     assert not (tmp_path / "f").exists()
 
 
-# --- damage -----------------------------------------------------------------------------
-
-
 def data(folder: Path, kind: str = "draws") -> Path:
     return next(folder.glob(f"{kind}-*.parquet"))
 

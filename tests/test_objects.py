@@ -74,9 +74,6 @@ def objects(folder):
     }
 
 
-# --- what they show -------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_a_repr_is_a_few_lines_that_say_what_it_is_and_what_to_do_next(objects, name):
     shown = repr(objects[name])
@@ -155,9 +152,6 @@ def test_an_archive_shows_what_it_holds_or_that_it_is_empty_or_damaged(tmp_path)
     assert "cannot be shown (ArchiveError" in repr(od.Archive(tmp_path / "bad"))
 
 
-# --- tables ---------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_every_column_of_a_table_is_documented(objects, name):
     table = objects[name].to_frame()
@@ -211,8 +205,6 @@ def test_truth_in_a_table_says_why_a_count_cannot_be_scored(objects):
     assert young["reason"].str.startswith("too young").all()
 
 
-# --- figures --------------------------------------------------------------------------------
-
 PLOTTED = [
     ("Panel", {"location": "Ohio"}),
     ("Vintage", {"location": "39"}),
@@ -243,8 +235,6 @@ def test_without_axes_a_figure_of_its_own_is_made(objects):
     assert isinstance(axes, Axes)
     assert plt.get_fignums() == []  # pyplot knows nothing of it
 
-
-# --- places ---------------------------------------------------------------------------------
 
 SELECTS = ("Panel", "Revisions", "Truth", "Results", "Projection")
 ABSENT = {"Panel": od.errors.PanelError, "Revisions": UnknownNameError,
@@ -293,9 +283,6 @@ def test_a_place_that_is_not_there_is_refused_with_those_that_are(objects, name)
     few = objects[name].select(["US", "OH"])
     with pytest.raises(ABSENT[name], match=r"has no WY; it has: .*US"):
         few.select("Wyoming")
-
-
-# --- a posterior sample, as ArviZ takes it --------------------------------------------------
 
 
 @pytest.fixture(scope="module")

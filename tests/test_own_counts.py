@@ -38,15 +38,11 @@ def counts(panel: Panel, state: str = "OH", more: int = 3, first: str = "2022-05
     return pd.DataFrame({"location": state, "month": grid.astype(str), "deaths": deaths})
 
 
-# ---------------------------------------------------------------------------------- the layer
-
-
 def test_the_layer_changes_nothing_of_cdcs_and_is_in_the_hash(panel: Panel) -> None:
     assert panel.own is None
     assert panel.data_hash == "cfc50359fc9ffc29"
     frame = pd.concat([counts(panel), counts(panel, "WV")])
     own = panel.with_counts(frame)
-    assert own.own is not None
     assert own.own.places == ("OH", "WV")
     assert (own.last_month, own.as_of) == (panel.last_month, panel.as_of)
     assert np.array_equal(own.reported, panel.reported, equal_nan=True)
@@ -83,12 +79,8 @@ def test_the_newest_count_of_a_month_is_taken_and_all_are_kept(panel: Panel) -> 
     first = counts(panel).assign(as_of="Sep 1, 2025")
     second = first.assign(as_of="2025-09-10", deaths=first["deaths"] + 1)
     own = panel.with_counts(pd.concat([second, first])).own
-    assert own is not None
     assert (own.of("OH")[1] == second["deaths"]).all()
     assert len(own.rows("OH")[0]) == 2 * len(first)
-
-
-# ------------------------------------------------------------------------------ what was known
 
 
 def test_rows_without_a_day_were_known_today(panel: Panel, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,7 +89,6 @@ def test_rows_without_a_day_were_known_today(panel: Panel, monkeypatch: pytest.M
     frame = counts(panel, more=9)
     assert frame["month"].iloc[-1] == "2026-01"
     own = panel.with_counts(frame)
-    assert own.own is not None
     assert own.own.undated == own.as_of == dt.date(2026, 2, 3)
     assert all(p.as_of == own.as_of for p in own.beside.values())
     assert (own.release, own.last_month) == (panel.release, panel.last_month)
@@ -110,9 +101,6 @@ def test_rows_without_a_day_were_known_today(panel: Panel, monkeypatch: pytest.M
     # What is cut or made up is seen from its own day.
     past = panel.cut("2024-06")
     assert past.with_counts(counts(past)).as_of == past.as_of
-
-
-# ---------------------------------------------------------------------------------- refusals
 
 
 def cell(row: int, **values: object) -> Callable[[pd.DataFrame], pd.DataFrame]:
@@ -288,9 +276,6 @@ def test_a_class_takes_only_counts_that_say_they_are_of_it(panel: Panel) -> None
         opioids.with_counts(cell(3, indicator=None)(named))
 
 
-# ------------------------------------------------------------------------------- what is said
-
-
 @pytest.mark.parametrize("model", ["dlm", "naive"])
 def test_texts_and_figures_say_that_they_rest_on_own_counts(panel: Panel, model: str) -> None:
     """Of ``naive`` only what has own counts and what is added up from it; of ``dlm`` all places."""
@@ -316,9 +301,6 @@ def test_texts_and_figures_say_that_they_rest_on_own_counts(panel: Panel, model:
     # Where nothing is added up, the nation is what it was.
     alone = od.get_model("naive").fit(panel.with_counts(frame)).forecast(12, draws=60)
     assert "own counts" not in alone.text("US")
-
-
-# ---------------------------------------------------------------------------------- the command
 
 
 @pytest.fixture
@@ -426,9 +408,6 @@ def test_the_command_refuses_what_the_panel_refuses(ohio: Path) -> None:
     code, said = run("forecast", "--counts", ohio.name)
     assert code == 1
     assert "share 0 months with CDC's" in said
-
-
-# ---------------------------------------------------------------------------------- kept local
 
 
 @pytest.mark.slow

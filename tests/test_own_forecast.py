@@ -102,9 +102,6 @@ def generic(panel: Panel, without: od.Forecast) -> od.Forecast:
     return conditioned(without, own, streams)
 
 
-# -------------------------------------------------------------------------------- identities
-
-
 def test_other_places_are_what_they_were_where_a_model_knows_no_covariance(
     generic: od.Forecast, without: od.Forecast
 ) -> None:
@@ -213,8 +210,6 @@ def test_it_works_the_same_for_every_model_of_months(
     was, now = (f.select("OH").draws[:, 0][:, months] for f in (old, new))
     assert (now.mean(axis=0) > 1.05 * was.mean(axis=0)).all()
     assert (now.std(axis=0) < was.std(axis=0)).all()
-    assert new.panel is not None
-    assert new.panel.own is not None
     assert new.provenance["data_hash"] == new.panel.data_hash
 
 
@@ -238,9 +233,6 @@ def test_a_place_by_itself_is_what_it_is_among_others(panel: Panel, without: od.
     joined = od.Forecast.concat(pieces)
     assert joined.panel.own.places == ("OH", "WV")  # type: ignore[union-attr]
     assert "OH to 2025-07" in joined.provenance["own counts"]
-
-
-# ---------------------------------------------------------------------------- what is refused
 
 
 def test_models_of_sums_refuse(panel: Panel) -> None:
@@ -285,9 +277,6 @@ def test_months_that_have_hardly_begun_are_not_used_and_that_is_said(
     )
 
 
-# ------------------------------------------------------------------------------------ kept
-
-
 def test_saved_and_loaded_it_is_the_same_with_its_own_counts(
     given: od.Forecast, tmp_path: Path
 ) -> None:
@@ -301,9 +290,6 @@ def test_saved_and_loaded_it_is_the_same_with_its_own_counts(
     again = pickle.loads(pickle.dumps(given))
     assert np.array_equal(again.draws, given.draws)
     assert again.panel.data_hash == given.panel.data_hash  # type: ignore[union-attr]
-
-
-# ------------------------------------------------------------------------------- the update
 
 
 def gaussian(n: int = 40_000, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
@@ -326,12 +312,8 @@ def test_moved_draws_have_the_exact_posterior() -> None:
     assert np.allclose(np.cov(logs.T), exact, atol=0.001)
 
 
-# ---------------------------------------------------------------------------- late arrivals
-
-
 def test_without_days_of_its_own_a_file_fills_up_as_cdcs_counts(panel: Panel) -> None:
     own = panel.with_counts(own_file(panel, [200.0])).own
-    assert own is not None
     constants = delays_for(panel)
     late = late_arrivals(own, "OH", constants)
     assert late.share(np.array([6.0]))[0] == pytest.approx(constants.late)
@@ -363,9 +345,6 @@ def test_young_months_that_fill_up_are_completed(panel: Panel, without: od.Forec
     assert "earlier counts in the file" in " ".join(made.warnings)
     assert np.allclose(new.mean(axis=0), old.mean(axis=0), rtol=0.01)
     assert (new.std(axis=0) < old.std(axis=0)).all()
-
-
-# Own counts in the state-space model itself: its covariance, and what it moves, by brute force
 
 
 PLACES = ("OH", "MI", "CA")
@@ -522,9 +501,6 @@ def test_a_file_far_from_all_others_moves_no_other_place(panel: Panel) -> None:
     assert np.array_equal(after[:, 1], both[:, 1])
 
 
-# ------------------------------------------------------------------------- the filter's own months
-
-
 @pytest.fixture(scope="module")
 def fitted(panel: Panel) -> FittedDlm:
     """With large errors that a release shares, so that what they do can be seen in draws."""
@@ -598,9 +574,6 @@ def test_other_places_learn_those_of_the_region_most(panel: Panel, without: od.F
     again = less_in_ohio(panel, without)
     assert np.array_equal(made.draws, again.draws)
     assert np.array_equal(made.part("T40.4").draws, again.part("T40.4").draws)
-
-
-# ------------------------------------------------------------- a nation that is not the sum
 
 
 def test_a_nation_modelled_on_its_own_moves_as_its_places_do(panel: Panel) -> None:

@@ -26,8 +26,6 @@ def panel() -> Panel:
 
 
 def same(one: Panel, two: Panel) -> None:
-    assert one.triangle is not None
-    assert two.triangle is not None
     assert one.triangle.releases == two.triangle.releases
     assert list(one.triangle.layers) == list(two.triangle.layers)
     for name, layer in one.triangle.layers.items():
@@ -38,13 +36,11 @@ def joined(one: Panel, other: Panel) -> Panel:
     """The panel of two forecasts made one, each of a place of its panel."""
     made_one, made_other = (made(p).select(s) for p, s in ((one, "OH"), (other, "WV")))
     panel = od.Forecast.concat([made_one, made_other]).panel
-    assert panel is not None
     return panel
 
 
 def bare(panel: Panel) -> Panel:
     """The counts of earlier releases alone, as a panel made by hand has them."""
-    assert panel.triangle is not None
     return replace(panel, triangle=Triangle(panel.triangle.releases, panel.triangle.reported))
 
 
@@ -67,7 +63,6 @@ def test_shapes_and_what_goes_together_are_checked(given: tuple, said: str) -> N
 
 
 def test_layers_are_read_only_copies(panel: Panel) -> None:
-    assert panel.triangle is not None
     for layer in panel.triangle.layers.values():
         with pytest.raises(ValueError, match="read-only"):
             layer[0, 0] = 1.0
@@ -78,7 +73,6 @@ def test_layers_are_read_only_copies(panel: Panel) -> None:
 
 
 def test_the_hash_sees_every_layer_in_any_order_of_places(panel: Panel) -> None:
-    assert panel.triangle is not None
     turned = panel.select(panel.locations[::-1])
     assert turned.data_hash == panel.data_hash
     seen = {panel.data_hash, bare(panel).data_hash, replace(panel, triangle=None).data_hash}
@@ -90,8 +84,6 @@ def test_the_hash_sees_every_layer_in_any_order_of_places(panel: Panel) -> None:
 
 def test_places_and_months_are_taken_from_every_layer(panel: Panel) -> None:
     two = panel.select(["WV", "OH"])
-    assert two.triangle is not None
-    assert panel.triangle is not None
     at = [panel.index("WV"), panel.index("OH")]
     for name, layer in panel.triangle.layers.items():
         np.testing.assert_array_equal(two.triangle.layers[name], layer[:, at])
@@ -109,7 +101,6 @@ def test_places_and_months_are_taken_from_every_layer(panel: Panel) -> None:
 def test_saved_pickled_and_joined_it_is_the_same(panel: Panel, change, tmp_path) -> None:
     panel = change(panel)
     again = od.load_forecast(made(panel).save(tmp_path / "f")).panel
-    assert again is not None
     same(panel, again)
     assert again.data_hash == panel.data_hash
     same(panel, pickle.loads(pickle.dumps(panel)))
@@ -121,7 +112,6 @@ def test_saved_pickled_and_joined_it_is_the_same(panel: Panel, change, tmp_path)
 @pytest.mark.parametrize("name", ["pending", "predicted", "all_deaths"])
 def test_a_model_that_writes_into_a_layer_is_found_out(name: str) -> None:
     panel = ordinary()
-    assert panel.triangle is not None
     layer = panel.triangle.layers[name]
     before = layer.copy()
 
@@ -136,7 +126,6 @@ def test_a_model_that_writes_into_a_layer_is_found_out(name: str) -> None:
 
 
 def test_an_exported_origin_holds_what_the_releases_said(panel: Panel) -> None:
-    assert panel.triangle is not None
     table = _known("one", panel)
     assert tuple(table) == KNOWN_COLUMNS
     date = panel.triangle.releases[1]
@@ -159,8 +148,6 @@ def test_an_effect_is_taken_out_of_the_counts_of_earlier_releases(panel: Panel) 
 
     ratio = np.full(panel.reported.shape, 0.5)
     made = _times(panel, ratio)
-    assert made.triangle is not None
-    assert panel.triangle is not None
     np.testing.assert_array_equal(made.triangle.pending, panel.triangle.pending)
     known = np.isfinite(panel.triangle.layers["predicted"])
     old, new = panel.triangle.layers["predicted"][known], made.triangle.layers["predicted"][known]

@@ -43,9 +43,6 @@ def scrambled(forecast: od.Forecast) -> od.Forecast:
     return replace(forecast, draws=draws)
 
 
-# The table
-
-
 def test_its_columns_are_a_file_format(table):
     assert list(table.columns) == [
         *("location", "name", "month", "horizon", "horizon_from_origin", "last", "level"),
@@ -83,9 +80,6 @@ def test_the_last_count_stands_as_published_and_changes_only_where_it_is_known(f
 def test_many_counties_are_done_in_blocks(forecast, table, monkeypatch):
     monkeypatch.setattr(module, "_AT_ONCE", 30)
     assert forecast.counties().equals(table)
-
-
-# What is shown
 
 
 @pytest.mark.slow
@@ -164,9 +158,6 @@ def with_before(panel: od.Panel, count: float) -> od.Panel:
     return replace(panel, reported=reported)
 
 
-# Hot spots
-
-
 def test_ties_for_the_last_rank_are_shared():
     rng = np.random.default_rng(3)
     values = rng.integers(0, 6, (40, 9)).astype(float)
@@ -220,9 +211,6 @@ def test_rates_are_ranked_where_people_are_known(forecast):
     assert list(table["among"].isna()) == [False] * 3 + [True] * 85
     with pytest.raises(ForecastError, match="no place has a population"):
         forecast.ranking(1, by="rate")
-
-
-# Figures of one county
 
 
 def test_a_fan_draws_nothing_below_ten(forecast):

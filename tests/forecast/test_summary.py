@@ -212,8 +212,6 @@ def test_some_places_are_as_in_the_whole_table_and_no_others_are_added_up(
     assert {"NY", "YC"} & set(places) or set().union(*summed) == set(places)
 
 
-# The trend: thresholds that do not look at the outcome
-
 counts = st.floats(0, 1e6, allow_nan=False)
 
 

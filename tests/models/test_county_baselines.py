@@ -83,9 +83,6 @@ def hidden_numbers(fips, draws):
     return 1 + SEED.generator("hidden", fips).permutation(draws) * 9 // draws
 
 
-# -- the hub baseline, by its definition ---------------------------------------------------------
-
-
 @pytest.mark.parametrize("fips", ["10001", "10003", "44003"])
 def test_hub_baseline_is_the_last_count_and_the_countys_own_mirrored_changes(fips):
     panel, _ = two_states()
@@ -103,9 +100,6 @@ def test_hub_baseline_is_the_last_count_and_the_countys_own_mirrored_changes(fip
             assert made.draws[d, row, h - 1] == want, (d, h)
 
 
-# -- the pooled spread ----------------------------------------------------------------------------
-
-
 def test_last_value_takes_one_spread_of_square_roots_from_all_counties_shown():
     panel, _ = two_states()
     made = drawn(CountyBaseline("county-last"), panel)
@@ -120,9 +114,6 @@ def test_last_value_takes_one_spread_of_square_roots_from_all_counties_shown():
             error = np.quantile(np.concatenate([gaps, -gaps]), levels)
             want = np.rint(np.maximum(np.sqrt(last) + error, 0) ** 2)
             np.testing.assert_array_equal(made.draws[:, row, h - 1], want)
-
-
-# -- what is lost ---------------------------------------------------------------------------------
 
 
 def test_a_lost_count_is_what_the_state_leaves_in_each_draw():
@@ -153,9 +144,6 @@ def test_without_the_whole_state_a_lost_count_is_its_floor_and_that_is_said(part
     made = drawn(CountyBaseline("county-hub-baseline"), panel)
     assert (made.draws[:, made.locations.index("44007")] == 1000).all()
     assert any("taken as 1,000" in w and "RI" in w for w in made.warnings)
-
-
-# -- all of them ----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)

@@ -50,9 +50,6 @@ def compared(low, high, level, shape, window, points=40):
     )
 
 
-# --- a count that is known to lie between two ---------------------------------------------
-
-
 @pytest.mark.parametrize(("mean", "var"), [(4.0, 4.0), (4.0, 9.0), (0.7, 1.5), (14.0, 30.0)])
 def test_probabilities_of_a_hidden_count_are_those_of_the_negative_binomial(mean, var):
     k = np.arange(1, 10)
@@ -70,9 +67,6 @@ def test_a_lost_count_is_a_normal_cut_at_its_floor(mean):
     found = moments_between(mean, 100.0**2, 1000.0, np.inf)
     np.testing.assert_allclose(found[0], cut.mean(), rtol=1e-4)
     np.testing.assert_allclose(found[1], cut.var(), rtol=0.03)
-
-
-# --- one step at a time --------------------------------------------------------------------
 
 
 def test_the_first_sum_gives_a_multinomial_and_a_gamma_again():
@@ -100,9 +94,6 @@ def test_overlapping_sums_are_exact_and_zeros_are_zeros():
     assert (state.mean[0, :12] == 0).all()
     assert (state.cov[0, :12] == 0).all()
     assert 0 < state.mean[0, 12] < 1.5
-
-
-# --- the same deaths are not counted twice -------------------------------------------------
 
 
 def test_hidden_counts_are_taken_a_third_of_a_window_apart_and_after_a_known_one():
@@ -168,9 +159,6 @@ def test_a_death_after_none_is_known_to_the_month():
     # It came in the third month from the end, and none came before it.
     assert mean[9] > 0.9
     assert (np.abs(mean[:9]) < 1e-9).all()
-
-
-# --- what is left of the state ---------------------------------------------------------------
 
 
 def test_a_lost_count_is_what_the_state_leaves():

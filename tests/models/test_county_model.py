@@ -48,9 +48,6 @@ def forecast(where: str = "ordinary", horizon: int = 12, draws: int = DRAWS) -> 
     return fitted(where).forecast(horizon, draws=draws)
 
 
-# --- sums -------------------------------------------------------------------------------------
-
-
 def residence_totals(fitted, draws, of):
     """What the counties of each state are raked to, in every draw of twelve months."""
     panel = fitted.panel
@@ -112,9 +109,6 @@ def test_the_states_are_fitted_once_for_all_counties(monkeypatch):
         assert path.sums.base is None
 
 
-# --- rounding ---------------------------------------------------------------------------------
-
-
 def test_rounding_keeps_sums_and_is_right_on_average():
     draws = 20_000
     rng = np.random.default_rng(1)
@@ -131,9 +125,6 @@ def test_rounding_keeps_sums_and_is_right_on_average():
     np.testing.assert_allclose(none[..., 0].mean(axis=0), exact, atol=0.02)
 
 
-# --- draws of one county ----------------------------------------------------------------------
-
-
 def drawn(kind, low, high, mean, cov, site=(0.0, 0.0, 0.0, 0.0), late=None, months=10.0,
           draws=4000, q=0.0):  # fmt: skip
     last, out = np.empty(draws), np.empty((draws, 15))
@@ -145,9 +136,6 @@ def drawn(kind, low, high, mean, cov, site=(0.0, 0.0, 0.0, 0.0), late=None, mont
     comes = mean[12] * late.sum() / draws
     assert out[:, 0].mean() == pytest.approx(last.mean() + comes, rel=0.01)
     return last, out[:, 1:]
-
-
-# --- what it hangs on -------------------------------------------------------------------------
 
 
 def test_without_the_states_it_is_refused_and_without_a_state_its_counties_are_skipped():
@@ -215,9 +203,6 @@ def test_newer_months_of_the_states_are_used():
     assert fitted.forecast(2, draws=20).horizons.tolist() == [1, 2]
 
 
-# --- whom it forecasts ------------------------------------------------------------------------
-
-
 def test_lost_and_missing_counties_are_what_the_state_leaves():
     panel = ZOO["never-seen"]
     made, beside = forecast("never-seen"), panel.beside[STATES]
@@ -229,9 +214,6 @@ def test_lost_and_missing_counties_are_what_the_state_leaves():
     made = forecast("missing")
     rest = beside.reported[beside.index("DE"), -1] - made.draws[:, others, 0].sum(axis=1).mean()
     assert made.draws[:, lost, 0].mean() == pytest.approx(rest, rel=0.35)
-
-
-# --- levels and delays ------------------------------------------------------------------------
 
 
 def test_levels_follow_class_state_and_residents():
@@ -271,9 +253,6 @@ def test_counties_that_fall_behind_their_state_are_completed():
     assert delay_of(counts, counts, counts[0]).behind == pytest.approx(0.0)
     assert np.isnan(delay_of(counts, counts, np.full(24, np.nan)).total)
     assert Delay().as_complete == 1.0
-
-
-# --- the real release -------------------------------------------------------------------------
 
 
 @pytest.mark.slow

@@ -228,9 +228,6 @@ def test_without_all_jurisdictions_the_nation_stands_alone_and_it_is_said():
     assert us[1] - us[0] < 0.1 * panel.reported[0, -1]
 
 
-# What one wrong character in the filter, the pins or the draws would change
-
-
 def test_the_rise_of_a_sum_is_that_of_its_deaths_not_of_its_logs():
     """Each part weighs by its deaths: one that doubles and one that halves are no standstill."""
     part = SimpleNamespace(units=("US", "OH"), others=("CT", "WV", "VT"))

@@ -57,9 +57,6 @@ def four_states(last: str = "2018-06") -> Panel:
     return cut_panel(last, FOUR)
 
 
-# --- inputs -----------------------------------------------------------------------------
-
-
 def test_inputs_are_sorted_padded_and_whole() -> None:
     panel = four_states()
     inputs, skipped = hi.from_panel(panel, "m")
@@ -112,16 +109,12 @@ def test_what_the_rest_of_the_nation_misses_adds_up() -> None:
     panel = release_panel("2021-06", ("US", "OH", "WY"))
     inputs, _ = Hierarchical().inputs(panel)
     assert inputs.locations == ("OH", "WY", hi.REST)
-    assert inputs.missing is not None
     from odforecast.models.delay.constants import delays_for
     from odforecast.models.delay.deficit import deficit
 
     whole = deficit(panel, delays_for(panel))
     np.testing.assert_allclose(inputs.missing.late.sum(axis=0), whole.late[panel.index("US")])
     assert inputs.missing.late[2].sum() > 0
-
-
-# --- the density ------------------------------------------------------------------------
 
 
 def evaluate(expression: object) -> np.ndarray:
@@ -373,9 +366,6 @@ def test_the_prior_of_increments_is_that_of_its_innovations_at_any_damping(dampi
         np.testing.assert_allclose(found[i], operator.T @ np.diag(own) @ operator, rtol=1e-9)
 
 
-# --- draws ------------------------------------------------------------------------------
-
-
 def quick(states: tuple[str, ...] = FOUR, last: str = "2018-06") -> Fitted:
     return get_model("hierarchical-quick").fit(cut_panel(last, states))
 
@@ -423,9 +413,6 @@ def test_approximation_recovers_what_made_the_data() -> None:
     assert found.scales.shock == pytest.approx(truth["shock_scale"][0], rel=0.5)
 
 
-# --- the delay --------------------------------------------------------------------------
-
-
 def from_prior(panel: Panel, draws: int = 400, **errors: float) -> FittedHierarchical:
     """A fit whose posterior is the prior, with errors of the late arrivals as told."""
     inputs, skipped = Hierarchical().inputs(panel)
@@ -454,7 +441,6 @@ def test_nowcast_and_forecast_are_one_draw() -> None:
     assert made.horizons.tolist() == list(range(-11, 4))
     counts = made.samples()
     missing = fitted.inputs.missing
-    assert missing is not None
     for i in range(3):
         expected = panel.reported[i, -1] + missing.months[i, -12:].sum()
         spread = counts[:, i, 11].std()
@@ -470,12 +456,8 @@ def test_the_nation_of_a_nowcast_is_the_sum_of_its_parts_and_the_rest() -> None:
     made = fitted.draw(3, 400, STREAMS)
     assert made.locations == ("US", "OH", "WY")
     missing = fitted.inputs.missing
-    assert missing is not None
     whole = panel.reported[0, -1] + missing.months[:, -12:].sum()
     assert made.samples()[:, 0, 11].mean() == pytest.approx(whole, rel=0.01)
-
-
-# --- NUTS -------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
@@ -485,7 +467,6 @@ def test_nuts_samples_warns_repeats_and_agrees_with_the_filter() -> None:
     panel = release_panel("2018-06", THREE)
     fitted = model.fit(panel)
     checks = fitted.inner.checks
-    assert checks is not None
     assert {"r_hat", "ess_bulk", "ess_tail"} <= set(checks.table.columns)
     assert checks.warnings  # 400 draws cannot reach an effective size of 400
     result = fitted.forecast(horizon=12, draws=100, seed=0)
@@ -516,8 +497,6 @@ def test_scales_differ_between_states_from_three_on(states, spread):
     assert ("scale_size" in drawn) == spread
     assert (drawn["scale"].std(axis=1) > 0).all() == spread
 
-
-# --- checks of a sample ------------------------------------------------------------------
 
 X = np.random.default_rng(0).normal(size=(4, 1000))
 FEW = X[:, :50]

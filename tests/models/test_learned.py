@@ -109,7 +109,6 @@ def made(n: int, day: dt.date = DAY, constants: Delays = MINE, seed: int = 1) ->
 
 def changed(panel: Panel, i: int, **layers: float) -> Panel:
     """Other numbers in one release of the triangle."""
-    assert panel.triangle is not None
     held = {name: array.copy() for name, array in panel.triangle.layers.items()}
     for name, factor in layers.items():
         held[name][i] = held[name][i] * factor
@@ -118,7 +117,6 @@ def changed(panel: Panel, i: int, **layers: float) -> Panel:
 
 def kept(panel: Panel, chosen: list[int]) -> Panel:
     """Only these releases in the triangle."""
-    assert panel.triangle is not None
     layers = {name: array[chosen] for name, array in panel.triangle.layers.items()}
     dates = tuple(panel.triangle.releases[i] for i in chosen)
     return replace(panel, triangle=Triangle(dates, **layers))
@@ -181,7 +179,6 @@ def test_what_has_not_settled_or_came_later_changes_nothing() -> None:
     assert further_releases(early) == ()
     assert delays_for(early) == SHIPS
     first = kept(panel, [0])
-    assert first.triangle is not None
     assert further_releases(first) == (0,)
     later = replace(first.triangle, releases=(DAY,))
     assert further_releases(replace(first, triangle=later)) == ()
@@ -232,7 +229,6 @@ def test_a_release_that_cannot_be_used_is_left_out_with_the_reason(
     layer: str, value: float, place: str | slice, says: str
 ) -> None:
     panel = made(7)
-    assert panel.triangle is not None
     held = {name: array.copy() for name, array in panel.triangle.layers.items()}
     held[layer][0, place if isinstance(place, slice) else panel.index(place)] *= value
     panel = replace(panel, triangle=replace(panel.triangle, **held))
@@ -247,7 +243,6 @@ def test_a_release_that_cannot_be_used_is_left_out_with_the_reason(
 def test_of_two_releases_of_a_month_the_later_one_counts() -> None:
     """A copy under a guessed day is the same release."""
     panel = made(7)
-    assert panel.triangle is not None
     dates = panel.triangle.releases
     layers = {name: array[[0, *range(7)]] for name, array in panel.triangle.layers.items()}
     copied = Triangle((dates[0], dates[0].replace(day=20), *dates[1:]), **layers)
@@ -301,7 +296,6 @@ def test_only_a_forecast_that_took_the_constants_says_what_they_rest_on() -> Non
 def test_a_release_that_ships_is_not_counted_twice() -> None:
     """Nor a copy under another day of its month."""
     panel = made(7)
-    assert panel.triangle is not None
     ours = replace(panel.triangle, releases=(dt.date(2024, 12, 18), *panel.triangle.releases[1:]))
     assert further_releases(replace(panel, triangle=ours)) == ()
 
@@ -351,11 +345,8 @@ def test_a_release_in_the_triangle_is_that_release(vsrr: Path) -> None:
     newest = od.bundled().as_of()
     whole = od.Archive.in_memory(tables | {newest.date: newest.table})
     panel = whole.as_of().panel()
-    assert panel.triangle is not None
     assert SAID_MONTHS > OPEN
     one, two = seen(as_released(panel, 0), panel), seen(whole.as_of("2018-11-14").panel(), panel)
-    assert one is not None
-    assert two is not None
     for name, value in vars(two).items():
         np.testing.assert_array_equal(getattr(one, name), value, err_msg=name)
     assert delays_for(panel) == SHIPS  # it ships

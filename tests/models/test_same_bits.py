@@ -28,9 +28,6 @@ def one_thread():
         yield
 
 
-# Estimates
-
-
 @pytest.mark.parametrize("sums", [False, True])
 def test_estimates_are_those_of_statsforecast_s_own_models(sums: bool) -> None:
     from statsforecast.models import AutoETS, AutoTheta
@@ -58,9 +55,6 @@ def test_estimates_are_those_of_statsforecast_s_own_models(sums: bool) -> None:
             assert theta.sigma == float(np.std(np.asarray(other["residuals"])[3:], ddof=1))
 
 
-# Baselines
-
-
 @pytest.mark.parametrize("name", ["hub-baseline", "damped-trend"])
 def test_a_baseline_s_spread_is_that_of_each_place_and_horizon(name: str) -> None:
     from odforecast.models.baselines import damped_trend
@@ -79,9 +73,6 @@ def test_a_baseline_s_spread_is_that_of_each_place_and_horizon(name: str) -> Non
             spread = stretch * symmetric_quantiles(errors, levels)
             by_hand = np.maximum(points[-1, h - 1] + spread, 0.0)
             assert forecast.draws[:, i, h - 1].tolist() == by_hand.tolist()
-
-
-# Ensembles
 
 
 def plain_weights(past: Past, rows: np.ndarray, steps: int = 200) -> np.ndarray:
@@ -121,9 +112,6 @@ def test_weights_are_learned_in_the_same_steps(members: int, cuts: int, places: 
     assert members == 1 or np.ptp(made) > 0.01
 
 
-# dlm
-
-
 @pytest.mark.parametrize("horizon", [1, 2])
 def test_the_nation_adds_its_parts_up_one_after_the_other(horizon: int) -> None:
     panel = od.bundled().as_of().panel().cut("2019-03")
@@ -146,9 +134,6 @@ def test_the_nation_is_the_sum_of_the_parts_in_every_order_of_the_panel() -> Non
         one, two = made.index(place), other.index(place)
         assert made.draws[:, one].tobytes() == other.draws[:, two].tobytes()
         assert made.known[:, one].tobytes() == other.known[:, two].tobytes()
-
-
-# A forecast to month 12 is the first 12 months of the forecast to month 44, bit for bit
 
 
 LONG, DRAWS = 44, 60

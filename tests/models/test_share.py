@@ -123,7 +123,6 @@ def test_the_panel_of_the_class_gives_the_same_part(vintage, month):
     if month is not None:
         whole, part = whole.cut(month), part.cut(month)
     found = whole_of(part)
-    assert found is not None
     assert found[0].data_hash == whole.data_hash
     one, two = drawn(whole).part(SHORT), drawn(part)
     same(one, two)
