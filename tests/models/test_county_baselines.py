@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
+from odforecast.forecast import Forecast
 from odforecast.models.county.baselines import CountyBaseline, counts_of
 from odforecast.models.model import Model
 from odforecast.models.paths import shuffled_levels
@@ -23,59 +26,45 @@ RHODE_ISLAND = ("44001", "44003", "44005", "44007", "44009")
 SEED = Streams(1, COUNTIES, ALL_DRUGS, str(LAST))
 
 
-MODELS = (CountyBaseline("county-hub-baseline"), CountyBaseline("county-last"))
-
-
-def sums_panel(counts, locations=DELAWARE, hide=True, lose=True, totals=None):
+def sums_panel(counts: np.ndarray, places: tuple[str, ...], totals: dict) -> Panel:
     """A panel of 12-month counts (L, T), hidden from 1 to 9, lost from 1,000 on."""
     counts = np.array(counts, dtype=float)
-    hidden = hide & (counts >= 1) & (counts <= 9)
-    lost = lose & (counts >= 1000)
+    hidden, lost = (counts >= 1) & (counts <= 9), counts >= 1000
     reported = np.where(hidden | lost, np.nan, counts)
-    blank = np.full(counts.shape, np.nan)
-    common = {
-        "indicator": ALL_DRUGS,
-        "as_of": dt.date(2022, 11, 15),
-        "release": dt.date(2022, 11, 15),
-        "vintage": VINTAGE_CLEAN,
-        "months": LAST - np.arange(counts.shape[1])[::-1].astype("timedelta64[M]"),
-    }
-    beside = {}
-    if totals is not None:
-        whole = np.array([totals[s] for s in totals], dtype=float)
-        none = np.full(whole.shape, np.nan)
-        beside["states"] = Panel(
-            **common, locations=tuple(totals), reported=whole, predicted=none,
-            complete=none, pending=none,
-        )  # fmt: skip
+    common: dict[str, Any] = dict.fromkeys(("as_of", "release"), dt.date(2022, 11, 15))
+    common |= {"indicator": ALL_DRUGS, "vintage": VINTAGE_CLEAN}
+    common["months"] = LAST - np.arange(counts.shape[1])[::-1].astype("timedelta64[M]")
+
+    def blank(like: np.ndarray) -> dict[str, np.ndarray]:
+        return dict.fromkeys(("predicted", "complete", "pending"), np.full(like.shape, np.nan))
+
+    whole = np.array(list(totals.values()), dtype=float)
+    states = Panel(**common, locations=tuple(totals), reported=whole, **blank(whole))
     return Panel(
         **common,
-        locations=tuple(locations),
+        **blank(counts),
+        locations=places,
         reported=reported,
-        predicted=blank,
-        complete=blank,
-        pending=blank,
         low=np.where(hidden, 1.0, np.where(lost, 1000.0, reported)),
         high=np.where(hidden, 9.0, np.where(lost, np.inf, reported)),
         dataset=COUNTIES,
         basis=RESIDENCE,
-        beside=beside,
-        urban=dict.fromkeys(locations, "3"),
+        beside={"states": states},
+        urban=dict.fromkeys(places, "3"),
     )
 
 
-def two_states(n_months=30, seed=3):
+def two_states() -> tuple[Panel, np.ndarray]:
     """Delaware and Rhode Island: shown, partly and always hidden, always 0, and lost counts."""
-    rng = np.random.default_rng(seed)
     means = np.array([12.0, 0.7, 3.0, 0.25, 0.8, 5.0, 110.0, 0.0])
-    months = rng.poisson(means[:, None], (8, n_months + 11))
+    months = np.random.default_rng(3).poisson(means[:, None], (8, 41))
     sums = np.lib.stride_tricks.sliding_window_view(months, 12, axis=1).sum(axis=2)
     totals = {"DE": sums[:3].sum(axis=0), "RI": sums[3:].sum(axis=0)}
-    return sums_panel(sums, DELAWARE + RHODE_ISLAND, totals=totals), sums
+    return sums_panel(sums, DELAWARE + RHODE_ISLAND, totals), sums
 
 
-def drawn(model, panel, horizon=12, draws=200):
-    return Model(model, model.name).fit(panel).draw(horizon, draws, SEED)
+def drawn(name: str, panel: Panel, draws: int = 200) -> Forecast:
+    return Model(CountyBaseline(name), name).fit(panel).draw(12, draws, SEED)
 
 
 def hidden_numbers(fips, draws):
@@ -87,7 +76,7 @@ def hidden_numbers(fips, draws):
 def test_hub_baseline_is_the_last_count_and_the_countys_own_mirrored_changes(fips):
     panel, _ = two_states()
     draws = 90
-    made = drawn(CountyBaseline("county-hub-baseline"), panel, draws=draws)
+    made = drawn("county-hub-baseline", panel, draws)
     row = panel.locations.index(fips)
     levels = shuffled_levels(draws, SEED.generator("location", fips))
     number = hidden_numbers(fips, draws)
@@ -102,7 +91,7 @@ def test_hub_baseline_is_the_last_count_and_the_countys_own_mirrored_changes(fip
 
 def test_last_value_takes_one_spread_of_square_roots_from_all_counties_shown():
     panel, _ = two_states()
-    made = drawn(CountyBaseline("county-last"), panel)
+    made = drawn("county-last", panel)
     roots = np.sqrt(np.where(panel.reported >= 10, panel.reported, np.nan))
     for fips in ("10001", "10003", "44009"):  # shown, at times hidden, always 0
         row = panel.locations.index(fips)
@@ -136,66 +125,40 @@ def test_a_lost_count_is_what_the_state_leaves_in_each_draw():
 @pytest.mark.parametrize("part", ["no states", "not all counties"])
 def test_without_the_whole_state_a_lost_count_is_its_floor_and_that_is_said(part):
     panel, _ = two_states()
-    if part == "no states":
-        panel = replace(panel, beside={})
-    else:
-        keep = [s for s in panel.locations if s != "44001"]
-        panel = replace(panel.select(keep), selected=False)
-    made = drawn(CountyBaseline("county-hub-baseline"), panel)
+    few = panel.select([s for s in panel.locations if s != "44001"])
+    few = replace(panel, beside={}) if part == "no states" else replace(few, selected=False)
+    made = drawn("county-hub-baseline", few)
     assert (made.draws[:, made.locations.index("44007")] == 1000).all()
     assert any("taken as 1,000" in w and "RI" in w for w in made.warnings)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
-def test_what_is_missing_stands_as_it_was_and_that_is_said(model):
+@pytest.mark.parametrize("name", ["county-hub-baseline", "county-last"])
+def test_what_is_missing_stands_as_it_was_and_that_is_said(name):
     panel, sums = two_states()
-    reported = panel.reported.copy()
-    reported[0, -2:], reported[2, :3] = np.nan, np.nan
-    reported[5] = np.nan
-    low, high = panel.low.copy(), panel.high.copy()
-    low[[0, 2, 5]], high[[0, 2, 5]] = reported[[0, 2, 5]], reported[[0, 2, 5]]
-    panel = replace(panel, reported=reported, low=low, high=high)
-    filled = counts_of(panel, "x").known
-    np.testing.assert_array_equal(filled[0, -3:], [sums[0, -3]] * 3)
-    assert counts_of(panel, "x").hidden[2, 0] == counts_of(panel, "x").hidden[2, 3]
-    made = drawn(model, panel)
+    layers = {name: getattr(panel, name).copy() for name in ("reported", "low", "high")}
+    for layer in layers.values():
+        layer[0, -2:] = layer[2, :3] = layer[5] = np.nan
+    panel = replace(panel, **layers)
+    filled = counts_of(panel, "x")
+    np.testing.assert_array_equal(filled.known[0, -3:], [sums[0, -3]] * 3)
+    assert filled.hidden[2, 0] == filled.hidden[2, 3]
+    made = drawn(name, panel)
     assert "44005" not in made.locations
     assert made.skipped == {"44005": "no count in any month"}
     assert any("10001" in w and "last one stands in" in w for w in made.warnings)
     assert np.median(made.draws[:, 0, 0]) == pytest.approx(sums[0, -3], rel=0.2)
 
 
-@settings(max_examples=25, deadline=None)
-@given(
-    st.lists(
-        st.lists(
-            st.integers(0, 15) | st.just(-1) | st.integers(900, 1100), min_size=13, max_size=13
-        ),
-        min_size=3,
-        max_size=3,
-    )
-)
-def test_any_counts_give_whole_numbers_for_every_county_with_one(rows):
-    counts = np.array(rows, dtype=float)
-    counts[counts < 0] = np.nan
+COUNTS = st.sampled_from(range(16)) | st.just(np.nan) | st.integers(900, 1100)
+
+
+@given(arrays(float, (3, 13), elements=COUNTS))
+def test_any_counts_give_whole_numbers_for_every_county_with_one(counts):
     if np.isnan(counts).all():
         counts[0, 0] = 1.0
-    panel = sums_panel(counts, totals={"DE": np.nansum(counts, axis=0)})
+    panel = sums_panel(counts, DELAWARE, {"DE": np.nansum(counts, axis=0)})
     some = [s for s, row in zip(DELAWARE, counts) if not np.isnan(row).all()]
-    made = drawn(MODELS[0], panel, draws=9)  # the other may have nothing to pool
+    made = drawn("county-hub-baseline", panel, 9)  # the other may have nothing to pool
     assert list(made.locations) == some
     assert (made.draws == np.rint(made.draws)).all()
     assert (made.draws >= 0).all()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("model", MODELS, ids=lambda m: m.name)
-def test_all_counties_of_the_real_release(shared, model):
-    from factories.county_panels import real_counties
-
-    assert shared.exists()
-    panel = real_counties().cut("2022-06")
-    made = drawn(model, panel, horizon=3, draws=45)
-    assert made.locations == panel.locations
-    angeles = made.draws[:, made.locations.index("06037"), 0]
-    assert 2500 < np.median(angeles) < 3600

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 from county_panels import real_counties
 
-import odforecast as od
 from county_truth import GivenPaths
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips
 from odforecast.models import Model, get_model
 from odforecast.models.county import model as county_states
-from odforecast.models.county.filter import FACTORS, drawn_county, levels, raked
+from odforecast.models.county.filter import FACTORS, levels, raked
 from odforecast.models.county.model import County, Delay, ModelPaths, delay_of
 from odforecast.models.statespace.model import Dlm
 from odforecast.months import ONE_MONTH
@@ -48,39 +47,37 @@ def forecast(where: str = "ordinary", horizon: int = 12, draws: int = DRAWS) -> 
     return fitted(where).forecast(horizon, draws=draws)
 
 
-def residence_totals(fitted, draws, of):
-    """What the counties of each state are raked to, in every draw of twelve months."""
-    panel = fitted.panel
+def add_up(made: Forecast, fitted, panel: Panel) -> None:
+    """In every draw the counties of each state are raked to it, by residence."""
+    of = streams(panel)
     first = 0 if panel.final_through < panel.last_month else 1
-    paths = fitted.paths.draw(panel.beside[STATES], panel.last_month, 12, draws, of)
-    return {s: fitted._drawn(s, paths[s], of)[1][:, first:] for s in fitted.states}
+    paths = fitted.paths.draw(panel.beside[STATES], panel.last_month, 12, len(made.draws), of)
+    assert set(fitted.states) == {by_fips()[s].state for s in made.locations}
+    for state in fitted.states:
+        total = fitted._drawn(state, paths[state], of)[1][:, first:]
+        np.testing.assert_array_equal(made.draws[:, rows_of(made, state)].sum(axis=1), total)
 
 
 @pytest.mark.parametrize("where", [n for n in ZOO if n != "very-short"])
 def test_counties_add_up_to_their_state_by_residence_in_every_draw(where):
-    made, whole = forecast(where), fitted(where).inner
-    totals = residence_totals(whole, DRAWS, streams(ZOO[where]))
-    assert set(totals) == {by_fips()[s].state for s in made.locations}
-    for state, total in totals.items():
-        np.testing.assert_array_equal(made.draws[:, rows_of(made, state)].sum(axis=1), total)
-        np.testing.assert_array_equal(total, np.round(total))
+    made = forecast(where)
+    add_up(made, fitted(where).inner, ZOO[where])
     np.testing.assert_array_equal(made.draws, np.round(made.draws))
     assert made.draws.min() >= 0
 
 
-def test_the_state_is_its_own_draws_times_residence_over_occurrence():
-    panel = ZOO["clean"]
-    made, own = forecast("clean"), get_model().fit(panel.beside[STATES]).forecast(12, draws=DRAWS)
-    states = own.samples(TARGET_12MO)
+@pytest.mark.parametrize("state", ["RI", "DE"])
+def test_the_state_is_its_own_draws_times_residence_over_occurrence(state):
+    panel, made = ZOO["clean"], forecast("clean")
     beside = panel.beside[STATES]
-    for state in ("RI", "DE"):
-        rows = rows_of(made, state)
-        ratio = made.draws[:, rows].sum(axis=1) / states[:, own.index(state)]
-        shown = np.nansum(panel.reported[rows, -1]) + 4.0 * panel.hidden[rows, -1].sum()
-        now = shown / beside.reported[beside.index(state), -1]
-        # Whole numbers and hidden counts at the beginning, the walk of the ratio at the end.
-        assert np.median(ratio[:, 0]) == pytest.approx(now, abs=0.02)
-        assert 0.01 < ratio[:, -1].std() < 0.03
+    own = get_model().fit(beside).forecast(12, draws=DRAWS)
+    rows = rows_of(made, state)
+    ratio = made.draws[:, rows].sum(axis=1) / own.samples(TARGET_12MO)[:, own.index(state)]
+    shown = np.nansum(panel.reported[rows, -1]) + 4.0 * panel.hidden[rows, -1].sum()
+    now = shown / beside.reported[beside.index(state), -1]
+    # Whole numbers and hidden counts at the beginning, the walk of the ratio at the end.
+    assert np.median(ratio[:, 0]) == pytest.approx(now, abs=0.02)
+    assert 0.01 < ratio[:, -1].std() < 0.03
 
 
 def test_the_states_are_those_of_the_users_own_forecast_bit_for_bit():
@@ -125,19 +122,6 @@ def test_rounding_keeps_sums_and_is_right_on_average():
     np.testing.assert_allclose(none[..., 0].mean(axis=0), exact, atol=0.02)
 
 
-def drawn(kind, low, high, mean, cov, site=(0.0, 0.0, 0.0, 0.0), late=None, months=10.0,
-          draws=4000, q=0.0):  # fmt: skip
-    last, out = np.empty(draws), np.empty((draws, 15))
-    ahead = np.full((draws, 14), 1.0 / 12)
-    late = np.zeros((0, 12)) if late is None else late
-    rng = np.random.default_rng(3)
-    drawn_county(rng, kind, low, high, mean, cov, np.array(site), ahead, late, q, last, out)
-    # The last count once complete: what is known and what still comes.
-    comes = mean[12] * late.sum() / draws
-    assert out[:, 0].mean() == pytest.approx(last.mean() + comes, rel=0.01)
-    return last, out[:, 1:]
-
-
 def test_without_the_states_it_is_refused_and_without_a_state_its_counties_are_skipped():
     with pytest.raises(PanelError, match="has no states' panel beside it") as caught:
         get_model("county").fit(replace(PANEL, beside={}))
@@ -160,13 +144,11 @@ def test_other_models_of_the_states_lend_their_paths(name):
 
 def test_the_states_true_months_can_be_given():
     panel = ZOO["clean"]
-    cut = panel.cut(panel.last_month - 6 * ONE_MONTH)
-    truth = panel.beside[STATES]
+    cut, truth = panel.cut(panel.last_month - 6 * ONE_MONTH), panel.beside[STATES]
     given = Model(County(paths=GivenPaths(truth)), "county, true states")
     made = given.fit(cut).forecast(6, draws=DRAWS)
-    rows = rows_of(made, "RI")
-    ratio = made.draws[:, rows].sum(axis=1)[:, -1] / truth.reported[truth.index("RI"), -1]
-    assert ratio.std() < 0.05
+    sums = made.draws[:, rows_of(made, "RI")].sum(axis=1)[:, -1]
+    assert (sums / truth.reported[truth.index("RI"), -1]).std() < 0.05
     assert given.spec.hash != get_model("county").spec.hash
     with pytest.raises(PanelError, match="is not given for all months"):
         given.fit(cut).forecast(7, draws=5)
@@ -177,26 +159,18 @@ def test_the_states_true_months_can_be_given():
 
 def test_newer_months_of_the_states_are_used():
     """What the states' file knows after the counties' last month is no forecast."""
-    whole = PANEL.beside[STATES]
     last = PANEL.last_month - 5 * ONE_MONTH
-    early = PANEL.cut(last)
-    ahead = replace(early, beside={STATES: replace(whole, final_through=whole.last_month)})
-    at = ModelPaths(get_model("dlm", delay=False)).draw(
-        ahead.beside[STATES], last, 12, DRAWS, streams(early)
-    )
-    own = get_model("dlm", delay=False).fit(ahead.beside[STATES]).forecast(7, draws=DRAWS)
-    row = whole.index("RI")
+    early, whole = PANEL.cut(last), PANEL.beside[STATES]
+    whole = replace(whole, final_through=whole.last_month)
+    plain, row = get_model("dlm", delay=False), whole.index("RI")
+    at = ModelPaths(plain).draw(whole, last, 12, DRAWS, streams(early))["RI"]
+    own = plain.fit(whole).forecast(7, draws=DRAWS)
     # Five months known, seven drawn: those of the states' own forecast.
-    assert (at["RI"].sums[:, :5] == whole.reported[row, -5:]).all()
-    np.testing.assert_array_equal(at["RI"].sums[:, 5:], own.samples(TARGET_12MO)[:, row])
-    np.testing.assert_allclose(
-        at["RI"].months[:, :5], np.broadcast_to(whole.monthly[row, -5:], (DRAWS, 5))
-    )
-    fitted = get_model("county", paths="dlm").fit(ahead)
-    made, blind = (
-        fitted.forecast(5, draws=200),
-        get_model("county").fit(early).forecast(5, draws=200),
-    )
+    assert (at.sums[:, :5] == whole.reported[row, -5:]).all()
+    np.testing.assert_array_equal(at.sums[:, 5:], own.samples(TARGET_12MO)[:, row])
+    assert np.allclose(at.months[:, :5], whole.monthly[row, -5:])
+    fitted = get_model("county", paths="dlm").fit(replace(early, beside={STATES: whole}))
+    made, blind = (f.forecast(5, draws=200) for f in (fitted, get_model("county").fit(early)))
     spread = [f.draws[:, rows_of(f, "RI"), -1].sum(axis=1).std() for f in (made, blind)]
     assert spread[0] < 0.6 * spread[1]
     # All of it may be known: nothing is left to forecast.
@@ -207,11 +181,11 @@ def test_lost_and_missing_counties_are_what_the_state_leaves():
     panel = ZOO["never-seen"]
     made, beside = forecast("never-seen"), panel.beside[STATES]
     lost = made.index(panel.locations[0])
-    others = [i for i in rows_of(made, "DE") if i != lost]
     assert np.isfinite(made.draws).all()
     # Delaware has fewer than 1,000: a lost county is 1,000 and more whatever the state says.
     assert made.draws[:, lost, 0].mean() > 900
     made = forecast("missing")
+    others = [i for i in rows_of(made, "DE") if i != lost]
     rest = beside.reported[beside.index("DE"), -1] - made.draws[:, others, 0].sum(axis=1).mean()
     assert made.draws[:, lost, 0].mean() == pytest.approx(rest, rel=0.35)
 
@@ -258,45 +232,37 @@ def test_counties_that_fall_behind_their_state_are_completed():
 @pytest.mark.slow
 def test_the_real_release(shared):
     panel = real_counties().cut("2022-06")
-    fitted = od.get_model("county").fit(panel)
+    fitted = get_model("county").fit(panel)
     made = fitted.forecast(12, draws=200)
     assert len(made.locations) == 3142
-    for state, total in residence_totals(fitted.inner, 200, streams(panel)).items():
-        np.testing.assert_array_equal(made.draws[:, rows_of(made, state)].sum(axis=1), total)
-    cook = made.draws[:, made.index("17031"), 0]
-    assert 1500 < cook.mean() < 2700
+    add_up(made, fitted.inner, panel)
+    assert 1500 < made.draws[:, made.index("17031"), 0].mean() < 2700  # Cook
     ohio = [s for s in panel.locations if s.startswith("39")]
-    alone = od.get_model("county").fit(panel.select(ohio)).forecast(12, draws=200)
+    alone = get_model("county").fit(panel.select(ohio)).forecast(12, draws=200)
     np.testing.assert_array_equal(alone.draws, made.select(ohio).draws)
-    seen = panel.reported[:, -1] >= 10
     truth = real_counties().reported[:, panel.months.size + 5]
-    ok = seen & (truth >= 10)
+    ok = (panel.reported[:, -1] >= 10) & (truth >= 10)
     low, high = np.quantile(made.draws[:, ok, 5], [0.05, 0.95], axis=0)
     assert 0.88 < ((truth[ok] >= low) & (truth[ok] <= high)).mean() < 0.97
 
 
 def test_a_count_is_compared_with_the_year_before_once_complete():
     """Counties that are behind their state do not rise because the rest comes in."""
-    behind = PANEL
-    reported = behind.reported.copy()
-    rows = [i for i, s in enumerate(behind.locations) if by_fips()[s].state == "RI"]
+    reported = PANEL.reported.copy()
+    rows = [i for i, s in enumerate(PANEL.locations) if by_fips()[s].state == "RI"]
     reported[rows, -1] = np.floor(0.88 * reported[rows, -2])
-    ends = {n: np.where(np.isnan(reported), getattr(behind, n), reported) for n in ("low", "high")}
-    panel = replace(behind, reported=reported, **ends)
-    assert panel.final_through < panel.last_month
+    ends = {n: np.where(np.isnan(reported), getattr(PANEL, n), reported) for n in ("low", "high")}
+    panel = replace(PANEL, reported=reported, **ends)
     made = get_model("county").fit(panel).forecast(12, draws=300)
     assert made.horizons[0] == 0
-    mine = made.select([behind.locations[i] for i in rows])
-    now = mine.draws[:, :, 0].sum(axis=1)
+    mine = made.select([PANEL.locations[i] for i in rows])
     shown = np.nansum(reported[rows, -1]) + 4.0 * panel.hidden[rows, -1].sum()
-    assert now.mean() > 1.03 * shown
+    assert mine.draws[:, :, 0].sum(axis=1).mean() > 1.03 * shown
     table = mine.counties()
     assert table["horizon"].min() == 1
-    year = table[table["horizon"] == 12].set_index("location")
-    for i, place in enumerate(mine.locations):
-        draws, row = mine.draws[:, i], year.loc[place]
-        if np.isnan(row["fall"]):
-            continue
-        assert row["fall"] == pytest.approx((draws[:, 12] < draws[:, 0]).mean())
+    fall = table[table["horizon"] == 12].set_index("location")["fall"].reindex(mine.locations)
+    fell, known = (mine.draws[:, :, 12] < mine.draws[:, :, 0]).mean(axis=0), fall.notna()
+    assert known.any()
+    np.testing.assert_allclose(fell[known], fall[known])
     # Nothing of the kind where counts are final.
     assert forecast("clean").horizons[0] == 1
