@@ -9,18 +9,16 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from delay_factory import DELAYS, with_all_deaths
-from panel_factory import bundled_panel, made_panel, only, with_counts
+from panel_factory import made_panel, with_counts
 from scales_factory import HAND
 
 from odforecast.models import get_model
 from odforecast.models.delay import constants as learning
 from odforecast.models.delay.deficit import deficit
-from odforecast.models.statespace.kalman import COMPLETE, draw_counts, drawn, kalman, level_path
+from odforecast.models.statespace.kalman import draw_counts, drawn, kalman, level_path
 from odforecast.models.statespace.model import path_root, relative_growth, tilted
 from odforecast.models.statespace.share import rise_of_units
 from odforecast.seeds import Streams
-
-NOTHING_LATE = (COMPLETE, COMPLETE, COMPLETE)
 
 
 def dense_step(mean, cov, scales, region):
@@ -41,19 +39,6 @@ def dense_step(mean, cov, scales, region):
     return move @ mean, move @ cov @ move.T + noise
 
 
-def long_state(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A state with errors of late arrivals after it, correlated with all the rest."""
-    size = n + 2
-    longer = size + 2 * n
-    mean = rng.normal(0, 0.05, longer)
-    mean[:n] = np.log(80)
-    mean[size - 1] = 0.0
-    root = rng.normal(0, 0.05, (longer, longer))
-    cov = root @ root.T
-    cov[size - 1] = cov[:, size - 1] = 0.0
-    return mean, cov
-
-
 @pytest.mark.parametrize("first", [0, 3])
 def test_the_filter_with_late_arrivals_equals_dense_algebra(first):
     rng = np.random.default_rng(12)
@@ -64,7 +49,12 @@ def test_the_filter_with_late_arrivals_equals_dense_algebra(first):
     months[2, 5] = 300.0  # so large that its logarithm is taken
     late, revised = rng.uniform(0, 25, (2, n, horizon))
     noise, share = rng.uniform(0, 60, (n, horizon)), np.array([0.8, 0.7, 0.9])
-    mean, cov = long_state(n, rng)
+    # After the state stand the errors of late arrivals, correlated with all the rest.
+    mean = rng.normal(0, 0.05, size + 2 * n)
+    mean[:n], mean[size - 1] = np.log(80), 0.0
+    root = rng.normal(0, 0.05, (mean.size, mean.size))
+    cov = root @ root.T
+    cov[size - 1] = cov[:, size - 1] = 0.0
     m, p = mean.copy(), cov.copy()
     kalman(months, region, np.array(astuple(scales)), mean, cov, share, first, late, revised,
            noise)  # fmt: skip
@@ -100,55 +90,25 @@ def test_the_filter_with_late_arrivals_equals_dense_algebra(first):
     np.testing.assert_allclose(cov, p, atol=1e-10)
 
 
-def test_the_filter_with_nothing_late_equals_the_short_one():
-    rng = np.random.default_rng(13)
-    region, n, size = np.array([0, 1, 0]), 3, 3 + 2
-    months = rng.poisson(80, (n, 40)).astype(float)
-    mean, cov = long_state(n, rng)
-    cov[:size, size:] = cov[size:, :size] = 0.0
-    errors = mean[size:].copy(), cov[size:, size:].copy()
-    short = mean[:size].copy(), cov[:size, :size].copy()
-    common = (months, region, np.array(astuple(HAND)))
-    nothing = np.zeros(months.shape)
-    one = kalman(*common, mean, cov, np.ones(3), 0, nothing, nothing, nothing)
-    other = kalman(*common, *short, np.ones(3), 0, *NOTHING_LATE)
-    assert one == pytest.approx(other, rel=1e-12)
-    np.testing.assert_allclose(mean[:size], short[0], atol=1e-12)
-    np.testing.assert_allclose(cov[:size, :size], short[1], atol=1e-14)
-    # And nothing is learned of what is not seen.
-    np.testing.assert_allclose(mean[size:], errors[0], atol=1e-12)
-    np.testing.assert_allclose(cov[size:, size:], errors[1], atol=1e-14)
-
-
-def late_panel(short_of: float = 0.0, pending: float = 6.0, level: float = 300_000.0):
-    """Four places with the same deaths every month; the last three counts have records pending,
-    and the last month is ``short_of`` deaths short of the level once completed.
-    """
-    states = ("CT", "MA", "OH", "MI")
-    panel = made_panel({s: np.full(90, level) for s in states}, "2021-04")
+def late_panel():
+    """Four places with the same deaths every month; the last three counts have records pending."""
+    level, day = 300_000.0, dt.date(2021, 11, 10)
+    panel = made_panel({s: np.full(90, level) for s in ("CT", "MA", "OH", "MI")}, "2021-04")
     percent = np.full(panel.reported.shape, 0.2)
-    percent[:, -3:] += pending * np.array([1 / 3, 2 / 3, 1.0])
-    day = dt.date(2021, 11, 10)
+    percent[:, -3:] += [2.0, 4.0, 6.0]
     panel = replace(
         panel, pending=percent, release=day, as_of=day, final_through=np.datetime64("2020-12")
     )
     panel = with_all_deaths(panel, np.full(4, 20 * level))
-    sums = deficit(panel, DELAYS).sums(panel.locations, 12)
-    sums[:, -1] += short_of
     reported = panel.reported.copy()
-    reported[:, -12:] -= sums
+    reported[:, -12:] -= deficit(panel, DELAYS).sums(panel.locations, 12)
     return with_counts(panel, reported)
 
 
-def late_dlm(panel, constants, scales=HAND):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(learning, "delays_for", lambda _: constants)
-        return get_model("dlm", scales=scales).fit(panel)
-
-
-def test_draws_of_levels_and_late_arrivals_have_the_filters_covariance():
+def test_draws_of_levels_and_late_arrivals_have_the_filters_covariance(monkeypatch):
     loud = replace(DELAYS, noise=0.02, revision_noise=0.001)
-    fitted = late_dlm(late_panel(), loud)
+    monkeypatch.setattr(learning, "delays_for", lambda _: loud)
+    fitted = get_model("dlm", scales=HAND).fit(late_panel())
     (state,) = fitted.inner.states
     n, size = 4, state.size
     assert state.incomplete
@@ -172,9 +132,9 @@ def test_draws_of_levels_and_late_arrivals_have_the_filters_covariance():
     got = np.cov(found.T)
     # New innovations are on the levels alone.
     across, within = (slice(None, n), slice(n, None)), (slice(n, None), slice(n, None))
+    scale = np.sqrt(np.outer(np.diag(got), np.diag(got)))
     for block in (across, within):
-        scale = np.outer(np.sqrt(np.diag(got)), np.sqrt(np.diag(got)))[block]
-        np.testing.assert_allclose(got[block] / scale, expected[block] / scale, atol=0.03)
+        np.testing.assert_allclose((got / scale)[block], (expected / scale)[block], atol=0.03)
     # They do go together: a month that looks low is either low or late.
     strong = expected[across][np.arange(n), np.arange(n)] / (sd[:n] * sd[n : 2 * n])
     assert (strong > 0.15).all()
@@ -200,32 +160,16 @@ def test_the_level_path_and_its_covariance_are_those_of_the_recursion():
 @pytest.mark.parametrize("mean", [0.5, 4.0, 11.0, 13.0, 200.0])
 def test_counts_have_mean_and_variance_of_the_model(mean):
     rng = np.random.default_rng(5)
-    shape = (60_000, 1, 1)
-    noise = 0.06
+    shape, noise, f32 = (60_000, 1, 1), 0.06, np.float32
+    level = np.full(shape[:2], np.log(mean) - 3.0, dtype=f32)
+    normal, uniform = rng.standard_normal(shape, dtype=f32), rng.random(shape, dtype=f32)
+    # The rise and the length of the month, which make up for what the level lacks.
+    parts = np.full(shape, 1.0, dtype=f32), np.full(1, 2.0, dtype=f32)
     out = np.empty(shape)
-    below = draw_counts(
-        np.full(shape[:2], np.log(mean) - 3.0, dtype=np.float32),
-        np.full(shape, 1.0, dtype=np.float32),
-        np.full(1, 2.0, dtype=np.float32),
-        noise,
-        np.zeros(1),
-        np.zeros((1, 1)),
-        rng.standard_normal(shape, dtype=np.float32),
-        rng.random(shape, dtype=np.float32),
-        out,
-    )
+    below = draw_counts(level, *parts, noise, np.zeros(1), np.zeros((1, 1)), normal, uniform, out)
     assert below == 0
     assert out.mean() == pytest.approx(mean, rel=0.02)
     assert out.var() == pytest.approx(mean + noise**2 * mean**2, rel=0.04)
-
-
-def test_without_all_jurisdictions_the_nation_stands_alone_and_it_is_said():
-    panel = only(bundled_panel(), ["US", "OH", "WY"])
-    forecast = get_model("dlm", delay=False).fit(panel).forecast(12, draws=100, seed=1)
-    assert "US is modelled on its own" in forecast.warnings[0]
-    us = forecast.quantiles([0.05, 0.95])[:, 0, 0]
-    assert us[0] < panel.reported[0, -1] * 1.05
-    assert us[1] - us[0] < 0.1 * panel.reported[0, -1]
 
 
 def test_the_rise_of_a_sum_is_that_of_its_deaths_not_of_its_logs():
@@ -239,25 +183,19 @@ def test_the_rise_of_a_sum_is_that_of_its_deaths_not_of_its_logs():
     np.testing.assert_allclose(found[:, 1], 0.3, rtol=1e-6)
 
 
-def simulated(seed: int, slope: float) -> tuple[np.ndarray, ...]:
+@pytest.mark.parametrize("slope", [-0.3, 0.4])
+def test_the_growth_that_the_share_told_of_is_found(slope):
     """Counts whose 12-month growth over the nation's follows the share of the class."""
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(1)
     n_loc, n = 40, 96
     share = np.clip(0.5 + 0.2 * rng.standard_normal((n_loc, 1)), 0.1, 0.9)
     share = share + 0.001 * rng.standard_normal((n_loc, n))
     relative = np.zeros((n_loc, n))
     for t in range(12, n):
         relative[:, t] = relative[:, t - 12] + slope * (share[:, t - 12] - 0.5)
-    deaths = 1500.0 * np.exp(relative)
-    nation = np.full(n, 60_000.0)
-    return deaths, nation, deaths * share, 0.5 * nation
-
-
-@pytest.mark.parametrize("slope", [-0.3, 0.4])
-def test_the_growth_that_the_share_told_of_is_found(slope: float) -> None:
-    deaths, nation, part, part_nation = simulated(1, slope)
-    found = relative_growth(deaths, nation, part, part_nation)
-    expected = slope * (part / deaths - 0.5)[:, -1]
+    deaths, nation = 1500.0 * np.exp(relative), np.full(n, 60_000.0)
+    found = relative_growth(deaths, nation, deaths * share, 0.5 * nation)
+    expected = slope * (share - 0.5)[:, -1]
     np.testing.assert_allclose(found, expected, atol=0.02)
     assert np.abs(expected).max() > 0.08
 

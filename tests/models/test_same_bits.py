@@ -6,17 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from panel_factory import bundled_panel, release_panel
+from statsforecast.models import AutoETS, AutoTheta
 from threadpoolctl import threadpool_limits
 
 import odforecast as od
 from odforecast.geography import JURISDICTIONS
-from odforecast.models import Fitted
-from odforecast.models.baselines import past_errors, persistence
+from odforecast.models import Fitted, model_names
+from odforecast.models.baselines import damped_trend, past_errors, persistence
 from odforecast.models.classical import _FITTERS
 from odforecast.models.ensemble import LEVELS, MAX_HORIZON, Past, learn_weights
-from odforecast.models.innovations import Innovations, ThetaPaths
-from odforecast.models.paths import symmetric_quantiles, trailing_months
-from odforecast.models.registry import _BUILTIN
+from odforecast.models.paths import shuffled_levels, symmetric_quantiles, trailing_months
 from odforecast.monthly.sums import rolling_sums
 from odforecast.seeds import Streams
 
@@ -29,44 +28,36 @@ def one_thread():
 
 
 @pytest.mark.parametrize("sums", [False, True])
-def test_estimates_are_those_of_statsforecast_s_own_models(sums: bool) -> None:
-    from statsforecast.models import AutoETS, AutoTheta
-
+@pytest.mark.parametrize("n", [40, 93, None])
+def test_estimates_are_those_of_statsforecast_s_own_models(sums, n):
     panel = bundled_panel()
     for place in panel.locations:
-        for n in (40, 93, None):
-            months = trailing_months(panel, place)[:n]
-            y = np.log1p(rolling_sums(months) if sums else months)
-            ets = _FITTERS["auto-ets"](y)
-            theirs = AutoETS(season_length=1, model="AAN", damped=True).fit(y).model_
-            assert isinstance(ets, Innovations)
-            assert ets.gain.tolist() == theirs["par"][:2].tolist()
-            assert ets.observe[1] == theirs["par"][3]
-            assert ets.state.tolist() == theirs["states"][-1].tolist()
-            assert ets.sigma == float(np.sqrt(theirs["sigma2"]))
-            theta = _FITTERS["auto-theta"](y)
-            other = AutoTheta(season_length=1).fit(y).model_
-            assert isinstance(theta, ThetaPaths)
-            assert [theta.level, theta.mean, theta.intercept, theta.slope] == [
-                float(x) for x in other["states"][-1][:4]
-            ]
-            assert (theta.alpha, theta.theta) == (other["par"]["alpha"], other["par"]["theta"])
-            assert theta.dynamic == (other["modeltype"] in ("DSTM", "DOTM"))
-            assert theta.sigma == float(np.std(np.asarray(other["residuals"])[3:], ddof=1))
+        months = trailing_months(panel, place)[:n]
+        y = np.log1p(rolling_sums(months) if sums else months)
+        ets = _FITTERS["auto-ets"](y)
+        theirs = AutoETS(season_length=1, model="AAN", damped=True).fit(y).model_
+        assert [*ets.gain, ets.observe[1]] == theirs["par"][[0, 1, 3]].tolist()
+        assert ets.state.tolist() == theirs["states"][-1].tolist()
+        assert ets.sigma == float(np.sqrt(theirs["sigma2"]))
+        theta = _FITTERS["auto-theta"](y)
+        other = AutoTheta(season_length=1).fit(y).model_
+        state = [theta.level, theta.mean, theta.intercept, theta.slope]
+        assert state == [float(x) for x in other["states"][-1][:4]]
+        assert (theta.alpha, theta.theta) == (other["par"]["alpha"], other["par"]["theta"])
+        assert theta.dynamic == (other["modeltype"] in ("DSTM", "DOTM"))
+        assert theta.sigma == float(np.std(np.asarray(other["residuals"])[3:], ddof=1))
 
 
-@pytest.mark.parametrize("name", ["hub-baseline", "damped-trend"])
-def test_a_baseline_s_spread_is_that_of_each_place_and_horizon(name: str) -> None:
-    from odforecast.models.baselines import damped_trend
-    from odforecast.models.paths import shuffled_levels
-
+@pytest.mark.parametrize(
+    ("name", "rule"), [("hub-baseline", persistence), ("damped-trend", damped_trend)]
+)
+def test_a_baseline_s_spread_is_that_of_each_place_and_horizon(name, rule):
     panel = bundled_panel()
     forecast = od.get_model(name).fit(panel).forecast(draws=50)
-    rule = damped_trend if name == "damped-trend" else persistence
+    streams = Streams(1, panel.dataset, panel.indicator, str(panel.last_month))
     for i, place in enumerate(forecast.locations):
         sums = rolling_sums(trailing_months(panel, place))
         points = rule(sums, 12)
-        streams = Streams(1, panel.dataset, panel.indicator, str(panel.last_month))
         levels = shuffled_levels(50, streams.generator("location", place))
         for h in range(1, 13):
             errors, stretch = past_errors(sums, points, h)
@@ -75,7 +66,7 @@ def test_a_baseline_s_spread_is_that_of_each_place_and_horizon(name: str) -> Non
             assert forecast.draws[:, i, h - 1].tolist() == by_hand.tolist()
 
 
-def plain_weights(past: Past, rows: np.ndarray, steps: int = 200) -> np.ndarray:
+def plain_weights(past: Past, rows: np.ndarray, steps: int) -> np.ndarray:
     n_members = past.quantiles.shape[0]
     weights = np.full((n_members, MAX_HORIZON), 1.0 / n_members)
     for h in range(MAX_HORIZON):
@@ -112,43 +103,32 @@ def test_weights_are_learned_in_the_same_steps(members: int, cuts: int, places: 
     assert members == 1 or np.ptp(made) > 0.01
 
 
-@pytest.mark.parametrize("horizon", [1, 2])
-def test_the_nation_adds_its_parts_up_one_after_the_other(horizon: int) -> None:
-    panel = od.bundled().as_of().panel().cut("2019-03")
-    assert set(panel.locations[1:]) == {*JURISDICTIONS, "PR"}
-    forecast = od.get_model("dlm").fit(panel).forecast(horizon, draws=7)
-    draws = forecast.draws
-    total = np.zeros(draws.shape[::2])
-    for place in JURISDICTIONS:
-        total = total + draws[:, forecast.index(place)]
-    assert draws[:, 0].tobytes() == total.tobytes()
-
-
-def test_the_nation_is_the_sum_of_the_parts_in_every_order_of_the_panel() -> None:
+def test_the_nation_is_the_sum_of_the_parts_in_every_order_of_the_panel():
+    """Added up one after the other, without Puerto Rico."""
     panel = od.bundled().as_of().panel()
-    made = od.get_model("dlm").fit(panel).forecast(draws=40)
     mixed = panel.select([*panel.locations[20:], *panel.locations[:20]])
-    other = od.get_model("dlm").fit(mixed).forecast(draws=40)
+    assert set(panel.locations) == {"US", *JURISDICTIONS, "PR"}
+    made, other = (od.get_model("dlm").fit(p).forecast(draws=40) for p in (panel, mixed))
     assert other.locations == mixed.locations
-    for place in panel.locations:
-        one, two = made.index(place), other.index(place)
-        assert made.draws[:, one].tobytes() == other.draws[:, two].tobytes()
-        assert made.known[:, one].tobytes() == other.known[:, two].tobytes()
+    other = other.select(made.locations)
+    assert made.draws.tobytes() == other.draws.tobytes()
+    assert made.known.tobytes() == other.known.tobytes()
+    total = sum(made.draws[:, made.index(place)] for place in JURISDICTIONS)
+    assert made.draws[:, 0].tobytes() == total.tobytes()
 
 
 LONG, DRAWS = 44, 60
+
+
 SLOW = ("hierarchical", "hierarchical-quick", "ensemble", "auto-arima")
-COUNTIES = ("county", "county-hub-baseline", "county-last")
-STATES = [n for n in _BUILTIN if not n.startswith("county")]
-
-
-def marked(names: list[str]) -> list[object]:
-    """Those that take long to fit belong to the slow group."""
-    return [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in names]
+STATES = [
+    pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
+    for name in [*model_names("states"), "auto-ets+delay", "hub-baseline+delay"]
+]
 
 
 def begins(fitted: Fitted, horizons: tuple[int, ...] = (1, 5, 12, 13)) -> None:
-    """Draws, months before them and parts of short forecasts are the beginning of a long one's."""
+    """A forecast to month 12 is the first 12 months of one to month 44, bit for bit."""
     long = fitted.forecast(LONG, draws=DRAWS)
     for horizon in horizons:
         short = fitted.forecast(horizon, draws=DRAWS)
@@ -167,27 +147,26 @@ def release() -> od.Panel:
     return od.bundled().as_of("2025-09-17").panel()
 
 
-@pytest.mark.parametrize("name", marked([*STATES, "auto-ets+delay", "hub-baseline+delay"]))
-def test_of_every_model_of_states(name: str, release: od.Panel) -> None:
+@pytest.mark.parametrize("name", STATES)
+def test_of_every_model_of_states(name, release):
     model = od.get_model(name)
     whole = model.spec.by is None
     begins(model.fit(release if whole else release.select(["US", "OH", "WY"])))
 
 
-@pytest.mark.parametrize("name", COUNTIES)
-def test_of_counties(name: str) -> None:
+@pytest.mark.parametrize("name", model_names("counties"))
+def test_of_counties(name):
     panel = od.bundled().as_of().panel(dataset="counties")
     model = od.get_model(name)
     begins(model.fit(panel if model.spec.by is None else panel.select(["RI/*", "DE/*"])), (5, 12))
 
 
-def test_of_models_of_other_libraries(release: od.Panel) -> None:
-    from statsforecast.models import AutoETS
-
-    ets = AutoETS(season_length=12, model="MAM")
-    for settings in ({"paths": "model"}, {"paths": "errors"}, {"paths": "quantiles", "on": "sums"}):
-        model = od.models.from_statsforecast(ets, **settings)
-        begins(model.fit(release_panel(states=("OH", "WV"))), (5, 12))
+@pytest.mark.parametrize(
+    "settings", [{"paths": "model"}, {"paths": "errors"}, {"paths": "quantiles", "on": "sums"}]
+)
+def test_of_models_of_other_libraries(settings):
+    model = od.models.from_statsforecast(AutoETS(season_length=12, model="MAM"), **settings)
+    begins(model.fit(release_panel(states=("OH", "WV"))), (5, 12))
 
 
 @pytest.mark.parametrize("name", ["dlm", "naive+delay"])

@@ -19,7 +19,7 @@ from odforecast.panel import LAYERS, Panel
 
 SHORT = "T40.4"
 DRAWS = 60
-SCALES = ShareScales(0.06, 0.04, 0.005, 0.98, 0.1, 1.3, 1.15, 0.17, 0.1)
+RNG = np.random.default_rng
 
 
 @pytest.fixture(scope="module")
@@ -47,30 +47,29 @@ def drawn(panel: Panel, **keywords) -> od.Forecast:
     return od.get_model("dlm", **keywords).fit(panel).forecast(draws=DRAWS)
 
 
-def with_part(panel: Panel, **changes) -> Panel:
-    """All drugs with other counts of T40.4 beside them."""
-    part = replace(panel.beside[SHORT], low=None, high=None, **changes)
-    return replace(panel, beside={**panel.beside, SHORT: part})
-
-
 def same(one: od.Forecast, two: od.Forecast) -> None:
-    assert one.locations == two.locations
-    assert np.array_equal(one.months, two.months)
     assert np.array_equal(one.draws, two.draws)
     assert np.array_equal(one.known, two.known, equal_nan=True)
-    assert one.skipped == two.skipped
-    assert one.warnings == two.warnings
+    for name in ("locations", "skipped", "warnings"):
+        assert getattr(one, name) == getattr(two, name)
+    assert np.array_equal(one.months, two.months)
+
+
+def within(part: od.Forecast, made: od.Forecast) -> None:
+    """In every draw a class has no more deaths than all drugs."""
+    whole = made.select(part.locations)
+    assert (part.draws >= 0).all()
+    assert (part.draws <= whole.draws).all()
+    assert (part.samples() <= whole.samples() + 1e-9).all()
 
 
 @pytest.mark.parametrize("kind", ["release", "clean"])
 def test_a_part_lies_within_the_whole_in_every_draw(forecasts, kind):
     part = forecasts[kind].part(SHORT)
+    within(part, forecasts[kind])
     whole = forecasts[kind].select(part.locations)
-    assert (part.draws >= 0).all()
-    assert (part.draws <= whole.draws).all()
     assert (part.known <= whole.known).all()
     assert (part.known >= np.minimum(whole.known, 0)).all()
-    assert (part.samples() <= whole.samples() + 1e-9).all()
     assert part.panel.indicator == SYNTHETIC_OPIOIDS
     assert part.provenance == forecasts[kind].provenance
     # It is no constant share: within a month the part has noise of its own.
@@ -79,18 +78,16 @@ def test_a_part_lies_within_the_whole_in_every_draw(forecasts, kind):
 
 @pytest.mark.parametrize("month", ["2018-12", "2021-06", "2024-04"])
 def test_known_months_are_whole_and_add_up_to_the_counts(released, month):
-    panel = released.cut(month)
-    fitted = od.get_model("dlm").fit(panel).inner
-    part, inputs = fitted.classes[SHORT].inputs.panel, fitted.classes[SHORT].inputs
+    inputs = od.get_model("dlm").fit(released.cut(month)).inner.classes[SHORT].inputs
+    reported = inputs.panel.reported[:, -12:]
     sums = rolling_sums(inputs.shown)
     for row, place in enumerate(inputs.units):
         if place != "US":
-            reported = part.reported[part.locations.index(place), -12:]
-            known = ~np.isnan(reported)
-            assert np.array_equal(sums[row][known], reported[known])
+            shown = reported[inputs.panel.index(place)]
+            known = ~np.isnan(shown)
+            assert np.array_equal(sums[row][known], shown[known])
     inside = [i for i, s in enumerate(inputs.units) if s in (*JURISDICTIONS, "US")]
-    us = part.reported[part.locations.index("US"), -12:]
-    assert np.array_equal(sums[inside].sum(axis=0), us)
+    assert np.array_equal(sums[inside].sum(axis=0), reported[inputs.panel.index("US")])
     assert np.array_equal(inputs.shown, np.round(inputs.shown))
 
 
@@ -100,63 +97,54 @@ def test_the_nation_holds_the_parts_and_a_rest(forecasts):
     assert len(published) < len(JURISDICTIONS)
     us = part.select("US").samples()[:, 0]
     assert (us >= part.select(published).samples().sum(axis=1)).all()
-    with pytest.raises(ForecastError, match="no forecast for"):
-        part.nation()
 
 
-def test_drawing_the_part_moves_no_draw_of_all_drugs(released, clean, forecasts):
-    for kind, panel in (("release", released), ("clean", clean)):
-        fitted = od.get_model("dlm").fit(panel)
-        fitted.inner.classes = {}
-        bare = fitted.forecast(draws=DRAWS)
-        assert np.array_equal(bare.draws, forecasts[kind].draws)
-        assert np.array_equal(bare.known, forecasts[kind].known)
-        assert not bare.beside
-        assert forecasts[kind].beside
+@pytest.mark.parametrize("kind", ["released", "clean"])
+def test_drawing_the_part_moves_no_draw_of_all_drugs(forecasts, kind, request):
+    fitted = od.get_model("dlm").fit(request.getfixturevalue(kind))
+    fitted.inner.classes = {}
+    bare, made = fitted.forecast(draws=DRAWS), forecasts[kind.replace("released", "release")]
+    assert np.array_equal(bare.draws, made.draws)
+    assert np.array_equal(bare.known, made.known)
+    assert not bare.beside
+    assert made.beside
 
 
 @pytest.mark.parametrize("month", [None, "2021-06", "2019-03"])
 def test_the_panel_of_the_class_gives_the_same_part(vintage, month):
-    whole, part = vintage.panel(), vintage.panel(SHORT)
-    assert "all-drugs" in part.beside
-    assert not part.beside["all-drugs"].beside
-    if month is not None:
-        whole, part = whole.cut(month), part.cut(month)
-    found = whole_of(part)
-    assert found[0].data_hash == whole.data_hash
+    whole, part = (p if month is None else p.cut(month)
+                   for p in (vintage.panel(), vintage.panel(SHORT)))  # fmt: skip
+    beside = part.beside["all-drugs"]
+    assert not beside.beside
+    assert whole_of(part)[0].data_hash == whole.data_hash
     one, two = drawn(whole).part(SHORT), drawn(part)
     same(one, two)
     assert two.panel is part
     assert two.provenance["data_hash"] == part.data_hash
-    moved = drawn(
-        replace(part, beside={"all-drugs": part.beside["all-drugs"].cut(part.months[-25])})
-    )
+    moved = drawn(replace(part, beside={"all-drugs": beside.cut(part.months[-25])}))
     assert not np.array_equal(moved.draws[..., -1], two.draws[..., -1])  # of another month: alone
 
 
 @pytest.mark.slow
-def test_real_releases(shared):
+@pytest.mark.parametrize("name", ["2018-04-11.csv", "2024-12-11.csv.gz"])
+def test_real_releases(shared, name):
     """Early and late: fewer locations, records pending, another delay; every class they hold."""
-    for name in ("2018-04-11.csv", "2024-12-11.csv.gz"):
-        vintage = od.read(shared / "vsrr" / name)
-        whole = vintage.panel()
-        beside = {s: replace(vintage.panel(s), beside={}, triangle=None, notes=()) for s in CLASSES}
-        made = drawn(replace(whole, beside={**whole.beside, **beside}))
-        # The panel of the class gives the same, whatever other classes stand beside.
-        same(made.part(SHORT), drawn(vintage.panel(SHORT)))
-        same(made.part("cocaine"), drawn(vintage.panel("cocaine")))
-        assert set(made.beside) == set(CLASSES)
-        for short in CLASSES:
-            part = made.part(short)
-            assert len(part.locations) >= 19, (name, short)
-            every = made.select(part.locations)
-            assert (part.draws >= 0).all()
-            assert (part.draws <= every.draws).all()
-            assert (part.samples() <= every.samples() + 1e-9).all()
-            # The nowcast of the nation is the count as reported and a little more.
-            row = beside[short].locations.index("US")
-            now = part.select("US").samples()[:, 0, part.horizons == 0].mean()
-            assert 1.0 < now / beside[short].reported[row, -1] < 1.12, (name, short)
+    vintage = od.read(shared / "vsrr" / name)
+    whole = vintage.panel()
+    beside = {s: replace(vintage.panel(s), beside={}, triangle=None, notes=()) for s in CLASSES}
+    made = drawn(replace(whole, beside={**whole.beside, **beside}))
+    # The panel of the class gives the same, whatever other classes stand beside.
+    same(made.part(SHORT), drawn(vintage.panel(SHORT)))
+    same(made.part("cocaine"), drawn(vintage.panel("cocaine")))
+    assert set(made.beside) == set(CLASSES)
+    for short in CLASSES:
+        part = made.part(short)
+        assert len(part.locations) >= 19, short
+        within(part, made)
+        # The nowcast of the nation is the count as reported and a little more.
+        reported = beside[short].reported[beside[short].index("US"), -1]
+        now = part.select("US").samples()[:, 0, part.horizons == 0].mean()
+        assert 1.0 < now / reported < 1.12, short
 
 
 def test_selecting_and_adding_carry_it(forecasts):
@@ -174,49 +162,49 @@ def test_selecting_and_adding_carry_it(forecasts):
     assert "US" not in kept.part(SHORT).locations
 
 
-def test_why_there_is_none(forecasts, clean):
-    with pytest.raises(ForecastError, match=r"no T40.4.*FL: no reported count"):
-        forecasts["release"].select("FL").part(SHORT)
-    with pytest.raises(ForecastError, match=r"no cocaine.*it holds T40.4"):
-        forecasts["release"].part("cocaine")
-    with pytest.raises(ForecastError, match=r"no T40.4.*dlm carries"):
-        drawn(replace(clean, beside={})).part(SHORT)
-    with pytest.raises(ForecastError, match="no reported count"):
-        forecasts["release"].part(SHORT).select("FL")
-    with pytest.raises(ForecastError, match="does not belong to these draws"):
-        forecasts["release"].with_parts({SHORT: forecasts["clean"].part(SHORT)})
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda f, _: f["release"].select("FL").part(SHORT), "no T40.4.*FL: no reported count"),
+        (lambda f, _: f["release"].part("cocaine"), "no cocaine.*it holds T40.4"),
+        (lambda _, p: drawn(replace(p, beside={})).part(SHORT), "no T40.4.*dlm carries"),
+        (lambda f, _: f["release"].part(SHORT).select("FL"), "no reported count"),
+        (
+            lambda f, _: f["release"].with_parts({SHORT: f["clean"].part(SHORT)}),
+            "does not belong to these draws",
+        ),
+        (lambda f, _: f["release"].part(SHORT).nation(), "no forecast for"),
+    ],
+)
+def test_why_there_is_none(forecasts, clean, call, said):
+    with pytest.raises(ForecastError, match=said):
+        call(forecasts, clean)
 
 
 @pytest.mark.parametrize("kind", ["release", "clean"])
 def test_it_is_saved_pickled_and_joined_bit_for_bit(tmp_path, forecasts, kind):
     whole = forecasts[kind].select(["US", "OH", "WV", "AZ"])
-    for back in (
-        od.load_forecast(whole.save(tmp_path / "f")),
-        pickle.loads(pickle.dumps(whole)),
-        od.Forecast.concat([whole.select(["US", "AZ"]), whole.select(["WV", "OH"])]).select(
-            whole.locations
-        ),
-    ):
-        same(back.part(SHORT), whole.part(SHORT))
-        assert back.part(SHORT).provenance == whole.provenance
-        assert back.part(SHORT).panel.data_hash == whole.part(SHORT).panel.data_hash
-        assert back.part(SHORT).joint == whole.joint
     alone = whole.part(SHORT)
-    same(od.load_forecast(alone.save(tmp_path / "alone")), alone)
+    joined = od.Forecast.concat([whole.select(["US", "AZ"]), whole.select(["WV", "OH"])])
+    for back in (
+        od.load_forecast(whole.save(tmp_path / "f")).part(SHORT),
+        pickle.loads(pickle.dumps(whole)).part(SHORT),
+        joined.select(whole.locations).part(SHORT),
+        od.load_forecast(alone.save(tmp_path / "alone")),
+    ):
+        same(back, alone)
+        assert back.provenance == whole.provenance
+        assert back.panel.data_hash == alone.panel.data_hash
+        assert back.joint == whole.joint
 
 
 def with_puerto_rico(panel: Panel) -> Panel:
     """West Virginia's counts once more, as Puerto Rico's: no part of the nation."""
-    row = panel.locations.index("WV")
-    layers = {
-        name: np.concatenate([layer, layer[row : row + 1]])
-        for name in LAYERS
-        if (layer := getattr(panel, name)) is not None
-    }
+    rows = [*range(len(panel.locations)), panel.index("WV")]
+    layers = {name: getattr(panel, name)[rows] for name in LAYERS}
+    places = (*panel.locations, "PR")
     beside = {name: with_puerto_rico(other) for name, other in panel.beside.items()}
-    return replace(
-        panel, locations=(*panel.locations, "PR"), beside=beside, triangle=None, **layers
-    )
+    return replace(panel, locations=places, beside=beside, triangle=None, **layers)
 
 
 def test_puerto_rico_is_no_part_of_the_nations_part(released):
@@ -232,14 +220,11 @@ def test_puerto_rico_is_no_part_of_the_nations_part(released):
 
 def test_suppressed_and_missing_cells(released):
     part = released.beside[SHORT]
-    row = {s: part.locations.index(s) for s in ("OH", "WV", "AZ", "KY")}
-    reported, low, high = part.reported.copy(), part.reported.copy(), part.reported.copy()
-    for place, cells in (("OH", slice(-30, -28)), ("WV", slice(-5, -3)), ("KY", slice(-1, None))):
-        reported[row[place], cells] = np.nan
-    low[row["WV"], -5:-3], high[row["WV"], -5:-3] = 1.0, 9.0
-    low[row["KY"], -1], high[row["KY"], -1] = 1.0, 9.0
-    changed = replace(part, reported=reported, low=low, high=high)
-    made = drawn(replace(released, beside={SHORT: changed})).part(SHORT)
+    layers = {name: getattr(part, name).copy() for name in ("reported", "low", "high")}
+    for layer, value in zip(layers.values(), (np.nan, 1.0, 9.0)):
+        layer[part.index("OH"), -30:-28] = np.nan
+        layer[part.index("WV"), -5:-3] = layer[part.index("KY"), -1] = value
+    made = drawn(replace(released, beside={SHORT: replace(part, **layers)})).part(SHORT)
     assert "OH" in made.locations  # a gap is bridged
     assert "only 14 months" in made.skipped["WV"]
     assert "is suppressed" in made.skipped["KY"]
@@ -248,22 +233,24 @@ def test_suppressed_and_missing_cells(released):
 
 def test_the_us_has_a_share_of_its_own_where_it_is_no_sum(released):
     few = replace(released.select(["US", "OH", "WV"]), selected=False)
-    made = drawn(few)
-    part = made.part(SHORT)
-    assert part.locations == ("US", "OH", "WV")
-    assert (part.draws <= made.draws).all()
-    assert not od.get_model("dlm").fit(few).inner.classes[SHORT].inputs.adds_up
+    fitted = od.get_model("dlm").fit(few)
+    made = fitted.forecast(draws=DRAWS)
+    assert made.part(SHORT).locations == ("US", "OH", "WV")
+    within(made.part(SHORT), made)
+    assert not fitted.inner.classes[SHORT].inputs.adds_up
     # A nation smaller than its parts contradicts itself: no rest.
-    odd = released.beside[SHORT].reported.copy()
-    odd[released.beside[SHORT].locations.index("US")] *= 0.6
-    made = drawn(with_part(released, reported=np.round(odd)))
-    part = made.part(SHORT)
-    assert (part.draws <= made.select(part.locations).draws).all()
+    part = released.beside[SHORT]
+    odd = part.reported.copy()
+    odd[part.index("US")] = np.round(0.6 * odd[part.index("US")])
+    part = replace(part, reported=odd, low=None, high=None)
+    made = drawn(replace(released, beside={**released.beside, SHORT: part}))
+    within(made.part(SHORT), made)
 
 
-def simulated(scales: ShareScales, n_loc: int = 24, n: int = 96, seed: int = 3) -> Inputs:
+def test_the_filter_finds_a_simulated_share():
     """Months of the model itself, known pins."""
-    rng = np.random.default_rng(seed)
+    scales, rng = ShareScales(0.06, 0.04, 0.005, 0.98, 0.1, 1.3, 1.15, 0.17, 0.1), RNG(3)
+    n_loc, n = 24, 96
     wholes = rng.uniform(40, 400, n_loc)[:, None] * np.ones(n)
     rise = 0.03 * rng.standard_normal(n) * np.ones((n_loc, 1))
     wholes = np.round(wholes * np.exp(np.cumsum(rise, axis=1)))
@@ -275,20 +262,13 @@ def simulated(scales: ShareScales, n_loc: int = 24, n: int = 96, seed: int = 3) 
         slope = scales.damp * slope + scales.slope * rng.standard_normal()
         p = 1 / (1 + np.exp(-logit - scales.noise * rng.standard_normal(n_loc)))
         parts[:, t] = rng.binomial(wholes[:, t].astype(int), p)
-    zero = np.zeros(parts.shape)
-    return Inputs(
+    inputs = Inputs(
         panel=None, units=JURISDICTIONS[:n_loc], others=(), adds_up=False, skipped={},
-        parts=parts, wholes=wholes, rise=rise, late=zero,
+        parts=parts, wholes=wholes, rise=rise, late=np.zeros(parts.shape),
         share=np.full(n_loc, 0.4), years=np.full(n_loc, 1e6), shown=parts[:, -23:],
     )  # fmt: skip
-
-
-def test_the_filter_finds_a_simulated_share():
-    inputs = simulated(SCALES)
-    mean, cov, loglik = inputs.filtered(SCALES)
-    seen = np.log(
-        inputs.parts[:, -3:].sum(axis=1) / (inputs.wholes - inputs.parts)[:, -3:].sum(axis=1)
-    )
+    mean, cov, loglik = inputs.filtered(scales)
+    seen = np.log(parts[:, -3:].sum(axis=1) / (wholes - parts)[:, -3:].sum(axis=1))
     assert np.abs(mean[:-2] - seen).mean() < 0.15
     assert np.linalg.eigvalsh(cov).min() > -1e-10
-    assert loglik > inputs.filtered(replace(SCALES, own=0.5))[2]
+    assert loglik > inputs.filtered(replace(scales, own=0.5))[2]
