@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from forecast_factory import made
+from forecast_factory import made, same
 
 import odforecast as od
 from odforecast.backtesting.submission import A_YEAR, KNOWN_COLUMNS, _known
 from odforecast.backtesting.unit import contained
-from odforecast.errors import PanelError
+from odforecast.errors import BacktestError, PanelError
 from odforecast.panel import Panel, Triangle
 from odforecast.testing.zoo import ordinary
 
@@ -23,20 +23,6 @@ DATES = (dt.date(2021, 1, 13), dt.date(2021, 2, 17))
 @pytest.fixture(scope="module")
 def panel() -> Panel:
     return ordinary()
-
-
-def same(one: Panel, two: Panel) -> None:
-    assert one.triangle.releases == two.triangle.releases
-    assert list(one.triangle.layers) == list(two.triangle.layers)
-    for name, layer in one.triangle.layers.items():
-        np.testing.assert_array_equal(two.triangle.layers[name], layer, err_msg=name)
-
-
-def joined(one: Panel, other: Panel) -> Panel:
-    """The panel of two forecasts made one, each of a place of its panel."""
-    made_one, made_other = (made(p).select(s) for p, s in ((one, "OH"), (other, "WV")))
-    panel = od.Forecast.concat([made_one, made_other]).panel
-    return panel
 
 
 def bare(panel: Panel) -> Panel:
@@ -62,19 +48,18 @@ def test_shapes_and_what_goes_together_are_checked(given: tuple, said: str) -> N
         Triangle(*given)
 
 
-def test_layers_are_read_only_copies(panel: Panel) -> None:
-    for layer in panel.triangle.layers.values():
+def test_layers_are_read_only_copies():
+    cells = np.zeros((2, 3, 4))
+    layers = Triangle(DATES, cells, cells, cells, np.zeros((2, 3))).layers.values()
+    cells += 1.0
+    for layer in layers:
         with pytest.raises(ValueError, match="read-only"):
             layer[0, 0] = 1.0
-    cells = np.zeros((2, 3, 4))
-    made = Triangle(DATES, cells, cells, cells, np.zeros((2, 3)))
-    cells += 1.0
-    assert not any(layer.any() for layer in made.layers.values())
+        assert not layer.any()
 
 
-def test_the_hash_sees_every_layer_in_any_order_of_places(panel: Panel) -> None:
-    turned = panel.select(panel.locations[::-1])
-    assert turned.data_hash == panel.data_hash
+def test_the_hash_sees_every_layer_in_any_order_of_places(panel):
+    assert panel.select(panel.locations[::-1]).data_hash == panel.data_hash
     seen = {panel.data_hash, bare(panel).data_hash, replace(panel, triangle=None).data_hash}
     for name, layer in panel.triangle.layers.items():
         moved = replace(panel.triangle, **{name: np.where(np.isnan(layer), layer, layer + 1.0)})
@@ -82,35 +67,35 @@ def test_the_hash_sees_every_layer_in_any_order_of_places(panel: Panel) -> None:
     assert len(seen) == 3 + 4
 
 
-def test_places_and_months_are_taken_from_every_layer(panel: Panel) -> None:
-    two = panel.select(["WV", "OH"])
+def test_places_and_months_are_taken_from_every_layer(panel):
+    two, layers = panel.select(["WV", "OH"]), panel.triangle.layers
     at = [panel.index("WV"), panel.index("OH")]
-    for name, layer in panel.triangle.layers.items():
+    for name, layer in layers.items():
         np.testing.assert_array_equal(two.triangle.layers[name], layer[:, at])
-    last = panel.triangle.cells(slice(-5, None))
-    np.testing.assert_array_equal(
-        last.layers["pending"], panel.triangle.layers["pending"][..., -5:]
-    )
-    np.testing.assert_array_equal(last.layers["all_deaths"], panel.triangle.layers["all_deaths"])
+    last = panel.triangle.cells(slice(-5, None)).layers
+    np.testing.assert_array_equal(last["pending"], layers["pending"][..., -5:])
+    np.testing.assert_array_equal(last["all_deaths"], layers["all_deaths"])
     half = panel.triangle.counted(lambda counts: counts / 2)
     for name, factor in {"reported": 2, "predicted": 2, "pending": 1, "all_deaths": 1}.items():
-        np.testing.assert_array_equal(factor * half.layers[name], panel.triangle.layers[name])
+        np.testing.assert_array_equal(factor * half.layers[name], layers[name])
 
 
 @pytest.mark.parametrize("change", [lambda p: p, bare], ids=["all", "counts"])
-def test_saved_pickled_and_joined_it_is_the_same(panel: Panel, change, tmp_path) -> None:
+def test_saved_pickled_and_joined_it_is_the_same(panel, change, tmp_path):
     panel = change(panel)
     again = od.load_forecast(made(panel).save(tmp_path / "f")).panel
-    same(panel, again)
     assert again.data_hash == panel.data_hash
-    same(panel, pickle.loads(pickle.dumps(panel)))
+    same(again.triangle, panel.triangle)
+    same(pickle.loads(pickle.dumps(panel)).triangle, panel.triangle)
+    # The panel of two forecasts made one, each of a place of its panel.
     most = panel.select([s for s in panel.locations if s != "OH"])
-    whole = joined(panel.select(["US", "OH"]), most)
-    same(panel.select(whole.locations), whole)
+    parts = [made(panel.select(["US", "OH"])).select("OH"), made(most).select("WV")]
+    whole = od.Forecast.concat(parts).panel
+    same(whole.triangle, panel.select(whole.locations).triangle)
 
 
 @pytest.mark.parametrize("name", ["pending", "predicted", "all_deaths"])
-def test_a_model_that_writes_into_a_layer_is_found_out(name: str) -> None:
+def test_a_model_that_writes_into_a_layer_is_found_out(name):
     panel = ordinary()
     layer = panel.triangle.layers[name]
     before = layer.copy()
@@ -120,36 +105,19 @@ def test_a_model_that_writes_into_a_layer_is_found_out(name: str) -> None:
             layer.flags.writeable = True
             layer[:] = 7.0
 
-    with pytest.raises(Exception, match="changed"):
+    with pytest.raises(BacktestError, match="changed"):
         write()
     np.testing.assert_array_equal(layer, before)
 
 
-def test_an_exported_origin_holds_what_the_releases_said(panel: Panel) -> None:
-    table = _known("one", panel)
+def test_an_exported_origin_holds_what_the_releases_said(panel):
+    table, layers = _known("one", panel), panel.triangle.layers
     assert tuple(table) == KNOWN_COLUMNS
-    date = panel.triangle.releases[1]
-    rows = table[table["release"] == str(date)].set_index(["abbreviation", "month"])
-    counts = rows[rows["indicator"] != A_YEAR]
-    month = str(panel.months[-3])
-    i = panel.index("OH")
-    shown = counts.loc["OH", month]
-    assert shown["reported"] == panel.triangle.reported[1, i, -3]
-    assert shown["percent_pending"] == panel.triangle.layers["pending"][1, i, -3]
-    assert shown["predicted"] == panel.triangle.layers["predicted"][1, i, -3]
-    year = rows[rows["indicator"] == A_YEAR].loc["OH"]
-    assert list(year["reported"]) == [panel.triangle.layers["all_deaths"][1, i]]
+    rows = table[(table["release"] == str(panel.triangle.releases[1]))].set_index("abbreviation")
+    ohio, i = rows.loc["OH"], panel.index("OH")
+    year = ohio["indicator"] == A_YEAR
+    shown = ohio[~year].set_index("month").loc[str(panel.months[-3])]
+    for name in ("reported", "predicted", "pending"):
+        assert shown[name.replace("pend", "percent_pend")] == layers[name][1, i, -3]
+    assert list(ohio[year]["reported"]) == [layers["all_deaths"][1, i]]
     assert len(_known("one", bare(panel))) < len(table)
-
-
-def test_an_effect_is_taken_out_of_the_counts_of_earlier_releases(panel: Panel) -> None:
-    """Percentages stay; see :mod:`odforecast.scenario.apply`."""
-    from odforecast.scenario.apply import _times
-
-    ratio = np.full(panel.reported.shape, 0.5)
-    made = _times(panel, ratio)
-    np.testing.assert_array_equal(made.triangle.pending, panel.triangle.pending)
-    known = np.isfinite(panel.triangle.layers["predicted"])
-    old, new = panel.triangle.layers["predicted"][known], made.triangle.layers["predicted"][known]
-    np.testing.assert_allclose(new, 0.5 * old, atol=1e-3)
-    assert od.Panel is Panel

@@ -153,10 +153,10 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learning, "_kept", OrderedDict())
 
 
-def test_without_a_settled_release_the_set_that_ships_is_taken_as_it_is(monkeypatch, panel):
+def test_without_a_settled_release_the_set_that_ships_is_taken_as_it_is(monkeypatch):
     monkeypatch.setattr(learning, "estimate", lambda _: pytest.fail("nothing is to be estimated"))
     none = made(6)
-    for each in (made(0), none, panel):
+    for each in (made(0), none, od.bundled().as_of().panel()):
         assert delays_for(each) == SHIPS
         assert said_of(each) == ""
     rows = described_delays(none)

@@ -112,8 +112,9 @@ def test_drawing_the_part_moves_no_draw_of_all_drugs(forecasts, kind, request):
 
 @pytest.mark.parametrize("month", [None, "2021-06", "2019-03"])
 def test_the_panel_of_the_class_gives_the_same_part(vintage, month):
-    whole, part = (p if month is None else p.cut(month)
-                   for p in (vintage.panel(), vintage.panel(SHORT)))  # fmt: skip
+    whole, part = vintage.panel(), vintage.panel(SHORT)
+    if month is not None:
+        whole, part = whole.cut(month), part.cut(month)
     beside = part.beside["all-drugs"]
     assert not beside.beside
     assert whole_of(part)[0].data_hash == whole.data_hash
