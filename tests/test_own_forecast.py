@@ -6,7 +6,6 @@ import datetime as dt
 import pickle
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,29 +15,13 @@ from scales_factory import HAND
 import odforecast as od
 from odforecast.errors import ForecastError
 from odforecast.geography import JURISDICTIONS, REGIONS
+from odforecast.models import own as layer
 from odforecast.models.delay.constants import delays_for
-from odforecast.models.delay.deficit import Deficit
-from odforecast.models.own import (
-    APART,
-    HALF,
-    LEAST_DRAWS,
-    LogMonths,
-    Told,
-    apart,
-    conditioned,
-    filled_until,
-    late_arrivals,
-    logs_of,
-    move_together,
-    told,
-)
-from odforecast.models.own import move as by_the_draws
 from odforecast.models.statespace.kalman import State
 from odforecast.models.statespace.model import FittedClass, FittedDlm, log_months
+from odforecast.months import ONE_MONTH
 from odforecast.panel import Own, Panel
 from odforecast.seeds import Streams
-
-MONTH = np.timedelta64(1, "M")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,13 +37,19 @@ def without(panel: Panel) -> od.Forecast:
     return od.get_model().fit(panel).forecast(draws=400)
 
 
+def with_own(
+    panel: Panel, more: list[float], state: str = "OH", factor: float = 1.0, **given: object
+) -> Panel:
+    """The panel with CDC's own months of a state from 2020 on, times a factor, and further ones."""
+    return panel.with_counts(own_file(panel, more, state, factor), **given)
+
+
 def own_file(
     panel: Panel, more: list[float], state: str = "OH", factor: float = 1.0
 ) -> pd.DataFrame:
-    """CDC's own months of a state from 2020 on, times a factor, and further ones."""
     months, row = panel.month_grid, panel.monthly[panel.index(state)]
     keep = months >= np.datetime64("2020-01")
-    grid = np.arange(np.datetime64("2020-01"), months[-1] + (1 + len(more)) * MONTH)
+    grid = np.arange(np.datetime64("2020-01"), months[-1] + (1 + len(more)) * ONE_MONTH)
     deaths = np.round(factor * np.array([*row[keep], *more]))
     return pd.DataFrame({"location": state, "month": grid.astype(str), "deaths": deaths})
 
@@ -69,80 +58,59 @@ def further(
     forecast: od.Forecast, months: int, times: float = 1.0, state: str = "OH"
 ) -> list[float]:
     """The forecast's mean months after CDC's last, times something."""
-    at = forecast.horizons >= 1
-    mean = forecast.select(state).draws[:, 0, at].mean(axis=0)
-    return [float(x) for x in times * mean[:months]]
-
-
-def move(
-    paths: np.ndarray,
-    at: np.ndarray,
-    observed: np.ndarray,
-    noise: np.ndarray,
-    rng: np.random.Generator,
-) -> tuple[np.ndarray, float, int]:
-    """Months moved by the covariance of the draws, how far they lay, and how many were used."""
-    seen, whole = told(paths, at, observed, noise, rng)
-    return by_the_draws(paths, seen), seen.far, whole
+    draws = forecast.select(state).draws[:, 0, forecast.horizons >= 1]
+    return [float(x) for x in times * draws.mean(axis=0)[:months]]
 
 
 @pytest.fixture(scope="module")
-def given(panel: Panel, without: od.Forecast) -> od.Forecast:
+def own(panel: Panel, without: od.Forecast) -> Panel:
     """Ohio 15% above what was forecast, four months on, complete."""
-    frame = own_file(panel, further(without, 4, 1.15))
-    return od.get_model().fit(panel.with_counts(frame, complete=True)).forecast(draws=400)
+    return with_own(panel, further(without, 4, 1.15), complete=True)
 
 
 @pytest.fixture(scope="module")
-def generic(panel: Panel, without: od.Forecast) -> od.Forecast:
+def given(own: Panel) -> od.Forecast:
+    return od.get_model().fit(own).forecast(draws=400)
+
+
+@pytest.fixture(scope="module")
+def generic(own: Panel, without: od.Forecast) -> od.Forecast:
     """As a joint model of months that does not know its own covariance."""
-    frame = own_file(panel, further(without, 4, 1.15))
-    own = panel.with_counts(frame, complete=True)
-    streams = Streams(1, panel.dataset, panel.indicator, str(panel.last_month))
-    return conditioned(without, own, streams)
+    streams = Streams(1, own.dataset, own.indicator, str(own.last_month))
+    return layer.conditioned(without, own, streams)
 
 
-def test_other_places_are_what_they_were_where_a_model_knows_no_covariance(
-    generic: od.Forecast, without: od.Forecast
-) -> None:
+def test_other_places_are_what_they_were_where_a_model_knows_no_covariance(generic, without):
     others = [s for s in without.locations if s not in ("OH", "US")]
     assert np.array_equal(generic.select(others).draws, without.select(others).draws)
     assert np.array_equal(generic.select(others).known, without.select(others).known)
     assert not np.array_equal(generic.select("OH").draws, without.select("OH").draws)
     said = "other places are forecast as without own counts and the nation is added up again"
     assert said in generic.warnings
+    assert "own counts" in generic.provenance
+    assert "own counts" not in without.provenance
 
 
-def test_the_nation_and_regions_are_the_sum_of_their_parts_in_every_draw(
-    given: od.Forecast, generic: od.Forecast, without: od.Forecast
-) -> None:
+def test_the_nation_and_regions_are_the_sum_of_their_parts_in_every_draw(given, generic, without):
     for made in (given, generic):
-        samples = made.samples()
-        parts = samples[:, [made.locations.index(s) for s in JURISDICTIONS]].sum(axis=1)
-        assert np.allclose(samples[:, made.locations.index("US")], parts, rtol=1e-12)
-    given = generic
-    moved = given.select("OH").samples() - without.select("OH").samples()
-    for whole in ("US", *REGIONS):
-        both = [f.select("US") if whole == "US" else f.region(whole) for f in (given, without)]
-        change = both[0].samples() - both[1].samples()
-        assert np.allclose(change, moved if whole in ("US", "Midwest") else 0.0, atol=1e-6)
+        parts = made.select(JURISDICTIONS).samples().sum(axis=1)
+        assert np.allclose(made.select("US").samples()[:, 0], parts, rtol=1e-12)
+    moved = generic.select("OH").samples() - without.select("OH").samples()
+    for region in REGIONS:
+        change = generic.region(region).samples() - without.region(region).samples()
+        assert np.allclose(change, moved if region == "Midwest" else 0.0, atol=1e-6)
 
 
-def test_a_class_keeps_its_share_of_every_month(given: od.Forecast, without: od.Forecast) -> None:
+def test_a_class_keeps_its_share_of_every_month(given, without):
     for place in ("OH", "WV"):
         part, before = given.part("T40.4").select(place), without.part("T40.4").select(place)
         whole, was = given.select(place), without.select(place)
         assert np.allclose(part.draws * was.draws, before.draws * whole.draws)
         assert np.allclose(part.known * was.known, before.known * whole.known)
-    for place in given.part("T40.4").locations:
-        assert (given.part("T40.4").select(place).samples() <= given.select(place).samples()).all()
-
-
-def test_the_nations_class_is_those_of_its_places_and_a_rest_that_keeps_its_share(
-    given: od.Forecast, without: od.Forecast
-) -> None:
-    """Not every jurisdiction publishes T40.4: the nation's moves all the same."""
-    units = [s for s in without.part("T40.4").locations if s in JURISDICTIONS]
+    part = given.part("T40.4")
+    assert (part.samples() <= given.select(part.locations).samples()).all()
+    # Not every jurisdiction publishes T40.4: the rest of the nation's keeps its share.
+    units = [s for s in part.locations if s in JURISDICTIONS]
     others = [s for s in JURISDICTIONS if s not in units]
     assert others
     rest = []
@@ -150,104 +118,78 @@ def test_the_nations_class_is_those_of_its_places_and_a_rest_that_keeps_its_shar
         part = made.part("T40.4")
         left = part.select("US").draws[:, 0] - part.select(units).draws.sum(axis=1)
         rest.append(left / made.select(others).draws.sum(axis=1))
-    assert np.allclose(rest[0], rest[1], atol=1e-9)
+    assert np.allclose(*rest, atol=1e-9)
 
 
-def test_no_own_rows_no_change_bit_for_bit(panel: Panel, without: od.Forecast) -> None:
-    frame = own_file(panel, [])
-    earlier = panel.with_counts(frame).select(["US", "WV"])
-    assert earlier.own is None
-    nothing = replace(panel, own=None)
-    again = od.get_model().fit(nothing).forecast(draws=400)
-    assert np.array_equal(again.draws, without.draws)
-    assert "own counts" not in again.provenance
-
-
-def test_counts_that_are_the_forecasts_mean_leave_it_where_it_was(
-    panel: Panel, without: od.Forecast
-) -> None:
-    frame = own_file(panel, further(without, 4))
-    made = od.get_model().fit(panel.with_counts(frame, complete=True)).forecast(draws=400)
+def test_counts_that_are_the_forecasts_mean_leave_it_where_it_was_and_higher_ones_lift_it(
+    panel, given, without
+):
+    made = od.get_model().fit(with_own(panel, further(without, 4), complete=True))
+    made = made.forecast(draws=400)
     old, new = (f.select("OH").samples()[:, 0, 12:] for f in (without, made))
     assert np.allclose(new.mean(axis=0), old.mean(axis=0), rtol=0.01)
     narrower = new.std(axis=0) / old.std(axis=0)
     assert (narrower[:4] < 0.6).all()
     assert (narrower < 1.0).all()
     assert (np.diff(narrower[3:]) > 0).all()
+    ahead = without.horizons >= 1
+    old, new = (f.select("OH").draws[:, 0, ahead].mean(axis=0) for f in (without, given))
+    assert (new > 1.03 * old).all()
+    assert np.allclose(new[:4], 1.15 * old[:4], rtol=0.05)
 
 
-def test_a_rise_in_the_own_counts_lifts_the_months_that_follow(
-    given: od.Forecast, without: od.Forecast
-) -> None:
-    old, new = (f.select("OH").draws[:, 0].mean(axis=0) for f in (without, given))
-    at = without.horizons
-    assert (new[at >= 1] > 1.03 * old[at >= 1]).all()
-    assert np.allclose(new[(at >= 1) & (at <= 4)], 1.15 * old[(at >= 1) & (at <= 4)], rtol=0.05)
+def test_the_level_of_the_own_counts_does_not_matter(panel, without):
+    more, naive = further(without, 4, 1.15), od.get_model("naive")
+    one, other = (
+        naive.fit(with_own(panel, more, factor=factor, complete=True)).forecast(draws=100)
+        for factor in (1.0, 1.3)
+    )
+    means = (f.select("OH").samples().mean(axis=0) for f in (one, other))
+    assert np.allclose(*means, rtol=0.005)
 
 
-def test_the_level_of_the_own_counts_does_not_matter(panel: Panel, without: od.Forecast) -> None:
-    made = []
-    for factor in (1.0, 1.3):
-        frame = own_file(panel, further(without, 4, 1.15), factor=factor)
-        own = panel.with_counts(frame, complete=True)
-        made.append(od.get_model("naive").fit(own).forecast(draws=100).select("OH").samples())
-    assert np.allclose(made[0].mean(axis=0), made[1].mean(axis=0), rtol=0.005)
-
-
-@pytest.mark.parametrize(
-    "name", ["naive", "drift", "naive+delay", pytest.param("ensemble", marks=pytest.mark.slow)]
-)
-def test_it_works_the_same_for_every_model_of_months(
-    name: str, panel: Panel, without: od.Forecast
-) -> None:
+@pytest.mark.parametrize("name", ["naive", "drift", "naive+delay"])
+def test_it_works_the_same_for_every_model_of_months(name, panel, without):
     some = panel.select(["OH", "WV"]) if name in ("naive", "drift") else panel
-    frame = own_file(panel, further(without, 4, 1.2))
-    model = od.get_model(name)
-    old = model.fit(some).forecast(draws=100)
-    new = model.fit(some.with_counts(frame, complete=True)).forecast(draws=100)
+    own = with_own(some, further(without, 4, 1.2), complete=True)
+    old, new = (od.get_model(name).fit(p).forecast(draws=100) for p in (some, own))
     assert np.array_equal(old.select("WV").draws, new.select("WV").draws)
     months = (old.horizons >= 1) & (old.horizons <= 4)
     was, now = (f.select("OH").draws[:, 0][:, months] for f in (old, new))
     assert (now.mean(axis=0) > 1.05 * was.mean(axis=0)).all()
     assert (now.std(axis=0) < was.std(axis=0)).all()
+    assert new.panel.own is own.own
     assert new.provenance["data_hash"] == new.panel.data_hash
 
 
-def test_a_place_by_itself_is_what_it_is_among_others(panel: Panel, without: od.Forecast) -> None:
-    frame = pd.concat([
-        own_file(panel, further(without, 3, 1.1)),
-        own_file(panel, further(without, 3, 0.9, "WV"), "WV"),
-    ])  # fmt: skip
-    model = od.get_model("naive")
-    both = model.fit(panel.with_counts(frame)).forecast(draws=60)
-    for state in ("OH", "WV"):
-        one = model.fit(panel.with_counts(frame[frame["location"] == state])).forecast(draws=60)
-        assert np.array_equal(both.select(state).draws, one.select(state).draws)
-        small = panel.select([state]).with_counts(frame[frame["location"] == state])
-        alone = model.fit(small).forecast(draws=60)
-        assert np.array_equal(both.select(state).draws, alone.draws)
-    pieces = [
-        model.fit(panel.select([s]).with_counts(frame[frame["location"] == s])).forecast(draws=60)
-        for s in ("WV", "OH")
-    ]
-    joined = od.Forecast.concat(pieces)
-    assert joined.panel.own.places == ("OH", "WV")  # type: ignore[union-attr]
+def test_a_place_by_itself_is_what_it_is_among_others(panel, without):
+    files = {s: own_file(panel, further(without, 3, 1.1, s), s) for s in ("OH", "WV")}
+
+    def drawn(of: Panel, *states: str) -> od.Forecast:
+        own = of.with_counts(pd.concat([files[s] for s in states]))
+        return od.get_model("naive").fit(own).forecast(draws=60)
+
+    both = drawn(panel, "OH", "WV")
+    alone = [drawn(panel.select([s]), s) for s in ("WV", "OH")]
+    for one in (*alone, drawn(panel, "OH").select("OH")):
+        assert np.array_equal(both.select(one.locations).draws, one.draws)
+    joined = od.Forecast.concat(alone)
+    assert joined.panel.own.places == ("OH", "WV")
     assert "OH to 2025-07" in joined.provenance["own counts"]
 
 
-def test_models_of_sums_refuse(panel: Panel) -> None:
-    own = panel.with_counts(own_file(panel, [180.0]))
-    with pytest.raises(
-        ForecastError, match=r"hub-baseline forecasts 12-month counts.*OH to 2025-05"
-    ):
-        od.get_model("hub-baseline").fit(own)
-
-
-def test_few_draws_are_refused(panel: Panel) -> None:
-    fitted = od.get_model("naive").fit(panel.with_counts(own_file(panel, [180.0])))
-    with pytest.raises(ForecastError, match="which 49 draws do not tell"):
-        fitted.forecast(draws=LEAST_DRAWS - 1)
-    assert len(fitted.forecast(draws=LEAST_DRAWS).draws) == LEAST_DRAWS
+@pytest.mark.parametrize(
+    ("name", "draws", "said"),
+    [
+        ("hub-baseline", 60, r"hub-baseline forecasts 12-month counts.*OH to 2025-05"),
+        ("naive", layer.LEAST_DRAWS - 1, "which 49 draws do not tell"),
+    ],
+)
+def test_what_is_refused(panel, name, draws, said):
+    own = with_own(panel, [180.0])
+    with pytest.raises(ForecastError, match=said):
+        od.get_model(name).fit(own).forecast(draws=draws)
+    assert len(od.get_model("naive").fit(own).forecast(draws=50).draws) == layer.LEAST_DRAWS
 
 
 def test_what_is_not_used_is_said(panel: Panel) -> None:
@@ -260,51 +202,39 @@ def test_what_is_not_used_is_said(panel: Panel) -> None:
     assert np.array_equal(made.draws, plain.draws)
 
 
-def test_months_that_have_hardly_begun_are_not_used_and_that_is_said(
-    panel: Panel, without: od.Forecast
-) -> None:
+def test_what_is_odd_of_a_file_is_said(panel, without):
+    """Months that have hardly begun are not used; one that lies far off is named."""
     months = further(without, 3)
-    full = own_file(panel, months)
-    begun = own_file(panel, [*months, 0.1 * months[-1]])
-    model = od.get_model("dlm")
-    one, other = (
-        model.fit(panel.with_counts(f, complete=True)).forecast(draws=100) for f in (full, begun)
+    one, begun, far = (
+        od.get_model("dlm").fit(with_own(panel, more, complete=True)).forecast(draws=100)
+        for more in (months, [*months, 0.1 * months[-1]], further(without, 4, 2.5))
     )
-    assert "from 2025-08 on are so low that they have hardly begun" in " ".join(other.warnings)
-    assert "7 used" in " ".join(other.warnings)
-    assert np.allclose(
-        one.select("OH").samples().mean(0), other.select("OH").samples().mean(0), rtol=0.005
-    )
+    assert "from 2025-08 on are so low that they have hardly begun" in " ".join(begun.warnings)
+    assert "7 used" in " ".join(begun.warnings)
+    means = (f.select("OH").samples().mean(0) for f in (one, begun))
+    assert np.allclose(*means, rtol=0.005)
+    assert "standard deviations from the forecast" in " ".join(far.warnings)
 
 
-def test_saved_and_loaded_it_is_the_same_with_its_own_counts(
-    given: od.Forecast, tmp_path: Path
-) -> None:
-    folder = given.select("OH").save(tmp_path / "ohio")
-    back = od.load_forecast(folder)
-    assert np.array_equal(back.draws, given.select("OH").draws)
-    assert back.panel.data_hash == given.panel.data_hash  # type: ignore[union-attr]
-    assert back.panel.own.said() == "OH to 2025-08"  # type: ignore[union-attr]
-    assert back.provenance["own counts"].startswith("OH to 2025-08, 68 rows, hash ")
+def test_saved_and_loaded_it_is_the_same_with_its_own_counts(given, tmp_path):
+    ohio = given.select("OH")
+    folder = ohio.save(tmp_path / "ohio")
+    for back in (od.load_forecast(folder), pickle.loads(pickle.dumps(ohio))):
+        assert np.array_equal(back.draws, ohio.draws)
+        assert back.panel.data_hash == given.panel.data_hash
+        assert back.panel.own.said() == "OH to 2025-08"
+        assert back.provenance["own counts"].startswith("OH to 2025-08, 68 rows, hash ")
     assert '"version": 3' in (folder / "forecast.json").read_text()
-    again = pickle.loads(pickle.dumps(given))
-    assert np.array_equal(again.draws, given.draws)
-    assert again.panel.data_hash == given.panel.data_hash  # type: ignore[union-attr]
 
 
-def gaussian(n: int = 40_000, seed: int = 3) -> tuple[np.ndarray, np.ndarray]:
+def test_moved_draws_have_the_exact_posterior():
     """Draws of three months whose logs are normal, with their covariance."""
     root = np.array([[0.2, 0.0, 0.0], [0.15, 0.1, 0.0], [0.1, 0.1, 0.15]])
-    z = np.random.default_rng(seed).standard_normal((n, 3))
-    return np.exp(6.0 + z @ root.T) - HALF, root @ root.T
-
-
-def test_moved_draws_have_the_exact_posterior() -> None:
-    paths, covariance = gaussian()
-    noise = np.array([[0.02, 0.01], [0.01, 0.03]])
+    z, covariance = np.random.default_rng(3).standard_normal((40_000, 3)), root @ root.T
+    paths, noise = np.exp(6.0 + z @ root.T) - layer.HALF, np.array([[0.02, 0.01], [0.01, 0.03]])
     observed = np.array([6.2, 6.3])
-    moved, _, used = move(paths, np.array([0, 1]), observed, noise, np.random.default_rng(5))
-    logs = np.log(moved + HALF)
+    seen, used = layer.told(paths, np.array([0, 1]), observed, noise, np.random.default_rng(5))
+    logs = np.log(layer.move(paths, seen) + layer.HALF)
     gain = covariance[:, :2] @ np.linalg.inv(covariance[:2, :2] + noise)
     assert used == 2
     assert np.allclose(logs.mean(axis=0), 6.0 + gain @ (observed - 6.0), atol=0.004)
@@ -312,33 +242,27 @@ def test_moved_draws_have_the_exact_posterior() -> None:
     assert np.allclose(np.cov(logs.T), exact, atol=0.001)
 
 
-def test_without_days_of_its_own_a_file_fills_up_as_cdcs_counts(panel: Panel) -> None:
-    own = panel.with_counts(own_file(panel, [200.0])).own
-    constants = delays_for(panel)
-    late = late_arrivals(own, "OH", constants)
-    assert late.share(np.array([6.0]))[0] == pytest.approx(constants.late)
-    assert late.spread == pytest.approx(2 * np.hypot(constants.late_own, constants.late_shared))
-    assert "doubled uncertainty" in late.how
+def test_without_days_of_its_own_a_file_fills_up_as_cdcs_counts(panel):
+    own, constants = with_own(panel, [200.0]).own, delays_for(panel)
+    late = layer.late_arrivals(own, "OH", constants)
     shared, alone = constants.late_shared, constants.late_own
+    assert late.share(np.array([6.0]))[0] == pytest.approx(constants.late)
+    assert late.spread == pytest.approx(2 * np.hypot(alone, shared))
     assert late.common == pytest.approx(shared**2 / (shared**2 + alone**2))
-    complete = late_arrivals(replace(own, complete=True), "OH", constants)
+    assert "doubled uncertainty" in late.how
+    complete = layer.late_arrivals(replace(own, complete=True), "OH", constants)
     assert complete.missing(np.array([0.0]))[0][0] == 0.0
 
 
-def test_young_months_that_fill_up_are_completed(panel: Panel, without: od.Forecast) -> None:
+def test_young_months_that_fill_up_are_completed(panel, without):
     """A month that is known to be two thirds there says what the whole month would have."""
-    months = further(without, 2)
-    days = np.arange("2024-06", "2025-08", dtype="M8[M]").astype("M8[D]")
-    grid = np.arange(np.datetime64("2020-01"), panel.last_month + 3 * MONTH)
-    row = panel.monthly[panel.index("OH")][panel.month_grid >= np.datetime64("2020-01")]
-    full = np.array([*row, *months])
     rows = []
-    for day in days:
-        for month, deaths in zip(grid, full):
-            age = int((day.astype("M8[M]") - month).astype(int)) - 1
+    for row in own_file(panel, further(without, 2)).itertuples():
+        for day in np.arange("2024-06", "2025-08", dtype="M8[M]"):
+            age = int((day - np.datetime64(row.month)).astype(int)) - 1
             if age >= 0:
-                there = deaths * (1 - (0.35 * np.exp(-0.5 * age) if age < 24 else 0.0))
-                rows.append(("OH", str(month), round(there), str(day)))
+                there = row.deaths * (1 - (0.35 * np.exp(-0.5 * age) if age < 24 else 0.0))
+                rows.append(("OH", row.month, round(there), f"{day}-01"))
     frame = pd.DataFrame(rows, columns=["location", "month", "deaths", "as_of"])
     made = od.get_model().fit(panel.with_counts(frame)).forecast(draws=200)
     old, new = (f.select("OH").samples()[:, 0, 12:14] for f in (without, made))
@@ -352,20 +276,16 @@ REGION = np.array([REGIONS.index("Midwest"), REGIONS.index("Midwest"), REGIONS.i
 AHEAD = 4
 
 
-def state_of(cov: np.ndarray, **scales: float) -> State:
-    mean = np.zeros(len(cov))
-    mean[:3] = np.log([9.0, 7.0, 20.0])
-    return State(
-        PLACES, mean, cov, replace(HAND, **scales), np.zeros((3, 12)), np.full(3, 10.0), REGION
-    )
-
-
-def some_covariance(rng: np.random.Generator) -> np.ndarray:
+def some_state() -> State:
     """Of 3 levels, the nation's slope, and its shock that is over."""
-    root = 0.03 * rng.standard_normal((5, 5))
+    root = 0.03 * np.random.default_rng(3).standard_normal((5, 5))
     cov = root @ root.T
     cov[4] = cov[:, 4] = 0.0
-    return cov
+    mean = np.array([*np.log([9.0, 7.0, 20.0]), 0.0, 0.0])
+    return State(PLACES, mean, cov, HAND, np.zeros((3, 12)), np.full(3, 10.0), REGION)
+
+
+STATE = some_state()
 
 
 def dense(state: State, scale: float) -> np.ndarray:
@@ -391,7 +311,7 @@ def dense(state: State, scale: float) -> np.ndarray:
     return out
 
 
-def whole(model: LogMonths, scale: float) -> np.ndarray:
+def whole(model: layer.LogMonths, scale: float) -> np.ndarray:
     """Covariance that a model says, (L, n, L, n)."""
     n_loc, n = model.shared.shape[:2]
     found = np.einsum("iak,jbk->iajb", model.shared, model.shared)
@@ -401,26 +321,23 @@ def whole(model: LogMonths, scale: float) -> np.ndarray:
     return found.reshape(n_loc, n, n_loc, n)
 
 
-def small(panel: Panel, state: State, draws: int = 60) -> LogMonths:
+@pytest.fixture
+def model(panel: Panel) -> layer.LogMonths:
     """A model of the months ahead of three places of ever so many deaths."""
-    return log_months(
-        state, panel, None, np.full((3, AHEAD), 1e9), AHEAD, draws, Streams(1, "a", "b", "c")
-    )
+    streams = Streams(1, "a", "b", "c")
+    return log_months(STATE, panel, None, np.full((3, AHEAD), 1e9), AHEAD, 60, streams)
 
 
 @pytest.mark.parametrize("scale", [0.6, 1.0, 2.5])
-def test_the_covariance_of_months_ahead_is_that_of_the_recursion(
-    panel: Panel, scale: float
-) -> None:
-    state = state_of(some_covariance(np.random.default_rng(1)))
-    found = whole(small(panel, state), scale)
-    counting = (1.0 + 0.1) * state.scales.noise**2
+def test_the_covariance_of_months_ahead_is_that_of_the_recursion(model, scale):
+    found = whole(model, scale)
+    counting = (1.0 + 0.1) * STATE.scales.noise**2
     for i in range(3):
         found[i, range(AHEAD), i, range(AHEAD)] -= counting
-    np.testing.assert_allclose(found, dense(state, scale), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(found, dense(STATE, scale), rtol=1e-6, atol=1e-9)
 
 
-def paths_of(model: LogMonths, rng: np.random.Generator) -> np.ndarray:
+def paths_of(model: layer.LogMonths, rng: np.random.Generator) -> np.ndarray:
     """Draws of the months of a model, each with its own scale."""
     normal = rng.standard_normal((len(model.scale), model.shared.shape[2]))
     logs = 6.0 + np.einsum("iak,dk->dia", model.shared, normal)
@@ -428,25 +345,26 @@ def paths_of(model: LogMonths, rng: np.random.Generator) -> np.ndarray:
     logs += np.einsum("iak,dk->dia", model.nation, innovations)
     for i, own in enumerate(model.own):
         logs[:, i] += rng.standard_normal((len(normal), len(own))) @ np.linalg.cholesky(own).T
-    return np.exp(logs) - HALF
+    return np.exp(logs) - layer.HALF
 
 
-def file(at: list[int], values: list[float], noise: float, draws: int, seed: int = 2) -> Told:
+def file(at: list[int], values: list[float], noise: float, draws: int, seed: int = 2) -> layer.Told:
     rng, k = np.random.default_rng(seed), len(at)
     common = np.full(k, 0.5 * np.sqrt(noise))
     errors = np.sqrt(noise) * rng.standard_normal((draws, k))
-    return Told(np.array(at), np.array(values), noise * np.eye(k) + 0.3 * noise, common, errors, 0)
+    return layer.Told(
+        np.array(at), np.array(values), noise * np.eye(k) + 0.3 * noise, common, errors, 0
+    )
 
 
-def test_every_draw_is_moved_by_the_exact_rule_of_its_own_scale(panel: Panel) -> None:
-    model = small(panel, state_of(some_covariance(np.random.default_rng(3))))
+def test_every_draw_is_moved_by_the_exact_rule_of_its_own_scale(model):
     paths = paths_of(model, np.random.default_rng(4))
     files = {
         "OH": file([0, 1], [6.1, 6.2], 4e-4, len(paths)),
         "CA": file([1, 2], [5.9, 6.0], 1e-3, len(paths), 5),
     }
-    logs = np.log(paths + HALF)
-    after = np.log(move_together(paths, model, files) + HALF)
+    logs = np.log(paths + layer.HALF)
+    after = np.log(layer.move_together(paths, model, files) + layer.HALF)
     assert np.ptp(model.scale) > 0.5
     # Months told of, and the errors of two files that have a part in common.
     rows = [(0, 0), (0, 1), (2, 1), (2, 2)]
@@ -466,15 +384,14 @@ def test_every_draw_is_moved_by_the_exact_rule_of_its_own_scale(panel: Panel) ->
         np.testing.assert_allclose(after[d], exact, atol=1e-9)
 
 
-def test_moved_draws_have_the_posterior_of_the_model(panel: Panel) -> None:
+def test_moved_draws_have_the_posterior_of_the_model(model):
     """Means and covariances of all places, given the months of two: Gaussian conditioning."""
-    model = small(panel, state_of(some_covariance(np.random.default_rng(3))))
     n_draws = 40_000
     model = replace(model, scale=np.full(n_draws, 1.2))
     paths = paths_of(model, np.random.default_rng(6))
     rng, noise = np.random.default_rng(7), np.diag([4e-4, 9e-4])
-    seen, _ = told(paths[:, 0], np.array([0, 2]), np.array([6.05, 6.1]), noise, rng)
-    after = logs_of(move_together(paths, model, {"OH": seen})).reshape(n_draws, -1)
+    seen, _ = layer.told(paths[:, 0], np.array([0, 2]), np.array([6.05, 6.1]), noise, rng)
+    after = layer.logs_of(layer.move_together(paths, model, {"OH": seen})).reshape(n_draws, -1)
     cov = whole(model, 1.2).reshape(12, 12)
     at = [0, 2]
     gain = cov[:, at] @ np.linalg.inv(cov[np.ix_(at, at)] + noise)
@@ -485,28 +402,24 @@ def test_moved_draws_have_the_posterior_of_the_model(panel: Panel) -> None:
     np.testing.assert_allclose((np.cov(after.T) - left) / np.outer(sd, sd), 0.0, atol=0.03)
 
 
-def test_a_file_far_from_all_others_moves_no_other_place(panel: Panel) -> None:
-    model = small(panel, state_of(some_covariance(np.random.default_rng(3))))
+def test_a_file_far_from_all_others_moves_no_other_place(model):
     paths = paths_of(model, np.random.default_rng(4))
-    good = file([0, 1], [6.02, 6.0], 4e-4, 60)
-    bad = file([0, 1], [3.0, 3.0], 4e-4, 60, 5)
+    good, bad = file([0, 1], [6.02, 6.0], 4e-4, 60), file([0, 1], [3.0, 3.0], 4e-4, 60, 5)
     files = {"OH": good, "MI": bad}
-    assert set(apart(paths, model, files)) == {"MI"}
-    assert apart(paths, model, files)["MI"] > APART
-    assert apart(paths, model, {"OH": good}) == {}
-    after = move_together(paths, model, files, ("MI",))
-    alone = move_together(paths, model, {"OH": good})
+    far = layer.apart(paths, model, files)
+    assert set(far) == {"MI"}
+    assert far["MI"] > layer.APART
+    assert layer.apart(paths, model, {"OH": good}) == {}
+    after = layer.move_together(paths, model, files, ("MI",))
+    alone = layer.move_together(paths, model, {"OH": good})
     assert np.array_equal(after[:, [0, 2]], alone[:, [0, 2]])
-    both = move_together(paths, model, files)
-    assert np.array_equal(after[:, 1], both[:, 1])
+    assert np.array_equal(after[:, 1], layer.move_together(paths, model, files)[:, 1])
 
 
 @pytest.fixture(scope="module")
 def fitted(panel: Panel) -> FittedDlm:
     """With large errors that a release shares, so that what they do can be seen in draws."""
     inner = od.get_model("dlm").fit(panel).inner
-    assert isinstance(inner, FittedDlm)
-    assert isinstance(inner.missing, Deficit)
     missing = replace(
         inner.missing,
         shared=2.5 * inner.missing.shared,
@@ -529,7 +442,7 @@ def test_the_covariance_is_that_of_what_is_drawn(fitted: FittedDlm) -> None:
     rows = [made.locations.index(model.locations[i]) for i in some]
     paths = np.concatenate([made.known[:, rows], made.draws[:, rows]], axis=2)
     n = paths.shape[2]
-    logs = logs_of(paths).reshape(len(paths), -1)
+    logs = layer.logs_of(paths).reshape(len(paths), -1)
     cut = replace(model, shared=model.shared[some], own=model.own[some], nation=model.nation[some])
     exact = whole(cut, model.usual).reshape(5 * n, 5 * n)
     found = np.cov(logs.T)
@@ -550,12 +463,12 @@ def test_the_covariance_is_that_of_what_is_drawn(fitted: FittedDlm) -> None:
 
 def less_in_ohio(panel: Panel, without: od.Forecast) -> od.Forecast:
     """Three further months of Ohio that lie 15% below what was forecast."""
-    own = panel.with_counts(own_file(panel, further(without, 3, 0.85)), complete=True)
+    own = with_own(panel, further(without, 3, 0.85), complete=True)
     return od.get_model().fit(own).forecast(draws=len(without.draws))
 
 
-def test_other_places_learn_those_of_the_region_most(panel: Panel, without: od.Forecast) -> None:
-    made = less_in_ohio(panel, without)
+def test_other_places_learn_those_of_the_region_most(panel, without):
+    made, again = (less_in_ohio(panel, without) for _ in range(2))
     rise = {
         s: made.select(s).samples()[:, 0, -1].mean() / without.select(s).samples()[:, 0, -1].mean()
         for s in ("OH", "MI", "CA", "US")
@@ -570,8 +483,6 @@ def test_other_places_learn_those_of_the_region_most(panel: Panel, without: od.F
     )
     assert said in made.warnings
     assert made.provenance["own counts"].endswith(", for all places")
-    assert "with own counts of Ohio" in made.text("Michigan")
-    again = less_in_ohio(panel, without)
     assert np.array_equal(made.draws, again.draws)
     assert np.array_equal(made.part("T40.4").draws, again.part("T40.4").draws)
 
@@ -603,102 +514,65 @@ def test_a_nation_modelled_on_its_own_moves_as_its_places_do(panel: Panel) -> No
     assert "with own counts of Ohio" in new.text("US")
 
 
-def test_a_class_of_its_own_moves_its_nation_by_what_its_places_do() -> None:
-    part = od.bundled().as_of("2025-09-17").panel(indicator="T40.4")
-    assert isinstance(od.get_model("dlm").fit(part).inner, FittedClass)
-    old = od.get_model().fit(part).forecast(draws=300)
+def test_a_class_of_its_own_moves_its_nation_by_what_its_places_do():
+    part, model = od.bundled().as_of("2025-09-17").panel(indicator="T40.4"), od.get_model()
+    assert isinstance(model.fit(part).inner, FittedClass)
+    old = model.fit(part).forecast(draws=300)
     frame = own_file(part, further(old, 3, 0.85)).assign(indicator="T40.4")
-    new = od.get_model().fit(part.with_counts(frame, complete=True)).forecast(draws=300)
+    new = model.fit(part.with_counts(frame, complete=True)).forecast(draws=300)
     change = [new.select(s).draws - old.select(s).draws for s in ("OH", "US")]
     assert change[0][..., -1].mean() < 0
     np.testing.assert_allclose(change[1], change[0], atol=1e-6)
-    assert "forecast as without own counts and the nation moves by what they do" in " ".join(
-        new.warnings
-    )
+    said = "forecast as without own counts and the nation moves by what they do"
+    assert said in " ".join(new.warnings)
 
 
-def test_a_file_far_from_the_forecast_is_said_to_be(panel: Panel, without: od.Forecast) -> None:
-    own = panel.with_counts(own_file(panel, further(without, 4, 2.5)), complete=True)
-    made = od.get_model().fit(own).forecast(draws=100)
-    assert "standard deviations from the forecast" in " ".join(made.warnings)
-
-
-def test_hidden_months_stay_and_no_month_is_negative() -> None:
+def test_hidden_months_stay_and_no_month_is_negative():
     paths = np.exp(0.7 + np.random.default_rng(7).standard_normal((500, 3)))
     paths[:, 2] = np.nan
-    moved, _, _ = move(
-        paths, np.array([1]), np.array([np.log(HALF)]), 0.01 * np.eye(1), np.random.default_rng(1)
-    )
+    observed, noise = np.array([np.log(layer.HALF)]), 0.01 * np.eye(1)
+    seen, _ = layer.told(paths, np.array([1]), observed, noise, np.random.default_rng(1))
+    moved = layer.move(paths, seen)
     assert np.isnan(moved[:, 2]).all()
     assert (moved[:, :2] >= 0).all()
     assert moved[:, 1].mean() < 0.05 * paths[:, 1].mean()
 
 
-def test_a_part_of_none_stays_none_and_no_part_exceeds_its_whole(without: od.Forecast) -> None:
-    from odforecast.models.own import _inside, _placed, _shared
-
-    few, part = without.select("OH"), without.part("T40.4").select("OH")
-    draws = few.draws.copy()
-    draws[0, 0] = 0.0
-    mine = np.minimum(part.draws, draws)
-    whole, part = replace(few, draws=draws, beside={}), replace(part, draws=mine, beside={})
-    grid = np.concatenate([whole.known, draws], axis=2)[:, 0]
-    moved = grid + 7.0
-    at = grid > 0
-    before = np.concatenate([part.known, mine], axis=2)[:, 0]
-    shared = _shared(before, grid, moved)
-    assert (shared[0, 11:] == 0).all()
-    assert np.allclose(shared[at] / moved[at], before[at] / grid[at], rtol=1e-12)
-    held = _inside(shared, moved, before, grid)
-    assert (held <= moved).all()
-    over, whole_months = np.array([2.0, 2.0]), np.array([1.0, 1.0])
-    assert _inside(over, whole_months, np.array([0.5, 3.0]), whole_months).tolist() == [1.0, 2.0]
-    assert np.array_equal(_placed(whole, {"OH": moved})[0][:, 0], moved[:, 11:])
+def test_a_part_of_none_stays_none_and_no_part_exceeds_its_whole():
+    whole, moved = np.array([[0.0, 1.0, 3.0]]), np.array([[7.0, 8.0, 9.0]])
+    before = np.array([[0.0, 0.5, 3.0]])
+    shared = layer._shared(before, whole, moved)
+    assert shared.tolist() == [[0.0, 4.0, 9.0]]
+    over = moved + 1.0  # a part may exceed its whole where it did before
+    held = layer._inside(over, moved, np.array([[0.0, 0.5, 4.0]]), whole)
+    assert held.tolist() == [[7.0, 8.0, 10.0]]
 
 
 def test_low_ends_are_cut_and_high_ones_are_not() -> None:
     usual = 0.01 * np.eye(4)
-    assert filled_until(np.array([0.1, 0.0, -1.5, -2.5]), usual) == 2
-    assert filled_until(np.array([0.1, 0.0, -0.1, -0.15]), usual) == 4
-    assert filled_until(np.array([0.1, 0.0, 1.5, 2.5]), usual) == 4
-    assert filled_until(np.array([-1.9, -2.0, -1.5, -2.5]), usual) == 0
+    assert layer.filled_until(np.array([0.1, 0.0, -1.5, -2.5]), usual) == 2
+    assert layer.filled_until(np.array([0.1, 0.0, -0.1, -0.15]), usual) == 4
+    assert layer.filled_until(np.array([0.1, 0.0, 1.5, 2.5]), usual) == 4
+    assert layer.filled_until(np.array([-1.9, -2.0, -1.5, -2.5]), usual) == 0
     # Where the forecast itself is so wide, such a fall is not out of the question.
-    assert filled_until(np.array([0.1, 0.0, -0.5, -0.8]), 30 * usual) == 4
+    assert layer.filled_until(np.array([0.1, 0.0, -0.5, -0.8]), 30 * usual) == 4
 
 
-def triangle(alpha: float, delta: float) -> Own:
+@pytest.mark.parametrize(("alpha", "delta"), [(0.4, 0.6), (0.0, 1.0)])
+def test_several_days_tell_how_counts_fill_up(panel, alpha, delta):
     """Months of 1,000 deaths as a state said them on the first of each month of a year."""
     rows = []
     for day in np.arange("2024-07", "2025-07", dtype="M8[M]"):
         for month in np.arange("2024-01", str(day), dtype="M8[M]"):
             age = int((day - month).astype(int)) - 1
             rows.append((month, round(1000 * (1 - alpha * np.exp(-delta * age))), day))
-    months, deaths, days = zip(*rows)
-    return Own(
-        ("OH",) * len(rows), np.array(months), np.array(deaths, float), np.array(days, "M8[D]")
+    months, deaths, days = (
+        np.array(x, kind) for x, kind in zip(zip(*rows), ("M8[M]", float, "M8[D]"))
     )
-
-
-def test_several_days_tell_how_counts_fill_up(panel: Panel) -> None:
-    late = late_arrivals(triangle(0.4, 0.6), "OH", delays_for(panel))
+    late = layer.late_arrivals(
+        Own(("OH",) * len(rows), months, deaths, days), "OH", delays_for(panel)
+    )
     ages = np.array([0.0, 1.0, 3.0])
-    assert np.allclose(late.share(ages), 0.4 * np.exp(-0.6 * ages), atol=0.03)
-    assert late.spread < 0.5
+    assert np.allclose(late.share(ages), alpha * np.exp(-delta * ages), atol=0.03)
+    assert late.spread < 0.5 or not alpha
     assert "earlier counts in the file" in late.how
-    none = late_arrivals(triangle(0.0, 1.0), "OH", delays_for(panel))
-    assert none.share(ages).max() < 0.02
-
-
-def test_months_before_the_draws_move_with_them_where_they_are_drawn(
-    without: od.Forecast,
-) -> None:
-    from odforecast.models.own import _placed
-
-    few = without.first(3)
-    moved = np.arange(3 * (11 + few.months.size), dtype=float).reshape(3, -1)
-    draws, known = _placed(few, {"OH": moved})
-    i = few.locations.index("OH")
-    assert np.array_equal(known[:, i], moved[:, :11])
-    assert np.array_equal(draws[:, i], moved[:, 11:])
-    plain = replace(few, known=few.known[0])
-    assert np.array_equal(_placed(plain, {"OH": moved[:, 11:]})[1], plain.known)

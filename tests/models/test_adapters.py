@@ -20,18 +20,7 @@ from scipy.stats import norm
 
 import odforecast as od
 from odforecast.errors import ForecastError, PanelError
-from odforecast.models.adapters import (
-    FEWEST,
-    LEAST,
-    LENGTH,
-    LEVELS,
-    NEEDED,
-    Marginals,
-    PastErrors,
-    adapted,
-    cutoffs,
-    past_errors,
-)
+from odforecast.models import adapters as forms
 from odforecast.models.content import Contents
 
 RNG = np.random.default_rng
@@ -39,12 +28,12 @@ RNG = np.random.default_rng
 
 @given(n=st.integers(0, 300), windows=st.integers(4, 40))
 def test_earlier_fits_see_no_month_that_they_are_judged_by(n: int, windows: int) -> None:
-    ends = cutoffs(n, windows)
+    ends = forms.cutoffs(n, windows)
     assert len(ends) <= windows
-    assert all(LEAST <= end <= n - LENGTH for end in ends)
+    assert all(forms.LEAST <= end <= n - forms.LENGTH for end in ends)
     assert all(a - b == 3 for a, b in pairwise(ends))
-    assert not ends or ends[0] == n - LENGTH
-    assert (len(ends) >= FEWEST) == (n >= NEEDED)
+    assert not ends or ends[0] == n - forms.LENGTH
+    assert (len(ends) >= forms.FEWEST) == (n >= forms.NEEDED)
 
 
 def test_errors_are_truth_less_forecast_of_what_came_before():
@@ -53,17 +42,17 @@ def test_errors_are_truth_less_forecast_of_what_came_before():
     def last(start: np.ndarray) -> np.ndarray:
         seen.append(start.size)
         np.testing.assert_array_equal(start, y[: start.size])
-        return np.full(LENGTH, start[-1])
+        return np.full(forms.LENGTH, start[-1])
 
-    errors = past_errors(y, last, 5)
+    errors = forms.past_errors(y, last, 5)
     assert seen == [48, 45, 42, 39, 36]
     np.testing.assert_array_equal(errors[1], y[45:57] - y[44])
 
 
 def test_drawn_errors_have_the_second_moments_of_past_ones():
     """E[e e'] is the mean product of past errors, over all pairs of months: joint, bias too."""
-    errors = RNG(4).normal(0.3, 1.0, (9, LENGTH)).cumsum(axis=1)
-    paths = PastErrors(lambda horizon: np.zeros(horizon), errors).draw(12, 200_000, RNG(1))
+    errors = RNG(4).normal(0.3, 1.0, (9, forms.LENGTH)).cumsum(axis=1)
+    paths = forms.PastErrors(lambda horizon: np.zeros(horizon), errors).draw(12, 200_000, RNG(1))
     wanted = errors.T @ errors / len(errors)
     scale = np.sqrt(np.outer(np.diag(wanted), np.diag(wanted)))
     np.testing.assert_allclose(paths.T @ paths / len(paths) / scale, wanted / scale, atol=0.02)
@@ -72,18 +61,21 @@ def test_drawn_errors_have_the_second_moments_of_past_ones():
 
 def test_draws_of_normal_quantiles_are_normal_and_independent_from_month_to_month() -> None:
     centre, spread = np.array([5.0, -2.0, 0.0]), np.array([1.0, 3.0, 0.5])
-    made = Marginals(lambda horizon: centre + np.outer(norm.ppf(LEVELS), spread))
+    made = forms.Marginals(lambda horizon: centre + np.outer(norm.ppf(forms.LEVELS), spread))
     draws = made.draw(3, 100_000, RNG(1))
     normal = RNG(1).standard_normal((3, 100_000)).T
     np.testing.assert_allclose(draws, centre + spread * normal, atol=1e-9)  # tails too
 
 
-@given(st.lists(st.floats(-50, 50), min_size=len(LEVELS), max_size=len(LEVELS)), st.integers(0, 9))
+@given(
+    st.lists(st.floats(-50, 50), min_size=len(forms.LEVELS), max_size=len(forms.LEVELS)),
+    st.integers(0, 9),
+)
 def test_draws_have_the_quantiles_they_are_made_of(values: list[float], seed: int) -> None:
     given_ = np.sort(np.array(values))
-    made = Marginals(lambda horizon: np.repeat(given_[:, None], horizon, axis=1))
+    made = forms.Marginals(lambda horizon: np.repeat(given_[:, None], horizon, axis=1))
     draws = made.draw(1, 4000, RNG(seed))[:, 0]
-    for level, value in zip(LEVELS, given_):
+    for level, value in zip(forms.LEVELS, given_):
         # Of 4,000 draws the share below each quantile, five standard errors either way.
         off = 5 * np.sqrt(level * (1 - level) / 4000)
         assert (draws < value - 1e-9).mean() <= level + off
@@ -211,15 +203,15 @@ class Flat:
         return np.full(horizon, np.inf if self.broken == "finite" else self.at)
 
     def quantiles(self, horizon: int) -> np.ndarray:
-        return np.repeat(self.at + norm.ppf(LEVELS)[:, None] / 20, horizon, axis=1)
+        return np.repeat(self.at + norm.ppf(forms.LEVELS)[:, None] / 20, horizon, axis=1)
 
     def paths(self) -> Any:
-        return PastErrors(self.mean, np.ones((4, LENGTH)) / 9)
+        return forms.PastErrors(self.mean, np.ones((4, forms.LENGTH)) / 9)
 
 
 def made(flat: Flat, **settings: Any) -> Any:
     usual = {"on": "months", "name": "flat", "paths": "errors", "log": True, "windows": 12}
-    return adapted(flat, flat, beside="x==1", **(usual | settings))
+    return forms.adapted(flat, flat, beside="x==1", **(usual | settings))
 
 
 @pytest.mark.parametrize(

@@ -25,18 +25,7 @@ from odforecast.models.delay.constants import delays_for
 from odforecast.models.delay.deficit import SPAN, deficit
 from odforecast.models.hierarchy import graph as hg
 from odforecast.models.hierarchy import inputs as hi
-from odforecast.models.hierarchy.laplace import (
-    HALF_NORMAL,
-    LEVEL_SD,
-    SLOPE_RATIO,
-    approximate,
-    at_damping,
-    increment_precision,
-    innovation_operator,
-    path_basis,
-    slope_filter,
-    whiten,
-)
+from odforecast.models.hierarchy import laplace
 from odforecast.models.hierarchy.model import (
     FittedHierarchical,
     Hierarchical,
@@ -143,7 +132,7 @@ def logp_at(graph, point: dict[str, np.ndarray], free_only: bool = False) -> flo
 
 def built(inputs: hi.Inputs):
     """Data, guide and graph."""
-    guide = approximate(inputs, 5.0)
+    guide = laplace.approximate(inputs, 5.0)
     data = hg.graph_data(inputs, guide)
     return data, guide, hg.build(data, tail=5.0)
 
@@ -199,16 +188,16 @@ def national_logp(point, v, data, guide, start):  # type: ignore[no-untyped-def]
     nation, scale, ratio = guide.nation, float(v["scale_nation"]), float(v["slope_ratio"])
     own = np.linalg.inv(nation.level.prior[0])
     joint = replace(nation.level, prior=np.linalg.inv(own + nation.slope)[None])
-    forward, backward, strength, info = (a[0] for a in whiten(joint))
+    forward, backward, strength, info = (a[0] for a in laplace.whiten(joint))
     # Prior variance of a direction at these scales, from those of the innovations and the slope.
     parts = [np.diag(backward @ cov @ backward.T) for cov in (own, nation.slope)]
-    prior = parts[0] + parts[1] * (ratio / SLOPE_RATIO) ** 2
+    prior = parts[0] + parts[1] * (ratio / laplace.SLOPE_RATIO) ** 2
     precision = strength + 1.0 / (prior * (scale / guide.scales.nation) ** 2)
     z = point["z_nation"][0, -info.size :]
     steps = forward @ (info / precision + z / np.sqrt(precision))
     total = -0.5 * np.log(precision).sum()  # Jacobian
     # The slope, given the steps if their innovations were normal of these weights.
-    filtered = scale * ratio * slope_filter(steps.size)
+    filtered = scale * ratio * laplace.slope_filter(steps.size)
     before, noise = filtered @ filtered.T, own * (scale / guide.scales.nation) ** 2
     units = np.diag(1.0 / np.sqrt(np.diag(noise)))
     spread, turn = np.linalg.eigh(units @ before @ units)
@@ -243,8 +232,8 @@ def reference_logp(inputs, point, data, guide, graph) -> float:  # type: ignore[
         nodes.insert(0, ("1", guide.levels[1], regions, v["damping_region"]))
     # Recover every level's vector from its whitened coordinates, top down.
     for name, level, scale, damping in nodes:
-        forward, backward, strength, info = whiten(level)
-        bent = at_damping(level.by_damping, damping)
+        forward, backward, strength, info = laplace.whiten(level)
+        bent = laplace.at_damping(level.by_damping, damping)
         shrink = np.einsum("ski,skl,sli->si", forward, bent, forward)
         shrink *= ((data[f"reference_{name}"] / scale) ** 2)[:, None]
         mean = np.zeros_like(info)
@@ -267,7 +256,7 @@ def reference_logp(inputs, point, data, guide, graph) -> float:  # type: ignore[
     shock = v["common"] - between
     total += st.norm.logpdf(shock, 0.0, v["shock_scale"]).sum()
     total -= 0.5 * np.log(guide.nation.strength + v["shock_scale"] ** -2).sum()  # Jacobian
-    total += st.norm.logpdf(v["level"], guide.center, LEVEL_SD).sum()
+    total += st.norm.logpdf(v["level"], guide.center, laplace.LEVEL_SD).sum()
     mu = np.exp(v["path"] @ inputs.weights.T + inputs.month_hot @ v["season"] + v["common"])
     omega, y = np.repeat(v["extra"][:, None], n_time, axis=1) ** 2, inputs.counts.copy()
     if inputs.missing is not None:
@@ -318,7 +307,7 @@ def test_whitening_changes_coordinates_not_the_model(kind: str) -> None:
         for at in (point, flipped):
             values = named(at)
             assert values["scale_spread"] == pytest.approx(
-                HALF_NORMAL["scale_spread"] * abs(at["scale_spread_raw"])
+                laplace.HALF_NORMAL["scale_spread"] * abs(at["scale_spread_raw"])
             )
             np.testing.assert_allclose(values["scale"], named(point)["scale"])
 
@@ -327,8 +316,8 @@ def test_whitening_changes_coordinates_not_the_model(kind: str) -> None:
 def test_the_prior_of_increments_is_that_of_its_innovations_at_any_damping(damping, seed) -> None:
     rng = np.random.default_rng(seed)
     weights, scale = rng.uniform(0.3, 3.0, (2, 4)), rng.uniform(0.01, 0.2, 2)
-    found = at_damping(increment_precision(weights, scale), damping)
-    operator = innovation_operator(5, damping)
+    found = laplace.at_damping(laplace.increment_precision(weights, scale), damping)
+    operator = laplace.innovation_operator(5, damping)
     for i in range(2):
         own = np.r_[1.0 - damping**2, weights[i]] / scale[i] ** 2
         np.testing.assert_allclose(found[i], operator.T @ np.diag(own) @ operator, rtol=1e-9)
@@ -367,8 +356,8 @@ def test_approximation_recovers_what_made_the_data():
     truth = simulate(inputs, 1, np.random.default_rng(4), center=np.full(52, 4.5))
     counts = inputs.counts.copy()
     counts[:, -truth["deaths"].shape[2] :] = truth["deaths"][0]
-    found = approximate(type(inputs)(**{**vars(inputs), "counts": counts}), 5.0)
-    np.testing.assert_array_equal(found.basis, path_basis(found.basis.shape[0]))
+    found = laplace.approximate(type(inputs)(**{**vars(inputs), "counts": counts}), 5.0)
+    np.testing.assert_array_equal(found.basis, laplace.path_basis(found.basis.shape[0]))
     assert np.median(found.scales.state) == pytest.approx(np.median(truth["scale"][0]), rel=0.4)
     assert found.scales.shock == pytest.approx(truth["shock_scale"][0], rel=0.5)
 

@@ -17,26 +17,6 @@ import odforecast as od
 from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.models.county.model import ModelPaths
 from odforecast.models.delay import constants as learning
-from odforecast.models.delay.constants import (
-    NAMES,
-    Delays,
-    Seen,
-    _slope,
-    all_delays,
-    as_released,
-    delays_for,
-    described_delays,
-    estimate,
-    further_releases,
-    known_by,
-    learned_delays,
-    normal_loss,
-    parsed,
-    said_of,
-    seen,
-    seen_since,
-    shipped_seen,
-)
 from odforecast.models.delay.deficit import OPEN, SPAN
 from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical
 from odforecast.models.model import Drawer, Model
@@ -52,7 +32,7 @@ from odforecast.vintage.vintage import SAID_MONTHS
 
 #: An archive whose records pending end as overdose deaths more often than those that ship.
 MINE = replace(DELAYS, kappa=0.6, kappa_error=0.0, sd_shared=0.05)
-SHIPS = all_delays()[max(all_delays())[0], ""]
+SHIPS = learning.all_delays()[max(learning.all_delays())[0], ""]
 DAY = dt.date(2028, 3, 15)
 WHOLE = (NATION, *JURISDICTIONS)
 
@@ -123,7 +103,7 @@ def times(panel: Panel, where: object, **factors: float) -> Panel:
 
 
 def test_more_releases_lead_from_what_ships_to_the_archives_own_truth() -> None:
-    found = [learned_delays(made(n)) for n in (6, 7, 20)]
+    found = [learning.learned_delays(made(n)) for n in (6, 7, 20)]
     assert [len(f.own) for f in found] == [0, 1, 14]
     none, one, many = (f.constants for f in found)
     assert none == SHIPS
@@ -131,12 +111,12 @@ def test_more_releases_lead_from_what_ships_to_the_archives_own_truth() -> None:
     assert 0.0 < one.kappa - SHIPS.kappa < 0.03
     assert (SHIPS.kappa + 0.6) / 2 < many.kappa < 0.6
     panel = made(20)
-    own = [seen_since(panel, i) for i in further_releases(panel)]
-    assert _slope(own, "pending") == pytest.approx(0.6, rel=0.05)
+    own = [learning.seen_since(panel, i) for i in learning.further_releases(panel)]
+    assert learning._slope(own, "pending") == pytest.approx(0.6, rel=0.05)
     assert found[2].said() == (
         "delay learned from 17 releases that ship and 14 of this archive, 2026-07-15 to 2027-08-15"
     )
-    rows = described_delays(panel)
+    rows = learning.described_delays(panel)
     assert rows[0][:2] == ("delay kappa", many.kappa)
     assert rows[0][2] == "constants of 2026-01-14, and 14 releases of the archive"
 
@@ -145,7 +125,7 @@ def test_more_releases_lead_from_what_ships_to_the_archives_own_truth() -> None:
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """In place of an estimate, a number that every number it would rest on goes into."""
 
-    def stub(found: Sequence[Seen]) -> tuple[Delays, dict[str, str]]:
+    def stub(found: Sequence[learning.Seen]) -> tuple[learning.Delays, dict[str, str]]:
         digest = seed_from(*(x for s in found for x in vars(s).values()))
         return replace(SHIPS, kappa=digest / 2**64), {}
 
@@ -157,49 +137,49 @@ def test_without_a_settled_release_the_set_that_ships_is_taken_as_it_is(monkeypa
     monkeypatch.setattr(learning, "estimate", lambda _: pytest.fail("nothing is to be estimated"))
     none = made(6)
     for each in (made(0), none, od.bundled().as_of().panel()):
-        assert delays_for(each) == SHIPS
-        assert said_of(each) == ""
-    rows = described_delays(none)
+        assert learning.delays_for(each) == SHIPS
+        assert learning.said_of(each) == ""
+    rows = learning.described_delays(none)
     assert rows[0] == ("delay kappa", 0.475, "constants of 2026-01-14")
-    assert len(rows) == len(NAMES)
+    assert len(rows) == len(learning.NAMES)
     # A release that ships is not counted twice, nor a copy under another day of its month.
     ours = [dt.date(2024, 12, 18), *made(7).triangle.releases[1:]]
-    assert further_releases(with_releases(made(7), range(7), ours)) == ()
+    assert learning.further_releases(with_releases(made(7), range(7), ours)) == ()
 
 
 @pytest.mark.usefixtures("cheap")
 def test_what_has_not_settled_or_came_later_changes_nothing():
     """Bit for bit: neither its numbers nor that it is there."""
     panel = made(9)
-    whole = delays_for(panel)
-    assert len(further_releases(panel)) == 3
+    whole = learning.delays_for(panel)
+    assert len(learning.further_releases(panel)) == 3
     assert whole != SHIPS
-    assert delays_for(with_releases(panel, [0, 1, 2])) == whole
+    assert learning.delays_for(with_releases(panel, [0, 1, 2])) == whole
     later = times(panel, slice(3, None), reported=0.5, pending=3.0, all_deaths=2.0)
-    assert delays_for(later) == whole
+    assert learning.delays_for(later) == whole
     # Seen from an earlier day, by a hand that left the later releases in.
     early = replace(later, as_of=dt.date(2027, 11, 5))
-    assert further_releases(early) == ()
-    assert delays_for(early) == SHIPS
-    assert further_releases(with_releases(later, [0])) == (0,)
-    assert further_releases(with_releases(later, [0], [DAY])) == ()
+    assert learning.further_releases(early) == ()
+    assert learning.delays_for(early) == SHIPS
+    assert learning.further_releases(with_releases(later, [0])) == (0,)
+    assert learning.further_releases(with_releases(later, [0], [DAY])) == ()
 
 
 @pytest.mark.usefixtures("cheap")
 def test_a_panel_by_a_release_that_ships_never_learns_from_itself() -> None:
-    found = learned_delays(made(9, dt.date(2018, 4, 11)))
+    found = learning.learned_delays(made(9, dt.date(2018, 4, 11)))
     assert found.own == ("2017-07-15", "2017-08-15")
-    assert found.shipped == len(known_by("2018-12-31", shipped_seen())) - 1
+    assert found.shipped == len(learning.known_by("2018-12-31", learning.shipped_seen())) - 1
 
 
 @pytest.mark.usefixtures("cheap")
 def test_the_same_content_is_estimated_once(monkeypatch):
     panel = made(7, seed=5)
-    first = learned_delays(panel)
+    first = learning.learned_delays(panel)
     monkeypatch.setattr(learning, "estimate", lambda _: pytest.fail("it is known"))
-    assert learned_delays(replace(panel, notes=("another object",))) is first
+    assert learning.learned_delays(replace(panel, notes=("another object",))) is first
     with pytest.raises(pytest.fail.Exception, match="it is known"):
-        learned_delays(times(panel, 0, pending=1.1))
+        learning.learned_delays(times(panel, 0, pending=1.1))
 
 
 @pytest.mark.parametrize(
@@ -208,7 +188,7 @@ def test_the_same_content_is_estimated_once(monkeypatch):
 def test_from_november_to_january_the_year_that_closed_last_waits(day, last):
     """Its counts still hold what its final file drops."""
     panel = made(30, dt.date.fromisoformat(day))
-    known = np.isfinite(panel.triangle.reported[further_releases(panel)[-1]]).any(axis=0)
+    known = np.isfinite(panel.triangle.reported[learning.further_releases(panel)[-1]]).any(axis=0)
     expected = np.datetime64(last) if last else panel.months[-1] - 7 * ONE_MONTH
     assert panel.months[np.flatnonzero(known)[-1]] == expected
 
@@ -225,7 +205,7 @@ def test_from_november_to_january_the_year_that_closed_last_waits(day, last):
 )
 def test_a_release_that_cannot_be_used_is_left_out_with_the_reason(layer, value, place, says):
     where = (0, WHOLE.index(place)) if place else 0
-    found = learned_delays(times(made(7), where, **{layer: value}))
+    found = learning.learned_delays(times(made(7), where, **{layer: value}))
     assert found.constants == SHIPS
     assert found.own == ()
     assert found.left_out["2027-08-15"].startswith(says)
@@ -237,7 +217,7 @@ def test_of_two_releases_of_a_month_the_later_one_counts():
     """A copy under a guessed day is the same release."""
     first, *others = made(7).triangle.releases
     days = [first, first.replace(day=20), *others]
-    found = learned_delays(with_releases(made(7), [0, *range(7)], days))
+    found = learning.learned_delays(with_releases(made(7), [0, *range(7)], days))
     assert found.own == ("2027-08-20",)
     assert found.left_out == {"2027-08-15": "that of 2027-08-20 stands for the month"}
     assert "and 1 of this archive, 2027-08-20; delay not learned from 2027-08-15" in found.said()
@@ -255,7 +235,7 @@ class Blind:
 @pytest.mark.usefixtures("cheap")
 def test_only_a_forecast_that_took_the_constants_says_what_they_rest_on():
     panel = made(9)
-    line = said_of(panel)
+    line = learning.said_of(panel)
     assert line.startswith("delay learned from 17 releases that ship and 3 of this archive")
 
     def says(model: str | Model, of: Panel = panel, **settings: Any) -> str | None:
@@ -273,8 +253,8 @@ def test_only_a_forecast_that_took_the_constants_says_what_they_rest_on():
     of_class = replace(part, beside={**panel.beside, "all-drugs": replace(panel, beside={})})
     assert says("naive+delay", of_class) is None
     assert says("dlm", of_class) == line  # fitted as a part of all drugs, with their constants
-    assert delays_for(of_class) == SHIPS
-    assert said_of(of_class) == ""
+    assert learning.delays_for(of_class) == SHIPS
+    assert learning.said_of(of_class) == ""
     for of, expected in ((panel, line), (final, ""), (of_class, "")):
         inputs, _ = Hierarchical().inputs(of)
         fitted = FittedHierarchical("", of, inputs, None, None, {}, (), 5.0)
@@ -287,28 +267,31 @@ def test_only_a_forecast_that_took_the_constants_says_what_they_rest_on():
 
 def test_a_class_and_a_pseudo_vintage_take_the_dated_set():
     panel = made(7)
-    assert delays_for(replace(panel, indicator="Cocaine (T40.5)")) == SHIPS
+    assert learning.delays_for(replace(panel, indicator="Cocaine (T40.5)")) == SHIPS
     donor = next(d for d in shipped() if str(d.release) == "2022-10-12")
     delayed = panel.delayed("2027-03", donor)
     assert delayed.triangle is None or delayed.triangle.pending is None
-    assert delays_for(delayed) is all_delays()[max(all_delays())[0], "2022-10-12"]
+    assert (
+        learning.delays_for(delayed)
+        is learning.all_delays()[max(learning.all_delays())[0], "2022-10-12"]
+    )
     assert panel.cut("2027-03").triangle is None
 
 
 def test_the_table_that_ships_gives_the_sets_that_ship():
-    found, last = shipped_seen(), {str(d.release): d.last_month for d in shipped()}
+    found, last = learning.shipped_seen(), {str(d.release): d.last_month for d in shipped()}
     assert [s.release for s in found] == list(last)
-    for one, two in zip(found, parsed(tool.written(found)), strict=True):
+    for one, two in zip(found, learning.parsed(tool.written(found)), strict=True):
         for name, value in vars(one).items():
             np.testing.assert_array_equal(getattr(two, name), value)
     assert max(s.n_open for s in found) + 12 <= SPAN
     # A set rests on counts a year old.
     for cutoff in ("2018-12-31", "2020-12-31", "2022-12-31", "2025-09-17"):
         old = np.datetime64(cutoff, "M") - 12 * ONE_MONTH
-        known = [s.release for s in known_by(cutoff, found)]
+        known = [s.release for s in learning.known_by(cutoff, found)]
         assert known == [release for release, month in last.items() if month <= old]
-    made_of, _ = estimate(known_by("2018-12-31", found))
-    for name, value in asdict(all_delays()[dt.date(2018, 12, 31), ""]).items():
+    made_of, _ = learning.estimate(learning.known_by("2018-12-31", found))
+    for name, value in asdict(learning.all_delays()[dt.date(2018, 12, 31), ""]).items():
         assert getattr(made_of, name) == pytest.approx(value, rel=1e-3, abs=1e-6), name
 
 
@@ -318,10 +301,13 @@ def test_a_release_in_the_triangle_is_that_release(vsrr):
     whole = od.Archive.in_memory({early.release: early.table, newest.date: newest.table})
     panel = whole.as_of().panel()
     assert SAID_MONTHS > OPEN
-    one, two = seen(as_released(panel, 0), panel), seen(whole.as_of("2018-11-14").panel(), panel)
+    one, two = (
+        learning.seen(learning.as_released(panel, 0), panel),
+        learning.seen(whole.as_of("2018-11-14").panel(), panel),
+    )
     for name, value in vars(two).items():
         np.testing.assert_array_equal(getattr(one, name), value, err_msg=name)
-    assert delays_for(panel) == SHIPS  # it ships
+    assert learning.delays_for(panel) == SHIPS  # it ships
 
 
 def test_the_likelihood_of_a_release_is_that_of_one_normal_table() -> None:
@@ -332,7 +318,7 @@ def test_the_likelihood_of_a_release_is_that_of_one_normal_table() -> None:
     mine, ours = (0.3, 0.7), np.array([0.2, 0.5])
     for array, nothing in ((expected, 0.0), (profile, 0.0), (left, 0.0), (variance, 1.0)):
         array[1, :, 3] = nothing
-    found = normal_loss(left, variance, expected, profile, mine, ours)
+    found = learning.normal_loss(left, variance, expected, profile, mine, ours)
     for r, n in ((0, 4), (1, 3)):
         e, p = expected[r, :, :n].ravel(), profile[r, :, :n].ravel()
         same = np.repeat(np.arange(3), n)
