@@ -35,11 +35,11 @@ def results():
 
 
 def test_the_default_has_a_record_everywhere_and_at_every_horizon(forecast):
-    assert past_errors(forecast, "PR") is None  # no part of the nation: not scored
     for place in forecast.locations:
-        if place == "PR":
-            continue
         rows = past_errors(forecast, place)
+        if place == "PR":  # no part of the nation: not scored
+            assert rows is None
+            continue
         assert rows["horizon"].tolist() == list(range(1, 13))
         assert (rows["forecasts"] > 80).all()
         assert rows["first"].min() >= "2021-02"
@@ -48,14 +48,13 @@ def test_the_default_has_a_record_everywhere_and_at_every_horizon(forecast):
 
 
 def test_of_another_model_class_or_day_nothing_is_said(panel, forecast):
-    assert past_errors(od.get_model("dlm", delay=False).fit(panel).forecast(draws=9), "OH") is None
-    assert past_errors(forecast.part("T40.4"), "OH") is None
     # The day before the release that the record was scored against, it could not be known.
     early = replace(forecast, as_of=dt.date(2026, 1, 13), beside={})
-    assert past_errors(early, "OH") is None
-    assert "past tests" not in early.text("Ohio")
     cut = od.get_model("dlm").fit(panel.cut("2024-09")).forecast(draws=9)
-    assert past_errors(cut, "OH") is None
+    undelayed = od.get_model("dlm", delay=False).fit(panel).forecast(draws=9)
+    for made in (early, cut, undelayed, forecast.part("T40.4")):
+        assert past_errors(made, "OH") is None
+    assert "past tests" not in early.text("Ohio")
     assert "past tests" not in forecast.region("Midwest").text()
     assert "past tests" in forecast.text("Ohio")
 
@@ -63,17 +62,14 @@ def test_of_another_model_class_or_day_nothing_is_said(panel, forecast):
 def test_a_backtest_of_ones_own_is_taken(panel, results):
     made = od.get_model("naive+delay").fit(panel).forecast(draws=60)
     assert "past tests" not in made.text("Ohio")
-    rows = past_errors(made, "OH", results)
-    mine = results.scores.query("model == 'naive+delay' and location == 'OH' and horizon == 12")
-    mine = mine[mine["scorable"]]
-    last = rows.set_index("horizon").loc[12]
+    last = past_errors(made, "OH", results).set_index("horizon").loc[12]
+    mine = results.scores.query(
+        "model == 'naive+delay' and location == 'OH' and horizon == 12 and scorable"
+    )
     assert last["error"] == round(mine["ape"].median(), 1)
     assert last["forecasts"] == len(mine)
-    said = made.text("Ohio", record=results)
-    assert (
-        f"in {len(mine)} past tests, the typical (median) error here was {last['error']:.0f}%"
-        in said
-    )
+    error = f"the typical (median) error here was {last['error']:.0f}%"
+    assert f"in {len(mine)} past tests, {error}" in made.text("Ohio", record=results)
     # A place that was not scored has none.
     assert "past tests" not in made.text("Maine", record=results)
 
@@ -88,37 +84,34 @@ def test_what_was_not_settled_on_the_day_of_the_forecast_is_left_out(panel, resu
 
 def test_kinds_of_vintage_have_no_common_mean(panel):
     made = od.get_model("drift").fit(panel).forecast(draws=40)
-    fo = [
-        o
-        for kind in ("pseudo-delayed", "pseudo-clean")
-        for o in od.origins(od.bundled(), kind, "2021-01", "2022-01", 6, 2)
+    kinds = ("pseudo-delayed", "pseudo-clean")
+    origins = [
+        o for kind in kinds for o in od.origins(od.bundled(), kind, "2021-01", "2022-01", 6, 2)
     ]
-    both = od.backtest(["drift"], fo, locations="US", draws=40, progress=False)
-    assert set(both.scores["vintage"]) == {"pseudo-delayed", "pseudo-clean"}
-    rows = past_errors(made, "US", both)
+    both = od.backtest(["drift"], origins, locations="US", draws=40, progress=False)
+    assert set(both.scores["vintage"]) == set(kinds)
     alone = both.scores.query("vintage == 'pseudo-delayed' and horizon == 1 and scorable")
-    first = rows.set_index("horizon").loc[1]
+    first = past_errors(made, "US", both).set_index("horizon").loc[1]
     assert first["error"] == round(alone["ape"].median(), 1)
     assert first["forecasts"] == len(alone)
 
 
-def test_results_of_other_deaths_are_refused(panel):
+def test_results_of_other_deaths_or_another_model_are_refused(panel, forecast, results):
     other = od.backtest(
         ["drift"], "pseudo-clean", start="2021-01", end="2021-01", locations="US", draws=20,
         indicator="T40.4", progress=False,
     )  # fmt: skip
+    manifest = {k: v for k, v in other.manifest.items() if k != "indicator"}
+    unsaid = od.Results({"scores": other.scores}, manifest)
     made = od.get_model("drift").fit(panel).forecast(draws=20)
     assert other.manifest["specs"]["drift"] == made.provenance["spec_hash"]
-    with pytest.raises(ForecastError, match="the record is of 'Synthetic opioids"):
-        made.text("US", record=other)
-    other.manifest.pop("indicator")
-    with pytest.raises(ForecastError, match="does not say which deaths it is of"):
-        made.text("US", record=other)
-
-
-def test_results_of_another_model_are_refused(forecast, results):
-    with pytest.raises(ForecastError, match=r"record: no scores of dlm .*it holds drift"):
-        forecast.text("Ohio", record=results)
+    for of, record, said in (
+        (made, other, "the record is of 'Synthetic opioids"),
+        (made, unsaid, "does not say which deaths it is of"),
+        (forecast, results, r"record: no scores of dlm .*it holds drift"),
+    ):
+        with pytest.raises(ForecastError, match=said):
+            of.text("US", record=record)
 
 
 def test_only_what_is_scorable_and_ahead_counts():
