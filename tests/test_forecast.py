@@ -134,7 +134,6 @@ def test_the_first_draws_keep_their_own_months_before(panel):
 
 
 def test_counts_that_no_world_has_together_are_not_compared(panel):
-    """Twelve months ahead the year before is known; beyond, it is another draw."""
     sums = np.random.default_rng(1).poisson(900.0, (50, 1, 18)).astype(float)
     made = make(panel, ["WV"], months=18)
     apart = replace(made, draws=sums, target=TARGET_12MO, joint=frozenset())

@@ -78,7 +78,6 @@ def test_the_forecast_of_a_release_comes_back_with_its_panel(tmp_path, name):
 
 @pytest.mark.parametrize("n", [7, 2, 1])
 def test_months_that_are_drawn_before_the_draws_come_back(tmp_path, n):
-    """As many draws as places, and a single draw: no two shapes are taken for one another."""
     rng = np.random.default_rng(2)
     drawn = made(draws=np.ones((n, 2, 5)), known=rng.gamma(3, 20, (n, 2, 11)))
     back = load_forecast(drawn.save(tmp_path / "f"))

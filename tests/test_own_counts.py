@@ -83,7 +83,6 @@ def test_what_was_not_known_at_an_earlier_day_falls_away(panel):
 
 
 def test_rows_without_a_day_were_known_today(panel, monkeypatch):
-    """A file that ends last month was refused: its day was that of the release."""
     monkeypatch.setattr("odforecast.panel.own.today", lambda: dt.date(2026, 2, 3))
     frame = counts(panel, more=9)
     own = panel.with_counts(frame)
@@ -207,7 +206,6 @@ def test_what_cannot_be_trusted_is_refused_with_what_was_found(panel, name):
 
 @pytest.mark.parametrize("mean", [2.0, 10.0, 40.0])
 def test_chance_in_small_counts_is_no_slip(mean):
-    """True months of a small state, whose newest are still coming in, pass whatever they are."""
     rng, months = np.random.default_rng(int(mean)), np.arange("2022-01", "2026-01", dtype="M8[M]")
     cdc, share = made_panel({"WY": np.full(50, mean)}, "2025-04"), np.ones(48)
     share[-3:] = 0.7, 0.4, 0.1
@@ -218,9 +216,6 @@ def test_chance_in_small_counts_is_no_slip(mean):
 
 @pytest.mark.parametrize("state", ["MA", "OK", "PR"])
 def test_months_that_cdc_has_alike_are_no_slips(state):
-    """Of some months reports come late in Massachusetts (24 deaths in 2025-04) and Oklahoma; in
-    Puerto Rico deaths leapt. A slip there is refused as anywhere.
-    """
     panel = od.bundled().as_of().panel()
     frame = counts(panel, state, 0, "2014-02").dropna().round().reset_index(drop=True)
     assert panel.with_counts(frame).own is not None
@@ -244,7 +239,6 @@ def test_own_counts_are_of_states_and_given_once(panel):
 
 
 def test_a_class_takes_only_counts_that_say_they_are_of_it(panel):
-    """A file of all drugs, taken as fentanyl's, would lift it by a half."""
     opioids = od.bundled().as_of(DAY).panel("T40.4")
     named = counts(opioids).assign(indicator="t40.4")
     assert opioids.with_counts(named).own is not None
@@ -259,7 +253,6 @@ def test_a_class_takes_only_counts_that_say_they_are_of_it(panel):
 
 @pytest.mark.parametrize("model", ["dlm", "naive"])
 def test_texts_and_figures_say_that_they_rest_on_own_counts(panel, model):
-    """Of ``naive`` only what has own counts and what is added up from it; of ``dlm`` all places."""
     own = panel.with_counts(pd.concat([counts(panel), counts(panel, "WV")]))
     made = od.get_model(model).fit(own).forecast(draws=60)
     both = "with own counts of Ohio, West Virginia to 2025-07"

@@ -203,7 +203,6 @@ def test_what_is_not_used_is_said(panel: Panel) -> None:
 
 
 def test_what_is_odd_of_a_file_is_said(panel, without):
-    """Months that have hardly begun are not used; one that lies far off is named."""
     months = further(without, 3)
     one, begun, far = (
         od.get_model("dlm").fit(with_own(panel, more, complete=True)).forecast(draws=100)
@@ -228,7 +227,6 @@ def test_saved_and_loaded_it_is_the_same_with_its_own_counts(given, tmp_path):
 
 
 def test_moved_draws_have_the_exact_posterior():
-    """Draws of three months whose logs are normal, with their covariance."""
     root = np.array([[0.2, 0.0, 0.0], [0.15, 0.1, 0.0], [0.1, 0.1, 0.15]])
     z, covariance = np.random.default_rng(3).standard_normal((40_000, 3)), root @ root.T
     paths, noise = np.exp(6.0 + z @ root.T) - layer.HALF, np.array([[0.02, 0.01], [0.01, 0.03]])
@@ -255,7 +253,6 @@ def test_without_days_of_its_own_a_file_fills_up_as_cdcs_counts(panel):
 
 
 def test_young_months_that_fill_up_are_completed(panel, without):
-    """A month that is known to be two thirds there says what the whole month would have."""
     rows = []
     for row in own_file(panel, further(without, 2)).itertuples():
         for day in np.arange("2024-06", "2025-08", dtype="M8[M]"):
@@ -385,7 +382,6 @@ def test_every_draw_is_moved_by_the_exact_rule_of_its_own_scale(model):
 
 
 def test_moved_draws_have_the_posterior_of_the_model(model):
-    """Means and covariances of all places, given the months of two: Gaussian conditioning."""
     n_draws = 40_000
     model = replace(model, scale=np.full(n_draws, 1.2))
     paths = paths_of(model, np.random.default_rng(6))
@@ -488,7 +484,6 @@ def test_other_places_learn_those_of_the_region_most(panel, without):
 
 
 def test_a_nation_modelled_on_its_own_moves_as_its_places_do(panel: Panel) -> None:
-    """Wyoming's last count is missing: 51 states that fall are no nation that stands still."""
     reported = panel.reported.copy()
     reported[panel.index("WY"), -1] = np.nan
     holed = replace(panel, reported=reported)
@@ -560,7 +555,6 @@ def test_low_ends_are_cut_and_high_ones_are_not() -> None:
 
 @pytest.mark.parametrize(("alpha", "delta"), [(0.4, 0.6), (0.0, 1.0)])
 def test_several_days_tell_how_counts_fill_up(panel, alpha, delta):
-    """Months of 1,000 deaths as a state said them on the first of each month of a year."""
     rows = []
     for day in np.arange("2024-07", "2025-07", dtype="M8[M]"):
         for month in np.arange("2024-01", str(day), dtype="M8[M]"):

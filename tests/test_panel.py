@@ -78,13 +78,11 @@ DELAYED = {"vintage": "pseudo-delayed", "donor": "2023-11-14/x"}
     ],
 )
 def test_only_what_is_settled_can_be_cut_and_delayed(panel, make, bent, month, said):
-    """A young month passed for final: the delay was off, and the US 8,600 deaths too low."""
     with pytest.raises(PanelError, match=said):
         make(replace(panel, **bent), month)
 
 
 def test_puerto_rico_is_noted_once_whichever_the_donor():
-    """A backtest of Ohio named each of its donors that has no Puerto Rico: all of them."""
     whole = od.bundled().as_of().panel()
     notes = {n for d in shipped()[:4] for n in whole.delayed("2023-06", d).notes}
     said = "no release shows how late reports arrive in Puerto Rico: it is taken as complete"
@@ -167,7 +165,6 @@ def test_what_is_no_panel_is_refused(panel, make, said):
 
 
 def test_another_order_of_the_places_is_the_same_panel():
-    """A class is published for fewer places than all drugs, which stand beside it."""
     fentanyl = od.bundled().as_of("2025-09-17").panel("T40.4")
     assert len(fentanyl.beside["all-drugs"].locations) > len(fentanyl.locations)
     turned = fentanyl.select(sorted(fentanyl.locations, reverse=True))

@@ -176,7 +176,6 @@ def test_a_place_that_the_donor_lacks_is_said(panel):
 
 @pytest.mark.parametrize("month", ["2022-03", "2022-06", "2022-10"])
 def test_predecessors_within_three_months_are_what_their_own_pseudo_vintages_would_be(panel, month):
-    """The December of one is moved by its own calendar, which may differ from the donor's."""
     # The one of four months before is too old.
     made = donor(predecessors=(donor(1), donor(2), donor(4)))
     seen = panel.delayed(month, made)

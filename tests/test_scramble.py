@@ -225,7 +225,6 @@ def test_forecasts_are_the_same_bit_for_bit(pairs, kind, name):
 
 @pytest.mark.parametrize("kind", PAIRS)
 def test_what_the_hierarchy_samples_is_the_same(pairs, kind):
-    """It samples for half a minute."""
     (one, skipped), (two, others) = (Hierarchical().inputs(p) for p in pairs[kind])
     assert skipped == others
     for field in fields(one):

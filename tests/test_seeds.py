@@ -29,7 +29,6 @@ def test_another_process_agrees_whatever_its_hash_seed(seed):
 
 @pytest.mark.parametrize("values", [["a"], ["a"] * 2000])
 def test_arrays_of_objects_are_refused(values: list[str]) -> None:
-    """Above 1,000 entries numpy's text leaves the middle out, and two of them had one hash."""
     with pytest.raises(TypeError, match="an array of objects cannot be hashed; give a list"):
         content_hash(np.array(values, dtype=object))
     assert content_hash(values) != content_hash([*values[:-1], "b"])

@@ -136,7 +136,6 @@ def test_years_are_decembers_and_say_what_is_known(forecast, table):
 
 
 def test_every_number_of_every_text_is_in_the_table():
-    """What is said to people is rounded from the table, and from nothing else."""
     forecast = od.get_model("dlm").fit(od.bundled().as_of().panel()).forecast(draws=150)
     table = forecast.summary()
     assert set(forecast.trend()["location"]) == set(forecast.locations)

@@ -111,8 +111,6 @@ def defaulted(k: object) -> Any:
 
 
 def test_a_decorated_function_is_known_by_what_it_holds_too():
-    """A factory makes models of one text; their results must never be taken for one another."""
-
     def flat(level: Any) -> od.models.Spec:
         @od.forecaster()
         def model(panel: Any, horizon: int, draws: int, rng: Any) -> Any:

@@ -119,7 +119,6 @@ def shocked(paths: Any, error: float) -> np.ndarray:
 
 @pytest.mark.parametrize("model", ETS, ids=named)
 def test_ets_learns_from_an_error_as_statsforecast_does(model):
-    """A path's first value, and what follows it, is what the model says once it has seen it."""
     y = series("deaths")
     fitted = copy.deepcopy(model).fit(y).model_
     # Given parameters, for those that are estimated are all but zero now and then.
@@ -131,7 +130,6 @@ def test_ets_learns_from_an_error_as_statsforecast_does(model):
 
 @pytest.mark.parametrize("kind", "SPF")
 def test_the_seasonal_forms_of_ces_repeat_the_filter(kind):
-    """Run over the past, the linear form meets the states and residuals that were fitted."""
     y = series("deaths")
     model = AutoCES(season_length=12, model=kind).fit(y).model_
     form = forms.ces(model)
@@ -145,7 +143,6 @@ def test_the_seasonal_forms_of_ces_repeat_the_filter(kind):
 
 @pytest.mark.parametrize("how", ["additive", "multiplicative"])
 def test_the_season_is_taken_out_of_residuals_of_theta(how):
-    """statsforecast puts it into them, so that an additive season would count as noise."""
     fitted = AutoTheta(season_length=12, model="OTM", decomposition_type=how).fit(series("log"))
     paths = forms.theta(fitted.model_)
     assert paths.multiplied == (how == "multiplicative")
@@ -165,7 +162,6 @@ def test_the_season_is_taken_out_of_residuals_of_theta(how):
 )
 @pytest.mark.parametrize("on", ["months", "sums"])
 def test_the_built_in_models_are_those_of_the_adapter(ours: str, model: Any, on: str) -> None:
-    """The same stream, the same equations: the same draws, to rounding."""
     panel = release_panel().select(["OH", "WY"])
     built_in = od.get_model(ours + ("-sums" if on == "sums" else "")).fit(panel).forecast(draws=200)
     adapted = from_statsforecast(model, on=on).fit(panel).forecast(draws=200)

@@ -88,7 +88,6 @@ def test_a_location_without_predicted_values_is_skipped_and_a_panel_refused():
 )
 @pytest.mark.parametrize("n", [40, 90])
 def test_points_and_spread_are_statsforecasts(name, model, n):
-    """Those of the other classical models are compared beside the adapters."""
     rng = np.random.default_rng(n)
     y = np.log1p(rng.poisson(200 * np.exp(np.cumsum(rng.normal(0.01, 0.05, n)))))
     said = model.fit(y).predict(24, level=[90])
@@ -102,7 +101,6 @@ def test_points_and_spread_are_statsforecasts(name, model, n):
 
 
 def test_models_that_share_a_series_fit_it_once(panel, monkeypatch):
-    """And no number hangs on that."""
     fits = []
     for name, plain in (("auto-ets", classical._ets), ("drift", classical._drift)):
         counted = lambda y, n=name, fit=plain: fits.append(n) or fit(y)  # noqa: E731

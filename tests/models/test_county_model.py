@@ -158,7 +158,6 @@ def test_the_states_true_months_can_be_given():
 
 
 def test_newer_months_of_the_states_are_used():
-    """What the states' file knows after the counties' last month is no forecast."""
     last = PANEL.last_month - 5 * ONE_MONTH
     early, whole = PANEL.cut(last), PANEL.beside[STATES]
     whole = replace(whole, final_through=whole.last_month)
@@ -247,7 +246,6 @@ def test_the_real_release(shared):
 
 
 def test_a_count_is_compared_with_the_year_before_once_complete():
-    """Counties that are behind their state do not rise because the rest comes in."""
     reported = PANEL.reported.copy()
     rows = [i for i, s in enumerate(PANEL.locations) if by_fips()[s].state == "RI"]
     reported[rows, -1] = np.floor(0.88 * reported[rows, -2])

@@ -173,7 +173,6 @@ def test_counts_have_mean_and_variance_of_the_model(mean):
 
 
 def test_the_rise_of_a_sum_is_that_of_its_deaths_not_of_its_logs():
-    """Each part weighs by its deaths: one that doubles and one that halves are no standstill."""
     part = SimpleNamespace(units=("US", "OH"), others=("CT", "WV", "VT"))
     up = {"CT": 0.2, "WV": -0.4, "VT": 0.9, "OH": 0.3}
     rise = {s: np.full((2, 3), x, np.float32) for s, x in up.items()}
@@ -185,7 +184,6 @@ def test_the_rise_of_a_sum_is_that_of_its_deaths_not_of_its_logs():
 
 @pytest.mark.parametrize("slope", [-0.3, 0.4])
 def test_the_growth_that_the_share_told_of_is_found(slope):
-    """Counts whose 12-month growth over the nation's follows the share of the class."""
     rng = np.random.default_rng(1)
     n_loc, n = 40, 96
     share = np.clip(0.5 + 0.2 * rng.standard_normal((n_loc, 1)), 0.1, 0.9)

@@ -48,7 +48,6 @@ def test_widths_are_drawn_towards_what_would_have_covered(sd):
 
 
 def test_what_is_learned_was_known_at_the_origin():
-    """Later numbers, changed at will, leave weights, widths and draws as they were."""
     panel = bundled_panel()
     later = panel.months > np.datetime64("2021-06")
     other = with_counts(panel, np.round(np.where(later, 3.0, 1.0) * panel.reported))
@@ -75,8 +74,6 @@ def test_a_pool_averages_the_quantiles_of_its_members_or_is_their_mixture(name, 
 
 
 def test_past_forecasts_are_shared_by_threads(monkeypatch):
-    """A thread dropped the oldest while another was about to call it the newest: a KeyError."""
-
     class Slow(OrderedDict):
         def get(self, key):
             found = super().get(key)
@@ -93,7 +90,6 @@ def test_past_forecasts_are_shared_by_threads(monkeypatch):
 
 
 def test_past_forecasts_of_two_configurations_are_not_taken_for_one(panel):
-    """The cache hangs on the whole spec and the whole panel, not on a name and the counts."""
     one, two, again = (
         learning._quantiles(get_model("dlm", delay=False, **dated), panel.cut("2021-06"), ("OH",))
         for dated in ({}, {"dated": True}, {})

@@ -281,7 +281,6 @@ def reference_logp(inputs, point, data, guide, graph) -> float:  # type: ignore[
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["regions", "late", "suppressed"])
 def test_whitening_changes_coordinates_not_the_model(kind: str) -> None:
-    """The density, with regions, late arrivals or suppressed counts, is the one written out."""
     with padded_to(1):
         if kind == "regions":
             inputs, _ = hi.from_panel(cut_panel("2018-06", FOUR), "m")

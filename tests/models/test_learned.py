@@ -186,7 +186,6 @@ def test_the_same_content_is_estimated_once(monkeypatch):
     ("day", "last"), [("2027-10-15", None), ("2027-12-15", "2025-12"), ("2028-02-15", None)]
 )
 def test_from_november_to_january_the_year_that_closed_last_waits(day, last):
-    """Its counts still hold what its final file drops."""
     panel = made(30, dt.date.fromisoformat(day))
     known = np.isfinite(panel.triangle.reported[learning.further_releases(panel)[-1]]).any(axis=0)
     expected = np.datetime64(last) if last else panel.months[-1] - 7 * ONE_MONTH
@@ -214,7 +213,6 @@ def test_a_release_that_cannot_be_used_is_left_out_with_the_reason(layer, value,
 
 @pytest.mark.usefixtures("cheap")
 def test_of_two_releases_of_a_month_the_later_one_counts():
-    """A copy under a guessed day is the same release."""
     first, *others = made(7).triangle.releases
     days = [first, first.replace(day=20), *others]
     found = learning.learned_delays(with_releases(made(7), [0, *range(7)], days))
@@ -296,7 +294,6 @@ def test_the_table_that_ships_gives_the_sets_that_ship():
 
 
 def test_a_release_in_the_triangle_is_that_release(vsrr):
-    """What it turned out to miss is the same, asked of the triangle or of the release itself."""
     newest, early = od.bundled().as_of(), read_vsrr(vsrr / "2018-11-14.csv")
     whole = od.Archive.in_memory({early.release: early.table, newest.date: newest.table})
     panel = whole.as_of().panel()

@@ -116,7 +116,6 @@ QUIET = Scales(1e-5, 1e-5, 0.05, 1e-5, 0.5, 1e-5, 1e-5)
 
 
 def test_the_nations_heavy_tail_is_not_dropped_and_one_scale_for_a_whole_path():
-    """Its log path at horizon 1 has Student's quantiles; a wide month makes wide months."""
     paths = log_draws(dlm(flat(), QUIET), 3)[:, 0]
     first = paths[:, 0]
     levels = np.array([0.005, 0.02, 0.98, 0.995])
@@ -205,7 +204,6 @@ def test_nothing_is_added_to_a_final_count(name: str) -> None:
 @pytest.mark.parametrize("day", ["2026-03-11", "2027-03-10"])
 @pytest.mark.parametrize("name", ["drift+delay", "dlm"])
 def test_the_closed_december_is_the_panels_not_the_clocks(name, day, closed, n):
-    """A later day closes no year that the panel does not say is closed."""
     panel = replace(delayed_panel(1.0, day), final_through=np.datetime64(closed))
     moves = get_model(name).fit(panel).forecast(1, draws=60).draws[..., :AGES].std(axis=0) > 1e-6
     assert moves[:, AGES - n :].all()
@@ -233,7 +231,6 @@ def missing_months(short_of: float, pending: float) -> Panel:
     "doubt", [{"sd_own": 0.35, "noise": 1e-6}, {"sd_own": 1e-6, "noise": 0.35}]
 )
 def test_a_month_with_a_large_deficit_weighs_less(doubt, constants):
-    """By the error of all its months, and by that of the single month."""
     quiet = {"sd_shared": 1e-6, "kappa_error": 1e-6, "revision_own": 1e-4, "revision_shared": 1e-4}
     constants(replace(DELAYS, revision_noise=1e-4, **quiet, **doubt))
     moved = {}
@@ -261,7 +258,6 @@ def test_an_error_of_the_late_arrivals_moves_level_and_nowcast_together(constant
 
 
 def test_a_place_alone_does_not_have_its_own_error_twice(constants):
-    """Its own error, and what a release shares, are drawn from two streams."""
     quiet = {"noise": 1e-6, "revision_own": 1e-6, "revision_shared": 1e-6, "revision_noise": 1e-6}
     constants(replace(DELAYS, sd_own=0.3, sd_shared=0.3, kappa_error=0.0, **quiet))
     panel = only(missing_months(0.0, 3.0), ["OH"])

@@ -104,7 +104,6 @@ def test_weights_are_learned_in_the_same_steps(members: int, cuts: int, places: 
 
 
 def test_the_nation_is_the_sum_of_the_parts_in_every_order_of_the_panel():
-    """Added up one after the other, without Puerto Rico."""
     panel = od.bundled().as_of().panel()
     mixed = panel.select([*panel.locations[20:], *panel.locations[:20]])
     assert set(panel.locations) == {"US", *JURISDICTIONS, "PR"}

@@ -129,7 +129,6 @@ def test_the_panel_of_the_class_gives_the_same_part(vintage, month):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["2018-04-11.csv", "2024-12-11.csv.gz"])
 def test_real_releases(shared, name):
-    """Early and late: fewer locations, records pending, another delay; every class they hold."""
     vintage = od.read(shared / "vsrr" / name)
     whole = vintage.panel()
     beside = {s: replace(vintage.panel(s), beside={}, triangle=None, notes=()) for s in CLASSES}
@@ -209,7 +208,6 @@ def with_puerto_rico(panel: Panel) -> Panel:
 
 
 def test_puerto_rico_is_no_part_of_the_nations_part(released):
-    """A release of 2025 has it: the US row was the sum of all units, and its deaths in it."""
     for panel in (released, released.cut("2024-04")):
         one, two = drawn(panel).part(SHORT), drawn(with_puerto_rico(panel)).part(SHORT)
         assert two.locations == (*one.locations, "PR")
@@ -249,7 +247,6 @@ def test_the_us_has_a_share_of_its_own_where_it_is_no_sum(released):
 
 
 def test_the_filter_finds_a_simulated_share():
-    """Months of the model itself, known pins."""
     scales, rng = ShareScales(0.06, 0.04, 0.005, 0.98, 0.1, 1.3, 1.15, 0.17, 0.1), RNG(3)
     n_loc, n = 24, 96
     wholes = rng.uniform(40, 400, n_loc)[:, None] * np.ones(n)
