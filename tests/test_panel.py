@@ -1,20 +1,25 @@
-"""Panel: labels, immutability, cutting, hashes."""
+"""Panel: labels, immutability, cutting, hashes; its triangle goes wherever it goes."""
 
 from __future__ import annotations
 
 import datetime as dt
+import pickle
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from forecast_factory import made, same
 
 import odforecast as od
-from odforecast.errors import PanelError
+from odforecast.backtesting.submission import A_YEAR, KNOWN_COLUMNS, _known
+from odforecast.backtesting.unit import contained
+from odforecast.errors import BacktestError, PanelError
 from odforecast.monthly.sums import rolling_sums
 from odforecast.names import VINTAGE_CLEAN, VINTAGE_REAL
-from odforecast.panel import Panel
+from odforecast.panel import Panel, Triangle
 from odforecast.publication import publication_date
+from odforecast.testing.zoo import ordinary
 from odforecast.vintage.archive import Archive
 from odforecast.vintage.bundle import bundled
 from odforecast.vintage.donors import shipped
@@ -170,3 +175,115 @@ def test_another_order_of_the_places_is_the_same_panel():
     turned = fentanyl.select(sorted(fentanyl.locations, reverse=True))
     assert turned.data_hash == fentanyl.data_hash
     assert set(fentanyl.select(["OH", "US"]).beside["all-drugs"].locations) == {"OH", "US"}
+
+
+DATES = (dt.date(2021, 1, 13), dt.date(2021, 2, 17))
+
+
+@pytest.fixture(scope="module")
+def released() -> Panel:
+    return ordinary()
+
+
+def bare(released: Panel) -> Panel:
+    """The counts of earlier releases alone, as a panel made by hand has them."""
+    return replace(
+        released, triangle=Triangle(released.triangle.releases, released.triangle.reported)
+    )
+
+
+CELLS, ROW = np.zeros((2, 3, 4)), np.zeros((2, 3))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ((DATES, CELLS, CELLS), "pending, predicted and all_deaths, or none"),
+        ((DATES, CELLS, CELLS, CELLS, ROW[0]), r"all_deaths of a triangle has shape \(3,\)"),
+        ((DATES, CELLS, CELLS[:, :, 1:], CELLS, ROW), r"pending of a .* shape \(2, 3, 3\)"),
+        ((DATES, ROW), r"a triangle of 2 releases has shape \(2, 3\), expected \(R, L, T\)"),
+        ((DATES[::-1], CELLS), "distinct and in order"),
+    ],
+)
+def test_shapes_and_what_goes_together_are_checked(given: tuple, said: str) -> None:
+    with pytest.raises(PanelError, match=said):
+        Triangle(*given)
+
+
+def test_layers_are_read_only_copies():
+    cells = np.zeros((2, 3, 4))
+    layers = Triangle(DATES, cells, cells, cells, np.zeros((2, 3))).layers.values()
+    cells += 1.0
+    for layer in layers:
+        with pytest.raises(ValueError, match="read-only"):
+            layer[0, 0] = 1.0
+        assert not layer.any()
+
+
+def test_the_hash_sees_every_layer_in_any_order_of_places(released):
+    assert released.select(released.locations[::-1]).data_hash == released.data_hash
+    seen = {
+        released.data_hash,
+        bare(released).data_hash,
+        replace(released, triangle=None).data_hash,
+    }
+    for name, layer in released.triangle.layers.items():
+        moved = replace(released.triangle, **{name: np.where(np.isnan(layer), layer, layer + 1.0)})
+        seen.add(replace(released, triangle=moved).data_hash)
+    assert len(seen) == 3 + 4
+
+
+def test_places_and_months_are_taken_from_every_layer(released):
+    two, layers = released.select(["WV", "OH"]), released.triangle.layers
+    at = [released.index("WV"), released.index("OH")]
+    for name, layer in layers.items():
+        np.testing.assert_array_equal(two.triangle.layers[name], layer[:, at])
+    last = released.triangle.cells(slice(-5, None)).layers
+    np.testing.assert_array_equal(last["pending"], layers["pending"][..., -5:])
+    np.testing.assert_array_equal(last["all_deaths"], layers["all_deaths"])
+    half = released.triangle.counted(lambda counts: counts / 2)
+    for name, factor in {"reported": 2, "predicted": 2, "pending": 1, "all_deaths": 1}.items():
+        np.testing.assert_array_equal(factor * half.layers[name], layers[name])
+
+
+@pytest.mark.parametrize("change", [lambda p: p, bare], ids=["all", "counts"])
+def test_saved_pickled_and_joined_it_is_the_same(released, change, tmp_path):
+    released = change(released)
+    again = od.load_forecast(made(released).save(tmp_path / "f")).panel
+    assert again.data_hash == released.data_hash
+    same(again.triangle, released.triangle)
+    same(pickle.loads(pickle.dumps(released)).triangle, released.triangle)
+    # The panel of two forecasts made one, each of a place of its panel.
+    most = released.select([s for s in released.locations if s != "OH"])
+    parts = [made(released.select(["US", "OH"])).select("OH"), made(most).select("WV")]
+    joined = od.Forecast.concat(parts).panel
+    same(joined.triangle, released.select(joined.locations).triangle)
+
+
+@pytest.mark.parametrize("name", ["pending", "predicted", "all_deaths"])
+def test_a_model_that_writes_into_a_layer_is_found_out(name):
+    released = ordinary()
+    layer = released.triangle.layers[name]
+    before = layer.copy()
+
+    def write() -> None:
+        with contained([released], 1):
+            layer.flags.writeable = True
+            layer[:] = 7.0
+
+    with pytest.raises(BacktestError, match="changed"):
+        write()
+    np.testing.assert_array_equal(layer, before)
+
+
+def test_an_exported_origin_holds_what_the_releases_said(released):
+    table, layers = _known("one", released), released.triangle.layers
+    assert tuple(table) == KNOWN_COLUMNS
+    rows = table[(table["release"] == str(released.triangle.releases[1]))].set_index("abbreviation")
+    ohio, i = rows.loc["OH"], released.index("OH")
+    year = ohio["indicator"] == A_YEAR
+    shown = ohio[~year].set_index("month").loc[str(released.months[-3])]
+    for name in ("reported", "predicted", "pending"):
+        assert shown[name.replace("pend", "percent_pend")] == layers[name][1, i, -3]
+    assert list(ohio[year]["reported"]) == [layers["all_deaths"][1, i]]
+    assert len(_known("one", bare(released))) < len(table)
