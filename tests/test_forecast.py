@@ -89,15 +89,6 @@ def test_drawn_known_months_follow_selections_and_sums(panel):
     assert some.change(whole.last_month + 1 * ONE_MONTH).shape == (50, 2)
 
 
-def test_revised_months_replace_the_known_ones(panel):
-    first = panel.last_month - 2 * ONE_MONTH
-    forecast = make(panel, ["WV"], months=5, first_month=first)
-    assert forecast.horizons.tolist() == [-2, -1, 0, 1, 2]
-    known = panel.monthly[panel.index("WV"), -14:-3]
-    assert (forecast.known[0] == known).all()
-    assert np.allclose(forecast.samples()[:, 0, 0], known.sum() + forecast.draws[:, 0, 0])
-
-
 def test_quantiles_shares_and_arrays_are_those_of_the_draws(panel):
     forecast = make(panel, ["WV", "OH"], draws=101)
     levels = [0.9, 0.01, 0.5]

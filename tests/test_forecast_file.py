@@ -19,14 +19,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-import odforecast as od
 from odforecast.errors import ForecastError
 from odforecast.forecast import Forecast, load_forecast
 from odforecast.forecast.file import INDEX, VERSION, checksum
 from odforecast.months import ONE_MONTH
 from odforecast.names import TARGETS
 from odforecast.testing import zoo
-from odforecast.vintage.donors import shipped
 
 text = st.text(st.characters(codec="utf-8"), max_size=8)
 bits = st.floats(allow_nan=False, allow_infinity=False)
@@ -59,21 +57,6 @@ def forecasts(draw: st.DrawFn) -> Forecast:
 def test_what_is_saved_comes_back_bit_for_bit(tmp_path_factory, forecast):
     folder = tmp_path_factory.mktemp("saved")
     same(load_forecast(forecast.save(folder)), forecast)
-
-
-@pytest.mark.parametrize("name", ["dlm", "hub-baseline", "naive+delay", "closed year"])
-def test_the_forecast_of_a_release_comes_back_with_its_panel(tmp_path, name):
-    panel = od.bundled().as_of("2025-09-17").panel()
-    if name == "closed year":  # the months before the draws are drawn, too
-        donor = next(d for d in shipped() if str(d.release) == "2024-12-11")
-        panel, name = panel.delayed(donor.last_month, donor), "dlm"
-    forecast = od.get_model(name).fit(panel).forecast(draws=20)
-    back = od.load_forecast(forecast.save(tmp_path / "f"))
-    same(back, forecast)
-    assert back.panel.data_hash == panel.data_hash
-    last = forecast.months[-1]
-    same(back.select("Ohio").change(last), forecast.select("Ohio").change(last))
-    same(back.quantiles(), forecast.quantiles())
 
 
 @pytest.mark.parametrize("n", [7, 2, 1])

@@ -183,19 +183,6 @@ def test_newer_months_of_the_states_are_used():
     assert fitted.forecast(2, draws=20).horizons.tolist() == [1, 2]
 
 
-def test_lost_and_missing_counties_are_what_the_state_leaves():
-    panel = ZOO["never-seen"]
-    made, beside = forecast("never-seen"), panel.beside[STATES]
-    lost = made.index(panel.locations[0])
-    assert np.isfinite(made.draws).all()
-    # Delaware has fewer than 1,000: a lost county is 1,000 and more whatever the state says.
-    assert made.draws[:, lost, 0].mean() > 900
-    made = forecast("missing")
-    others = [i for i in rows_of(made, "DE") if i != lost]
-    rest = beside.reported[beside.index("DE"), -1] - made.draws[:, others, 0].sum(axis=1).mean()
-    assert made.draws[:, lost, 0].mean() == pytest.approx(rest, rel=0.35)
-
-
 def test_levels_follow_class_state_and_residents():
     low = high = np.array([0.0, 40.0, 8.0])
     mean, _, factor = levels(["6", "4", "5"], np.full(3, np.nan), low, high)

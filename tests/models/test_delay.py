@@ -452,16 +452,6 @@ def test_simulated_releases_are_covered_as_often_as_is_said(newest: int) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "wrong",
-    [{"kappa": 0.25}, {"sd_own": 0.02, "noise": 0.02, "sd_shared": 0.01}],
-)
-def test_the_study_sees_wrong_constants(wrong: dict[str, float]) -> None:
-    pit, inside = recovered(4, 60, replace(STILL, **wrong), seed=4)
-    assert complaints(pit[..., :1], inside[..., :1])
-
-
-@pytest.mark.slow
 def test_many_releases_tell_every_number_closely():
     found, how = learning.estimate(simulated_seen(7, 60))
     assert found.kappa == pytest.approx(0.5, rel=0.08)

@@ -12,12 +12,10 @@ from threadpoolctl import threadpool_limits
 import odforecast as od
 from odforecast.geography import JURISDICTIONS
 from odforecast.models import Fitted, model_names
-from odforecast.models.baselines import damped_trend, past_errors, persistence
 from odforecast.models.classical import _FITTERS
 from odforecast.models.ensemble import LEVELS, MAX_HORIZON, Past, learn_weights
-from odforecast.models.paths import shuffled_levels, symmetric_quantiles, trailing_months
+from odforecast.models.paths import trailing_months
 from odforecast.monthly.sums import rolling_sums
-from odforecast.seeds import Streams
 
 
 @pytest.fixture(autouse=True)
@@ -46,24 +44,6 @@ def test_estimates_are_those_of_statsforecast_s_own_models(sums, n):
         assert (theta.alpha, theta.theta) == (other["par"]["alpha"], other["par"]["theta"])
         assert theta.dynamic == (other["modeltype"] in ("DSTM", "DOTM"))
         assert theta.sigma == float(np.std(np.asarray(other["residuals"])[3:], ddof=1))
-
-
-@pytest.mark.parametrize(
-    ("name", "rule"), [("hub-baseline", persistence), ("damped-trend", damped_trend)]
-)
-def test_a_baseline_s_spread_is_that_of_each_place_and_horizon(name, rule):
-    panel = bundled_panel()
-    forecast = od.get_model(name).fit(panel).forecast(draws=50)
-    streams = Streams(1, panel.dataset, panel.indicator, str(panel.last_month))
-    for i, place in enumerate(forecast.locations):
-        sums = rolling_sums(trailing_months(panel, place))
-        points = rule(sums, 12)
-        levels = shuffled_levels(50, streams.generator("location", place))
-        for h in range(1, 13):
-            errors, stretch = past_errors(sums, points, h)
-            spread = stretch * symmetric_quantiles(errors, levels)
-            by_hand = np.maximum(points[-1, h - 1] + spread, 0.0)
-            assert forecast.draws[:, i, h - 1].tolist() == by_hand.tolist()
 
 
 def plain_weights(past: Past, rows: np.ndarray, steps: int) -> np.ndarray:
