@@ -21,7 +21,6 @@ from panel_factory import made_donor
 
 import odforecast as od
 from odforecast.backtesting import Origin, cuts
-from odforecast.errors import OdforecastError
 from odforecast.models.hierarchy.model import Hierarchical
 from odforecast.months import month_end
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, SYNTHETIC_OPIOIDS, TARGETS
@@ -124,10 +123,6 @@ def donor(back: int = 0) -> Donor:
     return made_donor(late, back, STATES[1:], predecessors=earlier, deaths=np.full(len(late), 30.0))
 
 
-def real_pair() -> tuple[Panel, ...]:
-    return tuple(archive.as_of(DAY).panel() for archive in archives())
-
-
 def cut_pair(make: Callable[[Panel], Panel], places: tuple[str, ...] = STATES) -> list[Panel]:
     """What is made of the newest release and of a scrambled one, as if its counts were final: only
     such a one may be cut.
@@ -138,7 +133,7 @@ def cut_pair(make: Callable[[Panel], Panel], places: tuple[str, ...] = STATES) -
 
 
 PAIRS = {
-    "real": real_pair,
+    "real": lambda: [archive.as_of(DAY).panel() for archive in archives()],
     "pseudo-clean": lambda: cut_pair(lambda p: p.cut(CUT)),
     # Without the US row, which is the sum of all 52.
     "pseudo-delayed": lambda: cut_pair(lambda p: p.delayed(CUT, donor()), STATES[1:]),
@@ -196,27 +191,17 @@ def test_the_scramble_reaches_every_layer():
         assert (table.loc[of, "reported"] != changed.loc[of, "reported"]).mean() > 0.9
 
 
-def drawn(name: str, panel: Panel) -> object:
-    """A forecast; or why there is none, such as predicted values that a clean cut lacks."""
-    model = od.get_model(name)
-    if model.spec.by == "location":
-        panel = panel.select(["OH", "WV"])  # each is fitted alone: two tell as much as five
-    try:
-        return model.fit(panel).forecast(6, draws=30, seed=3)
-    except OdforecastError as error:
-        return str(error)
-
-
 @pytest.mark.parametrize("kind", PAIRS)
 @pytest.mark.parametrize(
     "name", [*NAMES, *(pytest.param(n, marks=pytest.mark.slow) for n in sorted(SLOW))]
 )
 def test_forecasts_are_the_same_bit_for_bit(pairs, kind, name):
-    one, two = (drawn(name, panel) for panel in pairs[kind])
-    if isinstance(one, str):
-        assert one == two
-        assert "predicted" in one
-        return
+    model, pair = od.get_model(name), pairs[kind]
+    if model.spec.by == "location":  # each is fitted alone: two tell as much as five
+        pair = [panel.select(["OH", "WV"]) for panel in pair]
+    if name == "cdc-predicted" and kind != "real":
+        pytest.skip("they hold too few predicted values")
+    one, two = (model.fit(panel).forecast(6, draws=30, seed=3) for panel in pair)
     assert np.array_equal(one.draws, two.draws)
     assert np.array_equal(one.known, two.known, equal_nan=True)
     assert one.provenance == two.provenance

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from panel_factory import release_panel, small_counts
+from panel_factory import release_panel
 
 import odforecast as od
-from odforecast.errors import ForecastError, PanelError
+from odforecast.errors import ForecastError
 from odforecast.models.adapters import LEVELS
 from odforecast.testing import check_forecaster, zoo
 
@@ -128,8 +128,3 @@ def test_random_states_that_are_not_set_hang_on_what_is_forecast():
 def test_what_is_refused(given, settings, words):
     with pytest.raises(ForecastError, match=words):
         from_sktime(given, **settings)
-
-
-def test_a_series_it_cannot_take_is_skipped_with_its_reason() -> None:
-    with pytest.raises(PanelError, match=r"could not be fitted: ValueError: Multiplicative season"):
-        from_sktime("theta", windows=4, log=False).fit(small_counts())

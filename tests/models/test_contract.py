@@ -65,16 +65,3 @@ def test_the_contract_of_models_of_counties(name: str) -> None:
 def test_a_model_of_counties_refuses_states(name: str) -> None:
     with pytest.raises(PanelError, match=f"{name} forecasts counties, and this panel holds states"):
         get_model(name).fit(release_panel())
-
-
-@pytest.mark.parametrize("name", ["naive", "dlm"])
-def test_provenance(name):
-    panel, spec = release_panel(), get_model(name).spec
-    record = get_model(name).fit(panel).forecast(draws=60).provenance
-    expected = {
-        "model": name, "label": name, "model_version": spec.version, "spec_hash": spec.hash,
-        "seed": "1", "data_hash": panel.data_hash, "vintage": panel.vintage,
-        "release": str(panel.release),
-    }  # fmt: skip
-    assert {key: record[key] for key in expected} == expected
-    assert record["odforecast"]

@@ -73,20 +73,6 @@ def test_counties_add_up_to_their_state_by_residence_in_every_draw(where):
     assert made.draws.min() >= 0
 
 
-@pytest.mark.parametrize("state", ["RI", "DE"])
-def test_the_state_is_its_own_draws_times_residence_over_occurrence(state):
-    panel, made = ZOO["clean"], forecast("clean")
-    beside = panel.beside[STATES]
-    own = get_model().fit(beside).forecast(12, draws=DRAWS)
-    rows = rows_of(made, state)
-    ratio = made.draws[:, rows].sum(axis=1) / own.samples(TARGET_12MO)[:, own.index(state)]
-    shown = np.nansum(panel.reported[rows, -1]) + 4.0 * panel.hidden[rows, -1].sum()
-    now = shown / beside.reported[beside.index(state), -1]
-    # Whole numbers and hidden counts at the beginning, the walk of the ratio at the end.
-    assert np.median(ratio[:, 0]) == pytest.approx(now, abs=0.02)
-    assert 0.01 < ratio[:, -1].std() < 0.03
-
-
 def test_the_states_are_those_of_the_users_own_forecast_bit_for_bit():
     beside = PANEL.beside[STATES]
     own = get_model().fit(beside).forecast(12, draws=DRAWS, seed=1)

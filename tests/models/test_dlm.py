@@ -97,8 +97,10 @@ def test_the_filter_with_late_arrivals_equals_dense_algebra(first):
     np.testing.assert_allclose(cov, p, atol=1e-10)
 
 
-def late_panel():
-    """Four places with the same deaths every month; the last three counts have records pending."""
+def test_draws_of_levels_and_late_arrivals_have_the_filters_covariance(monkeypatch):
+    loud = replace(DELAYS, noise=0.02, revision_noise=0.001)
+    monkeypatch.setattr(learning, "delays_for", lambda _: loud)
+    # Four places with the same deaths every month; the last three counts have records pending.
     level, day = 300_000.0, dt.date(2021, 11, 10)
     panel = made_panel({s: np.full(90, level) for s in ("CT", "MA", "OH", "MI")}, "2021-04")
     percent = np.full(panel.reported.shape, 0.2)
@@ -109,13 +111,7 @@ def late_panel():
     panel = with_all_deaths(panel, np.full(4, 20 * level))
     reported = panel.reported.copy()
     reported[:, -12:] -= deficit(panel, DELAYS).sums(panel.locations, 12)
-    return with_counts(panel, reported)
-
-
-def test_draws_of_levels_and_late_arrivals_have_the_filters_covariance(monkeypatch):
-    loud = replace(DELAYS, noise=0.02, revision_noise=0.001)
-    monkeypatch.setattr(learning, "delays_for", lambda _: loud)
-    fitted = get_model("dlm", scales=HAND).fit(late_panel())
+    fitted = get_model("dlm", scales=HAND).fit(with_counts(panel, reported))
     (state,) = fitted.inner.states
     n, size = 4, state.size
     assert state.incomplete

@@ -17,7 +17,6 @@ from delay_factory import DELAYS, with_all_deaths
 from panel_factory import bundled_panel, cut_panel, made_panel, only, release_panel, with_counts
 from scales_factory import HAND
 from scipy.stats import spearmanr
-from scipy.stats import t as student
 
 import odforecast as od
 from odforecast.errors import ForecastError, PanelError, UnknownNameError
@@ -28,7 +27,7 @@ from odforecast.models.delay import constants as learning
 from odforecast.models.delay.constants import delays_for
 from odforecast.models.delay.deficit import SHARED_DF, deficit
 from odforecast.models.delay.layer import AGES, corrected
-from odforecast.models.ensemble import LEVELS, Pool
+from odforecast.models.ensemble import Pool
 from odforecast.models.hierarchy.laplace import future
 from odforecast.models.statespace.kalman import TAIL_DF, Scales
 from odforecast.months import ONE_MONTH, month_lengths
@@ -84,29 +83,6 @@ def test_the_season_comes_back_in_its_own_calendar_months() -> None:
     np.testing.assert_allclose(sums, 36_000.0, rtol=0.01)
 
 
-#: All that moves is the nation.
-QUIET = Scales(1e-5, 1e-5, 0.05, 1e-5, 0.5, 1e-5, 1e-5)
-
-
-def test_the_nations_heavy_tail_is_not_dropped_and_one_scale_for_a_whole_path():
-    paths = log_draws(dlm(flat(), QUIET), 3)[:, 0]
-    first = paths[:, 0]
-    levels = np.array([0.005, 0.02, 0.98, 0.995])
-    spread = np.subtract(*np.quantile(first, [0.75, 0.25]))
-    got = (np.quantile(first, levels) - np.median(first)) / spread
-    expected = student.ppf(levels, TAIL_DF) / np.subtract(*student.ppf([0.75, 0.25], TAIL_DF))
-    np.testing.assert_allclose(got, expected, rtol=0.08)
-    # Student's tails at half a percent are wider by two fifths than the Gaussian's.
-    assert (np.abs(got[[0, -1]]) > 1.25 * 2.576 / 1.349).all()
-    steps = np.diff(paths, axis=1, prepend=np.median(first))
-    for a, b in combinations(range(3), 2):
-        assert spearmanr(*np.abs(steps[:, [a, b]]).T).statistic > 0.08  # whatever their sign
-        assert abs(spearmanr(steps[:, a], steps[:, b]).statistic) < 0.03
-    np.testing.assert_allclose(
-        np.median(np.abs(steps), axis=0) / 0.05, student.ppf(0.75, TAIL_DF), rtol=0.04
-    )
-
-
 def delayed_panel(extra: float, day: str = "2026-03-11") -> Panel:
     """Two places whose last counts have ``extra`` percent more pending than December's."""
     panel = only(bundled_panel(), ["OH", "AZ"])
@@ -141,24 +117,6 @@ def constants(monkeypatch):
     return lambda other: monkeypatch.setattr(learning, "delays_for", lambda _: other)
 
 
-def test_a_revision_falls_off_geometrically_to_the_closed_december(constants):
-    constants(replace(DELAYS, revision_noise=0.0))
-    panel = delayed_panel(0.0)  # nothing is missing: revisions alone
-    result = get_model("drift+delay").fit(panel).forecast(1, draws=4000)
-    change = result.draws[:, :, :AGES] - panel.monthly[:, -AGES:]
-    shares = 0.15 * 0.85 ** np.arange(4)
-    whole = change.sum(axis=2) / shares.sum()
-    profile = np.zeros(AGES)
-    profile[-4:] = shares[::-1]  # January to April 2025
-    # Deaths are whole: a running sum is off by less than one, and a month by less than two.
-    assert np.abs(change - whole[..., None] * profile).max() < 2.5
-    relative = whole / panel.reported[:, -1]
-    shared = np.sqrt(HEAVY) * 0.004 / (1.0 - 0.85**4)
-    np.testing.assert_allclose(relative.std(axis=0), np.hypot(0.015, shared), rtol=0.06)
-    together = np.corrcoef(relative.T)[0, 1]
-    assert together == pytest.approx(shared**2 / (0.015**2 + shared**2), abs=0.06)
-
-
 @pytest.mark.parametrize(("closed", "n"), [("2024-12", 4), ("2023-12", 12)])
 @pytest.mark.parametrize("day", ["2026-03-11", "2027-03-10"])
 @pytest.mark.parametrize("name", ["drift+delay", "dlm", "hub-baseline+delay"])
@@ -174,47 +132,24 @@ def test_the_closed_december_is_the_panels_not_the_clocks_and_final_counts_stay(
     np.testing.assert_allclose(counts[0, :, : AGES - n], reported, rtol=1e-9)
 
 
-def missing_months(short_of: float, pending: float) -> Panel:
-    """Two places with steady deaths; of the last month much or little is still to come, and what
-    is there falls short of the expected by ``short_of``.
-    """
+def missing_months() -> Panel:
+    """Two places with steady deaths; of the last month much is still to come."""
     panel = made_panel({s: np.full(90, 30_000.0) for s in ("OH", "AZ")}, "2021-04")
     day = dt.date(2022, 3, 9)
     percent = np.full(panel.reported.shape, 0.2)
-    percent[:, -1] += pending
+    percent[:, -1] += 3.0
     panel = replace(
         panel, pending=percent, as_of=day, release=day, final_through=np.datetime64("2020-12")
     )
     panel = with_all_deaths(panel, np.full(2, 600_000.0))
     reported = panel.reported.copy()
-    reported[:, -1] -= np.round(deficit(panel, DELAYS).sums(panel.locations)[:, -1]) + short_of
+    reported[:, -1] -= np.round(deficit(panel, DELAYS).sums(panel.locations)[:, -1])
     return with_counts(panel, reported)
-
-
-@pytest.mark.parametrize(
-    "doubt", [{"sd_own": 0.35, "noise": 1e-6}, {"sd_own": 1e-6, "noise": 0.35}]
-)
-def test_a_month_with_a_large_deficit_weighs_less(doubt, constants):
-    quiet = {"sd_shared": 1e-6, "kappa_error": 1e-6, "revision_own": 1e-4, "revision_shared": 1e-4}
-    constants(replace(DELAYS, revision_noise=1e-4, **quiet, **doubt))
-    moved = {}
-    for pending in (0.02, 3.0):
-        level = [
-            np.median(dlm_delayed(missing_months(x, pending)).draws[..., AGES:], axis=0)[:, 0]
-            for x in (0.0, 3000.0)
-        ]
-        moved[pending] = (level[0] - level[1]) / 3000.0
-    assert (moved[0.02] > 0.25).all()
-    assert (moved[3.0] < 0.6 * moved[0.02]).all()
-
-
-def dlm_delayed(panel: Panel, draws: int = 4000) -> Forecast:
-    return get_model("dlm", scales=HAND).fit(panel).forecast(3, draws=draws)
 
 
 def test_an_error_of_the_late_arrivals_moves_level_and_nowcast_together(constants):
     constants(DELAYS)
-    result = dlm_delayed(missing_months(0.0, 3.0))
+    result = get_model("dlm", scales=HAND).fit(missing_months()).forecast(3, draws=4000)
     now = np.log(result.samples()[:, :, AGES - 1])
     ahead = np.log(result.draws[:, :, AGES])
     for i in range(2):
@@ -224,7 +159,7 @@ def test_an_error_of_the_late_arrivals_moves_level_and_nowcast_together(constant
 def test_a_place_alone_does_not_have_its_own_error_twice(constants):
     quiet = {"noise": 1e-6, "revision_own": 1e-6, "revision_shared": 1e-6, "revision_noise": 1e-6}
     constants(replace(DELAYS, sd_own=0.3, sd_shared=0.3, kappa_error=0.0, **quiet))
-    panel = only(missing_months(0.0, 3.0), ["OH"])
+    panel = only(missing_months(), ["OH"])
     fitted = get_model("dlm", scales=HAND).fit(panel)
     (state,) = fitted.inner.states
     own = state.cov[-2, -2]  # of late arrivals, as the months leave it; shared: as it was
@@ -253,20 +188,6 @@ def test_an_ensemble_learns_how_wide_it_should_have_been():
         for name in ("ensemble", "ensemble-equal")
     )
     assert (width > 2.0 * equal).all()
-
-
-def test_each_level_is_stretched_by_its_own_factor() -> None:
-    fitted = get_model("ensemble", members=("drift", "naive"), delay=False).fit(cut_panel())
-    inner = fitted.inner
-    half = LEVELS.size // 2  # .01 … .45 and their mirror images
-    inner.width[:] = 1.0 + np.linspace(0.9, 0.0, half)  # the tails most
-    n = 9_999
-    ordered = np.repeat(np.linspace(-1.0, 1.0, n)[None, None] * 100.0 + 500.0, 3, axis=1)
-    wide = inner._widened(ordered, 3)
-    for level, factor in zip(LEVELS[:half], inner.width[0]):
-        for q in (level, 1.0 - level):
-            before, after = (np.quantile(x[0, 1], q) - 500.0 for x in (ordered, wide))
-            assert after / before == pytest.approx(factor, abs=0.01), q
 
 
 def test_pooled_draws_keep_the_ranks_of_the_joint_member_and_are_not_comonotone():

@@ -5,17 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from panel_factory import bundled_panel, release_panel
-from statsforecast.models import AutoETS, AutoTheta
+from panel_factory import release_panel
+from statsforecast.models import AutoETS
 from threadpoolctl import threadpool_limits
 
 import odforecast as od
 from odforecast.geography import JURISDICTIONS
 from odforecast.models import Fitted, model_names
-from odforecast.models.classical import _FITTERS
 from odforecast.models.ensemble import LEVELS, MAX_HORIZON, Past, learn_weights
-from odforecast.models.paths import trailing_months
-from odforecast.monthly.sums import rolling_sums
 
 
 @pytest.fixture(autouse=True)
@@ -23,27 +20,6 @@ def one_thread():
     """Products of matrices are added up in another order on several threads."""
     with threadpool_limits(limits=1, user_api="blas"):
         yield
-
-
-@pytest.mark.parametrize("sums", [False, True])
-@pytest.mark.parametrize("n", [40, 93, None])
-def test_estimates_are_those_of_statsforecast_s_own_models(sums, n):
-    panel = bundled_panel()
-    for place in panel.locations:
-        months = trailing_months(panel, place)[:n]
-        y = np.log1p(rolling_sums(months) if sums else months)
-        ets = _FITTERS["auto-ets"](y)
-        theirs = AutoETS(season_length=1, model="AAN", damped=True).fit(y).model_
-        assert [*ets.gain, ets.observe[1]] == theirs["par"][[0, 1, 3]].tolist()
-        assert ets.state.tolist() == theirs["states"][-1].tolist()
-        assert ets.sigma == float(np.sqrt(theirs["sigma2"]))
-        theta = _FITTERS["auto-theta"](y)
-        other = AutoTheta(season_length=1).fit(y).model_
-        state = [theta.level, theta.mean, theta.intercept, theta.slope]
-        assert state == [float(x) for x in other["states"][-1][:4]]
-        assert (theta.alpha, theta.theta) == (other["par"]["alpha"], other["par"]["theta"])
-        assert theta.dynamic == (other["modeltype"] in ("DSTM", "DOTM"))
-        assert theta.sigma == float(np.std(np.asarray(other["residuals"])[3:], ddof=1))
 
 
 def plain_weights(past: Past, rows: np.ndarray, steps: int) -> np.ndarray:

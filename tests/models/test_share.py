@@ -15,7 +15,7 @@ from odforecast.models.statespace.model import CLASSES, whole_of
 from odforecast.models.statespace.share import Inputs, ShareScales
 from odforecast.monthly.sums import rolling_sums
 from odforecast.names import SYNTHETIC_OPIOIDS
-from odforecast.panel import LAYERS, Panel
+from odforecast.panel import Panel
 
 SHORT = "T40.4"
 DRAWS = 60
@@ -196,25 +196,6 @@ def test_it_is_saved_pickled_and_joined_bit_for_bit(tmp_path, forecasts, kind):
         assert back.provenance == whole.provenance
         assert back.panel.data_hash == alone.panel.data_hash
         assert back.joint == whole.joint
-
-
-def with_puerto_rico(panel: Panel) -> Panel:
-    """West Virginia's counts once more, as Puerto Rico's: no part of the nation."""
-    rows = [*range(len(panel.locations)), panel.index("WV")]
-    layers = {name: getattr(panel, name)[rows] for name in LAYERS}
-    places = (*panel.locations, "PR")
-    beside = {name: with_puerto_rico(other) for name, other in panel.beside.items()}
-    return replace(panel, locations=places, beside=beside, triangle=None, **layers)
-
-
-def test_puerto_rico_is_no_part_of_the_nations_part(released):
-    for panel in (released, released.cut("2024-04")):
-        one, two = drawn(panel).part(SHORT), drawn(with_puerto_rico(panel)).part(SHORT)
-        assert two.locations == (*one.locations, "PR")
-        known = [f.known[..., f.locations.index("US"), :].reshape(-1, 11) for f in (one, two)]
-        assert np.allclose(*(months.mean(axis=0) for months in known), rtol=1e-3)
-        ahead = [f.select("US").samples()[:, 0, -1].mean() for f in (one, two)]
-        assert ahead[1] == pytest.approx(ahead[0], rel=0.004)  # West Virginia's are 1.6%
 
 
 def test_suppressed_and_missing_cells(released):
