@@ -2,15 +2,24 @@
 
 Parametrised over ``model_names()``: a new model is tested as soon as it is registered. One whose
 contract takes more than a few seconds goes into ``SLOW``.
+
+What is compiled or done for all at once equals the plain formula, to the last bit.
 """
 
 from __future__ import annotations
 
+import numpy as np
+import pandas as pd
 import pytest
 from panel_factory import release_panel
+from statsforecast.models import AutoETS
+from threadpoolctl import threadpool_limits
 
+import odforecast as od
 from odforecast.errors import PanelError
-from odforecast.models import get_model, model_names
+from odforecast.geography import JURISDICTIONS
+from odforecast.models import Fitted, get_model, model_names
+from odforecast.models.ensemble import LEVELS, MAX_HORIZON, Past, learn_weights
 from odforecast.names import TARGET_12MO
 from odforecast.testing import check_forecaster, zoo
 
@@ -65,3 +74,123 @@ def test_the_contract_of_models_of_counties(name: str) -> None:
 def test_a_model_of_counties_refuses_states(name: str) -> None:
     with pytest.raises(PanelError, match=f"{name} forecasts counties, and this panel holds states"):
         get_model(name).fit(release_panel())
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Products of matrices are added up in another order on several threads."""
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
+
+
+def plain_weights(past: Past, rows: np.ndarray, steps: int) -> np.ndarray:
+    n_members = past.quantiles.shape[0]
+    weights = np.full((n_members, MAX_HORIZON), 1.0 / n_members)
+    for h in range(MAX_HORIZON):
+        values = past.quantiles[..., rows, h]
+        truth = past.observed[:, rows, h]
+        good = np.isfinite(values).all(axis=(0, 2)) & np.isfinite(truth)
+        if good.sum() < 10:
+            continue
+        x = np.moveaxis(values, 2, -1)[:, good]
+        y = truth[good][:, None]
+        w = weights[:, h].copy()
+        scale = np.abs(np.diff(x, axis=0)).mean() + 1e-12 if n_members > 1 else 1.0
+        for _ in range(steps):
+            pooled = np.tensordot(w, x, axes=1)
+            slope = np.where(y < pooled, 1.0 - LEVELS, -LEVELS)
+            gradient = (slope * x).mean(axis=(1, 2)) / scale
+            w = w * np.exp(-2.0 * (gradient - gradient.mean()))
+            w /= w.sum()
+        weights[:, h] = 0.5 * w + 0.5 / n_members
+    return weights
+
+
+@pytest.mark.parametrize(("members", "cuts", "places"), [(3, 14, 9), (2, 9, 4), (1, 4, 4)])
+def test_weights_are_learned_in_the_same_steps(members: int, cuts: int, places: int) -> None:
+    rng = np.random.default_rng(members)
+    shape = (members, cuts, LEVELS.size, places, MAX_HORIZON)
+    quantiles = np.sort(rng.gamma(2, 50, shape), axis=2)
+    observed = rng.gamma(2, 50, (cuts, places, MAX_HORIZON))
+    quantiles[0, 0] = np.nan
+    observed[-1, :, 4:] = np.nan
+    rows = np.arange(1, places)
+    made = learn_weights(Past(quantiles, observed), rows, steps=60)
+    assert made.tobytes() == plain_weights(Past(quantiles, observed), rows, 60).tobytes()
+    assert members == 1 or np.ptp(made) > 0.01
+
+
+def test_the_nation_is_the_sum_of_the_parts_in_every_order_of_the_panel():
+    panel = od.bundled().as_of().panel()
+    mixed = panel.select([*panel.locations[20:], *panel.locations[:20]])
+    assert set(panel.locations) == {"US", *JURISDICTIONS, "PR"}
+    made, other = (od.get_model("dlm").fit(p).forecast(draws=40) for p in (panel, mixed))
+    assert other.locations == mixed.locations
+    other = other.select(made.locations)
+    assert made.draws.tobytes() == other.draws.tobytes()
+    assert made.known.tobytes() == other.known.tobytes()
+    total = sum(made.draws[:, made.index(place)] for place in JURISDICTIONS)
+    assert made.draws[:, 0].tobytes() == total.tobytes()
+
+
+LONG, DRAWS = 44, 60
+
+
+SLOW = ("hierarchical", "hierarchical-quick", "ensemble", "auto-arima")
+STATES = [
+    pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
+    for name in [*model_names("states"), "auto-ets+delay", "hub-baseline+delay"]
+]
+
+
+def begins(fitted: Fitted, horizons: tuple[int, ...] = (1, 5, 12, 13)) -> None:
+    """A forecast to month 12 is the first 12 months of one to month 44, bit for bit."""
+    long = fitted.forecast(LONG, draws=DRAWS)
+    for horizon in horizons:
+        short = fitted.forecast(horizon, draws=DRAWS)
+        n = short.months.size
+        assert np.array_equal(short.months, long.months[:n])
+        assert np.array_equal(short.draws, long.draws[..., :n])
+        assert np.array_equal(short.known, long.known, equal_nan=True)
+        assert short.beside.keys() == long.beside.keys()
+        for name in short.beside:
+            assert np.array_equal(short.part(name).draws, long.part(name).draws[..., :n])
+
+
+@pytest.fixture(scope="module")
+def release() -> od.Panel:
+    """With months that are still incomplete, and T40.4 beside it."""
+    return od.bundled().as_of("2025-09-17").panel()
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_of_every_model_of_states(name, release):
+    model = od.get_model(name)
+    whole = model.spec.by is None
+    begins(model.fit(release if whole else release.select(["US", "OH", "WY"])))
+
+
+@pytest.mark.parametrize("name", model_names("counties"))
+def test_of_counties(name):
+    panel = od.bundled().as_of().panel(dataset="counties")
+    model = od.get_model(name)
+    begins(model.fit(panel if model.spec.by is None else panel.select(["RI/*", "DE/*"])), (5, 12))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"paths": "model"}, {"paths": "errors"}, {"paths": "quantiles", "on": "sums"}]
+)
+def test_of_models_of_other_libraries(settings):
+    model = od.models.from_statsforecast(AutoETS(season_length=12, model="MAM"), **settings)
+    begins(model.fit(release_panel(states=("OH", "WV"))), (5, 12))
+
+
+@pytest.mark.parametrize("name", ["dlm", "naive+delay"])
+def test_given_own_counts(name: str, release: od.Panel) -> None:
+    """To rounding: the covariance of more months is another sum."""
+    months = pd.period_range("2022-01", "2025-07", freq="M").astype(str)
+    own = pd.DataFrame({"location": "OH", "month": months, "deaths": 200.0, "complete": True})
+    fitted = od.get_model(name).fit(release.with_counts(own, day=release.as_of))
+    long, short = (fitted.forecast(h, draws=DRAWS) for h in (LONG, 12))
+    n = short.months.size
+    np.testing.assert_allclose(short.draws, long.draws[..., :n], rtol=1e-9)
