@@ -15,10 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 import odforecast as od
-from hierarchy_prior import simulate
 from odforecast.errors import UnknownNameError
 from odforecast.models import Fitted, Model
-from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical, container
 from odforecast.scenario import Past
 from odforecast.scoring.columns import SCORE_COLUMNS
 from odforecast.vintage.revisions import Revisions
@@ -248,42 +246,6 @@ def test_a_place_that_is_not_there_is_refused_with_those_that_are(objects, name)
     few = objects[name].select(["US", "OH"])
     with pytest.raises(ABSENT[name], match=r"has no WY; it has: .*US"):
         few.select("Wyoming")
-
-
-@pytest.fixture(scope="module")
-def sampled(objects):
-    """A fit of the hierarchy with a sample of its prior for a posterior, in two chains."""
-    panel = replace(objects["Panel"].cut("2018-06").select(["CT", "MA", "OH"]), selected=False)
-    inputs, skipped = Hierarchical().inputs(panel)
-    drawn = simulate(inputs, 100, np.random.default_rng(2))
-    drawn.pop("deaths")
-    arrays = {k: v.reshape(2, 50, *v.shape[1:]) for k, v in drawn.items()}
-    stats = {"diverging": np.zeros((2, 50), dtype=bool), "energy": np.ones((2, 50))}
-    inner = FittedHierarchical(
-        "hierarchical", panel, inputs, container(inputs, arrays, stats), None, skipped,
-        ("2 divergences",), 5.0,
-    )  # fmt: skip
-    return Fitted(od.get_model("hierarchical"), panel, inner)
-
-
-def test_arviz_works_on_a_posterior_sample_and_a_fit_shows_that_it_has_one(sampled):
-    import arviz_stats
-
-    idata = sampled.idata
-    assert {"posterior", "sample_stats", "observed_data"} <= set(idata.children)
-    table = arviz_stats.summary(idata, var_names=["scale"])
-    assert list(table.index) == ["scale[CT]", "scale[MA]", "scale[OH]"]
-    assert {"mean", "sd", "r_hat"} <= set(table.columns)
-    assert float(arviz_stats.ess(idata, var_names=["scale"])["scale"].min()) > 1
-    # What its plots read: variables by name, places and months by label.
-    assert idata["posterior"]["scale"].sel(location="OH").dims == ("chain", "draw")
-    assert "OH" in idata["observed_data"]["deaths"].coords["location"].values
-    assert ".idata" in repr(sampled)
-    assert "note: 2 divergences" in repr(sampled)
-    table = sampled.to_frame()
-    rows = table[table["source"] == "posterior"].set_index("name")
-    value = float(idata["posterior"]["shock_scale"].mean())
-    assert rows.loc["shock_scale", "value"].startswith(f"{value:.4g} (sd ")
 
 
 def test_a_model_without_a_sample_says_which_have_one(objects):

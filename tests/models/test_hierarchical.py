@@ -326,15 +326,30 @@ def quick(last: str = "2018-06") -> Fitted:
     return get_model("hierarchical-quick").fit(cut_panel(last, FOUR))
 
 
-def test_the_approximation_says_so_has_labels_and_survives_a_pickle():
+def test_the_approximation_says_so_and_has_a_sample_that_arviz_takes():
+    import arviz_stats
+
     fitted = quick()
-    posterior = fitted.idata["posterior"]
+    posterior, places = fitted.idata["posterior"], fitted.inner.inputs.locations
     assert posterior["path"].dims == ("chain", "draw", "location", "knot")
-    assert list(posterior["location"].values) == list(fitted.inner.inputs.locations)
+    assert tuple(posterior["location"].values) == places
     assert posterior["knot"].values[-1] == fitted.panel.last_month
+    assert tuple(fitted.idata["observed_data"]["deaths"].coords["location"].values) == places
+    table = arviz_stats.summary(fitted.idata, var_names=["level"])
+    assert list(table.index) == [f"level[{place}]" for place in places]
+    assert {"mean", "sd", "r_hat"} <= set(table.columns)
+    assert float(arviz_stats.ess(fitted.idata, var_names=["level"])["level"].min()) > 1
+    assert ".idata" in repr(fitted)
+    assert "note: " in repr(fitted)
+    rows = fitted.to_frame().query("source == 'posterior'").set_index("name")
+    mean = float(posterior["shock_scale"].mean())
+    assert rows.loc["shock_scale", "value"].startswith(f"{mean:.4g} (sd ")
     made, again = (f.forecast(2, draws=5) for f in (fitted, pickle.loads(pickle.dumps(fitted))))
     np.testing.assert_array_equal(again.draws, made.draws)
     assert any("approximate" in w for w in made.warnings)
+    assert not fitted.model.spec.corrects_delay
+    assert not get_model("hierarchical", delay=False).spec.corrects_delay
+    assert get_model("hierarchical+delay", delay=False).spec.corrects_delay
 
 
 def test_the_posterior_finds_the_data_ordinary_and_the_prior_covers_real_changes():
@@ -392,13 +407,6 @@ def test_the_nation_of_a_nowcast_is_the_sum_of_its_parts_and_the_rest():
     assert made.locations == ("US", "OH", "WY")
     whole = panel.reported[0, -1] + fitted.inputs.missing.months[:, -12:].sum()
     assert made.samples()[:, 0, 11].mean() == pytest.approx(whole, rel=0.01)
-
-
-def test_it_corrects_the_delay_itself_and_the_approximation_does_not():
-    assert get_model("hierarchical").spec.corrects_delay
-    assert not get_model("hierarchical-quick").spec.corrects_delay
-    assert not get_model("hierarchical", delay=False).spec.corrects_delay
-    assert get_model("hierarchical+delay", delay=False).spec.corrects_delay
 
 
 @pytest.mark.slow
