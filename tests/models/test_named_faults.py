@@ -234,37 +234,33 @@ def noisy(panel: Panel, horizon: int, draws: int, rng: np.random.Generator) -> n
     return panel.reported[:, -1, None] / 12 + rng.random((draws, 1, horizon))
 
 
-def twins(last: str) -> Panel:
-    """Two places with the same deaths, and CDC's predicted counts somewhat off."""
-    rng = np.random.default_rng(9)
-    months = 300 * np.exp(np.cumsum(0.05 * rng.standard_normal(90)))
-    panel = made_panel({"OH": months, "MI": months}, last)
-    gaps = 1 + 0.02 * rng.standard_normal(panel.reported.shape[1])
-    return replace(panel, predicted=np.round(panel.reported * gaps))
-
-
 OWN = replace(HAND, level_own=0.08, level_region=0.001, level_us=0.001, slope_us=1e-4)
 MADE = {"noisy": noisy, "dlm": get_model("dlm", delay=False, scales=OWN)}
 
 
 @pytest.mark.parametrize("name", [*BY_LOCATION, *MADE])
 def test_two_locations_or_two_origins_do_not_share_a_stream(name):
-    model = MADE.get(name) or get_model(name)
+    """Of two places with the same deaths, and CDC's predicted counts somewhat off."""
+    model, rng = MADE.get(name) or get_model(name), np.random.default_rng(9)
+    months = 300 * np.exp(np.cumsum(0.05 * rng.standard_normal(90)))
+    panels = [made_panel({"OH": months, "MI": months}, last) for last in ("2021-06", "2021-07")]
+    gaps = 1 + 0.02 * rng.standard_normal(panels[0].reported.shape[1])
     here, later = (
-        model.fit(twins(month)).forecast(2, draws=1000).draws[..., -1]
-        for month in ("2021-06", "2021-07")
+        model.fit(replace(p, predicted=np.round(p.reported * gaps))).forecast(2).draws[..., -1]
+        for p in panels
     )
     assert abs(spearmanr(here[:, 0], here[:, 1]).statistic) < 0.2
     for i in range(2):
         assert abs(spearmanr(here[:, i], later[:, i]).statistic) < 0.15
 
 
-def covariance_ahead(fitted: Fitted, horizon: int) -> np.ndarray:
-    """Covariance of the log deaths of a month ahead, from the filter's: matrices only."""
+@pytest.mark.parametrize("horizon", [1, 2, 4])
+def test_the_dlms_variance_is_the_filters_carried_ahead(horizon):
+    """Of the log deaths of a month ahead, from the filter's: matrices only."""
+    fitted = dlm(flat(), LOUD)
     state = fitted.inner.states[0]
     s, n = state.scales, len(state.locations)
-    size = n + 1
-    move, noise, us = np.zeros((size, size)), np.zeros((size, size)), np.zeros((size, size))
+    move, noise, us = np.zeros((3, n + 1, n + 1))
     for i, name in enumerate(state.locations):
         move[i, [i, n]] = 1.0
         noise[i, i] += s.level_own**2
@@ -272,21 +268,13 @@ def covariance_ahead(fitted: Fitted, horizon: int) -> np.ndarray:
             noise[i, j] += s.level_region**2 * (lookup(other).region == lookup(name).region)
     move[-1, -1] = s.damp_us
     us[:n, :n], us[-1, -1] = s.level_us**2, s.slope_us**2
-    cov = state.cov[:size, :size]
+    cov = state.cov[: n + 1, : n + 1]
     for _ in range(horizon):
         cov = move @ cov @ move.T + noise + us * TAIL_DF / (TAIL_DF - 2.0)
-    out = cov[:n, :n] + s.shock**2
-    return out + np.diag(s.noise**2 * (1.0 + 1.0 / state.years))
-
-
-@pytest.mark.parametrize("horizon", [1, 2, 4])
-def test_the_dlms_variance_is_the_filters_carried_ahead(horizon: int) -> None:
-    fitted = dlm(flat(), LOUD)
+    expected = cov[:n, :n] + s.shock**2 + np.diag(s.noise**2 * (1.0 + 1.0 / state.years))
     found = np.cov(log_draws(fitted, horizon, 30_000)[:, :, -1].T)
-    expected = covariance_ahead(fitted, horizon)
     sd = np.sqrt(np.diag(expected))
-    gap = (found - expected) / np.outer(sd, sd)
-    np.testing.assert_allclose(gap, 0.0, atol=0.04)
+    np.testing.assert_allclose((found - expected) / np.outer(sd, sd), 0.0, atol=0.04)
 
 
 class Bent:
