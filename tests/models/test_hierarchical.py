@@ -19,7 +19,6 @@ from scipy.special import gammaln
 
 from hierarchy_prior import prior_predictive, simulate
 from odforecast.forecast import Forecast
-from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import Fitted, get_model
 from odforecast.models.delay.constants import delays_for
 from odforecast.models.delay.deficit import SPAN, deficit
@@ -361,19 +360,6 @@ def test_the_posterior_finds_the_data_ordinary_and_the_prior_covers_real_changes
     before = prior_predictive(fitted.inputs, 300)
     assert (before["q05"] < before["data_q05"]).all()
     assert (before["q95"] > before["data_q95"]).all()
-
-
-@pytest.mark.slow
-def test_approximation_recovers_what_made_the_data():
-    panel = cut_panel("2024-04", ("US", *JURISDICTIONS))
-    inputs, _ = Hierarchical("hierarchical-quick").inputs(panel)
-    truth = simulate(inputs, 1, np.random.default_rng(4), center=np.full(52, 4.5))
-    counts = inputs.counts.copy()
-    counts[:, -truth["deaths"].shape[2] :] = truth["deaths"][0]
-    found = laplace.approximate(type(inputs)(**{**vars(inputs), "counts": counts}), 5.0)
-    np.testing.assert_array_equal(found.basis, laplace.path_basis(found.basis.shape[0]))
-    assert np.median(found.scales.state) == pytest.approx(np.median(truth["scale"][0]), rel=0.4)
-    assert found.scales.shock == pytest.approx(truth["shock_scale"][0], rel=0.5)
 
 
 def from_prior(panel: Panel, **errors: float) -> tuple[FittedHierarchical, Forecast]:
