@@ -170,14 +170,6 @@ def test_the_panels_table_goes_back_into_a_panel(objects):
     assert np.array_equal(again.reported, panel.reported, equal_nan=True)
 
 
-def test_truth_in_a_table_says_why_a_count_cannot_be_scored(objects):
-    table = objects["Truth"].to_frame()
-    assert table.loc[~table["scorable"], "observed"].isna().all()
-    assert (table.loc[~table["scorable"], "reason"] != "").all()
-    young = table[table["month"] == "2025-04-01"]
-    assert young["reason"].str.startswith("too young").all()
-
-
 PLOTTED = [
     ("Panel", {"location": "Ohio"}),
     ("Vintage", {"location": "39"}),

@@ -10,7 +10,6 @@ from dataclasses import astuple, replace
 from types import SimpleNamespace
 
 import constants as tool
-import dlm_estimate as estimate
 import numpy as np
 import pytest
 from delay_factory import DELAYS, with_all_deaths
@@ -19,7 +18,7 @@ from panel_factory import made_panel, with_counts
 from scales_factory import HAND
 
 from odforecast.models import get_model
-from odforecast.models.constants import SCALES, all_constants, constants_for, read_rows
+from odforecast.models.constants import SCALES, all_constants, constants_for
 from odforecast.models.delay import constants as learning
 from odforecast.models.delay.deficit import deficit
 from odforecast.models.statespace.kalman import draw_counts, drawn, kalman, level_path
@@ -250,22 +249,3 @@ def test_the_shipped_scales_are_a_maximum():
                 moved = theta.copy()
                 moved[i] = min(moved[i] * factor, 0.9999)
                 assert value(to_line(moved)) <= best + 0.05, (each.cutoff, name, factor)
-
-
-@pytest.mark.slow
-def test_the_first_set_is_what_make_constants_estimates(monkeypatch):
-    """Of the pins' grid the shipped value, its neighbors and the ends; all: ``CHECK=1``."""
-    first = all_constants()[0]
-    few = {}
-    for name, grid in estimate.PIN_GRID.items():
-        at = grid.index(first.values[f"pin_{name}"])
-        kept = sorted({0, at - 1, at, at + 1, len(grid) - 1} & {*range(len(grid))})
-        few[name] = tuple(grid[i] for i in kept)
-    monkeypatch.setattr(estimate, "PIN_GRID", few)
-    rows = read_rows(tool.TABLE.read_text(encoding="utf-8"))
-    rows_of = {r["name"]: r for r in rows if r["cutoff"] == tool.CUTOFFS[0]}
-    again = tool.estimated(tool.span(tool.CUTOFFS[0]))
-    assert [r["name"] for r in again if tool.differs(r, rows_of[r["name"]])] == []
-    # Closer than an optimum on another machine need be.
-    for row in again:
-        assert float(row["value"]) == pytest.approx(first.values[row["name"]], rel=0.02)
