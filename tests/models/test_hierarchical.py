@@ -370,7 +370,9 @@ def from_prior(panel: Panel, **errors: float) -> tuple[FittedHierarchical, Forec
     drawn["level"] = np.broadcast_to(np.log(inputs.counts[:, -12:].mean(axis=1)), (400, 3)).copy()
     for name, value in errors.items():
         drawn[name] = np.full_like(drawn[name], value)
-    idata = container(inputs, {k: v[None] for k, v in drawn.items()}, None)
+    stats = {"diverging": np.zeros((1, 400), dtype=bool)}
+    idata = container(inputs, {k: v[None] for k, v in drawn.items()}, stats)
+    assert {"posterior", "sample_stats", "observed_data"} <= set(idata.children)
     fitted = FittedHierarchical("hierarchical", panel, inputs, idata, None, skipped, (), 5.0)
     return fitted, fitted.draw(3, 400, Streams(1, "states", "all-drugs", "2018-06"))
 
