@@ -81,7 +81,7 @@ def scrambled_table(table: pd.DataFrame) -> pd.DataFrame:
     factor = pd.Series(np.random.default_rng(7).uniform(0.2, 3.0, len(table)), table.index)
     return table.assign(
         reported=(table["reported"] * factor).round(),
-        predicted=(table["predicted"] * factor[::-1].to_numpy()).round(),
+        predicted=(table["predicted"] * 1.2 * factor[::-1].to_numpy()).round(),
         percent_complete=(100 - 10 * factor).round(2),  # as far as a reader lets it pass
         percent_pending=(table["percent_pending"] * factor).round(3),
     )
