@@ -48,7 +48,8 @@ MADE = {
 
 
 def from_sktime(made: Any, **settings: Any) -> Any:
-    return od.models.from_sktime(MADE[made]() if made in MADE else made, **settings)
+    given = MADE[made]() if isinstance(made, str) and made in MADE else made
+    return od.models.from_sktime(given, **settings)
 
 
 @pytest.mark.parametrize(
