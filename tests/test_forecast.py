@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import datetime as dt
+from dataclasses import fields, replace
+from functools import cache
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from county_forecasts import made_forecast
+from forecast_factory import PANEL, made, same
+from hypothesis import given
 from hypothesis import strategies as st
 
+import odforecast as od
+from odforecast.errors import ForecastError, OdforecastError, UnknownNameError
 from odforecast.forecast import Forecast
+from odforecast.forecast.adding import _SHARED
+from odforecast.forecast.tables import published_on
 from odforecast.geography.places import JURISDICTIONS
 from odforecast.models import get_model
+from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
 from odforecast.names import LOCATION, TARGET_12MO, TARGET_MONTH
-from odforecast.panel import Panel
+from odforecast.panel import LAYERS, Panel
+from odforecast.testing import zoo
 from odforecast.vintage.bundle import bundled
-
-
-@pytest.fixture(scope="module")
-def panel() -> Panel:
-    return bundled().as_of("2025-09-17").panel()
 
 
 def make(panel: Panel, states, draws=50, months=12, seed=0, **keywords) -> Forecast:
@@ -29,15 +34,13 @@ def make(panel: Panel, states, draws=50, months=12, seed=0, **keywords) -> Forec
 
 
 @given(st.integers(1, 30), st.integers(0, 5))
-@settings(max_examples=30, deadline=None)
-def test_twelve_month_counts_are_known_plus_forecast_months(months, seed):
-    panel = bundled().as_of("2025-09-17").panel()
+def test_twelve_month_counts_are_known_plus_forecast_months(panel, months, seed):
     forecast = make(panel, ["WV", "OH"], months=months, seed=seed)
     got = forecast.samples(TARGET_12MO)
+    rows = [panel.index(s) for s in ("WV", "OH")]
     for h in range(1, months + 1):
         ahead = forecast.draws[:, :, max(0, h - 12) : h].sum(axis=2)
         n_known = max(0, 12 - h)
-        rows = [panel.index(s) for s in ("WV", "OH")]
         before = panel.monthly[rows, panel.monthly.shape[1] - n_known :].sum(axis=1)
         assert np.allclose(got[:, :, h - 1], ahead + before, rtol=0, atol=1e-9)
 
@@ -58,46 +61,35 @@ def test_months_before_the_draws_can_differ_in_every_draw(panel):
     assert drawn_known(panel, ["WV", "OH"], draws=1).known.shape == (2, 11)
     forecast = drawn_known(panel, ["WV", "OH"])
     rows = [panel.index(s) for s in ("WV", "OH")]
-    assert forecast.known.shape == (50, 2, 11)
     late = np.random.default_rng(3).normal(2, 3, (50, 2, 11))
     assert (forecast.known == panel.monthly[rows, -23:-12] + late).all()
-    with pytest.raises(ValueError, match="read-only"):
-        forecast.known[0] = 0.0
-    samples = forecast.samples()
-    for d in (0, 49):
-        path = np.concatenate([forecast.known[d], forecast.draws[d]], axis=1)
-        sums = np.stack([path[:, m : m + 12].sum(axis=1) for m in range(15)], axis=1)
-        np.testing.assert_allclose(samples[d], sums, rtol=1e-12)
+    path = np.concatenate([forecast.known, forecast.draws], axis=2)
+    np.testing.assert_allclose(forecast.samples(), rolling_sums(path), rtol=1e-12)
+    paths = np.ones((4, 1, 3))
+    plain = Forecast.from_panel(panel, paths, ["WV"])
+    paths[0, 0, 0] = 7  # still writable, and nobody else's
+    assert (plain.draws == 1).all()
+    for array in (forecast.known, plain.draws):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0.0
 
 
 def test_drawn_known_months_follow_selections_and_sums(panel):
     whole = drawn_known(panel, JURISDICTIONS)
     us = whole.with_nation()
-    for f in (whole, us):
-        assert f.known.shape == (50, len(f.locations), 11)
     assert us.locations[0] == "US"
     np.testing.assert_allclose(us.known[:, 0], whole.known.sum(axis=1))
     samples = us.samples()
     np.testing.assert_allclose(samples[:, 0], samples[:, 1:].sum(axis=1))
-    some = whole.select(["OH", "WV"])
-    for i, state in enumerate(("OH", "WV")):
-        assert (some.known[:, i] == whole.known[:, whole.index(state)]).all()
-        assert (some.samples()[:, i] == whole.samples()[:, whole.index(state)]).all()
+    some, rows = whole.select(["OH", "WV"]), [whole.index("OH"), whole.index("WV")]
+    assert (some.known == whole.known[:, rows]).all()
+    assert (some.samples() == whole.samples()[:, rows]).all()
     both = whole.total(["OH", "WV"], "both")
     assert both.known.shape == (50, 1, 11)
     np.testing.assert_allclose(both.samples()[:, 0], some.samples().sum(axis=1))
     regions = [whole.region(r) for r in ("Northeast", "Midwest", "South", "West")]
     np.testing.assert_allclose(sum(r.samples() for r in regions)[:, 0], samples[:, 0])
-    assert (some.change(whole.last_month + 1 * ONE_MONTH).shape) == (50, 2)
-
-
-def test_revised_months_replace_the_known_ones(panel):
-    first = panel.last_month - 2 * ONE_MONTH
-    forecast = make(panel, ["WV"], months=5, first_month=first)
-    assert forecast.horizons.tolist() == [-2, -1, 0, 1, 2]
-    known = panel.monthly[panel.index("WV"), -14:-3]
-    assert (forecast.known[0] == known).all()
-    assert np.allclose(forecast.samples()[:, 0, 0], known.sum() + forecast.draws[:, 0, 0])
+    assert some.change(whole.last_month + 1 * ONE_MONTH).shape == (50, 2)
 
 
 def test_quantiles_shares_and_arrays_are_those_of_the_draws(panel):
@@ -112,15 +104,6 @@ def test_quantiles_shares_and_arrays_are_those_of_the_draws(panel):
     array = forecast.to_xarray()
     assert array.dims == ("draw", "location", "month")
     np.testing.assert_array_equal(array.sel(location="OH"), forecast.samples()[:, 1])
-
-
-def test_draws_are_read_only_and_the_caller_keeps_his_array(panel):
-    paths = np.ones((4, 1, 3))
-    forecast = Forecast.from_panel(panel, paths, ["WV"])
-    with pytest.raises(ValueError, match="read-only"):
-        forecast.draws[0, 0, 0] = 2
-    paths[0, 0, 0] = 7  # still writable, and nobody else's
-    assert (forecast.draws == 1).all()
 
 
 def test_puerto_rico_may_be_added_to_the_nation():
@@ -144,16 +127,13 @@ def test_change_compares_with_the_nowcast_of_the_same_draw(panel):
     assert np.allclose(forecast.count_at(early), at)
 
 
-def test_the_first_draws_keep_their_own_months_before():
-    panel = bundled().as_of().panel()
-    whole = get_model("dlm").fit(panel).forecast(3, draws=12, seed=1)
-    few = whole.first(5)
-    assert len(few.draws) == 5
-    np.testing.assert_array_equal(few.samples(), whole.samples()[:5])
+def test_the_first_draws_keep_their_own_months_before(panel):
+    whole = drawn_known(panel, ["WV", "OH"])
+    assert len(whole.first(5).draws) == 5
+    np.testing.assert_array_equal(whole.first(5).samples(), whole.samples()[:5])
 
 
 def test_counts_that_no_world_has_together_are_not_compared(panel):
-    """Twelve months ahead the year before is known; beyond, it is another draw."""
     sums = np.random.default_rng(1).poisson(900.0, (50, 1, 18)).astype(float)
     made = make(panel, ["WV"], months=18)
     apart = replace(made, draws=sums, target=TARGET_12MO, joint=frozenset())
@@ -162,3 +142,274 @@ def test_counts_that_no_world_has_together_are_not_compared(panel):
         shares = table.set_index("horizon")[column]
         assert shares.loc[:12].notna().all()
         assert shares.loc[13:].isna().all()
+
+
+PLACES = ("US", "AZ", "OH", "WV", "WY")  # in the order of CDC's table
+WHOLE = od.get_model("dlm").fit(PANEL).forecast(draws=20)
+LATE = np.random.default_rng(1).normal(0, 2, (20, 5, 11))
+concat = od.Forecast.concat
+
+
+@given(st.permutations(PLACES), st.integers(1, 4), st.integers(1, 5), st.booleans())
+def test_pieces_of_one_forecast_are_that_forecast(order, first, second, drawn):
+    whole = replace(WHOLE, known=WHOLE.known + LATE) if drawn else WHOLE
+    pieces = [order[:first], order[first : first + second], order[first + second :]]
+    joined = concat([whole.select(p) for p in pieces if p])
+    same(joined, whole.select(PLACES))
+    assert joined.joint == {"location", "month"}
+    assert joined.total(["OH", "WV"], "two").draws.shape == (20, 1, WHOLE.months.size)
+
+
+def test_models_of_places_one_by_one_give_the_forecast_of_all():
+    model = od.get_model("drift")
+    parts = [model.fit(PANEL.select(p)).forecast(draws=20) for p in (["WY"], ["US", "OH"])]
+    together = model.fit(PANEL.select(["US", "OH", "WY"])).forecast(draws=20)
+    joined = concat(parts)
+    # Each counts the draws it set to zero.
+    same(replace(joined, warnings=together.warnings), together)
+    assert joined.provenance["data_hash"] == joined.panel.data_hash
+    with pytest.raises(ForecastError, match="not joint over locations"):
+        joined.total(["OH", "WY"], "two")
+
+
+def test_known_months_and_drawn_ones_are_joined_in_every_draw():
+    plain = replace(WHOLE, known=np.arange(55.0).reshape(5, 11))
+    drawn = replace(plain, known=plain.known + LATE)
+    joined = concat([plain.select("WV"), drawn.select(["OH", "US"])])
+    for f, place in ((plain, "WV"), (drawn, "OH"), (drawn, "US")):
+        one, other = joined.select(place), f.select(place)
+        assert one.known.shape == (20, 1, 11)
+        assert (one.known == other.known).all()
+        assert (one.samples() == other.samples()).all()
+
+
+def test_fitted_apart_is_not_joint_over_locations():
+    naive = od.get_model("naive").fit(PANEL).forecast(24, draws=20)
+    late = replace(WHOLE, draws=WHOLE.draws[:, :, -12:], months=WHOLE.months[-12:])
+    other = replace(naive, draws=naive.draws[:, :, :12], months=naive.months[:12])
+    joined = concat([late.select("OH"), other.select("WV")])
+    assert joined.joint == {"month"}
+    assert joined.provenance["model"] == "dlm + naive"
+    assert joined.provenance["seed"] == "1"
+    same(joined.panel, PANEL)
+    # Without a record nobody knows that they are one.
+    one, two = (made(provenance={}).select(place) for place in ("OH", "WV"))
+    sold = replace(WHOLE.select("OH"), provenance={**WHOLE.provenance, "scenario_hash": "1"})
+    assert concat([one, two]).joint == concat([sold, WHOLE.select("WV")]).joint == {"month"}
+    assert concat([one]).joint == {"month", "location"}
+    assert concat([one, made(None, provenance={}).select("WV")]).panel is None
+
+
+def test_a_place_forecast_by_one_is_not_skipped_by_the_other():
+    one = made(skipped={"OH": "short", "TX": "absent"}).select("WV")
+    joined = concat([one, made(skipped={}, warnings=("old",)).select("OH")])
+    assert dict(joined.skipped) == {"TX": "absent"}
+    assert joined.warnings == ("3 draws were below zero", "old")
+
+
+def test_counties_come_after_states_and_sums_last():
+    names = ("Midwest", "39035", "WV", "39001", "US")
+    parts = [replace(made(panel=None).select("WV"), locations=(n,)) for n in names]
+    assert concat(parts).locations == ("US", "WV", "39001", "39035", "Midwest")
+
+
+later = np.datetime64("2021-07")
+DIFFERENT = {
+    "as-of dates": {"as_of": dt.date(2022, 2, 15)},
+    "last months": {"last_month": later},
+    "targets": {"target": TARGET_12MO},
+    "ways to count": {"basis": "residence"},
+    "numbers of draws": {"draws": np.ones((3, 1, 5))},
+    "different months": {"months": later + np.arange(5) * ONE_MONTH},
+    "seeds": {"provenance": {"model": "made", "seed": "2"}},
+    "scenarios": {"provenance": {"model": "made", "seed": "1", "scenario": "shock"}},
+    "panels of different release": {"panel": replace(PANEL, release=dt.date(2022, 1, 16))},
+    "panels of different final_through": {"panel": replace(PANEL, final_through=later)},
+    "panels of different months": {"panel": zoo()["short"]},
+    "different earlier releases": {"panel": replace(PANEL, triangle=None)},
+    "panels that differ in US": {"panel": replace(PANEL, pending=PANEL.pending + 1)},
+    "OH is in more than one forecast": {"locations": ("OH",)},
+}
+
+
+@pytest.mark.parametrize("what", DIFFERENT)
+def test_what_does_not_fit_is_named_in_one_line(what):
+    one, other = made().select("OH"), made().select("WV")
+    with pytest.raises(ForecastError, match=what) as caught:
+        concat([one, replace(other, **DIFFERENT[what])])
+    assert "\n" not in str(caught.value)
+    with pytest.raises(ForecastError, match="no forecasts to join"):
+        concat([])
+
+
+def test_every_field_of_a_panel_is_joined():
+    joined = {"locations", "months", "triangle", "beside", "notes", "problems", "selected"}
+    joined |= {"own", "urban", "residents"}
+    assert {f.name for f in fields(Panel)} == {*_SHARED, *LAYERS, *joined}
+
+
+DAY = "2025-09-17"
+ADAMS = "39001"
+
+
+@cache
+def forecast(name: str) -> od.Forecast:
+    panel = od.bundled().as_of(DAY).panel()
+    if name == "county":
+        return made_forecast(draws=40)
+    if name in ("made", "bare"):
+        return made() if name == "made" else made(None)
+    if name == "sums":  # of New York, within the Northeast and beside it
+        dlm = forecast("dlm")
+        return od.Forecast.concat([dlm.region("Northeast"), dlm.select("NY")])
+    if name == "cut":
+        return od.get_model("dlm").fit(panel.cut("2024-04")).forecast(draws=20)
+    return od.get_model(name).fit(panel).forecast(3 if name == "drift" else 20, draws=20)
+
+
+#: Of a forecast, what is called, and what is said.
+SAID = [
+    # places
+    ("dlm", lambda f: f.index("Ohoi"), r"unknown location 'Ohoi'; did you mean Ohio"),
+    ("made", lambda f: f.index("AZ"), "no forecast for AZ; too short"),
+    ("county", lambda f: f.index("48113"), r"no forecast for 48113; it has: 39001, .*, …$"),
+    ("dlm", lambda f: f.select([]), "locations is empty"),
+    ("dlm", lambda f: f.select(["OH", "39"]), r"locations names OH twice \('OH' and '39'\)"),
+    ("made", lambda f: f.select("AZ"), r"the forecast has no AZ \(AZ: too short\)"),
+    ("county", lambda f: f.select("Ohio"), r"its counties are OH/\*"),
+    ("dlm", lambda f: f.trend([]), "locations is empty"),
+    ("made", lambda f: f.years(locations="Ohoi"), "Ohoi"),
+    ("made", lambda f: f.nowcast("CA"), "the forecast has no CA"),
+    # sums
+    ("naive", lambda f: f.nation(), "not joint over locations, so they cannot be added; use a mo"),
+    ("made", lambda f: f.nation(), "no forecast for AK"),
+    ("county", lambda f: f.nation(), "is of counties, by residence, and US is a sum of states"),
+    ("county", lambda f: f.with_nation(), "is of counties, by residence"),
+    ("county", lambda f: f.region("Midwest"), "and Midwest is a sum of states; add counties: "),
+    ("dlm", lambda f: f.region("Midwst"), "unknown region 'Midwst'; did you mean 'Midwest'"),
+    ("dlm", lambda f: f.total("Ohio", "x"), r"locations is 'Ohio', not a list of places; write "),
+    ("dlm", lambda f: f.total(None, "x"), "locations is None, not a list"),
+    ("dlm", lambda f: f.total(["OH"], ""), r"name is '', not a name; write total\("),
+    ("dlm", lambda f: f.total([], "x"), "no location to add up to 'x'; name one or more"),
+    ("dlm", lambda f: f.total(["WV", "54"], "x"), "WV, WV would count WV twice; leave one out"),
+    ("sums", lambda f: f.total(["Northeast", "NY"], "x"), "Northeast, NY would count NY twice"),
+    ("dlm", lambda f: f.total(["US", "WV"], "x"), "US already holds the other locations"),
+    *(
+        ("dlm", lambda f, n=name: f.total(["OH", "WV"], n), "is the name of a place, which is not")
+        for name in ("CA", "California", "US", "United States", "West", "OH")
+    ),
+    ("county", lambda f: f.total(["39035", ADAMS], "39163"), "'39163' is the name of a place"),
+    # draws
+    ("dlm", lambda f: f.samples("deaths_week"), "unknown target 'deaths_week'; did you mean"),
+    ("county", lambda f: f.samples(TARGET_MONTH), "does not forecast deaths_month; it forecasts d"),
+    ("county", lambda f: f.to_frame(target=TARGET_MONTH), "does not forecast deaths_month"),
+    (
+        "made",
+        lambda f: replace(f, joint=frozenset({"location"})).samples(),
+        "not joint over months, so they cannot be added; ask for single months",
+    ),
+    ("dlm", lambda f: f.count_at("2030-01"), "2030-01 lies after the forecast, which ends 2026-12"),
+    ("dlm", lambda f: f.change("2030-01"), "lies after the forecast"),
+    ("dlm", lambda f: f.count_at("1990-01"), "no count is known for 1990-01"),
+    ("bare", lambda f: f.count_at("2021-01"), "no count is known for 2021-01"),
+    ("dlm", lambda f: f.count_at("soon"), "'soon' is not a date"),
+    (
+        "dlm",
+        lambda f: replace(f, joint=frozenset()).change("2026-12"),
+        "those of 2026-12 and of 2025-12 belong to no one world",
+    ),
+    *(
+        ("made", lambda f, x=level: f.quantiles([0.5, x]), "a quantile level is .*, allowed: a num")
+        for level in (0.0, 1.0, 1.5, "a", None, True)
+    ),
+    ("made", lambda f: f.quantiles([]), "no quantile level is named; name one"),
+    ("made", lambda f: f.quantiles([[0.1], [0.2, 0.3]]), r"levels are \[\[0\.1\], .*give num"),
+    ("made", lambda f: f.probability_below("a"), "value is 'a'; give a number of deaths"),
+    ("made", lambda f: f.probability_below([1, 2, 3]), r"value is \[1, 2, 3\]; give a number"),
+    ("made", lambda f: f.probability_below(None), "value is NaN"),
+    # tables
+    *(
+        (who, lambda f, m=method, x=level: getattr(f, m)(level=x), "level is .*, allowed: a number")
+        for who, method in (("made", "summary"), ("made", "nowcast"), ("county", "counties"))
+        for level in (0.0, 1.0, -0.1, 90, float("nan"))
+    ),
+    ("drift", lambda f: f.years(), "no year ends in the forecast, 2025-05 to 2025-07; forecast f"),
+    ("dlm", lambda f: f.counties(), r"of states, whose counts are not hidden; forecast\.summary"),
+    ("bare", lambda f: f.nowcast(), "has no panel"),
+    ("cut", lambda f: f.nowcast(), "all counts up to 2024-04 are final: .*nothing"),
+    ("naive", lambda f: f.nowcast(), "naive takes the last counts as reported.*use dlm"),
+    ("county", lambda f: f.nowcast(), "does not complete those"),
+    ("county", lambda f: f.ranking(0), "k is 0"),
+    ("county", lambda f: f.ranking(by="death"), "by is 'death'; did you mean 'deaths'"),
+    ("county", lambda f: f.ranking(month="2030-01"), "2030-01 is not forecast; from 2023-04 to 2"),
+    ("county", lambda f: f.select(ADAMS).ranking(), "1 single places: a ranking needs two"),
+    ("county", lambda f: f.ranking(by="rate"), "no place has a population.*with_population"),
+    ("dlm", lambda f: f.select(["NY", "YC"]).ranking(by="rate"), "no place has a pop.*by deaths"),
+    ("naive", lambda f: f.ranking(), "not joint over locations, so places cannot be compared"),
+    # texts
+    ("dlm", lambda f: f.text("Ohio", "NY"), "record is 'NY', no results of a backtest; a text is"),
+    ("dlm", lambda f: f.text(["Ohio", "NY"]), "location names 2 places, and a text is of one"),
+    ("made", lambda f: f.text(), r"2 locations and no US.*name one: text\('WV'\)"),
+    # parts
+    ("dlm", lambda f: f.part("heroin"), "this forecast holds no heroin; it holds T40.4"),
+    ("naive", lambda f: f.part("T40.4"), "holds no T40.4; FL: no reported count in the last mon"),
+    ("made", lambda f: f.part("T40.4"), "holds no T40.4; dlm carries T40.4 where"),
+    ("dlm", lambda f: f.with_parts({"x": f.first(3)}), "x does not belong to these draws"),
+    # what it is made of
+    *(
+        ("made", lambda _, x=shape: made(known=np.ones(x)), "known has shape")
+        for shape in ((2, 10), (3, 2, 11), (7, 1, 11), (7, 11), (11,))
+    ),
+    ("made", lambda _: made(draws=np.ones((7, 3, 5))), r"shape \(7, 3, 5\), expected \(D, \(2, 5"),
+    ("made", lambda _: made(draws=np.ones((0, 2, 5))), "draws have shape"),
+    ("made", lambda f: made(months=f.months[[0, 1, 2, 3, 3]]), "months must be consecutive"),
+    ("made", lambda _: made(locations=("OH", "OH")), "locations must be distinct"),
+    ("made", lambda _: made(joint=frozenset({"x"})), "unknown axis in"),
+    ("made", lambda _: made(target="x"), "unknown axis in .* or target 'x'"),
+    ("made", lambda f: replace(f, draws=np.where(f.draws == f.draws[2, 1, 1], np.inf, f.draws)),
+     "1 draws are not finite, first at draw 2, OH, 2021-06"),
+    # others
+    ("dlm", lambda _: od.get_model().fit(od.bundled()), r"panel is Archive, not a Panel; archive"),
+    ("dlm", lambda f: od.project(f, "cooperation-resumed"), r"no Scenario; od\.scenario\.named"),
+    ("dlm", lambda f: od.get_model("naive").fit(f.panel).forecast(until="2099-01"), "at most 120"),
+    ("dlm", lambda _: od.register("dlm", od.get_model("naive")), "for example 'my-dlm'"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "call", "said"), SAID)
+def test_a_refusal_says_what_is_wrong_and_what_to_do(name, call, said):
+    with pytest.raises(OdforecastError, match=said) as caught:
+        call(forecast(name))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_place_that_is_none_is_another_mistake_than_one_that_is_not_there():
+    with pytest.raises(UnknownNameError):
+        forecast("made").select("Ohoi")
+    with pytest.raises(ForecastError):
+        forecast("made").select("CA")
+
+
+def test_the_release_is_named_not_the_day_asked_for():
+    panel = od.bundled().as_of("2026-01-01").panel()
+    late, cut = (
+        od.get_model("naive").fit(p).forecast(draws=20) for p in (panel, panel.cut("2022-06"))
+    )
+    assert late.as_of == dt.date(2026, 1, 1)
+    assert published_on(late) == dt.date(2025, 9, 17)
+    assert "as published by September 17, 2025" in late.text("Ohio")
+    assert published_on(cut) == cut.as_of < dt.date(2025, 9, 17)
+
+
+def test_paths_of_counts_are_counts_and_give_no_months():
+    sums = made(target=TARGET_12MO)
+    assert sums.samples() is sums.draws
+    assert sums.targets == {TARGET_12MO}
+
+
+def test_a_place_comes_first_everywhere():
+    delayed = forecast("naive+delay")
+    for table in (delayed.summary, delayed.years, delayed.trend, delayed.nowcast):
+        assert set(table("Ohio")["location"]) == {"OH"}
+    assert delayed.text("Ohio").startswith("In Ohio, ")
+    assert delayed.quantiles(0.5).shape == delayed.quantiles([0.5]).shape

@@ -11,7 +11,7 @@ import numpy as np
 import odforecast as od
 from odforecast.geography import JURISDICTIONS
 from odforecast.names import ALL_DRUGS, VINTAGE_REAL, VINTAGE_SYNTHETIC
-from odforecast.panel import LAYERS, Donor, Panel
+from odforecast.panel import Donor, Panel
 from odforecast.publication import final_through, publication_date
 
 #: The nation, a large, a middling, a badly delayed and the smallest jurisdiction.
@@ -72,19 +72,6 @@ def with_counts(panel: Panel, reported: np.ndarray, predicted: np.ndarray | None
 def only(panel: Panel, states: list[str] | tuple[str, ...]) -> Panel:
     """A panel of these locations, as if there were no others: not a selection."""
     return replace(panel.select(states), selected=False)
-
-
-def shortened(panel: Panel, n_sums: int) -> Panel:
-    """Only the last ``n_sums`` months of a panel."""
-    cut = {name: getattr(panel, name)[:, -n_sums:] for name in LAYERS}
-    return replace(panel, months=panel.months[-n_sums:], **cut)
-
-
-def small_counts(n_sums: int = 70) -> Panel:
-    """One place with about one death in two months: many months without any."""
-    months = np.random.default_rng(5).poisson(0.5, size=n_sums + 11).astype(float)
-    sums = np.lib.stride_tricks.sliding_window_view(months, 12).sum(axis=1)
-    return with_counts(shortened(cut_panel(states=("WY",)), n_sums), sums[None])
 
 
 def made_donor(

@@ -1,8 +1,14 @@
-"""The table that every screen, page and file takes its numbers from."""
+"""The tables that every screen, page and file takes its numbers from; what the nowcast says;
+what is said of past errors: of this model, of this place, and of nothing later.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
+import pickle
 import re
+from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
@@ -10,15 +16,22 @@ import pytest
 from forecast_factory import PANEL, made
 from hypothesis import given
 from hypothesis import strategies as st
+from panel_factory import release_panel, with_counts
 
 import odforecast as od
 from odforecast.errors import ForecastError
-from odforecast.forecast.tables import residents, year_before
+from odforecast.forecast import Forecast
+from odforecast.forecast.record import past_errors, table_of
+from odforecast.forecast.tables import published, residents, unbiased, usual_ratio, year_before
 from odforecast.forecast.trend import category, thresholds
-from odforecast.geography import JURISDICTIONS, called, population
+from odforecast.geography import called, population
 from odforecast.months import ONE_MONTH
+from odforecast.names import TARGET_12MO
+from odforecast.panel import Panel
+from odforecast.say import chance, rounded, step_of
 
 DAY = "2025-09-17"
+SAMPLES = od.Forecast.samples
 
 
 @pytest.fixture(scope="module")
@@ -42,21 +55,17 @@ def row(table: pd.DataFrame, place: str, month: str) -> pd.Series:
     return found.iloc[0]
 
 
-def test_its_columns_are_a_file_format(table):
-    assert list(table.columns) == [
-        *("location", "name", "month", "horizon", "horizon_from_origin", "reported", "predicted"),
-        *("level", "low", "median", "high", "change_low", "change", "change_high", "fall"),
-        *("rate_low", "rate", "rate_high", "rate_of"),
-    ]
-    assert len(table) == 53 * (12 + 20)
-
-
 def test_counts_are_the_quantiles_of_the_draws(forecast, table):
+    assert len(table) == 53 * (12 + 20)
     ours = table[["low", "median", "high"]].to_numpy().T.reshape(3, 53, -1)
     assert np.array_equal(ours, forecast.quantiles([0.05, 0.5, 0.95]))
     wide = forecast.summary(level=0.5)
     assert (wide["low"] >= table["low"]).all()
     assert (wide["high"] <= table["high"]).all()
+    before, sums = year_before(forecast), forecast.samples()
+    assert np.array_equal(before[:, :, 12:], sums[:, :, :-12])
+    # Before the nowcast: as reported, the same in every draw.
+    assert (before[:, :, :12] == before[:1, :, :12]).all()
 
 
 @pytest.mark.parametrize("month", ["2024-05", "2025-04", "2025-05", "2026-04", "2026-12"])
@@ -79,48 +88,44 @@ def test_what_cdc_says_stands_beside_it_and_ends_with_it(panel, table):
     assert table[table["horizon"] <= 0]["reported"].notna().all()
 
 
-def test_a_rate_is_the_count_over_the_people_of_its_year(table):
-    for place, month, year in (("OH", "2024-12", 2024), ("US", "2024-06", 2024)):
-        seen = row(table, place, month)
-        assert np.isclose(seen["rate"], 1e5 * seen["median"] / population(place, year))
-        assert seen["rate_of"] == place
+@pytest.mark.parametrize(
+    ("place", "month", "year"),
     # The census ends somewhere: later years take its last.
-    seen = row(table, "OH", "2026-12")
-    assert np.isclose(seen["rate_high"], 1e5 * seen["high"] / population("OH", 2026))
+    [("OH", "2024-12", 2024), ("US", "2024-06", 2024), ("OH", "2026-12", 2026)],
+)
+def test_a_rate_is_the_count_over_the_people_of_its_year(table, place, month, year):
+    seen, people = row(table, place, month), population(place, year)
+    assert np.isclose(seen["rate"], 1e5 * seen["median"] / people)
+    assert np.isclose(seen["rate_high"], 1e5 * seen["high"] / people)
+    assert seen["rate_of"] == place
 
 
 def test_new_york_and_its_city_have_one_rate_together(forecast, table):
     both = forecast.total(["NY", "YC"], "both").quantiles([0.05, 0.5, 0.95])[:, 0, -1]
-    people = population("NY+YC", 2026)
+    rates, columns = 1e5 * both / population("NY+YC", 2026), ["rate_low", "rate", "rate_high"]
     for place in ("NY", "YC"):
         seen = row(table, place, "2026-12")
         assert seen["rate_of"] == "NY+YC"
-        assert np.allclose(
-            seen[["rate_low", "rate", "rate_high"]].astype(float), 1e5 * both / people
-        )
+        assert np.allclose(seen[columns].astype(float), rates)
     assert called("NY") == "New York outside NYC"
     # Chosen last, it keeps its rate; chosen first, there is nobody to share one with.
-    kept = forecast.summary(locations="New York")
-    assert set(kept["rate_of"]) == {"NY+YC"}
+    assert set(forecast.summary(locations="New York")["rate_of"]) == {"NY+YC"}
     alone = forecast.select("New York").summary()
     assert alone["rate"].isna().all()
     assert set(alone["rate_of"]) == {""}
-    apart = od.get_model("naive").fit(forecast.panel).forecast(draws=20).summary()
-    assert apart[apart["location"].isin(["NY", "YC"])]["rate"].isna().all()
+    apart = od.get_model("naive").fit(forecast.panel).forecast(draws=20).summary(["NY", "YC"])
+    assert apart["rate"].isna().all()
 
 
 def test_a_sum_of_places_has_the_people_of_its_parts(forecast):
-    north = forecast.region("Northeast").summary()
-    parts = [s for s in JURISDICTIONS if s in forecast.region("Northeast").parts["Northeast"]]
-    people = sum(population(s, 2025) for s in parts if s not in ("NY", "YC"))
+    north = forecast.region("Northeast")
+    people = sum(population(s, 2025) for s in north.parts["Northeast"] if s not in ("NY", "YC"))
     people += population("NY+YC", 2025)
-    seen = north[north["month"] == pd.Timestamp("2025-10")].iloc[0]
+    seen = row(north.summary(), "Northeast", "2025-10")
     assert np.isclose(seen["rate"], 1e5 * seen["median"] / people)
     assert seen["name"] == "Northeast"
-    nation = forecast.nation().summary()
-    assert np.isclose(
-        nation["rate"].iloc[-1] * population("US", 2026) / 1e5, nation["median"].iloc[-1]
-    )
+    nation = forecast.nation().summary().iloc[-1]
+    assert np.isclose(nation["rate"] * population("US", 2026) / 1e5, nation["median"])
     assert np.isnan(residents(["OH", "NY"], 2024))
     valley = forecast.total(["OH", "WV"], "the valley")
     counts = forecast.panel.reported[[forecast.panel.index(s) for s in ("OH", "WV")], -1]
@@ -136,83 +141,61 @@ def test_years_are_decembers_and_say_what_is_known(forecast, table):
     pd.testing.assert_frame_equal(
         years[list(table)], chosen.reset_index(drop=True), check_like=True
     )
-    with pytest.raises(ForecastError, match=r"no year ends in the forecast, 2025-05 to 2025-07"):
-        od.get_model("naive").fit(forecast.panel).forecast(3, draws=10).years()
-
-
-def test_a_year_before_is_drawn_where_the_draws_reach(forecast):
-    before = year_before(forecast)
-    sums = forecast.samples()
-    assert np.array_equal(before[:, :, 12:], sums[:, :, :-12])
-    # Before the nowcast: as reported, the same in every draw.
-    assert (before[:, :, :12] == before[:1, :, :12]).all()
 
 
 def test_every_number_of_every_text_is_in_the_table():
-    """What is said to people is rounded from the table, and from nothing else."""
-    from odforecast.forecast.record import past_errors
-    from odforecast.say import chance, rounded, step_of
-
-    panel = od.bundled().as_of().panel()
-    forecast = od.get_model("dlm").fit(panel).forecast(draws=150)
-    table, trend = forecast.summary(), forecast.trend()
+    forecast = od.get_model("dlm").fit(od.bundled().as_of().panel()).forecast(draws=150)
+    table = forecast.summary()
+    assert set(forecast.trend()["location"]) == set(forecast.locations)
     for place in forecast.locations:
         if place == "PR":  # was not scored: no past errors
             continue
         said = forecast.text(place)
         rows = table[table["location"] == place].set_index("horizon")
         now, last = rows.loc[0], rows.loc[12]
-        errors = past_errors(forecast, place).set_index("horizon")
-        now_step, step = (step_of(r["low"], r["high"]) for r in (now, last))
+        errors = past_errors(forecast, place).set_index("horizon").loc[12]
+        step = step_of(last["low"], last["high"])
         before = np.median(forecast.change(last["month"])[:, forecast.index(place)])
         allowed = {
             f"{now['reported']:,.0f}",
-            *(rounded(now[k], now_step) for k in ("low", "median", "high")),
-            *(rounded(last[k], step) for k in ("low", "median", "high")),
-            *(f"{errors.loc[12, k]:,.0f}" for k in ("error", "forecasts")),
-            f"{100 * errors.loc[12, 'held']:.0f}",
+            *(
+                rounded(at[k], step_of(at["low"], at["high"]))
+                for at in (now, last)
+                for k in ("low", "median", "high")
+            ),
+            *(f"{errors[k]:,.0f}" for k in ("error", "forecasts")),
+            f"{100 * errors['held']:.0f}",
             rounded(abs(before), step),
             f"{abs(round(last['change']))}",
             *re.findall(r"\d+", chance(last["fall"])),
             *("12", "90", "14", "2025", "2026"),  # months, the interval, dates
         }
-        numbers = re.findall(r"\d[\d,]*", said)
+        numbers = [x.rstrip(",") for x in re.findall(r"\d[\d,]*", said)]
         assert len(numbers) >= 12, said
-        assert not [n for n in (x.rstrip(",") for x in numbers) if n not in allowed], said
+        assert set(numbers) <= allowed, said
         assert "past tests, the typical (median) error here was" in said
-    assert set(trend["location"]) == set(forecast.locations)
 
 
 def test_no_change_is_no_fall_and_hidden_counts_stay_hidden():
-    flat = made(
-        draws=np.full((8, 2, 14), 1.0),
-        known=np.ones((2, 11)),
-        months=PANEL.last_month + np.arange(1, 15) * ONE_MONTH,
-    )
+    months = PANEL.last_month + np.arange(1, 15) * ONE_MONTH
+    flat = made(draws=np.full((8, 2, 14), 1.0), known=np.ones((2, 11)), months=months)
     seen = flat.summary().query("horizon >= 13")
     assert (seen[["change", "fall"]] == 0).all(axis=None)
     hidden = made(known=np.full((2, 11), np.nan)).summary()
     assert hidden[["low", "median", "high", "change", "fall", "rate"]].isna().all(axis=None)
 
 
-@pytest.mark.parametrize("asked", ["US", ["WV", "OH"], ["NY"], ["YC", "WY"], ["NY", "YC"]])
-def test_some_places_are_as_in_the_whole_table_and_no_others_are_added_up(
-    forecast, table, asked, monkeypatch
-):
-    summed: list[tuple[str, ...]] = []
-    whole = od.Forecast.samples
-    monkeypatch.setattr(
-        od.Forecast, "samples", lambda f, *a: (summed.append(f.locations), whole(f, *a))[1]
-    )
-    places = [asked] if isinstance(asked, str) else asked
-    expected = pd.concat([table[table["location"] == s] for s in places], ignore_index=True)
-    pd.testing.assert_frame_equal(forecast.summary(asked), expected, check_exact=True)
+@pytest.mark.parametrize("asked", [["US"], ["WV", "OH"], ["NY"], ["YC", "WY"], ["NY", "YC"]])
+def test_some_places_are_as_in_the_whole_table_and_no_others_are_added_up(forecast, table, asked):
+    with patch.object(od.Forecast, "samples", autospec=True, side_effect=SAMPLES) as summed:
+        found = forecast.summary(asked)
+    expected = pd.concat([table[table["location"] == s] for s in asked], ignore_index=True)
+    pd.testing.assert_frame_equal(found, expected, check_exact=True)
     # New York and the city have one rate, of the two together.
-    assert set().union(*summed) <= {*places, "NY", "YC"}
-    assert {"NY", "YC"} & set(places) or set().union(*summed) == set(places)
+    used = {place for call in summed.mock_calls for place in call.args[0].locations}
+    both = {"NY", "YC"} if {"NY", "YC"} & set(asked) else set()
+    assert set(asked) <= used <= {*asked, *both}
 
-
-# The trend: thresholds that do not look at the outcome
 
 counts = st.floats(0, 1e6, allow_nan=False)
 
@@ -221,9 +204,7 @@ def test_thresholds_by_hand():
     # 1.28 √(2/N) is 5% at N = 2 (1.28 / .05)² = 1,310.72.
     first, large = thresholds([1310.0, 1311.0, 200.0, 2.0])
     assert first[0] > 5
-    assert first[1] == 5
-    assert np.isclose(first[2], 12.8)
-    assert np.isclose(first[3], 128.0)
+    assert np.allclose(first[1:], [5.0, 12.8, 128.0])
     assert np.allclose(large, 3 * first)
     assert np.isnan(thresholds(np.nan)[0])
     assert thresholds(0.0)[0] == thresholds(1.0)[0]
@@ -252,9 +233,230 @@ def test_the_threshold_rests_on_what_was_known_at_the_origin(forecast):
 def test_further_ahead_than_a_year_there_is_none(forecast):
     assert forecast.trend()["horizon"].max() == 12
     late = od.get_model("naive").fit(forecast.panel).forecast(14, draws=10)
-    late = od.Forecast(
-        late.draws[:, :, 12:], late.locations, late.months[12:], late.known, late.as_of,
-        late.last_month, panel=late.panel, joint=late.joint,
-    )  # fmt: skip
+    late = replace(late, draws=late.draws[:, :, 12:], months=late.months[12:])
     with pytest.raises(ForecastError, match="no month up to 12 months after 2025-04"):
         late.trend()
+
+
+PLACES = ("OH", "AZ", "WV", "WY")
+
+
+def revised(released: Panel, states: tuple[str, ...] = PLACES) -> Forecast:
+    """Months as known, some of them later: 12 months revised, whatever the panel's last one."""
+    first = released.last_month - 11 * ONE_MONTH
+    months = released.monthly[[released.index(s) for s in states], -12:]
+    late = np.random.default_rng(3).gamma(1.0, 2.0, (60, len(states), 14))
+    paths = np.concatenate([months, months[:, :2]], axis=1) + late
+    named = {"model": "late", "spec_hash": "0", "seed": "1", "data_hash": released.data_hash}
+    return Forecast.from_panel(released, paths, states, first_month=first, provenance=named)
+
+
+@pytest.fixture(scope="module")
+def released() -> Panel:
+    return release_panel()
+
+
+def test_the_revision_is_the_count_once_final_less_the_reported_one(released):
+    forecast = revised(released)
+    table = forecast.nowcast(level=0.8)
+    low, median, high = forecast.quantiles([0.1, 0.5, 0.9])[..., :12].reshape(3, -1)
+    rows = [released.index(s) for s in PLACES]
+    assert np.array_equal(table["reported"], released.reported[rows, -12:].ravel())
+    for name, want in {"low": low, "median": median, "high": high}.items():
+        np.testing.assert_allclose(table[name], want, rtol=1e-12)
+        moved = "revision" if name == "median" else f"revision_{name}"
+        np.testing.assert_array_equal(table[moved], table[name] - table["reported"])
+    wider = forecast.nowcast(level=0.98)
+    assert (wider["high"] - wider["low"] >= table["high"] - table["low"]).all()
+
+
+def test_what_cdc_predicts_stands_beside_it(released):
+    table = revised(released).nowcast()
+    rows = [released.index(s) for s in PLACES]
+    assert np.array_equal(table["predicted"], released.predicted[rows, -12:].ravel())
+    assert table["complete"].isna().all()
+    told = replace(released, complete=np.full(released.reported.shape, 98.5))
+    assert (revised(told).nowcast()["complete"] == 98.5).all()
+    # At the last month, worked out by hand from the counts.
+    usual = (released.predicted[rows, -24:-12] / released.reported[rows, -24:-12]).mean(axis=1)
+    last = table[table["horizon"] == 0]["predicted_unbiased"]
+    np.testing.assert_allclose(last, released.predicted[rows, -1] / usual, rtol=1e-12)
+
+
+def test_the_usual_excess_is_that_of_counts_12_to_23_months_old():
+    reported, predicted = np.full((1, 40), 100.0), np.full((1, 40), 500.0)
+    predicted[0, -24:-12] = [101.0, 103.0] * 6
+    predicted[0, -12:] = 104.04
+    assert usual_ratio(reported, predicted) == pytest.approx([1.02])
+    assert unbiased(reported, predicted)[0, -1] == pytest.approx(102.0)
+    # What is hidden, absent or without deaths is left out of the mean; of nothing there is none.
+    reported[0, -24:-14:2], predicted[0, -14] = 0.0, np.nan
+    assert usual_ratio(reported, predicted) == pytest.approx([1.03])
+    assert np.isnan(usual_ratio(reported, np.full((1, 40), np.nan)))[0]
+    assert np.isnan(usual_ratio(reported[:, -12:], predicted[:, -12:]))[0]
+
+
+def test_a_hidden_count_has_no_revision(released):
+    reported = released.reported.copy()
+    reported[released.index("WY"), -30:-2] = np.nan
+    low, high = (np.where(np.isnan(reported), bound, reported) for bound in (1.0, 9.0))
+    first = released.last_month - 11 * ONE_MONTH
+    hidden = replace(released, reported=reported, low=low, high=high)
+    made_up = Forecast.from_panel(hidden, np.full((5, 1, 12), 2.0), ["WY"], first_month=first)
+    table = made_up.nowcast()
+    assert table["reported"].isna().tolist() == [True] * 10 + [False] * 2
+    # The count of the last month needs drawn months alone; those of hidden months are unknown.
+    assert table["median"].iloc[-1] == 24.0
+    assert table[["revision", "median"]].iloc[:10].isna().all(axis=None)
+
+
+def test_the_nowcast_of_a_total_is_that_of_the_sum_of_the_draws(released, tmp_path):
+    forecast = revised(released)
+    both = forecast.total(["Ohio", "WV"], "Ohio valley")
+    table = both.nowcast()
+    draws = forecast.select(["OH", "WV"]).samples()[..., :12].sum(axis=1)
+    np.testing.assert_allclose(table["median"], np.quantile(draws, 0.5, axis=0), rtol=1e-12)
+    np.testing.assert_allclose(table["high"], np.quantile(draws, 0.95, axis=0), rtol=1e-12)
+    rows = [released.index(s) for s in ("OH", "WV")]
+    sums = [getattr(released, x)[rows].sum(axis=0)[None] for x in ("reported", "predicted")]
+    assert np.array_equal(table["reported"], sums[0][0, -12:])
+    np.testing.assert_array_equal(table["predicted_unbiased"], unbiased(*sums)[0, -12:])
+    # A sum of sums, of one place under another name, and one that was sent somewhere.
+    more = Forecast.concat([both, forecast.select("AZ")]).total(["Ohio valley", "AZ"], "three")
+    assert more.parts["three"] == ("OH", "WV", "AZ")
+    assert more.nowcast()["reported"].iloc[-1] == released.reported[[1, 3, 2], -1].sum()
+    renamed = forecast.total(["WY"], "it").nowcast()
+    assert renamed["reported"].tolist() == released.reported[released.index("WY"), -12:].tolist()
+    saved = od.load_forecast(both.save(tmp_path / "both"))
+    for again in (pickle.loads(pickle.dumps(both)), saved):
+        assert dict(again.parts) == {"Ohio valley": ("OH", "WV")}
+        pd.testing.assert_frame_equal(again.nowcast(), table)
+
+
+def test_more_counts_other_places_and_another_target_change_nothing(released):
+    forecast = revised(released)
+    table = forecast.nowcast()
+    sums = replace(forecast, draws=forecast.samples(), target=TARGET_12MO)
+    pd.testing.assert_frame_equal(sums.nowcast(), table)
+    reported = published(forecast)
+    assert np.isfinite(reported[:, :12]).all()
+    assert np.isnan(reported[:, 12:]).all()
+    assert np.isnan(published(replace(forecast, panel=None))).all()
+    twice = with_counts(released, released.reported * 2.0, released.predicted * 2.0)
+    excess = revised(twice).nowcast()["predicted_unbiased"]
+    np.testing.assert_allclose(excess, 2 * table["predicted_unbiased"], rtol=1e-12)
+    one = table[table["location"] == "WV"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(revised(released).select("WV").nowcast(), one, check_exact=True)
+
+
+@pytest.fixture(scope="module")
+def newest():
+    return od.bundled().as_of("2026-01-14").panel()
+
+
+@pytest.fixture(scope="module")
+def whole(newest):
+    return od.get_model("dlm").fit(newest).forecast(draws=60)
+
+
+@pytest.fixture(scope="module")
+def results():
+    return od.backtest(
+        ["naive+delay", "drift"], "pseudo-clean", start="2021-01", end="2023-09", step=8,
+        locations="OH,WV", draws=60, progress=False,
+    )  # fmt: skip
+
+
+def test_the_default_has_a_record_everywhere_and_at_every_horizon(whole):
+    for place in whole.locations:
+        rows = past_errors(whole, place)
+        if place == "PR":  # no part of the nation: not scored
+            assert rows is None
+            continue
+        assert rows["horizon"].tolist() == list(range(1, 13))
+        assert (rows["forecasts"] > 80).all()
+        assert rows["first"].min() >= "2021-02"
+        assert (rows["error"] > 0).all()
+        assert rows["held"].between(0, 1).all()
+
+
+def test_of_another_model_class_or_day_nothing_is_said(newest, whole):
+    # The day before the release that the record was scored against, it could not be known.
+    early = replace(whole, as_of=dt.date(2026, 1, 13), beside={})
+    cut = od.get_model("dlm").fit(newest.cut("2024-09")).forecast(draws=9)
+    undelayed = od.get_model("dlm", delay=False).fit(newest).forecast(draws=9)
+    for other in (early, cut, undelayed, whole.part("T40.4")):
+        assert past_errors(other, "OH") is None
+    assert "past tests" not in early.text("Ohio")
+    assert "past tests" not in whole.region("Midwest").text()
+    assert "past tests" in whole.text("Ohio")
+
+
+def test_a_backtest_of_ones_own_is_taken(newest, results):
+    made = od.get_model("naive+delay").fit(newest).forecast(draws=60)
+    assert "past tests" not in made.text("Ohio")
+    last = past_errors(made, "OH", results).set_index("horizon").loc[12]
+    mine = results.scores.query(
+        "model == 'naive+delay' and location == 'OH' and horizon == 12 and scorable"
+    )
+    assert last["error"] == round(mine["ape"].median(), 1)
+    assert last["forecasts"] == len(mine)
+    error = f"the typical (median) error here was {last['error']:.0f}%"
+    assert f"in {len(mine)} past tests, {error}" in made.text("Ohio", record=results)
+    # A place that was not scored has none.
+    assert "past tests" not in made.text("Maine", record=results)
+
+
+def test_what_was_not_settled_on_the_day_of_the_forecast_is_left_out(newest, results):
+    early = od.get_model("naive+delay").fit(newest.cut("2023-02")).forecast(draws=60)
+    assert early.as_of < dt.date(2025, 9, 17)
+    rows = past_errors(early, "OH", results)
+    newest = np.datetime64(early.as_of, "M") - np.timedelta64(12, "M")
+    assert rows["last"].max() == str(newest)
+
+
+def test_kinds_of_vintage_have_no_common_mean(newest):
+    made = od.get_model("drift").fit(newest).forecast(draws=40)
+    kinds = ("pseudo-delayed", "pseudo-clean")
+    origins = [
+        o for kind in kinds for o in od.origins(od.bundled(), kind, "2021-01", "2022-01", 6, 2)
+    ]
+    both = od.backtest(["drift"], origins, locations="US", draws=40, progress=False)
+    assert set(both.scores["vintage"]) == set(kinds)
+    alone = both.scores.query("vintage == 'pseudo-delayed' and horizon == 1 and scorable")
+    first = past_errors(made, "US", both).set_index("horizon").loc[1]
+    assert first["error"] == round(alone["ape"].median(), 1)
+    assert first["forecasts"] == len(alone)
+
+
+def test_results_of_other_deaths_or_another_model_are_refused(newest, whole, results):
+    other = od.backtest(
+        ["drift"], "pseudo-clean", start="2021-01", end="2021-01", locations="US", draws=20,
+        indicator="T40.4", progress=False,
+    )  # fmt: skip
+    manifest = {k: v for k, v in other.manifest.items() if k != "indicator"}
+    unsaid = od.Results({"scores": other.scores}, manifest)
+    made = od.get_model("drift").fit(newest).forecast(draws=20)
+    assert other.manifest["specs"]["drift"] == made.provenance["spec_hash"]
+    for of, record, said in (
+        (made, other, "the record is of 'Synthetic opioids"),
+        (made, unsaid, "does not say which deaths it is of"),
+        (whole, results, r"record: no scores of dlm .*it holds drift"),
+    ):
+        with pytest.raises(ForecastError, match=said):
+            of.text("US", record=record)
+
+
+def test_only_what_is_scorable_and_ahead_counts():
+    scores = pd.DataFrame(
+        {
+            "location": "OH", "horizon": [0, 1, 1, 1], "target": "deaths_12mo",
+            "scorable": [True, True, True, False], "ape": [50.0, 1.0, 3.0, 99.0],
+            "cover_90": [1.0, 1.0, 0.0, 1.0], "month": pd.Timestamp("2022-01-01"), "spec_hash": "a",
+            "vintage": "real", "truth_release": pd.Timestamp("2024-01-10"),
+        }
+    )  # fmt: skip
+    table = table_of(scores)
+    assert table[["horizon", "forecasts", "error", "held"]].to_numpy().tolist() == [
+        [1, 2, 2.0, 0.5]
+    ]

@@ -6,32 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from panel_factory import bundled_panel, cut_panel, release_panel, with_counts
+from panel_factory import bundled_panel, cut_panel, release_panel
+from statsforecast.models import AutoETS, Naive, RandomWalkWithDrift, SeasonalNaive
 
-import odforecast as od
 from odforecast.errors import PanelError
 from odforecast.models import classical, get_model
 from odforecast.models.baselines import REVISED_MONTHS, damped_trend
 from odforecast.models.classical import _FITTERS
-from odforecast.models.innovations import Innovations, ThetaPaths
-from odforecast.panel import Panel
 
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
-
-
-def series(n: int = 80, seed: int = 3, drift: float = 0.01) -> np.ndarray:
-    """Log months with a drift and noise."""
-    rng = np.random.default_rng(seed)
-    return np.log1p(rng.poisson(200 * np.exp(np.cumsum(rng.normal(drift, 0.05, n)))))
-
-
-def without_noise(fitted: Innovations | ThetaPaths) -> np.ndarray:
-    """The path of 24 months on which nothing unexpected happens."""
-    off = {"slope_sd": 0.0} if isinstance(fitted, Innovations) else {}
-    return replace(fitted, sigma=0.0, **off).draw(24, 1, np.random.default_rng(0))[0]
-
-
-# Hub baseline
 
 
 def test_hub_baseline_has_the_quantiles_of_past_changes_both_ways() -> None:
@@ -56,17 +39,11 @@ def test_horizons_without_past_errors_are_widened_and_said() -> None:
     assert (np.diff((high - low)[21:]) > 0).all()
 
 
-# Damped trend
-
-
 def test_damped_trend_by_hand() -> None:
     points = damped_trend(np.array([100.0, 103.0, 106.0, 109.0, 106.0]), 3)
     assert np.isnan(points[:3]).all()
     np.testing.assert_allclose(points[3], 109 + 3 * np.cumsum([0.85, 0.85**2, 0.85**3]))
     np.testing.assert_allclose(points[4], 106 + 1 * np.cumsum([0.85, 0.85**2, 0.85**3]))
-
-
-# CDC's predicted value
 
 
 def test_predicted_values_revise_the_last_months_and_persist() -> None:
@@ -90,99 +67,60 @@ def test_spread_of_revised_months_is_the_gap_of_settled_ones() -> None:
     np.testing.assert_allclose(got, panel.predicted[0, -1] * (1 + factor), rtol=2e-3)
 
 
-def test_a_location_without_predicted_values_is_skipped_and_a_panel_refused() -> None:
+def test_a_location_without_predicted_values_is_skipped_and_a_panel_refused():
     with pytest.raises(PanelError, match=r"cdc-predicted can use none .* 0 predicted values"):
         get_model("cdc-predicted").fit(cut_panel())
     panel = release_panel()
-    predicted = panel.predicted.copy()
-    predicted[panel.index("WY"), -1] = np.nan
-    some = with_counts(panel, panel.reported, predicted)
-    forecast = get_model("cdc-predicted").fit(some).forecast(horizon=2, draws=9, seed=1)
+    predicted = np.where(np.isin(panel.locations, "WY")[:, None], np.nan, panel.predicted)
+    forecast = get_model("cdc-predicted").fit(replace(panel, predicted=predicted)).forecast(2)
     assert "0 predicted values" in forecast.skipped["WY"]
     assert "WY" not in forecast.locations
 
 
-# Paths of classical models
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("naive", Naive()),
+        ("drift", RandomWalkWithDrift()),
+        ("seasonal-naive", SeasonalNaive(12)),
+        ("auto-ets", AutoETS(1, model="AAN", damped=True)),
+    ],
+)
+@pytest.mark.parametrize("n", [40, 90])
+def test_points_and_spread_are_statsforecasts(name, model, n):
+    rng = np.random.default_rng(n)
+    y = np.log1p(rng.poisson(200 * np.exp(np.cumsum(rng.normal(0.01, 0.05, n)))))
+    said = model.fit(y).predict(24, level=[90])
+    fitted = _FITTERS[name](y)
+    made = fitted.draw(24, 20_000, np.random.default_rng(1))
+    spread = (np.asarray(said["hi-90"]) - np.asarray(said["lo-90"])) / 3.2897
+    np.testing.assert_allclose(made.std(axis=0), spread, rtol=0.04)
+    if name != "auto-ets":  # theirs is the path without noise only where no slope is damped
+        quiet = replace(fitted, sigma=0.0, slope_sd=0.0).draw(24, 1, np.random.default_rng(0))[0]
+        np.testing.assert_allclose(quiet, said["mean"], rtol=1e-9)
 
 
-@pytest.mark.slow
-def test_point_paths_are_statsforecast_s() -> None:
-    from statsforecast.models import (
-        AutoARIMA,
-        AutoCES,
-        AutoTheta,
-        Naive,
-        RandomWalkWithDrift,
-        SeasonalNaive,
-    )
-
-    theirs = {
-        "naive": Naive(),
-        "drift": RandomWalkWithDrift(),
-        "seasonal-naive": SeasonalNaive(12),
-        "auto-theta": AutoTheta(1),
-        "auto-arima": AutoARIMA(season_length=1),
-        "auto-ces": AutoCES(1, model="N"),
-    }
-    for name, model in theirs.items():
-        for seed, n in ((3, 40), (4, 90), (6, 120)):
-            y = series(n, seed)
-            expected = model.fit(y).predict(24)["mean"]
-            np.testing.assert_allclose(without_noise(_FITTERS[name](y)), expected, rtol=1e-9)
-
-
-def test_spread_is_statsforecast_s_where_theirs_is_exact() -> None:
-    from statsforecast.models import AutoARIMA, AutoETS, Naive, RandomWalkWithDrift, SeasonalNaive
-
-    theirs = {
-        "naive": Naive(),
-        "drift": RandomWalkWithDrift(),
-        "seasonal-naive": SeasonalNaive(12),
-        "auto-ets": AutoETS(1, model="AAN", damped=True),
-        "auto-arima": AutoARIMA(season_length=1),
-    }
-    y = series()
-    for name, model in theirs.items():
-        bounds = model.fit(y).predict(24, level=[90])
-        expected = (np.asarray(bounds["hi-90"]) - np.asarray(bounds["lo-90"])) / 3.2897
-        drawn = _FITTERS[name](y).draw(24, 20_000, np.random.default_rng(1)).std(axis=0)
-        np.testing.assert_allclose(drawn, expected, rtol=0.04)
-
-
-# A series that was fitted lately is not fitted again, and no number hangs on that
-
-PLACES = ["OH", "WV", "WY"]
-
-
-@pytest.fixture
-def panel() -> Panel:
-    return od.bundled().as_of().panel().select(PLACES)
-
-
-def test_models_that_share_a_series_fit_it_once(panel, monkeypatch) -> None:
-    fits: list[str] = []
+def test_models_that_share_a_series_fit_it_once(panel, monkeypatch):
+    fits = []
     for name, plain in (("auto-ets", classical._ets), ("drift", classical._drift)):
         counted = lambda y, n=name, fit=plain: fits.append(n) or fit(y)  # noqa: E731
         monkeypatch.setitem(classical._FITTERS, name, counted)
-    whole, ets = od.bundled().as_of().panel(), get_model("auto-ets")
+    few, ets = panel.select(["OH", "WV", "WY"]), get_model("auto-ets")
     classical._fitted.cache_clear()
-    first = ets.fit(whole).forecast(draws=30)
-    again = ets.fit(panel).forecast(draws=30)
-    get_model("ensemble-equal", members=["auto-ets", "drift"], delay=False).fit(whole)
+    first, again = (ets.fit(p).forecast(draws=30) for p in (panel, few))
+    get_model("ensemble-equal", members=["auto-ets", "drift"], delay=False).fit(panel)
     n = len(first.locations)
     assert sorted(fits) == ["auto-ets"] * n + ["drift"] * n
-    ets.fit(panel.cut("2021-03"))
-    assert len(fits) == 2 * n + len(PLACES), "another past is another series"
+    ets.fit(few.cut("2021-03"))
+    assert len(fits) == 2 * n + 3, "another past is another series"
     classical._fitted.cache_clear()
-    assert ets.fit(whole).forecast(draws=30).draws.tobytes() == first.draws.tobytes()
-    assert again.draws.tobytes() == first.select(PLACES).draws.tobytes()
+    assert ets.fit(panel).forecast(draws=30).draws.tobytes() == first.draws.tobytes()
+    assert again.draws.tobytes() == first.select(few.locations).draws.tobytes()
 
 
-def test_a_location_that_is_left_out_is_left_out_there_only(panel) -> None:
-    reported = panel.reported.copy()
-    reported[2] = 120.0
-    flat = replace(panel, reported=reported)
+def test_a_location_that_is_left_out_is_left_out_there_only(panel):
+    flat = replace(panel, reported=np.full_like(panel.reported, 120.0), low=None, high=None)
     for _ in range(2):
-        said = get_model("drift").fit(flat).forecast(draws=10).skipped["WY"]
-        assert "never changes" in said
+        with pytest.raises(PanelError, match="never changes"):
+            get_model("drift").fit(flat)
     assert get_model("drift").fit(panel).forecast(draws=10).skipped == {}

@@ -1,20 +1,26 @@
 """What every forecaster must do, built in or plugged in.
 
-The contract itself is :mod:`odforecast.testing`, which authors of models import; here every
-registered model goes through it, and through what this library asks of its own models besides.
-Parametrised over ``model_names()``: a new model is tested as soon as it is registered. A model
-whose contract takes more than a few seconds goes into ``SLOW``.
+Parametrised over ``model_names()``: a new model is tested as soon as it is registered. One whose
+contract takes more than a few seconds goes into ``SLOW``.
+
+What is compiled or done for all at once equals the plain formula, to the last bit.
 """
 
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from panel_factory import release_panel
+from statsforecast.models import AutoETS
+from threadpoolctl import threadpool_limits
 
-from odforecast.errors import ForecastError, PanelError
-from odforecast.models import get_model, model_names
-from odforecast.names import HUB_QUANTILES, LOCATION, TARGET_12MO
+import odforecast as od
+from odforecast.errors import PanelError
+from odforecast.geography import JURISDICTIONS
+from odforecast.models import Fitted, get_model, model_names
+from odforecast.models.ensemble import LEVELS, MAX_HORIZON, Past, learn_weights
+from odforecast.names import TARGET_12MO
 from odforecast.testing import check_forecaster, zoo
 
 SLOW: frozenset[str] = frozenset(
@@ -27,7 +33,7 @@ FEW["auto-arima-sums"] = FEW["auto-arima"]
 #: Every shape of panel compiles a graph (a minute each), so NUTS has its own tests, in
 #: test_hierarchical.py. ``hierarchical-quick`` is the same forecaster with another sampler.
 SAMPLED: frozenset[str] = frozenset({"hierarchical"})
-DRAWS = 60
+
 
 MODELS = [name for name in model_names("states") if name not in SAMPLED]
 COUNTY_MODELS = model_names("counties")
@@ -70,43 +76,121 @@ def test_a_model_of_counties_refuses_states(name: str) -> None:
         get_model(name).fit(release_panel())
 
 
-@pytest.mark.parametrize("name", ["dlm", "hub-baseline", "naive", "auto-ets-sums", "naive+delay"])
-@pytest.mark.parametrize("where", ZOO)
-def test_everything_a_forecast_offers_on_the_whole_zoo(name: str, where: str) -> None:
-    try:
-        made = get_model(name).fit(ZOO[where]).forecast(draws=DRAWS)
-    except PanelError:
-        return
-    n_loc, n_months = len(made.locations), made.months.size
-    for target in made.targets:
-        assert made.samples(target).shape == (DRAWS, n_loc, n_months)
-        assert (np.diff(made.quantiles(HUB_QUANTILES, target), axis=0) >= 0).all()
-        table = made.to_frame(target=target)
-        assert len(table) == n_loc * n_months * 5
-        assert set(table["location"]) == set(made.locations)
-    for place in made.locations:
-        one = made.select(place)
-        np.testing.assert_array_equal(one.draws[:, 0], made.draws[:, made.index(place)])
-        np.testing.assert_array_equal(one.total([place], "it").draws, one.draws)
-    parts = [s for s in made.locations if s != "US"]
-    if len(parts) > 1 and LOCATION in made.joint:
-        both = made.total(parts, "parts").samples()
-        np.testing.assert_allclose(both, made.select(parts).samples().sum(axis=1, keepdims=True))
-    elif len(parts) > 1:
-        with pytest.raises(ForecastError, match="not joint over locations"):
-            made.total(parts, "parts")
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Products of matrices are added up in another order on several threads."""
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield
 
 
-@pytest.mark.parametrize("name", ["naive", "dlm"])
-def test_provenance(name: str) -> None:
-    panel = release_panel()
-    record = get_model(name).fit(panel).forecast(draws=DRAWS).provenance
-    assert record["model"] == name
-    assert record["model_version"] == get_model(name).spec.version
-    assert record["seed"] == "1"
-    assert record["data_hash"] == panel.data_hash
-    assert record["label"] == name
-    assert record["spec_hash"] == get_model(name).spec.hash
-    assert record["vintage"] == panel.vintage
-    assert record["release"] == str(panel.release)
-    assert record["odforecast"]
+def plain_weights(past: Past, rows: np.ndarray, steps: int) -> np.ndarray:
+    n_members = past.quantiles.shape[0]
+    weights = np.full((n_members, MAX_HORIZON), 1.0 / n_members)
+    for h in range(MAX_HORIZON):
+        values = past.quantiles[..., rows, h]
+        truth = past.observed[:, rows, h]
+        good = np.isfinite(values).all(axis=(0, 2)) & np.isfinite(truth)
+        if good.sum() < 10:
+            continue
+        x = np.moveaxis(values, 2, -1)[:, good]
+        y = truth[good][:, None]
+        w = weights[:, h].copy()
+        scale = np.abs(np.diff(x, axis=0)).mean() + 1e-12 if n_members > 1 else 1.0
+        for _ in range(steps):
+            pooled = np.tensordot(w, x, axes=1)
+            slope = np.where(y < pooled, 1.0 - LEVELS, -LEVELS)
+            gradient = (slope * x).mean(axis=(1, 2)) / scale
+            w = w * np.exp(-2.0 * (gradient - gradient.mean()))
+            w /= w.sum()
+        weights[:, h] = 0.5 * w + 0.5 / n_members
+    return weights
+
+
+@pytest.mark.parametrize(("members", "cuts", "places"), [(3, 14, 9), (2, 9, 4), (1, 4, 4)])
+def test_weights_are_learned_in_the_same_steps(members: int, cuts: int, places: int) -> None:
+    rng = np.random.default_rng(members)
+    shape = (members, cuts, LEVELS.size, places, MAX_HORIZON)
+    quantiles = np.sort(rng.gamma(2, 50, shape), axis=2)
+    observed = rng.gamma(2, 50, (cuts, places, MAX_HORIZON))
+    quantiles[0, 0] = np.nan
+    observed[-1, :, 4:] = np.nan
+    rows = np.arange(1, places)
+    made = learn_weights(Past(quantiles, observed), rows, steps=60)
+    assert made.tobytes() == plain_weights(Past(quantiles, observed), rows, 60).tobytes()
+    assert members == 1 or np.ptp(made) > 0.01
+
+
+def test_the_nation_is_the_sum_of_the_parts_in_every_order_of_the_panel():
+    panel = od.bundled().as_of().panel()
+    mixed = panel.select([*panel.locations[20:], *panel.locations[:20]])
+    assert set(panel.locations) == {"US", *JURISDICTIONS, "PR"}
+    made, other = (od.get_model("dlm").fit(p).forecast(draws=40) for p in (panel, mixed))
+    assert other.locations == mixed.locations
+    other = other.select(made.locations)
+    assert made.draws.tobytes() == other.draws.tobytes()
+    assert made.known.tobytes() == other.known.tobytes()
+    total = sum(made.draws[:, made.index(place)] for place in JURISDICTIONS)
+    assert made.draws[:, 0].tobytes() == total.tobytes()
+
+
+LONG, DRAWS = 44, 60
+
+
+SLOW = ("hierarchical", "hierarchical-quick", "ensemble", "auto-arima")
+STATES = [
+    pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
+    for name in [*model_names("states"), "auto-ets+delay", "hub-baseline+delay"]
+]
+
+
+def begins(fitted: Fitted, horizons: tuple[int, ...] = (1, 5, 12, 13)) -> None:
+    """A forecast to month 12 is the first 12 months of one to month 44, bit for bit."""
+    long = fitted.forecast(LONG, draws=DRAWS)
+    for horizon in horizons:
+        short = fitted.forecast(horizon, draws=DRAWS)
+        n = short.months.size
+        assert np.array_equal(short.months, long.months[:n])
+        assert np.array_equal(short.draws, long.draws[..., :n])
+        assert np.array_equal(short.known, long.known, equal_nan=True)
+        assert short.beside.keys() == long.beside.keys()
+        for name in short.beside:
+            assert np.array_equal(short.part(name).draws, long.part(name).draws[..., :n])
+
+
+@pytest.fixture(scope="module")
+def release() -> od.Panel:
+    """With months that are still incomplete, and T40.4 beside it."""
+    return od.bundled().as_of("2025-09-17").panel()
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_of_every_model_of_states(name, release):
+    model = od.get_model(name)
+    whole = model.spec.by is None
+    begins(model.fit(release if whole else release.select(["US", "OH", "WY"])))
+
+
+@pytest.mark.parametrize("name", model_names("counties"))
+def test_of_counties(name):
+    panel = od.bundled().as_of().panel(dataset="counties")
+    model = od.get_model(name)
+    begins(model.fit(panel if model.spec.by is None else panel.select(["RI/*", "DE/*"])), (5, 12))
+
+
+@pytest.mark.parametrize(
+    "settings", [{"paths": "model"}, {"paths": "errors"}, {"paths": "quantiles", "on": "sums"}]
+)
+def test_of_models_of_other_libraries(settings):
+    model = od.models.from_statsforecast(AutoETS(season_length=12, model="MAM"), **settings)
+    begins(model.fit(release_panel(states=("OH", "WV"))), (5, 12))
+
+
+@pytest.mark.parametrize("name", ["dlm", "naive+delay"])
+def test_given_own_counts(name: str, release: od.Panel) -> None:
+    """To rounding: the covariance of more months is another sum."""
+    months = pd.period_range("2022-01", "2025-07", freq="M").astype(str)
+    own = pd.DataFrame({"location": "OH", "month": months, "deaths": 200.0, "complete": True})
+    fitted = od.get_model(name).fit(release.with_counts(own, day=release.as_of))
+    long, short = (fitted.forecast(h, draws=DRAWS) for h in (LONG, 12))
+    n = short.months.size
+    np.testing.assert_allclose(short.draws, long.draws[..., :n], rtol=1e-9)

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 from county_panels import real_counties
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-import odforecast as od
 from county_truth import GivenPaths
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips
 from odforecast.models import Model, get_model
 from odforecast.models.county import model as county_states
-from odforecast.models.county.filter import FACTORS, drawn_county, levels, raked
+from odforecast.models.county.baselines import CountyBaseline, counts_of
+from odforecast.models.county.filter import FACTORS, levels, raked
 from odforecast.models.county.model import County, Delay, ModelPaths, delay_of
+from odforecast.models.paths import shuffled_levels
 from odforecast.models.statespace.model import Dlm
 from odforecast.months import ONE_MONTH
-from odforecast.names import STATES, TARGET_12MO
+from odforecast.names import ALL_DRUGS, COUNTIES, RESIDENCE, STATES, TARGET_12MO, VINTAGE_CLEAN
 from odforecast.panel import Panel
 from odforecast.seeds import Streams
 from odforecast.testing import zoo
@@ -48,42 +54,23 @@ def forecast(where: str = "ordinary", horizon: int = 12, draws: int = DRAWS) -> 
     return fitted(where).forecast(horizon, draws=draws)
 
 
-# --- sums -------------------------------------------------------------------------------------
-
-
-def residence_totals(fitted, draws, of):
-    """What the counties of each state are raked to, in every draw of twelve months."""
-    panel = fitted.panel
+def add_up(made: Forecast, fitted, panel: Panel) -> None:
+    """In every draw the counties of each state are raked to it, by residence."""
+    of = streams(panel)
     first = 0 if panel.final_through < panel.last_month else 1
-    paths = fitted.paths.draw(panel.beside[STATES], panel.last_month, 12, draws, of)
-    return {s: fitted._drawn(s, paths[s], of)[1][:, first:] for s in fitted.states}
+    paths = fitted.paths.draw(panel.beside[STATES], panel.last_month, 12, len(made.draws), of)
+    assert set(fitted.states) == {by_fips()[s].state for s in made.locations}
+    for state in fitted.states:
+        total = fitted._drawn(state, paths[state], of)[1][:, first:]
+        np.testing.assert_array_equal(made.draws[:, rows_of(made, state)].sum(axis=1), total)
 
 
 @pytest.mark.parametrize("where", [n for n in ZOO if n != "very-short"])
 def test_counties_add_up_to_their_state_by_residence_in_every_draw(where):
-    made, whole = forecast(where), fitted(where).inner
-    totals = residence_totals(whole, DRAWS, streams(ZOO[where]))
-    assert set(totals) == {by_fips()[s].state for s in made.locations}
-    for state, total in totals.items():
-        np.testing.assert_array_equal(made.draws[:, rows_of(made, state)].sum(axis=1), total)
-        np.testing.assert_array_equal(total, np.round(total))
+    made = forecast(where)
+    add_up(made, fitted(where).inner, ZOO[where])
     np.testing.assert_array_equal(made.draws, np.round(made.draws))
     assert made.draws.min() >= 0
-
-
-def test_the_state_is_its_own_draws_times_residence_over_occurrence():
-    panel = ZOO["clean"]
-    made, own = forecast("clean"), get_model().fit(panel.beside[STATES]).forecast(12, draws=DRAWS)
-    states = own.samples(TARGET_12MO)
-    beside = panel.beside[STATES]
-    for state in ("RI", "DE"):
-        rows = rows_of(made, state)
-        ratio = made.draws[:, rows].sum(axis=1) / states[:, own.index(state)]
-        shown = np.nansum(panel.reported[rows, -1]) + 4.0 * panel.hidden[rows, -1].sum()
-        now = shown / beside.reported[beside.index(state), -1]
-        # Whole numbers and hidden counts at the beginning, the walk of the ratio at the end.
-        assert np.median(ratio[:, 0]) == pytest.approx(now, abs=0.02)
-        assert 0.01 < ratio[:, -1].std() < 0.03
 
 
 def test_the_states_are_those_of_the_users_own_forecast_bit_for_bit():
@@ -112,9 +99,6 @@ def test_the_states_are_fitted_once_for_all_counties(monkeypatch):
         assert path.sums.base is None
 
 
-# --- rounding ---------------------------------------------------------------------------------
-
-
 def test_rounding_keeps_sums_and_is_right_on_average():
     draws = 20_000
     rng = np.random.default_rng(1)
@@ -129,25 +113,6 @@ def test_rounding_keeps_sums_and_is_right_on_average():
     # Where no death is drawn they go by what is expected.
     none = raked(0.0 * sums, share, target, rng.random(draws))
     np.testing.assert_allclose(none[..., 0].mean(axis=0), exact, atol=0.02)
-
-
-# --- draws of one county ----------------------------------------------------------------------
-
-
-def drawn(kind, low, high, mean, cov, site=(0.0, 0.0, 0.0, 0.0), late=None, months=10.0,
-          draws=4000, q=0.0):  # fmt: skip
-    last, out = np.empty(draws), np.empty((draws, 15))
-    ahead = np.full((draws, 14), 1.0 / 12)
-    late = np.zeros((0, 12)) if late is None else late
-    rng = np.random.default_rng(3)
-    drawn_county(rng, kind, low, high, mean, cov, np.array(site), ahead, late, q, last, out)
-    # The last count once complete: what is known and what still comes.
-    comes = mean[12] * late.sum() / draws
-    assert out[:, 0].mean() == pytest.approx(last.mean() + comes, rel=0.01)
-    return last, out[:, 1:]
-
-
-# --- what it hangs on -------------------------------------------------------------------------
 
 
 def test_without_the_states_it_is_refused_and_without_a_state_its_counties_are_skipped():
@@ -172,13 +137,11 @@ def test_other_models_of_the_states_lend_their_paths(name):
 
 def test_the_states_true_months_can_be_given():
     panel = ZOO["clean"]
-    cut = panel.cut(panel.last_month - 6 * ONE_MONTH)
-    truth = panel.beside[STATES]
+    cut, truth = panel.cut(panel.last_month - 6 * ONE_MONTH), panel.beside[STATES]
     given = Model(County(paths=GivenPaths(truth)), "county, true states")
     made = given.fit(cut).forecast(6, draws=DRAWS)
-    rows = rows_of(made, "RI")
-    ratio = made.draws[:, rows].sum(axis=1)[:, -1] / truth.reported[truth.index("RI"), -1]
-    assert ratio.std() < 0.05
+    sums = made.draws[:, rows_of(made, "RI")].sum(axis=1)[:, -1]
+    assert (sums / truth.reported[truth.index("RI"), -1]).std() < 0.05
     assert given.spec.hash != get_model("county").spec.hash
     with pytest.raises(PanelError, match="is not given for all months"):
         given.fit(cut).forecast(7, draws=5)
@@ -188,50 +151,22 @@ def test_the_states_true_months_can_be_given():
 
 
 def test_newer_months_of_the_states_are_used():
-    """What the states' file knows after the counties' last month is no forecast."""
-    whole = PANEL.beside[STATES]
     last = PANEL.last_month - 5 * ONE_MONTH
-    early = PANEL.cut(last)
-    ahead = replace(early, beside={STATES: replace(whole, final_through=whole.last_month)})
-    at = ModelPaths(get_model("dlm", delay=False)).draw(
-        ahead.beside[STATES], last, 12, DRAWS, streams(early)
-    )
-    own = get_model("dlm", delay=False).fit(ahead.beside[STATES]).forecast(7, draws=DRAWS)
-    row = whole.index("RI")
+    early, whole = PANEL.cut(last), PANEL.beside[STATES]
+    whole = replace(whole, final_through=whole.last_month)
+    plain, row = get_model("dlm", delay=False), whole.index("RI")
+    at = ModelPaths(plain).draw(whole, last, 12, DRAWS, streams(early))["RI"]
+    own = plain.fit(whole).forecast(7, draws=DRAWS)
     # Five months known, seven drawn: those of the states' own forecast.
-    assert (at["RI"].sums[:, :5] == whole.reported[row, -5:]).all()
-    np.testing.assert_array_equal(at["RI"].sums[:, 5:], own.samples(TARGET_12MO)[:, row])
-    np.testing.assert_allclose(
-        at["RI"].months[:, :5], np.broadcast_to(whole.monthly[row, -5:], (DRAWS, 5))
-    )
-    fitted = get_model("county", paths="dlm").fit(ahead)
-    made, blind = (
-        fitted.forecast(5, draws=200),
-        get_model("county").fit(early).forecast(5, draws=200),
-    )
+    assert (at.sums[:, :5] == whole.reported[row, -5:]).all()
+    np.testing.assert_array_equal(at.sums[:, 5:], own.samples(TARGET_12MO)[:, row])
+    assert np.allclose(at.months[:, :5], whole.monthly[row, -5:])
+    fitted = get_model("county", paths="dlm").fit(replace(early, beside={STATES: whole}))
+    made, blind = (f.forecast(5, draws=200) for f in (fitted, get_model("county").fit(early)))
     spread = [f.draws[:, rows_of(f, "RI"), -1].sum(axis=1).std() for f in (made, blind)]
     assert spread[0] < 0.6 * spread[1]
     # All of it may be known: nothing is left to forecast.
     assert fitted.forecast(2, draws=20).horizons.tolist() == [1, 2]
-
-
-# --- whom it forecasts ------------------------------------------------------------------------
-
-
-def test_lost_and_missing_counties_are_what_the_state_leaves():
-    panel = ZOO["never-seen"]
-    made, beside = forecast("never-seen"), panel.beside[STATES]
-    lost = made.index(panel.locations[0])
-    others = [i for i in rows_of(made, "DE") if i != lost]
-    assert np.isfinite(made.draws).all()
-    # Delaware has fewer than 1,000: a lost county is 1,000 and more whatever the state says.
-    assert made.draws[:, lost, 0].mean() > 900
-    made = forecast("missing")
-    rest = beside.reported[beside.index("DE"), -1] - made.draws[:, others, 0].sum(axis=1).mean()
-    assert made.draws[:, lost, 0].mean() == pytest.approx(rest, rel=0.35)
-
-
-# --- levels and delays ------------------------------------------------------------------------
 
 
 def test_levels_follow_class_state_and_residents():
@@ -273,51 +208,183 @@ def test_counties_that_fall_behind_their_state_are_completed():
     assert Delay().as_complete == 1.0
 
 
-# --- the real release -------------------------------------------------------------------------
-
-
 @pytest.mark.slow
 def test_the_real_release(shared):
     panel = real_counties().cut("2022-06")
-    fitted = od.get_model("county").fit(panel)
+    fitted = get_model("county").fit(panel)
     made = fitted.forecast(12, draws=200)
     assert len(made.locations) == 3142
-    for state, total in residence_totals(fitted.inner, 200, streams(panel)).items():
-        np.testing.assert_array_equal(made.draws[:, rows_of(made, state)].sum(axis=1), total)
-    cook = made.draws[:, made.index("17031"), 0]
-    assert 1500 < cook.mean() < 2700
+    add_up(made, fitted.inner, panel)
+    assert 1500 < made.draws[:, made.index("17031"), 0].mean() < 2700  # Cook
     ohio = [s for s in panel.locations if s.startswith("39")]
-    alone = od.get_model("county").fit(panel.select(ohio)).forecast(12, draws=200)
+    alone = get_model("county").fit(panel.select(ohio)).forecast(12, draws=200)
     np.testing.assert_array_equal(alone.draws, made.select(ohio).draws)
-    seen = panel.reported[:, -1] >= 10
     truth = real_counties().reported[:, panel.months.size + 5]
-    ok = seen & (truth >= 10)
+    ok = (panel.reported[:, -1] >= 10) & (truth >= 10)
     low, high = np.quantile(made.draws[:, ok, 5], [0.05, 0.95], axis=0)
     assert 0.88 < ((truth[ok] >= low) & (truth[ok] <= high)).mean() < 0.97
 
 
 def test_a_count_is_compared_with_the_year_before_once_complete():
-    """Counties that are behind their state do not rise because the rest comes in."""
-    behind = PANEL
-    reported = behind.reported.copy()
-    rows = [i for i, s in enumerate(behind.locations) if by_fips()[s].state == "RI"]
+    reported = PANEL.reported.copy()
+    rows = [i for i, s in enumerate(PANEL.locations) if by_fips()[s].state == "RI"]
     reported[rows, -1] = np.floor(0.88 * reported[rows, -2])
-    ends = {n: np.where(np.isnan(reported), getattr(behind, n), reported) for n in ("low", "high")}
-    panel = replace(behind, reported=reported, **ends)
-    assert panel.final_through < panel.last_month
+    ends = {n: np.where(np.isnan(reported), getattr(PANEL, n), reported) for n in ("low", "high")}
+    panel = replace(PANEL, reported=reported, **ends)
     made = get_model("county").fit(panel).forecast(12, draws=300)
     assert made.horizons[0] == 0
-    mine = made.select([behind.locations[i] for i in rows])
-    now = mine.draws[:, :, 0].sum(axis=1)
+    mine = made.select([PANEL.locations[i] for i in rows])
     shown = np.nansum(reported[rows, -1]) + 4.0 * panel.hidden[rows, -1].sum()
-    assert now.mean() > 1.03 * shown
+    assert mine.draws[:, :, 0].sum(axis=1).mean() > 1.03 * shown
     table = mine.counties()
     assert table["horizon"].min() == 1
-    year = table[table["horizon"] == 12].set_index("location")
-    for i, place in enumerate(mine.locations):
-        draws, row = mine.draws[:, i], year.loc[place]
-        if np.isnan(row["fall"]):
-            continue
-        assert row["fall"] == pytest.approx((draws[:, 12] < draws[:, 0]).mean())
+    fall = table[table["horizon"] == 12].set_index("location")["fall"].reindex(mine.locations)
+    fell, known = (mine.draws[:, :, 12] < mine.draws[:, :, 0]).mean(axis=0), fall.notna()
+    assert known.any()
+    np.testing.assert_allclose(fell[known], fall[known])
     # Nothing of the kind where counts are final.
     assert forecast("clean").horizons[0] == 1
+
+
+LAST = np.datetime64("2022-06", "M")
+DELAWARE = ("10001", "10003", "10005")
+RHODE_ISLAND = ("44001", "44003", "44005", "44007", "44009")
+SEED = Streams(1, COUNTIES, ALL_DRUGS, str(LAST))
+
+
+def sums_panel(counts: np.ndarray, places: tuple[str, ...], totals: dict) -> Panel:
+    """A panel of 12-month counts (L, T), hidden from 1 to 9, lost from 1,000 on."""
+    counts = np.array(counts, dtype=float)
+    hidden, lost = (counts >= 1) & (counts <= 9), counts >= 1000
+    reported = np.where(hidden | lost, np.nan, counts)
+    common: dict[str, Any] = dict.fromkeys(("as_of", "release"), dt.date(2022, 11, 15))
+    common |= {"indicator": ALL_DRUGS, "vintage": VINTAGE_CLEAN}
+    common["months"] = LAST - np.arange(counts.shape[1])[::-1].astype("timedelta64[M]")
+
+    def blank(like: np.ndarray) -> dict[str, np.ndarray]:
+        return dict.fromkeys(("predicted", "complete", "pending"), np.full(like.shape, np.nan))
+
+    whole = np.array(list(totals.values()), dtype=float)
+    states = Panel(**common, locations=tuple(totals), reported=whole, **blank(whole))
+    return Panel(
+        **common,
+        **blank(counts),
+        locations=places,
+        reported=reported,
+        low=np.where(hidden, 1.0, np.where(lost, 1000.0, reported)),
+        high=np.where(hidden, 9.0, np.where(lost, np.inf, reported)),
+        dataset=COUNTIES,
+        basis=RESIDENCE,
+        beside={"states": states},
+        urban=dict.fromkeys(places, "3"),
+    )
+
+
+def two_states() -> tuple[Panel, np.ndarray]:
+    """Delaware and Rhode Island: shown, partly and always hidden, always 0, and lost counts."""
+    means = np.array([12.0, 0.7, 3.0, 0.25, 0.8, 5.0, 110.0, 0.0])
+    months = np.random.default_rng(3).poisson(means[:, None], (8, 41))
+    sums = np.lib.stride_tricks.sliding_window_view(months, 12, axis=1).sum(axis=2)
+    totals = {"DE": sums[:3].sum(axis=0), "RI": sums[3:].sum(axis=0)}
+    return sums_panel(sums, DELAWARE + RHODE_ISLAND, totals), sums
+
+
+def baseline(name: str, panel: Panel, draws: int = 200) -> Forecast:
+    return Model(CountyBaseline(name), name).fit(panel).draw(12, draws, SEED)
+
+
+def hidden_numbers(fips, draws):
+    """What a county's hidden counts are in each draw, as the module says it."""
+    return 1 + SEED.generator("hidden", fips).permutation(draws) * 9 // draws
+
+
+@pytest.mark.parametrize("fips", ["10001", "10003", "44003"])
+def test_hub_baseline_is_the_last_count_and_the_countys_own_mirrored_changes(fips):
+    panel, _ = two_states()
+    draws = 90
+    made = baseline("county-hub-baseline", panel, draws)
+    row = panel.locations.index(fips)
+    levels = shuffled_levels(draws, SEED.generator("location", fips))
+    number = hidden_numbers(fips, draws)
+    for d in range(draws):
+        history = np.where(panel.hidden[row], number[d], panel.reported[row])
+        for h in (1, 5, 12):
+            gaps = history[h:] - history[:-h]
+            error = np.quantile(np.concatenate([gaps, -gaps]), levels[d])
+            want = max(0.0, history[-1] + np.rint(error))
+            assert made.draws[d, row, h - 1] == want, (d, h)
+
+
+def test_last_value_takes_one_spread_of_square_roots_from_all_counties_shown():
+    panel, _ = two_states()
+    made = baseline("county-last", panel)
+    roots = np.sqrt(np.where(panel.reported >= 10, panel.reported, np.nan))
+    for fips in ("10001", "10003", "44009"):  # shown, at times hidden, always 0
+        row = panel.locations.index(fips)
+        levels = shuffled_levels(200, SEED.generator("location", fips))
+        last = np.where(panel.hidden[row, -1], hidden_numbers(fips, 200), panel.reported[row, -1])
+        for h in (1, 12):
+            gaps = (roots[:, h:] - roots[:, :-h]).ravel()
+            gaps = gaps[~np.isnan(gaps)]
+            error = np.quantile(np.concatenate([gaps, -gaps]), levels)
+            want = np.rint(np.maximum(np.sqrt(last) + error, 0) ** 2)
+            np.testing.assert_array_equal(made.draws[:, row, h - 1], want)
+
+
+def test_a_lost_count_is_what_the_state_leaves_in_each_draw():
+    panel, sums = two_states()
+    counts = counts_of(panel, "x")
+    hidden = counts.drawn_hidden(90, SEED)
+    row = panel.locations.index("44007")
+    rows = [3, 4, 5, 7]
+    for t in (0, 29):
+        others = sum(
+            hidden[i] if panel.hidden[i, t] else np.full(90, panel.reported[i, t]) for i in rows
+        )
+        want = np.maximum(1000, sums[3:, t].sum() - others)
+        np.testing.assert_array_equal(counts.drawn_lost(row, hidden)[:, t], want)
+    np.testing.assert_array_equal(
+        counts.drawn_last(hidden)[row], counts.drawn_lost(row, hidden)[:, -1]
+    )
+
+
+@pytest.mark.parametrize("part", ["no states", "not all counties"])
+def test_without_the_whole_state_a_lost_count_is_its_floor_and_that_is_said(part):
+    panel, _ = two_states()
+    few = panel.select([s for s in panel.locations if s != "44001"])
+    few = replace(panel, beside={}) if part == "no states" else replace(few, selected=False)
+    made = baseline("county-hub-baseline", few)
+    assert (made.draws[:, made.locations.index("44007")] == 1000).all()
+    assert any("taken as 1,000" in w and "RI" in w for w in made.warnings)
+
+
+@pytest.mark.parametrize("name", ["county-hub-baseline", "county-last"])
+def test_what_is_missing_stands_as_it_was_and_that_is_said(name):
+    panel, sums = two_states()
+    layers = {name: getattr(panel, name).copy() for name in ("reported", "low", "high")}
+    for layer in layers.values():
+        layer[0, -2:] = layer[2, :3] = layer[5] = np.nan
+    panel = replace(panel, **layers)
+    filled = counts_of(panel, "x")
+    np.testing.assert_array_equal(filled.known[0, -3:], [sums[0, -3]] * 3)
+    assert filled.hidden[2, 0] == filled.hidden[2, 3]
+    made = baseline(name, panel)
+    assert "44005" not in made.locations
+    assert made.skipped == {"44005": "no count in any month"}
+    assert any("10001" in w and "last one stands in" in w for w in made.warnings)
+    assert np.median(made.draws[:, 0, 0]) == pytest.approx(sums[0, -3], rel=0.2)
+
+
+COUNTS = st.sampled_from(range(16)) | st.just(np.nan) | st.integers(900, 1100)
+
+
+@given(arrays(float, (3, 13), elements=COUNTS))
+def test_any_counts_give_whole_numbers_for_every_county_with_one(counts):
+    if np.isnan(counts).all():
+        counts[0, 0] = 1.0
+    panel = sums_panel(counts, DELAWARE, {"DE": np.nansum(counts, axis=0)})
+    some = [s for s, row in zip(DELAWARE, counts) if not np.isnan(row).all()]
+    made = baseline("county-hub-baseline", panel, 9)  # the other may have nothing to pool
+    assert list(made.locations) == some
+    assert (made.draws == np.rint(made.draws)).all()
+    assert (made.draws >= 0).all()

@@ -1,26 +1,37 @@
-"""The state-space model: its filter against dense algebra, its draws against what they claim."""
+"""The state-space model: its filter against dense algebra, its draws against what they claim, and
+the constants that ship: found by date, a maximum, and what `make constants` gives.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
+import pickle
 from dataclasses import astuple, replace
 from types import SimpleNamespace
 
+import constants as tool
 import numpy as np
 import pytest
 from delay_factory import DELAYS, with_all_deaths
-from panel_factory import bundled_panel, made_panel, only, with_counts
+from dlm_estimate import penalised, to_line
+from panel_factory import made_panel, with_counts
 from scales_factory import HAND
 
+import odforecast as od
+from odforecast.errors import ForecastError
+from odforecast.geography import JURISDICTIONS
 from odforecast.models import get_model
+from odforecast.models.constants import SCALES, all_constants, constants_for
 from odforecast.models.delay import constants as learning
 from odforecast.models.delay.deficit import deficit
-from odforecast.models.statespace.kalman import COMPLETE, draw_counts, drawn, kalman, level_path
-from odforecast.models.statespace.model import path_root, relative_growth, tilted
-from odforecast.models.statespace.share import rise_of_units
+from odforecast.models.statespace.kalman import draw_counts, drawn, kalman, level_path
+from odforecast.models.statespace.model import CLASSES, path_root, relative_growth, tilted, whole_of
+from odforecast.models.statespace.share import Inputs, ShareScales, rise_of_units
+from odforecast.monthly.sums import rolling_sums
+from odforecast.names import SYNTHETIC_OPIOIDS
+from odforecast.panel import Panel
 from odforecast.seeds import Streams
-
-NOTHING_LATE = (COMPLETE, COMPLETE, COMPLETE)
 
 
 def dense_step(mean, cov, scales, region):
@@ -41,19 +52,6 @@ def dense_step(mean, cov, scales, region):
     return move @ mean, move @ cov @ move.T + noise
 
 
-def long_state(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """A state with errors of late arrivals after it, correlated with all the rest."""
-    size = n + 2
-    longer = size + 2 * n
-    mean = rng.normal(0, 0.05, longer)
-    mean[:n] = np.log(80)
-    mean[size - 1] = 0.0
-    root = rng.normal(0, 0.05, (longer, longer))
-    cov = root @ root.T
-    cov[size - 1] = cov[:, size - 1] = 0.0
-    return mean, cov
-
-
 @pytest.mark.parametrize("first", [0, 3])
 def test_the_filter_with_late_arrivals_equals_dense_algebra(first):
     rng = np.random.default_rng(12)
@@ -64,7 +62,12 @@ def test_the_filter_with_late_arrivals_equals_dense_algebra(first):
     months[2, 5] = 300.0  # so large that its logarithm is taken
     late, revised = rng.uniform(0, 25, (2, n, horizon))
     noise, share = rng.uniform(0, 60, (n, horizon)), np.array([0.8, 0.7, 0.9])
-    mean, cov = long_state(n, rng)
+    # After the state stand the errors of late arrivals, correlated with all the rest.
+    mean = rng.normal(0, 0.05, size + 2 * n)
+    mean[:n], mean[size - 1] = np.log(80), 0.0
+    root = rng.normal(0, 0.05, (mean.size, mean.size))
+    cov = root @ root.T
+    cov[size - 1] = cov[:, size - 1] = 0.0
     m, p = mean.copy(), cov.copy()
     kalman(months, region, np.array(astuple(scales)), mean, cov, share, first, late, revised,
            noise)  # fmt: skip
@@ -100,55 +103,21 @@ def test_the_filter_with_late_arrivals_equals_dense_algebra(first):
     np.testing.assert_allclose(cov, p, atol=1e-10)
 
 
-def test_the_filter_with_nothing_late_equals_the_short_one():
-    rng = np.random.default_rng(13)
-    region, n, size = np.array([0, 1, 0]), 3, 3 + 2
-    months = rng.poisson(80, (n, 40)).astype(float)
-    mean, cov = long_state(n, rng)
-    cov[:size, size:] = cov[size:, :size] = 0.0
-    errors = mean[size:].copy(), cov[size:, size:].copy()
-    short = mean[:size].copy(), cov[:size, :size].copy()
-    common = (months, region, np.array(astuple(HAND)))
-    nothing = np.zeros(months.shape)
-    one = kalman(*common, mean, cov, np.ones(3), 0, nothing, nothing, nothing)
-    other = kalman(*common, *short, np.ones(3), 0, *NOTHING_LATE)
-    assert one == pytest.approx(other, rel=1e-12)
-    np.testing.assert_allclose(mean[:size], short[0], atol=1e-12)
-    np.testing.assert_allclose(cov[:size, :size], short[1], atol=1e-14)
-    # And nothing is learned of what is not seen.
-    np.testing.assert_allclose(mean[size:], errors[0], atol=1e-12)
-    np.testing.assert_allclose(cov[size:, size:], errors[1], atol=1e-14)
-
-
-def late_panel(short_of: float = 0.0, pending: float = 6.0, level: float = 300_000.0):
-    """Four places with the same deaths every month; the last three counts have records pending,
-    and the last month is ``short_of`` deaths short of the level once completed.
-    """
-    states = ("CT", "MA", "OH", "MI")
-    panel = made_panel({s: np.full(90, level) for s in states}, "2021-04")
+def test_draws_of_levels_and_late_arrivals_have_the_filters_covariance(monkeypatch):
+    loud = replace(DELAYS, noise=0.02, revision_noise=0.001)
+    monkeypatch.setattr(learning, "delays_for", lambda _: loud)
+    # Four places with the same deaths every month; the last three counts have records pending.
+    level, day = 300_000.0, dt.date(2021, 11, 10)
+    panel = made_panel({s: np.full(90, level) for s in ("CT", "MA", "OH", "MI")}, "2021-04")
     percent = np.full(panel.reported.shape, 0.2)
-    percent[:, -3:] += pending * np.array([1 / 3, 2 / 3, 1.0])
-    day = dt.date(2021, 11, 10)
+    percent[:, -3:] += [2.0, 4.0, 6.0]
     panel = replace(
         panel, pending=percent, release=day, as_of=day, final_through=np.datetime64("2020-12")
     )
     panel = with_all_deaths(panel, np.full(4, 20 * level))
-    sums = deficit(panel, DELAYS).sums(panel.locations, 12)
-    sums[:, -1] += short_of
     reported = panel.reported.copy()
-    reported[:, -12:] -= sums
-    return with_counts(panel, reported)
-
-
-def late_dlm(panel, constants, scales=HAND):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(learning, "delays_for", lambda _: constants)
-        return get_model("dlm", scales=scales).fit(panel)
-
-
-def test_draws_of_levels_and_late_arrivals_have_the_filters_covariance():
-    loud = replace(DELAYS, noise=0.02, revision_noise=0.001)
-    fitted = late_dlm(late_panel(), loud)
+    reported[:, -12:] -= deficit(panel, DELAYS).sums(panel.locations, 12)
+    fitted = get_model("dlm", scales=HAND).fit(with_counts(panel, reported))
     (state,) = fitted.inner.states
     n, size = 4, state.size
     assert state.incomplete
@@ -172,9 +141,9 @@ def test_draws_of_levels_and_late_arrivals_have_the_filters_covariance():
     got = np.cov(found.T)
     # New innovations are on the levels alone.
     across, within = (slice(None, n), slice(n, None)), (slice(n, None), slice(n, None))
+    scale = np.sqrt(np.outer(np.diag(got), np.diag(got)))
     for block in (across, within):
-        scale = np.outer(np.sqrt(np.diag(got)), np.sqrt(np.diag(got)))[block]
-        np.testing.assert_allclose(got[block] / scale, expected[block] / scale, atol=0.03)
+        np.testing.assert_allclose((got / scale)[block], (expected / scale)[block], atol=0.03)
     # They do go together: a month that looks low is either low or late.
     strong = expected[across][np.arange(n), np.arange(n)] / (sd[:n] * sd[n : 2 * n])
     assert (strong > 0.15).all()
@@ -200,39 +169,19 @@ def test_the_level_path_and_its_covariance_are_those_of_the_recursion():
 @pytest.mark.parametrize("mean", [0.5, 4.0, 11.0, 13.0, 200.0])
 def test_counts_have_mean_and_variance_of_the_model(mean):
     rng = np.random.default_rng(5)
-    shape = (60_000, 1, 1)
-    noise = 0.06
+    shape, noise, f32 = (60_000, 1, 1), 0.06, np.float32
+    level = np.full(shape[:2], np.log(mean) - 3.0, dtype=f32)
+    normal, uniform = rng.standard_normal(shape, dtype=f32), rng.random(shape, dtype=f32)
+    # The rise and the length of the month, which make up for what the level lacks.
+    parts = np.full(shape, 1.0, dtype=f32), np.full(1, 2.0, dtype=f32)
     out = np.empty(shape)
-    below = draw_counts(
-        np.full(shape[:2], np.log(mean) - 3.0, dtype=np.float32),
-        np.full(shape, 1.0, dtype=np.float32),
-        np.full(1, 2.0, dtype=np.float32),
-        noise,
-        np.zeros(1),
-        np.zeros((1, 1)),
-        rng.standard_normal(shape, dtype=np.float32),
-        rng.random(shape, dtype=np.float32),
-        out,
-    )
+    below = draw_counts(level, *parts, noise, np.zeros(1), np.zeros((1, 1)), normal, uniform, out)
     assert below == 0
     assert out.mean() == pytest.approx(mean, rel=0.02)
     assert out.var() == pytest.approx(mean + noise**2 * mean**2, rel=0.04)
 
 
-def test_without_all_jurisdictions_the_nation_stands_alone_and_it_is_said():
-    panel = only(bundled_panel(), ["US", "OH", "WY"])
-    forecast = get_model("dlm", delay=False).fit(panel).forecast(12, draws=100, seed=1)
-    assert "US is modelled on its own" in forecast.warnings[0]
-    us = forecast.quantiles([0.05, 0.95])[:, 0, 0]
-    assert us[0] < panel.reported[0, -1] * 1.05
-    assert us[1] - us[0] < 0.1 * panel.reported[0, -1]
-
-
-# What one wrong character in the filter, the pins or the draws would change
-
-
 def test_the_rise_of_a_sum_is_that_of_its_deaths_not_of_its_logs():
-    """Each part weighs by its deaths: one that doubles and one that halves are no standstill."""
     part = SimpleNamespace(units=("US", "OH"), others=("CT", "WV", "VT"))
     up = {"CT": 0.2, "WV": -0.4, "VT": 0.9, "OH": 0.3}
     rise = {s: np.full((2, 3), x, np.float32) for s, x in up.items()}
@@ -242,25 +191,18 @@ def test_the_rise_of_a_sum_is_that_of_its_deaths_not_of_its_logs():
     np.testing.assert_allclose(found[:, 1], 0.3, rtol=1e-6)
 
 
-def simulated(seed: int, slope: float) -> tuple[np.ndarray, ...]:
-    """Counts whose 12-month growth over the nation's follows the share of the class."""
-    rng = np.random.default_rng(seed)
+@pytest.mark.parametrize("slope", [-0.3, 0.4])
+def test_the_growth_that_the_share_told_of_is_found(slope):
+    rng = np.random.default_rng(1)
     n_loc, n = 40, 96
     share = np.clip(0.5 + 0.2 * rng.standard_normal((n_loc, 1)), 0.1, 0.9)
     share = share + 0.001 * rng.standard_normal((n_loc, n))
     relative = np.zeros((n_loc, n))
     for t in range(12, n):
         relative[:, t] = relative[:, t - 12] + slope * (share[:, t - 12] - 0.5)
-    deaths = 1500.0 * np.exp(relative)
-    nation = np.full(n, 60_000.0)
-    return deaths, nation, deaths * share, 0.5 * nation
-
-
-@pytest.mark.parametrize("slope", [-0.3, 0.4])
-def test_the_growth_that_the_share_told_of_is_found(slope: float) -> None:
-    deaths, nation, part, part_nation = simulated(1, slope)
-    found = relative_growth(deaths, nation, part, part_nation)
-    expected = slope * (part / deaths - 0.5)[:, -1]
+    deaths, nation = 1500.0 * np.exp(relative), np.full(n, 60_000.0)
+    found = relative_growth(deaths, nation, deaths * share, 0.5 * nation)
+    expected = slope * (share - 0.5)[:, -1]
     np.testing.assert_allclose(found, expected, atol=0.02)
     assert np.abs(expected).max() > 0.08
 
@@ -277,3 +219,276 @@ def test_a_tilt_leaves_the_nation_and_moves_a_count_by_its_growth() -> None:
     # The sum of twelve months has grown by the growth that was expected, next to nothing elsewhere.
     assert np.log(tilted(flat, one)[0, 0].sum() / 1200.0) == pytest.approx(0.2, abs=0.02)
     np.testing.assert_array_equal(tilted(flat, np.zeros(52)), flat)
+
+
+DAY = dt.timedelta(days=1)
+
+
+def test_the_newest_set_not_later_than_the_day():
+    sets = all_constants()
+    days = ["2018-12-31", "2020-12-31", "2022-12-31", "2024-12-31", "2026-01-14"]
+    assert [str(s.cutoff) for s in sets] == days
+    for before, after in itertools.pairwise(sets):
+        assert constants_for(before.cutoff) is before
+        assert constants_for(after.cutoff - DAY) is before
+        assert before.last_month < after.last_month < after.cutoff.isoformat()
+    assert constants_for(dt.date(2050, 1, 1)) is sets[-1]
+    assert constants_for(sets[0].cutoff - DAY) is sets[0]
+
+
+def test_a_set_rests_on_what_was_published_by_its_cutoff():
+    for each in all_constants():
+        part = tool.span(each.cutoff.isoformat())
+        assert str(part.last_month) == each.last_month
+        assert part.data_hash == each.data_hash
+        assert tool.publication_date(part.last_month) <= each.cutoff
+
+
+def test_the_shipped_scales_are_a_maximum():
+    for each in all_constants():
+        counts = tool.span(each.cutoff.isoformat()).counts
+        pins = (each.values["pin_level_variance"], each.values["pin_forget"])
+        value = penalised(counts, pins)
+        theta = np.array(each.scales())
+        best = value(to_line(theta))
+        for i, name in enumerate(SCALES):
+            for factor in (0.97, 1.03):
+                moved = theta.copy()
+                moved[i] = min(moved[i] * factor, 0.9999)
+                assert value(to_line(moved)) <= best + 0.05, (each.cutoff, name, factor)
+
+
+SHORT = "T40.4"
+DRAWS = 60
+RNG = np.random.default_rng
+
+
+@pytest.fixture(scope="module")
+def vintage():
+    return od.bundled().as_of("2025-09-17")
+
+
+@pytest.fixture(scope="module")
+def released(vintage) -> Panel:
+    """A release: its last months are incomplete."""
+    return vintage.panel()
+
+
+@pytest.fixture(scope="module")
+def clean(released) -> Panel:
+    return released.cut("2021-06")
+
+
+@pytest.fixture(scope="module")
+def forecasts(released, clean) -> dict[str, od.Forecast]:
+    return {"release": forecast_of(released), "clean": forecast_of(clean)}
+
+
+def forecast_of(panel: Panel, **keywords) -> od.Forecast:
+    return od.get_model("dlm", **keywords).fit(panel).forecast(draws=DRAWS)
+
+
+def same(one: od.Forecast, two: od.Forecast) -> None:
+    assert np.array_equal(one.draws, two.draws)
+    assert np.array_equal(one.known, two.known, equal_nan=True)
+    for name in ("locations", "skipped", "warnings"):
+        assert getattr(one, name) == getattr(two, name)
+    assert np.array_equal(one.months, two.months)
+
+
+def within(part: od.Forecast, made: od.Forecast) -> None:
+    """In every draw a class has no more deaths than all drugs."""
+    whole = made.select(part.locations)
+    assert (part.draws >= 0).all()
+    assert (part.draws <= whole.draws).all()
+    assert (part.samples() <= whole.samples() + 1e-9).all()
+
+
+@pytest.mark.parametrize("kind", ["release", "clean"])
+def test_a_part_lies_within_the_whole_in_every_draw(forecasts, kind):
+    part = forecasts[kind].part(SHORT)
+    within(part, forecasts[kind])
+    whole = forecasts[kind].select(part.locations)
+    assert (part.known <= whole.known).all()
+    assert (part.known >= np.minimum(whole.known, 0)).all()
+    assert part.panel.indicator == SYNTHETIC_OPIOIDS
+    assert part.provenance == forecasts[kind].provenance
+    # It is no constant share: within a month the part has noise of its own.
+    assert (part.draws[:, 0] / whole.draws[:, 0]).std(axis=0)[part.horizons > 0].min() > 0.01
+
+
+@pytest.mark.parametrize("month", ["2018-12", "2021-06", "2024-04"])
+def test_known_months_are_whole_and_add_up_to_the_counts(released, month):
+    inputs = od.get_model("dlm").fit(released.cut(month)).inner.classes[SHORT].inputs
+    reported = inputs.panel.reported[:, -12:]
+    sums = rolling_sums(inputs.shown)
+    for row, place in enumerate(inputs.units):
+        if place != "US":
+            shown = reported[inputs.panel.index(place)]
+            known = ~np.isnan(shown)
+            assert np.array_equal(sums[row][known], shown[known])
+    inside = [i for i, s in enumerate(inputs.units) if s in (*JURISDICTIONS, "US")]
+    assert np.array_equal(sums[inside].sum(axis=0), reported[inputs.panel.index("US")])
+    assert np.array_equal(inputs.shown, np.round(inputs.shown))
+
+
+def test_the_nation_holds_the_parts_and_a_rest(forecasts):
+    part = forecasts["release"].part(SHORT)
+    published = [s for s in part.locations if s in JURISDICTIONS]
+    assert len(published) < len(JURISDICTIONS)
+    us = part.select("US").samples()[:, 0]
+    assert (us >= part.select(published).samples().sum(axis=1)).all()
+
+
+@pytest.mark.parametrize("kind", ["released", "clean"])
+def test_drawing_the_part_moves_no_draw_of_all_drugs(forecasts, kind, request):
+    fitted = od.get_model("dlm").fit(request.getfixturevalue(kind))
+    fitted.inner.classes = {}
+    bare, made = fitted.forecast(draws=DRAWS), forecasts[kind.replace("released", "release")]
+    assert np.array_equal(bare.draws, made.draws)
+    assert np.array_equal(bare.known, made.known)
+    assert not bare.beside
+    assert made.beside
+
+
+@pytest.mark.parametrize("month", [None, "2021-06", "2019-03"])
+def test_the_panel_of_the_class_gives_the_same_part(vintage, month):
+    whole, part = vintage.panel(), vintage.panel(SHORT)
+    if month is not None:
+        whole, part = whole.cut(month), part.cut(month)
+    beside = part.beside["all-drugs"]
+    assert not beside.beside
+    assert whole_of(part)[0].data_hash == whole.data_hash
+    one, two = forecast_of(whole).part(SHORT), forecast_of(part)
+    same(one, two)
+    assert two.panel is part
+    assert two.provenance["data_hash"] == part.data_hash
+    moved = forecast_of(replace(part, beside={"all-drugs": beside.cut(part.months[-25])}))
+    assert not np.array_equal(moved.draws[..., -1], two.draws[..., -1])  # of another month: alone
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["2018-04-11.csv", "2024-12-11.csv.gz"])
+def test_real_releases(shared, name):
+    vintage = od.read(shared / "vsrr" / name)
+    whole = vintage.panel()
+    beside = {s: replace(vintage.panel(s), beside={}, triangle=None, notes=()) for s in CLASSES}
+    made = forecast_of(replace(whole, beside={**whole.beside, **beside}))
+    # The panel of the class gives the same, whatever other classes stand beside.
+    same(made.part(SHORT), forecast_of(vintage.panel(SHORT)))
+    same(made.part("cocaine"), forecast_of(vintage.panel("cocaine")))
+    assert set(made.beside) == set(CLASSES)
+    for short in CLASSES:
+        part = made.part(short)
+        assert len(part.locations) >= 19, short
+        within(part, made)
+        # The nowcast of the nation is the count as reported and a little more.
+        reported = beside[short].reported[beside[short].index("US"), -1]
+        now = part.select("US").samples()[:, 0, part.horizons == 0].mean()
+        assert 1.0 < now / reported < 1.12, short
+
+
+def test_selecting_and_adding_carry_it(forecasts):
+    whole = forecasts["release"]
+    part = whole.part(SHORT)
+    some = whole.select(["WV", "US", "Ohio"]).part(SHORT)
+    assert some.locations == ("WV", "US", "OH")
+    assert np.array_equal(some.draws, part.select(["WV", "US", "OH"]).draws)
+    both = whole.total(["OH", "WV"], "both").part("Synthetic opioids, excl. methadone (T40.4)")
+    assert np.array_equal(both.draws, part.total(["OH", "WV"], "both").draws)
+    assert SHORT not in whole.region("South").beside  # Florida has no count
+    assert SHORT in whole.select(["OH", "FL"]).beside
+    kept = whole.select([s for s in whole.locations if s != "US"]).with_nation()
+    assert SHORT in kept.beside
+    assert "US" not in kept.part(SHORT).locations
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda f, _: f["release"].select("FL").part(SHORT), "no T40.4.*FL: no reported count"),
+        (lambda f, _: f["release"].part("cocaine"), "no cocaine.*it holds T40.4"),
+        (lambda _, p: forecast_of(replace(p, beside={})).part(SHORT), "no T40.4.*dlm carries"),
+        (lambda f, _: f["release"].part(SHORT).select("FL"), "no reported count"),
+        (
+            lambda f, _: f["release"].with_parts({SHORT: f["clean"].part(SHORT)}),
+            "does not belong to these draws",
+        ),
+        (lambda f, _: f["release"].part(SHORT).nation(), "no forecast for"),
+    ],
+)
+def test_why_there_is_none(forecasts, clean, call, said):
+    with pytest.raises(ForecastError, match=said):
+        call(forecasts, clean)
+
+
+@pytest.mark.parametrize("kind", ["release", "clean"])
+def test_it_is_saved_pickled_and_joined_bit_for_bit(tmp_path, forecasts, kind):
+    whole = forecasts[kind].select(["US", "OH", "WV", "AZ"])
+    alone = whole.part(SHORT)
+    joined = od.Forecast.concat([whole.select(["US", "AZ"]), whole.select(["WV", "OH"])])
+    for back in (
+        od.load_forecast(whole.save(tmp_path / "f")).part(SHORT),
+        pickle.loads(pickle.dumps(whole)).part(SHORT),
+        joined.select(whole.locations).part(SHORT),
+        od.load_forecast(alone.save(tmp_path / "alone")),
+    ):
+        same(back, alone)
+        assert back.provenance == whole.provenance
+        assert back.panel.data_hash == alone.panel.data_hash
+        assert back.joint == whole.joint
+
+
+def test_suppressed_and_missing_cells(released):
+    part = released.beside[SHORT]
+    layers = {name: getattr(part, name).copy() for name in ("reported", "low", "high")}
+    for layer, value in zip(layers.values(), (np.nan, 1.0, 9.0)):
+        layer[part.index("OH"), -30:-28] = np.nan
+        layer[part.index("WV"), -5:-3] = layer[part.index("KY"), -1] = value
+    made = forecast_of(replace(released, beside={SHORT: replace(part, **layers)})).part(SHORT)
+    assert "OH" in made.locations  # a gap is bridged
+    assert "only 14 months" in made.skipped["WV"]
+    assert "is suppressed" in made.skipped["KY"]
+    assert np.isfinite(made.samples()).all()
+
+
+def test_the_us_has_a_share_of_its_own_where_it_is_no_sum(released):
+    few = replace(released.select(["US", "OH", "WV"]), selected=False)
+    fitted = od.get_model("dlm").fit(few)
+    made = fitted.forecast(draws=DRAWS)
+    assert made.part(SHORT).locations == ("US", "OH", "WV")
+    within(made.part(SHORT), made)
+    assert not fitted.inner.classes[SHORT].inputs.adds_up
+    # A nation smaller than its parts contradicts itself: no rest.
+    part = released.beside[SHORT]
+    odd = part.reported.copy()
+    odd[part.index("US")] = np.round(0.6 * odd[part.index("US")])
+    part = replace(part, reported=odd, low=None, high=None)
+    made = forecast_of(replace(released, beside={**released.beside, SHORT: part}))
+    within(made.part(SHORT), made)
+
+
+def test_the_filter_finds_a_simulated_share():
+    scales, rng = ShareScales(0.06, 0.04, 0.005, 0.98, 0.1, 1.3, 1.15, 0.17, 0.1), RNG(3)
+    n_loc, n = 24, 96
+    wholes = rng.uniform(40, 400, n_loc)[:, None] * np.ones(n)
+    rise = 0.03 * rng.standard_normal(n) * np.ones((n_loc, 1))
+    wholes = np.round(wholes * np.exp(np.cumsum(rise, axis=1)))
+    logit, slope = rng.normal(-0.5, 0.5, n_loc), 0.0
+    parts = np.empty((n_loc, n))
+    for t in range(n):
+        logit = logit + slope + scales.pull * rise[:, t] + scales.us * rng.standard_normal()
+        logit += scales.own * rng.standard_normal(n_loc)
+        slope = scales.damp * slope + scales.slope * rng.standard_normal()
+        p = 1 / (1 + np.exp(-logit - scales.noise * rng.standard_normal(n_loc)))
+        parts[:, t] = rng.binomial(wholes[:, t].astype(int), p)
+    inputs = Inputs(
+        panel=None, units=JURISDICTIONS[:n_loc], others=(), adds_up=False, skipped={},
+        parts=parts, wholes=wholes, rise=rise, late=np.zeros(parts.shape),
+        share=np.full(n_loc, 0.4), years=np.full(n_loc, 1e6), shown=parts[:, -23:],
+    )  # fmt: skip
+    mean, cov, loglik = inputs.filtered(scales)
+    seen = np.log(parts[:, -3:].sum(axis=1) / (wholes - parts)[:, -3:].sum(axis=1))
+    assert np.abs(mean[:-2] - seen).mean() < 0.15
+    assert np.linalg.eigvalsh(cov).min() > -1e-10
+    assert loglik > inputs.filtered(replace(scales, own=0.5))[2]

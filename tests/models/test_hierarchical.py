@@ -9,6 +9,7 @@ from functools import lru_cache
 
 import arviz_base as az
 import numpy as np
+import pytensor
 import pytest
 import scipy.stats as st
 from hypothesis import given
@@ -17,24 +18,13 @@ from panel_factory import cut_panel, release_panel
 from scipy.special import gammaln
 
 from hierarchy_prior import prior_predictive, simulate
-from odforecast.errors import UnknownNameError
-from odforecast.geography.places import JURISDICTIONS
+from odforecast.forecast import Forecast
 from odforecast.models import Fitted, get_model
-from odforecast.models.delay.deficit import SPAN
+from odforecast.models.delay.constants import delays_for
+from odforecast.models.delay.deficit import SPAN, deficit
+from odforecast.models.hierarchy import graph as hg
 from odforecast.models.hierarchy import inputs as hi
-from odforecast.models.hierarchy.graph import graph_data
-from odforecast.models.hierarchy.laplace import (
-    HALF_NORMAL,
-    LEVEL_SD,
-    SLOPE_RATIO,
-    approximate,
-    at_damping,
-    increment_precision,
-    innovation_operator,
-    path_basis,
-    slope_filter,
-    whiten,
-)
+from odforecast.models.hierarchy import laplace
 from odforecast.models.hierarchy.model import (
     FittedHierarchical,
     Hierarchical,
@@ -47,21 +37,13 @@ from odforecast.panel import Panel
 from odforecast.seeds import Streams
 
 FOUR = ("CT", "MA", "OH", "MI")  # two regions with two members each: all levels are there
-STREAMS = Streams(1, "states", "all-drugs", "2018-06")
-QUICK = Hierarchical("hierarchical-quick")
+
 #: Three states as released: the last half year is not final.
 THREE = ("CT", "OH", "WV")
 
 
-def four_states(last: str = "2018-06") -> Panel:
-    return cut_panel(last, FOUR)
-
-
-# --- inputs -----------------------------------------------------------------------------
-
-
 def test_inputs_are_sorted_padded_and_whole() -> None:
-    panel = four_states()
+    panel = cut_panel("2018-06", FOUR)
     inputs, skipped = hi.from_panel(panel, "m")
     assert not skipped
     assert inputs.locations == ("CT", "MA", "MI", "OH")
@@ -75,31 +57,21 @@ def test_inputs_are_sorted_padded_and_whole() -> None:
     assert inputs.region.tolist() == [[0, 1], [0, 1], [1, 0], [1, 0]]
 
 
-def test_rest_of_the_nation_makes_the_parts_add_up() -> None:
-    panel = cut_panel("2021-06", ("US", "OH", "WY"))
-    inputs, _ = hi.from_panel(panel, "m")
-    assert inputs.locations == ("OH", "WY", hi.REST)
-    total = inputs.counts[:, -12:].sum()
-    assert total == panel.reported[panel.index("US"), -1]
-
-
 def hidden_start(sums: int = 15) -> Panel:
     """Ohio, and Wyoming with its first counts suppressed but for one."""
     panel = cut_panel("2018-06", ("OH", "WY"))
     layers = {k: getattr(panel, k).copy() for k in ("reported", "low", "high")}
-    row = panel.index("WY")
-    for name, value in (("reported", np.nan), ("low", 1.0), ("high", 9.0)):
-        layers[name][row, :sums] = value
-    layers["reported"][row, 2] = 0.0
+    for layer, value in zip(layers.values(), (np.nan, 1.0, 9.0)):
+        layer[1, :sums] = value
+    layers["reported"][1, 2] = 0.0
     return Panel(**{**panel.__getstate__(), **layers})
 
 
-def test_suppressed_counts_before_the_first_month_are_kept_without_overlap() -> None:
+def test_suppressed_counts_before_the_first_month_are_kept_without_overlap():
     inputs, _ = hi.from_panel(hidden_start(), "m")
-    early = inputs.months.size - hidden_start().month_grid.size
+    first = inputs.months.size - hidden_start().month_grid.size + 15
     row = inputs.locations.index("WY")
-    first = int(np.argmax(inputs.seen[row]))
-    assert first == early + 15
+    assert int(np.argmax(inputs.seen[row])) == first
     assert inputs.window_row.tolist() == [row]
     assert np.flatnonzero(inputs.windows[0]).tolist() == list(range(first - 12, first))
     assert inputs.window_counts[0].tolist() == list(range(1, 10))
@@ -108,48 +80,34 @@ def test_suppressed_counts_before_the_first_month_are_kept_without_overlap() -> 
     assert np.isnan(earlier.window_counts[0][1:]).all()
 
 
-def test_what_the_rest_of_the_nation_misses_adds_up() -> None:
+def test_the_rest_of_the_nation_makes_the_parts_add_up_and_what_they_miss():
+    panel = cut_panel("2021-06", ("US", "OH", "WY"))
+    inputs, _ = hi.from_panel(panel, "m")
+    assert inputs.locations == ("OH", "WY", hi.REST)
+    assert inputs.counts[:, -12:].sum() == panel.reported[panel.index("US"), -1]
     panel = release_panel("2021-06", ("US", "OH", "WY"))
     inputs, _ = Hierarchical().inputs(panel)
-    assert inputs.locations == ("OH", "WY", hi.REST)
-    assert inputs.missing is not None
-    from odforecast.models.delay.constants import delays_for
-    from odforecast.models.delay.deficit import deficit
-
     whole = deficit(panel, delays_for(panel))
     np.testing.assert_allclose(inputs.missing.late.sum(axis=0), whole.late[panel.index("US")])
     assert inputs.missing.late[2].sum() > 0
 
 
-# --- the density ------------------------------------------------------------------------
-
-
-def evaluate(expression: object) -> np.ndarray:
-    import pytensor
-
-    return np.asarray(pytensor.function([], expression, mode="FAST_COMPILE")())
-
-
-def test_negative_binomial_agrees_with_scipy() -> None:
-    from odforecast.models.hierarchy.graph import negative_binomial
+def test_the_density_of_counts_shown_and_suppressed_agrees_with_scipy():
+    def evaluate(expression: object) -> np.ndarray:
+        return np.asarray(pytensor.function([], expression, mode="FAST_COMPILE")())
 
     y = np.array([0.0, 1.0, 8.0, 700.0])[:, None]
     alpha, mu = np.array([0.7, 30.0, 4000.0]), 12.0
-    ours = evaluate(negative_binomial(y, np.log(mu), alpha)) - gammaln(y + 1)
+    ours = evaluate(hg.negative_binomial(y, np.log(mu), alpha)) - gammaln(y + 1)
     theirs = st.nbinom.logpmf(y, alpha, alpha / (alpha + mu))
     np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=1e-6)
-
-
-def test_suppressed_counts_agree_with_scipy() -> None:
-    from odforecast.models.hierarchy.graph import window_chance
-
     mu, alpha = np.array([0.4, 5.0, 30.0]), np.array([2.0, 50.0, 300.0])
     p = alpha / (alpha + mu)
-    ours = evaluate(window_chance(np.tile(hi.HIDDEN, (3, 1)), mu, alpha))
+    ours = evaluate(hg.window_chance(np.tile(hi.HIDDEN, (3, 1)), mu, alpha))
     theirs = np.log(st.nbinom.cdf(9, alpha, p) - st.nbinom.cdf(0, alpha, p))
     np.testing.assert_allclose(ours, theirs, rtol=1e-6)
     known = np.array([[2.0, -1.0], [0.0, -1.0], [40.0, -1.0]])
-    ours = evaluate(window_chance(known, mu, alpha))
+    ours = evaluate(hg.window_chance(known, mu, alpha))
     np.testing.assert_allclose(ours, st.nbinom.logpmf(known[:, 0], alpha, p), rtol=1e-5)
 
 
@@ -162,22 +120,19 @@ def padded_to(months: int) -> Iterator[None]:
 
 @lru_cache(maxsize=4)
 def terms_of(graph, free_only: bool):
-    """Terms of a graph's log density, compiled once."""
+    """Terms of a graph's log density, compiled once; added in numpy: quick to compile."""
     given = {"vars": graph.free_RVs} if free_only else {}
     return graph.compile_logp(jacobian=False, sum=False, mode="FAST_COMPILE", **given)
 
 
 def logp_at(graph, point: dict[str, np.ndarray], free_only: bool = False) -> float:
-    """Log density, its terms added in numpy: quick to compile."""
     return float(sum(np.sum(t) for t in terms_of(graph, free_only)(point)))
 
 
 def built(inputs: hi.Inputs):
     """Data, guide and graph."""
-    from odforecast.models.hierarchy import graph as hg
-
-    guide = approximate(inputs, 5.0)
-    data = graph_data(inputs, guide)
+    guide = laplace.approximate(inputs, 5.0)
+    data = hg.graph_data(inputs, guide)
     return data, guide, hg.build(data, tail=5.0)
 
 
@@ -202,13 +157,12 @@ def graph_logp(graph, point: dict[str, np.ndarray] | None, seed: int = 3):
 
 
 @pytest.mark.slow
-def test_padding_changes_nothing() -> None:
-    panel = four_states()
+def test_padding_changes_nothing():
+    panel = cut_panel("2018-06", FOUR)
     with padded_to(1):
         tight, _ = hi.from_panel(panel, "m")
     loose, _ = hi.from_panel(panel, "m")
-    extra = loose.months.size - tight.months.size
-    assert extra > 0
+    assert loose.months.size > tight.months.size
     short, point = graph_logp(built(tight)[-1], None)
     long, _ = graph_logp(built(loose)[-1], point)
     # A padded month has a shock, and a slope, of its own; here both at 0.
@@ -223,13 +177,8 @@ def named_values(graph, late: bool):
     names = [n for n in names if n in graph.named_vars]
     names += ["late_error", "revision_error"] if late else []
     outputs = graph.replace_rvs_by_values([graph[n] for n in names])
-    function = graph.compile_fn(
-        outputs,
-        inputs=graph.value_vars,
-        point_fn=True,
-        mode="FAST_COMPILE",
-        on_unused_input="ignore",
-    )
+    given = {"inputs": graph.value_vars, "point_fn": True, "on_unused_input": "ignore"}
+    function = graph.compile_fn(outputs, mode="FAST_COMPILE", **given)
     return lambda point: dict(zip(names, function(point)))
 
 
@@ -238,16 +187,16 @@ def national_logp(point, v, data, guide, start):  # type: ignore[no-untyped-def]
     nation, scale, ratio = guide.nation, float(v["scale_nation"]), float(v["slope_ratio"])
     own = np.linalg.inv(nation.level.prior[0])
     joint = replace(nation.level, prior=np.linalg.inv(own + nation.slope)[None])
-    forward, backward, strength, info = (a[0] for a in whiten(joint))
+    forward, backward, strength, info = (a[0] for a in laplace.whiten(joint))
     # Prior variance of a direction at these scales, from those of the innovations and the slope.
     parts = [np.diag(backward @ cov @ backward.T) for cov in (own, nation.slope)]
-    prior = parts[0] + parts[1] * (ratio / SLOPE_RATIO) ** 2
+    prior = parts[0] + parts[1] * (ratio / laplace.SLOPE_RATIO) ** 2
     precision = strength + 1.0 / (prior * (scale / guide.scales.nation) ** 2)
     z = point["z_nation"][0, -info.size :]
     steps = forward @ (info / precision + z / np.sqrt(precision))
     total = -0.5 * np.log(precision).sum()  # Jacobian
     # The slope, given the steps if their innovations were normal of these weights.
-    filtered = scale * ratio * slope_filter(steps.size)
+    filtered = scale * ratio * laplace.slope_filter(steps.size)
     before, noise = filtered @ filtered.T, own * (scale / guide.scales.nation) ** 2
     units = np.diag(1.0 / np.sqrt(np.diag(noise)))
     spread, turn = np.linalg.eigh(units @ before @ units)
@@ -282,8 +231,8 @@ def reference_logp(inputs, point, data, guide, graph) -> float:  # type: ignore[
         nodes.insert(0, ("1", guide.levels[1], regions, v["damping_region"]))
     # Recover every level's vector from its whitened coordinates, top down.
     for name, level, scale, damping in nodes:
-        forward, backward, strength, info = whiten(level)
-        bent = at_damping(level.by_damping, damping)
+        forward, backward, strength, info = laplace.whiten(level)
+        bent = laplace.at_damping(level.by_damping, damping)
         shrink = np.einsum("ski,skl,sli->si", forward, bent, forward)
         shrink *= ((data[f"reference_{name}"] / scale) ** 2)[:, None]
         mean = np.zeros_like(info)
@@ -306,7 +255,7 @@ def reference_logp(inputs, point, data, guide, graph) -> float:  # type: ignore[
     shock = v["common"] - between
     total += st.norm.logpdf(shock, 0.0, v["shock_scale"]).sum()
     total -= 0.5 * np.log(guide.nation.strength + v["shock_scale"] ** -2).sum()  # Jacobian
-    total += st.norm.logpdf(v["level"], guide.center, LEVEL_SD).sum()
+    total += st.norm.logpdf(v["level"], guide.center, laplace.LEVEL_SD).sum()
     mu = np.exp(v["path"] @ inputs.weights.T + inputs.month_hot @ v["season"] + v["common"])
     omega, y = np.repeat(v["extra"][:, None], n_time, axis=1) ** 2, inputs.counts.copy()
     if inputs.missing is not None:
@@ -331,10 +280,9 @@ def reference_logp(inputs, point, data, guide, graph) -> float:  # type: ignore[
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["regions", "late", "suppressed"])
 def test_whitening_changes_coordinates_not_the_model(kind: str) -> None:
-    """The density, with regions, late arrivals or suppressed counts, is the one written out."""
     with padded_to(1):
         if kind == "regions":
-            inputs, _ = hi.from_panel(four_states(), "m")
+            inputs, _ = hi.from_panel(cut_panel("2018-06", FOUR), "m")
         elif kind == "late":
             inputs, _ = Hierarchical().inputs(release_panel("2018-06", THREE))
         else:
@@ -357,7 +305,7 @@ def test_whitening_changes_coordinates_not_the_model(kind: str) -> None:
         for at in (point, flipped):
             values = named(at)
             assert values["scale_spread"] == pytest.approx(
-                HALF_NORMAL["scale_spread"] * abs(at["scale_spread_raw"])
+                laplace.HALF_NORMAL["scale_spread"] * abs(at["scale_spread_raw"])
             )
             np.testing.assert_allclose(values["scale"], named(point)["scale"])
 
@@ -366,147 +314,113 @@ def test_whitening_changes_coordinates_not_the_model(kind: str) -> None:
 def test_the_prior_of_increments_is_that_of_its_innovations_at_any_damping(damping, seed) -> None:
     rng = np.random.default_rng(seed)
     weights, scale = rng.uniform(0.3, 3.0, (2, 4)), rng.uniform(0.01, 0.2, 2)
-    found = at_damping(increment_precision(weights, scale), damping)
-    operator = innovation_operator(5, damping)
+    found = laplace.at_damping(laplace.increment_precision(weights, scale), damping)
+    operator = laplace.innovation_operator(5, damping)
     for i in range(2):
         own = np.r_[1.0 - damping**2, weights[i]] / scale[i] ** 2
         np.testing.assert_allclose(found[i], operator.T @ np.diag(own) @ operator, rtol=1e-9)
 
 
-# --- draws ------------------------------------------------------------------------------
+def quick(last: str = "2018-06") -> Fitted:
+    return get_model("hierarchical-quick").fit(cut_panel(last, FOUR))
 
 
-def quick(states: tuple[str, ...] = FOUR, last: str = "2018-06") -> Fitted:
-    return get_model("hierarchical-quick").fit(cut_panel(last, states))
+def test_the_approximation_says_so_and_has_a_sample_that_arviz_takes():
+    import arviz_stats
 
-
-def test_approximation_says_so() -> None:
-    result = quick().forecast(horizon=3, draws=10, seed=0)
-    assert any("approximate" in w for w in result.warnings)
-
-
-def test_idata_is_labelled_and_survives_a_pickle() -> None:
     fitted = quick()
-    posterior = fitted.idata["posterior"]
+    posterior, places = fitted.idata["posterior"], fitted.inner.inputs.locations
     assert posterior["path"].dims == ("chain", "draw", "location", "knot")
-    assert list(posterior["location"].values) == list(fitted.inner.inputs.locations)
+    assert tuple(posterior["location"].values) == places
     assert posterior["knot"].values[-1] == fitted.panel.last_month
-    again = pickle.loads(pickle.dumps(fitted)).forecast(horizon=2, draws=5, seed=1)
-    np.testing.assert_array_equal(again.draws, fitted.forecast(2, draws=5, seed=1).draws)
-
-
-def test_posterior_predictive_finds_the_data_ordinary() -> None:
-    table = quick(last="2021-06").inner.posterior_predictive(draws=200)
-    assert set(table["location"]) == set(FOUR)
-    means = table[table["statistic"] == "mean"]
-    assert means["p"].between(0.05, 0.95).all()
-    assert (table["q05"] <= table["q95"]).all()
-
-
-def test_prior_predictive_covers_real_changes() -> None:
-    inputs, _ = QUICK.inputs(cut_panel("2021-06", FOUR))
-    table = prior_predictive(inputs, 300).set_index("statistic")
-    assert (table["q05"] < table["data_q05"]).all()
-    assert (table["q95"] > table["data_q95"]).all()
-
-
-@pytest.mark.slow
-def test_approximation_recovers_what_made_the_data() -> None:
-    inputs, _ = QUICK.inputs(cut_panel("2024-04", ("US", *JURISDICTIONS)))
-    truth = simulate(inputs, 1, np.random.default_rng(4), center=np.full(52, 4.5))
-    counts = inputs.counts.copy()
-    n = truth["deaths"].shape[2]
-    counts[:, -n:] = truth["deaths"][0]
-    found = approximate(type(inputs)(**{**vars(inputs), "counts": counts}), 5.0)
-    np.testing.assert_array_equal(found.basis, path_basis(found.basis.shape[0]))
-    assert np.median(found.scales.state) == pytest.approx(np.median(truth["scale"][0]), rel=0.4)
-    assert found.scales.shock == pytest.approx(truth["shock_scale"][0], rel=0.5)
-
-
-# --- the delay --------------------------------------------------------------------------
-
-
-def from_prior(panel: Panel, draws: int = 400, **errors: float) -> FittedHierarchical:
-    """A fit whose posterior is the prior, with errors of the late arrivals as told."""
-    inputs, skipped = Hierarchical().inputs(panel)
-    drawn = simulate(inputs, draws, np.random.default_rng(2))
-    drawn.pop("deaths")
-    drawn["level"] = np.broadcast_to(np.log(inputs.counts[:, -12:].mean(axis=1)), (draws, 3)).copy()
-    for name, value in errors.items():
-        drawn[name] = np.full_like(drawn[name], value)
-    idata = container(inputs, {k: v[None] for k, v in drawn.items()}, None)
-    return FittedHierarchical("hierarchical", panel, inputs, idata, None, skipped, (), 5.0)
-
-
-def test_it_corrects_the_delay_itself_and_the_approximation_does_not() -> None:
-    assert get_model("hierarchical").spec.corrects_delay
+    assert tuple(fitted.idata["observed_data"]["deaths"].coords["location"].values) == places
+    table = arviz_stats.summary(fitted.idata, var_names=["level"])
+    assert list(table.index) == [f"level[{place}]" for place in places]
+    assert {"mean", "sd", "r_hat"} <= set(table.columns)
+    assert float(arviz_stats.ess(fitted.idata, var_names=["level"])["level"].min()) > 1
+    assert ".idata" in repr(fitted)
+    assert "note: " in repr(fitted)
+    rows = fitted.to_frame().query("source == 'posterior'").set_index("name")
+    mean = float(posterior["shock_scale"].mean())
+    assert rows.loc["shock_scale", "value"].startswith(f"{mean:.4g} (sd ")
+    made, again = (f.forecast(2, draws=5) for f in (fitted, pickle.loads(pickle.dumps(fitted))))
+    np.testing.assert_array_equal(again.draws, made.draws)
+    assert any("approximate" in w for w in made.warnings)
+    assert not fitted.model.spec.corrects_delay
     assert not get_model("hierarchical", delay=False).spec.corrects_delay
-    assert not get_model("hierarchical-quick").spec.corrects_delay
-    with pytest.raises(UnknownNameError, match="corrects the delay itself"):
-        get_model("hierarchical+delay")
     assert get_model("hierarchical+delay", delay=False).spec.corrects_delay
 
 
-def test_nowcast_and_forecast_are_one_draw() -> None:
+def test_the_posterior_finds_the_data_ordinary_and_the_prior_covers_real_changes():
+    fitted = quick("2021-06").inner
+    table = fitted.posterior_predictive(draws=200)
+    assert set(table["location"]) == set(FOUR)
+    assert table[table["statistic"] == "mean"]["p"].between(0.05, 0.95).all()
+    assert (table["q05"] <= table["q95"]).all()
+    before = prior_predictive(fitted.inputs, 300)
+    assert (before["q05"] < before["data_q05"]).all()
+    assert (before["q95"] > before["data_q95"]).all()
+
+
+def from_prior(panel: Panel, **errors: float) -> tuple[FittedHierarchical, Forecast]:
+    """A fit whose posterior is the prior, with errors of the late arrivals as told; its draws."""
+    inputs, skipped = Hierarchical().inputs(panel)
+    drawn = simulate(inputs, 400, np.random.default_rng(2))
+    drawn.pop("deaths")
+    drawn["level"] = np.broadcast_to(np.log(inputs.counts[:, -12:].mean(axis=1)), (400, 3)).copy()
+    for name, value in errors.items():
+        drawn[name] = np.full_like(drawn[name], value)
+    stats = {"diverging": np.zeros((1, 400), dtype=bool)}
+    idata = container(inputs, {k: v[None] for k, v in drawn.items()}, stats)
+    assert {"posterior", "sample_stats", "observed_data"} <= set(idata.children)
+    fitted = FittedHierarchical("hierarchical", panel, inputs, idata, None, skipped, (), 5.0)
+    return fitted, fitted.draw(3, 400, Streams(1, "states", "all-drugs", "2018-06"))
+
+
+def test_nowcast_and_forecast_are_one_draw():
     panel = release_panel("2018-06", THREE)
-    fitted = from_prior(panel)
-    made = fitted.draw(3, 400, STREAMS)
+    fitted, made = from_prior(panel)
     assert made.horizons.tolist() == list(range(-11, 4))
     counts = made.samples()
-    missing = fitted.inputs.missing
-    assert missing is not None
-    for i in range(3):
-        expected = panel.reported[i, -1] + missing.months[i, -12:].sum()
-        spread = counts[:, i, 11].std()
-        assert counts[:, i, 11].mean() == pytest.approx(expected, abs=0.2 * spread + 1.0)
+    expected = panel.reported[:, -1] + fitted.inputs.missing.months[:, -12:].sum(axis=1)
+    gap = np.abs(counts[:, :, 11].mean(axis=0) - expected)
+    assert (gap < 0.2 * counts[:, :, 11].std(axis=0) + 1.0).all()
     # A year ahead of the last count the months of both add up.
-    last = made.draws[:, :, -12:].sum(axis=2)
-    np.testing.assert_allclose(counts[:, :, -1], last)
+    np.testing.assert_allclose(counts[:, :, -1], made.draws[:, :, -12:].sum(axis=2))
 
 
-def test_the_nation_of_a_nowcast_is_the_sum_of_its_parts_and_the_rest() -> None:
+def test_the_nation_of_a_nowcast_is_the_sum_of_its_parts_and_the_rest():
     panel = release_panel("2021-06", ("US", "OH", "WY"))
-    fitted = from_prior(panel, late_error=0.0, revision_error=0.0)
-    made = fitted.draw(3, 400, STREAMS)
+    fitted, made = from_prior(panel, late_error=0.0, revision_error=0.0)
     assert made.locations == ("US", "OH", "WY")
-    missing = fitted.inputs.missing
-    assert missing is not None
-    whole = panel.reported[0, -1] + missing.months[:, -12:].sum()
+    whole = panel.reported[0, -1] + fitted.inputs.missing.months[:, -12:].sum()
     assert made.samples()[:, 0, 11].mean() == pytest.approx(whole, rel=0.01)
-
-
-# --- NUTS -------------------------------------------------------------------------------
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_nuts_samples_warns_repeats_and_agrees_with_the_filter() -> None:
+def test_nuts_samples_warns_repeats_and_agrees_with_the_filter():
     model = get_model("hierarchical", draws=200, tune=200, chains=2, cores=1)
     panel = release_panel("2018-06", THREE)
     fitted = model.fit(panel)
     checks = fitted.inner.checks
-    assert checks is not None
     assert {"r_hat", "ess_bulk", "ess_tail"} <= set(checks.table.columns)
     assert checks.warnings  # 400 draws cannot reach an effective size of 400
-    result = fitted.forecast(horizon=12, draws=100, seed=0)
+    result, again = (f.forecast(horizon=12, draws=100) for f in (fitted, model.fit(panel)))
     assert any("not converged" in w for w in result.warnings)
-    again = model.fit(panel).forecast(horizon=12, draws=100, seed=0)
     np.testing.assert_array_equal(result.draws, again.draws)
     # Exact and approximate agree on the level they start from.
-    posterior = fitted.idata["posterior"]
-    level = posterior["level"].mean(("chain", "draw")).values
-    np.testing.assert_allclose(level, np.log(fitted.inner.inputs.counts[:, -12:].mean(axis=1)),
-                               atol=0.4)  # fmt: skip
+    posterior, over = fitted.idata["posterior"], ("chain", "draw")
+    counts = fitted.inner.inputs.counts[:, -12:].mean(axis=1)
+    np.testing.assert_allclose(posterior["level"].mean(over), np.log(counts), atol=0.4)
     # The errors of the late arrivals, against the filter, which draws the shared one apart.
     (state,) = get_model("dlm").fit(panel).inner.states
-    n = state.size
-    mean = state.mean[n + 1 :][:3]
-    missing = fitted.inner.inputs.missing
-    sd = np.hypot(missing.own, missing.shared)
-    found = posterior["late_error"]
-    np.testing.assert_allclose(found.mean(("chain", "draw")), mean, atol=0.35 * sd.max())
-    spread = np.sqrt(np.diag(state.cov)[n + 1 :][:3] + missing.shared**2)
-    np.testing.assert_allclose(found.std(("chain", "draw")), spread, rtol=0.3)
+    errors = slice(state.size + 1, state.size + 4)
+    missing, found = fitted.inner.inputs.missing, posterior["late_error"]
+    near = 0.35 * np.hypot(missing.own, missing.shared).max()
+    np.testing.assert_allclose(found.mean(over), state.mean[errors], atol=near)
+    spread = np.sqrt(np.diag(state.cov)[errors] + missing.shared**2)
+    np.testing.assert_allclose(found.std(over), spread, rtol=0.3)
 
 
 @pytest.mark.parametrize(("states", "spread"), [(("OH", "WV"), False), (("OH", "WV", "AZ"), True)])
@@ -517,16 +431,15 @@ def test_scales_differ_between_states_from_three_on(states, spread):
     assert (drawn["scale"].std(axis=1) > 0).all() == spread
 
 
-# --- checks of a sample ------------------------------------------------------------------
-
 X = np.random.default_rng(0).normal(size=(4, 1000))
 FEW = X[:, :50]
 
 
-def sample(x: np.ndarray, divergent: int = 0):
+def checked(x: np.ndarray, divergent: int = 0, limits: Limits | None = None):
     flags = np.zeros(x.shape[:2], bool)
     flags.flat[:divergent] = True
-    return az.from_dict({"posterior": {"x": x}, "sample_stats": {"diverging": flags}})
+    sample = az.from_dict({"posterior": {"x": x}, "sample_stats": {"diverging": flags}})
+    return convergence(sample, limits) if limits else convergence(sample)
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -539,18 +452,17 @@ def sample(x: np.ndarray, divergent: int = 0):
         (np.ones((4, 1000)), 0, "not converged"),  # it never moved
     ],
 )
-def test_a_bad_sample_is_called_so(x, divergent, says) -> None:
-    result = convergence(sample(x, divergent))
-    assert result.warnings
+def test_a_bad_sample_is_called_so(x, divergent, says):
+    result = checked(x, divergent)
     assert result.divergences == divergent
     assert any(re.search(says, text) for text in result.warnings)
 
 
-def test_a_good_sample_passes_and_limits_can_be_set() -> None:
-    result = convergence(sample(X))
+def test_a_good_sample_passes_and_limits_can_be_set():
+    result = checked(X)
     assert not result.warnings
     assert result.table.loc["x", "ess_bulk"] > 3000
-    assert not convergence(sample(FEW), Limits(r_hat=1.2, ess_bulk=50, ess_tail=50)).warnings
+    assert not checked(FEW, limits=Limits(r_hat=1.2, ess_bulk=50, ess_tail=50)).warnings
 
 
 def test_predictive_table_flags_data_unlike_the_model() -> None:

@@ -6,9 +6,9 @@ import datetime as dt
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
+import delay_constants as tool
 import numpy as np
 import pytest
 from delay_factory import DELAYS, arrivals, expected_late, with_all_deaths
@@ -17,26 +17,6 @@ import odforecast as od
 from odforecast.geography import JURISDICTIONS, NATION
 from odforecast.models.county.model import ModelPaths
 from odforecast.models.delay import constants as learning
-from odforecast.models.delay.constants import (
-    NAMES,
-    Delays,
-    Seen,
-    _slope,
-    all_delays,
-    as_released,
-    delays_for,
-    described_delays,
-    estimate,
-    further_releases,
-    known_by,
-    learned_delays,
-    normal_loss,
-    parsed,
-    said_of,
-    seen,
-    seen_since,
-    shipped_seen,
-)
 from odforecast.models.delay.deficit import OPEN, SPAN
 from odforecast.models.hierarchy.model import FittedHierarchical, Hierarchical
 from odforecast.models.model import Drawer, Model
@@ -52,12 +32,12 @@ from odforecast.vintage.vintage import SAID_MONTHS
 
 #: An archive whose records pending end as overdose deaths more often than those that ship.
 MINE = replace(DELAYS, kappa=0.6, kappa_error=0.0, sd_shared=0.05)
-SHIPS = all_delays()[max(all_delays())[0], ""]
+SHIPS = learning.all_delays()[max(learning.all_delays())[0], ""]
 DAY = dt.date(2028, 3, 15)
 WHOLE = (NATION, *JURISDICTIONS)
 
 
-def made(n: int, day: dt.date = DAY, constants: Delays = MINE, seed: int = 1) -> Panel:
+def made(n: int, day: dt.date = DAY, seed: int = 1) -> Panel:
     """A panel of ``day`` with n earlier monthly releases in its triangle, made up by constants.
 
     Its counts miss nothing. The newest release is a month old: all but the last six have settled.
@@ -76,16 +56,14 @@ def made(n: int, day: dt.date = DAY, constants: Delays = MINE, seed: int = 1) ->
         month = np.datetime64(day, "M") - back * ONE_MONTH
         date = month.astype("datetime64[D]").astype(object).replace(day=15)
         stop = months.shape[1] - back
-        last = end - back * ONE_MONTH
-        n_open = int((last - final_through(date)).astype(int))
-        expected = expected_late(size, 4 + np.arange(n_open, dtype=float), constants) * places
+        n_open = int((end - back * ONE_MONTH - final_through(date)).astype(int))
+        expected = expected_late(size, 4 + np.arange(n_open, dtype=float), MINE) * places
         late = np.zeros((size.size, stop))
-        late[:, -n_open:] = arrivals(rng, expected, size, constants, 4)[:, ::-1]
-        shown = np.full(sums.shape, np.nan)
+        late[:, -n_open:] = arrivals(rng, expected, size, MINE, 4)[:, ::-1]
+        shown, says = np.full((2, *sums.shape), np.nan)
         shown[:, : stop - 11] = rolling_sums(np.maximum(months[:, :stop] - np.round(late), 0.0))
-        says = np.full(sums.shape, np.nan)
         says[:, : stop - 11] = 0.2
-        beyond = np.cumsum(expected[:, ::-1], axis=1)[:, ::-1] / constants.kappa
+        beyond = np.cumsum(expected[:, ::-1], axis=1)[:, ::-1] / MINE.kappa
         says[:, stop - 11 - n_open : stop - 11] += (100.0 * beyond / everyone[:, None])[:, ::-1]
         dates.append(date)
         reported.append(np.concatenate([shown.sum(axis=0)[None], shown]))
@@ -100,32 +78,32 @@ def made(n: int, day: dt.date = DAY, constants: Delays = MINE, seed: int = 1) ->
     )  # fmt: skip
     triangle = None
     if n:
-        nothing = np.full((n, *counts.shape), np.nan)
+        nothing, all_deaths = np.full((n, *counts.shape), np.nan), np.tile(people, (n, 1))
         triangle = Triangle(
-            tuple(dates), np.stack(reported), np.stack(pending), nothing, np.tile(people, (n, 1))
+            tuple(dates), np.stack(reported), np.stack(pending), nothing, all_deaths
         )
     return replace(with_all_deaths(panel, people), triangle=triangle)
 
 
-def changed(panel: Panel, i: int, **layers: float) -> Panel:
-    """Other numbers in one release of the triangle."""
-    assert panel.triangle is not None
+def with_releases(
+    panel: Panel, chosen: Sequence[int], dates: Sequence[dt.date] | None = None
+) -> Panel:
+    """These releases in the triangle, under other days if given."""
+    days = tuple(panel.triangle.releases[i] for i in chosen) if dates is None else tuple(dates)
+    layers = {name: array[list(chosen)] for name, array in panel.triangle.layers.items()}
+    return replace(panel, triangle=Triangle(days, **layers))
+
+
+def times(panel: Panel, where: object, **factors: float) -> Panel:
+    """Layers of the triangle times something, at some of its releases and places."""
     held = {name: array.copy() for name, array in panel.triangle.layers.items()}
-    for name, factor in layers.items():
-        held[name][i] = held[name][i] * factor
+    for name, factor in factors.items():
+        held[name][where] *= factor
     return replace(panel, triangle=replace(panel.triangle, **held))
 
 
-def kept(panel: Panel, chosen: list[int]) -> Panel:
-    """Only these releases in the triangle."""
-    assert panel.triangle is not None
-    layers = {name: array[chosen] for name, array in panel.triangle.layers.items()}
-    dates = tuple(panel.triangle.releases[i] for i in chosen)
-    return replace(panel, triangle=Triangle(dates, **layers))
-
-
 def test_more_releases_lead_from_what_ships_to_the_archives_own_truth() -> None:
-    found = [learned_delays(made(n)) for n in (6, 7, 20)]
+    found = [learning.learned_delays(made(n)) for n in (6, 7, 20)]
     assert [len(f.own) for f in found] == [0, 1, 14]
     none, one, many = (f.constants for f in found)
     assert none == SHIPS
@@ -133,12 +111,12 @@ def test_more_releases_lead_from_what_ships_to_the_archives_own_truth() -> None:
     assert 0.0 < one.kappa - SHIPS.kappa < 0.03
     assert (SHIPS.kappa + 0.6) / 2 < many.kappa < 0.6
     panel = made(20)
-    own = [seen_since(panel, i) for i in further_releases(panel)]
-    assert _slope(own, "pending") == pytest.approx(0.6, rel=0.05)
+    own = [learning.seen_since(panel, i) for i in learning.further_releases(panel)]
+    assert learning._slope(own, "pending") == pytest.approx(0.6, rel=0.05)
     assert found[2].said() == (
         "delay learned from 17 releases that ship and 14 of this archive, 2026-07-15 to 2027-08-15"
     )
-    rows = described_delays(panel)
+    rows = learning.described_delays(panel)
     assert rows[0][:2] == ("delay kappa", many.kappa)
     assert rows[0][2] == "constants of 2026-01-14, and 14 releases of the archive"
 
@@ -147,7 +125,7 @@ def test_more_releases_lead_from_what_ships_to_the_archives_own_truth() -> None:
 def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     """In place of an estimate, a number that every number it would rest on goes into."""
 
-    def stub(found: Sequence[Seen]) -> tuple[Delays, dict[str, str]]:
+    def stub(found: Sequence[learning.Seen]) -> tuple[learning.Delays, dict[str, str]]:
         digest = seed_from(*(x for s in found for x in vars(s).values()))
         return replace(SHIPS, kappa=digest / 2**64), {}
 
@@ -155,67 +133,63 @@ def cheap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learning, "_kept", OrderedDict())
 
 
-def test_without_a_settled_release_the_set_that_ships_is_taken_as_it_is(monkeypatch) -> None:
+def test_without_a_settled_release_the_set_that_ships_is_taken_as_it_is(monkeypatch):
     monkeypatch.setattr(learning, "estimate", lambda _: pytest.fail("nothing is to be estimated"))
-    for panel in (made(0), made(6), od.bundled().as_of().panel()):
-        assert delays_for(panel) == SHIPS
-        assert said_of(panel) == ""
-    rows = described_delays(made(6))
+    none = made(6)
+    for each in (made(0), none, od.bundled().as_of().panel()):
+        assert learning.delays_for(each) == SHIPS
+        assert learning.said_of(each) == ""
+    rows = learning.described_delays(none)
     assert rows[0] == ("delay kappa", 0.475, "constants of 2026-01-14")
-    assert len(rows) == len(NAMES)
+    assert len(rows) == len(learning.NAMES)
+    # A release that ships is not counted twice, nor a copy under another day of its month.
+    ours = [dt.date(2024, 12, 18), *made(7).triangle.releases[1:]]
+    assert learning.further_releases(with_releases(made(7), range(7), ours)) == ()
 
 
 @pytest.mark.usefixtures("cheap")
-def test_what_has_not_settled_or_came_later_changes_nothing() -> None:
+def test_what_has_not_settled_or_came_later_changes_nothing():
     """Bit for bit: neither its numbers nor that it is there."""
     panel = made(9)
-    whole = delays_for(panel)
-    assert len(further_releases(panel)) == 3
+    whole = learning.delays_for(panel)
+    assert len(learning.further_releases(panel)) == 3
     assert whole != SHIPS
-    assert delays_for(kept(panel, [0, 1, 2])) == whole
-    for i in range(3, 9):
-        panel = changed(panel, i, reported=0.5, pending=3.0, all_deaths=2.0)
-    assert delays_for(panel) == whole
+    assert learning.delays_for(with_releases(panel, [0, 1, 2])) == whole
+    later = times(panel, slice(3, None), reported=0.5, pending=3.0, all_deaths=2.0)
+    assert learning.delays_for(later) == whole
     # Seen from an earlier day, by a hand that left the later releases in.
-    early = replace(panel, as_of=dt.date(2027, 11, 5))
-    assert further_releases(early) == ()
-    assert delays_for(early) == SHIPS
-    first = kept(panel, [0])
-    assert first.triangle is not None
-    assert further_releases(first) == (0,)
-    later = replace(first.triangle, releases=(DAY,))
-    assert further_releases(replace(first, triangle=later)) == ()
+    early = replace(later, as_of=dt.date(2027, 11, 5))
+    assert learning.further_releases(early) == ()
+    assert learning.delays_for(early) == SHIPS
+    assert learning.further_releases(with_releases(later, [0])) == (0,)
+    assert learning.further_releases(with_releases(later, [0], [DAY])) == ()
 
 
 @pytest.mark.usefixtures("cheap")
 def test_a_panel_by_a_release_that_ships_never_learns_from_itself() -> None:
-    found = learned_delays(made(9, dt.date(2018, 4, 11)))
+    found = learning.learned_delays(made(9, dt.date(2018, 4, 11)))
     assert found.own == ("2017-07-15", "2017-08-15")
-    assert found.shipped == len(known_by("2018-12-31", shipped_seen())) - 1
+    assert found.shipped == len(learning.known_by("2018-12-31", learning.shipped_seen())) - 1
 
 
 @pytest.mark.usefixtures("cheap")
-def test_the_same_content_is_estimated_once(monkeypatch) -> None:
+def test_the_same_content_is_estimated_once(monkeypatch):
     panel = made(7, seed=5)
-    first = learned_delays(panel)
+    first = learning.learned_delays(panel)
     monkeypatch.setattr(learning, "estimate", lambda _: pytest.fail("it is known"))
-    again = replace(panel, notes=("another object",))
-    assert learned_delays(again) is first
+    assert learning.learned_delays(replace(panel, notes=("another object",))) is first
     with pytest.raises(pytest.fail.Exception, match="it is known"):
-        learned_delays(changed(panel, 0, pending=1.1))
+        learning.learned_delays(times(panel, 0, pending=1.1))
 
 
-def test_from_november_to_january_the_year_that_closed_last_waits() -> None:
-    """Its counts still hold what its final file drops."""
-    for day, closed in (("2027-10-15", 0), ("2027-12-15", 12), ("2028-02-15", 0)):
-        panel = made(30, dt.date.fromisoformat(day))
-        last = panel.months[-1] - 7 * ONE_MONTH
-        if closed:
-            last = np.datetime64("2025-12", "M")
-        settled = further_releases(panel)
-        assert panel.triangle is not None
-        known = np.isfinite(panel.triangle.reported[settled[-1]]).any(axis=0)
-        assert panel.months[np.flatnonzero(known)[-1]] == last
+@pytest.mark.parametrize(
+    ("day", "last"), [("2027-10-15", None), ("2027-12-15", "2025-12"), ("2028-02-15", None)]
+)
+def test_from_november_to_january_the_year_that_closed_last_waits(day, last):
+    panel = made(30, dt.date.fromisoformat(day))
+    known = np.isfinite(panel.triangle.reported[learning.further_releases(panel)[-1]]).any(axis=0)
+    expected = np.datetime64(last) if last else panel.months[-1] - 7 * ONE_MONTH
+    assert panel.months[np.flatnonzero(known)[-1]] == expected
 
 
 @pytest.mark.parametrize(
@@ -225,18 +199,12 @@ def test_from_november_to_january_the_year_that_closed_last_waits() -> None:
         ("all_deaths", np.nan, "WV", "it does not say how many records of WV are pending"),
         ("reported", np.nan, "TX", "it lacks a count of TX among its last months"),
         ("reported", 0.01, "CA", "CA has "),
-        ("pending", 0.0, slice(None), "it says that nothing is pending"),
+        ("pending", 0.0, None, "it says that nothing is pending"),
     ],
 )
-def test_a_release_that_cannot_be_used_is_left_out_with_the_reason(
-    layer: str, value: float, place: str | slice, says: str
-) -> None:
-    panel = made(7)
-    assert panel.triangle is not None
-    held = {name: array.copy() for name, array in panel.triangle.layers.items()}
-    held[layer][0, place if isinstance(place, slice) else panel.index(place)] *= value
-    panel = replace(panel, triangle=replace(panel.triangle, **held))
-    found = learned_delays(panel)
+def test_a_release_that_cannot_be_used_is_left_out_with_the_reason(layer, value, place, says):
+    where = (0, WHOLE.index(place)) if place else 0
+    found = learning.learned_delays(times(made(7), where, **{layer: value}))
     assert found.constants == SHIPS
     assert found.own == ()
     assert found.left_out["2027-08-15"].startswith(says)
@@ -244,14 +212,10 @@ def test_a_release_that_cannot_be_used_is_left_out_with_the_reason(
 
 
 @pytest.mark.usefixtures("cheap")
-def test_of_two_releases_of_a_month_the_later_one_counts() -> None:
-    """A copy under a guessed day is the same release."""
-    panel = made(7)
-    assert panel.triangle is not None
-    dates = panel.triangle.releases
-    layers = {name: array[[0, *range(7)]] for name, array in panel.triangle.layers.items()}
-    copied = Triangle((dates[0], dates[0].replace(day=20), *dates[1:]), **layers)
-    found = learned_delays(replace(panel, triangle=copied))
+def test_of_two_releases_of_a_month_the_later_one_counts():
+    first, *others = made(7).triangle.releases
+    days = [first, first.replace(day=20), *others]
+    found = learning.learned_delays(with_releases(made(7), [0, *range(7)], days))
     assert found.own == ("2027-08-20",)
     assert found.left_out == {"2027-08-15": "that of 2027-08-20 stands for the month"}
     assert "and 1 of this archive, 2027-08-20; delay not learned from 2027-08-15" in found.said()
@@ -267,9 +231,9 @@ class Blind:
 
 
 @pytest.mark.usefixtures("cheap")
-def test_only_a_forecast_that_took_the_constants_says_what_they_rest_on() -> None:
+def test_only_a_forecast_that_took_the_constants_says_what_they_rest_on():
     panel = made(9)
-    line = said_of(panel)
+    line = learning.said_of(panel)
     assert line.startswith("delay learned from 17 releases that ship and 3 of this archive")
 
     def says(model: str | Model, of: Panel = panel, **settings: Any) -> str | None:
@@ -287,10 +251,11 @@ def test_only_a_forecast_that_took_the_constants_says_what_they_rest_on() -> Non
     of_class = replace(part, beside={**panel.beside, "all-drugs": replace(panel, beside={})})
     assert says("naive+delay", of_class) is None
     assert says("dlm", of_class) == line  # fitted as a part of all drugs, with their constants
+    assert learning.delays_for(of_class) == SHIPS
+    assert learning.said_of(of_class) == ""
     for of, expected in ((panel, line), (final, ""), (of_class, "")):
         inputs, _ = Hierarchical().inputs(of)
-        posterior: Any = None
-        fitted = FittedHierarchical("", of, inputs, posterior, None, {}, (), 5.0)
+        fitted = FittedHierarchical("", of, inputs, None, None, {}, (), 5.0)
         assert fitted.delay_said == expected
     paths = ModelPaths(od.get_model("naive+delay")).draw(
         panel, panel.last_month, 2, 20, Streams(1, panel.dataset, panel.indicator, "x")
@@ -298,67 +263,48 @@ def test_only_a_forecast_that_took_the_constants_says_what_they_rest_on() -> Non
     assert {path.delay_said for path in paths.values()} == {line}
 
 
-def test_a_release_that_ships_is_not_counted_twice() -> None:
-    """Nor a copy under another day of its month."""
+def test_a_class_and_a_pseudo_vintage_take_the_dated_set():
     panel = made(7)
-    assert panel.triangle is not None
-    ours = replace(panel.triangle, releases=(dt.date(2024, 12, 18), *panel.triangle.releases[1:]))
-    assert further_releases(replace(panel, triangle=ours)) == ()
-
-
-def test_a_class_and_a_pseudo_vintage_take_the_dated_set() -> None:
-    panel = made(7)
-    assert delays_for(replace(panel, indicator="Cocaine (T40.5)")) == SHIPS
+    assert learning.delays_for(replace(panel, indicator="Cocaine (T40.5)")) == SHIPS
     donor = next(d for d in shipped() if str(d.release) == "2022-10-12")
     delayed = panel.delayed("2027-03", donor)
     assert delayed.triangle is None or delayed.triangle.pending is None
-    assert delays_for(delayed) is all_delays()[max(all_delays())[0], "2022-10-12"]
+    assert (
+        learning.delays_for(delayed)
+        is learning.all_delays()[max(learning.all_delays())[0], "2022-10-12"]
+    )
     assert panel.cut("2027-03").triangle is None
-    whole = replace(panel.beside["all-deaths"], indicator="Cocaine (T40.5)")
-    aside = replace(panel, beside={})
-    # Its own constants are the dated ones, whatever those beside it rest on.
-    of_class = replace(whole, beside={"all-drugs": aside})
-    assert delays_for(of_class) == SHIPS
-    assert said_of(of_class) == "" != said_of(panel)
 
 
-def test_the_table_that_ships_gives_the_sets_that_ship() -> None:
-    import delay_constants as tool
-
-    found = shipped_seen()
-    assert [s.release for s in found] == [str(d.release) for d in shipped()]
-    again = parsed(tool.written(found))
-    for one, two in zip(found, again, strict=True):
+def test_the_table_that_ships_gives_the_sets_that_ship():
+    found, last = learning.shipped_seen(), {str(d.release): d.last_month for d in shipped()}
+    assert [s.release for s in found] == list(last)
+    for one, two in zip(found, learning.parsed(tool.written(found)), strict=True):
         for name, value in vars(one).items():
             np.testing.assert_array_equal(getattr(two, name), value)
     assert max(s.n_open for s in found) + 12 <= SPAN
-    made_of, _ = estimate(known_by("2018-12-31", found))
-    for name, value in asdict(all_delays()[dt.date(2018, 12, 31), ""]).items():
+    # A set rests on counts a year old.
+    for cutoff in ("2018-12-31", "2020-12-31", "2022-12-31", "2025-09-17"):
+        old = np.datetime64(cutoff, "M") - 12 * ONE_MONTH
+        known = [s.release for s in learning.known_by(cutoff, found)]
+        assert known == [release for release, month in last.items() if month <= old]
+    made_of, _ = learning.estimate(learning.known_by("2018-12-31", found))
+    for name, value in asdict(learning.all_delays()[dt.date(2018, 12, 31), ""]).items():
         assert getattr(made_of, name) == pytest.approx(value, rel=1e-3, abs=1e-6), name
 
 
-def test_a_set_rests_on_counts_a_year_old():
-    last = {str(d.release): d.last_month for d in shipped()}
-    for cutoff in ("2018-12-31", "2020-12-31", "2022-12-31", "2025-09-17"):
-        old = np.datetime64(cutoff, "M") - 12 * ONE_MONTH
-        expected = [s.release for s in shipped_seen() if last[s.release] <= old]
-        assert [s.release for s in known_by(cutoff, shipped_seen())] == expected
-
-
-def test_a_release_in_the_triangle_is_that_release(vsrr: Path) -> None:
-    """What it turned out to miss is the same, asked of the triangle or of the release itself."""
-    tables = {x.release: x.table for x in (read_vsrr(vsrr / "2018-11-14.csv"),)}
-    newest = od.bundled().as_of()
-    whole = od.Archive.in_memory(tables | {newest.date: newest.table})
+def test_a_release_in_the_triangle_is_that_release(vsrr):
+    newest, early = od.bundled().as_of(), read_vsrr(vsrr / "2018-11-14.csv")
+    whole = od.Archive.in_memory({early.release: early.table, newest.date: newest.table})
     panel = whole.as_of().panel()
-    assert panel.triangle is not None
     assert SAID_MONTHS > OPEN
-    one, two = seen(as_released(panel, 0), panel), seen(whole.as_of("2018-11-14").panel(), panel)
-    assert one is not None
-    assert two is not None
+    one, two = (
+        learning.seen(learning.as_released(panel, 0), panel),
+        learning.seen(whole.as_of("2018-11-14").panel(), panel),
+    )
     for name, value in vars(two).items():
         np.testing.assert_array_equal(getattr(one, name), value, err_msg=name)
-    assert delays_for(panel) == SHIPS  # it ships
+    assert learning.delays_for(panel) == SHIPS  # it ships
 
 
 def test_the_likelihood_of_a_release_is_that_of_one_normal_table() -> None:
@@ -369,7 +315,7 @@ def test_the_likelihood_of_a_release_is_that_of_one_normal_table() -> None:
     mine, ours = (0.3, 0.7), np.array([0.2, 0.5])
     for array, nothing in ((expected, 0.0), (profile, 0.0), (left, 0.0), (variance, 1.0)):
         array[1, :, 3] = nothing
-    found = normal_loss(left, variance, expected, profile, mine, ours)
+    found = learning.normal_loss(left, variance, expected, profile, mine, ours)
     for r, n in ((0, 4), (1, 3)):
         e, p = expected[r, :, :n].ravel(), profile[r, :, :n].ravel()
         same = np.repeat(np.arange(3), n)
