@@ -281,7 +281,7 @@ def test_a_lock_without_posix(units, tmp_path, windows):
 
 
 def test_a_failed_run_gives_the_folder_back(units, tmp_path):
-    bad = [replace(u, model=toys.model(toys.exits)) for u in units]
+    bad = [replace(u, model=toys.model("exits")) for u in units]
     with pytest.raises(BacktestError, match="every unit failed"):
         run_units(bad, out=tmp_path)
     # The reasons are kept, whole; no lock, and nothing that looks like results.
@@ -350,7 +350,7 @@ def test_without_a_folder_a_temporary_one_goes_with_the_results(mixed, tmp_path,
     same(copied.scores, kept)
     assert len(part.scores) < len(copied.quantiles)
     with pytest.raises(BacktestError, match="every unit failed"):
-        run_units([replace(u, model=toys.model(toys.exits)) for u in mixed[-2:]])
+        run_units([replace(u, model=toys.model("exits")) for u in mixed[-2:]])
     assert list(tmp_path.iterdir()) == []
 
 

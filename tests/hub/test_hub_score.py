@@ -35,8 +35,22 @@ CATEGORIES = ["low", "moderate", "high", "very high"]
 
 
 @pytest.fixture(scope="module")
-def example(shared) -> HubScores:
-    return score(shared / "hubverse" / "example_hub")
+def scales(shared) -> dict[str, HubScores]:
+    """Scores of the example hub on both scales."""
+    both = score(shared / "hubverse" / "example_hub", scale="both")
+    assert set(both.units["scale"]) == {"natural", "log"}
+    return {
+        scale: HubScores(
+            *(t[t["scale"] == scale] for t in (both.units, both.joint)),
+            both.failures, both.task_ids, both.targets,
+        )
+        for scale in ("natural", "log")
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def example(scales) -> HubScores:
+    return scales["natural"]
 
 
 @pytest.fixture(scope="module")
@@ -72,41 +86,33 @@ def test_every_unit_of_the_example_hub_has_a_row(example, submitted):
     assert bad[list(rules.SCORES)].isna().all(axis=None)
 
 
-def test_wis_of_one_unit_by_the_published_formula(example, submitted):
-    """Bracher et al. 2021, interval by interval, from the cells of the two files."""
-    rows = of(submitted, "quantile").set_index("output_type_id")["value"].astype(float)
-    y = 6571.0  # time-series.csv: 2022-11-05, wk inc flu hosp, US
-    found = unit(example, "quantile")
-    assert found["observed"] == y
-    total = abs(y - rows["0.5"]) / 2
-    halves = [0.01, 0.025, *np.arange(5, 46, 5) / 100]
-    for half in halves:
-        low, high = rows[f"{half:g}"], rows[f"{1 - half:g}"]
-        alpha = 2 * half
-        interval = (high - low) + 2 / alpha * max(low - y, 0) + 2 / alpha * max(y - high, 0)
-        total += alpha / 2 * interval
-    assert found["wis"] == pytest.approx(total / (11 + 0.5), rel=1e-12)
-    parts = found["dispersion"] + found["overprediction"] + found["underprediction"]
-    assert parts == pytest.approx(found["wis"], rel=1e-12)
-    assert found["ae_median"] == abs(y - rows["0.5"])
-    assert found["interval_coverage_90"] == float(rows["0.05"] <= y <= rows["0.95"])
-
-
-def test_scores_are_those_of_scoringrules(example, submitted):
-    for place, horizon in (("US", "0"), ("06", "3"), ("48", "1")):
-        quantiles = of(submitted, "quantile", place, horizon).astype({"output_type_id": float})
-        quantiles = quantiles.sort_values("output_type_id")["value"].astype(float).to_numpy()
-        drawn = of(submitted, "sample", place, horizon)["value"].astype(float).to_numpy()
-        mine = unit(example, "quantile", place, horizon)
-        y = mine["observed"]
-        # WIS is twice the mean quantile score.
-        losses = [sr.quantile_score(y, q, tau) for q, tau in zip(quantiles, HUB_QUANTILES)]
-        assert mine["wis"] == pytest.approx(2 * np.mean(losses), rel=1e-9)
-        sample = unit(example, "sample", place, horizon)
-        assert sample["crps"] == pytest.approx(sr.crps_ensemble(y, drawn, estimator="nrg"))
-        assert sample["se_mean"] == pytest.approx((drawn.mean() - y) ** 2)
-        point = float(of(submitted, "mean", place, horizon)["value"].iloc[0])
-        assert unit(example, "mean", place, horizon)["se_point"] == pytest.approx((point - y) ** 2)
+@pytest.mark.parametrize(("scale", "of_scale"), [("natural", lambda x: x), ("log", np.log1p)])
+@pytest.mark.parametrize(("place", "horizon"), [("US", "2"), ("US", "0"), ("06", "3"), ("48", "1")])
+def test_scores_are_those_of_scoringrules(scales, submitted, scale, of_scale, place, horizon):
+    scores = scales[scale]
+    rows = of(submitted, "quantile", place, horizon).astype({"output_type_id": float})
+    values = rows.sort_values("output_type_id")["value"].astype(float).to_numpy()
+    drawn = of_scale(of(submitted, "sample", place, horizon)["value"].astype(float).to_numpy())
+    mine = unit(scores, "quantile", place, horizon)
+    came = mine["observed"]  # shown as it came
+    if (place, horizon) == ("US", "2"):
+        assert came == 6571.0  # time-series.csv: 2022-11-05, wk inc flu hosp, US
+    y, quantiles = of_scale(came), of_scale(values)
+    # WIS is twice the mean quantile score.
+    losses = [sr.quantile_score(y, q, tau) for q, tau in zip(quantiles, HUB_QUANTILES)]
+    assert mine["wis"] == pytest.approx(2 * np.mean(losses), rel=1e-9)
+    parts = mine["dispersion"] + mine["overprediction"] + mine["underprediction"]
+    assert parts == pytest.approx(mine["wis"], rel=1e-12)
+    assert mine["ae_median"] == pytest.approx(abs(y - quantiles[11]), rel=1e-12)
+    level = dict(zip(HUB_QUANTILES, values))
+    assert mine["interval_coverage_90"] == float(level[0.05] <= came <= level[0.95])
+    sample = unit(scores, "sample", place, horizon)
+    assert sample["crps"] == pytest.approx(sr.crps_ensemble(y, drawn, estimator="nrg"))
+    assert sample["se_mean"] == pytest.approx((drawn.mean() - y) ** 2)
+    point = of_scale(float(of(submitted, "mean", place, horizon)["value"].iloc[0]))
+    assert unit(scores, "mean", place, horizon)["se_point"] == pytest.approx((point - y) ** 2)
+    if scale == "log":
+        assert unit(scores, "cdf", place, horizon)["reason"] == "cdf has no log scale"
 
 
 def test_the_distribution_function_is_scored_at_its_thresholds(example, submitted, shared):
@@ -137,28 +143,10 @@ def test_joint_samples_by_the_hubs_compound_taskid_set(example, submitted):
     assert row["energy_score"] == pytest.approx(float(want))
 
 
-@pytest.mark.slow
-def test_log_scale_is_log1p_of_both(shared, submitted):
-    folder = shared / "hubverse" / "example_hub"
-    both = score(folder, scale="both")
-    assert set(both.units["scale"]) == {"natural", "log"}
-    log = replace_units(both, both.units[both.units["scale"] == "log"])
-    q = of(submitted, "quantile").astype({"output_type_id": float, "value": float})
-    q = np.log1p(q.sort_values("output_type_id")["value"].to_numpy())
-    losses = [sr.quantile_score(np.log1p(6571.0), v, tau) for v, tau in zip(q, HUB_QUANTILES)]
-    assert unit(log, "quantile")["wis"] == pytest.approx(2 * np.mean(losses))
-    assert unit(log, "quantile")["observed"] == 6571.0  # what came is shown as it came
-    assert unit(log, "cdf")["reason"] == "cdf has no log scale"
-
-
-def replace_units(scores: HubScores, units: pd.DataFrame) -> HubScores:
-    return HubScores(units, scores.joint, scores.failures, scores.task_ids, scores.targets)
-
-
 # A small hub made here: oracle output, categories, versions.
 
 
-def config(**extra) -> dict:
+def config() -> dict:
     def ids(**values):
         return {k: {"required": None, "optional": v} for k, v in values.items()}
 
@@ -178,7 +166,17 @@ def config(**extra) -> dict:
         "target_metadata": [{"target_keys": {"target": "level"}, "target_type": "ordinal"}],
     }
     turn = {"round_id": "origin", "round_id_from_variable": True, "model_tasks": [count, level]}
-    return {"rounds": [turn | extra]}
+    return {"rounds": [turn]}
+
+
+def edited(place: list, value: object) -> dict:
+    """The configuration, one value of its round another one."""
+    said = config()
+    at = said["rounds"][0]
+    for key in place[:-1]:
+        at = at[key]
+    at[place[-1]] = value
+    return said
 
 
 @pytest.fixture
@@ -215,49 +213,28 @@ def oracle(hub: Path, rows: list[tuple]) -> None:
     pd.DataFrame(rows, columns=names).to_csv(hub / "target-data" / "oracle-output.csv", index=False)
 
 
-def test_categories_against_oracle_output(hub):
+def test_categories(hub):
     chances = (0.1, 0.2, 0.3, 0.4)
     submit(hub, "team-one", [("2024-01-06", "A", 1, "level", "pmf", c, p)
                              for c, p in zip(CATEGORIES[::-1], chances[::-1])])  # fmt: skip
     oracle(hub, [("A", 1, "level", "pmf", c, int(c == "moderate")) for c in CATEGORIES])
     (row,) = score(hub).units.to_dict("records")
-    assert row["category"] == "moderate"
+    assert (row["category"], row["truth"]) == ("moderate", "oracle-output")
     assert row["log_score"] == pytest.approx(-np.log(0.2))
     # The order is the configuration's, not the file's; the sum of squares, as in hubEvals.
     assert row["rps"] == pytest.approx(float(sr.rps_score(2, np.array(chances), k_axis=-1)))
     assert row["rps"] == pytest.approx(0.1**2 + (0.3 - 1) ** 2 + (0.6 - 1) ** 2)
-    assert row["truth"] == "oracle-output"
-
-
-def test_a_nominal_target_has_no_rps(hub):
-    said = config()
-    said["rounds"][0]["model_tasks"][1]["target_metadata"][0]["target_type"] = "nominal"
-    (hub / "hub-config" / "tasks.json").write_text(json.dumps(said))
-    submit(hub, "team-one", [("2024-01-06", "A", 1, "level", "pmf", c, 0.25) for c in CATEGORIES])
-    oracle(hub, [("A", 1, "level", "pmf", "high", 1)])
+    # Of a nominal target there is no order, and so no RPS.
+    nominal = edited(["model_tasks", 1, "target_metadata", 0, "target_type"], "nominal")
+    (hub / "hub-config" / "tasks.json").write_text(json.dumps(nominal))
     (row,) = score(hub).units.to_dict("records")
-    assert row["log_score"] == pytest.approx(np.log(4))
+    assert row["log_score"] == pytest.approx(-np.log(0.2))
     assert np.isnan(row["rps"])
-
-
-def test_categories_that_a_time_series_holds_as_text(hub):
-    submit(hub, "team-one", [("2024-01-06", "A", 1, "level", "pmf", c, 0.25) for c in CATEGORIES])
+    # A time series holds them as text.
+    (hub / "target-data" / "oracle-output.csv").unlink()
     series(hub, [("A", 1, "level", "high"), ("B", 1, "level", "low")])
     (row,) = score(hub).units.to_dict("records")
     assert (row["category"], row["scorable"]) == ("high", True)
-
-
-def test_versions_by_the_day_they_were_known(hub):
-    submit(hub, "team-one", quantiles())
-    names = "place,step,target,as_of,observation"
-    series(hub, [("A", 1, "count", "2024-02-01", 11), ("A", 1, "count", "2024-03-01", 14),
-                 ("B", 1, "count", "2024-04-01", 3)], names)  # fmt: skip
-    newest = score(hub).units.iloc[0]
-    assert (newest["observed"], newest["truth_as_of"]) == (14, "2024-03-01")
-    then = score(hub, as_of="2024-02-29").units.iloc[0]
-    assert (then["observed"], then["truth_as_of"]) == (11, "2024-02-01")
-    with pytest.raises(DataError, match="nothing was known on 2024-01-31"):
-        score(hub, as_of="2024-01-31")
 
 
 def test_a_table_without_the_target_is_no_truth_of_two_targets(hub):
@@ -369,8 +346,7 @@ def test_joint_samples_that_have_no_score(hub, values, ids, said):
 
 
 def test_no_joint_score_where_the_hub_says_nothing(hub):
-    said = config()
-    said["rounds"][0]["model_tasks"][0]["output_type"]["sample"]["output_type_id_params"] = {}
+    said = edited(["model_tasks", 0, "output_type", "sample", "output_type_id_params"], {})
     (hub / "hub-config" / "tasks.json").write_text(json.dumps(said))
     submit(hub, "team-one", samples(JOINT))
     series(hub, [("A", 1, "count", 2)])
@@ -448,10 +424,8 @@ def test_mistakes_are_one_line(hub, arguments, code, message):
 
 def test_a_value_on_a_threshold_has_reached_it(hub):
     """A distribution function is the chance of at most the threshold."""
-    said = config()
-    said["rounds"][0]["model_tasks"][0]["output_type"]["cdf"] = {
-        "output_type_id": {"required": [10, 20]}
-    }
+    ids = {"output_type_id": {"required": [10, 20]}}
+    said = edited(["model_tasks", 0, "output_type", "cdf"], ids)
     (hub / "hub-config" / "tasks.json").write_text(json.dumps(said))
     submit(hub, "team-one", [("2024-01-06", "A", 1, "count", "cdf", 10, 0.75),
                              ("2024-01-06", "A", 1, "count", "cdf", 20, 1.0)])  # fmt: skip
@@ -479,28 +453,24 @@ def test_a_hub_made_here_gives_the_scores_of_the_library(tmp_path):
     assert set(units["model_id"]) == {od.hub.model_id("dlm")}
     truth = od.Truth(od.bundled().as_of().panel(), min_age=0)
     codes = {lookup(s).code: s for s in made.locations}
-    for target in ("deaths_12mo", "deaths_month"):
-        want = od.score(made, truth, target).set_index(["location", "month"])
-        for kind, names in (("quantile", {"wis": "wis", "ae_median": "ae"}),
-                            ("sample", {"crps": "crps"})):  # fmt: skip
-            rows = units[(units["target"] == target) & (units["output_type"] == kind)]
-            assert len(rows) == 53 * 12
-            month = pd.to_datetime(rows["target_end_date"].str[:7], format="ISO8601").astype(
-                "datetime64[s]"
-            )
-            index = pd.MultiIndex.from_arrays([rows["location"].map(codes), month])
-            for theirs, ours in names.items():
-                np.testing.assert_allclose(
-                    rows[theirs], want.loc[index, ours], atol=1e-3, err_msg=f"{target}, {theirs}"
-                )
-        if target == "deaths_12mo":
-            rows = units[units["output_type"] == "pmf"]
-            month = pd.to_datetime(rows["target_end_date"].str[:7], format="ISO8601").astype(
-                "datetime64[s]"
-            )
-            index = pd.MultiIndex.from_arrays([rows["location"].map(codes), month])
-            assert len(rows) == 53 * 12
-            np.testing.assert_allclose(rows["rps"], 4 * want.loc[index, "rps"], atol=1e-5)
+    place, day = units["location"].map(codes), pd.to_datetime(units["target_end_date"])
+    units = units.assign(place=place, month=day.dt.to_period("M").dt.to_timestamp())
+    for target, kind, theirs, ours, factor in (
+        ("deaths_12mo", "quantile", "wis", "wis", 1),
+        ("deaths_12mo", "quantile", "ae_median", "ae", 1),
+        ("deaths_12mo", "sample", "crps", "crps", 1),
+        ("deaths_month", "quantile", "wis", "wis", 1),
+        ("deaths_month", "quantile", "ae_median", "ae", 1),
+        ("deaths_month", "sample", "crps", "crps", 1),
+        ("trend_12mo", "pmf", "rps", "rps", 4),
+    ):
+        want = od.score(made, truth, target.replace("trend", "deaths"))
+        want = want.set_index(["location", "month"])[ours]
+        rows = units[(units["target"] == target) & (units["output_type"] == kind)]
+        assert len(rows) == 53 * 12
+        index = pd.MultiIndex.from_frame(rows[["place", "month"]].astype({"month": "M8[s]"}))
+        atol = 1e-5 if kind == "pmf" else 1e-3
+        np.testing.assert_allclose(rows[theirs], factor * want.loc[index], atol=atol)
     (joint,) = found.joint.to_dict("records")
     assert joint["joint_over"] == "location, target, horizon"
     assert joint["n_samples"] == 60

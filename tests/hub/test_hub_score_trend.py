@@ -89,28 +89,23 @@ def test_a_truth_that_begins_after_the_origin_says_nothing_of_it(rows, panel):
     assert table[["rps", "rps_pooled"]].isna().all(axis=None)
 
 
-@pytest.mark.parametrize("factor", [0.5, 1.0005, 3.0])
-def test_chances_are_divided_by_their_sum(rows, truth, factor):
-    want = score_trend(rows, truth, unknown)
-    have = score_trend(rows.assign(value=rows["value"] * factor), truth, unknown)
-    np.testing.assert_allclose(have["rps"], want["rps"], rtol=0, atol=1e-12)
-    assert have["rps"].notna().all()
-
-
 def test_what_has_no_rps_is_not_scorable_and_says_why(rows, truth):
-    wv = rows["location"] == "54"
-    one = wv & (rows["horizon"] == 1)
-    lacking = rows[~(one & (rows["output_type_id"] == "stable"))]
-    table = score_trend(lacking, truth, unknown)
-    (bad,) = table[~table["scorable"]].to_dict("records")
-    assert bad["reason"] == "it lacks category 'stable'"
-    assert (bad["location"], bad["horizon"], bad["category"]) == ("WV", 1, "")
-    assert np.isnan(bad["rps"])
-    nothing = rows.assign(value=rows["value"].where(~one, 0.0))
-    table = score_trend(nothing, truth, unknown)
-    assert table.loc[~table["scorable"], "reason"].tolist() == ["its chances add up to 0"]
-    for found in (table, score_trend(rows, truth, unknown)):
-        assert (found["scorable"] == found["rps"].notna()).all()
+    want = score_trend(rows, truth, unknown)
+    assert want["scorable"].all()
+    assert want["rps"].notna().all()
+    for factor in (0.5, 1.0005, 3.0):  # chances are divided by their sum
+        have = score_trend(rows.assign(value=rows["value"] * factor), truth, unknown)
+        np.testing.assert_allclose(have["rps"], want["rps"], rtol=0, atol=1e-12)
+    one = (rows["location"] == "54") & (rows["horizon"] == 1)
+    for changed, reason in (
+        (rows[~(one & (rows["output_type_id"] == "stable"))], "it lacks category 'stable'"),
+        (rows.assign(value=rows["value"].where(~one, 0.0)), "its chances add up to 0"),
+    ):
+        table = score_trend(changed, truth, unknown)
+        (bad,) = table[~table["scorable"]].to_dict("records")
+        assert bad["reason"] == reason
+        assert (bad["location"], bad["horizon"], bad["category"]) == ("WV", 1, "")
+        assert (table["scorable"] == table["rps"].notna()).all()
 
 
 @pytest.mark.parametrize(("steps", "reason"), [
@@ -130,9 +125,6 @@ def test_months_that_the_library_does_not_score_are_not_scored_here(
     shifted = replace(made, last_month=made.last_month + np.timedelta64(steps, "M"))
     rps, _ = trend_pair(shifted, truth, panel.cut(LAST))
     assert (np.isnan(rps).ravel() == off.to_numpy()).all()
-
-
-# Tables of medians and intervals.
 
 
 @pytest.mark.parametrize(("levels", "reason"), [
