@@ -75,11 +75,6 @@ def check(out: Path, undisturbed: dict[str, bytes], kills: int, seed: int) -> No
         assert (out / name).read_bytes() == data, name
 
 
-def test_killed_three_times(tmp_path, undisturbed):
-    check(tmp_path, undisturbed, kills=3, seed=20)
-
-
-@pytest.mark.slow
 def test_killed_again_and_again(tmp_path, undisturbed):
     """Five kills, or as many as ODFORECAST_KILLS says."""
     for round_ in range(max(1, int(os.environ.get("ODFORECAST_KILLS", "5")) // 5)):

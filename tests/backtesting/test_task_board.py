@@ -59,14 +59,13 @@ def ahead(board: Board) -> pd.DataFrame:
     return board.scores[board.scores["horizon"] >= 1]
 
 
-# Who may stand on a board
-
-
 def test_folders_and_results_are_put_together(run: Results, quick: Task, tmp_path: Path) -> None:
     run.save(tmp_path / "one")
     quick.run("naive", out=tmp_path / "two", progress=False)
-    board = leaderboard([tmp_path / "one", str(tmp_path / "two")])
+    again = quick.run("drift+delay", progress=False)  # one model twice counts once
+    board = leaderboard([tmp_path / "one", str(tmp_path / "two"), again])
     assert board.models == [*MODELS, "naive"]
+    assert [len(part.scores) for part in board.parts] == [8 * 4 * 12] * 4
     entries = board.entries.set_index("model")
     assert entries["n_missing"].eq(0).all()
     assert entries["n_asked"].eq(8 * 4 * 12).all()
@@ -75,16 +74,6 @@ def test_folders_and_results_are_put_together(run: Results, quick: Task, tmp_pat
     assert entries["spec_hash"].nunique() == 4
     assert (entries["code"] == entries["code"].iloc[0]).all()
     assert "4 models on task quick" in repr(board)
-
-
-def test_one_model_twice_counts_once_if_it_is_the_same(run: Results, quick: Task) -> None:
-    again = quick.run("drift+delay", progress=False)
-    board = leaderboard([run, again])
-    assert board.models == list(MODELS)
-    assert len(board.parts[2].scores) == 8 * 4 * 12
-
-
-# What is missing
 
 
 def test_what_a_model_lacks_is_counted(run: Results) -> None:
@@ -121,9 +110,6 @@ def test_a_model_that_failed_is_there_and_takes_nothing_from_the_others(run: Res
     assert mine["rel_wis"].isna().all()
 
 
-# Comparisons
-
-
 @pytest.mark.parametrize("by", [["level", "horizon_group"], ["regime"], ["location"], []])
 @pytest.mark.parametrize("base", ["hub-baseline", "naive+delay"])
 def test_ratios_are_those_of_the_score_table(run: Results, by: list[str], base: str) -> None:
@@ -140,11 +126,9 @@ def test_ratios_are_those_of_the_score_table(run: Results, by: list[str], base: 
     assert len(both) == len(table) == len(expected)
     assert both[name].to_numpy() == pytest.approx(both["ratio"].to_numpy(), nan_ok=True)
     assert both[n].tolist() == both["n_common_there"].tolist()
-    if naive:  # the table says what the interval of the first ratio rests on
-        return
-    assert both["n_origins"].tolist() == both["n_origins_there"].tolist()
-    assert both["n_blocks"].tolist() == both["n_blocks_there"].tolist()
-    assert both["n_donors"].tolist() == both["n_donors_there"].tolist()
+    # The table says what the interval of the first ratio rests on.
+    for count in () if naive else ("n_origins", "n_blocks", "n_donors"):
+        assert both[count].tolist() == both[f"{count}_there"].tolist()
 
 
 @pytest.mark.slow
@@ -191,18 +175,19 @@ def test_half_of_the_counts_is_enough(run: Results, kept: int, among: bool) -> N
     assert set(table["n_all"]) == {kept if among else 384}
 
 
-def test_two_rows_of_one_forecast_are_refused(run: Results) -> None:
+@pytest.mark.parametrize(
+    ("horizon", "words"),
+    [
+        (12, r"model drift\+delay has two rows of one unit"),
+        (13, "a forecast that its task does not ask for"),
+    ],
+)
+def test_a_row_too_much_is_refused(run: Results, horizon: int, words: str) -> None:
     twice = copied(run)
-    last = run.scores[run.scores["horizon"] == 12].iloc[[-1]]
+    last = run.scores[run.scores["horizon"] == 12].iloc[[-1]].assign(horizon=horizon)
     twice._tables["scores"] = pd.concat([run.scores, last], ignore_index=True)
-    with pytest.raises(BacktestError, match=r"model drift\+delay has two rows of one unit"):
+    with pytest.raises(BacktestError, match=words):
         leaderboard(twice).table()
-    other = copied(run)
-    other._tables["scores"] = pd.concat(
-        [run.scores, last.assign(horizon=13)], ignore_index=True
-    )  # fmt: skip
-    with pytest.raises(BacktestError, match="a forecast that its task does not ask for"):
-        leaderboard(other).table()
 
 
 def test_means_and_coverage_are_those_of_the_rows(run: Results) -> None:
@@ -226,17 +211,14 @@ def test_means_and_coverage_are_those_of_the_rows(run: Results) -> None:
 
 def test_a_part_of_the_origins(run: Results) -> None:
     board = leaderboard(run)
-    today = board.table(by=[], only={"era": "4.5"}, bootstrap=0)
-    since = board.table(by=[], since="2021-01", bootstrap=0)
-    whole = board.table(by=[], bootstrap=0)
-    assert (
-        today["n_asked"].iloc[0]
-        + board.table(by=[], only={"era": "6.5"}, bootstrap=0)["n_asked"].iloc[0]
-        == whole["n_asked"].iloc[0]
-    )
+
+    def asked(**part: Any) -> int:
+        return int(board.table(by=[], bootstrap=0, **part)["n_asked"].iloc[0])
+
+    assert asked(only={"era": "4.5"}) + asked(only={"era": "6.5"}) == asked()
     months = pd.to_datetime([o["last_month"] for o in run.manifest["origins"]], format="ISO8601")
-    assert since["n_asked"].iloc[0] == (months >= "2021-01").sum() * 4 * 12
-    assert list(whole.columns) == list(COLUMNS)
+    assert asked(since="2021-01") == (months >= "2021-01").sum() * 4 * 12
+    assert list(board.table(by=[], bootstrap=0).columns) == list(COLUMNS)
     assert board.table(by=[], only={"era": "none"}).empty
 
 
@@ -257,9 +239,6 @@ def test_leaving_out_what_is_hard_does_not_raise_coverage(run: Results) -> None:
     table = leaderboard(few).table(by=[], bootstrap=0).set_index("model")
     assert table.loc["drift+delay", ["coverage_50", "coverage_90"]].isna().all()
     assert table.loc["naive+delay", ["coverage_50", "coverage_90"]].notna().all()
-
-
-# What is refused
 
 
 def answering(results: Results, **other: Any) -> Results:

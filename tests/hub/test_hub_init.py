@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -148,41 +147,34 @@ def test_the_dashboards_files_name_what_the_hub_has(small: Hub, tmp_path: Path) 
         assert {base, monthly, *said["predtimechart-config"]["initial_checked_models"]} <= models
 
 
-def test_nothing_is_written_over(tmp_path: Path) -> None:
+def test_nothing_is_written_over_and_a_hub_is_whole_or_absent(tmp_path, monkeypatch) -> None:
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
-    with pytest.raises(DataError, match=r"full is not empty: mine\.txt"):
-        init(tmp_path / "full", od.bundled())
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(DataError, match="file is a file"):
-        init(tmp_path / "file", od.bundled())
-    with pytest.raises(DataError, match="nothing can be written"):
-        init(tmp_path / "file" / "hub", od.bundled())
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "full"]
+    for name, words in (
+        ("full", r"full is not empty: mine\.txt"),
+        ("file", "file is a file"),
+        ("file/hub", "nothing can be written"),
+    ):
+        with pytest.raises(DataError, match=words):
+            init(tmp_path / name, od.bundled())
     (tmp_path / "empty").mkdir()
     assert init(tmp_path / "empty", od.bundled()).rounds
 
-
-def test_a_hub_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    # The last thing that is written.
-    monkeypatch.setattr("odforecast.hub.making.write_pages", fail)
-    with pytest.raises(OSError, match="disk full"):
-        init(tmp_path / "hub", od.bundled())
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_was_filled_meanwhile_is_left(tmp_path, monkeypatch) -> None:
     def fill(*_: object) -> None:
         (tmp_path / "hub").mkdir()
         (tmp_path / "hub" / "theirs").write_text("theirs")
 
-    monkeypatch.setattr("odforecast.hub.making.write_pages", fill)
-    with pytest.raises(DataError, match="hub is not empty: theirs"):
-        init(tmp_path / "hub", od.bundled())
-    assert [p.name for p in tmp_path.rglob("*")] == ["hub", "theirs"]
+    for last, error, words in ((fail, OSError, "disk full"), (fill, DataError, "empty: theirs")):
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "file", "full"]
+        monkeypatch.setattr("odforecast.hub.making.write_pages", last)  # what is written last
+        with pytest.raises(error, match=words):
+            init(tmp_path / "hub", od.bundled())
+    assert [p.name for p in (tmp_path / "hub").rglob("*")] == ["theirs"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "file", "full", "hub"]
 
 
 @pytest.mark.parametrize(
@@ -217,40 +209,29 @@ def run(*args: object) -> Any:
 
 
 def test_the_command(tmp_path: Path) -> None:
-    folder = tmp_path / "hub"
-    done = run(folder, "--source", "bundled", "--rounds", "clean", "--start", "2024-01",
-               "--end", "2024-04", "--contact", "Jo Doe <jo@ohio.gov>",
-               "--repository", "ohio/hub", "--json")  # fmt: skip
-    assert done.exit_code == 0, done.output
-    said = json.loads(done.stdout)
-    hub = Hub.open(folder)
-    assert (said["rounds"], said["models"]) == (4, len(hub.metadata_files()))
-    assert said["answers"] > 0
-    assert hub.admin["contact"] == {"name": "Jo Doe", "email": "jo@ohio.gov"}
-    assert hub.admin["repository"]["owner"] == "ohio"
-    again = run(folder, "--source", "bundled")
-    assert again.exit_code == 1
-    assert again.stderr.startswith("error: ")
-    assert "is not empty" in again.stderr
-
-
-def test_the_command_says_what_is_lacking(tmp_path: Path) -> None:
     done = run(tmp_path / "hub", "--source", "bundled")
     assert done.exit_code == 0, done.output
-    assert "1 round (2025-09-17, known to 2025-04), 9 models, 0 final counts" in " ".join(
-        done.stdout.split()
-    )
+    said = " ".join(done.stdout.split())
+    assert "1 round (2025-09-17, known to 2025-04), 9 models, 0 final counts" in said
     words = " ".join(done.stderr.split())
     assert "no final counts yet: no round is older than the last release" in words
     assert "--contact and --repository not given" in words
-    wrong = run(tmp_path / "other", "--source", "bundled", "--contact", "Jo")
+    again = run(tmp_path / "hub", "--source", "bundled")
+    assert again.exit_code == 1
+    assert again.stderr.startswith("error: ")
+    assert "is not empty" in again.stderr
+    mine = (tmp_path / "mine", "--source", "bundled", "--contact")
+    done = run(*mine, "Jo Doe <jo@ohio.gov>", "--repository", "ohio/hub")
+    assert done.exit_code == 0, done.output
+    admin = Hub.open(tmp_path / "mine").admin
+    assert admin["contact"] == {"name": "Jo Doe", "email": "jo@ohio.gov"}
+    assert admin["repository"]["owner"] == "ohio"
+    wrong = run(*mine, "Jo")
     assert wrong.exit_code == 2
     assert "give a name and an address" in wrong.stderr
-
-
-def test_rounds_are_called_as_the_option_calls_them(tmp_path: Path) -> None:
-    result = run(tmp_path / "z", "--source", "bundled", "--rounds", "delayed",
-                 "--indicator", "T40.4")  # fmt: skip
+    # Rounds are called as the option calls them.
+    delayed = ("--rounds", "delayed", "--indicator", "T40.4")
+    result = run(tmp_path / "z", "--source", "bundled", *delayed)
     said = result.stderr + str(result.exception)
     assert result.exit_code == 1
     assert "take --rounds clean, or --rounds real" in said

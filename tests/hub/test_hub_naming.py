@@ -52,10 +52,7 @@ def test_a_name_of_ours_is_undone_to_its_label_or_refused(model: str) -> None:
 )
 def test_the_mapping_is_the_one_that_is_written_down(label: str, name: str) -> None:
     assert layout.model_id(label) == f"odforecast-{name}"
-
-
-def test_other_teams_keep_their_names() -> None:
-    assert layout.label_of("Flusight-baseline") == "Flusight-baseline"
+    assert layout.label_of(f"Team-{name}") == f"Team-{name}"  # other teams keep their names
 
 
 @pytest.mark.parametrize(
