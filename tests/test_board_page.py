@@ -103,9 +103,6 @@ def test_labels_of_strangers_are_text(summary: dict[str, Any]) -> None:
     assert "&lt;img src=x" in page
 
 
-# The tool
-
-
 @pytest.mark.slow
 def test_two_runs_write_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = []

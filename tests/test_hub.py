@@ -247,9 +247,6 @@ def test_a_refused_table_leaves_the_old_file_alone(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
 
 
-# Configuration
-
-
 @pytest.mark.parametrize("target", ["deaths_month", "deaths_12mo"])
 def test_the_configuration_is_one_by_the_hubs_schema(shared, tmp_path, target):
     schema = json.loads((shared / "hubverse/tasks-schema.json").read_text())
@@ -278,9 +275,6 @@ def test_the_configuration_says_what_the_files_hold():
     assert tuple(levels) == HUB_QUANTILES
     assert round_["derived_task_ids"] == ["target_end_date"]
     assert [m["target_id"] for m in task["target_metadata"]] == ["deaths_12mo", "deaths_month"]
-
-
-# Months that held
 
 
 def held(tmp_path, *lines: str, scenarios=("null", "less, $")):

@@ -101,9 +101,6 @@ def test_no_day_is_taken_for_one(tmp_path, text, column, cell):
     assert "is not a date" in message
 
 
-# Rules: one thing is changed in the text of a good table
-
-
 def put(row: int, column: str, value: str):
     def change(table: pd.DataFrame) -> pd.DataFrame:
         table.loc[row, column] = value
@@ -171,9 +168,6 @@ def test_every_broken_rule_is_named(tmp_path, kind, change, message):
     path = write_hub(good(kind), tmp_path / "good.csv")
     table = change(pd.read_csv(path, dtype=str, keep_default_na=False))
     assert message in refusal(tmp_path, table.to_csv(index=False).encode())
-
-
-# Bytes and lines
 
 
 @pytest.mark.slow
@@ -291,9 +285,6 @@ def test_a_file_without_end(tmp_path, text):
         with pytest.raises(DataError, match=words):
             read_raw(path, "parquet", **limit)
     assert pq.read_schema(path).field("value").type == pa.string()
-
-
-# Parquet
 
 
 def swapped(column: str, cells: object, kind: pa.DataType | None = None) -> pa.Table:

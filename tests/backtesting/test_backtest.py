@@ -35,9 +35,6 @@ QUICK = {"draws": 20, "progress": False}
 HOLE = Origin(dt.date(2023, 4, 12), "real", None, "no reported counts")
 
 
-# Units, and what of them is kept
-
-
 def test_a_stopped_run_goes_on_without_recomputing(truth, found, tmp_path, monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK", 1)
     model = toys.steps()
@@ -72,20 +69,6 @@ def test_a_failed_unit_was_kept_as_its_failure(truth, found, tmp_path):
     assert sorted(s.reused for s in steps) == [False, True, True]
     assert second.failures.empty
     same(second, backtest([toys.steps()], found, truth=truth, **QUICK), ["scores", "quantiles"])
-
-
-def test_two_configurations_of_one_model_were_stored_as_one(truth, found, tmp_path):
-    both = [toys.steps("steps low", 0.5), toys.steps("steps high", 2.0)]
-    together = backtest(both, found, truth=truth, out=tmp_path, **QUICK)
-    assert {p.name for p in (tmp_path / "units").iterdir()} == {
-        f"model={m.spec.hash}" for m in both
-    }
-    same(backtest(both, found, truth=truth, out=tmp_path, **QUICK).scores, together.scores)
-    for model in both:
-        mine = together.scores[together.scores["model"] == model.label]
-        same_rows(mine, backtest([model], found, truth=truth, **QUICK).scores)
-    medians = together.scores.groupby("model")["median"].mean()
-    assert medians["steps high"] > 1.5 * medians["steps low"]
 
 
 def test_two_models_of_unknown_code_with_equal_specs_had_the_rows_of_one(truth, found, tmp_path):
@@ -153,8 +136,10 @@ def test_a_unit_key_changes_with_everything_that_matters(panel, truth, found):
         return plan(models, origins, truth, **more)[0].key
 
     changes = [
-        {}, {"models": ["drift"]}, {"origins": found[1:]}, {"truth": Truth(panel, min_age=0)},
-        {"draws": 999}, {"seed": 2}, {"locations": ["US"]}, {"targets": TARGET_MONTH},
+        {}, {"models": ["drift"]}, {"models": [toys.steps("steps", 0.5)]},
+        {"models": [toys.steps("steps", 2.0)]}, {"origins": found[1:]}, {"draws": 999},
+        {"truth": Truth(panel, min_age=0)}, {"seed": 2}, {"locations": ["US"]},
+        {"targets": TARGET_MONTH},
         {"horizons": [3]}, {"horizons": [4]}, {"metrics": [one]}, {"metrics": [other]},
         {"joint": True}, {"metrics": [one], "joint": True},
     ]  # fmt: skip
@@ -184,9 +169,6 @@ def test_origins_published_on_one_day_stay_apart(panel, truth):
     results = backtest(["naive", "hub-baseline"], close, truth=truth, **QUICK)
     board = results.leaderboard()
     assert board["n_units"].sum() == len(results.scores) == 2 * 5 * 4 * 12
-
-
-# Truth, and origins
 
 
 def test_what_truth_says_and_what_is_too_young_to_be_scored(panel, truth):
@@ -275,9 +257,6 @@ def test_origins_and_truths_that_are_refused(panel, truth, found, call, error, w
         call(SimpleNamespace(panel=panel, truth=truth, found=found))
 
 
-# Failures
-
-
 def test_asking_for_both_targets_lost_the_one_a_model_has(truth, found):
     results = backtest(["naive", "hub-baseline"], found, truth=truth, targets=BOTH, **QUICK)
     mine = results.scores[results.scores["model"] == "hub-baseline"]
@@ -304,9 +283,6 @@ def test_failures_come_in_the_order_asked(truth, found):
     assert results.failures["reason"].tolist() == [
         f"release 2025-09-17 has no {s}" for s in ("WV", "CA", "TX")
     ]
-
-
-# By state: one unit per state, and the numbers of the undivided computation
 
 
 def test_one_unit_per_state_each_with_its_own_panel(truth, found):

@@ -146,9 +146,6 @@ def test_a_cluster_that_is_gone_ends_the_run(truth, found):
         run_units(units, executor=client, progress=lambda _: client.close())
 
 
-# Without a cluster
-
-
 class Client:
     """What is asked of a client before any work; ``says`` is what its workers run."""
 

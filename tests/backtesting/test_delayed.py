@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
+from score_tables import scores_of
 from toys import same
 
 import odforecast as od
@@ -20,7 +21,6 @@ from odforecast.backtesting.store import UnitStore
 from odforecast.cli import main
 from odforecast.errors import BacktestError
 from odforecast.models import get_model
-from odforecast.months import month_end
 from odforecast.scoring import Truth, relative_skill, relative_to_baseline
 from odforecast.scoring.columns import UNIT_KEYS, eras
 from odforecast.vintage.donors import shipped
@@ -159,39 +159,31 @@ def test_eras_of_rows(results, found):
     assert [by_donor[d.partition("/")[0]] for d in scores["donor"]] == era.tolist()
 
 
-def noisy(n_months: int, n_donors: int, sd_donor: float, era_days: int = 196) -> pd.DataFrame:
+def noisy(sd_donor: float) -> pd.DataFrame:
     """Scores of two models whose difference hangs on the donor, and a little on the month."""
     rng = np.random.default_rng(3)
-    months = np.arange("2015-01", "2024-01", dtype="M8[M]")[:n_months]
-    effect = np.exp(rng.normal(0, sd_donor, n_donors))
-    rows = []
-    for i, month in enumerate(months):
-        for k in range(min(3, n_donors)):
-            donor = (i + k) % n_donors
-            day = month_end(month) + dt.timedelta(days=era_days)
-            for model, wis in (("base", 1.0), ("mine", effect[donor] * rng.uniform(0.98, 1.02))):
-                rows.append((model, day, month, f"2018-01-{donor + 10}/x", wis))
-    frame = pd.DataFrame(rows, columns=["model", "as_of", "last_month", "donor", "wis"])
-    for name in ("as_of", "last_month"):
-        frame[name] = frame[name].astype("datetime64[s]")
-    return frame.assign(location="US", target="deaths_12mo", month=frame["last_month"],
-                        vintage="pseudo-delayed", scorable=True, horizon=3)  # fmt: skip
+    effect = np.exp(rng.normal(0, sd_donor, 8))
+    donors = (np.arange(64)[:, None] + np.arange(3)) % 8
+    mine = effect[donors] * rng.uniform(0.98, 1.02, donors.shape)
+    frame = scores_of({"base": np.ones(donors.shape), "mine": mine}, horizon=3, first="2015-01")
+    named = [f"2018-01-{donor + 10}/x" for donor in np.tile(donors.ravel(), 2)]
+    return frame.assign(location="US", vintage="pseudo-delayed", donor=named)
 
 
-def width(frame: pd.DataFrame, **options: object) -> float:
-    row = relative_to_baseline(frame, "base", **options).set_index("model").loc["mine"]
+def width(frame: pd.DataFrame) -> float:
+    row = relative_to_baseline(frame, "base").set_index("model").loc["mine"]
     return float(row["upper"] - row["lower"])
 
 
 def test_intervals_resample_whole_donors_too():
-    frame = noisy(64, 8, 0.3)
+    frame = noisy(0.3)
     blind = width(frame.drop(columns="donor").assign(location=frame["donor"]))
     assert width(frame) > 3 * blind, "64 × 3 origins are not 192"
     # The spread that 8 releases can tell: sd of a mean of 8.
     effect = frame[frame["model"] == "mine"].groupby("donor")["wis"].mean()
     expected = 2 * 1.645 * effect.std(ddof=0) / np.sqrt(8)
     assert width(frame) == pytest.approx(expected, rel=0.35)
-    assert width(noisy(64, 8, 0.0)) < 0.02
+    assert width(noisy(0.0)) < 0.02
 
 
 def run(*arguments: str):

@@ -290,9 +290,6 @@ def test_a_failed_run_gives_the_folder_back(units, tmp_path):
     assert set(reasons) == {"SystemExit: enough"}
 
 
-# Results go through a folder: the same tables, whatever their size, and little in memory
-
-
 @pytest.fixture(scope="module")
 def mixed():
     """Units of states and of all, with failures, a narrower origin and a model of unknown code."""

@@ -146,33 +146,26 @@ def test_intervals_are_those_of_the_score_table() -> None:
         assert table[mine].to_dict() == pytest.approx(expected[theirs].to_dict())
 
 
-def test_one_forecast_does_not_decide_what_all_have(run: Results) -> None:
+@pytest.mark.parametrize(("kept", "among"), [(192, True), (191, False), (1, False)])
+def test_half_of_the_counts_is_enough_to_decide_what_all_have(
+    run: Results, kept: int, among: bool
+) -> None:
     whole = leaderboard(run).table(by=[], bootstrap=0).set_index("model")
-
-    def but_one(s: pd.DataFrame) -> pd.Series:
-        mine = (s["model"] == "drift+delay") & (s["horizon"] >= 1)
-        return mine & (s.index != s.index[mine & (s["location"] == "US")][0])
-
-    table = leaderboard(holed(run, but_one)).table(by=[], bootstrap=0)
-    assert table["model"].iloc[-1] == "drift+delay"
-    table = table.set_index("model")
-    assert set(table["n_all"]) == {384}
-    assert table["in_all"].to_dict() == {
-        "hub-baseline": True, "naive+delay": True, "drift+delay": False,
-    }  # fmt: skip
-    for model in ("hub-baseline", "naive+delay"):
-        assert table.loc[model, "wis_all"] == pytest.approx(whole.loc[model, "wis"])
-    assert np.isnan(table.loc["drift+delay", "wis_all"])
-    assert table.loc["drift+delay", "n_common"] == 1  # the pair is still there, and counted
-
-
-@pytest.mark.parametrize(("kept", "among"), [(192, True), (191, False)])
-def test_half_of_the_counts_is_enough(run: Results, kept: int, among: bool) -> None:
     mine = run.scores.index[(run.scores["model"] == "drift+delay") & (run.scores["horizon"] >= 1)]
     table = leaderboard(holed(run, lambda s: s.index.isin(mine[kept:]))).table(by=[], bootstrap=0)
+    last = table["model"].iloc[-1]
     table = table.set_index("model")
-    assert table.loc["drift+delay", "in_all"] == among
+    assert table["in_all"].to_dict() == dict.fromkeys(MODELS, True) | {"drift+delay": among}
     assert set(table["n_all"]) == {kept if among else 384}
+    row = table.loc["drift+delay"]
+    assert row["n_common"] == kept  # the pair is still there, and counted
+    # Who is not among all is last, and no mean and coverage of its own stand beside the others'.
+    assert last == "drift+delay" or among
+    assert row[["wis_all", "coverage_50", "coverage_90"]].isna().all() != among
+    if not among:
+        for name in ("wis_all", "coverage_90"):
+            for model in ("hub-baseline", "naive+delay"):
+                assert table.loc[model, name] == pytest.approx(whole.loc[model, name])
 
 
 @pytest.mark.parametrize(
@@ -220,25 +213,6 @@ def test_a_part_of_the_origins(run: Results) -> None:
     assert asked(since="2021-01") == (months >= "2021-01").sum() * 4 * 12
     assert list(board.table(by=[], bootstrap=0).columns) == list(COLUMNS)
     assert board.table(by=[], only={"era": "none"}).empty
-
-
-def test_leaving_out_what_is_hard_does_not_raise_coverage(run: Results) -> None:
-    """Without the counts outside its interval a model would hold all of its own."""
-    mine = (run.scores["model"] == "drift+delay") & (run.scores["horizon"] >= 1)
-    outside = mine & ~run.scores["cover_90"].astype(bool)
-    assert 0 < outside.sum() < mine.sum() / 2
-    board = leaderboard(holed(run, lambda _: outside))
-    table = board.table(by=[], bootstrap=0).set_index("model")
-    assert table.loc["drift+delay", "coverage_90"] == 1
-    keys = ["as_of", "donor", "location", "month"]
-    kept = run.scores.loc[mine & ~outside, keys]
-    theirs = run.scores[run.scores["model"] == "naive+delay"].merge(kept, on=keys)
-    assert table.loc["naive+delay", "coverage_90"] == pytest.approx(theirs["cover_90"].mean())
-    # Who has fewer than half is not among all: no coverage stands beside another's.
-    few = holed(run, lambda s: mine & (s.index != s.index[mine][0]))
-    table = leaderboard(few).table(by=[], bootstrap=0).set_index("model")
-    assert table.loc["drift+delay", ["coverage_50", "coverage_90"]].isna().all()
-    assert table.loc["naive+delay", ["coverage_50", "coverage_90"]].notna().all()
 
 
 def answering(results: Results, **other: Any) -> Results:

@@ -93,9 +93,6 @@ def test_another_executor_that_breaks_ends_the_run(truth, found):
         backtest(["naive"], found, truth=truth, executor=Breaks(), **OPTIONS)
 
 
-# Workers by themselves
-
-
 def half(connection, data):
     os.write(connection.fileno(), bytes(data)[: len(data) // 2])
     os.kill(os.getpid(), signal.SIGKILL)
@@ -254,9 +251,6 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-# Panels travel once, and blocks refer to them; nothing else is taken for what was sent
 
 
 @pytest.fixture(scope="module")

@@ -82,9 +82,6 @@ def steps(label="steps", *how, **more) -> Model:
     return Model(Steps(*how, **more), label)
 
 
-# What is odd: (panel, paths) -> paths, or whatever is returned instead of a forecast.
-
-
 class Away(BaseException):
     """No Exception, like KeyboardInterrupt."""
 
@@ -200,9 +197,6 @@ def dislikes_two(panel, paths):
 def dawdles(panel, paths):
     time.sleep(0.04)
     return paths
-
-
-# What no process survives.
 
 
 def dies(panel, paths):

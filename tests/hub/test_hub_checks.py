@@ -213,9 +213,6 @@ def test_any_part_of_the_configuration_may_be_wrong(hub: Path, name: str, put_in
         assert len(check(hub, submission_time="2024-01-10")) == 52
 
 
-# On the command line: the table, JSON, exit status, a screen of 80 columns.
-
-
 def run(*words: object) -> Result:
     return CliRunner().invoke(main, ["hub", "check", *map(str, words)])
 

@@ -83,9 +83,6 @@ def on_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return folder
 
 
-# --- one that works -------------------------------------------------------------------------
-
-
 @pytest.mark.slow
 def test_its_rows_stand_in_a_backtest(installed: Path, tmp_path: Path) -> None:
     done = run(
@@ -128,8 +125,6 @@ def test_it_takes_a_layer_and_settings_and_keeps_the_contract(
     assert {"last-quarter", "steady-growth"} <= set(od.models().index)
     assert plugin_problems() == ()
 
-
-# --- those that do not ----------------------------------------------------------------------
 
 FINE = """
 import odforecast as od
