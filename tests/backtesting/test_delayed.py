@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import run
 from score_tables import scores_of
 from toys import same
 
@@ -18,7 +18,6 @@ import odforecast as od
 from odforecast.backtesting import Results, backtest, plan
 from odforecast.backtesting.origin import FAR, Origin, delays, drawn
 from odforecast.backtesting.store import UnitStore
-from odforecast.cli import main
 from odforecast.errors import BacktestError
 from odforecast.models import get_model
 from odforecast.scoring import Truth, relative_skill, relative_to_baseline
@@ -186,17 +185,13 @@ def test_intervals_resample_whole_donors_too():
     assert width(noisy(0.0)) < 0.02
 
 
-def run(*arguments: str):
-    return CliRunner().invoke(
-        main,
-        ["backtest", "--source", "bundled", "--models", "naive,hub-baseline", "--draws", "30",
-         "--locations", "US,WV", "--jobs", "1", *arguments],
-    )  # fmt: skip
+QUICKLY = ("backtest", "--source", "bundled", "--models", "naive,hub-baseline", "--draws", "30",
+           "--locations", "US,WV", "--jobs", "1")  # fmt: skip
 
 
 @pytest.mark.slow
 def test_the_command_shows_delayed_first_then_clean():
-    done = run("--start", "2020-01", "--end", "2020-06", "--step", "2", "--all")
+    done = run(*QUICKLY, "--start", "2020-01", "--end", "2020-06", "--step", "2", "--all")
     assert done.exit_code == 0, done.output
     said = " ".join(done.output.split())
     assert "9 origins (pseudo-delayed: 3 months by " in said
@@ -208,20 +203,20 @@ def test_the_command_shows_delayed_first_then_clean():
 
 
 def test_the_command_says_that_a_delay_is_not_known():
-    done = run("--indicator", "T40.4", "--start", "2021-01", "--end", "2021-01")
+    done = run(*QUICKLY, "--indicator", "T40.4", "--start", "2021-01", "--end", "2021-01")
     assert done.exit_code == 0, done.output
     assert "delay of 'T40.4' is not known: clean pseudo-vintages only" in done.output
-    refused = run("--indicator", "T40.4", "--vintages", "delayed", "--start", "2021-01")
+    refused = run(*QUICKLY, "--indicator", "T40.4", "--vintages", "delayed", "--start", "2021-01")
     assert refused.exit_code == 1
     assert "for overdose deaths of all drugs" in refused.output
 
 
 def test_the_command_lists_donors():
-    done = CliRunner().invoke(main, ["data", "releases", "--delays"])
+    done = run("data", "releases", "--delays")
     assert done.exit_code == 0, done.output
     lines = done.output.splitlines()
     assert sum(line.endswith("shipped") for line in lines) == 17
-    rows = json.loads(CliRunner().invoke(main, ["data", "releases", "--delays", "--json"]).stdout)
+    rows = json.loads(run("data", "releases", "--delays", "--json").stdout)
     assert Counter(row["era"] for row in rows) == {"4.5": 3, "6.5": 14}
     assert {row["last_month"][5:] for row in rows if row["era"] == "4.5"} == {"05", "07", "11"}
     said = " ".join(done.output.split())

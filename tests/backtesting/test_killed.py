@@ -11,9 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
-
-from odforecast.cli import main
+from commands import run as command
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +37,7 @@ def run(out: Path, jobs: int) -> subprocess.Popen[str]:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> dict[str, bytes]:
     out = tmp_path_factory.mktemp("undisturbed")
-    result = CliRunner().invoke(main, [*ARGUMENTS, "--jobs", "1", "--out", str(out)])
+    result = command(*ARGUMENTS, "--jobs", "1", "--out", str(out))
     assert result.exit_code == 0, result.output
     return {name: (out / name).read_bytes() for name in SAME}
 

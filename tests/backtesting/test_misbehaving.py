@@ -11,14 +11,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import toys
-from click.testing import CliRunner
+from commands import run
 from made_up_counties import made_up
 from panel_factory import cut_panel
 from toys import same_rows as same
 
 from odforecast.backtesting import Results, backtest, plan, run_unit, run_units
 from odforecast.backtesting.unit import SCREEN, contained, on_screen
-from odforecast.cli import main
 from odforecast.errors import BacktestError
 from odforecast.models import Model
 from odforecast.models.classical import _FITTERS, _fitted
@@ -227,7 +226,7 @@ def test_markup_in_a_reason_is_shown_as_it_is_and_kept_whole(monkeypatch, tmp_pa
     monkeypatch.setitem(_REGISTERED, "m[red]k", toys.model)
     arguments = ["backtest", "--vintages", "clean", "--start", "2021-01", "--end", "2021-01",
                  "--locations", "US", "--draws", "20", "--jobs", "1", "--models"]  # fmt: skip
-    result = CliRunner().invoke(main, [*arguments, "mark,m[red]k", "--out", str(tmp_path)])
+    result = run(*arguments, "mark,m[red]k", "--out", str(tmp_path))
     assert result.exit_code == 0, result.output
     assert "1 × ValueError: [red]stop[/red] :skull: [31m very" in result.stdout
     assert "ValueError: [red]stop[/red] :skull: [31m very" in result.stderr
@@ -236,7 +235,7 @@ def test_markup_in_a_reason_is_shown_as_it_is_and_kept_whole(monkeypatch, tmp_pa
     assert "long" not in result.output.replace("longer", "")
     kept = Results.load(tmp_path).failures["reason"].iloc[0]
     assert kept.endswith("very long")
-    failed = CliRunner().invoke(main, [*arguments, "mark"])
+    failed = run(*arguments, "mark")
     assert failed.exit_code == 1
     assert "[red]stop[/red]" in failed.output
     assert "every unit failed; most often: ValueError: [red]stop" in failed.output

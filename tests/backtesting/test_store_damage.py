@@ -10,13 +10,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import toys
-from click.testing import CliRunner
+from commands import run
 from toys import same
 
 from odforecast.backtesting import Results, cuts, plan, run_units
 from odforecast.backtesting import run as blocks
 from odforecast.backtesting.store import UnitStore, _checksum
-from odforecast.cli import main
 from odforecast.models import Model
 from odforecast.scoring import Truth
 from odforecast.vintage import bundled
@@ -238,13 +237,13 @@ def test_the_command_says_so_in_one_line(tmp_path):
     arguments = ["backtest", "--vintages", "clean", "--start", "2021-01", "--end", "2021-02",
                  "--locations", "US,WV", "--draws", "20", "--jobs", "1", "--models", "naive",
                  "--out", str(tmp_path)]  # fmt: skip
-    first = CliRunner().invoke(main, arguments)
+    first = run(*arguments)
     assert first.exit_code == 0
     assert first.stderr.count("damaged") == 0
     before = (tmp_path / "scores.parquet").read_bytes()
     (mark,) = markers(tmp_path)
     DAMAGE["a bit of the scores"](mark)
-    second = CliRunner().invoke(main, arguments)
+    second = run(*arguments)
     assert second.exit_code == 0, second.output
     (line,) = [x for x in second.stderr.splitlines() if "damaged" in x]
     assert line.startswith("note: 1 stored block was damaged")

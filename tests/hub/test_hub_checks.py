@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
+from commands import run
 from hub_breaker import (
     BREAKS,
     METADATA,
@@ -28,7 +28,6 @@ from hub_breaker import (
     write_json,
 )
 
-from odforecast.cli import main
 from odforecast.errors import DataError
 from odforecast.hub.checks import BY_NAME, CHECKS, check
 
@@ -213,16 +212,12 @@ def test_any_part_of_the_configuration_may_be_wrong(hub: Path, name: str, put_in
         assert len(check(hub, submission_time="2024-01-10")) == 52
 
 
-def run(*words: object) -> Result:
-    return CliRunner().invoke(main, ["hub", "check", *map(str, words)])
-
-
 def test_a_hub_that_is_in_order(hub: Path) -> None:
-    result = run(hub)
+    result = run("hub", "check", hub)
     assert result.exit_code == 0, result.output
     summary = "52 checks: 47 passed, 0 failed, 5 not run"
     assert result.stdout == summary + "\n"
-    lines = run(hub, "--all").stdout.splitlines()
+    lines = run("hub", "check", hub, "--all").stdout.splitlines()
     assert lines[-1] == summary
     starts = [line.split()[0] for line in lines[:-1] if line[:1] not in ("", " ")]
     assert starts == [c.name for c in CHECKS]
@@ -231,7 +226,7 @@ def test_a_hub_that_is_in_order(hub: Path) -> None:
 
 def test_a_failure_is_shown_and_exits_with_1(tmp_path: Path) -> None:
     path, _ = broken("valid_vals", tmp_path)
-    result = run(path)
+    result = run("hub", "check", path)
     assert result.exit_code == 1
     text = " ".join(result.stdout.split())
     assert text.startswith("valid_vals failed: 54 broken places Tests: Columns (excluding")
@@ -239,8 +234,8 @@ def test_a_failure_is_shown_and_exits_with_1(tmp_path: Path) -> None:
     assert "To fix: write the values exactly as tasks.json has them" in text
     assert result.stderr == ""
     assert max(map(len, result.stdout.splitlines())) <= 80
-    assert len(run(path, "--all").stdout.splitlines()) > 60
-    result = run(path, "--json")
+    assert len(run("hub", "check", path, "--all").stdout.splitlines()) > 60
+    result = run("hub", "check", path, "--json")
     assert result.exit_code == 1
     said = json.loads(result.stdout)
     assert (said["ok"], len(said["checks"])) == (False, 52)
@@ -249,7 +244,7 @@ def test_a_failure_is_shown_and_exits_with_1(tmp_path: Path) -> None:
 
 
 def test_the_window_is_judged_when_asked_for(hub: Path) -> None:
-    assert run(hub, "--submission-time").exit_code == 1
-    assert run(hub, "--at", "2024-01-10").exit_code == 0
-    assert run(hub, "--at", "2024-01-13").exit_code == 1
-    assert "'--at': 'soon' is not a date" in run(hub, "--at", "soon").stderr
+    assert run("hub", "check", hub, "--submission-time").exit_code == 1
+    assert run("hub", "check", hub, "--at", "2024-01-10").exit_code == 0
+    assert run("hub", "check", hub, "--at", "2024-01-13").exit_code == 1
+    assert "'--at': 'soon' is not a date" in run("hub", "check", hub, "--at", "soon").stderr

@@ -8,33 +8,22 @@ from typing import Any
 
 import pytest
 import yaml
-from click.testing import CliRunner
+from commands import run
 
 import odforecast as od
 from odforecast.backtesting import DEFAULT_MODELS
-from odforecast.cli import main
 from odforecast.errors import BacktestError, DataError
 from odforecast.geography import lookup
 from odforecast.hub import Hub, init, making
 from odforecast.hub.making import all_labels, model_metadata
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import STATES
-from odforecast.sources.vsrr import read_vsrr
 
 #: Their numbers are those of the release of 2025-09-17.
 pytestmark = pytest.mark.usefixtures("older_bundle")
 
 #: Real releases with a US row, and what each ends with.
 RELEASES = ("2018-09-12.csv", "2018-10-17.csv", "2021-10-13.csv.gz", "2024-12-11.csv.gz")
-
-
-@pytest.fixture(scope="module")
-def releases(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> od.Archive:
-    """An archive of several real releases, with the bundled one beneath."""
-    store = od.Archive(tmp_path_factory.mktemp("archive"))
-    for name in RELEASES:
-        store.add(read_vsrr(shared / "vsrr" / name))
-    return store.above(od.bundled())
 
 
 MAKE: dict[str, Callable[[Path, od.Archive], Hub]] = {
@@ -204,34 +193,30 @@ def test_what_makes_no_hub_is_refused(given: dict[str, Any], words: str, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def run(*args: object) -> Any:
-    return CliRunner(env={"COLUMNS": "80"}).invoke(main, ["hub", "init", *map(str, args)])
-
-
 def test_the_command(tmp_path: Path) -> None:
-    done = run(tmp_path / "hub", "--source", "bundled")
+    done = run("hub", "init", tmp_path / "hub", "--source", "bundled")
     assert done.exit_code == 0, done.output
     said = " ".join(done.stdout.split())
     assert "1 round (2025-09-17, known to 2025-04), 9 models, 0 final counts" in said
     words = " ".join(done.stderr.split())
     assert "no final counts yet: no round is older than the last release" in words
     assert "--contact and --repository not given" in words
-    again = run(tmp_path / "hub", "--source", "bundled")
+    again = run("hub", "init", tmp_path / "hub", "--source", "bundled")
     assert again.exit_code == 1
     assert again.stderr.startswith("error: ")
     assert "is not empty" in again.stderr
     mine = (tmp_path / "mine", "--source", "bundled", "--contact")
-    done = run(*mine, "Jo Doe <jo@ohio.gov>", "--repository", "ohio/hub")
+    done = run("hub", "init", *mine, "Jo Doe <jo@ohio.gov>", "--repository", "ohio/hub")
     assert done.exit_code == 0, done.output
     admin = Hub.open(tmp_path / "mine").admin
     assert admin["contact"] == {"name": "Jo Doe", "email": "jo@ohio.gov"}
     assert admin["repository"]["owner"] == "ohio"
-    wrong = run(*mine, "Jo")
+    wrong = run("hub", "init", *mine, "Jo")
     assert wrong.exit_code == 2
     assert "give a name and an address" in wrong.stderr
     # Rounds are called as the option calls them.
     delayed = ("--rounds", "delayed", "--indicator", "T40.4")
-    result = run(tmp_path / "z", "--source", "bundled", *delayed)
+    result = run("hub", "init", tmp_path / "z", "--source", "bundled", *delayed)
     said = result.stderr + str(result.exception)
     assert result.exit_code == 1
     assert "take --rounds clean, or --rounds real" in said

@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import run
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from other_scores import scoringrules
 
 import odforecast as od
-from odforecast.cli.hub import score as command
 from odforecast.errors import ArchiveError, DataError, ScoringError
 from odforecast.forecast.trend import CATEGORIES as TREND
 from odforecast.geography.places import lookup
@@ -367,15 +366,13 @@ def test_energy_score_is_that_of_the_formula(draws, came):
     assert energy_score(draws, came) == pytest.approx(want, abs=1e-9)
 
 
-def run(*arguments: object):
-    return CliRunner(env={"COLUMNS": "80"}).invoke(command, list(map(str, arguments)))
-
-
 @pytest.mark.slow
 def test_the_command_prints_tables_of_eighty_columns(shared, tmp_path):
     folder = shared / "hubverse" / "example_hub"
     out, joint = tmp_path / "units.csv", tmp_path / "joint.parquet"
-    result = run(folder, "--baseline", "Flusight-baseline", "--out", out, "--joint", joint)
+    result = run(
+        "hub", "score", folder, "--baseline", "Flusight-baseline", "--out", out, "--joint", joint
+    )
     assert result.exit_code == 0, result.output
     text = result.output
     assert "Final counts: time-series of the hub, without a known version" in text
@@ -399,7 +396,7 @@ def test_the_command_prints_tables_of_eighty_columns(shared, tmp_path):
     ],
 )
 def test_mistakes_are_one_line(hub, arguments, code, message):
-    result = run(*(str(hub) if a == "{hub}" else a for a in arguments))
+    result = run("hub", "score", *(str(hub) if a == "{hub}" else a for a in arguments))
     assert result.exit_code == code or isinstance(result.exception, DataError)
     assert message in (result.stderr or str(result.exception)) or message in str(result.exception)
 

@@ -14,10 +14,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from click.testing import CliRunner
+from commands import run
 
 import odforecast as od
-from odforecast.cli import main
 from odforecast.errors import DataError, ForecastError
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import lookup
@@ -180,7 +179,9 @@ def test_what_the_hub_does_not_take(hub: Hub, shared: Path, dlm, drift: od.Forec
     edit(hub, "tasks", lambda tasks: tasks.update(rounds=[]))
     with pytest.raises(DataError, match="no rounds, so nothing is asked for"):
         submit(drift, hub.root)
-    result = run(hub.root, "--source", "bundled", "--model", "drift", "--draws", 50)
+    result = run(
+        "hub", "submit", hub.root, "--source", "bundled", "--model", "drift", "--draws", 50
+    )
     assert result.exit_code == 1
     assert "no rounds, so nothing is asked for" in str(result.exception) + result.stderr
     assert files(hub) == []
@@ -240,16 +241,12 @@ def test_probabilities_add_up_to_1_for_a_hub(hub: Hub, dlm: od.Forecast) -> None
     np.testing.assert_allclose(got, want, atol=1e-6)
 
 
-def run(*args: object) -> Any:
-    return CliRunner(env={"COLUMNS": "80"}).invoke(main, ["hub", "submit", *map(str, args)])
-
-
 @pytest.mark.parametrize("kind", ["real", "pseudo-clean", "pseudo-delayed"])
 def test_the_command_submits_what_a_round_knew(kind: str, tmp_path: Path) -> None:
     first = {} if kind == "real" else {"start": "2023-02", "end": "2023-03"}
     made = init(tmp_path / "hub", od.bundled(), kind=kind, horizon=3, **first)
     fast = ("--source", "bundled", "--model", "drift", "--locations", "US,OH", "--draws", 60)
-    done = run(made.root, *fast, "--round", "all", "--json")
+    done = run("hub", "submit", made.root, *fast, "--round", "all", "--json")
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
     assert said["files"] == files(made)
@@ -262,7 +259,7 @@ def test_the_command_submits_what_a_round_knew(kind: str, tmp_path: Path) -> Non
         assert ends.tolist() == [pd.Timestamp(month_end(after))]
         assert set(table["horizon"]) == {1, 2, 3}
         assert set(table["location"]) == {"US", "39"}
-    again = run(made.root, *fast, "--format", "csv")
+    again = run("hub", "submit", made.root, *fast, "--format", "csv")
     assert again.exit_code == 1
     assert "submitted already, in another format" in again.stderr
 
@@ -270,12 +267,12 @@ def test_the_command_submits_what_a_round_knew(kind: str, tmp_path: Path) -> Non
 def test_the_command_takes_the_last_round(tmp_path: Path) -> None:
     made = init(tmp_path / "hub", od.bundled(), kind="pseudo-clean", start="2023-02", end="2023-03")
     fast = ("--source", "bundled", "--model", "naive+delay", "--locations", "WV", "--draws", 60)
-    done = run(made.root, *fast)
+    done = run("hub", "submit", made.root, *fast)
     assert done.exit_code == 0, done.output
     want = "model-output/odforecast-naive__delay/2023-08-15-odforecast-naive__delay.parquet"
     assert files(made) == [want]
     assert want in done.stdout.replace("\n", "")
-    wrong = run(made.root, *fast, "--round", "2023-08-16")
+    wrong = run("hub", "submit", made.root, *fast, "--round", "2023-08-16")
     assert wrong.exit_code == 1
     assert "has no round 2023-08-16; did you mean '2023-08-15'" in " ".join(wrong.stderr.split())
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import warnings
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -23,7 +22,6 @@ from odforecast.hub.making import ORACLE, TIME_SERIES, oracle_output
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import TARGET_12MO, TARGET_MONTH, TARGET_TREND
 from odforecast.scoring.trend import trend_scores
-from odforecast.sources.vsrr import read_vsrr
 
 #: Their numbers are those of the release of 2025-09-17.
 pytestmark = pytest.mark.usefixtures("older_bundle")
@@ -37,14 +35,6 @@ def hubdata() -> ModuleType:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return pytest.importorskip("hubdata")
-
-
-@pytest.fixture(scope="module")
-def releases(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> od.Archive:
-    store = od.Archive(tmp_path_factory.mktemp("archive"))
-    for name in RELEASES:
-        store.add(read_vsrr(shared / "vsrr" / name))
-    return store.above(od.bundled())
 
 
 @pytest.fixture(scope="module")

@@ -5,26 +5,17 @@ from __future__ import annotations
 import datetime as dt
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from commands import run
 
 import odforecast as od
-from odforecast.cli import main
 from odforecast.errors import DataError
 from odforecast.hub import init, submit, update
 from odforecast.hub.layout import CONFIG, Hub
-from odforecast.sources.vsrr import read_vsrr
 
-
-@pytest.fixture(scope="module")
-def store(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> od.Archive:
-    """Three real releases."""
-    made = od.Archive(tmp_path_factory.mktemp("archive"))
-    for name in ("2018-09-12.csv", "2018-10-17.csv", "2021-10-13.csv.gz"):
-        made.add(read_vsrr(shared / "vsrr" / name))
-    return made
+#: Three real ones.
+RELEASES = ("2018-09-12.csv", "2018-10-17.csv", "2021-10-13.csv.gz")
 
 
 def contents(hub: Hub) -> dict[str, bytes]:
@@ -105,16 +96,12 @@ def test_what_cannot_go_on_is_refused(store: od.Archive, shared: Path, tmp_path:
         update(hub, store.until(dt.date(2018, 12, 1)))
 
 
-def run(*args: object) -> Any:
-    return CliRunner(env={"COLUMNS": "80"}).invoke(main, ["hub", "update", *map(str, args)])
-
-
 def test_the_command(store: od.Archive, tmp_path: Path) -> None:
     hub = init(tmp_path / "hub", store.until("2018-10-17"))
-    done = run(hub.root, "--archive", store.path, "--json")
+    done = run("hub", "update", hub.root, "--archive", store.path, "--json")
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
     assert (said["rounds"], said["truth_release"]) == (3, "2021-10-13")
     assert said["new_rounds"] == ["2021-10-13, known to 2021-03"]
-    again = run(hub.root, "--archive", store.path)
+    again = run("hub", "update", hub.root, "--archive", store.path)
     assert "no new round; 3 in total" in " ".join(again.stdout.split())
