@@ -88,31 +88,28 @@ def test_the_folder_of_submissions_may_have_another_name_in_the_hub(folder, name
 def test_what_is_no_hub_is_refused(tmp_path: Path, folder: Path) -> None:
     (tmp_path / "empty").mkdir()
     (folder / CONFIG / "tasks.json").unlink()
-    for path, words in (
-        (tmp_path / "nowhere", "no such folder"),
-        (put(tmp_path / "file.csv"), "is a file"),
-        (tmp_path / "empty", "no folder hub-config, so this is not a hub"),
-        (folder, r"tasks\.json: no such file"),
+    put(tmp_path / "file.csv")
+    for name, words in (
+        ("nowhere", "no such folder"),
+        ("file.csv", "is a file"),
+        ("empty", "no folder hub-config, so this is not a hub"),
+        (".", r"tasks\.json: no such file"),
     ):
         with pytest.raises(DataError, match=words):
-            Hub.open(path)
+            Hub.open(tmp_path / name)
 
 
 @pytest.mark.parametrize(
     ("name", "place", "value", "words"),
     [
         ("tasks", [], {}, "tasks.json: object missing required field rounds"),
-        ("tasks", ["rounds"], {}, "tasks.json: rounds: expected array, got object"),
         ("tasks", ["rounds", 0], 1, "tasks.json: rounds[0]: expected object, got int"),
         ("tasks", [*ROUND, "model_tasks"], {}, "rounds[0].model_tasks: expected array"),
         ("tasks", [*ROUND, "additional_metadata"], {"last_data_dates": 1}, "expected object"),
-        ("tasks", [*TASK, "task_ids", "location"], {"optional": 39}, "task_ids[...].optional"),
         ("tasks", [*TASK, "task_ids", "location"], {"optional": [[39]]}, "optional[0]"),
-        ("tasks", [*TASK, "output_type"], ["quantile"], "output_type: expected object"),
         ("tasks", [*TASK, "target_metadata", 0, "target_keys"], "target", "target_keys"),
         ("tasks", ["derived_task_ids"], "horizon", "derived_task_ids: expected array"),
         ("admin", ["additional_metadata"], "x", "admin.json: additional_metadata: expected object"),
-        ("target-data", [], {"observable_unit": "location"}, "observable_unit: expected array"),
         ("target-data", [], {"time-series": 1}, "target-data.json: time-series: expected object"),
     ],
 )

@@ -82,6 +82,11 @@ def test_every_unit_of_the_example_hub_has_a_row(example, submitted):
     assert set(example.units["model_id"]) == {"Flusight-baseline"}
     assert set(example.units["truth"]) == {"time-series"}
     assert set(example.units["truth_as_of"]) == {""}
+    # A sample is a path over weeks, by the hub's compound_taskid_set.
+    assert set(example.joint["joint_over"]) == {"horizon, target_end_date"}
+    assert example.joint[["n_samples", "n_units"]].drop_duplicates().to_numpy().tolist() == [
+        [100, 4]
+    ]
     bad = example.units[~example.units["scorable"]]
     assert set(bad["output_type"]) == {"pmf"}
     assert set(bad["reason"]) == {"no target 'wk flu hosp rate category' in the time-series"}
@@ -115,19 +120,6 @@ def test_scores_are_those_of_scoringrules(scales, submitted, scale, of_scale, pl
     assert unit(scores, "mean", place, horizon)["se_point"] == pytest.approx((point - y) ** 2)
     if scale == "log":
         assert unit(scores, "cdf", place, horizon)["reason"] == "cdf has no log scale"
-
-
-def test_joint_samples_by_the_hubs_compound_taskid_set(example, submitted):
-    """``compound_taskid_set`` is reference_date and location: a sample is a path over weeks."""
-    assert len(example.joint) == 53
-    row = example.joint[example.joint["location"] == "US"].iloc[0]
-    assert (row["n_samples"], row["n_units"], row["n_known"]) == (100, 4, 4)
-    assert row["joint_over"] == "horizon, target_end_date"
-    drawn = submitted[(submitted["output_type"] == "sample") & (submitted["location"] == "US")]
-    wide = drawn.pivot(index="output_type_id", columns="horizon", values="value").astype(float)
-    came = np.array([2380.0, 4353.0, 6571.0, 8848.0])
-    want = energy(came, wide.to_numpy(), estimator="nrg")
-    assert row["energy_score"] == pytest.approx(float(want))
 
 
 def config() -> dict:
