@@ -33,7 +33,7 @@ def results() -> Any:
 
 
 @pytest.fixture(scope="module")
-def summary(results: Any) -> dict[str, Any]:
+def summary(results) -> dict[str, Any]:
     said = task_summary(leaderboard(results), {"dlm": "plug-in"})
     real = task_not_run(Task.load("states-real"), "the archive lacks <releases>")
     return summary_of([said, real], [("quick", "auto-arima", "too slow")], None, ["make x"])
@@ -50,7 +50,7 @@ def tables(page: str) -> dict[str, list[list[str]]]:
 
 
 @pytest.mark.slow
-def test_the_numbers_are_those_of_the_board(results: Any, summary: dict[str, Any]) -> None:
+def test_the_numbers_are_those_of_the_board(results, summary):
     board = leaderboard(results)
     task = summary["tasks"][0]
     assert task["fingerprint"] == Task.load("quick").fingerprint
@@ -71,7 +71,7 @@ def test_the_numbers_are_those_of_the_board(results: Any, summary: dict[str, Any
 
 
 @pytest.mark.slow
-def test_the_page_shows_them(summary: dict[str, Any]) -> None:
+def test_the_page_shows_them(summary):
     page = board_page(summary)
     found = tables(page)
     all_rows = [r for r in summary["tasks"][0]["tables"]["all"] if r["level"] == "jurisdictions"]
@@ -90,7 +90,7 @@ def test_the_page_shows_them(summary: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_labels_of_strangers_are_text(summary: dict[str, Any]) -> None:
+def test_labels_of_strangers_are_text(summary):
     bad = "<img src=x onerror=alert(1)>"
     said = unpacked(packed(summary))
     task = said["tasks"][0]
@@ -104,7 +104,7 @@ def test_labels_of_strangers_are_text(summary: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_two_runs_write_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_runs_write_the_same_bytes(tmp_path, capsys):
     made = []
     for name in ("one", "two"):
         out = tmp_path / name
@@ -134,7 +134,7 @@ def test_two_runs_write_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 @pytest.mark.slow
-def test_the_committed_numbers_are_a_page() -> None:
+def test_the_committed_numbers_are_a_page():
     path = ROOT / "docs" / "leaderboard" / make_leaderboard.SUMMARY
     said = read_summary(path)
     timings = read_timings(path.with_name(make_leaderboard.TIMINGS))
@@ -145,7 +145,7 @@ def test_the_committed_numbers_are_a_page() -> None:
         assert task["definition"] == Task.load(task["name"]).definition
 
 
-def test_the_leaderboard_says_what_the_headline_table_says() -> None:
+def test_the_leaderboard_says_what_the_headline_table_says():
     """Two programs score the same origins: their ratios differ by no more than a place left out."""
     board = read_summary(ROOT / "docs" / "leaderboard" / "board.json")
     (task,) = [t for t in board["tasks"] if t["name"] == "states-delayed"]

@@ -315,9 +315,7 @@ def test_equals_the_undivided_computation_bit_for_bit(truth, found, targets, tmp
 
 
 @pytest.mark.parametrize("model", [toys.by_state, "naive"])
-def test_places_that_cannot_be_forecast_fail_alone_as_they_would_undivided(
-    panel, truth, found, model
-):
+def test_places_fail_alone_as_they_would_undivided(panel, truth, found, model):
     reported = panel.reported.copy()
     reported[0, -1] = np.nan
     gappy = clean(replace(panel, reported=reported, low=None, high=None), panel.last_month)

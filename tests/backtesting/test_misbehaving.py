@@ -96,7 +96,7 @@ def no_memory(y):
     ("fails", "reason", "stored"),
     [(no_text, "drift could not be fitted: Exception", True), (no_memory, "MemoryError: ", False)],
 )
-def test_a_series_that_ran_out_of_memory_is_fitted_again(
+def test_a_series_without_memory_is_fitted_again(
     truth, found, tmp_path, monkeypatch, fails, reason, stored
 ):
     """It became a place skipped for no reason, was stored, and no second run filled it."""
@@ -195,9 +195,7 @@ def test_a_place_left_out_in_silence_is_named(truth, found):
     assert set(results.failures["reason"]) == {"silent left it out and does not say why"}
 
 
-def test_ctrl_c_in_this_process_and_the_working_folder_are_the_users(
-    truth, found, tmp_path, monkeypatch
-):
+def test_ctrl_c_and_the_working_folder_are_the_users(truth, found, tmp_path, monkeypatch):
     def interrupted(panel, paths):
         raise KeyboardInterrupt
 

@@ -31,7 +31,7 @@ truth:
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Path:
+def small(tmp_path) -> Path:
     path = tmp_path / "small.yaml"
     path.write_text(SMALL)
     return path
@@ -43,7 +43,7 @@ def changed(line: str = "", by: str = "") -> Task:
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_every_shipped_task_says_all(name: str) -> None:
+def test_every_shipped_task_says_all(name):
     text = (Path(od.__file__).parent / "tasks" / f"{name}.yaml").read_text()
     said = read(name)
     assert list(said) == list(KEYS)
@@ -55,7 +55,7 @@ def test_every_shipped_task_says_all(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_deciding_task_is_the_default_backtest() -> None:
+def test_the_deciding_task_is_the_default_backtest():
     task = Task.load("states-delayed")
     usual = {n: p.default for n, p in inspect.signature(od.backtest).parameters.items()}
     archive = od.bundled()
@@ -71,7 +71,7 @@ def test_the_deciding_task_is_the_default_backtest() -> None:
     assert tuple(said["metrics"]) == tuple(usual["metrics"])
 
 
-def test_a_run_has_the_numbers_of_the_same_backtest(small: Path) -> None:
+def test_a_run_has_the_numbers_of_the_same_backtest(small):
     ours = Task.load(small).run(["hub-baseline", "drift"], progress=False)
     plain = od.backtest(
         ["hub-baseline", "drift"], archive=od.bundled().until("2025-09-17"), start="2021-01",
@@ -87,7 +87,7 @@ def test_a_run_has_the_numbers_of_the_same_backtest(small: Path) -> None:
 
 
 @pytest.mark.parametrize("said", FIXED)
-def test_what_the_task_says_is_not_said_beside_it(small: Path, said: str) -> None:
+def test_what_the_task_says_is_not_said_beside_it(small, said):
     value = {"start": "2020-01", "locations": ["US"], "joint": True}.get(said, 7)
     with pytest.raises(BacktestError, match=f"{said} is set by task small"):
         od.backtest("drift", task=small, progress=False, **{said: value})
@@ -111,7 +111,7 @@ def test_what_the_task_says_is_not_said_beside_it(small: Path, said: str) -> Non
         ("  release: 2025-09-17", "  min_age: 13\n  release: 2025-09-17"),
     ],
 )
-def test_every_key_counts(line: str, by: str) -> None:
+def test_every_key_counts(line, by):
     assert changed(line, by).fingerprint != changed().fingerprint
 
 
@@ -125,11 +125,11 @@ def test_every_key_counts(line: str, by: str) -> None:
         ("name: small\nvintages: pseudo-delayed\n", "vintages: pseudo-delayed\nname: small\n"),
     ],
 )
-def test_words_and_order_do_not_count(line: str, by: str) -> None:
+def test_words_and_order_do_not_count(line, by):
     assert changed(line, by).fingerprint == changed().fingerprint
 
 
-def test_counts_of_the_archive_count_and_later_releases_do_not() -> None:
+def test_counts_of_the_archive_count_and_later_releases_do_not():
     task = changed()
     table = od.bundled().release("2025-09-17")
     later = table.assign(release=pd.Timestamp("2025-10-15").as_unit("s"))
@@ -144,7 +144,7 @@ def test_counts_of_the_archive_count_and_later_releases_do_not() -> None:
     assert other.fingerprint != task.fingerprint
 
 
-def test_more_donors_than_there_are_is_refused() -> None:
+def test_more_donors_than_there_are_is_refused():
     n = len(donors())
     most = changed("donors: 2", f"donors: {n}").origins
     assert len({(o.as_of, o.donor) for o in most}) == len(most) == 2 * n
@@ -152,7 +152,7 @@ def test_more_donors_than_there_are_is_refused() -> None:
         _ = changed("donors: 2", f"donors: {n + 1}").origins
 
 
-def test_releases_are_named_by_date_and_hash(tmp_path: Path) -> None:
+def test_releases_are_named_by_date_and_hash(tmp_path):
     bundled = od.bundled()
     good = bundled.data_hash("2025-09-17")
     text = f'name: x\nvintages: real\narchive:\n  2025-09-17: "{good}"\n'
@@ -165,7 +165,7 @@ def test_releases_are_named_by_date_and_hash(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_real_releases_of_a_larger_archive(vsrr: Path) -> None:
+def test_real_releases_of_a_larger_archive(vsrr):
     files = {
         "2021-07-14": "2021-07-14.xlsx", "2024-12-11": "2024-12-11.csv.gz",
         "2020-12-16": "2020-12-16_totals_no_us.csv",
@@ -189,7 +189,7 @@ def test_real_releases_of_a_larger_archive(vsrr: Path) -> None:
 
 
 @pytest.mark.parametrize("named", [False, True])
-def test_counties_stand_beside_the_bundled_states(named: bool) -> None:
+def test_counties_stand_beside_the_bundled_states(named):
     says = read("counties-clean")
     digest = od.bundled().data_hash("2023-10-08", "counties")
     task = Task({**says, "archive": {"2023-10-08": digest}} if named else says)
@@ -243,7 +243,7 @@ def test_counties_stand_beside_the_bundled_states(named: bool) -> None:
         ("a: 1\n...\n---\nb: 2\n", "not YAML"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_with_its_line(text: str, said: str) -> None:
+def test_what_is_wrong_is_said_with_its_line(text, said):
     with pytest.raises(BacktestError) as caught:
         parse(text.encode(), "mine.yaml")
     message = str(caught.value)
@@ -252,7 +252,7 @@ def test_what_is_wrong_is_said_with_its_line(text: str, said: str) -> None:
     assert "\n" not in message
 
 
-def test_files_that_are_none(tmp_path: Path) -> None:
+def test_files_that_are_none(tmp_path):
     for wrong, error, words in (
         ("quik", UnknownNameError, "did you mean 'quick'"),
         (tmp_path / "absent.yaml", BacktestError, "cannot read"),
@@ -271,7 +271,7 @@ SIGNS = st.sampled_from(list("\n:-[]{}&*!'\"# \t0a,|>%@\x00é"))
 
 
 @given(st.lists(st.tuples(st.integers(0, len(SMALL)), SIGNS), min_size=1, max_size=6))
-def test_any_file_is_read_or_refused_in_one_line(changes: list[tuple[int, str]]) -> None:
+def test_any_file_is_read_or_refused_in_one_line(changes):
     text = SMALL
     for at, sign in changes:
         text = text[:at] + sign + text[at + 1 :]

@@ -27,7 +27,7 @@ def quick() -> Task:
 
 
 @pytest.fixture(scope="module")
-def run(quick: Task) -> Results:
+def run(quick) -> Results:
     return quick.run(MODELS, progress=False)
 
 
@@ -59,7 +59,7 @@ def ahead(board: Board) -> pd.DataFrame:
     return board.scores[board.scores["horizon"] >= 1]
 
 
-def test_folders_and_results_are_put_together(run: Results, quick: Task, tmp_path: Path) -> None:
+def test_folders_and_results_are_put_together(run, quick, tmp_path):
     run.save(tmp_path / "one")
     quick.run("naive", out=tmp_path / "two", progress=False)
     again = quick.run("drift+delay", progress=False)  # one model twice counts once
@@ -76,7 +76,7 @@ def test_folders_and_results_are_put_together(run: Results, quick: Task, tmp_pat
     assert "4 models on task quick" in repr(board)
 
 
-def test_what_a_model_lacks_is_counted(run: Results) -> None:
+def test_what_a_model_lacks_is_counted(run):
     def first_two(s: pd.DataFrame) -> pd.Series:
         return (s["model"] == "drift+delay") & (s["location"] == "OH") & (s["horizon"] <= 2)
 
@@ -94,7 +94,7 @@ def test_what_a_model_lacks_is_counted(run: Results) -> None:
     assert table.loc[("nation", "1-3", "drift+delay"), "n_missing"] == 0
 
 
-def test_a_model_that_failed_is_there_and_takes_nothing_from_the_others(run: Results) -> None:
+def test_a_model_that_failed_is_there_and_takes_nothing_from_the_others(run):
     gone = holed(run, lambda s: s["model"] == "drift+delay")
     row = dict.fromkeys(gone.failures.columns)
     row |= {"model": "drift+delay", "location": "*", "target": "*", "reason": "ValueError: no"}
@@ -112,7 +112,7 @@ def test_a_model_that_failed_is_there_and_takes_nothing_from_the_others(run: Res
 
 @pytest.mark.parametrize("by", [["level", "horizon_group"], ["regime"], ["location"], []])
 @pytest.mark.parametrize("base", ["hub-baseline", "naive+delay"])
-def test_ratios_are_those_of_the_score_table(run: Results, by: list[str], base: str) -> None:
+def test_ratios_are_those_of_the_score_table(run, by, base):
     """The grid adds in another way what ``relative_to_baseline`` adds over rows."""
     board = leaderboard(ragged(run))
     naive = base != "hub-baseline"
@@ -132,7 +132,7 @@ def test_ratios_are_those_of_the_score_table(run: Results, by: list[str], base: 
 
 
 @pytest.mark.slow
-def test_intervals_are_those_of_the_score_table() -> None:
+def test_intervals_are_those_of_the_score_table():
     """On a task with donors and origins enough."""
     says = Task.load("quick").definition
     task = Task({**says, "step": 4, "donors": 3, "draws": 60, "locations": ["OH", "US"]})
@@ -147,9 +147,7 @@ def test_intervals_are_those_of_the_score_table() -> None:
 
 
 @pytest.mark.parametrize(("kept", "among"), [(192, True), (191, False), (1, False)])
-def test_half_of_the_counts_is_enough_to_decide_what_all_have(
-    run: Results, kept: int, among: bool
-) -> None:
+def test_half_of_the_counts_is_enough_to_decide_what_all_have(run, kept, among):
     whole = leaderboard(run).table(by=[], bootstrap=0).set_index("model")
     mine = run.scores.index[(run.scores["model"] == "drift+delay") & (run.scores["horizon"] >= 1)]
     table = leaderboard(holed(run, lambda s: s.index.isin(mine[kept:]))).table(by=[], bootstrap=0)
@@ -175,7 +173,7 @@ def test_half_of_the_counts_is_enough_to_decide_what_all_have(
         (13, "a forecast that its task does not ask for"),
     ],
 )
-def test_a_row_too_much_is_refused(run: Results, horizon: int, words: str) -> None:
+def test_a_row_too_much_is_refused(run, horizon, words):
     twice = copied(run)
     last = run.scores[run.scores["horizon"] == 12].iloc[[-1]].assign(horizon=horizon)
     twice._tables["scores"] = pd.concat([run.scores, last], ignore_index=True)
@@ -183,7 +181,7 @@ def test_a_row_too_much_is_refused(run: Results, horizon: int, words: str) -> No
         leaderboard(twice).table()
 
 
-def test_means_and_coverage_are_those_of_the_rows(run: Results) -> None:
+def test_means_and_coverage_are_those_of_the_rows(run):
     board = leaderboard(ragged(run))
     table = board.table(by=[], bootstrap=0).set_index("model")
     rows = ahead(board)
@@ -202,7 +200,7 @@ def test_means_and_coverage_are_those_of_the_rows(run: Results) -> None:
     assert table["wis_all"].is_monotonic_increasing
 
 
-def test_a_part_of_the_origins(run: Results) -> None:
+def test_a_part_of_the_origins(run):
     board = leaderboard(run)
 
     def asked(**part: Any) -> int:
@@ -266,7 +264,7 @@ def changed(results: Results, *path: Any) -> Results:
         (lambda _: Path(__file__).parent, "holds no results; give folders of odforecast"),
     ],
 )  # fmt: skip
-def test_what_has_no_board(run: Results, quick: Task, given: Any, said: str) -> None:
+def test_what_has_no_board(run, quick, given, said):
     with pytest.raises(BacktestError) as caught:
         leaderboard(given(run))
     text = str(caught.value).replace(f"is of task quick ({quick.short})", "")

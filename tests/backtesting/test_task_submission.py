@@ -38,12 +38,12 @@ def task() -> Task:
 
 
 @pytest.fixture(scope="module")
-def exported(task: Task, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def exported(task, tmp_path_factory) -> Path:
     return export(task, tmp_path_factory.mktemp("task"))
 
 
 @pytest.fixture(scope="module")
-def tables(task: Task) -> dict[str, pd.DataFrame]:
+def tables(task) -> dict[str, pd.DataFrame]:
     """What a built-in model would hand in."""
     model = od.get_model("drift")
     out = {}
@@ -58,7 +58,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in found}
 
 
-def test_origins_have_names_of_their_own(task: Task, exported: Path) -> None:
+def test_origins_have_names_of_their_own(task, exported):
     assert len(set(task.origin_ids)) == len(task.origins) == 6
     assert len({o.as_of for o in task.origins}) < 6  # the day alone would not tell them apart
     rows = pd.read_csv(exported / "origins.csv", dtype=str)
@@ -67,7 +67,7 @@ def test_origins_have_names_of_their_own(task: Task, exported: Path) -> None:
     assert rows["final_through"].tolist() == [str(o.panel.final_through) for o in task.origins]
 
 
-def test_what_was_known_is_all_that_a_model_is_given(task: Task, exported: Path) -> None:
+def test_what_was_known_is_all_that_a_model_is_given(task, exported):
     """Every cell of the panel, of what stands beside it and of earlier releases; no other."""
     for key, origin in zip(task.origin_ids, task.origins):
         panel = origin.panel
@@ -94,7 +94,7 @@ def test_what_was_known_is_all_that_a_model_is_given(task: Task, exported: Path)
 
 
 @pytest.mark.slow
-def test_later_counts_change_no_file_but_the_fingerprint(task: Task, tmp_path: Path) -> None:
+def test_later_counts_change_no_file_but_the_fingerprint(task, tmp_path):
     """Scramble all that was published after the last origin's months."""
     table = od.bundled().as_of().table
     later = table["month"] > "2021-04-01"
@@ -106,7 +106,7 @@ def test_later_counts_change_no_file_but_the_fingerprint(task: Task, tmp_path: P
         assert one[name] == two[name], name
 
 
-def test_what_is_asked_for(task: Task, exported: Path) -> None:
+def test_what_is_asked_for(task, exported):
     key = task.origin_ids[0]
     rows = pd.read_csv(exported / "asked" / f"{key}.csv", dtype=str)
     assert tuple(rows) == ASKED_COLUMNS
@@ -125,7 +125,7 @@ def test_what_is_asked_for(task: Task, exported: Path) -> None:
     assert len(od.hub.read(path)) == len(filled)
 
 
-def test_a_folder_is_replaced_if_it_is_one_of_ours(task: Task, tmp_path: Path) -> None:
+def test_a_folder_is_replaced_if_it_is_one_of_ours(task, tmp_path):
     export(task, tmp_path / "a")
     (tmp_path / "a" / "known" / "stale.csv").write_text("x")
     export(task, tmp_path / "a")
@@ -140,9 +140,7 @@ def test_a_folder_is_replaced_if_it_is_one_of_ours(task: Task, tmp_path: Path) -
         export(Task({**task.definition, "dataset": "counties"}), tmp_path / "b")
 
 
-def test_an_export_that_cannot_be_put_there_leaves_the_old_one(
-    task: Task, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_export_that_cannot_be_put_there_leaves_the_old_one(task, tmp_path, monkeypatch):
     out = export(task, tmp_path / "a")
     before, whole = contents(out), Path.rename
 
@@ -159,9 +157,7 @@ def test_an_export_that_cannot_be_put_there_leaves_the_old_one(
 
 
 @pytest.mark.parametrize("model", ["drift", "dlm"])
-def test_scores_are_those_of_the_same_forecasts_made_here(
-    task: Task, tables: dict[str, pd.DataFrame], model: str
-) -> None:
+def test_scores_are_those_of_the_same_forecasts_made_here(task, tables, model):
     """Of a model that revises past months, a nowcast beside what was reported."""
     last = 0
     if model == "dlm":
@@ -190,9 +186,7 @@ def test_scores_are_those_of_the_same_forecasts_made_here(
     assert not there.notes
 
 
-def test_the_manifest_says_who_says_so(
-    task: Task, tables: dict[str, pd.DataFrame], tmp_path: Path
-) -> None:
+def test_the_manifest_says_who_says_so(task, tables, tmp_path):
     score_submission(task, tables, "theirs", "2.0").save(tmp_path)
     says = Results.load(tmp_path).manifest
     assert says["task"] == task.manifest
@@ -207,7 +201,7 @@ def test_the_manifest_says_who_says_so(
     assert table["wis"].iloc[0] == pytest.approx(table["wis"].iloc[1], abs=1e-3)
 
 
-def test_what_is_missing_is_a_failure(task: Task, tables: dict[str, pd.DataFrame]) -> None:
+def test_what_is_missing_is_a_failure(task, tables):
     first, second, *_ = task.origin_ids
     fewer = {k: v for k, v in tables.items() if k != first}
     rows = fewer[second]
@@ -226,7 +220,7 @@ def test_what_is_missing_is_a_failure(task: Task, tables: dict[str, pd.DataFrame
 
 
 @pytest.mark.slow
-def test_what_is_not_asked_for_is_left_out(task: Task, tables: dict[str, pd.DataFrame]) -> None:
+def test_what_is_not_asked_for_is_left_out(task, tables):
     key = task.origin_ids[0]
     model = od.get_model("drift")
     made = model.fit(task.origins[0].panel).forecast(horizon=13, draws=200, seed=1)
@@ -242,7 +236,7 @@ def test_what_is_not_asked_for_is_left_out(task: Task, tables: dict[str, pd.Data
     assert results.scores[keep].equals(plain.scores[keep])
 
 
-def test_what_is_not_scored_is_said(task: Task, tables: dict[str, pd.DataFrame]) -> None:
+def test_what_is_not_scored_is_said(task, tables):
     key, origin = task.origin_ids[0], task.origins[0]
     made = od.get_model("drift").fit(origin.panel).forecast(draws=50, seed=1).select(["OH"])
     trend = od.to_hub(made, output_type="pmf")
@@ -257,9 +251,7 @@ def test_what_is_not_scored_is_said(task: Task, tables: dict[str, pd.DataFrame])
 
 
 @pytest.mark.slow
-def test_a_script_that_knows_csv_alone_takes_part(
-    task: Task, exported: Path, tmp_path: Path
-) -> None:
+def test_a_script_that_knows_csv_alone_takes_part(task, exported, tmp_path):
     """The worked example of the docs: no import but the standard library's."""
     text = SCRIPT.read_text()
     assert "odforecast" not in "".join(
@@ -304,7 +296,7 @@ def holed(rows: pd.DataFrame) -> pd.DataFrame:
         (lambda t: t.head(0), "no forecast that the task asks for"),
     ],
 )  # fmt: skip
-def test_forecasts_that_are_refused(task, tables, change, said) -> None:
+def test_forecasts_that_are_refused(task, tables, change, said):
     key = task.origin_ids[0]
     with pytest.raises(BacktestError) as caught:
         score_submission(task, {key: change(tables[key])}, "theirs")
@@ -318,7 +310,7 @@ def test_forecasts_that_are_refused(task, tables, change, said) -> None:
                                                "drift+delay", "dlm(delay=False)", " Hub-Baseline")),
      ("a\nb", "is not a"), ("", "is not a")],
 )  # fmt: skip
-def test_labels_that_are_refused(task, tables, label, said) -> None:
+def test_labels_that_are_refused(task, tables, label, said):
     with pytest.raises(BacktestError, match=said):
         score_submission(task, tables, label)
     with pytest.raises(BacktestError, match="is not an origin of task quick"):

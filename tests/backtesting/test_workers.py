@@ -52,9 +52,7 @@ DEATHS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("death", DEATHS)
-def test_a_block_whose_worker_dies_is_split_and_a_unit_that_kills_it_twice_fails(
-    truth, found, pool, tmp_path, death
-):
+def test_a_block_whose_worker_dies_is_split(truth, found, pool, tmp_path, death):
     odd, again, reason = DEATHS[death]
     # One unit's death takes a block of two with it; with two blocks, only its own.
     spans = {"second": found[:2], "theirs": found[2:]}

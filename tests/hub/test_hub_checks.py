@@ -33,11 +33,11 @@ from odforecast.hub.checks import BY_NAME, CHECKS, check
 
 
 @pytest.fixture(scope="session")
-def hubverse(shared: Path) -> Path:
+def hubverse(shared) -> Path:
     return shared / "hubverse"
 
 
-def test_the_list_is_that_of_hub_validations(hubverse: Path) -> None:
+def test_the_list_is_that_of_hub_validations(hubverse):
     with (hubverse / "checks.csv").open(encoding="utf-8", newline="") as file:
         theirs = list(csv.DictReader(file))
     assert len(CHECKS) == len(theirs) == 52
@@ -51,11 +51,11 @@ def test_the_list_is_that_of_hub_validations(hubverse: Path) -> None:
         )  # fmt: skip
 
 
-def test_every_check_has_a_hub_that_breaks_it() -> None:
+def test_every_check_has_a_hub_that_breaks_it():
     assert set(BREAKS) | set(NEVER_ALONE) == {c.name for c in CHECKS}
 
 
-def test_the_small_hub_passes(tmp_path: Path) -> None:
+def test_the_small_hub_passes(tmp_path):
     hub = small_hub(tmp_path / "hub")
     found = check(hub, submission_time="2024-01-10")
     assert found.failed == ()
@@ -71,7 +71,7 @@ def test_the_small_hub_passes(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BREAKS)
-def test_a_check_fails_alone(name: str, tmp_path: Path) -> None:
+def test_a_check_fails_alone(name, tmp_path):
     path, options = broken(name, tmp_path)
     found = check(path, **options)
     assert found.failed == (name,), str(found)
@@ -88,7 +88,7 @@ def test_a_check_fails_alone(name: str, tmp_path: Path) -> None:
         assert [n for n in run if n != "metadata_file_location"] == []
 
 
-def test_the_example_hub_passes(hubverse: Path) -> None:
+def test_the_example_hub_passes(hubverse):
     found = check(hubverse / "example_hub", schemas=hubverse)
     assert found.failed == ()
     assert found.reason("submission_time").endswith("(--submission-time)")
@@ -96,14 +96,14 @@ def test_the_example_hub_passes(hubverse: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_hub_made_here_passes(tmp_path: Path) -> None:
+def test_a_hub_made_here_passes(tmp_path):
     found = check(our_hub(tmp_path / "hub"))
     assert found.failed == ()
     run = {c.name for c in CHECKS if not c.optional} - {"valid_config", "submission_time"}
     assert set(found.passed) == run
 
 
-def test_the_table_of_the_page_is_what_the_checks_say() -> None:
+def test_the_table_of_the_page_is_what_the_checks_say():
     """If this fails: python tests/factories/hub_breaker.py writes the table again."""
     text = PAGE.read_text(encoding="utf-8")
     assert in_page(text, matrix()) == text
@@ -113,7 +113,7 @@ def test_the_table_of_the_page_is_what_the_checks_say() -> None:
 
 
 @pytest.fixture
-def hub(tmp_path: Path) -> Path:
+def hub(tmp_path) -> Path:
     return small_hub(tmp_path / "hub")
 
 
@@ -126,7 +126,7 @@ def hub(tmp_path: Path) -> Path:
     ("target-data/oracle-output", {"target_dataset_rows_unique", "target_tbl_oracle_value"}),
     ("target-data", {"target_dataset_rows_unique", "target_tbl_ts_targets"}),
 ])  # fmt: skip
-def test_one_file_of_a_hub(hub: Path, path: str, passed: set[str]) -> None:
+def test_one_file_of_a_hub(hub, path, passed):
     found = check(hub / path)
     assert found.failed == ()
     assert passed <= set(found.passed)
@@ -135,7 +135,7 @@ def test_one_file_of_a_hub(hub: Path, path: str, passed: set[str]) -> None:
     assert "is " in found.reason(name)
 
 
-def test_the_window_is_that_of_the_hubs_own_days(hub: Path) -> None:
+def test_the_window_is_that_of_the_hubs_own_days(hub):
     """2024-01-10, 3 days before to 2 days after, both whole, in US/Eastern."""
     eastern = dt.timezone(dt.timedelta(hours=-5))
     for moment, inside in (
@@ -154,7 +154,7 @@ def put_version(hub: Path, version: str) -> None:
         config(lambda c, edit=edit: c.update(edit), name)(hub)
 
 
-def test_versions_of_the_schema(hub: Path, hubverse: Path) -> None:
+def test_versions_of_the_schema(hub, hubverse):
     put_version(hub, "5.0.0")
     assert check(hub).ok
     assert check(hub, schemas=hubverse).reason("valid_config") == (
@@ -166,7 +166,7 @@ def test_versions_of_the_schema(hub: Path, hubverse: Path) -> None:
             check(hub)
 
 
-def test_a_schema_finds_what_the_rules_do_not(hub: Path, hubverse: Path) -> None:
+def test_a_schema_finds_what_the_rules_do_not(hub, hubverse):
     unit = {"time_unit": "fortnight"}
     config(lambda c: c["rounds"][0]["model_tasks"][0]["target_metadata"][0].update(unit))(hub)
     assert check(hub).ok
@@ -182,7 +182,7 @@ def test_a_schema_finds_what_the_rules_do_not(hub: Path, hubverse: Path) -> None
     ("", {"schemas": "nowhere"}, r"admin-schema\.json: no such file"),
     ("", {"submission_time": "tomorrow"}, "is not a moment"),
 ])  # fmt: skip
-def test_what_cannot_be_checked(hub: Path, where: str, options: dict[str, Any], words: str) -> None:
+def test_what_cannot_be_checked(hub, where, options, words):
     with pytest.raises(DataError, match=words):
         check(hub / where, **options)
 
@@ -197,7 +197,7 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("put_in", [None, 3, {}, [[1]]], ids=repr)
 @pytest.mark.parametrize("name", ["tasks", "admin", "target-data", "model-metadata-schema"])
-def test_any_part_of_the_configuration_may_be_wrong(hub: Path, name: str, put_in: object) -> None:
+def test_any_part_of_the_configuration_may_be_wrong(hub, name, put_in):
     """Whatever is at a place: a verdict for all checks, and never an exception."""
     path = hub / "hub-config" / f"{name}.json"
     text = path.read_text(encoding="utf-8")
@@ -212,7 +212,7 @@ def test_any_part_of_the_configuration_may_be_wrong(hub: Path, name: str, put_in
         assert len(check(hub, submission_time="2024-01-10")) == 52
 
 
-def test_a_hub_that_is_in_order(hub: Path) -> None:
+def test_a_hub_that_is_in_order(hub):
     result = run("hub", "check", hub)
     assert result.exit_code == 0, result.output
     summary = "52 checks: 47 passed, 0 failed, 5 not run"
@@ -224,7 +224,7 @@ def test_a_hub_that_is_in_order(hub: Path) -> None:
     assert max(map(len, lines)) <= 80
 
 
-def test_a_failure_is_shown_and_exits_with_1(tmp_path: Path) -> None:
+def test_a_failure_is_shown_and_exits_with_1(tmp_path):
     path, _ = broken("valid_vals", tmp_path)
     result = run("hub", "check", path)
     assert result.exit_code == 1
@@ -243,7 +243,7 @@ def test_a_failure_is_shown_and_exits_with_1(tmp_path: Path) -> None:
     assert (mine["status"], mine["files"][0]["count"]) == ("failed", 54)
 
 
-def test_the_window_is_judged_when_asked_for(hub: Path) -> None:
+def test_the_window_is_judged_when_asked_for(hub):
     assert run("hub", "check", hub, "--submission-time").exit_code == 1
     assert run("hub", "check", hub, "--at", "2024-01-10").exit_code == 0
     assert run("hub", "check", hub, "--at", "2024-01-13").exit_code == 1

@@ -81,7 +81,7 @@ def hubs(draw: st.DrawFn) -> tuple[list[Choice], dict[str, OutputType], list[tup
 
 
 @given(hubs())
-def test_what_is_required_is_what_hub_validations_requires(hub: tuple) -> None:
+def test_what_is_required_is_what_hub_validations_requires(hub):
     choices, outputs, rows = hub
     task = ModelTask(dict(zip(COLUMNS, choices)), outputs)
     one = submission_of([(*r[:3], *r[3], "1") for r in rows], task)
@@ -105,7 +105,7 @@ def test_what_is_required_is_what_hub_validations_requires(hub: tuple) -> None:
                        st.sampled_from(["1", "2", "3"])), min_size=1, max_size=16, unique=True),
     st.sets(st.sampled_from(COLUMNS)),
 )  # fmt: skip
-def test_a_set_that_was_found_in_the_rows_holds_in_them(rows: list, configured: set) -> None:
+def test_a_set_that_was_found_in_the_rows_holds_in_them(rows, configured):
     """Why no file breaks spl_compound_tid alone: it is asked of the set that was found."""
     params = Samples(sorted(configured), "integer")
     choices = [Choice((), ("x", "y")), Choice((), ("u", "v")), Choice((), ("1", "2", "3"))]
@@ -122,7 +122,7 @@ def test_a_set_that_was_found_in_the_rows_holds_in_them(rows: list, configured: 
 
 
 @pytest.mark.slow
-def test_half_a_million_rows_take_seconds(tmp_path: Path) -> None:
+def test_half_a_million_rows_take_seconds(tmp_path):
     root = small_hub(tmp_path / "hub")
     places = [f"P{i:03d}" for i in range(400)]
 

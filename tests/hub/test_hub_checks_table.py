@@ -392,7 +392,7 @@ FEW: list[tuple[str, Edit, str]] = [
     ("failed", "edit", "words"),
     [*FEW, *((failed, *row) for failed, rows in TABLE.items() for row in rows)],
 )
-def test_table(failed: str, edit: Edit, words: str, tmp_path: Path) -> None:
+def test_table(failed, edit, words, tmp_path):
     hub = small_hub(tmp_path / "hub")
     edit(hub)
     found = check(hub, submission_time="2024-01-10")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -61,12 +60,12 @@ def test_every_hub_passes_its_checks(which, releases, shared, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Hub:
+def small(tmp_path_factory) -> Hub:
     """The hub of the bundled release."""
     return init(tmp_path_factory.mktemp("small") / "hub", od.bundled())
 
 
-def test_the_horizon_counts_from_the_last_month_known(releases: od.Archive, tmp_path: Path) -> None:
+def test_the_horizon_counts_from_the_last_month_known(releases, tmp_path):
     hub = init(tmp_path / "hub", releases)
     found = {o.as_of.isoformat(): o.panel for o in od.origins(releases, "real")}
     origins = hub.origins
@@ -86,7 +85,7 @@ def test_the_horizon_counts_from_the_last_month_known(releases: od.Archive, tmp_
     assert "target_end_date" in hub.tasks["derived_task_ids"]
 
 
-def test_origins_of_one_day_are_one_round(tmp_path: Path) -> None:
+def test_origins_of_one_day_are_one_round(tmp_path):
     """CDC brought out July to September 2021 at once: one file a day holds the last of them."""
     hub = init(tmp_path / "hub", od.bundled(), kind="pseudo-clean", start="2021-05", end="2021-11")
     origins = hub.origins
@@ -94,7 +93,7 @@ def test_origins_of_one_day_are_one_round(tmp_path: Path) -> None:
     assert origins["2022-02-15"][1] == "2021-09-30"
 
 
-def test_every_built_in_model_of_states_is_described() -> None:
+def test_every_built_in_model_of_states_is_described():
     bare = {label.removesuffix("+delay").removesuffix("-sums") for label in all_labels()}
     assert bare == set(yaml.safe_load(making.template("models.yml")))
     assert set(od.models.model_names(STATES)) <= set(all_labels())
@@ -110,7 +109,7 @@ def test_every_built_in_model_of_states_is_described() -> None:
         model_metadata("mine")
 
 
-def test_the_dashboards_files_name_what_the_hub_has(small: Hub, tmp_path: Path) -> None:
+def test_the_dashboards_files_name_what_the_hub_has(small, tmp_path):
     only = init(tmp_path / "only", od.bundled(), models=["drift"], name='A "b"', repository="o/h")
     for hub, base, monthly in (
         (small, "odforecast-hub_baseline", "odforecast-naive__delay"),
@@ -136,7 +135,7 @@ def test_the_dashboards_files_name_what_the_hub_has(small: Hub, tmp_path: Path) 
         assert {base, monthly, *said["predtimechart-config"]["initial_checked_models"]} <= models
 
 
-def test_nothing_is_written_over_and_a_hub_is_whole_or_absent(tmp_path, monkeypatch) -> None:
+def test_nothing_is_written_over_and_a_hub_is_whole_or_absent(tmp_path, monkeypatch):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
     (tmp_path / "file").write_text("mine")
@@ -187,13 +186,13 @@ def test_nothing_is_written_over_and_a_hub_is_whole_or_absent(tmp_path, monkeypa
         ({"start": "2026-01"}, "2026-01"),
     ],
 )
-def test_what_makes_no_hub_is_refused(given: dict[str, Any], words: str, tmp_path: Path) -> None:
+def test_what_makes_no_hub_is_refused(given, words, tmp_path):
     with pytest.raises((DataError, BacktestError), match=words):
         init(tmp_path / "hub", od.bundled(), **given)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_command(tmp_path: Path) -> None:
+def test_the_command(tmp_path):
     done = run("hub", "init", tmp_path / "hub", "--source", "bundled")
     assert done.exit_code == 0, done.output
     said = " ".join(done.stdout.split())

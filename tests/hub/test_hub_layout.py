@@ -28,13 +28,13 @@ def put(path: Path, text: str = "") -> Path:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path) -> Path:
     put(tmp_path / CONFIG / "admin.json", '{"file_format": ["csv", "parquet"]}')
     put(tmp_path / CONFIG / "tasks.json", '{"rounds": []}')
     return tmp_path
 
 
-def test_a_real_hub_opens(shared: Path) -> None:
+def test_a_real_hub_opens(shared):
     hub = Hub.open(shared / "hubverse" / "example_hub")
     assert hub.admin["name"] == "Example complex forecast hub"
     assert hub.file_formats == ("csv",)
@@ -51,7 +51,7 @@ def test_a_real_hub_opens(shared: Path) -> None:
     assert "team_abbr" in schema["properties"]
 
 
-def test_files_are_found_wherever_they_lie_and_others_are_not_taken(folder: Path) -> None:
+def test_files_are_found_wherever_they_lie_and_others_are_not_taken(folder):
     out, target = folder / "model-output", folder / "target-data"
     for name in ("README.md", ".DS_Store", ".git/x.csv", "a-b/.x.csv", "a-b/README", "a-b/x.arrow",
                  "a-b/deep/er/x.parquet", "c-d/x.csv"):  # fmt: skip
@@ -85,7 +85,7 @@ def test_the_folder_of_submissions_may_have_another_name_in_the_hub(folder, name
         Hub.open(folder)
 
 
-def test_what_is_no_hub_is_refused(tmp_path: Path, folder: Path) -> None:
+def test_what_is_no_hub_is_refused(tmp_path, folder):
     (tmp_path / "empty").mkdir()
     (folder / CONFIG / "tasks.json").unlink()
     put(tmp_path / "file.csv")
@@ -160,19 +160,19 @@ _LABELS = st.text(st.sampled_from("abzAZ019" + _SIGNS * 2), min_size=1, max_size
 
 
 @given(_LABELS)
-def test_every_label_comes_back(label: str) -> None:
+def test_every_label_comes_back(label):
     there = layout.model_id(label, "team_1")
     assert layout.MODEL_ID.fullmatch(there)
     assert layout.label_of(there, "team_1") == label
 
 
 @given(_LABELS, _LABELS)
-def test_no_two_labels_have_one_name(one: str, other: str) -> None:
+def test_no_two_labels_have_one_name(one, other):
     assert (layout.model_id(one) == layout.model_id(other)) == (one == other)
 
 
 @given(st.text(st.sampled_from("ab_25f8"), min_size=1, max_size=14))
-def test_a_name_of_ours_is_undone_to_its_label_or_refused(model: str) -> None:
+def test_a_name_of_ours_is_undone_to_its_label_or_refused(model):
     name = f"odforecast-{model}"
     try:
         label = layout.label_of(name)
@@ -192,7 +192,7 @@ def test_a_name_of_ours_is_undone_to_its_label_or_refused(model: str) -> None:
         ("dlm(delay=False)", "dlm___28delay___3dFalse___29"),
     ],
 )
-def test_the_mapping_is_the_one_that_is_written_down(label: str, name: str) -> None:
+def test_the_mapping_is_the_one_that_is_written_down(label, name):
     assert layout.model_id(label) == f"odforecast-{name}"
     assert layout.label_of(f"Team-{name}") == f"Team-{name}"  # other teams keep their names
 
@@ -202,7 +202,7 @@ def test_the_mapping_is_the_one_that_is_written_down(label: str, name: str) -> N
     ["auto-ets-sums", "a b-c", "odforecast", "odforecast-", "odforecast-a____b", "odforecast-a___2",
      "odforecast-_a", "odforecast-a___61", "odforecast-a_", "odforecast-a___2Db", ""],
 )  # fmt: skip
-def test_what_is_no_name_is_refused(name: str) -> None:
+def test_what_is_no_name_is_refused(name):
     with pytest.raises(DataError):
         layout.label_of(name)
 
@@ -219,6 +219,6 @@ def test_what_is_no_name_is_refused(name: str) -> None:
         ("a" * 129, "odforecast", "shorter label"),
     ],
 )
-def test_what_makes_no_name_is_refused(label: str, team: str, words: str) -> None:
+def test_what_makes_no_name_is_refused(label, team, words):
     with pytest.raises(ForecastError, match=words):
         layout.model_id(label, team)

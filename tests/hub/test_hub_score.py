@@ -541,9 +541,7 @@ def test_what_has_no_rps_is_not_scorable_and_says_why(rows, truth):
 @pytest.mark.parametrize(("steps", "reason"), [
     (1, "published at the origin, so no forecast"), (-1, "more than 12 months ahead"),
 ])  # fmt: skip
-def test_months_that_the_library_does_not_score_are_not_scored_here(
-    made, rows, panel, truth, steps, reason
-):
+def test_months_that_the_library_does_not_score(made, rows, panel, truth, steps, reason):
     """Horizon 0 and horizon 13: the panel ends a month later or earlier than the file says."""
     moved = rows.assign(horizon=rows["horizon"] - steps)
     table = score_trend(moved, truth, unknown)

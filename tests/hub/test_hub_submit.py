@@ -40,28 +40,28 @@ def panel() -> od.Panel:
 
 
 @pytest.fixture(scope="module")
-def whole(panel: od.Panel) -> od.Forecast:
+def whole(panel) -> od.Forecast:
     """Of all places: a file of half a million rows."""
     return od.get_model("dlm").fit(panel).forecast(horizon=14, draws=150)
 
 
 @pytest.fixture(scope="module")
-def dlm(whole: od.Forecast) -> od.Forecast:
+def dlm(whole) -> od.Forecast:
     return whole.select(FEW)
 
 
 @pytest.fixture(scope="module")
-def drift(panel: od.Panel) -> od.Forecast:
+def drift(panel) -> od.Forecast:
     return od.get_model("drift").fit(panel.select(["US", "OH"])).forecast(draws=150)
 
 
 @pytest.fixture(scope="module")
-def empty(tmp_path_factory: pytest.TempPathFactory) -> Hub:
+def empty(tmp_path_factory) -> Hub:
     return init(tmp_path_factory.mktemp("empty") / "hub", od.bundled())
 
 
 @pytest.fixture
-def hub(empty: Hub, tmp_path: Path) -> Hub:
+def hub(empty, tmp_path) -> Hub:
     """A hub of a test's own."""
     return Hub.open(shutil.copytree(empty.root, tmp_path / "hub"))
 
@@ -80,7 +80,7 @@ def edit(hub: Hub, name: str, change: Callable[[Any], object]) -> Hub:
 
 
 @pytest.mark.slow
-def test_a_forecast_in_its_place(hub: Hub, whole: od.Forecast) -> None:
+def test_a_forecast_in_its_place(hub, whole):
     path = submit(whole, hub)
     assert files(hub) == ["model-output/odforecast-dlm/2025-09-17-odforecast-dlm.parquet"]
     types = {f.name: str(f.type) for f in pq.read_schema(path)}
@@ -101,7 +101,7 @@ def test_a_forecast_in_its_place(hub: Hub, whole: od.Forecast) -> None:
 
 
 @pytest.mark.slow
-def test_rows_are_the_forecasts(hub: Hub, dlm: od.Forecast, drift: od.Forecast) -> None:
+def test_rows_are_the_forecasts(hub, dlm, drift):
     for forecast in (dlm, drift):
         path = submit(forecast, hub)
         table = od.hub.read(path)
@@ -116,7 +116,7 @@ def test_rows_are_the_forecasts(hub: Hub, dlm: od.Forecast, drift: od.Forecast) 
             np.testing.assert_allclose(got, want[: len(got)], atol=5.1e-4)
 
 
-def test_samples_are_draws_taken_evenly(hub: Hub, dlm: od.Forecast) -> None:
+def test_samples_are_draws_taken_evenly(hub, dlm):
     table = od.hub.read(submit(dlm, hub, output_types=["sample"], samples=120))
     one = table[(table["target"] == "deaths_month") & (table["location"] == "US")]
     got = one.pivot_table(index="output_type_id", columns="horizon", values="value").to_numpy()
@@ -137,7 +137,7 @@ def test_samples_that_are_not_joint_are_left_out_or_refused(hub, drift, tmp_path
     assert sample.groupby("output_type_id")["location"].nunique().tolist() == [1] * 200
 
 
-def test_another_team_needs_metadata(hub: Hub, drift: od.Forecast) -> None:
+def test_another_team_needs_metadata(hub, drift):
     (hub.root / "model-metadata" / "Ohio-mine.yml").write_text("team_abbr: Ohio\n")
     submit(drift, hub, name="Ohio-mine")
     assert files(hub) == ["model-output/Ohio-mine/2025-09-17-Ohio-mine.parquet"]
@@ -167,7 +167,7 @@ def test_what_cannot_be_submitted(hub, dlm, change, asked, words):
     assert files(hub) == []
 
 
-def test_what_the_hub_does_not_take(hub: Hub, shared: Path, dlm, drift: od.Forecast) -> None:
+def test_what_the_hub_does_not_take(hub, shared, dlm, drift):
     with pytest.raises(DataError, match="no round has an origin_date"):
         submit(drift, shared / "hubverse" / "example_hub", name="a-b", format="csv")
     other = od.bundled().as_of().panel("T40.4").select(["US"])
@@ -187,7 +187,7 @@ def test_what_the_hub_does_not_take(hub: Hub, shared: Path, dlm, drift: od.Forec
     assert files(hub) == []
 
 
-def test_a_hub_need_not_say_how_many_samples_it_takes(hub: Hub, dlm: od.Forecast) -> None:
+def test_a_hub_need_not_say_how_many_samples_it_takes(hub, dlm):
     def silent(tasks: dict[str, Any]) -> None:
         sample = tasks["rounds"][0]["model_tasks"][0]["output_type"]["sample"]
         del sample["output_type_id_params"]["min_samples_per_task"]
@@ -201,7 +201,7 @@ def test_a_hub_need_not_say_how_many_samples_it_takes(hub: Hub, dlm: od.Forecast
     assert made.loc[made["output_type"] == "sample", "output_type_id"].max() == 19
 
 
-def test_a_round_may_ask_for_less(hub: Hub, drift: od.Forecast) -> None:
+def test_a_round_may_ask_for_less(hub, drift):
     def less(tasks: dict[str, Any]) -> None:
         counts, trend = tasks["rounds"][0]["model_tasks"]
         counts["task_ids"]["location"]["optional"] = ["39"]
@@ -217,7 +217,7 @@ def test_a_round_may_ask_for_less(hub: Hub, drift: od.Forecast) -> None:
         submit(drift, hub.root, output_types=["pmf"])
 
 
-def test_what_needs_a_hidden_month_has_no_row(hub: Hub, dlm: od.Forecast) -> None:
+def test_what_needs_a_hidden_month_has_no_row(hub, dlm):
     known = np.array(dlm.known)
     known[..., dlm.index("WY"), :] = np.nan
     table = od.hub.read(submit(dataclasses.replace(dlm, known=known), hub))
@@ -228,7 +228,7 @@ def test_what_needs_a_hidden_month_has_no_row(hub: Hub, dlm: od.Forecast) -> Non
     assert table["value"].notna().all()
 
 
-def test_probabilities_add_up_to_1_for_a_hub(hub: Hub, dlm: od.Forecast) -> None:
+def test_probabilities_add_up_to_1_for_a_hub(hub, dlm):
     """150 draws: shares of 1/150 rounded one by one would miss 1, and a hub takes no 0.999999."""
     table = od.hub.read(submit(dlm, hub))
     rows = table[table["output_type"] == "pmf"]
@@ -242,7 +242,7 @@ def test_probabilities_add_up_to_1_for_a_hub(hub: Hub, dlm: od.Forecast) -> None
 
 
 @pytest.mark.parametrize("kind", ["real", "pseudo-clean", "pseudo-delayed"])
-def test_the_command_submits_what_a_round_knew(kind: str, tmp_path: Path) -> None:
+def test_the_command_submits_what_a_round_knew(kind, tmp_path):
     first = {} if kind == "real" else {"start": "2023-02", "end": "2023-03"}
     made = init(tmp_path / "hub", od.bundled(), kind=kind, horizon=3, **first)
     fast = ("--source", "bundled", "--model", "drift", "--locations", "US,OH", "--draws", 60)
@@ -264,7 +264,7 @@ def test_the_command_submits_what_a_round_knew(kind: str, tmp_path: Path) -> Non
     assert "submitted already, in another format" in again.stderr
 
 
-def test_the_command_takes_the_last_round(tmp_path: Path) -> None:
+def test_the_command_takes_the_last_round(tmp_path):
     made = init(tmp_path / "hub", od.bundled(), kind="pseudo-clean", start="2023-02", end="2023-03")
     fast = ("--source", "bundled", "--model", "naive+delay", "--locations", "WV", "--draws", 60)
     done = run("hub", "submit", made.root, *fast)
@@ -278,7 +278,7 @@ def test_the_command_takes_the_last_round(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_round_is_what_its_release_gives(empty: Hub, shared: Path, tmp_path: Path) -> None:
+def test_a_round_is_what_its_release_gives(empty, shared, tmp_path):
     old = od.read(shared / "vsrr" / "2024-12-11.csv.gz")
     early = od.bundled().as_of().table.assign(release="2025-09-10")
     for made, archive, words in (
@@ -299,7 +299,7 @@ def test_a_round_is_what_its_release_gives(empty: Hub, shared: Path, tmp_path: P
 
 
 @pytest.fixture
-def sent(hub: Hub, drift: od.Forecast) -> Path:
+def sent(hub, drift) -> Path:
     """The file that was submitted."""
     return submit(drift, hub, format="csv", output_types=["quantile"])
 
@@ -312,9 +312,7 @@ def shifted(path: Path, by: int) -> None:
     table.assign(target_end_date=table["target_end_date"].map(later)).to_csv(path, index=False)
 
 
-def test_wrong_months_are_refused_and_fail_a_check_where_the_hub_says_how_it_counts(
-    hub: Hub, sent: Path
-) -> None:
+def test_wrong_months_are_refused_and_fail_a_check_where_the_hub_says_how_it_counts(hub, sent):
     """A month late, and the months of another round: all of them are among the hub's values."""
     shifted(sent, 1)
     found = od.hub.score(hub, target_data="time-series")
@@ -348,14 +346,14 @@ def test_wrong_months_are_refused_and_fail_a_check_where_the_hub_says_how_it_cou
     (lambda hub, _: od.hub.check(hub.config), "judged with the whole hub; check the hub's folder"),
     (lambda hub, _: od.hub.check(hub.config / "tasks.json"), "judged with the whole hub"),
 ])  # fmt: skip
-def test_what_is_no_hub_archive_or_forecast(empty: Hub, drift, call, words: str) -> None:
+def test_what_is_no_hub_archive_or_forecast(empty, drift, call, words):
     with pytest.raises((DataError, ForecastError), match=words) as caught:
         call(empty, drift)
     assert len(str(caught.value).splitlines()) == 1
     assert not (empty.root / "new").exists()
 
 
-def test_a_hub_without_answers_or_with_broken_ones_says_so(hub: Hub, sent: Path) -> None:
+def test_a_hub_without_answers_or_with_broken_ones_says_so(hub, sent):
     words = "no answers yet; odforecast hub update adds.*--target-data time-series"
     with pytest.raises(DataError, match=words):
         od.hub.score(hub)

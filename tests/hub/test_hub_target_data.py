@@ -38,12 +38,12 @@ def hubdata() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def real(releases: od.Archive, tmp_path_factory: pytest.TempPathFactory) -> Hub:
+def real(releases, tmp_path_factory) -> Hub:
     return init(tmp_path_factory.mktemp("real") / "hub", releases)
 
 
 @pytest.fixture(scope="module")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> Hub:
+def clean(tmp_path_factory) -> Hub:
     return init(
         tmp_path_factory.mktemp("clean") / "hub", od.bundled(), kind="pseudo-clean",
         start="2022-03", end="2022-08",
@@ -143,7 +143,7 @@ def test_hubdata_reads_the_answers(hubdata, which, request, releases):
     assert n == len(quantile)
 
 
-def test_answers_of_the_trend_are_those_that_scores_take() -> None:
+def test_answers_of_the_trend_are_those_that_scores_take():
     """Certain of the category that came, the ranked probability score is 0."""
     panel = od.bundled().as_of().panel().select(["US", "OH", "WY"])
     truth = od.Truth(panel)
@@ -166,7 +166,7 @@ def test_answers_of_the_trend_are_those_that_scores_take() -> None:
     np.testing.assert_allclose((gap**2).sum(1) / 4, scores["rps"], atol=1e-12)
 
 
-def test_the_category_hangs_on_what_was_known() -> None:
+def test_the_category_hangs_on_what_was_known():
     """A threshold that looked at the outcome would make scores of the categories improper."""
     panel = od.bundled().as_of().panel().select(["WY", "VT", "SD", "ND", "AK", "MT"])
     truth, before = od.Truth(panel), panel.cut("2022-06")
@@ -188,7 +188,7 @@ def test_the_category_hangs_on_what_was_known() -> None:
     assert answers[0] != answers[1]
 
 
-def test_what_is_too_young_has_no_answer() -> None:
+def test_what_is_too_young_has_no_answer():
     panel = od.bundled().as_of().panel().select(["US"])
     found = oracle_output([panel.cut("2024-03")], od.Truth(panel))
     # 2025-09 less 12 months.
@@ -200,7 +200,7 @@ def test_what_is_too_young_has_no_answer() -> None:
     assert later["target_end_date"].max() == pd.Timestamp("2025-03-31")
 
 
-def test_types_are_those_that_readers_expect(real: Hub) -> None:
+def test_types_are_those_that_readers_expect(real):
     first, *_ = real.target_files("time-series")
     assert first.parent.name == "as_of=2018-09-12"  # the folder says it, and no column
     (answers,) = real.target_files("oracle-output")

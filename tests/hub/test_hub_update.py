@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from pathlib import Path
 
 import pytest
 from commands import run
@@ -23,7 +22,7 @@ def contents(hub: Hub) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_it_becomes_what_a_new_one_would_be(store: od.Archive, tmp_path: Path) -> None:
+def test_it_becomes_what_a_new_one_would_be(store, tmp_path):
     hub = init(tmp_path / "hub", store.until("2018-10-17"), horizon=6, samples=(20, 30),
                joint=["month"])  # fmt: skip
     panel = store.as_of("2018-10-17").panel()
@@ -43,7 +42,7 @@ def test_it_becomes_what_a_new_one_would_be(store: od.Archive, tmp_path: Path) -
     assert contents(update(found.root, store)) == after
 
 
-def test_what_was_edited_stays(store: od.Archive, tmp_path: Path) -> None:
+def test_what_was_edited_stays(store, tmp_path):
     hub = init(tmp_path / "hub", store.until("2018-10-17"))
     tasks = json.loads(json.dumps(hub.tasks))
     (round_,) = tasks["rounds"]
@@ -77,7 +76,7 @@ def test_a_round_is_there_only_with_its_data(store, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-def test_what_cannot_go_on_is_refused(store: od.Archive, shared: Path, tmp_path: Path) -> None:
+def test_what_cannot_go_on_is_refused(store, shared, tmp_path):
     with pytest.raises(DataError, match="was not made by odforecast hub init"):
         update(shared / "hubverse" / "example_hub", store)
     old = init(tmp_path / "old", store)
@@ -96,7 +95,7 @@ def test_what_cannot_go_on_is_refused(store: od.Archive, shared: Path, tmp_path:
         update(hub, store.until(dt.date(2018, 12, 1)))
 
 
-def test_the_command(store: od.Archive, tmp_path: Path) -> None:
+def test_the_command(store, tmp_path):
     hub = init(tmp_path / "hub", store.until("2018-10-17"))
     done = run("hub", "update", hub.root, "--archive", store.path, "--json")
     assert done.exit_code == 0, done.output

@@ -30,7 +30,7 @@ MODELS = ("last-quarter", "steady-growth")
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def installed(tmp_path_factory) -> Path:
     """Folder that the example package is installed into."""
     pytest.importorskip("setuptools", reason="the example is built by setuptools")
     folder = tmp_path_factory.mktemp("plugin")
@@ -74,7 +74,7 @@ def run(*args: str, path: Path, home: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def on_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+def on_path(monkeypatch, tmp_path) -> Path:
     """A folder of packages, on the path of this process."""
     folder = tmp_path / "site"
     folder.mkdir()
@@ -84,7 +84,7 @@ def on_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
-def test_its_rows_stand_in_a_backtest(installed: Path, tmp_path: Path) -> None:
+def test_its_rows_stand_in_a_backtest(installed, tmp_path):
     done = run(
         "backtest", "--models", "last-quarter,steady-growth,naive", "--vintages", "clean",
         "--start", "2023-03", "--end", "2023-04", "--locations", "US,OH", "--draws", "20",
@@ -104,9 +104,7 @@ def test_its_rows_stand_in_a_backtest(installed: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_it_takes_a_layer_and_settings_and_keeps_the_contract(
-    installed: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_takes_a_layer_and_settings_and_keeps_the_contract(installed, monkeypatch):
     monkeypatch.syspath_prepend(str(installed))
     panels = {k: v for k, v in zoo().items() if k in ("ordinary", "gap", "very-short")}
     for name in (*MODELS, "steady-growth+delay"):
@@ -164,9 +162,7 @@ BROKEN = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_one_is_one_line_and_touches_no_other(
-    case: str, on_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_broken_one_is_one_line_and_touches_no_other(case, on_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "broken_pack", raising=False)
     module, points, words = BROKEN[case]
     name = points.partition(" =")[0]
@@ -193,7 +189,7 @@ def test_a_broken_one_is_one_line_and_touches_no_other(
             od.get_model("x")
 
 
-def test_one_name_in_two_packages_is_the_first_ones(on_path: Path) -> None:
+def test_one_name_in_two_packages_is_the_first_ones(on_path):
     for name in ("pack-b", "pack-a"):
         install(on_path, name, FINE, f"fine = {name.replace('-', '_')}:fine")
     assert plugin_problems() == (
@@ -216,7 +212,7 @@ class Stated:
 """
 
 
-def test_the_origin_is_what_is_installed_not_what_an_author_wrote(on_path: Path) -> None:
+def test_the_origin_is_what_is_installed_not_what_an_author_wrote(on_path):
     install(on_path, "stated-pack", STATED, "stated = stated_pack:Stated")
     made = od.get_model("stated")
     assert made.spec.origin == "stated-pack==1.0"
@@ -224,7 +220,7 @@ def test_the_origin_is_what_is_installed_not_what_an_author_wrote(on_path: Path)
     assert not hasattr(made.inner, "idata")
 
 
-def test_of_a_package_installed_for_editing_nothing_is_reused(on_path: Path) -> None:
+def test_of_a_package_installed_for_editing_nothing_is_reused(on_path):
     install(on_path, "edited-pack", STATED, "edited = edited_pack:Stated")
     (on_path / "edited_pack-1.0.dist-info" / "direct_url.json").write_text(
         '{"url": "file:///x", "dir_info": {"editable": true}}'
