@@ -106,12 +106,11 @@ def test_labels_of_strangers_are_text(summary):
 @pytest.mark.slow
 def test_two_runs_write_the_same_bytes(tmp_path, capsys):
     made = []
+    words = ["--quick", "--models", "hub-baseline,naive+delay,outside", "--jobs", "1",
+             "--releases", str(tmp_path), "--out"]  # fmt: skip
     for name in ("one", "two"):
         out = tmp_path / name
-        make_leaderboard.main(
-            ["--quick", "--models", "hub-baseline,naive+delay,outside", "--jobs", "1",
-             "--out", str(out), "--releases", str(tmp_path)]
-        )  # fmt: skip
+        make_leaderboard.main([*words, str(out)])
         made.append({p.name: p.read_bytes() for p in out.iterdir() if p.is_file()})
     assert sorted(made[0]) == ["board.html", "board.json", "summary.md"]
     assert made[0] == made[1]
@@ -121,10 +120,7 @@ def test_two_runs_write_the_same_bytes(tmp_path, capsys):
         "hub-baseline": "built-in", "naive+delay": "built-in", "outside": "submitted",
     }  # fmt: skip
     # Asked again with the seconds: they are in a file of their own, and in the page.
-    make_leaderboard.main(
-        ["--quick", "--models", "hub-baseline,naive+delay,outside", "--jobs", "1", "--timings",
-         "--out", str(tmp_path / "one"), "--releases", str(tmp_path)]
-    )  # fmt: skip
+    make_leaderboard.main([*words, str(tmp_path / "one"), "--timings"])
     assert (tmp_path / "one" / "board.json").read_bytes() == made[0]["board.json"]
     seconds = read_timings(tmp_path / "one" / "timings.json")
     assert seconds is not None

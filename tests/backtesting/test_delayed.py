@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections import Counter
 from dataclasses import replace
 
@@ -214,11 +213,7 @@ def test_the_command_says_that_a_delay_is_not_known():
 def test_the_command_lists_donors():
     done = run("data", "releases", "--delays")
     assert done.exit_code == 0, done.output
-    lines = done.output.splitlines()
-    assert sum(line.endswith("shipped") for line in lines) == 17
-    rows = json.loads(run("data", "releases", "--delays", "--json").stdout)
-    assert Counter(row["era"] for row in rows) == {"4.5": 3, "6.5": 14}
-    assert {row["last_month"][5:] for row in rows if row["era"] == "4.5"} == {"05", "07", "11"}
+    assert sum(line.endswith("shipped") for line in done.output.splitlines()) == 17
     said = " ".join(done.output.split())
     assert "left out: 2025-09-17: its last month 2025-04 has not settled" in said
     assert "left out: 2026-01-14: not older than the release that is the truth" in said

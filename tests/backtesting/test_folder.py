@@ -38,6 +38,9 @@ def units():
     return plan([toys.model(name="toy")], found, Truth(panel), draws=20)
 
 
+TABLES = ("scores", "quantiles", "failures")
+
+
 def files(folder: Path) -> set[str]:
     return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
 
@@ -70,9 +73,7 @@ def test_no_room_for_a_block(units, tmp_path, monkeypatch, n):
 def test_no_room_for_the_results_leaves_the_earlier_ones(units, tmp_path, monkeypatch):
     run_units(units[:1], out=tmp_path)
     before = {n: (tmp_path / n).read_bytes() for n in files(tmp_path) if "/" not in n}
-    assert set(before) == {"scores.parquet", "quantiles.parquet", "failures.parquet",
-                           "manifest.json"}  # fmt: skip
-
+    assert set(before) == {*(f"{n}.parquet" for n in TABLES), "manifest.json"}
     real = pd.DataFrame.to_parquet
 
     def write(self, path, **keywords):
@@ -114,7 +115,7 @@ def test_killed_between_the_tables(units, tmp_path, monkeypatch, n):
     same(loaded.scores, new.scores)
 
 
-@pytest.mark.parametrize("name", ["scores", "quantiles", "failures"])
+@pytest.mark.parametrize("name", TABLES)
 def test_a_table_that_was_changed_is_refused(units, tmp_path, name):
     made = run_units(units, out=tmp_path)
     path = tmp_path / f"{name}.parquet"
@@ -132,7 +133,7 @@ def test_a_table_that_was_changed_is_refused(units, tmp_path, name):
     assert text.endswith("run the backtest again into the folder; finished units are kept")
     assert "\n" not in text
     # The others are as they were; and the hint holds.
-    same(loaded, made, {"scores", "quantiles", "failures"} - {name})
+    same(loaded, made, {*TABLES} - {name})
     steps = []
     run_units(units, out=tmp_path, progress=steps.append)
     assert all(s.reused for s in steps)
@@ -143,7 +144,7 @@ def test_a_manifest_without_checksums_is_said_to_be_one(units, tmp_path):
     run_units(units, out=tmp_path)
     path = tmp_path / "manifest.json"
     manifest = json.loads(path.read_text())
-    assert set(manifest["files"]) == {"scores", "quantiles", "failures"}
+    assert set(manifest["files"]) == {*TABLES}
     assert Results.load(tmp_path).notes == ()
     bad = {**manifest, "files": {"scores": ""}}
     path.write_text(json.dumps(bad))
@@ -311,7 +312,7 @@ def test_equal_to_the_units_tables_one_below_the_other(mixed, tmp_path, monkeypa
     monkeypatch.setattr(tables, "ROWS", rows)
     made = run_units(mixed, out=tmp_path)
     outcomes = [run_unit(u) for u in undivided(mixed)]
-    for name in ("scores", "quantiles", "failures"):
+    for name in TABLES:
         parts = [t for o in outcomes if not (t := getattr(o, name)).empty]
         whole = pd.concat([t.astype({"model": str}) for t in parts], ignore_index=True)
         found = getattr(made, name)
@@ -328,7 +329,7 @@ def test_equal_to_the_units_tables_one_below_the_other(mixed, tmp_path, monkeypa
     # After a run in parts the bytes are the same.
     for part in (mixed[2:5], mixed):
         run_units(part, out=tmp_path / "parts")
-    for name in ("scores", "quantiles", "failures"):
+    for name in TABLES:
         one, other = (d / f"{name}.parquet" for d in (tmp_path, tmp_path / "parts"))
         assert one.read_bytes() == other.read_bytes(), name
 

@@ -37,6 +37,14 @@ from odforecast.scoring import Truth
 from odforecast.vintage import bundled
 
 OPTIONS = {"draws": 20, "progress": False}
+
+
+def wait_while(so):
+    limit = time.monotonic() + 30
+    while so() and time.monotonic() < limit:
+        time.sleep(0.05)
+
+
 AGAIN = "run again, (each )?alone"
 
 
@@ -144,9 +152,7 @@ def test_workers_nobody_waits_for_end_with_their_work():
     slow = workers.submit(time.sleep, 0.2)
     workers.shutdown(wait=False)
     slow.result(timeout=60)
-    limit = time.monotonic() + 30
-    while workers._live and time.monotonic() < limit:
-        time.sleep(0.05)
+    wait_while(lambda: workers._live)
     assert not workers._live
 
 
@@ -234,9 +240,7 @@ def test_workers_end_with_their_parent(tmp_path, pool):
         assert len(pids) == 2
         assert all(map(alive, pids))
         parent.send_signal(signal.SIGKILL)
-    limit = time.monotonic() + 30
-    while any(map(alive, pids)) and time.monotonic() < limit:
-        time.sleep(0.05)
+    wait_while(lambda: any(map(alive, pids)))
     left = [p for p in pids if alive(p)]
     for pid in left:
         with contextlib.suppress(ProcessLookupError):

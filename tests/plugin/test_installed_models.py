@@ -34,18 +34,11 @@ def installed(tmp_path_factory) -> Path:
     """Folder that the example package is installed into."""
     pytest.importorskip("setuptools", reason="the example is built by setuptools")
     folder = tmp_path_factory.mktemp("plugin")
-    shutil.copytree(
-        SOURCE,
-        folder / "source",
-        ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"),
-    )
+    ignore = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
+    shutil.copytree(SOURCE, folder / "source", ignore=ignore)
     code = "from setuptools import build_meta; build_meta.build_wheel('..')"
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        cwd=folder / "source",
-        check=True,
-        capture_output=True,
-    )
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    subprocess.run(command, cwd=folder / "source", check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
     assert wheel.name == "odforecast_example-1.2.3-py3-none-any.whl"
     with zipfile.ZipFile(wheel) as packed:
@@ -98,9 +91,8 @@ def test_its_rows_stand_in_a_backtest(installed, tmp_path):
     assert len(set(counts)) == 1, "as many rows as the built-in one"
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert set(manifest["specs"]) == {*MODELS, "naive"}
-    assert manifest["sources"]["steady-growth"] == "odforecast-example==1.2.3"
-    assert manifest["sources"]["last-quarter"] == "odforecast-example==1.2.3"
-    assert manifest["sources"]["naive"] == "odforecast"
+    origins = dict.fromkeys(MODELS, "odforecast-example==1.2.3") | {"naive": "odforecast"}
+    assert manifest["sources"] == origins
 
 
 @pytest.mark.slow
@@ -114,12 +106,13 @@ def test_it_takes_a_layer_and_settings_and_keeps_the_contract(installed, monkeyp
     assert growing.spec.hash != od.get_model("steady-growth").spec.hash
     assert growing.spec.origin == "odforecast-example==1.2.3"
     assert pickle.loads(pickle.dumps(growing)).spec == growing.spec
-    with pytest.raises(UnknownNameError, match=r"no parameter 'grow'; did you mean 'growth'"):
-        od.get_model("steady-growth", grow=0.01)
-    with pytest.raises(UnknownNameError, match=r"last-quarter has nothing to set"):
-        od.get_model("last-quarter", grow=0.01)
-    with pytest.raises(UnknownNameError, match=r"did you mean 'last-quarter'"):
-        od.get_model("last-quater")
+    for name, settings, words in (
+        ("steady-growth", {"grow": 0.01}, r"no parameter 'grow'; did you mean 'growth'"),
+        ("last-quarter", {"grow": 0.01}, r"last-quarter has nothing to set"),
+        ("last-quater", {}, r"did you mean 'last-quarter'"),
+    ):
+        with pytest.raises(UnknownNameError, match=words):
+            od.get_model(name, **settings)
     assert {"last-quarter", "steady-growth"} <= set(od.models().index)
     assert plugin_problems() == ()
 
@@ -131,6 +124,8 @@ import odforecast as od
 def fine(panel, horizon, draws, rng):
     return rng.poisson(9.0, (draws, 1, horizon)).astype(float)
 """
+NO_FIT = "from odforecast.models import Spec\nclass f:\n  spec = Spec('x')"
+NO_SPEC = "class f:\n  spec = {}\n  def fit(self, p): 1"
 #: Module, what the entry point says, and what is said of it.
 BROKEN = {
     "no-module": ("", "x = nowhere_at_all:Model", "ModuleNotFoundError: No module named"),
@@ -141,16 +136,8 @@ BROKEN = {
     "exits": ("raise SystemExit(3)", "x = broken_pack:f", "SystemExit: 3"),
     "text": ("f = 'a model'", "x = broken_pack:f", "the text 'a model', not a model"),
     "no-spec": ("class f:\n  def fit(self, p): 1", "x = broken_pack:f", "a f has no spec"),
-    "no-fit": (
-        "from odforecast.models import Spec\nclass f:\n  spec = Spec('x')",
-        "x = broken_pack:f",
-        "a f has no fit",
-    ),
-    "spec-is-no-spec": (
-        "class f:\n  spec = {}\n  def fit(self, p): 1",
-        "x = broken_pack:f",
-        "a f has a spec that is not a Spec",
-    ),
+    "no-fit": (NO_FIT, "x = broken_pack:f", "a f has no fit"),
+    "spec-is-no-spec": (NO_SPEC, "x = broken_pack:f", "a f has a spec that is not a Spec"),
     "bare-function": ("def f(panel, n): 1", "x = broken_pack:f", "missing 2 required positional"),
     "factory-raises": ("def f(): raise OSError('x')", "x = broken_pack:f", "cannot be made: OSErr"),
     "makes-nothing": ("def f(): pass", "x = broken_pack:f", "a NoneType has no spec"),
@@ -212,17 +199,15 @@ class Stated:
 """
 
 
-def test_the_origin_is_what_is_installed_not_what_an_author_wrote(on_path):
+@pytest.mark.parametrize(("editable", "origin"), [(False, "stated-pack==1.0"), (True, "")])
+def test_the_origin_is_what_is_installed_not_what_an_author_wrote(on_path, editable, origin):
+    """Of a package that is installed for editing, nothing is used again."""
     install(on_path, "stated-pack", STATED, "stated = stated_pack:Stated")
+    if editable:
+        (on_path / "stated_pack-1.0.dist-info" / "direct_url.json").write_text(
+            '{"url": "file:///x", "dir_info": {"editable": true}}'
+        )
     made = od.get_model("stated")
-    assert made.spec.origin == "stated-pack==1.0"
+    assert made.spec.origin == origin
     assert made.inner.more([1, 2]) == 2, "what else it offers is there"
     assert not hasattr(made.inner, "idata")
-
-
-def test_of_a_package_installed_for_editing_nothing_is_reused(on_path):
-    install(on_path, "edited-pack", STATED, "edited = edited_pack:Stated")
-    (on_path / "edited_pack-1.0.dist-info" / "direct_url.json").write_text(
-        '{"url": "file:///x", "dir_info": {"editable": true}}'
-    )
-    assert od.get_model("edited").spec.origin == ""
