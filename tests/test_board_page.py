@@ -40,7 +40,6 @@ def summary(results) -> dict[str, Any]:
 
 
 def tables(page: str) -> dict[str, list[list[str]]]:
-    """Cells of the sortable tables, by their keys."""
     out = {}
     for key, text in re.findall(r'<table class="sortable" id="table-([^"]+)">(.*?)</table>', page, re.S):  # fmt: skip  # noqa: E501
         rows = re.findall(r"<tr>(.*?)</tr>", text.partition("</thead>")[2], re.S)

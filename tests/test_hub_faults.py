@@ -25,7 +25,6 @@ from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
 
 @cache
 def good(kind: str) -> pd.DataFrame:
-    """Tables that are right."""
     if kind == "small":
         return to_hub(made(states=("US",), n_months=1), targets=["deaths_12mo"])
     if kind == "counts":

@@ -72,7 +72,6 @@ def test_a_failed_unit_was_kept_as_its_failure(truth, found, tmp_path):
 
 
 def test_two_models_of_unknown_code_with_equal_specs_had_the_rows_of_one(truth, found, tmp_path):
-    """They were reused, too."""
     models = [toys.steps("low", 1.0, origin=""), toys.steps("high", 3.0, origin="")]
     models[1].inner.spec = models[0].inner.spec
     models[1] = Model(models[1].inner, "high")

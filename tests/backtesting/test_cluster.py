@@ -94,7 +94,6 @@ def test_ctrl_c_is_not_the_workers_and_ends_without_a_word(client):
 
 @pytest.mark.slow
 def test_a_run_that_is_stopped_calls_its_blocks_off_in_silence(truth, found, client, caplog):
-    """A last word of Dask's on a block that the run has given up is no error."""
     units = plan([toys.model(toys.dawdles, n) for n in "abcd"], found, truth, draws=20)
 
     def stop(step):

@@ -102,8 +102,6 @@ def test_a_model_by_state_sees_the_whole_state(truth, found):
 
 
 def test_a_model_of_counties_judges_hidden_counts_itself(truth, found):
-    """The check that a place has its last count is for models of published counts."""
-
     class Says:
         spec = replace(toys.county_by_state.spec, dataset="counties", model="says")
 

@@ -89,7 +89,6 @@ def test_no_room_for_the_results_leaves_the_earlier_ones(units, tmp_path, monkey
 
 @pytest.mark.parametrize("n", range(4))
 def test_killed_between_the_tables(units, tmp_path, monkeypatch, n):
-    """Scores of a new run lay under the manifest of the earlier one, and loaded in silence."""
     run_units(units[:1], out=tmp_path)
     new = run_units(units)
     real, left = os.replace, iter(range(n))
@@ -293,7 +292,6 @@ def test_a_failed_run_gives_the_folder_back(units, tmp_path):
 
 @pytest.fixture(scope="module")
 def mixed():
-    """Units of states and of all, with failures, a narrower origin and a model of unknown code."""
     panel = bundled().as_of("2025-09-17").panel().select(["WY", "US", "OH"])
     panel = replace(panel, selected=False)
     found = cuts(panel, start="2021-02", end="2021-03")

@@ -74,7 +74,6 @@ def check(out: Path, undisturbed: dict[str, bytes], kills: int, seed: int) -> No
 
 
 def test_killed_again_and_again(tmp_path, undisturbed):
-    """Five kills, or as many as ODFORECAST_KILLS says."""
     for round_ in range(max(1, int(os.environ.get("ODFORECAST_KILLS", "5")) // 5)):
         check(tmp_path / str(round_), undisturbed, kills=5, seed=round_)
 

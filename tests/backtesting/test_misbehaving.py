@@ -38,7 +38,6 @@ def good(truth, found):
 
 
 def crowd() -> list[Model]:
-    """All bad models, well behaved ones before and after them."""
     bad = [toys.model(name, name) for name in toys.FAILS]
     odd = [toys.model(odd, odd.__name__) for odd in WORKS]
     return [toys.model(name="good"), *bad, *odd, toys.model(name="last")]
@@ -99,7 +98,6 @@ def no_memory(y):
 def test_a_series_without_memory_is_fitted_again(
     truth, found, tmp_path, monkeypatch, fails, reason, stored
 ):
-    """It became a place skipped for no reason, was stored, and no second run filled it."""
     _fitted.cache_clear()
     fits = [fails, *[_FITTERS["drift"]] * 9]
     monkeypatch.setitem(_FITTERS, "drift", lambda y: fits.pop(0)(y))

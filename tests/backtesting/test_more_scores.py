@@ -29,7 +29,6 @@ BOTH = (TARGET_12MO, TARGET_MONTH)
 
 
 def far(samples, observed):
-    """Share of draws above the count."""
     return np.where(np.isnan(observed), np.nan, (samples > observed).mean(axis=0))
 
 
@@ -38,7 +37,6 @@ MONTHS = Metric("far_months", far, target=TARGET_MONTH)
 
 
 def test_every_file_that_can_change_a_forecast_is_in_the_code_digest():
-    """Packed tables, too: those that models read lie beside their code."""
     hashed = set(digest.hashed_files())
     there = {
         file
@@ -99,7 +97,6 @@ def test_a_metric_in_score_alone(setting, panel):
 
 @pytest.mark.parametrize("depth", [0, 1, 2, 3])
 def test_a_model_of_nobody_knows_whom_is_not_stored_however_deep(setting, depth):
-    """A plug-in under a delay layer under an ensemble: nobody can say when its code changes."""
     (unit,) = plan("naive", setting["origins"][:1], setting["truth"])
     for origin in ("odforecast", ""):
         spec = Spec("mine", origin=origin)
@@ -175,7 +172,6 @@ def test_without_joint_scores_there_is_no_table_and_no_file(setting, tmp_path):
 
 
 def test_categories_come_in_the_order_of_the_origins_not_of_the_block(setting, tmp_path):
-    """Both donors are in one block's file, each in one unit's rows."""
     found = [
         replace(o, donor=donor, panel=replace(o.panel, donor=donor))
         for o, donor in zip(setting["origins"], ("b", "a"), strict=True)
@@ -188,7 +184,6 @@ def test_categories_come_in_the_order_of_the_origins_not_of_the_block(setting, t
 
 @pytest.mark.slow
 def test_a_worker_that_runs_other_code_is_refused(setting, tmp_path, monkeypatch):
-    """Its rows would stand under keys that nobody here looks for, and be lost."""
     monkeypatch.setattr("odforecast.backtesting.run.code_digest", lambda: "edited meanwhile")
     with Workers(1) as workers, pytest.raises(BacktestError, match="other code than this one"):
         backtest("naive", **setting, out=tmp_path / "run", executor=workers)

@@ -29,8 +29,6 @@ def units():
     found = cuts(panel, start="2021-01", end="2021-02")
 
     class Partly(toys.Toy):
-        """Leaves the nation out, so that there are failures to store as well."""
-
         by = None
 
     models = [Model(Partly("toy", toys.leaves_one_out), "toy"), toys.model(name="other")]
@@ -39,7 +37,6 @@ def units():
 
 @pytest.fixture(scope="module")
 def whole(units, tmp_path_factory) -> tuple[Results, Path]:
-    """An undisturbed run, and its folder: two blocks a model."""
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "BLOCK", 1)
@@ -63,8 +60,6 @@ def table(mark: Path, name: str) -> Path:
 
 
 def edit(change, signed=False):
-    """Change what a marker says; signed: and its checksum with it."""
-
     def damage(mark):
         body = json.loads(mark.read_text())
         body = change(body) or body
@@ -77,8 +72,6 @@ def edit(change, signed=False):
 
 
 def rewrite(name, change):
-    """Change a table and write it again, as a valid file."""
-
     def damage(mark):
         path = table(mark, name)
         change(pd.read_parquet(path)).to_parquet(path, index=False)
@@ -87,8 +80,6 @@ def rewrite(name, change):
 
 
 def bytes_of(name, change):
-    """Change the bytes of a file."""
-
     def damage(mark):
         path = table(mark, name)
         path.write_bytes(change(bytearray(path.read_bytes())))
@@ -117,8 +108,6 @@ def as_folder(name):
 
 
 def others(name):
-    """The file of another block in its place."""
-
     def damage(mark):
         other = next(m for m in markers(mark.parents[2]) if m != mark)
         shutil.copy(table(other, name), table(mark, name))
@@ -188,7 +177,6 @@ DAMAGE = {
 
 @pytest.fixture
 def out(whole, tmp_path) -> Path:
-    """A copy of the folder, to damage."""
     return shutil.copytree(whole[1], tmp_path / "run")
 
 

@@ -37,14 +37,12 @@ def copied(results: Results, **manifest: object) -> Results:
 
 
 def holed(results: Results, lose: Callable[[pd.DataFrame], pd.Series]) -> Results:
-    """The same results without some rows."""
     out = copied(results)
     out._tables["scores"] = results.scores[~lose(results.scores)].reset_index(drop=True)
     return out
 
 
 def ragged(results: Results) -> Results:
-    """Results in which every model lacks others, and some counts cannot be scored."""
     rng = np.random.default_rng(7)
     out = holed(results, lambda s: pd.Series(rng.random(len(s)) < 0.2))
     scores = out.scores.copy()
@@ -133,7 +131,6 @@ def test_ratios_are_those_of_the_score_table(run, by, base):
 
 @pytest.mark.slow
 def test_intervals_are_those_of_the_score_table():
-    """On a task with donors and origins enough."""
     says = Task.load("quick").definition
     task = Task({**says, "step": 4, "donors": 3, "draws": 60, "locations": ["OH", "US"]})
     run = task.run(["hub-baseline", "naive+delay"], progress=False)
@@ -214,7 +211,6 @@ def test_a_part_of_the_origins(run):
 
 
 def answering(results: Results, **other: Any) -> Results:
-    """The same results as of another definition, truth or origins, with its fingerprint."""
     says = results.manifest | other
     task = says["task"] | {"definition": says["task"]["definition"] | other.pop("said", {})}
     found = fingerprint_of(task["definition"], says["truth"]["data_hash"], says["origins"])
@@ -228,7 +224,6 @@ def worse(results: Results) -> Results:
 
 
 def changed(results: Results, *path: Any) -> Results:
-    """The same results, one value of the manifest another one."""
     says = json.loads(json.dumps(results.manifest))
     held = says
     for key in path[:-2]:

@@ -32,7 +32,6 @@ SCRIPT = ROOT / "docs" / "how-to" / "outside_model.py"
 
 @pytest.fixture(scope="module")
 def task() -> Task:
-    """A month by six donors: several origins on nearly the same day, two on one."""
     says = Task.load("quick").definition
     return Task({**says, "start": "2021-03", "end": "2021-03", "donors": 6})
 
@@ -44,7 +43,6 @@ def exported(task, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def tables(task) -> dict[str, pd.DataFrame]:
-    """What a built-in model would hand in."""
     model = od.get_model("drift")
     out = {}
     for key, origin in zip(task.origin_ids, task.origins):
@@ -68,7 +66,6 @@ def test_origins_have_names_of_their_own(task, exported):
 
 
 def test_what_was_known_is_all_that_a_model_is_given(task, exported):
-    """Every cell of the panel, of what stands beside it and of earlier releases; no other."""
     for key, origin in zip(task.origin_ids, task.origins):
         panel = origin.panel
         known = pd.read_csv(exported / "known" / f"{key}.csv", dtype={"location": str})
@@ -95,7 +92,6 @@ def test_what_was_known_is_all_that_a_model_is_given(task, exported):
 
 @pytest.mark.slow
 def test_later_counts_change_no_file_but_the_fingerprint(task, tmp_path):
-    """Scramble all that was published after the last origin's months."""
     table = od.bundled().as_of().table
     later = table["month"] > "2021-04-01"
     table.loc[later, "reported"] = (table.loc[later, "reported"] * 0.5).round()
@@ -252,7 +248,6 @@ def test_what_is_not_scored_is_said(task, tables):
 
 @pytest.mark.slow
 def test_a_script_that_knows_csv_alone_takes_part(task, exported, tmp_path):
-    """The worked example of the docs: no import but the standard library's."""
     text = SCRIPT.read_text()
     assert "odforecast" not in "".join(
         line for line in text.splitlines() if line.startswith(("import", "from"))

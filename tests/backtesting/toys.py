@@ -96,7 +96,6 @@ def raising(error):
 
 
 def force(array, value=0.0):
-    """Write into an array that may not be written to."""
     array.flags.writeable = True
     array[:] = value
 
@@ -245,8 +244,6 @@ def _county(panel, horizon, draws, rng):
 
 
 def of_counties(by):
-    """A model of counts of counties, around the last ones."""
-
     @od.forecaster(by=by, min_months=12, target="deaths_12mo", label=f"county_by_{by}")
     def model(panel, horizon, draws, rng):
         return _county(panel, horizon, draws, rng)
@@ -271,7 +268,6 @@ def same(a, b, names=("scores", "quantiles", "failures")) -> None:
 
 
 def same_rows(a, b) -> None:
-    """The same of parts of tables, wherever their rows were."""
     same(a.reset_index(drop=True), b.reset_index(drop=True))
 
 

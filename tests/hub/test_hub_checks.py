@@ -198,7 +198,6 @@ def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 @pytest.mark.parametrize("put_in", [None, 3, {}, [[1]]], ids=repr)
 @pytest.mark.parametrize("name", ["tasks", "admin", "target-data", "model-metadata-schema"])
 def test_any_part_of_the_configuration_may_be_wrong(hub, name, put_in):
-    """Whatever is at a place: a verdict for all checks, and never an exception."""
     path = hub / "hub-config" / f"{name}.json"
     text = path.read_text(encoding="utf-8")
     kinds = {tuple(0 if isinstance(k, int) else k for k in p): p for p in places(json.loads(text))}

@@ -23,7 +23,6 @@ NAMES = [*COLUMNS, "output_type", "output_type_id", "value"]
 
 
 def submission_of(rows: list[tuple[str, ...]], task: ModelTask) -> Submission:
-    """A submission of rows that were never in a file."""
     texts = pd.DataFrame(rows, columns=NAMES, dtype=object)
     coded = {name: pd.factorize(texts[name]) for name in NAMES}
     codes = pd.DataFrame({name: codes for name, (codes, _) in coded.items()})

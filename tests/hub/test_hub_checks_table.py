@@ -64,20 +64,16 @@ def parquet(edit: Callable[[pd.DataFrame], pd.DataFrame], damage: Any = bytes) -
 
 
 def arrow(hub: Path) -> None:
-    """The submission as Arrow, a format that the hub takes."""
     config(lambda c: c.update(file_format=["arrow"]), "admin")(hub)
     feather.write_feather(typed(get(hub, SUBMISSION)), hub / SUBMISSION.replace(".csv", ".arrow"))
     (hub / SUBMISSION).unlink()
 
 
 def task(edit: Callable[[dict[str, Any]], object], k: int = 0) -> Edit:
-    """An edit of one model task."""
     return config(lambda c: edit(c["rounds"][0]["model_tasks"][k]))
 
 
 def samples(**params: Any) -> Edit:
-    """Parameters of the samples of both model tasks that have some."""
-
     def edit(c: dict[str, Any]) -> None:
         for one in c["rounds"][0]["model_tasks"][:2]:
             one["output_type"]["sample"]["output_type_id_params"].update(params)
@@ -86,12 +82,10 @@ def samples(**params: Any) -> Edit:
 
 
 def extra_column(**types: str) -> Edit:
-    """A column of the time series beside its task ids."""
     return config(lambda c: c["time-series"]["non_task_id_schema"].update(types), "target-data")
 
 
 def fixed(hub: Path) -> None:
-    """A round whose id is in no column."""
     due = {"start": "2024-01-01", "end": "2024-01-31"}
     named = {"round_id_from_variable": False, "round_id": "round_1", "submissions_due": due}
     config(lambda c: c["rounds"][0].update(named))(hub)
@@ -99,7 +93,6 @@ def fixed(hub: Path) -> None:
 
 
 def versioned(hub: Path, days: tuple[str, ...] = ("2024-02-01", "2024-03-01")) -> None:
-    """Target data in parts, a folder for each day they were known."""
     config(lambda c: c.update(versioned=True), "target-data")(hub)
     for day in days:
         table = series()
@@ -112,7 +105,6 @@ def versioned(hub: Path, days: tuple[str, ...] = ("2024-02-01", "2024-03-01")) -
 
 
 def versions(tables: list[pd.DataFrame], name: str) -> Edit:
-    """Versions in one file."""
     many = [t.assign(as_of=f"2024-03-0{k}") for k, t in enumerate(tables, 1)]
     return lambda hub: put(hub, name, pd.concat(many))
 
@@ -129,7 +121,6 @@ def three_parts(hub: Path) -> None:
 
 
 def no_target_date(hub: Path) -> None:
-    """A derived task id that one model task does not have."""
     task(lambda t: t["task_ids"].pop("target_end_date"), 2)(hub)
     cells("target_end_date", "", target="direction")(hub)
 
@@ -149,8 +140,6 @@ def pipe(hub: Path) -> None:
 
 
 def linked(name: str) -> Edit:
-    """A file that is a link out of the hub."""
-
     def run(hub: Path) -> None:
         (hub / name).rename(hub.parent / "elsewhere")
         (hub / name).symlink_to(hub.parent / "elsewhere")

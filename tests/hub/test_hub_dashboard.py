@@ -20,7 +20,6 @@ MODELS = ("dlm", "hub-baseline", "naive+delay")
 
 @pytest.fixture(scope="module")
 def tools(shared, tmp_path_factory) -> Path:
-    """``hub-dashboard-predtimechart`` in an environment of its own."""
     source = shared.parent / "peers" / "hub-dashboard-predtimechart"
     if not source.is_dir() or not UV.exists():
         pytest.skip("no copy of hub-dashboard-predtimechart, or no uv")

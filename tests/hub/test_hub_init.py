@@ -61,7 +61,6 @@ def test_every_hub_passes_its_checks(which, releases, shared, tmp_path):
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory) -> Hub:
-    """The hub of the bundled release."""
     return init(tmp_path_factory.mktemp("small") / "hub", od.bundled())
 
 

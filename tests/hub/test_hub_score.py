@@ -41,7 +41,6 @@ CATEGORIES = ["low", "moderate", "high", "very high"]
 
 @pytest.fixture(scope="module")
 def scales(shared) -> dict[str, HubScores]:
-    """Scores of the example hub on both scales."""
     both = score(shared / "hubverse" / "example_hub", scale="both")
     assert set(both.units["scale"]) == {"natural", "log"}
     return {
@@ -146,7 +145,6 @@ def config() -> dict:
 
 
 def edited(place: list, value: object) -> dict:
-    """The configuration, one value of its round another one."""
     said = config()
     at = said["rounds"][0]
     for key in place[:-1]:
@@ -157,7 +155,6 @@ def edited(place: list, value: object) -> dict:
 
 @pytest.fixture
 def hub(tmp_path) -> Path:
-    """Two places, two steps, counts and levels; nothing submitted."""
     (tmp_path / "hub-config").mkdir()
     (tmp_path / "target-data").mkdir()
     (tmp_path / "hub-config" / "admin.json").write_text('{"name": "small"}')
@@ -394,7 +391,6 @@ def test_mistakes_are_one_line(hub, arguments, code, message):
 
 
 def test_a_value_on_a_threshold_has_reached_it(hub):
-    """A distribution function is the chance of at most the threshold."""
     ids = {"output_type_id": {"required": [10, 20]}}
     said = edited(["model_tasks", 0, "output_type", "cdf"], ids)
     (hub / "hub-config" / "tasks.json").write_text(json.dumps(said))
@@ -411,7 +407,6 @@ def test_a_value_on_a_threshold_has_reached_it(hub):
 
 @pytest.mark.slow
 def test_a_hub_made_here_gives_the_scores_of_the_library(tmp_path):
-    """Quantiles, samples and trend of our own hub, scored as any hub's; RPS there is the sum."""
     origins = od.origins(od.bundled(), "pseudo-clean", start="2023-03", end="2023-03")
     folder = tmp_path / "ours"
     od.hub.init(folder, od.bundled(), kind="pseudo-clean", start="2023-03", end="2023-03",
@@ -452,7 +447,6 @@ DAY = dt.date(2022, 11, 16)
 
 
 def unknown(day: dt.date) -> None:
-    """No release was kept of any day."""
     raise ArchiveError(f"no release of {day}")
 
 
@@ -477,7 +471,6 @@ def rows(made):
 
 
 def test_the_comparison_knows_nothing_that_came_after_the_origin(rows, panel, truth):
-    """Frequencies are those of the truth cut at the origin, not of the whole."""
     cut, whole = pooled_frequencies(panel.cut(LAST)), pooled_frequencies(panel)
     assert np.abs(cut - whole).max() > 0.005  # else this test would see no leak
     table = score_trend(rows, truth, unknown)

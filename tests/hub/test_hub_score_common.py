@@ -20,7 +20,6 @@ DAY = "2024-01-06"
 
 @pytest.fixture
 def hub(tmp_path) -> Path:
-    """Two models, two places, two months, five levels."""
     return small_hub(tmp_path / "hub")
 
 
@@ -29,7 +28,6 @@ def file_of(hub: Path, model: str) -> Path:
 
 
 def change(path: Path, made) -> None:
-    """Write a table again as ``made`` gives it; all cells are text."""
     made(pd.read_csv(path, dtype=str)).to_csv(path, index=False)
 
 
@@ -43,7 +41,6 @@ def related(hub: Path, model=NEW, by=()) -> pd.DataFrame:
 
 
 def test_as_many_levels_are_not_the_same_levels(hub):
-    """Five of each; the WIS of 0.1 and 0.9 is another score than that of 0.25 and 0.75."""
     change(file_of(hub, NEW), lambda t: renamed(t, {"0.25": "0.1", "0.75": "0.9"}))
     found = score(hub)
     assert found.units["scorable"].all()
@@ -57,7 +54,6 @@ def test_as_many_levels_are_not_the_same_levels(hub):
 
 
 def test_a_target_of_one_model_is_common_to_all_that_forecast_it(hub):
-    """Models of another target have nothing to do with who has a unit of this one."""
     tasks = hub / "hub-config/tasks.json"
     config = json.loads(tasks.read_text())
     (block,) = config["rounds"][0]["model_tasks"]
@@ -84,7 +80,6 @@ def test_levels_written_otherwise_are_the_same_levels(hub):
 
 
 def test_paths_over_other_months_are_not_common(hub):
-    """Samples of one place, joint over the months that each model has."""
     config = hub / "hub-config" / "tasks.json"
     said = json.loads(config.read_text())
     block = said["rounds"][0]["model_tasks"][0]

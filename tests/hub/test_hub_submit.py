@@ -41,7 +41,6 @@ def panel() -> od.Panel:
 
 @pytest.fixture(scope="module")
 def whole(panel) -> od.Forecast:
-    """Of all places: a file of half a million rows."""
     return od.get_model("dlm").fit(panel).forecast(horizon=14, draws=150)
 
 
@@ -62,7 +61,6 @@ def empty(tmp_path_factory) -> Hub:
 
 @pytest.fixture
 def hub(empty, tmp_path) -> Hub:
-    """A hub of a test's own."""
     return Hub.open(shutil.copytree(empty.root, tmp_path / "hub"))
 
 
@@ -71,7 +69,6 @@ def files(hub: Hub) -> list[str]:
 
 
 def edit(hub: Hub, name: str, change: Callable[[Any], object]) -> Hub:
-    """The hub, a file of its configuration changed."""
     path = hub.config / f"{name}.json"
     said = json.loads(path.read_text())
     change(said)
@@ -300,12 +297,10 @@ def test_a_round_is_what_its_release_gives(empty, shared, tmp_path):
 
 @pytest.fixture
 def sent(hub, drift) -> Path:
-    """The file that was submitted."""
     return submit(drift, hub, format="csv", output_types=["quantile"])
 
 
 def shifted(path: Path, by: int) -> None:
-    """Every day of a submission some months later."""
     table = pd.read_csv(path, dtype=str)
     later = {day: month_end(np.datetime64(day[:7], "M") + by * ONE_MONTH).isoformat()
              for day in set(table["target_end_date"])}  # fmt: skip

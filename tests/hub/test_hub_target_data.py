@@ -144,7 +144,6 @@ def test_hubdata_reads_the_answers(hubdata, which, request, releases):
 
 
 def test_answers_of_the_trend_are_those_that_scores_take():
-    """Certain of the category that came, the ranked probability score is 0."""
     panel = od.bundled().as_of().panel().select(["US", "OH", "WY"])
     truth = od.Truth(panel)
     before = panel.cut("2022-06")

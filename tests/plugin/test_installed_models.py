@@ -31,7 +31,6 @@ MODELS = ("last-quarter", "steady-growth")
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory) -> Path:
-    """Folder that the example package is installed into."""
     pytest.importorskip("setuptools", reason="the example is built by setuptools")
     folder = tmp_path_factory.mktemp("plugin")
     ignore = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
@@ -59,7 +58,6 @@ def install(folder: Path, name: str, module: str, points: str, version: str = "1
 
 
 def run(*args: str, path: Path, home: Path) -> subprocess.CompletedProcess[str]:
-    """``odforecast`` in a process of its own, with a folder of packages on its path."""
     env = os.environ | {"PYTHONPATH": str(path), "XDG_DATA_HOME": str(home), "NO_COLOR": "1"}
     return subprocess.run(
         [sys.executable, "-m", "odforecast", *args], env=env, capture_output=True, text=True
@@ -68,7 +66,6 @@ def run(*args: str, path: Path, home: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def on_path(monkeypatch, tmp_path) -> Path:
-    """A folder of packages, on the path of this process."""
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))

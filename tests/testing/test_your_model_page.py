@@ -36,7 +36,6 @@ def test_it_runs_as_it_is_and_prints_what_the_page_says(tmp_path):
 
 @pytest.mark.slow
 def test_the_lines_of_sktime_run(tmp_path, monkeypatch):
-    """They stand in a block that is not run with the page: sktime warns of its next version."""
     pytest.importorskip("sktime")
     code = re.search(r"^:::\{code-block\} python\n(.*?)^:::", PAGE.read_text(), re.M | re.S)
     assert code is not None
