@@ -144,17 +144,9 @@ def config() -> dict:
     return {"rounds": [turn]}
 
 
-def edited(place: list, value: object) -> dict:
-    said = config()
-    at = said["rounds"][0]
-    for key in place[:-1]:
-        at = at[key]
-    at[place[-1]] = value
-    return said
-
-
 @pytest.fixture
 def hub(tmp_path) -> Path:
+    """Two places, two steps, counts and levels; nothing submitted."""
     (tmp_path / "hub-config").mkdir()
     (tmp_path / "target-data").mkdir()
     (tmp_path / "hub-config" / "admin.json").write_text('{"name": "small"}')
@@ -162,18 +154,35 @@ def hub(tmp_path) -> Path:
     return tmp_path
 
 
+def edit(hub: Path, place: list, value: object) -> None:
+    """Change one value of the round."""
+    said = config()
+    at = said["rounds"][0]
+    for key in place[:-1]:
+        at = at[key]
+    at[place[-1]] = value
+    (hub / "hub-config" / "tasks.json").write_text(json.dumps(said))
+
+
+def rows_of(kind, cells, target="count", place="A", step=1) -> list[tuple]:
+    """Rows of one unit: output type ids with their values."""
+    return [("2024-01-06", place, step, target, kind, x, v) for x, v in cells]
+
+
+def quantiles(values=(8, 10, 12), **where) -> list[tuple]:
+    return rows_of("quantile", zip((0.25, 0.5, 0.75), values), **where)
+
+
+def levels(*chances) -> list[tuple]:
+    return rows_of("pmf", zip(CATEGORIES, chances), "level")
+
+
 def submit(hub: Path, model: str, rows: list[tuple], day: str = "2024-01-06") -> Path:
     names = ["origin", "place", "step", "target", "output_type", "output_type_id", "value"]
-    folder = hub / "model-output" / model
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{day}-{model}.csv"
+    path = hub / "model-output" / model / f"{day}-{model}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows, columns=names).to_csv(path, index=False)
     return path
-
-
-def quantiles(values=(8, 10, 12), place="A", step=1, origin="2024-01-06") -> list[tuple]:
-    return [(origin, place, step, "count", "quantile", x, v)
-            for x, v in zip((0.25, 0.5, 0.75), values)]  # fmt: skip
 
 
 def series(hub: Path, rows: list[tuple], names="place,step,target,observation") -> None:
@@ -186,27 +195,31 @@ def oracle(hub: Path, rows: list[tuple]) -> None:
     pd.DataFrame(rows, columns=names).to_csv(hub / "target-data" / "oracle-output.csv", index=False)
 
 
+def only(hub: Path, of: str = "units") -> dict:
+    """The only row of the scores."""
+    (row,) = getattr(score(hub), of).to_dict("records")
+    return row
+
+
 def test_categories(hub):
     chances = (0.1, 0.2, 0.3, 0.4)
-    submit(hub, "team-one", [("2024-01-06", "A", 1, "level", "pmf", c, p)
-                             for c, p in zip(CATEGORIES[::-1], chances[::-1])])  # fmt: skip
+    submit(hub, "team-one", levels(*chances)[::-1])
     oracle(hub, [("A", 1, "level", "pmf", c, int(c == "moderate")) for c in CATEGORIES])
-    (row,) = score(hub).units.to_dict("records")
+    row = only(hub)
     assert (row["category"], row["truth"]) == ("moderate", "oracle-output")
     assert row["log_score"] == pytest.approx(-np.log(0.2))
     # The order is the configuration's, not the file's; the sum of squares, as in hubEvals.
     assert row["rps"] == pytest.approx(float(sr.rps_score(2, np.array(chances), k_axis=-1)))
     assert row["rps"] == pytest.approx(0.1**2 + (0.3 - 1) ** 2 + (0.6 - 1) ** 2)
     # Of a nominal target there is no order, and so no RPS.
-    nominal = edited(["model_tasks", 1, "target_metadata", 0, "target_type"], "nominal")
-    (hub / "hub-config" / "tasks.json").write_text(json.dumps(nominal))
-    (row,) = score(hub).units.to_dict("records")
+    edit(hub, ["model_tasks", 1, "target_metadata", 0, "target_type"], "nominal")
+    row = only(hub)
     assert row["log_score"] == pytest.approx(-np.log(0.2))
     assert np.isnan(row["rps"])
     # A time series holds them as text.
     (hub / "target-data" / "oracle-output.csv").unlink()
     series(hub, [("A", 1, "level", "high"), ("B", 1, "level", "low")])
-    (row,) = score(hub).units.to_dict("records")
+    row = only(hub)
     assert (row["category"], row["scorable"]) == ("high", True)
 
 
@@ -222,29 +235,21 @@ BROKEN = {
     "row 3: value 'many' is not a number": quantiles((8, "many", 12)),
     "row 3: output_type_id '0.25' is there twice": [*quantiles()[:1], *quantiles()],
     "WIS needs levels symmetric about a median; there are 0.25, 0.5": quantiles()[:2],
-    "a level does not lie between 0 and 1": [
-        *quantiles(), ("2024-01-06", "A", 1, "count", "quantile", 1.5, 20)
-    ],
+    "a level does not lie between 0 and 1": [*quantiles(), *rows_of("quantile", [(1.5, 20)])],
     "no place 'Z' in the time-series": quantiles(place="Z"),
     "no value in the time-series": quantiles(place="B", step=1),
-    "output type 'guess' cannot be scored": [
-        ("2024-01-06", "A", 1, "count", "guess", "", 1)
-    ],
-    "2 rows of output type median": [("2024-01-06", "A", 1, "count", "median", "", 1)] * 2,
-    "its chances add up to 0.8": [
-        ("2024-01-06", "A", 1, "level", "pmf", c, 0.2) for c in CATEGORIES
-    ],
-    "it lacks category 'very high'": [
-        ("2024-01-06", "A", 1, "level", "pmf", c, 1 / 3) for c in CATEGORIES[:3]
-    ],
-}  # fmt: skip
+    "output type 'guess' cannot be scored": rows_of("guess", [("", 1)]),
+    "2 rows of output type median": rows_of("median", [("", 1)] * 2),
+    "its chances add up to 0.8": levels(0.2, 0.2, 0.2, 0.2),
+    "it lacks category 'very high'": levels(1 / 3, 1 / 3, 1 / 3),
+}
 
 
 @pytest.mark.parametrize("reason", BROKEN)
 def test_what_cannot_be_scored_says_why_and_stays(hub, reason):
     submit(hub, "team-one", BROKEN[reason])
     series(hub, [("A", 1, "count", 11), ("B", 2, "count", 3), ("A", 1, "level", "low")])
-    (row,) = score(hub).units.to_dict("records")
+    row = only(hub)
     assert row["reason"] == reason
     assert not row["scorable"]
     assert all(np.isnan(row[name]) for name in rules.SCORES)
@@ -262,7 +267,7 @@ def test_a_forecast_that_stands_there_twice_is_scored_once(hub):
 def test_models_are_compared_on_the_units_that_both_have(hub):
     """A baseline of one easy unit and a model of that and a hard one: the mean ratio would lie."""
     submit(hub, "team-base", quantiles((9, 11, 13)))
-    submit(hub, "team-new", [*quantiles((8, 10, 12)), *quantiles((8, 10, 12), "B")])
+    submit(hub, "team-new", [*quantiles(), *quantiles(place="B")])
     series(hub, [("A", 1, "count", 11), ("B", 1, "count", 99)])
     found = score(hub)
     table = found.summary(baseline="team-base").set_index("model_id")
@@ -280,25 +285,31 @@ def test_models_are_compared_on_the_units_that_both_have(hub):
         found.summary(["plcae"])
 
 
-def samples(values: dict[tuple[str, int], list[float]], ids=None) -> list[tuple]:
-    return [("2024-01-06", place, step, "count", "sample", (ids or {}).get(place, "s") + str(i), v)
-            for (place, step), drawn in values.items() for i, v in enumerate(drawn)]  # fmt: skip
-
-
 JOINT = {("A", 1): [1.0, 2.0, 4.0], ("B", 1): [3.0, 0.0, 9.0], ("A", 2): [5.0, 5.0, 6.0]}
+CAME = [("A", 1, "count", 2), ("B", 1, "count", 4), ("A", 2, "count", 5)]
+
+
+def samples(values: dict[tuple[str, int], list[float]], ids=None) -> list[tuple]:
+    rows: list[tuple] = []
+    for (place, step), drawn in values.items():
+        cells = [((ids or {}).get(place, "s") + str(i), v) for i, v in enumerate(drawn)]
+        rows += rows_of("sample", cells, place=place, step=step)
+    return rows
 
 
 @pytest.mark.parametrize("known", [3, 2])
 def test_joint_samples_are_scored_on_what_came(hub, known):
     submit(hub, "team-one", samples(JOINT))
-    came = [("A", 1, "count", 2), ("B", 1, "count", 4), ("A", 2, "count", 5)]
-    series(hub, came[:known])
-    (row,) = score(hub).joint.to_dict("records")
+    series(hub, CAME[:known])
+    row = only(hub, "joint")
     assert row["joint_over"] == "place, step"
     assert (row["n_units"], row["n_known"]) == (3, known)
     drawn = np.array(list(JOINT.values()))[:known].T
     want = energy(np.array([2.0, 4.0, 5.0])[:known], drawn, estimator="nrg")
     assert row["energy_score"] == pytest.approx(float(want))
+    # Where the hub says nothing of it, there is none.
+    edit(hub, ["model_tasks", 0, "output_type", "sample", "output_type_id_params"], {})
+    assert score(hub).joint.empty
 
 
 @pytest.mark.parametrize(
@@ -311,19 +322,11 @@ def test_joint_samples_are_scored_on_what_came(hub, known):
 )
 def test_joint_samples_that_have_no_score(hub, values, ids, said):
     submit(hub, "team-one", samples(values, ids))
-    series(hub, [("A", 1, "count", 2), ("B", 1, "count", 4), ("A", 2, "count", 5)])
-    (row,) = score(hub).joint.to_dict("records")
+    series(hub, CAME)
+    row = only(hub, "joint")
     assert np.isnan(row["energy_score"])
     assert not row["scorable"]
     assert said in row["reason"]
-
-
-def test_no_joint_score_where_the_hub_says_nothing(hub):
-    said = edited(["model_tasks", 0, "output_type", "sample", "output_type_id_params"], {})
-    (hub / "hub-config" / "tasks.json").write_text(json.dumps(said))
-    submit(hub, "team-one", samples(JOINT))
-    series(hub, [("A", 1, "count", 2)])
-    assert score(hub).joint.empty
 
 
 def test_the_day_of_an_observation_follows_from_the_horizon(hub):
@@ -337,8 +340,7 @@ def test_the_day_of_an_observation_follows_from_the_horizon(hub):
     path.write_text(path.read_text().replace("step", "horizon"))
     series(hub, [("A", "2024-01-20", "count", 11), ("A", "2024-01-13", "count", 99)],
            "place,date,target,observation")  # fmt: skip
-    (row,) = score(hub).units.to_dict("records")
-    assert row["observed"] == 11
+    assert only(hub)["observed"] == 11
 
 
 def test_columns_that_are_no_task_ids_are_not_keys(hub):
@@ -392,16 +394,14 @@ def test_mistakes_are_one_line(hub, arguments, code, message):
 
 def test_a_value_on_a_threshold_has_reached_it(hub):
     ids = {"output_type_id": {"required": [10, 20]}}
-    said = edited(["model_tasks", 0, "output_type", "cdf"], ids)
-    (hub / "hub-config" / "tasks.json").write_text(json.dumps(said))
-    submit(hub, "team-one", [("2024-01-06", "A", 1, "count", "cdf", 10, 0.75),
-                             ("2024-01-06", "A", 1, "count", "cdf", 20, 1.0)])  # fmt: skip
+    edit(hub, ["model_tasks", 0, "output_type", "cdf"], ids)
+    submit(hub, "team-one", rows_of("cdf", [(10, 0.75), (20, 1.0)]))
     series(hub, [("A", 1, "count", 10)])
-    (row,) = score(hub).units.to_dict("records")
+    row = only(hub)
     assert row["rps"] == pytest.approx(0.25**2)
     assert row["log_score"] == pytest.approx(-np.log(0.75))
     oracle(hub, [("A", 1, "count", "cdf", 10, 1), ("A", 1, "count", "cdf", 20, 1)])
-    (again,) = score(hub).units.to_dict("records")
+    again = only(hub)
     assert (again["truth"], again["rps"]) == ("oracle-output", row["rps"])
 
 
