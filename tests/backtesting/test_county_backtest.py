@@ -31,25 +31,6 @@ def found(panel):
     return cuts(panel, start="2022-03", end="2022-06", step=3)
 
 
-def test_by_default_it_works_end_to_end(panel, tmp_path):
-    results = backtest(
-        toys.county_by_state, archive=Archive(panel), dataset="counties", draws=20,
-        progress=False, out=tmp_path,
-    )  # fmt: skip
-    says = results.manifest
-    found = [o["last_month"] for o in says["origins"]]
-    assert found == ["2021-06", "2021-09", "2021-12", "2022-03", "2022-06", "2022-09", "2022-12"]
-    assert {o["vintage"] for o in says["origins"]} == {"pseudo-clean"}
-    assert (says["truth"]["min_age"], says["horizons"]) == (6, [3, 6, 9, 12])
-    assert says["levels"] == [0.05, 0.25, 0.5, 0.75, 0.95]
-    assert set(results.scores["horizon"]) == set(results.quantiles["horizon"]) == {3, 6, 9, 12}
-    # The hidden county is no row of a toy's, and is told.
-    assert len(results.scores) == 7 * (len(panel.locations) - 1) * 4
-    assert set(results.failures["location"]) == {panel.locations[-1]}
-    assert results.scores["size"].ne("").all()
-    assert list(results.leaderboard()["horizon"].unique()) == [3, 6, 9, 12]
-
-
 def test_default_models_and_origins(panel, found):
     assert default_models(found) == COUNTY_MODELS
     assert COUNTY_MODELS[0] == "county"

@@ -23,7 +23,6 @@ from hub_breaker import (
     config,
     in_page,
     matrix,
-    our_hub,
     small_hub,
     write_json,
 )
@@ -86,21 +85,6 @@ def test_a_check_fails_alone(name, tmp_path):
         late = [x for x in found if x.file == outcome.file and x.name in after]
         run = [x.name for x in late if x.status != "not run"]
         assert [n for n in run if n != "metadata_file_location"] == []
-
-
-def test_the_example_hub_passes(hubverse):
-    found = check(hubverse / "example_hub", schemas=hubverse)
-    assert found.failed == ()
-    assert found.reason("submission_time").endswith("(--submission-time)")
-    assert len(found.passed) == 45
-
-
-@pytest.mark.slow
-def test_a_hub_made_here_passes(tmp_path):
-    found = check(our_hub(tmp_path / "hub"))
-    assert found.failed == ()
-    run = {c.name for c in CHECKS if not c.optional} - {"valid_config", "submission_time"}
-    assert set(found.passed) == run
 
 
 def test_the_table_of_the_page_is_what_the_checks_say():
