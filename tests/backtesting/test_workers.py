@@ -37,15 +37,13 @@ from odforecast.scoring import Truth
 from odforecast.vintage import bundled
 
 OPTIONS = {"draws": 20, "progress": False}
+AGAIN = "run again, (each )?alone"
 
 
 def wait_while(so):
     limit = time.monotonic() + 30
     while so() and time.monotonic() < limit:
         time.sleep(0.05)
-
-
-AGAIN = "run again, (each )?alone"
 
 
 #: Models, the units that are tried again, and why the one of March fails then.

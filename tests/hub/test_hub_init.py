@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 import yaml
 from commands import run
@@ -25,28 +22,24 @@ pytestmark = pytest.mark.usefixtures("older_bundle")
 RELEASES = ("2018-09-12.csv", "2018-10-17.csv", "2021-10-13.csv.gz", "2024-12-11.csv.gz")
 
 
-MAKE: dict[str, Callable[[Path, od.Archive], Hub]] = {
-    "bundled": lambda folder, _: init(folder, od.bundled()),
-    "releases": lambda folder, found: init(folder, found, models="all"),
-    "T40.4": lambda folder, _: init(folder, od.bundled(), indicator="T40.4"),
-    "clean": lambda folder, _: init(
-        folder, od.bundled(), kind="pseudo-clean", start="2021-05", end="2022-01"
-    ),
-    "delayed": lambda folder, _: init(
-        folder, od.bundled(), kind="pseudo-delayed", start="2023-05", end="2023-07"
-    ),
-    "other": lambda folder, _: init(
-        folder, od.bundled(), horizon=3, samples=(10, 10), joint=["month"], models=["drift"],
-        name="Ohio", maintainer="Ohio", contact={"name": "Jo", "email": "jo@ohio.gov"},
-        repository="ohio/hub", license="CC0-1.0",
-    ),
+MAKE: dict[str, dict[str, object]] = {
+    "bundled": {},
+    "releases": {"models": "all"},
+    "T40.4": {"indicator": "T40.4"},
+    "clean": {"kind": "pseudo-clean", "start": "2021-05", "end": "2022-01"},
+    "delayed": {"kind": "pseudo-delayed", "start": "2023-05", "end": "2023-07"},
+    "other": {
+        "horizon": 3, "samples": (10, 10), "joint": ["month"], "models": ["drift"], "name": "Ohio",
+        "maintainer": "Ohio", "contact": {"name": "Jo", "email": "jo@ohio.gov"},
+        "repository": "ohio/hub", "license": "CC0-1.0",
+    },
 }  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("which", MAKE)
 def test_every_hub_passes_its_checks(which, releases, shared, tmp_path):
-    hub = MAKE[which](tmp_path / "hub", releases)
+    hub = init(tmp_path / "hub", releases if which == "releases" else od.bundled(), **MAKE[which])
     found = od.hub.check(hub.root, schemas=shared / "hubverse")
     assert (found.failed, found.status("valid_config")) == ((), "passed")
     # The hubverse's dashboard draws one round only.
@@ -57,11 +50,6 @@ def test_every_hub_passes_its_checks(which, releases, shared, tmp_path):
             assert "last_data_dates" in what["description"]
     days = round_["model_tasks"][0]["task_ids"]["origin_date"]["optional"]
     assert days == list(hub.origins) == sorted(set(days))
-
-
-@pytest.fixture(scope="module")
-def small(tmp_path_factory) -> Hub:
-    return init(tmp_path_factory.mktemp("small") / "hub", od.bundled())
 
 
 def test_the_horizon_counts_from_the_last_month_known(releases, tmp_path):
@@ -108,7 +96,8 @@ def test_every_built_in_model_of_states_is_described():
         model_metadata("mine")
 
 
-def test_the_dashboards_files_name_what_the_hub_has(small, tmp_path):
+def test_the_dashboards_files_name_what_the_hub_has(tmp_path):
+    small = init(tmp_path / "small", od.bundled())
     only = init(tmp_path / "only", od.bundled(), models=["drift"], name='A "b"', repository="o/h")
     for hub, base, monthly in (
         (small, "odforecast-hub_baseline", "odforecast-naive__delay"),
