@@ -31,6 +31,24 @@ def found(panel):
     return cuts(panel, start="2022-03", end="2022-06", step=3)
 
 
+def test_by_default_it_works_end_to_end(panel):
+    archive = Archive(panel)
+    options = {"dataset": "counties", "draws": 20, "progress": False}
+    results = backtest(toys.county_by_state, archive=archive, **options)
+    says, months = results.manifest, [3, 6, 9, 12]
+    found = [o["last_month"] for o in says["origins"]]
+    assert found == ["2021-06", "2021-09", "2021-12", "2022-03", "2022-06", "2022-09", "2022-12"]
+    assert {o["vintage"] for o in says["origins"]} == {"pseudo-clean"}
+    assert (says["truth"]["min_age"], says["horizons"]) == (6, months)
+    assert says["levels"] == [0.05, 0.25, 0.5, 0.75, 0.95]
+    assert set(results.scores["horizon"]) == set(results.quantiles["horizon"]) == {*months}
+    # The hidden county is no row of a toy's, and is told.
+    assert len(results.scores) == 7 * (len(panel.locations) - 1) * 4
+    assert set(results.failures["location"]) == {panel.locations[-1]}
+    assert results.scores["size"].ne("").all()
+    assert results.leaderboard()["horizon"].unique().tolist() == months
+
+
 def test_default_models_and_origins(panel, found):
     assert default_models(found) == COUNTY_MODELS
     assert COUNTY_MODELS[0] == "county"
@@ -46,6 +64,14 @@ def test_default_models_and_origins(panel, found):
     # States as always.
     (vintage,) = {o.vintage for o in origins(bundled(), start="2024-01", end="2024-01")}
     assert vintage == "pseudo-delayed"
+    # Of real releases, baselines with the delay layer and without; no other model with it.
+    names = default_models(origins(bundled(), "real"))
+    both = {"naive", "drift", "auto-ets", "auto-theta"}
+    others = {"dlm", "hub-baseline", "cdc-predicted", "ensemble"}
+    assert both | {f"{name}+delay" for name in both} | others <= set(names)
+    assert not {"dlm+delay", "ensemble+delay"} & set(names)
+    assert len(set(names)) == len(names)
+    assert names[0] == "dlm"
 
 
 def test_units_are_origin_by_model_by_state(truth, found, panel):

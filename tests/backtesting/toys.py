@@ -198,10 +198,6 @@ def dawdles(panel, paths):
     return paths
 
 
-def dies(panel, paths):
-    os._exit(3)
-
-
 _asked: list[object] = []
 
 

@@ -20,7 +20,7 @@ import odforecast as od
 from odforecast.errors import DataError, ForecastError
 from odforecast.forecast.trend import CATEGORIES
 from odforecast.geography import lookup
-from odforecast.hub import init, submit
+from odforecast.hub import init, layout, submit
 from odforecast.hub.layout import Hub
 from odforecast.hub.submission import panel_of_round
 from odforecast.months import ONE_MONTH, month_end
@@ -132,6 +132,16 @@ def test_samples_that_are_not_joint_are_left_out_or_refused(hub, drift, tmp_path
     sample = table[table["output_type"] == "sample"]
     # Each place has numbers of its own: none spans two.
     assert sample.groupby("output_type_id")["location"].nunique().tolist() == [1] * 200
+
+
+@pytest.mark.parametrize("label", ["auto-ets-sums", "cdc-predicted", "drift+delay", "ensemble"])
+def test_every_label_has_its_place(hub, drift, label):
+    named = dataclasses.replace(drift, provenance={**drift.provenance, "label": label})
+    path = submit(named, hub, output_types=["quantile"])
+    name = path.parent.name
+    assert path.name == f"2025-09-17-{name}.parquet"
+    assert layout.label_of(name) == label
+    assert (hub.root / "model-metadata" / f"{name}.yml").is_file()
 
 
 def test_another_team_needs_metadata(hub, drift):
