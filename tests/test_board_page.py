@@ -6,18 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import board_numbers
 import make_leaderboard
 import pytest
-from board_numbers import (
-    markdown,
-    packed,
-    read_summary,
-    read_timings,
-    summary_of,
-    task_not_run,
-    task_summary,
-    unpacked,
-)
+from board_numbers import read_summary, read_timings
 from board_page import board_page
 
 from odforecast.backtesting.board import leaderboard
@@ -34,9 +26,11 @@ def results() -> Any:
 
 @pytest.fixture(scope="module")
 def summary(results) -> dict[str, Any]:
-    said = task_summary(leaderboard(results), {"dlm": "plug-in"})
-    real = task_not_run(Task.load("states-real"), "the archive lacks <releases>")
-    return summary_of([said, real], [("quick", "auto-arima", "too slow")], None, ["make x"])
+    said = board_numbers.task_summary(leaderboard(results), {"dlm": "plug-in"})
+    real = board_numbers.task_not_run(Task.load("states-real"), "the archive lacks <releases>")
+    return board_numbers.summary_of(
+        [said, real], [("quick", "auto-arima", "too slow")], None, ["make x"]
+    )
 
 
 def tables(page: str) -> dict[str, list[list[str]]]:
@@ -91,7 +85,7 @@ def test_the_page_shows_them(summary):
 @pytest.mark.slow
 def test_labels_of_strangers_are_text(summary):
     bad = "<img src=x onerror=alert(1)>"
-    said = unpacked(packed(summary))
+    said = board_numbers.unpacked(board_numbers.packed(summary))
     task = said["tasks"][0]
     for row in task["tables"]["all"]:
         row["model"] = row["model"].replace("dlm", bad)
@@ -134,7 +128,9 @@ def test_the_committed_numbers_are_a_page():
     said = read_summary(path)
     timings = read_timings(path.with_name(make_leaderboard.TIMINGS))
     assert board_page(said, timings).startswith("<!doctype html>")
-    assert path.with_name(make_leaderboard.TABLES).read_text() == markdown(said, timings)
+    assert path.with_name(make_leaderboard.TABLES).read_text() == board_numbers.markdown(
+        said, timings
+    )
     # A definition that was changed has other numbers: make it again.
     for task in said["tasks"]:
         assert task["definition"] == Task.load(task["name"]).definition

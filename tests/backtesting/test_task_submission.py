@@ -13,15 +13,9 @@ import pytest
 from toys import same
 
 import odforecast as od
-from odforecast.backtesting import Results
+from odforecast.backtesting import Results, submission
 from odforecast.backtesting.board import leaderboard
-from odforecast.backtesting.submission import (
-    ASKED_COLUMNS,
-    CLAIM,
-    KNOWN_COLUMNS,
-    export,
-    score_submission,
-)
+from odforecast.backtesting.submission import export, score_submission
 from odforecast.backtesting.task import Task
 from odforecast.errors import BacktestError
 from odforecast.geography.places import lookup
@@ -70,7 +64,7 @@ def test_what_was_known_is_all_that_a_model_is_given(task, exported):
     for key, origin in zip(task.origin_ids, task.origins):
         panel = origin.panel
         known = pd.read_csv(exported / "known" / f"{key}.csv", dtype={"location": str})
-        assert tuple(known) == KNOWN_COLUMNS
+        assert tuple(known) == submission.KNOWN_COLUMNS
         assert set(known["origin_id"]) == {key}
         assert set(known["as_of"]) == {str(panel.as_of)}
         newest = known[known["release"] == str(panel.as_of)]
@@ -106,7 +100,7 @@ def test_later_counts_change_no_file_but_the_fingerprint(task, tmp_path):
 def test_what_is_asked_for(task, exported):
     key = task.origin_ids[0]
     rows = pd.read_csv(exported / "asked" / f"{key}.csv", dtype=str)
-    assert tuple(rows) == ASKED_COLUMNS
+    assert tuple(rows) == submission.ASKED_COLUMNS
     assert len(rows) == 4 * 12
     assert set(rows["location"]) == {"US", "39", "54", "NYC"}
     last = task.origins[0].panel.last_month
@@ -187,7 +181,7 @@ def test_the_manifest_says_who_says_so(task, tables, tmp_path):
     score_submission(task, tables, "theirs", "2.0").save(tmp_path)
     says = Results.load(tmp_path).manifest
     assert says["task"] == task.manifest
-    assert says["submitted"] == {"theirs": {"files": 6, "claim": CLAIM}}
+    assert says["submitted"] == {"theirs": {"files": 6, "claim": submission.CLAIM}}
     assert says["models"] == {"theirs": "2.0"}
     assert says["code"] is None
     board = leaderboard([tmp_path, task.run("drift", progress=False)])

@@ -10,13 +10,7 @@ import subprocess
 import sys
 import time
 from collections import OrderedDict
-from concurrent.futures import (
-    BrokenExecutor,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    ThreadPoolExecutor,
-)
+from concurrent import futures
 from dataclasses import replace
 from io import BytesIO
 from multiprocessing import get_context
@@ -66,7 +60,7 @@ def test_a_block_whose_worker_dies_is_split(truth, found, pool, tmp_path, death)
     options = {"truth": truth, **OPTIONS}
     executor = contextlib.nullcontext(pool)
     if death == "theirs":  # a pool of the caller's breaks
-        executor = ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+        executor = futures.ProcessPoolExecutor(1, mp_context=get_context("spawn"))
     out, span = tmp_path / "out", spans.get(death, found[1:])
     with executor as those, pytest.warns(UserWarning, match=f"{again} .* {AGAIN}"):
         results = backtest(models, span, **options, executor=those, out=out)
@@ -87,10 +81,10 @@ def test_a_block_whose_worker_dies_is_split(truth, found, pool, tmp_path, death)
 
 
 def test_another_executor_that_breaks_ends_the_run(truth, found):
-    class Breaks(Executor):
+    class Breaks(futures.Executor):
         def submit(self, fn, /, *args, **kwargs):  # noqa: ARG002
-            future = Future()
-            future.set_exception(BrokenExecutor("all gone"))
+            future = futures.Future()
+            future.set_exception(futures.BrokenExecutor("all gone"))
             return future
 
     with pytest.raises(BacktestError, match=r"the executor broke \(all gone\)"):
@@ -175,7 +169,7 @@ def test_an_initializer_that_fails_ends_the_run(truth, found, monkeypatch, capfd
     """Ours have that of a caller's pool: they were started again and again, without end."""
     monkeypatch.setattr("odforecast.backtesting.workers.Workers", Limited)
     spawn = get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, initializer=cannot_begin) as pool:
+    with futures.ProcessPoolExecutor(1, mp_context=spawn, initializer=cannot_begin) as pool:
         with pytest.raises(BacktestError, match=r"could not be started \(exit code 1\)") as caught:
             backtest(["naive"], found, truth=truth, executor=pool, **OPTIONS)
         assert "its initializer failed" in str(caught.value)
@@ -347,6 +341,6 @@ def test_the_only_thread_at_work_is_contained(units):
         with sole():
             return drawn()
 
-    with ThreadPoolExecutor(1) as pool:
+    with futures.ThreadPoolExecutor(1) as pool:
         first, second = pool.submit(task).result(), pool.submit(task).result()
     assert first == second == drawn()

@@ -9,23 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hub_breaker
 import pytest
 from commands import run
-from hub_breaker import (
-    BREAKS,
-    METADATA,
-    NEVER_ALONE,
-    ORACLE,
-    PAGE,
-    SERIES,
-    SUBMISSION,
-    broken,
-    config,
-    in_page,
-    matrix,
-    small_hub,
-    write_json,
-)
+from hub_breaker import SUBMISSION, broken, config, small_hub
 
 from odforecast.errors import DataError
 from odforecast.hub.checks import BY_NAME, CHECKS, check
@@ -51,7 +38,7 @@ def test_the_list_is_that_of_hub_validations(hubverse):
 
 
 def test_every_check_has_a_hub_that_breaks_it():
-    assert set(BREAKS) | set(NEVER_ALONE) == {c.name for c in CHECKS}
+    assert set(hub_breaker.BREAKS) | set(hub_breaker.NEVER_ALONE) == {c.name for c in CHECKS}
 
 
 def test_the_small_hub_passes(tmp_path):
@@ -69,7 +56,7 @@ def test_the_small_hub_passes(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", BREAKS)
+@pytest.mark.parametrize("name", hub_breaker.BREAKS)
 def test_a_check_fails_alone(name, tmp_path):
     path, options = broken(name, tmp_path)
     found = check(path, **options)
@@ -89,8 +76,8 @@ def test_a_check_fails_alone(name, tmp_path):
 
 def test_the_table_of_the_page_is_what_the_checks_say():
     """If this fails: python tests/factories/hub_breaker.py writes the table again."""
-    text = PAGE.read_text(encoding="utf-8")
-    assert in_page(text, matrix()) == text
+    text = hub_breaker.PAGE.read_text(encoding="utf-8")
+    assert hub_breaker.in_page(text, hub_breaker.matrix()) == text
     for known in CHECKS:
         assert f"| `{known.name}` |" in text
         assert known.fix
@@ -104,9 +91,9 @@ def hub(tmp_path) -> Path:
 @pytest.mark.parametrize(("path", "passed"), [
     (SUBMISSION, {"file_n", "spl_n", "value_col_sum1"}),
     ("model-output/team-model", {"file_n", "spl_n"}),
-    (METADATA, {"metadata_file_name"}),
-    (SERIES, {"target_tbl_values"}),
-    (ORACLE, {"target_tbl_oracle_value"}),
+    (hub_breaker.METADATA, {"metadata_file_name"}),
+    (hub_breaker.SERIES, {"target_tbl_values"}),
+    (hub_breaker.ORACLE, {"target_tbl_oracle_value"}),
     ("target-data/oracle-output", {"target_dataset_rows_unique", "target_tbl_oracle_value"}),
     ("target-data", {"target_dataset_rows_unique", "target_tbl_ts_targets"}),
 ])  # fmt: skip
@@ -191,7 +178,7 @@ def test_any_part_of_the_configuration_may_be_wrong(hub, name, put_in):
         for key in place[:-1]:
             inner = inner[key]
         inner[place[-1]] = put_in
-        write_json(path, changed)
+        hub_breaker.write_json(path, changed)
         assert len(check(hub, submission_time="2024-01-10")) == 52
 
 
