@@ -83,6 +83,13 @@ def test_a_check_fails_alone(name, tmp_path):
         assert [n for n in run if n != "metadata_file_location"] == []
 
 
+def test_the_example_hub_passes(hubverse):
+    found = check(hubverse / "example_hub", schemas=hubverse)
+    assert found.failed == ()
+    assert found.reason("submission_time").endswith("(--submission-time)")
+    assert len(found.passed) == 45
+
+
 def test_the_table_of_the_page_is_what_the_checks_say():
     """If this fails: python tests/factories/hub_breaker.py writes the table again."""
     text = hub_breaker.PAGE.read_text(encoding="utf-8")
