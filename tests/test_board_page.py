@@ -6,18 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import board_numbers
 import make_leaderboard
 import pytest
-from board_numbers import (
-    markdown,
-    packed,
-    read_summary,
-    read_timings,
-    summary_of,
-    task_not_run,
-    task_summary,
-    unpacked,
-)
+from board_numbers import read_summary, read_timings
 from board_page import board_page
 
 from odforecast.backtesting.board import leaderboard
@@ -33,14 +25,15 @@ def results() -> Any:
 
 
 @pytest.fixture(scope="module")
-def summary(results: Any) -> dict[str, Any]:
-    said = task_summary(leaderboard(results), {"dlm": "plug-in"})
-    real = task_not_run(Task.load("states-real"), "the archive lacks <releases>")
-    return summary_of([said, real], [("quick", "auto-arima", "too slow")], None, ["make x"])
+def summary(results) -> dict[str, Any]:
+    said = board_numbers.task_summary(leaderboard(results), {"dlm": "plug-in"})
+    real = board_numbers.task_not_run(Task.load("states-real"), "the archive lacks <releases>")
+    return board_numbers.summary_of(
+        [said, real], [("quick", "auto-arima", "too slow")], None, ["make x"]
+    )
 
 
 def tables(page: str) -> dict[str, list[list[str]]]:
-    """Cells of the sortable tables, by their keys."""
     out = {}
     for key, text in re.findall(r'<table class="sortable" id="table-([^"]+)">(.*?)</table>', page, re.S):  # fmt: skip  # noqa: E501
         rows = re.findall(r"<tr>(.*?)</tr>", text.partition("</thead>")[2], re.S)
@@ -50,7 +43,7 @@ def tables(page: str) -> dict[str, list[list[str]]]:
 
 
 @pytest.mark.slow
-def test_the_numbers_are_those_of_the_board(results: Any, summary: dict[str, Any]) -> None:
+def test_the_numbers_are_those_of_the_board(results, summary):
     board = leaderboard(results)
     task = summary["tasks"][0]
     assert task["fingerprint"] == Task.load("quick").fingerprint
@@ -71,7 +64,7 @@ def test_the_numbers_are_those_of_the_board(results: Any, summary: dict[str, Any
 
 
 @pytest.mark.slow
-def test_the_page_shows_them(summary: dict[str, Any]) -> None:
+def test_the_page_shows_them(summary):
     page = board_page(summary)
     found = tables(page)
     all_rows = [r for r in summary["tasks"][0]["tables"]["all"] if r["level"] == "jurisdictions"]
@@ -90,9 +83,9 @@ def test_the_page_shows_them(summary: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_labels_of_strangers_are_text(summary: dict[str, Any]) -> None:
+def test_labels_of_strangers_are_text(summary):
     bad = "<img src=x onerror=alert(1)>"
-    said = unpacked(packed(summary))
+    said = board_numbers.unpacked(board_numbers.packed(summary))
     task = said["tasks"][0]
     for row in task["tables"]["all"]:
         row["model"] = row["model"].replace("dlm", bad)
@@ -103,18 +96,14 @@ def test_labels_of_strangers_are_text(summary: dict[str, Any]) -> None:
     assert "&lt;img src=x" in page
 
 
-# The tool
-
-
 @pytest.mark.slow
-def test_two_runs_write_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_runs_write_the_same_bytes(tmp_path, capsys):
     made = []
+    words = ["--quick", "--models", "hub-baseline,naive+delay,outside", "--jobs", "1",
+             "--releases", str(tmp_path), "--out"]  # fmt: skip
     for name in ("one", "two"):
         out = tmp_path / name
-        make_leaderboard.main(
-            ["--quick", "--models", "hub-baseline,naive+delay,outside", "--jobs", "1",
-             "--out", str(out), "--releases", str(tmp_path)]
-        )  # fmt: skip
+        make_leaderboard.main([*words, str(out)])
         made.append({p.name: p.read_bytes() for p in out.iterdir() if p.is_file()})
     assert sorted(made[0]) == ["board.html", "board.json", "summary.md"]
     assert made[0] == made[1]
@@ -124,10 +113,7 @@ def test_two_runs_write_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFix
         "hub-baseline": "built-in", "naive+delay": "built-in", "outside": "submitted",
     }  # fmt: skip
     # Asked again with the seconds: they are in a file of their own, and in the page.
-    make_leaderboard.main(
-        ["--quick", "--models", "hub-baseline,naive+delay,outside", "--jobs", "1", "--timings",
-         "--out", str(tmp_path / "one"), "--releases", str(tmp_path)]
-    )  # fmt: skip
+    make_leaderboard.main([*words, str(tmp_path / "one"), "--timings"])
     assert (tmp_path / "one" / "board.json").read_bytes() == made[0]["board.json"]
     seconds = read_timings(tmp_path / "one" / "timings.json")
     assert seconds is not None
@@ -137,18 +123,20 @@ def test_two_runs_write_the_same_bytes(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 @pytest.mark.slow
-def test_the_committed_numbers_are_a_page() -> None:
+def test_the_committed_numbers_are_a_page():
     path = ROOT / "docs" / "leaderboard" / make_leaderboard.SUMMARY
     said = read_summary(path)
     timings = read_timings(path.with_name(make_leaderboard.TIMINGS))
     assert board_page(said, timings).startswith("<!doctype html>")
-    assert path.with_name(make_leaderboard.TABLES).read_text() == markdown(said, timings)
+    assert path.with_name(make_leaderboard.TABLES).read_text() == board_numbers.markdown(
+        said, timings
+    )
     # A definition that was changed has other numbers: make it again.
     for task in said["tasks"]:
         assert task["definition"] == Task.load(task["name"]).definition
 
 
-def test_the_leaderboard_says_what_the_headline_table_says() -> None:
+def test_the_leaderboard_says_what_the_headline_table_says():
     """Two programs score the same origins: their ratios differ by no more than a place left out."""
     board = read_summary(ROOT / "docs" / "leaderboard" / "board.json")
     (task,) = [t for t in board["tasks"] if t["name"] == "states-delayed"]

@@ -1,22 +1,46 @@
-"""Hub files: round trips, and every way to break one named by file, row, column, value."""
+"""Hub files: round trips of counts, samples, trends and scenarios, and a hub's configuration."""
 
 from __future__ import annotations
 
-import gzip
+import json
+from dataclasses import replace
 
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
 from hub_tables import made
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from odforecast.errors import DataError, ForecastError
+import odforecast as od
+from odforecast.errors import DataError, ForecastError, ScoringError
 from odforecast.geography.places import LOCATIONS
-from odforecast.hub import check_hub, read_hub, scenarios_to_hub, to_hub, write_hub
+from odforecast.hub import (
+    check_hub,
+    read_held,
+    read_hub,
+    scenario_tasks,
+    scenarios_to_hub,
+    to_hub,
+    write_hub,
+    write_tasks,
+)
+from odforecast.hub.files import is_scenario_name
 from odforecast.names import HUB_COLUMNS, HUB_QUANTILES
+from odforecast.scoring import score_hub
 
 STATES = [x.state for x in LOCATIONS]
+STRANGE = ["null", "NA", "nan", "$x, y", '"q"', "é 中", "=1+1", "'", "a;b|c", "[red]", "1"]
+NAMES = st.text(st.characters(exclude_categories=("C", "Z")) | st.just(" "), max_size=30).filter(
+    is_scenario_name
+)
+
+
+def cuts(names=("null", "less"), base=None, **keywords):
+    """A forecast under scenarios, each with a tenth fewer deaths than the one before."""
+    base = base or made(**keywords)
+    return {n: replace(base, draws=base.draws * 0.9**i) for i, n in enumerate(names)}
 
 
 def test_rows_of_a_forecast():
@@ -35,44 +59,103 @@ def test_rows_of_a_forecast():
     assert tuple(block["output_type_id"]) == HUB_QUANTILES
     want = made().quantiles(HUB_QUANTILES)[:, 1, 1]
     np.testing.assert_allclose(block["value"], want, atol=5.1e-4)
-
-
-def test_revised_months_have_horizons_of_zero_and_below():
+    # Revised months have horizons of zero and below.
     assert to_hub(made(back=2))["horizon"].unique().tolist() == [-1, 0, 1]
+    assert set(to_hub(made(target="deaths_12mo"))["target"]) == {"deaths_12mo"}
 
 
 @pytest.mark.parametrize(
-    ("joint", "distinct"),
-    [({"location", "month"}, 40), ({"month"}, 3 * 40), ({"location"}, 3 * 40), (set(), 9 * 40)],
+    ("joint", "own", "distinct"),
+    [
+        ({"location", "month"}, [], 40),
+        ({"month"}, ["location"], 3 * 40),
+        ({"location"}, ["horizon"], 3 * 40),
+        (set(), ["location", "horizon"], 9 * 40),
+    ],
 )
-def test_samples_share_a_number_only_where_they_are_joint(joint, distinct):
-    table = to_hub(made(joint=frozenset(joint)), targets=["deaths_month"], output_type="sample")
-    assert len(table) == 9 * 40
-    assert len(table["output_type_id"].unique()) == distinct
-    one = table[(table["location"] == "01") & (table["horizon"] == 2)]
-    np.testing.assert_allclose(one["value"], made().draws[:, 1, 1], atol=5.1e-4)
-    shared = table.groupby("output_type_id")["location"].nunique().max()
-    assert shared == (3 if "location" in joint else 1)
+def test_samples_share_a_number_where_they_are_joint_and_under_every_scenario(joint, own, distinct):
+    base = made(joint=frozenset(joint))
+    plain = to_hub(base, targets=["deaths_month"], output_type="sample")
+    assert len(plain) == 9 * 40
+    assert len(plain["output_type_id"].unique()) == distinct
+    one = plain[(plain["location"] == "01") & (plain["horizon"] == 2)]
+    np.testing.assert_allclose(one["value"], base.draws[:, 1, 1], atol=5.1e-4)
+    forecasts = cuts(("null", "less", "least"), base)
+    (task,) = scenario_tasks(forecasts, base)["rounds"][0]["model_tasks"]
+    named = task["output_type"]["sample"]["output_type_id_params"]["compound_taskid_set"]
+    assert named == ["origin_date", *own]
+    # A sample has one value of every variable of the set, and all values of the others.
+    targets = ["deaths_12mo", "deaths_month"] if "month" in joint else ["deaths_month"]
+    table = scenarios_to_hub(forecasts, targets=targets, output_type="sample")
+    for column in ("scenario_id", "target", "location", "horizon"):
+        sizes = table.groupby("output_type_id")[column].nunique()
+        assert (sizes == (1 if column in named else table[column].nunique())).all(), column
+    # It is one draw, under each.
+    keys = ["location", "target", "horizon", "output_type_id"]
+    wide = table.set_index([*keys, "scenario_id"])["value"].unstack("scenario_id")
+    assert not wide.isna().any().any()
+    months = wide.xs("deaths_month", level="target")
+    np.testing.assert_allclose(months["less"], 0.9 * months["null"], atol=1e-3)
+    np.testing.assert_allclose(months["least"], 0.81 * months["null"], atol=1e-3)
 
 
-def test_what_a_hub_file_cannot_hold():
-    with pytest.raises(ForecastError, match="'Elsewhere' has no hub code"):
-        to_hub(made().select(["US"]).total(["US"], "Elsewhere"))
-    below_zero = made(level=1.0)
-    object.__setattr__(below_zero, "draws", below_zero.draws - 50.0)
-    with pytest.raises(ForecastError, match=r"negative deaths_12mo for US, 2023-12, level 0\.01"):
-        to_hub(below_zero)
-    with pytest.raises(ForecastError, match="unknown output type 'cdf'"):
-        to_hub(made(), output_type="cdf")
-    with pytest.raises(ForecastError, match="does not forecast deaths_month"):
-        to_hub(made(target="deaths_12mo"), targets=["deaths_month"])
-    only = to_hub(made(target="deaths_12mo"))
-    assert only["target"].unique().tolist() == ["deaths_12mo"]
+def below_zero():
+    made_ = made(level=1.0)
+    object.__setattr__(made_, "draws", made_.draws - 50.0)
+    return made_
+
+
+def beside(other):
+    return lambda: scenarios_to_hub({"a": made(), "b": other}, output_type="sample")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: to_hub(made().select(["US"]).total(["US"], "Elsewhere")),
+         "'Elsewhere' has no hub code"),
+        (lambda: to_hub(below_zero()), r"negative deaths_12mo for US, 2023-12, level 0\.01"),
+        (lambda: to_hub(made(), output_type="cdf"), "unknown output type 'cdf'"),
+        (lambda: to_hub(made(target="deaths_12mo"), targets=["deaths_month"]),
+         "does not forecast deaths_month"),
+        (lambda: to_hub(made(), output_type="pmf"), "no trend can be given"),
+        # Forecasts that are no scenarios of one another
+        (beside(made(draws=41)), "'a' and 'b' differ in number of draws"),
+        (beside(made(states=("US", "AL"))), "'a' and 'b' differ in locations"),
+        (beside(made(n_months=4)), "'a' and 'b' differ in months"),
+        (beside(made(back=1)), "'a' and 'b' differ in last known month"),
+        (beside(made(joint=frozenset({"month"}))), "'a' and 'b' differ in joint axes"),
+        (beside(made(target="deaths_12mo")), "'a' and 'b' differ in targets"),
+        (beside(replace(made(), as_of=made().as_of.replace(day=18))),
+         "'a' and 'b' differ in origin"),
+        (lambda: scenarios_to_hub({}), "no scenarios"),
+        (lambda: scenarios_to_hub({" ": made()}), "' ' is not a scenario name"),
+        # A configuration that cannot be
+        (lambda: scenario_tasks(["a", "a"], made()), "scenario 'a' is there twice"),
+        (lambda: scenario_tasks(["a\n"], made()), r"'a\\n' is not a scenario name"),
+        (lambda: scenario_tasks([], made()), "no scenarios"),
+        (lambda: scenario_tasks(["a"], made(), samples=0), "samples is 0; 1 or more"),
+        (lambda: scenario_tasks(["a"], made(target="deaths_12mo"), targets=["deaths_month"]),
+         "no target 'deaths_month'; the forecast has: deaths_1"),
+    ],
+)  # fmt: skip
+def test_what_no_hub_file_can_hold(call, words):
+    with pytest.raises(ForecastError, match=words):
+        call()
+
+
+def test_quantiles_do_not_say_how_many_draws_they_are_of():
+    table = scenarios_to_hub({"a": made(), "b": made(draws=41)})
+    assert len(table) == 2 * len(to_hub(made()))
+
+
+ANY = {"n_months": 2, "seed": 1, "level": 500.0, "back": 0, "output_type": "quantile"}
 
 
 @pytest.mark.slow
 @given(
     states=st.lists(st.sampled_from(STATES), min_size=1, max_size=4, unique=True),
+    names=st.none() | st.lists(NAMES, min_size=1, max_size=4, unique=True),
     n_months=st.integers(1, 4),
     seed=st.integers(0, 10_000),
     level=st.floats(0.01, 9000),
@@ -81,147 +164,76 @@ def test_what_a_hub_file_cannot_hold():
     output_type=st.sampled_from(["quantile", "sample"]),
     order=st.randoms(use_true_random=False),
 )
-def test_round_trip(tmp_path, states, n_months, seed, level, back, kind, output_type, order):
-    """Rows come back in the order they have, columns in that of hubs."""
+@example(states=["US", "AL"], names=STRANGE, kind=".csv", order=None, **ANY)
+@example(states=["US", "AL"], names=STRANGE, kind=".parquet", order=None, **ANY)
+def test_round_trip(tmp_path, states, names, n_months, seed, level, back, kind, output_type, order):
+    """Rows come back in the order they have, columns in that of hubs, names as they were."""
     forecast = made(states, n_months, 12, seed, level, -back)
-    table = to_hub(forecast, output_type=output_type)
-    rows, columns = list(range(len(table))), list(HUB_COLUMNS)
-    order.shuffle(rows)
-    order.shuffle(columns)
+    if names is None:
+        table = to_hub(forecast, output_type=output_type)
+    else:
+        table = scenarios_to_hub(cuts(names, forecast), output_type=output_type)
+    rows, columns = list(range(len(table))), list(table)
+    if order is not None:
+        order.shuffle(rows)
+        order.shuffle(columns)
     table = table.iloc[rows].reset_index(drop=True)
     path = write_hub(table[columns], tmp_path / f"file{kind}")
     pd.testing.assert_frame_equal(read_hub(path), table)
     if kind == ".csv":
-        pd.read_csv(path, dtype=str)[columns].to_csv(path, index=False, encoding="utf-8-sig")
+        cells = pd.read_csv(path, dtype=str, keep_default_na=False)
+        cells[columns].to_csv(path, index=False, encoding="utf-8-sig")
         pd.testing.assert_frame_equal(read_hub(path), table)
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
 
-def test_the_same_table_gives_the_same_bytes(tmp_path):
-    for kind in (".csv", ".csv.gz"):
-        one = write_hub(to_hub(made()), tmp_path / f"one{kind}").read_bytes()
-        assert one == write_hub(to_hub(made()), tmp_path / f"two{kind}").read_bytes()
+@pytest.fixture(scope="module")
+def forecast():
+    panel = od.bundled().as_of("2025-09-17").panel().select(["Ohio", "WY"])
+    return od.get_model("drift").fit(panel).forecast(draws=100)
 
 
-def broken(tmp_path, change, good) -> str:
-    """Write a good file, change one thing in its text table, and return the message."""
-    path = write_hub(good, tmp_path / "good.csv")
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    bad = tmp_path / "bad.csv"
-    change(table).to_csv(bad, index=False)
-    with pytest.raises(DataError) as caught:
-        read_hub(bad)
-    assert str(bad) in str(caught.value)
-    assert len(str(caught.value).splitlines()) == 1
-    return str(caught.value).replace(f"{bad}", "FILE")
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])
+def test_kinds_come_back_alone_and_beside_others_from_the_same_bytes(forecast, tmp_path, ending):
+    counts, chances = to_hub(forecast), to_hub(forecast, output_type="pmf")
+    scenarios = scenarios_to_hub(cuts())
+    both = pd.concat([counts, chances], ignore_index=True)
+    for table in (counts, chances, both, scenarios):
+        path = write_hub(table, tmp_path / f"a.{ending}")
+        back = read_hub(path)
+        pd.testing.assert_frame_equal(back, table, check_dtype=False)
+        assert tuple(back)[:1] + tuple(back)[-7:] == HUB_COLUMNS
+        again = write_hub(table, tmp_path / f"again.{ending}")
+        assert path.read_bytes() == again.read_bytes()
+    kinds = read_hub(write_hub(both, path)).groupby("output_type")["output_type_id"]
+    assert kinds.agg(lambda x: type(x.iloc[0])).to_dict() == {"pmf": str, "quantile": float}
+    # The column of scenarios may stand last.
+    last = scenarios[[*HUB_COLUMNS, "scenario_id"]]
+    if ending == "parquet":
+        last.to_parquet(path, index=False)
+    else:
+        last.to_csv(path, index=False)
+    pd.testing.assert_frame_equal(read_hub(path), scenarios)
 
 
-def put(row: int, column: str, value: str):
-    def change(table: pd.DataFrame) -> pd.DataFrame:
-        table.loc[row, column] = value
-        return table
-
-    return change
-
-
-def lose_zeros(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(location=table["location"].str.replace("^0", "", regex=True))
+def test_counts_beside_chances_of_the_trend_are_scored_and_they_are_not(forecast):
+    truth, chances = od.Truth(od.bundled().as_of().panel()), to_hub(forecast, output_type="pmf")
+    both = pd.concat([to_hub(forecast, targets=["deaths_12mo"]), chances], ignore_index=True)
+    scores = score_hub(both, truth.observed)
+    assert set(scores["target"]) == {"deaths_12mo"}
+    with pytest.raises(ScoringError, match="chances of the trend only"):
+        score_hub(chances, truth.observed)
 
 
-def swap(table: pd.DataFrame) -> pd.DataFrame:
-    values = table["value"].to_numpy().copy()
-    values[[-20, -19]] = values[[-19, -20]]
-    return table.assign(value=values)
-
-
-def early(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(horizon=(table["horizon"].astype(int) - 9).astype(str))
-
-
-def repeat(table: pd.DataFrame) -> pd.DataFrame:
-    return pd.concat([table, table.iloc[[5]]])
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lose_zeros, "FILE, row 71, column location: '1' (69 such rows); a leading zero was lost"),
-        (put(2, "location", "WV"), "FILE, row 4, column location: 'WV' is not a location"),
-        (put(2, "target", "deaths"), "FILE, row 4, column target: 'deaths'; one of"),
-        (put(2, "output_type", "mean"), "FILE, row 4, column output_type: 'mean'"),
-        (put(0, "target_end_date", "2023-12-30"), "'2023-12-30' is not the last day of its month"),
-        (put(0, "value", "-3"), "FILE, row 2, column value: '-3'; deaths cannot be negative"),
-        (put(7, "output_type_id", "1.5"), "column output_type_id: '1.5'; quantile levels lie"),
-        (put(7, "horizon", "1.5"), "column horizon: '1.5'; give a whole number"),
-        (put(7, "horizon", "4"), "FILE, row 9, column horizon: '4' does not fit target_end_date"),
-        (swap, "FILE, row 190, column value: "),
-        (early, "puts the last published month after the origin date"),
-        (repeat, "FILE, row 209, column output_type_id: '0.2' repeats a row"),
-        (
-            lambda t: t.drop(index=30),
-            "FILE, row 25, origin 2024-04-17, location US, deaths_12mo, 2024-01-31: 1 of 23",
-        ),
-        (lambda t: t.drop(columns="horizon"), "FILE: no column horizon; columns: origin_date"),
-        (lambda t: t.assign(model_id="x"), "FILE: unknown column 'model_id'"),
-    ],
-)
-def test_every_broken_rule_is_named(tmp_path, change, message):
-    assert message in broken(tmp_path, change, to_hub(made(), targets=["deaths_12mo"]))
-
-
-NAME = "scenario_id"
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (put(7, NAME, ""), "FILE, row 9, column scenario_id: '' names no scenario; every row name"),
-        (put(7, NAME, " less"), "row 9, column scenario_id: ' less' is not a scenario name; 1 to"),
-        (put(7, NAME, "a\tb"), r"row 9, column scenario_id: 'a\tb' is not a scenario name"),
-        (put(7, NAME, "a" * 201), "row 9, column scenario_id: 'aaa"),
-        (put(7, NAME, "other"), "FILE, row 2, origin 2024-04-17, scenario 'null', location US"),
-        (put(69, NAME, "null"), "FILE, row 71, column output_type_id: '0.01' repeats a row"),
-        (swap, "FILE, row 121, column value: "),
-        (lambda t: pd.concat([t, t.iloc[[70]]]), "row 140, column output_type_id: '0.025' repea"),
-        (lambda t: t.drop(index=80), "FILE, row 71, origin 2024-04-17, scenario 'less', location"),
-        (lambda t: t.assign(scenario="x"), "FILE: unknown column 'scenario'"),
-    ],
-)
-def test_every_broken_rule_of_scenarios_is_named(tmp_path, change, message):
-    few = made(states=("US",))
-    good = scenarios_to_hub({"null": few, "less": few}, targets=["deaths_12mo"])
-    assert message in broken(tmp_path, change, good)
-
-
-def test_two_origins_may_count_from_different_months():
+def test_what_is_left_open():
     early = to_hub(made())
     late = early.assign(origin_date=pd.Timestamp("2024-05-15"), horizon=early["horizon"] - 1)
-    check_hub(pd.concat([early, late]))
-
-
-def test_extra_levels_are_fine_and_levels_can_be_left_open():
+    check_hub(pd.concat([early, late]))  # origins may count from different months
     few = to_hub(made(), levels=[0.25, 0.5, 0.75])
     check_hub(few, levels=None)
     check_hub(few, levels=[0.5])
     with pytest.raises(DataError, match=r"20 of 23 quantile levels missing, first 0\.01"):
         check_hub(few)
-
-
-def test_files_that_are_no_hub_files(tmp_path):
-    with pytest.raises(DataError, match="no such file"):
-        read_hub(tmp_path / "none.csv")
-    with pytest.raises(DataError, match=r"unknown file type '\.xlsx'"):
-        read_hub(tmp_path / "file.xlsx")
-    packed = gzip.compress(write_hub(to_hub(made()), tmp_path / "a.csv").read_bytes())
-    for name, data in (
-        ("junk.parquet", b"no parquet"),
-        ("junk.csv.gz", b"no gzip"),
-        ("cut.csv.gz", packed[:-40]),
-        ("flipped.csv.gz", packed[:60] + bytes(30) + packed[90:]),
-    ):
-        (tmp_path / name).write_bytes(data)
-        with pytest.raises(DataError, match=f"cannot be read as {name.split('.')[-1]}"):
-            read_hub(tmp_path / name)
 
 
 def test_a_refused_table_leaves_the_old_file_alone(tmp_path):
@@ -233,3 +245,76 @@ def test_a_refused_table_leaves_the_old_file_alone(tmp_path):
         write_hub(bad, path)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == ["a.csv"]
+
+
+@pytest.mark.parametrize("target", ["deaths_month", "deaths_12mo"])
+def test_the_configuration_is_one_by_the_hubs_schema(shared, tmp_path, target):
+    schema = json.loads((shared / "hubverse/tasks-schema.json").read_text())
+    judge = jsonschema.validators.validator_for(schema)(schema)
+    tasks = scenario_tasks(STRANGE, made(target=target))
+    assert [e.message for e in judge.iter_errors(tasks)] == []
+    assert tasks["schema_version"] == schema["$id"]
+    path = write_tasks(tasks, tmp_path / "hub-config" / "tasks.json")
+    assert json.loads(path.read_text(encoding="utf-8")) == tasks
+    tasks["rounds"][0]["model_tasks"][0]["task_ids"]["scenario_id"]["required"] = "null"
+    assert not judge.is_valid(tasks)
+
+
+def test_the_configuration_says_what_the_files_hold():
+    forecasts = cuts()
+    (round_,) = scenario_tasks(forecasts, forecasts["null"], samples=40)["rounds"]
+    (task,) = round_["model_tasks"]
+    table = scenarios_to_hub(forecasts)
+    assert list(task["task_ids"]) == ["origin_date", "scenario_id", *HUB_COLUMNS[1:5]]
+    for column, allowed in task["task_ids"].items():
+        cells = table[column]
+        if "date" in column:
+            cells = cells.dt.strftime("%Y-%m-%d")
+        assert cells.unique().tolist() == (allowed["required"] or allowed["optional"])
+    levels = task["output_type"]["quantile"]["output_type_id"]["required"]
+    assert tuple(levels) == HUB_QUANTILES
+    assert round_["derived_task_ids"] == ["target_end_date"]
+    assert [m["target_id"] for m in task["target_metadata"]] == ["deaths_12mo", "deaths_month"]
+
+
+def held(tmp_path, *lines: str, scenarios=("null", "less, $")):
+    path = tmp_path / "held.csv"
+    path.write_text("".join(f"{x}\n" for x in lines), encoding="utf-8")
+    return read_held(path, scenarios)
+
+
+HEAD = "scenario_id,first_month,last_month"
+
+
+def test_months_that_held(tmp_path):
+    table = held(tmp_path, HEAD + ",note", "null,2024-01,2024-03,", '"less, $",2024-05,2024-05,é',
+                 "null,2024-06,2024-07,again")  # fmt: skip
+    assert table["scenario_id"].tolist() == ["null", "less, $", "null"]
+    assert table["first_month"].dt.strftime("%Y-%m").tolist() == ["2024-01", "2024-05", "2024-06"]
+    assert table["last_month"].dt.strftime("%Y-%m").tolist() == ["2024-03", "2024-05", "2024-07"]
+    assert table["note"].tolist() == ["", "é", "again"]
+    assert held(tmp_path, HEAD, "x,2024-01,2024-01", scenarios=None)["note"].tolist() == [""]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ([], "held.csv: the file is empty; give a CSV file with columns scenario_id, fi"),
+        (["scenario_id,note", "a,b"], "held.csv: no column first_month, last_month; it has"),
+        ([HEAD + ",why", "a,b,c,d"], "held.csv: unknown column 'why'; delete what was added"),
+        ([HEAD, "x,2024-01,2024-02"], "row 2: scenario_id 'x' is not a scenario of the forecasts"),
+        ([HEAD, ",2024-01,2024-02"], "row 2: scenario_id '' is not a scenario name"),
+        ([HEAD, "null,2024-13,2024-02"], "row 2: first_month '2024-13' is not a month"),
+        ([HEAD, "null,2024-01,"], "row 2: last_month '' is not a month; write it as 2024-03"),
+        ([HEAD, "null,2024-01-01,2024-02"], "first_month '2024-01-01' is not a month"),
+        ([HEAD, "null,2024-02,2024-01"], "last_month '2024-01' lies before first_month"),
+        ([HEAD, "null,2024-01,2024-03", "null,2024-03,2024-04"],
+         "row 3: first_month '2024-03' begins months that row 2 has too (2024-03)"),
+        ([HEAD, "null,2024-01"], "row 2: 2 cells where the header has 3"),
+    ],
+)  # fmt: skip
+def test_months_that_cannot_be_read(tmp_path, lines, message):
+    with pytest.raises(DataError) as caught:
+        held(tmp_path, *lines)
+    assert message in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1

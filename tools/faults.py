@@ -37,7 +37,7 @@ LIKELY = {
     "evidence": ("tests/evidence",),
     "scenario": ("tests/scenario",),
     "report": ("tests/report",),
-    "hub": ("tests/test_hub.py", "tests/hub"),
+    "hub": ("tests/test_hub.py", "tests/test_hub_faults.py", "tests/hub"),
     "cli": ("tests/cli",),
 }
 #: One selection of tests: what pytest is given. Empty: every test.

@@ -1,84 +1,43 @@
-"""The backtest: no leak, resumable, serial equals parallel, failures as rows."""
+"""The backtest: resumable, unit by unit, keys that change with what matters, failures as rows."""
 
 from __future__ import annotations
 
 import datetime as dt
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from multiprocessing import get_context
+import json
+import pickle
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 import toys
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from toys import same
+from toys import same, same_rows, undivided
 
 import odforecast as od
-from odforecast.backtesting import Origin, Results, backtest, cuts, plan
+from odforecast.backtesting import Origin, Results, backtest, cuts, plan, run_units
 from odforecast.backtesting import run as blocks
-from odforecast.errors import UnknownNameError
-from odforecast.names import TARGET_MONTH
+from odforecast.backtesting.store import UnitStore
+from odforecast.backtesting.unit import code_digest
+from odforecast.errors import BacktestError, ScoringError, UnknownNameError
+from odforecast.models import Model, get_model
+from odforecast.names import RESIDENCE, TARGET_12MO, TARGET_MONTH
 from odforecast.panel import Panel
+from odforecast.panel.pseudo import clean
 from odforecast.scoring import Truth
+from odforecast.scoring.metrics import Metric
+from odforecast.seeds import content_hash
 from odforecast.vintage import Archive, bundled
 
-STATES = ("US", "OH", "WY")
-SPAN = ("2021-01", "2021-05", 2)
+STATES = ("WY", "US", "OH", "YC")
+BOTH = (TARGET_12MO, TARGET_MONTH)
+QUICK = {"draws": 20, "progress": False}
+HOLE = Origin(dt.date(2023, 4, 12), "real", None, "no reported counts")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "name",
-    ["naive", "naive+delay", "auto-theta", "hub-baseline", "damped-trend", "dlm", "ensemble-equal"],
-)
-@given(data=st.data())
-@settings(max_examples=4, deadline=None)
-def test_changing_anything_published_after_the_origin_changes_nothing(name, data):
-    """The leak test: later numbers, later releases and the truth are out of reach."""
-    table = bundled().as_of("2025-09-17").table
-    table = table[table["state"].isin(STATES)]
-    month = data.draw(st.sampled_from(["2018-12", "2020-06", "2023-01"]))
-    later = table["month"] > pd.Timestamp(month)
-    factor = data.draw(st.floats(0.1, 10))
-    changed = table.copy()
-    changed.loc[later, ["reported", "predicted"]] = np.round(
-        changed.loc[later, ["reported", "predicted"]] * factor
-    )
-    tables = []
-    for source in (table, changed):
-        known = source[~later]
-        archive = Archive.in_memory(
-            {dt.date(2024, 1, 17): known.assign(release=pd.Timestamp("2024-01-17")),
-             dt.date(2025, 9, 17): source}
-        )  # fmt: skip
-        panel = archive.as_of("2025-09-17").panel()
-        pseudo = cuts(panel, start=month, end=month)
-        real = od.origins(archive, "real")[:1]
-        for chosen in (pseudo, real):
-            results = backtest([name], chosen, truth=Truth(panel), draws=40)
-            tables.append(results.quantiles)
-    same(tables[0], tables[2])
-    same(tables[1], tables[3])
-
-
-@pytest.mark.slow
-def test_serial_threads_and_processes_agree(panel, found):
-    options = {"models": ["drift", "auto-theta", "dlm"], "origins": found, "truth": Truth(panel)}
-    serial = backtest(**options, draws=30)
-    with ThreadPoolExecutor(2) as pool:
-        threads = backtest(**options, draws=30, executor=pool)
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        processes = backtest(**options, draws=30, executor=pool)
-    for other in (threads, processes):
-        same(serial.scores, other.scores)
-        same(serial.quantiles, other.quantiles)
-    assert serial.manifest["run"] == processes.manifest["run"]
-
-
-def test_a_stopped_run_goes_on_without_recomputing(panel, found, tmp_path, monkeypatch):
+def test_a_stopped_run_goes_on_without_recomputing(truth, found, tmp_path, monkeypatch):
     monkeypatch.setattr(blocks, "BLOCK", 1)
-    model, truth = toys.steps(), Truth(panel)
+    model = toys.steps()
 
     class Stop(Exception):
         pass
@@ -88,51 +47,139 @@ def test_a_stopped_run_goes_on_without_recomputing(panel, found, tmp_path, monke
             raise Stop
 
     with pytest.raises(Stop):
-        backtest([model], found, truth=truth, draws=30, out=tmp_path, progress=stop_after_two)
+        backtest([model], found, truth=truth, draws=20, out=tmp_path, progress=stop_after_two)
     assert not (tmp_path / "scores.parquet").exists()
     steps = []
-    resumed = backtest([model], found, truth=truth, draws=30, out=tmp_path, progress=steps.append)
+    resumed = backtest([model], found, truth=truth, draws=20, out=tmp_path, progress=steps.append)
     assert len(model.inner.fits) == 3
     assert [s.reused for s in steps] == [True, True, False]
     assert [s.seconds > 0 for s in steps] == [False, False, True]  # nothing was computed twice
-    fresh = backtest([model], found, truth=truth, draws=30)
-    same(fresh.scores, resumed.scores)
-    same(fresh.quantiles, resumed.quantiles)
+    same(backtest([model], found, truth=truth, **QUICK), resumed)
     loaded = Results.load(tmp_path)
     assert loaded.manifest == resumed.manifest
-    assert len(loaded.scores) == len(fresh.scores)
+    assert len(loaded.scores) == len(resumed.scores)
 
 
-def test_all_models_come_to_some_origins_before_the_next_ones(panel):
+def test_a_failed_unit_was_kept_as_its_failure(truth, found, tmp_path):
+    bad, good, steps = toys.steps(fail=["2021-01"]), toys.steps(), []
+    first = backtest([bad], found, truth=truth, out=tmp_path, **QUICK)
+    assert first.failures["reason"].tolist() == ["ZeroDivisionError: not today"]
+    second = backtest([good], found, truth=truth, draws=20, out=tmp_path, progress=steps.append)
+    assert good.inner.fits == ["2021-01"]
+    assert sorted(s.reused for s in steps) == [False, True, True]
+    assert second.failures.empty
+    same(second, backtest([toys.steps()], found, truth=truth, **QUICK), ["scores", "quantiles"])
+
+
+def test_two_models_of_unknown_code_with_equal_specs_had_the_rows_of_one(truth, found, tmp_path):
+    models = [toys.steps("low", 1.0, origin=""), toys.steps("high", 3.0, origin="")]
+    models[1].inner.spec = models[0].inner.spec
+    models[1] = Model(models[1].inner, "high")
+    assert models[0].spec.hash == models[1].spec.hash
+    alone = [backtest(model, found, truth=truth, **QUICK) for model in models]
+    for out in (None, tmp_path):
+        both = backtest(models, found, truth=truth, out=out, **QUICK)
+        for model, own in zip(models, alone):
+            for name in ("scores", "quantiles"):
+                rows, want = getattr(both, name), getattr(own, name)
+                rows = rows[rows["model"] == model.label]
+                same_rows(rows.astype({"model": str}), want.astype({"model": str}))
+    fits = len(models[0].inner.fits)
+    backtest(models, found, truth=truth, out=tmp_path, **QUICK)
+    assert len(models[0].inner.fits) == fits + len(found)
+
+
+def test_a_stored_result_is_reused_under_a_new_label_and_shown_under_it(truth, found, tmp_path):
+    backtest([get_model("naive", label="old")], found, truth=truth, out=tmp_path, **QUICK)
+    steps, renamed = [], get_model("naive", label="new name")
+    again = backtest(
+        [renamed], found, truth=truth, draws=20, out=tmp_path, progress=steps.append
+    )  # fmt: skip
+    assert all(s.reused for s in steps)
+    loaded = Results.load(tmp_path)
+    for table in (again.scores, again.quantiles, again.leaderboard(), loaded.scores):
+        assert set(table["model"]) == {"new name"}
+    assert list(again.manifest["models"]) == ["new name"]
+    # A function keeps its label on the way to a worker.
+    mine = Model(toys.by_state.inner, "by state (mine)", toys.by_state.reference)
+    assert pickle.loads(pickle.dumps(mine)).label == "by state (mine)"
+
+
+def test_a_results_folder_of_an_earlier_version_still_opens(truth, found, tmp_path):
+    made = backtest(["naive", "hub-baseline"], found, truth=truth, **QUICK)
+    made.scores.drop(columns=["donor", "spec_hash"]).to_parquet(tmp_path / "scores.parquet")
+    made.quantiles.to_parquet(tmp_path / "quantiles.parquet")
+    made.failures.drop(columns="target").to_parquet(tmp_path / "failures.parquet")
+    manifest = {k: v for k, v in made.manifest.items() if k not in ("specs", "code")}
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    old = tmp_path / "units" / "naive" / "2021-08-15-0123456789abcdef"
+    old.mkdir(parents=True)
+    (old / "done.json").write_text(json.dumps({"seconds": 1.0, "unit": "naive"}))
+    loaded = Results.load(tmp_path)
+    assert repr(loaded).startswith("<Results: 2 models, 3 origins, 288 score rows")
+    assert ["cannot be verified" in n for n in loaded.notes] == [True]
+    same(loaded.leaderboard(), made.leaderboard())
+    assert len(loaded.quantiles) == len(made.quantiles)
+    assert loaded.failures.empty
+    assert set(loaded.select("Ohio").scores["location"]) == {"OH"}
+    # Its units are of another code: computed again, not reused, not in the way.
+    units = plan(["naive"], found, truth, draws=20)
+    assert not any(UnitStore(tmp_path / "units").told(u) for u in units)
+    assert len(run_units(units, out=tmp_path).scores) == 144
+
+
+def test_a_unit_key_changes_with_everything_that_matters(panel, truth, found):
+    one, other = (Metric("far", lambda samples, _: samples[0], version=v) for v in "12")
+
+    def key(models=("naive",), origins=found, truth=truth, **more):
+        return plan(models, origins, truth, **more)[0].key
+
+    changes = [
+        {}, {"models": ["drift"]}, {"models": [toys.steps("steps", 0.5)]},
+        {"models": [toys.steps("steps", 2.0)]}, {"origins": found[1:]}, {"draws": 999},
+        {"truth": Truth(panel, min_age=0)}, {"seed": 2}, {"locations": ["US"]},
+        {"targets": TARGET_MONTH},
+        {"horizons": [3]}, {"horizons": [4]}, {"metrics": [one]}, {"metrics": [other]},
+        {"joint": True}, {"metrics": [one], "joint": True},
+    ]  # fmt: skip
+    (unit, *_) = plan(["naive"], found, truth)
+    keys = [key(**change) for change in changes]
+    keys += [replace(unit, levels=()).key, replace(unit, state="OH").key]
+    assert len(set(keys)) == len(keys)
+    assert keys[0] == unit.key == key(metrics=())
+    # Stored results of earlier runs are used again.
+    assert unit.key == content_hash(
+        unit.model.spec.hash, code_digest(), unit.origin.panel.data_hash, "", None,
+        unit.truth.data_hash, STATES, (TARGET_12MO,), 12, unit.draws, 1, "",
+    )  # fmt: skip
+
+
+def test_all_models_come_to_some_origins_before_the_next_ones(panel, truth):
     """What models share of an origin is worked out once, and kept for a while only."""
     nine = cuts(panel, start="2021-01", end="2021-09")
-    units = plan(["naive", "drift"], nine, Truth(panel), draws=20)
+    units = plan(["naive", "drift"], nine, truth, draws=20)
     assert blocks.blocks(units, range(18)) == [[*range(8)], [*range(9, 17)], [8], [17]]
     assert blocks.blocks(units, [3, 8, 12]) == [[3], [12], [8]]
 
 
-def test_an_origin_without_a_panel_is_a_failure_not_a_hole(panel, found):
-    hole = Origin(dt.date(2023, 4, 12), "real", None, "no reported counts")
-    results = backtest(["naive"], [*found, hole], truth=Truth(panel), draws=30)
-    assert results.failures["reason"].tolist() == ["no reported counts"]
-    assert results.manifest["origins"][-1]["reason"] == "no reported counts"
+def test_origins_published_on_one_day_stay_apart(panel, truth):
+    close = cuts(panel, start="2021-06", end="2021-10")
+    assert len({o.as_of for o in close}) == 3
+    results = backtest(["naive", "hub-baseline"], close, truth=truth, **QUICK)
+    board = results.leaderboard()
+    assert board["n_units"].sum() == len(results.scores) == 2 * 5 * 4 * 12
 
 
-def test_a_missing_location_fails_its_row_only(panel):
-    reported = panel.reported.copy()
-    reported[2, -1] = np.nan
-    fields = {n: getattr(panel, n) for n in panel.__dataclass_fields__}
-    gappy = Panel(**{**fields, "reported": reported})
-    results = backtest(
-        ["naive"], [Origin(panel.as_of, "real", gappy)], truth=Truth(panel, min_age=0), draws=30
-    )
-    assert results.failures["location"].tolist() == ["WY"]
-    assert set(results.scores["location"]) == {"US", "OH"}
-
-
-def test_truth_too_young_is_not_scorable(panel):
+def test_what_truth_says_and_what_is_too_young_to_be_scored(panel, truth):
+    values, reasons = truth.observed(("US", "PR"), panel.months[:3])
+    assert (values[0] == panel.reported[1, :3]).all()
+    assert (reasons[1] == "release 2025-09-17 has no PR").all()
+    months, _ = truth.observed(("US",), panel.months[:3], TARGET_MONTH)
+    assert (months[0] == panel.monthly[1, 11:14]).all()
+    predicted, _ = Truth(panel, "predicted").observed(("US",), panel.months[:3])
+    assert (predicted[0] == panel.predicted[1, :3]).all()
     late = cuts(panel, start="2024-06", end="2024-06")
-    results = backtest(["naive"], late, truth=Truth(panel), draws=30)
+    results = backtest(["naive"], late, truth=truth, **QUICK)
     scores = results.scores.set_index(["location", "month"])
     assert scores.loc[("US", "2024-09-01"), "scorable"]
     young = scores.loc[("US", "2024-10-01")]
@@ -140,52 +187,165 @@ def test_truth_too_young_is_not_scorable(panel):
     assert young["reason"].startswith("too young: release 2025-09-17 is 11 months")
     assert np.isnan(young["wis"])
     assert np.isnan(young["observed"])
-    beyond = scores.loc[("US", "2025-05-01"), "reason"]
-    assert "after the last month" in beyond
+    assert "after the last month" in scores.loc[("US", "2025-05-01"), "reason"]
+    assert results.leaderboard()["n_not_scorable"].sum() == 36
+
+
+def test_real_origins_outside_the_window_were_run_all_the_same():
+    table = bundled().as_of("2025-09-17").table
+    table = table[table["state"].isin(STATES)]
+    tables = {}
+    for day, last in (("2022-03-16", "2021-10"), ("2022-04-13", "2021-11"),
+                      ("2022-05-11", "2021-12"), ("2025-09-17", "2025-04")):  # fmt: skip
+        seen = table[table["month"] <= last].assign(release=pd.Timestamp(day))
+        tables[day] = seen.reset_index(drop=True)
+    tables["2022-04-13"] = tables["2022-04-13"].assign(reported=np.nan, status="missing")
+    archive = Archive.in_memory(tables)
+    everything = od.origins(archive, "real")
+    assert [o.panel is None for o in everything] == [False, True, False, False]
+    assert "no reported counts" in everything[1].reason
+    for span, days in (
+        ({"start": "2021-12"}, ["2022-05-11", "2025-09-17"]),
+        ({"end": "2021-10"}, ["2022-03-16"]),
+        ({"start": "2021-11", "end": "2021-12"}, ["2022-04-13", "2022-05-11"]),
+    ):
+        assert [str(o.as_of) for o in od.origins(archive, "real", **span)] == days
+    with pytest.raises(BacktestError, match="no release with a last month in"):
+        od.origins(archive, "real", start="2023-01", end="2023-06")
+
+
+def made_up(panel, vintage=None) -> Origin:
+    frame = panel.to_frame()[["location", "month", "reported"]]
+    made = Panel.from_frame(frame, as_of="2025-09-17")
+    return Origin(made.as_of, vintage or made.vintage, made)
+
+
+def again(origin) -> Origin:
+    return replace(origin, panel=replace(origin.panel))
+
+
+def opioids() -> Panel:
+    return bundled().as_of("2025-09-17").panel("T40.4")
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda c: backtest(["naive"], [*c.found, made_up(c.panel)], truth=c.truth, **QUICK),
+         BacktestError, "made-up panels are not origins"),
+        (lambda c: plan(["naive"], [made_up(c.panel, "real")], c.truth),
+         BacktestError, "made-up panels are not origins"),
+        (lambda c: Truth(made_up(c.panel).panel), ScoringError, "made-up panel cannot be a truth"),
+        (lambda c: plan(["naive"], c.found, Truth(opioids())), BacktestError, r"T40\.4"),
+        (lambda c: od.score(get_model("naive").fit(c.found[0].panel).forecast(draws=20),
+                                  Truth(opioids())), ScoringError, r"T40\.4"),
+        (lambda c: plan(["naive"], c.found, Truth(replace(c.panel, basis=RESIDENCE))),
+         BacktestError, "in different ways"),
+        (lambda c: plan(["naive"], c.found, c.truth, locations=["PR"]),
+         UnknownNameError, "no data for PR"),
+        # Rows of an origin given twice were doubled without a word.
+        (lambda c: plan(["naive"], 2 * c.found[:1], c.truth), BacktestError, "is given twice"),
+        (lambda c: plan(["naive"], [*c.found, again(c.found[0])], c.truth),
+         BacktestError, "the origin of .* is given twice"),
+        (lambda c: plan(["naive"], [HOLE, *c.found, HOLE], c.truth),
+         BacktestError, "the origin of .* is given twice"),
+    ],
+)  # fmt: skip
+def test_origins_and_truths_that_are_refused(panel, truth, found, call, error, words):
+    with pytest.raises(error, match=words):
+        call(SimpleNamespace(panel=panel, truth=truth, found=found))
+
+
+def test_asking_for_both_targets_lost_the_one_a_model_has(truth, found):
+    results = backtest(["naive", "hub-baseline"], found, truth=truth, targets=BOTH, **QUICK)
+    mine = results.scores[results.scores["model"] == "hub-baseline"]
+    assert set(mine["target"]) == {TARGET_12MO}
+    assert len(mine) == len(found) * 4 * 12
+    same_rows(mine, backtest(["hub-baseline"], found, truth=truth, **QUICK).scores)
+    assert len(results.failures) == len(found)
+    want = {"model": "hub-baseline", "target": TARGET_MONTH, "location": "*",
+            "reason": "does not forecast deaths_month"}  # fmt: skip
+    for name, value in want.items():
+        assert set(results.failures[name]) == {value}
     board = results.leaderboard()
-    assert board["n_not_scorable"].sum() == 27
+    months = board[board["target"] == TARGET_MONTH]
+    assert set(months["model"]) == {"naive"}
+    assert months["rel_wis"].isna().all()
+    assert board[board["target"] == TARGET_12MO]["rel_wis"].notna().all()
 
 
-def test_truth_values_are_the_releases(panel):
-    truth = Truth(panel)
-    values, reasons = truth.observed(("US", "PR"), panel.months[:3])
-    assert (values[0] == panel.reported[0, :3]).all()
-    assert (reasons[1] == "release 2025-09-17 has no PR").all()
-    months, _ = truth.observed(("US",), panel.months[:3], TARGET_MONTH)
-    assert (months[0] == panel.monthly[0, 11:14]).all()
-    predicted, _ = Truth(panel, "predicted").observed(("US",), panel.months[:3])
-    assert (predicted[0] == panel.predicted[0, :3]).all()
-
-
-def test_origins_published_on_one_day_stay_apart(panel):
-    close = cuts(panel, start="2021-06", end="2021-10")
-    assert len({o.as_of for o in close}) == 3
-    results = backtest(["naive", "hub-baseline"], close, truth=Truth(panel), draws=30)
-    board = results.leaderboard()
-    assert board["n_units"].sum() == len(results.scores) == 2 * 5 * 3 * 12
-
-
-def test_a_unit_key_changes_with_everything_that_matters(panel, found):
-    base = plan(["naive"], found, Truth(panel))[0]
-    others = [
-        plan(["drift"], found, Truth(panel))[0],
-        plan(["naive"], found[1:], Truth(panel))[0],
-        plan(["naive"], found, Truth(panel, min_age=0))[0],
-        plan(["naive"], found, Truth(panel), draws=999)[0],
-        plan(["naive"], found, Truth(panel), seed=2)[0],
-        plan(["naive"], found, Truth(panel), locations=["US"])[0],
-    ]
-    assert len({u.key for u in [base, *others]}) == 7
-    assert base.key == plan(["naive"], found, Truth(panel))[0].key
-
-
-def test_failures_come_in_the_order_asked(panel, found):
+def test_failures_come_in_the_order_asked(truth, found):
     asked = ("WV", "US", "CA", "OH", "TX")
     whole = cuts(bundled().as_of("2025-09-17").panel(), start="2021-07", end="2021-07")
-    results = backtest(["naive"], [found[0], *whole], truth=Truth(panel), draws=30, locations=asked)
+    results = backtest(["naive"], [found[0], *whole], truth=truth, locations=asked, **QUICK)
     assert results.failures["location"].tolist() == ["WV", "CA", "TX"]
-    assert set(results.failures["reason"]) == {
+    assert results.failures["reason"].tolist() == [
         f"release 2025-09-17 has no {s}" for s in ("WV", "CA", "TX")
-    }
-    with pytest.raises(UnknownNameError, match="no data for PR"):
-        plan(["naive"], found, Truth(panel), locations=["PR"])
+    ]
+
+
+def test_one_unit_per_state_each_with_its_own_panel(truth, found):
+    units = plan([toys.by_state, "naive"], found, truth, draws=20)
+    mine = [u for u in units if u.model is toys.by_state]
+    assert [u.state for u in mine] == 3 * list(STATES)
+    assert [u.locations for u in mine] == [(s,) for s in 3 * STATES]
+    assert [u.seen.locations for u in mine] == [u.locations for u in mine]
+    assert len({u.key for u in units}) == len(units) == 3 * len(STATES) + 3
+    assert mine[0].label == "by_state as of 2021-08-15 in WY"
+    # The nation is a unit of its own, from its own row; regions are no rows of a panel.
+    asked = plan([toys.by_state], found, truth, locations=["US"])
+    assert [(u.state, u.seen.locations) for u in asked] == [("US", ("US",))] * 3
+
+
+@pytest.mark.parametrize("targets", [(TARGET_12MO,), (TARGET_MONTH,), BOTH])
+def test_equals_the_undivided_computation_bit_for_bit(truth, found, targets, tmp_path):
+    units = plan([toys.by_state, "naive"], found, truth, draws=20, targets=targets)
+    divided, together = run_units(units, out=tmp_path), run_units(undivided(units))
+    same(divided, together)
+    for name in ("scores", "quantiles", "failures"):
+        same_rows(getattr(Results.load(tmp_path), name), getattr(divided, name))
+    same(run_units(units, out=tmp_path).quantiles, divided.quantiles)
+    assert divided.manifest["locations"] == list(STATES)
+    # A part is the part of the whole.
+    ohio = plan([toys.by_state], found, truth, draws=20, targets=targets, locations=["Ohio"])
+    whole = divided.scores[divided.scores["model"].eq("by_state")]
+    kept = whole[whole["location"] == "OH"]
+    same_rows(run_units(ohio).scores.astype({"model": str}), kept.astype({"model": str}))
+
+
+@pytest.mark.parametrize("model", [toys.by_state, "naive"])
+def test_places_fail_alone_as_they_would_undivided(panel, truth, found, model):
+    reported = panel.reported.copy()
+    reported[0, -1] = np.nan
+    gappy = clean(replace(panel, reported=reported, low=None, high=None), panel.last_month)
+    narrow = found[2].panel.select(["US", "OH"])
+    units = plan(
+        [model],
+        [found[0], Origin(gappy.as_of, "pseudo-clean", gappy), HOLE,
+         Origin(narrow.as_of, narrow.vintage, narrow)],
+        truth, draws=20,
+    )  # fmt: skip
+    divided = run_units(units)
+    same(divided, run_units(undivided(units)))
+    failures = divided.failures
+    assert failures["location"].tolist() == ["WY", "*", "WY", "YC"]
+    assert failures["reason"].tolist()[1] == "no reported counts"
+    lacking = [f"release 2025-09-17 has no {s}" for s in ("WY", "YC")]
+    assert failures["reason"].tolist()[2:] == lacking
+    counts = divided.scores["location"].astype(str).value_counts().to_dict()
+    assert counts == {"US": 36, "OH": 36, "YC": 24, "WY": 12}
+    assert divided.manifest["origins"][2]["reason"] == "no reported counts"
+
+
+def test_a_failing_state_fails_alone(truth, found):
+    def not_ohio(panel, paths):
+        if "OH" in panel.locations:
+            raise ZeroDivisionError("no")
+        return paths
+
+    class ByState(toys.Toy):
+        by = "state"
+
+    results = backtest([Model(ByState("bad", not_ohio), "bad")], found, truth=truth, **QUICK)
+    assert results.failures["location"].tolist() == ["OH"] * 3
+    assert set(results.scores["location"]) == {"WY", "US", "YC"}

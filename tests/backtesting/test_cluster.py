@@ -76,6 +76,39 @@ def test_equal_bit_for_bit_and_panels_go_once(truth, found, client, tmp_path):
 
 
 @pytest.mark.slow
+def test_ctrl_c_is_not_the_workers_and_ends_without_a_word(client):
+    ignored = client.run(lambda: signal.getsignal(signal.SIGINT) is signal.SIG_IGN)
+    assert ignored
+    assert all(ignored.values())
+    names = ["distributed", *(n for n in logging.root.manager.loggerDict if "distributed." in n)]
+    before = {name: logging.getLogger(name).level for name in names}
+    try:
+        with pytest.raises(KeyboardInterrupt), connected(client.scheduler.address):
+            raise KeyboardInterrupt
+        for name in ("distributed", "distributed.client", "distributed.scheduler"):
+            assert not logging.getLogger(name).isEnabledFor(logging.CRITICAL)
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_calls_its_blocks_off_in_silence(truth, found, client, caplog):
+    units = plan([toys.model(toys.dawdles, n) for n in "abcd"], found, truth, draws=20)
+
+    def stop(step):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_units(units, executor=client, progress=stop)
+    same(run_units(units[:4], executor=client), run_units(units[:4]))
+    assert not [r for r in caplog.records if r.levelno >= logging.ERROR]
+
+
+# Those that kill workers come last: the cluster is long in replacing them.
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("many", [1, 2])
 def test_workers_killed_on_the_way(truth, found, client, many, tmp_path):
     """With both, the panels are lost as well, and scattered again."""
@@ -112,9 +145,6 @@ def test_a_cluster_that_is_gone_ends_the_run(truth, found):
         run_units(units, executor=client, progress=lambda _: client.close())
 
 
-# Without a cluster
-
-
 class Client:
     """What is asked of a client before any work; ``says`` is what its workers run."""
 
@@ -141,10 +171,13 @@ class Client:
         return self
 
 
-def asynchronous():
-    client = Client(workers._who())
-    client.asynchronous = True  # type: ignore[attr-defined]
+def with_(client, **attributes):
+    vars(client).update(attributes)
     return client
+
+
+def nobody(n, timeout):
+    raise TimeoutError(n, timeout)
 
 
 @pytest.mark.parametrize(
@@ -154,7 +187,9 @@ def asynchronous():
          "worker tcp://other:1 runs other code.*same versions everywhere"),
         (lambda: Client(ModuleNotFoundError("No module named 'odforecast'")),
          "cannot be used on the cluster's.*same versions everywhere"),
-        (asynchronous, "is asynchronous"),
+        (lambda: with_(Client(workers._who()), asynchronous=True), "is asynchronous"),
+        (lambda: with_(Client(None), nthreads=dict, wait_for_workers=nobody),
+         r"has no worker.*dask worker"),
         (lambda: 4, "executor is a int, not an executor; give Workers"),
     ],
 )  # fmt: skip
@@ -168,73 +203,26 @@ def test_a_worker_that_joins_later_is_checked_too():
         workers._run_on_worker(b"", {}, "0" * 16)
 
 
-def test_a_cluster_without_workers(monkeypatch):
-    client = Client(None)
-    client.nthreads = dict  # type: ignore[method-assign]
-
-    def wait(n, timeout):
-        raise TimeoutError(n, timeout)
-
-    client.wait_for_workers = wait  # type: ignore[attr-defined]
-    with pytest.raises(BacktestError, match=r"has no worker.*dask worker"):
-        Cluster(client)
-
-
 def test_a_client_that_was_closed(truth, found):
-    client = Client(workers._who())
-    client.status = "closed"
+    client = with_(Client(workers._who()), status="closed")
     way = Cluster(client)
-    client.nthreads = None  # type: ignore[assignment, method-assign]
+    client.nthreads = None
     assert way.workers() == 1  # a closed client cannot be asked: it has no scheduler
     with pytest.raises(BrokenExecutor, match="client is closed"):
         way.submit(plan(["naive"], found, truth, draws=20)[:1])
 
 
-def test_dask_that_is_not_installed(monkeypatch):
-    monkeypatch.setitem(sys.modules, "distributed", None)
-    with (
-        pytest.raises(BacktestError, match=r"not installed; pip install 'odforecast\[cluster\]'"),
-        connected("local"),
-    ):
-        pass
-
-
-@pytest.mark.slow
-def test_no_scheduler_answers(monkeypatch):
+@pytest.mark.parametrize(
+    ("where", "words"),
+    [
+        pytest.param("tcp://127.0.0.1:9", r"no Dask scheduler answers at tcp://127\.0\.0\.1:9",
+                     marks=pytest.mark.slow),
+        ("local", r"not installed; pip install 'odforecast\[cluster\]'"),
+    ],
+)  # fmt: skip
+def test_no_scheduler_answers_and_dask_that_is_not_installed(monkeypatch, where, words):
     monkeypatch.setattr(workers, "_ANSWERING", 0.5)
-    with (
-        pytest.raises(BacktestError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"),
-        connected("tcp://127.0.0.1:9"),
-    ):
+    if where == "local":
+        monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(BacktestError, match=words), connected(where):
         pass
-
-
-@pytest.mark.slow
-def test_ctrl_c_is_not_the_workers_and_ends_without_a_word(client):
-    ignored = client.run(lambda: signal.getsignal(signal.SIGINT) is signal.SIG_IGN)
-    assert ignored
-    assert all(ignored.values())
-    names = ["distributed", *(n for n in logging.root.manager.loggerDict if "distributed." in n)]
-    before = {name: logging.getLogger(name).level for name in names}
-    try:
-        with pytest.raises(KeyboardInterrupt), connected(client.scheduler.address):
-            raise KeyboardInterrupt
-        for name in ("distributed", "distributed.client", "distributed.scheduler"):
-            assert not logging.getLogger(name).isEnabledFor(logging.CRITICAL)
-    finally:
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)
-
-
-@pytest.mark.slow
-def test_a_run_that_is_stopped_calls_its_blocks_off_in_silence(truth, found, client, caplog):
-    """A last word of Dask's on a block that the run has given up is no error."""
-    units = plan([toys.model(toys.dawdles, n) for n in "abcd"], found, truth, draws=20)
-
-    def stop(step):
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run_units(units, executor=client, progress=stop)
-    same(run_units(units[:4], executor=client), run_units(units[:4]))
-    assert not [r for r in caplog.records if r.levelno >= logging.ERROR]

@@ -11,9 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
-
-from odforecast.cli import main
+from commands import run as command
 
 pytestmark = pytest.mark.slow
 
@@ -39,7 +37,7 @@ def run(out: Path, jobs: int) -> subprocess.Popen[str]:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> dict[str, bytes]:
     out = tmp_path_factory.mktemp("undisturbed")
-    result = CliRunner().invoke(main, [*ARGUMENTS, "--jobs", "1", "--out", str(out)])
+    result = command(*ARGUMENTS, "--jobs", "1", "--out", str(out))
     assert result.exit_code == 0, result.output
     return {name: (out / name).read_bytes() for name in SAME}
 
@@ -75,13 +73,7 @@ def check(out: Path, undisturbed: dict[str, bytes], kills: int, seed: int) -> No
         assert (out / name).read_bytes() == data, name
 
 
-def test_killed_three_times(tmp_path, undisturbed):
-    check(tmp_path, undisturbed, kills=3, seed=20)
-
-
-@pytest.mark.slow
 def test_killed_again_and_again(tmp_path, undisturbed):
-    """Five kills, or as many as ODFORECAST_KILLS says."""
     for round_ in range(max(1, int(os.environ.get("ODFORECAST_KILLS", "5")) // 5)):
         check(tmp_path / str(round_), undisturbed, kills=5, seed=round_)
 

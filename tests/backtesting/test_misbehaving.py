@@ -5,19 +5,19 @@ from __future__ import annotations
 import datetime as dt
 import os
 import random
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import pytest
 import toys
-from click.testing import CliRunner
+from commands import run
 from made_up_counties import made_up
 from panel_factory import cut_panel
 from toys import same_rows as same
 
 from odforecast.backtesting import Results, backtest, plan, run_unit, run_units
 from odforecast.backtesting.unit import SCREEN, contained, on_screen
-from odforecast.cli import main
 from odforecast.errors import BacktestError
 from odforecast.models import Model
 from odforecast.models.classical import _FITTERS, _fitted
@@ -28,28 +28,6 @@ STATES = ("US", "OH", "WV")
 SPAN = ("2021-02", "2021-03", 1)
 OPTIONS = {"draws": 20, "progress": False}
 
-#: Every unit of these fails, with this in the reason.
-FAILS = {
-    toys.returns_none: "a NoneType, not a Forecast",
-    toys.returns_text: "a str, not a Forecast",
-    toys.exits: "SystemExit: enough",
-    toys.raises_base: "Away: gone",
-    toys.changes_panel: "read-only",
-    toys.forces_panel: "the model changed its panel",
-    toys.negative: "negative deaths",
-    toys.of_sums: "paths of deaths_12mo",
-    toys.not_a_number: "not finite",
-    toys.infinite: "not finite",
-    toys.last_months_missing: "months to",
-    toys.first_months_missing: "later than the first",
-    toys.too_few_draws: "19 draws",
-    toys.out_of_memory: "MemoryError: no room for the posterior",
-    toys.recurses: "RecursionError",
-    toys.other_panel: "the forecast of another panel",
-    toys.raises_unprintable: "Unprintable: (its message cannot be shown)",
-    toys.raises_surrogate: r"ValueError: bad \udcff byte",
-    toys.raises_markup: "[red]stop[/red] :skull:",
-}
 #: These give scores all the same.
 WORKS = (toys.warns, toys.seeds_the_world, toys.prints)
 
@@ -60,20 +38,19 @@ def good(truth, found):
 
 
 def crowd() -> list[Model]:
-    """All bad models, well behaved ones before and after them."""
-    bad = [toys.model(odd, odd.__name__) for odd in (*FAILS, *WORKS)]
-    return [toys.model(name="good"), *bad, toys.model(name="last")]
+    bad = [toys.model(name, name) for name in toys.FAILS]
+    odd = [toys.model(odd, odd.__name__) for odd in WORKS]
+    return [toys.model(name="good"), *bad, *odd, toys.model(name="last")]
 
 
 def check(results: Results, good: Results, found, twice: str = "") -> None:
     scores, failures = results.scores, results.failures
-    names = {o.__name__: reason for o, reason in FAILS.items()}
     assert set(scores["model"]) == {"good", "last", *(o.__name__ for o in WORKS)}
     # Exactly one row a unit, with the reason.
-    assert failures["model"].value_counts().to_dict() == dict.fromkeys(names, len(found))
+    assert failures["model"].value_counts().to_dict() == dict.fromkeys(toys.FAILS, len(found))
     assert set(failures["location"]) == {"*"}
     for row in failures.itertuples():
-        assert names[row.model] in row.reason, row.model
+        assert toys.FAILS[row.model][1] in row.reason, row.model
     memory = failures.loc[failures["model"] == "out_of_memory", "reason"]
     assert memory.str.endswith(f"posterior{twice}").all()
     # The others are as if the bad ones had not been there.
@@ -118,10 +95,9 @@ def no_memory(y):
     ("fails", "reason", "stored"),
     [(no_text, "drift could not be fitted: Exception", True), (no_memory, "MemoryError: ", False)],
 )
-def test_a_series_that_ran_out_of_memory_is_fitted_again(
+def test_a_series_without_memory_is_fitted_again(
     truth, found, tmp_path, monkeypatch, fails, reason, stored
 ):
-    """It became a place skipped for no reason, was stored, and no second run filled it."""
     _fitted.cache_clear()
     fits = [fails, *[_FITTERS["drift"]] * 9]
     monkeypatch.setitem(_FITTERS, "drift", lambda y: fits.pop(0)(y))
@@ -150,24 +126,42 @@ def parts(panel):
     return [panel, *panel.beside.values(), panel.triangle]
 
 
-@pytest.mark.parametrize(
-    "odd",
-    [
-        toys.replaces_panel,
-        toys.replaces_beside,
-        toys.replaces_months,
-        toys.plants,
-        toys.forces_beside,
-        toys.forces_triangle,
-        toys.adds_problems,
-        toys.turns_panel,
-    ],
-)
-def test_whatever_is_changed_in_a_panel_is_noticed_and_put_back(panel, truth, found, odd):
+def put(thing, name, value):
+    object.__setattr__(thing, name, value)
+
+
+def turn(panel):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        panel.reported.shape = panel.reported.shape[::-1]
+
+
+#: What a model may do to its panel.
+CHANGES = {
+    "counts": lambda p: put(p, "reported", 2 * p.reported),
+    "places beside": lambda p: [put(x, "locations", x.locations[::-1]) for x in p.beside.values()],
+    "months": lambda p: vars(p).update(_recovered=(p.monthly * 2, {})),
+    "a method": lambda p: vars(p).update(populations=lambda: 0.0),
+    "months beside": lambda p: [toys.force(x.monthly) for x in p.beside.values()],
+    "the triangle": lambda p: put(p.triangle, "reported", 2 * p.triangle.reported),
+    "problems": lambda p: p._recovered[1].update(US="not liked"),
+    "the shape": turn,
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_whatever_is_changed_in_a_panel_is_noticed_and_put_back(panel, truth, found, what):
+    def odd(seen, paths):
+        CHANGES[what](seen)
+        return paths
+
     beside = replace(found[0].panel, beside={}, triangle=None)
     triangle = Triangle((dt.date(2021, 1, 1),), beside.reported[None])
     seen = replace(beside, beside={"all-deaths": beside}, triangle=triangle)
-    expected = replace(seen).data_hash, seen.monthly.copy(), seen.usable(), seen.reported.shape
+    expected, before_months = (
+        (replace(seen).data_hash, seen.usable(), seen.reported.shape),
+        seen.monthly.copy(),
+    )
     origin = replace(found[0], panel=seen)
 
     class Whole(toys.Toy):
@@ -182,14 +176,10 @@ def test_whatever_is_changed_in_a_panel_is_noticed_and_put_back(panel, truth, fo
     for part, attributes in zip(parts(seen), before):
         assert all(vars(part)[name] is value for name, value in attributes.items())
     fresh = replace(seen)
-    assert (fresh.data_hash, fresh.usable(), fresh.reported.shape) == (
-        expected[0],
-        expected[2],
-        expected[3],
-    )
-    assert seen.usable() == expected[2]
+    assert (fresh.data_hash, fresh.usable(), fresh.reported.shape) == expected
+    assert seen.usable() == expected[1]
     for months in (seen.monthly, seen.beside["all-deaths"].monthly):
-        np.testing.assert_array_equal(months, expected[1])
+        np.testing.assert_array_equal(months, before_months)
         assert not months.flags.writeable
 
 
@@ -203,19 +193,19 @@ def test_a_place_left_out_in_silence_is_named(truth, found):
     assert set(results.failures["reason"]) == {"silent left it out and does not say why"}
 
 
-def test_ctrl_c_in_this_process_is_the_users(truth, found):
+def test_ctrl_c_and_the_working_folder_are_the_users(truth, found, tmp_path, monkeypatch):
     def interrupted(panel, paths):
         raise KeyboardInterrupt
 
+    def moves(panel, paths):
+        os.chdir("/")
+        return paths
+
     with pytest.raises(KeyboardInterrupt):
         backtest([toys.model(interrupted)], found, truth=truth, **OPTIONS)
-
-
-def test_a_model_that_changes_the_working_folder(truth, found, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    backtest([toys.model(toys.changes_folder)], found, truth=truth, out="here", **OPTIONS)
+    backtest([toys.model(moves)], found, truth=truth, out="here", **OPTIONS)
     assert (tmp_path / "here" / "scores.parquet").exists()
-    os.chdir(tmp_path)
 
 
 @pytest.mark.slow
@@ -227,18 +217,12 @@ def test_a_model_that_cannot_be_sent(truth, found, pool, good):
     assert results.failures["reason"].str.startswith("could not be run in another process").all()
 
 
-def test_reasons_on_a_screen():
-    assert on_screen("a\n b\tc\x1b[31m") == "a b c [31m"
-    assert len(on_screen("x" * 1000)) == SCREEN
-    assert on_screen("[red]no[/red] :x:") == "[red]no[/red] :x:"
-
-
 def test_markup_in_a_reason_is_shown_as_it_is_and_kept_whole(monkeypatch, tmp_path):
-    monkeypatch.setitem(_REGISTERED, "mark", lambda: toys.model(toys.raises_markup))
+    monkeypatch.setitem(_REGISTERED, "mark", lambda: toys.model("raises_markup"))
     monkeypatch.setitem(_REGISTERED, "m[red]k", toys.model)
     arguments = ["backtest", "--vintages", "clean", "--start", "2021-01", "--end", "2021-01",
                  "--locations", "US", "--draws", "20", "--jobs", "1", "--models"]  # fmt: skip
-    result = CliRunner().invoke(main, [*arguments, "mark,m[red]k", "--out", str(tmp_path)])
+    result = run(*arguments, "mark,m[red]k", "--out", str(tmp_path))
     assert result.exit_code == 0, result.output
     assert "1 × ValueError: [red]stop[/red] :skull: [31m very" in result.stdout
     assert "ValueError: [red]stop[/red] :skull: [31m very" in result.stderr
@@ -247,19 +231,13 @@ def test_markup_in_a_reason_is_shown_as_it_is_and_kept_whole(monkeypatch, tmp_pa
     assert "long" not in result.output.replace("longer", "")
     kept = Results.load(tmp_path).failures["reason"].iloc[0]
     assert kept.endswith("very long")
-    failed = CliRunner().invoke(main, [*arguments, "mark"])
+    failed = run(*arguments, "mark")
     assert failed.exit_code == 1
     assert "[red]stop[/red]" in failed.output
+    assert "every unit failed; most often: ValueError: [red]stop" in failed.output
     assert len(failed.output.splitlines()[-1]) < 2 * SCREEN
-
-
-def test_when_all_fails_nothing_is_shown_twice(truth, found):
-    units = plan([toys.model(toys.exits)], found, truth, draws=20)
-    with pytest.raises(BacktestError, match="every unit failed; most often: SystemExit: enough"):
-        run_units(units)
-
-
-# What a model changed beside its panel is put back
+    assert on_screen("a\n b\tc\x1b[31m") == "a b c [31m"
+    assert len(on_screen("x" * 1000)) == SCREEN
 
 
 def test_what_stands_beside_the_states_of_counties_is_put_back_too():
@@ -267,13 +245,7 @@ def test_what_stands_beside_the_states_of_counties_is_put_back_too():
     states = replace(cut_panel(), beside={"all-deaths": inner})
     panel = replace(made_up(("DE",)), beside={"states": states})
     before = inner.reported.copy()
-
-    def forced():
-        with contained([panel], 1):
-            inner.reported.flags.writeable = True
-            inner.reported[0, 0] += 1.0
-
-    with pytest.raises(BacktestError, match="changed its panel"):
-        forced()
+    with pytest.raises(BacktestError, match="changed its panel"), contained([panel], 1):
+        toys.force(inner.reported, 1.0)
     np.testing.assert_array_equal(inner.reported, before)
     assert not inner.reported.flags.writeable

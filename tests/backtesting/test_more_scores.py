@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,10 +17,10 @@ import odforecast as od
 from odforecast.backtesting import Results, Workers, backtest, cuts, plan
 from odforecast.backtesting import unit as digest
 from odforecast.backtesting.unit import JOINT_LABELS
-from odforecast.errors import BacktestError, ScoringError
+from odforecast.errors import BacktestError, ScoringError, UnknownNameError
 from odforecast.models import Spec
 from odforecast.names import TARGET_12MO, TARGET_MONTH
-from odforecast.scoring.joint import JOINT_COLUMNS
+from odforecast.scoring.joint import JOINT_COLUMNS, joint_scores
 from odforecast.scoring.metrics import Metric
 from odforecast.vintage import bundled
 
@@ -28,7 +29,6 @@ BOTH = (TARGET_12MO, TARGET_MONTH)
 
 
 def far(samples, observed):
-    """Share of draws above the count."""
     return np.where(np.isnan(observed), np.nan, (samples > observed).mean(axis=0))
 
 
@@ -37,7 +37,6 @@ MONTHS = Metric("far_months", far, target=TARGET_MONTH)
 
 
 def test_every_file_that_can_change_a_forecast_is_in_the_code_digest():
-    """Packed tables, too: those that models read lie beside their code."""
     hashed = set(digest.hashed_files())
     there = {
         file
@@ -70,7 +69,7 @@ def test_a_metric_is_a_column_and_changes_no_other(setting):
     plain = backtest(MODELS, **setting, targets=BOTH)
     more = backtest(MODELS, **setting, targets=BOTH, metrics=[FAR, MONTHS])
     assert [*more.scores][-2:] == ["far", "far_months"]
-    pd.testing.assert_frame_equal(more.scores[[*plain.scores]], plain.scores, check_exact=True)
+    same(more.scores[[*plain.scores]], plain.scores)
     same(more, plain, ["quantiles", "failures", "joint"])
     assert more.manifest["metrics"] == ["far", "far_months"]
     assert "metrics" not in plain.manifest
@@ -89,24 +88,15 @@ def test_a_metric_in_score_alone(setting, panel):
     want = (forecast.samples() > y).mean(axis=0)[:, [1, 6]].ravel()
     np.testing.assert_array_equal(table["far"], want)
     assert [*table][-1] == "far"
-    with pytest.raises(od.errors.UnknownNameError, match="no_such"):
-        od.score(forecast, setting["truth"], metrics=["no_such"])
-
-
-def test_keys_say_metrics_and_joint_only_where_there_are_some(setting):
-    def keys(**more):
-        return [u.key for u in plan("naive", setting["origins"], setting["truth"], **more)]
-
-    other = Metric("far", far, version="2")
-    kinds = [keys(), keys(metrics=[FAR]), keys(metrics=[other]), keys(joint=True),
-             keys(metrics=[FAR], joint=True)]  # fmt: skip
-    assert len({k for each in kinds for k in each}) == 5 * len(kinds[0])
-    assert keys(metrics=()) == kinds[0]
+    taken = Metric("far", far)
+    object.__setattr__(taken, "name", "reported")
+    for metric, error in (("no_such", UnknownNameError), (taken, ScoringError)):
+        with pytest.raises(error, match=getattr(metric, "name", metric)):
+            od.score(forecast, setting["truth"], metrics=[metric])
 
 
 @pytest.mark.parametrize("depth", [0, 1, 2, 3])
 def test_a_model_of_nobody_knows_whom_is_not_stored_however_deep(setting, depth):
-    """A plug-in under a delay layer under an ensemble: nobody can say when its code changes."""
     (unit,) = plan("naive", setting["origins"][:1], setting["truth"])
     for origin in ("odforecast", ""):
         spec = Spec("mine", origin=origin)
@@ -117,22 +107,26 @@ def test_a_model_of_nobody_knows_whom_is_not_stored_however_deep(setting, depth)
 
 
 @pytest.mark.slow
-def test_metrics_and_joint_of_workers_and_threads(setting, tmp_path):
+def test_workers_processes_and_threads_agree_to_the_last_bit(setting, tmp_path):
+    models = [*MODELS, "auto-theta", "dlm"]
     more = {"targets": BOTH, "metrics": [FAR, MONTHS], "joint": True}
-    here = backtest(MODELS, **setting, **more)
-    with Workers(2) as workers:
-        apart = backtest(MODELS, **setting, **more, out=tmp_path / "two", executor=workers)
-    with ThreadPoolExecutor(2) as threads:
-        threaded = backtest(MODELS, **setting, **more, out=tmp_path / "three", executor=threads)
-    for other in (apart, threaded, Results.load(tmp_path / "two")):
+    here = backtest(models, **setting, **more)
+    spawn = get_context("spawn")
+    for name, pool in (("workers", Workers(2)), ("threads", ThreadPoolExecutor(2)),
+                       ("processes", ProcessPoolExecutor(2, mp_context=spawn))):  # fmt: skip
+        with pool:
+            other = backtest(models, **setting, **more, out=tmp_path / name, executor=pool)
         same(here, other, ALL)
+        assert here.manifest["run"] == other.manifest["run"]
+    same(here, Results.load(tmp_path / "workers"), ALL)
     # Again: nothing is computed, and the tables are the same.
     seen = []
-    again = backtest(MODELS, **{**setting, "progress": seen.append}, **more,
-                     out=tmp_path / "two")  # fmt: skip
+    setting = {**setting, "progress": seen.append}
+    same(here, backtest(models, **setting, **more, out=tmp_path / "workers"), ALL)
     # Code of unknown origin is run again.
-    assert {p.reused for p in seen if p.label.startswith("naive")} == {True}
-    same(here, again, ALL)
+    assert {p.label for p in seen if not p.reused} == {
+        p.label for p in seen if "by_state" in p.label
+    }
     here.save(tmp_path / "saved")
     same(Results.load(tmp_path / "saved"), here, ALL)
 
@@ -146,17 +140,12 @@ def test_a_lambda_cannot_be_sent_and_is_refused_before_work(setting):
     assert "mine" in backtest("naive", **setting, metrics=[metric]).scores
 
 
-# -- joint ----------------------------------------------------------------------------------------
-
-
 def test_joint_scores_are_those_of_each_forecast(setting):
     results = backtest("naive", **setting, joint=True)
     table = results.joint
     assert [*table] == [*JOINT_COLUMNS, *JOINT_LABELS]
     assert results.manifest["joint"] is True
     assert set(table["data_hash"]) == {o.panel.data_hash for o in setting["origins"]}
-    from odforecast.scoring.joint import joint_scores
-
     units = plan("naive", setting["origins"], setting["truth"], draws=30, joint=True)
     for unit in units:
         forecast = unit.model.fit(unit.seen).forecast(12, draws=30, seed=unit.seed)
@@ -182,11 +171,7 @@ def test_without_joint_scores_there_is_no_table_and_no_file(setting, tmp_path):
     assert not (tmp_path / "saved" / "joint.parquet").exists()
 
 
-# -- packed ---------------------------------------------------------------------------------------
-
-
 def test_categories_come_in_the_order_of_the_origins_not_of_the_block(setting, tmp_path):
-    """Both donors are in one block's file, each in one unit's rows."""
     found = [
         replace(o, donor=donor, panel=replace(o.panel, donor=donor))
         for o, donor in zip(setting["origins"], ("b", "a"), strict=True)
@@ -197,20 +182,8 @@ def test_categories_come_in_the_order_of_the_origins_not_of_the_block(setting, t
     same(here, there)
 
 
-# -- task -----------------------------------------------------------------------------------------
-
-
-def test_a_metric_with_the_name_of_a_column_is_refused(setting, panel):
-    taken = Metric("far", far)
-    object.__setattr__(taken, "name", "reported")
-    forecast = od.get_model("naive").fit(panel.cut("2021-02")).forecast(draws=30)
-    with pytest.raises(ScoringError, match="reported"):
-        od.score(forecast, setting["truth"], metrics=[taken])
-
-
 @pytest.mark.slow
 def test_a_worker_that_runs_other_code_is_refused(setting, tmp_path, monkeypatch):
-    """Its rows would stand under keys that nobody here looks for, and be lost."""
     monkeypatch.setattr("odforecast.backtesting.run.code_digest", lambda: "edited meanwhile")
     with Workers(1) as workers, pytest.raises(BacktestError, match="other code than this one"):
         backtest("naive", **setting, out=tmp_path / "run", executor=workers)

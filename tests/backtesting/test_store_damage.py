@@ -10,13 +10,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import toys
-from click.testing import CliRunner
+from commands import run
 from toys import same
 
 from odforecast.backtesting import Results, cuts, plan, run_units
 from odforecast.backtesting import run as blocks
 from odforecast.backtesting.store import UnitStore, _checksum
-from odforecast.cli import main
 from odforecast.models import Model
 from odforecast.scoring import Truth
 from odforecast.vintage import bundled
@@ -30,8 +29,6 @@ def units():
     found = cuts(panel, start="2021-01", end="2021-02")
 
     class Partly(toys.Toy):
-        """Leaves the nation out, so that there are failures to store as well."""
-
         by = None
 
     models = [Model(Partly("toy", toys.leaves_one_out), "toy"), toys.model(name="other")]
@@ -40,7 +37,6 @@ def units():
 
 @pytest.fixture(scope="module")
 def whole(units, tmp_path_factory) -> tuple[Results, Path]:
-    """An undisturbed run, and its folder: two blocks a model."""
     folder = tmp_path_factory.mktemp("whole")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "BLOCK", 1)
@@ -57,38 +53,25 @@ def marker(folder: Path) -> Path:
 
 
 def table(mark: Path, name: str) -> Path:
-    return mark.with_name(f"{mark.stem}.{name}.parquet")
+    return mark if name == "marker" else mark.with_name(f"{mark.stem}.{name}.parquet")
 
 
 # Kinds of damage: each takes a marker.
 
 
-def edit(change):
-    """Change what a marker says."""
-
+def edit(change, signed=False):
     def damage(mark):
         body = json.loads(mark.read_text())
         body = change(body) or body
+        if signed:
+            body.pop("checksum")
+            body["checksum"] = _checksum(body)
         mark.write_text(json.dumps(body))
 
     return damage
 
 
-def edit_signed(change):
-    """Change what a marker says, and its checksum with it."""
-
-    def damage(mark):
-        body = json.loads(mark.read_text())
-        change(body)
-        body.pop("checksum")
-        mark.write_text(json.dumps(body | {"checksum": _checksum(body)}))
-
-    return damage
-
-
 def rewrite(name, change):
-    """Change a table and write it again, as a valid file."""
-
     def damage(mark):
         path = table(mark, name)
         change(pd.read_parquet(path)).to_parquet(path, index=False)
@@ -96,40 +79,35 @@ def rewrite(name, change):
     return damage
 
 
-def flip(name, place):
+def bytes_of(name, change):
     def damage(mark):
-        path = mark if name == "marker" else table(mark, name)
-        data = bytearray(path.read_bytes())
-        data[int(place * (len(data) - 1))] ^= 1
-        path.write_bytes(data)
+        path = table(mark, name)
+        path.write_bytes(change(bytearray(path.read_bytes())))
 
     return damage
+
+
+def flip(name, place):
+    def flipped(data):
+        data[int(place * (len(data) - 1))] ^= 1
+        return data
+
+    return bytes_of(name, flipped)
 
 
 def cut(name, share):
-    def damage(mark):
-        path = mark if name == "marker" else table(mark, name)
-        path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
-
-    return damage
-
-
-def delete(name):
-    return lambda mark: table(mark, name).unlink()
+    return bytes_of(name, lambda data: data[: int(share * len(data))])
 
 
 def as_folder(name):
     def damage(mark):
-        path = mark if name == "marker" else table(mark, name)
-        path.unlink()
-        path.mkdir()
+        table(mark, name).unlink()
+        table(mark, name).mkdir()
 
     return damage
 
 
 def others(name):
-    """The table of another block in its place."""
-
     def damage(mark):
         other = next(m for m in markers(mark.parents[2]) if m != mark)
         shutil.copy(table(other, name), table(mark, name))
@@ -144,18 +122,17 @@ def swapped(mark):
     b.write_bytes(data)
 
 
-def others_marker(mark):
-    other = next(m for m in markers(mark.parents[2]) if m != mark)
-    mark.write_bytes(other.read_bytes())
-
-
 def renamed(mark):
     for path in mark.parent.glob(f"{mark.stem}.*"):
         path.rename(path.with_name(path.name.replace("block-", "block-0")))
 
 
-def first_unit(body):
-    return next(iter(body["units"].values()))
+def add_unit(body):
+    body["units"]["x"] = {"seconds": 1.0, "warnings": []}
+
+
+def seconds(value):
+    return lambda body: next(iter(body["units"].values())).update(seconds=value)
 
 
 DAMAGE = {
@@ -169,32 +146,28 @@ DAMAGE = {
     "scores cut short": cut("scores", 0.7),
     "marker cut short": cut("marker", 0.5),
     "marker empty": cut("marker", 0.0),
-    "scores deleted": delete("scores"),
+    "scores deleted": lambda mark: table(mark, "scores").unlink(),
     "scores are a folder": as_folder("scores"),
     "the marker is a folder": as_folder("marker"),
     "scores of another block": others("scores"),
     "scores and quantiles swapped": swapped,
-    "the marker of another block": others_marker,
+    "the marker of another block": others("marker"),
     "block under another name": renamed,
     "the marker is a list": edit(lambda body: [body]),
     "the marker is a number": lambda mark: mark.write_text("1"),
     "the marker is not valid JSON": lambda mark: mark.write_text("units"),
     "the marker is not text": lambda mark: mark.write_bytes(b"\xff\xfe\x00"),
-    "an extra unit": edit(lambda b: b["units"].update(x={"seconds": 1.0, "warnings": []})),
-    "an extra unit, signed": edit_signed(
-        lambda b: b["units"].update(x={"seconds": 1.0, "warnings": []})
-    ),
+    "an extra unit": edit(add_unit),
+    "an extra unit, signed": edit(add_unit, signed=True),
     "a unit gone": edit(lambda body: body["units"].popitem() and None),
-    "seconds not a number": edit(lambda b: first_unit(b).update(seconds=float("nan"))),
-    "seconds not a number, signed": edit_signed(
-        lambda b: first_unit(b).update(seconds=float("nan"))
-    ),
-    "seconds below zero, signed": edit_signed(lambda b: first_unit(b).update(seconds=-1.0)),
-    "seconds as text, signed": edit_signed(lambda b: first_unit(b).update(seconds="soon")),
-    "units are a list, signed": edit_signed(lambda b: b.update(units=list(b["units"]))),
+    "seconds not a number": edit(seconds(float("nan"))),
+    "seconds not a number, signed": edit(seconds(float("nan")), signed=True),
+    "seconds below zero, signed": edit(seconds(-1.0), signed=True),
+    "seconds as text, signed": edit(seconds("soon"), signed=True),
+    "units are a list, signed": edit(lambda b: b.update(units=list(b["units"])), signed=True),
     "failures said not to be there": edit(lambda b: b["files"].update(failures=None)),
-    "checksums gone, signed": edit_signed(lambda b: b.update(files={})),
-    "another format, signed": edit_signed(lambda b: b.update(format=99)),
+    "checksums gone, signed": edit(lambda b: b.update(files={}), signed=True),
+    "another format, signed": edit(lambda b: b.update(format=99), signed=True),
     "a marker without checksum": edit(lambda b: b.pop("checksum") and None),
     "a marker of the former format": edit(
         lambda b: {"units": {k: u["seconds"] for k, u in b["units"].items()}, "label": "toy"}
@@ -202,16 +175,18 @@ DAMAGE = {
 }
 
 
+@pytest.fixture
+def out(whole, tmp_path) -> Path:
+    return shutil.copytree(whole[1], tmp_path / "run")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_a_damaged_block_is_computed_again(units, whole, tmp_path, kind):
-    undisturbed, folder = whole
-    out = tmp_path / "run"
-    shutil.copytree(folder, out)
+def test_a_damaged_block_is_computed_again(units, whole, out, kind):
     DAMAGE[kind](marker(out))
     steps = []
     resumed = run_units(units, out=out, progress=steps.append)
-    same(resumed, undisturbed)
+    same(resumed, whole[0])
     assert sum(not s.reused for s in steps) == 1
     (note,) = resumed.notes
     assert note.startswith("1 stored block was damaged")
@@ -222,53 +197,41 @@ def test_a_damaged_block_is_computed_again(units, whole, tmp_path, kind):
     assert store.notes == ()
 
 
-def test_all_blocks_damaged_is_still_one_line(units, whole, tmp_path):
-    undisturbed, folder = whole
-    out = tmp_path / "run"
-    shutil.copytree(folder, out)
+def test_all_blocks_damaged_is_still_one_line(units, whole, out):
     for mark in markers(out):
         DAMAGE["a bit of the scores"](mark)
     resumed = run_units(units, out=out)
-    same(resumed, undisturbed)
     (note,) = resumed.notes
     assert note.startswith("4 stored blocks were damaged")
-    same(Results.load(out), undisturbed)
     assert Results.load(out).notes == (note,)
     again = run_units(units, out=out)
-    same(again, undisturbed)
     assert again.notes == ()
-
-
-def test_a_missing_marker_is_a_block_that_was_never_finished(units, whole, tmp_path):
-    undisturbed, folder = whole
-    out = tmp_path / "run"
-    shutil.copytree(folder, out)
+    # A missing marker is of a block that was never finished.
     marker(out).unlink()
-    resumed = run_units(units, out=out)
-    same(resumed, undisturbed)
-    assert resumed.notes == ()
+    unfinished = run_units(units, out=out)
+    assert unfinished.notes == ()
+    for found in (resumed, again, unfinished, Results.load(out)):
+        same(found, whole[0])
 
 
 def test_warnings_are_stored_with_their_units(units, tmp_path):
-    panel = units[0].truth.panel
-    mine = plan([toys.model(toys.warns, "warns")], [units[0].origin], Truth(panel), draws=20)
-    first = run_units(mine, out=tmp_path)
-    again = run_units(mine, out=tmp_path)
-    assert first.manifest["warnings"] == again.manifest["warnings"]
-    assert first.manifest["warnings"]["warns"]
+    unit = replace(units[0], model=toys.model(toys.warns, "warns"))
+    first, again = (run_units([unit], out=tmp_path).manifest["warnings"] for _ in range(2))
+    assert first == again
+    assert first["warns"]
 
 
 def test_the_command_says_so_in_one_line(tmp_path):
-    arguments = ["backtest", "--vintages", "clean", "--step", "1", "--start", "2021-01", "--end",
-                 "2021-02", "--locations", "US,WV", "--draws", "20", "--jobs", "1",
-                 "--models", "naive", "--out", str(tmp_path)]  # fmt: skip
-    first = CliRunner().invoke(main, arguments)
+    arguments = ["backtest", "--vintages", "clean", "--start", "2021-01", "--end", "2021-02",
+                 "--locations", "US,WV", "--draws", "20", "--jobs", "1", "--models", "naive",
+                 "--out", str(tmp_path)]  # fmt: skip
+    first = run(*arguments)
     assert first.exit_code == 0
     assert first.stderr.count("damaged") == 0
     before = (tmp_path / "scores.parquet").read_bytes()
     (mark,) = markers(tmp_path)
     DAMAGE["a bit of the scores"](mark)
-    second = CliRunner().invoke(main, arguments)
+    second = run(*arguments)
     assert second.exit_code == 0, second.output
     (line,) = [x for x in second.stderr.splitlines() if "damaged" in x]
     assert line.startswith("note: 1 stored block was damaged")

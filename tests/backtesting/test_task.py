@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 import odforecast as od
 from odforecast.backtesting.task import FIXED, Definition, Task, parse, read, shipped
 from odforecast.errors import ArchiveError, BacktestError, OdforecastError, UnknownNameError
+from odforecast.sources.vsrr import read_vsrr
+from odforecast.vintage.donors import shipped as donors
 
 KEYS = Definition.__struct_fields__
 SMALL = """\
@@ -29,17 +31,19 @@ truth:
 
 
 @pytest.fixture
-def small(tmp_path: Path) -> Path:
+def small(tmp_path) -> Path:
     path = tmp_path / "small.yaml"
     path.write_text(SMALL)
     return path
 
 
-# Definitions
+def changed(line: str = "", by: str = "") -> Task:
+    assert line in SMALL
+    return Task(parse(SMALL.replace(line, by).encode(), "changed"))
 
 
 @pytest.mark.parametrize("name", shipped())
-def test_every_shipped_task_says_all(name: str) -> None:
+def test_every_shipped_task_says_all(name):
     text = (Path(od.__file__).parent / "tasks" / f"{name}.yaml").read_text()
     said = read(name)
     assert list(said) == list(KEYS)
@@ -51,7 +55,7 @@ def test_every_shipped_task_says_all(name: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_deciding_task_is_the_default_backtest() -> None:
+def test_the_deciding_task_is_the_default_backtest():
     task = Task.load("states-delayed")
     usual = {n: p.default for n, p in inspect.signature(od.backtest).parameters.items()}
     archive = od.bundled()
@@ -67,7 +71,7 @@ def test_the_deciding_task_is_the_default_backtest() -> None:
     assert tuple(said["metrics"]) == tuple(usual["metrics"])
 
 
-def test_a_run_has_the_numbers_of_the_same_backtest(small: Path) -> None:
+def test_a_run_has_the_numbers_of_the_same_backtest(small):
     ours = Task.load(small).run(["hub-baseline", "drift"], progress=False)
     plain = od.backtest(
         ["hub-baseline", "drift"], archive=od.bundled().until("2025-09-17"), start="2021-01",
@@ -83,20 +87,12 @@ def test_a_run_has_the_numbers_of_the_same_backtest(small: Path) -> None:
 
 
 @pytest.mark.parametrize("said", FIXED)
-def test_what_the_task_says_is_not_said_beside_it(small: Path, said: str) -> None:
+def test_what_the_task_says_is_not_said_beside_it(small, said):
     value = {"start": "2020-01", "locations": ["US"], "joint": True}.get(said, 7)
     with pytest.raises(BacktestError, match=f"{said} is set by task small"):
         od.backtest("drift", task=small, progress=False, **{said: value})
     with pytest.raises(BacktestError, match=f"{said} is set by task small"):
         Task.load(small).run("drift", progress=False, **{said: value})
-
-
-# Fingerprints
-
-
-def changed(line: str, by: str) -> Task:
-    assert line in SMALL
-    return Task(parse(SMALL.replace(line, by).encode(), "changed"))
 
 
 @pytest.mark.slow
@@ -115,36 +111,40 @@ def changed(line: str, by: str) -> Task:
         ("  release: 2025-09-17", "  min_age: 13\n  release: 2025-09-17"),
     ],
 )
-def test_every_key_counts(line: str, by: str) -> None:
-    assert changed(line, by).fingerprint != Task(parse(SMALL.encode(), "small")).fingerprint
+def test_every_key_counts(line, by):
+    assert changed(line, by).fingerprint != changed().fingerprint
 
 
-def test_words_and_order_do_not_count() -> None:
-    base = Task(parse(SMALL.encode(), "small")).fingerprint
-    assert changed("name: small", "name: other").fingerprint == base
-    assert changed("name: small", "name: small\ntitle: For people").fingerprint == base
-    assert changed("[US, Ohio]", "[OH, US]").fingerprint == base
-    assert changed("donors: 2", "donors: 2\nstep: 1\nhorizon: 12").fingerprint == base
-    lines = SMALL.splitlines(keepends=True)
-    back = "".join([*lines[1:7], lines[0], *lines[7:]])
-    assert Task(parse(back.encode(), "turned")).fingerprint == base
+@pytest.mark.parametrize(
+    ("line", "by"),
+    [
+        ("name: small", "name: other"),
+        ("name: small", "name: small\ntitle: For people"),
+        ("[US, Ohio]", "[OH, US]"),
+        ("donors: 2", "donors: 2\nstep: 1\nhorizon: 12"),
+        ("name: small\nvintages: pseudo-delayed\n", "vintages: pseudo-delayed\nname: small\n"),
+    ],
+)
+def test_words_and_order_do_not_count(line, by):
+    assert changed(line, by).fingerprint == changed().fingerprint
 
 
-def test_another_count_in_the_archive_is_another_fingerprint() -> None:
-    task = Task(parse(SMALL.encode(), "small"))
+def test_counts_of_the_archive_count_and_later_releases_do_not():
+    task = changed()
     table = od.bundled().release("2025-09-17")
-    same = od.Archive.in_memory({"2025-09-17": table})
-    assert Task.load(task, same).fingerprint == task.fingerprint
+    later = table.assign(release=pd.Timestamp("2025-10-15").as_unit("s"))
+    later["reported"] += 1
+    for more in ({}, {"2025-10-15": later}):
+        same = Task.load(task, od.Archive.in_memory({"2025-09-17": table, **more}))
+        assert same.origins_listed == task.origins_listed
+        assert same.fingerprint == task.fingerprint
     row = table.index[(table["state"] == "OH") & (table["month"] == "2016-05-01")][0]
     table.loc[row, "reported"] += 1
-    assert Task.load(task, od.Archive.in_memory({"2025-09-17": table})).fingerprint != (
-        task.fingerprint
-    )
+    other = Task.load(task, od.Archive.in_memory({"2025-09-17": table}))
+    assert other.fingerprint != task.fingerprint
 
 
-def test_more_donors_than_there_are_is_refused() -> None:
-    from odforecast.vintage.donors import shipped as donors
-
+def test_more_donors_than_there_are_is_refused():
     n = len(donors())
     most = changed("donors: 2", f"donors: {n}").origins
     assert len({(o.as_of, o.donor) for o in most}) == len(most) == 2 * n
@@ -152,20 +152,7 @@ def test_more_donors_than_there_are_is_refused() -> None:
         _ = changed("donors: 2", f"donors: {n + 1}").origins
 
 
-def test_a_release_after_the_truth_changes_nothing() -> None:
-    task = Task(parse(SMALL.encode(), "small"))
-    table = od.bundled().release("2025-09-17")
-    later = table.assign(release=pd.Timestamp("2025-10-15").as_unit("s"))
-    later["reported"] += 1
-    both = od.Archive.in_memory({"2025-09-17": table, "2025-10-15": later})
-    assert Task.load(task, both).origins_listed == task.origins_listed
-    assert Task.load(task, both).fingerprint == task.fingerprint
-
-
-# Real releases, and counties
-
-
-def test_releases_are_named_by_date_and_hash(tmp_path: Path) -> None:
+def test_releases_are_named_by_date_and_hash(tmp_path):
     bundled = od.bundled()
     good = bundled.data_hash("2025-09-17")
     text = f'name: x\nvintages: real\narchive:\n  2025-09-17: "{good}"\n'
@@ -178,13 +165,11 @@ def test_releases_are_named_by_date_and_hash(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_real_releases_of_a_larger_archive(vsrr: Path) -> None:
+def test_real_releases_of_a_larger_archive(vsrr):
     files = {
         "2021-07-14": "2021-07-14.xlsx", "2024-12-11": "2024-12-11.csv.gz",
         "2020-12-16": "2020-12-16_totals_no_us.csv",
     }  # fmt: skip
-    from odforecast.sources.vsrr import read_vsrr
-
     tables = {day: read_vsrr(vsrr / name).table for day, name in files.items()}
     large = od.Archive.in_memory(tables)
     hashes = {day: large.data_hash(day) for day in files}
@@ -204,7 +189,7 @@ def test_real_releases_of_a_larger_archive(vsrr: Path) -> None:
 
 
 @pytest.mark.parametrize("named", [False, True])
-def test_counties_stand_beside_the_bundled_states(named: bool) -> None:
+def test_counties_stand_beside_the_bundled_states(named):
     says = read("counties-clean")
     digest = od.bundled().data_hash("2023-10-08", "counties")
     task = Task({**says, "archive": {"2023-10-08": digest}} if named else says)
@@ -213,9 +198,6 @@ def test_counties_stand_beside_the_bundled_states(named: bool) -> None:
     assert str(task.truth.release) == "2023-10-08"
     assert {str(o.panel.beside["states"].release) for o in task.origins} == {"2026-01-14"}
     assert task.arguments()["horizons"] == [3, 6, 9, 12]
-
-
-# What is refused
 
 
 @pytest.mark.parametrize(
@@ -254,11 +236,14 @@ def test_counties_stand_beside_the_bundled_states(named: bool) -> None:
         ("name: !!python/name:os.system x\nvintages: real\n", "line 1: tag"),
         ("name: [x\n", "not YAML"),
         ("name: {a: {b: {c: {d: {e: 1}}}}}\nvintages: real\n", "nested more than"),
+        ("[" * 90_000, "line 1: nested more than"),
+        ("name: " + "{a: " * 20_000, "line 1: nested more than"),
+        ("- " * 40_000, "line 1: nested more than"),
         ("name: x\nvintages: pseudo-delayed\ndataset: counties\n", "the delay of counties is not"),
         ("a: 1\n...\n---\nb: 2\n", "not YAML"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said_with_its_line(text: str, said: str) -> None:
+def test_what_is_wrong_is_said_with_its_line(text, said):
     with pytest.raises(BacktestError) as caught:
         parse(text.encode(), "mine.yaml")
     message = str(caught.value)
@@ -267,36 +252,26 @@ def test_what_is_wrong_is_said_with_its_line(text: str, said: str) -> None:
     assert "\n" not in message
 
 
-@pytest.mark.parametrize("text", ["[" * 90_000, "name: " + "{a: " * 20_000, "- " * 40_000])
-def test_brackets_without_end_are_refused_at_once(text: str) -> None:
-    with pytest.raises(BacktestError, match="line 1: nested more than"):
-        parse(text.encode(), "x")
-
-
-def test_files_that_are_none(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="did you mean 'quick'"):
-        read("quik")
-    for path in (tmp_path / "absent.yaml", tmp_path):
-        with pytest.raises(BacktestError, match="cannot read"):
-            read(path)
-    for wrong in (3, None, ["quick"], b"quick"):
-        with pytest.raises(BacktestError, match="must be a name, or the path of a task file"):
+def test_files_that_are_none(tmp_path):
+    for wrong, error, words in (
+        ("quik", UnknownNameError, "did you mean 'quick'"),
+        (tmp_path / "absent.yaml", BacktestError, "cannot read"),
+        (tmp_path, BacktestError, "cannot read"),
+        *((x, BacktestError, "must be a name, or the path of a task file")
+          for x in (3, None, ["quick"], b"quick")),
+    ):  # fmt: skip
+        with pytest.raises(error, match=words):
             Task.load(wrong)  # type: ignore[arg-type]
-    with pytest.raises(BacktestError, match="not UTF-8"):
-        parse(b"name: \xff", "x")
-    with pytest.raises(BacktestError, match="bytes, too many"):
-        parse(b"#" * 200_000, "x")
+    for data, words in ((b"name: \xff", "not UTF-8"), (b"#" * 200_000, "bytes, too many")):
+        with pytest.raises(BacktestError, match=words):
+            parse(data, "x")
 
 
-@given(
-    st.lists(
-        st.tuples(
-            st.integers(0, len(SMALL)), st.sampled_from(list("\n:-[]{}&*!'\"# \t0a,|>%@\x00é"))
-        ),
-        min_size=1, max_size=6,
-    )
-)  # fmt: skip
-def test_any_file_is_read_or_refused_in_one_line(changes: list[tuple[int, str]]) -> None:
+SIGNS = st.sampled_from(list("\n:-[]{}&*!'\"# \t0a,|>%@\x00é"))
+
+
+@given(st.lists(st.tuples(st.integers(0, len(SMALL)), SIGNS), min_size=1, max_size=6))
+def test_any_file_is_read_or_refused_in_one_line(changes):
     text = SMALL
     for at, sign in changes:
         text = text[:at] + sign + text[at + 1 :]

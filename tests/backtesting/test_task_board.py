@@ -27,7 +27,7 @@ def quick() -> Task:
 
 
 @pytest.fixture(scope="module")
-def run(quick: Task) -> Results:
+def run(quick) -> Results:
     return quick.run(MODELS, progress=False)
 
 
@@ -37,14 +37,12 @@ def copied(results: Results, **manifest: object) -> Results:
 
 
 def holed(results: Results, lose: Callable[[pd.DataFrame], pd.Series]) -> Results:
-    """The same results without some rows."""
     out = copied(results)
     out._tables["scores"] = results.scores[~lose(results.scores)].reset_index(drop=True)
     return out
 
 
 def ragged(results: Results) -> Results:
-    """Results in which every model lacks others, and some counts cannot be scored."""
     rng = np.random.default_rng(7)
     out = holed(results, lambda s: pd.Series(rng.random(len(s)) < 0.2))
     scores = out.scores.copy()
@@ -59,14 +57,13 @@ def ahead(board: Board) -> pd.DataFrame:
     return board.scores[board.scores["horizon"] >= 1]
 
 
-# Who may stand on a board
-
-
-def test_folders_and_results_are_put_together(run: Results, quick: Task, tmp_path: Path) -> None:
+def test_folders_and_results_are_put_together(run, quick, tmp_path):
     run.save(tmp_path / "one")
     quick.run("naive", out=tmp_path / "two", progress=False)
-    board = leaderboard([tmp_path / "one", str(tmp_path / "two")])
+    again = quick.run("drift+delay", progress=False)  # one model twice counts once
+    board = leaderboard([tmp_path / "one", str(tmp_path / "two"), again])
     assert board.models == [*MODELS, "naive"]
+    assert [len(part.scores) for part in board.parts] == [8 * 4 * 12] * 4
     entries = board.entries.set_index("model")
     assert entries["n_missing"].eq(0).all()
     assert entries["n_asked"].eq(8 * 4 * 12).all()
@@ -77,17 +74,7 @@ def test_folders_and_results_are_put_together(run: Results, quick: Task, tmp_pat
     assert "4 models on task quick" in repr(board)
 
 
-def test_one_model_twice_counts_once_if_it_is_the_same(run: Results, quick: Task) -> None:
-    again = quick.run("drift+delay", progress=False)
-    board = leaderboard([run, again])
-    assert board.models == list(MODELS)
-    assert len(board.parts[2].scores) == 8 * 4 * 12
-
-
-# What is missing
-
-
-def test_what_a_model_lacks_is_counted(run: Results) -> None:
+def test_what_a_model_lacks_is_counted(run):
     def first_two(s: pd.DataFrame) -> pd.Series:
         return (s["model"] == "drift+delay") & (s["location"] == "OH") & (s["horizon"] <= 2)
 
@@ -105,7 +92,7 @@ def test_what_a_model_lacks_is_counted(run: Results) -> None:
     assert table.loc[("nation", "1-3", "drift+delay"), "n_missing"] == 0
 
 
-def test_a_model_that_failed_is_there_and_takes_nothing_from_the_others(run: Results) -> None:
+def test_a_model_that_failed_is_there_and_takes_nothing_from_the_others(run):
     gone = holed(run, lambda s: s["model"] == "drift+delay")
     row = dict.fromkeys(gone.failures.columns)
     row |= {"model": "drift+delay", "location": "*", "target": "*", "reason": "ValueError: no"}
@@ -121,12 +108,9 @@ def test_a_model_that_failed_is_there_and_takes_nothing_from_the_others(run: Res
     assert mine["rel_wis"].isna().all()
 
 
-# Comparisons
-
-
 @pytest.mark.parametrize("by", [["level", "horizon_group"], ["regime"], ["location"], []])
 @pytest.mark.parametrize("base", ["hub-baseline", "naive+delay"])
-def test_ratios_are_those_of_the_score_table(run: Results, by: list[str], base: str) -> None:
+def test_ratios_are_those_of_the_score_table(run, by, base):
     """The grid adds in another way what ``relative_to_baseline`` adds over rows."""
     board = leaderboard(ragged(run))
     naive = base != "hub-baseline"
@@ -140,16 +124,13 @@ def test_ratios_are_those_of_the_score_table(run: Results, by: list[str], base: 
     assert len(both) == len(table) == len(expected)
     assert both[name].to_numpy() == pytest.approx(both["ratio"].to_numpy(), nan_ok=True)
     assert both[n].tolist() == both["n_common_there"].tolist()
-    if naive:  # the table says what the interval of the first ratio rests on
-        return
-    assert both["n_origins"].tolist() == both["n_origins_there"].tolist()
-    assert both["n_blocks"].tolist() == both["n_blocks_there"].tolist()
-    assert both["n_donors"].tolist() == both["n_donors_there"].tolist()
+    # The table says what the interval of the first ratio rests on.
+    for count in () if naive else ("n_origins", "n_blocks", "n_donors"):
+        assert both[count].tolist() == both[f"{count}_there"].tolist()
 
 
 @pytest.mark.slow
-def test_intervals_are_those_of_the_score_table() -> None:
-    """On a task with donors and origins enough."""
+def test_intervals_are_those_of_the_score_table():
     says = Task.load("quick").definition
     task = Task({**says, "step": 4, "donors": 3, "draws": 60, "locations": ["OH", "US"]})
     run = task.run(["hub-baseline", "naive+delay"], progress=False)
@@ -162,50 +143,42 @@ def test_intervals_are_those_of_the_score_table() -> None:
         assert table[mine].to_dict() == pytest.approx(expected[theirs].to_dict())
 
 
-def test_one_forecast_does_not_decide_what_all_have(run: Results) -> None:
+@pytest.mark.parametrize(("kept", "among"), [(192, True), (191, False), (1, False)])
+def test_half_of_the_counts_is_enough_to_decide_what_all_have(run, kept, among):
     whole = leaderboard(run).table(by=[], bootstrap=0).set_index("model")
-
-    def but_one(s: pd.DataFrame) -> pd.Series:
-        mine = (s["model"] == "drift+delay") & (s["horizon"] >= 1)
-        return mine & (s.index != s.index[mine & (s["location"] == "US")][0])
-
-    table = leaderboard(holed(run, but_one)).table(by=[], bootstrap=0)
-    assert table["model"].iloc[-1] == "drift+delay"
-    table = table.set_index("model")
-    assert set(table["n_all"]) == {384}
-    assert table["in_all"].to_dict() == {
-        "hub-baseline": True, "naive+delay": True, "drift+delay": False,
-    }  # fmt: skip
-    for model in ("hub-baseline", "naive+delay"):
-        assert table.loc[model, "wis_all"] == pytest.approx(whole.loc[model, "wis"])
-    assert np.isnan(table.loc["drift+delay", "wis_all"])
-    assert table.loc["drift+delay", "n_common"] == 1  # the pair is still there, and counted
-
-
-@pytest.mark.parametrize(("kept", "among"), [(192, True), (191, False)])
-def test_half_of_the_counts_is_enough(run: Results, kept: int, among: bool) -> None:
     mine = run.scores.index[(run.scores["model"] == "drift+delay") & (run.scores["horizon"] >= 1)]
     table = leaderboard(holed(run, lambda s: s.index.isin(mine[kept:]))).table(by=[], bootstrap=0)
+    last = table["model"].iloc[-1]
     table = table.set_index("model")
-    assert table.loc["drift+delay", "in_all"] == among
+    assert table["in_all"].to_dict() == dict.fromkeys(MODELS, True) | {"drift+delay": among}
     assert set(table["n_all"]) == {kept if among else 384}
+    row = table.loc["drift+delay"]
+    assert row["n_common"] == kept  # the pair is still there, and counted
+    # Who is not among all is last, and no mean and coverage of its own stand beside the others'.
+    assert last == "drift+delay" or among
+    assert row[["wis_all", "coverage_50", "coverage_90"]].isna().all() != among
+    if not among:
+        for name in ("wis_all", "coverage_90"):
+            for model in ("hub-baseline", "naive+delay"):
+                assert table.loc[model, name] == pytest.approx(whole.loc[model, name])
 
 
-def test_two_rows_of_one_forecast_are_refused(run: Results) -> None:
+@pytest.mark.parametrize(
+    ("horizon", "words"),
+    [
+        (12, r"model drift\+delay has two rows of one unit"),
+        (13, "a forecast that its task does not ask for"),
+    ],
+)
+def test_a_row_too_much_is_refused(run, horizon, words):
     twice = copied(run)
-    last = run.scores[run.scores["horizon"] == 12].iloc[[-1]]
+    last = run.scores[run.scores["horizon"] == 12].iloc[[-1]].assign(horizon=horizon)
     twice._tables["scores"] = pd.concat([run.scores, last], ignore_index=True)
-    with pytest.raises(BacktestError, match=r"model drift\+delay has two rows of one unit"):
+    with pytest.raises(BacktestError, match=words):
         leaderboard(twice).table()
-    other = copied(run)
-    other._tables["scores"] = pd.concat(
-        [run.scores, last.assign(horizon=13)], ignore_index=True
-    )  # fmt: skip
-    with pytest.raises(BacktestError, match="a forecast that its task does not ask for"):
-        leaderboard(other).table()
 
 
-def test_means_and_coverage_are_those_of_the_rows(run: Results) -> None:
+def test_means_and_coverage_are_those_of_the_rows(run):
     board = leaderboard(ragged(run))
     table = board.table(by=[], bootstrap=0).set_index("model")
     rows = ahead(board)
@@ -224,46 +197,20 @@ def test_means_and_coverage_are_those_of_the_rows(run: Results) -> None:
     assert table["wis_all"].is_monotonic_increasing
 
 
-def test_a_part_of_the_origins(run: Results) -> None:
+def test_a_part_of_the_origins(run):
     board = leaderboard(run)
-    today = board.table(by=[], only={"era": "4.5"}, bootstrap=0)
-    since = board.table(by=[], since="2021-01", bootstrap=0)
-    whole = board.table(by=[], bootstrap=0)
-    assert (
-        today["n_asked"].iloc[0]
-        + board.table(by=[], only={"era": "6.5"}, bootstrap=0)["n_asked"].iloc[0]
-        == whole["n_asked"].iloc[0]
-    )
+
+    def asked(**part: Any) -> int:
+        return int(board.table(by=[], bootstrap=0, **part)["n_asked"].iloc[0])
+
+    assert asked(only={"era": "4.5"}) + asked(only={"era": "6.5"}) == asked()
     months = pd.to_datetime([o["last_month"] for o in run.manifest["origins"]], format="ISO8601")
-    assert since["n_asked"].iloc[0] == (months >= "2021-01").sum() * 4 * 12
-    assert list(whole.columns) == list(COLUMNS)
+    assert asked(since="2021-01") == (months >= "2021-01").sum() * 4 * 12
+    assert list(board.table(by=[], bootstrap=0).columns) == list(COLUMNS)
     assert board.table(by=[], only={"era": "none"}).empty
 
 
-def test_leaving_out_what_is_hard_does_not_raise_coverage(run: Results) -> None:
-    """Without the counts outside its interval a model would hold all of its own."""
-    mine = (run.scores["model"] == "drift+delay") & (run.scores["horizon"] >= 1)
-    outside = mine & ~run.scores["cover_90"].astype(bool)
-    assert 0 < outside.sum() < mine.sum() / 2
-    board = leaderboard(holed(run, lambda _: outside))
-    table = board.table(by=[], bootstrap=0).set_index("model")
-    assert table.loc["drift+delay", "coverage_90"] == 1
-    keys = ["as_of", "donor", "location", "month"]
-    kept = run.scores.loc[mine & ~outside, keys]
-    theirs = run.scores[run.scores["model"] == "naive+delay"].merge(kept, on=keys)
-    assert table.loc["naive+delay", "coverage_90"] == pytest.approx(theirs["cover_90"].mean())
-    # Who has fewer than half is not among all: no coverage stands beside another's.
-    few = holed(run, lambda s: mine & (s.index != s.index[mine][0]))
-    table = leaderboard(few).table(by=[], bootstrap=0).set_index("model")
-    assert table.loc["drift+delay", ["coverage_50", "coverage_90"]].isna().all()
-    assert table.loc["naive+delay", ["coverage_50", "coverage_90"]].notna().all()
-
-
-# What is refused
-
-
 def answering(results: Results, **other: Any) -> Results:
-    """The same results as of another definition, truth or origins, with its fingerprint."""
     says = results.manifest | other
     task = says["task"] | {"definition": says["task"]["definition"] | other.pop("said", {})}
     found = fingerprint_of(task["definition"], says["truth"]["data_hash"], says["origins"])
@@ -277,7 +224,6 @@ def worse(results: Results) -> Results:
 
 
 def changed(results: Results, *path: Any) -> Results:
-    """The same results, one value of the manifest another one."""
     says = json.loads(json.dumps(results.manifest))
     held = says
     for key in path[:-2]:
@@ -313,7 +259,7 @@ def changed(results: Results, *path: Any) -> Results:
         (lambda _: Path(__file__).parent, "holds no results; give folders of odforecast"),
     ],
 )  # fmt: skip
-def test_what_has_no_board(run: Results, quick: Task, given: Any, said: str) -> None:
+def test_what_has_no_board(run, quick, given, said):
     with pytest.raises(BacktestError) as caught:
         leaderboard(given(run))
     text = str(caught.value).replace(f"is of task quick ({quick.short})", "")

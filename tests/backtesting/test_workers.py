@@ -10,13 +10,7 @@ import subprocess
 import sys
 import time
 from collections import OrderedDict
-from concurrent.futures import (
-    BrokenExecutor,
-    Executor,
-    Future,
-    ProcessPoolExecutor,
-    ThreadPoolExecutor,
-)
+from concurrent import futures
 from dataclasses import replace
 from io import BytesIO
 from multiprocessing import get_context
@@ -40,101 +34,61 @@ OPTIONS = {"draws": 20, "progress": False}
 AGAIN = "run again, (each )?alone"
 
 
-def of(results, name, *drop):
-    table = results.scores
-    return table[table["model"] == name].drop(columns=[*drop])
+def wait_while(so):
+    limit = time.monotonic() + 30
+    while so() and time.monotonic() < limit:
+        time.sleep(0.05)
+
+
+#: Models, the units that are tried again, and why the one of March fails then.
+DEATHS = {
+    "second": (lambda _: toys.dies_second, "2 units", ""),
+    "march": (lambda _: toys.dies_in_march, "2 units", "worker process died (signal 9), twice"),
+    "theirs": (lambda _: toys.dies_in_march, "1 unit", "worker process died (signal 9), twice"),
+    "memory once": (lambda folder: toys.Once(folder / "flag", toys.Odd("out_of_memory")),
+                    "1 unit", ""),
+}  # fmt: skip
 
 
 @pytest.mark.slow
-def test_a_block_whose_worker_dies_is_split(truth, found, pool):
-    found = found[:2]
-    models = [toys.model(toys.dies_second, "once"), toys.model(name="good")]
-    with pytest.warns(UserWarning, match=f"2 units .* {AGAIN}"):
-        results = backtest(models, found, truth=truth, executor=pool, **OPTIONS)
-    assert results.failures.empty
-    good = backtest(
-        [toys.model(name="once"), toys.model(name="good")], found, truth=truth, **OPTIONS
-    )
-    same(results.scores, good.scores)
-    same(results.quantiles, good.quantiles)
-
-
-# Deaths
-
-
-@pytest.mark.slow
-def test_a_unit_that_kills_its_worker_twice_fails_with_the_reason(truth, found, pool, tmp_path):
-    found = found[1:]
-    models = [toys.model(name="good"), toys.model(toys.dies_in_march, "march")]
-    with pytest.warns(UserWarning, match=f"2 units .* {AGAIN}"):
-        results = backtest(models, found, truth=truth, executor=pool, out=tmp_path, **OPTIONS)
-    assert results.failures["reason"].tolist() == ["worker process died (signal 9), twice"]
-    assert results.failures["last_month"].tolist() == [pd.Timestamp("2021-03")]
-    good = backtest([toys.model(name="good"), toys.model(name="march")], found, truth=truth,
-                    **OPTIONS)  # fmt: skip
-    same(of(results, "good"), of(good, "good"))
-    march = of(good, "march")
-    same(of(results, "march"), march[march["last_month"] != pd.Timestamp("2021-03")])
+@pytest.mark.parametrize("death", DEATHS)
+def test_a_block_whose_worker_dies_is_split(truth, found, pool, tmp_path, death):
+    odd, again, reason = DEATHS[death]
+    # One unit's death takes a block of two with it; with two blocks, only its own.
+    spans = {"second": found[:2], "theirs": found[2:]}
+    models = [toys.model(odd(tmp_path), "odd"), toys.model(name="good")]
+    options = {"truth": truth, **OPTIONS}
+    executor = contextlib.nullcontext(pool)
+    if death == "theirs":  # a pool of the caller's breaks
+        executor = futures.ProcessPoolExecutor(1, mp_context=get_context("spawn"))
+    out, span = tmp_path / "out", spans.get(death, found[1:])
+    with executor as those, pytest.warns(UserWarning, match=f"{again} .* {AGAIN}"):
+        results = backtest(models, span, **options, executor=those, out=out)
+    good = backtest([toys.model(name="odd"), toys.model(name="good")], span, **options)
+    dead = results.failures
+    assert dead["reason"].tolist() == [reason] * bool(reason)
+    assert dead["last_month"].tolist() == [pd.Timestamp("2021-03")] * bool(reason)
+    for name in ("scores", "quantiles"):
+        want = getattr(good, name)
+        lost = (want["model"] == "odd") & want["last_month"].isin(dead["last_month"])
+        same(getattr(results, name).astype({"model": str}), want[~lost].astype({"model": str}))
     # Those that went well are stored.
-    steps = []
-    units = plan(models, found[:1], truth, draws=20)
-    run_units(units, out=tmp_path, executor=pool, progress=steps.append)
+    steps, lost = [], {("odd", month) for month in dead["last_month"]}
+    for unit in plan(models, span, truth, draws=20):
+        if (unit.model.label, pd.Timestamp(str(unit.origin.panel.last_month))) not in lost:
+            run_units([unit], out=out, progress=steps.append)
     assert all(s.reused for s in steps)
 
 
-@pytest.mark.slow
-def test_memory_that_ran_out_once_is_enough_alone(truth, found, pool, tmp_path):
-    once = toys.model(toys.Once(tmp_path / "flag", toys.out_of_memory), "once")
-    with pytest.warns(UserWarning, match=AGAIN):
-        results = backtest([once], found[:1], truth=truth, executor=pool, **OPTIONS)
-    assert results.failures.empty
-    same(results.scores, backtest([toys.model(name="once")], found[:1], truth=truth,
-                                  **OPTIONS).scores)  # fmt: skip
-
-
-@pytest.mark.slow
-def test_a_pool_of_the_callers_that_breaks(truth, found):
-    models = [toys.model(toys.dies, "dies"), toys.model(name="good")]
-    with (
-        ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,
-        pytest.warns(UserWarning, match=f"1 unit .* {AGAIN}"),
-    ):
-        results = backtest(models, found[:1], truth=truth, executor=pool, **OPTIONS)
-    assert results.failures["reason"].tolist() == ["worker process died (exit code 3), twice"]
-    same(results.scores, backtest([toys.model(name="good")], found[:1], truth=truth,
-                                  **OPTIONS).scores)  # fmt: skip
-
-
 def test_another_executor_that_breaks_ends_the_run(truth, found):
-    class Breaks(Executor):
+    class Breaks(futures.Executor):
         def submit(self, fn, /, *args, **kwargs):  # noqa: ARG002
-            future = Future()
-            future.set_exception(BrokenExecutor("all gone"))
+            future = futures.Future()
+            future.set_exception(futures.BrokenExecutor("all gone"))
             return future
 
     with pytest.raises(BacktestError, match=r"the executor broke \(all gone\)"):
         backtest(["naive"], found, truth=truth, executor=Breaks(), **OPTIONS)
-
-
-# Workers by themselves
-
-
-@pytest.mark.slow
-def test_errors_and_unsendable_answers_come_back(pool):
-    with pytest.raises(ZeroDivisionError):
-        pool.submit(divmod, 1, 0).result()
-    with pytest.raises(BacktestError, match="SystemExit: 4"):
-        pool.submit(sys.exit, 4).result()
-    with pytest.raises(Exception, match="pickle"):
-        pool.submit(compile, "1", "x", "eval").result()
-    assert pool.submit(abs, -2).result() == 2
-    with pytest.raises(WorkerDiedError, match="exit code 5"):
-        pool.submit(os._exit, 5).result()
-    with pytest.raises(WorkerDiedError, match=r"worker process died \(exit code 0\)"):
-        pool.submit(os._exit, 0).result()
-    assert pool.submit(abs, -3).result() == 3
-    threads = pool.submit(os.getenv, "OMP_NUM_THREADS").result()
-    assert threads == os.environ.get("OMP_NUM_THREADS", "1")
 
 
 def half(connection, data):
@@ -143,29 +97,38 @@ def half(connection, data):
 
 
 def dies_in_its_answer():
+    """Pools of concurrent.futures wait for the rest of it, without end."""
     Connection._send = half
     return b"x" * 10_000
 
 
-@pytest.mark.slow
-def test_a_worker_that_is_killed_in_the_middle_of_its_answer(pool):
-    """Pools of concurrent.futures wait for the rest of it, without end."""
-    with pytest.raises(WorkerDiedError, match="signal 9"):
-        pool.submit(dies_in_its_answer).result(timeout=60)
-
-
 def dies_and_leaves_a_child():
+    """Neither the pipe nor the sentinel ends before the child does."""
     if os.fork() == 0:
-        time.sleep(20)
+        time.sleep(40)
         os._exit(0)
     os._exit(3)
 
 
 @pytest.mark.slow
-def test_a_child_that_keeps_the_pipe_open_hides_no_death(pool):
-    """Neither the pipe nor the sentinel ends before the child does."""
-    with pytest.raises(WorkerDiedError, match="exit code 3"):
-        pool.submit(dies_and_leaves_a_child).result(timeout=15)
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        ((divmod, 1, 0), ZeroDivisionError, "zero"),
+        ((sys.exit, 4), BacktestError, "SystemExit: 4"),
+        ((compile, "1", "x", "eval"), Exception, "pickle"),
+        ((os._exit, 5), WorkerDiedError, "exit code 5"),
+        ((os._exit, 0), WorkerDiedError, r"worker process died \(exit code 0\)"),
+        ((dies_in_its_answer,), WorkerDiedError, "signal 9"),
+        ((dies_and_leaves_a_child,), WorkerDiedError, "exit code 3"),
+    ],
+)
+def test_what_a_worker_cannot_answer_is_an_error_and_the_next_one_can(pool, call, error, words):
+    with pytest.raises(error, match=words):
+        pool.submit(*call).result(timeout=30)
+    assert pool.submit(abs, -2).result() == 2
+    threads = pool.submit(os.getenv, "OMP_NUM_THREADS").result()
+    assert threads == os.environ.get("OMP_NUM_THREADS", "1")
 
 
 def test_nothing_is_taken_after_the_end():
@@ -181,9 +144,7 @@ def test_workers_nobody_waits_for_end_with_their_work():
     slow = workers.submit(time.sleep, 0.2)
     workers.shutdown(wait=False)
     slow.result(timeout=60)
-    limit = time.monotonic() + 30
-    while workers._live and time.monotonic() < limit:
-        time.sleep(0.05)
+    wait_while(lambda: workers._live)
     assert not workers._live
 
 
@@ -208,7 +169,7 @@ def test_an_initializer_that_fails_ends_the_run(truth, found, monkeypatch, capfd
     """Ours have that of a caller's pool: they were started again and again, without end."""
     monkeypatch.setattr("odforecast.backtesting.workers.Workers", Limited)
     spawn = get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=spawn, initializer=cannot_begin) as pool:
+    with futures.ProcessPoolExecutor(1, mp_context=spawn, initializer=cannot_begin) as pool:
         with pytest.raises(BacktestError, match=r"could not be started \(exit code 1\)") as caught:
             backtest(["naive"], found, truth=truth, executor=pool, **OPTIONS)
         assert "its initializer failed" in str(caught.value)
@@ -271,9 +232,7 @@ def test_workers_end_with_their_parent(tmp_path, pool):
         assert len(pids) == 2
         assert all(map(alive, pids))
         parent.send_signal(signal.SIGKILL)
-    limit = time.monotonic() + 30
-    while any(map(alive, pids)) and time.monotonic() < limit:
-        time.sleep(0.05)
+    wait_while(lambda: any(map(alive, pids)))
     left = [p for p in pids if alive(p)]
     for pid in left:
         with contextlib.suppress(ProcessLookupError):
@@ -286,9 +245,6 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-# Panels travel once, and blocks refer to them; nothing else is taken for what was sent
 
 
 @pytest.fixture(scope="module")
@@ -318,28 +274,23 @@ def test_each_panel_once_and_units_as_they_were(units):
     assert one[0].origin.panel is other[0].origin.panel
 
 
-def test_only_so_many_panels_are_kept(units, monkeypatch):
+def test_only_so_many_panels_are_kept_and_lost_places_are_filled_again(units, monkeypatch):
     monkeypatch.setattr(workers, "_HELD", OrderedDict())
     monkeypatch.setattr(workers, "BUDGET", 1)
-    put: dict[str, bytes] = {}
-    data, _ = Way(None, put=lambda key, data: put.setdefault(key, data)).pack(units[:3])
-    unpacked(data, put)
-    assert len(workers._HELD) == 1
-
-
-def test_places_that_were_lost_are_filled_again(units):
-    puts: list[str] = []
+    puts: list[bytes] = []
 
     def put(key, data):
-        puts.append(key)
-        return len(puts)
+        puts.append(data)
+        return data
 
     way = Way(None, put=put)
-    way.pack(units[:3])
+    unpacked(*way.pack(units[:3]))
+    assert len(workers._HELD) == 1
+    assert len(puts) == 4
     way.forget()
     _, places = way.pack(units[:1])  # one origin, and the truth
     assert len(puts) == 6
-    assert sorted(places.values()) == [5, 6]
+    assert sorted(places.values()) == sorted(puts[4:])
 
 
 @pytest.mark.parametrize(("what", "said"), [("gone", "is gone"), ("changed", "checksum differs")])
@@ -381,18 +332,15 @@ def test_numba_has_one_thread_where_others_share_the_cores():
 
 def test_the_only_thread_at_work_is_contained(units):
     """A cluster's tasks are not in the main thread; global random states are put back there too."""
-    panel = units[0].seen
 
-    def drawn(alone):
-        with contained([panel], 7):
-            if alone:
-                return np.random.random()  # noqa: NPY002
-            return None
+    def drawn():
+        with contained([units[0].seen], 7):
+            return np.random.random()  # noqa: NPY002
 
     def task():
         with sole():
-            return drawn(alone=True)
+            return drawn()
 
-    with ThreadPoolExecutor(1) as pool:
+    with futures.ThreadPoolExecutor(1) as pool:
         first, second = pool.submit(task).result(), pool.submit(task).result()
-    assert first == second == drawn(alone=True)
+    assert first == second == drawn()

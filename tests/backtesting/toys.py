@@ -8,7 +8,7 @@ import signal
 import sys
 import time
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -82,98 +82,87 @@ def steps(label="steps", *how, **more) -> Model:
     return Model(Steps(*how, **more), label)
 
 
-# What is odd: (panel, paths) -> paths, or whatever is returned instead of a forecast.
-
-
-def returns_none(panel, paths):
-    return None
-
-
-def returns_text(panel, paths):
-    return "deaths will fall"
-
-
-def exits(panel, paths):
-    sys.exit("enough")
-
-
-_asked: list[object] = []
-
-
-def dies_second(panel, paths):
-    """Dies where a process asks for a second forecast."""
-    _asked.append(panel)
-    return paths if len(_asked) == 1 else os._exit(9)
-
-
 class Away(BaseException):
     """No Exception, like KeyboardInterrupt."""
 
 
-def raises_base(panel, paths):
-    raise Away("gone")
+class Unprintable(Exception):
+    def __str__(self):
+        raise ValueError("no text")
+
+
+def raising(error):
+    raise error
+
+
+def force(array, value=0.0):
+    array.flags.writeable = True
+    array[:] = value
+
+
+def cell(paths, value):
+    paths[0, 0, 0] = value
+    return paths
+
+
+def late(whole):
+    return replace(whole, draws=whole.draws[:, :, 1:], months=whole.months[1:])
+
+
+def twice(panel):
+    return replace(panel, reported=panel.reported * 2, low=None, high=None)
+
+
+def recurses(panel, paths):
+    return recurses(panel, paths)
+
+
+LOUD = "[red]stop[/red] :skull: \x1b[31m " + "very " * 200 + "long"
+#: What gives no forecast, and what its reason holds.
+FAILS = {
+    "returns_none": (lambda *_: None, "a NoneType, not a Forecast"),
+    "returns_text": (lambda *_: "deaths will fall", "a str, not a Forecast"),
+    "exits": (lambda *_: sys.exit("enough"), "SystemExit: enough"),
+    "raises_base": (lambda *_: raising(Away("gone")), "Away: gone"),
+    "changes_panel": (lambda panel, _: panel.reported.__setitem__(0, 0.0), "read-only"),
+    "forces_panel": (lambda panel, paths: force(panel.reported) or paths,
+                     "the model changed its panel"),
+    "negative": (lambda _, paths: paths - 1e6, "negative deaths"),
+    "of_sums": (lambda panel, paths: made(panel, paths, target="deaths_12mo"),
+                "paths of deaths_12mo"),
+    "not_a_number": (lambda _, paths: cell(paths, np.nan), "not finite"),
+    "infinite": (lambda _, paths: cell(paths, np.inf), "not finite"),
+    "last_months_missing": (lambda _, paths: paths[:, :, :-1], "months to"),
+    "first_months_missing": (lambda panel, paths: late(made(panel, paths)),
+                             "later than the first"),
+    "too_few_draws": (lambda _, paths: paths[1:], "19 draws"),
+    "out_of_memory": (lambda *_: raising(MemoryError("no room for the posterior")),
+                      "MemoryError: no room for the posterior"),
+    "recurses": (recurses, "RecursionError"),
+    "other_panel": (lambda panel, paths: made(twice(panel), paths),
+                    "the forecast of another panel"),
+    "raises_unprintable": (lambda *_: raising(Unprintable()),
+                           "Unprintable: (its message cannot be shown)"),
+    "raises_surrogate": (lambda *_: raising(ValueError("bad \udcff byte")),
+                         r"ValueError: bad \udcff byte"),
+    "raises_markup": (lambda *_: raising(ValueError(LOUD)), "[red]stop[/red] :skull:"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Odd:
+    """What fails, by its name: it travels to other processes."""
+
+    name: str
+
+    def __call__(self, panel, paths):
+        return FAILS[self.name][0](panel, paths)
 
 
 def warns(panel, paths):
     for i in range(10_000):
         warnings.warn("once more", RuntimeWarning, stacklevel=1)
         warnings.warn(f"number {i}", UserWarning, stacklevel=1)
-    return paths
-
-
-def changes_panel(panel, paths):
-    panel.reported[:] = 0.0
-    return paths
-
-
-def forces_panel(panel, paths):
-    panel.reported.flags.writeable = True
-    panel.reported[:] = 0.0
-    return paths
-
-
-def replaces_panel(panel, paths):
-    object.__setattr__(panel, "reported", 2 * panel.reported)
-    return paths
-
-
-def replaces_beside(panel, paths):
-    for other in panel.beside.values():
-        object.__setattr__(other, "locations", other.locations[::-1])
-    return paths
-
-
-def plants(panel, paths):
-    panel.__dict__["populations"] = lambda: 0.0
-    return paths
-
-
-def replaces_months(panel, paths):
-    panel.__dict__["_recovered"] = (panel.monthly * 2, {})
-    return paths
-
-
-def forces_beside(panel, paths):
-    for other in panel.beside.values():
-        other.monthly.flags.writeable = True
-        other.monthly[:] = 0.0
-    return paths
-
-
-def forces_triangle(panel, paths):
-    object.__setattr__(panel.triangle, "reported", 2 * panel.triangle.reported)
-    return paths
-
-
-def adds_problems(panel, paths):
-    panel._recovered[1]["US"] = "not liked"
-    return paths
-
-
-def turns_panel(panel, paths):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        panel.reported.shape = panel.reported.shape[::-1]
     return paths
 
 
@@ -184,72 +173,11 @@ def seeds_the_world(panel, paths):
     return paths + np.random.poisson(1.0, paths.shape)  # noqa: NPY002
 
 
-def negative(panel, paths):
-    return paths - 1e6
-
-
-def of_sums(panel, paths):
-    return made(panel, paths, target="deaths_12mo")
-
-
-def not_a_number(panel, paths):
-    paths[0, 0, 0] = np.nan
-    return paths
-
-
-def infinite(panel, paths):
-    paths[0, 0, 0] = np.inf
-    return paths
-
-
-def last_months_missing(panel, paths):
-    return paths[:, :, :-1]
-
-
-def first_months_missing(panel, paths):
-    whole = made(panel, paths)
-    return replace(whole, draws=whole.draws[:, :, 1:], months=whole.months[1:])
-
-
-def too_few_draws(panel, paths):
-    return paths[1:]
-
-
-def out_of_memory(panel, paths):
-    raise MemoryError("no room for the posterior")
-
-
-def recurses(panel, paths):
-    return recurses(panel, paths)
-
-
 def prints(panel, paths):
     for _ in range(10_000):
         print("look at me")
     print("and here", file=sys.stderr)
     return paths
-
-
-def other_panel(panel, paths):
-    counts = panel.reported * 2
-    return made(replace(panel, reported=counts, low=None, high=None), paths)
-
-
-class Unprintable(Exception):
-    def __str__(self):
-        raise ValueError("no text")
-
-
-def raises_unprintable(panel, paths):
-    raise Unprintable
-
-
-def raises_surrogate(panel, paths):
-    raise ValueError("bad \udcff byte")
-
-
-def raises_markup(panel, paths):
-    raise ValueError("[red]stop[/red] :skull: \x1b[31m " + "very " * 200 + "long")
 
 
 def leaves_one_out(panel, paths):
@@ -258,16 +186,25 @@ def leaves_one_out(panel, paths):
     return Forecast.from_panel(panel, paths[:, 1:], panel.locations[1:], joint=JOINT)
 
 
-def changes_folder(panel, paths):
-    os.chdir("/")
+def dislikes_two(panel, paths):
+    """Fails where there are two places, and leaves one out where there are more."""
+    if len(panel.locations) == 2:
+        raise ZeroDivisionError("two are too few")
+    return leaves_one_out(panel, paths)
+
+
+def dawdles(panel, paths):
+    time.sleep(0.04)
     return paths
 
 
-# What no process survives.
+_asked: list[object] = []
 
 
-def dies(panel, paths):
-    os._exit(3)
+def dies_second(panel, paths):
+    """Dies where a process asks for a second forecast."""
+    _asked.append(panel)
+    return paths if len(_asked) == 1 else os._exit(9)
 
 
 def dies_in_march(panel, paths):
@@ -302,48 +239,31 @@ def _county(panel, horizon, draws, rng):
     return rng.poisson(mean[None, :, None], (draws, mean.size, horizon)).astype(float)
 
 
-@od.forecaster(by="state", min_months=12, target="deaths_12mo")
-def county_by_state(panel, horizon, draws, rng):
-    return _county(panel, horizon, draws, rng)
+def of_counties(by):
+    @od.forecaster(by=by, min_months=12, target="deaths_12mo", label=f"county_by_{by}")
+    def model(panel, horizon, draws, rng):
+        return _county(panel, horizon, draws, rng)
+
+    return model
 
 
-@od.forecaster(by="location", min_months=12, target="deaths_12mo")
-def county_by_place(panel, horizon, draws, rng):
-    return _county(panel, horizon, draws, rng)
-
-
-@od.forecaster(by=None, min_months=12, target="deaths_12mo")
-def county_whole(panel, horizon, draws, rng):
-    return _county(panel, horizon, draws, rng)
-
-
-def dislikes_two(panel, paths):
-    """Fails where there are two places, and leaves one out where there are more."""
-    if len(panel.locations) == 2:
-        raise ZeroDivisionError("two are too few")
-    return leaves_one_out(panel, paths)
-
-
-def dawdles(panel, paths):
-    time.sleep(0.04)
-    return paths
+county_by_state, county_by_place, county_whole = map(of_counties, ("state", "location", None))
 
 
 def model(odd=None, name="toy", **parameters) -> Model:
+    """A toy; what is odd about it may be one of :data:`FAILS`."""
+    odd = Odd(odd) if isinstance(odd, str) else odd
     return Model(Toy(name, odd, **parameters), name)
 
 
 def same(a, b, names=("scores", "quantiles", "failures")) -> None:
     """Two tables, or those of two results, are equal to the last bit, types and order too."""
-    pairs = [(a, b)]
-    if not isinstance(a, pd.DataFrame):
-        pairs = [(getattr(a, name), getattr(b, name)) for name in names]
-    for one, other in pairs:
+    one_table = isinstance(a, pd.DataFrame)
+    for one, other in [(a, b)] if one_table else [(getattr(a, n), getattr(b, n)) for n in names]:
         pd.testing.assert_frame_equal(one, other, check_exact=True)
 
 
 def same_rows(a, b) -> None:
-    """The same of parts of tables, wherever their rows were."""
     same(a.reset_index(drop=True), b.reset_index(drop=True))
 
 

@@ -516,17 +516,6 @@ def in_page(text: str, table: str) -> str:
     return f"{head}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}"
 
 
-def our_hub(folder: Path) -> Path:
-    """A hub of ``od.hub.init``: three rounds of the past, and a submission to the first."""
-    import odforecast as od
-
-    rounds = {"kind": "pseudo-clean", "start": "2023-01", "end": "2023-03"}
-    hub = od.hub.init(folder, od.bundled(), **rounds)
-    (first,) = od.origins(od.bundled(), "pseudo-clean", "2023-01", "2023-01")
-    od.hub.submit(od.get_model("dlm").fit(first.panel).forecast(draws=100), hub)
-    return folder
-
-
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "hub-checks.md"
 
 

@@ -19,8 +19,7 @@ MODELS = ("dlm", "hub-baseline", "naive+delay")
 
 
 @pytest.fixture(scope="module")
-def tools(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """``hub-dashboard-predtimechart`` in an environment of its own."""
+def tools(shared, tmp_path_factory) -> Path:
     source = shared.parent / "peers" / "hub-dashboard-predtimechart"
     if not source.is_dir() or not UV.exists():
         pytest.skip("no copy of hub-dashboard-predtimechart, or no uv")
@@ -35,7 +34,7 @@ def tools(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python.parent
 
 
-def test_the_dashboard_shows_every_origin_model_and_state(tools: Path, tmp_path: Path) -> None:
+def test_the_dashboard_shows_every_origin_model_and_state(tools, tmp_path):
     start, end = "2024-01", "2024-03"
     hub = od.hub.init(tmp_path / "hub", od.bundled(), kind="pseudo-clean", start=start, end=end)
     for origin in od.origins(od.bundled(), "pseudo-clean", start, end):

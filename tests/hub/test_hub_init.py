@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
-
 import pytest
 import yaml
-from click.testing import CliRunner
+from commands import run
 
 import odforecast as od
 from odforecast.backtesting import DEFAULT_MODELS
-from odforecast.cli import main
 from odforecast.errors import BacktestError, DataError
 from odforecast.geography import lookup
 from odforecast.hub import Hub, init, making
 from odforecast.hub.making import all_labels, model_metadata
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import STATES
-from odforecast.sources.vsrr import read_vsrr
 
 #: Their numbers are those of the release of 2025-09-17.
 pytestmark = pytest.mark.usefixtures("older_bundle")
@@ -29,37 +22,24 @@ pytestmark = pytest.mark.usefixtures("older_bundle")
 RELEASES = ("2018-09-12.csv", "2018-10-17.csv", "2021-10-13.csv.gz", "2024-12-11.csv.gz")
 
 
-@pytest.fixture(scope="module")
-def releases(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> od.Archive:
-    """An archive of several real releases, with the bundled one beneath."""
-    store = od.Archive(tmp_path_factory.mktemp("archive"))
-    for name in RELEASES:
-        store.add(read_vsrr(shared / "vsrr" / name))
-    return store.above(od.bundled())
-
-
-MAKE: dict[str, Callable[[Path, od.Archive], Hub]] = {
-    "bundled": lambda folder, _: init(folder, od.bundled()),
-    "releases": lambda folder, found: init(folder, found, models="all"),
-    "T40.4": lambda folder, _: init(folder, od.bundled(), indicator="T40.4"),
-    "clean": lambda folder, _: init(
-        folder, od.bundled(), kind="pseudo-clean", start="2021-05", end="2022-01"
-    ),
-    "delayed": lambda folder, _: init(
-        folder, od.bundled(), kind="pseudo-delayed", start="2023-05", end="2023-07"
-    ),
-    "other": lambda folder, _: init(
-        folder, od.bundled(), horizon=3, samples=(10, 10), joint=["month"], models=["drift"],
-        name="Ohio", maintainer="Ohio", contact={"name": "Jo", "email": "jo@ohio.gov"},
-        repository="ohio/hub", license="CC0-1.0",
-    ),
+MAKE: dict[str, dict[str, object]] = {
+    "bundled": {},
+    "releases": {"models": "all"},
+    "T40.4": {"indicator": "T40.4"},
+    "clean": {"kind": "pseudo-clean", "start": "2021-05", "end": "2022-01"},
+    "delayed": {"kind": "pseudo-delayed", "start": "2023-05", "end": "2023-07"},
+    "other": {
+        "horizon": 3, "samples": (10, 10), "joint": ["month"], "models": ["drift"], "name": "Ohio",
+        "maintainer": "Ohio", "contact": {"name": "Jo", "email": "jo@ohio.gov"},
+        "repository": "ohio/hub", "license": "CC0-1.0",
+    },
 }  # fmt: skip
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("which", MAKE)
 def test_every_hub_passes_its_checks(which, releases, shared, tmp_path):
-    hub = MAKE[which](tmp_path / "hub", releases)
+    hub = init(tmp_path / "hub", releases if which == "releases" else od.bundled(), **MAKE[which])
     found = od.hub.check(hub.root, schemas=shared / "hubverse")
     assert (found.failed, found.status("valid_config")) == ((), "passed")
     # The hubverse's dashboard draws one round only.
@@ -72,13 +52,7 @@ def test_every_hub_passes_its_checks(which, releases, shared, tmp_path):
     assert days == list(hub.origins) == sorted(set(days))
 
 
-@pytest.fixture(scope="module")
-def small(tmp_path_factory: pytest.TempPathFactory) -> Hub:
-    """The hub of the bundled release."""
-    return init(tmp_path_factory.mktemp("small") / "hub", od.bundled())
-
-
-def test_the_horizon_counts_from_the_last_month_known(releases: od.Archive, tmp_path: Path) -> None:
+def test_the_horizon_counts_from_the_last_month_known(releases, tmp_path):
     hub = init(tmp_path / "hub", releases)
     found = {o.as_of.isoformat(): o.panel for o in od.origins(releases, "real")}
     origins = hub.origins
@@ -98,7 +72,7 @@ def test_the_horizon_counts_from_the_last_month_known(releases: od.Archive, tmp_
     assert "target_end_date" in hub.tasks["derived_task_ids"]
 
 
-def test_origins_of_one_day_are_one_round(tmp_path: Path) -> None:
+def test_origins_of_one_day_are_one_round(tmp_path):
     """CDC brought out July to September 2021 at once: one file a day holds the last of them."""
     hub = init(tmp_path / "hub", od.bundled(), kind="pseudo-clean", start="2021-05", end="2021-11")
     origins = hub.origins
@@ -106,7 +80,7 @@ def test_origins_of_one_day_are_one_round(tmp_path: Path) -> None:
     assert origins["2022-02-15"][1] == "2021-09-30"
 
 
-def test_every_built_in_model_of_states_is_described() -> None:
+def test_every_built_in_model_of_states_is_described():
     bare = {label.removesuffix("+delay").removesuffix("-sums") for label in all_labels()}
     assert bare == set(yaml.safe_load(making.template("models.yml")))
     assert set(od.models.model_names(STATES)) <= set(all_labels())
@@ -122,7 +96,8 @@ def test_every_built_in_model_of_states_is_described() -> None:
         model_metadata("mine")
 
 
-def test_the_dashboards_files_name_what_the_hub_has(small: Hub, tmp_path: Path) -> None:
+def test_the_dashboards_files_name_what_the_hub_has(tmp_path):
+    small = init(tmp_path / "small", od.bundled())
     only = init(tmp_path / "only", od.bundled(), models=["drift"], name='A "b"', repository="o/h")
     for hub, base, monthly in (
         (small, "odforecast-hub_baseline", "odforecast-naive__delay"),
@@ -148,41 +123,34 @@ def test_the_dashboards_files_name_what_the_hub_has(small: Hub, tmp_path: Path) 
         assert {base, monthly, *said["predtimechart-config"]["initial_checked_models"]} <= models
 
 
-def test_nothing_is_written_over(tmp_path: Path) -> None:
+def test_nothing_is_written_over_and_a_hub_is_whole_or_absent(tmp_path, monkeypatch):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
-    with pytest.raises(DataError, match=r"full is not empty: mine\.txt"):
-        init(tmp_path / "full", od.bundled())
     (tmp_path / "file").write_text("mine")
-    with pytest.raises(DataError, match="file is a file"):
-        init(tmp_path / "file", od.bundled())
-    with pytest.raises(DataError, match="nothing can be written"):
-        init(tmp_path / "file" / "hub", od.bundled())
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "full"]
+    for name, words in (
+        ("full", r"full is not empty: mine\.txt"),
+        ("file", "file is a file"),
+        ("file/hub", "nothing can be written"),
+    ):
+        with pytest.raises(DataError, match=words):
+            init(tmp_path / name, od.bundled())
     (tmp_path / "empty").mkdir()
     assert init(tmp_path / "empty", od.bundled()).rounds
 
-
-def test_a_hub_is_whole_or_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    # The last thing that is written.
-    monkeypatch.setattr("odforecast.hub.making.write_pages", fail)
-    with pytest.raises(OSError, match="disk full"):
-        init(tmp_path / "hub", od.bundled())
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_folder_that_was_filled_meanwhile_is_left(tmp_path, monkeypatch) -> None:
     def fill(*_: object) -> None:
         (tmp_path / "hub").mkdir()
         (tmp_path / "hub" / "theirs").write_text("theirs")
 
-    monkeypatch.setattr("odforecast.hub.making.write_pages", fill)
-    with pytest.raises(DataError, match="hub is not empty: theirs"):
-        init(tmp_path / "hub", od.bundled())
-    assert [p.name for p in tmp_path.rglob("*")] == ["hub", "theirs"]
+    for last, error, words in ((fail, OSError, "disk full"), (fill, DataError, "empty: theirs")):
+        assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "file", "full"]
+        monkeypatch.setattr("odforecast.hub.making.write_pages", last)  # what is written last
+        with pytest.raises(error, match=words):
+            init(tmp_path / "hub", od.bundled())
+    assert [p.name for p in (tmp_path / "hub").rglob("*")] == ["theirs"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["empty", "file", "full", "hub"]
 
 
 @pytest.mark.parametrize(
@@ -206,51 +174,36 @@ def test_a_folder_that_was_filled_meanwhile_is_left(tmp_path, monkeypatch) -> No
         ({"start": "2026-01"}, "2026-01"),
     ],
 )
-def test_what_makes_no_hub_is_refused(given: dict[str, Any], words: str, tmp_path: Path) -> None:
+def test_what_makes_no_hub_is_refused(given, words, tmp_path):
     with pytest.raises((DataError, BacktestError), match=words):
         init(tmp_path / "hub", od.bundled(), **given)
     assert list(tmp_path.iterdir()) == []
 
 
-def run(*args: object) -> Any:
-    return CliRunner(env={"COLUMNS": "80"}).invoke(main, ["hub", "init", *map(str, args)])
-
-
-def test_the_command(tmp_path: Path) -> None:
-    folder = tmp_path / "hub"
-    done = run(folder, "--source", "bundled", "--rounds", "clean", "--start", "2024-01",
-               "--end", "2024-04", "--contact", "Jo Doe <jo@ohio.gov>",
-               "--repository", "ohio/hub", "--json")  # fmt: skip
+def test_the_command(tmp_path):
+    done = run("hub", "init", tmp_path / "hub", "--source", "bundled")
     assert done.exit_code == 0, done.output
-    said = json.loads(done.stdout)
-    hub = Hub.open(folder)
-    assert (said["rounds"], said["models"]) == (4, len(hub.metadata_files()))
-    assert said["answers"] > 0
-    assert hub.admin["contact"] == {"name": "Jo Doe", "email": "jo@ohio.gov"}
-    assert hub.admin["repository"]["owner"] == "ohio"
-    again = run(folder, "--source", "bundled")
-    assert again.exit_code == 1
-    assert again.stderr.startswith("error: ")
-    assert "is not empty" in again.stderr
-
-
-def test_the_command_says_what_is_lacking(tmp_path: Path) -> None:
-    done = run(tmp_path / "hub", "--source", "bundled")
-    assert done.exit_code == 0, done.output
-    assert "1 round (2025-09-17, known to 2025-04), 9 models, 0 final counts" in " ".join(
-        done.stdout.split()
-    )
+    said = " ".join(done.stdout.split())
+    assert "1 round (2025-09-17, known to 2025-04), 9 models, 0 final counts" in said
     words = " ".join(done.stderr.split())
     assert "no final counts yet: no round is older than the last release" in words
     assert "--contact and --repository not given" in words
-    wrong = run(tmp_path / "other", "--source", "bundled", "--contact", "Jo")
+    again = run("hub", "init", tmp_path / "hub", "--source", "bundled")
+    assert again.exit_code == 1
+    assert again.stderr.startswith("error: ")
+    assert "is not empty" in again.stderr
+    mine = (tmp_path / "mine", "--source", "bundled", "--contact")
+    done = run("hub", "init", *mine, "Jo Doe <jo@ohio.gov>", "--repository", "ohio/hub")
+    assert done.exit_code == 0, done.output
+    admin = Hub.open(tmp_path / "mine").admin
+    assert admin["contact"] == {"name": "Jo Doe", "email": "jo@ohio.gov"}
+    assert admin["repository"]["owner"] == "ohio"
+    wrong = run("hub", "init", *mine, "Jo")
     assert wrong.exit_code == 2
     assert "give a name and an address" in wrong.stderr
-
-
-def test_rounds_are_called_as_the_option_calls_them(tmp_path: Path) -> None:
-    result = run(tmp_path / "z", "--source", "bundled", "--rounds", "delayed",
-                 "--indicator", "T40.4")  # fmt: skip
+    # Rounds are called as the option calls them.
+    delayed = ("--rounds", "delayed", "--indicator", "T40.4")
+    result = run("hub", "init", tmp_path / "z", "--source", "bundled", *delayed)
     said = result.stderr + str(result.exception)
     assert result.exit_code == 1
     assert "take --rounds clean, or --rounds real" in said

@@ -1,4 +1,4 @@
-"""A hub as a folder: any hub opens, and what is wrong is named by file and line."""
+"""A hub as a folder: any hub opens, what is wrong is named; and the names of models in it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from small_hub import small_hub
 
-from odforecast.errors import DataError
-from odforecast.hub import score
+from odforecast.errors import DataError, ForecastError
+from odforecast.hub import layout, score
 from odforecast.hub.layout import CONFIG, Hub, read_json
+from odforecast.models.model import LABEL
 
 #: Places in ``tasks.json``.
 ROUND = ("rounds", 0)
@@ -25,13 +28,13 @@ def put(path: Path, text: str = "") -> Path:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path) -> Path:
     put(tmp_path / CONFIG / "admin.json", '{"file_format": ["csv", "parquet"]}')
     put(tmp_path / CONFIG / "tasks.json", '{"rounds": []}')
     return tmp_path
 
 
-def test_a_real_hub_opens(shared: Path) -> None:
+def test_a_real_hub_opens(shared):
     hub = Hub.open(shared / "hubverse" / "example_hub")
     assert hub.admin["name"] == "Example complex forecast hub"
     assert hub.file_formats == ("csv",)
@@ -48,7 +51,7 @@ def test_a_real_hub_opens(shared: Path) -> None:
     assert "team_abbr" in schema["properties"]
 
 
-def test_files_are_found_wherever_they_lie_and_others_are_not_taken(folder: Path) -> None:
+def test_files_are_found_wherever_they_lie_and_others_are_not_taken(folder):
     out, target = folder / "model-output", folder / "target-data"
     for name in ("README.md", ".DS_Store", ".git/x.csv", "a-b/.x.csv", "a-b/README", "a-b/x.arrow",
                  "a-b/deep/er/x.parquet", "c-d/x.csv"):  # fmt: skip
@@ -82,34 +85,31 @@ def test_the_folder_of_submissions_may_have_another_name_in_the_hub(folder, name
         Hub.open(folder)
 
 
-def test_what_is_no_hub_is_refused(tmp_path: Path, folder: Path) -> None:
+def test_what_is_no_hub_is_refused(tmp_path, folder):
     (tmp_path / "empty").mkdir()
     (folder / CONFIG / "tasks.json").unlink()
-    for path, words in (
-        (tmp_path / "nowhere", "no such folder"),
-        (put(tmp_path / "file.csv"), "is a file"),
-        (tmp_path / "empty", "no folder hub-config, so this is not a hub"),
-        (folder, r"tasks\.json: no such file"),
+    put(tmp_path / "file.csv")
+    for name, words in (
+        ("nowhere", "no such folder"),
+        ("file.csv", "is a file"),
+        ("empty", "no folder hub-config, so this is not a hub"),
+        (".", r"tasks\.json: no such file"),
     ):
         with pytest.raises(DataError, match=words):
-            Hub.open(path)
+            Hub.open(tmp_path / name)
 
 
 @pytest.mark.parametrize(
     ("name", "place", "value", "words"),
     [
         ("tasks", [], {}, "tasks.json: object missing required field rounds"),
-        ("tasks", ["rounds"], {}, "tasks.json: rounds: expected array, got object"),
         ("tasks", ["rounds", 0], 1, "tasks.json: rounds[0]: expected object, got int"),
         ("tasks", [*ROUND, "model_tasks"], {}, "rounds[0].model_tasks: expected array"),
         ("tasks", [*ROUND, "additional_metadata"], {"last_data_dates": 1}, "expected object"),
-        ("tasks", [*TASK, "task_ids", "location"], {"optional": 39}, "task_ids[...].optional"),
         ("tasks", [*TASK, "task_ids", "location"], {"optional": [[39]]}, "optional[0]"),
-        ("tasks", [*TASK, "output_type"], ["quantile"], "output_type: expected object"),
         ("tasks", [*TASK, "target_metadata", 0, "target_keys"], "target", "target_keys"),
         ("tasks", ["derived_task_ids"], "horizon", "derived_task_ids: expected array"),
         ("admin", ["additional_metadata"], "x", "admin.json: additional_metadata: expected object"),
-        ("target-data", [], {"observable_unit": "location"}, "observable_unit: expected array"),
         ("target-data", [], {"time-series": 1}, "target-data.json: time-series: expected object"),
     ],
 )
@@ -150,3 +150,75 @@ def test_a_configuration_that_cannot_be_read_is_named(tmp_path, text, words):
     assert str(path) in caught.value.message
     path.write_text(json.dumps({"a": "é"}), encoding="utf-8-sig")
     assert read_json(path) == {"a": "é"}
+
+
+#: What labels are made of, twice over where signs meet.
+_SIGNS = " _.,+=()[]'-"
+_LABELS = st.text(st.sampled_from("abzAZ019" + _SIGNS * 2), min_size=1, max_size=24).filter(
+    LABEL.fullmatch
+)
+
+
+@given(_LABELS)
+def test_every_label_comes_back(label):
+    there = layout.model_id(label, "team_1")
+    assert layout.MODEL_ID.fullmatch(there)
+    assert layout.label_of(there, "team_1") == label
+
+
+@given(_LABELS, _LABELS)
+def test_no_two_labels_have_one_name(one, other):
+    assert (layout.model_id(one) == layout.model_id(other)) == (one == other)
+
+
+@given(st.text(st.sampled_from("ab_25f8"), min_size=1, max_size=14))
+def test_a_name_of_ours_is_undone_to_its_label_or_refused(model):
+    name = f"odforecast-{model}"
+    try:
+        label = layout.label_of(name)
+    except DataError:
+        return
+    assert layout.model_id(label) == name
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("auto-ets", "auto_ets"),
+        ("naive+delay", "naive__delay"),
+        ("auto_ets", "auto___5fets"),
+        ("a--b", "a___2d_b"),
+        ("a-", "a___2d"),
+        ("dlm(delay=False)", "dlm___28delay___3dFalse___29"),
+    ],
+)
+def test_the_mapping_is_the_one_that_is_written_down(label, name):
+    assert layout.model_id(label) == f"odforecast-{name}"
+    assert layout.label_of(f"Team-{name}") == f"Team-{name}"  # other teams keep their names
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["auto-ets-sums", "a b-c", "odforecast", "odforecast-", "odforecast-a____b", "odforecast-a___2",
+     "odforecast-_a", "odforecast-a___61", "odforecast-a_", "odforecast-a___2Db", ""],
+)  # fmt: skip
+def test_what_is_no_name_is_refused(name):
+    with pytest.raises(DataError):
+        layout.label_of(name)
+
+
+@pytest.mark.parametrize(
+    ("label", "team", "words"),
+    [
+        ("", "odforecast", "not a valid model label"),
+        ("naïve", "odforecast", "not a valid model label"),
+        ("a\nb", "odforecast", "not a valid model label"),
+        ("drift", "my-team", "not a valid team name"),
+        ("drift", "", "not a valid team name"),
+        ("drift", "t" * 33, "not a valid team name"),
+        ("a" * 129, "odforecast", "shorter label"),
+    ],
+)
+def test_what_makes_no_name_is_refused(label, team, words):
+    with pytest.raises(ForecastError, match=words):
+        layout.model_id(label, team)

@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import run
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from other_scores import scoringrules
 
 import odforecast as od
-from odforecast.cli.hub import score as command
-from odforecast.errors import DataError, ScoringError
+from odforecast.errors import ArchiveError, DataError, ScoringError
+from odforecast.forecast.trend import CATEGORIES as TREND
 from odforecast.geography.places import lookup
 from odforecast.hub import HubScores, score
 from odforecast.hub import scores as rules
 from odforecast.hub.scores import energy_score
+from odforecast.hub.tables import known_panel, score_levels, score_trend
 from odforecast.names import HUB_QUANTILES
+from odforecast.scoring.rules import ranked_probability_score
+from odforecast.scoring.trend import pooled_frequencies, trend_pair
 
 #: Their numbers are those of the release of 2025-09-17.
 pytestmark = pytest.mark.usefixtures("older_bundle")
@@ -35,8 +40,16 @@ CATEGORIES = ["low", "moderate", "high", "very high"]
 
 
 @pytest.fixture(scope="module")
-def example(shared) -> HubScores:
-    return score(shared / "hubverse" / "example_hub")
+def scales(shared) -> dict[str, HubScores]:
+    both = score(shared / "hubverse" / "example_hub", scale="both")
+    assert set(both.units["scale"]) == {"natural", "log"}
+    return {
+        scale: HubScores(
+            *(t[t["scale"] == scale] for t in (both.units, both.joint)),
+            both.failures, both.task_ids, both.targets,
+        )
+        for scale in ("natural", "log")
+    }  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -57,108 +70,36 @@ def of(table: pd.DataFrame, output_type: str, location="US", horizon="2") -> pd.
                  & (table["horizon"] == horizon)]  # fmt: skip
 
 
-# A real hub, and a submission that nobody here made.
+@pytest.mark.parametrize(("scale", "of_scale"), [("natural", lambda x: x), ("log", np.log1p)])
+@pytest.mark.parametrize(("place", "horizon"), [("US", "2"), ("US", "0"), ("06", "3"), ("48", "1")])
+def test_scores_are_those_of_scoringrules(scales, submitted, scale, of_scale, place, horizon):
+    scores = scales[scale]
+    rows = of(submitted, "quantile", place, horizon).astype({"output_type_id": float})
+    values = rows.sort_values("output_type_id")["value"].astype(float).to_numpy()
+    drawn = of_scale(of(submitted, "sample", place, horizon)["value"].astype(float).to_numpy())
+    mine = unit(scores, "quantile", place, horizon)
+    came = mine["observed"]  # shown as it came
+    if (place, horizon) == ("US", "2"):
+        assert came == 6571.0  # time-series.csv: 2022-11-05, wk inc flu hosp, US
+    y, quantiles = of_scale(came), of_scale(values)
+    # WIS is twice the mean quantile score.
+    losses = [sr.quantile_score(y, q, tau) for q, tau in zip(quantiles, HUB_QUANTILES)]
+    assert mine["wis"] == pytest.approx(2 * np.mean(losses), rel=1e-9)
+    parts = mine["dispersion"] + mine["overprediction"] + mine["underprediction"]
+    assert parts == pytest.approx(mine["wis"], rel=1e-12)
+    assert mine["ae_median"] == pytest.approx(abs(y - quantiles[11]), rel=1e-12)
+    level = dict(zip(HUB_QUANTILES, values))
+    assert mine["interval_coverage_90"] == float(level[0.05] <= came <= level[0.95])
+    sample = unit(scores, "sample", place, horizon)
+    assert sample["crps"] == pytest.approx(sr.crps_ensemble(y, drawn, estimator="nrg"))
+    assert sample["se_mean"] == pytest.approx((drawn.mean() - y) ** 2)
+    point = of_scale(float(of(submitted, "mean", place, horizon)["value"].iloc[0]))
+    assert unit(scores, "mean", place, horizon)["se_point"] == pytest.approx((point - y) ** 2)
+    if scale == "log":
+        assert unit(scores, "cdf", place, horizon)["reason"] == "cdf has no log scale"
 
 
-def test_every_unit_of_the_example_hub_has_a_row(example, submitted):
-    ids = ["location", "horizon", "target", "output_type"]
-    assert len(example.units) == len(submitted[ids].drop_duplicates()) == 6 * 212
-    assert set(example.units["model_id"]) == {"Flusight-baseline"}
-    assert set(example.units["truth"]) == {"time-series"}
-    assert set(example.units["truth_as_of"]) == {""}
-    bad = example.units[~example.units["scorable"]]
-    assert set(bad["output_type"]) == {"pmf"}
-    assert set(bad["reason"]) == {"no target 'wk flu hosp rate category' in the time-series"}
-    assert bad[list(rules.SCORES)].isna().all(axis=None)
-
-
-def test_wis_of_one_unit_by_the_published_formula(example, submitted):
-    """Bracher et al. 2021, interval by interval, from the cells of the two files."""
-    rows = of(submitted, "quantile").set_index("output_type_id")["value"].astype(float)
-    y = 6571.0  # time-series.csv: 2022-11-05, wk inc flu hosp, US
-    found = unit(example, "quantile")
-    assert found["observed"] == y
-    total = abs(y - rows["0.5"]) / 2
-    halves = [0.01, 0.025, *np.arange(5, 46, 5) / 100]
-    for half in halves:
-        low, high = rows[f"{half:g}"], rows[f"{1 - half:g}"]
-        alpha = 2 * half
-        interval = (high - low) + 2 / alpha * max(low - y, 0) + 2 / alpha * max(y - high, 0)
-        total += alpha / 2 * interval
-    assert found["wis"] == pytest.approx(total / (11 + 0.5), rel=1e-12)
-    parts = found["dispersion"] + found["overprediction"] + found["underprediction"]
-    assert parts == pytest.approx(found["wis"], rel=1e-12)
-    assert found["ae_median"] == abs(y - rows["0.5"])
-    assert found["interval_coverage_90"] == float(rows["0.05"] <= y <= rows["0.95"])
-
-
-def test_scores_are_those_of_scoringrules(example, submitted):
-    for place, horizon in (("US", "0"), ("06", "3"), ("48", "1")):
-        quantiles = of(submitted, "quantile", place, horizon).astype({"output_type_id": float})
-        quantiles = quantiles.sort_values("output_type_id")["value"].astype(float).to_numpy()
-        drawn = of(submitted, "sample", place, horizon)["value"].astype(float).to_numpy()
-        mine = unit(example, "quantile", place, horizon)
-        y = mine["observed"]
-        # WIS is twice the mean quantile score.
-        losses = [sr.quantile_score(y, q, tau) for q, tau in zip(quantiles, HUB_QUANTILES)]
-        assert mine["wis"] == pytest.approx(2 * np.mean(losses), rel=1e-9)
-        sample = unit(example, "sample", place, horizon)
-        assert sample["crps"] == pytest.approx(sr.crps_ensemble(y, drawn, estimator="nrg"))
-        assert sample["se_mean"] == pytest.approx((drawn.mean() - y) ** 2)
-        point = float(of(submitted, "mean", place, horizon)["value"].iloc[0])
-        assert unit(example, "mean", place, horizon)["se_point"] == pytest.approx((point - y) ** 2)
-
-
-def test_the_distribution_function_is_scored_at_its_thresholds(example, submitted, shared):
-    rows = of(submitted, "cdf").astype({"output_type_id": float, "value": float})
-    rows = rows.sort_values("output_type_id")
-    series = pd.read_csv(shared / "hubverse" / "example_hub" / "target-data" / "time-series.csv")
-    came = series[(series["location"] == "US") & (series["target"] == "wk flu hosp rate")
-                  & (series["target_end_date"] == "2022-11-05")]["observation"].iloc[0]  # fmt: skip
-    f, x = rows["value"].to_numpy(), rows["output_type_id"].to_numpy()
-    found = unit(example, "cdf")
-    assert found["rps"] == pytest.approx(((f - (x >= came)) ** 2).sum())
-    k = int(np.searchsorted(x, came))
-    chance = f[k] - (f[k - 1] if k else 0.0)
-    want = np.inf if chance == 0 else -np.log(chance)
-    assert found["log_score"] == pytest.approx(want)
-
-
-def test_joint_samples_by_the_hubs_compound_taskid_set(example, submitted):
-    """``compound_taskid_set`` is reference_date and location: a sample is a path over weeks."""
-    assert len(example.joint) == 53
-    row = example.joint[example.joint["location"] == "US"].iloc[0]
-    assert (row["n_samples"], row["n_units"], row["n_known"]) == (100, 4, 4)
-    assert row["joint_over"] == "horizon, target_end_date"
-    drawn = submitted[(submitted["output_type"] == "sample") & (submitted["location"] == "US")]
-    wide = drawn.pivot(index="output_type_id", columns="horizon", values="value").astype(float)
-    came = np.array([2380.0, 4353.0, 6571.0, 8848.0])
-    want = energy(came, wide.to_numpy(), estimator="nrg")
-    assert row["energy_score"] == pytest.approx(float(want))
-
-
-@pytest.mark.slow
-def test_log_scale_is_log1p_of_both(shared, submitted):
-    folder = shared / "hubverse" / "example_hub"
-    both = score(folder, scale="both")
-    assert set(both.units["scale"]) == {"natural", "log"}
-    log = replace_units(both, both.units[both.units["scale"] == "log"])
-    q = of(submitted, "quantile").astype({"output_type_id": float, "value": float})
-    q = np.log1p(q.sort_values("output_type_id")["value"].to_numpy())
-    losses = [sr.quantile_score(np.log1p(6571.0), v, tau) for v, tau in zip(q, HUB_QUANTILES)]
-    assert unit(log, "quantile")["wis"] == pytest.approx(2 * np.mean(losses))
-    assert unit(log, "quantile")["observed"] == 6571.0  # what came is shown as it came
-    assert unit(log, "cdf")["reason"] == "cdf has no log scale"
-
-
-def replace_units(scores: HubScores, units: pd.DataFrame) -> HubScores:
-    return HubScores(units, scores.joint, scores.failures, scores.task_ids, scores.targets)
-
-
-# A small hub made here: oracle output, categories, versions.
-
-
-def config(**extra) -> dict:
+def config() -> dict:
     def ids(**values):
         return {k: {"required": None, "optional": v} for k, v in values.items()}
 
@@ -178,7 +119,7 @@ def config(**extra) -> dict:
         "target_metadata": [{"target_keys": {"target": "level"}, "target_type": "ordinal"}],
     }
     turn = {"round_id": "origin", "round_id_from_variable": True, "model_tasks": [count, level]}
-    return {"rounds": [turn | extra]}
+    return {"rounds": [turn]}
 
 
 @pytest.fixture
@@ -191,18 +132,35 @@ def hub(tmp_path) -> Path:
     return tmp_path
 
 
+def edit(hub: Path, place: list, value: object) -> None:
+    """Change one value of the round."""
+    said = config()
+    at = said["rounds"][0]
+    for key in place[:-1]:
+        at = at[key]
+    at[place[-1]] = value
+    (hub / "hub-config" / "tasks.json").write_text(json.dumps(said))
+
+
+def rows_of(kind, cells, target="count", place="A", step=1) -> list[tuple]:
+    """Rows of one unit: output type ids with their values."""
+    return [("2024-01-06", place, step, target, kind, x, v) for x, v in cells]
+
+
+def quantiles(values=(8, 10, 12), **where) -> list[tuple]:
+    return rows_of("quantile", zip((0.25, 0.5, 0.75), values), **where)
+
+
+def levels(*chances) -> list[tuple]:
+    return rows_of("pmf", zip(CATEGORIES, chances), "level")
+
+
 def submit(hub: Path, model: str, rows: list[tuple], day: str = "2024-01-06") -> Path:
     names = ["origin", "place", "step", "target", "output_type", "output_type_id", "value"]
-    folder = hub / "model-output" / model
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{day}-{model}.csv"
+    path = hub / "model-output" / model / f"{day}-{model}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
     pd.DataFrame(rows, columns=names).to_csv(path, index=False)
     return path
-
-
-def quantiles(values=(8, 10, 12), place="A", step=1, origin="2024-01-06") -> list[tuple]:
-    return [(origin, place, step, "count", "quantile", x, v)
-            for x, v in zip((0.25, 0.5, 0.75), values)]  # fmt: skip
 
 
 def series(hub: Path, rows: list[tuple], names="place,step,target,observation") -> None:
@@ -215,49 +173,32 @@ def oracle(hub: Path, rows: list[tuple]) -> None:
     pd.DataFrame(rows, columns=names).to_csv(hub / "target-data" / "oracle-output.csv", index=False)
 
 
-def test_categories_against_oracle_output(hub):
+def only(hub: Path, of: str = "units") -> dict:
+    """The only row of the scores."""
+    (row,) = getattr(score(hub), of).to_dict("records")
+    return row
+
+
+def test_categories(hub):
     chances = (0.1, 0.2, 0.3, 0.4)
-    submit(hub, "team-one", [("2024-01-06", "A", 1, "level", "pmf", c, p)
-                             for c, p in zip(CATEGORIES[::-1], chances[::-1])])  # fmt: skip
+    submit(hub, "team-one", levels(*chances)[::-1])
     oracle(hub, [("A", 1, "level", "pmf", c, int(c == "moderate")) for c in CATEGORIES])
-    (row,) = score(hub).units.to_dict("records")
-    assert row["category"] == "moderate"
+    row = only(hub)
+    assert (row["category"], row["truth"]) == ("moderate", "oracle-output")
     assert row["log_score"] == pytest.approx(-np.log(0.2))
     # The order is the configuration's, not the file's; the sum of squares, as in hubEvals.
     assert row["rps"] == pytest.approx(float(sr.rps_score(2, np.array(chances), k_axis=-1)))
     assert row["rps"] == pytest.approx(0.1**2 + (0.3 - 1) ** 2 + (0.6 - 1) ** 2)
-    assert row["truth"] == "oracle-output"
-
-
-def test_a_nominal_target_has_no_rps(hub):
-    said = config()
-    said["rounds"][0]["model_tasks"][1]["target_metadata"][0]["target_type"] = "nominal"
-    (hub / "hub-config" / "tasks.json").write_text(json.dumps(said))
-    submit(hub, "team-one", [("2024-01-06", "A", 1, "level", "pmf", c, 0.25) for c in CATEGORIES])
-    oracle(hub, [("A", 1, "level", "pmf", "high", 1)])
-    (row,) = score(hub).units.to_dict("records")
-    assert row["log_score"] == pytest.approx(np.log(4))
+    # Of a nominal target there is no order, and so no RPS.
+    edit(hub, ["model_tasks", 1, "target_metadata", 0, "target_type"], "nominal")
+    row = only(hub)
+    assert row["log_score"] == pytest.approx(-np.log(0.2))
     assert np.isnan(row["rps"])
-
-
-def test_categories_that_a_time_series_holds_as_text(hub):
-    submit(hub, "team-one", [("2024-01-06", "A", 1, "level", "pmf", c, 0.25) for c in CATEGORIES])
+    # A time series holds them as text.
+    (hub / "target-data" / "oracle-output.csv").unlink()
     series(hub, [("A", 1, "level", "high"), ("B", 1, "level", "low")])
-    (row,) = score(hub).units.to_dict("records")
+    row = only(hub)
     assert (row["category"], row["scorable"]) == ("high", True)
-
-
-def test_versions_by_the_day_they_were_known(hub):
-    submit(hub, "team-one", quantiles())
-    names = "place,step,target,as_of,observation"
-    series(hub, [("A", 1, "count", "2024-02-01", 11), ("A", 1, "count", "2024-03-01", 14),
-                 ("B", 1, "count", "2024-04-01", 3)], names)  # fmt: skip
-    newest = score(hub).units.iloc[0]
-    assert (newest["observed"], newest["truth_as_of"]) == (14, "2024-03-01")
-    then = score(hub, as_of="2024-02-29").units.iloc[0]
-    assert (then["observed"], then["truth_as_of"]) == (11, "2024-02-01")
-    with pytest.raises(DataError, match="nothing was known on 2024-01-31"):
-        score(hub, as_of="2024-01-31")
 
 
 def test_a_table_without_the_target_is_no_truth_of_two_targets(hub):
@@ -272,29 +213,21 @@ BROKEN = {
     "row 3: value 'many' is not a number": quantiles((8, "many", 12)),
     "row 3: output_type_id '0.25' is there twice": [*quantiles()[:1], *quantiles()],
     "WIS needs levels symmetric about a median; there are 0.25, 0.5": quantiles()[:2],
-    "a level does not lie between 0 and 1": [
-        *quantiles(), ("2024-01-06", "A", 1, "count", "quantile", 1.5, 20)
-    ],
+    "a level does not lie between 0 and 1": [*quantiles(), *rows_of("quantile", [(1.5, 20)])],
     "no place 'Z' in the time-series": quantiles(place="Z"),
     "no value in the time-series": quantiles(place="B", step=1),
-    "output type 'guess' cannot be scored": [
-        ("2024-01-06", "A", 1, "count", "guess", "", 1)
-    ],
-    "2 rows of output type median": [("2024-01-06", "A", 1, "count", "median", "", 1)] * 2,
-    "its chances add up to 0.8": [
-        ("2024-01-06", "A", 1, "level", "pmf", c, 0.2) for c in CATEGORIES
-    ],
-    "it lacks category 'very high'": [
-        ("2024-01-06", "A", 1, "level", "pmf", c, 1 / 3) for c in CATEGORIES[:3]
-    ],
-}  # fmt: skip
+    "output type 'guess' cannot be scored": rows_of("guess", [("", 1)]),
+    "2 rows of output type median": rows_of("median", [("", 1)] * 2),
+    "its chances add up to 0.8": levels(0.2, 0.2, 0.2, 0.2),
+    "it lacks category 'very high'": levels(1 / 3, 1 / 3, 1 / 3),
+}
 
 
 @pytest.mark.parametrize("reason", BROKEN)
 def test_what_cannot_be_scored_says_why_and_stays(hub, reason):
     submit(hub, "team-one", BROKEN[reason])
     series(hub, [("A", 1, "count", 11), ("B", 2, "count", 3), ("A", 1, "level", "low")])
-    (row,) = score(hub).units.to_dict("records")
+    row = only(hub)
     assert row["reason"] == reason
     assert not row["scorable"]
     assert all(np.isnan(row[name]) for name in rules.SCORES)
@@ -312,7 +245,7 @@ def test_a_forecast_that_stands_there_twice_is_scored_once(hub):
 def test_models_are_compared_on_the_units_that_both_have(hub):
     """A baseline of one easy unit and a model of that and a hard one: the mean ratio would lie."""
     submit(hub, "team-base", quantiles((9, 11, 13)))
-    submit(hub, "team-new", [*quantiles((8, 10, 12)), *quantiles((8, 10, 12), "B")])
+    submit(hub, "team-new", [*quantiles(), *quantiles(place="B")])
     series(hub, [("A", 1, "count", 11), ("B", 1, "count", 99)])
     found = score(hub)
     table = found.summary(baseline="team-base").set_index("model_id")
@@ -330,25 +263,31 @@ def test_models_are_compared_on_the_units_that_both_have(hub):
         found.summary(["plcae"])
 
 
-def samples(values: dict[tuple[str, int], list[float]], ids=None) -> list[tuple]:
-    return [("2024-01-06", place, step, "count", "sample", (ids or {}).get(place, "s") + str(i), v)
-            for (place, step), drawn in values.items() for i, v in enumerate(drawn)]  # fmt: skip
-
-
 JOINT = {("A", 1): [1.0, 2.0, 4.0], ("B", 1): [3.0, 0.0, 9.0], ("A", 2): [5.0, 5.0, 6.0]}
+CAME = [("A", 1, "count", 2), ("B", 1, "count", 4), ("A", 2, "count", 5)]
+
+
+def samples(values: dict[tuple[str, int], list[float]], ids=None) -> list[tuple]:
+    rows: list[tuple] = []
+    for (place, step), drawn in values.items():
+        cells = [((ids or {}).get(place, "s") + str(i), v) for i, v in enumerate(drawn)]
+        rows += rows_of("sample", cells, place=place, step=step)
+    return rows
 
 
 @pytest.mark.parametrize("known", [3, 2])
 def test_joint_samples_are_scored_on_what_came(hub, known):
     submit(hub, "team-one", samples(JOINT))
-    came = [("A", 1, "count", 2), ("B", 1, "count", 4), ("A", 2, "count", 5)]
-    series(hub, came[:known])
-    (row,) = score(hub).joint.to_dict("records")
+    series(hub, CAME[:known])
+    row = only(hub, "joint")
     assert row["joint_over"] == "place, step"
     assert (row["n_units"], row["n_known"]) == (3, known)
     drawn = np.array(list(JOINT.values()))[:known].T
     want = energy(np.array([2.0, 4.0, 5.0])[:known], drawn, estimator="nrg")
     assert row["energy_score"] == pytest.approx(float(want))
+    # Where the hub says nothing of it, there is none.
+    edit(hub, ["model_tasks", 0, "output_type", "sample", "output_type_id_params"], {})
+    assert score(hub).joint.empty
 
 
 @pytest.mark.parametrize(
@@ -361,20 +300,11 @@ def test_joint_samples_are_scored_on_what_came(hub, known):
 )
 def test_joint_samples_that_have_no_score(hub, values, ids, said):
     submit(hub, "team-one", samples(values, ids))
-    series(hub, [("A", 1, "count", 2), ("B", 1, "count", 4), ("A", 2, "count", 5)])
-    (row,) = score(hub).joint.to_dict("records")
+    series(hub, CAME)
+    row = only(hub, "joint")
     assert np.isnan(row["energy_score"])
     assert not row["scorable"]
     assert said in row["reason"]
-
-
-def test_no_joint_score_where_the_hub_says_nothing(hub):
-    said = config()
-    said["rounds"][0]["model_tasks"][0]["output_type"]["sample"]["output_type_id_params"] = {}
-    (hub / "hub-config" / "tasks.json").write_text(json.dumps(said))
-    submit(hub, "team-one", samples(JOINT))
-    series(hub, [("A", 1, "count", 2)])
-    assert score(hub).joint.empty
 
 
 def test_the_day_of_an_observation_follows_from_the_horizon(hub):
@@ -388,8 +318,7 @@ def test_the_day_of_an_observation_follows_from_the_horizon(hub):
     path.write_text(path.read_text().replace("step", "horizon"))
     series(hub, [("A", "2024-01-20", "count", 11), ("A", "2024-01-13", "count", 99)],
            "place,date,target,observation")  # fmt: skip
-    (row,) = score(hub).units.to_dict("records")
-    assert row["observed"] == 11
+    assert only(hub)["observed"] == 11
 
 
 def test_columns_that_are_no_task_ids_are_not_keys(hub):
@@ -406,27 +335,19 @@ def test_energy_score_is_that_of_the_formula(draws, came):
     assert energy_score(draws, came) == pytest.approx(want, abs=1e-9)
 
 
-# On the command line.
-
-
-def run(*arguments: object):
-    return CliRunner(env={"COLUMNS": "80"}).invoke(command, list(map(str, arguments)))
-
-
 @pytest.mark.slow
-def test_the_command_prints_tables_of_eighty_columns(shared, tmp_path):
+def test_the_command_prints_tables_of_eighty_columns(shared):
     folder = shared / "hubverse" / "example_hub"
-    out, joint = tmp_path / "units.csv", tmp_path / "joint.parquet"
-    result = run(folder, "--baseline", "Flusight-baseline", "--out", out, "--joint", joint)
+    result = run("hub", "score", folder, "--baseline", "Flusight-baseline")
     assert result.exit_code == 0, result.output
-    text = result.output
-    assert "Final counts: time-series of the hub, without a known version" in text
-    assert "212 of 1,272 units cannot be scored:" in text
-    assert "wk inc flu hosp, quantile: Flusight-baseline" in text
-    assert "Energy score of joint samples" in text
-    assert max(len(x) for x in text.splitlines() if str(tmp_path) not in x) <= 80
-    assert len(pd.read_csv(out)) == 1272
-    assert len(pd.read_parquet(joint)) == 53
+    for words in (
+        "Final counts: time-series of the hub, without a known version",
+        "212 of 1,272 units cannot be scored:",
+        "wk inc flu hosp, quantile: Flusight-baseline",
+        "Energy score of joint samples",
+    ):
+        assert words in result.output
+    assert max(map(len, result.output.splitlines())) <= 80
 
 
 @pytest.mark.parametrize(
@@ -441,32 +362,26 @@ def test_the_command_prints_tables_of_eighty_columns(shared, tmp_path):
     ],
 )
 def test_mistakes_are_one_line(hub, arguments, code, message):
-    result = run(*(str(hub) if a == "{hub}" else a for a in arguments))
+    result = run("hub", "score", *(str(hub) if a == "{hub}" else a for a in arguments))
     assert result.exit_code == code or isinstance(result.exception, DataError)
     assert message in (result.stderr or str(result.exception)) or message in str(result.exception)
 
 
 def test_a_value_on_a_threshold_has_reached_it(hub):
-    """A distribution function is the chance of at most the threshold."""
-    said = config()
-    said["rounds"][0]["model_tasks"][0]["output_type"]["cdf"] = {
-        "output_type_id": {"required": [10, 20]}
-    }
-    (hub / "hub-config" / "tasks.json").write_text(json.dumps(said))
-    submit(hub, "team-one", [("2024-01-06", "A", 1, "count", "cdf", 10, 0.75),
-                             ("2024-01-06", "A", 1, "count", "cdf", 20, 1.0)])  # fmt: skip
+    ids = {"output_type_id": {"required": [10, 20]}}
+    edit(hub, ["model_tasks", 0, "output_type", "cdf"], ids)
+    submit(hub, "team-one", rows_of("cdf", [(10, 0.75), (20, 1.0)]))
     series(hub, [("A", 1, "count", 10)])
-    (row,) = score(hub).units.to_dict("records")
+    row = only(hub)
     assert row["rps"] == pytest.approx(0.25**2)
     assert row["log_score"] == pytest.approx(-np.log(0.75))
     oracle(hub, [("A", 1, "count", "cdf", 10, 1), ("A", 1, "count", "cdf", 20, 1)])
-    (again,) = score(hub).units.to_dict("records")
+    again = only(hub)
     assert (again["truth"], again["rps"]) == ("oracle-output", row["rps"])
 
 
 @pytest.mark.slow
 def test_a_hub_made_here_gives_the_scores_of_the_library(tmp_path):
-    """Quantiles, samples and trend of our own hub, scored as any hub's; RPS there is the sum."""
     origins = od.origins(od.bundled(), "pseudo-clean", start="2023-03", end="2023-03")
     folder = tmp_path / "ours"
     od.hub.init(folder, od.bundled(), kind="pseudo-clean", start="2023-03", end="2023-03",
@@ -479,28 +394,149 @@ def test_a_hub_made_here_gives_the_scores_of_the_library(tmp_path):
     assert set(units["model_id"]) == {od.hub.model_id("dlm")}
     truth = od.Truth(od.bundled().as_of().panel(), min_age=0)
     codes = {lookup(s).code: s for s in made.locations}
-    for target in ("deaths_12mo", "deaths_month"):
-        want = od.score(made, truth, target).set_index(["location", "month"])
-        for kind, names in (("quantile", {"wis": "wis", "ae_median": "ae"}),
-                            ("sample", {"crps": "crps"})):  # fmt: skip
-            rows = units[(units["target"] == target) & (units["output_type"] == kind)]
-            assert len(rows) == 53 * 12
-            month = pd.to_datetime(rows["target_end_date"].str[:7], format="ISO8601").astype(
-                "datetime64[s]"
-            )
-            index = pd.MultiIndex.from_arrays([rows["location"].map(codes), month])
-            for theirs, ours in names.items():
-                np.testing.assert_allclose(
-                    rows[theirs], want.loc[index, ours], atol=1e-3, err_msg=f"{target}, {theirs}"
-                )
-        if target == "deaths_12mo":
-            rows = units[units["output_type"] == "pmf"]
-            month = pd.to_datetime(rows["target_end_date"].str[:7], format="ISO8601").astype(
-                "datetime64[s]"
-            )
-            index = pd.MultiIndex.from_arrays([rows["location"].map(codes), month])
-            assert len(rows) == 53 * 12
-            np.testing.assert_allclose(rows["rps"], 4 * want.loc[index, "rps"], atol=1e-5)
+    place, day = units["location"].map(codes), pd.to_datetime(units["target_end_date"])
+    units = units.assign(place=place, month=day.dt.to_period("M").dt.to_timestamp())
+    for target, kind, theirs, ours, factor in (
+        ("deaths_12mo", "quantile", "wis", "wis", 1),
+        ("deaths_12mo", "quantile", "ae_median", "ae", 1),
+        ("deaths_12mo", "sample", "crps", "crps", 1),
+        ("deaths_month", "quantile", "wis", "wis", 1),
+        ("deaths_month", "quantile", "ae_median", "ae", 1),
+        ("deaths_month", "sample", "crps", "crps", 1),
+        ("trend_12mo", "pmf", "rps", "rps", 4),
+    ):
+        want = od.score(made, truth, target.replace("trend", "deaths"))
+        want = want.set_index(["location", "month"])[ours]
+        rows = units[(units["target"] == target) & (units["output_type"] == kind)]
+        assert len(rows) == 53 * 12
+        index = pd.MultiIndex.from_frame(rows[["place", "month"]].astype({"month": "M8[s]"}))
+        atol = 1e-5 if kind == "pmf" else 1e-3
+        np.testing.assert_allclose(rows[theirs], factor * want.loc[index], atol=atol)
     (joint,) = found.joint.to_dict("records")
     assert joint["joint_over"] == "location, target, horizon"
     assert joint["n_samples"] == 60
+
+
+LAST = np.datetime64("2022-06")
+DAY = dt.date(2022, 11, 16)
+
+
+def unknown(day: dt.date) -> None:
+    raise ArchiveError(f"no release of {day}")
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return od.bundled().as_of("2025-09-17").panel()
+
+
+@pytest.fixture(scope="module")
+def truth(panel):
+    return od.Truth(panel)
+
+
+@pytest.fixture(scope="module")
+def made(panel):
+    return od.get_model("drift").fit(panel.cut(LAST)).forecast(12, draws=60).select(["US", "WV"])
+
+
+@pytest.fixture(scope="module")
+def rows(made):
+    return od.to_hub(made, output_type="pmf")
+
+
+def test_the_comparison_knows_nothing_that_came_after_the_origin(rows, panel, truth):
+    cut, whole = pooled_frequencies(panel.cut(LAST)), pooled_frequencies(panel)
+    assert np.abs(cut - whole).max() > 0.005  # else this test would see no leak
+    table = score_trend(rows, truth, unknown)
+    assert table["scorable"].all()
+    came = [TREND.index(name) for name in table["category"]]
+    want = ranked_probability_score(np.broadcast_to(cut, (len(came), 5)), came)
+    np.testing.assert_array_equal(table["rps_pooled"], want)
+    found, said = known_panel(unknown, truth, DAY, LAST)
+    assert found.last_month == LAST
+    assert said == "2025-09-17, cut after 2022-06"
+
+
+def test_a_truth_is_cut_where_it_is_settled_and_where_it_ends(panel):
+    """A younger last month would pass for a final one."""
+    old = od.Truth(panel.cut("2021-12"), min_age=0)
+    for truth, last, want in (
+        (od.Truth(panel), panel.last_month, panel.settled_through),
+        (old, LAST, np.datetime64("2021-12")),
+    ):
+        found, said = known_panel(unknown, truth, DAY, last)
+        assert found.last_month == want
+        assert found.as_of <= truth.panel.as_of
+        assert said.endswith(f"cut after {want}")
+    assert panel.settled_through < panel.last_month
+
+
+def test_a_truth_that_begins_after_the_origin_says_nothing_of_it(rows, panel):
+    keep = panel.months > LAST
+    fields = {name: value[:, keep] for name, value in vars(panel).items()
+              if isinstance(value, np.ndarray) and value.ndim == 2
+              and value.shape[1] == panel.months.size}  # fmt: skip
+    late = replace(panel, months=panel.months[keep], **fields)
+    found, said = known_panel(unknown, od.Truth(late), DAY, LAST)
+    assert found is None
+    assert said.endswith("which begins later")
+    table = score_trend(rows, od.Truth(late), unknown)
+    assert not table["scorable"].any()
+    assert table["reason"].ne("").all()
+    assert table[["rps", "rps_pooled"]].isna().all(axis=None)
+
+
+def test_what_has_no_rps_is_not_scorable_and_says_why(rows, truth):
+    want = score_trend(rows, truth, unknown)
+    assert want["scorable"].all()
+    assert want["rps"].notna().all()
+    for factor in (0.5, 1.0005, 3.0):  # chances are divided by their sum
+        have = score_trend(rows.assign(value=rows["value"] * factor), truth, unknown)
+        np.testing.assert_allclose(have["rps"], want["rps"], rtol=0, atol=1e-12)
+    one = (rows["location"] == "54") & (rows["horizon"] == 1)
+    for changed, reason in (
+        (rows[~(one & (rows["output_type_id"] == "stable"))], "it lacks category 'stable'"),
+        (rows.assign(value=rows["value"].where(~one, 0.0)), "its chances add up to 0"),
+    ):
+        table = score_trend(changed, truth, unknown)
+        (bad,) = table[~table["scorable"]].to_dict("records")
+        assert bad["reason"] == reason
+        assert (bad["location"], bad["horizon"], bad["category"]) == ("WV", 1, "")
+        assert (table["scorable"] == table["rps"].notna()).all()
+
+
+@pytest.mark.parametrize(("steps", "reason"), [
+    (1, "published at the origin, so no forecast"), (-1, "more than 12 months ahead"),
+])  # fmt: skip
+def test_months_that_the_library_does_not_score(made, rows, panel, truth, steps, reason):
+    """Horizon 0 and horizon 13: the panel ends a month later or earlier than the file says."""
+    moved = rows.assign(horizon=rows["horizon"] - steps)
+    table = score_trend(moved, truth, unknown)
+    off = ~table["horizon"].between(1, 12)
+    assert off.sum() == 2
+    assert (table["scorable"] == ~off).all()
+    assert set(table.loc[off, "reason"]) == {reason}
+    assert table.loc[off, ["rps", "rps_pooled"]].isna().all(axis=None)
+    shifted = replace(made, last_month=made.last_month + np.timedelta64(steps, "M"))
+    rps, _ = trend_pair(shifted, truth, panel.cut(LAST))
+    assert (np.isnan(rps).ravel() == off.to_numpy()).all()
+
+
+@pytest.mark.parametrize(("levels", "reason"), [
+    ({0.05: "low", 0.95: "high"}, "WIS needs levels symmetric about a median"),
+    ({0.05: "low", 0.5: "median", 0.9: "high"}, "WIS needs levels symmetric about a median"),
+    ({0.0: "low", 0.5: "median", 1.0: "high"}, "a level does not lie between 0 and 1"),
+])  # fmt: skip
+def test_levels_without_a_wis_say_so(levels, reason, truth):
+    table = pd.DataFrame(
+        {"location": ["US"], "target": "deaths_12mo", "month": pd.Timestamp("2022-08-01"),
+         "last_month": pd.Timestamp("2022-06-01"), "horizon": 2, "low": 9e4, "median": 1e5,
+         "high": 1.1e5}
+    )  # fmt: skip
+    (row,) = score_levels(table, levels, truth).to_dict("records")
+    assert row["reason"].startswith(reason)
+    assert not row["scorable"]
+    assert all(np.isnan(row[name]) for name in ("wis", "log_wis", "ape"))
+    # The upper end of an interval is no median.
+    assert row["median"] == 1e5 if 0.5 in levels else np.isnan(row["median"])

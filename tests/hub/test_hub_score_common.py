@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from click.testing import CliRunner
+from commands import run
 from small_hub import MODELS, small_hub
 
-from odforecast.cli.hub import score as command
 from odforecast.errors import DataError, ScoringError
 from odforecast.hub import score
 
@@ -21,7 +20,6 @@ DAY = "2024-01-06"
 
 @pytest.fixture
 def hub(tmp_path) -> Path:
-    """Two models, two places, two months, five levels."""
     return small_hub(tmp_path / "hub")
 
 
@@ -30,7 +28,6 @@ def file_of(hub: Path, model: str) -> Path:
 
 
 def change(path: Path, made) -> None:
-    """Write a table again as ``made`` gives it; all cells are text."""
     made(pd.read_csv(path, dtype=str)).to_csv(path, index=False)
 
 
@@ -44,7 +41,6 @@ def related(hub: Path, model=NEW, by=()) -> pd.DataFrame:
 
 
 def test_as_many_levels_are_not_the_same_levels(hub):
-    """Five of each; the WIS of 0.1 and 0.9 is another score than that of 0.25 and 0.75."""
     change(file_of(hub, NEW), lambda t: renamed(t, {"0.25": "0.1", "0.75": "0.9"}))
     found = score(hub)
     assert found.units["scorable"].all()
@@ -52,13 +48,12 @@ def test_as_many_levels_are_not_the_same_levels(hub):
     (row,) = related(hub).to_dict("records")
     assert row["n_common"] == 0
     assert np.isnan(row["relative"])
-    result = CliRunner().invoke(command, [str(hub), "--common"])
+    result = run("hub", "score", hub, "--common", columns=None)
     assert result.exit_code == 0, result.output
     assert "no unit is forecast by every model" in result.stderr
 
 
 def test_a_target_of_one_model_is_common_to_all_that_forecast_it(hub):
-    """Models of another target have nothing to do with who has a unit of this one."""
     tasks = hub / "hub-config/tasks.json"
     config = json.loads(tasks.read_text())
     (block,) = config["rounds"][0]["model_tasks"]
@@ -84,38 +79,26 @@ def test_levels_written_otherwise_are_the_same_levels(hub):
     assert len(score(hub).common().units) == 8
 
 
-# Joint samples.
-
-
-def paths(hub: Path, months: dict[str, tuple[int, int]]) -> None:
-    """Samples of one place, joint over the months that each model has."""
+def test_paths_over_other_months_are_not_common(hub):
     config = hub / "hub-config" / "tasks.json"
     said = json.loads(config.read_text())
     block = said["rounds"][0]["model_tasks"][0]
     block["task_ids"]["horizon"] = {"required": None, "optional": [1, 2, 3]}
-    block["output_type"] = {
-        "sample": {"output_type_id_params": {"compound_taskid_set": ["location", "target"]}}
-    }
+    joint = {"compound_taskid_set": ["location", "target"]}
+    block["output_type"] = {"sample": {"output_type_id_params": joint}}
     config.write_text(json.dumps(said))
-    for model, mine in months.items():
+    for model, months in ((BASE, (1, 2)), (NEW, (2, 3))):
         rows = [(DAY, "39", h, "deaths", "sample", f"s{i}", 100 + 3 * i + h)
-                for h in mine for i in range(4)]  # fmt: skip
+                for h in months for i in range(4)]  # fmt: skip
         change(file_of(hub, model), lambda t, rows=rows: pd.DataFrame(rows, columns=t.columns))
     came = pd.DataFrame({"location": "39", "horizon": [1, 2, 3], "target": "deaths",
                          "as_of": "2024-06-01", "observation": [104, 107, 109]})  # fmt: skip
     came.to_csv(hub / "target-data" / "time-series.csv", index=False)
-
-
-def test_paths_over_other_months_are_not_common(hub):
-    paths(hub, {BASE: (1, 2), NEW: (2, 3)})
     found = score(hub)
     assert found.joint["scorable"].all()
     assert found.joint["n_known"].tolist() == [2, 2]
     assert found.joint["units"].nunique() == 2
     assert found.common().joint.empty
-
-
-# One file differs.
 
 
 def test_a_column_that_one_file_has_costs_the_other_nothing(hub):
@@ -150,23 +133,17 @@ def test_a_file_without_a_key_does_not_stop_the_hub(hub):
     with pytest.raises(ScoringError, match="is by horizon"):
         score(hub)
     other.write_text(kept)
-    result = CliRunner().invoke(command, [str(hub)])
+    result = run("hub", "score", hub, columns=None)
     assert result.exit_code == 0, result.output
     assert "not read" in result.stderr
-
-
-def test_a_hub_of_which_no_file_can_be_read_says_so_on_one_line(hub):
+    # None can be read.
     for model in MODELS:
         file_of(hub, model).write_text("hello\n")
-    found = score(hub)
-    assert len(found.failures) == 2
-    result = CliRunner().invoke(command, [str(hub)])
-    assert isinstance(result.exception, ScoringError)
-    assert "no unit can be scored" in str(result.exception)
+    assert len(score(hub).failures) == 2
+    result = run("hub", "score", hub, columns=None)
+    assert result.exit_code == 1
+    assert "no unit can be scored" in result.stderr
     assert result.stderr.count("not read") == 2
-
-
-# Versions.
 
 
 def oracle(hub: Path) -> Path:
@@ -181,9 +158,11 @@ def oracle(hub: Path) -> Path:
 def test_a_day_is_looked_up_where_versions_are_kept(hub):
     oracle(hub)
     assert set(score(hub).units["truth"]) == {"oracle-output"}
+    assert set(score(hub, target_data="time-series").units["observed"]) == {106, 111}
     then = score(hub, as_of="2024-03-15").units
     assert set(then["truth"]) == {"time-series"}
     assert set(then["truth_as_of"]) == {"2024-03-01"}
+    assert set(then["observed"]) == {105, 110}
     with pytest.raises(DataError, match=r"oracle-output.csv: no column as_of"):
         score(hub, as_of="2024-03-15", target_data="oracle-output")
     # Those of hub init say when the answers were known: later than the day.
@@ -196,9 +175,6 @@ def test_a_day_is_looked_up_where_versions_are_kept(hub):
            lambda t: t[t["as_of"] == "2024-06-01"].drop(columns="as_of"))  # fmt: skip
     with pytest.raises(DataError, match=r"oracle-output.csv: no column as_of"):
         score(hub, as_of="2024-03-15")
-
-
-# Ratios.
 
 
 def test_no_ratio_where_nothing_can_be_scored(hub):

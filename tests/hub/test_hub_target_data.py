@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import warnings
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -23,7 +22,6 @@ from odforecast.hub.making import ORACLE, TIME_SERIES, oracle_output
 from odforecast.months import ONE_MONTH, month_end
 from odforecast.names import TARGET_12MO, TARGET_MONTH, TARGET_TREND
 from odforecast.scoring.trend import trend_scores
-from odforecast.sources.vsrr import read_vsrr
 
 #: Their numbers are those of the release of 2025-09-17.
 pytestmark = pytest.mark.usefixtures("older_bundle")
@@ -40,20 +38,12 @@ def hubdata() -> ModuleType:
 
 
 @pytest.fixture(scope="module")
-def releases(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> od.Archive:
-    store = od.Archive(tmp_path_factory.mktemp("archive"))
-    for name in RELEASES:
-        store.add(read_vsrr(shared / "vsrr" / name))
-    return store.above(od.bundled())
-
-
-@pytest.fixture(scope="module")
-def real(releases: od.Archive, tmp_path_factory: pytest.TempPathFactory) -> Hub:
+def real(releases, tmp_path_factory) -> Hub:
     return init(tmp_path_factory.mktemp("real") / "hub", releases)
 
 
 @pytest.fixture(scope="module")
-def clean(tmp_path_factory: pytest.TempPathFactory) -> Hub:
+def clean(tmp_path_factory) -> Hub:
     return init(
         tmp_path_factory.mktemp("clean") / "hub", od.bundled(), kind="pseudo-clean",
         start="2022-03", end="2022-08",
@@ -153,8 +143,7 @@ def test_hubdata_reads_the_answers(hubdata, which, request, releases):
     assert n == len(quantile)
 
 
-def test_answers_of_the_trend_are_those_that_scores_take() -> None:
-    """Certain of the category that came, the ranked probability score is 0."""
+def test_answers_of_the_trend_are_those_that_scores_take():
     panel = od.bundled().as_of().panel().select(["US", "OH", "WY"])
     truth = od.Truth(panel)
     before = panel.cut("2022-06")
@@ -176,7 +165,7 @@ def test_answers_of_the_trend_are_those_that_scores_take() -> None:
     np.testing.assert_allclose((gap**2).sum(1) / 4, scores["rps"], atol=1e-12)
 
 
-def test_the_category_hangs_on_what_was_known() -> None:
+def test_the_category_hangs_on_what_was_known():
     """A threshold that looked at the outcome would make scores of the categories improper."""
     panel = od.bundled().as_of().panel().select(["WY", "VT", "SD", "ND", "AK", "MT"])
     truth, before = od.Truth(panel), panel.cut("2022-06")
@@ -198,7 +187,7 @@ def test_the_category_hangs_on_what_was_known() -> None:
     assert answers[0] != answers[1]
 
 
-def test_what_is_too_young_has_no_answer() -> None:
+def test_what_is_too_young_has_no_answer():
     panel = od.bundled().as_of().panel().select(["US"])
     found = oracle_output([panel.cut("2024-03")], od.Truth(panel))
     # 2025-09 less 12 months.
@@ -210,59 +199,46 @@ def test_what_is_too_young_has_no_answer() -> None:
     assert later["target_end_date"].max() == pd.Timestamp("2025-03-31")
 
 
-def test_types_are_those_that_readers_expect(real: Hub) -> None:
+def test_types_are_those_that_readers_expect(real):
     first, *_ = real.target_files("time-series")
-    types = {f.name: str(f.type) for f in pq.read_schema(first)}
-    assert "as_of" not in types  # the folder says it
-    assert first.parent.name == "as_of=2018-09-12"
-    assert types["target_end_date"] == "date32[day]"
-    assert types["location"] == types["target"] == "string"
-    assert types["observation"] == types["predicted"] == "double"
+    assert first.parent.name == "as_of=2018-09-12"  # the folder says it, and no column
     (answers,) = real.target_files("oracle-output")
-    types = {f.name: str(f.type) for f in pq.read_schema(answers)}
-    assert types["origin_date"] == types["as_of"] == "date32[day]"
-    assert types["output_type_id"] == "string"
-
-
-@pytest.fixture
-def forecasts() -> list[od.Forecast]:
-    panel = od.bundled().as_of().panel()
-    return [
-        od.get_model("dlm").fit(panel).forecast(draws=120),
-        od.get_model("naive+delay").fit(panel).forecast(draws=120),
-        od.get_model("auto-ets-sums").fit(panel.select(["US", "OH"])).forecast(draws=120),
-    ]
+    texts, numbers, days = ("string",), ("double",), ("date32[day]",)
+    for path, expected in (
+        (first, {"target_end_date": days, "location": texts, "target": texts,
+                 "observation": numbers, "predicted": numbers, "as_of": ()}),
+        (answers, {"origin_date": days, "as_of": days, "output_type_id": texts}),
+    ):  # fmt: skip
+        schema = pq.read_schema(path)
+        found = {n: tuple(str(f.type) for f in schema if f.name == n) for n in expected}
+        assert found == expected
 
 
 @pytest.mark.slow
-def test_hubdata_reads_every_submission(hubdata, forecasts, tmp_path):
-    hub = init(tmp_path / "hub", od.bundled())
-    for forecast, kind in zip(forecasts, ("parquet", "csv", "parquet")):
-        od.hub.submit(forecast, hub, format=kind)
+def test_hubdata_reads_every_submission(hubdata, tmp_path):
+    hub, panel = init(tmp_path / "hub", od.bundled()), od.bundled().as_of().panel()
+    columns = ["target", "location", "horizon", "output_type", "output_type_id"]
+    files = {}
+    for label, seen, kind in (
+        ("dlm", panel, "parquet"),
+        ("naive+delay", panel, "csv"),
+        ("auto-ets-sums", panel.select(["US", "OH"]), "parquet"),
+    ):
+        made = od.get_model(label).fit(seen).forecast(draws=120)
+        files[od.hub.model_id(label)] = od.hub.submit(made, hub, format=kind)
     found = table(hubdata.connect_hub(hub.root))
-    assert found.groupby("model_id")["output_type"].unique().map(sorted).to_dict() == {
-        "odforecast-dlm": ["pmf", "quantile", "sample"],
-        "odforecast-naive__delay": ["pmf", "quantile"],
-        "odforecast-auto_ets_sums": ["pmf", "quantile"],
-    }
-    for forecast in forecasts:
-        label = forecast.provenance["label"]
-        rows = found[found["model_id"] == od.hub.model_id(label)]
-        assert set(rows["origin_date"]) == {forecast.as_of}
-        quantile = rows[rows["output_type"] == "quantile"]
-        for target in forecast.targets:
-            some = quantile[quantile["target"] == target]
-            want = forecast.quantiles(target=target)
-            assert len(some) == want.size
-            code = lookup("OH").code
-            one = some[(some["location"] == code) & (some["output_type_id"] == "0.025")]
-            got = one.sort_values("horizon")["value"].to_numpy()
-            np.testing.assert_allclose(got, want[1, forecast.index("OH")], atol=5.1e-4)
-    sample = found[found["output_type"] == "sample"]
-    assert len(sample) == 100 * 2 * 53 * 24
-    assert set(sample["output_type_id"]) == {str(k) for k in range(100)}
-    sums = sample[(sample["target"] == TARGET_MONTH) & (sample["horizon"] == 3)].pivot_table(
+    assert set(found["model_id"]) == set(files)
+    for name, path in files.items():
+        rows, want = found[found["model_id"] == name], od.hub.read(path)
+        assert set(rows["origin_date"]) == {panel.as_of}
+        ids = want["output_type_id"].map(lambda x: x if isinstance(x, str) else f"{x:g}")
+        both = rows.merge(want.assign(output_type_id=ids), on=columns, validate="1:1")
+        assert len(both) == len(rows) == len(want)
+        np.testing.assert_array_equal(both["value_x"], both["value_y"])
+    sample = found[(found["output_type"] == "sample") & (found["target"] == TARGET_MONTH)]
+    sums = sample[sample["horizon"] == 3].pivot_table(
         index="output_type_id", columns="location", values="value"
     )
     # One number is one world: places add up to the nation in every one of them.
+    assert len(sums) == 100
     np.testing.assert_allclose(sums.drop(columns="US").sum(axis=1), sums["US"], rtol=1e-4)

@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from pathlib import Path
-from typing import Any
 
 import pytest
-from click.testing import CliRunner
+from commands import run
 
 import odforecast as od
-from odforecast.cli import main
 from odforecast.errors import DataError
 from odforecast.hub import init, submit, update
 from odforecast.hub.layout import CONFIG, Hub
-from odforecast.sources.vsrr import read_vsrr
 
-
-@pytest.fixture(scope="module")
-def store(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> od.Archive:
-    """Three real releases."""
-    made = od.Archive(tmp_path_factory.mktemp("archive"))
-    for name in ("2018-09-12.csv", "2018-10-17.csv", "2021-10-13.csv.gz"):
-        made.add(read_vsrr(shared / "vsrr" / name))
-    return made
+#: Three real ones.
+RELEASES = ("2018-09-12.csv", "2018-10-17.csv", "2021-10-13.csv.gz")
 
 
 def contents(hub: Hub) -> dict[str, bytes]:
@@ -32,7 +22,7 @@ def contents(hub: Hub) -> dict[str, bytes]:
 
 
 @pytest.mark.slow
-def test_it_becomes_what_a_new_one_would_be(store: od.Archive, tmp_path: Path) -> None:
+def test_it_becomes_what_a_new_one_would_be(store, tmp_path):
     hub = init(tmp_path / "hub", store.until("2018-10-17"), horizon=6, samples=(20, 30),
                joint=["month"])  # fmt: skip
     panel = store.as_of("2018-10-17").panel()
@@ -52,21 +42,13 @@ def test_it_becomes_what_a_new_one_would_be(store: od.Archive, tmp_path: Path) -
     assert contents(update(found.root, store)) == after
 
 
-def test_rounds_that_were_left_out_stay_out(store: od.Archive, tmp_path: Path) -> None:
-    hub = init(tmp_path / "hub", store.until("2018-10-17"), start="2018-03")
-    assert list(hub.origins) == ["2018-10-17"]
-    assert list(update(hub, store).origins) == ["2018-10-17", "2021-10-13"]
-
-
-def test_what_was_edited_stays(store: od.Archive, tmp_path: Path) -> None:
+def test_what_was_edited_stays(store, tmp_path):
     hub = init(tmp_path / "hub", store.until("2018-10-17"))
-    admin = hub.admin | {"name": "Ours"}
     tasks = json.loads(json.dumps(hub.tasks))
     (round_,) = tasks["rounds"]
     round_["submissions_due"] |= {"start": 2, "end": 9}
-    ids = round_["model_tasks"][0]["task_ids"]
-    ids["location"]["optional"] = ["39", "54"]
-    (hub.config / "admin.json").write_text(json.dumps(admin))
+    round_["model_tasks"][0]["task_ids"]["location"]["optional"] = ["39", "54"]
+    (hub.config / "admin.json").write_text(json.dumps(hub.admin | {"name": "Ours"}))
     (hub.config / "tasks.json").write_text(json.dumps(tasks))
     found = update(hub.root, store)
     assert found.admin["name"] == "Ours"
@@ -82,14 +64,19 @@ def test_a_round_is_there_only_with_its_data(store, tmp_path, monkeypatch):
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("odforecast.hub.making.write_targets", fail)
-    with pytest.raises(OSError, match="disk full"):
-        update(hub, store)
+    with monkeypatch.context() as patch:
+        patch.setattr("odforecast.hub.making.write_targets", fail)
+        with pytest.raises(OSError, match="disk full"):
+            update(hub, store)
     assert len(Hub.open(hub.root).origins) == 2
+    # Rounds that were left out stay out.
+    late = init(tmp_path / "late", store.until("2018-10-17"), start="2018-03")
+    assert list(late.origins) == ["2018-10-17"]
+    assert list(update(late, store).origins) == ["2018-10-17", "2021-10-13"]
 
 
 @pytest.mark.slow
-def test_what_cannot_go_on_is_refused(store: od.Archive, shared: Path, tmp_path: Path) -> None:
+def test_what_cannot_go_on_is_refused(store, shared, tmp_path):
     with pytest.raises(DataError, match="was not made by odforecast hub init"):
         update(shared / "hubverse" / "example_hub", store)
     old = init(tmp_path / "old", store)
@@ -108,16 +95,12 @@ def test_what_cannot_go_on_is_refused(store: od.Archive, shared: Path, tmp_path:
         update(hub, store.until(dt.date(2018, 12, 1)))
 
 
-def run(*args: object) -> Any:
-    return CliRunner(env={"COLUMNS": "80"}).invoke(main, ["hub", "update", *map(str, args)])
-
-
-def test_the_command(store: od.Archive, tmp_path: Path) -> None:
+def test_the_command(store, tmp_path):
     hub = init(tmp_path / "hub", store.until("2018-10-17"))
-    done = run(hub.root, "--archive", store.path, "--json")
+    done = run("hub", "update", hub.root, "--archive", store.path, "--json")
     assert done.exit_code == 0, done.output
     said = json.loads(done.stdout)
     assert (said["rounds"], said["truth_release"]) == (3, "2021-10-13")
     assert said["new_rounds"] == ["2021-10-13, known to 2021-03"]
-    again = run(hub.root, "--archive", store.path)
+    again = run("hub", "update", hub.root, "--archive", store.path)
     assert "no new round; 3 in total" in " ".join(again.stdout.split())

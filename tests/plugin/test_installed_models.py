@@ -30,22 +30,14 @@ MODELS = ("last-quarter", "steady-growth")
 
 
 @pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder that the example package is installed into."""
+def installed(tmp_path_factory) -> Path:
     pytest.importorskip("setuptools", reason="the example is built by setuptools")
     folder = tmp_path_factory.mktemp("plugin")
-    shutil.copytree(
-        SOURCE,
-        folder / "source",
-        ignore=shutil.ignore_patterns("build", "*.egg-info", "__pycache__"),
-    )
+    ignore = shutil.ignore_patterns("build", "*.egg-info", "__pycache__")
+    shutil.copytree(SOURCE, folder / "source", ignore=ignore)
     code = "from setuptools import build_meta; build_meta.build_wheel('..')"
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        cwd=folder / "source",
-        check=True,
-        capture_output=True,
-    )
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    subprocess.run(command, cwd=folder / "source", check=True, capture_output=True)
     (wheel,) = folder.glob("*.whl")
     assert wheel.name == "odforecast_example-1.2.3-py3-none-any.whl"
     with zipfile.ZipFile(wheel) as packed:
@@ -66,7 +58,6 @@ def install(folder: Path, name: str, module: str, points: str, version: str = "1
 
 
 def run(*args: str, path: Path, home: Path) -> subprocess.CompletedProcess[str]:
-    """``odforecast`` in a process of its own, with a folder of packages on its path."""
     env = os.environ | {"PYTHONPATH": str(path), "XDG_DATA_HOME": str(home), "NO_COLOR": "1"}
     return subprocess.run(
         [sys.executable, "-m", "odforecast", *args], env=env, capture_output=True, text=True
@@ -74,8 +65,7 @@ def run(*args: str, path: Path, home: Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def on_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A folder of packages, on the path of this process."""
+def on_path(monkeypatch, tmp_path) -> Path:
     folder = tmp_path / "site"
     folder.mkdir()
     monkeypatch.syspath_prepend(str(folder))
@@ -83,11 +73,8 @@ def on_path(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     return folder
 
 
-# --- one that works -------------------------------------------------------------------------
-
-
 @pytest.mark.slow
-def test_its_rows_stand_in_a_backtest(installed: Path, tmp_path: Path) -> None:
+def test_its_rows_stand_in_a_backtest(installed, tmp_path):
     done = run(
         "backtest", "--models", "last-quarter,steady-growth,naive", "--vintages", "clean",
         "--start", "2023-03", "--end", "2023-04", "--locations", "US,OH", "--draws", "20",
@@ -101,15 +88,12 @@ def test_its_rows_stand_in_a_backtest(installed: Path, tmp_path: Path) -> None:
     assert len(set(counts)) == 1, "as many rows as the built-in one"
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert set(manifest["specs"]) == {*MODELS, "naive"}
-    assert manifest["sources"]["steady-growth"] == "odforecast-example==1.2.3"
-    assert manifest["sources"]["last-quarter"] == "odforecast-example==1.2.3"
-    assert manifest["sources"]["naive"] == "odforecast"
+    origins = dict.fromkeys(MODELS, "odforecast-example==1.2.3") | {"naive": "odforecast"}
+    assert manifest["sources"] == origins
 
 
 @pytest.mark.slow
-def test_it_takes_a_layer_and_settings_and_keeps_the_contract(
-    installed: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_takes_a_layer_and_settings_and_keeps_the_contract(installed, monkeypatch):
     monkeypatch.syspath_prepend(str(installed))
     panels = {k: v for k, v in zoo().items() if k in ("ordinary", "gap", "very-short")}
     for name in (*MODELS, "steady-growth+delay"):
@@ -119,17 +103,16 @@ def test_it_takes_a_layer_and_settings_and_keeps_the_contract(
     assert growing.spec.hash != od.get_model("steady-growth").spec.hash
     assert growing.spec.origin == "odforecast-example==1.2.3"
     assert pickle.loads(pickle.dumps(growing)).spec == growing.spec
-    with pytest.raises(UnknownNameError, match=r"no parameter 'grow'; did you mean 'growth'"):
-        od.get_model("steady-growth", grow=0.01)
-    with pytest.raises(UnknownNameError, match=r"last-quarter has nothing to set"):
-        od.get_model("last-quarter", grow=0.01)
-    with pytest.raises(UnknownNameError, match=r"did you mean 'last-quarter'"):
-        od.get_model("last-quater")
+    for name, settings, words in (
+        ("steady-growth", {"grow": 0.01}, r"no parameter 'grow'; did you mean 'growth'"),
+        ("last-quarter", {"grow": 0.01}, r"last-quarter has nothing to set"),
+        ("last-quater", {}, r"did you mean 'last-quarter'"),
+    ):
+        with pytest.raises(UnknownNameError, match=words):
+            od.get_model(name, **settings)
     assert {"last-quarter", "steady-growth"} <= set(od.models().index)
     assert plugin_problems() == ()
 
-
-# --- those that do not ----------------------------------------------------------------------
 
 FINE = """
 import odforecast as od
@@ -138,6 +121,8 @@ import odforecast as od
 def fine(panel, horizon, draws, rng):
     return rng.poisson(9.0, (draws, 1, horizon)).astype(float)
 """
+NO_FIT = "from odforecast.models import Spec\nclass f:\n  spec = Spec('x')"
+NO_SPEC = "class f:\n  spec = {}\n  def fit(self, p): 1"
 #: Module, what the entry point says, and what is said of it.
 BROKEN = {
     "no-module": ("", "x = nowhere_at_all:Model", "ModuleNotFoundError: No module named"),
@@ -148,16 +133,8 @@ BROKEN = {
     "exits": ("raise SystemExit(3)", "x = broken_pack:f", "SystemExit: 3"),
     "text": ("f = 'a model'", "x = broken_pack:f", "the text 'a model', not a model"),
     "no-spec": ("class f:\n  def fit(self, p): 1", "x = broken_pack:f", "a f has no spec"),
-    "no-fit": (
-        "from odforecast.models import Spec\nclass f:\n  spec = Spec('x')",
-        "x = broken_pack:f",
-        "a f has no fit",
-    ),
-    "spec-is-no-spec": (
-        "class f:\n  spec = {}\n  def fit(self, p): 1",
-        "x = broken_pack:f",
-        "a f has a spec that is not a Spec",
-    ),
+    "no-fit": (NO_FIT, "x = broken_pack:f", "a f has no fit"),
+    "spec-is-no-spec": (NO_SPEC, "x = broken_pack:f", "a f has a spec that is not a Spec"),
     "bare-function": ("def f(panel, n): 1", "x = broken_pack:f", "missing 2 required positional"),
     "factory-raises": ("def f(): raise OSError('x')", "x = broken_pack:f", "cannot be made: OSErr"),
     "makes-nothing": ("def f(): pass", "x = broken_pack:f", "a NoneType has no spec"),
@@ -169,9 +146,7 @@ BROKEN = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", BROKEN)
-def test_a_broken_one_is_one_line_and_touches_no_other(
-    case: str, on_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_broken_one_is_one_line_and_touches_no_other(case, on_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "broken_pack", raising=False)
     module, points, words = BROKEN[case]
     name = points.partition(" =")[0]
@@ -198,7 +173,7 @@ def test_a_broken_one_is_one_line_and_touches_no_other(
             od.get_model("x")
 
 
-def test_one_name_in_two_packages_is_the_first_ones(on_path: Path) -> None:
+def test_one_name_in_two_packages_is_the_first_ones(on_path):
     for name in ("pack-b", "pack-a"):
         install(on_path, name, FINE, f"fine = {name.replace('-', '_')}:fine")
     assert plugin_problems() == (
@@ -221,17 +196,15 @@ class Stated:
 """
 
 
-def test_the_origin_is_what_is_installed_not_what_an_author_wrote(on_path: Path) -> None:
+@pytest.mark.parametrize(("editable", "origin"), [(False, "stated-pack==1.0"), (True, "")])
+def test_the_origin_is_what_is_installed_not_what_an_author_wrote(on_path, editable, origin):
+    """Of a package that is installed for editing, nothing is used again."""
     install(on_path, "stated-pack", STATED, "stated = stated_pack:Stated")
+    if editable:
+        (on_path / "stated_pack-1.0.dist-info" / "direct_url.json").write_text(
+            '{"url": "file:///x", "dir_info": {"editable": true}}'
+        )
     made = od.get_model("stated")
-    assert made.spec.origin == "stated-pack==1.0"
+    assert made.spec.origin == origin
     assert made.inner.more([1, 2]) == 2, "what else it offers is there"
     assert not hasattr(made.inner, "idata")
-
-
-def test_of_a_package_installed_for_editing_nothing_is_reused(on_path: Path) -> None:
-    install(on_path, "edited-pack", STATED, "edited = edited_pack:Stated")
-    (on_path / "edited_pack-1.0.dist-info" / "direct_url.json").write_text(
-        '{"url": "file:///x", "dir_info": {"editable": true}}'
-    )
-    assert od.get_model("edited").spec.origin == ""

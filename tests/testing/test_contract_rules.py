@@ -263,18 +263,12 @@ def test_every_rule_has_a_hint_and_a_model_that_breaks_it():
     assert not [rule for rule in RULES if f'"{rule}"' not in text]
 
 
-# --- the report -------------------------------------------------------------------------
-
-
 def test_models_are_taken_as_objects_names_and_what_get_model_gives():
     labels = [
         check_forecaster(model, panels()).label
         for model in (Honest(), "naive", od.get_model("naive", label="mine"), Model(Honest(), "x"))
     ]
     assert labels == ["honest", "naive", "mine", "x"]
-
-
-# --- the spec ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

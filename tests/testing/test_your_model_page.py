@@ -17,13 +17,13 @@ PAGE = ROOT / "docs" / "how-to" / "your-model.md"
 SCRIPT = PAGE.with_name("your_model.py")
 
 
-def test_the_example_is_twenty_lines_on_the_page() -> None:
+def test_the_example_is_twenty_lines_on_the_page():
     assert len(SCRIPT.read_text().splitlines()) <= 20
     assert f"```{{literalinclude}} {SCRIPT.name}" in PAGE.read_text()
 
 
 @pytest.mark.slow
-def test_it_runs_as_it_is_and_prints_what_the_page_says(tmp_path: Path) -> None:
+def test_it_runs_as_it_is_and_prints_what_the_page_says(tmp_path):
     done = subprocess.run(
         [sys.executable, "-W", "error", str(SCRIPT)], cwd=tmp_path, capture_output=True, text=True
     )
@@ -35,8 +35,7 @@ def test_it_runs_as_it_is_and_prints_what_the_page_says(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_lines_of_sktime_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They stand in a block that is not run with the page: sktime warns of its next version."""
+def test_the_lines_of_sktime_run(tmp_path, monkeypatch):
     pytest.importorskip("sktime")
     code = re.search(r"^:::\{code-block\} python\n(.*?)^:::", PAGE.read_text(), re.M | re.S)
     assert code is not None
