@@ -1,7 +1,5 @@
 """Fixtures every test may use."""
 
-from __future__ import annotations
-
 import datetime as dt
 import gc
 import importlib.metadata

@@ -1,7 +1,5 @@
 """The benchmark's page: made of rounded numbers alone, whole in one file, and the same twice."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

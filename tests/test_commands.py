@@ -4,8 +4,6 @@ Each runs in an empty folder, with the files it names made first. What is added 
 that it is quick or stays on this machine, stands in ``_quick``; nothing of it is taken away.
 """
 
-from __future__ import annotations
-
 import atexit
 import io
 import re

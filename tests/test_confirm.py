@@ -1,7 +1,5 @@
 """Confirmations: what nobody has read is scored once, and everything else is left out, with why."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import re

@@ -4,8 +4,6 @@ What the tutorials print is made when the pages are built (`make docs`), where a
 error of the build.
 """
 
-from __future__ import annotations
-
 import ast
 import builtins
 import doctest

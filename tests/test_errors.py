@@ -1,7 +1,5 @@
 """One family of errors, and wrong calls: each says what was given and what to do."""
 
-from __future__ import annotations
-
 import functools
 import json
 import pickle

@@ -1,7 +1,5 @@
 """Forecast: sums, coherence, and the promises it refuses to break."""
 
-from __future__ import annotations
-
 import datetime as dt
 from dataclasses import fields, replace
 from functools import cache

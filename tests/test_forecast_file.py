@@ -1,7 +1,5 @@
 """A saved forecast comes back bit for bit, or one line says which file is wrong."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import pickle

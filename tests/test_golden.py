@@ -3,8 +3,6 @@
 What the set holds is compared by ``make golden`` itself, which takes a minute or two.
 """
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

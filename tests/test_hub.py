@@ -1,7 +1,5 @@
 """Hub files: round trips of counts, samples, trends and scenarios, and a hub's configuration."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 

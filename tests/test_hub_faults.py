@@ -1,7 +1,5 @@
 """Hub files with one thing wrong: refused by row, or read exactly as they stand."""
 
-from __future__ import annotations
-
 import datetime as dt
 import gzip
 from decimal import Decimal

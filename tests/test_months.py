@@ -1,7 +1,5 @@
 """Dates as people write them: one reader for every option, file and argument."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The mutation tool: exact edits, in code only, the same for the same seed."""
 
-from __future__ import annotations
-
 import ast
 import re
 import tomllib

@@ -1,7 +1,5 @@
 """The objects a person meets: what they show, their tables, their figures, their places."""
 
-from __future__ import annotations
-
 import pickle
 import re
 import xml.etree.ElementTree as ET

@@ -3,8 +3,6 @@
 Of pages and briefs tests/report says so; of scenarios without an effect, test_cli_scenario.py.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

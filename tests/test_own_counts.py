@@ -2,8 +2,6 @@
 forecasts conditioned on them: identities, and the formulas one by one.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import pickle
 import re

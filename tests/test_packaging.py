@@ -1,7 +1,5 @@
 """What a stranger gets: names that are declared, files that ship, a page that an index shows."""
 
-from __future__ import annotations
-
 import ast
 import re
 import sys

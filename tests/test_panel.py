@@ -3,8 +3,6 @@
 Pseudo-vintages treat every layer as the table of panel/pseudo.py says.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import pickle
 from dataclasses import replace

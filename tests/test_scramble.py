@@ -5,8 +5,6 @@ month after the cut, in every indicator and layer. Delayed ones: the same, the d
 hashes, seeds and forecasts stay bit for bit, by every model, in a backtest and from the command.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import pickle
 from collections.abc import Callable

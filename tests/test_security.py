@@ -3,8 +3,6 @@
 Each claim of docs/reference/security.md names a test of this file.
 """
 
-from __future__ import annotations
-
 import ast
 import base64
 import csv

@@ -1,7 +1,5 @@
 """Seeds and hashes: the same content, the same number; on every machine, in every process."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

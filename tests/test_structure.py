@@ -1,7 +1,5 @@
 """The code's structure: no circles, what a model may reach, and the way of a row to a quantile."""
 
-from __future__ import annotations
-
 import ast
 import gc
 import json

@@ -1,7 +1,5 @@
 """Answers in sentences: of a forecast, and of a projection."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from forecast_factory import made

@@ -1,7 +1,5 @@
 """Pages, messages and docstrings avoid phrases that readers had to read twice."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Panels, truths and origins of a module: of its ``STATES``, in its ``SPAN`` of months."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest

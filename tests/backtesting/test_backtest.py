@@ -1,7 +1,5 @@
 """The backtest: resumable, unit by unit, keys that change with what matters, failures as rows."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import pickle

@@ -1,7 +1,5 @@
 """A Dask cluster: the same numbers, and a worker that is killed costs nothing."""
 
-from __future__ import annotations
-
 import logging
 import os
 import signal

@@ -1,7 +1,5 @@
 """The backtest of counties: defaults, units by state, the months and levels that are kept."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The backtest with delay: donors drawn by a rule, named in every row, resampled as a whole."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections import Counter
 from dataclasses import replace

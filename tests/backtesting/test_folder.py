@@ -1,7 +1,5 @@
 """The folder of a run: no room, no rights, two at once; nothing half written, all read again."""
 
-from __future__ import annotations
-
 import errno
 import io
 import json

@@ -1,7 +1,5 @@
 """``kill -9`` at any moment: the run goes on, and ends with the same bytes."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal

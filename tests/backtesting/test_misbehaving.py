@@ -1,7 +1,5 @@
 """Somebody else's model may do anything: its units end as scores or as one row with the reason."""
 
-from __future__ import annotations
-
 import datetime as dt
 import os
 import random

@@ -1,7 +1,5 @@
 """A backtest with metrics, joint scores or a task: more columns, a fourth table, nothing else."""
 
-from __future__ import annotations
-
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing import get_context

@@ -1,7 +1,5 @@
 """A stored block that was changed in any way is computed again, and one line says so."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from dataclasses import replace

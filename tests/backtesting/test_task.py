@@ -1,7 +1,5 @@
 """Tasks: what a definition may say, what a fingerprint hangs on, and that a run answers it."""
 
-from __future__ import annotations
-
 import inspect
 from pathlib import Path
 

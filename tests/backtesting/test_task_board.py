@@ -1,7 +1,5 @@
 """Boards: what may stand on one, what is missing, and that comparisons are on common counts."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable

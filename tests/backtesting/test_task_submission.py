@@ -1,7 +1,5 @@
 """A task as files, and forecasts that come back: nothing of the future goes out."""
 
-from __future__ import annotations
-
 import datetime as dt
 import subprocess
 import sys

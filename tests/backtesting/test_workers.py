@@ -1,7 +1,5 @@
 """Dead workers: a block is split, a unit tried again alone; panels travel once."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import pickle

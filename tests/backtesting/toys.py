@@ -1,7 +1,5 @@
 """Models for tests of the backtest, some of them bad; importable in worker processes."""
 
-from __future__ import annotations
-
 import os
 import random
 import signal

@@ -1,7 +1,5 @@
 """Pages in the browser of this machine: nothing asked for, keyboard, phones, themes, names."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Commands that must end with a status."""
 
-from __future__ import annotations
-
 import commands
 from click.testing import Result
 

@@ -1,7 +1,5 @@
 """Your own archive of releases, with the bundled ones beneath: one for all commands."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 

@@ -1,7 +1,5 @@
 """``odforecast backtest``, of states and of counties: what it prints, draws and writes."""
 
-from __future__ import annotations
-
 import json
 import re
 import sys

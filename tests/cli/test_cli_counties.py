@@ -1,7 +1,5 @@
 """``odforecast forecast --dataset counties``: table, list, map, page, and no number below 10."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The data commands on releases of states and of counties, as a stranger types them."""
 
-from __future__ import annotations
-
 import io
 import json
 import subprocess

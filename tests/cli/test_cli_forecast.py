@@ -1,7 +1,5 @@
 """``odforecast forecast`` as a stranger would use it: places, answer, files, pictures, pages."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import re

@@ -1,7 +1,5 @@
 """``data fetch --past``: copies of releases in a list, and all versions of a file in git."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

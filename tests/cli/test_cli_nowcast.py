@@ -1,7 +1,5 @@
 """``odforecast nowcast`` as a stranger would use it."""
 
-from __future__ import annotations
-
 import json
 import re
 from functools import partial

@@ -1,7 +1,5 @@
 """A broken release through all commands: named by cell, used by none, unless with a reason."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """What commands refuse, before the work: one line that says what is wrong, where, what to do."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import subprocess

@@ -1,7 +1,5 @@
 """``odforecast scenario``, from the outside."""
 
-from __future__ import annotations
-
 import json
 import re
 from functools import partial

@@ -1,7 +1,5 @@
 """``odforecast score`` as a stranger would use it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import partial
 

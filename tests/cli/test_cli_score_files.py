@@ -3,8 +3,6 @@
 What a file rounds is what scores may differ by.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

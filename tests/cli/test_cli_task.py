@@ -1,7 +1,5 @@
 """``odforecast task``, and ``odforecast backtest --task``."""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

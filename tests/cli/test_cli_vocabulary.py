@@ -1,7 +1,5 @@
 """One vocabulary: the same option means the same in every command, and every screen fits."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 from collections import defaultdict

@@ -1,7 +1,5 @@
 """Commands as processes: where they write, who reads, and what a terminal sees."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

@@ -1,7 +1,5 @@
 """The validation ladder: each check on data where the answer is known, or on CDC's counts."""
 
-from __future__ import annotations
-
 import importlib.util
 from dataclasses import replace
 from pathlib import Path

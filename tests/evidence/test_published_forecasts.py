@@ -1,7 +1,5 @@
 """Published forecasts, scored: printed figures, what came, and what models say beside them."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Commands as somebody types them: in a pipe, 80 columns wide."""
 
-from __future__ import annotations
-
 from click.testing import CliRunner, Result
 
 from odforecast.cli import main

@@ -1,7 +1,5 @@
 """A forecast of a state's counties, made up: some hidden, one lost, one without deaths."""
 
-from __future__ import annotations
-
 import datetime as dt
 from pathlib import Path
 

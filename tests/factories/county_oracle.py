@@ -1,7 +1,5 @@
 """Exact posterior of a small county by going through every way its deaths can fall: for tests."""
 
-from __future__ import annotations
-
 from itertools import combinations_with_replacement
 from math import factorial
 

@@ -1,7 +1,5 @@
 """Panels of counties for tests: the real release where it is there, and a small made-up state."""
 
-from __future__ import annotations
-
 import os
 from functools import cache
 from pathlib import Path

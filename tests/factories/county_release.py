@@ -1,7 +1,5 @@
 """Small releases of counties in CDC's form, as text cells, to bend in tests."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

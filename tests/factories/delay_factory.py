@@ -1,7 +1,5 @@
 """Releases made up by the model of the delay itself, so that what is found again is known."""
 
-from __future__ import annotations
-
 import datetime as dt
 from dataclasses import replace
 

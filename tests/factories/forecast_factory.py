@@ -1,7 +1,5 @@
 """Forecasts made up for tests, and what it means that two are the same."""
 
-from __future__ import annotations
-
 import datetime as dt
 from dataclasses import fields
 

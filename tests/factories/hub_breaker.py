@@ -3,8 +3,6 @@
 ``python tests/factories/hub_breaker.py`` writes the table of docs/reference/hub-checks.md again.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 from collections.abc import Callable, Mapping

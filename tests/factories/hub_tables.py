@@ -1,7 +1,5 @@
 """A made-up forecast, small enough for thousands of hub files of it."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A made-up release of the counties of a few states, and an archive that holds it."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 import numpy as np

@@ -1,7 +1,5 @@
 """scoringrules, to compare with: its rules in numpy, which need no compiling."""
 
-from __future__ import annotations
-
 import sys
 from functools import cache
 from typing import Any

@@ -1,7 +1,5 @@
 """Panels for tests of models: the bundled figures, and changes to them."""
 
-from __future__ import annotations
-
 import datetime as dt
 from dataclasses import replace
 from functools import cache

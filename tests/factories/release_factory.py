@@ -1,7 +1,5 @@
 """Small releases in CDC's form, as text cells, to bend in tests."""
 
-from __future__ import annotations
-
 from functools import cache
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Scales near those of the table, that no new estimate moves."""
 
-from __future__ import annotations
-
 from odforecast.models.statespace.kalman import Scales
 
 HAND = Scales(

@@ -1,7 +1,5 @@
 """Unit-level scores of made-up models, from arrays of (origin, place), and panels of counts."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """A hub of two places, two models and two versions of its target data, for commands in pages."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A server on this machine that behaves like Socrata, and misbehaves on request."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import threading

@@ -1,7 +1,5 @@
 """What a forecast of counties says of itself, and that no number below 10 is in it."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import replace
 

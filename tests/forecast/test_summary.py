@@ -2,8 +2,6 @@
 what is said of past errors: of this model, of this place, and of nothing later.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import pickle
 import re

@@ -4,8 +4,6 @@
 ``ODFORECAST_FUZZ_SEED`` on. A case is its seed, printed where it fails.
 """
 
-from __future__ import annotations
-
 import os
 import resource
 import traceback

@@ -4,8 +4,6 @@ Every one is a function of a random generator, so a case is its dataset and its 
 answers of ``tools/golden.py`` hold what those of bytes, cells, headers and rows make of a seed.
 """
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io

@@ -3,8 +3,6 @@
 A parser of a few lines, which shares nothing with the reader, says what stands in a mutated file.
 """
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io

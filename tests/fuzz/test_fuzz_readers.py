@@ -4,8 +4,6 @@ What stands there a parser of a few lines says, which shares nothing with the re
 a broken sum that neither the reader nor :func:`odforecast.vintage.quality.contradictions` reports.
 """
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io

@@ -4,8 +4,6 @@ What stands in a file is found by looking for
 ``key: value`` on its lines, without a parser of YAML or TOML.
 """
 
-from __future__ import annotations
-
 import random
 import re
 from collections import Counter

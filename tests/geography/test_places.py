@@ -1,7 +1,5 @@
 """Places as people write them, and the table of counties: complete, and nothing is guessed."""
 
-from __future__ import annotations
-
 import csv
 from collections import Counter
 from pathlib import Path

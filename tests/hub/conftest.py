@@ -1,7 +1,5 @@
 """Archives of real releases."""
 
-from __future__ import annotations
-
 import pytest
 
 import odforecast as od

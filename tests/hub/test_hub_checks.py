@@ -1,7 +1,5 @@
 """hubValidations' checks by name: the list, a hub that breaks each alone, rows by hand."""
 
-from __future__ import annotations
-
 import csv
 import datetime as dt
 import itertools

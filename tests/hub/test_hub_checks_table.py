@@ -1,7 +1,5 @@
 """One table: what is changed in the small hub, which checks fail then, and with which words."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The hubverse's own dashboard shows a hub made here: all origins, models, and states by name."""
 
-from __future__ import annotations
-
 import json
 import shutil
 import subprocess

@@ -1,7 +1,5 @@
 """Hubs made here: valid by the hubverse's own schemas, whole or absent, and as they say."""
 
-from __future__ import annotations
-
 import pytest
 import yaml
 from commands import run

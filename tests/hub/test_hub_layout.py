@@ -1,7 +1,5 @@
 """A hub as a folder: any hub opens, what is wrong is named; and the names of models in it."""
 
-from __future__ import annotations
-
 import json
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Scores of other people's files: any hub, against its own target data."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 from dataclasses import replace

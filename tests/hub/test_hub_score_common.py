@@ -1,7 +1,5 @@
 """Which rows of two models are forecasts of one thing, and what one odd file does to the others."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 

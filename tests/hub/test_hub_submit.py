@@ -1,7 +1,5 @@
 """Submissions: legal name and place, what the round asks for, and nothing faked."""
 
-from __future__ import annotations
-
 import dataclasses
 import datetime as dt
 import json

@@ -1,7 +1,5 @@
 """Target data: what each release said, and the answers; read by the hubverse's own reader."""
 
-from __future__ import annotations
-
 import dataclasses
 import datetime as dt
 import warnings

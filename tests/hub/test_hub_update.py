@@ -1,7 +1,5 @@
 """A hub goes on: new rounds and answers; what is there stays."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 

@@ -3,8 +3,6 @@ forecasters of StatsForecast. Those of sktime have a file of their own.
 """
 
 # ruff: noqa: ARG002, ARG005  (forecasters made here take what every forecaster takes)
-from __future__ import annotations
-
 import copy
 import functools
 import os
@@ -198,7 +196,7 @@ class Flat:
     broken: str = ""
     at: float = np.inf
 
-    def fit(self, y: np.ndarray, first: np.datetime64, seed: int) -> Flat:
+    def fit(self, y: np.ndarray, first: np.datetime64, seed: int):
         if self.broken == "fit" and y[-1] < self.at:
             raise RuntimeError("no luck")
         return Flat(self.broken, float(y[-1]))

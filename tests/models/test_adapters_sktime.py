@@ -3,8 +3,6 @@
 All of it is in the slow group: sktime alone takes seconds to import.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The baselines' numbers, checked by hand, by theory and against statsforecast's own."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -6,8 +6,6 @@ contract takes more than a few seconds goes into ``SLOW``.
 What is compiled or done for all at once equals the plain formula, to the last bit.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """The filter of counties against exact enumeration, and what a hidden count may tell."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from county_oracle import exact, moments

@@ -1,7 +1,5 @@
 """The county model: what its draws add up to, what they hang on, and whom it forecasts."""
 
-from __future__ import annotations
-
 import datetime as dt
 from dataclasses import replace
 from functools import cache

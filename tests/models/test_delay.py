@@ -1,7 +1,5 @@
 """What the last counts miss: the formula, what is uncertain in it, and the layer round a model."""
 
-from __future__ import annotations
-
 import datetime as dt
 from dataclasses import fields, replace
 

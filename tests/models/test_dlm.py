@@ -2,8 +2,6 @@
 the constants that ship: found by date, a maximum, and what `make constants` gives.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import itertools
 import pickle

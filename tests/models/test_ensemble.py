@@ -1,7 +1,5 @@
 """Ensembles: pooling, joint draws, and that what is learned was known at the origin."""
 
-from __future__ import annotations
-
 import time
 from collections import OrderedDict
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """The delay's constants, refined by the settled releases of the user's own archive."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections import OrderedDict
 from collections.abc import Sequence

@@ -3,8 +3,6 @@
 Each was seen to fail with its line broken.
 """
 
-from __future__ import annotations
-
 import datetime as dt
 import re
 from collections.abc import Callable
@@ -285,7 +283,7 @@ class Bent:
     def __init__(self, bend: Callable[[Forecast], object]) -> None:
         self.bend = bend
 
-    def fit(self, panel: Panel) -> Bent:
+    def fit(self, panel: Panel):
         self.panel = panel
         return self
 

@@ -1,7 +1,5 @@
 """Rolling sums to months and back: exact identities, and months with their uncertainty."""
 
-from __future__ import annotations
-
 import numpy as np
 import pytest
 from hypothesis import example, given, settings

@@ -1,7 +1,5 @@
 """What is drawn: the bundled release, cheap forecasts of it, a small backtest."""
 
-from __future__ import annotations
-
 import pytest
 
 import odforecast as od

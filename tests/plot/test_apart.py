@@ -1,7 +1,5 @@
 """What is kept apart: kinds of vintage, targets, and deaths of different kinds."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

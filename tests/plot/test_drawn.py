@@ -1,7 +1,5 @@
 """Each figure once: what it shows are the numbers it was given, and what it refuses."""
 
-from __future__ import annotations
-
 import itertools
 import re
 from dataclasses import replace

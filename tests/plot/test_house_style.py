@@ -1,7 +1,5 @@
 """The house style: told apart by everybody, legible, nothing of pyplot; and figures as files."""
 
-from __future__ import annotations
-
 import itertools
 import re
 import subprocess

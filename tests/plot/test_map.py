@@ -1,7 +1,5 @@
 """The map of counties: sizes, colours, Alaska, and what it says."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 import pytest

@@ -1,7 +1,5 @@
 """What figures refuse: the call, the error, and its words."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from types import SimpleNamespace
 

@@ -4,8 +4,6 @@ The example package is built into a wheel by its own build backend and unpacked 
 its own, which is what an installer does; programs are then run with that folder on their path.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import pickle

@@ -1,7 +1,5 @@
 """The brief: what stands on its pages, and what lies in the folder."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Results of counties on a page and in figures: all counties first, and nothing below 10."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The one place where pages are made: escaping, policy, style sheets, paper."""
 
-from __future__ import annotations
-
 import pytest
 from jinja2 import TemplateNotFound, UndefinedError
 from site_factory import Page, sha256

@@ -1,7 +1,5 @@
 """Reports and sites: what stands on the pages, and what lies on the disk."""
 
-from __future__ import annotations
-
 import csv
 import datetime as dt
 import io

@@ -1,7 +1,5 @@
 """``odforecast report``: which folder is what, what is made, and what is refused."""
 
-from __future__ import annotations
-
 from functools import partial
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The answer adds up, for every named prior and every pair of them."""
 
-from __future__ import annotations
-
 from itertools import combinations
 
 import numpy as np

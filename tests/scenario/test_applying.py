@@ -1,7 +1,5 @@
 """Scope, spread and the three numbers: what an effect does to the paths of a forecast."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

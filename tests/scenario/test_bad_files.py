@@ -1,7 +1,5 @@
 """Bad scenario files: one line each, before anything is written; and the schema for editors."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import fields
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Effects that have begun: the baseline fitted without them."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

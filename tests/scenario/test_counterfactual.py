@@ -1,7 +1,5 @@
 """The past: two counterfactuals, what is removed and what the eve knew."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

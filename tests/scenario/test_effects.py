@@ -1,7 +1,5 @@
 """Posterior of past events: against algebra written out, and against what is known exactly."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The tables of the evidence library say what the evidence says."""
 
-from __future__ import annotations
-
 import re
 
 import numpy as np

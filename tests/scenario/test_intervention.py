@@ -1,7 +1,5 @@
 """What an intervention means, formula by formula: each test names the one that it holds."""
 
-from __future__ import annotations
-
 import pickle
 
 import numpy as np

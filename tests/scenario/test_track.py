@@ -1,7 +1,5 @@
 """The clock of a scenario: what it reads, what it expects, and series of one's own."""
 
-from __future__ import annotations
-
 import html
 import json
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """County scores: proper whatever is hidden, the same as from single rules, tables by hand."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 import numpy as np

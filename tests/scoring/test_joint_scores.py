@@ -1,7 +1,5 @@
 """Joint scores: sums of states' draws, paths, and the control that is shuffled between places."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Rules of quantiles, draws and vectors, calibration, and metrics that a user adds."""
 
-from __future__ import annotations
-
 import functools
 
 import numpy as np

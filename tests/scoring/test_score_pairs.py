@@ -1,7 +1,5 @@
 """Comparisons by hand: units missing, intervals, groups of origins, scales; long horizons."""
 
-from __future__ import annotations
-
 from functools import partial
 from types import SimpleNamespace
 

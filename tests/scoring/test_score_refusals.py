@@ -1,8 +1,6 @@
 # ruff: noqa: ARG005
 """What cannot be scored or compared: one clear error each, that says what to do."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from types import SimpleNamespace

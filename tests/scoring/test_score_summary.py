@@ -1,7 +1,5 @@
 """Summaries of scenarios, and of the nowcast beside what was revised."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import numpy as np

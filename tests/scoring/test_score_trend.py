@@ -1,7 +1,5 @@
 """Scores of the trend and of the turn, and what they are compared with."""
 
-from __future__ import annotations
-
 import datetime as dt
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Scores of units: each number that of its plain definition, and nothing dropped."""
 
-from __future__ import annotations
-
 import datetime as dt
 import pickle
 from dataclasses import replace

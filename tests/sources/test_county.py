@@ -1,7 +1,5 @@
 """County counts: made files in the published form of gb4e-yj24, and a real release."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Tables that somebody brings: a state's own counts, and people by county."""
 
-from __future__ import annotations
-
 import gzip
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Files of the wrong kind, cut off, damaged or without end."""
 
-from __future__ import annotations
-
 import datetime as dt
 import gzip
 import io

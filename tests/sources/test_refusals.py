@@ -1,7 +1,5 @@
 """What cannot be trusted is refused in a line that says where and why: one table for all doors."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import re

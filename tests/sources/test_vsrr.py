@@ -1,7 +1,5 @@
 """CDC's counts by state: small releases in every form, and every real one."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import hashlib

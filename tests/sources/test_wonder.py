@@ -1,7 +1,5 @@
 """CDC WONDER exports: every real file with its exact counts, and a made one."""
 
-from __future__ import annotations
-
 import datetime as dt
 
 import pytest

@@ -1,7 +1,5 @@
 """The page on bringing a model: its example is twenty lines, runs as it is, prints what it says."""
 
-from __future__ import annotations
-
 import re
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """What tests of updates share: two releases on a server, and a page that costs nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 

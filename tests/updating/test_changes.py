@@ -1,7 +1,5 @@
 """The parts of a change are what they are said to be, and add up to it."""
 
-from __future__ import annotations
-
 import datetime as dt
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """The public record only grows, refuses what was edited, and anybody works the same out of it."""
 
-from __future__ import annotations
-
 import datetime as dt
 import tempfile
 from dataclasses import replace

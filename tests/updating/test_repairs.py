@@ -1,7 +1,5 @@
 """What an update must not destroy, leave undone, mix up, or go on to be judged by."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import os

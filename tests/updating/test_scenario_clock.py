@@ -1,7 +1,5 @@
 """Scenarios frozen in a folder of updates, and their clocks."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 from pathlib import Path

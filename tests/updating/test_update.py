@@ -1,7 +1,5 @@
 """The monthly habit against a server on this machine, and all that can go wrong with it."""
 
-from __future__ import annotations
-
 import datetime as dt
 import json
 import os

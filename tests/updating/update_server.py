@@ -1,7 +1,5 @@
 """Two releases of CDC's, one after the other, on a server of this machine."""
 
-from __future__ import annotations
-
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager

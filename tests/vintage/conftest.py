@@ -1,7 +1,5 @@
 """Real releases, read once for all tests of vintages; servers on this machine."""
 
-from __future__ import annotations
-
 import pytest
 
 import odforecast as od

@@ -1,7 +1,5 @@
 """An archive never tells the future, never changes a release, and survives company."""
 
-from __future__ import annotations
-
 import datetime as dt
 import io
 import pickle

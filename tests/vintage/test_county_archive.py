@@ -1,7 +1,5 @@
 """Releases of counties in an archive: kept like those of the states, and never in their way."""
 
-from __future__ import annotations
-
 import datetime as dt
 import shutil
 from collections import Counter

@@ -1,7 +1,5 @@
 """Donors: late arrivals by month of death, from releases whose counts have settled."""
 
-from __future__ import annotations
-
 import datetime as dt
 import gzip
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Downloads against a real server on this machine that behaves like Socrata, and misbehaves."""
 
-from __future__ import annotations
-
 import datetime as dt
 import gzip
 import hashlib

@@ -1,7 +1,5 @@
 """The ledger only grows and loses nothing; many writers at once, and kills, double nothing."""
 
-from __future__ import annotations
-
 import datetime as dt
 import multiprocessing
 import os

@@ -1,7 +1,5 @@
 """Past releases from public copies, against a server on this machine that misbehaves on request."""
 
-from __future__ import annotations
-
 import csv
 import datetime as dt
 import gzip

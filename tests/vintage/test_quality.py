@@ -1,7 +1,5 @@
 """Each check and each contradiction: sees what it is for, and leaves real releases alone."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A wrong release is set aside, named, and taken or replaced with a reason that travels."""
 
-from __future__ import annotations
-
 import datetime as dt
 import shutil
 from dataclasses import replace

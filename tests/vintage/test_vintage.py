@@ -1,7 +1,5 @@
 """The one door to what was known, and nothing later: panels, revisions, recovered months."""
 
-from __future__ import annotations
-
 import datetime as dt
 import pickle
 from dataclasses import replace
