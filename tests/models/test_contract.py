@@ -134,10 +134,9 @@ def test_the_nation_is_the_sum_of_the_parts_in_every_order_of_the_panel():
 LONG, DRAWS = 44, 60
 
 
-SLOW = ("hierarchical", "hierarchical-quick", "ensemble", "auto-arima")
 STATES = [
-    pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
-    for name in [*model_names("states"), "auto-ets+delay", "hub-baseline+delay"]
+    pytest.param(name, marks=pytest.mark.slow if name in ("hierarchical-quick", "ensemble") else ())
+    for name in [*MODELS, "auto-ets+delay", "hub-baseline+delay"]
 ]
 
 

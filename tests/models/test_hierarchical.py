@@ -407,6 +407,9 @@ def test_nuts_samples_warns_repeats_and_agrees_with_the_filter():
     result, again = (f.forecast(horizon=12, draws=100) for f in (fitted, model.fit(panel)))
     assert any("not converged" in w for w in result.warnings)
     np.testing.assert_array_equal(result.draws, again.draws)
+    longer, n = fitted.forecast(horizon=44, draws=100), result.months.size
+    np.testing.assert_array_equal(longer.draws[..., :n], result.draws)
+    np.testing.assert_array_equal(longer.known, result.known)
     # Exact and approximate agree on the level they start from.
     posterior, over = fitted.idata["posterior"], ("chain", "draw")
     counts = fitted.inner.inputs.counts[:, -12:].mean(axis=1)
