@@ -163,10 +163,8 @@ def whole(
     return number
 
 
-def proportion(
-    name: str, value: object, error: type[OdforecastError] = ForecastError, most: bool = False
-) -> float:
-    """A number above 0 and below 1: the level of an interval or a quantile; ``most``: 1 too.
+def proportion(name: str, value: object, error: type[OdforecastError] = ForecastError) -> float:
+    """A number above 0 and below 1: the level of an interval or a quantile.
 
     Examples
     --------
@@ -174,7 +172,6 @@ def proportion(
     0.9
     """
     real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if real and 0 < (number := float(value)) <= 1 and (most or number < 1):  # type: ignore[arg-type]
+    if real and 0 < (number := float(value)) < 1:  # type: ignore[arg-type]
         return number
-    end = "at most" if most else "below"
-    raise error(f"{name} is {short(value)}, allowed: a number above 0 and {end} 1")
+    raise error(f"{name} is {short(value)}, allowed: a number above 0 and below 1")

@@ -15,7 +15,14 @@ from odforecast import scoring as s
 from odforecast.names import HUB_QUANTILES
 from odforecast.scoring.columns import METRIC_COLUMNS
 from odforecast.scoring.metrics import METRICS, Metric, apply_metric, check_metrics
-from odforecast.scoring.rules import FLOOR, bins_of, miss_distances, pair_distances
+from odforecast.scoring.rules import (
+    FLOOR,
+    bias_sorted,
+    bins_of,
+    miss_distances,
+    over_units,
+    pair_distances,
+)
 
 THREE = [0.25, 0.5, 0.75]
 LEVELS = np.array(HUB_QUANTILES)
@@ -37,7 +44,8 @@ DRAWN = np.repeat([[1.0], [2.0], [2.0], [4.0]], 5, axis=1)
         (s.crps_from_draws, ([100.0], 90.0), 10),
         # |1-4|, |3-4| -> 2; pairs: 0, 2, 2, 0 -> 1, half of it 0.5
         (s.crps_from_draws, ([1.0, 3.0], 4.0), 1.5),
-        (s.bias_from_draws, (DRAWN, [0.0, 2.0, 3.0, 9.0, NAN]), [1.0, 0.0, -0.5, -1.0, NAN]),
+        (lambda x, y: over_units(x, y, bias_sorted), (DRAWN, [0.0, 2.0, 3.0, 9.0, NAN]),
+         [1.0, 0.0, -0.5, -1.0, NAN]),
         (s.interval_coverage, (AT[:, :4], [0.05, 0.25, 0.5, 0.75, 0.95], [80.0, 108, 121, NAN],
                              [0.5, 0.9]), [[0, 1, 0, NAN], [1, 1, 0, NAN]]),
         # Order that is lost in the last digit is no crossing.

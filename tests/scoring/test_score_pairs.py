@@ -11,13 +11,7 @@ from score_tables import scores_of
 
 from odforecast import scoring as s
 from odforecast.scoring.columns import METRIC_COLUMNS, columns_of, with_groups
-from odforecast.scoring.pairs import (
-    _overlapping,
-    bartlett_critical,
-    cosine_test,
-    default_block,
-    fixed_b_test,
-)
+from odforecast.scoring.pairs import _overlapping, cosine_test, default_block
 
 
 def test_pairs_and_skill_by_hand_with_missing_units():
@@ -244,7 +238,6 @@ def test_groups_of_origins_are_counted_and_few_give_no_interval():
     assert row["n_better"] == 5
     few = made(30)  # a third of them is a group: three
     assert (few["n_groups"], np.isnan(few["lower"]), np.isfinite(few["ratio"])) == (3, True, True)
-    assert np.isfinite(made(30, min_groups=3)["lower"])
     assert made(30, block=5)["n_groups"] == 6
 
 
@@ -331,31 +324,6 @@ def overlapping(rng, n_series, n_months, horizon=12):
     return total[:, horizon:] - total[:, :-horizon]
 
 
-@pytest.mark.parametrize("b", [0.1, 0.5, 1.0])
-@pytest.mark.parametrize("level", [0.05, 0.10])
-def test_critical_values_of_kiefer_and_vogelsang_by_simulation(b, level):
-    """The published polynomial, against the statistic's own distribution for white noise."""
-    rng = np.random.default_rng(1)
-    n, size = 20_000, 250
-    x = rng.standard_normal((n, size))
-    centred = x - x.mean(axis=1, keepdims=True)
-    apart = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
-    weight = np.maximum(1 - apart / (b * size), 0)
-    variance = ((centred @ weight) * centred).sum(axis=1) / size**2
-    found = np.quantile(np.abs(x.mean(axis=1)) / np.sqrt(variance), 1 - level)
-    assert bartlett_critical(b, level) == pytest.approx(found, rel=0.03)
-
-
-def test_fixed_b_by_partial_sums():
-    """With b = 1 the variance is twice the sum of squared partial sums (Kiefer et al. 2000)."""
-    x = np.random.default_rng(2).normal(1, 2, 40)
-    sums = (x - x.mean()).cumsum()
-    want = x.mean() / np.sqrt(2 * (sums**2).sum() / 40**3)
-    got = fixed_b_test(x, np.arange(40))
-    assert got.statistic == pytest.approx(want)
-    assert got.critical == bartlett_critical(1.0)
-
-
 def test_cosines_by_hand():
     """Lazarus, Lewis, Stock and Watson (2018), equations 10 and 11."""
     x = np.random.default_rng(3).normal(1, 2, 64)
@@ -382,9 +350,6 @@ def test_the_size_under_overlap(n_months, most):
     fixed = np.mean([cosine_test(row, months, 12).p_value < 0.05 for row in x])
     assert fixed < most
     assert usual > fixed + 0.03
-    bartlett = [fixed_b_test(row, months) for row in x[:400]]
-    share = np.mean([abs(t.statistic) > t.critical for t in bartlett])
-    assert fixed < share + 0.03  # b = 1 lies between the two
 
 
 def gap_scores(gap, horizon=12, step=1):
@@ -405,10 +370,6 @@ def test_the_method_follows_from_the_horizon():
     assert far[["statistic", "p_value", "critical"]].tolist() == pytest.approx(
         [want.statistic, want.p_value, want.critical]
     )
-    asked = tested(method="fixed-b", b=0.5)
-    assert asked["critical"] == bartlett_critical(0.5)
-    assert np.isnan(asked["p_value"])
-    assert asked["note"] == ""
     assert tested(method="overlap")["overlap"] == 12
 
 

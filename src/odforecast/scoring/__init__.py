@@ -11,8 +11,6 @@ from odforecast.scoring.rules import (
     WIS,
     absolute_error,
     absolute_percentage_error,
-    band_chances,
-    bias_from_draws,
     bias_from_quantiles,
     binned_log_score,
     crps_from_draws,
@@ -34,13 +32,12 @@ from odforecast.scoring.truth import Truth
 from odforecast.scoring.units import per_100k, score, score_hub, score_units
 
 __all__ = [
-    "WIS", "Metric", "Truth", "absolute_error", "absolute_percentage_error", "band_chances",
-    "bias_from_draws", "bias_from_quantiles", "binned_log_score", "county_coverage",
-    "county_leaderboard", "crps_from_draws", "diebold_mariano", "energy_score", "get_metric",
-    "horizon_group", "interval_coverage", "interval_pit", "interval_score", "joint_scores",
-    "joint_summary", "log_score_from_draws", "pairwise", "per_100k", "pit_from_draws",
-    "pit_histogram", "pooled_frequencies", "quantile_score",
-    "ranked_probability_score", "regimes", "relative_skill", "relative_to_baseline", "score",
-    "score_hub", "score_units", "summarise", "ten_or_more", "threshold_weighted_crps",
-    "trend_scores", "turning_scores", "weighted_interval_score",
+    "WIS", "Metric", "Truth", "absolute_error", "absolute_percentage_error", "bias_from_quantiles",
+    "binned_log_score", "county_coverage", "county_leaderboard", "crps_from_draws",
+    "diebold_mariano", "energy_score", "get_metric", "horizon_group", "interval_coverage",
+    "interval_pit", "interval_score", "joint_scores", "joint_summary", "log_score_from_draws",
+    "pairwise", "per_100k", "pit_from_draws", "pit_histogram", "pooled_frequencies",
+    "quantile_score", "ranked_probability_score", "regimes", "relative_skill",
+    "relative_to_baseline", "score", "score_hub", "score_units", "summarise", "ten_or_more",
+    "threshold_weighted_crps", "trend_scores", "turning_scores", "weighted_interval_score",
 ]  # fmt: skip

@@ -27,7 +27,7 @@ MIN_BLOCKS = 3
 #: Nor do fewer donor releases of an era about how it varies between releases.
 MIN_DONORS = 3
 #: Fewer groups of origins than this say nothing about how far the next one may be off.
-MIN_GROUPS: Final = 4
+MIN_GROUPS = 4
 #: Scales on which models are compared.
 SCALES: Final = ("natural", "log", "per_100k")
 
@@ -292,13 +292,9 @@ def _of_one_kind(scores: pd.DataFrame, keys: Sequence[str]) -> None:
 
 def _compared(
     table: Callable[[dict[str, object], Grid], pd.DataFrame], scores: pd.DataFrame, baseline: str,
-    metric: str, by: str | Sequence[str], missing: str,
+    metric: str, by: str | Sequence[str],
 ) -> pd.DataFrame:  # fmt: skip
     """The tables of the groups of ``by``, one below the other; checked for ratios."""
-    if missing not in ("common", "error"):
-        raise ScoringError(
-            f"unknown policy missing={missing!r}", hint=one_of(missing, ("common", "error"))
-        )
     scores, keys = table_of(scores), columns.columns_of(by)
     if "model" in keys:
         raise ScoringError("by names 'model', and models are what is compared", hint="leave it out")
@@ -321,16 +317,6 @@ def _compared(
                 f"{metric} has negative values, so ratios are not defined",
                 hint="compare wis, crps, ae, ape or log_wis",
             )
-        lacking = np.isnan(values)
-        if missing == "error" and lacking.any():
-            counts = ", ".join(f"{m} {n}" for m, n in zip(models, lacking.sum(axis=0)) if n)
-            example = grid.units[lacking.any(axis=1)].iloc[0]
-            of = f" of {labels}" if labels else ""
-            raise ScoringError(
-                f"of {len(values)} units{of}, models lack: {counts}; "
-                f"for example {dict(zip(example.index, map(str, example)))}",
-                hint='compare on common units with missing="common"',
-            )
         frames.append(table(labels, grid))
     if not frames:
         raise ScoringError(
@@ -346,7 +332,6 @@ def relative_skill(
     metric: str = "wis",
     by: str | Sequence[str] = (),
     *,
-    missing: str = "common",
     bootstrap: int = 1000,
     block: int | None = None,
     level: float = 0.9,
@@ -366,8 +351,6 @@ def relative_skill(
         A nonnegative score: ``wis``, ``crps``, ``ae``, ``ape``, ``log_wis`` …
     by : str or sequence of str
         Compare within groups of these columns (:func:`~odforecast.scoring.columns.with_groups`).
-    missing : {"common", "error"}
-        Use the common units of each pair, or refuse if units are missing.
     bootstrap : int
         Bootstrap samples of **origins**, and independently of **donors** within their era; 0 for
         no interval.
@@ -386,8 +369,8 @@ def relative_skill(
     Raises
     ------
     ScoringError
-        If the baseline is missing, a score is negative, a unit appears twice, ``by`` names the
-        model, or ``missing="error"`` and units are missing.
+        If the baseline is missing, a score is negative, a unit appears twice, or ``by`` names the
+        model.
 
     Examples
     --------
@@ -403,8 +386,7 @@ def relative_skill(
     0     a         2        0.5
     1  base         2        1.0
     """
-    how = (missing, bootstrap, block, level, seed)
-    return _relative("rel_skill", scores, baseline, metric, by, *how)
+    return _relative("rel_skill", scores, baseline, metric, by, bootstrap, block, level, seed)
 
 
 def relative_to_baseline(
@@ -413,7 +395,6 @@ def relative_to_baseline(
     metric: str = "wis",
     by: str | Sequence[str] = (),
     *,
-    missing: str = "common",
     bootstrap: int = 1000,
     block: int | None = None,
     level: float = 0.9,
@@ -432,13 +413,12 @@ def relative_to_baseline(
         model's own units, ``ratio``, ``lower``, ``upper``; best first. Where the baseline's mean
         is 0, as there.
     """
-    how = (missing, bootstrap, block, level, seed)
-    return _relative("ratio", scores, baseline, metric, by, *how)
+    return _relative("ratio", scores, baseline, metric, by, bootstrap, block, level, seed)
 
 
 def _relative(
     order: str, scores: pd.DataFrame, baseline: str, metric: str, by: str | Sequence[str],
-    missing: str, bootstrap: int, block: int | None, level: float, seed: int,
+    bootstrap: int, block: int | None, level: float, seed: int,
 ) -> pd.DataFrame:  # fmt: skip
     """One row per model and group, ``order`` the column that says which is better."""
     _check_sampling(bootstrap, block, level, seed)
@@ -465,7 +445,7 @@ def _relative(
         made |= {metric: mean} | dict(zip((order, "lower", "upper"), found))
         return pd.DataFrame(made).sort_values(order, kind="stable")
 
-    return _compared(table, scores, baseline, metric, by, missing)
+    return _compared(table, scores, baseline, metric, by)
 
 
 def _check_sampling(bootstrap: object, block: object, level: object, seed: object) -> None:
@@ -483,11 +463,9 @@ def pairwise(
     by: str | Sequence[str] = (),
     *,
     scale: str = "natural",
-    missing: str = "common",
     bootstrap: int = 1000,
     block: int | None = None,
     level: float = 0.9,
-    min_groups: int = MIN_GROUPS,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Ratio of mean scores for each pair of models, with an interval over groups of origins.
@@ -499,10 +477,8 @@ def pairwise(
     ----------
     scale : {"natural", "log", "per_100k"}
         Deaths (large states dominate), WIS of log(1 + deaths), or rates (states only).
-    scores, metric, by, missing, bootstrap, block, level, seed
+    scores, metric, by, bootstrap, block, level, seed
         As for :func:`~odforecast.scoring.relative_skill`.
-    min_groups : int
-        Fewest groups of consecutive origins for an interval.
 
     Returns
     -------
@@ -536,7 +512,6 @@ def pairwise(
     if scale not in SCALES:
         raise ScoringError(f"scale is {scale!r}, unknown", hint=one_of(scale, SCALES))
     _check_sampling(bootstrap, block, level, seed)
-    whole("min_groups", min_groups, 1, ScoringError)
     table, column = table_of(scores), metric
     if scale == "log":
         column = "log_wis"
@@ -552,18 +527,18 @@ def pairwise(
         raise ScoringError(
             f"{len(models)} model cannot be compared with another", hint="score two or more"
         )
-    how = (bootstrap, block, level, min_groups, seed)
 
     def rows(labels: dict[str, object], grid: Grid) -> pd.DataFrame:
         """A row per ordered pair."""
         named = {**labels, "scale": scale, "metric": metric}
-        return pd.DataFrame(named | _each_pair(grid.pairs(column), *how))
+        found = _each_pair(grid.pairs(column), bootstrap, block, level, seed)
+        return pd.DataFrame(named | found)
 
-    return _compared(rows, table, models[0], column, by, missing)
+    return _compared(rows, table, models[0], column, by)
 
 
 def _each_pair(
-    pairs: Pairs, bootstrap: int, block: int | None, level: float, min_groups: int, seed: int
+    pairs: Pairs, bootstrap: int, block: int | None, level: float, seed: int
 ) -> dict[str, Any]:
     """All ordered pairs of one group of units, as columns."""
     n, base = len(pairs.models), pairs.base
@@ -577,7 +552,7 @@ def _each_pair(
         better = (ratios_of(by_group) < 1).sum(axis=0)
     often = pairs.cells.weights(bootstrap, block, seed)
     drawn = ratios_of(np.tensordot(often, pairs.sums, axes=1)).reshape(len(often), n * n)
-    few = (n_groups < min_groups) | base.few_donors
+    few = (n_groups < MIN_GROUPS) | base.few_donors
     lower, upper = (
         np.where(few, np.nan, x.reshape(n, n)) for x in percentile_interval(drawn, level)
     )
@@ -590,7 +565,7 @@ def _each_pair(
 
 
 #: How the variance of a mean difference is estimated.
-METHODS: Final = ("auto", "overlap", "cosine", "fixed-b")
+METHODS: Final = ("auto", "overlap", "cosine")
 #: From this horizon on, forecasts overlap too much for the usual test.
 _LONG: Final = 7
 #: Fewest origins of a test that does not rest on the overlap.
@@ -604,7 +579,6 @@ def diebold_mariano(
     metric: str = "wis",
     by: str | Sequence[str] = ("horizon",),
     method: str = "auto",
-    b: float = 1.0,
 ) -> pd.DataFrame:
     """Diebold-Mariano test of equal mean scores.
 
@@ -612,22 +586,20 @@ def diebold_mariano(
     series over origins is tested. Up to six months ahead, Harvey, Leybourne and Newbold's
     correction is used (``"overlap"``). From seven months on that test rejects a true hypothesis in
     13% of cases at a nominal 5% (64 monthly origins), so slow cosines estimate the variance
-    (``"cosine"``, 7%); ``"fixed-b"`` (10%) uses a Bartlett kernel.
+    (``"cosine"``, 7%).
 
     Parameters
     ----------
     by : str or sequence of str
         Groups tested separately. Of several tests at 5%, some are significant by chance.
-    method : {"auto", "overlap", "cosine", "fixed-b"}
-    b : float
-        Bandwidth of ``"fixed-b"`` as a share of the sample, in (0, 1].
+    method : {"auto", "overlap", "cosine"}
 
     Returns
     -------
     DataFrame
         ``by``, ``n_units``, ``n_origins``, ``overlap`` (origins within one horizon),
-        ``difference`` (negative: the model is better), ``statistic``, ``p_value`` (two-sided; none
-        for ``"fixed-b"``), ``method``, ``df``, ``critical`` (at 5%) and ``note`` (why there is no
+        ``difference`` (negative: the model is better), ``statistic``, ``p_value`` (two-sided),
+        ``method``, ``df``, ``critical`` (at 5%) and ``note`` (why there is no
         test, or ``bartlett`` where tapered weights were needed).
 
     Raises
@@ -639,23 +611,18 @@ def diebold_mariano(
     References
     ----------
     Diebold and Mariano 1995, JBES 13:253; Harvey, Leybourne and Newbold 1997, Int. J. Forecasting
-    13:281; Kiefer and Vogelsang 2005, Econometric Theory 21:1130; Lazarus, Lewis, Stock and Watson
-    2018, JBES 36:541; Coroneo and Iacone 2020, J. Applied Econometrics 35:391.
+    13:281; Lazarus, Lewis, Stock and Watson 2018, JBES 36:541; Coroneo and Iacone 2020, J. Applied
+    Econometrics 35:391.
     """
     if method not in METHODS:
         raise ScoringError(f"unknown method {method!r}", hint=one_of(method, METHODS))
-    b, keys = proportion("b", b, ScoringError, most=True), columns.columns_of(by)
-    scores = table_of(scores)
+    keys, scores = columns.columns_of(by), table_of(scores)
     models = set(scores["model"].astype(str)) if "model" in scores else set()
     for name in (model, baseline):
         if name not in models:
-            raise ScoringError(
-                f"no scores of {name!r}", hint=f"models: {', '.join(sorted(models))}"
-            )
+            raise ScoringError(f"no scores of {name!r}", hint=one_of(name, sorted(models)))
     if model == baseline:
-        raise ScoringError(
-            f"{model} cannot be tested against itself", hint="give another baseline="
-        )
+        raise ScoringError(f"{model} cannot be tested against itself", hint="name another model")
     table = with_groups(scores, [*keys, "horizon"])
     table = table[table["model"].astype(str).isin([model, baseline])]
     _of_one_kind(table, keys)
@@ -669,7 +636,7 @@ def diebold_mariano(
         gap = each.groupby(grid.units[origin_of(grid.units)]).mean().sort_index()
         months = pd.DatetimeIndex(gap.index).to_numpy().astype("datetime64[M]").astype(int)
         horizon = max(1, int(part["horizon"].max()))
-        result = _test(np.asarray(gap, dtype=np.float64), months, horizon, method, b)
+        result = _test(np.asarray(gap, dtype=np.float64), months, horizon, method)
         rows.append(labels | {"n_units": len(each)} | result)
     if not rows:
         raise ScoringError(f"{model} and {baseline} have no scorable unit in common")
@@ -693,9 +660,7 @@ def _student(statistic: float, df: int, note: str = "") -> MeanTest:
     return MeanTest(float(statistic), p_value, float(df), float(stdtrit(df, 0.975)), note)
 
 
-def _test(
-    gap: Floats, months: NDArray[np.int64], horizon: int, method: str, b: float
-) -> dict[str, object]:
+def _test(gap: Floats, months: NDArray[np.int64], horizon: int, method: str) -> dict[str, object]:
     """The test of one series of differences, one per origin, at these months."""
     if method == "auto":
         method = "overlap" if horizon < _LONG else "cosine"
@@ -706,10 +671,8 @@ def _test(
         found = MeanTest(note="the difference is the same at every origin")
     elif method == "overlap":
         found = _overlapping(gap, months, horizon, overlap)
-    elif method == "cosine":
-        found = cosine_test(gap, months, horizon)
     else:
-        found = fixed_b_test(gap, months, b)
+        found = cosine_test(gap, months, horizon)
     about = {"n_origins": gap.size, "overlap": overlap, "difference": float(gap.mean())}
     of_test = {"statistic": found.statistic, "p_value": found.p_value, "method": method}
     return about | of_test | found._asdict()
@@ -743,32 +706,10 @@ def _overlapping(gap: Floats, months: NDArray[np.int64], horizon: int, overlap: 
     return _student(mean / np.sqrt(variance) * np.sqrt(correction), n - 1, note)
 
 
-#: Critical values of the t statistic with a Bartlett kernel of bandwidth b times the sample,
-#: ``a0 + a1 b + a2 b**2 + a3 b**3``, by its two-sided level (Kiefer and Vogelsang 2005,
-#: Econometric Theory 21:1130, table 1). A test simulates them.
-_KIEFER_VOGELSANG: Final = {
-    0.10: (1.6449, 2.1859, 0.3142, -0.3427),
-    0.05: (1.9600, 2.9694, 0.4160, -0.5324),
-}
 #: Months of the series, per month of the horizon, below which there is no test.
 SHORTEST: Final = 2.5
 #: Cosines per stretch of one horizon; set by a simulation of the size, see the tests.
 _PER_HORIZON: Final = 0.8
-
-
-def bartlett_critical(b: float, level: float = 0.05) -> float:
-    """Critical value of a two-sided fixed-b t test (Bartlett kernel), at level .05 or .10."""
-    return float(sum(a * b**k for k, a in enumerate(_KIEFER_VOGELSANG[level])))
-
-
-def fixed_b_test(series: ArrayLike, months: NDArray[np.int64], b: float = 1.0) -> MeanTest:
-    """Test of a zero mean with a Bartlett kernel of fixed bandwidth, without a p-value."""
-    x = np.asarray(series, dtype=float)
-    stretch = int(months[-1] - months[0]) + max(1, round(_spacing(months)))
-    weight = np.maximum(1.0 - np.abs(months[:, None] - months) / (b * stretch), 0.0)
-    centred = x - x.mean()
-    variance = float(centred @ weight @ centred) / x.size**2
-    return MeanTest(_over_error(x, variance), critical=bartlett_critical(b))
 
 
 def cosine_test(series: ArrayLike, months: NDArray[np.int64], horizon: int) -> MeanTest:
@@ -782,12 +723,8 @@ def cosine_test(series: ArrayLike, months: NDArray[np.int64], horizon: int) -> M
     waves = np.cos(np.pi * np.outer(place, np.arange(1, df + 1)))
     # Orthogonal to the mean and to each other also where months are missing.
     basis = np.linalg.qr(np.column_stack([np.ones(x.size), waves]))[0][:, 1:]
-    return _student(_over_error(x, float(((x @ basis) ** 2).mean()) / x.size), df)
-
-
-def _over_error(x: Floats, variance: float) -> float:
-    """The mean over its standard error; NaN without a positive variance."""
-    return float(x.mean() / np.sqrt(variance)) if variance > 0 else float("nan")
+    variance = float(((x @ basis) ** 2).mean()) / x.size
+    return _student(float(x.mean() / np.sqrt(variance)) if variance > 0 else float("nan"), df)
 
 
 def _spacing(months: NDArray[np.int64]) -> float:

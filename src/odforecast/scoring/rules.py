@@ -337,23 +337,6 @@ def log_score_from_draws(draws: ArrayLike, observed: ArrayLike) -> Floats:
     return over_units(draws, observed, log_score_sorted)
 
 
-def bias_from_draws(draws: ArrayLike, observed: ArrayLike) -> Floats:
-    """Bias in [-1, 1]: ``1 - F(y) - F(y-)``; positive when the forecast is too high.
-
-    Parameters
-    ----------
-    draws : array_like, shape (D, ...)
-    observed : array_like, shape (...)
-
-    Examples
-    --------
-    >>> import odforecast as od
-    >>> float(od.scoring.bias_from_draws([101.0, 105.0, 99.0, 104.0], 100.0))
-    0.5
-    """
-    return over_units(draws, observed, bias_sorted)
-
-
 # The cores below take draws sorted along the last axis, (U, D), and observations (U,):
 # scoring a forecast sorts once and shares the order among all rules.
 
@@ -495,24 +478,6 @@ def threshold_weighted_crps(
     lower, upper = _checked(low, high)
     y = _above(lower, upper, threshold)
     return over_units(draws, y, lambda x, t: crps_sorted(np.maximum(x, threshold), t))
-
-
-def band_chances(draws: ArrayLike) -> Floats:
-    """Chances of no death, of 1 to 9, and of 10 and more: shape (..., 3).
-
-    Parameters
-    ----------
-    draws : array_like, shape (D, ...)
-        A draw that is not a whole number is in the band of the nearest one.
-
-    Examples
-    --------
-    >>> from odforecast.scoring import band_chances
-    >>> band_chances([0.0, 3.0, 9.0, 10.0]).tolist()
-    [0.25, 0.5, 0.25]
-    """
-    values = np.asarray(draws, dtype=float)
-    return _bands((values < _NONE).mean(axis=0), (values >= _SHOWN).mean(axis=0))
 
 
 def _bands(none: ArrayLike, shown: ArrayLike) -> Floats:
