@@ -39,9 +39,6 @@ def test_what_the_bundled_panel_holds(panel):
     frame = panel.to_frame()
     wide = frame.pivot(index="location", columns="month", values="reported")
     assert (wide.loc["WV"].to_numpy() == panel.reported[panel.index("WV")]).all()
-    people = panel.populations()
-    assert people[panel.index("US"), -1] > 330e6
-    assert np.isnan(people[[panel.index("NY"), panel.index("YC")]]).all()  # no denominator
 
 
 def test_arrays_are_read_only(panel):

@@ -154,9 +154,6 @@ def test_people_of_a_panel(panel):
         "County, Alabama, Sussex County, Delaware and 1 more)",
     )
     assert with_people.data_hash != panel.data_hash
-    row = with_people.populations()[with_people.index("10003")]
-    assert (row == 575_000).all()
-    assert np.isnan(with_people.populations()[0]).all()
     assert with_people.select("10003").residents == {"10003": 575_000}
     none = with_population(panel, people(("10001", np.nan), ("10003", 1), year=0))
     assert none.residents == {"10003": 1}

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from odforecast.errors import DataError, PanelError
-from odforecast.geography import absent, called, code_of, lookup, pick, population
+from odforecast.geography import absent, called, code_of, lookup, pick
 from odforecast.geography.places import SPLIT, by_fips, edition_of
 from odforecast.monthly.sums import recover_months
 from odforecast.months import ONE_MONTH, Months, to_day
@@ -493,17 +493,6 @@ class Panel(Frozen):
         code = location if location in self.locations else code_of(location)
         absent([code], self.locations, "the panel", PanelError)
         return self.locations.index(code)
-
-    def populations(self) -> Floats:
-        """Residents on July 1 of each month's year, shape (L, T); NaN for NY and YC, whose
-        denominators do not match CDC's split (see :func:`odforecast.geography.population`).
-        Of counties: :attr:`residents`, the same in every month.
-        """
-        if self.dataset == COUNTIES:
-            people = [self.residents.get(s, np.nan) for s in self.locations]
-            return np.repeat(np.array(people, dtype=float)[:, None], self.months.size, axis=1)
-        years = self.months.astype("datetime64[Y]").astype(int) + 1970
-        return np.array([[population(s, int(y)) for y in years] for s in self.locations])
 
     @cached_property
     def data_hash(self) -> str:
