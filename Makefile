@@ -80,6 +80,7 @@ licences: $(ENV)  ## list the licences of what is installed with odforecast, int
 	@$(BIN)/python tools/licences.py $(if $(CHECK),--check)
 
 docs: $(ENV)  ## build docs/_build/html; a warning is an error
+	@rm -rf docs/reference/api/generated  # pages of names that left would be warnings
 	@$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 	@echo "open docs/_build/html/index.html"
 
