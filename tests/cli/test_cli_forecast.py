@@ -160,7 +160,7 @@ def test_table_and_file(tmp_path):
     assert not re.search(r"[\x1b]| $", text, re.M)
     assert f"hub file: {out} (828 rows)" in text
     text = " ".join(text.split())
-    # The model has no draws of past months, and what is published is shown all the same.
+    # The model has no draws of past months: the published counts are shown.
     assert "69,172 drug overdose deaths were reported" in text
     assert "Number of Drug Overdose Deaths, as of 2026-01-14" in text
     assert "months to 2026-08" in text

@@ -206,7 +206,7 @@ GAINED = np.array([120.0, 30.0, -4.0, 0.0])
         *(("2025-11-12", day, 1.0) for day in ("2025-08-13", "2025-09-17", "2025-10-15")),
         ("2025-11-12", "2025-07-16", 0.2),  # not yet closed
         ("2025-09-17", "2025-08-13", 0.2),  # nothing can be told
-        ("2026-02-11", "2025-09-17", None),  # once final nothing is taken away
+        ("2026-02-11", "2025-09-17", None),  # final: nothing is taken away
     ],
 )
 def test_a_release_of_about_the_closing_says_what_the_final_file_takes_away(day, earlier, share):

@@ -394,9 +394,7 @@ class Board:
             f"Board: {number_of(len(self.parts), 'model')} on task {self.task['name']} "
             f"({self.task['fingerprint'][:SHORT]})",
             f"models {listed(self.models)}",
-            f"with missing forecasts: {listed(lacking)}"
-            if len(lacking)
-            else "no forecast is missing",
+            f"with missing forecasts: {listed(lacking) or 'none'}",
             "next: .to_frame(), .entries, .table(by=['level', 'regime'])",
         )
 

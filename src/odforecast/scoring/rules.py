@@ -480,12 +480,6 @@ def threshold_weighted_crps(
     return over_units(draws, y, lambda x, t: crps_sorted(np.maximum(x, threshold), t))
 
 
-def _bands(none: ArrayLike, shown: ArrayLike) -> Floats:
-    """Chances of the three bands from those of the first and the last."""
-    first, last = np.asarray(none, dtype=float), np.asarray(shown, dtype=float)
-    return np.stack([first, 1.0 - first - last, last], axis=-1)
-
-
 def band(low: ArrayLike, high: ArrayLike) -> NDArray[np.int64]:
     """Band of a count: 0, 1 (for 1 to 9), 2 (for 10 and more); -1 where it is not known."""
     lower, upper = _checked(low, high)
@@ -528,7 +522,8 @@ def bounded_scores(
     y = _above(low, high, HIDDEN_MOST)
     quantiles = np.maximum(quantiles_sorted(ordered, HUB_QUANTILES), HIDDEN_MOST)
     n = ordered.shape[1]
-    chances = _bands(count_last(ordered < _NONE) / n, count_last(ordered >= _SHOWN) / n)
+    none, shown = count_last(ordered < _NONE) / n, count_last(ordered >= _SHOWN) / n
+    chances = np.stack([none, 1.0 - none - shown, shown], axis=-1)
     below = ranks_sorted(ordered, low)[0]
     within = ranks_sorted(ordered, high)[1] - below
     pit = (below + uniforms * (1 + within)) / (n + 1)
