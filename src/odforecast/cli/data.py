@@ -448,8 +448,7 @@ _DONORS = (
 
 def _donor_row(donor: Donor, origin: str) -> Row:
     """What is known of a donor, as JSON can hold it."""
-    us = donor.row(NATION)
-    late = np.full(12, np.nan) if us is None else donor.late[us, :12]
+    late = next((x[:12] for s, x in zip(donor.locations, donor.late) if s == NATION), None)
     told = {
         "predicted": donor.ratio[:, 0],
         "pending": donor.pending[:, 0],
@@ -461,8 +460,8 @@ def _donor_row(donor: Donor, origin: str) -> Row:
         "age_days": donor.age,
         "last_month": str(donor.last_month),
         "open_months": donor.final_back,
-        "missing": None if us is None else round(float(late.mean()), 5),
-        "missing_last_month": None if us is None else round(float(late[0]), 5),
+        "missing": None if late is None else round(float(late.mean()), 5),
+        "missing_last_month": None if late is None else round(float(late[0]), 5),
         "says": [name for name, values in told.items() if np.isfinite(values).any()],
         "predecessors": [str(d.release) for d in donor.predecessors],
         "data_hash": donor.data_hash,

@@ -164,9 +164,8 @@ class Own:
         summed : bool
             Whether the nation is the sum of its parts in every draw.
         """
-        of: set[str] = set()
-        for place in places:
-            of.update(parts.get(place, JURISDICTIONS if place == NATION and summed else (place,)))
+        alone = {NATION: JURISDICTIONS} if summed else {}
+        of = {s for place in places for s in parts.get(place, alone.get(place, (place,)))}
         there = {s: called(s) for s in self.places if s in of}
         return f"own counts of {self._to_months(there)}" if there else ""
 
@@ -191,10 +190,10 @@ def with_counts(
             f"the panel has own counts already ({panel.own.said()})",
             hint="give all of them in one frame",
         )
+    # A panel that was cut or made up is seen from its own day, whatever the clock says.
+    known = max(today(), panel.as_of) if panel.vintage == VINTAGE_REAL else panel.as_of
     if day is not None:
         known = to_day(day)
-    else:  # a panel that was cut or made up is seen from its own day, whatever the clock says
-        known = max(today(), panel.as_of) if panel.vintage == VINTAGE_REAL else panel.as_of
     every = _read(panel, frame, complete, known)
     own = every.known(known, panel.locations)
     if own is None:

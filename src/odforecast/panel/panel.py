@@ -186,9 +186,8 @@ class Panel(Frozen):
 
     @steady
     def _repr_html_(self) -> str:
-        now, before = self.reported[:, -1], np.full(len(self.locations), np.nan)
-        if self.months.size > 12:
-            before = self.reported[:, -13]
+        now = self.reported[:, -1]
+        before = self.reported[:, -13] if self.months.size > 12 else np.full(now.shape, np.nan)
         change = 100 * (now / np.where(before > 0, before, np.nan) - 1)
         columns = {
             "place": [called(s) for s in self.locations],
@@ -225,9 +224,8 @@ class Panel(Frozen):
         >>> od.Panel.from_frame(frame, as_of="2024-06-01").locations
         ('OH',)
         """
-        needed = ("location", "month", "reported")
         hint = "it needs location, month, reported: one row per location and month"
-        whole(frame, needed, "the frame has no", hint)
+        whole(frame, ("location", "month", "reported"), "the frame has no", hint)
         day = dated("as_of", as_of, to_day)
         states = [lookup(str(s)).state for s in frame["location"]]
         stamps = months_in(frame)
@@ -592,7 +590,7 @@ def with_population(panel: Panel, frame: pd.DataFrame) -> Panel:
     years = frame["year"].tolist() if "year" in frame else [0] * len(fips)
     named = [y or "a year that the table does not say" for y in years]
     (most, _), *others = Counter(y for f, y in zip(fips, named) if f in used).most_common()
-    some = [f", of {_counties(n)} of {year}" for year, n in others]
+    some = [f", of {number_of(n, 'county', 'counties')} of {year}" for year, n in others]
     notes = [f"rates are per resident: people of {most}{''.join(some)}"]
     without = [f for f in panel.locations if f not in residents]
     mine, theirs = ({edition_of(f) for f in codes} - {None} for codes in (panel.locations, fips))
@@ -605,9 +603,5 @@ def with_population(panel: Panel, frame: pd.DataFrame) -> Panel:
         without = [f for f in without if edition_of(f) is None]
     if without:
         names = listed(map(called, without), 4)
-        notes.append(f"no population of {_counties(len(without))} ({names})")
+        notes.append(f"no population of {number_of(len(without), 'county', 'counties')} ({names})")
     return replace(panel, residents=residents, notes=(*panel.notes, *notes))
-
-
-def _counties(count: int) -> str:
-    return number_of(count, "county", "counties")

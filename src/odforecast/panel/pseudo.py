@@ -104,10 +104,6 @@ class Donor:
         held = [getattr(self, name) for name in names]
         return content_hash(*held, *(p.data_hash for p in self.predecessors))
 
-    def row(self, location: str) -> int | None:
-        """Row of a location; None where the donor has none."""
-        return self.locations.index(location) if location in self.locations else None
-
     @property
     def last_month(self) -> np.datetime64:
         """Last month of the release: the one whose end is nearest ``age`` days before it."""
@@ -248,7 +244,7 @@ def delayed(panel: Panel, month: np.datetime64, donor: Donor) -> Panel:
 def _all_deaths(base: Panel, donor: Donor, last: Floats) -> dict[str, Panel]:
     """Deaths of all causes in the donor's ratio to the last reported counts, a year before."""
     counts = np.round(rows_for(base.locations, donor.locations, donor.deaths) * last)[:, None]
-    if donor.row(NATION) is None:
+    if NATION not in donor.locations:
         counts = closed(counts, base.locations)
     if np.isnan(counts).all():
         return {}
@@ -268,8 +264,7 @@ def _cut(panel: Panel, month: np.datetime64, as_of: dt.date, vintage: str) -> Pa
         vintage = VINTAGE_SYNTHETIC  # what is made up stays so, however it is cut
     stop = int((month - panel.months[0]).astype(int)) + 1
     layers = {name: getattr(panel, name)[:, :stop] for name in ("reported", "low", "high")}
-    blank = np.full((len(panel.locations), stop), np.nan)
-    layers |= dict.fromkeys(_BLANK, blank)
+    layers |= dict.fromkeys(_BLANK, np.full((len(panel.locations), stop), np.nan))
     beside = {}
     for name, other in panel.beside.items():
         last = month - 12 * ONE_MONTH if name == "all-deaths" else month

@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from odforecast.errors import PanelError
-from odforecast.months import Months
 
 Floats = NDArray[np.float64]
 
@@ -76,18 +75,15 @@ class Triangle:
     all_deaths: Floats | None = None
 
     def __post_init__(self) -> None:
-        shape = np.shape(self.reported)
+        shape, wrong = np.shape(self.reported), ""
         if len(shape) != 3 or shape[0] != len(self.releases):
-            raise PanelError(
-                f"a triangle of {len(self.releases)} releases has shape {shape}, expected (R, L, T)"
-            )
-        if list(self.releases) != sorted(set(self.releases)):
-            raise PanelError("releases of a triangle must be distinct and in order")
-        if len(self.layers) not in (1, 4):
-            raise PanelError(
-                "a triangle has pending, predicted and all_deaths, or none of them",
-                hint="give NaN where a release did not say",
-            )
+            wrong = f" of {len(self.releases)} releases has shape {shape}, expected (R, L, T)"
+        elif list(self.releases) != sorted(set(self.releases)):
+            wrong = "'s releases must be distinct and in order"
+        elif len(self.layers) not in (1, 4):
+            wrong = " has pending, predicted and all_deaths, or none of them (NaN where not said)"
+        if wrong:
+            raise PanelError(f"a triangle{wrong}")
         expected = dict.fromkeys(("reported", *SAID), shape) | {"all_deaths": shape[:2]}
         fix_arrays(self, {name: expected[name] for name in self.layers}, " of a triangle")
 
@@ -111,9 +107,8 @@ class Triangle:
 
     def cells(self, months: slice) -> Triangle:
         """Only these months."""
-        whole = {n: array for n, array in self.layers.items() if array.ndim == 3}
-        picked: dict[str, Any] = {n: array[:, :, months] for n, array in whole.items()}
-        return replace(self, **picked)
+        held: dict[str, Any] = self.layers
+        return replace(self, **{n: a[:, :, months] for n, a in held.items() if a.ndim == 3})
 
     def counted(self, change: Callable[[Floats], Floats]) -> Triangle:
         """The same with other counts, CDC's predicted ones too: ``change`` takes (R, L, T)."""
@@ -129,8 +124,3 @@ class Triangle:
         for name, array in self.layers.items():
             out += [array[:, order]] if name == "reported" else [name, array[:, order]]
         return tuple(out)
-
-    def ages(self, months: Months) -> NDArray[np.int64]:
-        """Months from the end of each period to each release, shape (R, T)."""
-        dates = np.array(self.releases, dtype="datetime64[M]")
-        return np.asarray((dates[:, None] - months[None]).astype(np.int64))
