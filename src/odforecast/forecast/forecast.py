@@ -193,7 +193,7 @@ class Forecast(Frozen):
 
     @classmethod
     def from_panel(
-        cls, panel: Panel, draws: Floats, locations: Sequence[str], **keywords: object
+        cls, panel: Panel, draws: Floats, locations: Sequence[str], **keywords: Any
     ) -> Forecast:
         """A forecast of the months that follow, or revise the end of, a panel.
 
@@ -208,22 +208,23 @@ class Forecast(Frozen):
         **keywords
             ``first_month`` (default: the month after the panel's last), ``late`` (D, L, 11):
             deaths that the eleven months before it still miss, in every draw; and any other
-            field of :class:`Forecast`.
+            field of :class:`Forecast` (``known``: default, the panel's months).
         """
         after = panel.last_month + ONE_MONTH
         first = to_month(keywords.pop("first_month", after))
         months = np.arange(first, first + draws.shape[2] * ONE_MONTH)
-        stop = panel.monthly.shape[1] - int((after - months[0]).astype(int))
-        rows = [panel.locations.index(s) for s in locations]
-        known = panel.monthly[rows, stop - 11 : stop].copy()
-        if LOCATION in keywords.get("joint", {LOCATION}):  # type: ignore[operator]
-            # Each row's months have their own constants; those of a coherent nation are its
-            # parts', so that sums with known months add up too.
-            known = closed(known, locations)
+        if (known := keywords.pop("known", None)) is None:
+            stop = panel.monthly.shape[1] - int((after - months[0]).astype(int))
+            rows = [panel.locations.index(s) for s in locations]
+            known = panel.monthly[rows, stop - 11 : stop].copy()
+            if LOCATION in keywords.get("joint", {LOCATION}):
+                # Each row's months have their own constants; those of a coherent nation are its
+                # parts', so that sums with known months add up too.
+                known = closed(known, locations)
         late = keywords.pop("late", None)
-        if late is not None and np.any(np.asarray(late, dtype=float)):
+        if late is not None and np.any(late):
             known = known + np.asarray(late, dtype=float)
-        given: dict[str, Any] = {"basis": panel.basis, "panel": panel, **keywords}
+        given = {"basis": panel.basis, "panel": panel, **keywords}
         places = tuple(locations)
         return cls(draws, places, months, known, panel.as_of, panel.last_month, **given)
 

@@ -14,7 +14,6 @@ from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips, counties_of, edition_held
 from odforecast.models.paths import MIN_ERRORS, require_some, shuffled_levels, symmetric_quantiles
 from odforecast.models.spec import Spec
-from odforecast.months import ONE_MONTH
 from odforecast.names import COUNTIES, MONTH, STATES, TARGET_12MO
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
@@ -220,18 +219,14 @@ class FittedCountyBaseline:
                 f"{n_months} months are too few for past changes over more than {own}: those, "
                 "widened by the square root of time, stand in",
             )
-        return Forecast(
-            draws=cast("Floats", out.transpose(1, 0, 2)),
-            locations=counts.locations,
-            months=panel.last_month + np.arange(1, horizon + 1) * ONE_MONTH,
+        return Forecast.from_panel(
+            panel,
+            cast("Floats", out.transpose(1, 0, 2)),
+            counts.locations,
             # Months behind counts of counties are not recovered: what is hidden hides them.
             known=np.full((len(counts.locations), 11), np.nan),
-            as_of=panel.as_of,
-            last_month=panel.last_month,
             target=TARGET_12MO,
             joint=frozenset({MONTH}),
-            basis=panel.basis,
-            panel=panel,
             skipped=counts.skipped,
             warnings=warnings,
         )

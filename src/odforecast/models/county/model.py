@@ -346,16 +346,13 @@ class FittedCounty:
             "the last counts of counties lack deaths that their state's count has already, and are "
             f"completed: {', '.join(far)}"
         )
-        return Forecast(
-            draws=cast("Floats", out),
-            locations=kept,
-            months=panel.last_month + np.arange(first, horizon + 1) * ONE_MONTH,
+        return Forecast.from_panel(
+            panel,
+            cast("Floats", out),
+            kept,
+            first_month=panel.last_month + first * ONE_MONTH,
             known=np.full((len(kept), WINDOW - 1), np.nan),
-            as_of=panel.as_of,
-            last_month=panel.last_month,
             target=TARGET_12MO,
-            basis=panel.basis,
-            panel=panel,
             skipped=self.skipped,
             warnings=(behind,) if far else (),
             provenance={"delay": "; ".join(said)} if said else {},

@@ -509,17 +509,14 @@ def drawn_part(
         inputs.shown[:, -11 - now :], place, us, inputs.inside, out,
     )  # fmt: skip
     known = np.ascontiguousarray(out[..., :11])
-    return Forecast(
+    return replace(
+        whole,
         draws=np.ascontiguousarray(out[..., 11:]),
         locations=places,
-        months=whole.months,
         known=known if now else known[0],
-        as_of=whole.as_of,
-        last_month=whole.last_month,
-        basis=whole.basis,
         panel=inputs.panel,
         skipped=inputs.skipped,
-        warnings=whole.warnings,
+        beside={},
     )
 
 
