@@ -30,6 +30,8 @@ PAST_STEP, PAST_SPAN = 2, 72
 #: Months a cut must have: three years of 12-month sums.
 MIN_SUMS = 30
 PAST_DRAWS = 400
+#: Cuts that intervals as wide as they are weigh as.
+PRIOR_CUTS = 12.0
 
 LEVELS = np.array(HUB_QUANTILES)
 
@@ -150,9 +152,7 @@ def learn_weights(past: Past, rows: NDArray[np.intp], steps: int = 200) -> Float
     return weights
 
 
-def learn_width(
-    pooled: Floats, observed: Floats, rows: NDArray[np.intp], prior_cuts: float = 12.0
-) -> Floats:
+def learn_width(pooled: Floats, observed: Floats, rows: NDArray[np.intp]) -> Floats:
     """Factors on the distance from the median that would have made past intervals right."""
     n_pairs = LEVELS.size // 2
     factors = np.ones((MAX_HORIZON, n_pairs))
@@ -164,7 +164,7 @@ def learn_width(
         cuts = int(good.any(axis=1).sum())
         if cuts == 0:
             continue
-        trust = cuts / (cuts + prior_cuts)
+        trust = cuts / (cuts + PRIOR_CUTS)
         middle = quantiles[:, n_pairs][good]
         error = truth[good] - middle
         for i in range(n_pairs):
@@ -286,7 +286,7 @@ def _member(member: str | Model) -> Model:
     return get_model("dlm", delay=False) if member == "dlm" else get_model(member)
 
 
-@dataclass
+@dataclass(repr=False)
 class FittedEnsemble:
     """Fitted members with what was learned."""
 
@@ -296,12 +296,6 @@ class FittedEnsemble:
     fitted: list[Fitted]
     weights: Floats
     width: Floats
-
-    def __repr__(self) -> str:
-        mean = ", ".join(
-            f"{f.model.label} {w:.2f}" for f, w in zip(self.fitted, self.weights.mean(axis=1))
-        )
-        return f"<FittedEnsemble: mean weights {mean}>"
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
         """Pooled sample paths; see :class:`odforecast.models.model.Drawer`."""

@@ -44,8 +44,7 @@ _CLASSICAL = (
 _FACTORIES: dict[str, tuple[str, ...]] = {
     "statespace.model:Dlm": ("dlm",),
     "ensemble:Ensemble": ("ensemble", "ensemble-equal", "ensemble-linear"),
-    "baselines:Baseline": ("hub-baseline", "damped-trend"),
-    "baselines:Predicted": ("cdc-predicted",),
+    "baselines:Baseline": ("hub-baseline", "damped-trend", "cdc-predicted"),
     "classical:Classical": (*_CLASSICAL, *(f"{name}-sums" for name in _CLASSICAL)),
     "hierarchy.model:Hierarchical": ("hierarchical", "hierarchical-quick"),
     "county.model:County": ("county",),

@@ -137,7 +137,7 @@ def _statistics(y: Floats) -> Mapping[str, Floats]:
     }
 
 
-#: Dimensions of the variables of the posterior, after chain and draw.
+#: Dimensions of the variables of the posterior, after chain and draw; and of what was observed.
 DIMS: Mapping[str, tuple[str, ...]] = {
     "level": ("location",),
     "path": ("location", "knot"),
@@ -149,6 +149,7 @@ DIMS: Mapping[str, tuple[str, ...]] = {
     "increment_region": ("region",),
     "late_error": ("location",),
     "revision_error": ("location",),
+    "deaths": ("location", "month"),
 }
 
 
@@ -279,40 +280,21 @@ def container(
 ) -> xr.DataTree:
     """ArviZ's container, with names on every dimension."""
     # posterior (chain, draw, ...); stats (chain, draw)
-    import xarray as xr
+    from arviz_base import from_dict
 
-    begin = inputs.begin
-    months = inputs.months[begin:]
-    n_knots = inputs.weights.shape[1] - inputs.first
+    months, n_knots = inputs.months[inputs.begin :], inputs.weights.shape[1] - inputs.first
     back = inputs.every * np.arange(n_knots - 1, -1, -1)
-    knots = inputs.months[-1] - back.astype("timedelta64[M]")
-    coords: dict[str, Any] = {
+    coords = {
         "location": list(inputs.locations),
-        "knot": knots.astype("datetime64[ns]"),
+        "knot": (inputs.months[-1] - back.astype("timedelta64[M]")).astype("datetime64[ns]"),
         "month": months.astype("datetime64[ns]"),
         "calendar_month": np.arange(1, 13),
         "region": list(inputs.regions),
     }
-
-    def dataset(arrays: Mapping[str, Floats], lead: tuple[str, ...]) -> xr.Dataset:
-        variables = {k: ((*lead, *DIMS.get(k, ())), v) for k, v in arrays.items()}
-        used = {d for dims, _ in variables.values() for d in dims}
-        out = xr.Dataset(variables, coords={k: v for k, v in coords.items() if k in used})
-        if "chain" in used:
-            out = out.assign_coords(
-                chain=np.arange(out.sizes["chain"]), draw=np.arange(out.sizes["draw"])
-            )
-        return out
-
-    groups = {"posterior": dataset(posterior, ("chain", "draw"))}
-    if stats is not None:
-        groups["sample_stats"] = dataset(stats, ("chain", "draw"))
-    seen = np.where(inputs.seen, inputs.counts, np.nan)[:, begin:]
-    groups["observed_data"] = xr.Dataset(
-        {"deaths": (("location", "month"), seen)},
-        coords={"location": coords["location"], "month": coords["month"]},
-    )
-    return xr.DataTree.from_dict(groups)
+    groups = {"posterior": posterior} | ({} if stats is None else {"sample_stats": stats})
+    seen = np.where(inputs.seen, inputs.counts, np.nan)[:, inputs.begin :]
+    groups |= {"observed_data": {"deaths": seen}}
+    return from_dict(groups, coords=coords, dims=DIMS, check_conventions=False)
 
 
 APPROXIMATE = (

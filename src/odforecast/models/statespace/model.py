@@ -95,7 +95,7 @@ def of_the_constants(constants: Constants) -> Scales:
     # Estimated, a national slope lasts for years and the nation's level hardly moves beside it: the
     # months known by 2018-12 hold one rise. Forecasts of the years up to 2020 were better with less
     # of both.
-    scales = Scales(*constants.scales())
+    scales = Scales(**{f.name: constants.values[f.name] for f in fields(Scales)})
     return replace(scales, damp_us=NATION_DAMP, level_us=NATION_WIDTH * scales.level_us)
 
 
@@ -503,6 +503,6 @@ def log_months(
         state.cov[np.ix_(kept, kept)] + 1e-10 * np.eye(kept.size)
     )
     root[release:, release:] = np.eye(loads.shape[2] - release)
-    scale = np.sqrt(TAIL_DF / of_the_nation(state, horizon, draws, streams).squared)
+    _, scale, _ = of_the_nation(state, horizon, draws, streams)
     usual = float(np.sqrt(TAIL_DF / (TAIL_DF - 2.0)))
     return LogMonths(state.locations, loads @ root, own, nation, scale, usual)
