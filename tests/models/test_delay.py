@@ -497,3 +497,14 @@ def test_a_jurisdiction_without_counts_is_not_taken_for_complete():
     found = deficit(without, learning.delays_for(without))
     own, _ = arriving_late(without, 0, open_months(without), learning.delays_for(without))
     np.testing.assert_allclose(found.late[0, -own.size :], own[::-1])
+
+
+def test_a_place_with_a_gap_in_its_last_counts_is_left_out_and_the_others_are_forecast() -> None:
+    panel = bundled_panel()
+    reported = panel.reported.copy()
+    reported[panel.index("WY"), -6] = np.nan
+    blank = {name: np.full(reported.shape, np.nan) for name in ("low", "high")}
+    made = get_model("drift-sums+delay").fit(replace(panel, reported=reported, **blank))
+    forecast = made.forecast(draws=20)
+    assert set(panel.locations) - set(forecast.locations) == {"WY"}
+    assert forecast.skipped["WY"] == f"no reported count in {panel.months[-6]}, so none to complete"

@@ -20,7 +20,7 @@ from odforecast.models.delay.deficit import (
     with_nowcast,
 )
 from odforecast.models.model import Fitted, Model
-from odforecast.models.paths import below_zero
+from odforecast.models.paths import below_zero, require_some
 from odforecast.models.spec import Spec
 from odforecast.monthly.sums import rolling_sums
 from odforecast.months import ONE_MONTH
@@ -93,7 +93,17 @@ class FittedDelayed:
         inner = self.fitted.draw(horizon, draws, streams)
         if self.missing is None:
             return replace(inner, panel=self.panel)
-        panel, missing = self.panel, self.missing
+        panel, missing, skipped = self.panel, self.missing, dict(inner.skipped)
+        if inner.target != TARGET_MONTH:
+            # A nowcast of counts completes each of the last twelve.
+            for state in inner.locations:
+                gaps = np.isnan(panel.reported[panel.index(state), -AGES:])
+                if gaps.any():
+                    month = panel.months[-AGES:][gaps][0]
+                    skipped[state] = f"no reported count in {month}, so none to complete"
+            kept = [s for s in inner.locations if s not in skipped]
+            require_some(kept, skipped, panel, self.fitted.model.label)
+            inner = inner.select(kept)
         rows = [panel.locations.index(s) for s in inner.locations]
         factors = prior_factors(missing, rows, panel.locations, draws, streams)
         late = late_draws(missing, rows, panel.locations, factors, streams)
@@ -128,7 +138,7 @@ class FittedDelayed:
             late=late[..., -2 * AGES + 1 : -AGES],
             joint=inner.joint,
             target=inner.target,
-            skipped=inner.skipped,
+            skipped=skipped,
             warnings=(*warnings, *how_warnings(missing.how, inner.locations)),
         )
 
