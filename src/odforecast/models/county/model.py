@@ -13,19 +13,8 @@ import numpy as np
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips
-from odforecast.models.county.filter import (
-    COMPLETENESS_SD,
-    PHI,
-    RESIDENCE_STEP,
-    STEP,
-    WINDOW,
-    CountyState,
-    drawn_county,
-    filtered,
-    levels,
-    per_year_total,
-    raked,
-)
+from odforecast.models.county import filter as filtering
+from odforecast.models.county.filter import COMPLETENESS_SD, PHI, RESIDENCE_STEP, STEP, WINDOW
 from odforecast.models.model import Model
 from odforecast.models.paths import require_some
 from odforecast.models.registry import get_model
@@ -259,7 +248,7 @@ class County:
         low, high = panel.low[rows], panel.high[rows]
         people = np.array([panel.residents.get(s, np.nan) for s in names], dtype=float)
         urban = [panel.urban.get(s, "") for s in names]
-        level, shape, factor = levels(urban, people, low[:, -1], high[:, -1])
+        level, shape, factor = filtering.levels(urban, people, low[:, -1], high[:, -1])
         # The state's months and counts on the counties' own.
         row = beside.index(state)
         months = _on(panel.month_grid, beside.month_grid, beside.monthly[row])
@@ -268,7 +257,7 @@ class County:
         delay = delay_of(low, high, total) if open_ else Delay()
         # What is left of the state, as complete as the counties are.
         reached = total * np.where(np.arange(total.size) < total.size - 1, 1.0, delay.as_complete)
-        known = filtered(low, high, level, shape, months, reached, self.phi, self.step)
+        known = filtering.filtered(low, high, level, shape, months, reached, self.phi, self.step)
         return FittedState(names, known, months, factor, delay)
 
 
@@ -286,7 +275,7 @@ class FittedState:
     """The counties of a state, filtered."""
 
     names: list[str]  # FIPS codes, sorted
-    known: CountyState
+    known: filtering.CountyState
     months: Floats  # (T + 11,): The state's months
     factor: float  # Of its levels
     delay: Delay  # What its counties' last counts miss
@@ -335,7 +324,7 @@ class FittedCounty:
             expected = np.maximum(fitted.known.mean[:, -1], 1e-6)
             at = streams.generator("rounding", state).random(draws)
             rows = [row_of[s] for s in fitted.names]
-            out[:, rows] = raked(sums[..., first:], expected, total[:, first:], at)
+            out[:, rows] = filtering.raked(sums[..., first:], expected, total[:, first:], at)
         said = dict.fromkeys(paths[s].delay_said for s in self.states if paths[s].delay_said)
         far = [
             f"{state} about {100 * (1.0 - fitted.delay.as_complete):.0f}%"
@@ -364,13 +353,13 @@ class FittedCounty:
         fitted = self.states[state]
         known = fitted.known
         draws, horizon = path.sums.shape
-        ahead = np.ascontiguousarray(path.months) / per_year_total(fitted.months)
+        ahead = np.ascontiguousarray(path.months) / filtering.per_year_total(fitted.months)
         counted, level = known.mean[:, :-1].sum(), known.mean[:, -1].sum()
         factor, late = fitted.delay.drawn(path, state, streams, counted, level)
         n = len(fitted.names)
         sums, last = np.empty((n, draws, 1 + horizon)), np.empty((n, draws))
         for i, fips in enumerate(fitted.names):
-            drawn_county(
+            filtering.drawn_county(
                 streams.generator("county", fips), known.kind[i], known.low[i], known.high[i],
                 known.mean[i], known.cov[i], known.site[i], ahead, late, self.step**2,
                 last[i], sums[i],

@@ -8,17 +8,9 @@ import numpy as np
 
 from odforecast.forecast import Forecast
 from odforecast.geography import closed
+from odforecast.models.delay import deficit
 from odforecast.models.delay.constants import learned_delays, missing_from, said_of
-from odforecast.models.delay.deficit import (
-    AGES,
-    LEVEL,
-    Deficit,
-    corrected,
-    how_warnings,
-    late_draws,
-    prior_factors,
-    with_nowcast,
-)
+from odforecast.models.delay.deficit import AGES, LEVEL, Deficit
 from odforecast.models.model import Fitted, Model
 from odforecast.models.paths import below_zero, require_some
 from odforecast.models.spec import Spec
@@ -69,7 +61,7 @@ class Delayed:
         """Complete the last months and fit the model to the result."""
         complete, source = panel, "counts are final"
         if (missing := missing_from(panel)) is not None:
-            complete, source = corrected(panel, missing), learned_delays(panel).source
+            complete, source = deficit.corrected(panel, missing), learned_delays(panel).source
         return FittedDelayed(panel, self.model.fit(complete), missing, complete, source)
 
 
@@ -105,8 +97,8 @@ class FittedDelayed:
             require_some(kept, skipped, panel, self.fitted.model.label)
             inner = inner.select(kept)
         rows = [panel.locations.index(s) for s in inner.locations]
-        factors = prior_factors(missing, rows, panel.locations, draws, streams)
-        late = late_draws(missing, rows, panel.locations, factors, streams)
+        factors = deficit.prior_factors(missing, rows, panel.locations, draws, streams)
+        late = deficit.late_draws(missing, rows, panel.locations, factors, streams)
         if LOCATION in inner.joint:
             late = closed(late, inner.locations, axis=1)
         off = late[..., -AGES:].sum(axis=2) - missing.months[rows, -AGES:].sum(axis=1)
@@ -121,7 +113,7 @@ class FittedDelayed:
         else:  # 12-month counts move with the last one
             what, counted, arriving = "counts", panel.reported, rolling_sums(late)
             future = inner.draws[..., -horizon:] * np.exp(relative)[..., None]
-        paths, below = with_nowcast(counted[rows], arriving, future)
+        paths, below = deficit.with_nowcast(counted[rows], arriving, future)
         warnings += below_zero(below, paths.size, what)
         if LOCATION in inner.joint:
             paths = closed(paths, inner.locations, axis=1)
@@ -139,7 +131,7 @@ class FittedDelayed:
             joint=inner.joint,
             target=inner.target,
             skipped=skipped,
-            warnings=(*warnings, *how_warnings(missing.how, inner.locations)),
+            warnings=(*warnings, *deficit.how_warnings(missing.how, inner.locations)),
         )
 
     def _shift(self, rows: list[int], horizon: int) -> Floats:

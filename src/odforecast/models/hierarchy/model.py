@@ -14,24 +14,11 @@ from numpy.typing import NDArray
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS, NATION
+from odforecast.models.delay import deficit
 from odforecast.models.delay.constants import missing_from, said_of
-from odforecast.models.delay.deficit import (
-    AGES,
-    Factors,
-    corrected,
-    how_warnings,
-    late_draws,
-    with_nowcast,
-)
+from odforecast.models.delay.deficit import AGES, Factors
+from odforecast.models.hierarchy import laplace
 from odforecast.models.hierarchy.inputs import MIN_MONTHS, REST, Inputs, from_panel
-from odforecast.models.hierarchy.laplace import (
-    MAX_LOG_MEAN,
-    approximate,
-    counts,
-    fitted_log_mean,
-    future,
-    past,
-)
 from odforecast.models.model import watcher
 from odforecast.models.paths import below_zero
 from odforecast.models.spec import Spec, as_parameters
@@ -188,26 +175,28 @@ class FittedHierarchical:
         # last twelve months are drawn, too.
         panel, missing, names = self.panel, self.inputs.missing, self.inputs.locations
         rows = self._rows(draws, streams.generator("posterior"))
-        paths, stopped = future(rows, self.inputs, self.tail, horizon, streams)
+        paths, stopped = laplace.future(rows, self.inputs, self.tail, horizon, streams)
         warnings = self.warnings
         if stopped:
-            warnings += (f"{stopped:.2%} of the means were stopped at e^{MAX_LOG_MEAN:g} a month",)
+            warnings += (
+                f"{stopped:.2%} of the means were stopped at e^{laplace.MAX_LOG_MEAN:g} a month",
+            )
         states = [s for s in panel.locations if s in names or s == NATION]
         states = [s for s in states if s not in self.skipped]
         first, earlier = panel.last_month + ONE_MONTH, None
         if missing is not None:
             factors = Factors(rows["late_error"], rows["revision_error"])
-            late = late_draws(missing, list(range(len(names))), names, factors, streams)
+            late = deficit.late_draws(missing, list(range(len(names))), names, factors, streams)
             # The completed months that were fitted were recovered afresh, and so differ from the
             # panel's with the late arrivals added by a constant for each calendar month.
             reported = self._recovered(list(range(len(names))))[:, -AGES:]
             shift = reported + missing.months[:, -AGES:] - self.inputs.counts[:, -AGES:]
             paths = paths + shift[:, np.arange(horizon) % AGES]
-            paths, below = with_nowcast(reported, late, paths)
+            paths, below = deficit.with_nowcast(reported, late, paths)
             warnings += tuple(below_zero(below, paths.size))
             first = first - AGES * ONE_MONTH
             earlier = late[..., -2 * AGES + 1 : -AGES]
-            warnings += tuple(how_warnings(missing.how, tuple(states)))
+            warnings += tuple(deficit.how_warnings(missing.how, tuple(states)))
         parts = self._parts
         # Known months and forecast ones are both the parts' sums, but where some are missing.
         whole = {NATION, *JURISDICTIONS} <= set(panel.locations) - set(self.skipped)
@@ -262,7 +251,7 @@ class FittedHierarchical:
         """Statistics of the months fitted, observed and replicated."""
         rng = fit_streams(self.panel, seed).generator("replicated")
         rows = self._rows(draws, rng)
-        fake = counts(fitted_log_mean(rows, self.inputs), rows["extra"], rng)
+        fake = laplace.counts(laplace.fitted_log_mean(rows, self.inputs), rows["extra"], rng)
         n = fake.shape[2]
         observed, seen = self.inputs.counts[:, -n:], self.inputs.seen[:, -n:]
         return predictive_table(observed, seen, fake, self.inputs.locations)
@@ -368,7 +357,7 @@ class Hierarchical:
         """Arrays the model would be fitted to, and the locations left out with the reason."""
         missing = None
         if self.delay and not self._quick and (missing := missing_from(panel)) is not None:
-            panel = corrected(panel, missing)
+            panel = deficit.corrected(panel, missing)
         return from_panel(
             panel,
             self.name,
@@ -381,10 +370,10 @@ class Hierarchical:
         """Sample the posterior (or approximate it)."""
         inputs, skipped = self.inputs(panel)
         streams = fit_streams(panel)
-        guide = approximate(inputs, self.tail or 6.0)
+        guide = laplace.approximate(inputs, self.tail or 6.0)
         checks, stats = None, None
         if self._quick:
-            drawn = past(guide, inputs, 1000, streams)
+            drawn = laplace.past(guide, inputs, 1000, streams)
             arrays = {k: v[None] for k, v in drawn.items()}
             warnings: tuple[str, ...] = (APPROXIMATE,)
         else:

@@ -12,6 +12,7 @@ from odforecast.forecast import Forecast
 from odforecast.forecast.adding import with_later_parts
 from odforecast.geography import JURISDICTIONS, NATION, REGIONS
 from odforecast.models.constants import Constants, all_constants, constants_for
+from odforecast.models.delay import deficit
 from odforecast.models.delay.constants import described_delays, missing_from, said_of
 from odforecast.models.delay.deficit import (
     AGES,
@@ -22,23 +23,11 @@ from odforecast.models.delay.deficit import (
     SPAN,
     Deficit,
     Factors,
-    how_warnings,
-    late_draws,
-    prior_factors,
-    shared_factors,
-    with_nowcast,
 )
 from odforecast.models.paths import below_zero, usable_locations
 from odforecast.models.spec import Spec, as_parameters
-from odforecast.models.statespace.kalman import (
-    TAIL_DF,
-    Scales,
-    Singles,
-    State,
-    drawn,
-    filtered,
-    of_the_nation,
-)
+from odforecast.models.statespace import kalman
+from odforecast.models.statespace.kalman import TAIL_DF, Scales, Singles, State
 from odforecast.months import ONE_MONTH
 from odforecast.names import ALL_DEATHS, ALL_DRUGS, INDICATOR_NAMES
 from odforecast.panel import Floats, Panel
@@ -162,12 +151,12 @@ class Dlm:
         parts = tuple(s for s in JURISDICTIONS if s in usable)
         others = tuple(s for s in panel.locations if s in usable and s not in JURISDICTIONS)
         adds_up = "US" in others and len(parts) == len(JURISDICTIONS)
-        states = [filtered(panel, parts, known, missing)] if parts else []
+        states = [kalman.filtered(panel, parts, known, missing)] if parts else []
         for state in others:
             if state != "US":
-                states.append(filtered(panel, (state,), known, missing))
+                states.append(kalman.filtered(panel, (state,), known, missing))
             elif not adds_up:
-                states.append(filtered(panel, (state,), known.of_the_nation(), missing))
+                states.append(kalman.filtered(panel, (state,), known.of_the_nation(), missing))
         growth = growth_of(panel) if adds_up else {}
         return FittedDlm(panel, states, skipped, adds_up, missing, growth)
 
@@ -236,7 +225,7 @@ class FittedDlm:
         rise: dict[str, Singles] = {}
         below = drawn_months = 0
         for state in self.states:
-            future, factors, clipped, up = drawn(state, self.panel, horizon, draws, streams)
+            future, factors, clipped, up = kalman.drawn(state, self.panel, horizon, draws, streams)
             if self.growth and set(self.growth) <= set(state.locations):
                 growth = np.array([self.growth.get(s, 0.0) for s in state.locations])
                 future = tilted(future, growth)
@@ -246,15 +235,15 @@ class FittedDlm:
                 rows = [self.panel.locations.index(s) for s in state.locations]
                 names = self.panel.locations
                 if factors is None:
-                    factors = prior_factors(self.missing, rows, names, draws, streams)
+                    factors = deficit.prior_factors(self.missing, rows, names, draws, streams)
                 else:
-                    shared = shared_factors(self.missing, rows, draws, streams)
+                    shared = deficit.shared_factors(self.missing, rows, draws, streams)
                     future *= np.exp(LEVEL * self._moved(shared, rows))[..., None]
                     factors = Factors(
                         factors.late + shared.late, factors.revision + shared.revision
                     )
-                arriving = late_draws(self.missing, rows, names, factors, streams)
-                future, more = with_nowcast(self.panel.monthly[rows], arriving, future)
+                arriving = deficit.late_draws(self.missing, rows, names, factors, streams)
+                future, more = deficit.with_nowcast(self.panel.monthly[rows], arriving, future)
                 below += more
                 late.append(arriving[..., -2 * AGES + 1 : -AGES])
             drawn_months += future.size
@@ -267,7 +256,7 @@ class FittedDlm:
         warnings += below_zero(below, drawn_months)
         first = self.panel.last_month + ONE_MONTH
         if self.missing is not None:
-            warnings += how_warnings(self.missing.how, tuple(locations))
+            warnings += deficit.how_warnings(self.missing.how, tuple(locations))
             first = first - AGES * ONE_MONTH
         made = Forecast.from_panel(
             self.panel,
@@ -503,6 +492,6 @@ def log_months(
         state.cov[np.ix_(kept, kept)] + 1e-10 * np.eye(kept.size)
     )
     root[release:, release:] = np.eye(loads.shape[2] - release)
-    _, scale, _ = of_the_nation(state, horizon, draws, streams)
+    _, scale, _ = kalman.of_the_nation(state, horizon, draws, streams)
     usual = float(np.sqrt(TAIL_DF / (TAIL_DF - 2.0)))
     return LogMonths(state.locations, loads @ root, own, nation, scale, usual)

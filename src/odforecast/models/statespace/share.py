@@ -17,17 +17,8 @@ from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS, NATION, closed
 from odforecast.models.constants import dated_sets
 from odforecast.models.delay.deficit import SPAN, Deficit
-from odforecast.models.statespace.kalman import (
-    FAST,
-    TAIL_DF,
-    Singles,
-    State,
-    carry_slope,
-    constants_of,
-    level_path,
-    update,
-    years_averaged,
-)
+from odforecast.models.statespace import kalman
+from odforecast.models.statespace.kalman import FAST, TAIL_DF, Singles, State, carry_slope, update
 from odforecast.monthly.sums import chain, rolling_sums, round_to_sum
 from odforecast.months import month_lengths
 from odforecast.panel import Floats, Panel
@@ -237,7 +228,7 @@ def share_inputs(
         rise=smooth_rise(on_pins / month_lengths(panel.month_grid), walk, model.noise),
         late=found["late"],
         share=ratio_around(found["parts"], found["wholes"])[:, -1],
-        years=years_averaged((~np.isnan(found["parts"])).sum(axis=1).astype(float)),
+        years=kalman.years_averaged((~np.isnan(found["parts"])).sum(axis=1).astype(float)),
         shown=found["shown"],
     )
 
@@ -310,7 +301,7 @@ def _rows(parts: Floats, wholes: Floats, added: Floats, ratio: float) -> Rows:
     spread = around * (1.0 - around)
     walk = np.where(np.isnan(complete), 0.0, WALK**2 * spread * spread)
     zero, one = np.zeros(len(parts)), np.ones(len(parts))
-    constants = constants_of(complete / size, 1.0 / size, walk, spread / size, zero, one)
+    constants = kalman.constants_of(complete / size, 1.0 / size, walk, spread / size, zero, one)
     # Whole deaths, and in the last months between none and all.
     calendar = np.arange(n) % 12
     low, high = np.empty(constants.shape), np.empty(constants.shape)
@@ -479,7 +470,7 @@ def drawn_part(
     ratio = np.maximum(1.0 + state[:, n_loc + 1 :] + f32(scales.late_own) * ratio, 0.0)
     tail = np.sqrt(TAIL_DF / shared.chisquare(TAIL_DF, n_draws)).astype(f32)
     jumps, turns = shared.standard_normal((horizon, 2, n_draws), dtype=f32).swapaxes(0, 1)
-    common = level_path(
+    common = kalman.level_path(
         f32(scales.us) * tail * jumps, f32(scales.slope) * tail * turns, state[:, n_loc],
         scales.damp,
     ).T  # fmt: skip
