@@ -87,15 +87,12 @@ _FITTERS: dict[str, Callable[[Floats], Paths]] = {
     "auto-ces": _ces,
 }
 
-#: Names of the models of this module.
-NAMES: tuple[str, ...] = (*_FITTERS, *(f"{name}-sums" for name in _FITTERS))
-
 
 @dataclass(frozen=True)
 class Classical:
     """A classical model, on months or (name ending in ``-sums``) on 12-month sums.
 
-    One of :data:`NAMES`. Each series is fitted by itself and draws from its own stream: the draws
+    Each series is fitted by itself and draws from its own stream: the draws
     are joint over months, not over locations, and the US row is a series of its own.
 
     >>> Classical("naive-sums").name

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -14,6 +12,7 @@ from numpy.typing import NDArray
 from odforecast.errors import OdforecastError, PanelError
 from odforecast.forecast import Forecast
 from odforecast.geography import JURISDICTIONS, closed, whole_and_parts
+from odforecast.models.content import Kept
 from odforecast.models.model import Drawer, Fitted, Model
 from odforecast.models.paths import floor_at_zero, months_from_sums, usable_locations
 from odforecast.models.registry import get_model
@@ -37,9 +36,7 @@ LEVELS = np.array(HUB_QUANTILES)
 
 # Past forecasts by content. Two panels that share their past (origins one month apart, or the
 # same origin under another model) share these; equal keys always hold equal numbers.
-_CACHE: OrderedDict[str, Floats] = OrderedDict()
-_CACHE_SIZE = 600
-_CACHE_LOCK = threading.Lock()  # a backtest may run on threads
+_past = Kept[Floats](600)
 
 
 @dataclass(frozen=True)
@@ -74,10 +71,8 @@ def _quantiles(member: Model, cut: Panel, locations: Sequence[str]) -> Floats:
     """A member's quantiles from one cut, shape (23, L, 12), read back if made before."""
     # All that a forecast hangs on: the whole panel, and the model's whole configuration.
     key = content_hash(member.spec.hash, cut.locations, cut.data_hash)
-    with _CACHE_LOCK:
-        if (found := _CACHE.get(key)) is not None:
-            _CACHE.move_to_end(key)
-    if found is None:
+
+    def made() -> Floats:
         found = np.full((LEVELS.size, len(cut.locations), MAX_HORIZON), np.nan)
         try:
             forecast = member.fit(cut).forecast(MAX_HORIZON, draws=PAST_DRAWS)
@@ -89,12 +84,9 @@ def _quantiles(member: Model, cut: Panel, locations: Sequence[str]) -> Floats:
             kept = forecast.select([cut.locations[i] for i in places])
             ahead = kept.horizons >= 1
             found[:, places] = kept.quantiles(HUB_QUANTILES)[:, :, ahead]
-        with _CACHE_LOCK:
-            _CACHE[key] = found
-            if len(_CACHE) > _CACHE_SIZE:
-                _CACHE.popitem(last=False)
-    result: Floats = found[:, [cut.locations.index(s) for s in locations]]
-    return result
+        return found
+
+    return _past.get(key, made)[:, [cut.locations.index(s) for s in locations]]
 
 
 # The order of the sums is numpy's, to the last bit: weights are learned in two hundred steps, and
@@ -315,7 +307,10 @@ class FittedEnsemble:
         paths = np.ascontiguousarray(ranked.transpose(2, 0, 1))
         if lends and whole_and_parts(states) is not None:
             paths = _reconciled(paths, states)
-        months, warnings = self._months(paths, states)
+        # A month below zero becomes zero, and is counted.
+        rows = [self.panel.index(s) for s in states]
+        last, known = self.panel.reported[rows, -1], self.panel.monthly[rows]
+        months, warnings = floor_at_zero(months_from_sums(paths, last, known), states, "months")
         if lends:
             months = closed(months, states, axis=1)
         pooled = Forecast.from_panel(
@@ -358,12 +353,6 @@ class FittedEnsemble:
         # zero makes months below zero, which are set to zero and counted further on.
         np.maximum.accumulate(stretched, axis=2, out=stretched)
         return stretched
-
-    def _months(self, sums: Floats, states: list[str]) -> tuple[Floats, tuple[str, ...]]:
-        """Monthly paths behind the sums; a month below zero becomes zero, and is counted."""
-        rows = [self.panel.index(s) for s in states]
-        months = months_from_sums(sums, self.panel.reported[rows, -1], self.panel.monthly[rows])
-        return floor_at_zero(months, states, "months")
 
 
 def _reconciled(sums: Floats, states: list[str]) -> Floats:

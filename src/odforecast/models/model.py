@@ -403,8 +403,7 @@ class Fitted:
                 hint="nothing was checked beyond 12 months: ask for a nearer end",
             )
         panel = self.panel
-        streams = Streams(seed, panel.dataset, panel.indicator, str(panel.last_month))
-        made = self.draw(horizon, draws, streams)
+        made = self.draw(horizon, draws, streams_of(panel, seed))
         spec = self.model.spec
         labels = {
             "model": spec.model,
@@ -434,6 +433,11 @@ class Fitted:
                 own = self.panel.own
                 return made if own is None else conditioned(made, self.panel, streams, self.inner)
         raise ForecastError(f"{self.model.label} returned {what}", hint="the model is at fault")
+
+
+def streams_of(panel: Panel, seed: int = 1) -> Streams:
+    """The streams of random numbers of a panel's forecasts."""
+    return Streams(seed, panel.dataset, panel.indicator, str(panel.last_month))
 
 
 def _said(spec: Spec) -> str:

@@ -194,7 +194,6 @@ class FittedCountyBaseline:
     """A county baseline bound to a panel."""
 
     model: str  # Name in the registry
-    panel: Panel  # What it forecasts from
     counts: Counts  # Of its counties, and what is hidden or lost
 
     def draw(self, horizon: int, draws: int, streams: Streams) -> Forecast:
@@ -210,7 +209,7 @@ class FittedCountyBaseline:
             self._pooled(out, last, levels)
         else:
             self._own(out, last, levels, hidden)
-        panel, warnings = self.panel, counts.warnings
+        panel, warnings = counts.panel, counts.warnings
         n_months = panel.months.size
         # A pooled spread has many counties in each pair of months.
         own, stretch = enough(n_months, horizon, 1 if self.model == LAST else MIN_ERRORS)
@@ -298,4 +297,4 @@ class CountyBaseline:
                 "no county has two such counts, one after the other",
                 hint="take the whole panel, or county-hub-baseline",
             )
-        return FittedCountyBaseline(self.name, panel, counts)
+        return FittedCountyBaseline(self.name, counts)

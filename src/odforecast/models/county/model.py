@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from threading import Lock
 from typing import Any, cast
 
 import numpy as np
@@ -13,9 +11,10 @@ import numpy as np
 from odforecast.errors import PanelError
 from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips
+from odforecast.models.content import Kept
 from odforecast.models.county import filter as filtering
 from odforecast.models.county.filter import COMPLETENESS_SD, PHI, RESIDENCE_STEP, STEP, WINDOW
-from odforecast.models.model import Model
+from odforecast.models.model import Model, streams_of
 from odforecast.models.paths import require_some
 from odforecast.models.registry import get_model
 from odforecast.models.spec import Spec, as_parameters
@@ -30,8 +29,6 @@ HIDDEN, HIDDEN_VAR = 3.5, 5.0
 MIN_MONTHS = 12
 #: Counties are said to be behind their state from this share on.
 BEHIND = 0.03
-#: Origins whose states' draws are kept.
-KEPT = 2
 
 
 @dataclass(frozen=True)
@@ -46,8 +43,8 @@ class StatePath:
     delay_said: str = ""
 
 
-_cache: OrderedDict[tuple[object, ...], Mapping[str, StatePath]] = OrderedDict()
-_lock = Lock()
+#: Of the last two origins.
+_paths = Kept[Mapping[str, StatePath]](2)
 
 
 @dataclass(frozen=True)
@@ -66,22 +63,17 @@ class ModelPaths:
     ) -> Mapping[str, StatePath]:
         """Paths of all states after ``last_month``: the draws of a forecast of the states alone."""
         key = (states.data_hash, self.key, str(last_month), horizon, draws, streams.seed)
-        with _lock:
-            if key not in _cache:
-                # The states' file is newer as a rule: then part of what is ahead is known.
-                gap = int((last_month - states.last_month).astype(int))
-                own = Streams(
-                    streams.seed, states.dataset, states.indicator, str(states.last_month)
-                )
-                fitted = self.model.fit(states)
-                made = fitted.draw(max(horizon + gap, 1), draws, own)
-                said = str(getattr(fitted.inner, "delay_said", ""))
-                paths = _from_forecast(made, states, last_month, horizon)
-                _cache[key] = {s: replace(path, delay_said=said) for s, path in paths.items()}
-                while len(_cache) > KEPT:
-                    _cache.popitem(last=False)
-            _cache.move_to_end(key)
-            return _cache[key]
+
+        def drawn() -> Mapping[str, StatePath]:
+            # The states' file is newer as a rule: then part of what is ahead is known.
+            gap = int((last_month - states.last_month).astype(int))
+            fitted, own = self.model.fit(states), streams_of(states, streams.seed)
+            made = fitted.draw(max(horizon + gap, 1), draws, own)
+            said = str(getattr(fitted.inner, "delay_said", ""))
+            paths = _from_forecast(made, states, last_month, horizon)
+            return {s: replace(path, delay_said=said) for s, path in paths.items()}
+
+        return _paths.get(key, drawn)
 
 
 def _from_forecast(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import gzip
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -16,6 +15,7 @@ import numpy as np
 from odforecast.errors import PanelError
 from odforecast.geography import JURISDICTIONS
 from odforecast.models.constants import dated_sets, read_rows
+from odforecast.models.content import Kept
 from odforecast.models.delay import deficit
 from odforecast.models.delay.deficit import EARLY, NAMES, OLD, SHARED_DF, SPAN, Deficit, Delays
 from odforecast.months import ONE_MONTH
@@ -30,8 +30,6 @@ from odforecast.seeds import content_hash
 FAR = 3.0
 #: Counts below this may be as far.
 SMALL = 100.0
-#: Estimates that a process keeps.
-_MOST = 64
 #: Median and sd of the log of spreads that few releases cannot tell.
 PRIORS = {
     "kappa_old": (1.0, 0.5),
@@ -464,7 +462,7 @@ class Learned:
         return "; ".join(said)
 
 
-_kept: OrderedDict[str, Learned] = OrderedDict()
+_kept = Kept[Learned](64)
 
 
 def learned_delays(panel: Panel) -> Learned:
@@ -483,24 +481,19 @@ def learned_delays(panel: Panel) -> Learned:
     key = content_hash(
         (cutoff, without), panel.locations, panel.months, panel.reported, dates, *chosen
     )
-    if (held := _kept.get(key)) is not None:
-        return held
-    own, left_out = [], {}
-    for date, found in _told(panel, further):
-        if isinstance(found, Seen):
-            own.append(found)
-        else:
-            left_out[date] = found
-    made = Learned(dated, source, left_out=left_out)
-    if own:
+
+    def made() -> Learned:
+        told = dict(_told(panel, further))
+        own = [found for found in told.values() if isinstance(found, Seen)]
+        left_out = {date: why for date, why in told.items() if isinstance(why, str)}
+        if not own:
+            return Learned(dated, source, left_out=left_out)
         ships = [s for s in known_by(cutoff, shipped_seen()) if s.release != without]
         constants, _ = estimate(sorted((*ships, *own), key=lambda s: s.release))
-        source += f", and {number_of(len(own), 'release')} of the archive"
-        made = Learned(constants, source, len(ships), tuple(s.release for s in own), left_out)
-    _kept[key] = made
-    while len(_kept) > _MOST:
-        _kept.popitem(last=False)
-    return made
+        also = f"{source}, and {number_of(len(own), 'release')} of the archive"
+        return Learned(constants, also, len(ships), tuple(s.release for s in own), left_out)
+
+    return _kept.get(key, made)
 
 
 def delays_for(panel: Panel) -> Delays:

@@ -215,7 +215,7 @@ KEPT = (
     "level", "path", "increment", "scale", "scale_state", "scale_size", "scale_spread",
     "damping", "extra", "noise", "noise_spread", "season", "season_scale", "common",
     "shock_scale", "scale_region", "damping_region", "increment_region", "scale_nation",
-    "slope_ratio", "slope", "tail", "late_error", "revision_error",
+    "slope_ratio", "slope", "late_error", "revision_error",
 )  # fmt: skip
 
 
@@ -240,18 +240,14 @@ def _multiply(matrices: Any, vectors: Any) -> Any:
     return pt.matmul(matrices, vectors[:, :, None])[:, :, 0]
 
 
-def build(data: dict[str, Floats], *, tail: float | None) -> pm.Model:
+def build(data: dict[str, Floats], *, tail: float) -> pm.Model:
     """The PyMC model of some data; what is not among these is not in it."""
     # Priors (log scales are per knot step, the nation's per month): see
-    # `docs/models/hierarchical.md`. `tail` are the degrees of freedom of the innovations, None
-    # to estimate them.
+    # `docs/models/hierarchical.md`. `tail` are the degrees of freedom of the innovations.
     (n_states, n_time), n_knots = data["counts"].shape, data["live"].size + 1
     with pm.Model() as model:
         d = {name: pm.Data(name, value) for name, value in data.items()}
-        if tail is None:
-            freedom = pm.Deterministic("tail", 2.0 + pm.Gamma("tail_raw", *laplace.TAIL))
-        else:
-            freedom = pt.constant(float(tail))
+        freedom = pt.constant(float(tail))
         parent, common = None, _season(d)
         if n_states > 1:
             steps = _nation(d, n_time, freedom)
@@ -369,7 +365,7 @@ def _season(d: dict[str, Any]) -> Any:
 _graphs: dict[object, Any] = {}
 
 
-def compiled(data: dict[str, Floats], *, tail: float | None) -> Any:
+def compiled(data: dict[str, Floats], *, tail: float) -> Any:
     """The compiled graph of this process with these data in it; compiled once for each shape."""
     import nutpie  # type: ignore[import-untyped]
 

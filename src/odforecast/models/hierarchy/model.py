@@ -19,7 +19,7 @@ from odforecast.models.delay.constants import missing_from, said_of
 from odforecast.models.delay.deficit import AGES, Factors
 from odforecast.models.hierarchy import laplace
 from odforecast.models.hierarchy.inputs import MIN_MONTHS, REST, Inputs, from_panel
-from odforecast.models.model import watcher
+from odforecast.models.model import streams_of, watcher
 from odforecast.models.paths import below_zero
 from odforecast.models.spec import Spec, as_parameters
 from odforecast.months import ONE_MONTH
@@ -68,14 +68,13 @@ def convergence(idata: xr.DataTree, limits: Limits | None = None) -> Convergence
         ("ess_bulk", az.ess(posterior, method="bulk"), -1.0),
         ("ess_tail", az.ess(posterior, method="tail"), -1.0),
     ):
-        limit, above, worst = getattr(limits, key), "above", np.max
-        if sign < 0:
-            above, worst = "below", np.min
+        limit = getattr(limits, key)
+        above, worst = ("above", np.max) if sign > 0 else ("below", np.min)
         table[key] = [float(worst(found[v].values)) for v in names]
         # NaN (nothing moved) fails as well.
         bad = table.index[~(sign * table[key] <= sign * limit)]
         if len(bad):
-            value = table[key].max() if sign > 0 else table[key].min()
+            value = worst(table[key])
             warnings.append(
                 f"not converged: {key} {value:.4g} is {above} "
                 f"{limit:g} ({', '.join(bad[:4])}{' …' if len(bad) > 4 else ''}); sample longer"
@@ -153,7 +152,7 @@ class FittedHierarchical:
     skipped: Mapping[str, str]  # Locations left out, and why
     # Failed checks, or that this is an approximation. Repeated in every forecast.
     warnings: tuple[str, ...]
-    tail: float | None
+    tail: float
 
     def _rows(self, draws: int, rng: np.random.Generator) -> dict[str, Floats]:
         """Posterior draws, one per path: all different as long as there are enough."""
@@ -249,17 +248,12 @@ class FittedHierarchical:
 
     def posterior_predictive(self, draws: int = 500, seed: int = 0) -> pd.DataFrame:
         """Statistics of the months fitted, observed and replicated."""
-        rng = fit_streams(self.panel, seed).generator("replicated")
+        rng = streams_of(self.panel, seed).generator("replicated")
         rows = self._rows(draws, rng)
         fake = laplace.counts(laplace.fitted_log_mean(rows, self.inputs), rows["extra"], rng)
         n = fake.shape[2]
         observed, seen = self.inputs.counts[:, -n:], self.inputs.seen[:, -n:]
         return predictive_table(observed, seen, fake, self.inputs.locations)
-
-
-def fit_streams(panel: Panel, seed: int = 1) -> Streams:
-    """Streams of what is drawn when the model is fitted; the posterior does not hang on a run."""
-    return Streams(seed, panel.dataset, panel.indicator, str(panel.last_month))
 
 
 def container(
@@ -307,8 +301,8 @@ class Hierarchical:
         Months between knots of regions and states.
     window : int, optional
         Fit only the last so many months.
-    tail : float or None
-        Degrees of freedom of the innovations (Student's t); None to estimate them.
+    tail : float
+        Degrees of freedom of the innovations (Student's t).
     limits : Limits
         What the sample must reach; otherwise the forecast carries a warning.
     delay : bool
@@ -328,7 +322,7 @@ class Hierarchical:
     cores: int | None = None
     every: int = 3
     window: int | None = None
-    tail: float | None = 5.0
+    tail: float = 5.0
     limits: Limits = field(default_factory=Limits)
     delay: bool = True
 
@@ -369,8 +363,8 @@ class Hierarchical:
     def fit(self, panel: Panel) -> FittedHierarchical:
         """Sample the posterior (or approximate it)."""
         inputs, skipped = self.inputs(panel)
-        streams = fit_streams(panel)
-        guide = laplace.approximate(inputs, self.tail or 6.0)
+        streams = streams_of(panel)  # the posterior does not hang on a run
+        guide = laplace.approximate(inputs, self.tail)
         checks, stats = None, None
         if self._quick:
             drawn = laplace.past(guide, inputs, 1000, streams)
@@ -383,8 +377,8 @@ class Hierarchical:
         if stats is not None:
             checks = convergence(idata, self.limits)
             warnings = checks.warnings
-        tail = self.tail or (guide.scales.tail if checks is None else None)
-        return FittedHierarchical(self.name, panel, inputs, idata, checks, skipped, warnings, tail)
+        held = self.name, panel, inputs, idata, checks, skipped, warnings, self.tail
+        return FittedHierarchical(*held)
 
     def _sample(
         self, inputs: Inputs, guide: Any, seed: int

@@ -8,10 +8,9 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from odforecast.errors import PanelError
 from odforecast.geography import REGIONS, find, lookup
 from odforecast.models.delay.deficit import SPAN, Deficit, Factors
-from odforecast.models.spec import MIN_MONTHS
+from odforecast.models.paths import since_last_gap
 from odforecast.months import ONE_MONTH, month_lengths
 from odforecast.panel import Floats, Panel
 from odforecast.seeds import Streams
@@ -102,13 +101,8 @@ def filtered(
     if missing is not None:
         recovered[:, n - ages :] += missing.months[rows, SPAN - ages :]
     # What stands before a gap says little, and its pins less: start after the last gap.
-    used = np.empty(len(states))
-    for i, row in enumerate(recovered):
-        gaps = np.flatnonzero(np.isnan(row))
-        used[i] = row.size if gaps.size == 0 else row.size - 1 - gaps[-1]
-        row[: row.size - int(used[i])] = np.nan
-    if used.min() < MIN_MONTHS:
-        raise PanelError(f"{states[int(used.argmin())]} has only {used.min():.0f} months")
+    used = np.array([since_last_gap(row).size for row in recovered], dtype=float)
+    recovered[np.arange(n) < n - used[:, None]] = np.nan
     # Deaths per day: months differ by a tenth in length.
     lengths = month_lengths(panel.month_grid)
     constants = repin(recovered, rough_level(recovered), lengths)
