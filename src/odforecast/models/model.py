@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -352,9 +352,7 @@ class Fitted:
         """
         from odforecast.plot import fan
 
-        forecast = self.forecast()
-        place = location or default_place(forecast.locations)
-        return fan(forecast, forecast.locations[forecast.index(place)], axes=axes, **style)
+        return fan(self.forecast(), location, axes=axes, **style)
 
     def forecast(
         self,
@@ -532,18 +530,6 @@ def _text(value: object) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     return f"{value:.6g}" if isinstance(value, float | np.floating) else str(value)[:200]
-
-
-def default_place(locations: Sequence[str]) -> str:
-    """The place that is looked at where none is named: the only one, or else the US."""
-    if len(locations) == 1:
-        return locations[0]
-    if "US" in locations:
-        return "US"
-    raise ForecastError(
-        f"location is not given, and there are {len(locations)} without the US among them",
-        hint=f"name one of {', '.join(locations[:6])}{', …' if len(locations) > 6 else ''}",
-    )
 
 
 #: Is told what is done, how many steps of it are, and of how many.

@@ -492,10 +492,7 @@ class LogMonths:
 
 
 def move_together(
-    paths: Floats,
-    model: LogMonths,
-    told: Mapping[str, Told],
-    alone: Sequence[str] = (),
+    paths: Floats, model: LogMonths, told: Mapping[str, Told], alone: Sequence[str] = ()
 ) -> Floats:
     """The months of all places in each draw, once some of them are observed."""
     # paths (D, L, n) -> (D, L, n)

@@ -305,11 +305,7 @@ def past(guide: Approximation, inputs: Inputs, draws: int, streams: Streams) -> 
         out["slope"] = steps @ follow[-1] + np.sqrt(max(spread, 0.0)) * rng.standard_normal(draws)
         out["common"] = steps @ bridge[inputs.begin :, start:].T
         parent = (steps @ quarter[inputs.first :, start:].T)[:, None]
-        fixed |= {
-            "scale_nation": h.nation,
-            "slope_ratio": SLOPE_RATIO,
-            "shock_scale": h.shock,
-        }
+        fixed |= {"scale_nation": h.nation, "slope_ratio": SLOPE_RATIO, "shock_scale": h.shock}
     if inputs.regions:
         fixed |= {"scale_region": h.region, "damping_region": h.damp_region}
     for g in reversed(range(len(guide.levels))):
@@ -348,11 +344,7 @@ def past(guide: Approximation, inputs: Inputs, draws: int, streams: Streams) -> 
 
 
 def future(
-    posterior: Mapping[str, Floats],
-    inputs: Inputs,
-    tail: float,
-    horizon: int,
-    streams: Streams,
+    posterior: Mapping[str, Floats], inputs: Inputs, tail: float, horizon: int, streams: Streams
 ) -> tuple[Floats, float]:
     """Monthly deaths after the origin, joint over locations and months."""
     # New innovations and shocks are drawn for the nation in every month to come, new innovations

@@ -257,9 +257,7 @@ class FittedHierarchical:
 
 
 def container(
-    inputs: Inputs,
-    posterior: Mapping[str, Floats],
-    stats: Mapping[str, Floats] | None,
+    inputs: Inputs, posterior: Mapping[str, Floats], stats: Mapping[str, Floats] | None
 ) -> xr.DataTree:
     """ArviZ's container, with names on every dimension."""
     # posterior (chain, draw, ...); stats (chain, draw)
@@ -352,13 +350,7 @@ class Hierarchical:
         missing = None
         if self.delay and not self._quick and (missing := missing_from(panel)) is not None:
             panel = deficit.corrected(panel, missing)
-        return from_panel(
-            panel,
-            self.name,
-            every=self.every,
-            window=self.window,
-            missing=missing,
-        )
+        return from_panel(panel, self.name, every=self.every, window=self.window, missing=missing)
 
     def fit(self, panel: Panel) -> FittedHierarchical:
         """Sample the posterior (or approximate it)."""
