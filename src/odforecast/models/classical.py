@@ -24,11 +24,9 @@ def _naive(y: Floats) -> Paths:
 
 def _drift(y: Floats) -> Paths:
     one, steps = np.ones(1), np.diff(y)
-    sigma = float(steps.std(ddof=1))
+    slope, sigma = float(steps.mean()), float(steps.std(ddof=1))
     slope_sd = sigma / np.sqrt(steps.size)
-    return Innovations(
-        np.eye(1), one, one, y[-1:], sigma, slope=float(steps.mean()), slope_sd=slope_sd
-    )
+    return Innovations(np.eye(1), one, one, y[-1:], sigma, 0.0, slope, slope_sd)
 
 
 def _seasonal_naive(y: Floats) -> Paths:

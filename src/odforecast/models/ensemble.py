@@ -173,12 +173,12 @@ def learn_width(pooled: Floats, observed: Floats, rows: NDArray[np.intp]) -> Flo
 MEMBERS = ("dlm", "auto-ets", "auto-theta")
 
 
+@dataclass(eq=False, repr=False)
 class Pool:
     """Pool several models, without a view on the reporting delay."""
 
-    def __init__(self, name: str, members: Sequence[Model]) -> None:
-        self.name = name
-        self.members = tuple(members)
+    name: str
+    members: Sequence[Model]
 
     @property
     def spec(self) -> Spec:

@@ -31,21 +31,14 @@ _DEFAULTS: dict[str, str] = {STATES: DEFAULT_MODEL, COUNTIES: DEFAULT_COUNTY_MOD
 
 ModelFactory = Callable[[], Forecaster | Model]
 
-_CLASSICAL = (
-    "naive",
-    "drift",
-    "seasonal-naive",
-    "auto-ets",
-    "auto-theta",
-    "auto-arima",
-    "auto-ces",
-)
+#: Models that are fitted to a series by itself.
+_SERIES = ("naive", "drift", "seasonal-naive", "auto-ets", "auto-theta", "auto-arima", "auto-ces")
 #: Built-in models, by the "module:attribute" of their factory, imported when first asked for.
 _FACTORIES: dict[str, tuple[str, ...]] = {
     "statespace.model:Dlm": ("dlm",),
     "ensemble:Ensemble": ("ensemble", "ensemble-equal", "ensemble-linear"),
     "baselines:Baseline": ("hub-baseline", "damped-trend", "cdc-predicted"),
-    "classical:Classical": (*_CLASSICAL, *(f"{name}-sums" for name in _CLASSICAL)),
+    "classical:Classical": (*_SERIES, *(f"{name}-sums" for name in _SERIES)),
     "hierarchy.model:Hierarchical": ("hierarchical", "hierarchical-quick"),
     "county.model:County": ("county",),
     "county.baselines:CountyBaseline": ("county-hub-baseline", "county-last"),
@@ -85,17 +78,15 @@ def register(name: str, factory: ModelFactory | Model) -> None:
         ...
     odforecast.errors.UnknownNameError: name is 'dlm', and odforecast has a model of that name; ...
     """
-    if not isinstance(name, str) or not name:
-        raise UnknownNameError(f"name is {name!r}, allowed: a name for the model")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise UnknownNameError(
+            f"name is {name!r}, which is not a valid model name",
+            hint="letters, digits and -._ only, a letter or digit first; get_model adds '+delay'",
+        )
     if name in _BUILTIN:
         raise UnknownNameError(
             f"name is {name!r}, and odforecast has a model of that name",
             hint=f"give yours another, for example 'my-{name}'",
-        )
-    if not _NAME.fullmatch(name):
-        raise UnknownNameError(
-            f"name is {name!r}, which is not a valid model name",
-            hint="letters, digits and -._ only, a letter or digit first; get_model adds '+delay'",
         )
     if not isinstance(factory, Model) and not callable(factory):
         raise UnknownNameError(

@@ -152,11 +152,9 @@ class Dlm:
         others = tuple(s for s in panel.locations if s in usable and s not in JURISDICTIONS)
         adds_up = "US" in others and len(parts) == len(JURISDICTIONS)
         states = [kalman.filtered(panel, parts, known, missing)] if parts else []
-        for state in others:
-            if state != "US":
-                states.append(kalman.filtered(panel, (state,), known, missing))
-            elif not adds_up:
-                states.append(kalman.filtered(panel, (state,), known.of_the_nation(), missing))
+        for state in (s for s in others if s != NATION or not adds_up):
+            scales = known.of_the_nation() if state == NATION else known
+            states.append(kalman.filtered(panel, (state,), scales, missing))
         growth = growth_of(panel) if adds_up else {}
         return FittedDlm(panel, states, skipped, adds_up, missing, growth)
 
@@ -175,12 +173,14 @@ class FittedDlm:
     @cached_property
     def classes(self) -> dict[str, Part]:
         """The drug classes beside all drugs, filtered once one is asked for."""
-        from odforecast.models.statespace.share import all_shares, fitted_part
+        from odforecast.models.statespace.share import Part, all_shares, share_inputs
 
-        sets, cutoff = all_shares(), constants_for(self.panel.as_of).cutoff
-        of = self.panel, self.states, self.adds_up, self.missing
-        found = {n: fitted_part(n, *of, sets[cutoff, n]) for n in classes_beside(self.panel)}
-        return {name: part for name, part in found.items() if part is not None}
+        of, found = (self.panel, self.states, self.adds_up, self.missing), {}
+        for name in classes_beside(self.panel):
+            scales = all_shares()[constants_for(self.panel.as_of).cutoff, name]
+            if (inputs := share_inputs(name, *of, scales.late)) is not None:
+                found[name] = Part(inputs, scales, *inputs.filtered(scales)[:2])
+        return found
 
     @property
     def delay_said(self) -> str:

@@ -125,21 +125,6 @@ class Part:
         return tuple(s for s in self.inputs.panel.locations if s in there)
 
 
-def fitted_part(
-    short: str,
-    panel: Panel,
-    states: Sequence[State],
-    adds_up: bool,
-    missing: Deficit | None,
-    scales: ShareScales,
-) -> Part | None:
-    """Filter the share of a class beside all drugs; None where no location can be used."""
-    # `states` and `missing` are the filtered months of all drugs and what they miss;
-    # `adds_up` says whether the US is the sum of its parts in the draws of those.
-    inputs = share_inputs(short, panel, states, adds_up, missing, scales.late)
-    return None if inputs is None else Part(inputs, scales, *inputs.filtered(scales)[:2])
-
-
 #: Months of parts and of their wholes on one grid, (L, T), a row per unit: ``parts`` and
 #: ``wholes`` completed by what is expected to arrive ``late``, ``parts`` NaN up to the last gap,
 #: and on their pins. ``shown`` are the last of them as reported; ``possible`` says where whole
@@ -155,7 +140,10 @@ def share_inputs(
     missing: Deficit | None,
     ratio: float,
 ) -> Inputs | None:
-    """What the filter of :func:`fitted_part` is given; ``ratio`` is that of late arrivals."""
+    """What the filter of a class beside all drugs is given; None where no location can be used."""
+    # `states` and `missing` are the filtered months of all drugs and what they miss; `adds_up`
+    # says whether the US is the sum of its parts in the draws of those; `ratio` is that of late
+    # arrivals.
     part = panel.beside[short]
     counts = _filled(part)
     usable, skipped = _usable(part, counts)
