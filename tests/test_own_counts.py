@@ -23,7 +23,7 @@ from odforecast.errors import ForecastError, OdforecastError, PanelError
 from odforecast.geography import JURISDICTIONS, REGIONS
 from odforecast.models import own as layer
 from odforecast.models.delay.constants import delays_for
-from odforecast.models.statespace.kalman import State
+from odforecast.models.statespace.kalman import State, of_the_nation
 from odforecast.models.statespace.model import FittedClass, FittedDlm, log_months
 from odforecast.months import ONE_MONTH
 from odforecast.panel import Own, Panel
@@ -645,8 +645,8 @@ def whole(model: layer.LogMonths, scale: float) -> np.ndarray:
 @pytest.fixture
 def model(panel: Panel) -> layer.LogMonths:
     """A model of the months ahead of three places of ever so many deaths."""
-    streams = Streams(1, "a", "b", "c")
-    return log_months(STATE, panel, None, np.full((3, AHEAD), 1e9), AHEAD, 60, streams)
+    _, scale, _ = of_the_nation(STATE, AHEAD, 60, Streams(1, "a", "b", "c"))
+    return log_months(STATE, panel, None, np.full((3, AHEAD), 1e9), AHEAD, scale)
 
 
 @pytest.mark.parametrize("scale", [0.6, 1.0, 2.5])

@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from odforecast.errors import ForecastError, OdforecastError, one_of, short
+from odforecast.errors import ForecastError, OdforecastError, one_of, short, whole
 from odforecast.forecast import adding, tables
 from odforecast.forecast import trend as trends
 from odforecast.forecast.adding import between, in_order, quantile_levels, sums_of
@@ -365,8 +365,7 @@ class Forecast(Frozen):
         self, levels: Sequence[float] = HUB_QUANTILES, target: str = TARGET_12MO
     ) -> Floats:
         """Quantiles of a target, shape (Q, L, M), in the order of ``levels``."""
-        probs = quantile_levels(levels)
-        return between(in_order(self.samples(target)), probs)
+        return between(in_order(self.samples(target)), quantile_levels(levels))
 
     def probability_below(self, value: float | Floats, target: str = TARGET_12MO) -> Floats:
         """Share of draws below ``value`` (scalar, or broadcastable to (L, M)), shape (L, M)."""
@@ -405,13 +404,12 @@ class Forecast(Frozen):
             there = {n: [s for s in places if s in p.locations] for n, p in beside.items()}
             return {n: beside[n].select(of) for n, of in there.items() if of}
 
-        known = self.known[..., rows, :]
-        return adding.carrying(
-            self, chosen, draws=self.draws[:, rows], known=known, locations=places
-        )
+        held = {"draws": self.draws[:, rows], "known": self.known[..., rows, :]}
+        return adding.carrying(self, chosen, locations=places, **held)
 
     def first(self, draws: int) -> Forecast:
         """Only the first draws, without the parts; shape (n, L, M)."""
+        draws = whole("draws", draws, 1)
         known = self.known if self.known.ndim == 2 else self.known[:draws]
         return replace(self, draws=self.draws[:draws], known=known, beside={})
 

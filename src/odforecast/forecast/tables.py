@@ -373,7 +373,7 @@ def nowcast(forecast: Forecast, locations: Places = None, level: float = 0.9) ->
         )
     now = np.flatnonzero(forecast.horizons <= 0)
     if not now.size:
-        raise _no_nowcast(forecast)
+        raise ForecastError(*_no_nowcast(forecast))
     layers = [layer_of(forecast, name) for name in ("reported", "predicted")]
     reported, predicted, cleared = (at_months(forecast, x) for x in (*layers, unbiased(*layers)))
     final = forecast.quantiles([(1 - level) / 2, 0.5, (1 + level) / 2])
@@ -391,22 +391,18 @@ def nowcast(forecast: Forecast, locations: Places = None, level: float = 0.9) ->
     return table.drop(columns=["name", "horizon_from_origin"])
 
 
-def _no_nowcast(forecast: Forecast) -> ForecastError:
-    """Why there is no nowcast."""
+def _no_nowcast(forecast: Forecast) -> tuple[str, str]:
+    """Why there is no nowcast, and where there is one."""
     panel, model = forecast.panel, forecast.provenance.get("label", "this model")
     if panel is not None and panel.final_through >= panel.last_month:
-        said = f"all counts up to {panel.last_month} are final: there is nothing to nowcast"
-        return ForecastError(said, hint="they are in panel.reported")
+        why = f"all counts up to {panel.last_month} are final: there is nothing to nowcast"
+        return why, "they are in panel.reported"
     if of_counties(forecast):
-        return ForecastError(
-            f"{model} forecasts counts of counties after the last published one, and does not "
-            "complete those",
-            hint="of states there is a nowcast: get_model().fit(panel).forecast().nowcast()",
-        )
-    return ForecastError(
-        f"{model} takes the last counts as reported, so it has no nowcast",
-        hint="use dlm, which completes them, or put +delay after a model's name (naive+delay)",
-    )
+        why = "forecasts counts of counties after the last published one, and does not complete"
+        hint = "of states there is a nowcast: get_model().fit(panel).forecast().nowcast()"
+        return f"{model} {why} those", hint
+    hint = "use dlm, which completes them, or put +delay after a model's name (naive+delay)"
+    return f"{model} takes the last counts as reported, so it has no nowcast", hint
 
 
 def of_counties(forecast: Forecast) -> bool:

@@ -255,7 +255,8 @@ class Fitted:
             f"on {number_of(len(panel.locations), 'location')}, {panel.months[0]} to "
             f"{panel.last_month} (release {panel.release}, {panel.vintage})",
             *(f"note: {note}" for note in self.warnings[:2]),
-            "next: .forecast(), .plot(), .to_frame()" + (", .idata" if self._sampled else ""),
+            "next: .forecast(), .plot(), .to_frame()"
+            + ("" if getattr(self.inner, "idata", None) is None else ", .idata"),
         )
 
     @steady
@@ -271,10 +272,6 @@ class Fitted:
     def warnings(self) -> tuple[str, ...]:
         """What the fit warns of, a failed check of its sample for one; empty where nothing."""
         return tuple(str(text) for text in getattr(self.inner, "warnings", ()))
-
-    @property
-    def _sampled(self) -> bool:
-        return getattr(self.inner, "idata", None) is not None
 
     @property
     def idata(self) -> Any:
@@ -298,12 +295,12 @@ class Fitted:
         AttributeError: naive has no posterior sample (idata); hierarchical and hierarchical-quick
         have one
         """
-        if not self._sampled:
+        if (idata := getattr(self.inner, "idata", None)) is None:
             raise AttributeError(
                 f"{self.model.label} has no posterior sample (idata); hierarchical and "
                 "hierarchical-quick have one"
             )
-        return self.inner.idata  # type: ignore[attr-defined]
+        return idata
 
     def to_frame(self) -> pd.DataFrame:
         """What was fitted: the model's settings, and what its author's fit says it learned.

@@ -82,7 +82,7 @@ def conditioned(made: Forecast, panel: Panel, streams: Streams, fitted: Any = No
         )
     paths, grid = months_of(made)
     linear = hasattr(fitted, "log_months")
-    files, warnings, used = _files(made, panel, own, paths, grid, streams, linear)
+    files, warnings, used = _files(made, panel, paths, grid, streams, linear)
     moved: dict[str, Floats] = {}
     if linear and any(t.at.size for t in files.values()):
         for model in fitted.log_months(made, streams):
@@ -138,16 +138,11 @@ def months_of(made: Forecast) -> tuple[Floats, Months]:
 
 
 def _files(
-    made: Forecast,
-    panel: Panel,
-    own: Own,
-    paths: Floats,
-    grid: Months,
-    streams: Streams,
-    linear: bool,
+    made: Forecast, panel: Panel, paths: Floats, grid: Months, streams: Streams, linear: bool
 ) -> tuple[dict[str, Told], list[str], bool]:
     """What the file of each place tells, the warnings, and whether any file is used."""
-    constants = delays_for(panel)
+    own, constants = panel.own, delays_for(panel)
+    assert own is not None
     files: dict[str, Told] = {}
     warnings, used, shared = list(made.warnings), False, np.zeros((len(paths), grid.size))
     if linear:

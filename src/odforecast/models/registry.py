@@ -10,9 +10,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from math import inf
+from numbers import Integral, Real
 from typing import Any
 
-from odforecast.errors import UnknownNameError, one_of
+from odforecast.errors import ForecastError, UnknownNameError, one_of, short
 from odforecast.models.content import distribution_of
 from odforecast.models.model import LABEL, Forecaster, Model
 from odforecast.models.spec import Spec
@@ -47,6 +49,15 @@ _BUILTIN = {name: path for path, names in _FACTORIES.items() for name in names}
 #: The layer around any model: ``"NAME+delay"``.
 DELAY = "delay"
 _REGISTERED: dict[str, ModelFactory] = {}
+#: What a setting of a built-in model must be, by the class of its default.
+_KINDS: dict[type, tuple[Callable[[Any], bool], str]] = {
+    bool: (lambda x: isinstance(x, bool), "True or False"),
+    int: (lambda x: isinstance(x, Integral) and int(x) > 0, "a whole number above 0"),
+    float: (
+        lambda x: isinstance(x, Real) and 0 < float(x) < inf,
+        "a number above 0",
+    ),
+}
 #: A plus sign is of layers; a name is typed, and may stand in a path.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -232,7 +243,9 @@ def get_model(name: str | None = None, label: str | None = None, **parameters: A
 def _made(name: str, parameters: Mapping[str, Any]) -> Model:
     """A model by its name, with the origin of its code."""
     if name in _BUILTIN:
-        return Model(_called(name, _loaded(_BUILTIN[name]), parameters, name), name)
+        factory = _loaded(_BUILTIN[name])
+        _check_settings(name, factory, parameters)
+        return Model(_called(name, factory, parameters, name), name)
     if name in _REGISTERED:
         made = _called(name, _REGISTERED[name], parameters)
         _check(made, f"model {name!r}", "what is registered must be, or make, a forecaster")
@@ -263,6 +276,14 @@ def _made(name: str, parameters: Mapping[str, Any]) -> Model:
     if isinstance(found, Model):
         return found
     return Model(found, name, origin="" if _edited(point) else _of(point))
+
+
+def _check_settings(name: str, factory: Callable[..., Any], parameters: Mapping[str, Any]) -> None:
+    """Refuse a setting that is of another kind than its default."""
+    for key, taken in inspect.signature(factory).parameters.items():
+        good, kind = _KINDS.get(type(taken.default), (None, ""))
+        if good is not None and key in parameters and not good(parameters[key]):
+            raise ForecastError(f"{key} of {name} is {short(parameters[key])}, allowed: {kind}")
 
 
 def _called(name: str, factory: Callable[..., Any], parameters: Mapping[str, Any], *of: str) -> Any:

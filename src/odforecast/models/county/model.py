@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from odforecast.errors import PanelError
+from odforecast.errors import ForecastError, PanelError, short
 from odforecast.forecast import Forecast
 from odforecast.geography.places import by_fips
 from odforecast.models.content import Kept
@@ -188,7 +188,13 @@ class County:
     @property
     def states(self) -> Any:
         """Where the states' draws come from."""
-        return ModelPaths(get_model(self.paths)) if isinstance(self.paths, str) else self.paths
+        if isinstance(self.paths, str):
+            return ModelPaths(get_model(self.paths))
+        if not callable(getattr(self.paths, "draw", None)):
+            raise ForecastError(
+                f"paths is {short(self.paths)}, allowed: the name of a model of states"
+            )
+        return self.paths
 
     @property
     def spec(self) -> Spec:

@@ -297,8 +297,6 @@ class Hierarchical:
         Chains run at a time; default: as many as there are processors.
     every : int
         Months between knots of regions and states.
-    window : int, optional
-        Fit only the last so many months.
     tail : float
         Degrees of freedom of the innovations (Student's t).
     limits : Limits
@@ -319,7 +317,6 @@ class Hierarchical:
     chains: int = 4
     cores: int | None = None
     every: int = 3
-    window: int | None = None
     tail: float = 5.0
     limits: Limits = field(default_factory=Limits)
     delay: bool = True
@@ -328,7 +325,8 @@ class Hierarchical:
     def spec(self) -> Spec:
         """What the model is."""
         shown = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "cores"}
-        shown |= {"season_state": False, "effects": []}  # once settings: the hash stays
+        # Once settings: the hash stays.
+        shown |= {"season_state": False, "effects": [], "window": None}
         shown["delay"] = corrects = self.delay and not self._quick
         parameters = as_parameters(**shown)
         # Version 4 samples in other coordinates: the same posterior, other draws of it.
@@ -350,7 +348,7 @@ class Hierarchical:
         missing = None
         if self.delay and not self._quick and (missing := missing_from(panel)) is not None:
             panel = deficit.corrected(panel, missing)
-        return from_panel(panel, self.name, every=self.every, window=self.window, missing=missing)
+        return from_panel(panel, self.name, every=self.every, missing=missing)
 
     def fit(self, panel: Panel) -> FittedHierarchical:
         """Sample the posterior (or approximate it)."""

@@ -287,9 +287,8 @@ class FittedDlm:
             mean = made.draws[:, rows].mean(axis=0)
             if made.known.ndim == 3:
                 mean = np.concatenate([made.known[:, rows].mean(axis=0), mean], axis=1)
-            found.append(
-                log_months(state, self.panel, self.missing, mean, horizon, len(made.draws), streams)
-            )
+            _, scale, _ = kalman.of_the_nation(state, horizon, len(made.draws), streams)
+            found.append(log_months(state, self.panel, self.missing, mean, horizon, scale))
         return found
 
 
@@ -389,18 +388,11 @@ def path_root(level: float, slope: float, damp: float, horizon: int) -> Floats:
 
 
 def log_months(
-    state: State,
-    panel: Panel,
-    missing: Deficit | None,
-    mean: Floats,
-    horizon: int,
-    draws: int,
-    streams: Streams,
+    state: State, panel: Panel, missing: Deficit | None, mean: Floats, horizon: int, scale: Floats
 ) -> LogMonths:
     """How the logs of the months of a filter's places hang together: what own counts move."""
     # `mean` (L, n) is that of the draws of each month, the `horizon` months ahead at the end;
-    # `missing` what the panel's last months miss, `streams` those that the months were drawn
-    # from.
+    # `missing` what the panel's last months miss, `scale` (D,) that of the nation's innovations.
     # Every month that is drawn is linear in normals, on the log scale. A month ahead takes the
     # level of its place and the nation's slope at the origin, the innovations since then of the
     # place, its region and the nation, the nation's shock of the month, and what a release shares
@@ -492,6 +484,5 @@ def log_months(
         state.cov[np.ix_(kept, kept)] + 1e-10 * np.eye(kept.size)
     )
     root[release:, release:] = np.eye(loads.shape[2] - release)
-    _, scale, _ = kalman.of_the_nation(state, horizon, draws, streams)
     usual = float(np.sqrt(TAIL_DF / (TAIL_DF - 2.0)))
     return LogMonths(state.locations, loads @ root, own, nation, scale, usual)
